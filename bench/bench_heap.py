@@ -1,10 +1,10 @@
-"""What the firmware takes of the heap on 32 bits, board by board, loaded from .mpy.
+"""Measures the heap use of the firmware on 32 bits, loaded from .mpy, for each board.
 
     python bench/bench_heap.py [BOARD ...]
 
 Runs the image of each board in MicroPython's WebAssembly build, which `make web` fetches from npm.
-Nothing of a simulator shares the heap: the hardware is tests/support/bare_node.py. A few seconds a
-board. The table is for docs/memory.md.
+No simulator shares the heap: tests/support/bare_node.py replaces the hardware. A few seconds per
+board. The table is for bench/RESULTS.md.
 """
 
 import argparse
@@ -24,7 +24,7 @@ STEPS = ("imports", "built", "cycles")
 
 
 class BenchError(Exception):
-    """What is missing here. Says what to do."""
+    """A tool is missing. The text says what to do."""
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def row(name: str) -> str:
-    """Return the line of a board: kB in use after a collection."""
+    """Return the table row of a board: kB in use after a collection."""
     with tempfile.TemporaryDirectory(prefix="idroserra-heap-") as folder:
         build.build_image(name, Path(folder))
         found = steps(folder)
@@ -51,7 +51,7 @@ def row(name: str) -> str:
 
 
 def steps(folder: str) -> dict[str, int]:
-    """Run the node of an image. Return {step: bytes}; raises BenchError when a step is missing."""
+    """Run the node of an image. Return {step: bytes}. Raises BenchError if a step is missing."""
     try:
         done = subprocess.run(["node", str(IN_WASM), folder], capture_output=True, text=True,
                               check=False, errors="replace")

@@ -1,4 +1,4 @@
-// What an image takes of the heap on 32 bits: MicroPython's WebAssembly build, which `make web` fetches.
+// Measures the heap use of an image on 32 bits, in MicroPython's WebAssembly build (`make web`).
 //
 //   idroserra board build esp32-reservoir --out IMAGE
 //   node bench/bench_heap_32bit.mjs IMAGE
@@ -16,7 +16,7 @@ const { loadMicroPython } = await import(pathToFileURL(build));
 
 const image = process.argv[2];
 const stubs = fileURLToPath(new URL("../tests/support/bare_node.py", import.meta.url));
-// What the node prints of hardware that is not there is of no interest.
+// Discard the node's messages about missing hardware.
 const micropython = await loadMicroPython({ heapsize: 8 << 20, stdout: () => {} });
 
 function copy(folder) {
@@ -32,7 +32,7 @@ function copy(folder) {
   }
 }
 
-// It collects only between two calls from outside.
+// The build collects garbage only between calls from outside.
 function used() {
   micropython.runPython("gc.collect()");
   micropython.runPython("in_use = gc.mem_alloc()");
@@ -53,9 +53,9 @@ for name in ("socket", "select"):
     sys.modules[name] = bare_node.Module({})
 `);
   const start = used();
-  micropython.runPython("from idro.app import node\nfrom idro.update import chip");
+  micropython.runPython("from idro.app import node\nfrom idro.update import platform");
   console.log("imports", used() - start);
-  micropython.runPython("built = node.Node(chip.start_watchdog(), '0badcafe')");
+  micropython.runPython("built = node.Node(platform.start_watchdog(), '0badcafe')");
   console.log("built", used() - start);
   await micropython.runPythonAsync("await bare_node.cycles(built, 20)");
   console.log("cycles", used() - start);
@@ -65,6 +65,6 @@ copy(image);
 try {
   await measure();
 } catch (error) {
-  console.error(error.message); // and not the library's whole source
+  console.error(error.message); // without the source of the library
   process.exit(1);
 }

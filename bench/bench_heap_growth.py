@@ -1,10 +1,10 @@
-"""Whether a node's heap grows over the days: a lettuce's reservoir in the twin, with network.
+"""Checks whether the heap of a node grows over days: a simulated lettuce crop with network.
 
     python bench/bench_heap_growth.py [DAYS]
 
-Prints what is held after a collection, least and most of each day, in the simulator's 64-bit
-MicroPython with what the simulator itself holds more than at the start. Ten seconds a day.
-Exit code 1 when the least of the last three days is more than 4,000 bytes above the second day's.
+Prints the heap in use after a collection, minimum and maximum of each day, in the 64-bit
+MicroPython of the simulator, whose own growth is included. Takes 10 s per day. Exit code 1 if the
+minimum of the last three days is more than 4,000 bytes above that of the second day.
 """
 
 import sys
@@ -24,12 +24,12 @@ FILE = Path(__file__).resolve().parents[1] / "sim" / "scenarios" / "lettuce-35-d
 DAY_MS = 86_400_000
 EVERY_MS = 3_600_000
 HEAP = "4M"
-# A day's doses in the ledger, a few names that come up for the first time.
+# Doses of a day in the ledger, and new interned names.
 MAY_GROW_BYTES = 4_000
 
 
 def main() -> int:
-    """Run, print a line a day, and judge."""
+    """Run, print a line per day, and return the exit code."""
     days = int(sys.argv[1]) if len(sys.argv) > 1 else 30
     held = held_bytes(days)
     for day in sorted(held):
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def held_bytes(days: int) -> dict[int, list[int]]:
-    """Return {day: bytes held more than before the firmware began, each hour}."""
+    """Return {day: growth of the heap since the start of the firmware, bytes, each hour}."""
     found = run.with_changes(run.load(FILE), days=days)
     held: dict[int, list[int]] = defaultdict(list)
     with (

@@ -1,12 +1,12 @@
-"""How far the water chemistry is from the tables it is judged by: rms and largest error.
+"""Compares the water chemistry with the oracle tables: rms and largest error.
 
-    python bench/bench_oracle.py [FOLDER]
+    python bench/bench_oracle.py [FOLDER] [--record]
 
-FOLDER holds such tables, tests/oracle by default. The questions go through the
-solver of `idroserra chem`, so what is measured is what a user gets. Exit code 1 when a tolerance
-of the tables' README is missed.
+FOLDER holds the tables, tests/oracle by default. The problems go through the solver of `idroserra
+chem`. Exit code 1 if a tolerance of the README of the tables is exceeded.
 """
 
+import argparse
 import csv
 import math
 import sys
@@ -87,14 +87,10 @@ def largest(errors: list[float]) -> float:
     return max(map(abs, errors), default=0.0)
 
 
-def main() -> None:
-    """Print a line a table; exit."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else TABLES
-    if not (folder / "waters.csv").exists():
-        sys.exit(f"bench_oracle: no tables in {folder}")
-    tables, is_good = Tables(folder), True
-    print(f"{'table':<22}{'rows':>5}  {'pH rms':>7}{'max':>8}  {'EC rms':>7}{'max':>8}"
-          f"  {'EC max anywhere':>15}")
+def measure(tables: Tables) -> tuple[list[str], bool]:
+    """Return the lines of the result as a Markdown table, and whether every tolerance is met."""
+    lines, is_good = ["| table | rows | pH rms | pH max | EC rms | EC max | EC max anywhere |",
+                      "|---|---|---|---|---|---|---|"], True
     for name in ("waters", "dilution", "titration"):
         ph, working, anywhere = [], [], []
         for problem, row, strength in getattr(tables, name)():
@@ -106,13 +102,30 @@ def main() -> None:
         figures = (rms(ph), largest(ph), rms(working), largest(working))
         is_good &= all(f <= limit for f, limit in zip(figures, LIMITS, strict=True))
         is_good &= largest(anywhere) <= EC_ANYWHERE
-        print(f"{name:<22}{len(ph):>5}  {figures[0]:>7.4f}{figures[1]:>8.4f}"
-              f"  {100 * figures[2]:>5.2f} %{100 * figures[3]:>6.2f} %"
-              f"  {100 * largest(anywhere):>13.2f} %")
+        lines.append(f"| {name} | {len(ph)} | {figures[0]:.4f} | {figures[1]:.4f}"
+                     f" | {100 * figures[2]:.2f} % | {100 * figures[3]:.2f} %"
+                     f" | {100 * largest(anywhere):.2f} % |")
     ratios = list(tables.ratios())
     is_good &= largest(ratios) <= 0.015
-    print(f"{'ratio to 25 C':<22}{len(ratios):>5}  {'':>7}{'':>8}  {100 * rms(ratios):>5.2f} %"
-          f"{100 * largest(ratios):>6.2f} %")
+    lines.append(f"| ratio to 25 °C | {len(ratios)} | | | {100 * rms(ratios):.2f} %"
+                 f" | {100 * largest(ratios):.2f} % | |")
+    return lines, is_good
+
+
+def main() -> None:
+    """Print a line per table; exit."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=TABLES)
+    parser.add_argument("--record", action="store_true", help="write the section of RESULTS.md")
+    asked = parser.parse_args()
+    if not (asked.folder / "waters.csv").exists():
+        sys.exit(f"bench_oracle: no tables in {asked.folder}")
+    lines, is_good = measure(Tables(asked.folder))
+    print("\n".join(lines))
+    if asked.record:
+        from results import write_section  # found beside this script
+
+        write_section("oracle", ".venv/bin/python bench/bench_oracle.py", lines)
     sys.exit(0 if is_good else 1)
 
 

@@ -1,9 +1,9 @@
-"""The page: first paint and bytes, live update, 30 days of chart, and 50 open tabs.
+"""Measures the page: first paint and bytes, live update, charts of 30 days, and 50 open tabs.
 
     python bench/bench_page.py [--days 30] [--nodes 20] [--only paint live chart tabs]
 
 A host of its own on loopback with SQLite, 20 nodes whose past is filled as bench_store.py fills
-it, and a headless Chromium. Docs: docs/page-speed.md.
+it, and a headless Chromium. Docs: bench/RESULTS.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from idroserra.auth.roles import Role  # noqa: E402
 from idroserra.broker.local import Broker  # noqa: E402
 from support.page_bytes import overview_bytes  # noqa: E402
 from support.pages import DESKTOP, PHONE, launch  # noqa: E402
-from support.paho_node import CHANNELS as TOLD  # noqa: E402
+from support.paho_node import CHANNELS as NODE_CHANNELS  # noqa: E402
 from support.real_host import Host  # noqa: E402
 from support.wait import wait_until  # noqa: E402
 
@@ -61,7 +61,7 @@ _CLICK = """(name) => new Promise((resolve) => {
 
 
 def main() -> None:
-    """Fill, then measure one after the other."""
+    """Fill the store, then measure one after the other."""
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument("--days", type=int, default=30)
     asked.add_argument("--nodes", type=int, default=20)
@@ -93,9 +93,9 @@ def main() -> None:
 
 
 def past(host: Host, names: list[str], days: int) -> None:
-    """Fill the store: one channel of every node each 10 s, all that a page charts of the first."""
+    """Fill the store every 10 s: one channel of each node, all charted channels of the first."""
     begin_ms = (time.time_ns() // 1_000_000 // HOUR_MS) * HOUR_MS - days * DAY_MS
-    channels = [channel for channel in CHANNELS if channel in TOLD]
+    channels = [channel for channel in CHANNELS if channel in NODE_CHANNELS]
     store = host.service.store
     count, *_ = fill(store, names[1:], channels[:1], days, 10_000, begin_ms)
     more, *_ = fill(store, names[:1], channels, days, 10_000, begin_ms)
@@ -104,7 +104,7 @@ def past(host: Host, names: list[str], days: int) -> None:
 
 
 def paint(browser: Browser, host: Host, nodes: list) -> None:
-    """First paint of the overview with nothing in the cache, and what it transfers."""
+    """Measure first paint and transfer of the overview with an empty cache."""
     print(f"\n{'overview, ' + str(len(nodes)) + ' nodes, nothing cached':<44}"
           f"{'first paint':>13}{'readings':>11}   ms, median of {ROUNDS}")
     for name, (size, slower, delay_ms) in SPEEDS.items():
@@ -118,13 +118,13 @@ def paint(browser: Browser, host: Host, nodes: list) -> None:
 def one_paint(
     browser: Browser, host: Host, size: dict[str, int], slower: int, delay_ms: int | None
 ) -> tuple[float, float]:
-    """Return (first contentful paint, readings of the nodes on screen) in ms."""
+    """Return the times to (first contentful paint, readings on screen), ms."""
     page = tab(browser, host, size)
-    talk = page.context.new_cdp_session(page)
-    talk.send("Emulation.setCPUThrottlingRate", {"rate": slower})
-    if delay_ms is not None:  # a mid-range phone a wall away: 20 Mbit/s
-        talk.send("Network.enable")
-        talk.send("Network.emulateNetworkConditions", {
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": slower})
+    if delay_ms is not None:  # a mid-range phone in the next room: 20 Mbit/s
+        session.send("Network.enable")
+        session.send("Network.emulateNetworkConditions", {
             "offline": False, "latency": delay_ms, "downloadThroughput": 2_500_000,
             "uploadThroughput": 1_000_000})
     page.goto(host.url, wait_until="commit")
@@ -134,7 +134,7 @@ def one_paint(
 
 
 def live(browser: Browser, host: Host, nodes: list) -> None:
-    """From the reading at the node to the pixels of an open page."""
+    """Measure from the reading at the node to the screen of an open page."""
     page = tab(browser, host, DESKTOP)
     page.goto(f"{host.url}/nodes/{nodes[0].node}")
     page.wait_for_selector("#link[data-state=live]")
@@ -150,12 +150,11 @@ def live(browser: Browser, host: Host, nodes: list) -> None:
 
 
 def chart(browser: Browser, host: Host, nodes: list) -> None:
-    """From the click on a range to its charts on screen."""
+    """Measure from the click on a range to its charts on screen."""
     print(f"\n{'chart of all of a node, click to screen':<44}{'median':>13}{'worst':>11}   ms")
     for name, (size, slower, _delay_ms) in list(SPEEDS.items())[:2]:
         page = tab(browser, host, size)
-        page.context.new_cdp_session(page).send(
-            "Emulation.setCPUThrottlingRate", {"rate": slower})
+        page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
         page.goto(f"{host.url}/nodes/{nodes[0].node}?range=24h")
         page.wait_for_selector("#link[data-state=live]")
         for span in ("30d", "7d"):
@@ -168,7 +167,7 @@ def chart(browser: Browser, host: Host, nodes: list) -> None:
 
 
 def tab(browser: Browser, host: Host, size: dict[str, int]) -> Page:
-    """Return a new tab with nothing in its cache, logged in."""
+    """Return a new tab with an empty cache, logged in."""
     context = browser.new_context(viewport=size, locale="it-IT", has_touch=size is PHONE,
                                   timezone_id="Europe/Rome")
     name, value = host.session_of(Role.OPERATOR)

@@ -1,4 +1,4 @@
-"""50 open tabs beside the ingest: a part of bench_page.py."""
+"""Measures ingest beside 50 open tabs: a part of bench_page.py."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STEADY_S, STEADY_PER_S = 15, 40
 
 
 class Measured(NamedTuple):
-    """Records stored a second in a burst, ms of the host's CPU for each; median and p99 of the
+    """Records stored per second in a burst, CPU ms of the host per record; median and p99 of the
     ms from reading to down/stored at a steady rate."""
 
     per_s: float
@@ -40,7 +40,7 @@ class Measured(NamedTuple):
 
 
 def tabs(host: Any, count: int) -> None:
-    """By turns without and with 50 tabs, in the same minutes: how fast, and how soon stored."""
+    """Measure throughput and latency alternately without and with 50 tabs."""
     found: dict[str, list[Measured]] = {"none": [], "50": []}
     names = [f"load-{number:02}" for number in range(count)]
     for name in names:
@@ -49,14 +49,14 @@ def tabs(host: Any, count: int) -> None:
     load = SPAWN.Process(target=send_all, args=(names, host.broker_port, there), daemon=True)
     load.start()
     here.recv()
-    measured(host, here)  # the first is slower, whoever looks
+    measured(host, here)  # warm-up
     for _ in track(range(ROUNDS), "50 tabs"):
         found["none"].append(measured(host, here))
         with opened(host):
             found["50"].append(measured(host, here))
     here.send("end")
     load.join()
-    print(f"\n{'open tabs':<12}{'records/s at most':>19}{'CPU ms a record':>17}"
+    print(f"\n{'open tabs':<12}{'max. records/s':>19}{'CPU ms/record':>17}"
           f"{f'ms to stored at {STEADY_PER_S}/s':>24}{'p99':>8}")
     none, fifty = (Measured(*map(statistics.median, zip(*rounds, strict=True)))
                    for rounds in found.values())
@@ -69,7 +69,7 @@ def tabs(host: Any, count: int) -> None:
 
 
 def measured(host: Any, load: Any) -> Measured:
-    """Let the nodes send a burst, then at a steady rate."""
+    """Measure a burst, then a steady rate."""
     before = stored(host)
     began_s, cpu_began_s = time.monotonic(), time.process_time()
     load.send("burst")
@@ -81,24 +81,24 @@ def measured(host: Any, load: Any) -> Measured:
 
 
 def stored(host: Any) -> int:
-    """How many records the host has committed."""
+    """Return the number of records committed by the host."""
     return sum(one.get("stored", 0) for one in host.service.counts()["nodes"].values())
 
 
 def send_all(names: list[str], port: int, asked: Any) -> None:
-    """The process of the nodes: does what it is asked for until "end"."""
+    """Run the nodes in a process: execute the orders from the pipe until "end"."""
     nodes = [PahoNode(name, port, KEY) for name in names]
     for node in nodes:
         node.announce()
     asked.send("ready")
-    while (what := asked.recv()) != "end":
-        asked.send(burst(nodes) if what == "burst" else steady(nodes))
+    while (order := asked.recv()) != "end":
+        asked.send(burst(nodes) if order == "burst" else steady(nodes))
     for node in nodes:
         node.close()
 
 
 def burst(nodes: list[Any]) -> int:
-    """Send records as fast as the broker takes them; returns how many."""
+    """Send records as fast as the broker accepts them; return their number."""
     each = BURST // len(nodes)
 
     def send(node: Any) -> None:
@@ -114,7 +114,7 @@ def burst(nodes: list[Any]) -> int:
 
 
 def steady(nodes: list[Any]) -> tuple[float, float]:
-    """Send so many a second; return median and p99 of the ms until the node is told: stored."""
+    """Send at STEADY_PER_S; return median and p99 of the ms until down/stored arrives."""
     took: list[float] = []
     deadline = time.monotonic() + STEADY_S
     for node in itertools.cycle(nodes):
@@ -130,7 +130,7 @@ def steady(nodes: list[Any]) -> tuple[float, float]:
 
 @contextmanager
 def opened(host: Any) -> Iterator[None]:
-    """50 tabs in another process, and last in line for the CPU: they are elsewhere in truth."""
+    """Open 50 tabs in another process at low priority, as they would run on other machines."""
     name, value = host.session_of(Role.VIEWER)
     ready, end = SPAWN.Value("i", 0), SPAWN.Event()
     reader = SPAWN.Process(target=look_all, args=(host.url, name, value, ready, end))
@@ -144,17 +144,17 @@ def opened(host: Any) -> Iterator[None]:
 
 
 def look_all(url: str, name: str, value: str, ready: Any, end: Any) -> None:
-    """47 readers of the live stream, and 3 tabs of a real Chromium, until `end`."""
+    """Run 47 readers of the live stream, and 3 tabs of a real Chromium, until `end`."""
     os.nice(19)
 
-    def told() -> None:
+    def count_ready() -> None:
         with ready.get_lock():
             ready.value += 1
 
     def read() -> None:
         with httpx.stream("GET", f"{url}/api/live", headers={"Cookie": f"{name}={value}"},
                           timeout=None, trust_env=False) as answer:
-            told()
+            count_ready()
             for _ in answer.iter_raw():
                 if end.is_set():
                     return
@@ -170,6 +170,6 @@ def look_all(url: str, name: str, value: str, ready: Any, end: Any) -> None:
             page = context.new_page()
             page.goto(url)
             page.wait_for_selector("#link[data-state=live]")
-            told()
+            count_ready()
         end.wait()
         browser.close()

@@ -1,11 +1,11 @@
-"""The water chemistry against IPHREEQC itself, over random waters, recipes, stocks and climates.
+"""Compares the water chemistry with IPHREEQC for random waters, recipes, stocks and temperatures.
 
     python -m pip install phreeqc     (IPHREEQC 3.8.6 with its databases)
     python bench/bench_phreeqc.py [COUNT] [SEED]
 
 Waters and recipes are drawn ion by ion, 0.25 to 2 times strength, 5 to 40 C, closed or open to
 air or enriched air, with up to 4 ml per kg of a stock. Prints rms and largest error by pH; then,
-for doses to a target between 5 and 7, how far from the target they bring IPHREEQC's water.
+for doses to a target of pH 5 to 7, the error of the resulting pH in IPHREEQC.
 """
 
 import math
@@ -26,7 +26,7 @@ BANDS = ((1.0, 3.5), (3.5, 4.5), (4.5, 7.5), (7.5, 9.0), (9.0, 13.0))
 
 
 def draw(rng: random.Random) -> dict[str, Any]:
-    """Return a problem: what a grower may have in the tank."""
+    """Return a random but realistic problem."""
     water = {ion: rng.uniform(*span) * rng.random() for ion, span in WATER.items()}
     water.update({ion: water.get(ion, 0.0) for ion in IONS})
     gap = _charge(water)
@@ -43,13 +43,13 @@ def draw(rng: random.Random) -> dict[str, Any]:
 
 
 def _charge(ions: dict[str, float]) -> float:
-    """Return meq/L of strong ions, with phosphate as H2PO4."""
+    """Return the charge of the strong ions, meq/L, with phosphate as H2PO4-."""
     signs = {"K": 1, "Na": 1, "NH4": 1, "Ca": 2, "Mg": 2, "NO3": -1, "Cl": -1, "SO4": -2, "P": -1}
     return sum(sign * ions.get(ion, 0.0) for ion, sign in signs.items())
 
 
 def ask_phreeqc(engine: Any, problem: dict[str, Any]) -> tuple[float, float]:
-    """Return (pH, uS/cm at temperature) as IPHREEQC has it."""
+    """Return (pH, conductivity at temperature in uS/cm) from IPHREEQC."""
     added = problem["add"][0]
     ml, stock = 1e-3 * added["ml_per_l"], added["stock"]
     water_kg = 1.0 + ml * STOCK_WATER_KG_L[stock]
@@ -69,7 +69,7 @@ def ask_phreeqc(engine: Any, problem: dict[str, Any]) -> tuple[float, float]:
 
 
 def dose_error(engine: Any, problem: dict[str, Any], rng: random.Random) -> float | None:
-    """Return what pH IPHREEQC misses a target by after our dose; None where none reaches it."""
+    """Return the pH error in IPHREEQC after our dose, None if no dose reaches the target."""
     target_ph = rng.uniform(5.0, 7.0)
     problem = {**problem, "add": [], "target_ph": target_ph, "with": rng.choice(DOSING_STOCKS)}
     try:
@@ -83,12 +83,12 @@ def dose_error(engine: Any, problem: dict[str, Any], rng: random.Random) -> floa
 
 
 def rms(errors: list[float]) -> float:
-    """Return the root mean square, 0 of nothing."""
+    """Return the root mean square, 0 of an empty list."""
     return math.sqrt(sum(error * error for error in errors) / max(len(errors), 1))
 
 
 def main() -> None:
-    """Draw, ask both, print."""
+    """Draw problems, solve with both, print."""
     try:
         from phreeqc import Phreeqc
     except ImportError:

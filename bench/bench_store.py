@@ -1,12 +1,12 @@
-"""The store: bytes a point, and how long charts take.
+"""Measures the store: bytes per point, and the time of charts.
 
     python bench/bench_store.py [--days 30] [--nodes 20] [--channels 1] [--every-s 10]
     python bench/bench_store.py --influx          # the same in a real InfluxDB 1.x of its own
 
-Fills a store in a folder of its own with what nodes measured until now: probes with drift and
-noise, packed as the host packs them, in InfluxDB rolled up by `store init`. Charts are the best of
-five: ms that passed, ms of CPU of this process, and those of the server on average. The last
-column is how many times longer the raw points of the same span take to read.
+Fills a temporary store with readings with drift and noise up to now, packed as the host packs
+them, in InfluxDB rolled up by `store init`. Charts are the best of five: wall ms, CPU ms of this
+process, and mean CPU ms of the server. The last column is the time to read the raw points of the
+same span, relative to the chart.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def measure(store: Store, given: argparse.Namespace, server_pid: int | None = None) -> None:
-    """Fill the store and print what it is like."""
+    """Fill the store and print the measurements."""
     nodes = [f"bench-{number:02}" for number in range(given.nodes)]
     channels = list(CHANNELS[: given.channels])
     end_ms = time.time_ns() // 1_000_000 // HOUR_MS * HOUR_MS
@@ -71,9 +71,9 @@ def measure(store: Store, given: argparse.Namespace, server_pid: int | None = No
     print(f"tended        {count / tend_s:>10,.0f} points/s of this process's CPU")
     size_bytes = store.info().size_bytes
     if size_bytes:
-        print(f"on disk       {size_bytes / count:>10.2f} bytes a point as the host leaves it")
+        print(f"on disk       {size_bytes / count:>10.2f} bytes per point as written by the host")
         store.compact()
-        print(f"compacted     {(store.info().size_bytes or 0) / count:>10.2f} bytes a point")
+        print(f"compacted     {(store.info().size_bytes or 0) / count:>10.2f} bytes per point")
     print(f"\n{'chart':<34}{'ms':>8}{'CPU ms':>8}{'server, ms':>11}{'columns':>9}"
           f"{'raw / this':>12}")
     for name, asked_nodes, asked, span_ms in (
@@ -93,7 +93,7 @@ def chart(
     store: Store, name: str, nodes: list[str], channels: list[str], span: tuple[int, int],
     server_pid: int | None,
 ) -> None:
-    """Print how long a chart takes, and the same from raw points."""
+    """Print the time of a chart, and of the same from raw points."""
     drawn = 0
 
     def draw() -> None:
@@ -114,7 +114,7 @@ def chart(
 
 
 def cpu_of_ms(pid: int | None) -> float:
-    """Return the ms of CPU a server has taken so far; 0 where there is none."""
+    """Return the CPU time of a server so far, ms; 0 without a server."""
     if pid is None:
         return 0.0
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -124,7 +124,7 @@ def cpu_of_ms(pid: int | None) -> float:
 def fill(
     store: Store, nodes: list[str], channels: list[str], days: int, every_ms: int, begin_ms: int,
 ) -> tuple[int, float, float]:
-    """Write the past hour by hour, tending as it goes; return (points, CPU s of each)."""
+    """Write history hour by hour with maintenance; return (points, CPU s of each)."""
     rng = random.Random(1)
     count, busy_s, tend_s = 0, 0.0, 0.0
     values = {(node, channel): probe(rng, channel) for node in nodes for channel in channels}
@@ -151,7 +151,7 @@ def fill(
 
 
 def probe(rng: random.Random, channel: str) -> Iterator[float]:
-    """Yield what a probe says: slow drift, noise of about half a per mille of its range."""
+    """Yield readings of a probe: slow drift, noise of about 0.05 % of its range."""
     middle, noise, decimals = {
         "ph": (6.0, 0.005, 3), "ec_us_cm": (1_600, 4, 0), "temp_c": (21, 0.05, 2),
         "rh_pct": (60, 0.3, 1), "level_mm": (180, 0.7, 0), "co2_ppm": (500, 6, 0),
@@ -164,7 +164,7 @@ def probe(rng: random.Random, channel: str) -> Iterator[float]:
 
 
 def best_ms(call: Callable[[], None], rounds: int = ROUNDS) -> tuple[float, float]:
-    """Return the least ms a call took, and the least of CPU of this process."""
+    """Return the shortest wall time of a call, and the shortest CPU time, ms."""
     took, cpu = [], []
     for _ in range(rounds):
         began_s, cpu_began_s = time.perf_counter(), time.process_time()

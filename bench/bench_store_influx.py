@@ -1,4 +1,4 @@
-"""The InfluxDB of bench_store.py --influx: an influxd of its own.
+"""Runs an InfluxDB server for bench_store.py --influx.
 
 Needs influxd (`apt install influxdb`).
 """
@@ -16,7 +16,7 @@ from support.databases import Influxd
 
 @contextmanager
 def influx_store(folder: Path) -> Iterator[tuple[InfluxStore, int]]:
-    """Give a store and the process of its server, which ends with it."""
+    """Yield a store and the process id of its server, which ends with the context."""
     for_ever = KeepConfig(**dict.fromkeys(KeepConfig.__struct_fields__, 0))
     with Influxd(folder / "influxd") as server:
         config = StoreConfig(kind="influx", url=server.url, database="bench", write_api="v1",

@@ -1,13 +1,13 @@
-"""Where the time of a lockstep run goes: runs a job with a stop-watch on the seams between parts.
+"""Profiles a lockstep run: measures the time of each part between instrumented calls.
 
-    micropython -X heapsize=8M bench/where.py JOB.json    what bench_sim.py --where does
+    micropython -X heapsize=8M bench/where.py JOB.json    run by bench_sim.py --where
 
-Every seam (a task of the firmware, a call into a bus, the plant, the network) is wrapped; the time
-between two switches goes to the part that was running. The harness line {"t": "where", "us":
-{part: microseconds}} tells before the end. Garbage is collected here before the heap is full, so
-that it can be timed. The stop-watch costs time itself: the shares are what counts.
+Tasks of the firmware and calls into a bus, the plant and the network are wrapped; the time between
+two switches goes to the part that was running. The harness line {"t": "where", "us": {part:
+microseconds}} is printed before the end. Garbage is collected before the heap is full, so that it
+can be timed. Profiling takes time itself: only the shares count.
 
-A seam that is not there any more ends the run: its time would go to whatever ran before it.
+A missing method ends the run, as its time would go to another part.
 """
 
 import gc
@@ -20,29 +20,24 @@ SHIM = SIM + "/idrosim/shim"
 
 PARTS = (
     "firmware sampling", "firmware control", "firmware records, network", "shim and devices",
-    "broker and host end", "plant and probes", "scheduling", "garbage collection",
+    "broker and host", "plant and probes", "scheduling", "garbage collection",
     "lines of the trace", "start of the firmware", "outside",
 )
-(SAMPLING, CONTROL, RECORDS, DEVICES, FAR_END, PLANT, SCHEDULING, GC, TRACE, START,
+(SAMPLING, CONTROL, RECORDS, DEVICES, HOST, PLANT, SCHEDULING, GC, TRACE, START,
  OUTSIDE) = range(len(PARTS))
 _LOW_FREE_B = 500_000
-_LOOK_EVERY = 100
-_EXIT_NO_SEAM = 5
+_HEAP_CHECK_WAITS = 100
+_EXIT_NO_METHOD = 5
 
-# module, class, method, part, arguments with its self. Those of the simulator are wrapped when the
-# board powers up, those of the firmware when it starts its first task: all of it is imported then.
-SIMULATOR_SEAMS = (
+# Module, class, method, part, number of arguments including self. Methods of the simulator are
+# wrapped when the board powers up, those of the firmware at its first task, when all is imported.
+SIMULATOR_METHODS = (
     ("idrosim.board.world", "World", "_step_to", PLANT, 2),
     ("idrosim.board.world", "World", "truth", PLANT, 1),
-    (
-        "idrosim.shim.board_runtime",
-        "BoardRuntime",
-        "emit_bytes",
-        TRACE,
-        2,
-    ),  # waits while its reader is behind
-    ("idrosim.shim.peers.fake_host", "FakeHost", "received", FAR_END, 3),
-    ("idrosim.shim.network.broker", "_Peer", "received", FAR_END, 2),
+    # emit_bytes blocks while its reader is behind
+    ("idrosim.shim.board_runtime", "BoardRuntime", "emit_bytes", TRACE, 2),
+    ("idrosim.shim.peers.fake_host", "FakeHost", "received", HOST, 3),
+    ("idrosim.shim.network.broker", "_Peer", "received", HOST, 2),
     ("idrosim.shim.hardware.i2c", "I2C", "_transfer", DEVICES, 4),
     ("idrosim.shim.hardware.onewire", "OneWire", "reset", DEVICES, 1),
     ("idrosim.shim.hardware.onewire", "OneWire", "readbit", DEVICES, 1),
@@ -53,20 +48,20 @@ SIMULATOR_SEAMS = (
     ("idrosim.shim.network.virtual_sockets", "Socket", "write", DEVICES, 2),
     ("idrosim.shim.network.virtual_sockets", "Poll", "wait", SCHEDULING, 2),
 )
-FIRMWARE_SEAMS = (
+FIRMWARE_METHODS = (
     ("idro.safety.gate", "Gate", "observe", CONTROL, 2),
     ("idro.app.control_cycle", "ControlCycle", "cycle", CONTROL, 1),
-    ("idro.app.node", "Node", "_keep_record", RECORDS, 1),
+    ("idro.app.node", "Node", "_append_record", RECORDS, 1),
 )
-_TASKS = {"control": SAMPLING, "dosing": CONTROL}  # the others are records and the network
+_TASKS = {"control": SAMPLING, "dosing": CONTROL}  # the others are records and network
 
 
-class NoSeam(Exception):
-    """The code has changed: there is nothing to wrap at this place."""
+class MissingMethod(Exception):
+    """A method to wrap does not exist."""
 
 
-class Watch:
-    """A stop-watch with one hand a part; what a part calls is not counted as its own."""
+class Profiler:
+    """Measures the own time of each part, without that of the parts it calls."""
 
     def __init__(self, ticks_us):
         self._ticks_us = ticks_us
@@ -75,8 +70,8 @@ class Watch:
         self._waits = 0
         self.us = [0] * len(PARTS)
 
-    def turn(self, part):
-        """Count for `part` from now on; return the part before."""
+    def switch(self, part):
+        """Count for `part` from now; return the previous part."""
         now_us = self._ticks_us()
         before = self._part
         self.us[before] += now_us - self._since_us
@@ -85,61 +80,58 @@ class Watch:
         return before
 
     def wrap(self, module, class_name, name, part, args):
-        """Time every call of a method that takes `args` arguments with its self.
-
-        Raises NoSeam.
-        """
+        """Time every call of a method with `args` arguments. Raises MissingMethod."""
         owner = getattr(sys.modules.get(module), class_name, None)
         inner = getattr(owner, name, None)
         if inner is None:
-            raise NoSeam(f"{module}.{class_name}.{name}")
-        turn = self.turn
+            raise MissingMethod(f"{module}.{class_name}.{name}")
+        switch = self.switch
 
-        # Small frames on purpose: one too large for the stack, as *args makes it, lives in the
-        # heap and has it searched over and over. An exception is put right at the next seam.
+        # Small frames on purpose: frames with *args live in the heap and cause collections. After
+        # an exception the next wrapped call corrects the part.
         def one(me):
-            before = turn(part)
+            before = switch(part)
             found = inner(me)
-            turn(before)
+            switch(before)
             return found
 
         def two(me, first=None):
-            before = turn(part)
+            before = switch(part)
             found = inner(me, first)
-            turn(before)
+            switch(before)
             return found
 
         def three(me, first, second):
-            before = turn(part)
+            before = switch(part)
             found = inner(me, first, second)
-            turn(before)
+            switch(before)
             return found
 
         def four(me, first, second, third):
-            before = turn(part)
+            before = switch(part)
             found = inner(me, first, second, third)
-            turn(before)
+            switch(before)
             return found
 
         setattr(owner, name, (one, two, three, four)[args - 1])
 
-    def look_after_heap(self):
-        """Collect garbage when the heap runs low, in its own time."""
+    def collect_garbage(self):
+        """Collect garbage when the heap runs low, timed as its own part."""
         self._waits += 1
-        if self._waits % _LOOK_EVERY:
+        if self._waits % _HEAP_CHECK_WAITS:
             return
-        before = self.turn(OUTSIDE)
+        before = self.switch(OUTSIDE)
         if gc.mem_free() < _LOW_FREE_B:
-            self.turn(GC)
+            self.switch(GC)
             gc.collect()
-        self.turn(before)
+        self.switch(before)
 
 
-class Timed:
-    """A coroutine that is timed whenever it runs."""
+class TimedCoroutine:
+    """A coroutine whose run time is measured."""
 
-    def __init__(self, watch, coro, part):
-        self._watch = watch
+    def __init__(self, profiler, coro, part):
+        self._profiler = profiler
         self._coro = coro
         self._part = part
 
@@ -150,104 +142,104 @@ class Timed:
         return self.send(None)
 
     def send(self, value):
-        before = self._watch.turn(self._part)
+        before = self._profiler.switch(self._part)
         found = self._coro.send(value)
-        self._watch.turn(before)
+        self._profiler.switch(before)
         return found
 
     def throw(self, *error):
-        before = self._watch.turn(self._part)
+        before = self._profiler.switch(self._part)
         found = self._coro.throw(*error)
-        self._watch.turn(before)
+        self._profiler.switch(before)
         return found
 
     def close(self):
         self._coro.close()
 
 
-def wrap_simulator(watch, rig):
-    """Time the parts of the simulator, and have the firmware wrapped when it starts."""
+def wrap_simulator(profiler, runtime):
+    """Time the parts of the simulator; wrap the firmware at its first task."""
     from idrosim.shim.time import asyncio_core
 
-    for seam in SIMULATOR_SEAMS:
-        watch.wrap(*seam)
-    look_after_heap(watch)
+    for method in SIMULATOR_METHODS:
+        profiler.wrap(*method)
+    collect_in_waits(profiler)
     start_task = asyncio_core.Task.__init__
-    watch.is_wrapped = False
+    profiler.is_wrapped = False
 
     def init(self, coro, globals=None):
-        if not watch.is_wrapped:
-            watch.is_wrapped = True
-            or_end(rig, wrap_firmware, watch)
-        start_task(self, Timed(watch, coro, RECORDS), globals)
+        if not profiler.is_wrapped:
+            profiler.is_wrapped = True
+            wrap_or_stop(runtime, wrap_firmware, profiler)
+        start_task(self, TimedCoroutine(profiler, coro, RECORDS), globals)
 
     asyncio_core.Task.__init__ = init
-    stop = type(rig).stop
+    stop = type(runtime).stop
 
-    def told(self, exit_code):
-        watch.turn(OUTSIDE)
-        us = {PARTS[part]: us for part, us in enumerate(watch.us)}
+    def report_and_stop(self, exit_code):
+        profiler.switch(OUTSIDE)
+        us = {PARTS[part]: us for part, us in enumerate(profiler.us)}
         self.emit({"t": "where", "us": us})
         stop(self, exit_code)
 
-    type(rig).stop = told
+    type(runtime).stop = report_and_stop
 
 
-def look_after_heap(watch):
-    """Look at the heap at every wait."""
+def collect_in_waits(profiler):
+    """Check the heap at every wait."""
     from idrosim.shim.network import virtual_sockets
 
     wait = virtual_sockets.Poll.wait
 
-    def watched(self, timeout_ms):
-        watch.turn(SCHEDULING)  # whatever ended with an exception before
-        watch.look_after_heap()
+    def collect_and_wait(self, timeout_ms):
+        profiler.switch(SCHEDULING)  # also after an exception in another part
+        profiler.collect_garbage()
         return wait(self, timeout_ms)
 
-    virtual_sockets.Poll.wait = watched
+    virtual_sockets.Poll.wait = collect_and_wait
 
 
-def wrap_firmware(watch):
-    """Time what the firmware's tasks do, now that all of it is imported. Raises NoSeam."""
-    for seam in FIRMWARE_SEAMS:
-        watch.wrap(*seam)
+def wrap_firmware(profiler):
+    """Time the tasks of the firmware, once all of it is imported. Raises MissingMethod."""
+    for method in FIRMWARE_METHODS:
+        profiler.wrap(*method)
     supervisor = getattr(sys.modules.get("idro.safety.supervisor"), "Supervisor", None)
-    keep = getattr(supervisor, "_keep", None)
-    if keep is None:
-        raise NoSeam("idro.safety.supervisor.Supervisor._keep")
+    supervise = getattr(supervisor, "_supervise", None)
+    if supervise is None:
+        raise MissingMethod("idro.safety.supervisor.Supervisor._supervise")
 
-    def kept(self, name, start, is_critical):
-        def started():
-            return Timed(watch, start(), _TASKS.get(name, RECORDS))
+    def supervise_timed(self, name, start, is_critical):
+        def start_timed():
+            return TimedCoroutine(profiler, start(), _TASKS.get(name, RECORDS))
 
-        return keep(self, name, started, is_critical)
+        return supervise(self, name, start_timed, is_critical)
 
-    supervisor._keep = kept
+    supervisor._supervise = supervise_timed
 
 
-def or_end(rig, wrap, *args):
-    """Wrap, or name the seam that is not there and end the process."""
+def wrap_or_stop(runtime, wrap, *args):
+    """Wrap, or print the missing method and end the process."""
     try:
         wrap(*args)
-    except NoSeam as missing:
-        print("where.py: no seam", missing)
-        rig.stop(_EXIT_NO_SEAM)
+    except MissingMethod as missing:
+        print("where.py: no method", missing)
+        runtime.stop(_EXIT_NO_METHOD)
 
 
 def main():
     """Boot the board of the job named on the command line."""
-    watch = Watch(time.ticks_us)
+    profiler = Profiler(time.ticks_us)
     sys.path[0] = SIM
     from idrosim.shim import install
 
-    put_in = install.modules
+    install_modules = install.modules
 
-    def put_in_and_wrap(rig, network):
-        put_in(rig, network)
-        or_end(rig, wrap_simulator, watch, rig)
-        watch.turn(START)
+    def install_and_wrap(runtime, network):
+        install_modules(runtime, network)
+        wrap_or_stop(runtime, wrap_simulator, profiler, runtime)
+        profiler.switch(START)
 
-    install.modules = put_in_and_wrap
+    install.modules = install_and_wrap
     sys.path[0] = SHIM
     with open(SHIM + "/main.py") as file:
         exec(compile(file.read(), "main.py", "exec"), {"__name__": "__main__"})

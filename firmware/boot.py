@@ -1,9 +1,9 @@
-"""Runs first after any reset: outputs safe, then a moment in which the console can break in."""
+"""Runs first after any reset: makes outputs safe, then waits 3 s for a break at the console."""
 
 import time
 
 from idro.safety import safe_outputs
 
 safe_outputs.drive_all_safe()
-# Once main.py has started the watchdog, a board that is held at its prompt resets.
+# Once main.py has started the watchdog, a board stopped at its prompt resets.
 time.sleep_ms(3_000)

@@ -1,14 +1,14 @@
-"""Runs after boot.py: the watchdog first, then the application that the kernel chooses."""
+"""Runs after boot.py: starts the watchdog, then the application that the kernel selects."""
 
 from idro.update import platform
 
 feed = platform.start_watchdog()
 
-from idro.update import boot_select  # noqa: E402  what hangs or fails from here on is reset
+from idro.update import boot_select  # noqa: E402  the watchdog covers it
 
 
 def load_app():
-    """Return the main function of the application, from where imports point by then."""
+    """Import the application from the selected slot; returns its main function."""
     from idro.app import node
 
     return node.main

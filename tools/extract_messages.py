@@ -98,7 +98,7 @@ def _new(language: str) -> Catalog:
         locale=language, project="Idroserra", version="1", copyright_holder="Idroserra",
         msgid_bugs_address="", creation_date=_BEGUN, revision_date=_BEGUN, fuzzy=False,
         last_translator="", language_team="",
-        header_comment="# Texts of Idroserra. `make words` keeps them complete: docs/languages.md")
+        header_comment="# Texts of Idroserra. `make words` keeps them complete: CONTRIBUTING.md")
 
 
 def main() -> int:

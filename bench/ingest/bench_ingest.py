@@ -1,13 +1,14 @@
-"""`make bench-ingest`: the same readings through our host and through peers, into one
-database: VictoriaMetrics, which takes the line protocol of all of them.
+"""Compares ingest of the host with peers: `make bench-ingest`.
+
+All receive the same readings and write to VictoriaMetrics, which accepts the line protocol of all.
 
     python bench/ingest/bench_ingest.py [--only NAME,NAME] [--rates 0,1000,10000,20000]
         [--seconds 8] [--rounds 2]
 
-Every contestant has a mosquitto with stock limits and a database of its own, and takes its turn
-within the same minutes. Printed: messages a second that reached the database, CPU microseconds of
-the contestant a message, memory, lost; and what we are to the fastest peer of each rate. Rate 0 is
-a burst as fast as the broker takes it.
+Every contestant has its own mosquitto with default limits and its own database; they run in turns
+within the same minutes. Printed: messages per second that reached the database, CPU microseconds
+per message, memory, losses; and our figures relative to the fastest peer at each rate. Rate 0 is a
+burst as fast as the broker accepts it.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from statistics import fmean
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parents[1] / "tests"))
+sys.path.extend([str(HERE.parent), str(HERE.parents[1] / "tests")])
 
 import contestants  # noqa: E402  found beside this file
 from contestants import CONTESTANTS, FIELD, Contestant, Place  # noqa: E402
+from results import write_section  # noqa: E402
 
 from idroserra.broker.local import find_mosquitto, free_port  # noqa: E402
 from support.databases import VictoriaMetrics  # noqa: E402
@@ -58,7 +60,7 @@ class Outcome(NamedTuple):
 
 @contextmanager
 def stock_mosquitto(folder: Path) -> Iterator[int]:
-    """Run mosquitto with the limits it has when nobody sets any; give its port."""
+    """Run mosquitto with its default limits; yield its port."""
     port = free_port()
     config = folder / "mosquitto.conf"
     config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nlog_dest none\n")
@@ -72,13 +74,13 @@ def stock_mosquitto(folder: Path) -> Iterator[int]:
 
 
 def cpu_s(pid: int) -> float:
-    """Return the CPU time of a process so far."""
+    """Return the CPU time of a process so far, s."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def peak_mib(pid: int) -> float:
-    """Return the most memory a process has had."""
+    """Return the peak memory of a process, MiB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM"):
             return int(line.split()[1]) / 1024
@@ -86,7 +88,7 @@ def peak_mib(pid: int) -> float:
 
 
 def rows(database: VictoriaMetrics, who: Contestant) -> int:
-    """Return how many readings are in the database."""
+    """Return the number of readings in the database."""
     metric = f"{who.measurement}_{FIELD[who.kind]}"
     query = {"query": f"sum(count_over_time({metric}[90d]))", "nocache": "1"}
     answer = json.loads(database.get("/api/v1/query", query))
@@ -123,7 +125,7 @@ def _measure(who: Contestant, rate: int, count: int, process: subprocess.Popen[b
         warm = rows(database, who)
         assert process.poll() is None, f"{who.name} has ended"
         return warm > 0
-    wait_until(warmed, 30, f"{who.name} works")
+    wait_until(warmed, 30, f"{who.name} stores readings")
     threading.Event().wait(2.0)
     warm = rows(database, who)
     began_cpu_s = cpu_s(process.pid)
@@ -145,18 +147,18 @@ def _measure(who: Contestant, rate: int, count: int, process: subprocess.Popen[b
 def flood(
     port: int, kind: str, count: int, rate: float, epoch_unix_ms: int, first: int = 1,
 ) -> dict[str, float]:
-    """Publish and return what the sender says."""
+    """Publish, and return the report of the sender."""
     sender = subprocess.Popen(
         [sys.executable, str(HERE / "flood.py"), str(port), kind, str(count), str(rate),
          str(first), str(epoch_unix_ms)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert sender.stdout is not None
     sender.stdout.readline()
-    told, _ = sender.communicate("go\n", timeout=600)
-    return dict(json.loads(told))
+    report, _ = sender.communicate("go\n", timeout=600)
+    return dict(json.loads(report))
 
 
 def show_profiles(folder: Path) -> None:
-    """Print where the time of our threads went."""
+    """Print the CPU profiles of our threads."""
     import pstats
 
     for path in sorted(folder.glob("profile-*")):
@@ -165,7 +167,7 @@ def show_profiles(folder: Path) -> None:
 
 def run_all(who_runs: list[Contestant], rates: list[int], rounds: int,
             seconds: float) -> list[Outcome]:
-    """Run everybody at every rate, round after round; say on stderr how each went."""
+    """Run every contestant at every rate, round after round; print progress on stderr."""
     outcomes = []
     for number in range(rounds):
         for rate in rates:
@@ -179,7 +181,7 @@ def run_all(who_runs: list[Contestant], rates: list[int], rounds: int,
 
 
 def mean_of(outcomes: list[Outcome], name: str, rate: int) -> Outcome | None:
-    """Return what a contestant did at a rate: rates and CPU on average, losses added up."""
+    """Return the result of a contestant at a rate: mean rate and CPU, total losses."""
     its = [one for one in outcomes if (one.name, one.rate) == (name, rate)]
     if not its:
         return None
@@ -189,13 +191,13 @@ def mean_of(outcomes: list[Outcome], name: str, rate: int) -> Outcome | None:
 
 
 def table(means: dict[int, list[Outcome]]) -> Iterator[str]:
-    """Yield the lines of the table of docs/ingest.md."""
-    yield ("| offered, msg/s | who | stored, msg/s | CPU, µs a message | MiB | lost |"
+    """Yield the lines of the table of bench/RESULTS.md."""
+    yield ("| offered, msg/s | contestant | stored, msg/s | CPU, µs/message | MiB | lost |"
            " durable before acknowledged |")
     yield "|---|---|---|---|---|---|---|"
     durable = {who.name: who.is_durable for who in CONTESTANTS}
     for rate, row in means.items():
-        offered = f"{rate:,}" if rate else "as fast as the broker takes it"
+        offered = f"{rate:,}" if rate else "burst"
         for one in row:
             name = f"**{one.name}**" if one.name == OURS else one.name
             lost = f"{one.lost:,} of {one.sent:,}"
@@ -206,9 +208,9 @@ def table(means: dict[int, list[Outcome]]) -> Iterator[str]:
 
 
 def ratios(means: dict[int, list[Outcome]]) -> Iterator[str]:
-    """Yield the lines that hold us against the fastest and the cheapest peer of each rate."""
-    yield ("| offered, msg/s | fastest peer | our rate to its | our CPU to its | cheapest peer |"
-           " our CPU to its |")
+    """Yield the comparison with the fastest and the cheapest peer at each rate."""
+    yield ("| offered, msg/s | fastest peer | relative rate | relative CPU | cheapest peer |"
+           " relative CPU |")
     yield "|---|---|---|---|---|---|"
     for rate, row in means.items():
         peers = [one for one in row if one.name != OURS and one.stored]
@@ -230,6 +232,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--profile", action="store_true", help="of our threads")
+    parser.add_argument("--record", action="store_true", help="write the section of RESULTS.md")
     asked = parser.parse_args()
     contestants.PROFILE = asked.profile
     who_runs = [who for who in CONTESTANTS
@@ -242,9 +245,12 @@ def main() -> None:
     loads.append(os.getloadavg()[0])
     means = {rate: [mean for who in who_runs
                     if (mean := mean_of(outcomes, who.name, rate)) is not None] for rate in rates}
-    print("\n".join(table(means)), "\n".join(ratios(means)), sep="\n\n")
-    print(f"\n{os.cpu_count()} cores, load {loads[0]:.1f} before and {loads[1]:.1f} after,"
-          f" {asked.rounds} rounds of {asked.seconds:g} s.")
+    machine = (f"{os.cpu_count()} cores, load {loads[0]:.1f} before and {loads[1]:.1f} after,"
+               f" {asked.rounds} rounds of {asked.seconds:g} s.")
+    rows = [*table(means), "", *ratios(means), "", machine]
+    print("\n".join(rows))
+    if asked.record:
+        write_section("ingest", "make bench-ingest", rows)
 
 
 if __name__ == "__main__":

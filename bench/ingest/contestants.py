@@ -1,6 +1,6 @@
-"""Who takes part: how each is started, and how its rows in the database are counted.
+"""Contestants of the ingest bench: how each is started, and its measurement in the database.
 
-Peers are installed by `make bench-ingest` into build/peers and are no dependency of ours.
+`make bench-ingest` installs peers into build/peers; they are not dependencies of the project.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FIELD = {"contract": "ph", "plain": "reservoir_ph"}
 
 
 class Place(NamedTuple):
-    """Where broker and database are, and a folder to write in."""
+    """Ports of broker and database, and a folder for files."""
 
     folder: Path
     mqtt_port: int
@@ -26,8 +26,8 @@ class Place(NamedTuple):
 
 
 class Contestant(NamedTuple):
-    """`command` writes what the program reads and returns its command line; most_per_s: more it
-    is not asked, for it is behind by then."""
+    """`command` writes configuration files and returns the command line. Rates above
+    `most_per_s` are skipped."""
 
     name: str
     kind: str
@@ -113,7 +113,7 @@ CONTESTANTS = (
 
 
 def install_peers() -> None:
-    """Install the peers, once."""
+    """Install missing peers."""
     if not (PEERS / "py/bin/mqttwarn").exists():
         print("idroserra: installing mqttwarn, mqtt2influxdb and paho into build/peers")
         PEERS.mkdir(parents=True, exist_ok=True)

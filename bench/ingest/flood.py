@@ -1,10 +1,10 @@
-"""A flood of readings over MQTT: flood.py PORT KIND COUNT RATE FIRST EPOCH_UNIX_MS
+"""Load generator of readings over MQTT: flood.py PORT KIND COUNT RATE FIRST EPOCH_UNIX_MS
 
-Publishes COUNT messages with QoS 1 as 50 nodes over 5 connections, RATE a second or, with 0, as
-fast as the broker takes them, 500 unacknowledged at most. KIND is "contract" (what our nodes send)
-or "plain" (the same readings as a flat JSON object, which is what peers understand). Prints JSON:
-sent, acked, took_s. The records of a node begin at number FIRST, and record n is of n ms after
-EPOCH_UNIX_MS. Messages are made before the first is sent, so that it costs little.
+Publishes COUNT messages with QoS 1 as 50 nodes over 5 connections, RATE per second or, with 0, as
+fast as the broker accepts them, at most 500 unacknowledged. KIND is "contract" (the format of our
+nodes) or "plain" (the same readings as a flat JSON object, for peers). Prints JSON: sent, acked,
+took_s. The records of a node start at number FIRST; record n is dated n ms after EPOCH_UNIX_MS.
+Messages are built before the first is sent.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import time
 NODES = 50
 CONNECTIONS = 5
 WINDOW = 500
-STEP_MS = 1  # so that no reading is of the future
+STEP_MS = 1  # so that no reading is in the future
 CHUNK = 64
 PUBACK_BYTES = 4
 
 
 def readings(seq: int) -> dict[str, float]:
-    """Return what a node measures."""
+    """Return the readings of a node."""
     return {
         "reservoir.ph": round(5.5 + seq % 997 / 1000, 3), "reservoir.ec_us_cm": 1500 + seq % 400,
         "reservoir.temp_c": round(20 + seq % 31 / 10, 1), "reservoir.level_mm": 150 + seq % 50,
@@ -38,12 +38,12 @@ def payload(kind: str, seq: int, epoch_unix_ms: int) -> bytes:
     """Return the message of one record."""
     if kind == "plain":
         flat = {name.replace(".", "_"): value for name, value in readings(seq).items()}
-        told = {**flat, "unix_ms": epoch_unix_ms + seq * STEP_MS}
+        body = {**flat, "unix_ms": epoch_unix_ms + seq * STEP_MS}
     else:
         records = [{"seq": seq, "at_ms": seq * STEP_MS, "values": readings(seq), "faults": {}}]
-        told = {"v": 1, "boot_id": "b0000001", "boot_unix_ms": epoch_unix_ms,
+        body = {"v": 1, "boot_id": "b0000001", "boot_unix_ms": epoch_unix_ms,
                 "sent_at_ms": seq * STEP_MS, "oldest_seq": 1, "records": records}
-    return json.dumps(told, separators=(",", ":")).encode()
+    return json.dumps(body, separators=(",", ":")).encode()
 
 
 def packet(kind: str, node: str, seq: int, mid: int, epoch_unix_ms: int) -> bytes:
@@ -64,7 +64,7 @@ def _length(count: int) -> bytes:
 
 
 class Publisher:
-    """One connection and what it has to send."""
+    """One connection and its packets."""
 
     def __init__(self, port: int, number: int) -> None:
         self.packets: list[bytes] = []
@@ -76,11 +76,11 @@ class Publisher:
         name = f"flood-{number}".encode()
         body = b"\x00\x04MQTT\x04\x02\x00\x00" + struct.pack(">H", len(name)) + name
         self.socket.sendall(b"\x10" + _length(len(body)) + body)
-        assert self.socket.recv(4)[3:] == b"\0", "the broker refuses"
+        assert self.socket.recv(4)[3:] == b"\0", "the broker refused the connection"
         self.socket.setblocking(False)
 
     def send(self, upto: int) -> None:
-        """Send packets up to number `upto`, as far as socket and window allow."""
+        """Send packets up to number `upto`, limited by socket and window."""
         while True:
             if not self._rest:
                 end = min(upto, self.acked + WINDOW, self.sent + CHUNK, len(self.packets))
@@ -93,8 +93,8 @@ class Publisher:
             except BlockingIOError:
                 return
 
-    def hear(self) -> None:
-        """Count what was acknowledged."""
+    def receive(self) -> None:
+        """Count acknowledgements."""
         try:
             self._in += len(self.socket.recv(65_536))
         except BlockingIOError:
@@ -103,7 +103,7 @@ class Publisher:
 
 
 def main() -> None:
-    """Send, and say how it went."""
+    """Send, and print the result."""
     kind, rate = sys.argv[2], float(sys.argv[4])
     port, count, first, epoch_unix_ms = (int(sys.argv[number]) for number in (1, 3, 5, 6))
     publishers = [Publisher(port, number) for number in range(CONNECTIONS)]
@@ -124,7 +124,7 @@ def main() -> None:
             for publisher in publishers:
                 publisher.send(due // CONNECTIONS if due < count else count)
             for key, _ in selector.select(0.002):
-                key.data.hear()
+                key.data.receive()
     print(json.dumps({
         "sent": sum(each.sent for each in publishers),
         "acked": sum(each.acked for each in publishers),

@@ -1,4 +1,4 @@
-"""Our host without its page, as a program to be measured: our_host.py CONFIG.json [PROFILE]"""
+"""Runs the host without its page, to be measured: our_host.py CONFIG.json [PROFILE]"""
 
 import cProfile
 import json
@@ -12,7 +12,7 @@ from idroserra.server.service import Service, tune_garbage_collector
 
 
 def main() -> None:
-    """Run until SIGTERM. With PROFILE, write there where each thread's CPU time went."""
+    """Run until SIGTERM. With PROFILE, write a CPU profile of each thread there."""
     service = Service(load_config(None, json.loads(sys.argv[1])))
     profiles = []
     if len(sys.argv) > 2:

@@ -1,4 +1,4 @@
-"""A peer: what tutorials show. paho's on_message, a Point a message, the batching writer of
+"""A peer as in tutorials: on_message of paho, a Point per message, the batching writer of
 influxdb-client with its defaults: tutorial.py MQTT_PORT DATABASE_PORT"""
 
 import json
@@ -10,7 +10,7 @@ from influxdb_client.client.write_api import WriteOptions
 
 
 def main() -> None:
-    """Run until it is ended."""
+    """Run until terminated."""
     influx = InfluxDBClient(url=f"http://127.0.0.1:{sys.argv[2]}", token="x:x", org="-")  # noqa: S106
     write_api = influx.write_api(write_options=WriteOptions(batch_size=1_000))
 
@@ -26,7 +26,7 @@ def main() -> None:
         point.time(data["unix_ms"], WritePrecision.MS)
         write_api.write(bucket="bench/autogen", record=point)
 
-    client = mqtt.Client(client_id="tutorial", clean_session=False)  # paho 1, as mqttwarn has it
+    client = mqtt.Client(client_id="tutorial", clean_session=False)  # paho 1, as mqttwarn needs
     client.on_connect = on_connect
     client.on_message = on_message
     client.connect("127.0.0.1", int(sys.argv[1]))

@@ -1,10 +1,9 @@
-"""The memory of one host while 50 nodes send and the page is open: `make bench-memory`.
+"""Measures the memory of one host while 50 nodes send and the page is open: `make bench-memory`.
 
-`idroserra serve` with SQLite against mosquitto and nodes of the firmware's own outbox (fleet.py).
-One page follows the live stream; every second another page, chart or list is opened, as a person
-does who walks through it. What the kernel says in /proc/PID/smaps_rollup: RSS, PSS (files that
-others map too count in part), and what is the process's own. Before that: what each library adds
-to a Python that loads one after the other.
+`idroserra serve` with SQLite, mosquitto, and nodes with the outbox of the firmware (fleet.py). One
+page follows the live stream; every second another page, chart or list is opened, as by a user.
+Figures from /proc/PID/smaps_rollup: RSS, PSS (shared files count in part), and private memory.
+First it prints the memory that each library adds to Python.
 """
 
 from __future__ import annotations
@@ -27,30 +26,30 @@ from bench_nodes import Fleet, Host, Mosquitto  # noqa: E402  found beside this 
 from idroserra.auth.local_token import token_for  # noqa: E402
 
 MIB_KB = 1_024
-TELL_EVERY_S = 20.0
-# In this order each adds what those before it have not loaded.
+PRINT_EVERY_S = 20.0
+# Each layer adds the modules that those before have not loaded.
 LAYERS = (
     ("Python", "sys"),
     ("its library", "asyncio, email.message, http.client, json, logging, sqlite3, ssl"),
     ("msgspec, paho, argon2", "msgspec, paho.mqtt.client, argon2, platformdirs"),
     ("Starlette, uvicorn, Jinja",
      "starlette.applications, starlette.staticfiles, jinja2, uvicorn.server, h11"),
-    ("the host's own modules",
+    ("modules of the host",
      "idroserra.web.process, idroserra.server.service, idroserra.web.app, idroserra.web.server"),
 )
 
 
 class Memory(NamedTuple):
-    """Of a process, in MiB."""
+    """Memory of a process, MiB."""
 
     rss: float
     pss: float
-    own: float  # neither shared nor of a file
+    own: float  # anonymous: neither shared nor of a file
     threads: int
 
 
 def memory_of(pid: int) -> Memory:
-    """Return what the kernel says of a process now."""
+    """Return the current memory of a process."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     status = Path(f"/proc/{pid}/status").read_text()
 
@@ -61,26 +60,26 @@ def memory_of(pid: int) -> Memory:
                   int(status.partition("\nThreads:")[2].split()[0]))
 
 
-def tell_layers() -> None:
-    """Print what each layer adds in a process of its own."""
+def print_layers() -> None:
+    """Print the memory that each layer adds in a new process."""
     lines = []
     for _, modules in LAYERS:
         lines += [f"import {modules}", "print(open('/proc/self/smaps_rollup').read()"
                   ".partition('\\nRss:')[2].split()[0])"]
-    told = subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True,
-                          capture_output=True, text=True).stdout.split()
+    printed = subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True,
+                             capture_output=True, text=True).stdout.split()
     before = 0.0
-    for (name, _), kb in zip(LAYERS, told, strict=True):
+    for (name, _), kb in zip(LAYERS, printed, strict=True):
         rss = int(kb) / MIB_KB
         print(f"{name:<32} RSS {rss:5.1f}  (+{rss - before:.1f}) MiB", flush=True)
         before = rss
 
 
-class Person:
-    """Somebody who looks: one live stream, and one thing after the other."""
+class User:
+    """A user of the page: one live stream, and one view after the other."""
 
     def __init__(self, url: str, nodes: int) -> None:
-        self.opened = self.told_bytes = 0
+        self.opened = self.stream_bytes = 0
         self._url = url
         self._token = token_for(url)
         self._nodes = nodes
@@ -91,13 +90,13 @@ class Person:
             thread.start()
 
     def end(self) -> None:
-        """Look no more."""
+        """Stop."""
         self._ended.set()
         for thread in self._threads:
             thread.join(60)
 
     def read(self, path: str) -> bytes:
-        """Return what lies under a path."""
+        """Return the content of a path."""
         with urllib.request.urlopen(self._request(path), timeout=60) as answer:
             return bytes(answer.read())
 
@@ -109,7 +108,7 @@ class Person:
     def _follow(self) -> None:
         with urllib.request.urlopen(self._request("/api/live"), timeout=60) as stream:
             while not self._ended.is_set():
-                self.told_bytes += len(stream.readline())
+                self.stream_bytes += len(stream.readline())
 
     def _walk(self) -> None:
         for turn in itertools.count():
@@ -130,43 +129,43 @@ class Person:
 
 
 def main() -> int:
-    """Run, print, and return 3 where the host takes more than it may."""
+    """Run, print, and return 3 if the host exceeds `--most-mib`."""
     parser = argparse.ArgumentParser(description="The memory of one host and its nodes.")
     parser.add_argument("--nodes", type=int, default=50)
     parser.add_argument("--every-s", type=float, default=10.0)
     parser.add_argument("--for-s", type=float, default=180.0)
     parser.add_argument("--most-mib", type=float, default=60.0)
     asked = parser.parse_args()
-    tell_layers()
+    print_layers()
     with tempfile.TemporaryDirectory(prefix="idroserra-memory-") as name, ExitStack() as opened:
         folder = Path(name)
         broker = Mosquitto(folder)
         broker.start()
         opened.callback(broker.kill)
-        host = Host(folder, broker.port, 0)
+        host = Host(folder, broker.port)
         opened.callback(host.stop)
-        tell("at its start", memory_of(host.pid))
+        print_memory("at the start", memory_of(host.pid))
         fleet = Fleet(broker.port, 0, asked.nodes, asked.every_s, folder)
         opened.callback(fleet.close)
         while fleet.ask()["connected"] < asked.nodes:
             threading.Event().wait(0.5)
-        tell(f"{asked.nodes} nodes connected", memory_of(host.pid))
-        person = Person(host.url, asked.nodes)
-        opened.callback(person.end)
+        print_memory(f"{asked.nodes} nodes connected", memory_of(host.pid))
+        user = User(host.url, asked.nodes)
+        opened.callback(user.end)
         began_s, highest = time.monotonic(), 0.0
         while (passed_s := time.monotonic() - began_s) < asked.for_s:
-            threading.Event().wait(min(TELL_EVERY_S, asked.for_s - passed_s))
+            threading.Event().wait(min(PRINT_EVERY_S, asked.for_s - passed_s))
             now = memory_of(host.pid)
             highest = max(highest, now.rss)
-            tell(f"{time.monotonic() - began_s:.0f} s, {person.opened} things opened", now)
-        nodes = json.loads(person.read("/api/nodes"))["nodes"]
+            print_memory(f"{time.monotonic() - began_s:.0f} s, {user.opened} views opened", now)
+        nodes = json.loads(user.read("/api/nodes"))["nodes"]
         known = sum(node["online"] for node in nodes)
-    print(f"{known} of {asked.nodes} nodes on the page, {person.told_bytes:,} bytes of the live"
+    print(f"{known} of {asked.nodes} nodes on the page, {user.stream_bytes:,} bytes of the live"
           f" stream; highest RSS {highest:.1f} MiB, allowed {asked.most_mib:.0f}")
-    return 3 if highest > asked.most_mib or known < asked.nodes or not person.told_bytes else 0
+    return 3 if highest > asked.most_mib or known < asked.nodes or not user.stream_bytes else 0
 
 
-def tell(when: str, memory: Memory) -> None:
+def print_memory(when: str, memory: Memory) -> None:
     """Print one line."""
     print(f"{when:<32} RSS {memory.rss:5.1f}  PSS {memory.pss:5.1f}  own {memory.own:5.1f} MiB,"
           f" {memory.threads} threads", flush=True)

@@ -1,9 +1,9 @@
-"""A thousand nodes against one host: `make bench-nodes`.
+"""Measures one host with 1,000 nodes: `make bench-nodes`.
 
-The nodes run the firmware's own outbox, publisher and MQTT client, a few hundred in one process
-(fleet.py), against mosquitto and `idroserra serve` with SQLite. First they measure at their own
-pace. Then the broker is killed, some nodes take three days of records meanwhile, and it returns.
-At the end every record is looked for in the store.
+The nodes run the outbox, publisher and MQTT client of the firmware, a few hundred per process
+(fleet.py), against mosquitto and `idroserra serve` with SQLite. First they send at their normal
+rate. Then the broker is killed, some nodes add three days of records, and the broker returns. At
+the end all records are counted in the store.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parents[1] / "tests"))
+sys.path.extend([str(HERE.parent), str(HERE.parents[1] / "tests")])
 
-from campaigns.chaos.reconciliation import books  # noqa: E402  found beside the tests
+from results import write_section  # noqa: E402
+
+from campaigns.chaos.reconciliation import spool_counts  # noqa: E402  found beside the tests
 from idroserra.auth.local_token import token_for  # noqa: E402
 from idroserra.broker.local import find_mosquitto, free_port  # noqa: E402
 from idroserra.history.sqlite.store import SqliteStore  # noqa: E402
@@ -38,30 +40,30 @@ PATIENCE_S = 900
 
 
 class Plan(NamedTuple):
-    """What is to be done. Backlog nodes are those of the first fleets."""
+    """Parameters of a run. Backlog nodes are in the first fleets."""
 
     nodes: int = 1_000
     every_s: float = 10.0
     live_s: float = 60.0
     backlog_nodes: int = 20
-    backlog_records: int = 4_320  # of three days: one a minute, which an outbox has room for
+    backlog_records: int = 4_320  # of three days: one per minute, which fits in an outbox
 
 
 class Phase(NamedTuple):
-    """What one phase showed. Delays from taken to stored, of records of the moment."""
+    """Result of a phase. Delays are from record to down/stored, without the backlog."""
 
     name: str
     took_s: float
     p50_s: float
     p99_s: float
     records: int
-    cpu_us: float  # of the host, a record
+    cpu_us: float  # of the host, per record
     rss_mib: float  # of the host
     page_ms: float  # slowest answer of the overview meanwhile
 
 
 class Outcome(NamedTuple):
-    """All of it. `doubled` and `lost` are counted in the store."""
+    """Result of a run. `doubled` and `lost` are counted in the store."""
 
     phases: list[Phase]
     taken: int
@@ -84,15 +86,15 @@ class Fleet:
         self.count = count
         self.delays_s: list[float] = []
 
-    def ask(self, order: str = "told") -> dict[str, Any]:
-        """Give an order and return what the nodes say."""
+    def ask(self, order: str = "status") -> dict[str, Any]:
+        """Send an order and return the answer of the nodes."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{order}\n")
         self._process.stdin.flush()
-        said: dict[str, Any] = json.loads(self._process.stdout.readline())
-        self.delays_s += said.pop("delays_s")
-        return said
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        self.delays_s += answer.pop("delays_s")
+        return answer
 
     def close(self) -> None:
         """End it."""
@@ -101,7 +103,7 @@ class Fleet:
 
 
 class Mosquitto:
-    """A mosquitto that forgets everything when it is killed."""
+    """A mosquitto without persistence."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -115,14 +117,14 @@ class Mosquitto:
         self._process = subprocess.Popen([str(find_mosquitto()), "-c", str(self._config)])
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it, as a power cut would."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait(60)
 
 
 class Page:
-    """Somebody who opens the overview every five seconds."""
+    """A user who opens the overview every five seconds."""
 
     def __init__(self, url: str) -> None:
         self.slowest_ms = 0.0
@@ -138,7 +140,7 @@ class Page:
         return slowest_ms
 
     def end(self) -> None:
-        """Look no more."""
+        """Stop."""
         self._ended.set()
         self._thread.join(60)
 
@@ -228,7 +230,7 @@ class Bench:
         self._opened.close()
 
     def run(self) -> Outcome:
-        """Do all of it."""
+        """Run all phases."""
         plan = self.plan
         self._wait(lambda: self._sum("connected") == plan.nodes, "every node is connected")
         self._wait(lambda: self._sum("kept") < plan.nodes / 2, "what was taken so far is stored")
@@ -240,11 +242,11 @@ class Bench:
             fleet.ask("quiet")
         self._wait(lambda: self._sum("kept") == 0, "every outbox is empty")
         taken, events = self._sum("records"), self._sum("events")
-        self._wait(lambda: books(self.host.data_dir)["pending"] == 0, "the spool is empty")
-        told = books(self.host.data_dir)
+        self._wait(lambda: spool_counts(self.host.data_dir)["pending"] == 0, "the spool is empty")
+        spool = spool_counts(self.host.data_dir)
         self._opened.close()
         readings, found_events, doubled = self._in_the_store()
-        thinned = told["lost"]
+        thinned = spool["lost"]
         return Outcome(self._phases, taken + events, readings + found_events,
                        taken + events - thinned - readings - found_events, doubled, thinned,
                        self.idle_mib)
@@ -260,7 +262,7 @@ class Bench:
             self._wait(lambda: self._sum("kept") < 2 * plan.nodes, "the backlog is stored")
 
     def _in_the_store(self) -> tuple[int, int, int]:
-        """Return (records with a pH, events, those there twice)."""
+        """Return (records with a pH, events, duplicates)."""
         readings = events = doubled = 0
         with closing(SqliteStore(self.host.data_dir / "store.db")) as store:
             for node, (oldest, newest) in store.spans().items():
@@ -280,7 +282,7 @@ class Bench:
         deadline_s = time.monotonic() + PATIENCE_S
         while not condition():
             if time.monotonic() > deadline_s:
-                raise TimeoutError(f"{PATIENCE_S} s in vain for: {what}")
+                raise TimeoutError(f"not within {PATIENCE_S} s: {what}")
             threading.Event().wait(0.5)
 
     @contextmanager
@@ -289,13 +291,13 @@ class Bench:
             fleet.ask()
             fleet.delays_s.clear()
         self.page.take_slowest_ms()
-        received, cpu_s = books(self.host.data_dir)["received"], self.host.cpu_s()
+        received, cpu_s = spool_counts(self.host.data_dir)["received"], self.host.cpu_s()
         began_s = time.monotonic()
         yield
         took_s = time.monotonic() - began_s
         self._sum("kept")
         delays_s = sorted(delay_s for fleet in self.fleets for delay_s in fleet.delays_s)
-        records = books(self.host.data_dir)["received"] - received
+        records = spool_counts(self.host.data_dir)["received"] - received
         self._phases.append(Phase(
             name, took_s, delays_s[len(delays_s) // 2], delays_s[len(delays_s) * 99 // 100],
             records, 1e6 * (self.host.cpu_s() - cpu_s) / max(1, records), self.host.rss_mib(),
@@ -303,7 +305,7 @@ class Bench:
 
 
 def run(plan: Plan, folder: Path) -> Outcome:
-    """Run a plan in a folder and return what came of it."""
+    """Run a plan in a folder and return its outcome."""
     with Bench(plan, folder) as bench:
         return bench.run()
 
@@ -313,19 +315,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Many nodes against one host.")
     for name, default in Plan()._asdict().items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
-    plan = Plan(**vars(parser.parse_args()))
+    parser.add_argument("--record", action="store_true", help="write the section of RESULTS.md")
+    asked = vars(parser.parse_args())
+    is_recorded = asked.pop("record")
+    plan = Plan(**asked)
     with tempfile.TemporaryDirectory(prefix="idroserra-nodes-") as name:
         one = run(plan, Path(name))
-    print(f"{plan.nodes:,} nodes, a record every {plan.every_s:g} s; load of the machine"
-          f" {os.getloadavg()[1]:.1f}; host at its start {one.idle_mib:.0f} MiB")
-    print("| phase | took | records | to stored, p50 | p99 | CPU, us a record | host, MiB |"
-          " overview, slowest |\n|---|---|---|---|---|---|---|---|")
+    rows = list(table(plan, one))
+    print("\n".join(rows))
+    if is_recorded:
+        write_section("nodes", "make bench-nodes", rows)
+
+
+def table(plan: Plan, one: Outcome) -> Iterator[str]:
+    """Yield the lines that are printed and recorded."""
+    yield (f"{plan.nodes:,} nodes, a record every {plan.every_s:g} s; load of the machine"
+           f" {os.getloadavg()[1]:.1f}; host at the start {one.idle_mib:.0f} MiB")
+    yield ""
+    yield ("| phase | took | records | to stored, p50 | p99 | CPU, us/record | host, MiB |"
+           " overview, slowest |")
+    yield "|---|---|---|---|---|---|---|---|"
     for phase in one.phases:
-        print(f"| {phase.name} | {phase.took_s:.0f} s | {phase.records:,} | {phase.p50_s:.2f} s |"
-              f" {phase.p99_s:.2f} s | {phase.cpu_us:.0f} | {phase.rss_mib:.0f} |"
-              f" {phase.page_ms:.0f} ms |")
-    print(f"{one.taken:,} records taken, {one.thinned:,} thinned by the nodes' own outboxes,"
-          f" {one.stored:,} stored: {one.lost:,} lost, {one.doubled:,} twice")
+        yield (f"| {phase.name} | {phase.took_s:.0f} s | {phase.records:,} | {phase.p50_s:.2f} s |"
+               f" {phase.p99_s:.2f} s | {phase.cpu_us:.0f} | {phase.rss_mib:.0f} |"
+               f" {phase.page_ms:.0f} ms |")
+    yield ""
+    yield (f"{one.taken:,} records taken, {one.thinned:,} thinned out by the outboxes,"
+           f" {one.stored:,} stored: {one.lost:,} lost, {one.doubled:,} twice")
 
 
 if __name__ == "__main__":

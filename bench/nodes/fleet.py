@@ -1,8 +1,8 @@
-"""Many nodes in one process, each with an MQTT session and an outbox of its own: the firmware's.
+"""Runs many nodes in one process, each with the MQTT session and outbox of the firmware.
 
-fleet.py PORT FIRST COUNT EVERY_S FOLDER. Orders come as lines on stdin, each is answered by a line
-of JSON: `told` (what there is), `backlog NODES RECORDS` (so many nodes take so many records that
-they should have taken before), `quiet` (no more records), `end`.
+fleet.py PORT FIRST COUNT EVERY_S FOLDER. Each line on stdin is an order, answered by a line of
+JSON: `status`, `backlog NODES RECORDS` (so many nodes add so many records of the last days),
+`quiet` (no more records), `end`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CHANNELS = (
     "air.temp_c", "air.rh_pct", "light.duty_pct", "circulation.on_pct", "top_off.on_pct",
     "node.heap_free_b", "node.outbox_count", "node.rssi_dbm",
 )
-UPTIME_MS = 73 * 3_600_000  # so long a node has been running: there is room for a backlog
+UPTIME_MS = 73 * 3_600_000  # of a node at the start, longer than the backlog
 DAYS_MS = 3 * 86_400_000
 EVENT_EVERY = 60  # records
 
@@ -33,23 +33,23 @@ class Clock:
     """Uptime of a node that has run for three days."""
 
     def now_ms(self) -> int:
-        """Return ms since its boot."""
+        """Return ms since boot."""
         return UPTIME_MS + int(asyncio.get_running_loop().time() * 1_000) - BEGAN_MS
 
     async def sleep_ms(self, duration_ms: int) -> None:
-        """Let time pass."""
+        """Sleep."""
         await asyncio.sleep(duration_ms / 1_000)
 
 
 class Node:
-    """One node: it measures, and keeps what it measured until the host has it."""
+    """One node: it measures, and stores records until the host confirms them."""
 
     def __init__(self, number: int, port: int, folder: Path, every_s: float) -> None:
         self.name = f"idro-{number:04}"
         self.boot_id = f"b{number:07}"
         self.records = self.events = 0
         self.last_seq = 0
-        self.live: deque[tuple[int, float]] = deque()  # seq, when it was taken
+        self.live: deque[tuple[int, float]] = deque()  # (seq, time of the record)
         self.delays_s: list[float] = []
         self._every_s = every_s
         self._clock = Clock()
@@ -60,7 +60,7 @@ class Node:
         self.publisher = Publisher(broker, self.outbox, self._clock, handlers, random.randint)
 
     async def measure(self) -> None:
-        """Take a record every so often, now and then an event."""
+        """Take a record every `every_s`, sometimes an event."""
         await asyncio.sleep(random.random() * self._every_s)
         while not QUIET.is_set():
             self.take(self._clock.now_ms())
@@ -78,7 +78,7 @@ class Node:
             self.records += 1
 
     def backlog(self, count: int) -> None:
-        """Have taken `count` records, evenly over the last three days, without a line."""
+        """Add `count` records, evenly over the last three days."""
         end_ms = self._clock.now_ms()
         for i in range(count):
             self.take(end_ms - (count - i) * (DAYS_MS // count))
@@ -99,7 +99,7 @@ class Node:
 
 
 def values(number: int) -> dict[str, float]:
-    """Return what a node measures."""
+    """Return the readings of a node."""
     return {
         "reservoir.ph": round(5.5 + number % 997 / 1_000, 3),
         "reservoir.ec_us_cm": 1_500 + number % 400, "reservoir.temp_c": 21.25,
@@ -113,8 +113,8 @@ def _ignore(*_: object) -> None:
     return None
 
 
-def told(nodes: list[Node]) -> dict[str, Any]:
-    """Return what the nodes have taken, still keep, and how long it took to be stored."""
+def status(nodes: list[Node]) -> dict[str, Any]:
+    """Return the numbers of records taken and pending, and the delays until they were stored."""
     delays_s = [delay_s for node in nodes for delay_s in node.delays_s]
     for node in nodes:
         node.delays_s.clear()
@@ -128,7 +128,7 @@ def told(nodes: list[Node]) -> dict[str, Any]:
 
 
 async def main(port: int, first: int, count: int, every_s: float, folder: Path) -> None:
-    """Run until told to end."""
+    """Run until the order `end`."""
     nodes = [Node(first + i, port, folder, every_s) for i in range(count)]
     running = [asyncio.create_task(node.publisher.run()) for node in nodes]
     running += [asyncio.create_task(node.measure()) for node in nodes]
@@ -136,14 +136,14 @@ async def main(port: int, first: int, count: int, every_s: float, folder: Path) 
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while (line := await reader.readline()).strip() not in (b"", b"end"):
-        what, *numbers = line.split()
-        if what == b"quiet":
+        order, *numbers = line.split()
+        if order == b"quiet":
             QUIET.set()
-        elif what == b"backlog":
+        elif order == b"backlog":
             for node in nodes[:int(numbers[0])]:
                 node.backlog(int(numbers[1]))
                 await asyncio.sleep(0)
-        print(json.dumps(told(nodes)), flush=True)
+        print(json.dumps(status(nodes)), flush=True)
     for task in running:
         task.cancel()
 

@@ -1,1 +1,1 @@
-"""Idroserra on the board: imports the same on ESP32, in the simulator and on the host."""
+"""Firmware of a node: runs on the ESP32 and in the simulator; the host imports `protocol`."""

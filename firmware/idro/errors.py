@@ -1,22 +1,22 @@
-"""The error tree of the node.
+"""Exceptions of the node.
 
 NodeError
     SensorError(sensor, fault, detail)   a read failed; `fault` is a code of protocol.faults
     ActuatorError(actuator, detail)      an output could not be driven as asked
-    ProtocolError(why)                   bytes from outside are not a message of ours
-    SettingsError(key, why)              a settings value was refused; the old one stays
+    ProtocolError(why)                   received bytes are not a valid message
+    SettingsError(key, why)              a settings value was rejected; the old one stays active
     LinkError(why)                       Wi-Fi, broker or socket failed; retryable
     LedgerError(why)                     the dose ledger cannot be trusted
-    UpdateError(why)                     a release is not taken; what runs goes on running
+    UpdateError(why)                     a release was rejected; the current one keeps running
 """
 
 
 class NodeError(Exception):
-    """Root of everything the node raises on purpose."""
+    """Base of every exception the node raises."""
 
 
 class SensorError(NodeError):
-    """A read failed. `fault` is one of protocol.faults, `detail` says what came back."""
+    """A read failed. `fault` is a code of protocol.faults, `detail` the response."""
 
     def __init__(self, sensor, fault, detail=""):
         super().__init__(f"{sensor}: {fault} {detail}")
@@ -41,11 +41,11 @@ class _WithWhy(NodeError):
 
 
 class ProtocolError(_WithWhy):
-    """Bytes from outside are not a message of the contract. `why` names the field."""
+    """Received bytes are not a valid message. `why` names the field."""
 
 
 class SettingsError(NodeError):
-    """A settings value was refused; the value in force stays. Names the key."""
+    """A settings value was rejected; the old one stays active. `key` names the setting."""
 
     def __init__(self, key, why):
         super().__init__(f"{key}: {why}")
@@ -62,4 +62,4 @@ class LedgerError(_WithWhy):
 
 
 class UpdateError(_WithWhy):
-    """A release is not taken; what runs goes on running. `why` is for the operator."""
+    """A release was rejected; the current one keeps running. `why` is for the operator."""

@@ -1,14 +1,18 @@
-"""Builds the documentation site from docs/ with zensical in strict mode: `make site`.
+"""Build the documentation site with zensical in strict mode: `make site`, into build/site.
 
-Copies the pages and replaces links out of docs/ by file names, renders them with zensical, and
-moves inline scripts and inline pictures into files to satisfy the Content-Security-Policy of the
-host. Then checks every link of the result (site_links.py). On any error the build exits with
-code 1 and leaves the previous site in build/site.
+1. Copy docs/, README's neighbours and bench/RESULTS.md into a staging folder.
+2. Generate the reference pages there (tools.docs.generate, in a process of its own).
+3. Replace links to files that are not part of the site by the name of the file.
+4. Render, then move inline scripts, styles and pictures into files, because the
+   Content-Security-Policy of the host forbids inline content.
+5. Follow every link of the result (site_links.py).
 
-The wheel build runs this too, so it imports only the standard library.
+A failure ends the build with exit code 1 and keeps the previous site. The wheel build runs this
+script too, so the script itself imports the standard library only.
 """
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -26,23 +30,30 @@ SITE = ROOT / "build" / "site"
 CONFIG = HERE / "zensical.toml"
 STYLE = HERE / "site.css"
 ICON = ROOT / "host" / "idroserra" / "web" / "static" / "icon.svg"
-# Pages outside docs/ that are part of the site.
-ELSEWHERE = {"CHANGELOG.md": "changelog.md"}
-# Targets of links to them on the site.
+# Pages outside of docs/ that the site shows.
+ELSEWHERE = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md",
+             "bench/RESULTS.md": "results.md", "bench/score.md": "score.md",
+             "bench/score.png": "score.png"}
+# Where a link to them leads on the site.
 AS_PAGE = {"README.md": "index.md", **ELSEWHERE}
+# Writes the generated pages; a tree without this file has none.
+GENERATOR = "tools/docs/generate.py"
+PATHS = (".", "firmware", "host", "sim")
+# Stands for every decision record in the navigation.
+DECISIONS = '"adr/*",'
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
-# A tutorial block that is a file: its name becomes the title.
+# Where a tutorial says which file a block is: its title on the site.
 _FILE = re.compile(r"^```(\w+) (?:file|append)=(\S+)$", re.M)
 _SCRIPT = re.compile(r"<script>(.+?)</script>", re.S)
 _DATA = re.compile(r"""url\(\s*(["']?)data:image/svg\+xml;charset=utf-8,(.+?)\1\s*\)(?=[;}!, ])""")
 _ALIGNED = re.compile(r'style="text-align: (left|center|right);"')
-# The theme's script inserts an inline style for its search; a style sheet is allowed.
+# How the script of the theme gives its search a style: inline, where a sheet of its own may.
 _STYLED = re.compile(r'([\w$]+)\.appendChild\([\w$]+\("style",\{\},([\w$]+)\.toString\(\)\)\)')
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class BuildFailed(Exception):
-    """The errors of the pages, one per line."""
+    """What is wrong with the pages, a line each."""
 
 
 def build(root: Path = ROOT, config: Path = CONFIG, site: Path = SITE) -> Path:
@@ -50,10 +61,12 @@ def build(root: Path = ROOT, config: Path = CONFIG, site: Path = SITE) -> Path:
     work = site.with_name(f"{site.name}.new")
     shutil.rmtree(work, ignore_errors=True)
     stage(root, work / "pages")
-    shutil.copyfile(config, work / "zensical.toml")
+    records = "\n".join(f'"adr/{path.name}",' for path in sorted((root / "docs").glob("adr/*.md")))
+    (work / "zensical.toml").write_text(
+        config.read_text(encoding="utf-8").replace(DECISIONS, records), encoding="utf-8")
     _render(work)
     made = work / "site"
-    for name in ("404.html", "sitemap.xml"):  # they need the URL of the site
+    for name in ("404.html", "sitemap.xml"):  # they need to know where the site will be
         (made / name).unlink(missing_ok=True)
     for page in made.rglob("*.html"):
         _without_inline_scripts(page, made)
@@ -70,9 +83,10 @@ def build(root: Path = ROOT, config: Path = CONFIG, site: Path = SITE) -> Path:
 
 
 def stage(root: Path, target: Path) -> None:
-    """Copy the pages to `target`; replace links out of docs/ by the file name."""
+    """Copy and generate the pages; a link to a file that is not on the site becomes its name."""
     docs = root / "docs"
     shutil.copytree(docs, target)
+    _generate(root, target)
     for name, page in ELSEWHERE.items():
         if (root / name).is_file():
             shutil.copyfile(root / name, target / page)
@@ -87,18 +101,29 @@ def stage(root: Path, target: Path) -> None:
         shutil.copyfile(file, target / file.name)
 
 
+def _generate(root: Path, target: Path) -> None:
+    """Write the pages that are made from the code."""
+    if not (root / GENERATOR).is_file():
+        return
+    paths = os.pathsep.join(str(root / name) for name in PATHS)
+    done = subprocess.run(
+        [sys.executable, str(root / GENERATOR), "--site", str(target)],
+        env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BuildFailed(f"{GENERATOR}: {done.stderr.strip()}")
+
+
 def _within(found: re.Match[str], source: Path, page: Path, root: Path, target: Path) -> str:
-    """Return a link as rewritten for the site."""
+    """Return a link as it stands on the site."""
     is_picture, label, path, anchor = found[1], found[2], unquote(found[3]), found[4] or ""
     aimed = (source.parent / path).resolve()
-    if not aimed.exists() or not aimed.is_relative_to(root):
-        return found[0]  # reported by the strict build
+    if not aimed.is_relative_to(root):
+        return found[0]  # the strict build says so
     name = aimed.relative_to(root).as_posix()
-    if name in AS_PAGE:
-        inside = target / AS_PAGE[name]
-    elif aimed.is_relative_to(root / "docs") and aimed.is_file():
-        inside = target / aimed.relative_to(root / "docs")
-    else:
+    inside = target / AS_PAGE.get(name, name.removeprefix("docs/"))
+    if not inside.is_file() or not (name in AS_PAGE or name.startswith("docs/")):
+        if not aimed.exists():
+            return found[0]  # the strict build says so
         return f"`{name}`" if name.endswith(label.strip("`")) else f"{label} (`{name}`)"
     up = Path(*[".."] * len(page.parent.relative_to(target).parts))
     return f"{is_picture}[{label}]({(up / inside.relative_to(target)).as_posix()}{anchor})"
@@ -109,12 +134,12 @@ def _render(work: Path) -> None:
         [sys.executable, "-m", "zensical", "build", "--strict", "--clean"], cwd=work,
         capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        output = _COLOURS.sub("", done.stdout + done.stderr).split("Traceback")[0].strip()
-        raise BuildFailed(output or "zensical failed without output")
+        said = _COLOURS.sub("", done.stdout + done.stderr).split("Traceback")[0].strip()
+        raise BuildFailed(said or "zensical failed and said nothing")
 
 
 def _without_inline_scripts(page: Path, site: Path) -> None:
-    """Move inline scripts into files named by content hash; turn inline styles into classes."""
+    """Move each inline script of a page into a file named after its content; styles to classes."""
     text = _ALIGNED.sub(r'class="to-\1"', page.read_text(encoding="utf-8"))
     up = "../" * len(page.parent.relative_to(site).parts)
 
@@ -127,7 +152,7 @@ def _without_inline_scripts(page: Path, site: Path) -> None:
 
 
 def _without_inline_style(site: Path) -> None:
-    """Make the theme's script use a style sheet, which the policy of the host allows."""
+    """Let the theme's script style its search by a sheet, which the policy of the host takes."""
     changed = 0
     for script in (site / "assets" / "javascripts").glob("bundle.*.js"):
         text, count = _STYLED.subn(
@@ -136,12 +161,12 @@ def _without_inline_style(site: Path) -> None:
         script.write_text(text, encoding="utf-8")
         changed += count
     if changed != 1:
-        raise BuildFailed(f"the theme's script sets a style in {changed} places instead of 1: see "
-                          "_without_inline_style() in host/docs/build.py")
+        raise BuildFailed(f"the theme's script sets a style in {changed} places, not in one: see "
+                          "_without_inline_style() of host/docs/build.py")
 
 
 def _without_inline_pictures(sheet: Path) -> None:
-    """Move inline SVGs of a style sheet into files named by content hash."""
+    """Move each SVG inside a style sheet into a file named after its content."""
     folder = sheet.parent / "pictures"
 
     def moved(found: re.Match[str]) -> str:
@@ -155,7 +180,7 @@ def _without_inline_pictures(sheet: Path) -> None:
 
 
 def _pages_of(pages: Path) -> list[str]:
-    """Return the path of every staged page, such as "adr/0001-x/"."""
+    """Return the address of every page that was staged, such as "adr/0001-x/"."""
     found = []
     for page in sorted(pages.rglob("*.md")):
         where = page.relative_to(pages).with_suffix("").as_posix()
@@ -164,16 +189,16 @@ def _pages_of(pages: Path) -> list[str]:
 
 
 def main() -> int:
-    """Build, and print the errors or the size of the site."""
+    """Build, and say what is wrong or how large the site is."""
     try:
         site = build()
     except BuildFailed as error:
-        print(f"{error}\nsite not built", file=sys.stderr)
+        print(f"{error}\nthe site was not built", file=sys.stderr)
         return 1
     pages = len(list(site.rglob("index.html")))
     size_kb = sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) // 1_000
-    print(f"{site.relative_to(ROOT)}: {pages} pages, {size_kb} kB; hosts started from "
-          "now on serve it under /docs")
+    print(f"{site.relative_to(ROOT)}: {pages} pages, {size_kb} kB; a host that is "
+          "started after this shows it under /docs")
     return 0
 
 

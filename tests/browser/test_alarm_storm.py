@@ -35,7 +35,7 @@ def alarms(host):
 
 
 def shape(host):
-    """What stands, in its order: (rule, how many it explains)."""
+    """Return the active alarms in order: (rule, number of grouped alarms)."""
     return [(root["rule"], len(root["consequences"])) for root in alarms(host)]
 
 
@@ -60,7 +60,7 @@ def test_fifty_faults_at_once_show_their_causes_first_and_send_three_notices_at_
     page = watched.open("/alarms")
     first = page.locator("#standing > .alarm").first
     expect(first.locator("h3")).to_have_text("The broker does not answer")
-    expect(first.locator(".more summary")).to_contain_text("other alarms")
+    expect(first.locator(".more summary")).to_contain_text("grouped alarms")
     watched.check()
     assert len(receiver.messages) <= 3
     mosquitto.start()

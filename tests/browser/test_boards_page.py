@@ -56,6 +56,11 @@ def test_a_reader_who_follows_the_page_gets_there(tree):
     for head, text in re.findall(r"^```([^\n]+)\n(.*?)^```$", PAGE, re.M | re.S):
         if head == "sh":
             said += [run(tree, line) for line in text.splitlines()]
+        elif head == "console":
+            command, *shown = text.removeprefix("$ ").splitlines()
+            said.append(run(tree, command))
+            for line in shown:
+                assert " ".join(line.split()) in " ".join(said[-1].split()), command
         else:
             put(tree, head, text)
     whole = "\n".join(said)

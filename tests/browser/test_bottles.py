@@ -85,11 +85,11 @@ def test_a_bottle_is_counted_from_its_filling_until_the_alarm_and_taken_back(hos
 
 
 @pytest.mark.parametrize(("doser", "body", "why"), [
-    ("light", {"volume_ml": 5}, "has none called light"),
+    ("light", {"volume_ml": 5}, "idro-a has no doser light"),
     ("ph_down", {"volume_ml": 0}, "volume_ml"), ("ph_down", {}, "volume_ml"),
-    ("ph_down", {"volume_ml": 5, "stock": "vinegar"}, "none of h3po4_10pct"),
-    ("ph_down", {"volume_ml": 5, "stock": "koh_10pct", "meq_per_ml": 1}, "the stock says it"),
-    ("nutrient_a", {"volume_ml": 5, "meq_per_ml": 1}, "is no acid or base"),
+    ("ph_down", {"volume_ml": 5, "stock": "vinegar"}, "not one of h3po4_10pct"),
+    ("ph_down", {"volume_ml": 5, "stock": "koh_10pct", "meq_per_ml": 1}, "the stock defines it"),
+    ("nutrient_a", {"volume_ml": 5, "meq_per_ml": 1}, "is not an acid or base"),
     ("ph_down", {"volume_ml": 5, "colour": "red"}, "colour"),
 ])
 def test_nonsense_is_refused_with_the_field(host, node, doser, body, why):
@@ -125,29 +125,31 @@ def test_a_bottle_is_filled_on_a_phone_and_the_week_is_in_a_table(host, node, ta
     watched = tab(PHONE, "dark")
     page = watched.open("/nodes/idro-a")
     bottle = page.locator("#bottles li[data-doser=ph_up]")
-    expect(bottle.locator(".days")).to_have_text("How much is in it?")
+    expect(bottle.locator(".days")).to_have_text("Set level")
     bottle.get_by_role("button", name="New bottle…").click()
     page.fill("#bottle [name=volume_ml]", "500")
     page.select_option("#bottle [name=stock]", "khco3_1M")
-    page.get_by_role("button", name="It is filled").click()
-    expect(page.locator("#bottles > .outcome")).to_have_text("Noted: 500 ml of pH up.")
+    page.locator("#bottle").get_by_role("button", name="Save").click()
+    expect(page.locator("#bottles > .outcome")).to_have_text("Saved: 500 ml of pH up.")
     expect(bottle.locator(".days")).to_have_text("100 % left")
     expect(bottle).to_contain_text("500 of 500 ml, filled")
-    expect(bottle).to_contain_text("Nothing given in 2 days.")
+    expect(bottle).to_contain_text("No doses in 2 days.")
     assert bottles(host)["ph_up"]["meq_per_ml"] == 1.0
     watched.check()
-    bottle.get_by_role("button", name="Take it back").click()
-    expect(bottle.locator(".days")).to_have_text("How much is in it?")
+    bottle.get_by_role("button", name="Undo").click()
+    expect(bottle.locator(".days")).to_have_text("Set level")
     rows = page.locator("#balance tbody tr")
     expect(rows.first).to_be_visible()
     assert rows.count() in (2, 3)  # of 47 hours: before them nothing is known
-    expect(page.locator("#balance thead th").nth(3)).to_have_text("Water that left")
-    expect(page.locator("#balance tfoot")).to_contain_text("Together")
+    expect(page.locator("#balance thead th").nth(3)).to_have_text("Consumed or lost")
+    expect(page.locator("#balance tfoot")).to_contain_text("Total")
     expect(page.locator("#balance .unknown")).to_contain_text("How strong the pH down is")
     expect(page.locator("#balance tfoot td", has_text="?")).to_have_count(1)
     page.locator("#balance [data-days='1']").click()
     expect(rows).to_have_count(1)
-    href = page.locator("#balance .file").get_attribute("href")
-    assert "what=balance" in href
-    assert page.request.get(f"{host.url}{href}").text().startswith("time_utc,")
+    page.locator(".export summary").click()
+    with page.expect_download() as download:
+        page.locator("#export-balance").click()
+    assert "what=balance" in download.value.url
+    assert download.value.path().read_text().startswith("time_utc,")
     watched.check()

@@ -1,4 +1,4 @@
-"""Everything the pages show can be taken along: each table, list and chart is beside a file."""
+"""Each page with tables, lists or charts has an export menu with all of them."""
 
 import csv
 import io
@@ -8,24 +8,15 @@ import pytest
 
 from idroserra.auth.roles import Role
 from idroserra.web.api.tables import ADMIN_TABLES, HOST_TABLES, NODE_TABLES
-from support.all_pages import Walk, lived_in, pages
+from support.all_pages import PageChecker, pages, populate_host
 from support.real_host import standing_host
 from support.wait import wait_until
 
-# What shows facts. A part of the page is the nearest of _PARTS around it.
+# Elements that show data.
 _SHOWN = ("table, dl, .stack, .trend, .plots, .tiles, .sites, .nodes, .why-list, .notes, .people,"
-          " .list, .targets, #standing, #audit, #happened > ul, .bottles > ul, .jotted ol")
-_PARTS = "section[aria-label], section[aria-labelledby], details.card, main"
-# Facts that are in the file of another part: what, and which.
-_ELSEWHERE = (
-    "#aside ol",  # put aside: in the file of what stands
-    "#notes",  # the notes: in the journal's own part, beside them
-    ".walk .result *",  # a calibration not in force yet: in that of those before, once it is
-)
-_WITHOUT_FILE = """([shown, parts, elsewhere]) => [...document.querySelectorAll(shown)]
-  .filter((one) => !one.matches(elsewhere) && !one.closest("dialog"))
-  .filter((one) => !one.closest(parts).querySelector("a[download]"))
-  .map((one) => one.outerHTML.slice(0, 90))"""
+          " .list, .targets, #standing, #audit, #happened > ul, .bottles > ul, .recent-notes ol")
+_WITHOUT_MENU = """(shown) => !document.querySelector("main a[download]") &&
+  [...document.querySelectorAll(shown)].some((one) => !one.closest("dialog"))"""
 _LINKS = """() => [...document.querySelectorAll("a[download]")]
   .map((one) => one.getAttribute("href")).filter((href) => href.startsWith("/api/"))"""
 
@@ -33,7 +24,7 @@ _LINKS = """() => [...document.querySelectorAll("a[download]")]
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
     with standing_host(tmp_path_factory.mktemp("exports")) as running:
-        lived_in(running, wait_until)
+        populate_host(running, wait_until)
         running.client.post("/api/journal", json={
             "node": "idro-a", "kind": "harvest", "unix_ms": 1_750_000_000_000, "crop": "=basil",
             "weight_g": 420})
@@ -42,7 +33,7 @@ def host(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def walk(browser, host):
-    walking = Walk(browser, host, "en")
+    walking = PageChecker(browser, host, "en")
     yield walking
     walking.close()
 
@@ -54,17 +45,16 @@ def rows(host, path, **query):
     return list(csv.DictReader(io.StringIO(answer.text)))
 
 
-def test_each_part_that_shows_something_has_its_file(host, walk):
+def test_each_page_that_shows_data_has_an_export_menu(host, walk):
     wrong, links = [], set()
     for name, (path, role) in pages().items():
         if role is Role.ANYONE:
-            continue  # doors: they show nothing of the greenhouse
+            continue  # public pages show no data
         page = walk.open(path, role).page
-        found = page.evaluate(_WITHOUT_FILE, [_SHOWN, _PARTS, ", ".join(_ELSEWHERE)])
-        wrong += [f"{name}: {one}" for one in found]
+        wrong += [name] if page.evaluate(_WITHOUT_MENU, _SHOWN) else []
         links |= set(page.evaluate(_LINKS))
-    assert not wrong, "\n".join(wrong)
-    # Each table of the API is behind a button, and each button gives a table.
+    assert not wrong
+    # Each table of the API has a link, and each link returns a table.
     tables = {re.sub(r"\?.*", "", link) for link in links}
     wanted = {f"/api/export/{name}" for name in HOST_TABLES if name != "sites"}
     wanted |= {f"/api/nodes/idro-a/export/{name}" for name in NODE_TABLES}
@@ -74,11 +64,11 @@ def test_each_part_that_shows_something_has_its_file(host, walk):
         host.client.get(table).raise_for_status()
 
 
-def test_a_button_takes_the_time_that_is_shown(walk):
+def test_a_link_exports_the_shown_time_range(walk):
     page = walk.open("/nodes/idro-a?range=1h", Role.ADMIN).page
-    link = page.locator("#chart-file a")
+    page.locator(".export summary").click()
     with page.expect_download() as download:
-        link.click()
+        page.locator("#export-history").click()
     query = dict(part.split("=") for part in download.value.url.partition("?")[2].split("&"))
     assert 3_590_000 < int(query["to_unix_ms"]) - int(query["from_unix_ms"]) < 3_610_000
     assert query["time_zone"] == "Europe%2FRome"

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from idroserra.auth.roles import Role
 from idroserra.broker.local import Broker
 from support.all_pages import AXE
-from support.pages import DESKTOP, SMALLEST, Watched
+from support.pages import DESKTOP, SMALLEST, MonitoredTab
 from support.real_host import ROOT, Host
 from support.run_once import once
 from support.wait import wait_until
@@ -46,9 +46,9 @@ def barriers(page):
 
 
 def test_an_alarm_leads_to_what_to_do(helpful, browser):
-    tab = Watched(browser, helpful.url, SMALLEST, "dark", helpful.session_of(Role.VIEWER))
+    tab = MonitoredTab(browser, helpful.url, SMALLEST, "dark", helpful.session_of(Role.VIEWER))
     page = tab.open("/alarms")
-    page.get_by_role("link", name="Step by step").first.click()
+    page.get_by_role("link", name="Instructions").first.click()
     expect(page.locator("#dosing_latched")).to_be_attached()
     assert page.url.endswith("/docs/alarm-howto/#dosing_latched")
     assert page.evaluate("document.documentElement.scrollWidth") <= SMALLEST["width"]
@@ -58,7 +58,7 @@ def test_an_alarm_leads_to_what_to_do(helpful, browser):
 
 
 def test_anybody_reads_and_searches(helpful, browser):
-    tab = Watched(browser, helpful.url, DESKTOP, "light")
+    tab = MonitoredTab(browser, helpful.url, DESKTOP, "light")
     page = tab.page
     page.goto(f"{helpful.url}/docs")
     expect(page.locator("h1")).to_contain_text("Idroserra")

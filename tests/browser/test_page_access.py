@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
-from support.pages import DESKTOP, PHONE, Watched
+from support.pages import DESKTOP, PHONE, MonitoredTab
 from support.real_host import PASSWORD
 
 OTHER = "another sentence for them"
@@ -19,7 +19,7 @@ def stranger(browser, host):
     tabs = []
 
     def new_tab(size=DESKTOP, scheme="light"):
-        tabs.append(Watched(browser, host.url, size, scheme))
+        tabs.append(MonitoredTab(browser, host.url, size, scheme))
         return tabs[-1]
 
     yield new_tab
@@ -47,7 +47,7 @@ def test_a_newcomer_follows_the_link_and_is_the_first_admin(host, stranger):
     tab = stranger()  # on a phone: test_walk.py
     page = tab.page
     page.goto(f"{host.url}/")
-    expect(page.locator("h1")).to_have_text("Who runs this greenhouse?")
+    expect(page.locator("h1")).to_have_text("First admin")
     tab.check()
     page.goto("about:blank")
     page.goto(f"{host.url}/setup#{host.service.access.users.new_setup_token()}")
@@ -118,8 +118,8 @@ def test_an_admin_manages_users_and_tokens(host, tab):
     page.click("#add-user button")
     expect(page.locator("#users li")).to_have_count(2)
     page.get_by_label("Role of bert").select_option("operator")
-    expect(page.locator("#users-outcome")).to_have_text("bert is operator now.")
-    page.get_by_text("Make a token").click()
+    expect(page.locator("#users-outcome")).to_have_text("bert is now operator.")
+    page.get_by_text("Create a token").click()
     fill(page, "#make-token", name="grafana")
     page.click("#make-token button")
     secret = page.locator(".secret code")
@@ -130,10 +130,10 @@ def test_an_admin_manages_users_and_tokens(host, tab):
     shot(admin, "users")
     admin.check()
     page.locator("#users li", has_text="bert").get_by_role("button", name="Remove").click()
-    page.locator("#sure button", has_text="Yes").click()
+    page.locator("#sure button", has_text="Confirm").click()
     expect(page.locator("#users li")).to_have_count(1)
     page.locator("#tokens").get_by_role("button", name="Revoke").click()
-    page.locator("#sure button", has_text="Yes").click()
+    page.locator("#sure button", has_text="Confirm").click()
     expect(page.locator("#tokens")).to_have_text("None.")
     admin.check()
 
@@ -141,7 +141,7 @@ def test_an_admin_manages_users_and_tokens(host, tab):
 def test_a_viewer_is_shown_what_is_and_no_button_that_acts(host, node, tab):
     viewer = tab(PHONE, "light", Role.VIEWER)
     page = viewer.open("/nodes/idro-a")
-    expect(page.locator(".looks")).to_contain_text("your role is viewer")
+    expect(page.locator(".view-only")).to_contain_text("your role is viewer")
     for hidden in ("#control .stop", "#dose", "#setpoints button"):
         for element in page.locator(hidden).all():
             expect(element).to_be_hidden()
@@ -155,7 +155,7 @@ def test_a_viewer_is_shown_what_is_and_no_button_that_acts(host, node, tab):
     expect(page.locator("main a[href='/users']")).to_have_count(0)
     operator = tab(DESKTOP, "dark")
     page = operator.open("/nodes/idro-a")
-    expect(page.locator(".looks")).to_have_count(0)
+    expect(page.locator(".view-only")).to_have_count(0)
     expect(page.locator("#control .stop")).to_be_visible()
     operator.check()
 
@@ -171,12 +171,12 @@ def test_a_dose_asks_for_the_password_once_more_and_goes_on(host, node, tab):
     expect(page.locator("#again")).to_be_visible()
     shot(operator, "again")
     fill(page, "#again", password="not the one at all")
-    page.locator("#again button", has_text="Go on").click()
+    page.locator("#again button", has_text="Continue").click()
     expect(page.locator("#again .outcome")).to_have_text("name or password is wrong")
     fill(page, "#again", password=PASSWORD)
-    page.locator("#again button", has_text="Go on").click()
+    page.locator("#again button", has_text="Continue").click()
     expect(page.locator("#again")).to_be_hidden()
-    expect(page.locator("#dose .outcome")).to_contain_text("2.00 ml of pH down given")
+    expect(page.locator("#dose .outcome")).to_contain_text("2.00 ml of pH down dosed")
 
 
 def test_a_page_whose_session_is_ended_goes_to_the_door(host, node, tab):

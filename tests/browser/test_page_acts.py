@@ -23,7 +23,7 @@ def test_a_stop_is_pending_then_confirmed_then_resumed(node, tab):
     expect(page.locator("#why li").first).to_contain_text("All dosing stopped")
     watched.check()
     page.get_by_role("button", name="Resume").click()
-    expect(outcome(page, "#control")).to_contain_text("Confirmed: dosing is possible again")
+    expect(outcome(page, "#control")).to_contain_text("Confirmed: dosing is enabled again")
     node.tell("resumed", {"by": "someone at the page"})
     expect(page.get_by_role("button", name="Resume")).to_be_hidden()
     watched.check()
@@ -54,7 +54,7 @@ def test_a_dose_by_hand_is_confirmed_twice(node, tab):
     assert node.commands == []
     page.get_by_role("button", name="Dose…").click()
     page.get_by_role("button", name="Dose now").click()
-    expect(outcome(page, "#dose")).to_contain_text("Confirmed: 2.50 ml of nutrient A given")
+    expect(outcome(page, "#dose")).to_contain_text("Confirmed: 2.50 ml of nutrient A dosed")
     assert node.commands[0].args == {"actuator": "nutrient_a", "volume_ul": 2_500}
     watched.check()
 
@@ -76,7 +76,7 @@ def test_setpoints_are_confirmed_by_the_nodes_own_report(node, tab):
     page.fill("[name='ph.target']", "6.05")
     page.fill("[name='ec.target_us_cm']", "1.75")
     page.locator("#setpoints button[type=submit]").click()
-    expect(outcome(page, "#setpoints")).to_have_text("Confirmed: revision 1 is in force.")
+    expect(outcome(page, "#setpoints")).to_have_text("Confirmed: revision 1 is active.")
     assert (node.values["ph.target"], node.values["ec.target_us_cm"]) == (6.05, 1750)
     band = page.locator(".tile[data-channel='reservoir.ph'] .band")
     expect(band).to_have_text(re.compile("5.85–6.25"))

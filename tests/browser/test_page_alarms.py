@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from support.delayed_responses import Held, hide, show
+from support.delayed_responses import DelayedResponses, hide, show
 from support.notice_receiver import NoticeReceiver
 from support.pages import DESKTOP, PHONE
 from support.real_host import Host
@@ -56,11 +56,11 @@ def test_a_cause_stands_first_with_what_it_explains_folded(sick, tab, size, sche
     expect(bus.locator("h3")).to_have_text(
         "idro-a: A bus or converter of the board does not answer")
     expect(bus.locator(".text")).to_contain_text("Converter main")
-    expect(bus.locator(".more summary")).to_have_text("Explains 3 other alarms")
+    expect(bus.locator(".more summary")).to_have_text("3 grouped alarms")
     bus.locator(".more summary").click()
     expect(bus.locator(".more li").first).to_contain_text("A probe of the water has no value")
     expect(page.locator("#bell b")).to_have_text("2")
-    expect(page.locator("#strip strong")).to_have_text("2 alarms, not acknowledged.")
+    expect(page.locator("#strip strong")).to_have_text("2 unacknowledged alarms.")
     watched.check()
 
 
@@ -70,7 +70,7 @@ def test_acknowledge_is_confirmed_by_the_journal(sick, host, tab):
     hot = card(page, "water_hot/idro-a/reservoir.temp_c")
     expect(hot.locator(".text")).to_contain_text("31.0 °C, above 28.0 °C")
     hot.get_by_role("button", name="Acknowledge").click()
-    expect(hot.locator(".outcome")).to_have_text("Confirmed: acknowledged.")
+    expect(hot.locator(".outcome")).to_have_text("Acknowledged.")
     expect(hot).to_have_attribute("data-state", "acknowledged")
     expect(page.locator("#history li").first).to_contain_text(
         "acknowledged, by anna")
@@ -84,12 +84,12 @@ def test_a_list_that_comes_late_does_not_take_it_back(sick, tab):
     page = tab(PHONE, worker=False).open("/alarms")
     hot = card(page, "water_hot/idro-a/reservoir.temp_c")
     expect(hot).to_have_attribute("data-state", "unacknowledged")
-    lists = Held(page, "**/api/alarms?*")
+    lists = DelayedResponses(page, "**/api/alarms?*")
     hide(page)
     show(page)
     lists.wait()
     hot.get_by_role("button", name="Acknowledge").click()
-    expect(hot.locator(".outcome")).to_have_text("Confirmed: acknowledged.")
+    expect(hot.locator(".outcome")).to_have_text("Acknowledged.")
     lists.let_go()
     assert hot.get_attribute("data-state") == "acknowledged"
 
@@ -116,7 +116,7 @@ def test_what_is_over_waits_for_somebody_to_have_seen_it(sick, tab):
     expect(hot).to_have_attribute("data-state", "returned")
     page.get_by_role("button", name="Acknowledge all").click()
     expect(page.locator("#calm")).to_be_visible()
-    expect(page.locator("#strip strong")).to_have_text("No alarm stands.")
+    expect(page.locator("#strip strong")).to_have_text("No active alarms.")
 
 
 def test_shelved_is_put_aside_and_comes_back(sick, tab):
@@ -124,12 +124,12 @@ def test_shelved_is_put_aside_and_comes_back(sick, tab):
     page = watched.open("/alarms")
     hot = card(page, "water_hot/idro-a/reservoir.temp_c")
     hot.locator("select").select_option("3600000")
-    expect(page.locator("#aside summary").first).to_have_text("Put aside: 1")
+    expect(page.locator("#aside summary").first).to_have_text("Shelved: 1")
     expect(page.locator("#standing > .alarm")).to_have_count(1)
     page.locator("#aside > summary").click()
     expect(hot.locator(".meta")).to_contain_text("shelved until")
     watched.check()
-    hot.get_by_role("button", name="Take back").click()
+    hot.get_by_role("button", name="Unshelve").click()
     expect(page.locator("#standing > .alarm")).to_have_count(2)
     expect(hot).to_have_attribute("data-state", "unacknowledged")
 
@@ -137,7 +137,7 @@ def test_shelved_is_put_aside_and_comes_back(sick, tab):
 def test_the_overview_counts_and_leads_there(sick, host, tab):
     watched = tab(PHONE)
     page = watched.open("/")
-    expect(page.locator("#alarm-line b")).to_have_text("2 alarms, not acknowledged.")
+    expect(page.locator("#alarm-line b")).to_have_text("2 unacknowledged alarms.")
     expect(page.locator("#alarm-line span")).to_contain_text("idro-a")
     watched.check()
     page.locator("#alarm-line").click()
@@ -150,23 +150,23 @@ def test_a_click_the_host_does_not_hear_is_a_failure_in_words(sick, host, tab):
     expect(hot).to_be_visible()
     page.context.set_offline(True)
     hot.get_by_role("button", name="Acknowledge").click()
-    expect(hot.locator(".outcome")).to_contain_text("Not done: The host does not answer")
+    expect(hot.locator(".outcome")).to_contain_text("Failed: The host does not answer")
     page.context.set_offline(False)
     hot.get_by_role("button", name="Acknowledge").click()
-    expect(hot.locator(".outcome")).to_have_text("Confirmed: acknowledged.")
+    expect(hot.locator(".outcome")).to_have_text("Acknowledged.")
 
 
 def test_the_test_button_says_who_has_taken_it(host, receiver, tab):
     watched = tab(PHONE)
     page = watched.open("/alarms")
     expect(page.locator("#delivery .targets li")).to_have_count(2)
-    expect(page.locator("#delivery .beat")).to_contain_text("Heartbeat: taken")
+    expect(page.locator("#delivery .beat")).to_contain_text("Heartbeat: sent")
     page.get_by_role("button", name="Send a test").click()
     expect(page.locator("#delivery .outcome")).to_have_text(
-        "Confirmed: taken by anna-phone, boss.")
+        "Sent to anna-phone, boss.")
     assert [message["title"] for message in receiver.messages] == [
         "test: test of the notifications"] * 2
-    expect(page.locator("#delivery .targets li").first).to_contain_text("last taken")
+    expect(page.locator("#delivery .targets li").first).to_contain_text("last sent")
     watched.check()
 
 
@@ -178,7 +178,7 @@ def test_what_does_not_arrive_is_told_on_the_page(host, receiver, tab):
     expect(page.locator("#delivery .outcome")).to_have_attribute("data-state", "failed")
     expect(page.locator("#delivery .outcome")).to_contain_text("error=403")
     expect(card(page, "not_delivered/anna-phone")).to_be_visible()
-    expect(page.locator("#delivery .targets li").first).to_contain_text("does not arrive")
+    expect(page.locator("#delivery .targets li").first).to_contain_text("delivery failed")
     assert "s3cretToken" not in page.content()
     assert "s3cretToken" not in host.client.get("/api/alarms").text
     watched.check()
@@ -186,7 +186,7 @@ def test_what_does_not_arrive_is_told_on_the_page(host, receiver, tab):
 
 def test_the_figures_are_there(sick, tab):
     page = tab().open("/alarms")
-    expect(page.locator("#kpis dl div").first).to_contain_text("told of")
+    expect(page.locator("#kpis dl div").first).to_contain_text("notified")
     expect(page.locator("#kpis h3")).to_contain_text("test")
 
 

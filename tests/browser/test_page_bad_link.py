@@ -10,8 +10,8 @@ from support.pages import DESKTOP, PHONE
 from support.real_host import standing_host
 from support.wait import wait_until
 
-UNKNOWN = ("No answer came from the host: whether it was done is not known."
-           " Look before you ask again.")
+UNKNOWN = ("No answer from the host: the result is unknown."
+           " Check before you try again.")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_what_cannot_be_known_is_told_so_and_mended_later(node, tab):
     assert node.commands == []
     request = asked[0].request
     assert post_again(page, request)["id"] == request.post_data_json["id"]
-    expect(page.locator("#dose .outcome")).to_contain_text("Confirmed: 2.00 ml of pH down given")
+    expect(page.locator("#dose .outcome")).to_contain_text("Confirmed: 2.00 ml of pH down dosed")
     assert len(node.commands) == 1
 
 
@@ -92,14 +92,14 @@ def test_setpoints_without_an_answer_are_not_said_to_be_saved(node, tab):
     page.clock.install()
     page.fill("[name='ph.target']", "6.05")
     page.locator("#setpoints button[type=submit]").click()
-    expect(outcome(page, "#set")).to_have_text("Asking the host…")
+    expect(outcome(page, "#set")).to_have_text("Waiting for the host…")
     page.clock.run_for(25_000)
     expect(outcome(page, "#set")).to_have_text(UNKNOWN)
     expect(page.locator("[name='ph.target']")).to_have_value("6.05")
     page.unroute_all(behavior="ignoreErrors")
     page.locator("#setpoints button[type=submit]").click()
     page.fill("[name='ec.target_us_cm']", "1.75")  # while the node is waited for
-    expect(outcome(page, "#set")).to_contain_text("Confirmed: revision 1 is in force.")
+    expect(outcome(page, "#set")).to_contain_text("Confirmed: revision 1 is active.")
     expect(page.locator("[name='ec.target_us_cm']")).to_have_value("1.75")
     assert node.values["ph.target"] == 6.05
 
@@ -112,7 +112,7 @@ def test_a_double_tap_on_dose_asks_and_does_not_answer(node, tab):
     }""")
     expect(page.locator("#dose-sure")).to_be_visible()
     page.get_by_role("button", name="Dose now").dblclick()
-    expect(page.locator("#dose .outcome")).to_contain_text("Confirmed: 2.00 ml of pH down given")
+    expect(page.locator("#dose .outcome")).to_contain_text("Confirmed: 2.00 ml of pH down dosed")
     assert len(node.commands) == 1
 
 
@@ -123,9 +123,9 @@ def test_a_double_tap_takes_back_one_filling(host, node, tab):
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     acid = page.locator("#bottles li[data-doser=ph_down]")
     expect(acid).to_contain_text("700 of 700 ml")
-    acid.get_by_role("button", name="Take it back").evaluate("it => { it.click(); it.click(); }")
+    acid.get_by_role("button", name="Undo").evaluate("it => { it.click(); it.click(); }")
     expect(acid).to_contain_text("600 of 600 ml")
-    expect(acid.get_by_role("button", name="Take it back")).to_be_enabled()
+    expect(acid.get_by_role("button", name="Undo")).to_be_enabled()
     found = host.client.get(f"/api/nodes/{node.node}/bottles").json()["bottles"]
     assert next(one for one in found if one["doser"] == "ph_down")["volume_ml"] == 600
 
@@ -137,7 +137,7 @@ def test_a_double_tap_makes_one_token_and_says_so(host, tab):
     page.fill("#make-token [name=name]", "grafana")
     page.locator("#make-token [type=submit]").evaluate("it => { it.click(); it.click(); }")
     expect(page.locator("#make-token .secret code")).not_to_be_empty()
-    expect(page.locator("#make-token .outcome")).to_have_text("grafana is made.")
+    expect(page.locator("#make-token .outcome")).to_have_text("grafana created.")
     expect(page.locator("#tokens li")).to_have_count(1)
 
 
@@ -154,7 +154,7 @@ def test_a_tap_on_the_next_stage_is_taken_once(host, node, tab):
     path = f"/api/nodes/{node.node}/recipe"
     assert host.client.post(path, json={"recipe": "lettuce"}).status_code in (200, 201)
     page.get_by_role("button", name="Next stage…").dblclick()
-    page.get_by_role("button", name="Next stage now").dblclick()
+    page.get_by_role("button", name="Start next stage").dblclick()
     expect(page.locator("#recipe .where")).to_contain_text("Stage 2 of 3")
     is_live(page)
 

@@ -32,7 +32,8 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
     assert node.commands == []
     page.locator("#correct").get_by_role("button", name="Start…").click()
     page.get_by_role("button", name="Start now").click()
-    expect(panel(page).locator(".outcome")).to_contain_text("Confirmed: the correction is open")
+    expect(panel(page).locator(".outcome")).to_contain_text(
+        "Confirmed: the correction has started")
     assert [(c.verb, c.args) for c in node.commands] == [("correct", {
         "actuator": "ph_down", "target_milli_ph": 5_900, "volume_ul": 400_000})]
     expect(panel(page).locator(".call")).to_be_hidden()  # the node has not said so itself
@@ -41,7 +42,7 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
     expect(page.locator("#correct").get_by_role("button", name="Start…")).to_be_hidden()
     told(node, "ready", next_ul=25_000, reason="press the button on the board")
     expect(panel(page).locator(".call")).to_have_text("Press the button on the board")
-    expect(panel(page).locator(".then")).to_contain_text("It gives 25.0 ml of pH down")
+    expect(panel(page).locator(".then")).to_contain_text("This doses 25.0 ml of pH down")
     assert panel(page).locator(".call").evaluate(
         "e => parseFloat(getComputedStyle(e).fontSize)") >= 28
     watched.check()
@@ -49,8 +50,8 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
     told(node, "held", given_ul=25_000, left_ul=375_000, reason="mixing, 10 min left")
     node.read({"reservoir.ph": 7.61})
     expect(panel(page).locator(".call")).to_have_text("Waiting: the water mixes.")
-    expect(panel(page).locator(".then")).to_have_text("The next step in 10 min at the earliest.")
-    expect(panel(page).locator(".given")).to_have_text("25.0 ml of 400.0 ml given")
+    expect(panel(page).locator(".then")).to_have_text("Next step in 10 min at the earliest.")
+    expect(panel(page).locator(".given")).to_have_text("25.0 ml of 400.0 ml dosed")
     expect(panel(page).locator(".ph")).to_have_text("pH 7.61 → 5.90")
     watched.check()
     told(node, "ended", given_ul=310_000, left_ul=90_000, reason="the target is reached")
@@ -69,7 +70,7 @@ def test_it_is_ended_from_the_page_and_says_why_it_is_over(node, tab):
     page = watched.open("/nodes/idro-a")
     expect(page.locator("#strip strong")).to_contain_text("Press the button on the board")
     page.get_by_role("button", name="End the correction").click()
-    expect(panel(page).locator(".outcome")).to_contain_text("Confirmed: the correction is over")
+    expect(panel(page).locator(".outcome")).to_contain_text("Confirmed: the correction has ended")
     expect(panel(page).locator(".call")).to_be_visible()  # until the node says so itself
     assert [c.verb for c in node.commands] == ["end_correction"]
     told(node, "ended", reason="ended by someone at the page")
@@ -97,7 +98,7 @@ def test_a_reset_ends_it_and_silence_is_no_call_to_press(node, tab):
     told(node, "ready", next_ul=25_000, reason="press the button on the board")
     expect(panel(page).locator(".call")).to_have_text("Press the button on the board")
     node.leave()
-    expect(panel(page).locator(".call")).to_have_text("No contact: look at the board")
+    expect(panel(page).locator(".call")).to_have_text("No contact: check the board")
 
 
 def test_without_a_button_it_says_how_to_pour(host, node, tab, eventually):

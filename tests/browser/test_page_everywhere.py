@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
-from support.all_pages import TWO_LOOKS, Walk, lived_in, pages
+from support.all_pages import TWO_LOOKS, PageChecker, pages, populate_host
 from support.real_host import standing_host
 from support.wait import wait_until
 
@@ -21,8 +21,8 @@ def host(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def walk(browser, host):
-    lived_in(host, wait_until)
-    walking = Walk(browser, host, "it")
+    populate_host(host, wait_until)
+    walking = PageChecker(browser, host, "it")
     yield walking
     walking.close()
 
@@ -30,7 +30,7 @@ def walk(browser, host):
 def test_no_page_has_a_barrier(walk):
     wrong = []
     for look, (name, (path, role)) in zip(cycle(TWO_LOOKS), pages().items(), strict=False):
-        found = walk.judge(walk.open(path, role), [look])
+        found = walk.check(walk.open(path, role), [look])
         wrong += [f"{name}: {one}" for one in found]
     assert not wrong, "\n".join(wrong)
 

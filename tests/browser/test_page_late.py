@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from idroserra.calibration.reference_solutions import buffer_ph
 from support.calibration_cups import Cups
-from support.delayed_responses import Held, hide, is_live, settled, show
+from support.delayed_responses import DelayedResponses, hide, is_live, settled, show
 from support.pages import DESKTOP, PHONE
 from support.real_host import standing_host
 from support.wait import wait_until
@@ -28,7 +28,7 @@ def node(host, request):
 def test_a_snapshot_that_comes_late_undoes_no_message(node, tab):
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     expect(page.locator("#strip strong")).to_contain_text("All is well")
-    snapshots = Held(page, "**/api/nodes")
+    snapshots = DelayedResponses(page, "**/api/nodes")
     hide(page)
     show(page)
     snapshots.wait()
@@ -55,7 +55,7 @@ def test_what_is_missed_is_asked_for_until_it_is_there(host, node, tab):
     page.route("**/api/nodes", lambda route: route.abort())
     with page.expect_event("requestfailed", lambda one: one.url.endswith("/api/nodes")):
         show(page)
-    expect(page.locator("#strip strong")).to_have_text("This page has lost the host.")
+    expect(page.locator("#strip strong")).to_have_text("Connection to the host lost.")
     bell = page.locator("#bell b")
     wait_until(lambda: bell.text_content() == str(_standing(host)), 10, "the bell of today")
     settled(page)
@@ -69,7 +69,7 @@ def test_what_is_missed_is_asked_for_until_it_is_there(host, node, tab):
 def test_a_dose_that_was_heard_stays_in_the_list(node, tab):
     page = tab(DESKTOP, worker=False).open(f"/nodes/{node.node}")
     expect(page.locator("#why .empty")).not_to_have_text("Loading…")
-    lists = Held(page, "**/events?*limit=60*")
+    lists = DelayedResponses(page, "**/events?*limit=60*")
     page.locator("#why select").select_option(label="Doses and runs")
     lists.wait()
     node.tell("dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500,
@@ -81,9 +81,9 @@ def test_a_dose_that_was_heard_stays_in_the_list(node, tab):
 
 def test_the_time_that_was_chosen_last_is_the_one_told(node, tab):
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
-    told = page.locator("#happened .said span")
-    expect(told).not_to_have_text("Looking…")
-    nights = Held(page, "**/happened?*")
+    told = page.locator("#happened .sentence span")
+    expect(told).not_to_have_text("Loading…")
+    nights = DelayedResponses(page, "**/happened?*")
     page.get_by_role("button", name="Last night").click()
     nights.wait()
     page.route("**/happened?*", lambda route: route.fulfill(
@@ -103,7 +103,7 @@ def test_a_point_that_was_taken_is_not_asked_for_again(host, node, tab):
     cups.read({"reservoir.ph": cups.ph(buffer_ph("7.00", cups.temp_c))})
     take = page.locator("#walk .acts").get_by_role("button", name="Take this point")
     expect(take).to_be_enabled()
-    looks = Held(page, "**/calibrations/*", count=None)
+    looks = DelayedResponses(page, "**/calibrations/*", count=None)
     looks.wait()
     take.click()
     expect(todo).to_have_text("Rinse the probe and put it into pH 4.01.")

@@ -48,8 +48,8 @@ def test_the_overview_puts_the_worst_first_and_leads_to_it(node, host, tab):
     page = watched.open("/")
     cards = page.locator(".node-card")
     expect(cards.first).to_have_attribute("data-node", "idro-z")
-    expect(cards.first.locator(".said")).to_contain_text("out of the water")
-    expect(page.locator("#strip strong")).to_have_text("idro-z needs a look.")
+    expect(cards.first.locator(".sentence")).to_contain_text("out of the water")
+    expect(page.locator("#strip strong")).to_have_text("idro-z needs attention.")
     expect(page.locator("#strip")).to_have_attribute("data-level", "bad")
     watched.check()
     cards.first.locator("h2 a").click()
@@ -64,7 +64,7 @@ def test_nothing_stale_looks_alive(host, tab, eventually):
     page = watched.open("/nodes/idro-a")
     ph = tile(page, "reservoir.ph")
     expect(ph).to_have_attribute("data-state", "stale")
-    expect(ph.locator(".age")).to_contain_text("no news since")
+    expect(ph.locator(".age")).to_contain_text("no reading since")
     expect(page.locator("#strip strong")).to_contain_text("no reading for")
     expect(page.locator("[data-dosing]")).to_contain_text("when last heard")
     watched.check()
@@ -89,7 +89,7 @@ def test_the_page_says_when_it_has_lost_the_host(node, host, tab):
     page = tab().open("/nodes/idro-a")
     host.stop_web()
     expect(page.locator("#link")).to_have_text("no contact with the host")
-    expect(page.locator("#strip strong")).to_have_text("This page has lost the host.")
+    expect(page.locator("#strip strong")).to_have_text("Connection to the host lost.")
 
 
 def test_the_progress_of_an_import_is_shown_and_goes(node, host, tab):

@@ -31,7 +31,8 @@ def test_from_the_choice_to_the_next_stage(node, tab, size, scheme):
     page.keyboard.press("Escape")
     assert node.values["ec.target_us_cm"] == 1_600
     start(page)
-    expect(panel(page).locator(".told")).to_contain_text("The node has confirmed the setpoints.")
+    expect(panel(page).locator(".confirmation")).to_contain_text(
+        "The node has confirmed the setpoints.")
     assert node.values["ec.target_us_cm"] == 1_200
     expect(panel(page).locator(".where")).to_have_text(
         "lettuce, day 1 of 35. Stage 1 of 3: establish, day 1 of 7")
@@ -43,12 +44,12 @@ def test_from_the_choice_to_the_next_stage(node, tab, size, scheme):
         ["EC1.30 ± 0.10 mS/cm", "Light16 h from 06:00 at 67 %"])
     watched.check()
     panel(page).get_by_role("button", name="Next stage…").click()
-    expect(page.locator("#recipe-sure")).to_contain_text("The rest of establish is left out.")
-    page.get_by_role("button", name="Next stage now").click()
+    expect(page.locator("#recipe-sure")).to_contain_text("The rest of establish is skipped.")
+    page.get_by_role("button", name="Start next stage").click()
     expect(panel(page).locator(".where")).to_contain_text("Stage 2 of 3: rosette, day 1 of 14")
     panel(page).get_by_role("button", name="Stop…").click()
-    expect(page.locator("#recipe-sure")).to_contain_text("The setpoints stay as they are.")
-    page.get_by_role("button", name="Stop it now").click()
+    expect(page.locator("#recipe-sure")).to_contain_text("The setpoints do not change.")
+    page.get_by_role("button", name="Stop now").click()
     expect(panel(page).locator(".result")).to_contain_text(
         "lettuce was stopped by anna. Its last setpoints stay.")
     expect(panel(page).get_by_role("button", name="Start…")).to_be_visible()
@@ -61,9 +62,9 @@ def test_nothing_is_in_force_before_the_node_says_so(node, tab):
     node.leave()
     expect(page.locator("#strip strong")).to_contain_text("Offline")
     start(page)
-    expect(panel(page).locator(".told")).to_have_text(
-        "The node is offline: it gets the setpoints when it is back.")
-    expect(panel(page).locator(".now small").first).to_have_text("Still in force: 5.80 ± 0.20")
+    expect(panel(page).locator(".confirmation")).to_have_text(
+        "The node is offline: it receives the setpoints when it is back online.")
+    expect(panel(page).locator(".now small").first).to_have_text("Still active: 5.80 ± 0.20")
     watched.check()
 
 
@@ -72,14 +73,15 @@ def test_a_refusal_holds_it_in_words_until_it_is_sent_again(node, tab):
     watched = tab(PHONE)
     page = watched.open("/nodes/idro-a")
     start(page)
-    expect(panel(page).locator(".told")).to_have_text(
+    expect(panel(page).locator(".confirmation")).to_have_text(
         "Held: the node refused the setpoints: rev: cannot be written. "
-        "Nothing more is sent until you decide.")
+        "Nothing is sent until you send again or stop.")
     expect(panel(page).locator(".chip")).to_have_text("held")
     watched.check()
     node.refuse_config = None
     panel(page).get_by_role("button", name="Send again").click()
-    expect(panel(page).locator(".told")).to_have_text("The node has confirmed the setpoints.")
+    expect(panel(page).locator(".confirmation")).to_have_text(
+        "The node has confirmed the setpoints.")
     expect(panel(page).get_by_role("button", name="Send again")).to_be_hidden()
 
 
@@ -87,10 +89,11 @@ def test_what_is_set_by_hand_is_told_beside_it(node, host, tab):
     watched = tab(DESKTOP)
     page = watched.open("/nodes/idro-a")
     start(page)
-    expect(panel(page).locator(".told")).to_have_text("The node has confirmed the setpoints.")
+    expect(panel(page).locator(".confirmation")).to_have_text(
+        "The node has confirmed the setpoints.")
     host.client.put("/api/nodes/idro-a/config", json={"values": {"ph.target": 6.1}})
     expect(panel(page).locator(".now small")).to_have_text(
-        "Set by hand, in force: 6.10 ± 0.20")
+        "Set by hand, active: 6.10 ± 0.20")
     watched.check()
 
 
@@ -99,7 +102,7 @@ def test_an_answer_that_comes_late_does_not_undo_what_the_node_said_since(node, 
     late = []
     page.route("**/api/nodes/idro-a/recipe", lambda route: late.append((route, route.fetch())))
     start(page)
-    told = panel(page).locator(".told")
+    told = panel(page).locator(".confirmation")
     expect(told).to_have_text("The node has confirmed the setpoints.")
     route, answer = late[0]
     assert answer.json()["run"]["told"]["state"] == "pending"

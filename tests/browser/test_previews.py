@@ -93,15 +93,15 @@ def test_the_page_looks_ahead_with_what_is_typed(host, node, tab):
     page.fill("#setpoints [name='ec.target_us_cm']", "2")
     panel.locator("[name=plan]").select_option("typed")
     panel.locator("[name=days]").fill("1")
-    panel.get_by_role("button", name="Look ahead").click()
-    expect(panel.locator("[data-part=running] p")).to_contain_text("Living through the days:")
+    panel.get_by_role("button", name="Run preview").click()
+    expect(panel.locator("[data-part=running] p")).to_contain_text("Simulating:")
     with page.expect_event("requestfailed"):  # one look is lost: it goes on looking
         page.route("**/preview", lambda route: route.abort(), times=1)
     second = host.client.post(PATH, json={"days": 1})
     assert second.status_code == 409
     assert second.json()["error"].startswith("a preview of idro-a is running (")
-    expect(panel.locator(".result")).to_contain_text("In its band: pH", timeout=240_000)
-    expect(panel.locator(".asked")).to_contain_text("by anna: the setpoints as typed.")
+    expect(panel.locator(".result")).to_contain_text("Time in band: pH", timeout=240_000)
+    expect(panel.locator(".asked")).to_contain_text("by anna: unsaved setpoints.")
     expect(panel.locator(".plots canvas")).to_have_count(3)
     expect(panel.locator("thead th").nth(1)).to_contain_text("ml")
     watched.troubles = [one for one in watched.troubles if "ERR_FAILED" not in one]
@@ -111,8 +111,8 @@ def test_the_page_looks_ahead_with_what_is_typed(host, node, tab):
     looking = tab(DESKTOP, "dark", Role.VIEWER)
     page = looking.open("/nodes/idro-a")
     page.locator("#preview summary").click()
-    expect(page.locator("#preview .result")).to_contain_text("In its band:")
-    expect(page.get_by_role("button", name="Look ahead")).to_be_hidden()
+    expect(page.locator("#preview .result")).to_contain_text("Time in band:")
+    expect(page.get_by_role("button", name="Run preview")).to_be_hidden()
     looking.check()
 
 

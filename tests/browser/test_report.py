@@ -67,7 +67,7 @@ def test_what_no_report_can_be_made_of_is_said(week):
 
     assert error(since="recipe") == "since: this node never ran a recipe"
     assert error(from_unix_ms=0).startswith("to_unix_ms: must be after from_unix_ms")
-    assert error(time_zone="Mars").startswith("time_zone: 'Mars' is none")
+    assert error(time_zone="Mars").startswith("time_zone: 'Mars' is not a time zone")
 
 
 def test_the_terminal_writes_a_pdf(week, tmp_path):

@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
-from support.all_pages import AXE, barriers
+from support.all_pages import AXE, axe_violations
 from support.fleet import fleet
-from support.pages import DESKTOP, SMALLEST, Watched
+from support.pages import DESKTOP, SMALLEST, MonitoredTab
 from support.real_host import standing_host
 from support.wait import wait_until
 
@@ -29,7 +29,7 @@ def open_page(browser, host):
     def opened(path, size=DESKTOP, number=1):
         key = (size["width"], number)
         if key not in tabs:
-            tabs[key] = Watched(browser, host.url, size, "light", host.session_of(Role.ADMIN))
+            tabs[key] = MonitoredTab(browser, host.url, size, "light", host.session_of(Role.ADMIN))
         return tabs[key], tabs[key].open(path)
 
     yield opened
@@ -58,32 +58,33 @@ def test_the_worst_site_comes_first_in_words(host):
     nord, sud, alta = sites(host)
     assert [one["site"] for one in (nord, sud, alta)] == ["Nord", "Sud", "Città Alta"]
     assert nord["text"] == (
-        "2 of 7 nodes need you. First nord-1: pH: The probe seems to be out of the water.")
+        "2 of 7 nodes need attention. First nord-1: pH: The probe seems to be out of the water.")
     assert nord["nodes"][:2] == ["nord-1", "nord-2"]
-    assert sud["text"] == "1 of 7 nodes needs you. sud-1: All dosing is stopped by anna."
+    assert sud["text"] == "1 of 7 nodes needs attention. sud-1: All dosing is stopped by anna."
     assert alta == {"site": "Città Alta", "level": "ok", "troubled": 0, "nodes": alta["nodes"],
-                    "text": "Nothing needs you: all 6 nodes are fine."}
+                    "text": "All 6 nodes are fine."}
 
 
 def test_twenty_nodes_fit_the_smallest_phone_and_the_old_looks_old(host, open_page):
     tab, page = open_page("/", SMALLEST)
-    expect(page.locator("#strip strong")).to_have_text("2 of 3 sites need a look.")
+    expect(page.locator("#strip strong")).to_have_text("2 of 3 sites need attention.")
     assert page.locator(".site").evaluate_all("all => all.map((one) => one.dataset.site)") == [
         "Nord", "Sud", "Città Alta"]
     expect(page.locator(".site .rows li")).to_have_count(20)
-    expect(page.locator("[data-site=Nord] > .said")).to_contain_text("2 of 7 nodes need you")
+    expect(page.locator("[data-site=Nord] > .sentence")).to_contain_text(
+        "2 of 7 nodes need attention")
     old = page.locator("[data-node=nord-2]")
-    expect(old.locator(".age")).to_contain_text("no news since")
+    expect(old.locator(".age")).to_contain_text("no reading since")
     expect(old.locator(".figures")).to_have_text("pH —EC —Water temperature —")
     expect(page.locator("[data-node=nord-3] .figures")).to_contain_text("pH 5.85")
     assert page.evaluate("document.documentElement.scrollHeight") < 3 * SMALLEST["height"]
     page.evaluate(AXE.read_text("utf-8"))
-    assert barriers(page) == []
+    assert axe_violations(page) == []
     tab.check()
     page.locator("[data-site=Nord] h2 a").click()
     expect(page).to_have_url(f"{host.url}/sites/Nord")
     expect(page.locator(".node-card")).to_have_count(7)
-    expect(page.locator("#strip strong")).to_have_text("2 of 7 greenhouses need a look.")
+    expect(page.locator("#strip strong")).to_have_text("2 of 7 greenhouses need attention.")
     assert page.locator(".nav a").all_inner_texts()[-7:] == [f"nord-{n}" for n in range(1, 8)]
     tab.check()
 
@@ -129,10 +130,10 @@ def test_a_node_is_moved_from_its_page_and_the_overview_follows(host, open_page)
     page.fill("#move [name=site]", "Sud/Est")
     page.locator("#move button").click()
     expect(page.locator("#move .outcome")).to_have_text(
-        "Not done: site: 1 to 40 letters, digits, spaces, _ . or - needed")
+        "Failed: site: 1 to 40 letters, digits, spaces, _ . or - needed")
     page.fill("#move [name=site]", "Sud")
     page.locator("#move button").click()
-    expect(page.locator("#move .outcome")).to_have_text("Confirmed: citta-6 stands at Sud.")
+    expect(page.locator("#move .outcome")).to_have_text("citta-6 moved to Sud.")
     expect(overview.locator("[data-site=Sud] [data-node=citta-6]")).to_be_visible()
     assert 'site="Sud"' in next(
         line for line in host.client.get("/metrics").text.splitlines()
@@ -169,7 +170,7 @@ def test_the_terminal_moves_names_and_lists(host):
     assert idroserra("sud-7", "Est") == "sud-7 moved to Est\n"
     assert idroserra("--rename", "Est", "Ovest") == "Est renamed to Ovest: sud-7\n"
     listed = idroserra()
-    assert "2 of 7 nodes need you. First nord-1" in listed
-    assert "Nothing needs you: its node is fine." in listed
+    assert "2 of 7 nodes need attention. First nord-1" in listed
+    assert "The node is fine." in listed
     move(host, "sud-7", "Sud")
     assert "Ovest" not in [one["site"] for one in sites(host)]  # its last node went

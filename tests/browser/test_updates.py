@@ -123,10 +123,10 @@ def test_what_one_node_gave_up_no_other_is_offered_and_the_page_says_so(host, si
     page = watched.open("/updates")
     shown = page.locator("#updates")
     expect(shown).to_contain_text("Stopped by itself: 0 of 2 nodes run it")
-    expect(shown).to_contain_text("Why: idro-a went back: low heap")
+    expect(shown).to_contain_text("Reason: idro-a went back: low heap")
     expect(shown).to_contain_text("Went back to what it ran before")
     watched.check()
-    page.get_by_role("button", name="Put it away").click()
+    page.get_by_role("button", name="Dismiss").click()
     expect(shown).to_contain_text("Called off", timeout=60_000)
     wait_until(lambda: not [one for one in host.client.get("/api/alarms").json()["alarms"]
                             if one["is_active"]], 20, "the alarms to be over")
@@ -235,8 +235,8 @@ def test_a_node_gets_only_what_it_was_offered_and_not_more_than_its_share(host, 
     assert other._pieces.empty()
     from idro.protocol import topics, update_messages
     for number in range(400):
-        node._client.publish(topics.up("idro-a", "update"), update_messages.pack_ask(
-            update_messages.Ask(signed[1].sha256, number, "manifest", 0, 768)))
+        node._client.publish(topics.up("idro-a", "update"), update_messages.pack_chunk_request(
+            update_messages.ChunkRequest(signed[1].sha256, number, "manifest", 0, 768)))
     wait_until(lambda: host.service.updates.dropped("idro-a") > 100, 30, "asks beyond the share")
     assert node._pieces.qsize() < 300
 
@@ -246,20 +246,20 @@ def test_a_roll_out_is_begun_on_the_page_by_who_may(host, signed, tab, tmp_path)
     add(host, signed[1])
     looking = tab(PHONE, "light", Role.OPERATOR).open("/updates")
     expect(looking.locator("#updates")).to_contain_text("2.0")
-    expect(looking.get_by_role("button", name="Roll it out…")).to_have_count(0)
+    expect(looking.get_by_role("button", name="Roll out…")).to_have_count(0)
     watched = tab(PHONE, "light", Role.ADMIN)
     page = watched.open("/updates")
-    page.get_by_role("button", name="Roll it out…").click()
+    page.get_by_role("button", name="Roll out…").click()
     dialog = page.get_by_role("dialog", name="Version 2.0 for esp32/esp32-reservoir")
     watched.check()
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_be_hidden()
     assert show(host)["rollouts"] == []
 
-    page.get_by_role("button", name="Roll it out…").click()
+    page.get_by_role("button", name="Roll out…").click()
     for name in "abc":
         dialog.get_by_role("checkbox", name=f"idro-{name}").uncheck()
-    expect(dialog.get_by_role("button", name="Roll it out")).to_be_disabled()
+    expect(dialog.get_by_role("button", name="Roll out")).to_be_disabled()
     dialog.get_by_role("checkbox", name="idro-a").check()
     dialog.get_by_role("checkbox", name="idro-b").check()
     dialog.get_by_role("combobox").select_option("idro-b")
@@ -267,7 +267,7 @@ def test_a_roll_out_is_begun_on_the_page_by_who_may(host, signed, tab, tmp_path)
     expect(dialog.get_by_role("combobox")).to_have_value("")
     dialog.get_by_role("checkbox", name="idro-b").check()
     dialog.get_by_role("combobox").select_option("idro-b")
-    dialog.get_by_role("button", name="Roll it out").click()
+    dialog.get_by_role("button", name="Roll out").click()
     expect(dialog).to_be_hidden()
     wait_until(lambda: show(host)["rollouts"], 20, "the roll-out")
     [begun] = show(host)["rollouts"]
@@ -282,11 +282,11 @@ def test_what_the_host_refuses_is_said_in_the_dialog(host, signed, tab):
     node_at(host, "idro-a")
     found = add(host, signed[1])
     page = tab(PHONE, "light", Role.ADMIN).open("/updates")
-    page.get_by_role("button", name="Roll it out…").click()
+    page.get_by_role("button", name="Roll out…").click()
     gone = host.client.request("DELETE", f"{PATH}/releases/{found}", json={})
     assert gone.status_code == 200
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Roll it out").click()
+    dialog.get_by_role("button", name="Roll out").click()
     expect(dialog.get_by_role("status")).to_contain_text("the host keeps no")
     expect(dialog).to_be_visible()
 

@@ -46,7 +46,7 @@ def test_an_answer_has_what_the_format_says():
 def test_the_id_comes_back_whatever_it_is(name):
     good, bad = ask({"id": name, "water": {}}, {"id": name, "water": 7})
     assert good["id"] == bad["id"] == name
-    assert bad == {"id": name, "error": "water: an object of ions needed, got 7"}
+    assert bad == {"id": name, "error": "water: expected an object of ions, got 7"}
 
 
 def test_no_line_stops_the_others():

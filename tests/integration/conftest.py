@@ -1,3 +1,3 @@
-"""Fixtures of these tests: boards behind a pty and their files."""
+"""Fixtures of the integration tests: virtual boards and their files."""
 
 from support.flash_fixtures import binary_file, built, image_files, plug_in, run_cli  # noqa: F401

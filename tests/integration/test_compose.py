@@ -1,8 +1,7 @@
-"""compose.yaml: its form, and its environment, which the host, mosquitto and influxd here take.
+"""compose.yaml: its contents, and its environment with the real programs.
 
-`make check-compose` has Docker's own compose read it. No container runs here: what runs is each
-program with exactly the environment, command and health check of its service, other ports and
-another folder apart.
+No container runs here: each program runs with the environment, command and health check of its
+service, except for ports and folder. `make check-compose` validates the file with Docker Compose.
 """
 
 import json
@@ -35,7 +34,7 @@ HELD = "net"
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_is_pinned_restarts_and_tells_whether_it_is_well(name):
+def test_a_service_is_pinned_restarts_and_has_a_health_check(name):
     service = SERVICES[name]
     tag = service["image"].rpartition(":")[2]
     assert re.search(r"\d", tag) or tag == "local"
@@ -64,12 +63,12 @@ def test_no_secret_is_in_the_file():
     assert "host/deploy/secrets/" in ignored
 
 
-def test_only_what_is_encrypted_leaves_the_machine():
+def test_only_encrypted_ports_are_public():
     public = [port for port in SERVICES[HELD]["ports"] if not port.startswith("127.0.0.1:")]
     assert public == ["8443:8443", "8883:8883"]
 
 
-def test_the_host_knows_every_variable():
+def test_every_variable_is_a_setting_of_the_host():
     for key in SERVICES["host"]["environment"]:
         place = kinds_of(Config)
         *sections, name = key.removeprefix("IDROSERRA_").lower().split("__")
@@ -78,8 +77,8 @@ def test_the_host_knows_every_variable():
         assert name in place
 
 
-class Here:
-    """What of the file is another here: ports, the folder, `${NAME:-default}`."""
+class LocalServices:
+    """The services of the file with free ports, a temporary folder and default values."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -101,9 +100,9 @@ class Here:
         is_ours = name in ("host", "line")
         return [sys.executable, "-m", "idroserra.cli", *words] if is_ours else words
 
-    def is_well(self, name):
+    def is_healthy(self, name):
         first, *rest = (self.text(word) for word in SERVICES[name]["healthcheck"]["test"][1:])
-        # Debian has the programs of two images in packages of their own: the same asked otherwise.
+        # Debian packages these two programs separately, so the check is made in Python.
         if first == "nc":
             rest = ["-c", "import socket; socket.create_connection"
                           f"(('{rest[1]}', {rest[2]}), 4)"]
@@ -114,8 +113,8 @@ class Here:
                               check=False).returncode == 0
 
 
-def test_the_environment_brings_up_broker_database_and_page(tmp_path):
-    here = Here(tmp_path / "data")
+def test_the_environment_starts_broker_database_and_web_server(tmp_path):
+    here = LocalServices(tmp_path / "data")
     (tmp_path / "data").mkdir()
     running = {}
     with ExitStack() as opened:
@@ -126,8 +125,8 @@ def test_the_environment_brings_up_broker_database_and_page(tmp_path):
             opened.callback(process.wait, 60)
             opened.callback(process.terminate)
             running[name] = process.pid
-            wait_until(lambda: here.is_well(name) or process.poll() is not None, 40,
-                       f"{name} is well")
+            wait_until(lambda: here.is_healthy(name) or process.poll() is not None, 40,
+                       f"{name} is healthy")
             assert process.poll() is None, (tmp_path / f"{name}.log").read_text()
 
         made = subprocess.run(
@@ -148,17 +147,18 @@ def test_the_environment_brings_up_broker_database_and_page(tmp_path):
                 return client.get("/api/health").json()
             wait_until(lambda: health()["broker"]["state"] == "connected", 30, "the broker")
             assert health()["store"] == {"kind": "influx", "state": "ok"}
-        anybody = ssl.create_default_context()
-        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
-        asked = urllib.request.Request(f"https://127.0.0.1:{here.ports['8443']}/login",
-                                       headers={"Host": f"greenhouse.local:{here.ports['8443']}"})
-        with urllib.request.urlopen(asked, context=anybody, timeout=60) as page:
+        unverified = ssl.create_default_context()
+        unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+        request = urllib.request.Request(
+            f"https://127.0.0.1:{here.ports['8443']}/login",
+            headers={"Host": f"greenhouse.local:{here.ports['8443']}"})
+        with urllib.request.urlopen(request, context=unverified, timeout=60) as page:
             assert page.status == 200
         assert json.loads(here.environment("host")["IDROSERRA_LAN__NAMES"]) == ["greenhouse.local"]
-        # S16: beyond loopback there are the page and the nodes' door, both TLS, and nothing else.
+        # S16: only HTTPS and the nodes' TLS listener are reachable beyond loopback.
         found = {name: listening(pid) for name, pid in running.items()}
-        assert all(found.values()), "each of them listens"
-        beyond = {(name, port) for name, rows in found.items()
+        assert all(found.values()), "each program listens"
+        public = {(name, port) for name, rows in found.items()
                   for address, port in rows if address != LOOPBACK}
-        assert beyond == {("host", int(here.ports["8443"])),
+        assert public == {("host", int(here.ports["8443"])),
                           ("mosquitto", int(here.ports["8883"]))}

@@ -1,6 +1,7 @@
-"""`idroserra demo` as a newcomer runs it: alive, with a past, and nothing lost at the end."""
+"""`idroserra demo` runs live, has a history, and loses no record."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -33,15 +34,15 @@ def ask(port: int, path: str):
 
 
 @pytest.mark.parametrize("broker", ["mosquitto", "amqtt"])
-def test_a_short_demo_loses_nothing_and_ran_the_firmware_of_this_tree(
+def test_a_short_demo_loses_nothing_and_runs_the_firmware_of_this_tree(
     broker: str, tmp_path: Path
 ) -> None:
     port = free_port()
     demo = start_demo("--duration", "3600", "--history", "0.05", "--port", str(port), "--broker",
                       broker, "--json")
     try:
-        wait_until(lambda: _nodes_alive(demo, port) == 2, 60, "two greenhouses alive on the page")
-        wait_until(lambda: _is_past_sent(port), 60, "their past in the store")
+        wait_until(lambda: _nodes_online(demo, port) == 2, 60, "two greenhouses online")
+        wait_until(lambda: _is_history_stored(port), 60, "their history in the store")
     finally:
         demo.terminate()
         out, err = demo.communicate(timeout=300)
@@ -58,12 +59,12 @@ def test_a_short_demo_loses_nothing_and_ran_the_firmware_of_this_tree(
             assert low <= node["last"][channel]["value"] <= high, (channel, node["last"])
 
 
-def test_both_greenhouses_are_alive_with_their_past(tmp_path: Path) -> None:
+def test_both_greenhouses_are_online_and_have_a_history(tmp_path: Path) -> None:
     port = free_port()
     demo = start_demo("--history", "0.1", "--port", str(port), "--keep", str(tmp_path / "kept"))
     try:
-        wait_until(lambda: _nodes_alive(demo, port) == 2, 60, "two greenhouses alive on the page")
-        wait_until(lambda: _past_hours(port) > 2.2, 90, "their past in the charts")
+        wait_until(lambda: _nodes_online(demo, port) == 2, 60, "two greenhouses online")
+        wait_until(lambda: _history_hours(port) > 2.2, 90, "their history in the charts")
         names = [node["node"] for node in ask(port, "/api/nodes")["nodes"]]
         assert names == sorted(names) == ["serra-basil", "serra-lettuce"]
     finally:
@@ -72,8 +73,8 @@ def test_both_greenhouses_are_alive_with_their_past(tmp_path: Path) -> None:
     assert demo.returncode == 0, err
 
 
-def _nodes_alive(demo: subprocess.Popen[str], port: int) -> int:
-    assert demo.poll() is None, demo.communicate()[1]  # it ended by itself: this is why
+def _nodes_online(demo: subprocess.Popen[str], port: int) -> int:
+    assert demo.poll() is None, demo.communicate()[1]
     try:
         nodes = ask(port, "/api/nodes")["nodes"]
     except HostError:
@@ -81,8 +82,8 @@ def _nodes_alive(demo: subprocess.Popen[str], port: int) -> int:
     return sum(node["online"] and bool(node["channels"]) for node in nodes)
 
 
-def _is_past_sent(port: int) -> bool:
-    """True once no history is on its way any more, and 400 records of each node are stored."""
+def _is_history_stored(port: int) -> bool:
+    """Return whether all history is sent and 400 records of each node are stored."""
     stored = ask(port, "/api/health")["nodes"]
     nodes = ask(port, "/api/nodes")["nodes"]
     return all(
@@ -90,8 +91,8 @@ def _is_past_sent(port: int) -> bool:
     )
 
 
-def _past_hours(port: int) -> float:
-    """Return how far apart the first and last pH of the chart's last day are."""
+def _history_hours(port: int) -> float:
+    """Return the hours between the first and last pH of the chart's last day."""
     now_unix_ms = ask(port, "/api/nodes/serra-lettuce")["last_seen_unix_ms"]
     found = ask(
         port, "/api/nodes/serra-lettuce/series?channels=reservoir.ph&columns=500"
@@ -100,13 +101,9 @@ def _past_hours(port: int) -> float:
     return (found[-1][0] - found[0][0]) / 3_600_000 if found else 0.0
 
 
-def test_a_port_in_use_is_one_clear_error() -> None:
-    import socket
-
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        demo = start_demo("--duration", "5", "--port", str(taken.getsockname()[1]))
+def test_a_port_in_use_gives_one_clear_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        demo = start_demo("--duration", "5", "--port", str(used.getsockname()[1]))
         _, err = demo.communicate(timeout=180)
     assert demo.returncode == 2
     assert "Traceback" not in err

@@ -1,7 +1,7 @@
-"""Host, broker and database of real firmware end: nothing is lost, nothing is there twice.
+"""Kills of host, broker and database with the real firmware lose and duplicate no record.
 
-One house for all of it. tests/chaos kills thousands of times, with nodes that cost less; the
-figures of the README are from `make campaign-kills` and `make campaign-outage`.
+tests/campaigns/chaos kills thousands of times with lighter nodes. `make campaign-kills` and
+`make campaign-outage` run this test with larger counts.
 """
 
 import os
@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from support.databases import Influxd
-from support.e2e_stack import EVERY_RECORD, House
+from support.e2e_stack import EVERY_RECORD, EndToEndStack
 from support.wait import wait_until
 
 HOST_KILLS = int(os.environ.get("IDROSERRA_HOST_KILLS", "1"))
@@ -19,46 +19,46 @@ OUTAGE_S = float(os.environ.get("IDROSERRA_OUTAGE_S", "2"))
 NODES = ("idro-one", "idro-two")
 
 
-def test_kills_and_an_outage_lose_double_and_disorder_nothing(tmp_path: Path) -> None:
+def test_kills_and_an_outage_lose_and_duplicate_no_record(tmp_path: Path) -> None:
     seed = int(os.environ.get("IDROSERRA_SEED", "7"))
-    print("seed", seed)  # a failure can be run again
+    print("seed", seed)  # to repeat a failure
     chance = random.Random(seed)
     with Influxd(tmp_path / "influx") as influx:
         store = {"kind": "influx", "url": influx.url, "write_api": "v1"}
-        with House(tmp_path / "house", NODES, store=store) as house:
-            some_records_later(house, 4)
+        with EndToEndStack(tmp_path / "stack", NODES, store=store) as stack:
+            wait_for_records(stack, 4)
             for _ in range(HOST_KILLS):
-                threading.Event().wait(chance.random())  # any instant of a second
-                house.kill_host()
-                house.start_host()
-                some_records_later(house, 2)
+                threading.Event().wait(chance.random())
+                stack.kill_host()
+                stack.start_host()
+                wait_for_records(stack, 2)
             for _ in range(BROKER_KILLS):
                 threading.Event().wait(chance.random())
-                house.kill_broker()
-                house.broker.start()
-                some_records_later(house, 4)
+                stack.kill_broker()
+                stack.broker.start()
+                wait_for_records(stack, 4)
             influx.kill()
-            threading.Event().wait(OUTAGE_S)  # live traffic has no faster clock
-            some_records_later(house, 4)
+            threading.Event().wait(OUTAGE_S)
+            wait_for_records(stack, 4)
             influx.start()
-            house.settle()
-            received = house.stop_nodes()
-            assert house.lost() == 0
-            assert house.rejected() == []
+            stack.settle()
+            received = stack.stop_nodes()
+            assert stack.lost() == 0
+            assert stack.rejected() == []
             for name in NODES:
-                assert_every_record_is_there_once(influx, name, received)
+                assert_each_record_is_stored_once(influx, name, received)
 
 
-def some_records_later(house: House, count: int) -> None:
-    """Return when the nodes have sent `count` more records, all in all."""
-    until = sum(house.sent().values()) + count
-    wait_until(lambda: sum(house.sent().values()) >= until, 90, "the nodes send more")
+def wait_for_records(stack: EndToEndStack, count: int) -> None:
+    """Wait until the nodes have sent `count` more records in total."""
+    until = sum(stack.sent().values()) + count
+    wait_until(lambda: sum(stack.sent().values()) >= until, 90, "the nodes send more records")
 
 
-def assert_every_record_is_there_once(
+def assert_each_record_is_stored_once(
     influx: Influxd, node: str, received: dict[tuple[str, str], int]
 ) -> None:
-    """Count and order in the database itself; a sequence number without its record is a loss."""
+    """Check number and order of the records in the database itself."""
     quantity = EVERY_RECORD.split(".")[1]
     samples = influx.rows(
         f"SELECT {quantity} FROM sample WHERE node='{node}' AND source='node'"  # noqa: S608

@@ -1,4 +1,4 @@
-"""The short part of `make bench-nodes`: fifty nodes with the firmware's own outbox and session."""
+"""The short variant of `make bench-nodes`: fifty nodes with the firmware's outbox and session."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "bench/nodes"))
 from bench_nodes import Plan, run  # noqa: E402  found there
 
 NODES = 50
-MOST_MIB = 110  # it is 80 to 90; this notices a library that nobody meant to load
+MAX_MIB = 110  # Usually 80 to 90; more indicates an unintended import.
 
 
 def test_fifty_nodes_lose_nothing_and_the_host_stays_small(tmp_path):
@@ -17,4 +17,4 @@ def test_fifty_nodes_lose_nothing_and_the_host_stays_small(tmp_path):
     assert came.stored == came.taken >= NODES
     assert (came.lost, came.doubled, came.thinned) == (0, 0, 0)
     assert live.records > 0
-    assert live.rss_mib < MOST_MIB
+    assert live.rss_mib < MAX_MIB

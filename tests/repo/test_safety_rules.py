@@ -1,4 +1,4 @@
-"""Rules that keep a pump from running: hazards H2, H4 and H5 of the design."""
+"""Rules of the source code against a running pump: hazards H2, H4 and H5 of the design."""
 
 import ast
 
@@ -8,12 +8,12 @@ from idro.protocol.messages_host import VERBS
 from idro.protocol.settings_table import SETTINGS
 from support.source_tree import calls, name_of, python_files, report, strings, tree
 
-# These record and make safe what nobody expected, then go on. Nothing else catches everything.
+# These log an unexpected error, switch to a safe state and continue.
 SUPERVISORS = {
     "firmware/idro/safety/supervisor.py": "restarts a task of the node",
     "host/idroserra/server/service.py": "restarts a thread of the host",
 }
-# These stand where the interpreter stands, which prints any traceback and goes on.
+# These replace the interpreter, which prints a traceback and continues.
 INTERPRETERS = {
     "sim/idrosim/shim/main.py": "main.py ended with an exception: the board shows its prompt",
     "sim/idrosim/shim/hardware/timers.py": "a callback failed: the port prints it",
@@ -22,7 +22,7 @@ INTERPRETERS = {
 
 
 def test_one_watchdog():
-    why = "A second WDT(...) re-configures the first on the ESP32: it could be made longer."
+    why = "On the ESP32 a second WDT(...) reconfigures the first, so its time-out could grow:"
     found = [
         f"{name_of(path)}:{line}"
         for path in python_files("firmware")
@@ -33,7 +33,7 @@ def test_one_watchdog():
 
 
 def test_no_soft_reset():
-    why = "Pins keep their level over a soft reset: a running pump would go on. Hard reset only."
+    why = "A soft reset keeps the level of pins, so a pump would keep running. Use a hard reset:"
     found = [
         name_of(path)
         for path in python_files("firmware")
@@ -42,10 +42,10 @@ def test_no_soft_reset():
     assert not found, report(why, found)
 
 
-def test_nobody_swallows_errors():
+def test_only_supervisors_catch_every_error():
     why = (
-        "What is caught and dropped is lost. Catch the narrowest class where something can be\n"
-        f"done; only {', '.join(SUPERVISORS)} may catch everything."
+        "Catch the narrowest class where the error can be handled;\n"
+        f"only {', '.join(SUPERVISORS)} may catch everything."
     )
     found = []
     for path in python_files("firmware", "host", "sim", "tests", "bench"):
@@ -63,7 +63,7 @@ def test_nobody_swallows_errors():
 
 
 def test_only_supervisors_suppress():
-    why = "contextlib.suppress(Exception) is an except-pass by another name."
+    why = "contextlib.suppress(Exception) ignores every error:"
     found = [
         f"{name_of(path)}:{line}"
         for path in python_files("host", "sim", "tests", "bench")
@@ -76,7 +76,7 @@ def test_only_supervisors_suppress():
 
 
 def test_events_used_are_events_of_the_contract():
-    why = "An event outside idro.protocol.events is refused by the host and lost:"
+    why = "The host rejects events that are not in idro.protocol.events:"
     found = []
     for path in python_files("firmware"):
         for line, called, call in calls(path):
@@ -97,18 +97,18 @@ def used_in_firmware() -> set[str]:
     ))
 
 
-def test_every_event_is_told_by_somebody():
-    why = "An event that no code records is a promise of the protocol page nobody keeps:"
+def test_every_event_is_recorded_somewhere():
+    why = "Remove events that the firmware does not record:"
     assert not (unused := sorted(set(EVENTS) - used_in_firmware())), report(why, unused)
 
 
-def test_every_fault_is_raised_by_somebody():
-    why = "A fault that no code sets is a promise of the protocol page nobody keeps:"
+def test_every_fault_is_raised_somewhere():
+    why = "Remove faults that the firmware does not raise:"
     assert not (unused := sorted(set(FAULTS) - used_in_firmware())), report(why, unused)
 
 
 def test_faults_raised_are_faults_of_the_contract():
-    why = "A fault outside idro.protocol.faults has no sentence for the operator:"
+    why = "A fault that is not in idro.protocol.faults has no description:"
     found = [
         f"{name_of(path)}:{line} {call.args[1].value}"
         for path in python_files("firmware")
@@ -119,13 +119,13 @@ def test_faults_raised_are_faults_of_the_contract():
     assert not found, report(why, found)
 
 
-def test_every_setting_is_read_by_somebody():
-    why = "A setting nobody reads is a knob that turns nothing:"
+def test_every_setting_is_used():
+    why = "Remove settings that the firmware does not read:"
     assert not (unused := sorted(set(SETTINGS) - used_in_firmware())), report(why, unused)
 
 
 def test_every_verb_is_handled():
-    why = "A verb of the contract that idro.app gives no handler is refused by every node:"
+    why = "Nodes refuse a verb without a handler in idro.app:"
     handled = set().union(*(
         strings(path) for path in python_files("firmware/idro/app")
     ))

@@ -1,4 +1,4 @@
-"""Long tests start first on every worker, quick tests start no program."""
+"""Long tests start first on every worker, and quick tests start no program."""
 
 import json
 
@@ -69,7 +69,7 @@ def test_the_committed_recording_is_readable():
     ("import support.indirect", False),
     ("from support import indirect", False),
     ("from idroserra.starter import run", False),
-    ("from idroserra.far import value", True),  # what the product imports is its own matter
+    ("from idroserra.far import value", True),  # imports of the product are not followed
 ])
 def test_a_file_is_quick_unless_it_can_start_programs(tmp_path, source, expected):
     files = {

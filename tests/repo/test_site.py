@@ -1,4 +1,4 @@
-"""The build of the documentation site is strict; tests/browser/test_help.py builds all of it."""
+"""The build of the documentation site rejects errors. tests/browser/test_help.py builds it all."""
 
 import sys
 
@@ -22,7 +22,7 @@ font = false
 
 @pytest.fixture
 def tree(tmp_path):
-    """tree(page, other) builds a site of two pages and returns its folder."""
+    """Return tree(page, other), which builds a site of two pages and returns its folder."""
     def built(front, other="# Other\n", more=()):
         docs = tmp_path / "docs"
         docs.mkdir()
@@ -36,7 +36,7 @@ def tree(tmp_path):
     return built
 
 
-def test_everything_wrong_is_named_and_nothing_is_built(tree, tmp_path):
+def test_every_error_is_listed_and_nothing_is_built(tree, tmp_path):
     with pytest.raises(BuildFailed) as failed:
         tree("```python none such=1\n\nx\n\n```\n\n"
              '<a href="other/#nowhere">x</a> ![y](gone.png) '
@@ -50,14 +50,14 @@ def test_everything_wrong_is_named_and_nothing_is_built(tree, tmp_path):
     assert not (tmp_path / "built" / "site").exists()
 
 
-def test_a_link_that_leads_nowhere_is_refused(tree):
+def test_a_broken_link_is_rejected(tree):
     with pytest.raises(BuildFailed) as failed:
         tree("[x](none.md) [y](other.md#none)")
     assert "page does not exist" in str(failed.value)
     assert "anchor does not exist" in str(failed.value)
 
 
-def test_a_link_out_of_the_docs_becomes_the_name_of_the_file(tmp_path):
+def test_a_link_outside_the_docs_becomes_the_name_of_the_file(tmp_path):
     (tmp_path / "docs" / "deep").mkdir(parents=True)
     (tmp_path / "boards").mkdir()
     (tmp_path / "boards" / "a.toml").write_text("")

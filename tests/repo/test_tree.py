@@ -1,4 +1,4 @@
-"""What may lie in the tree at all: sizes, places, words."""
+"""Rules for the files of the repository: sizes, places and forbidden contents."""
 
 import ast
 import json
@@ -24,7 +24,7 @@ CODE = {".py", ".js", ".css", ".html", ".toml", ".sh", ".conf"}
 
 
 def test_files_are_short():
-    why = f"Past {MAX_LINES} lines nobody reads a file whole; split it by noun:"
+    why = f"Split files of more than {MAX_LINES} lines:"
     found = [
         f"{name_of(path)}: {lines} lines"
         for path in files()
@@ -35,7 +35,7 @@ def test_files_are_short():
 
 
 def test_functions_are_short():
-    why = f"A function past {MAX_FUNCTION_LINES} lines does several things; name them:"
+    why = f"Split functions of more than {MAX_FUNCTION_LINES} lines:"
     found = [
         f"{name_of(path)}:{node.lineno} {node.name}: {lines} lines"
         for path in python_files("firmware", "host", "sim", "tests", "bench")
@@ -47,7 +47,7 @@ def test_functions_are_short():
 
 
 def test_files_are_small():
-    why = f"Everybody downloads every byte for ever; over {MAX_BYTES} bytes make it at build:"
+    why = f"Generate files of more than {MAX_BYTES} bytes at build time:"
     found = [
         f"{name_of(path)}: {path.stat().st_size} bytes"
         for path in files()
@@ -56,8 +56,8 @@ def test_files_are_small():
     assert not found, report(why, found)
 
 
-def test_nothing_names_the_machine_it_was_written_on():
-    why = "A path or a registry host of one machine works on that machine only:"
+def test_no_file_depends_on_one_machine():
+    why = "Paths and registry hosts of one machine work only there:"
     pattern = re.compile(
         r"/(?:tmp|work|root|home)/[A-Za-z]|\b(?:pypi|npmjs)\.(?:org|com)\b|python[h]osted"
         r"|deb[.]debian[.]org",
@@ -72,7 +72,7 @@ def test_nothing_names_the_machine_it_was_written_on():
 
 
 def test_javascript_lock_names_no_host():
-    why = "The lock file pins by hash; an address in it ties the build to one registry:"
+    why = "The lock file must pin by hash and not name a registry:"
     lock = json.loads((ROOT / "host" / "web" / "package-lock.json").read_text(encoding="utf-8"))
     packages = {name: entry for name, entry in lock["packages"].items() if name}
     assert packages
@@ -81,8 +81,8 @@ def test_javascript_lock_names_no_host():
     assert not found, report(why, found)
 
 
-def test_no_javascript_of_others_is_committed():
-    why = "Third-party code is a declared dependency, copied in at build time:"
+def test_no_third_party_javascript_is_committed():
+    why = "Declare third-party code as a dependency, which is copied at build time:"
     found = [
         name_of(path)
         for path in files()
@@ -91,8 +91,8 @@ def test_no_javascript_of_others_is_committed():
     assert not found, report(why, found)
 
 
-def test_nothing_is_left_for_later():
-    why = "A note to do it later is an issue nobody sees; open one or do it:"
+def test_no_todo_comments():
+    why = "Open an issue instead:"
     words = ("TO" + "DO", "FIX" + "ME", "XX" + "X", "NotImplemented" + "Error")
     pattern = re.compile("|".join(words))
     found = [
@@ -106,7 +106,7 @@ def test_nothing_is_left_for_later():
 
 
 def test_no_test_is_skipped():
-    why = "A skipped test is green and says nothing. What a test needs, `make test` installs:"
+    why = "Do not skip tests; `make test` installs what they need:"
     found = [
         f"{name_of(path)}:{line} {called}"
         for path in python_files("tests")
@@ -124,10 +124,7 @@ def test_no_test_is_skipped():
 
 
 def test_tests_do_not_sleep():
-    why = (
-        "A sleep is too short on a slow machine and too long on a fast one. Use the virtual\n"
-        "clock, or wait for a condition with the deadline helper of a conftest.py:"
-    )
+    why = "Use the virtual clock, or wait for a condition with support.wait.wait_until:"
     found = [
         f"{name_of(path)}:{line}"
         for path in python_files("tests")
@@ -139,8 +136,8 @@ def test_tests_do_not_sleep():
     assert not found, report(why, found)
 
 
-def test_every_scenario_states_promises():
-    why = "A scenario without a promise runs and proves nothing:"
+def test_every_scenario_has_promises():
+    why = "A scenario without a promise proves nothing:"
     folder = ROOT / "sim" / "scenarios"
     scenarios = [path for path in files() if path.parent == folder and path.suffix == ".toml"]
     assert scenarios, "sim/scenarios is empty"
@@ -153,7 +150,7 @@ def test_every_scenario_states_promises():
 
 
 def test_one_version():
-    why = "One version, in pyproject.toml; a second one disagrees sooner or later:"
+    why = "The version belongs in pyproject.toml only:"
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     found = [
         f"{name_of(path)}:{number}"
@@ -164,8 +161,8 @@ def test_one_version():
     assert not found, report(why, found)
 
 
-def test_typed_packages_of_the_simulator_are_checked_strictly():
-    why = "Annotations that are not checked go wrong; name the package under [tool.mypy]:"
+def test_annotated_modules_of_the_simulator_are_type_checked():
+    why = "Add the package to [tool.mypy]:"
     mypy = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
     strict = {m for o in mypy["overrides"] if o.get("disallow_untyped_defs") for m in o["module"]}
     found = [

@@ -1,4 +1,4 @@
-"""A built wheel needs no checkout: it carries firmware, boards, scenarios and the page's code."""
+"""The wheel contains firmware, boards, scenarios and the JavaScript of the page."""
 
 import json
 import subprocess
@@ -30,11 +30,11 @@ def unpacked(folder: Path) -> None:
         archive.extractall(folder / "installed")
 
 
-def test_carries_what_is_outside_the_packages(wheel):
+def test_contains_the_data_from_outside_the_packages(wheel):
     for source, target in (
         ("boards", "idroserra/data/boards"),
         ("sim/scenarios", "idrosim/data/scenarios"),
-        ("host/idroserra/recipes", "idroserra/recipes"),
+        ("host/idroserra/recipes/library", "idroserra/recipes/library"),
     ):
         wanted = {path.name for path in (ROOT / source).glob("*.toml")}
         assert {path.name for path in (wheel / target).glob("*.toml")} == wanted
@@ -46,9 +46,9 @@ def test_carries_what_is_outside_the_packages(wheel):
 
 def test_builds_the_same_image_as_the_checkout(wheel, tmp_path):
     script = (
-        "import json, sys; from pathlib import Path; from idroserra import image;"
-        "built = image.build_image('esp32-reservoir', Path(sys.argv[1]));"
-        "print(json.dumps([image.__file__, built.image_sha256]))"
+        "import json, sys; from pathlib import Path; from idroserra.image import build;"
+        "built = build.build_image('esp32-reservoir', Path(sys.argv[1]));"
+        "print(json.dumps([build.__file__, built.image_sha256]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "wheel")],

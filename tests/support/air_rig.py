@@ -1,4 +1,4 @@
-"""The gate of a board that keeps air and nothing else: what the tests of that share."""
+"""The safety gate of a board with air outputs only, for tests."""
 
 from idro.drivers import switch
 from idro.protocol.types import Sample
@@ -11,7 +11,7 @@ CYCLE_MS = 10_000
 
 
 class AirRig(Rig):
-    """A board that has something to do with air, and nothing else. Edges are the judge's."""
+    """A board with air outputs only; `Rig` records the edges of its pins."""
 
     def __init__(self, folder, names=("fan", "heater", "humidifier"), **values):
         self.names = names
@@ -30,7 +30,9 @@ class AirRig(Rig):
         )
 
     def cycles(self, count=1, wanted=(), **changed):
-        """Let cycles pass; a text is a fault. `wanted` outputs are asked for as control does."""
+        """Run control cycles in which control requests the `wanted` outputs.
+
+        `changed` values are by quantity; a string is a fault code."""
         for _ in range(count):
             self.clock.advance(CYCLE_MS)
             now_ms = self.clock.now_ms()
@@ -45,7 +47,7 @@ class AirRig(Rig):
                 self.refusal(name, "control")
 
     def refusal(self, name, by="ann", for_ms=600_000):
-        """Ask for a run; returns (code, reason) of the refusal, or None."""
+        """Request a run; return (code, reason) of the refusal, or None."""
         try:
             self.gate.run(name, for_ms, "test", by, self.readings)
         except Refused as refused:

@@ -1,6 +1,6 @@
-"""Every page of the application, in each language, size and palette: opened, judged, pictured.
+"""Opens, checks and photographs every page in each language, size and palette.
 
-The pages are those of the matrix of roles, so a new one is walked without a line here.
+The pages come from the role matrix, so new pages are included.
 """
 
 import itertools
@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import MATRIX, Role
-from support.pages import DESKTOP, PATIENCE_MS, SMALLEST, Watched
+from support.pages import DESKTOP, PATIENCE_MS, SMALLEST, MonitoredTab
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "host" / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -17,11 +17,11 @@ LOCALES = {"en": "en-GB", "it": "it-IT", "zh": "zh-CN"}
 SIZES = {"phone": SMALLEST, "desktop": DESKTOP}
 SCHEMES = ("light", "dark")
 NODE = "idro-a"
-# Where a page wants something in its address.
+# Addresses of pages with parameters.
 _ADDRESSES = {"/nodes/{node}": f"/nodes/{NODE}?range=1h", "/sites/{site}": "/sites/test"}
 _NO_PAGES = ("/api", "/static", "/metrics", "/authority.crt", "/manifest", "/worker.js",
              "/docs")
-# What _nobody() does, and the page of a node that is none.
+# Browser messages caused by _no_session() and by the page of an unknown node.
 _EXPECTED = ("ERR_FAILED", "status of 404")
 ALL_LOOKS = tuple(itertools.product(SIZES, SCHEMES))
 TWO_LOOKS = (("phone", "light"), ("desktop", "dark"))
@@ -31,8 +31,8 @@ _RUN = """() => axe.run(document, {
 }).then(({violations}) => violations
   .filter(({impact}) => impact === "serious" || impact === "critical")
   .flatMap(({id, nodes}) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}`)))"""
-# What a greenhouse that is well told in its last hour: minutes ago, kind, detail.
-TOLD_MINUTES_AGO = (
+# Events of a healthy greenhouse in its last hour: minutes ago, kind, detail.
+HEALTHY_EVENTS = (
     (50, "decided", {"loop": "pH", "reason": "held: mixing, 4 min left"}),
     (40, "dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500, "by": "control",
                    "reason": "pH high: ph_down, 6.04 at 5.90, 12.0 ml/pH, drift +0.02/h"}),
@@ -44,7 +44,7 @@ TOLD_MINUTES_AGO = (
 
 
 def pages():
-    """Return {name: (path, role)} of every page that a person opens."""
+    """Return {name: (path, role)} of every page."""
     found = {"missing": ("/nodes/nowhere", Role.ADMIN)}
     for rule in MATRIX:
         if rule.method != "GET" or rule.path.startswith(_NO_PAGES):
@@ -57,35 +57,34 @@ def pages():
     return found
 
 
-def barriers(page):
-    """Return the serious barriers axe finds on an open page that has axe."""
+def axe_violations(page):
+    """Return the serious accessibility violations on an open page with axe loaded."""
     return page.evaluate(_RUN)
 
 
-class Walk:
-    """Opens pages of a host, as an admin and as nobody, in one language."""
+class PageChecker:
+    """Opens and checks pages of a host, as an admin or without a session, in one language."""
 
     def __init__(self, browser, host, language):
         self._tabs = {
-            Role.ADMIN: Watched(browser, host.url, DESKTOP, "light",
+            Role.ADMIN: MonitoredTab(browser, host.url, DESKTOP, "light",
                                 host.session_of(Role.ADMIN, "ada"), LOCALES[language]),
-            Role.ANYONE: Watched(browser, host.url, DESKTOP, "light", None, LOCALES[language],
+            Role.ANYONE: MonitoredTab(browser, host.url, DESKTOP, "light", None, LOCALES[language],
                                  worker=False),
         }
         self._url = host.url
         self._language = language
-        # A door leads on by itself: to the log-in where there is an admin, back where the host
-        # answers. Here each stays.
-        self._tabs[Role.ANYONE].page.route("**/api/session", self._nobody)
+        # The log-in, set-up and offline pages would redirect; this keeps each open.
+        self._tabs[Role.ANYONE].page.route("**/api/session", self._no_session)
 
-    def _nobody(self, route):
+    def _no_session(self, route):
         if route.request.frame.url.endswith("/offline"):
             route.abort()
         else:
             route.fulfill(json={"user": None, "role": None, "needs_setup": None})
 
     def open(self, path, role):
-        """Go to a page and wait until it shows what it has; returns the tab."""
+        """Open a page, wait until it is loaded and live, and return the tab."""
         tab = self._tabs[role]
         tab.page.goto(f"{self._url}{path}", wait_until="load")
         if tab.page.locator("#link").count():
@@ -93,11 +92,10 @@ class Walk:
         tab.page.wait_for_load_state("load", timeout=PATIENCE_MS)
         return tab
 
-    def judge(self, tab, looks, picture=None):
-        """Return what is wrong with an open page: width in each size, barriers in each of
-        `looks`, which are size and palette.
+    def check(self, tab, looks, picture=None):
+        """Return the errors of an open page: overflow in each size, axe in each (size, palette).
 
-        picture: (folder, name such as "it-node"), for a picture of each."""
+        picture: (folder, name such as "it-node") to save a screenshot of each look."""
         page, wrong = tab.page, []
         assert page.locator("html").get_attribute("lang").split("-")[0] == self._language
         page.evaluate(AXE.read_text("utf-8"))
@@ -109,12 +107,12 @@ class Walk:
         for size, scheme in looks:
             page.set_viewport_size(SIZES[size])
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            wrong += [f"{size} {scheme}: {found}" for found in barriers(page)]
+            wrong += [f"{size} {scheme}: {found}" for found in axe_violations(page)]
             if picture is not None:
                 folder, name = picture
                 folder.mkdir(parents=True, exist_ok=True)
                 page.screenshot(path=str(folder / f"{name}-{size}-{scheme}.png"), full_page=True)
-        wrong += [one for one in tab.troubles if not any(word in one for word in _EXPECTED)]
+        wrong += [error for error in tab.troubles if not any(part in error for part in _EXPECTED)]
         tab.troubles.clear()
         return wrong
 
@@ -123,21 +121,19 @@ class Walk:
             tab.close()
 
 
-def lived_in(host, wait):
-    """Give a host two greenhouses: one well, with an hour of history and doses, one not.
-
-    Returns their nodes."""
+def populate_host(host, wait):
+    """Add a healthy node with an hour of history and doses, and a faulty one; return both."""
     node = host.node(NODE)
     for minutes_ago, kind, detail in (
-        *TOLD_MINUTES_AGO,
+        *HEALTHY_EVENTS,
         (9, "fault_began", {"channel": "air.rh_pct", "fault": "crc"}),
         (8, "fault_ended", {"channel": "air.rh_pct", "fault": "crc", "lasted_ms": 61_000}),
     ):
         node.tell(kind, detail, minutes_ago * 60_000)
     node.live(60)
-    sick = host.node("serra-nord")
-    sick.read(faults={"reservoir.ph": "in_air"})
-    sick.tell("latched", {"reason": "dosing had no effect"})  # an alarm that has no delay
+    faulty = host.node("serra-nord")
+    faulty.read(faults={"reservoir.ph": "in_air"})
+    faulty.tell("latched", {"reason": "dosing had no effect"})  # an alarm without delay
     host.settle(NODE, 66)
     wait(lambda: host.client.get("/api/alarms").json()["alarms"], 60, "an alarm")
-    return node, sick
+    return node, faulty

@@ -1,8 +1,8 @@
-"""The firmware of an image alone in MicroPython: `micropython bare_node.py IMAGE_DIR`.
+"""Runs an image in MicroPython without the simulator: `micropython bare_node.py IMAGE_DIR`.
 
-No simulator shares its heap: the hardware is stubs that hold nothing and answer nothing. Prints
-one line a step, "<name> <bytes added> <bytes in all>": every module of the image in the order in
-which the node imports it, the node built, and the node after some cycles.
+The hardware is stubs without state, so only the firmware uses the heap. Prints one line per step,
+"<name> <bytes added> <bytes in total>": every module of the image in the order of import, the
+node built, and the node after some cycles.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import sys
 
 
 class Stub:
-    """Any class or module of hardware: every call is taken, every name is another stub."""
+    """Stub of any hardware class or module: accepts every call; attributes are stubs too."""
 
     def __init__(self, *_, **__):
         return
@@ -25,12 +25,12 @@ class Stub:
 
 
 def answer(*_, **__):
-    """Answer as hardware that is not there: no device, no memory, no link."""
+    """Raise OSError(ENODEV), as for missing hardware."""
     raise OSError(19)
 
 
 class Pins:
-    """machine.Pin: the chip's pins lie in flash, so one object stands for all of them."""
+    """machine.Pin: the pins of the chip are in flash, so one object replaces all of them."""
 
     OUT = IN = PULL_UP = PULL_DOWN = IRQ_RISING = IRQ_FALLING = OPEN_DRAIN = 1
 
@@ -49,7 +49,7 @@ class Adc(Stub):
 
 
 class Quiet(Stub):
-    """What takes every call and does nothing: timers, PWM, the watchdog."""
+    """Accepts every call and does nothing: timers, PWM, the watchdog."""
 
     ONE_SHOT = PERIODIC = 1
 
@@ -58,7 +58,7 @@ class Quiet(Stub):
 
 
 class Nvs(Stub):
-    """Provisioned with a node id and nothing else."""
+    """NVS with a node id only."""
 
     def get_blob(self, key, buffer):
         if key != "node_id":
@@ -76,7 +76,7 @@ class Wlan(Stub):
     IF_STA = PM_NONE = 0
 
 
-class Wire(Stub):
+class EncodedRecord(Stub):
     def reset(self, *_):
         raise OSError(19)
 
@@ -98,7 +98,7 @@ def used():
 
 
 def install():
-    """Put the stubs of the hardware in place."""
+    """Install the stubs of the hardware."""
     causes = ("PWRON_RESET", "HARD_RESET", "WDT_RESET", "DEEPSLEEP_RESET", "SOFT_RESET")
     machine = {name: number for number, name in enumerate(causes)}
     machine.update({
@@ -109,11 +109,11 @@ def install():
     sys.modules["machine"] = Module(machine)
     sys.modules["esp32"] = Module({"NVS": Nvs})
     sys.modules["network"] = Module({"WLAN": Wlan})
-    sys.modules["onewire"] = Module({"OneWire": Wire, "OneWireError": OSError})
+    sys.modules["onewire"] = Module({"OneWire": EncodedRecord, "OneWireError": OSError})
 
 
 def mount(root):
-    """Let `root` be the root of the file system, and nothing be imported from elsewhere."""
+    """Make `root` the root of the file system and the only import path."""
     import vfs
 
     disk = vfs.VfsPosix()  # a mounted one with a root renames wrongly
@@ -132,7 +132,7 @@ def report(name, before, start):
 
 
 def largest_piece():
-    """Return the bytes of the largest piece of what is free after a collection."""
+    """Return the size of the largest free block after a collection, bytes."""
     gc.collect()
     fits, too_large = 0, gc.mem_free()
     while too_large - fits > 64:
@@ -150,8 +150,8 @@ async def cycles(node, count):
     for _ in range(count):
         await node.sampler.cycle(False)
         node.gate.observe(node.sampler.readings)
-        node.loops.cycle()
-        node._keep_record()
+        node.control.cycle()
+        node._append_record()
 
 
 def main():

@@ -1,4 +1,4 @@
-"""Runs the real command line as a process."""
+"""Runs the command line in a child process."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 
 def idroserra(*words, url=None, wait_s=180):
-    """Run the real command line without a terminal; returns the finished process."""
+    """Run `idroserra` without a terminal; return the completed process."""
     more = [] if url is None else ["--url", url]
     return subprocess.run(
         [sys.executable, "-m", "idroserra.cli", *words, *more], capture_output=True, text=True,

@@ -1,6 +1,6 @@
-"""What the node does in a heap in pieces, in MicroPython: `micropython crowded_heap.py FOLDER`.
+"""Runs node code with a fragmented heap: `micropython crowded_heap.py FOLDER`.
 
-Prints a line a case. `crowd` fills the heap and lets go of every second block, or of none.
+Prints a line per case. `crowd` fills the heap and frees every second block, or none.
 """
 
 import gc
@@ -20,10 +20,10 @@ held = [None] * 2_000
 
 
 def crowd(is_full):
-    """Leave no hole of more than HOLE_BYTES, or none."""
+    """Fragment the heap into holes of at most HOLE_BYTES, or fill it."""
     gc.collect()
     large = fill(0, HOLE_BYTES - 32)
-    fill(large, 320 if is_full else 128)  # what lies beside a hole does not make it larger
+    fill(large, 320 if is_full else 128)  # fill the rest, so that no hole is larger
     if not is_full:
         for index in range(0, large, 2):
             held[index] = None
@@ -36,7 +36,7 @@ def crowd(is_full):
 
 
 def fill(count, size):
-    """Hold blocks of `size` from number `count` on, as many as there are; return the next one."""
+    """Allocate blocks of `size` from index `count` until the heap is full; return the next."""
     try:
         while True:
             held[count] = bytearray(size)
@@ -71,7 +71,7 @@ def payload_of(packet):
 
 
 def take(packet, settings):
-    """Bring a packet all the way, from the socket's pieces to the flash."""
+    """Process a packet from the chunks of the socket to the flash."""
     return commands.receive_config(payload_of(packet), settings)
 
 
@@ -81,7 +81,9 @@ def shown(settings):
 
 folder = sys.argv[1]
 paths = (folder + "/settings.a", folder + "/settings.b")
-commands = CommandHandler((NODE, KEY, "0000b001"), None, None, {}, print)
+commands = CommandHandler(
+    (NODE, KEY, "0000b001"), clock=None, command_ids=None, actions={}, record_event=print,
+    send_ack=print)
 settings = Settings(paths)
 arriving = [packet_of(rev) for rev in (1, 2, 3, 4)]
 info = messages.Info(
@@ -89,7 +91,7 @@ info = messages.Info(
     [f"reservoir.p{index}" for index in range(32)], {"ph_down": "doser"}, [("0000a001", 5)], False,
     100, 0, messages.AS_FLASHED)
 batch = messages.Batch("0000b001", None, 1, 1, [
-    messages.Wire(seq, b"x" * 330) for seq in (1, 2, 3, 4)])
+    messages.EncodedRecord(seq, b"x" * 330) for seq in (1, 2, 3, 4)])
 
 print("taken", take(arriving[0], settings)[1], *shown(settings))
 crowd(False)

@@ -1,4 +1,4 @@
-"""Answers that come late, or never: what a page makes of a network that is bad."""
+"""Delays responses to a page, as a bad network does."""
 
 from playwright.sync_api import expect
 
@@ -10,10 +10,10 @@ _HIDE = """(hidden) => {
 }"""
 
 
-class Held:
-    """The answers to what a page asks at `pattern` from now on, kept back as they are made.
+class DelayedResponses:
+    """Holds back the responses to requests that match `pattern`, after the host has answered.
 
-    `count`: so many are held, the others pass; None: all of them."""
+    `count`: number of responses to hold; None holds all."""
 
     def __init__(self, page, pattern, count=1, method="GET"):
         self._page, self._pattern, self._method = page, pattern, method
@@ -30,15 +30,15 @@ class Held:
         self.answers.append((route, route.fetch()))
 
     def wait(self):
-        """Wait until the first one is held: the host has answered, the page does not know."""
+        """Wait until the first response is held."""
         def is_held():
-            self._page.evaluate("0")  # lets playwright bring what was asked
+            self._page.evaluate("0")  # lets playwright process requests
             return self.answers
 
         wait_until(is_held, 10, f"a request for {self._pattern}")
 
     def let_go(self):
-        """Let the first one through, and wait until the page has taken it in."""
+        """Deliver the first response, and wait until the page has processed it."""
         route, answer = self.answers.pop(0)
         with self._page.expect_event(
                 "requestfinished", lambda one: one == route.request):
@@ -47,7 +47,7 @@ class Held:
 
 
 def settled(page):
-    """Wait until the page has drawn what it was told: two frames and a round trip."""
+    """Wait until the page has rendered: two frames and a round trip."""
     page.evaluate("""async () => {
       const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
       await frame();
@@ -57,15 +57,15 @@ def settled(page):
 
 
 def hide(page):
-    """Put the tab into the background."""
+    """Report the tab as hidden."""
     page.evaluate(_HIDE, True)
 
 
 def show(page):
-    """Bring it back."""
+    """Report the tab as visible."""
     page.evaluate(_HIDE, False)
 
 
 def is_live(page):
-    """Expect the page to hear the host."""
+    """Expect the page to be connected to the host."""
     expect(page.locator("#link")).to_have_attribute("data-state", "live")

@@ -1,4 +1,4 @@
-"""Water for the dosing loops: what they read, and doses that were given to it."""
+"""Readings and past doses for tests of the dosing loops."""
 
 from idro.control import dosing
 from idro.control.filters import Reading
@@ -24,4 +24,4 @@ def verdict(memory, state, now_ms):
 
 def given_acid(memory, ph, now_ms, state=None):
     actuation = Actuation("ph_down", 4_000, 0, 0, "")
-    memory.given(actuation, state or water(ph=ph), VALUES, now_ms)
+    memory.record_dose(actuation, state or water(ph=ph), VALUES, now_ms)

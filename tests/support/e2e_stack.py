@@ -1,7 +1,7 @@
-"""A whole house for the end-to-end tests: broker, host process, simulated boards in real time.
+"""Broker, host process and simulated boards in real time, for end-to-end tests.
 
-The host is `idroserra serve` in a process of its own, so it can be killed. What was sent is
-counted below the firmware; what was stored is read from the database here, not by the host.
+The host is `idroserra serve` in a child process, so that it can be killed. Sent records are
+counted below the firmware, and stored ones are read from the database without the host.
 """
 
 import os
@@ -24,12 +24,12 @@ from support.wait import wait_until
 
 BOARD = "esp32-reservoir"
 KEY = bytes(range(32))
-# In every record of every node, and never at fault: one value of it is one record.
+# Every record of every node has a value of this channel, so its values count the records.
 EVERY_RECORD = "node.heap_free_b"
 
 
-class House:
-    """Start with `with`; nodes run until the end. Times are real: keep them short."""
+class EndToEndStack:
+    """A context manager; nodes run in real time until its end."""
 
     def __init__(self, folder: Path, nodes: tuple[str, ...], store: dict[str, Any] | None = None,
                  every_ms: int = 1_000) -> None:
@@ -46,7 +46,7 @@ class House:
         self.nodes: dict[str, process.LiveNode] = {}
         self._host: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "House":
+    def __enter__(self) -> "EndToEndStack":
         self.folder.mkdir(parents=True, exist_ok=True)
         self.broker.start()
         self._adopt()
@@ -63,7 +63,7 @@ class House:
         self.broker.stop()
 
     def _adopt(self) -> None:
-        """Give the host the keys and settings of the nodes before it starts."""
+        """Store the keys and settings of the nodes before the host starts."""
         service = Service(load_config(overrides=self._overrides))
         for name in self._names:
             service.nodes.adopt(name, KEY)
@@ -97,16 +97,16 @@ class House:
             )
 
     def answers(self) -> bool:
-        """True while the host's page is there."""
+        """Return whether the web server accepts connections."""
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def kill_host(self) -> None:
-        """End the host as a power cut would."""
+        """End the host with SIGKILL, as a power cut would."""
         self._end_host(signal.SIGKILL)
 
     def stop_host(self) -> None:
-        """End the host politely."""
+        """End the host with SIGTERM."""
         self._end_host(signal.SIGTERM)
 
     def _end_host(self, number: signal.Signals) -> None:
@@ -117,54 +117,54 @@ class House:
             self._host = None
 
     def kill_broker(self) -> None:
-        """End the broker as a power cut would."""
+        """End the broker with SIGKILL, as a power cut would."""
         os.kill(self.broker.pid, signal.SIGKILL)
         self.broker.stop()
 
     def sent(self) -> dict[tuple[str, str], int]:
-        """Return {(node, boot_id): records handed to the socket so far}; 1..n, without a hole."""
+        """Return {(node, boot_id): records sent so far}. Fails if a sequence number is missing."""
         found = {}
         for name, node in self.nodes.items():
             assert node.error is None, node.error
             for boot_id, (highest_seq, count) in node.sent().items():
-                assert highest_seq == count, f"{name} skipped a record of its own"
+                assert highest_seq == count, f"{name} skipped a record"
                 found[name, boot_id] = count
         return found
 
     def received(self) -> dict[tuple[str, str], int]:
-        """Return {(node, boot_id): seq up to which the host has every record, durably}."""
+        """Return {(node, boot_id): seq up to which the host has stored every record}."""
         rows = self._spool(
             "SELECT node, boot_id, last FROM boots JOIN seen USING (boot) WHERE first <= 1"
         )
         return {(node, boot_id): last for node, boot_id, last in rows}
 
     def lost(self) -> int:
-        """Return how many records the host knows it will never get."""
+        """Return the number of records that the host counts as lost."""
         return sum(row[0] for row in self._spool("SELECT lost FROM boots"))
 
     def rejected(self) -> list[tuple[Any, ...]]:
-        """Return (topic, reason) of the messages, and of the single records, the host refused."""
+        """Return (topic, reason) of the messages and single records that the host rejected."""
         return self._spool(
             "SELECT topic, reason FROM rejected UNION ALL "
             "SELECT 'idro/v1/' || node || '/up/' || leaf, reason FROM unread"
         )
 
     def settle(self, timeout_s: float = 60) -> dict[tuple[str, str], int]:
-        """Wait until the host has moved everything sent so far to its store; return what."""
+        """Wait until the host has everything sent so far; return sent()."""
         sent = self.sent()
         assert sent, [node.console for node in self.nodes.values()]
         wait_until(lambda: self._has(sent), timeout_s, f"the host has {sent}")
         return sent
 
     def stop_nodes(self) -> dict[tuple[str, str], int]:
-        """Stop the nodes; return what the host has of them once its spool is empty."""
+        """Stop the nodes, wait until the spool is empty, and return received()."""
         for node in self.nodes.values():
             node.stop()
         wait_until(lambda: not self._pending(), 60, "the spool is empty")
         return self.received()
 
     def stored(self, node: str) -> tuple[int, int]:
-        """Return how many (telemetry records, events) of a node are in the SQLite store."""
+        """Return the numbers of (telemetry records, events) of a node in the SQLite store."""
         store = self.folder / "host" / "store.db"
         records = read_rows(
             store, "WITH wanted AS (SELECT series FROM series WHERE node = ? AND channel = ?)"
@@ -187,6 +187,6 @@ class House:
 
 
 def read_rows(path: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
-    """Return the rows of a query over a database that somebody else may be writing."""
+    """Return the rows of a query on a database that another process may be writing."""
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60) as database:
         return database.execute(query, values).fetchall()

@@ -1,4 +1,4 @@
-"""What the tests of both EZO circuits share: benches for either line, a line that hurries."""
+"""Test benches of the EZO circuits on I2C and UART."""
 
 from idro.drivers.ezo import milli
 from idrosim.devices import ezo_interfaces
@@ -6,7 +6,7 @@ from support.portable_fakes import FakeClock, FakeI2c, FakeUart, oracle, run
 
 
 class Bench:
-    """A driver, its circuit, and the line between: "i2c" or "uart"."""
+    """A driver and its circuit, connected by `line`: "i2c" or "uart"."""
 
     def __init__(self, driver, circuit_class, signal, line="i2c", address=0x63):
         self.clock = FakeClock()
@@ -27,18 +27,18 @@ class Bench:
         return run(self.sensor.read({"reservoir.temp_c": temp_c}))
 
     def answer_hex(self, command, wait_ms, count):
-        """Return the bytes a bare I2C exchange gives, as the oracle writes them."""
+        """Return the bytes of a bare I2C exchange in the notation of the oracle."""
         if command:
             self.part.write(command.encode())
         self.clock.advance_ms(wait_ms)
         answer = self.part.read(count)
-        # What one transaction reads ends at its NUL, or with the status alone.
+        # A response ends at its NUL or consists of the status byte.
         end = answer.find(b"\x00", 1)
         return answer[:end + 1 if end > 1 else 1].hex().upper()
 
 
 class Hurried:
-    """A line that reads 50 ms before the answer is due: what no driver may do."""
+    """A line that reads 50 ms before the response is due, which no driver may do."""
 
     def __init__(self, line):
         self._line = line
@@ -51,7 +51,7 @@ class Hurried:
 
 
 def check_patience(bench):
-    """Assert that a driver never reads its circuit before the answer is due."""
+    """Assert that a driver never reads its circuit before the response is due."""
     bench.read()
     assert bench.part.early_read_count == 0, "read before its time"
 
@@ -62,7 +62,7 @@ def exchanges():
 
 
 def check_milli():
-    """Assert what the parser of numbers takes and refuses."""
+    """Assert which numbers the parser accepts and rejects."""
     for text, value in (("9.560", 9560), ("1413", 1_413_000), ("-0.89", -890), ("0", 0),
                         ("0.07", 70), ("19.5", 19_500), ("14.0004", 14_000)):
         assert milli(text) == value, text

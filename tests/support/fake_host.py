@@ -1,4 +1,4 @@
-"""The host as a node sees it, in little: paho over a real broker, records kept in memory."""
+"""A minimal host for tests of the node: a paho client that stores records in memory."""
 
 import threading
 
@@ -8,20 +8,20 @@ from idro.protocol import messages, messages_host, topics
 from idroserra.mqtt.paho_client import stop_client
 
 
-class FarHost:
-    """Listens to every node. `stores` False: it takes records and never says so."""
+class FakeHost:
+    """Subscribes to every node. With `stores` False it never confirms records."""
 
     def __init__(self, port, stores=True):
         self.stores = stores
-        self.topics = []  # leaf by leaf, as they came
+        self.topics = []  # leaf of each message, in order of arrival
         self.records = {}  # (boot_id, seq): record
-        self.order = []  # (boot_id, seq) as they came first
-        self.told = {}  # leaf: newest payload
+        self.order = []  # (boot_id, seq) in order of first arrival
+        self.payloads = {}  # leaf: newest payload
         self.batches = []
         self._floor = {}
         self._lock = threading.Lock()
         self._client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, client_id="far-host", clean_session=False
+            paho.CallbackAPIVersion.VERSION2, client_id="fake-host", clean_session=False
         )
         self._client.on_connect = lambda client, *_: client.subscribe("idro/v1/+/up/#", qos=1)
         self._client.on_message = self._received
@@ -36,7 +36,7 @@ class FarHost:
         self._client.publish(topics.down(node, leaf), payload, qos=1)
 
     def keep(self, node, leaf, payload):
-        """Leave a retained message at the broker: it is there when this returns."""
+        """Publish a retained message and wait until the broker has it."""
         sent = self._client.publish(topics.down(node, leaf), payload, qos=1, retain=True)
         sent.wait_for_publish(60)
         assert sent.is_published()
@@ -45,7 +45,7 @@ class FarHost:
         node, _, leaf = topics.parse(message.topic)
         with self._lock:
             self.topics.append(leaf)
-            self.told[leaf] = message.payload
+            self.payloads[leaf] = message.payload
             if leaf in ("telemetry", "event"):
                 self._take(node, leaf, message.payload)
 

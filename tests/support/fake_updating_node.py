@@ -1,5 +1,4 @@
-"""A node that updates over the air, as the broker sees one: it asks for every byte of a release,
-again for what does not come, and then does as `fate` says."""
+"""A scripted node that downloads a release over MQTT, with retries, and then acts as `fate`."""
 
 import hashlib
 import queue
@@ -14,16 +13,16 @@ PIECE_BYTES = 768
 
 
 class UpdatingNode(PahoNode):
-    """fate: "ok" (trial, then confirmed), "reverted", or "trial" (never comes to an end)."""
+    """fate: "ok" (trial, then confirmed), "reverted", or "trial" (never ends)."""
 
     def __init__(self, node, port, key=b"k" * 32):
-        self.running = messages.Running("", "base", "", 1, KERNEL)
+        self.running = messages.RunningRelease("", "base", "", 1, KERNEL)
         self.fate = "ok"
         self.refusal = ""
         self.offers = []
         self.cancelled = threading.Event()
         self.received = {}  # path: bytes, of the newest release
-        self.stops_after = None  # asks after which it falls silent
+        self.stops_after = None  # number of requests after which it goes silent
         self.asks = 0
         self._pieces = queue.SimpleQueue()
         self._number = 0
@@ -31,7 +30,7 @@ class UpdatingNode(PahoNode):
         self._client.on_connect = self._again
 
     def _again(self, client, *_):
-        """After a break: the broker knows nothing of this node any more."""
+        """Subscribe and publish the status after a reconnect."""
         client.subscribe(f"idro/v1/{self.node}/down/#", qos=1)
         client.publish(topics.up(self.node, "status"), messages.pack_status(True), qos=1,
                        retain=True)
@@ -49,7 +48,7 @@ class UpdatingNode(PahoNode):
     def _on_message(self, client, userdata, message):
         leaf = topics.parse(message.topic)[2]
         if leaf == "update_data":
-            self._pieces.put(update_messages.unpack_piece(message.payload))
+            self._pieces.put(update_messages.unpack_chunk(message.payload))
         elif leaf == "update":
             signed = update_messages.unpack_update(self.node, message.payload)
             self._check(signed)
@@ -78,13 +77,13 @@ class UpdatingNode(PahoNode):
                 return
             assert hashlib.sha256(data).hexdigest() == sha256, path
             self.received[path] = data
-        self.running = messages.Running("a", "trial", offer.sha256, 1, KERNEL)
+        self.running = messages.RunningRelease("a", "trial", offer.sha256, 1, KERNEL)
         self.say_what_runs()
         if self.fate == "ok":
             self.running = self.running._replace(state="ok")
         elif self.fate == "reverted":
             self.tell("update_reverted", {"release": offer.sha256[:16], "reason": "low heap"})
-            self.running = messages.Running("", "base", "", 1, KERNEL)
+            self.running = messages.RunningRelease("", "base", "", 1, KERNEL)
         self.say_what_runs()
 
     def _whole(self, offer, path, size):
@@ -94,13 +93,15 @@ class UpdatingNode(PahoNode):
                 return None
             self.asks += 1
             self._number = (self._number + 1) % 65_536
-            self._client.publish(topics.up(self.node, "update"), update_messages.pack_ask(
-                update_messages.Ask(offer.sha256, self._number, path, len(data), PIECE_BYTES)))
+            request = update_messages.ChunkRequest(
+                offer.sha256, self._number, path, len(data), PIECE_BYTES)
+            self._client.publish(
+                topics.up(self.node, "update"), update_messages.pack_chunk_request(request))
             data += self._answer(offer)
         return data
 
     def _answer(self, offer):
-        """Return the bytes of the newest ask, b"" where none came in time."""
+        """Return the data for the last request, b"" after a time-out."""
         try:
             while True:
                 piece = self._pieces.get(timeout=AGAIN_S)

@@ -1,4 +1,4 @@
-"""What the tests of flashing share: boards behind a pty, a binary, and the command itself."""
+"""Fixtures for flashing: virtual boards, a firmware binary, an image and the command line."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -14,8 +14,8 @@ from support.virtual_board import VirtualBoard
 
 
 @dataclass
-class Said:
-    """How a command ended and what it said."""
+class CommandResult:
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -23,22 +23,22 @@ class Said:
 
 
 @pytest.fixture
-def run_cli(monkeypatch, capsys) -> Callable[..., Said]:
-    """run_cli("flash", ...): call the command line as a terminal does."""
-    def run(*arguments: str) -> Said:
+def run_cli(monkeypatch, capsys) -> Callable[..., CommandResult]:
+    """Return run_cli("flash", ...), which calls the command line in this process."""
+    def run(*arguments: str) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["idroserra", *arguments])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main.main()
-        said = capsys.readouterr()
-        return Said(int(ended.value.code or 0), said.out, " ".join(said.err.split()))
+        output = capsys.readouterr()
+        return CommandResult(int(ended.value.code or 0), output.out, " ".join(output.err.split()))
 
     return run
 
 
 @pytest.fixture
 def plug_in(tmp_path) -> Iterator[Callable[..., VirtualBoard]]:
-    """plug_in(...): a virtual board, unplugged at the end; the same one again by the same name."""
+    """Return plug_in(...), which connects a virtual board. The same name is the same board."""
     plugged = []
 
     def plug(chip: str = "esp32", *, name: str = "board", **more) -> VirtualBoard:
@@ -54,7 +54,7 @@ def plug_in(tmp_path) -> Iterator[Callable[..., VirtualBoard]]:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Path:
-    """The folder of the image of BOARD."""
+    """Return the folder with the image of BOARD."""
     folder = tmp_path_factory.mktemp("image")
     build.build_image(BOARD, folder)
     return folder
@@ -62,14 +62,14 @@ def built(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def image_files(built) -> dict[str, bytes]:
-    """The image of BOARD: path on the flash, bytes."""
+    """Return the image of BOARD as {path on the flash: bytes}."""
     return {path.relative_to(built).as_posix(): path.read_bytes()
             for path in built.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
 def binary_file(tmp_path) -> Callable[..., Path]:
-    """binary_file(chip): the path of a binary like MicroPython's."""
+    """Return binary_file(chip), which writes a binary laid out like MicroPython's."""
     def write(chip: str = "esp32", **more) -> Path:
         path = tmp_path / f"micropython-{chip}.bin"
         path.write_bytes(micropython_bytes(chip, **more))

@@ -1,13 +1,13 @@
-"""Twenty nodes at three sites: a probe in air and a silence, a stop, and one where all is well."""
+"""Twenty nodes at three sites: one with faults and an offline node, one stopped, one healthy."""
 
 SITES = {"Nord": 7, "Sud": 7, "Città Alta": 6}
 
 
 def fleet(host, wait):
-    """Give a host its fleet; returns {site: [node]}, in the order they were made.
+    """Add the fleet to a host; return {site: [node]} in order of creation.
 
-    The first of Nord has a probe in air and an alarm, the second was last heard long ago; the
-    first of Sud is stopped."""
+    The first node of Nord has a probe in air and an alarm, the second has old readings; the first
+    of Sud is stopped."""
     made = {}
     for site, count in SITES.items():
         stem = site.split()[0].lower().replace("à", "a")

@@ -1,7 +1,7 @@
-"""Home Assistant as the host meets it: a client of the broker that keeps what it is told.
+"""A fake Home Assistant: a client of the broker that stores what it receives.
 
-The tables are those of homeassistant.components.sensor.const, 2026.2, for the classes we use; a
-payload with a wrong pair is refused there. `make check-homeassistant` asks Home Assistant itself.
+The tables are those of homeassistant.components.sensor.const, 2026.2, for the classes in use. It
+rejects other combinations. `make check-homeassistant` validates with Home Assistant itself.
 """
 
 import json
@@ -21,15 +21,15 @@ UNITS = {
     "duration": {"d", "h", "min", "s"},
 }
 BINARY_CLASSES = {"problem", "connectivity", "moisture"}
-ROOT_KEYS = {"dev", "o", "cmps", "avty", "avty_mode", "stat_t"}  # "~" and others: refused whole
+ROOT_KEYS = {"dev", "o", "cmps", "avty", "avty_mode", "stat_t"}  # others are rejected
 NO_STATE_CLASS = {"timestamp"}
 
 
-class HomeAssistant:
-    """.told: {topic: payload as JSON}; .set(topic, payload); .start_again()."""
+class FakeHomeAssistant:
+    """`payloads`: {topic: last payload}; `every`: (topic, payload, retain) in order."""
 
     def __init__(self, port):
-        self.told, self.every = {}, []
+        self.payloads, self.every = {}, []
         self._ready = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="homeassistant")
         self._client.username_pw_set("homeassistant")
@@ -41,22 +41,22 @@ class HomeAssistant:
         assert self._ready.wait(60)
 
     def device(self, node):
-        """Return the discovery payload of a node, None while there is none."""
-        return self.told.get(f"homeassistant/device/idroserra_{node}/config")
+        """Return the discovery payload of a node, None without one."""
+        return self.payloads.get(f"homeassistant/device/idroserra_{node}/config")
 
     def of(self, node, leaf):
-        """Return what the host told last of a node on a topic, {} before."""
-        return self.told.get(f"idro/v1/host/ha/{node}/{leaf}", {})
+        """Return the last payload of the host for a node on a topic, {} without one."""
+        return self.payloads.get(f"idro/v1/host/ha/{node}/{leaf}", {})
 
     def set(self, node, name, payload, *, retain=False):
-        """Set an entity, as the dashboard does."""
+        """Set an entity as the dashboard does."""
         sent = self._client.publish(
             f"idro/v1/host/ha/{node}/{name}/set", payload, qos=1, retain=retain)
         sent.wait_for_publish(60)
 
-    def start_again(self):
-        """Forget everything, and say that it has started."""
-        self.told.clear()
+    def restart(self):
+        """Discard all payloads and publish the birth message."""
+        self.payloads.clear()
         self._client.publish("homeassistant/status", b"online", qos=1).wait_for_publish(60)
 
     def close(self):
@@ -65,17 +65,17 @@ class HomeAssistant:
     def _on_message(self, client, userdata, message):
         if message.topic.endswith("/set") or message.topic == "homeassistant/status":
             return
-        told = json.loads(message.payload) if message.payload else None
-        self.told[message.topic] = told
-        self.every.append((message.topic, told, message.retain))
+        payload = json.loads(message.payload) if message.payload else None
+        self.payloads[message.topic] = payload
+        self.every.append((message.topic, payload, message.retain))
 
 
 def faults(payload):
-    """Return what Home Assistant would refuse in a discovery payload, a line each."""
+    """Return the errors that Home Assistant finds in a discovery payload."""
     found = [f"root: {key}" for key in set(payload) - ROOT_KEYS]
     names = [entity.get("uniq_id") for entity in payload["cmps"].values()]
     if len(set(names)) != len(names):
-        found.append("two entities of one uniq_id")
+        found.append("two entities with the same uniq_id")
     for key, entity in payload["cmps"].items():
         found += [f"{key}: {why}" for why in _of_entity(entity)]
     return found
@@ -94,7 +94,7 @@ def _of_entity(entity):
     if platform == "number" and not entity["min"] < entity["max"]:
         yield "min is not below max"
     if platform in ("button", "number", "switch") and "cmd_t" not in entity:
-        yield "nothing to command"
+        yield "no command topic"
     wanted = {"sensor": "diagnostic", "binary_sensor": "diagnostic"}.get(platform, "config")
     if entity.get("ent_cat", wanted) != wanted:
         yield f"category {entity['ent_cat']}"

@@ -1,4 +1,4 @@
-"""Runs the host service as a process of its own, to be killed: host_under_test.py CONFIG.json."""
+"""Runs the host service in a process that tests can kill: host_under_test.py CONFIG_JSON."""
 
 import json
 import signal

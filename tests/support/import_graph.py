@@ -1,18 +1,18 @@
-"""The import graph of our packages: who imports whom, what climbs, and what goes in a circle."""
+"""The import graph of our packages, its upward imports and its cycles."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
 from support.source_tree import imports, module_of, name_of
 
-# From the bottom to the top. A package may import those of lower floors, not its neighbours.
-Floors = Sequence[tuple[str, ...]]
+# From the bottom up. A package may import those of lower levels, but not of its own.
+Levels = Sequence[tuple[str, ...]]
 
 
 class Import(NamedTuple):
-    """One import of a module of ours by another, wherever in the file it stands."""
+    """An import of one of our modules by another, at any place in the file."""
 
     importer: str
     imported: str
@@ -20,7 +20,7 @@ class Import(NamedTuple):
 
 
 def imports_between(paths: Iterable[Path], package: str) -> list[Import]:
-    """Return every import inside `package` among the modules of `paths`, lazy ones included."""
+    """Return every import between the modules of `paths`, lazy ones included."""
     files = {module_of(path): path for path in paths}
     found = []
     for module, path in files.items():
@@ -31,22 +31,22 @@ def imports_between(paths: Iterable[Path], package: str) -> list[Import]:
     return found
 
 
-def room(module: str) -> str:
-    """Return the package a module lies in, below the root: `ingest` of idroserra.ingest.spool."""
+def package_of(module: str) -> str:
+    """Return the package of a module below the root: `ingest` of idroserra.ingest.spool."""
     return module.split(".")[1]
 
 
-def climbing(found: Iterable[Import], floors: Floors) -> Iterator[str]:
-    """Yield every import that does not go down, with its place and path."""
-    floor_of = {name: number for number, names in enumerate(floors) for name in names}
-    for one in found:
-        above, below = room(one.importer), room(one.imported)
-        if above != below and floor_of[below] >= floor_of[above]:
-            yield f"{one.place}: {one.importer} -> {one.imported}"
+def upward_imports(found: Iterable[Import], levels: Levels) -> Iterator[str]:
+    """Yield every import that does not go down, as "file:line: importer -> imported"."""
+    level_of = {name: number for number, names in enumerate(levels) for name in names}
+    for each in found:
+        above, below = package_of(each.importer), package_of(each.imported)
+        if above != below and level_of[below] >= level_of[above]:
+            yield f"{each.place}: {each.importer} -> {each.imported}"
 
 
-def circle(edges: Iterable[tuple[str, str]]) -> str | None:
-    """Return a circle of the graph as a path, a -> b -> a, or None."""
+def find_cycle(edges: Iterable[tuple[str, str]]) -> str | None:
+    """Return a cycle of the graph as a path, a -> b -> a, or None."""
     graph: dict[str, set[str]] = {}
     for importer, imported in edges:
         graph.setdefault(importer, set()).add(imported)
@@ -57,17 +57,17 @@ def circle(edges: Iterable[tuple[str, str]]) -> str | None:
     return None
 
 
-def circle_of_modules(found: Iterable[Import]) -> str | None:
-    """Return a circle of modules as a path, or None."""
-    return circle((one.importer, one.imported) for one in found)
+def module_cycle(found: Iterable[Import]) -> str | None:
+    """Return a cycle of modules as a path, or None."""
+    return find_cycle((each.importer, each.imported) for each in found)
 
 
-def circle_of_packages(found: Iterable[Import]) -> str | None:
-    """Return a circle of packages as a path, or None."""
-    pairs = ((room(one.importer), room(one.imported)) for one in found)
-    return circle(pair for pair in pairs if pair[0] != pair[1])
+def package_cycle(found: Iterable[Import]) -> str | None:
+    """Return a cycle of packages as a path, or None."""
+    pairs = ((package_of(each.importer), package_of(each.imported)) for each in found)
+    return find_cycle(pair for pair in pairs if pair[0] != pair[1])
 
 
-def rooms(found: Mapping[str, Path] | Iterable[str]) -> set[str]:
-    """Return the packages of the modules named."""
-    return {room(module) for module in found if "." in module}
+def packages_of(modules: Iterable[str]) -> set[str]:
+    """Return the packages of the named modules."""
+    return {package_of(module) for module in modules if "." in module}

@@ -1,4 +1,4 @@
-"""A pump that does as irrigation decides, on virtual time: what the tests of it share."""
+"""A simulated irrigation pump on virtual time."""
 
 from idro.control import irrigation
 from idro.control.filters import Reading
@@ -13,11 +13,11 @@ MIST = {"irrigation.on_s": 5, "irrigation.off_s": 300, "irrigation.drain_s": 0}
 
 
 class Pump:
-    """A pump that does as is decided, looked at every `step_ms`."""
+    """A pump that follows the decisions of irrigation, evaluated every `step_ms`."""
 
     def __init__(self, level=FULL, **values):
         self.values = settings.check({key.replace("__", "."): v for key, v in values.items()})
-        self.turns, self.meter = irrigation.CycleTimer(), irrigation.FlowCheck()
+        self.timer, self.meter = irrigation.CycleTimer(), irrigation.FlowCheck()
         self.level = level
         self.second_of_day = NOON_S
         self.now_ms = 5_000
@@ -33,9 +33,9 @@ class Pump:
         return self.now_ms < self.until_ms
 
     def look(self) -> None:
-        self.turns.note(self.is_on or self.meter.is_stuck_on, self.now_ms)
+        self.timer.update(self.is_on or self.meter.is_stuck_on, self.now_ms)
         decision = irrigation.decide(
-            self.level, self.values, self.turns, self.meter, self.now_ms, self.second_of_day
+            self.level, self.values, self.timer, self.meter, self.now_ms, self.second_of_day
         )
         self.reasons.append(decision.reason)
         if decision.actuator is not None and self.refusal is None:
@@ -47,35 +47,35 @@ class Pump:
         elif self.is_on:
             self.until_ms = self.runs[-1][1] = self.now_ms
         if self.refusal is not None and decision.actuator is not None:
-            self.turns.refused(self.refusal)
-        self.turns.note(self.is_on or self.meter.is_stuck_on, self.now_ms)
+            self.timer.refused(self.refusal)
+        self.timer.update(self.is_on or self.meter.is_stuck_on, self.now_ms)
 
     def run_for(self, duration_s: int, step_ms: int = 10_000) -> None:
         end_ms = self.now_ms + duration_s * 1_000
         while self.now_ms < end_ms:
             self.look()
-            due_ms = self.turns.due_ms or end_ms
+            due_ms = self.timer.due_ms or end_ms
             step = min(step_ms, max(100, due_ms - self.now_ms), end_ms - self.now_ms)
             self.on_ms_total += max(0, min(step, self.until_ms - self.now_ms))
             self.now_ms += step
 
     def sample(self, flow_ml_per_min: int, fault: str | None = None) -> None:
-        """One sample of the meter, ten seconds after the one before."""
+        """Process one sample of the flow meter, ten seconds after the last one."""
         sample = Sample(
             irrigation.FLOW, None if fault else flow_ml_per_min, fault, self.now_ms
         )
-        is_away = self.turns.is_away(self.values, self.now_ms)
-        event = self.meter.look(sample, self.on_ms_total, self.values, is_away)
+        is_water_out = self.timer.is_water_out(self.values, self.now_ms)
+        event = self.meter.update(sample, self.on_ms_total, self.values, is_water_out)
         if event is not None:
             self.events.append(event)
 
     def measured(self, count: int, flow_ml_per_min: int, *, is_on: bool = True) -> None:
-        """So many samples with the pump on, or off, all the time between."""
+        """Process `count` samples with the pump continuously on, or off."""
         for _ in range(count):
             self.now_ms += 10_000
             self.on_ms_total += 10_000 if is_on else 0
             self.sample(flow_ml_per_min)
 
     @property
-    def is_away(self) -> bool:
-        return self.turns.is_away(self.values, self.now_ms)
+    def is_water_out(self) -> bool:
+        return self.timer.is_water_out(self.values, self.now_ms)

@@ -1,4 +1,4 @@
-"""A ledger as its format has it, made apart from the firmware, and a node that keeps one."""
+"""Ledger records written independently of the firmware, and a node with a ledger."""
 
 import binascii
 import struct
@@ -9,13 +9,13 @@ HEAD, RESERVE, SETTLE, LATCH = 1, 2, 3, 4
 
 
 def record(kind, number, entry_id, chain_ms, on_ms, volume_ul):
-    """Return a record as the format has it, made apart from the firmware."""
+    """Return an encoded record."""
     body = struct.pack("<BBHIQII", kind, number, 0, entry_id, chain_ms, on_ms, volume_ul)
     return body + struct.pack("<I", binascii.crc32(body))
 
 
 class Node:
-    """Two copies in a folder, and the chained uptime the ledger sees."""
+    """Two copies of the ledger in a folder, and the chained uptime."""
 
     def __init__(self, folder, now_ms=1_000):
         self.paths = [folder / "ledger.a", folder / "ledger.b"]

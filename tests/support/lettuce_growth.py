@@ -6,8 +6,8 @@ from support.oracle_tables import number, rows
 _STEP_S = 1_200.0
 
 
-def grown():
-    """Return [(day, non-structural, structural)] g/m2 of van Henten's lettuce, by Runge-Kutta."""
+def growth_curve():
+    """Return [(day, non-structural, structural)] of van Henten's lettuce, g/m2."""
     first = next(rows("vanhenten1994_two_state.csv"))
     climate = [number(first[name]) for name in ("PAR_W_m2", "CO2_ppm", "T_C")]
     sugar, leaf = number(first["NSDW_g_m2"]), number(first["SDW_g_m2"])

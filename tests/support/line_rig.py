@@ -1,9 +1,7 @@
-"""A line of our own making with a real mosquitto, and people at its doors."""
+"""A real mosquitto with the TLS listeners of `idroserra broker init`, and clients for them."""
 
 import queue
-import socket
 import ssl
-import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,51 +12,27 @@ import paho.mqtt.client as mqtt
 from idroserra.broker import tls_files
 from idroserra.broker.local import find_mosquitto, free_port
 from idroserra.mqtt.paho_client import stop_client
+from support.server_process import Server
 from support.wait import wait_until
 
 NODES = ("idro-one", "idro-two")
 WAIT_S = 10
 
 
-class Rig:
-    """mosquitto as `broker init` configures it, two nodes and a host with certificates."""
+class Rig(Server):
+    """mosquitto as `broker init` configures it, with certificates for two nodes and a host."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.node_port, self.host_port = free_port(), free_port()
+        super().__init__(folder)
+        self.node_port, self.host_port = self.port, free_port()
         tls_files.init(folder, ["localhost", "127.0.0.1"], node_port=self.node_port,
-                  host_port=self.host_port, node_address="127.0.0.1")
+                       host_port=self.host_port, node_address="127.0.0.1")
         self.line = tls_files.BrokerCertificates(folder)
         for node in NODES:
             self.line.issue(node)
-        self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start mosquitto and wait until both doors open."""
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [find_mosquitto(), "-c", str(self.folder / "mosquitto.conf")],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_until(self._is_there, WAIT_S, "the doors of mosquitto")
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(60)
-            self._process = None
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text(errors="replace")
-
-    def _is_there(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self.log()
-        try:
-            for port in (self.node_port, self.host_port):
-                socket.create_connection(("127.0.0.1", port), 5).close()
-        except OSError:
-            return False
-        return True
+    def command(self) -> list[str]:
+        return [find_mosquitto(), "-c", str(self.folder / "mosquitto.conf")]
 
     def files(self, who: str) -> tuple[Path, Path]:
         if who == tls_files.HOST:
@@ -69,14 +43,14 @@ class Rig:
         return Client(self, self.files(who), who, **more)
 
     def ended(self, who: str, folder: Path) -> tuple[Path, Path]:
-        """Return a certificate of this authority that ended a minute ago."""
+        """Return certificate and key files of a certificate that expired a minute ago."""
         made = folder / "ended.pem", folder / "ended.key"
         self.line.authority.issue_client(who, *made, good_for=timedelta(minutes=-1))
         return made
 
 
 class Client:
-    """A paho client at one of the doors; what it receives waits in `received`."""
+    """A paho client at one of the listeners; received messages are queued in `received`."""
 
     def __init__(
         self, rig: Rig, files: tuple[Path, Path] | None, name: str, *,
@@ -115,7 +89,7 @@ class Client:
         self._subscribed.get(timeout=60)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Hand a message over; whether it arrives is seen elsewhere."""
+        """Publish a message without waiting for its delivery."""
         self._client.publish(topic, payload, qos=1, retain=retain)
 
     def close(self) -> None:
@@ -126,7 +100,7 @@ def trusting(
     rig: Rig, files: tuple[Path, Path] | None,
     change: Callable[[ssl.SSLContext], None] = lambda context: None,
 ) -> ssl.SSLContext:
-    """Return what trusts the broker and shows `files`."""
+    """Return a context that trusts the broker and presents `files`."""
     context = ssl.create_default_context(cafile=str(rig.folder / "ca.pem"))
     if files is not None:
         context.load_cert_chain(*files)

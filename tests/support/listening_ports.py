@@ -1,4 +1,4 @@
-"""What a process listens on, as the kernel has it."""
+"""Lists the TCP ports on which a process listens, from /proc."""
 
 import os
 import re
@@ -8,7 +8,7 @@ LOOPBACK = "0100007F"
 
 
 def listening(process: int | str = "self") -> set[tuple[str, int]]:
-    """Return (address in the kernel's hex, port) of every TCP socket a process listens on."""
+    """Return (address in hexadecimal as in /proc, port) of every listening TCP socket."""
     sockets = set()
     for link in Path(f"/proc/{process}/fd").iterdir():
         try:

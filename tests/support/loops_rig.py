@@ -1,12 +1,14 @@
-"""The loops of one node on the rig of the safety gate: real sampler, gate, doses and what is kept;
-only the parts, the pins and the memories are stood in for."""
+"""The control loops of a node on the rig of the safety gate, with fake parts, pins and memories.
+"""
 
 import asyncio
 from pathlib import Path
 
-from idro.app.control_cycle import ControlCycle
+from idro.app.control_cycle import ControlContext, ControlCycle
 from idro.app.correction_task import CorrectionTask
 from idro.app.dose_task import DoseTask
+from idro.app.dosing_cycle import DosingCycle
+from idro.app.event_log import EventLog
 from idro.app.overrides import Overrides
 from idro.app.persistent_state import PersistentState
 from idro.app.sampling import Sampler
@@ -20,7 +22,7 @@ NOON_S = 43_200
 
 
 class Part:
-    """A part that reads what the test puts into `value`: a number, or a fault code."""
+    """A part that reads `value`: a number, or a fault code."""
 
     def __init__(self, channel: str, value: float | int | str):
         self.source, self.key = channel.split(".")
@@ -34,7 +36,7 @@ class Part:
 
 
 class DayClock(Clock):
-    """The rig's clock with a time of day that stands at noon."""
+    """The rig's clock with the time of day fixed at noon."""
 
     def second_of_day(self, utc_offset_min: int) -> int:
         return NOON_S
@@ -42,7 +44,7 @@ class DayClock(Clock):
     def unix_ms(self) -> None:
         return None
 
-    def keep(self, unix_ms: int) -> None:
+    def restore(self, unix_ms: int) -> None:
         raise AssertionError("no wall time was ever known")
 
     def start_day_at(self, second_of_day: int) -> None:
@@ -50,21 +52,29 @@ class DayClock(Clock):
 
 
 class Turn:
-    """Lets every other task go on once."""
+    """Awaited, lets every other task run once."""
 
     def __await__(self):
         yield
 
 
-class Supervised:
-    """A supervisor whom nobody need convince."""
+def beat(name: str, within_ms: int | None = None) -> None:
+    """Stand in for the supervisor's beat()."""
+    assert name in ("dosing", "correction", "irrigation")
 
-    def beat(self, name: str, within_ms: int | None = None) -> None:
-        assert name in ("dosing", "correction", "irrigation")
+
+class EventList:
+    """An outbox that holds events only, as (kind, detail)."""
+
+    def __init__(self):
+        self.events: list[tuple[str, dict]] = []
+
+    def append_event(self, at_ms: int, kind: str, detail: dict) -> None:
+        self.events.append((kind, detail))
 
 
 class Contact:
-    """The pin of the button: 0 while a finger holds it."""
+    """The pin of the button: 0 while it is pressed."""
 
     def __init__(self):
         self.level = 1
@@ -74,24 +84,24 @@ class Contact:
 
 
 class Values:
-    """Settings of the node: values in force."""
+    """Active settings of the node."""
 
     def __init__(self, values: dict):
         self.values = values
 
 
 class LoopsRig:
-    """What Loops asks of a node. `cycle()` is one turn of the control task and of the doser."""
+    """The control loops and what they use. `cycles()` runs the control and dosing tasks."""
 
     def __init__(self, folder: Path, *, has_irrigation: bool = False, **values):
         self.has_irrigation = has_irrigation
         self.rig = Rig(folder, clock_class=DayClock, **values)
         self.rtc, self.nvs = Rtc(), Nvs()
-        self.granted_pct = 100
         self.settings = Values(settings.check(values))
         meter = {"irrigation.flow_ml_per_min": 0} if has_irrigation else {}
         self.parts = {channel: Part(channel, value) for channel, value in (GOOD | meter).items()}
-        self.events: list[tuple[str, dict]] = []
+        self.outbox = EventList()
+        self.events = self.outbox.events
         self._event_loop = asyncio.new_event_loop()
         self.build()
 
@@ -109,14 +119,23 @@ class LoopsRig:
             ({"source": part.source, "measures": [part.key]}, part)
             for part in self.parts.values()
         ]
-        self.sampler = Sampler(sensors, self.clock, self.record)
-        self.overrides = Overrides(self.clock)
-        self.doses = DoseTask(self.gate, self.sampler.readings, lambda *_: None)
-        self.supervisor = Supervised()
+        log = EventLog(self.clock)
+        log.open(self.outbox)
+        self.sampler = Sampler(sensors, self.clock, log.record)
+        readings = self.sampler.readings
+        self.overrides = Overrides(self.clock, self.gate, readings)
+        self.doses = DoseTask(self.gate, readings, beat)
         self.contact = Contact()
-        self.button = Button(self.contact, self.clock)
-        self.correction = CorrectionTask(self, self.button)
-        self.loops = ControlCycle(self)
+        context = ControlContext(
+            self.clock, self.settings.values, self.sampler, self.gate, self.outputs, log)
+        self.dosing = DosingCycle(
+            context, doses=self.doses, persistent=self.kept, granted_pct=100)
+        self.correction = CorrectionTask(
+            context, button=Button(self.contact, self.clock), doses=self.doses, beat=beat,
+            on_given=self.dosing.given_by_hand)
+        self.loops = ControlCycle(
+            context, overrides=self.overrides, dosing_cycle=self.dosing,
+            correction=self.correction, beat=beat)
 
     def reset(self, *, power_cut: bool) -> None:
         """Start over, with RTC memory lost in a power cut."""
@@ -125,16 +144,13 @@ class LoopsRig:
         self.rig.reboot()
         self.build()
 
-    def record(self, kind: str, detail: dict) -> None:
-        self.events.append((kind, detail))
-
     def read(self, **values) -> None:
         """Let a part read a number, or fail with a fault code, by quantity."""
         for part in self.parts.values():
             part.value = values.get(part.key, part.value)
 
     def cycles(self, count: int, held_ms: int = 0) -> None:
-        """Let cycles pass; in each the button is looked at, and held for `held_ms`."""
+        """Run control cycles; in each the button is polled and held for `held_ms`."""
         self._event_loop.run_until_complete(self._cycles(count, held_ms))
 
     def run_for(self, duration_ms: int) -> None:
@@ -143,11 +159,11 @@ class LoopsRig:
     def _hold_button(self, held_ms: int) -> None:
         if held_ms:
             self.contact.level = 0
-            self.correction.look()
+            self.correction.poll()
             self.clock.advance(held_ms)
             self.contact.level = 1
         for _ in range(10):
-            self.correction.look()
+            self.correction.poll()
 
     async def _cycles(self, count: int, held_ms: int) -> None:
         doser = asyncio.create_task(self.doses.run())

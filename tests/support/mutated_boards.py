@@ -1,4 +1,4 @@
-"""Board files, changed and damaged, and what makes a compiled board safe by itself."""
+"""Mutates board files, and checks independently that a compiled board is safe."""
 
 import random
 from typing import Any
@@ -14,7 +14,7 @@ STRANGE = [
 
 
 def as_toml(value: Any) -> str:
-    """Return one value as inline TOML: all the grammar this test needs."""
+    """Return one value as inline TOML."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
@@ -39,7 +39,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 
 def mutate(table: Any, rng: random.Random) -> None:
-    """Change one thing somewhere: another value, one less, one more, one twice."""
+    """Replace, delete, add or duplicate one random value."""
     container, key = rng.choice(places(table))
     kind = rng.randrange(4)
     if kind == 0:
@@ -54,14 +54,14 @@ def mutate(table: Any, rng: random.Random) -> None:
         container[key] = rng.choice(STRANGE)
 
 
-def check_by_itself(board: compiler.Board) -> None:
-    """Assert what makes a board safe, without asking the code that compiled it."""
+def check_board(board: compiler.Board) -> None:
+    """Assert that a board is safe, without the code that compiled it."""
     chip = CHIPS[board["chip"]]
     pins = [pin for bus in board["i2c"].values() for pin in (bus["scl_pin"], bus["sda_pin"])]
     pins += [bus["pin"] for bus in board["onewire"].values()]
     direct = [actuator for actuator in board["actuators"] if "expander" not in actuator]
     pins += [actuator["pin"] for actuator in direct]
-    # The line that takes an expander's outputs off must do so while the chip resets.
+    # The pin that switches an expander's outputs off must do so while the chip resets.
     lines = {e["off_pin"]: e["off_level"] for e in board["expanders"]}
     assert not {pin for pin, level in lines.items() if level == 0} & chip.high_at_reset
     assert not {pin for pin, level in lines.items() if level == 1} & chip.low_at_reset

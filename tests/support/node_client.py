@@ -1,7 +1,8 @@
-"""A node as the wire sees it, for tests of the host: it keeps records until down/stored.
+"""A node that generates and resends records, for tests of the host.
 
-Ascending seq, at most WINDOW messages in flight, again from the oldest unstored record after a
-reconnect or RESEND_S without progress; commands are checked as a node does and answered.
+It keeps records until down/stored, sends them in ascending order with at most WINDOW messages in
+flight, and resends from the oldest unstored one after a reconnect or after RESEND_S without
+progress. It authenticates and acknowledges commands.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ CHANNELS = ("reservoir.ph", "reservoir.ec_us_cm", "air.temp_c")
 
 
 class NodeClient:
-    """One node on one boot. start() connects and sends in threads of its own until stop()."""
+    """A node during one boot. start() connects and sends in threads until stop()."""
 
     def __init__(self, port: int, node: str, key: bytes, boot_id: str = "b00t0001",
                  boot_unix_ms: int | None = None, keepalive_s: int = 30) -> None:
@@ -34,17 +35,17 @@ class NodeClient:
         self.keepalive_s = keepalive_s
         self.boot_unix_ms = boot_unix_ms
         self.began_ms = time.monotonic_ns() // 1_000_000
-        self.outcome = ("done", "")  # what it answers to a command; None: nothing
+        self.outcome = ("done", "")  # (outcome, reason) of its acks; None: no ack
         self.commands: list[Any] = []
         self.configs: list[Any] = []
-        self.refusal: str | None = None  # why it refuses settings; it stays with those it has
+        self.refusal: str | None = None  # reason to refuse new settings
         self.in_force: tuple[int, dict[str, Any]] = (0, {})
         self.stored_upto = 0
-        self._records: list[Any] = []  # of seq stored_upto + 1 and on
+        self._records: list[Any] = []  # from seq stored_upto + 1
         self._seq = 0
         self._sent_upto = 0
-        self._batches: dict[int, int] = {}  # mid of a batch: its last seq
-        self._taken: set[int] = set()  # mids the broker has acknowledged
+        self._batches: dict[int, int] = {}  # message id of a batch: its last seq
+        self._taken: set[int] = set()  # message ids that the broker has acknowledged
         self._window = threading.BoundedSemaphore(WINDOW)
         self._progress_s = time.monotonic()
         self._changed = threading.Condition()
@@ -66,7 +67,7 @@ class NodeClient:
         stop_client(self._client)
 
     def taken_upto(self) -> int:
-        """Return the highest seq the broker has taken."""
+        """Return the highest seq that the broker has acknowledged."""
         batches = dict(self._batches)
         return max((batches[mid] for mid in self._taken.intersection(batches)), default=0)
 
@@ -74,7 +75,7 @@ class NodeClient:
         return time.monotonic_ns() // 1_000_000 - self.began_ms + 1
 
     def sample(self, count: int = 1, at_ms: int | None = None, step_ms: int = 0) -> int:
-        """Capture records and return the last seq. Every fifth is an event."""
+        """Create `count` records, every fifth an event, and return the last seq."""
         with self._changed:
             for i in range(count):
                 self._seq += 1
@@ -90,7 +91,7 @@ class NodeClient:
             return self._seq
 
     def publish(self, leaf: str, payload: bytes, retain: bool = False) -> None:
-        """Publish anything at all as this node."""
+        """Publish any payload as this node."""
         self._client.publish(topics.up(self.node, leaf), payload, qos=1, retain=retain)
 
     def report(self) -> None:
@@ -124,7 +125,7 @@ class NodeClient:
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, *_: Any) -> None:
         self._taken.add(mid)
-        with suppress(ValueError):  # a message that is no batch took no place in the window
+        with suppress(ValueError):  # other messages take no place in the window
             self._window.release()
 
     def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
@@ -179,7 +180,7 @@ class NodeClient:
                 self._publish_batch(*batch)
 
     def _next_batch(self) -> tuple[str, list[Any]] | None:
-        """Return (leaf, records) that come next, without taking them."""
+        """Return (leaf, records) of the next batch without removing them."""
         if time.monotonic() - self._progress_s > RESEND_S:
             self._sent_upto = self.stored_upto
             self._progress_s = time.monotonic()

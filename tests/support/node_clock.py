@@ -1,11 +1,11 @@
-"""The clock a node's module wants, on CPython's asyncio: uptime and a way to let time pass."""
+"""A clock with the interface of idro.app.clock on CPython's asyncio."""
 
 import asyncio
 import time
 
 
 class NodeClock:
-    """Uptime in ms, as idro.app.clock gives it on the board; `speed` times as fast."""
+    """Uptime in ms that runs `speed` times as fast as real time."""
 
     def __init__(self, speed=1):
         self._start = time.monotonic()

@@ -1,4 +1,4 @@
-"""The other end of a notification: an HTTP server on loopback that keeps what it is sent."""
+"""An HTTP server on loopback that stores the notifications it receives."""
 
 import json
 import threading
@@ -6,9 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class NoticeReceiver:
-    """messages: what apprise's json:// posted, oldest first; pings: paths of GETs.
+    """messages: bodies posted by apprise's json://, oldest first; pings: paths of GETs.
 
-    status: what it answers; anything but 2xx is a failure to the sender."""
+    status: of its answers; the sender treats any but 2xx as a failure."""
 
     def __init__(self):
         self.messages = []
@@ -33,7 +33,7 @@ class NoticeReceiver:
                 self.end_headers()
 
             def log_message(self, *_args):
-                """Nothing on stderr."""
+                """Write nothing to stderr."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
@@ -41,7 +41,7 @@ class NoticeReceiver:
         self._thread.start()
 
     def url(self, secret="s3cretToken"):
-        """Return an address of apprise for this server, with a secret in it."""
+        """Return an apprise URL of this server that contains a secret."""
         return f"json://anna:{secret}@127.0.0.1:{self.port}/{secret}"
 
     def close(self):

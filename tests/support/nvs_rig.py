@@ -1,4 +1,4 @@
-"""The NVS of the virtual board from outside: its values, and a prompt without a line."""
+"""Access to the NVS of the virtual board: its values, and a prompt without serial line."""
 
 import json
 import struct
@@ -12,7 +12,7 @@ from support.virtual_board import PRELUDE
 
 _HEAD = struct.Struct(">ccBH")
 _END = "\x04"
-# Runs each line of its input, which is the repr of code, and says when it is done.
+# Runs each line of its input, which is the repr of code, and prints a marker after it.
 _LOOP = """\
 while True:
  line=sys.stdin.readline()
@@ -23,7 +23,7 @@ while True:
 
 
 def values(file: Path, namespace: str = "idro") -> dict[str, bytes | int]:
-    """Return what a NVS holds, as the firmware would read it."""
+    """Return the values of a namespace of an NVS file."""
     data, at, found = file.read_bytes(), 0, {}
     while at + _HEAD.size <= len(data) and data[at] != 0xFF:
         state, kind, name_bytes, data_bytes = _HEAD.unpack_from(data, at)
@@ -37,7 +37,7 @@ def values(file: Path, namespace: str = "idro") -> dict[str, bytes | int]:
 
 
 def fill_up(file: Path, free_bytes: int) -> None:
-    """Leave so many bytes of an empty NVS, the rest taken by another namespace."""
+    """Fill an empty NVS with another namespace, up to `free_bytes`."""
     name = b"other/firmware"
     filler = NVS_BYTES - free_bytes - _HEAD.size - len(name)
     record = _HEAD.pack(b"V", b"B", len(name), filler) + name + bytes(filler)
@@ -45,7 +45,7 @@ def fill_up(file: Path, free_bytes: int) -> None:
 
 
 class Prompt:
-    """MicroPython with the NVS in a folder, asked as a Link is. It dies where its power goes."""
+    """MicroPython with an NVS, with the interface of Link. It exits at a simulated power cut."""
 
     port = "the board"
 
@@ -61,18 +61,18 @@ class Prompt:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, code: str, when: str) -> str:
-        """Run code and return what it prints. Raises CableDied where the power went."""
-        said = []
+        """Run code and return its output. Raises ConnectionLost after a power cut."""
+        output = []
         try:
             self._process.stdin.write(repr(code) + "\n")
             self._process.stdin.flush()
             while (line := self._process.stdout.readline()) != f"{_END}\n":
                 if not line:
                     raise ConnectionLost(self.port, when)
-                said.append(line)
+                output.append(line)
         except BrokenPipeError as error:
             raise ConnectionLost(self.port, when) from error
-        return "".join(said)
+        return "".join(output)
 
     def close(self) -> None:
         self._process.stdin.close()

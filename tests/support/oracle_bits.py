@@ -1,7 +1,7 @@
-"""Prints what our code makes of every row of the tables of tests/oracle, to the last bit.
+"""Prints the exact results of our code for every row of the tables of tests/oracle.
 
-One line a row: table, then the floats in hexadecimal. Both interpreters run it, and
-tests/sim/test_oracle_bits.py compares what they print.
+One line per row: table, then the floats in hexadecimal. Both interpreters run it, and
+tests/sim/runner/test_two_interpreters.py compares the output.
 """
 
 from idro.drivers import ads1115, dfr0300, ds18b20, jsn_sr04t, sen0161, ultrasonic
@@ -15,7 +15,7 @@ from idrosim.greenhouse.conductivity import conductivities
 from idrosim.greenhouse.equilibria import density_kg_l, permittivity, viscosity_pa_s
 from idrosim.greenhouse.float_codec import pack_floats
 from idrosim.greenhouse.oxygen import saturation_mg_l
-from support.lettuce_growth import grown
+from support.lettuce_growth import growth_curve
 from support.oracle_tables import (
     Waters,
     carbonate_buffer,
@@ -122,7 +122,7 @@ def main():
     for name in sorted(TABLES):
         for row in rows(name):
             print(name, pack_floats(TABLES[name](row)))
-    for state in grown():
+    for state in growth_curve():
         print("vanhenten1994_two_state.csv", pack_floats(state))
 
 

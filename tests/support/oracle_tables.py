@@ -1,7 +1,7 @@
-"""The tables of tests/oracle, read alike by both interpreters, and their waters solved.
+"""Reads the tables of tests/oracle on both interpreters, and solves their waters.
 
-A decimal becomes a float by one exact division, because MicroPython's own parser may miss the
-last bit, and the answers are compared bit for bit.
+A decimal becomes a float by one exact division, because the parser of MicroPython may miss the
+last bit, and the results are compared bit by bit.
 """
 
 from idrosim.greenhouse.chemistry import AIR_CO2_ATM, CL, IONS, C, K, Solution
@@ -58,7 +58,7 @@ def number(text):
 
 
 def composition(row, factor):
-    """Return ten totals, `factor` times what a row of waters or compositions says."""
+    """Return ten totals, `factor` times a row of waters or compositions."""
     names = [_NAMES.get(ion, ion) for ion in IONS]
     return [number(row[name]) * factor if name in row else 0.0 for name in names]
 
@@ -87,7 +87,7 @@ class Waters:
 
 
 def solve(totals, temp_c, gas_atm=None):
-    """Return a cold Solution with its balance found to the last digits that count."""
+    """Return a Solution solved from a cold start to full precision."""
     solution = Solution(_table)
     solution.gas_atm = gas_atm
     solution.set(totals, temp_c)

@@ -1,4 +1,4 @@
-"""An outbox for the tests: channels, records by number, and a host that stores what it gets."""
+"""An outbox for tests: channels, records by number, and a host that stores them."""
 
 from idro.outbox.outbox import MAX_BYTES, Outbox
 from idro.protocol import messages_host
@@ -37,9 +37,9 @@ FAULTS = {"node.rssi_dbm": "stale"}
 
 
 def drain(outbox, limit=100_000, waits=None):
-    """Return [(boot_id, record)] of all that comes out when the host stores whatever it gets.
+    """Return [(boot_id, record)] of all records, with a host that stores everything.
 
-    `waits` gets the seq at which the node had to wait until all that it sent was stored."""
+    `waits` receives each seq at which the node had to wait for a confirmation."""
     out = []
     position = None
     for _ in range(limit):
@@ -56,11 +56,11 @@ def drain(outbox, limit=100_000, waits=None):
         _, batch, position = unpacked(found)
         assert batch.oldest_seq <= batch.records[0].seq
         out.extend((batch.boot_id, record) for record in batch.records)
-    raise AssertionError("the outbox does not run empty")
+    raise AssertionError("the outbox does not become empty")
 
 
 def unpacked(found):
-    """Return (leaf, Batch, position) of what next_batch() found, as the host reads it."""
+    """Return (leaf, Batch, position) of a result of next_batch(), as the host reads it."""
     leaf, wired, position = found
     payload = messages_host.pack_batch(wired)
     assert len(payload) <= 1_400 or len(wired.records) == 1

@@ -1,21 +1,21 @@
-"""What a page transfers with nothing in the cache, as the browser's network layer counts it."""
+"""Counts the bytes that a page transfers with an empty cache."""
 
 from idroserra.auth.roles import Role
 from support.pages import PHONE
 
 
 def overview_bytes(browser, host, locale="it-IT"):
-    """Return (bytes of headers and bodies as sent, requests) of the overview until it is live.
+    """Return (transferred bytes of headers and bodies, requests) until the overview is live.
 
-    A language other than English fetches its words too."""
+    Languages other than English also fetch their catalog."""
     context = browser.new_context(viewport=PHONE, locale=locale)
     name, value = host.session_of(Role.OPERATOR)
     context.add_cookies([{"name": name, "value": value, "url": host.url}])
     page = context.new_page()
-    talk = context.new_cdp_session(page)
-    talk.send("Network.enable")
+    devtools = context.new_cdp_session(page)
+    devtools.send("Network.enable")
     sizes = []
-    talk.on("Network.loadingFinished", lambda done: sizes.append(done["encodedDataLength"]))
+    devtools.on("Network.loadingFinished", lambda done: sizes.append(done["encodedDataLength"]))
     page.goto(host.url, wait_until="load")
     page.wait_for_selector("#link[data-state=live]")
     page.wait_for_selector(".node-card .tile .value")

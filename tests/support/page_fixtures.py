@@ -1,10 +1,10 @@
-"""A real host for these tests, a node at it, and a browser."""
+"""Fixtures of the browser tests: a real host, a node and a browser."""
 
 import pytest
 from playwright.sync_api import sync_playwright
 
 from idroserra.auth.roles import Role
-from support.pages import DESKTOP, Watched, launch
+from support.pages import DESKTOP, MonitoredTab, launch
 from support.real_host import Host
 
 NAMES = {Role.OPERATOR: "anna"}
@@ -12,7 +12,7 @@ NAMES = {Role.OPERATOR: "anna"}
 
 @pytest.fixture
 def host(tmp_path, mosquitto, eventually):
-    """A running host with no node yet."""
+    """Yield a running host without nodes."""
     running = Host(tmp_path / "host", mosquitto.port, eventually)
     yield running
     running.stop()
@@ -20,8 +20,9 @@ def host(tmp_path, mosquitto, eventually):
 
 @pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium. It ends with the module: while Playwright is there, its event loop
-    counts as running in this thread, and no test could run one of its own."""
+    """Yield a headless Chromium for one module.
+
+    Playwright's event loop counts as running in this thread, so no test could run its own."""
     with sync_playwright() as playwright:
         chromium = launch(playwright)
         yield chromium
@@ -30,14 +31,14 @@ def browser():
 
 @pytest.fixture
 def tab(browser, host):
-    """tab(size, scheme) returns a Watched tab on the host, logged in; closed at the end.
+    """Yield tab(size, scheme), which returns a logged-in MonitoredTab on the host.
 
-    worker=False for who holds answers back (pages.py)."""
+    Tests that delay responses need worker=False (pages.py)."""
     tabs = []
 
     def new_tab(size=DESKTOP, scheme="light", role=Role.OPERATOR, worker=True):
         session = None if role is None else host.session_of(role, NAMES.get(role))
-        tabs.append(Watched(browser, host.url, size, scheme, session, worker=worker))
+        tabs.append(MonitoredTab(browser, host.url, size, scheme, session, worker=worker))
         return tabs[-1]
 
     yield new_tab
@@ -47,7 +48,7 @@ def tab(browser, host):
 
 @pytest.fixture
 def node(host, eventually):
-    """A live, adopted node with an hour of history and three doses, all of it stored."""
+    """Return a live, adopted node with an hour of stored history and three doses."""
     node = host.node("idro-a")
     for minutes_ago in (40, 25, 10):
         node.tell("dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500,

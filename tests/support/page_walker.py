@@ -1,6 +1,6 @@
-"""A person with one screen and one language, who walks through tasks; every step is judged.
+"""Performs tasks on the pages in one language and on one screen, and checks every step.
 
-Nothing is found by its English text: elements by their id, name and data, words by the catalog.
+Elements are found by id, name and data attributes, and texts by the catalog.
 """
 
 import re
@@ -17,12 +17,11 @@ from idroserra.i18n.translate import (
     ngettext,
     use_locale,
 )
-from support.all_pages import AXE, LOCALES, SIZES, barriers
-from support.pages import PATIENCE_MS, Watched
+from support.all_pages import AXE, LOCALES, SIZES, axe_violations
+from support.pages import PATIENCE_MS, MonitoredTab
 from support.real_host import PASSWORD
 
-# The visible words of a page: texts, and what stands in labels; `code` is the same everywhere,
-# and notifications stand there as they were sent.
+# The visible texts and labels of a page, except `code` and sent notifications.
 _WORDS = """() => {
   const found = [];
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -43,18 +42,18 @@ _WORDS = """() => {
 _ENGLISH = re.compile(r"\b(?:the|is|are|was|at|of|with|not|needs?|and|to)\b")
 _POINT = re.compile(r"(?<![\d.])\d+\.\d+(?![\d.])")
 _COMMA = re.compile(r"(?<![\d,])\d+,\d{1,2}(?!\d)")
-# Seen on the page for what they are: names of the host, and of people's own.
+# Names that may look like numbers.
 _NAMES = ("127.0.0.1",)
 
 
 class Walker:
-    """One tab in one language, size and palette. `wrong` collects what no step may have."""
+    """One tab in one language, size and palette. `wrong` collects the errors."""
 
     def __init__(self, browser, host, language, size, scheme, folder=None, is_brief=False):
         self.host, self.language, self.size, self.scheme = host, language, size, scheme
-        self.tab = Watched(browser, host.url, SIZES[size], scheme, None, LOCALES[language])
+        self.tab = MonitoredTab(browser, host.url, SIZES[size], scheme, None, LOCALES[language])
         self.page = self.tab.page
-        # A dose asks for the password once more where the log-in is five minutes ago.
+        # A dose asks for the password again five minutes after the log-in.
         self.page.add_locator_handler(self.page.locator("#again"), self._confirm)
         self._asked_again = ()
         self.steps = []
@@ -62,64 +61,65 @@ class Walker:
         self._folder = None if folder is None else Path(folder)
         self._is_brief = is_brief  # axe at the first step of each page only
         self._seen_by_axe = set()
-        self._english = _untold(language)
+        self._english = _texts_to_translate(language)
 
     @property
     def name(self):
-        """Which screen this is, as the names of its pictures have it."""
+        """Name of this screen, for the names of its pictures."""
         return f"{self.language}-{self.size}-{self.scheme}"
 
     def go(self, path):
-        """Open a page, and wait until its live stream is there where it has one."""
+        """Open a page and wait until its live stream, if any, is connected."""
         self.page.goto(f"{self.host.url}{path}")
         if self.page.locator("#link").count():
             expect(self.page.locator("#link")).to_have_attribute("data-state", "live")
 
     def word(self, key, **values):
-        """A pattern of the catalog's text for `key`; what is not given may be anything."""
+        """Return a pattern of the translation of `key`; missing values match anything."""
         with use_locale(Locale(self.language)):
             return _pattern(gettext(key), values)
 
     def words(self, one, many, count, **values):
-        """The same of a text that counts."""
+        """Return a pattern of a translation with plural forms."""
         with use_locale(Locale(self.language)):
             return _pattern(ngettext(one, many, count), {"count": count, **values})
 
     def plain(self, name):
-        """The catalog's text without any gaps."""
+        """Return a translation without placeholders."""
         with use_locale(Locale(self.language)):
             return gettext(name)
 
     def figure(self, value, decimals):
-        """A number as this language writes it."""
+        """Return a number in the format of this language."""
         with use_locale(Locale(self.language)):
             return figure(value, decimals)
 
     def says(self, where, key, **values):
-        """Expect the catalog's text for `key` in an element."""
+        """Expect the translation of `key` in an element."""
         expect(self.page.locator(where).first).to_contain_text(self.word(key, **values))
 
     def done(self, where, key, **values):
-        """Expect an outcome to be confirmed, in the words of `key`."""
+        """Expect a confirmed outcome with the translation of `key`."""
         expect(self.page.locator(where)).to_have_attribute("data-state", "done")
         self.says(where, key, **values)
 
     def type(self, where, value, decimals=0):
-        """Type a number as this language writes it."""
+        """Enter a number in the format of this language."""
         self.page.locator(where).fill(self.figure(value, decimals))
 
     def step(self, name, at=None, expected=()):
-        """Judge the page as it stands and keep a picture, with `at` in the middle of the screen.
+        """Check the page and save a picture, with `at` in the middle of the screen.
 
-        expected: parts of the browser's own lines about answers that were asked for."""
+        expected: parts of browser messages that are not errors here."""
         if at is not None:
             self.page.locator(at).first.evaluate("it => it.scrollIntoView({block: 'center'})")
         expected = (*expected, *self._asked_again)
-        found = [one for one in self.tab.troubles if not any(part in one for part in expected)]
+        found = [error for error in self.tab.troubles
+                 if not any(part in error for part in expected)]
         self.tab.troubles.clear()
         self._asked_again = ()
-        found += self._judged()
-        self.wrong += [f"{self.name} {name}: {one}" for one in found]
+        found += self._errors()
+        self.wrong += [f"{self.name} {name}: {error}" for error in found]
         self.steps.append(name)
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ class Walker:
         dialog.locator("[name=password]").fill(PASSWORD)
         dialog.locator("[type=submit]").click()
 
-    def _judged(self):
+    def _errors(self):
         page, found = self.page, []
         wide = page.evaluate("document.documentElement.scrollWidth") - SIZES[self.size]["width"]
         if wide > 0:
@@ -145,7 +145,7 @@ class Walker:
             self._seen_by_axe.add(path)
             if not page.evaluate("'axe' in window"):
                 page.evaluate(AXE.read_text("utf-8"))
-            found += barriers(page)
+            found += axe_violations(page)
         texts = [text for text in page.evaluate(_WORDS) if not any(one in text for one in _NAMES)]
         return found + [one for text in texts for one in self._misread(text)]
 
@@ -160,7 +160,7 @@ class Walker:
 
 
 def patience(seconds=PATIENCE_MS / 1_000):
-    """Milliseconds for what takes long by itself."""
+    """Return a time-out for slow operations, ms."""
     return seconds * 1_000
 
 
@@ -171,8 +171,8 @@ def _pattern(text, values):
         else re.escape(part) for index, part in enumerate(parts)))
 
 
-def _untold(language):
-    """Texts that this language has other words for: on its pages they are not to be seen."""
+def _texts_to_translate(language):
+    """Return the English texts that must not appear on pages in this language."""
     if language == "en":
         return frozenset()
     from babel.messages.pofile import read_po

@@ -1,4 +1,4 @@
-"""Chromium for the page tests, and what a page must never do: fail, overflow, ask another host."""
+"""Chromium for the page tests, and tabs that record errors and requests to other hosts."""
 
 import shutil
 from urllib.parse import urlsplit
@@ -12,13 +12,12 @@ FLAGS = [
 ]
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 SMALLEST = {"width": 360, "height": 740}
-# What does not come in this time does not come, on a loaded machine either.
-PATIENCE_MS = 60_000
+PATIENCE_MS = 60_000  # also enough for a loaded machine
 expect.set_options(timeout=PATIENCE_MS)
 
-# What playwright says where a page may not install its worker.
+# Message of playwright when a page may not install its service worker.
 _BLOCKED = "Service Worker registration blocked by Playwright"
-# Every visible text with less contrast than WCAG AA asks for, as "text ratio".
+# Every visible text with less contrast than WCAG AA requires, as "text ratio".
 _LOW_CONTRAST = """() => {
   const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
   const rgba = (colour) => {
@@ -54,18 +53,18 @@ _LOW_CONTRAST = """() => {
 
 
 def launch(playwright):
-    """Return a headless Chromium of the system. Its absence is a failure, with the cure."""
+    """Return a headless Chromium of the system. Fails if it is not installed."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         pytest.fail("chromium is not installed; the page tests need it: apt install chromium")
     return playwright.chromium.launch(executable_path=program, args=FLAGS)
 
 
-class Watched:
+class MonitoredTab:
     """One tab. check() fails on console errors, requests elsewhere, overflow and low contrast.
 
-    `worker`: whether the page may install its service worker. Where it is there, playwright's
-    route() sees some requests and others not: who holds answers back does without it."""
+    `worker`: whether the page may install its service worker. With one, playwright's route() does
+    not see every request, so tests that delay responses disable it."""
 
     def __init__(self, browser, url, size, scheme, session=None, locale="en-GB", worker=True):
         self._host = urlsplit(url).netloc
@@ -85,13 +84,13 @@ class Watched:
         self.page.on("request", self._on_request)
 
     def open(self, path):
-        """Go to `path` and wait until the live stream is there; returns the page."""
+        """Open `path`, wait until the live stream is connected, and return the page."""
         self.page.goto(f"{self._url}{path}")
         expect(self.page.locator("#link")).to_have_attribute("data-state", "live")
         return self.page
 
     def check(self):
-        """Fail on anything a page must never do."""
+        """Fail on errors, overflow and low contrast."""
         assert self.troubles == []
         width = self.page.viewport_size["width"]
         assert self.page.evaluate("document.documentElement.scrollWidth") <= width

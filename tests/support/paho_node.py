@@ -1,7 +1,6 @@
-"""A node as the broker sees one: paho and the contract's own messages, with scripted readings.
+"""A scripted node: a paho client with the messages of the contract.
 
-It answers commands as a node would: it checks the authentication, then acknowledges as
-`answer` says, or not at all.
+It authenticates commands and acknowledges them with `answer`, or not at all.
 """
 
 import hashlib
@@ -38,7 +37,7 @@ def now_unix_ms():
 
 
 class PahoNode:
-    """answer: an outcome of the contract, or None for a node that stays silent."""
+    """answer: outcome of its acks, None for no ack."""
 
     def __init__(self, node, port, key=b"k" * 32, context=None):
         self.node = node
@@ -47,11 +46,11 @@ class PahoNode:
         self.reason = ""
         self.commands = []
         self.stored_upto = {}
-        # Readings stay fresh for three periods: longer than any test takes on a loaded machine.
+        # Readings stay fresh for three periods, which is longer than any test takes.
         self.values = settings.defaults() | {"dosing.enabled": True, "sample.every_ms": 60_000}
         self.refuse_config = None
         self.has_button, self.granted_pct, self.earn_left_ms = True, 100, 0
-        self._seqs = itertools.count(1)  # more than one thread may tell
+        self._seqs = itertools.count(1)  # several threads may publish
         self._boot_unix_ms = now_unix_ms() - UPTIME_MS
         self._ready = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=node)
@@ -71,7 +70,7 @@ class PahoNode:
         return now_unix_ms() - self._boot_unix_ms
 
     def announce(self):
-        """Say what a node says on connecting."""
+        """Publish what a node publishes on connecting."""
         self._publish("status", messages.pack_status(True))
         self._publish("info", messages_host.pack_info(messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", BOOT_ID, self.at_ms, self._boot_unix_ms, "host",
@@ -80,14 +79,12 @@ class PahoNode:
         self.report(0)
 
     def report(self, rev, error=None):
-        """Say which settings are in force."""
+        """Publish the active settings."""
         self._publish("config", messages_host.pack_config_report(
             messages.ConfigReport(rev, error, self.values)))
 
     def read(self, values=None, faults=None, ago_ms=0, at_ms=None):
-        """Publish one record of the readings now, or `ago_ms` before now, or of `at_ms`.
-
-        Returns its seq."""
+        """Publish one record, of now, of `ago_ms` ago or of `at_ms`, and return its seq."""
         values = READING | (values or {})
         values = {key: value for key, value in values.items() if key not in (faults or {})}
         record = messages.Record(
@@ -96,27 +93,27 @@ class PahoNode:
         return record.seq
 
     def tell(self, kind, detail, ago_ms=0, at_ms=None):
-        """Publish one event, of now or as `read` has it."""
+        """Publish one event, of now, of `ago_ms` ago or of `at_ms`."""
         record = messages.EventRecord(
             next(self._seqs), at_ms or self.at_ms - ago_ms, kind, detail)
         self._publish("event", messages_host.pack_event(self._batch([record])))
 
     def publish_raw(self, leaf, payload):
-        """Publish bytes that are none of the contract's."""
+        """Publish any payload."""
         self._publish(leaf, payload)
 
     def live(self, count=1, step_ms=60_000):
-        """Publish `count` records that end now, with a little life in them."""
+        """Publish `count` records up to now, with slightly varying pH."""
         for index in range(count - 1, -1, -1):
             self.read({"reservoir.ph": 5.80 + 0.02 * (index % 5)}, ago_ms=index * step_ms)
 
     def leave(self):
-        """Go away without a word, as a power cut would: the broker speaks the last will."""
+        """Close the socket without DISCONNECT, so that the broker publishes the last will."""
         stop_loop(self._client)
         self._client.socket().close()
 
     def close(self):
-        """Hang up."""
+        """Disconnect."""
         stop_client(self._client)
 
     def _batch(self, records):

@@ -1,4 +1,4 @@
-"""Pictures for the tests of the journal: drawn, with what a phone's camera writes into them."""
+"""Generated photos with the EXIF data of a phone, for tests of the journal."""
 
 import io
 
@@ -8,7 +8,7 @@ GREEN, BROWN = (60, 140, 70), (110, 80, 50)
 
 
 def picture(size=(1_200, 900), form="JPEG", *, orientation=1, gps=True, quality=85):
-    """Return the bytes of a photo: leaves over soil; its EXIF says where it was taken."""
+    """Return the bytes of a photo of leaves over soil, with its position in the EXIF data."""
     image = Image.new("RGB", size, GREEN)
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, size[1] // 2, *size), fill=BROWN)
@@ -24,12 +24,12 @@ def picture(size=(1_200, 900), form="JPEG", *, orientation=1, gps=True, quality=
 
 
 def noise(size=(1_600, 1_200)):
-    """Return the bytes of a picture that no encoder makes small."""
+    """Return the bytes of a picture that compresses badly."""
     file = io.BytesIO()
     Image.effect_noise(size, 200).convert("RGB").save(file, "JPEG", quality=95)
     return file.getvalue()
 
 
 def opened(content):
-    """Return the image in some bytes."""
+    """Return the decoded image."""
     return Image.open(io.BytesIO(content))

@@ -1,6 +1,6 @@
-"""The pictures that README and docs show, of a demo with two days of past: make pictures.
+"""`make pictures`: takes the screenshots of README and docs from a demo with two days of history.
 
-Written into docs/images, in 256 colours so that they stay small. Takes some minutes.
+Writes them to docs/images with 256 colours. Takes some minutes.
 """
 
 import sys
@@ -21,7 +21,7 @@ FOLDER = HERE.parents[1] / "docs" / "images"
 DESKTOP, SHORT = {"width": 1280, "height": 800}, {"width": 1280, "height": 640}
 NODE = "serra-lettuce"
 HISTORY_DAYS = 2
-# name: (path, what is there once the page is, size, palette)
+# name: (path, selector to wait for, size, palette)
 PICTURES = {
     "page": ("/", ".tile", SHORT, "light"),
     "pages/overview-phone": ("/", ".tile", PHONE, "dark"),
@@ -32,37 +32,37 @@ PICTURES = {
 
 
 def main() -> int:
-    """Start a demo, wait for its past, take the pictures."""
+    """Start a demo, wait for its history and take the pictures."""
     with tempfile.TemporaryDirectory() as folder, Demo(
         Path(folder), Options(history_days=HISTORY_DAYS), print
     ) as demo:
-        wait_until(lambda: has_past(demo), 600, "the past of both greenhouses")
+        wait_until(lambda: has_history(demo), 600, "the history of both greenhouses")
         demo.publish_progress()
         with sync_playwright() as playwright:
             browser = launch(playwright)
             for name, picture in PICTURES.items():
                 if name == "pages/alarms":
-                    fall_silent(demo)
+                    stop_one_board(demo)
                 take(browser, demo, name, *picture)
             browser.close()
     return 0
 
 
-def has_past(demo) -> bool:
-    """True once the past of every greenhouse is stored."""
+def has_history(demo) -> bool:
+    """Return whether the history of every greenhouse is stored."""
     assert demo.failures() == []
-    return not any(one.history.is_alive() for one in demo.greenhouses)
+    return not any(greenhouse.history.is_alive() for greenhouse in demo.greenhouses)
 
 
-def fall_silent(demo) -> None:
-    """End one of the two boards, and wait for the alarm."""
+def stop_one_board(demo) -> None:
+    """Stop one of the two boards and wait for the alarm."""
     demo.greenhouses[1].live.stop()
-    wait_until(lambda: any(one.state == "unacknowledged"
-                           for one in demo.service.alarms.alarms.all()), 300, "an alarm")
+    wait_until(lambda: any(alarm.state == "unacknowledged"
+                           for alarm in demo.service.alarms.alarms.all()), 300, "an alarm")
 
 
 def take(browser, demo, name, path, shown, size, palette) -> None:
-    """Write one picture."""
+    """Take one screenshot."""
     context = browser.new_context(viewport=size, color_scheme=palette, locale="en-GB",
                                   timezone_id="Europe/Rome", reduced_motion="reduce")
     page = context.new_page()

@@ -1,7 +1,6 @@
-"""Stand-ins for the board in the portable tests: virtual clock, buses, pins and timers.
+"""Fakes of the board for the portable tests: virtual clock, buses, pins and timers.
 
-The buses lead to the simulator's devices, so a driver meets the part's registers and its timing.
-Nothing here stands in for code of ours.
+The buses connect to the simulator's devices, so drivers see the registers and timing of the part.
 """
 
 import struct
@@ -32,11 +31,11 @@ class FakeClock:
         self.advance_ms(duration_ms)
 
     def advance_ms(self, duration_ms):
-        """Let time pass; timers that end on the way fire at their time."""
+        """Advance the time and fire the timers that expire."""
         self.spend(duration_ms * 1000)
 
     def spend(self, duration_us):
-        """The same in us: what a busy wait costs."""
+        """Advance the time in us, as a busy wait does."""
         end_us = self.now_us + duration_us
         while True:
             due = [t for t in self.timers if t.due_us is not None and t.due_us <= end_us]
@@ -45,7 +44,7 @@ class FakeClock:
             first = min(due, key=lambda timer: timer.due_us)
             self.now_us = max(self.now_us, first.due_us)
             first.fire()
-        self.now_us = max(self.now_us, end_us)  # what fired may have taken time itself
+        self.now_us = max(self.now_us, end_us)  # callbacks may have advanced the time
 
 
 class FakeTimer:
@@ -76,7 +75,7 @@ class FakeTimer:
 
 
 class FakePin:
-    """machine.Pin as an output; `edges` is what a scope would show: [(at_ms, level)]."""
+    """machine.Pin as an output; `edges` are its level changes: [(at_ms, level)]."""
 
     def __init__(self, clock):
         self._clock = clock
@@ -103,7 +102,7 @@ class FakePwm:
 class FakeI2c:
     """machine.I2C with the simulator's devices at their addresses; a byte takes 100 us.
 
-    `errors` holds exceptions that the next transfers raise, one each.
+    `errors` are exceptions that the next transfers raise, one each.
     """
 
     def __init__(self, clock, devices):
@@ -142,7 +141,7 @@ class FakeI2c:
 
 
 class FakeUart:
-    """machine.UART with time-out 0, over a simulated part."""
+    """machine.UART with time-out 0, connected to a simulated part."""
 
     def __init__(self, part):
         self.part = part
@@ -158,7 +157,7 @@ class FakeUart:
 
 
 class FakeGpio:
-    """What a part on pins of its own gets: Pin, time_pulse_us, sleep_us over simulated parts."""
+    """Pin, time_pulse_us and sleep_us for parts on their own pins, connected to the simulator."""
 
     def __init__(self, clock, parts):
         self._clock = clock
@@ -175,7 +174,7 @@ class FakeGpio:
 
 
 class FakeGpioPin:
-    """machine.Pin with a simulated part at its other end."""
+    """machine.Pin connected to a simulated part."""
 
     IN, OUT = 1, 3
     PULL_DOWN, PULL_UP = 1, 2
@@ -196,7 +195,7 @@ class FakeGpioPin:
 
 
 class FakeOneWire:
-    """The frozen `onewire.OneWire`, over the simulator's line."""
+    """The frozen `onewire.OneWire` on the simulator's bus."""
 
     def __init__(self, line):
         self._line = line
@@ -236,12 +235,12 @@ class FakeOneWire:
 
 
 def run(coroutine):
-    """Return what `coroutine` returns. It may wait only for a FakeClock, which never yields."""
+    """Return the result of a coroutine that waits only for a FakeClock, which never yields."""
     try:
         coroutine.send(None)
     except StopIteration as stop:
         return stop.value
-    raise AssertionError("the coroutine waits for something real")
+    raise AssertionError("the coroutine waits for real time")
 
 
 def fault_of(coroutine):
@@ -254,7 +253,7 @@ def fault_of(coroutine):
 
 
 def refusal_of(error_class, function, *args):
-    """Return the text of the `error_class` that `function(*args)` must raise."""
+    """Return the message of the `error_class` that `function(*args)` must raise."""
     try:
         value = function(*args)
     except error_class as error:
@@ -263,7 +262,7 @@ def refusal_of(error_class, function, *args):
 
 
 def single(value):
-    """Return `value` as the ESP32 keeps it: a float with a 24-bit mantissa."""
+    """Return `value` as a float with a 24-bit mantissa, as on the ESP32."""
     return struct.unpack("f", struct.pack("f", value))[0]
 
 

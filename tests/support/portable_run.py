@@ -1,7 +1,7 @@
-"""Two eventful days of plant and probes, printed to the bit: `portable_run.py SEED`.
+"""Prints two days of plant and probes with many events, exactly: `portable_run.py SEED`.
 
-Doses, top-offs, a lamp, faults of probes, pumps and water set and mended on the way, and halfway
-a plant rebuilt from its state. A line every ten minutes, the hash of every step at the end.
+Events are doses, top-offs, light, and faults of probes, pumps and water; halfway the plant is
+rebuilt from its state. Prints a line every ten minutes, and the hash of every step at the end.
 """
 
 import binascii
@@ -74,7 +74,7 @@ def main():
 
 
 def drive(plant, minute):
-    """Set the outputs as a node might."""
+    """Set outputs like a node."""
     plant.set_output("circulation", 1.0 if minute % 20 else 0.0)
     plant.set_output("light", 1.0 if 60 <= minute % 1_440 < 1_020 else 0.0)
     plant.set_output("ph_down", 1.0 if minute % 180 in (30, 31) else 0.0)
@@ -94,7 +94,7 @@ def happen(plant, hung, event):
 
 
 def signals(hung):
-    """Return what the probes give."""
+    """Return the readings of the probes."""
     ph, ec, water, level, air = hung
     return [ph.electrode_mv, ec.kappa_us_cm, water.temp_c, level.level_mm, air.temp_c, air.rh_pct]
 

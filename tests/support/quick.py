@@ -2,9 +2,9 @@
 
 A test file is quick if neither it nor a test helper it imports, directly or through other
 helpers, imports a module that starts programs: `subprocess`, Playwright, or a module of the
-product that imports these itself. The rules about the tree (tests/repo) are quick as well; they
-run only git. Of the tests in quick files, those with a recorded duration, property tests and
-users of a program's fixture are left out.
+product that imports these itself. The repository rules (tests/repo) are quick as well; they only
+run git. Tests in quick files are excluded if they have a recorded duration, are property tests or
+use the fixture of a program.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""A real host for the tests of the page: mosquitto, spool, SQLite and the page on loopback."""
+"""A real host in this process for tests of the API and the pages, on loopback."""
 
 import threading
 from contextlib import contextmanager
@@ -22,20 +22,18 @@ from support.wait import wait_until
 
 KEY = b"k" * 32
 PASSWORD = "a sentence for the tests"
-HELD_UP_S = 60
+SHUTDOWN_S = 60
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @cache
 def _hashed():
-    """Return the hash of PASSWORD, made once: it is slow by intent, and each page needs a user."""
+    """Return the hash of PASSWORD. It is cached, because hashing is slow by design."""
     return hash_password(PASSWORD)
 
 
 class Host:
-    """The running host: .url, .client (httpx), .service, .node(name), .stop().
-
-    .client is let in as the command line of this machine is."""
+    """A running host. `client` is an httpx client with the token of the local command line."""
 
     def __init__(self, folder, broker_port, wait, *, simulated=False, more=None, help_site=None):
         self._wait = wait
@@ -52,16 +50,16 @@ class Host:
         started = threading.Event()
         self.app = create_app(self.service, simulated=simulated, help_site=help_site)
         self._server = WebServer(self.app, "127.0.0.1", 0, lambda url: started.set())
-        self._server.config.timeout_graceful_shutdown = 2 * HELD_UP_S
+        self._server.config.timeout_graceful_shutdown = 2 * SHUTDOWN_S
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
         assert started.wait(60)
         self.url = self._server.url
-        self.client = self.client_with(token_for(self.url))  # as the command line
+        self.client = self.client_with(token_for(self.url))
         wait(lambda: self.counts()["broker"]["state"] == "connected", 15, "the broker")
 
     def client_with(self, token=None):
-        """Return a client that asks with a token, or with none."""
+        """Return a client with or without a token."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         client = httpx.Client(base_url=self.url, timeout=60, trust_env=False, headers=headers)
         self._clients.append(client)
@@ -70,7 +68,7 @@ class Host:
     def session_of(self, role, name=None):
         """Return (cookie, session id) of a user with this role who has just logged in.
 
-        The host comes to hold what Access.log_in() leaves, without the two hashes it takes."""
+        Creates the session as Access.log_in() does, without its two slow hashes."""
         access, name = self.service.access, name or f"{role.word}-of-tests"
         if name not in [user.name for user in access.users.all()]:
             with access.users._changing() as database:
@@ -85,7 +83,7 @@ class Host:
         return self.client.get(f"/api/nodes/{node}").json()
 
     def node(self, name, *, adopt=True):
-        """Return a connected node that has announced itself, adopted unless told otherwise."""
+        """Return a connected node that has announced itself, adopted by default."""
         if adopt:
             self.service.nodes.adopt(name, KEY)
         node = PahoNode(name, self.broker_port, KEY)
@@ -98,15 +96,15 @@ class Host:
         return node
 
     def settle(self, node, count):
-        """Wait until `count` records of a node are stored."""
+        """Wait until the host has stored `count` records of a node."""
         self._wait(lambda: self.counts()["nodes"].get(node, {}).get("stored", 0) >= count,
                    20, f"{count} records of {node} in the store")
 
     def stop_web(self):
-        """Stop the page and the API only."""
+        """Stop only the web server."""
         self._server.should_exit = True
-        self._thread.join(HELD_UP_S)
-        assert not self._thread.is_alive(), "an open stream held up the end of the web server"
+        self._thread.join(SHUTDOWN_S)
+        assert not self._thread.is_alive(), "an open stream delays the end of the web server"
 
     def stop(self):
         for node in self._nodes:
@@ -119,7 +117,7 @@ class Host:
 
 @contextmanager
 def standing_host(folder):
-    """A host with a mosquitto of its own, for all tests of a module."""
+    """Run a host with its own mosquitto, for all tests of a module."""
     broker = Broker(folder / "broker", "mosquitto")
     broker.start()
     running = Host(folder / "host", broker.port, wait_until)

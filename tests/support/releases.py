@@ -1,4 +1,4 @@
-"""Releases for tests, made from the contract and signed with keys of this session."""
+"""Firmware releases for tests, built from the contract and signed with temporary keys."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ BOARD_CLASS = "esp32/esp32-reservoir"
 
 @cache
 def private_key(name):
-    """Return a key of this session by its name; none is ever written down."""
+    """Return the private key with this name, which exists in this process only."""
     return rsa.generate_private_key(public_exponent=65_537, key_size=3_072)
 
 
@@ -25,7 +25,7 @@ def modulus(name):
 
 
 def key_id(name):
-    """Return the name of a key as an offer has it."""
+    """Return the id of a key in an offer."""
     return hashlib.sha256(modulus(name)).hexdigest()[:16]
 
 
@@ -36,7 +36,7 @@ def sign(data, name="ours"):
 
 @dataclass
 class Release:
-    """A release by its files; what a manifest says may be said otherwise."""
+    """A release by its files; every field of the manifest can be changed."""
 
     files: dict[str, bytes]
     version: str = "9.9.9"
@@ -58,11 +58,11 @@ class Release:
         return ("\n".join(lines) + "\nend\n").encode()
 
     def sha256(self):
-        """Return what names the release."""
+        """Return the id of the release."""
         return hashlib.sha256(self.manifest()).hexdigest()
 
     def write(self, folder):
-        """Write the release as the host keeps it; returns the event that offers it."""
+        """Write the release to `folder` and return the event that offers it."""
         folder = Path(folder)
         manifest = self.manifest()
         for path, data in {**self.files, "manifest": manifest,
@@ -73,7 +73,7 @@ class Release:
 
 
 def of_image(folder, **more):
-    """Return the Release of all of an image that is not the kernel."""
+    """Return a Release of all files of an image that are not part of the kernel."""
     files = {}
     for path in sorted(Path(folder).rglob("*")):
         name = path.relative_to(folder).as_posix()

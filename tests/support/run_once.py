@@ -1,4 +1,4 @@
-"""What is made once for all workers of a run."""
+"""Creates a folder once for all workers of a test run."""
 
 import fcntl
 import os
@@ -11,9 +11,9 @@ import pytest
 def once(
     factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]
 ) -> Path:
-    """Return the folder `name` that all workers share; the first to come fills it with `make`.
+    """Return the folder `name`, which all workers share and the first one fills with `make`.
 
-    The others wait until it is whole. Whoever fails leaves it to the next to try again."""
+    The other workers wait until it is complete. After a failure the next worker tries again."""
     shared = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent

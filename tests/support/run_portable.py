@@ -1,4 +1,4 @@
-"""Runs the portable tests on MicroPython, as pytest runs them on CPython.
+"""Runs the portable tests on MicroPython.
 
 MICROPYPATH=firmware:sim:tests:.frozen micropython tests/support/run_portable.py [name...]
 Every function `test_*` of every `test_*.py` in FOLDERS is a test, except in files that need
@@ -14,7 +14,7 @@ CPYTHON_ONLY = ("import pytest", "from pytest", "from hypothesis")
 
 
 def is_portable(path):
-    """Return whether a test file needs nothing that only CPython has."""
+    """Return whether a test file imports nothing that only CPython has."""
     with open(path) as file:
         return not any(line.startswith(CPYTHON_ONLY) for line in file)
 
@@ -40,20 +40,20 @@ def run_module(name):
         try:
             getattr(module, test)()
             passed += 1
-        except Exception as error:  # noqa: BLE001 - whatever a test raises is its failure
+        except Exception as error:  # noqa: BLE001 - any exception is a failure
             report(name, test, error)
             failed += 1
     return passed, failed
 
 
 def report(name, test, error):
-    """Print what failed, with its traceback."""
+    """Print a failure with its traceback."""
     print(f"FAILED {name}.{test}")
     sys.print_exception(error)
 
 
 def main():
-    """Run the tests named on the command line, or all. Return the exit code."""
+    """Run the tests named on the command line, or all; return the exit code."""
     passed = failed = 0
     for folder in FOLDERS:
         sys.path.append(TESTS + folder)

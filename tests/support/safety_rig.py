@@ -1,6 +1,6 @@
-"""The safety gate on real drivers, a virtual clock and a ledger in a folder: what the tests share.
+"""The safety gate with real drivers, a virtual clock and a ledger in a folder.
 
-`Rig.on_ms` is the judge: it integrates pin edges by itself and shares no code with the gate.
+`Rig` measures on-times from the edges of the pins and shares no code with the gate.
 """
 
 from pathlib import Path
@@ -21,10 +21,10 @@ HOUR_MS = 3_600_000
 
 
 class Clock:
-    """Virtual time; timers that end on the way fire at their time. `at` runs hooks likewise."""
+    """Virtual time; advance() fires the timers that expire."""
 
     def __init__(self, at_ms: int = 0):
-        self.at_ms = at_ms  # of the world, over all boots
+        self.at_ms = at_ms  # since the start of the test, over all boots
         self.boot_ms = at_ms
         self._due: list[list] = []
 
@@ -73,7 +73,7 @@ class Timer:
 
 
 class Pin:
-    """machine.Pin and machine.PWM as outputs; tells edges to the judge."""
+    """machine.Pin and machine.PWM as outputs, which report their edges."""
 
     def __init__(self, name: str, told):
         self._name = name
@@ -103,7 +103,7 @@ class Rtc:
 
 
 class Nvs:
-    """What survives a power cut too."""
+    """Memory that also survives a power cut."""
 
     def __init__(self):
         self.values = {}
@@ -116,7 +116,7 @@ class Nvs:
 
 
 class Photo(NamedTuple):
-    """A moment: the time of the world, how many edges there were, what was on flash."""
+    """A moment: time, number of edges, contents of the flash."""
 
     at_ms: int
     edge_count: int
@@ -124,7 +124,7 @@ class Photo(NamedTuple):
 
 
 class Rig:
-    """One node's gate. `reboot()` starts over as a power cut does: files stay, memory goes."""
+    """The gate of a node. `reboot()` acts as a power cut: files stay, memory is lost."""
 
     def __init__(self, folder: Path, clock_class: "type[Clock] | None" = None, **values):
         self.folder = folder
@@ -163,15 +163,15 @@ class Rig:
         self.gate = Gate(outputs, self.ledger, derived, clock, self._event)
 
     def reboot(self) -> None:
-        """Cut the power now: pins fall, the chained uptime goes on where the ledger saw it."""
+        """Cut the power now: pins go low, chained uptime continues from the ledger."""
         self.power_cut_at(self.photograph())
 
     def photograph(self) -> "Photo":
-        """Return what a power cut at this very moment would leave."""
+        """Return the state that a power cut at this moment would leave."""
         return Photo(self.clock.at_ms, len(self.edges), self.flash())
 
     def power_cut_at(self, photo: "Photo") -> None:
-        """Go back to `photo` and boot from what was on flash there."""
+        """Return to the time of `photo` and boot from its flash."""
         del self.edges[photo.edge_count :]
         for name, data in photo.flash.items():
             (self.folder / name).write_bytes(data)
@@ -182,12 +182,12 @@ class Rig:
         self.boot()
 
     def flash(self) -> dict[str, bytes]:
-        """Return both copies of the ledger as they are on flash."""
+        """Return the contents of both copies of the ledger."""
         names = ("ledger.a", "ledger.b")
         return {name: (self.folder / name).read_bytes() for name in names}
 
     def sense(self, **changed) -> None:
-        """One sampling cycle; changed values by quantity, a text is a fault."""
+        """Run a sampling cycle; `changed` values are by quantity, a string is a fault."""
         now_ms = self.clock.now_ms()
         for channel, good in GOOD.items():
             value = changed.get(channel.split(".")[1], good)
@@ -198,7 +198,7 @@ class Rig:
         self.gate.observe(self.readings)
 
     def arm(self) -> None:
-        """Let everything be plausible for long enough, with the water moving."""
+        """Provide plausible readings and circulation for long enough to arm the dosers."""
         for _ in range(13):
             self.sense()
             self.circulate()
@@ -209,7 +209,7 @@ class Rig:
         self.gate.run("circulation", 60_000, "test", "control", self.readings)
 
     def wait(self, duration_ms: int) -> None:
-        """Let time pass with fresh readings and moving water."""
+        """Advance the time with fresh readings and circulation."""
         end_ms = self.clock.now_ms() + duration_ms
         while self.clock.now_ms() < end_ms:
             self.clock.advance(min(30_000, end_ms - self.clock.now_ms()))
@@ -219,8 +219,6 @@ class Rig:
     async def dose(self, actuator: str, volume_ul: int, by: str = "ann"):
         return await self.gate.dose(actuator, volume_ul, "test", by, self.readings)
 
-    # the judge
-
     def edge(self, name: str, level: int) -> None:
         self.edges.append((self.clock.at_ms, name, level))
 
@@ -229,7 +227,7 @@ class Rig:
         return levels[-1] if levels else 0
 
     def runs(self, name: str) -> list[tuple[int, int]]:
-        """Return [(on, off)] of one output in ms of the world; a run that lasts ends now."""
+        """Return [(on_ms, off_ms)] of one output; a current run ends now."""
         found = []
         on_ms = None
         for at_ms, output, level in self.edges:
@@ -245,7 +243,7 @@ class Rig:
         return found
 
     def worst_on_ms(self, name: str, window_ms: int) -> int:
-        """Return the most on-time of `name` in any window: one that ends where a run ends."""
+        """Return the maximum on-time of `name` in any window, checked at the end of each run."""
         runs = self.runs(name)
         worst_ms = 0
         for _, end_ms in runs:

@@ -1,7 +1,6 @@
-"""Pictures of every page in every language, size and palette: make screenshots.
+"""`make screenshots`: pictures of every page in every language, size and palette.
 
-Each page is judged as tests/browser/test_page_everywhere.py does. Exit code 1 if anything is
-wrong.
+Each page is checked as in tests/browser/test_page_everywhere.py. Exit code 1 on errors.
 """
 
 import argparse
@@ -15,7 +14,7 @@ sys.path.append(str(HERE.parent))
 from playwright.sync_api import sync_playwright  # noqa: E402
 
 from idroserra.broker.local import Broker  # noqa: E402
-from support.all_pages import ALL_LOOKS, LOCALES, ROOT, Walk, lived_in, pages  # noqa: E402
+from support.all_pages import ALL_LOOKS, LOCALES, ROOT, PageChecker, pages, populate_host  # noqa: E402
 from support.pages import launch  # noqa: E402
 from support.real_host import Host  # noqa: E402
 from support.wait import wait_until  # noqa: E402
@@ -24,49 +23,50 @@ FOLDER = ROOT / "build" / "screenshots"
 
 
 def main() -> int:
-    """Walk, and say what is wrong."""
+    """Take the pictures and print the errors."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--language", choices=LOCALES, help="only this one")
-    parser.add_argument("--page", choices=pages(), help="only this one")
-    asked = parser.parse_args()
-    chosen = {name: one for name, one in pages().items() if asked.page in (None, name)}
+    parser.add_argument("--language", choices=LOCALES, help="only this language")
+    parser.add_argument("--page", choices=pages(), help="only this page")
+    options = parser.parse_args()
+    selected = {name: page for name, page in pages().items() if options.page in (None, name)}
     wrong = []
     with tempfile.TemporaryDirectory() as folder:
         broker = Broker(Path(folder) / "broker", "mosquitto")
         broker.start()
         host = Host(Path(folder) / "host", broker.port, wait_until, simulated=True)
         try:
-            well, sick = lived_in(host, wait_until)
-            for language in [asked.language] if asked.language else LOCALES:
-                wrong += walked(host, language, chosen, lambda: alive(well, sick))
+            healthy, faulty = populate_host(host, wait_until)
+            for language in [options.language] if options.language else LOCALES:
+                wrong += take(host, language, selected, lambda: refresh(healthy, faulty))
         finally:
             host.stop()
             broker.stop()
-    for one in wrong:
-        print(one)
-    print(f"{FOLDER}: {len(wrong)} things wrong")
+    for error in wrong:
+        print(error)
+    print(f"{FOLDER}: {len(wrong)} errors")
     return 1 if wrong else 0
 
 
-def alive(well, sick):
-    """Let both tell their readings again: on a slow machine they would be old."""
-    well.read()
-    sick.read(faults={"reservoir.ph": "in_air"})
+def refresh(healthy, faulty):
+    """Publish new readings of both nodes, so that none are old on a slow machine."""
+    healthy.read()
+    faulty.read(faults={"reservoir.ph": "in_air"})
 
 
-def walked(host, language, chosen, tell):
-    """Take the pictures of one language; returns what is wrong on its pages."""
+def take(host, language, selected, refresh_readings):
+    """Take the pictures of one language; return the errors of its pages."""
     wrong = []
     with sync_playwright() as playwright:
         browser = launch(playwright)
-        walk = Walk(browser, host, language)
-        for number, (name, (path, role)) in enumerate(chosen.items(), 1):
-            print(f"\r{language} {number}/{len(chosen)} {name:<24}", end="", flush=True)
-            tell()
-            found = walk.judge(walk.open(path, role), ALL_LOOKS, (FOLDER, f"{language}-{name}"))
-            wrong += [f"{language} {name}: {one}" for one in found]
+        checker = PageChecker(browser, host, language)
+        for number, (name, (path, role)) in enumerate(selected.items(), 1):
+            print(f"\r{language} {number}/{len(selected)} {name:<24}", end="", flush=True)
+            refresh_readings()
+            found = checker.check(
+                checker.open(path, role), ALL_LOOKS, (FOLDER, f"{language}-{name}"))
+            wrong += [f"{language} {name}: {error}" for error in found]
         print()
-        walk.close()
+        checker.close()
         browser.close()
     return wrong
 

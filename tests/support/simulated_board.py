@@ -1,4 +1,4 @@
-"""Runs a few lines of firmware on the simulated reference board and returns what it printed."""
+"""Runs a few lines of firmware on the simulated reference board and returns its output."""
 
 import hashlib
 import textwrap

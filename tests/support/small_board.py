@@ -1,8 +1,7 @@
-"""The kernel and the fetching of a release on a flash in memory, whose power may go.
+"""Runs the firmware's update code in CPython on a flash in memory, with power cuts.
 
-The code is the firmware's own, run by CPython: thousands of updates in a minute. The flash does
-what the simulator's does (idrosim.shim.storage.flash_faults): of a write so much is there,
-anything else is there as a whole or not at all.
+Thousands of updates take a minute. As in the simulator (idrosim.shim.storage.flash_faults), a
+power cut leaves part of a write; any other operation is atomic.
 """
 
 import asyncio
@@ -10,6 +9,7 @@ import io
 import sys
 from types import ModuleType, SimpleNamespace
 
+from idro.protocol import messages_host, update_messages
 from support import releases
 
 ENOENT = 2
@@ -24,13 +24,11 @@ NEW = {
     "idro/control/dosing.mpy": b"new dosing" * 91, "idro/drivers/empty.mpy": b"",
 }
 KERNEL_FILES = {"idro/board.mpy": b"board", "idro/safety/gate.mpy": b"gate"}
-
-
 CAUSES = {"power": 1, "reset": 2, "watchdog": 3}
 
 
 class Dark(BaseException):
-    """The power has gone."""
+    """The power was cut."""
 
 
 class Reset(BaseException):
@@ -38,7 +36,7 @@ class Reset(BaseException):
 
 
 class Flash:
-    """A file system in memory. `cuts` are [operations from now on, share done], in their order."""
+    """A file system in memory. `cuts` are [number of operations, share completed], in order."""
 
     def __init__(self):
         self.files = {}
@@ -46,10 +44,10 @@ class Flash:
         self.nvs = {}
         self.cuts = []
         self.operations = 0
-        self.free_blocks = None  # of statvfs, where somebody has filled the flash
+        self.free_blocks = None  # overrides the result of statvfs
 
     def strikes(self):
-        """Count an operation; return the share of it that is done before the power goes."""
+        """Count an operation; return the share completed before a power cut, None without one."""
         self.operations += 1
         if not self.cuts:
             return None
@@ -60,7 +58,7 @@ class Flash:
         return self.cuts.pop(0)[1]
 
     def whole(self, change):
-        """Do what is done as a whole or not at all."""
+        """Perform an atomic change."""
         if self.strikes() is not None:
             raise Dark
         change()
@@ -140,7 +138,7 @@ class _Writing:
 
 
 class Nvs:
-    """Namespace of the board's NVS: what was not committed is lost."""
+    """A namespace of the board's NVS. Uncommitted values are lost."""
 
     def __init__(self, namespace):
         self._pending = {}
@@ -184,7 +182,7 @@ def _reset():
 
 
 def _load():
-    """Import the firmware's own modules where `machine`, `esp32` and the board are there."""
+    """Import the firmware's modules with fakes of `machine`, `esp32` and the board."""
     pin = SimpleNamespace(OUT=0)
     there = {
         "machine": _module("machine", Pin=pin, WDT=None, reset=_reset, PWRON_RESET=CAUSES["power"],
@@ -201,12 +199,12 @@ def _load():
     for name in there:
         sys.modules.pop(name)
     return SimpleNamespace(
-        fetched_files=file_download, fetching=download, trial=trial, files=file_slots,
-        manifest=manifest, memory=state, select=boot_select, slots=slots, verify=verify)
+        file_download=file_download, download=download, trial=trial, file_slots=file_slots,
+        manifest=manifest, state=state, boot_select=boot_select, slots=slots, verify=verify)
 
 
 def on_flash(monkeypatch):
-    """Let the firmware's modules read and write the flash of `board`, until a test has ended."""
+    """Let the firmware's modules use the flash of `board` until the end of the test."""
     for name, module in vars(code).items():
         package = sys.modules[module.__name__.rpartition(".")[0]]
         monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -226,7 +224,7 @@ class _Os:
 
 
 class Board:
-    """One board: its flash, what it is offered, what ran."""
+    """A board: its flash, and the release that is offered to it."""
 
     cause = "power"  # of this boot
 
@@ -238,7 +236,7 @@ class Board:
         self.signature = releases.sign(self.manifest, self.new.key)
         self.key_id = releases.key_id(self.new.key)
         self.served = dict(self.new.files)
-        self.said = ""  # why the last update was not taken
+        self.said = ""  # why the last update was refused
         self.asks = 0
         self.stop_asks_at = None
         for name, key in zip(("update_key", "update_spare"), keys, strict=False):
@@ -254,7 +252,7 @@ class Board:
         self.flash.files[path] = data
 
     def put_release(self, slot, release):
-        """Have a release in a slot, complete and confirmed."""
+        """Put a complete, confirmed release into a slot."""
         manifest = release.manifest()
         for path, data in {**release.files, "manifest": manifest,
                            "signature": releases.sign(manifest, release.key)}.items():
@@ -262,9 +260,9 @@ class Board:
         self.flash.files["/slot"] = f"{slot} ok\n".encode()
 
     def boot(self):
-        """Choose as the selector does; return "old" or "new". Fails unless that is whole."""
+        """Boot as the selector does; return "old" or "new". Fails if the release is incomplete."""
         power_up(self)
-        code.files.choose()
+        code.file_slots.select_slot()
         slot = code.slots.running.slot
         root = f"/{slot}/" if slot else "/"
         runs = {path[len(root):]: data for path, data in self.flash.files.items()
@@ -277,8 +275,8 @@ class Board:
         return "old"
 
     def update(self):
-        """Take the offer as the node does. Raises Reset where it is put on trial, and Dark."""
-        code_of = code.fetching
+        """Download the offered release. Raises Reset at the start of its trial, and Dark."""
+        code_of = code.download
         offer = code_of.messages.Offer(
             self.new_sha256(), len(self.manifest), self.signature, self.key_id, self.new.version)
         try:
@@ -287,45 +285,43 @@ class Board:
             self.said = error.why
 
     async def _fetch(self, offer):
-        self._fetching = code.fetching.Fetch(self._node(), offer, self._answer)
+        self._fetching = code.download.Download(offer, **self._parts())
         await self._fetching.run(lambda: None)
 
     def new_sha256(self):
-        """Return what the offer names."""
+        """Return the id of the offered release."""
         return releases.hashlib.sha256(self.manifest).hexdigest()
 
     def _answer(self, payload):
-        messages = code.fetching.messages
-        ask = messages.unpack_ask(payload)
+        ask = messages_host.unpack_chunk_request(payload)
         self.asks += 1
         if self.asks == self.stop_asks_at:
             self._fetching.cancel("cancelled by test")
         data = self.manifest if ask.path == "manifest" else self.served.get(ask.path, b"")
-        piece = messages.Piece(
+        chunk = update_messages.Chunk(
             bytes.fromhex(ask.sha256)[:8], ask.number, data[ask.offset : ask.offset + ask.size])
-        self._fetching.take(messages.pack_piece(piece))
+        self._fetching.take(messages_host.pack_chunk(chunk))
 
-    def _node(self):
+    def _parts(self):
         async def sleep_ms(time_ms):
             return None
 
-        return SimpleNamespace(
-            clock=SimpleNamespace(sleep_ms=sleep_ms), gate=SimpleNamespace(dosing=None),
-            doses=SimpleNamespace(is_busy=False), correction=SimpleNamespace(is_open=False),
-            loops=SimpleNamespace(held_ms=0, water_moves=False), restart=self._restart,
-            link=SimpleNamespace(has_unsent_ack=False, is_stored_lately=True),
-            sampler=SimpleNamespace(readings={}),
-        )
+        publisher = SimpleNamespace(send_update=self._answer, has_unsent_ack=False)
+        return {
+            "clock": SimpleNamespace(sleep_ms=sleep_ms), "readings": {},
+            "network": SimpleNamespace(publisher=publisher, is_stored_lately=True),
+            "restart_obstacle": lambda: None, "restart": self._restart,
+        }
 
     def _restart(self, why):
         _reset()
 
 
 def power_up(built):
-    """Let the firmware's modules run on this board, from its reset on."""
+    """Let the firmware's modules run on this board after a reset."""
     global board
     board = built
-    code.slots.running = code.slots.Running()
+    code.slots.running = code.slots.RunningSlot()
 
 
 board: Board

@@ -1,4 +1,4 @@
-"""The files of the repository and their syntax trees, for the house rules of this folder."""
+"""The files of the repository and their syntax trees, for the rules in tests/repo."""
 
 import ast
 import subprocess
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @cache
 def files() -> tuple[Path, ...]:
-    """Return every file that is or would be committed, sorted."""
+    """Return every tracked or untracked, but not ignored file, sorted."""
     done = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -21,7 +21,7 @@ def files() -> tuple[Path, ...]:
 
 
 def python_files(*folders: str) -> list[Path]:
-    """Return the Python files under `folders` (of the root)."""
+    """Return the Python files in `folders`, relative to the root."""
     return [
         path for path in files()
         if path.suffix == ".py" and any(path.is_relative_to(ROOT / f) for f in folders)
@@ -35,7 +35,7 @@ def tree(path: Path) -> ast.Module:
 
 
 def name_of(path: Path) -> str:
-    """Return a path as it is shown in a message."""
+    """Return a path relative to the root, as shown in messages."""
     return path.relative_to(ROOT).as_posix()
 
 
@@ -51,15 +51,15 @@ def texts() -> list[tuple[str, list[str]]]:
 
 
 def module_of(path: Path) -> str:
-    """Return the dotted name a Python file is imported by."""
+    """Return the dotted name of a Python file."""
     parts = list(path.relative_to(ROOT).with_suffix("").parts)[1:]
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line, dotted name) of everything a file imports, wherever in the file.
+    """Yield (line, dotted name) of every import in a file.
 
-    `from a.b import c` yields a.b.c: c may be a module.
+    `from a.b import c` yields a.b.c, because c may be a module.
     """
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
@@ -71,7 +71,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def calls(path: Path) -> Iterator[tuple[int, str, ast.Call]]:
-    """Yield (line, last name of what is called, call)."""
+    """Yield (line, last part of the called name, call)."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Call):
             called = node.func
@@ -94,11 +94,11 @@ def code(path: Path) -> ast.Module:
 
 
 def strings(path: Path) -> set[str]:
-    """Return every string constant of a file that is no docstring."""
+    """Return every string constant of a file except docstrings."""
     constants = (node for node in ast.walk(code(path)) if isinstance(node, ast.Constant))
     return {node.value for node in constants if isinstance(node.value, str)}
 
 
 def report(why: str, found: list[str]) -> str:
-    """Return the message of a broken rule: why there is such a rule, then each place."""
+    """Return the message of a violated rule: the rule, then each place."""
     return "\n".join([why, *(f"  {place}" for place in found)])

@@ -1,4 +1,4 @@
-"""What tests of the embedded store share: points of one channel, and what is to come of them."""
+"""Points of one channel and their expected roll-ups, for tests of the embedded store."""
 
 import pytest
 
@@ -10,7 +10,7 @@ DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 T0 = 20_783 * DAY_MS
-FAR = T0 + 40 * DAY_MS  # everything is closed by then
+FAR = T0 + 40 * DAY_MS  # all blocks are closed by then
 
 
 def ph(at_ms, value):
@@ -31,7 +31,7 @@ def count(store, table):
 
 
 def rolled(points, width_ms):
-    """Return the columns raw points make, computed the plain way."""
+    """Return the expected roll-up of raw points, computed directly."""
     found = {}
     for unix_ms, value in sorted(points.items()):
         found.setdefault(unix_ms // width_ms * width_ms, []).append(value)

@@ -1,6 +1,6 @@
-"""Writes into a store and tends it, to be killed: store_under_test.py FILE FIRST_BLOCK.
+"""Writes to a store until it is killed: store_under_test.py FILE FIRST_BLOCK.
 
-Blocks are the same at each run, some of them late; it prints the number of each that is durable.
+The blocks are the same in each run, and some are late. Prints the number of each durable block.
 """
 
 import random
@@ -18,7 +18,7 @@ CHANNELS = ("reservoir.ph", "air.temp_c")
 
 
 def block(number: int) -> list[SamplePoint]:
-    """Return the points of a block: 10 minutes, or some of an hour that is long packed."""
+    """Return the points of a block of 10 minutes; every fifth is late and already packed."""
     rng = random.Random(number)
     start = T0 + number * 600_000
     if number % 5 == 4:

@@ -1,11 +1,11 @@
-"""A line between two programs that can be spoiled: a TCP proxy on loopback.
+"""A TCP proxy on loopback that injects network faults.
 
-Faults last until heal(). What they do to a connection that stands:
-cut       both ends are told at once, and nobody gets through
-freeze    nothing moves and nobody is told, as when a cable is pulled
-half_open the far end is gone and the near end is not told: what it says falls into a hole
+Faults last until heal(). Their effect on open connections:
+cut       both ends are reset, and new connections are refused
+freeze    no data passes and neither end is notified, as after pulling a cable
+half_open the far end is reset; the near end is not notified, and its data is discarded
 slow      a few kilobytes a second
-drip      byte by byte, each a packet of its own
+drip      byte by byte, each in its own packet
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Pair:
 
 
 class TcpLink:
-    """The line to 127.0.0.1:`to_port`. Clients use `port`. Start with `with`."""
+    """A context manager that listens on `port` and forwards to 127.0.0.1:`to_port`."""
 
     def __init__(self, to_port: int) -> None:
         self.port = free_port()
@@ -60,16 +60,16 @@ class TcpLink:
 
     @property
     def connections(self) -> int:
-        """How many stand."""
+        """Number of open connections."""
         return len(self._pairs)
 
-    def spoil(self, fault: str) -> None:
-        """Begin one of FAULTS."""
+    def inject(self, fault: str) -> None:
+        """Start one of FAULTS."""
         assert fault in FAULTS, fault
         self._call(lambda: self._begin(fault))
 
     def heal(self) -> None:
-        """Be a plain line again. What a fault has cut stays cut: clients connect anew."""
+        """End the fault. Reset connections stay closed; clients reconnect."""
         self._call(self._end)
 
     def _begin(self, fault: str) -> None:
@@ -89,14 +89,14 @@ class TcpLink:
         self._fault = None
         self._moving.set()
 
-    def _call(self, what: Callable[[], None]) -> None:
+    def _call(self, function: Callable[[], None]) -> None:
         async def once() -> None:
-            what()
+            function()
 
         self._run(once())
 
-    def _run(self, what: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(what, self._loop).result(60)
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
@@ -140,7 +140,7 @@ class TcpLink:
     async def _pump(
         self, pair: _Pair, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Carry one direction to its end."""
+        """Forward one direction until it closes."""
         try:
             while data := await reader.read(_CHUNK_BYTES):
                 await self._moving.wait()
@@ -149,16 +149,14 @@ class TcpLink:
         except OSError:
             pass
         if not pair.is_deaf:
-            # One end has gone: the other is told.
             writer.transport.abort()
         elif writer is pair.near:
-            # Nobody tells the near end; it goes when the reader of the near end is at its end.
-            return
+            return  # the near end stays open until it closes by itself
         else:
             pair.near.transport.abort()
 
     async def _let_pass(self, seconds: float) -> None:
-        """What a slow line is made of."""
+        """Wait, as a slow connection does."""
         await asyncio.wait({self._never}, timeout=seconds)
 
     async def _pass_on(self, data: bytes, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of both ultrasonic rangers share: a bench on two lines, the oracle's times."""
+"""Test bench of the ultrasonic rangers, and the oracle's echo times."""
 
 from idro.drivers.ultrasonic import distance_um, speed_mm_s
 from idrosim.devices.ultrasonic import echo_us
@@ -6,7 +6,7 @@ from support.portable_fakes import FakeClock, FakeGpio, oracle, run
 
 TRIGGER_PIN, ECHO_PIN = 5, 6
 HEIGHT_MM = 600
-# air in C, distance in m, speed in m/s, echo in us, distance in m at 340 m/s
+# air temperature in C, distance in m, speed in m/s, echo in us, distance in m at 340 m/s
 TIMES = (
     (10, 0.02, "337.31", "118.6", "0.0202"), (20, 0.25, "343.21", "1456.8", "0.2477"),
     (25, 1.0, "346.13", "5778.2", "0.9823"), (30, 0.5, "349.02", "2865.2", "0.4871"),
@@ -15,7 +15,7 @@ TIMES = (
 
 
 class Bench:
-    """A driver and its part on a trigger and an echo line; `level_mm` is the water."""
+    """A driver and its part on a trigger and an echo pin; `level_mm` is the water level."""
 
     def __init__(self, driver, part_class, level_mm=200.0, air_c=20.0, height_mm=HEIGHT_MM):
         self.level_mm = level_mm
@@ -30,11 +30,11 @@ class Bench:
         self.sensor = driver.build(spec, gpio, self.clock, {})
 
     def reading(self):
-        """Return the coroutine of one read in air of its temperature."""
+        """Return the coroutine of one reading at the temperature of the air."""
         return self.sensor.read({"air.temp_c": self.air_c})
 
     def read(self):
-        """Return what the driver reads."""
+        """Return the reading of the driver."""
         return run(self.reading())
 
 
@@ -50,6 +50,6 @@ def check_times(rows):
         assert abs(found_um - distance_m * 1_000_000) < 120, (air_c, distance_m, found_um)
 
 
-def times_of_the_oracle():
+def oracle_times():
     """Return the rows of the oracle's table."""
     return oracle("hw_ultrasonic.csv")

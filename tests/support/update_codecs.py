@@ -1,18 +1,16 @@
-"""The codecs of an update for test_protocol_fuzz: signatures in hex, for JSON has no bytes."""
+"""Codecs of update messages for test_protocol_fuzz, with signatures in hexadecimal for JSON."""
 
-from idro.protocol import messages, update_messages
+from idro.protocol import messages, messages_host, update_messages
 
 NODE = "bench-1"
 MAC = "f" * 64
 
 
 def pack_update(message):
-    """Pack an offer whose signature is its hex digits, as JSON has no bytes."""
+    """Return the packed offer; its signature is given in hexadecimal."""
     offer = update_messages.Offer(*message.args)
     offer = offer._replace(signature=bytes.fromhex(offer.signature))
-    return update_messages.pack_offer(
-        NODE, message.id, offer, message.boot_id, message.not_after_at_ms, message.by,
-        lambda signed: MAC)
+    return messages_host.pack_update(NODE, message._replace(args=offer), lambda signed: MAC)
 
 
 def unpack_update(data):
@@ -28,7 +26,7 @@ CODECS = {
             "ab" * 32, 9_000, "5a" * 384, "0f" * 8, "0.3.0"), "b-1", 9, "anna"),
     ),
     "update_ask": (
-        update_messages.pack_ask, update_messages.unpack_ask,
-        update_messages.Ask("ab" * 32, 7, "idro/app/node.mpy", 768, 768),
+        update_messages.pack_chunk_request, messages_host.unpack_chunk_request,
+        update_messages.ChunkRequest("ab" * 32, 7, "idro/app/node.mpy", 768, 768),
     ),
 }

@@ -1,8 +1,8 @@
-"""A board behind a pty: the boot loader of its chip, and MicroPython on a real littlefs.
+"""A virtual board on a pty: the boot loader of its chip, and MicroPython on a real littlefs.
 
-The boot loader is esp32-mock-bootloader, MicroPython the unix port at its own prompt. A pty has no
-reset line, so whoever speaks the boot loader's language finds the boot loader, and a Ctrl-C finds
-MicroPython, freshly started, where the flash has one.
+The boot loader is esp32-mock-bootloader, and MicroPython the unix port at its prompt. A pty has no
+reset line, so a frame of the serial protocol selects the boot loader, and Ctrl-C starts
+MicroPython if it is on the flash.
 """
 
 import json
@@ -36,7 +36,7 @@ _EXIT_RESET, _EXIT_DARK = 3, 9
 
 
 class VirtualBoard:
-    """A board on `.port`. It has MicroPython from the start, or once some is written to it."""
+    """A board on the serial port `port`, with MicroPython at once or after flashing."""
 
     def __init__(
         self, folder: Path, chip: str = "esp32", *, has_micropython: bool = True,
@@ -44,19 +44,20 @@ class VirtualBoard:
         prompt_bytes: int = NEVER, has_loader: bool = True,
         nvs: Mapping[str, object] | None = None,
     ) -> None:
-        """`nvs` is what virtual_nvs.py does wrong: writes_left, corrupts, has_esp32."""
-        self.resets = 0  # asked for by machine.reset()
+        """`nvs` are the faults of virtual_nvs.py: writes_left, corrupts, has_esp32.
+
+        The cable fails after `loader_bytes` or `prompt_bytes` from the host."""
+        self.resets = 0  # by machine.reset()
         self.heard_bytes = 0  # by MicroPython
         self.has_micropython = has_micropython
         self._heap = heap
-        self.says = b""  # what MicroPython says instead of answering
-        self._loader_bytes = loader_bytes  # that the host may still send to either, then the
-        self._prompt_bytes = prompt_bytes  # cable dies
+        self.says = b""  # output of MicroPython instead of an answer
+        self._loader_bytes, self._prompt_bytes = loader_bytes, prompt_bytes
         self._flash = folder / "littlefs.img"
         self._flash_bytes = blocks * BLOCK_BYTES
         self.nvs_file = folder / "nvs.bin"
         (folder / "nvs.faults").write_text(json.dumps(dict(nvs or {})))
-        if not self._flash.exists():  # else it is the same board, plugged in again
+        if not self._flash.exists():  # else the same board was plugged in again
             self._format()
         self._loader = _Loader(folder, chip) if has_loader else None
         self._rom = self._loader.connect() if self._loader else None
@@ -71,17 +72,17 @@ class VirtualBoard:
         self._thread.start()
 
     def close(self) -> None:
-        """Take the board away, as pulling its plug does."""
+        """Unplug the board."""
         os.write(self._waker, b"x")
         self._thread.join(120)
         if self._rom is not None and self._loader is not None:
             self._rom.close()
             self._loader.stop()
-        for number in (self._slave, self._wake, self._waker):  # its name was its own until now
+        for number in (self._slave, self._wake, self._waker):
             os.close(number)
 
     def hold(self, files: Mapping[str, bytes]) -> None:
-        """Put files on the flash, as if they had always been there."""
+        """Put files on the flash."""
         with tempfile.TemporaryDirectory() as folder:
             for name, data in files.items():
                 (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
@@ -89,14 +90,14 @@ class VirtualBoard:
             self.run(f"vfs.mount(vfs.VfsPosix({folder!r}), '/host')\ncopy('/host', '')")
 
     def files(self) -> dict[str, bytes]:
-        """Return what is on the flash."""
+        """Return the files on the flash."""
         with tempfile.TemporaryDirectory() as folder:
             self.run(f"vfs.mount(vfs.VfsPosix({folder!r}), '/host')\ncopy('', '/host')")
             return {path.relative_to(folder).as_posix(): path.read_bytes()
                     for path in Path(folder).rglob("*") if path.is_file()}
 
     def run(self, code: str) -> str:
-        """Run code in a MicroPython of its own on this board's flash; return what it prints."""
+        """Run code on this board's flash in a new MicroPython; return its output."""
         done = subprocess.run(
             [str(find_micropython()), str(PRELUDE), str(self._flash), code],
             stdout=subprocess.PIPE, text=True, check=True,
@@ -112,7 +113,7 @@ class VirtualBoard:
             os.close(self._master)
 
     def _step(self) -> bool:
-        """Move bytes between the line and whoever is at its other end; False when it is over."""
+        """Forward bytes between the pty and the program behind it; return False at the end."""
         far = self._rom if self._is_rom_on else self._micropython
         ready, _, _ = select.select([self._master, self._wake, *([far] if far else [])], [], [])
         if self._wake in ready:
@@ -160,9 +161,9 @@ class VirtualBoard:
         return self._is_raw if raw == friendly else raw > friendly
 
     def _ended(self) -> bool:
-        """MicroPython ended: by Ctrl-D, which is a soft reset, or by machine.reset().
+        """Handle the exit of MicroPython by Ctrl-D (a soft reset) or machine.reset().
 
-        False where its power went."""
+        Return False after a power cut."""
         assert self._micropython is not None
         code = self._micropython.stop()
         self._micropython = None
@@ -191,15 +192,15 @@ class VirtualBoard:
 
 
 class _Loader:
-    """The boot loader, as a program. Its flash lasts as long as it does."""
+    """The boot loader as a child process, which keeps the contents of its flash."""
 
     def __init__(self, folder: Path, chip: str) -> None:
         port_file = folder / "loader.port"
-        port_file.unlink(missing_ok=True)  # of the board before it was unplugged
+        port_file.unlink(missing_ok=True)  # of an earlier process
         self._process = subprocess.Popen(
             [sys.executable, "-m", "esp32_mock_bootloader.cli", "run", "--chip", chip,
              "--port", "0", "--port-file", str(port_file),
-             "--exit-on-disconnect"],  # else it hangs up a while after the last byte of a file
+             "--exit-on-disconnect"],  # else it disconnects some time after the last byte
             stdout=subprocess.DEVNULL, env=os.environ | {
                 "ESP32_MOCK_BOOTLOADER_STATE_DIR": str(folder / "loader")},
         )
@@ -215,11 +216,11 @@ class _Loader:
 
 
 class _MicroPython:
-    """MicroPython at its prompt, on a terminal of its own."""
+    """MicroPython at its prompt, on its own terminal."""
 
     def __init__(self, flash: Path, heap: str) -> None:
         self._master, slave = pty.openpty()
-        tty.setraw(slave)  # what comes while code runs is neither echoed nor held back
+        tty.setraw(slave)  # input is neither echoed nor buffered while code runs
         self._process = subprocess.Popen(
             [str(find_micropython()), "-X", f"heapsize={heap}", "-i", str(PRELUDE), str(flash)],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
@@ -232,7 +233,7 @@ class _MicroPython:
     def recv(self, size: int) -> bytes:
         try:
             return os.read(self._master, size)
-        except OSError:  # what a pty says when its other end is gone
+        except OSError:  # the other end of the pty is closed
             return b""
 
     def sendall(self, data: bytes) -> None:

@@ -1,6 +1,6 @@
-"""Run by MicroPython: mounts littlefs on the file of sys.argv[1] as the board's only flash.
+"""Run by MicroPython: mounts littlefs on the file sys.argv[1], then runs the other arguments.
 
-The NVS is in nvs.bin beside it. What else is given is run as code on it.
+The NVS is in nvs.bin beside the file.
 """
 
 import os
@@ -35,7 +35,7 @@ class File:
 
 
 class Machine:
-    """What the board's `machine` must have here."""
+    """The parts of `machine` that flashing needs."""
 
     def reset(self):
         sys.exit(3)
@@ -64,7 +64,7 @@ device = File(sys.argv[1])
 esp32 = virtual_nvs.module(sys.argv[1].rsplit("/", 1)[0])
 try:
     flash = vfs.VfsLfs2(device)
-except OSError:  # as the ESP32 port does with an empty flash
+except OSError:  # an empty flash, as in the ESP32 port
     vfs.VfsLfs2.mkfs(device)
     flash = vfs.VfsLfs2(device)
 vfs.umount("/")

@@ -1,9 +1,8 @@
-"""Run by MicroPython: `esp32` of the virtual board, whose NVS keeps its bytes in a file.
+"""Run by MicroPython: `esp32` of the virtual board, with its NVS in a file.
 
-As the real one it appends: a value that is replaced or erased is only marked so, and its bytes
-stay until the partition is erased. A record is state, kind, lengths, name and data; what is free
-is 0xFF. nvs.faults says what goes wrong: the power after so many writes, a key that is written
-wrong, a board that is no ESP32.
+Like the real NVS it only appends: a replaced or erased value is marked, and its bytes stay until
+the partition is erased. A record is state, kind, lengths, name and data; free space is 0xFF.
+nvs.faults selects faults: a power cut after some writes, a corrupted key, a chip without `esp32`.
 """
 
 import json
@@ -80,7 +79,7 @@ class Nvs:
             self.flash.write(at, bytes([GONE]))
 
     def commit(self):
-        pass  # what is written is written, as in ESP-IDF
+        pass  # values are written immediately, as in ESP-IDF
 
     def _name(self, key):
         if not 0 < len(key) <= 15:
@@ -118,7 +117,7 @@ class Nvs:
 
 
 class Partition:
-    """The partition as MicroPython gives it: a block device."""
+    """The NVS partition as a block device."""
 
     TYPE_APP, TYPE_DATA = 0, 1
 
@@ -142,7 +141,7 @@ class Module:
 
 
 def module(folder):
-    """Return `esp32` of the board in `folder`, None where it is no ESP32."""
+    """Return `esp32` of the board in `folder`, None if the chip has none."""
     with open(folder + "/nvs.faults") as file:
         faults = json.load(file)
     Nvs.flash = Flash(folder + "/nvs.bin", faults)
@@ -150,7 +149,7 @@ def module(folder):
 
 
 def _walk(data):
-    """Return (state, start, name, kind, data) of each record."""
+    """Return [(state, start, name, kind, data)] of the records."""
     found, at = [], 0
     while at + _HEAD_BYTES <= len(data) and data[at] != 0xFF:
         state, kind, name_bytes, data_bytes = struct.unpack_from(_HEAD, data, at)

@@ -1,18 +1,18 @@
-"""A clock for asyncio tasks whose sleepers wake in order of their time, without any waiting."""
+"""A virtual clock for asyncio tasks, whose sleepers wake in order without waiting."""
 
 import asyncio
 import heapq
 
 
 class Turn:
-    """Awaited, it lets every other task have a turn."""
+    """Awaited, lets every other task run once."""
 
     def __await__(self):
         yield
 
 
 class VirtualTime:
-    """Time that passes when `run_until` says so. One sleeper at a time, or all of a moment."""
+    """Time that run_until() advances. Sleepers of one moment wake one by one or together."""
 
     def __init__(self, wakes_together: bool = False):
         self._now_ms = 0
@@ -30,7 +30,7 @@ class VirtualTime:
         await wake
 
     async def run_until(self, end_ms):
-        """Let every sleeper wake at its time, up to `end_ms`."""
+        """Advance the time to `end_ms` and wake every sleeper at its time."""
         while True:
             for _ in range(20):
                 await Turn()

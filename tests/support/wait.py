@@ -1,4 +1,4 @@
-"""Waiting for a condition, on a machine that may be busy with other things."""
+"""Waits for a condition, with time limits for a loaded machine."""
 
 import threading
 import time
@@ -6,21 +6,20 @@ from collections.abc import Callable
 
 import pytest
 
-# A look may cost a request or more, so who has waited long looks less often.
+# A check may need a request, so the interval grows with the waiting time.
 _POLL_S = 0.02, 0.25
 _POLL_SHARE = 0.1
-# Limits are for a machine with nothing else to do. One that is loaded has so many times as long,
-# and never less than a minute: only a test that fails waits for it.
+# Callers give the time of an idle machine. A loaded one gets a multiple, at least a minute.
 _PATIENCE = 10
-_LEAST_S = 60
+_MIN_S = 60
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float, what: str) -> None:
-    """Return when `condition()` is true; fail, naming `what`, when it is not in time.
+    """Wait until `condition()` is true; fail with `what` after a time-out.
 
-    `timeout_s` is what a machine with nothing else to do needs at most."""
+    `timeout_s` is the longest time that an idle machine needs."""
     pause = threading.Event()
-    patience_s = max(_LEAST_S, _PATIENCE * timeout_s)
+    patience_s = max(_MIN_S, _PATIENCE * timeout_s)
     begun_s = time.monotonic()
     while not condition():
         waited_s = time.monotonic() - begun_s

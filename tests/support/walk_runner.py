@@ -1,4 +1,4 @@
-"""A new host for a walk: nobody set it up yet, one greenhouse is well and one is not."""
+"""Runs the tasks of a walk on a new host with a healthy and a faulty greenhouse."""
 
 from contextlib import contextmanager
 
@@ -11,7 +11,7 @@ from browser.walks.walk_journal import harvest, note, report
 from browser.walks.walk_look import NODE, SICK, alarms, balance, bottles, charts, overview, why
 from browser.walks.walk_people import first_admin, roles, users
 from idroserra.broker.local import Broker
-from support.all_pages import TOLD_MINUTES_AGO
+from support.all_pages import HEALTHY_EVENTS
 from support.calibration_cups import Cups
 from support.notice_receiver import NoticeReceiver
 from support.page_walker import Walker
@@ -19,20 +19,20 @@ from support.real_host import Host
 from support.wait import wait_until
 
 PROBES = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm")
-# Delays are for people who sleep; here nobody waits for them.
+# Alarms without delays.
 AT_ONCE = {"on_delay_s": 0, "off_delay_s": 0}
 RULES = dict.fromkeys(("bus_dead", "probe_fault", "sensor_fault", "water_hot"), AT_ONCE)
 TASKS = (
     first_admin, users, roles, overview, charts, why, balance, bottles, setpoints, schedule,
     by_hand, recipe, preview, stop, alarms, note, harvest, report, ph, ec, level, pump,
 )
-# What `make test` walks: each kind of page, and what decides about the crop.
+# The tasks in `make test`: each kind of page, and the safety-relevant ones.
 BRIEF = (first_admin, users, overview, why, stop, alarms)
 
 
 @contextmanager
 def new_host(folder):
-    """A host with nobody's account, and its two nodes as .well and .sick of it."""
+    """Yield (host without accounts, healthy node, faulty node)."""
     broker = Broker(folder / "broker", "mosquitto")
     broker.start()
     receiver = NoticeReceiver()
@@ -42,23 +42,23 @@ def new_host(folder):
         "rules": RULES, "targets": targets, "gather_s": 0,
         "heartbeat_url": f"http://127.0.0.1:{receiver.port}/beat"}})
     try:
-        yield host, _well(host), _sick(host)
+        yield host, _healthy(host), _faulty(host)
     finally:
         host.stop()
         receiver.close()
         broker.stop()
 
 
-def _well(host):
+def _healthy(host):
     node = host.node(NODE)
-    for minutes_ago, kind, detail in TOLD_MINUTES_AGO:
+    for minutes_ago, kind, detail in HEALTHY_EVENTS:
         node.tell(kind, detail, minutes_ago * 60_000)
     node.live(60)
     host.settle(NODE, 64)
     return node
 
 
-def _sick(host):
+def _faulty(host):
     node = host.node(SICK)
     node.read({"reservoir.temp_c": 31.0}, faults=dict.fromkeys(PROBES, "no_ack"))
     wait_until(lambda: len([one for one in host.client.get("/api/alarms").json()["alarms"]
@@ -67,13 +67,13 @@ def _sick(host):
 
 
 def walk(browser, folder, look, tasks, pictures=None, tell=lambda step: None, *, is_brief=False):
-    """Walk `tasks` with one look, (language, size, scheme); return what is wrong."""
-    with new_host(folder) as (host, well, sick):
+    """Perform `tasks` with one look, (language, size, scheme); return the errors."""
+    with new_host(folder) as (host, healthy, faulty):
         walker = Walker(browser, host, *look, pictures, is_brief=is_brief)
-        walker.node, walker.cups = well, Cups(well)
+        walker.node, walker.cups = healthy, Cups(healthy)
         for task in tasks:
             tell(task.__name__)
-            _alive(well, sick)
+            _refresh(healthy, faulty)
             try:
                 task(walker)
             except (AssertionError, Error, pytest.fail.Exception) as error:
@@ -83,7 +83,7 @@ def walk(browser, folder, look, tasks, pictures=None, tell=lambda step: None, *,
         return walker.wrong
 
 
-def _alive(well, sick):
-    """Let both tell their readings again: a walk takes longer than they stay fresh."""
-    well.read({"reservoir.ph": 5.80})
-    sick.read({"reservoir.temp_c": 31.0}, faults=dict.fromkeys(PROBES, "no_ack"))
+def _refresh(healthy, faulty):
+    """Publish new readings of both nodes, because a walk takes longer than they stay fresh."""
+    healthy.read({"reservoir.ph": 5.80})
+    faulty.read({"reservoir.temp_c": 31.0}, faults=dict.fromkeys(PROBES, "no_ack"))

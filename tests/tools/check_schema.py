@@ -1,8 +1,8 @@
-"""Grafana's own schema reads our dashboards: `make check-grafana`.
+"""`make check-grafana`: checks the dashboards against Grafana's own schema.
 
-@grafana/schema of npm is that schema, as types of TypeScript. Each dashboard becomes a literal of
-the type Dashboard, which the compiler checks: a key that is unknown, missing or of the wrong kind
-is an error. What a target holds is its datasource's own and is run for real in tests/host.
+@grafana/schema on npm has the schema as TypeScript types. Each dashboard becomes a literal of type
+Dashboard, so the compiler reports keys that are unknown, missing or of the wrong type. The schema
+does not cover queries; tests/host runs them.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ type Plain<T> = T extends string ? `${T}` : T extends number | boolean | null | 
 
 
 def main(folder: Path) -> int:
-    """Install the schema, once, and check; return the exit code of the compiler."""
+    """Install the schema once, check, and return the exit code of the compiler."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "node_modules/@grafana/schema").exists():
-        print(f"idroserra: installing {', '.join(PACKAGES)} into {folder} (seconds, once)")
+        print(f"idroserra: installing {', '.join(PACKAGES)} into {folder} (once)")
         (folder / "package.json").write_text("{}")
         subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", *PACKAGES],
                        cwd=folder, check=True)
     (folder / "check.ts").write_text(HEAD + "".join(map(literal, dashboards().values())))
-    ended = subprocess.run(
+    done = subprocess.run(
         ["npx", "tsc", "--noEmit", "--strict", "--skipLibCheck", "--moduleResolution", "bundler",
          "--module", "esnext", "--target", "es2022", "check.ts"], cwd=folder, check=False)
-    if ended.returncode == 0:
-        print(f"{len(dashboards())} dashboards: Grafana's schema accepts them")
-    return ended.returncode
+    if done.returncode == 0:
+        print(f"{len(dashboards())} dashboards are valid")
+    return done.returncode
 
 
 def literal(dashboard: dict[str, Any]) -> str:
-    """Return a dashboard as a constant of TypeScript."""
+    """Return a dashboard as a TypeScript constant."""
     name = dashboard["uid"].replace("-", "_")
-    for note in dashboard["annotations"]["list"]:
-        del note["target"]
+    for annotation in dashboard["annotations"]["list"]:
+        del annotation["target"]
     return f"export const {name}: Plain<Dashboard> = {json.dumps(dashboard, indent=1)};\n"
 
 

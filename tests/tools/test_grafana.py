@@ -1,7 +1,7 @@
-"""The dashboards of Grafana: their form, and every query of theirs against a real InfluxDB.
+"""The Grafana dashboards: their structure, and every query against a real InfluxDB.
 
-Grafana's own schema reads them in `make check-grafana`; the queries of the host's dashboard are in
-tests/host/web/test_grafana_host.py. No Grafana runs here: no registry of ours serves one.
+`make check-grafana` checks Grafana's schema; tests/host/web/test_grafana_host.py has the queries
+of the host's dashboard. Grafana itself does not run.
 """
 
 import json
@@ -30,16 +30,17 @@ SOURCES = {"temp_c": ("reservoir", "air"), "duty_pct": ("light",), "on_pct": ("c
            "heap_free_b": ("node",)}
 
 
-def test_the_files_are_those_of_the_code():
+def test_the_files_are_current():
     found = {path.name: json.loads(path.read_text()) for path in
              (GRAFANA / "dashboards").glob("*.json")}
     assert found == ALL, "run `make docs`"
 
 
-def test_what_is_provisioned_is_what_the_dashboards_ask():
+def test_the_data_sources_of_the_dashboards_are_provisioned():
     sources = yaml.safe_load(
         (GRAFANA / "provisioning/datasources/idroserra.yaml").read_text())["datasources"]
-    assert [{"type": one["type"], "uid": one["uid"]} for one in sources] == [INFLUX, PROMETHEUS]
+    assert [{key: source[key] for key in ("type", "uid")} for source in sources] == [
+        INFLUX, PROMETHEUS]
     (provider,) = yaml.safe_load(
         (GRAFANA / "provisioning/dashboards/idroserra.yaml").read_text())["providers"]
     assert provider["type"] == "file"
@@ -47,24 +48,24 @@ def test_what_is_provisioned_is_what_the_dashboards_ask():
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_dashboard_is_the_same_one_each_time_it_is_provisioned(name):
+def test_a_dashboard_has_a_fixed_uid_and_no_overlapping_panels(name):
     dashboard = ALL[name]
     assert dashboard["id"] is None
     assert dashboard["uid"] == f"idroserra-{name[:-5]}"
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(set(ids)) == len(ids) > 8
-    taken = set()
+    used = set()
     for panel in dashboard["panels"]:
         place = panel["gridPos"]
         cells = {(x, y) for x in range(place["x"], place["x"] + place["w"])
                  for y in range(place["y"], place["y"] + place["h"])}
         assert place["x"] + place["w"] <= 24
-        assert not cells & taken, "one over another"
-        taken |= cells
+        assert not cells & used, "panels overlap"
+        used |= cells
 
 
 @pytest.mark.parametrize(("name", "panel"), PANELS, ids=lambda one: str(one)[:20])
-def test_a_panel_has_a_unit_a_legend_and_a_band_in_order(name, panel):
+def test_a_panel_has_a_unit_a_legend_and_ordered_thresholds(name, panel):
     defaults = panel["fieldConfig"]["defaults"]
     assert defaults["unit"]
     assert panel["options"]["legend"]["showLegend"]
@@ -79,16 +80,16 @@ def test_a_panel_has_a_unit_a_legend_and_a_band_in_order(name, panel):
         assert (target.get("alias") or target["legendFormat"])
 
 
-def test_every_quantity_of_a_node_has_a_chart_or_a_reason():
-    asked = {chart.quantity for chart in CHARTS}
-    assert asked <= protocol.QUANTITIES.keys()
-    # A switch and a sum that `level_mm` and `flow` show.
-    assert protocol.QUANTITIES.keys() - asked == {"float_up", "volume_ml"}
+def test_every_quantity_of_a_node_has_a_chart():
+    charted = {chart.quantity for chart in CHARTS}
+    assert charted <= protocol.QUANTITIES.keys()
+    # The charts of `level_mm` and the flow show the same.
+    assert protocol.QUANTITIES.keys() - charted == {"float_up", "volume_ml"}
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
-    """An InfluxDB with ten minutes of two nodes, written as the host does; one dose a minute."""
+    """An InfluxDB with ten minutes of two nodes, written by the host's store; a dose a minute."""
     with Influxd(tmp_path_factory.mktemp("influxd")) as server:
         store = InfluxStore(StoreConfig(kind="influx", url=server.url, write_api="v1"), "farm")
         store.write(
@@ -104,29 +105,29 @@ def filled(tmp_path_factory):
 
 
 def reading(key):
-    """Return a number a quantity may be, another for each."""
+    """Return a plausible number, different for each quantity."""
     quantity = protocol.QUANTITIES[key]
     return round(quantity.low + (quantity.high - quantity.low) * 0.25, quantity.decimals)
 
 
-def asked(query, node="idro-a1"):
-    """Return a query as Grafana sends it."""
-    spans = f"time >= {T0}ms AND time < {T0 + MINUTES * 60_000}ms"
-    for macro, text in (("$timeFilter", spans), ("$__interval", "1m"), ("$site", ".*"),
+def expanded(query, node="idro-a1"):
+    """Return a query as Grafana sends it, with its variables replaced."""
+    span = f"time >= {T0}ms AND time < {T0 + MINUTES * 60_000}ms"
+    for macro, text in (("$timeFilter", span), ("$__interval", "1m"), ("$site", ".*"),
                         ("$node", node)):
         query = query.replace(macro, text)
-    assert "$" not in re.sub(r"\$/", "", query), query  # `$/` ends an expression
+    assert "$" not in re.sub(r"\$/", "", query), query  # `$/` ends a regular expression
     return query
 
 
-OF_INFLUX = [(name, panel) for name, panel in PANELS if panel["datasource"] == INFLUX]
+INFLUX_PANELS = [(name, panel) for name, panel in PANELS if panel["datasource"] == INFLUX]
 
 
-@pytest.mark.parametrize(("name", "panel"), OF_INFLUX, ids=lambda one: str(one)[:20])
-def test_every_query_gives_its_rows(filled, name, panel):
+@pytest.mark.parametrize(("name", "panel"), INFLUX_PANELS, ids=lambda one: str(one)[:20])
+def test_every_query_returns_the_stored_rows(filled, name, panel):
     node = "idro-a1" if name == "node.json" else "(idro-a1|idro-b2)"
     for target in panel["targets"]:
-        rows = filled.rows(asked(target["query"], node))
+        rows = filled.rows(expanded(target["query"], node))
         chart = next((one for one in CHARTS if one.title == panel["title"]), None)
         if chart is None:
             expected = {"Dosed": DOSE_UL / 1_000, "Events": 1, "Readings per minute": 1}
@@ -140,11 +141,11 @@ def test_every_query_gives_its_rows(filled, name, panel):
 
 
 @pytest.mark.parametrize("name", ["node.json", "fleet.json"])
-def test_variables_and_marks_are_found(filled, name):
+def test_the_queries_of_variables_and_annotations_return_rows(filled, name):
     site, node = ALL[name]["templating"]["list"]
-    assert [row[1] for row in filled.rows(asked(site["query"]))] == ["farm"]
-    assert [row[1] for row in filled.rows(asked(node["query"]))] == list(NODES)
-    for note in ALL[name]["annotations"]["list"]:
-        rows = filled.rows(asked(note["target"]["query"]))
+    assert [row[1] for row in filled.rows(expanded(site["query"]))] == ["farm"]
+    assert [row[1] for row in filled.rows(expanded(node["query"]))] == list(NODES)
+    for annotation in ALL[name]["annotations"]["list"]:
+        rows = filled.rows(expanded(annotation["target"]["query"]))
         assert len(rows) == MINUTES
         assert json.loads(rows[0][1])

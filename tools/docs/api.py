@@ -1,4 +1,4 @@
-"""Generates the reference of the HTTP API, from its OpenAPI description, and of the metrics."""
+"""The reference of the HTTP API, from its own OpenAPI description, and of the metrics."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ from tools.docs.tables import anchor, span, table
 
 _API = """# HTTP API
 
-For engineers who use the API: every route with its role and parameters.
+For developers of programs that talk to the host: every route, its role and its parameters.
 
-Generated from the host's own OpenAPI description by `make docs`; do not edit. The complete
-description, with responses, is at `/api/openapi.json` of a running host.
+Generated from the host's OpenAPI description by `make site`. The full description, with the
+responses, is at `/api/openapi.json` of a running host.
 
 A program sends `Authorization: Bearer TOKEN`; `idroserra user token NAME --role viewer` makes one
-([users](../users.md)). Bodies are JSON. Without permission the answer is 401 or 403; an invalid
-request is answered with 422 and the name of the field, both as
-`{"error": "..."}`. Times are UTC in ms unless the name says otherwise.
+([users](../users.md)). Bodies are JSON. Errors are `{"error": "..."}`: 401 or 403 without the
+right, 422 with the name of the wrong field. Times are UTC in ms unless the name says otherwise.
 
 ```sh
 curl -s -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/api/nodes
@@ -34,10 +33,10 @@ curl -s -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/api/nodes
 """
 _METRICS = """# Metrics
 
-For users of Prometheus: every metric of `/metrics`. Set-up, and the meaning of gaps, are in
-[Prometheus](../prometheus.md).
+For technicians who monitor the host with Prometheus: every series of `/metrics`. Set-up and the
+meaning of gaps: [Prometheus](../integrations.md#prometheus).
 
-Generated from `host/idroserra/prometheus/` by `make docs`; do not edit.
+Generated from `host/idroserra/prometheus/` by `make site`.
 """
 
 
@@ -61,7 +60,7 @@ def _api(described: dict[str, Any]) -> str:
     rows = [(f"[`{method} {path}`](#{_name(method, path)})", _role(method, path),
              _first_line(operation)) for found in groups.values()
             for method, path, operation in found]
-    parts = [_API, "## All routes\n", table(("route", "role", "description"), rows)]
+    parts = [_API, "## All routes\n", table(("route", "role", "does"), rows)]
     for group, found in groups.items():
         parts.append(f"## {group}\n")
         parts += [_operation(described, *one) for one in found]
@@ -69,7 +68,7 @@ def _api(described: dict[str, Any]) -> str:
 
 
 def _group(path: str) -> str:
-    """Return the group of a path: the fixed word after the node, else the first."""
+    """Return what a path is about: the last fixed word after a node, else the first."""
     words = [word for word in path.removeprefix("/api").split("/")[1:] if word[0] != "{"]
     return words[1] if words[0] == "nodes" and len(words) > 1 else words[0]
 
@@ -118,12 +117,12 @@ def _field(
     name: str, schema: dict[str, Any], where: str, *, is_needed: bool
 ) -> tuple[str, str, str, str, str]:
     default = schema.get("default")
-    shown = "required" if is_needed else "" if default in (None, {}, []) else f"`{default}`"
+    shown = "needed" if is_needed else "" if default in (None, {}, []) else f"`{default}`"
     return f"`{name}`", where, _takes(schema), shown, str(schema.get("description", ""))
 
 
 def _takes(schema: dict[str, Any]) -> str:
-    """Return the type and limits of a field as text."""
+    """Return what a field takes, in words and with its limits."""
     kinds = [one for one in schema.get("anyOf", (schema,)) if one.get("type") != "null"]
     words = []
     for kind in kinds:
@@ -142,8 +141,8 @@ def _takes(schema: dict[str, Any]) -> str:
 
 
 def _limited(kind: dict[str, Any], low: str, high: str, unit: str) -> str:
-    limits = span(kind.get(low), kind.get(high))
-    return f", {limits}{unit}" if limits else ""
+    said = span(kind.get(low), kind.get(high))
+    return f", {said}{unit}" if said else ""
 
 
 def _metrics(host: list[Metric]) -> str:
@@ -154,5 +153,5 @@ def _metrics(host: list[Metric]) -> str:
         rows = [(f"`{one.name}{'_total' if one.type == 'counter' else ''}`",
                  ", ".join(f"`{label}`" for label in getattr(one, "_labelnames", ())),
                  one.documentation) for one in families]
-        parts += [f"## {title}\n", table(("metric", "labels", "meaning"), rows)]
+        parts += [f"## {title}\n", table(("series", "labels", "says"), rows)]
     return "\n".join(parts)

@@ -1,12 +1,14 @@
-"""Generates the reference pages of docs/ from the code: `make docs`. A test compares them.
+"""Generates documentation from the code.
 
-Generates docs/protocol.md, the pages for alarms and faults, the reference of the host, the pinout
-of every board, and the Grafana dashboards of host/deploy/grafana.
+`make docs` writes the committed files: docs/protocol.md, the pinout of every board, and the
+Grafana dashboards. A test compares them with the code. `--site FOLDER` writes the pages that are
+built with the site and not committed: what to do at alarms and faults, and the reference.
 
-Tables come from the code, examples from the pack functions of node and host; a field table that
-does not match its message is an error.
+Examples come from the pack functions that node and host use. A field table that differs from its
+message raises ValueError.
 """
 
+import argparse
 import json
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from tools.docs.tables import table
 
 INTRO = f"""# Protocol
 
-For engineers who implement another node or host.
+For the engineer who writes another end, of node or host.
 
 Generated from `firmware/idro/protocol/` by `make docs`; do not edit. Version {topics.VERSION}.
 
@@ -30,17 +32,17 @@ Node and host speak MQTT, QoS 1; a node takes `down/stored` and `down/update_dat
 node id is the MQTT user name and client id: 3 to 32 of `a-z`, `0-9` and `-`.
 `{'` and `'.join(topics.RESERVED_NODE_IDS)}`, other users of the broker, are reserved.
 
-A message is either unpacked or refused with one reason. Unknown fields are ignored on the way
-up and refused in commands and settings.
+Whatever arrives unpacks to a message or is refused with one reason; there is no third case.
+Unknown fields are passed over on the way up and refused in commands and settings.
 
 **Records.** Telemetry and events are records with the identity (node, `boot_id`, `seq`). A node
 publishes the records of a boot in ascending order, oldest boot first, and erases them only on
-`down/stored`, which the host sends after its own durable commit; until then it resends them.
+`down/stored`, which the host sends after its own durable commit; until then it sends them again.
 They are delivered at least once and stored exactly once.
 
-**Time.** `at_ms` is the node's uptime and never jumps; `unix_ms` is UTC. The host determines the
-wall time of `at_ms` 0 once per boot, so that a record sent again gets the same timestamp. Events
-add `seq` modulo 1000 in microseconds.
+**Time.** `at_ms` is the node's uptime and never jumps; `unix_ms` is UTC. The host fixes once for
+each boot which wall time `at_ms` 0 was, and keeps it, so that a record sent again lands on the
+same millisecond. Events add `seq` modulo 1000 in microseconds.
 
 **Authentication.** `auth` is the HMAC-SHA256 of these bytes under the key of the node: the topic,
 a line feed, and the message from its first byte up to, but without, `,"auth":`. The examples
@@ -54,9 +56,9 @@ def protocol_page() -> str:
     for direction, made in (("up", up_messages()), ("down", down_messages())):
         parts += [_message(direction, message) for message in made]
     parts += ["## Verbs\n", _verb_table(), "## Quantities\n", QUANTITY_TEXT, _quantity_table()]
-    parts += ["## Faults\n", table(("code", "meaning"), [(f"`{k}`", v) for k, v in
+    parts += ["## Faults\n", table(("code", "what it says"), [(f"`{k}`", v) for k, v in
                                                                FAULT_TEXTS.items()])]
-    parts += ["## Events\n", table(("kind", "meaning"), [(f"`{k}`", v) for k, v in
+    parts += ["## Events\n", table(("kind", "what it says"), [(f"`{k}`", v) for k, v in
                                                               EVENT_TEXTS.items()])]
     parts += ["## Settings\n", SETTING_TEXT, _setting_table()]
     return "\n".join(parts)
@@ -65,25 +67,24 @@ def protocol_page() -> str:
 QUANTITY_TEXT = """A channel is `<source>.<quantity>`, such as `reservoir.ph`. A value outside the
 range is a fault, never a number.
 """
-SETTING_TEXT = """A setting can tighten the limits of the safety gate, never loosen them: the
-frozen ceilings are not settings. Required:
-`level.low_mm` < `level.target_mm` < `level.full_mm`.
+SETTING_TEXT = """A setting can tighten what the safety gate allows, never loosen it: the frozen
+ceilings are no settings. The tank needs `level.low_mm` < `level.target_mm` < `level.full_mm`.
 """
 
 
 def _topic_table() -> str:
     limits = {"command": messages.MAX_COMMAND_BYTES, "stored": messages.MAX_COMMAND_BYTES,
               "config": messages.MAX_CONFIG_BYTES, "update": update_messages.MAX_UPDATE_BYTES,
-              "update_data": update_messages.HEAD_BYTES + update_messages.MAX_PIECE_BYTES}
+              "update_data": update_messages.HEAD_BYTES + update_messages.MAX_CHUNK_BYTES}
     rows = []
     for leaf in topics.UP:
         kept = "yes" if leaf in topics.RETAINED_UP else "no"
-        most = str(messages.MAX_UP_BYTES)
+        most = str(messages_host.MAX_UP_BYTES)
         rows.append((f"`{topics.PREFIX}/<node>/up/{leaf}`", "node", kept, most))
     for leaf in topics.DOWN:
         kept = "yes" if leaf in topics.RETAINED_DOWN else "no"
         rows.append((f"`{topics.PREFIX}/<node>/down/{leaf}`", "host", kept, str(limits[leaf])))
-    return table(("topic", "from", "retained", "max bytes"), rows)
+    return table(("topic", "from", "retained", "bytes at most"), rows)
 
 
 def _message(direction: str, message: Message) -> str:
@@ -96,7 +97,7 @@ def _message(direction: str, message: Message) -> str:
 
 
 def _check_fields(message: Message) -> None:
-    """Raise ValueError if a field table does not match its message."""
+    """Refuse to write a page whose field table is not the message's."""
     if not message.fields:
         return
     shown = json.loads(message.example)
@@ -113,7 +114,7 @@ def _verb_table() -> str:
         for name, bounds in arguments.items():
             span = "a name" if bounds is None else f"{bounds[0]} to {bounds[1]}"
             plain = name.strip("[]")
-            shown.append(f"`{plain}` {span}{', optional' if plain != name else ''}")
+            shown.append(f"`{plain}` {span}{', may be missing' if plain != name else ''}")
         rows.append((f"`{verb}`", "; ".join(shown) or "none"))
     return table(("verb", "arguments"), rows)
 
@@ -135,26 +136,41 @@ def _setting_table() -> str:
     return table(("setting", "unit", "default", "range", "meaning"), rows)
 
 
-def pages() -> dict[str, str]:
-    """Return every generated file, by its path under docs/."""
-    found = {"protocol.md": protocol_page(), **howto.pages(), **reference.pages(),
-             **api.pages()}
+def committed_pages() -> dict[str, str]:
+    """Return the generated files that are committed, by their path under docs/."""
+    found = {"protocol.md": protocol_page()}
     for name in compiler.names():
         wired = compiler.read(compiler.path_of(name))
         found[f"images/boards/{name}.svg"] = pinout.svg(wired)
     return found
 
 
+def site_pages() -> dict[str, str]:
+    """Return the pages that are built with the site, by their path under docs/."""
+    return {**howto.pages(), **reference.pages(), **api.pages()}
+
+
 def main() -> None:
-    """Write the files into the checkout this module was imported from."""
+    """Write the committed files into the checkout, or the site's pages into a folder."""
+    asked = argparse.ArgumentParser(description="Generate documentation from the code.")
+    asked.add_argument("--site", type=Path, help="write the pages of the site into this folder")
+    folder = asked.parse_args().site
+    if folder is not None:
+        write(folder, site_pages())
+        return
     docs = Path(__file__).resolve().parents[2] / "docs"
-    for name, text in pages().items():
-        target = docs / name
+    write(docs, committed_pages())
+    for path in grafana_dashboards.write(docs.parent / "host/deploy/grafana/dashboards"):
+        print(f"wrote {path.relative_to(docs.parent)}")
+
+
+def write(folder: Path, pages: dict[str, str]) -> None:
+    """Write pages under a folder."""
+    for name, text in pages.items():
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
         print(f"wrote {name}")
-    for path in grafana_dashboards.write(docs.parent / "host/deploy/grafana/dashboards"):
-        print(f"wrote {path.relative_to(docs.parent)}")
 
 
 if __name__ == "__main__":

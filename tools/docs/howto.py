@@ -1,8 +1,8 @@
-"""Generates the how-to pages: for every alarm, every fault, and when nothing is dosed.
+"""Generates the pages of what to do at every alarm, at every fault and when nothing is dosed.
 
 Titles, priorities, delays and consequences come from `alarms/rules`, faults from
-idro.protocol.descriptions, actions from `host/docs/howto/*.toml`. A missing entry on either side
-is an error.
+idro.protocol.descriptions. What a person does about each is in `host/docs/howto/*.toml`. An entry
+without its counterpart raises ValueError.
 """
 
 from __future__ import annotations
@@ -22,48 +22,48 @@ _GROUPS = {"host": "The host itself", "nodes": "Sites, nodes, dosing, water and 
 
 _ALARMS = """# What to do at an alarm
 
-For growers who respond to an alarm. Each alarm links to its section here: *Step by step* on the
-page Alarms. The life cycle of alarms is in [alarms](alarms.md).
+For growers who were notified of an alarm. *Step by step* on the alarms page links to the section
+of each alarm. How alarms work: [alarms](alarms.md).
 
-Generated from `host/idroserra/alarms/rules/` and `host/docs/howto/` by `make docs`; do not edit.
+Generated from `host/idroserra/alarms/rules/` and `host/docs/howto/` by `make site`.
 
-A node with power keeps controlling without host or network: it doses within its budgets, protects
-pumps from running dry and stores its records.
+A node with power controls the greenhouse without host and network: it doses within its budgets,
+protects pumps from running dry and keeps its records.
 """
 _FAULTS = """# What a fault of a sensor means
 
 For growers and technicians: what to do when a tile shows a fault instead of a number.
 
 Generated from `firmware/idro/protocol/descriptions.py` and `host/docs/howto/faults.toml` by
-`make docs`; do not edit.
+`make site`.
 
-A failed reading is never replaced by a number. The node holds what depends on that reading,
-continues everything else, and waits for 12 good readings over two minutes before it doses by it
-again.
+A failed reading is never replaced by a number. While the fault lasts, the node holds every output
+that depends on the reading and continues with the rest. It doses by the reading again after 12
+good readings over two minutes.
 """
 _REASONS = """# Why is it not dosing?
 
-For growers who see pH or EC drift: the node reports why it does not dose, on its page under *Why*
-and in `idroserra watch NODE`. Look up the first words of the reason.
+For growers who see pH or EC drift: the node states why it does not dose, on its page under *Why*
+and in `idroserra watch NODE`. Look up the beginning of that sentence.
 
-Generated from `host/docs/howto/reasons.toml` by `make docs`; do not edit. A test compares it
-with the reasons in the firmware.
+Generated from `host/docs/howto/reasons.toml` by `make site`. A test compares it with the
+reasons of the firmware.
 """
 
 
 def pages() -> dict[str, str]:
-    """Return the pages by path under docs/. Raises ValueError if an entry is missing."""
+    """Return the pages by their path under docs/. Raises ValueError that names what is missing."""
     return {"alarm-howto.md": _alarms(), "faults.md": _faults(), "why-not-dosing.md": _reasons()}
 
 
 def load_howto(name: str) -> dict[str, Any]:
-    """Return the content of a file of host/docs/howto."""
+    """Return a file of host/docs/howto."""
     return tomllib.loads((HOWTO / f"{name}.toml").read_text("utf-8"))
 
 
 def _alarms() -> str:
     rules = load_rules()
-    parts = [_ALARMS, "## All alarms\n", table(
+    parts = [_ALARMS, "## All of them\n", table(
         ("alarm", "priority", "name"),
         [(f"[{rule.title}](#{name})", rule.priority, f"`{name}`") for name, rule in
          sorted(rules.items(), key=lambda item: (-item[1].rank, item[1].title))])]
@@ -85,14 +85,14 @@ def _alarm(rule: Rule, words: Mapping[str, Any], rules: Mapping[str, Rule]) -> s
     return "\n".join((
         anchor(rule.name),
         f"### {rule.title}\n",
-        f"`{rule.name}` · **{rule.priority}** · notified {delay} · respond within "
+        f"`{rule.name}` · **{rule.priority}** · told {delay} · to be answered within "
         f"{_minutes(rule.respond_min)}\n",
-        f"**If no one acts:** {_lower_first(rule.consequence)}\n",
-        f"**Check first:** {words['look']}\n",
+        f"**If nobody acts:** {_begun_small(rule.consequence)}\n",
+        f"**Look first:** {words['look']}\n",
         *(f"{number}. {step}" for number, step in enumerate(words["steps"], 1)),
         "",
         f"**Meanwhile:** {words['meanwhile']}\n",
-        *([f"**Grouped under**, while active: {causes}.\n"] if causes else []),
+        *([f"**Folded into**, while it stands: {causes}.\n"] if causes else []),
     ))
 
 
@@ -102,8 +102,8 @@ def _minutes(minutes: int) -> str:
     return f"{minutes // 60} h" if minutes < 2_880 else f"{minutes // 1_440} days"
 
 
-def _lower_first(sentence: str) -> str:
-    """Return a sentence in lower case after a colon, except names such as EC and pH."""
+def _begun_small(sentence: str) -> str:
+    """Return a sentence as it stands after a colon; names such as EC and pH stay as they are."""
     first = sentence.split(" ", 1)[0]
     return sentence if first[1:].lower() != first[1:] else sentence[0].lower() + sentence[1:]
 
@@ -114,7 +114,7 @@ def _faults() -> str:
     parts = [_FAULTS]
     for code, text in FAULT_TEXTS.items():
         one = words[code]
-        parts += [anchor(code), f"## `{code}`\n", f"{text}\n", f"**Check first:** {one['look']}\n",
+        parts += [anchor(code), f"## `{code}`\n", f"{text}\n", f"**Look first:** {one['look']}\n",
                   *(f"{number}. {step}" for number, step in enumerate(one["steps"], 1)), ""]
     return "\n".join(parts)
 
@@ -125,7 +125,7 @@ def _reasons() -> str:
     locked = {name: one for name, one in words.items() if "latch" in one}
     rows = [(f"*{word}…*", f"[{one['title']}](#{name})")
             for name, one in held.items() for word in one["words"]]
-    parts = [_REASONS, table(("reason", "section"), sorted(rows))]
+    parts = [_REASONS, table(("it says", "that is"), sorted(rows))]
     for name, one in held.items():
         parts += [anchor(name), f"## {one['title']}\n", f"{one['means']}\n", f"{one['do']}\n"]
     parts.append("## Why dosing locks itself\n")
@@ -138,7 +138,7 @@ def _reasons() -> str:
 def _check_same(file: str, words: Mapping[str, Any], code: Mapping[str, Any]) -> None:
     missing = [f"{name}: no how-to in host/docs/howto/{file}" for name in code
                if name not in words]
-    gone = [f"{name}: in host/docs/howto/{file}, but not in the code" for name in words
+    gone = [f"{name}: in host/docs/howto/{file}, and nothing has that name" for name in words
             if name not in code]
     if missing or gone:
         raise ValueError("; ".join(missing + gone))

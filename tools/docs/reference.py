@@ -1,6 +1,6 @@
-"""Generates the reference of command line, configuration file, settings and channels.
+"""The reference: command line, configuration file, settings, channels, metrics. From the code.
 
-A key or command without a description is an error.
+A key or a command without its sentence is refused, by name.
 """
 
 from __future__ import annotations
@@ -23,47 +23,48 @@ from idroserra.core.config_help import SECTIONS, TEXTS
 from idroserra.core.validation import Secret
 from tools.docs.tables import anchor, span, table
 
-_BY = "by `make docs`; do not edit."
+_BY = "by `make site`."
 _CLI = f"""# Command line
 
-For users of the terminal: every command of `idroserra` with every option.
+For users of a terminal: every command of `idroserra` with every option.
 
 Generated from the commands themselves {_BY}
 
-Exit codes: 0 success, 1 failure, 2 usage error, 3 verification failed. `--json` prints JSON.
-Commands that use a running host take `--url` or `IDROSERRA_URL`, and a token from `--token-file`
-or `IDROSERRA_TOKEN`; on the host's own machine, as its user, neither is needed.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 an expectation was not met. `--json` prints
+machine-readable output. Commands that talk to a running host take `--url` or `IDROSERRA_URL`, and
+a token from `--token-file` or `IDROSERRA_TOKEN`; on the host's own machine, as the host's user,
+neither is needed.
 """
 _CONFIG = f"""# Configuration file
 
-For technicians who run the host: every key of the TOML file of `idroserra serve --config FILE`.
+For technicians who run the host: every key of the TOML file that `idroserra serve --config FILE`
+reads.
 
 Generated from `host/idroserra/core/config.py` {_BY}
 
-Unknown keys are refused by name. Each key can also be set as an environment variable, which takes
-precedence: `IDROSERRA_` and its name in capitals, with `__` for each dot, such as
+An unknown key is an error. Every key can also be set by an environment variable, which overrides
+the file: `IDROSERRA_` and the key in capitals with `__` for each dot, such as
 `IDROSERRA_STORE__TOKEN`.
 """
 _SETTINGS = f"""# Settings of a node
 
-For growers and technicians: the settings of a running node, changed by `idroserra node set NODE
+For growers and technicians: what can be changed on a running node with `idroserra node set NODE
 key=value`, on its page, or by a recipe.
 
 Generated from `firmware/idro/protocol/settings.py` {_BY}
 
-A setting can tighten the limits of the safety gate, never loosen them: the frozen ceilings are not
-settings. The node validates each change as a whole; if it refuses one, it reports the reason and
-keeps the previous settings.
+A setting can tighten the limits of the safety gate and never loosen them: the frozen ceilings are
+not settings. The node validates each change as a whole. It rejects an invalid change with a reason
+and keeps the previous settings.
 """
 _CHANNELS = f"""# Channels
 
-For users of charts, exports and the API: measured quantities, their units and sources.
+For readers of charts, exports and the API: what is measured, its unit and its source.
 
 Generated from `firmware/idro/protocol/quantities.py` and `boards/` {_BY}
 
 A channel is `<source>.<quantity>`, such as `reservoir.ph`. A value outside its range is a fault,
-never a number ([every fault](../faults.md)). EC is in µS/cm at 25 °C internally, in mS/cm on
-screens.
+never a number ([all faults](../faults.md)). EC is stored in µS/cm at 25 °C and shown in mS/cm.
 """
 
 
@@ -96,7 +97,7 @@ def _commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _sentences(text: str | None) -> str:
-    """Return the help of a command with one line per paragraph."""
+    """Return the help of a command on one line a paragraph."""
     paragraphs = (text or "").split("\n\n")
     return "\n\n".join(" ".join(one.replace("\b", "").split()) for one in paragraphs)
 
@@ -107,22 +108,22 @@ def _option(path: str, one: Any) -> tuple[str, str, str, str]:
         raise ValueError(f"{path} {one.opts[0]}: no help")
     is_argument = one.param_type_name == "argument"
     names = one.name.upper() if is_argument else ", ".join([*one.opts, *one.secondary_opts])
-    takes = "" if getattr(one, "is_flag", False) else _type_text(one)
+    takes = "" if getattr(one, "is_flag", False) else _taken(one)
     many = ", several" if one.nargs == -1 or one.multiple else ""
-    default = "required" if one.required else _default(one.default)
+    default = "needed" if one.required else _default(one.default)
     if one.envvar:
         default = f"{default} or `{one.envvar}`".removeprefix(" or ")
     return f"`{names}`", f"{takes}{many}", default, _sentences(text).replace("\n\n", " ")
 
 
-def _type_text(one: Any) -> str:
+def _taken(one: Any) -> str:
     kind = _kind(one.type_descriptor.annotation)
     limits = span(one.min, one.max)
     return f"{kind}, {limits}" if limits else kind
 
 
 def _kind(annotation: Any) -> str:
-    """Return the description of a type."""
+    """Return what a type takes, in words."""
     if typing.get_origin(annotation) is typing.Literal:
         return " or ".join(f"`{value}`" for value in typing.get_args(annotation))
     inner = [part for part in typing.get_args(annotation) if part not in (type(None), ...)]
@@ -148,7 +149,7 @@ def _configuration() -> str:
     for section, text in SECTIONS.items():
         rows = [row for key, row in found.items() if key.rpartition(".")[0] == section]
         head = f"[[{section[:-2]}]]" if section.endswith("[]") else f"[{section}]"
-        parts += [f"## `{head}`\n" if section else "## Top level\n", f"{text}\n",
+        parts += [f"## `{head}`\n" if section else "## At the top\n", f"{text}\n",
                   table(("key", "takes", "default", "meaning"), rows)]
     return "\n".join(parts)
 
@@ -166,7 +167,7 @@ def _keys(
             continue
         takes = _kind(kind)
         limits = span(_bound(field.type, "ge"), _bound(field.type, "le"))
-        default = "required" if field.required else ""
+        default = "needed" if field.required else ""
         if field.default not in (msgspec.NODEFAULT, None, ()):
             default = "" if isinstance(field.default, dict) else f"`{json.dumps(field.default)}`"
         yield key, (f"`{field.name}`", f"{takes}, {limits}" if limits else takes, default,
@@ -176,7 +177,7 @@ def _keys(
 
 
 def _bound(kind: Any, name: str) -> Any:
-    """Return a limit of a type, or of its non-null variant; None without a limit."""
+    """Return a limit of a type, None where it has none; or of what it is if not null."""
     if typing.get_origin(kind) is typing.Annotated:
         return next((getattr(one, name) for one in kind.__metadata__), None)
     inner = [one for one in typing.get_args(kind) if typing.get_origin(one) is typing.Annotated]
@@ -200,7 +201,7 @@ def _channels() -> str:
             for q in QUANTITIES.values()]
     parts = [_CHANNELS, "## Quantities\n",
              table(("quantity", "unit", "decimals", "range", "meaning"), rows),
-             "## Channels of the built-in boards\n"]
+             "## What each shipped board measures\n"]
     sensors = []
     for name in compiler.names():
         wired = compiler.read(compiler.path_of(name))

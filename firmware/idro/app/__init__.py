@@ -1,1 +1,1 @@
-"""What makes the parts a node: hardware, clock, settings, sampling, commands, composition root."""
+"""The application: control tasks, commands, settings, and the composition root `node`."""

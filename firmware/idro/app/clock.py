@@ -1,14 +1,14 @@
-"""The three clocks of a node: uptime that never wraps or jumps, sleep, wall time once known.
+"""Uptime that never wraps or jumps, sleep, and the wall time once known.
 
-Control lives on now_ms(). Wall time comes from the host with every down/stored and is kept over
-resets; it only dates the light program and what is shown, never a dose.
+Control uses only now_ms(). The wall time arrives with every down/stored and survives resets; it
+serves the light program and time stamps, never a dose.
 """
 
 import asyncio
 import time
 
-# Ahead by less than this the host's time says nothing new. Behind, it says nothing until the
-# difference is larger than a message may have waited in a broker or a busy host.
+# A host time ahead by less than this is ignored, and one behind until the difference exceeds
+# what a message may have waited in a broker or a busy host.
 _AHEAD_MS = 2_000
 _BEHIND_MS = 60_000
 _MS_A_DAY = 86_400_000
@@ -21,7 +21,7 @@ class Clock:
         self._last_ticks = time.ticks_ms()
         self._now_ms = 0
         self._epoch_ms = None
-        self._midnight_ms = 0  # where no wall time was ever known: uptime of some local midnight
+        self._midnight_ms = 0  # without wall time: the uptime of an assumed local midnight
         self.quality = "none"
 
     def now_ms(self):
@@ -37,26 +37,26 @@ class Clock:
         return asyncio.sleep_ms(duration_ms)
 
     def unix_ms(self):
-        """Return the wall time in ms since 1970, or None where it is not known."""
+        """Return the wall time in ms since 1970, or None if unknown."""
         return None if self._epoch_ms is None else self._epoch_ms + self.now_ms()
 
     @property
     def boot_unix_ms(self):
-        """Wall time of this boot as the host gave it, else None: a kept time may lag by the time
-        the power was off, and the host dates records better by itself."""
+        """The wall time of this boot by the host's clock, else None: a restored time lacks the
+        time without power."""
         return self._epoch_ms if self.quality == "host" else None
 
-    def keep(self, unix_ms):
-        """Start with the wall time kept from before the reset."""
+    def restore(self, unix_ms):
+        """Start with the wall time saved before the reset."""
         self._epoch_ms = unix_ms - self.now_ms()
         self.quality = "kept"
 
     def start_day_at(self, second_of_day):
-        """Without any wall time, let the local day be at `second_of_day` now."""
+        """Assume that it is `second_of_day` now, until the wall time is known."""
         self._midnight_ms = self.now_ms() - second_of_day * 1_000
 
     def set_from_host(self, unix_ms):
-        """Take the host's wall time; returns the correction in ms, or None where none was due."""
+        """Take the host's wall time; returns the correction in ms, or None if it was ignored."""
         epoch_ms = unix_ms - self.now_ms()
         if self.quality == "host" and -_BEHIND_MS <= epoch_ms - self._epoch_ms <= _AHEAD_MS:
             return None
@@ -66,7 +66,7 @@ class Clock:
         return by_ms
 
     def second_of_day(self, utc_offset_min):
-        """Return the local second of the day, run on from the last known one without wall time."""
+        """Return the local second of the day; without wall time, counted from start_day_at()."""
         unix_ms = self.unix_ms()
         if unix_ms is None:
             return (self.now_ms() - self._midnight_ms) % _MS_A_DAY // 1_000

@@ -1,7 +1,7 @@
-"""What the host asks for: checked, signed, for this boot, in time, once; then the safety gate.
+"""Checks commands of the host - signature, boot, expiry, repetition - and runs their actions.
 
-Whatever was asked, one Ack says what became of it. A message that is not ours, or not signed with
-this node's key, gets no answer: an answer would serve whoever sent it.
+Each command is answered by one Ack. A message that is invalid, for another node or not signed with
+this node's key gets none: an answer would only help an attacker.
 """
 
 from idro.errors import ProtocolError, SettingsError
@@ -9,34 +9,37 @@ from idro.protocol import messages
 from idro.safety.authentication import is_authentic
 from idro.safety.outputs import Refused
 
-# A command may not lie in the future by more than this: it could be kept back and sent later.
+# A command that expires later than this is refused: it could be withheld and sent later.
 MAX_TTL_MS = 60_000
 _TOKENS = 10
 _TOKEN_MS = 200
-_COMPLAIN_EVERY_MS = 600_000
-_MAX_ANSWERS = 8  # that may be given again
-_UNDER_WAY = ("", "")  # received again before it is over: the answer is still to come
+_REPORT_EVERY_MS = 600_000
+_MAX_ANSWERS = 8  # that can be repeated
+_UNDER_WAY = ("", "")  # the answer is still to come
 
 
 class CommandHandler:
-    """Takes down/command and down/config. `actions` maps verbs to actions(args, by, answer);
-    `answer(outcome, reason)` is called once, at once or when the dose is over."""
+    """Takes down/command and down/config.
 
-    def __init__(self, identity, clock, seen, actions, record_event):
-        self._node, self._key, self._boot_id = identity
+    `identity` is (node id, key, boot id). `actions` maps verbs to action(args, by, answer), which
+    calls `answer(outcome, reason)` once, at once or when the dose is over.
+    """
+
+    def __init__(self, identity, *, clock, command_ids, actions, record_event, send_ack):
+        self._node_id, self._key, self._boot_id = identity
         self._clock = clock
-        self._seen = seen
+        self._command_ids = command_ids
         self._actions = actions
         self._record_event = record_event
+        self._send_ack = send_ack
         self._tokens = _TOKENS
         self._token_at_ms = 0
-        self._complained_ms = None
+        self._reported_ms = None
         self._answers = {}  # id: (outcome, reason)
-        self.send_ack = None
         self.ignored_count = 0
 
     def receive(self, payload, unpack=messages.unpack_command):
-        """Take one down/command, or what else `unpack` takes apart into a Signed(Command)."""
+        """Take one down/command, or a payload that `unpack` turns into a Signed(Command)."""
         if not self._has_token():
             self.ignored_count += 1
             return
@@ -49,10 +52,10 @@ class CommandHandler:
                 self._answer(command, *refusal)
             return
         try:
-            self._seen.add(command.id)
+            self._command_ids.add(command.id)
         except OSError as error:
-            if command.verb != "stop":  # which is as safe twice as once
-                self._answer(command, "failed", f"it cannot be written down: {error}")
+            if command.verb != "stop":  # which may safely run twice
+                self._answer(command, "failed", f"it cannot be recorded: {error}")
                 return
         self._answers[command.id] = _UNDER_WAY
 
@@ -65,14 +68,14 @@ class CommandHandler:
         except Refused as refused:
             answer("refused", refused.reason)
         except MemoryError:
-            # Whether it had begun is not known: what it brought about is told by its events.
-            answer("failed", "no memory was left: look what became of it")
+            # Whether it has begun is unknown: its effects are recorded as events.
+            answer("failed", "out of memory: check whether it took effect")
             raise
 
     def receive_config(self, pieces, settings):
         """Take one down/config; returns (changed values or None, why it was refused or None).
 
-        The same rev again, as a retained message comes, changes nothing and is no error.
+        A repeated rev, as of a retained message, changes nothing and is not an error.
         """
         try:
             config = self._authentic(messages.unpack_config, pieces)
@@ -82,24 +85,24 @@ class CommandHandler:
         except SettingsError as error:
             return None, str(error)
         except MemoryError:
-            return None, "no memory was left: send it again"
+            return None, "out of memory: send it again"
 
     def _authentic(self, unpack, payload):
         try:
-            signed = unpack(self._node, payload)
+            signed = unpack(self._node_id, payload)
         except ProtocolError as error:
-            self._complain(error.why)
+            self._report_ignored(error.why)
             return None
         if not is_authentic(self._key, signed.signed, signed.auth):
-            self._complain("not signed with this node's key")
+            self._report_ignored("not signed with this node's key")
             return None
         return signed.message
 
     def _refusal(self, command):
-        """Return (outcome, reason) of a command that must not run, else None."""
+        """Return (outcome, reason) if the command must not run, else None."""
         if command.boot_id != self._boot_id:
             return "refused", "it was meant for an earlier boot"
-        if self._seen.has(command.id):
+        if self._command_ids.has(command.id):
             return self._answers.get(command.id, ("refused", "it was received before"))
         left_ms = command.not_after_at_ms - self._clock.now_ms()
         if left_ms < 0:
@@ -111,13 +114,12 @@ class CommandHandler:
     def _answer(self, command, outcome, reason):
         self._forget_old_answers()
         now_ms = self._clock.now_ms()
-        self.send_ack(messages.Ack(command.id, outcome, reason[:200], self._boot_id, now_ms))
+        self._send_ack(messages.Ack(command.id, outcome, reason[:200], self._boot_id, now_ms))
 
     def _forget_old_answers(self):
         if len(self._answers) > _MAX_ANSWERS:
             self._answers = {
-                key: value for key, value in self._answers.items() if value == _UNDER_WAY
-            }
+                key: value for key, value in self._answers.items() if value == _UNDER_WAY}
 
     def _has_token(self):
         now_ms = self._clock.now_ms()
@@ -129,11 +131,11 @@ class CommandHandler:
         self._tokens -= 1
         return True
 
-    def _complain(self, why):
-        """Tell of ignored messages, but not of each: whoever sends them decides how many."""
+    def _report_ignored(self, why):
+        """Record an ignored message, at most one every 10 min: a sender could flood the log."""
         self.ignored_count += 1
         now_ms = self._clock.now_ms()
-        if self._complained_ms is None or now_ms - self._complained_ms >= _COMPLAIN_EVERY_MS:
-            self._complained_ms = now_ms
+        if self._reported_ms is None or now_ms - self._reported_ms >= _REPORT_EVERY_MS:
+            self._reported_ms = now_ms
             reason = f"a message was ignored: {why}"[:200]
             self._record_event("refused", {"actuator": "", "reason": reason, "by": ""})

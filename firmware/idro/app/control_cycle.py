@@ -1,374 +1,208 @@
-"""The control cycle: readings in, decisions made, the gate asked, changes of mind told."""
+"""The control cycle: evaluates the readings once per sampling cycle and asks the safety gate."""
 
-from idro.control import (
-    calibration_age,
-    circulation,
-    dose_verification,
-    dosing,
-    dosing_state,
-    light,
-    top_off,
-)
-from idro.control.plausibility import BY_HAND, CALM, DOSED
-from idro.control.water_balance import Balance
+from collections import namedtuple
+
+from idro.control import circulation, dosing, light, top_off
+from idro.control.plausibility import BY_HAND, DOSED, UNDISTURBED
+from idro.control.water_balance import WaterBalance
 from idro.protocol.types import hold
-from idro.safety.ledger import NO_EFFECT, WRONG_WAY
 from idro.safety.limits import IRRIGATION
 from idro.safety.outputs import CONTROL, Refused
 
-PH, EC, LEVEL = "reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm"
-_LATCHES = {dose_verification.NO_EFFECT: NO_EFFECT, dose_verification.WRONG_WAY: WRONG_WAY}
-_ADVICE = "advice"
+_LEVEL = "reservoir.level_mm"
 _STALE_MS = 60_000
-_TELL_MS = 60_000
-_NOTHING_TOLD = ("", ",", -_TELL_MS)
-_KEEP_LEARNED_MS = 3_600_000
+
+# What the parts of the control cycle share. `values` is the dict of the active settings; only
+# `gate` switches `outputs` ({name: Output}); `events` is the EventLog.
+ControlContext = namedtuple(
+    "ControlContext", ("clock", "values", "sampler", "gate", "outputs", "events"))
 
 
 class ControlCycle:
-    """All loops of one node, run once a cycle by the control task."""
+    """All control loops of the board, run once a cycle by the control task."""
 
-    def __init__(self, node):
-        """`node` gives clock, settings, sampler, gate, outputs, doses, overrides, record."""
-        self._node = node
-        self._memory = dosing_state.DosingState()
-        self._progress = top_off.FillProgress()
-        self._balance = Balance()
-        self._lit = light.LightHistory()
+    def __init__(self, context, *, overrides, dosing_cycle, correction, beat):
+        """`beat` is the supervisor's: irrigation runs in a task of its own, `irrigation`."""
+        self._context = context
+        self._overrides = overrides
+        self._dosing = dosing_cycle
+        self._correction = correction
+        self._fill = top_off.FillProgress()
+        self._balance = WaterBalance()
+        self._light_history = light.LightHistory()
         self._fill_ended_ms = None
         self._was_filling = False
-        self._held_until_ms = None
-        self._climate = self._build_climate()
-        self._reasons = {}  # loop: (stable part of the reason it told last, with a comma, when)
-        self._kept_owed_ul = 0
-        self._learned_kept_ms = None
-        self._kept_learned = node.kept.learned()
-        if self._kept_learned is None:
-            self._kept_learned = tuple(self._memory.learned())
-        else:
-            self._memory.recall(self._kept_learned)
-        self._take_up_owed()
-        self.irrigating = None
-        if IRRIGATION in node.outputs:
+        self._paused_until_ms = None
+        self._climate = self.irrigation = None
+        outputs = context.outputs
+        if "fan" in outputs or "heater" in outputs or "humidifier" in outputs:
+            from idro.app.climate_task import ClimateTask
+
+            self._climate = ClimateTask(context, overrides.lease)
+        if IRRIGATION in outputs:
             from idro.app.irrigation_task import IrrigationTask
 
-            self.irrigating = IrrigationTask(node, self._tell, self._switch)
+            self.irrigation = IrrigationTask(context, overrides, beat)
 
     @property
     def moved_by(self):
-        """What may move the water or the probes now: CALM, DOSED or BY_HAND of plausibility."""
-        node = self._node
-        if self.held_ms or node.correction.is_open:
+        """What may move water or probes now: UNDISTURBED, DOSED or BY_HAND of plausibility."""
+        if self.pause_left_ms or self._correction.is_open:
             return BY_HAND
-        return DOSED if self._unmixed_ms() > 0 or node.gate.dosing is not None else CALM
+        is_dosing = self._context.gate.dosing is not None
+        return DOSED if is_dosing or self._unmixed_ms() > 0 else UNDISTURBED
 
     @property
-    def held_ms(self):
-        """The ms that automatic dosing and filling are still kept off, 0 where they are not."""
-        if self._held_until_ms is None:
+    def pause_left_ms(self):
+        """The ms until automatic dosing and filling resume, 0 if they are not paused."""
+        if self._paused_until_ms is None:
             return 0
-        left_ms = self._held_until_ms - self._node.clock.now_ms()
+        left_ms = self._paused_until_ms - self._context.clock.now_ms()
         if left_ms <= 0:
-            self._held_until_ms = None
+            self._paused_until_ms = None
         return max(0, left_ms)
 
-    @property
-    def water_moves(self):
-        """True while the level moves by itself: a leak, or a valve that does not shut."""
-        return bool(self._balance.state)
-
     def pause_automation(self, for_ms):
-        """Keep automatic dosing and filling off for so long from now, 0: no longer.
+        """Pause automatic dosing and filling for for_ms; 0 resumes them. A reset resumes too."""
+        self._paused_until_ms = self._context.clock.now_ms() + for_ms if for_ms else None
 
-        No reset survives it, and it ends by itself.
-        """
-        self._held_until_ms = self._node.clock.now_ms() + for_ms if for_ms else None
+    def restart_obstacle(self):
+        """Return why the board must not restart now, or None."""
+        if self._context.gate.dosing is not None or self._dosing.is_busy:
+            return "a dose is under way"
+        if self._correction.is_open:
+            return "a correction is open: end it first"
+        if self.pause_left_ms:
+            return "probes are being calibrated"
+        if self._balance.state:
+            return "the water level changes by itself: check the tank first"
+        return None
 
     def cycle(self):
         """Decide and ask the gate, once. Never waits: a dose runs in its own task."""
-        node = self._node
-        values = node.settings.values
-        now_ms = node.clock.now_ms()
+        context = self._context
+        values, outputs = context.values, context.outputs
+        now_ms = context.clock.now_ms()
         stale_ms = max(_STALE_MS, 3 * values["sample.every_ms"])
-        level = node.sampler.reading(LEVEL, stale_ms)
+        level = context.sampler.reading(_LEVEL, stale_ms)
         self._watch_water(level, values, now_ms)
-        if circulation.ACTUATOR in node.outputs:
-            self._circulate(level, values, now_ms)
-        if self.irrigating is not None:
-            self.irrigating.cycle(level)
-        if light.ACTUATOR in node.outputs:
+        if circulation.ACTUATOR in outputs:
+            is_on = outputs[circulation.ACTUATOR].driver.is_on
+            self._apply(circulation.ACTUATOR, circulation.decide(level, values, now_ms, is_on))
+        if self.irrigation is not None:
+            self.irrigation.cycle(level)
+        if light.ACTUATOR in outputs:
             self._light(values)
-        if top_off.ACTUATOR in node.outputs:
+        if top_off.ACTUATOR in outputs:
             self._top_off(level, values, now_ms)
         if self._climate is not None:
             self._climate.cycle(values, now_ms, stale_ms)
-        self._dose(level, values, now_ms, stale_ms)
+        if not self._dosing.is_busy:
+            self._dosing.cycle(
+                level, held=self._dosing_held(), is_filling=self._was_filling,
+                unmixed_ms=self._unmixed_ms(), stale_ms=stale_ms)
 
     def apply_override(self, name):
-        """Do at once what a person wishes of `name`; returns why the gate refused, or None."""
-        if self._node.outputs[name].kind == "dimmer":
-            return self._light(self._node.settings.values)
-        return self._switch(name, hold("by hand"))
-
-    def dosed_by_hand(self, actuation):
-        """A person's dose was given: what the loops' own doses did cannot be told any more."""
-        self._memory.given_by_hand(actuation, self._node.settings.values)
-        self._keep_owed(self._memory.owed_b_ul, is_given=True)
+        """Apply the override of `name` at once; returns why the gate refused, or None."""
+        if self._context.outputs[name].kind == "dimmer":
+            return self._light(self._context.values)
+        return self._overrides.lease(name, hold("by hand"))
 
     def settings_changed(self, changed):
-        """Settings changed: after a calibration the same water reads otherwise."""
-        if any(key in dosing.CALIBRATIONS for key in changed):
-            self._node.sampler.recalibrated()
-            self._memory.recalibrated()
+        """Take in changed settings: after a calibration the same water reads differently."""
+        is_recalibrated = any(key in dosing.CALIBRATIONS for key in changed)
+        if is_recalibrated:
+            self._context.sampler.recalibrated()
             self._balance.clear()
-        self._memory.declared(changed)
+        self._dosing.settings_changed(changed, is_recalibrated=is_recalibrated)
 
-    def _build_climate(self):
-        """Return the Climate, None where the board has no output for it."""
-        outputs = self._node.outputs
-        if not ("fan" in outputs or "heater" in outputs or "humidifier" in outputs):
-            return None
-        from idro.app.climate_task import ClimateTask
-
-        return ClimateTask(self._node, self._tell, self._switch)
+    def _apply(self, name, decision):
+        self._context.events.record_decision(name, decision)
+        self._overrides.lease(name, decision)
 
     def _watch_water(self, level, values, now_ms):
-        if self.held_ms:
-            self._balance.clear()
-            return
         balance = self._balance
-        if self._away():
+        if self.pause_left_ms:
+            balance.clear()
+        elif self._is_away():
             balance.skip(now_ms)
-            return
-        outputs_on = (self._is_on(top_off.ACTUATOR), self._is_on(circulation.ACTUATOR))
-        if balance.look(level, outputs_on, values, now_ms):
-            detail = {"state": balance.state or "steady", "moved_mm": balance.moved_mm}
-            self._node.record("water", detail)
+        else:
+            outputs_on = (self._is_on(top_off.ACTUATOR), self._is_on(circulation.ACTUATOR))
+            if balance.update(level, outputs_on, values, now_ms):
+                detail = {"state": balance.state or "steady", "moved_mm": balance.moved_mm}
+                self._context.events.record("water", detail)
 
-    def _away(self):
-        """True while irrigation has water of the tank elsewhere."""
-        return self.irrigating is not None and self.irrigating.is_away
+    def _is_away(self):
+        """True while irrigation holds water of the tank in the beds."""
+        return self.irrigation is not None and self.irrigation.is_water_out
 
     def _is_on(self, name):
-        output = self._node.outputs.get(name)
+        output = self._context.outputs.get(name)
         return output is not None and output.driver.is_on
-
-    def _circulate(self, level, values, now_ms):
-        name = circulation.ACTUATOR
-        is_on = self._node.outputs[name].driver.is_on
-        decision = circulation.decide(level, values, now_ms, is_on)
-        self._tell(name, decision)
-        self._switch(name, decision)
 
     def _top_off(self, level, values, now_ms):
         name = top_off.ACTUATOR
-        decision = self._held()
-        if decision is None:
-            decision = self._balance.filling_held()
+        decision = self._calibration_hold() or self._balance.filling_hold()
         if decision is not None:
-            self._progress.give_up()
-        elif self._away():
-            self._progress.pause(now_ms)
+            self._fill.cancel()
+        elif self._is_away():
+            self._fill.pause(now_ms)
             decision = hold("held: water is in the beds")
         else:
-            decision = top_off.decide(level, values, self._progress, now_ms)
-        self._tell(name, decision)
-        self._switch(name, decision)
-        is_filling = self._node.outputs[name].driver.is_on
+            decision = top_off.decide(level, values, self._fill, now_ms)
+        self._apply(name, decision)
+        is_filling = self._is_on(name)
         if is_filling or self._was_filling:
             self._fill_ended_ms = now_ms
         self._was_filling = is_filling
 
-    def _switch(self, name, decision):
-        """Lease a switch as decided, or as a person wishes, or end its run.
-
-        Returns why the gate refused, or None.
-        """
-        node = self._node
-        for_ms, reason, by = decision.on_ms, decision.reason, CONTROL
-        wish = node.overrides.of(name)
-        if wish is not None:
-            for_ms = wish[0] if wish[1] else None
-            reason, by = "by hand", wish[2]
-        try:
-            if for_ms is None:
-                node.gate.end(name, reason)
-            else:
-                node.gate.run(name, for_ms, reason, by, node.sampler.readings)
-        except Refused as refused:
-            return refused.reason  # the gate has told, and left the output off
-        return None
-
     def _light(self, values):
-        """Lease the light as its program or a person wishes. Returns why refused, or None."""
-        node = self._node
-        second_of_day = node.clock.second_of_day(values["clock.utc_offset_min"])
-        now_ms = node.clock.now_ms()
-        self._lit.note(node.outputs[light.ACTUATOR].driver.is_on, now_ms)
-        decision = light.within(light.decide(second_of_day, values), self._lit, values, now_ms)
-        self._tell(light.ACTUATOR, decision)
+        """Lease the light by its override or its program. Returns why refused, or None."""
+        context = self._context
+        second_of_day = context.clock.second_of_day(values["clock.utc_offset_min"])
+        now_ms = context.clock.now_ms()
+        self._light_history.update(self._is_on(light.ACTUATOR), now_ms)
+        decision = light.limit(
+            light.decide(second_of_day, values), self._light_history, values, now_ms)
+        context.events.record_decision(light.ACTUATOR, decision)
         duty_pct, for_ms = decision.duty_pct, decision.on_ms
-        wish = node.overrides.of(light.ACTUATOR)
-        if wish is not None:
-            # Past its end by two cycles, so that the program takes over without a dark moment.
-            for_ms, duty_pct = min(for_ms, wish[0] + 2 * values["sample.every_ms"]), wish[1]
+        override = self._overrides.of(light.ACTUATOR)
+        if override is not None:
+            # Two cycles past its end, so that the program takes over without a dark moment.
+            for_ms = min(for_ms, override[0] + 2 * values["sample.every_ms"])
+            duty_pct = override[1]
         try:
-            node.gate.set_duty(light.ACTUATOR, duty_pct, for_ms, CONTROL)
+            context.gate.set_duty(light.ACTUATOR, duty_pct, for_ms, CONTROL)
         except Refused as refused:
             return refused.reason
         return None
 
-    def _dose(self, level, values, now_ms, stale_ms):
-        node = self._node
-        sampler = node.sampler
-        water = dosing.Water(
-            sampler.reading(PH, stale_ms), sampler.reading(EC, stale_ms), level,
-            self._was_filling, self._unmixed_ms(),
-        )
-        if node.doses.is_busy:
-            return
-        held = self._dosing_held()
-        if held is not None:
-            self._tell("ec", held)
-            self._tell("ph", held)
-            return
-        failed = dosing.verdict(self._memory, water, values, now_ms)
-        if failed:
-            node.gate.lock(_LATCHES[failed])
-            loop = "ph" if self._memory.dosed_last.startswith("ph") else "ec"
-            self._tell(loop, hold(f"locked: {self._memory.diagnosis}"))
-        ec, ph = dosing.decide(water, values, self._memory, now_ms, self._room)
-        ph = calibration_age.ph_decision(ph, values["ph.calibrated_day"], node.clock.unix_ms())
-        if self._memory.missed_b_ul:
-            self._tell_missed(self._memory.missed_b_ul, "nutrient B could not follow nutrient A")
-            self._keep_owed(0, is_given=True)
-        if node.granted_pct == 0:
-            ec, ph = _advice(ec), _advice(ph)
-        self._tell("ec", ec)
-        self._tell("ph", ph)
-        decision = ec if ec.actuator else ph
-        if decision.actuator is None or node.granted_pct == 0:
-            return
-
-        def done(actuation, refusal):
-            if actuation is not None:
-                self._memory.given(actuation, water, values, node.clock.now_ms())
-                self._keep_learned()
-            self._keep_owed(self._memory.owed_b_ul, is_given=True)
-
-        told = (decision.reason, CONTROL)
-        node.doses.submit(decision.actuator, decision.volume_ul, told, done)
-        if decision.actuator == "nutrient_a":
-            self._keep_owed(decision.volume_ul, is_given=False)
-
     def _dosing_held(self):
-        """Return why nothing is dosed whatever the water reads, or None."""
-        if self._node.correction.is_open:
+        """Return the Decision that forbids every dose, or None."""
+        if self._correction.is_open:
             return hold("held: a correction is under way")
-        held = self._held()
+        held = self._calibration_hold()
         if held is None:
-            held = self._balance.dosing_held()
+            held = self._balance.dosing_hold()
             if held is not None:
-                self._memory.invalidate()
-        if held is None and self._away():
+                self._dosing.invalidate()
+        if held is None and self._is_away():
             held = hold("held: water is in the beds")
         return held
 
-    def _held(self):
-        """Return why nothing is dosed or filled while a person calibrates, or None."""
-        left_ms = self.held_ms
+    def _calibration_hold(self):
+        """Return the Decision to hold while automation is paused for a calibration, or None."""
+        left_ms = self.pause_left_ms
         if not left_ms:
             return None
-        self._memory.invalidate()
+        self._dosing.invalidate()
         return hold(f"held: calibration, {-(-left_ms // 60_000)} min left")
-
-    def _take_up_owed(self):
-        """Go on with a pair of nutrients that a reset has parted, or tell what is missing.
-
-        After a power cut it is only told: how long it was, and whether this is still the same
-        water, is not known.
-        """
-        node = self._node
-        owed = node.kept.owed_b()
-        if owed is None:
-            return
-        volume_ul, since_ms, is_given = owed
-        self._kept_owed_ul = volume_ul
-        if is_given and node.kept.had_rtc:
-            self._memory.owed_b_ul = volume_ul
-            self._memory.a_ended_ms = node.clock.now_ms() - since_ms
-            return
-        if is_given:
-            self._tell_missed(volume_ul, "the power went between nutrient A and nutrient B")
-        else:
-            self._tell_missed(volume_ul, "the board was reset while nutrient A was given")
-        self._keep_owed(0, is_given=True)
-
-    def _keep_learned(self):
-        """Keep what was learned over resets: at most once an hour, and only what changed."""
-        node = self._node
-        now_ms = node.clock.now_ms()
-        kept_ms = self._learned_kept_ms
-        learned = tuple(self._memory.learned())
-        is_early = kept_ms is not None and now_ms - kept_ms < _KEEP_LEARNED_MS
-        if is_early or learned == self._kept_learned:
-            return
-        self._kept_learned, self._learned_kept_ms = learned, now_ms
-        try:
-            node.kept.keep_learned(learned)
-        except OSError as error:
-            print("what was learned cannot be kept:", error)
-
-    def _tell_missed(self, volume_ul, why):
-        reason = f"{why}: up to {volume_ul / 1_000:.1f} ml of B are missing"
-        detail = {"actuator": "nutrient_b", "reason": reason, "by": CONTROL}
-        self._node.record("refused", detail)
-
-    def _keep_owed(self, volume_ul, *, is_given):
-        """Keep what is owed over resets, when it changes."""
-        if volume_ul == self._kept_owed_ul == 0:
-            return
-        self._kept_owed_ul = volume_ul
-        try:
-            self._node.kept.save_pending_nutrient_b(volume_ul, is_given)
-        except OSError as error:
-            print("nutrient B that is owed cannot be kept:", error)
-
-    def _room(self, actuator):
-        node = self._node
-        by = CONTROL if node.granted_pct else _ADVICE
-        return node.gate.room(actuator, node.sampler.readings, by)
 
     def _unmixed_ms(self):
         """Return the ms until the last dose and the last fill have mixed."""
-        node = self._node
-        wait_ms = node.settings.values["mixing.wait_ms"]
-        mixing_left_ms = node.gate.mixing_left_ms()
+        context = self._context
+        unmixed_ms = context.gate.mixing_left_ms()
         if self._fill_ended_ms is not None:
-            since_ms = node.clock.now_ms() - self._fill_ended_ms
-            mixing_left_ms = max(mixing_left_ms, wait_ms - since_ms)
-        return max(0, mixing_left_ms)
-
-    def _tell(self, loop, decision):
-        """Record a change of mind: what differs up to the first comma of the reason.
-
-        A loop that wavers is told once a minute; what it does is always told.
-        """
-        reason = decision.reason
-        told, told_before, told_ms = self._reasons.get(loop, _NOTHING_TOLD)
-        if reason == told or reason.startswith(told_before):
-            return
-        now_ms = self._node.clock.now_ms()
-        if decision.actuator is None and now_ms - told_ms < _TELL_MS:
-            return
-        stable = reason.split(",", 1)[0]
-        self._reasons[loop] = (stable, stable + ",", now_ms)
-        self._node.record("decided", {"loop": loop, "reason": reason[:200]})
-
-
-def _advice(decision):
-    """Return the Decision that only says what would have been given."""
-    if decision.actuator is None:
-        return decision
-    volume_ml = decision.volume_ul / 1_000
-    return hold(f"advice: give {volume_ml:.1f} ml of {decision.actuator}, {decision.reason}")
+            since_ms = context.clock.now_ms() - self._fill_ended_ms
+            unmixed_ms = max(unmixed_ms, context.values["mixing.wait_ms"] - since_ms)
+        return max(0, unmixed_ms)

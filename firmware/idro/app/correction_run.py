@@ -1,131 +1,118 @@
-"""One open correction of a fresh fill: waits for the button, gives a step, tells how far it is.
+"""One open correction of a fresh fill: doses a step at each press and records its progress.
 
-Loaded when somebody asks for the first one, and never on a node that nobody refills.
+Imported when the first correction is requested.
 """
 
 from idro.control.filters import milli
-from idro.safety.correction import Correction
 from idro.safety.ledger import LATCHES
 from idro.safety.limits import CORRECTION_STEP_ON_MS
 
 _PH = "reservoir.ph"
-_UL_PER_PH = {"ph_down": "ph.down_ul_per_ph", "ph_up": "ph.up_ul_per_ph"}
-_JUDGE_EVERY_LOOKS = 10
+_EVALUATE_EVERY_POLLS = 10
 _STALE_MS = 60_000
 
 
 class CorrectionRun:
-    """Looks at the button and at the water until it has ended."""
+    """Polls the button and evaluates the water until the Correction has ended."""
 
-    def __init__(self, node, button, wanted, by):
-        """`node` gives clock, settings, sampler, gate, doses, loops, record; `wanted` is (doser,
-        target_milli_ph, volume_ul)."""
-        self._node = node
-        self._button = button
+    def __init__(self, context, correction, by, *, button, doses, on_given):
+        """`by` requested it; `on_given(actuation)` accounts for each step that was dosed."""
+        self._context = context
+        self._correction = correction
         self._by = by
-        self._told = None
-        self._looks = 0
-        doser, target_milli_ph, volume_ul = wanted
-        ul_per_ph = node.settings.values[_UL_PER_PH[doser]]
-        self._correction = Correction(
-            doser, target_milli_ph, volume_ul, ul_per_ph, node.clock.now_ms()
-        )
+        self._button = button
+        self._doses = doses
+        self._on_given = on_given
+        self._recorded = None  # (state, stable part of the reason)
+        self._polls = 0
         self.has_ended = False
         button.forget()
-        self._tell("opened", f"at most {volume_ul / 1_000:.1f} ml", 0)
+        self._record("opened", f"at most {correction.left_ul / 1_000:.1f} ml", 0)
 
     def end(self, why):
-        """Close it; a step under way is ended by whoever stops it."""
+        """End the correction. A step that is running is not interrupted."""
         if not self.has_ended:
-            self._tell("ended", why, 0)
+            self._record("ended", why, 0)
             self.has_ended = True
 
-    def look(self):
-        """Look at the button, and once a second or at a press at everything else."""
-        self._looks += 1
+    def poll(self):
+        """Poll the button; at a press and once a second evaluate everything else."""
+        self._polls += 1
         is_pressed = self._button.was_pressed()
-        if is_pressed or self._looks % _JUDGE_EVERY_LOOKS == 0:
-            self._judge(is_pressed)
+        if is_pressed or self._polls % _EVALUATE_EVERY_POLLS == 0:
+            self._evaluate(is_pressed)
 
-    def _judge(self, is_pressed):
-        """Look where the correction stands; give the next step when it is ready and released."""
-        node = self._node
-        now_ms = node.clock.now_ms()
-        if node.gate.latch:
-            self.end(node.gate.latch)
+    def _evaluate(self, is_pressed):
+        """End the correction, or dose the next step if it is ready and the button was pressed."""
+        context, correction = self._context, self._correction
+        now_ms = context.clock.now_ms()
+        if context.gate.latch_reason:
+            self.end(context.gate.latch_reason)
             return
-        if node.doses.is_busy:
+        if self._doses.is_busy:
             return
-        correction = self._correction
-        ph = node.sampler.reading(_PH, _STALE_MS)
+        ph = context.sampler.reading(_PH, _STALE_MS)
         milli_ph = None if ph.value is None else milli(ph.value)
         room_ul, why, mixing_ms = self._room(milli_ph)
         step_ul = 0
         if room_ul and milli_ph is not None:
             code = correction.verdict(milli_ph)
             if code:
-                node.gate.lock(code)
+                context.gate.latch(code)
                 self.end(LATCHES[code])
                 return
             step_ul = correction.step_ul(milli_ph, room_ul)
             if not step_ul:
                 self.end("the target is reached")
                 return
-        correction.waits(step_ul > 0, now_ms)
-        ended = correction.ended(milli_ph, now_ms)
+        correction.update_wait(step_ul > 0, now_ms)
+        ended = correction.end_reason(milli_ph, now_ms)
         if ended:
             self.end(ended)
         elif not step_ul:
-            self._tell("held", why or "no pH", 0)
+            self._record("held", why or "no pH", 0)
         elif is_pressed:
             self._give(step_ul, mixing_ms, milli_ph)
         else:
-            self._tell("ready", "press the button on the board", step_ul)
+            self._record("ready", "press the button on the board", step_ul)
 
     def _room(self, milli_ph):
         """Return (room_ul, why, mixing_ms) of the next step."""
-        node = self._node
-        values = node.settings.values
-        mixing_ms = values["mixing.wait_ms"]
-        correction = self._correction
+        context, correction = self._context, self._correction
+        mixing_ms = context.values["mixing.wait_ms"]
         if milli_ph is not None and not correction.is_near(milli_ph):
-            mixing_ms = 0  # the gap between two runs of one pump still holds
-        room_ul, why = node.gate.correction_room(
-            correction.doser, node.sampler.readings, mixing_ms
-        )
+            mixing_ms = 0  # the gap between two runs of one pump still applies
+        room_ul, why = context.gate.correction_headroom(
+            correction.doser, context.sampler.readings, mixing_ms)
         return room_ul, why, mixing_ms
 
     def _give(self, volume_ul, mixing_ms, milli_ph):
-        node = self._node
-        correction = self._correction
-        told = ("correction, released at the board", self._by)
+        context, correction = self._context, self._correction
+        origin = ("correction, released at the board", self._by)
 
         def give():
-            return node.gate.correct(
-                correction.doser, volume_ul, mixing_ms, told, node.sampler.readings
-            )
+            return context.gate.correct(
+                correction.doser, volume_ul, mixing_ms, origin, context.sampler.readings)
 
         def done(actuation, refusal):
             if actuation is None:
-                self._tell("held", refusal, 0)
+                self._record("held", refusal, 0)
                 return
-            correction.took(milli_ph, actuation.volume_ul)
-            node.loops.dosed_by_hand(actuation)
-            self._tell("given", f"{actuation.volume_ul / 1_000:.1f} ml", 0)
+            correction.record_step(milli_ph, actuation.volume_ul)
+            self._on_given(actuation)
+            self._record("given", f"{actuation.volume_ul / 1_000:.1f} ml", 0)
 
-        node.doses.submit(
-            correction.doser, volume_ul, told, done, (give, CORRECTION_STEP_ON_MS)
-        )
+        self._doses.submit(
+            correction.doser, volume_ul, origin, done, (give, CORRECTION_STEP_ON_MS))
 
-    def _tell(self, state, reason, next_ul):
-        """Record where it stands, once for each change up to the first comma of the reason."""
+    def _record(self, state, reason, next_ul):
+        """Record the progress when the state, or the reason up to its first comma, changed."""
         stable = (state, reason.split(",", 1)[0])
-        if stable == self._told:
+        if stable == self._recorded:
             return
-        self._told = stable
+        self._recorded = stable
         correction = self._correction
-        self._node.record("correction", {
+        self._context.events.record("correction", {
             "state": state, "actuator": correction.doser, "given_ul": correction.given_ul,
             "left_ul": correction.left_ul, "next_ul": next_ul,
-            "target_milli_ph": correction.target_milli_ph, "reason": reason[:200], "by": self._by,
-        })
+            "target_milli_ph": correction.target_milli_ph, "reason": reason[:200], "by": self._by})

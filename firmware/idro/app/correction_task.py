@@ -1,69 +1,77 @@
-"""The correction of a fresh fill that may be open, and the task that looks at its button."""
+"""The task that polls the button while the correction of a fresh fill is open."""
 
 import asyncio
 
 from idro.safety.limits import CORRECTED
 from idro.safety.outputs import Refused
 
-_LOOK_MS = 100
+_UL_PER_PH = {"ph_down": "ph.down_ul_per_ph", "ph_up": "ph.up_ul_per_ph"}
+_POLL_MS = 100
 _GRACE_MS = 10_000
 
 
 class CorrectionTask:
     """At most one correction at a time. `button` is None on a board without one."""
 
-    def __init__(self, node, button):
-        """`node` gives outputs, gate, supervisor, and what an OpenCorrection needs."""
-        self._node = node
+    def __init__(self, context, *, button, doses, beat, on_given):
+        """`on_given(actuation)` accounts for each step that was dosed."""
+        self._context = context
         self._button = button
-        self._open = None
-        self._wanted = asyncio.Event()
+        self._doses = doses
+        self._beat = beat
+        self._on_given = on_given
+        self._run = None
+        self._requested = asyncio.Event()
 
     @property
     def is_open(self):
-        """True from begin() until it has ended."""
-        return self._open is not None
+        """True from begin() until the correction has ended."""
+        return self._run is not None
 
     def begin(self, doser, target_milli_ph, volume_ul, by):
         """Open a correction. Raises Refused."""
-        node = self._node
+        context = self._context
         if self._button is None:
             raise Refused("button", "this board has no button: pour by hand")
-        if doser not in CORRECTED or doser not in node.outputs:
+        if doser not in CORRECTED or doser not in context.outputs:
             raise Refused("unknown", f"{doser} corrects no pH here")
         if self.is_open:
             raise Refused("busy", "a correction is open already")
-        if node.gate.latch:
-            raise Refused("latched", node.gate.latch)
+        if context.gate.latch_reason:
+            raise Refused("latched", context.gate.latch_reason)
         from idro.app.correction_run import CorrectionRun
+        from idro.safety.correction import Correction
 
-        wanted = (doser, target_milli_ph, volume_ul)
-        self._open = CorrectionRun(node, self._button, wanted, by)
-        self._wanted.set()
+        correction = Correction(
+            doser, target_milli_ph, volume_ul, context.values[_UL_PER_PH[doser]],
+            context.clock.now_ms())
+        self._run = CorrectionRun(
+            context, correction, by, button=self._button, doses=self._doses,
+            on_given=self._on_given)
+        self._requested.set()
 
     def end(self, why):
         """Close the correction, if one is open."""
-        if self._open is not None:
-            self._open.end(why)
-            self._open = None
+        if self._run is not None:
+            self._run.end(why)
+            self._run = None
 
     async def run(self):
-        """Look for presses while a correction is open, for ever."""
-        beat = self._node.supervisor.beat
+        """Poll the button while a correction is open, for ever."""
         while True:
-            self._wanted.clear()
-            beat("correction")
+            self._requested.clear()
+            self._beat("correction")
             if not self.is_open:
-                await self._wanted.wait()
+                await self._requested.wait()
             while self.is_open:
-                beat("correction", _GRACE_MS)
-                self.look()
-                await self._node.clock.sleep_ms(_LOOK_MS)
+                self._beat("correction", _GRACE_MS)
+                self.poll()
+                await self._context.clock.sleep_ms(_POLL_MS)
 
-    def look(self):
-        """Look once at an open correction."""
-        found = self._open
-        if found is not None:
-            found.look()
-            if found.has_ended:
-                self._open = None
+    def poll(self):
+        """Poll an open correction once."""
+        run = self._run
+        if run is not None:
+            run.poll()
+            if run.has_ended:
+                self._run = None

@@ -1,6 +1,7 @@
-"""Everything that is hardware: the only importer of machine and onewire, besides the pins that
-outputs_off drives before it and what the kernel needs (update.chip). Builds what the compiled
-board names; drivers get it injected. Let go when the node is built.
+"""Builds the hardware of the compiled board and injects it into the drivers.
+
+The only importer of machine and onewire besides safety.safe_outputs and update.platform. Unloaded
+after start-up.
 """
 
 import time
@@ -14,22 +15,21 @@ from idro.safety.limits import DOSERS
 from idro.safety.outputs import Output
 
 _TIMERS = {"esp32": 4, "esp32s3": 4, "esp32c3": 2}
-# What a part on pins of its own gets in place of a bus.
+# Passed instead of a bus to a driver with pins of its own.
 Gpio = namedtuple("Gpio", ("Pin", "time_pulse_us", "sleep_us"))
 
-_KINDS = {"doser": "doser", "switch": "switch", "dimmer": "dimmer"}
+_KINDS = ("doser", "switch", "dimmer")
 
 
 def build(board, clock, values):
-    """Return (outputs, sensors, button) of the board; `values` are the settings in force."""
+    """Return (outputs, sensors, button) of the board; `values` are the active settings."""
     return (
         _build_outputs(board, clock), _build_sensors(board, clock, values),
-        _build_button(board, clock),
-    )
+        _build_button(board, clock))
 
 
 def _build_sensors(board, clock, values):
-    """Return [(spec, sensor)] in the board's order. Raises NodeError for a bus that is missing."""
+    """Return [(spec, sensor)] in the board's order. Raises NodeError for a missing bus."""
     buses = _build_buses(board, clock)
     gpio = Gpio(machine.Pin, machine.time_pulse_us, time.sleep_us)
     sensors = []
@@ -42,7 +42,7 @@ def _build_sensors(board, clock, values):
 
 
 def _build_button(board, clock):
-    """Return the button of the board, or None where it has none."""
+    """Return the button of the board, or None."""
     spec = board["button"]
     if spec is None:
         return None
@@ -51,14 +51,14 @@ def _build_button(board, clock):
 
 
 def _build_outputs(board, clock):
-    """Return {name: Output}. Dosers share one timer, for only one ever runs; raises NodeError."""
+    """Return {name: Output}. Dosers share a timer: only one runs at a time. Raises NodeError."""
     outputs = {}
     expanders = _build_expanders(board)
     doser_timer = None
     next_timer = 0
     for spec in board["actuators"]:
-        kind = _KINDS.get(spec["part"])
-        if kind is None:
+        kind = spec["part"]
+        if kind not in _KINDS:
             raise NodeError(f"{spec['name']}: {spec['part']} is no actuator")
         if kind == "doser" and spec["name"] not in DOSERS:
             raise NodeError(f"{spec['name']}: no limits are known for such a doser")
@@ -105,7 +105,7 @@ def _build_expanders(board):
 
 
 def _build_i2c(board):
-    """Return the I2C buses by name; building one twice gives the same controller, or pins."""
+    """Return the I2C buses by name. Building one again returns the same controller or pins."""
     buses = {}
     controller = 0
     for name, spec in board["i2c"].items():
@@ -127,8 +127,7 @@ def _build_buses(board, clock):
     for number, (name, spec) in enumerate(board["uart"].items()):
         buses["uart." + name] = machine.UART(
             number + 1, baudrate=spec["baud"], tx=machine.Pin(spec["tx_pin"]),
-            rx=machine.Pin(spec["rx_pin"]), timeout=0,
-        )
+            rx=machine.Pin(spec["rx_pin"]), timeout=0)
     for spec in board["adcs"]:
         bus = _own_inputs(spec["pins"]) if "pins" in spec else buses[spec["bus"]]
         buses["adc." + spec["name"]] = _driver(spec["part"]).build(spec, bus, clock)
@@ -136,7 +135,7 @@ def _build_buses(board, clock):
 
 
 def _own_inputs(pins):
-    """Return the chip's own converter at each of `pins`, with its widest range."""
+    """Return the chip's own ADC at each of `pins`, with its widest range."""
     adc = machine.ADC
     return [adc(machine.Pin(pin), atten=adc.ATTN_11DB) for pin in pins]
 

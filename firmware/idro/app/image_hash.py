@@ -1,4 +1,4 @@
-"""Which firmware is this: a hash over the files of the flash, as the build step states it."""
+"""The hash over the application's files on flash, computed as the image build does."""
 
 import binascii
 import hashlib
@@ -7,13 +7,11 @@ _CHUNK_BYTES = 512
 
 
 def image_sha256(root="/"):
-    """Return the hash of the files that /manifest.json names, as they really are on the flash.
+    """Return the hash of the files listed in /manifest.json, or "" without a manifest.
 
-    Without a manifest it is "".
-
-    SHA-256 over `path + "\\n" + hex SHA-256 of the file + "\\n"` in the order of the paths. A file
-    that cannot be read counts as "missing", so the hash differs from the build's. The manifest
-    has a line for each file, ascending; as a whole it would not fit beside a node.
+    It is the SHA-256 over `path + "\\n" + hex SHA-256 of the file + "\\n"` by ascending path. A
+    file that cannot be read counts as "missing". The manifest lists one file a line and is read by
+    lines: as a whole it would not fit the heap.
     """
     whole = hashlib.sha256()
     buffer = bytearray(_CHUNK_BYTES)

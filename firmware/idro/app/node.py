@@ -1,7 +1,7 @@
-"""The composition root: builds the node from its board, starts its tasks, keeps them alive.
+"""The composition root: builds the application of the board and runs its tasks.
 
-Order of a start: outputs safe (boot.py has done it already), watchdog, storage, safety gate, then
-sampling and control, and only then the network, which nothing else waits for.
+Start-up order: outputs safe (already done by boot.py), watchdog, storage, safety gate, sampling
+and control, and last the network, on which nothing else waits.
 """
 
 import asyncio
@@ -12,16 +12,19 @@ import os
 import sys
 import time
 
+from idro.app.actions import CommandActions
 from idro.app.clock import Clock
 from idro.app.commands import CommandHandler
-from idro.app.control_cycle import ControlCycle
+from idro.app.control_cycle import ControlContext, ControlCycle
 from idro.app.correction_task import CorrectionTask
 from idro.app.dose_task import DoseTask
+from idro.app.dosing_cycle import DosingCycle
+from idro.app.event_log import EventLog
 from idro.app.network_task import NetworkTask
 from idro.app.ota.reasons import PLANNED
 from idro.app.ota.service import UpdateService
-from idro.app.overrides import Overrides, check_kind
-from idro.app.persistent_state import PersistentState, note_error
+from idro.app.overrides import Overrides
+from idro.app.persistent_state import PersistentState, save_error
 from idro.app.reserved_space import ReservedSpace
 from idro.app.sampling import Sampler
 from idro.app.settings import Settings
@@ -29,187 +32,189 @@ from idro.app.telemetry import Telemetry
 from idro.board import BOARD, VERSION, wiring
 from idro.errors import ProtocolError
 from idro.net.module_cache import unload
+from idro.net.publisher import Handlers
 from idro.outbox.outbox import Outbox
+from idro.protocol.messages import ConfigReport, Info
 from idro.safety import limits, safe_outputs
 from idro.safety.authentication import CommandIdLog
 from idro.safety.dosing_authority import DosingAuthority
 from idro.safety.ledger import CRASHES, Ledger
-from idro.safety.outputs import Refused
 from idro.safety.supervisor import Supervisor, printable
 from idro.update import platform, slots
 
 DATA = "/data"
-# How long one cycle may take on top of the wait for the next before the watchdog goes hungry.
+# How long one cycle may take beyond the wait for the next before the watchdog is not fed.
 _GRACE_MS = 10_000
 _HOUSEKEEPING_MS = 60_000
-# While a person calibrates, who watches the reading settle.
+# While a person calibrates and watches the reading settle.
 _CALIBRATING_EVERY_MS = 2_000
-# The least that is taken of the heap between two collections: docs/memory.md.
+# The minimum allocated between two collections of the heap: docs/memory.md.
 _COLLECT_EVERY_B = 4_096
-# Refused memory is told of that often at most; the line may be without for so long.
-_TELL_MEMORY_MS = 600_000
-_STARVED_MS = 900_000
-# Before a reset after a failure: half a minute, all off, so that a crash loop wears no flash out.
+_MAX_OUT_OF_MEMORY_MS = 900_000
+# The pause before a reset after a failure, 30 s with all off: a crash loop must spare the flash.
 _PAUSES = 10
 _PAUSE_MS = 3_000
 
 
 class Node:
-    """One node, built and not yet running."""
+    """The application, built and not yet running."""
 
     def __init__(self, feed, boot_id):
         _collect_often()
-        self.clock = Clock()
-        self.boot_id = boot_id
-        self.store = platform.NvsStore()
-        self.failed_task = ""  # the first one that failed in this boot, but for the network's
-        self._flash_told = {}  # part: its error when it was looked at last
-        self.kept = PersistentState(platform.rtc_memory(), self.store, self.clock)
-        self.settings = Settings((DATA + "/settings.a", DATA + "/settings.b"))
-        self.outputs, sensors, button = _build_hardware(self.clock, self.settings.values)
-        self.sampler = Sampler(sensors, self.clock, self.record)
-        self.telemetry = Telemetry(self.sampler, self.outputs, self.clock)
-        self.outbox = Outbox(
-            DATA + "/outbox", boot_id, self.telemetry.channels, self.clock
-        )
-        self.ballast = ReservedSpace(DATA + "/ballast")
-        self._open_gate()
-        self.supervisor = Supervisor(self.clock, feed, self.gate.off_all, self.record)
-        self.overrides = Overrides(self.clock)
-        self.doses = DoseTask(self.gate, self.sampler.readings, self.supervisor.beat)
-        self.correction = CorrectionTask(self, button)
-        self.loops = ControlCycle(self)
-        self.supervisor.add("control", self._control, is_critical=True)
-        self.supervisor.add("dosing", self.doses.run, is_critical=True)
-        self.supervisor.add("correction", self.correction.run)
-        if self.loops.irrigating is not None:
-            self.supervisor.add("irrigation", self.loops.irrigating.run, is_critical=True)
-        commands = self._commands()
-        self.updates = UpdateService(self, commands)
-        self.supervisor.add("update", self.updates.run)
-        self.link = NetworkTask(self, commands)
+        self.clock = clock = Clock()
+        self._boot_id = boot_id
+        self._store = store = platform.NvsStore()
+        self._flash_errors = {}  # part: its error when last checked
+        self._persistent = PersistentState(platform.rtc_memory(), store, clock)
+        self._settings = Settings((DATA + "/settings.a", DATA + "/settings.b"))
+        values = self._settings.values
+        self._config_error = self._settings.error
+        self.events = EventLog(clock)
+        self._outputs, sensors, button = _build_hardware(clock, values)
+        self.sampler = Sampler(sensors, clock, self.events.record)
+        self._telemetry = Telemetry(self.sampler, self._outputs, clock)
+        self._outbox = Outbox(DATA + "/outbox", boot_id, self._telemetry.channels, clock)
+        self.events.open(self._outbox)
+        self._space = ReservedSpace(DATA + "/ballast")
+        granted_pct = self._open_gate()
+        context = ControlContext(
+            clock, values, self.sampler, self.gate, self._outputs, self.events)
+        self._supervisor = Supervisor(clock, feed, self.gate.off_all, self.events.record)
+        beat, readings = self._supervisor.beat, self.sampler.readings
+        overrides = Overrides(clock, self.gate, readings)
+        self._doses = DoseTask(self.gate, readings, beat)
+        self._dosing = DosingCycle(
+            context, doses=self._doses, persistent=self._persistent, granted_pct=granted_pct)
+        correction = CorrectionTask(
+            context, button=button, doses=self._doses, beat=beat,
+            on_given=self._dosing.given_by_hand)
+        self.control = ControlCycle(
+            context, overrides=overrides, dosing_cycle=self._dosing, correction=correction,
+            beat=beat)
+        actions = CommandActions(
+            context, doses=self._doses, dosing_cycle=self._dosing, control=self.control,
+            correction=correction, overrides=overrides).by_verb()
+        self._connect(context, actions)
+        self._add_tasks(correction)
         self._housekeeping_due_ms = 0
         self._heap_free_b = 0
-        self._refused_part, self._refused_count = "", 0  # since it was told last
-        self._refused_told_ms = -_TELL_MEMORY_MS
-        if not self.kept.has_day:
-            # A board that never knew the time begins its first day when it is switched on.
-            self.clock.start_day_at(self.settings.values["light.on_minute"] * 60)
+        if not self._persistent.has_day:
+            # A board that has never known the time starts its first day when it is switched on.
+            clock.start_day_at(values["light.on_minute"] * 60)
 
-    def record(self, kind, detail):
-        """Put an event into the outbox. A flash that refuses stops nothing."""
-        if kind == "restarted" and detail["task"] not in ("wifi", "link"):
-            self.failed_task = self.failed_task or detail["task"]
-        try:
-            self.outbox.append_event(self.clock.now_ms(), kind, detail)
-        except (OSError, ProtocolError) as error:
-            print("event lost:", kind, error)
-        except MemoryError:
-            self.no_memory("events")
+    def _connect(self, context, actions):
+        """Build what communicates with the host: commands, updates and the network."""
+        store = self._store
+        actions["stop"], actions["resume"] = self._stop, self._resume
+        self._image_sha256 = _image_sha256()
+        handlers = Handlers(
+            self._info, self._config_report, lambda payload: self._commands.receive(payload),
+            self._on_config, self._on_stored,
+            lambda leaf, payload: self._updates.receive(leaf, payload))
+        self._network = NetworkTask(
+            store=store, clock=self.clock, outbox=self._outbox, handlers=handlers,
+            events=self.events, beat=self._supervisor.beat)
+        identity = (store.text("node_id"), store.blob("key"), self._boot_id)
+        self._commands = CommandHandler(
+            identity, clock=self.clock, command_ids=CommandIdLog(DATA + "/ids"), actions=actions,
+            record_event=self.events.record, send_ack=self._network.publisher.send_ack)
+        self._updates = UpdateService(
+            context, commands=self._commands, network=self._network, space=self._space,
+            ledger=self._ledger, restart_obstacle=self.control.restart_obstacle,
+            restart=self._restart)
+        actions["offer"], actions["cancel"] = self._updates.offer, self._updates.cancel
 
-    def no_memory(self, part):
-        """Memory was refused to a part that goes on without what it was for."""
-        self._refused_part = part
-        self._refused_count += 1
+    def _add_tasks(self, correction):
+        add = self._supervisor.add
+        add("control", self._control, is_critical=True)
+        add("dosing", self._doses.run, is_critical=True)
+        add("correction", correction.run)
+        if self.control.irrigation is not None:
+            add("irrigation", self.control.irrigation.run, is_critical=True)
+        add("update", self._updates.run)
+        self._network.add_tasks(add)
 
     async def run(self):
-        """Run for ever. Ends only by an exception, and then the board is to be reset."""
-        await self.supervisor.run()
+        """Run for ever. Ends only by an exception; then the board must be reset."""
+        await self._supervisor.run()
 
     def _open_gate(self):
+        """Open ledger, dosing authority and safety gate. Returns the granted share, %."""
+        record, persistent = self.events.record, self._persistent
         paths = (DATA + "/ledger.a", DATA + "/ledger.b")
-        ledger = Ledger(paths, self.kept.chain_ms, self.store.number("ledger") == 1)
-        self.kept.raise_to(ledger.last_chain_ms)
+        ledger = Ledger(paths, persistent.chain_ms, self._store.number("ledger") == 1)
+        persistent.raise_to(ledger.last_chain_ms)
         if not ledger.error:
-            self._note_ledger()
-        self.authority = DosingAuthority(self.store, self.kept.chain_ms)
-        self.granted_pct = self.authority.granted_pct(self.settings.values)
-        self.reset = self._reset_cause()
-        self.record("boot", {
-            "reset": self.reset, "version": slots.running.version or VERSION,
-            "last_error": printable(self.kept.last_error),
-        })
+            self._mark_ledger()
+        self._ledger = ledger
+        self._authority = DosingAuthority(self._store, persistent.chain_ms)
+        granted_pct = self._authority.granted_pct(self._settings.values)
+        self._reset_cause = platform.reset_cause()
+        if self._reset_cause == "power_on" and persistent.had_rtc:
+            self._reset_cause = "brown_out"  # RTC memory has survived: the supply only dipped
+        record("boot", {
+            "reset": self._reset_cause, "version": slots.running.version or VERSION,
+            "last_error": printable(persistent.last_error)})
         gate = _gate_class()
-        self.gate = gate(self.outputs, ledger, self._limits(), self.clock, self.record)
-        self._flash = {"outbox": self.outbox, "ledger": ledger, "settings": self.settings}
+        self.gate = gate(self._outputs, ledger, self._limits(granted_pct), self.clock, record)
         self._watch_flash()
-        if self.kept.count_crash(self._has_crashed()):
-            self.gate.lock(CRASHES)
+        if persistent.count_crash(self._has_crashed()):
+            self.gate.latch(CRASHES)
+        return granted_pct
 
     def _has_crashed(self):
-        """True for a reset that nobody wanted. Those of a trial are counted by its tries."""
-        is_trial_over = self.store.text("update_told") != ""
-        if slots.running.state == "trial" or is_trial_over or self.kept.last_error == PLANNED:
+        """True after an unplanned reset. Those of a trial are counted by its tries."""
+        is_trial_over = self._store.text("update_told") != ""
+        is_planned = self._persistent.last_error == PLANNED
+        if slots.running.state == "trial" or is_trial_over or is_planned:
             return False
-        return self.reset in ("watchdog", "hard", "brown_out")
+        return self._reset_cause in ("watchdog", "hard", "brown_out")
 
-    @property
-    def ledger_error(self):
-        """Why the dose ledger cannot be read or written, or an empty text."""
-        return self._flash["ledger"].error
-
-    def restart(self, why):
-        """Make everything safe and reset the board, which is no crash. Never returns."""
+    def _restart(self, why):
+        """Make everything safe and reset the board; not counted as a crash. Never returns."""
         self.gate.off_all()
         safe_outputs.drive_all_safe()
-        note_error(platform.rtc_memory(), why)
+        save_error(platform.rtc_memory(), why)
         platform.restart()
 
-    def _note_ledger(self):
-        """From here on two missing copies of the ledger are damage, not a new board."""
+    def _mark_ledger(self):
+        """Note in NVS that a ledger exists: from now on, two missing copies are damage."""
         try:
-            if self.store.number("ledger") != 1:
-                self.store.put(ledger=1)
+            if self._store.number("ledger") != 1:
+                self._store.put(ledger=1)
         except OSError as error:
-            print("the ledger cannot be noted:", error)
-
-    def _reset_cause(self):
-        """Power came on, but RTC memory was kept: the supply sagged."""
-        cause = platform.reset_cause()
-        return "brown_out" if cause == "power_on" and self.kept.had_rtc else cause
-
-    def _commands(self):
-        identity = (self.store.text("node_id"), self.store.blob("key"), self.boot_id)
-        actions = {
-            "dose": self._dose, "run": self._run, "stop": self._stop, "resume": self._resume,
-            "correct": self._correct, "end_correction": self._end_correction,
-            "hold": self._hold,
-            "offer": lambda args, by, answer: self.updates.offer(args, by, answer),
-            "cancel": lambda args, by, answer: self.updates.cancel(args, by, answer),
-        }
-        seen = CommandIdLog(DATA + "/ids")
-        return CommandHandler(identity, self.clock, seen, actions, self.record)
+            print("ledger mark not saved:", error)
 
     def _watch_flash(self):
-        """Tell once of each part whose flash refuses, and give it the room that is kept for that;
-        nothing stops for it but doses."""
-        for part, owner in self._flash.items():
+        """Record new flash failures and release the reserved space. They stop only doses."""
+        record, errors = self.events.record, self._flash_errors
+        for part, owner in (("outbox", self._outbox), ("ledger", self._ledger),
+                            ("settings", self._settings)):
             error = owner.error or ""
-            if error and error != self._flash_told.get(part):
-                self.record("flash_failed", {"part": part, "error": printable(error)[:120]})
-            self._flash_told[part] = error
-        has_failed = any(self._flash_told.values())
-        if self.ballast.watch(self.clock.now_ms(), has_failed):
-            self.record("flash_failed", {"part": "space", "error": "flash is full or refuses"})
-        self.outbox.hold(not self.ballast.is_laid)
+            if error and error != errors.get(part):
+                record("flash_failed", {"part": part, "error": printable(error)[:120]})
+            errors[part] = error
+        if self._space.update(self.clock.now_ms(), any(errors.values())):
+            record("flash_failed", {"part": "space", "error": "flash is full or refuses"})
+        self._outbox.limit_growth(not self._space.is_reserved)
 
     async def _control(self):
-        """Sample, decide, record: once every sample.every_ms, at even steps of uptime."""
-        clock = self.clock
+        """Sample, decide and record every sample.every_ms, at multiples of it in uptime."""
+        clock, values = self.clock, self._settings.values
         while True:
-            every_ms = self.settings.values["sample.every_ms"]
-            if self.loops.held_ms:
+            every_ms = values["sample.every_ms"]
+            if self.control.pause_left_ms:
                 every_ms = min(every_ms, _CALIBRATING_EVERY_MS)
-            self.supervisor.beat("control", every_ms + _GRACE_MS)
-            await self.sampler.cycle(self.loops.moved_by)
+            self._supervisor.beat("control", every_ms + _GRACE_MS)
+            await self.sampler.cycle(self.control.moved_by)
             self.gate.observe(self.sampler.readings)
-            self.loops.cycle()
-            self._keep_record()
-            now_ms = clock.now_ms()
-            await clock.sleep_ms(every_ms - now_ms % every_ms)
+            self.control.cycle()
+            self._append_record()
+            await clock.sleep_ms(every_ms - clock.now_ms() % every_ms)
 
-    def _keep_record(self):
-        values = self.settings.values
+    def _append_record(self):
+        """Append a telemetry record to the outbox and save the clocks."""
+        values = self._settings.values
         now_ms = self.clock.now_ms()
         if now_ms >= self._housekeeping_due_ms:
             self._housekeeping_due_ms = now_ms + _HOUSEKEEPING_MS
@@ -217,111 +222,82 @@ class Node:
             self._watch_authority()
             self._watch_memory()
         try:
-            at_ms, numbers, faults = self.telemetry.record(
-                values["reservoir.area_cm2"], self._heap_free_b, self.outbox.count,
-                self.link.wifi.rssi_dbm(),
-            )
-            self.outbox.append_telemetry(at_ms, numbers, faults)
-            self.kept.save(self.clock.second_of_day(values["clock.utc_offset_min"]))
+            at_ms, numbers, faults = self._telemetry.record(
+                values["reservoir.area_cm2"], self._heap_free_b, self._outbox.count,
+                self._network.wifi.rssi_dbm())
+            self._outbox.append_telemetry(at_ms, numbers, faults)
+            self._persistent.save(self.clock.second_of_day(values["clock.utc_offset_min"]))
         except (OSError, ProtocolError) as error:
             print("record lost:", error)
         except MemoryError:
-            self.no_memory("records")
+            self.events.memory_refused("records")
 
     def _watch_memory(self):
-        """Tell of memory that was refused; where the line got none for long, begin anew."""
+        """Collect garbage, record refused memory; restart if the publisher got none for long."""
         gc.collect()
         self._heap_free_b = gc.mem_free()
-        now_ms = self.clock.now_ms()
-        if self._refused_count and now_ms - self._refused_told_ms >= _TELL_MEMORY_MS:
-            detail = {"part": self._refused_part, "count": self._refused_count}
-            self._refused_count = 0
-            self._refused_told_ms = now_ms
-            self.record("memory_refused", detail)
-        if self.link.out_of_memory_ms > _STARVED_MS and not self.doses.is_busy:
-            self.restart("no memory for the line")
-
-    def take_settings(self, by, changed):
-        """Put changed settings in force; drivers and loops read the very same dict."""
-        self.gate.set_limits(self._limits())
-        self._grant("settings")
-        self.loops.settings_changed(changed)
-        self.record("configured", {"rev": self.settings.rev, "by": by})
+        self.events.record_refused_memory()
+        out_of_memory_ms = self._network.publisher.out_of_memory_ms
+        if out_of_memory_ms > _MAX_OUT_OF_MEMORY_MS and not self._doses.is_busy:
+            self._restart("out of memory: the connection was lost")
 
     def _watch_authority(self):
-        """Look at the latch, once a minute and before a person changes it: none goes unseen."""
-        self.authority.watch(self.settings.values, self.gate.latch_code)
-        self._grant("three days without a latch" if self.authority.left_ms == 0
+        """Pass the latch to the authority, once a minute and before a person changes it."""
+        self._authority.update(self._settings.values, self.gate.latch_code)
+        self._grant("three days without a latch" if self._authority.left_ms == 0
                     else "dosing was latched")
 
-    def _limits(self):
-        return limits.derive(self.settings.values, BOARD["volume_l"], self.granted_pct)
+    def _limits(self, granted_pct):
+        return limits.derive(self._settings.values, BOARD["volume_l"], granted_pct)
 
     def _grant(self, reason):
-        """Put the share of the budgets in force that is asked for and earned, where it changes."""
-        values = self.settings.values
-        granted_pct = self.authority.granted_pct(values)
-        if granted_pct == self.granted_pct:
+        """Apply the share of the dosing budgets that is requested and earned, if it changed."""
+        values = self._settings.values
+        granted_pct = self._authority.granted_pct(values)
+        if granted_pct == self._dosing.granted_pct:
             return
-        self.granted_pct = granted_pct
-        self.gate.set_limits(self._limits())
-        self.record("authority", {
+        self._dosing.granted_pct = granted_pct
+        self.gate.set_limits(self._limits(granted_pct))
+        self.events.record("authority", {
             "granted_pct": granted_pct, "asked_pct": values["dosing.authority_pct"],
-            "reason": reason,
-        })
+            "reason": reason})
 
-    def take_host_time(self, unix_ms):
-        """Take the wall time of the host; returns True when that changed the clock."""
-        by_ms = self.clock.set_from_host(unix_ms)
+    def _info(self):
+        clock = self.clock
+        outputs = {name: output.kind for name, output in self._outputs.items()}
+        return Info(
+            slots.running.version or VERSION, BOARD["name"], BOARD["chip"], self._boot_id,
+            clock.now_ms(), clock.boot_unix_ms, clock.quality, self._reset_cause,
+            self._image_sha256, self._telemetry.channels, outputs, self._outbox.boots(),
+            BOARD["button"] is not None, self._dosing.granted_pct, self._authority.left_ms,
+            self._updates.running)
+
+    def _config_report(self):
+        return ConfigReport(self._settings.rev, self._config_error, self._settings.values)
+
+    def _on_config(self, pieces):
+        settings = self._settings
+        changed, error = self._commands.receive_config(pieces, settings)
+        if changed is None and error is None:
+            return
+        self._config_error = error
+        if changed is not None:
+            # Drivers and control read the same dict of values, which has changed in place.
+            self.gate.set_limits(self._limits(self._dosing.granted_pct))
+            self._grant("settings")
+            self.control.settings_changed(changed)
+            self.events.record("configured", {"rev": settings.rev, "by": settings.by})
+        self._network.publisher.publish_config()
+
+    def _on_stored(self, stored):
+        """Take the wall time of the host from down/stored."""
+        by_ms = self.clock.set_from_host(stored.unix_ms)
         if by_ms is None:
-            return False
-        self.outbox.set_boot_unix_ms(self.clock.boot_unix_ms)
-        detail = {"boot_unix_ms": self.clock.boot_unix_ms, "by_ms": by_ms}
-        self.record("clock_set", detail)
-        return True
-
-    def _dose(self, args, by, answer):
-        def done(actuation, refusal):
-            if refusal is not None:
-                answer("refused", refusal)
-            else:
-                self.loops.dosed_by_hand(actuation)
-                answer("done", f"{actuation.volume_ul / 1_000:.2f} ml of {actuation.actuator}")
-
-        self.doses.submit(args["actuator"], args["volume_ul"], ("by hand", by), done)
-
-    def _run(self, args, by, answer):
-        name, for_ms = args["actuator"], args["for_ms"]
-        check_kind(self.outputs, name)
-        duty_pct = args.get("duty_pct", 100)
-        self.overrides.set(name, for_ms, duty_pct, by)
-        refusal = self.loops.apply_override(name)
-        if refusal is None:
-            answer("done", f"{name} at {duty_pct} % for {for_ms // 1_000} s")
-        else:
-            self.overrides.clear(name)
-            answer("refused", refusal)
-
-    def _hold(self, args, by, answer):
-        for_ms = args["for_ms"]
-        if for_ms and self.correction.is_open:
-            raise Refused("busy", "a correction is open: end it first")
-        self.loops.pause_automation(for_ms)
-        left = f"held for {-(-for_ms // 60_000)} min" if for_ms else "released"
-        answer("done", f"automatic dosing and filling are {left}")
-
-    def _correct(self, args, by, answer):
-        if self.loops.held_ms:
-            raise Refused("busy", "probes are being calibrated")
-        self.correction.begin(
-            args["actuator"], args["target_milli_ph"], args["volume_ul"], by
-        )
-        answer("done", "the correction is open: each step waits for the button on the board")
-
-    def _end_correction(self, args, by, answer):
-        was_open = self.correction.is_open
-        self.correction.end(f"ended by {by}")
-        answer("done", "the correction is over" if was_open else "no correction was open")
+            return
+        boot_unix_ms = self.clock.boot_unix_ms
+        self._outbox.set_boot_unix_ms(boot_unix_ms)
+        self.events.record("clock_set", {"boot_unix_ms": boot_unix_ms, "by_ms": by_ms})
+        self._network.publisher.publish_info()
 
     def _stop(self, args, by, answer):
         self._watch_authority()
@@ -331,22 +307,19 @@ class Node:
     def _resume(self, args, by, answer):
         self._watch_authority()
         self.gate.resume(by)
-        self.kept.forget_crashes()
+        self._persistent.clear_crashes()
         answer("done", "dosing is released")
 
 
 def main(feed):
-    """Run the node until it cannot go on, then make it safe and reset the board.
-
-    `feed()` feeds the watchdog, which runs already.
-    """
+    """Run the node until it fails, then reset the board. `feed()` feeds the running watchdog."""
     error = "the node ended"
     try:
         make_data_folder()
         boot_id = str(binascii.hexlify(os.urandom(4)), "ascii")
         asyncio.run(Node(feed, boot_id).run())
     except KeyboardInterrupt:
-        error = None  # somebody is at the console: outputs off, and the prompt is theirs
+        error = None  # a person is at the console: outputs off, and no reset
     except Exception as failure:
         sys.print_exception(failure)
         error = f"{type(failure).__name__}: {failure}"
@@ -354,7 +327,7 @@ def main(feed):
     finally:
         safe_outputs.drive_all_safe()
         if error is not None:
-            note_error(platform.rtc_memory(), printable(error))
+            save_error(platform.rtc_memory(), printable(error))
             for _ in range(_PAUSES):
                 feed()
                 time.sleep_ms(_PAUSE_MS)
@@ -362,13 +335,13 @@ def main(feed):
 
 
 def _collect_often():
-    """Have garbage collected before the heap is full: what stays then lies together."""
+    """Collect garbage before the heap is full, so that lasting objects lie close together."""
     gc.collect()
     gc.threshold(max(_COLLECT_EVERY_B, gc.mem_free() // 16))
 
 
 def _build_hardware(clock, values):
-    """Return (outputs, sensors, button) of this board. What only building needs is let go."""
+    """Return (outputs, sensors, button) of this board, and unload the builder."""
     from idro.app import hardware
 
     board = dict(BOARD)
@@ -378,8 +351,16 @@ def _build_hardware(clock, values):
     return built
 
 
+def _image_sha256():
+    from idro.app.image_hash import image_sha256
+
+    digits = image_sha256()
+    unload("idro.app.image_hash")
+    return digits
+
+
 def _gate_class():
-    """Return the safety gate, or the one that gives no dose while an update is on trial."""
+    """Return the class of the safety gate; during the trial of an update one without doses."""
     if slots.running.state == "trial":
         from idro.update.trial_gate import TrialGate
 
@@ -390,7 +371,7 @@ def _gate_class():
 
 
 def make_data_folder():
-    """Create the data folder where it is missing. Each part that needs it tells what failed."""
+    """Create the data folder if it is missing. The parts that need it record a failure."""
     try:
         os.mkdir(DATA)
     except OSError as error:

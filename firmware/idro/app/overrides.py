@@ -1,40 +1,48 @@
-"""What a person wants an output to do for a while, instead of its program."""
+"""Manual overrides: a person runs or stops an output for a limited time."""
 
-from idro.safety.outputs import Refused
+from idro.safety.outputs import CONTROL, Refused
 
 
 class Overrides:
-    """Wishes by actuator, each with an end. A wish passes the same gate as the program."""
+    """Overrides by actuator, and the leases of switches. An override passes the same gate."""
 
-    def __init__(self, clock):
+    def __init__(self, clock, gate, readings):
         self._clock = clock
-        self._wishes = {}  # actuator: (until_ms, duty_pct, by)
+        self._gate = gate
+        self._readings = readings
+        self._overrides = {}  # actuator: (until_ms, duty_pct, by)
 
     def set(self, actuator, for_ms, duty_pct, by):
-        """Let `actuator` be at duty_pct (0 is off, a switch is on at any other) for for_ms."""
-        self._wishes[actuator] = (self._clock.now_ms() + for_ms, duty_pct, by)
+        """Override `actuator` for for_ms. duty_pct 0 is off; a switch is on at any other."""
+        self._overrides[actuator] = (self._clock.now_ms() + for_ms, duty_pct, by)
 
     def clear(self, actuator):
-        """Forget the wish for `actuator`."""
-        self._wishes.pop(actuator, None)
+        """Delete the override of `actuator`."""
+        self._overrides.pop(actuator, None)
 
     def of(self, actuator):
-        """Return (ms left, duty_pct, by) of the wish in force, or None."""
-        wish = self._wishes.get(actuator)
-        if wish is None:
+        """Return (ms left, duty_pct, by) of the active override, or None."""
+        override = self._overrides.get(actuator)
+        if override is None:
             return None
-        left_ms = wish[0] - self._clock.now_ms()
+        left_ms = override[0] - self._clock.now_ms()
         if left_ms <= 0:
-            del self._wishes[actuator]
+            del self._overrides[actuator]
             return None
-        return left_ms, wish[1], wish[2]
+        return left_ms, override[1], override[2]
 
-
-def check_kind(outputs, actuator):
-    """Return the kind of a switch or dimmer. Raises Refused for a doser or an unknown name."""
-    output = outputs.get(actuator)
-    if output is None:
-        raise Refused("unknown", f"there is no {actuator}")
-    if output.kind == "doser":
-        raise Refused("kind", f"{actuator} takes a dose, not a run")
-    return output.kind
+    def lease(self, name, decision):
+        """Lease or end a switch by its override or `decision`. Returns why refused, or None."""
+        for_ms, reason, by = decision.on_ms, decision.reason, CONTROL
+        override = self.of(name)
+        if override is not None:
+            for_ms = override[0] if override[1] else None
+            reason, by = "by hand", override[2]
+        try:
+            if for_ms is None:
+                self._gate.end(name, reason)
+            else:
+                self._gate.run(name, for_ms, reason, by, self._readings)
+        except Refused as refused:
+            return refused.reason  # the gate has recorded it and left the output off
+        return None

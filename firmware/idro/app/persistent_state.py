@@ -1,9 +1,8 @@
-"""What a node keeps over resets: chained uptime, wall time, time of day, why the last boot ended,
-how much nutrient B is owed.
+"""State that survives resets: clocks, last error, crashes, owed nutrient B, learned dose response.
 
 RTC memory is written every cycle and survives everything but a power cut; NVS is written every ten
-minutes and survives that too. Time without power counts as nothing, so budgets and crash counts
-that hang on the chained uptime never come back early.
+minutes and survives that too. Time without power does not count, so budgets and crash counts that
+depend on the chained uptime never expire early.
 """
 
 import binascii
@@ -19,11 +18,11 @@ _CRASHES = 3
 _DAY_S = 86_400
 _OWED = "<QIB"  # chained uptime, volume of nutrient B in ul, 1 when A has been given; in NVS
 _OWED_BYTES = 13
-_LEARNED = "<5H"  # what control.memory.Memory.learned() gives; in NVS
+_LEARNED = "<5H"  # DosingState.learned(); in NVS
 
 
 class PersistentState:
-    """Reads what was kept at construction; save() is called every cycle."""
+    """Reads the saved state at construction; save() is called every cycle."""
 
     def __init__(self, rtc, store, clock):
         self._rtc = rtc
@@ -41,7 +40,7 @@ class PersistentState:
             self._base_ms = max(self._base_ms, chain_ms)
             unix_ms = unix_ms or nvs_unix_ms
         if unix_ms:
-            clock.keep(unix_ms)
+            clock.restore(unix_ms)
         elif second_of_day is not None:
             clock.start_day_at(second_of_day)
         self.has_day = unix_ms > 0 or second_of_day is not None
@@ -51,21 +50,20 @@ class PersistentState:
         return self._base_ms + self._clock.now_ms()
 
     def raise_to(self, chain_ms):
-        """Let the chain not lag behind a stamp that was written before the reset."""
+        """Advance the chained uptime to a stamp that was written before the reset."""
         self._base_ms = max(self._base_ms, chain_ms)
 
     def save(self, second_of_day):
-        """Keep the clocks, in NVS too when it is time. Raises OSError."""
+        """Save the clocks, every ten minutes in NVS too. Raises OSError."""
         clock = self._clock
-        self._rtc.memory(_packed(self.chain_ms(), clock.unix_ms() or 0, b""))
-        if self._clock.now_ms() >= self._nvs_due_ms:
-            self._nvs_due_ms = self._clock.now_ms() + _NVS_EVERY_MS
-            unix_ms = self._clock.unix_ms() or 0
-            kept = struct.pack("<QQI", self.chain_ms(), unix_ms, second_of_day % _DAY_S)
-            self._store.put(kept=kept)
+        chain_ms, unix_ms = self.chain_ms(), clock.unix_ms() or 0
+        self._rtc.memory(_packed(chain_ms, unix_ms, b""))
+        if clock.now_ms() >= self._nvs_due_ms:
+            self._nvs_due_ms = clock.now_ms() + _NVS_EVERY_MS
+            self._store.put(kept=struct.pack("<QQI", chain_ms, unix_ms, second_of_day % _DAY_S))
 
     def count_crash(self, is_abnormal):
-        """Book this boot's reset; returns True when it is the third abnormal one in 24 h."""
+        """Count the reset that started this boot; returns True for the third crash in 24 h."""
         stamps = self._crash_stamps()
         if is_abnormal:
             stamps.append(self.chain_ms())
@@ -75,18 +73,20 @@ class PersistentState:
             self._put_crashes(struct.pack(f"<{len(recent)}Q", *recent))
         return is_abnormal and len(recent) >= _CRASHES
 
-    def forget_crashes(self):
-        """A person has looked."""
+    def clear_crashes(self):
+        """Reset the crash count, after a person resumed dosing."""
         self._put_crashes(b"")
 
     def save_pending_nutrient_b(self, volume_ul, is_given):
-        """Keep that so much nutrient B is owed, 0 none, for an A that was given, or else is about
-        to be. Raises OSError."""
+        """Save the volume of nutrient B that is owed, 0 for none. Raises OSError.
+
+        `is_given` is False while nutrient A is being dosed.
+        """
         owed = struct.pack(_OWED, self.chain_ms(), volume_ul, 1 if is_given else 0)
         self._store.put(owed=owed)
 
-    def owed_b(self):
-        """Return (volume_ul, ms since, is_given) of the nutrient B that is owed, or None."""
+    def pending_nutrient_b(self):
+        """Return (volume_ul, ms since, is_given) of the owed nutrient B, or None."""
         data = self._store.blob("owed")
         if data is None or len(data) != _OWED_BYTES:
             return None
@@ -95,12 +95,12 @@ class PersistentState:
             return None
         return volume_ul, max(0, self.chain_ms() - chain_ms), is_given == 1
 
-    def keep_learned(self, learned):
-        """Keep what dosing has learned of its water. Raises OSError."""
+    def save_learned(self, learned):
+        """Save what DosingState.learned() returned. Raises OSError."""
         self._store.put(learned=struct.pack(_LEARNED, *learned))
 
     def learned(self):
-        """Return what dosing had learned of its water, or None."""
+        """Return what save_learned() saved, or None."""
         data = self._store.blob("learned")
         if data is None or len(data) != struct.calcsize(_LEARNED):
             return None
@@ -110,26 +110,26 @@ class PersistentState:
         try:
             self._store.put(crash_log=data)
         except OSError as error:
-            print("crashes cannot be kept:", error)
+            print("crash count not saved:", error)
 
     def _crash_stamps(self):
         data = self._store.blob("crash_log") or b""
         return list(struct.unpack(f"<{len(data) // 8}Q", data[: len(data) // 8 * 8]))
 
     def _read_rtc(self):
-        """Take over what RTC memory holds; returns its wall time, 0 where there is none."""
-        kept = _unpacked(bytes(self._rtc.memory()))
-        if kept is None:
+        """Restore the state of RTC memory; returns its wall time, 0 if unknown."""
+        saved = _unpacked(bytes(self._rtc.memory()))
+        if saved is None:
             return 0
         self.had_rtc = True
-        self._base_ms, unix_ms, self.last_error = kept
+        self._base_ms, unix_ms, self.last_error = saved
         return unix_ms
 
 
-def note_error(rtc, error):
-    """Leave `error` for the next boot to tell, beside the clocks that are kept there."""
-    kept = _unpacked(bytes(rtc.memory())) or (0, 0, "")
-    rtc.memory(_packed(kept[0], kept[1], error.encode()[:_MAX_ERROR_BYTES]))
+def save_error(rtc, error):
+    """Save `error` in RTC memory for the boot event of the next boot."""
+    saved = _unpacked(bytes(rtc.memory())) or (0, 0, "")
+    rtc.memory(_packed(saved[0], saved[1], error.encode()[:_MAX_ERROR_BYTES]))
 
 
 def _packed(chain_ms, unix_ms, error):
@@ -138,7 +138,7 @@ def _packed(chain_ms, unix_ms, error):
 
 
 def _unpacked(data):
-    """Return (chained uptime, wall time, error text), or None where nothing whole is kept."""
+    """Return (chained uptime, wall time, error text), or None if the data is damaged."""
     if len(data) < _HEAD_BYTES + 4 or data[:4] != _MAGIC:
         return None
     _, chain_ms, unix_ms, length = struct.unpack(_HEAD, data[:_HEAD_BYTES])

@@ -1,7 +1,7 @@
-"""One cycle of all sensors, in the board's order: Samples out, each with a value XOR a fault.
+"""Reads all sensors once a cycle, in the board's order, and checks the plausibility of readings.
 
-Only here does a SensorError become a faulty Sample, and only here are readings judged plausible.
-A fault is told when it begins and when it is over for three cycles, not every cycle.
+Each Sample has a value or a fault; only here a SensorError becomes a fault. A fault is recorded
+when it begins and when it has been over for three cycles.
 """
 
 from idro.control.filters import Reading, Window
@@ -9,12 +9,12 @@ from idro.control.plausibility import ChannelPlausibility
 from idro.errors import SensorError
 from idro.protocol.types import Sample
 
-_JUMPS_TOLD = 3
-_GOOD_TO_END = 3
+_RECORDED_JUMPS = 3  # in a row before a jump is recorded as a fault
+_GOOD_TO_END = 3  # readings in a row that end a fault
 
 
 class Sampler:
-    """Reads `sensors` ([(spec, sensor)]). `readings` always holds the latest Sample a channel."""
+    """Reads `sensors` ([(spec, sensor)]). `readings` is {channel: latest Sample}."""
 
     def __init__(self, sensors, clock, record_event):
         self._sensors = [sensor for _, sensor in sensors]
@@ -22,7 +22,7 @@ class Sampler:
         self._record_event = record_event
         self._tracks = {}
         self._windows = {}
-        self._outages = {}  # channel: the _Outage of one that is bad, or was a moment ago
+        self._outages = {}  # channel: its _Outage, until it has ended
         self.readings = {}
         self.channels = []
         self._measures = []  # of each sensor: [(quantity key, channel)]
@@ -35,7 +35,7 @@ class Sampler:
                 self._windows[channel] = Window()
 
     async def cycle(self, moved_by):
-        """Read everything once. `moved_by`: what may move the water, see plausibility."""
+        """Read all sensors once. `moved_by`: what may move the water, see plausibility."""
         context: dict = {}
         for index, sensor in enumerate(self._sensors):
             measures = self._measures[index]
@@ -50,12 +50,12 @@ class Sampler:
                 self._measured(channel, numbers[key], spread_uv, moved_by, context)
 
     def recalibrated(self):
-        """The same signals read otherwise from here on."""
+        """Take in that the same signals now give other values."""
         for track in self._tracks.values():
             track.recalibrated()
 
     def reading(self, channel, stale_ms):
-        """Return the filtered Reading that control may act on."""
+        """Return the filtered Reading for control."""
         window = self._windows.get(channel)
         if window is None:
             return Reading(None, "stale")
@@ -92,7 +92,7 @@ class Sampler:
             outage = self._outages[channel] = _Outage()
         outage.good_count = 0
         outage.bad_count += 1
-        if outage.since_ms is not None or (fault == "jump" and outage.bad_count < _JUMPS_TOLD):
+        if outage.since_ms is not None or (fault == "jump" and outage.bad_count < _RECORDED_JUMPS):
             return
         outage.since_ms = now_ms
         outage.fault = fault
@@ -116,10 +116,10 @@ class Sampler:
 
 
 class _Outage:
-    """Where a channel's fault stands: told since since_ms, or not (None)."""
+    """The state of a channel with a fault."""
 
     def __init__(self):
-        self.since_ms = None
+        self.since_ms = None  # when it was recorded, None if it was not
         self.ended_ms = None
         self.fault: str | None = None
         self.bad_count = 0

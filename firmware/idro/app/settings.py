@@ -1,8 +1,8 @@
-"""The settings in force, in two slots on flash: each write leaves the last good copy alone.
+"""The active settings, in two slots on flash: a write never touches the last good copy.
 
 A slot is one line "idro1 <bytes> <crc32>" and the JSON of {rev, by, values}, written and read in
-pieces: a crowded heap has no room for it in one. A damaged slot is passed over; with none left the
-defaults hold, and they do not dose.
+pieces because of the fragmented heap. A damaged slot is ignored; without a good one the defaults
+apply, which do not dose.
 """
 
 import errno
@@ -11,7 +11,7 @@ from binascii import crc32
 
 from idro.errors import ProtocolError, SettingsError
 from idro.protocol import settings as table
-from idro.protocol.json_stream import PIECE_BYTES, dumped
+from idro.protocol.json_stream import PIECE_BYTES, dump_pieces
 from idro.protocol.validation import is_integer, load_object
 
 _MAGIC = b"idro1"
@@ -20,7 +20,7 @@ _MAX_HEAD_BYTES = 32
 
 
 class Settings:
-    """Values by key, read by everyone through `values`, replaced as a whole by apply()."""
+    """`values` is {key: value} and stays the same dict; apply() changes it in place."""
 
     def __init__(self, paths):
         self._paths = paths
@@ -28,11 +28,14 @@ class Settings:
         self.rev = 0
         self.by = ""
         self.error = None
-        self._newest = None  # the slot that holds what is in force
+        self._newest = None  # the slot with the active settings
         self._load()
 
     def apply(self, rev, by, values):
-        """Check, write and put in force. Raises SettingsError; then the old ones stay."""
+        """Check, save and activate `values`; returns those that changed.
+
+        Raises SettingsError; then the old ones stay active.
+        """
         if rev <= self.rev:
             raise SettingsError("rev", f"{rev} is not above {self.rev}")
         slot = 0 if self._newest == 1 else 1
@@ -43,12 +46,11 @@ class Settings:
         except OSError as error:
             raise SettingsError("rev", f"cannot be written: {error}") from None
         except MemoryError:
-            raise SettingsError("rev", "no memory was left: send it again") from None
+            raise SettingsError("rev", "out of memory: send it again") from None
         self._newest = slot
         self.rev = rev
         self.by = by
         self.error = None
-        # In place: drivers hold this very dict.
         self.values.update(changed)
         return changed
 
@@ -74,11 +76,11 @@ class Settings:
 
 
 def _write(path, stored):
-    """Put `stored` into a slot; until it is whole the old content stays. Raises OSError."""
-    size, crc = _sum(dumped(stored))
+    """Write `stored` to a slot, whose old content stays until it is complete. Raises OSError."""
+    size, crc = _sum(dump_pieces(stored))
     with open(path + ".new", "wb") as file:
         file.write(_head(size, crc))
-        for piece in dumped(stored):
+        for piece in dump_pieces(stored):
             file.write(piece)
     os.rename(path + ".new", path)
 
@@ -105,7 +107,7 @@ def _head(size, crc):
 
 
 def _sum(pieces):
-    """Return (bytes, CRC-32) of what the pieces are together."""
+    """Return (total bytes, CRC-32) of the pieces."""
     size = crc = 0
     for piece in pieces:
         size += len(piece)
@@ -114,7 +116,7 @@ def _sum(pieces):
 
 
 def _pieces(file):
-    """Yield the rest of a slot's file. Raises SettingsError for one that is too large."""
+    """Yield the rest of a slot's file. Raises SettingsError if it is too large."""
     for _ in range(_MAX_BYTES // PIECE_BYTES):
         piece = file.read(PIECE_BYTES)
         if not piece:

@@ -1,4 +1,4 @@
-"""One record of what the node measured and did: the values and faults of one sampling instant."""
+"""Builds telemetry records: the values and faults of one sampling instant."""
 
 from idro.protocol.quantities import QUANTITIES
 
@@ -7,11 +7,10 @@ LEVEL, VOLUME = "reservoir.level_mm", "reservoir.volume_ml"
 
 
 class Telemetry:
-    """Gathers records. `channels` names everything one may hold, in a fixed order."""
+    """Builds records. `channels` are all channels that a record may hold, in a fixed order."""
 
     def __init__(self, sampler, outputs, clock):
         self._sampler = sampler
-        self._outputs = outputs
         self._clock = clock
         self._last_at_ms = 0
         self._last_on_ms = {name: 0 for name in outputs}
@@ -24,16 +23,16 @@ class Telemetry:
 
             self._add_vpd = add_vpd
             self.channels.append(VPD)
-        self._shown = []  # (channel, output) of what is on for long
+        self._outputs_shown = []  # (channel, output) of all but dosers
         for name, output in outputs.items():
             if output.kind != "doser":
                 key = "duty_pct" if output.kind == "dimmer" else "on_pct"
-                self._shown.append((f"{name}.{key}", output))
-        self.channels += [channel for channel, _ in self._shown]
+                self._outputs_shown.append((f"{name}.{key}", output))
+        self.channels += [channel for channel, _ in self._outputs_shown]
         self.channels += ["node.heap_free_b", "node.outbox_count", "node.rssi_dbm"]
 
     def record(self, area_cm2, heap_free_b, outbox_count, rssi_dbm):
-        """Return (at_ms, values, faults) of now. `rssi_dbm` None: there is no radio link."""
+        """Return (at_ms, values, faults) of now. `rssi_dbm` is None without Wi-Fi."""
         at_ms = self._clock.now_ms()
         values = {}
         faults = {}
@@ -57,7 +56,7 @@ class Telemetry:
         return at_ms, values, faults
 
     def _add_outputs(self, values, interval_ms):
-        for channel, output in self._shown:
+        for channel, output in self._outputs_shown:
             driver = output.driver
             if output.kind == "dimmer":
                 values[channel] = driver.duty_pct

@@ -1,5 +1,5 @@
-"""Pure decisions: readings, settings and now_ms in, a Decision with its reason out.
+"""Pure control functions: readings, settings and now_ms in, a Decision with its reason out.
 
-A reason reads "<what>: <why>, <numbers>": what stands before the first comma is stable while
-nothing changes, so a loop tells it once; what follows may count down.
+A reason reads "<what>: <why>, <numbers>". The part before the first comma stays the same while
+nothing changes and is recorded once; the numbers may change in every cycle.
 """

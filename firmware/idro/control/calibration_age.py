@@ -1,7 +1,6 @@
-"""What control may do by a probe whose calibration is old: past its time, nothing.
+"""Blocks pH dosing once the calibration of the probe is too old.
 
-Only a node that knows the date, and was told when its probe was calibrated, can say so; without
-either, control goes on as it would without a clock.
+Applies only if the node knows the wall time and the day of the calibration.
 """
 
 from idro.protocol.types import hold
@@ -12,10 +11,9 @@ _DAYS_1970_TO_2000 = 10_957
 
 
 def ph_decision(decision, calibrated_day, unix_ms):
-    """Return the pH loop's Decision, or the reason why no acid or base is given by this probe.
+    """Return `decision` of the pH loop, or a hold if the calibration is older than PH_MAX_DAYS.
 
-    `calibrated_day` is the day of the calibration since 2000, 0 where none is known; `unix_ms` the
-    wall time, None where it is not known.
+    `calibrated_day` counts from 2000-01-01, 0 if unknown; `unix_ms` is the wall time or None.
     """
     if decision.actuator is None or not calibrated_day or unix_ms is None:
         return decision

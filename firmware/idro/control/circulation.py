@@ -1,4 +1,4 @@
-"""When the water moves: on and off by turns, never dry. An unknown level stops nothing."""
+"""Circulation pump: runs in cycles on uptime, never dry. An unknown level does not stop it."""
 
 from idro.protocol.types import Decision, hold
 
@@ -10,8 +10,8 @@ _RESTART_ABOVE_MM = 5
 def decide(level, values, now_ms, is_on):
     """Return the Decision for the circulation pump.
 
-    `level` is the Reading of the reservoir, `values` the settings. A lost level sensor is no
-    reason to let the roots dry; a low level is.
+    `level` is the Reading of the reservoir, `values` the settings. The pump stops at a low
+    level, but not without a level reading: the roots would dry out.
     """
     low_mm = values["level.low_mm"] + (0 if is_on else _RESTART_ABOVE_MM)
     if level.value is not None and level.value < low_mm:

@@ -1,7 +1,7 @@
-"""What fan, heater and humidifier do for the air: by temperature, humidity and VPD, day and night.
+"""Controls fan, heater and humidifier by temperature, humidity and VPD, by day and by night.
 
-Without a temperature nothing heats, nothing is misted, and the fan changes the air blindly for
-some minutes of each hour. Heater and fan never run together: what would cool ends what warms.
+Without a temperature, heater and humidifier stay off and the fan ventilates for some minutes of
+each hour. Heater and fan never run together; the fan takes precedence.
 """
 
 import math
@@ -13,18 +13,16 @@ FAN, HEATER, HUMIDIFIER = "fan", "heater", "humidifier"
 TEMP, HUMIDITY = "air.temp_c", "air.rh_pct"
 
 FAN_LEASE_MS = 300_000
-# Short, so that a program that dies heats and mists no longer: the gate grants no more.
+# Short, so that heater and humidifier end soon if the program dies; the gate grants no more.
 LEASE_MS = 120_000
 
-# Contacts that make and break mains wear out: a relay keeps each state for so long, except where
-# it has to be off at once.
-FAN_KEEP_MS = 60_000
+# Minimum times in one state, to spare relay contacts, except if an output must go off at once.
+FAN_MIN_MS = 60_000
 HEATER_ON_MS = 60_000
 HEATER_OFF_MS = 180_000
 HUMIDIFIER_ON_MS = 30_000
 HUMIDIFIER_OFF_MS = 60_000
 
-# Heated to, cooled to, the lowest and the highest VPD.
 _BY_DAY = (
     "climate.heat_day_c", "climate.cool_day_c", "climate.vpd_low_day_pa",
     "climate.vpd_high_day_pa",
@@ -39,16 +37,15 @@ _MINUTE_MS = 60_000
 _DAY_S = 86_400
 _HUMIDITY_DEADBAND_PCT = 5
 
-# What is known of the air: two Readings, and the VPD in Pa, None where one of them is missing.
+# Two Readings, and the VPD in Pa, None if one of them has no value.
 Air = namedtuple("Air", ("thermometer", "hygrometer", "vpd_pa"))
-# What is wanted of it now.
-Points = namedtuple("Points", ("heat_c", "cool_c", "vpd_low_pa", "vpd_high_pa"))
-# How an output stands: on or not, and for how long.
-Run = namedtuple("Run", ("is_on", "for_ms"))
+Setpoints = namedtuple("Setpoints", ("heat_c", "cool_c", "vpd_low_pa", "vpd_high_pa"))
+# The state of an output, and for how long it has had it.
+OutputState = namedtuple("OutputState", ("is_on", "for_ms"))
 
 
 def vpd_pa(temp_c, rh_pct):
-    """Return the vapour pressure deficit of air, Pa: what it could take up less what it holds.
+    """Return the vapour pressure deficit of air in Pa: saturation minus actual vapour pressure.
 
     Saturation over water by Buck's equation of 1996 (Buck Research CR-1A manual, appendix): within
     0.1 % of IAPWS from 0 to 50 C, in single precision too.
@@ -57,51 +54,53 @@ def vpd_pa(temp_c, rh_pct):
     return int(saturated_pa * (100 - rh_pct) * 0.01 + 0.5)
 
 
-def look(thermometer, hygrometer):
-    """Return the Air of two Readings, of temp_c and of rh_pct."""
+def combine(thermometer, hygrometer):
+    """Return the Air of the Readings of temp_c and rh_pct."""
     temp_c, rh_pct = thermometer.value, hygrometer.value
     is_known = temp_c is not None and rh_pct is not None
     return Air(thermometer, hygrometer, vpd_pa(temp_c, rh_pct) if is_known else None)
 
 
 def is_day(second_of_day, values):
-    """Return True in the photoperiod of the light, whether this board drives it or not."""
+    """True in the photoperiod, whether or not this board drives a light."""
     since_s = (second_of_day - values["light.on_minute"] * 60) % _DAY_S
     return since_s < values["light.on_minutes"] * 60
 
 
-def points(values, by_day):
-    """Return the Points of the day or of the night."""
+def setpoints(values, by_day):
+    """Return the Setpoints of day or night."""
     heat, cool, low, high = _BY_DAY if by_day else _BY_NIGHT
-    return Points(values[heat], values[cool], values[low], values[high])
+    return Setpoints(values[heat], values[cool], values[low], values[high])
 
 
-class AirReadings:
-    """What the air is, each with its hysteresis: it ends a deadband inside of where it began."""
+class AirConditions:
+    """Conditions of the air, each with hysteresis: it ends one deadband inside its limit."""
 
     def __init__(self):
         self.is_cold = False
         self.is_warm = False
         self.is_humid = False  # relative humidity is high
-        self.is_close = False  # VPD is low: leaves cannot transpire
-        self.is_dry = False  # VPD is high: they lose too much
+        self.is_vpd_low = False  # leaves cannot transpire
+        self.is_vpd_high = False  # leaves lose too much water
 
-    def look(self, air, wanted, values):
-        """Take in the Air against the Points. What is not known is nothing."""
+    def update(self, air, targets, values):
+        """Compare the Air with the Setpoints. An unknown value meets no condition."""
         temp_c, rh_pct, deficit_pa = air.thermometer.value, air.hygrometer.value, air.vpd_pa
         deadband_c = values["climate.deadband_c"]
         deadband_pa = values["climate.vpd_deadband_pa"]
-        known = temp_c is not None
-        self.is_cold = known and _below(temp_c, wanted.heat_c, deadband_c, self.is_cold)
-        self.is_warm = known and _above(temp_c, wanted.cool_c, deadband_c, self.is_warm)
+        is_known = temp_c is not None
+        self.is_cold = is_known and _below(temp_c, targets.heat_c, deadband_c, self.is_cold)
+        self.is_warm = is_known and _above(temp_c, targets.cool_c, deadband_c, self.is_warm)
         self.is_humid = rh_pct is not None and _above(
             rh_pct, values["climate.rh_max_pct"], _HUMIDITY_DEADBAND_PCT, self.is_humid
         )
-        known = deficit_pa is not None
-        self.is_close = known and _below(
-            deficit_pa, wanted.vpd_low_pa, deadband_pa, self.is_close
+        is_known = deficit_pa is not None
+        self.is_vpd_low = is_known and _below(
+            deficit_pa, targets.vpd_low_pa, deadband_pa, self.is_vpd_low
         )
-        self.is_dry = known and _above(deficit_pa, wanted.vpd_high_pa, deadband_pa, self.is_dry)
+        self.is_vpd_high = is_known and _above(
+            deficit_pa, targets.vpd_high_pa, deadband_pa, self.is_vpd_high
+        )
 
 
 def _below(value, limit, deadband, was_below):
@@ -112,37 +111,37 @@ def _above(value, limit, deadband, was_above):
     return value > limit - (deadband if was_above else 0)
 
 
-def fan(air, senses, wanted, warms, values, run, now_ms):
-    """Return the Decision for the fan, that takes air in from outside.
+def fan(air, conditions, targets, must_cool, values, output, now_ms):
+    """Return the Decision for the exhaust fan.
 
-    `warms`: it does so though the heater is off. Cold air is warmed first, moist or not.
+    `must_cool`: the air warms though the heater is off. Cold air is heated before it is dried.
     """
-    reason = _fan_reason(air, senses, wanted, warms, values, now_ms)
+    reason = _fan_reason(air, conditions, targets, must_cool, values, now_ms)
     is_wanted = reason.startswith("on")
-    if is_wanted != run.is_on and run.for_ms < FAN_KEEP_MS:
-        if run.is_on:
+    if is_wanted != output.is_on and output.for_ms < FAN_MIN_MS:
+        if output.is_on:
             return Decision(FAN, None, FAN_LEASE_MS, None, "on: its relay is not switched so soon")
         return hold("off: its relay is not switched so soon")
     return Decision(FAN, None, FAN_LEASE_MS, None, reason) if is_wanted else hold(reason)
 
 
-def _fan_reason(air, senses, wanted, warms, values, now_ms):
+def _fan_reason(air, conditions, targets, must_cool, values, now_ms):
     temp_c = air.thermometer.value
     minute = now_ms % _HOUR_MS // _MINUTE_MS
     if temp_c is None:
         if minute < values["climate.blind_vent_minutes"]:
             return f"on: blindly, no air temperature ({air.thermometer.fault})"
         return f"off: rests of blind ventilation, no air temperature ({air.thermometer.fault})"
-    if senses.is_warm:
-        return f"on: air is warm, {temp_c:.1f} of {wanted.cool_c:.1f} C"
-    if warms:
+    if conditions.is_warm:
+        return f"on: air is warm, {temp_c:.1f} of {targets.cool_c:.1f} C"
+    if must_cool:
         return "on: it warms though the heater is off"
-    if not senses.is_cold:
-        if senses.is_humid:
-            most_pct = values["climate.rh_max_pct"]
-            return f"on: air is humid, {air.hygrometer.value:.0f} of {most_pct} %"
-        if senses.is_close:
-            return f"on: VPD is low, {air.vpd_pa} of {wanted.vpd_low_pa} Pa"
+    if not conditions.is_cold:
+        if conditions.is_humid:
+            max_pct = values["climate.rh_max_pct"]
+            return f"on: air is humid, {air.hygrometer.value:.0f} of {max_pct} %"
+        if conditions.is_vpd_low:
+            return f"on: VPD is low, {air.vpd_pa} of {targets.vpd_low_pa} Pa"
         if minute < values["climate.vent_minutes"]:
             return "on: fresh air of the hour"
     if air.vpd_pa is None:
@@ -150,10 +149,10 @@ def _fan_reason(air, senses, wanted, warms, values, now_ms):
     return "off: air is well"
 
 
-def heater(air, senses, wanted, is_suspect, is_fan_on, values, run):
-    """Return the Decision for the heater of the air. Off at once without a fresh temperature.
+def heater(air, conditions, targets, is_suspect, is_fan_on, values, output):
+    """Return the Decision for the heater. Off at once without a fresh temperature.
 
-    `is_suspect`: it warmed though the heater was off, which may be stuck.
+    `is_suspect`: the air warmed though the heater was off, so its relay may be stuck.
     """
     temp_c = air.thermometer.value
     if temp_c is None:
@@ -164,31 +163,29 @@ def heater(air, senses, wanted, is_suspect, is_fan_on, values, run):
         return hold("off: the air warmed by itself")
     if is_fan_on:
         return hold("off: the fan runs")
-    if not senses.is_cold:
-        if run.is_on and run.for_ms < HEATER_ON_MS:
-            return Decision(
-                HEATER, None, LEASE_MS, None, "on: its relay is not switched so soon"
-            )
-        return hold(f"off: warm enough, {temp_c:.1f} of {wanted.heat_c:.1f} C")
-    if not run.is_on and run.for_ms < HEATER_OFF_MS:
+    if not conditions.is_cold:
+        if output.is_on and output.for_ms < HEATER_ON_MS:
+            return Decision(HEATER, None, LEASE_MS, None, "on: its relay is not switched so soon")
+        return hold(f"off: warm enough, {temp_c:.1f} of {targets.heat_c:.1f} C")
+    if not output.is_on and output.for_ms < HEATER_OFF_MS:
         return hold("off: its relay is not switched so soon")
-    reason = f"on: air is cold, {temp_c:.1f} of {wanted.heat_c:.1f} C"
+    reason = f"on: air is cold, {temp_c:.1f} of {targets.heat_c:.1f} C"
     return Decision(HEATER, None, LEASE_MS, None, reason)
 
 
-def humidifier(air, senses, wanted, run):
-    """Return the Decision for the humidifier. Off at once where VPD is not known."""
+def humidifier(air, conditions, targets, output):
+    """Return the Decision for the humidifier. Off at once if the VPD is unknown."""
     if air.vpd_pa is None:
         return hold(f"off: no VPD ({air.thermometer.fault or air.hygrometer.fault})")
-    if senses.is_humid:
+    if conditions.is_humid:
         return hold(f"off: air is humid, {air.hygrometer.value:.0f} %")
-    if not senses.is_dry:
-        if run.is_on and run.for_ms < HUMIDIFIER_ON_MS:
+    if not conditions.is_vpd_high:
+        if output.is_on and output.for_ms < HUMIDIFIER_ON_MS:
             return Decision(
                 HUMIDIFIER, None, LEASE_MS, None, "on: its relay is not switched so soon"
             )
-        return hold(f"off: moist enough, {air.vpd_pa} of {wanted.vpd_high_pa} Pa")
-    if not run.is_on and run.for_ms < HUMIDIFIER_OFF_MS:
+        return hold(f"off: moist enough, {air.vpd_pa} of {targets.vpd_high_pa} Pa")
+    if not output.is_on and output.for_ms < HUMIDIFIER_OFF_MS:
         return hold("off: its relay is not switched so soon")
-    reason = f"on: VPD is high, {air.vpd_pa} of {wanted.vpd_high_pa} Pa"
+    reason = f"on: VPD is high, {air.vpd_pa} of {targets.vpd_high_pa} Pa"
     return Decision(HUMIDIFIER, None, LEASE_MS, None, reason)

@@ -1,66 +1,66 @@
-"""Whether doses did what they should: a series of one loop in one direction, judged when it mixed.
+"""Verifies that a series of doses of one loop in one direction had its predicted effect.
 
-Only what the doses did is judged: where the reading was away, water came or went, or time has
-passed, there is no verdict; and what the water was seen to do by itself before the series is set
-aside, for hard water that loses its CO2 rises against any acid.
+The series is judged once it has mixed. There is no verdict if the reading was missing, the level
+changed, or too much time has passed. The drift observed before the series is subtracted: hard
+water that loses CO2 rises against any acid.
 """
 
 from collections import namedtuple
 
 NO_EFFECT, WRONG_WAY = "no_effect", "wrong_way"
 
-# A shorter time without a reading is a glitch: nobody changed the water, nor did the air.
+# A shorter time without a reading is ignored.
 _GAP_MS = 120_000
-# Of a tank of 200 mm this is a twentieth of the water, or somebody's hand.
+# A larger change of level means other water: 5 % of a tank of 200 mm.
 _OTHER_WATER_MM = 10
-# Once a dose has mixed it is judged within this time: later, the water has moved by itself.
+# A mixed dose is judged within this time; later, drift dominates.
 _JUDGED_WITHIN_MS = 2_700_000
 _OLDEST_BASELINE_MS = 21_600_000
-# What doses did that something came after counts on for a day.
-_OLDEST_BEFORE_MS = 86_400_000
-# Doses that could not move the water by this part of `opposite` did not: hard water that loses its
-# CO2 in a large tank rises faster than its ceilings let acid answer.
-_FELT = 3
+# Effects of doses before an interruption count for a day.
+_OLDEST_EARLIER_MS = 86_400_000
+# A series is judged WRONG_WAY only if it should have moved the water by 1/3 of `opposite`: hard
+# water that loses CO2 in a large tank rises faster than the ceilings let acid act.
+_MIN_SHARE = 3
 _HOUR_MS = 3_600_000
 
-# predicted: what a series should have moved before it is judged; seen: what it must have moved;
-# opposite: what is too much the other way; drift_per_h: what water at most does by itself.
-Judgement = namedtuple("Judgement", ("predicted", "seen", "opposite", "drift_per_h"))
-PH = Judgement(0.3, 0.1, 0.15, 0.3)
-EC = Judgement(150, 40, 100, 50)
+# predicted: effect from which a series is judged; observed: its minimum effect; opposite: maximum
+# effect in the wrong direction; drift_per_h: maximum drift of the water.
+Thresholds = namedtuple("Thresholds", ("predicted", "observed", "opposite", "drift_per_h"))
+PH = Thresholds(0.3, 0.1, 0.15, 0.3)
+EC = Thresholds(150, 40, 100, 50)
 
 
 class DoseVerification:
-    """Doses of one loop in one direction, not yet judged.
+    """Doses of one loop in one direction that are not judged yet.
 
-    Where another dose of ours or other water comes between, what the doses until then did counts
-    on: pH is dosed in turn with nutrients, and a dead pump would never be found out otherwise.
+    Their effect until another dose or a fill counts on: pH doses alternate with nutrients, and a
+    dead pump would never be detected otherwise.
     """
 
-    def __init__(self, judgement):
-        self._judgement = judgement
+    def __init__(self, thresholds):
+        self._thresholds = thresholds
         self._lost_ms = None
         self.clear()
 
     def clear(self):
-        """Begin anew with the next dose."""
-        self._before = (0.0, 0.0, 0)  # predicted, moved and count of doses until then
-        self._before_ms = None  # when the first of them was given
+        """Discard all doses."""
+        self._earlier = (0.0, 0.0, 0)  # predicted, moved and count of settled doses
+        self._earlier_ms = None  # of the first of them
         self.drop()
 
     def settle(self, value, now_ms):
-        """Something else is about to move the water: let what the doses did to a mixed `value`
-        count on."""
+        """Keep the effect of the doses until the mixed `value`, before something else changes the
+        water."""
         if self._count:
-            predicted, moved, count = self._before
+            predicted, moved, count = self._earlier
             if count == 0:
-                self._before_ms = self._began_ms
+                self._earlier_ms = self._began_ms
             moved += self._moved(value, now_ms)
-            self._before = (predicted + self._predicted, moved, count + self._count)
+            self._earlier = (predicted + self._predicted, moved, count + self._count)
         self.drop()
 
     def drop(self):
-        """Forget the doses whose effect cannot be told any more."""
+        """Discard the doses whose effect can no longer be measured."""
         self._baseline = None
         self._level_mm = None
         self._began_ms = None
@@ -70,26 +70,26 @@ class DoseVerification:
         self._last_ms = None
 
     def add(self, value, level_mm, predicted, now_ms, drift_per_h=0.0):
-        """Count a dose given at `value`, predicted to move it by `predicted` (signed).
+        """Add a dose at `value`, predicted to move it by `predicted` (signed).
 
-        `drift_per_h` is what the water was seen to do by itself: that of the first dose counts.
+        `drift_per_h` is the drift observed before it; that of the first dose counts.
         """
-        if predicted * (self._before[0] + self._predicted) < 0:
+        if predicted * (self._earlier[0] + self._predicted) < 0:
             self.clear()
         if self._count == 0:
             self._baseline = value
             self._level_mm = level_mm
             self._began_ms = now_ms
-            most = self._judgement.drift_per_h
+            most = self._thresholds.drift_per_h
             self._drift_per_h = min(most, max(-most, drift_per_h))
         self._predicted += predicted
         self._count += 1
         self._last_ms = now_ms
 
     def watch(self, reading, level, now_ms, mixing_ms):
-        """Begin anew where more than the doses may have moved the water: called every cycle.
+        """Discard the doses if something else may have changed the water. Call it in every cycle.
 
-        Returns True where it may have: nothing can be learned across it either.
+        Returns True if it may have: then nothing can be learned across it either.
         """
         if reading.value is None and self._lost_ms is None:
             self._lost_ms = now_ms
@@ -97,8 +97,8 @@ class DoseVerification:
         if reading.value is not None:
             self._lost_ms = None
         is_away = gap_ms > _GAP_MS
-        if self._before[2] and now_ms - self._before_ms > _OLDEST_BEFORE_MS:
-            self._before = (0.0, 0.0, 0)
+        if self._earlier[2] and now_ms - self._earlier_ms > _OLDEST_EARLIER_MS:
+            self._earlier = (0.0, 0.0, 0)
         if self._count == 0:
             return is_away
         moved_mm = 0
@@ -116,24 +116,24 @@ class DoseVerification:
         """Return NO_EFFECT, WRONG_WAY or None for a mixed `value`."""
         if self._count == 0:
             return None
-        predicted, moved, count = self._before
+        predicted, moved, count = self._earlier
         predicted += self._predicted
         moved += self._moved(value, now_ms)
         if predicted < 0:
             moved = -moved
-        opposite = self._judgement.opposite
-        is_felt = abs(predicted) >= opposite / _FELT
-        if count + self._count >= 2 and is_felt and moved < -opposite:
+        opposite = self._thresholds.opposite
+        is_significant = abs(predicted) >= opposite / _MIN_SHARE
+        if count + self._count >= 2 and is_significant and moved < -opposite:
             return WRONG_WAY
-        if abs(predicted) < self._judgement.predicted:
+        if abs(predicted) < self._thresholds.predicted:
             return None
-        if moved < self._judgement.seen:
+        if moved < self._thresholds.observed:
             return NO_EFFECT
         self.clear()
         return None
 
     def _moved(self, value, now_ms):
-        """Return what the doses did: without the drift against them, which they had to meet."""
+        """Return the effect of the doses, without a drift against them."""
         drifted = self._drift_per_h * (now_ms - self._began_ms) / _HOUR_MS
         moved = value - self._baseline
         return moved - drifted if drifted * self._predicted < 0 else moved

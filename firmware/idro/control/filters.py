@@ -1,13 +1,13 @@
-"""Small statistics over the last few values of a channel."""
+"""Median, spread and the median window of a channel."""
 
 from collections import namedtuple
 
-# What a loop may act on: a filtered value XOR the fault why there is none.
+# Exactly one of value (filtered) and fault is not None.
 Reading = namedtuple("Reading", ("value", "fault"))
 
 
 def median(values):
-    """Return the median of a non-empty sequence: the lower middle one of an even number."""
+    """Return the median of a non-empty sequence, the lower one of an even count."""
     return sorted(values)[(len(values) - 1) // 2]
 
 
@@ -22,7 +22,7 @@ def spread(values):
 
 
 class Window:
-    """The last `size` values that were believed, and when the last of them was measured."""
+    """The last `size` accepted values, and when the newest was measured."""
 
     def __init__(self, size=5):
         self._size = size
@@ -30,19 +30,19 @@ class Window:
         self._at_ms = None
 
     def add(self, value, at_ms):
-        """Take in one believed value."""
+        """Add an accepted value."""
         self._values.append(value)
         if len(self._values) > self._size:
             self._values.pop(0)
         self._at_ms = at_ms
 
     def clear(self):
-        """Forget everything: what was measured before says nothing any more."""
+        """Remove all values."""
         self._values.clear()
         self._at_ms = None
 
     def reading(self, fault, now_ms, stale_ms):
-        """Return the median as a Reading, or the fault; one jump alone does not take it away."""
+        """Return the median as a Reading, or the fault. A jump fault keeps the median."""
         if fault is not None and fault != "jump":
             return Reading(None, fault)
         if self._at_ms is None or now_ms - self._at_ms > stale_ms:

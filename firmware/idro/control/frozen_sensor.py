@@ -1,25 +1,25 @@
-"""Is the thermometer of the air dead though it answers: heated air never stays as it is.
+"""Detects an air thermometer that repeats its last value: heated air never stays constant.
 
-A sensor that hangs repeats its last value, and a heater that goes by it heats for ever.
+A heater controlled by such a sensor would never stop.
 """
 
 from idro.control.filters import Reading
 
-# Heated for so long without moving by as much as any sensor's noise.
+# Heating time without a change larger than the noise of any sensor.
 STILL_MS = 900_000
 _STILL_C = 0.005
 
 
 class FrozenSensorDetector:
-    """Told of every cycle. What does not move while it is heated is `flat`, until it moves."""
+    """Reports `flat` while heated air does not change, until it does."""
 
     def __init__(self):
         self._at_c = None
         self._heated_ms = 0
         self._last_ms = 0
 
-    def judged(self, reading, is_heating, now_ms):
-        """Return the Reading of temp_c, or its fault where it is dead."""
+    def check(self, reading, is_heating, now_ms):
+        """Return the Reading of temp_c, or the fault `flat`. Call it in every cycle."""
         elapsed_ms = now_ms - self._last_ms
         self._last_ms = now_ms
         temp_c = reading.value

@@ -1,9 +1,9 @@
-"""When the roots are watered: on and off by turns on uptime, so that no clock is needed.
+"""Irrigation control: alternates watering and rest on uptime, so that no clock is needed.
 
-NFT, ebb and flow and aeroponics are the same two times. The first turn of a boot is water, for
-nobody knows how long the roots were dry before; time in which the pump might not run is no turn,
-and when it may again, water comes first. What stands in the beds is missing from the tank: until
-it has drained back the level says nothing, and no dose knows the volume it goes into.
+The two times cover NFT, ebb and flow and aeroponics. A boot begins with watering, because the
+roots may have been dry before; so does the end of any time in which the pump could not run. Water
+in the beds is missing from the tank: until it has drained back, the level and the volume that a
+dose goes into are unknown.
 """
 
 from idro.protocol.types import Decision, hold
@@ -12,77 +12,77 @@ ACTUATOR = "irrigation"
 FLOW = "irrigation.flow_ml_per_min"
 
 _LEASE_MS = 60_000
-# Turns this short are one program, not a run each: nobody reads 280 runs a day.
+# Shorter periods of watering are recorded as one program, not as 280 runs a day.
 _BURST_MS = 60_000
 _RESTART_ABOVE_MM = 5
 _NO_FLOW_MS = 10_000  # and two samples: a pump needs some seconds to fill its line
 _STUCK_MS = 30_000
-# Without a level only flow proves that the pump is not dry: how long it stands before each try.
-_TRY_AFTER_MS = (300_000, 300_000, 1_800_000)
+# Without a level, only flow proves that the pump is not dry: pauses before each retry.
+_RETRY_AFTER_MS = (300_000, 300_000, 1_800_000)
 _DAY_S = 86_400
 
 
 class CycleTimer:
-    """Where the turns stand, and since when the water is where it is. Starts with a boot."""
+    """Current period of watering or rest, and where the water is. Starts at boot."""
 
     def __init__(self):
-        self.due_ms = None  # when the present turn is over; None: not before somebody says so
+        self.due_ms = None  # end of the current period, None without one
         self._is_wet = True
         self._since_ms = None
-        self._why = None  # it stands, until the water is back
-        self._is_steady = False
+        self._off_reason = None  # kept until the water has drained back
+        self._is_continuous = False
         self._runs = False
-        self._moved_ms = 0
+        self._switched_ms = 0
 
-    def start_over(self):
-        """The pump may not run: water is the next turn, however long that takes."""
+    def restart(self):
+        """Begin with watering as soon as the pump may run."""
         self._is_wet = True
         self._since_ms = self.due_ms = None
 
-    def note(self, runs, now_ms):
-        """Take in whether water goes to the roots: before and after each decision."""
+    def update(self, runs, now_ms):
+        """Record whether water flows to the roots, before and after each decision."""
         if runs != self._runs:
             self._runs = runs
-            self._moved_ms = now_ms
+            self._switched_ms = now_ms
 
-    def is_away(self, values, now_ms):
-        """True while water of the tank stands in the beds, or may. Never with `drain_s` 0.
+    def is_water_out(self, values, now_ms):
+        """True while water of the tank is in the beds, or may be. Never with `drain_s` 0.
 
-        A pump that never rests leaves the tank as it is once the beds are full.
+        With continuous irrigation the level is stable once the beds are full.
         """
         if not values["irrigation.drain_s"]:
             return False
-        return (self._runs and not self._is_steady) or not self._is_home(values, now_ms)
+        return (self._runs and not self._is_continuous) or not self._has_drained(values, now_ms)
 
     def refused(self, why):
-        """The gate said no, in a grower's words."""
-        self._why = why
-        self.start_over()
+        """The gate refused to run the pump: `why` for the grower."""
+        self._off_reason = why
+        self.restart()
 
-    def why_off(self, level, values, now_ms):
-        """Return why nothing may run, or None.
+    def off_reason(self, level, values, now_ms):
+        """Return why the pump may not run, or None.
 
-        From a low level, or a refusal, until it is well above and the water of the beds is back.
+        A low level or a refusal holds until the level is well above and the beds have drained.
         """
         low_mm = values["level.low_mm"]
         level_mm = low_mm + _RESTART_ABOVE_MM if level.value is None else level.value
         if level_mm < low_mm:
-            self._why = f"water is low, {level_mm} of {low_mm} mm"
-        elif level_mm >= low_mm + _RESTART_ABOVE_MM and self._is_home(values, now_ms):
-            self._why = None
-        return self._why
+            self._off_reason = f"water is low, {level_mm} of {low_mm} mm"
+        elif level_mm >= low_mm + _RESTART_ABOVE_MM and self._has_drained(values, now_ms):
+            self._off_reason = None
+        return self._off_reason
 
-    def _is_home(self, values, now_ms):
-        return now_ms - self._moved_ms >= values["irrigation.drain_s"] * 1_000
+    def _has_drained(self, values, now_ms):
+        return now_ms - self._switched_ms >= values["irrigation.drain_s"] * 1_000
 
-    def next_is_wet(self, on_ms, off_ms, now_ms):
-        """Return whether this turn is water, once the one before is over."""
+    def advance(self, on_ms, off_ms, now_ms):
+        """Start the next period if the current one is over; return True while watering."""
         if self._since_ms is None:
             self._since_ms = now_ms
-        self._is_steady = off_ms == 0
+        self._is_continuous = off_ms == 0
         length_ms = on_ms if self._is_wet else off_ms
-        if self._is_steady or now_ms - self._since_ms >= length_ms:
-            self._is_wet = self._is_steady or not self._is_wet
+        if self._is_continuous or now_ms - self._since_ms >= length_ms:
+            self._is_wet = self._is_continuous or not self._is_wet
             self._since_ms = now_ms
         length_ms = on_ms if self._is_wet else off_ms
         self.due_ms = self._since_ms + length_ms
@@ -90,70 +90,71 @@ class CycleTimer:
 
 
 class FlowCheck:
-    """Whether water flows while the pump runs, and only then, by a meter where there is one."""
+    """Checks with the flow meter, if any, that water flows while the pump runs, and only then."""
 
     def __init__(self):
         self.is_missing = False
         self.is_stuck_on = False
-        self._seen_ms = None
+        self._sampled_ms = None
         self._on_ms_total = 0
-        self._lost_ms = self._lost_count = 0  # on-time and samples since anything flowed
-        self._dry_ms = 0  # on-time without flow in this try
-        self._idle_ms = 0  # of the pump off, with flow
+        self._dry_ms_total = self._dry_count = 0  # on-time and samples since the last flow
+        self._dry_ms = 0  # on-time without flow since the last retry
+        self._idle_ms = 0  # time with the pump off and flow
         self._tries = 0
-        self._waits_from_ms = None
+        self._waiting_since_ms = None
 
-    def look(self, sample, on_ms_total, values, is_away):
-        """Take in the latest Sample of the meter and the pump's on-time since boot.
+    def update(self, sample, on_ms_total, values, is_water_out):
+        """Process the latest Sample of the meter and the pump's on-time since boot.
 
-        `is_away`: what drains may turn the meter. Returns (kind, detail) of an event, or None.
+        `is_water_out`: draining water may turn the meter. Returns (kind, detail) of an event, or
+        None.
         """
-        if sample is None or sample.at_ms == self._seen_ms:
+        if sample is None or sample.at_ms == self._sampled_ms:
             return None
-        seen_ms, self._seen_ms = self._seen_ms, sample.at_ms
+        sampled_ms, self._sampled_ms = self._sampled_ms, sample.at_ms
         ran_ms, self._on_ms_total = on_ms_total - self._on_ms_total, on_ms_total
-        if sample.fault is not None or seen_ms is None:
+        if sample.fault is not None or sampled_ms is None:
             self._idle_ms = 0
             return None
-        span_ms = sample.at_ms - seen_ms
+        span_ms = sample.at_ms - sampled_ms
         low = values["irrigation.low_ml_per_min"]
         if ran_ms:
             self._idle_ms = 0
-            return self._ran(sample.value * span_ms >= low * ran_ms, ran_ms)
+            return self._check_running(sample.value * span_ms >= low * ran_ms, ran_ms)
         is_flowing = low > 0 and sample.value >= low
-        self._idle_ms = self._idle_ms + span_ms if is_flowing and not is_away else 0
-        return self._rested(is_flowing, sample.value)
+        self._idle_ms = self._idle_ms + span_ms if is_flowing and not is_water_out else 0
+        return self._check_idle(is_flowing, sample.value)
 
-    def wait_ms(self, now_ms):
-        """Return how long a pump stands that was on without flow, 0 where it may run."""
+    def retry_in_ms(self, now_ms):
+        """Return the ms until a pump that ran without flow may run again, 0 if it may."""
         if not self.is_missing or self._dry_ms < _NO_FLOW_MS:
             return 0
-        if self._waits_from_ms is None:
-            self._waits_from_ms = now_ms
-        left_ms = self._waits_from_ms + _TRY_AFTER_MS[self._tries] - now_ms
+        if self._waiting_since_ms is None:
+            self._waiting_since_ms = now_ms
+        left_ms = self._waiting_since_ms + _RETRY_AFTER_MS[self._tries] - now_ms
         if left_ms > 0:
             return left_ms
-        self._tries = min(self._tries + 1, len(_TRY_AFTER_MS) - 1)
-        self._waits_from_ms = None
+        self._tries = min(self._tries + 1, len(_RETRY_AFTER_MS) - 1)
+        self._waiting_since_ms = None
         self._dry_ms = 0
         return 0
 
-    def _ran(self, has_flowed, ran_ms):
+    def _check_running(self, has_flowed, ran_ms):
         if has_flowed:
-            lost_ms, was_missing = self._lost_ms, self.is_missing
+            dry_ms, was_missing = self._dry_ms_total, self.is_missing
             self.is_missing = False
-            self._lost_ms = self._lost_count = self._dry_ms = self._tries = 0
-            self._waits_from_ms = None
-            return _no_flow("ended", lost_ms) if was_missing else None
-        self._lost_ms += ran_ms
-        self._lost_count += 1
+            self._dry_ms_total = self._dry_count = self._dry_ms = self._tries = 0
+            self._waiting_since_ms = None
+            return _no_flow("ended", dry_ms) if was_missing else None
+        self._dry_ms_total += ran_ms
+        self._dry_count += 1
         self._dry_ms += ran_ms
-        if self.is_missing or self._lost_count < 2 or self._lost_ms < _NO_FLOW_MS:
+        if self.is_missing or self._dry_count < 2 or self._dry_ms_total < _NO_FLOW_MS:
             return None
         self.is_missing = True
-        return _no_flow("began", self._lost_ms)
+        return _no_flow("began", self._dry_ms_total)
 
-    def _rested(self, is_flowing, flow_ml_per_min):
+    def _check_idle(self, is_flowing, flow_ml_per_min):
         if is_flowing == self.is_stuck_on or (is_flowing and self._idle_ms < _STUCK_MS):
             return None
         self.is_stuck_on = is_flowing
@@ -161,27 +162,27 @@ class FlowCheck:
         return "irrigation_stuck_on", {"state": state, "flow_ml_per_min": flow_ml_per_min}
 
 
-def decide(level, values, turns, meter, now_ms, second_of_day):
-    """Return the Decision for the irrigation pump, and move `turns` along.
+def decide(level, values, timer, meter, now_ms, second_of_day):
+    """Return the Decision for the irrigation pump, and advance `timer`.
 
-    `level` is the Reading of the reservoir, `meter` a Flow, `second_of_day` local. A lost level
-    sensor is no reason to let the roots dry, unless the meter says that nothing flows.
+    `level` is the Reading of the reservoir, `meter` a FlowCheck, `second_of_day` local. A lost
+    level sensor does not stop irrigation unless the meter measures no flow.
     """
-    why = turns.why_off(level, values, now_ms)
+    why = timer.off_reason(level, values, now_ms)
     if why is not None:
-        turns.start_over()
+        timer.restart()
         return hold("off: " + why)
     on_ms = values["irrigation.on_s"] * 1_000
     if not on_ms:
-        turns.start_over()
+        timer.restart()
         return hold("off: irrigation.on_s is 0")
-    wait_ms = meter.wait_ms(now_ms) if level.value is None else 0
-    if wait_ms:
-        turns.start_over()
-        return hold(f"off: no flow and no level, next try in {-(-wait_ms // 1_000)} s")
+    retry_in_ms = meter.retry_in_ms(now_ms) if level.value is None else 0
+    if retry_in_ms:
+        timer.restart()
+        return hold(f"off: no flow and no level, next try in {-(-retry_in_ms // 1_000)} s")
     off_ms = rest_s(second_of_day, values) * 1_000
-    is_wet = turns.next_is_wet(on_ms, off_ms, now_ms)
-    left_ms = turns.due_ms - now_ms
+    is_wet = timer.advance(on_ms, off_ms, now_ms)
+    left_ms = timer.due_ms - now_ms
     reason = _reason(is_wet, on_ms, off_ms, left_ms)
     if meter.is_missing:
         reason = "no flow is measured, " + reason
@@ -192,12 +193,12 @@ def decide(level, values, turns, meter, now_ms, second_of_day):
 
 
 def is_burst(values):
-    """True where turns of water are too short to be told one by one."""
+    """True if periods of watering are too short to be recorded one by one."""
     return values["irrigation.on_s"] * 1_000 < _BURST_MS
 
 
 def rest_s(second_of_day, values):
-    """Return the rest between two turns of water at a local second of the day, in s."""
+    """Return the rest between two waterings at a local second of the day, in s."""
     since_s = (second_of_day - values["light.on_minute"] * 60) % _DAY_S
     if since_s >= values["light.on_minutes"] * 60:
         return values["irrigation.night_off_s"] or values["irrigation.off_s"]

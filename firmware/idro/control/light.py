@@ -1,7 +1,7 @@
-"""How bright it is at a local time of day: a photoperiod with a ramp up and a ramp down.
+"""Light control by local time of day: a photoperiod with a ramp at each end.
 
-The time of day comes from the host and may jump. So the light is counted on uptime as well: in any
-24 h of a boot it is not lit for longer than its photoperiod, and then stays dark until its night.
+The time of day comes from the host and may jump. A second limit on uptime therefore keeps the
+light within its photoperiod in any 24 h; once exceeded, it stays dark until the night.
 """
 
 from idro.protocol.types import Decision
@@ -14,15 +14,15 @@ _SLACK_MS = 60_000
 
 
 class LightHistory:
-    """For how long the light was lit in the last 24 h, on uptime."""
+    """Times the light was on in the last 24 h of uptime."""
 
     def __init__(self):
-        self._runs = []  # [from_ms, until_ms], the last 24 h of them
+        self._runs = []  # [from_ms, until_ms] of the last 24 h
         self._was_lit = False
-        self.is_over = False  # it had its photoperiod, and night has not come yet
+        self.is_spent = False  # from the end of the photoperiod until the night
 
-    def note(self, is_lit, now_ms):
-        """Take in whether it is lit: every cycle, before it is decided on."""
+    def update(self, is_lit, now_ms):
+        """Record whether the light is on, in every cycle before decide()."""
         runs = self._runs
         if self._was_lit:
             runs[-1][1] = now_ms
@@ -32,20 +32,20 @@ class LightHistory:
         while runs and runs[0][1] <= now_ms - _DAY_MS:
             runs.pop(0)
 
-    def spent_ms(self, now_ms):
-        """Return the ms it was lit in the last 24 h."""
+    def lit_ms(self, now_ms):
+        """Return the ms the light was on in the last 24 h."""
         since_ms = now_ms - _DAY_MS
         return sum([until_ms - max(from_ms, since_ms) for from_ms, until_ms in self._runs])
 
 
-def within(decision, lit, values, now_ms):
-    """Return `decision`, or dark where the light of 24 h was had already."""
+def limit(decision, history, values, now_ms):
+    """Return `decision`, or dark if the photoperiod of 24 h is exceeded."""
     length_ms = values["light.on_minutes"] * 60_000
     if not decision.duty_pct or length_ms >= _DAY_MS:
-        lit.is_over = False
-    elif lit.spent_ms(now_ms) > length_ms + _SLACK_MS:
-        lit.is_over = True
-    if not lit.is_over:
+        history.is_spent = False
+    elif history.lit_ms(now_ms) > length_ms + _SLACK_MS:
+        history.is_spent = True
+    if not history.is_spent:
         return decision
     return Decision(ACTUATOR, None, LEASE_MS, 0, "dark: it had its light of 24 h")
 

@@ -1,57 +1,57 @@
-"""Does the air warm though the heater is off: a relay that has welded, or heat nobody declared.
+"""Detects air that warms while the heater is off, such as from a welded relay contact.
 
-Lamps that come on or go off say nothing for a while, and the sun warms a house more slowly.
+Ignores the time after the lamps switch; the sun warms a greenhouse more slowly than RISE_C.
 """
 
-# From so long after the heater, or the light, was switched.
+# Ignored time after the heater, or the light, was switched.
 SETTLE_MS = 120_000
 SETTLE_LIGHT_MS = 1_800_000
-# By so much, within so long, from its coolest.
+# A rise above the lowest temperature, within a time.
 RISE_C = 3.0
 WITHIN_MS = 900_000
-# The fan ends where the heater would, and begins again so far above.
+# Hysteresis of the cooling fan above the temperature at which the heater ends.
 _COOL_FROM_C = 1.5
 
 
 class StuckHeaterDetector:
-    """Looks at every cycle. `is_suspect` from such a rise on, until it is colder than a heater
-    that is stuck would let it be; `wants_air` while the fan is to cool meanwhile."""
+    """`is_suspect` from such a rise until the air is colder than a stuck heater would allow;
+    `must_cool` while the fan must cool the air."""
 
     def __init__(self):
         self.is_suspect = False
-        self.wants_air = False
+        self.must_cool = False
         self.risen_c = 0.0
-        self._from = None  # (its coolest, when)
-        self._not_before_ms = SETTLE_MS
+        self._lowest = None  # (lowest temp_c, at_ms)
+        self._ignored_until_ms = SETTLE_MS
         self._was_day = None
 
-    def look(self, temp_c, is_heating, by_day, heat_c, deadband_c, now_ms):
-        """Take in one cycle, None without a temperature; returns True when is_suspect changes."""
+    def update(self, temp_c, is_heating, by_day, heat_c, deadband_c, now_ms):
+        """Process one cycle (temp_c may be None); return True if is_suspect changed."""
         if self._was_day is not None and by_day != self._was_day:
-            self._wait(now_ms + SETTLE_LIGHT_MS)
+            self._ignore_until(now_ms + SETTLE_LIGHT_MS)
         self._was_day = by_day
         if is_heating:
-            self._wait(now_ms + SETTLE_MS)
+            self._ignore_until(now_ms + SETTLE_MS)
         if temp_c is None:
-            self._from = None
+            self._lowest = None
             return False
-        enough_c = heat_c + deadband_c
+        heated_c = heat_c + deadband_c
         if self.is_suspect:
             self.is_suspect = temp_c >= heat_c - deadband_c
-            self.wants_air = self.is_suspect and temp_c > enough_c + (
-                0 if self.wants_air else _COOL_FROM_C
+            self.must_cool = self.is_suspect and temp_c > heated_c + (
+                0 if self.must_cool else _COOL_FROM_C
             )
             return not self.is_suspect
-        if now_ms < self._not_before_ms:
+        if now_ms < self._ignored_until_ms:
             return False
-        coolest = self._from
-        if coolest is None or temp_c < coolest[0] or now_ms - coolest[1] > WITHIN_MS:
-            self._from = (temp_c, now_ms)
+        lowest = self._lowest
+        if lowest is None or temp_c < lowest[0] or now_ms - lowest[1] > WITHIN_MS:
+            self._lowest = (temp_c, now_ms)
             return False
-        self.risen_c = temp_c - coolest[0]
-        self.is_suspect = self.wants_air = self.risen_c >= RISE_C and temp_c > enough_c
+        self.risen_c = temp_c - lowest[0]
+        self.is_suspect = self.must_cool = self.risen_c >= RISE_C and temp_c > heated_c
         return self.is_suspect
 
-    def _wait(self, until_ms):
-        self._not_before_ms = max(self._not_before_ms, until_ms)
-        self._from = None
+    def _ignore_until(self, until_ms):
+        self._ignored_until_ms = max(self._ignored_until_ms, until_ms)
+        self._lowest = None

@@ -1,7 +1,6 @@
-"""Replaces the water that plants drink: hysteresis about the target, a time-out, a lock when full.
+"""Top-off control: fills the tank to its target level, with hysteresis and a time-out.
 
-A fill that does not reach the target in its time is not tried again for an hour: the tap may be
-shut, or the water may run out somewhere else.
+After a time-out, the next fill waits an hour: the tap may be shut, or the water may leak.
 """
 
 from idro.protocol.types import Decision, hold
@@ -13,36 +12,36 @@ _START_BELOW_MM = 2
 
 
 class FillProgress:
-    """Where a fill stands: when it began, and when one last timed out. None: not so."""
+    """Start of the current fill and time of the last time-out, each None if there is none."""
 
     def __init__(self):
         self.began_ms = None
         self.timed_out_ms = None
-        self._spent_ms = None  # of its time, while it waits for the water to come back
+        self._paused_at_ms = None  # fill time already spent, while paused
 
-    def give_up(self):
-        """The fill is over, whatever it reached."""
-        self.began_ms = self._spent_ms = None
+    def cancel(self):
+        """End the fill."""
+        self.began_ms = self._paused_at_ms = None
 
     def pause(self, now_ms):
-        """The fill waits: its time stands still."""
+        """Stop the time-out while the fill waits."""
         if self.began_ms is not None:
-            self._spent_ms = now_ms - self.began_ms
+            self._paused_at_ms = now_ms - self.began_ms
             self.began_ms = None
 
-    def go_on(self, now_ms):
-        """The fill waits no longer, if it did."""
-        if self._spent_ms is not None:
-            self.began_ms = now_ms - self._spent_ms
-            self._spent_ms = None
+    def resume(self, now_ms):
+        """Continue a paused fill, if there is one."""
+        if self._paused_at_ms is not None:
+            self.began_ms = now_ms - self._paused_at_ms
+            self._paused_at_ms = None
 
 
 def decide(level, values, progress, now_ms):
-    """Return the Decision for the top-off valve, and move `progress` along.
+    """Return the Decision for the top-off valve, and update `progress`.
 
-    `level` is the Reading of the reservoir. Without a level nothing fills.
+    `level` is the Reading of the reservoir. Never fills without a level.
     """
-    progress.go_on(now_ms)
+    progress.resume(now_ms)
     if level.value is None:
         progress.began_ms = None
         return hold(f"held: no level ({level.fault})")
@@ -60,10 +59,10 @@ def decide(level, values, progress, now_ms):
         if level.value > target_mm - _START_BELOW_MM:
             return hold("full enough")
         progress.began_ms = now_ms
-    rest_ms = TIME_OUT_MS - (now_ms - progress.began_ms)
-    if rest_ms <= 0:
+    left_ms = TIME_OUT_MS - (now_ms - progress.began_ms)
+    if left_ms <= 0:
         progress.began_ms = None
         progress.timed_out_ms = now_ms
         return hold("held: the tank did not fill in time, next try in 60 min")
     reason = f"filling: level is low, {level.value} of {target_mm} mm"
-    return Decision(ACTUATOR, None, rest_ms, None, reason)
+    return Decision(ACTUATOR, None, left_ms, None, reason)

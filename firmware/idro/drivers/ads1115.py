@@ -1,14 +1,13 @@
 """ADS1115: 16-bit I2C converter, four single-ended inputs, read in bursts.
 
 TI SBAS444D: continuous conversion 9.4.2.2, config register 9.6.3, data rate within 10 % (7.5), so
-a conversion at 128 SPS takes at most 8.7 ms. For a burst the converter is set once and runs by
-itself; each reading then is one transfer, for the pointer stays on the conversion register. It is
-left running: settings written to a running converter take hold when the conversion under way has
-ended, so the first of a burst is waited for as long as two take, and powering down (150 uA are
-saved) would cost a transfer and change nothing. The read-back at the end proves that the settings
-held all through: a converter that lost its supply comes back with others. One whose oscillator
-has stopped repeats its last code on every input, which no two signals do.
-One reader at a time: a second burst must not be asked for while one runs.
+a conversion at 128 SPS takes at most 8.7 ms. A burst configures the converter once; each reading
+is then one transfer, because the pointer stays on the conversion register. The converter stays on:
+new settings take effect after the conversion in progress, so the first reading waits for two
+conversions. Powering down would save 150 uA and cost a transfer. Reading the config back at the
+end proves that it held throughout: a converter that lost its supply restarts with the defaults.
+A stopped oscillator repeats the last code on every input, which two signals never do. Only one
+burst may run at a time.
 """
 
 from idro.drivers.bus_retry import with_retries
@@ -17,7 +16,7 @@ from idro.errors import SensorError
 PART = "ads1115"
 
 _CONVERSION, _CONFIG = 0, 1
-_RUNNING = 0x8000  # 0 while it converts, as it does all the time
+_RUNNING = 0x8000  # reads 0 in continuous mode
 _INPUT_0 = 0x4000
 _INPUT_STEP = 0x1000
 _RATE_128_SPS = 0x0080
@@ -25,7 +24,7 @@ _COMPARATOR_OFF = 0x0003
 # Two conversions and one of 8.7 ms; a sleep may end up to one tick early.
 _FIRST_MS = 19
 _NEXT_MS = 10
-_NEAR_GROUND = 16  # inputs that are open or shorted may all read this
+_NEAR_GROUND = 16  # open or shorted inputs may all read this
 # Full scale in mV: bits 11:9 of the config register.
 _GAIN_BITS = {6144: 0x0000, 4096: 0x0200, 2048: 0x0400, 1024: 0x0600, 512: 0x0800, 256: 0x0A00}
 
@@ -36,7 +35,7 @@ def build(spec, i2c, clock):
 
 
 class Ads1115:
-    """One converter on `i2c` (machine.I2C API)."""
+    """One ADS1115 on a machine.I2C."""
 
     def __init__(self, i2c, address, clock):
         self._i2c = i2c
@@ -59,7 +58,7 @@ class Ads1115:
         return readings_uv
 
     async def _burst(self, config, conversions):
-        """Put the raw codes of one burst into `_codes`."""
+        """Read one burst of raw codes into `_codes`."""
         i2c = self._i2c
         address = self._address
         word = self._word
@@ -87,5 +86,5 @@ class Ads1115:
 
 
 def code_to_uv(code, range_mv):
-    """Return the signed conversion code as uV, rounded: full scale is code 32768."""
+    """Return a signed conversion code in uV, rounded; full scale is code 32768."""
     return (code * range_mv * 1000 + 16384) >> 15

@@ -1,8 +1,7 @@
-"""What the analog parts share: a burst on one converter input, and integer arithmetic.
+"""Reading of analog inputs in bursts, and integer arithmetic.
 
-A burst is three conversions: the median is the signal, max - min the spread that shows a dead or a
-noisy probe. Signals are
-integer microvolts, so nothing is lost in the ESP32's 24-bit mantissa.
+A burst is three conversions: the median is the signal; max - min is the spread, which reveals a
+dead or noisy probe. Signals are integer uV, so the ESP32's 24-bit mantissa loses nothing.
 """
 
 from idro.errors import SensorError
@@ -11,7 +10,7 @@ _CONVERSIONS = 3
 
 
 class AnalogInput:
-    """One input of a converter, with the level above and below which a signal means a fault."""
+    """One converter input; a signal outside low_uv..high_uv is a fault."""
 
     def __init__(self, part, adc, channel, low_uv, high_uv):
         self._part = part
@@ -41,7 +40,7 @@ def divide_rounded(numerator, divisor):
 
 
 def centi_celsius(part, context, channel):
-    """Return the temperature `channel` read in this cycle, in 0.01 C. Raises SensorError."""
+    """Return the temperature of `channel` in this cycle, in 0.01 C. Raises SensorError."""
     temp_c = context.get(channel)
     if temp_c is None:
         raise SensorError(part, "no_temperature", channel)

@@ -1,7 +1,8 @@
-"""BH1750: brightness of the light over I2C.
+"""BH1750: I2C illuminance sensor.
 
 ROHM BH1750FVI datasheet: one-time high resolution, count / 1.2 lx at a measurement time of 69. At
-the shortest, 31, it reaches 121,000 lx, a sunny noon, in steps of 1.9 lx; 180 ms * 31/69 at most.
+the shortest, 31, it covers 121,000 lx (midday sun) in steps of 1.9 lx and takes at most
+180 ms * 31/69.
 """
 
 from idro.drivers.analog import divide_rounded
@@ -10,7 +11,7 @@ from idro.errors import SensorError
 
 PART = "bh1750"
 
-# Measurement time 31: its three high and its five low bits, each in a command of its own.
+# Power on, then measurement time 31: three high bits and five low bits.
 _SETUP = (b"\x01", b"\x40", b"\x7f")
 _MEASURE = b"\x20"
 _MEASURE_MS = 82
@@ -42,7 +43,7 @@ class Bh1750:
         return {"illuminance_lx": divide_rounded(count * 690, 12 * 31)}
 
     async def _measure(self):
-        # Power-on and measurement time each time: a part that lost its supply is at 69 again.
+        # Every time: a part that lost its supply restarts with a measurement time of 69.
         for command in _SETUP:
             self._i2c.writeto(self._address, command)
         self._i2c.writeto(self._address, _MEASURE)

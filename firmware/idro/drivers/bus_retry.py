@@ -1,6 +1,6 @@
-"""When a bus transfer is tried again, and which fault it is when that did not help.
+"""Retries bus transfers, and maps their last error to a fault.
 
-A missing acknowledge or a damaged message is often a spark from a relay next door: three attempts.
+A missing acknowledge or a damaged message is often interference from a relay: three attempts.
 """
 
 from idro.errors import SensorError
@@ -8,12 +8,12 @@ from idro.errors import SensorError
 ATTEMPTS = 3
 
 _RETRIED = ("no_ack", "crc")
-# ETIMEDOUT of Linux and of the ESP32's lwIP; drivers cannot import errno.
+# ETIMEDOUT of Linux and of lwIP on the ESP32; drivers cannot import errno.
 _TIMEOUT_ERRNOS = (110, 116)
 
 
 async def with_retries(part, attempt, *args):
-    """Return what `attempt(*args)` returns within three attempts. Raises SensorError."""
+    """Return the result of `attempt(*args)`, retried twice. Raises SensorError."""
     left = ATTEMPTS
     while True:
         left -= 1

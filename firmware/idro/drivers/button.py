@@ -1,13 +1,13 @@
-"""Push button to ground: somebody stands at the board. Often the one marked BOOT.
+"""Push button to ground, often the one marked BOOT: proves that a person is at the board.
 
-A press is a level held for at least half a second and let go within five. Shorter is a spark of a
-pump on the cable, longer a thing that leans on it or a short: none of these is a hand.
+A press lasts 0.5 to 5 s. A shorter one is interference from a pump, a longer one a short circuit
+or an object that leans on the button.
 """
 
 PART = "button"
 
-_HELD_MS = 500
-_LONGEST_MS = 5_000
+_MIN_HELD_MS = 500
+_MAX_HELD_MS = 5_000
 
 
 def build(spec, gpio, clock):
@@ -16,7 +16,7 @@ def build(spec, gpio, clock):
 
 
 class Button:
-    """One button. Somebody must look often enough: what lies between two looks is not seen."""
+    """One button, polled: a press between two polls is missed."""
 
     def __init__(self, pin, clock):
         self._pin = pin
@@ -24,18 +24,18 @@ class Button:
         self._down_ms = None
 
     def forget(self):
-        """A press that began before now does not count; a button that is down must be let go."""
-        self._down_ms = self._clock.now_ms() - _LONGEST_MS - 1 if self._is_down() else None
+        """Ignore a press that began before now: a button held down must be released."""
+        self._down_ms = self._clock.now_ms() - _MAX_HELD_MS - 1 if self._is_down() else None
 
     def was_pressed(self):
-        """Look, ten times a second; returns True when a press has just ended."""
+        """Poll ten times a second; return True when a press has just ended."""
         now_ms = self._clock.now_ms()
         if self._is_down():
             if self._down_ms is None:
                 self._down_ms = now_ms
             return False
         down_ms, self._down_ms = self._down_ms, None
-        return down_ms is not None and _HELD_MS <= now_ms - down_ms <= _LONGEST_MS
+        return down_ms is not None and _MIN_HELD_MS <= now_ms - down_ms <= _MAX_HELD_MS
 
     def _is_down(self):
         return self._pin.value() == 0

@@ -1,15 +1,15 @@
-"""The cut-off every output has: a one-shot timer that makes it safe, whatever the loop does.
+"""Cut-off of an output: a one-shot hardware timer that drives it safe, whatever the program does.
 
-It also keeps the time an output was really on, for the ledger: cut or stopped, the end counts when
-the output was driven safe. Only a running cut-off touches its timer, so outputs that never run at
-the same time may share one (an ESP32 has four).
+It also measures the real on-time for the ledger: a run ends when the output is driven safe. Only a
+running cut-off uses its timer, so outputs that never run at the same time may share one (an ESP32
+has four).
 """
 
 from idro.errors import ActuatorError
 
 
 class CutoffTimer:
-    """Bounds the runs of one output. `drive_safe` is what the timer calls."""
+    """Limits the runs of one output; the timer calls `drive_safe`."""
 
     def __init__(self, spec, drive_safe, timer, clock, one_shot):
         self._name = spec["name"]
@@ -29,16 +29,16 @@ class CutoffTimer:
 
     @property
     def on_ms_total(self):
-        """Time on since boot, in ms, the present run included."""
+        """On-time since boot in ms, including the current run."""
         started_ms = self._started_ms
         if started_ms is None:
             return self._past_ms
         return self._past_ms + self._clock.now_ms() - started_ms
 
     def start(self, for_ms, drive_on):
-        """Call `drive_on()` and cut off `for_ms` later; a running output gets the new end.
+        """Call `drive_on()` and cut off after `for_ms`; a running output gets the new end.
 
-        Raises ActuatorError, with the output safe, for a time out of bounds or a failed timer.
+        Raises ActuatorError, with the output safe, if the time is out of range or driving fails.
         """
         is_armed = False
         try:
@@ -63,10 +63,10 @@ class CutoffTimer:
         return unclaimed_ms
 
     def halt(self):
-        """Drive the output safe; what it ran stays to be claimed by stop()."""
+        """Drive the output safe; the next stop() returns its on-time."""
         self._drive_safe()
         if self._started_ms is not None:
-            self._book()
+            self._end_run()
             self._timer.deinit()
 
     def refuse(self, detail):
@@ -76,10 +76,10 @@ class CutoffTimer:
 
     def _cut(self, timer):
         self._drive_safe()
-        self._book()
+        self._end_run()
 
-    def _book(self):
-        # The timer may strike inside stop(): the run then counts twice, never not at all.
+    def _end_run(self):
+        # The timer may fire inside stop(): the run then counts twice, never zero times.
         started_ms = self._started_ms
         if started_ms is not None:
             elapsed_ms = self._clock.now_ms() - started_ms

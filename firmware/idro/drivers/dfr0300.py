@@ -1,7 +1,7 @@
 """DFR0300: conductivity cell on DFRobot's analog board, read through an ADS1115.
 
-The board puts out 164 mV per mS/cm for a cell constant of 1, so 164 uV per uS/cm. The reading is
-what the water conducts at its temperature; EC at 25 C divides by 1 + alpha (T - 25).
+The board outputs 164 mV per mS/cm, that is 164 uV per uS/cm, for a cell constant of 1. The signal
+is the conductivity at the water's temperature; EC at 25 C divides it by 1 + alpha (T - 25).
 """
 
 from idro.drivers.analog import AnalogInput, centi_celsius, divide_rounded
@@ -12,7 +12,7 @@ PART = "dfr0300"
 _UV_PER_US_CM = 164
 _LOW_UV = -2_000
 _HIGH_UV = 3_300_000
-# 3 uS/cm: less than any water in a tank conducts, so the cell is dry or its cable open.
+# 3 uS/cm is less than any water in a tank: the cell is dry or its cable open.
 _IN_AIR_UV = 500
 _MAX_EC_US_CM = 20_000
 
@@ -23,7 +23,7 @@ def build(spec, bus, clock, settings):
 
 
 class Dfr0300:
-    """An EC probe. spread_uv is max - min of the last read's burst, None where it failed."""
+    """An EC probe. spread_uv is max - min of the last burst, None if it failed."""
 
     def __init__(self, spec, adc, settings):
         self._temp_channel = spec["source"] + ".temp_c"
@@ -49,14 +49,12 @@ class Dfr0300:
 
 
 def ec_us_cm(signal_uv, centi_c, cell_milli, alpha_ppm_c):
-    """Return EC at 25 C in uS/cm. Raises SensorError where it has no meaning."""
+    """Return EC at 25 C in uS/cm. Raises SensorError if out of range."""
     # The correction in parts per 100 million: alpha in ppm times 0.01 C.
     correction = 100_000_000 + alpha_ppm_c * (centi_c - 2500)
     if correction <= 0:
         raise SensorError(PART, "out_of_range", f"temperature {centi_c}/100 C")
-    value = divide_rounded(
-        signal_uv * cell_milli * 100_000, _UV_PER_US_CM * correction
-    )
+    value = divide_rounded(signal_uv * cell_milli * 100_000, _UV_PER_US_CM * correction)
     if value > _MAX_EC_US_CM:
         raise SensorError(PART, "out_of_range", f"{value} uS/cm from {signal_uv} uV")
     return value

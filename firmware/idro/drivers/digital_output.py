@@ -1,13 +1,13 @@
-"""An output that is on or off: the one place for what dosing pumps and switched loads share."""
+"""Digital output with a cut-off timer: base of dosing pumps and switched loads."""
 
 from idro.drivers.cutoff_timer import CutoffTimer
 
 
 class DigitalOutput:
-    """Drives one pin (machine.Pin API, an output). The pin is safe from construction on.
+    """Drives one machine.Pin output, safe from construction on.
 
-    `spec` is the board's actuator entry: name, max_on_ms, safe_level. `one_shot` is the timer's
-    constant for a single shot, 0 on every port.
+    `spec` is the board's actuator entry: name, max_on_ms, safe_level. `one_shot` is the
+    timer mode constant, 0 on every port.
     """
 
     def __init__(self, spec, pin, timer, clock, one_shot=0):
@@ -23,7 +23,7 @@ class DigitalOutput:
 
     @property
     def on_ms_total(self):
-        """Time on since boot, in ms."""
+        """On-time since boot in ms."""
         return self._cutoff.on_ms_total
 
     def on(self, for_ms):

@@ -1,7 +1,6 @@
-"""A dimmable light: PWM into the dimming input of its driver, with a cut-off of its own.
+"""Dimmable light: PWM on the dimming input of its driver, with a cut-off timer.
 
-The level counts from the safe level: with safe_level 1 (an inverting stage) full light is a duty
-of nought.
+With safe_level 1 (an inverting stage) full light is a duty of 0.
 """
 
 from idro.drivers.cutoff_timer import CutoffTimer
@@ -15,7 +14,7 @@ def build(spec, pwm, timer, clock, one_shot=0):
 
 
 class Dimmer:
-    """One dimmable output. It is dark from construction on."""
+    """One dimmable output, dark from construction on."""
 
     def __init__(self, spec, pwm, timer, clock, one_shot=0):
         self._pwm = pwm
@@ -26,7 +25,7 @@ class Dimmer:
 
     @property
     def duty_pct(self):
-        """The level in force, 0..100."""
+        """The current level, 0..100."""
         return self._wanted_pct if self._cutoff.is_running else 0
 
     @property
@@ -36,11 +35,11 @@ class Dimmer:
 
     @property
     def on_ms_total(self):
-        """Time on at any level since boot, in ms."""
+        """On-time at any level since boot in ms."""
         return self._cutoff.on_ms_total
 
     def set(self, duty_pct, for_ms):
-        """Drive at `duty_pct` (0..100, 0 is off) for `for_ms`. Raises ActuatorError, then dark."""
+        """Drive at `duty_pct` (0..100) for `for_ms`. Raises ActuatorError, with it dark."""
         if not isinstance(duty_pct, int) or not 0 <= duty_pct <= 100:
             self._cutoff.refuse(f"{duty_pct} % is not in 0..100")
         if duty_pct == 0:

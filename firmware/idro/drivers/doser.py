@@ -1,6 +1,6 @@
-"""A peristaltic dosing pump behind a MOSFET: on for a bounded time, which is its volume.
+"""Peristaltic dosing pump behind a MOSFET: its on-time determines the volume.
 
-Unlike a switched load it refuses to be started while it runs: max_on_ms bounds a whole dose.
+Unlike a switched load it cannot be restarted while it runs: max_on_ms limits the whole dose.
 """
 
 from idro.drivers.digital_output import DigitalOutput

@@ -1,9 +1,8 @@
-"""DS18B20: temperature of the water, on a 1-Wire bus (frozen `onewire.OneWire` API).
+"""DS18B20: 1-Wire temperature sensor of the water (`onewire.OneWire` of MicroPython).
 
-Maxim 19-7487 rev 6: scratchpad figure 8, conversion 750 ms at 12 bit. The node keeps running
-while the part converts. 85.0 C is what the part holds after power-up, so in a tank it means that
-the supply failed or no conversion ran. A shorted line reads as nought everywhere, an empty one as
-ones, and the CRC of noughts is nought: both are refused before the CRC is believed.
+Maxim 19-7487 rev 6: scratchpad figure 8, conversion 750 ms at 12 bit. 85.0 C is the power-on
+value: in a tank it means that the supply failed or no conversion ran. A shorted line reads all
+zeros, whose CRC is valid, an empty one all ones: both are rejected before the CRC check.
 """
 
 from idro.drivers.bus_retry import with_retries
@@ -12,7 +11,7 @@ from idro.errors import SensorError
 PART = "ds18b20"
 
 _SKIP_ROM, _CONVERT, _READ_SCRATCHPAD = 0xCC, 0x44, 0xBE
-# 750 ms at most, and a sleep may end up to one tick early.
+# 750 ms at most; a sleep may end up to one tick early.
 _CONVERSION_MS = 751
 _POWER_ON_RAW = 0x0550
 _CONFIG_BYTE = 4
@@ -21,12 +20,12 @@ _UNDEFINED_BITS = (7, 3, 1, 0)
 
 
 def build(spec, bus, clock, settings):
-    """Return the Ds18b20 of a board's sensor entry; `bus` is OneWire-like, with no other part."""
+    """Return the Ds18b20 of a board's sensor entry; `bus` is a OneWire with no other part."""
     return Ds18b20(bus, clock)
 
 
 class Ds18b20:
-    """One part. Its signal is digital, so there is no spread."""
+    """One sensor. Its signal is digital, so there is no spread."""
 
     spread_uv = None
 
@@ -69,7 +68,7 @@ class Ds18b20:
 
 
 def raw_temperature(scratchpad):
-    """Return the temperature of a scratchpad in 1/16 C, undefined low bits cleared."""
+    """Return the temperature of a scratchpad in 1/16 C, with undefined low bits cleared."""
     raw = scratchpad[0] | scratchpad[1] << 8
     if raw & 0x8000:
         raw -= 0x10000

@@ -1,9 +1,8 @@
-"""The chip's own 12-bit converter, with its widest range: machine.ADC at ATTN_11DB.
+"""Built-in 12-bit ADC of the ESP32 with its widest range: machine.ADC at ATTN_11DB.
 
-ESP32 datasheet v4.6 4.1.2: 150 to 2450 mV, 60 mV wrong after calibration. It does not see what
-lies below or above: nothing at all and 140 mV read the same, calibrated even as 142 mV and never
-as 0. So outside the range of the board, which is that of its chip, there is no reading but a
-fault. A conversion is a few codes noisy; one reading here is the mean of eight.
+ESP32 datasheet v4.6 4.1.2: 150 to 2450 mV, error 60 mV after calibration. Signals beyond an end
+read like that end: 0 mV and 140 mV both as 142 mV. A sample outside the range in the board file is
+therefore a fault. A conversion is noisy by a few codes; one reading is the mean of eight.
 """
 
 from idro.errors import SensorError
@@ -11,7 +10,7 @@ from idro.errors import SensorError
 PART = "esp32_adc"
 
 _SAMPLES = 8
-_PAUSE_MS = 2  # between two readings, so that a burst spans more than a moment
+_PAUSE_MS = 2  # between two readings, to spread the burst in time
 
 
 def build(spec, inputs, clock):
@@ -20,7 +19,7 @@ def build(spec, inputs, clock):
 
 
 class Esp32Adc:
-    """The converter; `low_uv` to `high_uv` is what it can tell."""
+    """The ADC; samples outside low_uv..high_uv are faults."""
 
     def __init__(self, inputs, low_uv, high_uv, clock):
         self._inputs = inputs
@@ -39,7 +38,7 @@ class Esp32Adc:
                     sample_uv = read_uv()
                 except OSError as error:
                     raise SensorError(PART, "timeout", repr(error)) from None
-                # Each sample, not the mean: one beyond an end has lost how far beyond it was.
+                # Each sample, not the mean: a clipped sample would distort it.
                 if not self._low_uv <= sample_uv <= self._high_uv:
                     raise SensorError(PART, "saturated", f"input {channel} at {sample_uv} uV")
                 total_uv += sample_uv

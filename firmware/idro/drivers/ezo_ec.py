@@ -1,8 +1,8 @@
-"""Atlas EZO-EC: conductivity through an isolated circuit that holds its own calibration.
+"""Atlas EZO-EC: isolated conductivity circuit that holds its own calibration.
 
 EZO-EC datasheet v6.2: a reading takes 600 ms and is compensated to 25 C. Circuits before firmware
-2.10 also send dissolved solids, salinity and gravity behind it: switched off, for a first number
-that is something else must never pass for EC.
+2.10 also output dissolved solids, salinity and gravity: switched off, so that no other quantity is
+taken for EC.
 """
 
 from idro.drivers.analog import centi_celsius, divide_rounded
@@ -32,14 +32,11 @@ class EzoEc:
         self._is_only_ec = False
 
     async def read(self, context):
-        """Return {"ec_us_cm": EC at 25 C}, with the temperature from `context`.
-
-        Raises SensorError.
-        """
+        """Return {"ec_us_cm": EC at 25 C}, temperature from `context`. Raises SensorError."""
         centi_c = centi_celsius(PART, context, self._temp_channel)
         if not self._is_only_ec:
             await self._send_only_ec()
-        self._is_only_ec = False  # a circuit that fails may be another one afterwards
+        self._is_only_ec = False  # after a failure, another circuit may be connected
         milli_us_cm = await self.ezo.read_milli(centi_c)
         self._is_only_ec = True
         ec_us_cm = divide_rounded(milli_us_cm, 1000)
@@ -47,14 +44,10 @@ class EzoEc:
             raise SensorError(PART, "out_of_range", f"{ec_us_cm} uS/cm")
         return {"ec_us_cm": ec_us_cm}
 
-    async def cell_constant(self):
-        """Return the K the circuit assumes of its cell. Raises SensorError."""
-        return (await self.ezo.ask_milli("K"))[0] / 1000
-
     async def _send_only_ec(self):
-        outputs = await self.ezo.ask("O")
+        outputs = await self.ezo.query("O")
         if _EC not in outputs:
-            await self.ezo.tell("O,EC,1")
+            await self.ezo.send("O,EC,1")
         for name in outputs:
             if name != _EC:
-                await self.ezo.tell(f"O,{name},0")
+                await self.ezo.send(f"O,{name},0")

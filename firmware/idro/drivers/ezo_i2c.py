@@ -1,7 +1,7 @@
-"""An EZO circuit on I2C: a status byte before every answer, a NUL behind it.
+"""EZO circuit on I2C: a status byte before every response, a NUL after it.
 
-1 is done, 2 a command it did not understand, 254 not ready, 255 nothing to say: the circuit
-started anew, or woke from sleep, after the command was sent. Only damage and silence are retried.
+Status 1 is done, 2 a syntax error, 254 not ready, 255 no data: the circuit restarted, or woke from
+sleep, after the command. Only damaged and missing responses are retried.
 """
 
 from idro.errors import SensorError
@@ -15,7 +15,7 @@ _POLL_MS = 100
 
 
 class EzoI2c:
-    """The line to one circuit; `i2c` is a machine.I2C at 100 kHz."""
+    """I2C transport of one circuit; `i2c` is a machine.I2C at 100 kHz."""
 
     def __init__(self, part, i2c, address, clock):
         self._part = part
@@ -25,10 +25,10 @@ class EzoI2c:
         self._answer = bytearray(_ANSWER_BYTES)
 
     async def prepare(self):
-        """Nothing: the line has no state."""
+        """Do nothing: I2C needs no preparation."""
 
     async def exchange(self, command, wait_ms):
-        """Return the text that answers `command`, ready after `wait_ms`. Raises SensorError."""
+        """Return the response to `command`, ready after `wait_ms`. Raises SensorError."""
         self._i2c.writeto(self._address, command.encode())
         await self._clock.sleep_ms(wait_ms + _MARGIN_MS)
         self._i2c.readfrom_into(self._address, self._answer)

@@ -1,8 +1,8 @@
-"""Atlas EZO-pH: pH through an isolated circuit that holds its own calibration.
+"""Atlas EZO-pH: isolated pH circuit that holds its own calibration.
 
-EZO-pH datasheet: a reading takes 900 ms, 0.000 to 14.000; its ends mean an open or a shorted
-input. A shorted electrode reads a perfect 7: the change from reading to reading stands for the
-spread of the raw signal that an analog board would show, 59.16 mV a pH.
+EZO-pH datasheet: a reading takes 900 ms, 0.000 to 14.000; either end means an open or shorted
+input. A shorted electrode reads exactly 7: the change between readings, at 59.16 mV per pH, serves
+as the spread of the raw signal.
 """
 
 from idro.drivers.analog import centi_celsius
@@ -21,7 +21,7 @@ def build(spec, bus, clock, settings):
 
 
 class EzoPh:
-    """One pH circuit. spread_uv is the last change of the signal, None where a read failed."""
+    """One pH circuit. spread_uv is the last change of the signal, None after a failed read."""
 
     def __init__(self, source, ezo):
         self._temp_channel = source + ".temp_c"
@@ -41,10 +41,3 @@ class EzoPh:
         if last_milli is not None:
             self.spread_uv = abs(milli_ph - last_milli) * _UV_PER_MILLI
         return {"ph": milli_ph / 1000}
-
-    async def slope(self):
-        """Return (acid %, base %, offset mV) of the calibrated electrode. Raises SensorError."""
-        numbers = await self.ezo.ask_milli("Slope")
-        if len(numbers) != 3:
-            raise SensorError(PART, "crc", f"Slope: {numbers}")
-        return tuple(number / 1000 for number in numbers)

@@ -1,7 +1,7 @@
-"""An EZO circuit on a UART, 9600 baud: lines that end in CR, each exchange closed by *OK or *ER.
+"""EZO circuit on a UART, 9600 baud: lines that end in CR; *OK or *ER ends each response.
 
-A fresh circuit speaks by itself once a second; that mode is switched off before anything is
-asked. *RS and *RE tell of a restart, *OV and *UV of a bad supply: what was asked is asked again.
+A new circuit sends readings once a second by default; that mode is switched off first. *RS and *RE
+report a restart, *OV and *UV a bad supply: the command is then retried.
 """
 
 from idro.errors import SensorError
@@ -16,8 +16,8 @@ _POLL_MS = 20
 
 
 class EzoUart:
-    """The line to one circuit; `uart` is a machine.UART that never blocks (time-out 0), `short_ms`
-    the circuit's wait for commands other than readings."""
+    """UART transport of one circuit; `uart` is a machine.UART that never blocks (time-out 0),
+    `short_ms` the wait for commands other than readings."""
 
     def __init__(self, part, uart, clock, short_ms):
         self._part = part
@@ -26,14 +26,14 @@ class EzoUart:
         self._short_ms = short_ms
 
     async def prepare(self):
-        """Make the circuit close every answer, and speak only when asked. Raises SensorError."""
-        self._uart.write(_CR)  # ends a line that was cut in half
+        """Turn on response codes and turn off continuous readings. Raises SensorError."""
+        self._uart.write(_CR)  # ends an incomplete line
         await self._clock.sleep_ms(self._short_ms + _REPLY_MS)
         for command in ("*OK,1", "C,0"):
             await self._lines(command, self._short_ms)
 
     async def exchange(self, command, wait_ms):
-        """Return the text that answers `command`, ready after `wait_ms`. Raises SensorError."""
+        """Return the response to `command`, ready after `wait_ms`. Raises SensorError."""
         lines = await self._lines(command, wait_ms)
         if len(lines) > 1:
             raise SensorError(self._part, "crc", f"{command}: {lines[:4]}")
@@ -41,28 +41,28 @@ class EzoUart:
 
     async def _lines(self, command, wait_ms):
         """Return the lines before *OK. Raises SensorError."""
-        unasked = self._uart.read() or b""
-        if b"*R" in unasked:
+        unsolicited = self._uart.read() or b""
+        if b"*R" in unsolicited:
             raise SensorError(self._part, "no_ack", f"{command}: it restarted")
         self._uart.write(command.encode() + _CR)
         await self._clock.sleep_ms(wait_ms + _MARGIN_MS)
-        heard = b""
+        received = b""
         for _ in range(_POLLS):
-            heard += self._uart.read() or b""
-            if b"*OK\r" in heard or b"*ER\r" in heard:
+            received += self._uart.read() or b""
+            if b"*OK\r" in received or b"*ER\r" in received:
                 break
             await self._clock.sleep_ms(_POLL_MS)
-        return self._closed(command, heard)
+        return self._parse(command, received)
 
-    def _closed(self, command, heard):
+    def _parse(self, command, received):
         try:
-            lines = heard.decode().split("\r")
+            lines = received.decode().split("\r")
         except UnicodeError:
-            raise SensorError(self._part, "crc", f"{command}: {heard.hex()[:60]}") from None
+            raise SensorError(self._part, "crc", f"{command}: {received.hex()[:60]}") from None
         if "*ER" in lines:
             raise SensorError(self._part, "crc", f"{command}: not understood")
         if "*OK" not in lines:
-            fault = "crc" if heard else "no_ack"
+            fault = "crc" if received else "no_ack"
             raise SensorError(self._part, fault, f"{command}: {lines[:4]}")
         before = lines[:lines.index("*OK")]
         if any(line.startswith("*") for line in before):

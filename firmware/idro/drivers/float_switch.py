@@ -1,16 +1,16 @@
-"""Float switch: whether water lifts a float, as a contact between a pin and ground.
+"""Float switch between a pin and ground: whether water lifts the float.
 
-A contact bounces, and so does a float on waves: five equal looks in a row count, 20 ms apart. A
-cut cable reads as an open contact, so choose the contact that is closed where all is well.
+Contacts bounce, and so do floats on waves: a level counts after five equal samples, 20 ms apart. A
+broken cable reads as an open contact, so use a switch whose contact is closed in the safe state.
 """
 
 from idro.errors import SensorError
 
 PART = "float_switch"
 
-_EQUAL_LOOKS = 5
-_MOST_LOOKS = 50
-_LOOK_MS = 20
+_EQUAL_SAMPLES = 5
+_MAX_SAMPLES = 50
+_SAMPLE_MS = 20
 
 
 def build(spec, gpio, clock, settings):
@@ -30,14 +30,14 @@ class FloatSwitch:
         self._clock = clock
 
     async def read(self, context):
-        """Return {"float_up": 1 lifted, 0 hanging}. Raises SensorError where it never rests."""
+        """Return {"float_up": 1 lifted, 0 hanging}. Raises SensorError if it never settles."""
         level = self._pin.value()
         equal_count = 1
-        for _ in range(_MOST_LOOKS):
-            if equal_count == _EQUAL_LOOKS:
+        for _ in range(_MAX_SAMPLES):
+            if equal_count == _EQUAL_SAMPLES:
                 return {"float_up": 1 if level == self._up_level else 0}
-            await self._clock.sleep_ms(_LOOK_MS)
-            seen = self._pin.value()
-            equal_count = equal_count + 1 if seen == level else 1
-            level = seen
-        raise SensorError(PART, "noisy", f"no rest in {_MOST_LOOKS * _LOOK_MS} ms")
+            await self._clock.sleep_ms(_SAMPLE_MS)
+            sampled = self._pin.value()
+            equal_count = equal_count + 1 if sampled == level else 1
+            level = sampled
+        raise SensorError(PART, "noisy", f"no rest in {_MAX_SAMPLES * _SAMPLE_MS} ms")

@@ -1,7 +1,6 @@
-"""Flow meter with a Hall sensor, such as YF-S201: pulses counted by interrupt.
+"""Hall flow meter, such as YF-S201: pulses counted by interrupt.
 
-The count is the volume, its rate the flow since the read before. No pulses are no flow, or a cut
-cable: the part cannot tell, so compare it with the level of the tank.
+Without pulses there is no flow, or the cable is broken: compare with the level of the tank.
 """
 
 from idro.drivers.analog import divide_rounded
@@ -9,8 +8,8 @@ from idro.errors import SensorError
 
 PART = "flow_meter"
 
-_SHORTEST_MS = 500
-_MOST_ML_PER_MIN = 60_000
+_MIN_INTERVAL_MS = 500
+_MAX_ML_PER_MIN = 60_000
 
 
 def build(spec, gpio, clock, settings):
@@ -39,17 +38,17 @@ class FlowMeter:
 
     @property
     def volume_ml(self):
-        """What has flowed since boot, in ml."""
+        """Volume since boot in ml."""
         return self._pulses * 1000 // self._pulses_per_l
 
     async def read(self, context):
-        """Return {"flow_ml_per_min": mean since the read before}. Raises SensorError."""
-        if self._clock.now_ms() - self._read_ms < _SHORTEST_MS:
-            await self._clock.sleep_ms(_SHORTEST_MS)
+        """Return {"flow_ml_per_min": mean since the last read}. Raises SensorError."""
+        if self._clock.now_ms() - self._read_ms < _MIN_INTERVAL_MS:
+            await self._clock.sleep_ms(_MIN_INTERVAL_MS)
         pulses, now_ms = self._pulses, self._clock.now_ms()
         counted, elapsed_ms = pulses - self._read_pulses, now_ms - self._read_ms
         self._read_pulses, self._read_ms = pulses, now_ms
         flow = divide_rounded(counted * 60_000_000, self._pulses_per_l * elapsed_ms)
-        if flow > _MOST_ML_PER_MIN:
+        if flow > _MAX_ML_PER_MIN:
             raise SensorError(PART, "noisy", f"{counted} pulses in {elapsed_ms} ms")
         return {"flow_ml_per_min": flow}

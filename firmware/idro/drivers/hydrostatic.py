@@ -1,7 +1,7 @@
-"""Hydrostatic level transmitter, 4-20 mA through 150 ohm, read through an ADS1115.
+"""Hydrostatic level transmitter, 4-20 mA through 150 ohm, read by an ADS1115.
 
-4 mA (600 mV) is an empty tank by default. NAMUR NE 43: below 3.6 mA or above 21 mA the current is
-no measurement but the transmitter's or the cable's failure.
+4 mA (600 mV) is an empty tank by default. NAMUR NE 43: a current below 3.6 mA or above 21 mA
+signals a failure of the transmitter or the cable.
 """
 
 from idro.drivers.analog import AnalogInput, divide_rounded
@@ -11,7 +11,7 @@ PART = "hydrostatic"
 
 _LOW_UV = 540_000  # 3.6 mA
 _HIGH_UV = 3_150_000  # 21 mA
-# Between 3.6 mA and 4 mA an empty tank reads a little below zero; further below is no level.
+# Between 3.6 mA and 4 mA an empty tank reads slightly below zero.
 _ZERO_TOLERANCE_MM = 25
 _MAX_LEVEL_MM = 5_000
 
@@ -22,7 +22,7 @@ def build(spec, bus, clock, settings):
 
 
 class Hydrostatic:
-    """A level transmitter. spread_uv is max - min of the last burst, None where it failed."""
+    """A level transmitter. spread_uv is max - min of the last burst, None if it failed."""
 
     def __init__(self, spec, adc, settings):
         self._settings = settings
@@ -43,7 +43,7 @@ class Hydrostatic:
 
 
 def level_mm(signal_uv, zero_uv, uv_per_mm):
-    """Return the depth in mm, 0 for an empty tank. Raises SensorError where it makes no sense."""
+    """Return the depth in mm, 0 for an empty tank. Raises SensorError if out of range."""
     if uv_per_mm <= 0:
         raise SensorError(PART, "uncalibrated", f"{uv_per_mm} uV/mm")
     value_mm = divide_rounded(signal_uv - zero_uv, uv_per_mm)

@@ -1,4 +1,4 @@
-"""INA219: voltage and current of a supply over I2C, for the rail of the pumps.
+"""INA219: I2C voltage and current sensor, for the supply of the pumps.
 
 TI SBOS448G: configuration register 00, shunt 01 (10 uV), bus 02 (4 mV in bits 15:3, ready bit 1,
 overflow bit 0). A triggered 12-bit conversion of both takes 1.1 ms; 32 V and 320 mV full scale.
@@ -26,7 +26,7 @@ def build(spec, bus, clock, settings):
 
 
 class Ina219:
-    """One sensor. What it measures is no probe's signal: no spread."""
+    """One sensor. Its signal is digital, so there is no spread."""
 
     spread_uv = None
 

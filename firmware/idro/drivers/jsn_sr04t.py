@@ -1,18 +1,18 @@
-"""JSN-SR04T: waterproof ultrasonic ranger above the water, on two lines or on a UART.
+"""JSN-SR04T: waterproof ultrasonic ranger above the water, with trigger and echo lines or a UART.
 
 Vendor pages: trigger 20 us, blind zone 200 mm (version 3) or 250 mm (version 2), 4.5 m. With
-120 k at R27 it answers 0x55 on a UART with FF, high, low and their sum: mm at 340 m/s, 0 for no
-echo. In the blind zone it says 200 to 250 mm for ever.
+120 k at R27 it answers 0x55 on a UART with FF, high byte, low byte and their sum: mm at 340 m/s, 0
+for no echo. Inside the blind zone it constantly reports 200 to 250 mm.
 """
 
 from idro.drivers.bus_retry import with_retries
-from idro.drivers.ultrasonic import PINGS, EchoLine, UltrasonicLevel, enough
+from idro.drivers.ultrasonic import PINGS, EchoLine, UltrasonicLevel, require_echoes
 from idro.errors import SensorError
 
 PART = "jsn_sr04t"
 
 _TRIGGER_US = 20
-# The longer blind zone, 5 % for the air's temperature, and room for waves.
+# The longer blind zone, 5 % for the air temperature, and a margin for waves.
 _BLIND_MM = 280
 _RANGE_MM = 4_500
 _ASK = b"\x55"
@@ -21,25 +21,25 @@ _ANSWER_MS = 120
 
 def build(spec, bus, clock, settings):
     """Return the UltrasonicLevel of a board's sensor entry; `bus` is a machine.UART or gpio."""
-    pinger = Frames(bus, clock) if "bus" in spec else EchoLine(spec, bus, clock, _TRIGGER_US)
+    pinger = UartRanger(bus, clock) if "bus" in spec else EchoLine(spec, bus, clock, _TRIGGER_US)
     return UltrasonicLevel(spec, pinger, _BLIND_MM, _RANGE_MM)
 
 
-class Frames:
-    """Asks over a UART that never blocks; distances come back as the echoes they stand for."""
+class UartRanger:
+    """Reads distances over a UART that never blocks, and converts them to echo times."""
 
     def __init__(self, uart, clock):
         self._uart = uart
         self._clock = clock
 
     async def echoes_us(self):
-        """Return the echoes of five frames in us. Raises SensorError."""
+        """Return the echo times of five frames in us. Raises SensorError."""
         found = []
         for _ in range(PINGS):
             distance_mm = await with_retries(PART, self._ask)
             if distance_mm:
-                found.append((distance_mm * 100 + 8) // 17)  # 0.17 mm a us there and back
-        return enough(PART, found, True)
+                found.append((distance_mm * 100 + 8) // 17)  # 0.17 mm per us, both ways
+        return require_echoes(PART, found, True)
 
     async def _ask(self):
         self._uart.read()

@@ -1,9 +1,9 @@
-"""MCP23017: sixteen more pins over I2C, as outputs that a doser or a switch can sit on.
+"""MCP23017: I2C expander with sixteen outputs for dosers and switches.
 
 Microchip DS20001952C, reset state (IOCON.BANK = 0): direction in registers 00 and 01, output latch
-in 14 and 15. What makes it safe is its RESET line on a pin of the chip: low, every pin is an input
-and the pull-downs hold all loads off. It is low from the first line of boot, and goes low again
-when the bus fails, so a cut-off needs no working bus.
+in 14 and 15. A pin of the chip drives its RESET line: while low, every pin is an input and the
+pull-downs hold all loads off. It is low from the start of boot and goes low again when the bus
+fails, so a cut-off needs no working bus.
 """
 
 import struct
@@ -19,13 +19,13 @@ def build(spec, i2c, off, sleep_us):
 
 
 class Mcp23017:
-    """One expander; `reset` is a machine.Pin as an output. All its outputs are off at first."""
+    """One expander; `reset` is a machine.Pin output. All outputs start off."""
 
     def __init__(self, i2c, address, reset):
         self._i2c = i2c
         self._address = address
         self._reset = reset
-        # One element a pin: a cut-off may strike while another pin is driven.
+        # One element a pin: a cut-off may fire while another pin is driven.
         self._is_output = bytearray(_PINS)
         self._levels = bytearray(_PINS)
         self._safe_levels = bytearray(_PINS)
@@ -38,21 +38,21 @@ class Mcp23017:
         return OutputPin(self, number, safe_level)
 
     def halt(self):
-        """Take everything off, without the bus."""
+        """Switch every output off, without the bus."""
         self._reset.value(0)
         self._levels[:] = self._safe_levels
 
     def drive(self, number, level):
-        """Drive a pin. Raises OSError, with every output off, when the part does not follow."""
+        """Drive a pin. Raises OSError, with every output off, if the part does not follow."""
         self._reset.value(1)
         self._levels[number] = level
         failure = OSError("it does not follow")
         for _ in range(_ATTEMPTS):
             try:
-                # The latch first: a pin becomes an output at the level it shall have.
+                # The latch first, so that a pin becomes an output at its wanted level.
                 self._write(_LATCH, self._levels, 0)
                 self._write(_DIRECTION, self._is_output, 1)
-                if self._follows():
+                if self._is_verified():
                     return
             except OSError as error:
                 failure = error
@@ -62,8 +62,8 @@ class Mcp23017:
     def _write(self, register, bits, flip):
         self._i2c.writeto_mem(self._address, register, struct.pack("<H", _word(bits, flip)))
 
-    def _follows(self):
-        # Against what is wanted now: a cut-off may have struck since it was written.
+    def _is_verified(self):
+        # Compare with the current levels: a cut-off may have fired since the write.
         return self._read(_LATCH) == _word(self._levels, 0) and self._read(
             _DIRECTION) == _word(self._is_output, 1)
 
@@ -72,7 +72,7 @@ class Mcp23017:
 
 
 class OutputPin:
-    """One output with the part of machine.Pin that outputs are driven with."""
+    """One output with the `value` method of machine.Pin."""
 
     def __init__(self, expander, number, safe_level):
         self._expander = expander
@@ -80,7 +80,7 @@ class OutputPin:
         self._safe_level = safe_level
 
     def value(self, level):
-        """Drive the pin. To its safe level it always goes; to the other it may raise OSError."""
+        """Drive the pin. The safe level never fails; the other may raise OSError."""
         try:
             self._expander.drive(self._number, level)
         except OSError:

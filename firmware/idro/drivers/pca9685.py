@@ -1,23 +1,23 @@
-"""PCA9685: sixteen outputs over I2C, each on, off or dimmed in 4096 steps.
+"""PCA9685: I2C expander with sixteen outputs, each on, off or dimmed in 4096 steps.
 
-NXP PCA9685 rev. 4. The part remembers: it goes on driving what it was told, however long the
-program is dead, and a reset of the chip clears none of it. What makes it safe is its OE line on
-a pin of the chip: high, all outputs are low. 10 k to 3.3 V hold it there while the chip resets,
-boot holds it there, and it is let go only when the registers were read back. When the bus fails it
-goes high again, so a cut-off needs no working bus.
+NXP PCA9685 rev. 4. The part keeps driving its outputs while the program is dead, and a reset of
+the chip does not clear them. A pin of the chip therefore drives its OE line: while high, all
+outputs are low. 10 k to 3.3 V hold it high while the chip resets, then boot does; it goes low only
+after the registers are read back. When the bus fails it goes high again, so a cut-off needs no
+working bus.
 """
 
 import struct
 
 _MODE1, _MODE2, _FIRST_LED, _ALL_LED, _PRESCALE = 0x00, 0x01, 0x06, 0xFA, 0xFE
-_ASLEEP, _AWAKE = 0x30, 0x20  # registers move on by themselves, no all-call address
-_TOTEM_POLE = 0x04  # and low while OE is high
+_ASLEEP, _AWAKE = 0x30, 0x20  # auto-increment, no all-call address
+_TOTEM_POLE = 0x04  # outputs are low while OE is high
 _MODES = bytes((_AWAKE, _TOTEM_POLE))
 _ALL_OFF = b"\x00\x00\x00\x10"
 _PINS = 16
 _FULL = 4_096
 _OSCILLATOR_HZ = 25_000_000
-_OSCILLATOR_US = 500  # from waking until outputs may be used
+_OSCILLATOR_US = 500  # from wake-up until outputs may be used
 _ATTEMPTS = 3
 
 
@@ -27,7 +27,7 @@ def build(spec, i2c, off, sleep_us):
 
 
 class Pca9685:
-    """One part; `oe` is a machine.Pin as an output. All its outputs are off at first."""
+    """One expander; `oe` is a machine.Pin output. All outputs start off."""
 
     def __init__(self, i2c, address, oe, freq_hz, sleep_us):
         self._i2c = i2c
@@ -36,21 +36,21 @@ class Pca9685:
         self._sleep_us = sleep_us
         # Equation 1: 25 MHz / (4096 (prescale + 1)), rounded to the nearest.
         self._prescale = (_OSCILLATOR_HZ + 2_048 * freq_hz) // (_FULL * freq_hz) - 1
-        # One element an output: a cut-off may strike while another output is driven.
+        # One element an output: a cut-off may fire while another output is driven.
         self._duties = [0] * _PINS
-        self._seen = bytearray(4 * _PINS)
+        self._read_back = bytearray(4 * _PINS)
         self.halt()
 
     def output(self, number, safe_level):
-        """Return output `number` as a pin. `safe_level` is 0: low is what OE leaves."""
+        """Return output `number` as a pin. `safe_level` is 0, the level OE forces."""
         return OutputPin(self, number)
 
     def pwm(self, number):
-        """Return output `number` with the part of machine.PWM that a dimmer uses."""
+        """Return output `number` as a PWM for a dimmer."""
         return OutputPin(self, number)
 
     def halt(self):
-        """Take everything off, without the bus."""
+        """Switch every output off, without the bus."""
         self._oe.value(1)
         self._is_set_up = False
         for number in range(_PINS):
@@ -67,21 +67,21 @@ class Pca9685:
                     self._set_up()
                     first, count = 0, _PINS
                 self._write(_FIRST_LED + 4 * first, self._counts(first, count))
-                if self._follows():
+                if self._is_verified():
                     self._oe.value(0)
-                    # A cut-off that struck in between and failed has made everything safe.
+                    # A cut-off that fired meanwhile and failed has set halt().
                     if self._is_set_up:
                         return
                     self._oe.value(1)
             except OSError as error:
                 failure = error
-            # Another output's cut-off may have struck: write what is wanted of all of them.
+            # Another output's cut-off may have fired: write all outputs.
             first, count = 0, _PINS
         self.halt()
         raise failure
 
     def _set_up(self):
-        """Bring the part from any state to an awake one with all outputs off, behind OE."""
+        """Wake the part from any state with all outputs off, while OE is high."""
         self._oe.value(1)
         self._write(_MODE1, bytes((_ASLEEP,)))
         self._write(_MODE2, bytes((_TOTEM_POLE,)))
@@ -92,16 +92,16 @@ class Pca9685:
         self._is_set_up = True
 
     def _is_in_mode(self):
-        """True unless the part lost its supply, and with it what it was told."""
+        """True unless the part lost its supply, and with it its settings."""
         i2c, address = self._i2c, self._address
         modes = i2c.readfrom_mem(address, _MODE1, 2)
         prescale = i2c.readfrom_mem(address, _PRESCALE, 1)
         return modes == _MODES and prescale[0] == self._prescale
 
-    def _follows(self):
-        # Against what is wanted now: a cut-off may have struck since it was written.
-        self._i2c.readfrom_mem_into(self._address, _FIRST_LED, self._seen)
-        return self._is_in_mode() and self._seen == self._counts(0, _PINS)
+    def _is_verified(self):
+        # Compare with the current duties: a cut-off may have fired since the write.
+        self._i2c.readfrom_mem_into(self._address, _FIRST_LED, self._read_back)
+        return self._is_in_mode() and self._read_back == self._counts(0, _PINS)
 
     def _counts(self, first, count):
         """Return the registers of `count` outputs: the counts at which each goes on and off."""
@@ -119,18 +119,18 @@ class Pca9685:
 
 
 class OutputPin:
-    """One output, with what is used of machine.Pin and of machine.PWM."""
+    """One output with the `value` method of machine.Pin and `duty_u16` of machine.PWM."""
 
     def __init__(self, expander, number):
         self._expander = expander
         self._number = number
 
     def value(self, level):
-        """Drive it on or off. Off always works; on may raise OSError."""
+        """Drive the output on or off. Off never fails; on may raise OSError."""
         self._drive(_FULL if level else 0)
 
     def duty_u16(self, duty_u16):
-        """Drive it at 0..65535. 0 always works; others may raise OSError."""
+        """Drive the output at 0..65535. 0 never fails; others may raise OSError."""
         self._drive((duty_u16 * _FULL + 32_767) // 65_535)
 
     def _drive(self, duty):

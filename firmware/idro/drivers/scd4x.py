@@ -1,8 +1,8 @@
-"""SCD40, SCD41: CO2, temperature and humidity of the air over I2C at 100 kHz.
+"""SCD40, SCD41: I2C sensors of CO2, air temperature and humidity, at 100 kHz.
 
 Sensirion SCD4x datasheet v1.4: periodic measurement, one every 5 s; 1 ms between a command and
-its answer, 500 ms after a stop. A part that measures already does not take a start: it is stopped
-first. After a failure it is started anew, for it may have lost its supply.
+its response, 500 ms after a stop. A running measurement ignores a start, so it is stopped first.
+After a failure it is started again, because the part may have lost its supply.
 """
 
 from idro.drivers.analog import divide_rounded
@@ -18,7 +18,7 @@ _STOP_MS = 501
 _COMMAND_MS = 2
 _READY_BITS = 0x07FF
 _POLL_MS = 500
-_POLLS = 13  # a period of 5 s, 10 % slow, and one to spare
+_POLLS = 13  # a period of 5 s, 10 % slow, and one spare poll
 
 
 def build(spec, bus, clock, settings):

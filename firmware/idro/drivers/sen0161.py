@@ -1,9 +1,9 @@
-"""SEN0161-V2: pH electrode on DFRobot's analog board, read through an ADS1115.
+"""SEN0161-V2: pH electrode on DFRobot's analog board, read by an ADS1115.
 
-The board puts out 1500 mV + 3 times the electrode's voltage, 0 to 3 V. The electrode's slope is
-proportional to the absolute temperature (Nernst) and pivots about pH 7, so the calibrated slope
-at 25 C is scaled by the water's temperature. A signal near an end of the board's range is an open
-cable, a lost supply or a short; a dead electrode shows as a signal that never moves.
+The board outputs 1500 mV + 3 times the electrode voltage, 0 to 3 V. The electrode's slope is
+proportional to the absolute temperature (Nernst) around pH 7, so the calibrated slope at 25 C is
+scaled by the water temperature. A signal near an end of the range means an open cable, a lost
+supply or a short; a dead electrode gives a signal that never moves.
 """
 
 from idro.drivers.analog import AnalogInput, centi_celsius, divide_rounded
@@ -24,7 +24,7 @@ def build(spec, bus, clock, settings):
 
 
 class Sen0161:
-    """A pH probe. spread_uv is max - min of the last read's burst, None where it failed."""
+    """A pH probe. spread_uv is max - min of the last burst, None if it failed."""
 
     def __init__(self, spec, adc, settings):
         self._temp_channel = spec["source"] + ".temp_c"
@@ -36,7 +36,7 @@ class Sen0161:
         return self._input.spread_uv
 
     async def read(self, context):
-        """Return {"ph": pH}, with the water's temperature from `context`. Raises SensorError."""
+        """Return {"ph": pH}, water temperature from `context`. Raises SensorError."""
         signal_uv = await self._input.read_uv()
         centi_c = centi_celsius(PART, context, self._temp_channel)
         milli_ph = ph_milli(
@@ -47,7 +47,7 @@ class Sen0161:
 
 
 def ph_milli(signal_uv, centi_c, neutral_uv, slope_uv_per_ph):
-    """Return the pH in 1/1000. Raises SensorError for a senseless slope or a pH beyond 0..14."""
+    """Return the pH in 1/1000. Raises SensorError if the slope is invalid or pH not in 0..14."""
     if slope_uv_per_ph >= 0:
         raise SensorError(PART, "uncalibrated", f"slope {slope_uv_per_ph} uV/pH")
     scaled_slope = slope_uv_per_ph * (centi_c + _ZERO_CENTI_K)

@@ -1,4 +1,4 @@
-"""Words of Sensirion's parts: 16 bits, high byte first, each with a CRC-8 behind it.
+"""Sensirion protocol: 16-bit words, high byte first, each followed by a CRC-8.
 
 SHT4x datasheet 4.4, SCD4x datasheet 3.11: polynomial 31, start FF; of BE EF it is 92.
 """
@@ -7,7 +7,7 @@ from idro.errors import SensorError
 
 
 def words_of(part, answer):
-    """Return the 16-bit words of `answer`. Raises SensorError for a damaged one."""
+    """Return the 16-bit words of `answer`. Raises SensorError if a CRC is wrong."""
     found = []
     for start in range(0, len(answer), 3):
         if crc8(answer[start:start + 2]) != answer[start + 2]:

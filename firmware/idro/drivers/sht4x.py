@@ -1,8 +1,7 @@
-"""SHT40, SHT41, SHT45: temperature and humidity of the air over I2C.
+"""SHT40, SHT41, SHT45: I2C sensors of air temperature and humidity.
 
 Sensirion SHT4x datasheet v6: command 4.5, conversion 4.6. A high precision measurement takes at
-most 8.3 ms. The heater is never switched on: it would warm the reading, and the part is not made
-to heat while it measures.
+most 8.3 ms. The heater stays off: it would distort the reading.
 """
 
 from idro.drivers.analog import divide_rounded
@@ -40,7 +39,7 @@ class Sht4x:
         centi_c = divide_rounded(17_500 * raw_temp, 65_535) - 4_500
         if not _MIN_CENTI_C <= centi_c <= _MAX_CENTI_C:
             raise SensorError(PART, "out_of_range", f"{centi_c}/100 C")
-        # The datasheet has values outside 0..100 % cropped: near the ends they are tolerance.
+        # Cropped to 0..100 % as in the datasheet: values beyond are tolerance.
         deci_pct = min(1000, max(0, divide_rounded(1_250 * raw_rh, 65_535) - 60))
         return {"temp_c": centi_c / 100, "rh_pct": deci_pct / 10}
 

@@ -1,11 +1,11 @@
-"""A switched load behind a relay or a MOSFET: circulation pump, top-off valve.
+"""Switched load behind a relay or a MOSFET, such as a circulation pump or a top-off valve.
 
-A run may be extended while it lasts: whoever wants the load on asks again before the run ends.
+A run may be extended by another on() before it ends.
 """
 
 from idro.drivers.digital_output import DigitalOutput
 
 
 def build(spec, pin, timer, clock, one_shot=0):
-    """Return the OnOff of a board's actuator entry."""
+    """Return the DigitalOutput of a board's actuator entry."""
     return DigitalOutput(spec, pin, timer, clock, one_shot)

@@ -1,8 +1,8 @@
-"""TSL2591: brightness of the light over I2C, from moonlight to about 70,000 lx.
+"""TSL2591: I2C illuminance sensor, from moonlight to about 70,000 lx.
 
-ams TSL2591 datasheet v3: registers behind command A0, integration of 100 ms (108 at most, full
-scale 36,863 counts), gains 1, 24.5, 400, 9200. The gain steps down where it clips and up where it
-starves; lux by the counts of its two diodes, as in ams' application note: 408 counts * ms * gain.
+ams TSL2591 datasheet v3: registers from command A0, integration of 100 ms (108 at most, full scale
+36,863 counts), gains 1, 24.5, 400, 9200. The gain steps down on clipping and up on low counts; lux
+from the counts of both diodes, as in ams' application note: 408 counts * ms * gain.
 """
 
 from idro.drivers.analog import divide_rounded
@@ -67,7 +67,7 @@ class Tsl2591:
 
 
 def illuminance_lx(both, infrared, deci_gain):
-    """Return lx of the counts of the broad and of the infrared diode; 0 in the dark."""
+    """Return lx from the counts of the broadband and infrared diodes; 0 in the dark."""
     if both <= infrared:
         return 0
     visible = both - infrared

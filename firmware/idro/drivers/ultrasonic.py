@@ -1,8 +1,8 @@
-"""Water level from above: what ultrasonic rangers share, whatever line the echo comes over.
+"""Water level from ultrasonic rangers mounted above the water.
 
-The echo is c there and back, c = 331.3 m/s * sqrt(1 + T/273.15): 2 % from 10 to 35 C, so the air's
-temperature is needed. Closer than its blind zone a ranger still answers, with the zone's end: a
-full tank looks not-full, so what comes from there is a fault and never a number.
+The speed of sound is 331.3 m/s * sqrt(1 + T/273.15), so the air temperature is needed. Inside its
+blind zone a ranger reports the end of the zone, and a full tank would not look full: such readings
+are faults.
 """
 
 from idro.drivers.analog import centi_celsius, divide_rounded
@@ -11,19 +11,19 @@ from idro.errors import SensorError
 PINGS = 5
 _AIR_CHANNEL = "air.temp_c"
 _FEWEST_ECHOES = 3
-# The pulse is waited for and then measured, each with this cap: 4.5 m are 28 ms at 10 C.
+# Limit of waiting for the pulse and of measuring it: 4.5 m take 28 ms at 10 C.
 _CAP_US = 30_000
 _GAP_MS = 61
 _ZERO_CENTI_K = 27_315
-# What waves and a cold or hot headspace may add up to, seen from above.
+# Error allowed for waves, and for a cold or hot headspace.
 _SCATTER_UM = 20_000
 _FLOOR_TOLERANCE_MM = 15
 
 
 class UltrasonicLevel:
-    """One ranger above the water; `pinger` gives the widths of its echoes in us.
+    """One ranger above the water; `pinger` returns the echo times in us.
 
-    `blind_mm` is where its readings begin to mean something. The signal is a time: no spread.
+    Readings up to `blind_mm` are faults. The signal is digital, so there is no spread.
     """
 
     spread_uv = None
@@ -38,7 +38,7 @@ class UltrasonicLevel:
 
     async def read(self, context):
         """Return {"level_mm": depth of water}. Raises SensorError."""
-        # The air above the water: that of the house, or about that of the water itself.
+        # Without an air sensor, the water temperature approximates the headspace.
         has_air = context.get(_AIR_CHANNEL) is not None
         channel = _AIR_CHANNEL if has_air else self._water_channel
         centi_c = centi_celsius(self._part, context, channel)
@@ -56,7 +56,7 @@ class UltrasonicLevel:
 
 
 class EchoLine:
-    """Pings over a trigger and an echo line. `gpio` has Pin, time_pulse_us and sleep_us."""
+    """Measures echoes on a trigger and an echo line. `gpio` has Pin, time_pulse_us, sleep_us."""
 
     def __init__(self, spec, gpio, clock, trigger_us):
         self._part = spec["part"]
@@ -67,11 +67,11 @@ class EchoLine:
         self._echo = gpio.Pin(spec["echo_pin"], gpio.Pin.IN)
 
     async def echoes_us(self):
-        """Return the widths of the echoes that came back of five pings. Raises SensorError."""
+        """Return the echo times of five pings in us. Raises SensorError."""
         found = []
         has_answered = False
         for _ in range(PINGS):
-            await self._clock.sleep_ms(_GAP_MS)  # the echo before must have died
+            await self._clock.sleep_ms(_GAP_MS)  # the previous echo must have faded
             self._trigger.value(1)
             self._gpio.sleep_us(self._trigger_us)
             self._trigger.value(0)
@@ -79,11 +79,11 @@ class EchoLine:
             has_answered = has_answered or echo_us != -2
             if echo_us > 0:
                 found.append(echo_us)
-        return enough(self._part, found, has_answered)
+        return require_echoes(self._part, found, has_answered)
 
 
-def enough(part, echoes_us, has_answered):
-    """Return `echoes_us` where they are enough for a median. Raises SensorError."""
+def require_echoes(part, echoes_us, has_answered):
+    """Return `echoes_us` if they suffice for a median. Raises SensorError."""
     if len(echoes_us) >= _FEWEST_ECHOES:
         return echoes_us
     fault = "timeout" if has_answered else "no_ack"
@@ -91,10 +91,10 @@ def enough(part, echoes_us, has_answered):
 
 
 def distance_um(echo_us, centi_c):
-    """Return how far sound goes and comes back in `echo_us`, in um."""
+    """Return the distance in um of an echo that takes `echo_us` both ways."""
     return echo_us * speed_mm_s(centi_c) // 2_000
 
 
 def speed_mm_s(centi_c):
-    """Return the speed of sound in air. 24 bits of mantissa hold it to 0.03 mm/s."""
+    """Return the speed of sound in air in mm/s, exact to 0.03 mm/s with a 24-bit mantissa."""
     return int(331_300 * ((centi_c + _ZERO_CENTI_K) / _ZERO_CENTI_K) ** 0.5 + 0.5)

@@ -1,1 +1,1 @@
-"""The line to the host: Wi-Fi, MQTT and the outbox on flash."""
+"""The connection to the host: Wi-Fi, name resolution, TLS and MQTT."""

@@ -1,8 +1,7 @@
-"""Looks up names without blocking.
+"""Resolves host names without blocking: one query for an A record over UDP (RFC 1035).
 
-The port's own getaddrinfo blocks for 19 s where no name server answers (micropython issue 4801),
-longer than the watchdog waits. Here it is one question for an A record over UDP (RFC 1035). Names
-that end in .local are asked of everybody on the link (multicast DNS, RFC 6762, section 6.7).
+The port's own getaddrinfo blocks for 19 s without a name server (micropython issue 4801), longer
+than the watchdog allows. Names ending in .local use multicast DNS (RFC 6762, section 6.7).
 """
 
 import asyncio
@@ -18,27 +17,27 @@ _MAX_BYTES = 512
 _MAX_LABEL_BYTES = 63
 _HEADER_BYTES = 12
 _A, _IN = 1, 1
-_QR = 0x80  # of the third byte: it is an answer
-_RCODE = 0x0F  # of the fourth byte: 0 is no error
+_QR = 0x80  # of the third byte: a response
+_RCODE = 0x0F  # of the fourth byte: 0 is success
 
 
 def is_address(host):
-    """True for an address in numbers, which needs no lookup."""
+    """True for an IPv4 address, which needs no lookup."""
     parts = host.split(".")
     return len(parts) == 4 and all(part.isdigit() for part in parts)
 
 
 async def resolve(host, server):
-    """Return the address of `host` as text, asked of the name server at address `server`.
+    """Return the address of `host` as text from the name server at address `server`.
 
-    Raises OSError where nobody answers or the name does not exist, ValueError for no name.
+    Raises OSError without an answer or if the name does not exist, ValueError if it is invalid.
     """
-    place = (LOCAL_GROUP, LOCAL_PORT) if host.endswith(LOCAL) else (server, PORT)
+    endpoint = (LOCAL_GROUP, LOCAL_PORT) if host.endswith(LOCAL) else (server, PORT)
     for _ in range(TRIES):
         number = os.urandom(2)
         question = query(number, host)
         try:
-            found = await asyncio.wait_for(_ask(question, number, place), WAIT_S)
+            found = await asyncio.wait_for(_ask(question, number, endpoint), WAIT_S)
         except asyncio.TimeoutError:  # noqa: UP041  (MicroPython has no such built-in)
             continue
         if found:
@@ -48,7 +47,7 @@ async def resolve(host, server):
 
 
 def query(number, host):
-    """Return the question for the A record of `host`; `number` is two bytes. Raises ValueError."""
+    """Return the query for the A record of `host`; `number` is two bytes. Raises ValueError."""
     packet = bytearray(number + b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00")
     for label in host.split("."):
         data = label.encode()
@@ -63,8 +62,10 @@ def query(number, host):
 
 
 def answer(number, data):
-    """Return the address in an answer, "" where it says there is none, None where it is no answer
-    to the question `number`."""
+    """Return the address in the response to query `number`.
+
+    Returns "" if the name does not exist, None if `data` is not that response.
+    """
     if len(data) < _HEADER_BYTES or data[:2] != number or not data[2] & _QR:
         return None
     if data[3] & _RCODE:
@@ -75,27 +76,27 @@ def answer(number, data):
         return None
 
 
-async def _ask(question, number, place):
-    """Return the first answer to `question`: an address, or "" where there is none."""
-    link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+async def _ask(question, number, endpoint):
+    """Send a query; return the address of the first response, "" if the name does not exist."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        link.setblocking(False)
-        link.sendto(question, socket.getaddrinfo(place[0], place[1])[0][-1])
-        reader = asyncio.StreamReader(link)
+        sock.setblocking(False)
+        sock.sendto(question, socket.getaddrinfo(endpoint[0], endpoint[1])[0][-1])
+        reader = asyncio.StreamReader(sock)
         while True:
             found = answer(number, await reader.read(_MAX_BYTES))
             if found is not None:
                 return found
     finally:
-        link.close()
+        sock.close()
 
 
 def _first_address(data):
     at = _HEADER_BYTES
     for _ in range(data[4] << 8 | data[5]):
-        at = _behind_name(data, at) + 4
+        at = _after_name(data, at) + 4
     for _ in range(data[6] << 8 | data[7]):
-        at = _behind_name(data, at)
+        at = _after_name(data, at)
         kind, space = data[at] << 8 | data[at + 1], data[at + 2] << 8 | data[at + 3]
         size = data[at + 8] << 8 | data[at + 9]
         at += 10
@@ -105,7 +106,7 @@ def _first_address(data):
     return ""
 
 
-def _behind_name(data, at):
+def _after_name(data, at):
     while True:
         size = data[at]
         if size >= 0xC0:

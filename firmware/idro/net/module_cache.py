@@ -1,10 +1,10 @@
-"""Modules that are needed for a moment only: loaded by who needs them, and let go here."""
+"""Unloads modules that are needed only briefly, to free heap."""
 
 import sys
 
 
 def unload(*names):
-    """Free modules that nobody holds any more, such as "idro.net.dns_resolver"."""
+    """Remove modules such as "idro.net.dns_resolver" from sys.modules and their packages."""
     for name in names:
         if sys.modules.pop(name, None) is not None:
             package, module = name.rsplit(".", 1)

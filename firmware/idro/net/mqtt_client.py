@@ -1,12 +1,11 @@
-"""MQTT 3.1.1 client for one connection, on the asyncio of MicroPython and of CPython alike.
+"""MQTT 3.1.1 client for one connection, on the asyncio of MicroPython and CPython.
 
-QoS 0 and 1, last will, clean session, no reconnecting: a Client lives as long as its link and is
-then thrown away. It knows nothing of Wi-Fi; `open(host, port)` hands it the two streams. An open
-stream proves nothing (on some ports a refused connect opens too), only CONNACK does.
+QoS 0 and 1, last will, clean session, no reconnect: a Client serves one connection and is then
+discarded. `open(host, port)` returns its two streams. Only CONNACK proves a connection: on some
+ports a refused one opens too.
 
-Nothing here polls and nothing waits for ever: three tasks a link read, write and keep the
-deadlines. An answer that is missing is noticed between one and two `response_ms` after the
-question. The one error is LinkError.
+Three tasks a connection read, write and check deadlines; none polls. A missing response is
+detected one to two `response_ms` after the request. The only error is LinkError.
 """
 
 import asyncio
@@ -16,32 +15,30 @@ from idro.errors import LinkError
 from idro.net import mqtt_packets as packets
 
 # user, password, will_topic and will_payload may be None. response_ms: the deadline of every
-# answer and of every write. keepalive_s: a ping goes out after half of it without traffic.
+# response and write. keepalive_s: a ping is sent after half of it without traffic.
 Options = namedtuple(
     "Options",
-    ("client_id", "user", "password", "will_topic", "will_payload", "keepalive_s", "response_ms"),
-)
-# payload: bytes, a large one (mqtt_packets.WHOLE_BYTES) a list of them.
+    ("client_id", "user", "password", "will_topic", "will_payload", "keepalive_s", "response_ms"))
+# payload: bytes, or a list of bytes if longer than mqtt_packets.WHOLE_BYTES.
 Message = namedtuple("Message", ("topic", "payload", "retain"))
 
 MAX_IN_FLIGHT = 4
-MAX_IN_FLIGHT_BYTES = 3_000  # in RAM until PUBACK: from there on publishing waits
+MAX_IN_FLIGHT_BYTES = 3_000  # in RAM until PUBACK: then publishing waits
 MAX_INBOX = 8
-_CROWDED = 12  # packets not yet handed to the stream: publishing waits
+_CROWDED = 12  # packets not yet written to the stream: then publishing waits
 _MAX_OUTGOING = 24
-# What may go without a wait of its own: a few PUBACKs. What the stream cannot take goes with the
-# next packet.
+# Written without drain(), such as a few PUBACKs. The next packet drains them.
 _UNDRAINED_BYTES = 32
 _READ_BYTES = 512
 _CLOSE_MS = 1_000
 
 
 class Client:
-    """One link to a broker: connect(), then publish(), subscribe() and take_message()."""
+    """One connection to a broker: connect(), then publish(), subscribe() and take_message()."""
 
     def __init__(self, open, clock, options, on_change):
-        """`on_change()` is called when a message or the end of the link has come, when there is
-        room again, and at least every response_ms. It must return at once."""
+        """`on_change()` is called after a message, the end of the connection, when there is room
+        again, and at least every response_ms. It must not block."""
         self._open = open
         self._clock = clock
         self._options = options
@@ -53,18 +50,18 @@ class Client:
         self._changed = asyncio.Event()
         self._queued = asyncio.Event()
         self._outgoing = []
-        self._due_ms = {}  # what is awaited: deadline
+        self._due_ms = {}  # expected packet or "write": deadline
         self._in_flight = {}  # packet id: [packet, deadline, sent twice]
-        self._granted = {}  # packet id of SUBSCRIBE: return codes
+        self._suback_codes = {}  # packet id of SUBSCRIBE: return codes
         self._last_packet_id = 0
         self._sent_ms = 0
         self._received_ms = 0
         self._inbox = []
-        self._taken = asyncio.Event()
-        self.error = None  # the LinkError that ended the link
+        self._inbox_read = asyncio.Event()
+        self.error = None  # the LinkError that ended the connection
         self.is_connected = False
         self.oversized_count = 0
-        self._starved_count = 0
+        self._out_of_memory_count = 0
 
     async def connect(self, host, port):
         """Open the stream and log in. Raises LinkError."""
@@ -78,31 +75,28 @@ class Client:
         self._due_ms["CONNACK"] = self._received_ms + limit_ms
         self._queue(packets.connect(self._options))
         self._tasks = [
-            asyncio.create_task(self._read_loop()),
-            asyncio.create_task(self._write_loop()),
-            asyncio.create_task(self._keep_loop()),
-        ]
-        await self._until(lambda: self.is_connected)
+            asyncio.create_task(self._read_loop()), asyncio.create_task(self._write_loop()),
+            asyncio.create_task(self._deadline_loop())]
+        await self._wait_until(lambda: self.is_connected)
 
     async def subscribe(self, topics, qos=1):
-        """Subscribe to `topics` at `qos` and wait for the answer. Raises LinkError."""
+        """Subscribe to `topics` at `qos` and wait for SUBACK. Raises LinkError."""
         packet_id = self._next_packet_id()
         self._due_ms[f"SUBACK {packet_id}"] = self._clock.now_ms() + self._options.response_ms
         self._queue(packets.subscribe(packet_id, topics, qos))
-        await self._until(lambda: packet_id in self._granted)
-        codes = self._granted.pop(packet_id)
+        await self._wait_until(lambda: packet_id in self._suback_codes)
+        codes = self._suback_codes.pop(packet_id)
         if len(codes) != len(topics) or any(code & 0x80 for code in codes):
             raise LinkError(f"broker: refused to subscribe to {', '.join(topics)}")
 
     async def publish(self, topic, payload, qos=1, retain=False):
-        """Hand a message, bytes or a list of them, to the link as soon as the window has room.
-        Raises LinkError.
+        """Send a message, bytes or a list of bytes, once the window has room. Raises LinkError.
 
-        Returning does not mean that it arrived: PUBACK only paces (see `until_acknowledged`).
+        Returns before it has arrived: see until_acknowledged().
         """
         self.check()
         if not self.has_room:
-            await self._until(lambda: self.has_room)
+            await self._wait_until(lambda: self.has_room)
         packet_id = self._next_packet_id() if qos else None
         payload = payload if isinstance(payload, list) else [payload]
         packet = packets.publish(topic, payload, qos, retain, packet_id)
@@ -113,25 +107,24 @@ class Client:
 
     async def until_acknowledged(self):
         """Wait until the broker has acknowledged everything published. Raises LinkError."""
-        await self._until(lambda: not self._in_flight)
+        await self._wait_until(lambda: not self._in_flight)
 
     def take_message(self):
-        """Return the oldest Message that came in, or None. While MAX_INBOX of them wait,
-        nothing more is read from the broker."""
+        """Return the oldest received Message, or None. While MAX_INBOX wait, reading stops."""
         if not self._inbox:
             return None
-        self._taken.set()
+        self._inbox_read.set()
         return self._inbox.pop(0)
 
     def check(self):
-        """Raise the LinkError that ended the link, if it has ended."""
+        """Raise the LinkError that ended the connection, if it has ended."""
         if self.error is not None:
             raise self.error
 
     @property
     def refused_count(self):
-        """How many times memory was refused for a message, or for the link."""
-        return self._decoder.refused_count + self._starved_count
+        """How many times memory was refused for a message or for the connection."""
+        return self._decoder.refused_count + self._out_of_memory_count
 
     @property
     def has_room(self):
@@ -144,14 +137,14 @@ class Client:
         return in_flight_bytes < MAX_IN_FLIGHT_BYTES
 
     async def close(self, *, politely=False):
-        """End the link and free its tasks and socket. With `politely` the will is not sent."""
+        """End the connection. With `politely` it sends DISCONNECT: the will is not published."""
         if politely and self.error is None and self.is_connected:
             self._queue(packets.DISCONNECT_PACKET)
             self._due_ms["DISCONNECT"] = self._clock.now_ms() + _CLOSE_MS
             try:  # noqa: SIM105  (MicroPython has no contextlib)
-                await self._until(lambda: not self._outgoing and "write" not in self._due_ms)
+                await self._wait_until(lambda: not self._outgoing and "write" not in self._due_ms)
             except LinkError:
-                pass  # the link ended first, which is what was asked for
+                pass  # the connection has ended already
         self._end("closed by us")
         for task in self._tasks:
             task.cancel()
@@ -163,8 +156,6 @@ class Client:
             except (LinkError, OSError):
                 pass  # the socket is gone either way
             self._writer = None
-
-    # The three tasks.
 
     async def _read_loop(self):
         try:
@@ -180,16 +171,16 @@ class Client:
                 if self._inbox or not had_room:
                     self._on_change()
                 while len(self._inbox) >= MAX_INBOX:
-                    self._taken.clear()
-                    await self._taken.wait()
+                    self._inbox_read.clear()
+                    await self._inbox_read.wait()
         except LinkError as error:
             self._end(error.why)
         except OSError as error:
             self._end(f"broker: read {error!r}")
         except MemoryError:
-            self._end_starved("read")
+            self._end_out_of_memory("read")
         finally:
-            self._end("reading ended")  # nothing else may leave a link without a reader
+            self._end("reading ended")
 
     async def _write_loop(self):
         undrained_bytes = 0
@@ -216,11 +207,11 @@ class Client:
         except OSError as error:
             self._end(f"broker: write {error!r}")
         except MemoryError:
-            self._end_starved("write")
+            self._end_out_of_memory("write")
         finally:
             self._end("writing ended")
 
-    async def _keep_loop(self):
+    async def _deadline_loop(self):
         try:
             while self.error is None:
                 now_ms = self._clock.now_ms()
@@ -230,14 +221,12 @@ class Client:
         except LinkError as error:
             self._end(error.why)
         except MemoryError:
-            self._end_starved("keep the deadlines")
+            self._end_out_of_memory("keep the deadlines")
         finally:
             self._end("keeping ended")
 
-    # What they share.
-
     def _next_due_ms(self, now_ms):
-        """Ping where the link is quiet; return when there is something to look at again."""
+        """Send a ping on a quiet connection; return when to check again, as uptime in ms."""
         limit_ms = self._options.response_ms
         quiet_ms = self._options.keepalive_s * 500
         next_ms = now_ms + min(limit_ms, quiet_ms)
@@ -285,7 +274,7 @@ class Client:
         elif kind == packets.SUBACK and self.is_connected:
             packet_id = packets.read_packet_id(body, "SUBACK")
             if self._due_ms.pop(f"SUBACK {packet_id}", None) is not None:
-                self._granted[packet_id] = body[2:]
+                self._suback_codes[packet_id] = body[2:]
         elif kind == packets.PINGRESP and self.is_connected:
             self._due_ms.pop("PINGRESP", None)
         else:
@@ -314,7 +303,7 @@ class Client:
                 self._last_packet_id = packet_id
                 return packet_id
 
-    async def _until(self, is_met):
+    async def _wait_until(self, is_met):
         while True:
             self.check()
             if is_met():
@@ -326,9 +315,9 @@ class Client:
         self._changed.set()
         self._on_change()
 
-    def _end_starved(self, what):
-        """End the link: memory was refused. A new one begins with empty hands."""
-        self._starved_count += 1
+    def _end_out_of_memory(self, what):
+        """End the connection after a MemoryError: a new one starts with empty buffers."""
+        self._out_of_memory_count += 1
         self._end(f"no memory to {what}")
 
     def _end(self, why):

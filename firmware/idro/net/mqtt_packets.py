@@ -1,7 +1,7 @@
-"""Packets of MQTT 3.1.1 as bytes: building those of a client, taking apart those of a broker.
+"""MQTT 3.1.1 packets as bytes: builds those of a client, parses those of a broker.
 
-Pure functions and one incremental Decoder; no sockets and no time. Whatever bytes come in, the
-only error is LinkError. Section numbers are those of the OASIS standard mqtt-v3.1.1-os.
+Pure functions and one incremental Decoder; no sockets and no time. Any input raises LinkError
+only. Section numbers refer to the OASIS standard mqtt-v3.1.1-os.
 """
 
 import struct
@@ -21,9 +21,9 @@ PINGREQ_PACKET = b"\xc0\x00"
 DISCONNECT_PACKET = b"\xe0\x00"
 
 MAX_INBOUND_BYTES = 4_352  # a down/config of 4,096 bytes with topic and packet id
-WHOLE_BYTES = 1_152  # a larger packet stays in the pieces in which it came
+WHOLE_BYTES = 1_152  # the body of a larger packet stays in pieces
 _PIECE_BYTES = 512
-_PREFIX_BYTES = 260  # what is kept of a packet that is too large: enough for its topic and id
+_PREFIX_BYTES = 260  # stored of an oversized packet: enough for its topic and id
 _MAX_LENGTH_BYTES = 4
 _TOPICS: dict[bytes, str] = {}
 _MAX_TOPICS = 4
@@ -31,12 +31,11 @@ _MAX_TOPIC_BYTES = 80
 # By the return code of CONNACK, from 1.
 _REFUSALS = (
     "unacceptable protocol version", "client id refused", "server unavailable",
-    "bad user name or password", "not authorised",
-)
+    "bad user name or password", "not authorised")
 
 
 def connect(options):
-    """Return CONNECT for mqtt.Options: clean session, last will at QoS 1 and retained (3.1)."""
+    """Return CONNECT for mqtt_client.Options: clean session, will at QoS 1, retained (3.1)."""
     flags = 0x02
     tail = _text(options.client_id)
     if options.will_topic is not None:
@@ -53,8 +52,10 @@ def connect(options):
 
 
 def publish(topic, payload, qos, retain, packet_id):
-    """Return PUBLISH (3.3) as a list of pieces, the first a bytearray, so that DUP can be set in
-    place. `payload` is a list of bytes."""
+    """Return PUBLISH (3.3) as a list of pieces. `payload` is a list of bytes.
+
+    The first piece is a bytearray, so that DUP can be set in place.
+    """
     name = topic.encode()
     first = PUBLISH | qos << 1 | (1 if retain else 0)
     length = 2 + len(name) + (2 if qos else 0) + size_of(payload)
@@ -67,12 +68,12 @@ def publish(topic, payload, qos, retain, packet_id):
 
 
 def size_of(pieces):
-    """Return how many bytes a list of pieces has."""
+    """Return the total bytes of a list of pieces."""
     return sum([len(piece) for piece in pieces])
 
 
 def subscribe(packet_id, topics, qos):
-    """Return SUBSCRIBE for a list of topic filters, all at one QoS (3.8)."""
+    """Return SUBSCRIBE for a list of topic filters at one QoS (3.8)."""
     body = struct.pack(">H", packet_id)
     for topic in topics:
         body += _text(topic) + bytes((qos,))
@@ -85,7 +86,7 @@ def puback(packet_id):
 
 
 def read_connack(body):
-    """Raise LinkError unless the broker took us (3.2)."""
+    """Raise LinkError unless the broker accepted the connection (3.2)."""
     if len(body) != 2:
         raise LinkError("broker: CONNACK of a wrong length")
     if body[1]:
@@ -104,7 +105,7 @@ def read_packet_id(body, name):
 def read_publish(first, body):
     """Return (topic, payload, qos, retain, packet_id or None) of a PUBLISH. Raises LinkError.
 
-    The payload of a packet in pieces is a list of bytes, as is its body.
+    If `body` is a list of pieces, so is the payload.
     """
     pieces = None
     if isinstance(body, list):
@@ -129,7 +130,7 @@ def read_publish(first, body):
 
 
 def _topic(name):
-    """Return the text of a topic; the few that come again and again are texts already."""
+    """Return the text of a topic; the few that repeat are cached."""
     topic = _TOPICS.get(name)
     if topic is None:
         try:
@@ -142,24 +143,24 @@ def _topic(name):
 
 
 class Decoder:
-    """Cuts a byte stream into packets. Holds at most one packet of MAX_INBOUND_BYTES."""
+    """Splits a byte stream into packets. Stores at most one packet of MAX_INBOUND_BYTES."""
 
     def __init__(self):
-        self._head = b""  # of a packet whose length is not known yet
-        self._pieces = []  # of the body under way
-        self._missing_bytes = 0  # of it
-        self._skip_bytes = 0  # behind it, of a packet that is too large
-        self._is_open = False  # a body is under way
-        self._is_whole = True  # and all of it is kept
-        self.refused_count = 0  # packets that there was no memory for
+        self._head = b""  # fixed header received so far
+        self._pieces = []  # of the body that is being received
+        self._missing_bytes = 0  # of that body
+        self._skip_bytes = 0  # of an oversized packet, to discard after the stored prefix
+        self._is_open = False  # a body is being received
+        self._is_whole = True  # and all of it is stored
+        self.refused_count = 0  # packets for which there was no memory
 
     def feed(self, data):
         """Return [(first byte, body, whole)] of the packets that `data` completes.
 
-        A body is bytes, that of a PUBLISH of more than WHOLE_BYTES a list of them, the first of
-        _PREFIX_BYTES at least. Of a packet larger than MAX_INBOUND_BYTES, or than memory has room
-        for, only a prefix comes, with whole = False; the rest is drained. Raises LinkError for a
-        length no broker may send (2.2.3).
+        A body is bytes; that of a PUBLISH longer than WHOLE_BYTES is a list of bytes, the first
+        at least _PREFIX_BYTES long. A packet larger than MAX_INBOUND_BYTES or than the free
+        memory is cut to a prefix, with whole = False. Raises LinkError for an invalid length
+        (2.2.3).
         """
         packets = []
         position = 0
@@ -184,7 +185,7 @@ class Decoder:
         return packets
 
     def _begin(self, data, position):
-        """Take what there is of a header; return where it ends."""
+        """Read the fixed header, as far as it is there; return where it ends."""
         while position < len(data) and not self._is_open:
             self._head += data[position : position + 1]
             position += 1
@@ -198,7 +199,7 @@ class Decoder:
         return position
 
     def _add(self, data):
-        """Keep bytes of a body, in pieces that are neither small nor large."""
+        """Store bytes of a body, in pieces of up to _PIECE_BYTES."""
         pieces = self._pieces
         try:
             if pieces and len(pieces[-1]) < _PIECE_BYTES:
@@ -225,7 +226,7 @@ class Decoder:
 
 
 def _length(head):
-    """Return how long the body behind the header `head` is, None where bytes are missing."""
+    """Return the remaining length in the fixed header, or None if it is incomplete."""
     length = 0
     for index in range(len(head) - 1):
         length |= (head[1 + index] & 0x7F) << 7 * index

@@ -1,12 +1,11 @@
-"""Publisher: keeps the link to the broker and carries the records of the outbox over it.
+"""Maintains the connection to the broker and publishes the records of the outbox over it.
 
-Connect, subscribe, say who we are, then records in ascending order. A PUBACK only paces; records
-go from the outbox on `down/stored` alone, and what brings no progress for 30 s is sent again. At
-most MAX_UNSTORED messages are on their way to the host, so a host that is down costs no flood.
-Sampling never waits for any of this.
+It connects, subscribes, publishes status and info, then records in ascending order. A PUBACK only
+paces; the outbox deletes records on `down/stored` alone, and without progress for 30 s they are
+sent again. At most MAX_UNSTORED messages are unconfirmed by the host. Sampling never waits.
 
-Where memory is refused, what wanted it waits or is given up, which `on_no_memory` is told each
-time, and the rest goes on: records before what the node says of itself.
+A message for which memory is refused is delayed or dropped, `on_no_memory` is called, and the
+others continue: records before info and config.
 """
 
 import asyncio
@@ -18,24 +17,22 @@ from idro.net.mqtt_client import Client, Options
 from idro.protocol import messages, topics
 
 # open: coroutine (host, port) -> (reader, writer), raising LinkError or OSError.
-Broker = namedtuple("Broker", ("host", "port", "node", "password", "open"))
+Broker = namedtuple("Broker", ("host", "port", "node_id", "password", "open"))
 # info() and config_report() return the messages of protocol.messages to publish;
-# on_command(payload) gets raw bytes, on_config(pieces) a list of them, on_stored(stored) a Stored,
-# on_update(leaf, payload) bytes of an update. All of them are plain functions that return at once.
+# on_command(payload) and on_update(leaf, payload) get bytes, on_config(pieces) a list of bytes,
+# on_stored(stored) a Stored. None of them blocks.
 Handlers = namedtuple(
-    "Handlers", ("info", "config_report", "on_command", "on_config", "on_stored", "on_update")
-)
+    "Handlers", ("info", "config_report", "on_command", "on_config", "on_stored", "on_update"))
 
 _AT_LEAST_ONCE = ("command", "config", "update")
-# Each down/stored holds all that the ones before it said, a piece of an update is asked for again:
-# one that is lost costs nothing.
-_TOLD_AGAIN = ("stored", "update_data")
+# A down/stored includes the ones before it, and a lost piece of an update is requested again.
+_AT_MOST_ONCE = ("stored", "update_data")
 
 KEEPALIVE_S = 30
 RESPONSE_MS = 10_000
 RESEND_MS = 30_000
-_TELL_AGAIN_MS = 30_000  # what memory was refused for
-_STARVED_AFTER = 20
+_RETRY_REPORT_MS = 30_000  # after memory was refused for it
+_OUT_OF_MEMORY_AFTER = 20
 MAX_UNSTORED = 8
 MAX_ACKS = 8
 MIN_BACK_OFF_MS = 1_000
@@ -43,77 +40,73 @@ MAX_BACK_OFF_MS = 60_000
 
 
 class Publisher:
-    """One task, run(), for ever. The app calls the rest at any time; none of it blocks."""
+    """One task, run(). The other methods may be called at any time and do not block."""
 
     def __init__(self, broker, outbox, clock, handlers, randint):
-        """`randint(low, high)` jitters the back-off; it is injected so that a run can be
-        repeated."""
+        """`randint(low, high)` jitters the back-off; injected to make runs reproducible."""
         self._broker = broker
         self._outbox = outbox
         self._clock = clock
         self._handlers = handlers
         self._randint = randint
         self._wake = asyncio.Event()
-        self._client = None
         self._acks = []
-        self._question = None
-        self._must_tell = []  # leaves to publish before anything else: info, config
-        self._tell_at_ms = 0
-        self._position = None  # of the outbox, up to where this link has published
-        self._sent = []  # (boot_id, last seq) of messages that are not yet stored
+        self._update_request = None
+        self._reports_due = []  # leaves to publish before anything else: info, config
+        self._report_at_ms = 0
+        self._position = None  # in the outbox, up to which this connection has published
+        self._sent = []  # (boot_id, last seq) of messages not yet stored
         self._progress_ms = 0
-        self.on_alive = _nobody  # called in every turn, at least once in a few minutes
-        self.on_no_memory = _nobody
-        self._refused_in_a_row = 0  # times that memory was refused since something was published
-        self._starved_since_ms = 0  # the first of them
+        self.on_alive = lambda: None  # called in every turn, at least once in a few minutes
+        self.on_no_memory = lambda: None
+        self._refused_in_a_row = 0  # MemoryErrors since the last publication
+        self._refused_since_ms = 0  # the first of them
         self.connected = False
         self.last_stored_ms = None  # uptime at the newest down/stored
-        self.last_error = ""  # why the last link ended
-        self.refused_count = 0  # messages from the host's side that were none of ours
-        self.lost_acks_count = 0
+        self.last_error = ""  # why the last connection ended
+        self.refused_count = 0  # incoming messages that were invalid or not for this node
         outbox.on_append = self._wake.set
 
     def send_ack(self, ack):
-        """Queue an Ack. Without a link at most MAX_ACKS wait, the oldest go."""
+        """Queue an Ack. At most MAX_ACKS wait; beyond that the oldest are dropped."""
         if len(self._acks) >= MAX_ACKS:
             self._acks.pop(0)
-            self.lost_acks_count += 1
         self._acks.append(ack)
         self._wake.set()
 
     @property
     def out_of_memory_ms(self):
-        """For how long memory was refused at every attempt to publish; 0 for a few of them."""
-        if self._refused_in_a_row < _STARVED_AFTER:
+        """For how long every attempt to publish was refused memory; 0 before 20 attempts."""
+        if self._refused_in_a_row < _OUT_OF_MEMORY_AFTER:
             return 0
-        return self._clock.now_ms() - self._starved_since_ms
+        return self._clock.now_ms() - self._refused_since_ms
 
     @property
     def has_unsent_ack(self):
         """True while an Ack waits."""
         return bool(self._acks)
 
-    def ask(self, payload):
-        """Publish up/update; one that was not sent yet goes, for it is asked again."""
-        self._question = payload
+    def send_update(self, payload):
+        """Publish up/update. Replaces a request that was not sent yet."""
+        self._update_request = payload
         self._wake.set()
 
     def publish_info(self):
-        """Publish up/info anew."""
-        self._tell("info")
+        """Publish up/info again."""
+        self._report("info")
 
-    def tell_config(self):
-        """Publish up/config anew: settings were taken or refused."""
-        self._tell("config")
+    def publish_config(self):
+        """Publish up/config again, after settings were applied or refused."""
+        self._report("config")
 
     async def run(self):
-        """Keep a link for ever, with back-off and jitter between attempts."""
+        """Connect again for ever, with back-off and jitter between attempts."""
         back_off_ms = MIN_BACK_OFF_MS
         while True:
             started_ms = self._clock.now_ms()
             self.on_alive()
             try:
-                await self._session()
+                await self._run_connection()
             except LinkError as error:
                 self.last_error = error.why
             except MemoryError:
@@ -125,18 +118,17 @@ class Publisher:
             await self._clock.sleep_ms(half_ms + self._randint(0, half_ms))
             back_off_ms = min(2 * back_off_ms, MAX_BACK_OFF_MS)
 
-    async def _session(self):
+    async def _run_connection(self):
         broker = self._broker
         client = Client(broker.open, self._clock, self._options(), self._wake.set)
         try:
             await client.connect(broker.host, broker.port)
-            await client.subscribe([topics.down(broker.node, leaf) for leaf in _AT_LEAST_ONCE])
+            await client.subscribe([topics.down(broker.node_id, leaf) for leaf in _AT_LEAST_ONCE])
             await client.subscribe(
-                [topics.down(broker.node, leaf) for leaf in _TOLD_AGAIN], qos=0
-            )
+                [topics.down(broker.node_id, leaf) for leaf in _AT_MOST_ONCE], qos=0)
             status = messages.pack_status(True)
             await client.publish(self._up("status"), status, retain=True)
-            self._must_tell = ["info", "config"]
+            self._reports_due = ["info", "config"]
             self._rewind()
             self.connected = True
             while True:
@@ -153,43 +145,42 @@ class Publisher:
             await client.close()
 
     def _options(self):
-        node = self._broker.node
+        node_id = self._broker.node_id
         return Options(
-            client_id=node, user=node, password=self._broker.password,
+            client_id=node_id, user=node_id, password=self._broker.password,
             will_topic=self._up("status"), will_payload=messages.pack_status(False),
-            keepalive_s=KEEPALIVE_S, response_ms=RESPONSE_MS,
-        )
+            keepalive_s=KEEPALIVE_S, response_ms=RESPONSE_MS)
 
     # Up.
 
     async def _send_what_fits(self, client):
-        """Publish the next message there is and memory for it; False where there is none."""
-        is_telling = bool(self._must_tell) and self._clock.now_ms() >= self._tell_at_ms
+        """Publish the next message for which there is memory; False if there is none."""
+        is_report = bool(self._reports_due) and self._clock.now_ms() >= self._report_at_ms
         try:
-            is_sent = await self._send_next(client, is_telling)
+            is_sent = await self._send_next(client, is_report)
         except MemoryError:
-            if is_telling:
-                self._tell_at_ms = self._clock.now_ms() + _TELL_AGAIN_MS
+            if is_report:
+                self._report_at_ms = self._clock.now_ms() + _RETRY_REPORT_MS
             self._no_memory()
-            return is_telling  # and then records
+            return is_report  # then continue with records
         if is_sent:
             self._refused_in_a_row = 0
         return is_sent
 
     def _no_memory(self):
         if not self._refused_in_a_row:
-            self._starved_since_ms = self._clock.now_ms()
+            self._refused_since_ms = self._clock.now_ms()
         self._refused_in_a_row += 1
         gc.collect()
         self.on_no_memory()
 
-    async def _send_next(self, client, is_telling):
-        """Publish the next message there is; False where there is none."""
-        if is_telling:
-            leaf = self._must_tell[0]
-            payload = self._told(leaf)
+    async def _send_next(self, client, is_report):
+        """Publish the next message; False if there is none."""
+        if is_report:
+            leaf = self._reports_due[0]
+            payload = self._report_payload(leaf)
             await client.publish(self._up(leaf), payload, retain=True)
-            self._must_tell.remove(leaf)
+            self._reports_due.remove(leaf)
             return True
         if self._acks:
             ack = self._acks[0]
@@ -198,8 +189,8 @@ class Publisher:
             if ack in self._acks:
                 self._acks.remove(ack)
             return True
-        if self._question is not None:
-            payload, self._question = self._question, None
+        if self._update_request is not None:
+            payload, self._update_request = self._update_request, None
             await client.publish(self._up("update"), payload, qos=0)
             return True
         return await self._send_records(client)
@@ -224,16 +215,16 @@ class Publisher:
         return True
 
     def _up(self, leaf):
-        return topics.up(self._broker.node, leaf)
+        return topics.up(self._broker.node_id, leaf)
 
-    def _told(self, leaf):
+    def _report_payload(self, leaf):
         if leaf == "info":
             return messages.info_pieces(self._handlers.info())
         return messages.config_report_pieces(self._handlers.config_report())
 
-    def _tell(self, leaf):
-        if leaf not in self._must_tell:
-            self._must_tell.append(leaf)
+    def _report(self, leaf):
+        if leaf not in self._reports_due:
+            self._reports_due.append(leaf)
         self._wake.set()
 
     def _rewind(self):
@@ -256,8 +247,8 @@ class Publisher:
                 self._no_memory()
 
     def _take(self, message):
-        node, direction, leaf = topics.parse(message.topic)
-        if node != self._broker.node or direction != "down":
+        node_id, direction, leaf = topics.parse(message.topic)
+        if node_id != self._broker.node_id or direction != "down":
             raise ProtocolError("topic: not for this node")
         payload = message.payload
         if leaf == "config":
@@ -284,7 +275,3 @@ class Publisher:
             self._progress_ms = self.last_stored_ms
         self._sent = left
         self._handlers.on_stored(stored)
-
-
-def _nobody():
-    return None

@@ -1,8 +1,8 @@
-"""TLS for the line to the broker (MQTT 3.1.1, 5.4.8). Loaded only where a board was given it.
+"""TLS for the connection to the broker (MQTT 3.1.1, 5.4.8). Imported only on boards with TLS.
 
-The node trusts one authority, its site's, and asks for the broker's name in the certificate; it
-shows a certificate of its own. A board has no clock here: the certificates begin in 1970. All of
-it is DER, ECDSA on P-256: a private key of RSA does not fit.
+Mutual authentication: the node trusts one certificate authority, its site's, checks the broker's
+name and presents its own certificate. Validity starts in 1970: a board may not know the time yet.
+All in DER, ECDSA on P-256: an RSA private key does not fit.
 """
 
 import gc
@@ -10,30 +10,32 @@ import ssl
 
 
 class Tls:
-    """Opens lines like idro.net.wifi, encrypted. There is no way back to a plain one."""
+    """Opens encrypted connections through idro.net.wifi; never falls back to plain ones."""
 
     def __init__(self, ca, certificate, key, open):
-        """`open(host, port, ssl)` makes the streams. What is None or damaged opens nothing."""
+        """`open(host, port, ssl)` opens the streams. None or a damaged file fails in open()."""
         self._files = (ca, certificate, key)
         self._open = open
         self._context = None
 
     async def open(self, host, port):
-        """Return (reader, writer). Raises LinkError or OSError; a certificate that is refused
-        shows at the first read or write, as an OSError too."""
-        gc.collect()  # the buffers of TLS want 20 kB in one piece
+        """Return (reader, writer). Raises LinkError or OSError.
+
+        A refused certificate raises OSError at the first read or write.
+        """
+        gc.collect()  # the buffers of TLS need 20 kB in one piece
         try:
             if self._context is None:
                 self._context = _context(*self._files)
             _, writer = await self._open(host, port, self._context)
         except (ValueError, TypeError) as error:
             raise OSError(_why(error)) from None
-        line = _Line(writer)
-        return line, line
+        stream = _TlsStream(writer)
+        return stream, stream
 
 
-class _Line:
-    """A stream whose refusals of a certificate, a ValueError in MicroPython, are OSErrors."""
+class _TlsStream:
+    """A stream that raises OSError for a refused certificate, a ValueError in MicroPython."""
 
     def __init__(self, stream):
         self._stream = stream

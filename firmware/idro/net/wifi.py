@@ -1,8 +1,7 @@
-"""Wi-Fi: the one task that owns the WLAN, and the only importer of `network`.
+"""Wi-Fi: the task that owns the WLAN, and the only importer of `network`.
 
-The driver's own reconnecting is left aside: it repeats a wrong state for ever. Each attempt is
-disconnect, 1 s, connect, deadline; after three failures in a row the radio goes off and on. The
-node's control does not depend on any of it.
+It does not use the driver's reconnect, which repeats a wrong state for ever. Each attempt is
+disconnect, 1 s, connect, deadline; after three failures in a row the radio is power-cycled.
 """
 
 import asyncio
@@ -18,12 +17,12 @@ WATCH_MS = 10_000
 SETTLE_MS = 1_000
 MIN_BACK_OFF_MS = 2_000
 MAX_BACK_OFF_MS = 120_000
-OPEN_MS = 9_000  # less than the deadline of who opens
+OPEN_MS = 9_000  # less than the deadline of the MQTT client
 RADIO_CYCLE_AFTER = 3
 
 
 class Wifi:
-    """Joins one network and stays in it. run() is its task; open() makes streams over it."""
+    """Joins one network and rejoins it. run() is the task; open() opens connections."""
 
     def __init__(self, ssid, password, clock, randint):
         """`randint(low, high)` jitters the back-off."""
@@ -31,12 +30,12 @@ class Wifi:
         self._password = password
         self._clock = clock
         self._randint = randint
-        self._wlan = None  # made by run(): a radio that fails must not stop who makes us
+        self._wlan = None  # created by run(): a radio failure must not stop the start-up
         self._up = asyncio.Event()
-        self._addresses = {}  # host: its last good address
-        self.on_alive = _nobody  # called in every turn, at least once in a few minutes
+        self._addresses = {}  # host: its last resolved address
+        self.on_alive = lambda: None  # called in every turn, at least once in a few minutes
         self.last_error = ""
-        self.failures_count = 0  # attempts in a row that led to nothing
+        self.failures_count = 0  # failed attempts in a row
 
     @property
     def is_up(self):
@@ -44,7 +43,7 @@ class Wifi:
         return self._up.is_set()
 
     def rssi_dbm(self):
-        """Return the signal strength in dBm, or None where there is none to measure."""
+        """Return the signal strength in dBm, or None while not connected."""
         if not self.is_up:
             return None
         try:
@@ -53,7 +52,7 @@ class Wifi:
             return None
 
     async def run(self):
-        """Join, watch, and join again, for ever."""
+        """Join and rejoin, for ever."""
         back_off_ms = MIN_BACK_OFF_MS
         self._up.clear()
         self._wlan = network.WLAN(network.WLAN.IF_STA)
@@ -78,10 +77,10 @@ class Wifi:
             back_off_ms = min(2 * back_off_ms, MAX_BACK_OFF_MS)
 
     async def open(self, host, port, ssl=None):
-        """Return (reader, writer) of a connection. Waits a while for the network.
+        """Return (reader, writer) of a connection. Waits up to OPEN_MS for the network.
 
-        `ssl` is a context of idro.net.tls, None for a plain line. Raises LinkError or OSError.
-        That the streams open proves nothing: see idro.net.mqtt_client.
+        `ssl` is a context of idro.net.tls, None for a plain connection. Raises LinkError or
+        OSError. Open streams do not prove a connection: see idro.net.mqtt_client.
         """
         if not self.is_up:
             try:
@@ -97,7 +96,7 @@ class Wifi:
         await self._up.wait()
 
     async def _join(self):
-        """Return True when the network was joined within the deadline."""
+        """Return True if the network was joined within the deadline."""
         try:
             self._wlan.disconnect()
             await self._clock.sleep_ms(SETTLE_MS)
@@ -127,9 +126,9 @@ class Wifi:
             self.last_error = f"{error!r}"
 
     async def _address_of(self, host):
-        """Return the address of `host` in numbers. Raises LinkError or OSError.
+        """Return the IPv4 address of `host`, the last known one while the name server fails.
 
-        The last good one serves while the name server is silent.
+        Raises LinkError or OSError.
         """
         if dns_resolver.is_address(host):
             return host
@@ -141,7 +140,3 @@ class Wifi:
             if host not in self._addresses:
                 raise
         return self._addresses[host]
-
-
-def _nobody():
-    return None

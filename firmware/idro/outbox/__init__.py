@@ -1,1 +1,1 @@
-"""The outbox: records on flash until the host has stored them."""
+"""The outbox: stores records on flash until the host has stored them."""

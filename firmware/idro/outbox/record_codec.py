@@ -1,9 +1,9 @@
-"""Frames: how one record of the outbox lies in flash, and how intact ones are found again.
+"""Encodes records of the outbox as frames for flash, finds intact frames and decodes them.
 
-A frame is magic, kind, length (u16), payload, CRC-32 (u32), little-endian. The CRC starts from
-the identity of the segment (boot and schema), so a frame can't be read as another boot's. The
-payload of a record is seq (u32), at_ms (48 bits), then one int32 a channel, or JSON of an event.
-Scaled integers are those of the wire; the lowest int32 values stand for faults, never numbers.
+A frame is magic, kind, length (u16), payload, CRC-32 (u32), little-endian. The CRC is seeded with
+the identity of the segment (boot and schema), so a frame is never read as another boot's. The
+payload is seq (u32), at_ms (48 bits), then one int32 a channel, or the JSON of an event. Integers
+are scaled as on the wire; the lowest int32 values represent faults.
 """
 
 import json
@@ -30,7 +30,7 @@ _SHORT_TEXT_CHARS = 40
 
 
 def seed(boot_id, schema_id):
-    """Return the start value of the CRC of every frame of one segment."""
+    """Return the initial value of the CRC of every frame of one segment."""
     return crc32(f"{boot_id} {schema_id}".encode())
 
 
@@ -43,8 +43,8 @@ def frame(kind, payload, crc_seed):
 def find(buffer, position, size, crc_seed, *, is_last=True):
     """Return (start, end) of the next intact frame in buffer[position:size], or None.
 
-    Where more follows than buffer[:size], and a frame may lie across its end, it returns
-    (its start, 0): there to look again.
+    Unless `is_last`, a frame may continue after buffer[:size]: then returns (its start, 0), the
+    position to search again with more data.
     """
     view = memoryview(buffer)
     while position + OVERHEAD_BYTES <= size:
@@ -78,7 +78,7 @@ def epoch_payload(unix_ms):
 
 
 def event_payload(seq, at_ms, kind, detail):
-    """Return the payload of an event. Texts are cut where the whole would not fit a frame."""
+    """Return the payload of an event, texts truncated if needed. Raises ProtocolError."""
     text = json.dumps([kind, detail]).encode()
     if len(text) > MAX_PAYLOAD_BYTES - STAMP_BYTES:
         short = {}
@@ -99,10 +99,10 @@ def read_event(buffer, start, end):
 
 
 class Schema:
-    """Which channel each int32 of a telemetry frame is, and which fault each code is."""
+    """Maps the int32 values of a telemetry frame to channels, and codes to faults."""
 
     def __init__(self, channels, fault_codes=None):
-        """Raises ProtocolError for a channel that is none."""
+        """Raises ProtocolError for an unknown channel."""
         self.channels = tuple(channels)
         self.fault_codes = tuple(sorted(FAULTS)) if fault_codes is None else tuple(fault_codes)
         self._quantities = [quantity_of(channel) for channel in self.channels]
@@ -111,7 +111,7 @@ class Schema:
         self._format = "<IIH" + "i" * len(self.channels)
 
     def text(self):
-        """Return the schema as JSON text, for its own file."""
+        """Return the schema as the JSON text of its file."""
         return json.dumps([list(self.channels), list(self.fault_codes)])
 
     def telemetry_payload(self, seq, at_ms, values, faults):
@@ -142,7 +142,7 @@ class Schema:
             else:
                 raise ProtocolError(f"{channel}: a value with a fault, or an unknown fault")
         if found != len(values) + len(faults):
-            raise ProtocolError("telemetry: a channel that the outbox was not given")
+            raise ProtocolError("telemetry: unknown channel")
         return struct.pack(self._format, *numbers)
 
     def telemetry_json(self, buffer, start):
@@ -164,7 +164,7 @@ class Schema:
         return self._template % tuple(numbers)
 
     def _json_of_all(self, stamp, scaled):
-        """Return the JSON of a record that has a fault, a gap or a value below 0."""
+        """Return the JSON of a record with a fault, an absent channel or a value below 0."""
         values = []
         faults = []
         for index in range(len(scaled)):
@@ -181,7 +181,7 @@ class Schema:
 
 
 def read_schema(text):
-    """Return the Schema of the JSON text that Schema.text() gave. Raises ProtocolError."""
+    """Return the Schema of a JSON text made by Schema.text(). Raises ProtocolError."""
     try:
         channels, fault_codes = json.loads(text)
         return Schema(channels, fault_codes)

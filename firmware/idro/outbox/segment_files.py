@@ -1,7 +1,7 @@
-"""Folder: the files under the outbox, segments and schemas, and the one buffer that is read into.
+"""The files of the outbox, segments and schemas, and the buffer through which they are read.
 
-A segment file is `<number>-<schema>-<boot>.seg`: what must not be lost with a damaged byte is in
-its name. A schema file `<schema>.map` says what the telemetry of such segments means.
+A segment file is `<number>-<schema>-<boot>.seg`: its identity is in the name, safe from damaged
+bytes. A schema file `<schema>.map` describes the telemetry of such segments.
 """
 
 import errno
@@ -12,30 +12,34 @@ from idro.errors import ProtocolError
 from idro.outbox import record_codec
 
 SEGMENT_BYTES = 4_096  # one erase block
-_WINDOW_BYTES = 1_024  # of it in RAM: any frame fits
+_WINDOW_BYTES = 1_024  # of a segment in RAM: any frame fits
 _TEMPORARY = "new.tmp"
-# What a segment still holds: all, telemetry once a minute, events only. See thinning.
+# What a segment still holds: all, telemetry once a minute, events only. See decimation.
 RAW = 0
 SPARSE = 1
 EVENTS_ONLY = 2
 MINUTE_MS = 60_000
 
-# count: records not yet stored at the host, the first of them first_seq. size: bytes of the file.
+# count: records not stored by the host, from first_seq on. size: bytes of the file.
 # level: RAW, SPARSE or EVENTS_ONLY.
 Segment = namedtuple(
     "Segment",
-    ("number", "boot_id", "schema_id", "first_seq", "last_seq", "count", "size", "level"),
-)
+    ("number", "boot_id", "schema_id", "first_seq", "last_seq", "count", "size", "level"))
+
+
+def indexed(segment, first_seq, last_seq, count, size, level):
+    """Return `segment` with another index entry."""
+    return Segment(segment.number, segment.boot_id, segment.schema_id, first_seq, last_seq, count,
+                   size, level)
 
 
 class SegmentFiles:
-    """Reads and writes segments by blocking calls. `buffer` holds a part of the one read last,
-    from `base` on."""
+    """Reads and writes segments, blocking. `buffer` holds a part of one, from `base` on."""
 
     def __init__(self, path, schema):
-        """Open `path`, made where missing, and keep `schema` in it.
+        """Open or create the folder `path` and save `schema` in it.
 
-        Where flash refuses, `error` says why: what is there is read as far as it goes, and
+        If flash fails, `error` holds the reason: existing files are read as far as possible, and
         create() raises OSError until it can write.
         """
         self._path = path
@@ -44,8 +48,7 @@ class SegmentFiles:
         self.base = 0
         self._loaded = None  # the Segment in `buffer`
         self._size = 0  # of what is in it
-        self._is_last = True  # nothing of the segment follows that
-        self.erase_failures_count = 0
+        self._is_last = True  # `buffer` reaches the end of the segment
         self.error = ""
         self.schemas = {schema.id: schema}
         self._is_listed = self._has_schema = False
@@ -54,7 +57,7 @@ class SegmentFiles:
             names = os.listdir(path)
             self._is_listed = True
             self._load_schemas(names)
-            self._keep_schema()
+            self._save_schema()
         except OSError as error:
             self.error = f"{error!r}"
 
@@ -70,14 +73,14 @@ class SegmentFiles:
         return [segment for segment in segments if segment is not None]
 
     def size_of(self, segment):
-        """Return how many bytes of a segment there are to read."""
+        """Return the number of readable bytes of a segment."""
         try:
             return min(SEGMENT_BYTES, os.stat(self._name(segment))[6])
         except OSError:
             return 0
 
     def _load(self, segment, position):
-        """Load what `buffer` takes of a segment from `position` on. Unreadable is empty."""
+        """Load a segment from `position` on into `buffer`, which is empty if that fails."""
         self._loaded = None
         room = min(_WINDOW_BYTES, SEGMENT_BYTES - position)
         try:
@@ -91,7 +94,7 @@ class SegmentFiles:
         self.base = position
 
     def _is_loaded(self, segment):
-        """True where `buffer` holds this file: numbers are compared, no name is made for it."""
+        """True if `buffer` holds this segment; compares fields to avoid building its name."""
         loaded = self._loaded
         return loaded is segment or (
             loaded is not None and loaded.number == segment.number
@@ -99,17 +102,16 @@ class SegmentFiles:
         )
 
     def frames_of(self, segment, position=0):
-        """Yield (kind, start, end) in `buffer` of every intact frame from `position` on, which
-        counts from the beginning of the segment.
+        """Yield (kind, start, end) in `buffer` of every intact frame from `position` on.
 
-        Telemetry whose schema is lost counts as damaged.
+        `position` is relative to the segment. Telemetry of a lost schema counts as damaged.
         """
         crc_seed = record_codec.seed(segment.boot_id, segment.schema_id)
         is_known = segment.schema_id in self.schemas
         while True:
             at = position - self.base
             if not self._is_loaded(segment) or not 0 <= at <= self._size:
-                self._load(segment, position)  # who iterates may have read another one
+                self._load(segment, position)  # the caller may have read another segment
                 at = 0
             found = record_codec.find(self.buffer, at, self._size, crc_seed, is_last=self._is_last)
             if found is None:
@@ -124,28 +126,28 @@ class SegmentFiles:
             if is_known or kind != record_codec.TELEMETRY:
                 yield kind, start, end
 
-    def create(self, segment, lead):
-        """Begin the file of a segment with the bytes `lead`. Raises OSError."""
+    def create(self, segment, header):
+        """Create the file of a segment with the bytes `header`. Raises OSError."""
         self._loaded = None
         if not self._is_listed:
-            raise OSError(errno.EIO)  # segments may be there that only the next start will see
+            raise OSError(errno.EIO)  # there may be segments that only the next start can list
         if not self._has_schema:
-            self._keep_schema()
+            self._save_schema()
         with open(self._name(segment), "wb") as file:
-            file.write(lead)
+            file.write(header)
 
-    def append(self, segment, entries, count):
-        """Write the frames of the first `count` entries behind a segment. Raises OSError."""
+    def append(self, segment, records, count):
+        """Append the frames of the first `count` records to a segment. Raises OSError."""
         self._loaded = None
         with open(self._name(segment), "ab") as file:
             for index in range(count):
-                file.write(entries[index].frame)
+                file.write(records[index].frame)
 
     def replace(self, segments, write):
-        """Put what `write(file)` writes in the place of a run of segments; return its result.
+        """Replace a run of segments by what `write(file)` writes; returns its result.
 
-        A power cut leaves all of the old ones or the new one, at worst with some old ones that
-        its seq range covers.
+        After a power cut all old ones are there, or the new one, possibly with old ones inside
+        its seq range.
         """
         with open(self._full(_TEMPORARY), "wb") as file:
             result = write(file)
@@ -156,18 +158,16 @@ class SegmentFiles:
         return result
 
     def erase(self, segment):
-        """Remove a segment's file. One that stays is found and sent again after a reset."""
-        if not self._remove(self._name(segment)):
-            self.erase_failures_count += 1
+        """Remove a segment's file. If that fails, its records are sent again after a reset."""
+        self._remove(self._name(segment))
 
     def _remove(self, path):
-        """Remove a file; False where flash refuses."""
+        """Remove a file, if flash does not fail."""
         self._loaded = None
-        try:
+        try:  # noqa: SIM105  (MicroPython has no contextlib)
             os.remove(path)
         except OSError:
-            return False
-        return True
+            pass
 
     def _load_schemas(self, names):
         in_use = [segment.schema_id for segment in self.list()]
@@ -182,8 +182,8 @@ class SegmentFiles:
             if found is not None:
                 self.schemas[schema_id] = found
 
-    def _keep_schema(self):
-        """Let the schema of this boot be in flash. Raises OSError."""
+    def _save_schema(self):
+        """Save the schema of this boot if it is not on flash. Raises OSError."""
         schema = self._schema
         if self._load_schema(schema.id) is None:
             with open(self._full(_TEMPORARY), "wb") as file:
@@ -224,4 +224,4 @@ def _make_folder(path):
             try:  # noqa: SIM105  (MicroPython has no contextlib)
                 os.mkdir(path[:at])
             except OSError:
-                pass  # it is there; anything else shows at the first listdir
+                pass  # it exists; other errors appear at the first listdir

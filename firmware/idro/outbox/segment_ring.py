@@ -1,42 +1,41 @@
-"""Ring: the segments of the outbox as a bounded ring. Index in RAM, records only in flash.
+"""The segments of the outbox as a bounded ring: the index in RAM, the records on flash.
 
-Segments are ascending in number and, within a boot, in seq. A segment is never written again
-after a reset. Blocking: a flash block takes milliseconds, making room some hundred of them.
+Segments ascend in number and, within a boot, in seq. After a reset no old segment is written
+again. Blocking: writing a flash block takes milliseconds, freeing space some hundreds.
 """
 
 from collections import namedtuple
 
-from idro.outbox import record_codec
-from idro.outbox.segment_files import MINUTE_MS, RAW, SEGMENT_BYTES, SPARSE, Segment, SegmentFiles
+from idro.outbox import record_codec, segment_files
+from idro.outbox.segment_files import MINUTE_MS, RAW, SEGMENT_BYTES, SPARSE, Segment
 
-SPARE_SEGMENTS = 32  # beyond the limit, where nothing can be thinned: then the oldest goes
-_HELD_SEGMENTS = 4  # that many it may have in any case
+SPARE_SEGMENTS = 32  # beyond the limit if nothing can be decimated; then the oldest is dropped
+_MIN_SEGMENTS = 4  # the limit is never lower
 
-# One record on its way to flash.
-Entry = namedtuple("Entry", ("seq", "at_ms", "frame"))
+# One record in RAM, to be written to flash.
+PendingRecord = namedtuple("PendingRecord", ("seq", "at_ms", "frame"))
 
 
 class SegmentRing:
     """Segments oldest first in `segments`; `boots` is {boot_id: [last_at_ms, boot_unix_ms]}."""
 
     def __init__(self, path, schema, max_segments):
-        """Open the folder `path` and index what is in it."""
-        self.folder = SegmentFiles(path, schema)
-        self._most_segments = self._max_segments = max_segments
+        """Open the folder `path` and index its segments."""
+        self.folder = segment_files.SegmentFiles(path, schema)
+        self._configured_segments = self._max_segments = max_segments
         self._spare_segments = SPARE_SEGMENTS
         self.segments = []
         self.boots = {}
-        self.generation = 0  # changes when bytes within a segment move
-        self.skipped_bytes = 0  # damaged bytes passed over when the folder was opened
-        self.dropped_count = 0  # records in segments dropped whole, as the last resort
-        self._is_open = False  # the last segment may take more
+        self.generation = 0  # changes when records move within a segment
+        self.skipped_bytes = 0  # damaged bytes skipped when the folder was opened
+        self._is_open = False  # the last segment accepts more records
         self._minute = None
         self._next_number = 1
         self._index()
 
     @property
     def count(self):
-        """Records in flash that are not stored at the host."""
+        """The number of records on flash that the host has not stored."""
         return sum(segment.count for segment in self.segments)
 
     def of_boot(self, boot_id):
@@ -44,8 +43,7 @@ class SegmentRing:
         return [segment for segment in self.segments if segment.boot_id == boot_id]
 
     def append(self, boot_id, schema_id, entries, boot_unix_ms):
-        """Write Entries of the running boot to flash, in order, removing them from the list as
-        they get there. Raises OSError."""
+        """Write PendingRecords of this boot and remove them from the list. Raises OSError."""
         while entries:
             if not self._fits(boot_id, schema_id, len(entries[0].frame)):
                 self._begin(boot_id, schema_id, entries[0].seq, boot_unix_ms)
@@ -57,19 +55,20 @@ class SegmentRing:
             self._write(entries, taken, size)
             del entries[:taken]
 
-    def hold(self, is_held):
-        """Grow no more while `is_held`: flash is full, and what is left of it is for others."""
-        self._spare_segments = 0 if is_held else SPARE_SEGMENTS
-        self._max_segments = self._most_segments
-        if is_held:
-            self._max_segments = min(self._most_segments, max(_HELD_SEGMENTS, len(self.segments)))
+    def limit_growth(self, is_limited):
+        """Do not grow while `is_limited`: what is left of flash is for other files."""
+        self._spare_segments = 0 if is_limited else SPARE_SEGMENTS
+        self._max_segments = self._configured_segments
+        if is_limited:
+            count = max(_MIN_SEGMENTS, len(self.segments))
+            self._max_segments = min(self._configured_segments, count)
 
     def close(self):
-        """Let the next record begin a new segment."""
+        """Start a new segment with the next record."""
         self._is_open = False
 
     def close_damaged(self):
-        """After an OSError of append(): index what got there; return the highest seq in it."""
+        """After an error of append(): index what was written; return its highest seq."""
         if not self._is_open:
             return 0
         self._is_open = False
@@ -80,7 +79,7 @@ class SegmentRing:
         return segment.last_seq
 
     def stored(self, boot_id, seq_upto):
-        """Erase what the host has of one boot. Part of a segment is only struck off the index."""
+        """Erase stored records of one boot; within a segment only in the index."""
         kept = []
         for segment in self.segments:
             if segment.boot_id == boot_id and seq_upto >= segment.first_seq:
@@ -102,14 +101,14 @@ class SegmentRing:
             if segment is not None and segment.first_seq <= upto:
                 segment = self._trimmed(segment, upto)
             if segment is None or not segment.count:
-                self.folder.erase(listed)  # nothing intact, or merged before the power went
+                self.folder.erase(listed)  # nothing intact, or merged before a power cut
                 continue
             highest_seq[segment.boot_id] = segment.last_seq
             self.segments.append(segment)
         self._forget_boots()
 
     def _scan(self, segment):
-        """Return `segment` with what is really in its file, or None for nothing."""
+        """Return `segment` with the counts of its intact records, or None if it has none."""
         size = self.folder.size_of(segment)
         first_seq = last_seq = count = intact_bytes = 0
         boot = self.boots.setdefault(segment.boot_id, [0, None])
@@ -132,10 +131,7 @@ class SegmentRing:
         self.skipped_bytes += size - intact_bytes
         if not count:
             return None
-        return Segment(
-            segment.number, segment.boot_id, segment.schema_id, first_seq, last_seq, count,
-            size, level,
-        )
+        return segment_files.indexed(segment, first_seq, last_seq, count, size, level)
 
     # Writing.
 
@@ -151,11 +147,10 @@ class SegmentRing:
         self._is_open = False
         if len(self.segments) >= self._max_segments and not self._make_room():
             self._drop_oldest()
-        lead = _lead(boot_id, schema_id, boot_unix_ms)
+        header = _header(boot_id, schema_id, boot_unix_ms)
         segment = Segment(
-            self._next_number, boot_id, schema_id, seq, seq - 1, 0, len(lead), SPARSE
-        )
-        self.folder.create(segment, lead)
+            self._next_number, boot_id, schema_id, seq, seq - 1, 0, len(header), SPARSE)
+        self.folder.create(segment, header)
         self._next_number += 1
         self._minute = None
         self.boots.setdefault(boot_id, [0, None])[1] = boot_unix_ms
@@ -173,41 +168,34 @@ class SegmentRing:
                     level = RAW
                 self._minute = minute
         newest = entries[taken - 1]
-        self.segments[-1] = Segment(
-            last.number, last.boot_id, last.schema_id, last.first_seq, newest.seq,
-            last.count + taken, size, level,
-        )
+        self.segments[-1] = segment_files.indexed(
+            last, last.first_seq, newest.seq, last.count + taken, size, level)
         self.boots[last.boot_id][0] = newest.at_ms
 
     def _make_room(self):
-        from idro.outbox import decimation  # only a full outbox needs it
+        from idro.outbox import decimation  # imported only by a full outbox
 
         found = decimation.find_run(self.folder, self.segments, SEGMENT_BYTES)
         if found is None:
             return False
         level, run = found
         first = run[0]
-        plan = decimation.plan(self.folder, run, level)
-        lead = _lead(first.boot_id, first.schema_id, self.boots[first.boot_id][1])
+        plan = decimation.plan_run(self.folder, run, level)
+        header = _header(first.boot_id, first.schema_id, self.boots[first.boot_id][1])
 
         def write(file):
-            file.write(lead)
+            file.write(header)
             return decimation.write(self.folder, run, level, plan, file)
 
         first_seq, last_seq, count, size = self.folder.replace(run, write)
         at = self.segments.index(first)
         self.segments[at : at + len(run)] = [
-            Segment(
-                first.number, first.boot_id, first.schema_id, first_seq, last_seq, count,
-                len(lead) + size, level,
-            )
-        ]
+            segment_files.indexed(first, first_seq, last_seq, count, len(header) + size, level)]
         self.generation += 1
         return True
 
     def _drop_oldest(self):
         if len(self.segments) >= self._max_segments + self._spare_segments:
-            self.dropped_count += self.segments[0].count
             self.folder.erase(self.segments[0])
             self._replace(self.segments[1:])
 
@@ -221,10 +209,8 @@ class SegmentRing:
                 if kind != record_codec.EPOCH and seq > seq_upto:
                     first_seq = min(first_seq, seq)
                     count += 1
-        return Segment(
-            segment.number, segment.boot_id, segment.schema_id, first_seq, segment.last_seq,
-            count, segment.size, segment.level,
-        )
+        return segment_files.indexed(
+            segment, first_seq, segment.last_seq, count, segment.size, segment.level)
 
     def _replace(self, segments):
         if not segments or segments[-1].number != self.segments[-1].number:
@@ -239,8 +225,8 @@ class SegmentRing:
                 del self.boots[boot_id]
 
 
-def _lead(boot_id, schema_id, boot_unix_ms):
-    """Return the bytes a segment begins with: the wall time of its boot, where it is known."""
+def _header(boot_id, schema_id, boot_unix_ms):
+    """Return the first bytes of a segment: the wall time of its boot, b"" if unknown."""
     if boot_unix_ms is None:
         return b""
     payload = record_codec.epoch_payload(boot_unix_ms)

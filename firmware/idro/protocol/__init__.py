@@ -1,1 +1,1 @@
-"""The contract: quantities, faults, topics and messages, the same file on node and host."""
+"""Protocol between node and host: quantities, faults, settings, topics and messages."""

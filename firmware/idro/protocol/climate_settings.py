@@ -1,13 +1,10 @@
-"""Settings of the air that contradict each other: imported where one of them is set."""
+"""Consistency check of the climate settings, imported only if one of them is set."""
 
 from idro.errors import SettingsError
 
 
 def check(values):
-    """Refuse what would heat and cool, or dry and mist, one against the other.
-
-    Raises SettingsError.
-    """
+    """Reject settings that heat and cool, or dry and humidify, at once. Raises SettingsError."""
     both_c = 2 * values["climate.deadband_c"]
     both_pa = 2 * values["climate.vpd_deadband_pa"]
     for when in ("day", "night"):

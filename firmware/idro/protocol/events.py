@@ -1,38 +1,13 @@
-"""Kinds of event: what a node tells besides its samples. What each says: `texts`.
+"""Kinds of event that a node reports besides its samples. `descriptions` explains each.
 
 The detail of an event is a flat object of text, integers and booleans. Volumes are `volume_ul`,
 durations `*_ms`, an output is `actuator`, a measured point is `channel`.
 """
 
 EVENTS = (
-    "boot",
-    "armed",
-    "dosed",
-    "ran",
-    "refused",
-    "decided",
-    "fault_began",
-    "fault_ended",
-    "stopped",
-    "resumed",
-    "latched",
-    "correction",
-    "authority",
-    "configured",
-    "clock_set",
-    "gap",
-    "flash_failed",
-    "restarted",
-    "memory_refused",
-    "water",
-    "irrigation_no_flow",
-    "irrigation_stuck_on",
-    "air_too_hot",
-    "air_warms",
-    "update_offered",
-    "update_refused",
-    "update_downloaded",
-    "update_trial",
-    "update_confirmed",
-    "update_reverted",
+    "boot", "armed", "dosed", "ran", "refused", "decided", "fault_began", "fault_ended", "stopped",
+    "resumed", "latched", "correction", "authority", "configured", "clock_set", "gap",
+    "flash_failed", "restarted", "memory_refused", "water", "irrigation_no_flow",
+    "irrigation_stuck_on", "air_too_hot", "air_warms", "update_offered", "update_refused",
+    "update_downloaded", "update_trial", "update_confirmed", "update_reverted",
 )

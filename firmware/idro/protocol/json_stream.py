@@ -1,13 +1,13 @@
-"""JSON in pieces: a crowded heap may have no hole left for a kilobyte in one."""
+"""JSON read and written in pieces, for a fragmented heap without a free block of 1 kB."""
 
 import io
 import json
 
-PIECE_BYTES = 200  # or little more: a member is not cut
+PIECE_BYTES = 200  # slightly exceeded: members are not split
 
 
-class Stream(io.IOBase):
-    """The bytes of `pieces`, an iterable, as json.load reads them."""
+class PieceStream(io.IOBase):
+    """Stream over `pieces`, an iterable of bytes, for json.load."""
 
     def __init__(self, pieces):
         self._pieces = iter(pieces)
@@ -15,7 +15,7 @@ class Stream(io.IOBase):
         self._at = 0
 
     def readinto(self, buffer):
-        """Give MicroPython the next byte: its json.load asks for one at a time."""
+        """Read the next byte, for json.load of MicroPython, which reads one at a time."""
         while self._at == len(self._piece):
             piece = next(self._pieces, None)
             if piece is None:
@@ -27,12 +27,12 @@ class Stream(io.IOBase):
         return 1
 
     def read(self, size=-1):
-        """Give CPython, whose json.load asks for all at once, the text. Raises ValueError."""
+        """Return the whole text, for json.load of CPython. Raises ValueError."""
         return str(b"".join(self._pieces), "utf-8")
 
 
-def dumped(obj):
-    """Yield json.dumps(obj), as bytes and piece by piece; texts and numbers are whole."""
+def dump_pieces(obj):
+    """Yield json.dumps(obj) as pieces of bytes; strings and numbers are never split."""
     text = ""
     for part in _parts(obj):
         text += part

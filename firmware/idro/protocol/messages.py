@@ -1,9 +1,9 @@
-"""Every message on the wire, as a node makes and takes it; the host's ends are in `messages_host`.
+"""Messages as a node packs and unpacks them; `messages_host` has the host's side.
 
-unpack_* takes the payload as bytes and returns a namedtuple, or raises ProtocolError: nothing
-else, whatever the bytes are. *_pieces return a list of bytes, for a message that is more than a
-crowded heap has in one place. Telemetry and events are records with the identity
-(node, boot_id, seq), delivered at least once and stored exactly once.
+unpack_* takes the payload as bytes and returns a namedtuple, or raises ProtocolError and nothing
+else. *_pieces return a list of bytes, for messages larger than the largest free block of a
+fragmented heap. Telemetry and events are records identified by (node, boot_id, seq), delivered at
+least once and stored exactly once.
 """
 
 import json
@@ -11,55 +11,51 @@ from collections import namedtuple
 
 from idro.errors import ProtocolError, SettingsError
 from idro.protocol import settings, signing, validation
-from idro.protocol.json_stream import dumped
+from idro.protocol.json_stream import dump_pieces
 from idro.protocol.quantities import is_name, layout_of
 
 STORED_BOOT, STORED_SEQ = b'{"v":1,"boot_id":"', b'","seq_upto":'
-MAX_UP_BYTES = 8_192
 MAX_COMMAND_BYTES = 1_024
 MAX_CONFIG_BYTES = 4_096
 MAX_RECORDS = 20
 MAX_CHANNELS = 32
-MAX_DETAIL_KEYS = 16
-OUTCOMES = ("done", "refused", "expired", "failed")
-CLOCKS = ("none", "kept", "host")
-# Of the application that runs: as flashed, on trial after an update, confirmed.
-RUNNING = ("base", "trial", "ok")
 
-# A message of records of one boot. boot_unix_ms is the node's own idea of the wall time of that
-# boot, None where it has none; sent_at_ms the uptime at sending, None for an earlier boot;
-# oldest_seq the oldest record of that boot still in the outbox: what is below it will never come.
+# Records of one boot. boot_unix_ms: wall time of that boot by the node's clock, or None;
+# sent_at_ms: uptime at sending, None for an earlier boot; oldest_seq: the oldest record of that
+# boot in the outbox, below which no more will come.
 Batch = namedtuple("Batch", ("boot_id", "boot_unix_ms", "sent_at_ms", "oldest_seq", "records"))
-# A record as it stands in a message: json is its bytes. What Batch holds is one of these three.
-Wire = namedtuple("Wire", ("seq", "json"))
+# A record encoded as JSON bytes. A Batch holds one of these three.
+EncodedRecord = namedtuple("EncodedRecord", ("seq", "json"))
 # One sampling instant. A channel is in exactly one of values and faults.
 Record = namedtuple("Record", ("seq", "at_ms", "values", "faults"))
 EventRecord = namedtuple("EventRecord", ("seq", "at_ms", "kind", "detail"))
 # boots: [(boot_id, last_at_ms)] of earlier boots with records in the outbox, oldest first.
-# outputs: {actuator: kind}, kind "doser", "switch" or "dimmer". granted_pct: the share of its
-# budgets control may spend; earn_left_ms: until full authority is earned. update: a Running.
+# outputs: {actuator: kind}, kind "doser", "switch" or "dimmer". granted_pct: granted share of the
+# budgets; earn_left_ms: until full authority is earned. update: a RunningRelease.
 Info = namedtuple(
     "Info",
     ("version", "board", "chip", "boot_id", "at_ms", "boot_unix_ms", "clock", "reset",
      "image_sha256", "channels", "outputs", "boots", "has_button", "granted_pct", "earn_left_ms",
      "update"),
 )
-# What runs: slot "a", "b" or "" as flashed; state: RUNNING; SHA-256 of its manifest; no counter
-# below is taken; kernel: the interface of its releases.
-Running = namedtuple("Running", ("slot", "state", "release", "security_counter", "kernel"))
-AS_FLASHED = Running("", "base", "", 0, 0)
+# slot: "a", "b" or "" (as flashed); state: one of messages_host.UPDATE_STATES; release: SHA-256 of
+# its manifest; security_counter: minimum of further releases; kernel: interface of its releases.
+RunningRelease = namedtuple(
+    "RunningRelease", ("slot", "state", "release", "security_counter", "kernel"))
+AS_FLASHED = RunningRelease("", "base", "", 0, 0)
 Ack = namedtuple("Ack", ("id", "outcome", "reason", "boot_id", "at_ms"))
-# args by verb: see COMMANDS. A command is for one boot and one moment of it.
+# args by verb: see COMMANDS. Valid for one boot, until not_after_at_ms.
 Command = namedtuple("Command", ("id", "verb", "args", "boot_id", "not_after_at_ms", "by"))
 Config = namedtuple("Config", ("rev", "by", "values"))
 ConfigReport = namedtuple("ConfigReport", ("rev", "error", "values"))
-# Everything up to and with seq_upto is durable at the host. unix_ms is the host's wall time.
+# Records up to and including seq_upto are stored. unix_ms: wall time of the host.
 Stored = namedtuple("Stored", ("boot_id", "seq_upto", "unix_ms"))
-# A message with its authentication: signed is what the MAC covers, auth its 64 hex digits.
-Signed = namedtuple("Signed", ("message", "signed", "auth"))
+# signed: the bytes the MAC covers; auth: its 64 hex digits.
+SignedMessage = namedtuple("SignedMessage", ("message", "signed", "auth"))
 
-# (verb, ((argument, (low, high)), ...)); an actuator is a name; an argument in brackets may be
-# missing. Plain tuples; messages_host has VERBS.
+_COMMAND_KEYS = ("v", "id", "verb", "args", "boot_id", "not_after_at_ms", "by", "auth")
+# (verb, ((argument, (low, high)), ...)); range None: a name; in brackets: optional. Plain tuples
+# need less heap; messages_host has VERBS.
 COMMANDS = (
     ("dose", (("actuator", None), ("volume_ul", (1, 20_000)))),
     ("run", (("actuator", None), ("for_ms", (100, 14_400_000)), ("[duty_pct]", (0, 100)))),
@@ -73,12 +69,12 @@ COMMANDS = (
 
 
 def pack_status(online):
-    """Return the payload of up/status: plain text, as Home Assistant expects it."""
+    """Return up/status: plain text, as Home Assistant expects it."""
     return b"online" if online else b"offline"
 
 
 def batch_pieces(batch):
-    """Return up/telemetry or up/event of a Batch of Wire."""
+    """Return up/telemetry or up/event of a Batch of EncodedRecord."""
     pieces = [
         b'{"v":1,"boot_id":"%s","boot_unix_ms":%s,"sent_at_ms":%s,"oldest_seq":%d,"records":[' % (
             batch.boot_id.encode(), _number_or_null(batch.boot_unix_ms),
@@ -92,11 +88,10 @@ def batch_pieces(batch):
 
 
 def telemetry_template(channels, channel_quantities):
-    """Return (template, scales) of a Record in which every channel has a value and none a fault.
+    """Return (template, scales) of a Record with a value and no fault for every channel.
 
-    `template % numbers` is its JSON: seq, at_ms, then for each channel the scaled integer where
-    its scale is 1, else two numbers, divmod(scaled, scale). Not for scaled integers below 0 of a
-    scale above 1.
+    `template % numbers` is its JSON. numbers: seq, at_ms, then for each channel the scaled
+    integer, as divmod(scaled, scale) if the scale is not 1; those must not be negative.
     """
     pairs = zip(channels, channel_quantities)  # noqa: B905  (portable)
     layouts = [layout_of(channel, quantity) for channel, quantity in pairs]
@@ -115,7 +110,7 @@ def event_json(record):
 def info_pieces(info):
     """Return up/info."""
     running = info.update
-    return list(dumped({
+    return list(dump_pieces({
         "v": 1, "version": info.version, "board": info.board, "chip": info.chip,
         "boot_id": info.boot_id, "at_ms": info.at_ms, "boot_unix_ms": info.boot_unix_ms,
         "clock": info.clock, "reset": info.reset, "image_sha256": info.image_sha256,
@@ -136,15 +131,15 @@ def pack_ack(ack):
 
 
 def config_report_pieces(report):
-    """Return up/config: the settings in force, and why the last rev was refused, if it was."""
-    return list(dumped(
+    """Return up/config: the active settings, and why the last rev was rejected, if it was."""
+    return list(dump_pieces(
         {"v": 1, "rev": report.rev, "error": report.error, "values": report.values}
     ))
 
 
 def unpack_stored(data):
     """Return a Stored. Raises ProtocolError."""
-    stored = _as_packed(data)
+    stored = _parse_canonical(data)
     if stored is not None:
         return stored
     obj = validation.parse_object(data, MAX_COMMAND_BYTES, "stored")
@@ -155,10 +150,10 @@ def unpack_stored(data):
     )
 
 
-def _as_packed(data):
-    """Return the Stored of `data` that reads as pack_stored writes it, or None.
+def _parse_canonical(data):
+    """Return the Stored of `data` if formatted exactly as by pack_stored, else None.
 
-    It comes with every batch of records: this way a node need not take it apart as JSON.
+    It confirms every batch of records, so this saves the node a JSON parse each.
     """
     if not data.startswith(STORED_BOOT) or len(data) > MAX_COMMAND_BYTES:
         return None
@@ -174,27 +169,30 @@ def _as_packed(data):
 
 
 def unpack_command(node, data):
-    """Return Signed(Command): checked in form, not yet in authority. Raises ProtocolError."""
-    obj, signed, auth = signing.unsign(node, "command", data, MAX_COMMAND_BYTES)
-    validation.only(obj, ("v", "id", "verb", "args", "boot_id", "not_after_at_ms", "by", "auth"),
-                "command")
-    verb = validation.choice(obj, "verb", [row[0] for row in COMMANDS])
-    args = validation.mapping(obj, "args", 8)
-    check_args(verb, args)
-    command = Command(
+    """Return SignedMessage(Command), its MAC not checked. Raises ProtocolError."""
+    obj, signed, auth = signing.parse_signed(node, "command", data, MAX_COMMAND_BYTES)
+    command = command_of(obj, "command", [row[0] for row in COMMANDS], check_args)
+    return SignedMessage(command, signed, auth)
+
+
+def command_of(obj, what, verbs, checked_args):
+    """Return the Command in `obj`, with checked_args(verb, args). Raises ProtocolError."""
+    validation.check_keys(obj, _COMMAND_KEYS, what)
+    verb = validation.choice(obj, "verb", verbs)
+    args = checked_args(verb, validation.mapping(obj, "args", 8))
+    return Command(
         validation.identifier(obj, "id"), verb, args, validation.identifier(obj, "boot_id"),
         validation.integer(obj, "not_after_at_ms"), validation.text(obj, "by", 40),
     )
-    return Signed(command, signed, auth)
 
 
 def check_args(verb, args):
-    """Refuse arguments that `verb` does not take, or out of their range. Raises ProtocolError."""
+    """Return `args`, valid for `verb`. Raises ProtocolError."""
     spec = ()
     for name, arguments in COMMANDS:
         if name == verb:
             spec = arguments
-    validation.only(args, [entry.strip("[]") for entry, _ in spec], f"args of {verb}")
+    validation.check_keys(args, [entry.strip("[]") for entry, _ in spec], f"args of {verb}")
     for entry, bounds in spec:
         name = entry.strip("[]")
         if name != entry and name not in args:
@@ -204,18 +202,19 @@ def check_args(verb, args):
                 raise ProtocolError(f"args of {verb}: {name} is not a name")
         else:
             validation.integer(args, name, bounds[0], bounds[1])
+    return args
 
 
 def unpack_config(node, pieces):
-    """Return Signed(Config): every value in its range. `pieces` is a list of bytes, and so is what
-    is signed. Raises ProtocolError."""
-    obj, signed, auth = signing.unsign_pieces(node, "config", pieces, MAX_CONFIG_BYTES)
-    validation.only(obj, ("v", "rev", "by", "values", "auth"), "config")
+    """Return SignedMessage(Config) with checked values, of a list of bytes. Raises
+    ProtocolError."""
+    obj, signed, auth = signing.parse_signed_pieces(node, "config", pieces, MAX_CONFIG_BYTES)
+    validation.check_keys(obj, ("v", "rev", "by", "values", "auth"), "config")
     values = validation.mapping(obj, "values", len(settings.ROWS))
     config = Config(
         validation.integer(obj, "rev"), validation.text(obj, "by", 40), checked_settings(values)
     )
-    return Signed(config, signed, auth)
+    return SignedMessage(config, signed, auth)
 
 
 def _number_or_null(number):
@@ -223,7 +222,7 @@ def _number_or_null(number):
 
 
 def checked_settings(values):
-    """Return every setting, checked. Raises ProtocolError."""
+    """Return complete, checked settings. Raises ProtocolError."""
     try:
         return settings.check(values)
     except SettingsError as error:

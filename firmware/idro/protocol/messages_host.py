@@ -1,34 +1,28 @@
-"""The host's end of the messages: takes apart what nodes send, makes what they are sent.
+"""Messages as the host unpacks and packs them; a node never loads this module."""
 
-Apart from `messages`, for a node never loads it. Both ends hold each other's form in the tests.
-"""
-
+import binascii
 import json
+import struct
 
 from idro.errors import ProtocolError
-from idro.protocol import settings, signing, validation
+from idro.protocol import settings, signing, update_messages, validation
 from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS
 from idro.protocol.messages import (
     AS_FLASHED,
-    CLOCKS,
     COMMANDS,
     MAX_CHANNELS,
-    MAX_DETAIL_KEYS,
     MAX_RECORDS,
-    MAX_UP_BYTES,
-    OUTCOMES,
-    RUNNING,
     STORED_BOOT,
     STORED_SEQ,
     Ack,
     Batch,
     ConfigReport,
+    EncodedRecord,
     EventRecord,
     Info,
     Record,
-    Running,
-    Wire,
+    RunningRelease,
     batch_pieces,
     checked_settings,
     config_report_pieces,
@@ -36,7 +30,14 @@ from idro.protocol.messages import (
     info_pieces,
 )
 from idro.protocol.quantities import is_name, layout_of, split
+from idro.protocol.release_layout import MANIFEST, MAX_PATH_CHARS, is_path
 
+MAX_UP_BYTES = 8_192
+MAX_DETAIL_KEYS = 16
+OUTCOMES = ("done", "refused", "expired", "failed")
+CLOCKS = ("none", "kept", "host")
+# State of the running application: as flashed, on trial after an update, confirmed.
+UPDATE_STATES = ("base", "trial", "ok")
 # {verb: {argument: (low, high)}}, see messages.COMMANDS.
 VERBS: dict = {verb: dict(arguments) for verb, arguments in COMMANDS}
 
@@ -44,6 +45,13 @@ _SPLIT: dict = {}  # channel: (source, Quantity)
 _MAX_SPLIT = 256
 _LAYOUTS: dict = {}  # channel: (10^decimals, JSON member of a value, of a negative one)
 _MAX_LAYOUTS = 256
+
+
+def from_scaled(quantity, scaled):
+    """Return the value of a scaled integer: int with 0 decimals, else float."""
+    if quantity.decimals == 0:
+        return scaled
+    return scaled / 10**quantity.decimals
 
 
 def split_channel(channel):
@@ -78,7 +86,7 @@ def telemetry_json(record):
 def member(channel, value):
     """Return `"channel":value` as JSON bytes, exact. Raises ProtocolError for an unknown channel.
 
-    Bytes, because MicroPython looks every new text up among all names it knows.
+    Bytes, because MicroPython interns every new str.
     """
     scale, plain, negative = member_layout(channel)
     scaled = int(round(value * scale))
@@ -90,7 +98,7 @@ def member(channel, value):
 def member_layout(channel):
     """Return (10^decimals, template of the JSON member, template of a negative one or None).
 
-    A template takes the scaled integer, with decimals its divmod. Raises ProtocolError.
+    A template takes the scaled integer, or its divmod if it has decimals. Raises ProtocolError.
     """
     layout = _LAYOUTS.get(channel)
     if layout is None:
@@ -124,7 +132,7 @@ def unpack_event(data):
 
 
 def pack_batch(batch):
-    """Return up/telemetry or up/event of a Batch of Wire."""
+    """Return up/telemetry or up/event of a Batch of EncodedRecord."""
     return b"".join(batch_pieces(batch))
 
 
@@ -139,10 +147,10 @@ def pack_config_report(report):
 
 
 def unpack_info(data):
-    """Return an Info. Fields we do not know are passed over. Raises ProtocolError."""
+    """Return an Info. Unknown fields are ignored. Raises ProtocolError."""
     obj = validation.parse_object(data, MAX_UP_BYTES, "info")
     validation.check_version(obj)
-    channels = validation.sequence(obj, "channels", MAX_CHANNELS)
+    channels = _sequence(obj, "channels", MAX_CHANNELS)
     for channel in channels:
         split_channel(channel)
     outputs = validation.mapping(obj, "outputs", MAX_CHANNELS)
@@ -151,7 +159,7 @@ def unpack_info(data):
             raise ProtocolError("outputs: bad name")
         validation.choice(outputs, name, ("doser", "switch", "dimmer"))
     boots = []
-    for boot in validation.sequence(obj, "boots", 100):
+    for boot in _sequence(obj, "boots", 100):
         if not isinstance(boot, list) or len(boot) != 2:
             raise ProtocolError("boots: not [boot_id, last_at_ms]")
         pair = {"boot_id": boot[0], "last_at_ms": boot[1]}
@@ -161,10 +169,10 @@ def unpack_info(data):
     return Info(
         validation.text(obj, "version", 40), validation.text(obj, "board", 40),
         validation.text(obj, "chip", 20), validation.identifier(obj, "boot_id"),
-        validation.integer(obj, "at_ms"), validation.integer_or_none(obj, "boot_unix_ms"),
+        validation.integer(obj, "at_ms"), _integer_or_none(obj, "boot_unix_ms"),
         validation.choice(obj, "clock", CLOCKS), validation.text(obj, "reset", 40),
         validation.text(obj, "image_sha256", 64), tuple(channels), outputs, tuple(boots),
-        validation.flag(obj, "has_button"), validation.integer(obj, "granted_pct", 0, 100),
+        _flag(obj, "has_button"), validation.integer(obj, "granted_pct", 0, 100),
         validation.integer(obj, "earn_left_ms"), _running(obj),
     )
 
@@ -198,37 +206,76 @@ def pack_stored(stored):
 
 
 def pack_command(node, command, mac):
-    """Return down/command for `node`. `mac` turns the signed bytes into 64 hex digits."""
-    obj = {
-        "v": 1, "id": command.id, "verb": command.verb, "args": command.args,
-        "boot_id": command.boot_id, "not_after_at_ms": command.not_after_at_ms, "by": command.by,
+    """Return down/command for `node`. `mac` returns the 64 hex digits for the signed bytes."""
+    return _pack_command(node, "command", command, command.args, mac)
+
+
+def pack_update(node, command, mac):
+    """Return down/update: verb "offer" with an Offer as args, or "cancel" with None."""
+    offer = command.args
+    args = {} if offer is None else {
+        "sha256": offer.sha256, "size": offer.size,
+        "signature": str(binascii.b2a_base64(offer.signature), "ascii").strip(),
+        "key_id": offer.key_id, "version": offer.version,
     }
-    return signing.sign(node, "command", obj, mac)
+    return _pack_command(node, "update", command, args, mac)
+
+
+def _pack_command(node, leaf, command, args, mac):
+    return _sign(node, leaf, {
+        "v": 1, "id": command.id, "verb": command.verb, "args": args, "boot_id": command.boot_id,
+        "not_after_at_ms": command.not_after_at_ms, "by": command.by,
+    }, mac)
+
+
+def unpack_chunk_request(data):
+    """Return a ChunkRequest with a safe path. Raises ProtocolError."""
+    obj = validation.parse_object(data, update_messages.MAX_UPDATE_BYTES, "update ask")
+    validation.check_version(obj)
+    path = validation.text(obj, "path", MAX_PATH_CHARS)
+    if path != MANIFEST and not is_path(path):
+        raise ProtocolError("path: not a file of a release")
+    return update_messages.ChunkRequest(
+        validation.hex_digits(obj, "sha256", 64),
+        validation.integer(obj, "number", 0, update_messages.MAX_NUMBER), path,
+        validation.integer(obj, "offset"),
+        validation.integer(obj, "size", 1, update_messages.MAX_CHUNK_BYTES),
+    )
+
+
+def pack_chunk(chunk):
+    """Return down/update_data."""
+    return struct.pack(update_messages.CHUNK_HEAD, chunk.sha8, chunk.number) + chunk.data
 
 
 def pack_config(node, config, mac):
-    """Return down/config for `node`: the wanted settings, whole. `mac` as in pack_command."""
+    """Return down/config for `node`: the complete settings. `mac` as in pack_command."""
     obj = {"v": 1, "rev": config.rev, "by": config.by, "values": config.values}
-    return signing.sign(node, "config", obj, mac)
+    return _sign(node, "config", obj, mac)
+
+
+def _sign(node, leaf, obj, mac):
+    """Return `obj` as JSON bytes; the last field is a MAC over node, leaf and the bytes before."""
+    body = json.dumps(obj)[:-1]
+    return f'{body},"auth":"{mac(signing.head(node, leaf) + body.encode())}"}}'.encode()
 
 
 def _running(obj):
-    """Return the Running under "update"; a node of before updates has none: as flashed."""
+    """Return the RunningRelease under "update", AS_FLASHED if missing (older firmware)."""
     update = validation.mapping(obj, "update", 16)
     if not update:
         return AS_FLASHED
-    return Running(
+    return RunningRelease(
         validation.choice(update, "slot", ("", "a", "b")),
-        validation.choice(update, "state", RUNNING),
+        validation.choice(update, "state", UPDATE_STATES),
         validation.hex_digits(update, "release", 64) if update.get("release") else "",
-        validation.integer(update, "security_counter"),
-        validation.integer(update, "kernel"),
+        validation.integer(update, "security_counter"), validation.integer(update, "kernel"),
     )
 
 
 def _unpack_batch(obj, read):
     validation.check_version(obj)
-    items = validation.sequence(obj, "records", MAX_RECORDS)
+    items = _sequence(obj, "records", MAX_RECORDS)
     records = []
     last_seq = -1
     for item in items:
@@ -240,11 +287,8 @@ def _unpack_batch(obj, read):
         last_seq = record.seq
         records.append(record)
     return Batch(
-        validation.identifier(obj, "boot_id"),
-        validation.integer_or_none(obj, "boot_unix_ms"),
-        validation.integer_or_none(obj, "sent_at_ms"),
-        validation.integer(obj, "oldest_seq"),
-        records,
+        validation.identifier(obj, "boot_id"), _integer_or_none(obj, "boot_unix_ms"),
+        _integer_or_none(obj, "sent_at_ms"), validation.integer(obj, "oldest_seq"), records,
     )
 
 
@@ -284,8 +328,33 @@ def _read_event(item):
 
 
 def _with(batch, json_of):
-    """Return the payload of a Batch of records, each made JSON by `json_of`."""
-    records = [Wire(record.seq, json_of(record)) for record in batch.records]
+    """Return the payload of a Batch of records, each encoded by `json_of`."""
+    records = [EncodedRecord(record.seq, json_of(record)) for record in batch.records]
     return pack_batch(
         Batch(batch.boot_id, batch.boot_unix_ms, batch.sent_at_ms, batch.oldest_seq, records)
     )
+
+
+def _integer_or_none(obj, key):
+    """Return the integer under `key`, None if null or missing. Raises ProtocolError."""
+    if obj.get(key) is None:
+        return None
+    return validation.integer(obj, key)
+
+
+def _flag(obj, key):
+    """Return the boolean under `key`, False if missing. Raises ProtocolError."""
+    value = obj.get(key, False)
+    if value is not True and value is not False:
+        raise ProtocolError(f"{key}: true or false needed, got {validation.abbreviated(value)}")
+    return value
+
+
+def _sequence(obj, key, max_items):
+    """Return the list under `key`. Raises ProtocolError."""
+    value = obj.get(key)
+    if not isinstance(value, list):
+        raise ProtocolError(f"{key}: list needed, got {validation.abbreviated(value)}")
+    if len(value) > max_items:
+        raise ProtocolError(f"{key}: {len(value)} items, at most {max_items}")
+    return value

@@ -1,9 +1,8 @@
-"""What can be measured or reported: unit, decimals on the wire, physical range.
+"""Quantities that a node reports: unit, decimals on the wire, physical range.
 
-A channel is `<source>.<quantity>`, such as `reservoir.ph`: the source says what a sensor is
-attached to, the quantity is a key of QUANTITIES. Values with 0 decimals are integers on the
-wire. The range is what the instrument can physically mean, not what the crop likes: outside
-it a reading is a fault, never a number.
+A channel is `<source>.<quantity>`, such as `reservoir.ph`: the source is where a sensor is
+mounted, the quantity is a key of QUANTITIES. Values with 0 decimals are integers on the wire. The
+range is what is physically possible, not what suits the crop: a reading outside it is a fault.
 """
 
 from collections import namedtuple
@@ -43,7 +42,7 @@ _DIGITS = ("", "%s%d.%01d", "%s%d.%02d", "%s%d.%03d")
 
 
 def is_name(text):
-    """True when `text` may name a source or an actuator: a-z, 0-9 and _, letter first."""
+    """True if `text` is a valid name of a source or actuator: a-z, 0-9 and _, letter first."""
     if not isinstance(text, str) or not 0 < len(text) <= MAX_NAME_CHARS:
         return False
     return only_bytes(text[0], _LETTERS) and only_bytes(text, _NAME_BYTES)
@@ -65,19 +64,12 @@ def split(channel):
 
 
 def to_scaled(quantity, value):
-    """Return `value` as the integer the wire and the flash carry: value * 10^decimals."""
+    """Return `value` as the integer used on the wire and on flash: value * 10^decimals."""
     return int(round(value * 10**quantity.decimals))
 
 
-def from_scaled(quantity, scaled):
-    """Return the number a scaled integer stands for: int with 0 decimals, else float."""
-    if quantity.decimals == 0:
-        return scaled
-    return scaled / 10**quantity.decimals
-
-
 def format_scaled(quantity, scaled):
-    """Return a scaled integer as exact decimal text, without going through a float."""
+    """Return a scaled integer as exact decimal text, without a float."""
     if quantity.decimals == 0:
         return str(scaled)
     sign = "-" if scaled < 0 else ""
@@ -86,7 +78,7 @@ def format_scaled(quantity, scaled):
 
 
 def layout_of(channel, quantity):
-    """Return (10^decimals, the JSON member's name, the template of its value), nothing kept."""
+    """Return (10^decimals, JSON member name, template of its value), uncached."""
     decimals = quantity.decimals
     digits = (b"%d", b"%d.%01d", b"%d.%02d", b"%d.%03d")[decimals]
     return 10**decimals, b'"' + channel.encode() + b'":', digits

@@ -1,10 +1,10 @@
-"""What of the firmware is the kernel, changed over USB only, and what a release may hold.
+"""Layout of a release: its limits and paths, and the kernel files it must not contain.
 
-Both ends go by it: the host leaves the kernel's files out of a release, the node refuses a
-release that holds one.
+The kernel changes over USB only: the host leaves its files out of a release, the node rejects a
+release with one.
 """
 
-# The interface of the kernel to an application. A release says which one it was made for.
+# Version of the interface between kernel and application; a release names the one it needs.
 KERNEL = 3
 MANIFEST = "manifest"
 MAX_MANIFEST_BYTES = 32_768
@@ -19,14 +19,13 @@ _FILES = (
 
 
 def is_kernel(path):
-    """True for a file of the image that stays at the root of the flash, such as
-    idro/safety/gate.mpy: no release holds it."""
+    """True for a kernel file, such as idro/safety/gate.mpy."""
     return path in _FILES or path.startswith(_FOLDERS[0]) or path.startswith(_FOLDERS[1])
 
 
 def is_path(text):
-    """True for the path of a file of a release: idro/..., small letters, no way out of it, not
-    the kernel's."""
+    """True for a valid path of a release file: idro/..., lower case, no "..", not of the
+    kernel."""
     if not text.startswith("idro/") or len(text) > MAX_PATH_CHARS or not text.endswith(".mpy"):
         return False
     for part in text.split("/"):

@@ -1,14 +1,13 @@
-"""Every setting of a node: unit, default and range. Node and host read this table.
+"""Settings of a node: unit, default and range. Node and host read this table.
 
-A setting can tighten what the safety gate allows, never loosen it: the frozen ceilings live in
-idro.safety.limits and are no settings.
+A setting can tighten the limits of the safety gate, never loosen them: the frozen ceilings are
+code in idro.safety.limits.
 """
 
 from idro.errors import SettingsError
 from idro.protocol.validation import is_integer, is_number
 
-# (key, kind, unit, default, low, high): plain tuples, for constants stay in flash where the
-# firmware is frozen. The host has them by name in `settings_table`.
+# (key, kind, unit, default, low, high). Plain tuples need less heap; `settings_table` has names.
 ROWS = (
     ("dosing.enabled", "bool", "", False, None, None),
     ("dosing.authority_pct", "int", "%", 100, 0, 100),
@@ -62,7 +61,7 @@ ROWS = (
     ("doser.ul_per_s", "int", "ul/s", 1_000, 20, 20_000),
 )
 
-# So much of a rest of irrigation must be left, once the water is back, to top the tank off in.
+# Rest of irrigation that must remain for top-off once the water has drained back.
 _FILL_S = 120
 
 
@@ -79,7 +78,7 @@ def _row(key):
 
 
 def check_value(key, value):
-    """Return `value` as its setting's type, or raise SettingsError that names key and range."""
+    """Return `value` if valid. Raises SettingsError with the key and its range."""
     row = _row(key)
     if row is None:
         raise SettingsError(str(key)[:60], "unknown setting")
@@ -96,10 +95,10 @@ def check_value(key, value):
 
 
 def check(values):
-    """Return a full, valid settings dict: defaults overlaid with `values`.
+    """Return a complete settings dict: defaults overlaid with `values`.
 
-    Raises SettingsError for an unknown key, a value out of range, or values that contradict
-    each other. Nothing is applied in part.
+    Raises SettingsError if a key is unknown, a value is out of range, or values contradict each
+    other.
     """
     merged = defaults()
     for key in values:

@@ -1,4 +1,4 @@
-"""The settings by name, for the host: a node reads the plain rows of `settings`."""
+"""Settings by key, for the host; a node reads the plain rows of `settings`."""
 
 from collections import namedtuple
 

@@ -1,31 +1,24 @@
-"""What authenticates a message to a node: a MAC as its last field, over the bytes before it."""
-
-import json
+"""Signing of messages to a node: a MAC as the last field, over all bytes before it."""
 
 from idro.errors import ProtocolError
 from idro.protocol import validation
 
 
-def sign(node, leaf, obj, mac):
-    """Return `obj` as bytes, with a MAC over node, leaf and all before it as the last field."""
-    body = json.dumps(obj)[:-1]
-    return f'{body},"auth":"{mac(_head(node, leaf) + body.encode())}"}}'.encode()
-
-
-def unsign(node, leaf, data, max_bytes):
-    """Return (object, signed bytes, MAC), the MAC not checked. Raises ProtocolError."""
+def parse_signed(node, leaf, data, max_bytes):
+    """Return (object, signed bytes, MAC), without checking the MAC. Raises ProtocolError."""
     obj = validation.parse_object(data, max_bytes, leaf)
     auth = _auth(obj)
     whole = str(data, "utf-8").strip()
     tail = _tail(auth)
     if not whole.endswith(tail):
         raise ProtocolError("auth: not 64 hex digits as the last field")
-    return obj, _head(node, leaf) + whole[: -len(tail)].encode(), auth
+    return obj, head(node, leaf) + whole[: -len(tail)].encode(), auth
 
 
-def unsign_pieces(node, leaf, pieces, max_bytes):
-    """Return (object, signed pieces, MAC) of a message that came in pieces, as a list: never one
-    text of it all. Like `unsign`, and without white space around; ASCII. Raises ProtocolError."""
+def parse_signed_pieces(node, leaf, pieces, max_bytes):
+    """Like `parse_signed`, for a list of bytes that is never joined: (object, signed pieces, MAC).
+
+    The message must be ASCII without surrounding white space. Raises ProtocolError."""
     size = sum([len(piece) for piece in pieces])
     if size > max_bytes:
         raise ProtocolError(f"{leaf}: {size} bytes, at most {max_bytes}")
@@ -42,7 +35,7 @@ def unsign_pieces(node, leaf, pieces, max_bytes):
     obj = validation.load_object(pieces, leaf)
     auth = _auth(obj)
     signed = _without(pieces, _tail(auth).encode())
-    signed.insert(0, _head(node, leaf))
+    signed.insert(0, head(node, leaf))
     return obj, signed, auth
 
 
@@ -59,7 +52,7 @@ def _tail(auth):
 
 
 def _without(pieces, tail):
-    """Return the list without `tail` at its end. Raises ProtocolError where it has none."""
+    """Return `pieces` without `tail` at the end. Raises ProtocolError if it is missing."""
     left = list(pieces)
     while tail:
         last = left.pop()
@@ -76,5 +69,6 @@ def _has_surrogate(data):
     return any([part and part[0] in b"89abcdef" for part in data.lower().split(b"\\ud")[1:]])
 
 
-def _head(node, leaf):
+def head(node, leaf):
+    """Return the bytes that a MAC covers before the message."""
     return f"idro/v1/{node}/down/{leaf}\n".encode()

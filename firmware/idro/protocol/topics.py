@@ -1,7 +1,7 @@
 """MQTT topics: `idro/v1/<node>/up/<leaf>` and `idro/v1/<node>/down/<leaf>`.
 
-The node id is the MQTT user name, so a broker's ACL is two pattern lines. Users of it that are no
-nodes, and have rights of their own there, are reserved.
+The node id is the MQTT user name, so two pattern lines suffice for the broker's ACL. The names of
+other broker users are reserved.
 """
 
 from idro.errors import ProtocolError
@@ -19,7 +19,7 @@ _NODE_BYTES = b"abcdefghijklmnopqrstuvwxyz0123456789-"
 
 
 def is_node_id(text):
-    """True when `text` may be a node id: 3 to 32 of a-z, 0-9 and -, not reserved."""
+    """True if `text` is a valid node id: 3 to 32 of a-z, 0-9 and -, not reserved."""
     if not isinstance(text, str) or not 3 <= len(text) <= 32:
         return False
     if text in RESERVED_NODE_IDS:

@@ -1,11 +1,13 @@
-"""Checked reading of one JSON object from outside. Every refusal is a ProtocolError that names
-the field. The same rules on node and host, whichever JSON parser is underneath."""
+"""Validates JSON objects from outside: every error is a ProtocolError that names the field.
+
+The rules are the same on node and host, whatever their JSON parser accepts.
+"""
 
 import json
 import math
 
 from idro.errors import ProtocolError
-from idro.protocol.json_stream import Stream
+from idro.protocol.json_stream import PieceStream
 
 MAX_INT = 2**53 - 1
 MAX_TEXT_CHARS = 200
@@ -14,7 +16,7 @@ _ID_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def parse_object(data, max_bytes, what):
-    """Return the JSON object in `data` (bytes). Raises ProtocolError, whatever the bytes are."""
+    """Return the JSON object in `data` (bytes). Raises only ProtocolError."""
     if len(data) > max_bytes:
         raise ProtocolError(f"{what}: {len(data)} bytes, at most {max_bytes}")
     try:
@@ -24,7 +26,7 @@ def parse_object(data, max_bytes, what):
         raise ProtocolError(f"{what}: not UTF-8") from None
     if b"\\" in data and _has_surrogate(text):
         raise ProtocolError(f"{what}: escaped surrogate")
-    # MicroPython 1.25 parses truncated objects without a word, so the end is checked here.
+    # MicroPython 1.25 accepts truncated objects, so the end is checked here.
     if not data.startswith(b"{") or not data.endswith(b"}"):
         raise ProtocolError(f"{what}: not a whole JSON object")
     try:
@@ -37,10 +39,12 @@ def parse_object(data, max_bytes, what):
 
 
 def load_object(pieces, what):
-    """Return the JSON object in `pieces`, an iterable of bytes that are never one text. Raises
-    ProtocolError. A cut off end may go unseen: who hands it in knows its length."""
+    """Return the JSON object in `pieces`, an iterable of bytes. Raises ProtocolError.
+
+    Does not detect a truncated end: the caller must check the length.
+    """
     try:
-        value = json.load(Stream(pieces))
+        value = json.load(PieceStream(pieces))
     except _NOT_JSON:
         raise ProtocolError(f"{what}: not JSON") from None
     if not isinstance(value, dict):
@@ -49,33 +53,26 @@ def load_object(pieces, what):
 
 
 def check_version(obj):
-    """Refuse an object of another version of the contract. Raises ProtocolError."""
+    """Reject an object of another protocol version. Raises ProtocolError."""
     if obj.get("v") != 1:
-        raise ProtocolError("v: this side speaks version 1")
+        raise ProtocolError("v: version 1 needed")
 
 
-def only(obj, allowed, what):
-    """Refuse any key of `obj` that is not in `allowed`. Raises ProtocolError."""
+def check_keys(obj, allowed, what):
+    """Reject any key of `obj` that is not in `allowed`. Raises ProtocolError."""
     for key in obj:
         if key not in allowed:
-            raise ProtocolError(f"{what}: unknown field {_shown(key)}")
+            raise ProtocolError(f"{what}: unknown field {abbreviated(key)}")
 
 
 def integer(obj, key, low=0, high=MAX_INT):
     """Return the integer under `key`, within low..high. Raises ProtocolError."""
     value = obj.get(key)
     if not is_integer(value):
-        raise ProtocolError(f"{key}: integer needed, got {_shown(value)}")
+        raise ProtocolError(f"{key}: integer needed, got {abbreviated(value)}")
     if not low <= value <= high:
-        raise ProtocolError(f"{key}: {_shown(value)} is not in {low}..{high}")
+        raise ProtocolError(f"{key}: {abbreviated(value)} is not in {low}..{high}")
     return value
-
-
-def integer_or_none(obj, key, low=0, high=MAX_INT):
-    """Return the integer under `key`, None where null or missing. Raises ProtocolError."""
-    if obj.get(key) is None:
-        return None
-    return integer(obj, key, low, high)
 
 
 def text(obj, key, max_chars=MAX_TEXT_CHARS):
@@ -96,7 +93,7 @@ def identifier(obj, key, max_chars=40):
 
 
 def hex_digits(obj, key, count):
-    """Return the text under `key`: `count` hex digits, small letters. Raises ProtocolError."""
+    """Return the text under `key`: `count` lower-case hex digits. Raises ProtocolError."""
     value = obj.get(key)
     if (
         not isinstance(value, str) or len(value) != count
@@ -107,7 +104,7 @@ def hex_digits(obj, key, count):
 
 
 def is_id(data):
-    """True when `data`, bytes, spells an id as `identifier` has it."""
+    """True if `data` (bytes) is an id as in `identifier`."""
     return 0 < len(data) <= 40 and not data.strip(_ID_BYTES)
 
 
@@ -115,56 +112,38 @@ def choice(obj, key, allowed):
     """Return the text under `key`, one of `allowed`. Raises ProtocolError."""
     value = obj.get(key)
     if not isinstance(value, str) or value not in allowed:
-        raise ProtocolError(f"{key}: {_shown(value)} is none of {', '.join(allowed)}")
-    return value
-
-
-def flag(obj, key):
-    """Return the boolean under `key` (False where missing). Raises ProtocolError."""
-    value = obj.get(key, False)
-    if value is not True and value is not False:
-        raise ProtocolError(f"{key}: true or false needed, got {_shown(value)}")
+        raise ProtocolError(f"{key}: {abbreviated(value)} is not one of {', '.join(allowed)}")
     return value
 
 
 def mapping(obj, key, max_keys):
-    """Return the object under `key` ({} where missing). Raises ProtocolError."""
+    """Return the object under `key`, {} if missing. Raises ProtocolError."""
     value = obj.get(key, {})
     if not isinstance(value, dict):
-        raise ProtocolError(f"{key}: object needed, got {_shown(value)}")
+        raise ProtocolError(f"{key}: object needed, got {abbreviated(value)}")
     if len(value) > max_keys:
         raise ProtocolError(f"{key}: {len(value)} keys, at most {max_keys}")
     return value
 
 
-def sequence(obj, key, max_items):
-    """Return the list under `key`. Raises ProtocolError."""
-    value = obj.get(key)
-    if not isinstance(value, list):
-        raise ProtocolError(f"{key}: list needed, got {_shown(value)}")
-    if len(value) > max_items:
-        raise ProtocolError(f"{key}: {len(value)} items, at most {max_items}")
-    return value
-
-
 def only_bytes(text, allowed):
-    """True when every character of `text` is one of the ASCII bytes `allowed`.
+    """True if every character of `text` is one of the ASCII bytes `allowed`.
 
-    strip() stops at the first byte that is not allowed, and is 20 times faster than a loop.
+    strip() is 20 times faster than a loop.
     """
     try:
         return not text.encode().strip(allowed)
-    except ValueError:  # half a surrogate pair
+    except ValueError:  # lone surrogate
         return False
 
 
 def is_integer(value):
-    """True for an int that is no bool (bool is an int on CPython, not on MicroPython)."""
+    """True for an int but not a bool, which is an int on CPython but not on MicroPython."""
     return isinstance(value, int) and value is not True and value is not False
 
 
 def is_number(value):
-    """True for a finite int or float that is no bool."""
+    """True for a finite int or float, not for a bool."""
     if is_integer(value):
         return -MAX_INT <= value <= MAX_INT
     return isinstance(value, float) and math.isfinite(value)
@@ -173,19 +152,19 @@ def is_number(value):
 def _short_text(obj, key, max_chars):
     value = obj.get(key)
     if not isinstance(value, str):
-        raise ProtocolError(f"{key}: text needed, got {_shown(value)}")
+        raise ProtocolError(f"{key}: text needed, got {abbreviated(value)}")
     if len(value) > max_chars:
         raise ProtocolError(f"{key}: {len(value)} characters, at most {max_chars}")
     return value
 
 
 def _has_surrogate(text):
-    """True for \\ud800 to \\udfff: MicroPython keeps each half as a character that is no UTF-8."""
+    """True for \\ud800 to \\udfff, which MicroPython decodes to characters that are not UTF-8."""
     return any(part[:1] in tuple("89abcdef") for part in text.lower().split("\\ud")[1:])
 
 
-def _shown(value):
-    """Return a short text of any value: a huge int cannot be printed whole, nor deep nesting."""
+def abbreviated(value):
+    """Return a short text of any value, without printing huge integers or deep nesting."""
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "a list"
     if is_integer(value) and not -MAX_INT <= value <= MAX_INT:

@@ -1,1 +1,1 @@
-"""The only gate to an actuator: limits, ledger, interlocks, gate, supervisor, authentication."""
+"""Safety kernel: limits, dose ledger, interlocks, output gate, supervisor, authentication."""

@@ -1,8 +1,7 @@
-"""What forbids heat and mist: air that is not known, that was too hot, that is too wet, or a fan.
+"""Interlocks of heater and humidifier: unknown, too hot or too humid air, or a running fan.
 
-The gate imports it only where the board has a heater or a humidifier. The heater is locked once
-the air was hotter than allowed, until it has cooled down by five degrees and half an hour is over;
-no setting raises the frozen ceiling.
+Imported only if the board has one of both. Air above the limit locks the heater until it has
+cooled by 5 C and 30 min have passed; no setting raises the frozen ceiling.
 """
 
 from idro.safety.interlocks import check_reading, time_left_text
@@ -17,28 +16,28 @@ from idro.safety.limits import (
 )
 
 TEMP, HUMIDITY = "air.temp_c", "air.rh_pct"
-# What must be known, and plausible for long enough.
+# Channels that must be armed.
 NEEDS = {HEATER: (TEMP,), HUMIDIFIER: (TEMP, HUMIDITY)}
 
 
 class AirInterlocks:
-    """Watches the air for the gate; `names` are the outputs it watches over."""
+    """Blocks heater and humidifier; `names` are those of the board."""
 
     def __init__(self, outputs, arming, record_event):
         self.names = [name for name in (HEATER, HUMIDIFIER) if outputs.driver(name) is not None]
         self._fan = outputs.driver(FAN)
         self._arming = arming
         self._record_event = record_event
-        self._too_hot_ms = None  # when it was last too hot, None once the heater is released
+        self._too_hot_ms = None  # uptime when it was last too hot, None once released
 
     def observe(self, readings, now_ms, limits):
-        """Take in one sampling cycle: what is too hot locks the heater."""
+        """Process one sampling cycle: lock or release the heater."""
         sample = readings.get(TEMP) if HEATER in self.names else None
         if sample is None or sample.fault is not None:
             return
         if sample.value >= limits.air_max_c:
             if self._too_hot_ms is None:
-                self._tell("began", f"{sample.value:.1f} of {limits.air_max_c:.1f} C")
+                self._record("began", f"{sample.value:.1f} of {limits.air_max_c:.1f} C")
             self._too_hot_ms = now_ms
         elif (
             self._too_hot_ms is not None
@@ -46,10 +45,10 @@ class AirInterlocks:
             and sample.value <= limits.air_max_c - TRIP_BELOW_C
         ):
             self._too_hot_ms = None
-            self._tell("ended", f"to {sample.value:.1f} C")
+            self._record("ended", f"to {sample.value:.1f} C")
 
     def blocked(self, actuator, readings, now_ms, limits):
-        """Return (code, why) that forbids an output of `names` now, or None."""
+        """Return (code, why) if an output of `names` is blocked now, or None."""
         for channel in NEEDS[actuator]:
             blocked = check_reading(channel, readings, now_ms, limits.stale_ms)
             if blocked:
@@ -64,13 +63,13 @@ class AirInterlocks:
                 return "wet", f"air is wet, {rh_pct:.0f} of {AIR_MAX_RH_PCT} %"
             return None
         if self._too_hot_ms is not None:
-            rest_ms = TRIP_HOLD_MS - (now_ms - self._too_hot_ms)
-            if rest_ms <= 0:
+            left_ms = TRIP_HOLD_MS - (now_ms - self._too_hot_ms)
+            if left_ms <= 0:
                 return "too_hot", "air was too hot and is not cool yet"
-            return "too_hot", f"air was too hot, {time_left_text(rest_ms)} left at the least"
+            return "too_hot", f"air was too hot, {time_left_text(left_ms)} left at the least"
         if self._fan is not None and self._fan.is_on:
             return "fan", "the fan runs"
         return None
 
-    def _tell(self, state, reason):
+    def _record(self, state, reason):
         self._record_event("air_too_hot", {"state": state, "reason": reason})

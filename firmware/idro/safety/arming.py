@@ -1,19 +1,18 @@
-"""Monitor first: a channel counts for dosing once it was plausible for long enough.
+"""Arms a channel for dosing after at least 12 consecutive valid samples over at least 120 s.
 
-At least 12 samples in a row without a fault, over at least 120 s: a node that resets again and
-again never gets there. One single sample that jumped is passed over; two in a row start anew.
-Probes that hang out of the water are nothing to dose by, pH neither: EC tells.
+A node in a reset loop therefore never doses. A single jump fault is ignored; two in a row restart
+the count. An EC probe in air blocks pH dosing too, because both probes hang in the same tank.
 """
 
 from idro.safety.limits import ARM_MS, ARM_SAMPLES, IN_AIR_HOLD_MS
 
 
 class Arming:
-    """Counts plausible samples by channel, told of every sampling cycle by observe()."""
+    """Counts valid samples by channel. Call observe() once in every sampling cycle."""
 
     def __init__(self):
-        self._tracks = {}  # channel: [count, since_ms, jumps in a row]
-        self._in_air_ms = None  # when a probe was last in air
+        self._tracks = {}  # channel: [count, since_ms, consecutive faults]
+        self._in_air_ms = None  # uptime of the last in_air fault
 
     def observe(self, readings):
         """Count one cycle; `readings` maps channels to their latest Sample."""
@@ -34,15 +33,15 @@ class Arming:
                     track[0] = 0
 
     def is_armed(self, channel, now_ms):
-        """True when `channel` has been plausible for long enough."""
+        """True if `channel` has enough consecutive valid samples."""
         track = self._tracks.get(channel)
         return track is not None and track[0] >= ARM_SAMPLES and now_ms - track[1] >= ARM_MS
 
     def is_in_air(self, now_ms):
-        """True while a probe is out of the water, and a minute longer."""
+        """True while the EC probe is out of the water, and for 60 s after."""
         return self._in_air_ms is not None and now_ms - self._in_air_ms < IN_AIR_HOLD_MS
 
     def samples(self, channel):
-        """Return how many plausible samples in a row `channel` has."""
+        """Return the number of consecutive valid samples of `channel`."""
         track = self._tracks.get(channel)
         return track[0] if track else 0

@@ -1,6 +1,6 @@
-"""Is a message from our host: HMAC-SHA256 with the key of this node, compared in constant time.
+"""Authenticates messages of the host: HMAC-SHA256 with the node's key, constant-time compare.
 
-RFC 2104 over hashlib: MicroPython has no hmac module.
+Implements RFC 2104 over hashlib, because MicroPython has no hmac module.
 """
 
 import binascii
@@ -8,13 +8,13 @@ import hashlib
 import os
 
 _BLOCK_BYTES = 64
-_KEPT_IDS = 200
+_MAX_IDS = 200
 
 
 def hmac_sha256_hex(key, message):
     """Return the HMAC-SHA256 of `message` under `key` (bytes) as 64 hex digits.
 
-    A message is bytes, or a list of them: a crowded heap may have no room for it in one."""
+    `message` is bytes or a list of bytes: a fragmented heap may have no block for all of it."""
     if len(key) > _BLOCK_BYTES:
         key = hashlib.sha256(key).digest()
     block = key + bytes(_BLOCK_BYTES - len(key))
@@ -27,58 +27,58 @@ def hmac_sha256_hex(key, message):
 
 
 def is_authentic(key, message, auth_hex):
-    """True when `auth_hex` is the HMAC of `message`. A missing key authenticates nothing."""
+    """True when `auth_hex` is the HMAC of `message`. False without a key."""
     if not key or not isinstance(auth_hex, str) or len(auth_hex) != 64:
         return False
-    wanted = hmac_sha256_hex(key, message)
+    expected = hmac_sha256_hex(key, message)
     difference = 0
     for index in range(64):
-        difference |= ord(wanted[index]) ^ ord(auth_hex[index])
+        difference |= ord(expected[index]) ^ ord(auth_hex[index])
     return difference == 0
 
 
 class CommandIdLog:
-    """Ids of commands, on flash before each runs, so that none runs twice. Keeps the last 200.
+    """Ids of the last 200 commands, on flash before each runs, so that none runs twice.
 
-    In memory each is 30 bits of its hash, which takes no room on the heap: an id that was never
-    seen is taken for one that was once in some 3 million times, and then it does not run."""
+    Memory holds 30 bits of each hash, a small integer without heap cost. One new id in about
+    3 million is mistaken for a known one; that command does not run."""
 
     def __init__(self, path):
         self._path = path
-        self._marks = []
+        self._hashes = []
         try:
             with open(path) as file:
                 for line in file:
-                    self._marks.append(_mark(line.rstrip("\n")))
-                    del self._marks[:-_KEPT_IDS]
+                    self._hashes.append(_short_hash(line.rstrip("\n")))
+                    del self._hashes[:-_MAX_IDS]
         except (OSError, ValueError):
-            self._marks = []  # commands are bound to a boot: those of earlier ones never run
+            self._hashes = []  # commands are bound to one boot, so older ids are not needed
 
     def has(self, command_id):
-        """True when `command_id` was added before."""
-        return _mark(command_id) in self._marks
+        """True if `command_id` was added before."""
+        return _short_hash(command_id) in self._hashes
 
     def add(self, command_id):
-        """Write `command_id` down. Raises OSError; then it must not run."""
+        """Store `command_id`. Raises OSError: the command must not run."""
         with open(self._path, "a") as file:
             file.write(command_id + "\n")
-        self._marks.append(_mark(command_id))
-        if len(self._marks) > 2 * _KEPT_IDS:
-            del self._marks[:-_KEPT_IDS]
-            self._shorten()
+        self._hashes.append(_short_hash(command_id))
+        if len(self._hashes) > 2 * _MAX_IDS:
+            del self._hashes[:-_MAX_IDS]
+            self._truncate()
 
-    def _shorten(self):
-        """Leave the last 200 lines of the file."""
+    def _truncate(self):
+        """Truncate the file to its last 200 lines."""
         with open(self._path) as file:
             left = sum(1 for _ in file)
-        with open(self._path) as file, open(self._path + ".new", "w") as newer:
+        with open(self._path) as file, open(self._path + ".new", "w") as new_file:
             for line in file:
-                if left <= _KEPT_IDS:
-                    newer.write(line)
+                if left <= _MAX_IDS:
+                    new_file.write(line)
                 left -= 1
         os.rename(self._path + ".new", self._path)
 
 
-def _mark(command_id):
+def _short_hash(command_id):
     digest = hashlib.sha256(command_id.encode()).digest()
     return int.from_bytes(digest[:4], "little") & 0x3FFF_FFFF

@@ -1,8 +1,9 @@
-"""The one gate to every actuator. Whoever wants something to run asks here, person or control.
+"""Safety gate: the one path to every actuator, for control and for people.
 
-A dose is checked, charged in the ledger, given in quanta of at most a second, each behind fresh
-checks and with the driver's own cut-off armed, switched off in `finally` and settled with what the
-driver says was given. One doser runs at a time. Switches and dimmers are leased (see leases).
+A dose is checked, charged in the ledger and delivered in quanta of at most 1 s. The checks are
+repeated after each quantum, and the driver's cut-off timer limits it. The doser is switched off in
+`finally`, and the ledger is settled with the on-time that the driver measured. One doser runs at a
+time. Switches and dimmers are leased (see leases).
 """
 
 from idro.errors import ActuatorError, LedgerError, NodeError
@@ -26,7 +27,7 @@ from idro.safety.outputs import CONTROL, Outputs
 
 
 class Gate:
-    """Holds every actuator driver. `outputs` maps names to Output."""
+    """Owns every actuator driver. `outputs` maps names to Output."""
 
     def __init__(self, outputs, ledger, limits, clock, record_event):
         self._outputs = Outputs(outputs, record_event)
@@ -36,7 +37,7 @@ class Gate:
         self._clock = clock
         self._record_event = record_event
         self.arming = Arming()
-        self._air = self._watch_air()
+        self._air = self._build_air_interlocks()
         self._leases = Leases(self._outputs, ledger, limits, clock, record_event, self._air)
         self._dosing = None
         self._is_halted = False
@@ -46,31 +47,31 @@ class Gate:
 
     @property
     def dosing(self):
-        """The name of the doser that is running, or None."""
+        """The name of the running doser, or None."""
         return self._dosing
 
     @property
     def latch_code(self):
-        """The reason's number, an index of ledger.LATCHES, 0 where nothing is latched."""
+        """The latch reason as an index of ledger.LATCHES, 0 if not latched."""
         return self._ledger.latch_code
 
     @property
-    def latch(self):
-        """Why dosing is locked until a person looks, or an empty text."""
+    def latch_reason(self):
+        """Why dosing is latched until a person resumes it, or ""."""
         return LATCHES[self._ledger.latch_code]
 
     def set_limits(self, limits):
-        """Put the Limits of new settings in force."""
+        """Apply the Limits of new settings."""
         self._limits = self._leases.limits = limits
 
     def observe(self, readings):
-        """Take in one sampling cycle: what must be plausible before anything may be dosed."""
-        self._ledger.mend()
+        """Process one sampling cycle: update arming, end blocked runs, retry the ledger."""
+        self._ledger.retry_write()
         self.arming.observe(readings)
         now_ms = self._clock.now_ms()
         if self._air is not None:
             self._air.observe(readings, now_ms, self._limits)
-            self._leases.watch_air(readings)
+            self._leases.end_blocked_air(readings)
         is_armed = bool(self._dosers)
         for name in self._dosers:
             if interlocks.check_armed(name, self.arming, now_ms):
@@ -80,8 +81,8 @@ class Gate:
             self._record_event("armed", {})
         self._is_armed = is_armed
 
-    def _watch_air(self):
-        """Return what watches the air, None where the board neither heats nor humidifies."""
+    def _build_air_interlocks(self):
+        """Return the AirInterlocks, or None if the board has no heater and no humidifier."""
         driver = self._outputs.driver
         if driver(HEATER) is None and driver(HUMIDIFIER) is None:
             return None
@@ -89,10 +90,10 @@ class Gate:
 
         return AirInterlocks(self._outputs, self.arming, self._record_event)
 
-    def room(self, doser, readings, by):
-        """Return (volume_ul, why) that `doser` could be given now; 0 with the reason that forbids.
+    def headroom(self, doser, readings, by):
+        """Return (volume_ul, why): the most `doser` may give now, 0 with the blocking reason.
 
-        Changes nothing: control asks before it decides.
+        Without side effects: control calls it before it decides.
         """
         if self._outputs.driver(doser) is None:
             return 0, f"there is no {doser}"
@@ -103,22 +104,22 @@ class Gate:
         return volume_ul, why[1]
 
     def mixing_left_ms(self):
-        """Return the ms until the last dose of any doser has mixed, 0 where it has."""
+        """Return the ms until the last dose has mixed, 0 if it has."""
         since_ms = self._ledger.since_any_ms()
         return 0 if since_ms is None else max(0, self._limits.mixing_ms - since_ms)
 
     async def dose(self, actuator, volume_ul, reason, by, readings):
-        """Give `volume_ul` of a doser; returns the Actuation. Raises Refused, with nothing given.
+        """Dose `volume_ul`; return the Actuation. Raises Refused, with nothing dosed.
 
-        `readings` maps channels to the latest Sample and is looked at again before each quantum.
+        `readings` maps channels to the latest Sample and is checked again after each quantum.
         """
         on_ms = self._checked_on_ms(actuator, volume_ul, by, readings)
-        return await self._charged(actuator, actuator, on_ms, volume_ul, (reason, by), readings)
+        return await self._run_dose(actuator, actuator, on_ms, volume_ul, (reason, by), readings)
 
-    def correction_room(self, doser, readings, mixing_ms):
-        """Return (volume_ul, why) of a correction's next step, as `room` does of a dose.
+    def correction_headroom(self, doser, readings, mixing_ms):
+        """Return (volume_ul, why) of the next correction step, as `headroom` does for a dose.
 
-        The last dose of any kind must be `mixing_ms` ago.
+        The last dose must be `mixing_ms` ago.
         """
         if self._outputs.driver(doser) is None:
             return 0, f"there is no {doser}"
@@ -127,24 +128,24 @@ class Gate:
         )
         if blocked:
             return 0, blocked[1]
-        return interlocks.correction_room(doser, self._ledger, self._limits)
+        return interlocks.correction_headroom(doser, self._ledger, self._limits)
 
-    async def correct(self, doser, volume_ul, mixing_ms, told, readings):
-        """Give one step of a correction that was released at the board; `told` is (reason, by).
+    async def correct(self, doser, volume_ul, mixing_ms, origin, readings):
+        """Dose one correction step, released at the board; `origin` is (reason, by).
 
-        Returns the Actuation. Raises Refused, with nothing given.
+        Returns the Actuation. Raises Refused, with nothing dosed.
         """
-        by = told[1]
+        by = origin[1]
         self._outputs.find(doser, "doser", by)
-        room_ul, why = self.correction_room(doser, readings, mixing_ms)
-        if volume_ul > room_ul:
+        headroom_ul, why = self.correction_headroom(doser, readings, mixing_ms)
+        if volume_ul > headroom_ul:
             raise self._outputs.refusal(doser, by, "correction", why)
-        on_ms = self._countable(doser, volume_ul, by)
-        return await self._charged(doser, CORRECTED[doser], on_ms, volume_ul, told, readings)
+        on_ms = self._deliverable_on_ms(doser, volume_ul, by)
+        return await self._run_dose(doser, CORRECTED[doser], on_ms, volume_ul, origin, readings)
 
-    async def _charged(self, actuator, channel, on_ms, volume_ul, told, readings):
-        """Charge a run to a channel of the ledger, then give it; returns the Actuation."""
-        reason, by = told
+    async def _run_dose(self, actuator, channel, on_ms, volume_ul, origin, readings):
+        """Charge a run to a ledger channel, then dose; return the Actuation."""
+        reason, by = origin
         self._dosing = actuator
         self._is_halted = False
         try:
@@ -157,38 +158,38 @@ class Gate:
             self._dosing = None
 
     def run(self, actuator, for_ms, reason, by, readings):
-        """Lease a switch for `for_ms` from now. Raises Refused; then it is off."""
+        """Lease a switch for `for_ms` from now. Raises Refused, with it off."""
         self._leases.run(actuator, for_ms, (reason, by), readings)
 
     def end(self, actuator, reason=None):
-        """End the run of a switch, if there is one; tells what it ran."""
+        """End the run of a switch, if it has one, and record it."""
         self._leases.end(actuator, reason)
 
     def set_duty(self, actuator, duty_pct, for_ms, by):
-        """Lease a dimmer at `duty_pct` for `for_ms` from now. Raises Refused; then it is dark."""
+        """Lease a dimmer at `duty_pct` for `for_ms` from now. Raises Refused, with it dark."""
         self._leases.set_duty(actuator, duty_pct, for_ms, by)
 
     def stop(self, by):
-        """Stop all dosing now and until a person resumes it, resets included."""
-        self._latch(STOPPED)
+        """Stop all dosing until a person resumes it, across resets."""
+        self._set_latch(STOPPED)
         for output in self._outputs.of_kind("doser"):
             output.driver.off()
         self._record_event("stopped", {"by": by})
 
     def resume(self, by):
         """Release dosing after a stop or a latch."""
-        self._latch(0)
+        self._set_latch(0)
         self._record_event("resumed", {"by": by})
 
-    def lock(self, code):
-        """Latch dosing for one of the reasons of ledger.LATCHES until a person looks."""
+    def latch(self, code):
+        """Latch dosing with a code of ledger.LATCHES, until a person resumes it."""
         if self._ledger.latch_code:
             return
-        self._latch(code)
+        self._set_latch(code)
         self._record_event("latched", {"reason": LATCHES[code]})
 
     def off_all(self):
-        """Drive every output safe, a dose under way included. Never raises NodeError."""
+        """Drive every output safe and cut a running dose. Never raises NodeError."""
         self._is_halted = True
         for output in self._outputs.all():
             try:
@@ -197,24 +198,24 @@ class Gate:
                 continue
 
     def _checked_on_ms(self, actuator, volume_ul, by, readings):
-        """Return the on-time of a dose that may be given. Raises Refused."""
+        """Return the on-time in ms of an allowed dose. Raises Refused."""
         self._outputs.find(actuator, "doser", by)
         blocked = self._blocked(actuator, readings, by)
         if blocked:
             raise self._outputs.refusal(actuator, by, blocked[0], blocked[1])
-        room_ul, why = interlocks.headroom(actuator, self._ledger, self._limits)
-        if volume_ul > room_ul:
+        headroom_ul, why = interlocks.headroom(actuator, self._ledger, self._limits)
+        if volume_ul > headroom_ul:
             raise self._outputs.refusal(actuator, by, why[0], why[1])
-        return self._countable(actuator, volume_ul, by)
+        return self._deliverable_on_ms(actuator, volume_ul, by)
 
-    def _countable(self, actuator, volume_ul, by):
-        """Return the on-time of `volume_ul`. Raises Refused where a pump cannot give so little."""
+    def _deliverable_on_ms(self, actuator, volume_ul, by):
+        """Return the on-time in ms for `volume_ul`. Raises Refused if too short for the pump."""
         on_ms = on_ms_for(volume_ul, self._limits.caps[actuator].flow_ul_per_s)
         if on_ms < SMALLEST_ON_MS:
             raise self._outputs.refusal(actuator, by, "small", "less than the pump can give")
         return on_ms
 
-    async def _give(self, actuator, on_ms, entry_id, told, readings):
+    async def _give(self, actuator, on_ms, entry_id, origin, readings):
         driver = self._outputs.driver(actuator)
         flow_ul_per_s = self._limits.caps[actuator].flow_ul_per_s
         before_ms = driver.on_ms_total
@@ -229,10 +230,10 @@ class Gate:
             given_ms = driver.on_ms_total - before_ms
             given_ul = volume_ul_in(given_ms, flow_ul_per_s)
             settle(self._ledger, entry_id, given_ms, given_ul)
-        reason, by = told
+        reason, by = origin
         if cut:
             reason = f"{reason}; cut short: {cut}"
-        self._outputs.allowed(actuator)
+        self._outputs.clear_refusal(actuator)
         self._record_event("dosed", {
             "actuator": actuator, "volume_ul": given_ul, "on_ms": given_ms, "reason": reason,
             "by": by,
@@ -240,13 +241,13 @@ class Gate:
         return Actuation(actuator, given_ul, given_ms, at_ms, reason)
 
     async def _pump(self, driver, on_ms, actuator, readings):
-        """Run in quanta; returns why it was cut short, or None. Raises ActuatorError."""
+        """Run in quanta; return why the run was cut short, or None. Raises ActuatorError."""
         until_ms = driver.on_ms_total + on_ms
         while True:
-            rest_ms = until_ms - driver.on_ms_total
-            if rest_ms <= 0:
+            left_ms = until_ms - driver.on_ms_total
+            if left_ms <= 0:
                 return None
-            quantum_ms = min(QUANTUM_MS, rest_ms)
+            quantum_ms = min(QUANTUM_MS, left_ms)
             driver.on(quantum_ms)
             await self._clock.sleep_ms(quantum_ms)
             driver.off()
@@ -256,7 +257,7 @@ class Gate:
 
     def _cut_reason(self, doser, readings):
         if self._ledger.latch_code:
-            return "latched", self.latch
+            return "latched", self.latch_reason
         if self._is_halted:
             return "halted", "all outputs were switched off"
         return interlocks.check_readings(
@@ -264,9 +265,9 @@ class Gate:
         ) or interlocks.check_circulation(self._outputs.driver(CIRCULATION))
 
     def _blocked(self, doser, readings, by):
-        """Return (code, why) that forbids a dose now, or None."""
+        """Return (code, why) if a dose is blocked now, or None."""
         if self._ledger.latch_code:
-            return "latched", self.latch
+            return "latched", self.latch_reason
         if self._ledger.error:
             return "ledger", "the dose ledger cannot be written"
         now_ms = self._clock.now_ms()
@@ -284,8 +285,8 @@ class Gate:
             or interlocks.check_gaps(doser, self._ledger, self._limits, by == CONTROL)
         )
 
-    def _latch(self, code):
+    def _set_latch(self, code):
         try:
             self._ledger.set_latch(code)
         except LedgerError:
-            return  # in force in memory; a ledger that cannot be written refuses every dose
+            return  # active in memory; a ledger without writes refuses every dose

@@ -1,6 +1,7 @@
-"""What forbids a run right now: pure checks, each returns None or (code, why in a grower's words).
+"""Interlocks: pure checks that return None, or (code, why) if they block a run now.
 
-The code is stable, so that a refusal is told once and not every cycle; the text may count down.
+The code is stable, so that a refusal is recorded once and not every cycle; `why` is for the
+grower and may contain a countdown.
 """
 
 from idro.safety.limits import (
@@ -18,16 +19,16 @@ from idro.safety.limits import (
 )
 
 LEVEL = "reservoir.level_mm"
-# A float on the floor, or in a tray below tank and beds.
+# Float switch on the floor, or in a tray below tank and beds.
 LEAK = "leak.float_up"
-# What must be known, and plausible for long enough, before a doser may run.
+# Channels that must be armed before a doser may run.
 NEEDS = {
     "ph_down": ("reservoir.ph", LEVEL),
     "ph_up": ("reservoir.ph", LEVEL),
     "nutrient_a": ("reservoir.ec_us_cm", LEVEL),
     "nutrient_b": ("reservoir.ec_us_cm", LEVEL),
 }
-# The other channel a doser must keep away from, and for how long.
+# The doser that must not run within a time of another.
 APART_MS = {
     "ph_down": ("ph_up", ACID_BASE_MS),
     "ph_up": ("ph_down", ACID_BASE_MS),
@@ -40,7 +41,7 @@ _NAMES = {
 
 
 def check_reading(channel, readings, now_ms, stale_ms):
-    """Forbid when `channel` has no fresh, faultless Sample in `readings`."""
+    """Block if `channel` has no fresh, valid Sample in `readings`."""
     sample = readings.get(channel)
     if sample is None:
         return "reading", f"no reading of {channel} yet"
@@ -52,7 +53,7 @@ def check_reading(channel, readings, now_ms, stale_ms):
 
 
 def check_readings(doser, readings, now_ms, limits):
-    """Forbid a doser whose readings are missing, faulty, stale or too low a level."""
+    """Block a doser if a reading it needs is missing, faulty or stale, or the level is low."""
     for channel in NEEDS[doser]:
         blocked = check_reading(channel, readings, now_ms, limits.stale_ms)
         if blocked:
@@ -61,7 +62,7 @@ def check_readings(doser, readings, now_ms, limits):
 
 
 def check_low(readings, low_mm):
-    """Forbid below the low level. Says nothing where the level is not known."""
+    """Block below the low level. Passes if the level is unknown."""
     sample = readings.get(LEVEL)
     if sample is not None and sample.fault is None and sample.value < low_mm:
         return "low", f"water is low, {sample.value} of {low_mm} mm"
@@ -69,7 +70,7 @@ def check_low(readings, low_mm):
 
 
 def check_full(readings, full_mm):
-    """Forbid filling a tank that is full."""
+    """Block top-off of a full tank."""
     sample = readings.get(LEVEL)
     if sample is not None and sample.fault is None and sample.value >= full_mm:
         return "full", f"the tank is full, {sample.value} mm"
@@ -77,15 +78,15 @@ def check_full(readings, full_mm):
 
 
 def check_leak(readings):
-    """Forbid moving water while it lifts the float on the floor. Says nothing without one."""
+    """Block while water lifts the float on the floor. Passes without such a float."""
     sample = readings.get(LEAK)
-    if sample is not None and sample.value:  # a faulty one has none
+    if sample is not None and sample.value:  # None if faulty
         return "leak", "water is on the floor"
     return None
 
 
 def check_armed(doser, arming, now_ms):
-    """Forbid until everything the doser needs was plausible for long enough, and in water."""
+    """Block until every channel the doser needs is armed and the EC probe is in water."""
     if arming.is_in_air(now_ms):
         return "in_air", "the EC probe is out of the water, or was a minute ago"
     for channel in NEEDS[doser]:
@@ -96,7 +97,7 @@ def check_armed(doser, arming, now_ms):
 
 
 def check_circulation(circulation):
-    """Forbid a dose into water that does not move."""
+    """Block a dose while the circulation pump is off."""
     if circulation is None:
         return "circulation", "there is no circulation pump"
     if not circulation.is_on:
@@ -105,7 +106,7 @@ def check_circulation(circulation):
 
 
 def check_gaps(doser, ledger, limits, by_control):
-    """Forbid too soon after the same channel, after its opposite, or before water has mixed."""
+    """Block too soon after the same doser or its counterpart, or (control) before mixing."""
     gap_ms = limits.caps[doser].gap_ms
     since_ms = since_run_ms(doser, ledger)
     if since_ms is not None and since_ms < gap_ms:
@@ -120,7 +121,7 @@ def check_gaps(doser, ledger, limits, by_control):
 
 
 def check_mixing(doser, ledger, mixing_ms):
-    """Forbid control to act before the last dose has mixed; B after A is one dose in two parts."""
+    """Block until the last dose has mixed; nutrient B completes the dose begun with A."""
     for channel in NEEDS:
         if doser == "nutrient_b" and channel == "nutrient_a":
             continue
@@ -131,7 +132,7 @@ def check_mixing(doser, ledger, mixing_ms):
 
 
 def headroom(doser, ledger, limits):
-    """Return (volume_ul, (code, why)) that the budgets still leave: the least of all caps."""
+    """Return (volume_ul, (code, why)): the volume that all caps and budgets still allow."""
     caps = limits.caps[doser]
     volume_ul = caps.dose_ul
     why = ("dose", f"at most {caps.dose_ul / 1_000:.1f} ml a dose")
@@ -154,8 +155,8 @@ def headroom(doser, ledger, limits):
     return max(0, volume_ul), why
 
 
-def correction_room(doser, ledger, limits):
-    """Return the volume_ul that a step of a correction may give at most, and why no more."""
+def correction_headroom(doser, ledger, limits):
+    """Return (volume_ul, why): the maximum volume of the next correction step."""
     spent_on_ms, spent_ul = ledger.spent(CORRECTED[doser], DAY_MS)
     on_ms = min(CORRECTION_STEP_ON_MS, CORRECTION_DAY_ON_MS - spent_on_ms)
     flow_ul_per_s = limits.caps[doser].flow_ul_per_s
@@ -164,7 +165,7 @@ def correction_room(doser, ledger, limits):
 
 
 def since_run_ms(doser, ledger):
-    """Return the ms since `doser` ended its last run, whichever budget that was, or None."""
+    """Return the ms since `doser` ended its last run, charged to either budget, or None."""
     since_ms = ledger.since_ms(doser)
     if doser in CORRECTED:
         fill_ms = ledger.since_ms(CORRECTED[doser])
@@ -174,7 +175,7 @@ def since_run_ms(doser, ledger):
 
 
 def time_left_text(duration_ms):
-    """Return a duration as a person says it: 40 s, 4 min."""
+    """Return a duration as text: 40 s, 4 min."""
     if duration_ms < 90_000:
         return f"{-(-duration_ms // 1_000)} s"
     return f"{-(-duration_ms // 60_000)} min"

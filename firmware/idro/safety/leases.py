@@ -1,6 +1,6 @@
-"""Switches and dimmers: leased for a while, they end by themselves unless asked for again.
+"""Runs switches and dimmers under time-limited leases that end unless renewed.
 
-Filling is the exception: it is charged in the ledger ahead of it, run by run, and never extended.
+Top-off is the exception: each run is charged in the ledger beforehand and never extended.
 """
 
 from idro.errors import ActuatorError, LedgerError
@@ -19,9 +19,9 @@ from idro.safety.limits import (
 
 
 class Leases:
-    """Runs the switched and dimmed Outputs under `limits` (a Limits, replaced with settings).
+    """Runs the switched and dimmed Outputs. `limits` is replaced when settings change.
 
-    `air` is what watches over heater and humidifier (see air), None where there is none.
+    `air` is the AirInterlocks of heater and humidifier, or None.
     """
 
     def __init__(self, outputs, ledger, limits, clock, record_event, air):
@@ -30,30 +30,30 @@ class Leases:
         self._clock = clock
         self._record_event = record_event
         self._air = air
-        self._airs = () if air is None else air.names
+        self._air_outputs = () if air is None else air.names
         self._runs = {}  # switched output: (reason, by, ledger entry or None)
         self._until_ms = {}
         self.limits = limits
 
-    def run(self, actuator, for_ms, told, readings):
-        """Lease a switch for `for_ms`; `told` is (reason, by). Raises Refused; then it is off."""
-        by = told[1]
+    def run(self, actuator, for_ms, origin, readings):
+        """Lease a switch for `for_ms`; `origin` is (reason, by). Raises Refused, with it off."""
+        by = origin[1]
         output = self._outputs.find(actuator, "switch", by)
         blocked = self._blocked(actuator, readings)
         if blocked:
             self.end(actuator, blocked[1])
             raise self._outputs.refusal(actuator, by, blocked[0], blocked[1])
-        if actuator in self._airs:
+        if actuator in self._air_outputs:
             for_ms = min(for_ms, AIR_LEASE_MS)
-        elif actuator == FAN and HEATER in self._airs:
+        elif actuator == FAN and HEATER in self._air_outputs:
             self.end(HEATER, "the fan runs")
         if actuator == FILL:
             if output.driver.is_on:
                 return
             self.end(actuator)
-            for_ms = self._charge_fill(min(for_ms, output.max_on_ms), told)
+            for_ms = self._charge_fill(min(for_ms, output.max_on_ms), origin)
         elif actuator not in self._runs:
-            self._runs[actuator] = (told[0], by, None)
+            self._runs[actuator] = (origin[0], by, None)
         elif self._is_leased(output, for_ms):
             return
         try:
@@ -62,17 +62,17 @@ class Leases:
             self.end(actuator, str(error))
             raise self._outputs.refusal(actuator, by, "actuator", str(error)) from None
         self._until_ms[actuator] = self._clock.now_ms() + for_ms
-        self._outputs.allowed(actuator)
+        self._outputs.clear_refusal(actuator)
 
-    def watch_air(self, readings):
-        """End the runs that the air forbids from now on."""
-        for actuator in self._airs:
+    def end_blocked_air(self, readings):
+        """End the runs that an air interlock blocks."""
+        for actuator in self._air_outputs:
             blocked = self._blocked(actuator, readings) if actuator in self._runs else None
             if blocked:
                 self.end(actuator, blocked[1])
 
     def end(self, actuator, reason=None):
-        """End the run of a switch, if there is one; tells what it ran."""
+        """End the run of a switch, if it has one, and record it."""
         on_ms = self._outputs.driver(actuator).off()
         run = self._runs.pop(actuator, None)
         if run is None:
@@ -83,10 +83,10 @@ class Leases:
         self._record_event("ran", detail)
 
     def set_duty(self, actuator, duty_pct, for_ms, by):
-        """Lease a dimmer at `duty_pct` for `for_ms`. Raises Refused; then it is dark."""
+        """Lease a dimmer at `duty_pct` for `for_ms`. Raises Refused, with it dark."""
         output = self._outputs.find(actuator, "dimmer", by)
-        is_right = output.driver.duty_pct == duty_pct
-        if is_right and (duty_pct == 0 or self._is_leased(output, for_ms)):
+        is_unchanged = output.driver.duty_pct == duty_pct
+        if is_unchanged and (duty_pct == 0 or self._is_leased(output, for_ms)):
             return
         try:
             output.driver.set(duty_pct, min(for_ms, output.max_on_ms))
@@ -95,9 +95,9 @@ class Leases:
         self._until_ms[actuator] = self._clock.now_ms() + for_ms
 
     def _is_leased(self, output, for_ms):
-        """True while a lease runs for at least another half of `for_ms`: no need to renew it."""
-        rest_ms = self._until_ms.get(output.name, 0) - self._clock.now_ms()
-        return output.driver.is_on and rest_ms > min(for_ms, output.max_on_ms) // 2
+        """True if the lease has more than half of `for_ms` left and need not be renewed."""
+        left_ms = self._until_ms.get(output.name, 0) - self._clock.now_ms()
+        return output.driver.is_on and left_ms > min(for_ms, output.max_on_ms) // 2
 
     def _blocked(self, actuator, readings):
         if actuator == CIRCULATION:
@@ -114,27 +114,27 @@ class Leases:
                 )
                 or interlocks.check_full(readings, self.limits.full_mm)
             )
-        if actuator in self._airs:
+        if actuator in self._air_outputs:
             return self._air.blocked(actuator, readings, self._clock.now_ms(), self.limits)
         return None
 
-    def _charge_fill(self, for_ms, told):
-        """Charge a fill ahead of it; returns the ms it may run. Raises Refused."""
+    def _charge_fill(self, for_ms, origin):
+        """Charge a top-off run; return the ms it may last. Raises Refused."""
         spent_ms = self._ledger.spent(FILL, DAY_MS)[0]
         for_ms = min(for_ms, FILL_RUN_ON_MS, self.limits.fill_day_ms - spent_ms)
         if for_ms < SMALLEST_ON_MS:
             reason = "top-off time of the day is spent"
-            raise self._outputs.refusal(FILL, told[1], "budget", reason)
+            raise self._outputs.refusal(FILL, origin[1], "budget", reason)
         try:
             entry_id = self._ledger.reserve(FILL, for_ms, 0)
         except LedgerError as error:
-            raise self._outputs.refusal(FILL, told[1], "ledger", str(error)) from None
-        self._runs[FILL] = (told[0], told[1], entry_id)
+            raise self._outputs.refusal(FILL, origin[1], "ledger", str(error)) from None
+        self._runs[FILL] = (origin[0], origin[1], entry_id)
         return for_ms
 
 
 def settle(ledger, entry_id, on_ms, volume_ul):
-    """Settle a reserve. Where that cannot be written it stays charged in full: the safe side."""
+    """Settle a reserve. If the write fails, the reserve stays charged in full."""
     try:
         ledger.settle(entry_id, on_ms, volume_ul)
     except LedgerError:

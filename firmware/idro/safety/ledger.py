@@ -1,12 +1,12 @@
-"""The dose ledger: what every pump was allowed and gave, written ahead, in two copies on flash.
+"""Write-ahead dose ledger: every pump run, reserved and settled, in two copies on flash.
 
-A reserve is on flash, in both copies, before the pump starts; the settle after it says what was
-given. A reserve without a settle counts in full. The first copy is written before the second, so
-one cut can tear only one of them; anything else that does not check is damage, and then the day's
-budget of every channel counts as spent and dosing is latched until a person looks.
+A reserve is written to both copies before the pump starts; the settle that follows records what
+was delivered. A reserve without a settle counts in full. The first copy is written before the
+second, so a power cut can tear only one of them. Any other invalid record is damage: the daily
+budget of every channel then counts as spent, and dosing is latched until a person resumes it.
 
-Times are `chain_ms`: uptime chained over all boots, where time without power counts as nothing,
-so no budget comes back early whatever the wall clock does. The latch of the gate lives here too.
+Times are `chain_ms`: uptime accumulated over all boots, without the time the power was off, so
+that no budget returns early whatever the wall clock does. The ledger also stores the latch.
 """
 
 import binascii
@@ -23,14 +23,14 @@ _BODY_BYTES = 24
 RECORD_BYTES = 28
 _HEAD, _RESERVE, _SETTLE, _LATCH = 1, 2, 3, 4
 
-# Every channel that changes the water; filling is waited for by the loops.
+# Channels that must mix; the control cycle handles top-off itself.
 _DOSING = [number for number, channel in enumerate(CHANNELS) if channel != FILL]
 MAX_RECORDS = 512
 MAX_LIVE = 256
 _OPEN_SLACK_MS = 30_000
-_MEND_EVERY_MS = 60_000
-_SPENT_UL = 2_000_000_000
-_TRIM_EVERY = 32  # records read, what is older than a day is let go
+_RETRY_EVERY_MS = 60_000
+_EXHAUSTED_UL = 2_000_000_000
+_TRIM_EVERY = 32  # records read between drops of expired entries
 
 LATCHES = (
     "", "stopped by a person", "three abnormal resets within a day",
@@ -40,11 +40,11 @@ STOPPED, CRASHES, DAMAGED, NO_EFFECT, WRONG_WAY = 1, 2, 3, 4, 5
 
 
 class Ledger:
-    """Two-copy append ledger. Read at construction; every later call is append and flush."""
+    """Two-copy append-only ledger, loaded at construction."""
 
     def __init__(self, paths, chain_now_ms, existed):
-        """`paths` are the two copies, `chain_now_ms()` the chained uptime in ms, `existed` whether
-        this node has ever had a ledger: then two missing files are damage, not a new board."""
+        """`paths` are the two copies, `chain_now_ms()` returns the chained uptime. `existed`: the
+        node had a ledger before, so that two missing files are damage, not a new board."""
         self._paths = paths
         self._chain_now_ms = chain_now_ms
         # id: (channel number, end_ms, on_ms, volume_ul, is_open)
@@ -53,25 +53,25 @@ class Ledger:
         self._next_id = 1
         self._records = 0
         self._is_sound = False
-        self._mend_due_ms = 0
+        self._retry_due_ms = 0
         self._latch_id = 0
         self.latch_code = 0
         self.last_chain_ms = 0
         self.was_damaged = False
-        self.error = ""  # why flash refused last, "" while it does not
+        self.error = ""  # of the last failed write, "" after a successful one
         self._load(existed)
         self.had_open_reserve = any(entry[4] for entry in self._entries.values())
 
-    def mend(self):
-        """Where flash has refused, try again once a minute. Until it works nothing is charged."""
+    def retry_write(self):
+        """Retry a failed write once a minute. Until it succeeds, reserve() raises."""
         now_ms = self._chain_now_ms()
-        if not self._is_sound and now_ms >= self._mend_due_ms:
-            self._mend_due_ms = now_ms + _MEND_EVERY_MS
+        if not self._is_sound and now_ms >= self._retry_due_ms:
+            self._retry_due_ms = now_ms + _RETRY_EVERY_MS
             self._compact()
 
     def reserve(self, channel, on_ms, volume_ul):
-        """Charge a run ahead of it; returns its id. Raises LedgerError: then nothing may run."""
-        self._make_room()
+        """Charge a run before it starts; return its id. Raises LedgerError: do not run."""
+        self._reserve_space()
         entry_id = self._next_id
         now_ms = self._chain_now_ms()
         number = CHANNELS.index(channel)
@@ -81,7 +81,7 @@ class Ledger:
         return entry_id
 
     def settle(self, entry_id, on_ms, volume_ul):
-        """Replace a reserve by what was given. Raises LedgerError: then the reserve stays."""
+        """Replace a reserve by what was delivered. Raises LedgerError, with the reserve kept."""
         number = self._entries[entry_id][0]
         now_ms = self._chain_now_ms()
         self._append(_SETTLE, number, entry_id, now_ms, on_ms, volume_ul)
@@ -99,11 +99,11 @@ class Ledger:
         return on_ms, volume_ul
 
     def since_ms(self, channel):
-        """Return the ms surely passed since `channel` ended its last run, None without memory."""
+        """Return the minimum ms since `channel` ended its last run, None if it has none."""
         return self._passed_ms(self._last_end_ms[CHANNELS.index(channel)])
 
     def since_any_ms(self):
-        """Return the ms surely passed since any doser ended its last run, None without memory."""
+        """Return the minimum ms since any doser ended its last run, None if there is none."""
         end_ms = None
         for number in _DOSING:
             ended_ms = self._last_end_ms[number]
@@ -112,8 +112,8 @@ class Ledger:
         return self._passed_ms(end_ms)
 
     def set_latch(self, code):
-        """Persist latch `code`, an index of LATCHES; 0 releases. Raises LedgerError."""
-        self.latch_code = code  # in force even where it cannot be written
+        """Persist latch `code`, an index of LATCHES; 0 releases it. Raises LedgerError."""
+        self.latch_code = code  # active even if the write fails
         self._latch_id = self._next_id
         self._next_id += 1
         if self._records >= MAX_RECORDS or not self._is_sound:
@@ -122,7 +122,7 @@ class Ledger:
             self._append(_LATCH, code, self._latch_id, self._chain_now_ms(), 0, 0)
 
     def _passed_ms(self, end_ms):
-        """Return what has surely passed: up to a ms less than lies between two whole ones."""
+        """Return the minimum ms passed: whole ms may overstate a difference by up to 1 ms."""
         return None if end_ms is None else max(0, self._chain_now_ms() - end_ms - 1)
 
     def _load(self, existed):
@@ -135,15 +135,16 @@ class Ledger:
         if is_damaged:
             self.was_damaged = True
             self._exhaust_budgets()
-        if states != ["clean", "clean"] or is_damaged or not _are_alike(self._paths):
+        if states != ["clean", "clean"] or is_damaged or not _are_equal(self._paths):
             self._compact()
         else:
             self._records = copies[0][1]
             self._is_sound = True
 
     def _read(self, path):
-        """Replay the records of one copy that check; return (clean, damaged or missing, their
-        number). One by one: two lists of them are more than a board without PSRAM has room for."""
+        """Replay the valid records of one copy; return ("clean", "damaged" or "missing", count).
+
+        One by one: a board without PSRAM has no heap for two lists of records."""
         chunk = bytearray(RECORD_BYTES)
         body = memoryview(chunk)[:_BODY_BYTES]
         count = least = 0
@@ -164,7 +165,7 @@ class Ledger:
                     self._replay(record)
                     count += 1
                     if count % _TRIM_EVERY == 0:
-                        self._trim()
+                        self._drop_settled()
         except OSError:
             return "missing", 0
         if has_bad or not count or count - 1 < least:
@@ -187,41 +188,41 @@ class Ledger:
 
     def _put(self, entry_id, entry):
         self._entries[entry_id] = entry
-        # A settle ends before the slack of its reserve did: the newest entry counts, not the max.
+        # The newest entry counts, not the maximum: a settle ends before its reserve's slack.
         self._last_end_ms[entry[0]] = entry[1]
 
     def _exhaust_budgets(self):
         now_ms = max(self._chain_now_ms(), self.last_chain_ms)
         for number in range(len(CHANNELS)):
-            self._put(self._next_id, (number, now_ms, 18 * DAY_ON_MS, _SPENT_UL, False))
+            self._put(self._next_id, (number, now_ms, 18 * DAY_ON_MS, _EXHAUSTED_UL, False))
             self._next_id += 1
         self.latch_code = DAMAGED
         self._latch_id = self._next_id
         self._next_id += 1
 
-    def _make_room(self):
+    def _reserve_space(self):
         if self._records >= MAX_RECORDS or not self._is_sound:
             self._compact()
-        self._forget_old()
+        self._drop_expired()
         if len(self._entries) >= MAX_LIVE:
             raise LedgerError("the ledger is full: too many runs today")
         if not self._is_sound:
             raise LedgerError("the ledger cannot be written")
 
-    def _forget_old(self):
+    def _drop_expired(self):
         since_ms = self._chain_now_ms() - DAY_MS
         for entry_id in [key for key, entry in self._entries.items() if entry[1] < since_ms]:
             del self._entries[entry_id]
 
-    def _trim(self):
-        """Forget the settled runs that are a day older than the newest record read so far."""
+    def _drop_settled(self):
+        """Drop the settled runs a day older than the newest record read so far."""
         since_ms = self.last_chain_ms - DAY_MS
         entries = self._entries
         for entry_id in [key for key in entries if entries[key][1] < since_ms]:
             if not entries[entry_id][4]:
                 del entries[entry_id]
         if len(entries) >= _TRIM_EVERY:
-            gc.collect()  # what stays would lie in pieces between what was only read
+            gc.collect()  # limits heap fragmentation
 
     def _append(self, kind, number, entry_id, chain_ms, on_ms, volume_ul):
         record = _pack(kind, number, entry_id, chain_ms, on_ms, volume_ul)
@@ -230,13 +231,13 @@ class Ledger:
                 with open(path, "ab") as copy:
                     copy.write(record)
         except OSError as error:
-            self._broke(error)
+            self._write_failed(error)
             raise LedgerError(f"append failed: {error}") from None
         self._records += 1
 
     def _compact(self):
-        """Rewrite both copies, one after the other, with what the last 24 h still need."""
-        self._forget_old()
+        """Rewrite both copies, one after the other, with the entries of the last 24 h."""
+        self._drop_expired()
         now_ms = max(self._chain_now_ms(), self.last_chain_ms)
         parts = [_pack(_HEAD, 0, len(self._entries) + 1, now_ms, self._next_id, 0)]
         parts.append(_pack(_LATCH, self.latch_code, self._latch_id, now_ms, 0, 0))
@@ -254,13 +255,13 @@ class Ledger:
                         copy.write(part)
                 os.rename(path + ".new", path)
         except OSError as error:
-            self._broke(error)
+            self._write_failed(error)
             return
         self._records = len(parts)
         self._is_sound = True
         self.error = ""
 
-    def _broke(self, error):
+    def _write_failed(self, error):
         self._is_sound = False
         self.error = f"{error!r}"
 
@@ -270,8 +271,8 @@ def _pack(kind, number, entry_id, chain_ms, on_ms, volume_ul):
     return body + struct.pack("<I", binascii.crc32(body) & 0xFFFFFFFF)
 
 
-def _are_alike(paths):
-    """True where both copies, clean ones, hold the same."""
+def _are_equal(paths):
+    """True if both copies have the same content."""
     first, second = bytearray(RECORD_BYTES), bytearray(RECORD_BYTES)
     try:
         with open(paths[0], "rb") as copy, open(paths[1], "rb") as other:
@@ -286,7 +287,7 @@ def _are_alike(paths):
 
 
 def _unpack(chunk, body):
-    """Return the record in `chunk`, None where it does not check; `body` is a view of its body."""
+    """Return the record in `chunk`, None if invalid; `body` is a view of its body."""
     if struct.unpack_from("<I", chunk, _BODY_BYTES)[0] != binascii.crc32(body) & 0xFFFFFFFF:
         return None
     kind, number, _, entry_id, chain_ms, on_ms, volume_ul = struct.unpack_from(_BODY, chunk)

@@ -1,14 +1,14 @@
 """Frozen ceilings of every dosing channel, and the tighter caps derived from the settings.
 
-No setting, command or update raises a ceiling: it is code, not data. The ceilings on on-time hold
-whatever the pump's calibration says, so a flow set ten times too low is no tenfold overdose.
+No setting, command or update raises a ceiling: it is code, not data. The on-time ceilings hold
+whatever the pump calibration, so a flow set ten times too low does not overdose tenfold.
 
-The millilitre ceilings of acid and base go by the litre of water the image was built for. They
+The volume ceilings of acid and base scale with the reservoir volume compiled into the image. They
 assume stock of at most 25 % w/w phosphoric acid (2.9 meq/ml), or base of that strength, in
-solution buffered with 1 meq/l/pH: there they are 0.1 pH a dose, 0.5 pH an hour and 1.5 pH a day.
-Softer water gets the same shares of a pH from its own titration (`ph.down_ul_per_ph`,
-`ph.up_ul_per_ph`), always the lesser of both (docs/adr/0011). The ceilings on on-time go by no
-litre: a larger tank needs a larger pump, and that is somebody's work at the tank.
+solution buffered with 1 meq/l/pH: there they amount to 0.1 pH a dose, 0.5 pH an hour and 1.5 pH a
+day. In softer water the titration (`ph.down_ul_per_ph`, `ph.up_ul_per_ph`) limits doses to the
+same pH steps; the lower of both applies (docs/adr/0011). The on-time ceilings do not scale: a
+larger tank needs a larger pump.
 """
 
 from collections import namedtuple
@@ -16,7 +16,7 @@ from collections import namedtuple
 # The order is the channel number in the ledger: append only.
 DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
 FILL = "top_off"
-# What somebody at the tank released step by step is charged to a budget of its own.
+# Correction steps, each released at the board, are charged to a separate budget.
 CORRECTED = {"ph_down": "ph_down_fill", "ph_up": "ph_up_fill"}
 CHANNELS = DOSERS + (FILL,) + ("ph_down_fill", "ph_up_fill")
 CIRCULATION = "circulation"
@@ -27,7 +27,7 @@ HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 
 QUANTUM_MS = 1_000
-# Shorter runs of a peristaltic pump give nothing that can be counted.
+# A peristaltic pump delivers no defined volume in less.
 SMALLEST_ON_MS = 100
 DOSE_ON_MS = 10_000
 HOUR_ON_MS = 30_000
@@ -39,7 +39,7 @@ A_B_MS = 60_000
 FILL_RUN_ON_MS = 600_000
 FILL_DAY_ON_MS = 1_800_000
 
-# For each litre of the board's reservoir.
+# Per litre of the board's reservoir.
 ACID_DOSE_UL_L = 30
 ACID_HOUR_UL_L = 150
 ACID_DAY_UL_L = 500
@@ -49,7 +49,7 @@ CORRECTION_STEP_ON_MS = 30_000
 CORRECTION_DAY_ON_MS = 600_000
 CORRECTION_DAY_UL_L = 4_000
 
-# What may be spent of the budgets of an hour and a day, until full authority is earned.
+# Share of the hourly and daily budgets until full authority is earned.
 REDUCED_PCT = 25
 EARN_MS = 3 * DAY_MS
 
@@ -59,18 +59,17 @@ IN_AIR_HOLD_MS = 60_000
 OPEN_RESERVE_HOLD_MS = 600_000
 STALE_MS = 30_000
 
-# Of the air. A heater or a humidifier that is not asked for again is off after so long.
+# A heater or humidifier goes off this long after its last request.
 AIR_LEASE_MS = 120_000
 AIR_MAX_C = 40
 AIR_MAX_RH_PCT = 95
 TRIP_BELOW_C = 5
 TRIP_HOLD_MS = 1_800_000
 
-# What one channel may give. flow_ul_per_s is the calibration that turns volume into on-time.
+# Limits of one channel; flow_ul_per_s is the pump calibration.
 Caps = namedtuple("Caps", ("dose_ul", "hour_ul", "day_ul", "gap_ms", "flow_ul_per_s"))
-# All limits in force: caps by doser, the level nothing doses below, the age a reading may have,
-# the mixing wait of control, the fill time a day, the share of the budgets that is granted, what a
-# correction may give in a day, how hot the air may be before the heater is locked.
+# caps: {doser: Caps}; low_mm: no dosing below; stale_ms: maximum age of a reading; fill_day_ms:
+# top-off time a day; authority_pct: granted share of the budgets; air_max_c: locks the heater.
 Limits = namedtuple(
     "Limits",
     ("caps", "low_mm", "full_mm", "stale_ms", "mixing_ms", "fill_day_ms", "authority_pct",
@@ -79,10 +78,10 @@ Limits = namedtuple(
 
 
 def derive(values, volume_l=REFERENCE_VOLUME_L, authority_pct=100):
-    """Return the Limits in force under the settings `values`, never above a ceiling.
+    """Return the Limits for the settings `values`, never above a ceiling.
 
-    `volume_l` is the board's, of the image. Where `authority_pct` is 0, control only advises and
-    a person has the reduced share.
+    `volume_l` is the reservoir volume of the image. With `authority_pct` 0, control only advises
+    and manual doses get the reduced share.
     """
     gap_ms = max(GAP_FLOOR_MS, min(GAP_MS, values["mixing.wait_ms"]))
     flow = values["doser.ul_per_s"]
@@ -110,12 +109,12 @@ def derive(values, volume_l=REFERENCE_VOLUME_L, authority_pct=100):
 
 
 def on_ms_for(volume_ul, flow_ul_per_s):
-    """Return the on-time in ms that gives `volume_ul`, rounded down: never more than asked."""
+    """Return the on-time in ms for `volume_ul`, rounded down so as not to exceed it."""
     return volume_ul * 1_000 // flow_ul_per_s
 
 
 def volume_ul_in(on_ms, flow_ul_per_s):
-    """Return the volume in ul that flows in `on_ms`, rounded up: never less than given."""
+    """Return the volume in ul delivered in `on_ms`, rounded up so as not to undercount."""
     return -(-on_ms * flow_ul_per_s // 1_000)
 
 

@@ -1,4 +1,4 @@
-"""What the gate holds of an actuator, and how it says no."""
+"""Registry of the actuators behind the safety gate, and its refusals."""
 
 from collections import namedtuple
 
@@ -6,12 +6,12 @@ from idro.errors import NodeError
 
 CONTROL = "control"
 
-# One actuator as the gate holds it: kind is "doser", "switch" or "dimmer".
+# kind is "doser", "switch" or "dimmer".
 Output = namedtuple("Output", ("name", "kind", "driver", "max_on_ms"))
 
 
 class Refused(NodeError):
-    """The gate says no. `code` is stable, `reason` is for the grower."""
+    """The safety gate refuses. `code` is stable, `reason` is for the grower."""
 
     def __init__(self, code, reason):
         super().__init__(reason)
@@ -20,16 +20,16 @@ class Refused(NodeError):
 
 
 class Outputs:
-    """Every actuator by name, and who was told what when the gate said no."""
+    """Every actuator by name; records each new refusal as an event."""
 
     def __init__(self, outputs, record_event):
         """`outputs` maps names to Output."""
         self._outputs = outputs
         self._record_event = record_event
-        self._told = {}  # actuator: code of the last refusal told
+        self._refused_codes = {}  # actuator: code of its last refusal
 
     def driver(self, name):
-        """Return the driver of an actuator, or None where the board has none."""
+        """Return the driver of an actuator, or None if the board has none."""
         output = self._outputs.get(name)
         return output.driver if output else None
 
@@ -51,12 +51,13 @@ class Outputs:
         return output
 
     def refusal(self, name, by, code, reason):
-        """Return a Refused to raise; control's are told once, a person's always."""
-        if by != CONTROL or self._told.get(name) != code:
+        """Return a Refused to raise. Records an event: every time for a person, once a code for
+        control."""
+        if by != CONTROL or self._refused_codes.get(name) != code:
             self._record_event("refused", {"actuator": name, "reason": reason, "by": by})
-        self._told[name] = code
+        self._refused_codes[name] = code
         return Refused(code, reason)
 
-    def allowed(self, name):
-        """It ran: the next refusal is news again."""
-        self._told.pop(name, None)
+    def clear_refusal(self, name):
+        """Forget the last refusal, so that the next one is recorded."""
+        self._refused_codes.pop(name, None)

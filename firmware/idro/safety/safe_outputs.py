@@ -1,7 +1,7 @@
-"""Drive every actuator pin of the board to its safe level: the first statement of every boot.
+"""Drives every actuator pin to its safe level, as the first statement of every boot.
 
-Needs nothing but `machine` and the compiled board, so that it works when all else is broken. Pins
-keep their level through a soft reset, so this is what ends a run that a crash left behind.
+Depends only on `machine` and the compiled board, so that it works when all else fails. Pins keep
+their level through a soft reset, so this ends a run that a crash left on.
 """
 
 import machine
@@ -10,7 +10,7 @@ from idro.board import BOARD
 
 
 def drive_all_safe():
-    """Drive the pins of all actuators to their safe level, and take all expanders off."""
+    """Drive every actuator pin to its safe level and disable every expander."""
     for expander in BOARD["expanders"]:
         machine.Pin(expander["off_pin"], machine.Pin.OUT, value=expander["off_level"])
     for actuator in BOARD["actuators"]:

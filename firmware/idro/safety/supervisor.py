@@ -1,17 +1,17 @@
-"""Keeps every task of the node alive, and lets the watchdog bite when one is not.
+"""Supervises the node's tasks: restarts failed ones and feeds the watchdog while all are alive.
 
-Each task says by when it will be heard of again; the watchdog is fed only while all of them keep
-their word. A task that ends with an exception is recorded, its outputs are made safe and it is
-started again with back-off; a critical one that keeps failing is no longer excused, so the board
-resets. The others are tried for ever: a dead network is no reason to reset, and a hung link is
-given up and started again.
+Each task reports heartbeats and the deadline of its next one; the watchdog is fed only while no
+deadline is missed. A task that ends is recorded and restarted with back-off; if it is critical,
+all outputs are driven safe, and repeated failures let the watchdog reset the board. Other tasks
+are restarted without limit: a dead network does not reset the board, and a silent task with
+`silent_ms` is cancelled and restarted.
 """
 
 import asyncio
 
 _FEED_EVERY_MS = 4_000
 _BACK_OFF_MS = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000)
-_FORGIVEN_AFTER_MS = 600_000
+_FAILURE_RESET_MS = 600_000
 
 
 class Supervisor:
@@ -24,28 +24,28 @@ class Supervisor:
         self._record_event = record_event
         self._starts = {}
         self._tasks = {}
-        self._due_ms = {}  # task: uptime by which it must be heard of, None while it waits
+        self._due_ms = {}  # task: uptime its next heartbeat is due, None while it waits
         self._failures = {}  # task: (count, at_ms)
-        self._silent_ms = {}  # task that is restarted when it was silent for so long
+        self._silent_ms = {}  # task: restarted after this long without a heartbeat
         self._attempts = {}  # such a task: its _Attempt
 
     def add(self, name, start, is_critical=False, silent_ms=None):
-        """Register a task: `start()` returns its coroutine. Where `is_critical`, its failure
-        drives the outputs safe. With `silent_ms` it is started again, and no watchdog bites, when
-        it was not heard of for so long."""
+        """Register a task: `start()` returns its coroutine. The failure of an `is_critical` task
+        drives the outputs safe. With `silent_ms`, the task is restarted after that long without a
+        heartbeat, and the watchdog ignores it."""
         self._starts[name] = (start, is_critical)
         if silent_ms is not None:
             self._silent_ms[name] = silent_ms
 
     def beat(self, name, within_ms=None):
-        """Task `name` is alive, and heard of again within `within_ms`; None: it waits for work, or
-        has its `silent_ms`."""
+        """Record a heartbeat of task `name`, the next due within `within_ms`. None: within its
+        `silent_ms`, or without a deadline if it has none."""
         if within_ms is None:
             within_ms = self._silent_ms.get(name)
         self._due_ms[name] = None if within_ms is None else self._clock.now_ms() + within_ms
 
     def late(self):
-        """Return the name of a task that broke its word or died, or None."""
+        """Return the name of a task that missed its deadline or died, or None."""
         now_ms = self._clock.now_ms()
         for name in self._starts:
             due_ms = self._due_ms.get(name)
@@ -57,81 +57,81 @@ class Supervisor:
         return None
 
     async def run(self):
-        """Start every task and feed the watchdog for ever, as long as all are well."""
+        """Start every task; feed the watchdog as long as none is late."""
         for name, (start, is_critical) in self._starts.items():
-            self._tasks[name] = asyncio.create_task(self._keep(name, start, is_critical))
+            self._tasks[name] = asyncio.create_task(self._supervise(name, start, is_critical))
         while True:
-            self._give_up_silent()
+            self._abandon_silent()
             if self.late() is None:
                 self._feed()
             await self._clock.sleep_ms(_FEED_EVERY_MS)
 
-    async def _keep(self, name, start, is_critical):
+    async def _supervise(self, name, start, is_critical):
         while True:
             self.beat(name)
             if name in self._silent_ms:
                 attempt = self._attempts[name] = _Attempt(start)
-                await attempt.over.wait()
+                await attempt.ended.wait()
                 error = attempt.error
             else:
-                error = await _outcome(start)
+                error = await _run_to_end(start)
             if is_critical:
                 self._make_safe()
             self._record_event("restarted", {"task": name, "error": printable(error)})
-            failures, pause_ms = self._failed(name)
+            failures, pause_ms = self._count_failure(name)
             if is_critical and failures > len(_BACK_OFF_MS):
-                return  # dead for good: late() tells, the watchdog bites
+                return  # late() reports it, so the watchdog resets the board
             self.beat(name, pause_ms + _FEED_EVERY_MS)
             await self._clock.sleep_ms(pause_ms)
 
-    def _give_up_silent(self):
+    def _abandon_silent(self):
         now_ms = self._clock.now_ms()
         for name, attempt in self._attempts.items():
             due_ms = self._due_ms.get(name)
             if due_ms is not None and now_ms > due_ms:
-                attempt.give_up(f"silent for {self._silent_ms[name] // 1_000} s")
+                attempt.abandon(f"silent for {self._silent_ms[name] // 1_000} s")
 
-    def _failed(self, name):
-        """Count a failure; returns (failures of late, ms to wait)."""
+    def _count_failure(self, name):
+        """Count a failure; return (recent failures, back-off in ms)."""
         now_ms = self._clock.now_ms()
         count, at_ms = self._failures.get(name, (0, now_ms))
-        if now_ms - at_ms > _FORGIVEN_AFTER_MS:
+        if now_ms - at_ms > _FAILURE_RESET_MS:
             count = 0
         self._failures[name] = (count + 1, now_ms)
         return count + 1, _BACK_OFF_MS[min(count, len(_BACK_OFF_MS) - 1)]
 
 
 class _Attempt:
-    """One run of a task that may be given up, even if it does not end when it is told to."""
+    """One run of a task that can be abandoned even if it ignores its cancellation."""
 
     def __init__(self, start):
-        self.over = asyncio.Event()
+        self.ended = asyncio.Event()
         self.error = ""
         self._task = asyncio.create_task(self._run(start))
 
-    def give_up(self, error):
-        """End it, or leave it behind."""
-        if not self.over.is_set():
+    def abandon(self, error):
+        """Cancel the run and report it as ended with `error`."""
+        if not self.ended.is_set():
             self.error = error
-            self.over.set()
+            self.ended.set()
             self._task.cancel()
 
     async def _run(self, start):
-        error = await _outcome(start)
-        if not self.over.is_set():
+        error = await _run_to_end(start)
+        if not self.ended.is_set():
             self.error = error
-            self.over.set()
+            self.ended.set()
 
 
-async def _outcome(start):
-    """Run `start()` to its end; return how it ended."""
+async def _run_to_end(start):
+    """Run `start()` to its end; return the error, or "ended"."""
     try:
         await start()
-    except Exception as exception:  # noqa: BLE001 -- the supervisor is the place for it
+    except Exception as exception:  # noqa: BLE001 -- every failure of a task ends here
         return repr(exception)[:120]
     return "ended"
 
 
 def printable(text):
-    """Return `text` without control characters, as an event's detail may carry it."""
+    """Return `text` with control characters replaced by spaces, as an event detail allows."""
     return "".join(char if ord(char) >= 32 else " " for char in text)

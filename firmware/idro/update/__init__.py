@@ -1,1 +1,1 @@
-"""The kernel of an update: which application runs, what may become one. Changed over USB."""
+"""The kernel of updates: selects and verifies the application. Replaced only over USB."""

@@ -1,8 +1,8 @@
-"""Chooses the application of this boot, and sees to it that one on trial proves itself.
+"""Selects the application of this boot and rolls back one on trial that is not confirmed.
 
-A try is taken off before the first line of it is imported: whatever it does then, hang, raise or
-reset, after three boots the one before it runs again. The kernel is imported from the root before
-imports are pointed at a slot, so that idro.safety is always the kernel's.
+A try is used up before the application is imported: whether it hangs, raises or resets, after
+three boots the previous one runs again. The kernel is imported from the root before the import
+paths change to a slot, so that idro.safety is always the kernel's.
 """
 
 import sys
@@ -20,56 +20,54 @@ _PACKAGES = ((idro, "/idro"), (idro.protocol, "/idro/protocol"))
 
 
 def start(feed, load_app):
-    """Run the application: load_app() imports it and returns its main function.
-
-    `feed()` feeds the watchdog, which is already running."""
+    """Run the main function that load_app() returns. `feed()` feeds the running watchdog."""
     try:
         from idro.update import file_slots
 
         file_slots.select_slot()
     except OSError as error:
-        print("flash refuses, the flashed application runs:", error)
+        print("flash failed, the flashed application runs:", error)
         slots.running.slot, slots.running.state = "", "base"
     if slots.running.slot:
         for package, path in _PACKAGES:
             package.__path__ = "/" + slots.running.slot + path
     if slots.running.state == "trial":
-        feed = _guarded(feed)
+        feed = _with_deadline(feed)
     try:
         main = load_app()
     except Exception as failure:
-        _doubt(failure)
+        _retry_trial(failure)
         raise
     main(feed)
 
 
-def _guarded(feed):
-    """Return a feed() that takes the application back when it does not prove itself in time."""
+def _with_deadline(feed):
+    """Return a feed() that rolls the application back if it is not confirmed in time."""
     started_ms = time.ticks_ms()
 
     def feed_in_time():
         passed_ms = time.ticks_diff(time.ticks_ms(), started_ms)
         if slots.running.state == "trial" and passed_ms > slots.CONFIRM_WITHIN_MS:
-            take_back("ten minutes brought no confirmation")
+            roll_back("ten minutes brought no confirmation")
         feed()
 
     return feed_in_time
 
 
-def take_back(why):
-    """Take the application on trial back, and reset into the one before it. Never returns."""
+def roll_back(why):
+    """Roll back the application on trial and reset into the previous one. Never returns."""
     safe_outputs.drive_all_safe()
     try:
         from idro.update import file_slots
 
         file_slots.rollback(why)
     except OSError as error:
-        print("flash refuses, the update will be taken back by its tries:", error)
+        print("flash failed, the update will be rolled back by its tries:", error)
     platform.restart()
 
 
-def _doubt(failure):
-    """Put a confirmed application that cannot be imported on trial again."""
+def _retry_trial(failure):
+    """Restart the trial of a confirmed application that cannot be imported."""
     sys.print_exception(failure)
     if slots.running.state == "ok":
         try:
@@ -77,4 +75,4 @@ def _doubt(failure):
 
             file_slots.restart_trial()
         except OSError as error:
-            print("flash refuses:", error)
+            print("flash failed:", error)

@@ -1,9 +1,8 @@
-"""Applications as files: /a and /b each hold one, the files at the root are the one that was
-flashed.
+"""Applications as files: slots /a and /b hold one each, the root holds the flashed one.
 
-/slot says which runs, in one line that is replaced as a whole: `a trial 3 b` is one that has three
-boots to prove itself before b has its place again (`-`: the flashed one), `a ok` one that has.
-Without it, or with a line that cannot be read, the flashed one runs.
+/slot selects one in a line that is replaced atomically: `a trial 3 b` runs a for up to three boots
+until it is confirmed, else b again (`-`: the flashed one); `a ok` is confirmed. Without a readable
+line, the flashed application runs.
 """
 
 import errno
@@ -19,122 +18,123 @@ _CHUNK_BYTES = 512
 
 
 def select_slot():
-    """Fill in slots.running, and take a try off. Raises OSError."""
-    if read() is None:
+    """Set slots.running and use up a try. Raises OSError."""
+    if read_pointer() is None:
         return
     from idro.update import state as update_state
 
-    chosen = _fitting(update_state)
-    if chosen is None:
+    selected = _resolve(update_state)
+    if selected is None:
         return
-    slot, state, tries, fallback, found = chosen
+    slot, state, tries, fallback, header = selected
     if state == "trial":
         _put_on_trial(slot, tries - 1, fallback)
     else:
-        try:
-            update_state.raise_counter(
-                found.security_counter
-            )  # where the power went before it was
+        try:  # the power may have failed before confirm() did it
+            update_state.raise_counter(header.security_counter)
         except OSError as error:
-            print("the security counter stays:", error)
+            print("security counter not raised:", error)
     running = slots.running
     running.slot, running.state, running.tries = slot, state, max(0, tries - 1)
-    running.version = found.version
+    running.version = header.version
 
 
-def _fitting(memory):
-    """Take back what had its tries or does not fit; return (slot, state, tries, fallback, Header)
-    of what runs then, None for the flashed application. Raises OSError."""
+def _resolve(update_state):
+    """Roll back slots without tries or with an incompatible release. Raises OSError.
+
+    Returns (slot, state, tries, fallback, Header) of the slot that runs, None for the flashed
+    application.
+    """
     while True:
-        pointer = read()
+        pointer = read_pointer()
         if pointer is None:
             return None
         slot, state, tries, fallback = pointer
         try:
-            found = memory.header(slot)
-            why = memory.fits(found)
+            header = update_state.header(slot)
+            why = update_state.incompatibility(header)
         except (OSError, UpdateError):
-            found, why = None, "its manifest cannot be read"
+            header, why = None, "its manifest cannot be read"
         if why is None and state == "trial" and tries == 0:
             why = "three boots brought no confirmation"
         if why is None:
-            return slot, state, tries, fallback, found
-        memory.revert(slot, why)
-        _keep(fallback)
+            return slot, state, tries, fallback, header
+        update_state.record_rollback(slot, why)
+        _confirm_slot(fallback)
 
 
-def idle():
-    """Return the slot that a release is fetched into."""
+def idle_slot():
+    """Return the slot that a release is downloaded into."""
     return "b" if slots.running.slot == "a" else "a"
 
 
 def obstacle():
     """Return why no release can be put on trial here, or None."""
-    if (read() or ("",))[0] != slots.running.slot:
+    if (read_pointer() or ("",))[0] != slots.running.slot:
         return "flash is full or refuses"
     return None
 
 
-def check(slot):
-    """Check every file of the release in `slot` and that there is none besides.
+def check_files(slot):
+    """Verify the hash of every file in `slot`, and that there are no others.
 
-    Yields after each, for whoever has other things to do. Raises UpdateError and OSError.
+    Yields after each file to let other tasks run. Raises UpdateError and OSError.
     """
     from idro.update.manifest import entries, is_file, walk
 
     root = "/" + slot
     buffer = bytearray(_CHUNK_BYTES)
-    there = walk(root + "/idro", "")
+    present = walk(root + "/idro", "")
     for entry in entries(f"{root}/{MANIFEST}"):
-        found = next(there, None)
+        found = next(present, None)
         if found is None or "idro/" + found > entry.path:
             raise UpdateError(f"{entry.path} is missing")
         if "idro/" + found != entry.path:
-            raise UpdateError(f"idro/{found} is no part of it")
+            raise UpdateError(f"idro/{found} is not in its manifest")
         if not is_file(f"{root}/{entry.path}", entry, buffer):
-            raise UpdateError(f"{entry.path} does not read back as its manifest says")
+            raise UpdateError(f"{entry.path} does not match its manifest")
         yield entry
-    found = next(there, None)
+    found = next(present, None)
     if found is not None:
-        raise UpdateError(f"idro/{found} is no part of it")
+        raise UpdateError(f"idro/{found} is not in its manifest")
 
 
 def start_trial(slot):
-    """Let `slot` run from the next boot on, on trial. Raises OSError: nothing has changed."""
+    """Start the trial of `slot` at the next boot. Raises OSError; then nothing has changed."""
     _put_on_trial(slot, _TRIES, slots.running.slot)
 
 
 def confirm():
-    """Keep the application on trial; what is older is refused from now on. Raises OSError.
+    """Confirm the application on trial; older releases are refused from now on. Raises OSError.
 
-    What is to be told of it is noted first, so that it is told whenever the power goes.
+    The report is saved first, so that a power cut cannot lose it.
     """
     from idro.update import state as update_state
 
     running = slots.running
-    update_state.note(update_state.manifest_sha256(running.slot), running.version, "")
-    _keep(running.slot)
+    update_state.save_report(update_state.manifest_sha256(running.slot), running.version, "")
+    _confirm_slot(running.slot)
     running.state = "ok"
     update_state.raise_counter(update_state.header(running.slot).security_counter)
 
 
 def rollback(why):
-    """Have the application before the one on trial run again after a reset."""
+    """Select the application before the one on trial for the next boot."""
     from idro.update import state as update_state
 
-    pointer = read()
+    pointer = read_pointer()
     if pointer is not None and pointer[1] == "trial":
-        update_state.revert(pointer[0], why)
-        _keep(pointer[3])
+        update_state.record_rollback(pointer[0], why)
+        _confirm_slot(pointer[3])
 
 
 def restart_trial():
-    """Put a confirmed application that cannot be imported on trial again. Raises OSError."""
+    """Restart the trial of a confirmed application. Raises OSError."""
     _put_on_trial(slots.running.slot, _TRIES - 1, "")
 
 
-def read():
-    """Return (slot, state, tries, fallback) of the pointer, None where the flashed one runs."""
+def read_pointer():
+    """Return (slot, state, tries, fallback) from /slot, None if the flashed application runs."""
     try:
         with open(_POINTER) as file:
             words = file.read(40).split()
@@ -151,13 +151,13 @@ def read():
 
 
 def _put_on_trial(slot, tries, fallback):
-    _point(f"{slot} trial {tries} {fallback or '-'}")
+    _write_pointer(f"{slot} trial {tries} {fallback or '-'}")
 
 
-def _keep(slot):
-    """Let `slot`, "" the flashed application, run from the next boot on. Raises OSError."""
+def _confirm_slot(slot):
+    """Select the confirmed `slot` ("": the flashed application). Raises OSError."""
     if slot:
-        _point(slot + " ok")
+        _write_pointer(slot + " ok")
         return
     try:
         os.remove(_POINTER)
@@ -166,7 +166,7 @@ def _keep(slot):
             raise
 
 
-def _point(text):
+def _write_pointer(text):
     with open(_POINTER + ".new", "w") as file:
         file.write(text + "\n")
     os.rename(_POINTER + ".new", _POINTER)

@@ -1,4 +1,4 @@
-"""Reads the manifest of a release line by line, and hashes files as they are on the flash."""
+"""Reads the manifest of a release line by line, and hashes files on the flash."""
 
 import binascii
 import hashlib
@@ -9,17 +9,16 @@ from idro.errors import UpdateError
 from idro.protocol.release_layout import is_path
 
 MAX_FILES = 256
-# All files of a release: two of them and the flashed application have room beside the outbox.
+# Size of a release: two of them and the flashed application fit beside the outbox.
 MAX_BYTES = 400_000
 _MAX_LINE_BYTES = 160
 _HEX = b"0123456789abcdef"
 
-# board_class: chip and board. files, size: how many files it has, and all their bytes.
+# board_class: chip/board. files, size: the number of files and their total bytes.
 Header = namedtuple(
-    "Header", ("version", "board_class", "kernel", "security_counter", "files", "size")
-)
+    "Header", ("version", "board_class", "kernel", "security_counter", "files", "size"))
 # One line of a manifest. sha256 is 64 hex digits.
-Entry = namedtuple("Entry", ("sha256", "size", "path"))
+FileEntry = namedtuple("FileEntry", ("sha256", "size", "path"))
 
 
 def read_header(file):
@@ -39,9 +38,9 @@ def read_header(file):
 
 
 def read_entry(file, last_path):
-    """Return the next Entry, None at the end, which must be the last byte. Raises UpdateError.
+    """Return the next FileEntry, or None at the end of the file. Raises UpdateError.
 
-    Paths ascend, so none comes twice, and none leads out of the slot or into the kernel.
+    Paths ascend, so none repeats, and none is outside the slot or in the kernel.
     """
     line = _line(file)
     if line == "end":
@@ -51,32 +50,34 @@ def read_entry(file, last_path):
     words = line.split(" ")
     if len(words) != 3 or len(words[0]) != 64 or words[0].encode().strip(_HEX):
         raise malformed()
-    entry = Entry(words[0], _number(words[1]), words[2])
+    entry = FileEntry(words[0], _number(words[1]), words[2])
     if not is_path(entry.path) or entry.path <= last_path:
-        raise UpdateError(f"{entry.path[:64]} is no file that it may hold")
+        raise UpdateError(f"{entry.path[:64]} is not allowed in a release")
     return entry
 
 
 def entries(path):
-    """Yield (Entry, place in the file after it) of the manifest at `path`, which is opened anew
-    for each. Raises UpdateError and OSError; the counts of the header hold at the end."""
+    """Yield each FileEntry of the manifest at `path`, which is opened again for each.
+
+    Raises UpdateError and OSError, and at the end if the counts of the header are wrong.
+    """
     with open(path, "rb") as file:
-        found = read_header(file)
-        place = file.tell()
+        header = read_header(file)
+        position = file.tell()
     files = size = 0
     last_path = ""
     while True:
         with open(path, "rb") as file:
-            file.seek(place)
+            file.seek(position)
             entry = read_entry(file, last_path)
-            place = file.tell()
+            position = file.tell()
         if entry is None:
             break
         files += 1
         size += entry.size
         last_path = entry.path
         yield entry
-    if files != found.files or size != found.size:
+    if files != header.files or size != header.size:
         raise malformed()
 
 
@@ -93,7 +94,7 @@ def file_sha256(path, buffer):
 
 
 def is_file(path, entry, buffer):
-    """True when the file at `path` is the one of a manifest's Entry. False where it is missing."""
+    """True if the file at `path` exists and matches a FileEntry."""
     try:
         with open(path, "rb") as file:
             file.seek(0, 2)
@@ -105,7 +106,7 @@ def is_file(path, entry, buffer):
 
 
 def walk(root, folder=""):
-    """Yield the path of every file under `root`, relative to it, ascending as a manifest is."""
+    """Yield the path of every file under `root`, relative to it, in ascending order."""
     here = root + "/" + folder
     names = []
     try:
@@ -121,8 +122,8 @@ def walk(root, folder=""):
 
 
 def malformed():
-    """Return the UpdateError of a manifest that is none."""
-    return UpdateError("its manifest is not well formed")
+    """Return the UpdateError for a malformed manifest."""
+    return UpdateError("its manifest is malformed")
 
 
 def _line(file):

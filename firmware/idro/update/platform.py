@@ -1,4 +1,4 @@
-"""What the kernel needs of the chip before any application runs: watchdog, reset, NVS."""
+"""The chip functions that the kernel uses: watchdog, reset, RTC memory, NVS."""
 
 import esp32
 import machine
@@ -8,7 +8,7 @@ _MAX_BLOB_BYTES = 128
 
 
 def start_watchdog():
-    """Start the watchdog, once; returns the function that feeds it."""
+    """Start the watchdog; returns the function that feeds it. Call it once."""
     return machine.WDT(timeout=WATCHDOG_MS).feed
 
 
@@ -21,23 +21,23 @@ def reset_cause():
 
 
 def rtc_memory():
-    """Return the memory that survives every reset but a power cut."""
+    """Return the memory that survives all resets except a power cut."""
     return machine.RTC()
 
 
 def restart():
-    """Reset the board for good: pins, peripherals, memory."""
+    """Reset the chip."""
     machine.reset()
 
 
 class NvsStore:
-    """NVS of the node: small values that survive everything. None where a key is missing."""
+    """Small values in NVS, which survive resets and power cuts."""
 
     def __init__(self, namespace="idro"):
         self._nvs = esp32.NVS(namespace)
 
     def blob(self, key, max_bytes=_MAX_BLOB_BYTES):
-        """Return the bytes under `key`, or None."""
+        """Return the bytes of `key`, or None."""
         buffer = bytearray(max_bytes)
         try:
             count = self._nvs.get_blob(key, buffer)
@@ -46,7 +46,7 @@ class NvsStore:
         return bytes(buffer[:count])
 
     def text(self, key):
-        """Return the text under `key`, "" where it is missing or no UTF-8."""
+        """Return the text of `key`, "" if it is missing or not UTF-8."""
         data = self.blob(key)
         try:
             return "" if data is None else str(data, "utf-8")
@@ -54,14 +54,14 @@ class NvsStore:
             return ""
 
     def number(self, key):
-        """Return the number under `key`, or None."""
+        """Return the number of `key`, or None."""
         try:
             return self._nvs.get_i32(key)
         except OSError:
             return None
 
     def put(self, **values):
-        """Write numbers (32 bit) and bytes, and make them durable. Raises OSError."""
+        """Write and commit numbers (32 bit) and bytes. Raises OSError."""
         for key, value in values.items():
             if isinstance(value, int):
                 self._nvs.set_i32(key, value)

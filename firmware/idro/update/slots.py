@@ -1,15 +1,15 @@
-"""Which application runs in this boot."""
+"""The application slot that runs in this boot."""
 
 CONFIRM_WITHIN_MS = 600_000
 
 
-class Running:
-    """The application that runs in this boot."""
+class RunningSlot:
+    """Set by boot_select before the application is imported."""
 
     slot = ""  # "a", "b", or "" for the flashed one
     state = "base"  # "base", "trial" or "ok"
-    tries = 0  # boots it has left after this one
-    version = ""  # of its manifest, "" for the flashed one
+    tries = 0  # boots left after this one
+    version = ""  # from its manifest, "" for the flashed one
 
 
-running = Running()
+running = RunningSlot()

@@ -1,4 +1,4 @@
-"""What is remembered of updates, in NVS and in the slots. Loaded when some of it is needed."""
+"""Update state in NVS and in the slots: reverted releases, security counter, pending report."""
 
 from idro.board import BOARD, SECURITY_COUNTER
 from idro.errors import UpdateError
@@ -10,44 +10,38 @@ _MAX_REVERTED = 8
 _COUNTERS = ("security_a", "security_b")
 
 
-def revert(slot, why):
-    """Note that the release in `slot` was taken back and is never to be taken a second time.
-
-    Done again after a power cut, this comes to the same.
-    """
+def record_rollback(slot, why):
+    """Record the rollback of `slot`: its release is never installed again. Idempotent."""
     digest = manifest_sha256(slot)
     store = platform.NvsStore()
     try:
         version = header(slot).version
     except (UpdateError, OSError):
         version = "?"
-    kept = store.blob("reverted") or b""
+    reverted = store.blob("reverted") or b""
     if digest and not was_reverted(digest):
-        kept = (digest[:_REVERTED_BYTES] + kept)[: _MAX_REVERTED * _REVERTED_BYTES]
+        reverted = (digest[:_REVERTED_BYTES] + reverted)[: _MAX_REVERTED * _REVERTED_BYTES]
         try:
-            store.put(reverted=kept)
+            store.put(reverted=reverted)
         except OSError as error:
-            print("what became of the update cannot be noted:", error)
-    note(digest, version, why)
+            print("rollback not saved:", error)
+    save_report(digest, version, why)
 
 
 def was_reverted(digest):
-    """True where the release with this SHA-256 of its manifest was taken back before."""
-    kept = platform.NvsStore().blob("reverted") or b""
-    mark = digest[:_REVERTED_BYTES]
-    return any(
-        kept[at : at + _REVERTED_BYTES] == mark for at in range(0, len(kept), _REVERTED_BYTES)
-    )
+    """True if the release whose manifest has this SHA-256 was rolled back before."""
+    reverted, size = platform.NvsStore().blob("reverted") or b"", _REVERTED_BYTES
+    return any(reverted[at : at + size] == digest[:size] for at in range(0, len(reverted), size))
 
 
-def counter():
-    """Return the security counter below which nothing is taken: the greater of two copies."""
+def security_counter():
+    """Return the lowest security counter that is accepted: the greater of two copies."""
     store = platform.NvsStore()
     return max(SECURITY_COUNTER, store.number(_COUNTERS[0]) or 0, store.number(_COUNTERS[1]) or 0)
 
 
 def raise_counter(value):
-    """Keep `value` in both copies. Raises OSError."""
+    """Raise both copies to `value`. Raises OSError."""
     store = platform.NvsStore()
     for key in _COUNTERS:
         if (store.number(key) or 0) < value:
@@ -63,7 +57,7 @@ def header(slot):
 
 
 def manifest_sha256(slot):
-    """Return the SHA-256 of the manifest in `slot` as bytes, b"" where there is none."""
+    """Return the SHA-256 of the manifest in `slot` as bytes, b"" if there is none."""
     if not slot:
         return b""
     from idro.update.manifest import file_sha256
@@ -75,38 +69,38 @@ def manifest_sha256(slot):
 
 
 def pending_report():
-    """Return [release, version, reason] of the update that is still to be told of, or None.
+    """Return [release, version, reason] of the update that is still to be reported, or None.
 
-    Without a reason it was confirmed, else it was taken back.
+    The reason is "" if it was confirmed, else why it was rolled back.
     """
     words = platform.NvsStore().text("update_told").split(" ", 2)
     return words if len(words) == 3 else None
 
 
 def clear_report():
-    """It was told."""
+    """Clear the pending report."""
     try:
         platform.NvsStore().put(update_told=b"")
     except OSError as error:
-        print("what was told of the update stays:", error)
+        print("update report not cleared:", error)
 
 
-def note(digest, version, why):
-    """Note what became of an update, for told(). Without a reason it was confirmed."""
-    told = f"{as_hex(digest[:8])} {version} {why}".encode()[:120]
+def save_report(digest, version, why):
+    """Save the outcome of an update for pending_report(). `why` is "" if it was confirmed."""
+    report = f"{as_hex(digest[:8])} {version} {why}".encode()[:120]
     try:
-        platform.NvsStore().put(update_told=told)
+        platform.NvsStore().put(update_told=report)
     except OSError as error:
-        print("what became of the update cannot be noted:", error)
+        print("update report not saved:", error)
 
 
-def fits(found):
-    """Return why a release with the Header `found` cannot run on this board, or None."""
+def incompatibility(header):
+    """Return why a release with this Header cannot run on this board, or None."""
     board_class = f"{BOARD['chip']}/{BOARD['name']}"
-    if found.board_class != board_class:
-        return f"it is for {found.board_class}, this is {board_class}"
-    if found.kernel != KERNEL:
-        return f"it needs kernel {found.kernel}, this board has {KERNEL}"
+    if header.board_class != board_class:
+        return f"it is for {header.board_class}, this is {board_class}"
+    if header.kernel != KERNEL:
+        return f"it needs kernel {header.kernel}, this board has {KERNEL}"
     return None
 
 

@@ -1,11 +1,11 @@
-"""The safety gate while an application is on trial: everything but doses."""
+"""The safety gate while an application is on trial: it refuses all doses."""
 
 from idro.safety.gate import Gate
 from idro.update import slots
 
 
 class TrialGate(Gate):
-    """A Gate that gives no dose, to nobody, before the application is confirmed."""
+    """A Gate that refuses every dose until the application is confirmed."""
 
     def _blocked(self, doser, readings, by) -> tuple | None:
         if slots.running.state == "trial":

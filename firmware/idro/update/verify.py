@@ -1,4 +1,4 @@
-"""Is what lies in a slot a release for this board, byte by byte: the last word before it runs.
+"""Verifies that a slot holds a complete, signed release for this board before it runs.
 
 Everything is read back from flash. The key is RSA-3072, PKCS#1 v1.5 with SHA-256 (RFC 8017,
 8.2.2), its modulus written to NVS over USB and never over the air.
@@ -13,8 +13,8 @@ from idro.update import file_slots, platform, state
 from idro.update.manifest import file_sha256, malformed
 
 SIGNATURE = "signature"
-# Written before the trial: how well the node was. See app.trial.
-BEFORE = "before"
+# Written before the trial, which compares the health of the application with it.
+HEALTH_FILE = "before"
 _EXPONENT = 65_537
 _KEYS = ("update_key", "update_spare")
 _CHUNK_BYTES = 512
@@ -23,7 +23,7 @@ _DIGEST_INFO = b"010\r\x06\t`\x86H\x01e\x03\x04\x02\x01\x05\x00\x04 "
 
 
 def is_signed(modulus, signature, digest):
-    """True when `signature` is that of the key over `digest`; all are bytes, big endian."""
+    """True if `signature` over `digest` is of this key; all are big-endian bytes."""
     number, value = int.from_bytes(modulus, "big"), int.from_bytes(signature, "big")
     if len(signature) != SIGNATURE_BYTES or not 1 < value < number:
         return False
@@ -32,27 +32,24 @@ def is_signed(modulus, signature, digest):
     return pow(value, _EXPONENT, number) == int.from_bytes(block, "big")
 
 
-def keys():
-    """Return the moduli that this board trusts: none, one or two."""
+def trusted_keys():
+    """Return the moduli of the keys that this board trusts, none to two."""
     store = platform.NvsStore()
     found = [store.blob(name, SIGNATURE_BYTES) for name in _KEYS]
     return [key for key in found if key and len(key) == SIGNATURE_BYTES and key[0] & 0x80]
 
 
 def key_id(modulus):
-    """Return the name of a key, 16 hex digits."""
+    """Return the id of a key, 16 hex digits."""
     return str(binascii.hexlify(hashlib.sha256(modulus).digest()[:8]), "ascii")
 
 
 def check_manifest(slot):
-    """Return the Header of the release in `slot`, whose manifest is signed and fits this board.
-
-    Raises UpdateError that says why not, and OSError.
-    """
+    """Verify the manifest in `slot`; returns its Header. Raises UpdateError and OSError."""
     root = "/" + slot
     with open(f"{root}/{SIGNATURE}", "rb") as file:
         signature = file.read(SIGNATURE_BYTES + 1)
-    trusted = keys()
+    trusted = trusted_keys()
     if not trusted:
         raise UpdateError("this board has no key for updates")
     with open(f"{root}/{MANIFEST}", "rb") as file:
@@ -62,25 +59,25 @@ def check_manifest(slot):
     digest = file_sha256(f"{root}/{MANIFEST}", bytearray(_CHUNK_BYTES))
     if not any(is_signed(key, signature, digest) for key in trusted):
         raise UpdateError("its signature is not of a key of this board")
-    found = state.header(slot)
-    why = state.fits(found)
+    header = state.header(slot)
+    why = state.incompatibility(header)
     if why:
         raise UpdateError(why)
-    least = state.counter()
-    if found.security_counter < least:
-        raise UpdateError(f"its security counter is {found.security_counter}, "
-                          f"this board is at {least}")
+    minimum = state.security_counter()
+    if header.security_counter < minimum:
+        raise UpdateError(f"its security counter is {header.security_counter}, "
+                          f"this board is at {minimum}")
     if state.was_reverted(digest):
-        raise UpdateError("it was tried before and taken back")
-    return found
+        raise UpdateError("it was tried before and rolled back")
+    return header
 
 
 def install(slot):
-    """Check all of `slot` once more and put it on trial from the next boot on.
+    """Verify all of `slot` again and start its trial at the next boot.
 
     Yields often. Raises UpdateError and OSError; then nothing has changed.
     """
     check_manifest(slot)
     yield None
-    yield from file_slots.check(slot)
+    yield from file_slots.check_files(slot)
     file_slots.start_trial(slot)

@@ -1,1 +1,1 @@
-"""Backups of everything a host holds, and how they come back: docs/backup.md."""
+"""Backups of everything a host holds, and how they come back: docs/host.md."""

@@ -72,7 +72,7 @@ def init(
     for key, value in mqtt.items():
         typer.echo(f"{key} = {json.dumps(value)}")
     typer.echo("next: for each node `idroserra broker node NODE` and `idroserra provision` "
-               "(docs/line.md)")
+               "(docs/host.md)")
 
 
 @app.command("node")

@@ -7,12 +7,12 @@ import typer
 from idroserra.cli.serve import ConfigFile
 from idroserra.core.errors import HostError
 
-app = typer.Typer(no_args_is_help=True, help="Home Assistant (docs/homeassistant.md).")
+app = typer.Typer(no_args_is_help=True, help="Home Assistant (docs/integrations.md).")
 
 
 @app.callback()
 def _group() -> None:
-    """Home Assistant (docs/homeassistant.md)."""
+    """Home Assistant (docs/integrations.md)."""
 
 
 @app.command()

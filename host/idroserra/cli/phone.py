@@ -23,7 +23,7 @@ def phone(config: ConfigFile = None) -> None:
     settings = load_config(config)
     if not settings.lan.enabled:
         raise ConfigError("lan", "enabled", "is off, so only this machine can open the page: set "
-                          "it to true and restart the host (docs/phone.md)")
+                          "it to true and restart the host (docs/host.md)")
     lan = SiteHttps(settings.lan, settings.site, settings.data_dir)
     where = lan.url if lan.authority is None else f"{lan.url}/trust"
     if sys.stdout.isatty():

@@ -154,7 +154,7 @@ class KeepConfig(Section, frozen=True):
 
 
 class LanConfig(Section, frozen=True):
-    """The page on the site's own network, over HTTPS only: docs/phone.md."""
+    """The page on the site's own network, over HTTPS only: docs/host.md."""
 
     enabled: bool = False
     host: str = "0.0.0.0"  # noqa: S104  the point of it
@@ -202,7 +202,7 @@ class SpoolConfig(Section, frozen=True):
 
 
 class HomeAssistantConfig(Section, frozen=True):
-    """Home Assistant: docs/homeassistant.md. It finds the nodes by itself over the broker."""
+    """Home Assistant: docs/integrations.md. It finds the nodes by itself over the broker."""
 
     enabled: bool = False
     # As in Home Assistant's own MQTT settings.

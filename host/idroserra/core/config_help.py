@@ -5,16 +5,17 @@ SECTIONS = {
     "mqtt": "The broker. Plain `mqtt://` is for this machine only; `mqtts://` checks the "
             "certificate.",
     "http": "The page and its API, for this machine and a proxy on it.",
-    "lan": "The page on the site's own network, over HTTPS only ([on a phone](../phone.md)).",
+    "lan": "The page on the site's own network, over HTTPS only "
+           "([how](../host.md#https-on-the-local-network)).",
     "store": "Where history lives ([the store](../store.md)).",
     "store.keep": "For how many days history is kept, by resolution; 0 is for ever.",
     "spool": "The durable queue between broker and store. When it is full the host stops "
              "acknowledging, and the nodes keep their records.",
     "alarms": "Rules, and who is told ([alarms](../alarms.md)).",
     "alarms.targets[]": "One address that people are told at; as many as wanted.",
-    "homeassistant": "Nodes as devices of [Home Assistant](../homeassistant.md).",
+    "homeassistant": "Nodes as devices of [Home Assistant](../integrations.md#home-assistant).",
     "access": "How long people at the page stay logged in.",
-    "journal": "The [journal](../journal.md).",
+    "journal": "The [journal](../page.md#journal).",
     "update": "[Updates](../update.md) of the nodes over the air.",
 }
 

@@ -18,7 +18,6 @@ from idro.protocol import (
     release_layout,
     settings,
     topics,
-    update_messages,
     validation,
 )
 from idro.protocol.faults import FAULTS
@@ -26,8 +25,6 @@ from idro.protocol.messages import (
     AS_FLASHED,
     MAX_CHANNELS,
     MAX_RECORDS,
-    MAX_UP_BYTES,
-    OUTCOMES,
     Ack,
     Batch,
     Command,
@@ -36,30 +33,30 @@ from idro.protocol.messages import (
     EventRecord,
     Info,
     Record,
-    Running,
+    RunningRelease,
     Stored,
 )
-from idro.protocol.messages_host import VERBS
+from idro.protocol.messages_host import MAX_UP_BYTES, OUTCOMES, VERBS
 from idro.protocol.quantities import QUANTITIES, Quantity
 from idro.protocol.release_layout import KERNEL
 from idro.protocol.settings_table import SETTINGS
 from idro.protocol.topics import PREFIX
-from idro.protocol.update_messages import Ask, Offer, Piece
+from idro.protocol.update_messages import Chunk, ChunkRequest, Offer
 from idro.protocol.validation import MAX_INT
 
 __all__ = [
     "AS_FLASHED", "FAULTS", "KERNEL", "MAX_CHANNELS", "MAX_INT", "MAX_RECORDS", "MAX_UP_BYTES",
     "OUTCOMES", "PREFIX", "QUANTITIES", "RECORD_LEAVES", "SETTINGS", "VERBS",
-    "Ack", "Ask", "Batch", "Command", "Config", "ConfigReport", "Detail", "EventRecord", "Info",
-    "Mac", "Offer", "Piece", "ProtocolError", "Quantity", "Record", "Running", "SettingsError",
-    "Stored", "Values",
+    "Ack", "Batch", "Chunk", "ChunkRequest", "Command", "Config", "ConfigReport", "Detail",
+    "EventRecord", "Info", "Mac", "Offer", "ProtocolError", "Quantity", "Record", "RunningRelease",
+    "SettingsError", "Stored", "Values",
     "channel_limits", "check_args", "check_by", "check_setting", "check_settings", "down_topic",
     "from_scaled", "is_id", "is_kernel", "is_node_id", "is_release_path",
-    "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_piece", "pack_stored",
+    "pack_chunk", "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_stored",
     "pack_update",
-    "parse_object", "parse_topic", "split_channel", "to_scaled", "unpack_ack", "unpack_ask",
-    "unpack_config_report", "unpack_event", "unpack_info", "unpack_status", "unpack_telemetry",
-    "up_topic",
+    "parse_object", "parse_topic", "split_channel", "to_scaled", "unpack_ack",
+    "unpack_chunk_request", "unpack_config_report", "unpack_event", "unpack_info",
+    "unpack_status", "unpack_telemetry", "up_topic",
 ]
 
 Mac = Callable[[bytes], str]
@@ -131,7 +128,7 @@ def to_scaled(quantity: Quantity, value: float) -> int:
 
 def from_scaled(quantity: Quantity, scaled: int) -> float:
     """Return the number a scaled integer stands for: int with 0 decimals, else float."""
-    value: float = quantities.from_scaled(quantity, scaled)
+    value: float = messages_host.from_scaled(quantity, scaled)
     return value
 
 
@@ -197,21 +194,18 @@ def pack_config(node: str, config: Config, mac: Mac) -> bytes:
 
 def pack_update(node: str, command: Command, mac: Mac) -> bytes:
     """Return down/update, authenticated: verb "offer" with an Offer as args, or "cancel"."""
-    told = command.boot_id, command.not_after_at_ms, command.by, mac
-    if command.verb == "cancel":
-        return bytes(update_messages.pack_cancel(node, command.id, *told))
-    return bytes(update_messages.pack_offer(node, command.id, command.args, *told))
+    return bytes(messages_host.pack_update(node, command, mac))
 
 
-def unpack_ask(data: bytes) -> Ask:
-    """Return an Ask of up/update. Raises ProtocolError."""
-    ask: Ask = update_messages.unpack_ask(data)
+def unpack_chunk_request(data: bytes) -> ChunkRequest:
+    """Return a ChunkRequest of up/update. Raises ProtocolError."""
+    ask: ChunkRequest = messages_host.unpack_chunk_request(data)
     return ask
 
 
-def pack_piece(piece: Piece) -> bytes:
+def pack_chunk(piece: Chunk) -> bytes:
     """Return down/update_data."""
-    return bytes(update_messages.pack_piece(piece))
+    return bytes(messages_host.pack_chunk(piece))
 
 
 def is_kernel(path: str) -> bool:

@@ -1,1 +1,1 @@
-"""History for other programs: CSV, line protocol, Parquet. See docs/export.md."""
+"""History for other programs: CSV, line protocol, Parquet. See docs/page.md."""

@@ -13,7 +13,7 @@ from idroserra.flash.errors import FlashError
 from idroserra.image import build
 
 MIN_MICROPYTHON = (1, 26, 0)  # older ones take half a JSON text for a whole one
-# What the node is built in, with 32-bit pointers: two thirds of the 368 kB of docs/memory.md.
+# What the node is built in, with 32-bit pointers: two thirds of the 368 kB of bench/RESULTS.md.
 HEAP_BYTES = 245_000
 START = "main.py"
 _PACKAGE = "idro"

@@ -1,1 +1,1 @@
-"""Home Assistant: each node as a device, by MQTT discovery. docs/homeassistant.md."""
+"""Home Assistant: each node as a device, by MQTT discovery. docs/integrations.md."""

@@ -2,7 +2,7 @@
 
 English is the key: `_("Bottle of {what} is empty").format(what=name)`. Outside a request, in the
 terminal, in notifications and in what is stored, all is English and metric. Translations are the
-.po files of `locales/`; docs/languages.md says how to add one.
+.po files of `locales/`; CONTRIBUTING.md says how to add one.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Exports metrics for Prometheus at /metrics: docs/prometheus.md."""
+"""Exports metrics for Prometheus at /metrics: docs/integrations.md."""

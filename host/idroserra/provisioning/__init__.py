@@ -1,1 +1,1 @@
-"""What makes a flashed board a node of a site, over USB (docs/provision.md)."""
+"""What makes a flashed board a node of a site, over USB (docs/flash.md)."""

@@ -62,7 +62,7 @@ class HostMessageHandler:
         elif leaf == "ack":
             self._commands.answer(node, protocol.unpack_ack(message.payload))
         elif leaf == "update":
-            self._updates.asked(node, protocol.unpack_ask(message.payload))
+            self._updates.asked(node, protocol.unpack_chunk_request(message.payload))
         else:
             report = protocol.unpack_config_report(message.payload)
             self._commands.reported(node, report, arrived_unix_ms)

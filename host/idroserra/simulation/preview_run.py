@@ -67,7 +67,7 @@ def _scenario(request: Request, known: Greenhouse) -> Scenario:
         duration_ms=request.days * DAY_MS, start_unix_ms=request.now_unix_ms,
         trace_every_ms=STEP_MS, ticks_start_ms=0, is_commissioned=request.is_earned,
         broker_host="127.0.0.1", plant=known.plant, settings=known.settings, timeline=timeline,
-        promises=[],
+        expectations=[],
     )
 
 

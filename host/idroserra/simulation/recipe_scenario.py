@@ -19,7 +19,7 @@ from idroserra.recipes import feasibility
 from idroserra.recipes.model import DAY_MS, Recipe
 from idrosim.benchmark.cases import Cell
 from idrosim.scenarios.chart import Band
-from idrosim.scenarios.expectations import Promise
+from idrosim.scenarios.expectations import Expectation
 from idrosim.scenarios.run import Scenario
 
 HOUR_MS = 3_600_000
@@ -77,8 +77,8 @@ def build(recipe: Recipe, board_name: str, only: int | None = None) -> Twin:
         duration_ms=(spans[-1].first_day + spans[-1].days) * DAY_MS, start_unix_ms=START_UNIX_MS,
         trace_every_ms=TRACE_MS, ticks_start_ms=0, is_commissioned=True, broker_host="127.0.0.1",
         plant=_plant(recipe, cell), settings=settings, timeline=_timeline(recipe, spans),
-        promises=[promise for span in spans for promise in _promises(recipe, span)] + _always(
-            settings),
+        expectations=[each for span in spans for each in _expectations(recipe, span)]
+        + _always(settings),
     )
     return Twin(notes, scenario, _bands(recipe, spans, settings))
 
@@ -156,7 +156,7 @@ def _timeline(recipe: Recipe, spans: Sequence[Span]) -> list[dict[str, Any]]:
     return events
 
 
-def _promises(recipe: Recipe, span: Span) -> list[Promise]:
+def _expectations(recipe: Recipe, span: Span) -> list[Expectation]:
     """Return what has to be true once a stage stands."""
     stage = recipe.stages[span.stage]
     end_ms = (span.first_day + span.days) * DAY_MS
@@ -165,7 +165,7 @@ def _promises(recipe: Recipe, span: Span) -> list[Promise]:
     found = []
     if "ph.target" in stage.settings:
         target, spare = values["ph.target"], values["ph.deadband"] + _SPARE_PH
-        found.append(Promise(
+        found.append(Expectation(
             f"{stage.name}: pH stands at {target:.2f}", "true:reservoir.ph", "within",
             round(target - spare, 3), round(target + spare, 3), _IN_BAND_RATIO, from_ms, end_ms))
     if "ec.target_us_cm" in stage.settings:
@@ -176,28 +176,28 @@ def _promises(recipe: Recipe, span: Span) -> list[Promise]:
         text = f"{stage.name}: EC stands at {target / 1_000:.2f} mS/cm"
         if is_lowered:
             text = f"{stage.name}: EC is not below {target / 1_000:.2f} mS/cm (water lowers it)"
-        found.append(Promise(
+        found.append(Expectation(
             text, "true:reservoir.ec_us_cm", "within", target - spare,
             5_500.0 if is_lowered else target + spare, _IN_BAND_RATIO, from_ms, end_ms))
     if "light.on_minutes" in stage.settings:
         dli = recipe.dli_mol_m2(span.stage)
         spare = max(_DLI_MOL_M2, _DLI_RATIO * dli)
-        found.append(Promise(
+        found.append(Expectation(
             f"{stage.name}: the day's light is {dli:.1f} mol/m2", "true:light.dli_mol_m2",
             "always", max(0.0, dli - spare), dli + spare, 1.0, end_ms - HOUR_MS // 4,
             end_ms - 1_000))
     return found
 
 
-def _always(settings: dict[str, Any]) -> list[Promise]:
+def _always(settings: dict[str, Any]) -> list[Expectation]:
     """Return what holds through all of it."""
     low, full = settings["level.low_mm"], settings["level.full_mm"]
     return [
-        Promise("the water is kept between low and full", "true:reservoir.level_mm", "always",
+        Expectation("the water is kept between low and full", "true:reservoir.level_mm", "always",
                 low, full + _LEVEL_SPARE_MM),
-        Promise("dosing never locks", "events:latched", "always", 0, 0),
-        Promise("no task of the node fails", "events:restarted", "always", 0, 0),
-        *(Promise(f"{name.replace('_', ' ')} runs for no more than 100 s in any day",
+        Expectation("dosing never locks", "events:latched", "always", 0, 0),
+        Expectation("no task of the node fails", "events:restarted", "always", 0, 0),
+        *(Expectation(f"{name.replace('_', ' ')} runs for no more than 100 s in any day",
                   f"pumped_s:{name}", "always", 0, 100.5, per_ms=DAY_MS)
           for name in ("ph_down", "ph_up", "nutrient_a", "nutrient_b")),
     ]

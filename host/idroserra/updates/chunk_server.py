@@ -60,17 +60,17 @@ class ChunkRateLimit:
             return 0 if share is None else share.dropped
 
 
-def piece_of(release: Release, ask: protocol.Ask) -> bytes | None:
+def piece_of(release: Release, ask: protocol.ChunkRequest) -> bytes | None:
     """Return down/update_data for an ask, None where the release has no such file."""
     whole = release.text if ask.path == MANIFEST else release.content.get(ask.path)
     if whole is None or ask.offset > len(whole):
         return None
     data = whole[ask.offset:ask.offset + ask.size]
     sha8 = bytes.fromhex(release.sha256[:16])
-    return protocol.pack_piece(protocol.Piece(sha8, ask.number, data))
+    return protocol.pack_chunk(protocol.Chunk(sha8, ask.number, data))
 
 
-def reached_bytes(release: Release, ask: protocol.Ask) -> int:
+def reached_bytes(release: Release, ask: protocol.ChunkRequest) -> int:
     """Return how far a node is that asks this: bytes of the manifest and the files before it.
 
     Files it has already are passed over by the node, so this may jump."""

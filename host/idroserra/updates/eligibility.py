@@ -72,7 +72,7 @@ def has_new_alarm(node: Node, standing: Iterable[ActiveAlarm], since_unix_ms: in
         and (one.alarm.raised_unix_ms or 0) >= since_unix_ms for one in standing)
 
 
-def runs(node: Node, sha256: str) -> protocol.Running | None:
+def runs(node: Node, sha256: str) -> protocol.RunningRelease | None:
     """Return what the node says of the application that runs, where that is this release."""
     running = None if node.info is None else node.info.update
     return running if running is not None and running.release == sha256 else None

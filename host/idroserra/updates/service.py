@@ -74,7 +74,7 @@ class UpdateService:
         self._unkept: set[tuple[str, str]] = set()
         self._kept_unix_ms = 0
         self._offers: dict[str, str] = {}  # node: id of the command that offers it something
-        self._asks: queue.SimpleQueue[tuple[str, protocol.Ask] | None] = queue.SimpleQueue()
+        self._asks = queue.SimpleQueue[tuple[str, protocol.ChunkRequest] | None]()
         self._shares = ChunkRateLimit()
 
     def run(self) -> None:
@@ -103,7 +103,7 @@ class UpdateService:
             self._keep_all(forced=True)
             self._book.close()
 
-    def asked(self, node: str, ask: protocol.Ask) -> None:
+    def asked(self, node: str, ask: protocol.ChunkRequest) -> None:
         """Take an ask of a node; one too many, or of a release it was not offered, is dropped."""
         update = self._under_way(node, ask.sha256)
         if update is not None and self._shares.take(node, self._now_unix_ms()):
@@ -371,7 +371,7 @@ class UpdateService:
                 return
             self._unkept.discard(key)
 
-    def _answer(self, node: str, ask: protocol.Ask) -> None:
+    def _answer(self, node: str, ask: protocol.ChunkRequest) -> None:
         try:
             update = self._under_way(node, ask.sha256)
             if update is None:

@@ -1,4 +1,4 @@
-"""The web application: static files, API, pages, and how every error becomes one clear line."""
+"""Builds the web application: static files, API, pages and error handlers."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ from idroserra.inventory.bottles import UnknownBottle
 from idroserra.journal.errors import JournalFull, NotNoteAuthor, PhotoRefused, UnknownNote
 from idroserra.journal.service import BadNote
 from idroserra.nodes.commands import DuplicateCommandId
-from idroserra.reports.builder import BadRange
+from idroserra.reports.builder import BadRange, build_report
 from idroserra.reports.pdf import NoPdf
+from idroserra.reports.summary import summarize
 from idroserra.server.service import Service
 from idroserra.updates.errors import BadRelease, CannotOffer, UnknownRelease
 from idroserra.web.api.access import access_router
@@ -49,7 +50,7 @@ from idroserra.web.api.export import export_router
 from idroserra.web.api.journal import journal_router
 from idroserra.web.api.keys import keys_router
 from idroserra.web.api.metrics import metrics_router
-from idroserra.web.api.nodes import UnknownCommand, api_router
+from idroserra.web.api.nodes import UnknownCommand, nodes_router
 from idroserra.web.api.previews import previews_router
 from idroserra.web.api.recipes import recipes_router
 from idroserra.web.api.reports import reports_router
@@ -57,109 +58,122 @@ from idroserra.web.api.schemas import ErrorOut
 from idroserra.web.api.sites import sites_router
 from idroserra.web.api.tables import tables_router
 from idroserra.web.api.updates import updates_router
+from idroserra.web.context import WebContext
 from idroserra.web.help_site import help_routes, howtos
 from idroserra.web.middleware.authentication import AuthMiddleware
 from idroserra.web.middleware.security import SecurityMiddleware
-from idroserra.web.node_view import NodeViews
+from idroserra.web.node_view import NodeViews, wall_unix_ms
 from idroserra.web.openapi import described
 from idroserra.web.pages import Pages, pages_routes
-from idroserra.web.pwa import installed_routes
+from idroserra.web.pwa import pwa_routes
 from idroserra.web.routing import BadRequest, Routes
 from idroserra.web.sse_hub import FeedHub
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
-WORDS = "words"  # the folder of what the page's JavaScript says in each language
+WORDS = "words"  # the path of the translations for the page's JavaScript
 FOR_EVER = "public, max-age=31536000, immutable"
 
-_STATUS: tuple[tuple[type[Exception], int], ...] = (
-    (UnknownNode, 404),
-    (UnknownCommand, 404),
-    (UnknownAlarm, 404),
-    (Unknown, 404),
-    (UnknownSite, 404),
-    (BadSite, 422),
-    (WrongPassword, 403),
-    (NotFresh, 403),
-    (TooMany, 429),
-    (Refused, 422),
-    (NotAdopted, 409),
-    (OtherKey, 409),
-    (UnknownRelease, 404),
-    (BadRelease, 422),
-    (CannotOffer, 409),
-    (DuplicateCommandId, 409),
-    (AlarmRefused, 409),
-    (UnknownBottle, 409),
-    (BadRequest, 422),
-    (UnknownNote, 404),
-    (NotNoteAuthor, 403),
-    (JournalFull, 409),
-    (BadNote, 422),
-    (PhotoRefused, 422),
-    (BadRange, 422),
-    (NoPdf, 501),
-    (protocol.ProtocolError, 422),
-    (protocol.SettingsError, 422),
-    (StoreError, 503),
+# The first match counts: an exception comes before its base class.
+_STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
+    (404, (UnknownNode, UnknownCommand, UnknownAlarm, Unknown, UnknownSite, UnknownRelease,
+           UnknownNote)),
+    (403, (WrongPassword, NotFresh, NotNoteAuthor)),
+    (429, (TooMany,)),
+    (409, (NotAdopted, OtherKey, CannotOffer, DuplicateCommandId, AlarmRefused, UnknownBottle,
+           JournalFull)),
+    (422, (BadSite, Refused, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
+           protocol.ProtocolError, protocol.SettingsError)),
+    (501, (NoPdf,)),
+    (503, (StoreError,)),
 )
 
 
 def create_app(
     service: Service, *, simulated: bool = False, help_site: Path | None = None
 ) -> Starlette:
-    """Return the application over a started service. `simulated` puts a banner on every page;
-    `help_site` is the folder of the built documentation, shown under /docs.
+    """Return the application over a started service.
 
-    Raises ConfigError where the page's JavaScript was never built."""
+    `simulated` puts a banner on every page; `help_site` is the folder of the built documentation,
+    served under /docs. Raises ConfigError if the page's JavaScript is not built."""
     if not (STATIC / "vendor" / "uPlot.esm.js").is_file():
         raise ConfigError(str(STATIC / "vendor"), "", "not built: run python host/web/build.py")
     digest = static_digest()
-    views = NodeViews(service)
+    context = web_context(service)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.feeds = FeedHub(service, views, digest)
-        task = asyncio.create_task(app.state.feeds.run())
+        app.state.feed_hub = hub = FeedHub(context, digest)
+        task = asyncio.create_task(hub.run())
         yield
-        app.state.feeds.end()
+        hub.end()
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
 
     app = Starlette(lifespan=lifespan)
-    app.state.access = service.access
-    app.state.lan = service.lan
-    app.state.is_well = lambda: service.alarms.is_alive
-    api = _api(service, views)
-    pages = Pages(app, service, views, digest, simulated=simulated, howtos=howtos(help_site))
+    app.state.auth = context.auth
+    app.state.site_https = context.site_https
+    app.state.is_healthy = lambda: context.alarm_loop.is_alive
+    api = _api(context)
+    pages = Pages(app, context, digest, simulated=simulated, howtos=howtos(help_site))
     shown = (_description(api), pages_routes(pages), help_routes(help_site),
-             installed_routes(pages, f"/static/{digest}"))
+             pwa_routes(pages, f"/static/{digest}"))
     app.router.routes += [route for group in (*api, *shown) for route in group.served()]
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
     _add_errors(app)
-    app.add_middleware(AuthMiddleware, access=service.access)
+    app.add_middleware(AuthMiddleware, auth=context.auth)
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)
     app.add_middleware(
-        SecurityMiddleware, public_url=service.config.http.public_url, lan=service.lan
-    )
+        SecurityMiddleware, public_url=context.config.http.public_url,
+        site_https=context.site_https)
     return app
 
 
-def _api(service: Service, views: NodeViews) -> list[Routes]:
+def web_context(service: Service) -> WebContext:
+    """Return the parts of a service that the web application uses."""
+    def scrape(accept: str) -> tuple[bytes, str]:
+        # Loaded on the first scrape: prometheus_client brings a web server of its own.
+        from idroserra.prometheus import collector
+
+        return collector.scrape(collector.HostCollector(
+            nodes=service.nodes, live=service.live, alarms=service.alarms,
+            counts=service.counts, now_unix_ms=wall_unix_ms), accept)
+
+    sources = ReportSources(
+        service.store, service.alarms.alarms, service.calibrations, service.journal)
+    return WebContext(
+        config=service.config, auth=service.access, nodes=service.nodes,
+        views=NodeViews(service.nodes, service.live, service.latest_events, service.recipes,
+                        service.store),
+        live=service.live, commands=service.commands, store=service.store, spool=service.spool,
+        counts=service.counts, alarm_loop=service.alarms, calibrations=service.calibrations,
+        recipes=service.recipes, updates=service.updates, previews=service.previews,
+        journal=service.journal, site_https=service.lan,
+        report=lambda node, span: build_report(sources, node, span),
+        summarize=lambda node, span: summarize(sources, node, span), scrape=scrape)
+
+
+def _api(context: WebContext) -> list[Routes]:
+    site, nodes, alarm_loop = context.config.site, context.nodes, context.alarm_loop
     return [
-        access_router(service.access), api_router(service, views), keys_router(service),
-        sites_router(service, views), tables_router(service, views),
-        calibrations_router(service), alarms_router(service), bottles_router(service),
-        balance_router(service), recipes_router(service), previews_router(service, views),
-        updates_router(service), export_router(service), journal_router(service),
-        reports_router(service), metrics_router(service),
+        access_router(context.auth), nodes_router(context),
+        keys_router(nodes, context.commands, context.config.data_dir),
+        sites_router(nodes, context.views, context.journal, alarm_loop.alarms),
+        tables_router(context), calibrations_router(context.calibrations, nodes),
+        alarms_router(alarm_loop, nodes, site), bottles_router(alarm_loop.bottles, nodes),
+        balance_router(nodes, context.store, alarm_loop.bottles),
+        recipes_router(context.recipes, nodes), previews_router(context),
+        updates_router(context.updates, nodes),
+        export_router(nodes, context.store, alarm_loop.bottles, site),
+        journal_router(context.journal, nodes), reports_router(context),
+        metrics_router(context.scrape),
     ]
 
 
 def described_api(service: Service) -> dict[str, Any]:
     """Return the OpenAPI description of the API of a service."""
-    return _described(_api(service, NodeViews(service)))
+    return _described(_api(web_context(service)))
 
 
 def _described(groups: Iterable[Routes]) -> dict[str, Any]:
@@ -175,16 +189,16 @@ def _description(api: list[Routes]) -> Routes:
 
     @routes.get("/api/openapi.json")
     def openapi() -> dict[str, Any]:
-        """The description itself. It is made anew each time: few ask, and it is large."""
+        """This description, built for each request: it is large and rarely requested."""
         return _described(api)
 
     return routes
 
 
 def static_digest() -> str:
-    """Return a name for the present content of the static files: a new one, a new address."""
+    """Return a hash of the static files and translations, which is part of their address."""
     digest = hashlib.sha256()
-    for file in catalog_files():  # what the page's JavaScript says is made of these
+    for file in catalog_files():
         digest.update(file.read_bytes())
     for path in sorted(STATIC.rglob("*")):
         if path.is_file():
@@ -200,7 +214,7 @@ class _Static(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         folder, _, language = path.removesuffix(".json").partition("/")
-        if folder == WORDS and language in LANGUAGES:  # made from the .po files, not a file
+        if folder == WORDS and language in LANGUAGES:  # from the .po files
             return JSONResponse(page_texts(language), headers={"Cache-Control": FOR_EVER})
         response = await super().get_response(path, scope)
         if path.endswith(".js"):
@@ -210,28 +224,28 @@ class _Static(StaticFiles):
 
 def _add_errors(app: Starlette) -> None:
     def on_host_error(_request: Request, error: Exception) -> Response:
-        status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
-        answer: dict[str, Any] = _told(str(error))
+        status = next((code for code, kinds in _STATUS if isinstance(error, kinds)), 500)
+        answer: dict[str, Any] = _error_json(str(error))
         if isinstance(error, NotFresh):
             answer["needs_password"] = True
         headers = {"Retry-After": str(error.wait_s)} if isinstance(error, TooMany) else None
         return JSONResponse(answer, status, headers)
 
-    def on_http(_request: Request, error: Exception) -> Response:
+    def on_http_error(_request: Request, error: Exception) -> Response:
         status, detail = (error.status_code, error.detail) if isinstance(
             error, HTTPException) else (500, "")
-        return JSONResponse(_told(str(detail)), status)
+        return JSONResponse(_error_json(str(detail)), status)
 
-    def on_file(_request: Request, error: Exception) -> Response:
-        return JSONResponse({"error": f"the host's file does not answer: {error}"}, 503)
+    def on_database_error(_request: Request, error: Exception) -> Response:
+        return JSONResponse({"error": f"host database: {error}"}, 503)
 
-    app.add_exception_handler(sqlite3.Error, on_file)
+    app.add_exception_handler(sqlite3.Error, on_database_error)
     for kind in (HostError, protocol.ProtocolError, protocol.SettingsError):
         app.add_exception_handler(kind, on_host_error)
-    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(HTTPException, on_http_error)
 
 
-def _told(error: str) -> dict[str, Any]:
-    """Return the body of a refusal: in English, and in words where the person reads others."""
+def _error_json(error: str) -> dict[str, Any]:
+    """Return the body of an error response: in English, and in the reader's language if other."""
     words = translate_message(error)
     return {"error": error} if words == error else {"error": error, "words": words}

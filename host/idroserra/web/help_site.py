@@ -1,7 +1,6 @@
-"""The documentation site under /docs, where it was built: help on the site's own network.
+"""Serves the built documentation under /docs, without log-in.
 
-`make site` builds it in a checkout; a wheel carries it. Anybody may read it: it tells nothing of
-the greenhouse, and who cannot get in needs it most.
+`make site` builds it in a checkout; a wheel contains it.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from idroserra.alarms.rules import load_rules
 from idroserra.core.paths import CHECKOUT, DATA
 from idroserra.web.routing import Routes
 
-# The page with a section for every alarm, whose anchor is the name of its rule.
+# The page with a section for each alarm; the anchor is the name of its rule.
 ALARMS = "/docs/alarm-howto/"
 
 
 def site_dir() -> Path | None:
-    """Return the folder of the built site, in the checkout or the installed wheel; or None."""
+    """Return the folder of the built site, in the checkout or the wheel, or None."""
     for folder in (CHECKOUT / "build" / "site", DATA / "site"):
         if (folder / "index.html").is_file():
             return folder
@@ -29,29 +28,27 @@ def site_dir() -> Path | None:
 
 
 def howtos(site: Path | None) -> dict[str, str]:
-    """Return the address of the how-to of each shipped rule; none where there is no site.
-
-    A rule that only the host's own file has is in no page of ours."""
+    """Return the address of the how-to by name of each shipped rule; {} without a site."""
     return {} if site is None else {name: f"{ALARMS}#{name}" for name in load_rules()}
 
 
 def help_routes(site: Path | None) -> Routes:
-    """Return the routes of the site. Without one they say how to get it."""
+    """Return the routes of the site; without a site they answer 404 and how to build it."""
     routes = Routes()
     files = None if site is None else StaticFiles(directory=site, html=True)
 
     @routes.get("/docs")
     def front() -> RedirectResponse:
-        """The front page, for who types the address."""
+        """Redirect to the front page."""
         return RedirectResponse("/docs/", 307)
 
     @routes.get("/docs/{path:path}")
     async def page(request: Request, path: str) -> Response:
         """A file of the site."""
         if files is None:
-            return JSONResponse({"error": "the help is not built here: run `make site`"}, 404)
+            return JSONResponse({"error": "the documentation is not built: run `make site`"}, 404)
         answer = await files.get_response(path or ".", request.scope)
-        answer.headers["Cache-Control"] = "no-cache"  # asked again each time, sent if it changed
+        answer.headers["Cache-Control"] = "no-cache"  # revalidated on each request
         return answer
 
     return routes

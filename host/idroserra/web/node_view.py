@@ -1,4 +1,4 @@
-"""What the page and the API say of a node, from registry, live values and store."""
+"""Builds the JSON of nodes for page and API from registry, live state, events and store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from idroserra.core import protocol
 from idroserra.core.errors import StoreError
-from idroserra.history.models import EventPoint
+from idroserra.history.models import EventPoint, Store
 from idroserra.i18n.channels import display_of, screen_order
 from idroserra.i18n.events import event_text, fault_text, level_of, reason_text
 from idroserra.nodes.calibration_age import days_left
@@ -17,9 +17,11 @@ from idroserra.nodes.correction_state import correction_of
 from idroserra.nodes.dosing_state import advice_of, authority_of, decisions_of, dosing_of
 from idroserra.nodes.freshness import stale_after_ms
 from idroserra.nodes.health import is_in_contact, node_health
-from idroserra.nodes.registry import Node
+from idroserra.nodes.latest_events import LatestEvents
+from idroserra.nodes.live import LiveState
+from idroserra.nodes.registry import Node, Nodes
+from idroserra.recipes.runner import RecipeRunner
 from idroserra.recipes.serialize import run_json
-from idroserra.server.service import Service
 
 STORE_RETRY_MS = 15_000
 _SETPOINTS = {
@@ -29,27 +31,33 @@ _SETPOINTS = {
 
 
 def wall_unix_ms() -> int:
-    """Return the host's wall time."""
+    """Return the wall time of the host, Unix ms."""
     return time.time_ns() // 1_000_000
 
 
 class NodeViews:
     """Builds node JSON. All methods may be called from any thread."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(
+        self, nodes: Nodes, live: LiveState, events: LatestEvents, recipes: RecipeRunner,
+        store: Store,
+    ) -> None:
+        self._nodes = nodes
+        self._live = live
+        self._events = events
+        self._recipes = recipes
+        self._store = store
         self._lock = threading.Lock()
         self._stored: dict[str, dict[str, tuple[int, float]]] = {}
         self._asked_unix_ms: dict[str, int] = {}
-        self._events = service.latest_events
 
     def all(self) -> list[dict[str, Any]]:
         """Return the JSON of every node, by name."""
-        return [self._node(node) for node in self._service.nodes.all()]
+        return [self._node(node) for node in self._nodes.all()]
 
     def get(self, node: str) -> dict[str, Any]:
         """Return the JSON of one node. Raises UnknownNode."""
-        return self._node(self._service.nodes.get(node))
+        return self._node(self._nodes.get(node))
 
     def _node(self, node: Node) -> dict[str, Any]:
         info, config = node.info, config_json(node)
@@ -67,7 +75,7 @@ class NodeViews:
             "outputs": {} if info is None else _in_order(info.outputs),
             "has_button": None if info is None else info.has_button,
             "config": config,
-            "history_progress": self._service.live.progress(node.node),
+            "history_progress": self._live.progress(node.node),
         }
         now = wall_unix_ms()
         authority = authority_of(self._events, node, values.get("dosing.authority_pct"), now)
@@ -82,7 +90,7 @@ class NodeViews:
         view["dosing"] = dosing._asdict()
         view["decisions"] = [] if dosing.is_old else decisions_of(
             self._events, node.node, values.get("dosing.enabled"))
-        run = self._service.recipes.of(node.node)
+        run = self._recipes.of(node.node)
         has_ph = "reservoir.ph" in view["channels"]
         view["calibration_due_days"] = days_left(
             int(values.get("ph.calibrated_day", 0)) if has_ph else 0, now)
@@ -91,7 +99,7 @@ class NodeViews:
         return view
 
     def _channels(self, node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
-        live = self._service.live.channels(node.node)
+        live = self._live.channels(node.node)
         names = set(live) | set(() if node.info is None else node.info.channels)
         stored = {} if names and names <= set(live) else self._latest(node.node)
         names |= set(stored)
@@ -99,14 +107,14 @@ class NodeViews:
                 for key in sorted(names, key=screen_order)}
 
     def _latest(self, node: str) -> dict[str, tuple[int, float]]:
-        """The store's newest values, for channels nobody heard of since the host started."""
+        """Return the newest stored values, for channels without a reading since start-up."""
         now = wall_unix_ms()
         with self._lock:
             if now - self._asked_unix_ms.get(node, 0) < STORE_RETRY_MS:
                 return self._stored.get(node, {})
             self._asked_unix_ms[node] = now
         try:
-            found = self._service.store.latest(node)
+            found = self._store.latest(node)
         except StoreError:
             return self._stored.get(node, {})
         with self._lock:
@@ -115,7 +123,7 @@ class NodeViews:
 
 
 def config_json(node: Node) -> dict[str, Any]:
-    """Return the wanted rev, the reported one, and the settings in force ({} while unknown)."""
+    """Return the wanted revision, the reported one and the active settings ({} if unknown)."""
     report = node.report
     return {
         "rev": node.wanted_rev,
@@ -126,7 +134,7 @@ def config_json(node: Node) -> dict[str, Any]:
 
 
 def event_json(event: EventPoint) -> dict[str, Any]:
-    """Return an event with its sentence."""
+    """Return an event with its texts."""
     return {
         "node": event.node, "unix_us": event.unix_us, "seq": event.seq,
         "boot_id": event.boot_id, "kind": event.kind, "detail": dict(event.detail),
@@ -134,7 +142,7 @@ def event_json(event: EventPoint) -> dict[str, Any]:
 
 
 def event_words(kind: str, detail: Mapping[str, Any]) -> dict[str, str]:
-    """Return what an event carries for people: text, reason and level."""
+    """Return text, reason and level of an event in the reader's language."""
     return {"text": event_text(kind, detail), "reason": reason_text(detail.get("reason")),
             "level": level_of(kind)}
 
@@ -159,7 +167,7 @@ def _channel(
 
 
 def _in_order(outputs: Mapping[str, str]) -> dict[str, str]:
-    """Dosers first, those of pH before the others, then by name."""
+    """Return dosers first, pH dosers before the others, then by name."""
     kinds = ("doser", "switch", "dimmer")
 
     def place(name: str) -> tuple[int, bool, str]:
@@ -169,7 +177,7 @@ def _in_order(outputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def _also(quantity: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A second scale for the same value: the level of a tank of known surface, in litres."""
+    """Return a second scale: litres for the level of a reservoir of known area."""
     area_cm2 = values.get("reservoir.area_cm2")
     if quantity != "level_mm" or not area_cm2:
         return None
@@ -177,7 +185,7 @@ def _also(quantity: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _band(quantity: str, values: Mapping[str, Any]) -> dict[str, float] | None:
-    """The setpoint band of a quantity, on its stored scale; None where it has none."""
+    """Return the setpoint band of a quantity in its stored unit, or None."""
     if quantity == "level_mm":
         low, high = values.get("level.low_mm"), values.get("level.full_mm")
         return None if low is None or high is None else {"low": low, "high": high}

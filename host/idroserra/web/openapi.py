@@ -1,4 +1,4 @@
-"""The description of the API, OpenAPI 3.1, made of what the routes declare."""
+"""Generates the OpenAPI 3.1 description from the declared routes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def described(
     operations: Iterable[Operation], *, title: str, version: str, description: str,
     also: tuple[type, ...] = (),
 ) -> dict[str, Any]:
-    """Return the description of `operations`; `also` are types that replies name."""
+    """Return the description of `operations`; `also` are types that replies refer to."""
     operations = list(operations)
     kinds: list[Any] = list(also)
     for one in operations:
@@ -34,7 +34,7 @@ def described(
         parameters = [_parameter(parameter, next(left)) for parameter in one.parameters]
         path = re.sub(r":\w+}", "}", one.path)
         paths.setdefault(path, {})[one.method.lower()] = _operation(one, answer, body, parameters)
-    _tell(components)
+    _normalize(components)
     return {"openapi": "3.1.0",
             "info": {"title": title, "description": description, "version": version},
             "paths": paths, "components": {"schemas": dict(sorted(components.items()))}}
@@ -62,7 +62,7 @@ def _operation(
 
 
 def _parameter(one: Parameter, schema: dict[str, Any]) -> dict[str, Any]:
-    _tell(schema)
+    _normalize(schema)
     is_needed = one.default is msgspec.NODEFAULT
     if not is_needed and one.default is not None:
         schema["default"] = one.default
@@ -72,18 +72,17 @@ def _parameter(one: Parameter, schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _tell(schema: Any) -> None:
-    """Say what a field is for at the field, where msgspec says it at what it is if not null; and
-    patterns as they were declared."""
+def _normalize(schema: Any) -> None:
+    """Move the description of a nullable type to its field; restore declared patterns."""
     if isinstance(schema, list):
         for one in schema:
-            _tell(one)
+            _normalize(one)
     if isinstance(schema, dict):
         for one in schema.values():
-            _tell(one)
+            _normalize(one)
         for one in schema.get("anyOf", ()):
             if "description" in one:
                 schema.setdefault("description", one.pop("description"))
-        for name, told in (("pattern", public_pattern), ("description", inspect.cleandoc)):
+        for name, convert in (("pattern", public_pattern), ("description", inspect.cleandoc)):
             if isinstance(schema.get(name), str):
-                schema[name] = told(schema[name])
+                schema[name] = convert(schema[name])

@@ -1,4 +1,4 @@
-"""The pages: those behind the log-in, with what each shows first, and the doors before it."""
+"""Renders the pages, with their initial data, and the public pages before log-in."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ from idroserra.i18n.translate import (
     gettext,
     ngettext,
     plain_figure,
-    translate_message,
 )
 from idroserra.i18n.units import KINDS
 from idroserra.inventory.stock_solutions import STOCKS
@@ -40,22 +39,14 @@ from idroserra.journal.models import KINDS as JOURNAL_KINDS
 from idroserra.nodes.health import host_reasons
 from idroserra.recipes import model
 from idroserra.recipes.serialize import summary_json
-from idroserra.reports.builder import Range, build_report
-from idroserra.server.service import Service
+from idroserra.reports.builder import Range
 from idroserra.web.api.alarms import alarms_summary
-from idroserra.web.api.reports import (
-    Choice,
-    FromMs,
-    Since,
-    TimeZone,
-    ToMs,
-    choices_of,
-    sources_of,
-    span_of,
-)
+from idroserra.web.api.ranges import FromMs, ToMs
+from idroserra.web.api.reports import Choice, Since, TimeZone, choices_of, span_of
 from idroserra.web.api.sites import sites_of
 from idroserra.web.api.updates import updates_json
-from idroserra.web.node_view import NodeViews, wall_unix_ms
+from idroserra.web.context import WebContext
+from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -77,16 +68,16 @@ EVENT_KINDS = {
 
 
 def html(text: str, **values: Any) -> Markup:
-    """Return a translated text that has tags of its own; `values` are escaped."""
+    """Return a translated text that contains tags; `values` are escaped."""
     return Markup(gettext(text)).format(**values)
 
 
-# What stands in the cup, in the order of the list.
+# Reference solutions by calibration kind, in the order of the list.
 REFERENCES = {"ph": list(BUFFERS), "ec": [DRY, *STANDARDS]}
 
 
 def _in_script(value: Any) -> Markup:
-    """Return a value as JSON that may stand within <script>."""
+    """Return a value as JSON that is safe within <script>."""
     text = msgspec.json.encode(value, enc_hook=plain).decode()
     for char in "<>&'":
         text = text.replace(char, f"\\u{ord(char):04x}")
@@ -94,62 +85,59 @@ def _in_script(value: Any) -> Markup:
 
 
 class Pages:
-    """Renders the templates for whoever asks."""
+    """Renders the templates for the user of a request."""
 
     def __init__(
-        self, app: Starlette, service: Service, views: NodeViews, digest: str, *, simulated: bool,
+        self, app: Starlette, context: WebContext, digest: str, *, simulated: bool,
         howtos: dict[str, str],
     ) -> None:
         self._app = app
-        self.service = self._service = service
-        self._views = views
+        self.context = context
         self._digest = digest
         self._recipes = [summary_json(model.load(name)) for name in model.names()]
         self._always = {
             "static": f"/static/{digest}", "simulated": simulated, "version": version("idroserra"),
             "howtos": howtos}
         self._templates = Environment(autoescape=True, loader=FileSystemLoader(TEMPLATES))
-        # Channels have an order.
-        self._templates.policies["json.dumps_kwargs"] = {"sort_keys": False}
+        self._templates.policies["json.dumps_kwargs"] = {"sort_keys": False}  # channel order
         self._templates.globals |= {
             "_": gettext,
             "ngettext": ngettext,
-            "said": translate_message,
             "html": html,
             "tags": TAGS,
             "languages": LANGUAGES,
-            "speaking": current_locale,
+            "locale": current_locale,
             "kinds_of_units": KINDS,
             "chosen_units": chosen_units,
             "plain": plain_figure,
             "all_of": lambda texts: [gettext(text) for text in texts],
         }
 
-    def door(self, request: Request, name: str) -> HTMLResponse:
-        """Return a page for somebody who is not let in: it tells nothing of the greenhouse."""
-        return self._shown(request, name, self._always)
+    def public_page(self, request: Request, name: str) -> HTMLResponse:
+        """Return a page that needs no log-in and shows nothing of the greenhouse."""
+        return self._render(request, name, self._always)
 
     def trust(self, request: Request) -> HTMLResponse:
-        """Return the page that lets a phone trust the host's certificate."""
-        lan = self._service.lan
+        """Return the page on how to install the host's CA certificate."""
+        lan = self.context.site_https
         authority = None if lan is None else lan.authority
-        return self._shown(request, "trust.html", self._always | {
+        return self._render(request, "trust.html", self._always | {
             "url": None if lan is None else lan.url,
             "name": None if authority is None else authority.name,
             "fingerprint": None if authority is None else authority.fingerprint,
         })
 
     def authority(self) -> Response:
-        """Return the certificate of the host's own authority, 404 where there is none."""
-        lan = self._service.lan
+        """Return the host's own CA certificate, or 404."""
+        lan = self.context.site_https
         if lan is None or lan.authority is None:
-            return JSONResponse({"error": "this host has no authority of its own"}, 404)
+            return JSONResponse({"error": "this host has no own certificate authority"}, 404)
         return Response(lan.authority.der, media_type="application/x-x509-ca-cert")
 
     def node(self, request: Request, node: str, name: str = "node.html") -> HTMLResponse:
         """Return a page about one node."""
         try:
-            found = self._views.get(node)
+            found = self.context.views.get(node)
         except UnknownNode:
             return self.page(request, "missing.html")
         return self.page(request, name, found)
@@ -157,7 +145,7 @@ class Pages:
     def site(self, request: Request, site: str) -> HTMLResponse:
         """Return the page of one site."""
         try:
-            self._service.nodes.at(site)
+            self.context.nodes.at(site)
         except UnknownSite:
             return self.page(request, "missing.html")
         return self.page(request, "overview.html", None, {"shown_site": site, "place": "site"})
@@ -165,34 +153,34 @@ class Pages:
     def report(
         self, request: Request, node: str, span: Range, choices: list[Choice]
     ) -> HTMLResponse:
-        """Return the report of a node, made for print."""
-        known = self._service.nodes.get(node)
-        document = build_report(sources_of(self._service), known, span)
-        return self.page(request, "report.html", self._views.get(node), {
+        """Return the report of a node for printing."""
+        known = self.context.nodes.get(node)
+        document = self.context.report(known, span)
+        return self.page(request, "report.html", self.context.views.get(node), {
             "document": document, "choices": choices, "span": span})
 
     def page(
         self, request: Request, name: str, node: dict[str, Any] | None = None,
         more: dict[str, Any] | None = None,
     ) -> HTMLResponse:
-        """Return a page behind the log-in."""
-        service, views = self._service, self._views
-        feed = self._app.state.feeds.of(current_locale())
-        newest_id = feed.newest_id  # first: what comes later is replayed
-        nodes = views.all()
+        """Return a page that needs a log-in."""
+        context = self.context
+        feed = self._app.state.feed_hub.of(current_locale())
+        newest_id = feed.newest_id  # before the data: later messages are replayed
+        nodes = context.views.all()
         sites = sites_of(nodes)
         boot = {"event_id": newest_id, "nodes": nodes, "sites": sites,
                 "now_unix_ms": wall_unix_ms(), "digest": self._digest,
-                "host_reasons": host_reasons(service.counts()),
-                "alarms": alarms_summary(service)}
+                "host_reasons": host_reasons(context.counts()),
+                "alarms": alarms_summary(context.alarm_loop)}
         who = current_identity()
         role = Role.ANYONE if who is None else who.role
         status = 404 if name == "missing.html" else 200
-        return self._shown(request, name, {
+        return self._render(request, name, {
             **self._always, "preferences": self._preferences(), "boot": _in_script(boot),
             "all_sites": sites,
             "all_nodes": [{"node": one["node"], "site": one["site"]} for one in nodes],
-            "node": node, "site": service.config.site,
+            "node": node, "site": context.config.site,
             "place": name.removesuffix(".html"), "kinds": EVENT_KINDS, "recipes": self._recipes,
             "references": REFERENCES, "stocks": list(STOCKS.values()),
             "who": "" if who is None else who.name, "role": role.word,
@@ -205,22 +193,22 @@ class Pages:
             },
         }, status)
 
-    def _shown(
+    def _render(
         self, request: Request, name: str, values: dict[str, Any], status: int = 200
     ) -> HTMLResponse:
-        """Return a page. What it was made of is let go before it is sent: a page of many nodes is
-        some megabytes until Python looks for cycles, and a template makes some."""
+        """Return a rendered page. Templates leave reference cycles that hold some megabytes for a
+        page of many nodes: they are collected before the page is sent."""
         template = self._templates.get_template(name)
         page = HTMLResponse(template.render(request=request, **values), status)
         gc.collect(0)
         return page
 
     def _preferences(self) -> Locale:
-        """Return what who asks has chosen; language "" where that is the browser's."""
+        """Return the preferences of the user; language is "" for the browser's own."""
         who = current_identity()
         if who is None or who.kind != "session":
             return current_locale()
-        return self._service.access.preferences.of(who.name)
+        return self.context.auth.preferences.of(who.name)
 
 
 def pages_routes(pages: Pages) -> Routes:
@@ -230,7 +218,7 @@ def pages_routes(pages: Pages) -> Routes:
 
     @routes.get("/")
     def overview(request: Request) -> HTMLResponse:
-        """The page over all nodes."""
+        """The overview of all nodes."""
         return pages.page(request, "overview.html")
 
     @routes.get("/sites/{site}")
@@ -240,18 +228,18 @@ def pages_routes(pages: Pages) -> Routes:
 
     @routes.get("/alarms")
     def alarms(request: Request) -> HTMLResponse:
-        """The page of the alarms."""
+        """The alarm page."""
         return pages.page(request, "alarms.html")
 
     @routes.get("/journal")
     def journal(request: Request) -> HTMLResponse:
-        """The page of the journal."""
+        """The journal page."""
         return pages.page(request, "journal.html")
 
     @routes.get("/updates")
     def updates(request: Request) -> HTMLResponse:
-        """The page of updates over the air."""
-        more = {"updates": updates_json(pages.service)}
+        """The page of over-the-air updates."""
+        more = {"updates": updates_json(pages.context.updates, pages.context.nodes)}
         return pages.page(request, "updates.html", None, more)
 
     @routes.get("/nodes/{node}")
@@ -261,12 +249,12 @@ def pages_routes(pages: Pages) -> Routes:
 
     @routes.get("/nodes/{node}/calibrate")
     def calibrate(request: Request, node: str) -> HTMLResponse:
-        """The page that calibrates probes and pumps of a node."""
+        """The page to calibrate the probes and pumps of a node."""
         return pages.node(request, node, "calibrate.html")
 
     @routes.get("/account")
     def account(request: Request) -> HTMLResponse:
-        """One's own page."""
+        """The account page of the user."""
         return pages.page(request, "account.html")
 
     @routes.get("/users")
@@ -274,39 +262,39 @@ def pages_routes(pages: Pages) -> Routes:
         """The page of users, tokens and the audit log."""
         return pages.page(request, "users.html")
 
-    _add_doors(routes, pages)
+    _add_public(routes, pages)
     return routes
 
 
-def _add_doors(routes: Routes, pages: Pages) -> None:
+def _add_public(routes: Routes, pages: Pages) -> None:
     @routes.get("/login")
     def login(request: Request) -> HTMLResponse:
-        """Where people log in."""
-        return pages.door(request, "login.html")
+        """The log-in page."""
+        return pages.public_page(request, "login.html")
 
     @routes.get("/trust")
     def trust(request: Request) -> HTMLResponse:
-        """How a phone comes to trust the host."""
+        """How to install the host's CA certificate on a device."""
         return pages.trust(request)
 
     @routes.get("/authority.crt")
     def authority() -> Response:
-        """The certificate a phone installs."""
+        """The host's CA certificate."""
         return pages.authority()
 
     @routes.get("/setup")
     def setup(request: Request) -> HTMLResponse:
-        """Where the first admin is made."""
-        return pages.door(request, "setup.html")
+        """The page to create the first admin."""
+        return pages.public_page(request, "setup.html")
 
 
 def _add_report(routes: Routes, pages: Pages) -> None:
     @routes.get("/nodes/{node}/report")
     def report(
-        request: Request, node: str, since: Since = None, from_unix_ms: FromMs = None,
-        to_unix_ms: ToMs = None, time_zone: TimeZone = None,
+        request: Request, node: str, since: Since = None, from_unix_ms: FromMs | None = None,
+        to_unix_ms: ToMs | None = None, time_zone: TimeZone = None,
     ) -> HTMLResponse:
-        """The report of a node, made for print."""
-        service = pages.service
-        span = span_of(service, node, since, from_unix_ms, to_unix_ms, time_zone)
-        return pages.report(request, node, span, choices_of(service, node))
+        """The report of a node for printing."""
+        context = pages.context
+        span = span_of(context, node, since, from_unix_ms, to_unix_ms, time_zone)
+        return pages.report(request, node, span, choices_of(context, node))

@@ -1,7 +1,7 @@
 """The process of `idroserra serve`: `python -m idroserra.web.process CONFIG PORT SIMULATED`.
 
-The command line reads what it was called with and then becomes this, by its process id the same:
-a host that runs for years does not carry the command line with it, nor its help (7 MiB).
+The command line replaces its process image with this one and keeps its process id: a host that
+runs for years does not hold the 7 MiB of the command line in memory.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from idroserra.auth.users import Users
 from idroserra.core.errors import ConfigError
 from idroserra.core.exit_codes import run_cli
 
-# glibc gives each thread an area of its own, and each keeps what it once needed; and the more a
-# page took once, the more it keeps. What is larger than 16 kB is given back at once.
+# Two glibc arenas instead of one a thread; blocks above 16 kB return to the system when freed.
 ALLOCATOR = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "16384",
              "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
 def become_host(config: Path | None, port: int | None, *, simulated: bool) -> None:
-    """Be the host from now on, in this process. Does not return."""
+    """Replace this process by the host. Does not return."""
     sys.stdout.flush()
     sys.stderr.flush()
     words = ["" if config is None else str(config), "" if port is None else str(port),
@@ -35,7 +34,9 @@ def become_host(config: Path | None, port: int | None, *, simulated: bool) -> No
 
 
 def run(config: Path | None, port: int | None, *, simulated: bool) -> None:
-    """Run the host until a signal ends it. Raises ConfigError, SpoolError, StoreUnavailable."""
+    """Run the host until SIGINT or SIGTERM.
+
+    Raises ConfigError, SpoolError, StoreUnavailable."""
     from idroserra.core.config import load_config
     from idroserra.server.service import Service, tune_garbage_collector
     from idroserra.web.app import create_app
@@ -54,34 +55,33 @@ def run(config: Path | None, port: int | None, *, simulated: bool) -> None:
         page = create_app(service, simulated=simulated, help_site=site_dir())
         tune_garbage_collector()
 
-        def say_where(url: str) -> None:
-            say(f"The page is at {url} (Ctrl-C ends)")
+        def print_urls(url: str) -> None:
+            say(f"The page is at {url} (Ctrl-C stops the host)")
             if service.lan is not None:
-                say(f"On the network it is at {service.lan.url}; `idroserra phone` shows a code"
-                    " to scan")
+                say(f"On the network: {service.lan.url}. `idroserra phone` shows a QR code.")
             if not service.access.users.has_admin:
-                say("Nobody can log in yet. Make the first admin, once, within a day: "
+                say("There is no user yet. Create the first admin within a day: "
                     f"{setup_link(url, service.access.users)}")
 
-        WebServer(page, settings.http.host, settings.http.port, say_where).run()
+        WebServer(page, settings.http.host, settings.http.port, print_urls).run()
     finally:
         service.stop()
 
 
 def say(text: str) -> None:
-    """Tell a person a line."""
+    """Print a line on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 def setup_link(url: str, users: Users) -> str:
-    """Return a link that makes the first admin. What stands behind # is in no log.
+    """Return a link to create the first admin; the part after # appears in no log.
 
     Raises Refused."""
     return f"{url}/setup#{users.new_setup_token()}"
 
 
 def check_port(host: str, port: int, section: str = "http") -> None:
-    """Raise ConfigError, in words, where nobody could listen on host:port of a section."""
+    """Raise ConfigError if host:port of a section cannot be listened on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -91,12 +91,12 @@ def check_port(host: str, port: int, section: str = "http") -> None:
             why = error.strerror or str(error)
             if error.errno == errno.EADDRINUSE:
                 other = "--port" if section == "http" else f"{section}.port"
-                why = f"in use by another program: choose another {other}, or stop that one"
+                why = f"in use by another program: choose another {other}, or stop that program"
             raise ConfigError(section, f"port {port}", why) from error
 
 
 def main(config: str, port: str, simulated: str) -> None:
-    """Run with the words of become_host(); end as every command ends."""
+    """Run with the arguments of become_host()."""
     run_cli(lambda: run(Path(config) if config else None, int(port) if port else None,
                          simulated=bool(simulated)))
 

@@ -1,7 +1,6 @@
-"""What makes the page an app on a phone: its manifest, its worker, and what shows with no host.
+"""Serves the web app manifest, the service worker and the offline page.
 
-The worker keeps nothing but one page, which says that the host cannot be reached. Readings are
-never kept: an old one must not look like a new one.
+The worker caches the offline page only, never readings: an old one must not look current.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ GROUND, ACCENT = "#f4f5f1", "#0f6a53"
 
 
 def manifest(static: str) -> bytes:
-    """Return the web app manifest, in the language of whoever asks."""
+    """Return the web app manifest, in the language of the user."""
     def icon(name: str, size: str, purpose: str) -> dict[str, str]:
         kind = "svg+xml" if name.endswith(".svg") else "png"
         return {"src": f"{static}/{name}", "sizes": size, "type": f"image/{kind}",
@@ -40,14 +39,14 @@ def manifest(static: str) -> bytes:
     }).encode()
 
 
-def installed_routes(pages: Pages, static: str) -> Routes:
-    """Return the routes of the installed page."""
+def pwa_routes(pages: Pages, static: str) -> Routes:
+    """Return the routes of the installable page."""
     routes = Routes()
     worker = f'const STATIC = "{static}";\n{WORKER.read_text("utf-8")}'
 
     @routes.get("/manifest.webmanifest")
     def web_manifest() -> Response:
-        """What a phone reads to install the page."""
+        """The web app manifest."""
         return Response(manifest(static), media_type="application/manifest+json")
 
     @routes.get("/worker.js")
@@ -57,7 +56,7 @@ def installed_routes(pages: Pages, static: str) -> Routes:
 
     @routes.get("/offline")
     def offline(request: Request) -> HTMLResponse:
-        """What the worker shows while the host cannot be reached."""
-        return pages.door(request, "offline.html")
+        """The page that the service worker shows while the host is not reachable."""
+        return pages.public_page(request, "offline.html")
 
     return routes

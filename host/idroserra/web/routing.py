@@ -1,8 +1,8 @@
-"""The routes as they are declared: what each takes and gives, checked on the way in and out.
+"""Declares HTTP routes as functions and validates requests and responses.
 
-One declaration is a function: its signature says what it takes. A parameter whose name stands in
-the path is of the path, one that is a Struct is the body, the Request is the request, and all
-others are of the query, or of a header where Named says so. openapi.py describes the same.
+The signature of a function declares its parameters: a name in the path is a path parameter, a
+Struct is the body, a Request is the request, all others are query parameters, or header parameters
+if Param says so. openapi.py describes the same declarations.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from idroserra.core.errors import HostError
 from idroserra.core.validation import ValidationError, misfit, plain, validate
 
 UNKNOWN = "unknown field"
-# By status, as OpenAPI has it.
+# OpenAPI response objects by status.
 Replies = Mapping[int, Mapping[str, Any]]
 _Call = TypeVar("_Call", bound=Callable[..., Any])
 
 
 class BadRequest(HostError):
-    """A request that means nothing. The message names the field."""
+    """An invalid request. The message names the field."""
 
 
 class Param(NamedTuple):
-    """In an Annotated type: where a parameter is, and what it is called there."""
+    """The name and place of a parameter, as an annotation of its type."""
 
     name: str
     where: str = "query"
 
 
 class Parameter(NamedTuple):
-    """One parameter of the path, the query or a header. `default` is NODEFAULT where needed."""
+    """A path, query or header parameter. `default` is NODEFAULT if it is required."""
 
-    name: str  # as the request calls it
+    name: str  # in the request
     where: str
-    argument: str  # as the function calls it
+    argument: str  # of the function
     kind: Any
     default: Any
 
@@ -55,17 +55,17 @@ class Operation(NamedTuple):
     path: str
     call: Callable[..., Any]
     parameters: tuple[Parameter, ...]
-    body: Any  # a Struct, None for none
+    body: Any  # a Struct type, or None
     body_argument: str
     request_argument: str
     status: int
-    answer: Any  # a type, None where the function gives a Response, or JSON of any kind
+    answer: Any  # a type; None for a Response or any JSON
     replies: Replies
-    takes: Mapping[str, Any]  # what is taken that is no JSON, by its media type
+    takes: Mapping[str, Any]  # accepted bodies other than JSON, by media type
 
 
 class Routes:
-    """A group of routes under a prefix, with what each of them may reply besides its answer."""
+    """A group of routes with a common prefix and common error replies."""
 
     def __init__(self, prefix: str = "", replies: Replies | None = None) -> None:
         self.operations: list[Operation] = []
@@ -92,8 +92,10 @@ class Routes:
         self, method: str, path: str, *, answer: Any = None, status: int = 200,
         replies: Replies | None = None, takes: Mapping[str, Any] | None = None,
     ) -> Callable[[_Call], _Call]:
-        """Declare the function that follows: what it answers with which status, what else may be
-        replied, and what it takes that is no JSON and that it reads itself."""
+        """Return a decorator that adds a function as a route.
+
+        `answer` is the type of its result, `status` that of success, `replies` are other
+        responses, `takes` the bodies other than JSON, which the function reads itself."""
         def add(call: _Call) -> _Call:
             self.operations.append(_operation(
                 method, f"{self._prefix}{path}", call, status, answer,
@@ -111,7 +113,7 @@ class _Served(Route):
     def __init__(self, operation: Operation) -> None:
         super().__init__(operation.path, _endpoint(operation), methods=[operation.method],
                          name=operation.call.__name__)
-        self.methods = {operation.method}  # no HEAD where nobody declared one
+        self.methods = {operation.method}  # no implicit HEAD
 
 
 def _operation(
@@ -136,60 +138,60 @@ def _operation(
 
 
 def _named(argument: str, kind: Any) -> Param:
-    told = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
-    return next((one for one in told if isinstance(one, Param)), Param(argument))
+    metadata = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
+    return next((one for one in metadata if isinstance(one, Param)), Param(argument))
 
 
 def _endpoint(operation: Operation) -> Callable[[Request], Any]:
-    """Return what answers a request: reads it, calls the function, checks what comes of it."""
+    """Return the endpoint: it validates the request, calls the function and checks the result."""
     call, is_async = operation.call, inspect.iscoroutinefunction(operation.call)
-    asked = _asked_of(operation.parameters) if operation.parameters else None
-    reads = None if operation.body is None else msgspec.json.Decoder(
+    types = _parameters_type(operation.parameters) if operation.parameters else None
+    decoder = None if operation.body is None else msgspec.json.Decoder(
         operation.body, strict=False)
 
     async def endpoint(request: Request) -> Response:
-        given: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
         if operation.request_argument:
-            given[operation.request_argument] = request
+            arguments[operation.request_argument] = request
         try:
-            if asked is not None:
-                given |= msgspec.structs.asdict(
-                    validate(_found(request, operation.parameters), asked))
-            if reads is not None:
-                given[operation.body_argument] = _read(reads, await request.body())
+            if types is not None:
+                arguments |= msgspec.structs.asdict(
+                    validate(_values(request, operation.parameters), types))
+            if decoder is not None:
+                arguments[operation.body_argument] = _read(decoder, await request.body())
         except ValidationError as error:
             raise BadRequest(str(error)) from None
         if is_async:
-            return _serialize(operation, await call(**given))
-        return await run_in_threadpool(lambda: _serialize(operation, call(**given)))
+            return _serialize(operation, await call(**arguments))
+        return await run_in_threadpool(lambda: _serialize(operation, call(**arguments)))
 
     return endpoint
 
 
-def _asked_of(parameters: tuple[Parameter, ...]) -> type[msgspec.Struct]:
-    """Return the shape of all parameters of an operation together."""
+def _parameters_type(parameters: tuple[Parameter, ...]) -> type[msgspec.Struct]:
+    """Return a Struct type of all parameters of an operation."""
     return msgspec.defstruct(
         "Asked", [(one.argument, one.kind) if one.default is msgspec.NODEFAULT
                   else (one.argument, one.kind, one.default) for one in parameters],
         rename={one.argument: one.name for one in parameters}, kw_only=True)
 
 
-def _found(request: Request, parameters: tuple[Parameter, ...]) -> dict[str, Any]:
+def _values(request: Request, parameters: tuple[Parameter, ...]) -> dict[str, Any]:
     places: dict[str, Mapping[str, Any]] = {
         "path": request.path_params, "query": request.query_params, "header": request.headers}
     return {one.name: places[one.where][one.name] for one in parameters
             if one.name in places[one.where]}
 
 
-def _read(reads: msgspec.json.Decoder[Any], content: bytes) -> Any:
-    """Return the body of a request. Raises Misfit."""
+def _read(decoder: msgspec.json.Decoder[Any], content: bytes) -> Any:
+    """Return the decoded body of a request. Raises ValidationError."""
     if not content:
         raise ValidationError(["body"], "field required")
     try:
-        return reads.decode(content)
+        return decoder.decode(content)
     except msgspec.ValidationError as error:
         try:
-            misfit(error, reads.type, UNKNOWN)
+            misfit(error, decoder.type, UNKNOWN)
         except ValidationError as found:
             raise (found if found.path else ValidationError(["body"], found.why)) from None
     except (ValueError, RecursionError):
@@ -197,7 +199,7 @@ def _read(reads: msgspec.json.Decoder[Any], content: bytes) -> Any:
 
 
 def _serialize(operation: Operation, answer: Any) -> Response:
-    """Return an answer as a response; one that is not as it is declared is an error of ours."""
+    """Return a result as a response. Raises msgspec.ValidationError if it breaks its type."""
     if isinstance(answer, Response):
         return answer
     if operation.answer is not None:

@@ -1,7 +1,7 @@
-"""The web server: uvicorn, which on its way out lets the open live streams finish.
+"""The web server: uvicorn, with a shutdown that first ends the open live streams.
 
-It listens on loopback, in plain HTTP, for this machine and a proxy on it; and where [lan] is on,
-on the network of the site too, over TLS only.
+It serves plain HTTP on loopback, for this machine and a proxy on it. With [lan] enabled it also
+serves the site's network, over TLS only.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _log = logging.getLogger("idroserra")
 
 
 class WebServer(uvicorn.Server):
-    """run() serves until a signal or should_exit; a page that is open holds nothing up."""
+    """run() serves until a signal or should_exit; open pages do not delay the end."""
 
     def __init__(
         self, app: Starlette, host: str, port: int,
@@ -40,14 +40,14 @@ class WebServer(uvicorn.Server):
             app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE_S,
             http=Connection, ws="none", callback_notify=self._renew, timeout_notify=RENEW_S))
         self._app = app
-        self._lan: SiteHttps | None = app.state.lan
-        self._is_well: Callable[[], bool] = app.state.is_well
-        self._beats: asyncio.Task[None] | None = None
+        self._site_https: SiteHttps | None = app.state.site_https
+        self._is_healthy: Callable[[], bool] = app.state.is_healthy
+        self._watchdog: asyncio.Task[None] | None = None
         self._on_started = on_started
 
     @property
     def url(self) -> str:
-        """The address of the page here, with the port that was really taken."""
+        """The address of the page on this machine, with the actual port."""
         port = self.config.port
         for server in getattr(self, "servers", [])[:1]:
             for listening in server.sockets:
@@ -56,34 +56,34 @@ class WebServer(uvicorn.Server):
         return f"http://{host}:{port}"
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start listening, then tell where."""
+        """Start listening, then call `on_started` with the address."""
         await super().startup(sockets)
         if self.started:
             self._open_local()
-            if self._lan is not None:
-                await self._open_lan(self._lan)
-            self._beats = asyncio.create_task(self._beat())
+            if self._site_https is not None:
+                await self._open_lan(self._site_https)
+            self._watchdog = asyncio.create_task(self._feed_watchdog())
             self._on_started(self.url)
 
     def _open_local(self) -> None:
-        """Let the command line of this machine in. Without it, it needs a token."""
+        """Create the local token that the command line of this machine uses."""
         try:
-            self._app.state.access.local.open(urlsplit(self.url).port)
+            self._app.state.auth.local.open(urlsplit(self.url).port)
         except OSError as error:
-            _log.warning("the command line here needs IDROSERRA_TOKEN: %s", error)
+            _log.warning("no local token: the command line needs IDROSERRA_TOKEN: %s", error)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the live streams, then everything else."""
         systemd.notify("STOPPING=1")
-        if self._beats is not None:
-            self._beats.cancel()
-        feeds: Any = getattr(self._app.state, "feeds", None)
-        if feeds is not None:
-            feeds.end()
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        hub: Any = getattr(self._app.state, "feed_hub", None)
+        if hub is not None:
+            hub.end()
         await super().shutdown(sockets)
 
     async def _open_lan(self, lan: SiteHttps) -> None:
-        """Listen on the site's network with the same application. uvicorn takes one address."""
+        """Serve the same application on the site's network: uvicorn listens on one address."""
         def new_connection() -> Connection:
             return Connection(self.config, self.server_state, self.lifespan.state)
 
@@ -93,21 +93,21 @@ class WebServer(uvicorn.Server):
         lan.port = server.sockets[0].getsockname()[1]
         self.servers.append(server)
 
-    async def _beat(self) -> None:
-        """Tell systemd that the host is ready, and that it is well for as long as it is.
+    async def _feed_watchdog(self) -> None:
+        """Notify systemd that the host is ready, then feed its watchdog.
 
-        Where the alarms are not being looked at nothing is told, and systemd starts it again."""
+        While alarms are not evaluated the watchdog is not fed, and systemd restarts the host."""
         systemd.notify("READY=1")
         every_s = systemd.beat_s()
         while every_s is not None:
-            if self._is_well():
+            if self._is_healthy():
                 systemd.notify("WATCHDOG=1")
             await asyncio.sleep(every_s)
 
     async def _renew(self) -> None:
-        """Look at the certificate every hour. Where that fails the old one goes on."""
-        if self._lan is not None:
+        """Renew the certificate if due; on an error the old one stays in use. Called hourly."""
+        if self._site_https is not None:
             try:
-                await asyncio.to_thread(self._lan.renew)
+                await asyncio.to_thread(self._site_https.renew)
             except ConfigError as error:
                 _log.error("%s", error)

@@ -1,12 +1,12 @@
-"""The live stream of the page: server-sent events, numbered, with a short memory for reconnects.
+"""The live stream of the page: numbered server-sent events with replay after a reconnect.
 
-A feed reads the service's stream, adds the words people read, notes once a second what changed in
-each node's state, and keeps the newest messages. Each page then reads from its own place; one that
-was away too long is told so and asks for everything again. There is one feed a language and units
-(feeds.py): the words are those of the context that run() was started in.
+An EventStream reads the live state, adds texts for people, compares each node's JSON once a second
+and keeps the newest messages. Each page reads from its own position; a page whose position is gone
+receives `missed` and requests everything again. There is one stream for each locale (sse_hub.py):
+run() takes the locale of its context.
 
-Many tabs must not slow the ingest, which shares this process: a message is encoded once for all of
-them, and they are woken four times a second at most.
+The ingest shares this process, so a message is encoded once for all pages, and pages are woken at
+most four times a second.
 """
 
 from __future__ import annotations
@@ -23,28 +23,27 @@ from idroserra.core.errors import HostError
 from idroserra.i18n.events import fault_text, reason_text
 from idroserra.nodes.health import host_reasons
 from idroserra.nodes.live import Message
-from idroserra.server.service import Service
 from idroserra.web.api.alarms import alarms_summary
 from idroserra.web.api.sites import sites_of
-from idroserra.web.node_view import NodeViews, event_words, wall_unix_ms
+from idroserra.web.context import WebContext
+from idroserra.web.node_view import event_words, wall_unix_ms
 
 KEPT_COUNT = 2_000
 TICK_S = 1.0
 HEARTBEAT_S = 5.0
-REST = 3  # times as long as looking at every node took
+REST = 3  # pause after a comparison, as a multiple of its duration
 WAKE_EVERY_S = 0.25
-NEWS_MS = 86_400_000
-# Parts of a node's JSON that the record messages carry, or that change with every message.
-_MOVING = ("last_seen_unix_ms",)
-_MOVING_IN_CHANNELS = ("value", "fault", "fault_text", "unix_ms")
+RECENT_MS = 86_400_000
+# Fields of a node's JSON that record messages carry or that change with every message.
+_VOLATILE = ("last_seen_unix_ms",)
+_VOLATILE_IN_CHANNELS = ("value", "fault", "fault_text", "unix_ms")
 
 
 class EventStream:
-    """The numbered messages. Used from one event loop; run() must be going."""
+    """Numbered messages of one locale. Used from one event loop, while run() is running."""
 
-    def __init__(self, service: Service, views: NodeViews, digest: str) -> None:
-        self._service = service
-        self._views = views
+    def __init__(self, context: WebContext, digest: str) -> None:
+        self._context = context
         self._digest = digest
         self._boot = secrets.token_hex(4)
         self._messages: deque[tuple[int, bytes]] = deque(maxlen=KEPT_COUNT)
@@ -56,13 +55,13 @@ class EventStream:
         self._more = asyncio.Event()
         self._woken_s = 0.0
         self._wake_due: asyncio.TimerHandle | None = None
-        self._is_ended = False
-        self._subscription = service.live.subscribe()
+        self._has_ended = False
+        self._subscription = context.live.subscribe()
         self.readers = 0
         self.used_s = 0.0  # on the clock of the event loop
 
     async def run(self) -> None:
-        """Read the service's stream until cancelled."""
+        """Read the live state until cancelled."""
         subscription = self._subscription
         loop = asyncio.get_running_loop()
         due = loop.time()
@@ -70,92 +69,92 @@ class EventStream:
         try:
             while True:
                 for message in await subscription.next(max(0.05, due - loop.time())):
-                    told = self._with_words(message)
-                    if told is not None:
-                        self._add(told)
+                    translated = self._with_texts(message)
+                    if translated is not None:
+                        self._add(translated)
                 if subscription.discarded_count != lost_count:
                     lost_count = subscription.discarded_count
-                    self._add({"type": "missed"})  # too many at once: the pages ask again
+                    self._add({"type": "missed"})  # too many at once
                 if loop.time() >= due:
                     began_s = loop.time()
                     changes = await asyncio.to_thread(self._changes)
-                    # Of a thousand nodes it takes long: the rest of the host needs the time too.
+                    # A thousand nodes take long: leave time to the other threads.
                     due = max(began_s + TICK_S, loop.time() + REST * (loop.time() - began_s))
                     for change in changes:
                         self._add(change)
         finally:
-            self._service.live.unsubscribe(subscription)
+            self._context.live.unsubscribe(subscription)
 
     def end(self) -> None:
-        """Let every open stream finish, so that the server can stop."""
-        self._is_ended = True
+        """End every open stream, so that the server can stop."""
+        self._has_ended = True
         self._wake()
 
     @property
     def newest_id(self) -> str:
-        """The id of the newest message: a page rendered now goes on from behind it."""
+        """The id of the newest message; a page rendered now reads the messages after it."""
         return f"{self._boot}-{self._number}"
 
     async def stream(
-        self, last_event_id: str | None, is_let_in: Callable[[], Awaitable[bool]]
+        self, last_event_id: str | None, is_allowed: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[bytes]:
-        """Yield the stream of one page, from behind `last_event_id` where that is still kept.
+        """Yield the messages after `last_event_id` if it is still kept, else the new ones.
 
-        It ends within seconds of the log-out of whoever reads it."""
+        The stream ends within HEARTBEAT_S after the log-out of its user."""
         self.readers += 1
         try:
-            async for part in self._stream(last_event_id, is_let_in):
+            async for part in self._stream(last_event_id, is_allowed):
                 yield part
         finally:
             self.readers -= 1
             self.used_s = asyncio.get_running_loop().time()
 
     async def _stream(
-        self, last_event_id: str | None, is_let_in: Callable[[], Awaitable[bool]]
+        self, last_event_id: str | None, is_allowed: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         due = loop.time() + HEARTBEAT_S
-        place = self._place(last_event_id)
-        missed = place is None and last_event_id is not None
-        if place is None:
-            place = self._number
-        yield self._encoded(place, self._hello(missed))
-        while not self._is_ended:
+        position = self._position(last_event_id)
+        missed = position is None and last_event_id is not None
+        if position is None:
+            position = self._number
+        yield self._encoded(position, self._hello(missed))
+        while not self._has_ended:
             if loop.time() >= due:
                 due = loop.time() + HEARTBEAT_S
-                if not await is_let_in():
-                    yield self._encoded(place, json.dumps({"type": "logged_out"}))
+                if not await is_allowed():
+                    yield self._encoded(position, json.dumps({"type": "logged_out"}))
                     return
             more = self._more
-            waiting = self._behind(place)
-            if waiting and waiting[0][0] > place + 1:  # it was too slow: part is gone
-                place = self._number
-                yield self._encoded(place, self._hello(True))
+            pending = self._messages_after(position)
+            if pending and pending[0][0] > position + 1:  # too slow: messages are gone
+                position = self._number
+                yield self._encoded(position, self._hello(True))
                 continue
-            if waiting:
-                yield b"".join(message for _number, message in waiting)
-                place = waiting[-1][0]
+            if pending:
+                yield b"".join(message for _number, message in pending)
+                position = pending[-1][0]
                 continue
             try:
                 await asyncio.wait_for(more.wait(), HEARTBEAT_S)
             except TimeoutError:
                 text = json.dumps({"type": "heartbeat", "unix_ms_now": wall_unix_ms()})
-                yield self._encoded(place, text)
+                yield self._encoded(position, text)
 
     def _hello(self, missed: bool) -> str:
-        """Return the first message; to who missed some with what no snapshot of nodes has."""
+        """Return the first message; after missed ones with alarms and host reasons."""
         hello = {"type": "hello", "digest": self._digest, "missed": missed,
                  "unix_ms_now": wall_unix_ms()}
-        if missed and self._host is not None:  # else the first look tells it
+        if missed and self._host is not None:  # None before the first comparison
             hello |= {"alarms": self._alarms, "host": self._host}
         return json.dumps(hello)
 
-    def _behind(self, place: int) -> list[tuple[int, bytes]]:
-        """Return the kept messages after number `place`."""
-        count = min(self._number - place, len(self._messages))
+    def _messages_after(self, position: int) -> list[tuple[int, bytes]]:
+        """Return the kept messages after number `position`."""
+        count = min(self._number - position, len(self._messages))
         return list(islice(reversed(self._messages), count))[::-1]
 
-    def _place(self, last_event_id: str | None) -> int | None:
+    def _position(self, last_event_id: str | None) -> int | None:
         boot, _, number = (last_event_id or "").partition("-")
         if boot != self._boot or not number.isdecimal() or int(number) > self._number:
             return None
@@ -169,7 +168,7 @@ class EventStream:
         self._number += 1
         self._messages.append(
             (self._number, self._encoded(self._number, json.dumps(message))))
-        if self._wake_due is None:  # at once after a quiet time
+        if self._wake_due is None:  # at once if the last wake-up is long ago
             loop = asyncio.get_running_loop()
             self._wake_due = loop.call_at(self._woken_s + WAKE_EVERY_S, self._wake)
 
@@ -181,13 +180,13 @@ class EventStream:
         self._more.set()
         self._more = asyncio.Event()
 
-    def _with_words(self, message: Message) -> Message | None:
-        """The message with what people read; None for an event of a backlog: no news."""
+    def _with_texts(self, message: Message) -> Message | None:
+        """Return a message with texts for people; None for an event older than a day."""
         kind = message.get("type")
         if kind == "event":
             detail = message["detail"]
             unix_us = message["unix_ms"] * 1_000 + message["seq"] % 1_000
-            if message["unix_ms"] < wall_unix_ms() - NEWS_MS:
+            if message["unix_ms"] < wall_unix_ms() - RECENT_MS:
                 return None
             return message | {"unix_us": unix_us} | event_words(message["kind"], detail)
         if kind == "command":
@@ -198,9 +197,10 @@ class EventStream:
         return message
 
     def _changes(self) -> list[Message]:
-        """What changed since the last call: `node`, `gone`, `sites`, `alarms` and `host`."""
+        """Return the changes since the last call: `node`, `gone`, `sites`, `alarms`, `host`."""
         try:
-            nodes, host = self._views.all(), host_reasons(self._service.counts())
+            nodes = self._context.views.all()
+            host = host_reasons(self._context.counts())
         except HostError:
             return []
         changes: list[Message] = []
@@ -212,14 +212,14 @@ class EventStream:
             if changed:
                 changes.append({"type": "node", "node": name, "changes": changed})
         for name in self._shape.keys() - {node["node"] for node in nodes}:
-            del self._shape[name]  # a node that comes back under this name is told as a whole
+            del self._shape[name]  # sent whole if the node returns
             changes.append({"type": "gone", "node": name})
         sites = sites_of(nodes)
         if sites != self._sites:
             self._sites = sites
             changes.append({"type": "sites", "sites": sites})
-        alarms = alarms_summary(self._service)
-        if alarms != self._alarms:  # also where the chain that should say so has died
+        alarms = alarms_summary(self._context.alarm_loop)
+        if alarms != self._alarms:  # also if the alarm loop has stopped
             self._alarms = alarms
             changes.append({"type": "alarms", "summary": alarms})
         if host != self._host:
@@ -229,9 +229,9 @@ class EventStream:
 
 
 def _shape(node: dict[str, Any]) -> dict[str, Any]:
-    shape = {key: value for key, value in node.items() if key not in _MOVING}
+    shape = {key: value for key, value in node.items() if key not in _VOLATILE}
     shape["channels"] = {
-        key: {name: value for name, value in channel.items() if name not in _MOVING_IN_CHANNELS}
+        key: {name: value for name, value in channel.items() if name not in _VOLATILE_IN_CHANNELS}
         for key, channel in node["channels"].items()
     }
     return shape

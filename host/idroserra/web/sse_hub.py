@@ -1,8 +1,7 @@
-"""One live feed for each way of speaking that somebody at a page has, made when it is asked for.
+"""Creates one live stream for each locale that a page requests.
 
-What a feed tells is in words, so two people who read different languages or units read different
-feeds. That of the terminal, English and metric, is always there; another ends a while after its
-last reader.
+Messages contain texts, so each language and choice of units needs its own stream. The plain one,
+English and metric, always runs; others end KEPT_S after their last reader.
 """
 
 from __future__ import annotations
@@ -12,43 +11,41 @@ import threading
 from contextlib import suppress
 
 from idroserra.i18n.translate import PLAIN, Locale, use_locale
-from idroserra.server.service import Service
-from idroserra.web.node_view import NodeViews
+from idroserra.web.context import WebContext
 from idroserra.web.sse import EventStream
 
-LOOK_EVERY_S = 30.0
-KEPT_S = 120.0  # a page that was shown opens its stream by then
+CHECK_EVERY_S = 30.0
+KEPT_S = 120.0  # a rendered page has opened its stream by then
 
 
 class FeedHub:
-    """The feeds. run() must be going; any thread may call of()."""
+    """Event streams by locale. run() must be running; of() is thread-safe."""
 
-    def __init__(self, service: Service, views: NodeViews, digest: str) -> None:
-        self._service = service
-        self._views = views
+    def __init__(self, context: WebContext, digest: str) -> None:
+        self._context = context
         self._digest = digest
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
-        self._feeds: dict[Locale, EventStream] = {}
+        self._streams: dict[Locale, EventStream] = {}
         self._tasks: dict[Locale, asyncio.Task[None]] = {}
-        self._is_ended = False
+        self._has_ended = False
 
-    def of(self, speech: Locale) -> EventStream:
-        """Return the feed in this language and these units; it goes on from this moment."""
+    def of(self, locale: Locale) -> EventStream:
+        """Return the stream of a locale, started if it is not running."""
         with self._lock:
-            feed = self._feeds.get(speech)
-            if feed is None:
-                feed = self._feeds[speech] = EventStream(self._service, self._views, self._digest)
-                self._loop.call_soon_threadsafe(self._begin, speech, feed)
-            feed.used_s = self._loop.time()
-            return feed
+            stream = self._streams.get(locale)
+            if stream is None:
+                stream = self._streams[locale] = EventStream(self._context, self._digest)
+                self._loop.call_soon_threadsafe(self._start, locale, stream)
+            stream.used_s = self._loop.time()
+            return stream
 
     async def run(self) -> None:
-        """Keep the plain feed going, and end those that nobody reads, until cancelled."""
+        """Run the plain stream and end streams without readers, until cancelled."""
         self.of(PLAIN)
         try:
             while True:
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(CHECK_EVERY_S)
                 self._end_unread()
         finally:
             self.end()
@@ -58,27 +55,27 @@ class FeedHub:
                     await task
 
     def end(self) -> None:
-        """Let every open stream finish, so that the server can stop."""
-        self._is_ended = True
+        """End every open stream, so that the server can stop."""
+        self._has_ended = True
         with self._lock:
-            for feed in self._feeds.values():
-                feed.end()
+            for stream in self._streams.values():
+                stream.end()
 
-    def _begin(self, speech: Locale, feed: EventStream) -> None:
-        if self._is_ended:
-            feed.end()
+    def _start(self, locale: Locale, stream: EventStream) -> None:
+        if self._has_ended:
+            stream.end()
             return
-        with use_locale(speech):  # the task and its threads inherit it
-            self._tasks[speech] = asyncio.create_task(feed.run())
+        with use_locale(locale):  # inherited by the task and its threads
+            self._tasks[locale] = asyncio.create_task(stream.run())
 
     def _end_unread(self) -> None:
         with self._lock:
             old_s = self._loop.time() - KEPT_S
-            unread = [speech for speech, feed in self._feeds.items()
-                      if speech != PLAIN and not feed.readers and feed.used_s < old_s]
-            for speech in unread:
-                del self._feeds[speech]
-        for speech in unread:
-            task = self._tasks.pop(speech, None)
+            unread = [locale for locale, stream in self._streams.items()
+                      if locale != PLAIN and not stream.readers and stream.used_s < old_s]
+            for locale in unread:
+                del self._streams[locale]
+        for locale in unread:
+            task = self._tasks.pop(locale, None)
             if task is not None:
                 task.cancel()

@@ -1,6 +1,6 @@
-"""Cells of the scoreboard from a TOML file: other waters, acids, volumes, recipes and probes.
+"""Reads custom cells of the scoreboard from a TOML file.
 
-docs/score.md has the format. Everything that is wrong is a ScenarioError that names file and key.
+bench/score.md describes the format. Every mistake raises a ScenarioError that names file and key.
 CPython only.
 """
 
@@ -31,8 +31,8 @@ from idrosim.scenarios.toml_table import ScenarioError, Table, is_number
 ACIDS = ("h3po4", "hno3", *(name for name in MEQ_ML if "K" not in STOCKS[name]))
 BASES = tuple(name for name in MEQ_ML if "K" in STOCKS[name])
 ALKALINITY = "alkalinity_meq_l"
-MOST_MMOL_L = 100.0
-# As laboratories accept an analysis (Standard Methods 1030 E), and what rounding leaves.
+MAX_MMOL_L = 100.0
+# Acceptance criterion of laboratories (Standard Methods 1030 E), and a tolerance for rounding.
 _UNBALANCED_RATIO, _UNBALANCED_MEQ_L = 0.05, 0.05
 _WATER_PH, _RECIPE_PH = (4.0, 9.5), (2.5, 8.5)
 
@@ -45,16 +45,16 @@ def load(file: Path) -> list[Cell]:
         raise ScenarioError(file, "", str(error)) from None
     for key in content:
         if key != "cell":
-            raise ScenarioError(file, key, "unknown key: a file of cells has [[cell]] tables")
+            raise ScenarioError(file, key, "unknown key: expected [[cell]] tables")
     rows = content.get("cell", [])
     if not isinstance(rows, list) or not rows:
-        raise ScenarioError(file, "cell", "at least one table [[cell]] is needed")
+        raise ScenarioError(file, "cell", "expected at least one table [[cell]]")
     cells = [_cell(Table(file, f"cell-{index + 1}", row), f"cell-{index + 1}")
              for index, row in enumerate(rows)]
     names = [cell.name for cell in cells]
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise ScenarioError(file, f"cell-{index + 1}.name", f"{name!r} is another cell's")
+            raise ScenarioError(file, f"cell-{index + 1}.name", f"{name!r} is used twice")
     return cells
 
 
@@ -68,8 +68,8 @@ def _cell(table: Table, title: str) -> Cell:
         water, table.choice("acid", ACIDS), _volume(table), _probes(table), recipe,
         table.choice("base", BASES) if table.has("base") else None, temp_c,
         _number(table, "target_ph", 4.5, 7.5, TARGET_PH),
-        _perhaps(table, "target_us_cm", 200.0, 5_000.0), _perhaps(table, "crop_m2", 0.0, 1_000.0),
-        _perhaps(table, "days", 0.1, 60.0), title,
+        _optional(table, "target_us_cm", 200.0, 5_000.0),
+        _optional(table, "crop_m2", 0.0, 1_000.0), _optional(table, "days", 0.1, 60.0), title,
         table.whole("seed", 1, 2**31) if table.has("seed") else None)
     table.finish()
     try:
@@ -86,11 +86,11 @@ def _number(
 ) -> float:
     value = table.take(key, (int, float), "a number", default)
     if not is_number(value) or not low <= value <= high:
-        raise table.error(key, f"{low:g} to {high:g} is needed, not {value!r}")
+        raise table.error(key, f"expected {low:g} to {high:g}, got {value!r}")
     return float(value)
 
 
-def _perhaps(table: Table, key: str, low: float, high: float) -> float | None:
+def _optional(table: Table, key: str, low: float, high: float) -> float | None:
     return _number(table, key, low, high) if table.has(key) else None
 
 
@@ -102,10 +102,10 @@ def _probes(table: Table) -> str | float:
     value = table.take("probe_age", (str, int, float), "fresh, aged or days", "fresh")
     if isinstance(value, str):
         if value not in PROBES:
-            raise table.error("probe_age", f"{value!r} is none of {', '.join(PROBES)}, nor days")
+            raise table.error("probe_age", f"expected {', '.join(PROBES)} or days, got {value!r}")
         return value
     if not is_number(value) or not 0 <= value <= 730:
-        raise table.error("probe_age", f"0 to 730 days are needed, not {value!r}")
+        raise table.error("probe_age", f"expected 0 to 730 days, got {value!r}")
     return float(value)
 
 
@@ -114,13 +114,13 @@ def _water(table: Table, temp_c: float) -> str | Ions:
     if isinstance(value, str):
         return _named(table, "water", value, WATERS)
     ions = _ions(table, "water", value, (*IONS, ALKALINITY))
-    carbon, said = ions.get("C"), ions.pop(ALKALINITY, None)
-    if said is None:
-        said = carbon or 0.0
+    carbon, alkalinity = ions.get("C"), ions.pop(ALKALINITY, None)
+    if alkalinity is None:
+        alkalinity = carbon or 0.0
     elif carbon is None:
-        ions["C"] = said
-    _balanced(table, "water", ions, said, "alkalinity")
-    _sane(table, "water", raw_ph(ions, temp_c=temp_c), _WATER_PH)
+        ions["C"] = alkalinity
+    _check_balance(table, "water", ions, alkalinity, "alkalinity")
+    _check_ph(table, "water", raw_ph(ions, temp_c=temp_c), _WATER_PH)
     return _in_order(ions)
 
 
@@ -131,9 +131,9 @@ def _recipe(table: Table, temp_c: float) -> str | Ions:
         return _named(table, "recipe", value, known)
     ions = _ions(table, "recipe", value, tuple(ION_CHARGES))
     if sum(ions.values()) < 1.0:
-        raise table.error("recipe", "less than 1 mmol/L in all is nothing to dose")
-    _balanced(table, "recipe", ions, 0.0, "nothing")
-    _sane(table, "recipe", raw_ph("ro", ions, temp_c), _RECIPE_PH)
+        raise table.error("recipe", "expected at least 1 mmol/L in total")
+    _check_balance(table, "recipe", ions, 0.0, "expected")
+    _check_ph(table, "recipe", raw_ph("ro", ions, temp_c), _RECIPE_PH)
     try:
         nutrients(ions, 1.0)
     except ValueError as error:
@@ -143,33 +143,33 @@ def _recipe(table: Table, temp_c: float) -> str | Ions:
 
 def _named(table: Table, key: str, value: str, known: dict[str, Any]) -> str:
     if value not in known:
-        raise table.error(key, f"{value!r} is none of {', '.join(known)}, nor a table of ions")
+        raise table.error(key, f"{value!r} is not one of {', '.join(known)}, or a table of ions")
     return value
 
 
 def _ions(table: Table, key: str, row: dict[str, Any], known: tuple[str, ...]) -> Ions:
     for ion, amount in row.items():
         if ion not in known:
-            raise table.error(f"{key}.{ion}", f"is none of {', '.join(known)}")
-        if not is_number(amount) or not 0.0 <= amount <= MOST_MMOL_L:
+            raise table.error(f"{key}.{ion}", f"is not one of {', '.join(known)}")
+        if not is_number(amount) or not 0.0 <= amount <= MAX_MMOL_L:
             raise table.error(f"{key}.{ion}",
-                              f"0 to {MOST_MMOL_L:g} mmol/L is needed, not {amount!r}")
+                              f"expected 0 to {MAX_MMOL_L:g} mmol/L, got {amount!r}")
     return {ion: float(amount) for ion, amount in row.items()}
 
 
-def _balanced(table: Table, key: str, ions: Ions, said_meq_l: float, what: str) -> None:
-    off = alkalinity_meq_l(ions) - said_meq_l
-    charges = said_meq_l + sum(abs(charge) * ions.get(ion, 0.0)
-                               for ion, charge in ION_CHARGES.items())
+def _check_balance(table: Table, key: str, ions: Ions, given_meq_l: float, name: str) -> None:
+    off = alkalinity_meq_l(ions) - given_meq_l
+    charges = given_meq_l + sum(abs(charge) * ions.get(ion, 0.0)
+                                for ion, charge in ION_CHARGES.items())
     if abs(off) > max(_UNBALANCED_MEQ_L, _UNBALANCED_RATIO * charges):
         raise table.error(key, f"the charges do not balance: cations less anions are "
-                               f"{off + said_meq_l:.2f} meq/l, {what} is {said_meq_l:.2f}")
+                               f"{off + given_meq_l:.2f} meq/l, {name} {given_meq_l:.2f}")
 
 
-def _sane(table: Table, key: str, ph: float, within: tuple[float, float]) -> None:
+def _check_ph(table: Table, key: str, ph: float, within: tuple[float, float]) -> None:
     if not within[0] <= ph <= within[1]:
-        raise table.error(key, f"as given it would be at pH {ph:.1f}, not {within[0]:g} to "
-                               f"{within[1]:g}: something is missing or wrong")
+        raise table.error(key, f"its pH would be {ph:.1f}, outside {within[0]:g} to "
+                               f"{within[1]:g}: check for missing or wrong ions")
 
 
 def _in_order(ions: Ions) -> Ions:

@@ -1,9 +1,8 @@
-"""The cells of the scoreboard: water, acid, volume and probes, and what is known at commissioning.
+"""The cells of the scoreboard: water, acid, volume and probes, and the results of commissioning.
 
-Every cell is one greenhouse of the twin (plant.py), filled fresh with nutrient solution at four
-fifths of its strength and at the pH the water then has. Crop, air, pumps, circulation and tap
-grow with the volume, so that a cell of 1,000 litres is ten of 100 litres and no other garden.
-The matrix is here; cells of a user's own come from a file (score_file.py). CPython only.
+Every cell is one simulated greenhouse with a fresh fill of nutrient solution at 80 % strength and
+the resulting pH. Crop, air, pumps, circulation and tap scale with the volume, so that a cell of
+1,000 litres behaves like ten of 100 litres. case_file.py reads custom cells. CPython only.
 """
 
 from __future__ import annotations
@@ -27,19 +26,19 @@ TEMP_C = 20.0
 _COOLER_OUTSIDE_C, _COOLER_TAP_C = 1.0, 4.0  # than the water when it was filled
 TARGET_PH = 5.8
 BAND_PH = 0.2
-FRESH_FILL = 0.8  # of the recipe's strength
-DEPTH_MM = 200.0  # of every tank when it is full enough
+FRESH_FILL = 0.8  # of the strength of the recipe
+DEPTH_MM = 200.0  # of every full tank
 FILL_BELOW_MM = 2.0
 PUMP_ML_S_L = 0.02
-MOST_PUMP_ML_S = 20.0  # no node takes a stronger one: a larger tank has stronger nutrient instead
-NUTRIENT_TIMES = 100.0  # stock against recipe
+MAX_PUMP_ML_S = 20.0  # maximum of a node; a larger tank has stronger nutrient instead
+NUTRIENT_TIMES = 100.0  # strength of the stock relative to the recipe
 CROP_M2_L = 0.005
 EC_BAND_RATIO = 0.08
-MOST_STRENGTH = 3.0  # of a recipe
-MOST_ML_L = 50.0  # of acid or base in a litre
-LEAST_BAND_US_CM = 100.0
+MAX_STRENGTH = 3.0  # of a recipe
+MAX_ML_L = 50.0  # of acid or base per litre
+MIN_BAND_US_CM = 100.0
 
-# Who has hard water buys strong acid; who has a small tank of soft water dilutes what is sold.
+# Hard water needs strong acid; small tanks of soft water need diluted acid.
 _WEAK = {"h3po4": "h3po4_10pct", "hno3": "hno3_10pct"}
 _STRONG = {"h3po4": "h3po4_2.9M", "hno3": "hno3_2.9M"}
 _DILUTED = {"h3po4": "h3po4_0.25M", "hno3": "hno3_0.4M"}
@@ -47,12 +46,12 @@ _HARD_FROM_MEQ_L = 1.0  # of alkalinity
 _SMALL_BELOW_L = 20.0
 BASE, DILUTED_BASE = "khco3_1M", "khco3_0.25M"
 VOLUMES_L = (20, 100, 1_000)
-# Acid or base in a ml of stock, meq: at pH 5.8 phosphoric acid has given one proton.
+# Acid or base per ml of stock, meq: at pH 5.8 phosphoric acid has lost one proton.
 MEQ_ML = {
     name: row.get("K", 0.0) + row.get("P", 0.0) + row.get("NO3", 0.0)
     for name, row in STOCKS.items() if not name.startswith(("nutrient", "water"))
 }
-# Both were calibrated on the first day. The aged one is slow, noisy and holds it badly.
+# Both are calibrated on the first day. The aged one is slow and noisy, and drifts.
 PROBES: Mapping[str, Mapping[str, float]] = {
     "fresh": {},
     "aged": {
@@ -61,9 +60,9 @@ PROBES: Mapping[str, Mapping[str, float]] = {
         "probe.ec.tau_s": 15.0, "probe.ec.noise_ratio": 0.004,
     },
 }
-AGED_DAYS = 365.0  # in between, and beyond, each parameter lies on the straight line
+AGED_DAYS = 365.0  # age of "aged" probes; parameters are linear in age
 
-# With phosphate as KH2PO4 has it. What is left is what bicarbonate balances in a water.
+# With phosphate as H2PO4-. In a water, bicarbonate balances the remainder.
 ION_CHARGES = {"K": 1, "Na": 1, "NH4": 1, "Ca": 2, "Mg": 2, "NO3": -1, "Cl": -1, "SO4": -2,
                "P": -1}
 
@@ -80,7 +79,7 @@ class TooWeakError(ValueError):
 
 @dataclass(frozen=True)
 class Titration:
-    """What a grower finds at commissioning, with the stock that is in the bottles."""
+    """Results of commissioning, with the stocks in the bottles."""
 
     acid_ml_per_ph: float
     base_ml_per_ph: float
@@ -91,10 +90,10 @@ class Titration:
 class Cell:
     """One greenhouse of the scoreboard. A water or recipe is a name or its ions.
 
-    `acid` is h3po4 or hno3, as strong as water and volume ask for, or a stock of water.py, as
-    `base` is, None as strong as that. `probes` is fresh, aged or an age in days. `ec_us_cm` None
-    is the EC of the whole recipe, `crop_m2` None a crop that goes with the volume, `days` None as
-    long as the board runs. `drawn` is its seed, None one made of the name.
+    `acid` is h3po4 or hno3, whose strength then suits water and volume, or a stock of water.py;
+    `base` is a stock, None for a suitable one. `probes` is fresh, aged or an age in days.
+    `ec_us_cm` None is the EC of the full recipe, `crop_m2` None a crop by volume, `days` None the
+    length of the board. `drawn` is the seed, None for one derived from the name.
     """
 
     water: str | Ions
@@ -113,12 +112,12 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Its name, such as ro-h3po4-20-fresh."""
+        """The name, such as ro-h3po4-20-fresh."""
         return self.title or f"{self.water}-{self.acid}-{self.volume_l:g}-{self.probes}"
 
     @property
     def seed(self) -> int:
-        """What draws weather, noise and pump errors: the same for every policy."""
+        """Seed of weather, noise and pump errors: the same for every policy."""
         if self.drawn is not None:
             return self.drawn
         return 1 + sum(ord(char) * (index + 1) for index, char in enumerate(self.name))
@@ -131,7 +130,7 @@ class Cell:
             acids = _STRONG
         elif self.volume_l < _SMALL_BELOW_L:
             acids, base = _DILUTED, DILUTED_BASE
-        times = NUTRIENT_TIMES * max(1.0, PUMP_ML_S_L * self.volume_l / MOST_PUMP_ML_S)
+        times = NUTRIENT_TIMES * max(1.0, PUMP_ML_S_L * self.volume_l / MAX_PUMP_ML_S)
         nutrient_a: str | Ions = "nutrient_a"
         nutrient_b: str | Ions = "nutrient_b"
         if self.recipe != RECIPE or times != NUTRIENT_TIMES:
@@ -143,40 +142,40 @@ class Cell:
 
     @property
     def pump_ml_s(self) -> float:
-        """What each dosing pump gives."""
-        return min(PUMP_ML_S_L * self.volume_l, MOST_PUMP_ML_S)
+        """Flow of each dosing pump, ml/s."""
+        return min(PUMP_ML_S_L * self.volume_l, MAX_PUMP_ML_S)
 
     @property
     def probe_params(self) -> dict[str, float]:
-        """What its probes have other than new ones."""
+        """Probe parameters that differ from the defaults."""
         if isinstance(self.probes, str):
             return dict(PROBES[self.probes])
         share, found = self.probes / AGED_DAYS, {}
         for key, aged in PROBES["aged"].items():
-            _, kind, what = key.split(".")
-            fresh = DEFAULTS[kind][what]
+            _, kind, name = key.split(".")
+            fresh = DEFAULTS[kind][name]
             found[key] = fresh + (aged - fresh) * share
         return found
 
     @cached_property
     def strength(self) -> float:
-        """The strength of the recipe that has the target EC. ValueError where none has."""
+        """The strength of the recipe for the target EC. Raises ValueError if there is none."""
         if self.ec_us_cm is None:
             return 1.0
-        low, high = 0.0, MOST_STRENGTH
+        low, high = 0.0, MAX_STRENGTH
         for _ in range(40):
             middle = 0.5 * (low + high)
             is_above = self._ec_us_cm(middle) > self.ec_us_cm
             low, high = (low, middle) if is_above else (middle, high)
-        if not 0.01 < high < 0.99 * MOST_STRENGTH:
-            raise ValueError(f"no strength of the recipe has {self.ec_us_cm:g} uS/cm: at none it "
-                             f"is {self._ec_us_cm(0.0):.0f}, at {MOST_STRENGTH:g} times "
-                             f"{self._ec_us_cm(MOST_STRENGTH):.0f}")
+        if not 0.01 < high < 0.99 * MAX_STRENGTH:
+            raise ValueError(f"no strength of the recipe has {self.ec_us_cm:g} uS/cm: it is "
+                             f"{self._ec_us_cm(0.0):.0f} at strength 0 and "
+                             f"{self._ec_us_cm(MAX_STRENGTH):.0f} at {MAX_STRENGTH:g}")
         return high
 
     @cached_property
     def target_us_cm(self) -> float:
-        """The EC of this water with the whole recipe, brought to the target pH in air."""
+        """The target EC, by default that of the full recipe at the target pH in air."""
         if self.ec_us_cm is not None:
             return self.ec_us_cm
         return 10.0 * float(round(self._ec_us_cm(1.0) / 10.0))
@@ -188,8 +187,8 @@ class Cell:
 
     @property
     def band_us_cm(self) -> float:
-        """How far the true EC may be from its target."""
-        return max(LEAST_BAND_US_CM, EC_BAND_RATIO * self.target_us_cm)
+        """Allowed difference of the true EC from its target, uS/cm."""
+        return max(MIN_BAND_US_CM, EC_BAND_RATIO * self.target_us_cm)
 
     @cached_property
     def fill_ph(self) -> float:
@@ -198,19 +197,19 @@ class Cell:
 
     @cached_property
     def titration(self) -> Titration:
-        """Titrate the fresh fill, closed, from where it stands to the target (or half a pH).
+        """Titration of the fresh fill, closed, from its pH to the target (or over half a pH).
 
-        Raises TooWeakError where no dose of its acid or base reaches that.
+        Raises TooWeakError if no dose of its acid or base reaches that.
         """
         molal = self.solution(FRESH_FILL * self.strength)
-        stands, target = self.fill_ph, self.target_ph
+        fill_ph, target = self.fill_ph, self.target_ph
         at_target = _with(molal, self, _ml_to_ph(molal, self, target, None))
-        if stands > target + 0.3:
-            down = _ml_to_ph(molal, self, target, None) / (stands - target)
+        if fill_ph > target + 0.3:
+            down = _ml_to_ph(molal, self, target, None) / (fill_ph - target)
         else:
             down = _ml_to_ph(at_target, self, target - 0.5, None) / 0.5
-        if stands < target - 0.3:
-            up = _ml_to_ph(molal, self, target, None) / (stands - target)
+        if fill_ph < target - 0.3:
+            up = _ml_to_ph(molal, self, target, None) / (fill_ph - target)
         else:
             up = -_ml_to_ph(at_target, self, target + 0.5, None) / 0.5
         fed = [a + b + c for a, b, c in zip(
@@ -222,13 +221,13 @@ class Cell:
         return Titration(abs(down) * litres, abs(up) * litres, litres * 100.0 / rise)
 
     def solution(self, strength: float) -> list[float]:
-        """Return its water with so much of its recipe, mol/kg."""
+        """Return the water with the recipe at `strength`, mol/kg."""
         raw = amounts(WATERS, self.water, 1e-3)
         salts = amounts(RECIPES, self.recipe, strength * 1e-3)
         return [a + b for a, b in zip(raw, salts, strict=True)]
 
     def plant(self) -> dict[str, Any]:
-        """Return the parameters of its twin."""
+        """Return the plant parameters of the twin."""
         litres = float(self.volume_l)
         usual_m2 = CROP_M2_L * litres
         area_m2 = usual_m2 if self.crop_m2 is None else self.crop_m2
@@ -256,24 +255,24 @@ class Cell:
 
 
 def alkalinity_meq_l(water: str | Ions) -> float:
-    """Return the bases of a raw water: what its charges leave for bicarbonate."""
+    """Return the alkalinity of a raw water by its charges, meq/L."""
     ions = water if isinstance(water, dict) else WATERS[water]
     return sum(charge * ions.get(ion, 0.0) for ion, charge in ION_CHARGES.items())
 
 
 def nutrients(recipe: str | Ions, times: float) -> tuple[Ions, Ions]:
-    """Return stocks A and B, mol/L: equal ml of both bring a recipe `times` diluted.
+    """Return stocks A and B, mol/L, at `times` the recipe, dosed in equal volumes.
 
-    A has all calcium and no sulfate or phosphate: nitrates (and chlorides) of calcium, of
-    ammonium, and of potassium with half of what nitrate is left. ValueError where the calcium
-    has too little nitrate and chloride.
+    A has all calcium and no sulfate or phosphate: nitrates (and chlorides) of calcium, ammonium,
+    and potassium with half of the remaining nitrate. Raises ValueError if there is too little
+    nitrate and chloride for the calcium.
     """
     whole = recipe if isinstance(recipe, dict) else RECIPES[recipe]
     anions = whole.get("NO3", 0.0) + whole.get("Cl", 0.0)
     left = anions - 2.0 * whole.get("Ca", 0.0)
     if left < 0.0:
         raise ValueError(f"{whole['Ca']:g} mmol/L Ca needs {2.0 * whole['Ca']:g} of NO3 and Cl "
-                         f"to be dissolved apart from SO4 and P; there are {anions:g}")
+                         f"in a stock without SO4 and P; there are {anions:g}")
     ammonium = min(whole.get("NH4", 0.0), left)
     potassium = min(whole.get("K", 0.0), 0.5 * (left - ammonium))
     in_a = {"Ca": whole.get("Ca", 0.0), "NH4": ammonium, "K": potassium}
@@ -297,10 +296,11 @@ def all_cells() -> list[Cell]:
     ]
 
 
-def chosen(wanted: str | None) -> list[Cell]:
-    """Return the cells of `wanted`: None all, a number so many spread over all, else patterns.
+def select(wanted: str | None) -> list[Cell]:
+    """Return cells: all for None, evenly spread ones for a number, else those that match.
 
-    Patterns are shell patterns of names with commas between. Raises ValueError for no cell.
+    `wanted` then holds shell patterns of names, separated by commas. Raises ValueError if no cell
+    matches.
     """
     cells = all_cells()
     if wanted is None:
@@ -308,17 +308,17 @@ def chosen(wanted: str | None) -> list[Cell]:
     if wanted.isdigit():
         count = min(int(wanted), len(cells))
         if count < 1:
-            raise ValueError("cells: at least one is needed")
+            raise ValueError("cells: expected at least 1")
         return [cells[index * len(cells) // count] for index in range(count)]
     patterns = [part.strip() for part in wanted.split(",")]
     found = [cell for cell in cells if any(fnmatch(cell.name, part) for part in patterns)]
     if not found:
-        raise ValueError(f"cells: none is named {wanted}; the first is {cells[0].name}")
+        raise ValueError(f"cells: no name matches {wanted}; a valid name is {cells[0].name}")
     return found
 
 
 def raw_ph(water: str | Ions, recipe: str | Ions = "none", temp_c: float = TEMP_C) -> float:
-    """Return the pH of a water with a recipe, as its ions say, closed."""
+    """Return the pH of a water with a recipe, computed from its ions, closed."""
     return float(_solve(Cell(water, "h3po4", 100.0, "fresh", recipe, temp_c=temp_c).solution(1.0),
                         temp_c, None).ph)
 
@@ -332,21 +332,21 @@ def _solve(molal: list[float], temp_c: float, gas_atm: float | None) -> Any:
 
 
 def _with(molal: list[float], cell: Cell, ml_l: float) -> list[float]:
-    """Return the solution with `ml_l` of acid, or of base where it is below zero."""
+    """Return the solution with `ml_l` of acid, or of base if negative."""
     stock = cell.stocks["ph_down" if ml_l > 0.0 else "ph_up"]
     brought = amounts(STOCKS, stock, 1e-3 * abs(ml_l))
     return [a + b for a, b in zip(molal, brought, strict=True)]
 
 
 def _ml_to_ph(molal: list[float], cell: Cell, ph: float, gas_atm: float | None) -> float:
-    """Return the ml of acid in a litre to `ph`, below zero of base. TooWeakError beyond 50."""
-    low, high = -MOST_ML_L, MOST_ML_L
+    """Return the ml/l of acid to reach `ph`, negative for base. Raises TooWeakError above 50."""
+    low, high = -MAX_ML_L, MAX_ML_L
     for _ in range(60):
         middle = 0.5 * (low + high)
         is_above = _solve(_with(molal, cell, middle), cell.temp_c, gas_atm).ph > ph
         low, high = (middle, high) if is_above else (low, middle)
-    if abs(high) > 0.99 * MOST_ML_L:
+    if abs(high) > 0.99 * MAX_ML_L:
         side, bottle = ("acid", "ph_down") if high > 0.0 else ("base", "ph_up")
         stock = cell.stocks[bottle]
-        raise TooWeakError(side, f"{MOST_ML_L:g} ml/l of {stock} do not bring it to pH {ph:.2f}")
+        raise TooWeakError(side, f"{MAX_ML_L:g} ml/l of {stock} do not reach pH {ph:.2f}")
     return high

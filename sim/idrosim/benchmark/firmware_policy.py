@@ -1,9 +1,8 @@
-"""Our own policy on the scoreboard: the loops, the control and the safety gate of the firmware.
+"""The firmware as a policy of the scoreboard: its control cycle and its safety gate.
 
-Nothing of it is written again: idro.app.control_cycle decides, idro.control judges the readings
-and chooses the dose, idro.safety checks, charges and gives it. Only the parts, the pins, the flash
-and the clock are stood in for. This is the one file of the simulator that imports the firmware; no
-simulated device does. CPython only.
+The code is the firmware's own: idro.app.control_cycle decides, idro.control checks the readings
+and chooses the dose, idro.safety checks, charges and gives it. Only parts, pins, flash and clock
+are simulated. This is the only file of the simulator that imports the firmware. CPython only.
 """
 
 from __future__ import annotations
@@ -12,8 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from idro.app.control_cycle import ControlCycle
+from idro.app.control_cycle import ControlContext, ControlCycle
 from idro.app.correction_task import CorrectionTask
+from idro.app.dosing_cycle import DosingCycle
+from idro.app.event_log import EventLog
 from idro.app.overrides import Overrides
 from idro.app.persistent_state import PersistentState
 from idro.app.sampling import Sampler
@@ -25,51 +26,57 @@ from idro.safety.gate import Gate
 from idro.safety.ledger import Ledger
 from idro.safety.outputs import Output
 from idrosim.benchmark.cases import DEPTH_MM, Cell
-from idrosim.benchmark.peer_policies import DEADBAND_PH, DEADBAND_US_CM, Doses, Seen, Wish
+from idrosim.benchmark.peer_policies import (
+    DEADBAND_PH,
+    DEADBAND_US_CM,
+    Doses,
+    PolicySetup,
+    Readings,
+)
 
 NAME = "idroserra"
 _QUANTITIES = ("ph", "ec_us_cm", "level_mm")
-# A fresh fill this far off is corrected by hand, and again where it comes to be this far off
-# before the grower goes home.
-_LEFT_ALONE_PH, _CORRECTED_PH = 0.3, 0.15
+# The grower corrects a fresh fill that is further off than the first limit, and again beyond the
+# second, until leaving.
+_FIRST_CORRECTION_PH, _NEXT_CORRECTION_PH = 0.3, 0.15
 _GROWER_LEAVES_S = 3.0 * 3_600.0
-_BURST_UV = 1_000  # how wide a burst of a living probe is
+_BURST_UV = 1_000  # spread of a burst of samples of a working probe
 
 
 class TooStrongError(ValueError):
-    """A setting would be below its range. `key` names it."""
+    """A setting would be below its range. `key` is its name."""
 
     def __init__(self, key: str, why: str) -> None:
         super().__init__(why)
         self.key = key
 
 
-def settings_of(cell: Cell, wish: Wish, every_s: float) -> dict[str, Any]:
-    """Return the settings that commissioning leaves: the node's own check has passed them.
+def settings_of(cell: Cell, setup: PolicySetup, every_s: float) -> dict[str, Any]:
+    """Return the settings after commissioning, checked by the firmware.
 
-    Raises TooStrongError where a dose would be too small for a node's settings.
+    Raises TooStrongError if a dose would be below the range of a setting.
     """
     flow = SETTINGS["doser.ul_per_s"]
     checked: dict[str, Any] = settings.check({
-        "dosing.enabled": True, "ph.target": wish.target_ph, "ph.deadband": DEADBAND_PH,
-        "ph.down_ul_per_ph": _whole("ph.down_ul_per_ph", 1e3 * wish.acid_ml_per_ph),
-        "ph.up_ul_per_ph": _whole("ph.up_ul_per_ph", 1e3 * wish.base_ml_per_ph),
-        "ec.target_us_cm": round(wish.target_us_cm), "ec.deadband_us_cm": round(DEADBAND_US_CM),
-        "ec.ul_per_100_us_cm": _whole(
-            "ec.ul_per_100_us_cm", 1e3 * wish.nutrient_ml_per_100_us_cm),
-        "reservoir.area_cm2": _whole("reservoir.area_cm2", 1e4 * cell.volume_l / DEPTH_MM),
+        "dosing.enabled": True, "ph.target": setup.target_ph, "ph.deadband": DEADBAND_PH,
+        "ph.down_ul_per_ph": _setting("ph.down_ul_per_ph", 1e3 * setup.acid_ml_per_ph),
+        "ph.up_ul_per_ph": _setting("ph.up_ul_per_ph", 1e3 * setup.base_ml_per_ph),
+        "ec.target_us_cm": round(setup.target_us_cm), "ec.deadband_us_cm": round(DEADBAND_US_CM),
+        "ec.ul_per_100_us_cm": _setting(
+            "ec.ul_per_100_us_cm", 1e3 * setup.nutrient_ml_per_100_us_cm),
+        "reservoir.area_cm2": _setting("reservoir.area_cm2", 1e4 * cell.volume_l / DEPTH_MM),
         "level.target_mm": round(DEPTH_MM), "sample.every_ms": round(1e3 * every_s),
         "doser.ul_per_s": min(flow.high, round(1e3 * cell.pump_ml_s)),
     })
     return checked
 
 
-def _whole(key: str, value: float) -> int:
-    """Return a setting, the most of its range where `value` is more: that only doses less."""
+def _setting(key: str, value: float) -> int:
+    """Return the rounded setting, limited to its maximum, which only doses less."""
     row = SETTINGS[key]
     if value < row.low:
-        raise TooStrongError(key, f"{key} would be {value:.0f} {row.unit}, a node takes {row.low} "
-                              "at the least: the stock is too strong for this water")
+        raise TooStrongError(key, f"{key} would be {value:.0f} {row.unit}, the minimum is "
+                                  f"{row.low}: the stock is too strong for this water")
     return int(min(round(value), row.high))
 
 
@@ -87,7 +94,7 @@ class _Clock:
         return None
 
     def start_day_at(self, second_of_day: int) -> None:
-        raise AssertionError("nothing was kept")
+        raise AssertionError("there is no saved time of day")
 
 
 class _Memory:
@@ -106,8 +113,8 @@ class _Memory:
         self._values.update(values)
 
 
-class _Part:
-    """A part that reads what the probe says."""
+class _SimulatedPart:
+    """A part that returns the reading of the probe."""
 
     spread_uv = _BURST_UV
 
@@ -118,8 +125,8 @@ class _Part:
         return {self.quantity: self.value}
 
 
-class _Load:
-    """What hangs at an output: a driver that keeps its time and does what it is told."""
+class _SimulatedLoad:
+    """A driver of an output that records its on-time."""
 
     def __init__(self, clock: _Clock) -> None:
         self._clock, self._from_ms, self._until_ms = clock, 0, 0
@@ -141,8 +148,8 @@ class _Load:
         return ran_ms
 
 
-class _Doses:
-    """Keeps the one dose that the loops asked for until they are done with their cycle."""
+class _DoseQueue:
+    """Holds the dose requested by the control cycle until the end of the cycle."""
 
     def __init__(self) -> None:
         self.job: tuple[Any, ...] | None = None
@@ -156,7 +163,7 @@ class _Doses:
 
 
 class _Button:
-    """Somebody stands at the tank and presses whenever the node is ready."""
+    """A button that is pressed whenever the node is ready."""
 
     def was_pressed(self) -> bool:
         return True
@@ -165,81 +172,91 @@ class _Button:
         return
 
 
-class _Settings:
-    def __init__(self, values: dict[str, Any]) -> None:
-        self.values = values
+class _Outbox:
+    """Holds events only."""
 
-
-class Ours:
-    """One node's loops and gate. `events` holds what it told, `valve_is_open` what it fills."""
-
-    granted_pct = 100
-
-    def __init__(self, cell: Cell, wish: Wish, every_s: float) -> None:
-        self._flow_ml_s = cell.pump_ml_s
-        self.settings = _Settings(settings_of(cell, wish, every_s))
-        self.clock = _Clock()
+    def __init__(self) -> None:
         self.events: list[tuple[int, str, dict[str, Any]]] = []
-        self._parts = [_Part(quantity) for quantity in _QUANTITIES]
+
+    def append_event(self, at_ms: int, kind: str, detail: dict[str, Any]) -> None:
+        self.events.append((at_ms, kind, detail))
+
+
+class FirmwarePolicy:
+    """Control cycle and gate of one node. `events` are those it recorded."""
+
+    def __init__(self, cell: Cell, setup: PolicySetup, every_s: float) -> None:
+        self._flow_ml_s = cell.pump_ml_s
+        values = settings_of(cell, setup, every_s)
+        self.clock = _Clock()
+        log = EventLog(self.clock)
+        outbox = _Outbox()
+        log.open(outbox)
+        self.events = outbox.events
+        self._parts = [_SimulatedPart(quantity) for quantity in _QUANTITIES]
         sensors = [
             ({"source": "reservoir", "measures": [part.quantity]}, part) for part in self._parts
         ]
-        self.sampler = Sampler(sensors, self.clock, self.record)
+        self.sampler = Sampler(sensors, self.clock, log.record)
         self.outputs = {
-            name: Output(name, "doser", _Load(self.clock), limits.DOSE_ON_MS)
+            name: Output(name, "doser", _SimulatedLoad(self.clock), limits.DOSE_ON_MS)
             for name in limits.DOSERS
         }
         for name in (limits.CIRCULATION, limits.FILL):
-            self.outputs[name] = Output(name, "switch", _Load(self.clock), 900_000)
-        self.kept = PersistentState(_Memory(), _Memory(), self.clock)
+            self.outputs[name] = Output(name, "switch", _SimulatedLoad(self.clock), 900_000)
+        persistent = PersistentState(_Memory(), _Memory(), self.clock)
         self._folder = tempfile.TemporaryDirectory(prefix="idroserra-score-")
         paths = tuple(str(Path(self._folder.name) / name) for name in ("ledger.a", "ledger.b"))
-        ledger = Ledger(paths, self.kept.chain_ms, False)
-        in_force = limits.derive(self.settings.values, int(cell.volume_l))
-        self.gate = Gate(self.outputs, ledger, in_force, self.clock, self.record)
-        self.overrides = Overrides(self.clock)
-        self.doses = _Doses()
-        self.correction = CorrectionTask(self, _Button())
-        self.loops = ControlCycle(self)
-        self._wish = wish
-        self._doser: str | None = None  # what the grower corrects with
-
-    def record(self, kind: str, detail: dict[str, Any]) -> None:
-        """Take what the node tells."""
-        self.events.append((self.clock.at_ms, kind, detail))
+        ledger = Ledger(paths, persistent.chain_ms, False)
+        active = limits.derive(values, int(cell.volume_l))
+        self.gate = Gate(self.outputs, ledger, active, self.clock, log.record)
+        overrides = Overrides(self.clock, self.gate, self.sampler.readings)
+        self.doses = _DoseQueue()
+        context = ControlContext(
+            self.clock, values, self.sampler, self.gate, self.outputs, log)
+        dosing_cycle = DosingCycle(
+            context, doses=self.doses, persistent=persistent, granted_pct=100)
+        self.correction = CorrectionTask(
+            context, button=_Button(), doses=self.doses, beat=_beat,
+            on_given=dosing_cycle.given_by_hand)
+        self.control = ControlCycle(
+            context, overrides=overrides, dosing_cycle=dosing_cycle,
+            correction=self.correction, beat=_beat)
+        self._setup = setup
+        self._doser: str | None = None  # of the grower's corrections
 
     @property
     def valve_is_open(self) -> bool:
-        """Whether the node fills up."""
+        """True while the node fills the tank."""
         return bool(self.outputs[limits.FILL].driver.is_on)
 
-    def _correct(self, seen: Seen) -> None:
-        """Let the grower correct the fresh fill, and once more what was left of it."""
-        wish = self._wish
-        off_ph = seen.ph - wish.target_ph
-        is_far = abs(off_ph) > (_LEFT_ALONE_PH if self._doser is None else _CORRECTED_PH)
-        if not self.correction.is_open and is_far and seen.at_s < _GROWER_LEAVES_S:
-            doser, ml_per_ph = "ph_down", wish.acid_ml_per_ph
+    def _correct(self, readings: Readings) -> None:
+        """Let the grower correct the fresh fill, and then any remaining difference."""
+        setup = self._setup
+        off_ph = readings.ph - setup.target_ph
+        limit_ph = _FIRST_CORRECTION_PH if self._doser is None else _NEXT_CORRECTION_PH
+        is_far = abs(off_ph) > limit_ph
+        if not self.correction.is_open and is_far and readings.at_s < _GROWER_LEAVES_S:
+            doser, ml_per_ph = "ph_down", setup.acid_ml_per_ph
             if off_ph < 0.0:
-                doser, ml_per_ph = "ph_up", wish.base_ml_per_ph
+                doser, ml_per_ph = "ph_up", setup.base_ml_per_ph
             if self._doser not in (None, doser):
                 return
             self._doser = doser
             volume_ul = max(1_000, round(1e3 * abs(off_ph) * ml_per_ph))
-            self.correction.begin(doser, round(1e3 * wish.target_ph), volume_ul, "grower")
-        self.correction.look()
+            self.correction.begin(doser, round(1e3 * setup.target_ph), volume_ul, "grower")
+        self.correction.poll()
 
-    def act(self, seen: Seen) -> Doses:
-        """Run one control cycle; return what the pumps were told to give, ml."""
-        self.clock.at_ms = max(self.clock.at_ms, round(1e3 * seen.at_s))
-        for part, value in zip(
-            self._parts, (seen.ph, round(seen.ec_us_cm), round(seen.level_mm)), strict=True
-        ):
+    def act(self, readings: Readings) -> Doses:
+        """Run one control cycle; return the doses given, ml."""
+        self.clock.at_ms = max(self.clock.at_ms, round(1e3 * readings.at_s))
+        values = readings.ph, round(readings.ec_us_cm), round(readings.level_mm)
+        for part, value in zip(self._parts, values, strict=True):
             part.value = value
-        _finish(self.sampler.cycle(self.loops.moved_by))
+        _finish(self.sampler.cycle(self.control.moved_by))
         self.gate.observe(self.sampler.readings)
-        self._correct(seen)
-        self.loops.cycle()
+        self._correct(readings)
+        self.control.cycle()
         job, self.doses.job = self.doses.job, None
         if job is None:
             return {}
@@ -257,8 +274,12 @@ class Ours:
         return {actuator: 1e-3 * (load.on_ms_total - before_ms) * self._flow_ml_s}
 
 
+def _beat(name: str, within_ms: int | None = None) -> None:
+    return
+
+
 def _finish(coroutine: Any) -> Any:
-    """Run what never waits for anything but the virtual clock."""
+    """Run a coroutine that waits only for the virtual clock."""
     try:
         coroutine.send(None)
     except StopIteration as done:

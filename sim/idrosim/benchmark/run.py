@@ -1,7 +1,7 @@
-"""Runs one dosing policy in one cell of the scoreboard, and says how the crop fared.
+"""Runs one dosing policy in one cell of the scoreboard, and measures the result.
 
-The twin is the scenarios' own plant.py on CPython, stepped as often as control looks. True values
-are judged, not measured ones. CPython only.
+The twin is the Plant of the scenarios on CPython, stepped at the control period. Measures use true
+values, not readings. CPython only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from idrosim.benchmark import firmware_policy
 from idrosim.benchmark.cases import BAND_PH, DEPTH_MM, FILL_BELOW_MM, MEQ_ML, TARGET_PH, Cell
-from idrosim.benchmark.peer_policies import PEERS, Policy, Seen, Wish
+from idrosim.benchmark.peer_policies import PEERS, Policy, PolicySetup, Readings
 from idrosim.greenhouse.chemistry import Solution
 from idrosim.greenhouse.equilibria import EquilibriaTable
 from idrosim.greenhouse.greenhouse import Plant
@@ -22,50 +22,50 @@ from idrosim.probes.water_probes import EcProbe, LevelProbe, PhProbe, nernst_slo
 STEP_S = 30.0
 DAY_S = 86_400.0
 POLICIES = (firmware_policy.NAME, *PEERS)
-LEAST = "least"
-_AFTER_S = 3_600.0  # what the water does so long after a dose is the dose's work
+LEAST_REAGENT = "least"
+_AFTER_S = 3_600.0  # overshoot within this time is attributed to a dose
 _LIGHT_HOURS, _LIGHT_LEVEL = (6.0, 22.0), 0.8
 _LEAST_EVERY_S, _LEAST_OFF_PH, _LEAST_OFF_US_CM = 300.0, 0.02, 10.0
-# Less than this in the week is nothing to compare with: a third of a pH in osmosis water.
+# Below this there is no reagent ratio: a third of a pH in reverse-osmosis water.
 _LEAST_MEQ_L = 0.06
 
 
 @dataclass
 class Measures:
-    """How one week in one cell went. None where there is nothing to measure."""
+    """Measures of one policy in one cell. None if there is nothing to measure."""
 
     cell: str
     policy: str
     target_ph: float = TARGET_PH
-    to_band_h: float | None = None  # until pH and EC were both within their bands
-    in_band_ratio: float | None = None  # of the time since then, both
-    ph_in_band_ratio: float | None = None  # since pH first was
+    to_band_h: float | None = None  # until pH and EC were both in band
+    in_band_ratio: float | None = None  # share of the time since then with both in band
+    ph_in_band_ratio: float | None = None  # since pH was first in band
     ec_in_band_ratio: float | None = None
-    over_ph: float = 0.0  # past the target within an hour of a dose that went that way
+    over_ph: float = 0.0  # beyond the target within an hour of a dose in that direction
     over_ms_cm: float = 0.0
     acid_meq: float = 0.0
     base_meq: float = 0.0
-    reagent_ratio: float | None = None  # acid and base against the least
+    reagent_ratio: float | None = None  # acid and base relative to the minimum
     doses: int = 0
-    worst_ph: float = TARGET_PH  # furthest off since it was within half of its band
-    lowest_ph: float = 14.0  # of the whole week
+    worst_ph: float = TARGET_PH  # furthest from the target since it was within half the band
+    lowest_ph: float = 14.0  # of the whole run
     worst_ms_cm: float = 0.0
     locked: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return the measures as plain data."""
         return asdict(self)
 
 
-def wish_of(cell: Cell) -> Wish:
-    """Return what every policy is told of a cell."""
+def setup_of(cell: Cell) -> PolicySetup:
+    """Return the setup of any policy for `cell`."""
     found = cell.titration
-    return Wish(cell.volume_l, cell.target_ph, cell.target_us_cm, found.acid_ml_per_ph,
+    return PolicySetup(cell.volume_l, cell.target_ph, cell.target_us_cm, found.acid_ml_per_ph,
                 found.base_ml_per_ph, found.nutrient_ml_per_100_us_cm)
 
 
-class _Greenhouse:
-    """The twin of a cell with its probes, its light and its tap."""
+class _SimulatedCell:
+    """The twin of a cell with its probes, light and tap."""
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
@@ -80,20 +80,20 @@ class _Greenhouse:
         self.ph, self.ec_us_cm = cell.target_ph, cell.target_us_cm  # true, of the bulk
 
     def order(self, doses: Any) -> None:
-        """Have the pumps give so many nominal ml from now on."""
+        """Add nominal ml to the pending volumes of the pumps."""
         for name, ml in doses.items():
             self._pending[name] += ml
 
-    def step(self) -> Seen:
-        """Advance by STEP_S; return what the probes say."""
-        plant, most_ml = self.plant, self.cell.pump_ml_s * STEP_S
+    def step(self) -> Readings:
+        """Advance by STEP_S; return the readings of the probes."""
+        plant, max_ml = self.plant, self.cell.pump_ml_s * STEP_S
         hour = self.at_s / 3_600.0 % 24.0
         plant.set_output(
             "light", _LIGHT_LEVEL if _LIGHT_HOURS[0] <= hour < _LIGHT_HOURS[1] else 0.0)
         for name, wanted_ml in self._pending.items():
-            ml = min(wanted_ml, most_ml)
+            ml = min(wanted_ml, max_ml)
             self._pending[name] = wanted_ml - ml
-            plant.set_output(name, ml / most_ml)
+            plant.set_output(name, ml / max_ml)
         plant.step(STEP_S)
         self.at_s += STEP_S
         around = plant.around()
@@ -102,12 +102,12 @@ class _Greenhouse:
             probe.step(STEP_S, around)
         self.ph, _, self.ec_us_cm = plant.reservoir.measure()
         temp_c = around["reservoir.temp_c"]
-        return Seen(
+        return Readings(
             self.at_s, 7.0 - self._ph.electrode_mv / nernst_slope_mv(temp_c),
             self._ec.kappa_us_cm / (1.0 + 0.02 * (temp_c - 25.0)), self._level.level_mm)
 
     def fill(self, level_mm: float) -> None:
-        """Open the tap below its level, close it when the tank is full enough."""
+        """Open the tap at a low level, close it at the full level."""
         if level_mm >= DEPTH_MM:
             self._is_filling = False
         elif level_mm < DEPTH_MM - FILL_BELOW_MM:
@@ -119,8 +119,8 @@ class _Greenhouse:
         self.plant.set_output("top_off", 1.0 if is_open else 0.0)
 
 
-class _Judge:
-    """Takes the truth of every step."""
+class _Scorer:
+    """Computes the measures from the true values of every step."""
 
     def __init__(self, cell: Cell, policy: str) -> None:
         self.found = Measures(cell.name, policy, cell.target_ph, worst_ph=cell.target_ph)
@@ -129,8 +129,8 @@ class _Judge:
         self._has_arrived = False
         self._acid_until_s = self._base_until_s = self._feed_until_s = -1.0
 
-    def dosed(self, doses: Any, at_s: float) -> None:
-        """Count what a policy began."""
+    def count_doses(self, doses: Any, at_s: float) -> None:
+        """Count the doses that a policy started."""
         for name, ml in doses.items():
             if ml <= 0.0:
                 continue
@@ -142,18 +142,18 @@ class _Judge:
             else:
                 self._feed_until_s = at_s + _AFTER_S
 
-    def look(self, ph: float, ec_us_cm: float, at_s: float) -> None:
-        """Judge one step by its true pH and EC."""
+    def observe(self, ph: float, ec_us_cm: float, at_s: float) -> None:
+        """Process the true pH and EC of one step."""
         found, cell, target_ph = self.found, self._cell, self._cell.target_ph
         off_us_cm = ec_us_cm - cell.target_us_cm
         inside = {"ph": abs(ph - target_ph) <= BAND_PH, "ec": abs(off_us_cm) <= cell.band_us_cm}
         inside["both"] = inside["ph"] and inside["ec"]
-        for what, is_in in inside.items():
-            steps = self._steps[what]
+        for quantity, is_in in inside.items():
+            steps = self._steps[quantity]
             if steps[1] or is_in:
                 steps[0] += is_in
                 steps[1] += 1
-                if what == "both" and found.to_band_h is None:
+                if quantity == "both" and found.to_band_h is None:
                     found.to_band_h = at_s / 3_600.0
         self._has_arrived |= abs(ph - target_ph) <= 0.5 * BAND_PH
         if self._has_arrived and abs(ph - target_ph) > abs(found.worst_ph - target_ph):
@@ -168,7 +168,7 @@ class _Judge:
         if at_s < self._feed_until_s:
             found.over_ms_cm = max(found.over_ms_cm, 1e-3 * off_us_cm)
 
-    def close(self, truth: Any, least_meq: float | None) -> Measures:
+    def result(self, truth: Any, least_meq: float | None) -> Measures:
         """Return the measures of the whole run."""
         found, stocks = self.found, self._cell.stocks
         found.ph_in_band_ratio = _ratio(self._steps["ph"])
@@ -187,51 +187,56 @@ def _ratio(steps: list[int]) -> float | None:
 
 def run(cell: Cell, policy: str, days: float, least_meq: float | None = None,
         trace: list[Any] | None = None) -> Measures:
-    """Let `policy` keep `cell` for `days`; `least_meq` is what `least` found for as long."""
-    house, wish = _Greenhouse(cell), wish_of(cell)
-    ours = firmware_policy.Ours(cell, wish, STEP_S) if policy == firmware_policy.NAME else None
-    actor: Policy = PEERS[policy](wish) if ours is None else ours
-    judge = _Judge(cell, policy)
+    """Run `policy` in `cell` for `days`; `least_meq` is the result of `least_reagent`, if known.
+
+    `trace` collects (readings, true pH, true EC, doses) of every step, then firmware events.
+    """
+    greenhouse, setup = _SimulatedCell(cell), setup_of(cell)
+    firmware = None
+    if policy == firmware_policy.NAME:
+        firmware = firmware_policy.FirmwarePolicy(cell, setup, STEP_S)
+    actor: Policy = PEERS[policy](setup) if firmware is None else firmware
+    scorer = _Scorer(cell, policy)
     for _ in range(round(days * DAY_S / STEP_S)):
-        seen = house.step()
-        judge.look(house.ph, house.ec_us_cm, seen.at_s)
-        doses = actor.act(seen)
+        readings = greenhouse.step()
+        scorer.observe(greenhouse.ph, greenhouse.ec_us_cm, readings.at_s)
+        doses = actor.act(readings)
         if doses:
-            house.order(doses)
-            judge.dosed(doses, seen.at_s)
-        if ours is None:
-            house.fill(seen.level_mm)
+            greenhouse.order(doses)
+            scorer.count_doses(doses, readings.at_s)
+        if firmware is None:
+            greenhouse.fill(readings.level_mm)
         else:
-            house.valve(ours.valve_is_open)
+            greenhouse.valve(firmware.valve_is_open)
         if trace is not None:
-            trace.append((seen, house.ph, house.ec_us_cm, doses))
-    found = judge.close(house.plant.truth(), least_meq)
-    if ours is not None:
-        found.locked = ours.gate.latch
+            trace.append((readings, greenhouse.ph, greenhouse.ec_us_cm, doses))
+    found = scorer.result(greenhouse.plant.truth(), least_meq)
+    if firmware is not None:
+        found.locked = firmware.gate.latch_reason
         if trace is not None:
-            trace.append(ours.events)
+            trace.append(firmware.events)
     return found
 
 
-def least(cell: Cell, days: float) -> tuple[float, float]:
-    """Return (acid, base) in meq that chemistry asks for at the least.
+def least_reagent(cell: Cell, days: float) -> tuple[float, float]:
+    """Return the minimum (acid, base) for `days`, meq.
 
-    Who knows the true water corrects it every five minutes, straight in the bulk and without
-    mixing: nutrient to the target EC, then just the acid or base that brings pH to its target.
-    Same crop, weather, tap and drift as everybody's; no reading errs and nothing overshoots.
+    An oracle with the true values corrects the bulk every five minutes, without mixing: nutrient
+    to the target EC, then the exact acid or base to the target pH. Crop, weather, tap and drift
+    are those of the other policies; there is no measurement error and no overshoot.
     """
-    house, knower = _Greenhouse(cell), _Knower(cell)
+    greenhouse, oracle = _SimulatedCell(cell), OraclePolicy(cell)
     every = round(_LEAST_EVERY_S / STEP_S)
     for step in range(round(days * DAY_S / STEP_S)):
-        seen = house.step()
-        house.fill(seen.level_mm)
+        readings = greenhouse.step()
+        greenhouse.fill(readings.level_mm)
         if step % every == 0:
-            knower.correct(house.plant.reservoir)
-    return knower.acid_meq, knower.base_meq
+            oracle.correct(greenhouse.plant.reservoir)
+    return oracle.acid_meq, oracle.base_meq
 
 
-class _Knower:
-    """Corrects a reservoir by exact chemistry."""
+class OraclePolicy:
+    """Corrects a reservoir exactly, by its true composition."""
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
@@ -239,7 +244,7 @@ class _Knower:
         self.acid_meq = self.base_meq = 0.0
 
     def correct(self, tank: Any) -> None:
-        """Bring EC up to its target and pH to its own."""
+        """Bring EC up to its target, then pH to its target."""
         cell = self._cell
         ph, _, ec_us_cm = tank.measure()
         lacks = cell.target_us_cm - ec_us_cm

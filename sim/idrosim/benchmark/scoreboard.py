@@ -1,7 +1,7 @@
-"""Runs the whole scoreboard: every policy in every cell, on all cores, resumed where it stopped.
+"""Runs the scoreboard: every policy in every cell, on all cores, with a result cache.
 
-Each finished week is a line of JSON in a file, under a digest of all code that it came from, so
-that an interrupted run goes on and a changed policy is run again. CPython only.
+Each result is a JSON line in the cache file, keyed by a digest of the code that it depends on, so
+an interrupted run resumes and a changed policy is run again. CPython only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import idro
 import idrosim
 from idrosim.benchmark import firmware_policy, run
 from idrosim.benchmark.cases import Cell
-from idrosim.benchmark.run import LEAST, Measures
+from idrosim.benchmark.run import LEAST_REAGENT, Measures
 
 Job = tuple[Cell, str, float, float | None]
 DAYS = 7.0
@@ -34,56 +34,56 @@ def run_all(
 ) -> list[Measures]:
     """Return the measures of every policy in every cell, in that order.
 
-    `days` None lets each cell have its own, or DAYS. Raises OSError where the file cannot be
-    written.
+    `days` None uses that of each cell, or DAYS. Raises OSError if the cache cannot be written.
     """
-    store = _Store(cache)
+    results = _ResultCache(cache)
     long = {cell.name: days or cell.days or DAYS for cell in cells}
     wanted = [(cell, policy) for cell in cells for policy in policies]
     total, done = len(cells) + len(wanted), 0
 
-    def tell() -> None:
+    def report() -> None:
         nonlocal done
         done += 1
         if on_done is not None:
             on_done(done, total)
 
     with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
-        least = _gather(pool, store, [(c, LEAST, long[c.name], None) for c in cells], tell)
-        found = _gather(pool, store, [
-            (cell, policy, long[cell.name], sum(least[cell.name, LEAST]))
-            for cell, policy in wanted], tell)
+        least = _gather(
+            pool, results, [(c, LEAST_REAGENT, long[c.name], None) for c in cells], report)
+        found = _gather(pool, results, [
+            (cell, policy, long[cell.name], sum(least[cell.name, LEAST_REAGENT]))
+            for cell, policy in wanted], report)
     return [Measures(**found[cell.name, policy]) for cell, policy in wanted]
 
 
 def _gather(
-    pool: ProcessPoolExecutor, store: _Store, jobs: list[Job], tell: Callable[[], None]
+    pool: ProcessPoolExecutor, results: _ResultCache, jobs: list[Job], report: Callable[[], None]
 ) -> dict[tuple[str, str], Any]:
     found, running = {}, {}
     for job in jobs:
-        known = store.get(job)
+        known = results.get(job)
         if known is None:
             running[pool.submit(_run, job)] = job
         else:
             found[job[0].name, job[1]] = known
-            tell()
+            report()
     for future in as_completed(running):
         job = running[future]
         found[job[0].name, job[1]] = future.result()
-        store.put(job, found[job[0].name, job[1]])
-        tell()
+        results.put(job, found[job[0].name, job[1]])
+        report()
     return found
 
 
 def _run(job: Job) -> Any:
     cell, policy, days, least_meq = job
-    if policy == LEAST:
-        return list(run.least(cell, days))
+    if policy == LEAST_REAGENT:
+        return list(run.least_reagent(cell, days))
     return run.run(cell, policy, days, least_meq).to_json()
 
 
-class _Store:
-    """The file of finished weeks."""
+class _ResultCache:
+    """The cache file of results."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -97,32 +97,32 @@ class _Store:
                 try:
                     key, value = json.loads(line)
                 except ValueError:
-                    continue  # the line that was being written when the run was broken off
+                    continue  # truncated when the run was interrupted
                 self._known[key] = value
 
     def get(self, job: Job) -> Any:
-        """Return what is known of a job, or None."""
+        """Return the cached result of a job, or None."""
         return self._known.get(self._key(job))
 
     def put(self, job: Job, value: Any) -> None:
-        """Keep the result of a job."""
+        """Append the result of a job."""
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([self._key(job), value]) + "\n")
 
     def _key(self, job: Job) -> str:
         cell, policy, days, _ = job
-        is_ours = policy == firmware_policy.NAME
-        if is_ours not in self._digests:
-            self._digests[is_ours] = _digest(is_ours)
-        return f"{cell!r} {policy} {days:g} {self._digests[is_ours]}"
+        is_firmware = policy == firmware_policy.NAME
+        if is_firmware not in self._digests:
+            self._digests[is_firmware] = _digest(is_firmware)
+        return f"{cell!r} {policy} {days:g} {self._digests[is_firmware]}"
 
 
-def _digest(is_ours: bool) -> str:
-    """Return a digest of the sources that make a result."""
+def _digest(is_firmware: bool) -> str:
+    """Return a digest of the sources that a result depends on."""
     here = Path(str(idrosim.__file__)).parent
     files = [file for pattern in _SIMULATED for file in sorted(here.glob(pattern))]
-    if is_ours:
+    if is_firmware:
         files.append(here / "benchmark" / "firmware_policy.py")
         files += sorted(Path(str(idro.__file__)).parent.rglob("*.py"))
     found = hashlib.sha256()

@@ -1,6 +1,6 @@
-"""The scoreboard as tables and as a picture, and what of it misses the aims.
+"""Tables and chart of the scoreboard, and the check of its aims.
 
-matplotlib draws and is loaded only when a picture is wanted. CPython only.
+matplotlib is imported only when a chart is drawn. CPython only.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from idrosim.benchmark.cases import BAND_PH, Cell
 from idrosim.benchmark.run import Measures
 
 IN_BAND, OVER_PH, OVER_MS_CM, REAGENT = 0.97, 0.10, 0.10, 1.10
-_LEGEND = ("A dot is one cell,", "the bar their median.", "Dashed: the aim.",
-           "Hollow: never in band.")
-_INK, _OURS, _PEER, _AIM = "#334155", "#15803d", "#94a3b8", "#dc2626"
+_LEGEND = ("Dot: one cell.", "Bar: median.", "Dashed: aim.", "Hollow: never in band.")
+_INK, _FIRMWARE, _PEER, _AIM = "#334155", "#15803d", "#94a3b8", "#dc2626"
 
 
 class Column(NamedTuple):
-    """One measure: its title, how to read it, its decimals, and which end is the worse one."""
+    """One measure: title, accessor, decimals, whether high values are worse, and its aim."""
 
     title: str
     read: Callable[[Measures], float | None]
@@ -46,7 +45,7 @@ def _percent(ratio: float | None) -> float | None:
     return None if ratio is None else 100.0 * ratio
 
 
-# The aims a program reads: the measure, its limit, whether more is better, decimals that count.
+# Aims in the JSON output: measure, limit, whether more is better, decimals for the comparison.
 AIMS = (
     ("in_band_ratio", IN_BAND, True, 6), ("over_ph", OVER_PH, False, 2),
     ("over_ms_cm", OVER_MS_CM, False, 2), ("reagent_ratio", REAGENT, False, 2),
@@ -54,10 +53,10 @@ AIMS = (
 
 
 def aims(found: Measures) -> list[dict[str, Any]]:
-    """Return each aim of a week: its limit, what was found, and whether that meets it.
+    """Return each aim of a week: its limit, the value, and whether the value meets it.
 
-    Where there is nothing to compare with, `found` is None and the aim is met; a week that was
-    never in band, or ended locked, misses an aim of its own.
+    A value of None meets the aim. A week that was never in band, or ended locked, misses a
+    separate aim.
     """
     rows = []
     for name, limit, is_more_better, decimals in AIMS:
@@ -72,7 +71,7 @@ def aims(found: Measures) -> list[dict[str, Any]]:
 
 
 def to_json(board: list[Measures], cells: list[Cell]) -> dict[str, Any]:
-    """Return a board as plain data: what each cell is, then its week under every policy."""
+    """Return a board as plain data: each cell, and its week under every policy."""
     weeks: dict[str, list[Measures]] = {}
     for week in board:
         weeks.setdefault(week.cell, []).append(week)
@@ -93,10 +92,10 @@ def to_json(board: list[Measures], cells: list[Cell]) -> dict[str, Any]:
 
 
 def misses(found: Measures) -> list[str]:
-    """Return what of the aims a week misses, in words."""
+    """Return the missed aims of a week as texts."""
     if found.to_band_h is None:
-        why = f", dosing was locked: {found.locked}" if found.locked else ""
-        return [f"never in band{why}"]
+        lock = f", dosing was locked: {found.locked}" if found.locked else ""
+        return [f"never in band{lock}"]
     texts = []
     if found.in_band_ratio is not None and found.in_band_ratio < IN_BAND:
         texts.append(f"{100 * found.in_band_ratio:.1f} % in band (pH "
@@ -107,7 +106,7 @@ def misses(found: Measures) -> list[str]:
     if round(found.over_ms_cm, 2) > OVER_MS_CM:
         texts.append(f"overshoot {found.over_ms_cm:.2f} mS/cm")
     if found.reagent_ratio is not None and round(found.reagent_ratio, 2) > REAGENT:
-        texts.append(f"{found.reagent_ratio:.2f} times the least reagent")
+        texts.append(f"{found.reagent_ratio:.2f} times the minimum reagent")
     if found.locked:
         texts.append(f"dosing was locked: {found.locked}")
     return texts
@@ -122,10 +121,9 @@ def by_policy(board: list[Measures]) -> dict[str, list[Measures]]:
 
 
 def summary(board: list[Measures]) -> list[list[str]]:
-    """Return one row a policy: cells that meet every aim, then median and worst of each measure.
+    """Return a row per policy: cells that meet every aim, then median and worst of each measure.
 
-    A cell that never came into its band counts as the worst of the hours; where there is nothing
-    to measure there is none.
+    A cell that was never in band counts as the worst of the hours.
     """
     rows = []
     for policy, weeks in by_policy(board).items():
@@ -138,14 +136,14 @@ def summary(board: list[Measures]) -> list[list[str]]:
     return rows
 
 
-RIVAL_TITLES = ("measure", "ours, worst", "best peer, worst", "peer", "ours, median",
-                "best peer, median", "peer")
+COMPARISON_TITLES = ("measure", "ours, worst", "best peer, worst", "peer", "ours, median",
+                     "best peer, median", "peer")
 
 
-def rivals(board: list[Measures]) -> list[list[str]]:
-    """Return one row a measure that concerns the crop: ours against whichever peer is best in it.
+def comparison(board: list[Measures]) -> list[list[str]]:
+    """Return a row per measure that affects the crop: our value and that of the best peer.
 
-    Worst is of all cells, and a cell that was never in band makes a policy no rival there.
+    Worst is over all cells; a policy with a cell that was never in band is not compared.
     """
     weeks = by_policy(board)
     ours = weeks.pop(firmware_policy.NAME, [])
@@ -193,19 +191,15 @@ SUMMARY_TITLES = ("policy", "cells good", *(column.title for column in COLUMNS))
 def _pair(column: Column, values: list[float], count: int) -> str:
     if not values:
         return "-"
-    worst = max(values) if column.is_high_worse else min(values)
-    text = f"{worst:.{column.decimals}f}"
+    text = _shown(column, max(values) if column.is_high_worse else min(values))
     if column.title == "hours to band" and len(values) < count:
         text = f"never in {count - len(values)}"
-    return f"{median(values):.{column.decimals}f} / {text}"
+    return f"{_shown(column, median(values))} / {text}"
 
 
 def row(week: Measures) -> list[str]:
     """Return one week as texts: cell, measures, misses."""
-    texts = []
-    for column in COLUMNS:
-        value = column.read(week)
-        texts.append("-" if value is None else f"{value:.{column.decimals}f}")
+    texts = [_shown(column, column.read(week)) for column in COLUMNS]
     return [week.cell, *texts, "; ".join(misses(week))]
 
 
@@ -213,14 +207,14 @@ ROW_TITLES = ("cell", *(column.title for column in COLUMNS), "misses")
 
 
 def table(titles: tuple[str, ...], rows: list[list[str]]) -> str:
-    """Return a Markdown table; all but the first column and one of misses stand right."""
+    """Return a Markdown table; all but the first column and "misses" are right-aligned."""
     rule = ["---"] + ["---:" if title != "misses" else "---" for title in titles[1:]]
     lines = ["| " + " | ".join(line) + " |" for line in (list(titles), rule, *rows)]
     return "\n".join(lines)
 
 
 def png(board: list[Measures]) -> bytes:
-    """Return the picture as a PNG file: a panel a measure, a dot a cell. Raises ImportError."""
+    """Return the chart as a PNG file: a panel per measure, a dot per cell. Raises ImportError."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -234,7 +228,7 @@ def png(board: list[Measures]) -> bytes:
         axes[7].annotate(text, (0.05, 0.9 - 0.09 * line), xycoords="axes fraction", color=_INK,
                          fontsize=9, annotation_clip=False).set_in_layout(False)
     buffer = BytesIO()
-    # Without a date or the library's name the same board gives the same file.
+    # Without date and library name the same board gives the same file.
     FigureCanvasAgg(figure)
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
@@ -243,7 +237,7 @@ def png(board: list[Measures]) -> bytes:
 def _panel(axis: Any, column: Column, weeks: dict[str, list[Measures]]) -> None:
     names = list(weeks)
     for place, name in enumerate(reversed(names)):
-        color = _OURS if name == firmware_policy.NAME else _PEER
+        color = _FIRMWARE if name == firmware_policy.NAME else _PEER
         values = [column.read(week) for week in weeks[name]]
         known = [value for value in values if value is not None]
         spread = [place + 0.5 * (index / max(1, len(values) - 1) - 0.5)

@@ -1,19 +1,19 @@
-"""The simulator's two clocks, in integer microseconds since the scenario began.
+"""The two clocks of the simulator, in integer microseconds since the start of the scenario.
 
-VirtualClock moves only when something waits or spends time, and fires every alarm at its exact
-microsecond on the way. LiveClock follows the wall and fires alarms when the firmware waits.
-Both run on MicroPython, where a small int holds 62 bits: no float, no wrap.
+VirtualClock advances only when something waits or spends time, and fires every alarm at its exact
+microsecond. LiveClock follows the wall clock and fires alarms when the firmware waits. A small int
+of MicroPython holds 62 bits: no float, no wrap.
 """
 
 FOREVER_US = 1 << 60
 
 
 class Alarms:
-    """Callbacks by due time, first in first out among equals."""
+    """Callbacks ordered by due time, first in first out among equals."""
 
     def __init__(self):
         self.next_due_us = FOREVER_US
-        self._pending = []  # [due_us, callback], the next one last
+        self._pending = []  # [due_us, callback], the next last
 
     def at(self, due_us, callback):
         """Call `callback()` at `due_us`. Returns a handle for `cancel`."""
@@ -27,7 +27,7 @@ class Alarms:
         return alarm
 
     def cancel(self, alarm):
-        """Forget an alarm; one that fired or was cancelled before is passed over."""
+        """Remove an alarm; one that has fired or was cancelled is ignored."""
         for index, other in enumerate(self._pending):
             if other is alarm:
                 self._pending.pop(index)
@@ -41,7 +41,7 @@ class Alarms:
 
 
 class VirtualClock(Alarms):
-    """Time that passes only here. `now_us` is an attribute, cheap to read."""
+    """Virtual time. `now_us` is a plain attribute for speed."""
 
     is_live = False
 
@@ -50,7 +50,7 @@ class VirtualClock(Alarms):
         self.now_us = now_us
 
     def advance_to(self, at_us):
-        """Move to `at_us`, firing what falls due on the way at its own time."""
+        """Advance to `at_us`; fire each alarm at its due time."""
         while self.next_due_us <= at_us:
             due_us, callback = self._take()
             if due_us > self.now_us:
@@ -60,7 +60,7 @@ class VirtualClock(Alarms):
             self.now_us = at_us
 
     def spend(self, duration_us):
-        """Let `duration_us` pass: what a bus transfer or a busy wait costs."""
+        """Advance by `duration_us`, the cost of a bus transfer or a busy wait."""
         at_us = self.now_us + duration_us
         if at_us < self.next_due_us:
             self.now_us = at_us
@@ -82,14 +82,14 @@ class LiveClock(Alarms):
 
     @property
     def now_us(self):
-        """Microseconds since the scenario began."""
+        """Microseconds since the start of the scenario."""
         return self._start_us + self._ticks_diff(self._ticks_us(), self._start_ticks)
 
     def run_due(self):
-        """Fire every alarm whose time has come."""
+        """Fire every alarm that is due."""
         while self.next_due_us <= self.now_us:
             self._take()[1]()
 
     def spend(self, duration_us):
-        """A bus transfer: the wall moves by itself, so only alarms are looked after."""
+        """Fire due alarms; wall time passes by itself."""
         self.run_due()

@@ -1,7 +1,7 @@
-"""How the parts of field_probes.py and the EZO circuits hang on a board: one builder a part.
+"""Builders that connect the parts of field_probes.py and EZO circuits to a board.
 
-A builder takes the Wiring and the board's entry, connects the part to its bus or pins, and
-returns (what breaks in the part, its probe). Devices are imported only where a board has them.
+A builder takes the Wiring and the entry of the board, connects the part to its bus or pins, and
+returns (part with a `fault`, its probe). Devices are imported only if the board has them.
 """
 
 from idrosim.probes import field_probes, water_probes
@@ -12,7 +12,7 @@ def ezo_ph(wiring, spec):
     from idrosim.devices.ezo_ph import EzoPh
 
     probe = wiring.probe(spec, "ph", water_probes.PhProbe)
-    circuit = EzoPh(wiring.clock, wiring.looking(probe, "electrode_mv"))
+    circuit = EzoPh(wiring.clock, wiring.reader(probe, "electrode_mv"))
     return _ezo(wiring, spec, circuit), probe
 
 
@@ -21,37 +21,37 @@ def ezo_ec(wiring, spec):
     from idrosim.devices.ezo_ec import EzoEc
 
     probe = wiring.probe(spec, "ec", water_probes.EcProbe)
-    circuit = EzoEc(wiring.clock, wiring.looking(probe, "kappa_us_cm"))
+    circuit = EzoEc(wiring.clock, wiring.reader(probe, "kappa_us_cm"))
     return _ezo(wiring, spec, circuit), probe
 
 
 def hc_sr04(wiring, spec):
-    """Wire a ranger to its trigger and echo pins."""
+    """Wire a range finder to its trigger and echo pins."""
     from idrosim.devices.hc_sr04 import HcSr04
 
-    return _ranger(wiring, spec, HcSr04)
+    return _range_finder(wiring, spec, HcSr04)
 
 
 def jsn_sr04t(wiring, spec):
-    """Wire a waterproof ranger to its pins or its UART."""
+    """Wire a waterproof range finder to its pins or its UART."""
     from idrosim.devices.jsn_sr04t import JsnSr04t, JsnUart
 
-    return _ranger(wiring, spec, JsnUart if "bus" in spec else JsnSr04t)
+    return _range_finder(wiring, spec, JsnUart if "bus" in spec else JsnSr04t)
 
 
 def float_switch(wiring, spec):
-    """Wire a float switch to its pin; that of the source `leak` lies on the floor."""
+    """Wire a float switch to its pin; for the source `leak` it lies on the floor."""
     from idrosim.devices.float_switch import FloatSwitch
 
     probe = wiring.probe(spec, "float", field_probes.FloatProbe)
     probe.is_on_floor = spec["source"] == "leak"
-    part = FloatSwitch(wiring.clock, wiring.looking(probe, "is_up"), spec["up_level"])
+    part = FloatSwitch(wiring.clock, wiring.reader(probe, "is_up"), spec["up_level"])
     wiring.pin_parts[spec["pin"]] = part
     return part, probe
 
 
 def flow_meter(wiring, spec):
-    """Wire a flow meter to its pin: in the top-off line, or in that of its source `irrigation`."""
+    """Wire a flow meter to its pin: in the top-off line, or for the source `irrigation` there."""
     from idrosim.devices.flow_meter import FlowMeter
 
     probe = wiring.probe(spec, "flow", field_probes.FlowProbe)
@@ -64,17 +64,17 @@ def flow_meter(wiring, spec):
 
 
 def scd4x(wiring, spec):
-    """Wire a CO2 sensor; its temperature and humidity are those of the air."""
+    """Wire a CO2 sensor, which also reads temperature and humidity."""
     from idrosim.devices.scd4x import Scd4x
 
     gas = wiring.probe(spec, "co2", field_probes.GasProbe)
     air = wiring.probe(spec, "air", water_probes.AirProbe, measure="co2_air")
 
-    def seen():
+    def surroundings():
         wiring.sync()
         return gas.co2_ppm, air.temp_c, air.rh_pct
 
-    return wiring.on_i2c(spec, Scd4x(wiring.clock, seen)), gas
+    return wiring.on_i2c(spec, Scd4x(wiring.clock, surroundings)), gas
 
 
 def bh1750(wiring, spec):
@@ -85,30 +85,30 @@ def bh1750(wiring, spec):
 
 
 def tsl2591(wiring, spec):
-    """Wire a light sensor of two diodes."""
+    """Wire a light sensor with two diodes."""
     from idrosim.devices.tsl2591 import Tsl2591
 
     return _light(wiring, spec, Tsl2591)
 
 
 def ina219(wiring, spec):
-    """Wire a meter into the rail of the pumps."""
+    """Wire a current and voltage monitor into the rail of the pumps."""
     from idrosim.devices.ina219 import Ina219
 
     probe = wiring.probe(spec, "supply", field_probes.SupplyProbe)
-    part = Ina219(wiring.clock, wiring.looking(probe, "supply"), spec["shunt_mohm"])
+    part = Ina219(wiring.clock, wiring.reader(probe, "supply"), spec["shunt_mohm"])
     return wiring.on_i2c(spec, part), probe
 
 
 def mcp23017(wiring, spec):
-    """Return an expander of pins."""
+    """Return an I/O expander."""
     from idrosim.devices.mcp23017 import Mcp23017
 
     return Mcp23017()
 
 
 def pca9685(wiring, spec):
-    """Return an expander of PWM outputs, which hears two more addresses than its own."""
+    """Return a PWM expander, which also listens on the general call and All Call addresses."""
     from idrosim.devices.pca9685 import AllCall, GeneralCall, Pca9685
 
     device = Pca9685(wiring.clock)
@@ -125,9 +125,9 @@ def _ezo(wiring, spec, circuit):
     return wiring.on_uart(spec, EzoUart(circuit), 9_600)
 
 
-def _ranger(wiring, spec, build):
+def _range_finder(wiring, spec, build):
     probe = wiring.probe(spec, "range", field_probes.RangeProbe)
-    level_mm = wiring.looking(probe, "level_mm")
+    level_mm = wiring.reader(probe, "level_mm")
 
     def distance_mm():
         return spec["height_mm"] - level_mm()
@@ -141,10 +141,10 @@ def _ranger(wiring, spec, build):
 
 def _light(wiring, spec, build):
     probe = wiring.probe(spec, "light", field_probes.LightProbe)
-    return wiring.on_i2c(spec, build(wiring.clock, wiring.looking(probe, "illuminance_lx"))), probe
+    return wiring.on_i2c(spec, build(wiring.clock, wiring.reader(probe, "illuminance_lx"))), probe
 
 
-# part: (builder, the faults that are the part's own)
+# part: (builder, faults of the part itself)
 PARTS = {
     "ezo_ph": (ezo_ph, ("unplugged", "noisy")),
     "ezo_ec": (ezo_ec, ("unplugged", "noisy")),

@@ -1,7 +1,7 @@
-"""Puts the parts of a compiled board on their buses: simulated device, probe and what it sees.
+"""Connects the simulated parts and probes of a compiled board to its buses and pins.
 
-Part name = board entry = file in idrosim/devices. A part the board has and this file lacks is a
-ValueError that names it.
+The name of a part is its name in the board file and its module in idrosim/devices. An unknown
+part raises a ValueError that names it.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from idrosim.greenhouse.rng import Rng
 from idrosim.probes import parameters, water_probes
 
 LOADS = {"doser": Doser, "switch": Switch, "dimmer": Dimmer}
-# What breaks in the part itself; everything else breaks in the probe at its end.
+# Faults of the part itself; all others are faults of its probe.
 _PART_FAULTS = {
     "sen0161": ("unplugged", "shorted"),
     "dfr0300": ("unplugged", "shorted"),
@@ -32,7 +32,7 @@ _PART_FAULTS = {
 
 
 class FrontEnd:
-    """An analog board between a probe and an input of the converter."""
+    """An analog board between a probe and an ADC input."""
 
     def __init__(self, volts, read):
         self._volts = volts
@@ -40,12 +40,12 @@ class FrontEnd:
         self.fault = None
 
     def volts(self):
-        """Return what the input of the converter sees now."""
+        """Return the voltage at the ADC input, V."""
         return self._volts(self._read(), self.fault)
 
 
 class Sensor:
-    """A part and its probe, as one thing that can break."""
+    """A part and its probe as one target of faults."""
 
     def __init__(self, part_faults, part, probe):
         self._part_faults = part_faults
@@ -64,31 +64,31 @@ class Sensor:
 
 
 class Wiring:
-    """The buses of one board. `sync` brings the world up to now before anything is measured."""
+    """Buses and pins of one board. `sync()` advances the world before each measurement."""
 
     def __init__(self, board, params, seed, clock, sync):
         self.i2c_buses = {}  # (scl pin, sda pin): {address: device}
         self.onewire_buses = {}  # pin: OneWireBus
-        self.probes = {}  # channel of its first measure: probe
+        self.probes = {}  # channel of the first measure: probe
         self._by_kind = {}
-        self.fault_targets = {}  # channel, adc or actuator: what has a `fault`
-        self.uart_parts = {}  # (tx pin, rx pin): (device, its baud)
+        self.fault_targets = {}  # channel, adc or actuator: object with a `fault`
+        self.uart_parts = {}  # (tx pin, rx pin): (device, baud rate)
         self.pin_parts = {}  # pin: device with level or set_level
         self.clock = clock
         self.sync = sync
-        self._params = params  # of probes, as probe_parameters has them
+        self._params = params  # of probes, keys of probes/parameters.py
         self._seed = seed
         self._i2c_by_name = {}
         self._uart_pins = {
             "uart." + name: (bus["tx_pin"], bus["rx_pin"])
             for name, bus in board.get("uart", {}).items()
         }
-        self._analog_inputs = {}  # adc: (its inputs, the place there of each channel)
+        self._analog_inputs = {}  # adc: (its inputs, index of each channel)
         for name, bus in board.get("i2c", {}).items():
             devices = self._i2c_by_name["i2c." + name] = {}
             self.i2c_buses[(bus["scl_pin"], bus["sda_pin"])] = devices
         lines = {"onewire." + name: [] for name in board.get("onewire", {})}
-        self.own_adc = _own_adc(board, seed)  # the chip's own converter
+        self.own_adc = _own_adc(board, seed)  # the ADC of the chip
         for spec in board.get("adcs", ()):
             self._add_adc(spec)
         if board.get("button"):
@@ -105,7 +105,7 @@ class Wiring:
     def set_probe(self, key, value):
         """Change `probe.<kind>.<name>` of every probe of the kind. Raises ValueError."""
         _, kind, name = (key.split(".") + ["", ""])[:3]
-        parameters.settings("ph", {key: value})  # refuses what no probe has
+        parameters.check(key, value)
         for probe in self._by_kind.get(kind, ()):
             probe.params[name] = float(value)
 
@@ -125,7 +125,7 @@ class Wiring:
         self.fault_targets["expander." + spec["name"]] = device
 
     def at_address(self, bus, address, build):
-        """Return what is at an address of a bus; `build()` puts it there the first time."""
+        """Return the device at an address of a bus; the first call creates it by `build()`."""
         devices = self._i2c_by_name[bus]
         if address not in devices:
             devices[address] = build()
@@ -133,7 +133,7 @@ class Wiring:
 
     def _add_sensor(self, spec, lines):
         part = spec["part"]
-        if part in ("sen0161", "dfr0300", "hydrostatic"):
+        if part in _ANALOG:
             device, probe = self._analog(spec)
             inputs, places = self._analog_inputs[spec["bus"]]
             inputs[places[spec["channel"]]] = device.volts
@@ -152,58 +152,33 @@ class Wiring:
             self.fault_targets["{}.{}".format(spec["source"], key)] = target
 
     def on_i2c(self, spec, device):
-        """Put `device` at its address on the bus of its entry; returns it."""
+        """Connect `device` at the address and bus of `spec`; return it."""
         self._i2c_by_name[spec["bus"]][spec["address"]] = device
         return device
 
     def on_uart(self, spec, device, baud):
-        """Put `device` on the UART of its entry, at its own speed; returns it."""
+        """Connect `device`, which talks at `baud`, to the UART of `spec`; return it."""
         self.uart_parts[self._uart_pins[spec["bus"]]] = (device, baud)
         return device
 
-    def looking(self, probe, name):
-        """Return a function that gives the property `name` of `probe` as it is now."""
-        def look():
-            self.sync()
+    def reader(self, probe, name):
+        """Return a function that returns the current property `name` of `probe`."""
+        sync = self.sync
+
+        def read():
+            sync()
             return getattr(probe, name)
 
-        return look
+        return read
 
     def _analog(self, spec):
-        part = spec["part"]
-        sync = self.sync
-        if part == "sen0161":
-            ph_probe = self.probe(spec, "ph", water_probes.PhProbe)
-
-            def electrode_mv():
-                sync()
-                return ph_probe.electrode_mv
-
-            return FrontEnd(sen0161.volts, electrode_mv), ph_probe
-        if part == "dfr0300":
-            ec_probe = self.probe(spec, "ec", water_probes.EcProbe)
-
-            def kappa_us_cm():
-                sync()
-                return ec_probe.kappa_us_cm
-
-            return FrontEnd(_ec_volts, kappa_us_cm), ec_probe
-        level_probe = self.probe(spec, "level", water_probes.LevelProbe)
-
-        def level_mm():
-            sync()
-            return level_probe.level_mm
-
-        return FrontEnd(_level_volts, level_mm), level_probe
+        kind, build, name, volts = _ANALOG[spec["part"]]
+        probe = self.probe(spec, kind, build)
+        return FrontEnd(volts, self.reader(probe, name)), probe
 
     def _water_temperature(self, spec):
         probe = self.probe(spec, "temp", water_probes.TempProbe)
-
-        def temp_c():
-            self.sync()
-            return probe.temp_c
-
-        return Ds18b20(self.clock, _rom(spec, self._seed), temp_c), probe
+        return Ds18b20(self.clock, _rom(spec, self._seed), self.reader(probe, "temp_c")), probe
 
     def _air(self, spec):
         probe = self.probe(spec, "air", water_probes.AirProbe)
@@ -215,7 +190,7 @@ class Wiring:
         return Sht4x(self.clock, air), probe
 
     def probe(self, spec, kind, build, measure=None):
-        """Return a new probe of `kind`, named after a measure of `spec`, the first by default."""
+        """Return a new probe of `kind` for a measure of `spec`, by default the first."""
         channel = "{}.{}".format(spec["source"], measure or spec["measures"][0])
         probe = build(self._params, Rng(self._seed * 31 + len(self.probes) + 1))
         self.probes[channel] = probe
@@ -224,25 +199,25 @@ class Wiring:
 
 
 def _device_of(part):
-    """Return the module of a part that wires itself. Raises ValueError."""
+    """Return the module of a part that has its own `wire()`. Raises ValueError."""
     try:
         module = __import__("idrosim.devices." + part, None, None, ("wire",))
     except ImportError:
         module = None
     if not hasattr(module, "wire"):
-        raise ValueError(f"board: no simulated part {part}")
+        raise ValueError(f"board: part {part} cannot be simulated")
     return module
 
 
 def _faults_of(part):
-    """Return what breaks in the part itself."""
+    """Return the faults of the part itself."""
     if part in field_wiring.PARTS:
         return field_wiring.PARTS[part][1]
     return _PART_FAULTS.get(part) or _device_of(part).FAULTS
 
 
 def _own_adc(board, seed):
-    """Return the chip's own converter, with a reference and an error that are this chip's."""
+    """Return the ADC of the chip, with a reference and an error drawn from `seed`."""
     rng = Rng(seed * 31)
     chip = board["chip"]
     vref_mv = int(rng.uniform(1_034, 1_166))
@@ -258,8 +233,16 @@ def _level_volts(level_mm, fault):
     return hydrostatic.volts(level_mm, fault=fault)
 
 
+# part: (kind of its probe, its class, the property it reads, output voltage)
+_ANALOG = {
+    "sen0161": ("ph", water_probes.PhProbe, "electrode_mv", sen0161.volts),
+    "dfr0300": ("ec", water_probes.EcProbe, "kappa_us_cm", _ec_volts),
+    "hydrostatic": ("level", water_probes.LevelProbe, "level_mm", _level_volts),
+}
+
+
 def _rom(spec, seed):
-    """Return the 8 bytes a DS18B20 was born with: the board's, or one made from the seed."""
+    """Return the 8-byte ROM code of a DS18B20: from the board, or derived from the seed."""
     if "rom" in spec:
         return bytes.fromhex(spec["rom"])
     digest = hashlib.sha256("{} {}".format(spec["source"], seed).encode()).digest()

@@ -1,8 +1,8 @@
-"""The world around one board: its pins and buses on one side, the greenhouse on the other.
+"""The world around one board: connects its pins and buses to the greenhouse.
 
-The plant is stepped lazily: when something is measured, when an output changes, when the truth is
-traced; in steps of at most 10 s, 1 s while a dosing pump turns. Steps depend on the firmware's own
-reads and writes only, so the same firmware and seed give the same world to the last bit.
+The plant is stepped lazily: on a measurement, on a change of an output, and when the truth is
+traced; in steps of at most 10 s, 1 s while a dosing pump turns. Steps depend only on reads and
+writes of the firmware, so the same firmware and seed reproduce the same world bit by bit.
 """
 
 from idrosim.board.wiring import LOADS, Wiring
@@ -10,15 +10,13 @@ from idrosim.greenhouse.greenhouse import Plant
 
 CHUNK_US = 10_000_000
 DOSING_CHUNK_US = 1_000_000
-# What is measured within this time of the last step sees the same water.
-READ_GRAIN_US = 1_000_000
+READ_GRAIN_US = 1_000_000  # measurements within this time of the last step need no new one
 PROBE_KEY = "probe."
-# Where a board waters a bed and the scenario does not say which: a few NFT channels.
-BED_ML = 6_000.0
+BED_ML = 6_000.0  # default bed of a board with irrigation: a few NFT channels
 
 
 class World:
-    """One greenhouse with one board. `emit(line)` prints a line of the harness."""
+    """One greenhouse with one board. `emit(line)` prints a harness line."""
 
     def __init__(self, job, clock, emit):
         board = job["board"]
@@ -31,7 +29,7 @@ class World:
             params.setdefault("bed.holds_ml", BED_ML)
         self._clock = clock
         self._emit = emit
-        self.on_edge = None  # called with (output, share of its full flow) at every change
+        self.on_edge = None  # called with (output, share of full flow) at every change
         self._at_us = clock.now_us
         self.plant = Plant(params, job["seed"])
         self._wiring = Wiring(board, probe_params, job["seed"], clock, self.sync)
@@ -54,10 +52,10 @@ class World:
         for name, expander in self._wiring.expanders.items():
             expander.on_change = self._expander_pin(name)
 
-    # the board's side
+    # called by the board
 
     def set_level(self, pin, level):
-        """Take the level of an output pin, 0 or 1."""
+        """Set the level of an output pin, 0 or 1."""
         bound = self._loads.get(pin)
         if bound is not None:
             bound[1].set_level(level)
@@ -66,20 +64,20 @@ class World:
             self.pin_parts[pin].set_level(level)
 
     def set_duty(self, pin, ratio):
-        """Take the duty of a PWM pin, 0.0 to 1.0."""
+        """Set the duty cycle of a PWM pin, 0.0 to 1.0."""
         bound = self._loads.get(pin)
         if bound is not None:
             bound[1].set_duty(ratio)
             self._apply(pin)
 
     def power_off(self):
-        """Let every pin fall back on its resistor: what a reset does to the outputs."""
+        """Return every output to its safe level, as its resistor does at a reset."""
         for pin, bound in self._loads.items():
             bound[1].set_level(bound[2])
             self._apply(pin)
 
-    def _kept_expanders(self):
-        """Return those whose registers outlive a reset of the board, by name."""
+    def _stateful_expanders(self):
+        """Return the expanders whose registers survive a reset of the board, by name."""
         return {
             name: part for name, part in self._wiring.expanders.items() if hasattr(part, "state")
         }
@@ -89,7 +87,7 @@ class World:
             bound = self._loads.get((name, number))
             if bound is None:
                 return
-            if level is None:  # a pin that floats is held by its resistor
+            if level is None:  # its resistor sets the level of a floating pin
                 level = bound[2]
             if level in (0, 1):
                 self.set_level((name, number), level)
@@ -99,7 +97,7 @@ class World:
         return changed
 
     def sync(self):
-        """Bring what is about to be measured up to date."""
+        """Advance the world before a measurement."""
         if self._clock.now_us - self._at_us >= READ_GRAIN_US:
             self._step_to(self._clock.now_us)
 
@@ -117,10 +115,10 @@ class World:
         if self.on_edge is not None:
             self.on_edge(name, ratio)
 
-    # the scenario's side
+    # called by the scenario
 
     def truth(self):
-        """Return what is true now."""
+        """Return the current true values."""
         self._step_to(self._clock.now_us)
         return self.plant.truth()
 
@@ -133,21 +131,21 @@ class World:
         self.plant.set_param(key[6:] if key.startswith("plant.") else key, value)
 
     def press(self, for_ms):
-        """Let somebody hold the board's button. Raises ValueError where it has none."""
+        """Press the button of the board for `for_ms`. Raises ValueError if it has none."""
         button = self._wiring.fault_targets.get("button")
         if button is None:
             raise ValueError("press: this board has no button")
         button.press(for_ms * 1_000)
 
     def set_fault(self, kind, target):
-        """Break `target` (a channel, an actuator or adc.<name>); kind "none" repairs it.
+        """Set a fault of `target` (a channel, an actuator or adc.<name>); "none" clears it.
 
-        Raises ValueError for a target this board does not have.
+        Raises ValueError for a target that this board does not have.
         """
         broken = self._wiring.fault_targets.get(target)
         if broken is None:
             known = ", ".join(sorted(self._wiring.fault_targets))
-            raise ValueError(f"fault {kind}: target {target} is none of {known}")
+            raise ValueError(f"fault {kind}: target {target} is not one of {known}")
         self._step_to(self._clock.now_us)
         problem = None
         try:
@@ -174,7 +172,7 @@ class World:
     # across a reset
 
     def save(self):
-        """Return what outlives a reset of the board, JSON-able."""
+        """Return the state that survives a reset of the board, JSON-able."""
         return {
             "at_us": self._at_us,
             "plant": self.plant.state(),
@@ -185,11 +183,11 @@ class World:
                 name: target.fault for name, target in self._wiring.fault_targets.items()
                 if target.fault is not None
             },
-            "expanders": {name: part.state() for name, part in self._kept_expanders().items()},
+            "expanders": {name: part.state() for name, part in self._stateful_expanders().items()},
         }
 
     def load(self, state, had_power=True):
-        """Take back what `save` returned. `had_power`: parts kept their supply."""
+        """Restore what `save` returned. `had_power`: the parts did not lose their supply."""
         self._at_us = state["at_us"]
         self.plant.restore(state["plant"])
         for name, probe in self._wiring.probes.items():
@@ -197,9 +195,9 @@ class World:
             probe.restore(probe_state)
         for name, fault in state["faults"].items():
             target = self._wiring.fault_targets[name]
-            if target.fault != fault:  # a probe has its own back already
+            if target.fault != fault:  # a probe has already restored its own
                 target.fault = fault
-        for name, part in self._kept_expanders().items():
+        for name, part in self._stateful_expanders().items():
             if had_power:
                 part.restore(state["expanders"][name])
         for pin in self._loads:
@@ -207,5 +205,5 @@ class World:
 
 
 def _place(spec):
-    """Return where an actuator hangs: a pin of the chip, or (expander, pin)."""
+    """Return the location of an actuator: a pin of the chip, or (expander, pin)."""
     return (spec["expander"], spec["pin"]) if "expander" in spec else spec["pin"]

@@ -1,1 +1,1 @@
-"""Fault campaigns: random cases, the fault matrix and the invariants they check."""
+"""Fault campaigns: random cases, the fault matrix and the invariants that they check."""

@@ -1,215 +1,221 @@
 """The fault matrix: every sensor fault with every actuator, network and reset of the hazard page.
 
-15 x 7 x 6 x 5 = 3,150 cases of six virtual hours. The index of a case names it: reset counts
-fastest, then network, actuator and sensor. Faults come at shares of the run, so that a shorter run
-has them too. What each fault forbids is told to the judge beside it.
+15 x 7 x 6 x 5 = 3,150 cases of six virtual hours. The index of a case identifies it: reset varies
+fastest, then network, actuator and sensor. Faults are placed at shares of the run, so that a
+shorter run has them too. Each fault declares the doses that it forbids.
 """
 
 import random
 from collections.abc import Callable
 
-from idrosim.campaign.case import DOSERS, HOUR_MS, MINUTE_MS, Case, Plan, evil_host, greenhouse
-from idrosim.campaign.invariants import Quota, Sign, Silence
+from idrosim.campaign.case import (
+    DOSERS,
+    HOUR_MS,
+    MINUTE_MS,
+    Case,
+    CasePlan,
+    add_hostile_host,
+    greenhouse,
+)
+from idrosim.campaign.invariants import DoseQuota, ExpectedEvent, ExpectedSilence
 
 PH, EC, LEVEL, TEMP = (
     "reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm", "reservoir.temp_c",
 )
 PH_PUMPS, EC_PUMPS = ("ph_down", "ph_up"), ("nutrient_a", "nutrient_b")
-# A dead signal is known after ten minutes.
+# A constant signal is detected after ten minutes.
 _FLAT_MS = 13 * MINUTE_MS
-# Sensors break from here to there; what broke an actuator began before.
+# Start and end of sensor faults, as shares of the run; actuator faults start before.
 _SENSOR_FROM, _SENSOR_TO = 1 / 6, 4 / 6
 _NETWORK_TO = 0.92
 
-Part = Callable[[Plan, random.Random], None]
+Part = Callable[[CasePlan, random.Random], None]
 
 
-def _sensor(plan: Plan, kind: str, target: str) -> None:
+def _sensor(plan: CasePlan, kind: str, target: str) -> None:
     plan.add(plan.at(_SENSOR_FROM), fault=kind, args={"target": target})
     plan.add(plan.at(_SENSOR_TO), fault="none", args={"target": target})
 
 
 def _silent(
-    plan: Plan, invariant: str, text: str, pumps: tuple[str, ...], detect_ms: int = 15_000,
+    plan: CasePlan, invariant: str, text: str, pumps: tuple[str, ...], detect_ms: int = 15_000,
     most: int = 0,
 ) -> None:
-    silence = Silence(
+    silence = ExpectedSilence(
         invariant, text, pumps, plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO), detect_ms, most
     )
-    plan.tell("silences", silence)
+    plan.declare("silences", silence)
 
 
-def _set_for_a_while(plan: Plan, key: str, value: float, normal: float) -> None:
+def _set_for_a_while(plan: CasePlan, key: str, value: float, normal: float) -> None:
     plan.add(plan.at(_SENSOR_FROM), set={key: value})
     plan.add(plan.at(_SENSOR_TO), set={key: normal})
 
 
-def _sensor_ok(plan: Plan, rng: random.Random) -> None:
-    plan.terms["is_direction_judged"] = True
+def _sensor_ok(plan: CasePlan, rng: random.Random) -> None:
+    plan.terms["is_direction_checked"] = True
 
 
-def _stuck_last(plan: Plan, rng: random.Random) -> None:
+def _stuck_last(plan: CasePlan, rng: random.Random) -> None:
     _sensor(plan, "stuck", PH)
     _silent(plan, "I10", "pH stuck at its last value", PH_PUMPS, _FLAT_MS, 1)
 
 
-def _stuck_seven(plan: Plan, rng: random.Random) -> None:
+def _stuck_seven(plan: CasePlan, rng: random.Random) -> None:
     _sensor(plan, "shorted", PH)
     _silent(plan, "I10", "pH stuck at 7.00", PH_PUMPS, _FLAT_MS, 1)
 
 
-def _open_ramp(plan: Plan, rng: random.Random) -> None:
-    # 1 pH in 3 s is 59 mV in 3 s; the electrode stays where that has led.
+def _open_ramp(plan: CasePlan, rng: random.Random) -> None:
+    # 1 pH in 3 s is 59 mV in 3 s; the electrode does not return.
     plan.plant["probe.ph.drift_mv_per_h"] = 71_000.0
     plan.add(plan.at(_SENSOR_FROM), fault="drift", args={"target": PH})
-    silence = Silence(
+    silence = ExpectedSilence(
         "I11", "pH ramps by 1 pH in 3 s", PH_PUMPS, plan.at(_SENSOR_FROM), plan.duration_ms,
         15_000, 0,
     )
-    plan.tell("silences", silence)
+    plan.declare("silences", silence)
 
 
-def _in_air(plan: Plan, rng: random.Random) -> None:
+def _in_air(plan: CasePlan, rng: random.Random) -> None:
     _sensor(plan, "unplugged", EC)
     _silent(plan, "I9", "EC probe in air", DOSERS)
 
 
-def _no_number(plan: Plan, rng: random.Random) -> None:
+def _no_number(plan: CasePlan, rng: random.Random) -> None:
     _sensor(plan, "unplugged", TEMP)
     _silent(plan, "I10", "pH and EC have no number without a temperature", DOSERS)
 
 
-def _no_ack(plan: Plan, rng: random.Random) -> None:
+def _no_ack(plan: CasePlan, rng: random.Random) -> None:
     _sensor(plan, "unplugged", "adc.main")
-    plan.tell("lost_level_ms", (plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO)))
+    plan.declare("lost_level_ms", (plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO)))
     _silent(plan, "I10", "the converter does not answer", DOSERS)
 
 
-def _out_of_range(plan: Plan, rng: random.Random) -> None:
+def _out_of_range(plan: CasePlan, rng: random.Random) -> None:
     _sensor(plan, "unplugged", PH)
     _silent(plan, "I10", "pH out of range", PH_PUMPS)
 
 
-def _spikes(plan: Plan, rng: random.Random) -> None:
+def _spikes(plan: CasePlan, rng: random.Random) -> None:
     # One sample in five is 2 pH off.
     for at_ms in range(plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO), 50_000):
         spike_mv = rng.choice((-118.0, 118.0))
         plan.add(at_ms, set={"probe.ph.ground_loop_mv": spike_mv})
         plan.add(at_ms + 10_000, set={"probe.ph.ground_loop_mv": 0.0})
-    plan.terms["is_direction_judged"] = True
+    plan.terms["is_direction_checked"] = True
 
 
-def _noise(plan: Plan, rng: random.Random) -> None:
+def _noise(plan: CasePlan, rng: random.Random) -> None:
     _set_for_a_while(plan, "probe.ph.noise_mv", 2.0, 0.2)
-    plan.terms["is_direction_judged"] = True
+    plan.terms["is_direction_checked"] = True
 
 
-def _drift(plan: Plan, rng: random.Random) -> None:
+def _drift(plan: CasePlan, rng: random.Random) -> None:
     _sensor(plan, "drift", PH)
 
 
-def _offset(plan: Plan, rng: random.Random) -> None:
+def _offset(plan: CasePlan, rng: random.Random) -> None:
     offset_mv = plan.plant["probe.ph.offset_mv"]
     _set_for_a_while(plan, "probe.ph.offset_mv", offset_mv - 58.0, offset_mv)
 
 
-def _half_gain(plan: Plan, rng: random.Random) -> None:
+def _half_gain(plan: CasePlan, rng: random.Random) -> None:
     slope_ratio = plan.plant["probe.ph.slope_ratio"]
     _set_for_a_while(plan, "probe.ph.slope_ratio", slope_ratio / 2, slope_ratio)
     plan.texts.append("half the gain")
 
 
-def _stale(plan: Plan, rng: random.Random) -> None:
+def _stale(plan: CasePlan, rng: random.Random) -> None:
     _sensor(plan, "stuck", "adc.main")
-    plan.tell("lost_level_ms", (plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO)))
+    plan.declare("lost_level_ms", (plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO)))
     _silent(plan, "I10", "the converter repeats its last code", PH_PUMPS, _FLAT_MS, 1)
     _ec_quota(plan, "the converter repeats its last code")
 
 
-def _ec_quota(plan: Plan, text: str) -> None:
+def _ec_quota(plan: CasePlan, text: str) -> None:
     # Six doses of each of A and B.
-    plan.tell("quotas", Quota(
+    plan.declare("quotas", DoseQuota(
         "I13", text, EC_PUMPS, plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO), 12,
     ))
 
 
-def _swapped_probes(plan: Plan, rng: random.Random) -> None:
+def _swapped_probes(plan: CasePlan, rng: random.Random) -> None:
     _sensor(plan, "swapped", "adc.main")
     text = "the cables of pH and EC are swapped"
-    plan.tell("quotas", Quota(
+    plan.declare("quotas", DoseQuota(
         "I13", text, PH_PUMPS, plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO), 6,
     ))
     _ec_quota(plan, text)
 
 
-def _pump_ok(plan: Plan, rng: random.Random) -> None:
+def _pump_ok(plan: CasePlan, rng: random.Random) -> None:
     """Nothing is broken."""
 
 
-def _quotas(plan: Plan, invariant: str, text: str, pumps: tuple[str, ...], most: int) -> None:
-    """Bound the doses of control before, while and after a sensor is broken. Where it shows half
-    of what happens, twice as many are needed to see it."""
+def _quotas(plan: CasePlan, invariant: str, text: str, pumps: tuple[str, ...], most: int) -> None:
+    """Limit the doses of control before, during and after the sensor fault. With half the gain,
+    detection needs twice as many."""
     is_half = "half the gain" in plan.texts
     for from_share, to_share in ((0.0, _SENSOR_FROM), (_SENSOR_FROM, _SENSOR_TO), (_SENSOR_TO, 1)):
         times = 2 if is_half and from_share == _SENSOR_FROM else 1
-        plan.tell("quotas", Quota(
+        plan.declare("quotas", DoseQuota(
             invariant, text, pumps, plan.at(from_share), plan.at(to_share), most * times,
         ))
 
 
-def _stuck_on(plan: Plan, rng: random.Random) -> None:
+def _stuck_on(plan: CasePlan, rng: random.Random) -> None:
     plan.add(plan.at(2 / 6), set={"plant.ph_down.stuck": "on"})
     plan.add(plan.at(2 / 6) + 5 * MINUTE_MS, set={"plant.ph_down.stuck": ""})
 
 
-def _dead(plan: Plan, rng: random.Random) -> None:
+def _dead(plan: CasePlan, rng: random.Random) -> None:
     plan.plant["ph_down.stuck"] = "off"
     _quotas(plan, "I13", "the acid pump is dead", ("ph_down",), 6)
 
 
-def _flow(plan: Plan, error_pct: float) -> None:
+def _flow(plan: CasePlan, error_pct: float) -> None:
     plan.plant["ph_down.error_pct"] = error_pct
     plan.terms["flow_ratios"] = {"ph_down": 1.0 + error_pct / 100.0}
 
 
-def _half(plan: Plan, rng: random.Random) -> None:
+def _half(plan: CasePlan, rng: random.Random) -> None:
     _flow(plan, -50.0)
 
 
-def _double(plan: Plan, rng: random.Random) -> None:
+def _double(plan: CasePlan, rng: random.Random) -> None:
     _flow(plan, 100.0)
 
 
-def _swapped_bottles(plan: Plan, rng: random.Random) -> None:
+def _swapped_bottles(plan: CasePlan, rng: random.Random) -> None:
     plan.plant |= {"ph_down.stock": "koh_10pct", "ph_up.stock": "h3po4_10pct"}
     _quotas(plan, "I14", "acid and base are swapped", PH_PUMPS, 2)
 
 
-def _siphon(plan: Plan, rng: random.Random) -> None:
-    # The bottle runs out through the standing pump: 100 ml in an hour and a half.
+def _siphon(plan: CasePlan, rng: random.Random) -> None:
+    # The bottle drains through the idle pump: 100 ml in 1.5 h.
     plan.add(plan.at(2 / 6), set={"plant.ph_down.siphon_ml_per_h": 60.0})
 
 
-def _up(plan: Plan, rng: random.Random) -> None:
-    """The network is there."""
+def _up(plan: CasePlan, rng: random.Random) -> None:
+    """The network is available."""
 
 
-def _down(plan: Plan, rng: random.Random) -> None:
+def _down(plan: CasePlan, rng: random.Random) -> None:
     plan.add(2 * MINUTE_MS, network="down")
     plan.add(plan.at(_NETWORK_TO), network="up")
 
 
-def _flapping(plan: Plan, rng: random.Random) -> None:
+def _flapping(plan: CasePlan, rng: random.Random) -> None:
     for at_ms in range(3 * MINUTE_MS, plan.at(_NETWORK_TO), 4 * MINUTE_MS):
         plan.add(at_ms, network="down")
         plan.add(at_ms + rng.randrange(5_000, 120_000), network="up")
 
 
-def _slow(plan: Plan, rng: random.Random) -> None:
+def _slow(plan: CasePlan, rng: random.Random) -> None:
     slow = {"delay_ms": 1_500, "bytes_per_s": 2_000, "loss": 0.02}
-    for number, at_ms in enumerate(
-        range(3 * MINUTE_MS, plan.at(_NETWORK_TO), 20 * MINUTE_MS), 1
-    ):
+    for number, at_ms in enumerate(range(3 * MINUTE_MS, plan.at(_NETWORK_TO), 20 * MINUTE_MS), 1):
         if number % 2:
             plan.add(at_ms, network="slow", args=slow)
         else:
@@ -218,11 +224,9 @@ def _slow(plan: Plan, rng: random.Random) -> None:
     plan.add(plan.at(_NETWORK_TO), network="up")
 
 
-def _partition(plan: Plan, rng: random.Random) -> None:
-    """The network goes while a command is under way; the host sends it again later."""
-    for number, at_ms in enumerate(
-        range(8 * MINUTE_MS, plan.at(_NETWORK_TO), 20 * MINUTE_MS), 1
-    ):
+def _partition(plan: CasePlan, rng: random.Random) -> None:
+    """The network fails while a command is in flight; the host sends it again later."""
+    for number, at_ms in enumerate(range(8 * MINUTE_MS, plan.at(_NETWORK_TO), 20 * MINUTE_MS), 1):
         plan.dose(at_ms, number, rng.choice(DOSERS), 2_000)
         plan.add(at_ms + rng.choice((10, 45, 300)), network="down")
         plan.add(at_ms + rng.randrange(1_500, 60_000), network="up")
@@ -230,47 +234,47 @@ def _partition(plan: Plan, rng: random.Random) -> None:
         plan.add(at_ms + 90_000, command=command)
 
 
-def _evil(plan: Plan, rng: random.Random) -> None:
+def _evil(plan: CasePlan, rng: random.Random) -> None:
     commands = (plan.at(_NETWORK_TO) - plan.at(0.02)) // 20_000
-    evil_host(plan, rng.randrange(1, 10**6), plan.at(0.02), plan.at(_NETWORK_TO), commands)
+    add_hostile_host(plan, rng.randrange(1, 10**6), plan.at(0.02), plan.at(_NETWORK_TO), commands)
 
 
-def _no_reset(plan: Plan, rng: random.Random) -> None:
-    """The board runs through."""
+def _no_reset(plan: CasePlan, rng: random.Random) -> None:
+    """No reset."""
 
 
-def _cuts(plan: Plan, after_dose_ms: int, **more: object) -> None:
-    """Let the power go in three doses, each time after a while without harm."""
+def _cuts(plan: CasePlan, after_dose_ms: int, **more: object) -> None:
+    """Cut the power in three doses."""
     for share in (0.01, 0.3, 0.55):
         args = {"for_ms": 5_000, "after_dose_ms": after_dose_ms, **more}
         plan.add(plan.at(share), fault="power_cut", args=args)
-    plan.resets("power", 3)
+    plan.declare_resets("power", 3)
 
 
-def _pump_start(plan: Plan, rng: random.Random) -> None:
+def _pump_start(plan: CasePlan, rng: random.Random) -> None:
     _cuts(plan, 0)
 
 
-def _mid_dose(plan: Plan, rng: random.Random) -> None:
+def _mid_dose(plan: CasePlan, rng: random.Random) -> None:
     _cuts(plan, rng.choice((300, 700, 1_500)))
 
 
-def _ledger_write(plan: Plan, rng: random.Random) -> None:
-    # An append to a copy is two operations: the file is opened, the record written, torn or not.
+def _ledger_write(plan: CasePlan, rng: random.Random) -> None:
+    # An append to a copy is two operations: open the file, write the record.
     for share in (0.01, 0.3, 0.55, 0.75):
         args = {
             "for_ms": 5_000, "operation": rng.randrange(1, 9), "target": "/data/ledger",
             "written": rng.choice((0.0, 0.5, 0.75, 1.0)),
         }
         plan.add(plan.at(share), fault="power_cut", args=args)
-    plan.resets("power", 4)
+    plan.declare_resets("power", 4)
 
 
-def _boot_loop(plan: Plan, rng: random.Random) -> None:
+def _boot_loop(plan: CasePlan, rng: random.Random) -> None:
     times = range(plan.at(2 / 6), plan.at(2 / 6) + 20 * MINUTE_MS, 90_000)
     for at_ms in times:
         plan.add(at_ms, fault="power_cut", args={"for_ms": 3_000})
-    plan.resets("power", len(times))
+    plan.declare_resets("power", len(times))
 
 
 SENSORS: dict[str, Part] = {
@@ -292,13 +296,13 @@ RESETS: dict[str, Part] = {
     "ledger-write": _ledger_write, "boot-loop": _boot_loop,
 }
 COUNT = len(SENSORS) * len(ACTUATORS) * len(NETWORKS) * len(RESETS)
-# In these the pH that the node reads still follows the water: a pump that runs by itself shows.
+# With these sensor faults the pH reading still follows the water, so a stuck pump is detected.
 _SEES = ("ok", "spikes", "noise-x10", "drift", "offset+1", "gain-0.5")
 
 
 def offline_twin(index: int) -> int | None:
-    """Return the case that differs from `index` in having no network; None where that is not to
-    be compared: `index` must have the network and no reset."""
+    """Return the case like `index` but without network; None unless `index` is one with network
+    "up" and without resets."""
     rest, reset_number = divmod(index, len(RESETS))
     is_online = rest % len(NETWORKS) == list(NETWORKS).index("up")
     if reset_number or not is_online:
@@ -315,19 +319,19 @@ def case(index: int, hours: float = 6.0) -> Case:
     actuator = list(ACTUATORS)[actuator_number]
     network = list(NETWORKS)[network_number]
     reset = list(RESETS)[reset_number]
-    # The same water for all networks of a case: what is dosed is comparable between them.
+    # The seed is the same for all networks, so that their doses can be compared.
     seed = 1 + (sensor_number * len(ACTUATORS) + actuator_number) * len(RESETS) + reset_number
     rng = random.Random(seed)
-    plan = Plan(int(hours * HOUR_MS))
+    plan = CasePlan(int(hours * HOUR_MS))
     greenhouse(plan, rng)
     SENSORS[sensor](plan, rng)
     ACTUATORS[actuator](plan, rng)
     RESETS[reset](plan, rng)
     NETWORKS[network](plan, rng)
-    # Half the fall, seen in boots of 90 s each, is within what doses do.
+    # Half the fall, within boots of 90 s, cannot be distinguished from doses.
     is_seen = sensor in _SEES and (sensor, reset) != ("gain-0.5", "boot-loop")
     if actuator == "stuck-on" and is_seen and network != "evil-host":
-        plan.tell("signs", Sign(
+        plan.declare("expected_events", ExpectedEvent(
             "I16", "the acid pump runs by itself for 5 min", ("fault_began", "latched"),
             plan.at(2 / 6), 15 * MINUTE_MS,
         ))

@@ -1,9 +1,8 @@
-"""Trust by mutation: breaks the firmware on purpose and asks which scenario notices.
+"""Mutation tests of the scenarios: plants defects in the firmware and checks that one fails.
 
-A defect is a few replacements of text in copies of firmware files, and the scenarios that are
-expected to break a promise under it. What no scenario notices has survived: the promises are then
-weaker than they read. A replacement that no longer fits the firmware is an error, so that the list
-keeps up with it.
+A defect is a few text replacements in copies of firmware files, and the scenarios that should
+break a promise because of it. A defect that no scenario detects has survived: its promises are too
+weak. A replacement that does not fit the firmware is an error, so the list stays up to date.
 """
 
 import tempfile
@@ -19,13 +18,13 @@ from idrosim.runner.process import SimulatorError
 from idrosim.scenarios import run
 from idrosim.scenarios.run import Scenario
 
-# Build the image of a board, from its name and sources (path on the flash: file), into a folder.
+# Builds the image of a board, from its name and sources (path on the flash: file), in a folder.
 Build = Callable[[str, Mapping[str, Path], Path], None]
 LoadBoard = Callable[[str], Mapping[str, Any]]
 
 
 class MutationError(Exception):
-    """The list of defects is wrong, or does not fit the firmware any more."""
+    """The list of defects is invalid, or does not fit the firmware."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Defect:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a defect: the scenario that caught it, None where none did, and how."""
+    """Result of a defect: the scenario that detected it, None if it survived, and how."""
 
     defect: Defect
     caught_by: str | None
@@ -48,7 +47,7 @@ class Outcome:
 
 
 def load(path: Path) -> list[Defect]:
-    """Return the defects of a TOML file of [[defect]] tables, or of all such files of a folder.
+    """Return the defects of a TOML file with [[defect]] tables, or of all such files in a folder.
 
     Raises MutationError.
     """
@@ -70,12 +69,10 @@ def _load(file: Path) -> list[Defect]:
         raise MutationError(f"{file}: {error!r}") from error
 
 
-def mutated(
-    defect: Defect, sources: Mapping[str, Path], folder: Path
-) -> dict[str, Path]:
-    """Return `sources` with the changed files of `defect` in their place, copied to `folder`.
+def mutated(defect: Defect, sources: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    """Return `sources` with the files changed by `defect`, which are written to `folder`.
 
-    Raises MutationError where a text to replace is not there exactly once.
+    Raises MutationError if a text to replace does not occur exactly once.
     """
     texts: dict[str, str] = {}
     for file, old, new in defect.changes:
@@ -94,13 +91,13 @@ def mutated(
     return changed
 
 
-def judge(
+def run_defect(
     defect: Defect, scenarios: Path, sources: Mapping[str, Path], build: Build,
     load_board: LoadBoard,
 ) -> Outcome:
     """Run the scenarios of `defect`, from folder `scenarios`, until one breaks a promise.
 
-    Raises MutationError for a defect that does not fit, ScenarioError for a bad scenario.
+    Raises MutationError for a defect that does not fit, ScenarioError for an invalid scenario.
     """
     with tempfile.TemporaryDirectory(prefix="idrosim-mutation-") as name:
         folder = Path(name)
@@ -115,19 +112,19 @@ def judge(
     return Outcome(defect, None, "every promise was kept")
 
 
-def judge_all(
+def run_defects(
     defects: list[Defect], scenarios: Path, sources: Mapping[str, Path], build: Build,
     load_board: LoadBoard, on_outcome: Callable[[Outcome], None], processes: int = 2,
 ) -> list[Outcome]:
-    """Judge `defects`, several at a time; each outcome is told as it comes, in their order.
+    """Run `defects` in parallel; call `on_outcome` for each, in order.
 
-    Raises MutationError at once where one does not fit the firmware.
+    Raises MutationError at once if one does not fit the firmware.
     """
     for defect in defects:
         with tempfile.TemporaryDirectory(prefix="idrosim-mutation-") as folder:
             mutated(defect, sources, Path(folder))
     work = partial(
-        judge, scenarios=scenarios, sources=dict(sources), build=build, load_board=load_board
+        run_defect, scenarios=scenarios, sources=dict(sources), build=build, load_board=load_board
     )
     outcomes = []
     with ProcessPoolExecutor(processes) as pool:
@@ -138,12 +135,12 @@ def judge_all(
 
 
 def _broken(found: Scenario, board: Mapping[str, Any], image: Path) -> str | None:
-    """Return how a promise was broken, or None. A board that dies has broken them all."""
+    """Return how a promise was broken, or None. A board that dies breaks them all."""
     try:
         result = run.run(found, board, image)
     except SimulatorError as error:
         return f"the board died: {str(error).splitlines()[-1].strip()}"
     for verdict in result.verdicts:
         if not verdict.is_kept:
-            return f"{verdict.promise.text}: {verdict.why}"
+            return f"{verdict.expectation.text}: {verdict.why}"
     return None

@@ -1,10 +1,10 @@
-"""Random cases: a seed draws a greenhouse and a day of trouble for it.
+"""Random cases: a greenhouse and a day of faults, drawn from a seed.
 
-Water from osmosis to hard, 20 to 300 litres, aged probes, settings within their ranges; then
-faults of sensors one after the other, pumps and bottles that fail, a bad network, resets, power
+Water from reverse osmosis to hard, 20 to 300 litres, aged probes, settings within their ranges;
+then sensor faults one after the other, failing pumps and bottles, a bad network, resets, power
 cuts in doses and in flash operations, hangs, clock jumps, a damaged ledger, in some a correction
-by somebody at the button, and in one seed of four a host with the key that sends random commands.
-The judge is told what each of it forbids.
+with the button, and in one seed of four a hostile host with the key. Each fault declares the doses
+that it forbids.
 """
 
 import random
@@ -16,12 +16,12 @@ from idrosim.campaign.case import (
     HOUR_MS,
     MINUTE_MS,
     Case,
+    CasePlan,
     Event,
-    Plan,
-    evil_host,
+    add_hostile_host,
     greenhouse,
 )
-from idrosim.campaign.invariants import Silence
+from idrosim.campaign.invariants import ExpectedSilence
 from idrosim.probes.parameters import DEFAULTS
 from idrosim.probes.signal_chain import NOISY_TIMES
 
@@ -29,7 +29,7 @@ _DAY_MS = 24 * HOUR_MS
 _PH, _EC, _LEVEL = "reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm"
 _PH_PUMPS, _EC_PUMPS = ("ph_down", "ph_up"), ("nutrient_a", "nutrient_b")
 _FLAT_MS = 13 * MINUTE_MS
-# fault, target, what it forbids (None: only the budgets bound it), detected within, doses before.
+# fault, target, forbidden pumps (None: only budgets apply), detected within ms, doses before.
 _SENSOR_FAULTS: tuple[tuple[str, str, tuple[str, ...] | None, int, int], ...] = (
     ("unplugged", _PH, _PH_PUMPS, 15_000, 0), ("shorted", _PH, _PH_PUMPS, _FLAT_MS, 1),
     ("stuck", _PH, _PH_PUMPS, _FLAT_MS, 1), ("drift", _PH, None, 0, 0),
@@ -43,17 +43,17 @@ _SENSOR_FAULTS: tuple[tuple[str, str, tuple[str, ...] | None, int, int], ...] = 
     ("unplugged", "air.temp_c", None, 0, 0),
 )
 _LEVEL_TARGETS = (_LEVEL, "adc.main")
-# H11 calls pH noisy from this standard deviation on: what scatters less forbids nothing.
+# H11 detects a noisy pH from this standard deviation; less noise forbids nothing.
 _NOISY_PH, _MV_PER_PH = 0.15, 59.16
-# What scatters little more shows only in many samples: (standard deviation from, samples until all
-# but one in 100,000 such probes are called noisy). tests/sim/campaign/test_campaign.py runs them.
+# Slightly more noise needs many samples: (minimum standard deviation, samples until all but one in
+# 100,000 such probes are detected). Checked by tests/sim/campaign/test_campaign.py.
 _NOISY_SAMPLES = ((0.30, 24), (_NOISY_PH, 140))
 
 
 def case(seed: int, hours: float = 24.0) -> Case:
     """Return the case of `seed`."""
     rng = random.Random(f"campaign {seed}")
-    plan = Plan(int(hours * HOUR_MS))
+    plan = CasePlan(int(hours * HOUR_MS))
     greenhouse(plan, rng)
     _water_and_age(plan, rng)
     _settings(plan, rng)
@@ -65,12 +65,12 @@ def case(seed: int, hours: float = 24.0) -> Case:
     if rng.random() < 0.25:
         start_ms = plan.at(rng.uniform(0.02, 0.5))
         commands = rng.randrange(200, 2_000)
-        evil_host(plan, seed, start_ms, plan.at(0.95), commands)
+        add_hostile_host(plan, seed, start_ms, plan.at(0.95), commands)
     apart = random.Random(f"correction {seed}")
     if apart.random() < 0.3:
         plan.correction(plan.at(apart.uniform(0.02, 0.8)), apart)
         plan.texts.append("a correction by hand")
-    plan.add(plan.at(0.96), network="up")  # so that what was kept is told
+    plan.add(plan.at(0.96), network="up")  # so that stored records are sent
     start_unix_ms = 1_767_225_600_000 + rng.randrange(0, _DAY_MS)
     made = plan.case(
         f"seed-{seed}", f"--seeds 1 --first-seed {seed} --hours {hours:g}", seed,
@@ -79,7 +79,7 @@ def case(seed: int, hours: float = 24.0) -> Case:
     return replace(made, text=f"{len(made.timeline)} events: {made.text}")
 
 
-def _water_and_age(plan: Plan, rng: random.Random) -> None:
+def _water_and_age(plan: CasePlan, rng: random.Random) -> None:
     litres = 20.0 * 15.0 ** rng.random()
     water = rng.choice(("ro", "soft", "soft", "medium", "hard"))
     buffer = {"ro": 0.3, "soft": 1.0, "medium": 1.8, "hard": 3.0}[water]
@@ -105,7 +105,7 @@ def _water_and_age(plan: Plan, rng: random.Random) -> None:
     plan.texts.append(f"{litres:.0f} l of {water} water")
 
 
-def _settings(plan: Plan, rng: random.Random) -> None:
+def _settings(plan: CasePlan, rng: random.Random) -> None:
     plan.settings |= {
         "ph.target": round(rng.uniform(5.2, 6.5), 2),
         "ph.deadband": round(rng.uniform(0.1, 0.4), 2),
@@ -117,8 +117,8 @@ def _settings(plan: Plan, rng: random.Random) -> None:
     }
 
 
-def _sensor_faults(plan: Plan, rng: random.Random) -> None:
-    """Break one sensor after the other, each whole again before the next."""
+def _sensor_faults(plan: CasePlan, rng: random.Random) -> None:
+    """Add sensor faults one after the other; each ends before the next."""
     at_ms = rng.randrange(10 * MINUTE_MS, 2 * HOUR_MS)
     late_ms = plan.settings["sample.every_ms"] * 2
     while at_ms < plan.at(0.9):
@@ -128,33 +128,33 @@ def _sensor_faults(plan: Plan, rng: random.Random) -> None:
         plan.add(until_ms, fault="none", args={"target": target})
         plan.texts.append(f"{target} {kind}")
         if target in _LEVEL_TARGETS:
-            plan.tell("lost_level_ms", (at_ms, until_ms))
+            plan.declare("lost_level_ms", (at_ms, until_ms))
         if pumps is not None and (kind != "noisy" or _noise_ph(plan) > _NOISY_PH):
             invariant = "I9" if target == _EC else "I10"
             text = f"{target} is {kind}"
             if kind == "noisy":
                 detect_ms = noisy_samples(_noise_ph(plan)) * plan.settings["sample.every_ms"]
-            if most:  # one dose for each time that water takes to mix
+            if most:  # one dose per mixing time
                 most = 1 + detect_ms // plan.settings["mixing.wait_ms"]
-            plan.tell("silences", Silence(
+            plan.declare("silences", ExpectedSilence(
                 invariant, text, pumps, at_ms, until_ms, detect_ms + late_ms, most,
             ))
         at_ms = until_ms + rng.randrange(20 * MINUTE_MS, 4 * HOUR_MS)
 
 
 def noisy_samples(noise_ph: float) -> int:
-    """Return after how many samples a pH probe of this standard deviation is called noisy."""
+    """Return the number of samples to detect noise of this standard deviation."""
     return next(samples for least_ph, samples in _NOISY_SAMPLES if noise_ph >= least_ph)
 
 
-def _noise_ph(plan: Plan) -> float:
+def _noise_ph(plan: CasePlan) -> float:
     """Return the standard deviation of a noisy pH probe in this greenhouse."""
     noise_mv = plan.plant.get("probe.ph.noise_mv", DEFAULTS["ph"]["noise_mv"])
     slope_mv = _MV_PER_PH * plan.plant.get("probe.ph.slope_ratio", 1.0)
     return float(NOISY_TIMES * noise_mv / slope_mv)
 
 
-def _pump(plan: Plan, rng: random.Random, at_ms: int) -> None:
+def _pump(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
     pump = rng.choice(DOSERS)
     change, normal = rng.choice((
         ({"stuck": "off"}, {"stuck": ""}), ({"error_pct": -60.0}, {"error_pct": 0.0}),
@@ -169,7 +169,7 @@ def _pump(plan: Plan, rng: random.Random, at_ms: int) -> None:
     plan.texts.append(f"{pump} {change}")
 
 
-def _bottles(plan: Plan, rng: random.Random, at_ms: int) -> None:
+def _bottles(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
     stocks = ("koh_10pct", "h3po4_10pct", "water")
     plan.add(at_ms, set={
         "plant.ph_down.stock": rng.choice(stocks), "plant.ph_up.stock": rng.choice(stocks),
@@ -181,7 +181,7 @@ def _bottles(plan: Plan, rng: random.Random, at_ms: int) -> None:
     plan.texts.append("bottles changed")
 
 
-def _water(plan: Plan, rng: random.Random, at_ms: int) -> None:
+def _water(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
     key, value, normal = rng.choice((
         ("reservoir.leak_ml_per_h", rng.uniform(500.0, 6_000.0), 0.0),
         ("top_off.flow_ml_per_s", 0.0, 10.0), ("reservoir.heater_w", 300.0, 0.0),
@@ -191,7 +191,7 @@ def _water(plan: Plan, rng: random.Random, at_ms: int) -> None:
     plan.texts.append(key)
 
 
-def _network(plan: Plan, rng: random.Random, at_ms: int) -> None:
+def _network(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
     state = rng.choice((
         "down", "down", "broker_down", "host_down", "half_open", "captive", "dns_dead",
         "refused", "duplicate", "slow",
@@ -209,7 +209,7 @@ def _network(plan: Plan, rng: random.Random, at_ms: int) -> None:
     plan.texts.append(f"network {state}")
 
 
-def _power(plan: Plan, rng: random.Random, at_ms: int) -> None:
+def _power(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
     kind, cause = rng.choice((
         ("power_cut", "power"), ("power_cut", "power"), ("brown_out", "brown_out"),
     ))
@@ -223,37 +223,37 @@ def _power(plan: Plan, rng: random.Random, at_ms: int) -> None:
             "target": rng.choice(("", "/data/ledger", "/data/settings")),
         }
     plan.add(at_ms, fault=kind, args=args)
-    plan.resets(cause, 1)
+    plan.declare_resets(cause, 1)
     plan.texts.append(kind)
 
 
-def _hang(plan: Plan, rng: random.Random, at_ms: int) -> None:
-    """Stand still, in the open or in a dose. Whether in a dose is not known beforehand."""
+def _hang(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
+    """Add a hang, possibly in a dose."""
     kind = rng.choice(("hang", "busy"))
     for_ms = rng.randrange(500, 20_000)
     plan.add(at_ms, fault=kind, args={"for_ms": for_ms})
-    plan.tell("stalls_ms", at_ms)
+    plan.declare("stalls_ms", at_ms)
     if kind == "hang":
-        plan.tell("hangs_ms", at_ms)
-    plan.resets("wdt", 1)
+        plan.declare("hangs_ms", at_ms)
+    plan.declare_resets("wdt", 1)
     plan.texts.append(f"{kind} for {for_ms} ms")
 
 
-def _reset(plan: Plan, rng: random.Random, at_ms: int) -> None:
+def _reset(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
     plan.add(at_ms, fault="reset")
-    plan.resets("reset", 1)
+    plan.declare_resets("reset", 1)
     plan.texts.append("reset")
 
 
-def _clock(plan: Plan, rng: random.Random, at_ms: int) -> None:
+def _clock(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
     step_ms = rng.choice((1_000, 60_000, HOUR_MS, 7 * HOUR_MS, 10 * 365 * _DAY_MS))
     step_ms *= rng.choice((-1, 1))
     plan.add(at_ms, clock=step_ms)
     plan.texts.append(f"clock {step_ms / 1e3:+.0f} s")
 
 
-def _commands(plan: Plan, rng: random.Random, at_ms: int) -> None:
-    """Somebody asks for doses, some of them as no node may take them."""
+def _commands(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
+    """Add commands of doses, some of which the node must refuse."""
     for number in range(rng.randrange(1, 6)):
         wrong = rng.choice((
             {}, {}, {"copies": 3}, {"is_forged": True}, {"is_retained": True},
@@ -266,10 +266,10 @@ def _commands(plan: Plan, rng: random.Random, at_ms: int) -> None:
         }
         asked_ms = at_ms + number * rng.randrange(1_000, 400_000)
         plan.add(asked_ms, command=command)
-        plan.tell("hands_ms", asked_ms)
+        plan.declare("requests_ms", asked_ms)
 
 
-def _flash(plan: Plan, rng: random.Random, at_ms: int) -> None:
+def _flash(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
     if rng.random() < 0.5:
         plan.add(at_ms, fault="flash_full", args={"free_blocks": rng.randrange(0, 3)})
         args = {"target": "flash"}
@@ -281,8 +281,8 @@ def _flash(plan: Plan, rng: random.Random, at_ms: int) -> None:
         plan.texts.append(f"{copy} damaged")
 
 
-# What may befall a day, and how often at the most.
-_TROUBLES: tuple[tuple[Callable[[Plan, random.Random, int], None], float], ...] = (
+# Fault and its maximum number per day.
+_TROUBLES: tuple[tuple[Callable[[CasePlan, random.Random, int], None], float], ...] = (
     (_pump, 3.0), (_bottles, 0.7), (_water, 1.5), (_network, 4.0), (_power, 4.0), (_hang, 1.5),
     (_reset, 1.5), (_clock, 2.0), (_commands, 4.0), (_flash, 0.8),
 )

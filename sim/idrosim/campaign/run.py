@@ -1,7 +1,7 @@
-"""The campaign: runs cases in lockstep, judges each, and says which invariants did not hold.
+"""Runs the cases of a campaign in lockstep and checks their invariants.
 
-`run_case` runs one; `run_all` runs many at a time and may go on from the file of a run that was
-interrupted. Every outcome is a line of that file.
+`run_case` runs one; `run_all` runs many in parallel and can resume an interrupted campaign from
+its file, which has one outcome per line.
 """
 
 import hashlib
@@ -16,19 +16,19 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from idrosim.campaign import fault_matrix, random_cases
-from idrosim.campaign.case import HOUR_MS, Case, evil
-from idrosim.campaign.invariants import Record, Violation, judge
+from idrosim.campaign.case import HOUR_MS, Case, hostile_case
+from idrosim.campaign.invariants import RunTrace, Violation, check_invariants
 from idrosim.runner import process
 
 NODE = "greenhouse-1"
 LATENCY_MS = 20
-# Of the runs with which a difference of I28 is told from a coin's toss.
+# Latencies of the runs that tell a violation of I28 from chance.
 OTHER_LATENCIES_MS = (19, 21, 18, 23, 25, 30, 40, 80)
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A case by its name: `kind` is matrix, seed or evil, `commands` those of an evil host."""
+class CaseId:
+    """Identifies a case: `kind` is matrix, seed or evil, `commands` those of a hostile host."""
 
     kind: str
     number: int
@@ -41,14 +41,14 @@ class Wanted:
             return fault_matrix.case(self.number, self.hours)
         if self.kind == "seed":
             return random_cases.case(self.number, self.hours)
-        return evil(self.number, int(self.hours * HOUR_MS), self.commands)
+        return hostile_case(self.number, int(self.hours * HOUR_MS), self.commands)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a case. `violations` are lines; volumes are true ml, times virtual ms."""
+    """Result of a case. `violations` are lines; volumes are true ml, times virtual ms."""
 
-    wanted: Wanted
+    wanted: CaseId
     name: str
     text: str
     replay: str
@@ -63,18 +63,18 @@ class Outcome:
 
     @property
     def is_kept(self) -> bool:
-        """True when every invariant held."""
+        """True if every invariant held."""
         return not self.violations
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as plain dicts, lists, text and numbers."""
+        """Return the outcome as plain dicts, lists, text and numbers."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "Outcome":
-        """Return what `to_json` gave. Raises KeyError or TypeError."""
+        """Return the Outcome of a `to_json` result. Raises KeyError or TypeError."""
         fields = dict(found)
-        fields["wanted"] = Wanted(**fields["wanted"])
+        fields["wanted"] = CaseId(**fields["wanted"])
         fields["violations"] = tuple(fields["violations"])
         return cls(**fields)
 
@@ -82,16 +82,16 @@ class Outcome:
 def run_case(
     case: Case, board: Mapping[str, Any], image_dir: Path, trace: TextIO | None = None,
     latency_ms: int = LATENCY_MS,
-) -> tuple[Record, list[Violation], process.Run]:
-    """Run a case with the image in `image_dir` and judge it; write its lines to `trace`.
+) -> tuple[RunTrace, list[Violation], process.Run]:
+    """Run a case with the image in `image_dir` and check it; write its lines to `trace`.
 
-    A board that dies, or resets over and over without getting anywhere, is a violation too.
-    `latency_ms` is that of the network, each way.
+    A board that dies, or resets repeatedly without progress, is a violation too. `latency_ms` is
+    the one-way latency of the network.
     """
-    record = Record()
+    run_trace = RunTrace()
 
     def on_line(line: process.Line) -> None:
-        record.take(line)
+        run_trace.take(line)
         if trace is not None:
             trace.write(json.dumps(line, sort_keys=True) + "\n")
 
@@ -109,37 +109,37 @@ def run_case(
         try:
             run = process.run_lockstep(job, on_line)
         except process.SimulatorError as error:
-            died = Violation("I25", record.end_ms, " | ".join(str(error).splitlines()))
-        record.finish()
-        found = judge(record, case.terms, Path(job["flash_dir"]))
-    return record, found if died is None else [*found, died], run
+            died = Violation("I25", run_trace.end_ms, " | ".join(str(error).splitlines()))
+        run_trace.finish()
+        found = check_invariants(run_trace, case.terms, Path(job["flash_dir"]))
+    return run_trace, found if died is None else [*found, died], run
 
 
 def outcome(
-    wanted: Wanted, board: Mapping[str, Any], image_dir: Path, trace: TextIO | None = None,
+    wanted: CaseId, board: Mapping[str, Any], image_dir: Path, trace: TextIO | None = None,
     image: str = "", latency_ms: int = LATENCY_MS,
 ) -> Outcome:
-    """Run and judge one case; `image` is noted in what is returned."""
+    """Run and check one case; `image` is copied to the Outcome."""
     case = wanted.case()
-    record, found, run = run_case(case, board, image_dir, trace, latency_ms)
-    truth = record.truth[-1][1] if record.truth else {}
+    run_trace, found, run = run_case(case, board, image_dir, trace, latency_ms)
+    truth = run_trace.truth[-1][1] if run_trace.truth else {}
     return Outcome(
         wanted, case.name, case.text, case.replay, tuple(v.line() for v in found),
-        record.end_ms, run.wall_ms, len(record.resets), len(record.doses()),
+        run_trace.end_ms, run.wall_ms, len(run_trace.resets), len(run_trace.doses()),
         {key: value for key, value in truth.items() if key.startswith("dosed.")},
-        sum(kind == "latched" for _, kind, _ in record.events), image,
+        sum(kind == "latched" for _, kind, _ in run_trace.events), image,
     )
 
 
 def run_all(
-    wanted: Iterable[Wanted], board: Mapping[str, Any], image_dir: Path, image: str,
+    wanted: Iterable[CaseId], board: Mapping[str, Any], image_dir: Path, image: str,
     on_outcome: Callable[[Outcome], None], processes: int, resume: Path | None = None,
 ) -> list[Outcome]:
-    """Run every case, `processes` at a time; each outcome is told as it comes.
+    """Run every case, `processes` at a time; call `on_outcome` for each as it ends.
 
-    With `resume` outcomes are appended to that file, and those that are in it already and ran the
-    same `image` are not run again; they are told first. Raises ValueError for a file that is none
-    of ours, OSError for one that cannot be written.
+    With `resume`, outcomes are appended to that file; cases in it that ran the same `image` are
+    reported first and not run again. Raises ValueError for a file that is not a campaign's,
+    OSError if it cannot be written.
     """
     done = {} if resume is None else read_outcomes(resume)
     asked = list(wanted)
@@ -166,16 +166,15 @@ def run_all(
 
 
 def offline_differs(
-    outcomes: Iterable[Outcome], again: Callable[[Wanted, int], Outcome]
+    outcomes: Iterable[Outcome], again: Callable[[CaseId, int], Outcome]
 ) -> list[str]:
-    """Return the violations of I28: a matrix case without network doses other than online.
+    """Return the violations of I28: a matrix case doses differently without network.
 
-    Compared are the cases that differ in their network only, up or down, and run through. Where a
-    reading stands on a threshold to its last digit, some microseconds of work on the network
-    decide whether a dose is given now or a sample later, and the noise is another one from there.
-    So what differs is run online again with networks a little faster or slower, by
-    `again(wanted, latency_ms)`: where one of those gives the same doses as no network, it was
-    the microseconds; where none does, it is the network that was away.
+    Cases are compared that differ only in their network, up or down, and that complete. A reading
+    exactly at a threshold lets microseconds of network activity decide whether a dose is given now
+    or a sample later, with other noise from then on. So a differing case is run online again with
+    other latencies, by `again(wanted, latency_ms)`: if any of these doses as without network, the
+    difference is chance; if none does, it is a violation.
     """
     by_number = {o.wanted.number: o for o in outcomes if o.wanted.kind == "matrix"}
     found = []
@@ -193,14 +192,14 @@ def offline_differs(
 
 
 def _differing(online: Outcome, offline: Outcome) -> dict[str, float]:
-    """Return the true ml online of each pump that gave another volume offline."""
+    """Return the true ml online of each pump whose volume differs offline."""
     return {pump: ml for pump, ml in online.dosed_ml.items()
             if abs(ml - offline.dosed_ml.get(pump, 0.0)) > 0.3 + 0.02 * ml}
 
 
-def read_outcomes(path: Path) -> dict[Wanted, Outcome]:
-    """Return the outcomes in a file, {} where there is none. A last line cut short is passed
-    over. Raises ValueError for anything else that is no outcome."""
+def read_outcomes(path: Path) -> dict[CaseId, Outcome]:
+    """Return the outcomes in a file, {} if it does not exist. A truncated last line is removed.
+    Raises ValueError for any other line that is not an outcome."""
     if not path.exists():
         return {}
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -212,7 +211,7 @@ def read_outcomes(path: Path) -> dict[Wanted, Outcome]:
             if number == len(lines) and not line.endswith("\n"):
                 path.write_text("".join(lines[:-1]), encoding="utf-8")
                 break
-            raise ValueError(f"{path}: line {number} is no outcome of a campaign") from error
+            raise ValueError(f"{path}: line {number} is not an outcome of a campaign") from error
         found[one.wanted] = one
     return found
 

@@ -1,1 +1,1 @@
-"""Parts at register level, one file a part, written from the datasheet."""
+"""Simulated parts at register level, one file per part, written from the datasheet."""

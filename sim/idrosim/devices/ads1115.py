@@ -1,15 +1,15 @@
-"""ADS1115 at register level (TI SBAS444D): what an I2C master sees, at the time it sees it.
+"""ADS1115 ADC at register level (TI SBAS444D), with its timing.
 
-A conversion takes 1/data rate, 10 % slow at worst as the datasheet allows, plus 25 us to wake. A
-single one samples when it starts. In continuous mode (9.4.2.2) conversions follow each other; one
-that nobody reads is not worked out, one that is read saw the input of that moment. Settings
-written meanwhile take hold when the conversion under way has ended. A result that is read before
-the first conversion of its settings is done would be another input's: that is misuse.
+A conversion takes 1/data rate plus the 10 % tolerance of the datasheet, and 25 us to wake. A
+single-shot conversion samples at its start. In continuous mode (9.4.2.2) the input is sampled
+when a new result is read. New settings take effect when the running conversion ends. Reading
+before the first conversion of new settings would return another input: an assertion.
 """
 
 import math
 
-_ENODEV = 19
+from idrosim.devices.part_faults import acknowledge
+
 _WAKE_US = 25
 _RESET_CONFIG = 0x8583
 _FULL_SCALE_V = (6.144, 4.096, 2.048, 1.024, 0.512, 0.256, 0.256, 0.256)
@@ -32,7 +32,7 @@ class Ads1115:
         self.power_cycle()
 
     def power_cycle(self):
-        """Take the registers back to their reset values."""
+        """Reset the registers."""
         self._config = _RESET_CONFIG & 0x7FFF
         self._thresholds = [0x8000, 0x7FFF]
         self._pointer = 0
@@ -41,12 +41,11 @@ class Ads1115:
         self._done_us = None  # when a single conversion ends
         self._begin_us = None  # when continuous conversions with these settings begin
         self._period_us = 0
-        self._ended = 0  # of them when the last was read
+        self._ended = 0  # number of conversions at the last read
 
     def write(self, data):
-        """Take one I2C write: the pointer, and two bytes for the register it points to."""
-        if self.fault == "unplugged":
-            raise OSError(_ENODEV)
+        """Handle an I2C write: the pointer, and two bytes for the register it selects."""
+        acknowledge(self)
         size = len(data)
         assert size == 1 or size == 3, f"ads1115: write of {size} bytes"
         pointer = self._pointer = data[0]
@@ -61,9 +60,8 @@ class Ads1115:
             self._thresholds[pointer - 2] = word
 
     def read(self, count):
-        """Return `count` bytes of the register pointed to."""
-        if self.fault == "unplugged":
-            raise OSError(_ENODEV)
+        """Return `count` bytes of the selected register."""
+        acknowledge(self)
         assert count <= 2, f"ads1115: read of {count} bytes"
         pointer = self._pointer
         if pointer == 0:
@@ -97,7 +95,7 @@ class Ads1115:
             self._done_us = starts_us + self._period_us
 
     def _is_converting(self):
-        """True during a single conversion, and in continuous mode."""
+        """Return True during a single-shot conversion, and in continuous mode."""
         done_us = self._done_us
         return self._begin_us is not None or (done_us is not None and self._clock.now_us < done_us)
 
@@ -134,5 +132,5 @@ class Ads1115:
         if self.fault == "swapped" and channel < 2:
             channel = 1 - channel
         source = self.inputs[channel]
-        # The 1 Mohm at every input of the board takes an open one to ground.
+        # The board pulls an open input to ground through 1 Mohm.
         return 0.0 if source is None else source()

@@ -1,10 +1,11 @@
-"""BH1750 at opcode level (ROHM BH1750FVI datasheet): measurement time, modes, early reads.
+"""BH1750 light sensor at opcode level (ROHM BH1750FVI datasheet), with its timing.
 
-One-time high resolution takes 180 ms at worst for a measurement time of 69 and in proportion for
-others; the part then powers down. Until it is done the register holds the result before.
+One-time high resolution takes at most 180 ms for a measurement time of 69, others in proportion;
+then the part powers down. Until the end the register holds the previous result.
 """
 
-_ENODEV = 19
+from idrosim.devices.part_faults import acknowledge
+
 _OFF, _ON, _RESET = 0x00, 0x01, 0x07
 _ONE_TIME_HIGH = 0x20
 _DEFAULT_TIME = 69
@@ -12,9 +13,9 @@ _LONGEST_US = 180_000
 
 
 class Bh1750:
-    """One part; `lux` returns the brightness at it.
+    """One part; `lux` returns its illuminance, lx.
 
-    fault: None, "unplugged" or "stuck" (the last measurement again).
+    fault: None, "unplugged" or "stuck" (repeats the last measurement).
     """
 
     def __init__(self, clock, lux):
@@ -24,15 +25,15 @@ class Bh1750:
         self.power_cycle()
 
     def power_cycle(self):
-        """Lose and regain the supply."""
+        """Reset, as when power returns."""
         self._is_on = False
         self._time = _DEFAULT_TIME
         self._count = self._next_count = 0
         self._done_us = None
 
     def write(self, data):
-        """Take one opcode."""
-        self._acknowledge()
+        """Handle one opcode."""
+        acknowledge(self)
         assert len(data) == 1, f"bh1750: opcode of {len(data)} bytes"
         code = data[0]
         self._settle()
@@ -46,19 +47,19 @@ class Bh1750:
         elif code & 0xE0 == 0x60:
             self._time = self._time & 0xE0 | code & 0x1F
         else:
-            assert code == _ONE_TIME_HIGH, f"bh1750: opcode {code:02x}, which no driver uses"
+            assert code == _ONE_TIME_HIGH, f"bh1750: opcode {code:02x} is not simulated"
             self._measure()
 
     def read(self, count):
         """Return the last finished result."""
-        self._acknowledge()
+        acknowledge(self)
         assert count <= 2, f"bh1750: read of {count} bytes"
         self._settle()
         return bytes((self._count >> 8, self._count & 0xFF))[:count]
 
     def _measure(self):
-        assert self._is_on, "bh1750: told to measure while powered down"
-        assert self._done_us is None, "bh1750: told to measure while it measures"
+        assert self._is_on, "bh1750: measurement started while powered down"
+        assert self._done_us is None, "bh1750: measurement started during another"
         assert 31 <= self._time <= 254, f"bh1750: measurement time {self._time}"
         if self.fault != "stuck":
             counts = self._lux() * 1.2 * self._time / _DEFAULT_TIME
@@ -70,7 +71,3 @@ class Bh1750:
             self._done_us = None
             self._count = self._next_count
             self._is_on = False
-
-    def _acknowledge(self):
-        if self.fault == "unplugged":
-            raise OSError(_ENODEV)

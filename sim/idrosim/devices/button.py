@@ -1,11 +1,11 @@
-"""A push button from a pin to ground, with its bounce: level 0 while it is down."""
+"""A push button from a pin to ground, with contact bounce: level 0 while it is pressed."""
 
 _BOUNCE_US = 8_000
 
 
 class Button:
-    """One button; press() is a hand. fault: None, "shorted" (always down), "unplugged" (never
-    down) or "noisy" (a spark every third of a second, as a pump's motor makes on a long cable)."""
+    """One button. fault: None, "shorted" (always pressed), "unplugged" (never pressed) or "noisy"
+    (a 40 ms spike every 333 ms, as a pump motor couples into a long cable)."""
 
     FAULTS = ("shorted", "unplugged", "noisy")
 
@@ -25,7 +25,7 @@ class Button:
         self._fault = name
 
     def press(self, for_us):
-        """Hold it down from now on for `for_us`."""
+        """Press it for `for_us`, starting now."""
         self._down_us = self._clock.now_us
         self._up_us = self._down_us + for_us
 

@@ -1,6 +1,6 @@
-"""DFR0300, DFRobot's analog conductivity board: 820 ohm feedback, 200 mV drive, 0 to 3.4 V.
+"""DFRobot DFR0300 analog conductivity board: 820 ohm feedback, 200 mV drive, 0 to 3.4 V.
 
-A cell of constant K in water that conducts kappa is a conductance of kappa / K.
+A cell of constant K in water of conductivity kappa has a conductance of kappa / K.
 """
 
 _FEEDBACK_OHM = 820
@@ -9,9 +9,9 @@ _RAIL_V = 3.4
 
 
 def volts(kappa_us_cm, cell_k, fault=None):
-    """Return what the board puts out; kappa is at the water's own temperature.
+    """Return the output voltage, V; kappa is at the temperature of the water.
 
-    fault "unplugged": an open cell conducts nothing. "shorted": the upper end.
+    fault "unplugged": an open cell, 0 V. "shorted": the upper limit.
     """
     if fault == "unplugged":
         return 0.0

@@ -1,4 +1,4 @@
-"""A dimmable LED driver: its light follows the duty at its dimming input."""
+"""A dimmable LED driver: its light follows the duty cycle of its dimming input."""
 
 from idrosim.devices.load import Load
 

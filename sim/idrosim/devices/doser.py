@@ -4,7 +4,7 @@ from idrosim.devices.load import Load
 
 
 class Doser(Load):
-    """`ratio` is the share of the pump's nominal flow."""
+    """`ratio` is the share of the nominal flow."""
 
     def set_duty(self, high_ratio):
-        raise AssertionError("doser: a dosing pump is switched, never dimmed")
+        raise AssertionError("doser: a dosing pump must not be driven by PWM")

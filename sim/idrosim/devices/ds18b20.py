@@ -1,10 +1,11 @@
-"""DS18B20 at time-slot level (Maxim 19-7487): ROM commands, scratchpad, conversion time.
+"""DS18B20 thermometer at time-slot level (Maxim 19-7487), with its timing.
 
-A part converts when it is told, for the datasheet's longest time, and its scratchpad keeps the
-previous reading (85 C after power-up) until then. Slots out of order are the driver's mistake.
+A conversion takes the maximum time of the datasheet; until its end the scratchpad holds the
+previous reading (85 C after power-up). Slots out of order are assertions.
 """
 
 from idrosim.devices.onewire_bus import crc8
+from idrosim.devices.part_faults import damaged
 
 _FAMILY = 0x28
 _SEARCH, _READ_ROM, _MATCH, _SKIP = 0xF0, 0x33, 0x55, 0xCC
@@ -12,9 +13,9 @@ _CONVERT, _WRITE, _READ, _COPY, _RECALL, _POWER = 0x44, 0x4E, 0xBE, 0x48, 0xB8, 
 _CONVERSION_US = (93_750, 187_500, 375_000, 750_000)
 _POWER_ON_RAW = 0x0550
 
-# What the part does with the next slot. The first two take no bytes from the master.
+# States of the part. In the first four it accepts no bytes from the master.
 _IDLE = 0  # not addressed: silent until the next reset
-_BUSY = 1  # read slots tell whether a conversion is done
+_BUSY = 1  # read slots return whether a conversion is done
 _SENDING = 2
 _SEARCHING = 3
 _ROM_COMMAND = 4
@@ -24,11 +25,11 @@ _TAKING_SETTINGS = 7
 
 
 class Ds18b20:
-    """One part with an 8 byte `rom`; `temp` returns what surrounds it, in C.
+    """One part with an 8-byte `rom`; `temp` returns the ambient temperature, C.
 
     fault: None, "unplugged" (the line stays high), "shorted" (it stays low), "stuck" (every
     conversion gives the last reading) or "noisy" (every message is damaged). `damage_count` is
-    how many of the next messages are damaged.
+    the number of next messages to damage.
     """
 
     def __init__(self, clock, rom, temp):
@@ -44,7 +45,7 @@ class Ds18b20:
         self.power_cycle()
 
     def power_cycle(self):
-        """Lose and regain the supply: settings from EEPROM, 85 C in the scratchpad."""
+        """Reset, as when power returns: settings from EEPROM, 85 C in the scratchpad."""
         self._raw = _POWER_ON_RAW
         self._next_raw = _POWER_ON_RAW
         self._settings = self._eeprom
@@ -52,14 +53,14 @@ class Ds18b20:
         self._enter(_IDLE)
 
     def reset(self):
-        """Take a reset pulse. Return True where the line is low when presence is due."""
+        """Handle a reset pulse. Return True if the line is low in the presence slot."""
         if self.fault is None or not self._is_cut_off():
             self._enter(_ROM_COMMAND)
             return True
         return self.fault == "shorted"
 
     def write_bit(self, bit):
-        """Take one write slot."""
+        """Handle one write slot."""
         if self._state == _IDLE or self._is_cut_off():
             return
         if self._state == _SEARCHING:
@@ -74,7 +75,7 @@ class Ds18b20:
             self._take(byte)
 
     def read_bit(self):
-        """Answer one read slot with 0 or 1."""
+        """Return the 0 or 1 of one read slot."""
         if self._is_cut_off():
             return 0 if self.fault == "shorted" else 1
         if self._state == _IDLE:
@@ -92,7 +93,7 @@ class Ds18b20:
         return bit
 
     def write_byte(self, byte):
-        """Take eight write slots."""
+        """Handle eight write slots."""
         if self._state > _SEARCHING and self._bit_count == 0 and not self._is_cut_off():
             self._take(byte)
             return
@@ -100,7 +101,7 @@ class Ds18b20:
             self.write_bit(byte >> shift & 1)
 
     def read_byte(self):
-        """Answer eight read slots with a byte."""
+        """Return the byte of eight read slots."""
         if self._state == _SENDING and self._after_answer == _SENDING and not self._sent_bits & 7:
             position = self._sent_bits >> 3
             if position < len(self._answer) and not self._is_cut_off():
@@ -112,7 +113,7 @@ class Ds18b20:
         return byte
 
     def scratchpad(self):
-        """Return the nine bytes as they stand now."""
+        """Return the current nine bytes."""
         self._is_converting()
         content = bytes((self._raw & 0xFF, self._raw >> 8)) + self._settings + b"\xff\x0c\x10"
         return content + bytes((crc8(content),))
@@ -153,7 +154,7 @@ class Ds18b20:
             self._search_position = 0
             self._offer_search_bit()
         else:
-            raise AssertionError(f"ds18b20: {byte:02x} is no ROM command")
+            raise AssertionError(f"ds18b20: {byte:02x} is not a ROM command")
 
     def _match(self, byte):
         self._taken += bytes((byte,))
@@ -167,7 +168,7 @@ class Ds18b20:
         return self._rom[position >> 3] >> (position & 7) & 1
 
     def _offer_search_bit(self):
-        # The bit, then its complement; the 7th and 8th bit of the answer are never asked for.
+        # The bit, then its complement; the other bits of the byte are never read.
         bit = self._search_bit()
         self._enter(_SEARCHING)
         self._answer = bytes((bit | (1 - bit) << 1,))
@@ -201,10 +202,10 @@ class Ds18b20:
         elif byte == _POWER:
             self._send(b"\xff", _SENDING)
         else:
-            raise AssertionError(f"ds18b20: {byte:02x} is no function command")
+            raise AssertionError(f"ds18b20: {byte:02x} is not a function command")
 
     def _convert(self):
-        assert not self._is_converting(), "ds18b20: told to convert while it converts"
+        assert not self._is_converting(), "ds18b20: conversion started during another"
         resolution = self._settings[2] >> 5 & 3
         if self.fault != "stuck":
             celsius = min(125.0, max(-55.0, self._temp()))
@@ -217,16 +218,13 @@ class Ds18b20:
     def _take_settings(self, byte):
         self._taken += bytes((byte,))
         if len(self._taken) == 3:
-            # Of the configuration only the two resolution bits can be written.
+            # Only the two resolution bits of the configuration are writable.
             config = self._taken[2] & 0x60 | 0x1F
             self._settings = self._taken[:2] + bytes((config,))
             self._enter(_IDLE)
 
     def _send(self, content, after_answer):
-        if self.damage_count > 0 or self.fault == "noisy":
-            self.damage_count = max(0, self.damage_count - 1)
-            content = bytes((content[0] ^ 0x04,)) + content[1:]
         self._enter(_SENDING)
-        self._answer = content
+        self._answer = damaged(self, content, 0x04)
         self._after_answer = after_answer
         self._sent_bits = 0

@@ -1,18 +1,20 @@
-"""What Atlas EZO circuits share: the command interpreter and its processing times.
+"""Common command interpreter of Atlas EZO circuits, with its processing times.
 
-Atlas EZO-pH and EZO-EC datasheets. A circuit works on one command at a time, for the time its
-datasheet states, and measures at the end of it. How the answer travels is ezo_lines.py.
+Atlas EZO-pH and EZO-EC datasheets. A circuit processes one command at a time, for the time its
+datasheet states, and measures at the end. ezo_interfaces.py carries the answers.
 """
+
+from idrosim.devices.part_faults import damaged
 
 OK, SYNTAX = 1, 2
 SHORT_US = 300_000
 
 
 class EzoCircuit:
-    """One circuit. A subclass gives NAME, VERSION, CAL_WORD, WAITS_US and what it measures.
+    """One circuit. A subclass defines NAME, VERSION, CAL_WORD, WAITS_US, `measure`, `calibrate`.
 
-    fault: None, "unplugged" (silent), "stuck" (the last reading again) or "noisy" (damaged
-    answers). `damage_count` is how many of the next answers are damaged.
+    fault: None, "unplugged" (silent), "stuck" (repeats the last reading) or "noisy" (damaged
+    answers). `damage_count` is the number of next answers to damage.
     """
 
     NAME = VERSION = CAL_WORD = ""
@@ -28,13 +30,13 @@ class EzoCircuit:
         self.power_cycle()
 
     def power_cycle(self):
-        """Lose and regain the supply: the temperature is forgotten, the calibration is not."""
+        """Reset, as when power returns: the temperature is lost, the calibration is not."""
         self.temp_c = 25.0
         self.is_asleep = False
         self.busy_until_us = 0
 
     def start(self, command):
-        """Begin to work on `command`; returns a callable that gives (code, text) when done."""
+        """Start `command`; return a callable that returns (code, text) when it is done."""
         words = command.upper().split(",")
         is_query = words[-1] == "?"
         wait_us = SHORT_US if is_query else self.WAITS_US.get(words[0], SHORT_US)
@@ -52,21 +54,18 @@ class EzoCircuit:
         return finish
 
     def reading(self):
-        """Return the text of a reading now."""
+        """Return the text of a new reading."""
         if self.fault != "stuck" or self._last_reading is None:
             self._last_reading = self.measure()
         return self._last_reading
 
     def measure(self):
-        """Return the text of what the probe shows; a subclass gives it."""
-        raise AssertionError("ezo: a circuit measures something")
+        """Return the text of a measurement; implemented by subclasses."""
+        raise AssertionError("ezo: measure() is not implemented")
 
     def damage(self, content):
-        """Return an answer as the line delivers it."""
-        if content and (self.damage_count > 0 or self.fault == "noisy"):
-            self.damage_count = max(0, self.damage_count - 1)
-            return bytes((content[0] ^ 0x10,)) + content[1:]
-        return content
+        """Return an answer as the interface delivers it."""
+        return damaged(self, content)
 
     def _on_r(self, words):
         return None if words else self.reading()
@@ -95,11 +94,11 @@ class EzoCircuit:
         return self.calibrate(words)
 
     def point_count(self):
-        """Return how many points are calibrated."""
+        """Return the number of calibrated points."""
         return len(self.points)
 
 
 def _short(value):
-    """Return a number as the circuits echo it: one decimal where that is all of it."""
+    """Return a number as the circuits echo it: two decimals, without a final zero."""
     text = f"{value:.2f}"
     return text[:-1] if text.endswith("0") else text

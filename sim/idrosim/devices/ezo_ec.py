@@ -1,7 +1,7 @@
-"""Atlas EZO-EC: conductivity at 25 C by the calibrated points, temperature by command.
+"""Atlas EZO-EC: conductivity at 25 C from calibrated points; temperature is set by command.
 
-EZO-EC datasheet v6.2: R, Cal and K,n 600 ms, everything else 300 ms. Cal,dry comes first; Cal,low
-changes nothing until Cal,high. Since firmware 2.10 EC is the only output unless others are asked.
+EZO-EC datasheet v6.2: R, Cal and K,n take 600 ms, others 300 ms. Cal,dry is first; Cal,low has no
+effect until Cal,high. Since firmware 2.10 only the output EC is on by default.
 """
 
 from idrosim.devices.ezo import EzoCircuit
@@ -11,7 +11,7 @@ _OUTPUTS = ("EC", "TDS", "S", "SG")
 
 
 class EzoEc(EzoCircuit):
-    """One circuit; `kappa_us_cm` returns what its cell conducts at a K of 1, uncompensated."""
+    """One circuit; `kappa_us_cm` returns the uncompensated conductivity at a K of 1."""
 
     NAME, VERSION, CAL_WORD = "EC", "2.16", "CAL"
     WAITS_US = {"R": 600_000, "CAL": 600_000, "K": 600_000}
@@ -23,7 +23,7 @@ class EzoEc(EzoCircuit):
         self.cell_k = 1.0
 
     def measure(self):
-        """Return the outputs that are on, comma between them."""
+        """Return the enabled outputs, separated by commas."""
         ec_us_cm = self._compensated() * self.cell_k * self._gain()
         shown = {
             "EC": _digits(ec_us_cm), "TDS": f"{0.54 * ec_us_cm:.0f}",
@@ -32,7 +32,7 @@ class EzoEc(EzoCircuit):
         return ",".join(shown[name] for name in _OUTPUTS if name in self.outputs)
 
     def calibrate(self, words):
-        """Take a point; returns "" or None for one that is none."""
+        """Calibrate a point; return "", or None for an unknown point."""
         if words == ["DRY"]:
             self.points["DRY"] = (0.0, 0.0)
             return ""
@@ -43,7 +43,7 @@ class EzoEc(EzoCircuit):
         return ""
 
     def point_count(self):
-        """Return 2 for low and high, 1 for a single point or dry alone."""
+        """Return 2 for low and high, 1 for a single point or dry only."""
         if "LOW" in self.points and "HIGH" in self.points:
             return 2
         return 1 if self.points else 0
@@ -52,8 +52,8 @@ class EzoEc(EzoCircuit):
         name = "ONE" if "ONE" in self.points else "HIGH"
         if name not in self.points or self.points[name][1] <= 0:
             return 1.0
-        ec_us_cm, seen_us_cm = self.points[name]
-        return ec_us_cm / seen_us_cm
+        ec_us_cm, measured_us_cm = self.points[name]
+        return ec_us_cm / measured_us_cm
 
     def _compensated(self):
         return max(0.0, self._kappa_us_cm()) / (1 + _PER_C * (self.temp_c - 25.0))
@@ -76,7 +76,7 @@ class EzoEc(EzoCircuit):
 
 
 def _digits(ec_us_cm):
-    """Return a conductivity with the digits the circuit resolves at its size."""
+    """Return a conductivity with the resolution of the circuit in its range."""
     if ec_us_cm < 100:
         return f"{ec_us_cm:.2f}"
     if ec_us_cm < 1_000:

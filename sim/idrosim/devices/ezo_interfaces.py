@@ -1,12 +1,12 @@
-"""The two lines an EZO circuit can talk over: I2C with a status byte, UART with CR and *OK.
+"""The two interfaces of EZO circuits: I2C with a status byte, UART with CR and *OK.
 
-Atlas EZO datasheets. I2C: 254 while it works, 255 with nothing to say. UART: 9600 baud, 8N1, a
-reading every second by itself until C,0, and *RS, *RE, *SL, *WA unasked.
+Atlas EZO datasheets. I2C: 254 while a command is processed, 255 without an answer. UART: 9600
+baud, 8N1, a reading every second until C,0, and unsolicited *RS, *RE, *SL, *WA.
 """
 
 from idrosim.devices.ezo import OK, SHORT_US
+from idrosim.devices.part_faults import ENODEV, acknowledge
 
-_ENODEV = 19
 _PENDING, _NO_DATA = b"\xfe", b"\xff"
 _LONGEST_COMMAND = 32
 _LONGEST_READ = 40
@@ -15,13 +15,12 @@ _SECOND_US = 1_000_000
 _RX_BYTES = 256
 
 
-class EzoI2c:
-    """A circuit as an I2C part. `early_read_count` counts reads before the answer was due."""
+class _Interface:
+    """Base of both. `early_read_count` counts reads before the answer was due."""
 
     def __init__(self, circuit):
         self.circuit = circuit
         self.early_read_count = 0
-        self._finish = None
 
     @property
     def fault(self):
@@ -31,14 +30,22 @@ class EzoI2c:
     def fault(self, fault):
         self.circuit.fault = fault
 
+
+class EzoI2c(_Interface):
+    """A circuit as an I2C part."""
+
+    def __init__(self, circuit):
+        super().__init__(circuit)
+        self._finish = None
+
     def power_cycle(self):
-        """Lose and regain the supply: whatever it worked on is gone."""
+        """Reset, as when power returns: the command in progress is lost."""
         self.circuit.power_cycle()
         self._finish = None
 
     def write(self, data):
-        """Take one command."""
-        self._acknowledge()
+        """Handle one command."""
+        acknowledge(self)
         circuit = self.circuit
         assert 0 < len(data) <= _LONGEST_COMMAND, f"ezo: command of {len(data)} bytes"
         assert all(32 <= byte < 127 for byte in data), f"ezo: {bytes(data)} is not ASCII"
@@ -46,16 +53,16 @@ class EzoI2c:
             circuit.is_asleep = False  # the command that wakes is lost
             self._finish = None
             return
-        assert circuit.clock.now_us >= circuit.busy_until_us, "ezo: command while it works"
+        assert circuit.clock.now_us >= circuit.busy_until_us, "ezo: command while busy"
         self._finish = circuit.start(bytes(data).decode())
 
     def read(self, count):
         """Return `count` bytes: the status, then the answer and its NUL."""
-        self._acknowledge()
+        acknowledge(self)
         assert count <= _LONGEST_READ, f"ezo: read of {count} bytes"
         circuit = self.circuit
         if circuit.is_asleep:
-            raise OSError(_ENODEV)
+            raise OSError(ENODEV)
         if self._finish is None:
             return _padded(_NO_DATA, count)
         if circuit.clock.now_us < circuit.busy_until_us:
@@ -66,42 +73,25 @@ class EzoI2c:
         content = circuit.damage(text.encode())
         return _padded(bytes((code,)) + (content + b"\x00" if content else b""), count)
 
-    def _acknowledge(self):
-        if self.circuit.fault == "unplugged":
-            raise OSError(_ENODEV)
-
 
 def _padded(content, count):
     return (content + bytes(count))[:count]
 
 
-class EzoUart:
-    """A circuit as a UART part: `write` takes bytes, `read` gives those that have arrived.
-
-    `early_read_count` counts reads while it works: on a real line they come back empty.
-    """
+class EzoUart(_Interface):
+    """A circuit as a UART part. Early reads return b"", as on a real UART."""
 
     def __init__(self, circuit):
-        self.circuit = circuit
-        self.early_read_count = 0
+        super().__init__(circuit)
         self._clock = circuit.clock
         self._has_ok = True
         self._is_continuous = True
         self._line = b""
-        self._arriving = []  # (when its last byte is in, bytes)
-        self._free_us = 0
+        self._arriving = []  # (time of the last byte, bytes or a callable that returns them)
         self._next_us = _SECOND_US
 
-    @property
-    def fault(self):
-        return self.circuit.fault
-
-    @fault.setter
-    def fault(self, fault):
-        self.circuit.fault = fault
-
     def power_cycle(self):
-        """Lose and regain the supply; response codes and continuous mode come back on."""
+        """Reset, as when power returns: response codes and continuous mode are on."""
         self.circuit.power_cycle()
         self._has_ok = self._is_continuous = True
         self._line = b""
@@ -109,7 +99,7 @@ class EzoUart:
         self._send(self._clock.now_us, "*RS", "*RE")
 
     def write(self, data):
-        """Take bytes; a CR makes a command of those before it."""
+        """Receive bytes; a CR ends a command."""
         if self.circuit.fault == "unplugged":
             return
         self._tick()
@@ -123,20 +113,16 @@ class EzoUart:
             self._take(line, self._clock.now_us + len(data) * _BYTE_US)
 
     def read(self):
-        """Return all bytes that have arrived since the last read."""
+        """Return the bytes that arrived since the last read."""
         if self.circuit.fault == "unplugged":
             return b""
         self._tick()
         now_us = self._clock.now_us
         if now_us < self.circuit.busy_until_us:
             self.early_read_count += 1
-        arrived = [item for item in self._arriving if item[0] <= now_us]
+        arrived = [item[1] for item in self._arriving if item[0] <= now_us]
         self._arriving = [item for item in self._arriving if item[0] > now_us]
-        return b"".join(self._text_of(item[1]) for item in arrived)[:_RX_BYTES]
-
-    def _text_of(self, content):
-        # What needs time to be known is known when it is due: a reading, an answer.
-        return content() if callable(content) else content
+        return b"".join(part() if callable(part) else part for part in arrived)[:_RX_BYTES]
 
     def _take(self, line, at_us):
         circuit = self.circuit
@@ -144,7 +130,7 @@ class EzoUart:
             circuit.is_asleep = False
             self._send(at_us, "*WA")
             return
-        assert self._clock.now_us >= circuit.busy_until_us, "ezo: command while it works"
+        assert self._clock.now_us >= circuit.busy_until_us, "ezo: command while busy"
         words = line.upper().split(",")
         if words[0] in ("C", "*OK") and words[1:] in (["0"], ["1"]):
             circuit.busy_until_us = self._clock.now_us + SHORT_US
@@ -178,7 +164,7 @@ class EzoUart:
         self._arriving.append((at_us + len(content) * _BYTE_US, content))
 
     def _tick(self):
-        """Say what continuous mode would have said since the last look."""
+        """Send the readings of continuous mode that are due."""
         now_us = self._clock.now_us
         if not self._is_continuous or self.circuit.is_asleep or now_us < self._next_us:
             return

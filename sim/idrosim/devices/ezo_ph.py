@@ -1,6 +1,6 @@
-"""Atlas EZO-pH: electrode to pH by the calibrated points, temperature of the glass by command.
+"""Atlas EZO-pH: pH from calibrated points; the temperature of the glass is set by command.
 
-EZO-pH datasheet: R and Cal 900 ms, everything else 300 ms; Cal,mid wipes low and high.
+EZO-pH datasheet: R and Cal take 900 ms, others 300 ms; Cal,mid clears low and high.
 """
 
 from idrosim.devices.ezo import EzoCircuit
@@ -9,7 +9,7 @@ _NERNST_MV_K = 2.302585092994046 * 8.31446262 / 96485.332 * 1000.0
 
 
 class EzoPh(EzoCircuit):
-    """One circuit; `electrode_mv` returns the electrode's voltage, acid positive."""
+    """One circuit; `electrode_mv` returns the electrode voltage, acid positive."""
 
     NAME, VERSION, CAL_WORD = "pH", "2.15", "Cal"
     WAITS_US = {"R": 900_000, "CAL": 900_000}
@@ -27,7 +27,7 @@ class EzoPh(EzoCircuit):
         return f"{min(14.0, max(0.0, ph)):.3f}"
 
     def calibrate(self, words):
-        """Take a point; returns "" or None for one that is none."""
+        """Calibrate a point; return "", or None for an unknown point."""
         if words[0] not in ("MID", "LOW", "HIGH") or len(words) != 2:
             return None
         if words[0] == "MID":
@@ -39,7 +39,7 @@ class EzoPh(EzoCircuit):
         return _NERNST_MV_K * (self.temp_c + 273.15)
 
     def _ratio(self, name):
-        """Return the slope on one side of the middle over the ideal one."""
+        """Return the slope on one side of the midpoint, relative to the ideal slope."""
         if name not in self.points or "MID" not in self.points:
             return 1.0
         ph, mv = self.points[name]

@@ -1,6 +1,6 @@
-"""A float switch: a contact to ground that the float opens or closes, with its bounce.
+"""A float switch: a contact to ground that the float opens or closes, with contact bounce.
 
-The level at the pin is 0 with the contact closed; a cut cable leaves the pull-up alone.
+The level at the pin is 0 with the contact closed; with a cut cable the pull-up makes it 1.
 """
 
 _BOUNCE_US = 5_000
@@ -8,10 +8,10 @@ _CHATTER_US = 7_000
 
 
 class FloatSwitch:
-    """One switch; `is_up` tells whether water lifts the float.
+    """One switch; `is_up` returns whether water lifts the float.
 
-    fault: None, "unplugged" (open for ever), "shorted" (closed for ever), "stuck" (jammed where
-    it is) or "noisy" (the contact never rests).
+    fault: None, "unplugged" (always open), "shorted" (always closed), "stuck" (jammed in place) or
+    "noisy" (permanent contact bounce).
     """
 
     def __init__(self, clock, is_up, up_level):
@@ -26,7 +26,7 @@ class FloatSwitch:
         raise AssertionError("float_switch: its pin is an input")
 
     def level(self):
-        """Return the level at the pin now."""
+        """Return the current level at the pin."""
         if self.fault == "unplugged":
             return 1
         if self.fault == "shorted":
@@ -41,6 +41,6 @@ class FloatSwitch:
             self._turned_us = now_us if self._was_up is not None else self._turned_us
             self._was_up = is_up
         level = self._up_level if is_up else 1 - self._up_level
-        # For a moment after it turned the contact is as often open as closed.
+        # After a change the contact alternates for a moment.
         is_bouncing = now_us - self._turned_us < _BOUNCE_US
         return level ^ 1 if is_bouncing and now_us // 1_000 & 1 else level

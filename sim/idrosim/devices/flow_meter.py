@@ -1,8 +1,8 @@
-"""A turbine with a Hall sensor: one low pulse for each share of a litre that passed."""
+"""A turbine flow meter with a Hall sensor: a low pulse per fixed volume."""
 
 
 class FlowMeter:
-    """One meter. fault: None, "unplugged" or "stuck": no pulse ever."""
+    """One meter. fault: None, or "unplugged" or "stuck" (both: no pulses)."""
 
     IRQ_FALLING = 2
 
@@ -20,12 +20,12 @@ class FlowMeter:
         return 1
 
     def watch(self, handler, trigger):
-        """Call `handler()` at every pulse; None for no more."""
-        assert trigger == self.IRQ_FALLING, f"flow_meter: edges {trigger} count a pulse twice"
+        """Call `handler()` at every pulse; None removes it."""
+        assert trigger == self.IRQ_FALLING, f"flow_meter: edges {trigger} count pulses twice"
         self._handler = handler
 
     def flow(self, volume_ml):
-        """Let `volume_ml` pass."""
+        """Count `volume_ml` of flow."""
         if self.fault is not None:
             return
         self._rest_pulses += volume_ml * self._pulses_per_l / 1_000

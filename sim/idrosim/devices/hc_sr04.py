@@ -1,4 +1,4 @@
-"""HC-SR04: ultrasonic ranger for dry places, 20 mm to 4 m, echo held 38 ms where none returns."""
+"""HC-SR04 ultrasonic range finder: 20 mm to 4 m; without an echo the pulse lasts 38 ms."""
 
 from idrosim.devices.ultrasonic import Ultrasonic
 

@@ -1,19 +1,19 @@
-"""A 4-20 mA level transmitter with its 150 ohm shunt: 4 mA dry, 20 mA at full scale.
+"""A 4-20 mA level transmitter with a 150 ohm shunt: 4 mA dry, 20 mA at full scale.
 
-Beyond its scale it saturates at 3.8 and 20.5 mA and signals its own failure below 3.6 or above
-21 mA (NAMUR NE 43).
+Out of range it saturates at 3.8 and 20.5 mA; currents below 3.6 or above 21 mA signal a failure
+(NAMUR NE 43).
 """
 
 _SHUNT_OHM = 150
 _ZERO_MA = 4.0
 _SPAN_MA = 16.0
-_CLAMP_V = 3.3  # the protection diode at the converter's input
+_CLAMP_V = 3.3  # the protection diode at the ADC input
 
 
 def volts(level_mm, full_scale_mm=1000, fault=None):
     """Return the voltage across the shunt with `level_mm` of water above the transmitter.
 
-    fault "unplugged": no current. "shorted": the loop's supply, clamped at the input.
+    fault "unplugged": no current. "shorted": the loop supply, clamped at the input.
     """
     if fault == "unplugged":
         return 0.0

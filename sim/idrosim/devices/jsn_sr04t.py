@@ -1,7 +1,7 @@
-"""JSN-SR04T: waterproof ultrasonic ranger, on trigger and echo lines or on a UART.
+"""JSN-SR04T waterproof ultrasonic range finder, with trigger and echo lines or on a UART.
 
-Vendor pages, version 2: blind zone 250 mm, in which it goes on to say 250 mm; 4.5 m range. With
-120 k at R27 it is a UART part: 0x55 asks, FF high low sum answers, mm at 340 m/s; 0 is no echo.
+Vendor pages, version 2: in its blind zone of 250 mm it reports 250 mm; range 4.5 m. With 120 k at
+R27 it is a UART part: request 0x55, answer FF high low sum, mm at 340 m/s; 0 means no echo.
 """
 
 from idrosim.devices.ultrasonic import Ultrasonic, echo_us
@@ -14,14 +14,14 @@ _FRAME_US = 4 * 1_042
 
 
 class JsnSr04t(Ultrasonic):
-    """One part on its trigger and echo lines."""
+    """One part with trigger and echo lines."""
 
     def __init__(self, clock, distance_mm, air_c):
         super().__init__(clock, distance_mm, air_c, _LIMITS)
 
 
 class JsnUart:
-    """One part on a UART at 9600 baud; fault as of Ultrasonic, or "noisy" (damaged frames)."""
+    """One part on a UART at 9600 baud; faults of Ultrasonic, and "noisy" (damaged frames)."""
 
     def __init__(self, clock, distance_mm, air_c):
         self._clock = clock
@@ -32,17 +32,17 @@ class JsnUart:
         self.fault = None
 
     def write(self, data):
-        """Take bytes; 0x55 asks for a frame."""
+        """Handle a request: 0x55."""
         if self.fault == "unplugged":
             return
-        assert bytes(data) == bytes((_ASK,)), f"jsn_sr04t: {bytes(data)} is no command"
-        assert self._due_us is None, "jsn_sr04t: asked again before it answered"
+        assert bytes(data) == bytes((_ASK,)), f"jsn_sr04t: {bytes(data)} is not a command"
+        assert self._due_us is None, "jsn_sr04t: request before it answered"
         if self.fault != "stuck" or self._last_mm is None:
             self._last_mm = self._measured_mm()
         self._due_us = self._clock.now_us + _ANSWER_US + _FRAME_US
 
     def read(self):
-        """Return the bytes that have arrived."""
+        """Return the bytes that arrived since the last read."""
         if self.fault == "unplugged" or self._due_us is None or self._clock.now_us < self._due_us:
             return b""
         self._due_us = None
@@ -58,6 +58,6 @@ class JsnUart:
 
 
 def frame(distance_mm):
-    """Return the four bytes that carry a distance."""
+    """Return the four bytes of a distance."""
     high, low = distance_mm >> 8, distance_mm & 0xFF
     return bytes((0xFF, high, low, (0xFF + high + low) & 0xFF))

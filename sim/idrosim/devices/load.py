@@ -1,7 +1,4 @@
-"""What hangs on an output: how much of it runs for what the board's pin does.
-
-The one place for what dosing pumps, switched loads and dimmed lights share.
-"""
+"""The load on an output: base of dosing pumps, switches and dimmers."""
 
 FAULTS = ("unplugged", "stuck", "shorted")
 
@@ -9,8 +6,8 @@ FAULTS = ("unplugged", "stuck", "shorted")
 class Load:
     """One load. `ratio` is the share of its full flow, current or light, 0.0 to 1.0.
 
-    fault: None, "unplugged" (nothing runs), "stuck" (a welded contact: it stays as it was) or
-    "shorted" (a broken transistor: it runs, whatever the pin does).
+    fault: None, "unplugged" (off), "stuck" (a welded contact: keeps its state) or "shorted" (a
+    broken transistor: always on).
     """
 
     def __init__(self, safe_level=0):
@@ -20,12 +17,12 @@ class Load:
         self._fault = None
 
     def set_level(self, level):
-        """Take the level of the board's pin."""
+        """Set the level of the pin."""
         assert level in (0, 1), f"load: pin level {level}"
         self._driven_ratio = 0.0 if level == self._safe_level else 1.0
 
     def set_duty(self, high_ratio):
-        """Take the share of time a PWM pin is high."""
+        """Set the share of time the PWM pin is high."""
         assert 0.0 <= high_ratio <= 1.0, f"load: duty {high_ratio}"
         self._driven_ratio = 1.0 - high_ratio if self._safe_level else high_ratio
 
@@ -35,7 +32,7 @@ class Load:
 
     @fault.setter
     def fault(self, fault):
-        assert fault is None or fault in FAULTS, f"load: no fault {fault}"
+        assert fault is None or fault in FAULTS, f"load: unknown fault {fault}"
         self._stuck_ratio = self.ratio
         self._fault = fault
 

@@ -1,10 +1,11 @@
-"""MCP23017 at register level (Microchip DS20001952C): direction, latch, port, and the RESET line.
+"""MCP23017 I/O expander at register level (Microchip DS20001952C), with its RESET line.
 
-Reset state: every pin an input, addresses of both ports interleaved, the pointer moves on. Held in
-reset it does not acknowledge, and its pins float.
+Reset state: every pin an input, registers of both ports interleaved, pointer increments. In reset
+it does not acknowledge, and its pins float.
 """
 
-_ENODEV = 19
+from idrosim.devices.part_faults import ENODEV
+
 _REGISTERS = 0x16
 _DIRECTION, _PORT, _LATCH = 0x00, 0x12, 0x14
 _USED = (_DIRECTION, _DIRECTION + 1, _PORT, _PORT + 1, _LATCH, _LATCH + 1)
@@ -12,10 +13,10 @@ _PINS = 16
 
 
 class Mcp23017:
-    """One part. `on_change(number, level)` is told what a pin does; None: it floats.
+    """One part. `on_change(number, level)` is called when a pin changes; level None: it floats.
 
-    fault: None, "unplugged" (no acknowledge, its outputs stay) or "stuck" (it takes no more
-    writes, though it acknowledges them).
+    fault: None, "unplugged" (no acknowledge, outputs stay) or "stuck" (acknowledges and ignores
+    writes).
     """
 
     def __init__(self):
@@ -27,17 +28,17 @@ class Mcp23017:
         self._clear()
 
     def set_level(self, level):
-        """Take the level of the RESET line."""
+        """Set the level of the RESET line."""
         before = self._pins()
         self._is_reset = level == 0
         if self._is_reset:
             self._clear()
-        self._tell(before)
+        self._report_changes(before)
 
     def write(self, data):
-        """Take the pointer, and bytes for the registers from there on."""
+        """Handle a write: the pointer, and bytes for the registers from there."""
         self._acknowledge()
-        assert data, "mcp23017: nothing written"
+        assert data, "mcp23017: empty write"
         assert data[0] < _REGISTERS, f"mcp23017: no register {data[0]:02x}"
         self._pointer = data[0]
         before = self._pins()
@@ -48,10 +49,10 @@ class Mcp23017:
             if self.fault != "stuck":
                 self._registers[place] = byte
             self._pointer += 1
-        self._tell(before)
+        self._report_changes(before)
 
     def read(self, count):
-        """Return `count` registers from the pointer on."""
+        """Return `count` registers, starting at the pointer."""
         self._acknowledge()
         assert self._pointer + count <= _REGISTERS, f"mcp23017: read of {count} registers"
         content = bytes(self._registers[self._pointer:self._pointer + count])
@@ -64,7 +65,7 @@ class Mcp23017:
 
     def _acknowledge(self):
         if self.fault == "unplugged" or self._is_reset:
-            raise OSError(_ENODEV)
+            raise OSError(ENODEV)
 
     def _pins(self):
         found = []
@@ -74,7 +75,7 @@ class Mcp23017:
             found.append(None if is_input else self._registers[_LATCH + port] >> bit & 1)
         return found
 
-    def _tell(self, before):
+    def _report_changes(self, before):
         if self.on_change is None:
             return
         now = self._pins()

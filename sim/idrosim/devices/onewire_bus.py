@@ -1,19 +1,19 @@
-"""A 1-Wire line: time slots to every device on it, answers wired together (a nought wins).
+"""A 1-Wire bus: time slots go to every device, answers are wired-AND.
 
-It has the calls of MicroPython's `_onewire`, pin aside. With one device on the line whole bytes
-are handed over at once, which is the same eight slots, only faster.
+The methods are those of MicroPython's `_onewire`, without the pin. With one device, whole bytes
+replace eight slots for speed.
 """
 
 
 class OneWireBus:
-    """The line and the devices that hang on it."""
+    """The bus with its devices."""
 
     def __init__(self, devices):
         self.devices = list(devices)
         self._only = self.devices[0] if len(self.devices) == 1 else None
 
     def reset(self):
-        """Send a reset pulse. Return True where anything pulls the line low afterwards."""
+        """Send a reset pulse. Return True if a device answers with a presence pulse."""
         present = [device.reset() for device in self.devices]
         return any(present)
 

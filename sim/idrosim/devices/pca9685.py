@@ -1,11 +1,12 @@
 """PCA9685 at register level (NXP PCA9685 rev. 4): sixteen 12-bit PWM outputs and the OE line.
 
-Power-on state (7.3): asleep, every output full-off, one register a transfer, totem-pole outputs
-that are low while OE is high. All counts of an output take effect at the stop of a transfer
-(OCH = 0). A write that the datasheet forbids, or whose effect it leaves open, is an assertion.
+Power-on state (7.3): asleep, every output full-off, one register per transfer, totem-pole outputs
+that are low while OE is high. New counts of an output take effect at the stop of a transfer
+(OCH = 0). A write that the datasheet forbids or leaves undefined is an assertion.
 """
 
-_ENODEV = 19
+from idrosim.devices.part_faults import ENODEV, acknowledge
+
 _MODE1, _MODE2, _FIRST_LED, _LAST_LED = 0x00, 0x01, 0x06, 0x45
 _ALL_LED, _LAST_ALL_LED, _PRESCALE = 0xFA, 0xFD, 0xFE
 _RESTART, _EXTERNAL, _AUTO, _SLEEP, _ALL_CALL = 0x80, 0x40, 0x20, 0x10, 0x01
@@ -20,10 +21,10 @@ SOFTWARE_RESET = b"\x06"
 
 
 class Pca9685:
-    """One part. `on_change(number, duty)` is told what an output does: 0, 1 or the share high.
+    """One part. `on_change(number, duty)` is called when an output changes: 0, 1 or a share.
 
-    fault: None, "unplugged" (no acknowledge, its outputs go on) or "stuck" (it takes no more
-    writes, though it acknowledges them).
+    fault: None, "unplugged" (no acknowledge, outputs stay) or "stuck" (acknowledges and ignores
+    writes).
     """
 
     def __init__(self, clock):
@@ -36,13 +37,13 @@ class Pca9685:
         self.power_cycle()
 
     def power_cycle(self):
-        """Take the registers back to their power-on values; the pointer too."""
+        """Reset registers and pointer to their power-on values."""
         self._registers[:] = _POWER_ON
         self._prescale = _POWER_ON_PRESCALE
         self._pointer = 0
-        self._awake_us = None  # since when the oscillator runs
-        self._is_stopped = False  # woken with RESTART set: the PWM waits for it
-        self._tell()
+        self._awake_us = None  # start time of the oscillator
+        self._is_stopped = False  # awake with RESTART set: PWM waits for a restart
+        self._report_changes()
 
     @property
     def fault(self):
@@ -50,23 +51,23 @@ class Pca9685:
 
     @fault.setter
     def fault(self, fault):
-        assert fault in (None, "unplugged", "stuck"), f"pca9685: no fault {fault}"
+        assert fault in (None, "unplugged", "stuck"), f"pca9685: unknown fault {fault}"
         self._fault = fault
 
     @property
     def freq_hz(self):
-        """PWM frequency of all outputs, from the oscillator of 25 MHz (equation 1)."""
+        """PWM frequency of all outputs, from the 25 MHz oscillator (equation 1)."""
         return 25_000_000 / (_COUNTS * (self._prescale + 1))
 
     def set_level(self, level):
-        """Take the level of the OE line: high takes all outputs low."""
+        """Set the level of the OE line; high drives all outputs low."""
         self._oe_level = level
-        self._tell()
+        self._report_changes()
 
     def write(self, data):
-        """Take the pointer, and bytes for the registers from there on."""
-        self._acknowledge()
-        assert data, "pca9685: nothing written"
+        """Handle a write: the pointer, and bytes for the registers from there."""
+        acknowledge(self)
+        assert data, "pca9685: empty write"
         self._pointer = data[0]
         is_led = False
         for byte in data[1:]:
@@ -76,14 +77,14 @@ class Pca9685:
                 self._put(place, byte)
             self._move_on()
         if is_led and self._fault != "stuck":
-            # A new duty and a stop are one of the ways out of RESTART (7.3.1.1).
+            # A new duty and a stop condition also clear RESTART (7.3.1.1).
             self._registers[_MODE1] &= ~_RESTART & 0xFF
             self._is_stopped = False
-        self._tell()
+        self._report_changes()
 
     def read(self, count):
-        """Return `count` registers from the pointer on."""
-        self._acknowledge()
+        """Return `count` registers, starting at the pointer."""
+        acknowledge(self)
         content = bytearray(count)
         for index in range(count):
             content[index] = self._get(self._pointer)
@@ -91,34 +92,30 @@ class Pca9685:
         return bytes(content)
 
     def general_call(self, data):
-        """Take a write to address 0: SWRST is its only meaning (7.1.4); others are ignored."""
+        """Handle a write to address 0: SWRST (7.1.4) resets, others are ignored."""
         if self._fault != "stuck" and data == SOFTWARE_RESET:
             self.power_cycle()
 
     @property
     def answers_all_call(self):
-        """True where it takes what is written to the address of all parts, 0x70."""
+        """True if the part accepts writes to the LED All Call address 0x70."""
         return bool(self._registers[_MODE1] & _ALL_CALL)
 
     def state(self):
-        """Return what a reset of the board leaves as it is, JSON-able."""
+        """Return the state that survives a reset of the board, JSON-able."""
         return {
             "registers": list(self._registers), "prescale": self._prescale,
             "pointer": self._pointer, "awake_us": self._awake_us, "is_stopped": self._is_stopped,
         }
 
     def restore(self, state):
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         self._registers[:] = bytes(state["registers"])
         self._prescale = state["prescale"]
         self._pointer = state["pointer"]
         self._awake_us = state["awake_us"]
         self._is_stopped = state["is_stopped"]
-        self._tell()
-
-    def _acknowledge(self):
-        if self._fault == "unplugged":
-            raise OSError(_ENODEV)
+        self._report_changes()
 
     def _move_on(self):
         if self._registers[_MODE1] & _AUTO:
@@ -130,7 +127,7 @@ class Pca9685:
         if place == _PRESCALE:
             return self._prescale
         assert _ALL_LED <= place <= _LAST_ALL_LED, f"pca9685: register {place:02x} read"
-        return 0  # these are for writing
+        return 0  # write-only
 
     def _put(self, place, byte):
         if place == _MODE1:
@@ -148,7 +145,7 @@ class Pca9685:
             assert place < _FIRST_LED, f"pca9685: register {place:02x} written"
             if place == _MODE2:
                 assert not byte & (_INVERT | _ON_ACK | _OE_HIGH), f"pca9685: MODE2 {byte:02x}"
-                assert byte & _TOTEM_POLE, "pca9685: open drain, which drives no MOSFET"
+                assert byte & _TOTEM_POLE, "pca9685: open drain, which cannot drive a MOSFET"
             self._registers[place] = byte
 
     def _set_led(self, place, byte):
@@ -157,12 +154,12 @@ class Pca9685:
         self._registers[place] = byte
 
     def _set_mode1(self, byte):
-        assert not byte & _EXTERNAL, "pca9685: external clock, which no board of ours has"
+        assert not byte & _EXTERNAL, "pca9685: external clock is not simulated"
         before = self._registers[_MODE1]
         was_asleep, sleeps = before & _SLEEP, byte & _SLEEP
         restart = before & _RESTART
         if sleeps and not was_asleep:
-            if any(0 < duty < 1 for duty in self._wanted()):
+            if any(0 < duty < 1 for duty in self._set_duties()):
                 restart = _RESTART
             self._awake_us = None
         elif was_asleep and not sleeps:
@@ -178,8 +175,8 @@ class Pca9685:
         return (self._awake_us is not None
                 and self._clock.now_us - self._awake_us >= _OSCILLATOR_US)
 
-    def _wanted(self):
-        """Return what the registers ask of each output: 0, 1 or a share."""
+    def _set_duties(self):
+        """Return the duty of each output by its registers: 0, 1 or a share."""
         found = []
         for number in range(_PINS):
             place = _FIRST_LED + 4 * number
@@ -190,15 +187,15 @@ class Pca9685:
                 found.append(1)
             else:
                 count = ((off_high << 8 | off_low) - (on_high << 8 | on_low)) % _COUNTS
-                assert count, f"pca9685: output {number} goes on and off at the same count"
+                assert count, f"pca9685: output {number} switches on and off at the same count"
                 found.append(count / _COUNTS)
         return found
 
-    def _tell(self):
+    def _report_changes(self):
         now = [0] * _PINS
         is_running = not self._registers[_MODE1] & _SLEEP and not self._is_stopped
         if self._oe_level == 0 and is_running:
-            now = self._wanted()
+            now = self._set_duties()
             assert self._is_settled() or not any(now), "pca9685: used within 500 us of waking"
         before, self._duties = self._duties, now
         if self.on_change is None:
@@ -209,42 +206,40 @@ class Pca9685:
 
 
 class GeneralCall:
-    """Address 0 of a bus: what is written there goes to every part that listens."""
+    """Address 0 of a bus: writes go to every part."""
 
     def __init__(self):
         self.parts = []
 
     @property
     def fault(self):
-        """Nobody is there when no part listens."""
+        """Return "unplugged" if every part has a fault, else None."""
         return None if any(part.fault is None for part in self.parts) else "unplugged"
 
     def write(self, data):
-        """Hand a write to the parts."""
-        if self.fault:
-            raise OSError(_ENODEV)
+        """Pass a write to the parts."""
+        acknowledge(self)
         for part in self.parts:
             if part.fault != "unplugged":
                 part.general_call(data)
 
     def read(self, count):
-        """Nothing answers a read from everybody."""
-        raise OSError(_ENODEV)
+        """Raise OSError: a general call cannot be read."""
+        raise OSError(ENODEV)
 
 
 class AllCall(GeneralCall):
-    """Address 0x70: the same registers of every part at once."""
+    """Address 0x70: writes the same registers of every part."""
 
     @property
     def fault(self):
-        """Nobody is there when no part has ALLCALL set."""
+        """Return "unplugged" if no part without a fault has ALLCALL set, else None."""
         is_there = any(p.answers_all_call and p.fault is None for p in self.parts)
         return None if is_there else "unplugged"
 
     def write(self, data):
-        """Hand a write to the parts that take it."""
-        if self.fault:
-            raise OSError(_ENODEV)
+        """Pass a write to the parts that have ALLCALL set."""
+        acknowledge(self)
         for part in self.parts:
             if part.answers_all_call and part.fault != "unplugged":
                 part.write(data)

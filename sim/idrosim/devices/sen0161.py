@@ -1,12 +1,12 @@
-"""SEN0161-V2, DFRobot's analog pH board: 1500 mV + 3 times the electrode's voltage, 0 to 3 V."""
+"""DFRobot SEN0161-V2 analog pH board: 1500 mV + 3 times the electrode voltage, 0 to 3 V."""
 
 _RAIL_V = 3.0
 
 
 def volts(electrode_mv, fault=None):
-    """Return what the board puts out for an electrode of `electrode_mv` (acid is positive).
+    """Return the output voltage for an electrode at `electrode_mv` (acid is positive), V.
 
-    fault "unplugged": the open input drifts to the upper end. "shorted": as an electrode of 0 mV.
+    fault "unplugged": the open input drifts to the upper limit. "shorted": 0 mV at the input.
     """
     if fault == "unplugged":
         return _RAIL_V

@@ -1,10 +1,10 @@
-"""A relay or MOSFET with its load: all of it while the pin is at its driven level."""
+"""A relay or MOSFET with its load: fully on while the pin is at its driven level."""
 
 from idrosim.devices.load import Load
 
 
 class Switch(Load):
-    """`ratio` is 1.0 while the load runs, else 0.0."""
+    """`ratio` is 1.0 while the load is on, else 0.0."""
 
     def set_duty(self, high_ratio):
         raise AssertionError("switch: a relay must not be driven by PWM")

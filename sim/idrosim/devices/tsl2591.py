@@ -1,22 +1,23 @@
-"""TSL2591 at register level (ams TSL2591 datasheet v3): enable, gain, integration, two diodes.
+"""TSL2591 light sensor at register level (ams TSL2591 datasheet v3), with its timing.
 
-Integrations run while it is enabled, each 8 % long at worst; the data registers hold the last
-finished one, and the valid bit tells whether there was one since it was enabled.
+Integrations run while it is enabled, each up to 8 % longer than nominal; the data registers hold
+the last finished one. The valid bit is set by the first after enabling.
 """
 
-_ENODEV = 19
+from idrosim.devices.part_faults import acknowledge
+
 _NORMAL = 0xA0
 _ENABLE, _CONTROL, _ID, _STATUS, _DATA = 0x00, 0x01, 0x12, 0x13, 0x14
 _POWER, _SENSE = 0x01, 0x02
 _GAINS = (1.0, 24.5, 400.0, 9_200.0)
 _STEP_US = 108_000
-_INFRARED_SHARE = 0.25  # of a white lamp and the sun through glass
+_INFRARED_SHARE = 0.25  # of a white lamp, and of sun through glass
 
 
 class Tsl2591:
-    """One part; `lux` returns the brightness at it.
+    """One part; `lux` returns its illuminance, lx.
 
-    fault: None, "unplugged" or "stuck" (the last counts again).
+    fault: None, "unplugged" or "stuck" (repeats the last counts).
     """
 
     def __init__(self, clock, lux):
@@ -27,16 +28,16 @@ class Tsl2591:
         self.power_cycle()
 
     def power_cycle(self):
-        """Lose and regain the supply."""
+        """Reset, as when power returns."""
         self._pointer = 0
         self._enable = self._control = 0
         self._valid_us = None
 
     def write(self, data):
-        """Take a command byte, and the byte for the register it names."""
-        self._acknowledge()
+        """Handle a command byte, and a byte for the register it selects."""
+        acknowledge(self)
         assert len(data) in (1, 2), f"tsl2591: write of {len(data)} bytes"
-        assert data[0] & 0xE0 == _NORMAL, f"tsl2591: {data[0]:02x} is no normal command"
+        assert data[0] & 0xE0 == _NORMAL, f"tsl2591: {data[0]:02x} is not a normal command"
         self._pointer = data[0] & 0x1F
         if len(data) == 1:
             return
@@ -53,8 +54,8 @@ class Tsl2591:
         self._control = data[1]
 
     def read(self, count):
-        """Return `count` bytes from the register pointed to on."""
-        self._acknowledge()
+        """Return `count` bytes, starting at the selected register."""
+        acknowledge(self)
         is_valid = self._valid_us is not None and self._clock.now_us >= self._valid_us
         if self._pointer == _DATA:
             if is_valid and not (self.fault == "stuck" and any(self._counts)):
@@ -70,14 +71,10 @@ class Tsl2591:
         span_ms = 100 * ((self._control & 7) + 1)
         full = 36_863 if span_ms == 100 else 65_535
         per_lx = span_ms * _GAINS[self._control >> 4 & 3] / 408
-        # Both diodes see infrared; lux is what the first sees more, weighted (ams, lux equation).
+        # Both diodes see infrared; lux is their weighted difference (ams, lux equation).
         both = self._lux() * per_lx / (1 - _INFRARED_SHARE) ** 2
         content = b""
         for value in (both, both * _INFRARED_SHARE):
             code = min(full, int(value + 0.5))
             content += bytes((code & 0xFF, code >> 8))
         return content
-
-    def _acknowledge(self):
-        if self.fault == "unplugged":
-            raise OSError(_ENODEV)

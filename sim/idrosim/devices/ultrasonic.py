@@ -1,28 +1,28 @@
-"""What ultrasonic rangers with a trigger and an echo line share.
+"""Base of ultrasonic range finders with trigger and echo lines.
 
-Vendor pages of HC-SR04 and JSN-SR04T: a trigger of at least `trigger_us`, then an echo as wide as
-sound travels there and back. Closer than its blind zone a part still says the blind zone's end.
+Vendor pages of HC-SR04 and JSN-SR04T: a trigger pulse of at least `trigger_us`, then an echo pulse
+as long as the time of flight. Inside its blind zone a part reports the end of the zone.
 """
 
 import math
 
-_BURST_US = 450  # eight cycles at 40 kHz and the part's own processing
+_BURST_US = 450  # eight cycles at 40 kHz and processing in the part
 _CYCLE_US = 60_000
 
 
 def echo_us(distance_mm, air_c):
-    """Return how long sound takes to `distance_mm` and back, in us."""
+    """Return the time of flight of sound to `distance_mm` and back, us."""
     return 2_000.0 * distance_mm / (331.3 * math.sqrt(1 + air_c / 273.15))
 
 
 class Ultrasonic:
-    """One part; `distance_mm` and `air_c` return what is between its face and the water.
+    """One part; `distance_mm` and `air_c` return distance and air temperature to the water.
 
-    fault: None, "unplugged" (no echo ever), "stuck" (the last distance again).
+    fault: None, "unplugged" (no echo) or "stuck" (repeats the last distance).
     """
 
     def __init__(self, clock, distance_mm, air_c, limits):
-        """`limits` is (trigger in us, blind zone in mm, range in mm, width of no echo in us)."""
+        """`limits`: (trigger in us, blind zone in mm, range in mm, pulse without echo in us)."""
         self._clock = clock
         self._distance_mm = distance_mm
         self._air_c = air_c
@@ -34,7 +34,7 @@ class Ultrasonic:
         self.fault = None
 
     def set_level(self, level):
-        """Take the level of the trigger line."""
+        """Set the level of the trigger line."""
         now_us = self._clock.now_us
         if level:
             self._risen_us = now_us if self._risen_us is None else self._risen_us
@@ -61,7 +61,7 @@ class Ultrasonic:
         return 1 if pulse and pulse[0] <= self._clock.now_us else 0
 
     def pulse(self):
-        """Return (start, end) of the echo that is high or to come, in us, or None."""
+        """Return (start, end) of the present or coming echo pulse, us, or None."""
         pulse = self._pulse
         return pulse if pulse is not None and pulse[1] > self._clock.now_us else None
 

@@ -1,6 +1,6 @@
-"""The air round the crop: one well-mixed volume with lamps, leaves, leaks, a fan, heater and mist.
+"""Air around the crop: one well-mixed volume with lamps, leaves, leaks, fan, heater and mist.
 
-Saturation pressure is the Magnus form of WMO (within 0.31 % of IAPWS from 0 to 40 C). Both states,
+Saturation pressure is the WMO Magnus form (within 0.31 % of IAPWS from 0 to 40 C). Both states,
 temperature and water vapour, relax exponentially, so any step is stable.
 """
 
@@ -18,12 +18,12 @@ def saturation_pa(temp_c):
 
 
 def saturation_slope_pa_k(temp_c):
-    """Return its derivative, Pa/K."""
+    """Return the derivative of the saturation pressure, Pa/K."""
     return saturation_pa(temp_c) * 17.62 * 243.12 / (243.12 + temp_c) ** 2
 
 
 def vapour_kg_m3(temp_c, rh_pct):
-    """Return the mass of water vapour a m3 holds."""
+    """Return the density of water vapour, kg/m3."""
     return 0.01 * rh_pct * saturation_pa(temp_c) / (_VAPOUR_J_KG_K * (temp_c + 273.15))
 
 
@@ -37,7 +37,7 @@ class Air:
         self.drive(outside_temp_c, 0.0, 0.0)
 
     def configure(self, params, fan_per_h):
-        """Take the room's size, walls and leaks from `params`; `fan_per_h` changes it besides."""
+        """Set size, walls and leaks from `params`; the fan adds `fan_per_h` air changes."""
         self._volume_m3 = params["air.volume_m3"]
         per_s = (params["air.exchanges_per_h"] + fan_per_h) / 3600.0
         self._loss_w_k = params["air.ua_w_k"] + per_s * self._volume_m3 * _AIR_HEAT_J_M3_K
@@ -46,7 +46,7 @@ class Air:
         self._outside_rh_pct = params["outside.rh_pct"]
 
     def drive(self, outside_temp_c, heat_w, evaporated_kg_s):
-        """Set what the next steps relax to: weather, and heat and water given to the air."""
+        """Set the equilibrium of the next steps: weather, heat input and evaporated water."""
         self._aim_c = outside_temp_c + heat_w / self._loss_w_k
         self._aim_vapour = vapour_kg_m3(outside_temp_c, self._outside_rh_pct) + (
             evaporated_kg_s / (self._vapour_rate * self._volume_m3))
@@ -64,7 +64,7 @@ class Air:
         return [self.temp_c, self.vapour, self._aim_c, self._aim_vapour]
 
     def restore(self, floats):
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         self.temp_c, self.vapour, self._aim_c, self._aim_vapour = floats
 
     def pressure_pa(self):

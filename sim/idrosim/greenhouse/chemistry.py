@@ -1,11 +1,11 @@
-"""pH of a nutrient solution from what is dissolved in it, and all its charged species.
+"""Computes the pH and the charged species of a nutrient solution from its dissolved totals.
 
-The state is moles; pH is what makes the charges balance. Ion pairs of calcium, magnesium,
-potassium and sodium with phosphate, sulfate and carbonate, and Davies activity coefficients, are
-needed: without the pairs the pH of a diluted recipe is off by 0.37. One iteration is a Newton
-step on pH and a fixed-point step on ionic strength and free cations; a warm start needs two.
-One step has no branches, so that fleet.py runs the same lines over arrays. Conductivity is in
-conductivity.py. Checked against IPHREEQC 3.8.6 in tests/sim/greenhouse/test_chemistry.py.
+The state is moles; pH follows from charge balance. Ion pairs of calcium, magnesium, potassium and
+sodium with phosphate, sulfate and carbonate, and Davies activity coefficients, are needed:
+without the pairs the pH of a diluted recipe is off by 0.37. One iteration is a Newton step on pH
+and a fixed-point step on ionic strength and free cations; a warm start needs two. A step has no
+branches, so benchmark/fleet/chemistry.py runs the same code over arrays. Checked against
+IPHREEQC 3.8.6 in tests/sim/greenhouse/test_chemistry.py.
 """
 
 import math
@@ -22,7 +22,7 @@ SPECIES = ("K", "Na", "NH4", "Ca", "Mg", "NO3", "Cl", "SO4", "H", "OH", "HCO3", 
            "H2PO4", "HPO4", "PO4", "HCO3 pairs+", "other pairs+", "PO4 pairs-", "SO4 pairs-")
 CHARGES = (1, 1, 1, 2, 2, -1, -1, -2, 1, -1, -1, -2, -1, -2, -3, 1, 1, -1, -1)
 
-_MAX_ITERATIONS = 500  # a dozen in any tank, some tens near pH 11
+_MAX_ITERATIONS = 500  # about 12 in a tank, several tens near pH 11
 _MAX_STEP = 0.5
 _TINY = 1e-30
 
@@ -46,8 +46,7 @@ def _phosphate(constants, total, act, cations):
     squares = x * (9.0 * i3 + paired3 + 4.0 * free2 + pair2 + w1)
     bound_ca = x * g2 * (ca3 * i1 + h * (ca2 + h * ca1 * i1))
     bound_mg = x * g2 * (mg3 * i1 + h * (mg2 + h * mg1 * i1))
-    return (alkalinity, slope, squares, bound_ca, bound_mg, x * h * k2, x * h * na2,
-            x * h * b1)
+    return (alkalinity, slope, squares, bound_ca, bound_mg, x * h * k2, x * h * na2, x * h * b1)
 
 
 def _carbonate(constants, total, gas, act, cations):
@@ -57,7 +56,7 @@ def _carbonate(constants, total, gas, act, cations):
     ca, mg = cations[0], cations[1]
     pair1 = h * i1 * (ca1 * ca + mg1 * mg)
     w2 = i2 + ca0 * ca + mg0 * mg
-    # A pair of HCO3 with Ca counts one proton deficit, as HCO3 itself does.
+    # A pair of HCO3 with Ca counts as one proton deficit, like HCO3 itself.
     w1 = h * b1 * i1 + pair1
     w0 = b2 * h * h
     whole = w2 + w1 + w0
@@ -74,11 +73,11 @@ def _carbonate(constants, total, gas, act, cations):
 
 
 class Solution:
-    """A water with its dissolved totals, in mol per kg of water, in the order of IONS.
+    """Water with its dissolved totals, in mol per kg of water, in the order of IONS.
 
-    `gas_atm` None keeps the inorganic carbon; a number holds CO2 in balance with that pressure
-    and makes the C total an answer. After `solve` there are `ph`, `co2` (mol/kg dissolved),
-    `carbon` (mol/kg) and `si_brushite`.
+    With `gas_atm` None the inorganic carbon is given; a number holds CO2 in equilibrium with that
+    pressure and makes the C total a result. `solve` sets `ph`, `co2` (mol/kg dissolved), `carbon`
+    (mol/kg) and `si_brushite`.
     """
 
     def __init__(self, table=None):
@@ -90,41 +89,42 @@ class Solution:
         self.chill()
 
     def chill(self):
-        """Forget the last answer: the next solve starts cold."""
+        """Discard the last result: the next solve starts cold."""
         self.ph = 7.0
         self.co2 = self.carbon = self.hpo4 = self.sulfate = 0.0
         self._ca = self._mg = self._k = self._na = 0.0
         self._ionic = -1.0
 
     def warm(self):
-        """Return the nine floats a later solve starts from; `rewarm` takes them back."""
+        """Return the nine floats of a warm start, for `rewarm`."""
         return [self.ph, self._ionic, self._ca, self._mg, self._k, self._na, self.sulfate,
                 self.co2, self.hpo4]
 
     def rewarm(self, values):
-        """Take back what `warm` returned."""
+        """Restore the floats that `warm` returned."""
         (self.ph, self._ionic, self._ca, self._mg, self._k, self._na, self.sulfate, self.co2,
          self.hpo4) = values
 
     def set(self, totals, temp_c):
-        """Take totals (mol/kg, kept by reference) and temperature. Raises ValueError on nonsense.
+        """Set totals (mol/kg, by reference) and temperature.
 
-        Temperatures outside -1..60 C and negative totals are nonsense.
+        Raises ValueError for negative totals and for temperatures outside -1..60 C.
         """
         if min(totals) < 0.0:
             raise ValueError("totals: negative " + IONS[totals.index(min(totals))])
         self.put(totals, temp_c)
 
     def put(self, totals, temp_c):
-        """Take what `set` has checked."""
+        """Set totals and temperature without the checks of `set`."""
         self.totals = totals
         self.temp_c = temp_c
         self._equilibria = self._table.at(temp_c)
 
     def solve(self, tolerance=1e-6):
-        """Return the pH; `tolerance` is the last step of pH. Raises ValueError without a balance.
+        """Return the pH; iterate until its step is below `tolerance`.
 
-        At the default the charges balance within 1e-8 eq/kg, at 1e-9 within 1e-11.
+        The default balances charges within 1e-8 eq/kg, 1e-9 within 1e-11. Raises ValueError if
+        the iteration does not converge.
         """
         if self._ionic < 0.0:
             self.start()
@@ -149,7 +149,7 @@ class Solution:
         return self._equilibria.henry
 
     def ionic_strength(self):
-        """Return mol/kg."""
+        """Return the ionic strength, mol/kg."""
         return self._ionic
 
     def equilibria(self, at_25_c):
@@ -166,7 +166,7 @@ class Solution:
         return math.exp(-LN10 * self.ph), 1.0 / g1, 1.0 / g2, 1.0 / g3, g1, g2
 
     def _sulfate_groups(self, act):
-        """Return (acid, slope, charge^2 sum, bound per free Ca, Mg, K); HSO4 is acid, NH3 base."""
+        """Return (acid, slope, charge^2 sum, bound per free Ca, Mg, K, Na); NH3 counts as base."""
         hso4, ca, mg, kk, na, nh4 = self._equilibria.sulfate
         totals = self.totals
         h, i1, i2, _, g1, g2 = act
@@ -205,8 +205,8 @@ class Solution:
         )
         slope += acid + base + paired + c_slope + p_slope
         squares += c_sq + p_sq + acid + base + paired + totals[NO3] + totals[CL]
-        # A pair with phosphate takes the phosphate from the next one: without the second figure
-        # of each the steps crawl where both are mostly paired.
+        # Ca and Mg compete for phosphate: without the second term of each, convergence is slow
+        # when both are mostly paired.
         phosphate = totals[P] + _TINY
         drift = self._update(
             squares, (c_ca + p_ca + s_ca + oh_ca, p_ca * p_ca / phosphate),
@@ -246,7 +246,7 @@ class Solution:
         return self._ca * g2 * self.hpo4
 
     def charged(self):
-        """Return mol/kg of every charged species, in the order of SPECIES."""
+        """Return the molality of every charged species, mol/kg, in the order of SPECIES."""
         equilibria, totals = self._equilibria, self.totals
         h, i1, i2, i3, g1, g2 = self._activities()
         ca, mg, y = self._ca * g2, self._mg * g2, self.sulfate

@@ -1,10 +1,9 @@
-"""Electrical conductivity of a solved Solution, by the equation of Debye, Hueckel and Onsager.
+"""Electrical conductivity of a solved Solution, by the Debye-Hueckel-Onsager equation.
 
-Each ion has its conductance at infinite dilution, less what its cloud of opposite charge holds
-back: electrophoresis and relaxation, with Falkenhagen's finite size of the ion, mixed as PHREEQC
-3.8 does it (Appelo 2017, Cement and Concrete Research 101, 102). Against IPHREEQC 3.8.6 the root
-mean square is 0.5 %; published conductivity models differ among themselves by 2 to 3 %, and in
-strong acid, below pH 3, by more than 10 %: there the mixing rule matters.
+The conductance of an ion at infinite dilution is reduced by electrophoresis and relaxation, with
+Falkenhagen's finite ion size, mixed as in PHREEQC 3.8 (Appelo 2017, Cement and Concrete Research
+101, 102). RMS difference from IPHREEQC 3.8.6: 0.5 %. Published models differ by 2 to 3 % from
+each other, and by more than 10 % in strong acid (below pH 3), where the mixing rule matters.
 """
 
 import math
@@ -21,8 +20,8 @@ _ANIONS = tuple(row for row in _ROWS if CHARGES[row[0]] < 0)
 def conductivities(solution):
     """Return (conductivity at the solution's temperature, EC at 25 C), uS/cm.
 
-    For the second the ions move as at 25 C while the speciation stays: what a perfect instrument
-    reports, within 1 % of the solution solved again at 25 C from 10 to 30 C.
+    EC at 25 C uses the mobilities at 25 C with the present speciation, as a perfect instrument
+    does: from 10 to 30 C it is within 1 % of the solution solved at 25 C.
     """
     molalities = solution.charged()
     here, standard = solution.equilibria(False), solution.equilibria(True)
@@ -31,8 +30,8 @@ def conductivities(solution):
     moles_n, charge_n, squares_n, mobile_n = _side(molalities, _ANIONS, limits)
     z_p, z_n = charge_p / moles_p, charge_n / moles_n
     mean_p, mean_n = mobile_p / moles_p, mobile_n / moles_n
-    # Onsager's q of the mixture taken for one salt, from transport numbers without interaction.
-    # It and the Debye length differ so little from 5 to 40 C that one of each serves both.
+    # Onsager's q of the mixture treated as one salt, from transport numbers without interaction.
+    # q and the Debye length change so little from 5 to 40 C that both temperatures share them.
     q = z_p * z_n * (mean_p + mean_n) / ((z_n * mean_p + z_p * mean_n) * (z_p + z_n))
     root = math.sqrt(solution.ionic_strength())
     pull = root * q / (1.0 + math.sqrt(q)) * z_p * z_n
@@ -43,7 +42,7 @@ def conductivities(solution):
     limits = limits, standard.conductance
     kappa_p, standard_p = _moved(molalities, _CATIONS, limits, drag)
     kappa_n, standard_n = _moved(molalities, _ANIONS, limits, drag)
-    # PHREEQC's mixing: each sign's equivalents are shared among its ions by their charge^2.
+    # PHREEQC's mixing: the equivalents of each sign are divided among its ions by charge^2.
     share_p, share_n = charge_p / squares_p, charge_n / squares_n
     return ((kappa_p * share_p + kappa_n * share_n) * per_molality,
             (standard_p * share_p + standard_n * share_n) * per_molality_25)

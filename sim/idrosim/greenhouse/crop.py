@@ -1,9 +1,9 @@
-"""A lettuce canopy: growth, transpiration and what the roots take up.
+"""Model of a lettuce canopy: growth, transpiration and nutrient uptake, as pure functions.
 
 Growth is van Henten's two-state model (1994: structural and non-structural dry weight, g/m2).
 Transpiration is Stanghellini's big leaf as Graamans et al. 2017 use it for lettuce. Uptake is the
 mass balance of Langenfeld et al. 2022: tissue concentration times growth, limited by
-Michaelis-Menten where an ion runs out; calcium follows the water. Pure functions of the climate.
+Michaelis-Menten at low concentrations; calcium follows the water.
 """
 
 import math
@@ -31,7 +31,7 @@ _AIR_HEAT_J_M3_K = 1.2 * 1005.0
 _BOUNDARY_S_M = 100.0
 _NIGHT_S_M = 450.0
 _REFLECTED = 0.05
-_LAI_ACTIVE = 4.0  # leaves below this depth are shaded and still
+_LAI_ACTIVE = 4.0  # leaves below this depth are shaded and do not transpire
 
 PAR_UMOL_J = 4.9  # of white LED light
 
@@ -39,13 +39,13 @@ PAR_UMOL_J = 4.9  # of white LED light
 _N_MOL_G = 0.045 / 14.007
 _TISSUE = ((K, 0.065 / 39.098, 20e-6), (MG, 0.004 / 24.305, 20e-6), (P, 0.0055 / 30.974, 5e-6),
            (SO4, 0.003 / 32.06, 20e-6))
-_CA_MOL_L = 0.012 / 40.078 * 4.0  # at 4 g of dry matter a litre transpired
+_CA_MOL_L = 0.012 / 40.078 * 4.0  # at 4 g of dry matter per litre transpired
 _TINY = 1e-30
 _KM_NO3, _KM_NH4, _KM_CA = 9.5e-6, 30e-6, 20e-6
 
 
 def leaf_area_index(structural_g_m2):
-    """Return m2 of leaf a m2 of table."""
+    """Return the leaf area per table area, m2/m2."""
     return _LEAF_AREA_M2_G * (1.0 - _ROOT_SHARE) * structural_g_m2
 
 
@@ -65,7 +65,7 @@ def _photosynthesis(par_w_m2, co2_ppm, temp_c):
 
 
 def root_g_m2(structural):
-    """Return the dry mass of roots of `structural` dry matter, both g/m2."""
+    """Return the dry mass of the roots for `structural` dry matter, both g/m2."""
     return _ROOT_SHARE * structural
 
 
@@ -82,7 +82,7 @@ def growth(nonstructural, structural, par_w_m2, co2_ppm, temp_c):
 
 
 def transpiration_kg_m2_s(leaf_area, ppfd_umol_m2_s, temp_c, vapour_pa):
-    """Return the water a m2 of canopy gives to the air, kg/m2/s."""
+    """Return the transpiration of the canopy, kg/m2/s."""
     lai = min(leaf_area, _LAI_ACTIVE)
     if lai <= 0.0:
         return 0.0
@@ -98,7 +98,7 @@ def transpiration_kg_m2_s(leaf_area, ppfd_umol_m2_s, temp_c, vapour_pa):
 
 
 def uptake_mol_s(grown_g_s, transpired_l_s, molar):
-    """Return pairs (index of the ion, mol/s) the roots take from a solution of `molar` mol/L."""
+    """Return the root uptake from a solution of `molar` mol/L: pairs (index of the ion, mol/s)."""
     nitrogen = _N_MOL_G * grown_g_s
     nh4, no3 = molar[NH4], molar[NO3]
     preferred = 3.0 * nh4 / (3.0 * nh4 + no3 + _TINY)

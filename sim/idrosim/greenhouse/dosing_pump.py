@@ -1,20 +1,20 @@
-"""A peristaltic dosing pump with its line and bottle: what it was told to pump and what it did.
+"""Model of a peristaltic dosing pump with its line and bottle.
 
-The line from bottle to tank is a pipe without mixing. A bottle that runs dry puts air into it,
-which has to be pumped out again before liquid arrives; an idle line may drain back. The tube
-wears with what it has pumped, a bad valve drips after a stop, and a bottle above the tank may
-siphon through a pump that stands still.
+The line from bottle to tank is a plug-flow pipe. An empty bottle lets in air, which must be
+pumped out before liquid arrives; an idle line may drain back. The tube wears with the pumped
+volume, a bad valve drips after a stop, and a bottle above the tank may siphon through an idle
+pump.
 """
 
 from idrosim.greenhouse.water import STOCKS, amounts
 
-_DRIP_S = 5.0  # in this time a drip has fallen
+_DRIP_S = 5.0  # duration of a drip
 
 
 class Doser:
     """`params` are the plant's, keys `<name>.*`; `error_pct` is the true calibration error.
 
-    `bottle` is the Doser whose bottle its tube hangs in: its own, unless tubes are swapped.
+    `bottle` is the Doser whose bottle the tube draws from: itself, unless tubes are swapped.
     """
 
     def __init__(self, name, params, error_pct):
@@ -22,14 +22,14 @@ class Doser:
         self._drawn_error_pct = error_pct
         self.truth_key = "dosed." + name + "_ml"
         self.level = 0.0
-        self.dosed_ml = 0.0  # what has left the line
+        self.dosed_ml = 0.0  # total that left the line
         self.bottle_ml = params[name + ".bottle_ml"]
         self.bottle = self
-        self._turned_ml = 0.0  # what the rotor has moved, air too
+        self._turned_ml = 0.0  # total moved by the rotor, including air
         self._dripping_ml = 0.0
         self._rested_since_s = 0.0
         self._was_turning = False
-        # From the outlet: liquid, then air, then liquid. Without air it is all liquid.
+        # From the outlet: liquid, then air, then liquid.
         self._ahead_ml = self._air_ml = 0.0
         self.configure(params)
         if self.bottle_ml <= 0.0:
@@ -37,7 +37,7 @@ class Doser:
         self.let_in_air(params[name + ".air_ml"])
 
     def configure(self, params):
-        """Take stock, flow and faults from `params`; bottle and line keep what they hold."""
+        """Set stock, flow and faults from `params`; the contents of bottle and line stay."""
         name = self.name
         error_pct = params[name + ".error_pct"]
         if error_pct is None:
@@ -56,7 +56,7 @@ class Doser:
         self._air_ml = min(self._air_ml, self._line_ml)
 
     def let_in_air(self, air_ml):
-        """Put `air_ml` more at the end of the line, as far as it is full of liquid."""
+        """Add up to `air_ml` of air at the outlet of the line."""
         if air_ml > 0.0:
             self._ahead_ml = 0.0
             self._air_ml = min(self._air_ml + air_ml, self._line_ml)
@@ -65,15 +65,15 @@ class Doser:
         return self._stuck == "on" or (self.level > 0.0 and self._stuck != "off")
 
     def is_running(self):
-        """True while it moves liquid: its rotor turns, or it drips."""
+        """Return True while the rotor turns or the pump drips."""
         return self._dripping_ml > 0.0 or self._is_turning()
 
     def is_flowing(self):
-        """True while liquid may leave the line, by itself too."""
+        """Return True while liquid may leave the line, including by siphoning."""
         return self._siphon_ml_s > 0.0 or self.is_running()
 
     def turn(self, now_s):
-        """Note that it starts or stops at `now_s`, if it does: call after every change."""
+        """Apply a start or stop of the rotor at `now_s`; call after every change."""
         is_turning = self._is_turning()
         if is_turning == self._was_turning:
             return
@@ -89,7 +89,7 @@ class Doser:
             self._dripping_ml = self._drip_ml
 
     def pump(self, dt_s):
-        """Return the ml that leave the line in `dt_s`; air is none."""
+        """Return the liquid that leaves the line in `dt_s`, ml; air does not count."""
         if not self._is_turning():
             volume_ml = min(self._dripping_ml, self._drip_ml * dt_s / _DRIP_S)
             self._dripping_ml -= volume_ml
@@ -101,7 +101,7 @@ class Doser:
         return self._push(volume_ml)
 
     def _push(self, volume_ml):
-        """Move `volume_ml` into the line from the bottle and as much out of its other end."""
+        """Move `volume_ml` through the line; return the liquid at the outlet, ml."""
         bottle = self.bottle
         drawn_ml = min(volume_ml, bottle.bottle_ml)
         bottle.bottle_ml -= drawn_ml
@@ -112,8 +112,8 @@ class Doser:
         return out_ml
 
     def _push_air(self, volume_ml, drawn_ml):
-        """Do it where there is air; return the liquid that comes out."""
-        if drawn_ml < volume_ml:  # air enters behind all the liquid there is
+        """Do the work of `_push` when air is in the line or enters it."""
+        if drawn_ml < volume_ml:  # air enters behind the liquid
             self._ahead_ml = self._line_ml - self._air_ml + drawn_ml
             self._air_ml += volume_ml - drawn_ml
         liquid_ml = min(volume_ml, self._ahead_ml)
@@ -128,7 +128,7 @@ class Doser:
                 self._dripping_ml, self._rested_since_s, 1.0 if self._was_turning else 0.0]
 
     def restore(self, floats):
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         (self.dosed_ml, self.bottle_ml, self._turned_ml, self._ahead_ml, self._air_ml,
          self._dripping_ml, self._rested_since_s, was_turning) = floats
         self._was_turning = was_turning > 0.0

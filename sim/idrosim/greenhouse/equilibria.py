@@ -1,12 +1,11 @@
-"""Equilibrium constants of water, acids and ion pairs, and mobilities of ions, by temperature.
+"""Equilibrium constants of water, acids and ion pairs, and ion mobilities, by temperature.
 
-log K(T) and diffusion coefficients are those of USGS phreeqc.dat and Amm.dat (public domain):
+log K(T) and diffusion coefficients are from USGS phreeqc.dat and Amm.dat (public domain):
 analytic expressions for water, the carbonate system, ammonia and sulfate; van't Hoff with the
-listed enthalpy elsewhere. In the cold two of them leave what was measured, and are bent towards
-it: the second step of phosphoric acid, and how fast K and Cl move. Valid 0 to 50 C.
-Permittivity: Malmberg and Maryott 1956. Viscosity: IAPWS R12-08. Everything is cached on a grid of
-1/64 C, so a constant is a function of the temperature alone and the answer never depends on what
-was asked before.
+listed enthalpy elsewhere. Two are corrected towards measurements in the cold: the second
+dissociation of phosphoric acid, and the mobilities of K and Cl. Valid 0 to 50 C.
+Permittivity: Malmberg and Maryott 1956. Viscosity: IAPWS R12-08. Constants are computed on a grid
+of 1/64 C, so they depend on the temperature only, not on earlier calls.
 """
 
 import math
@@ -31,7 +30,7 @@ _ANALYTIC = {
     "mgso4": (0.0, 9.64e-3, -136.0, 0.0, 0.0),
     "kso4": (-3.0246, 9.986e-3, 0.0, 0.0, 1.093e5),
     "naso4": (255.903, 0.10057, 0.0, -111.138, -8.5983e5),
-    "cahco3": (-6.009, 3.377e-2, 2044.0, 0.0, 0.0),  # from CO3, as the database has it
+    "cahco3": (-6.009, 3.377e-2, 2044.0, 0.0, 0.0),  # from CO3, as in the database
     "mghco3": (48.6721, 0.03252849, -2614.335, -18.00263, 563713.9),
     "caco3": (-1228.732, -0.299440, 35512.75, 485.818, 0.0),
     "mgco3": (0.9910, 0.00667, 0.0, 0.0, 0.0),
@@ -52,21 +51,21 @@ _VANT_HOFF = {
     "caso4": (2.25, 1.325 * _KCAL_J),
     "nh4so4": (1.211, 8560.0),
     "nahpo4": (0.29, 0.0),
-    "caoh": (-12.78, 0.0),  # with water, a proton leaves: Ca + H2O = CaOH + H
+    "caoh": (-12.78, 0.0),  # Ca + H2O = CaOH + H
     "mgoh": (-11.44, 15.952 * _KCAL_J),
 }
 
 BRUSHITE_LOG_K = -6.59
 
-# Heat capacity, J/mol/K, of what takes up the second proton. Measured is 230 (Goldberg et al.
-# 2002); half of it lies between their curve and the databases' line, and within 0.03 pH of the
-# phosphate buffer of NIST from 0 to 40 C.
+# Heat capacity of the uptake of the second proton, J/mol/K. Measured: 230 (Goldberg et al. 2002).
+# Half of that lies between their curve and the databases' line, and within 0.03 pH of the NIST
+# phosphate buffer from 0 to 40 C.
 _HEAT_CAPACITY = {"h2po4": 115.0, "h3po4": 115.0}
 
 # Ion: (diffusion at 25 C in 1e-9 m2/s, temperature coefficient b in kelvin, charge number,
-# distance of closest approach in 1e-10 m for the conductance). Nobody measured the pairs of
-# phosphate and hydroxide; they count for nothing, as in the database. K and Cl follow Robinson and
-# Stokes 1959 with a second coefficient, in kelvin^2: the database has KCl 2 % too slow at 0 C.
+# distance of closest approach in 1e-10 m for the conductance). Pairs of phosphate and hydroxide
+# have no measured mobility and count as 0, as in the database. K and Cl follow Robinson and Stokes
+# 1959 with a second coefficient, in kelvin^2: in the database KCl is 2 % too slow at 0 C.
 _MOBILE = (
     ("K", 1.96, 307.0, 1, 3.48), ("Na", 1.33, 75.0, 1, 3.63), ("NH4", 1.98, 203.0, 1, 1.9),
     ("Ca", 0.792, 34.0, 2, 5.41), ("Mg", 0.705, -4.0, 2, 5.57), ("NO3", 1.90, 104.0, 1, 1.11),
@@ -126,7 +125,7 @@ def _water_log_k(kelvin):
 
 
 class Equilibria:
-    """The constants at one temperature, multiplied out the way the solver uses them."""
+    """Constants at one temperature, multiplied out for the solver."""
 
     def __init__(self, temp_c):
         kelvin = temp_c + 273.15
@@ -158,7 +157,7 @@ class Equilibria:
 
 
 def _conductance(temp_c):
-    """Return S cm2/mol per unit charge of each row of _MOBILE at infinite dilution."""
+    """Return the limiting conductance of each row of _MOBILE, S cm2/mol per unit charge."""
     cold = 1.0 / (temp_c + 273.15) - 1.0 / 298.15
     common = 1e-5 * _FARADAY * _FARADAY / (_GAS_J * 298.15)
     common *= viscosity_pa_s(25.0) / viscosity_pa_s(temp_c)
@@ -169,10 +168,10 @@ def _conductance(temp_c):
 
 
 def _onsager(temp_c):
-    """Return what the conductance falls by with the square root of ionic strength (mol/kg).
+    """Return coefficients of the square root of ionic strength (mol/kg).
 
-    (1 / Debye length in 1/1e-10 m, relaxation of a symmetric salt before its q factor,
-    electrophoresis in S cm2/mol a charge, uS/cm per S cm2/mol and mol/kg).
+    (1 / Debye length in 1/1e-10 m, relaxation of a symmetric salt without its q factor,
+    electrophoresis in S cm2/mol per charge, uS/cm per S cm2/mol and mol/kg).
     """
     kelvin, density = temp_c + 273.15, density_kg_l(temp_c)
     farad_m = _VACUUM_F_M * permittivity(temp_c)
@@ -185,20 +184,19 @@ def _onsager(temp_c):
 
 
 class EquilibriaTable:
-    """Keeps the last few temperatures, since a tank changes by less than a grid step a minute."""
+    """Caches the last few temperatures; a tank changes by less than a grid step per minute."""
 
     def __init__(self):
-        self._kept = {}
+        self._cache = {}
 
     def at(self, temp_c):
-        """Return the Equilibria at `temp_c`, rounded to the grid. Raises ValueError off -1..60."""
+        """Return Equilibria at `temp_c`, rounded to the grid. Raises ValueError outside -1..60."""
         if not -1.0 <= temp_c <= 60.0:
             raise ValueError(f"temp_c {temp_c}: outside -1..60")
         slot = int(temp_c * GRID_PER_C + 64.5)
-        found = self._kept.get(slot)
+        found = self._cache.get(slot)
         if found is None:
-            if len(self._kept) >= _CACHE_SIZE:
-                self._kept.clear()
-            found = Equilibria((slot - 64) / GRID_PER_C)
-            self._kept[slot] = found
+            if len(self._cache) >= _CACHE_SIZE:
+                self._cache.clear()
+            found = self._cache[slot] = Equilibria((slot - 64) / GRID_PER_C)
         return found

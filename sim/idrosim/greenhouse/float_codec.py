@@ -1,4 +1,4 @@
-"""Floats in JSON without the loss of a bit: MicroPython before 1.26 prints too few digits."""
+"""Lossless text encoding of floats: MicroPython before 1.26 prints too few digits in JSON."""
 
 import binascii
 import struct
@@ -10,6 +10,6 @@ def pack_floats(values):
 
 
 def unpack_floats(text):
-    """Return the list of floats `pack_floats` wrote. Raises ValueError on anything else."""
+    """Return the floats encoded by `pack_floats`. Raises ValueError on other text."""
     raw = binascii.unhexlify(text)
     return list(struct.unpack(f"<{len(raw) // 8}d", raw))

@@ -1,9 +1,9 @@
-"""The greenhouse as it truly is: tank, pumps, light, air and a lettuce crop.
+"""Composition root of the physics: tank, pumps, light, air and a lettuce crop.
 
-Composition root of the physics: outputs in, time forward, truth out. Same parameters and seed,
-same digits on CPython and MicroPython. Weather, light and crop change slowly and are computed
-once a simulated minute, or when an output changes. So does water at rest, by exact exponentials;
-while it is dosed, filled or mixed it moves as finely as that needs. The air moves at every step.
+Outputs in, time forward, true values out. The same parameters and seed give the same digits on
+CPython and MicroPython. Weather, light and crop are computed once per simulated minute or when an
+output changes; so is water at rest, by exact exponentials. Water that is dosed, filled or mixed
+moves in finer steps. The air moves at every step.
 """
 
 import math
@@ -23,11 +23,11 @@ _INSTANT_S = 1e-6
 _NOISE_TAU_S = 7_200.0
 _NOISE_KEEP = math.exp(-_SLOW_S / _NOISE_TAU_S)
 _OPEN_WATER_KG_S_M2_PA = 3e-9
-_PUMP_ERROR_PCT = 4.0  # largest calibration error the seed may draw
+_PUMP_ERROR_PCT = 4.0  # largest calibration error drawn from the seed
 
 
 class Plant:
-    """One greenhouse. Unknown parameters and outputs are a ValueError that names them."""
+    """One greenhouse. Unknown parameters and outputs raise a ValueError that names them."""
 
     def __init__(self, params, seed):
         self._params = parameters.complete(params)
@@ -40,13 +40,13 @@ class Plant:
             for name in parameters.DOSERS
         ]
         self._levels = {name: 0.0 for name in parameters.OUTPUTS}
-        # Seconds: since the start, to the next slow step, and by which the water is behind.
+        # Seconds since the start, until the next slow step, and that the water has yet to move.
         self._elapsed_s = self._slow_left_s = self._owed_s = 0.0
         self._topoff_ml = self._transpired_ml = self._harvested_g = self._noise_c = 0.0
         self._grow_n = self._grow_s = self._canopy_ml_s = self._tank_ml_s = 0.0
         self._dli_mol_m2 = self._today = 0.0
         self._uptake = []
-        self._seen = {}
+        self._surroundings = {}
         self._replant()
         self._air = Air(self._params, self._outside_c())
         self._configure()
@@ -56,7 +56,7 @@ class Plant:
         self._structural = self._params["crop.structural_g_m2"]
 
     def _configure(self):
-        """Take parameters and levels over into what a step reads."""
+        """Precompute what a step reads from parameters and levels."""
         params = self._params
         self.reservoir.configure(params)
         if self._bed is not None:
@@ -101,7 +101,7 @@ class Plant:
         return level * self._params[name + ".effect_ratio"]
 
     def _mixing_s(self):
-        """Return the time constant with which the inlet pocket mixes into the bulk."""
+        """Return the time constant of mixing the inlet pocket into the bulk, s."""
         if self._circulation_ml_s <= 0.0:
             return self._params["reservoir.still_mixing_s"]
         turnover_s = self.reservoir.volume_ml / self._circulation_ml_s
@@ -109,7 +109,7 @@ class Plant:
                    self._params["reservoir.still_mixing_s"])
 
     def _pace(self):
-        """Decide how long the water may stay as it is before it moves."""
+        """Set how long the water may wait before it moves."""
         self._stride_s = 0.0
         if self._valve_ml_s <= 0.0 and not self.is_dosing():
             self._stride_s = self.reservoir.pace_s(self._mixing_s())
@@ -121,8 +121,7 @@ class Plant:
         """Change a parameter while running. Raises ValueError naming the key.
 
         Setting `<doser>.bottle_ml` refills that bottle and `<doser>.air_ml` lets air into its
-        line; a volume, temperature or recipe of the reservoir is a starting value and has no
-        effect any more.
+        line. Volume, temperature and recipe of the reservoir are starting values: no effect here.
         """
         value = parameters.check(key, value)
         self._move()
@@ -137,7 +136,7 @@ class Plant:
         self._configure()
 
     def set_output(self, name, level):
-        """Set what the node drives: `level` 0.0..1.0. Raises ValueError for an unknown name."""
+        """Set an output to `level`, 0.0..1.0. Raises ValueError for an unknown name or level."""
         if name not in self._levels:
             raise ValueError(f"unknown output {name!r}")
         if not 0.0 <= level <= 1.0:
@@ -155,7 +154,7 @@ class Plant:
             self._apply_levels()
 
     def is_dosing(self):
-        """True while any dosing pump turns or drips: the time to step finely."""
+        """Return True while any dosing pump turns or drips."""
         return any([doser.is_running() for doser in self._dosers])
 
     def step(self, dt_s):
@@ -190,7 +189,7 @@ class Plant:
         return self._lamps + sun
 
     def _refresh(self):
-        """Compute what changes slowly: weather, light, growth, transpiration, uptake."""
+        """Compute the slow quantities: weather, light, growth, transpiration, uptake."""
         self._move()
         params, air, tank = self._params, self._air, self.reservoir
         self._noise_c = _NOISE_KEEP * self._noise_c + self._rng.gauss(
@@ -225,7 +224,7 @@ class Plant:
         self._slow_left_s = _SLOW_S
 
     def _move(self):
-        """Bring water and crop up to now, by what has held since they moved last."""
+        """Advance water and crop to the present, at the rates since their last move."""
         dt_s = self._owed_s
         if dt_s <= 0.0:
             return
@@ -242,7 +241,7 @@ class Plant:
         tank.evaporate(self._tank_ml_s * dt_s)
         tank.take(self._uptake, dt_s)
         self._move_water(dt_s)
-        # Water that leaves by its own surface takes its heat along.
+        # Evaporation from the surface cools the tank.
         tank.heat(dt_s, self._air.temp_c, self._ua_w_k,
                   self._pump_w - 1e-3 * crop.LATENT_J_KG * self._tank_ml_s)
         tank.react(dt_s, self._kla_per_s, self._co2_atm, self._brushite_per_s)
@@ -264,15 +263,14 @@ class Plant:
             temp_c = self._params["top_off.temp_c"]
             self._topoff_ml += volume_ml
             tank.add(volume_ml, [per_ml * volume_ml for per_ml in self._topoff_per_ml], temp_c)
-            self._oxygen.pour(volume_ml, temp_c, tank.volume_ml,
-                              self._params["air.pressure_hpa"])
+            self._oxygen.pour(volume_ml, temp_c, tank.volume_ml, self._params["air.pressure_hpa"])
         if self._leak_ml_s > 0.0:
             tank.spill(self._leak_ml_s * dt_s)
         if tank.volume_ml > self._capacity_ml:
             tank.overflow(self._capacity_ml)
 
     def truth(self):
-        """Return what perfect instruments would read now, by channel-like key."""
+        """Return what perfect instruments would read now, by key."""
         tank = self.reservoir
         ph, kappa_us_cm, ec_us_cm = tank.measure()
         found = {
@@ -306,12 +304,12 @@ class Plant:
         return found
 
     def around(self):
-        """Return what surrounds the probes: one dict, kept up to date until the next call.
+        """Return the surroundings of the probes: one dict, valid until the next call.
 
-        `inlet` is a function that gives (pH, conductivity, EC) of the inlet pocket, and `mains`
+        `inlet` is a function that returns (pH, conductivity, EC) of the inlet pocket; `mains` is
         1.0 while a lamp or the circulation runs.
         """
-        seen = self._seen
+        seen = self._surroundings
         air = self._air
         seen["air.temp_c"] = air.temp_c
         seen["air.rh_pct"] = air.rh_pct()
@@ -341,7 +339,7 @@ class Plant:
         ]
 
     def state(self):
-        """Return everything that changes, JSON-able; `restore` takes it back to the last bit."""
+        """Return the complete state, JSON-able and exact; see `restore`."""
         return {
             "params": dict(self._params),
             "levels": dict(self._levels),
@@ -356,7 +354,7 @@ class Plant:
         }
 
     def restore(self, state):
-        """Take back what `state` returned, of a Plant built with the same seed."""
+        """Restore what `state` returned, of a Plant built with the same seed."""
         self._params = dict(state["params"])
         self._levels = dict(state["levels"])
         self._rng.state = state["rng"]

@@ -1,10 +1,9 @@
-"""What an irrigation pump waters: channels, a flooded bed or a spray chamber, and the roots there.
+"""Model of an irrigated bed and its roots: NFT channels, ebb and flow, or a spray chamber.
 
-The pump lifts water from the tank into the bed, which runs back as a linear store: so much of what
-it holds in every second, and at once what is above its rim. That one law is a film in NFT channels
+The pump lifts water from the tank into the bed, which drains as a linear store: a fixed share of
+its volume per second, and at once what is above its rim. That covers a film in NFT channels
 (small, fast), a flood with its drain (large, slow) and a spray (tiny, at once). Roots are moist
-while they are watered and for some time after; the water they drink in between is booked to the
-tank as they drink it, as that of all roots is.
+while they are watered and for some time after; their uptake is charged to the tank.
 """
 
 import math
@@ -20,13 +19,13 @@ class Bed:
     def __init__(self, params):
         self.volume_ml = 0.0
         self.moles = [0.0] * 10
-        self.irrigated_ml = 0.0  # what the pump has lifted in all
-        self.dry_s = 0.0  # since the roots were watered last
-        self._flow_ml_s = self._lifts_ml_s = 0.0  # it could lift, and did of late
+        self.irrigated_ml = 0.0  # total lifted by the pump
+        self.dry_s = 0.0  # since the roots were last watered
+        self._flow_ml_s = self._lifts_ml_s = 0.0  # nominal, and actual in the last step
         self.configure(params)
 
     def configure(self, params):
-        """Take sizes and times from `params`."""
+        """Set sizes and times from `params`."""
         self._holds_ml = params["bed.holds_ml"]
         self._drain_s = params["bed.drain_s"]
         self._wet_ml = params["bed.wet_ml"]
@@ -36,26 +35,26 @@ class Bed:
         self._full_flow_ml_s = params["irrigation.flow_ml_per_s"]
 
     def turn(self, level, tank):
-        """Let the pump run at `level` of its full flow from now on."""
+        """Run the pump at `level` of its full flow."""
         self._flow_ml_s = level * self._full_flow_ml_s
         self._lifts_ml_s = self._flow_ml_s if tank.volume_ml > self._intake_ml else 0.0
 
     def pace_s(self):
-        """Return how long the water may stay as it is."""
+        """Return how long the water may wait before it moves, s."""
         if abs(self.volume_ml - self._aim_ml()) < _STILL_ML and not self._lost_ratio:
             return _FOREVER_S
         return _PACE_S
 
     def lifted_ml(self, owed_s):
-        """Return what the pump has lifted in all, `owed_s` after the water has moved."""
+        """Return the total lifted by the pump, ml, `owed_s` after the last move."""
         return self.irrigated_ml + self._lifts_ml_s * owed_s
 
     def moisture_pct(self):
-        """Return how moist the roots are: 100 while they are watered, 0 where they wilt."""
+        """Return the moisture of the roots: 100 while they are watered, 0 when they wilt."""
         return 100.0 * max(0.0, 1.0 - self.dry_s / self._moist_s)
 
     def move(self, dt_s, tank):
-        """Let water go up and run back for `dt_s`."""
+        """Lift and drain water for `dt_s`."""
         before_ml = self.volume_ml
         lifted_ml = min(self._flow_ml_s * dt_s, max(tank.volume_ml - self._intake_ml, 0.0))
         self._lifts_ml_s = lifted_ml / dt_s
@@ -96,10 +95,10 @@ class Bed:
         self.dry_s += max(dt_s - wet_s, 0.0)
 
     def state(self):
-        """Return what changes, as floats."""
+        """Return the floats that `restore` takes back."""
         return [self.volume_ml, self.irrigated_ml, self.dry_s] + self.moles
 
     def restore(self, state):
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         self.volume_ml, self.irrigated_ml, self.dry_s = state[:3]
         self.moles = list(state[3:])

@@ -1,8 +1,7 @@
-"""Oxygen in the water: what it holds in balance with air, what roots and microbes take of it.
+"""Model of dissolved oxygen: exchange with air, and demand of roots and microbes.
 
 Saturation is Benson and Krause 1984, with the salinity and pressure terms of Standard Methods
-4500-O. Roots respire with a Q10 of 2, less where oxygen runs out. What crops suffer without
-oxygen is not modelled: the figure is there to be promised.
+4500-O. Roots respire with a Q10 of 2, less as oxygen runs out. Crop damage is not modelled.
 """
 
 import math
@@ -10,14 +9,14 @@ import math
 # Of ln mg/L = A0 + A1/T + A2/T^2 + A3/T^3 + A4/T^4, T in kelvin, in fresh water.
 _LN_MG_L = (-139.34411, 1.575701e5, -6.642308e7, 1.243800e10, -8.621949e11)
 _SEA_HPA = 1013.25
-_G_KG_PER_US_CM = 5.5e-4  # dissolved salts of a nutrient solution by its EC at 25 C
+_G_KG_PER_US_CM = 5.5e-4  # dissolved salts of a nutrient solution per EC at 25 C
 _KM_MG_L = 0.5
 _LN_2 = math.log(2.0)
-KLA_RATIO = 1.05  # of CO2's: the root of the ratio of their diffusion coefficients
+KLA_RATIO = 1.05  # to that of CO2: the square root of the ratio of diffusion coefficients
 
 
 def saturation_mg_l(temp_c, ec_us_cm=0.0, pressure_hpa=_SEA_HPA):
-    """Return mg of O2 a litre holds under moist air, 0 to 40 C. Default: fresh, at the sea."""
+    """Return the O2 saturation under moist air, mg/L, 0 to 40 C. Default: fresh, sea level."""
     inverse = 1.0 / (temp_c + 273.15)
     total = 0.0
     for factor in reversed(_LN_MG_L):
@@ -43,7 +42,7 @@ class Oxygen:
         self._microbes_mg_l_s = self._roots_mg_s = 0.0
 
     def drive(self, params, temp_c, ec_us_cm, root_g):
-        """Set what the next steps go by: temperature, salts and the dry mass of roots, g."""
+        """Set the conditions of the next steps: temperature, EC and the dry mass of roots, g."""
         self._aim_mg_l = saturation_mg_l(temp_c, ec_us_cm, params["air.pressure_hpa"])
         warmer = math.exp(_LN_2 * 0.1 * (temp_c - 20.0)) / 3600.0
         self._microbes_mg_l_s = warmer * params["reservoir.microbe_o2_mg_l_h"]
@@ -60,7 +59,7 @@ class Oxygen:
         self.mg_l = aim + (self.mg_l - aim) * math.exp(-dt_s * rate)
 
     def pour(self, volume_ml, temp_c, total_ml, pressure_hpa):
-        """Mix in `volume_ml` of water from the tap, in balance with air, to make `total_ml`."""
+        """Mix in `volume_ml` of air-saturated tap water; `total_ml` is the new total."""
         brought = saturation_mg_l(temp_c, 0.0, pressure_hpa)
         self.mg_l += (brought - self.mg_l) * volume_ml / total_ml
 
@@ -69,5 +68,5 @@ class Oxygen:
         return [self.mg_l, self._aim_mg_l, self._microbes_mg_l_s, self._roots_mg_s]
 
     def restore(self, floats):
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         self.mg_l, self._aim_mg_l, self._microbes_mg_l_s, self._roots_mg_s = floats

@@ -1,7 +1,7 @@
-"""Every parameter of the simulated plant: default, range or choices, unit in the key.
+"""Parameters of the simulated plant: default, range or choices, unit in the key.
 
-docs/scenarios.md says what each is. A scenario sets them by key at the start or in its timeline.
-An unknown key or a value out of range is a ValueError that names the key. `None` means "drawn
+docs/scenarios.md describes each. A scenario sets them by key at the start or in its timeline.
+An unknown key or a value out of range raises a ValueError that names the key. None means "drawn
 from the seed".
 """
 
@@ -23,15 +23,15 @@ _NUMBERS: dict[str, tuple] = {
     "reservoir.height_mm": (300.0, 20.0, 5_000.0),
     "reservoir.temp_c": (20.0, 1.0, 45.0),
     "reservoir.strength": (1.0, 0.0, 4.0),
-    "reservoir.acid_ml": (0.0, 0.0, 1e5),  # h3po4_10pct poured in when it was filled
+    "reservoir.acid_ml": (0.0, 0.0, 1e5),  # h3po4_10pct added when it was filled
     "reservoir.ua_w_k": (6.0, 0.0, 1_000.0),
     "reservoir.heater_w": (0.0, -2_000.0, 2_000.0),
     "reservoir.open_ratio": (0.05, 0.0, 1.0),  # 1: no lid
     "reservoir.leak_ml_per_h": (0.0, 0.0, 1e6),
     "reservoir.kla_per_h": (0.5, 0.0, 20.0),
     "reservoir.kla_still_per_h": (0.1, 0.0, 20.0),
-    "reservoir.air_stone_per_h": (0.0, 0.0, 20.0),  # what one adds to both of the above
-    "reservoir.pocket_ratio": (0.03, 0.001, 1.0),  # of the volume: where doses come in
+    "reservoir.air_stone_per_h": (0.0, 0.0, 20.0),  # added to both of the above
+    "reservoir.pocket_ratio": (0.03, 0.001, 1.0),  # of the volume: where doses enter
     "reservoir.oxygen_ratio": (1.0, 0.0, 2.0),  # of saturation, at the start
     "reservoir.microbe_o2_mg_l_h": (0.02, 0.0, 50.0),  # at 20 C
     "reservoir.turnovers_to_mix": (0.5, 0.05, 10.0),
@@ -45,9 +45,9 @@ _NUMBERS: dict[str, tuple] = {
     "irrigation.intake_mm": (20.0, 0.0, 5_000.0),  # below it the pump draws air
     "bed.holds_ml": (0.0, 0.0, 1e6),  # up to its rim; 0: no bed, the roots hang in the tank
     "bed.drain_s": (45.0, 1.0, 86_400.0),  # time constant of running back
-    "bed.wet_ml": (100.0, 1.0, 1e6),  # with more than that in it the roots are watered
-    "bed.moist_min": (60.0, 0.1, 10_000.0),  # from then on until they wilt
-    "bed.lost_ratio": (0.0, 0.0, 1.0),  # of what runs back: onto the floor
+    "bed.wet_ml": (100.0, 1.0, 1e6),  # above this the roots are watered
+    "bed.moist_min": (60.0, 0.1, 10_000.0),  # from watering until they wilt
+    "bed.lost_ratio": (0.0, 0.0, 1.0),  # of the return flow: onto the floor
     "fan.exchanges_per_h": (60.0, 0.0, 300.0),  # of the air, on top of air.exchanges_per_h
     "heater.power_w": (300.0, 0.0, 1e5),
     "humidifier.g_per_h": (200.0, 0.0, 1e5),  # its mist evaporates in the air and cools it
@@ -68,12 +68,12 @@ _NUMBERS: dict[str, tuple] = {
     "crop.area_m2": (0.4, 0.0, 1e4),
     "crop.nonstructural_g_m2": (8.0, 0.01, 500.0),
     "crop.structural_g_m2": (32.0, 0.01, 500.0),
-    "crop.harvest_g_m2": (180.0, 1.0, 1e6),  # then transplants take its place
+    "crop.harvest_g_m2": (180.0, 1.0, 1e6),  # then it is replanted
     "crop.uptake_ratio": (1.0, 0.0, 10.0),
-    "crop.root_o2_mg_g_h": (5.0, 0.0, 100.0),  # of a gram of dry root at 20 C
+    "crop.root_o2_mg_g_h": (5.0, 0.0, 100.0),  # per gram of dry root at 20 C
 }
 
-# key: (default, choices); where the choices are a dict of waters, ions may stand for a name.
+# key: (default, choices); for a dict of waters, a dict of ions is also accepted.
 _NAMES: dict = {
     "reservoir.water": ("soft", WATERS),
     "reservoir.recipe": ("lettuce", RECIPES),
@@ -89,15 +89,15 @@ _DOSER_BOTTLE_ML = {"ph_down": 500.0, "ph_up": 500.0}
 
 for _name in DOSERS:
     _NAMES[_name + ".stock"] = (_DOSER_STOCK.get(_name, _name), STOCKS)
-    _NAMES[_name + ".tube"] = ("", ("",) + DOSERS)  # whose bottle it hangs in; "": its own
+    _NAMES[_name + ".tube"] = ("", ("",) + DOSERS)  # the bottle it draws from; "": its own
     _NUMBERS[_name + ".flow_ml_per_s"] = (1.0, 0.0, 20.0)
     _NUMBERS[_name + ".error_pct"] = (None, -90.0, 300.0)
     _NUMBERS[_name + ".wear_pct_per_l"] = (0.014, 0.0, 100.0)  # 0.5 % in ten hours
-    _NUMBERS[_name + ".worn_l"] = (0.0, 0.0, 1e5)  # what its tube has pumped before
+    _NUMBERS[_name + ".worn_l"] = (0.0, 0.0, 1e5)  # pumped by the tube before
     _NUMBERS[_name + ".bottle_ml"] = (_DOSER_BOTTLE_ML.get(_name, 1_000.0), 0.0, 1e6)
     _NUMBERS[_name + ".line_ml"] = (2.0, 0.0, 100.0)
-    _NUMBERS[_name + ".air_ml"] = (0.0, 0.0, 100.0)  # let into the line when it is set
-    _NUMBERS[_name + ".drip_ml"] = (0.0, 0.0, 10.0)  # what falls after a stop
+    _NUMBERS[_name + ".air_ml"] = (0.0, 0.0, 100.0)  # enters the line when set
+    _NUMBERS[_name + ".drip_ml"] = (0.0, 0.0, 10.0)  # after a stop
     _NUMBERS[_name + ".drain_ml_per_h"] = (0.0, 0.0, 100.0)  # back into the bottle, idle
     _NUMBERS[_name + ".siphon_ml_per_h"] = (0.0, 0.0, 3_600.0)  # into the tank, idle
 
@@ -108,12 +108,12 @@ def known():
 
 
 def default(key):
-    """Return the default of `key`, None for "drawn from the seed"."""
+    """Return the default of `key`; None means "drawn from the seed"."""
     return _NAMES[key][0] if key in _NAMES else _NUMBERS[key][0]
 
 
 def check(key, value):
-    """Return `value` as the parameter's type. Raises ValueError that names the key."""
+    """Return `value` in the type of the parameter. Raises ValueError that names the key."""
     if key in _NAMES:
         choices = _NAMES[key][1]
         if isinstance(value, dict) and isinstance(choices, dict):
@@ -127,7 +127,7 @@ def check(key, value):
     if value is None and start is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{key}: number needed, got {value!r}")
+        raise ValueError(f"{key}: expected a number, got {value!r}")
     if not low <= value <= high:
         raise ValueError(f"{key}: {value!r} is outside {low}..{high}")
     return float(value)
@@ -139,12 +139,12 @@ def _ions(key, row):
             raise ValueError(f"{key}: {ion!r} is not one of {sorted(IONS)}")
         amount = row[ion]
         if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not amount >= 0.0:
-            raise ValueError(f"{key}: {ion}: a number not below 0 is needed, got {amount!r}")
+            raise ValueError(f"{key}: {ion}: expected a number of at least 0, got {amount!r}")
     return dict(row)
 
 
 def complete(params):
-    """Return a dict of every parameter: the defaults overlaid with `params`."""
+    """Return a dict of all parameters: the defaults overridden by `params`."""
     merged = {key: default(key) for key in known()}
     for key in params:
         merged[key] = check(key, params[key])

@@ -1,9 +1,9 @@
-"""The water of the tank: moles, volume and temperature, an inlet pocket, gas, chemistry.
+"""Model of the water in the tank: moles, volume, temperature, inlet pocket, gas and chemistry.
 
-Mass is conserved by construction: every change is moles in or moles out, booked in `taken`. What
-a doser brings sits in the inlet pocket and mixes into the bulk exponentially; a probe hangs in
-the bulk, or where it sees the pocket. A litre is taken as a kilogram. `solve` computes the
-chemistry of this instant; the exchange of CO2 goes by the last one.
+Mass is conserved by construction: every change is moles in or moles out, recorded in `taken`.
+Doses enter the inlet pocket and mix into the bulk exponentially; a probe hangs in the bulk or
+near the pocket. A litre counts as a kilogram. `solve` computes the present chemistry; the exchange
+of CO2 uses the last result.
 """
 
 import math
@@ -18,12 +18,12 @@ from idrosim.greenhouse.water import RECIPES, STOCKS, WATERS, amounts
 
 _MIN_ML = 50.0
 _HEAT_J_ML_K = 4.186
-_MIXED_MOL = 1e-7  # what is left of a dose then is poured in: below 1e-8 mol/L in any tank
-_MIXED_RATIO = 1e-3  # or this share of it
+_MIXED_MOL = 1e-7  # below this the rest of a dose counts as mixed: 1e-8 mol/L in any tank
+_MIXED_RATIO = 1e-3  # or below this share of the dose
 _BRUSHITE_SI = 0.3  # supersaturation below this lasts for weeks
-_STRONGEST_MOL_L = 0.3  # what was dosed is diluted so far at least: the chemistry holds there
+_STRONGEST_MOL_L = 0.3  # upper limit of the dose in the pocket: the chemistry is valid there
 _FOREVER_S = 1e9
-_MIXING_STEPS = 20.0  # in a time constant, while all of a dose is in the pocket
+_MIXING_STEPS = 20.0  # per time constant, while all of a dose is in the pocket
 
 
 class Reservoir:
@@ -41,7 +41,7 @@ class Reservoir:
         self.volume_ml = litres * 1000.0
         self.temp_c = params["reservoir.temp_c"]
         self.spilled_ml = self.evaporated_ml = self.overflowed_ml = 0.0
-        self._poured_mol = self._left_mol = 0.0  # of the pocket: its most, what it still holds
+        self._poured_mol = self._left_mol = 0.0  # in the pocket: maximum, and remainder
         self._pocket_ratio = params["reservoir.pocket_ratio"]
         table = EquilibriaTable()
         self._si = 0.0
@@ -51,7 +51,7 @@ class Reservoir:
         self.solve()
 
     def configure(self, params):
-        """Take the size of the pocket from `params`; the rest are starting values."""
+        """Set the size of the pocket from `params`; the rest are starting values."""
         self._pocket_ratio = params["reservoir.pocket_ratio"]
 
     def molar(self):
@@ -60,7 +60,7 @@ class Reservoir:
         return [amount * per_litre for amount in self.moles]
 
     def add(self, volume_ml, moles, temp_c):
-        """Pour water of `temp_c` with `moles` straight into the bulk."""
+        """Add water of `temp_c` with `moles` directly to the bulk."""
         total = self.volume_ml + volume_ml
         self.temp_c += (temp_c - self.temp_c) * volume_ml / total
         self.volume_ml = total
@@ -68,7 +68,7 @@ class Reservoir:
             self.moles[index] += moles[index]
 
     def draw(self, volume_ml):
-        """Take `volume_ml` of the bulk out; return its moles. There must be more than that."""
+        """Remove `volume_ml` from the bulk, which must hold more; return its moles."""
         share = volume_ml / self.volume_ml
         drawn = [amount * share for amount in self.moles]
         self.volume_ml -= volume_ml
@@ -79,7 +79,7 @@ class Reservoir:
     def inject(self, volume_ml, moles_per_ml, dt_s, tau_s):
         """Dose `volume_ml` evenly over `dt_s` into the pocket that mixes with `tau_s`.
 
-        The pocket itself is mixed by `mix`; here the part that has already left it is added.
+        The part of the dose that leaves the pocket within `dt_s` goes straight to the bulk.
         """
         kept = tau_s / dt_s * (1.0 - math.exp(-dt_s / tau_s))
         self.volume_ml += volume_ml
@@ -91,7 +91,7 @@ class Reservoir:
         self._poured_mol = max(self._poured_mol, self._left_mol)
 
     def mix(self, dt_s, tau_s):
-        """Let the pocket flow into the bulk for `dt_s`."""
+        """Mix the pocket into the bulk for `dt_s`."""
         if self._left_mol <= 0.0:
             return
         share = 1.0 - math.exp(-dt_s / tau_s)
@@ -106,20 +106,20 @@ class Reservoir:
         self._left_mol = sum(pocket)
 
     def pace_s(self, tau_s):
-        """Return how long the water may stay as it is while the pocket mixes with `tau_s`."""
+        """Return how long the water may wait while the pocket mixes with `tau_s`, s."""
         if self._left_mol <= 0.0:
             return _FOREVER_S
         return tau_s / _MIXING_STEPS * self._poured_mol / self._left_mol
 
     def evaporate(self, volume_ml):
-        """Remove pure water; return what there was to remove, ml."""
+        """Remove up to `volume_ml` of pure water; return the removed volume, ml."""
         gone = min(volume_ml, max(self.volume_ml - _MIN_ML, 0.0))
         self.volume_ml -= gone
         self.evaporated_ml += gone
         return gone
 
     def take(self, rates, dt_s):
-        """Remove ions for `dt_s` at `rates`, pairs (index, mol/s), as far as they are there."""
+        """Remove available ions for `dt_s` at `rates`, pairs (index, mol/s)."""
         moles, taken = self.moles, self.taken
         for index, rate in rates:
             wanted = min(rate * dt_s, moles[index])
@@ -127,7 +127,7 @@ class Reservoir:
             taken[index] += wanted
 
     def spill(self, volume_ml):
-        """Lose solution with all it holds, overflow and leaks; return the ml that were there."""
+        """Remove up to `volume_ml` of solution; return the removed volume, ml."""
         gone = min(volume_ml, max(self.volume_ml - _MIN_ML, 0.0))
         share = gone / self.volume_ml
         for index in range(10):
@@ -139,11 +139,11 @@ class Reservoir:
         return gone
 
     def overflow(self, capacity_ml):
-        """Lose what stands above `capacity_ml`."""
+        """Remove the volume above `capacity_ml`."""
         self.overflowed_ml += self.spill(self.volume_ml - capacity_ml)
 
     def heat(self, dt_s, air_temp_c, ua_w_k, power_w):
-        """Exchange heat with the air and take up `power_w` for `dt_s`."""
+        """Exchange heat with the air and absorb `power_w` for `dt_s`."""
         capacity = _HEAT_J_ML_K * self.volume_ml
         if ua_w_k <= 0.0:
             self.temp_c += power_w * dt_s / capacity
@@ -152,7 +152,7 @@ class Reservoir:
         self.temp_c = aim + (self.temp_c - aim) * math.exp(-dt_s * ua_w_k / capacity)
 
     def react(self, dt_s, kla_per_s, co2_atm, brushite_per_s):
-        """Exchange CO2 with the air and drop brushite for `dt_s`, by the chemistry last solved."""
+        """Exchange CO2 and precipitate brushite for `dt_s`, by the chemistry last solved."""
         bulk = self._bulk
         carbon = self.moles[CARBON]
         litres = self.volume_ml * 1e-3
@@ -173,12 +173,12 @@ class Reservoir:
                 self.taken[index] += gone
 
     def solve(self):
-        """Solve the chemistry of the bulk as it is now."""
+        """Solve the present chemistry of the bulk."""
         bulk = self._bulk
         bulk.set(self.molar(), self.temp_c)
         try:
             bulk.solve()
-        except ValueError:  # too far from the last answer, above pH 11.5: begin anew
+        except ValueError:  # too far from the last result, above pH 11.5: start cold
             bulk.chill()
             bulk.solve()
         self._si = bulk.si_brushite()
@@ -187,7 +187,7 @@ class Reservoir:
     def measure(self):
         """Return (pH, conductivity at the water's temperature, EC at 25 C, both uS/cm).
 
-        Of the last `solve`. Who measures does not change what follows.
+        Values are of the last `solve`. Measuring does not change later results.
         """
         found = self._conductivities
         if found is None:
@@ -196,7 +196,7 @@ class Reservoir:
         return found
 
     def measure_inlet(self):
-        """Return what `measure` does, of the water in the inlet pocket."""
+        """Return the values of `measure` for the water in the inlet pocket."""
         if self._left_mol <= 0.0:
             return self.measure()
         if self._inlet is None:
@@ -205,14 +205,14 @@ class Reservoir:
                             _STRONGEST_MOL_L / self._left_mol)
             molar, pocket = self.molar(), self.pocket
             near.set([molar[i] + pocket[i] * per_litre for i in range(10)], self.temp_c)
-            near.chill()  # far from the bulk, and who asks leaves no trace
+            near.chill()  # far from the bulk, and measuring must not change later results
             near.solve()
             kappa_us_cm, ec_us_cm = conductivities(near)
             self._inlet = (near.ph, kappa_us_cm, ec_us_cm)
         return self._inlet
 
     def state(self):
-        """Return all of it, JSON-able, to the last bit."""
+        """Return the exact state, JSON-able."""
         return pack_floats(
             self.moles + self.pocket + self.taken + self._bulk.totals + self._bulk.warm()
             + [self._bulk.temp_c, self.volume_ml, self.temp_c, self.spilled_ml,
@@ -220,7 +220,7 @@ class Reservoir:
                self._left_mol])
 
     def restore(self, state):
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         floats = unpack_floats(state)
         self.moles, self.pocket, self.taken = floats[:10], floats[10:20], floats[20:30]
         (solved_c, self.volume_ml, self.temp_c, self.spilled_ml, self.evaporated_ml,

@@ -1,7 +1,7 @@
-"""Random numbers that are the same on CPython and MicroPython: a seeded xorshift of 32 bits.
+"""Seeded 32-bit xorshift random numbers, the same on CPython and MicroPython.
 
-The two interpreters' own `random` differ, and a simulated world must give the same bytes for
-the same seed. Marsaglia, "Xorshift RNGs", J. Stat. Soft. 8 (2003), triple 13, 17, 5.
+The `random` modules of the two interpreters differ, and a simulation must be reproducible from
+its seed. Marsaglia, "Xorshift RNGs", J. Stat. Soft. 8 (2003), triple 13, 17, 5.
 """
 
 from math import cos, log, pi, sqrt
@@ -11,7 +11,7 @@ _TWO_PI = 2.0 * pi
 
 
 class Rng:
-    """A stream of random numbers; `state` is one integer that restores it exactly."""
+    """A stream of random numbers; its whole state is the integer `state`."""
 
     def __init__(self, seed):
         mixed = (int(seed) * 2654435761 + 0x9E3779B9) & _MASK
@@ -34,7 +34,7 @@ class Rng:
 
     def gauss(self, sigma):
         """Return a normal deviate of mean 0 and standard deviation `sigma` (Box and Muller)."""
-        # Two of next_u32() in place: every look of a converter at a probe comes here.
+        # Two next_u32() calls inlined: each ADC sample of a probe draws one.
         x = self.state
         x ^= (x << 13) & _MASK
         x ^= x >> 17

@@ -1,10 +1,9 @@
-"""Raw waters, dosing stocks and recipes: the moles each brings, in the order of chemistry.IONS.
+"""Composition of raw waters, dosing stocks and recipes.
 
-Waters are mmol/L with all alkalinity as bicarbonate; stocks are mol/L of stock. Acids bring
-only their anion and bases only their cation: the charge balance does the rest. The 10 % stocks
-have the densities of the oracle tables: H3PO4 1.0532 kg/L, HNO3 1.0543, KOH 1.0918, K2CO3 1.0904.
-Weaker ones, for small tanks, and stronger ones, for large, are named by their mol/L: 2.9 mol/L is
-25 % phosphoric acid by weight or 17 % nitric.
+Waters are mmol/L with all alkalinity as bicarbonate; stocks are mol/L of stock. Acids list only
+their anion and bases only their cation: charge balance gives the rest. The 10 % stocks have the
+densities of the oracle tables: H3PO4 1.0532 kg/L, HNO3 1.0543, KOH 1.0918, K2CO3 1.0904. Other
+strengths are named by their mol/L: 2.9 mol/L is 25 % phosphoric acid by weight or 17 % nitric.
 """
 
 from idrosim.greenhouse.chemistry import IONS
@@ -33,7 +32,7 @@ RECIPES = {
                           "SO4": 1.125},
 }
 
-# Dosing stocks, mol/L. A and B are the lettuce recipe at 100 times, calcium apart from sulfate
+# Dosing stocks, mol/L. A and B are the lettuce recipe at 100 times, calcium separate from sulfate
 # and phosphate: A calcium and ammonium nitrate with half the potassium nitrate, B the rest.
 STOCKS = {
     "h3po4_10pct": {"P": 1.0747},
@@ -52,7 +51,7 @@ STOCKS = {
     "water": {},
 }
 
-# Water in a litre of the stocks sold for pH, kg: density less what is dissolved.
+# Water per litre of the pH stocks, kg: density less the dissolved mass.
 STOCK_WATER_KG_L = {
     "h3po4_10pct": 0.9 * 1.0532,
     "hno3_10pct": 0.9 * 1.0543,
@@ -63,9 +62,9 @@ STOCK_WATER_KG_L = {
 
 
 def amounts(table, name, factor):
-    """Return ten floats, `table[name]` times `factor`. Raises ValueError for an unknown name.
+    """Return `table[name]` times `factor`, ten floats in the order of chemistry.IONS.
 
-    `name` may be a dict of ions itself, in the unit of the table.
+    `name` may also be a dict of ions, in the unit of the table. Raises ValueError if unknown.
     """
     if isinstance(name, dict):
         row = name

@@ -1,19 +1,17 @@
-"""Probes besides those in the water: what rangers, floats, meters, gas and light sensors see.
+"""Models of probes outside the water: range finders, floats, flow meters, gas and light sensors.
 
-As those of probes.py: `step` moves them through time, a property is what the part at their wires
-looks at. A fault is None or one of the class's FAULTS; anything else is a ValueError.
+As in water_probes.py, `step` advances time and a property is the signal that a device reads. A
+fault is None or one of the class's FAULTS; other values raise ValueError.
 """
 
 from idrosim.greenhouse.float_codec import pack_floats, unpack_floats
-from idrosim.probes.parameters import settings
 from idrosim.probes.signal_chain import NOISY_TIMES, Lagged
 
 
 class GasProbe(Lagged):
     """CO2 at an optical sensor behind its membrane."""
 
-    def __init__(self, params, rng):
-        super().__init__(settings("co2", params), rng)
+    KIND = "co2"
 
     def step(self, dt_s, truth):
         """Advance by `dt_s` in air of `truth`."""
@@ -23,15 +21,14 @@ class GasProbe(Lagged):
 
     @property
     def co2_ppm(self):
-        """The carbon dioxide it sees, ppm."""
+        """The measured carbon dioxide, ppm."""
         return max(0.0, self.signal.look(self.params["noise_ppm"]))
 
 
 class LightProbe(Lagged):
-    """Brightness at the crop: lamps and sun have about the same lux to the photon."""
+    """Illuminance at the crop: lamps and sun have about the same lux per photon."""
 
-    def __init__(self, params, rng):
-        super().__init__(settings("light", params), rng)
+    KIND = "light"
 
     def step(self, dt_s, truth):
         """Advance by `dt_s` in the light of `truth`."""
@@ -41,15 +38,17 @@ class LightProbe(Lagged):
 
     @property
     def illuminance_lx(self):
-        """The brightness it sees, lx."""
+        """The measured illuminance, lx."""
         return max(0.0, self.signal.look(self.params["noise_lx"]))
 
 
 class RangeProbe(Lagged):
-    """The surface of the water below a ranger, with its waves, and the air between."""
+    """The water surface below a range finder, with waves, and the air between them."""
+
+    KIND = "range"
 
     def __init__(self, params, rng):
-        super().__init__(settings("range", params), rng)
+        super().__init__(params, rng)
         self.air_c = 20.0
 
     def step(self, dt_s, truth):
@@ -61,7 +60,7 @@ class RangeProbe(Lagged):
 
     @property
     def level_mm(self):
-        """How high the water stands where the sound meets it, mm."""
+        """The level where the sound meets the water, mm."""
         return self.signal.look(self.params["noise_mm"])
 
     def state(self):
@@ -69,22 +68,23 @@ class RangeProbe(Lagged):
         return [self.signal.state(), pack_floats([self.air_c])]
 
     def restore(self, state):
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         self.signal.restore(state[0])
         self.air_c = unpack_floats(state[1])[0]
 
 
 class FloatProbe(Lagged):
-    """A float on its arm: lifted where the water stands higher than `lift_mm`.
+    """A float switch: up when the water is above `lift_mm`.
 
-    Drifting, it takes up water and lifts later. On the floor a puddle of 2 litres lifts it.
+    With drift it soaks up water and lifts later. On the floor, a puddle of 2 litres lifts it.
     """
 
+    KIND = "float"
     FAULTS = ("drift", "slow")
     PUDDLE_ML = 2_000.0
 
     def __init__(self, params, rng):
-        super().__init__(settings("float", params), rng)
+        super().__init__(params, rng)
         self.is_up = False
         self.is_on_floor = False
 
@@ -95,8 +95,7 @@ class FloatProbe(Lagged):
             self.is_up = truth["spilled_ml"] > self.PUDDLE_ML
             return
         gap_mm = params["gap_mm"] if self.is_up else 0.0
-        signal.follow(dt_s, truth["reservoir.level_mm"], params["tau_s"],
-                      params["drift_mm_per_h"])
+        signal.follow(dt_s, truth["reservoir.level_mm"], params["tau_s"], params["drift_mm_per_h"])
         self.is_up = signal.value + signal.drifted > params["lift_mm"] - gap_mm
 
     def state(self):
@@ -104,23 +103,24 @@ class FloatProbe(Lagged):
         return [self.signal.state(), self.is_up]
 
     def restore(self, state):
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         self.signal.restore(state[0])
         self.is_up = state[1]
 
 
 class FlowProbe(Lagged):
-    """A pipe: what flowed in a step turns the wheel of its meter. `line` is what adds up in it.
+    """A flow meter in a pipe. `line` is the key of the total that flows through the pipe.
 
-    Its signal is what the wheel has turned in all, ml. Noisy, it turns by fits and starts.
+    The signal is the total the wheel has turned, ml. With fault "noisy" it turns unevenly.
     """
 
+    KIND = "flow"
     FAULTS = ("noisy", "drift", "slow")
 
     def __init__(self, params, rng):
-        super().__init__(settings("flow", params), rng)
+        super().__init__(params, rng)
         self._rng = rng
-        self.turn = None  # called with the ml of a step
+        self.turn = None  # callback, receives the ml of a step
         self.line = "topoff_ml"
         self._seen_ml = self._turned_ml = None
 
@@ -152,7 +152,7 @@ class FlowProbe(Lagged):
         return [self.signal.state(), pack_floats([self._seen_ml, self._turned_ml])]
 
     def restore(self, state):
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         if state is None:
             self._seen_ml = self._turned_ml = None
             return
@@ -161,10 +161,9 @@ class FlowProbe(Lagged):
 
 
 class SupplyProbe(Lagged):
-    """The rail of the pumps: its voltage and what the board itself draws."""
+    """The supply rail of the pumps: its voltage and the current of the board itself."""
 
-    def __init__(self, params, rng):
-        super().__init__(settings("supply", params), rng)
+    KIND = "supply"
 
     def step(self, dt_s, truth):
         """Advance by `dt_s`."""
@@ -173,5 +172,5 @@ class SupplyProbe(Lagged):
 
     @property
     def supply(self):
-        """The rail's (mV, mA)."""
+        """The (mV, mA) of the rail."""
         return self.signal.look(self.params["noise_mv"]), self.params["current_ma"]

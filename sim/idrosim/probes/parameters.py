@@ -1,9 +1,8 @@
-"""Every parameter of the simulated probes: default by kind, unit in the name.
+"""Parameters of the simulated probes: defaults by kind, unit in the name.
 
-docs/scenarios.md says what each is.
+docs/scenarios.md describes each.
 """
 
-# The parameters of each kind of probe, units in their names.
 DEFAULTS = {
     "ph": {
         "slope_ratio": 0.985, "offset_mv": 3.0, "tau_s": 8.0, "glass_tau_s": 45.0,
@@ -45,23 +44,23 @@ DEFAULTS = {
 def check(key, value):
     """Return `value` of `probe.<kind>.<name>` as a float. Raises ValueError that names the key.
 
-    A time constant is above 0; every other number is as true as it is possible.
+    A time constant must be above 0; other numbers have no limits.
     """
     parts = key.split(".")
     if len(parts) != 3 or parts[0] != "probe" or parts[2] not in DEFAULTS.get(parts[1], ()):
         raise ValueError(f"unknown probe parameter {key!r}")
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
-        raise ValueError(f"{key}: number needed, got {value!r}")
+        raise ValueError(f"{key}: expected a number, got {value!r}")
     if parts[2].endswith("tau_s") and value <= 0.0:
-        raise ValueError(f"{key}: {value!r} is not above 0")
+        raise ValueError(f"{key}: {value!r} must be above 0")
     return float(value)
 
 
 def settings(kind, params):
-    """Return a probe's parameters: its defaults overlaid with `params`.
+    """Return the parameters of a probe: the defaults of `kind` overridden by `params`.
 
-    Keys are `probe.<kind>.<name>`, such as `probe.ph.offset_mv`; those of other kinds are left
-    to them. Raises ValueError naming a key that no probe has.
+    Keys are `probe.<kind>.<name>`, such as `probe.ph.offset_mv`; other kinds are ignored. Raises
+    ValueError that names an unknown key.
     """
     merged = dict(DEFAULTS[kind])
     for key in params:

@@ -1,15 +1,16 @@
-"""One quantity on its way through a probe: lag, drift, noise and what a fault does to it."""
+"""Signal chain of a probe: lag, drift, noise and faults of one quantity."""
 
 import math
 
 from idrosim.greenhouse.float_codec import pack_floats, unpack_floats
+from idrosim.probes.parameters import settings
 
-NOISY_TIMES = 60.0  # how much noisier a noisy signal is
-SLOW_TIMES = 30.0  # how much longer a slow one takes
+NOISY_TIMES = 60.0  # factor on the noise of a noisy signal
+SLOW_TIMES = 30.0  # factor on the time constant of a slow one
 
 
 class Signal:
-    """The lagged `value`; `fault` is None or one of `faults`, else ValueError."""
+    """The lagged `value`. Setting `fault` to anything but None or one of `faults` is an error."""
 
     def __init__(self, faults, rng):
         self._faults = faults
@@ -34,7 +35,7 @@ class Signal:
             self._held = self.value
 
     def follow(self, dt_s, aim, tau_s, drift_per_h):
-        """Move towards `aim` with time constant `tau_s`; a drifting fault runs away."""
+        """Move towards `aim` with time constant `tau_s`; fault "drift" accumulates."""
         value = self.value
         if value is None:
             value = self._held = aim
@@ -46,9 +47,9 @@ class Signal:
         self.value = aim + (value - aim) * math.exp(-dt_s / tau_s)
 
     def look(self, noise):
-        """Return the value with fresh noise of standard deviation `noise`; stuck is exact."""
+        """Return the value with new noise of standard deviation `noise`; stuck has none."""
         if self.value is None:
-            raise ValueError("a probe needs a step before it can be read")
+            raise ValueError("step the probe before reading it")
         if self._fault == "stuck":
             return self._held
         if self._fault == "noisy":
@@ -62,7 +63,7 @@ class Signal:
         return [self._fault, pack_floats([self.value, self._held, self.drifted])]
 
     def restore(self, state):
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         if state is None:
             self.value, self._fault = None, None
             return
@@ -71,14 +72,14 @@ class Signal:
 
 
 class Delay:
-    """A pipe to a probe: what enters comes out so much later."""
+    """A dead time: the pipe to a probe."""
 
     def __init__(self):
         self._now_s = 0.0
-        self._entered = []  # (second, value), the oldest first; one is older than the delay
+        self._entered = []  # (second, value), oldest first; one is older than the delay
 
-    def pass_on(self, dt_s, value, delay_s):
-        """Take `value` in, of now; return what entered `delay_s` ago, or first."""
+    def push(self, dt_s, value, delay_s):
+        """Add the current `value`; return the one of `delay_s` ago, or the oldest."""
         self._now_s += dt_s
         entered = self._entered
         entered.append((self._now_s, value))
@@ -91,18 +92,19 @@ class Delay:
         return [self._now_s] + [number for pair in self._entered for number in pair]
 
     def restore(self, floats):
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         self._now_s = floats[0]
         self._entered = [(floats[i], floats[i + 1]) for i in range(1, len(floats), 2)]
 
 
 class Lagged:
-    """One quantity with lag, offset and noise, and its fault: what most probes are."""
+    """Base of a probe with one quantity: lag, offset, noise and a fault."""
 
+    KIND = ""  # of its parameters
     FAULTS: tuple = ("stuck", "noisy", "drift", "slow")
 
     def __init__(self, params, rng):
-        self.params = params
+        self.params = settings(self.KIND, params)
         self.signal = Signal(self.FAULTS, rng)
 
     @property
@@ -119,5 +121,5 @@ class Lagged:
         return self.signal.state()
 
     def restore(self, state):
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         self.signal.restore(state)

@@ -1,13 +1,12 @@
-"""Probes in the water and the air: from what is true to what their wires carry.
+"""Models of probes in water and air: from true values to electrical signals.
 
-A probe lags, is off by its calibration, ages, is noisy and fails. `step` moves it through time;
-the electrical quantity is a property that draws fresh noise at each look, as a converter would
-see it. Electrode: Nernst slope, isopotential pH 7, acid positive. It hangs in the bulk of the
-tank, or sees `inlet_ratio` of the time the water where doses come in, or sits in a pipe that it
-sees with a dead time. The figures of ageing and noise are engineering values from
-reference/simulation.md 1.5 and are parameters.
+A probe lags, has calibration errors, ages, is noisy and fails. `step` advances time; the
+electrical quantity is a property that draws new noise at each access, as an ADC would see it.
+Electrode: Nernst slope, isopotential pH 7, acid positive. The probe hangs in the bulk of the
+tank, sees a share `inlet_ratio` of the water where doses enter, or sits in a pipe with a dead
+time. Ageing and noise are engineering values and are parameters.
 
-A fault is None or one of the class's FAULTS; anything else is a ValueError.
+A fault is None or one of the class's FAULTS; other values raise ValueError.
 """
 
 import math
@@ -20,9 +19,9 @@ _NERNST_MV_K = 2.302585092994046 * 8.31446262 / 96485.332 * 1000.0
 _WEEK_S = 604_800.0
 _MONTH_S = 2_629_800.0
 _DAY_S = 86_400.0
-_AGEING_S = 60.0  # a probe ages in steps of this
-_BUBBLE_RATIO = (0.3, 1.0)  # how much of the cell a bubble takes,
-_BUBBLE_S = (60.0, 600.0)  # and for how long
+_AGEING_S = 60.0  # interval of ageing
+_BUBBLE_RATIO = (0.3, 1.0)  # share of the cell that a bubble takes
+_BUBBLE_S = (60.0, 600.0)  # its duration
 
 FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "slow")
 
@@ -32,8 +31,8 @@ def nernst_slope_mv(temp_c):
     return _NERNST_MV_K * (temp_c + 273.15)
 
 
-class _Wet(Lagged):
-    """What an electrode and a cell share: a place in the water, and an age."""
+class _Immersed(Lagged):
+    """Base of electrode and cell: a place in the water, and an age."""
 
     FAULTS = FAULTS
 
@@ -44,16 +43,16 @@ class _Wet(Lagged):
         self._age_s = self._due_s = 0.0
 
     def _is_due(self, dt_s):
-        """Count `dt_s`; return True at the first step and when it is time to `_grow_old`."""
+        """Count `dt_s`; return True at the first step and when `_grow_old` is due."""
         self._due_s += dt_s
         return self._due_s >= _AGEING_S or self.signal.value is None
 
     def _months(self):
         return self.params["age_months"] + self._age_s / _MONTH_S
 
-    def _seen(self, dt_s, bulk, truth, index, cup):
-        """Return what reaches the probe: of `bulk`, the item `index` of the inlet's water, or what
-        is in the `cup` that it was taken to; 0 is no cup."""
+    def _at_probe(self, dt_s, bulk, truth, index, cup):
+        """Return the value at the probe: a mix of `bulk` and item `index` of the inlet, or `cup`
+        if it is above 0."""
         params = self.params
         if cup > 0.0:
             return cup
@@ -61,7 +60,7 @@ class _Wet(Lagged):
         if ratio > 0.0:
             bulk += ratio * (truth["inlet"]()[index] - bulk)
         if params["dead_time_s"] > 0.0:
-            return self._delay.pass_on(dt_s, bulk, params["dead_time_s"])
+            return self._delay.push(dt_s, bulk, params["dead_time_s"])
         return bulk
 
     def _floats(self):
@@ -72,28 +71,29 @@ class _Wet(Lagged):
 
     def state(self):
         """Return a JSON-able state."""
-        return [self.signal.state(), pack_floats(self._floats()),
-                pack_floats(self._delay.state())]
+        return [self.signal.state(), pack_floats(self._floats()), pack_floats(self._delay.state())]
 
     def restore(self, state):
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         self.signal.restore(state[0])
         self._take_floats(unpack_floats(state[1]))
         self._delay.restore(unpack_floats(state[2]))
 
 
-class PhProbe(_Wet):
-    """A glass electrode. Its lag is in pH; slope, offset and ageing are in `electrode_mv`.
+class PhProbe(_Immersed):
+    """A glass electrode. The lag is in pH; slope, offset and ageing are in `electrode_mv`.
 
-    Unplugged, the input floats at the rail; shorted, it sees 0 mV: a flat pH 7.
+    Unplugged, the input floats at the rail; shorted, it is 0 mV: a constant pH 7.
     """
 
+    KIND = "ph"
+
     def __init__(self, params, rng):
-        super().__init__(settings("ph", params), rng)
+        super().__init__(params, rng)
         self._walk_mv = self._held_mv = self._loop_mv = 0.0
         self._temp_c = 25.0  # of the glass
         self._slower = 1.0
-        self._aged_s = 0.0  # how much longer it takes by its age
+        self._aged_s = 0.0  # added to the time constant by age
 
     @property
     def fault(self):
@@ -113,9 +113,8 @@ class PhProbe(_Wet):
         if self._is_due(dt_s):
             self._grow_old(water_c)
         self._temp_c = water_c + (self._temp_c - water_c) * math.exp(-dt_s / params["glass_tau_s"])
-        self.signal.follow(dt_s, self._seen(dt_s, truth["reservoir.ph"], truth, 0,
-                                            params["in_buffer_ph"]),
-                           (params["tau_s"] + self._aged_s) * self._slower, 0.0)
+        ph = self._at_probe(dt_s, truth["reservoir.ph"], truth, 0, params["in_buffer_ph"])
+        self.signal.follow(dt_s, ph, (params["tau_s"] + self._aged_s) * self._slower, 0.0)
         self._loop_mv = 0.0
         if params["ground_loop_mv"]:
             self._loop_mv = params["ground_loop_mv"] * truth["mains"]
@@ -133,7 +132,7 @@ class PhProbe(_Wet):
         self._walk_mv += self._rng.gauss(
             params["offset_walk_mv"] * math.sqrt(self._due_s / _WEEK_S))
         self._due_s = 0.0
-        # Glass resistance doubles every 8 C of cooling; response and noise go with its root.
+        # Glass resistance doubles per 8 C of cooling; response and noise follow its square root.
         self._slower = math.exp((25.0 - self._temp_c) * 0.0433)
         self._aged_s = params["tau_growth_s_per_month"] * self._months()
 
@@ -145,10 +144,10 @@ class PhProbe(_Wet):
 
     @property
     def electrode_mv(self):
-        """The electrode's voltage against its reference, mV."""
+        """The electrode voltage against its reference, mV."""
         params = self.params
         noise = self._rng.gauss(params["noise_mv"] * self._slower)
-        if params["hum_mv"] > 0.0:  # mains, met at any of its phases
+        if params["hum_mv"] > 0.0:  # mains, sampled at a random phase
             noise += params["hum_mv"] * math.sin(self._rng.uniform(0.0, 2.0 * math.pi))
         fault = self.signal.fault
         if fault is not None:
@@ -162,7 +161,7 @@ class PhProbe(_Wet):
                 noise *= NOISY_TIMES
         ph = self.signal.value
         if ph is None:
-            raise ValueError("a probe needs a step before it can be read")
+            raise ValueError("step the probe before reading it")
         return self._ideal_mv(ph) + noise
 
     def _floats(self):
@@ -174,15 +173,17 @@ class PhProbe(_Wet):
          self._loop_mv, self._slower, self._aged_s) = floats
 
 
-class EcProbe(_Wet):
-    """A conductivity cell: K off by fouling, polarised above 5 mS/cm, empty when unplugged.
+class EcProbe(_Immersed):
+    """A conductivity cell: K changes by fouling, polarises above 5 mS/cm, reads 0 unplugged.
 
-    Bubbles sit down on it and leave again; where it is not isolated from the electrode's
-    reference it reads high while mains are near.
+    Bubbles settle on it and leave; without isolation from the electrode's reference it reads high
+    while mains equipment runs.
     """
 
+    KIND = "ec"
+
     def __init__(self, params, rng):
-        super().__init__(settings("ec", params), rng)
+        super().__init__(params, rng)
         self._bubble_s = self._bubble_ratio = 0.0
 
     def step(self, dt_s, truth):
@@ -190,8 +191,8 @@ class EcProbe(_Wet):
         params = self.params
         if self._is_due(dt_s):
             self._grow_old()
-        kappa = self._seen(dt_s, truth["reservoir.kappa_us_cm"], truth, 1,
-                           params["in_standard_us_cm"])
+        kappa = self._at_probe(dt_s, truth["reservoir.kappa_us_cm"], truth, 1,
+                               params["in_standard_us_cm"])
         seen = kappa / (params["cell_ratio"] + params["fouling_per_month"] * self._months())
         if kappa > 5_000.0:
             seen *= 1.0 - 1e-3 * params["polarisation_per_ms_cm"] * (kappa - 5_000.0)
@@ -216,7 +217,7 @@ class EcProbe(_Wet):
 
     @property
     def kappa_us_cm(self):
-        """The conductivity the cell reports at a K of 1, uS/cm at the water's temperature."""
+        """The conductivity for a K of 1, uS/cm at the temperature of the water."""
         if self.fault == "unplugged":
             return 0.0
         if self.fault == "shorted":
@@ -231,10 +232,9 @@ class EcProbe(_Wet):
 
 
 class TempProbe(Lagged):
-    """A thermometer in the water. Its wire is digital: unplugged is the device's to show."""
+    """A digital thermometer in the water; the device models the fault "unplugged"."""
 
-    def __init__(self, params, rng):
-        super().__init__(settings("temp", params), rng)
+    KIND = "temp"
 
     def step(self, dt_s, truth):
         """Advance by `dt_s` in water of `truth`."""
@@ -244,17 +244,15 @@ class TempProbe(Lagged):
 
     @property
     def temp_c(self):
-        """The temperature of its tip, C."""
+        """The temperature of the tip, C."""
         return self.signal.look(self.params["noise_c"])
 
 
 class LevelProbe(Lagged):
-    """A hydrostatic transmitter of 4-20 mA. Broken wire 0 mA, short more than 20 mA."""
+    """A hydrostatic 4-20 mA transmitter. Broken wire: 0 mA; short: more than 20 mA."""
 
+    KIND = "level"
     FAULTS = FAULTS
-
-    def __init__(self, params, rng):
-        super().__init__(settings("level", params), rng)
 
     def step(self, dt_s, truth):
         """Advance by `dt_s` in a tank of `truth`."""
@@ -267,7 +265,7 @@ class LevelProbe(Lagged):
 
     @property
     def level_mm(self):
-        """The level its current stands for, mm; below 0 when the loop carries less than 4 mA."""
+        """The level that the current represents, mm; below 0 when it is less than 4 mA."""
         if self.fault == "unplugged":
             return self.params["unplugged_mm"]
         if self.fault == "shorted":
@@ -318,6 +316,6 @@ class AirProbe:
         return [self._temp.state(), self._rh.state()]
 
     def restore(self, state):
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""
         self._temp.restore(state[0])
         self._rh.restore(state[1])

@@ -1,1 +1,1 @@
-"""Runs the firmware in MicroPython processes."""
+"""Runs simulated boards in MicroPython processes."""

@@ -1,10 +1,9 @@
-"""The simulator, compiled once for the interpreter that runs it.
+"""Precompiles the simulator for the MicroPython interpreter that runs it.
 
-Every boot of a simulated board is a process of its own, and most of a boot went into compiling the
-simulator. What is compiled lies in __pycache__ as Python's own does, named by all that it was made
-from, so that a changed source is compiled anew. Where there is no compiler for this very
-interpreter, or nothing can be written, each boot compiles the sources itself: slower, and with the
-same digits.
+Every boot of a simulated board is a process of its own, which would spend most of its time to
+compile the simulator. The compiled modules are cached in __pycache__ under a digest of their
+inputs. Without a compiler for this interpreter, or without write access, each boot compiles the
+sources: slower, with the same results.
 """
 
 import ast
@@ -20,32 +19,30 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 START = PACKAGE / "shim" / "main.py"
-# Processors by the number that `sys.implementation._mpy` has for them; the first has none.
+# Processors by their number in `sys.implementation._mpy`; 0 is bytecode only.
 _PROCESSORS = (
     "", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp", "xtensa",
     "xtensawin", "rv32imc", "rv64imc",
 )
-_KEPT_S = 7 * 86_400  # a run of hours may still import from an older one
-# Boards start from threads. In Python 3.11 two that parse at once may both fail: SystemError, "AST
+_MAX_AGE_S = 7 * 86_400  # a long run may still import from an older folder
+# Boards start from threads. In Python 3.11 two concurrent parsers may both fail: SystemError, "AST
 # constructor recursion depth mismatch" (CPython issue 106905).
-_ONE_AT_A_TIME = threading.Lock()
+_LOCK = threading.Lock()
 _TRY = "import sys; sys.path[:] = [sys.argv[1]]; import idrosim.shim.install, idrosim.board.world"
 
 
 @cache
-def modules(
-    micropython: Path, start: tuple[str, ...], options: tuple[str, ...]
-) -> Path | None:
-    """Return the folder to import the simulator from, None for the sources.
+def modules(micropython: Path, start: tuple[str, ...], options: tuple[str, ...]) -> Path | None:
+    """Return the folder of the compiled simulator, None to use the sources.
 
-    `start` are the words that start the interpreter and `options` those that have it compile to
-    machine code, as process.starter and process.emitter give them.
+    `start` is the command of the interpreter and `options` its options for machine code, as
+    returned by process.starter and process.emitter.
     """
-    with _ONE_AT_A_TIME:
-        return _found(micropython, start, options)
+    with _LOCK:
+        return _compiled_folder(micropython, start, options)
 
 
-def _found(
+def _compiled_folder(
     micropython: Path, start: tuple[str, ...], options: tuple[str, ...]
 ) -> Path | None:
     try:
@@ -68,8 +65,8 @@ def _found(
     return folder if (folder / PACKAGE.name).is_dir() else None
 
 
-def beside_the_board() -> list[Path]:
-    """Return every file that shim/main.py may import, itself among them."""
+def board_files() -> list[Path]:
+    """Return shim/main.py and every file that it may import."""
     waiting, found = [START, *START.parent.rglob("*.py")], set()
     waiting += (PACKAGE / "devices").glob("*.py")
     while waiting:
@@ -92,7 +89,7 @@ def _imported(path: Path) -> set[Path]:
 
 
 def _processor(start: tuple[str, ...]) -> str | None:
-    """Return what the interpreter takes machine code for, None where that is not known."""
+    """Return the processor of the interpreter, None if unknown."""
     command = [*start, "-c", "import sys; print(sys.implementation._mpy)"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     number = done.stdout.strip()
@@ -102,22 +99,20 @@ def _processor(start: tuple[str, ...]) -> str | None:
 
 
 def _digest(micropython: Path, compiler: Path, options: tuple[str, ...]) -> str:
-    made_of = hashlib.sha256(" ".join(options).encode())
+    digest = hashlib.sha256(" ".join(options).encode())
     for program in (micropython, compiler):
         found = program.stat()
-        made_of.update(f"{program} {found.st_size} {found.st_mtime_ns}".encode())
+        digest.update(f"{program} {found.st_size} {found.st_mtime_ns}".encode())
     for path in sorted(PACKAGE.rglob("*.py")):
-        made_of.update(path.name.encode() + path.read_bytes())
-    return made_of.hexdigest()[:16]
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
-def _make(
-    folder: Path, start: tuple[str, ...], compiler: Path, options: tuple[str, ...]
-) -> None:
-    """Compile into `folder`; leave it empty when this interpreter does not take it."""
+def _make(folder: Path, start: tuple[str, ...], compiler: Path, options: tuple[str, ...]) -> None:
+    """Compile into `folder`; leave it empty if the interpreter rejects the result."""
     folder.parent.mkdir(exist_ok=True)
     for older in folder.parent.glob("mpy-*"):
-        if time.time() - older.stat().st_mtime > _KEPT_S:
+        if time.time() - older.stat().st_mtime > _MAX_AGE_S:
             shutil.rmtree(older, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix="mpy-", dir=folder.parent))
     try:
@@ -133,8 +128,8 @@ def _make(
 def _compiled(
     work: Path, start: tuple[str, ...], compiler: Path, options: tuple[str, ...]
 ) -> bool:
-    """Compile into `work`; return True when all of it compiled and the interpreter takes it."""
-    for path in beside_the_board():
+    """Compile into `work`; return True if all compiled and the interpreter accepts it."""
+    for path in board_files():
         name = path.relative_to(PACKAGE.parent)
         made = (work / name).with_suffix(".mpy")
         made.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Runs simulated boards from CPython: one MicroPython process a boot, restarted after a reset.
+"""Runs simulated boards from CPython: one MicroPython process per boot, restarted after a reset.
 
 A job is the JSON of one node: see `make_job`. `run_lockstep` runs it to its end on virtual time;
-`LiveNode` keeps it running on the wall clock until it is stopped.
+`LiveNode` runs it on the wall clock until it is stopped.
 """
 
 import json
@@ -27,7 +27,7 @@ Line = dict[str, Any]
 OnLine = Callable[[Line], None]
 
 START = precompile.START
-HEAP = "16M"  # the fuller, the more often it is searched for garbage
+HEAP = "16M"  # a larger heap means fewer garbage collections
 _OF_WHEEL = (
     "import sys; sys.path.append(sys.argv.pop(1)); "
     "from micropython_run import run_main; sys.exit(run_main(sys.argv))"
@@ -39,12 +39,12 @@ MAX_BOOTS_WITHOUT_PROGRESS = 5
 
 
 class SimulatorError(Exception):
-    """The simulated board cannot run. Says what happened and the console's last lines."""
+    """The simulated board cannot run. The text has the cause and the last console lines."""
 
 
 @dataclass
 class Run:
-    """What a lockstep run came to. `at_ms` is scenario time reached, `resets` their causes."""
+    """Result of a lockstep run: scenario time reached, causes of resets, console."""
 
     at_ms: int = 0
     wall_ms: int = 0
@@ -53,14 +53,14 @@ class Run:
 
     @property
     def speed_up(self) -> float:
-        """How many times faster than the wall the simulated time went."""
+        """Simulated time per wall time."""
         return self.at_ms / max(1, self.wall_ms)
 
 
 def find_micropython() -> Path:
-    """Return the interpreter: the one of this environment, else of the PATH.
+    """Return the interpreter of this environment, else of the PATH.
 
-    Raises SimulatorError that says how to get one.
+    Raises SimulatorError with installation advice.
     """
     beside = Path(sys.executable).parent / "micropython"
     if beside.is_file():
@@ -76,10 +76,10 @@ def find_micropython() -> Path:
 
 @cache
 def starter(micropython: Path) -> tuple[str, ...]:
-    """Return the words that start an interpreter.
+    """Return the command that starts an interpreter.
 
-    The wheel's is a Python program around a library. It is started without what Python looks for
-    at its own start, which would take longer than to start MicroPython.
+    The one of the wheel is a Python program around a library. It runs without site packages, whose
+    import takes longer than the start of MicroPython.
     """
     library = find_spec("micropython_run")
     is_wheel = micropython.parent == Path(sys.executable).parent
@@ -90,10 +90,10 @@ def starter(micropython: Path) -> tuple[str, ...]:
 
 @cache
 def emitter(micropython: Path) -> tuple[str, ...]:
-    """Return the options that have an interpreter compile the simulator to machine code.
+    """Return the interpreter options to compile the simulator to machine code.
 
-    None where it has no emitter for this processor. The digits are the same either way, and the
-    firmware stays the bytecode that a board gets.
+    () if there is no emitter for this processor. Results are the same either way; the firmware
+    stays bytecode as on a board. Raises SimulatorError if the interpreter does not start.
     """
     try:
         command = [*starter(micropython), *MACHINE_CODE, "-c", "pass"]
@@ -107,19 +107,19 @@ def make_job(
     node: str, board: Mapping[str, Any], folder: Path, *, mode: str = "lockstep", seed: int = 1,
     key: str = "00" * 32, start_unix_ms: int, duration_ms: int = 0, **more: Any,
 ) -> dict[str, Any]:
-    """Return the job of one node whose flash and state live in `folder`.
+    """Return the job of one node with flash and state in `folder`.
 
-    `board` is the compiled board, `key` the HMAC key as 64 hex digits, `duration_ms` 0 for a
-    live node without end. `more` replaces any other field: plant, settings, nvs (added to the
-    node's own; full authority is earned already), network, timeline, trace_every_ms,
-    ticks_start_ms (of `time` at every boot).
+    `board` is the compiled board, `key` the HMAC key as 64 hex digits, `duration_ms` 0 for a live
+    node without end. `more` sets any other field: plant, settings, nvs (added to the default, with
+    full dosing authority), network, timeline, trace_every_ms, ticks_start_ms (of `time` at every
+    boot). Raises TypeError for an unknown field.
     """
     nvs = {
         "node_id": node, "key": key, "wifi_ssid": "greenhouse", "wifi_pass": "greenhouse",
         "broker_host": "127.0.0.1", "broker_port": 1883, "earned_s": 259_200,
     }
     nvs.update(more.pop("nvs", {}))
-    if mode == "live":  # its radio is simulated, and so would be its name server
+    if mode == "live":  # a live node has no name server
         nvs["broker_host"] = _address_of(str(nvs["broker_host"]))
     job: dict[str, Any] = {
         "mode": mode, "node": node, "seed": seed, "board": dict(board),
@@ -130,7 +130,7 @@ def make_job(
     }
     unknown = set(more) - set(job)
     if unknown:
-        raise TypeError(f"a job has no {', '.join(sorted(unknown))}")
+        raise TypeError(f"unknown fields of a job: {', '.join(sorted(unknown))}")
     return job | more
 
 
@@ -138,23 +138,21 @@ def _address_of(host: str) -> str:
     try:
         return socket.gethostbyname(host)
     except OSError as error:
-        raise SimulatorError(f"the broker's host {host} cannot be found: {error}") from error
+        raise SimulatorError(f"broker_host {host} cannot be resolved: {error}") from error
 
 
 def install_image(job: Mapping[str, Any], image_dir: Path) -> None:
-    """Put a built image on the flash of `job`, beside the data that is there."""
-    shutil.copytree(
-        image_dir, job["flash_dir"], copy_function=shutil.copyfile, dirs_exist_ok=True
-    )
+    """Copy a built image to the flash of `job`; existing data stays."""
+    shutil.copytree(image_dir, job["flash_dir"], copy_function=shutil.copyfile, dirs_exist_ok=True)
 
 
 def run_lockstep(
     job: Mapping[str, Any], on_line: OnLine, micropython: Path | None = None,
     on_console: Callable[[str], None] | None = None,
 ) -> Run:
-    """Run `job` to its end and hand every line of the harness to `on_line`.
+    """Run `job` to its end and pass every harness line to `on_line`.
 
-    Raises SimulatorError when the board dies, a part is misused or resets lead nowhere.
+    Raises SimulatorError if the board dies, a part is misused or resets repeat without progress.
     """
     run = Run()
     started = time.monotonic()
@@ -162,7 +160,7 @@ def run_lockstep(
     with _JobFile(job) as path:
         while True:
             before_ms = run.at_ms
-            # A group of its own: an interrupt at the terminal is none at the board's console.
+            # Its own process group: Ctrl-C at the terminal must not reach the board.
             with _start(job, path, micropython, subprocess.DEVNULL, group=0) as process:
                 try:
                     for line in _lines(process, run, on_console):
@@ -177,14 +175,14 @@ def run_lockstep(
             run.wall_ms = int((time.monotonic() - started) * 1_000)
             if process.returncode == 0:
                 return run
-            is_cut = run.resets[-1:] in (["power"], ["brown_out"])  # no doing of the firmware
+            is_cut = run.resets[-1:] in (["power"], ["brown_out"])  # not caused by the firmware
             stuck_boots = 0 if is_cut or run.at_ms > before_ms + 1_000 else stuck_boots + 1
             if process.returncode != EXIT_RESET or stuck_boots > MAX_BOOTS_WITHOUT_PROGRESS:
                 raise _crash(job, process.returncode, run.console)
 
 
 class LiveNode:
-    """One board on the wall clock, in a process of its own, until `stop`."""
+    """One board on the wall clock, in its own process, until `stop`."""
 
     def __init__(self, job: Mapping[str, Any], micropython: Path | None = None,
                  on_line: OnLine | None = None) -> None:
@@ -200,7 +198,7 @@ class LiveNode:
 
     @property
     def pid(self) -> int | None:
-        """Process id of the boot that runs now."""
+        """Process id of the current boot."""
         return self._process.pid if self._process is not None else None
 
     @property
@@ -210,7 +208,7 @@ class LiveNode:
 
     @property
     def console(self) -> list[str]:
-        """The last lines of the board's console."""
+        """The last console lines."""
         return list(self._run.console)
 
     @property
@@ -219,7 +217,7 @@ class LiveNode:
         return list(self._run.resets)
 
     def start(self) -> None:
-        """Power up. Raises SimulatorError when there is no MicroPython."""
+        """Power up. Raises SimulatorError if MicroPython is missing."""
         micropython = self._micropython or find_micropython()
         self._thread = threading.Thread(
             target=self._work, args=(micropython,), name=f"node-{self._job['node']}", daemon=True
@@ -227,7 +225,7 @@ class LiveNode:
         self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """Power down: ask by the end of stdin, so that the last count is told; then insist."""
+        """Power down: close stdin, so that the last count is reported; kill after `timeout_s`."""
         self._is_stopping = True
         process = self._process
         if process is not None and process.stdin is not None:
@@ -240,16 +238,16 @@ class LiveNode:
             process.kill()
             self._thread.join(timeout_s)
 
-    def happen(self, event: Mapping[str, Any]) -> None:
-        """Let an event of a timeline be now, such as a probe that somebody puts into a cup."""
+    def apply(self, event: Mapping[str, Any]) -> None:
+        """Apply a timeline event now. Raises SimulatorError if the node is not running."""
         process = self._process
         if process is None or process.stdin is None:
-            raise SimulatorError(f"{self._job['node']} does not run")
+            raise SimulatorError(f"node {self._job['node']} is not running")
         process.stdin.write(json.dumps(event).encode() + b"\n")
         process.stdin.flush()
 
     def sent(self) -> dict[str, tuple[int, int]]:
-        """Return {boot_id: (highest seq, distinct records)} handed to the socket."""
+        """Return {boot_id: (highest seq, distinct records)} written to the socket."""
         return dict(self._sent)
 
     def _work(self, micropython: Path) -> None:
@@ -265,13 +263,13 @@ class LiveNode:
                 with _start(self._job, path, micropython, subprocess.PIPE) as process:
                     self._process = process
                     for line in _lines(process, self._run, None):
-                        self._note(line)
+                        self._handle(line)
                 if process.returncode == 0 or self._is_stopping:
                     return
                 if process.returncode != EXIT_RESET or time.monotonic() - started < 0.2:
                     raise _crash(self._job, process.returncode, self._run.console)
 
-    def _note(self, line: Line) -> None:
+    def _handle(self, line: Line) -> None:
         if line["t"] == "sent":
             self._sent[line["boot_id"]] = (line["seq"], line["count"])
         elif line["t"] == "reset":
@@ -281,7 +279,7 @@ class LiveNode:
 
 
 class _JobFile:
-    """The job on disk for as long as processes of it may start."""
+    """The job file on disk, while its processes may start."""
 
     def __init__(self, job: Mapping[str, Any]) -> None:
         self._path = Path(job["state_path"]).with_suffix(".job.json")
@@ -319,7 +317,7 @@ def _start(
 def _lines(
     process: subprocess.Popen[bytes], run: Run, on_console: Callable[[str], None] | None
 ) -> Iterator[Line]:
-    """Yield the harness's lines; what is not one of them is the board's console."""
+    """Yield the harness lines; all others go to the console of `run` and to `on_console`."""
     if process.stdout is None:
         return
     for printed in process.stdout:
@@ -339,14 +337,11 @@ def _harness_line(printed: bytes) -> Line | None:
     try:
         line = msgspec.json.decode(printed[1:])
     except ValueError:
-        return None  # cut short by the end of the process
+        return None  # truncated by the end of the process
     return line if isinstance(line, dict) and "t" in line else None
 
 
 def _crash(job: Mapping[str, Any], code: int, console: deque[str]) -> SimulatorError:
     last = "\n".join(f"  {line}" for line in list(console)[-15:]) or "  (nothing)"
-    if code == EXIT_RESET:
-        why = "resets over and over without getting anywhere"
-    else:
-        why = f"stopped with code {code}"
-    return SimulatorError(f"node {job['node']} {why}; its console's last lines:\n{last}")
+    cause = "resets repeatedly" if code == EXIT_RESET else f"stopped with code {code}"
+    return SimulatorError(f"node {job['node']} {cause}; last console lines:\n{last}")

@@ -1,1 +1,1 @@
-"""Scenarios: TOML files, events, expectations, traces and reports."""
+"""Scenarios: loader, events, expectations, traces and reports."""

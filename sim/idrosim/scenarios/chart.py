@@ -1,18 +1,18 @@
-"""The picture of a run: what was true, what was measured, what was dosed, which promise broke.
+"""Draws the chart of a run: true and measured values, doses, outputs and broken promises.
 
-matplotlib draws it and is loaded only when a picture is wanted.
+matplotlib is imported only when a chart is drawn.
 """
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any, NamedTuple
 
-from idrosim.scenarios.expectations import FOREVER_MS, Verdict
+from idrosim.scenarios.expectations import Verdict
 from idrosim.scenarios.run import Result
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 86_400_000
-# signal, label, factor, least height of the axis
+# signal, label, factor, minimum range of the axis
 _PANELS = (
     ("reservoir.ph", "pH", 1.0, 0.5),
     ("reservoir.ec_us_cm", "EC, mS/cm", 0.001, 0.2),
@@ -29,11 +29,11 @@ _MARKS = {
     "resumed": ("released", "#15803d"), "reset": ("reset", "#7c3aed"),
 }
 _TRUE, _MEASURED, _BROKEN, _INK = "#0f172a", "#38bdf8", "#dc2626", "#334155"
-_MOST_MARKS = 12
+_MAX_MARKS = 12
 
 
 class Band(NamedTuple):
-    """A range the node steers to from one scenario time to another."""
+    """A target band of the node in a span of scenario time."""
 
     from_ms: int
     to_ms: int
@@ -44,7 +44,7 @@ class Band(NamedTuple):
 def png(result: Result, bands: Mapping[str, Sequence[Band]]) -> bytes:
     """Return the chart as a PNG file. `result` must hold all evidence (run with keep_all).
 
-    `bands` are the ranges the node steers to, by signal. Raises ImportError without matplotlib.
+    `bands` are the target bands by signal. Raises ImportError without matplotlib.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -68,7 +68,7 @@ def png(result: Result, bands: Mapping[str, Sequence[Band]]) -> bytes:
     figure.align_ylabels(axes)
     _title(figure, result)
     buffer = BytesIO()
-    # Without a date or the library's name the same run gives the same file.
+    # Without date and library name the same run gives the same file.
     FigureCanvasAgg(figure)
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
@@ -86,7 +86,7 @@ def _panel(axis: Any, result: Result, panel: tuple[str, str, float, float],
         points = sorted(series.get(f"{kind}:{name}", []))
         xs = [at_ms / unit_ms for at_ms, _ in points]
         ys = [value * factor for _, value in points]
-        # The first minutes and wild readings must not flatten everything else.
+        # Outliers and the first minutes must not compress the rest.
         seen += sorted(ys)[len(ys) // 100 : len(ys) - len(ys) // 100]
         style = {"linewidth": width} if width else {"linestyle": "", "marker": ".",
                                                     "markersize": 2.2}
@@ -101,7 +101,7 @@ def _panel(axis: Any, result: Result, panel: tuple[str, str, float, float],
         axis.set_ylim(low - spare, high + spare)
     axis.set_ylabel(label, color=_INK)
     for verdict in result.verdicts:
-        if not verdict.is_kept and verdict.promise.signal.partition(":")[2] == name:
+        if not verdict.is_kept and verdict.expectation.signal.partition(":")[2] == name:
             _broken(axis, verdict, result.at_ms, unit_ms)
     if name == _PANELS[0][0]:
         axis.plot([], [], color="#cbd5e1", linewidth=7, label="no reading: fault")
@@ -111,18 +111,18 @@ def _panel(axis: Any, result: Result, panel: tuple[str, str, float, float],
 
 def _broken(axis: Any, verdict: Verdict, end_ms: int, unit_ms: int) -> None:
     """Mark the time in which a promise about this panel was broken."""
-    promise = verdict.promise
-    before_ms = min(end_ms, promise.before_ms if promise.before_ms < FOREVER_MS else end_ms)
-    axis.axvspan(promise.after_ms / unit_ms, before_ms / unit_ms, color=_BROKEN, alpha=0.08,
+    expectation = verdict.expectation
+    before_ms = min(end_ms, expectation.before_ms)
+    axis.axvspan(expectation.after_ms / unit_ms, before_ms / unit_ms, color=_BROKEN, alpha=0.08,
                  zorder=0, linewidth=0)
-    axis.annotate(f"broken: {promise.text}", (promise.after_ms / unit_ms, 0),
+    axis.annotate(f"broken: {expectation.text}", (expectation.after_ms / unit_ms, 0),
                   xycoords=("data", "axes fraction"), xytext=(4, 5),
                   textcoords="offset points", color=_BROKEN, fontsize=8.5, fontweight="bold",
                   annotation_clip=False)
 
 
 def _faulty(samples: list[tuple[int, float]]) -> list[tuple[int, int]]:
-    """Return the spans in which a channel gave no value."""
+    """Return the spans in which a channel had a fault."""
     spans: list[tuple[int, int]] = []
     since_ms = None
     for at_ms, fault in sorted(samples):
@@ -161,7 +161,7 @@ def _doses(axis: Any, result: Result, unit_ms: int) -> None:
 
 
 def _legend(axis: Any, height: float) -> None:
-    """Put the legend above the panel, where it covers nothing."""
+    """Place the legend above the panel."""
     axis.legend(loc="lower right", bbox_to_anchor=(1, height), fontsize=8, frameon=False,
                 ncols=4, borderaxespad=0)
 
@@ -181,9 +181,9 @@ def _outputs(axis: Any, result: Result, unit_ms: int) -> None:
 
 
 def _marks(axes: Any, result: Result, unit_ms: int) -> None:
-    """Draw what a person should see at a glance: locks, stops, releases, resets."""
+    """Draw lines for locks, stops, releases and resets."""
     found = [event for event in result.evidence.events if event[1] in _MARKS]
-    for at_ms, kind, _ in found[:_MOST_MARKS]:
+    for at_ms, kind, _ in found[:_MAX_MARKS]:
         label, color = _MARKS[kind]
         for axis in axes:
             axis.axvline(at_ms / unit_ms, color=color, linewidth=1, linestyle=(0, (4, 3)))
@@ -202,8 +202,8 @@ def _title(figure: Any, result: Result) -> None:
     figure.text(0.01, 0.958, result.scenario.text, fontsize=9.5, color=_INK, wrap=True)
     panels = {name for name, *_ in _PANELS}
     elsewhere = [
-        verdict.promise.text for verdict in result.verdicts
-        if not verdict.is_kept and verdict.promise.signal.partition(":")[2] not in panels
+        verdict.expectation.text for verdict in result.verdicts
+        if not verdict.is_kept and verdict.expectation.signal.partition(":")[2] not in panels
     ]
     if elsewhere:
         figure.text(0.01, 0.938, f"broken: {'; '.join(elsewhere)[:110]}", fontsize=8.5,

@@ -1,8 +1,7 @@
-"""The events of a scenario: what befalls the greenhouse, and what may be said about each.
+"""Parses the events of a scenario.
 
-`read` turns one [[event]] into events of a job's timeline, as often as it is to happen. Which
-fault and which state of the network takes what is a table here; docs/scenarios.md tells what they
-mean.
+`read` turns one [[event]] into events of the timeline of a job, repeated as often as it says.
+docs/scenarios.md describes the faults and states of the network.
 """
 
 from pathlib import Path
@@ -17,10 +16,8 @@ _VERBS = ("dose", "run", "correct", "end_correction", "hold", "stop", "resume")
 _LASTING_FAULTS = ("power_cut", "brown_out", "hang", "busy")
 _PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "slow", "swapped", "none")
 _FILE_FAULTS = ("flash_corrupt", "flash_unreadable")
-_FAULTS = (
-    *_LASTING_FAULTS, "reset", "rtc_lost", *_PART_FAULTS, "flash_full", *_FILE_FAULTS,
-)
-FLASH = "flash"  # the target of "none" that repairs all of it
+_FAULTS = (*_LASTING_FAULTS, "reset", "rtc_lost", *_PART_FAULTS, "flash_full", *_FILE_FAULTS)
+FLASH = "flash"  # target of "none" that clears all faults of the flash
 _NETWORK = (
     "up", "down", "slow", "half_open", "captive", "dns_dead", "refused", "duplicate",
     "wifi_refused", "wifi_stuck", "broker_down", "broker_killed", "host_down",
@@ -30,16 +27,14 @@ _WIFI_STATUS = (200, 201, 202, 203, 204)
 
 
 def read(table: Table) -> list[dict[str, Any]]:
-    """Return the events of a table. Raises ScenarioError."""
+    """Return the timeline events of an [[event]] table. Raises ScenarioError."""
     at_ms = table.time_ms("at")
-    times = table.take("times", int, "a number", 1)
-    if not 1 <= times <= 10_000:
-        raise table.error("times", f"1 to 10000 is needed, not {times}")
+    times = table.whole("times", 1, 10_000, 1)
     every_ms = table.time_ms("every") if times > 1 else 0
     kinds = [kind for kind in EVENTS if table.has(kind)]
     if len(kinds) != 1:
         raise table.error("at", f"an event has one of {', '.join(EVENTS)}")
-    # Each is a list of what happens, (ms after the event, what), one list for each of the times.
+    # One list of (ms after the event, timeline event) per repetition.
     rounds = {
         "set": _set, "settings": _settings, "fault": _fault, "command": _command,
         "network": _network, "clock": _clock, "press": _press,
@@ -55,12 +50,12 @@ _Rounds = list[list[tuple[int, dict[str, Any]]]]
 
 
 def check_parameter(file: Path, table: str, key: str, value: Any) -> None:
-    """Refuse a parameter of the plant or of a probe that is none. Raises ScenarioError."""
+    """Check a parameter of the plant or of a probe. Raises ScenarioError."""
     try:
         if key.startswith("probe."):
             if not is_number(value):
-                raise ValueError(f"a number is needed, not {value!r}")
-            probes_parameters.settings("ph", {key: value})
+                raise ValueError(f"expected a number, got {value!r}")
+            probes_parameters.check(key, value)
         else:
             parameters.check(key.removeprefix("plant."), value)
     except ValueError as error:
@@ -77,7 +72,7 @@ def _set(table: Table) -> _Rounds:
 def _settings(table: Table) -> _Rounds:
     values = flat(table.table("settings"))
     if not values:
-        raise table.error("settings", "at least one is needed")
+        raise table.error("settings", "expected at least one setting")
     return [[(0, {"settings": values})]]
 
 
@@ -108,9 +103,7 @@ def _fault(table: Table) -> _Rounds:
         if table.has("target"):
             args["target"] = table.text("target")
             if not args["target"].startswith("/"):
-                raise table.error("target", "must be how the paths that count begin: /data/...")
-        if table.has("target"):
-            args["target"] = table.text("target")
+                raise table.error("target", "expected the start of a path: /data/...")
         return [
             [(0, {"fault": kind, "args": args | {"operation": operation, "written": written}})]
             for operation, written in _operations(table)
@@ -122,18 +115,17 @@ def _fault(table: Table) -> _Rounds:
 def _target(table: Table, kind: str) -> str:
     target = table.text("target")
     if kind in _FILE_FAULTS and not target.startswith("/"):
-        raise table.error(
-            "target", f"a path on flash such as /data/ledger.* is needed, not {target!r}")
+        raise table.error("target", f"expected a path such as /data/ledger.*, got {target!r}")
     if not target:
-        raise table.error("target", "a channel, an actuator, a file or flash is needed")
+        raise table.error("target", "expected a channel, an actuator, a file or flash")
     return target
 
 
 def _operations(table: Table) -> list[tuple[int, float]]:
-    """Return [(operation of flash, share of it that is done)], one or as many as are listed."""
+    """Return all pairs (number of the flash operation, share of it that is done)."""
     operations = table.numbers("operation", 1, _MAX_OPERATION)
     if any(operation != int(operation) for operation in operations):
-        raise table.error("operation", f"whole numbers are needed, not {operations}")
+        raise table.error("operation", f"expected whole numbers, got {operations}")
     shares = table.numbers("written", 0, 1) if table.has("written") else [0.0]
     return [(int(operation), share) for operation in operations for share in shares]
 
@@ -141,7 +133,7 @@ def _operations(table: Table) -> list[tuple[int, float]]:
 def _network(table: Table) -> _Rounds:
     state = table.choice("network", _NETWORK)
     if state == "broker_killed":
-        # What it took last was in its memory only: nobody stores it, though it was acknowledged.
+        # The last messages were only in its memory: acknowledged, but never stored.
         unsaved_ms = table.time_ms("unsaved", "2s")
         back_ms = unsaved_ms + table.time_ms("lasts", "5s")
         return [[(0, {"network": "host_down"}), (unsaved_ms, {"network": "broker_down"}),
@@ -152,7 +144,7 @@ def _network(table: Table) -> _Rounds:
     elif state == "wifi_refused":
         args["status"] = table.whole("status", 200, 204, 202)
         if args["status"] not in _WIFI_STATUS:
-            raise table.error("status", f"{args['status']} is none of {_WIFI_STATUS}")
+            raise table.error("status", f"{args['status']} is not one of {_WIFI_STATUS}")
     elif state == "slow":
         args["delay_ms"] = table.time_ms("delay", "0s")
         args["bytes_per_s"] = table.whole("bytes_per_s", 0, 100_000_000, 0)

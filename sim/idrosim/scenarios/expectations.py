@@ -1,20 +1,19 @@
-"""What a scenario promises, judged on the trace.
+"""Evaluates the expectations of a scenario (its [[promise]] tables) on the trace of a run.
 
-A promise is about one signal. `true:<key>` is what a perfect instrument would read,
-`measured:<channel>` what the node reported, `fault:<channel>` 1 while the node reported a fault
-there and 0 while a value, `error:<channel>` what it reported less what was true at that moment.
+An expectation is about one signal. `true:<key>` is the reading of a perfect instrument,
+`measured:<channel>` the reading reported by the node, `fault:<channel>` 1 while the node reports a
+fault and 0 while a value, `error:<channel>` the reported less the true value.
 
-`events:<kind>` counts the node's events, `events:ack` its answers and `events:reset` its resets;
-`pumped_s:<output>` adds the true time on from pin edges. Both are one number over the whole time
-judged, or with `per` the highest in any span of that length. `longest_s:<output>` is the longest
-single run, `apart_s:<output>,<output>` the time between a run of one and the next of the other
-(negative where they ran together).
+`events:<kind>` counts events of the node, `events:ack` its answers and `events:reset` its resets;
+`pumped_s:<output>` is the total time on, from pin edges. Both are one number for the whole span,
+or with `per` the highest in any span of that length. `longest_s:<output>` is the longest single
+run, `apart_s:<output>,<output>` the time between a run of one and the next of the other (negative
+if they overlap).
 
-`flash:<what>` adds up what the flash went through: "writes", "bytes", "erases", of all or of one
-file ("erases.ledger.a", "erases.outbox"). `records:<what>` is one number at the end: "holes" in
-the numbers of the records that arrived, "repeats" of one that had arrived before, and "conflicts",
-repeats that say something else. `messages:<leaf>` counts what reached the host on up/<leaf> at
-the time it came, however often.
+`flash:<quantity>` is a count of flash activity: "writes", "bytes", "erases", in total or of one
+file ("erases.ledger.a", "erases.outbox"). `records:<quantity>` is one number at the end: "holes"
+in the sequence numbers of received records, "repeats" of received records, and "conflicts",
+repeats with other content. `messages:<leaf>` counts messages on up/<leaf>, repeats included.
 """
 
 from bisect import bisect_left, bisect_right
@@ -31,8 +30,8 @@ FOREVER_MS = 1 << 62
 
 
 @dataclass(frozen=True)
-class Promise:
-    """One promise. `low`..`high` is the range; times count from the scenario's start, in ms."""
+class Expectation:
+    """One [[promise]]. `low`..`high` is the range; times count from the start of the scenario."""
 
     text: str
     signal: str
@@ -48,18 +47,18 @@ class Promise:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a promise was kept, and what was seen."""
+    """Whether an expectation is met, and the observed values."""
 
-    promise: Promise
+    expectation: Expectation
     is_kept: bool
     why: str
 
 
 @dataclass
 class Evidence:
-    """Everything promises are judged on, gathered while a scenario runs.
+    """The data that expectations are evaluated on, collected while a scenario runs.
 
-    `wanted` names the signals whose samples are kept; None keeps all.
+    `wanted` are the signals whose samples are stored; None stores all.
     """
 
     wanted: frozenset[str] | None = None
@@ -68,53 +67,53 @@ class Evidence:
     runs: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # spans on, in us
 
     def add(self, signal: str, at_ms: int, value: float) -> None:
-        """Note one sample of a signal."""
+        """Store one sample of a wanted signal."""
         if self.wanted is not None and signal not in self.wanted:
             return
         self.series.setdefault(signal, []).append((at_ms, value))
 
 
-def needed(promise: Promise) -> list[str]:
-    """Return the series that the verdict on `promise` is drawn from."""
-    kind, _, name = promise.signal.partition(":")
-    return [f"measured:{name}", f"true:{name}"] if kind == "error" else [promise.signal]
+def required_series(expectation: Expectation) -> list[str]:
+    """Return the series that `expectation` is evaluated on."""
+    kind, _, name = expectation.signal.partition(":")
+    return [f"measured:{name}", f"true:{name}"] if kind == "error" else [expectation.signal]
 
 
-def judge(promise: Promise, evidence: Evidence) -> Verdict:
-    """Return the verdict. A promise about something that was never seen is broken."""
-    samples = _samples(promise, evidence)
+def evaluate(expectation: Expectation, evidence: Evidence) -> Verdict:
+    """Return the verdict. An expectation without any sample is not met."""
+    samples = _samples(expectation, evidence)
     if not samples:
-        return Verdict(promise, False, f"{promise.signal}: nothing was seen in that time")
-    inside = [promise.low <= value <= promise.high for _, value in samples]
+        return Verdict(expectation, False, f"{expectation.signal}: no data in that time")
+    inside = [expectation.low <= value <= expectation.high for _, value in samples]
     share = sum(inside) / len(inside)
     is_kept = {
         "always": all(inside), "never": not any(inside), "eventually": any(inside),
-        "within": share >= promise.fraction,
-    }[promise.form]
+        "within": share >= expectation.fraction,
+    }[expectation.form]
     values = [value for _, value in samples]
-    why = f"{promise.signal} {_shown(min(values))}..{_shown(max(values))}"
-    if promise.form == "within":
-        why += f", {share:.1%} inside {_shown(promise.low)}..{_shown(promise.high)}"
-    if not is_kept and promise.form in ("always", "never"):
-        wrong = promise.form == "never"
+    why = f"{expectation.signal} {_shown(min(values))}..{_shown(max(values))}"
+    if expectation.form == "within":
+        why += f", {share:.1%} inside {_shown(expectation.low)}..{_shown(expectation.high)}"
+    if not is_kept and expectation.form in ("always", "never"):
+        wrong = expectation.form == "never"
         at_ms, value = next(
             sample for sample, is_in in zip(samples, inside, strict=True) if is_in == wrong
         )
         why += f", first {_shown(value)} at {clock_text(at_ms)}"
-    return Verdict(promise, is_kept, why)
+    return Verdict(expectation, is_kept, why)
 
 
-def _samples(promise: Promise, evidence: Evidence) -> list[tuple[int, float]]:
-    """Return (at_ms, value) of what is judged, in the time it is judged in."""
-    kind, _, name = promise.signal.partition(":")
+def _samples(expectation: Expectation, evidence: Evidence) -> list[tuple[int, float]]:
+    """Return the samples (at_ms, value) to evaluate."""
+    kind, _, name = expectation.signal.partition(":")
     if kind == "events":
-        return [(promise.after_ms, float(_most_events(promise, name, evidence)))]
+        return [(expectation.after_ms, float(_most_events(expectation, name, evidence)))]
     if kind == "messages":
-        times = [at_ms for at_ms, _ in evidence.series.get(promise.signal, [])]
-        count = sum(promise.after_ms <= at_ms <= promise.before_ms for at_ms in times)
-        return [(promise.after_ms, float(count))]
+        times = [at_ms for at_ms, _ in evidence.series.get(expectation.signal, [])]
+        count = sum(expectation.after_ms <= at_ms <= expectation.before_ms for at_ms in times)
+        return [(expectation.after_ms, float(count))]
     if kind == "pumped_s":
-        return [(promise.after_ms, _most_pumped_s(promise, evidence.runs.get(name, [])))]
+        return [(expectation.after_ms, _most_pumped_s(expectation, evidence.runs.get(name, [])))]
     if kind == "longest_s":
         found = [
             (on_us // 1_000, (off_us - on_us) / 1e6)
@@ -125,10 +124,10 @@ def _samples(promise: Promise, evidence: Evidence) -> list[tuple[int, float]]:
     elif kind == "error":
         found = _errors(name, evidence)
     else:
-        found = sorted(evidence.series.get(promise.signal, []))
+        found = sorted(evidence.series.get(expectation.signal, []))
     return [
         (at_ms, value) for at_ms, value in found
-        if promise.after_ms <= at_ms <= promise.before_ms
+        if expectation.after_ms <= at_ms <= expectation.before_ms
     ]
 
 
@@ -146,7 +145,7 @@ def _gaps_s(names: str, evidence: Evidence) -> list[tuple[int, float]]:
 
 
 def _errors(channel: str, evidence: Evidence) -> list[tuple[int, float]]:
-    """Return measured less true, between two traces of the truth on the line between them."""
+    """Return measured less true; true values are interpolated linearly."""
     truth = sorted(evidence.series.get(f"true:{channel}", []))
     times = [at_ms for at_ms, _ in truth]
     found = []
@@ -161,40 +160,40 @@ def _errors(channel: str, evidence: Evidence) -> list[tuple[int, float]]:
 
 
 def clock_text(at_ms: int) -> str:
-    """Return a scenario time as people read it: 2d 03:15:00."""
+    """Return a scenario time as text: 2d 03:15:00."""
     minutes, seconds = divmod(at_ms // 1_000, 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     return (f"{days}d " if days else "") + f"{hours:02}:{minutes:02}:{seconds:02}"
 
 
-def _most_events(promise: Promise, kind: str, evidence: Evidence) -> int:
+def _most_events(expectation: Expectation, kind: str, evidence: Evidence) -> int:
     times = sorted(
         at_ms for at_ms, found, detail in evidence.events
-        if found == kind and promise.after_ms <= at_ms <= promise.before_ms
-        and all(detail.get(key) == value for key, value in promise.where.items())
+        if found == kind and expectation.after_ms <= at_ms <= expectation.before_ms
+        and all(detail.get(key) == value for key, value in expectation.where.items())
     )
-    if promise.per_ms is None:
+    if expectation.per_ms is None:
         return len(times)
-    per_ms = promise.per_ms
+    per_ms = expectation.per_ms
     return max(
         (index + 1 - bisect_left(times, at_ms - per_ms + 1) for index, at_ms in enumerate(times)),
         default=0,
     )
 
 
-def _most_pumped_s(promise: Promise, runs: Iterable[tuple[int, int]]) -> float:
-    after_us, before_us = promise.after_ms * 1_000, promise.before_ms * 1_000
+def _most_pumped_s(expectation: Expectation, runs: Iterable[tuple[int, int]]) -> float:
+    after_us, before_us = expectation.after_ms * 1_000, expectation.before_ms * 1_000
     clipped = [
         (max(on_us, after_us), min(off_us, before_us)) for on_us, off_us in runs
         if off_us > after_us and on_us < before_us
     ]
-    if promise.per_ms is None:
+    if expectation.per_ms is None:
         return sum(off_us - on_us for on_us, off_us in clipped) / 1e6
-    per_us = promise.per_ms * 1_000
+    per_us = expectation.per_ms * 1_000
     most_us = 0
     for index, (_, end_us) in enumerate(clipped):
-        # The worst span ends with a run; only the first run in it can be cut.
+        # The worst span ends with a run; only its first run can be partial.
         total_us = 0
         for on_us, off_us in reversed(clipped[: index + 1]):
             if off_us <= end_us - per_us:

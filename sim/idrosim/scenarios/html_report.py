@@ -1,4 +1,4 @@
-"""The page of a run: one HTML file that needs nothing else, for a person to read."""
+"""Renders the report of a run as one self-contained HTML file."""
 
 import base64
 from collections.abc import Iterable
@@ -26,11 +26,11 @@ th{color:var(--soft);font-weight:600}td.number,th.number{text-align:right}
 td.when{white-space:nowrap;font-variant-numeric:tabular-nums}
 code{font-size:.9em;color:var(--soft)}
 """
-_MOST_EVENTS = 400
+_MAX_EVENTS = 400
 
 
 def page(result: Result, chart_png: bytes) -> str:
-    """Return the report of `result` as HTML, with its chart inside."""
+    """Return the report of `result` as HTML with its chart embedded."""
     found = result.scenario
     broken = sum(not verdict.is_kept for verdict in result.verdicts)
     total = len(result.verdicts)
@@ -45,8 +45,8 @@ def page(result: Result, chart_png: bytes) -> str:
         f'<img alt="Chart of the run: pH, EC, level, doses and outputs over time" '
         f'src="data:image/png;base64,{image}">',
         f'<p class="facts">{_facts(result)}</p>',
-        "<h2>Promises</h2>", _promises(result), "<h2>Doses</h2>", _doses(result),
-        "<h2>What the node told</h2>", _events(result), "</html>", "",
+        "<h2>Promises</h2>", _expectation_rows(result), "<h2>Doses</h2>", _doses(result),
+        "<h2>Events</h2>", _events(result), "</html>", "",
     ))
 
 
@@ -58,15 +58,15 @@ def _facts(result: Result) -> str:
     )
 
 
-def _promises(result: Result) -> str:
+def _expectation_rows(result: Result) -> str:
     rows = []
     for verdict in sorted(result.verdicts, key=lambda verdict: verdict.is_kept):
         word = "kept" if verdict.is_kept else "broken"
         rows.append((
-            f'<td class="{word}">{word}</td>', f"<td>{escape(verdict.promise.text)}</td>",
+            f'<td class="{word}">{word}</td>', f"<td>{escape(verdict.expectation.text)}</td>",
             f"<td><code>{escape(verdict.why)}</code></td>",
         ))
-    return _table(("", "promise", "what happened"), rows)
+    return _table(("", "promise", "result"), rows)
 
 
 def _doses(result: Result) -> str:
@@ -82,21 +82,21 @@ def _doses(result: Result) -> str:
 
 
 def _events(result: Result) -> str:
-    told = [event for event in result.evidence.events if event[1] != "reset"]
+    events = [event for event in result.evidence.events if event[1] != "reset"]
     rows = []
-    for at_ms, kind, detail in sorted(told, key=lambda event: event[0])[:_MOST_EVENTS]:
+    for at_ms, kind, detail in sorted(events, key=lambda event: event[0])[:_MAX_EVENTS]:
         words = ", ".join(f"{key} {value}" for key, value in sorted(detail.items()))
         rows.append((
             f'<td class="when">{clock_text(at_ms)}</td>', f"<td>{escape(kind)}</td>",
             f"<td>{escape(words)}</td>",
         ))
-    more = len(told) - _MOST_EVENTS
+    more = len(events) - _MAX_EVENTS
     note = f"<p class='facts'>and {more} more: see the trace</p>" if more > 0 else ""
     return _table(("at", "event", ""), rows) + note
 
 
 def _table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table; a title that begins with # is over a column of numbers."""
+    """Return an HTML table; a title that starts with # marks a column of numbers."""
     head = "".join(
         f'<th class="number">{title[1:]}</th>' if title.startswith("#") else f"<th>{title}</th>"
         for title in titles

@@ -1,7 +1,6 @@
-"""Runs a scenario in lockstep and judges its promises.
+"""Runs a scenario in lockstep and evaluates its expectations.
 
-`idroserra sim run` calls `run` with a compiled board and a built image; see scenario_file.py for
-what a scenario is and promises.py for what it may promise.
+`idroserra sim run` calls `run` with a compiled board and a built image.
 """
 
 import hashlib
@@ -13,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from idrosim.runner import process
-from idrosim.scenarios.expectations import Evidence, Verdict, judge, needed
+from idrosim.scenarios.expectations import Evidence, Verdict, evaluate, required_series
 from idrosim.scenarios.loader import Scenario, ScenarioError, check_board, load
-from idrosim.scenarios.trace_reader import Observer
+from idrosim.scenarios.trace_reader import TraceReader
 
 __all__ = ["Result", "Scenario", "ScenarioError", "load", "run", "with_changes"]
 
@@ -26,7 +25,7 @@ _MINUTE_MS = 60_000
 
 @dataclass(frozen=True)
 class Result:
-    """What a scenario came to."""
+    """The result of a scenario run."""
 
     scenario: Scenario
     verdicts: list[Verdict]
@@ -40,7 +39,7 @@ class Result:
 
     @property
     def is_kept(self) -> bool:
-        """True when every promise was kept."""
+        """True if every expectation is met."""
         return all(verdict.is_kept for verdict in self.verdicts)
 
     @property
@@ -49,14 +48,14 @@ class Result:
         return self.at_ms / max(1, self.wall_ms)
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as plain dicts, lists, text and numbers."""
+        """Return the result as plain dicts, lists, text and numbers."""
         return {
             "scenario": self.scenario.name, "text": self.scenario.text,
             "seed": self.scenario.seed, "days": round(self.at_ms / _DAY_MS, 4),
             "wall_s": round(self.wall_ms / 1_000, 3), "speed_up": round(self.speed_up),
             "kept": self.is_kept,
             "promises": [
-                {"text": v.promise.text, "signal": v.promise.signal, "kept": v.is_kept,
+                {"text": v.expectation.text, "signal": v.expectation.signal, "kept": v.is_kept,
                  "why": v.why} for v in self.verdicts
             ],
             "doses": self.doses, "resets": self.resets, "true": dict(self.truth),
@@ -78,18 +77,18 @@ def run(
     trace: Path | None = None, on_progress: Callable[[float], None] | None = None,
     micropython: Path | None = None, keep_all: bool = False,
 ) -> Result:
-    """Run `scenario` on `board` with the image in `image_dir`; write the trace where wanted.
+    """Run `scenario` on `board` with the image in `image_dir`; write its `trace`, if not None.
 
-    With `keep_all` the evidence of the Result holds every signal, else what the promises need.
-    `on_progress` is told the share done, 0.0 to 1.0. Raises ScenarioError when the scenario does
-    not fit the board or the node refuses its settings, SimulatorError when the board dies.
+    With `keep_all` the evidence of the Result holds every signal, else those of the expectations.
+    `on_progress` receives the share done, 0.0 to 1.0. Raises ScenarioError if the scenario does
+    not fit the board or the node refuses its settings, SimulatorError if the board dies.
     """
     check_board(scenario, board)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="idrosim-")))
         file = stack.enter_context(trace.open("w", encoding="utf-8")) if trace else None
-        wanted = frozenset(key for p in scenario.promises for key in needed(p))
-        observer = Observer(None if keep_all else wanted, file)
+        wanted = frozenset(key for p in scenario.expectations for key in required_series(p))
+        reader = TraceReader(None if keep_all else wanted, file)
         job = process.make_job(
             NODE, board, folder, seed=scenario.seed, key=_key(scenario.seed),
             start_unix_ms=scenario.start_unix_ms, duration_ms=scenario.duration_ms,
@@ -102,53 +101,47 @@ def run(
         process.install_image(job, image_dir)
 
         def on_line(line: process.Line) -> None:
-            observer.take(line)
+            reader.take(line)
             if on_progress is not None and line["t"] == "truth":
                 on_progress(min(1.0, line["at_ms"] / scenario.duration_ms))
 
         ended = process.run_lockstep(job, on_line, micropython)
-        observer.finish()
+        reader.finish()
     if on_progress is not None:
         on_progress(1.0)
-    _check_settings(scenario, observer)
-    verdicts = [judge(promise, observer.evidence) for promise in scenario.promises]
+    _check_settings(scenario, reader)
+    verdicts = [evaluate(expectation, reader.evidence) for expectation in scenario.expectations]
     return Result(
         scenario, verdicts, ended.at_ms, ended.wall_ms, ended.resets,
-        _doses(board, observer), observer.truth, observer.measured, observer.evidence,
+        _doses(board, reader), reader.truth, reader.measured, reader.evidence,
     )
 
 
-def _check_settings(scenario: Scenario, observer: Observer) -> None:
-    told_ms = scenario.duration_ms - _MINUTE_MS
-    changes = [e for e in scenario.timeline if "settings" in e and e["at_ms"] <= told_ms]
-    if changes and observer.config_rev <= len(changes):
-        raise ScenarioError(
-            scenario.file, "event.settings",
-            observer.config_error or
-            "never came into force: an unknown key, a value out of range, or no network",
-        )
-    if observer.config_rev > 0:
-        return  # a slot of them that decayed later is the scenario's doing
-    if observer.config_error is not None:
-        raise ScenarioError(scenario.file, "settings", f"refused: {observer.config_error}")
+def _check_settings(scenario: Scenario, reader: TraceReader) -> None:
+    never = "never became active: an unknown key, a value out of range, or no network"
+    latest_ms = scenario.duration_ms - _MINUTE_MS
+    changes = [e for e in scenario.timeline if "settings" in e and e["at_ms"] <= latest_ms]
+    if changes and reader.config_rev <= len(changes):
+        raise ScenarioError(scenario.file, "event.settings", reader.config_error or never)
+    if reader.config_rev > 0:
+        return  # a later error is an effect of the scenario, such as a corrupted slot
+    if reader.config_error is not None:
+        raise ScenarioError(scenario.file, "settings", f"refused: {reader.config_error}")
     if scenario.settings:
-        raise ScenarioError(
-            scenario.file, "settings",
-            "never came into force: an unknown key, a value out of range, or no network",
-        )
+        raise ScenarioError(scenario.file, "settings", never)
 
 
-def _doses(board: Mapping[str, Any], observer: Observer) -> dict[str, dict[str, float]]:
+def _doses(board: Mapping[str, Any], reader: TraceReader) -> dict[str, dict[str, float]]:
     found = {}
     for spec in board["actuators"]:
         name = spec["name"]
-        true_ml = observer.truth.get(f"dosed.{name}_ml")
+        true_ml = reader.truth.get(f"dosed.{name}_ml")
         if true_ml is None:
             continue
-        spans = observer.evidence.runs.get(name, [])
+        spans = reader.evidence.runs.get(name, [])
         count = sum(
             kind == "dosed" and detail.get("actuator") == name
-            for _, kind, detail in observer.evidence.events
+            for _, kind, detail in reader.evidence.events
         )
         pumped_us = sum(off_us - on_us for on_us, off_us in spans)
         found[name] = {"count": count, "pumped_s": pumped_us / 1e6, "true_ml": true_ml}

@@ -1,4 +1,4 @@
-"""Tables of a scenario file: what is taken is checked, what nobody takes is a mistake."""
+"""Checked access to the tables of a scenario file; keys that are never read are errors."""
 
 import math
 import re
@@ -10,7 +10,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|min|[smhd])")
 
 
 class ScenarioError(Exception):
-    """A scenario file is wrong, or asks for what cannot be. Names file and key."""
+    """A scenario file is invalid. Names file and key."""
 
     def __init__(self, file: Path, key: str, why: str) -> None:
         super().__init__(f"{file}: {key}: {why}")
@@ -20,13 +20,13 @@ class ScenarioError(Exception):
 
 
 class Table:
-    """One table of the file; what nobody asked for is a mistake."""
+    """One table of the file; `finish` raises an error for keys that were not read."""
 
     def __init__(self, file: Path, name: str, content: Any) -> None:
         self.file = file
         self.name = name
         if not isinstance(content, dict):
-            raise ScenarioError(file, name, "a table is needed")
+            raise ScenarioError(file, name, "expected a table")
         self._content: dict[str, Any] = dict(content)
 
     def error(self, key: str, why: str) -> ScenarioError:
@@ -42,7 +42,7 @@ class Table:
                 raise self.error(key, "is missing")
             return default
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise self.error(key, f"{what} is needed, not {value!r}")
+            raise self.error(key, f"expected {what}, got {value!r}")
         return value
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -51,7 +51,7 @@ class Table:
     def choice(self, key: str, choices: tuple[str, ...]) -> str:
         value = self.text(key)
         if value not in choices:
-            raise self.error(key, f"{value!r} is none of {', '.join(choices)}")
+            raise self.error(key, f"{value!r} is not one of {', '.join(choices)}")
         return value
 
     def time_ms(self, key: str, default: str | None = None) -> int:
@@ -60,21 +60,21 @@ class Table:
     def parsed_ms(self, key: str, text: str) -> int:
         parts = _PART.findall(text)
         if not parts or "".join(number + unit for number, unit in parts) != text:
-            raise self.error(key, f"a time such as 2h30m or 90s is needed, not {text!r}")
+            raise self.error(key, f"expected a time such as 2h30m or 90s, got {text!r}")
         return int(sum(float(number) * _UNITS_MS[unit] for number, unit in parts))
 
     def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
         value = self.take(key, int, "a whole number", default)
         if not low <= value <= high:
-            raise self.error(key, f"{low} to {high} is needed, not {value}")
+            raise self.error(key, f"expected {low} to {high}, got {value}")
         return int(value)
 
     def numbers(self, key: str, low: float, high: float) -> list[float]:
-        """Return what is a number or a list of them."""
+        """Return a number or a list of numbers as a list."""
         value = self.take(key, (int, float, list), "a number or a list of numbers")
         values = value if isinstance(value, list) else [value]
         if not values or not all(is_number(one) and low <= one <= high for one in values):
-            raise self.error(key, f"{low} to {high} is needed, not {value!r}")
+            raise self.error(key, f"expected {low} to {high}, got {value!r}")
         return [float(one) for one in values]
 
     def table(self, key: str) -> dict[str, Any]:
@@ -86,13 +86,13 @@ class Table:
 
 
 def is_number(value: Any) -> bool:
-    """True for a number; true, false and nan are none."""
+    """Return True for a number other than nan; booleans are not numbers."""
     is_numeric = isinstance(value, int | float) and not isinstance(value, bool)
     return is_numeric and not math.isnan(value)
 
 
 def flat(tables: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested tables as one, with dotted keys: both ways of writing mean the same."""
+    """Return nested tables as one table with dotted keys."""
     found: dict[str, Any] = {}
     for key, value in tables.items():
         if isinstance(value, dict):

@@ -1,8 +1,8 @@
-"""Reads the harness's lines of a run: evidence for the promises, and the trace file.
+"""Reads the harness lines of a run: collects evidence and writes the trace file.
 
-Records of the node are dated in scenario time, each once, however often they were sent. The trace
-is JSON lines in the order things became known, without anything that depends on this machine, so
-the same scenario and seed give the same file.
+Records of the node are dated in scenario time, and repeats are dropped. The trace is JSON lines in
+the order of arrival. It contains nothing that depends on the machine, so the same scenario and
+seed give the same file.
 """
 
 import json
@@ -16,28 +16,26 @@ from idrosim.scenarios.expectations import Evidence
 Line = dict[str, Any]
 
 
-class Observer:
-    """Takes every line of one lockstep run."""
+class TraceReader:
+    """Collects the lines of one lockstep run."""
 
-    def __init__(
-        self, wanted: frozenset[str] | None = None, trace: TextIO | None = None
-    ) -> None:
+    def __init__(self, wanted: frozenset[str] | None = None, trace: TextIO | None = None) -> None:
         self.evidence = Evidence(wanted)
-        self.truth: Mapping[str, float] = {}  # the last one
+        self.truth: Mapping[str, float] = {}  # the last
         self.measured: dict[str, float] = {}  # the last of each channel
         self.config_error: str | None = None
-        self.config_rev = 0  # highest that the node said is in force
+        self.config_rev = 0  # highest reported by the node
         self._trace = trace
         self._is_comparing = wanted is not None and "records:conflicts" in wanted
         self._boots_ms: list[int] = []  # scenario time of every boot
         self._boot_ids: dict[str, int] = {}  # boot_id: its at_ms 0 in scenario time
-        self._seen: dict[tuple[str, int], int] = {}  # (boot_id, seq): hash of what it said
+        self._hashes: dict[tuple[str, int], int] = {}  # (boot_id, seq): hash of the content
         self._repeats = self._conflicts = 0
         self._on_us: dict[str, int] = {}
         self._at_ms = 0
 
     def take(self, line: Line) -> None:
-        """Take one line."""
+        """Process one line."""
         kind = line["t"]
         self._at_ms = line.get("at_ms", self._at_ms)
         if kind == "truth":
@@ -58,15 +56,15 @@ class Observer:
             self._write({key: value for key, value in line.items() if key != "t"})
 
     def finish(self) -> None:
-        """The run is over: what still runs has run until now."""
+        """End the run: outputs still on were on until now."""
         for name, on_us in self._on_us.items():
             self.evidence.runs.setdefault(name, []).append((on_us, self._at_ms * 1_000))
         self._on_us.clear()
         highest: dict[str, int] = {}
-        for boot_id, seq in self._seen:
+        for boot_id, seq in self._hashes:
             highest[boot_id] = max(seq, highest.get(boot_id, 0))
         counted = {
-            "holes": sum(highest.values()) - len(self._seen), "repeats": self._repeats,
+            "holes": sum(highest.values()) - len(self._hashes), "repeats": self._repeats,
             "conflicts": self._conflicts,
         }
         for key, value in counted.items():
@@ -110,12 +108,12 @@ class Observer:
         boot_ms = self._boot_ms(batch["boot_id"])
         for record in batch["records"]:
             identity = (batch["boot_id"], record["seq"])
-            said = hash(json.dumps(record)) if self._is_comparing else 0
-            if identity in self._seen:
+            content = hash(json.dumps(record)) if self._is_comparing else 0
+            if identity in self._hashes:
                 self._repeats += 1
-                self._conflicts += said != self._seen[identity]
+                self._conflicts += content != self._hashes[identity]
                 continue
-            self._seen[identity] = said
+            self._hashes[identity] = content
             at_ms = boot_ms + record["at_ms"]
             if leaf == "event":
                 self.evidence.events.append((at_ms, record["kind"], record["detail"]))
@@ -127,11 +125,10 @@ class Observer:
                 self.evidence.add(f"fault:{channel}", at_ms, 0.0)
             for channel in record["faults"]:
                 self.evidence.add(f"fault:{channel}", at_ms, 1.0)
-            self._write({"at_ms": at_ms, "measured": record["values"],
-                         "faults": record["faults"]})
+            self._write({"at_ms": at_ms, "measured": record["values"], "faults": record["faults"]})
 
     def _boot_ms(self, boot_id: str) -> int:
-        """Return when a boot began. One that never came to tell began before the present one."""
+        """Return the start of a boot; one without a message started before the present one."""
         if boot_id not in self._boot_ids:
             known = set(self._boot_ids.values())
             earlier = [at_ms for at_ms in self._boots_ms[:-1] if at_ms not in known]

@@ -1,1 +1,1 @@
-"""Stand-ins for MicroPython modules of the ESP32: machine, network, time, socket and the like."""
+"""Simulated MicroPython modules of the ESP32: machine, network, time, socket and others."""

@@ -1,19 +1,19 @@
-"""What holds a simulated board together: its clock, its output lines, its resets.
+"""Runtime of a simulated board: clock, harness output, resets and saved state.
 
-Lines on stdout that start with "@" are JSON of the harness; the rest is the board's console. Times
-in them count from the scenario's start, not from the last boot. A reset ends the process: what
-survives goes through the state file, and nothing the firmware still has on its stack can act.
+Lines on stdout that start with "@" are JSON of the harness; the rest is the console of the board.
+Their times count from the start of the scenario, not from the last boot. A reset ends the process:
+surviving state goes through the state file, and no code on the stack of the firmware can act.
 """
 
 import builtins
 import json
 import sys
 
-_LINES_HELD = 32
+_BUFFERED_LINES = 32
 EXIT_RESET = 3
 EXIT_DEAD = 4
-BOOT_US = 400_000  # ROM, boot loader and the start of MicroPython
-# Power that sags resets as power that comes on does, but RTC memory survives it.
+BOOT_US = 400_000  # ROM, boot loader and start of MicroPython
+# A brown-out resets like a power-on, but RTC memory survives it.
 CAUSES = {"power": 1, "brown_out": 1, "reset": 2, "wdt": 3, "deepsleep": 4, "soft": 5}
 
 
@@ -26,7 +26,7 @@ class Module:
 
 
 class BoardRuntime:
-    """One simulated board: started by every process anew, from `job` and the state file."""
+    """One simulated board; every process starts it from `job` and the state file."""
 
     def __init__(self, job, clock, disk, state):
         self.job = job
@@ -42,20 +42,20 @@ class BoardRuntime:
         self.rtc_offset_us = state.get("rtc_offset_us", 0)
         self.is_dead = False
         self.is_hung = False
-        self.wall_shift_ms = 0  # of the world's wall clock, what the host believes
+        self.wall_shift_ms = 0  # of the wall clock of the host
         self.world = None
         self.flash = self.flash_faults = None
         self.sleep_ms = None  # of the real time module
         self.gmtime = None
-        self.happen = None  # takes an event of a timeline
-        self.savers = {}  # name: callable that returns what outlives a reset
+        self.apply_event = None  # applies an event of a timeline
+        self.savers = {}  # name: callable that returns the state to survive a reset
         self.before_exit = []
-        self._held = []  # lines that are not printed yet
+        self._unprinted = []  # lines
         if self.cause == "power":
             self.lose_rtc(self.dark_us)
 
     def power_up(self):
-        """Let the time pass until boot.py runs: what was left of a power cut, and the ROM."""
+        """Advance to the start of boot.py: the rest of a power cut, and the boot loader."""
         wait_us = self.dark_us + BOOT_US
         self.dark_us = 0
         if self.clock.is_live:
@@ -65,40 +65,35 @@ class BoardRuntime:
         self.boot_us = self.clock.now_us
 
     def lose_rtc(self, in_us=0):
-        """Let the RTC know nothing any more, and its clock begin at 2000 in `in_us`."""
+        """Clear the RTC memory; its clock starts at 2000 in `in_us`."""
         self.rtc_memory = b""
         self.rtc_offset_us = -self.clock.now_us - in_us
 
     def emit(self, line):
         """Print one line of the harness."""
-        self.emit_json(json.dumps(line))
-
-    def emit_json(self, text):
-        """Print one line of the harness that is JSON already."""
-        self.emit_bytes(text.encode())
+        self.emit_bytes(json.dumps(line).encode())
 
     def emit_bytes(self, line):
-        """Print one line of the harness that is JSON and UTF-8 already.
+        """Print one line of the harness, given as UTF-8 JSON.
 
-        In lockstep nobody waits for a line, so that some are printed at once: the reader is woken
-        less often.
+        In lockstep, lines are printed in groups to wake the reader less often.
         """
-        held = self._held
-        held.append(line)
-        if len(held) >= _LINES_HELD or self.clock.is_live:
+        unprinted = self._unprinted
+        unprinted.append(line)
+        if len(unprinted) >= _BUFFERED_LINES or self.clock.is_live:
             self._print()
 
     def _print(self):
-        if self._held:
-            sys.stdout.buffer.write(b"@" + b"\n@".join(self._held) + b"\n")
-            self._held.clear()
+        if self._unprinted:
+            sys.stdout.buffer.write(b"@" + b"\n@".join(self._unprinted) + b"\n")
+            self._unprinted.clear()
 
     def unix_ms(self):
-        """Return the wall time of the simulated world."""
+        """Return the simulated wall time, ms since 1970."""
         return self.job["start_unix_ms"] + self.wall_shift_ms + self.clock.now_us // 1_000
 
     def save(self):
-        """Write what outlives a reset."""
+        """Write the state that survives a reset."""
         state = {name: saver() for name, saver in self.savers.items()}
         state["now_us"] = self.clock.now_us
         state["boot_count"] = self.boot_count
@@ -113,7 +108,7 @@ class BoardRuntime:
         self.disk.rename(path + ".new", path)
 
     def reset(self, cause, dark_ms=0):
-        """End this boot; the runner starts the next one, `dark_ms` later. Never returns."""
+        """End this boot; the runner starts the next `dark_ms` later. Never returns."""
         self.world.power_off()
         self.cause = cause
         self.dark_us = dark_ms * 1_000
@@ -121,7 +116,7 @@ class BoardRuntime:
         self.stop(EXIT_RESET)
 
     def stop(self, exit_code):
-        """Save, make everything the firmware could still call end the process, and end it."""
+        """Save and end the process, also from any call that the firmware still makes."""
         for hook in self.before_exit:
             hook()
         self._print()
@@ -137,13 +132,13 @@ class BoardRuntime:
         end()
 
     def misuse(self, error):
-        """A simulated part was used against its datasheet: report it and end the process."""
+        """Report use of a simulated part against its datasheet, and end the process."""
         self.emit({"t": "misuse", "at_ms": self.clock.now_us // 1_000, "error": str(error)})
         self.stop(EXIT_DEAD)
 
 
 def load_state(disk, path):
-    """Return what the boot before left, {} for the first one."""
+    """Return the state of the last boot, {} for the first."""
     try:
         with disk.open(path, "r") as file:
             return json.loads(file.read())

@@ -1,25 +1,24 @@
-"""Builtins where MicroPython looks first.
+"""Copies frequent builtins into module globals, where MicroPython searches first.
 
-A name that is no global of its module is looked for through the module's whole table, and then
-among the builtins. In a lockstep run that is a tenth of all look-ups, so modules of the firmware
-and the simulator get what they use most as globals: the same objects, found at once.
+Builtins are found only after a search of the whole module table: a tenth of all look-ups of a
+lockstep run. So modules of the firmware and the simulator get the same objects as globals.
 """
 
 import builtins
 import sys
 
-AFTER_US = 2_000_000  # of a boot, which has imported everything by then
+AFTER_US = 2_000_000  # after boot, when everything is imported
 _NAMES = (
     "len", "min", "max", "isinstance", "bytes", "int", "abs", "range", "round", "bytearray",
     "float", "str", "OSError", "sum", "tuple", "list",
 )
 
 
-def put():
-    """Give the modules that are imported now what they lack."""
+def copy_builtins():
+    """Add missing builtins to the globals of all imported modules."""
     for name, module in list(sys.modules.items()):
         if name.split(".")[0] in ("idro", "idrosim"):
             present = module.__dict__
-            for wanted in _NAMES:
-                if wanted not in present:
-                    setattr(module, wanted, getattr(builtins, wanted))
+            for builtin in _NAMES:
+                if builtin not in present:
+                    setattr(module, builtin, getattr(builtins, builtin))

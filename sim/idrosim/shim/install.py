@@ -1,4 +1,4 @@
-"""Puts the simulated modules into sys.modules, for either clock."""
+"""Installs the simulated modules in sys.modules, for either clock."""
 
 import builtins
 import gc
@@ -22,79 +22,77 @@ from idrosim.shim.time import virtual_time
 from idrosim.shim.time.asyncio_core import Task, TaskQueue
 
 real_urandom = os.urandom
-# What a freshly booted ESP32 reports. The heap of this process holds the world as well, so its own
-# fill says nothing about a board, and differs from run to run.
+# Values of a freshly booted ESP32. The heap of this process also holds the world, so its own
+# figures differ from those of a board, and from run to run.
 _HEAP_FREE_B, _HEAP_ALLOC_B = 96_000, 72_000
 
 
-def far_end(rig, state):
-    """Return (network, host end) of the job; in live mode both are real and the host is None."""
-    job = rig.job
-    if rig.clock.is_live:
-        return live_sockets.Air(), None
+def peers(runtime, state):
+    """Return (network, fake host) of the job; in live mode (radio, None), with real peers."""
+    job = runtime.job
+    if runtime.clock.is_live:
+        return live_sockets.Radio(), None
     latency_ms = job.get("network", {}).get("latency_ms", 20)
-    network = virtual_sockets.Network(rig.clock, latency_ms, job["seed"])
+    network = virtual_sockets.Network(runtime.clock, latency_ms, job["seed"])
     key = bytes.fromhex(esp32.provisioned(job["nvs"]).get("key", ""))
-    host = FakeHost(rig, job["node"], key, job.get("settings", {}))
+    host = FakeHost(runtime, job["node"], key, job.get("settings", {}))
     host.broker = network.broker = Broker(network.latency_us, host)
-    rig.savers["host"] = host.state
+    runtime.savers["host"] = host.state
     if "host" in state:
         host.restore(state["host"])
     return network, host
 
 
-def modules(rig, network):
-    """Install everything the firmware may import. Nothing may have imported asyncio before."""
+def modules(runtime, network):
+    """Install everything the firmware may import. asyncio must not have been imported before."""
     modules = sys.modules
     for name in ("machine", "network", "esp32", "onewire", "os", "micropython"):
         modules.pop(name, None)
-    modules["machine"] = Module(machine.functions(rig))
-    modules["network"] = Module(wlan.functions(rig, network))
-    modules["esp32"] = Module(esp32.functions(rig))
-    onewire.OneWire._rig = rig
-    modules["onewire"] = Module({
-        "OneWire": onewire.OneWire, "OneWireError": onewire.OneWireError,
-    })
-    modules["os"] = rig.flash_faults.module = Module(filesystem.functions(rig.flash))
-    builtins.open = rig.flash.watched(builtins.open)
-    rig.flash_faults.arm()
+    modules["machine"] = Module(machine.functions(runtime))
+    modules["network"] = Module(wlan.functions(runtime, network))
+    modules["esp32"] = Module(esp32.functions(runtime))
+    onewire.OneWire._runtime = runtime
+    modules["onewire"] = Module({"OneWire": onewire.OneWire, "OneWireError": onewire.OneWireError})
+    modules["os"] = runtime.flash_faults.module = Module(filesystem.functions(runtime.flash))
+    builtins.open = runtime.flash.watched(builtins.open)
+    runtime.flash_faults.arm()
     modules["micropython"] = Module(_micropython())
-    if rig.clock.is_live:
-        _live(rig, network)
+    if runtime.clock.is_live:
+        _live(runtime, network)
     else:
-        _lockstep(rig, network)
+        _lockstep(runtime, network)
 
 
-def _lockstep(rig, network):
-    names = virtual_time.functions(rig, rig.gmtime)
+def _lockstep(runtime, network):
+    names = virtual_time.functions(runtime, runtime.gmtime)
     TaskQueue.ticks_ms = staticmethod(names["ticks_ms"])
     modules = sys.modules
     modules["time"] = Module(names)
     modules["socket"] = Module(virtual_sockets.socket_functions(network))
-    modules["select"] = Module(virtual_sockets.select_functions(rig.clock))
+    modules["select"] = Module(virtual_sockets.select_functions(runtime.clock))
     modules["gc"] = Module(_gc())
     modules["_asyncio"] = Module({"TaskQueue": TaskQueue, "Task": Task})
     import asyncio
 
     TaskQueue.core = asyncio.core
-    rig.clock.at(rig.boot_us + builtins_shim.AFTER_US, builtins_shim.put)
+    runtime.clock.at(runtime.boot_us + builtins_shim.AFTER_US, builtins_shim.copy_builtins)
 
 
-def _live(rig, air):
-    tap = live_sockets.Tap(rig)
-    rig.savers["tap"] = tap.state
-    rig.before_exit.append(tap.report)
-    if "tap" in rig.old_state:
-        tap.restore(rig.old_state["tap"])
+def _live(runtime, radio):
+    tap = live_sockets.TrafficTap(runtime)
+    runtime.savers["tap"] = tap.state
+    runtime.before_exit.append(tap.report)
+    if "tap" in runtime.old_state:
+        tap.restore(runtime.old_state["tap"])
     tap.arm()
     modules = sys.modules
-    modules["socket"] = Module(live_sockets.socket_functions(socket, tap, air))
-    modules["select"] = Module(live_sockets.select_functions(select, rig, sys.stdin))
+    modules["socket"] = Module(live_sockets.socket_functions(socket, tap, radio))
+    modules["select"] = Module(live_sockets.select_functions(select, runtime, sys.stdin))
 
 
-def sit(rig):
-    """Let time pass at the prompt: a watchdog bites or the scenario ends. Returns without one."""
-    clock = rig.clock
+def idle_at_prompt(runtime):
+    """Advance time until the watchdog resets or the scenario ends. Returns without a watchdog."""
+    clock = runtime.clock
     while WDT._timeout_us is not None:
         if clock.is_live:
             time.sleep_ms(100)
@@ -117,7 +115,7 @@ def _micropython():
 
 def _gc():
     def collect():
-        return 0  # unseen by the firmware, and the interpreter collects when it needs to
+        return 0  # the interpreter collects when it needs to
 
     def threshold(*_):
         return -1

@@ -1,15 +1,14 @@
 """Boots a simulated board: `micropython -X heapsize=512K shim/main.py JOB.json [MODULES]`.
 
-MODULES is a folder with the simulator as compiled before; without it the sources are compiled.
-Everything of the simulator is imported and put into sys.modules before the flash directory becomes
-the root of the file system; from then on this process holds what a board would: boot.py, main.py
-and what they import. Exit code 0 is the end of the scenario, 3 a reset (start again), 4 a board
-that can do nothing any more.
+MODULES is a folder with the precompiled simulator; without it the sources are compiled. All of the
+simulator is imported before the flash directory becomes the root of the file system; from then on
+only boot.py, main.py and their imports are visible. Exit code 0: end of the scenario; 3: reset,
+start again; 4: the firmware ended.
 """
 
 import sys
 
-# The script's folder must not be searched: its modules are no top-level modules.
+# Do not search the folder of the script: its modules are not top-level modules.
 sys.path[0] = sys.argv[2] if sys.argv[2:] else "/".join(sys.path[0].split("/")[:-2]) or "."
 
 import builtins  # noqa: E402
@@ -30,102 +29,102 @@ from idrosim.shim.storage.flash_faults import FlashFaults  # noqa: E402
 
 
 def build(job, disk):
-    """Return the rig of `job`, powered up and with every module in its place."""
+    """Return the runtime of `job`, powered up and with all modules installed."""
     state = load_state(disk, job["state_path"])
     now_us = state.get("now_us", 0)
     if job["mode"] == "live":
         clock = LiveClock(real_time.ticks_us, real_time.ticks_diff, now_us)
     else:
         clock = VirtualClock(now_us)
-    rig = BoardRuntime(job, clock, disk, state)
-    rig.sleep_ms = real_time.sleep_ms
-    rig.gmtime = real_time.gmtime
-    rig.nvs.setdefault("idro", {}).update(esp32.provisioned(job["nvs"]))
-    rig.world = World(job, clock, rig.emit)
-    rig.savers["world"] = rig.world.save
-    rig.flash = filesystem.Flash(rig, job["flash_dir"], install.real_urandom)
-    rig.flash_faults = FlashFaults(rig.flash, rig.flash.open, rig.reset)
-    rig.savers["flash"] = rig.flash_faults.state
+    runtime = BoardRuntime(job, clock, disk, state)
+    runtime.sleep_ms = real_time.sleep_ms
+    runtime.gmtime = real_time.gmtime
+    runtime.nvs.setdefault("idro", {}).update(esp32.provisioned(job["nvs"]))
+    runtime.world = World(job, clock, runtime.emit)
+    runtime.savers["world"] = runtime.world.save
+    runtime.flash = filesystem.Flash(runtime, job["flash_dir"], install.real_urandom)
+    runtime.flash_faults = FlashFaults(runtime.flash, runtime.flash.open, runtime.reset)
+    runtime.savers["flash"] = runtime.flash_faults.state
     if state:
-        rig.flash_faults.restore(state["flash"])
+        runtime.flash_faults.restore(state["flash"])
     elif job["counts_flash"]:
-        rig.flash_faults.count()
+        runtime.flash_faults.count()
     if state:
-        rig.world.load(state["world"], had_power=rig.cause != "power")
-    network, host = install.far_end(rig, state)
-    timeline = Timeline(rig, rig.world, network, host)
-    rig.savers["timeline"] = timeline.state
-    rig.happen = timeline.happen
+        runtime.world.load(state["world"], had_power=runtime.cause != "power")
+    network, host = install.peers(runtime, state)
+    timeline = Timeline(runtime, runtime.world, network, host)
+    runtime.savers["timeline"] = timeline.state
+    runtime.apply_event = timeline.apply
     if state:
         timeline.restore(state["timeline"])
     timeline.arm()
-    trace_and_end(rig)
-    rig.power_up()
-    rig.emit({"t": "boot", "at_ms": rig.clock.now_us // 1_000, "cause": rig.cause})
-    install.modules(rig, network)
-    return rig
+    trace_and_end(runtime)
+    runtime.power_up()
+    runtime.emit({"t": "boot", "at_ms": runtime.clock.now_us // 1_000, "cause": runtime.cause})
+    install.modules(runtime, network)
+    return runtime
 
 
-def trace_and_end(rig):
-    """Print the truth at the trace's rhythm (0: never), and end after the job's duration."""
-    clock = rig.clock
-    every_us = rig.job["trace_every_ms"] * 1_000
+def trace_and_end(runtime):
+    """Print true values every `trace_every_ms` (0: never), and end after `duration_ms`."""
+    clock = runtime.clock
+    every_us = runtime.job["trace_every_ms"] * 1_000
     started_ms = real_time.ticks_ms()
 
-    keys = sorted(rig.world.plant.truth())
+    keys = sorted(runtime.world.plant.truth())
     shape = ",".join([f'"{key}":%.4f' for key in keys])
     shape = b'{"t":"truth","at_ms":%d,"values":{' + shape.encode() + b"}}"
 
-    def tell():
-        truth = rig.world.truth()
+    def emit_truth():
+        truth = runtime.world.truth()
         at_ms = clock.now_us // 1_000
-        rig.emit_bytes(shape % tuple([at_ms] + [truth[key] for key in keys]))
-        counted = rig.flash_faults.counted()
+        runtime.emit_bytes(shape % tuple([at_ms] + [truth[key] for key in keys]))
+        counted = runtime.flash_faults.counted()
         if counted is not None:
-            rig.emit({"t": "flash", "at_ms": at_ms, "values": counted})
+            runtime.emit({"t": "flash", "at_ms": at_ms, "values": counted})
 
     def trace():
-        tell()
+        emit_truth()
         clock.at(clock.now_us + every_us, trace)
 
     def finish():
         if every_us:
-            tell()
+            emit_truth()
         wall_ms = real_time.ticks_diff(real_time.ticks_ms(), started_ms)
-        for hook in rig.before_exit:
+        for hook in runtime.before_exit:
             hook()
-        rig.emit({"t": "end", "at_ms": clock.now_us // 1_000, "wall_ms": wall_ms})
-        rig.before_exit = []
-        rig.stop(0)
+        runtime.emit({"t": "end", "at_ms": clock.now_us // 1_000, "wall_ms": wall_ms})
+        runtime.before_exit = []
+        runtime.stop(0)
 
-    rig.finish = finish
-    if rig.job.get("heap_every_ms"):
-        tell_heap(rig, rig.job["heap_every_ms"] * 1_000)
+    runtime.finish = finish
+    if runtime.job.get("heap_every_ms"):
+        trace_heap(runtime, runtime.job["heap_every_ms"] * 1_000)
     if every_us:
         clock.at((clock.now_us + every_us - 1) // every_us * every_us, trace)
-    if rig.job.get("duration_ms"):
-        clock.at(rig.job["duration_ms"] * 1_000, finish)
+    if runtime.job.get("duration_ms"):
+        clock.at(runtime.job["duration_ms"] * 1_000, finish)
 
 
-def tell_heap(rig, every_us):
-    """Print at that rhythm how much more of the heap is held than before the firmware began.
+def trace_heap(runtime, every_us):
+    """Print the growth of the heap since before the start of the firmware, every `every_us`.
 
-    What the simulator comes to hold meanwhile is in it.
+    The growth of the simulator itself is included.
     """
     gc.collect()
     before = gc.mem_alloc()
 
-    def tell():
+    def emit_heap():
         gc.collect()
-        rig.emit({"t": "heap", "at_ms": rig.clock.now_us // 1_000,
+        runtime.emit({"t": "heap", "at_ms": runtime.clock.now_us // 1_000,
                   "used_bytes": gc.mem_alloc() - before})
-        rig.clock.at(rig.clock.now_us + every_us, tell)
+        runtime.clock.at(runtime.clock.now_us + every_us, emit_heap)
 
-    rig.clock.at(rig.clock.now_us + every_us, tell)
+    runtime.clock.at(runtime.clock.now_us + every_us, emit_heap)
 
 
-def run_board(rig):
-    """Run boot.py and main.py as the board does, then sit at the prompt."""
+def run_board(runtime):
+    """Run boot.py and main.py as the board does, then idle at the prompt."""
     names = {"__name__": "__main__"}
     for path in ("boot.py", "main.py"):
         try:
@@ -135,12 +134,12 @@ def run_board(rig):
         except OSError as error:
             if error.errno != 2 or path != "boot.py":
                 sys.print_exception(error)
-        except Exception as error:  # noqa: BLE001  the prompt of a board prints every exception
+        except Exception as error:  # noqa: BLE001  the board prints every exception
             sys.print_exception(error)
     print("the firmware ended: the board sits at its prompt")
-    install.sit(rig)
-    rig.emit({"t": "dead", "at_ms": rig.clock.now_us // 1_000})
-    rig.stop(EXIT_DEAD)
+    install.idle_at_prompt(runtime)
+    runtime.emit({"t": "dead", "at_ms": runtime.clock.now_us // 1_000})
+    runtime.stop(EXIT_DEAD)
 
 
 def main():
@@ -148,12 +147,12 @@ def main():
     with open(sys.argv[1]) as file:
         job = json.load(file)
     disk = vfs.VfsPosix()
-    rig = build(job, disk)
-    disk.chdir(job["flash_dir"])  # a VfsPosix with a root leaves relative paths alone
+    runtime = build(job, disk)
+    disk.chdir(job["flash_dir"])  # a VfsPosix with a root does not resolve relative paths
     vfs.umount("/")
     vfs.mount(vfs.VfsPosix(job["flash_dir"]), "/")
     sys.path[:] = ["", ".frozen", "/lib"]
-    run_board(rig)
+    run_board(runtime)
 
 
 main()

@@ -1,1 +1,1 @@
-"""Solves water chemistry problems for `idroserra chem`."""
+"""Solver of water chemistry problems for `idroserra chem`."""

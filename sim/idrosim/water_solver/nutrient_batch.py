@@ -1,9 +1,8 @@
-"""Weighs out a nutrient solution: grams of each salt and ml of acid for a volume of a water.
+"""Computes the salts (g) and acid (ml) of a nutrient solution for a volume of water.
 
-What the water already brings is left out; what the acid brings (phosphate or nitrate) too. The
-salts are the common soluble fertilisers, pure; a bag says how much of it is. Micronutrients and
-iron are not part of it. What the salts cannot match, such as more calcium in the water than the
-recipe wants, shows in `ions`: wanted against got.
+Ions from the water and the acid (phosphate or nitrate) are subtracted. Salts are common soluble
+fertilisers, assumed pure. Micronutrients and iron are not included. Differences that the salts
+cannot remove, such as excess calcium in the water, show in `ions`: wanted and resulting.
 """
 
 from collections.abc import Mapping
@@ -14,8 +13,8 @@ from idrosim.greenhouse.chemistry import IONS, Solution
 from idrosim.greenhouse.water import RECIPES, STOCKS, WATERS
 from idrosim.water_solver.solve import Mixture, ProblemError, dose_ml_per_l
 
-# salt: (molar mass g/mol, tank, what a mole brings). Calcium never meets sulfate or phosphate in
-# a concentrate, hence tank A and tank B.
+# salt: (molar mass g/mol, tank, ions per mole). Tank A and B separate calcium from sulfate and
+# phosphate in concentrates.
 SALTS: dict[str, tuple[float, str, dict[str, float]]] = {
     "Ca(NO3)2.4H2O": (236.15, "A", {"Ca": 1, "NO3": 2}),
     "NH4NO3": (80.04, "A", {"NH4": 1, "NO3": 1}),
@@ -28,13 +27,12 @@ SALTS: dict[str, tuple[float, str, dict[str, float]]] = {
     "NH4H2PO4": (115.03, "B", {"NH4": 1, "P": 1}),
     "K2SO4": (174.26, "B", {"K": 2, "SO4": 1}),
 }
-# Each in turn takes as much as the scarcest of what it brings; then what may exceed, by salt.
+# Each salt in turn is limited by the scarcest of its ions; then salts whose other ion may exceed.
 _ORDER = ("Ca(NO3)2.4H2O", "KH2PO4", "NH4H2PO4", "NH4NO3", "MgSO4.7H2O", "KNO3", "K2SO4",
           "Mg(NO3)2.6H2O", "CaCl2.2H2O", "KCl")
-_FOR_THE_REST = (("Ca", "Ca(NO3)2.4H2O"), ("Mg", "MgSO4.7H2O"), ("P", "KH2PO4"),
-                 ("K", "K2SO4"))
+_FOR_THE_REST = (("Ca", "Ca(NO3)2.4H2O"), ("Mg", "MgSO4.7H2O"), ("P", "KH2PO4"), ("K", "K2SO4"))
 _LEAST_MMOL_L = 1e-3
-# mg/mmol of what a water report lists in mg/L; HCO3 and CaCO3 (alkalinity) are handled apart.
+# mg/mmol of the ions in a water report (mg/L), without alkalinity (HCO3 and CaCO3).
 REPORT_MG = {"Ca": 40.078, "Mg": 24.305, "Na": 22.990, "K": 39.098, "NH4": 18.039,
              "NO3": 62.005, "Cl": 35.453, "SO4": 96.06, "P": 30.974}
 _STRONG = (("Ca", 2), ("Mg", 2), ("Na", 1), ("K", 1), ("NH4", 1), ("NO3", -1), ("Cl", -1),
@@ -44,7 +42,7 @@ _ALKALINITY_MG = {"HCO3": 61.017, "CaCO3": 50.043}
 
 @dataclass(frozen=True)
 class Batch:
-    """What to weigh and pour, and what comes of it."""
+    """Masses and volume to weigh out, and the resulting solution."""
 
     grams: dict[str, float]
     dose: tuple[str, float] | None  # stock and ml for the whole volume
@@ -52,7 +50,7 @@ class Batch:
     ph: float
     ec_us_cm: float
     si_brushite: float | None
-    ions: dict[str, tuple[float, float]]  # mmol/L: wanted, got
+    ions: dict[str, tuple[float, float]]  # mmol/L: wanted, resulting
     alkalinity_meq_l: float
     notes: tuple[str, ...]
 
@@ -60,12 +58,13 @@ class Batch:
 def read_water(text: str) -> tuple[dict[str, float], str]:
     """Return (mmol/L by ion, remark or "") of a known water or a report in mg/L.
 
-    A report is words such as `Ca=48 Mg=10 HCO3=146 pH=7.6`; alkalinity is HCO3 or CaCO3. Its
-    charges are closed with Na or Cl. Raises ProblemError.
+    A report reads `Ca=48 Mg=10 HCO3=146 pH=7.6`; alkalinity is HCO3 or CaCO3. Na or Cl is added to
+    balance its charges. Raises ProblemError.
     """
     if "=" not in text:
         if text not in WATERS:
-            raise ProblemError("water", f"{text!r} is none of {', '.join(WATERS)}, nor a report")
+            known = ", ".join(WATERS)
+            raise ProblemError("water", f"{text!r} is not one of {known}, and not a report")
         return dict(WATERS[text]), ""
     ions: dict[str, float] = {}
     alkalinity, ph = 0.0, 7.5
@@ -74,7 +73,7 @@ def read_water(text: str) -> tuple[dict[str, float], str]:
         try:
             value = float(figure)
         except ValueError:
-            raise ProblemError(f"water.{name}", f"a number needed, got {figure!r}") from None
+            raise ProblemError(f"water.{name}", f"expected a number, got {figure!r}") from None
         if name in REPORT_MG and 0.0 <= value <= 10_000.0:
             ions[name] = value / REPORT_MG[name]
         elif name in _ALKALINITY_MG and 0.0 <= value <= 10_000.0:
@@ -83,13 +82,13 @@ def read_water(text: str) -> tuple[dict[str, float], str]:
             ph = value
         else:
             known = " ".join([*REPORT_MG, *_ALKALINITY_MG, "pH"])
-            raise ProblemError(f"water.{name}", f"{figure} is not to be believed; known: {known}")
+            raise ProblemError(f"water.{name}", f"{figure} is out of range; known: {known}")
     ions["C"] = _inorganic_carbon(alkalinity, ph)
     return ions, _close(ions, alkalinity)
 
 
 def _inorganic_carbon(alkalinity_meq_l: float, ph: float) -> float:
-    """Return mmol/L of dissolved inorganic carbon with that alkalinity at that pH, at 25 C."""
+    """Return the dissolved inorganic carbon for an alkalinity and a pH at 25 C, mmol/L."""
     low, high = 0.0, 50.0 * alkalinity_meq_l
     solution = Solution()
     for _ in range(60):
@@ -102,17 +101,17 @@ def _inorganic_carbon(alkalinity_meq_l: float, ph: float) -> float:
 
 
 def _close(ions: dict[str, float], alkalinity: float) -> str:
-    """Add the Na or Cl that makes the strong ions balance the alkalinity; say how much."""
+    """Add Na or Cl so that the strong ions balance the alkalinity; return a remark or ""."""
     gap = _strong_meq_l(ions) - alkalinity
     ion = "Cl" if gap > 0.0 else "Na"
     ions[ion] = ions.get(ion, 0.0) + abs(gap)
     if abs(gap) < 0.1:
         return ""
-    return f"the report's charges miss {abs(gap):.2f} meq/L; taken as {ion}"
+    return f"the charges of the report do not balance: {abs(gap):.2f} meq/L added as {ion}"
 
 
 def _strong_meq_l(ions: Mapping[str, float]) -> float:
-    """Return the charge that only bicarbonate can balance: the alkalinity of a water."""
+    """Return the charge of the strong ions, which equals the alkalinity, meq/L."""
     return sum(ions.get(ion, 0.0) * charge for ion, charge in _STRONG)
 
 
@@ -125,17 +124,17 @@ def weigh(
     Raises ProblemError for an unknown recipe or stock, or a pH that cannot be reached.
     """
     if recipe not in RECIPES or recipe == "none":
-        raise ProblemError("recipe", f"{recipe!r} is none of {', '.join(list(RECIPES)[1:])}")
+        raise ProblemError("recipe", f"{recipe!r} is not one of {', '.join(list(RECIPES)[1:])}")
     wanted = {i: RECIPES[recipe].get(i, 0.0) * options["strength"] for i in IONS if i != "C"}
     stock, ml = "", 0.0
     brought: dict[str, float] = {}
-    for _ in range(12):  # the acid brings nutrients, which spares salts, which moves the pH
+    for _ in range(12):  # acid brings nutrients, which replace salts, which changes the pH
         salts = _choose(wanted, water, brought)
         mixture = Mixture({"water": _dissolved(water, salts), "temp_c": options["temp_c"]})
         before = mixture.ph()
         stock = options["acid"] if before > target_ph else options["base"]
         if stock not in STOCKS:
-            raise ProblemError("stock", f"{stock!r} is no stock")
+            raise ProblemError("stock", f"unknown stock {stock!r}")
         last, ml = ml, dose_ml_per_l(mixture, stock, target_ph)
         brought = {ion: amount * ml for ion, amount in STOCKS[stock].items()}
         if abs(ml - last) < 1e-4:
@@ -155,7 +154,7 @@ def weigh(
 def _choose(
     wanted: Mapping[str, float], water: Mapping[str, float], brought: Mapping[str, float]
 ) -> dict[str, float]:
-    """Return mmol/L of each salt for what water and acid do not bring."""
+    """Return mmol/L of each salt for the ions that water and acid lack."""
     need = {i: max(w - water.get(i, 0.0) - brought.get(i, 0.0), 0.0) for i, w in wanted.items()}
     salts: dict[str, float] = {}
 
@@ -187,12 +186,12 @@ def _notes(
     notes = []
     for ion, (wanted, got) in ions.items():
         if ion in ("Na", "Cl") and got > 3.0:
-            notes.append(f"{ion} {got:.1f} mmol/L builds up in a closed system")
+            notes.append(f"{ion} {got:.1f} mmol/L accumulates in a closed system")
         elif ion not in ("Na", "Cl") and abs(got - wanted) > max(0.1 * wanted, 0.05):
-            notes.append(f"{ion} {got:.2f} mmol/L where the recipe has {wanted:.2f}")
+            notes.append(f"{ion} is {got:.2f} mmol/L, the recipe has {wanted:.2f}")
     wanted_p, got_p = ions["P"]
     if stock == "h3po4_10pct" and got_p > 1.3 * wanted_p:
-        notes.append("this much alkalinity needs nitric acid: phosphoric brings too much P")
+        notes.append("use nitric acid for this alkalinity: phosphoric acid adds too much P")
     if si_brushite is not None and si_brushite > 0.3:
-        notes.append("calcium phosphate will fall out: lower the pH or the strength")
+        notes.append("calcium phosphate will precipitate: lower the pH or the strength")
     return notes

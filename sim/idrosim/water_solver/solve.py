@@ -1,8 +1,8 @@
-"""Answers one water problem: pH and EC of a solution, and the ml of a stock to a target pH.
+"""Solves a water problem: pH and EC of a solution, and the volume of stock for a target pH.
 
-The format is that of `idroserra chem` (docs/chemistry.md). A problem gives ions in mmol per kg of
-water, whose charges need not balance: H+ takes the rest. Stocks are added in ml per kg of water,
-moles and water both. A wrong problem is a ProblemError that names the field.
+The format is that of `idroserra chem` (docs/chemistry.md). A problem lists ions in mmol per kg of
+water, whose charges need not balance: H+ makes up the rest. Stocks are added in ml per kg of
+water, with their solutes and water. An invalid problem raises a ProblemError with the field.
 """
 
 import math
@@ -22,7 +22,7 @@ MAX_MMOL_KG = 1_000.0
 MAX_CO2_ATM = 10.0
 MAX_ML_PER_L = 500.0
 
-_PH_REACHED = 1e-4  # as good as at the target
+_PH_REACHED = 1e-4  # counts as at the target
 _PH_SOLVED = 1e-6
 _FIRST_ML = 1e-3
 _TOLERANCE = 1e-7
@@ -31,7 +31,7 @@ _table = EquilibriaTable()
 
 
 class ProblemError(ValueError):
-    """A problem cannot be answered. `field` is the path of what is wrong, "" for the whole."""
+    """A problem cannot be solved. `field` is the path of the wrong value, "" for the whole."""
 
     def __init__(self, field: str, why: str) -> None:
         super().__init__(f"{field}: {why}" if field else why)
@@ -41,7 +41,7 @@ class ProblemError(ValueError):
 
 @dataclass(frozen=True)
 class Found:
-    """What a mixture is: conductivity at its temperature and at 25 C, saturation of brushite."""
+    """Properties of a mixture: pH, conductivity at its temperature and at 25 C, brushite SI."""
 
     ph: float
     kappa_us_cm: float
@@ -50,7 +50,7 @@ class Found:
 
 
 class Mixture:
-    """A water and what is added to it, at one temperature and gas; solves for any dose of one."""
+    """Water with added stocks, at one temperature and gas pressure."""
 
     def __init__(self, problem: Mapping[str, Any]) -> None:
         self._moles = _ions(problem)
@@ -86,13 +86,10 @@ class Mixture:
         try:
             return float(self.solution.solve(_TOLERANCE))
         except (ValueError, ArithmeticError):
-            raise ProblemError("water", "no balance of charges: too strong a solution") from None
+            raise ProblemError("water", "no charge balance: solution too concentrated") from None
 
     def describe(self) -> Found:
-        """Return what was solved last. For the EC at 25 C it is solved again there.
-
-        That has the same totals, and the same gas where there is one.
-        """
+        """Return the properties of the last solution; solve it again at 25 C for its EC."""
         solution = self.solution
         ph, kappa_us_cm = float(solution.ph), conductivities(solution)[0]
         has_both = self._totals[CA] > 0.0 and self._totals[P] > 0.0
@@ -107,7 +104,7 @@ class Mixture:
 def answer(problem: object) -> dict[str, Any]:
     """Return the answer to one problem, without its id. Raises ProblemError."""
     if not isinstance(problem, dict):
-        raise ProblemError("", f"a problem is an object, not {_shown(problem)}")
+        raise ProblemError("", f"expected an object, got {_shown(problem)}")
     for key in problem:
         if key not in FIELDS:
             raise ProblemError(str(key)[:40], f"unknown field; known are {', '.join(FIELDS)}")
@@ -117,7 +114,7 @@ def answer(problem: object) -> dict[str, Any]:
     if target_ph is None:
         mixture.ph()
     elif stock is None:
-        raise ProblemError("with", "missing: which stock shall reach target_ph?")
+        raise ProblemError("with", "missing: the stock to reach target_ph")
     else:
         dose["ml_per_l"] = _significant(dose_ml_per_l(mixture, stock, target_ph))
     found = mixture.describe()
@@ -131,8 +128,8 @@ def answer(problem: object) -> dict[str, Any]:
 def dose_ml_per_l(mixture: Mixture, stock: str, target_ph: float) -> float:
     """Return the ml of `stock` per kg of water that brings `mixture` to `target_ph`.
 
-    The mixture is left solved with it. 0 where it is there already; ProblemError where no dose
-    up to MAX_ML_PER_L reaches it.
+    Returns 0 if the mixture is at the target; leaves it solved with the dose. Raises ProblemError
+    if no dose up to MAX_ML_PER_L reaches the target.
     """
     start_ph = mixture.ph()
     low, off_low = 0.0, start_ph - target_ph
@@ -156,10 +153,9 @@ def _between(
     mixture: Mixture, stock: str, target_ph: float,
     low: tuple[float, float], high: tuple[float, float],
 ) -> float:
-    """Return the dose between two whose pH lies on either side.
+    """Return the dose between two doses whose pH values bracket the target.
 
-    The secant, with the end that stays behind weighed less each time (Illinois), and the middle
-    where even that crawls.
+    Secant method with Illinois weighting, and a bisection every eighth step.
     """
     (low_ml, low_off), (high_ml, high_off) = low, high
     is_low = False
@@ -181,17 +177,15 @@ def _between(
 
 
 def _ions(problem: Mapping[str, Any]) -> list[float]:
-    """Return ten totals in mol/kg."""
+    """Return the ten totals, mol/kg."""
     water = problem.get("water")
     if not isinstance(water, dict):
-        raise ProblemError("water", f"an object of ions needed, got {_shown(water)}")
+        raise ProblemError("water", f"expected an object of ions, got {_shown(water)}")
     for name in water:
         if name not in IONS:
             known = " ".join(IONS)
             raise ProblemError(f"water.{str(name)[:40]}", f"unknown ion; known are {known}")
-    return [
-        1e-3 * _number(water.get(ion, 0.0), f"water.{ion}", 0.0, MAX_MMOL_KG) for ion in IONS
-    ]
+    return [1e-3 * _number(water.get(ion, 0.0), f"water.{ion}", 0.0, MAX_MMOL_KG) for ion in IONS]
 
 
 def _temp_c(problem: Mapping[str, Any]) -> float:
@@ -206,7 +200,7 @@ def _gas_atm(problem: Mapping[str, Any]) -> float | None:
     if co2 == "air":
         return AIR_CO2_ATM
     if isinstance(co2, str):
-        raise ProblemError("co2", f'"closed", "air" or atm needed, got {_shown(co2)}')
+        raise ProblemError("co2", f'expected "closed", "air" or atm, got {_shown(co2)}')
     return _number(co2, "co2", 0.0, MAX_CO2_ATM)
 
 
@@ -215,12 +209,12 @@ def _added(problem: Mapping[str, Any]) -> list[tuple[str, float]]:
     if added is None:
         return []
     if not isinstance(added, list):
-        raise ProblemError("add", f"a list needed, got {_shown(added)}")
+        raise ProblemError("add", f"expected a list, got {_shown(added)}")
     found = []
     for index, entry in enumerate(added):
         field = f"add[{index}]"
         if not isinstance(entry, dict):
-            raise ProblemError(field, f"an object needed, got {_shown(entry)}")
+            raise ProblemError(field, f"expected an object, got {_shown(entry)}")
         for key in entry:
             if key not in ("stock", "ml_per_l"):
                 raise ProblemError(f"{field}.{str(key)[:40]}", "unknown field")
@@ -243,31 +237,31 @@ def _target_ph(problem: Mapping[str, Any]) -> float | None:
 def _known_stock(name: object, field: str) -> str:
     if not isinstance(name, str) or name not in STOCK_WATER_KG_L:
         known = ", ".join(DOSING_STOCKS)
-        raise ProblemError(field, f"{_shown(name)} is none of {known}")
+        raise ProblemError(field, f"{_shown(name)} is not one of {known}")
     return name
 
 
 def _number(value: object, field: str, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ProblemError(field, f"a number needed, got {_shown(value)}")
-    if not low <= value <= high:  # NaN is not either
+        raise ProblemError(field, f"expected a number, got {_shown(value)}")
+    if not low <= value <= high:  # also refuses NaN
         raise ProblemError(field, f"{_shown(value)} is outside {low:g}..{high:g}")
     return float(value)
 
 
 def _shown(value: object) -> str:
-    """Return a value as it may stand in a message: short whatever it is."""
+    """Return a short text of a value for a message."""
     if value is None:
         return "nothing"
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     try:
         text = repr(value)
-    except ValueError:  # an integer of more digits than Python prints
+    except ValueError:  # an integer with more digits than Python prints
         return "a very long number"
     return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _significant(value: float) -> float:
-    """Return the value with six digits."""
+    """Return the value with six significant digits."""
     return round(value, 5 - math.floor(math.log10(abs(value)))) if value else 0.0

@@ -17,7 +17,7 @@ def setpoints(walker):
     walker.type("[name='ec.target_us_cm']", 1.75, 2)
     walker.step("setpoints", "#setpoints")
     page.locator("#setpoints button[type=submit]").click()
-    walker.done("#setpoints .outcome", "Confirmed: revision {rev} is in force.", rev=1)
+    walker.done("#setpoints .outcome", "Confirmed: revision {rev} is active.", rev=1)
     assert (node.values["ph.target"], node.values["ec.target_us_cm"]) == (6.05, 1750)
     low, high = walker.figure(5.85, 2), walker.figure(6.25, 2)
     expect(page.locator(".tile[data-channel='reservoir.ph'] .band")).to_contain_text(
@@ -30,7 +30,7 @@ def schedule(walker):
     page.locator("[name='light.on_minute']").fill("07:30")
     walker.type("[name='light.on_minutes']", 12.5, 1)
     page.locator("#setpoints button[type=submit]").click()
-    walker.done("#setpoints .outcome", "Confirmed: revision {rev} is in force.", rev=2)
+    walker.done("#setpoints .outcome", "Confirmed: revision {rev} is active.", rev=2)
     assert (node.values["light.on_minute"], node.values["light.on_minutes"]) == (450, 750)
     walker.step("schedule", "#setpoints .outcome")
 
@@ -45,7 +45,7 @@ def by_hand(walker):
     walker.says("#dose-sure h2", "Dose {volume} of {what}?", **what)
     walker.step("dose-sure")
     page.locator("#dose-sure button[value=yes]").click()
-    walker.done("#dose .outcome", "Confirmed: {volume} of {what} given", **what)
+    walker.done("#dose .outcome", "Confirmed: {volume} of {what} dosed", **what)
     node.answer, node.reason = "refused", "budget of the hour is spent, 12.5 ml"
     page.locator("#dose button").first.click()
     page.locator("#dose-sure button[value=yes]").click()
@@ -75,7 +75,7 @@ def recipe(walker):
     walker.says("#recipe-sure h2", "Start {recipe} today?", recipe="lettuce")
     walker.step("recipe-sure")
     page.locator("#recipe-sure button[value=yes]").click()
-    walker.says("#recipe .told", "The node has confirmed the setpoints.")
+    walker.says("#recipe .confirmation", "The node has confirmed the setpoints.")
     walker.says("#recipe .where", "{recipe}, day {day} of {days}. Stage {stage} of {stages}: "
                 "{stage_name}, day {stage_day} of {stage_days}", recipe="lettuce", day=1, days=35,
                 stage=1, stages=3, stage_name=walker.plain("establish"))
@@ -98,7 +98,7 @@ def preview(walker):
     page.locator("#preview [name=days]").fill("1")
     page.locator("#preview form button.main").click()
     expect(page.locator("#preview .plots canvas")).to_have_count(3, timeout=patience(PREVIEW_S))
-    walker.says("#preview .result", "In its band: pH {ph} % and EC {ec} % of the time.")
+    walker.says("#preview .result", "Time in band: pH {ph} %, EC {ec} %.")
     walker.step("preview", "#preview .asked")
     walker.step("preview-days", "#preview table")
 
@@ -114,6 +114,6 @@ def stop(walker):
     walker.says("#control [data-dosing]", "All dosing is stopped{by}")
     walker.step("stopped", "#control")
     page.locator("#control .row button").click()
-    walker.done("#control .outcome", "Confirmed: dosing is possible again")
+    walker.done("#control .outcome", "Confirmed: dosing is enabled again")
     node.tell("resumed", {"by": "olga"})
     expect(page.locator("#control .row button")).to_be_hidden()

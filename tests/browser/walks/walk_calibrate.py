@@ -33,13 +33,13 @@ def in_force(walker, name):
     """Look at the result, put the probe back, and wait for the node to confirm."""
     page = walker.page
     expect(page.locator("#walk")).to_have_attribute("data-step", "review")
-    walker.says("#walk .do", "Look at it, then put it in force.")
+    walker.says("#walk .do", "Check the result, then apply it.")
     walker.step(f"{name}-result", "#walk")
     page.locator(MAIN).click()
     expect(page.locator("#walk")).to_have_attribute("data-step", "back")
     page.locator(MAIN).click()
     expect(page.locator("#walk")).to_have_attribute("data-step", "end")
-    walker.says("#walk .do", "It is in force: the node has confirmed it.")
+    walker.says("#walk .do", "Active: confirmed by the node.")
     page.locator(MAIN).click()
     expect(page.locator("#choose")).to_be_visible()
 
@@ -78,7 +78,7 @@ def ph(walker):
     taken(walker, 2)
     slope = page.locator("#walk tbody tr").first
     expect(slope).to_contain_text(f"{walker.figure(93.0, 1)} %")
-    walker.says("#walk .result .health", "Health of the probe: {health} of 100", health=86)
+    walker.says("#walk .result .health", "Probe health: {health} of 100", health=86)
     in_force(walker, "ph")
     assert walker.node.values["ph.neutral_uv"] != 1_500_000
 
@@ -87,7 +87,7 @@ def ec(walker):
     """Dry in the air, then a standard."""
     cups = walker.cups
     begin(walker, "ec")
-    walker.says("#walk .do", "Rinse the cell, dab it dry and hold it in the air.")
+    walker.says("#walk .do", "Rinse the cell, dab it dry and hold it in air.")
     cups.read(faults={"reservoir.ec_us_cm": "in_air"}, count=6)
     walker.says("#walk .value b", "No reading")
     walker.step("ec-dry", "#walk")
@@ -121,7 +121,7 @@ def pump(walker):
         expect(page.locator("#walk")).to_have_attribute("data-step", "run")
         sent = _doses(node)
         page.locator(MAIN).click()
-        walker.says("#walk .do", "The pump runs. Hold the tube still.")
+        walker.says("#walk .do", "The pump is running. Hold the tube still.")
         wait_until(partial(lambda before: _doses(node) > before, sent), 30, "the dose")
         node.tell("dosed", {"actuator": "nutrient_a", "volume_ul": 5_000, "on_ms": 5_000,
                             "reason": "by hand", "by": "olga"})

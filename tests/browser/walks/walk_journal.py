@@ -47,9 +47,9 @@ def report(walker):
     """The report of a week with what was noted, and the same as a PDF."""
     page, (text, crop) = walker.page, WORDS[walker.language]
     walker.go(f"/nodes/{NODE}")
-    expect(page.locator("#jotted li")).to_have_count(2)
-    walker.step("jotted", "#jotted")
-    page.locator(f"#jotted a[href='/nodes/{NODE}/report']").click()
+    expect(page.locator("#recent-notes li")).to_have_count(2)
+    walker.step("recent-notes", "#recent-notes")
+    page.locator(f"#recent-notes a[href='/nodes/{NODE}/report']").click()
     paper = page.locator(".paper")
     expect(paper).to_contain_text(crop)
     expect(paper).to_contain_text(text)

@@ -16,9 +16,9 @@ def overview(walker):
     expect(cards).to_have_count(2)
     expect(cards.first).to_have_attribute("data-node", SICK)
     expect(cards.last).to_have_attribute("data-level", "ok")
-    walker.says("#strip strong", "{node} needs a look.", node=SICK)
+    walker.says("#strip strong", "{node} needs attention.", node=SICK)
     expect(page.locator("#alarm-line b")).to_have_text(walker.words(
-        "1 alarm, not acknowledged.", "{count} alarms, not acknowledged.", 2))
+        "1 unacknowledged alarm.", "{count} unacknowledged alarms.", 2))
     tile = cards.last.locator(".tile[data-channel='reservoir.ec_us_cm']")
     expect(tile.locator(".value")).to_contain_text(walker.figure(1.59, 2))
     walker.step("overview", "#nodes")
@@ -80,14 +80,14 @@ def balance(walker):
 
 
 def bottles(walker):
-    """A new bottle of acid, and what is left of it."""
+    """New bottle of acid, and what is left of it."""
     page = walker.page
     page.locator("#bottles li[data-doser=ph_down] button").first.click()
     page.locator("#bottle [name=volume_ml]").fill("1000")
     page.locator("#bottle [name=stock]").select_option("h3po4_10pct")
     walker.step("new-bottle")
     page.locator("#bottle button[value=yes]").click()
-    walker.done("#bottles > .outcome", "Noted: {ml} ml of {name}.", ml=1000,
+    walker.done("#bottles > .outcome", "Saved: {ml} ml of {name}.", ml=1000,
                 name=walker.plain("pH down"))
     expect(page.locator("#bottles li[data-doser=ph_down] progress")).to_have_attribute(
         "value", "100")
@@ -101,19 +101,19 @@ def alarms(walker):
     standing = page.locator("#standing > .alarm")
     expect(standing).to_have_count(2)
     expect(standing.first.locator(".more summary")).to_have_text(walker.words(
-        "Explains 1 other alarm", "Explains {count} other alarms", 3))
+        "1 grouped alarm", "{count} grouped alarms", 3))
     standing.first.locator(".more summary").click()
     standing.first.locator(".why-it summary").click()
     walker.step("alarms")
     hot = f".alarm[data-key='{HOT}']"
     page.locator(f"{hot} [data-do=acknowledge]").click()
-    walker.done(f"{hot} .outcome", "Confirmed: acknowledged.")
+    walker.done(f"{hot} .outcome", "Acknowledged.")
     expect(page.locator(hot)).to_have_attribute("data-state", "acknowledged")
     expect(page.locator(f"{hot} .text")).to_contain_text(f"{walker.figure(31.0, 1)} °C")
     walker.step("acknowledged", hot)
     page.locator(f"{hot} select").select_option("28800000")
     expect(page.locator(hot)).to_have_attribute("data-state", "shelved")
-    walker.says("#aside summary", "Put aside: {count}", count=1)
+    walker.says("#aside summary", "Shelved: {count}", count=1)
     page.locator("#aside > summary").click()
     walker.step("shelved", "#aside")
     page.locator(f"{hot} [data-do=unshelve]").click()
@@ -121,6 +121,6 @@ def alarms(walker):
     expect(page.locator("#history li")).not_to_have_count(0)
     walker.step("alarm-history", "#history")
     page.locator("#test").click()
-    walker.done("#delivery .outcome", "Confirmed: taken by {names}.", names="anna-phone, boss")
+    walker.done("#delivery .outcome", "Sent to {names}.", names="anna-phone, boss")
     page.locator("#delivery details summary").click()
     walker.step("told", "#delivery")

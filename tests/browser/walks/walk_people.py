@@ -19,7 +19,7 @@ def first_admin(walker):
     page, token = walker.page, walker.host.service.access.users.new_setup_token()
     page.goto(f"{walker.host.url}/setup#{token}")
     expect(page.locator(".token")).to_be_hidden()
-    walker.says("h1", "Who runs this greenhouse?")
+    walker.says("h1", "First admin")
     walker.step("setup")
     fill(walker, "#setup", name="ada", password=PASSWORD, again=f"{PASSWORD}.")
     walker.says(".outcome", "The two passwords differ.")
@@ -68,7 +68,7 @@ def roles(walker):
     walker.step("login", expected=["status of 403"])
     log_in(walker, "vera")
     page.locator(".node-card[data-node=idro-a] h2 a").click()
-    walker.says(".looks", "You can look, and act on nothing: your role is {role}.",
+    walker.says(".view-only", "View-only access: your role is {role}.",
                 role=walker.plain("viewer"))
     for hidden in ("#control .stop", "#dose button", "#setpoints button.main"):
         expect(page.locator(hidden).first).to_be_hidden()

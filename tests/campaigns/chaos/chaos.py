@@ -1,10 +1,10 @@
-"""`make chaos`: everything that can die or hang does, thousands of times, and records are counted.
+"""`make chaos`: injects thousands of failures and accounts for every record.
 
     python tests/campaigns/chaos/chaos.py [--results FILE] [--only KIND] [--share 0.01] [--table]
 
-An episode is a rig of its own with some tens of faults; its line in FILE has the seed, so that it
-can be run again, and an interrupted run goes on where it stopped. Exit code 3: a record was lost,
-doubled or wrong, or something did not come back.
+An episode starts its own rig and injects tens of faults. Its line in FILE contains the seed, so
+that it can be repeated; an interrupted run resumes. Exit code 3: a record was lost, duplicated or
+wrong, or a component did not recover.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from campaigns.chaos.table import table  # noqa: E402
 
 
 class Kind(NamedTuple):
-    """One row of the table: `count` faults in all, `each` an episode."""
+    """One row of the table: `count` faults in total, `each` per episode."""
 
     name: str
     count: int
     each: int
     store: str
-    run: Callable[[Rig, random.Random, int], faults.Done] | None
+    run: Callable[[Rig, random.Random, int], faults.EpisodeResult] | None
     options: dict[str, Any] = {}
 
 
@@ -51,17 +51,17 @@ PLAN = (
     Kind("broker killed", 1_000, 50, "sqlite", faults.kills("broker")),
     Kind("InfluxDB killed", 1_000, 50, "influx", faults.kills("database")),
     Kind("VictoriaMetrics killed", 200, 25, "victoria", faults.kills("database")),
-    Kind("lines spoiled", 300, 20, "influx", faults.spoiled_links, {"linked": True}),
+    Kind("network faults", 300, 20, "influx", faults.link_faults, {"linked": True}),
     Kind("disk full", 60, 10, "sqlite", None),
     Kind("clock stepped", 400, 40, "sqlite", faults.clock_steps),
     Kind("day without InfluxDB, 50 nodes", 1, 1, "influx", faults.day_without_database,
          {"nodes": 50, "per_s": 0.2, "step_ms": faults.OUTAGE_STEP_MS}),
-    Kind("all of it", 600, 60, "influx", faults.all_of_it, {"linked": True}),
+    Kind("all faults", 600, 60, "influx", faults.all_faults, {"linked": True}),
 )
 
 
 def episodes(only: str | None, share: float) -> Iterator[tuple[Kind, int, int]]:
-    """Return (kind, number, faults) of all, the kinds in turn, so that early ends show each."""
+    """Yield (kind, number, faults) of every episode, interleaved so that short runs cover all."""
     jobs = []
     for kind in PLAN:
         if only is None or only in kind.name:
@@ -77,7 +77,7 @@ def episodes(only: str | None, share: float) -> Iterator[tuple[Kind, int, int]]:
 
 
 def run(kind: Kind, number: int, count: int, keep: Path) -> dict[str, Any]:
-    """Run one episode and return its line. What went wrong keeps its folder in `keep`."""
+    """Run one episode and return its line. The folder of a failed one is copied to `keep`."""
     seed = hash_of(kind.name, number)
     folder = Path(tempfile.mkdtemp(prefix="idroserra-chaos-"))
     line: dict[str, Any] = {"kind": kind.name, "number": number, "asked": count, "seed": seed}
@@ -103,38 +103,38 @@ def _episode(kind: Kind, chance: random.Random, count: int, folder: Path) -> dic
             disk = opened.enter_context(SmallDisk(folder / "small"))
             options["data_dir"] = disk.path
             strike = faults.full_disk(disk)
-        # In some episodes it is the host's clock that says when a boot began.
+        # In the other episodes the host's clock determines the start of a boot.
         if chance.random() < 0.5 and "step_ms" not in options:
             options["boot_unix_ms"] = time.time_ns() // 1_000_000 - 3_600_000
         rig = opened.enter_context(Rig(folder, kind.store, **options))
         rig.flow()
         done = strike(rig, chance, count)
-        account, books = rig.settle()
+        counts, spool = rig.finish()
     return {
-        "faults": done.faults, **account._asdict(), "books": books,
+        "faults": done.faults, **counts._asdict(), "books": spool,
         "recover_s": [round(s, 2) for s in done.recover_s], **done.more,
     }
 
 
 def is_bad(line: dict[str, Any]) -> bool:
-    """True where an episode broke a promise."""
+    """Return whether an episode failed."""
     if "failed" in line:
         return True
-    books = line["books"]
+    spool = line["books"]
     return bool(
-        line["lost"] or line["doubled"] or line["wrong"] or books["lost"] or books["rejected"]
-        or books["received"] != line["taken"] or books["stored"] != line["taken"]
+        line["lost"] or line["doubled"] or line["wrong"] or spool["lost"] or spool["rejected"]
+        or spool["received"] != line["taken"] or spool["stored"] != line["taken"]
         or max(line["recover_s"]) > 60
     )
 
 
 def hash_of(name: str, number: int) -> int:
-    """Return the seed of an episode: the same in every run."""
+    """Return the seed of an episode, which is the same in every run."""
     return random.Random(f"{name}/{number}").randrange(1 << 32)
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Return the lines so far; one that was cut off is none."""
+    """Return the complete lines of the results file."""
     found = []
     for text in path.read_text().splitlines() if path.exists() else ():
         try:
@@ -145,39 +145,39 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def commit() -> str:
-    """Return the commit that is tried, "" outside of a checkout."""
+    """Return the commit under test, "" outside a checkout."""
     asked = ["git", "-C", str(HERE), "rev-parse", "--short", "HEAD"]
     return subprocess.run(asked, capture_output=True, text=True).stdout.strip()
 
 
 def main() -> int:
-    """Run what is missing and print the table."""
-    parser = argparse.ArgumentParser(description="Break everything and count the records.")
+    """Run the missing episodes and print the table."""
+    parser = argparse.ArgumentParser(description="Inject failures and account for every record.")
     parser.add_argument("--results", type=Path, default=Path("build/chaos.jsonl"))
-    parser.add_argument("--only", help="kinds whose name has this")
-    parser.add_argument("--share", type=float, default=1.0, help="of the full counts")
-    parser.add_argument("--table", action="store_true", help="print the table and end")
-    asked = parser.parse_args()
-    # Whatever ends it, brokers and databases end with it.
+    parser.add_argument("--only", help="kinds whose name contains this")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the full counts")
+    parser.add_argument("--table", action="store_true", help="only print the table")
+    options = parser.parse_args()
+    # Unwind on signals too, so that brokers and databases are stopped.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
-    lines = read(asked.results)
-    if not asked.table:
-        _run_missing(asked, lines)
+    lines = read(options.results)
+    if not options.table:
+        _run_missing(options, lines)
     print(table(lines, [kind.name for kind in PLAN]))
     return 3 if any(is_bad(line) for line in lines) else 0
 
 
-def _run_missing(asked: argparse.Namespace, lines: list[dict[str, Any]]) -> None:
-    there = {(line["kind"], line["number"], line["asked"]) for line in lines}
-    jobs = [job for job in episodes(asked.only, asked.share)
-            if (job[0].name, job[1], job[2]) not in there]
-    asked.results.parent.mkdir(parents=True, exist_ok=True)
+def _run_missing(options: argparse.Namespace, lines: list[dict[str, Any]]) -> None:
+    done_jobs = {(line["kind"], line["number"], line["asked"]) for line in lines}
+    jobs = [job for job in episodes(options.only, options.share)
+            if (job[0].name, job[1], job[2]) not in done_jobs]
+    options.results.parent.mkdir(parents=True, exist_ok=True)
     began_s, at = time.monotonic(), commit()
     for done, (kind, number, count) in enumerate(jobs, 1):
-        line = run(kind, number, count, asked.results.parent / "chaos-kept") | {"commit": at}
+        line = run(kind, number, count, options.results.parent / "chaos-failed") | {"commit": at}
         lines.append(line)
-        with asked.results.open("a") as file:
+        with options.results.open("a") as file:
             file.write(json.dumps(line) + "\n")
         left_min = (time.monotonic() - began_s) / done * (len(jobs) - done) / 60
         word = "BROKEN " + line.get("failed", "") if is_bad(line) else "ok"

@@ -1,4 +1,4 @@
-"""A small disk of our own, to be full: a tmpfs where that is allowed, else a limit on files."""
+"""A small file system for disk-full tests: a tmpfs if mounting is allowed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZE_MB = 16
 
 
 class SmallDisk:
-    """A file system of 16 MB at `path`. Where none may be mounted, `is_real` is False."""
+    """A file system of 16 MB at `path`. `is_real` is False if none can be mounted."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -23,8 +23,8 @@ class SmallDisk:
         self.path.mkdir(parents=True)
         mount = shutil.which("mount")
         if mount and hasattr(os, "geteuid") and os.geteuid() == 0:
-            asked = [mount, "-t", "tmpfs", "-o", f"size={SIZE_MB}m,mode=700", "tmpfs", self.path]
-            self.is_real = subprocess.run(asked, capture_output=True).returncode == 0
+            command = [mount, "-t", "tmpfs", "-o", f"size={SIZE_MB}m,mode=700", "tmpfs", self.path]
+            self.is_real = subprocess.run(command, capture_output=True).returncode == 0
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -32,15 +32,15 @@ class SmallDisk:
         if self.is_real:
             subprocess.run(["umount", self.path], check=True)
 
-    def fill(self, but_bytes: int) -> None:
-        """Leave no more than about but_bytes."""
+    def fill(self, free_bytes: int) -> None:
+        """Leave about `free_bytes` of free space."""
         with self._ballast.open("ab", buffering=0) as ballast:
             for block in (65_536, 4_096):
                 with suppress(OSError):
                     while True:
                         ballast.write(bytes(block))
-            ballast.truncate(max(0, ballast.tell() - but_bytes))
+            ballast.truncate(max(0, ballast.tell() - free_bytes))
 
     def empty(self) -> None:
-        """Give the room back."""
+        """Free the space again."""
         self._ballast.unlink(missing_ok=True)

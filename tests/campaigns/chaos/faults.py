@@ -1,5 +1,4 @@
-"""What is done to a rig, one function an episode; each returns how often it struck, and seconds
-from the end of the fault until all that was taken by then was told and stored."""
+"""Injected faults, one function per kind of episode."""
 
 from __future__ import annotations
 
@@ -15,14 +14,14 @@ from campaigns.chaos.rig import Rig
 from support.tcp_link import FAULTS
 from support.wait import wait_until
 
-WAIT_EVERY = 10  # after so many kills one is waited out; those before come while it recovers
+WAIT_EVERY = 10  # Kills between complete recoveries; the others interrupt a recovery.
 DOWN_S = 1.5
 DAY_S = 86_400
 OUTAGE_STEP_MS = 10_000
 
 
-class Done(NamedTuple):
-    """What an episode did. `recover_s` holds the recoveries that were waited out."""
+class EpisodeResult(NamedTuple):
+    """Number of faults and, for complete recoveries, seconds until all records were stored."""
 
     faults: int
     recover_s: list[float]
@@ -30,47 +29,47 @@ class Done(NamedTuple):
 
 
 def pause(seconds: float) -> None:
-    """Let time pass: the moment of a fault is a moment of real time."""
+    """Wait in real time, so that faults occur at arbitrary moments."""
     threading.Event().wait(seconds)
 
 
-def kills(what: str) -> Callable[[Rig, random.Random, int], Done]:
+def kills(what: str) -> Callable[[Rig, random.Random, int], EpisodeResult]:
     """Return the episode of `count` kills of "host", "broker" or "database"."""
 
-    def episode(rig: Rig, chance: random.Random, count: int) -> Done:
+    def episode(rig: Rig, chance: random.Random, count: int) -> EpisodeResult:
         recover_s: list[float] = []
         for number in range(1, count + 1):
             pause(chance.random())
-            # A database that is back at once is hardly missed: some are away for a while.
+            # A database that restarts at once is hardly missed: some stay down for a while.
             rig.kill(what, 0.0 if what == "host" else DOWN_S * max(0, chance.uniform(-1, 1)))
             if number % WAIT_EVERY == 0 or number == count:
                 recover_s.append(rig.recover())
-        return Done(count, recover_s)
+        return EpisodeResult(count, recover_s)
 
     return episode
 
 
-def spoiled_links(rig: Rig, chance: random.Random, count: int) -> Done:
-    """Spoil one of the lines, `count` times, for up to three seconds; some killed meanwhile."""
+def link_faults(rig: Rig, chance: random.Random, count: int) -> EpisodeResult:
+    """Inject `count` faults of up to three seconds into a random link."""
     recover_s: list[float] = []
     for _ in range(count):
         link = rig.links[chance.choice(sorted(rig.links))]
-        link.spoil(chance.choice(FAULTS))
+        link.inject(chance.choice(FAULTS))
         pause(3 * chance.random())
         link.heal()
         recover_s.append(rig.recover())
-    return Done(count, recover_s)
+    return EpisodeResult(count, recover_s)
 
 
-def full_disk(disk: SmallDisk) -> Callable[[Rig, random.Random, int], Done]:
-    """Return the episode that fills the host's disk `count` times; it is killed in half."""
+def full_disk(disk: SmallDisk) -> Callable[[Rig, random.Random, int], EpisodeResult]:
+    """Return the episode that fills the host's disk `count` times and kills every second host."""
 
-    def episode(rig: Rig, chance: random.Random, count: int) -> Done:
+    def episode(rig: Rig, chance: random.Random, count: int) -> EpisodeResult:
         recover_s: list[float] = []
-        starved = 0
+        stalled = 0
         for number in range(count):
             fill(rig, disk, chance)
-            starved += _stands_still(rig)
+            stalled += _stalls(rig)
             if number % 2:
                 rig.host.kill()
                 rig.host.start()
@@ -81,13 +80,13 @@ def full_disk(disk: SmallDisk) -> Callable[[Rig, random.Random, int], Done]:
             rig.host.limit_files(None)
             recover_s.append(rig.recover())
         ends = sorted(set(rig.host.ends))
-        return Done(count, recover_s, {"stood_still": starved, "ends": ends})
+        return EpisodeResult(count, recover_s, {"stood_still": stalled, "ends": ends})
 
     return episode
 
 
 def fill(rig: Rig, disk: SmallDisk, chance: random.Random) -> None:
-    """Take all room but a little; where no small disk could be had, let no file grow."""
+    """Fill the disk up to a few kilobytes; without a small disk, limit the size of files."""
     if disk.is_real:
         disk.fill(chance.randrange(60_000))
     else:
@@ -95,20 +94,20 @@ def fill(rig: Rig, disk: SmallDisk, chance: random.Random) -> None:
         rig.host.limit_files(max(sizes) + chance.randrange(60_000))
 
 
-def _stands_still(rig: Rig) -> bool:
-    """Wait until nothing more is acknowledged; False where there was room to the end."""
+def _stalls(rig: Rig) -> bool:
+    """Return whether acknowledgements stop within 20 s."""
     last, since_s, began_s = -1, 0.0, time.monotonic()
     while time.monotonic() - began_s < 20:
-        told = rig.load.told_upto()
-        if told != last:
-            last, since_s = told, time.monotonic()
+        stored = rig.load.stored_upto()
+        if stored != last:
+            last, since_s = stored, time.monotonic()
         elif time.monotonic() - since_s > 1.5:
             return True
         pause(0.1)
     return False
 
 
-def clock_steps(rig: Rig, chance: random.Random, count: int) -> Done:
+def clock_steps(rig: Rig, chance: random.Random, count: int) -> EpisodeResult:
     """Step the host's clock by a second to ten years, back and forth, with kills."""
     recover_s: list[float] = []
     for number in range(count):
@@ -119,11 +118,11 @@ def clock_steps(rig: Rig, chance: random.Random, count: int) -> Done:
             rig.kill("host")
             recover_s.append(rig.recover())
     rig.host.step_clock(0)
-    return Done(count, [*recover_s, rig.recover()])
+    return EpisodeResult(count, [*recover_s, rig.recover()])
 
 
-def day_without_database(rig: Rig, chance: random.Random, count: int) -> Done:
-    """Take the records of 24 h while the database is away, as fast as can be, then drain."""
+def day_without_database(rig: Rig, chance: random.Random, count: int) -> EpisodeResult:
+    """Take the records of 24 h while the database is down, as fast as possible, then drain."""
     assert rig.database is not None
     rig.database.kill()
     began_s = time.monotonic()
@@ -133,18 +132,18 @@ def day_without_database(rig: Rig, chance: random.Random, count: int) -> Done:
         rig.load.make(now)
         missing -= now
         goal = rig.load.made - 400
-        wait_until(lambda goal=goal: rig.load.told_upto() >= goal, 120, "the host takes a day")
-    wait_until(lambda: rig.load.told_upto() >= rig.load.made, 120, "all of it")
+        wait_until(lambda goal=goal: rig.load.stored_upto() >= goal, 120, "the host takes a day")
+    wait_until(lambda: rig.load.stored_upto() >= rig.load.made, 120, "all records are taken")
     taken_s = time.monotonic() - began_s
-    rig.kill("host")  # a day is long
+    rig.kill("host")
     rig.database.start()
     drain_s = rig.recover()
-    return Done(1, [drain_s], {"taken_s": taken_s, "drain_s": drain_s,
+    return EpisodeResult(1, [drain_s], {"taken_s": taken_s, "drain_s": drain_s,
                                "times_real_time": DAY_S / drain_s})
 
 
-def all_of_it(rig: Rig, chance: random.Random, count: int) -> Done:
-    """Everything at once, in any order."""
+def all_faults(rig: Rig, chance: random.Random, count: int) -> EpisodeResult:
+    """Inject every kind of fault in turn."""
     recover_s = []
     names = ["host", "broker", *(["database"] if rig.database else []), "line", "clock", "disk"]
     for number in range(1, count + 1):
@@ -154,7 +153,7 @@ def all_of_it(rig: Rig, chance: random.Random, count: int) -> Done:
             rig.host.step_clock(int(chance.uniform(-1, 1) * DAY_S * 1_000_000))
         elif what == "line":
             link = rig.links[chance.choice(sorted(rig.links))]
-            link.spoil(chance.choice(FAULTS))
+            link.inject(chance.choice(FAULTS))
             pause(0.5 * chance.random())
             link.heal()
         elif what == "disk":
@@ -165,4 +164,4 @@ def all_of_it(rig: Rig, chance: random.Random, count: int) -> Done:
             rig.kill(what, 0.4 * chance.random() if what == "database" else 0.0)
         if number % len(names) == 0:
             recover_s.append(rig.recover())
-    return Done(count, [*recover_s, rig.recover()])
+    return EpisodeResult(count, [*recover_s, rig.recover()])

@@ -1,8 +1,7 @@
-"""Hosts that start in milliseconds: the host's modules are imported once, each host is a fork.
+"""Forks hosts from a process that has imported their modules, so that each starts in milliseconds.
 
-One line of JSON on stdin ({"config", "clock", "log"}) starts one; "born PID" and later
-"started" or "ended WHY" come on stdout. The clock is a file with the offset of the host's clock in
-ms.
+One line of JSON on stdin ({"config", "clock", "log"}) starts a host. Stdout gets "forked PID" and
+later "started" or "ended REASON". `clock` is a file with the offset of the host's clock in ms.
 """
 
 import json
@@ -22,7 +21,7 @@ OFFSET_BYTES = 8
 
 
 def run_host(job: dict) -> None:
-    """Be a host until SIGTERM."""
+    """Run a host until SIGTERM."""
     clock = os.open(job["clock"], os.O_RDONLY)
 
     def now_unix_ms() -> int:
@@ -34,40 +33,40 @@ def run_host(job: dict) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     service = Service(load_config(None, job["config"]), now_unix_ms)
     service.start()
-    say("started")
+    report("started")
     ended.wait()
     service.stop()
 
 
-def be_born(job: dict) -> None:
-    """In the child: log to a file, run, and end; the harness is told why."""
+def run_child(job: dict) -> None:
+    """Run a host in the forked process, log to a file and report its end to the harness."""
     log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 2)
-    sys.excepthook = tell_end
-    say(f"born {os.getpid()}")
+    sys.excepthook = report_error
+    report(f"forked {os.getpid()}")
     run_host(job)
     raise SystemExit
 
 
-def tell_end(kind: type[BaseException], error: BaseException, trace: object) -> None:
-    """Say in one line why this host ended, and all of it in its log."""
+def report_error(kind: type[BaseException], error: BaseException, trace: object) -> None:
+    """Log the traceback and report the error in one line."""
     sys.__excepthook__(kind, error, trace)
-    say(f"ended {kind.__name__}: {error}".replace("\n", " "))
+    report(f"ended {kind.__name__}: {error}".replace("\n", " "))
 
 
-def say(line: str) -> None:
-    """Tell the harness a line, whole or not at all: the process may be killed at any instant."""
+def report(line: str) -> None:
+    """Write a line to the harness in one call, because the process may be killed at any time."""
     os.write(1, f"{line}\n".encode())
 
 
 def main() -> None:
-    """Take orders until stdin ends."""
+    """Fork a host for each line until stdin ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for line in sys.stdin:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            be_born(json.loads(line))
+            run_child(json.loads(line))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Nodes that measure all the time, and what they measured by the number of the record alone.
+"""Nodes that continuously publish records whose contents follow from their sequence numbers.
 
-The record `seq` of a node was taken seq * step_ms after its boot, so what must be in the store can
-be told for a million records without keeping one.
+Record `seq` of a node was taken seq * step_ms after its boot, so the expected contents of the
+store are known without keeping a single record.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ TICK_S = 0.05
 KEEPALIVE_S = 5
 
 
-class Node(NamedTuple):
-    """What must be in the store of one boot: every seq from 1 to last."""
+class ExpectedNode(NamedTuple):
+    """Expected records of one boot in the store: every seq from 1 to `last`."""
 
     node: str
     boot_id: str
@@ -27,8 +27,8 @@ class Node(NamedTuple):
     boot_unix_ms: int | None
 
 
-class Load:
-    """`count` nodes, each `per_s` records a second while it is on. Start with `with`."""
+class LoadGenerator:
+    """A context manager that runs `count` nodes, each with `per_s` records a second."""
 
     def __init__(self, port: int, count: int, per_s: float, step_ms: int = 10,
                  boot_unix_ms: int | None = None) -> None:
@@ -46,7 +46,7 @@ class Load:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._measure, name="load")
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> LoadGenerator:
         for node in self.nodes:
             node.start()
         self._thread.start()
@@ -59,7 +59,7 @@ class Load:
 
     @property
     def made(self) -> int:
-        """Records that each node has taken so far."""
+        """Number of records that each node has taken so far."""
         return self._made
 
     def make(self, count: int) -> None:
@@ -70,26 +70,26 @@ class Load:
                 node.sample(count, at_ms=at_ms, step_ms=self._step_ms)
             self._made += count
 
-    def told_upto(self) -> int:
-        """Return up to which record every node has been told that it is stored."""
+    def stored_upto(self) -> int:
+        """Return the seq up to which every node has received a confirmation."""
         return min(node.stored_upto for node in self.nodes)
 
     def end(self) -> None:
-        """Measure no more; what was measured is still sent."""
+        """Stop taking records; the nodes continue to send."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(60)
 
-    def expected(self) -> list[Node]:
-        """Return what must be in the store, after end()."""
-        return [Node(node.node, node.boot_id, self._step_ms, self._made, self._boot_unix_ms)
-                for node in self.nodes]
+    def expected(self) -> list[ExpectedNode]:
+        """Return the records that must be in the store, after end()."""
+        return [ExpectedNode(node.node, node.boot_id, self._step_ms, self._made,
+                             self._boot_unix_ms) for node in self.nodes]
 
     def _measure(self) -> None:
         last_s = time.monotonic()
         while not self._stopping.wait(TICK_S):
             now_s = time.monotonic()
-            # After a pause of the machine no flood: that would be another test.
+            # Send no burst after a pause of the machine.
             self._owed = min(self._owed + self.per_s * (now_s - last_s), 5 * self.per_s)
             last_s = now_s
             count = int(self._owed)

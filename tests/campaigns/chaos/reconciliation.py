@@ -1,4 +1,4 @@
-"""Every record accounted for: what the nodes took against what lies in the store, one by one."""
+"""Compares the records that nodes have taken with those in the store, one by one."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from campaigns.chaos.load_generator import Node
+from campaigns.chaos.load_generator import ExpectedNode
 from idroserra.history.sqlite.store import SqliteStore
 from support.databases import Influxd, VictoriaMetrics
 
 PH_DECIMALS = 3
-# (node) -> every reading as (unix_ms, ph), every event as its seq and time in ms.
+# Readings as (unix_ms, ph) and events as (seq, unix_ms) of a node.
 Found = tuple[list[tuple[int, float]], list[tuple[int, int]]]
 Read = Callable[[str], Found]
 
 
-class Account(NamedTuple):
-    """Counts of records. `doubled`: more than once, or at a time nobody took one at."""
+class Counts(NamedTuple):
+    """Numbers of records. `doubled`: stored twice, or at a time without a record."""
 
     taken: int
     lost: int
@@ -27,31 +27,31 @@ class Account(NamedTuple):
     wrong: int
 
 
-def books(folder: Path) -> dict[str, int]:
-    """Return what the host's own books say: received, stored, lost, rejected, pending."""
+def spool_counts(folder: Path) -> dict[str, int]:
+    """Return the host's own counters: received, stored, lost, rejected, pending."""
     with closing(_open(folder)) as spool:
         counts = dict(spool.execute("SELECT name, sum(count) FROM counters GROUP BY name"))
         pending = spool.execute("SELECT coalesce(sum(record_count), 0) FROM pending").fetchone()[0]
-    told = {name: int(counts.get(name, 0)) for name in ("received", "stored", "lost", "rejected")}
-    return told | {"pending": pending}
+    names = ("received", "stored", "lost", "rejected")
+    return {name: int(counts.get(name, 0)) for name in names} | {"pending": pending}
 
 
 def pending_ids(folder: Path) -> tuple[int, int] | None:
-    """Return (oldest, newest) of the messages that wait for the store; None: nothing waits."""
+    """Return (oldest, newest) of the messages that wait for the store, or None."""
     with closing(_open(folder)) as spool:
         oldest, newest = spool.execute("SELECT min(id), max(id) FROM pending").fetchone()
     return None if oldest is None else (oldest, newest)
 
 
 def epochs(folder: Path) -> dict[tuple[str, str], int]:
-    """Return when each boot began, as the host decided."""
+    """Return the start of each boot (Unix ms) as determined by the host."""
     with closing(_open(folder)) as spool:
         rows = spool.execute("SELECT node, boot_id, epoch_unix_ms FROM boots").fetchall()
     return {(node, boot_id): epoch for node, boot_id, epoch in rows}
 
 
-def settle(folder: Path, expected: list[Node], read: Read) -> Account:
-    """Compare what must be there with what is."""
+def reconcile(folder: Path, expected: list[ExpectedNode], read: Read) -> Counts:
+    """Compare the expected records with those in the store."""
     began = epochs(folder)
     lost = doubled = wrong = taken = 0
     for node in expected:
@@ -69,11 +69,11 @@ def settle(folder: Path, expected: list[Node], read: Read) -> Account:
         doubled += len(found_events) - len(seqs) + len(seqs.keys() - events.keys())
         wrong += sum(at[ms] != ph for ms, ph in readings.items() if ms in at)
         wrong += sum(seqs[seq] != ms for seq, ms in events.items() if seq in seqs)
-    return Account(taken, lost, doubled, wrong)
+    return Counts(taken, lost, doubled, wrong)
 
 
 def sqlite_reader(folder: Path) -> tuple[SqliteStore, Read]:
-    """Return the embedded store of a host that has ended, and what reads it."""
+    """Return the embedded store of a stopped host, and a reader of it."""
     store = SqliteStore(folder / "store.db")
     spans = store.spans()
 
@@ -87,7 +87,7 @@ def sqlite_reader(folder: Path) -> tuple[SqliteStore, Read]:
 
 
 def influx_reader(server: Influxd) -> Read:
-    """Return what reads InfluxDB itself, without the host."""
+    """Return a reader of InfluxDB that does not use the host."""
 
     def read(node: str) -> Found:
         samples = server.rows(f"SELECT ph FROM sample WHERE node='{node}'")  # noqa: S608
@@ -99,7 +99,7 @@ def influx_reader(server: Influxd) -> Read:
 
 
 def victoria_reader(server: VictoriaMetrics) -> Read:
-    """Return what reads VictoriaMetrics itself."""
+    """Return a reader of VictoriaMetrics that does not use the host."""
 
     def points(match: str) -> Iterator[tuple[int, float]]:
         for series in server.export(match):

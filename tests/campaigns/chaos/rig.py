@@ -1,4 +1,4 @@
-"""Broker, host, database and loaded nodes on one machine, each to be ended at any instant."""
+"""A broker, host, database and nodes under load, each of which can be killed at any time."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from typing import Any
 
 from campaigns.chaos import reconciliation
 from campaigns.chaos.hosts import HostProcess
-from campaigns.chaos.load_generator import Load
+from campaigns.chaos.load_generator import LoadGenerator
 from idroserra.broker.local import Broker
 from support.databases import HttpServer, Influxd, VictoriaMetrics
 from support.tcp_link import TcpLink
 from support.wait import wait_until
 
-STORES = ("sqlite", "influx", "victoria")
 RECOVERY_LIMIT_S = 120
 SETTLE_S = 120
 
 
 class Rig:
-    """Start with `with`. `settle()` ends it and returns the account."""
+    """A context manager. `finish()` ends the load and returns the counts."""
 
     def __init__(self, folder: Path, store: str = "sqlite", *, data_dir: Path | None = None,
                  nodes: int = 4, per_s: float = 50, linked: bool = False,
@@ -56,7 +55,7 @@ class Rig:
             self.host = HostProcess(self.folder, self._config(host_port, opened))
             opened.callback(self.host.close)
             self.host.start()
-            self.load = Load(node_port, **self._load)
+            self.load = LoadGenerator(node_port, **self._load)
             opened.enter_context(self.load)
             self._opened = opened.pop_all()
         return self
@@ -67,7 +66,7 @@ class Rig:
         self._opened.close()
 
     def _port(self, name: str, port: int, opened: ExitStack) -> int:
-        """Return where to connect: to a link of that name, where links are asked for."""
+        """Return the port to connect to: that of a link of this name if links are enabled."""
         if not self._linked:
             return port
         self.links[name] = opened.enter_context(TcpLink(port))
@@ -86,7 +85,7 @@ class Rig:
         return config
 
     def kill(self, what: str, down_s: float = 0.0) -> None:
-        """End "host", "broker" or "database" as a power cut would; start it after down_s again."""
+        """Kill "host", "broker" or "database" and start it again after `down_s`."""
         if what == "host":
             self.host.kill()
             self._moment.wait(down_s)
@@ -103,42 +102,40 @@ class Rig:
             self.database.start()
 
     def flow(self) -> None:
-        """Return when records flow."""
+        """Wait until records flow."""
         wait_until(lambda: self.load.made, 60, "records are taken")
         self.recover()
 
     def recover(self) -> float:
-        """Wait until all that was taken so far is told to its node and in the store.
+        """Wait until all records so far are confirmed and in the store; return the seconds.
 
-        Return how many seconds that took. A host that has ended is started again."""
+        A host that has exited is started again."""
         began_s = time.monotonic()
         made = self.load.made
-        wait_until(lambda: self._is_told(made), RECOVERY_LIMIT_S, f"{made} records are told")
+        wait_until(lambda: self._is_confirmed(made), RECOVERY_LIMIT_S,
+                   f"{made} records are confirmed")
         waiting = reconciliation.pending_ids(self.data_dir)
         if waiting is not None:
             newest = waiting[1]
-            wait_until(lambda: self._is_stored(newest), RECOVERY_LIMIT_S, "they are in the store")
+            wait_until(lambda: self._is_stored(newest), RECOVERY_LIMIT_S, "the records are stored")
         return time.monotonic() - began_s
 
-    def _is_told(self, made: int) -> bool:
-        self._keep_alive()
-        return self.load.told_upto() >= made
+    def _is_confirmed(self, made: int) -> bool:
+        self.host.keep_alive()
+        return self.load.stored_upto() >= made
 
     def _is_stored(self, newest: int) -> bool:
-        self._keep_alive()
+        self.host.keep_alive()
         waiting = reconciliation.pending_ids(self.data_dir)
         return waiting is None or waiting[0] > newest
 
-    def _keep_alive(self) -> None:
-        self.host.keep_alive()
-
-    def settle(self) -> tuple[reconciliation.Account, dict[str, int]]:
-        """End the load, wait for all of it, and compare the store with what was taken."""
+    def finish(self) -> tuple[reconciliation.Counts, dict[str, int]]:
+        """End the load, wait until it is stored, and return (counts, counters of the spool)."""
         self.load.end()
         self.recover()
-        wait_until(lambda: self._books()["pending"] == 0, SETTLE_S, "the spool is empty")
+        wait_until(lambda: self._spool()["pending"] == 0, SETTLE_S, "the spool is empty")
         self.host.stop()
-        told, expected = self._books(), self.load.expected()
+        spool, expected = self._spool(), self.load.expected()
         if isinstance(self.database, Influxd):
             read = reconciliation.influx_reader(self.database)
         elif isinstance(self.database, VictoriaMetrics):
@@ -146,7 +143,7 @@ class Rig:
         else:
             store, read = reconciliation.sqlite_reader(self.data_dir)
             self._opened.callback(store.close)
-        return reconciliation.settle(self.data_dir, expected, read), told
+        return reconciliation.reconcile(self.data_dir, expected, read), spool
 
-    def _books(self) -> dict[str, int]:
-        return reconciliation.books(self.data_dir)
+    def _spool(self) -> dict[str, int]:
+        return reconciliation.spool_counts(self.data_dir)

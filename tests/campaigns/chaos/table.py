@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-HEAD = ("what", "times", "records", "lost", "twice", "wrong", "back in order after, s", "broken")
+HEAD = ("fault", "times", "records", "lost", "duplicate", "wrong", "recovery, s", "failed")
 
 
 def table(lines: Sequence[dict[str, Any]], kinds: Sequence[str]) -> str:
-    """Return a row a kind and one for all. Lost and rejected of the host's own books count too."""
+    """Return a row per kind and one for all. The host's own count of lost records is added."""
     rows = [_row(kind, [line for line in lines if line["kind"] == kind]) for kind in kinds]
     rows = [row for row in rows if row[1] != "0"] + [_row("all", lines)]
     days = [line for line in lines if "times_real_time" in line]

@@ -1,8 +1,8 @@
-"""Who may publish whatever they like at the broker, and the commands they try.
+"""An attacker who may publish anything at the broker, and the commands it forges.
 
-Each kind of attack is a function (attacker, number) -> (payload, the outcome that answers it).
-An outcome of None is silence: the node answers nobody whose message is not authentic. Where the
-attacker needs what only the host can sign, it uses what it has heard, or an old key's.
+Each kind of attack is a function (attacker, name) -> (payload, expected outcome). An outcome of
+None means no answer: a node does not answer messages that are not authentic. The attacker has no
+key; attacks that need a valid signature reuse recorded commands.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ def signed_text(text: str, where: str, key: bytes = KEY) -> bytes:
 
 
 class Attacker:
-    """Makes attacks of what it has seen: `boot_id`, `uptime_ms()`, `heard` (valid commands)."""
+    """Builds attacks from what it knows: `boot_id`, `uptime_ms()`, `heard` (valid commands)."""
 
     def __init__(self, seed: int, boot_id: str, uptime_ms: Callable[[], int]) -> None:
         self.rng = random.Random(seed)
@@ -53,7 +53,7 @@ class Attacker:
         self.heard: list[bytes] = []
 
     def body(self, name: str, **changed: Any) -> dict[str, Any]:
-        """Return a command that would be obeyed if it were signed."""
+        """Return a command that would be executed if it were signed."""
         verb, args = self.rng.choice(_TURNS)
         return {
             "v": 1, "id": name, "verb": verb, "args": dict(args), "boot_id": self.boot_id,
@@ -61,7 +61,7 @@ class Attacker:
         }
 
     def order(self, count: int) -> list[str]:
-        """Return `count` kinds in random order, each as often as the others."""
+        """Return `count` kinds of attack in random order, equally often."""
         kinds = [list(ATTACKS)[at % len(ATTACKS)] for at in range(count)]
         self.rng.shuffle(kinds)
         return kinds
@@ -91,7 +91,7 @@ def _forged_unsigned(attacker: Attacker, name: str) -> Payload:
 
 
 def _forged_changed(attacker: Attacker, name: str) -> Payload:
-    """A command that was heard, of another id: all else as it was signed."""
+    """A recorded command with another id."""
     good = attacker.rng.choice(attacker.heard)
     own = json.loads(good)["id"]
     return good.replace(f'"id": "{own}"'.encode(), f'"id": "{name}"'.encode()), None
@@ -114,7 +114,7 @@ def _replayed(attacker: Attacker, name: str) -> Payload:
 
 
 def _replayed_elsewhere(attacker: Attacker, name: str) -> Payload:
-    """The same once more with white space around it, which is signed as well as without."""
+    """A replay with white space around it, which the signature does not cover."""
     return b" " + attacker.rng.choice(attacker.heard) + b"\n", "seen"
 
 
@@ -125,7 +125,7 @@ def _late(attacker: Attacker, name: str) -> Payload:
 
 
 def _early(attacker: Attacker, name: str) -> Payload:
-    """Good for longer than any command may be: it could be kept back."""
+    """Valid for longer than a command may be, so that it could be withheld."""
     ahead_ms = attacker.uptime_ms() + 90_000 + attacker.rng.randrange(10**9)
     return signed(attacker.body(name, not_after_at_ms=ahead_ms)), "refused"
 
@@ -145,7 +145,7 @@ def _foreign_boot(attacker: Attacker, name: str) -> Payload:
 
 
 def _retained(attacker: Attacker, name: str) -> Payload:
-    """Valid in every way, but with the retain flag: the relay sets it."""
+    """Valid in every way, but with the retain flag, which the relay sets."""
     return signed(attacker.body(f"retained-{name}")), None
 
 
@@ -156,14 +156,14 @@ ATTACKS: dict[str, Callable[[Attacker, str], Payload]] = {
     "forged: another command's signature": _forged_borrowed_mac,
     "forged: unsigned": _forged_unsigned,
     "forged: changed after signing": _forged_changed,
-    "forged: a bit turned over": _forged_bit,
-    "forged: appended to": _forged_appended,
+    "forged: one bit flipped": _forged_bit,
+    "forged: arguments appended": _forged_appended,
     "replayed": _replayed,
     "replayed: with white space": _replayed_elsewhere,
     "late": _late,
     "too far ahead": _early,
-    "foreign: another node's": _foreign_node,
+    "foreign: another node": _foreign_node,
     "foreign: another node's topic": _foreign_topic,
-    "foreign: another boot's": _foreign_boot,
+    "foreign: another boot": _foreign_boot,
     "retained": _retained,
 }

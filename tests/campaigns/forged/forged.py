@@ -1,8 +1,8 @@
-"""`make campaign-forged`: commands that must not be obeyed, at a real broker, judged by the pins.
+"""`make campaign-forged`: forged commands at a real broker, none of which may move a pin.
 
     python tests/campaigns/forged/forged.py [--count 1000] [--seed 1]
 
-Exit code 3: one of them was carried out, or was answered otherwise than it should.
+Exit code 3: a command was executed or got a wrong answer.
 """
 
 import argparse
@@ -21,16 +21,16 @@ from campaigns.forged.attacker import ATTACKS  # noqa: E402  found beside this f
 from campaigns.forged.target import Target  # noqa: E402
 from support.wait import wait_until  # noqa: E402
 
-LONG = 600  # takes longer than a node needs before it doses: two minutes
+LONG = 600  # So many attacks take longer than the two minutes until a node arms its dosers.
 BLINK = {"actuator": "top_off", "for_ms": 300}
 
 
 def campaign(
-    target: Target, count: int, seed: int, tell: Callable[[str], None] = lambda kind: None
+    target: Target, count: int, seed: int, progress: Callable[[str], None] = lambda kind: None
 ) -> tuple[Counter[str], list[str]]:
-    """Send `count` attacks; return (attacks by kind, what went wrong).
+    """Send `count` attacks; return (attacks by kind, errors).
 
-    A valid command before and after is obeyed, and opens the valve: the judge is not blind."""
+    Valid commands before and after must open the valve, which shows that the check works."""
     attacker = target.attacker(seed)
     wrong: list[str] = []
     for number in range(3):
@@ -44,25 +44,23 @@ def campaign(
         payload, outcome = ATTACKS[kind](attacker, name)
         target.send(payload)
         if outcome is not None:
-            wrong += _judge_answer(target, kind, name, payload, outcome)
-        tell(kind)
+            wrong += _check_answer(target, kind, name, outcome)
+        progress(kind)
     target.obey("valid-last", "resume", {})
     wrong += [f"pin {name} went to {level}" for name, level in target.edges[before:]]
     while not target.acks.empty():
-        wrong.append(f"an answer nobody should get: {target.acks.get()}")
+        wrong.append(f"unexpected answer: {target.acks.get()}")
     seen_before = len(target.edges)
     target.obey("valid-blink", "run", BLINK)
-    assert _opened(target, seen_before), "a valid command opens the valve still"
-    if count >= LONG:  # the node is armed by now: a pump that could have run
+    assert _opened(target, seen_before), "a valid command still opens the valve"
+    if count >= LONG:  # the dosers are armed by now
         target.obey("valid-dose", "dose", {"actuator": "ph_down", "volume_ul": 1_000})
         assert ("ph_down", 1) in target.edges[seen_before:], "a valid dose runs its pump"
     return Counter(kinds), wrong
 
 
-def _judge_answer(
-    target: Target, kind: str, name: str, payload: bytes, outcome: str
-) -> list[str]:
-    """A replay is answered as the first time was, in case that answer was lost on its way."""
+def _check_answer(target: Target, kind: str, name: str, outcome: str) -> list[str]:
+    """Return what is wrong with the answer. A replay gets the answer of the first command."""
     if outcome == "seen":
         ack = target.acks.get(timeout=100)
         is_right = ack["id"].startswith("valid-") and ack["outcome"] == "done"
@@ -96,7 +94,7 @@ def main() -> int:
     for kind, count in sorted(kinds.items()):
         print(f"{kind:<38} {count:>5}")
     print(f"{sum(kinds.values())} commands, {flagged} of them flagged as retained, "
-          f"{len(wrong)} carried out or wrongly answered")
+          f"{len(wrong)} executed or wrongly answered")
     for text in wrong:
         print(f"  {text}")
     return 3 if wrong else 0

@@ -1,7 +1,7 @@
-"""A compromised broker in little: hands on what mosquitto sends, with the retain flag where told.
+"""A proxy that acts as a compromised broker: it sets the retain flag on marked messages.
 
-mosquitto sets that flag only for who has just subscribed. What holds the bytes of `MARK` gets it
-here; everything else passes as it came.
+mosquitto sets that flag only for new subscriptions. The relay sets it on every PUBLISH that
+contains `MARK` and forwards everything else unchanged.
 """
 
 import socket
@@ -16,7 +16,7 @@ _CHUNK_BYTES = 65_536
 
 
 class Relay:
-    """Listens on `port` and leads to 127.0.0.1:`to_port`. Use with `with`."""
+    """A context manager that listens on `port` and forwards to 127.0.0.1:`to_port`."""
 
     def __init__(self, to_port: int) -> None:
         self.port = free_port()
@@ -37,7 +37,7 @@ class Relay:
         self._thread.join(60)
 
     def drop(self) -> None:
-        """End every connection: the node builds another."""
+        """Close every connection; the node reconnects."""
         for line in self._open:
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
@@ -51,10 +51,10 @@ class Relay:
             far = socket.create_connection(("127.0.0.1", self._to_port), 60)
             far.settimeout(None)
             self._open = [near, far]
-            threading.Thread(target=self._hand_on, args=(near, far, False), daemon=True).start()
-            threading.Thread(target=self._hand_on, args=(far, near, True), daemon=True).start()
+            threading.Thread(target=self._forward, args=(near, far, False), daemon=True).start()
+            threading.Thread(target=self._forward, args=(far, near, True), daemon=True).start()
 
-    def _hand_on(self, source: socket.socket, sink: socket.socket, flags: bool) -> None:
+    def _forward(self, source: socket.socket, sink: socket.socket, flags: bool) -> None:
         splitter = PacketParser(1_000_000)
         with suppress(OSError):
             while data := source.recv(_CHUNK_BYTES):

@@ -1,7 +1,7 @@
-"""The node under attack: the image of the board in MicroPython, live, at a real mosquitto.
+"""The node under attack: the firmware image in MicroPython, in real time, at a real mosquitto.
 
-Its settings leave it nothing to do by itself but circulate, so that every other edge of a pin is
-somebody's doing.
+Its settings disable everything automatic but the circulation, so that every other edge of a pin
+is caused by a command.
 """
 
 import json
@@ -23,7 +23,7 @@ from idrosim.runner import process
 from support.wait import wait_until
 
 BOARD = "esp32-reservoir"
-GAP_S = 0.23  # a node takes five messages a second in the long run
+GAP_S = 0.23  # A node accepts five messages a second on average.
 ANSWER_S = 20
 QUIET = {
     "dosing.enabled": False, "light.on_minutes": 0, "circulation.off_ms": 0,
@@ -32,7 +32,7 @@ QUIET = {
 
 
 class Target:
-    """Broker, relay and node. `edges` are the pins that changed: (name, level)."""
+    """Broker, relay and node. `edges` are the level changes of pins: (name, level)."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self._broker = Broker(folder / "broker", "mosquitto")
@@ -42,9 +42,9 @@ class Target:
         self.acks: queue.Queue[dict[str, Any]] = queue.Queue()
         self.events: list[dict[str, Any]] = []
         self._info: dict[str, Any] = {}
-        self._told = threading.Event()
+        self._announced = threading.Event()
         self._config_rev = 0
-        self._told_at_s = 0.0
+        self._announced_at_s = 0.0
         build.build_image(BOARD, folder / "image")
         job = process.make_job(
             NODE, compiler.load(BOARD), folder / "node", mode="live", seed=seed, key=KEY.hex(),
@@ -55,8 +55,8 @@ class Target:
         self._node = process.LiveNode(job, on_line=self._line)
         self._sent_s = 0.0
         self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="attacker")
-        self._client.username_pw_set("host")  # with the host's rights: it may say anything
-        self._client.on_message = self._heard
+        self._client.username_pw_set("host")  # with the host's rights to publish
+        self._client.on_message = self._on_message
         self._client.on_connect = lambda client, *_: client.subscribe("idro/v1/+/up/#", 1)
 
     def __enter__(self) -> "Target":
@@ -65,9 +65,9 @@ class Target:
         self._client.loop_start()
         wait_until(self._client.is_connected, 10, "the attacker at the broker")
         self._node.start()
-        wait_until(self._told.is_set, 30, "the node to tell of itself")
+        wait_until(self._announced.is_set, 30, "the node publishes up/info")
         self._publish(f"idro/v1/{NODE}/down/config", _config(1))
-        wait_until(lambda: self._config_rev == 1, 20, "the settings in force")
+        wait_until(lambda: self._config_rev == 1, 20, "the node applies the settings")
         wait_until(lambda: ("circulation", 1) in self.edges, 20, "the circulation")
         return self
 
@@ -81,11 +81,11 @@ class Target:
         return Attacker(seed, self._info["boot_id"], self.uptime_ms)
 
     def uptime_ms(self) -> int:
-        """Return the uptime of the node, a little more than it really is."""
-        return int(self._info["at_ms"] + (time.monotonic() - self._told_at_s) * 1_000)
+        """Return the uptime of the node, slightly overestimated."""
+        return int(self._info["at_ms"] + (time.monotonic() - self._announced_at_s) * 1_000)
 
     def send(self, payload: bytes) -> None:
-        """Publish a command, no faster than the node takes them."""
+        """Publish a command, within the rate that the node accepts."""
         pause_s = self._sent_s + GAP_S - time.monotonic()
         if pause_s > 0:
             threading.Event().wait(pause_s)
@@ -93,7 +93,7 @@ class Target:
         self._publish(topic(NODE), payload)
 
     def obey(self, name: str, verb: str, args: dict[str, Any]) -> bytes:
-        """Send what the host would, see that it is done, and return its bytes."""
+        """Send a valid command, check that it is executed, and return its bytes."""
         payload = signed({
             "v": 1, "id": name, "verb": verb, "args": args, "boot_id": self._info["boot_id"],
             "not_after_at_ms": self.uptime_ms() + TTL_MS, "by": "the grower",
@@ -104,7 +104,7 @@ class Target:
         return payload
 
     def answer(self, name: str) -> dict[str, Any]:
-        """Return the ack of a command; others that come before it are an error."""
+        """Return the ack of a command. Fails if another ack arrives first."""
         ack = self.acks.get(timeout=5 * ANSWER_S)
         assert ack["id"] == name, (name, ack)
         return ack
@@ -116,13 +116,13 @@ class Target:
         if line["t"] == "pin":
             self.edges.append((line["name"], line["level"]))
 
-    def _heard(self, _client: Any, _userdata: Any, message: Any) -> None:
+    def _on_message(self, _client: Any, _userdata: Any, message: Any) -> None:
         leaf = message.topic.rsplit("/", 1)[1]
         if leaf == "ack":
             self.acks.put(json.loads(message.payload))
         elif leaf == "info":
-            self._info, self._told_at_s = json.loads(message.payload), time.monotonic()
-            self._told.set()
+            self._info, self._announced_at_s = json.loads(message.payload), time.monotonic()
+            self._announced.set()
         elif leaf == "config":
             self._config_rev = json.loads(message.payload)["rev"]
         elif leaf == "event":

@@ -1,4 +1,4 @@
-"""The short part of `make campaign-forged`: no command that is not the host's moves a pin."""
+"""The short variant of `make campaign-forged`: forged commands move no pin."""
 
 import pytest
 
@@ -23,4 +23,4 @@ def test_forged_replayed_late_foreign_and_retained_commands_move_no_pin(target):
     assert target.relay.flagged_count == EACH
     wait_until(lambda: any("a message was ignored" in record["detail"].get("reason", "")
                            for record in target.events if record["kind"] == "refused"),
-               20, "the node to tell that it ignored something")
+               20, "the node reports that it ignored a message")

@@ -1,4 +1,4 @@
-"""What a node takes of commands and settings, whatever the bytes are and however they were cut."""
+"""Fuzz target: the node's parsers of commands and settings, for any bytes in any chunks."""
 
 from contextlib import suppress
 
@@ -9,7 +9,7 @@ NODE = "idro-one"
 
 
 def down(data: bytes) -> None:
-    """What a node takes: it must be checked in form before it is believed."""
+    """Check down/stored, down/command and down/config of a node."""
     with suppress(ProtocolError):
         messages.unpack_stored(data)
     with suppress(ProtocolError):
@@ -17,11 +17,11 @@ def down(data: bytes) -> None:
         assert command.signed.startswith(f"idro/v1/{NODE}/down/command\n".encode())
         assert len(command.auth) == 64
     found = {_config_of(data, size) for size in (len(data) + 1, 7, 1)}
-    assert len(found) == 1, "it depends on how it was cut"
+    assert len(found) == 1, "the result depends on the size of the chunks"
 
 
 def _config_of(data: bytes, size: int) -> str | None:
-    """Return what a node reads of a down/config in pieces of `size`, None where it refuses."""
+    """Return what a node reads of a down/config in pieces of `size`, None if it refuses it."""
     pieces = [data[at:at + size] for at in range(0, len(data), size)]
     with suppress(ProtocolError):
         config = messages.unpack_config(NODE, pieces)

@@ -1,9 +1,9 @@
-"""`make campaign-files`: settings and board files, changed and damaged.
+"""`make campaign-files`: feeds mutated settings and board files to their parsers.
 
     python tests/campaigns/fuzz/files.py [--count 10000] [--seed 1]
 
-Never an exception beyond the one class of error, never anything in force outside of the limits,
-and real MicroPython makes the same of settings as CPython. Exit code 3: one of these is not so.
+Only the documented error may be raised, no accepted value may be outside its limits, and
+MicroPython must read settings as CPython does. Exit code 3: one of these is violated.
 """
 
 from __future__ import annotations
@@ -27,51 +27,51 @@ ROOT = HERE.parents[2]
 sys.path.append(str(HERE.parents[1]))
 
 from campaigns.fuzz import mutated_settings, settings_on_node  # noqa: E402
-from campaigns.fuzz.mutate import inputs as damaged  # noqa: E402
+from campaigns.fuzz.mutate import inputs as mutated  # noqa: E402
 from idroserra.boards import compiler  # noqa: E402
 from idroserra.core.errors import BoardError  # noqa: E402
 from support.micropython_program import micropython  # noqa: E402
-from support.mutated_boards import as_toml, check_by_itself, mutate, places  # noqa: E402
+from support.mutated_boards import as_toml, check_board, mutate, places  # noqa: E402
 
 
-def settings(count: int, seed: int, tell: Callable[[], None]) -> tuple[Counter[str], list[str]]:
-    """Return (outcomes, what went wrong) of `count` settings, in both runtimes."""
+def settings(count: int, seed: int, tick: Callable[[], None]) -> tuple[Counter[str], list[str]]:
+    """Return (outcomes, errors) of `count` settings in both runtimes."""
     done: Counter[str] = Counter()
     wrong: list[str] = []
     made = list(islice(mutated_settings.inputs(random.Random(seed)), count))
     with tempfile.TemporaryDirectory(prefix="idroserra-settings-") as folder:
         expected = []
         for kind, data in made:
-            values, is_taken = settings_on_node.take(kind, data, folder)
-            wrong += _judged(kind, data, values)
-            done["settings taken" if is_taken else "settings refused"] += 1
-            expected.append(values if is_taken else None)
-            tell()
+            values, is_accepted = settings_on_node.apply(kind, data, folder)
+            wrong += _checked(kind, data, values)
+            done["settings accepted" if is_accepted else "settings refused"] += 1
+            expected.append(values if is_accepted else None)
+            tick()
         answers = _on_node(made, Path(folder))
         for (kind, data), ours, theirs in zip(made, expected, answers, strict=False):
             if theirs is not None:
-                wrong += _judged(kind, data, theirs)
+                wrong += _checked(kind, data, theirs)
             if ours == theirs:
-                done["the same in MicroPython"] += 1
+                done["same in MicroPython"] += 1
             elif _is_json(data.partition(b"\n")[2] if kind == "slot" else data):
-                wrong.append(f"{kind} {data!r}: MicroPython makes something else of it")
+                wrong.append(f"{kind} {data!r}: MicroPython reads it differently")
             else:
-                done["no JSON, and read otherwise there"] += 1
+                done["invalid JSON, different in MicroPython"] += 1
         if len(answers) != len(made):
             wrong.append(f"MicroPython ended at input {len(answers)}: {made[len(answers)]}")
     return done, wrong
 
 
-def _judged(kind: str, data: bytes, values: dict[str, Any]) -> list[str]:
+def _checked(kind: str, data: bytes, values: dict[str, Any]) -> list[str]:
     try:
-        mutated_settings.judge(values)
+        mutated_settings.check(values)
     except AssertionError as error:
-        return [f"{kind} {data!r}: outside of the limits: {error}"]
+        return [f"{kind} {data!r}: outside the limits: {error}"]
     return []
 
 
 def _is_json(data: bytes) -> bool:
-    """Whether it is JSON as RFC 8259 has it: CPython also takes NaN, MicroPython also 018.0."""
+    """Return whether RFC 8259 allows it: CPython also accepts NaN, MicroPython also 018.0."""
     def refuse(word: str) -> None:
         raise ValueError(word)
 
@@ -83,7 +83,7 @@ def _is_json(data: bytes) -> bool:
 
 
 def _on_node(made: Iterable[tuple[str, bytes]], folder: Path) -> list[dict[str, Any] | None]:
-    """Return what real MicroPython makes of the same inputs."""
+    """Return the settings that MicroPython reads from the same inputs, None if refused."""
     file = folder / "inputs"
     file.write_text("".join(f"{kind} {data.hex() or '00'}\n" for kind, data in made))
     ran = subprocess.run(
@@ -96,29 +96,29 @@ def _on_node(made: Iterable[tuple[str, bytes]], folder: Path) -> list[dict[str, 
             if line == "refused" or line.startswith("{")]
 
 
-def board_files(count: int, seed: int, tell: Callable[[], None]) -> tuple[Counter[str], list[str]]:
-    """Return (outcomes, what went wrong) of `count` board files."""
+def board_files(count: int, seed: int, tick: Callable[[], None]) -> tuple[Counter[str], list[str]]:
+    """Return (outcomes, errors) of `count` board files."""
     rng = random.Random(seed)
     done: Counter[str] = Counter()
     wrong: list[str] = []
     parts = compiler.read_parts((compiler.boards_dir() / compiler.PARTS_FILE).read_bytes())
     files = {f"{name}.toml": (compiler.boards_dir() / f"{name}.toml").read_bytes()
              for name in compiler.names()}
-    texts = damaged(list(files.values()), ("[[sensors]]\n", "pin = 6\n", "nan", '"""'), rng)
+    texts = mutated(list(files.values()), ("[[sensors]]\n", "pin = 6\n", "nan", '"""'), rng)
     for _ in range(count):
         file = rng.choice(sorted(files))
         data = _changed(files[file], rng) if rng.random() < 0.8 else next(texts)
         try:
-            check_by_itself(compiler.compile_board(data, file, parts))
+            check_board(compiler.compile_board(data, file, parts))
             done["boards compiled"] += 1
         except BoardError:
             done["boards refused"] += 1
         except AssertionError as error:
-            wrong.append(f"{file}: not safe by itself: {error}\n{data!r}")
-        except Exception:  # any other is a finding too, and ends the run
+            wrong.append(f"{file}: unsafe: {error}\n{data!r}")
+        except Exception:  # any other is a finding as well, and ends the run
             print(f"{file} of seed {seed}: {data!r}", file=sys.stderr)
             raise
-        tell()
+        tick()
     return done, wrong
 
 
@@ -134,7 +134,7 @@ def main() -> int:
     from rich.progress import Progress
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=10_000, help="of settings, and of boards")
+    parser.add_argument("--count", type=int, default=10_000, help="settings, and boards")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     done: Counter[str] = Counter()
@@ -147,7 +147,7 @@ def main() -> int:
             wrong += found[1]
     for outcome, count in done.items():
         print(f"{outcome:<34} {count:>7,}")
-    print(f"{2 * options.count:,} files, {len(wrong)} things wrong")
+    print(f"{2 * options.count:,} files, {len(wrong)} errors")
     for text in wrong[:10]:
         print(f"  {text[:1_000]}")
     return 3 if wrong else 0

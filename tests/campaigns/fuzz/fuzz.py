@@ -1,12 +1,11 @@
-"""`make fuzz`: every parser of host and wire against inputs made up by the coverage they reach.
+"""`make fuzz`: coverage-guided fuzzing of every parser of the host and the protocol.
 
     python tests/campaigns/fuzz/fuzz.py [--seconds 3600] [--only NAME ...] [--replay FILE]
                                         [--workers N]
 
-With atheris (requirements.txt; Linux on x86-64) inputs are guided by coverage, else they are
-changed seeds. What is found is kept in build/fuzz/NAME/ and can be replayed; each target's inputs
-are kept there too, so that the next run begins where this one ended. Exit code 3: something was
-found.
+Without atheris (requirements.txt; Linux on x86-64) the inputs are mutated seeds. build/fuzz/NAME/
+stores the corpus of each target, which the next run continues, and the findings, which can be
+replayed. Exit code 3: there are findings.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ MOST_MB = 2_048
 
 
 class Result(NamedTuple):
-    """What came of one target."""
+    """Result of one target."""
 
     name: str
     cases: int
@@ -53,7 +52,7 @@ def main() -> int:
 
     if options.replay is not None:
         TARGETS[options.replay.resolve().parent.name].check(options.replay.read_bytes())
-        print("nothing is wrong with it")
+        print("no error")
         return 0
     names = [name for name in TARGETS if options.only is None or name in options.only]
     return _all(names, options.seconds, options.workers)
@@ -83,7 +82,7 @@ def _all(names: list[str], seconds: int, workers: int) -> int:
 
 
 def _run(name: str, seconds: int) -> Result:
-    """Fuzz one target in a process of its own, which a finding may end."""
+    """Fuzz one target in a child process, because a finding may end it."""
     folder = BUILD / name
     folder.mkdir(parents=True, exist_ok=True)
     before = set(folder.glob("found-*"))
@@ -91,11 +90,11 @@ def _run(name: str, seconds: int) -> Result:
     with (folder / "log").open("w") as log:
         subprocess.run([sys.executable, __file__, "--one", name, "--seconds", str(seconds)],
                        stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False)
-    said = (folder / "log").read_text(errors="replace")
-    counts = re.findall(r"(?:number_of_executed_units: |^#|cases: )(\d+)", said, re.MULTILINE)
+    log_text = (folder / "log").read_text(errors="replace")
+    counts = re.findall(r"(?:number_of_executed_units: |^#|cases: )(\d+)", log_text, re.MULTILINE)
     found = sorted(set(folder.glob("found-*")) - before)
     if not counts and not found:
-        raise SystemExit(f"{name} did not run; {folder / 'log'} ends:\n{said[-1_000:]}")
+        raise SystemExit(f"{name} did not run; {folder / 'log'} ends:\n{log_text[-1_000:]}")
     return Result(name, max(map(int, counts), default=0), time.monotonic() - started_s, found)
 
 
@@ -146,7 +145,7 @@ def _unguided(name: str, seconds: int) -> int:
             break
         try:
             target.check(data)
-        except Exception:  # any is a finding, and ends this process as atheris would
+        except Exception:  # a finding, which ends this process as in atheris
             (BUILD / name / f"found-{rng.getrandbits(64):016x}").write_bytes(data)
             print(f"cases: {cases}", flush=True)
             raise

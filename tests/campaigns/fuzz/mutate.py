@@ -1,4 +1,4 @@
-"""Changes to bytes as a fuzzer makes them, where there is no coverage to go by."""
+"""Mutates byte strings as a fuzzer without coverage does."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ _EDGES = (0, 1, 0x7F, 0x80, 0xFF, 0x22, 0x5C, 0x0A, 0x2C, 0x3D, 0x20)
 def inputs(
     seeds: Sequence[bytes], words: Sequence[str], rng: random.Random
 ) -> Iterator[bytes]:
-    """Yield inputs without end: seeds, changed in one to six places."""
+    """Yield seeds mutated in one to six places, endlessly."""
     tokens = [word.encode() for word in words]
     while True:
         data = bytearray(rng.choice(seeds))

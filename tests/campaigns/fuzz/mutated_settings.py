@@ -1,6 +1,6 @@
-"""Settings a node is told or finds in its flash, changed and damaged, and a judge of the outcome.
+"""Mutated settings of down/config and of a flash slot, and an independent check of the result.
 
-The judge knows hazard I1's ceilings as numbers of its own.
+The check has its own copy of the limits of invariant I1.
 """
 
 import binascii
@@ -23,7 +23,7 @@ _WORDS = ("NaN", "Infinity", "1e400", "-1e400", "9" * 400, "0x1", "null", "1_000
 
 
 def inputs(rng: random.Random) -> Iterator[tuple[str, bytes]]:
-    """Yield ("config", a down/config) or ("slot", what lies in a slot), without end."""
+    """Yield ("config", a down/config) or ("slot", contents of a slot), endlessly."""
     while True:
         values = _valid(rng)
         for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
@@ -41,7 +41,7 @@ def inputs(rng: random.Random) -> Iterator[tuple[str, bytes]]:
 
 
 def _valid(rng: random.Random) -> dict[str, Any]:
-    """Return some settings in their ranges; they may contradict each other."""
+    """Return some settings in their ranges, which may contradict each other."""
     values: dict[str, Any] = {}
     for key in rng.sample(sorted(SETTINGS), rng.randrange(len(SETTINGS))):
         row = SETTINGS[key]
@@ -74,7 +74,7 @@ def _change(values: dict[str, Any], rng: random.Random) -> None:
 
 
 def _spoiled(text: str, rng: random.Random) -> str:
-    """Put what is no JSON, or a key twice, into a text now and then."""
+    """Sometimes insert invalid JSON or a duplicate key into a text."""
     if rng.random() < 0.1:
         at = rng.choice([at for at, char in enumerate(text) if char == ":"])
         return f"{text[:at + 1]} {rng.choice(_WORDS)}{text[at + 1:]}"
@@ -100,8 +100,8 @@ def _damaged(data: bytes, rng: random.Random) -> bytes:
     return bytes(changed)
 
 
-def judge(values: dict[str, Any]) -> None:
-    """Assert that settings in force are whole, in range, and loosen no ceiling."""
+def check(values: dict[str, Any]) -> None:
+    """Assert that active settings are complete, in range, and exceed no limit."""
     assert set(values) == set(SETTINGS)
     for key, value in values.items():
         row = SETTINGS[key]

@@ -1,4 +1,4 @@
-"""Good inputs of every target, for a fuzzer to begin with. Small ones: it makes them larger."""
+"""Valid seed inputs of every target, kept small because the fuzzer extends them."""
 
 import hashlib
 import io
@@ -67,18 +67,20 @@ def updates() -> Iterator[bytes]:
     sha256 = "ab" * 32
     offer = update_messages.Offer(sha256, 900, bytes(update_messages.SIGNATURE_BYTES), "cd" * 8,
                                   "0.2.0")
-    yield update_messages.pack_offer(NODE, "c", offer, BOOT, 9, "anna", _mac)
-    yield update_messages.pack_cancel(NODE, "c", BOOT, 9, "anna", _mac)
-    yield update_messages.pack_ask(update_messages.Ask(sha256, 1, "idro/app/node.mpy", 0, 512))
-    yield update_messages.pack_piece(update_messages.Piece(bytes(8), 1, b"some bytes"))
+    for verb, args in (("offer", offer), ("cancel", None)):
+        command = messages.Command("c", verb, args, BOOT, 9, "anna")
+        yield messages_host.pack_update(NODE, command, _mac)
+    request = update_messages.ChunkRequest(sha256, 1, "idro/app/node.mpy", 0, 512)
+    yield update_messages.pack_chunk_request(request)
+    yield messages_host.pack_chunk(update_messages.Chunk(bytes(8), 1, b"some bytes"))
 
 
 def _release() -> dict[str, bytes]:
     content = {"idro/app/network_task.mpy": b"some bytes", "idro/app/node.mpy": b"more of them"}
-    told = host_manifest.Manifest("0.2.0", "esp32/esp32-reservoir", 1, 3, tuple(
+    manifest = host_manifest.Manifest("0.2.0", "esp32/esp32-reservoir", 1, 3, tuple(
         host_manifest.File(path, len(data), hashlib.sha256(data).hexdigest())
         for path, data in content.items()))
-    return {"manifest": told.text, "signature": bytes(384), **content}
+    return {"manifest": manifest.text, "signature": bytes(384), **content}
 
 
 def manifests() -> Iterator[bytes]:
@@ -169,9 +171,9 @@ def backups() -> Iterator[bytes]:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             for name, data in files:
-                about = tarfile.TarInfo(name)
-                about.size = len(data)
-                archive.addfile(about, io.BytesIO(data))
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
         yield packed.getvalue()
 
 

@@ -1,7 +1,8 @@
-"""Settings as a node takes them, on both runtimes: `micropython settings_on_node.py FILE FOLDER`.
+"""Applies settings as a node does: `micropython settings_on_node.py FILE FOLDER`. Runs in both
+runtimes.
 
-FILE has a line an input, "config HEX" (a down/config) or "slot HEX" (what lies in the flash). Each
-is answered by one line: what is in force after it as JSON, or "refused".
+Each line of FILE is an input, "config HEX" (a down/config) or "slot HEX" (contents of a slot).
+Prints a line for each: the active settings as JSON, or "refused".
 """
 
 import binascii
@@ -15,8 +16,8 @@ from idro.protocol import messages
 NODE = "idro-one"
 
 
-def take(kind, data, folder):
-    """Return (values in force, whether they were taken) after one input. Raises nothing."""
+def apply(kind, data, folder):
+    """Return (active values, whether the input was accepted). Raises ValueError for a bug."""
     paths = (folder + "/a.json", folder + "/b.json")
     for path in paths:
         with open(path, "wb") as file:
@@ -29,11 +30,11 @@ def take(kind, data, folder):
         settings.apply(message.rev, message.by, message.values)
     except (ProtocolError, SettingsError) as error:
         if not str(error):
-            raise ValueError("an error that says nothing") from None
+            raise ValueError("an error without a message") from None
         return settings.values, False
     read_back = Settings(paths).values
     if read_back != settings.values:
-        raise ValueError("other settings after a reset")
+        raise ValueError("different settings after a reset")
     return settings.values, True
 
 
@@ -41,8 +42,8 @@ def main():
     with open(sys.argv[1]) as file:
         for line in file:
             kind, text = line.split()
-            values, is_taken = take(kind, binascii.unhexlify(text), sys.argv[2])
-            print(json.dumps(values) if is_taken else "refused")
+            values, is_accepted = apply(kind, binascii.unhexlify(text), sys.argv[2])
+            print(json.dumps(values) if is_accepted else "refused")
 
 
 if __name__ == "__main__":

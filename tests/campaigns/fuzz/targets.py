@@ -1,7 +1,7 @@
-"""Every parser of host and wire as a function of some bytes, and what must hold of it.
+"""Fuzz targets: every parser of the host and the protocol, with assertions on its result.
 
-A target returns, or raises AssertionError or anything that is not its one error: that is a
-finding. `seeds` are inputs that are good, for a fuzzer to begin with.
+An AssertionError, or any exception but the documented error of the parser, is a finding. `seeds`
+are valid inputs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from idroserra.nodes.registry import Node
 from idroserra.provisioning import key_file
 from idroserra.provisioning.nvs import NodeNvs
 from idroserra.recipes import model
-from support.mutated_boards import check_by_itself
+from support.mutated_boards import check_board
 
 NODE, SITE = "idro-one", "greenhouse one"
 CHANNELS = ("reservoir.ph", "reservoir.ec_us_cm")
@@ -48,24 +48,24 @@ _BOOT = "boot-1"
 
 
 class Target(NamedTuple):
-    """One parser. `words` are tokens worth trying."""
+    """One parser. `words` are tokens for the fuzzer's dictionary."""
 
     check: Callable[[bytes], object]
     seeds: Callable[[], Iterable[bytes]]
     words: tuple[str, ...] = ()
 
 
-# What nodes say.
+# Messages of nodes.
 
 def telemetry(data: bytes) -> None:
-    """up/telemetry becomes records, and those lines of the store that say no more than them."""
+    """up/telemetry: the lines written to the store contain exactly the records."""
     with suppress(ProtocolError):
         batch = read_records("telemetry", data).batch
         points = [
             SamplePoint(NODE, channel, record.at_ms, value)
             for record in batch.records for channel, value in record.values.items()
         ]
-        told = {}
+        found = {}
         for text in sample_lines(SITE, points):
             line = line_protocol.read(text)
             source = line.tags["source"]
@@ -73,12 +73,12 @@ def telemetry(data: bytes) -> None:
             assert line.tags == {"site": SITE, "node": NODE, "source": source}
             for key, value in line.fields.items():
                 assert key in protocol.QUANTITIES
-                told[f"{source}.{key}", line.unix_ns // 10**6] = value
-        assert set(told) == {(point.channel, point.unix_ms) for point in points}
+                found[f"{source}.{key}", line.unix_ns // 10**6] = value
+        assert set(found) == {(point.channel, point.unix_ms) for point in points}
 
 
 def events(data: bytes) -> None:
-    """up/event becomes records, and each a line of the store."""
+    """up/event: each record becomes one line of the store."""
     with suppress(ProtocolError):
         batch = read_records("event", data).batch
         for record in batch.records:
@@ -93,13 +93,12 @@ def events(data: bytes) -> None:
 
 
 def info(data: bytes) -> None:
-    """up/info becomes what Home Assistant is told, which is JSON and names this node alone."""
+    """up/info: the discovery payload of Home Assistant is valid JSON and names only this node."""
     with suppress(ProtocolError):
         node = Node(NODE, SITE, info=protocol.unpack_info(data))
-        told = device(node, None)
-        text = json.dumps(told, allow_nan=False)
-        text.encode()
-        for key, entity in (told or {}).get("cmps", {}).items():
+        discovered = device(node, None)
+        json.dumps(discovered, allow_nan=False).encode()
+        for key, entity in (discovered or {}).get("cmps", {}).items():
             for name in ("stat_t", "cmd_t"):
                 topic = entity.get(name)
                 assert topic is None or topic.startswith(f"idro/v1/host/ha/{NODE}/"), (key, topic)
@@ -107,7 +106,7 @@ def info(data: bytes) -> None:
 
 
 def up(data: bytes) -> None:
-    """The other messages of a node."""
+    """The other messages of a node: the result can be encoded as JSON."""
     for unpack in (protocol.unpack_ack, protocol.unpack_config_report, protocol.unpack_status,
                    protocol.unpack_info):
         with suppress(ProtocolError):
@@ -115,23 +114,23 @@ def up(data: bytes) -> None:
 
 
 def release_manifest(data: bytes) -> None:
-    """The manifest of a release, on host and node."""
+    """The manifest of a release, on the host and on the node."""
     update_targets.release_manifest(data, _folder() / "manifest")
 
 
 def topic(data: bytes) -> None:
-    """A topic is that of one node, or none of ours; never a wildcard or a way out."""
+    """A topic belongs to one node or is refused, and contains no wildcard."""
     text = data.decode("utf-8", "replace")
     with suppress(ProtocolError):
         node, direction, leaf = protocol.parse_topic(text)
         assert topics.is_node_id(node)
         assert text == f"idro/v1/{node}/{direction}/{leaf}"
-    wish = discovery.parse_command(text, {"circulation": "switch"})
-    assert wish is None or (wish.node and not set(wish.node) & set("+#/\n"))
+    command = discovery.parse_command(text, {"circulation": "switch"})
+    assert command is None or (command.node and not set(command.node) & set("+#/\n"))
 
 
 def ha_value(data: bytes) -> None:
-    """What somebody sets in Home Assistant."""
+    """A value set in Home Assistant is in the range of its setting."""
     for key in bridge.SETTABLE:
         with suppress(SettingsError):
             row = protocol.SETTINGS[key]
@@ -142,7 +141,7 @@ def ha_value(data: bytes) -> None:
 # MQTT.
 
 def mqtt_host(data: bytes) -> None:
-    """The host's reader: the same packets, however the bytes are cut."""
+    """The host's parser returns the same packets for any chunks."""
     whole = _packets_of_host((data,))
     cut = data[0] % 7 + 1 if data else 1
     assert _packets_of_host(data[at:at + cut] for at in range(0, len(data), cut)) == whole
@@ -164,12 +163,12 @@ def _packets_of_host(pieces: Iterable[bytes]) -> list[packets.Packet] | None:
         for piece in pieces:
             found += splitter.feed(piece)
     except MalformedPacket:
-        return None  # the line is given up, with all that came over it
+        return None  # the connection is closed
     return found
 
 
 def mqtt_node(data: bytes) -> None:
-    """The node's reader."""
+    """The node's parser."""
     decoder = mqtt_packets.Decoder()
     with suppress(LinkError):
         for at in range(0, len(data), 7):
@@ -189,7 +188,7 @@ def mqtt_node(data: bytes) -> None:
 
 
 def name_server(data: bytes) -> None:
-    """An answer of a name server to a node."""
+    """A DNS response to a node."""
     found = dns_resolver.answer(b"\0\1", data)
     assert not found or dns_resolver.is_address(found)
 
@@ -207,17 +206,17 @@ def _file(name: str, data: bytes) -> Path:
     return path
 
 
-def _says(text: str) -> None:
-    assert text, "an error that says nothing"
+def _check_message(text: str) -> None:
+    assert text, "an error without a message"
 
 
 def config(data: bytes) -> None:
-    """The host's configuration: one error, which names where."""
+    """The host's configuration: an error names the file."""
     file = _file("host.toml", data)
     try:
         found = load_config(file)
     except ConfigError as error:
-        _says(error.file)
+        _check_message(error.file)
         return
     check_site(found.site)
     assert found.mqtt.is_tls or found.mqtt.host in ("127.0.0.1", "localhost", "::1") or (
@@ -230,21 +229,21 @@ def _parts() -> Any:
 
 
 def board(data: bytes) -> None:
-    """A board file: a board that is safe by itself, or one error that names the key."""
+    """A board file: the compiled board is safe, or an error explains why not."""
     try:
         found = compiler.compile_board(data, "esp32-reservoir.toml", _parts())
     except BoardError as error:
-        _says(error.why)
+        _check_message(error.why)
         return
-    check_by_itself(found)
+    check_board(found)
 
 
 def recipe_file(data: bytes) -> None:
-    """A recipe: settings in their ranges on every day of it."""
+    """A recipe: its settings are in range on every day."""
     try:
-        found = model.parse(data, "made-up.toml")
+        found = model.parse(data, "fuzzed.toml")
     except RecipeError as error:
-        _says(error.why)
+        _check_message(error.why)
         return
     for day in range(1, min(found.days, 60) + 1):
         for key, value in found.settings_at(day).items():
@@ -252,7 +251,7 @@ def recipe_file(data: bytes) -> None:
 
 
 def settings_slot(data: bytes) -> None:
-    """A slot of settings in a node's flash: what is there is in range, or the defaults hold."""
+    """A settings slot in a node's flash: values are in range, or the defaults apply."""
     path, other = _file("slot.a", data), _folder() / "slot.b"
     found = Settings((str(path), str(other)))
     assert set(found.values) == set(SETTINGS)
@@ -260,7 +259,7 @@ def settings_slot(data: bytes) -> None:
 
 
 def flash_frames(data: bytes) -> None:
-    """A segment of the outbox after anything happened to the flash."""
+    """A damaged segment of the outbox."""
     schema = _schema()
     crc_seed = record_codec.seed(_BOOT, schema.id)
     at = 0
@@ -277,13 +276,13 @@ def _schema() -> Any:
 
 
 def key_text(data: bytes) -> None:
-    """A file with a node's key."""
+    """A file with the key of a node."""
     with suppress(ValueError):
         assert len(key_file.parse(data.decode("utf-8", "replace"), NODE)) == 32
 
 
 def backup(data: bytes) -> None:
-    """A backup: nothing is put back unless all of it is whole, and never outside of the folder."""
+    """A backup: nothing is restored unless it is complete, and never outside the folder."""
     from datetime import UTC, datetime
 
     from idroserra.backup.restore import restore
@@ -298,33 +297,32 @@ def backup(data: bytes) -> None:
         assert {path.name for path in Path(folder).iterdir()} == {"data"}
 
 
-# What a board on USB answers.
+# Answers of a board on USB.
 
 class _Board:
-    """A link whose every answer after the first two is `said`."""
+    """A link whose every answer after the first two is `answer`."""
 
-    port = "made-up"
+    port = "fuzzed"
 
-    def __init__(self, said: str) -> None:
+    def __init__(self, answer: str) -> None:
         self._answers = ["ok\r\n", ""]
-        self._said = said
+        self._answer = answer
 
     def ask(self, code: str, when: str) -> str:
-        return self._answers.pop(0) if self._answers else self._said
+        return self._answers.pop(0) if self._answers else self._answer
 
 
 def provisioning(data: bytes) -> None:
     """The answers of a board that is being provisioned."""
-    said = data.decode("utf-8", "replace")
-    for ask in (NodeNvs.image, NodeNvs.mac, NodeNvs.read):
+    for read in (NodeNvs.image, NodeNvs.mac, NodeNvs.read):
         with suppress(FlashError):
-            ask(NodeNvs(_Board(said)))  # type: ignore[arg-type]
+            read(NodeNvs(_Board(data.decode("utf-8", "replace"))))  # type: ignore[arg-type]
 
 
 # The store.
 
 def store_site(data: bytes) -> None:
-    """The name of a site, which becomes a tag."""
+    """The name of a site: it becomes the value of a tag."""
     site = data.decode("utf-8", "replace")
     try:
         check_site(site)
@@ -336,7 +334,7 @@ def store_site(data: bytes) -> None:
 
 
 def store_text(data: bytes) -> None:
-    """Any text at all as the words of an event: it stays in its field."""
+    """Any text in an event: it stays in its field."""
     text = data.decode("utf-8", "replace")
     point = EventPoint(NODE, 1, 1, text, "dosed", {"reason": text, text[:20]: True})
     line = line_protocol.read(event_line(SITE, point))

@@ -1,4 +1,4 @@
-"""The short part of `make fuzz`: every parser takes changed inputs, and what was ever found."""
+"""The short variant of `make fuzz`, and earlier findings as regression tests."""
 
 import random
 from itertools import islice
@@ -13,7 +13,7 @@ FOUND = Path(__file__).parent / "found"
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_seeds_and_changed_seeds_are_taken_or_refused(name):
+def test_seeds_and_mutated_seeds_are_accepted_or_refused(name):
     target = TARGETS[name]
     seeds = list(target.seeds())
     count = 30 if name in ("board", "backup") else 150
@@ -23,15 +23,15 @@ def test_seeds_and_changed_seeds_are_taken_or_refused(name):
 
 
 @pytest.mark.parametrize("path", sorted(FOUND.glob("*/*")), ids=lambda path: path.name)
-def test_what_was_found_is_mended(path):
+def test_earlier_findings_stay_fixed(path):
     TARGETS[path.parent.name].check(path.read_bytes())
 
 
 @pytest.mark.parametrize("campaign", [files.settings, files.board_files])
-def test_changed_files_are_refused_or_within_the_limits(campaign):
+def test_mutated_files_are_refused_or_within_the_limits(campaign):
     done, wrong = campaign(200, 7, lambda: None)
     assert wrong == []
-    assert len(done) > 1, "some are taken and some refused"
+    assert len(done) > 1, "some are accepted and some refused"
 
 
 @pytest.mark.parametrize("text", [
@@ -40,12 +40,12 @@ def test_changed_files_are_refused_or_within_the_limits(campaign):
     'sample b="a\\" 1', "sample,site= b=1 1", ",site=a b=1 1", "sample b=1 1 1", "sample b=1i1 1",
     "sample b=9223372036854775808i 1", "sample,site=a\\n b=1 1", "sample b=1 1e3", "",
 ])
-def test_the_reader_of_lines_is_strict(text):
-    with pytest.raises(line_protocol.NotALine):
+def test_the_line_protocol_parser_is_strict(text):
+    with pytest.raises(line_protocol.LineError):
         line_protocol.read(text)
 
 
-def test_the_reader_of_lines_reads_what_it_should():
+def test_the_line_protocol_parser_reads_a_valid_line():
     line = line_protocol.read('sample,site=a\\ b\\,c\\=d,node=n ph=6.02,n=3i,t="x\\"y\\\\" 17')
     assert line == ("sample", {"site": "a b,c=d", "node": "n"}, {"ph": 6.02, "n": 3, "t": 'x"y\\'},
                     17)

@@ -1,4 +1,4 @@
-"""What fuzzed nodes say, in a real InfluxDB: their series and fields, and no others."""
+"""Fuzzed messages of nodes create only their own series and fields in a real InfluxDB."""
 
 import json
 import random
@@ -27,8 +27,8 @@ def influxd(tmp_path_factory):
         yield server
 
 
-def made_up(leaf):
-    """Yield the batches of messages that are changed and still taken."""
+def mutated_batches(leaf):
+    """Yield the batches of the mutated messages that are still valid."""
     name = {"event": "events"}.get(leaf, leaf)
     good, words = list(getattr(seeds, name)()), TARGETS[name].words
     for data in (*good, *islice(mutate.inputs(good, words, random.Random(leaf)), COUNT)):
@@ -43,13 +43,13 @@ def test_no_series_and_no_field_is_injected(influxd):
                                     write_api="v1"), site=SITE)
     samples = [
         SamplePoint("idro-one", channel, T0_MS + record.at_ms % 10**9, value)
-        for batch in made_up("telemetry") for record in batch.records
+        for batch in mutated_batches("telemetry") for record in batch.records
         for channel, value in record.values.items()
     ]
     events = [
         EventPoint("idro-one", (T0_MS + record.at_ms % 10**9) * 1_000, record.seq, batch.boot_id,
                    record.kind, record.detail)
-        for batch in made_up("event") for record in batch.records
+        for batch in mutated_batches("event") for record in batch.records
     ]
     nasty = ["\nsample,node=x ph=1 1", 'a" ,x="1', "\\", '\\"', "a,b=c d", "x\r\ny", "\0",
              "'; DROP"]
@@ -73,5 +73,5 @@ def test_no_series_and_no_field_is_injected(influxd):
     quantities = {channel.split(".")[1] for _, channel, _, _ in samples}
     assert {row[0] for row in influxd.rows("SHOW FIELD KEYS FROM sample", "fuzzed")} == quantities
     assert {row[0] for row in influxd.rows("SHOW FIELD KEYS FROM event", "fuzzed")} <= FIELDS
-    told = influxd.rows("SELECT detail FROM event WHERE seq < 8 AND boot_id != 'boot-1'", "fuzzed")
-    assert {json.loads(row[1])["reason"] for row in told} >= set(nasty)
+    rows = influxd.rows("SELECT detail FROM event WHERE seq < 8 AND boot_id != 'boot-1'", "fuzzed")
+    assert {json.loads(row[1])["reason"] for row in rows} >= set(nasty)

@@ -1,11 +1,11 @@
-"""Targets of `make fuzz` that belong to updates: offers, manifests, releases. See targets.py."""
+"""Fuzz targets for updates: offers, manifests, releases. See targets.py."""
 
 from contextlib import suppress
 from pathlib import Path
 
 from idro.errors import ProtocolError
 from idro.errors import UpdateError as NodeUpdateError
-from idro.protocol import update_messages
+from idro.protocol import messages_host, update_messages
 from idro.update import manifest as node_manifest
 from idroserra.updates import manifest as host_manifest
 from idroserra.updates import release as host_release
@@ -15,41 +15,41 @@ NODE = "idro-one"
 
 
 def update(data: bytes) -> None:
-    """An update over the air: the offer, the node's questions, the pieces."""
+    """An update over the air: the offer, the node's requests, the pieces."""
     with suppress(ProtocolError):
         signed = update_messages.unpack_update(NODE, data)
         assert signed.signed.startswith(f"idro/v1/{NODE}/down/update\n".encode())
     with suppress(ProtocolError):
-        path = update_messages.unpack_ask(data).path
+        path = messages_host.unpack_chunk_request(data).path
         assert ".." not in path.split("/"), path
         assert not path.startswith("/"), path
     with suppress(ProtocolError):
-        update_messages.unpack_piece(data)
+        update_messages.unpack_chunk(data)
 
 
 def release_manifest(data: bytes, path: Path) -> None:
-    """The manifest of a release: host and node take the same, and no path leads out of a slot."""
+    """The manifest of a release: host and node read the same, and no path is outside the slot."""
     try:
-        told = host_manifest.read(data)
+        manifest = host_manifest.read(data)
     except BadRelease:
-        told = None
-    if told is not None:
-        assert told.text == data, "what is read is what was signed"
+        manifest = None
+    if manifest is not None:
+        assert manifest.text == data, "the text that was signed"
     path.write_bytes(data)
     try:
         found = list(node_manifest.entries(str(path)))
     except NodeUpdateError:
-        assert told is None, "the host would offer what no node takes"
+        assert manifest is None, "the host would offer what nodes refuse"
         return
     for entry in found:
         assert not entry.path.startswith("/"), entry
         assert ".." not in entry.path.split("/"), entry
-    if told is not None:
-        assert [entry.path for entry in found] == [file.path for file in told.files]
+    if manifest is not None:
+        assert [entry.path for entry in found] == [file.path for file in manifest.files]
 
 
-class _Anybody:
-    """A key that takes every signature: what comes after it is looked at too."""
+class _AcceptingKey:
+    """A public key that accepts every signature, so that the later checks are reached."""
 
     id = "cd" * 8
 
@@ -58,6 +58,6 @@ class _Anybody:
 
 
 def release_upload(data: bytes) -> None:
-    """A release as it is sent to the host."""
+    """A release as uploaded to the host."""
     with suppress(BadRelease):
-        host_release.unpack(data, [_Anybody()])  # type: ignore[list-item]
+        host_release.unpack(data, [_AcceptingKey()])  # type: ignore[list-item]

@@ -1,7 +1,7 @@
-"""Small defects of a Python file, one at a time: what a test that means anything must notice.
+"""Generates mutants of a Python file: single small defects in its syntax tree.
 
-Each is made in the syntax tree, so that layout plays no part. A mutant is named by its file, its
-function and the statement before and after: line numbers would be wrong after the next edit.
+A mutant is identified by its file, its function and the statement before and after the change,
+because line numbers change with every edit.
 """
 
 import ast
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
 
-# What stands for what. Comparisons move their boundary; conditions are turned round as a whole.
+# Replacements of operators. Comparisons move their boundary; conditions are negated as a whole.
 COMPARISONS: dict[type, type] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
@@ -21,14 +21,14 @@ ARITHMETIC: dict[type, type] = {
     ast.BitXor: ast.BitOr,
 }
 CALLS = {"min": "max", "max": "min", "any": "all", "all": "any"}
-# Turned round, these are what their comparison's own mutant is already.
+# Negating these gives the same mutant as replacing the operator.
 _EQUALITIES = (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)
 _DROPPED = (ast.AugAssign, ast.Raise, ast.Continue, ast.Break, ast.Delete)
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One defect. `nth` counts those of a function that read alike, from 1; lines are 1-based."""
+    """One defect. `nth` counts equal changes in a function, from 1; lines are 1-based."""
 
     file: str
     function: str
@@ -43,18 +43,18 @@ class Mutant:
 
     @property
     def key(self) -> tuple[str, str, str, str, int]:
-        """What it is called by, in the list of survivors too."""
+        """Identifier of the mutant, also in the list of survivors."""
         return self.file, self.function, self.was, self.now, self.nth
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.first_line} {self.function or '(module)'}"
-        nth = f" (the {self.nth}. such)" if self.nth > 1 else ""
+        nth = f" (number {self.nth})" if self.nth > 1 else ""
         return f"{where}, {self.operator}{nth}\n    {self.was}\n    {self.now}"
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A statement and where it stands: `body[index]`, in a function or in none."""
+    """A statement and its position: `body[index]`, inside or outside a function."""
 
     statement: ast.stmt
     body: list[ast.stmt]
@@ -105,7 +105,7 @@ def _bodies(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
 
 
 def _head(statement: ast.stmt) -> str:
-    """Return a statement as text, without what stands inside it."""
+    """Return a statement as text without its nested statements."""
     inner = list(_bodies(statement))
     kept = [list(body) for body in inner]
     try:
@@ -126,7 +126,7 @@ def _last_line(statement: ast.stmt) -> int:
 
 
 def _changes(place: _Place) -> Iterator[tuple[str, str]]:
-    """Make every change of a statement, one at a time: (operator, text) while it is in place."""
+    """Apply every change of a statement in turn, and yield (operator, text) meanwhile."""
     statement = place.statement
     for parent, field, index, node in list(_expressions(statement)):
         for operator, new in _replacements(parent, field, node):
@@ -154,7 +154,7 @@ def _is_none(node: ast.expr | None) -> bool:
 
 
 def _can_be_dropped(place: _Place) -> bool:
-    """Tell calls for their effect and changes of state; what a name is bound to first is none."""
+    """Return whether a statement is a call for its effect or changes state after creation."""
     statement = place.statement
     if isinstance(statement, ast.Expr):
         value = statement.value
@@ -165,12 +165,12 @@ def _can_be_dropped(place: _Place) -> bool:
     if isinstance(statement, ast.Assign):
         is_first = not place.is_in_function or place.scope[-1] == "__init__"
         kinds = ast.Attribute | ast.Subscript
-        return not is_first and any(isinstance(one, kinds) for one in statement.targets)
+        return not is_first and any(isinstance(target, kinds) for target in statement.targets)
     return isinstance(statement, _DROPPED)
 
 
 def _expressions(node: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.expr]]:
-    """Yield (parent, field, index, node) of what a statement computes, not what is inside it."""
+    """Yield (parent, field, index, node) of the expressions of a statement, not of nested ones."""
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "decorator_list", "ctx"):
             continue
@@ -192,8 +192,8 @@ def _set(parent: ast.AST, field: str, index: int | None, new: ast.expr) -> None:
 def _replacements(
     parent: ast.AST, field: str, node: ast.expr
 ) -> Iterator[tuple[str, ast.expr]]:
-    """Yield (operator, node) of everything that may stand in place of an expression."""
-    if field == "test" and not isinstance(node, ast.Constant) and not _is_turned(node):
+    """Yield (operator, node) of every replacement of an expression."""
+    if field == "test" and not isinstance(node, ast.Constant) and not _is_negated(node):
         yield "condition", ast.UnaryOp(ast.Not(), node)
     if isinstance(node, ast.Constant):
         yield from _constants(node)
@@ -220,8 +220,8 @@ def _constants(node: ast.Constant) -> Iterator[tuple[str, ast.expr]]:
             yield "constant", ast.Constant(value)
 
 
-def _is_turned(test: ast.expr) -> bool:
-    """True where another mutant turns the condition round already."""
+def _is_negated(test: ast.expr) -> bool:
+    """Return whether another mutant already negates the condition."""
     if isinstance(test, ast.Compare) and len(test.ops) == 1:
         return isinstance(test.ops[0], _EQUALITIES)
     return isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)

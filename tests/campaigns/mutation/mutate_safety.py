@@ -1,8 +1,8 @@
-"""Breaks idro.safety in every small way there is, one at a time, and asks its tests to notice.
+"""Mutation testing of idro.safety: the tests must fail for every mutant.
 
-    make mutate-safety                     all of it; goes on where it was interrupted
+    make mutate-safety                     all mutants; resumes an interrupted run
     make mutate-safety ARGS="--every 7"    a sample
-    make mutate-safety ARGS="--file ledger.py --again"   one file, what survived anew
+    make mutate-safety ARGS="--file ledger.py --again"   the survivors of one file again
 """
 
 import argparse
@@ -23,23 +23,32 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from campaigns.mutation.mutant_runner import ROOT, Baseline, Changed, Trial, TrialError, measure
-from campaigns.mutation.mutants import Mutant, find
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from campaigns.mutation.mutant_runner import (  # noqa: E402
+    ROOT,
+    Baseline,
+    MutantImporter,
+    Trial,
+    TrialError,
+    measure,
+)
+from campaigns.mutation.mutants import Mutant, find  # noqa: E402
 
 SOURCE = ROOT / "firmware" / "idro" / "safety"
 TESTS = ROOT / "tests" / "firmware" / "safety"
-EXPLAINED = Path(__file__).parent / "survivors.toml"
+SURVIVORS_FILE = Path(__file__).parent / "survivors.toml"
 LEAST_PCT = 95.0
 _SPARE_CPU_S = 20
 
 
 class UsageError(Exception):
-    """What was asked for, or the list of survivors, is wrong."""
+    """The arguments or the list of survivors are invalid."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a mutant, and the test that noticed."""
+    """The outcome of a mutant and the test that killed it."""
 
     mutant: Mutant
     outcome: str
@@ -47,7 +56,7 @@ class Result:
 
 
 def safety_tests() -> list[Path]:
-    """Return the files whose tests must notice."""
+    """Return the test files of idro.safety."""
     return sorted(TESTS.glob("test_*.py"))
 
 
@@ -59,8 +68,10 @@ def all_mutants() -> list[Mutant]:
     ]
 
 
-def explained(mutants: Iterable[Mutant], file: Path = EXPLAINED) -> dict[tuple[Any, ...], str]:
-    """Return why mutants survive, by key. Raises UsageError for one that is no more."""
+def read_survivors(
+    mutants: Iterable[Mutant], file: Path = SURVIVORS_FILE
+) -> dict[tuple[Any, ...], str]:
+    """Return the reasons of accepted survivors by key. Raises UsageError for an unknown mutant."""
     entries = tomllib.loads(file.read_text(encoding="utf-8")).get("survivor", [])
     known = {mutant.key for mutant in mutants}
     found: dict[tuple[Any, ...], str] = {}
@@ -69,19 +80,19 @@ def explained(mutants: Iterable[Mutant], file: Path = EXPLAINED) -> dict[tuple[A
             entry["file"], entry["function"], entry["was"], entry["now"], entry.get("nth", 1)
         )
         if key not in known:
-            raise UsageError(f"{EXPLAINED.name}: there is no such mutant any more: {key}")
+            raise UsageError(f"{SURVIVORS_FILE.name}: unknown mutant: {key}")
         if key in found:
-            raise UsageError(f"{EXPLAINED.name}: twice: {key}")
+            raise UsageError(f"{SURVIVORS_FILE.name}: duplicate entry: {key}")
         if not entry["why"].strip():
-            raise UsageError(f"{EXPLAINED.name}: no reason: {key}")
+            raise UsageError(f"{SURVIVORS_FILE.name}: no reason: {key}")
         found[key] = entry["why"]
     return found
 
 
-class Journal:
-    """Results on disk, one line each, so that an interrupted run goes on.
+class ResultLog:
+    """Results on disk, one line each, from which an interrupted run resumes.
 
-    They hold for the same firmware and the same tests only.
+    They are valid for the same firmware and the same tests only.
     """
 
     def __init__(self, path: Path, tests: list[Path]) -> None:
@@ -89,22 +100,21 @@ class Journal:
         self._firmware = _digest(sorted(SOURCE.glob("*.py")))
         self._tests = _digest([*sorted((ROOT / "tests" / "support").glob("*_rig.py")), *tests])
 
-    def read(self, *, keeps_kills: bool) -> dict[tuple[Any, ...], tuple[str, str]]:
-        """Return (outcome, killer) by key; with `keeps_kills`, of other tests what was noticed."""
+    def read(self, *, kills_only: bool) -> dict[tuple[Any, ...], tuple[str, str]]:
+        """Return (outcome, killer) by key; with `kills_only`, kills by any version of tests."""
         found: dict[tuple[Any, ...], tuple[str, str]] = {}
         if not self._path.exists():
             return found
         for line in self._path.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
-            is_same = entry["tests"] == self._tests and not keeps_kills
-            is_kept = keeps_kills and entry["outcome"] != "survived"
-            key = tuple(entry["key"])
-            if entry["firmware"] == self._firmware and (is_same or is_kept):
-                found[key] = (entry["outcome"], entry["killer"])
+            is_valid = entry["outcome"] != "survived" if kills_only else (
+                entry["tests"] == self._tests)
+            if entry["firmware"] == self._firmware and is_valid:
+                found[tuple(entry["key"])] = (entry["outcome"], entry["killer"])
         return found
 
     def add(self, result: Result) -> None:
-        """Write one result down."""
+        """Append one result."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         entry = {
             "key": result.mutant.key, "outcome": result.outcome, "killer": result.killer,
@@ -121,8 +131,8 @@ def _digest(paths: Iterable[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-class Hunt:
-    """Tries mutants, a few at a time; whoever noticed one is asked first about the next."""
+class MutantScheduler:
+    """Runs a few mutants at a time, starting with the tests that killed earlier ones."""
 
     def __init__(self, baseline: Baseline, folder: Path, jobs: int) -> None:
         self._baseline = baseline
@@ -133,7 +143,7 @@ class Hunt:
         self._running: list[tuple[Mutant, Trial, Path]] = []
 
     def run(self, mutants: list[Mutant]) -> Iterable[Result]:
-        """Yield each Result as it comes."""
+        """Yield each Result as it completes."""
         left = list(reversed(mutants))
         try:
             while left or self._running:
@@ -161,9 +171,9 @@ class Hunt:
         self._count += 1
         folder = self._folder / str(self._count)
         module = f"idro.safety.{mutant.file.removesuffix('.py')}"
-        changed = Changed(module, SOURCE / mutant.file, mutant.code)
+        importer = MutantImporter(module, SOURCE / mutant.file, mutant.code)
         took_s = sum(self._baseline.seconds[test] for test in tests)
-        trial = Trial(changed, tests, folder, _SPARE_CPU_S + int(4 * took_s))
+        trial = Trial(importer, tests, folder, _SPARE_CPU_S + int(4 * took_s))
         self._running.append((mutant, trial, folder))
 
     def _ended(self) -> Iterable[Result]:
@@ -179,11 +189,13 @@ class Hunt:
             yield Result(mutant, *outcome)
 
 
-def hunt(mutants: list[Mutant], arguments: argparse.Namespace, console: Console) -> list[Result]:
-    """Return the results of `mutants`, those of the journal included."""
+def run_mutants(
+    mutants: list[Mutant], arguments: argparse.Namespace, console: Console
+) -> list[Result]:
+    """Return the results of `mutants`, including known ones."""
     tests = [path.resolve() for path in arguments.tests] or safety_tests()
-    journal = Journal(arguments.results, tests)
-    known = journal.read(keeps_kills=arguments.again)
+    log = ResultLog(arguments.results, tests)
+    known = log.read(kills_only=arguments.again)
     results = [Result(mutant, *known[mutant.key]) for mutant in mutants if mutant.key in known]
     left = [mutant for mutant in mutants if mutant.key not in known]
     if not left:
@@ -192,14 +204,14 @@ def hunt(mutants: list[Mutant], arguments: argparse.Namespace, console: Console)
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
     )
     with tempfile.TemporaryDirectory() as name:
-        console.print(f"{len(known)} known, {len(left)} to try; first the tests as they are")
+        console.print(f"{len(known)} known, {len(left)} to try; measuring the tests first")
         baseline = measure(tests, SOURCE, Path(name))
-        # Without a thread of its own: processes are forked meanwhile.
+        # No refresh thread, because processes are forked meanwhile.
         with Progress(*columns, console=console, auto_refresh=False) as progress:
             task = progress.add_task("mutants", total=len(left))
             survived = 0
-            for result in Hunt(baseline, Path(name), arguments.jobs).run(left):
-                journal.add(result)
+            for result in MutantScheduler(baseline, Path(name), arguments.jobs).run(left):
+                log.add(result)
                 results.append(result)
                 survived += result.outcome == "survived"
                 progress.update(task, advance=1, description=f"mutants, {survived} survive")
@@ -208,8 +220,8 @@ def hunt(mutants: list[Mutant], arguments: argparse.Namespace, console: Console)
 
 
 def report(results: list[Result], why: dict[tuple[Any, ...], str], console: Console) -> bool:
-    """Print the table and who survived; True where the score is enough and all are explained."""
-    table = Table("file", "mutants", "noticed", "by time-out", "survived", "explained", "score")
+    """Print the results; return whether the score suffices and every survivor is explained."""
+    table = Table("file", "mutants", "killed", "by time-out", "survived", "explained", "score")
     for file in [*sorted({result.mutant.file for result in results}), ""]:
         some = [result for result in results if file in ("", result.mutant.file)]
         outcomes = Counter(result.outcome for result in some)
@@ -222,49 +234,46 @@ def report(results: list[Result], why: dict[tuple[Any, ...], str], console: Cons
         )
     console.print(table)
     is_good = _score_pct(results) >= LEAST_PCT
-    for result in sorted(results, key=lambda one: (one.mutant.file, one.mutant.first_line)):
+    for result in sorted(results, key=lambda each: (each.mutant.file, each.mutant.first_line)):
         is_explained = result.mutant.key in why
         if (result.outcome == "survived") == is_explained:
             continue
         is_good = False
-        what = "noticed after all, though listed" if is_explained else "survived"
+        what = "killed, but listed as a survivor" if is_explained else "survived"
         console.print(f"{what}: {result.mutant}", markup=False, highlight=False, soft_wrap=True)
     return is_good
 
 
 def _score_pct(results: list[Result]) -> float:
-    noticed = sum(result.outcome != "survived" for result in results)
-    return 100.0 * noticed / len(results) if results else 100.0
+    killed = sum(result.outcome != "survived" for result in results)
+    return 100.0 * killed / len(results) if results else 100.0
 
 
 def main() -> int:
-    """Return the exit code: 0, 2 for an error, 3 where too much survives."""
+    """Return the exit code: 0, 2 for an error, 3 if too many mutants survive."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="each N-th mutant only")
-    parser.add_argument("--file", help="mutants of one file only, such as gate.py")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only each N-th mutant")
+    parser.add_argument("--file", help="only mutants of one file, such as gate.py")
     parser.add_argument(
-        "--tests", type=Path, nargs="+", default=[], metavar="FILE", help="ask these only"
+        "--tests", type=Path, nargs="+", default=[], metavar="FILE", help="only these tests"
     )
-    parser.add_argument(
-        "--again", action="store_true",
-        help="try anew what survived; believe what earlier tests noticed",
-    )
+    parser.add_argument("--again", action="store_true", help="try only earlier survivors again")
     parser.add_argument(
         "--results", type=Path, default=ROOT / "build" / "mutate-safety.jsonl", metavar="FILE",
-        help="where results are kept",
+        help="results file",
     )
     arguments = parser.parse_args()
     console = Console()
     try:
         mutants = all_mutants()
-        why = explained(mutants)
-        chosen = [m for m in mutants if arguments.file in (None, m.file)][:: arguments.every]
-        if not chosen:
-            raise UsageError("no mutant to try")
-        results = hunt(chosen, arguments, console)
+        why = read_survivors(mutants)
+        selected = [m for m in mutants if arguments.file in (None, m.file)][:: arguments.every]
+        if not selected:
+            raise UsageError("no mutant selected")
+        results = run_mutants(selected, arguments, console)
     except (UsageError, TrialError) as error:
         print(f"mutate-safety: {error}", file=sys.stderr)
         return 2

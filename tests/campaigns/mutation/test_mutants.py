@@ -1,4 +1,4 @@
-"""The tool that judges the safety tests is judged here: its mutants, its verdicts, its list."""
+"""Tests of the mutation tool: its mutants, its verdicts and its list of survivors."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from campaigns.mutation.mutants import find
-from campaigns.mutation.mutate_safety import ROOT, UsageError, all_mutants, explained
+from campaigns.mutation.mutate_safety import ROOT, UsageError, all_mutants, read_survivors
 
 TOOL = Path(__file__).parent / "mutate_safety.py"
 
@@ -46,7 +46,7 @@ def test_every_operator(source, expected):
     assert changes(source) == expected
 
 
-def test_a_function_has_its_conditions_returns_and_calls():
+def test_conditions_returns_and_calls_of_a_function_are_mutated():
     source = "def f(a, b=1):\n    if a:\n        self.x = a\n        raise E\n    return a\n"
     assert changes(source) == [
         ("constant", "def f(a, b=2):"), ("constant", "def f(a, b=0):"),
@@ -55,7 +55,7 @@ def test_a_function_has_its_conditions_returns_and_calls():
     ]
 
 
-def test_a_mutant_is_named_without_its_line():
+def test_the_key_of_a_mutant_does_not_contain_its_line():
     source = "class A:\n    def f(self):\n        x = 1\n        x = 1\n"
     first, second = find("one.py", source)[::2]
     assert first.key == ("one.py", "A.f", "x = 1", "x = 2", 1)
@@ -64,7 +64,7 @@ def test_a_mutant_is_named_without_its_line():
     assert (first.first_line, second.first_line) == (3, 4)
 
 
-def test_the_code_of_a_mutant_does_what_it_says():
+def test_the_code_of_a_mutant_is_changed():
     found = {}
     for mutant in find("one.py", "def f(a):\n    return a + 2\n"):
         names = {}
@@ -75,25 +75,25 @@ def test_the_code_of_a_mutant_does_what_it_says():
     }
 
 
-def test_every_explained_survivor_is_a_mutant_of_today(mutants):
+def test_every_listed_survivor_exists(mutants):
     assert len(mutants) > 1_000
     assert len({mutant.key for mutant in mutants}) == len(mutants)
-    assert all(why for why in explained(mutants).values())
+    assert all(why for why in read_survivors(mutants).values())
 
 
-def test_one_that_is_no_more_is_an_error(mutants, tmp_path):
+def test_an_unknown_survivor_is_an_error(mutants, tmp_path):
     key = mutants[0].key
     names = ("file", "function", "was", "now", "nth")
     lines = [f"{name} = {json.dumps(part)}" for name, part in zip(names, key, strict=True)]
     entry = "\n".join(lines)
     file = tmp_path / "survivors.toml"
     file.write_text(f'[[survivor]]\n{entry}\nwhy = "none can tell"\n', encoding="utf-8")
-    assert explained(mutants, file) == {key: "none can tell"}
-    with pytest.raises(UsageError, match="no such mutant any more"):
-        explained((mutant for mutant in mutants if mutant.key != key), file)
+    assert read_survivors(mutants, file) == {key: "none can tell"}
+    with pytest.raises(UsageError, match="unknown mutant"):
+        read_survivors((mutant for mutant in mutants if mutant.key != key), file)
 
 
-def hunt(folder, *arguments):
+def run_tool(folder, *arguments):
     """Run the tool on a few mutants of limits.py."""
     options = ["--file", "limits.py", "--every", "35", "--results", str(folder / "results.jsonl")]
     return subprocess.run(
@@ -102,17 +102,17 @@ def hunt(folder, *arguments):
     )
 
 
-def test_who_knows_the_ceilings_notices(tmp_path):
+def test_the_tests_of_the_limits_kill_every_mutant(tmp_path):
     tests = ("--tests", "tests/firmware/safety/test_safety_limits.py")
-    done = hunt(tmp_path, *tests)
+    done = run_tool(tmp_path, *tests)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "100.0 %" in done.stdout
-    again = hunt(tmp_path, *tests)
+    again = run_tool(tmp_path, *tests)
     assert again.returncode == 0
-    assert "to try" not in again.stdout, "all of it was known"
+    assert "to try" not in again.stdout, "every result was known"
 
 
-def test_who_does_not_is_told_what_survived(tmp_path):
-    done = hunt(tmp_path, "--tests", "tests/firmware/safety/test_safety_steps.py")
+def test_survivors_of_other_tests_are_listed(tmp_path):
+    done = run_tool(tmp_path, "--tests", "tests/firmware/safety/test_safety_steps.py")
     assert done.returncode == 3
     assert "survived: limits.py:" in done.stdout

@@ -1,4 +1,4 @@
-"""A scenario on the firmware as it is, or as a board without double precision computes it."""
+"""Runs a scenario with the firmware in double precision or in a reduced one."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
 
 @dataclass
 class Run:
-    """What came of a run: every edge of a dosing pump, promises broken, true ml of each pump."""
+    """Result of a run: edges of the dosing pumps, broken promises, true ml of each pump."""
 
     edges: list[tuple[str, int, int]]
     broken: list[str]
@@ -23,7 +23,7 @@ class Run:
 
 
 def run(found, folder, mantissa_bits):
-    """Run a scenario on firmware that computes with so many bits; None is as it is."""
+    """Run a scenario with floats of `mantissa_bits`; None leaves the firmware unchanged."""
     sources = build.firmware_sources()
     folder.mkdir()
     if mantissa_bits is not None:
@@ -35,6 +35,6 @@ def run(found, folder, mantissa_bits):
     return Run(
         [(line["pin"], line["at_us"], line["level"]) for line in lines
          if line.get("pin") in DOSERS],
-        [f"{v.promise.text}: {v.why}" for v in result.verdicts if not v.is_kept],
+        [f"{v.expectation.text}: {v.why}" for v in result.verdicts if not v.is_kept],
         {name: dose["true_ml"] for name, dose in result.to_json()["doses"].items()},
     )

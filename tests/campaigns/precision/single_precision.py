@@ -1,8 +1,8 @@
-"""The firmware as a board computes it that keeps floats in single precision.
+"""Rewrites the firmware so that it computes with single-precision floats.
 
-MicroPython on the ESP32 has floats of 24 bits of mantissa, the interpreter of the simulator of 53.
-`rounded` rewrites the sources: an operation on a float takes and gives numbers of so many bits, a
-whole number among them too, as the board does it; so does what is read or computed in C.
+Floats have 24 bits of mantissa in MicroPython on the ESP32, and 53 in the simulator. `rounded`
+rounds the operands and the result of every operation on a float, and the floats that are parsed or
+computed in C.
 """
 
 import ast
@@ -12,7 +12,7 @@ from pathlib import Path
 SINGLE_BITS = 24
 HELPER = "idro/single.py"
 # The module that the rewritten sources call, as MicroPython runs it.
-_HELPER_SOURCE = '''"""Arithmetic on floats of BITS bits of mantissa; anything else is as ever."""
+_HELPER_SOURCE = '''"""Arithmetic on floats with BITS bits of mantissa."""
 
 import math
 
@@ -98,26 +98,26 @@ _OPERATIONS = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "power",
     ast.Mod: "mod", ast.FloorDiv: "floor_div",
 }
-# What gives a float that no operation of the source made: numbers read, or computed in C.
+# Functions that return floats which were parsed or computed in C.
 _GIVES_FLOATS = {"float", "sum", "round", "exp", "sqrt", "log", "pow", "fabs"}
 _IMPORT = "from idro.single import add, below, div, f32, floor_div, in_place, mod, mul, power, sub"
 
 
 def single(value: float, mantissa_bits: int = SINGLE_BITS) -> float:
-    """Return the number of so many bits of mantissa that is next to `value`."""
+    """Return the number with `mantissa_bits` that is nearest to `value`."""
     mantissa, exponent = math.frexp(value)
     return math.ldexp(round(mantissa * (1 << mantissa_bits)) / (1 << mantissa_bits), exponent)
 
 
 def helper_source(mantissa_bits: int = SINGLE_BITS) -> str:
-    """Return the source of the module that the rewritten firmware calls."""
+    """Return the source of the module that the rewritten firmware imports."""
     return _HELPER_SOURCE.replace("BITS", str(mantissa_bits))
 
 
 def rounded(
     sources: dict[str, Path], folder: Path, mantissa_bits: int = SINGLE_BITS
 ) -> dict[str, Path]:
-    """Return firmware sources that compute with floats of so many bits, written to `folder`."""
+    """Write firmware sources that compute with `mantissa_bits` to `folder`; return their paths."""
     changed = {HELPER: folder / "single.py"}
     changed[HELPER].write_text(helper_source(mantissa_bits), encoding="utf-8")
     for number, (name, path) in enumerate(sources.items()):
@@ -134,7 +134,7 @@ def _call(name: str, *arguments: ast.expr) -> ast.Call:
 
 
 class _Rounds(ast.NodeTransformer):
-    """Puts a call in the place of each operation that may meet a float."""
+    """Replaces each operation that may have float operands by a call."""
 
     def __init__(self, mantissa_bits: int) -> None:
         self._bits = mantissa_bits
@@ -149,7 +149,7 @@ class _Rounds(ast.NodeTransformer):
         return _call(name, node.left, node.right) if name else node
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
-        """`a < b` and its like; a chain of comparisons stays, its operands are rounded."""
+        """Replace `a < b` and `a > b`; chained comparisons only get rounded operands."""
         self.generic_visit(node)
         if len(node.ops) != 1:
             return node

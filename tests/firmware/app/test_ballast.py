@@ -3,7 +3,7 @@
 import pytest
 
 from idro.app import reserved_space
-from idro.app.reserved_space import BLOCKS, FULL_BLOCKS, LOOK_EVERY_MS, ReservedSpace
+from idro.app.reserved_space import BLOCKS, CHECK_EVERY_MS, FULL_BLOCKS, ReservedSpace
 
 BLOCK = 4_096
 
@@ -31,8 +31,8 @@ class Bench:
         self.ballast = ReservedSpace(str(self.path))
 
     def look(self, *, has_failed=False):
-        self.now_ms += LOOK_EVERY_MS
-        return self.ballast.watch(self.now_ms, has_failed)
+        self.now_ms += CHECK_EVERY_MS
+        return self.ballast.update(self.now_ms, has_failed)
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def bench(tmp_path, monkeypatch):
     return Bench(tmp_path, monkeypatch)
 
 
-def test_it_is_laid_where_there_is_room_for_it_twice(bench):
+def test_it_is_reserved_where_there_is_room_for_it_twice(bench):
     bench.flash.free_blocks = 2 * BLOCKS - 1
     assert not bench.look()
-    assert not bench.ballast.is_laid
+    assert not bench.ballast.is_reserved
     bench.flash.free_blocks = 2 * BLOCKS
     assert not bench.look()
-    assert bench.ballast.is_laid
+    assert bench.ballast.is_reserved
     assert bench.path.stat().st_size == BLOCKS * BLOCK
 
 
@@ -56,32 +56,32 @@ def test_it_goes_when_flash_is_full_once_and_comes_back(bench):
     assert bench.look()
     assert not bench.path.exists()
     assert not bench.look()
-    assert not bench.ballast.is_laid
+    assert not bench.ballast.is_reserved
     bench.flash.free_blocks = 300
     assert not bench.look()
-    assert bench.ballast.is_laid
+    assert bench.ballast.is_reserved
 
 
 def test_it_goes_at_once_when_flash_refuses(bench):
     bench.look()
-    assert bench.ballast.watch(bench.now_ms + 1, True)
+    assert bench.ballast.update(bench.now_ms + 1, True)
     assert not bench.path.exists()
-    assert not bench.ballast.watch(bench.now_ms + 2, True)
+    assert not bench.ballast.update(bench.now_ms + 2, True)
 
 
 def test_one_of_an_earlier_boot_counts_and_half_a_one_does_not(bench):
     bench.look()
     again = ReservedSpace(str(bench.path))
-    again.watch(0, False)
-    assert again.is_laid
+    again.update(0, False)
+    assert again.is_reserved
     bench.path.write_bytes(b"torn")
     again = ReservedSpace(str(bench.path))
-    again.watch(0, False)
-    assert again.is_laid
+    again.update(0, False)
+    assert again.is_reserved
     assert bench.path.stat().st_size == BLOCKS * BLOCK
 
 
 def test_a_flash_that_takes_no_file_stops_nothing(bench):
     bench.path.mkdir()
     assert not bench.look()
-    assert not bench.ballast.is_laid
+    assert not bench.ballast.is_reserved

@@ -6,15 +6,15 @@ from pathlib import Path
 from support.micropython_program import micropython
 
 ROOT = Path(__file__).resolve().parents[3]
-CROWDED = Path(__file__).with_name("crowded_heap.py")
+CROWDED = Path(__file__).parents[2] / "support" / "crowded_heap.py"
 WANTED = """\
 taken None 1 5.1
 in pieces None 2 5.2
 info True True
 config True True
 batch True True
-full rev: no memory was left: send it again 2 5.2
-full no memory was left: send it again 2 5.2
+full rev: out of memory: send it again 2 5.2
+full out of memory: send it again 2 5.2
 kept 2 5.2
 after None 4 5.4
 kept 4 5.4

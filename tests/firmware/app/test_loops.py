@@ -142,9 +142,9 @@ def test_a_reset_in_the_middle_of_a_is_told(node):
     node.read(ph=5.8, ec_us_cm=1_400)
     node.doses.submit = lambda *job: None  # the power goes before the pump turns
     for _ in range(60):
-        if not node.kept.owed_b():
+        if not node.kept.pending_nutrient_b():
             node.cycles(1)
-    volume_ul, _, is_given = node.kept.owed_b()
+    volume_ul, _, is_given = node.kept.pending_nutrient_b()
     assert not is_given
     node.reset(power_cut=False)
     (missing,) = node.told("refused", actuator="nutrient_b")
@@ -204,7 +204,7 @@ def test_whoever_asked_is_told_when_the_dosing_task_had_to_be_started_again(node
 
 
 def test_who_only_advises_says_what_it_would_give_and_gives_nothing(node):
-    node.granted_pct = 0
+    node.dosing.granted_pct = 0
     node.read(ph=6.6, ec_us_cm=1_600)
     node.run_for(60 * MINUTE_MS)
     told = reasons(node, "ph")
@@ -227,7 +227,7 @@ def test_what_was_learned_of_the_water_survives_a_power_cut(node):
 
 
 def test_a_new_titration_voids_what_was_learned(node):
-    node.kept.keep_learned((10_000, 1_000, 1_000, 1_000, 1_000))
+    node.kept.save_learned((10_000, 1_000, 1_000, 1_000, 1_000))
     node.reset(power_cut=True)
     node.read(ph=6.4, ec_us_cm=1_600)
     node.loops.settings_changed({"ph.down_ul_per_ph": 40_000})

@@ -142,7 +142,7 @@ def test_its_task_looks_when_a_turn_is_over(rig):
 
     rig.clock.sleep_ms = sleep_ms
     with pytest.raises(Stop):
-        asyncio.run(rig.loops.irrigating.run())
+        asyncio.run(rig.loops.irrigation.run())
     runs = rig.rig.runs("irrigation")
     assert runs[0] == (0, 7_000)
     later = runs[1:-1]
@@ -160,6 +160,6 @@ def test_it_waits_for_the_first_sample(rig):
 
     rig.clock.sleep_ms = sleep_ms
     with pytest.raises(Stop):
-        asyncio.run(rig.loops.irrigating.run())
+        asyncio.run(rig.loops.irrigation.run())
     assert seen == [20_000]
     assert rig.rig.runs("irrigation") == []

@@ -50,10 +50,9 @@ class World:
         actions = {verb: self.action(verb) for verb in messages_host.VERBS}
         self.seen = CommandIdLog(str(self.folder / "ids"))
         self.commands = CommandHandler(
-            (NODE, KEY, BOOT), self.clock, self.seen, actions,
-            lambda kind, detail: self.events.append((kind, detail)),
-        )
-        self.commands.send_ack = self.acks.append
+            (NODE, KEY, BOOT), clock=self.clock, command_ids=self.seen, actions=actions,
+            record_event=lambda kind, detail: self.events.append((kind, detail)),
+            send_ack=self.acks.append)
 
     def action(self, verb):
         def run(args, by, answer):

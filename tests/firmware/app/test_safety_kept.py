@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from idro.app.persistent_state import PersistentState, note_error
+from idro.app.persistent_state import PersistentState, save_error
 from support.safety_rig import Nvs, Rtc
 
 HOUR_MS = 3_600_000
@@ -25,7 +25,7 @@ class Clock:
     def unix_ms(self):
         return None if self.epoch_ms is None else self.epoch_ms + self.at_ms
 
-    def keep(self, unix_ms):
+    def restore(self, unix_ms):
         self.epoch_ms = unix_ms - self.at_ms
 
     def start_day_at(self, second_of_day):
@@ -109,7 +109,7 @@ def test_without_wall_time_the_time_of_day_runs_on(board):
 def test_three_abnormal_resets_in_a_day_are_told(board):
     assert [board.kept.count_crash(True) for _ in range(3)] == [False, False, True]
     assert board.kept.count_crash(False) is False
-    board.kept.forget_crashes()
+    board.kept.clear_crashes()
     assert board.kept.count_crash(True) is False
 
 
@@ -122,7 +122,7 @@ def test_abnormal_resets_far_apart_are_not(board):
 
 def test_the_error_of_the_last_boot_is_told_once(board):
     board.run(10_000)
-    note_error(board.rtc, "ValueError: " + "x" * 500)
+    save_error(board.rtc, "ValueError: " + "x" * 500)
     board.reset()
     assert board.kept.last_error.startswith("ValueError: x")
     assert len(board.kept.last_error) <= 120
@@ -146,26 +146,26 @@ def test_damaged_rtc_memory_is_not_believed(board):
 
 @pytest.mark.parametrize("is_given", [True, False])
 def test_the_nutrient_that_is_owed_is_kept_over_a_power_cut(board, is_given):
-    assert board.kept.owed_b() is None
+    assert board.kept.pending_nutrient_b() is None
     board.run(HOUR_MS)
     board.kept.save_pending_nutrient_b(7_300, is_given)
     board.run(50_000)
     board.reset()
     board.clock.at_ms = 20_000
-    assert board.kept.owed_b() == (7_300, 70_000, is_given)
+    assert board.kept.pending_nutrient_b() == (7_300, 70_000, is_given)
     board.reset(power_cut=True)
-    volume_ul, since_ms, _ = board.kept.owed_b()
+    volume_ul, since_ms, _ = board.kept.pending_nutrient_b()
     assert volume_ul == 7_300
     assert since_ms >= 0
     board.kept.save_pending_nutrient_b(0, True)
     board.reset()
-    assert board.kept.owed_b() is None
+    assert board.kept.pending_nutrient_b() is None
 
 
 def test_a_damaged_note_of_what_is_owed_is_none(board):
     for damaged in (b"", b"x", bytes(30)):
         board.nvs.put(owed=damaged)
-        assert board.kept.owed_b() is None
+        assert board.kept.pending_nutrient_b() is None
 
 
 def test_a_memory_that_refuses_stops_neither_the_boot_nor_a_resume(board):
@@ -174,4 +174,4 @@ def test_a_memory_that_refuses_stops_neither_the_boot_nor_a_resume(board):
 
     board.nvs.put = refuse
     assert [board.kept.count_crash(True) for _ in range(2)] == [False, False]
-    board.kept.forget_crashes()
+    board.kept.clear_crashes()

@@ -42,7 +42,7 @@ def test_a_hold_ends_by_itself(node):
     node.loops.pause_automation(12 * MINUTE_MS)
     node.run_for(20 * MINUTE_MS)
     assert node.told("dosed", actuator="ph_down")
-    assert node.loops.held_ms == 0
+    assert node.loops.pause_left_ms == 0
 
 
 def test_a_hold_of_0_ends_it_at_once_and_so_does_a_reset(node):
@@ -54,7 +54,7 @@ def test_a_hold_of_0_ends_it_at_once_and_so_does_a_reset(node):
     assert node.told("dosed", actuator="ph_down")
     node.loops.pause_automation(60 * MINUTE_MS)
     node.reset(power_cut=False)
-    assert node.loops.held_ms == 0
+    assert node.loops.pause_left_ms == 0
 
 
 def test_a_fill_under_way_ends_and_goes_on_without_a_time_out(node):

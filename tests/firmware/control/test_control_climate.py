@@ -10,6 +10,7 @@ from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
 from idro.control import climate, frozen_sensor, stuck_heater
+from idro.control.climate import OutputState
 from idro.control.filters import Reading
 from idro.errors import SettingsError
 from idro.protocol import settings
@@ -18,9 +19,9 @@ ORACLE = Path(__file__).parents[2] / "oracle"
 VALUES = settings.defaults()
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
-RESTED = climate.Run(False, HOUR_MS)
-RUNNING = climate.Run(True, HOUR_MS)
-DAY, NIGHT = climate.points(VALUES, True), climate.points(VALUES, False)
+RESTED = OutputState(False, HOUR_MS)
+RUNNING = OutputState(True, HOUR_MS)
+DAY, NIGHT = climate.setpoints(VALUES, True), climate.setpoints(VALUES, False)
 
 
 def reading(value):
@@ -28,28 +29,28 @@ def reading(value):
 
 
 def air(temp_c=20.0, rh_pct=60.0):
-    return climate.look(reading(temp_c), reading(rh_pct))
+    return climate.combine(reading(temp_c), reading(rh_pct))
 
 
-def senses_of(*seen, values=VALUES, wanted=DAY):
-    senses = climate.AirReadings()
+def conditions_of(*seen, values=VALUES, wanted=DAY):
+    conditions = climate.AirConditions()
     for one in seen:
-        senses.look(one, wanted, values)
-    return senses
+        conditions.update(one, wanted, values)
+    return conditions
 
 
-def fan(seen, run=RESTED, now_ms=30 * MINUTE_MS, warms=False, values=VALUES, wanted=DAY):
-    senses = senses_of(seen, values=values, wanted=wanted)
-    return climate.fan(seen, senses, wanted, warms, values, run, now_ms)
+def fan(seen, output=RESTED, now_ms=30 * MINUTE_MS, must_cool=False, values=VALUES, wanted=DAY):
+    conditions = conditions_of(seen, values=values, wanted=wanted)
+    return climate.fan(seen, conditions, wanted, must_cool, values, output, now_ms)
 
 
-def heater(seen, run=RESTED, is_fan_on=False, is_suspect=False, wanted=DAY):
-    senses = senses_of(seen, wanted=wanted)
-    return climate.heater(seen, senses, wanted, is_suspect, is_fan_on, VALUES, run)
+def heater(seen, output=RESTED, is_fan_on=False, is_suspect=False, wanted=DAY):
+    conditions = conditions_of(seen, wanted=wanted)
+    return climate.heater(seen, conditions, wanted, is_suspect, is_fan_on, VALUES, output)
 
 
-def humidifier(seen, run=RESTED):
-    return climate.humidifier(seen, senses_of(seen), DAY, run)
+def humidifier(seen, output=RESTED):
+    return climate.humidifier(seen, conditions_of(seen), DAY, output)
 
 
 def rows(name):
@@ -142,17 +143,17 @@ def test_blind_ventilation_never_ends():
 
 
 def test_the_fan_cools_what_warms_by_itself():
-    assert fan(air(20.0), warms=True).reason == "on: it warms though the heater is off"
+    assert fan(air(20.0), must_cool=True).reason == "on: it warms though the heater is off"
 
 
-@pytest.mark.parametrize(("seen", "run", "is_on"), [
-    (air(30.0), climate.Run(False, 59_999), False), (air(30.0), climate.Run(False, 60_000), True),
-    (air(20.0), climate.Run(True, 59_999), True), (air(20.0), climate.Run(True, 60_000), False),
+@pytest.mark.parametrize(("seen", "output", "is_on"), [
+    (air(30.0), OutputState(False, 59_999), False), (air(30.0), OutputState(False, 60_000), True),
+    (air(20.0), OutputState(True, 59_999), True), (air(20.0), OutputState(True, 60_000), False),
 ])
-def test_the_relay_of_the_fan_keeps_its_state_a_minute(seen, run, is_on):
-    decision = fan(seen, run)
+def test_the_relay_of_the_fan_keeps_its_state_a_minute(seen, output, is_on):
+    decision = fan(seen, output)
     assert (decision.actuator is not None) is is_on
-    if is_on is run.is_on:
+    if is_on is output.is_on:
         assert decision.reason.endswith("its relay is not switched so soon")
 
 
@@ -165,14 +166,14 @@ def test_the_relay_of_the_fan_keeps_its_state_a_minute(seen, run, is_on):
     (air(17.0), {"is_suspect": True}, "off: the air warmed by itself"),
     (air(35.0), {}, "off: air is too hot, 35.0 of 35.0 C"),
     (air("stale"), {}, "off: no air temperature (stale)"),
-    (air(17.0), {"run": climate.Run(False, 179_999)}, "off: its relay is not switched so soon"),
-    (air(17.0), {"run": climate.Run(False, 180_000)}, "on: air is cold, 17.0 of 18.0 C"),
-    (air(20.0), {"run": climate.Run(True, 59_999)}, "on: its relay is not switched so soon"),
-    (air(20.0), {"run": climate.Run(True, 60_000)}, "off: warm enough, 20.0 of 18.0 C"),
+    (air(17.0), {"output": OutputState(False, 179_999)}, "off: its relay is not switched so soon"),
+    (air(17.0), {"output": OutputState(False, 180_000)}, "on: air is cold, 17.0 of 18.0 C"),
+    (air(20.0), {"output": OutputState(True, 59_999)}, "on: its relay is not switched so soon"),
+    (air(20.0), {"output": OutputState(True, 60_000)}, "off: warm enough, 20.0 of 18.0 C"),
     # What has to be off at once does not wait for a relay.
-    (air("no_ack"), {"run": climate.Run(True, 1)}, "off: no air temperature (no_ack)"),
-    (air(36.0), {"run": climate.Run(True, 1)}, "off: air is too hot, 36.0 of 35.0 C"),
-    (air(20.0), {"run": climate.Run(True, 1), "is_fan_on": True}, "off: the fan runs"),
+    (air("no_ack"), {"output": OutputState(True, 1)}, "off: no air temperature (no_ack)"),
+    (air(36.0), {"output": OutputState(True, 1)}, "off: air is too hot, 36.0 of 35.0 C"),
+    (air(20.0), {"output": OutputState(True, 1), "is_fan_on": True}, "off: the fan runs"),
 ])
 def test_what_the_heater_does(seen, more, reason):
     decision = heater(seen, **more)
@@ -181,18 +182,18 @@ def test_what_the_heater_does(seen, more, reason):
     assert decision.on_ms == (climate.LEASE_MS if reason.startswith("on") else None)
 
 
-@pytest.mark.parametrize(("seen", "run", "reason"), [
+@pytest.mark.parametrize(("seen", "output", "reason"), [
     (air(24.0, 50.0), RESTED, "on: VPD is high, 1492 of 1200 Pa"),
     (air(24.0, 60.0), RESTED, "off: moist enough, 1194 of 1200 Pa"),
     (air(40.0, 86.0), RESTED, "off: air is humid, 86 %"),
     (air(24.0, "no_ack"), RUNNING, "off: no VPD (no_ack)"),
     (air("crc", 40.0), RUNNING, "off: no VPD (crc)"),
-    (air(24.0, 50.0), climate.Run(False, 59_999), "off: its relay is not switched so soon"),
-    (air(24.0, 60.0), climate.Run(True, 29_999), "on: its relay is not switched so soon"),
-    (air(24.0, 60.0), climate.Run(True, 30_000), "off: moist enough, 1194 of 1200 Pa"),
+    (air(24.0, 50.0), OutputState(False, 59_999), "off: its relay is not switched so soon"),
+    (air(24.0, 60.0), OutputState(True, 29_999), "on: its relay is not switched so soon"),
+    (air(24.0, 60.0), OutputState(True, 30_000), "off: moist enough, 1194 of 1200 Pa"),
 ])
-def test_what_the_humidifier_does(seen, run, reason):
-    decision = humidifier(seen, run)
+def test_what_the_humidifier_does(seen, output, reason):
+    decision = humidifier(seen, output)
     assert decision.reason == reason
     assert decision.actuator == (climate.HUMIDIFIER if reason.startswith("on") else None)
 
@@ -201,21 +202,21 @@ def test_what_the_humidifier_does(seen, run, reason):
     ("is_cold", [(17.9, 60, True), (18.9, 60, True), (19.0, 60, False), (18.5, 60, False)]),
     ("is_warm", [(24.1, 60, True), (23.1, 60, True), (23.0, 60, False), (23.5, 60, False)]),
     ("is_humid", [(20, 86, True), (20, 81, True), (20, 80, False), (20, 83, False)]),
-    ("is_close", [(19, 83, True), (19, 78, True), (19, 77, False), (19, 79, False)]),
-    ("is_dry", [(24, 59, True), (24, 62, True), (24, 64, False), (24, 62, False)]),
+    ("is_vpd_low", [(19, 83, True), (19, 78, True), (19, 77, False), (19, 79, False)]),
+    ("is_vpd_high", [(24, 59, True), (24, 62, True), (24, 64, False), (24, 62, False)]),
 ])
 def test_hysteresis(name, seen):
-    senses = climate.AirReadings()
+    conditions = climate.AirConditions()
     for temp_c, rh_pct, wanted in seen:
-        senses.look(air(float(temp_c), float(rh_pct)), DAY, VALUES)
-        assert getattr(senses, name) is wanted, (temp_c, rh_pct)
-    senses.look(air("stale", "stale"), DAY, VALUES)
-    assert not getattr(senses, name)
+        conditions.update(air(float(temp_c), float(rh_pct)), DAY, VALUES)
+        assert getattr(conditions, name) is wanted, (temp_c, rh_pct)
+    conditions.update(air("stale", "stale"), DAY, VALUES)
+    assert not getattr(conditions, name)
 
 
 SENSED = st.one_of(st.floats(-40, 85, width=32), st.sampled_from(["stale", "no_ack"]))
 HUMID = st.one_of(st.floats(0, 100, width=32), st.sampled_from(["stale", "no_ack"]))
-RUNS = st.builds(climate.Run, st.booleans(), st.integers(0, 2 * HOUR_MS))
+RUNS = st.builds(OutputState, st.booleans(), st.integers(0, 2 * HOUR_MS))
 
 
 @settings_of(deadline=None)
@@ -223,15 +224,15 @@ RUNS = st.builds(climate.Run, st.booleans(), st.integers(0, 2 * HOUR_MS))
     st.lists(st.tuples(SENSED, HUMID), min_size=1, max_size=5), st.booleans(), st.booleans(),
     st.booleans(), RUNS, st.integers(0, 100 * HOUR_MS),
 )
-def test_whatever_the_air_is(seen, by_day, is_suspect, is_fan_on, run, now_ms):
-    wanted = climate.points(VALUES, by_day)
+def test_whatever_the_air_is(seen, by_day, is_suspect, is_fan_on, output, now_ms):
+    wanted = climate.setpoints(VALUES, by_day)
     airs = [air(*one) for one in seen]
-    senses = senses_of(*airs, wanted=wanted)
+    conditions = conditions_of(*airs, wanted=wanted)
     last = airs[-1]
     temp_c = last.thermometer.value
-    fanned = climate.fan(last, senses, wanted, is_suspect, VALUES, run, now_ms)
-    heated = climate.heater(last, senses, wanted, is_suspect, is_fan_on, VALUES, run)
-    misted = climate.humidifier(last, senses, wanted, run)
+    fanned = climate.fan(last, conditions, wanted, is_suspect, VALUES, output, now_ms)
+    heated = climate.heater(last, conditions, wanted, is_suspect, is_fan_on, VALUES, output)
+    misted = climate.humidifier(last, conditions, wanted, output)
     for decision, name in ((fanned, "fan"), (heated, "heater"), (misted, "humidifier")):
         assert decision.reason
         assert (decision.actuator, decision.on_ms is None) in ((name, False), (None, True))
@@ -241,14 +242,14 @@ def test_whatever_the_air_is(seen, by_day, is_suspect, is_fan_on, run, now_ms):
         assert temp_c < VALUES["climate.max_c"]
         assert not is_fan_on
         assert not is_suspect
-        assert temp_c < wanted.heat_c + VALUES["climate.deadband_c"] or run.for_ms < MINUTE_MS
+        assert temp_c < wanted.heat_c + VALUES["climate.deadband_c"] or output.for_ms < MINUTE_MS
     if misted.actuator:
         assert last.vpd_pa is not None
-        assert not senses.is_humid
-    if temp_c is not None and temp_c > wanted.cool_c and run.for_ms >= MINUTE_MS:
+        assert not conditions.is_humid
+    if temp_c is not None and temp_c > wanted.cool_c and output.for_ms >= MINUTE_MS:
         assert fanned.actuator
-    assert not (senses.is_cold and senses.is_warm)
-    assert not (senses.is_close and senses.is_dry)
+    assert not (conditions.is_cold and conditions.is_warm)
+    assert not (conditions.is_vpd_low and conditions.is_vpd_high)
 
 
 # settings that contradict each other
@@ -293,7 +294,7 @@ def watch(steps):
         for step in range(1, count + 1):
             now_ms += 10_000
             temp_c = None if end_c is None else start_c + (end_c - start_c) * step / count
-            if watcher.look(temp_c, is_heating, by_day, 18.0, 1.0, now_ms):
+            if watcher.update(temp_c, is_heating, by_day, 18.0, 1.0, now_ms):
                 changes.append((now_ms / MINUTE_MS, watcher.is_suspect))
         temp_c = start_c if end_c is None else end_c
     return changes
@@ -313,8 +314,8 @@ def test_the_fan_cools_meanwhile_and_rests_where_heating_would_end():
     watcher, now_ms, seen = stuck_heater.StuckHeaterDetector(), 600_000, []
     for temp_c in (19.0, 23.0, 19.1, 19.0, 20.5, 20.6, 19.0, 17.0, 16.9, 20.6):
         now_ms += 60_000
-        watcher.look(temp_c, False, False, 18.0, 1.0, now_ms)
-        seen.append((watcher.is_suspect, watcher.wants_air))
+        watcher.update(temp_c, False, False, 18.0, 1.0, now_ms)
+        seen.append((watcher.is_suspect, watcher.must_cool))
     yes, rests, no = (True, True), (True, False), (False, False)
     assert seen == [no, yes, yes, rests, rests, yes, rests, rests, no, no]
 
@@ -336,7 +337,7 @@ def test_what_was_not_seen_is_not_compared():
     for temp_c in (19.0, None, 30.0, 30.0):
         for _ in range(30):
             now_ms += 10_000
-            assert not watcher.look(temp_c, False, False, 18.0, 1.0, now_ms)
+            assert not watcher.update(temp_c, False, False, 18.0, 1.0, now_ms)
 
 
 @given(st.lists(st.tuples(
@@ -347,7 +348,7 @@ def test_suspicion_needs_a_rise_and_warmth(cycles):
     for temp_c, is_heating, by_day in cycles:
         now_ms += 120_000
         was_suspect = watcher.is_suspect
-        has_changed = watcher.look(temp_c, is_heating, by_day, 18.0, 1.0, now_ms)
+        has_changed = watcher.update(temp_c, is_heating, by_day, 18.0, 1.0, now_ms)
         assert has_changed is (was_suspect is not watcher.is_suspect)
         if temp_c is not None:
             lowest_c = temp_c if lowest_c is None else min(lowest_c, temp_c)
@@ -365,7 +366,7 @@ def cycles_until_flat(values, is_heating=True, step_ms=10_000):
     """Return the number of the first cycle that is flat, None where none is."""
     still = frozen_sensor.FrozenSensorDetector()
     for number, value in enumerate(values, 1):
-        if still.judged(reading(value), is_heating, number * step_ms) == (None, "flat"):
+        if still.check(reading(value), is_heating, number * step_ms) == (None, "flat"):
             return number
     return None
 
@@ -388,8 +389,8 @@ def test_what_was_dead_lives_once_it_moves():
     still, now_ms = frozen_sensor.FrozenSensorDetector(), 0
     for _ in range(100):
         now_ms += 10_000
-        last = still.judged(reading(15.0), True, now_ms)
+        last = still.check(reading(15.0), True, now_ms)
     assert last.fault == "flat"
-    assert still.judged(reading(15.0), False, now_ms + 10_000).fault == "flat"
-    assert still.judged(reading("stale"), False, now_ms + 20_000).fault == "stale"
-    assert still.judged(reading(15.1), False, now_ms + 30_000).value == 15.1
+    assert still.check(reading(15.0), False, now_ms + 10_000).fault == "flat"
+    assert still.check(reading("stale"), False, now_ms + 20_000).fault == "stale"
+    assert still.check(reading(15.1), False, now_ms + 30_000).value == 15.1

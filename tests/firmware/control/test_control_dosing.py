@@ -18,6 +18,10 @@ def room(actuator):
     return BIG, "at most 10.0 ml a dose"
 
 
+def dosed(name, volume_ul, reason=""):
+    return Actuation(name, volume_ul, volume_ul, 0, reason)
+
+
 def decide(state, memory=None, now_ms=10_000_000, values=VALUES, room=room):
     return dosing.decide(state, values, memory or DosingState(), now_ms, room)
 
@@ -33,7 +37,7 @@ def test_in_band_nothing_is_dosed():
 def learned(**strengths):
     """Return a Memory that has learned these strengths, as thousandths, and is sure of them."""
     memory = DosingState()
-    memory.recall([strengths.get("ph_down", 1_000), 1_000, 1_000, 1_000, 1_000])
+    memory.restore([strengths.get("ph_down", 1_000), 1_000, 1_000, 1_000, 1_000])
     return memory
 
 
@@ -81,43 +85,43 @@ def test_the_dead_band_holds():
 
 def test_b_follows_a_with_the_same_volume_after_a_minute():
     memory = DosingState()
-    memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 1_000_000)
+    memory.record_dose(dosed("nutrient_a", 7_300), water(ec=1_400), VALUES, 1_000_000)
     ec, ph = decide(water(ec=1_400, mixing_left_ms=800_000), memory, 1_020_000)
     assert ec.reason == "held: nutrient A was given, B follows in 40 s"
     assert ph.reason == "held: nutrient B comes first"
     ec, _ = decide(water(ec=1_400, mixing_left_ms=800_000), memory, 1_060_001)
     assert (ec.actuator, ec.volume_ul) == ("nutrient_b", 7_300)
-    memory.given(Actuation("nutrient_b", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 1_070_000)
+    memory.record_dose(dosed("nutrient_b", 7_300), water(ec=1_400), VALUES, 1_070_000)
     ec, _ = decide(water(ec=1_400, mixing_left_ms=800_000), memory, 1_080_000)
     assert ec.reason == "held: mixing, 14 min left"
 
 
 def test_b_is_given_up_after_half_an_hour():
     memory = DosingState()
-    memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 0)
+    memory.record_dose(dosed("nutrient_a", 7_300), water(ec=1_400), VALUES, 0)
     blocked = decide(water(ec=1_400), memory, 1_700_000, room=lambda _: (0, "circulation is off"))
     assert blocked[0].reason == "held: nutrient B waits: circulation is off"
-    assert memory.missed_b_ul == 0
+    assert memory.abandoned_b_ul == 0
     assert decide(water(), memory, 1_900_000)[0].reason.startswith("in band")
-    assert memory.missed_b_ul == 7_300
+    assert memory.abandoned_b_ul == 7_300
     decide(water(), memory, 1_910_000)
-    assert memory.missed_b_ul == memory.owed_b_ul == 0
+    assert memory.abandoned_b_ul == memory.pending_b_ul == 0
 
 
 def test_b_that_was_cut_short_is_made_up():
     memory = DosingState()
     state = water(ec=1_400)
-    memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), state, VALUES, 0)
-    memory.given(Actuation("nutrient_b", 3_000, 3_000, 0, "cut short"), state, VALUES, 70_000)
+    memory.record_dose(dosed("nutrient_a", 7_300), state, VALUES, 0)
+    memory.record_dose(dosed("nutrient_b", 3_000, "cut short"), state, VALUES, 70_000)
     assert decide(state, memory, 400_000)[0].volume_ul == 4_300
-    memory.given(Actuation("nutrient_b", 4_200, 4_200, 0, ""), state, VALUES, 410_000)
-    assert memory.owed_b_ul == 0  # what is left is less than the pump can count
+    memory.record_dose(dosed("nutrient_b", 4_200), state, VALUES, 410_000)
+    assert memory.pending_b_ul == 0  # what is left is less than the pump can count
 
 
 def test_b_that_a_person_gave_is_owed_no_more():
     memory = DosingState()
-    memory.given(Actuation("nutrient_a", 7_300, 7_300, 0, ""), water(ec=1_400), VALUES, 0)
-    memory.given_by_hand(Actuation("nutrient_b", 7_300, 7_300, 0, ""), VALUES)
+    memory.record_dose(dosed("nutrient_a", 7_300), water(ec=1_400), VALUES, 0)
+    memory.record_manual_dose(Actuation("nutrient_b", 7_300, 7_300, 0, ""), VALUES)
     assert decide(water(ec=1_400, mixing_left_ms=1), memory, 400_000)[0].actuator is None
 
 
@@ -176,7 +180,7 @@ readings = st.builds(reading, st.one_of(numbers, faults))
 )
 def test_no_input_makes_it_ask_for_more_than_there_is_room(state, rooms, now_ms, owed_ul):
     memory = DosingState()
-    memory.owed_b_ul, memory.a_ended_ms = owed_ul, 0
+    memory.pending_b_ul, memory.a_ended_ms = owed_ul, 0
     decisions = decide(state, memory, now_ms, room=lambda name: (rooms.get(name, 0), "budget"))
     wanted = [decision for decision in decisions if decision.actuator]
     assert len(wanted) <= 1
@@ -196,10 +200,10 @@ def test_in_turn_when_both_are_out_and_ec_first():
     state = water(ph=6.4, ec=1_400)
     assert decide(state, memory)[0].actuator == "nutrient_a"
     for name in ("nutrient_a", "nutrient_b"):
-        memory.given(Actuation(name, 7_300, 7_300, 0, ""), state, VALUES, 9_000_000)
+        memory.record_dose(Actuation(name, 7_300, 7_300, 0, ""), state, VALUES, 9_000_000)
     ec, ph = decide(state, memory)
     assert (ec.reason, ph.actuator) == ("held: pH takes its turn", "ph_down")
-    memory.given(Actuation("ph_down", 3_000, 3_000, 0, ""), state, VALUES, 9_900_000)
+    memory.record_dose(Actuation("ph_down", 3_000, 3_000, 0, ""), state, VALUES, 9_900_000)
     assert decide(state, memory, 11_000_000)[0].actuator == "nutrient_a"
 
 
@@ -242,7 +246,7 @@ def test_a_drift_is_not_met_while_doses_do_more_each_time():
         answer, now_ms = memory.ph.response, 20_000_000
         answer.dosed("ph_down", 6.2, -0.1, now_ms)
         moved = 0.1 * strength * answer.strength("ph_down") - 0.25 * answer.drift_per_h
-        answer.look(6.2 - moved, now_ms + 900_000)
+        answer.update(6.2 - moved, now_ms + 900_000)
     doses = [decide(water(ph=6.05), memory)[1].volume_ul for memory in (steady, rising)]
     by_strength = [volume_ul * memory.ph.response.upper_bound("ph_down")
                    for volume_ul, memory in zip(doses, (steady, rising), strict=True)]
@@ -267,7 +271,7 @@ def test_what_topping_off_does_is_met_before_it_comes():
 
 def test_what_is_kept_comes_back_as_it_was():
     memory = DosingState()
-    memory.recall([2_500, 700, 1_500, 1_100, 1_000])
+    memory.restore([2_500, 700, 1_500, 1_100, 1_000])
     assert memory.learned() == [2_500, 700, 1_500, 1_100, 1_000]
-    memory.declared({"ph.down_ul_per_ph", "ph.target"})
+    memory.titration_changed({"ph.down_ul_per_ph", "ph.target"})
     assert memory.learned()[:2] == [1_000, 700]

@@ -92,7 +92,7 @@ def test_low_water_keeps_it_off_and_then_water_comes_first():
     pump.look()
     assert not pump.is_on
     assert pump.reasons[-1] == "off: water is low, 119 of 120 mm"
-    assert pump.turns.due_ms is None
+    assert pump.timer.due_ms is None
     pump.run_for(7_200)
     assert len(pump.runs) == 1
     pump.level = Reading(124, None)
@@ -140,28 +140,28 @@ def test_a_lost_level_stops_nothing():
 
 def test_water_is_away_from_the_start_until_it_has_drained():
     pump = Pump(**NFT)
-    assert pump.is_away  # of the boot before nothing is known
+    assert pump.is_water_out  # of the boot before nothing is known
     pump.run_for(900)
-    assert pump.is_away
+    assert pump.is_water_out
     pump.run_for(300)
     pump.look()
-    assert not pump.is_away
+    assert not pump.is_water_out
 
 
 def test_it_is_never_away_where_the_tank_never_misses_it():
     pump = Pump(**MIST)
     for _ in range(700):
         pump.run_for(1, 1_000)
-        assert not pump.is_away
+        assert not pump.is_water_out
 
 
 def test_a_pump_that_never_rests_leaves_the_tank_as_it_is():
     pump = Pump(irrigation__off_s=0, irrigation__drain_s=300)
     pump.run_for(299)
-    assert pump.is_away
+    assert pump.is_water_out
     pump.run_for(30)
     assert pump.is_on
-    assert not pump.is_away
+    assert not pump.is_water_out
 
 
 def test_a_fill_waits_and_its_time_stands_still():
@@ -172,7 +172,7 @@ def test_a_fill_waits_and_its_time_stands_still():
     progress.pause(200_000)
     assert top_off.decide(low, values, progress, 900_000).on_ms == 500_000
     progress.pause(1_000_000)
-    progress.give_up()
+    progress.cancel()
     assert top_off.decide(low, values, progress, 1_100_000).on_ms == 600_000
 
 
@@ -226,7 +226,7 @@ def test_no_run_is_longer_and_no_rest_is_longer_than_declared(
         elif duration_s > longest_s + drain_s + 10:
             assert pump.runs[-1][1] >= before_ms
         if pump.is_on and drain_s and irrigation.rest_s(pump.second_of_day, pump.values):
-            assert pump.is_away
+            assert pump.is_water_out
     if off_s:
         assert all(off - on <= on_s * 1_000 for on, off in pump.runs)
     assert all(reason and len(reason) < 120 for reason in pump.reasons)

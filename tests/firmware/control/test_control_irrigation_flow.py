@@ -39,7 +39,7 @@ def test_a_faulty_meter_says_nothing():
         pump.on_ms_total += 10_000
         pump.sample(0, "noisy")
     assert not pump.events
-    pump.meter.look(None, 0, pump.values, False)
+    pump.meter.update(None, 0, pump.values, False)
     assert not pump.meter.is_missing
 
 

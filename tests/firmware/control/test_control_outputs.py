@@ -55,9 +55,9 @@ def lit_minutes(clock_steps, hours=72):
     found = []
     for minute in range(hours * 60):
         offset += sum(by for at, by in clock_steps if at == minute)
-        lit.note(is_lit, minute * 60_000)
+        lit.update(is_lit, minute * 60_000)
         wanted = light.decide((minute + offset) * 60 % 86_400, VALUES)
-        is_lit = light.within(wanted, lit, VALUES, minute * 60_000).duty_pct > 0
+        is_lit = light.limit(wanted, lit, VALUES, minute * 60_000).duty_pct > 0
         found.append(is_lit)
     return found
 

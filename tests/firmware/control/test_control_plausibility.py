@@ -5,12 +5,12 @@ import random
 import pytest
 
 from idro.control.filters import Window, median
-from idro.control.plausibility import BY_HAND, CALM, DOSED, ChannelPlausibility
+from idro.control.plausibility import BY_HAND, DOSED, UNDISTURBED, ChannelPlausibility
 
 EVERY_MS = 10_000
 
 
-def run(track, values, spread_uv=1_000, start_ms=0, moved_by=CALM):
+def run(track, values, spread_uv=1_000, start_ms=0, moved_by=UNDISTURBED):
     """Return the fault of each value in turn, one every 10 s."""
     return [
         track.check(value, spread_uv, start_ms + index * EVERY_MS, moved_by)
@@ -38,7 +38,7 @@ def test_a_stuck_probe_is_flat_within_ten_minutes(stuck_ph):
 def test_a_stuck_probe_is_flat_in_time_however_seldom_it_is_read(every_ms):
     track = ChannelPlausibility("ph")
     for at_ms in range(0, 780_000, every_ms):
-        fault = track.check(6.5, 0, at_ms, CALM)
+        fault = track.check(6.5, 0, at_ms, UNDISTURBED)
         assert fault is None or at_ms >= 600_000
     assert fault == "flat"
 
@@ -111,7 +111,7 @@ def test_noise_holds_for_ten_minutes():
     ("ph", 6.0, 61_000), ("ec_us_cm", 1_600, 13_000), ("level_mm", 200, 61_000),
 ])
 def test_wide_bursts_are_noise_whether_water_mixes_or_not(key, value, spread_uv):
-    for moved_by in (CALM, DOSED):
+    for moved_by in (UNDISTURBED, DOSED):
         track = ChannelPlausibility(key)
         assert run(track, [value] * 3, spread_uv, 0, moved_by) == [None, None, "noisy"]
         assert run(track, [value], 1_000, 300_000, moved_by) == ["noisy"]
@@ -123,7 +123,7 @@ def test_wide_bursts_are_noise_whether_water_mixes_or_not(key, value, spread_uv)
     ("level_mm", -1, "out_of_range"), ("rh_pct", 101, "out_of_range"),
 ])
 def test_ranges(key, value, fault):
-    assert ChannelPlausibility(key).check(value, None, 0, CALM) == fault
+    assert ChannelPlausibility(key).check(value, None, 0, UNDISTURBED) == fault
 
 
 def test_after_an_outage_nothing_old_is_compared():

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
-from idro.control.dose_response import HIGHEST, LOWEST, PH, DoseResponse
-from idro.control.mixing_time import Mixing
+from idro.control.dose_response import MAX_STRENGTH, MIN_STRENGTH, PH, DoseResponse
+from idro.control.mixing_time import MixingTime
 
 MINUTE_MS = 60_000
 QUARTER_MS = 900_000
@@ -19,13 +19,13 @@ def answered(strength, drift_per_h=0.0, doses=12, predicted=-0.05, wobble=(0.0,)
     ph, now_ms = 6.2, 0
     for count in range(doses):
         for _ in range(3):
-            response.look(ph + wobble[count % len(wobble)], now_ms)
+            response.update(ph + wobble[count % len(wobble)], now_ms)
             now_ms += 10 * MINUTE_MS
             ph += drift_per_h / 6
         response.dosed("ph_down", ph + wobble[count % len(wobble)], predicted, now_ms)
         ph += strength * predicted + drift_per_h / 4
         now_ms += QUARTER_MS
-        response.look(ph + wobble[-count % len(wobble)], now_ms)
+        response.update(ph + wobble[-count % len(wobble)], now_ms)
     return response
 
 
@@ -55,10 +55,10 @@ def test_what_somebody_poured_in_is_no_drift(dosed, poured):
     response = answered(1.0, 0.03)
     drift_per_h = response.drift_per_h
     response.invalidate()
-    response.look(5.6, 100 * QUARTER_MS)
+    response.update(5.6, 100 * QUARTER_MS)
     if dosed:
         response.dosed("ph_down", 5.6, dosed, 100 * QUARTER_MS)
-    response.look(5.6 + poured, 102 * QUARTER_MS)
+    response.update(5.6 + poured, 102 * QUARTER_MS)
     assert response.drift_per_h == pytest.approx(drift_per_h, abs=0.01)
 
 
@@ -75,20 +75,20 @@ def test_what_is_less_known_is_dosed_with_more_care():
 def test_a_dose_that_did_more_than_was_known_says_that_the_strength_rises(did, is_rising):
     response = answered(1.0)
     response.dosed("ph_down", 6.0, -0.1, 100 * QUARTER_MS)
-    response.look(6.0 - 0.1 * did, 101 * QUARTER_MS)
+    response.update(6.0 - 0.1 * did, 101 * QUARTER_MS)
     assert response.is_rising("ph_down") is is_rising
     assert response.is_rising("ph_up") is False
     response.dosed("ph_down", 6.0, -0.1, 200 * QUARTER_MS)
-    response.look(6.0 - 0.1 * response.strength("ph_down"), 201 * QUARTER_MS)
+    response.update(6.0 - 0.1 * response.strength("ph_down"), 201 * QUARTER_MS)
     assert response.is_rising("ph_down") is False
 
 
 def test_nothing_is_learned_across_a_disturbance():
     response = DoseResponse(DOSERS, PH)
-    response.look(6.2, 0)
+    response.update(6.2, 0)
     response.dosed("ph_down", 6.2, -0.1, 0)
     response.invalidate()
-    response.look(7.5, QUARTER_MS)
+    response.update(7.5, QUARTER_MS)
     assert response.strength("ph_down") == 1.0
     assert response.drift_per_h == 0.0
 
@@ -109,22 +109,22 @@ def test_whatever_is_read_it_stays_within_its_limits(steps):
     for value, predicted, after_ms, doser in steps:
         response.dosed(doser, value, predicted, now_ms)
         now_ms += after_ms
-        response.look(value, now_ms)
-        assert LOWEST <= response.strength(doser) <= HIGHEST
+        response.update(value, now_ms)
+        assert MIN_STRENGTH <= response.strength(doser) <= MAX_STRENGTH
         assert response.upper_bound(doser) >= response.strength(doser)
         assert abs(response.drift_per_h) <= 0.3
 
 
 def mixed(late, times=1, drift_per_h=0.0):
     """Return the Mixing of a tank where `late` of a dose comes after the wait."""
-    mixing = Mixing(0.1)
+    mixing = MixingTime(0.1)
     now_ms = 0
     for _ in range(times):
         mixing.dosed(6.0)
         now_ms += QUARTER_MS
-        mixing.look(5.8, now_ms, QUARTER_MS, drift_per_h)
+        mixing.update(5.8, now_ms, QUARTER_MS, drift_per_h)
         now_ms += QUARTER_MS // 2
-        mixing.look(5.8 - 0.2 * late + drift_per_h / 8, now_ms, QUARTER_MS, drift_per_h)
+        mixing.update(5.8 - 0.2 * late + drift_per_h / 8, now_ms, QUARTER_MS, drift_per_h)
     return mixing
 
 
@@ -143,13 +143,13 @@ def test_the_wait_is_never_shorter_than_the_settings():
     mixing = mixed(0.3)
     mixing.dosed(6.0)
     assert mixing.left_ms(0, QUARTER_MS, QUARTER_MS) == QUARTER_MS * 3 // 2
-    mixing.look(5.8, QUARTER_MS, QUARTER_MS, 0.0)
+    mixing.update(5.8, QUARTER_MS, QUARTER_MS, 0.0)
     assert mixing.left_ms(QUARTER_MS + MINUTE_MS, 0, QUARTER_MS) == QUARTER_MS // 2 - MINUTE_MS
 
 
 def test_a_small_dose_says_nothing_of_mixing():
-    mixing = Mixing(0.5)
+    mixing = MixingTime(0.5)
     mixing.dosed(6.0)
-    mixing.look(5.8, QUARTER_MS, QUARTER_MS, 0.0)
-    mixing.look(5.5, 2 * QUARTER_MS, QUARTER_MS, 0.0)
+    mixing.update(5.8, QUARTER_MS, QUARTER_MS, 0.0)
+    mixing.update(5.5, 2 * QUARTER_MS, QUARTER_MS, 0.0)
     assert mixing.stretch == 1.0

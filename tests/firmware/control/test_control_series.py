@@ -17,7 +17,7 @@ def series(values, volume_ul=4_000, actuator="ph_down"):
         found = verdict(memory, water(ph=value), count * 900_000)
         if found:
             return found, count
-        memory.given(
+        memory.record_dose(
             Actuation(actuator, volume_ul, 0, 0, ""), water(ph=value), VALUES, count * 900_000
         )
     return verdict(memory, water(ph=values[-1]), len(values) * 900_000), len(values)
@@ -46,7 +46,7 @@ def test_doses_that_work_are_not_judged():
 def test_water_that_has_not_mixed_is_not_judged():
     memory = DosingState()
     for index in range(5):
-        memory.given(
+        memory.record_dose(
             Actuation("ph_down", 4_000, 0, 0, ""), water(ph=7.0), VALUES, index * 900_000
         )
     assert verdict(memory, water(ph=7.0, mixing_left_ms=1), 4_500_000) is None
@@ -58,7 +58,7 @@ def test_nutrient_without_effect_is_judged():
     memory = DosingState()
     for index in range(4):
         for name in ("nutrient_a", "nutrient_b"):
-            memory.given(
+            memory.record_dose(
                 Actuation(name, 10_000, 0, 0, ""), water(ec=1_300), VALUES, index * 900_000
             )
     assert verdict(memory, water(ec=1_310), 3_600_000) == judged.NO_EFFECT
@@ -121,7 +121,7 @@ def test_too_old_a_baseline_is_given_up():
         found = verdict(memory, water(ph=6.0 + index * 0.004), now_ms)
         assert found is None, index
         tiny = Actuation("ph_down", 200, 0, 0, "")
-        memory.given(tiny, water(ph=6.0 + index * 0.004), VALUES, now_ms)
+        memory.record_dose(tiny, water(ph=6.0 + index * 0.004), VALUES, now_ms)
 
 
 def test_a_slow_tank_is_judged_all_the_same():
@@ -139,7 +139,7 @@ def test_a_slow_tank_is_judged_all_the_same():
 def test_nutrient_moves_the_ph_so_what_acid_did_before_is_not_judged():
     memory, now_ms = dosed()
     nutrient = Actuation("nutrient_a", 10_000, 0, 0, "")
-    memory.given(nutrient, water(ph=7.0, ec=1_300), VALUES, now_ms)
+    memory.record_dose(nutrient, water(ph=7.0, ec=1_300), VALUES, now_ms)
     assert verdict(memory, water(ph=7.0), now_ms + 900_000) is None
 
 
@@ -151,17 +151,17 @@ def in_turn(effect_ph, doses=10, hours_apart=1, volume_ul=4_000, nutrient_ph=-0.
     """
     memory = DosingState()
     if after_reset:
-        memory.recall(memory.learned())
+        memory.restore(memory.learned())
     ph, now_ms = 7.0, 0
     nutrient = Actuation("nutrient_a", 10_000, 0, 0, "")
     for count in range(doses):
-        memory.given(Actuation("ph_down", volume_ul, 0, 0, ""), water(ph=ph), VALUES, now_ms)
+        memory.record_dose(Actuation("ph_down", volume_ul, 0, 0, ""), water(ph=ph), VALUES, now_ms)
         ph += effect_ph
         now_ms += 900_000
         found = verdict(memory, water(ph=ph), now_ms)
         if found:
             return found, count + 1
-        memory.given(nutrient, water(ph=ph), VALUES, now_ms)
+        memory.record_dose(nutrient, water(ph=ph), VALUES, now_ms)
         ph += nutrient_ph
         now_ms += hours_apart * 3_600_000
         assert verdict(memory, water(ph=ph), now_ms) is None
@@ -182,13 +182,13 @@ def test_what_swapped_bottles_do_is_no_drift_of_the_water():
 
 def test_after_a_dose_by_hand_what_swapped_bottles_did_is_no_drift_either():
     memory = DosingState()
-    memory.recall(memory.learned())
+    memory.restore(memory.learned())
     ph, now_ms = 6.61, 0
     found = []
     for count in range(4):
-        memory.given(Actuation("ph_down", 2_000, 0, 0, ""), water(ph=ph), VALUES, now_ms)
+        memory.record_dose(Actuation("ph_down", 2_000, 0, 0, ""), water(ph=ph), VALUES, now_ms)
         if count == 1:  # before the second dose is judged
-            memory.given_by_hand(Actuation("nutrient_b", 1_000, 0, 0, ""), VALUES)
+            memory.record_manual_dose(Actuation("nutrient_b", 1_000, 0, 0, ""), VALUES)
         ph += 0.11
         now_ms += 900_000
         found.append(verdict(memory, water(ph=ph), now_ms))
@@ -205,7 +205,7 @@ def test_a_calibration_voids_what_counted_on():
         given_acid(memory, 7.0, index * 1_800_000)
         assert verdict(memory, water(ph=7.0), index * 1_800_000 + 900_000) is None
         nutrient = Actuation("nutrient_a", 10_000, 0, 0, "")
-        memory.given(nutrient, water(ph=7.0), VALUES, index * 1_800_000 + 900_000)
+        memory.record_dose(nutrient, water(ph=7.0), VALUES, index * 1_800_000 + 900_000)
         memory.recalibrated()
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idro.control.water_balance import FALLS, RISES, Balance
+from idro.control.water_balance import FALLS, RISES, WaterBalance
 from idro.protocol import settings
 from support.dosing_waters import reading
 
@@ -21,7 +21,7 @@ class Tank:
     """A Balance and the level it sees, in cycles of ten seconds."""
 
     def __init__(self, level_mm=200.0):
-        self.balance = Balance()
+        self.balance = WaterBalance()
         self.level_mm = level_mm
         self.now_ms = 0
         self.told = []
@@ -31,7 +31,7 @@ class Tank:
             self.level_mm += mm_per_h / 60 / MINUTE
             self.now_ms += EVERY_MS
             level = reading(self.level_mm + noise[count % len(noise)])
-            if self.balance.look(level, outputs_on, VALUES, self.now_ms):
+            if self.balance.update(level, outputs_on, VALUES, self.now_ms):
                 self.told.append(self.balance.state)
         return self
 
@@ -43,7 +43,7 @@ def test_a_valve_that_does_not_shut_is_found_out():
     tank = Tank().pass_by(30).pass_by(6, 120)
     assert tank.told == [RISES]
     assert 8 <= tank.balance.moved_mm <= 12
-    assert tank.balance.dosing_held().reason.startswith("held: water rises with the valve shut, ")
+    assert tank.balance.dosing_hold().reason.startswith("held: water rises with the valve shut, ")
 
 
 def test_a_bucket_holds_dosing_until_it_has_mixed():
@@ -53,7 +53,7 @@ def test_a_bucket_holds_dosing_until_it_has_mixed():
     assert tank.told == [RISES]
     tank.pass_by(10)
     assert tank.told == [RISES, None]
-    assert tank.balance.dosing_held() is None
+    assert tank.balance.dosing_hold() is None
     tank.pass_by(600, -2)
     assert tank.told == [RISES, None]
 
@@ -98,25 +98,25 @@ def test_a_leak_is_told_though_it_is_filled_up_again_and_again():
         tank.pass_by(6, -25).fill(1.5, 100)
     assert tank.told == [FALLS]
     assert tank.balance.moved_mm == pytest.approx(25, abs=5)
-    assert "leaves faster than plants drink" in tank.balance.dosing_held().reason
+    assert "leaves faster than plants drink" in tank.balance.dosing_hold().reason
 
 
 def test_a_leak_is_filled_up_for_ten_minutes_and_no_more():
     tank = Tank().pass_by(60, -25)
     assert tank.told == [FALLS]
-    assert tank.balance.filling_held() is None
+    assert tank.balance.filling_hold() is None
     tank.fill(11)
-    assert tank.balance.filling_held().reason == "held: the tank leaks and does not stay full"
+    assert tank.balance.filling_hold().reason == "held: the tank leaks and does not stay full"
     tank.pass_by(180)
     assert tank.told == [FALLS, None]
-    assert tank.balance.filling_held() is None
+    assert tank.balance.filling_hold() is None
 
 
 def test_a_tank_that_is_emptied_and_filled_by_hand_is_steady_afterwards():
     tank = Tank().pass_by(60).pass_by(5, -1_800).pass_by(30).pass_by(5, 1_800)
     tank.pass_by(60)
     assert tank.told[-1] is None
-    assert tank.balance.dosing_held() is None
+    assert tank.balance.dosing_hold() is None
 
 
 def test_what_was_seen_before_a_hold_does_not_count():
@@ -129,7 +129,7 @@ def test_what_was_seen_before_a_hold_does_not_count():
 
 def test_a_level_that_is_not_known_is_no_level():
     tank = Tank().pass_by(30)
-    tank.balance.look(reading("no_ack"), RUNS, VALUES, tank.now_ms)
+    tank.balance.update(reading("no_ack"), RUNS, VALUES, tank.now_ms)
     tank.level_mm += 30
     tank.pass_by(60)
     assert tank.told == []
@@ -152,5 +152,5 @@ def test_a_thirsty_crop_in_whole_millimetres_is_no_leak(mm_per_h):
             seen_mm = round(tank.level_mm + rng.gauss(0, 0.3))
             is_filling = seen_mm < 200 if is_filling else seen_mm <= 198
             outputs_on = (is_filling, True)
-            tank.balance.look(reading(seen_mm), outputs_on, VALUES, tank.now_ms)
+            tank.balance.update(reading(seen_mm), outputs_on, VALUES, tank.now_ms)
             assert tank.balance.state is None

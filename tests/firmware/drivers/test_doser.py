@@ -85,7 +85,7 @@ def test_the_pump_follows_the_pin():
     assert part.ratio == 1.0
     part.set_level(0)
     assert part.ratio == 0.0
-    assert "never dimmed" in refusal_of(AssertionError, part.set_duty, 0.5)
+    assert "must not be driven by PWM" in refusal_of(AssertionError, part.set_duty, 0.5)
 
 
 def test_the_pump_has_faults():

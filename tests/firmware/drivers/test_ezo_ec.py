@@ -5,6 +5,7 @@ from idrosim.devices.ezo_ec import EzoEc
 from support.ezo_bench import Bench, Hurried, check_patience, exchanges
 from support.portable_fakes import fault_of, refusal_of, run
 
+CALIBRATE_MS = 600
 CONTEXT = {"reservoir.temp_c": 25.0}
 
 
@@ -80,7 +81,7 @@ def test_waits_as_long_as_the_circuit_needs():
 
 def test_a_driver_that_reads_early_fails_its_test():
     made = bench()
-    made.sensor.ezo._link = Hurried(made.sensor.ezo._link)
+    made.sensor.ezo._transport = Hurried(made.sensor.ezo._transport)
     assert "before its time" in refusal_of(AssertionError, check_patience, made)
 
 
@@ -130,11 +131,11 @@ def test_a_stuck_circuit_repeats_itself():
 def test_calibrates_dry_then_low_then_high():
     made = bench(1_000.0)
     ezo = made.sensor.ezo
-    run(ezo.calibrate("dry"))
-    run(ezo.calibrate("low,1413"))
+    run(ezo.send("Cal,dry", CALIBRATE_MS))
+    run(ezo.send("Cal,low,1413", CALIBRATE_MS))
     assert made.read() == {"ec_us_cm": 1000}
     made.signal = 11_710.0
-    run(ezo.calibrate("high,12880"))
-    assert run(ezo.calibration_count()) == 2
+    run(ezo.send("Cal,high,12880", CALIBRATE_MS))
+    assert run(ezo.query("Cal")) == ["2"]
     assert made.read() == {"ec_us_cm": 12_880}
-    assert run(made.sensor.cell_constant()) == 1.0
+    assert run(ezo.query("K")) == ["1.0"]

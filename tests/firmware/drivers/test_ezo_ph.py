@@ -1,6 +1,6 @@
 """EZO-pH: the driver against the circuit's commands and waits, on both of its lines."""
 
-from idro.control.plausibility import CALM, ChannelPlausibility
+from idro.control.plausibility import UNDISTURBED, ChannelPlausibility
 from idro.drivers import ezo_ph as driver
 from idrosim.devices.ezo_ph import EzoPh
 from support.ezo_bench import Bench, Hurried, check_milli, check_patience, exchanges
@@ -94,7 +94,7 @@ def test_waits_as_long_as_the_circuit_needs():
 
 def test_a_driver_that_reads_early_fails_its_test():
     made = bench()
-    made.sensor.ezo._link = Hurried(made.sensor.ezo._link)
+    made.sensor.ezo._transport = Hurried(made.sensor.ezo._transport)
     assert "before its time" in refusal_of(AssertionError, check_patience, made)
 
 
@@ -172,7 +172,7 @@ def test_a_shorted_electrode_is_flat_within_ten_minutes():
     faults = []
     for now_ms in range(0, 700_000, 10_000):
         value = made.read()["ph"]
-        faults.append(track.check(value, made.sensor.spread_uv, now_ms, CALM))
+        faults.append(track.check(value, made.sensor.spread_uv, now_ms, UNDISTURBED))
     assert faults[-1] == "flat"
     assert faults[:60] == [None] * 60
 
@@ -182,7 +182,7 @@ def test_a_living_electrode_is_not_flat():
     track = ChannelPlausibility("ph")
     for step in range(120):
         made.signal = (step % 3) * 0.2  # mV
-        fault = track.check(made.read()["ph"], made.sensor.spread_uv, step * 10_000, CALM)
+        fault = track.check(made.read()["ph"], made.sensor.spread_uv, step * 10_000, UNDISTURBED)
         assert fault is None
     assert made.sensor.spread_uv in (177, 178, 236, 354, 413, 354)
 
@@ -190,27 +190,28 @@ def test_a_living_electrode_is_not_flat():
 def test_tells_calibration_and_slope():
     for line in ("i2c", "uart"):
         made = bench(7.0, line)
-        assert run(made.sensor.ezo.calibration_count()) == 0
-        assert run(made.sensor.slope()) == (100.0, 100.0, 0.0)
+        ezo = made.sensor.ezo
+        assert run(ezo.query("Cal")) == ["0"]
+        assert run(ezo.query("Slope")) == ["100.0", "100.0", "0.00"]
         for signal_mv, point in ((3.0, "mid,7.00"), (173.0, "low,4.00")):
             made.signal = signal_mv
-            run(made.sensor.ezo.calibrate(point))
-        assert run(made.sensor.ezo.calibration_count()) == 2
-        assert run(made.sensor.slope()) == (95.8, 100.0, 3.0)
+            run(ezo.send("Cal," + point, 900))
+        assert run(ezo.query("Cal")) == ["2"]
+        assert run(ezo.query("Slope")) == ["95.8", "100.0", "3.00"]
         assert made.read() == {"ph": 4.0}
 
 
 def test_misuse_is_an_assertion():
     made = bench()
     made.part.write(b"R")
-    assert "while it works" in refusal_of(AssertionError, made.part.write, b"T,20")
+    assert "while busy" in refusal_of(AssertionError, made.part.write, b"T,20")
     made = bench()
     assert "not ASCII" in refusal_of(AssertionError, made.part.write, b"\xff")
     assert "0 bytes" in refusal_of(AssertionError, made.part.write, b"")
     assert "100 bytes" in refusal_of(AssertionError, made.part.read, 100)
     made = bench(line="uart")
     made.part.write(b"R\r")
-    assert "while it works" in refusal_of(AssertionError, made.part.write, b"R\r")
+    assert "while busy" in refusal_of(AssertionError, made.part.write, b"R\r")
 
 
 def test_numbers_are_read_exactly_or_not_at_all():

@@ -3,7 +3,7 @@
 from idro.drivers import hc_sr04 as driver
 from idrosim.devices.hc_sr04 import HcSr04
 from support.portable_fakes import fault_of, refusal_of, run
-from support.ultrasonic_bench import TIMES, Bench, check_times, times_of_the_oracle
+from support.ultrasonic_bench import TIMES, Bench, check_times, oracle_times
 
 
 def bench(level_mm=200.0, air_c=20.0, height_mm=600):
@@ -15,7 +15,7 @@ def test_times_are_those_of_the_speed_of_sound():
 
 
 def test_times_are_those_of_the_oracle():
-    check_times(times_of_the_oracle())
+    check_times(oracle_times())
 
 
 def test_reads_the_level_in_any_air():

@@ -156,7 +156,7 @@ IMPATIENT = (
     (sht4x, sht4x_rig, (("_MEASURE_MS = 10", "_MEASURE_MS = 7"),), "while it measures"),
     (scd4x, scd4x_rig, (("_STOP_MS = 501", "_STOP_MS = 498"),), "no_ack"),
     (scd4x, scd4x_rig, (("_COMMAND_MS = 2\n", "_COMMAND_MS = 0\n"),),
-     "before the last one was done"),
+     "before the last was done"),
     (scd4x, scd4x_rig, (("_POLLS = 13", "_POLLS = 5"),), "timeout"),
     (bh1750, bh1750_rig, (("_MEASURE_MS = 82", "_MEASURE_MS = 80"),), "stale"),
     (tsl2591, tsl2591_rig, (("_WAIT_MS = 109", "_WAIT_MS = 107"),), "timeout"),

@@ -4,7 +4,7 @@ from idro.drivers import jsn_sr04t as driver
 from idro.errors import SensorError
 from idrosim.devices import jsn_sr04t as device
 from support.portable_fakes import FakeClock, FakeUart, fault_of, oracle, refusal_of, run
-from support.ultrasonic_bench import HEIGHT_MM, TIMES, Bench, check_times, times_of_the_oracle
+from support.ultrasonic_bench import HEIGHT_MM, TIMES, Bench, check_times, oracle_times
 
 FRAMES = ((0, "FF0000FF"), (200, "FF00C8C7"), (213, "FF00D5D4"), (1000, "FF03E8EA"),
           (1953, "FF07A1A7"), (4500, "FF1194A4"), (6000, "FF177086"))
@@ -56,11 +56,11 @@ def test_frames_are_those_of_the_oracle():
 
 def test_times_are_those_of_the_oracle():
     check_times(TIMES)
-    check_times(times_of_the_oracle())
+    check_times(oracle_times())
 
 
 def test_a_module_that_assumes_340_m_s_is_corrected():
-    for air_c, distance_m, _, _, assumed_m in tuple(TIMES) + tuple(times_of_the_oracle()):
+    for air_c, distance_m, _, _, assumed_m in tuple(TIMES) + tuple(oracle_times()):
         distance_mm = float(distance_m) * 1000
         if distance_mm < device.BLIND_MM:
             continue
@@ -112,7 +112,7 @@ def test_asks_again_only_after_the_answer():
 
 def test_misuse_is_an_assertion():
     made = UartBench()
-    assert "no command" in refusal_of(AssertionError, made.part.write, b"\x01")
+    assert "not a command" in refusal_of(AssertionError, made.part.write, b"\x01")
     made.part.write(b"\x55")
     assert "before it answered" in refusal_of(AssertionError, made.part.write, b"\x55")
     made = bench()

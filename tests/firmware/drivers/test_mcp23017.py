@@ -167,7 +167,7 @@ def test_the_part_resets_to_inputs():
 def test_misuse_is_an_assertion():
     part = device.Mcp23017()
     part.set_level(1)
-    for data, words in ((b"", "nothing"), (b"\x16", "no register"), (b"\x0a\x80", "written")):
+    for data, words in ((b"", "empty write"), (b"\x16", "no register"), (b"\x0a\x80", "written")):
         assert words in refusal_of(AssertionError, part.write, data)
     part.write(b"\x15")
     assert "2 registers" in refusal_of(AssertionError, part.read, 2)

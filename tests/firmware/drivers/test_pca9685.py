@@ -290,7 +290,7 @@ def test_a_software_reset_and_a_write_to_all_reach_every_part():
 def test_misuse_is_an_assertion():
     part, _ = awake()
     for data, words in (
-        (b"", "nothing"), (b"\xfe\x1e", "PRESCALE written while awake"), (b"\x46\x00", "46"),
+        (b"", "empty write"), (b"\xfe\x1e", "PRESCALE written while awake"), (b"\x46\x00", "46"),
         (b"\x00\x60", "external clock"), (b"\x01\x14", "MODE2"), (b"\x01\x00", "open drain"),
         (b"\x09\x20", "register 09 is 20"),
     ):

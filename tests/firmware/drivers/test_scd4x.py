@@ -20,7 +20,7 @@ def test_words_are_those_of_the_datasheet():
     # Section 3.5.2: 500 ppm, 25 C, 37 %.
     answer = bytes.fromhex("01f4336667a25eb93c")
     assert words_of("scd4x", answer) == [500, 0x6667, 0x5EB9]
-    assert device._packed((500, 0x6667, 0x5EB9)) == answer
+    assert device.packed((500, 0x6667, 0x5EB9)) == answer
     assert "crc" in refusal_of(SensorError, words_of, "scd4x", b"\x01\xf4\x34")
 
 
@@ -114,7 +114,7 @@ def test_an_early_read_is_not_acknowledged():
 def test_misuse_is_an_assertion():
     for first, second, words in (
         (b"\x21\xb1", b"\x21\xb1", "started while"), (b"\x21\xb1", b"\x36\x82", "serial"),
-        (b"\xe4\xb8", b"\x00\x00", "no command"), (b"\xe4\xb8", b"\xe4", "1 bytes"),
+        (b"\xe4\xb8", b"\x00\x00", "not a command"), (b"\xe4\xb8", b"\xe4", "1 bytes"),
     ):
         _, part, _, clock = bench()
         part.write(first)

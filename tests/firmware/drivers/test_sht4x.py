@@ -94,7 +94,7 @@ def test_an_early_read_is_not_acknowledged():
 def test_misuse_is_an_assertion():
     _, part, _, _ = bench()
     assert "heater" in refusal_of(AssertionError, part.write, b"\x39")
-    assert "no command" in refusal_of(AssertionError, part.write, b"\x00")
+    assert "not a command" in refusal_of(AssertionError, part.write, b"\x00")
     part.write(b"\xfd")
     assert "while it measures" in refusal_of(AssertionError, part.write, b"\xfd")
 

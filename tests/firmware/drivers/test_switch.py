@@ -159,4 +159,4 @@ def test_misuse_of_the_load_is_an_assertion():
     part = load.Switch()
     assert "level" in refusal_of(AssertionError, part.set_level, 0.5)
     assert "PWM" in refusal_of(AssertionError, part.set_duty, 0.5)
-    assert "no fault" in refusal_of(AssertionError, setattr, part, "fault", "mouldy")
+    assert "unknown fault" in refusal_of(AssertionError, setattr, part, "fault", "mouldy")

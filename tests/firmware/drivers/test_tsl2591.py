@@ -112,7 +112,7 @@ def test_a_stuck_part_repeats_itself():
 
 def test_misuse_is_an_assertion():
     made = Bench()
-    for data, words in ((b"\x01", "no normal command"), (b"\xb4\x00", "written"),
+    for data, words in ((b"\x01", "not a normal command"), (b"\xb4\x00", "written"),
                         (b"\xa1\x07", "integration time 7"), (b"\xa1\x80", "control 80")):
         assert words in refusal_of(AssertionError, made.part.write, data)
     made.part.write(b"\xa0\x03")

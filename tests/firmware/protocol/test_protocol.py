@@ -55,7 +55,7 @@ INFO = messages.Info(
     "0.1.0", "esp32-reservoir", "esp32", "0a1b2c3d", 1234, None, "none", "power-on", "ab" * 32,
     ("reservoir.ph", "air.rh_pct"), {"ph_down": "doser", "light": "dimmer"},
     (("00000001", 99_000), ("00000002", 5)), True, 25,
-    216_000_000, messages.Running("b", "trial", "cd" * 32, 3, 1),
+    216_000_000, messages.RunningRelease("b", "trial", "cd" * 32, 3, 1),
 )
 ACK = messages.Ack("c-1", "refused", "mixing wait", "0a1b2c3d", 77_000)
 STORED = messages.Stored("0a1b2c3d", 41, 1_700_000_000_000)
@@ -216,7 +216,7 @@ def test_scaled_values_are_exact():
         row = quantities.QUANTITIES[key]
         assert quantities.to_scaled(row, value) == scaled
         assert quantities.format_scaled(row, scaled) == text
-        assert quantities.from_scaled(row, scaled) == value
+        assert messages_host.from_scaled(row, scaled) == value
         channel = "tank." + row.key
         assert messages_host.member(channel, value) == f'"{channel}":{text}'.encode()
 

@@ -12,7 +12,7 @@ from idro.protocol import messages, messages_host, topics, validation
 from idro.protocol import settings as node_settings
 from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS
-from idro.protocol.quantities import QUANTITIES, from_scaled
+from idro.protocol.quantities import QUANTITIES
 from idro.protocol.settings_table import SETTINGS
 from support import update_codecs
 
@@ -228,7 +228,7 @@ def channel_values(draw):
     for key in draw(st.lists(st.sampled_from(sorted(QUANTITIES)), max_size=6)):
         row = QUANTITIES[key]
         scaled = draw(st.integers(row.low * 10**row.decimals, row.high * 10**row.decimals))
-        values[f"{draw(names)}.{key}"] = from_scaled(row, scaled)
+        values[f"{draw(names)}.{key}"] = messages_host.from_scaled(row, scaled)
     return values
 
 
@@ -266,7 +266,7 @@ def infos(draw):
     channels = st.builds(lambda name, key: f"{name}.{key}", names, quantities)
     return messages.Info(
         draw(printable), draw(printable), draw(printable)[:20], draw(ids), draw(counts),
-        draw(st.none() | counts), draw(st.sampled_from(messages.CLOCKS)), draw(printable),
+        draw(st.none() | counts), draw(st.sampled_from(messages_host.CLOCKS)), draw(printable),
         draw(st.text("0123456789abcdef", max_size=64)),
         tuple(draw(st.lists(channels, max_size=8))),
         draw(st.dictionaries(names, st.sampled_from(("doser", "switch", "dimmer")), max_size=8)),
@@ -278,7 +278,8 @@ def infos(draw):
 def runnings():
     """The application of a node that runs."""
     return st.builds(
-        messages.Running, st.sampled_from(("", "a", "b")), st.sampled_from(messages.RUNNING),
+        messages.RunningRelease, st.sampled_from(("", "a", "b")),
+        st.sampled_from(messages_host.UPDATE_STATES),
         st.just("") | st.text("0123456789abcdef", min_size=64, max_size=64), counts, counts)
 
 
@@ -324,8 +325,8 @@ def commands(draw):
     ("name", "valid"),
     [
         ("telemetry", telemetry()), ("event", events()), ("info", infos()),
-        ("ack", st.builds(messages.Ack, ids, st.sampled_from(messages.OUTCOMES), printable, ids,
-                          counts)),
+        ("ack", st.builds(messages.Ack, ids, st.sampled_from(messages_host.OUTCOMES), printable,
+                          ids, counts)),
         ("stored", st.builds(messages.Stored, ids, counts, counts)),
         ("config_report", st.builds(messages.ConfigReport, counts, st.none() | printable,
                                     setting_values())),

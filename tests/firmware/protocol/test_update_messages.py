@@ -4,7 +4,7 @@ import binascii
 import json
 
 from idro.errors import ProtocolError
-from idro.protocol import release_layout
+from idro.protocol import messages_host, release_layout
 from idro.protocol import update_messages as messages
 from idro.protocol.messages import Command
 from support.portable_fakes import refusal_of
@@ -12,7 +12,8 @@ from support.portable_fakes import refusal_of
 NODE = "bench-1"
 MAC = "0123456789abcdef" * 4
 OFFER = messages.Offer("ab" * 32, 9_000, bytes(range(256)) + bytes(128), "0f" * 8, "0.3.0")
-ASK = messages.Ask("ab" * 32, 65_535, "idro/app/node.mpy", 768, 768)
+OFFERED = Command("u-1", "offer", OFFER, "0a1b2c3d", 90_000, "anna")
+ASK = messages.ChunkRequest("ab" * 32, 65_535, "idro/app/node.mpy", 768, 768)
 
 
 def mac(signed):
@@ -22,7 +23,7 @@ def mac(signed):
 
 def offered(**changed):
     """An offer with other arguments, as somebody else might pack it."""
-    data = messages.pack_offer(NODE, "u-1", OFFER, "0a1b2c3d", 90_000, "anna", mac)
+    data = messages_host.pack_update(NODE, OFFERED, mac)
     obj = json.loads(data)
     obj["args"].update(changed)
     obj.pop("auth")
@@ -30,38 +31,38 @@ def offered(**changed):
 
 
 def test_an_offer_there_and_back():
-    data = messages.pack_offer(NODE, "u-1", OFFER, "0a1b2c3d", 90_000, "anna", mac)
+    data = messages_host.pack_update(NODE, OFFERED, mac)
     assert len(data) <= messages.MAX_UPDATE_BYTES
     signed = messages.unpack_update(NODE, data)
-    assert signed.message == Command("u-1", "offer", OFFER, "0a1b2c3d", 90_000, "anna")
+    assert signed.message == OFFERED
     assert signed.auth == MAC
 
 
 def test_the_longest_offer_fits():
     offer = messages.Offer("ab" * 32, 32_768, OFFER.signature, "0f" * 8, "v" * 40)
-    data = messages.pack_offer(NODE * 3, "i" * 40, offer, "b" * 40, 2**53 - 1, "n" * 40,
-                               lambda signed: MAC)
+    command = Command("i" * 40, "offer", offer, "b" * 40, 2**53 - 1, "n" * 40)
+    data = messages_host.pack_update(NODE * 3, command, lambda signed: MAC)
     assert len(data) <= messages.MAX_UPDATE_BYTES
 
 
 def test_a_cancel_there_and_back():
-    data = messages.pack_cancel(NODE, "u-2", "0a1b2c3d", 90_000, "anna", mac)
-    assert messages.unpack_update(NODE, data).message == Command(
-        "u-2", "cancel", None, "0a1b2c3d", 90_000, "anna")
+    command = Command("u-2", "cancel", None, "0a1b2c3d", 90_000, "anna")
+    data = messages_host.pack_update(NODE, command, mac)
+    assert messages.unpack_update(NODE, data).message == command
 
 
 def test_an_ask_there_and_back():
-    assert messages.unpack_ask(messages.pack_ask(ASK)) == ASK
-    manifest = messages.Ask("ab" * 32, 0, "manifest", 0, 1)
-    assert messages.unpack_ask(messages.pack_ask(manifest)) == manifest
+    assert messages_host.unpack_chunk_request(messages.pack_chunk_request(ASK)) == ASK
+    manifest = messages.ChunkRequest("ab" * 32, 0, "manifest", 0, 1)
+    assert messages_host.unpack_chunk_request(messages.pack_chunk_request(manifest)) == manifest
 
 
 def test_a_piece_there_and_back():
-    for data in (b"", b"x", bytes(messages.MAX_PIECE_BYTES)):
-        piece = messages.Piece(bytes(range(8)), 513, data)
-        assert messages.unpack_piece(messages.pack_piece(piece)) == piece
-    for wrong in (b"", bytes(9), bytes(10 + messages.MAX_PIECE_BYTES + 1)):
-        assert "update data" in refusal_of(ProtocolError, messages.unpack_piece, wrong)
+    for data in (b"", b"x", bytes(messages.MAX_CHUNK_BYTES)):
+        piece = messages.Chunk(bytes(range(8)), 513, data)
+        assert messages.unpack_chunk(messages_host.pack_chunk(piece)) == piece
+    for wrong in (b"", bytes(9), bytes(10 + messages.MAX_CHUNK_BYTES + 1)):
+        assert "update data" in refusal_of(ProtocolError, messages.unpack_chunk, wrong)
 
 
 def test_a_wrong_offer_is_refused_by_its_field():
@@ -82,19 +83,20 @@ def test_no_ask_leads_out_of_the_release():
                  "idro/./node.mpy", "boot.py", "signature", "idro/app/Node.mpy", "idro/a b.mpy",
                  "idro/app/node.py", "idro/" + "x" * 60 + ".mpy", "idro/.mpy", "",
                  "idro/safety/gate.mpy", "idro/update/slots.mpy", "idro/board.mpy"):
-        data = messages.pack_ask(messages.Ask("ab" * 32, 1, path, 0, 1))
-        assert "path" in refusal_of(ProtocolError, messages.unpack_ask, data), path
+        data = messages.pack_chunk_request(messages.ChunkRequest("ab" * 32, 1, path, 0, 1))
+        assert "path" in refusal_of(ProtocolError, messages_host.unpack_chunk_request, data), path
 
 
 def test_an_ask_has_its_bounds():
     for ask, field in (
-        (messages.Ask("ab" * 32, 65_536, "manifest", 0, 1), "number"),
-        (messages.Ask("ab" * 32, 1, "manifest", 0, 769), "size"),
-        (messages.Ask("ab" * 32, 1, "manifest", 0, 0), "size"),
-        (messages.Ask("ab" * 32, 1, "manifest", -1, 1), "offset"),
-        (messages.Ask("ab", 1, "manifest", 0, 1), "sha256"),
+        (messages.ChunkRequest("ab" * 32, 65_536, "manifest", 0, 1), "number"),
+        (messages.ChunkRequest("ab" * 32, 1, "manifest", 0, 769), "size"),
+        (messages.ChunkRequest("ab" * 32, 1, "manifest", 0, 0), "size"),
+        (messages.ChunkRequest("ab" * 32, 1, "manifest", -1, 1), "offset"),
+        (messages.ChunkRequest("ab", 1, "manifest", 0, 1), "sha256"),
     ):
-        why = refusal_of(ProtocolError, messages.unpack_ask, messages.pack_ask(ask))
+        data = messages.pack_chunk_request(ask)
+        why = refusal_of(ProtocolError, messages_host.unpack_chunk_request, data)
         assert field in why, why
 
 

@@ -266,13 +266,13 @@ def test_a_flash_that_refuses_is_tried_again_once_a_minute(tmp_path):
     assert ledger.latch_code == 0
     with pytest.raises(LedgerError):
         ledger.reserve("ph_down", 1_000, 1_000)
-    ledger.mend()
+    ledger.retry_write()
     (tmp_path / "ledger.b").rmdir()
     at_ms[0] = 59_999
-    ledger.mend()
+    ledger.retry_write()
     assert ledger.error
     at_ms[0] = 60_000
-    ledger.mend()
+    ledger.retry_write()
     assert ledger.error == ""
     ledger.settle(ledger.reserve("ph_down", 1_000, 1_000), 900, 900)
     assert Ledger(paths, lambda: at_ms[0], existed=True).spent("ph_down", 60_000) == (900, 900)

@@ -90,7 +90,7 @@ def test_an_id_that_cannot_be_written_is_not_taken_for_seen(tmp_path):
 
 def test_the_ids_of_a_thousand_commands_take_little_of_a_heap(tmp_path):
     done = subprocess.run(
-        [micropython(), Path(__file__).with_name("seen_ids_heap.py"), tmp_path],
+        [micropython(), ROOT / "tests" / "support" / "seen_ids_heap.py", tmp_path],
         capture_output=True, text=True, timeout=120, check=False,
         env={"MICROPYPATH": f"{ROOT / 'firmware'}:.frozen"},
     )

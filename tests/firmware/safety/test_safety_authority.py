@@ -50,7 +50,7 @@ class House:
         end_ms = self.chain_ms + duration_ms
         while self.chain_ms < end_ms:
             self.chain_ms = min(end_ms, self.chain_ms + 60 * MINUTE_MS)
-            self.authority.watch(values, latch_code)
+            self.authority.update(values, latch_code)
 
     def granted_pct(self) -> int:
         return self.authority.granted_pct(DOSING)
@@ -122,13 +122,13 @@ def test_flash_is_written_each_ten_minutes_and_not_more_often():
         (600_000, []), (600_001, [600]), (1_200_001, [600]), (1_200_002, [600, 1_200]),
     ):
         house.chain_ms = chain_ms
-        house.authority.watch(DOSING, 0)
+        house.authority.update(DOSING, 0)
         assert house.store.writes == [{"earned_s": earned_s} for earned_s in writes]
 
 
 def test_what_is_known_is_not_written_again():
     house = House()
-    house.authority.watch(DOSING, NO_EFFECT)
+    house.authority.update(DOSING, NO_EFFECT)
     assert house.store.writes == []
     house.pass_ms(2 * EARN_MS)
     count = len(house.store.writes)
@@ -139,10 +139,10 @@ def test_what_is_known_is_not_written_again():
 def test_full_authority_is_kept_the_moment_it_is_earned():
     house = House()
     house.chain_ms = EARN_MS - 1
-    house.authority.watch(DOSING, 0)
+    house.authority.update(DOSING, 0)
     assert house.authority.left_ms == 1
     house.chain_ms = EARN_MS
-    house.authority.watch(DOSING, 0)
+    house.authority.update(DOSING, 0)
     house.restart()
     assert house.authority.left_ms == 0
 
@@ -152,7 +152,7 @@ def test_a_loss_is_kept_the_moment_it_happens_however_little_there_was():
     house.store.put(earned_s=300)
     house.restart()
     house.chain_ms = 1_000
-    house.authority.watch(DOSING, NO_EFFECT)
+    house.authority.update(DOSING, NO_EFFECT)
     assert house.authority.left_ms == EARN_MS
     house.restart()
     assert house.authority.left_ms == EARN_MS
@@ -163,7 +163,7 @@ def test_a_loss_that_flash_refused_is_written_when_flash_is_back(capsys):
     house.pass_ms(EARN_MS)
     house.store.is_worn = True
     house.pass_ms(MINUTE_MS, DOSING, NO_EFFECT)
-    assert "authority cannot be kept" in capsys.readouterr().out
+    assert "dosing authority not saved" in capsys.readouterr().out
     house.store.is_worn = False
     house.pass_ms(MINUTE_MS, DOSING, NO_EFFECT)
     house.restart()
@@ -192,8 +192,8 @@ def test_who_only_advises_gives_nothing_to_control_and_a_little_to_a_person(tmp_
     rig = Rig(tmp_path)
     rig.arm()
     rig.gate.set_limits(derive(rig.values, 100, 0))
-    assert rig.gate.room("ph_down", rig.readings, "control") == (0, "control only advises")
-    assert rig.gate.room("ph_down", rig.readings, "ann")[0] > 0
+    assert rig.gate.headroom("ph_down", rig.readings, "control") == (0, "control only advises")
+    assert rig.gate.headroom("ph_down", rig.readings, "ann")[0] > 0
 
 
 def test_the_reason_names_the_share(tmp_path):
@@ -202,5 +202,5 @@ def test_the_reason_names_the_share(tmp_path):
     rig.gate.set_limits(derive(rig.values, 100, 25))
     asyncio.run(rig.dose("ph_down", 3_000))
     rig.wait(400_000)
-    _, why = rig.gate.room("ph_down", rig.readings, "ann")
+    _, why = rig.gate.headroom("ph_down", rig.readings, "ann")
     assert "of 25 %" in why

@@ -37,7 +37,7 @@ moves = st.lists(st.one_of(doses, doses, waits, cuts, tears, faults), min_size=1
 
 def ask(rig, actuator, volume_ul):
     """Ask for a dose, as large as the gate has room for where that is more."""
-    room_ul, _ = rig.gate.room(actuator, rig.readings, "ann")
+    room_ul, _ = rig.gate.headroom(actuator, rig.readings, "ann")
     try:
         asyncio.run(rig.dose(actuator, min(volume_ul, room_ul) if room_ul else volume_ul))
     except Refused:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from idro.safety.correction import LONGEST_MS
+from idro.safety.correction import MAX_DURATION_MS
 from idro.safety.limits import CORRECTION_DAY_ON_MS, CORRECTION_STEP_ON_MS
 from idro.safety.outputs import Refused
 from support.loops_rig import LoopsRig
@@ -47,7 +47,7 @@ def test_nobody_presses_and_nothing_is_given(node):
     while node.correction.is_open:
         node.cycles(1)
         assert on_ms(node) == 0
-    assert ended(node) == ["nobody pressed the button"]
+    assert ended(node) == ["the button was not pressed"]
 
 
 def test_one_press_is_one_step_of_at_most_half_a_minute(node):
@@ -82,7 +82,7 @@ def test_it_ends_at_its_target_and_control_goes_on_with_its_own_budget(node):
     node.read(ph=6.03)
     node.cycles(60, held_ms=1_000)
     assert ended(node) == ["the target is reached"]
-    room_ul, why = node.gate.room("ph_down", node.sampler.readings, "control")
+    room_ul, why = node.gate.headroom("ph_down", node.sampler.readings, "control")
     assert room_ul == 0
     assert "budget of the hour" in why or "left" in why
 
@@ -149,7 +149,7 @@ def test_one_at_a_time_and_only_what_moves_ph(node):
 def test_who_forgot_it_ends_it_after_eight_hours_at_the_latest(node):
     begin(node, volume_ul=8_000_000)
     ph = 7.8
-    for _ in range(LONGEST_MS // 600_000 + 10):
+    for _ in range(MAX_DURATION_MS // 600_000 + 10):
         ph = 7.8 if ph < 7.7 else ph - 0.05
         node.read(ph=ph)
         node.cycles(60)

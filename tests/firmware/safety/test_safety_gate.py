@@ -214,7 +214,7 @@ def test_stop_ends_a_running_dose_at_once_and_holds_over_a_reset(rig):
 
 
 def test_a_latch_holds_until_a_person_resumes(rig):
-    rig.gate.lock(ledger.NO_EFFECT)
+    rig.gate.latch(ledger.NO_EFFECT)
     assert rig.told("latched") == [{"reason": "dosing had no effect"}]
     rig.reboot()
     rig.arm()

@@ -112,7 +112,7 @@ def test_less_than_the_pump_can_give_is_refused(rig):
 def test_who_is_dosing_is_known_while_it_lasts(rig):
     seen = []
     rig.clock.call_in(500, lambda: seen.append(
-        (rig.gate.dosing, rig.gate.room("nutrient_a", rig.readings, "ann"))
+        (rig.gate.dosing, rig.gate.headroom("nutrient_a", rig.readings, "ann"))
     ))
     dose(rig, "ph_down", 1_000)
     assert seen == [("ph_down", (0, "ph_down is dosing"))]
@@ -120,8 +120,8 @@ def test_who_is_dosing_is_known_while_it_lasts(rig):
 
 
 def test_there_is_no_room_in_what_the_board_has_not(rig):
-    assert rig.gate.room("ghost", rig.readings, "ann") == (0, "there is no ghost")
-    room = rig.gate.correction_room("ghost", rig.readings, MIXING_MS)
+    assert rig.gate.headroom("ghost", rig.readings, "ann") == (0, "there is no ghost")
+    room = rig.gate.correction_headroom("ghost", rig.readings, MIXING_MS)
     assert room == (0, "there is no ghost")
     assert refused(dose, rig, "ghost", 500) == ("unknown", "there is no ghost")
     assert refused(dose, rig, "circulation", 500) == ("kind", "circulation is a switch")
@@ -132,10 +132,10 @@ def test_there_is_no_room_in_what_the_board_has_not(rig):
 
 
 def test_room_says_why_there_is_none(rig):
-    assert rig.gate.room("ph_down", rig.readings, "ann") == (3_000, "at most 3.0 ml a dose")
+    assert rig.gate.headroom("ph_down", rig.readings, "ann") == (3_000, "at most 3.0 ml a dose")
     assert refused(dose, rig, "ph_down", 3_001) == ("dose", "at most 3.0 ml a dose")
     rig.sense(level_mm=119)
-    room = rig.gate.room("ph_down", rig.readings, "ann")
+    room = rig.gate.headroom("ph_down", rig.readings, "ann")
     assert room == (0, "water is low, 119 of 120 mm")
     assert refused(dose, rig, "ph_down", 500) == ("low", "water is low, 119 of 120 mm")
 
@@ -177,20 +177,20 @@ def test_a_step_waits_for_what_was_given_before(rig):
     rig.wait(299_000)
     code, why = refused(correct, rig, "ph_down", 1_000)
     assert (code, why.split(",")[0]) == ("correction", "mixing")
-    assert rig.gate.correction_room("ph_down", rig.readings, MIXING_MS)[0] == 0
+    assert rig.gate.correction_headroom("ph_down", rig.readings, MIXING_MS)[0] == 0
     rig.wait(2_000)
     assert correct(rig, "ph_down", 1_000).volume_ul == 1_000
 
 
 def test_no_step_where_no_dose_may_be(rig):
     rig.sense(ph="flat")
-    room = rig.gate.correction_room("ph_down", rig.readings, MIXING_MS)
+    room = rig.gate.correction_headroom("ph_down", rig.readings, MIXING_MS)
     assert room == (0, "reservoir.ph has a fault: flat")
 
 
 def test_a_board_where_control_only_advises_lets_a_person_correct(rig):
     rig.gate.set_limits(limits.derive(rig.values, 100, 0))
-    assert rig.gate.room("ph_down", rig.readings, "control")[1] == "control only advises"
+    assert rig.gate.headroom("ph_down", rig.readings, "control")[1] == "control only advises"
     assert correct(rig, "ph_down", 5_000).volume_ul == 5_000
 
 
@@ -229,7 +229,7 @@ def test_a_stop_that_cannot_be_written_stops_all_the_same(rig):
     break_flash(rig)
     rig.gate.stop("ann")
     assert rig.told("stopped") == [{"by": "ann"}]
-    assert (rig.gate.latch_code, rig.gate.latch) == (ledger.STOPPED, "stopped by a person")
+    assert (rig.gate.latch_code, rig.gate.latch_reason) == (ledger.STOPPED, "stopped by a person")
     assert refused(dose, rig, "ph_down", 500) == ("latched", "stopped by a person")
 
 
@@ -260,7 +260,7 @@ def test_a_dose_is_cut_where_the_water_stops_moving(rig):
 
 
 def test_a_dose_is_cut_by_a_latch_and_says_so(rig):
-    rig.clock.call_in(500, lambda: rig.gate.lock(ledger.WRONG_WAY))
+    rig.clock.call_in(500, lambda: rig.gate.latch(ledger.WRONG_WAY))
     actuation = dose(rig, "ph_down", 3_000)
     assert actuation.on_ms == 1_000
     assert actuation.reason == "test; cut short: dosing worked the wrong way"
@@ -270,13 +270,13 @@ def test_a_dose_is_cut_by_a_latch_and_says_so(rig):
 
 
 def test_a_latch_is_not_overwritten_by_the_next(rig):
-    rig.gate.lock(ledger.NO_EFFECT)
-    rig.gate.lock(ledger.WRONG_WAY)
+    rig.gate.latch(ledger.NO_EFFECT)
+    rig.gate.latch(ledger.WRONG_WAY)
     assert rig.gate.latch_code == ledger.NO_EFFECT
     assert rig.told("latched") == [{"reason": "dosing had no effect"}]
     rig.gate.resume("ben")
     assert rig.told("resumed") == [{"by": "ben"}]
-    assert (rig.gate.latch_code, rig.gate.latch) == (0, "")
+    assert (rig.gate.latch_code, rig.gate.latch_reason) == (0, "")
 
 
 def test_a_damaged_ledger_is_told_at_the_start(rig):
@@ -331,11 +331,11 @@ def test_a_power_cut_in_a_dose_holds_off_for_ten_minutes(rig):
     rig.power_cut_at(photos[0])
     rig.arm()
     rig.wait(599_999 - rig.clock.now_ms())
-    assert rig.gate.room("nutrient_a", rig.readings, "ann") == (
+    assert rig.gate.headroom("nutrient_a", rig.readings, "ann") == (
         0, "power failed during a dose, 1 s left"
     )
     rig.clock.advance(1)
-    assert rig.gate.room("nutrient_a", rig.readings, "ann")[0] > 0
+    assert rig.gate.headroom("nutrient_a", rig.readings, "ann")[0] > 0
 
 
 def test_an_output_that_is_no_doser_is_left_running_by_a_stop(rig):

@@ -218,16 +218,16 @@ def test_what_a_correction_gave_counts_for_the_hour_but_not_the_day(
 
 def test_a_correction_has_steps_and_a_day_of_its_own(books):
     why = "corrections have had their day's share"
-    assert interlocks.correction_room("ph_down", books.ledger, LIMITS) == (30_000, why)
+    assert interlocks.correction_headroom("ph_down", books.ledger, LIMITS) == (30_000, why)
     books.ran("ph_down", 90_000, 40_000)
-    assert interlocks.correction_room("ph_down", books.ledger, LIMITS) == (30_000, why)
+    assert interlocks.correction_headroom("ph_down", books.ledger, LIMITS) == (30_000, why)
     books.ran("ph_down_fill", 580_000, 1)
-    assert interlocks.correction_room("ph_down", books.ledger, LIMITS) == (20_000, why)
+    assert interlocks.correction_headroom("ph_down", books.ledger, LIMITS) == (20_000, why)
     books.ran("ph_down_fill", 20_001, 1)
-    assert interlocks.correction_room("ph_down", books.ledger, LIMITS) == (0, why)
+    assert interlocks.correction_headroom("ph_down", books.ledger, LIMITS) == (0, why)
     books.now_ms += DAY_MS + 1
     books.ran("ph_down_fill", 1_000, 399_000)
-    assert interlocks.correction_room("ph_down", books.ledger, LIMITS) == (1_000, why)
+    assert interlocks.correction_headroom("ph_down", books.ledger, LIMITS) == (1_000, why)
 
 
 def test_the_last_run_counts_whichever_budget_it_was(books):

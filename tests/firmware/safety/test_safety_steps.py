@@ -15,15 +15,15 @@ def down(total_ul=400_000, ul_per_ph=100_000, target_milli_ph=6_000, now_ms=0):
 
 def given(one, steps):
     for milli_ph, volume_ul in steps:
-        one.took(milli_ph, volume_ul)
+        one.record_step(milli_ph, volume_ul)
     return one
 
 
 def test_what_a_correction_allows_is_frozen():
-    assert correction.LONGEST_MS == 28_800_000
-    assert correction.PRESS_WITHIN_MS == 900_000
+    assert correction.MAX_DURATION_MS == 28_800_000
+    assert correction.BUTTON_TIMEOUT_MS == 900_000
     assert correction.NEAR_MILLI_PH == 1_000
-    assert correction.SMALLEST_UL == 200
+    assert correction.MIN_STEP_UL == 200
 
 
 def test_acid_goes_down_and_base_goes_up():
@@ -71,7 +71,7 @@ def test_too_little_to_count_is_not_given():
 def test_it_books_what_was_given_and_no_more_than_there_was():
     one = given(down(total_ul=1_000), [(9_000, 300), (9_000, 400)])
     assert (one.given_ul, one.left_ul) == (700, 300)
-    one.took(9_000, 500)
+    one.record_step(9_000, 500)
     assert (one.given_ul, one.left_ul) == (1_200, 0)
 
 
@@ -109,40 +109,40 @@ def test_two_steps_the_wrong_way_are_wrong():
 
 def test_after_eight_hours_it_is_over():
     one = down(now_ms=500)
-    assert one.ended(9_000, 28_800_499) is None
-    assert one.ended(9_000, 28_800_500) == "eight hours have passed"
+    assert one.end_reason(9_000, 28_800_499) is None
+    assert one.end_reason(9_000, 28_800_500) == "eight hours have passed"
 
 
 def test_who_does_not_press_within_a_quarter_of_an_hour_has_gone():
     one = down()
-    one.waits(True, 1_000)
-    one.waits(True, 500_000)
-    assert one.ended(9_000, 900_999) is None
-    assert one.ended(9_000, 901_000) == "nobody pressed the button"
+    one.update_wait(True, 1_000)
+    one.update_wait(True, 500_000)
+    assert one.end_reason(9_000, 900_999) is None
+    assert one.end_reason(9_000, 901_000) == "the button was not pressed"
 
 
 def test_the_quarter_of_an_hour_begins_when_a_press_would_count():
     one = down()
-    one.waits(True, 1_000)
-    one.waits(False, 600_000)
-    assert one.ended(9_000, 2_000_000) is None
-    one.waits(True, 2_000_000)
-    assert one.ended(9_000, 2_899_999) is None
-    assert one.ended(9_000, 2_900_000) == "nobody pressed the button"
+    one.update_wait(True, 1_000)
+    one.update_wait(False, 600_000)
+    assert one.end_reason(9_000, 2_000_000) is None
+    one.update_wait(True, 2_000_000)
+    assert one.end_reason(9_000, 2_899_999) is None
+    assert one.end_reason(9_000, 2_900_000) == "the button was not pressed"
 
 
 def test_a_step_takes_the_wait_off():
     one = down()
-    one.waits(True, 1_000)
-    one.took(9_000, 10_000)
-    assert one.ended(9_000, 2_000_000) is None
+    one.update_wait(True, 1_000)
+    one.record_step(9_000, 10_000)
+    assert one.end_reason(9_000, 2_000_000) is None
 
 
 def test_it_is_over_when_its_volume_is():
     one = given(down(total_ul=1_000), [(9_000, 800)])
-    assert one.ended(9_000, 0) is None
-    one.took(9_000, 1)
-    assert one.ended(9_000, 0) == "all of the volume was given"
+    assert one.end_reason(9_000, 0) is None
+    one.record_step(9_000, 1)
+    assert one.end_reason(9_000, 0) == "all of the volume was given"
 
 
 @pytest.mark.parametrize(("milli_ph", "why"), [
@@ -150,4 +150,4 @@ def test_it_is_over_when_its_volume_is():
     (None, None),
 ])
 def test_it_is_over_at_its_target(milli_ph, why):
-    assert down().ended(milli_ph, 0) == why
+    assert down().end_reason(milli_ph, 0) == why

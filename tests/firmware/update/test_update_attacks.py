@@ -110,7 +110,7 @@ def test_mix_and_match():
     assert "idro/control/dosing.mpy" in refused(board)
     board = Board(GOOD)
     board.served["idro/app/node.mpy"] = b"N" + NEW["idro/app/node.mpy"][1:]
-    assert refused(board) == "idro/app/node.mpy does not read back as its manifest says"
+    assert refused(board) == "idro/app/node.mpy does not match its manifest"
 
 
 def test_a_bit_flipped_in_every_file_on_the_flash():
@@ -128,7 +128,7 @@ def test_a_bit_flipped_in_every_file_on_the_flash():
 
         real, code.verify.install = code.verify.install, spoil
         try:
-            assert refused(board) == f"{path} does not read back as its manifest says"
+            assert refused(board) == f"{path} does not match its manifest"
         finally:
             code.verify.install = real
 
@@ -145,7 +145,7 @@ def test_a_file_that_somebody_has_put_beside():
 
         real, code.verify.install = code.verify.install, add
         try:
-            assert refused(board) == f"{extra} is no part of it"
+            assert refused(board) == f"{extra} is not in its manifest"
         finally:
             code.verify.install = real
 
@@ -157,14 +157,14 @@ def test_paths_that_lead_elsewhere():
                  "boot.py", "idro/app/node.py", "idro/app/../../main.mpy", "slot"):
         board = with_manifest(edited(6, f"{line[0]} {line[1]} {path}"))
         board.served[path] = NEW["idro/app/node.mpy"]
-        assert refused(board) == f"{path} is no file that it may hold", path
+        assert refused(board) == f"{path} is not allowed in a release", path
 
 
 def test_another_board_an_older_counter_another_kernel():
     for release, said in (
         (Release(dict(NEW), counter=3, board_class="esp32/esp32-nft"),
          "it is for esp32/esp32-nft, this is esp32/esp32-reservoir"),
-        (Release(dict(NEW), counter=3, kernel=9), "it needs kernel 9, this board has 2"),
+        (Release(dict(NEW), counter=3, kernel=9), "it needs kernel 9, this board has 3"),
         (Release(dict(NEW), counter=0), "its security counter is 0, this board is at 1"),
     ):
         assert refused(Board(release)) == said
@@ -186,16 +186,17 @@ def test_replayed_after_it_was_taken_back():
                 break
         except Reset:
             continue
-    assert board.said == "it was tried before and taken back"
-    memory = small_board.code.memory
-    assert memory.told() == [GOOD.sha256()[:16], "9.9.9", "three boots brought no confirmation"]
-    memory.forget_told()
-    assert memory.told() is None
+    assert board.said == "it was tried before and rolled back"
+    state = small_board.code.state
+    why = "three boots brought no confirmation"
+    assert state.pending_report() == [GOOD.sha256()[:16], "9.9.9", why]
+    state.clear_report()
+    assert state.pending_report() is None
 
 
 def test_too_large():
     huge = Release({"idro/app/node.mpy": b"x" * 400_001}, counter=3)
-    assert refused(Board(huge)) == "its manifest is not well formed"
+    assert refused(Board(huge)) == "its manifest is malformed"
     board = Board(GOOD)
     board.flash.free_blocks = 25
     assert refused(board).startswith("it needs ")

@@ -47,14 +47,15 @@ def good(board):
                 raise AssertionError(f"not taken: {board.said}")
             if running.state == "trial":
                 try:
-                    small_board.code.files.confirm()
+                    small_board.code.file_slots.confirm()
                 finally:
                     is_confirmed = running.state == "ok"
             else:
                 is_confirmed = True
             nvs = board.flash.nvs
             assert min(nvs["security_a"], nvs["security_b"]) == 3
-            assert small_board.code.memory.told() == [board.new_sha256()[:16], "9.9.9", ""]
+            pending = small_board.code.state.pending_report()
+            assert pending == [board.new_sha256()[:16], "9.9.9", ""]
             return boot
         except (Dark, Reset):
             continue
@@ -72,7 +73,7 @@ def bad(board):
                 continue  # it crashed
             assert boots_of_new <= 3
             board.update()
-            assert board.said == "it was tried before and taken back"
+            assert board.said == "it was tried before and rolled back"
             assert boots_of_new >= 1
             assert max(board.flash.nvs.get("security_a", 1), 1) < 3
             return
@@ -86,9 +87,9 @@ def taken_back(board):
     for _ in range(MOST_BOOTS):
         try:
             if board.boot() == "new":
-                small_board.code.select.take_back("reservoir.ph has no plausible reading")
+                small_board.code.boot_select.roll_back("reservoir.ph has no plausible reading")
             board.update()
-            assert board.said == "it was tried before and taken back"
+            assert board.said == "it was tried before and rolled back"
             return
         except (Dark, Reset):
             continue

@@ -91,22 +91,22 @@ BAD = {
     "hangs at import": {"module": NODE, "add":
                         "\nimport time\nwhile True:\n    time.sleep_ms(100)\n"},
     "raises when it starts": {"module": NODE, "replace": (
-        "        self.clock = Clock()", "        raise ValueError('bad')")},
-    "its control hangs": {"module": "idro/app/loops", "replace": (
-        "        node = self._node\n        values = node.settings.values\n        now_ms = ",
+        "        self.clock = clock = Clock()", "        raise ValueError('bad')")},
+    "its control hangs": {"module": "idro/app/control_cycle", "replace": (
+        "        values, outputs = context.values",
         "        import time\n        time.sleep_ms(60_000)\n"
-        "        node = self._node\n        values = node.settings.values\n        now_ms = ")},
-    "its control fails": {"module": "idro/app/loops", "replace": (
+        "        values, outputs = context.values")},
+    "its control fails": {"module": "idro/app/control_cycle", "replace": (
         "        stale_ms = max(_STALE_MS, 3 * values[\"sample.every_ms\"])\n        level",
         "        stale_ms = 1 // 0\n        level")},
     "loses the line": {"module": "idro/net/publisher", "replace": (
         "await client.connect(broker.host, broker.port)",
         "raise LinkError('lost')")},
     "does not subscribe to down/stored": {"module": "idro/net/publisher", "replace": (
-        '_TOLD_AGAIN = ("stored", "update_data")', '_TOLD_AGAIN = ("update_data",)')},
-    "dies at 299 s": {"module": "idro/app/loops", "replace": (
-        "        now_ms = node.clock.now_ms()\n        stale",
-        "        now_ms = node.clock.now_ms()\n"
+        '_AT_MOST_ONCE = ("stored", "update_data")', '_AT_MOST_ONCE = ("update_data",)')},
+    "dies at 299 s": {"module": "idro/app/control_cycle", "replace": (
+        "        now_ms = context.clock.now_ms()\n        stale",
+        "        now_ms = context.clock.now_ms()\n"
         "        if now_ms >= 290_000:\n            from idro.update.platform import restart\n"
         "            restart()\n        stale")},
     "loses a sensor": {"module": "idro/app/sampling", "add": """
@@ -122,9 +122,9 @@ Sampler.cycle = cycle
                                     "add": LEAK.replace("LEAKED", "1_000_000")},
     "leaks until little is left": {"module": "idro/app/sampling", "add": LEAK.replace(
         "LEAKED", "2_500") + "gc.mem_free = lambda: max(3_000, 96_000 - 2_500 * len(_kept))\n"},
-    "its update task dies": {"module": "idro/app/trial", "add":
-                             "\nasync def watch(node):\n    while True:\n"
-                             "        await node.clock.sleep_ms(60_000)\n"},
+    "its update task dies": {"module": "idro/app/ota/trial", "add":
+                             "\nasync def watch(context, ledger, network):\n    while True:\n"
+                             "        await context.clock.sleep_ms(60_000)\n"},
 }
 
 
@@ -147,7 +147,7 @@ def test_a_bad_one_is_taken_back(tmp_path, image_dir, why):
     assert 2 <= len(told.run.resets) <= 4
     # It was offered again and not taken a second time.
     refusals = [detail["reason"] for _, detail in told.events("update_refused")]
-    assert set(refusals) <= {"it was tried before and taken back"}
+    assert set(refusals) <= {"it was tried before and rolled back"}
     assert not told.events("latched")
     assert told.events("dosed")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from idroserra.boards import compiler
 from idroserra.core.errors import BoardError
-from support.mutated_boards import as_toml, check_by_itself, mutate, places
+from support.mutated_boards import as_toml, check_board, mutate, places
 
 FILE = "esp32-reservoir.toml"
 REFERENCE = (compiler.boards_dir() / FILE).read_text()
@@ -41,7 +41,7 @@ def test_changed_boards_compile_safely_or_are_refused(seed, changes):
     text = "\n".join(f"{as_toml(key)} = {as_toml(value)}" for key, value in table.items())
     board = compile_or_refuse(text.encode(), file)
     if board is not None:
-        check_by_itself(board)
+        check_board(board)
 
 
 @settings(max_examples=300, deadline=None)
@@ -54,7 +54,7 @@ def test_damaged_text_compiles_safely_or_is_refused(at, gone, junk):
     data = REFERENCE.encode()
     board = compile_or_refuse(data[:at] + junk + data[at + gone :])
     if board is not None:
-        check_by_itself(board)
+        check_board(board)
 
 
 @settings(max_examples=200, deadline=None)

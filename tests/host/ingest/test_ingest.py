@@ -150,7 +150,7 @@ def test_a_message_whose_head_is_newer_is_kept_and_not_sent_for_ever(host):
     assert topic == f"idro/v1/{NODE}/down/stored"
     assert messages.unpack_stored(payload).seq_upto == 2
     assert [kept.reason for kept in host.spool.rejected()] == [
-        "v: this side speaks version 1"] * 2
+        "v: version 1 needed"] * 2
     assert host.spool.depth == 0
 
 

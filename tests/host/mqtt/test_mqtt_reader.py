@@ -124,7 +124,7 @@ def test_a_dead_line_is_noticed_and_built_anew(mosquitto, monkeypatch, fault):
         link = MqttConnection(MqttConfig(url=f"mqtt://127.0.0.1:{line.port}"))
         link.start()
         wait_until(lambda: link.is_connected, 20, "the line stands")
-        line.spoil(fault)
+        line.inject(fault)
         wait_until(lambda: "dead" in link.state, 30, "it is noticed")
         line.heal()
         wait_until(lambda: link.is_connected, 30, "another line stands")

@@ -81,7 +81,7 @@ def node_takes(board, monkeypatch):
 
     def takes(data, signature):
         digest = hashlib.sha256(data).digest()
-        trusted = verify.keys()
+        trusted = verify.trusted_keys()
         return any(verify.is_signed(key, signature, digest) for key in trusted)
 
     return takes

@@ -115,7 +115,7 @@ def test_the_twin_of_every_shipped_recipe_lives_through_each_of_its_changes(name
     wanted = {value for _, new in found.changes() for value in new.items()}
     sent = {value for event in twin.scenario.timeline for value in event["settings"].items()}
     assert wanted - set(found.settings_at(0).items()) <= sent
-    stages = {promise.text.partition(":")[0] for promise in twin.scenario.promises}
+    stages = {promise.text.partition(":")[0] for promise in twin.scenario.expectations}
     assert {stage.name for stage in found.stages} <= stages
 
 
@@ -124,7 +124,7 @@ def test_ec_that_has_to_fall_waits_for_water(mine):
     twin = recipe_scenario.build(found, "esp32-reservoir", 1)
     [note] = twin.notes
     assert "only water lowers it" in note.text
-    [ec] = [p for p in twin.scenario.promises if p.signal == "true:reservoir.ec_us_cm"]
+    [ec] = [p for p in twin.scenario.expectations if p.signal == "true:reservoir.ec_us_cm"]
     assert ec.text == "old: EC is not below 0.90 mS/cm (water lowers it)"
     assert ec.high > 1_200
 

@@ -193,7 +193,7 @@ def test_a_node_is_followed_by_what_it_tells():
 
 
 def test_what_a_node_says_it_runs_counts_where_no_event_came():
-    on_trial = protocol.Running("a", "trial", RELEASE, 1, 1)
+    on_trial = protocol.RunningRelease("a", "trial", RELEASE, 1, 1)
     assert followed(rollout_policy.DOWNLOADED, running=on_trial).state == rollout_policy.TRIAL
     assert (
         followed(rollout_policy.LOST, running=on_trial._replace(state="ok")).state

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import httpx
 import pytest
@@ -18,13 +17,14 @@ from idroserra.web.middleware import connection_limits
 from support.line_rig import NODES, Rig, trusting
 from support.paho_node import PahoNode
 from support.real_host import Host
+from support.source_tree import ROOT
 from support.wait import wait_until
 
 ANSWERED_S = 5  # and no more than so many times what it takes without a crowd
 TIMES = 10
 HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"  # the beginning of a TLS handshake
 HEAD = b"GET /login HTTP/1.1\r\n"
-CROWD = Path(__file__).with_name("crowd.py")
+CROWD = ROOT / "tests/support/connection_flood.py"
 
 
 @contextmanager

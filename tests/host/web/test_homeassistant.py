@@ -10,7 +10,7 @@ from idroserra.core import protocol
 from idroserra.homeassistant.device_classes import reading_entity
 from idroserra.homeassistant.discovery import device, host_device
 from idroserra.nodes.registry import Node
-from support.home_assistant import HomeAssistant, faults
+from support.home_assistant import FakeHomeAssistant, faults
 from support.real_host import Host
 
 PAGE = "https://serra.example"
@@ -28,7 +28,7 @@ def host(tmp_path, mosquitto, eventually):
 @pytest.fixture
 def home(host):
     """Home Assistant, at the broker since before the node came."""
-    found = HomeAssistant(host.broker_port)
+    found = FakeHomeAssistant(host.broker_port)
     yield found
     found.close()
 
@@ -163,7 +163,7 @@ def test_a_retained_order_is_passed_over_when_the_host_starts(
                    port=mosquitto.port, hostname="127.0.0.1")
     running = Host(tmp_path / "host", mosquitto.port, eventually,
                    more={"homeassistant": {"enabled": True}})
-    home = HomeAssistant(mosquitto.port)
+    home = FakeHomeAssistant(mosquitto.port)
     try:
         node = running.node("idro-a")
         eventually(lambda: home.device("idro-a"), 10, "the node to be announced")
@@ -177,7 +177,7 @@ def test_a_retained_order_is_passed_over_when_the_host_starts(
 
 def test_a_home_assistant_that_starts_again_is_told_everything(home, node, eventually):
     eventually(lambda: home.of("idro-a", "settings"), 10, "the settings")
-    home.start_again()
+    home.restart()
     eventually(lambda: home.device("idro-a") and home.device("host"), 15, "the devices")
     for leaf in ("state", "settings", "telemetry"):
         eventually(lambda leaf=leaf: home.of("idro-a", leaf), 15, leaf)
@@ -211,19 +211,19 @@ def test_a_node_without_a_key_has_no_controls():
 
 def test_without_being_asked_the_host_tells_home_assistant_nothing(
         tmp_path, mosquitto, eventually):
-    home = HomeAssistant(mosquitto.port)
+    home = FakeHomeAssistant(mosquitto.port)
     running = Host(tmp_path / "host", mosquitto.port, eventually)
     try:
         running.node("idro-a").read()
         running.settle("idro-a", 1)
-        assert home.told == {}
+        assert home.payloads == {}
     finally:
         home.close()
         running.stop()
 
 
 def test_clear_takes_our_devices_back_and_leaves_those_of_others(tmp_path, mosquitto, eventually):
-    home = HomeAssistant(mosquitto.port)
+    home = FakeHomeAssistant(mosquitto.port)
     other = "homeassistant/device/zigbee/config"
     publish.multiple(
         [(f"homeassistant/device/idroserra_{name}/config", "{}", 1, True)
@@ -238,7 +238,7 @@ def test_clear_takes_our_devices_back_and_leaves_those_of_others(tmp_path, mosqu
         assert done.output.count("cleared homeassistant/device/idroserra_") == 2
         eventually(lambda: home.device("idro-a") is None and home.device("host") is None, 10,
                    "the devices to be gone")
-        assert home.told[other] == {}
+        assert home.payloads[other] == {}
         assert "has no Idroserra devices" in CliRunner().invoke(app, clear).output
         mosquitto.stop()
         assert CliRunner().invoke(app, clear).exit_code == 1

@@ -57,7 +57,7 @@ def test_a_reader_that_was_away_gets_what_it_missed(host, eventually):
 
 
 def test_a_reader_from_another_life_is_told_to_ask_again(host, eventually):
-    eventually(lambda: host.app.state.feeds.of(PLAIN)._host is not None, 10, "the first look")
+    eventually(lambda: host.app.state.feed_hub.of(PLAIN)._host is not None, 10, "the first look")
     for last_id in ("nonsense", "deadbeef-5", "-1", "x" * 300):
         thread, messages = follow(host, "hello", {"Last-Event-ID": last_id})
         thread.join(60)
@@ -70,7 +70,7 @@ def test_a_node_that_comes_back_under_its_name_is_told_as_a_whole(host, eventual
     node = host.node("idro-a")
     thread, messages = follow(host, "gone")
     eventually(lambda: messages, 10, "the hello")
-    eventually(lambda: "idro-a" in host.app.state.feeds.of(PLAIN)._shape, 10, "the first look")
+    eventually(lambda: "idro-a" in host.app.state.feed_hub.of(PLAIN)._shape, 10, "the first look")
     node.close()
     host.service.commands.forget("idro-a")
     thread.join(60)

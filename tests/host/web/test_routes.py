@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 
 from idroserra.core.errors import HostError
 from idroserra.core.validation import matching
-from idroserra.web.api.schemas import ErrorOut, In, Out, refused
+from idroserra.web.api.schemas import ErrorOut, In, Out, error_reply
 from idroserra.web.openapi import described
 from idroserra.web.routing import Param, Routes
 
@@ -35,7 +35,7 @@ class PotOut(Out):
 
 def declared():
     """Return some routes."""
-    routes = Routes("/api", {422: refused("Wrong.")})
+    routes = Routes("/api", {422: error_reply("Wrong.")})
 
     @routes.get("/pots/{pot}", answer=PotOut)
     def show(

@@ -1,4 +1,4 @@
-"""Many greenhouses at once: the same chemistry and the same water as one greenhouse at a time."""
+"""Tests of the fleet: its chemistry and water equal those of single greenhouses."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_fleet_has_the_chemistry_of_one(seed, is_open):
         assert ec == pytest.approx(ecs[one], rel=1e-9)
         assert solution.co2 == pytest.approx(fleet.co2[one], rel=1e-7, abs=1e-15)
         if solution.si_brushite() > -90.0:
-            # A pH that is right to 1e-10 leaves up to 1.3e-8 here where phosphate is scarce.
+            # A pH error of 1e-10 gives up to 1.3e-8 here when phosphate is scarce.
             assert solution.si_brushite() == pytest.approx(brushite[one], abs=1e-7)
 
 
@@ -61,7 +61,7 @@ def test_temperatures_may_move_between_solves():
     assert np.abs(fleet.solve(totals, warmer, 1e-11) - fresh).max() < 1e-9
 
 
-def test_nonsense_is_refused():
+def test_invalid_values_are_refused():
     totals, temps_c = random_totals(1)
     fleet = FleetSolution(temps_c)
     with pytest.raises(ValueError, match="temp_c"):
@@ -72,7 +72,7 @@ def test_nonsense_is_refused():
 
 
 def like_plants(waters):
-    """Return cells of 60 L as the single plant has them by default, one a water."""
+    """Return cells of 60 L with the defaults of the single plant, one per water."""
     count = len(waters)
     return Cells(
         volume_ml=np.full(count, 60_000.0), water=waters, recipe="lettuce",
@@ -83,7 +83,7 @@ def like_plants(waters):
         probe_offset_ph=np.zeros(count), probe_slope=np.ones(count))
 
 
-def test_fleet_goes_the_way_of_the_single_plant():
+def test_fleet_follows_the_single_plant():
     waters = ["ro", "soft", "medium", "hard"]
     fleet = FleetPlant(like_plants(waters))
     plants = [
@@ -110,7 +110,7 @@ def test_fleet_goes_the_way_of_the_single_plant():
         assert fleet.volume_ml[one] == pytest.approx(truth["reservoir.volume_ml"], rel=0.003)
 
 
-def test_no_mole_is_lost_and_tanks_are_filled_up():
+def test_mass_is_conserved_and_tanks_are_refilled():
     cells = draw(40, 3)
     plant = FleetPlant(cells, Climate(cycle_days=30))
     outcome = run(plant, BandPolicy(cells.volume_ml), 3.0)
@@ -131,8 +131,8 @@ def test_the_same_seed_gives_the_same_fleet():
     assert np.array_equal(outcomes[0].dosed_ml["ph_down"], outcomes[1].dosed_ml["ph_down"])
 
 
-def test_a_better_policy_keeps_more_of_the_time():
-    # Three gains tried at once, each on the same greenhouses: what the fleet is for.
+def test_a_better_policy_is_longer_in_band():
+    # Three gains at once, in equal greenhouses.
     cells = like_plants(["soft"] * 3)
     plant = FleetPlant(cells, Climate(cycle_days=30))
     gains = np.array([0.0, 1.0, 8.0])
@@ -140,7 +140,7 @@ def test_a_better_policy_keeps_more_of_the_time():
     assert outcome.in_band_ratio[0] < outcome.in_band_ratio[1:].max()
 
 
-def test_one_iteration_a_minute_follows():
+def test_one_iteration_per_minute_is_accurate():
     cells = draw(60, 2)
     plant = FleetPlant(cells, Climate(cycle_days=26))
     exact = FleetSolution(plant.temp_c)
@@ -153,7 +153,7 @@ def test_one_iteration_a_minute_follows():
     assert np.sqrt(np.mean(np.square(errors))) < 5e-4
 
 
-def test_cells_know_only_waters_and_recipes_there_are():
+def test_cells_have_known_waters_and_recipes():
     cells = draw(200, 1)
     assert set(cells.water) == set(WATERS)
     assert cells.recipe in RECIPES

@@ -1,4 +1,4 @@
-"""Cells of a user's own: what a file may say, what is refused, what is derived."""
+"""Tests of custom cells: accepted and refused files, and derived values."""
 
 import json
 import textwrap
@@ -85,13 +85,13 @@ def test_a_and_b_bring_the_whole_recipe_and_are_neutral_apart(k, ca, mg, nh4, so
         assert cases.alkalinity_meq_l(stock) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_split_by_rule_the_lettuce_recipe_is_the_stocks_of_the_shelf():
+def test_the_lettuce_recipe_splits_into_its_stocks():
     for split, name in zip(cases.nutrients("lettuce", 100.0), ("nutrient_a", "nutrient_b"),
                            strict=True):
         assert split == pytest.approx(STOCKS[name], rel=2e-4)
 
 
-def test_stocks_go_with_the_volume(load):
+def test_stocks_follow_the_volume(load):
     small, large, small_hard = load(
         PLAIN.replace("100", "10"), PLAIN.replace("100", "2000"),
         PLAIN.replace("100", "10").replace("soft", "hard"))
@@ -101,7 +101,7 @@ def test_stocks_go_with_the_volume(load):
     assert large.stocks["nutrient_a"]["Ca"] == pytest.approx(2 * STOCKS["nutrient_a"]["Ca"], 1e-3)
 
 
-def test_probes_age_on_a_straight_line(load):
+def test_probe_parameters_are_linear_in_age(load):
     new, half, year = load(*(PLAIN + f"probe_age = {days}" for days in (0, 182.5, 365)))
     aged = cases.PROBES["aged"]
     assert year.probe_params == pytest.approx(aged)
@@ -125,46 +125,46 @@ def test_a_cold_cell_is_cold_all_around(load):
 
 @pytest.mark.parametrize(("cell", "key", "why"), [
     ("", "cell-1.water", "is missing"),
-    (PLAIN.replace("soft", "brine"), "cell-1.water", "'brine' is none of ro, soft"),
-    (PLAIN.replace("hno3", "vinegar"), "cell-1.acid", "'vinegar' is none of h3po4, hno3"),
-    (PLAIN.replace("hno3", "khco3_1M"), "cell-1.acid", "none of"),
+    (PLAIN.replace("soft", "brine"), "cell-1.water", "'brine' is not one of ro, soft"),
+    (PLAIN.replace("hno3", "vinegar"), "cell-1.acid", "'vinegar' is not one of h3po4, hno3"),
+    (PLAIN.replace("hno3", "khco3_1M"), "cell-1.acid", "not one of"),
     (PLAIN.replace("100", "4"), "cell-1.volume_l", "5 to 2000"),
     (PLAIN.replace("100", "nan"), "cell-1.volume_l", "5 to 2000"),
-    (PLAIN.replace("100", "true"), "cell-1.volume_l", "a number is needed"),
-    (PLAIN + "probe_age = 'old'", "cell-1.probe_age", "nor days"),
+    (PLAIN.replace("100", "true"), "cell-1.volume_l", "expected a number"),
+    (PLAIN + "probe_age = 'old'", "cell-1.probe_age", "or days"),
     (PLAIN + "probe_age = 731", "cell-1.probe_age", "0 to 730"),
-    (PLAIN + "recipe = 'none'", "cell-1.recipe", "'none' is none of"),
+    (PLAIN + "recipe = 'none'", "cell-1.recipe", "'none' is not one of"),
     (PLAIN + "recipe = { K = 1.0 }", "cell-1.recipe", "charges do not balance"),
-    (PLAIN + "recipe = { K = 1, C = 1 }", "cell-1.recipe.C", "is none of"),
+    (PLAIN + "recipe = { K = 1, C = 1 }", "cell-1.recipe.C", "is not one of"),
     (PLAIN + "recipe = { Ca = 3, SO4 = 3 }", "cell-1.recipe", "needs 6 of NO3"),
-    (PLAIN + "recipe = { K = 0.1, NO3 = 0.1 }", "cell-1.recipe", "nothing to dose"),
+    (PLAIN + "recipe = { K = 0.1, NO3 = 0.1 }", "cell-1.recipe", "at least 1 mmol/L"),
     (PLAIN + "ph = 5", "cell-1.ph", "unknown key"),
-    (PLAIN.replace("soft", "hard") + "target_us_cm = 300", "cell-1.target_us_cm", "at none it is"),
+    (PLAIN.replace("soft", "hard") + "target_us_cm = 300", "cell-1.target_us_cm", "at strength 0"),
     (PLAIN + "seed = 0", "cell-1.seed", "1 to"),
     (PLAIN.replace('"soft"', "{ Ca = 8.0, C = 16.0 }").replace("hno3", "h3po4_0.25M"),
-     "cell-1.acid", "50 ml/l of h3po4_0.25M do not bring it to pH 5.80"),
+     "cell-1.acid", "50 ml/l of h3po4_0.25M do not reach pH 5.80"),
     (OWN.replace("Cl = 1.2", "Cl = 4.2"), "cell-1.water", "cations less anions are 0.20 meq/l"),
-    (OWN.replace("C = 3.3", "Fe = 3.3"), "cell-1.water.Fe", "is none of K, Na"),
+    (OWN.replace("C = 3.3", "Fe = 3.3"), "cell-1.water.Fe", "is not one of K, Na"),
     (OWN.replace("C = 3.3", "C = -1.0"), "cell-1.water.C", "0 to 100 mmol/L"),
     (OWN.replace("C = 3.3", "C = 1.0, alkalinity_meq_l = 3.4"), "cell-1.water",
-     "as given it would be at pH"),
+     "its pH would be"),
 ])
-def test_what_is_wrong_is_told_with_file_and_key(load, cell, key, why):
+def test_errors_name_file_and_key(load, cell, key, why):
     with pytest.raises(ScenarioError, match="cells.toml") as caught:
         load(cell)
     assert caught.value.key == key
     assert why in caught.value.why
 
 
-def test_names_are_each_a_cells_own(load):
+def test_names_are_unique(load):
     assert [cell.name for cell in load(PLAIN, PLAIN)] == ["cell-1", "cell-2"]
-    with pytest.raises(ScenarioError, match=r"cell-2\.name: 'a' is another cell's"):
+    with pytest.raises(ScenarioError, match=r"cell-2\.name: 'a' is used twice"):
         load("name = 'a'\n" + PLAIN, "name = 'a'\n" + PLAIN)
 
 
 @given(st.dictionaries(st.sampled_from([*IONS, "alkalinity_meq_l"]),
                        st.floats(0, 30).map(lambda x: round(x, 3))))
-def test_any_ions_are_a_water_or_a_told_mistake(ions):
+def test_any_ions_are_a_water_or_an_error(ions):
     table = case_file.Table(Path("cells.toml"), "cell-1", {"water": ions})
     try:
         found = case_file._water(table, 20.0)
@@ -180,7 +180,7 @@ def run(tmp_path, monkeypatch, text, *options):
     return CliRunner().invoke(main.app, ["sim", "score", "--cells", str(file), *options])
 
 
-def test_json_is_one_object_with_a_week_a_policy(tmp_path, monkeypatch):
+def test_json_has_the_measures_of_each_policy(tmp_path, monkeypatch):
     result = run(tmp_path, monkeypatch, "[[cell]]\ndays = 0.5\n" + PLAIN,
                  "--policies", "idroserra,hydruino", "--json")
     assert result.exit_code == 0, result.output
@@ -197,8 +197,8 @@ def test_json_is_one_object_with_a_week_a_policy(tmp_path, monkeypatch):
     assert all(aim["is_met"] for aim in week["aims"])
 
 
-def test_one_of_our_own_cells_that_misses_is_exit_code_3_with_its_why(tmp_path, monkeypatch):
-    # Two hours are too few to come into band.
+def test_a_missed_aim_of_the_firmware_is_exit_code_3(tmp_path, monkeypatch):
+    # Two hours are too short to get in band.
     result = run(tmp_path, monkeypatch, "[[cell]]\n" + PLAIN, "--policies", "idroserra",
                  "--days", "0.1", "--json")
     assert result.exit_code == 3
@@ -209,7 +209,7 @@ def test_one_of_our_own_cells_that_misses_is_exit_code_3_with_its_why(tmp_path, 
     assert week["aims"][0]["is_met"] is False
 
 
-def test_a_peer_that_misses_is_no_failure_of_ours(tmp_path, monkeypatch):
+def test_a_missed_aim_of_a_peer_is_no_error(tmp_path, monkeypatch):
     result = run(tmp_path, monkeypatch, "[[cell]]\n" + PLAIN, "--policies", "mycodo-fixed",
                  "--days", "0.1", "--json")
     assert result.exit_code == 0, result.output
@@ -225,7 +225,7 @@ def test_a_peer_that_misses_is_no_failure_of_ours(tmp_path, monkeypatch):
     ("[[cell]", "", "Expected"),
     ("", "cell", "at least one table"),
 ])
-def test_a_wrong_file_is_a_wrong_call(tmp_path, monkeypatch, text, key, why):
+def test_an_invalid_file_is_a_config_error(tmp_path, monkeypatch, text, key, why):
     result = run(tmp_path, monkeypatch, text)
     error = result.exception
     assert isinstance(error, main.ConfigError)
@@ -233,13 +233,13 @@ def test_a_wrong_file_is_a_wrong_call(tmp_path, monkeypatch, text, key, why):
     assert why in error.why
 
 
-def test_a_file_that_is_not_there_is_a_wrong_call(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(ScenarioError, match="No such file"):
         case_file.load(tmp_path / "none.toml")
 
 
-def test_the_cells_in_the_page_are_cells(tmp_path):
-    page = Path(__file__).parents[3] / "docs" / "score.md"
+def test_the_example_of_the_page_is_valid(tmp_path):
+    page = Path(__file__).parents[3] / "bench" / "score.md"
     example = page.read_text().split("```toml\n")[1].split("```")[0]
     file = tmp_path / "example.toml"
     file.write_text(example)

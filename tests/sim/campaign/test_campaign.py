@@ -1,7 +1,7 @@
-"""The campaign in little: cases of the matrix, seeds and an evil host break no invariant, and the
-judge notices firmware that is broken on purpose.
+"""Short campaign: cases of the matrix, seeds and a hostile host violate no invariant, and the
+invariants detect planted defects.
 
-The whole of it, 3,150 cases and 500 seeds, is `make campaign-safety`.
+`make campaign-safety` runs all 3,150 cases and 500 seeds.
 """
 
 import itertools
@@ -21,7 +21,7 @@ from idroserra.cli.sim.app import app
 from idroserra.image import build
 from idrosim.campaign import case as random_case
 from idrosim.campaign import fault_matrix, mutation, random_cases, run
-from idrosim.campaign.run import Outcome, Wanted
+from idrosim.campaign.run import CaseId, Outcome
 from idrosim.scenarios import events
 
 DEFECTS = {
@@ -31,7 +31,7 @@ DEFECTS = {
 
 
 def number(sensor, actuator, network, reset):
-    """Return the number of a case of the matrix."""
+    """Return the index of a case of the matrix."""
     parts = (
         (fault_matrix.SENSORS, sensor),
         (fault_matrix.ACTUATORS, actuator),
@@ -44,9 +44,9 @@ def number(sensor, actuator, network, reset):
     return found
 
 
-UV_PER_PH = 177_000  # of the front end of an analogue probe
+UV_PER_PH = 177_000  # of the front end of an analog probe
 
-# Each actuator, network and reset is in one of them, and twelve sensor faults.
+# Covers each actuator, network and reset, and twelve sensor faults.
 SPREAD = (
     ("ok", "200%", "up", "ledger-write"), ("stuck-last", "ok", "flapping", "pump-start"),
     ("stuck-7.00", "50%", "down", "none"), ("open-ramp", "dead", "up", "mid-dose"),
@@ -69,7 +69,7 @@ def image_dir(tmp_path_factory):
     return folder
 
 
-def test_the_matrix_is_whole():
+def test_the_matrix_is_complete():
     assert fault_matrix.COUNT == 15 * 7 * 6 * 5 == 3_150
     assert {part for names in SPREAD for part in names} >= {
         *fault_matrix.ACTUATORS, *fault_matrix.NETWORKS, *fault_matrix.RESETS,
@@ -102,7 +102,7 @@ def test_a_case_is_a_function_of_its_name():
 
 @pytest.mark.parametrize("names", SPREAD, ids=" x ".join)
 def test_a_case_of_the_matrix_breaks_no_invariant(names, board, image_dir):
-    found = run.outcome(Wanted("matrix", number(*names), 1.2), board, image_dir)
+    found = run.outcome(CaseId("matrix", number(*names), 1.2), board, image_dir)
     assert found.violations == ()
     assert found.doses > 0
 
@@ -113,19 +113,19 @@ def test_a_case_of_the_matrix_breaks_no_invariant(names, board, image_dir):
     pytest.param(376, id="and again after a dose by hand"),
 ])
 def test_cases_that_broke_an_invariant_once_hold_it(case, board, image_dir):
-    found = run.outcome(Wanted("matrix", case, 6.0), board, image_dir)
+    found = run.outcome(CaseId("matrix", case, 6.0), board, image_dir)
     assert found.violations == ()
 
 
 @pytest.mark.parametrize("seed", [11, 12])
 def test_a_random_seed_breaks_no_invariant(seed, board, image_dir):
-    found = run.outcome(Wanted("seed", seed, 3.0), board, image_dir)
+    found = run.outcome(CaseId("seed", seed, 3.0), board, image_dir)
     assert found.violations == ()
     assert found.at_ms == 3 * random_case.HOUR_MS
 
 
-def test_an_evil_host_with_the_key_breaks_no_invariant(board, image_dir):
-    found = run.outcome(Wanted("evil", 3, 0.7, 1_400), board, image_dir)
+def test_a_hostile_host_with_the_key_breaks_no_invariant(board, image_dir):
+    found = run.outcome(CaseId("evil", 3, 0.7, 1_400), board, image_dir)
     assert found.violations == ()
     assert found.doses > 0
 
@@ -136,9 +136,8 @@ def hanging(case):
     return replace(case, timeline=[hang, *case.timeline])
 
 
-def in_still_water():
-    """Return a case in which somebody switches circulation off and asks for acid, again and
-    again."""
+def without_circulation():
+    """Return a case in which circulation is off whenever acid is requested."""
     case = fault_matrix.case(number("ok", "ok", "up", "none"), 0.4)
     timeline = []
     for at_ms in range(300_000, 1_400_000, 310_000):
@@ -151,8 +150,8 @@ def in_still_water():
     return replace(case, timeline=timeline)
 
 
-NOTICED = {
-    "no-budget-by-hand": ("I1", lambda: random_case.evil(3, 1_800_000, 1_000)),
+DETECTED = {
+    "no-budget-by-hand": ("I1", lambda: random_case.hostile_case(3, 1_800_000, 1_000)),
     "doses-unwatched": (
         "I7",
         lambda: fault_matrix.case(number("ok", "ok", "up", "boot-loop"), 0.5),
@@ -169,15 +168,15 @@ NOTICED = {
         "I10",
         lambda: fault_matrix.case(number("stuck-last", "ok", "up", "none"), 2.0),
     ),
-    "unsigned-runs": ("I21", lambda: random_case.evil(3, 1_800_000, 1_000)),
-    "doses-into-still-water": ("I15", in_still_water),
-    "acid-meets-base": ("I1", lambda: random_case.evil(3, 1_800_000, 1_000)),
+    "unsigned-runs": ("I21", lambda: random_case.hostile_case(3, 1_800_000, 1_000)),
+    "doses-into-still-water": ("I15", without_circulation),
+    "acid-meets-base": ("I1", lambda: random_case.hostile_case(3, 1_800_000, 1_000)),
 }
 
 
-@pytest.mark.parametrize("name", NOTICED)
-def test_the_judge_notices_broken_firmware(name, board, tmp_path):
-    invariant, make = NOTICED[name]
+@pytest.mark.parametrize("name", DETECTED)
+def test_the_invariants_detect_broken_firmware(name, board, tmp_path):
+    invariant, make = DETECTED[name]
     changed = mutation.mutated(DEFECTS[name], build.firmware_sources(), tmp_path)
     build.build_image(random_case.BOARD, tmp_path / "image", changed)
     _, found, _ = run.run_case(make(), board, tmp_path / "image")
@@ -188,17 +187,17 @@ def cli(*words):
     return CliRunner().invoke(app, ["campaign", *words])
 
 
-def test_the_command_prints_what_came_of_it_and_goes_on_from_its_file(tmp_path):
+def test_the_command_prints_outcomes_and_resumes_from_its_file(tmp_path):
     resume = tmp_path / "outcomes.jsonl"
     words = ("--matrix", "--cases", "0-5", "--every", "5", "--hours", "0.2", "--json")
     done = cli(*words, "--resume", str(resume))
     assert done.exit_code == 0, done.output
-    told = json.loads(done.output)
-    assert {o["name"] for o in told["outcomes"]} == {"matrix-0", "matrix-5"}
-    assert told["broken"] == 0
+    report = json.loads(done.output)
+    assert {o["name"] for o in report["outcomes"]} == {"matrix-0", "matrix-5"}
+    assert report["broken"] == 0
     lines = resume.read_text().splitlines()
     assert len(lines) == 2
-    resume.write_text(lines[0] + "\n" + lines[1][:40])  # interrupted while it wrote
+    resume.write_text(lines[0] + "\n" + lines[1][:40])  # interrupted while writing
     again = json.loads(cli(*words, "--resume", str(resume)).output)
     assert {o["name"] for o in again["outcomes"]} == {"matrix-0", "matrix-5"}
     assert resume.read_text().splitlines()[0] == lines[0]
@@ -233,12 +232,12 @@ def test_a_wrong_call_is_one_error(words, why, monkeypatch, capsys):
 
 def outcome(index, ml, violations=()):
     return Outcome(
-        Wanted("matrix", index, 6.0), f"matrix-{index}", "", "", violations, 21_600_000, 1_000, 0,
+        CaseId("matrix", index, 6.0), f"matrix-{index}", "", "", violations, 21_600_000, 1_000, 0,
         1, {"dosed.ph_down_ml": ml}, 0, "image",
     )
 
 
-def test_a_case_without_network_that_doses_otherwise_is_told():
+def test_a_case_that_doses_differently_without_network_is_reported():
     online = number("ok", "ok", "up", "none")
     offline = fault_matrix.offline_twin(online)
     assert offline == number("ok", "ok", "down", "none")
@@ -263,14 +262,14 @@ def test_a_case_without_network_that_doses_otherwise_is_told():
 
 
 @pytest.mark.parametrize(("seed", "forbids"), [(61, False), (2, True)])
-def test_only_what_scatters_enough_to_be_called_noisy_forbids_doses(seed, forbids):
+def test_only_detectable_noise_forbids_doses(seed, forbids):
     case = random_cases.case(seed)
     assert "reservoir.ph noisy" in case.text
     assert any(one.text == "reservoir.ph is noisy" for one in case.terms.silences) == forbids
 
 
-def test_who_doses_by_hand_before_noise_can_be_known_breaks_nothing():
-    """0.18 pH of noise read each 20 s, and a dose by hand after seven samples of it."""
+def test_a_manual_dose_before_noise_is_detectable_is_no_violation():
+    """Noise of 0.18 pH read every 20 s, and a manual dose after seven samples."""
     at_ms = 53_334_843
     case = random_cases.case(2002, 60.0)
     noisy, = (one for one in case.terms.silences
@@ -280,13 +279,13 @@ def test_who_doses_by_hand_before_noise_can_be_known_breaks_nothing():
 
 
 def samples_until_noisy(noise_ph, rng):
-    """Return after how many samples the firmware calls a probe of that noise noisy."""
+    """Return the number of samples until the firmware detects that noise."""
     track = plausibility.ChannelPlausibility("ph")
     for count in itertools.count(1):
         burst = [rng.gauss(6.0, noise_ph) for _ in range(3)]
         spread_uv = (max(burst) - min(burst)) * UV_PER_PH
         value = statistics.median(burst)
-        if track.check(value, spread_uv, count * 20_000, plausibility.CALM) == "noisy":
+        if track.check(value, spread_uv, count * 20_000, plausibility.UNDISTURBED) == "noisy":
             return count
     raise AssertionError("itertools.count never ends")
 
@@ -301,5 +300,5 @@ def test_noise_is_known_within_the_samples_that_the_judge_gives_it(noise_ph):
 def test_a_file_that_is_none_of_ours_is_refused(tmp_path):
     file = tmp_path / "outcomes.jsonl"
     file.write_text('{"x": 1}\n{"y": 2}\n')
-    with pytest.raises(ValueError, match="line 1 is no outcome"):
+    with pytest.raises(ValueError, match="line 1 is not an outcome"):
         run.read_outcomes(file)

@@ -1,6 +1,6 @@
-"""The judge finds each invariant broken in a record that breaks it, and none in one that does not.
+"""Tests of the invariants: each is violated by a trace that breaks it, and by no other.
 
-Records are written by hand, line by line as the harness prints them.
+Traces are made by hand, line by line as the harness prints them.
 """
 
 import json
@@ -9,24 +9,31 @@ import zlib
 
 import pytest
 
-from idrosim.campaign.invariants import Quota, Record, Sign, Silence, Terms, judge
+from idrosim.campaign.invariants import (
+    CaseTerms,
+    DoseQuota,
+    ExpectedEvent,
+    ExpectedSilence,
+    RunTrace,
+    check_invariants,
+)
 
 HOUR_MS = 3_600_000
 GOOD = {"reservoir.ph": 6.5, "reservoir.ec_us_cm": 1_500, "reservoir.level_mm": 200}
 
 
 class Run:
-    """Writes the lines of a run: a boot at 0.4 s, circulation on, a sample every ten seconds."""
+    """Writes the lines of a run: boot at 0.4 s, circulation on, a sample every 10 s."""
 
     def __init__(self, hours=2.0):
-        self.record = Record()
+        self.trace = RunTrace()
         self._end_ms = int(hours * HOUR_MS)
         self._items = []
         self.line(t="boot", at_ms=400, cause="power")
         self.pin("circulation", 5_000, 1)
 
     def line(self, **line):
-        self.record.take(line)
+        self.trace.take(line)
 
     def pin(self, name, at_ms, level):
         self.line(t="pin", at_us=at_ms * 1_000, name=name, level=level)
@@ -55,15 +62,15 @@ class Run:
             truth = {"reservoir.ph": 6.5, "reservoir.level_mm": 200.0} | values
             self.line(t="truth", at_ms=at_ms, values=truth)
 
-    def judged(self, flash=None, **terms):
-        """Return the invariants that were found broken."""
+    def violated(self, flash=None, **terms):
+        """Return the violated invariants."""
         for seq, (leaf, at_ms, item) in enumerate(self._items, 1):
             batch = {"boot_id": "b1", "sent_at_ms": self._end_ms,
                      "records": [{"seq": seq, "at_ms": at_ms, **item}]}
             self.line(t="up", at_ms=self._end_ms, topic=f"x/up/{leaf}", payload=json.dumps(batch))
         self.line(t="end", at_ms=self._end_ms)
-        self.record.finish()
-        found = judge(self.record, Terms(**terms), flash)
+        self.trace.finish()
+        found = check_invariants(self.trace, CaseTerms(**terms), flash)
         assert all(violation.text for violation in found)
         return {violation.invariant for violation in found}
 
@@ -79,27 +86,27 @@ def run():
 def test_doses_within_every_limit_are_no_violation(run):
     for number in range(4):
         run.dose("ph_down", 600_000 + number * 900_000)
-    assert run.judged() == set()
+    assert run.violated() == set()
 
 
 def test_more_than_an_hours_on_time(run):
     for number in range(6):
         run.dose("ph_down", 600_000 + number * 300_000)
-    assert run.judged() == {"I1"}
+    assert run.violated() == {"I1"}
 
 
-def test_a_titration_that_says_less_allows_less(run):
+def test_a_smaller_titration_allows_less(run):
     run.dose("ph_down", 600_000)
-    assert run.judged(settings={"ph.down_ul_per_ph": 10_000}) == {"I1"}
+    assert run.violated(settings={"ph.down_ul_per_ph": 10_000}) == {"I1"}
 
 
-def test_whoever_may_change_settings_is_held_by_what_is_frozen():
+def test_ceilings_of_the_image_hold_with_a_hostile_host():
     for count, found in ((3, set()), (4, {"I1"})):
         run = Run()
         run.samples()
         for number in range(count):
             run.dose("ph_down", 600_000 + number * 300_000, seconds=9.9)
-        assert run.judged(is_hostile=True) == found
+        assert run.violated(is_hostile=True) == found
 
 
 def test_a_day_is_any_24_hours():
@@ -107,7 +114,7 @@ def test_a_day_is_any_24_hours():
     run.samples()
     for number in range(11):
         run.dose("nutrient_a", 600_000 + number * 2 * HOUR_MS, seconds=10.0)
-    assert run.judged() == {"I1"}
+    assert run.violated() == {"I1"}
 
 
 @pytest.mark.parametrize(("other", "gap_s"), [
@@ -116,13 +123,13 @@ def test_a_day_is_any_24_hours():
 def test_doses_too_close_to_each_other(run, other, gap_s):
     run.dose("ph_down", 600_000)
     run.dose(other, 603_000 + gap_s * 1_000)
-    assert run.judged() == {"I1"}
+    assert run.violated() == {"I1"}
 
 
 def test_a_pump_on_for_longer_than_a_quantum(run):
     run.pin("ph_down", 600_000, 1)
     run.pin("ph_down", 602_000, 0)
-    assert run.judged() == {"I2"}
+    assert run.violated() == {"I2"}
 
 
 def test_a_hang_may_add_eight_seconds_and_a_half():
@@ -131,39 +138,39 @@ def test_a_hang_may_add_eight_seconds_and_a_half():
         run.samples()
         run.pin("ph_down", 600_000, 1)
         run.pin("ph_down", 600_000 + on_s * 1_000, 0)
-        assert run.judged(hangs_ms=(600_200,), stalls_ms=(600_200,)) == found
+        assert run.violated(hangs_ms=(600_200,), stalls_ms=(600_200,)) == found
 
 
 def test_an_output_on_after_a_reset(run):
     run.pin("light", 590_000, 1)
     run.line(t="reset", at_ms=600_000, cause="power")
     run.line(t="boot", at_ms=605_000, cause="power")
-    assert run.judged(resets={"power": 1}) == {"I4"}
+    assert run.violated(resets={"power": 1}) == {"I4"}
 
 
-def test_a_reset_that_nobody_made(run):
+def test_a_reset_that_was_not_injected(run):
     run.pin("circulation", 599_000, 0)
     run.line(t="reset", at_ms=600_000, cause="wdt")
-    assert run.judged() == {"I25"}
+    assert run.violated() == {"I25"}
 
 
 def test_a_critical_task_that_fails(run):
     run.event(600_000, "restarted", task="control", error="ValueError()")
-    assert run.judged() == {"I3"}
+    assert run.violated() == {"I3"}
 
 
 def test_a_dose_too_soon_after_a_boot():
     run = Run()
     run.samples()
     run.dose("ph_down", 90_000)
-    assert run.judged() == {"I7"}
+    assert run.violated() == {"I7"}
 
 
 def test_a_dose_after_too_few_samples():
     run = Run()
     run.samples(from_ms=60_000)
     run.dose("ph_down", 160_000)
-    assert run.judged() == {"I7"}
+    assert run.violated() == {"I7"}
 
 
 def test_a_dose_too_soon_after_a_fault_but_one_jump_is_none():
@@ -171,81 +178,81 @@ def test_a_dose_too_soon_after_a_fault_but_one_jump_is_none():
         run = Run()
         run.samples(faults={"reservoir.ph": (since, since + 10_000, code)})
         run.dose("ph_down", 640_000)
-        assert run.judged() == found
+        assert run.violated() == found
 
 
-def test_a_dose_into_still_water(run):
+def test_a_dose_without_circulation(run):
     run.pin("circulation", 500_000, 0)
     run.dose("ph_down", 600_000)
-    assert run.judged() == {"I15"}
+    assert run.violated() == {"I15"}
 
 
 @pytest.mark.parametrize(("off_ms", "on_ms", "found"), [
     (605_000, 605_001, set()), (605_000, 614_000, set()), (605_000, 618_000, {"I15"}),
     (590_000, 599_500, set()), (590_000, 604_000, {"I15"}),
 ])
-def test_a_dose_in_which_circulation_rests(run, off_ms, on_ms, found):
+def test_a_dose_during_a_pause_of_circulation(run, off_ms, on_ms, found):
     run.pin("circulation", off_ms, 0)
     run.pin("circulation", on_ms, 1)
     run.dose("ph_down", 600_000, seconds=20.0)
-    assert run.judged() & {"I15"} == found
+    assert run.violated() & {"I15"} == found
 
 
-def test_acid_for_water_that_is_not_above_its_band():
+def test_acid_for_water_within_its_band():
     run = Run()
     run.samples()
     run.truth(**{"reservoir.ph": 5.6})
     run.dose("ph_down", 600_000)
-    assert run.judged(is_direction_judged=True) == {"I11"}
+    assert run.violated(is_direction_checked=True) == {"I11"}
 
 
 def test_a_dose_while_a_fault_forbids_it():
-    silence = Silence("I10", "stuck", ("ph_down",), 500_000, HOUR_MS, 700_000, 1)
+    silence = ExpectedSilence("I10", "stuck", ("ph_down",), 500_000, HOUR_MS, 700_000, 1)
     for times, found in (((600_000,), set()), ((600_000, 1_000_000), {"I10"}),
                          ((1_300_000,), {"I10"}), ((HOUR_MS + 1_000,), set())):
         run = Run()
         run.samples()
         for at_ms in times:
             run.dose("ph_down", at_ms)
-        assert run.judged(silences=(silence,)) == found
+        assert run.violated(silences=(silence,)) == found
 
 
 def test_more_doses_in_a_row_than_a_dead_pump_allows():
-    quota = Quota("I13", "dead", ("ph_down",), 0, 2 * HOUR_MS, 2)
+    quota = DoseQuota("I13", "dead", ("ph_down",), 0, 2 * HOUR_MS, 2)
     for by, found in (("control", {"I13"}), ("once-1", set())):
         run = Run()
         run.samples()
         run.dose("ph_down", 600_000)
         run.dose("ph_down", 1_500_000, by=by)
         run.dose("ph_down", 2_400_000)
-        assert run.judged(quotas=(quota,)) == found
+        assert run.violated(quotas=(quota,)) == found
 
 
-def test_what_had_to_be_told_and_was_not():
-    sign = Sign("I16", "stuck on", ("latched",), 600_000, 60_000)
+def test_an_expected_event_that_was_not_reported():
+    expected = ExpectedEvent("I16", "stuck on", ("latched",), 600_000, 60_000)
     for at_ms, found in ((610_000, set()), (700_000, {"I16"})):
         run = Run()
         run.samples()
         run.event(at_ms, "latched", reason="x")
-        assert run.judged(signs=(sign,)) == found
+        assert run.violated(expected_events=(expected,)) == found
 
 
 def test_fills_that_are_too_long_too_many_or_into_a_full_tank(run):
     run.pin("top_off", 600_000, 1)
     run.pin("top_off", 1_300_000, 0)
-    assert run.judged() == {"I18"}
+    assert run.violated() == {"I18"}
     many = Run(6)
     many.samples()
     for number in range(4):
         many.pin("top_off", (number + 1) * HOUR_MS, 1)
         many.pin("top_off", (number + 1) * HOUR_MS + 500_000, 0)
-    assert many.judged() == {"I18"}
+    assert many.violated() == {"I18"}
     full = Run()
     full.samples()
     full.truth(**{"reservoir.level_mm": 260.0})
     full.pin("top_off", 600_000, 1)
     full.pin("top_off", 610_000, 0)
-    assert full.judged() == {"I18"}
+    assert full.violated() == {"I18"}
 
 
 def test_circulation_in_a_tank_that_is_low():
@@ -253,7 +260,7 @@ def test_circulation_in_a_tank_that_is_low():
         run = Run()
         run.samples()
         run.truth(**{"reservoir.level_mm": 90.0})
-        assert run.judged(lost_level_ms=lost_ms) == found
+        assert run.violated(lost_level_ms=lost_ms) == found
 
 
 def test_irrigation_in_a_tank_that_is_low():
@@ -263,12 +270,12 @@ def test_irrigation_in_a_tank_that_is_low():
         run.pin("irrigation", 60_000, 1)
         run.samples()
         run.truth(**{"reservoir.level_mm": 90.0})
-        assert run.judged(broken=frozenset(broken)) == found
+        assert run.violated(broken=frozenset(broken)) == found
 
 
 def test_light_beyond_its_program(run):
     run.pin("light", 60_000, 0.5)
-    assert run.judged(settings={"light.on_minutes": 60}) == {"I19"}
+    assert run.violated(settings={"light.on_minutes": 60}) == {"I19"}
 
 
 def test_commands_that_run_twice_or_should_never():
@@ -277,23 +284,23 @@ def test_commands_that_run_twice_or_should_never():
         run.samples()
         for number in range(times):
             run.dose("ph_down", 600_000 + number * 900_000, by=by)
-        assert run.judged() == found
+        assert run.violated() == found
 
 
-def test_a_cycle_that_fails_to_come():
+def test_a_missing_cycle():
     run = Run()
     run.samples(until_ms=600_000)
     run.samples(from_ms=700_000)
-    assert run.judged() == {"I26"}
+    assert run.violated() == {"I26"}
 
 
 def test_settings_that_the_node_refused(run):
     config = {"rev": 0, "error": "ph.target: 99", "values": {}}
     run.line(t="up", at_ms=5_000, topic="x/up/config", payload=json.dumps(config))
-    assert run.judged() == {"case"}
+    assert run.violated() == {"case"}
 
 
-def test_a_ledger_that_charged_less_than_was_delivered(tmp_path):
+def test_a_ledger_that_charged_too_little(tmp_path):
     (tmp_path / "data").mkdir()
     for charged_ms, found in ((3_000, set()), (2_000, {"I6"}), (None, {"I6"})):
         run = Run()
@@ -305,14 +312,14 @@ def test_a_ledger_that_charged_less_than_was_delivered(tmp_path):
             if charged_ms is not None:
                 body = struct.pack("<BBHIQII", 2, 0, 0, 1, 600_000, charged_ms, charged_ms)
                 file.write_bytes(body + struct.pack("<I", zlib.crc32(body)))
-        assert run.judged(flash=tmp_path) == found
+        assert run.violated(flash=tmp_path) == found
 
 
 def test_a_violation_is_one_line_with_invariant_time_and_numbers(run):
     for number in range(6):
         run.dose("ph_down", 600_000 + number * 300_000)
-    run.judged()
-    line = judge(run.record, Terms())[0].line()
+    run.violated()
+    line = check_invariants(run.trace, CaseTerms())[0].line()
     assert line == (
         "I1 at 00:35:03: ph_down 18.00 s on (18.00 ml) in one hour, 15.10 s allowed"
     )
@@ -321,32 +328,32 @@ def test_a_violation_is_one_line_with_invariant_time_and_numbers(run):
 PRESSED_MS = 1_200_000
 
 
-def test_a_step_that_a_hand_released_has_ceilings_of_its_own(run):
+def test_a_step_released_by_the_button_has_its_own_ceilings(run):
     run.dose("ph_down", PRESSED_MS + 2_000, seconds=29.0, by="ann")
-    assert run.judged(presses_ms=(PRESSED_MS,)) == set()
+    assert run.violated(presses_ms=(PRESSED_MS,)) == set()
 
 
 @pytest.mark.parametrize(("presses_ms", "seconds"), [
-    ((), 29.0),  # nobody pressed
+    ((), 29.0),  # no press
     ((PRESSED_MS - 60_000,), 29.0),  # long before
     ((PRESSED_MS + 40_000,), 29.0),  # later
     ((PRESSED_MS,), 31.0),
 ])
-def test_a_step_without_a_hand_or_over_its_ceiling_breaks_i1(run, presses_ms, seconds):
+def test_a_step_without_a_press_or_over_its_ceiling_violates_i1(run, presses_ms, seconds):
     run.dose("ph_down", PRESSED_MS + 2_000, seconds=seconds, by="correction")
-    assert run.judged(presses_ms=presses_ms) == {"I1"}
+    assert run.violated(presses_ms=presses_ms) == {"I1"}
 
 
 def test_one_press_releases_one_step(run):
     run.dose("ph_down", PRESSED_MS + 2_000, seconds=4.0, by="ann")
     run.dose("ph_down", PRESSED_MS + 7_000, seconds=29.0, by="ann")
-    assert run.judged(presses_ms=(PRESSED_MS,)) == {"I1"}
+    assert run.violated(presses_ms=(PRESSED_MS,)) == {"I1"}
 
 
-def test_what_a_step_gave_counts_in_the_hour_of_control(run):
+def test_a_step_counts_in_the_hour_of_control(run):
     run.dose("ph_down", PRESSED_MS + 2_000, seconds=29.0, by="ann")
     run.dose("ph_down", PRESSED_MS + 1_800_000, seconds=3.0)
-    assert run.judged(presses_ms=(PRESSED_MS,)) == {"I1"}
+    assert run.violated(presses_ms=(PRESSED_MS,)) == {"I1"}
 
 
 def test_steps_of_a_day_have_a_ceiling():
@@ -356,4 +363,4 @@ def test_steps_of_a_day_have_a_ceiling():
     presses_ms = tuple(range(PRESSED_MS, PRESSED_MS + 21 * 600_000, 600_000))
     for at_ms in presses_ms:
         run.dose("ph_up", at_ms + 2_000, seconds=29.0, by="ann")
-    assert run.judged(presses_ms=presses_ms) == {"I1"}
+    assert run.violated(presses_ms=presses_ms) == {"I1"}

@@ -1,6 +1,6 @@
-"""Deliberate defects of the firmware: the list fits the firmware, and scenarios catch them.
+"""Tests of the planted defects: the list fits the firmware, and scenarios detect them.
 
-Three of them here; all of them with `make mutate`.
+Three are run here, all by `make mutate`.
 """
 
 from pathlib import Path
@@ -17,12 +17,12 @@ DEFECTS = mutation.load(FOLDER.parent / "defects")
 BY_NAME = {defect.name: defect for defect in DEFECTS}
 
 
-def judged(defect):
+def outcome_of(defect):
     sources = build.firmware_sources()
-    return mutation.judge(defect, FOLDER, sources, build_mutated, compiler.load)
+    return mutation.run_defect(defect, FOLDER, sources, build_mutated, compiler.load)
 
 
-def test_there_are_defects_enough_each_with_scenarios_that_exist():
+def test_there_are_enough_defects_with_existing_scenarios():
     assert len(BY_NAME) == len(DEFECTS) >= 12
     assert {name for d in DEFECTS for name in d.scenarios} <= {
         file.stem for file in FOLDER.glob("*.toml")
@@ -40,22 +40,22 @@ def test_every_defect_still_fits_the_firmware(defect, tmp_path):
 
 @pytest.mark.parametrize("name", ["cut-off-not-armed", "retained-runs", "acid-meets-base"])
 def test_a_defect_is_caught(name):
-    outcome = judged(BY_NAME[name])
+    outcome = outcome_of(BY_NAME[name])
     assert outcome.caught_by in BY_NAME[name].scenarios, outcome.why
 
 
-def test_what_no_scenario_notices_has_survived():
+def test_an_undetected_defect_has_survived():
     harmless = mutation.Defect(
         "harmless", "Changes a comment.", ("retained-command",),
         (("idro/app/clock.py", "runs on", "runs on"),),
     )
     with pytest.raises(mutation.MutationError, match="0 times, not once"):
-        judged(harmless)
+        outcome_of(harmless)
     harmless = mutation.Defect(
         "harmless", "Changes a comment.", ("retained-command",),
-        (("idro/safety/gate.py", "The one gate", "The only gate"),),
+        (("idro/safety/gate.py", "the one path", "the only path"),),
     )
-    outcome = judged(harmless)
+    outcome = outcome_of(harmless)
     assert outcome.caught_by is None
 
 

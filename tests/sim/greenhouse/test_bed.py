@@ -1,4 +1,4 @@
-"""The simulated bed: water and salts conserved, floods, drains, runs over, dries, is restored."""
+"""Tests of the simulated bed: conservation, floods, draining, overflow, drying and state."""
 
 import json
 import math
@@ -54,7 +54,7 @@ ACTS = st.lists(st.tuples(
 
 @settings(max_examples=40, deadline=None)
 @given(ACTS, st.integers(0, 1_000), st.floats(0.0, 1.0))
-def test_what_is_in_tank_and_bed_is_all_there_is(acts, seed, lost_ratio):
+def test_tank_and_bed_conserve_mass(acts, seed, lost_ratio):
     plant = Plant({**EBB, "top_off.flow_ml_per_s": 0.0, "ph_down.stock": "water",
                    "bed.lost_ratio": lost_ratio, "reservoir.heater_w": 20.0}, seed)
     tank, bed = plant.reservoir, plant._bed
@@ -89,7 +89,7 @@ def test_a_flood_ends_at_the_intake():
 @pytest.mark.parametrize(("stuck", "level", "lifted"), [
     ("on", 0.0, True), ("off", 1.0, False), ("", 1.0, True), ("", 0.0, False),
 ])
-def test_a_stuck_pump_does_as_it_likes(stuck, level, lifted):
+def test_a_stuck_pump_ignores_its_level(stuck, level, lifted):
     plant = Plant({**EBB, "irrigation.stuck": stuck}, 1)
     assert (run(plant, 60, irrigation=level)["irrigated_ml"] > 0.0) is lifted
 
@@ -128,7 +128,7 @@ def test_a_bed_is_restored_to_the_last_bit():
     assert run(plant, 777, 7.0, irrigation=0.0) == run(other, 777, 7.0, irrigation=0.0)
 
 
-def test_what_is_lifted_is_known_between_two_steps_of_the_water():
+def test_the_lifted_volume_is_known_between_water_steps():
     plant = Plant({**EBB, "bed.holds_ml": 500.0, "bed.drain_s": 5.0}, 1)
     run(plant, 600, irrigation=1.0, circulation=1.0)
     seen_ml = []
@@ -144,7 +144,7 @@ def test_a_bed_at_rest_costs_no_steps():
     assert bed.pace_s() > 1e6
 
 
-# ------------------------------------------------------------------ what is seen of it
+# ------------------------------------------------------------------ readings
 
 def test_a_meter_counts_the_line_it_is_in():
     probe = field_probes.FlowProbe({"probe.flow.noise_ratio": 0.0}, Rng(1))

@@ -1,7 +1,6 @@
-"""The chemistry as a solver: warm starts, nonsense, charges, and salts that books have figures of.
+"""Tests of the chemistry solver: warm starts, invalid input, charges, and salts of handbooks.
 
-That it agrees with IPHREEQC and the published standards is told by every row of tests/oracle, in
-tests/sim/greenhouse/test_oracle_water.py.
+test_oracle_water.py compares it with IPHREEQC and published standards, row by row.
 """
 
 import pytest
@@ -34,9 +33,9 @@ def kappa_us_cm(solution):
     return conductivities(solution)[0]
 
 
-# Equivalent conductivity at 25 C, S cm2 per equivalent, at 0.001, 0.01 and 0.1 equivalents a litre
-# (CRC Handbook of Chemistry and Physics, after Robinson and Stokes); None where it has none.
-# Potassium nitrate is where PHREEQC itself is furthest off.
+# Equivalent conductivity at 25 C, S cm2 per equivalent, at 0.001, 0.01 and 0.1 equivalents/L
+# (CRC Handbook of Chemistry and Physics, after Robinson and Stokes); None if not listed.
+# PHREEQC itself has its largest error for potassium nitrate.
 SALTS = (
     ({"K": 1, "Cl": 1}, (146.88, 141.20, 128.90), 0.015),
     ({"Na": 1, "Cl": 1}, (123.68, 118.45, 106.69), 0.015),
@@ -52,7 +51,7 @@ SALTS = (
 WATER_KG_L = 0.99705
 
 
-def test_salts_conduct_as_the_handbook_says():
+def test_conductivity_of_salts_matches_the_handbook():
     for ions, published, allowed in SALTS:
         equivalents = max(ions.values())
         for eq_l, lambda_s_cm2 in zip((0.001, 0.01, 0.1), published, strict=True):
@@ -64,8 +63,8 @@ def test_salts_conduct_as_the_handbook_says():
             assert found == pytest.approx(1000 * eq_l * lambda_s_cm2, rel=allowed), (ions, eq_l)
 
 
-def test_water_in_the_air_is_what_rain_is():
-    # Pure water in balance with 420 ppm: pH 5.6, 1 uS/cm; boiled it is neutral, 0.055 uS/cm.
+def test_water_in_air_has_the_ph_of_rain():
+    # Pure water in equilibrium with 420 ppm: pH 5.6, 1 uS/cm; boiled: neutral, 0.055 uS/cm.
     rain = solved([0.0] * 10, 25.0, True)
     assert rain.ph == pytest.approx(5.60, abs=0.01)
     assert kappa_us_cm(rain) == pytest.approx(0.99, rel=0.01)
@@ -74,7 +73,7 @@ def test_water_in_the_air_is_what_rain_is():
     assert kappa_us_cm(boiled) == pytest.approx(0.0550, rel=0.01)
 
 
-def test_a_warm_start_needs_two_iterations_and_gives_the_cold_answer():
+def test_a_warm_start_needs_two_iterations_and_gives_the_cold_result():
     totals = mixed("lettuce", "soft", 1.0)
     warm = solved(totals, 20.0)
     moved = list(totals)
@@ -104,8 +103,8 @@ MOLALITY = st.floats(0.0, 0.03)
 @settings(max_examples=150, deadline=None)
 @given(st.lists(MOLALITY, min_size=10, max_size=10), st.floats(2.0, 45.0), st.booleans())
 @example([0.0, 0.0156, 0.0, 0.0, 0.0156, 0.0, 0.0, 0.0, 0.0156, 0.0], 2.0, False)
-def test_charges_balance_whatever_is_dissolved(totals, temp_c, is_open):
-    # Keep the strong ions within what 0.05 eq/kg of acid or base explains.
+def test_charges_balance_for_any_solution(totals, temp_c, is_open):
+    # Limit the imbalance of strong ions to 0.05 eq/kg of acid or base.
     strong = sum(totals[i] * z for i, z in zip(range(8), (1, 1, 1, 2, 2, -1, -1, -2), strict=True))
     totals[CL if strong > 0 else K] += max(abs(strong) - 0.05, 0.0)
     solution = Solution()

@@ -1,11 +1,11 @@
-"""Every row of the tables of air, oxygen and growth in tests/oracle, within its tolerance."""
+"""Tests of every row of the oracle tables of air, oxygen and growth, within its tolerance."""
 
 import math
 
 from idrosim.greenhouse.air import GAMMA_PA_K, saturation_pa, vapour_kg_m3
 from idrosim.greenhouse.crop import growth
 from idrosim.greenhouse.oxygen import saturation_mg_l
-from support.lettuce_growth import grown
+from support.lettuce_growth import growth_curve
 from support.oracle_tables import number, rows
 
 SATURATION = 0.005
@@ -36,7 +36,7 @@ def test_moist_air():
         vapour = 0.01 * rh_pct * whole
         assert close(whole - vapour, number(row["VPD_Pa"]), SATURATION), row
         dew_c = number(row["dewpoint_C"])
-        if dew_c > 0.0:  # two of the rows have frost, over ice: no greenhouse of ours
+        if dew_c > 0.0:  # skips two rows with frost, over ice
             assert close(saturation_pa(dew_c), vapour, SATURATION), row
         wet_c = number(row["wetbulb_C"])
         by_bulb = saturation_pa(wet_c) - GAMMA_PA_K * (temp_c - wet_c)
@@ -59,7 +59,7 @@ def test_oxygen():
 
 
 def test_growth():
-    found = grown()
+    found = growth_curve()
     table = list(rows("vanhenten1994_two_state.csv"))
     assert len(table) == len(found) == 9
     for index, row in enumerate(table):

@@ -1,6 +1,6 @@
-"""Every row of the tables of water in tests/oracle, within the tolerances of their README.
+"""Tests of every row of the oracle tables of water, within the tolerances of their README.
 
-Runs on both interpreters; tests/sim/test_oracle_bits.py compares the two bit for bit.
+Runs on both interpreters; tests/sim/runner/test_two_interpreters.py compares the two bit by bit.
 """
 
 import math
@@ -26,7 +26,7 @@ BUFFER_PH = 0.03
 
 
 class Errors:
-    """Errors of many rows: how many, the largest and the root mean square."""
+    """Errors of many rows: count, largest and root mean square."""
 
     def __init__(self):
         self.count = 0
@@ -64,7 +64,7 @@ def check_table(name, count):
 
 
 def check_details(solution, row):
-    """Assert what else a row of PHREEQC's tells of its solution."""
+    """Assert the other values of a PHREEQC row."""
     ionic = number(row["I_mol_kgw"])
     assert abs(solution.ionic_strength() - ionic) <= 0.01 * ionic, row
     carbon = number(row["DIC_mmol_kgw"])
@@ -126,7 +126,7 @@ def test_potassium_chloride():
 
 
 def check_standards(name, count, is_believed):
-    """Assert that bottled standards change with temperature as KCl of their strength does."""
+    """Assert that bottled standards change with temperature like KCl of their strength."""
     found = Errors()
     molality = {}
     for row in rows(name):
@@ -145,7 +145,7 @@ def check_standards(name, count, is_believed):
 
 
 def strength_of(kappa_us_cm):
-    """Return mol/kg of the KCl that conducts so at 25 C."""
+    """Return the molality of KCl with that conductivity at 25 C."""
     low, high = 0.0, 1.0
     for _ in range(40):
         middle = 0.5 * (low + high)
@@ -198,7 +198,7 @@ def test_properties_of_water():
     count = 0
     for row in rows("water_properties.csv"):
         temp_c = number(row["temp_C"])
-        # The tank's water is warmed by the millilitre.
+        # The tank model uses the heat capacity per millilitre.
         heat_j_kg_k = 1e3 * reservoir._HEAT_J_ML_K / density_kg_l(temp_c)
         for found, column, allowed in (
             (1e3 * density_kg_l(temp_c), "density_kg_m3_IAPWS95", 2e-5),

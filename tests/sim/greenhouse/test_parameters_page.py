@@ -1,4 +1,4 @@
-"""docs/scenarios.md lists every parameter with default and range, and every fault of a part."""
+"""Tests that docs/scenarios.md lists every parameter with default and range, and every fault."""
 
 import re
 from pathlib import Path
@@ -36,13 +36,13 @@ PROBE_OF = {
 
 
 def rows(text):
-    """Return the cells of every row of the tables in `text`, without their heads."""
+    """Return the cells of every table row in `text`, without the header rows."""
     return [[cell.strip() for cell in line.strip("|").split("|")]
             for line in text.splitlines() if line.startswith("| `")]
 
 
 def listed():
-    """Return {key of the page: (default, range)}, all outputs and pumps written out."""
+    """Return {key of the page: (default, range)}, expanded for all outputs and pumps."""
     found = {}
     for key, default, span, text in rows(PLANT):
         name, _, what = key.strip("`").partition(".")
@@ -58,7 +58,7 @@ def test_every_parameter_of_the_plant_is_listed():
 
 
 @pytest.mark.parametrize("key", parameters.known())
-def test_defaults_and_ranges_are_true(key):
+def test_defaults_and_ranges_are_correct(key):
     default, span = listed()[key]
     expected = parameters.default(key)
     if isinstance(expected, str):
@@ -106,8 +106,8 @@ def test_every_fault_of_every_part_is_listed():
         assert found[part] == {*faults, *PROBE_OF[part].FAULTS}, part
 
 
-def test_what_can_be_true_is_listed():
-    told = PAGE.partition("| `true:<key>` |")[2].partition("\n")[0]
+def test_every_true_value_is_listed():
+    listed = PAGE.partition("| `true:<key>` |")[2].partition("\n")[0]
     for key in Plant({}, 1).truth():
         short = "dosed.<pump>_ml" if key.startswith("dosed.") else key
-        assert f"`{short}`" in told or f"`{key.split('.')[-1]}`" in told, key
+        assert f"`{short}`" in listed or f"`{key.split('.')[-1]}`" in listed, key

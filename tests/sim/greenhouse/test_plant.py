@@ -1,4 +1,4 @@
-"""The simulated greenhouse: conserves, lives, answers to its outputs, restores, repeats."""
+"""Tests of the simulated greenhouse: conservation, growth, outputs, state, reproducibility."""
 
 import json
 
@@ -77,9 +77,9 @@ def test_every_mole_and_millilitre_is_accounted_for(events, water, seed):
     assert abs(charge) < 1e-9
 
 
-# ------------------------------------------------------------------ a living table
+# ------------------------------------------------------------------ growth
 
-def test_a_day_drinks_and_eats():
+def test_a_day_of_transpiration_and_uptake():
     plant = Plant({}, 1)
     start = plant.truth()
     assert 1_500.0 < start["reservoir.ec_us_cm"] < 1_700.0
@@ -94,14 +94,14 @@ def test_a_day_drinks_and_eats():
     assert 35.0 < end["air.rh_pct"] < 90.0
 
 
-def test_a_month_stays_within_physics_and_is_harvested():
+def test_a_month_stays_plausible_and_is_harvested():
     end = days(Plant({}, 3), 30)
     assert 4.0 < end["reservoir.ph"] < 8.6
     assert 100.0 < end["reservoir.ec_us_cm"] < 1_700.0
     assert 20.0 < end["crop.dry_g_m2"] < 180.0
 
 
-def test_the_ammonium_share_turns_the_drift_of_ph():
+def test_the_ammonium_share_reverses_the_ph_drift():
     drift = {}
     for recipe in ("lettuce", "hoagland1"):
         plant = Plant({"reservoir.water": "ro", "reservoir.recipe": recipe,
@@ -112,7 +112,7 @@ def test_the_ammonium_share_turns_the_drift_of_ph():
     assert drift["hoagland1"] > 0.005
 
 
-def test_acidified_tap_water_rebounds_when_its_co2_leaves():
+def test_ph_of_acidified_tap_water_rebounds_as_co2_escapes():
     plant = Plant({"reservoir.water": "hard", "crop.area_m2": 0.0,
                    "ph_down.stock": "hno3_10pct", "reservoir.brushite_tau_h": 1e6}, 1)
     plant.set_output("circulation", 1.0)
@@ -132,7 +132,7 @@ def test_soft_water_needs_less_acid_than_hard():
     assert fall["ro"] > 4.0 * fall["hard"] > 0.0
 
 
-def test_night_is_cooler_and_the_light_warms():
+def test_night_is_cooler_and_light_warms():
     plant = Plant({"outside.noise_c": 0.0}, 1)
     dark = run(plant, 4.0)
     lit = run(plant, 4.0, light=1.0)
@@ -170,7 +170,7 @@ def test_the_true_flow_is_off_by_the_calibration_error_and_ends_with_the_bottle(
 
 
 @pytest.mark.parametrize("name", parameters.DOSERS)
-def test_a_stuck_pump_runs_whatever_it_is_told(name):
+def test_a_stuck_pump_runs_at_any_level(name):
     plant = Plant({name + ".stuck": "on"}, 1)
     assert plant.is_dosing()
     assert run(plant, 0.01, step_s=1.0, **{name: 0.0})[f"dosed.{name}_ml"] > 30.0
@@ -180,7 +180,7 @@ def test_a_stuck_pump_runs_whatever_it_is_told(name):
     assert not plant.is_dosing()
 
 
-def test_a_bottle_siphons_through_a_standing_pump_until_it_is_empty():
+def test_a_bottle_siphons_through_an_idle_pump_until_empty():
     plant = Plant({"ph_down.bottle_ml": 100.0, "ph_down.siphon_ml_per_h": 60.0}, 1)
     before = plant.truth()["reservoir.ph"]
     run(plant, 1.0)
@@ -191,7 +191,7 @@ def test_a_bottle_siphons_through_a_standing_pump_until_it_is_empty():
     assert plant.truth()["dosed.ph_down_ml"] == pytest.approx(102.0)  # the line holds 2 ml
 
 
-def test_top_off_brings_its_own_water_and_a_stuck_valve_overflows():
+def test_top_off_adds_its_water_and_a_stuck_valve_overflows():
     plant = Plant({"top_off.water": "hard", "crop.area_m2": 0.0}, 1)
     truth = run(plant, 0.5, top_off=1.0)
     assert truth["topoff_ml"] == pytest.approx(18_000.0)
@@ -203,14 +203,14 @@ def test_top_off_brings_its_own_water_and_a_stuck_valve_overflows():
     assert truth["spilled_ml"] > 50_000.0
 
 
-def test_a_leaking_tank_runs_dry_without_nonsense():
+def test_a_leaking_tank_runs_dry_with_plausible_values():
     plant = Plant({"reservoir.leak_ml_per_h": 30_000.0}, 1)
     truth = run(plant, 30.0, circulation=1.0, light=1.0)
     assert 0.0 < truth["reservoir.volume_ml"] < 200.0
     assert 0.0 < truth["reservoir.ph"] < 14.0
 
 
-def test_starved_roots_take_only_what_is_there():
+def test_starved_roots_take_only_available_ions():
     plant = Plant({"reservoir.water": "ro", "reservoir.strength": 0.01}, 1)
     run(plant, 72.0, circulation=1.0, light=1.0)
     assert plant.reservoir.moles[NO3] < 1e-3
@@ -229,7 +229,7 @@ def test_co2_settles_at_its_balance_with_the_air():
     assert tank.moles[C] / tank.volume_ml * 1e3 == pytest.approx(solution.carbon, rel=0.02)
 
 
-# ------------------------------------------------------------------ time, state, refusals
+# ------------------------------------------------------------------ time, state, errors
 
 def test_the_length_of_a_step_hardly_matters():
     ends = []
@@ -244,7 +244,7 @@ def test_the_length_of_a_step_hardly_matters():
         assert end["reservoir.temp_c"] == pytest.approx(ends[0]["reservoir.temp_c"], abs=0.01)
 
 
-def test_what_surrounds_the_probes_is_the_truth():
+def test_surroundings_equal_the_truth():
     plant = Plant({}, 5)
     plant.set_output("circulation", 1.0)
     for minute in range(300):
@@ -273,7 +273,7 @@ def test_water_at_rest_lags_by_less_than_a_probe_resolves():
     assert lagging["reservoir.level_mm"] == pytest.approx(exact["reservoir.level_mm"], abs=0.01)
 
 
-def test_measuring_leaves_no_trace():
+def test_measuring_changes_nothing():
     watched, alone = Plant({}, 4), Plant({}, 4)
     for _ in range(60):
         watched.step(10.0)
@@ -297,7 +297,7 @@ def test_state_goes_through_json_and_restores_to_the_last_bit():
     assert other.state() == plant.state()
 
 
-def test_the_seed_decides_the_weather():
+def test_the_seed_determines_the_weather():
     ends = [run(Plant({}, seed), 5.0)["air.temp_c"] for seed in (1, 1, 2)]
     assert ends[0] == ends[1] != ends[2]
 
@@ -330,7 +330,7 @@ def test_every_parameter_accepts_its_own_default():
 
 # ------------------------------------------------------------------ crop and air
 
-def test_growth_is_van_hentens():
+def test_growth_matches_van_henten():
     # vanhenten1994_two_state.csv: thesis 1994, 50 W/m2 PAR, 400 ppm, 20 C, LSODA.
     table = {5: (10.47, 4.0257), 10: (41.279, 18.815), 20: (61.718, 163.5),
              40: (28.407, 454.93)}

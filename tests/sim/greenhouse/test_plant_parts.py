@@ -1,4 +1,4 @@
-"""Parts of the simulated greenhouse: pumps and their lines, the inlet pocket, oxygen, light."""
+"""Tests of parts of the greenhouse: pumps and lines, the inlet pocket, oxygen, light."""
 
 import math
 
@@ -15,7 +15,7 @@ EXACT = {"ph_down.error_pct": 0.0, "ph_down.wear_pct_per_l": 0.0}
 
 
 def pumped_ml(plant, seconds, name="ph_down"):
-    """Run a pump for so long; return what it delivered meanwhile."""
+    """Run a pump for a time; return the delivered volume."""
     before_ml = plant.truth()[f"dosed.{name}_ml"]
     plant.set_output(name, 1.0)
     for _ in range(round(seconds * 10)):
@@ -31,14 +31,14 @@ def rest(plant, hours):
 
 # ------------------------------------------------------------------ pumps, lines, bottles
 
-def test_an_empty_line_has_to_be_filled_before_anything_arrives():
+def test_an_empty_line_must_be_filled_first():
     plant = Plant({**EXACT, "ph_down.line_ml": 3.0, "ph_down.air_ml": 3.0}, 1)
     assert pumped_ml(plant, 2.9) == 0.0
     assert pumped_ml(plant, 1.1) == pytest.approx(1.0)
     assert pumped_ml(plant, 1.0) == pytest.approx(1.0)
 
 
-def test_a_bottle_that_runs_dry_leaves_its_line_and_then_air():
+def test_after_an_empty_bottle_the_line_empties():
     plant = Plant({**EXACT, "ph_down.bottle_ml": 5.0, "ph_down.line_ml": 2.0}, 1)
     assert pumped_ml(plant, 6.0) == pytest.approx(6.0)
     assert pumped_ml(plant, 6.0) == pytest.approx(1.0)
@@ -78,7 +78,7 @@ def test_a_pump_drips_after_each_stop():
     assert plant.truth()["dosed.ph_down_ml"] == pytest.approx(2.05)
 
 
-def test_a_tube_wears_with_what_it_has_pumped():
+def test_a_tube_wears_with_the_pumped_volume():
     plant = Plant({"ph_down.error_pct": 0.0, "ph_down.wear_pct_per_l": 10.0}, 1)
     assert pumped_ml(plant, 1.0) == pytest.approx(1.0, rel=1e-3)
     pumped_ml(plant, 450.0)
@@ -95,7 +95,7 @@ def test_a_line_is_blocked_and_a_pump_is_weak(ratio, ml):
     assert pumped_ml(plant, 1.0) == pytest.approx(1.0)
 
 
-def test_a_tube_in_the_wrong_bottle_brings_what_is_in_there_and_empties_it():
+def test_a_tube_in_the_wrong_bottle_draws_from_it():
     plant = Plant({**EXACT, "ph_down.tube": "ph_up", "ph_down.line_ml": 0.0,
                    "ph_up.stock": "koh_10pct", "ph_up.bottle_ml": 10.0}, 1)
     start = plant.truth()["reservoir.ph"]
@@ -118,7 +118,7 @@ EVENT = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(EVENT, max_size=15))
-def test_no_line_gives_more_than_its_pump_turned_or_less_than_nothing(events):
+def test_a_line_delivers_between_zero_and_the_pumped_volume(events):
     plant = Plant({**EXACT, "ph_down.bottle_ml": 6.0, "ph_down.line_ml": 2.0,
                    "ph_down.drain_ml_per_h": 0.2}, 1)
     doser = plant._dosers[0]
@@ -134,7 +134,7 @@ def test_no_line_gives_more_than_its_pump_turned_or_less_than_nothing(events):
         elif kind == "rest":
             rest(plant, size)
         else:
-            filled_ml += 4.0 if kind == "line" else 0.0  # a longer line comes full
+            filled_ml += 4.0 if kind == "line" else 0.0  # a longer line is full
             plant.set_param(f"ph_down.{kind}_ml", size)
     assert dosed_ml <= filled_ml + 1e-6
     assert doser.bottle_ml >= 0.0
@@ -169,7 +169,7 @@ def test_without_circulation_the_dose_stays_in_the_inlet():
     assert moved["inlet.ph"] == pytest.approx(moved["reservoir.ph"], abs=0.02)
 
 
-def test_asking_for_the_inlet_changes_nothing():
+def test_measuring_the_inlet_changes_nothing():
     asked, alone = Plant({}, 4), Plant({}, 4)
     for plant in (asked, alone):
         plant.set_output("circulation", 1.0)
@@ -184,7 +184,7 @@ def test_asking_for_the_inlet_changes_nothing():
 
 @pytest.mark.parametrize(("stock", "low", "high"), [
     ("koh_10pct", 12.0, 13.9), ("hno3_10pct", 0.3, 1.5), ("h3po4_10pct", 0.8, 2.5)])
-def test_a_whole_bottle_in_water_that_stands_has_a_ph(stock, low, high):
+def test_a_whole_bottle_in_still_water_has_a_ph(stock, low, high):
     plant = Plant({"ph_down.stock": stock, "reservoir.volume_ml": 5_000.0,
                    "reservoir.pocket_ratio": 0.001, "circulation.stuck": "off"}, 1)
     for circulation in (0.0, 1.0):
@@ -209,7 +209,7 @@ def test_a_weak_circulation_mixes_slower():
 
 # ------------------------------------------------------------------ oxygen
 
-def test_saturation_is_benson_and_krauses():
+def test_saturation_matches_benson_and_krause():
     # do_saturation.csv, mg/L at sea level; Standard Methods 4500-O for the rest.
     for temp_c, mg_l in ((0, 14.621), (10, 11.288), (20, 9.092), (25, 8.263), (30, 7.559),
                          (40, 6.413)):
@@ -228,13 +228,13 @@ def oxygen_after(hours, circulation, **params):
     return plant.truth()
 
 
-def test_a_circulated_tank_is_nearly_in_balance_with_the_air():
+def test_a_circulated_tank_is_nearly_in_equilibrium_with_air():
     truth = oxygen_after(24.0, 1.0)
     ratio = truth["reservoir.do_mg_l"] / saturation_mg_l(truth["reservoir.temp_c"])
     assert 0.95 < ratio < 1.0
 
 
-def test_roots_use_up_oxygen_where_the_water_stands():
+def test_roots_use_up_oxygen_in_still_water():
     large = {"crop__structural_g_m2": 150.0, "crop__area_m2": 1.2,
              "reservoir__volume_ml": 40_000.0}
     assert oxygen_after(4.0, 1.0, **large)["reservoir.do_mg_l"] > 6.0
@@ -257,7 +257,7 @@ def test_oxygen_hardly_depends_on_the_length_of_a_step():
 
 # ------------------------------------------------------------------ light, heat, water
 
-def test_the_days_light_adds_up_and_begins_anew_at_midnight():
+def test_the_daily_light_integral_restarts_at_midnight():
     plant = Plant({"start.hour": 6.0}, 1)
     plant.set_output("light", 0.8)
     rest(plant, 16.0)
@@ -274,7 +274,7 @@ def test_the_sun_adds_to_it():
     assert plant.truth()["light.dli_mol_m2"] == pytest.approx(expected, rel=1e-3)
 
 
-def test_water_without_a_lid_cools_as_it_leaves():
+def test_evaporation_without_a_lid_cools_the_water():
     temps = []
     for ratio in (0.0, 1.0):
         plant = Plant({"reservoir.open_ratio": ratio, "outside.rh_pct": 20.0,
@@ -284,7 +284,7 @@ def test_water_without_a_lid_cools_as_it_leaves():
     assert temps[1] < temps[0] - 0.3
 
 
-def test_what_runs_over_is_told_apart_from_what_leaks():
+def test_overflow_and_leaks_are_counted_separately():
     plant = Plant({"top_off.stuck": "on", "reservoir.leak_ml_per_h": 600.0,
                    "crop.area_m2": 0.0}, 1)
     rest(plant, 2.0)
@@ -313,7 +313,7 @@ def test_a_weak_lamp_and_valve():
 
 
 def air_after(hours=8.0, outputs=(), **params):
-    """Return the truth of an empty, dark room of 10 C outside after some hours."""
+    """Return the truth of an empty, dark room after some hours at 10 C outside."""
     still = {"crop.area_m2": 0.0, "outside.temp_c": 10.0, "outside.swing_c": 0.0,
              "outside.noise_c": 0.0, "air.exchanges_per_h": 1.0, "reservoir.open_ratio": 0.0}
     plant = Plant(still | {key.replace("__", "."): value for key, value in params.items()}, 1)

@@ -1,6 +1,6 @@
-"""Parts on I2C, UARTs, expanders and pins in the simulated world, and how they break there.
+"""Tests of parts on I2C, UARTs, expanders and pins in the simulated world, and their faults.
 
-Boards drive what they have, and a chip has no more than the real one.
+Also tests that a simulated chip has only the peripherals of the real one.
 """
 
 import json
@@ -17,7 +17,7 @@ FAULT_AT_MS, MEND_AT_MS, DURATION_MS = 70_000, 130_000, 260_000
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """Return a function that gives the folder of a board's image, built once."""
+    """Return a function that returns the image folder of a board, built once."""
     built = {}
 
     def folder_of(name):
@@ -64,13 +64,13 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("name", "kind", "channel", "fault"), FAULTS)
-def test_a_broken_part_is_a_fault_and_comes_back(tmp_path, images, name, kind, channel, fault):
+def test_a_broken_part_is_a_fault_and_recovers(tmp_path, images, name, kind, channel, fault):
     args = {"args": {"target": channel}}
     records, _ = run_of(tmp_path, images(name), name, timeline=[
         {"at_ms": FAULT_AT_MS, "fault": kind} | args,
         {"at_ms": MEND_AT_MS, "fault": "none"} | args,
     ])
-    # Uptime begins some seconds after the scenario does.
+    # Uptime starts some seconds after the scenario.
     during = [r for r in records if FAULT_AT_MS + 15_000 < r["at_ms"] < MEND_AT_MS - 15_000]
     assert during
     assert {r["faults"].get(channel) for r in during} == {fault}
@@ -78,7 +78,7 @@ def test_a_broken_part_is_a_fault_and_comes_back(tmp_path, images, name, kind, c
     assert channel in records[-1]["values"]
 
 
-def test_a_full_tank_is_a_fault_of_the_ranger_and_stops_nothing_else(tmp_path, images):
+def test_a_full_tank_is_a_fault_of_the_range_finder_only(tmp_path, images):
     plant = {"reservoir.height_mm": 700, "reservoir.volume_ml": 120_000}  # 400 mm deep
     name = "esp32s3-ezo"
     records, said = run_of(tmp_path, images(name), name, plant=plant)
@@ -147,7 +147,7 @@ def test_outputs_on_an_expander_go_off_when_the_board_resets(
     said = []
     assert process.run_lockstep(job, said.append).resets == ["reset"]
     assert (70_000, 0) in edges_of(said, output)
-    # And not back before the program asks for them, whatever the expander remembers.
+    # And stay off until the program switches them on.
     at_ms = [at_ms for at_ms, level in edges_of(said, output) if level and at_ms > 70_000]
     assert at_ms[0] > 71_000
 
@@ -157,7 +157,7 @@ RUN_AT_MIN = {"top_off": 20, "circulation": 25, "light": 25}
 
 
 @pytest.mark.parametrize("name", ["esp32s3-expanders", "esp32c3-nursery", "esp32-classroom"])
-def test_each_output_of_a_board_runs_when_it_is_asked_for(tmp_path, images, name):
+def test_each_output_of_a_board_runs_on_request(tmp_path, images, name):
     board = compiler.load(name)
     outputs = [actuator["name"] for actuator in board["actuators"]]
     asked = [
@@ -224,7 +224,7 @@ CHIPS = {
 
 
 @pytest.mark.parametrize("name", CHIPS)
-def test_a_chip_has_what_it_has_and_no_more(tmp_path, name):
+def test_a_chip_has_exactly_its_peripherals(tmp_path, name):
     flash = tmp_path / "flash"
     flash.mkdir()
     constants = "".join(f"{key} = {value}\n" for key, value in CHIPS[name].items())
@@ -259,7 +259,7 @@ while True:
 """
 
 
-def test_a_bus_of_the_program_and_addresses_of_everybody(tmp_path):
+def test_a_soft_bus_and_broadcast_addresses(tmp_path):
     flash = tmp_path / "flash"
     flash.mkdir()
     (flash / "main.py").write_text(SOFT_BENCH)
@@ -309,7 +309,7 @@ while True:
 """
 
 
-def test_ports_and_lines_do_what_the_chip_does(tmp_path):
+def test_ports_and_lines_behave_like_the_chip(tmp_path):
     flash = tmp_path / "flash"
     flash.mkdir()
     (flash / "main.py").write_text(BENCH)

@@ -1,4 +1,4 @@
-"""Probes of rangers, floats, meters, gas and light: lag, faults, and state to the last bit."""
+"""Tests of field probes: lag, faults and exact state."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def settled(kind, truth=TRUTH, params=None):
     return probe
 
 
-def test_each_sees_what_is_there():
+def test_each_probe_reads_the_true_value():
     assert settled(GasProbe).co2_ppm == pytest.approx(815, abs=20)
     assert settled(LightProbe).illuminance_lx == pytest.approx(15_000, abs=30)
     assert settled(RangeProbe).level_mm == pytest.approx(200, abs=4)
@@ -43,7 +43,7 @@ def test_gas_lags_behind_the_air():
 
 
 @pytest.mark.parametrize("kind", LOOKS)
-def test_stuck_is_exact_and_drift_runs_away(kind):
+def test_stuck_is_constant_and_drift_accumulates(kind):
     probe = settled(kind)
     probe.fault = "stuck"
     first = getattr(probe, LOOKS[kind])
@@ -64,7 +64,7 @@ def test_state_restores_to_the_last_bit(kind):
     assert other.state() == probe.state()
 
 
-def test_a_float_turns_with_a_gap():
+def test_a_float_has_hysteresis():
     probe = FloatProbe({"probe.float.tau_s": 0.001}, Rng(1))
     ups = []
     for level_mm in (100.0, 119.0, 121.0, 115.0, 111.0, 115.0):
@@ -73,7 +73,7 @@ def test_a_float_turns_with_a_gap():
     assert ups == [False, False, True, True, False, False]
 
 
-def test_a_meter_is_turned_by_what_flowed():
+def test_a_flow_meter_counts_the_volume():
     turned = []
     probe = FlowProbe({"probe.flow.noise_ratio": 0}, Rng(1))
     probe.turn = turned.append

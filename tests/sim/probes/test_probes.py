@@ -1,4 +1,4 @@
-"""Probes: what their wires carry, healthy and broken."""
+"""Tests of water probes: their signals, healthy and faulty."""
 
 import math
 
@@ -34,7 +34,7 @@ QUIET = {
 
 
 def settled(kind, params=None, **changes):
-    """Return a probe that has hung for ten minutes in TRUTH with `changes`."""
+    """Return a probe after ten minutes in TRUTH with `changes`."""
     probe = kind({**QUIET, **(params or {})}, Rng(5))
     for _ in range(60):
         probe.step(10.0, {**TRUTH, **changes})
@@ -47,7 +47,7 @@ def read(probe):
 
 @pytest.mark.parametrize(("temp_c", "slope"), [
     (5.0, 55.1909), (10.0, 56.1830), (20.0, 58.1672), (25.0, 59.1593), (35.0, 61.1436)])
-def test_the_slope_is_nernsts(temp_c, slope):
+def test_the_slope_follows_nernst(temp_c, slope):
     assert water_probes.nernst_slope_mv(temp_c) == pytest.approx(slope, abs=1e-3)
 
 
@@ -58,7 +58,7 @@ def test_electrode_is_positive_in_acid_by_slope_and_offset():
     assert probe.electrode_mv == pytest.approx(5.0 + 0.9 * 58.1672, abs=0.01)
 
 
-def test_electrode_answers_in_its_time_and_slower_when_cold():
+def test_electrode_lags_and_is_slower_in_the_cold():
     seen = []
     for temp_c in (25.0, 10.0):
         probe = settled(
@@ -106,7 +106,7 @@ def test_level_temperature_and_air():
     assert air.rh_pct == pytest.approx(61.0, abs=1e-6)
 
 
-def test_each_look_draws_fresh_noise_of_the_stated_size():
+def test_each_reading_has_new_noise_of_the_given_size():
     probe = water_probes.PhProbe({"probe.ph.noise_mv": 0.5}, Rng(9))
     probe.step(1.0, {**TRUTH, "reservoir.temp_c": 25.0})
     looks = [probe.electrode_mv for _ in range(2_000)]
@@ -128,7 +128,7 @@ def test_an_old_electrode_is_slow_and_flat():
     assert moved[1] < 0.5 * moved[0]
 
 
-def test_the_glass_takes_the_temperature_of_the_water_later():
+def test_the_glass_lags_behind_the_water_temperature():
     probe = settled(water_probes.PhProbe, {"probe.ph.glass_tau_s": 45, "probe.ph.offset_mv": 0,
                                      "probe.ph.slope_loss_per_month": 0})
     cold, warm = (0.985 * water_probes.nernst_slope_mv(temp_c) for temp_c in (20.0, 30.0))
@@ -148,7 +148,7 @@ def test_a_ground_loop_shifts_ph_with_conductivity_and_with_the_mains():
         assert cell.kappa_us_cm == pytest.approx(ec_alone.kappa_us_cm * (1.0 + 0.05 * mains))
 
 
-def test_a_probe_in_the_inlet_sees_its_share_of_it():
+def test_a_probe_in_the_inlet_reads_its_share():
     inlet = {"inlet": lambda: (4.0, 2_400.0, 2_500.0)}
     params = {"probe.ph.inlet_ratio": 0.5, "probe.ec.inlet_ratio": 0.25}
     ph = settled(water_probes.PhProbe, params, **inlet)
@@ -160,7 +160,7 @@ def test_a_probe_in_the_inlet_sees_its_share_of_it():
 
 
 @pytest.mark.parametrize("kind", [water_probes.PhProbe, water_probes.EcProbe])
-def test_a_probe_in_a_pipe_sees_what_entered_it(kind):
+def test_a_probe_in_a_pipe_has_a_dead_time(kind):
     name = "ph" if kind is water_probes.PhProbe else "ec"
     probe = settled(kind, {f"probe.{name}.dead_time_s": 30, f"probe.{name}.tau_s": 0.001,
                            "probe.ph.tau_growth_s_per_month": 0})
@@ -189,14 +189,14 @@ def test_bubbles_come_and_go():
     assert cell.kappa_us_cm == pytest.approx(0.67 * free, rel=1e-3)
 
 
-def test_mains_hum_scatters_as_far_as_it_is_large():
+def test_mains_hum_scatters_by_its_amplitude():
     probe = settled(water_probes.PhProbe, {"probe.ph.hum_mv": 5.0})
     looks = [probe.electrode_mv for _ in range(500)]
     assert 9.5 < max(looks) - min(looks) <= 10.0
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_slow_probe_takes_many_times_as_long(kind):
+def test_a_slow_probe_takes_much_longer(kind):
     probe = settled(kind)
     probe.fault = "slow"
     moved = {key: value * 0.8 for key, value in TRUTH.items() if key != "reservoir.temp_c"}
@@ -210,7 +210,7 @@ def test_a_slow_probe_takes_many_times_as_long(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stuck_probe_repeats_itself_to_the_last_bit_and_recovers(kind):
+def test_a_stuck_probe_repeats_its_value_and_recovers(kind):
     probe = kind({}, Rng(3))
     probe.step(60.0, TRUTH)
     probe.fault = "stuck"
@@ -236,7 +236,7 @@ def test_a_noisy_probe_is_far_noisier(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_drifting_probe_runs_away_from_a_constant_truth(kind):
+def test_a_drifting_probe_leaves_a_constant_truth(kind):
     probe = settled(kind)
     before = read(probe)
     probe.fault = "drift"
@@ -270,7 +270,7 @@ def test_unknown_faults_and_parameters_are_refused_by_name(kind):
     for value in (0, -1.0, float("nan"), "fast"):
         with pytest.raises(ValueError, match=r"probe\.ph\.tau_s"):
             kind({"probe.ph.tau_s": value}, Rng(1))
-    with pytest.raises(ValueError, match="needs a step"):
+    with pytest.raises(ValueError, match="step the probe"):
         read(probe)
 
 
@@ -306,5 +306,5 @@ def test_every_kind_has_its_parameters():
     (water_probes.EcProbe, "probe.ec.in_standard_us_cm", 1_305.0, "reservoir.kappa_us_cm"),
     (water_probes.LevelProbe, "probe.level.at_depth_mm", 0.0, "reservoir.level_mm"),
 ])
-def test_a_probe_in_a_cup_sees_the_cup(kind, key, value, truth_key):
+def test_a_probe_in_a_cup_reads_the_cup(kind, key, value, truth_key):
     assert read(settled(kind, {key: value})) == read(settled(kind, **{truth_key: value}))

@@ -1,4 +1,4 @@
-"""The real firmware, as built for the board, in lockstep: alive, exact and the same every time."""
+"""Tests of the firmware in lockstep: it runs, keeps exact time and is reproducible."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from idrosim.runner import process
 from support.simulated_board import KEY, START_UNIX_MS, make_job
 
 BOARD = "esp32-reservoir"
-# More lines than a pipe holds: the board runs while the first of them is read.
+# More lines than a pipe holds: the board still runs while the first is read.
 TICKING_MS = 2_000_000
 TICKING = """
     import time
@@ -22,15 +22,15 @@ TICKING = """
     """
 INTERRUPTED = """
 import json, os, signal, sys
-from idrosim import process
+from idrosim.runner import process
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-told = []
+printed = []
 def on_console(text):
-    told.append(text)
-    if len(told) == 1:
+    printed.append(text)
+    if len(printed) == 1:
         os.killpg(0, signal.SIGINT)
 process.run_lockstep(json.load(sys.stdin), lambda line: None, on_console=on_console)
-print(json.dumps(told))
+print(json.dumps(printed))
 """
 
 
@@ -74,13 +74,13 @@ def test_the_firmware_that_runs_is_the_image_that_was_built(tmp_path, built):
     assert not ended.resets
 
 
-def test_an_interrupt_at_the_terminal_is_none_at_the_console_of_the_board(tmp_path):
+def test_ctrl_c_at_the_terminal_does_not_reach_the_board(tmp_path):
     job = make_job(tmp_path, TICKING, duration_ms=TICKING_MS)
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], input=json.dumps(job), text=True,
                           capture_output=True, check=True, timeout=120, start_new_session=True)
-    told = json.loads(done.stdout)
-    assert set(told) == {"tick"}
-    assert len(told) > 0.9 * TICKING_MS / 100
+    printed = json.loads(done.stdout)
+    assert set(printed) == {"tick"}
+    assert len(printed) > 0.9 * TICKING_MS / 100
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path, built):
@@ -102,7 +102,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path, built):
     assert any(line["t"] == "pin" and line["name"] == "ph_down" for line in found[0])
 
 
-def test_every_record_comes_once_in_order_whatever_befalls(tmp_path, built):
+def test_every_record_arrives_once_in_order_despite_faults(tmp_path, built):
     lines, ended = run(
         tmp_path, built[0], duration_ms=2 * 3_600_000,
         timeline=[{"at_ms": 600_000, "network": "broker_down"},
@@ -120,7 +120,7 @@ def test_every_record_comes_once_in_order_whatever_befalls(tmp_path, built):
         seqs.setdefault(batch["boot_id"], set()).update(r["seq"] for r in batch["records"])
     assert len(seqs) == 2
     first, second = seqs.values()
-    # Up to a minute of telemetry may be in RAM when the reset strikes; nothing before is missing.
+    # Up to a minute of telemetry may be lost from RAM at the reset, but nothing before.
     assert first == set(range(1, max(first) + 1))
     assert max(first) > 2_300_000 // 10_000
     assert second == set(range(1, max(second) + 1))

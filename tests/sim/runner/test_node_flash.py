@@ -1,4 +1,4 @@
-"""A flash that refuses, in lockstep: water moves and light shines, nothing doses, that is told."""
+"""Tests of a failing flash in lockstep: pumps and light run, dosing stops, and it is reported."""
 
 import json
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ SETTINGS = {"dosing.enabled": True, "light.on_minute": 0, "light.on_minutes": 1_
 
 
 @dataclass
-class Told:
+class Observed:
     run: process.Run
     values: dict = field(default_factory=dict)  # channel: newest value
     events: list = field(default_factory=list)
@@ -34,48 +34,48 @@ def image_dir(tmp_path_factory):
 
 
 def run(folder, image_dir, spoil):
-    """Run a board for 40 minutes, most of it with a pH to correct, on a flash spoilt before."""
+    """Run a board for 40 minutes, mostly with a pH to correct, on a damaged flash."""
     job = process.make_job(
         NODE, compiler.load("esp32-reservoir"), folder, key=KEY, start_unix_ms=START_UNIX_MS,
         duration_ms=40 * 60_000, seed=3, settings=SETTINGS,
     )
     process.install_image(job, image_dir)
     spoil(folder / "flash")
-    told = Told(process.Run())
+    observed = Observed(process.Run())
 
     def take(line):
         if line["t"] == "pin" and line["level"]:
-            told.on.add(line["name"])
+            observed.on.add(line["name"])
         if line["t"] != "up":
             return
         leaf = topics.parse(line["topic"])[2]
         payload = line["payload"].encode()
         if leaf == "telemetry":
             for record in messages_host.unpack_telemetry(payload).records:
-                told.values.update(record.values)
+                observed.values.update(record.values)
         elif leaf == "event":
-            told.events += messages_host.unpack_event(payload).records
+            observed.events += messages_host.unpack_event(payload).records
 
-    told.run = process.run_lockstep(job, take)
-    return told
-
-
-def of_kind(told, kind):
-    return [event.detail for event in told.events if event.kind == kind]
+    observed.run = process.run_lockstep(job, take)
+    return observed
 
 
-def extend_with(told):
-    assert told.run.resets == []
-    assert told.values["circulation.on_pct"] == 100
-    assert told.values["light.duty_pct"] == 80
-    assert 4 < told.values["reservoir.ph"] < 9
+def of_kind(observed, kind):
+    return [event.detail for event in observed.events if event.kind == kind]
 
 
-def test_a_sound_flash_doses_and_complains_of_nothing(tmp_path, image_dir):
-    told = run(tmp_path, image_dir, lambda flash: None)
-    extend_with(told)
-    assert of_kind(told, "flash_failed") == []
-    assert of_kind(told, "dosed")
+def extend_with(observed):
+    assert observed.run.resets == []
+    assert observed.values["circulation.on_pct"] == 100
+    assert observed.values["light.duty_pct"] == 80
+    assert 4 < observed.values["reservoir.ph"] < 9
+
+
+def test_a_healthy_flash_doses_without_reports(tmp_path, image_dir):
+    observed = run(tmp_path, image_dir, lambda flash: None)
+    extend_with(observed)
+    assert of_kind(observed, "flash_failed") == []
+    assert of_kind(observed, "dosed")
 
 
 def no_data(flash):
@@ -108,20 +108,20 @@ def no_settings(flash):
     (no_outbox, {"outbox"}, True),
     (no_settings, {"settings"}, False),
 ])
-def test_the_rest_goes_on_and_the_host_is_told(tmp_path, image_dir, spoil, parts, doses):
-    told = run(tmp_path, image_dir, spoil)
-    extend_with(told)
-    assert {detail["part"] for detail in of_kind(told, "flash_failed")} == parts
-    assert bool(of_kind(told, "dosed")) == doses
-    assert ("ph_down" in told.on) == doses
-    assert "top_off" not in told.on or doses
+def test_all_else_continues_and_it_is_reported(tmp_path, image_dir, spoil, parts, doses):
+    observed = run(tmp_path, image_dir, spoil)
+    extend_with(observed)
+    assert {detail["part"] for detail in of_kind(observed, "flash_failed")} == parts
+    assert bool(of_kind(observed, "dosed")) == doses
+    assert ("ph_down" in observed.on) == doses
+    assert "top_off" not in observed.on or doses
     if "ledger" in parts and "settings" not in parts:
-        reasons = {detail["reason"] for detail in of_kind(told, "decided")}
+        reasons = {detail["reason"] for detail in of_kind(observed, "decided")}
         assert "held: pH is high but the dose ledger cannot be written" in reasons
-    print(json.dumps({"console": list(told.run.console)[-5:]}))
+    print(json.dumps({"console": list(observed.run.console)[-5:]}))
 
 
-def test_a_stop_that_cannot_be_written_down_stops_all_the_same(tmp_path, image_dir):
+def test_a_stop_works_even_if_it_cannot_be_stored(tmp_path, image_dir):
     job = process.make_job(
         NODE, compiler.load("esp32-reservoir"), tmp_path, key=KEY, start_unix_ms=START_UNIX_MS,
         duration_ms=10 * 60_000, settings=SETTINGS,

@@ -1,4 +1,4 @@
-"""A link that hangs, in lockstep: it is given up and started again, and control never notices."""
+"""Tests of hanging network tasks in lockstep: they are restarted, and control is not affected."""
 
 import textwrap
 
@@ -13,11 +13,11 @@ from support.simulated_board import KEY, START_UNIX_MS
 NODE = "node-1"
 MINUTE_MS = 60_000
 
-# The board's own main.py, with a call that never comes back in the way of the first attempts.
+# The main.py of the board, with first attempts that call a function that never returns.
 HANGS = """
     import asyncio
-    from idro.update import chip
-    feed = chip.start_watchdog()
+    from idro.update import platform
+    feed = platform.start_watchdog()
     from idro.app import node
     {hook}
     node.main(feed)
@@ -77,7 +77,7 @@ def run(folder, image_dir, duration_ms, hook="", **more):
 
 
 def pins_on(folder, image_dir, hook="", **more):
-    """Return (run, names of the outputs that came on) of ten minutes."""
+    """Return (run, names of the outputs that were on) of ten minutes."""
     job = process.make_job(
         NODE, compiler.load("esp32-reservoir"), folder, key=KEY, start_unix_ms=START_UNIX_MS,
         duration_ms=10 * MINUTE_MS, **more,
@@ -97,7 +97,7 @@ def restarted(events):
 @pytest.mark.parametrize(("hook", "task", "times"), [
     (HUNG_CONNECT, "link", 2), (HUNG_JOIN, "wifi", 1),
 ])
-def test_a_hung_task_is_started_again_and_control_goes_on(tmp_path, image_dir, hook, task, times):
+def test_a_hung_task_is_restarted_and_control_continues(tmp_path, image_dir, hook, task, times):
     ran, events, records = run(tmp_path, image_dir, 20 * MINUTE_MS, hook)
     assert ran.resets == []
     assert restarted(events) == [{"task": task, "error": "silent for 300 s"}] * times
@@ -107,7 +107,7 @@ def test_a_hung_task_is_started_again_and_control_goes_on(tmp_path, image_dir, h
     assert at_ms[-1] > 19 * MINUTE_MS
 
 
-def test_no_network_for_hours_is_no_hung_task(tmp_path, image_dir):
+def test_hours_without_network_are_not_a_hung_task(tmp_path, image_dir):
     timeline = [
         {"at_ms": 10 * MINUTE_MS, "network": "down"}, {"at_ms": 190 * MINUTE_MS, "network": "up"},
     ]
@@ -131,7 +131,7 @@ NO_RADIO = """
     ("", {"nvs": {"node_id": ""}}), ("", {"nvs": {"broker_host": ""}}),
     ("", {"nvs": {"wifi_ssid": "", "wifi_pass": ""}}), (NO_RADIO, {}),
 ])
-def test_a_board_without_a_link_controls_all_the_same(tmp_path, image_dir, hook, more):
+def test_a_board_without_network_still_controls(tmp_path, image_dir, hook, more):
     ran, on = pins_on(tmp_path, image_dir, hook, **more)
     assert ran.resets == []
     assert {"circulation", "light"} <= on
@@ -148,13 +148,13 @@ STARVED = """
 """
 
 
-def test_a_line_without_memory_for_long_starts_the_board_anew(tmp_path, image_dir):
+def test_a_long_lack_of_memory_for_mqtt_resets_the_board(tmp_path, image_dir):
     ran, events, records = run(tmp_path, image_dir, 40 * MINUTE_MS, STARVED)
     assert ran.resets == ["reset"]
     boots = [event.detail for event in events if event.kind == "boot"]
-    assert [boot["last_error"] for boot in boots] == ["", "no memory for the line"]
+    assert [boot["last_error"] for boot in boots] == ["", "out of memory: the connection was lost"]
     refused = [event.detail for event in events if event.kind == "memory_refused"]
     assert refused[0]["part"] == "line"
     assert not restarted(events)
-    # Sampled all along, and brought once there was memory.
+    # Sampled throughout, and sent once there was memory.
     assert len(records) > 200

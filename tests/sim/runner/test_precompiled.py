@@ -1,4 +1,4 @@
-"""The compiled simulator is the simulator: the same lines, the same numbers, never an old one."""
+"""Tests of the precompiled simulator: the same lines and numbers, and never outdated."""
 
 import shutil
 import subprocess
@@ -37,16 +37,16 @@ def modules():
 
 @pytest.fixture
 def other(monkeypatch, tmp_path):
-    """Return a copy of the simulator that stands in for it."""
+    """Replace the simulator by a copy; return the copy."""
     package = tmp_path / "sim" / precompile.PACKAGE.name
     shutil.copytree(precompile.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(precompile, "PACKAGE", package)
-    monkeypatch.setattr(precompile, "START", package / "shim" / "start.py")
+    monkeypatch.setattr(precompile, "START", package / "shim" / "main.py")
     return package
 
 
 def lines(folder):
-    """Return every line of three minutes with a reset, without what the wall clock says."""
+    """Return every line of three minutes with a reset, without wall times."""
     found = []
     job = process.make_job(
         "node", compiler.load(BOARD), folder, start_unix_ms=START_UNIX_MS,
@@ -58,7 +58,7 @@ def lines(folder):
     return [{key: value for key, value in line.items() if key != "wall_ms"} for line in found]
 
 
-def test_a_board_says_the_same_from_either(tmp_path, monkeypatch):
+def test_compiled_and_source_print_the_same(tmp_path, monkeypatch):
     assert modules().is_dir()
     compiled = lines(tmp_path / "compiled")
     monkeypatch.setattr(precompile, "modules", lambda *_: None)
@@ -66,7 +66,7 @@ def test_a_board_says_the_same_from_either(tmp_path, monkeypatch):
     assert [line["t"] for line in compiled].count("boot") == 2
 
 
-def test_boards_that_start_at_once_compile_it_once(other):
+def test_boards_that_start_together_compile_once(other):
     with ThreadPoolExecutor(8) as pool:
         found = {one.result() for one in [pool.submit(modules) for _ in range(8)]}
     assert found == set((other / "__pycache__").iterdir())
@@ -75,7 +75,7 @@ def test_boards_that_start_at_once_compile_it_once(other):
 
 def test_every_number_of_the_simulator_is_the_same_to_the_last_bit(tmp_path):
     found = []
-    for path in precompile.beside_the_board():
+    for path in precompile.board_files():
         with path.open("rb") as file:
             found += [
                 token.string for token in tokenize.tokenize(file.readline)
@@ -93,17 +93,19 @@ def test_every_number_of_the_simulator_is_the_same_to_the_last_bit(tmp_path):
     assert len(found) > 500
 
 
-def test_a_changed_source_is_compiled_anew(other):
+def test_a_changed_source_is_compiled_again(other):
     before = modules()
     assert before == modules()
-    (other / "clock.py").write_text((other / "clock.py").read_text("utf-8") + "\nMORE = 1\n")
+    source = other / "board" / "clock.py"
+    source.write_text(source.read_text("utf-8") + "\nMORE = 1\n")
     assert modules() != before
 
 
 @pytest.mark.parametrize("how", ["source", "interpreter", "folder"])
-def test_what_cannot_be_compiled_is_left_to_each_boot(other, monkeypatch, how):
+def test_without_a_compiler_each_boot_uses_the_sources(other, monkeypatch, how):
     if how == "source":
-        (other / "clock.py").write_text("def tell(error):\n    raise ValueError from error\n")
+        clock = other / "board" / "clock.py"
+        clock.write_text("def tell(error):\n    raise ValueError from error\n")
     elif how == "interpreter":
         monkeypatch.setattr(precompile, "_TRY", "raise ValueError('incompatible .mpy file')")
     else:
@@ -114,5 +116,5 @@ def test_what_cannot_be_compiled_is_left_to_each_boot(other, monkeypatch, how):
     assert made.is_file() or [len(list(path.iterdir())) for path in made.iterdir()] == [0]
 
 
-def test_an_interpreter_that_is_not_the_wheels_is_started_as_it_is():
+def test_another_interpreter_is_started_directly():
     assert process.starter(Path("/usr/bin/micropython")) == ("/usr/bin/micropython",)

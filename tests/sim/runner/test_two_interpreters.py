@@ -1,7 +1,6 @@
-"""What CPython and MicroPython share gives the same digits on both, to the last bit.
+"""Tests that code shared by CPython and MicroPython gives identical results, bit by bit.
 
-The tests test_oracle_*.py, which run on both as well, check that every row of the tables is within
-its tolerance.
+test_oracle_*.py, which also run on both, check that every table row is within its tolerance.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""bench/where.py finds the seams that it times, and names one that is gone."""
+"""Tests of bench/where.py: it times all parts, and names a missing method."""
 
 import importlib.util
 import sys
@@ -12,7 +12,7 @@ from idrosim.scenarios import run
 
 ROOT = Path(__file__).resolve().parents[3]
 DAYS = 0.03
-# Without seams all but a hundredth goes to one of these; a busy machine blurs the shares.
+# Without wrapped methods, 99 % goes to one of these; a busy machine blurs the shares.
 MOST = {"scheduling": 0.9, "start of the firmware": 0.9}
 
 
@@ -35,23 +35,23 @@ def where(bench, folder, sources=None, days=DAYS):
 def test_every_part_has_its_share_of_the_time(bench, tmp_path):
     parts = where(bench, tmp_path)
     whole_us = sum(parts.values())
-    assert all(us > 0 for part, us in parts.items() if part not in bench.MAY_BE_UNSEEN), parts
+    assert all(us > 0 for part, us in parts.items() if part not in bench.OPTIONAL_PARTS), parts
     assert all(parts[part] < most * whole_us for part, most in MOST.items()), parts
-    assert process.START.name == "start.py"
+    assert process.START.name == "main.py"
 
 
-@pytest.mark.parametrize(("file", "method", "seam"), [
-    ("idro/app/control_cycle.py", "cycle", "idro.app.control_cycle.Loops.cycle"),
-    ("idro/safety/supervisor.py", "_keep", "idro.safety.supervisor.Supervisor._keep"),
+@pytest.mark.parametrize(("file", "method", "missing"), [
+    ("idro/app/control_cycle.py", "cycle", "idro.app.control_cycle.ControlCycle.cycle"),
+    ("idro/safety/supervisor.py", "_supervise", "idro.safety.supervisor.Supervisor._supervise"),
 ])
-def test_a_seam_that_is_gone_is_named(bench, tmp_path, file, method, seam):
+def test_a_missing_method_is_named(bench, tmp_path, file, method, missing):
     sources = build.firmware_sources()
     renamed = tmp_path / "renamed.py"
     renamed.write_text(sources[file].read_text("utf-8").replace(f"def {method}(", "def _gone("))
-    with pytest.raises(process.SimulatorError, match=f"where.py: no seam {seam}"):
+    with pytest.raises(process.SimulatorError, match=f"where.py: no method {missing}"):
         where(bench, tmp_path, {**sources, file: renamed})
 
 
-def test_a_part_that_nothing_was_seen_of_is_an_error(bench, tmp_path):
-    with pytest.raises(process.SimulatorError, match="no time was seen of .*firmware sampling"):
-        where(bench, tmp_path, days=1e-5)  # over before the firmware has begun
+def test_a_part_without_time_is_an_error(bench, tmp_path):
+    with pytest.raises(process.SimulatorError, match="no time measured in .*firmware sampling"):
+        where(bench, tmp_path, days=1e-5)  # ends before the firmware starts

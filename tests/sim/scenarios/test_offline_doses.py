@@ -1,5 +1,5 @@
-"""Three days without network: the scenario's promises are kept, and doses are those of three days
-with it, edge for edge (I28)."""
+"""Tests three days without network: promises are kept, and all dosing edges equal those with
+network (I28)."""
 
 import json
 from dataclasses import replace
@@ -14,14 +14,14 @@ DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
 
 
 def run(wanted, image_dir, trace):
-    """Return (promises broken, every edge of a dosing pump's pin: what it was told, and when)."""
+    """Return (broken promises, every edge of the dosing pump pins with time and level)."""
     result = scenario_run.run(wanted, compiler.load(wanted.board), image_dir, trace=trace)
-    broken = [f"{v.promise.text}: {v.why}" for v in result.verdicts if not v.is_kept]
+    broken = [f"{v.expectation.text}: {v.why}" for v in result.verdicts if not v.is_kept]
     lines = map(json.loads, trace.read_text(encoding="utf-8").splitlines())
     return broken, [line for line in lines if line.get("pin") in DOSERS]
 
 
-def test_72_hours_without_network_give_the_doses_of_72_hours_with_it(tmp_path):
+def test_72_hours_without_network_dose_as_with_network(tmp_path):
     away = scenario_run.load(AWAY)
     with_network = [event for event in away.timeline if "network" not in event]
     assert len(away.timeline) == len(with_network) + 1

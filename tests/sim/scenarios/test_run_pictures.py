@@ -1,4 +1,4 @@
-"""Chart and page of a run: files a person can open, the same for the same run."""
+"""Tests of chart and page of a run: valid files, the same for the same run."""
 
 import re
 
@@ -62,7 +62,7 @@ def test_chart_and_page_are_written_and_broken_promises_named(scenario_file, tmp
     assert again.read_bytes() == plot.read_bytes()
 
 
-def test_a_folder_that_is_not_there_is_one_error(scenario_file, tmp_path):
+def test_a_missing_folder_is_an_error(scenario_file, tmp_path):
     done = sim_run(scenario_file, "--plot", tmp_path / "none" / "run.png")
     assert done.exit_code != 0
     assert "cannot be written" in str(done.exception) + done.output

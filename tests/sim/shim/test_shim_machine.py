@@ -23,7 +23,7 @@ def test_a_timer_cuts_an_output_off_while_the_firmware_is_busy(tmp_path):
     assert off["at_us"] - on["at_us"] == 700_000
 
 
-def test_the_watchdog_bites_and_only_what_is_kept_survives(tmp_path):
+def test_the_watchdog_resets_and_only_saved_state_survives(tmp_path):
     outcome = run(tmp_path, """
         import esp32
         import machine
@@ -72,7 +72,7 @@ def test_the_watchdog_bites_and_only_what_is_kept_survives(tmp_path):
     assert circulation[:3] == [(400_000, 1), (14_400_000, 0), (14_800_000, 1)]
 
 
-def test_a_power_cut_takes_the_rtc_and_its_time(tmp_path):
+def test_a_power_cut_clears_the_rtc(tmp_path):
     outcome = run(tmp_path, """
         import machine
         import time
@@ -86,7 +86,7 @@ def test_a_power_cut_takes_the_rtc_and_its_time(tmp_path):
     assert outcome.run.resets == ["power", "reset"]
 
 
-def test_nvs_keeps_types_and_sizes_apart(tmp_path):
+def test_nvs_checks_types_and_sizes(tmp_path):
     outcome = run(tmp_path, """
         import esp32
         nvs = esp32.NVS("idro")
@@ -110,7 +110,7 @@ def test_nvs_keeps_types_and_sizes_apart(tmp_path):
     ]
 
 
-def test_buses_answer_and_cost_time(tmp_path):
+def test_bus_transfers_take_time(tmp_path):
     outcome = run(tmp_path, """
         import machine
         import onewire
@@ -144,7 +144,7 @@ def test_buses_answer_and_cost_time(tmp_path):
     ]
 
 
-def test_a_driver_that_breaks_the_datasheet_ends_the_run(tmp_path):
+def test_a_driver_that_violates_the_datasheet_ends_the_run(tmp_path):
     with pytest.raises(SimulatorError, match="code 4"):
         run(tmp_path, """
             import machine
@@ -162,7 +162,7 @@ def test_firmware_that_ends_without_a_watchdog_is_a_dead_board(tmp_path):
     assert "ValueError: spilt" in str(caught.value)
 
 
-def test_an_exception_in_a_timer_ends_on_the_console(tmp_path):
+def test_an_exception_in_a_timer_is_printed(tmp_path):
     outcome = run(tmp_path, """
         import machine
         import time
@@ -179,7 +179,7 @@ def test_an_exception_in_a_timer_ends_on_the_console(tmp_path):
     assert outcome.console.count("ValueError: spilt") >= 2
 
 
-def test_what_the_hardware_refuses_is_refused(tmp_path):
+def test_invalid_hardware_settings_are_refused(tmp_path):
     outcome = run(tmp_path, """
         import machine
         for call in (lambda: machine.Timer(4), lambda: machine.Timer(0, hard=True),

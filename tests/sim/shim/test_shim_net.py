@@ -1,4 +1,4 @@
-"""The simulated wire, broker and host end, spoken to in bare MQTT bytes."""
+"""Tests of the simulated network, broker and host, with raw MQTT bytes."""
 
 import hashlib
 import hmac
@@ -87,7 +87,7 @@ def test_records_are_stored_and_commands_signed(tmp_path):
             raw = bytes.fromhex(body)
             topic = raw[2 : 2 + raw[1]].decode()
             messages.setdefault(topic.split("/")[-1], []).append(raw[4 + raw[1] :])
-    # 3 is missing below 4: oldest_seq 4 says it will never come.
+    # 3 is missing: oldest_seq 4 means that it will never arrive.
     assert [json.loads(data) for data in messages["stored"]] == [
         {"v": 1, "boot_id": "b1", "seq_upto": 2, "unix_ms": START_UNIX_MS + 420},
         {"v": 1, "boot_id": "b1", "seq_upto": 4, "unix_ms": START_UNIX_MS + 420},
@@ -103,14 +103,14 @@ def test_records_are_stored_and_commands_signed(tmp_path):
 
 
 def check_signed(leaf, data):
-    """Check the signature with CPython's own hmac; return the message."""
+    """Check the signature with hmac of CPython; return the message."""
     body, _, tail = data.decode().rpartition(',"auth":"')
     covered = f"idro/v1/node-1/down/{leaf}\n{body}".encode()
     assert tail == hmac.new(bytes.fromhex(KEY), covered, hashlib.sha256).hexdigest() + '"}'
     return json.loads(data)
 
 
-def test_a_lost_network_says_nothing_and_a_lost_broker_resets(tmp_path):
+def test_a_lost_network_is_silent_and_a_lost_broker_resets(tmp_path):
     outcome = run(tmp_path, CLIENT + """
     import network
 
@@ -153,7 +153,7 @@ def test_a_lost_network_says_nothing_and_a_lost_broker_resets(tmp_path):
     lines = outcome.console
     assert lines[0] == "1800 192.168.4.20 True"
     pings = [int(line.split()[0]) for line in lines if line.endswith("d0 ")]
-    # Nothing between the loss of the network and the first reset afterwards.
+    # No event between the loss of the network and the first reset afterwards.
     assert not [at for at in pings if 4_700 < at < 11_600]
     resets = [int(line.split()[0]) for line in lines if "104" in line]
     assert 11_600 <= resets[0] <= 12_700
@@ -163,7 +163,7 @@ def test_a_lost_network_says_nothing_and_a_lost_broker_resets(tmp_path):
     assert [line["at_ms"] for line in wills[:1]] == [5_000]
 
 
-def test_bytes_that_are_no_mqtt_close_the_connection(tmp_path):
+def test_invalid_mqtt_closes_the_connection(tmp_path):
     outcome = run(tmp_path, CLIENT + """
     async def main():
         reader, writer = await asyncio.open_connection("127.0.0.1", 1883)
@@ -215,7 +215,7 @@ PROBE = """
     ("slow", {"delay_ms": 10, "loss": 0.9}, ["silent"]),
     ("broker_down", {}, ["errno 104"]),
 ])
-def test_each_state_of_the_network_is_what_its_name_says(tmp_path, network, args, said):
+def test_each_network_state_has_its_effect(tmp_path, network, args, said):
     outcome = run(tmp_path, CLIENT + PROBE, duration_ms=60_000, timeline=[
         {"at_ms": 500, "network": network, "args": args},
     ])
@@ -271,7 +271,7 @@ RADIO = """
     ("wifi_refused", {"status": 203}, [1_010] * 2 + [203] * 6, ["ok", "ok", "False"]),
     ("wifi_stuck", {}, [1_010] * 2 + [201] * 6, ["Wifi Internal Error", "ok", "True"]),
 ])
-def test_the_radio_has_the_quirks_of_the_real_one(tmp_path, network, args, states, joins):
+def test_the_radio_behaves_like_the_real_driver(tmp_path, network, args, states, joins):
     outcome = run(tmp_path, RADIO, duration_ms=40_000, timeline=[
         {"at_ms": 5_000, "network": network, "args": args},
     ])

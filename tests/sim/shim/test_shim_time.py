@@ -1,4 +1,4 @@
-"""time and asyncio on the virtual clock: exact to the microsecond, the roll-over included."""
+"""Tests of time and asyncio on the virtual clock: exact to the microsecond, with roll-over."""
 
 import ast
 import resource
@@ -7,7 +7,7 @@ from support.simulated_board import run
 
 
 def printed(outcome):
-    """Return the console's lines as the Python values they are."""
+    """Return the console lines as Python values."""
     return [ast.literal_eval(line) for line in outcome.console if line[:1] in "[({"]
 
 
@@ -119,11 +119,11 @@ def test_a_bare_loop_wakes_in_microseconds(tmp_path):
     assert outcome.run.at_ms == 200_000_000
     spent_s = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before_s
     print(f"{spent_s * 1e6 / 200_000:.1f} us a wake-up")
-    # 10 us each on the reference machine; three times that is a regression on any.
+    # 10 us each on the reference machine; three times that is a regression anywhere.
     assert spent_s < 6
 
 
-def test_who_waits_longer_than_ticks_can_count_back_blocks_nobody(tmp_path):
+def test_a_wait_longer_than_the_tick_range_blocks_no_other_task(tmp_path):
     outcome = run(tmp_path, """
         import asyncio
         import time

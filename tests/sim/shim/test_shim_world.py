@@ -1,4 +1,4 @@
-"""Pins, faults and parameters: what the timeline does to the world, and what is true then."""
+"""Tests of the world: effects of pins, faults and parameters on true values."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def truths(outcome):
     return {line["at_ms"]: line["values"] for line in outcome.of("truth")}
 
 
-def test_a_pump_delivers_for_as_long_as_its_pin_is_driven(tmp_path):
+def test_a_pump_delivers_while_its_pin_is_driven(tmp_path):
     outcome = run(tmp_path, PUMP, plant={"ph_down.error_pct": 0.0})
     assert truths(outcome)[0]["dosed.ph_down_ml"] == 0
     assert truths(outcome)[60_000]["dosed.ph_down_ml"] == pytest.approx(2.5, abs=1e-3)
@@ -39,7 +39,7 @@ def test_a_pump_delivers_for_as_long_as_its_pin_is_driven(tmp_path):
                      (12_900_000, "light", 0.5)]
 
 
-def test_a_broken_output_does_what_it_wants(tmp_path):
+def test_a_faulty_output_ignores_its_pin(tmp_path):
     outcome = run(tmp_path, PUMP, plant={"ph_down.error_pct": 0.0}, timeline=[
         {"at_ms": 5_000, "fault": "unplugged", "args": {"target": "ph_down"}},
         {"at_ms": 30_000, "fault": "none", "args": {"target": "ph_down"}},
@@ -50,7 +50,7 @@ def test_a_broken_output_does_what_it_wants(tmp_path):
     assert last["topoff_ml"] == pytest.approx(200, abs=1)
 
 
-def test_parameters_change_while_it_runs_and_outlive_a_reset(tmp_path):
+def test_parameters_change_at_run_time_and_survive_a_reset(tmp_path):
     outcome = run(tmp_path, """
         import machine
         import time
@@ -71,7 +71,7 @@ def test_parameters_change_while_it_runs_and_outlive_a_reset(tmp_path):
             {"at_ms": 25_000, "fault": "reset"},
             {"at_ms": 45_000, "fault": "unplugged", "args": {"target": "air.rh_pct"}},
     ])
-    # The sensor follows with its lag, over the reset too; then it does not answer (ENODEV).
+    # The sensor follows with its lag, also over the reset; then it does not answer (ENODEV).
     assert outcome.console == ["19", "29", "37", "19", "19"]
 
 
@@ -82,6 +82,6 @@ def test_parameters_change_while_it_runs_and_outlive_a_reset(tmp_path):
     {"set": {"probe.ph.wetness": 1}},
     {"network": "off"},
 ])
-def test_an_event_that_cannot_be_ends_the_run(tmp_path, event):
+def test_an_invalid_event_ends_the_run(tmp_path, event):
     with pytest.raises(SimulatorError, match="code 4"):
         run(tmp_path, IDLE, timeline=[event | {"at_ms": 1_000}])

@@ -1,7 +1,7 @@
-"""Water problems against IPHREEQC: other waters, recipes, acids and temperatures than elsewhere.
+"""Tests of water problems against IPHREEQC, with other waters, recipes, acids and temperatures.
 
-The literal rows are IPHREEQC 3.8.6 with database Amm.dat. The tables of tests/oracle are held to
-in tests/firmware/drivers; here they go through the format of `idroserra chem`.
+The literal rows are from IPHREEQC 3.8.6 with database Amm.dat. The oracle tables are tested here
+through the format of `idroserra chem`.
 """
 
 import importlib.util
@@ -71,7 +71,7 @@ def dissolved(water, recipe, strength=1.0):
     return {ion: water.get(ion, 0.0) + strength * recipe.get(ion, 0.0) for ion in IONS}
 
 
-def test_ph_and_conductivities_are_those_of_phreeqc():
+def test_ph_and_conductivities_match_phreeqc():
     ph_errors, ec_errors = [], []
     for water, recipe, strength, temp_c, co2, stock, ml, ph, kappa, ec in ROWS:
         problem = {"water": dissolved(OTHER_WATERS[water], OTHER_RECIPES[recipe], strength),
@@ -86,7 +86,7 @@ def test_ph_and_conductivities_are_those_of_phreeqc():
     assert math.sqrt(sum(e * e for e in ec_errors) / len(ec_errors)) < 0.008
 
 
-def test_dose_to_a_target_is_that_of_phreeqc():
+def test_dose_to_a_target_matches_phreeqc():
     for water, stock, ml, temp_c, co2, ph in TITRATED:
         problem = {"water": dissolved(WATERS[water], RECIPES["lettuce"]), "temp_c": temp_c,
                    "co2": co2, "target_ph": ph, "with": stock}
@@ -147,7 +147,7 @@ def test_far_targets_are_reached(target_ph, stock):
         assert found["ph"] == pytest.approx(target_ph, abs=1e-3)
 
 
-def test_ph_climbs_when_co2_leaves():
+def test_ph_rises_as_co2_escapes():
     acid = {"water": WATERS["hard"], "add": [{"stock": "hno3_10pct", "ml_per_l": 2.5}]}
     assert answer({**acid, "co2": "air"})["ph"] > answer(acid)["ph"] + 0.5
     enriched = answer({**acid, "co2": 1e-3})["ph"]
@@ -155,7 +155,7 @@ def test_ph_climbs_when_co2_leaves():
     assert answer({**acid, "co2": 4.2e-4}) == answer({**acid, "co2": "air"})
 
 
-def test_carbon_of_the_report_does_not_matter_in_balance_with_air():
+def test_carbon_of_the_report_does_not_matter_in_equilibrium_with_air():
     with_it, without = dict(WATERS["hard"]), dict(WATERS["hard"], C=0.0)
     assert answer({"water": with_it, "co2": "air"}) == answer({"water": without, "co2": "air"})
 
@@ -210,7 +210,7 @@ AMOUNT = st.one_of(st.just(0.0), st.floats(0.0, 100.0), st.floats(0.0, 1e-3))
     st.lists(st.fixed_dictionaries({"stock": st.sampled_from(DOSING_STOCKS),
                                     "ml_per_l": st.floats(0.0, 50.0)}), max_size=2),
 )
-def test_whatever_is_dissolved_has_an_answer(water, temp_c, co2, added):
+def test_every_solution_has_an_answer(water, temp_c, co2, added):
     found = answer({"water": water, "temp_c": temp_c, "co2": co2, "add": added})
     assert 0.0 < found["ph"] < 14.0
     assert found["ec_us_cm_at_t"] > 0.0
@@ -245,7 +245,7 @@ def test_water_and_acid_are_counted():
     assert not found.notes
 
 
-def test_too_much_phosphate_is_told():
+def test_too_much_phosphate_is_reported():
     found = nutrient_batch.weigh(
         "lettuce", WATERS["hard"], 50.0, 5.8, {**OPTIONS, "acid": "h3po4_10pct"}
     )

@@ -1,8 +1,7 @@
-"""Fetches a release into the slot that is idle, checks it and puts it on trial.
+"""Downloads a release into the idle slot, verifies it and starts its trial.
 
-What lies in the slot from an earlier try is kept, the rest is asked for piece by piece. Whatever
-breaks it off, a new offer goes on at the byte. fetched_files knows what is still missing, and
-where it goes.
+A download that broke off resumes at the byte where it stopped. file_download determines which
+files are missing and where they go.
 """
 
 import asyncio
@@ -19,23 +18,26 @@ from idro.update import file_slots, slots, state, verify
 from idro.update.manifest import entries
 
 _PART = ".part"
-_ANSWER_MS = (3_000, 6_000, 12_000, 24_000, 60_000)
-_GIVE_UP_AFTER = 40  # unanswered questions in a row, some 36 minutes
+_RESPONSE_MS = (3_000, 6_000, 12_000, 24_000, 60_000)
+_MAX_TRIES = 40  # requests in a row without a response, some 36 minutes
 _IDLE_MS = 1_000
 _MAX_IDLE_MS = 3_600_000
 _MIN_HEAP_B = 24_000
 
 
-def refusal(node, offer, running):
-    """Return why nothing is fetched now, or None. `running` is that of up/info."""
+def refusal(offer, running_release, obstacle, has_space):
+    """Return why the release of `offer` is not downloaded now, or None.
+
+    `running_release` is the hash of the release that runs, `obstacle` why the board must not
+    restart now, or None.
+    """
     if slots.running.state == "trial":
         return "an update is on trial and not confirmed yet"
-    if running.release == offer.sha256:
+    if running_release == offer.sha256:
         return "it runs already"
-    why = busy(node)
-    if why:
-        return why
-    if not node.ballast.is_laid:
+    if obstacle:
+        return obstacle
+    if not has_space:
         return "flash is full or refuses"
     why = file_slots.obstacle()
     if why:
@@ -43,7 +45,7 @@ def refusal(node, offer, running):
     gc.collect()
     if gc.mem_free() < _MIN_HEAP_B:
         return f"memory is low, {gc.mem_free() // 1_000} kB are free"
-    trusted = verify.keys()
+    trusted = verify.trusted_keys()
     if not trusted:
         return "this board has no key for updates"
     if not any(verify.key_id(key) == offer.key_id for key in trusted):
@@ -51,39 +53,30 @@ def refusal(node, offer, running):
     return None
 
 
-def busy(node):
-    """Return why the node must not be invalidate now, or None."""
-    if node.gate.dosing is not None or node.doses.is_busy:
-        return "a dose is under way"
-    if node.correction.is_open:
-        return "a correction is open: end it first"
-    if node.loops.held_ms:
-        return "probes are being calibrated"
-    if node.loops.water_moves:
-        return "water moves by itself: look at the tank first"
-    return None
-
-
 class Download:
-    """One update, from the offer to the reset. `ask(payload)` sends up/update."""
+    """One update, from the Offer to the reset."""
 
-    def __init__(self, node, offer, ask):
-        self._node = node
+    def __init__(self, offer, *, clock, network, readings, restart_obstacle, restart):
+        """The keywords are as in UpdateService; `readings` are the Sampler's."""
         self._offer = offer
-        self._ask = ask
+        self._clock = clock
+        self._network = network
+        self._readings = readings
+        self._restart_obstacle = restart_obstacle
+        self._restart = restart
         self._sha8 = binascii.unhexlify(offer.sha256)[:8]
-        self.slot = file_slots.idle()
+        self.slot = file_slots.idle_slot()
         self._root = "/" + self.slot
-        self._number = 0
+        self._number = 0  # of the request that waits for its response
         self._piece = None
         self._answered = asyncio.Event()
-        self._stopped = ""
-        self._made = ""  # the folder that is known to be there
+        self._cancelled = ""  # why
+        self._made = ""  # the folder that exists
 
     def take(self, payload):
-        """Take one down/update_data; what was not asked for is passed over."""
+        """Take one down/update_data. Ignores a piece that was not requested."""
         try:
-            piece = messages.unpack_piece(payload)
+            piece = messages.unpack_chunk(payload)
         except ProtocolError:
             return
         if piece.sha8 == self._sha8 and piece.number == self._number:
@@ -91,35 +84,38 @@ class Download:
             self._answered.set()
 
     def cancel(self, why):
-        """Break off as soon as it can be."""
-        self._stopped = why
+        """End the download at its next step."""
+        self._cancelled = why
         self._answered.set()
 
     async def run(self, on_complete):
-        """Do all of it; ends in a reset. Raises UpdateError and OSError: nothing has changed."""
+        """Download, verify and install; ends in a reset.
+
+        Raises UpdateError and OSError: the application that runs has not changed.
+        """
         from idro.app.ota.file_download import FileDownload
 
         await self._fetch_manifest()
         verify.check_manifest(self.slot)
-        await self.rest()
-        fetched = FileDownload(self)
-        fetched.prepare()
+        await self.pause()
+        files = FileDownload(self)
+        files.prepare()
         for entry in entries(f"{self._root}/{MANIFEST}"):
-            await fetched.have(entry)
-        fetched.finish()
+            await files.complete(entry)
+        files.delete_others()
         on_complete()
         await self._until_idle()
-        self._note_before()
+        self._save_health()
         for _ in verify.install(self.slot):
-            await self.rest()
+            await self.pause()
         await self._until_idle()
-        self._node.restart(PLANNED)
+        self._restart(PLANNED)
 
-    async def rest(self):
-        """Let everything else run."""
-        if self._stopped:
-            raise UpdateError(self._stopped)
-        await self._node.clock.sleep_ms(1)
+    async def pause(self):
+        """Let other tasks run. Raises UpdateError if the download was cancelled."""
+        if self._cancelled:
+            raise UpdateError(self._cancelled)
+        await self._clock.sleep_ms(1)
 
     async def _fetch_manifest(self):
         offer = self._offer
@@ -130,7 +126,7 @@ class Download:
             with open(path + _PART, "wb") as file:
                 while file.tell() < offer.size:
                     at = file.tell()
-                    file.write(await self.asked(MANIFEST, at, offer.size - at))
+                    file.write(await self.request(MANIFEST, at, offer.size - at))
             os.rename(path + _PART, path)
         if state.manifest_sha256(self.slot) != binascii.unhexlify(offer.sha256):
             remove(path)
@@ -138,25 +134,26 @@ class Download:
         with open(f"{self._root}/{verify.SIGNATURE}", "wb") as file:
             file.write(offer.signature)
 
-    async def asked(self, path, offset, size):
-        """Return bytes of the release from the host; asks again for what does not come.
+    async def request(self, path, offset, size):
+        """Return bytes of a file from the host, `size` or MAX_CHUNK_BYTES of them.
 
-        Raises UpdateError when nothing comes at all, or the file ends before its time.
+        Repeats the request without a response. Raises UpdateError after _MAX_TRIES, and when the
+        file ends too early.
         """
-        size = min(size, messages.MAX_PIECE_BYTES)
-        for attempt in range(_GIVE_UP_AFTER):
+        size = min(size, messages.MAX_CHUNK_BYTES)
+        for attempt in range(_MAX_TRIES):
             self._number = (self._number + 1) & messages.MAX_NUMBER
             self._piece = None
             self._answered.clear()
-            ask = messages.Ask(self._offer.sha256, self._number, path, offset, size)
-            self._ask(messages.pack_ask(ask))
-            wait_ms = _ANSWER_MS[min(attempt, len(_ANSWER_MS) - 1)]
+            ask = messages.ChunkRequest(self._offer.sha256, self._number, path, offset, size)
+            self._network.publisher.send_update(messages.pack_chunk_request(ask))
+            wait_ms = _RESPONSE_MS[min(attempt, len(_RESPONSE_MS) - 1)]
             try:
                 await asyncio.wait_for(self._answered.wait(), wait_ms / 1_000)
             except asyncio.TimeoutError:  # noqa: UP041  (MicroPython has no built-in one)
                 continue
-            if self._stopped:
-                raise UpdateError(self._stopped)
+            if self._cancelled:
+                raise UpdateError(self._cancelled)
             if self._piece is not None:
                 if len(self._piece) != size:
                     raise UpdateError(f"{path} ends too soon")
@@ -164,27 +161,24 @@ class Download:
         raise UpdateError("the host does not answer")
 
     async def _until_idle(self):
-        """Wait for a moment in which nothing is dosed and no pump runs. Raises UpdateError."""
-        node = self._node
+        """Wait until the board may restart. Raises UpdateError."""
         waited_ms = 0
-        while busy(node) or node.link.has_unsent_ack:
+        while self._restart_obstacle() or self._network.publisher.has_unsent_ack:
             if waited_ms >= _MAX_IDLE_MS:
                 raise UpdateError("the node was never idle")
             waited_ms += _IDLE_MS
-            await node.clock.sleep_ms(_IDLE_MS)
-            await self.rest()
+            await self._clock.sleep_ms(_IDLE_MS)
+            await self.pause()
 
-    def _note_before(self):
-        """Write down how well the node is: the trial is held against it."""
-        node = self._node
-        lines = ["online" if node.link.is_stored_lately else "offline"]
-        lines += [channel for channel, sample in node.sampler.readings.items()
-                  if sample.fault is None]
-        with open(f"{self._root}/{verify.BEFORE}", "w") as file:
+    def _save_health(self):
+        """Save connection and plausible channels; the trial is compared with them."""
+        lines = ["online" if self._network.is_stored_lately else "offline"]
+        lines += [channel for channel, sample in self._readings.items() if sample.fault is None]
+        with open(f"{self._root}/{verify.HEALTH_FILE}", "w") as file:
             file.write("\n".join(lines) + "\n")
 
     def make_folder(self, path):
-        """Make the folders above `path`, which is relative to the root of the flash."""
+        """Create the folders of `path`, which is relative to the root of the flash."""
         folder = path.rsplit("/", 1)[0]
         if folder == self._made:
             return

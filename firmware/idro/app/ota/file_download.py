@@ -1,5 +1,7 @@
-"""What is still missing of a release of files: what runs already is copied, the rest is asked for;
-a file is `.part` until its hash is right."""
+"""Completes the files of a release in a slot: copies those that run already, downloads the others.
+
+A file is named `.part` until its hash is verified.
+"""
 
 import os
 
@@ -10,34 +12,33 @@ from idro.update import slots
 from idro.update.manifest import entries, is_file, walk
 
 _PART = ".part"
-_COMMIT_BYTES = 4_096  # a file is closed so often: so much is lost at most when the power goes
+_COMMIT_BYTES = 4_096  # the file is closed after so many: a power cut loses no more
 _COPY_BYTES = 512
 _TRIES = 3
 _BLOCK_BYTES = 4_096
-_SPARE_BLOCKS = 24  # folders of the slot, and room for ledger and settings to be replaced
+_SPARE_BLOCKS = 24  # for the slot's folders, and for replacing ledger and settings
 
 
 class FileDownload:
-    """The files of a slot."""
+    """The files of a slot, completed with the requests of a Download."""
 
-    def __init__(self, fetch):
-        """`fetch` is the Fetch that asks for them."""
-        self._fetch = fetch
-        self._root = "/" + fetch.slot
+    def __init__(self, download):
+        self._download = download
+        self._root = "/" + download.slot
 
     def prepare(self):
-        """Make room for what is missing. Raises UpdateError and OSError."""
-        self.finish()
+        """Delete other files and check the free space. Raises UpdateError and OSError."""
+        self.delete_others()
         blocks = _SPARE_BLOCKS
         for entry in entries(f"{self._root}/{MANIFEST}"):
-            blocks += -(-entry.size // _BLOCK_BYTES) - -(-self._there(entry.path) // _BLOCK_BYTES)
-        found = os.statvfs("/")
-        free = found[0] * found[3] // _BLOCK_BYTES
+            blocks += -(-entry.size // _BLOCK_BYTES) - -(-self._size(entry.path) // _BLOCK_BYTES)
+        stat = os.statvfs("/")
+        free = stat[0] * stat[3] // _BLOCK_BYTES
         if blocks > free:
             raise UpdateError(f"it needs {blocks * 4} kB of flash, {free * 4} kB are free")
 
-    def finish(self):
-        """Take away what an earlier release has left; parts of this one stay."""
+    def delete_others(self):
+        """Delete the files that are not of this release; its parts remain."""
         wanted = entries(f"{self._root}/{MANIFEST}")
         entry = next(wanted, None)
         for found in walk(self._root + "/idro"):
@@ -49,15 +50,15 @@ class FileDownload:
             if entry is None or entry.path != name:
                 os.remove(f"{self._root}/idro/{found}")
 
-    async def have(self, entry):
-        """Have one file of the manifest in the slot. Raises UpdateError and OSError."""
+    async def complete(self, entry):
+        """Copy or download the file of a manifest Entry. Raises UpdateError and OSError."""
         path = f"{self._root}/{entry.path}"
         buffer = bytearray(_COPY_BYTES)
         if is_file(path, entry, buffer):
-            await self._fetch.rest()
+            await self._download.pause()
             return
         remove(path)
-        self._fetch.make_folder(f"{self._fetch.slot}/{entry.path}")
+        self._download.make_folder(f"{self._download.slot}/{entry.path}")
         part = path + _PART
         runs = slots.running.slot
         source = f"/{runs}/{entry.path}" if runs else "/" + entry.path
@@ -67,18 +68,18 @@ class FileDownload:
                 os.rename(part, path)
                 return
         for _ in range(_TRIES):
-            await self._download(entry, part)
+            await self._fetch(entry, part)
             if is_file(part, entry, buffer):
                 os.rename(part, path)
                 return
             remove(part)
-        raise UpdateError(f"{entry.path} does not read back as its manifest says")
+        raise UpdateError(f"{entry.path} does not match its manifest")
 
-    def _there(self, path):
+    def _size(self, path):
         size = size_of(f"{self._root}/{path}")
         return size if size is not None else size_of(f"{self._root}/{path}{_PART}") or 0
 
-    async def _download(self, entry, part):
+    async def _fetch(self, entry, part):
         at = size_of(part) or 0
         if at > entry.size:
             remove(part)
@@ -89,7 +90,7 @@ class FileDownload:
                 is_new = False
                 until = min(entry.size, (at // _COMMIT_BYTES + 1) * _COMMIT_BYTES)
                 while at < until:
-                    data = await self._fetch.asked(entry.path, at, until - at)
+                    data = await self._download.request(entry.path, at, until - at)
                     file.write(data)
                     at += len(data)
 
@@ -101,4 +102,4 @@ class FileDownload:
                 if not count:
                     break
                 new.write(view[:count])
-                await self._fetch.rest()
+                await self._download.pause()

@@ -1,6 +1,6 @@
-"""The node's side of updates: takes offers, fetches what is taken, watches what is on trial.
+"""The update service: accepts offers, downloads a release and watches one on trial.
 
-What does the work is loaded when there is some and let go after it.
+Imports the modules that do the work only while they are needed.
 """
 
 import asyncio
@@ -8,95 +8,99 @@ import gc
 
 from idro.errors import UpdateError
 from idro.net.module_cache import unload
-from idro.protocol.messages import Running
+from idro.protocol.messages import RunningRelease
 from idro.safety.outputs import Refused
 from idro.update import slots
 
-_LOADED = ("idro.app.ota.download", "idro.app.ota.paths", "idro.app.ota.file_download",
-           "idro.app.ota.trial", "idro.protocol.update_messages", "idro.update.verify",
-           "idro.update.file_slots", "idro.update.state", "idro.update.manifest")
+_TEMPORARY = ("idro.app.ota.download", "idro.app.ota.paths", "idro.app.ota.file_download",
+              "idro.app.ota.trial", "idro.protocol.update_messages", "idro.update.verify",
+              "idro.update.file_slots", "idro.update.state", "idro.update.manifest")
 
 
 class UpdateService:
-    """At most one update at a time. `ask` is a function that sends up/update, set by the link."""
+    """At most one update at a time."""
 
-    def __init__(self, node, commands):
-        """`node` gives what an update must not disturb."""
-        self._node = node
+    def __init__(self, context, *, commands, network, space, ledger, restart_obstacle, restart):
+        """`restart_obstacle()` returns why the board must not restart now, or None; `restart(why)`
+        restarts it; `space` is the ReservedSpace."""
+        self._context = context
         self._commands = commands
-        self._wanted = asyncio.Event()
-        self._offer: tuple | None = None  # (Offer, who asked)
-        self._fetch = None
-        self.ask = None
-        self.running = self._look()
-        self._let_go()
+        self._network = network
+        self._restart_obstacle = restart_obstacle
+        self._space = space
+        self._ledger = ledger
+        self._restart = restart
+        self._requested = asyncio.Event()
+        self._offer: tuple | None = None  # (Offer, by)
+        self._download = None
+        self.running = self._read_running()
+        _unload()
 
     def receive(self, leaf, payload):
         """Take down/update or down/update_data."""
         if leaf == "update_data":
-            if self._fetch is not None:
-                self._fetch.take(payload)
+            if self._download is not None:
+                self._download.take(payload)
             return
         from idro.protocol.update_messages import unpack_update
 
         self._commands.receive(payload, unpack_update)
         if self._offer is None:
-            self._let_go()
+            _unload()
 
     def offer(self, offer, by, answer):
-        """Take an offer to be fetched. Raises Refused."""
+        """Accept an offered release for download. Raises Refused."""
         from idro.app.ota.download import refusal
 
         why = "another update is under way"
         if self._offer is None:
-            why = refusal(self._node, offer, self.running)
+            why = self._restart_obstacle()
+            why = refusal(offer, self.running.release, why, self._space.is_reserved)
         if why:
-            self._tell("update_refused", offer, reason=why)
+            self._record("update_refused", offer, reason=why)
             raise Refused("update", why)
         self._offer = (offer, by)
-        self._tell("update_offered", offer, by=by)
-        self._wanted.set()
+        self._record("update_offered", offer, by=by)
+        self._requested.set()
         answer("done", f"the update to {offer.version} is being fetched")
 
     def cancel(self, args, by, answer):
-        """End the download of an update."""
-        if self._fetch is None:
+        """Cancel the download of an update."""
+        if self._download is None:
             answer("done", "no update was under way")
             return
-        self._fetch.cancel(f"cancelled by {by}")
+        self._download.cancel(f"cancelled by {by}")
         answer("done", "the update is cancelled")
 
     async def run(self):
-        """Watch what is on trial, then fetch what is offered, for ever."""
-        self._offer = self._fetch = None
-        self._node.supervisor.beat("update")
+        """Watch a release on trial, then download what is offered, for ever."""
+        self._offer = self._download = None
         if slots.running.state == "trial":
             await self._watch_trial()
         while True:
-            self._let_go()
-            self._wanted.clear()
-            await self._wanted.wait()
+            _unload()
+            self._requested.clear()
+            await self._requested.wait()
             await self._update()
-            self._offer = self._fetch = None
+            self._offer = self._download = None
 
-    def _look(self):
-        """Return the Running of up/info, and tell what became of an update."""
+    def _read_running(self):
+        """Return the Running of up/info, and record the outcome of the last update."""
         from idro.protocol.release_layout import KERNEL
         from idro.update import state
 
         now = slots.running
-        told = state.pending_report()
-        if told is not None and told[2]:
-            self._node.record(
-                "update_reverted", {"release": told[0], "version": told[1], "reason": told[2]}
-            )
+        report = state.pending_report()
+        if report is not None and report[2]:
+            self._context.events.record("update_reverted", {
+                "release": report[0], "version": report[1], "reason": report[2]})
             state.clear_report()
-        elif told is not None and now.state == "ok":
-            self._node.record("update_confirmed", {"release": told[0], "version": told[1]})
+        elif report is not None and now.state == "ok":
+            self._context.events.record(
+                "update_confirmed", {"release": report[0], "version": report[1]})
             state.clear_report()
         release = state.as_hex(state.manifest_sha256(now.slot))
-        counter = state.counter()
-        return Running(now.slot, now.state, release, counter, KERNEL)
+        return RunningRelease(now.slot, now.state, release, state.security_counter(), KERNEL)
 
     async def _update(self):
         if self._offer is None:
@@ -104,31 +108,34 @@ class UpdateService:
         offer, by = self._offer
         from idro.app.ota.download import Download
 
-        self._fetch = Download(self._node, offer, self.ask)
+        self._download = Download(
+            offer, clock=self._context.clock, network=self._network,
+            readings=self._context.sampler.readings, restart_obstacle=self._restart_obstacle,
+            restart=self._restart)
         try:
-            await self._fetch.run(lambda: self._tell("update_downloaded", offer, by=by))
+            await self._download.run(lambda: self._record("update_downloaded", offer, by=by))
         except UpdateError as error:
-            self._tell("update_refused", offer, reason=error.why[:200])
+            self._record("update_refused", offer, reason=error.why[:200])
         except OSError as error:
-            self._tell("update_refused", offer, reason=f"flash failed: {error!r}"[:200])
+            self._record("update_refused", offer, reason=f"flash failed: {error!r}"[:200])
         except MemoryError:
-            self._tell("update_refused", offer, reason="no memory was left: send it again")
+            self._record("update_refused", offer, reason="out of memory: send it again")
 
     async def _watch_trial(self):
         from idro.app.ota.trial import watch
 
         now = slots.running
-        self._node.record("update_trial", {
-            "release": self.running.release[:16], "version": now.version, "tries_left": now.tries,
-        })
-        await watch(self._node)
-        self.running = self._look()
-        self._node.link.publish_info()
+        self._context.events.record("update_trial", {
+            "release": self.running.release[:16], "version": now.version, "tries_left": now.tries})
+        await watch(self._context, self._ledger, self._network)
+        self.running = self._read_running()
+        self._network.publisher.publish_info()
 
-    def _tell(self, kind, offer, **more):
-        self._node.record(kind, dict(more, release=offer.sha256[:16], version=offer.version))
+    def _record(self, kind, offer, **more):
+        detail = dict(more, release=offer.sha256[:16], version=offer.version)
+        self._context.events.record(kind, detail)
 
-    def _let_go(self):
-        """Free what only an update needs."""
-        unload(*_LOADED)
-        gc.collect()
+
+def _unload():
+    unload(*_TEMPORARY)
+    gc.collect()

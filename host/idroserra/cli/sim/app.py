@@ -87,7 +87,7 @@ def mutate(
         defects = [d for d in mutation.load(defects_file) if only in (None, d.name)]
         if not defects:
             raise mutation.MutationError(f"{defects_file}: no defect named {only}")
-        outcomes = mutation.judge_all(
+        outcomes = mutation.run_defects(
             defects, scenarios, build.firmware_sources(), build_mutated, compiler.load,
             _print_outcome
         )
@@ -172,7 +172,7 @@ def show_result(result: scenario_run.Result) -> None:
         promises.add_column(title)
     for verdict in result.verdicts:
         mark = Text("kept", "green") if verdict.is_kept else Text("BROKEN", "bold red")
-        promises.add_row(mark, verdict.promise.text, verdict.why)
+        promises.add_row(mark, verdict.expectation.text, verdict.why)
     console.print(promises)
     doses = Table(show_edge=False, pad_edge=False, box=None)
     doses.add_column("pump")

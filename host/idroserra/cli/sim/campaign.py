@@ -28,7 +28,7 @@ from idroserra.core.errors import ConfigError, HostError
 from idroserra.image import build
 from idrosim.campaign import case, fault_matrix
 from idrosim.campaign import run as campaign_run
-from idrosim.campaign.run import Outcome, Wanted
+from idrosim.campaign.run import CaseId, Outcome
 
 BROKEN = 3
 _MATRIX_HOURS, _SEED_HOURS, _EVIL_HOURS = 6.0, 24.0, 3.0
@@ -68,9 +68,9 @@ def run(
     elif cases is not None or every != 1:
         raise ConfigError("--cases", "", "requires --matrix")
     elif evil is not None:
-        wanted = [Wanted("evil", first_seed + n, hours or _EVIL_HOURS, evil) for n in range(seeds)]
+        wanted = [CaseId("evil", first_seed + n, hours or _EVIL_HOURS, evil) for n in range(seeds)]
     else:
-        wanted = [Wanted("seed", first_seed + n, hours or _SEED_HOURS) for n in range(seeds)]
+        wanted = [CaseId("seed", first_seed + n, hours or _SEED_HOURS) for n in range(seeds)]
     if trace is not None and len(wanted) != 1:
         raise ConfigError("--trace", str(trace), f"requires a single case, not {len(wanted)}")
     outcomes, differing = _run(wanted, trace, resume, jobs or os.cpu_count() or 1, quiet=as_json)
@@ -85,7 +85,7 @@ def run(
         raise typer.Exit(BROKEN)
 
 
-def _matrix_cases(cases: str | None, every: int, hours: float) -> list[Wanted]:
+def _matrix_cases(cases: str | None, every: int, hours: float) -> list[CaseId]:
     numbers = range(fault_matrix.COUNT)
     if cases is not None:
         found = re.fullmatch(r"(\d+)(?:-(\d+))?", cases)
@@ -95,11 +95,11 @@ def _matrix_cases(cases: str | None, every: int, hours: float) -> list[Wanted]:
         if not first <= last < fault_matrix.COUNT:
             raise ConfigError("--cases", cases, f"outside 0-{fault_matrix.COUNT - 1}")
         numbers = range(first, last + 1)
-    return [Wanted("matrix", number, hours) for number in numbers[::every]]
+    return [CaseId("matrix", number, hours) for number in numbers[::every]]
 
 
 def _run(
-    wanted: list[Wanted], trace: Path | None, resume: Path | None, jobs: int, *, quiet: bool
+    wanted: list[CaseId], trace: Path | None, resume: Path | None, jobs: int, *, quiet: bool
 ) -> tuple[list[Outcome], list[str]]:
     """Return the outcomes, and the differences between runs with and without network."""
     board = compiler.load(case.BOARD)
@@ -116,7 +116,7 @@ def _run(
         manifest = build.build_image(case.BOARD, folder)
         task = bar.add_task("cases", total=len(wanted))
 
-        def rerun(one: Wanted, latency_ms: int) -> Outcome:
+        def rerun(one: CaseId, latency_ms: int) -> Outcome:
             return campaign_run.outcome(one, board, folder, latency_ms=latency_ms)
 
         def on_outcome(outcome: Outcome) -> None:

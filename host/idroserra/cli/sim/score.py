@@ -25,7 +25,7 @@ from idrosim.benchmark import (
 from idrosim.benchmark import (
     run as benchmark_run,
 )
-from idrosim.benchmark.cases import Cell, chosen
+from idrosim.benchmark.cases import Cell, select
 from idrosim.scenarios.toml_table import ScenarioError
 
 MISSED = 3
@@ -41,7 +41,7 @@ def run(
         str | None,
         typer.Option(
             help="Number of cells out of 48, patterns such as 'ro-*-20-*', or "
-            "a TOML file (docs/score.md)."
+            "a TOML file (bench/score.md)."
         ),
     ] = None,
     days: Annotated[
@@ -96,7 +96,7 @@ def _cells(wanted: str | None) -> list[Cell]:
     """Return the cells of a file, a number or patterns."""
     if wanted is None or not (wanted.endswith(".toml") or Path(wanted).exists()):
         try:
-            return chosen(wanted)
+            return select(wanted)
         except ValueError as error:
             raise ConfigError("--cells", str(wanted), str(error)) from None
     try:
@@ -105,7 +105,7 @@ def _cells(wanted: str | None) -> list[Cell]:
         raise ConfigError(str(error.file), error.key, error.why) from None
     for cell in cells:
         try:
-            firmware_policy.settings_of(cell, benchmark_run.wish_of(cell), benchmark_run.STEP_S)
+            firmware_policy.settings_of(cell, benchmark_run.setup_of(cell), benchmark_run.STEP_S)
         except firmware_policy.TooStrongError as error:
             key = _KEYS.get(error.key, "volume_l")
             raise ConfigError(wanted, f"{cell.name}.{key}", str(error)) from None

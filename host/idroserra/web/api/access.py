@@ -1,4 +1,4 @@
-"""The API of users: log in and out, first set-up, own password, users, tokens, the audit log."""
+"""The HTTP API of log-in, account, users, tokens and audit log."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from idroserra.auth.identity import Identity, check_fresh, current_identity
 from idroserra.auth.roles import role_of
 from idroserra.auth.service import AuthService, Visitor
 from idroserra.i18n.translate import Locale
-from idroserra.web.api.schemas import In, Out, refused
+from idroserra.web.api.schemas import In, Out, error_replies
 from idroserra.web.middleware.authentication import address_of, cookie_name, session_of
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.routing import Routes
 
 MOST_ROWS = 1_000
 
@@ -24,12 +24,10 @@ Name = Annotated[str, Meta(max_length=64, description="a-z, 0-9, . _ and -, a le
 Password = Annotated[str, Meta(max_length=200, description="12 to 200 characters.")]
 RoleWord = Literal["viewer", "operator", "admin"]
 
-_REFUSALS: Replies = {
-    403: refused("Wrong password, or it must be given again."),
-    404: refused("No such user or token."),
-    422: refused("A field is wrong; the message names it."),
-    429: refused("Too many wrong passwords; Retry-After in seconds."),
-}
+_ERROR_REPLIES = error_replies({
+    403: "Wrong password, or the password is needed again.", 404: "No such user or token.",
+    429: "Too many wrong passwords; Retry-After in seconds.",
+})
 
 
 class LogIn(In):
@@ -40,13 +38,13 @@ class LogIn(In):
 
 
 class LinkIn(In):
-    """The token of a link that a demo prints."""
+    """The token of the log-in link that a demo prints."""
 
     token: Annotated[str, Meta(max_length=200)]
 
 
 class SetUpIn(LogIn):
-    """The host's setup token, and who becomes its first admin."""
+    """The setup token of the host, and its first admin."""
 
     token: Annotated[str, Meta(max_length=200)]
 
@@ -58,16 +56,16 @@ class PasswordIn(In):
 
 
 class OwnPasswordIn(PasswordIn):
-    """The password so far, and the new one."""
+    """The current password and the new one."""
 
     new_password: Password
 
 
 class PreferencesIn(In):
-    """How to be spoken to."""
+    """Language and units."""
 
     language: Annotated[str, Meta(
-        max_length=20, description="en, it, zh, or empty: as the browser says.")]
+        max_length=20, description="en, it, zh, or empty for the browser's language.")]
     ec: Annotated[str, Meta(max_length=20, description="mS/cm, uS/cm, ppm500 or ppm700.")]
     temperature: Annotated[str, Meta(max_length=20, description="C or F.")]
     volume: Annotated[str, Meta(max_length=20, description="L or gal (US); doses stay in ml.")]
@@ -92,7 +90,7 @@ class TokenIn(RoleIn):
 
 
 class SessionOut(Out):
-    """Who is logged in; nulls for nobody. needs_setup: there is no admin yet."""
+    """The user who is logged in, or nulls; needs_setup: there is no admin yet."""
 
     user: str | None
     role: str | None
@@ -131,7 +129,7 @@ class TokensOut(Out):
 
 
 class NewTokenOut(Out):
-    """The secret of a new token. It is told this once."""
+    """The secret of a new token, returned only here."""
 
     name: str
     role: str
@@ -139,94 +137,93 @@ class NewTokenOut(Out):
 
 
 class AuditOut(Out):
-    """Rows of the audit log, newest first. `failure`: why the newest could not be written."""
+    """Rows of the audit log, newest first; `failure`: why the last row was not written."""
 
     rows: list[dict[str, Any]]
     failure: str
 
 
-def access_router(access: AuthService) -> Routes:
+def access_router(auth: AuthService) -> Routes:
     """Return the routes of users, sessions and tokens."""
-    router = Routes("/api", _REFUSALS)
-    _add_doors(router, access)
-    _add_own(router, access)
-    _add_users(router, access)
-    _add_tokens(router, access)
+    router = Routes("/api", _ERROR_REPLIES)
+    _add_logins(router, auth)
+    _add_account(router, auth)
+    _add_users(router, auth)
+    _add_tokens(router, auth)
     return router
 
 
-def _add_doors(router: Routes, access: AuthService) -> None:
+def _add_logins(router: Routes, auth: AuthService) -> None:
     @router.get("/session", answer=SessionOut)
     def session() -> dict[str, Any]:
-        """Who is logged in."""
-        return _session_json(access, current_identity())
+        """Return the user who is logged in."""
+        return _session_json(auth, current_identity())
 
     @router.post("/session", answer=SessionOut)
     def log_in(request: Request, body: LogIn) -> Response:
-        """Log in. The answer sets the cookie of a new session."""
-        return _let_in(request, access, access.log_in(body.name, body.password, _visitor(request)))
+        """Log in. The response sets the cookie of a new session."""
+        return _with_session(
+            request, auth, auth.log_in(body.name, body.password, _visitor(request)))
 
     @router.post("/session/link", answer=SessionOut)
     def log_in_by_link(request: Request, body: LinkIn) -> Response:
-        """Log in by the link of a demo."""
-        return _let_in(request, access, access.log_in_by_link(body.token, _visitor(request)))
+        """Log in with the link of a demo."""
+        return _with_session(request, auth, auth.log_in_by_link(body.token, _visitor(request)))
 
     @router.post("/setup", answer=SessionOut)
     def set_up(request: Request, body: SetUpIn) -> Response:
-        """Make the first admin, and log in as that one."""
-        return _let_in(request, access, access.set_up(
+        """Create the first admin and log in as that user."""
+        return _with_session(request, auth, auth.set_up(
             body.token, body.name, body.password, _visitor(request)))
 
 
-def _add_own(router: Routes, access: AuthService) -> None:
+def _add_account(router: Routes, auth: AuthService) -> None:
     @router.delete("/session", answer=SessionOut)
     def log_out(request: Request) -> Response:
-        """Log out here."""
-        access.sessions.end(_person().session)
-        return _let_out(request, access)
+        """End this session."""
+        auth.sessions.end(_person().session)
+        return _without_session(request, auth)
 
     @router.delete("/session/all", answer=SessionOut)
     def log_out_everywhere(request: Request) -> Response:
-        """Log out here and everywhere else."""
-        access.sessions.end_all(_person().name)
-        return _let_out(request, access)
+        """End all sessions of the user."""
+        auth.sessions.end_all(_person().name)
+        return _without_session(request, auth)
 
     @router.post("/session/confirm", answer=SessionOut)
     def confirm(body: PasswordIn) -> dict[str, Any]:
-        """Give the password again, for what needs one given in the last five minutes."""
-        access.confirm(_person(), body.password)
-        return _session_json(access, current_identity())
+        """Confirm the password, for requests that need it within the last five minutes."""
+        auth.confirm(_person(), body.password)
+        return _session_json(auth, current_identity())
 
     @router.put("/account/password", answer=SessionOut)
     def change_password(body: OwnPasswordIn) -> dict[str, Any]:
-        """Change one's own password. It ends one's other sessions."""
-        access.change_password(_person(), body.password, body.new_password)
-        return _session_json(access, current_identity())
+        """Change the own password and end the other sessions."""
+        auth.change_password(_person(), body.password, body.new_password)
+        return _session_json(auth, current_identity())
 
     @router.get("/account/preferences", answer=PreferencesIn)
     def preferences() -> dict[str, Any]:
-        """One's own language and units."""
-        return access.preferences.of(_person().name)._asdict()
+        """Return the own language and units."""
+        return auth.preferences.of(_person().name)._asdict()
 
     @router.put("/account/preferences", answer=PreferencesIn)
     def choose(body: PreferencesIn) -> dict[str, Any]:
-        """Choose one's own language and units. What is measured and stored stays as it is."""
+        """Set the own language and units. Stored values do not change."""
         person = _person()
-        access.preferences.choose(person.name, Locale(**asdict(body)))
-        return access.preferences.of(person.name)._asdict()
+        auth.preferences.choose(person.name, Locale(**asdict(body)))
+        return auth.preferences.of(person.name)._asdict()
 
 
-def _add_users(router: Routes, access: AuthService) -> None:
-    users = access.users
+def _add_users(router: Routes, auth: AuthService) -> None:
+    users = auth.users
 
     def answer() -> dict[str, Any]:
-        return {"users": [
-            {"name": user.name, "role": user.role.word, "made_unix_ms": user.made_unix_ms,
-             "sessions": access.sessions.count(user.name)} for user in users.all()]}
+        return {"users": users_json(auth)}
 
     @router.get("/users", answer=UsersOut)
     def list_users() -> dict[str, Any]:
-        """Who may log in."""
+        """List the users."""
         return answer()
 
     @router.post("/users", status=201, answer=UsersOut)
@@ -238,14 +235,14 @@ def _add_users(router: Routes, access: AuthService) -> None:
 
     @router.put("/users/{name}/role", answer=UsersOut)
     def change_role(name: str, body: RoleIn) -> dict[str, Any]:
-        """Change a role. It holds at once, for open pages too."""
+        """Change a role, with immediate effect on open pages."""
         check_fresh()
         users.set_role(name, role_of(body.role))
         return answer()
 
     @router.put("/users/{name}/password", answer=UsersOut)
     def set_password(name: str, body: PasswordIn) -> dict[str, Any]:
-        """Give a user a new password. It ends their sessions."""
+        """Set the password of a user and end the user's sessions."""
         check_fresh()
         users.set_password(name, body.password)
         return answer()
@@ -258,23 +255,20 @@ def _add_users(router: Routes, access: AuthService) -> None:
         return answer()
 
 
-def _add_tokens(router: Routes, access: AuthService) -> None:
-    tokens = access.tokens
+def _add_tokens(router: Routes, auth: AuthService) -> None:
+    tokens = auth.tokens
 
     def answer() -> dict[str, Any]:
-        return {"tokens": [
-            {"name": one.name, "role": one.role.word, "by": one.by,
-             "made_unix_ms": one.made_unix_ms, "used_unix_ms": one.used_unix_ms}
-            for one in tokens.all()]}
+        return {"tokens": tokens_json(auth)}
 
     @router.get("/tokens", answer=TokensOut)
     def list_tokens() -> dict[str, Any]:
-        """The tokens of programs, without their secrets."""
+        """List the tokens, without their secrets."""
         return answer()
 
     @router.post("/tokens", status=201, answer=NewTokenOut)
     def make_token(body: TokenIn) -> dict[str, Any]:
-        """Make a token for a program. Its secret is told this once."""
+        """Create a token for a program. Its secret is returned only here."""
         check_fresh()
         who = current_identity()
         secret = tokens.make(body.name, role_of(body.role), "" if who is None else who.name)
@@ -282,18 +276,32 @@ def _add_tokens(router: Routes, access: AuthService) -> None:
 
     @router.delete("/tokens/{name}", answer=TokensOut)
     def revoke_token(name: str) -> dict[str, Any]:
-        """End a token."""
+        """Revoke a token."""
         tokens.revoke(name)
         return answer()
 
     @router.get("/audit", answer=AuditOut)
     def audit(
-        limit: Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Newest so many.")] = 100,
-        before_seq: Annotated[int, Meta(ge=1, le=2**53, description="Older ones.")] | None = None,
+        limit: Annotated[int, Meta(ge=1, le=MOST_ROWS, description="Number of rows.")] = 100,
+        before_seq: Annotated[
+            int, Meta(ge=1, le=2**53, description="Only older rows.")] | None = None,
     ) -> dict[str, Any]:
-        """Who did what, when, from where, and what became of it. Newest first."""
-        return {"rows": [row._asdict() for row in access.audit.newest(limit, before_seq)],
-                "failure": access.audit.failure}
+        """Return rows of the audit log, newest first."""
+        return {"rows": [row._asdict() for row in auth.audit.newest(limit, before_seq)],
+                "failure": auth.audit.failure}
+
+
+def users_json(auth: AuthService) -> list[dict[str, Any]]:
+    """Return UserOut of every user."""
+    return [{"name": user.name, "role": user.role.word, "made_unix_ms": user.made_unix_ms,
+             "sessions": auth.sessions.count(user.name)} for user in auth.users.all()]
+
+
+def tokens_json(auth: AuthService) -> list[dict[str, Any]]:
+    """Return TokenOut of every token."""
+    return [{"name": token.name, "role": token.role.word, "by": token.by,
+             "made_unix_ms": token.made_unix_ms, "used_unix_ms": token.used_unix_ms}
+            for token in auth.tokens.all()]
 
 
 def _visitor(request: Request) -> Visitor:
@@ -302,30 +310,30 @@ def _visitor(request: Request) -> Visitor:
 
 
 def _person() -> Identity:
-    """Return the person at the page. Raises Refused for a program."""
+    """Return the user of a session. Raises Refused for a token."""
     who = current_identity()
     if who is None or who.kind != "session":
-        raise Refused("session: this is for people who logged in; a token has none")
+        raise Refused("session: needed; a token has none")
     return who
 
 
-def _session_json(access: AuthService, who: Identity | None) -> dict[str, Any]:
+def _session_json(auth: AuthService, who: Identity | None) -> dict[str, Any]:
     return {"user": None if who is None else who.name,
             "role": None if who is None else who.role.word,
-            "needs_setup": not access.users.has_admin}
+            "needs_setup": not auth.users.has_admin}
 
 
-def _let_in(request: Request, access: AuthService, session_id: str) -> Response:
-    who = access.authenticate(session_id, "", address_of(request.scope))
-    response = JSONResponse(_session_json(access, who))
+def _with_session(request: Request, auth: AuthService, session_id: str) -> Response:
+    who = auth.authenticate(session_id, "", address_of(request.scope))
+    response = JSONResponse(_session_json(auth, who))
     response.set_cookie(
-        cookie_name(request.headers), session_id, max_age=access.sessions.absolute_ms // 1_000,
+        cookie_name(request.headers), session_id, max_age=auth.sessions.absolute_ms // 1_000,
         httponly=True, samesite="strict", secure=request.url.scheme == "https")
     return response
 
 
-def _let_out(request: Request, access: AuthService) -> Response:
-    response = JSONResponse(_session_json(access, None))
+def _without_session(request: Request, auth: AuthService) -> Response:
+    response = JSONResponse(_session_json(auth, None))
     response.delete_cookie(cookie_name(request.headers), httponly=True, samesite="strict",
                            secure=request.url.scheme == "https")
     return response

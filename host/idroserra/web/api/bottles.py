@@ -1,4 +1,4 @@
-"""The API of the bottles: what is in them, for how many days, who filled them."""
+"""The HTTP API of bottles: remaining volume, days left, refills."""
 
 from __future__ import annotations
 
@@ -8,129 +8,124 @@ from msgspec import Meta
 
 from idroserra.core.errors import StoreError
 from idroserra.inventory.balance import ACID, BASE, by_ph_first
-from idroserra.inventory.bottles import Consumption
+from idroserra.inventory.bottles import BottleInventory, Consumption
 from idroserra.inventory.database import Bottle
 from idroserra.inventory.stock_solutions import STOCKS
-from idroserra.nodes.registry import Node
-from idroserra.server.service import Service
-from idroserra.web.api.schemas import AskedBy, Out, refused
+from idroserra.nodes.registry import Node, Nodes
+from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
-from idroserra.web.routing import BadRequest, Replies, Routes
+from idroserra.web.routing import BadRequest, Routes
 
-_REFUSALS: Replies = {
-    404: refused("No such node."),
-    409: refused("Nobody told of a bottle there."),
-    422: refused("A field is wrong; the message names it."),
-    503: refused("It could not be written down."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such node.", 409: "The level of this bottle was never set.",
+    503: "The host's database cannot be written.",
+})
 
 
 class FillIn(AskedBy):
-    """A bottle that was filled. Of acid and base the strength may be said, for meq."""
+    """A refilled bottle; acid and base may have a strength, for meq."""
 
-    volume_ml: Annotated[float, Meta(ge=1, le=1_000_000, description="What is in it now, in ml.")]
+    volume_ml: Annotated[float, Meta(ge=1, le=1_000_000, description="Present volume, in ml.")]
     stock: Annotated[str, Meta(
         max_length=20,
-        description="h3po4_10pct, hno3_10pct, koh_10pct, k2co3_10pct or khco3_1M; empty "
-                    "where it is none of them.")] = ""
+        description="h3po4_10pct, hno3_10pct, koh_10pct, k2co3_10pct or khco3_1M; empty for "
+                    "another.")] = ""
     meq_per_ml: Annotated[float, Meta(
-        gt=0, le=30, description="Of another stock of acid or base.")] | None = None
+        gt=0, le=30, description="Strength of another acid or base.")] | None = None
 
 
 class BottleOut(Out):
-    """The bottle of one doser. What nobody told, or the store cannot tell now, is null."""
+    """The bottle of one doser; null: not set, or the store does not answer."""
 
     doser: str
-    volume_ml: Annotated[float | None, Meta(description="When it was filled; null: nobody told.")]
+    volume_ml: Annotated[float | None, Meta(description="After the refill; null: not set.")]
     left_ml: float | None
     left_pct: float | None
-    used_ml_per_day: Annotated[float | None, Meta(description="By the doses of the last days.")]
-    used_days: Annotated[float, Meta(description="Over how many days that is, 7 at most.")]
+    used_ml_per_day: Annotated[float | None, Meta(description="Mean of the last days.")]
+    used_days: Annotated[float, Meta(description="Days of that mean, at most 7.")]
     days_left: Annotated[float | None, Meta(
-        description="By that use; null where nothing was used.")]
+        description="At that rate; null if nothing was used.")]
     stock: str
     meq_per_ml: float | None
-    has_strength: Annotated[bool, Meta(description="Whether it is acid or base, which have one.")]
+    has_strength: Annotated[bool, Meta(description="Whether it is an acid or a base.")]
     filled_unix_ms: int | None
     by: str | None
 
 
 class BottlesOut(Out):
-    """One for each doser of the node, those of pH first."""
+    """One bottle for each doser of the node, pH dosers first."""
 
     bottles: list[BottleOut]
 
 
-def bottles_router(service: Service) -> Routes:
+def bottles_router(inventory: BottleInventory, nodes: Nodes) -> Routes:
     """Return the routes under /api/nodes/{node}/bottles."""
-    router = Routes("/api/nodes/{node}/bottles", _REFUSALS)
+    router = Routes("/api/nodes/{node}/bottles", _ERROR_REPLIES)
 
     @router.get("", answer=BottlesOut)
     def bottles(node: str) -> dict[str, Any]:
-        """What is left in each bottle, by what was dosed since somebody filled it."""
-        return bottles_json(service, service.nodes.get(node))
+        """Return the remaining volume of each bottle."""
+        return bottles_json(inventory, nodes.get(node))
 
     @router.put("/{doser}", answer=BottlesOut)
     def fill(node: str, doser: Doser, body: FillIn) -> dict[str, Any]:
-        """Say that a bottle was filled. From then on the host counts what is dosed from it."""
-        found = _checked(service, node, doser)
+        """Set the volume of a bottle. The host subtracts the doses from then on."""
+        found = _with_doser(nodes.get(node), doser)
         meq_per_ml = _strength(doser, body)
-        service.alarms.bottles.fill(Bottle(
+        inventory.fill(Bottle(
             node, doser, round(body.volume_ml * 1_000), wall_unix_ms(), body.by, body.stock,
             meq_per_ml))
-        return bottles_json(service, found)
+        return bottles_json(inventory, found)
 
     @router.delete("/{doser}", answer=BottlesOut)
     def unfill(node: str, doser: Doser) -> dict[str, Any]:
-        """Take the newest filling back: the bottle before it counts again."""
-        found = _checked(service, node, doser)
-        service.alarms.bottles.unfill(node, doser)
-        return bottles_json(service, found)
+        """Undo the last refill: the previous bottle is active again."""
+        found = _with_doser(nodes.get(node), doser)
+        inventory.unfill(node, doser)
+        return bottles_json(inventory, found)
 
     return router
 
 
-Doser = Annotated[str, Meta(max_length=40, description="Such as ph_down.")]
+Doser = Annotated[str, Meta(max_length=40, description="For example ph_down.")]
 
 
-def _checked(service: Service, node: str, doser: str) -> Node:
-    found = service.nodes.get(node)
-    if found.info is None or found.info.outputs.get(doser) != "doser":
-        raise BadRequest(f"doser: {node} has none called {doser}")
-    return found
+def _with_doser(node: Node, doser: str) -> Node:
+    if node.info is None or node.info.outputs.get(doser) != "doser":
+        raise BadRequest(f"doser: {node.node} has no doser {doser}")
+    return node
 
 
 def _strength(doser: str, body: FillIn) -> float | None:
     if (body.stock or body.meq_per_ml is not None) and doser not in (ACID, BASE):
-        raise BadRequest(f"stock: {doser} is no acid or base")
+        raise BadRequest(f"stock: {doser} is not an acid or base")
     if not body.stock:
         return body.meq_per_ml
     if body.stock not in STOCKS:
-        raise BadRequest(f"stock: {body.stock!r} is none of {', '.join(STOCKS)}")
+        raise BadRequest(f"stock: {body.stock!r} is not one of {', '.join(STOCKS)}")
     if body.meq_per_ml is not None:
-        raise BadRequest("meq_per_ml: the stock says it already")
+        raise BadRequest("meq_per_ml: omit it, the stock defines it")
     return STOCKS[body.stock].meq_per_ml
 
 
-def bottles_json(service: Service, node: Node) -> dict[str, Any]:
-    """Return what GET .../bottles answers."""
-    bottles = service.alarms.bottles
+def bottles_json(inventory: BottleInventory, node: Node) -> dict[str, Any]:
+    """Return BottlesOut."""
     now = wall_unix_ms()
-    bottles.count(now)
+    inventory.count(now)
     try:
-        use = bottles.use_of(node.node, now)
+        use = inventory.use_of(node.node, now)
     except StoreError:
         use = Consumption({}, 0)
-    told = bottles.of(node.node)
+    known = inventory.of(node.node)
     outputs = {} if node.info is None else node.info.outputs
     dosers = sorted((name for name, kind in outputs.items() if kind == "doser"), key=by_ph_first)
-    return {"bottles": [_bottle(doser, told.get(doser, (None, None)), use) for doser in dosers]}
+    return {"bottles": [_bottle(doser, known.get(doser, (None, None)), use) for doser in dosers]}
 
 
 def _bottle(
-    doser: str, told: tuple[Bottle | None, int | None], use: Consumption
+    doser: str, known: tuple[Bottle | None, int | None], use: Consumption
 ) -> dict[str, Any]:
-    bottle, left_ul = told
+    bottle, left_ul = known
     days_left = None if left_ul is None else use.days_left(doser, left_ul)
     per_day_ul = use.per_day_ul(doser)
     return {

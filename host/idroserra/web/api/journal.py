@@ -1,4 +1,4 @@
-"""The HTTP API of the journal: write, look, add photos, sum up the harvests."""
+"""The HTTP API of the journal: notes, photos, yields, export."""
 
 from __future__ import annotations
 
@@ -35,37 +35,32 @@ from idroserra.journal.models import (
     yields_of,
 )
 from idroserra.journal.photos import MOST_UPLOAD_BYTES, TYPE, UPLOAD_TYPES
-from idroserra.server.service import Service
-from idroserra.web.api.export import LocalTime, zone_of
-from idroserra.web.api.nodes import LATEST_UNIX_MS
-from idroserra.web.api.schemas import AskedBy, Out, refused
-from idroserra.web.routing import Param, Replies, Routes
+from idroserra.journal.service import Journal
+from idroserra.nodes.registry import Nodes
+from idroserra.web.api.ranges import LATEST_UNIX_MS, FromMs, LocalTime, ToMs, zone_of
+from idroserra.web.api.schemas import AskedBy, Out, error_replies
+from idroserra.web.routing import Param, Routes
 
 MOST_NOTES = 500
 YEAR_S = 31_536_000
-_REFUSALS: Replies = {
-    403: refused("Another's note."),
-    404: refused("No such node, note or photo."),
-    409: refused("No more photos fit."),
-    422: refused("A field is wrong; the message names it."),
-    503: refused("The host's file does not answer."),
-}
+_ERROR_REPLIES = error_replies({
+    403: "The note of another user.", 404: "No such node, note or photo.",
+    409: "No more photos fit.", 503: "The host's database does not answer.",
+})
 NoteId = Annotated[str, matching(r"^[0-9a-f]{16}$", description="Of the note.")]
 PhotoId = Annotated[str, matching(r"^[0-9a-f]{32}$", description="Of the photo.")]
 Node = Annotated[str, Meta(
-    max_length=40, description="Notes about it and about its whole site.")] | None
+    max_length=40, description="Notes about it and its site.")] | None
 Site = Annotated[str, Meta(
-    max_length=MOST_CHARS, description="Notes about it and about its nodes.")] | None
-OfKind = Annotated[Kind | None, Meta(description="Only these.")]
-From = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms.")]
-To = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms.")]
+    max_length=MOST_CHARS, description="Notes about it and its nodes.")] | None
+OfKind = Annotated[Kind | None, Meta(description="Only this kind.")]
 Form = Literal["csv", "json", "zip"]
 _TYPES = {"csv": "text/csv; charset=utf-8; header=present", "json": "application/json",
           "zip": "application/zip"}
 
 
 class NoteIn(AskedBy, kw_only=True):
-    """What somebody writes, whole: a change puts it in place of what was there."""
+    """A complete note; a change replaces the whole note."""
 
     node: Annotated[str, Meta(
         max_length=40, description="A node; null: a whole site.")] | None = None
@@ -74,7 +69,7 @@ class NoteIn(AskedBy, kw_only=True):
         description="Where node is null: the site; null: all sites.")] | None = None
     kind: Kind
     unix_ms: Annotated[int, Meta(
-        ge=0, le=LATEST_UNIX_MS, description="When it was: now or earlier.")]
+        ge=0, le=LATEST_UNIX_MS, description="Time of the event: now or earlier.")]
     text: Annotated[str, Meta(max_length=MOST_TEXT_CHARS)] = ""
     crop: Annotated[str, Meta(
         min_length=1, max_length=MOST_CROP_CHARS,
@@ -86,13 +81,13 @@ class NoteIn(AskedBy, kw_only=True):
         description="Plants or pieces of a planting or a harvest.")] | None = None
 
     def draft(self) -> Draft:
-        """Return it without who asks."""
+        """Return the note without its author."""
         return Draft(self.node, self.kind, self.unix_ms, self.text.strip(), self.crop,
                      self.weight_g, self.count, self.site)
 
 
 class PhotoOut(Out):
-    """A photo; GET .../photos/{id} has it, with ?size=small for a list."""
+    """A photo; GET .../photos/{id} returns it, with ?size=small as a thumbnail."""
 
     id: str
     width_px: int
@@ -101,7 +96,7 @@ class PhotoOut(Out):
 
 
 class NoteOut(Out):
-    """A note. may_change: whether who asks may change and delete it."""
+    """A note; may_change: the user may change and delete it."""
 
     id: str
     node: str | None
@@ -121,20 +116,20 @@ class NoteOut(Out):
 
 
 class NotesOut(Out):
-    """Notes, newest first; is_more: older ones of the span were left out."""
+    """Notes, newest first; is_more: there are older ones in the range."""
 
     notes: list[NoteOut]
     is_more: bool
 
 
 class YieldOut(Out):
-    """What a crop gave in all; null is what nobody weighed or counted."""
+    """The yield of a crop; null: not weighed or not counted."""
 
     node: str | None
     site: str | None
     crop: str
     harvests: int
-    weighed: Annotated[int, Meta(description="So many of the harvests say a weight.")]
+    weighed: Annotated[int, Meta(description="Number of harvests with a weight.")]
     weight_g: float | None
     count: int | None
     first_unix_ms: int
@@ -147,19 +142,19 @@ class YieldsOut(Out):
     yields: list[YieldOut]
 
 
-def journal_router(service: Service) -> Routes:
+def journal_router(journal: Journal, nodes: Nodes) -> Routes:
     """Return the routes under /api/journal."""
-    router = Routes("/api/journal", _REFUSALS)
-    _add_looking(router, service)
-    _add_export(router, service)
-    _add_writing(router, service)
-    _add_photos(router, service)
+    router = Routes("/api/journal", _ERROR_REPLIES)
+    _add_reads(router, journal, nodes)
+    _add_export(router, journal, nodes)
+    _add_writes(router, journal, nodes)
+    _add_photos(router, journal)
     return router
 
 
 def note_json(note: Note) -> dict[str, Any]:
-    """Return a note as the API gives it."""
-    author, _, is_admin = _asker()
+    """Return NoteOut."""
+    author, _, is_admin = _author()
     return {
         "id": note.id, "node": note.node, "site": note.site, "kind": note.kind,
         "unix_ms": note.unix_ms,
@@ -171,130 +166,125 @@ def note_json(note: Note) -> dict[str, Any]:
     }
 
 
-def _asker() -> tuple[Author, str, bool]:
-    """Return who asks, the name people read, and whether they are an admin."""
+def _author() -> tuple[Author, str, bool]:
+    """Return author, displayed name and whether the user is an admin."""
     who = current_identity()
     if who is None:
         return Author("host", "host"), "host", True
     return Author(who.kind, who.name), who.name, who.role >= Role.ADMIN
 
 
-def _add_looking(router: Routes, service: Service) -> None:
+def _add_reads(router: Routes, journal: Journal, nodes: Nodes) -> None:
     @router.get("", answer=NotesOut)
     def notes(
-        node: Node = None, site: Site = None, kind: OfKind = None, from_unix_ms: From = 0,
-        to_unix_ms: To = LATEST_UNIX_MS,
-        limit: Annotated[int, Meta(ge=1, le=MOST_NOTES, description="Newest so many.")] = 100,
+        node: Node = None, site: Site = None, kind: OfKind = None, from_unix_ms: FromMs = 0,
+        to_unix_ms: ToMs = LATEST_UNIX_MS,
+        limit: Annotated[int, Meta(ge=1, le=MOST_NOTES, description="At most, newest.")] = 100,
     ) -> dict[str, Any]:
-        """Notes, newest first."""
-        found = service.journal.newest(
-            about=_about(service, node, site), kind=kind, from_unix_ms=from_unix_ms,
+        """Return notes, newest first."""
+        found = journal.newest(
+            about=_about(nodes, node, site), kind=kind, from_unix_ms=from_unix_ms,
             to_unix_ms=to_unix_ms, count=limit + 1)
         return {"notes": [note_json(note) for note in found[:limit]],
                 "is_more": len(found) > limit}
 
     @router.get("/yields", answer=YieldsOut)
     def yields(
-        node: Node = None, site: Site = None, from_unix_ms: From = 0,
-        to_unix_ms: To = LATEST_UNIX_MS,
+        node: Node = None, site: Site = None, from_unix_ms: FromMs = 0,
+        to_unix_ms: ToMs = LATEST_UNIX_MS,
     ) -> dict[str, Any]:
-        """What the harvests gave in all, by node and crop."""
-        harvests = service.journal.newest(
-            about=_about(service, node, site), kind="harvest", from_unix_ms=from_unix_ms,
+        """Return the yields by node and crop."""
+        harvests = journal.newest(
+            about=_about(nodes, node, site), kind="harvest", from_unix_ms=from_unix_ms,
             to_unix_ms=to_unix_ms)
         return {"yields": [vars(one) for one in yields_of(harvests)]}
 
 
-def _add_export(router: Routes, service: Service) -> None:
+def _add_export(router: Routes, journal: Journal, nodes: Nodes) -> None:
     @router.get("/export", replies={
         200: {"content": {"text/csv": {}, "application/json": {}, "application/zip": {}},
-              "description": "The whole file; a ZIP has the notes and their photos."}})
+              "description": "The file; a ZIP contains notes and photos."}})
     def export(
-        form: Annotated[Form, Meta(description="Of the file."), Param("format")] = "csv",
-        node: Node = None, site: Site = None, kind: OfKind = None, from_unix_ms: From = 0,
-        to_unix_ms: To = LATEST_UNIX_MS,
+        form: Annotated[Form, Meta(description="Format of the file."), Param("format")] = "csv",
+        node: Node = None, site: Site = None, kind: OfKind = None, from_unix_ms: FromMs = 0,
+        to_unix_ms: ToMs = LATEST_UNIX_MS,
         time_zone: LocalTime = None,
     ) -> StreamingResponse:
-        """The journal as a file, oldest note first."""
+        """Export the journal, oldest note first."""
         zone = zone_of(time_zone)
-        found = service.journal.newest(
-            about=_about(service, node, site), kind=kind, from_unix_ms=from_unix_ms,
+        found = journal.newest(
+            about=_about(nodes, node, site), kind=kind, from_unix_ms=from_unix_ms,
             to_unix_ms=to_unix_ms)[::-1]
-        places = {one.node: one.site for one in service.nodes.all()}
+        places = {one.node: one.site for one in nodes.all()}
         found = [note if note.node is None else replace(note, site=places.get(note.node))
                  for note in found]
         day = f"_{iso_utc(found[-1].unix_ms)[:10]}" if found else ""
-        name = f"journal{f'_{node}' if node in _names(service) else ''}{day}.{form}"
-        return StreamingResponse(_pieces(service, found, form, zone), media_type=_TYPES[form],
+        name = f"journal{f'_{node}' if node in places else ''}{day}.{form}"
+        return StreamingResponse(_parts(journal, found, form, zone), media_type=_TYPES[form],
                                  headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-def _names(service: Service) -> list[str]:
-    return [node.node for node in service.nodes.all()]
-
-
-def _about(service: Service, node: str | None, site: str | None) -> About | None:
-    """Return which notes a request asks for; those of a node that is gone are still there."""
+def _about(nodes: Nodes, node: str | None, site: str | None) -> About | None:
+    """Return the node or site of a filter; notes of forgotten nodes still match."""
     if node is not None:
-        known = {one.node: one.site for one in service.nodes.all()}
+        known = {one.node: one.site for one in nodes.all()}
         return About((node,), known.get(node))
     if site is not None:
-        return About(tuple(one.node for one in service.nodes.all() if one.site == site), site)
+        return About(tuple(one.node for one in nodes.all() if one.site == site), site)
     return None
 
 
-def _pieces(
-    service: Service, notes: list[Note], form: Form, zone: ZoneInfo | None
+def _parts(
+    journal: Journal, notes: list[Note], form: Form, zone: ZoneInfo | None
 ) -> Iterator[str] | Iterator[bytes]:
     if form == "csv":
         return notes_csv(notes, zone)
     if form == "json":
         return notes_json(notes)
-    return journal_zip(notes, zone, lambda photo: service.journal.photos.path(photo, small=False))
+    return journal_zip(notes, zone, lambda photo: journal.photos.path(photo, small=False))
 
 
-def _add_writing(router: Routes, service: Service) -> None:
+def _add_writes(router: Routes, journal: Journal, nodes: Nodes) -> None:
     def checked(body: NoteIn) -> Draft:
         if body.node is not None:
-            service.nodes.get(body.node)
+            nodes.get(body.node)
         if body.site is not None:
-            service.nodes.at(body.site)
+            nodes.at(body.site)
         return body.draft()
 
     @router.post("", status=201, answer=NoteOut)
     def write(body: NoteIn) -> dict[str, Any]:
-        """Write a note. Photos are added to it afterwards, one by one."""
-        return note_json(service.journal.add(checked(body), _asker()[0], body.by))
+        """Write a note. Photos are added afterwards, one by one."""
+        return note_json(journal.add(checked(body), _author()[0], body.by))
 
     @router.get("/{note}", answer=NoteOut)
     def show(note: NoteId) -> dict[str, Any]:
-        """One note."""
-        return note_json(service.journal.get(note))
+        """Return one note."""
+        return note_json(journal.get(note))
 
     @router.put("/{note}", answer=NoteOut)
     def change(note: NoteId, body: NoteIn) -> dict[str, Any]:
-        """Change a note; its author and admins may."""
-        author, _, is_admin = _asker()
-        return note_json(service.journal.change(
+        """Change a note. Allowed for its author and admins."""
+        author, _, is_admin = _author()
+        return note_json(journal.change(
             note, checked(body), author, body.by, is_admin=is_admin))
 
     @router.delete("/{note}", answer=NoteOut)
     def delete(note: NoteId) -> dict[str, Any]:
-        """Delete a note with its photos; its author and admins may. Returns what it was."""
-        author, _, is_admin = _asker()
-        return note_json(service.journal.remove(note, author, is_admin=is_admin))
+        """Delete a note and its photos, and return it. Allowed for its author and admins."""
+        author, _, is_admin = _author()
+        return note_json(journal.remove(note, author, is_admin=is_admin))
 
 
-def _add_photos(router: Routes, service: Service) -> None:
-    journal = service.journal
+def _add_photos(router: Routes, journal: Journal) -> None:
     images: dict[str, Any] = {kind: {"schema": {"type": "string", "format": "binary"}}
                               for kind in UPLOAD_TYPES}
 
     @router.post("/{note}/photos", status=201, answer=NoteOut, takes=images)
     async def add_photo(note: NoteId, request: Request) -> dict[str, Any]:
-        """Add a photo: the file itself is the body. It is made smaller, and what the camera
-        wrote into it (place, time) is left out."""
-        author, _, is_admin = _asker()
+        """Add a photo; the file is the body. It is resized and its metadata (place, time) are
+        removed."""
+        author, _, is_admin = _author()
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in UPLOAD_TYPES:
             raise HTTPException(415, f"Content-Type: {' or '.join(UPLOAD_TYPES)} needed")
@@ -313,9 +303,9 @@ def _add_photos(router: Routes, service: Service) -> None:
     def photo(
         note: NoteId, photo: PhotoId,
         size: Annotated[
-            Literal["full", "small"], Meta(description="small: for a list.")] = "full",
+            Literal["full", "small"], Meta(description="small: a thumbnail.")] = "full",
     ) -> FileResponse:
-        """A photo, for who is logged in."""
+        """Return a photo."""
         path = journal.photo_path(note, photo, small=size == "small")
         return FileResponse(path, media_type=TYPE, headers={
             "Cache-Control": f"private, max-age={YEAR_S}, immutable",
@@ -323,13 +313,13 @@ def _add_photos(router: Routes, service: Service) -> None:
 
     @router.delete("/{note}/photos/{photo}", answer=NoteOut)
     def delete_photo(note: NoteId, photo: PhotoId) -> dict[str, Any]:
-        """Delete a photo; the author of the note and admins may."""
-        author, _, is_admin = _asker()
+        """Delete a photo. Allowed for the author of the note and admins."""
+        author, _, is_admin = _author()
         return note_json(journal.remove_photo(note, photo, author, is_admin=is_admin))
 
 
 async def _receive(request: Request, part: Path) -> None:
-    """Write the body of a request to a file as it comes. Raises PhotoRefused, StoreUnavailable."""
+    """Stream the body of a request to a file. Raises PhotoRefused, StoreUnavailable."""
     size_bytes = 0
     try:
         with part.open("xb") as file:
@@ -340,4 +330,4 @@ async def _receive(request: Request, part: Path) -> None:
                         f"photo: larger than {MOST_UPLOAD_BYTES // 1_048_576} MB")
                 await run_in_threadpool(file.write, piece)
     except OSError as error:
-        raise StoreUnavailable(f"the photo was not kept: {error.strerror or error}") from error
+        raise StoreUnavailable(f"the photo was not saved: {error.strerror or error}") from error

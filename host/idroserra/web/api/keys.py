@@ -1,10 +1,11 @@
-"""The API of the nodes' keys: adopt a node, settle which of two keys it has, forget it.
+"""The HTTP API of node keys: adopt a node, choose between two keys, forget a node.
 
-A key goes in and never comes out: what is told of one is its fingerprint.
+Responses contain fingerprints, never keys.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -12,96 +13,93 @@ from msgspec import Meta
 from idroserra.auth.identity import check_fresh
 from idroserra.core import protocol
 from idroserra.core.validation import matching
-from idroserra.server.service import Service
-from idroserra.web.api.schemas import In, Out, refused
-from idroserra.web.routing import Replies, Routes
+from idroserra.nodes.commands import Commands
+from idroserra.nodes.registry import Nodes
+from idroserra.web.api.schemas import In, Out, error_replies
+from idroserra.web.routing import Routes
 
 _HEX = r"^[0-9a-f]{64}$"
-_REFUSALS: Replies = {
-    403: refused("The password must be given again."),
-    404: refused("No such node."),
-    409: refused("The board has a key that the host does not hold."),
-    422: refused("A field is wrong; the message names it."),
-}
+_ERROR_REPLIES = error_replies({
+    403: "The password is needed again.", 404: "No such node.",
+    409: "The board has a key that the host does not hold.",
+})
 
 
 class KeyIn(In):
-    """The key a node shares with the host."""
+    """The key that a node shares with the host."""
 
     key: Annotated[str, matching(_HEX, description="32 bytes, as 64 hex digits.")]
 
 
 class FingerprintIn(In):
-    """Which key the board has."""
+    """The key that the board has."""
 
     fingerprint: Annotated[str, matching(_HEX, description="SHA-256 of the key, in hex.")]
 
 
 class KeyOut(Out):
-    """What the host holds of a node's key."""
+    """The key of a node, by fingerprints."""
 
     node: str
     fingerprints: Annotated[list[str], Meta(
-        description="SHA-256 of the key in use, then of a newer one the node may have already.")]
+        description="SHA-256 of the key in use, then of a newer key that is not confirmed yet.")]
     was_heard: Annotated[bool, Meta(
         description="True when the node has announced itself to this host.")]
-    board: Annotated[str | None, Meta(description="The board it said it is.")]
+    board: Annotated[str | None, Meta(description="The reported board.")]
 
 
 class ForgottenOut(Out):
-    """The node that the host knows no more."""
+    """The forgotten node."""
 
     node: str
     certificate: Annotated[str, Meta(
-        description="none: it had none of this host. refused: the broker was seen to refuse it. "
-                    "refused at its start: no broker runs here")]
+        description="none: this host issued none. refused: the broker refuses it. refused at its "
+                    "start: no broker runs here, it is refused from the next start on")]
 
 
-def keys_router(service: Service) -> Routes:
-    """Return the routes."""
-    router = Routes("/api/nodes", _REFUSALS)
+def keys_router(nodes: Nodes, commands: Commands, data_dir: Path) -> Routes:
+    """Return the routes of node keys."""
+    router = Routes("/api/nodes", _ERROR_REPLIES)
 
     @router.get("/{node}/key", answer=KeyOut)
     def show_key(node: str) -> dict[str, Any]:
-        """The fingerprint of a node's key, to compare with that of a board."""
-        return _key_json(service, node)
+        """Return the fingerprints of a node's key, to compare with a board."""
+        return _key_json(nodes, node)
 
     @router.put("/{node}/key", answer=KeyOut)
     def adopt(node: str, body: KeyIn) -> dict[str, Any]:
-        """Adopt a node. Where it has a key, the new one counts once the node answers to it."""
+        """Adopt a node. A new key replaces the old one once the node answers with it."""
         check_fresh()
         if not protocol.is_node_id(node):
             raise protocol.ProtocolError(f"node: {protocol.NODE_ID_RULE}")
-        service.nodes.offer(node, bytes.fromhex(body.key))
-        service.commands.send_configs()
-        return _key_json(service, node)
+        nodes.offer(node, bytes.fromhex(body.key))
+        commands.send_configs()
+        return _key_json(nodes, node)
 
     @router.post("/{node}/key/settle", answer=KeyOut)
     def settle(node: str, body: FingerprintIn) -> dict[str, Any]:
-        """Keep the one key that the board was seen to have."""
+        """Keep the key that the board has and delete the other."""
         check_fresh()
-        service.nodes.settle(node, body.fingerprint)
-        service.commands.send_configs()
-        return _key_json(service, node)
+        nodes.settle(node, body.fingerprint)
+        commands.send_configs()
+        return _key_json(nodes, node)
 
     @router.delete("/{node}", answer=ForgottenOut)
     def forget(node: str) -> dict[str, Any]:
-        """Give up a node: its key, settings, certificate and place; its history stays."""
-        from idroserra.broker.tls_files import revoke_node  # certificates are 8 MiB
+        """Delete key, settings, site and certificate of a node; its history is kept."""
+        from idroserra.broker.tls_files import revoke_node  # loads 8 MiB
 
         check_fresh()
-        service.nodes.get(node)
-        certificate = revoke_node(
-            service.config.data_dir, node
-        )  # first: it may have to be done again
-        service.commands.forget(node)
+        nodes.get(node)
+        certificate = revoke_node(data_dir, node)  # first, so that a failure can be repeated
+        commands.forget(node)
         return {"node": node, "certificate": certificate}
 
     return router
 
 
-def _key_json(service: Service, node: str) -> dict[str, Any]:
-    known = service.nodes.get(node)
+def _key_json(nodes: Nodes, node: str) -> dict[str, Any]:
+    known = nodes.get(node)
     return {"node": node, "fingerprints": list(known.fingerprints),
             "was_heard": known.last_seen_unix_ms is not None or known.info is not None,
             "board": None if known.info is None else known.info.board}

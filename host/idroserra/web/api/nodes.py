@@ -1,4 +1,4 @@
-"""The HTTP API: read nodes, history and events; send commands and settings; follow live."""
+"""The HTTP API of nodes: state, history, events, live stream, commands, settings."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from idroserra.auth.identity import check_fresh
 from idroserra.auth.roles import Role
 from idroserra.core import protocol
 from idroserra.core.errors import HostError
+from idroserra.history.models import Store
 from idroserra.i18n.events import reason_text
 from idroserra.i18n.translate import current_locale
-from idroserra.nodes.commands import CommandState
-from idroserra.server.service import Service
+from idroserra.nodes.commands import Commands, CommandState
+from idroserra.nodes.registry import Nodes
+from idroserra.web.api.ranges import FromMs, ToMs, check_span
 from idroserra.web.api.schemas import (
     CommandIn,
     CommandOut,
@@ -27,20 +29,18 @@ from idroserra.web.api.schemas import (
     NodesOut,
     RejectedOut,
     SeriesOut,
-    refused,
+    error_replies,
 )
+from idroserra.web.context import WebContext
 from idroserra.web.middleware.authentication import identify
-from idroserra.web.node_view import NodeViews, config_json, event_json
-from idroserra.web.routing import BadRequest, Param, Replies, Routes
+from idroserra.web.node_view import config_json, event_json
+from idroserra.web.routing import BadRequest, Param, Routes
 
 MOST_CHANNELS = 32
 MOST_COLUMNS = 4_000
 MOST_EVENTS = 5_000
 MOST_REJECTED = 1_000
-MOST_SPAN_MS = 400 * 86_400_000
-LATEST_UNIX_MS = 4_102_444_800_000  # the year 2100
-# What people must have given their password for in the last minutes: doses, and what says how
-# much may be dosed or filled in.
+# Need a recent password: doses, and settings that limit or scale doses and filling.
 FRESH_VERBS = ("dose", "correct")
 FRESH_SETTINGS = frozenset({
     "dosing.enabled", "dosing.authority_pct", "ph.down_ul_per_ph", "ph.up_ul_per_ph",
@@ -49,66 +49,61 @@ FRESH_SETTINGS = frozenset({
     "ph.slope_uv_per_ph", "ec.cell_milli", "climate.max_c",
 })
 
-FromMs = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms.")]
-ToMs = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="End (not included), in ms.")]
-
-_REFUSALS: Replies = {
-    404: refused("No such node or command."),
-    422: refused("A field is wrong; the message names it."),
-    503: refused("The store does not answer."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such node or command.", 503: "The store does not answer.",
+})
 
 
-def api_router(service: Service, views: NodeViews) -> Routes:
+def nodes_router(context: WebContext) -> Routes:
     """Return the routes under /api."""
-    router = Routes("/api", _REFUSALS)
-    _add_nodes(router, service, views)
-    _add_history(router, service)
+    router = Routes("/api", _ERROR_REPLIES)
+    _add_nodes(router, context)
+    _add_history(router, context.nodes, context.store)
     _add_live(router)
-    _add_asking(router, service)
+    _add_actions(router, context.commands, context.nodes)
     return router
 
 
-def _add_nodes(router: Routes, service: Service, views: NodeViews) -> None:
+def _add_nodes(router: Routes, context: WebContext) -> None:
     @router.get("/nodes", answer=NodesOut)
     def list_nodes() -> dict[str, Any]:
-        """Every node the host ever heard of, by name."""
-        return {"nodes": views.all()}
+        """List every node the host knows, by name."""
+        return {"nodes": context.views.all()}
 
     @router.get("/nodes/{node}", answer=NodeOut)
     def show_node(node: str) -> dict[str, Any]:
-        """One node."""
-        return views.get(node)
+        """Return one node."""
+        return context.views.get(node)
 
     @router.get("/health", answer=dict[str, Any])
     def health() -> dict[str, Any]:
-        """Counters per node (received, stored, duplicates, lost, rejected), spool and store."""
-        return service.counts()
+        """Return counters by node (received, stored, duplicates, lost, rejected), spool, store."""
+        return context.counts()
 
     @router.get("/rejected", answer=RejectedOut)
     def rejected(
-        limit: Annotated[int, Meta(ge=1, le=MOST_REJECTED, description="Newest so many.")] = 100,
+        limit: Annotated[int, Meta(ge=1, le=MOST_REJECTED, description="At most, newest.")] = 100,
     ) -> dict[str, Any]:
-        """Messages and records that were not understood, newest first, each with the reason."""
-        kept = [one._asdict() | {"payload": one.payload.decode("utf-8", "backslashreplace")}
-                for one in service.spool.rejected(limit)]
-        return {"rejected": kept, "count": service.counts()["rejected"]}
+        """Return rejected messages and records, newest first, with reasons."""
+        rows = [one._asdict() | {"payload": one.payload.decode("utf-8", "backslashreplace")}
+                for one in context.spool.rejected(limit)]
+        return {"rejected": rows, "count": context.counts()["rejected"]}
 
 
-def _add_history(router: Routes, service: Service) -> None:
+def _add_history(router: Routes, nodes: Nodes, store: Store) -> None:
     @router.get("/nodes/{node}/series", answer=SeriesOut)
     def series(
         node: str,
         channels: Annotated[str, Meta(max_length=2_000, description="Comma-separated.")],
         from_unix_ms: FromMs,
         to_unix_ms: ToMs,
-        columns: Annotated[int, Meta(ge=1, le=MOST_COLUMNS, description="Pixels across.")] = 600,
+        columns: Annotated[int, Meta(ge=1, le=MOST_COLUMNS, description="Width, pixels.")] = 600,
     ) -> dict[str, Any]:
-        """History for a chart: least, mean and most a pixel column."""
-        service.nodes.get(node)
+        """Return history for a chart: minimum, mean and maximum of each pixel column."""
+        nodes.get(node)
         names = _channels(channels)
-        _check_span(from_unix_ms, to_unix_ms)
-        found = service.store.series(node, names, from_unix_ms, to_unix_ms, columns)
+        check_span(from_unix_ms, to_unix_ms)
+        found = store.series(node, names, from_unix_ms, to_unix_ms, columns)
         return {"node": node, "from_unix_ms": from_unix_ms, "to_unix_ms": to_unix_ms,
                 "columns": columns, "series": found}
 
@@ -118,12 +113,12 @@ def _add_history(router: Routes, service: Service) -> None:
         from_unix_ms: FromMs,
         to_unix_ms: ToMs,
         kinds: Annotated[str, Meta(max_length=400, description="Comma-separated.")] | None = None,
-        limit: Annotated[int, Meta(ge=1, le=MOST_EVENTS, description="Newest so many.")] = 1_000,
+        limit: Annotated[int, Meta(ge=1, le=MOST_EVENTS, description="At most, newest.")] = 1_000,
     ) -> dict[str, Any]:
-        """What the node did, decided and refused, oldest first, each in a sentence."""
-        service.nodes.get(node)
-        _check_span(from_unix_ms, to_unix_ms)
-        found = service.store.events(node, from_unix_ms, to_unix_ms, _kinds(kinds))
+        """Return events, oldest first, each with its text."""
+        nodes.get(node)
+        check_span(from_unix_ms, to_unix_ms)
+        found = store.events(node, from_unix_ms, to_unix_ms, _kinds(kinds))
         newest = found[-limit:]
         return {"node": node, "events": [event_json(event) for event in newest],
                 "left_out": len(found) - len(newest)}
@@ -135,53 +130,53 @@ def _add_live(router: Routes) -> None:
     async def live(
         request: Request,
         after: Annotated[
-            str, Meta(max_length=80, description="As Last-Event-ID, for the first time.")
+            str, Meta(max_length=80, description="As Last-Event-ID, for the first connection.")
         ] | None = None,
         last_event_id: Annotated[str | None, Param("last-event-id", "header")] = None,
     ) -> StreamingResponse:
         """Server-sent events: hello, record, event, command, node, sites, host, heartbeat,
         logged_out."""
-        async def is_let_in() -> bool:
-            who = await identify(request.app.state.access, request.scope)
+        async def is_allowed() -> bool:
+            who = await identify(request.app.state.auth, request.scope)
             return who is not None and who.role >= Role.VIEWER
 
-        stream = request.app.state.feeds.of(current_locale()).stream(
-            last_event_id or after, is_let_in
+        stream = request.app.state.feed_hub.of(current_locale()).stream(
+            last_event_id or after, is_allowed
         )
         return StreamingResponse(stream, media_type="text/event-stream",
                                  headers={"X-Accel-Buffering": "no"})
 
 
-def _add_asking(router: Routes, service: Service) -> None:
+def _add_actions(router: Routes, commands: Commands, nodes: Nodes) -> None:
     @router.post("/nodes/{node}/commands", status=202, answer=CommandOut)
     def send(node: str, body: CommandIn) -> dict[str, Any]:
-        """Ask a node for something. The answer is its id; GET /api/commands/{id} for the end."""
+        """Send a command to a node. GET /api/commands/{id} returns its state."""
         if body.verb in FRESH_VERBS:
             check_fresh()
-        command_id = service.commands.send(
+        command_id = commands.send(
             node, body.verb, body.args, body.by, body.ttl_ms, command_id=body.id,
             until_unix_ms=body.until_unix_ms)
-        return _command_json(service.commands.state(command_id))
+        return _command_json(commands.state(command_id))
 
     @router.get("/commands/{command_id}", answer=CommandOut)
     def command(command_id: str) -> dict[str, Any]:
-        """What became of a command."""
+        """Return a command and its state."""
         try:
-            return _command_json(service.commands.state(command_id))
+            return _command_json(commands.state(command_id))
         except KeyError:
-            raise UnknownCommand(f"command: nobody sent {command_id[:40]}") from None
+            raise UnknownCommand(f"command: unknown id {command_id[:40]}") from None
 
     @router.put("/nodes/{node}/config", answer=ConfigOut)
     def set_config(node: str, body: ConfigIn) -> dict[str, Any]:
-        """Change settings. They are in force once reported_rev has reached rev."""
+        """Change settings. They are active once reported_rev has reached rev."""
         if FRESH_SETTINGS & body.values.keys():
             check_fresh()
-        service.commands.set_config(node, body.values, body.by)
-        return config_json(service.nodes.get(node))
+        commands.set_config(node, body.values, body.by)
+        return config_json(nodes.get(node))
 
 
 class UnknownCommand(HostError):
-    """Nobody sent a command with this id."""
+    """No command has this id."""
 
 
 def _command_json(state: CommandState) -> dict[str, Any]:
@@ -212,8 +207,3 @@ def _kinds(text: str | None) -> list[str] | None:
         if kind not in EVENTS:
             raise BadRequest(f"kinds: unknown kind {kind[:40]!r}")
     return kinds
-
-
-def _check_span(from_unix_ms: int, to_unix_ms: int) -> None:
-    if not 0 < to_unix_ms - from_unix_ms <= MOST_SPAN_MS:
-        raise BadRequest("to_unix_ms: must be after from_unix_ms, by at most 400 days")

@@ -1,4 +1,4 @@
-"""The HTTP API of previews: what the next days would look like, lived through by the twin."""
+"""The HTTP API of previews: start, read and cancel a simulation of the next days."""
 
 from __future__ import annotations
 
@@ -14,75 +14,73 @@ from idroserra.i18n.events import event_text, level_of
 from idroserra.i18n.translate import translate_message
 from idroserra.recipes import model
 from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
-from idroserra.server.service import Service
 from idroserra.simulation.preview_request import MOST_DAYS
 from idroserra.simulation.preview_request_builder import NotKnown, build_request
 from idroserra.simulation.preview_service import DONE, Busy, Preview
-from idroserra.web.api.schemas import AskedBy, Out, refused
-from idroserra.web.node_view import NodeViews, wall_unix_ms
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.api.schemas import AskedBy, Out, error_replies
+from idroserra.web.context import WebContext
+from idroserra.web.node_view import wall_unix_ms
+from idroserra.web.routing import Routes
 
-_REFUSALS: Replies = {
-    404: refused("No such node or recipe."),
-    409: refused("Refused, with what to do about it."),
-    422: refused("A field is wrong; the message names it."),
-    503: refused("The host's file does not answer."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such node or recipe.", 409: "Refused; the message says what to do.",
+    503: "The host's database does not answer.",
+})
 
 
 class PreviewIn(AskedBy):
-    """What to look ahead at. Without recipe and values: what is set and runs now."""
+    """What to simulate. Without recipe and values: the current settings and recipe."""
 
     recipe: Annotated[str, Meta(
         max_length=20,
-        description="One that comes with the host, as if it began today.")] | None = None
+        description="A built-in recipe, as if it started today.")] | None = None
     toml: Annotated[str, Meta(
         max_length=MAX_FILE_BYTES,
-        description="The same with a recipe file of one's own.")] | None = None
+        description="An own recipe file, as if it started today.")] | None = None
     values: Annotated[dict[str, Any], Meta(
-        max_length=40, description="Settings, as if they were changed now.")] = {}
+        max_length=40, description="Settings, as if changed now.")] = {}
     days: Annotated[int, Meta(ge=1, le=MOST_DAYS)] = 7
     water: Annotated[Literal["ro", "soft", "medium", "hard"], Meta(
-        description="What fills the tank: reverse osmosis, or tap water with 0.5, 2.5 "
-                    "or 6.4 meq/L of alkalinity.")] = "soft"
+        description="Source water: reverse osmosis, or tap water with an alkalinity of 0.5, 2.5 "
+                    "or 6.4 meq/L.")] = "soft"
 
     def __post_init__(self) -> None:
-        """Raises Misfit where it is both."""
+        """Raises ValidationError if both recipe and toml are set."""
         super().__post_init__()
         if self.recipe is not None and self.toml is not None:
             raise ValidationError([], "either recipe or toml, not both")
 
 
 class PreviewOut(Out):
-    """The newest preview of a node, as it stands; null where there is none."""
+    """The newest preview of a node, or null."""
 
     node: str
     preview: Annotated[dict[str, Any] | None, Meta(
         description="asked; state: running, done, failed or cancelled; done_ratio; error; "
-                    "outcome: series of pH, EC, level and temperature every step_ms, the bands "
-                    "they are kept in, in_band, by_day with ml of each bottle, of top-off and "
-                    "transpired, told: what would call for somebody, assumed: what is not known")]
+                    "outcome: series of pH, EC, level and temperature every step_ms, their "
+                    "bands, in_band, by_day with ml of each bottle, of top-off and transpired, "
+                    "told: events that need attention, assumed: assumptions")]
 
 
-def previews_router(service: Service, views: NodeViews) -> Routes:
+def previews_router(context: WebContext) -> Routes:
     """Return the routes under /api/nodes/{node}/preview."""
-    router = Routes("/api", _REFUSALS)
-    previews = service.previews
+    router = Routes("/api", _ERROR_REPLIES)
+    previews, nodes = context.previews, context.nodes
 
     @router.get("/nodes/{node}/preview", answer=PreviewOut)
     def show(node: str) -> dict[str, Any]:
-        """How far the newest preview is, and what came of it."""
-        service.nodes.get(node)
+        """Return progress and result of the newest preview."""
+        nodes.get(node)
         return {"node": node, "preview": _json(previews.of(node))}
 
     @router.post("/nodes/{node}/preview", status=202, answer=PreviewOut)
     def begin(node: str, body: PreviewIn) -> dict[str, Any]:
-        """Let the twin live through the next days. One preview runs at a time."""
-        known = service.nodes.get(node)
-        authority = views.get(node)["authority"]
+        """Start a preview. One preview runs at a time."""
+        known = nodes.get(node)
+        authority = context.views.get(node)["authority"]
         try:
             request = build_request(
-                known, service.live.channels(node), service.recipes.of(node), wall_unix_ms(),
+                known, context.live.channels(node), context.recipes.of(node), wall_unix_ms(),
                 days=body.days, water=body.water, recipe=_recipe(body), values=body.values,
                 granted_pct=None if authority is None else authority["granted_pct"])
             asked = {"recipe": body.recipe, "values": body.values, "days": body.days,
@@ -93,8 +91,8 @@ def previews_router(service: Service, views: NodeViews) -> Routes:
 
     @router.delete("/nodes/{node}/preview", answer=PreviewOut)
     def cancel(node: str) -> dict[str, Any]:
-        """End the preview of a node, if one is running."""
-        service.nodes.get(node)
+        """Cancel the running preview of a node."""
+        nodes.get(node)
         return {"node": node, "preview": _json(previews.cancel(node))}
 
     return router
@@ -118,20 +116,16 @@ def _json(preview: Preview | None) -> dict[str, Any] | None:
     if preview is None:
         return None
     found = {
-        "asked": preview.asked,
-        "by": preview.by,
-        "asked_unix_ms": preview.asked_unix_ms,
-        "state": preview.state,
-        "done_ratio": preview.done_ratio,
-        "error": translate_message(preview.error),
-        "outcome": preview.outcome,
+        "asked": preview.asked, "by": preview.by, "asked_unix_ms": preview.asked_unix_ms,
+        "state": preview.state, "done_ratio": preview.done_ratio,
+        "error": translate_message(preview.error), "outcome": preview.outcome,
     }
     if preview.state == DONE and preview.outcome is not None:
-        told = [{"unix_ms": one["unix_ms"], "kind": one["kind"], "level": level_of(one["kind"]),
+        events = [{"unix_ms": one["unix_ms"], "kind": one["kind"], "level": level_of(one["kind"]),
                  "text": event_text(one["kind"], one["detail"])}
                 for one in preview.outcome["told"]]
         assumed = [translate_message(text) for text in preview.outcome["assumed"]]
         found["outcome"] = preview.outcome | {
-            "told": told, "assumed": [f"{text[:1].upper()}{text[1:]}" for text in assumed],
+            "told": events, "assumed": [f"{text[:1].upper()}{text[1:]}" for text in assumed],
             "volume": display_of("reservoir.volume_ml")._asdict()}
     return found

@@ -1,4 +1,4 @@
-"""The HTTP API of recipes: look at those there are, start one on a node, steer it."""
+"""The HTTP API of recipes: list, check, start, skip a stage, resume, stop."""
 
 from __future__ import annotations
 
@@ -10,42 +10,41 @@ from starlette.exceptions import HTTPException
 
 from idroserra.core.errors import RecipeError
 from idroserra.core.validation import ValidationError
+from idroserra.nodes.registry import Nodes
 from idroserra.recipes import model, serialize
 from idroserra.recipes.feasibility import REFUSED
 from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
 from idroserra.recipes.run_store import Run
-from idroserra.recipes.runner import CannotRun
-from idroserra.server.service import Service
-from idroserra.web.api.schemas import AskedBy, Out, refused
+from idroserra.recipes.runner import CannotRun, RecipeRunner
+from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.routing import Routes
 
-_REFUSALS: Replies = {
-    404: refused("No such node or recipe."),
-    409: refused("Refused, with what to do about it."),
-    422: refused("A field is wrong; the message names it."),
-    503: refused("The host's file does not answer."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such node or recipe.", 409: "Refused; the message says what to do.",
+    503: "The host's database does not answer.",
+})
 _T = TypeVar("_T")
-_RecipeName = Annotated[str, Meta(max_length=20, description="One that comes with the host.")]
+_RecipeName = Annotated[str, Meta(max_length=20, description="Name of a built-in recipe.")]
 
 
 class StartIn(AskedBy):
-    """Which recipe: one that comes with the host by its name, or the text of one's own."""
+    """The name of a built-in recipe, or the text of an own recipe."""
 
-    recipe: Annotated[str, Meta(max_length=20, description="Its name.")] | None = None
+    recipe: Annotated[
+        str, Meta(max_length=20, description="Name of a built-in recipe.")] | None = None
     toml: Annotated[str, Meta(
         max_length=MAX_FILE_BYTES, description="A recipe file (docs/recipes.md).")] | None = None
 
     def __post_init__(self) -> None:
-        """Raises Misfit where it is not one of both."""
+        """Raises ValidationError unless exactly one is set."""
         super().__post_init__()
         if (self.recipe is None) == (self.toml is None):
             raise ValidationError([], "either recipe or toml is needed")
 
 
 class SummaryOut(Out):
-    """A recipe, in short."""
+    """The summary of a recipe."""
 
     name: str
     text: str
@@ -55,13 +54,13 @@ class SummaryOut(Out):
 
 
 class ListOut(Out):
-    """The recipes that come with the host."""
+    """The built-in recipes."""
 
     recipes: list[SummaryOut]
 
 
 class RecipeOut(Out):
-    """A whole recipe: its sources, and each stage with its settings and setpoints in words."""
+    """A recipe with sources, and each stage with settings and setpoints in words."""
 
     name: str
     text: str
@@ -74,7 +73,7 @@ class RecipeOut(Out):
 
 
 class NotesOut(Out):
-    """What a node's gate says to a recipe; `is_refused`: it could not be started there."""
+    """Feasibility of a recipe on a node; `is_refused`: it cannot be started."""
 
     node: str
     recipe: str
@@ -84,87 +83,85 @@ class NotesOut(Out):
 
 
 class RunOut(Out):
-    """The newest recipe of a node, as it stands; null where there never was one."""
+    """The newest run of a recipe on a node, or null."""
 
     node: str
     run: Annotated[dict[str, Any] | None, Meta(
         description="recipe; state: running, held, finished or stopped, with reason; at: day "
-                    "and stage, from 1; told: what the node made of the last setpoints "
-                    "(pending, confirmed, refused); setpoints, each with what is in force where "
-                    "it differs; next: when which change; level and text: in words.")]
+                    "and stage, from 1; told: state of the last setpoints at the node (pending, "
+                    "confirmed, refused); setpoints, each with the active value if it differs; "
+                    "next: the next change; level and text: in words.")]
 
 
-def recipes_router(service: Service) -> Routes:
+def recipes_router(recipes: RecipeRunner, nodes: Nodes) -> Routes:
     """Return the routes under /api/recipes and /api/nodes/{node}/recipe."""
-    router = Routes("/api", _REFUSALS)
-    _add_looking(router, service)
-    _add_asking(router, service)
+    router = Routes("/api", _ERROR_REPLIES)
+    _add_reads(router, recipes, nodes)
+    _add_actions(router, recipes, nodes)
     return router
 
 
-def node_run_json(service: Service, node: str) -> dict[str, Any] | None:
-    """Return the newest run of a node as it stands. Raises UnknownNode."""
-    known = service.nodes.get(node)
-    run = service.recipes.of(node)
+def _run_json(recipes: RecipeRunner, nodes: Nodes, node: str) -> dict[str, Any] | None:
+    """Return the newest run of a node, or None. Raises UnknownNode."""
+    known = nodes.get(node)
+    run = recipes.of(node)
     if run is None:
         return None
     return serialize.run_json(run, known, wall_unix_ms())
 
 
-def _add_looking(router: Routes, service: Service) -> None:
+def _add_reads(router: Routes, recipes: RecipeRunner, nodes: Nodes) -> None:
     @router.get("/recipes", answer=ListOut)
     def list_recipes() -> dict[str, Any]:
-        """The recipes that come with the host."""
+        """List the built-in recipes."""
         return {"recipes": [serialize.summary_json(model.load(name)) for name in model.names()]}
 
     @router.get("/recipes/{name}", answer=RecipeOut)
     def show_recipe(name: str) -> dict[str, Any]:
-        """A recipe with its stages and sources."""
+        """Return a recipe with stages and sources."""
         return serialize.recipe_json(_known(name))
 
     @router.get("/nodes/{node}/recipe", answer=RunOut)
     def status(node: str) -> dict[str, Any]:
-        """Where the recipe of a node stands."""
-        return {"node": node, "run": node_run_json(service, node)}
+        """Return the newest run of a node."""
+        return {"node": node, "run": _run_json(recipes, nodes, node)}
 
     @router.get("/nodes/{node}/recipe/notes", answer=NotesOut)
     def notes(node: str, recipe: _RecipeName) -> dict[str, Any]:
-        """What the node's settings and the gate's budgets say to a recipe, before it starts."""
-        service.nodes.get(node)
+        """Check a recipe against the settings and budgets of a node."""
+        nodes.get(node)
         wanted = _known(recipe)
-        found = _asked(lambda: service.recipes.notes(node, wanted))
+        found = _or_http_error(lambda: recipes.notes(node, wanted))
         return {"node": node, "recipe": recipe,
                 "is_refused": any(note.level == REFUSED for note in found),
                 "notes": [serialize.note_json(wanted, note) for note in found]}
 
 
-def _add_asking(router: Routes, service: Service) -> None:
-    recipes = service.recipes
-
+def _add_actions(router: Routes, recipes: RecipeRunner, nodes: Nodes) -> None:
     def answer(node: str, call: Callable[[], Run]) -> dict[str, Any]:
-        _asked(call)
-        return {"node": node, "run": node_run_json(service, node)}
+        _or_http_error(call)
+        return {"node": node, "run": _run_json(recipes, nodes, node)}
 
     @router.post("/nodes/{node}/recipe", status=201, answer=RunOut)
     def start(node: str, body: StartIn) -> dict[str, Any]:
-        """Begin a recipe today. Its setpoints are in force once `told` is confirmed."""
-        service.nodes.get(node)
+        """Start a recipe today. Its setpoints are active once `told` is confirmed."""
+        nodes.get(node)
         wanted = _known(body.recipe) if body.toml is None else _own(body.toml)
         return answer(node, lambda: recipes.start(node, wanted, body.by))
 
     @router.post("/nodes/{node}/recipe/skip", answer=RunOut)
     def skip(node: str, body: AskedBy) -> dict[str, Any]:
-        """Go on with the first day of the next stage, today."""
+        """Start the next stage today."""
         return answer(node, lambda: recipes.next_stage(node, body.by))
 
     @router.post("/nodes/{node}/recipe/resume", answer=RunOut)
     def resume(node: str, body: AskedBy) -> dict[str, Any]:
-        """Send today's setpoints again to a node that refused some."""
+        """Send today's setpoints again after a refusal."""
         return answer(node, lambda: recipes.resume(node, body.by))
 
     @router.post("/nodes/{node}/recipe/stop", answer=RunOut)
     def stop(node: str, body: AskedBy) -> dict[str, Any]:
-        """End the recipe. The setpoints stay as they are."""
+        """Stop the recipe. The setpoints do not change."""
         return answer(node, lambda: recipes.stop(node, body.by))
 
 
@@ -182,7 +179,7 @@ def _own(toml: str) -> Recipe:
         raise HTTPException(422, str(error)) from None
 
 
-def _asked(call: Callable[[], _T]) -> _T:
+def _or_http_error(call: Callable[[], _T]) -> _T:
     try:
         return call()
     except CannotRun as error:

@@ -1,7 +1,8 @@
-"""The shapes of the HTTP API: what goes in is checked here, what comes out is described here."""
+"""Request and response types that several modules of the API use."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -9,34 +10,34 @@ from msgspec import Meta
 
 from idroserra.auth.identity import true_name
 from idroserra.core.validation import matching
+from idroserra.web.routing import Replies
 
-# Whoever logged in acts in their own name, whatever the request says.
 WHO = Annotated[str, matching(
     r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=40,
-    description="Who asks, for a program that asks for somebody; kept with the event on the "
-                "node. Of a person it is the name of the log-in.")]
+    description="The person a program acts for, stored with the event on the node. Replaced by "
+                "the user name in a session.")]
 
 
 class In(msgspec.Struct, forbid_unknown_fields=True):
-    """What a request brings: a key that is not declared is refused."""
+    """A request body; undeclared keys are refused."""
 
 
 class AskedBy(In, kw_only=True):
-    """Who asks."""
+    """The person who asks."""
 
     by: WHO = "api"
 
     def __post_init__(self) -> None:
-        """Put the true name of who asks in place of what the request claims."""
+        """Replace `by` with the user name of a session."""
         self.by = true_name(self.by)
 
 
 class Out(msgspec.Struct):
-    """What an answer holds at least."""
+    """A response body; it may have further keys."""
 
 
 class CommandIn(AskedBy):
-    """A request to a node. It is a request: the node's safety gate decides."""
+    """A request to a node. The node's safety gate decides."""
 
     verb: Annotated[str, Meta(
         max_length=40, description="dose, run, correct, end_correction, hold, stop or resume")]
@@ -47,17 +48,17 @@ class CommandIn(AskedBy):
                     "to release")] = {}
     ttl_ms: Annotated[int, Meta(
         ge=1_000, le=60_000,
-        description="The node does not act on it any later than this, in ms.")] = 30_000
+        description="Expires at the node after this time, in ms.")] = 30_000
     id: Annotated[str, matching(
         r"^[0-9a-f]{24}$",
-        description="Its id, made up by who asks: a second request with it sends nothing again, "
-                    "for who got no answer to the first.")] | None = None
+        description="Id chosen by the client. A repeated request with the same id sends nothing, "
+                    "so it is safe after a lost response.")] | None = None
     until_unix_ms: Annotated[int, Meta(
-        ge=0, description="Reaching the host later than this, it has expired.")] | None = None
+        ge=0, description="Expired if it reaches the host later, Unix ms.")] | None = None
 
 
 class CommandOut(Out):
-    """A command and what became of it."""
+    """A command and its state."""
 
     id: str
     node: str
@@ -65,13 +66,13 @@ class CommandOut(Out):
     args: dict[str, Any]
     by: str
     state: Annotated[str, Meta(description="pending, done, refused, expired, failed or timeout")]
-    reason: Annotated[str, Meta(description="Why, in words; empty where there is nothing to say.")]
+    reason: Annotated[str, Meta(description="The reason in words, or empty.")]
     sent_unix_ms: int
     ends_unix_ms: int
 
 
 class ConfigIn(AskedBy):
-    """Settings to change; the others stay."""
+    """Settings to change; the others are kept."""
 
     values: Annotated[dict[str, Any], Meta(
         min_length=1, max_length=100,
@@ -79,7 +80,7 @@ class ConfigIn(AskedBy):
 
 
 class ConfigOut(Out):
-    """`rev` is what the host wants, `values` what the node says is in force."""
+    """`rev` is the revision the host wants, `values` are the settings the node reports."""
 
     rev: int
     reported_rev: int | None
@@ -88,7 +89,7 @@ class ConfigOut(Out):
 
 
 class NodeOut(Out):
-    """One node: contact, newest reading of each channel, outputs, settings and a verdict."""
+    """One node: contact, newest reading of each channel, outputs, settings and health."""
 
     node: str
     site: str
@@ -101,43 +102,43 @@ class NodeOut(Out):
     clock: str | None
     image_sha256: str | None
     stale_after_ms: Annotated[int, Meta(
-        description="A reading older than this is no news, in ms.")]
+        description="Age in ms above which a reading is stale.")]
     channels: Annotated[dict[str, dict[str, Any]], Meta(
         description="By channel: unit, decimals, value or fault (never both), unix_ms, band.")]
     outputs: Annotated[dict[str, str], Meta(description="Actuator: doser, switch or dimmer.")]
     config: ConfigOut
     history_progress: dict[str, Any] | None
     dosing: Annotated[dict[str, Any], Meta(
-        description="state: on, advise, off (only watching), stopped, latched or unknown; in "
-                    "words too.")]
+        description="state: on, advise, off (monitoring only), stopped, latched or unknown; "
+                    "label and text in words.")]
     has_button: Annotated[bool | None, Meta(
-        description="Whether steps of a correction can be released at the board; null: unknown.")]
+        description="Whether the board has a button to confirm correction steps; null: unknown.")]
     authority: Annotated[dict[str, Any] | None, Meta(
-        description="granted_pct and asked_pct of the budgets; full_from_unix_ms: when it may "
-                    "get what is asked for, at the earliest; in words too.")]
-    advice: Annotated[list[str], Meta(description="What a node that only advises would give.")]
+        description="granted_pct and asked_pct of the budgets; full_from_unix_ms: earliest time "
+                    "of the full share; text in words.")]
+    advice: Annotated[list[str], Meta(description="Doses that a node in advice mode recommends.")]
     decisions: Annotated[list[dict[str, Any]], Meta(
-        description="What pH and EC control decided last, and why: loop, text, unix_ms; none of "
-                    "a node out of contact.")]
+        description="Last decisions of pH and EC control: loop, text, unix_ms; empty without "
+                    "contact.")]
     correction: Annotated[dict[str, Any] | None, Meta(
-        description="The newest correction of a fresh fill, open or over: state, volumes in ul, "
-                    "target_ph, wait_until_unix_ms; in words too.")]
+        description="The newest correction of a fresh fill: state, volumes in ul, target_ph, "
+                    "wait_until_unix_ms; text in words.")]
     calibration_due_days: Annotated[int | None, Meta(
-        description="In how many days pH is due, negative: since when; null where none is known.")]
+        description="Days until the pH calibration is due, negative if overdue; null: unknown.")]
     recipe: Annotated[dict[str, Any] | None, Meta(
-        description="The newest recipe, as GET /api/nodes/{node}/recipe gives it.")]
+        description="The newest run, as in GET /api/nodes/{node}/recipe.")]
     verdict: Annotated[dict[str, Any], Meta(
-        description="level: ok, note, warn or bad; and sentences.")]
+        description="Node health: level (ok, note, warn or bad), summary, reasons.")]
 
 
 class NodesOut(Out):
-    """Every node the host ever heard of."""
+    """Every node the host knows."""
 
     nodes: list[NodeOut]
 
 
 class SeriesOut(Out):
-    """Columns of a chart: per channel [unix_ms, min, mean, max], empty columns left out."""
+    """Columns of a chart: per channel [unix_ms, min, mean, max], without empty columns."""
 
     node: str
     from_unix_ms: int
@@ -147,7 +148,7 @@ class SeriesOut(Out):
 
 
 class EventOut(Out):
-    """One event, with its sentence."""
+    """One event, with its text."""
 
     node: str
     unix_us: int
@@ -161,7 +162,7 @@ class EventOut(Out):
 
 
 class EventsOut(Out):
-    """Events, oldest first; `left_out` counts older ones beyond the limit."""
+    """Events, oldest first; `left_out` counts the older ones beyond the limit."""
 
     node: str
     events: list[EventOut]
@@ -169,7 +170,7 @@ class EventsOut(Out):
 
 
 class RejectedMessageOut(Out):
-    """A message, or a record of one, that was not understood; `payload` is its text as it came."""
+    """A rejected message or record; `payload` is its original text."""
 
     node: str
     topic: str
@@ -179,7 +180,7 @@ class RejectedMessageOut(Out):
 
 
 class RejectedOut(Out):
-    """What was rejected, newest first; `count` is how many ever were."""
+    """Rejected messages, newest first; `count` is the total."""
 
     rejected: list[RejectedMessageOut]
     count: int
@@ -191,7 +192,13 @@ class ErrorOut(Out):
     error: str
 
 
-def refused(description: str) -> dict[str, Any]:
-    """Return what a route says of a status with an ErrorOut."""
+def error_replies(descriptions: Mapping[int, str]) -> Replies:
+    """Return the OpenAPI error responses of a group of routes; 422 is always one of them."""
+    texts = {422: "A field is wrong; the message names it.", **descriptions}
+    return {status: error_reply(text) for status, text in texts.items()}
+
+
+def error_reply(description: str) -> dict[str, Any]:
+    """Return the OpenAPI response object of an error."""
     schema = {"$ref": f"#/components/schemas/{ErrorOut.__name__}"}
     return {"description": description, "content": {"application/json": {"schema": schema}}}

@@ -1,4 +1,4 @@
-"""Sites: each in one line, worst first; and the API that moves nodes and names sites."""
+"""The HTTP API of sites: their state, moving nodes, renaming sites."""
 
 from __future__ import annotations
 
@@ -7,54 +7,54 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from idroserra.alarms.engine import AlarmEngine
 from idroserra.core.sites import MOST_CHARS
 from idroserra.i18n.translate import gettext as _
 from idroserra.i18n.translate import ngettext
+from idroserra.journal.service import Journal
 from idroserra.nodes.health import LEVELS
-from idroserra.server.service import Service
-from idroserra.web.api.schemas import In, Out, refused
+from idroserra.nodes.registry import Nodes
+from idroserra.web.api.schemas import In, Out, error_replies
 from idroserra.web.node_view import NodeViews
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.routing import Routes
 
 Node = Mapping[str, Any]
 Name = Annotated[str, Meta(min_length=1, max_length=MOST_CHARS,
                             description="Letters of any language, digits, spaces, _ . or -.")]
 SitePath = Annotated[str, Meta(max_length=MOST_CHARS, description="The site's name.")]
 
-_REFUSALS: Replies = {
-    404: refused("No such node or site."),
-    422: refused("A field is wrong; the message names it."),
-    503: refused("It could not be written down."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such node or site.", 503: "The host's database cannot be written.",
+})
 
 
 class SiteIn(In):
-    """Where a node stands. A site that is new is there with its first node."""
+    """The site of a node. A new name creates the site."""
 
     site: Name
 
 
 class SiteNameIn(In):
-    """What a site is called from now on."""
+    """The new name of a site."""
 
     name: Name
 
 
 class NodeSiteOut(Out):
-    """Where a node stands."""
+    """The site of a node."""
 
     node: str
     site: str
 
 
 class SiteOut(Out):
-    """One site in one line."""
+    """The state of one site."""
 
     site: str
-    level: Annotated[str, Meta(description="That of its worst node: ok, note, warn or bad.")]
-    text: Annotated[str, Meta(description="How it is, in words.")]
+    level: Annotated[str, Meta(description="Of its worst node: ok, note, warn or bad.")]
+    text: Annotated[str, Meta(description="The state in words.")]
     nodes: Annotated[list[str], Meta(description="Its nodes, worst first.")]
-    troubled: Annotated[int, Meta(description="So many of them need somebody.")]
+    troubled: Annotated[int, Meta(description="Number of nodes that need attention.")]
 
 
 class SitesOut(Out):
@@ -64,7 +64,7 @@ class SitesOut(Out):
 
 
 def sites_of(nodes: Iterable[Node]) -> list[dict[str, Any]]:
-    """Return what SiteOut describes for each site of these nodes, worst first."""
+    """Return SiteOut for each site of these nodes, worst first."""
     there: dict[str, list[Node]] = {}
     for node in nodes:
         there.setdefault(node["site"], []).append(node)
@@ -81,42 +81,44 @@ def _site(name: str, nodes: list[Node]) -> dict[str, Any]:
     troubled = [node for node in nodes if node["verdict"]["level"] in ("warn", "bad")]
     if troubled:
         worst = troubled[0]
-        text = ngettext("{count} of {all} nodes needs you. {node}: {why}",
-                        "{count} of {all} nodes need you. First {node}: {why}",
+        text = ngettext("{count} of {all} nodes needs attention. {node}: {why}",
+                        "{count} of {all} nodes need attention. First {node}: {why}",
                         len(troubled)).format(count=len(troubled), all=len(nodes),
                                               node=worst["node"], why=worst["verdict"]["summary"])
     elif len(nodes) == 1:
-        text = _("Nothing needs you: its node is fine.")
+        text = _("The node is fine.")
     else:
-        text = _("Nothing needs you: all {count} nodes are fine.").format(count=len(nodes))
+        text = _("All {count} nodes are fine.").format(count=len(nodes))
     return {"site": name, "level": nodes[0]["verdict"]["level"], "text": text,
             "nodes": [node["node"] for node in nodes], "troubled": len(troubled)}
 
 
-def sites_router(service: Service, views: NodeViews) -> Routes:
+def sites_router(
+    nodes: Nodes, views: NodeViews, journal: Journal, alarms: AlarmEngine
+) -> Routes:
     """Return the routes."""
-    router = Routes("/api", _REFUSALS)
+    router = Routes("/api", _ERROR_REPLIES)
 
     @router.get("/sites", answer=SitesOut)
     def list_sites() -> dict[str, Any]:
-        """Every site that has a node, worst first, each in one line."""
+        """List every site that has a node, worst first."""
         return {"sites": sites_of(views.all())}
 
     @router.put("/sites/{site}", answer=SiteOut)
     def rename(site: SitePath, body: SiteNameIn) -> dict[str, Any]:
-        """Call a site otherwise: its nodes, its notes and its alarms of the past go along.
+        """Rename a site, with its nodes, notes and alarm history.
 
-        A node that is new comes to the site of the host's configuration, whatever this says."""
-        service.nodes.rename_site(site, body.name)
-        service.journal.rename_site(site, body.name)
-        service.alarms.alarms.rename_site(site, body.name)
+        New nodes still join the site of the host's configuration."""
+        nodes.rename_site(site, body.name)
+        journal.rename_site(site, body.name)
+        alarms.rename_site(site, body.name)
         [found] = [one for one in sites_of(views.all()) if one["site"] == body.name]
         return found
 
     @router.put("/nodes/{node}/site", answer=NodeSiteOut)
     def move(node: str, body: SiteIn) -> dict[str, Any]:
-        """Say at which site a node stands. A site whose last node goes is gone with it."""
-        moved = service.nodes.move(node, body.site)
+        """Move a node to a site. A site without nodes no longer exists."""
+        moved = nodes.move(node, body.site)
         return {"node": moved.node, "site": moved.site}
 
     return router

@@ -1,4 +1,4 @@
-"""The API of every table the page shows: each as a CSV, in English and metric as all exports."""
+"""The HTTP API of the tables on the page as CSV, in English and metric units."""
 
 from __future__ import annotations
 
@@ -15,37 +15,27 @@ from idroserra.export.table_export import table_csv
 from idroserra.i18n.translate import PLAIN, use_locale
 from idroserra.journal.models import About, yields_of
 from idroserra.reports.builder import MAX_CHANGES, Range
-from idroserra.reports.summary import summarize
-from idroserra.server.service import Service
+from idroserra.web.api.access import tokens_json, users_json
 from idroserra.web.api.alarms import kpis_json
 from idroserra.web.api.bottles import bottles_json
 from idroserra.web.api.calibrations import past_json
-from idroserra.web.api.export import zone_of
-from idroserra.web.api.nodes import LATEST_UNIX_MS, MOST_SPAN_MS
-from idroserra.web.api.reports import sources_of
-from idroserra.web.api.schemas import refused
+from idroserra.web.api.ranges import DAY_MS, FromMs, LocalTime, ToMs, check_span, zone_of
+from idroserra.web.api.schemas import error_replies
 from idroserra.web.api.sites import sites_of
-from idroserra.web.node_view import NodeViews, event_json, wall_unix_ms
-from idroserra.web.routing import BadRequest, Replies, Routes
+from idroserra.web.context import WebContext
+from idroserra.web.node_view import event_json, wall_unix_ms
+from idroserra.web.routing import Replies, Routes
 
 Row = Mapping[str, Any]
-DAY_MS = 86_400_000
 MOST_AUDIT_ROWS = 1_000_000
 MOST_CALIBRATIONS = 10_000
-_REFUSALS: Replies = {
-    404: refused("No such node."),
-    422: refused("A field is wrong; the message names it."),
-    503: refused("The store or a file of the host does not answer."),
-}
+_ERROR_REPLIES = error_replies({
+    404: "No such node.", 503: "The store or a database of the host does not answer.",
+})
 _FILE: Replies = {
     200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The table."}}
 
-From = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="Start, UTC, in ms, of a "
-                                   "table with times; without it, seven days back.")] | None
-To = Annotated[int, Meta(ge=0, le=LATEST_UNIX_MS, description="End (not included).")] | None
 Site = Annotated[str, Meta(max_length=MOST_CHARS, description="Of this site only.")] | None
-TimeZone = Annotated[str, Meta(
-    max_length=60, description="Adds local time, such as Europe/Rome.")] | None
 Name = Literal["sites", "nodes", "readings", "alarms", "alarm-history", "alarm-kpis", "notices",
                "yields"]
 NodeName = Literal["readings", "decisions", "happened", "settings", "bottles", "calibrations",
@@ -53,8 +43,8 @@ NodeName = Literal["readings", "decisions", "happened", "settings", "bottles", "
 AdminName = Literal["users", "tokens", "audit"]
 
 
-class Asked(NamedTuple):
-    """What a table is asked for."""
+class TableQuery(NamedTuple):
+    """The site, node and time range of a table."""
 
     site: str | None
     node: str
@@ -63,26 +53,26 @@ class Asked(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The columns of a table, and what makes its rows."""
+    """The columns of a table, and the function that returns its rows."""
 
     columns: tuple[str, ...]
-    rows: Callable[[Service, NodeViews, Asked], Iterable[Row]]
+    rows: Callable[[WebContext, TableQuery], Iterable[Row]]
 
 
-def _nodes(_service: Service, views: NodeViews, asked: Asked) -> list[dict[str, Any]]:
-    return [node for node in views.all() if asked.site in (None, node["site"])]
+def _nodes(context: WebContext, query: TableQuery) -> list[dict[str, Any]]:
+    return [node for node in context.views.all() if query.site in (None, node["site"])]
 
 
-def _node_rows(service: Service, views: NodeViews, asked: Asked) -> Iterable[Row]:
-    for node in _nodes(service, views, asked):
+def _node_rows(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    for node in _nodes(context, query):
         verdict = node["verdict"]
         yield node | {"level": verdict["level"], "text": verdict["summary"],
                       "reasons": [one["text"] for one in verdict["reasons"]],
                       "dosing": node["dosing"]["text"]}
 
 
-def _readings(service: Service, views: NodeViews, asked: Asked) -> Iterable[Row]:
-    nodes = [views.get(asked.node)] if asked.node else _nodes(service, views, asked)
+def _readings(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    nodes = [context.views.get(query.node)] if query.node else _nodes(context, query)
     for node in nodes:
         for key, channel in node["channels"].items():
             band = channel["band"] or {}
@@ -90,106 +80,107 @@ def _readings(service: Service, views: NodeViews, asked: Asked) -> Iterable[Row]
                              "band_low": band.get("low"), "band_high": band.get("high")}
 
 
-def _sites(service: Service, views: NodeViews, asked: Asked) -> Iterable[Row]:
-    return sites_of(_nodes(service, views, asked))
+def _sites(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    return sites_of(_nodes(context, query))
 
 
-def _alarms(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    standing = [one for one in service.alarms.alarms.all() if one.concerns(asked.site)]
-    for cause in active_alarms(standing):
+def _alarms(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    alarms = [one for one in context.alarm_loop.alarms.all() if one.concerns(query.site)]
+    for cause in active_alarms(alarms):
         yield cause
         yield from cause["consequences"]
 
 
-def _alarm_history(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    alarms = service.alarms.alarms
+def _alarm_history(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    alarms = context.alarm_loop.alarms
     for change in alarms.history(
-            asked.from_unix_ms, asked.to_unix_ms, MAX_CHANGES, None, asked.site):
+            query.from_unix_ms, query.to_unix_ms, MAX_CHANGES, None, query.site):
         yield change._asdict() | {"title": alarms.title(change.rule)}
 
 
-def _alarm_kpis(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    found = kpis_json(service, asked.from_unix_ms, asked.to_unix_ms)["sites"]
-    return [one for one in found if asked.site in (None, one["site"])]
+def _alarm_kpis(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    found = kpis_json(
+        context.alarm_loop.alarms, context.nodes, context.config.site, query.from_unix_ms,
+        query.to_unix_ms)["sites"]
+    return [one for one in found if query.site in (None, one["site"])]
 
 
-def _notices(service: Service, _views: NodeViews, _asked: Asked) -> Iterable[Row]:
-    for notice in service.alarms.deliveries.status()["notices"]:
+def _notices(context: WebContext, _query: TableQuery) -> Iterable[Row]:
+    for notice in context.alarm_loop.deliveries.status()["notices"]:
         for delivery in notice["deliveries"] or [{}]:
             yield notice | delivery
 
 
-def _yields(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    about = None if asked.site is None else About(
-        tuple(node.node for node in service.nodes.at(asked.site)), asked.site)
+def _yields(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    about = None if query.site is None else About(
+        tuple(node.node for node in context.nodes.at(query.site)), query.site)
     return [vars(one) for one in yields_of(
-        service.journal.newest(about=about, kind="harvest"))]
+        context.journal.newest(about=about, kind="harvest"))]
 
 
-def _decisions(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    for event in service.store.events(
-            asked.node, asked.from_unix_ms, asked.to_unix_ms, None):
+def _decisions(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    for event in context.store.events(
+            query.node, query.from_unix_ms, query.to_unix_ms, None):
         yield event_json(event) | {"unix_ms": event.unix_us // 1_000}
 
 
-def _happened(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    span = Range(asked.from_unix_ms, asked.to_unix_ms, UTC)
-    found = summarize(sources_of(service), service.nodes.get(asked.node), span)
+def _happened(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    span = Range(query.from_unix_ms, query.to_unix_ms, UTC)
+    found = context.summarize(context.nodes.get(query.node), span)
     return [{"level": found.level, "text": found.summary},
             *(one._asdict() for one in found.sentences)]
 
 
-def _settings(_service: Service, views: NodeViews, asked: Asked) -> Iterable[Row]:
-    config = views.get(asked.node)["config"]
+def _settings(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    config = context.views.get(query.node)["config"]
     return [{"key": key, "value": value, "rev": config["reported_rev"]}
             for key, value in config["values"].items()]
 
 
-def _bottles(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    found: list[Row] = bottles_json(service, service.nodes.get(asked.node))["bottles"]
+def _bottles(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    found: list[Row] = bottles_json(
+        context.alarm_loop.bottles, context.nodes.get(query.node))["bottles"]
     return found
 
 
-def _calibrations(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    found = service.calibrations.history.of(asked.node, None, MOST_CALIBRATIONS)
+def _calibrations(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    found = context.calibrations.history.of(query.node, None, MOST_CALIBRATIONS)
     return [past_json(one) for one in found]
 
 
-def _recipe(_service: Service, views: NodeViews, asked: Asked) -> Iterable[Row]:
-    run = views.get(asked.node)["recipe"] or {}
+def _recipe(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    run = context.views.get(query.node)["recipe"] or {}
     return [{"key": key, "value": value} for key, value in run.items()]
 
 
-def _outcome(service: Service, asked: Asked) -> Mapping[str, Any]:
-    preview = service.previews.of(asked.node)
+def _outcome(context: WebContext, query: TableQuery) -> Mapping[str, Any]:
+    preview = context.previews.of(query.node)
     return (preview.outcome or {}) if preview is not None else {}
 
 
-def _preview(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    days: list[Row] = list(_outcome(service, asked).get("by_day", []))
+def _preview(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    days: list[Row] = list(_outcome(context, query).get("by_day", []))
     return [{"day": number, **day} for number, day in enumerate(days, 1)]
 
 
-def _preview_series(service: Service, _views: NodeViews, asked: Asked) -> Iterable[Row]:
-    outcome = _outcome(service, asked)
+def _preview_series(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    outcome = _outcome(context, query)
     for name, values in outcome.get("series", {}).items():
         for step, value in enumerate(values):
             yield {"unix_ms": outcome["from_unix_ms"] + step * outcome["step_ms"],
                    "quantity": name, "value": value}
 
 
-def _users(service: Service, _views: NodeViews, _asked: Asked) -> Iterable[Row]:
-    return [{"name": user.name, "role": user.role.word, "made_unix_ms": user.made_unix_ms,
-             "sessions": service.access.sessions.count(user.name)}
-            for user in service.access.users.all()]
+def _users(context: WebContext, _query: TableQuery) -> Iterable[Row]:
+    return users_json(context.auth)
 
 
-def _tokens(service: Service, _views: NodeViews, _asked: Asked) -> Iterable[Row]:
-    return [vars(one) | {"role": one.role.word} for one in service.access.tokens.all()]
+def _tokens(context: WebContext, _query: TableQuery) -> Iterable[Row]:
+    return tokens_json(context.auth)
 
 
-def _audit(service: Service, _views: NodeViews, _asked: Asked) -> Iterable[Row]:
-    return [row._asdict() for row in reversed(service.access.audit.newest(MOST_AUDIT_ROWS))]
+def _audit(context: WebContext, _query: TableQuery) -> Iterable[Row]:
+    return [row._asdict() for row in reversed(context.auth.audit.newest(MOST_AUDIT_ROWS))]
 
 
 _ALARM = ("key", "title", "text", "priority", "state", "site", "node", "part", "raised_unix_ms",
@@ -238,9 +229,9 @@ ADMIN_TABLES: dict[str, Table] = {
 }
 
 
-def tables_router(service: Service, views: NodeViews) -> Routes:
+def tables_router(context: WebContext) -> Routes:
     """Return the routes."""
-    router = Routes("/api", _REFUSALS)
+    router = Routes("/api", _ERROR_REPLIES)
 
     def answer(
         table: Table, name: str, site: str | None, node: str, span: tuple[int | None, int | None],
@@ -249,36 +240,35 @@ def tables_router(service: Service, views: NodeViews) -> Routes:
         zone = zone_of(time_zone)
         to = wall_unix_ms() + 60_000 if span[1] is None else span[1]
         begin = max(0, to - 7 * DAY_MS) if span[0] is None else span[0]
-        if not 0 < to - begin <= MOST_SPAN_MS:
-            raise BadRequest("to_unix_ms: must be after from_unix_ms, by at most 400 days")
+        check_span(begin, to)
         with use_locale(PLAIN):
-            rows = list(table.rows(service, views, Asked(site, node, begin, to)))
+            rows = list(table.rows(context, TableQuery(site, node, begin, to)))
         return StreamingResponse(
             table_csv(table.columns, rows, zone), media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}.csv"'})
 
     @router.get("/export/{name}", replies=_FILE)
     def host_table(
-        name: Name, site: Site = None, from_unix_ms: From = None, to_unix_ms: To = None,
-        time_zone: TimeZone = None,
+        name: Name, site: Site = None, from_unix_ms: FromMs | None = None,
+        to_unix_ms: ToMs | None = None, time_zone: LocalTime = None,
     ) -> StreamingResponse:
-        """A table of the host as CSV: what the overview, the alarms and the journal show."""
+        """A table of overview, alarms or journal as CSV."""
         return answer(HOST_TABLES[name], name, site, "", (from_unix_ms, to_unix_ms), time_zone)
 
     @router.get("/nodes/{node}/export/{name}",
                 replies=_FILE)
     def node_table(
-        node: str, name: NodeName, from_unix_ms: From = None, to_unix_ms: To = None,
-        time_zone: TimeZone = None,
+        node: str, name: NodeName, from_unix_ms: FromMs | None = None,
+        to_unix_ms: ToMs | None = None, time_zone: LocalTime = None,
     ) -> StreamingResponse:
-        """A table of a node as CSV: what its page shows beside history and balance."""
-        service.nodes.get(node)
+        """A table of the node page as CSV."""
+        context.nodes.get(node)
         return answer(NODE_TABLES[name], f"{node}_{name}", None, node,
                       (from_unix_ms, to_unix_ms), time_zone)
 
     @router.get("/admin/export/{name}", replies=_FILE)
-    def admin_table(name: AdminName, time_zone: TimeZone = None) -> StreamingResponse:
-        """Users, tokens without their secrets, or the whole audit log, as CSV."""
+    def admin_table(name: AdminName, time_zone: LocalTime = None) -> StreamingResponse:
+        """Users, tokens without secrets, or the audit log as CSV."""
         return answer(ADMIN_TABLES[name], name, None, "", (None, None), time_zone)
 
     return router

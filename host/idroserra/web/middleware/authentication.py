@@ -1,8 +1,8 @@
-"""Who is let in, to what, and what is written down of it: before any route runs.
+"""Middleware: authentication, authorization and audit log of every request.
 
-The matrix of idroserra.auth.roles decides by method and path; what has no row there is refused.
-Whoever asks is known by the cookie of a session or by a bearer token. Every request that changes
-something leaves a row in the audit log, with what became of it.
+A session cookie or a bearer token identifies the client. The rules of idroserra.auth.roles decide
+by method and path; a request without a rule is refused. Each request that changes something adds a
+row with its result to the audit log.
 """
 
 from __future__ import annotations
@@ -24,43 +24,43 @@ from idroserra.i18n.translate import LANGUAGES, PLAIN, Locale, chosen_language, 
 from idroserra.web.middleware.security import MAX_BODY_BYTES, SAFE_METHODS
 
 COOKIE = "idroserra"
-# Before the log-in a language can be chosen in the address.
-DOORS = ("/login", "/setup", "/trust")
+# Pages before log-in, where the address can select a language.
+PUBLIC_PAGES = ("/login", "/setup", "/trust")
 # Never in the audit log.
 _SECRETS = ("password", "new_password", "token", "key")
 
 
 class AuthMiddleware:
-    """ASGI middleware; put it behind the Guard."""
+    """ASGI middleware; must be behind SecurityMiddleware."""
 
-    def __init__(self, app: ASGIApp, access: AuthService) -> None:
+    def __init__(self, app: ASGIApp, auth: AuthService) -> None:
         self._app = app
-        self._access = access
+        self._auth = auth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse, or pass on with who asks known to everything behind."""
+        """Refuse the request, or pass it on with identity and locale set."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        who = await identify(self._access, scope)
+        who = await identify(self._auth, scope)
         set_who(who)
-        set_speech(await run_in_threadpool(speech_for, self._access, who, scope))
+        set_speech(await run_in_threadpool(locale_for, self._auth, who, scope))
         rule = rule_of(scope["method"], scope["path"])
         refusal = self._refusal(scope, rule, who)
-        # Log-ins are written down where they are judged, with those that are refused.
-        is_elsewhere = rule is None or rule.role is Role.ANYONE or scope["method"] in SAFE_METHODS
-        if rule is None or who is None or is_elsewhere:
+        # Log-ins are audited in AuthService, with the refused ones.
+        is_unaudited = rule is None or rule.role is Role.ANYONE or scope["method"] in SAFE_METHODS
+        if rule is None or who is None or is_unaudited:
             await (refusal or self._app)(scope, receive, send)
             return
         record = _Record(receive)
         try:
-            await (refusal or self._app)(scope, record.receive, record.keep)
+            await (refusal or self._app)(scope, record.receive, record.send)
         finally:
-            await run_in_threadpool(self._write_down, rule, who, scope["path"], record)
-        for message in record.kept:
+            await run_in_threadpool(self._audit, rule, who, scope["path"], record)
+        for message in record.messages:
             await send(message)
 
     def _refusal(self, scope: Scope, rule: Rule | None, who: Identity | None) -> Response | None:
@@ -74,50 +74,50 @@ class AuthMiddleware:
         return JSONResponse({"error": why}, 403)
 
     def _login_redirect(self, scope: Scope) -> Response:
-        """Send a person to the log-in, tell a program what is missing."""
+        """Redirect a browser to the log-in page; answer 401 to a program."""
         path: str = scope["path"]
         wants_page = "text/html" in Headers(scope=scope).get("accept", "")
         if scope["method"] == "GET" and wants_page and not path.startswith("/api/"):
-            if not self._access.users.has_admin:
+            if not self._auth.users.has_admin:
                 return RedirectResponse("/setup", 303)
             return RedirectResponse(f"/login?next={quote(path)}", 303)
         return JSONResponse(
             {"error": "log in first, or send a token as Authorization: Bearer"}, 401,
             {"WWW-Authenticate": 'Bearer realm="idroserra"'})
 
-    def _write_down(self, rule: Rule, who: Identity, path: str, record: _Record) -> None:
+    def _audit(self, rule: Rule, who: Identity, path: str, record: _Record) -> None:
         result, reason, answer = record.outcome()
-        detail = record.asked() | {key: answer[key] for key in ("id", "rev") if key in answer}
+        detail = record.fields() | {key: answer[key] for key in ("id", "rev") if key in answer}
         name = who.name if who.kind == "session" else f"{who.kind} {who.name}"
-        self._access.audit.add(name, rule.action, target=target_of(rule, path),
+        self._auth.audit.add(name, rule.action, target=target_of(rule, path),
                                address=who.address, detail=detail, result=result, reason=reason)
 
 
 class _Record:
-    """What one request asked for, and its answer, which goes out once that is written down."""
+    """A request body and its response, which is sent after the audit row is written."""
 
     def __init__(self, receive: Receive) -> None:
-        self.kept: list[Message] = []
+        self.messages: list[Message] = []
         self._receive = receive
-        self._asked = b""
+        self._body = b""
 
     async def receive(self) -> Message:
         message = await self._receive()
-        if len(self._asked) < MAX_BODY_BYTES:  # a photo is longer, and no words
-            self._asked += message.get("body", b"")
+        if len(self._body) < MAX_BODY_BYTES:  # enough for JSON; photos are larger
+            self._body += message.get("body", b"")
         return message
 
-    async def keep(self, message: Message) -> None:
-        self.kept.append(message)
+    async def send(self, message: Message) -> None:
+        self.messages.append(message)
 
-    def asked(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         """Return the fields of the request, without secrets."""
-        return {key: value for key, value in _object(self._asked).items() if key not in _SECRETS}
+        return {key: value for key, value in _object(self._body).items() if key not in _SECRETS}
 
     def outcome(self) -> tuple[str, str, dict[str, Any]]:
         """Return (result, reason, answer)."""
-        status = self.kept[0]["status"] if self.kept else 0
-        answer = _object(b"".join(message.get("body", b"") for message in self.kept))
+        status = self.messages[0]["status"] if self.messages else 0
+        answer = _object(b"".join(message.get("body", b"") for message in self.messages))
         if status == 202:
             return "asked", "", answer
         if 200 <= status < 300:
@@ -126,23 +126,23 @@ class _Record:
         return "failed" if failed else "refused", str(answer.get("error", "")), answer
 
 
-async def identify(access: AuthService, scope: Scope) -> Identity | None:
-    """Return who a request belongs to, None for nobody."""
+async def identify(auth: AuthService, scope: Scope) -> Identity | None:
+    """Return the identity of a request, None if it is anonymous."""
     headers = Headers(scope=scope)
     kind, _, bearer = headers.get("authorization", "").partition(" ")
     bearer = bearer.strip() if kind.lower() == "bearer" else ""
     session_id = session_of(headers)
     if not bearer and not session_id:
         return None
-    return await run_in_threadpool(access.authenticate, session_id, bearer, address_of(scope))
+    return await run_in_threadpool(auth.authenticate, session_id, bearer, address_of(scope))
 
 
-def speech_for(access: AuthService, who: Identity | None, scope: Scope) -> Locale:
-    """Return how to speak: as a person chose, else in the browser's language and metric."""
+def locale_for(auth: AuthService, who: Identity | None, scope: Scope) -> Locale:
+    """Return the locale of a request: the user's choice, else the browser's language, metric."""
     own = PLAIN._replace(language="")
     if who is not None and who.kind == "session":
-        own = access.preferences.of(who.name)
-    elif scope["path"] in DOORS:
+        own = auth.preferences.of(who.name)
+    elif scope["path"] in PUBLIC_PAGES:
         asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("language", [""])
         own = own._replace(language=asked[0] if asked[0] in LANGUAGES else "")
     accepted = Headers(scope=scope).get("accept-language", "")
@@ -150,18 +150,18 @@ def speech_for(access: AuthService, who: Identity | None, scope: Scope) -> Local
 
 
 def cookie_name(headers: Headers) -> str:
-    """Return the name of the cookie: browsers share cookies between the ports of a machine."""
+    """Return the cookie name, with the port: browsers share cookies between ports."""
     port = headers.get("host", "").rpartition(":")[2]
     return f"{COOKIE}_{port}" if port.isdecimal() else COOKIE
 
 
 def session_of(headers: Headers) -> str:
-    """Return the session id of a request's cookie, "" for none."""
+    """Return the session id of the cookie, "" if there is none."""
     return cookie_parser(headers.get("cookie", "")).get(cookie_name(headers), "")
 
 
 def address_of(scope: Scope) -> str:
-    """Return the address a request comes from; a proxy on this machine says whose it is."""
+    """Return the client address; uvicorn applies the headers of a local proxy."""
     client = scope.get("client")
     return str(client[0])[:64] if client else "unknown"
 
@@ -174,7 +174,7 @@ def _no_rule(path: str) -> Response:
 
 
 def _object(content: bytes) -> dict[str, Any]:
-    """Return a JSON object, {} for anything that is none, or nested too deep to keep."""
+    """Return a JSON object; {} for any other content or too deep nesting."""
     try:
         found = json.loads(content) if content else {}
         json.dumps(found)

@@ -1,9 +1,8 @@
-"""What every request and answer passes: who may ask, how big, and the headers of the answer.
+"""Middleware: Host check, CSRF protection, body limit, security headers.
 
-The guard is against other web pages in the same browser: a foreign Host (DNS rebinding), and a
-foreign Origin. A request that changes something and carries a cookie must say where it comes from;
-with the cookie's SameSite=Strict that is the protection against forged requests, and the only one.
-Who is let in is the Gate's matter, behind it.
+The Host check prevents DNS rebinding, the Origin check cross-site requests. A request that changes
+something and has a cookie needs Origin or Sec-Fetch-Site; together with SameSite=Strict that is
+the whole CSRF protection. Authentication follows in AuthMiddleware.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ MAX_BODY_BYTES = 65_536
 
 
 class _Upload(NamedTuple):
-    """A route that takes more than JSON, and reads it itself as it comes."""
+    """A route that accepts other types than JSON and reads the body as a stream."""
 
     path: re.Pattern[str]
     types: tuple[str, ...]
@@ -43,7 +42,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-        "object-src 'none'; img-src 'self' blob:"),  # blob: photos of a note before they are sent
+        "object-src 'none'; img-src 'self' blob:"),  # blob: previews of photos
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -53,19 +52,19 @@ HEADERS = {
 
 
 class SecurityMiddleware:
-    """ASGI middleware; put it outermost."""
+    """ASGI middleware; must be the outermost."""
 
     def __init__(
-        self, app: ASGIApp, public_url: str | None = None, lan: SiteHttps | None = None
+        self, app: ASGIApp, public_url: str | None = None, site_https: SiteHttps | None = None
     ) -> None:
-        """`public_url` is where a proxy on this machine shows the page, if one does; `lan` the
-        page on the network of the site."""
+        """`public_url` is the address of the page behind a proxy on this machine; `site_https` is
+        the page on the site's network."""
         self._app = app
         self._public_url = public_url
-        self._lan = lan
+        self._site_https = site_https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse, or pass on with the answer's headers set."""
+        """Refuse the request, or pass it on; set the security headers of the response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -91,14 +90,14 @@ class SecurityMiddleware:
         if body is None:
             await _too_large(MAX_BODY_BYTES)(scope, receive, send_with_headers)
             return
-        await self._app(scope, _again(body, receive), send_with_headers)
+        await self._app(scope, _replay(body, receive), send_with_headers)
 
     def _refusal(
         self, method: str, headers: Headers, server: tuple[str, int | None] | None,
         upload: _Upload | None,
     ) -> JSONResponse | None:
         host = headers.get("host", "")
-        why = self._foreign(host, server)
+        why = self._host_refusal(host, server)
         if why:
             return JSONResponse({"error": f"Host: {why}"}, 403)
         length = headers.get("content-length", "0")
@@ -110,11 +109,11 @@ class SecurityMiddleware:
         origin = headers.get("origin")
         own = (f"http://{host}", f"https://{host}", self._public_url)
         if origin is not None and origin not in own:
-            return JSONResponse({"error": "Origin: another site may not ask for this"}, 403)
+            return JSONResponse({"error": "Origin: requests from other sites are refused"}, 403)
         if origin is None and "cookie" in headers and "sec-fetch-site" not in headers:
             return JSONResponse({"error": "Origin: needed with a cookie"}, 403)
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            why = "Sec-Fetch-Site: another site may not ask for this"
+            why = "Sec-Fetch-Site: requests from other sites are refused"
             return JSONResponse({"error": why}, 403)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         taken = ("application/json", *(() if upload is None else upload.types))
@@ -122,19 +121,20 @@ class SecurityMiddleware:
             return JSONResponse({"error": f"Content-Type: {' or '.join(taken)} needed"}, 415)
         return None
 
-    def _foreign(self, host: str, server: tuple[str, int | None] | None) -> str:
-        """Return why a Host header is not of this host, "" where it is.
+    def _host_refusal(self, host: str, server: tuple[str, int | None] | None) -> str:
+        """Return why a Host header is refused, "" if it is accepted.
 
-        What counts is the port that took the request: what a proxy says of itself is no proof."""
+        The port that received the request decides which names are accepted."""
         name = _name_of(host)
-        if self._lan is not None and server is not None and server[1] == self._lan.port:
-            if name in self._lan.names:
+        lan = self._site_https
+        if lan is not None and server is not None and server[1] == lan.port:
+            if name in lan.names:
                 return ""
-            return f"{name[:60]!r} is none of this host's names: add it to lan.names"
+            return f"{name[:60]!r} is not a name of this host: add it to lan.names"
         public_host = (self._public_url or "").partition("://")[2]
         if is_loopback(name) or host.lower() == public_host:
             return ""
-        return "only localhost and loopback addresses, and that of http.public_url"
+        return "only localhost, loopback addresses and the host of http.public_url are accepted"
 
 
 def _upload_at(method: str, path: str) -> _Upload | None:
@@ -143,7 +143,7 @@ def _upload_at(method: str, path: str) -> _Upload | None:
 
 
 def _name_of(host: str) -> str:
-    """Return the name or address of a Host header in its one spelling, "" for nonsense."""
+    """Return the normalized name or address of a Host header, "" if it is invalid."""
     try:
         return check_name(urlsplit(f"//{host}").hostname or "")
     except ValueError:
@@ -151,7 +151,7 @@ def _name_of(host: str) -> str:
 
 
 async def _whole_body(receive: Receive) -> bytes | None:
-    """Return the body of a request, None where it grows beyond the limit."""
+    """Return the body of a request, None if it exceeds MAX_BODY_BYTES."""
     body = b""
     while len(body) <= MAX_BODY_BYTES:
         message = await receive()
@@ -161,14 +161,14 @@ async def _whole_body(receive: Receive) -> bytes | None:
     return None
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """Return a receive() that gives `body` first, then what comes after it."""
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a receive() that returns `body` first."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def replay() -> Message:
-        return waiting.pop() if waiting else await receive()
+    async def receive_replayed() -> Message:
+        return pending.pop() if pending else await receive()
 
-    return replay
+    return receive_replayed
 
 
 def _too_large(most_bytes: int) -> JSONResponse:

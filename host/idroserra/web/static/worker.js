@@ -1,11 +1,11 @@
-// The service worker: with no host it shows one page that says so. It answers nothing else, and
-// keeps no reading: what is old must never look live. STATIC is set by the host, above.
+// The service worker: shows the offline page while the host is not reachable. It never caches
+// readings. The host defines STATIC above.
 
 const CACHE = `offline${STATIC}`;
-const KEPT = ["/icon.svg", "/css/base.css", "/css/access.css", "/js/offline.js", "/js/i18n.js", "/js/installed.js", "/js/words.js"];
+const CACHED = ["/icon.svg", "/css/base.css", "/css/access.css", "/js/offline.js", "/js/i18n.js", "/js/pwa.js", "/js/format.js"];
 
 self.addEventListener("install", (event) => {
-  const wanted = ["/offline", ...["it", "zh"].map((language) => `${STATIC}/words/${language}.json`), ...KEPT.map((path) => STATIC + path)];
+  const wanted = ["/offline", ...["it", "zh"].map((language) => `${STATIC}/words/${language}.json`), ...CACHED.map((path) => STATIC + path)];
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(wanted)).then(() => self.skipWaiting()));
 });
 

@@ -1,9 +1,9 @@
-"""The water chemistry of many greenhouses at once, in numpy.
+"""Water chemistry of many greenhouses at once, in numpy.
 
-There is no second set of equations: chemistry.py, conductivity.py and crop.py are loaded once
-more with numpy in the place of `math`, and their lines run over arrays, one element a greenhouse.
-Equilibrium constants come from equilibria.py, computed once for the whole grid of temperatures.
-CPython only; needs the extra `sim`.
+The equations are not duplicated: chemistry.py, conductivity.py and crop.py are loaded a second
+time with numpy instead of `math`, and run over arrays with one element per greenhouse. Equilibrium
+constants come from equilibria.py, computed once for the whole temperature grid. CPython only;
+needs the extra `sim`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAX_ITERATIONS = 500
 
 
 class _NumpyMath(ModuleType):
-    """What of `math` the vectorised modules use."""
+    """The functions of `math` that the vectorised modules use."""
 
     exp = staticmethod(np.exp)
     log = staticmethod(np.log)
@@ -35,9 +35,9 @@ class _NumpyMath(ModuleType):
 
 
 def vectorised(name: str) -> Any:
-    """Return a second copy of a module of ours whose functions take arrays.
+    """Return a second copy of a module whose functions accept arrays.
 
-    `math`, `min` and `max` in it are numpy's. What it imports from other modules stays scalar.
+    Its `math`, `min` and `max` are numpy's. Its imports from other modules stay scalar.
     """
     spec = find_spec(name)
     if spec is None or spec.loader is None:
@@ -64,7 +64,7 @@ def _flat(constants: Equilibria) -> list[float]:
 
 
 class FleetEquilibria:
-    """The constants of every greenhouse at its temperature: what Equilibria is for one."""
+    """Constants of every greenhouse at its temperature, like Equilibria for one."""
 
     _grid: Floats | None = None
 
@@ -76,7 +76,7 @@ class FleetEquilibria:
 
     @classmethod
     def _grid_of_all(cls) -> Floats:
-        """Return one column of constants for each step of the grid; computed once."""
+        """Return a column of constants per grid step; computed once."""
         if cls._grid is None:
             count = (HIGH_C - LOW_C) * GRID_PER_C + 1
             columns = [_flat(Equilibria(LOW_C + i / GRID_PER_C)) for i in range(count)]
@@ -101,7 +101,7 @@ class FleetEquilibria:
                 first += 1
 
     def move(self, temps_c: Floats) -> None:
-        """Take new temperatures; only what left its step of the grid is looked up again."""
+        """Set new temperatures; update only those that left their grid step."""
         slots = self._slots_of(temps_c)
         changed = np.nonzero(slots != self._slots)[0]
         if changed.size:
@@ -110,14 +110,14 @@ class FleetEquilibria:
 
 
 class FleetTable:
-    """Stands for EquilibriaTable in a Solution of a fleet."""
+    """Replaces EquilibriaTable in the Solution of a fleet."""
 
     def __init__(self, temps_c: Floats) -> None:
         self._fleet = FleetEquilibria(temps_c)
         self._one = EquilibriaTable()
 
     def at(self, temps_c: Floats | float) -> Any:
-        """Return the constants of one temperature, or of one a greenhouse."""
+        """Return the constants at one temperature, or at one per greenhouse."""
         if isinstance(temps_c, float):
             return self._one.at(temps_c)
         self._fleet.move(temps_c)
@@ -125,9 +125,9 @@ class FleetTable:
 
 
 class FleetSolution:
-    """A Solution of every greenhouse: totals (10, N) in mol/kg, temperatures (N,) in C.
+    """The Solution of every greenhouse: totals (10, N) in mol/kg, temperatures (N,) in C.
 
-    `gas_atm` None keeps inorganic carbon, an array holds CO2 at that pressure.
+    With `gas_atm` None inorganic carbon is given; an array holds CO2 at that pressure.
     """
 
     def __init__(self, temps_c: Floats) -> None:
@@ -136,7 +136,7 @@ class FleetSolution:
 
     @property
     def gas_atm(self) -> Floats | None:
-        """Pressure of CO2 the water is held at, atm."""
+        """CO2 pressure of the gas phase, atm."""
         found: Floats | None = self._inner.gas_atm
         return found
 
@@ -145,7 +145,7 @@ class FleetSolution:
         self._inner.gas_atm = value
 
     def solve(self, totals: Floats, temps_c: Floats, tolerance: float = 1e-6) -> Floats:
-        """Return every pH. Raises ValueError on negative totals, or where one has no balance."""
+        """Return every pH. Raises ValueError for negative totals or without convergence."""
         if totals.min() < 0.0:
             raise ValueError("totals: negative")
         inner = self._inner
@@ -161,7 +161,7 @@ class FleetSolution:
         raise ValueError("no charge balance")
 
     def follow(self, totals: Floats, temps_c: Floats, iterations: int) -> Floats:
-        """Return every pH after so many iterations from the last: for small steps in time."""
+        """Return every pH after a number of iterations from the last, for small time steps."""
         self._inner.put(totals, temps_c)
         for _ in range(iterations):
             self._inner.iterate()
@@ -196,13 +196,13 @@ class FleetSolution:
         return here, standard
 
     def si_brushite(self) -> Floats:
-        """Return saturation indexes of CaHPO4.2H2O, about -93 without calcium or phosphate."""
+        """Return saturation indices of CaHPO4.2H2O, about -93 without calcium or phosphate."""
         product = self._inner.brushite_product()
         found: Floats = np.log(product + _FLOOR) / LN10 - chemistry.BRUSHITE_LOG_K
         return found
 
     def charge_residual(self) -> Floats:
-        """Return what the charges miss, mol/kg: nothing but rounding after a tight solve."""
+        """Return the charge imbalance, mol/kg: only rounding after a tight solve."""
         found: Floats = sum(
             z * m for z, m in zip(chemistry.CHARGES, self._inner.charged(), strict=True))
         return found

@@ -1,12 +1,11 @@
-"""Many greenhouses at once, each with its own water, tank, crop, pumps and probe.
+"""Model of many greenhouses at once, each with its own water, tank, crop, pumps and probe.
 
-One step is a minute: crop and evaporation, doses into an inlet pocket that mixes into the bulk,
-top-off, heat, CO2 exchange, precipitation, charge balance, and a probe with its errors. Chemistry
-and uptake are those of fleet.py, so those of the single plant. All greenhouses share a room: its
-climate and the growth of its lettuce are computed once, and a greenhouse joins that crop at an
-age of its own, with a table of its own size. Left out: oxygen, the light of the day, open water,
-and what lines, tubes and probes do besides their errors of scale and offset. CPython only; needs
-the extra `sim`.
+A step is one minute: crop and evaporation, doses into an inlet pocket that mixes into the bulk,
+top-off, heat, CO2 exchange, precipitation, charge balance, and a probe with errors. Chemistry and
+uptake are the equations of the single plant. All greenhouses share a room: its climate and the
+growth of its lettuce are computed once; each greenhouse has its own crop age and area. Not
+modelled: oxygen, daylight, open water, and effects of lines, tubes and probes other than errors of
+scale and offset. CPython only; needs the extra `sim`.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _TINY = 1e-30
 
 @dataclass
 class Cells:
-    """What each of N greenhouses is. Every array has N elements; units in the names."""
+    """Properties of N greenhouses. Every array has N elements; units in the names."""
 
     volume_ml: Floats
     water: list[str]
@@ -49,18 +48,18 @@ class Cells:
     ua_w_k: Floats
     crop_area_m2: Floats
     crop_age_days: npt.NDArray[np.int64]
-    pump_ratio: Floats  # true over nominal volume of a dose
+    pump_ratio: Floats  # true relative to nominal volume of a dose
     probe_offset_ph: Floats
-    probe_slope: Floats  # 1 is Nernst's
+    probe_slope: Floats  # relative to the Nernst slope
 
     @property
     def count(self) -> int:
-        """How many greenhouses."""
+        """The number of greenhouses."""
         return len(self.volume_ml)
 
 
 def draw(count: int, seed: int) -> Cells:
-    """Return `count` greenhouses as different as growers' are, the same for the same seed."""
+    """Return `count` random greenhouses, as varied as in practice, reproducible by `seed`."""
     rng = np.random.default_rng(seed)
     volume_ml = 1e3 * np.exp(rng.uniform(math.log(20.0), math.log(500.0), count))
     return Cells(
@@ -81,7 +80,7 @@ def draw(count: int, seed: int) -> Cells:
 
 
 class Climate:
-    """The shared room over one crop cycle, a value a minute."""
+    """The shared room over one crop cycle, one value per minute."""
 
     def __init__(self, cycle_days: int = 35, ppfd: float = 250.0, light_hours: float = 16.0):
         params = parameters.complete({})
@@ -112,16 +111,16 @@ class Climate:
 
 
 def _matrix(table: Mapping[str, Any], names: list[str], factor: float) -> Floats:
-    """Return (10, N) of a table of water.py, one column a name."""
+    """Return an array (10, N) from a table of water.py, one column per name."""
     columns = {name: amounts(table, name, factor) for name in set(names)}
     found: Floats = np.array([columns[name] for name in names]).T
     return found
 
 
 class FleetPlant:
-    """The greenhouses. `iterations` of the charge balance are done a minute.
+    """The greenhouses. `iterations` of the charge balance are done per minute.
 
-    One follows pH within 1e-4, and within 0.02 in the very minute of a dose; two within 3e-4 then.
+    One tracks pH within 1e-4, and within 0.02 in the minute of a dose; two within 3e-4 then.
     """
 
     def __init__(
@@ -159,7 +158,7 @@ class FleetPlant:
         return found
 
     def step(self, doses: Mapping[str, Floats] | None = None) -> None:
-        """Advance a minute; `doses` are nominal ml, poured into the inlet pocket at its start."""
+        """Advance one minute; `doses` are nominal ml, added to the inlet pocket at its start."""
         for name, ml in (doses or {}).items():
             self._pour(name, ml)
         self._mix()
@@ -185,7 +184,7 @@ class FleetPlant:
         self.pocket -= moved
 
     def _grow(self) -> None:
-        """Let the crop drink and eat, and the tank take the temperature of the room."""
+        """Apply uptake and transpiration of the crop, and heat exchange with the room."""
         cells, climate = self.cells, self._climate
         now = (self._step + self._offset) % climate.count
         canopy_kg_s = climate.canopy_kg_m2_s[now] * cells.crop_area_m2
@@ -201,7 +200,7 @@ class FleetPlant:
         self.temp_c = aim_c + (self.temp_c - aim_c) * keep
 
     def _top_off(self) -> None:
-        """Fill up, with raw water, the tanks that have lost a tenth."""
+        """Refill tanks that have lost a tenth with raw water."""
         cells = self.cells
         low = self.volume_ml < 0.9 * cells.volume_ml
         if low.any():
@@ -212,7 +211,7 @@ class FleetPlant:
             self.volume_ml = self.volume_ml + ml
 
     def _exchange(self) -> None:
-        """Exchange CO2 with the air and drop brushite, as Reservoir.react does."""
+        """Exchange CO2 with the air and precipitate brushite, as Reservoir.react does."""
         solution, carbon = self.solution, self.moles[C]
         share = np.where(carbon > 0.0, solution.co2 / (solution.carbon + _TINY), 1.0)
         share = np.maximum(share, 1e-9)
@@ -232,14 +231,14 @@ class FleetPlant:
                 self.taken[ion] += gone
 
     def read(self) -> tuple[Floats, Floats]:
-        """Return (pH the probe shows, EC at 25 C in uS/cm)."""
+        """Return (pH reading, EC at 25 C in uS/cm)."""
         cells = self.cells
         shown = 7.0 + cells.probe_slope * (self.solution.ph - 7.0) + cells.probe_offset_ph
         shown = shown + self._rng.normal(0.0, 0.01, cells.count)
         return shown, self.solution.conductivities()[1]
 
     def lost_moles(self) -> float:
-        """Return the largest share of any element that bookkeeping cannot explain."""
+        """Return the largest relative error of the mass balance of any element."""
         have = self.moles + self.pocket + self.taken
         worst: float = (np.abs(have - self.brought) / (self.brought + 1e-9)).max()
         return worst

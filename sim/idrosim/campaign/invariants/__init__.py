@@ -1,45 +1,55 @@
-"""The judge of the campaign: reads a lockstep run and says which invariants did not hold.
+"""Checks the invariants of a lockstep run.
 
-It sees pin edges, resets, what is true and what the node told, and integrates pumps itself. It
-shares no code with the firmware, least of all with its safety gate, and takes its figures from the
-hazard table (docs/safety.md).
+Input are pin edges, resets, true values and messages of the node; pump volumes are integrated
+here. The checks share no code with the firmware, least of all with its safety gate, and their
+limits come from the hazard table (docs/safety.md).
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from idrosim.campaign.invariants import dosing, ledger, outputs
-from idrosim.campaign.invariants.case_terms import Quota, Sign, Silence, Terms, Violation
-from idrosim.campaign.invariants.trace import Record
+from idrosim.campaign.invariants.case_terms import (
+    CaseTerms,
+    DoseQuota,
+    ExpectedEvent,
+    ExpectedSilence,
+    Violation,
+)
+from idrosim.campaign.invariants.trace import RunTrace
 
-__all__ = ["Quota", "Record", "Sign", "Silence", "Terms", "Violation", "judge"]
+__all__ = ["CaseTerms", "DoseQuota", "ExpectedEvent", "ExpectedSilence", "RunTrace", "Violation",
+           "check_invariants"]
 
-_MOST_TOLD = 5  # of one invariant: the first ones tell
+_MAX_REPORTED = 5  # violations per invariant
 
-CHECKS: tuple[Callable[[Record, Terms], Iterator[Violation]], ...] = (
+CHECKS: tuple[Callable[[RunTrace, CaseTerms], Iterator[Violation]], ...] = (
     dosing.budgets, dosing.corrections, dosing.quanta, dosing.apart,
     dosing.armed, dosing.mixed, dosing.directions, dosing.silences,
     outputs.off_at_resets, outputs.resets, outputs.fills,
     outputs.dry_runs, outputs.light, outputs.commands, outputs.period,
-    outputs.signs,
+    outputs.expected_events,
 )
 
 
-def judge(record: Record, terms: Terms, flash: Path | None = None) -> list[Violation]:
-    """Return what did not hold, the first few of each invariant, by time.
+def check_invariants(
+    trace: RunTrace, terms: CaseTerms, flash: Path | None = None
+) -> list[Violation]:
+    """Return the violations, the first few of each invariant, sorted by time.
 
-    `flash` is the folder of the node's flash after the run, for I6.
+    `flash` is the folder of the flash of the node after the run, for I6.
     """
-    found = [violation for check in CHECKS for violation in check(record, terms)]
+    found = [violation for check in CHECKS for violation in check(trace, terms)]
     if flash is not None:
-        found += ledger.charges(record, terms, flash)
-    if record.config_error is not None and not terms.is_hostile:
-        text = f"the settings of the case were refused: {record.config_error}"
+        found += ledger.charges(trace, terms, flash)
+    if trace.config_error is not None and not terms.is_hostile:
+        text = f"the settings of the case were refused: {trace.config_error}"
         found.append(Violation("case", 0, text))
-    told: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     first = []
     for violation in sorted(found, key=lambda violation: violation.at_ms):
-        told[violation.invariant] = told.get(violation.invariant, 0) + 1
-        if told[violation.invariant] <= _MOST_TOLD:
+        counts[violation.invariant] += 1
+        if counts[violation.invariant] <= _MAX_REPORTED:
             first.append(violation)
     return first

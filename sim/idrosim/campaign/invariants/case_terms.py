@@ -1,16 +1,15 @@
-"""What a judge is told of a run beforehand: what was declared, what was broken, what must follow.
+"""Terms of a case for the invariants: declared settings, injected faults and expected reactions.
 
-The figures of the invariants stand here and in the judge's other files, taken from the hazard
-table of docs/safety.md and from nothing of the firmware.
+The limits of the invariants come from the hazard table of docs/safety.md, never from the firmware.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
 CONTROL = "control"
-# Commands whose `by` begins so are such as no node may obey.
+# The `by` of commands that a node must not obey starts with this.
 BAD_BY = "bad-"
-# What counts where a setting is not declared.
+# Defaults of settings that are not declared.
 _DEFAULTS: dict[str, Any] = {
     "ph.target": 5.8, "ph.deadband": 0.2, "ph.down_ul_per_ph": 40_000,
     "ph.up_ul_per_ph": 40_000, "doser.ul_per_s": 1_000, "level.low_mm": 120,
@@ -20,23 +19,23 @@ _DEFAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Violation:
-    """An invariant that did not hold, when, and the numbers."""
+    """A violated invariant, with time and figures."""
 
     invariant: str
     at_ms: int
     text: str
 
     def line(self) -> str:
-        """Return it as one line: I1 at 03:12:00: ..."""
+        """Return the violation as one line: I1 at 03:12:00: ..."""
         minutes, seconds = divmod(self.at_ms // 1_000, 60)
         hours, minutes = divmod(minutes, 60)
         return f"{self.invariant} at {hours:02}:{minutes:02}:{seconds:02}: {self.text}"
 
 
 @dataclass(frozen=True)
-class Silence:
-    """From `detect_ms` after `from_ms` until `until_ms` these pumps give nothing to anybody;
-    before that control begins at most `most` doses, in each boot."""
+class ExpectedSilence:
+    """These pumps give no dose at all from `detect_ms` after `from_ms` until `until_ms`; before
+    that, control starts at most `most` doses in each boot."""
 
     invariant: str
     text: str
@@ -48,7 +47,7 @@ class Silence:
 
 
 @dataclass(frozen=True)
-class Quota:
+class DoseQuota:
     """Control gives at most `most` doses of these pumps in a row in that time."""
 
     invariant: str
@@ -60,8 +59,8 @@ class Quota:
 
 
 @dataclass(frozen=True)
-class Sign:
-    """The node tells of it: an event of one of `kinds` in that time, `within_ms` of `from_ms`."""
+class ExpectedEvent:
+    """The node reports an event of one of `kinds` within `within_ms` of `from_ms`."""
 
     invariant: str
     text: str
@@ -71,26 +70,26 @@ class Sign:
 
 
 @dataclass(frozen=True)
-class Terms:
-    """Everything a judge is told. Times are ms of the scenario."""
+class CaseTerms:
+    """Terms of one case. Times are ms of scenario time."""
 
     settings: dict[str, Any] = field(default_factory=dict)
-    volume_l: float = 100.0  # of the image, for which its ceilings are frozen
-    # Somebody with the key may change settings: only what is frozen in the image counts then.
+    volume_l: float = 100.0  # design volume of the image, which fixes its ceilings
+    # A hostile host with the key may change settings: only the ceilings of the image apply.
     is_hostile: bool = False
-    # Pumps give so many times what they should.
+    # True flow of pumps relative to their calibration.
     flow_ratios: dict[str, float] = field(default_factory=dict)
-    silences: tuple[Silence, ...] = ()
-    quotas: tuple[Quota, ...] = ()
-    signs: tuple[Sign, ...] = ()
-    resets: dict[str, int] = field(default_factory=dict)  # cause: how many were made, at the most
-    hangs_ms: tuple[int, ...] = ()  # the firmware stood still, and no timer struck
-    stalls_ms: tuple[int, ...] = ()  # the firmware stood still
-    hands_ms: tuple[int, ...] = ()  # somebody asked for a dose
-    presses_ms: tuple[int, ...] = ()  # somebody pressed the button at the tank, ascending
-    lost_level_ms: tuple[tuple[int, int], ...] = ()  # the level sensor was broken from, until
-    broken: frozenset[str] = frozenset()  # outputs whose load does not do what its pin does
-    is_direction_judged: bool = False  # what control reads is true, a few spikes apart
+    silences: tuple[ExpectedSilence, ...] = ()
+    quotas: tuple[DoseQuota, ...] = ()
+    expected_events: tuple[ExpectedEvent, ...] = ()
+    resets: dict[str, int] = field(default_factory=dict)  # cause: maximum number of injected ones
+    hangs_ms: tuple[int, ...] = ()  # injected hangs, without timer callbacks
+    stalls_ms: tuple[int, ...] = ()  # injected hangs of either kind
+    requests_ms: tuple[int, ...] = ()  # commands of doses
+    presses_ms: tuple[int, ...] = ()  # presses of the button at the tank, ascending
+    lost_level_ms: tuple[tuple[int, int], ...] = ()  # (start, end) of faults of the level sensor
+    broken: frozenset[str] = frozenset()  # outputs whose load does not follow its pin
+    is_direction_checked: bool = False  # readings of control are true, except for a few spikes
 
     def setting(self, key: str) -> Any:
         """Return a declared setting, or its default."""

@@ -1,32 +1,32 @@
-"""Invariants about the other outputs and about the node itself: resets, fills, dry runs, light,
-commands, the control period, what must be told.
+"""Invariants of the other outputs and of the node: resets, fills, dry runs, light, commands,
+control period and expected events.
 """
 
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 
-from idrosim.campaign.invariants.case_terms import BAD_BY, Terms, Violation
+from idrosim.campaign.invariants.case_terms import BAD_BY, CaseTerms, Violation
 from idrosim.campaign.invariants.dosing import DAY_US, most_on
-from idrosim.campaign.invariants.trace import Record
+from idrosim.campaign.invariants.trace import RunTrace
 
 RESET_OFF_MS = 100  # I4
 FILL_RUN_S, FILL_DAY_S = 600.0, 1_800.0  # I18
 LIGHT_SLACK_S = 300.0  # I19
 DRY_S = 10.0  # I17
 _SLACK_S = 1.0
-# A level probe is off by so much, and lags; the trace has a sample a minute.
+# Tolerance for error and lag of the level probe; the trace has a sample per minute.
 _LEVEL_MM = 8.0
 _CRITICAL = ("control", "dosing")
 
 
-def off_at_resets(record: Record, terms: Terms) -> Iterator[Violation]:
+def off_at_resets(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
     """I4: every output is off within 100 ms of a reset, until the next boot."""
-    starts_ms = [at_ms for at_ms, _ in record.boots]
-    for at_ms, cause in record.resets:
+    starts_ms = [at_ms for at_ms, _ in trace.boots]
+    for at_ms, cause in trace.resets:
         index = bisect_right(starts_ms, at_ms)
-        until_ms = starts_ms[index] if index < len(starts_ms) else record.end_ms
-        for name, spans in record.spans.items():
+        until_ms = starts_ms[index] if index < len(starts_ms) else trace.end_ms
+        for name, spans in trace.spans.items():
             if name in terms.broken:
                 continue
             for on_us, off_us in spans:
@@ -36,22 +36,22 @@ def off_at_resets(record: Record, terms: Terms) -> Iterator[Violation]:
                     yield Violation("I4", at_ms, text)
 
 
-def resets(record: Record, terms: Terms) -> Iterator[Violation]:
-    """I3, I25: the node resets when it was reset, and no critical task of it fails."""
-    for cause, count in Counter(cause for _, cause in record.resets).items():
+def resets(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
+    """I3, I25: no resets except injected ones, and no critical task fails."""
+    for cause, count in Counter(cause for _, cause in trace.resets).items():
         allowed = terms.resets.get(cause, 0)
         if count > allowed:
-            at_ms = [ms for ms, found in record.resets if found == cause][allowed]
-            text = f"reset {count} times by {cause}, {allowed} were made"
+            at_ms = [ms for ms, found in trace.resets if found == cause][allowed]
+            text = f"reset {count} times by {cause}, {allowed} were injected"
             yield Violation("I25", at_ms, text)
-    for at_ms, kind, detail in record.events:
+    for at_ms, kind, detail in trace.events:
         if kind == "restarted" and detail.get("task") in _CRITICAL:
             yield Violation("I3", at_ms, f"task {detail['task']} failed: {detail['error']}")
 
 
-def fills(record: Record, terms: Terms) -> Iterator[Violation]:
-    """I18: a fill is 10 min at most, a day's fills 30 min, and none into a full tank."""
-    spans = record.spans.get("top_off", [])
+def fills(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
+    """I18: a fill takes at most 10 min, all fills of a day 30 min, and none starts when full."""
+    spans = trace.spans.get("top_off", [])
     if "top_off" in terms.broken:
         return
     for on_us, off_us in spans:
@@ -60,11 +60,11 @@ def fills(record: Record, terms: Terms) -> Iterator[Violation]:
         if on_s > FILL_RUN_S + _SLACK_S + (8.5 if hung else 0.0):
             yield Violation("I18", off_us // 1_000, f"a fill of {on_s:.1f} s, 600 s allowed")
         at_ms = on_us // 1_000
-        level_mm = record.true_at("reservoir.level_mm", at_ms)
+        level_mm = trace.true_at("reservoir.level_mm", at_ms)
         full_mm = terms.setting("level.full_mm")
         is_full = level_mm is not None and level_mm > full_mm + _LEVEL_MM
         if is_full and not terms.is_hostile and not _is_lost(terms, at_ms):
-            text = f"a fill begins at a true level of {level_mm:.0f} mm, full is {full_mm} mm"
+            text = f"a fill starts at a true level of {level_mm:.0f} mm, full is {full_mm} mm"
             yield Violation("I18", at_ms, text)
     worst_us, end_us = most_on(spans, DAY_US)
     if worst_us > (FILL_DAY_S + _SLACK_S + 8.5 * len(terms.hangs_ms)) * 1e6:
@@ -72,25 +72,23 @@ def fills(record: Record, terms: Terms) -> Iterator[Violation]:
         yield Violation("I18", end_us // 1_000, text)
 
 
-def dry_runs(record: Record, terms: Terms) -> Iterator[Violation]:
-    """I17: no pump runs for more than 10 s where the water is low and the node can know it."""
+def dry_runs(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
+    """I17: no pump runs for more than 10 s while the water is low and the node can detect it."""
     for pump in ("circulation", "irrigation"):
         if pump not in terms.broken and not terms.is_hostile:
-            yield from _dry_runs(pump, record, terms)
+            yield from _dry_runs(pump, trace, terms)
 
 
-def _dry_runs(pump: str, record: Record, terms: Terms) -> Iterator[Violation]:
+def _dry_runs(pump: str, trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
     low_mm = terms.setting("level.low_mm") - _LEVEL_MM
-    spans = record.spans.get(pump, [])
-    for (from_ms, before), (until_ms, after) in zip(
-        record.truth, record.truth[1:], strict=False
-    ):
+    spans = trace.spans.get(pump, [])
+    for (from_ms, before), (until_ms, after) in zip(trace.truth, trace.truth[1:], strict=False):
         levels = before.get("reservoir.level_mm"), after.get("reservoir.level_mm")
         if None in levels or max(levels) > low_mm or _is_lost(terms, from_ms):  # type: ignore[type-var]
             continue
         if any(_is_lost(terms, ms) for ms in (until_ms, from_ms - 60_000)):
             continue
-        boot_ms = record.boot_before_ms(until_ms) or 0
+        boot_ms = trace.boot_before_ms(until_ms) or 0
         start_us = max(from_ms, boot_ms + 20_000) * 1_000
         for on_us, off_us in spans:
             dry_s = (min(off_us, until_ms * 1_000) - max(on_us, start_us)) / 1e6
@@ -99,14 +97,14 @@ def _dry_runs(pump: str, record: Record, terms: Terms) -> Iterator[Violation]:
                 yield Violation("I17", from_ms, text)
 
 
-def light(record: Record, terms: Terms) -> Iterator[Violation]:
-    """I19: light is on for its program and 5 min more at most in any 24 h of a boot, whatever
-    clocks do."""
+def light(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
+    """I19: in any 24 h of a boot the light is on for at most its program plus 5 min, also when
+    clocks jump."""
     if "light" in terms.broken or terms.is_hostile:
         return
     allowed_s = terms.setting("light.on_minutes") * 60 + LIGHT_SLACK_S
-    spans = record.spans.get("light", [])
-    starts_us = [at_ms * 1_000 for at_ms, _ in record.boots]
+    spans = trace.spans.get("light", [])
+    starts_us = [at_ms * 1_000 for at_ms, _ in trace.boots]
     for since_us, until_us in zip(starts_us, [*starts_us[1:], None], strict=False):
         of_boot = [
             span for span in spans
@@ -120,27 +118,25 @@ def light(record: Record, terms: Terms) -> Iterator[Violation]:
             yield Violation("I19", end_us // 1_000, text)
 
 
-def commands(record: Record, terms: Terms) -> Iterator[Violation]:
-    """I20, I21: no command runs twice, and none that is forged, late, retained or replayed."""
-    runs = Counter(
-        detail.get("by", "") for _, kind, detail in record.events if kind == "dosed"
-    )
-    for at_ms, kind, detail in record.events:
+def commands(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
+    """I20, I21: no command runs twice, and no forged, late, retained or replayed one runs."""
+    runs = Counter(detail.get("by", "") for _, kind, detail in trace.events if kind == "dosed")
+    for at_ms, kind, detail in trace.events:
         by = detail.get("by", "")
         if kind in ("dosed", "ran", "stopped", "resumed") and by.startswith(BAD_BY):
             yield Violation("I21", at_ms, f"{kind} for {by}: {detail}")
     for by, count in runs.items():
         if by.startswith("once-") and count > 1:
-            yield Violation("I20", record.end_ms, f"the command of {by} ran {count} times")
+            yield Violation("I20", trace.end_ms, f"the command of {by} ran {count} times")
 
 
-def period(record: Record, terms: Terms) -> Iterator[Violation]:
-    """I26: control goes on every period, whatever the network brings."""
+def period(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
+    """I26: control runs every period, independently of the network."""
     every_ms = terms.setting("sample.every_ms")
-    thinned = {detail.get("boot_id") for _, kind, detail in record.events if kind == "gap"}
+    thinned = {detail.get("boot_id") for _, kind, detail in trace.events if kind == "gap"}
     if terms.is_hostile or thinned:
-        return  # the period is a setting; a record that was thinned out is no missed cycle
-    for one, other in zip(record.cycles, record.cycles[1:], strict=False):
+        return  # the period is a setting, and a thinned-out record is not a missed cycle
+    for one, other in zip(trace.cycles, trace.cycles[1:], strict=False):
         gap_ms = other.at_ms - one.at_ms
         if one.boot_id != other.boot_id or gap_ms <= 2 * every_ms + 10_000:
             continue
@@ -150,21 +146,17 @@ def period(record: Record, terms: Terms) -> Iterator[Violation]:
         yield Violation("I26", one.at_ms, text)
 
 
-def signs(record: Record, terms: Terms) -> Iterator[Violation]:
-    """I16, I30: what must be told was told in time."""
-    for sign in terms.signs:
-        until_ms = sign.from_ms + sign.within_ms
-        told = [
-            at_ms for at_ms, kind, _ in record.events
-            if kind in sign.kinds and sign.from_ms <= at_ms <= until_ms
-        ]
-        if not told:
-            text = f"{sign.text}: nothing of {', '.join(sign.kinds)} was told"
+def expected_events(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
+    """I16, I30: expected events are reported in time."""
+    for expected in terms.expected_events:
+        until_ms = expected.from_ms + expected.within_ms
+        if not any(kind in expected.kinds and expected.from_ms <= at_ms <= until_ms
+                   for at_ms, kind, _ in trace.events):
             yield Violation(
-                sign.invariant, until_ms, f"{text} within {sign.within_ms // 1_000} s"
-            )
+                expected.invariant, until_ms, f"{expected.text}: no {' or '.join(expected.kinds)}"
+                f" within {expected.within_ms // 1_000} s")
 
 
-def _is_lost(terms: Terms, at_ms: int) -> bool:
-    """True while the level sensor is broken, or was until a minute and a half before."""
+def _is_lost(terms: CaseTerms, at_ms: int) -> bool:
+    """Return True while the level sensor has a fault, and for 90 s after."""
     return any(start <= at_ms <= end + 90_000 for start, end in terms.lost_level_ms)

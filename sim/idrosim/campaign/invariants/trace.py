@@ -1,7 +1,7 @@
-"""What a judge knows of a lockstep run: pin edges, resets, what is true, what the node told.
+"""Trace of a lockstep run for the invariants: pin edges, resets, true values and node messages.
 
-Gathered from the harness's lines, in scenario time. Pumps are integrated from their edges and from
-nothing the node says; what it says is only compared with that. Times are ms, edges us.
+Collected from the harness lines, in scenario time. Pump volumes are integrated from pin edges,
+never from messages of the node. Times are ms, edges us.
 """
 
 import json
@@ -12,9 +12,9 @@ from typing import Any
 Line = dict[str, Any]
 
 DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
-# Quanta of one dose follow each other at once.
+# Maximum gap between the quanta of one dose.
 _SAME_DOSE_US = 500_000
-# boot.py waits so long before the node's clock starts: where a boot never told by itself.
+# Time from boot to the start of the clock, assumed for a boot without a message.
 _CLOCK_STARTS_MS = 3_000
 _TRUTHS = (
     "reservoir.ph", "reservoir.level_mm", "dosed.ph_down_ml", "dosed.ph_up_ml",
@@ -24,18 +24,18 @@ _TRUTHS = (
 
 @dataclass(frozen=True)
 class Dose:
-    """One dose as the pins had it: quanta of one pump, one after the other."""
+    """One dose by the pins: consecutive quanta of one pump."""
 
     pump: str
     start_us: int
     end_us: int
     on_us: int
-    by: str  # who asked, as the node told; "" where it never came to tell
+    by: str  # requester reported by the node, "" without a report
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """One record of telemetry: when, in which boot, what had a value and what a fault."""
+    """One telemetry record."""
 
     at_ms: int
     boot_id: str
@@ -45,11 +45,11 @@ class Cycle:
 
 
 @dataclass
-class Record:
-    """Takes every line of one run with `take`, then `finish`."""
+class RunTrace:
+    """Collects every line of one run: call `take` for each, then `finish`."""
 
     spans: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # on, off in us
-    boots: list[tuple[int, str]] = field(default_factory=list)  # at_ms, cause of the reset before
+    boots: list[tuple[int, str]] = field(default_factory=list)  # at_ms, cause of the last reset
     resets: list[tuple[int, str]] = field(default_factory=list)
     truth: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     events: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Record:
     _doses: list[Dose] | None = None
 
     def take(self, line: Line) -> None:
-        """Take one line of the harness."""
+        """Process one harness line."""
         kind = line["t"]
         at_ms = line.get("at_ms", line.get("at_us", 0) // 1_000)
         self.end_ms = max(self.end_ms, at_ms)
@@ -80,7 +80,7 @@ class Record:
             self._up(at_ms, line["topic"].rpartition("/")[2], line["payload"])
 
     def finish(self) -> None:
-        """The run is over: what still runs has run until now, and every record gets its time."""
+        """End the run: outputs still on were on until now, and every record gets its time."""
         for name, on_us in self._on_us.items():
             self.spans.setdefault(name, []).append((on_us, self.end_ms * 1_000))
         self._on_us.clear()
@@ -90,13 +90,13 @@ class Record:
                 identity = (batch["boot_id"], item["seq"])
                 if identity not in self._seen:
                     self._seen.add(identity)
-                    self._note(leaf, zero_ms + item["at_ms"], batch["boot_id"], item)
+                    self._store(leaf, zero_ms + item["at_ms"], batch["boot_id"], item)
         self._batches.clear()
         self.events.sort(key=lambda event: event[0])
         self.cycles.sort(key=lambda cycle: cycle.at_ms)
 
     def doses(self) -> list[Dose]:
-        """Return every dose of every pump, by its start."""
+        """Return all doses of all pumps, sorted by start."""
         if self._doses is None:
             self._doses = sorted(
                 (dose for pump in DOSERS for dose in self._doses_of(pump)),
@@ -105,12 +105,12 @@ class Record:
         return self._doses
 
     def true_at(self, key: str, at_ms: int) -> float | None:
-        """Return what was true at the trace before `at_ms`, None before the first."""
+        """Return the last true value of `key` before `at_ms`, None before the first."""
         index = bisect_right(self.truth, at_ms, key=lambda item: item[0])
         return self.truth[index - 1][1].get(key) if index else None
 
     def boot_before_ms(self, at_ms: int) -> int | None:
-        """Return when the boot that runs at `at_ms` began."""
+        """Return the start of the boot that runs at `at_ms`, None before the first."""
         index = bisect_right(self.boots, at_ms, key=lambda item: item[0])
         return self.boots[index - 1][0] if index else None
 
@@ -129,7 +129,7 @@ class Record:
             return
         sent_ms = message["at_ms"] if leaf == "info" else message["sent_at_ms"]
         if sent_ms is not None:
-            # The least delay of all messages of a boot comes closest.
+            # The message with the shortest delay gives the best estimate.
             zero_ms = at_ms - sent_ms
             boot_id = message["boot_id"]
             self._zeros_ms[boot_id] = min(zero_ms, self._zeros_ms.get(boot_id, zero_ms))
@@ -137,27 +137,25 @@ class Record:
             self._batches.append((at_ms, leaf, message))
 
     def _zero_ms(self, boot_id: str) -> int:
-        """Return when a boot's clock began; one that never told itself is the oldest untold."""
+        """Return the start of the clock of a boot; one without info is the oldest unassigned."""
         if boot_id not in self._zeros_ms:
             known = sorted(self._zeros_ms.values())
-            untold = [
+            unassigned = [
                 at_ms for at_ms, _ in self.boots
                 if not any(at_ms <= zero_ms < at_ms + 30_000 for zero_ms in known)
             ]
-            start_ms = untold[0] if untold else self.boots[-1][0]
+            start_ms = unassigned[0] if unassigned else self.boots[-1][0]
             self._zeros_ms[boot_id] = start_ms + _CLOCK_STARTS_MS
         return self._zeros_ms[boot_id]
 
-    def _note(self, leaf: str, at_ms: int, boot_id: str, item: Line) -> None:
+    def _store(self, leaf: str, at_ms: int, boot_id: str, item: Line) -> None:
         if leaf == "event":
             self.events.append((at_ms, item["kind"], item["detail"]))
         else:
-            self.cycles.append(
-                Cycle(at_ms, boot_id, item["seq"], item["values"], item["faults"])
-            )
+            self.cycles.append(Cycle(at_ms, boot_id, item["seq"], item["values"], item["faults"]))
 
     def _doses_of(self, pump: str) -> list[Dose]:
-        told = [
+        reported = [
             (at_ms, detail.get("by", "")) for at_ms, kind, detail in self.events
             if kind == "dosed" and detail.get("actuator") == pump
         ]
@@ -170,11 +168,11 @@ class Record:
             else:
                 doses.append(Dose(pump, on_us, off_us, off_us - on_us, ""))
         return [
-            Dose(d.pump, d.start_us, d.end_us, d.on_us, _asker(told, d.end_us // 1_000))
+            Dose(d.pump, d.start_us, d.end_us, d.on_us, _requester(reported, d.end_us // 1_000))
             for d in doses
         ]
 
 
-def _asker(told: list[tuple[int, str]], end_ms: int) -> str:
-    near = [(abs(at_ms - end_ms), by) for at_ms, by in told if abs(at_ms - end_ms) <= 5_000]
+def _requester(reported: list[tuple[int, str]], end_ms: int) -> str:
+    near = [(abs(at_ms - end_ms), by) for at_ms, by in reported if abs(at_ms - end_ms) <= 5_000]
     return min(near)[1] if near else ""

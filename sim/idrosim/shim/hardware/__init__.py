@@ -1,1 +1,1 @@
-"""The modules of the chip: machine, esp32, pins, buses and timers."""
+"""Simulated hardware modules: machine, esp32, pins, buses and timers."""

@@ -1,4 +1,4 @@
-"""The `esp32` module of the simulated board: NVS that loses what was not committed."""
+"""Simulated `esp32` module, whose NVS loses uncommitted changes at a reset."""
 
 ESP_ERR_NVS_NOT_FOUND = -0x1102
 ESP_ERR_NVS_INVALID_LENGTH = -0x110C
@@ -8,18 +8,18 @@ _KEY_DIGITS = {"key": 64, "update_key": 768, "update_spare": 768}
 
 
 class NVS:
-    """One namespace. Committed values are {"key": int | hex text} in the rig."""
+    """One namespace. The runtime holds committed values as {"key": int | hex text}."""
 
-    _rig = None
+    _runtime = None
 
     def __init__(self, namespace):
         if not 0 < len(namespace) <= MAX_NAME_CHARS:
             raise OSError(-0x1105, "ESP_ERR_NVS_INVALID_NAME")
-        self._committed = NVS._rig.nvs.setdefault(namespace, {})
-        self._pending = {}  # key: value, None for erased
+        self._committed = NVS._runtime.nvs.setdefault(namespace, {})
+        self._pending = {}  # key: value, None if erased
 
     def set_i32(self, key, value):
-        """Set a number of 32 bits."""
+        """Set a signed 32-bit number."""
         if not -0x80000000 <= value <= 0x7FFFFFFF:
             raise OverflowError("overflow converting long int to machine word")
         self._put(key, value)
@@ -37,7 +37,7 @@ class NVS:
         self._put(key, "".join(f"{byte:02x}" for byte in data))
 
     def get_blob(self, key, buffer):
-        """Copy bytes into `buffer`; returns their number. Raises OSError."""
+        """Copy bytes into `buffer`; return their number. Raises OSError."""
         value = self._get(key)
         if not isinstance(value, str):
             raise OSError(ESP_ERR_NVS_NOT_FOUND, "ESP_ERR_NVS_NOT_FOUND")
@@ -54,7 +54,7 @@ class NVS:
 
     def commit(self):
         """Make the changes durable."""
-        cut = NVS._rig.flash_faults.strikes()
+        cut = NVS._runtime.flash_faults.count_operation()
         pending = list(self._pending.items())
         if cut is not None:
             pending = pending[: int(len(pending) * cut[1])]
@@ -65,9 +65,9 @@ class NVS:
                 self._committed[key] = value
         self._pending = {}
         if cut is not None:
-            NVS._rig.flash_faults.go_dark(cut)
-        if NVS._rig.clock.is_live:
-            NVS._rig.save()  # a live node may be killed at any time
+            NVS._runtime.flash_faults.cut_power(cut)
+        if NVS._runtime.clock.is_live:
+            NVS._runtime.save()  # a live node may be killed at any time
 
     def _put(self, key, value):
         if not 0 < len(key) <= MAX_NAME_CHARS:
@@ -82,7 +82,7 @@ class NVS:
 
 
 def provisioned(values):
-    """Return NVS content of a job's `nvs`: int, text, or the hex digits of a key."""
+    """Return the NVS content for the `nvs` of a job: int, text, or the hex digits of a key."""
     content = {}
     for name, value in values.items():
         is_key = isinstance(value, str) and len(value) == _KEY_DIGITS.get(name)
@@ -92,9 +92,9 @@ def provisioned(values):
     return content
 
 
-def functions(rig):
+def functions(runtime):
     """Return the public names of `esp32`."""
-    NVS._rig = rig
+    NVS._runtime = runtime
 
     def idf_heap_info(capabilities):
         return [(113_840, 94_000, 53_000, 53_000)]

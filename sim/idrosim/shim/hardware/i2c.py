@@ -1,6 +1,6 @@
 """machine.I2C and SoftI2C on the simulated buses.
 
-Every byte costs the 100 us it takes at 100 kHz, so a driver that blocks is seen to block.
+Every byte takes 100 us, as at 100 kHz, so blocking drivers show.
 """
 
 from idrosim.shim.hardware.pins import pin_id
@@ -9,16 +9,16 @@ ENODEV = 19
 BYTE_US = 100
 _REGISTERS = [bytes((address,)) for address in range(256)]
 _DEFAULT_PINS = {0: (18, 19), 1: (25, 26)}
-_COUNTS = {"esp32": 2, "esp32s3": 2, "esp32c3": 1}  # controllers of a chip
+_COUNTS = {"esp32": 2, "esp32s3": 2, "esp32c3": 1}  # controllers per chip
 
 
 class I2C:
-    """A controller on the pins (scl, sda); devices are those the board has there."""
+    """A controller on the pins (scl, sda), with the devices that the board has there."""
 
-    _rig = None
+    _runtime = None
 
     def __init__(self, id=-1, *, scl=None, sda=None, freq=400_000, timeout=50_000):
-        count = _COUNTS[I2C._rig.job["board"]["chip"]]
+        count = _COUNTS[I2C._runtime.job["board"]["chip"]]
         if id not in _DEFAULT_PINS or id >= count:
             raise ValueError(f"I2C({id}) doesn't exist")
         self._open(scl, sda, _DEFAULT_PINS[id])
@@ -26,27 +26,27 @@ class I2C:
     def _open(self, scl, sda, pins):
         scl_pin = pins[0] if scl is None else pin_id(scl)
         sda_pin = pins[1] if sda is None else pin_id(sda)
-        self._devices = I2C._rig.world.i2c_buses.get((scl_pin, sda_pin), {})
-        self._clock = I2C._rig.clock
+        self._devices = I2C._runtime.world.i2c_buses.get((scl_pin, sda_pin), {})
+        self._clock = I2C._runtime.clock
 
     def init(self, *args, **kwargs):
-        """Accepted: the bus is what it is."""
+        """Accepted and ignored."""
 
     def deinit(self):
         """Release the bus."""
         self._devices = {}
 
     def scan(self):
-        """Return the addresses that answer."""
-        I2C._rig.clock.spend(BYTE_US * 0x70)
-        # An address alone: the part answers or not, and nothing is written to it.
+        """Return the addresses that acknowledge."""
+        I2C._runtime.clock.spend(BYTE_US * 0x70)
+        # Only addresses are sent; nothing is written to the parts.
         return sorted(
             address for address, device in self._devices.items()
             if 0x08 <= address <= 0x77 and device.fault != "unplugged"
         )
 
     def writeto(self, addr, buf, stop=True):
-        """Write `buf`; returns the number of bytes acknowledged. Raises OSError."""
+        """Write `buf`; return the number of acknowledged bytes. Raises OSError."""
         self._transfer(addr, bytes(buf), 0)
         return len(buf)
 
@@ -75,7 +75,7 @@ class I2C:
         self._transfer(addr, _register(memaddr, addrsize) + bytes(buf), 0)
 
     def _transfer(self, address, data, count):
-        """Write `data` (None: nothing to write), then read `count` bytes. Raises OSError."""
+        """Write `data` unless None, then read `count` bytes. Raises OSError."""
         device = self._devices.get(address)
         clock = self._clock
         if device is None:
@@ -89,12 +89,12 @@ class I2C:
                 clock.spend(BYTE_US * (1 + count))
                 return device.read(count)
         except AssertionError as error:
-            I2C._rig.misuse(error)
+            I2C._runtime.misuse(error)
         return b""
 
 
 class SoftI2C(I2C):
-    """The same on any pins, bit-banged."""
+    """A bit-banged controller on any pins."""
 
     def __init__(self, scl, sda, *, freq=400_000, timeout=50_000):
         self._open(scl, sda, (None, None))

@@ -1,4 +1,4 @@
-"""The `machine` module of the simulated board."""
+"""Simulated `machine` module."""
 
 import hashlib
 
@@ -13,53 +13,53 @@ RTC_MEMORY_BYTES = 2_048
 
 
 class RTC:
-    """The clock and the memory that survive every reset but a power cut."""
+    """The clock and the memory that survive every reset except a power cut."""
 
-    _rig = None
+    _runtime = None
 
     def datetime(self, when=None):
         """Return or set (year, month, day, weekday, hour, minute, second, microsecond)."""
-        rig = RTC._rig
+        runtime = RTC._runtime
         if when is None:
-            now_us = rig.clock.now_us + rig.rtc_offset_us
-            year, month, day, hour, minute, second, weekday, _ = rig.gmtime(now_us // 1_000_000)
-            return (year, month, day, weekday, hour, minute, second, now_us % 1_000_000)
+            now_us = runtime.clock.now_us + runtime.rtc_offset_us
+            when = runtime.gmtime(now_us // 1_000_000)
+            return when[:3] + (when[6],) + when[3:6] + (now_us % 1_000_000,)
         seconds = virtual_time.mktime(when[:3] + when[4:7])
-        rig.rtc_offset_us = seconds * 1_000_000 + when[7] - rig.clock.now_us
+        runtime.rtc_offset_us = seconds * 1_000_000 + when[7] - runtime.clock.now_us
         return None
 
     def memory(self, data=None):
         """Return or replace up to 2048 bytes."""
         if data is None:
-            return RTC._rig.rtc_memory
+            return RTC._runtime.rtc_memory
         if len(data) > RTC_MEMORY_BYTES:
             raise ValueError("buffer too long")
-        RTC._rig.rtc_memory = bytes(data)
+        RTC._runtime.rtc_memory = bytes(data)
         return None
 
 
 def time_pulse_us(pin, pulse_level, timeout_us=1_000_000):
-    """Return the width of the next pulse at a pin, -1 or -2 as the real one does."""
+    """Return the width of the next pulse at a pin, us; -1 or -2 as in MicroPython."""
     if pulse_level != 1:
-        raise ValueError("only high pulses come from the parts of this world")
-    rig = Pin._rig
-    return pulse_us(rig.clock, rig.world.pin_parts.get(pin_id(pin)), timeout_us)
+        raise ValueError("only high pulses are simulated")
+    runtime = Pin._runtime
+    return pulse_us(runtime.clock, runtime.world.pin_parts.get(pin_id(pin)), timeout_us)
 
 
-def functions(rig):
+def functions(runtime):
     """Return the public names of `machine`."""
     for part in (Pin, PWM, ADC, I2C, SoftI2C, UART, Timer, WDT, RTC):
-        part._rig = rig
-    identity = hashlib.sha256(rig.job["node"].encode()).digest()[:6]
+        part._runtime = runtime
+    identity = hashlib.sha256(runtime.job["node"].encode()).digest()[:6]
 
     def reset():
-        rig.reset("reset")
+        runtime.reset("reset")
 
     def soft_reset():
-        rig.reset("soft")
+        runtime.reset("soft")
 
     def reset_cause():
-        return CAUSES[rig.cause]
+        return CAUSES[runtime.cause]
 
     def unique_id():
         return identity
@@ -68,10 +68,10 @@ def functions(rig):
         return 240_000_000 if hz is None else None
 
     def idle():
-        rig.clock.spend(1_000)
+        runtime.clock.spend(1_000)
 
     def lightsleep(time_ms=0):
-        rig.clock.spend(time_ms * 1_000)
+        runtime.clock.spend(time_ms * 1_000)
 
     def disable_irq():
         return 0

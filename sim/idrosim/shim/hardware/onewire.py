@@ -1,6 +1,6 @@
-"""The `onewire` module that the ESP32 image carries frozen, over a simulated line.
+"""Simulated `onewire` module, which the ESP32 image of MicroPython contains as frozen code.
 
-A slot costs 70 us and a reset about 1 ms, as bit-banging does.
+A slot takes 70 us and a reset about 1 ms, as with bit-banging.
 """
 
 from idrosim.devices.onewire_bus import OneWireBus, crc8
@@ -19,57 +19,45 @@ class OneWire:
     """The bus master on one pin."""
 
     SEARCH_ROM, MATCH_ROM, SKIP_ROM = 0xF0, 0x55, 0xCC
-    _rig = None
+    _runtime = None
 
     def __init__(self, pin):
         self.pin = pin
         pin.init(Pin.OPEN_DRAIN, Pin.PULL_UP)
-        line = OneWire._rig.world.onewire_buses.get(pin_id(pin))
+        line = OneWire._runtime.world.onewire_buses.get(pin_id(pin))
         self._line = OneWireBus(()) if line is None else line
 
     def reset(self, required=False):
-        """Return True when a part answers. Raises OneWireError if one is required."""
-        OneWire._rig.clock.spend(RESET_US)
+        """Return True if a part answers. Raises OneWireError if `required` and none does."""
+        OneWire._runtime.clock.spend(RESET_US)
         is_present = self._line.reset()
         if required and not is_present:
             raise OneWireError
         return is_present
 
+    def _transfer(self, duration_us, call, *value):
+        runtime = OneWire._runtime
+        runtime.clock.spend(duration_us)
+        try:
+            return call(*value)
+        except AssertionError as error:
+            return runtime.misuse(error)
+
     def readbit(self):
         """Return one bit."""
-        rig = OneWire._rig
-        rig.clock.spend(BIT_US)
-        try:
-            return self._line.readbit()
-        except AssertionError as error:
-            return rig.misuse(error)
+        return self._transfer(BIT_US, self._line.readbit)
 
     def writebit(self, value):
         """Write one bit."""
-        rig = OneWire._rig
-        rig.clock.spend(BIT_US)
-        try:
-            self._line.writebit(1 if value else 0)
-        except AssertionError as error:
-            rig.misuse(error)
+        self._transfer(BIT_US, self._line.writebit, 1 if value else 0)
 
     def readbyte(self):
         """Return one byte, least significant bit first."""
-        rig = OneWire._rig
-        rig.clock.spend(BYTE_US)
-        try:
-            return self._line.readbyte()
-        except AssertionError as error:
-            return rig.misuse(error)
+        return self._transfer(BYTE_US, self._line.readbyte)
 
     def writebyte(self, value):
         """Write one byte, least significant bit first."""
-        rig = OneWire._rig
-        rig.clock.spend(BYTE_US)
-        try:
-            self._line.writebyte(value)
-        except AssertionError as error:
-            rig.misuse(error)
+        self._transfer(BYTE_US, self._line.writebyte, value)
 
     def readinto(self, buf):
         """Fill `buf`."""
@@ -94,7 +82,7 @@ class OneWire:
         rom = [0] * 64
         while self.reset():
             self.writebyte(self.SEARCH_ROM)
-            last_fork = self._walk(rom, last_fork)
+            last_fork = self._search(rom, last_fork)
             if last_fork is None:
                 break
             found.append(_packed(rom))
@@ -103,11 +91,11 @@ class OneWire:
         return found
 
     def crc8(self, data):
-        """Return the Dallas CRC of `data`, 0 when the last byte is its CRC."""
+        """Return the Dallas CRC of `data`, 0 if the last byte is its CRC."""
         return crc8(data)
 
-    def _walk(self, rom, last_fork):
-        """Follow one branch of the search: the deepest fork left, None where nobody answers."""
+    def _search(self, rom, last_fork):
+        """Follow one branch of the search; return the deepest fork left, None without answer."""
         next_fork = -1
         for place in range(64):
             bit = self.readbit()

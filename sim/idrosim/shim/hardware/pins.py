@@ -1,6 +1,4 @@
-"""machine.Pin, PWM and ADC of the simulated board: what the firmware drives reaches the world,
-and what the parts of the world drive reaches the firmware.
-"""
+"""Simulated machine.Pin, PWM and ADC: outputs drive the world, inputs read its parts."""
 
 from idrosim.shim.hardware.timers import call_back
 
@@ -10,19 +8,19 @@ _CONVERSION_US = 40
 
 
 class Pin:
-    """One GPIO. State belongs to the pin, not to the object, as on the ESP32."""
+    """One GPIO. The state belongs to the pin, not to the object, as on the ESP32."""
 
     IN, OUT, OPEN_DRAIN = 1, 3, 7
     PULL_DOWN, PULL_UP = 1, 2
     IRQ_RISING, IRQ_FALLING = 1, 2
     DRIVE_0, DRIVE_1, DRIVE_2, DRIVE_3 = 0, 1, 2, 3
-    _rig = None
+    _runtime = None
     _modes = {}
     _levels = {}
     _pulls = {}
 
     def __init__(self, id, mode=-1, pull=-1, *, value=None, drive=None, hold=None):
-        last = _LAST_PINS[Pin._rig.job["board"]["chip"]]
+        last = _LAST_PINS[Pin._runtime.job["board"]["chip"]]
         if not isinstance(id, int) or not 0 <= id <= last:
             raise ValueError("invalid pin")
         self._id = id
@@ -36,7 +34,8 @@ class Pin:
         if value is not None:
             Pin._levels[self._id] = 1 if value else 0
         if mode != -1:
-            if mode == Pin.OUT and self._id in _INPUT_ONLY.get(Pin._rig.job["board"]["chip"], ()):
+            chip = Pin._runtime.job["board"]["chip"]
+            if mode == Pin.OUT and self._id in _INPUT_ONLY.get(chip, ()):
                 raise ValueError("pin can only be input")
             Pin._modes[self._id] = mode
         if pull != -1:
@@ -48,7 +47,7 @@ class Pin:
         if level is None:
             if Pin._modes.get(self._id) == Pin.OUT:
                 return Pin._levels.get(self._id, 0)
-            part = Pin._rig.world.pin_parts.get(self._id)
+            part = Pin._runtime.world.pin_parts.get(self._id)
             level = None if part is None else part.level()
             if level is not None:
                 return level
@@ -69,36 +68,36 @@ class Pin:
         self.value(0)
 
     def toggle(self):
-        """Drive the other level."""
+        """Invert the level."""
         self.value(1 - Pin._levels.get(self._id, 0))
 
     def irq(self, handler=None, trigger=3, *, priority=1, wake=None, hard=False):
-        """Call `handler(pin)` at the edges in `trigger` that the part at this pin makes.
+        """Call `handler(pin)` at the edges in `trigger` of the part at this pin.
 
         Raises ValueError for a hard interrupt, which the ESP32 does not have.
         """
         if hard:
             raise ValueError("hard interrupts are not implemented")
-        part = Pin._rig.world.pin_parts.get(self._id)
+        part = Pin._runtime.world.pin_parts.get(self._id)
         if hasattr(part, "watch"):
             part.watch(None if handler is None else lambda: call_back(handler, self), trigger)
 
     def mode(self):
-        """Return the mode in force."""
+        """Return the current mode."""
         return Pin._modes.get(self._id, Pin.IN)
 
     def _drive(self):
         if Pin._modes.get(self._id) == Pin.OUT:
             try:
-                Pin._rig.world.set_level(self._id, Pin._levels.get(self._id, 0))
+                Pin._runtime.world.set_level(self._id, Pin._levels.get(self._id, 0))
             except AssertionError as error:
-                Pin._rig.misuse(error)
+                Pin._runtime.misuse(error)
 
 
 def pulse_us(clock, part, timeout_us):
-    """Return the width of the next high pulse of `part`, or of what is left of it, in us.
+    """Return the width of the present or next high pulse of `part`, us; spend the time.
 
-    -2: none began in `timeout_us`, -1: it did not end in as much. The time passes.
+    -2: no pulse began within `timeout_us`; -1: it did not end within `timeout_us`.
     """
     pulse = None if part is None else part.pulse()
     now_us = clock.now_us
@@ -112,14 +111,14 @@ def pulse_us(clock, part, timeout_us):
 
 
 def pin_id(pin):
-    """Return the number of a Pin, or of a plain number."""
+    """Return the number of a Pin, or a plain number itself."""
     return pin._id if isinstance(pin, Pin) else pin
 
 
 class PWM:
     """One PWM channel."""
 
-    _rig = None
+    _runtime = None
 
     def __init__(self, dest, freq=5_000, duty=None, duty_u16=None, duty_ns=None, invert=False):
         self._id = pin_id(dest)
@@ -130,7 +129,7 @@ class PWM:
                   duty_ns=duty_ns)
 
     def init(self, *, freq=None, duty=None, duty_u16=None, duty_ns=None, invert=None):
-        """Change what is given."""
+        """Change the given settings."""
         if freq is not None:
             self.freq(freq)
         if duty is not None:
@@ -142,7 +141,7 @@ class PWM:
 
     def deinit(self):
         """Stop; the pin is released to its pull-down."""
-        PWM._rig.world.set_level(self._id, 0)
+        PWM._runtime.world.set_level(self._id, 0)
 
     def freq(self, freq_hz=None):
         """Return or set the frequency."""
@@ -154,38 +153,38 @@ class PWM:
         return None
 
     def duty(self, duty=None):
-        """Return or set the duty, 0..1023."""
+        """Return or set the duty cycle, 0..1023."""
         if duty is None:
             return self._duty_u16 * 1_023 // 65_535
         return self.duty_u16(duty * 65_535 // 1_023)
 
     def duty_ns(self, duty_ns=None):
-        """Return or set the pulse width."""
+        """Return or set the pulse width, ns."""
         if duty_ns is None:
             return self._duty_u16 * 1_000_000_000 // (65_535 * self._freq_hz)
         return self.duty_u16(duty_ns * self._freq_hz * 65_535 // 1_000_000_000)
 
     def duty_u16(self, duty_u16=None):
-        """Return or set the duty, 0..65535."""
+        """Return or set the duty cycle, 0..65535."""
         if duty_u16 is None:
             return self._duty_u16
         if not 0 <= duty_u16 <= 65_535:
             raise ValueError("duty_u16 must be from 0 to 65535")
         self._duty_u16 = duty_u16
         ratio = duty_u16 / 65_535
-        PWM._rig.world.set_duty(self._id, 1 - ratio if self._is_inverted else ratio)
+        PWM._runtime.world.set_duty(self._id, 1 - ratio if self._is_inverted else ratio)
         return None
 
 
 class ADC:
-    """The chip's own converter at one pin."""
+    """The ADC of the chip at one pin."""
 
     ATTN_0DB, ATTN_2_5DB, ATTN_6DB, ATTN_11DB = 0, 1, 2, 3
-    _rig = None
+    _runtime = None
 
     def __init__(self, pin, *, atten=0):
         self._id = pin_id(pin)
-        self._converter = ADC._rig.world.own_adc
+        self._converter = ADC._runtime.world.own_adc
         if not self._converter.has(self._id):
             raise ValueError("invalid pin")
         self.atten(atten)
@@ -195,21 +194,21 @@ class ADC:
         self.atten(atten)
 
     def atten(self, atten):
-        """Set the attenuation. Raises ValueError for one that there is not."""
+        """Set the attenuation. Raises ValueError for an unknown one."""
         if atten not in (0, 1, 2, 3):
             raise ValueError("invalid atten")
         self._atten = atten
 
     def read(self):
-        """Return the code on 12 bits."""
-        ADC._rig.clock.spend(_CONVERSION_US)
+        """Return the code, 12 bits."""
+        ADC._runtime.clock.spend(_CONVERSION_US)
         return self._converter.code(self._id, self._atten)
 
     def read_u16(self):
-        """Return the code on 16 bits."""
+        """Return the code scaled to 16 bits."""
         code = self.read()
         return code << 4 | code >> 8
 
     def read_uv(self):
-        """Return the calibrated reading in microvolts."""
+        """Return the calibrated voltage, uV."""
         return self._converter.microvolts(self.read(), self._atten)

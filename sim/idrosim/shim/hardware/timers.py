@@ -1,22 +1,22 @@
-"""machine.Timer and WDT: they act at their exact time, whatever the firmware is doing.
+"""Simulated machine.Timer and WDT, which act at their exact time.
 
-Only a virtual machine that hangs as a whole runs no callbacks; the watchdog needs none.
+While the whole virtual machine hangs, no callbacks run; the watchdog needs none.
 """
 
 import sys
 
-TIMER_COUNTS = {"esp32": 4, "esp32s3": 4, "esp32c3": 2}  # hardware timers of a chip
+TIMER_COUNTS = {"esp32": 4, "esp32s3": 4, "esp32c3": 2}  # hardware timers per chip
 
 
 class Timer:
-    """One of the chip's timers. The object is a handle: the timer belongs to the board."""
+    """A hardware timer. The object is a handle: the timer belongs to the board."""
 
     ONE_SHOT, PERIODIC = 0, 1
-    _rig = None
+    _runtime = None
     _alarms = {}
 
     def __init__(self, id, **settings):
-        count = TIMER_COUNTS[Timer._rig.job["board"]["chip"]]
+        count = TIMER_COUNTS[Timer._runtime.job["board"]["chip"]]
         if not isinstance(id, int) or not 0 <= id < count:
             raise ValueError("invalid Timer number")
         self._id = id
@@ -25,7 +25,7 @@ class Timer:
 
     def init(self, *, mode=PERIODIC, period=None, callback=None, freq=None, tick_hz=1_000,
              hard=False):
-        """Start: `callback(timer)` after `period` ticks of 1/`tick_hz` s, once or again and again.
+        """Start: call `callback(timer)` after `period` ticks of 1/`tick_hz` s, or periodically.
 
         Raises ValueError for a hard interrupt, which the ESP32 does not have.
         """
@@ -45,37 +45,37 @@ class Timer:
         """Stop."""
         alarm = Timer._alarms.pop(self._id, None)
         if alarm is not None:
-            Timer._rig.clock.cancel(alarm)
+            Timer._runtime.clock.cancel(alarm)
 
     def value(self):
-        """Return the ms to the next call, 0 when stopped."""
+        """Return the time to the next call, ms; 0 if stopped."""
         alarm = Timer._alarms.get(self._id)
-        return 0 if alarm is None else (alarm[0] - Timer._rig.clock.now_us) // 1_000
+        return 0 if alarm is None else (alarm[0] - Timer._runtime.clock.now_us) // 1_000
 
     def _arm(self):
-        clock = Timer._rig.clock
+        clock = Timer._runtime.clock
         Timer._alarms[self._id] = clock.at(clock.now_us + self._period_us, self._fire)
 
     def _fire(self):
         Timer._alarms.pop(self._id, None)
         if self._is_periodic:
             self._arm()
-        if self._callback is not None and not Timer._rig.is_hung:
+        if self._callback is not None and not Timer._runtime.is_hung:
             call_back(self._callback, self)
 
 
 def call_back(callback, argument):
-    """Call what the firmware left to be called; its exception ends on the console."""
+    """Call a callback of the firmware; print its exception on the console."""
     try:
         callback(argument)
-    except Exception as error:  # noqa: BLE001  the port prints it, too
+    except Exception as error:  # noqa: BLE001  as the port does
         sys.print_exception(error)
 
 
 class WDT:
-    """The watchdog. It cannot be stopped; a second one only changes the time-out."""
+    """The watchdog. It cannot be stopped; a second object only changes the time-out."""
 
-    _rig = None
+    _runtime = None
     _timeout_us = None
     _deadline_us = 0
 
@@ -88,16 +88,16 @@ class WDT:
         WDT._timeout_us = timeout * 1_000
         self.feed()
         if is_first:
-            WDT._rig.clock.at(WDT._deadline_us, _bite)
+            WDT._runtime.clock.at(WDT._deadline_us, _bite)
 
     def feed(self):
-        """Put the bite off by the time-out."""
-        WDT._deadline_us = WDT._rig.clock.now_us + WDT._timeout_us
+        """Restart the time-out."""
+        WDT._deadline_us = WDT._runtime.clock.now_us + WDT._timeout_us
 
 
 def _bite():
-    # Feeding moves the deadline only; the alarm follows when it strikes early.
-    rig = WDT._rig
-    if WDT._deadline_us <= rig.clock.now_us:
-        rig.reset("wdt")
-    rig.clock.at(WDT._deadline_us, _bite)
+    # feed() moves only the deadline; an early alarm is set again here.
+    runtime = WDT._runtime
+    if WDT._deadline_us <= runtime.clock.now_us:
+        runtime.reset("wdt")
+    runtime.clock.at(WDT._deadline_us, _bite)

@@ -1,7 +1,7 @@
-"""machine.UART of the simulated board: bytes to and from the part at its pins.
+"""Simulated machine.UART, connected to the part at its pins.
 
-Writing costs next to nothing, as on the ESP32, where the driver's buffer takes the bytes; what
-arrives waits in a buffer and is lost beyond its size.
+A write takes almost no time, as on the ESP32, whose driver buffers it. Received bytes beyond the
+size of the buffer are lost.
 """
 
 from idrosim.shim.hardware.pins import pin_id
@@ -12,13 +12,13 @@ _DEFAULT_PINS = {0: (1, 3), 1: (33, 32), 2: (17, 16)}
 
 
 class UART:
-    """One port; 0 is the console's. Only reading without waiting (time-out 0) is offered."""
+    """One port; 0 is the console. Reads never block (time-out 0)."""
 
-    _rig = None
+    _runtime = None
 
     def __init__(self, id, baudrate=115_200, bits=8, parity=None, stop=1, *, tx=None, rx=None,
                  txbuf=256, rxbuf=256, timeout=0, timeout_char=0):
-        count = UART_COUNTS[UART._rig.job["board"]["chip"]]
+        count = UART_COUNTS[UART._runtime.job["board"]["chip"]]
         if not isinstance(id, int) or not 0 <= id < count:
             raise ValueError(f"UART({id}) does not exist")
         if timeout:
@@ -26,8 +26,8 @@ class UART:
         tx_pin, rx_pin = _DEFAULT_PINS[id]
         tx_pin = tx_pin if tx is None else pin_id(tx)
         rx_pin = rx_pin if rx is None else pin_id(rx)
-        bound = UART._rig.world.uart_parts.get((tx_pin, rx_pin))
-        # At another speed than its own a part hears and says nothing that makes sense.
+        bound = UART._runtime.world.uart_parts.get((tx_pin, rx_pin))
+        # At a wrong baud rate nothing is understood.
         self._part = bound[0] if bound is not None and bound[1] == baudrate else None
         self._rx_bytes = rxbuf
         self._waiting = b""
@@ -37,19 +37,19 @@ class UART:
         self._part = None
 
     def any(self):
-        """Return the number of bytes that wait."""
+        """Return the number of received bytes."""
         self._take()
         return len(self._waiting)
 
     def read(self, nbytes=-1):
-        """Return up to `nbytes` bytes, None where there is none."""
+        """Return up to `nbytes` bytes, or None without any."""
         self._take()
         count = len(self._waiting) if nbytes < 0 else nbytes
         found, self._waiting = self._waiting[:count], self._waiting[count:]
         return found or None
 
     def readinto(self, buf, nbytes=-1):
-        """Fill `buf` as far as bytes wait; returns their number, None for none."""
+        """Read into `buf`; return the number of bytes, or None without any."""
         found = self.read(len(buf) if nbytes < 0 else nbytes)
         if found is None:
             return None
@@ -57,22 +57,22 @@ class UART:
         return len(found)
 
     def readline(self):
-        """Return the bytes up to a line feed, or all; None where there is none."""
+        """Return the bytes up to a line feed, or all; None without any."""
         self._take()
         return self.read(self._waiting.find(b"\n") + 1 or -1)
 
     def write(self, buf):
-        """Send `buf`; returns its length."""
-        rig = UART._rig
-        rig.clock.spend(_CALL_US)
+        """Send `buf`; return its length."""
+        runtime = UART._runtime
+        runtime.clock.spend(_CALL_US)
         if self._part is not None:
             try:
                 self._part.write(bytes(buf, "utf-8") if isinstance(buf, str) else bytes(buf))
             except AssertionError as error:
-                rig.misuse(error)
+                runtime.misuse(error)
         return len(buf)
 
     def _take(self):
-        UART._rig.clock.spend(_CALL_US)
+        UART._runtime.clock.spend(_CALL_US)
         if self._part is not None:
             self._waiting = (self._waiting + self._part.read())[:self._rx_bytes]

@@ -1,1 +1,1 @@
-"""The simulated network: Wi-Fi, sockets, DNS and broker."""
+"""Simulated network: Wi-Fi, sockets, DNS and broker."""

@@ -1,7 +1,7 @@
-"""The broker at the far end of the simulated wire: MQTT 3.1.1 for one node at a time.
+"""Simulated MQTT 3.1.1 broker for one node at a time.
 
-Bytes the node writes are understood at once; every answer arrives two latencies later, there and
-back. A protocol error closes the connection, as a real broker would.
+Bytes of the node are processed at once; every answer arrives after two latencies. A protocol error
+closes the connection.
 """
 
 from idrosim.shim.network import mqtt_packets as wire
@@ -10,22 +10,22 @@ NOT_AUTHORIZED = b"\0\5"  # return code of CONNACK
 
 
 class Broker:
-    """Accepts the node's connections and hands its messages to the host end."""
+    """Accepts connections of the node and passes its messages to the host."""
 
     def __init__(self, latency_us, host):
         self._round_trip_us = 2 * latency_us
         self._host = host
         self._peer = None
         self.is_refusing = False  # every login
-        self.is_doubling = False  # everything is delivered twice
+        self.is_doubling = False  # delivers everything twice
 
     def accept(self, socket):
-        """Return the peer of a new connection; an older one is taken over, as MQTT has it."""
+        """Return the peer of a new connection, which replaces an older one as in MQTT."""
         self._peer = _Peer(self, socket)
         return self._peer
 
     def send(self, topic, payload, retain=False):
-        """Publish to the node. Returns True when it has a subscription for it."""
+        """Publish to the node. Return True if it has a subscription to `topic`."""
         peer = self._peer
         if peer is None or topic not in peer.subscriptions:
             return False
@@ -33,31 +33,31 @@ class Broker:
         return True
 
     def gone(self, peer, will):
-        """A connection ended; its last will, if it has one, is published."""
+        """Handle the end of a connection; publish its last will, if any."""
         if peer is self._peer:
             self._peer = None
         if will is not None:
             self._host.received(will[0], will[1])
 
     def arrived(self, topic, payload):
-        """A PUBLISH of the node."""
+        """Handle a PUBLISH of the node."""
         self._host.received(topic, payload)
 
     def refused(self, error):
-        """A connection ends because what came on it is no MQTT."""
+        """Report a connection that ends by a protocol error."""
         self._host.refused(error)
 
     def subscribed(self, topic):
-        """The node may now be told on `topic`."""
+        """Handle a subscription to `topic`."""
         self._host.subscribed(topic)
 
     def reply(self, socket, data):
-        """Let `data` reach the node after the round trip."""
+        """Deliver `data` to the node after the round trip."""
         socket.deliver(data, self._round_trip_us)
 
 
 class _Peer:
-    """One connection, seen from the broker."""
+    """The broker side of one connection."""
 
     def __init__(self, broker, socket):
         self._broker = broker
@@ -69,7 +69,7 @@ class _Peer:
         self.subscriptions = {}
 
     def received(self, data):
-        """Understand bytes of the node."""
+        """Process bytes of the node."""
         try:
             for first, body in self._reader.feed(data):
                 self._packet(first >> 4, first, body)
@@ -90,7 +90,7 @@ class _Peer:
             self._reply(bytes((packet[0] | wire.DUP,)) + packet[1:])
 
     def closed(self):
-        """The connection is gone without a DISCONNECT."""
+        """Handle the end of the connection without a DISCONNECT."""
         will, self._will = self._will, None
         self._broker.gone(self, will)
 
@@ -99,20 +99,18 @@ class _Peer:
 
     def _packet(self, kind, first, body):
         if not self._is_connected and kind != wire.CONNECT:
-            raise ValueError("first packet is no CONNECT")
+            raise ValueError("first packet is not CONNECT")
         if kind == wire.PUBLISH:
             topic, payload, packet_id = wire.read_publish(first, body)
             if packet_id is not None:
-                number = bytes((packet_id >> 8, packet_id & 0xFF))
-                self._reply(wire.packet(wire.PUBACK << 4, number))
+                self._reply(wire.packet(wire.PUBACK << 4, wire.u16(packet_id)))
             self._broker.arrived(topic, payload)
         elif kind == wire.CONNECT:
             self._connect(body)
         elif kind == wire.SUBSCRIBE:
             packet_id, filters = wire.read_subscribe(body)
             granted = bytes(min(qos, 1) for _, qos in filters)
-            number = bytes((packet_id >> 8, packet_id & 0xFF))
-            self._reply(wire.packet(wire.SUBACK << 4, number + granted))
+            self._reply(wire.packet(wire.SUBACK << 4, wire.u16(packet_id) + granted))
             for topic, qos in filters:
                 self.subscriptions[topic] = min(qos, 1)
                 self._broker.subscribed(topic)

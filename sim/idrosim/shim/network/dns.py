@@ -1,5 +1,6 @@
-"""UDP on the simulated board, and the one who answers there: a name server (RFC 1035), which takes
-names that end in .local as well. Written from the standard and not from the firmware's resolver.
+"""Simulated UDP socket with a name server (RFC 1035), which also resolves .local names.
+
+Written from the standard, not from the resolver of the firmware.
 """
 
 from idrosim.board.clock import FOREVER_US
@@ -20,17 +21,17 @@ class Datagram:
         self._is_closed = False
 
     def setblocking(self, flag):
-        """Only False: everything here is asynchronous."""
+        """Accept only False: all calls are asynchronous."""
         if flag:
             raise OSError(105)
 
     def sendto(self, data, address):
-        """Send to (host, port); what nobody answers is lost. Returns the number of bytes."""
+        """Send to (host, port); without a server there the data is lost. Return the byte count."""
         network = self.network
         if self._is_closed:
             raise OSError(9)
-        is_heard = network.is_air_up and network.state not in ("dns_dead", "half_open")
-        if is_heard and address[1] in (53, 5_353):
+        is_answered = network.is_air_up and network.state not in ("dns_dead", "half_open")
+        if is_answered and address[1] in (53, 5_353):
             due_us = network.clock.now_us + 2 * network.latency_us
             if network.link is not None:
                 due_us = network.link.due_us(len(data))
@@ -39,7 +40,7 @@ class Datagram:
         return len(data)
 
     def read(self, size=-1):
-        """Return the next datagram, None while there is none."""
+        """Return the next datagram, or None if none has arrived."""
         if self.in_due_us > self.network.clock.now_us:
             return None
         data = self._answers.pop(0)[1]
@@ -49,13 +50,13 @@ class Datagram:
     recv = read
 
     def close(self):
-        """Leave."""
+        """Close the socket."""
         self._is_closed = True
         self.in_due_us = FOREVER_US
 
 
 def reply(question, address):
-    """Return the answer to a question for an A record: `address`, for every name there is."""
+    """Return the answer to a query for an A record: `address` for every name."""
     at = _HEAD_BYTES
     while question[at]:
         at += 1 + question[at]

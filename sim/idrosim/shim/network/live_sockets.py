@@ -1,8 +1,8 @@
-"""`select` and `socket` in live mode: the real ones, with an ear on them.
+"""`select` and `socket` of live mode: wrappers of the real ones.
 
-The poll waits no longer than the next alarm of the simulated board is away, so timers, watchdog
-and trace keep their time. The tap reads the PUBLISH packets below the firmware, as they
-go to the kernel, and counts distinct records.
+Poll waits no longer than until the next alarm of the simulated board, so timers, watchdog and
+trace are on time. TrafficTap parses the PUBLISH packets that go to the kernel, independently of
+the firmware, and counts distinct records.
 """
 
 import json
@@ -13,7 +13,7 @@ SENT_EVERY_US = 1_000_000
 _RECORD_LEAVES = ("telemetry", "event")
 
 
-class Air:
+class Radio:
     """The radio of a live node."""
 
     wifi_status = None
@@ -24,29 +24,29 @@ class Air:
         self.is_air_up = True
 
     def set(self, state, args=None):
-        """Apply "up" or "down"; the broker is a real one and has its own ups and downs."""
+        """Apply "up" or "down"; other states need the simulated broker."""
         self.state = state
         self.is_air_up = state != "down"
 
 
-class Tap:
-    """Counts the records of each boot that were handed to the socket."""
+class TrafficTap:
+    """Counts the records of each boot that were written to the socket."""
 
-    def __init__(self, rig):
-        self._rig = rig
+    def __init__(self, runtime):
+        self._runtime = runtime
         self._spans = {}  # boot_id: [[first, last]] of seqs, ascending
         self._changed = []
 
     def state(self):
-        """Return what outlives a reset."""
+        """Return the state that survives a reset."""
         return self._spans
 
     def restore(self, state):
-        """Take up where `state` left off."""
+        """Restore what `state` returned."""
         self._spans = state
 
-    def seen(self, topic, payload):
-        """A PUBLISH went out."""
+    def count(self, topic, payload):
+        """Count the records of an outgoing PUBLISH."""
         if topic.split("/")[-1] not in _RECORD_LEAVES:
             return
         batch = json.loads(str(payload, "utf-8"))
@@ -58,19 +58,19 @@ class Tap:
             self._changed.append(boot_id)
 
     def report(self):
-        """Print what changed since the last report."""
+        """Print the counts that changed since the last report."""
         for boot_id in self._changed:
             spans = self._spans[boot_id]
             count = sum(last - first + 1 for first, last in spans)
-            self._rig.emit({
-                "t": "sent", "at_ms": self._rig.clock.now_us // 1_000, "boot_id": boot_id,
+            self._runtime.emit({
+                "t": "sent", "at_ms": self._runtime.clock.now_us // 1_000, "boot_id": boot_id,
                 "seq": spans[-1][1], "count": count,
             })
         self._changed = []
 
     def arm(self):
-        """Report once a second from now on."""
-        clock = self._rig.clock
+        """Start to report once a second."""
+        clock = self._runtime.clock
 
         def tick():
             self.report()
@@ -80,7 +80,7 @@ class Tap:
 
 
 def _add(spans, seq):
-    """Add `seq` to ascending spans that do not touch."""
+    """Add `seq` to ascending spans with gaps between them."""
     index = len(spans)
     while index and spans[index - 1][0] > seq:
         index -= 1
@@ -98,11 +98,11 @@ def _add(spans, seq):
         spans.insert(index, [seq, seq])
 
 
-def socket_functions(real_socket, tap, air):
+def socket_functions(real_socket, tap, radio):
     """Return the public names of `socket`."""
 
     class Socket:
-        """A real socket whose outgoing bytes are listened to."""
+        """A real socket whose outgoing bytes are parsed."""
 
         def __init__(self, family=2, kind=1, protocol=0):
             self._real = real_socket.socket(family, kind)
@@ -118,15 +118,15 @@ def socket_functions(real_socket, tap, air):
             self.close = self._real.close
 
         def write(self, data):
-            """Write, and listen to what the kernel took."""
-            if not air.is_air_up:
+            """Write, and pass the accepted bytes to the tap."""
+            if not radio.is_air_up:
                 raise OSError(113)
             count = self._real.write(data)
             if count:
                 for first, body in self._reader.feed(bytes(data[:count])):
                     if first >> 4 == wire.PUBLISH:
                         topic, payload, _ = wire.read_publish(first, body)
-                        tap.seen(topic, payload)
+                        tap.count(topic, payload)
             return count
 
         send = write
@@ -142,38 +142,38 @@ def socket_functions(real_socket, tap, air):
     }
 
 
-class Hand:
-    """What somebody does to a live node: a line of its `stdin` is an event of a timeline, for now;
-    the end of it ends the node."""
+class SelectProxy:
+    """Control channel of a live node: each line of `stdin` is a timeline event to apply now; its
+    end ends the node."""
 
-    def __init__(self, rig, stdin):
-        self._rig = rig
+    def __init__(self, runtime, stdin):
+        self._runtime = runtime
         self._stdin = stdin
-        self._begun = ""
+        self._line = ""
 
     def read(self):
-        """Take a character that is there."""
+        """Read an available character."""
         char = self._stdin.read(1)
         if not char:
-            self._rig.finish()
+            self._runtime.finish()
         elif char == "\n":
-            event, self._begun = json.loads(self._begun), ""
-            self._rig.happen(event)
+            event, self._line = json.loads(self._line), ""
+            self._runtime.apply_event(event)
         else:
-            self._begun += char
+            self._line += char
 
 
-def select_functions(real_select, rig, stdin):
-    """Return the public names of `select`. What comes on `stdin` goes to a Hand."""
-    clock = rig.clock
-    hand = Hand(rig, stdin)
+def select_functions(real_select, runtime, stdin):
+    """Return the public names of `select`; its poll also serves `stdin`."""
+    clock = runtime.clock
+    control = SelectProxy(runtime, stdin)
 
     class Poll:
         """A real poll that also serves the simulated board."""
 
         def __init__(self):
             self._real = real_select.poll()
-            self._wrapped = {}  # id of the real stream: what the firmware registered
+            self._wrapped = {}  # id of the real stream: the stream registered by the firmware
             self._real.register(stdin, real_select.POLLIN)
 
         def register(self, stream, events=real_select.POLLIN | real_select.POLLOUT):
@@ -187,13 +187,13 @@ def select_functions(real_select, rig, stdin):
             self._real.modify(getattr(stream, "_real", stream), events)
 
         def unregister(self, stream):
-            """Watch `stream` no longer."""
+            """Stop watching `stream`."""
             real = getattr(stream, "_real", stream)
             self._wrapped.pop(id(real), None)
             self._real.unregister(real)
 
         def ipoll(self, timeout_ms=-1, flags=0):
-            """Return what is ready after at most `timeout_ms`; alarms fire meanwhile."""
+            """Return the ready streams after at most `timeout_ms`; fire alarms meanwhile."""
             end_us = None if timeout_ms < 0 else clock.now_us + timeout_ms * 1_000
             while True:
                 clock.run_due()
@@ -204,7 +204,7 @@ def select_functions(real_select, rig, stdin):
                 found = self._real.poll(max(0, (wait_us + 999) // 1_000))
                 ready = [(self._wrapped.get(id(item[0])), item[1]) for item in found]
                 if any(stream is None for stream, _ in ready):
-                    hand.read()
+                    control.read()
                 ready = [entry for entry in ready if entry[0] is not None]
                 if ready or (end_us is not None and clock.now_us >= end_us):
                     clock.run_due()

@@ -1,18 +1,18 @@
-"""MQTT 3.1.1 packets as bytes: what the simulated broker and the live tap need of them.
+"""Encodes and decodes the MQTT 3.1.1 packets that the simulated broker and TrafficTap need.
 
-Written from the OASIS standard, and on purpose not from the firmware's client: a mistake there
-must not hide here.
+Written from the OASIS standard, deliberately independent of the client in the firmware, so that
+they cannot share a mistake.
 """
 
 CONNECT, CONNACK, PUBLISH, PUBACK = 1, 2, 3, 4
 SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 8, 9, 12, 13, 14
-DUP = 8  # in the first byte of a PUBLISH that was sent before
+DUP = 8  # flag in the first byte of a retransmitted PUBLISH
 MAX_PACKET_BYTES = 65_536
 _texts = {}
 
 
 class PacketReader:
-    """Cuts a stream of bytes into packets."""
+    """Splits a stream of bytes into packets."""
 
     def __init__(self):
         self._rest = b""
@@ -20,7 +20,7 @@ class PacketReader:
     def feed(self, data):
         """Return [(first byte, body)] of every packet completed by `data`.
 
-        Raises ValueError for bytes that are no MQTT.
+        Raises ValueError for bytes that are not MQTT.
         """
         if self._rest:
             data = self._rest + bytes(data)
@@ -37,7 +37,7 @@ class PacketReader:
 
 
 def _body_span(data, start):
-    """Return (from, to) of the body of the packet at `start`, None while it is not all there."""
+    """Return (start, end) of the body of the packet at `start`, None if it is incomplete."""
     length = 0
     for index in range(1, 5):
         if start + index >= len(data):
@@ -53,7 +53,7 @@ def _body_span(data, start):
 
 
 def packet(first, body):
-    """Return a whole packet."""
+    """Return the packet with fixed header byte `first` and `body`."""
     size = len(body)
     head = bytearray((first,))
     while True:
@@ -64,22 +64,27 @@ def packet(first, body):
             return bytes(head) + body
 
 
+def u16(value):
+    """Return `value` as a 16-bit number."""
+    return bytes((value >> 8, value & 0xFF))
+
+
 def text(value):
     """Return `value` as a length-prefixed string."""
     raw = value.encode()
-    return bytes((len(raw) >> 8, len(raw) & 0xFF)) + raw
+    return u16(len(raw)) + raw
 
 
 def read_text(body, at):
-    """Return (text, index behind it) of the string at `at`. Raises ValueError."""
+    """Return (text, index after it) of the string at `at`. Raises ValueError."""
     size = read_u16(body, at)
     end = at + 2 + size
     if end > len(body):
-        raise ValueError("mqtt: string runs past the packet")
+        raise ValueError("mqtt: string exceeds the packet")
     name = bytes(body[at + 2 : end])
     text = _texts.get(name)
     if text is None:
-        text = _texts[name] = str(name, "utf-8")  # topics and ids: few, again and again
+        text = _texts[name] = str(name, "utf-8")  # few distinct topics and ids
     return text, end
 
 
@@ -91,16 +96,15 @@ def read_u16(body, at):
 
 
 def publish(topic, payload, packet_id=None, retain=False):
-    """Return a PUBLISH: QoS 1 with a packet id, QoS 0 without."""
+    """Return a PUBLISH, of QoS 1 with a packet id, else of QoS 0."""
     first = PUBLISH << 4 | (1 if retain else 0)
     if packet_id is None:
         return packet(first, text(topic) + payload)
-    number = bytes((packet_id >> 8, packet_id & 0xFF))
-    return packet(first | 2, text(topic) + number + payload)
+    return packet(first | 2, text(topic) + u16(packet_id) + payload)
 
 
 def read_publish(first, body):
-    """Return (topic, payload, packet id or None). Raises ValueError."""
+    """Return (topic, payload, packet id or None) of a PUBLISH. Raises ValueError."""
     topic, at = read_text(body, 0)
     if not first & 6:
         return topic, body[at:], None

@@ -1,25 +1,23 @@
-"""The board's `socket` and `select` in lockstep: one simulated wire to one simulated broker.
+"""`socket` and `select` of lockstep mode, connected to the simulated broker.
 
-A wait moves the virtual clock to the next thing that can happen. `ipoll` allocates nothing for a
-wake-up without network traffic: that is what decides the speed of a whole run.
+A wait advances the virtual clock to the next event. `ipoll` allocates nothing for a wake-up
+without network traffic, which decides the speed of a run.
 """
 
 from idrosim.board.clock import FOREVER_US
 from idrosim.greenhouse.rng import Rng
 from idrosim.shim.network.dns import Datagram
-from idrosim.shim.network.links import Link, Portal
+from idrosim.shim.network.links import CaptivePortal, Link
 
 EINPROGRESS = 115
 ECONNRESET = 104
-ENOTCONN = 128
 ENOBUFS = 105
 POLLIN, POLLOUT, POLLERR, POLLHUP = 1, 4, 8, 16
-RESOLVE_FAILS_AFTER_US = 19_000_000  # lwIP's own retries, blocking (micropython #4801)
+RESOLVE_FAILS_AFTER_US = 19_000_000  # blocking retries in lwIP (micropython #4801)
 EAI_FAIL = -202
 
 
-# What the network can be, and what that does to connections: cut (and nobody says so), reset, or
-# nothing.
+# States of the network and their effect on connections: cut silently, reset, or none.
 _CUT, _RESET, _KEPT = 1, 2, 3
 STATES = {
     "up": _KEPT, "down": _CUT, "broker_down": _RESET, "half_open": _CUT, "captive": _RESET,
@@ -29,13 +27,12 @@ STATES = {
 
 
 class Network:
-    """Whether the air and the broker are there, and how long a packet travels.
+    """Availability of Wi-Fi and broker, and the latency.
 
-    half_open: the broker's address accepts and swallows, and answers nothing. captive: names lead
-    to a portal, which answers in HTTP. dns_dead: no name is resolved. refused: the broker knows
-    this node no more. duplicate: the broker delivers everything twice. slow: see links.Link.
-    wifi_refused: the access point does not let it in. wifi_stuck: the driver fails until the radio
-    was switched off and on.
+    half_open: connections to the broker open, but nothing answers. captive: names resolve to a
+    portal that answers in HTTP. dns_dead: no name resolves. refused: the broker rejects the login.
+    duplicate: the broker delivers everything twice. slow: see links.Link. wifi_refused: the access
+    point rejects the node. wifi_stuck: the driver fails until the radio is switched off and on.
     """
 
     def __init__(self, clock, latency_ms, seed=1):
@@ -45,8 +42,8 @@ class Network:
         self.is_air_up = True
         self.is_broker_up = True
         self.link = None  # a Link while the network is slow
-        self.wifi_status = None  # of a join that fails though the air is there
-        self.unnoticed_until_us = 0  # the driver believes in the lost network until then
+        self.wifi_status = None  # of an association that fails though the network is in range
+        self.unnoticed_until_us = 0  # until then the driver does not notice the loss
         self.sockets = []
         self.broker = None
         self._rng = Rng(seed)
@@ -54,7 +51,7 @@ class Network:
     def set(self, state, args=None):
         """Apply one of STATES. Raises ValueError."""
         if state not in STATES:
-            raise ValueError(f"network: {state} is none of {', '.join(sorted(STATES))}")
+            raise ValueError(f"network: {state} is not one of {', '.join(sorted(STATES))}")
         args = args or {}
         self.state = state
         self.is_air_up = state not in ("down", "wifi_refused", "wifi_stuck")
@@ -79,20 +76,20 @@ class Network:
 
     @property
     def broker_address(self):
-        """What names resolve to."""
+        """The address that names resolve to."""
         return "10.0.0.1" if self.state == "captive" else "192.168.4.1"
 
     def accept(self, socket):
-        """Return the peer of a new connection, None where nobody answers on it."""
+        """Return the peer of a new connection, None if nothing answers."""
         if self.state == "half_open":
             return None
         if self.state == "captive":
-            return Portal(socket, self.latency_us)
+            return CaptivePortal(socket, self.latency_us)
         return self.broker.accept(socket)
 
 
 class Socket:
-    """A TCP client socket without blocking mode, as asyncio uses it."""
+    """A non-blocking TCP client socket, as asyncio uses it."""
 
     network = None
 
@@ -105,22 +102,22 @@ class Socket:
         self._is_cut = False
         self._is_closed = False
 
-    # what the firmware calls
+    # called by the firmware
 
     def setblocking(self, flag):
-        """Only False: everything here is asynchronous."""
+        """Accept only False: all calls are asynchronous."""
         if flag:
             raise OSError(ENOBUFS)
 
     def settimeout(self, timeout_s):
-        """Only 0: everything here is asynchronous."""
+        """Accept only 0: all calls are asynchronous."""
         self.setblocking(timeout_s != 0)
 
     def setsockopt(self, level, option, value):
-        """Accepted and without effect."""
+        """Accepted and ignored."""
 
     def connect(self, address):
-        """Start connecting; always ends in EINPROGRESS."""
+        """Start connecting. Always raises OSError(EINPROGRESS)."""
         network = self.network
         now_us = network.clock.now_us
         network.sockets.append(self)
@@ -136,11 +133,11 @@ class Socket:
         raise OSError(EINPROGRESS)
 
     def write(self, data):
-        """Hand bytes to the wire. Returns their number; raises OSError."""
+        """Send bytes; return their number, None while the buffer is full. Raises OSError."""
         self._check()
         if self._is_cut:
             if self.network.is_air_up and self.network.state != "half_open":
-                self.reset_by_peer()  # the other end forgot this connection long ago
+                self.reset_by_peer()  # the peer has dropped this connection
         elif self._peer is not None:
             if self.network.link is not None:
                 return self.network.link.carry(self, data)
@@ -150,7 +147,7 @@ class Socket:
     send = write
 
     def read(self, size=-1):
-        """Return at most `size` bytes, None when there are none yet, b"" at the end."""
+        """Return at most `size` bytes, None if none have arrived, b"" at the end."""
         self._check()
         now_us = self.network.clock.now_us
         if self.in_due_us > now_us:
@@ -167,7 +164,7 @@ class Socket:
     recv = read
 
     def readinto(self, buffer):
-        """As `read`, into `buffer`; returns the number of bytes or None."""
+        """Read into `buffer`; return the number of bytes or None."""
         data = self.read(len(buffer))
         if data is None:
             return None
@@ -175,7 +172,7 @@ class Socket:
         return len(data)
 
     def close(self):
-        """Leave; what is under way is lost."""
+        """Close; data in flight is lost."""
         self._is_closed = True
         if self in self.network.sockets:
             self.network.sockets.remove(self)
@@ -183,10 +180,10 @@ class Socket:
             self._peer.closed()
         self._peer = None
 
-    # what the wire does
+    # called by the network
 
     def deliver(self, data, delay_us):
-        """Let `data` arrive in `delay_us`; b"" is the end of the stream."""
+        """Deliver `data` in `delay_us`; b"" is the end of the stream."""
         network = self.network
         if network.link is None:
             due_us = network.clock.now_us + delay_us
@@ -198,18 +195,18 @@ class Socket:
         self._note_next()
 
     def hold(self):
-        """The send buffer is full: nothing more is taken until some of it has arrived."""
+        """Mark the send buffer as full, until some of it has arrived."""
         self.out_due_us = FOREVER_US
 
     def arrived(self, data):
-        """Bytes that were under way reach the other end."""
+        """Pass bytes in flight to the peer."""
         if self._peer is not None:
             self._peer.received(data)
         if not self._is_closed:
             self.out_due_us = min(self.out_due_us, self.network.clock.now_us)
 
     def cut(self):
-        """The radio is gone: nothing arrives any more, and nobody says so."""
+        """Cut the connection silently, as by loss of the radio."""
         self._is_cut = True
         self._chunks = []
         self.in_due_us = FOREVER_US
@@ -218,7 +215,7 @@ class Socket:
             self._peer = None
 
     def reset_by_peer(self):
-        """The other end refuses: an error one latency from now."""
+        """Reset the connection: the firmware gets an error after one latency."""
         due_us = self.network.clock.now_us + self.network.latency_us
         if due_us < self._reset_due_us:
             self._reset_due_us = due_us
@@ -255,14 +252,14 @@ class Poll:
     modify = register
 
     def unregister(self, socket):
-        """Watch `socket` no longer."""
+        """Stop watching `socket`."""
         for index, entry in enumerate(self._entries):
             if entry[0] is socket:
                 self._entries.pop(index)
                 return
 
     def ipoll(self, timeout_ms=-1, flags=0):
-        """Return what is ready, waiting at most `timeout_ms` of virtual time; -1 is for ever."""
+        """Return the ready sockets, after at most `timeout_ms` of virtual time; -1: no limit."""
         if timeout_ms != 0:
             self.wait(timeout_ms)
         return self._ready()
@@ -270,7 +267,7 @@ class Poll:
     poll = ipoll
 
     def wait(self, timeout_ms):
-        """Let time pass until a socket is ready, at most `timeout_ms`; -1 is for ever."""
+        """Advance time until a socket is ready, at most `timeout_ms`; -1: no limit."""
         clock = self.clock
         end_us = FOREVER_US if timeout_ms < 0 else clock.now_us + timeout_ms * 1_000
         while True:
@@ -285,10 +282,10 @@ class Poll:
                 return
             due_us = clock.next_due_us
             if due_us > wake_us:
-                clock.now_us = wake_us  # nothing falls due on the way
+                clock.now_us = wake_us  # no alarm is due before
                 return
             if due_us == FOREVER_US:
-                raise RuntimeError("deadlock: the firmware waits for nothing that can happen")
+                raise RuntimeError("deadlock: the firmware waits without a pending event")
             clock.advance_to(due_us)
 
     def _ready(self):

@@ -1,4 +1,4 @@
-"""The `network` module of the simulated board: one station interface on one air."""
+"""Simulated `network` module with one station interface."""
 
 ASSOCIATION_US = 1_800_000
 SCAN_US = 2_000_000
@@ -8,11 +8,11 @@ _RSSI_DBM = -61
 
 
 class WLAN:
-    """The station. It reconnects by itself, as the ESP32's driver does."""
+    """The station. It reconnects by itself, like the ESP32 driver."""
 
     IF_STA, IF_AP = 0, 1
     PM_NONE, PM_PERFORMANCE, PM_POWERSAVE = 0, 1, 2
-    _rig = None
+    _runtime = None
     _net = None  # has is_air_up
     _is_active = False
     _ssid = None
@@ -37,7 +37,7 @@ class WLAN:
         return None
 
     def connect(self, ssid=None, key=None, *, bssid=None):
-        """Start to associate. Raises OSError while an association is under way."""
+        """Start to associate. Raises OSError while an association is in progress."""
         if not self._is_station or not WLAN._is_active:
             raise OSError("Wifi Not Started")
         if WLAN._ssid is not None and not self.isconnected():
@@ -45,14 +45,14 @@ class WLAN:
         if WLAN._net.state == "wifi_stuck":
             raise OSError("Wifi Internal Error")
         WLAN._ssid = ssid
-        WLAN._up_at_us = WLAN._rig.clock.now_us + ASSOCIATION_US
+        WLAN._up_at_us = WLAN._runtime.clock.now_us + ASSOCIATION_US
 
     def disconnect(self):
-        """Leave the network."""
+        """Disconnect from the network."""
         WLAN._ssid = None
 
     def isconnected(self):
-        """True with an address."""
+        """Return True if the station has an address."""
         return self.status() == STAT_GOT_IP
 
     def status(self, param=None):
@@ -63,17 +63,17 @@ class WLAN:
             raise ValueError("unknown status param")
         if not self._is_station or not WLAN._is_active or WLAN._ssid is None:
             return STAT_IDLE
-        now_us = WLAN._rig.clock.now_us
+        now_us = WLAN._runtime.clock.now_us
         if not WLAN._net.is_air_up:
             if WLAN._up_at_us <= now_us < WLAN._net.unnoticed_until_us:
-                return STAT_GOT_IP  # the beacons that do not come are not missed yet
+                return STAT_GOT_IP  # missing beacons are not noticed yet
             WLAN._up_at_us = now_us + ASSOCIATION_US
             return WLAN._net.wifi_status or STAT_NO_AP_FOUND
         return STAT_GOT_IP if now_us >= WLAN._up_at_us else STAT_CONNECTING
 
     def scan(self):
-        """Return (ssid, bssid, channel, RSSI, security, hidden) of what is in the air."""
-        WLAN._rig.clock.spend(SCAN_US)
+        """Return (ssid, bssid, channel, RSSI, security, hidden) of each network in range."""
+        WLAN._runtime.clock.spend(SCAN_US)
         if not WLAN._net.is_air_up:
             return []
         return [(b"greenhouse", b"\x02\0\0\0\0\1", 6, _RSSI_DBM, 3, False)]
@@ -85,12 +85,12 @@ class WLAN:
         return ("192.168.4.20", "255.255.255.0", "192.168.4.1", "192.168.4.1")
 
     def config(self, param=None, **settings):
-        """Return one setting, or change some."""
+        """Return the setting `param`, or change settings."""
         if param is None:
             WLAN._settings.update(settings)
             return None
         if param == "mac":
-            return b"\x02\0" + WLAN._rig.job["node"].encode()[:4]
+            return b"\x02\0" + WLAN._runtime.job["node"].encode()[:4]
         if param in ("ssid", "essid"):
             return WLAN._ssid or ""
         if param not in WLAN._settings:
@@ -98,9 +98,9 @@ class WLAN:
         return WLAN._settings[param]
 
 
-def functions(rig, net):
+def functions(runtime, net):
     """Return the public names of `network`."""
-    WLAN._rig = rig
+    WLAN._runtime = runtime
     WLAN._net = net
     WLAN._settings = {
         "channel": 6, "hostname": "mpy-esp32", "reconnects": -1, "pm": 1, "txpower": 20,

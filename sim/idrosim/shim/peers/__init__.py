@@ -1,1 +1,1 @@
-"""The other end of the line: fake, hostile and updating hosts."""
+"""Simulated hosts at the other end of the network: fake, hostile and update hosts."""

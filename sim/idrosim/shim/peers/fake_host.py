@@ -1,10 +1,10 @@
-"""The host at the far end of the simulated wire: what the real one does to a node, in little.
+"""Minimal host at the far end of the simulated network.
 
-It answers records with down/stored for the contiguous prefix of each boot, sends the wanted
-settings on every connection and the timeline's commands. A command may be sent as no host of ours
-would: `copies`, `is_retained`, `late_ms` past its end, `is_forged` with a wrong key, `is_replay`
-for the last one over again. The signature is worked out here
-from the contract (HMAC-SHA256, RFC 2104), independently of the firmware.
+It answers records with down/stored for the contiguous prefix of each boot, sends the desired
+settings on every connection, and the commands of the timeline. A command can be abnormal:
+`copies`, `is_retained`, `late_ms` past its end, `is_forged` with a wrong key, `is_replay` repeats
+the last. The signature is computed from the contract (HMAC-SHA256, RFC 2104), independently of the
+firmware.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from idrosim.shim.peers.update_host import UpdateHost
 
 COMMAND_TTL_MS = 30_000
 _BLOCK_BYTES = 64
-_boot_ids = {}  # as bytes: as text
+_boot_ids = {}  # bytes: text
 
 
 def hmac_sha256_hex(key, data):
@@ -30,7 +30,7 @@ def hmac_sha256_hex(key, data):
 
 
 def _quoted(payload):
-    """Return the UTF-8 `payload` as a JSON string; json.dumps goes letter by letter, slowly."""
+    """Return the UTF-8 `payload` as a JSON string, faster than json.dumps."""
     if b"\n" in payload or b"\r" in payload or b"\t" in payload:
         return json.dumps(str(payload, "utf-8")).encode()
     if b"\\" in payload:
@@ -39,14 +39,14 @@ def _quoted(payload):
 
 
 def _batch(batch):
-    """Return (boot_id, oldest_seq, [seq]) of a message of records."""
+    """Return (boot_id, oldest_seq, [seq]) of a decoded message with records."""
     return batch["boot_id"], batch["oldest_seq"], [item["seq"] for item in batch["records"]]
 
 
 def _telemetry(payload):
-    """Return the same of up/telemetry by looking for keys, for nothing in it can hold a quote.
+    """Return the same of up/telemetry by a search for keys; its values contain no quotes.
 
-    That spares this process, which sees every sample of the year, the parsing of all channels.
+    This avoids parsing all channels of every sample.
     """
     boot_at = payload.find(b'"boot_id":') + 10
     boot_at = payload.find(b'"', boot_at) + 1
@@ -73,20 +73,20 @@ def _number(payload, at):
 
 
 class FakeHost:
-    """One node's host. `rig` gives clock, output and wall time; the builder sets `broker`.
+    """The host of one node. The builder sets `broker`.
 
-    `boot_id` is the run of the node that was told of last, None before the first.
+    `boot_id` is the last boot that the node reported, None before the first.
     """
 
-    def __init__(self, rig, node, key, settings):
-        self._rig = rig
+    def __init__(self, runtime, node, key, settings):
+        self._runtime = runtime
         self._node = node
         self._key = key
         self._stored_topic = self.topic("stored")
         self._settings = settings
         self._settings_rev = 1
         self._upto = {}  # boot_id: highest seq of the contiguous prefix
-        self._beyond = {}  # boot_id: [seq] past a hole
+        self._beyond = {}  # boot_id: [seq] after a gap
         self.boot_id = None
         self._boot_at_us = 0
         self._waiting = []  # (command, deadline_us)
@@ -94,10 +94,10 @@ class FakeHost:
         self._last_sent = ""
         self.is_away = False
         self.broker = None
-        self.updates = UpdateHost(rig, self)
+        self.updates = UpdateHost(runtime, self)
 
     def state(self):
-        """Return what outlives a reset of the node, JSON-able."""
+        """Return the state that survives a reset of the node, JSON-able."""
         return {
             "upto": self._upto, "sent_count": self._sent_count, "last_sent": self._last_sent,
             "settings": self._settings, "settings_rev": self._settings_rev,
@@ -105,7 +105,7 @@ class FakeHost:
         }
 
     def restore(self, state):
-        """Take up where `state` left off."""
+        """Restore what `state` returned."""
         self._upto = state["upto"]
         self._sent_count = state["sent_count"]
         self._last_sent = state["last_sent"]
@@ -114,12 +114,12 @@ class FakeHost:
         self.updates.restore(state["updates"])
 
     def received(self, topic, payload):
-        """A message of the node."""
+        """Handle a message of the node."""
         if self.is_away:
             return
-        rig = self._rig
-        rig.emit_bytes(
-            b'{"t":"up","at_ms":%d,"topic":"' % (rig.clock.now_us // 1_000)
+        runtime = self._runtime
+        runtime.emit_bytes(
+            b'{"t":"up","at_ms":%d,"topic":"' % (runtime.clock.now_us // 1_000)
             + topic.encode() + b'","payload":' + _quoted(payload) + b"}"
         )
         if topic.endswith("/telemetry"):
@@ -129,7 +129,7 @@ class FakeHost:
         elif topic.endswith("/info"):
             info = json.loads(payload)
             self.boot_id = info["boot_id"]
-            self._boot_at_us = rig.clock.now_us - info["at_ms"] * 1_000
+            self._boot_at_us = runtime.clock.now_us - info["at_ms"] * 1_000
             self._send_waiting()
             self.updates.runs(info)
             self.updates.node_is_up()
@@ -139,16 +139,16 @@ class FakeHost:
             self.updates.answered(payload)
 
     def refused(self, error):
-        """The broker understood the node no more."""
-        self._rig.emit({"t": "broker", "error": str(error)})
+        """Report a protocol error that the broker found."""
+        self._runtime.emit({"t": "broker", "error": str(error)})
 
     def subscribed(self, topic):
-        """The node listens on `topic` from now on."""
+        """Handle a subscription of the node to `topic`."""
         if topic.endswith("/down/config") and self._settings:
             self._send_settings()
 
     def set_settings(self, values):
-        """Change settings: told at once, and again whenever the node connects."""
+        """Change settings: send them now, and whenever the node connects."""
         self._settings = dict(self._settings)
         self._settings.update(values)
         self._settings_rev += 1
@@ -160,16 +160,16 @@ class FakeHost:
         self.broker.send(self.topic("config"), self.sign("config", body), True)
 
     def command(self, command):
-        """Send {"verb", "args", "by"} as soon as the node can be reached, within its time."""
-        deadline_us = self._rig.clock.now_us + COMMAND_TTL_MS * 1_000
+        """Send {"verb", "args", "by"} once the node is reachable, unless it expires before."""
+        deadline_us = self._runtime.clock.now_us + COMMAND_TTL_MS * 1_000
         self._waiting.append((command, deadline_us))
         self._send_waiting()
 
     def _send_waiting(self):
-        rig = self._rig
+        runtime = self._runtime
         while self._waiting and self.boot_id is not None:
             command, deadline_us = self._waiting[0]
-            if rig.clock.now_us < deadline_us and not self._send(command, deadline_us):
+            if runtime.clock.now_us < deadline_us and not self._send(command, deadline_us):
                 return
             self._waiting.pop(0)
 
@@ -193,9 +193,9 @@ class FakeHost:
         return True
 
     def _end_ms(self, command, deadline_us):
-        """Return the uptime of the node at which a command ends."""
+        """Return the uptime of the node at which a command expires, ms."""
         if "late_ms" in command:
-            deadline_us = self._rig.clock.now_us - command["late_ms"] * 1_000
+            deadline_us = self._runtime.clock.now_us - command["late_ms"] * 1_000
         return (deadline_us - self._boot_at_us) // 1_000
 
     def _store(self, boot_id, oldest_seq, seqs):
@@ -212,7 +212,7 @@ class FakeHost:
         self._upto[boot_id] = upto
         if beyond:
             self._beyond[boot_id] = [seq for seq in beyond if seq > upto]
-        stored = b'","seq_upto":%d,"unix_ms":%d}' % (upto, self._rig.unix_ms())
+        stored = b'","seq_upto":%d,"unix_ms":%d}' % (upto, self._runtime.unix_ms())
         self.broker.send(self._stored_topic, b'{"v":1,"boot_id":"' + boot_id.encode() + stored)
 
     def topic(self, leaf, node=None):
@@ -220,11 +220,11 @@ class FakeHost:
         return f"idro/v1/{node or self._node}/down/{leaf}"
 
     def uptime_ms(self):
-        """Return the uptime of the node, as far as it has told."""
-        return (self._rig.clock.now_us - self._boot_at_us) // 1_000
+        """Return the uptime of the node by its last report, ms."""
+        return (self._runtime.clock.now_us - self._boot_at_us) // 1_000
 
     def sign(self, leaf, body, key=None, node=None):
-        """Return the signed message `body`: with this node's key and for it, or otherwise."""
+        """Return `body` signed for `node` with `key`, by default those of this node."""
         text = json.dumps(body)[:-1]
         covered = f"{self.topic(leaf, node)}\n{text}"
         auth = hmac_sha256_hex(key or self._key, covered.encode())

@@ -1,10 +1,9 @@
-"""A host that has the node's key and means it harm: a stream of random commands and settings.
+"""Hostile host that has the key of the node and sends random commands and settings.
 
-Most are signed and valid as far as the contract goes; the others are what the contract forbids:
-forged, unsigned, late, retained, replayed, for another boot, damaged after signing. Those bear a
-`by` that begins with "bad-" and must not be obeyed; a valid one bears "once-" and its number and
-may come in two copies, one that asks for a correction "fill-". Number n of seed s is always the
-same message, so a reset changes nothing.
+Most are signed and valid by the contract; the others violate it: forged, unsigned, late, retained,
+replayed, for another boot, damaged after signing. The `by` of those starts with "bad-", and they
+must not be obeyed. A valid one has "once-" and its number, a correction "fill-"; it may be sent
+twice. Message n of seed s is always the same, so a reset changes nothing.
 """
 
 import json
@@ -13,7 +12,7 @@ from idrosim.greenhouse.rng import Rng
 
 _DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
 _OUTPUTS = ("circulation", "top_off", "light", "circulation", "ph_down", "mains")
-# Settings and the range the contract gives them.
+# Settings and their ranges in the contract.
 _NUMBERS = (
     ("ph.target", 4.5, 7.5), ("ph.deadband", 0.05, 1.0), ("ph.down_ul_per_ph", 500, 2_000_000),
     ("ph.up_ul_per_ph", 500, 2_000_000), ("ec.target_us_cm", 0, 5_000),
@@ -24,7 +23,7 @@ _NUMBERS = (
     ("light.on_minute", 0, 1_439), ("light.on_minutes", 0, 1_440),
     ("sample.every_ms", 1_000, 60_000), ("doser.ul_per_s", 100, 2_000),
 )
-# New ones start arming anew, which protects the plants: not too often.
+# A new calibration restarts arming, which protects the plants, so these are rare.
 _CALIBRATIONS = (
     ("ph.neutral_uv", 1_000_000, 2_000_000), ("ph.slope_uv_per_ph", -210_000, -130_000),
     ("ec.cell_milli", 500, 1_500), ("level.zero_uv", 0, 2_000_000),
@@ -35,10 +34,10 @@ _TTL_MS = 30_000
 
 
 class HostileHost:
-    """Sends by the HostEnd `host`, whose key it has, while the node can be reached."""
+    """Sends through the FakeHost `host`, with its key, while the node is reachable."""
 
-    def __init__(self, rig, host):
-        self._rig = rig
+    def __init__(self, runtime, host):
+        self._runtime = runtime
         self._host = host
         self._plan = None  # seed, count, every_ms
         self._next = 0
@@ -46,11 +45,11 @@ class HostileHost:
         self._last = ""  # the last valid command
 
     def state(self):
-        """Return what outlives a reset of the node, JSON-able."""
+        """Return the state that survives a reset of the node, JSON-able."""
         return [self._plan, self._next, self._rev, self._last]
 
     def restore(self, state):
-        """Take up where `state` left off."""
+        """Restore what `state` returned."""
         self._plan, self._next, self._rev, self._last = state
         if self._plan is not None:
             self._wait()
@@ -63,7 +62,7 @@ class HostileHost:
 
     def _wait(self):
         if self._next < self._plan["count"]:
-            clock = self._rig.clock
+            clock = self._runtime.clock
             clock.at(clock.now_us + self._plan["every_ms"] * 1_000, self._send)
 
     def _send(self):
@@ -92,7 +91,7 @@ class HostileHost:
             name = _pick(rng, _DOSERS)
             verb, args = "dose", {"actuator": name, "volume_ul": int(rng.uniform(1, 20_000))}
         elif draw < 0.6:
-            by = by.replace("once-", "fill-")  # it runs once and is given in steps
+            by = by.replace("once-", "fill-")  # runs once, in several steps
             verb, args = "correct", {
                 "actuator": _pick(rng, _DOSERS), "target_milli_ph": int(rng.uniform(4_500, 7_500)),
                 "volume_ul": int(rng.uniform(1_000, 8_000_000)),

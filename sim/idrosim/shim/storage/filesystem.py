@@ -1,8 +1,8 @@
-"""The board's `os` over a directory of this machine.
+"""Simulated `os` module on a local directory.
 
-A mounted VfsPosix with a root renames wrongly, so the calls go to an unrooted one with the whole
-path. Listings are sorted, times and inodes left out and the size of the flash is a board's, so
-that two runs see the same bytes. urandom is seeded.
+A mounted VfsPosix with a root renames wrongly, so calls go to an unrooted one with the full path.
+To make runs reproducible, listings are sorted, times and inodes are 0, the flash has the size of a
+board's, and urandom is seeded.
 """
 
 import hashlib
@@ -16,20 +16,20 @@ _FOLDER = 0x4000
 
 
 class Flash:
-    """The calls of `os` on the directory `root` that is the board's flash."""
+    """The functions of `os` on the directory `root`, the flash of the board."""
 
-    def __init__(self, rig, root, real_urandom):
-        self._disk = rig.disk
+    def __init__(self, runtime, root, real_urandom):
+        self._disk = runtime.disk
         self._root = root
-        self._real_urandom = real_urandom if rig.clock.is_live else None
-        identity = f"{rig.job['node']} {rig.job['seed']} {rig.boot_count}"
+        self._real_urandom = real_urandom if runtime.clock.is_live else None
+        identity = f"{runtime.job['node']} {runtime.job['seed']} {runtime.boot_count}"
         digest = hashlib.sha256(identity.encode()).digest()
         self._random = int.from_bytes(digest[:8], "little")
         self._touched = set()  # folders of the root that may have changed in this boot
-        self._counted = {}  # folder of the root: its blocks, as long as it is not touched
+        self._counted = {}  # untouched folder of the root: its blocks
 
     def ilistdir(self, path="/"):
-        """Yield (name, type, inode, size) in the order of the names."""
+        """Yield (name, type, inode, size), sorted by name."""
         entries = _entries(self._disk, self._place(path))
         return iter([(name, kind, 0, size) for name, kind, size in entries])
 
@@ -50,26 +50,26 @@ class Flash:
         self._disk.rmdir(self._touch(path))
 
     def rename(self, old_path, new_path):
-        """Rename, replacing what was there."""
+        """Rename, replacing an existing file."""
         self._disk.rename(self._touch(old_path), self._touch(new_path))
 
     def stat(self, path):
-        """Return type and size in the usual tuple."""
+        """Return the stat tuple, with type and size only."""
         found = self._disk.stat(self._place(path))
         return (found[0] & 0xF000, 0, 0, 0, 0, 0, found[6], 0, 0, 0)
 
     def statvfs(self, path):
-        """Return the size and the free space of the flash in the usual tuple."""
+        """Return the statvfs tuple, with size and free space."""
         free = max(0, BLOCK_COUNT - self._blocks())
         return (BLOCK_BYTES, BLOCK_BYTES, BLOCK_COUNT, free, free, 0, 0, 0, 0, 255)
 
     def chdir(self, path):
-        """Only the root: the firmware uses whole paths."""
+        """Accept only the root: the firmware uses absolute paths."""
         if self._place(path) != self._root:
             raise OSError(2)
 
     def urandom(self, count):
-        """Return `count` random bytes, from the seed in lockstep."""
+        """Return `count` random bytes, in lockstep derived from the seed."""
         if self._real_urandom is not None:
             return self._real_urandom(count)
         data = bytearray(count)
@@ -83,7 +83,7 @@ class Flash:
         return self._disk.open(self._place(path) if mode in _READS else self._touch(path), mode)
 
     def watched(self, real_open):
-        """Return the built-in `real_open`, such that a folder that is written to is known."""
+        """Return the built-in `real_open`, extended to record folders that are written to."""
         def open(path, mode="r", **more):
             if mode not in _READS:
                 self._touch(path)
@@ -92,7 +92,7 @@ class Flash:
         return open
 
     def _blocks(self):
-        """Return how many blocks are taken. A folder that nobody writes to is counted once."""
+        """Return the number of used blocks. A folder without writes is counted once."""
         count = 0
         for name, kind, size in _entries(self._disk, self._root):
             if kind != _FOLDER:
@@ -104,7 +104,7 @@ class Flash:
         return count
 
     def _touch(self, path):
-        """Return the place of what is about to be changed."""
+        """Return the local path of `path`, which is about to change."""
         place = self._place(path)
         self._touched.add(place[len(self._root) + 1 :].split("/")[0])
         return place
@@ -143,7 +143,7 @@ def _uname():
 
 
 def _entries(disk, path):
-    """Return sorted (name, type, size) of a directory, size 0 for a directory."""
+    """Return the sorted entries (name, type, size) of a directory; folders have size 0."""
     found = []
     for entry in disk.ilistdir(path):
         name = entry[0]
@@ -156,7 +156,7 @@ def _entries(disk, path):
 
 
 def _blocks(disk, path):
-    """Return how many flash blocks the tree under `path` takes."""
+    """Return the number of flash blocks of the tree under `path`."""
     count = 0
     for name, kind, size in _entries(disk, path):
         if kind == _FOLDER:

@@ -1,13 +1,12 @@
-"""What can go wrong with the flash, armed by a scenario; while nothing is, none of this runs.
+"""Injects faults into the flash, as armed by a scenario; without any this code is not active.
 
-An operation is what changes flash: a file begun or emptied, each write to it, a rename, a removal,
-a folder made, a commit of NVS. Power can go in the n-th of them, with a share of it done: of a
-write so much is there, of a commit so many keys; anything else is there as a whole or not at all.
-That is harsher than littlefs, where a file that was not closed shows what it held before: firmware
-that survives this survives both.
+An operation changes flash: a file is created or truncated, a write to it, a rename, a removal, a
+new folder, an NVS commit. Power can fail in the n-th operation, with a share of it done: part of
+the bytes of a write, part of the keys of a commit; all others are atomic. That is harsher than
+littlefs, where a file that was not closed has its old content.
 
-Erases are an estimate for littlefs, which never writes in place: every file that was written costs
-the blocks from where writing began to its end, and 40 changes of a folder cost one.
+Erases are an estimate for littlefs, which never writes in place: a written file costs the blocks
+from the start of writing to its end, and 40 changes of folders cost one.
 """
 
 import builtins
@@ -19,27 +18,27 @@ _CHANGES = ("mkdir", "remove", "unlink", "rmdir", "rename", "statvfs")
 
 
 class FlashFaults:
-    """Stands between the firmware and its flash from the first fault on.
+    """Intercepts flash access of the firmware from the first fault.
 
-    `flash` has the calls of the board's `os` (files.Flash), `open_file(path, mode)` opens a file
-    of it, and `cut(cause, dark_ms)` cuts the power and never returns.
+    `flash` is a filesystem.Flash, `open_file(path, mode)` opens one of its files, and
+    `cut(cause, dark_ms)` cuts the power and never returns.
     """
 
     def __init__(self, flash, open_file, cut):
         self._flash = flash
         self._open = open_file
-        self._cut_power = cut
-        self._cut = None  # [operations left, share done, cause, dark_ms, path or how it begins]
-        self._filler_blocks = None  # what others have filled of a full flash
+        self._reset = cut
+        self._cut = None  # [operations left, share done, cause, dark_ms, start of the path]
+        self._filler_blocks = None  # simulated use of a full flash
         self._unreadable = []  # targets
         self._counts = None  # name: [writes, bytes, erases]
         self._commits = 0
-        self.module = None  # the board's `os`, once it is there
+        self.module = None  # the `os` of the board, once installed
 
-    # what a scenario does
+    # called by the scenario
 
     def apply(self, kind, args):
-        """Let a fault of the flash begin, or end with "none". Raises ValueError."""
+        """Start a fault of the flash; "none" ends it. Raises ValueError."""
         target = args.get("target", "")
         if kind == "full":
             free_blocks = self._flash.statvfs("/")[3] - args.get("free_blocks", 0)
@@ -56,40 +55,39 @@ class FlashFaults:
         self.arm()
 
     def cut_at(self, operation, share, cause, dark_ms, target=""):
-        """Let power go in the `operation`-th operation from now on, with `share` of it done.
+        """Cut power in the `operation`-th operation from now, with `share` of it done.
 
-        Only those on paths that begin with `target` count.
+        Only operations on paths that start with `target` count.
         """
         self._cut = [operation, share, cause, dark_ms, target]
         self.arm()
 
     def count(self):
-        """Count writes, bytes and erases by file from now on."""
+        """Start to count writes, bytes and erases by file."""
         self._counts = {}
         self.arm()
 
     def counted(self):
-        """Return {what: number} since the start, None where nobody asked for it."""
+        """Return {quantity: number} since count(), None without it."""
         if self._counts is None:
             return None
         found = {"writes": 0, "bytes": 0, "erases": self._commits // COMMITS_PER_ERASE}
         for name, counts in self._counts.items():
-            for what, number in zip(("writes", "bytes", "erases"), counts):  # noqa: B905
-                found[what] += number
-                found[f"{what}.{name}"] = number
+            for quantity, number in zip(("writes", "bytes", "erases"), counts):  # noqa: B905
+                found[quantity] += number
+                found[f"{quantity}.{name}"] = number
         return found
 
     def state(self):
-        """Return what outlives a reset, JSON-able."""
+        """Return the state that survives a reset, JSON-able."""
         return [self._cut, self._filler_blocks, self._unreadable, self._counts, self._commits]
 
     def restore(self, state):
-        """Take up where `state` left off."""
-        (self._cut, self._filler_blocks, self._unreadable, self._counts,
-         self._commits) = state
+        """Restore what `state` returned."""
+        (self._cut, self._filler_blocks, self._unreadable, self._counts, self._commits) = state
 
     def arm(self):
-        """Step in between, where there is something to do and a firmware to do it to."""
+        """Intercept the calls of the firmware, if a fault is set and the modules are installed."""
         is_needed = self._cut or self._unreadable or self._counts is not None
         if self.module is None or not (is_needed or self._filler_blocks is not None):
             return
@@ -97,21 +95,21 @@ class FlashFaults:
             setattr(self.module, name, getattr(self, name))
         builtins.open = self.open
 
-    # what the firmware calls
+    # called by the firmware
 
     def open(self, path, mode="r", **more):
-        """As the built-in, on the flash."""
+        """Open a file, as the built-in does."""
         if not ("w" in mode or "a" in mode or "+" in mode):
             if any(_matches(path, target) for target in self._unreadable):
                 raise OSError(EIO)
             return self._open(path, mode)
         size = self._size(path)
         if "w" in mode or size is None:
-            cut = self.strikes(path)
+            cut = self.count_operation(path)
             if cut is not None:
                 if cut[1]:
                     self._open(path, mode).close()
-                self.go_dark(cut)
+                self.cut_power(cut)
         start = 0 if "w" in mode else size or 0
         return _File(self, path, self._open(path, mode), start)
 
@@ -119,30 +117,30 @@ class FlashFaults:
         """Make a directory."""
         if self._filler_blocks is not None and self._free_blocks() < 2:
             raise OSError(ENOSPC)
-        self._whole(path, lambda: self._flash.mkdir(path))
+        self._atomic(path, lambda: self._flash.mkdir(path))
 
     def remove(self, path):
         """Remove a file."""
-        self._whole(path, lambda: self._flash.remove(path))
+        self._atomic(path, lambda: self._flash.remove(path))
 
     unlink = remove
 
     def rmdir(self, path):
         """Remove an empty directory."""
-        self._whole(path, lambda: self._flash.rmdir(path))
+        self._atomic(path, lambda: self._flash.rmdir(path))
 
     def rename(self, old_path, new_path):
-        """Rename, replacing what was there."""
-        self._whole(new_path, lambda: self._flash.rename(old_path, new_path))
+        """Rename, replacing an existing file."""
+        self._atomic(new_path, lambda: self._flash.rename(old_path, new_path))
 
     def statvfs(self, path):
-        """Return the size and the free space of the flash in the usual tuple."""
+        """Return the statvfs tuple, with size and free space."""
         found = self._flash.statvfs(path)
         free = self._free_blocks()
         return found[:3] + (free, free) + found[5:]
 
-    def strikes(self, path=""):
-        """Count one operation. Return the cut that falls into it, for `go_dark`, or None."""
+    def count_operation(self, path=""):
+        """Count one operation. Return the cut that is due in it, for `cut_power`, or None."""
         cut = self._cut
         if cut is None or not path.startswith(cut[4]):
             return None
@@ -152,25 +150,25 @@ class FlashFaults:
         self._cut = None
         return cut
 
-    def go_dark(self, cut):
-        """The power goes. Never returns."""
-        self._cut_power(cut[2], cut[3])
+    def cut_power(self, cut):
+        """Cut the power. Never returns."""
+        self._reset(cut[2], cut[3])
 
     def write(self, file, data):
-        """Write to a _File: so much as there is room and power for."""
+        """Write to a _File, as far as space and power allow."""
         size = len(data)
         if self._filler_blocks is not None:
             end = file.end
             more_blocks = _blocks(end + size) - _blocks(end)
-            # Even the last block, half full, is written anew elsewhere.
+            # Even a partly used last block is rewritten elsewhere.
             if self._free_blocks() < max(1, more_blocks):
                 raise OSError(ENOSPC)
-        cut = self.strikes(file.path)
+        cut = self.count_operation(file.path)
         if cut is not None:
             part = int(size * cut[1])
             if part:
                 file.real.write(data[:part])
-            self.go_dark(cut)
+            self.cut_power(cut)
         written = file.real.write(data)
         file.end += size
         if self._counts is not None:
@@ -180,26 +178,26 @@ class FlashFaults:
         return written
 
     def closed(self, file):
-        """A _File is complete."""
+        """Count the erases of a closed _File."""
         if self._counts is not None and file.end > file.start:
             self._commits += 1
             first = file.start // BLOCK_BYTES
             self._counts_of(file.path)[2] += _blocks(file.end) - first
 
-    def _whole(self, path, change):
-        """Do an operation that is there as a whole or not at all."""
-        cut = self.strikes(path)
+    def _atomic(self, path, change):
+        """Do an operation that power can only fail before or after."""
+        cut = self.count_operation(path)
         if cut is None or cut[1] >= 1:
             change()
         if cut is not None:
-            self.go_dark(cut)
+            self.cut_power(cut)
         if self._counts is not None:
             self._commits += 1
 
     def _corrupt(self, target, index):
         paths = [path for path in self._files("/") if _matches(path, target)]
         if not paths:
-            raise ValueError(f"fault flash_corrupt: there is no file {target}")
+            raise ValueError(f"fault flash_corrupt: no file matches {target}")
         for path in paths:
             with self._open(path, "rb") as file:
                 data = bytearray(file.read())
@@ -220,7 +218,7 @@ class FlashFaults:
         return found
 
     def _size(self, path):
-        """Return the bytes of a file, None where there is none."""
+        """Return the size of a file, None if it does not exist."""
         try:
             return self._flash.stat(path)[6]
         except OSError:
@@ -230,7 +228,7 @@ class FlashFaults:
         return max(0, self._flash.statvfs("/")[3] - (self._filler_blocks or 0))
 
     def _counts_of(self, path):
-        """Return the counts of a file; those of a folder under /data count together."""
+        """Return the counts of a file; all files of a folder under /data share one."""
         name = path.split("/")[2 if path.startswith("/data/") else 1]
         if name.endswith(".new"):
             name = name[:-4]
@@ -238,7 +236,7 @@ class FlashFaults:
 
 
 class _File:
-    """A file that is being written."""
+    """A file open for writing."""
 
     def __init__(self, faults, path, real, start):
         self._faults = faults
@@ -251,7 +249,7 @@ class _File:
         return self._faults.write(self, data)
 
     def close(self):
-        """Close; what was written is complete."""
+        """Close the file and count its erases."""
         self.real.close()
         self._faults.closed(self)
 
@@ -270,5 +268,5 @@ def _blocks(size):
 
 
 def _matches(path, target):
-    """True for the path itself; a target that ends in * stands for all that begin so."""
+    """Return True if `path` is `target`, or starts with a target that ends in *."""
     return path.startswith(target[:-1]) if target.endswith("*") else path == target

@@ -1,1 +1,1 @@
-"""Virtual time and the asyncio scheduler on it."""
+"""Simulated time, and the asyncio scheduler that runs on it."""

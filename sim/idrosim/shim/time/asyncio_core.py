@@ -1,8 +1,8 @@
-"""`_asyncio` in Python: the task queue of asyncio on the board's virtual ticks.
+"""`_asyncio` in Python: the task queue of asyncio on the virtual ticks of the board.
 
-The C version stamps tasks with the real clock, so under virtual time it has to be replaced before
-the first `import asyncio`; the frozen asyncio itself runs untouched. Written from the contract
-between asyncio.core and its tasks. Nothing is allocated for a task that sleeps and wakes.
+The C version uses the real clock, so it must be replaced before the first `import asyncio`; the
+frozen asyncio itself is unchanged. Written from the contract between asyncio.core and its tasks.
+A task that sleeps and wakes allocates nothing.
 """
 
 _MASK = (1 << 30) - 1
@@ -21,10 +21,9 @@ class TaskQueue:
     def peek(self):
         """Return the task that is due first, or None.
 
-        asyncio's loop looks at a task that is not due and then polls until it is. That wait is had
-        here: it spares the loop a round for every wake-up. Who waits for an event or for another
-        task stands in a queue of its own, and is never early: its stamp may be so old that it
-        looks like the future.
+        asyncio's loop peeks at a task that is not due, then polls until it is. Waiting here saves
+        it a round per wake-up. Queues of tasks that wait for an event or another task never wait:
+        a time stamp there may be so old that it seems to be in the future.
         """
         task = self._head
         core = TaskQueue.core
@@ -36,7 +35,7 @@ class TaskQueue:
         return self._head
 
     def push(self, task, key=None):
-        """Queue `task` for `key` ticks, or for now."""
+        """Queue `task` for the tick `key`, by default now."""
         task.data = None
         if key is None:
             key = TaskQueue.ticks_ms()
@@ -54,14 +53,14 @@ class TaskQueue:
         after.ph_next = task
 
     def pop(self):
-        """Take the task that is due first."""
+        """Remove and return the task that is due first."""
         task = self._head
         self._head = task.ph_next
         task.ph_next = None
         return task
 
     def remove(self, task):
-        """Take `task` out, wherever it is."""
+        """Remove `task`."""
         before = None
         here = self._head
         while here is not None and here is not task:
@@ -78,7 +77,7 @@ class TaskQueue:
 
 class Task:
     """A coroutine that asyncio runs. `state` is True while it runs unawaited, a TaskQueue while
-    somebody awaits it, None or False once done; `data` is what it waits on, then its result."""
+    it is awaited, None or False once done; `data` is the object it waits on, then its result."""
 
     def __init__(self, coro, globals=None):
         self.coro = coro
@@ -89,7 +88,7 @@ class Task:
 
     def __iter__(self):
         if not self.state:
-            self.state = False  # its exception has found a taker
+            self.state = False  # its exception is retrieved
         elif self.state is True:
             self.state = TaskQueue()
         elif type(self.state) is not TaskQueue:
@@ -104,11 +103,11 @@ class Task:
         current.data = self
 
     def done(self):
-        """True once the coroutine has ended."""
+        """Return True once the coroutine has ended."""
         return not self.state
 
     def cancel(self):
-        """Raise CancelledError in the task. False if it had ended."""
+        """Raise CancelledError in the task. Return False if it has ended."""
         core = TaskQueue.core
         if not self.state:
             return False

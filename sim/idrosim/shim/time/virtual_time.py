@@ -1,7 +1,7 @@
-"""The board's `time` module on the virtual clock.
+"""Simulated `time` module on the virtual clock.
 
-As on the ESP32: ticks wrap at 2^30 (the unix port wraps at 2^62 and would hide roll-over bugs),
-`time()` is an int of seconds since 2000, and the wall clock starts at 2000 after power-on.
+As on the ESP32, ticks wrap at 2^30 (the unix port wraps at 2^62 and would hide roll-over bugs),
+`time()` is an int of seconds since 2000, and the clock starts at 2000 after power-on.
 """
 
 TICKS_PERIOD = 1 << 30
@@ -12,17 +12,17 @@ UNIX_2000_S = 946_684_800
 
 
 def ticks_add(ticks, delta):
-    """Return `ticks` moved by `delta`, on the 2^30 period."""
+    """Return `ticks` plus `delta`, modulo 2^30."""
     return (ticks + delta) & _MASK
 
 
 def ticks_diff(ticks, earlier):
-    """Return the signed distance between two ticks, valid below 2^29."""
+    """Return the signed difference of two ticks, valid below 2^29."""
     return ((ticks - earlier + _HALF) & _MASK) - _HALF
 
 
 def mktime(when):
-    """Return seconds since 2000 of (year, month, day, hour, minute, second, ...)."""
+    """Return (year, month, day, hour, minute, second, ...) as seconds since 2000."""
     year, month, day, hour, minute, second = when[:6]
     month += 9
     year += month // 12 - 1
@@ -31,10 +31,10 @@ def mktime(when):
     return (days - _DAYS_0000_TO_2000) * 86_400 + hour * 3_600 + minute * 60 + second
 
 
-def functions(rig, real_gmtime):
-    """Return the public names of `time` for a rig in lockstep."""
-    clock = rig.clock
-    boot_us = rig.boot_us - rig.job.get("ticks_start_ms", 0) * 1_000
+def functions(runtime, real_gmtime):
+    """Return the public names of `time` for lockstep mode."""
+    clock = runtime.clock
+    boot_us = runtime.boot_us - runtime.job.get("ticks_start_ms", 0) * 1_000
 
     def ticks_ms():
         return (clock.now_us - boot_us) // 1_000 & _MASK
@@ -52,10 +52,10 @@ def functions(rig, real_gmtime):
         clock.spend(max(0, duration_us))
 
     def time_ns():
-        return (clock.now_us + rig.rtc_offset_us) * 1_000
+        return (clock.now_us + runtime.rtc_offset_us) * 1_000
 
     def time():
-        return (clock.now_us + rig.rtc_offset_us) // 1_000_000
+        return (clock.now_us + runtime.rtc_offset_us) // 1_000_000
 
     def gmtime(at_s=None):
         return real_gmtime(UNIX_2000_S + (time() if at_s is None else at_s))[:8]

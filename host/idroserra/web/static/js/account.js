@@ -1,23 +1,19 @@
-// One's own page: log out, and change the password.
+// The account page: log out, language and units, password.
 
-import { renderBell } from "./bell.js";
+import { showOutcome } from "./dom.js";
+import { renderAlarmBadge } from "./alarm_badge.js";
 import { t } from "./i18n.js";
-import { request } from "./link.js";
-import { alone } from "./sure.js";
+import { request } from "./connection.js";
+import { withDisabled } from "./confirm_dialog.js";
 
-renderBell();
-
-function say(outcome, state, text) {
-  outcome.dataset.state = state;
-  outcome.textContent = text;
-}
+renderAlarmBadge();
 
 async function leave(path, button) {
   try {
-    await alone([button], () => request(path, { method: "DELETE", body: {} }));
+    await withDisabled([button], () => request(path, { method: "DELETE", body: {} }));
     location.replace("/login");
   } catch (error) {
-    say(document.getElementById("out-outcome"), "failed", error.message);
+    showOutcome(document.getElementById("out-outcome"), "failed", error.message);
   }
 }
 
@@ -29,15 +25,15 @@ const outcome = form.querySelector(".outcome");
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const { password, new_password: wanted, again } = form.elements;
-  if (wanted.value !== again.value) return say(outcome, "failed", t("The two new passwords differ."));
-  say(outcome, "pending", t("One moment\u2026"));
+  if (wanted.value !== again.value) return showOutcome(outcome, "failed", t("The two new passwords differ."));
+  showOutcome(outcome, "pending", t("One moment\u2026"));
   try {
     const body = { password: password.value, new_password: wanted.value };
-    await alone(form.elements, () => request("/api/account/password", { method: "PUT", body }));
+    await withDisabled(form.elements, () => request("/api/account/password", { method: "PUT", body }));
     form.reset();
-    say(outcome, "done", t("Changed. You are logged out everywhere else."));
+    showOutcome(outcome, "done", t("Changed. You are logged out everywhere else."));
   } catch (error) {
-    say(outcome, "failed", error.message);
+    showOutcome(outcome, "failed", error.message);
   }
 });
 
@@ -46,9 +42,9 @@ speech.addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
     const body = Object.fromEntries(new FormData(speech));
-    await alone(speech.elements, () => request("/api/account/preferences", { method: "PUT", body }));
+    await withDisabled(speech.elements, () => request("/api/account/preferences", { method: "PUT", body }));
     location.reload(); // every text of the page changes
   } catch (error) {
-    say(speech.querySelector(".outcome"), "failed", error.message);
+    showOutcome(speech.querySelector(".outcome"), "failed", error.message);
   }
 });

@@ -1,23 +1,24 @@
-// One alarm on the page: what, where, since when, what to do, and what became of a click.
+// One alarm on the page, with its actions.
 
+import { make } from "./dom.js";
 import { mark, t, tn } from "./i18n.js";
 import { nowUnixMs } from "./state.js";
 import { ICONS } from "./strip.js";
-import { fullTime } from "./words.js";
+import { fullTime } from "./format.js";
 
 const LEVEL = { low: "note", medium: "warn", high: "bad", urgent: "bad" };
-const DONE_WORDS = {
-  acknowledge: mark("Confirmed: acknowledged."),
-  shelve: mark("Confirmed: shelved. It comes back by itself."),
-  unshelve: mark("Confirmed: back."),
-  "put-back": mark("Confirmed: in service again."),
+const DONE_TEXTS = {
+  acknowledge: mark("Acknowledged."),
+  shelve: mark("Shelved; it returns automatically."),
+  unshelve: mark("Unshelved."),
+  "put-back": mark("Returned to service."),
 };
 const CALIBRATED_BY = ["calibration_due", "calibration_stale"];
-// The page of each alarm in the help, where this host has it.
+// Addresses of the how-tos by rule, if this host has the help.
 const HOW_TOS = JSON.parse(document.getElementById("main").dataset.howtos ?? "{}");
 const SHOWN_CONSEQUENCES = 30;
 
-export const isAside = (alarm) => alarm.state === "shelved" || alarm.state === "out_of_service";
+export const isShelved = (alarm) => alarm.state === "shelved" || alarm.state === "out_of_service";
 
 function lasted(ms) {
   const minutes = Math.max(0, Math.round(ms / 60_000));
@@ -26,9 +27,9 @@ function lasted(ms) {
   return minutes < 2880 ? t("{count} h", { count: Math.round(minutes / 60) }) : t("{count} d", { count: Math.round(minutes / 1440) });
 }
 
-/** Text with `commands` as code. */
+/** Text with `commands` as code elements. */
 function withCode(text) {
-  return text.split("`").map((part, index) => (index % 2 ? Object.assign(document.createElement("code"), { textContent: part }) : part));
+  return text.split("`").map((part, index) => (index % 2 ? make("code", { textContent: part }) : part));
 }
 
 const place = (alarm) => (alarm.node ? `${alarm.node}: ` : "");
@@ -50,11 +51,11 @@ export class AlarmCard {
     });
   }
 
-  doneWords(verb) {
-    return t(DONE_WORDS[verb]);
+  doneText(verb) {
+    return t(DONE_TEXTS[verb]);
   }
 
-  say(how, text) {
+  showOutcome(how, text) {
     const outcome = this.root.querySelector(".outcome");
     outcome.hidden = false;
     outcome.dataset.state = how;
@@ -88,23 +89,23 @@ export class AlarmCard {
     const howTo = root.querySelector(".how-to");
     howTo.hidden = !(alarm.rule in HOW_TOS);
     howTo.href = HOW_TOS[alarm.rule] ?? "";
-    root.querySelector(".shelve").hidden = isAside(alarm) || alarm.state === "pending";
+    root.querySelector(".shelve").hidden = isShelved(alarm) || alarm.state === "pending";
     this.tick(nowUnixMs());
   }
 
   renderConsequences(consequences) {
     const more = this.root.querySelector(".more");
     more.hidden = consequences.length === 0;
-    more.querySelector("summary").textContent = tn("Explains 1 other alarm", "Explains {count} other alarms", consequences.length);
+    more.querySelector("summary").textContent = tn("1 grouped alarm", "{count} grouped alarms", consequences.length);
     const lines = consequences.slice(0, SHOWN_CONSEQUENCES).map((one) => `${place(one)}${one.title}. ${one.text}`);
     if (consequences.length > lines.length) lines.push(t("and {count} more", { count: consequences.length - lines.length }));
     const joined = lines.join("\n");
     if (more.dataset.text === joined) return;
     more.dataset.text = joined;
-    more.querySelector("ul").replaceChildren(...lines.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+    more.querySelector("ul").replaceChildren(...lines.map((text) => make("li", { textContent: text })));
   }
 
-  /** Times move on. */
+  /** Update the times. */
   tick(unixMs) {
     const { alarm } = this;
     if (!alarm) return;

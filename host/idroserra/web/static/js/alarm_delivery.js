@@ -1,22 +1,23 @@
-// Who is told of alarms, whether it arrives, and the test button.
+// Notification targets, their state, and the test button.
 
+import { make } from "./dom.js";
 import { mark, t } from "./i18n.js";
-import { request } from "./link.js";
+import { request } from "./connection.js";
 import { nowUnixMs } from "./state.js";
-import { ageText, fullTime } from "./words.js";
+import { ageText, fullTime } from "./format.js";
 
 const root = document.getElementById("delivery");
 const TEST_MS = 40_000;
 const POLL_MS = 500;
-const STATES = { sent: mark("taken"), waiting: mark("waiting"), failed: mark("failed") };
+const STATES = { sent: mark("sent"), waiting: mark("waiting"), failed: mark("failed") };
 
 function item(level, name, text) {
   const li = document.createElement("li");
   li.dataset.level = level;
   li.append(
     document.createElement("i"),
-    Object.assign(document.createElement("b"), { textContent: name }),
-    Object.assign(document.createElement("span"), { textContent: text }),
+    make("b", { textContent: name }),
+    make("span", { textContent: text }),
   );
   return li;
 }
@@ -25,29 +26,29 @@ function targetItem(target) {
   const kind = [target.service, target.escalation_only ? t("reminders only") : ""].filter(Boolean).join(", ");
   const name = kind ? `${target.name} (${kind})` : target.name;
   if (target.error) {
-    const next = target.next_try_unix_ms ? t("Tried again at {time}.", { time: fullTime(target.next_try_unix_ms) }) : "";
-    return item("bad", name, `${t("does not arrive: {reason}", { reason: target.error })} ${next}`.trim());
+    const next = target.next_try_unix_ms ? t("Next attempt at {time}.", { time: fullTime(target.next_try_unix_ms) }) : "";
+    return item("bad", name, `${t("delivery failed: {reason}", { reason: target.error })} ${next}`.trim());
   }
   if (target.sent_unix_ms === null) return item("note", name, t("nothing sent yet: send a test"));
-  return item("ok", name, t("last taken {ago}", { ago: ageText(nowUnixMs() - target.sent_unix_ms) }));
+  return item("ok", name, t("last sent {ago}", { ago: ageText(nowUnixMs() - target.sent_unix_ms) }));
 }
 
 function beatText(heartbeat) {
-  if (!heartbeat.is_set) return t("No heartbeat is set: when this host dies, nobody is told.");
+  if (!heartbeat.is_set) return t("No heartbeat configured: a failure of this host is not notified.");
   if (heartbeat.error) return t("Heartbeat: {reason}.", { reason: heartbeat.error });
   if (heartbeat.done_unix_ms === null) return t("Heartbeat: not sent yet.");
-  return t("Heartbeat: taken {ago}.", { ago: ageText(nowUnixMs() - heartbeat.done_unix_ms) });
+  return t("Heartbeat: sent {ago}.", { ago: ageText(nowUnixMs() - heartbeat.done_unix_ms) });
 }
 
 function noticeItem(notice) {
   const to = notice.deliveries.map((one) => `${one.target}: ${t(STATES[one.state])}${one.error ? ` (${one.error})` : ""}`);
-  return Object.assign(document.createElement("li"), {
-    textContent: `${fullTime(notice.unix_ms)} ${notice.title}. ${to.join("; ") || t("to nobody")}`,
+  return make("li", {
+    textContent: `${fullTime(notice.unix_ms)} ${notice.title}. ${to.join("; ") || t("no recipients")}`,
   });
 }
 
 export function renderDelivery({ targets, heartbeat, notices }) {
-  root.querySelector(".nobody").hidden = targets.length > 0;
+  root.querySelector(".no-targets").hidden = targets.length > 0;
   document.getElementById("test").hidden = targets.length === 0;
   root.querySelector(".targets").replaceChildren(...targets.map(targetItem));
   root.querySelector(".beat").textContent = beatText(heartbeat);
@@ -55,21 +56,21 @@ export function renderDelivery({ targets, heartbeat, notices }) {
   root.querySelector(".sent").replaceChildren(...notices.map(noticeItem));
 }
 
-/** Send a test; pending until every address has taken or refused it. */
+/** Send a test; pending until every target has accepted or refused it. */
 async function test(reload) {
   const outcome = root.querySelector(".outcome");
   const button = document.getElementById("test");
-  const say = (how, text) => {
+  const showOutcome = (how, text) => {
     outcome.hidden = false;
     outcome.dataset.state = how;
     outcome.textContent = text;
     button.disabled = how === "pending";
   };
-  say("pending", t("Sending\u2026"));
+  showOutcome("pending", t("Sending\u2026"));
   try {
     const { id } = await request("/api/alarms/test", { method: "POST", body: {} });
     const deadline = Date.now() + TEST_MS;
-    let deliveries = null; // until the host has told of it
+    let deliveries = null; // until the host reports them
     do {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       const { delivery } = await reload();
@@ -77,10 +78,10 @@ async function test(reload) {
     } while ((!deliveries || deliveries.some((one) => one.state === "waiting")) && Date.now() < deadline);
     if (!deliveries) throw new Error(t("The host does not answer: check the network."));
     const missed = deliveries.filter((one) => one.state !== "sent");
-    if (!missed.length) say("done", t("Confirmed: taken by {names}.", { names: deliveries.map((one) => one.target).join(", ") }));
-    else say("failed", missed.map((one) => `${one.target}: ${one.error || t("no answer yet")}`).join(" "));
+    if (!missed.length) showOutcome("done", t("Sent to {names}.", { names: deliveries.map((one) => one.target).join(", ") }));
+    else showOutcome("failed", missed.map((one) => `${one.target}: ${one.error || t("no answer yet")}`).join(" "));
   } catch (error) {
-    say("failed", t("Not confirmed: {reason}", { reason: error.message }));
+    showOutcome("failed", t("Not confirmed: {reason}", { reason: error.message }));
   }
 }
 

@@ -1,18 +1,18 @@
-// The alarm page: causes, worst first, with what they explain folded; acknowledge and shelve.
+// The alarm page: causes, worst first, with their grouped alarms; acknowledge and shelve.
 
+import { byId, make, showOutcome } from "./dom.js";
 import { mark, t } from "./i18n.js";
-import { countText, levelOf, renderBell } from "./bell.js";
-import { listen, nowUnixMs, once, state } from "./state.js";
-import { request, start } from "./link.js";
-import { renderLink, renderStrip, verdictOf } from "./strip.js";
-import { AlarmCard, isAside } from "./alarm_card.js";
+import { countText, levelOf, renderAlarmBadge } from "./alarm_badge.js";
+import { listen, nowUnixMs, oncePerFrame, state } from "./state.js";
+import { request, start } from "./connection.js";
+import { renderConnection, renderStrip, healthOf } from "./strip.js";
+import { AlarmCard, isShelved } from "./alarm_card.js";
 import { renderDelivery, wireTest } from "./alarm_delivery.js";
 import { renderKpis } from "./alarm_kpis.js";
-import { Newest, oneAtATime } from "./newest.js";
-import { alone } from "./sure.js";
-import { fullTime } from "./words.js";
+import { LatestResponse, coalesced } from "./latest_response.js";
+import { withDisabled } from "./confirm_dialog.js";
+import { fullTime } from "./format.js";
 
-const byId = (id) => document.getElementById(id);
 const POLL_MS = 15_000;
 const HISTORY_LEVEL = { unacknowledged: "bad", returned: "note", normal: "ok", suppressed: "note" };
 const STATES = {
@@ -23,47 +23,47 @@ const cards = new Map();
 const ofSite = byId("of-site");
 let shown = { alarms: [], health: { text: "" } };
 let askedMs = 0;
-const lists = new Newest();
-const summaries = new Newest(); // the stream tells them, too
-const figures = new Newest();
-const histories = new Newest();
+const lists = new LatestResponse();
+const summaries = new LatestResponse(); // the stream sends them, too
+const kpis = new LatestResponse();
+const histories = new LatestResponse();
 
-/** Do something to an alarm: pending until the host has written it down. */
+/** Change the state of an alarm; pending until the host has stored it. */
 async function act(card, verb, body) {
-  card.say("pending", t("Asking the host\u2026"));
+  card.showOutcome("pending", t("Waiting for the host\u2026"));
   try {
     await lists.change(request(`/api/alarms/${verb}`, { method: "POST", body }));
     await load();
-    card.say("done", card.doneWords(verb));
+    card.showOutcome("done", card.doneText(verb));
     loadHistory();
   } catch (error) {
-    card.say("failed", t("Not done: {reason}", { reason: error.message }));
+    card.showOutcome("failed", t("Failed: {reason}", { reason: error.message }));
   }
 }
 
-/** "site=Nord", or nothing: what of the alarms is asked for. */
+/** The site filter, such as "site=Nord", or "". */
 const filter = () => (ofSite && ofSite.value ? `site=${encodeURIComponent(ofSite.value)}` : "");
 
-/** Ask again; what does not come leaves what is there, and the strip says that the host is away. */
+/** Request the alarms; on an error the shown ones stay. */
 async function load() {
   askedMs = Date.now();
   const asking = request(`/api/alarms?${filter()}`);
-  const [list, told] = await Promise.all([lists.of(asking), summaries.of(asking)].map(orNothing));
-  if (told) state.alarms = told.summary;
+  const [list, summary] = await Promise.all([lists.of(asking), summaries.of(asking)].map(orUndefined));
+  if (summary) state.alarms = summary.summary;
   if (list) shown = list;
-  if (list || told) render();
+  if (list || summary) render();
   return shown;
 }
 
-const orNothing = (asking) => asking.catch(() => undefined);
+const orUndefined = (asking) => asking.catch(() => undefined);
 
 async function loadKpis() {
-  const answer = await orNothing(figures.of(request("/api/alarms/kpis")));
+  const answer = await orUndefined(kpis.of(request("/api/alarms/kpis")));
   if (answer) renderKpis(answer.sites.filter((one) => !filter() || one.site === ofSite.value));
 }
 
 async function loadHistory() {
-  const answer = await orNothing(histories.of(request(`/api/alarms/history?limit=100&${filter()}`)));
+  const answer = await orUndefined(histories.of(request(`/api/alarms/history?limit=100&${filter()}`)));
   if (answer) renderHistory(answer.changes);
 }
 
@@ -88,8 +88,8 @@ function stateText(state, who) {
 }
 
 function renderHistory(changes) {
-  const told = changes.filter((change) => change.state !== "suppressed" && change.was !== "suppressed");
-  const items = told.reverse().map((change) => {
+  const shownChanges = changes.filter((change) => change.state !== "suppressed" && change.was !== "suppressed");
+  const items = shownChanges.reverse().map((change) => {
     const item = document.createElement("li");
     item.dataset.level = HISTORY_LEVEL[change.state] || "note";
     const who = [change.by, change.comment].filter(Boolean).join(": ");
@@ -97,8 +97,8 @@ function renderHistory(changes) {
     const words = `${what} \u2192 ${stateText(change.state, who)}`;
     item.append(
       document.createElement("i"),
-      Object.assign(document.createElement("p"), { textContent: words }),
-      Object.assign(document.createElement("time"), { textContent: fullTime(change.unix_ms) }),
+      make("p", { textContent: words }),
+      make("time", { textContent: fullTime(change.unix_ms) }),
     );
     return item;
   });
@@ -107,21 +107,21 @@ function renderHistory(changes) {
 }
 
 function strip() {
-  if (state.link === "lost") return verdictOf({});
+  if (state.connection === "lost") return healthOf({});
   const { health, worst } = state.alarms;
   const summary = health || countText(state.alarms);
   return { level: levelOf(state.alarms), summary, reasons: worst ? [{ text: t("Worst: {alarm}", { alarm: worst }) }] : [] };
 }
 
 function render() {
-  const aside = shown.alarms.filter(isAside);
-  const standing = shown.alarms.filter((alarm) => !isAside(alarm));
+  const shelved = shown.alarms.filter(isShelved);
+  const active = shown.alarms.filter((alarm) => !isShelved(alarm));
   forget(shown.alarms);
-  renderList(byId("standing"), standing);
-  renderList(byId("aside").querySelector("ol"), aside);
-  byId("calm").hidden = standing.length > 0 || Boolean(shown.health.text);
-  byId("aside").hidden = aside.length === 0;
-  byId("aside").querySelector("summary").textContent = t("Put aside: {count}", { count: aside.length });
+  renderList(byId("standing"), active);
+  renderList(byId("aside").querySelector("ol"), shelved);
+  byId("calm").hidden = active.length > 0 || Boolean(shown.health.text);
+  byId("aside").hidden = shelved.length === 0;
+  byId("aside").querySelector("summary").textContent = t("Shelved: {count}", { count: shelved.length });
   byId("ack-all").hidden = waiting().length < 2;
   if (shown.delivery) renderDelivery(shown.delivery);
   renderFrame();
@@ -130,54 +130,49 @@ function render() {
 function renderFrame() {
   renderStrip(byId("strip"), strip(), shown.health.evaluated_unix_ms || null);
   byId("strip").querySelector(".age").hidden = true;
-  renderLink(byId("link"));
-  renderBell();
+  renderConnection(byId("link"));
+  renderAlarmBadge();
 }
 
 const waiting = () => shown.alarms.filter((alarm) => ["unacknowledged", "returned"].includes(alarm.state)).map((alarm) => alarm.key);
 
 async function acknowledgeAll({ currentTarget: button }) {
   const outcome = byId("all-outcome");
-  const say = (how, text) => {
-    outcome.hidden = false;
-    outcome.dataset.state = how;
-    outcome.textContent = text;
-  };
   const keys = waiting();
-  say("pending", t("Asking the host\u2026"));
+  showOutcome(outcome, "pending", t("Waiting for the host\u2026"));
   try {
-    await alone([button], () => lists.change(request("/api/alarms/acknowledge", { method: "POST", body: { keys } })));
+    await withDisabled([button], () => lists.change(request("/api/alarms/acknowledge", { method: "POST", body: { keys } })));
     await load();
-    say("done", t("Confirmed: {count} acknowledged.", { count: keys.length }));
+    showOutcome(outcome, "done", t("{count} acknowledged.", { count: keys.length }));
     loadHistory();
   } catch (error) {
-    say("failed", t("Not done: {reason}", { reason: error.message }));
+    showOutcome(outcome, "failed", t("Failed: {reason}", { reason: error.message }));
   }
 }
 
-const renderSoon = once(renderFrame);
-const loadSoon = oneAtATime(load);
-const lookBackSoon = oneAtATime(lookBack);
+const renderSoon = oncePerFrame(renderFrame);
+const loadSoon = coalesced(load);
+const loadPastSoon = coalesced(loadPast);
 
 listen((message) => {
   if (message.type === "outdated") byId("outdated").hidden = false;
   if (message.type === "alarms" || message.type === "nodes") {
     if (message.type === "alarms") summaries.restart();
     loadSoon();
-    lookBackSoon();
+    loadPastSoon();
   } else if (message.type === "tick") {
     if (Date.now() - askedMs > POLL_MS) loadSoon();
     for (const card of cards.values()) card.tick(nowUnixMs());
   }
   renderSoon();
 });
-function lookBack() {
+function loadPast() {
   return Promise.all([loadHistory(), loadKpis()]);
 }
 
 function loadAll() {
   load();
-  lookBack();
+  loadPast();
 }
 
 byId("ack-all").addEventListener("click", acknowledgeAll);
@@ -186,7 +181,7 @@ if (ofSite) {
   if (ofSite.selectedIndex < 0) ofSite.value = "";
   ofSite.addEventListener("change", () => {
     history.replaceState(null, "", `?${filter()}`);
-    for (const one of [lists, figures, histories]) one.restart();
+    for (const one of [lists, kpis, histories]) one.restart();
     loadAll();
   });
 }

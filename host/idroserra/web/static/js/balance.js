@@ -1,23 +1,24 @@
-// Water, acid, base and nutrients of each day: numbers in a table, each with its bar.
+// Water, acid, base and nutrients of each day: a table with bars.
 
+import { make } from "./dom.js";
+import { setSpan, ZONE } from "./exports.js";
 import { t } from "./i18n.js";
-import { request } from "./link.js";
-import { Newest } from "./newest.js";
+import { request } from "./connection.js";
+import { LatestResponse } from "./latest_response.js";
 import { nowUnixMs } from "./state.js";
-import { dayText, number, plainName, waterText } from "./words.js";
+import { dayText, number, plainName, waterText } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const NOT_KNOWN = "?";
 
 const ml = (value) => `${number(value, value !== 0 && value < 10 ? 2 : 0)} ml`;
 
-/** Columns [label, what a day has of it or null, how it is written]. */
+/** Columns [label, value of a day or null, formatter]. */
 function columnsOf({ total, days }, unit) {
   const litres = (volumeMl) => waterText(unit, volumeMl);
   const water = (key) => ({ water: found }) => (found ? found[key] : null);
-  const columns = [[t("Water topped up"), water("topped_up_ml"), litres], [t("Water poured in"), water("poured_ml"), litres], [t("Water that left"), water("left_ml"), litres]];
-  if (days.some((day) => day.water && Math.abs(day.water.unseen_ml) >= 50)) columns.push([t("Moved unseen"), water("unseen_ml"), litres]);
+  const columns = [[t("Top-off"), water("topped_up_ml"), litres], [t("Added by hand"), water("poured_ml"), litres], [t("Consumed or lost"), water("left_ml"), litres]];
+  if (days.some((day) => day.water && Math.abs(day.water.unseen_ml) >= 50)) columns.push([t("Change without readings"), water("unseen_ml"), litres]);
   for (const doser of Object.keys(total.dosed_ml)) {
     columns.push([plainName(doser), (day) => day.dosed_ml[doser], ml]);
     if (doser in total.dosed_meq && total.dosed_ml[doser]) columns.push([t("{name}, meq", { name: plainName(doser) }), (day) => day.dosed_meq[doser], (value) => number(value, 1)]);
@@ -35,7 +36,7 @@ function bar(share) {
 }
 
 function cell(tag, text, scope) {
-  const element = Object.assign(document.createElement(tag), { textContent: text });
+  const element = make(tag, { textContent: text });
   if (scope) element.scope = scope;
   return element;
 }
@@ -47,8 +48,8 @@ export class BalancePanel {
     this.node = node;
     this.unit = JSON.parse(root.dataset.volume);
     this.days = 7;
-    this.back = 0; // ranges of so many days, back from today
-    this.newest = new Newest();
+    this.back = 0; // number of ranges before today
+    this.newest = new LatestResponse();
     root.querySelector(".ranges").addEventListener("click", ({ target }) => target.dataset.days && this.move(Number(target.dataset.days), 0));
     for (const button of root.querySelectorAll("[data-step]")) {
       button.addEventListener("click", () => this.move(this.days, Math.max(0, this.back - Number(button.dataset.step))));
@@ -62,7 +63,7 @@ export class BalancePanel {
     return this.load();
   }
 
-  /** [from, to) in ms: whole days of this device, today the last of the newest range. */
+  /** [from, to) in ms: whole days in the time zone of this device. */
   get span() {
     const day = new Date(nowUnixMs());
     day.setHours(0, 0, 0, 0);
@@ -78,7 +79,7 @@ export class BalancePanel {
     for (const button of this.root.querySelectorAll("[data-days]")) button.setAttribute("aria-pressed", String(Number(button.dataset.days) === this.days));
     this.root.querySelector("[data-step='1']").disabled = this.back === 0;
     this.root.querySelector(".span").textContent = this.days === 1 ? dayText(from) : `${dayText(from)} \u2013 ${dayText(to - 1)}`;
-    this.root.querySelector(".file").href = `${this.path}/export?what=balance&${query}`;
+    setSpan(document.getElementById("export-balance"), from, to);
     const outcome = this.root.querySelector(".outcome");
     try {
       const answer = await this.newest.of(request(`${this.path}/balance?${query}`));
@@ -96,7 +97,7 @@ export class BalancePanel {
     this.root.querySelector(".unknown").replaceChildren(...balance.unknown.map((text) => cell("li", text)));
     this.root.querySelector("thead tr").replaceChildren(cell("th", t("Day"), "col"), ...columns.map(([label]) => cell("th", label, "col")));
     this.root.querySelector("tbody").replaceChildren(...[...balance.days].reverse().map((day) => this.row(day, columns, balance.days)));
-    this.root.querySelector("tfoot tr").replaceChildren(cell("th", t("Together"), "row"), ...columns.map(([, read, write]) => this.cell(read(balance.total), write, 0)));
+    this.root.querySelector("tfoot tr").replaceChildren(cell("th", t("Total"), "row"), ...columns.map(([, read, write]) => this.cell(read(balance.total), write, 0)));
   }
 
   row(day, columns, days) {
@@ -107,7 +108,7 @@ export class BalancePanel {
 
   cell(value, write, most) {
     const element = cell("td", value === null ? NOT_KNOWN : write(value));
-    if (value === null) element.title = t("not known");
+    if (value === null) element.title = t("unknown");
     if (most > 0) element.append(bar(value === null ? 0 : Math.abs(value) / most));
     return element;
   }

@@ -1,11 +1,12 @@
-// The bottles of a node: what is left, for how many days, "I filled it", and taking that back.
+// The bottles of a node: remaining volume, days left, refill and undo.
 
-import { parsed, put, watchNumbers } from "./fields.js";
+import { showOutcome } from "./dom.js";
+import { parsed, put, watchNumbers } from "./number_fields.js";
 import { t, tn } from "./i18n.js";
-import { request } from "./link.js";
-import { Newest } from "./newest.js";
-import { alone, openSure } from "./sure.js";
-import { fullTime, number, plainName } from "./words.js";
+import { request } from "./connection.js";
+import { LatestResponse } from "./latest_response.js";
+import { withDisabled, openConfirm } from "./confirm_dialog.js";
+import { fullTime, number, plainName } from "./format.js";
 
 const EVERY_MS = 60_000;
 const LOW_PCT = 15, EMPTY_PCT = 1, MOST_DAYS = 99;
@@ -20,11 +21,11 @@ function levelOf({ left_pct: left }) {
   return left < LOW_PCT ? "warn" : "ok";
 }
 
-/** The one thing to know of a bottle. */
+/** The main fact about a bottle. */
 function headline(bottle) {
   const { volume_ml: volume, left_ml: left, left_pct: pct, days_left: days } = bottle;
-  if (volume === null) return t("How much is in it?");
-  if (left === null) return t("being counted");
+  if (volume === null) return t("Set level");
+  if (left === null) return t("calculating");
   if (pct < EMPTY_PCT) return t("empty");
   if (days === null) return t("{pct} % left", { pct: Math.round(pct) });
   const count = Math.floor(days);
@@ -32,14 +33,14 @@ function headline(bottle) {
 }
 
 function useText({ used_ml_per_day: use, used_days: days }) {
-  if (use === null) return t("Too early to say what it needs a day.");
+  if (use === null) return t("Daily use not known yet.");
   const over = Math.max(1, Math.round(days));
-  if (use === 0) return tn("Nothing given in {count} day.", "Nothing given in {count} days.", over);
-  return tn("{ml} ml a day, by the last {count} day.", "{ml} ml a day, by the last {count} days.", over, { ml: number(use, use < 10 ? 1 : 0) });
+  if (use === 0) return tn("No doses in {count} day.", "No doses in {count} days.", over);
+  return tn("{ml} ml per day, mean of the last {count} day.", "{ml} ml per day, mean of the last {count} days.", over, { ml: number(use, use < 10 ? 1 : 0) });
 }
 
 function leftText(bottle) {
-  if (bottle.volume_ml === null) return t("Nobody told, so nothing is foretold and no alarm comes.");
+  if (bottle.volume_ml === null) return t("Bottle level not set: no forecast, no low-bottle alarm.");
   if (bottle.left_ml === null) return "";
   return t("{left} of {volume} ml, filled {when} by {who}.", { left: number(bottle.left_ml, 0), volume: number(bottle.volume_ml, 0), when: fullTime(bottle.filled_unix_ms), who: bottle.by });
 }
@@ -54,12 +55,12 @@ export class BottlesPanel {
     this.outcome = root.querySelector(":scope > .outcome");
     this.text = "";
     this.loadedMs = 0;
-    this.newest = new Newest();
+    this.newest = new LatestResponse();
     dialog.addEventListener("close", () => dialog.returnValue === "yes" && this.fill());
     this.form.elements.stock.addEventListener("change", () => this.offer());
   }
 
-  /** Ask the host again now and then: doses are counted there. */
+  /** Request again every EVERY_MS: the host counts the doses. */
   tick() {
     if (Date.now() - this.loadedMs > EVERY_MS) this.load();
   }
@@ -98,8 +99,8 @@ export class BottlesPanel {
     filled.addEventListener("click", () => this.ask(bottle));
     row.append(filled);
     if (bottle.volume_ml !== null) {
-      const back = Object.assign(make("button", "", t("Take it back")), { type: "button" });
-      back.addEventListener("click", () => this.change("DELETE", bottle.doser, undefined, t("Taken back: the bottle before counts again.")));
+      const back = Object.assign(make("button", "", t("Undo")), { type: "button" });
+      back.addEventListener("click", () => this.change("DELETE", bottle.doser, undefined, t("Undone: the previous bottle is active.")));
       row.append(back);
     }
     item.append(row);
@@ -109,14 +110,14 @@ export class BottlesPanel {
   ask(bottle) {
     this.bottle = bottle;
     this.form.reset();
-    this.dialog.querySelector("h2").textContent = t("A new bottle of {name}", { name: plainName(bottle.doser) });
+    this.dialog.querySelector("h2").textContent = t("New bottle of {name}", { name: plainName(bottle.doser) });
     for (const label of this.form.querySelectorAll("[data-strong]")) label.hidden = !bottle.has_strength;
     const { volume_ml: volume, stock, meq_per_ml: meq } = this.form.elements;
     if (bottle.volume_ml !== null) put(volume, bottle.volume_ml);
     stock.value = bottle.stock;
     if (bottle.meq_per_ml !== null && !bottle.stock) put(meq, bottle.meq_per_ml);
     this.offer();
-    openSure(this.dialog);
+    openConfirm(this.dialog);
   }
 
   offer() {
@@ -129,22 +130,17 @@ export class BottlesPanel {
     const body = { volume_ml: parsed(volume.value) };
     if (this.bottle.has_strength && stock.value) body.stock = stock.value;
     else if (this.bottle.has_strength && meq.value !== "") body.meq_per_ml = parsed(meq.value);
-    return this.change("PUT", this.bottle.doser, body, t("Noted: {ml} ml of {name}.", { ml: number(body.volume_ml, 0), name: plainName(this.bottle.doser) }));
+    return this.change("PUT", this.bottle.doser, body, t("Saved: {ml} ml of {name}.", { ml: number(body.volume_ml, 0), name: plainName(this.bottle.doser) }));
   }
 
   async change(method, doser, body, done) {
     try {
       const asking = () => this.newest.change(request(`${this.path}/${doser}`, { method, body }));
-      this.render((await alone(this.root.querySelectorAll("ul button"), asking)).bottles);
-      this.say("done", done);
+      this.render((await withDisabled(this.root.querySelectorAll("ul button"), asking)).bottles);
+      showOutcome(this.outcome, "done", done);
     } catch (error) {
-      this.say("failed", error.message);
+      showOutcome(this.outcome, "failed", error.message);
       this.load();
     }
-  }
-
-  say(how, text) {
-    this.outcome.dataset.state = how;
-    this.outcome.textContent = text;
   }
 }

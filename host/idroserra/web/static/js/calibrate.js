@@ -1,34 +1,34 @@
-// The page that calibrates a probe or a pump: one thing a step. The session lives on the host, so
-// a reload, or another phone of the same person, goes on where it stands.
+// The page that calibrates a probe or a pump, step by step. The session is on the host: after a
+// reload, or on another device of the same user, it continues at the same step.
 
-import { renderBell } from "./bell.js";
-import { Past } from "./calibrate_past.js";
-import { Walk } from "./calibrate_walk.js";
+import { byId, make } from "./dom.js";
+import { renderAlarmBadge } from "./alarm_badge.js";
+import { CalibrationHistory } from "./calibrate_history.js";
+import { Wizard } from "./calibrate_wizard.js";
 import { ENDED, KINDS, titleOf } from "./calibrate_steps.js";
 import { t } from "./i18n.js";
-import { request, start } from "./link.js";
-import { listen, nowUnixMs, once, state } from "./state.js";
-import { alone, openSure } from "./sure.js";
-import { newestOf, renderLink, renderStrip, verdictOf } from "./strip.js";
-import { fullTime, plainName } from "./words.js";
+import { request, start } from "./connection.js";
+import { listen, nowUnixMs, oncePerFrame, state } from "./state.js";
+import { withDisabled, openConfirm } from "./confirm_dialog.js";
+import { newestOf, renderConnection, renderStrip, healthOf } from "./strip.js";
+import { fullTime, plainName } from "./format.js";
 
-const byId = (id) => document.getElementById(id);
 const name = document.querySelector("main").dataset.calibrate;
 const path = `/api/nodes/${encodeURIComponent(name)}/calibrations`;
 const who = document.querySelector(".who b").textContent;
 const POLL_MS = 1_000;
 const dialog = byId("sure");
-const past = new Past(byId("past"), path, sure, load);
-const walk = new Walk(byId("walk"), path, sure, load);
+const past = new CalibrationHistory(byId("past"), path, confirm, load);
+const walk = new Wizard(byId("walk"), path, confirm, load);
 let polledMs = 0;
 let isAsking = false;
 
-/** Ask first; resolves with whether a person says yes. */
-function sure(title, text, yes) {
+/** Ask for confirmation; resolves with true or false. */
+function confirm(title, text, yes) {
   dialog.querySelector("h2").textContent = title;
   dialog.querySelector("p").textContent = text;
   dialog.querySelector("button").textContent = yes;
-  openSure(dialog);
+  openConfirm(dialog);
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
   });
@@ -39,7 +39,7 @@ function trouble(text) {
   byId("trouble").textContent = text;
 }
 
-/** Ask where everything stands: the history, and the calibration that is open. */
+/** Load the history and the open calibration. */
 async function load() {
   polledMs = Date.now();
   try {
@@ -70,10 +70,10 @@ function showBusy(open) {
     ? t("Dosing is held until {when}. Only one calibration at a time.", { when: fullTime(open.hold.until_unix_ms) })
     : t("Only one calibration at a time.");
   byId("busy").querySelector("button").onclick = async () => {
-    const isSure = await sure(t("End the calibration of {who}?", { who: open.by }), t("Nothing is changed. Is the probe back in the tank? Dosing goes on in two minutes."), t("End it"));
-    if (!isSure) return;
+    const isConfirmed = await confirm(t("Cancel the calibration of {who}?", { who: open.by }), t("Nothing is changed. Is the probe back in the tank? Dosing resumes in two minutes."), t("Cancel calibration"));
+    if (!isConfirmed) return;
     const asking = () => walk.newest.change(request(`${path}/${open.id}/cancel`, { method: "POST", body: {} }));
-    await alone(byId("busy").querySelectorAll("button"), asking).catch((error) => trouble(error.message));
+    await withDisabled(byId("busy").querySelectorAll("button"), asking).catch((error) => trouble(error.message));
     load();
   };
 }
@@ -91,11 +91,11 @@ function renderChoices(node) {
   if (root.dataset.text === text) return;
   root.dataset.text = text;
   root.replaceChildren(...found.map(([title, body]) => {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "big", textContent: title });
+    const button = make("button", { type: "button", className: "big", textContent: title });
     button.dataset.what = body.actuator || body.kind;
     button.addEventListener("click", () => begin(body));
-    const choice = Object.assign(document.createElement("div"), { className: "choice" });
-    choice.append(button, Object.assign(document.createElement("small"), { textContent: KINDS[body.kind].atHand }));
+    const choice = make("div", { className: "choice" });
+    choice.append(button, make("small", { textContent: KINDS[body.kind].youNeed }));
     return choice;
   }));
 }
@@ -104,14 +104,14 @@ async function begin(body) {
   trouble("");
   try {
     const asking = () => walk.newest.change(request(path, { method: "POST", body }));
-    walk.begin(await alone(byId("choose").querySelectorAll("button"), asking));
+    walk.begin(await withDisabled(byId("choose").querySelectorAll("button"), asking));
   } catch (error) {
     trouble(error.message);
   }
   load();
 }
 
-/** While one is open here it is asked once a second: that also keeps it open. */
+/** Poll an open calibration once a second, which also prevents its expiry. */
 async function poll() {
   if (document.hidden || isAsking || Date.now() - polledMs < (walk.isOpen ? POLL_MS : 5 * POLL_MS)) return;
   isAsking = true;
@@ -124,18 +124,18 @@ async function poll() {
 function render() {
   const node = state.nodes.get(name);
   if (!node) return;
-  renderStrip(byId("strip"), verdictOf(node), newestOf([node]));
-  renderLink(byId("link"));
-  renderBell();
+  renderStrip(byId("strip"), healthOf(node), newestOf([node]));
+  renderConnection(byId("link"));
+  renderAlarmBadge();
   renderChoices(node);
   past.confirm(node);
   walk.tick(nowUnixMs());
 }
 
-const renderSoon = once(render);
+const renderSoon = oncePerFrame(render);
 
 listen((message) => {
-  if (!state.nodes.has(name)) { // somebody forgot it: the host says so
+  if (!state.nodes.has(name)) { // forgotten: the host shows a page
     if (["gone", "nodes"].includes(message.type)) location.reload();
     return;
   }

@@ -1,16 +1,16 @@
-// When pH is to be calibrated again.
+// The due date of the pH calibration.
 
 import { t, tn } from "./i18n.js";
 
 const SOON_DAYS = 7;
 
 function dueText(days) {
-  if (days < 0) return ["warn", tn("pH has been due for {count} day", "pH has been due for {count} days", -days)];
-  if (days === 0) return ["warn", t("pH is due today")];
-  return [days <= SOON_DAYS ? "note" : "ok", tn("pH is due in {count} day", "pH is due in {count} days", days)];
+  if (days < 0) return ["warn", tn("pH calibration overdue by {count} day", "pH calibration overdue by {count} days", -days)];
+  if (days === 0) return ["warn", t("pH calibration due today")];
+  return [days <= SOON_DAYS ? "note" : "ok", tn("pH calibration due in {count} day", "pH calibration due in {count} days", days)];
 }
 
-/** Show it in a chip; nothing where no calibration is known. */
+/** Show the due date in a chip; hidden if unknown. */
 export function renderDue(chip, days) {
   chip.hidden = days === null;
   if (days !== null) [chip.dataset.level, chip.textContent] = dueText(days);

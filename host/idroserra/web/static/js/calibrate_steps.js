@@ -1,27 +1,27 @@
-// A calibration as steps: which one comes next, what a person does in it, what it asks. No DOM.
+// The steps of a calibration: their order and texts. Without DOM.
 
 import { mark, t } from "./i18n.js";
-import { millilitres, number, plainName } from "./words.js";
+import { millilitres, number, plainName } from "./format.js";
 
 const PUT_BACK = t("Rinse the probe and put it back into the tank.");
 
 export const KINDS = {
-  ph: { title: t("pH"), channel: "reservoir.ph", wanted: ["7.00", "4.01"], putBack: PUT_BACK, atHand: t("At hand: buffers pH 7.00 and 4.01, water to rinse.") },
-  ec: { title: t("EC"), channel: "reservoir.ec_us_cm", wanted: ["dry", "1413"], putBack: PUT_BACK, atHand: t("At hand: standard 1413 \u00b5S/cm, water to rinse, a cloth.") },
-  level: { title: t("Level"), channel: "reservoir.level_mm", wanted: [t("first depth"), t("second depth")], putBack: t("Bring the water back to where it belongs."), atHand: t("At hand: a rule, and water to add or take.") },
-  pump: { title: t("Pump"), channel: null, wanted: [t("first run"), t("second run")], putBack: t("Put the tube back into the tank."), atHand: t("At hand: a measuring cylinder.") },
+  ph: { title: t("pH"), channel: "reservoir.ph", wanted: ["7.00", "4.01"], putBack: PUT_BACK, youNeed: t("You need: buffers pH 7.00 and 4.01, water to rinse.") },
+  ec: { title: t("EC"), channel: "reservoir.ec_us_cm", wanted: ["dry", "1413"], putBack: PUT_BACK, youNeed: t("You need: standard 1413 \u00b5S/cm, water to rinse, a cloth.") },
+  level: { title: t("Level"), channel: "reservoir.level_mm", wanted: [t("first depth"), t("second depth")], putBack: t("Restore the water level."), youNeed: t("You need: a ruler, and water to add or remove.") },
+  pump: { title: t("Pump"), channel: null, wanted: [t("first run"), t("second run")], putBack: t("Put the tube back into the tank."), youNeed: t("You need: a measuring cylinder.") },
 };
 
 export const ENDED = ["done", "unconfirmed", "failed", "cancelled", "expired"];
 
-/** What a calibration is of: "pH", "pump nutrient A". */
+/** The title of a calibration: "pH", "pump nutrient A". */
 export function titleOf({ kind, actuator }) {
   return actuator ? t("Pump {name}", { name: plainName(actuator) }) : KINDS[kind].title;
 }
 
-/** A buffer, a standard, a run or a depth as one reads it: 7.00 or 7,00. */
+/** A buffer, standard, run or depth in the format of the language: 7.00 or 7,00. */
 export function referenceText(name) {
-  if (name === "dry") return t("dry, in the air");
+  if (name === "dry") return t("dry, in air");
   return name.replace(/\d+\.(\d+)/, (all, decimals) => number(Number(all), decimals.length));
 }
 
@@ -39,7 +39,7 @@ export function stepOf(state, ui) {
   return state.run && state.run.state === "given" ? "measure" : "run";
 }
 
-/** The buffer or standard that comes next by itself. */
+/** The next buffer or standard. */
 export function nextReference(state) {
   const { wanted } = KINDS[state.kind];
   return wanted[Math.min(state.points.length, wanted.length - 1)];
@@ -47,62 +47,62 @@ export function nextReference(state) {
 
 function pointText(state, reference) {
   if (state.kind === "level") {
-    const which = state.points.length ? t("Bring the water to another depth, at least 50 mm away, and let it come to rest.") : t("Let the water come to rest, and measure its depth with a rule.");
-    return [which, state.points.length ? "" : t("One depth moves the zero only; two give all.")];
+    const which = state.points.length ? t("Change the depth by at least 50 mm, and let the water settle.") : t("Let the water settle, and measure its depth with a ruler.");
+    return [which, state.points.length ? "" : t("One depth corrects the zero only; two correct zero and slope.")];
   }
-  if (reference === "dry") return [t("Rinse the cell, dab it dry and hold it in the air."), t("No drop may hang between its plates.")];
-  if (state.kind === "ec") return [t("Put the cell and the thermometer into standard {reference} \u00b5S/cm.", { reference }), t("Move it up and down, so that no bubble stays inside.")];
-  return [t("Rinse the probe and put it into pH {reference}.", { reference: referenceText(reference) }), t("The thermometer too. Stir once, then leave it alone.")];
+  if (reference === "dry") return [t("Rinse the cell, dab it dry and hold it in air."), t("No drop may remain between its plates.")];
+  if (state.kind === "ec") return [t("Put the cell and the thermometer into standard {reference} \u00b5S/cm.", { reference }), t("Move it up and down to remove bubbles.")];
+  return [t("Rinse the probe and put it into pH {reference}.", { reference: referenceText(reference) }), t("The thermometer too. Stir once, then wait.")];
 }
 
-/** [what to do, in one sentence; what else to know, ...]. */
-export function wordsOf(step, state, reference) {
+/** [instruction, further sentences ...]. */
+export function stepTexts(step, state, reference) {
   const kind = KINDS[state.kind];
   switch (step) {
     case "hold":
       return state.hold.reason
-        ? [t("Dosing cannot be held, so nothing can be calibrated."), t("The node says: {reason}", { reason: state.hold.reason })]
-        : [t("Asking the node to hold its dosing\u2026"), ""];
+        ? [t("Dosing cannot be held, so nothing can be calibrated."), t("The node reports: {reason}", { reason: state.hold.reason })]
+        : [t("Waiting for the node to hold dosing\u2026"), ""];
     case "factory":
-      return [t("Go back to the factory values first."), state.advice];
+      return [t("Restore the factory values first."), state.advice];
     case "point":
       return pointText(state, reference);
     case "run":
       return state.points.length
-        ? [t("Empty the cylinder, and let the pump run again."), t("Two runs say how well it repeats.")]
-        : [t("Fill the tube of {name} to its end and hold it into a measuring cylinder.", { name: plainName(state.actuator) }), t("A run is a dose by hand: the node's limits hold, and it is charged.")];
+        ? [t("Empty the cylinder and run the pump again."), t("Two runs show the repeatability.")]
+        : [t("Fill the tube of {name} completely and hold its end in a measuring cylinder.", { name: plainName(state.actuator) }), t("A run is a manual dose: the node's limits apply, and it uses the budget.")];
     case "running":
-      return [t("The pump runs. Hold the tube still."), ""];
+      return [t("The pump is running. Hold the tube still."), ""];
     case "measure":
       return [t("Read the cylinder."), t("The pump ran for {seconds} s.", { seconds: number(state.run.on_ms / 1000, 2) })];
     case "review":
-      return [t("Look at it, then put it in force."), t("Nothing has changed yet.")];
+      return [t("Check the result, then apply it."), t("Nothing has changed yet.")];
     case "back":
-      return [kind.putBack, t("Dosing goes on two minutes after you press the button.")];
+      return [kind.putBack, t("Dosing resumes two minutes after you apply the calibration.")];
     case "applying":
-      return [t("Sent. Waiting for the node to confirm it\u2026"), t("All of it comes into force at once, or nothing.")];
+      return [t("Sent. Waiting for confirmation by the node\u2026"), t("All settings become active together, or none.")];
     default:
-      return endWords(state, kind);
+      return endTexts(state, kind);
   }
 }
 
-function endWords(state, kind) {
+function endTexts(state, kind) {
   const endReason = [`${state.reason}.`, kind.putBack];
   switch (state.state) {
     case "done":
-      return [t("It is in force: the node has confirmed it."), t("Dosing goes on by itself in two minutes.")];
+      return [t("Active: confirmed by the node."), t("Dosing resumes automatically in two minutes.")];
     case "unconfirmed":
       return [t("Sent, but not confirmed."), ...endReason];
     case "failed":
       return [t("Nothing was changed."), ...endReason];
     case "expired":
-      return [t("It has expired, nothing was changed."), ...endReason];
+      return [t("Expired, nothing was changed."), ...endReason];
     default:
-      return [t("Cancelled, nothing was changed."), kind.putBack, t("Dosing goes on by itself in two minutes.")];
+      return [t("Cancelled, nothing was changed."), kind.putBack, t("Dosing resumes automatically in two minutes.")];
   }
 }
 
-/** The live reading: [number, unit and temperature], or the fault in words. */
+/** The live reading: [number, unit and temperature], or the fault. */
 export function readingOf({ kind, reading }) {
   if (!reading) return ["\u2014", t("waiting for a reading")];
   if (reading.value === null) return [t("No reading"), reading.fault_text || reading.fault];
@@ -113,13 +113,13 @@ export function readingOf({ kind, reading }) {
 
 const RESULTS = [ // result, label, decimals, unit
   ["slope_pct", mark("Slope"), 1, "%"], ["offset_mv", mark("Offset"), 1, "mV"],
-  ["residual_ph", mark("Furthest from the line"), 3, "pH"],
+  ["residual_ph", mark("Largest deviation"), 3, "pH"],
   ["cell", mark("Cell constant"), 3, ""], ["zero_uv", mark("Signal at 0 mm"), 0, "\u00b5V"],
-  ["uv_per_mm", mark("Signal a millimetre"), 0, "\u00b5V"], ["ul_per_s", mark("Flow"), 0, "\u00b5l/s"],
+  ["uv_per_mm", mark("Signal per millimetre"), 0, "\u00b5V"], ["ul_per_s", mark("Flow"), 0, "\u00b5l/s"],
   ["apart_pct", mark("Points differ by"), 1, "%"],
 ];
 
-/** Rows [label, before, after] of what a calibration comes to; `isShort`: its settings only. */
+/** Rows [label, before, after] of the results; `isShort`: settings only. */
 export function resultRows(results, isShort = false) {
   return RESULTS.filter(([name]) => name in results && !(isShort && ["residual_ph", "apart_pct"].includes(name))).map(([name, label, decimals, unit]) => {
     const text = (value) => (value === undefined ? "\u2014" : `${number(value, decimals)} ${unit}`.trim());
@@ -132,9 +132,9 @@ export function pastText({ results }) {
   return resultRows(results, true).map(([label, , after]) => `${label} ${after}`).join(", ");
 }
 
-/** The points that were taken, in one line. */
+/** The points of a calibration, in one line. */
 export function pointsText(state) {
   if (!state.points.length) return "";
   const texts = state.points.map(({ reference, true_value: value }) => (state.kind === "pump" ? `${referenceText(reference)}: ${millilitres(value * 1000)}` : referenceText(reference)));
-  return t("Taken: {points}.", { points: texts.join(", ") });
+  return t("Points: {points}.", { points: texts.join(", ") });
 }

@@ -1,6 +1,7 @@
-// A small chart of one figure over its calibrations, with the band that is accepted.
+// A small chart of one result over the calibrations, with the accepted band.
 
-import { dayText, number } from "./words.js";
+import { make } from "./dom.js";
+import { dayText, number } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 320, HEIGHT = 120, LEFT = 40, RIGHT = 8, TOP = 8, BOTTOM = 20;
@@ -13,12 +14,12 @@ function draw(tag, attributes, parent, text = "") {
   return element;
 }
 
-/** A figure of `points` [[unix_ms, value], ...], oldest first; low and high: what is accepted. */
+/** A figure of `points` [[unix_ms, value], ...], oldest first; low and high: accepted range. */
 export function trendOf(title, points, { low, high, decimals }) {
   const figure = document.createElement("figure");
   const [, newest] = points[points.length - 1];
   const caption = document.createElement("figcaption");
-  caption.append(title, " ", Object.assign(document.createElement("b"), { textContent: number(newest, decimals) }));
+  caption.append(title, " ", make("b", { textContent: number(newest, decimals) }));
   const svg = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: ${points.map(([at, value]) => `${dayText(at)} ${number(value, decimals)}`).join(", ")}` }, figure);
   figure.prepend(caption);
   const [from, to] = [points[0][0], points[points.length - 1][0]];

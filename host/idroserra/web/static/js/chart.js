@@ -1,33 +1,27 @@
-// One stack of charts over one stretch of history: same time axis, one cursor, zoom and pan.
+// A stack of charts with a common time axis and cursor, zoom and pan.
 
+import { append, make } from "./dom.js";
 import { listen } from "./state.js";
-import { request } from "./link.js";
-import { dosesAt, dosersOn, drawBand, drawDoses, lookOf, SHAPES, tipLines } from "./marks.js";
+import { request } from "./connection.js";
+import { dosesAt, dosersOfPanel, drawBand, drawDoses, markStyle, SHAPES, tipLines } from "./dose_marks.js";
 import { drawNotes, loadNotes, noteLines, notesAt } from "./note_marks.js";
-import { align, colour, options, panelsOf, uPlot } from "./panels.js";
-import { fullTime, number, plainName, scaled, shortTime, dayText } from "./words.js";
+import { align, colour, options, panelsOf, uPlot } from "./chart_panels.js";
+import { fullTime, number, plainName, scaled, shortTime, dayText } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SLOWEST_MS = 60_000;
 const FASTEST_MS = 5_000;
 const KEPT_DOSES = 100;
-const KEPT_MS = [60_000, 900_000, 86_400_000]; // columns that the store has ready
+const ROLL_UP_MS = [60_000, 900_000, 86_400_000]; // column widths of the store
 
-/** What to ask for: as many columns as pixels. Where less than twice as wide ones are ready, just
- * those, between their own edges: many times faster. */
+/** The columns to request: one per pixel, or a roll-up that is less than twice as wide, which is
+ * many times faster. */
 function columnsOf([from, to], pixels) {
   const wideMs = (to - from) / pixels;
-  const readyMs = KEPT_MS.find((ms) => ms > wideMs && ms < 2 * wideMs);
+  const readyMs = ROLL_UP_MS.find((ms) => ms > wideMs && ms < 2 * wideMs);
   if (!readyMs) return { from, to, columns: pixels };
   const [first, last] = [Math.floor(from / readyMs) * readyMs, Math.ceil(to / readyMs) * readyMs];
   return { from: first, to: last, columns: (last - first) / readyMs + 1 };
-}
-
-function make(tag, className, parent) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (parent) parent.append(element);
-  return element;
 }
 
 export class Stack {
@@ -36,12 +30,12 @@ export class Stack {
     this.node = node;
     this.range = range;
     this.doses = [];
-    this.heard = []; // by the stream: the store has them some seconds later
+    this.received = []; // from the stream: the store has them some seconds later
     this.notes = [];
     this.series = {};
     this.panels = [];
     this.loadedMs = 0;
-    this.tip = make("div", "tip", root);
+    this.tip = append(root, "div", "tip");
     this.tip.hidden = true;
     this.dosers = [];
     this.observe();
@@ -60,7 +54,7 @@ export class Stack {
     });
   }
 
-  /** Take the newest node; the panels are rebuilt only when its channels changed. */
+  /** Set the node; panels are rebuilt only if its channels changed. */
   setNode(node) {
     const panels = panelsOf(node);
     const shape = (list) => list.map((panel) => [panel.quantity, panel.channels, panel.dosers].join()).join(";");
@@ -91,9 +85,9 @@ export class Stack {
   }
 
   buildPanel(panel, isLast) {
-    panel.root = make("div", "panel", this.root);
+    panel.root = append(this.root, "div", "panel");
     panel.root.dataset.quantity = panel.quantity;
-    panel.legend = make("div", "legend", panel.root);
+    panel.legend = append(panel.root, "div", "legend");
     const hooks = {
       drawClear: [(plot) => drawBand(plot, this.bandOf(panel))],
       draw: [(plot) => this.drawMarks(plot, panel)],
@@ -153,7 +147,7 @@ export class Stack {
     return this.panels.some((panel) => panel.plot.select.width > 0);
   }
 
-  /** Change the range with `change` and load what it then shows. */
+  /** Change the range with `change`, then load. */
   move(change) {
     change();
     this.load();
@@ -169,17 +163,17 @@ export class Stack {
     const base = `/api/nodes/${encodeURIComponent(this.node.node)}`;
     const channels = this.panels.flatMap((panel) => panel.channels).join(",");
     const span = `from_unix_ms=${from}&to_unix_ms=${to}`;
-    const asked = columnsOf([from, to], Math.min(2000, this.width));
+    const query = columnsOf([from, to], Math.min(2000, this.width));
     try {
       const [series, events, notes] = await Promise.all([
-        channels ? request(`${base}/series?channels=${channels}&from_unix_ms=${asked.from}&to_unix_ms=${asked.to}&columns=${asked.columns}`, { signal }) : { series: {} },
+        channels ? request(`${base}/series?channels=${channels}&from_unix_ms=${query.from}&to_unix_ms=${query.to}&columns=${query.columns}`, { signal }) : { series: {} },
         request(`${base}/events?${span}&kinds=dosed&limit=5000`, { signal }),
         loadNotes(this.node.node, [from, to], signal),
       ]);
       this.series = series.series;
-      this.columnMs = (asked.to - asked.from) / asked.columns;
+      this.columnMs = (query.to - query.from) / query.columns;
       this.doses = events.events.map(doseOf);
-      for (const dose of this.heard) this.add(dose);
+      for (const dose of this.received) this.add(dose);
       this.notes = notes;
       this.shownBounds = [from, to];
       this.fail("");
@@ -194,7 +188,7 @@ export class Stack {
     this.root.dispatchEvent(new CustomEvent("trouble", { detail: text }));
   }
 
-  /** Add a dose where it is not there yet; returns whether it was not. */
+  /** Add a dose unless it is known; returns true if it was added. */
   add(dose) {
     const isNew = !this.doses.some((one) => one.unixMs === dose.unixMs && one.actuator === dose.actuator);
     if (isNew) this.doses.push(dose);
@@ -203,8 +197,8 @@ export class Stack {
 
   addDose(event) {
     const dose = doseOf(event);
-    this.heard = [...this.heard, dose].slice(-KEPT_DOSES);
-    if (!this.add(dose) || this.redrawing) return; // many may come at once
+    this.received = [...this.received, dose].slice(-KEPT_DOSES);
+    if (!this.add(dose) || this.redrawing) return; // redraw once for many doses
     this.redrawing = requestAnimationFrame(() => {
       this.redrawing = 0;
       for (const panel of this.panels) panel.plot.redraw(false, false);
@@ -253,7 +247,7 @@ export class Stack {
     const notes = doses.length ? [] : notesAt(plot, this.notes, plot.cursor.left);
     this.tip.hidden = doses.length + notes.length === 0;
     if (this.tip.hidden) return;
-    this.tip.replaceChildren(...(notes.length ? noteLines(notes) : tipLines(doses)).map((text) => Object.assign(make("div"), { textContent: text })));
+    this.tip.replaceChildren(...(notes.length ? noteLines(notes) : tipLines(doses)).map((text) => make("div", { textContent: text })));
     const box = plot.over.getBoundingClientRect();
     const home = this.root.getBoundingClientRect();
     const x = box.left - home.left + plot.cursor.left;
@@ -263,15 +257,15 @@ export class Stack {
 
   legend(panel, index) {
     panel.legend.replaceChildren();
-    const title = make("b", "", panel.legend);
+    const title = append(panel.legend, "b");
     title.textContent = panel.unit ? `${panel.title}, ${panel.unit}` : panel.title;
     panel.channels.forEach((key, order) => this.legendLine(panel, key, order, index));
-    if (panel.dosers.length) return; // its lanes are named on the axis
-    for (const name of dosersOn(panel.quantity, this.dosers)) legendMark(panel, name, this.dosers);
+    if (panel.dosers.length) return; // the axis names its lanes
+    for (const name of dosersOfPanel(panel.quantity, this.dosers)) legendMark(panel, name, this.dosers);
   }
 
   legendLine(panel, key, order, index) {
-    const item = make("span", "key", panel.legend);
+    const item = append(panel.legend, "span", "key");
     item.append(glyph("M-6 -1.5H6V1.5H-6Z", colour(`--s${(order % 3) + 1}`)));
     const data = panel.plot ? panel.plot.data : [[]];
     const value = (line) => (index === null || index === undefined ? null : data[order * 3 + line][index]);
@@ -288,9 +282,9 @@ export class Stack {
 }
 
 function legendMark(panel, name, dosers) {
-  const item = make("span", "key", panel.legend);
-  const look = lookOf(dosers, name);
-  item.append(glyph(SHAPES[look.shape], look.colour));
+  const item = append(panel.legend, "span", "key");
+  const style = markStyle(dosers, name);
+  item.append(glyph(SHAPES[style.shape], style.colour));
   item.append(plainName(name));
 }
 
@@ -309,7 +303,7 @@ function doseOf(event) {
   return { unixMs: event.unix_us / 1000, actuator, volumeUl: volumeUl || 0, reason: event.reason || "" };
 }
 
-/** The words beside the range buttons: what is shown, or the moment under the cursor. */
+/** The text beside the range buttons: the shown range, or the time under the cursor. */
 export function spanText([from, to], cursorUnixMs) {
   if (cursorUnixMs !== null) return fullTime(cursorUnixMs);
   if (to - from <= 86400e3 * 1.01 && dayText(from) === dayText(to)) return `${dayText(from)}, ${shortTime(from)}\u2013${shortTime(to)}`;

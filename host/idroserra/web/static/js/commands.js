@@ -1,15 +1,16 @@
-// Asking a node for something, and telling honestly what came of it.
+// Sends commands to a node and shows their results.
 
+import { make } from "./dom.js";
 import { nowUnixMs, listen, state } from "./state.js";
-import { valueOf, watchNumbers } from "./fields.js";
+import { valueOf, watchNumbers } from "./number_fields.js";
 import { dateLocale, t } from "./i18n.js";
-import { request, Unanswered } from "./link.js";
-import { alone, openSure } from "./sure.js";
-import { millilitres, plainName, timeText } from "./words.js";
+import { request, Unanswered } from "./connection.js";
+import { withDisabled, openConfirm } from "./confirm_dialog.js";
+import { millilitres, plainName, timeText } from "./format.js";
 
-// How long the node may begin with it. A dose answers when it is given, which takes its time.
+// Time for the node to start the command. A dose is acknowledged at its end.
 const TTL_MS = { stop: 10_000, resume: 10_000, dose: 20_000, run: 10_000, correct: 10_000, end_correction: 10_000 };
-// What a bad network holds back longer than this does nothing any more: nobody waits for it.
+// A command that reaches the host later than this expires.
 const REACH_MS = 20_000;
 const LATE_MS = 600_000;
 const QUIET_MS = 3_000;
@@ -17,17 +18,17 @@ const POLL_MS = 1_000;
 const LOOK_MS = 5_000;
 const FINAL = ["done", "refused", "expired", "failed", "timeout"];
 
-/** Send a command; resolves with its final {state, reason} or rejects with a shown Error. Where no
- * end came in time either has `later`, which resolves with the end after all. */
+/** Send a command. Resolves with its final {state, reason}, or rejects with an Error to show. If no
+ * result arrives in time, either has `later`, which resolves with the late result. */
 export function command(node, verb, args) {
   const id = newId();
-  const ending = endOf(id); // which the stream may tell before the request is answered
+  const ending = endOf(id); // may arrive by the stream before the response
   return Promise.race([ending, send(id, node, verb, args).then(() => ending)]);
 }
 
 async function send(id, node, verb, args) {
   const path = `/api/nodes/${encodeURIComponent(node)}/commands`;
-  const until = () => (verb === "stop" ? {} : { until_unix_ms: Math.round(nowUnixMs()) + REACH_MS }); // better late than never
+  const until = () => (verb === "stop" ? {} : { until_unix_ms: Math.round(nowUnixMs()) + REACH_MS }); // never expires on the way
   const body = () => ({ verb, args, ttl_ms: TTL_MS[verb], id, ...until() });
   try {
     const sent = await request(path, { method: "POST", body, timeoutMs: REACH_MS });
@@ -39,15 +40,15 @@ async function send(id, node, verb, args) {
   poll(id, Date.now() + TTL_MS[verb] + 8_000);
 }
 
-/** The id is ours: without an answer the host can still be asked what became of it. */
+/** The client chooses the id, so that the state can be requested after a lost response. */
 function newId() {
   return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** No answer came: rejects where the host has no such command, or cannot be asked. */
+/** Look up a command without a response; rejects if the host does not know it or answer. */
 async function lookFor(id, unanswered) {
   await pause();
-  if (!waiting.has(id)) return; // the stream told how it ended
+  if (!waiting.has(id)) return; // the stream has sent the result
   try {
     await request(`/api/commands/${id}`, { timeoutMs: LOOK_MS, isUrgent: true });
   } catch (error) {
@@ -63,7 +64,7 @@ function forget(id, error) {
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, POLL_MS));
 
-// By id: who waits for the end of a command; `isLate`: for what the node says after all.
+// By id: the waiting promise of a command; `isLate`: for a late result.
 const waiting = new Map();
 
 function endOf(id, isLate = false) {
@@ -86,7 +87,7 @@ async function poll(id, deadline) {
 
 function finish(id, answer) {
   const waits = waiting.get(id);
-  const isOpen = answer.state === "timeout"; // the node may still say what it did
+  const isOpen = answer.state === "timeout"; // a result may still arrive
   if (!waits || (waits.isLate && isOpen)) return;
   waiting.delete(id);
   waits.resolve(isOpen ? { ...answer, later: laterOf(id) } : answer);
@@ -96,7 +97,7 @@ listen((message) => {
   if (message.type === "command" && FINAL.includes(message.state)) finish(message.id, message);
 });
 
-/** Show a command's life in `outcome`: pending, then confirmed or failed with the reason. */
+/** Show the progress of a command in `outcome`: pending, then confirmed or failed. */
 export async function follow(outcome, waitingText, doneText, work) {
   const mine = {};
   newest.set(outcome, mine);
@@ -108,13 +109,13 @@ export async function follow(outcome, waitingText, doneText, work) {
   }, QUIET_MS);
   const answer = await work().catch((error) => ({ state: "failed", reason: error.message, later: error.later }));
   clearTimeout(slow);
-  const tell = (end) => newest.get(outcome) === mine && show(outcome, end, doneText);
-  tell(answer);
-  if (answer.later) answer.later.then(tell);
+  const showResult = (end) => newest.get(outcome) === mine && show(outcome, end, doneText);
+  showResult(answer);
+  if (answer.later) answer.later.then(showResult);
   return answer.state === "done";
 }
 
-// What each outcome follows: the end of a command before is not the end of this one.
+// The current command of each outcome element.
 const newest = new WeakMap();
 
 function show(outcome, answer, doneText) {
@@ -127,14 +128,14 @@ function show(outcome, answer, doneText) {
 
 function failure({ state, reason }) {
   if (state === "timeout" || state === "expired") {
-    const why = reason || t("the node gave no answer in time.");
-    return t("Failed: {reason} If it matters, switch it off at the node.", { reason: why });
+    const why = reason || t("the node did not answer in time.");
+    return t("Failed: {reason} In an emergency, switch it off at the node.", { reason: why });
   }
-  if (state === "refused") return t("Refused by the node: {reason}", { reason: reason || t("it gave no reason") });
-  return t("Failed: {reason}", { reason: reason || t("the node gave no reason") });
+  const why = reason || t("no reason given");
+  return state === "refused" ? t("Refused by the node: {reason}", { reason: why }) : t("Failed: {reason}", { reason: why });
 }
 
-/** The stop button, which turns into "Resume" once the node itself says it is stopped. */
+/** The stop button, and the resume button once the node reports that it is stopped. */
 export class StopControl {
   constructor(root, node) {
     this.node = node;
@@ -142,13 +143,13 @@ export class StopControl {
     this.line = root.querySelector("[data-dosing]");
     this.outcome = root.querySelector(".outcome");
     this.decided = root.querySelector(".decided");
-    this.stop.addEventListener("click", () => this.send("stop", t("Asking the node to stop\u2026"), t("Confirmed: the node stopped all dosing")));
-    this.resume.addEventListener("click", () => this.send("resume", t("Asking the node to resume\u2026"), t("Confirmed: dosing is possible again")));
+    this.stop.addEventListener("click", () => this.send("stop", t("Stopping all dosing\u2026"), t("Confirmed: the node stopped all dosing")));
+    this.resume.addEventListener("click", () => this.send("resume", t("Resuming dosing\u2026"), t("Confirmed: dosing is enabled again")));
   }
 
   async send(verb, waitingText, doneText) {
-    if (verb === "stop") setTimeout(() => (this.stop.disabled = false), QUIET_MS); // it may be asked for again
-    await alone([this.stop, this.resume], () => follow(this.outcome, waitingText, doneText, () => command(this.node, verb, {})));
+    if (verb === "stop") setTimeout(() => (this.stop.disabled = false), QUIET_MS); // can be repeated
+    await withDisabled([this.stop, this.resume], () => follow(this.outcome, waitingText, doneText, () => command(this.node, verb, {})));
   }
 
   render(dosing, decisions) {
@@ -158,19 +159,19 @@ export class StopControl {
     this.resume.hidden = !["stopped", "latched"].includes(dosing.state);
   }
 
-  /** What control decided last, since when; nothing where the page or the node lost contact. */
+  /** The last decisions of control; empty without contact. */
   renderDecided(decisions) {
-    const known = state.link === "lost" ? [] : decisions;
+    const known = state.connection === "lost" ? [] : decisions;
     this.decided.hidden = known.length === 0;
     const items = known.map(({ text, unix_ms: at }) => t("{what} (since {time})", { what: text, time: timeText(at, nowUnixMs()) }));
     const list = this.decided.querySelector("ul");
     if (list.dataset.text === items.join("\n")) return;
     list.dataset.text = items.join("\n");
-    list.replaceChildren(...items.map((item) => Object.assign(document.createElement("li"), { textContent: item })));
+    list.replaceChildren(...items.map((item) => make("li", { textContent: item })));
   }
 }
 
-/** Manual dose: what, how much, a confirmation that repeats it, and what came of it. */
+/** The form for a manual dose, with confirmation and result. */
 export class DoseForm {
   constructor(form, dialog, node) {
     this.form = form;
@@ -201,13 +202,13 @@ export class DoseForm {
   ask() {
     const name = plainName(this.form.elements.actuator.value);
     this.dialog.querySelector("h2").textContent = t("Dose {volume} of {what}?", { volume: millilitres(this.volumeUl), what: name });
-    openSure(this.dialog);
+    openConfirm(this.dialog);
   }
 
   async send() {
     const args = { actuator: this.form.elements.actuator.value, volume_ul: this.volumeUl };
     const words = { volume: millilitres(args.volume_ul), what: plainName(args.actuator) };
-    const texts = [t("Asking for {volume} of {what}\u2026", words), t("Confirmed: {volume} of {what} given", words)];
-    await alone([this.form.querySelector("button")], () => follow(this.outcome, ...texts, () => command(this.node, "dose", args)));
+    const texts = [t("Requesting {volume} of {what}\u2026", words), t("Confirmed: {volume} of {what} dosed", words)];
+    await withDisabled([this.form.querySelector("button")], () => follow(this.outcome, ...texts, () => command(this.node, "dose", args)));
   }
 }

@@ -1,34 +1,31 @@
-// The correction of a fresh fill: what the node says of it, in letters one reads across a tank.
+// The correction of a fresh fill, in large text.
 
+import { make, setText } from "./dom.js";
 import { command, follow } from "./commands.js";
-import { valueOf, watchNumbers } from "./fields.js";
+import { valueOf, watchNumbers } from "./number_fields.js";
 import { t } from "./i18n.js";
 import { nowUnixMs, state } from "./state.js";
-import { alone, openSure } from "./sure.js";
-import { fullTime, millilitres, number, plainName } from "./words.js";
+import { withDisabled, openConfirm } from "./confirm_dialog.js";
+import { fullTime, millilitres, number, plainName } from "./format.js";
 
 const RESULT_SHOWN_MS = 86400e3;
 const CORRECTS = ["ph_down", "ph_up"];
 
-/** What a node that only advises would give; nothing is shown where it gives no advice. */
+/** Show the advice of a node in advice mode; hidden without advice. */
 export function renderAdvice(root, advice) {
   root.hidden = advice.length === 0;
   const list = root.querySelector("ul");
   if (list.dataset.text === advice.join("\n")) return;
   list.dataset.text = advice.join("\n");
-  list.replaceChildren(...advice.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  list.replaceChildren(...advice.map((text) => make("li", { textContent: text })));
 }
 
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-/** "in 9 min", counted down from what the node said. */
+/** The remaining wait until the next step. */
 function waitText(untilUnixMs) {
   const seconds = Math.ceil((untilUnixMs - nowUnixMs()) / 1000);
-  if (seconds <= 0) return t("The next step may come any moment.");
+  if (seconds <= 0) return t("The next step may start at any moment.");
   const left = seconds < 90 ? t("{count} s", { count: seconds }) : t("{count} min", { count: Math.ceil(seconds / 60) });
-  return t("The next step in {time} at the earliest.", { time: left });
+  return t("Next step in {time} at the earliest.", { time: left });
 }
 
 export class CorrectionPanel {
@@ -41,7 +38,7 @@ export class CorrectionPanel {
     this.form = this.parts.start;
     this.end = root.querySelector(".end");
     watchNumbers(this.form);
-    this.isOurs = false; // opened in this tab: it is brought into view where the layout moves it
+    this.isOurs = false; // started in this tab: scrolled into view
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.ask();
@@ -64,15 +61,15 @@ export class CorrectionPanel {
     const { actuator, target_milli_ph: target, volume_ul: volume } = this.args;
     this.dialog.querySelector("h2").textContent =
       t("Bring the pH to {ph} with at most {volume} of {what}?", { ph: number(target / 1000, 2), volume: millilitres(volume), what: plainName(actuator) });
-    openSure(this.dialog);
+    openConfirm(this.dialog);
   }
 
   async send(verb, args) {
     const words = {
-      correct: [t("Asking the node to open the correction\u2026"), t("Confirmed: the correction is open")],
-      end_correction: [t("Asking the node to end the correction\u2026"), t("Confirmed: the correction is over")],
+      correct: [t("Starting the correction\u2026"), t("Confirmed: the correction has started")],
+      end_correction: [t("Ending the correction\u2026"), t("Confirmed: the correction has ended")],
     }[verb];
-    const isDone = await alone([this.end, this.form.querySelector("button")], () => follow(this.outcome, ...words, () => command(this.node, verb, args)));
+    const isDone = await withDisabled([this.end, this.form.querySelector("button")], () => follow(this.outcome, ...words, () => command(this.node, verb, args)));
     this.isOurs = isDone && verb === "correct";
   }
 
@@ -82,10 +79,10 @@ export class CorrectionPanel {
     if (this.root.hidden) return;
     const { correction } = node;
     const isOpen = Boolean(correction && correction.is_open);
-    const isHeard = node.online && state.link !== "lost";
-    this.root.dataset.state = isOpen && isHeard ? correction.state : "";
+    const hasContact = node.online && state.connection !== "lost";
+    this.root.dataset.state = isOpen && hasContact ? correction.state : "";
     if (!isOpen && this.root.hasAttribute("data-open") && this.outcome.dataset.state === "done") {
-      put(this.outcome, ""); // "is open" is no longer so
+      setText(this.outcome, "");
     }
     this.root.toggleAttribute("data-open", isOpen);
     if (isOpen && this.isOurs) {
@@ -95,34 +92,34 @@ export class CorrectionPanel {
     this.parts.open.hidden = !isOpen;
     this.parts.start.hidden = isOpen || !node.has_button;
     this.parts.hand.hidden = isOpen || node.has_button;
-    if (isOpen) this.renderOpen(node, correction, isHeard);
+    if (isOpen) this.renderOpen(node, correction, hasContact);
     this.renderResult(isOpen ? null : correction);
     this.offer(dosers, node.config.values);
   }
 
-  renderOpen(node, correction, isHeard) {
-    const isReady = correction.state === "ready" && isHeard;
+  renderOpen(node, correction, hasContact) {
+    const isReady = correction.state === "ready" && hasContact;
     const [call, then] = ["call", "then"].map((name) => this.parts.open.querySelector(`.${name}`));
     const what = plainName(correction.actuator);
-    if (!isHeard) {
-      put(call, t("No contact: look at the board"));
-      put(then, t("When last heard, {time}: {what}.", { time: fullTime(correction.unix_ms), what: correction.text }));
+    if (!hasContact) {
+      setText(call, t("No contact: check the board"));
+      setText(then, t("Last state, {time}: {what}.", { time: fullTime(correction.unix_ms), what: correction.text }));
     } else if (isReady) {
-      put(call, t("Press the button on the board"));
-      put(then, t("It gives {volume} of {what}. Hold it for a second, then let go.", { volume: millilitres(correction.next_ul), what }));
+      setText(call, t("Press the button on the board"));
+      setText(then, t("This doses {volume} of {what}. Press for one second, then release.", { volume: millilitres(correction.next_ul), what }));
     } else {
-      put(call, `${correction.text}.`);
-      put(then, correction.wait_until_unix_ms ? waitText(correction.wait_until_unix_ms) : "");
+      setText(call, `${correction.text}.`);
+      setText(then, correction.wait_until_unix_ms ? waitText(correction.wait_until_unix_ms) : "");
     }
-    put(this.root.querySelector(".given"), t("{given} of {total} given", { given: millilitres(correction.given_ul), total: millilitres(correction.total_ul) }));
-    put(this.root.querySelector(".ph"), this.phText(node, correction));
+    setText(this.root.querySelector(".given"), t("{given} of {total} dosed", { given: millilitres(correction.given_ul), total: millilitres(correction.total_ul) }));
+    setText(this.root.querySelector(".ph"), this.phText(node, correction));
     this.root.querySelector("progress").value = correction.total_ul ? correction.given_ul / correction.total_ul : 0;
   }
 
   phText(node, correction) {
     const channel = node.channels["reservoir.ph"];
     const isFresh = channel && channel.value !== null && nowUnixMs() - channel.unix_ms <= node.stale_after_ms;
-    return `pH ${isFresh ? number(channel.value, 2) : t("not known")} \u2192 ${number(correction.target_ph, 2)}`;
+    return `pH ${isFresh ? number(channel.value, 2) : t("unknown")} \u2192 ${number(correction.target_ph, 2)}`;
   }
 
   renderResult(correction) {
@@ -130,13 +127,13 @@ export class CorrectionPanel {
     result.hidden = !correction || nowUnixMs() - correction.unix_ms > RESULT_SHOWN_MS;
     if (result.hidden) return;
     result.dataset.level = correction.is_reached ? "ok" : "warn";
-    put(result, t("{time}: {reason}; {volume} of {what} given.", {
+    setText(result, t("{time}: {reason}; {volume} of {what} dosed.", {
       time: fullTime(correction.unix_ms), reason: correction.reason,
       volume: millilitres(correction.given_ul), what: plainName(correction.actuator),
     }));
   }
 
-  /** The dosers there are, and the setpoint as the target, until somebody types. */
+  /** Offer the dosers, and the setpoint as target until the user types. */
   offer(dosers, values) {
     const select = this.form.elements.doser;
     this.target = values["ph.target"];

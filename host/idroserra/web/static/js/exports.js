@@ -1,10 +1,10 @@
-// What is shown, as a file: a link gets its time zone, range and site when somebody takes it.
+// Export links: time zone, range and site are added when a link is used.
 
 import { nowUnixMs } from "./state.js";
 
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
-/** Say which time the link `id` is about: that of the charts, for one. */
+/** Set the time range of an export link. */
 export function setSpan(link, from, to) {
   link.dataset.from = Math.round(from);
   link.dataset.to = Math.round(to);
@@ -23,7 +23,7 @@ function address(link) {
   return `${url.pathname}${url.search}`;
 }
 
-// Before the browser looks where the link leads: by a click, the keyboard, or a menu.
+// Before the browser follows the link, by pointer, keyboard or context menu.
 for (const kind of ["pointerdown", "focusin", "click"]) {
   document.addEventListener(kind, ({ target }) => {
     const link = target.closest && target.closest("a[data-export]");

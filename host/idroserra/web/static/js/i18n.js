@@ -1,10 +1,10 @@
-// Texts in the language of the page. English is the key; what has no translation stays English.
+// Texts in the language of the page. English is the key and the fallback.
 
 const WAIT_MS = 15_000;
 const tag = document.documentElement.lang;
 export const language = tag.split("-")[0];
 
-/** For Intl: numbers as the language writes them; dates as the browser's region does, in it. */
+/** Locales for Intl: numbers by language, dates by the region of the browser. */
 export const numberLocale = tag;
 export const dateLocale = navigator.languages.find((one) => one.split("-")[0] === language) || tag;
 
@@ -29,12 +29,12 @@ export function t(text, values = {}) {
   return fill(catalog[text] || text, values);
 }
 
-/** The translation of `one` or `many`, as the language wants it for `count`, which is `{count}`. */
+/** The translation of `one` or `many` for `count`, which fills in `{count}`. */
 export function tn(one, many, count, values = {}) {
   const forms = catalog[one] || [one, many];
   const form = plural.select(count) === "one" ? forms[0] : forms[forms.length - 1];
   return fill(form, { count, ...values });
 }
 
-/** `text` as it is: it has a translation, which t() gives where it is shown. */
+/** `text` itself, marked for translation by t() where it is shown. */
 export const mark = (text) => text;

@@ -1,22 +1,23 @@
-// The page of the journal: write, look through what was written, take it along.
+// The journal page: write, browse and export notes.
 
-import { keepFrame } from "./frame.js";
+import { byId } from "./dom.js";
+import { ZONE } from "./exports.js";
+import { startFrame } from "./page_frame.js";
 import { t } from "./i18n.js";
-import { request, start } from "./link.js";
-import { Newest, oneAtATime } from "./newest.js";
+import { request, start } from "./connection.js";
+import { LatestResponse, coalesced } from "./latest_response.js";
 import { NoteForm } from "./note_form.js";
 import { aboutText, headline, photoAlt, photoPath, whenText } from "./notes.js";
 import { state } from "./state.js";
-import { alone, openSure } from "./sure.js";
-import { number } from "./words.js";
+import { withDisabled, openConfirm } from "./confirm_dialog.js";
+import { number } from "./format.js";
 
-const byId = (id) => document.getElementById(id);
 const SHOWN = 50;
 const selects = ["of-site", "of-node", "of-kind"].map(byId).filter(Boolean);
-const asked = new URLSearchParams(location.search);
+const address = new URLSearchParams(location.search);
 let shown = [];
-const lists = new Newest();
-const yields = new Newest();
+const lists = new LatestResponse();
+const yields = new LatestResponse();
 
 function make(tag, className, text) {
   const element = document.createElement(tag);
@@ -35,7 +36,7 @@ async function load({ older = false } = {}) {
   const query = filter();
   query.set("limit", SHOWN);
   if (older && shown.length) query.set("to_unix_ms", shown[shown.length - 1].unix_ms + 1);
-  if (!older) lists.restart(); // older ones of the list before do not belong to this one
+  if (!older) lists.restart(); // discard older notes of the previous list
   try {
     const answer = await lists.of(request(`/api/journal?${query}`));
     if (!answer) return;
@@ -79,7 +80,7 @@ function renderFiles() {
   for (const link of document.querySelectorAll("[data-format]")) {
     const query = filter();
     query.set("format", link.dataset.format);
-    query.set("time_zone", Intl.DateTimeFormat().resolvedOptions().timeZone);
+    query.set("time_zone", ZONE);
     link.href = `/api/journal/export?${query}`;
   }
 }
@@ -128,7 +129,7 @@ function enlarge(note, photo, index) {
 
 function buttons(note) {
   const row = make("div", "row");
-  const change = row.appendChild(make("button", "", t("Change")));
+  const change = row.appendChild(make("button", "", t("Edit")));
   const remove = row.appendChild(make("button", "", t("Delete\u2026")));
   change.type = remove.type = "button";
   change.addEventListener("click", () => form.change(note));
@@ -139,12 +140,12 @@ function buttons(note) {
 function askAndDelete(note, buttons) {
   const dialog = byId("delete-sure");
   dialog.querySelector("p").textContent = note.photos.length
-    ? t("{what}, with its photos ({count}). It cannot be undone.", { what: headline(note), count: note.photos.length })
-    : t("{what}. It cannot be undone.", { what: headline(note) });
+    ? t("{what}, with its photos ({count}). This cannot be undone.", { what: headline(note), count: note.photos.length })
+    : t("{what}. This cannot be undone.", { what: headline(note) });
   dialog.onclose = async () => {
     if (dialog.returnValue !== "yes") return;
     try {
-      await alone(buttons, () => request(`/api/journal/${note.id}`, { method: "DELETE", body: {} }));
+      await withDisabled(buttons, () => request(`/api/journal/${note.id}`, { method: "DELETE", body: {} }));
       if (form.note && form.note.id === note.id) form.clear();
       reload();
     } catch (error) {
@@ -152,7 +153,7 @@ function askAndDelete(note, buttons) {
       byId("trouble").hidden = false;
     }
   };
-  openSure(dialog);
+  openConfirm(dialog);
 }
 
 function render() {
@@ -164,20 +165,20 @@ function reload() {
   return Promise.all([load(), loadYields()]);
 }
 
-const reloadSoon = oneAtATime(reload);
+const reloadSoon = coalesced(reload);
 
-byId("older").addEventListener("click", ({ currentTarget }) => alone([currentTarget], () => load({ older: true })));
+byId("older").addEventListener("click", ({ currentTarget }) => withDisabled([currentTarget], () => load({ older: true })));
 
 const form = new NoteForm(byId("note"), reload);
 
-/** A node and a site are not asked for together. */
+/** The filters of node and site exclude each other. */
 function narrowed(select) {
   const other = { "of-node": "of-site", "of-site": "of-node" }[select.id];
   if (other && select.value && byId(other)) byId(other).value = "";
 }
 
 for (const select of selects) {
-  select.value = asked.get(select.id.slice(3)) || "";
+  select.value = address.get(select.id.slice(3)) || "";
   if (select.selectedIndex < 0) select.value = "";
   select.addEventListener("change", () => {
     narrowed(select);
@@ -188,9 +189,9 @@ for (const select of selects) {
     reload();
   });
 }
-if (state.nodes.has(asked.get("node"))) form.clear(asked.get("node"));
+if (state.nodes.has(address.get("node"))) form.clear(address.get("node"));
 else if (state.nodes.size === 1) form.clear([...state.nodes.keys()][0]);
-keepFrame((message) => message.type === "journal" && reloadSoon());
+startFrame((message) => message.type === "journal" && reloadSoon());
 renderFiles();
 reload();
 start();

@@ -1,10 +1,10 @@
-// A switch or the lamps by hand, for a time that is said before: the node ends it by itself.
+// The form to run a switch or dimmer by hand for a limited time.
 
 import { command, follow } from "./commands.js";
 import { t } from "./i18n.js";
-import { valueOf, watchNumbers } from "./fields.js";
-import { alone, openSure } from "./sure.js";
-import { number, plainName } from "./words.js";
+import { valueOf, watchNumbers } from "./number_fields.js";
+import { withDisabled, openConfirm } from "./confirm_dialog.js";
+import { number, plainName } from "./format.js";
 
 export class RunForm {
   constructor(form, dialog, node) {
@@ -37,7 +37,7 @@ export class RunForm {
     return this.kinds[this.form.elements.actuator.value] === "dimmer";
   }
 
-  /** A level only for what can be dimmed. */
+  /** Show the level for a dimmer only. */
   renderLevel() {
     this.level.hidden = !this.isDimmer;
     this.form.elements.duty_pct.disabled = !this.isDimmer;
@@ -45,21 +45,21 @@ export class RunForm {
 
   get words() {
     const { actuator, minutes, duty_pct: duty } = this.form.elements;
-    const said = { what: plainName(actuator.value), minutes: number(valueOf(minutes), valueOf(minutes) % 1 ? 1 : 0) };
-    return this.isDimmer ? { ...said, level: number(valueOf(duty), 0) } : said;
+    const texts = { what: plainName(actuator.value), minutes: number(valueOf(minutes), valueOf(minutes) % 1 ? 1 : 0) };
+    return this.isDimmer ? { ...texts, level: number(valueOf(duty), 0) } : texts;
   }
 
   ask() {
     const question = this.isDimmer ? t("Run {what} at {level} % for {minutes} min?", this.words) : t("Run {what} for {minutes} min?", this.words);
     this.dialog.querySelector("h2").textContent = question;
-    openSure(this.dialog);
+    openConfirm(this.dialog);
   }
 
   async send() {
     const { actuator, minutes, duty_pct: duty } = this.form.elements;
     const args = { actuator: actuator.value, for_ms: Math.round(valueOf(minutes) * 60_000) };
     if (this.isDimmer) args.duty_pct = Math.round(valueOf(duty));
-    const texts = [t("Asking for {what}\u2026", this.words), t("Confirmed: {what} runs for {minutes} min", this.words)];
-    await alone([this.form.querySelector("button")], () => follow(this.outcome, ...texts, () => command(this.node, "run", args)));
+    const texts = [t("Starting {what}\u2026", this.words), t("Confirmed: {what} runs for {minutes} min", this.words)];
+    await withDisabled([this.form.querySelector("button")], () => follow(this.outcome, ...texts, () => command(this.node, "run", args)));
   }
 }

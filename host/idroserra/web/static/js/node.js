@@ -1,34 +1,34 @@
-// The page of one node: puts the pieces on the shell the host rendered.
+// The page of one node.
 
+import { byId } from "./dom.js";
 import { BalancePanel } from "./balance.js";
-import { renderBell } from "./bell.js";
+import { renderAlarmBadge } from "./alarm_badge.js";
 import { BottlesPanel } from "./bottles.js";
 import { renderDue } from "./calibrate_due.js";
 import { Stack, spanText } from "./chart.js";
 import { DoseForm, StopControl } from "./commands.js";
 import { CorrectionPanel, renderAdvice } from "./correction.js";
 import { setSpan } from "./exports.js";
-import { Happened } from "./happened.js";
+import { SummaryPanel } from "./summary.js";
 import { t } from "./i18n.js";
-import { Jotted } from "./jotted.js";
-import { start } from "./link.js";
+import { RecentNotes } from "./recent_notes.js";
+import { start } from "./connection.js";
 import { RunForm } from "./manual_run.js";
 import { PreviewPanel } from "./preview.js";
-import { Range, RANGES } from "./range.js";
+import { Range, RANGES } from "./time_range.js";
 import { RecipePanel } from "./recipe.js";
 import { SetpointForm } from "./setpoints.js";
 import { wireMove } from "./site_form.js";
-import { listen, nowUnixMs, once, state } from "./state.js";
-import { newestOf, renderLink, renderStrip, verdictOf } from "./strip.js";
+import { listen, nowUnixMs, oncePerFrame, state } from "./state.js";
+import { newestOf, renderConnection, renderStrip, healthOf } from "./strip.js";
 import { endedKeys, renderSmall, seedSparks, syncTiles, tileKeys } from "./tiles.js";
-import { WhyList } from "./why.js";
-import { number } from "./words.js";
+import { EventList } from "./event_list.js";
+import { number } from "./format.js";
 
-const byId = (id) => document.getElementById(id);
 const name = document.querySelector("main").dataset.node;
 const tiles = new Map();
 const seeded = new Set();
-// While history streams in, that is what there is to see.
+// A longer range while history is being loaded.
 const range = new Range(nowUnixMs, state.nodes.get(name).history_progress ? "14d" : "24h");
 const stop = new StopControl(byId("control"), name);
 const dose = new DoseForm(byId("dose"), byId("dose-sure"), name);
@@ -39,10 +39,10 @@ const setpoints = new SetpointForm(byId("setpoints"), name);
 const bottles = new BottlesPanel(byId("bottles"), byId("bottle"), name);
 const balance = new BalancePanel(byId("balance"), name);
 const preview = new PreviewPanel(byId("preview"), name, setpoints);
-const why = new WhyList(byId("why"), name);
-new Jotted(byId("jotted"), name);
+const why = new EventList(byId("why"), name);
+new RecentNotes(byId("recent-notes"), name);
 const stack = new Stack(byId("stack"), state.nodes.get(name), range);
-const happened = new Happened(byId("happened"), name, (from, to) => {
+const happened = new SummaryPanel(byId("happened"), name, (from, to) => {
   stack.move(() => range.fix(from, to));
   byId("history").scrollIntoView({ block: "start" });
 });
@@ -69,7 +69,7 @@ function renderImport(progress) {
   const days = (ms) => number(ms / 86400e3, 1);
   root.querySelector("progress").value = share;
   root.querySelector("span").textContent =
-    t("History is being made and streams in: {done} of {total} days. The live readings are not affected.", { done: days(progress.done_ms), total: days(progress.total_ms) });
+    t("Loading history: {done} of {total} days. Live readings are not affected.", { done: days(progress.done_ms), total: days(progress.total_ms) });
   root.querySelector("b").textContent = `${Math.floor(share * 100)} %`;
 }
 
@@ -83,9 +83,9 @@ function renderSettings(node) {
 function render() {
   const node = state.nodes.get(name);
   if (!node) return;
-  renderStrip(byId("strip"), verdictOf(node), newestOf([node]));
-  renderLink(byId("link"));
-  renderBell();
+  renderStrip(byId("strip"), healthOf(node), newestOf([node]));
+  renderConnection(byId("link"));
+  renderAlarmBadge();
   renderTiles(node);
   renderImport(node.history_progress);
   stop.render(node.dosing, node.decisions);
@@ -99,7 +99,7 @@ function renderRange() {
   for (const button of byId("ranges").children) {
     button.setAttribute("aria-pressed", String(range.follows && button.dataset.range === range.name));
   }
-  setSpan(byId("chart-file").querySelector("a"), ...(stack.shownBounds || range.bounds));
+  setSpan(byId("export-history"), ...(stack.shownBounds || range.bounds));
   byId("now").hidden = range.follows;
   byId("span").textContent = spanText(stack.shownBounds || range.bounds, cursorUnixMs);
 }
@@ -133,10 +133,10 @@ function renderSlow() {
   renderSettings(node);
 }
 
-const renderSoon = once(render);
+const renderSoon = oncePerFrame(render);
 
 listen((message) => {
-  if (!state.nodes.has(name)) { // somebody forgot it: the host says so
+  if (!state.nodes.has(name)) { // forgotten: the host shows a page
     if (["gone", "nodes"].includes(message.type)) location.reload();
     return;
   }

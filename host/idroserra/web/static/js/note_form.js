@@ -1,23 +1,24 @@
-// Writing a note or changing one: the fields of its kind, its photos, and what became of it.
+// The form to write or edit a note with photos.
 
+import { make, showOutcome } from "./dom.js";
 import { t } from "./i18n.js";
-import { request } from "./link.js";
+import { request } from "./connection.js";
 import { photoAlt, photoPath, sendPhoto } from "./notes.js";
 import { nowUnixMs } from "./state.js";
-import { alone } from "./sure.js";
+import { withDisabled } from "./confirm_dialog.js";
 
 const TYPES = ["image/jpeg", "image/png", "image/webp"];
 const MOST_BYTES = 20 * 1024 * 1024;
 const MOST_PHOTOS = 8;
 
-/** A time as the field for it has it, of this device's clock. */
+/** A time as the value of a datetime-local field. */
 function local(unixMs) {
   const at = new Date(unixMs - new Date(unixMs).getTimezoneOffset() * 60_000);
   return at.toISOString().slice(0, 16);
 }
 
 export class NoteForm {
-  /** `onSaved()` is called after something was kept. */
+  /** `onSaved()` is called after each change on the host. */
   constructor(form, onSaved) {
     this.form = form;
     this.onSaved = onSaved;
@@ -43,7 +44,7 @@ export class NoteForm {
     this.clear();
   }
 
-  /** An empty form; the node stays as it was. */
+  /** Clear the form; the node is saved. */
   clear(node = this.form.elements.node.value) {
     const { elements } = this.form;
     for (const name of ["crop", "weight_g", "count", "text"]) elements[name].value = "";
@@ -52,14 +53,14 @@ export class NoteForm {
     elements.node.value = node;
     elements.kind.value = "note";
     this.setTime(null);
-    this.title.textContent = t("Write a note");
+    this.title.textContent = t("New note");
     this.form.querySelector("[type=reset]").hidden = true;
-    this.say("", "");
+    showOutcome(this.outcome, "", "");
     this.showFields();
     this.showPhotos();
   }
 
-  /** Fill in a note that is to be changed; `files`: photos that wait to be sent. */
+  /** Fill in a note to edit; `files`: photos to upload. */
   change(note, files = []) {
     const { elements } = this.form;
     this.clear(note.node || (note.site ? `@${note.site}` : ""));
@@ -68,7 +69,7 @@ export class NoteForm {
     elements.kind.value = note.kind;
     for (const name of ["crop", "weight_g", "count", "text"]) elements[name].value = note[name] ?? "";
     this.setTime(note.unix_ms);
-    this.title.textContent = t("Change a note");
+    this.title.textContent = t("Edit note");
     this.form.querySelector("[type=reset]").hidden = false;
     this.showFields();
     this.showPhotos();
@@ -89,11 +90,6 @@ export class NoteForm {
     }
   }
 
-  say(how, text) {
-    this.outcome.dataset.state = how;
-    this.outcome.textContent = text;
-  }
-
   get photos() {
     return this.note ? this.note.photos : [];
   }
@@ -101,7 +97,7 @@ export class NoteForm {
   take(input) {
     for (const file of input.files) {
       const why = this.flaw(file);
-      if (why) this.say("failed", why);
+      if (why) showOutcome(this.outcome, "failed", why);
       else this.files.push(file);
     }
     input.value = "";
@@ -110,15 +106,15 @@ export class NoteForm {
 
   flaw(file) {
     const { name } = file;
-    if (!TYPES.includes(file.type)) return t("{name} is no JPEG, PNG or WebP.", { name });
+    if (!TYPES.includes(file.type)) return t("{name} is not a JPEG, PNG or WebP.", { name });
     if (file.size > MOST_BYTES) return t("{name} is larger than 20 MB.", { name });
-    if (this.files.length + this.photos.length >= MOST_PHOTOS) return t("A note has 8 photos at most.");
+    if (this.files.length + this.photos.length >= MOST_PHOTOS) return t("A note can have at most 8 photos.");
     return "";
   }
 
   showPhotos() {
-    const kept = this.photos.map((photo, index) =>
-      this.picture(photoPath(this.note, photo, "small"), photoAlt(this.note, index), () => this.dropKept(photo)));
+    const saved = this.photos.map((photo, index) =>
+      this.picture(photoPath(this.note, photo, "small"), photoAlt(this.note, index), () => this.deletePhoto(photo)));
     const waiting = this.files.map((file) => {
       const url = URL.createObjectURL(file);
       return this.picture(url, file.name, () => {
@@ -127,27 +123,27 @@ export class NoteForm {
         this.showPhotos();
       });
     });
-    this.chosen.replaceChildren(...kept, ...waiting);
+    this.chosen.replaceChildren(...saved, ...waiting);
   }
 
   picture(url, name, drop) {
     const item = document.createElement("li");
-    const image = Object.assign(document.createElement("img"), { src: url, alt: name });
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "drop", textContent: "\u00d7" });
-    button.setAttribute("aria-label", t("Leave out {name}", { name }));
+    const image = make("img", { src: url, alt: name });
+    const button = make("button", { type: "button", className: "drop", textContent: "\u00d7" });
+    button.setAttribute("aria-label", t("Remove {name}", { name }));
     button.addEventListener("click", drop);
     item.append(image, button);
     return item;
   }
 
-  async dropKept(photo) {
+  async deletePhoto(photo) {
     try {
       const asking = () => request(`/api/journal/${this.note.id}/photos/${photo.id}`, { method: "DELETE", body: {} });
-      this.note = await alone(this.form.querySelectorAll("button"), asking);
+      this.note = await withDisabled(this.form.querySelectorAll("button"), asking);
       this.showPhotos();
       this.onSaved();
     } catch (error) {
-      this.say("failed", error.message);
+      showOutcome(this.outcome, "failed", error.message);
     }
   }
 
@@ -167,37 +163,37 @@ export class NoteForm {
   }
 
   async save() {
-    this.say("pending", t("Saving\u2026"));
+    showOutcome(this.outcome, "pending", t("Saving\u2026"));
     try {
-      const refused = await alone(this.form.elements, () => this.keep());
+      const refused = await withDisabled(this.form.elements, () => this.keep());
       if (refused) {
         this.change(this.note, this.files);
-        this.say("failed", refused);
+        showOutcome(this.outcome, "failed", refused);
       } else {
         this.clear();
-        this.say("done", t("Saved."));
+        showOutcome(this.outcome, "done", t("Saved."));
       }
     } catch (error) {
-      this.say("failed", t("Not saved: {why}", { why: error.message }));
+      showOutcome(this.outcome, "failed", t("Not saved: {why}", { why: error.message }));
     }
     this.progress.hidden = true;
     this.onSaved();
   }
 
-  /** Keep the note and its photos; returns why some were not taken, "" where all were. */
+  /** Save the note and upload its photos; returns why a photo was refused, or "". */
   async keep() {
     const [method, path] = this.note ? ["PUT", `/api/journal/${this.note.id}`] : ["POST", "/api/journal"];
-    this.note = await request(path, { method, body: this.body() }); // which is not written twice
+    this.note = await request(path, { method, body: this.body() }); // a retry changes it
     const { files } = this;
     let refused = "";
     for (const [index, file] of files.entries()) {
       this.progress.hidden = false;
-      this.say("pending", t("Photo {number} of {count}\u2026", { number: index + 1, count: files.length }));
+      showOutcome(this.outcome, "pending", t("Photo {number} of {count}\u2026", { number: index + 1, count: files.length }));
       try {
         this.note = await sendPhoto(this.note.id, file, (share) => (this.progress.value = (index + share) / files.length));
         this.files = this.files.filter((one) => one !== file);
       } catch (error) {
-        refused = t("The note is saved, but {name} was not taken: {why}", { name: file.name, why: error.message });
+        refused = t("The note is saved, but {name} was not uploaded: {why}", { name: file.name, why: error.message });
       }
     }
     return refused;

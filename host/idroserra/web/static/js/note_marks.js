@@ -1,21 +1,21 @@
-// Notes on the charts: a line through every panel, a flag on the uppermost, and its tooltip.
+// Notes on the charts: a line through every panel, a flag on the first, and a tooltip.
 
 import { t, tn } from "./i18n.js";
-import { request } from "./link.js";
-import { briefly, whenText } from "./notes.js";
-import { colour } from "./panels.js";
+import { request } from "./connection.js";
+import { oneLine, whenText } from "./notes.js";
+import { colour } from "./chart_panels.js";
 
 const REACH_PX = 8;
 const FLAG = "M0 0H9L6 4L9 8H0Z";
 const MOST = 500;
 
-/** The notes of a stretch of time about a node and its site, oldest first. */
+/** The notes of a time range about a node and its site, oldest first. */
 export async function loadNotes(node, [from, to], signal) {
   const query = `node=${encodeURIComponent(node)}&from_unix_ms=${from}&to_unix_ms=${to}&limit=${MOST}`;
   return (await request(`/api/journal?${query}`, { signal })).notes.reverse();
 }
 
-/** A dotted line for each note; `hasFlag`: with a flag at its top. Returns how many there are. */
+/** Draw a dotted line for each note, with a flag if `hasFlag`. Returns the number of notes. */
 export function drawNotes(plot, notes, hasFlag) {
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
@@ -49,10 +49,10 @@ export function notesAt(plot, notes, left) {
     .map(([, note]) => note);
 }
 
-/** What the tooltip says about notes under the pointer. */
+/** The tooltip of the notes under the pointer. */
 export function noteLines(notes) {
   const [first] = notes;
-  const lines = [briefly(first, 160), t("{when}, by {name}", { when: whenText(first.unix_ms), name: first.by })];
+  const lines = [oneLine(first, 160), t("{when}, by {name}", { when: whenText(first.unix_ms), name: first.by })];
   if (first.photos.length) lines.push(tn("1 photo", "{count} photos", first.photos.length));
   if (notes.length > 1) lines.push(tn("and 1 more note here", "and {count} more notes here", notes.length - 1));
   return lines;

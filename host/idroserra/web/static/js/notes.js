@@ -1,8 +1,8 @@
-// What the pages share about notes: asking for them, their words, and sending photos.
+// Texts of notes, and the upload of photos.
 
 import { t } from "./i18n.js";
 import { state } from "./state.js";
-import { dayText, fullTime, number, shortTime } from "./words.js";
+import { dayText, fullTime, number, shortTime } from "./format.js";
 
 const STALLED_MS = 60_000;
 const WORDS = {
@@ -10,26 +10,26 @@ const WORDS = {
   harvest: t("Harvest"), pest: t("Pest or disease"), maintenance: t("Maintenance"),
 };
 
-/** What a note or a yield is about: a node, a site, or all there is. */
+/** The subject of a note or a yield: a node, a site or all sites. */
 export function aboutText({ node, site }) {
   return node || site || (state.sites.length > 1 ? t("All sites") : t("The whole site"));
 }
 
 export const kindText = (kind) => WORDS[kind] || kind;
 
-/** "Harvest: basil, 420 g, 12 pieces": what a note is, without its text. */
+/** "Harvest: basil, 420 g, 12 pieces": the title of a note. */
 export function headline(note) {
   const parts = [note.crop];
   if (note.weight_g !== null) parts.push(`${number(note.weight_g, note.weight_g % 1 ? 1 : 0)} g`);
   if (note.count !== null) parts.push(t("{count} pieces", { count: note.count }));
-  const said = parts.filter(Boolean).join(", ");
-  return said ? `${kindText(note.kind)}: ${said}` : kindText(note.kind);
+  const details = parts.filter(Boolean).join(", ");
+  return details ? `${kindText(note.kind)}: ${details}` : kindText(note.kind);
 }
 
 export const whenText = (unixMs) => fullTime(unixMs).replace(/:\d\d$/, "");
 
-/** One line for a tooltip or a short list. */
-export function briefly(note, mostChars = 120) {
+/** A note in one line. */
+export function oneLine(note, mostChars = 120) {
   const text = note.text.length > mostChars ? `${note.text.slice(0, mostChars)}\u2026` : note.text;
   return text ? `${headline(note)}. ${text}` : headline(note);
 }
@@ -40,31 +40,31 @@ export function photoAlt(note, index) {
   return t("Photo {number} of the note of {day}, {time}", { number: index + 1, day: dayText(note.unix_ms), time: shortTime(note.unix_ms) });
 }
 
-/** Send one photo; `onShare(0 to 1)` as it goes. Resolves with the note, rejects with words. */
+/** Upload a photo; `onShare` gets the progress, 0 to 1. Resolves with the note. */
 export function sendPhoto(noteId, file, onShare) {
   return new Promise((resolve, reject) => {
-    const asked = new XMLHttpRequest();
+    const upload = new XMLHttpRequest();
     let timer = null;
     const wait = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => asked.abort(), STALLED_MS);
+      timer = setTimeout(() => upload.abort(), STALLED_MS);
     };
-    asked.open("POST", `/api/journal/${noteId}/photos`);
-    asked.setRequestHeader("Content-Type", file.type);
-    asked.responseType = "json";
-    asked.upload.onprogress = (event) => {
+    upload.open("POST", `/api/journal/${noteId}/photos`);
+    upload.setRequestHeader("Content-Type", file.type);
+    upload.responseType = "json";
+    upload.upload.onprogress = (event) => {
       wait();
       onShare(event.total ? event.loaded / event.total : 0);
     };
-    asked.onloadend = () => clearTimeout(timer);
-    asked.onload = () => {
-      const answer = asked.response || {};
-      if (asked.status < 300) resolve(answer);
-      else reject(new Error(answer.error || t("The host answered {status}.", { status: asked.status })));
+    upload.onloadend = () => clearTimeout(timer);
+    upload.onload = () => {
+      const answer = upload.response || {};
+      if (upload.status < 300) resolve(answer);
+      else reject(new Error(answer.error || t("The host responded with status {status}.", { status: upload.status })));
     };
     const fail = () => reject(new Error(t("The host does not answer: check the network, this photo was not sent.")));
-    asked.onerror = asked.onabort = fail;
+    upload.onerror = upload.onabort = fail;
     wait();
-    asked.send(file);
+    upload.send(file);
   });
 }

@@ -1,25 +1,25 @@
-// No host: when it was last heard, and a look every few seconds whether it is back.
+// The offline page: time of the last contact, and a retry every TRY_MS.
 
 import { t } from "./i18n.js";
-import { lastSeenUnixMs } from "./installed.js";
-import { ageText, fullTime } from "./words.js";
+import { lastContactUnixMs } from "./pwa.js";
+import { ageText, fullTime } from "./format.js";
 
 const TRY_MS = 4_000;
 const seen = document.getElementById("seen");
 const outcome = document.querySelector(".outcome");
 
 function render() {
-  const unixMs = lastSeenUnixMs();
-  seen.textContent = unixMs === null ? t("This device has not heard it yet.") : t("Last seen {time}, {ago}.", { time: fullTime(unixMs), ago: ageText(Date.now() - unixMs) });
+  const unixMs = lastContactUnixMs();
+  seen.textContent = unixMs === null ? t("No contact from this device yet.") : t("Last contact {time}, {ago}.", { time: fullTime(unixMs), ago: ageText(Date.now() - unixMs) });
 }
 
-async function look() {
+async function retry() {
   render();
   const answer = await fetch("/api/session", { cache: "no-store" }).catch(() => null);
-  outcome.textContent = answer ? t("It is back.") : t("Still no answer. Trying again.");
+  outcome.textContent = answer ? t("The host is reachable again.") : t("No answer. Retrying.");
   if (answer) location.reload();
 }
 
-document.querySelector("button").addEventListener("click", look);
-setInterval(look, TRY_MS);
-look();
+document.querySelector("button").addEventListener("click", retry);
+setInterval(retry, TRY_MS);
+retry();

@@ -1,13 +1,13 @@
-// The overview: every node, or every site where there are several, worst first; one sentence for
-// all of them. The page of a site is the overview of its nodes.
+// The overview of all nodes, or of all sites if there are several, worst first. The page of a site
+// is the overview of its nodes.
 
 import { t, tn } from "./i18n.js";
-import { listen, once, state } from "./state.js";
-import { renderBell } from "./bell.js";
-import { start } from "./link.js";
+import { listen, oncePerFrame, state } from "./state.js";
+import { renderAlarmBadge } from "./alarm_badge.js";
+import { start } from "./connection.js";
 import { wireRename } from "./site_form.js";
-import { overallSites, renderSites, say } from "./sites.js";
-import { newestOf, renderLink, renderStrip, verdictOf, withHost, worstFirst } from "./strip.js";
+import { overallSites, renderSites, showHealth } from "./sites.js";
+import { newestOf, renderConnection, renderStrip, healthOf, withHost, worstFirst } from "./strip.js";
 import { endedKeys, seedSparks, syncTiles, tileKeys } from "./tiles.js";
 
 const root = document.getElementById("nodes");
@@ -30,7 +30,7 @@ class Card {
   render(node) {
     const { verdict } = node;
     this.root.dataset.node = node.node;
-    say(this.root, verdict.level, verdict.summary);
+    showHealth(this.root, verdict.level, verdict.summary);
     const chip = this.root.querySelector(".chip");
     chip.textContent = node.dosing.label;
     chip.dataset.level = node.dosing.level;
@@ -40,7 +40,7 @@ class Card {
     this.seed(node, keys.filter((key) => !this.seeded.has(key)));
   }
 
-  /** The page was away: lines that ended are filled again. */
+  /** Load ended sparklines again, after a hidden tab. */
   wake() {
     for (const key of endedKeys(this.tiles)) this.seeded.delete(key);
   }
@@ -74,7 +74,7 @@ function renderCards(shown) {
   });
 }
 
-/** The verdict over all nodes: the worst one's level, and who it is about. */
+/** The health over all nodes: the worst level, and the nodes concerned. */
 export function overall(nodes) {
   const sites = new Set(nodes.map((node) => node.site));
   if (sites.size > 1) return overallSites(state.sites);
@@ -83,34 +83,34 @@ export function overall(nodes) {
   const grave = troubled.filter((node) => node.verdict.level !== "note");
   const reasons = troubled.flatMap((node) => {
     const { level, summary, reasons: others } = node.verdict;
-    const said = level === "note" ? others : [{ level, text: summary }, ...others];
-    return said.map((reason) => ({ ...reason, text: `${node.node}: ${reason.text}` }));
+    const own = level === "note" ? others : [{ level, text: summary }, ...others];
+    return own.map((reason) => ({ ...reason, text: `${node.node}: ${reason.text}` }));
   });
   if (!grave.length) {
     const all = nodes.length === 2 ? t("Both greenhouses are fine.") : tn("The greenhouse is fine.", "All {count} greenhouses are fine.", nodes.length);
     return { level: "ok", summary: all, reasons };
   }
-  const summary = grave.length === 1 ? t("{node} needs a look.", { node: grave[0].node }) : t("{count} of {all} greenhouses need a look.", { count: grave.length, all: nodes.length });
+  const summary = grave.length === 1 ? t("{node} needs attention.", { node: grave[0].node }) : t("{count} of {all} greenhouses need attention.", { count: grave.length, all: nodes.length });
   const left = reasons.length - SHOWN_REASONS;
-  const shown = left > 1 ? [...reasons.slice(0, SHOWN_REASONS), { level: "note", text: t("and {count} more, at each greenhouse below", { count: left }) }] : reasons;
+  const shown = left > 1 ? [...reasons.slice(0, SHOWN_REASONS), { level: "note", text: t("and {count} more, listed below", { count: left }) }] : reasons;
   return { level: grave[0].verdict.level, summary, reasons: shown };
 }
 
 function render() {
   const nodes = [...state.nodes.values()].filter((node) => !shownSite || node.site === shownSite);
   const hasSites = !shownSite && state.sites.length > 1;
-  const verdict = state.link === "lost" ? verdictOf({}) : withHost(overall(nodes));
-  // Where each site says it in its own line, the strip does not say it again.
-  renderStrip(strip, hasSites && !state.hostReasons.length && state.link !== "lost" ? { ...verdict, reasons: [] } : verdict, newestOf(nodes));
-  renderLink(document.getElementById("link"));
-  renderBell();
+  const verdict = state.connection === "lost" ? healthOf({}) : withHost(overall(nodes));
+  // Each site shows its own reasons.
+  renderStrip(strip, hasSites && !state.hostReasons.length && state.connection !== "lost" ? { ...verdict, reasons: [] } : verdict, newestOf(nodes));
+  renderConnection(document.getElementById("link"));
+  renderAlarmBadge();
   document.getElementById("empty").hidden = nodes.length > 0;
   if (hasSites) renderSites(document.getElementById("sites"));
   else document.getElementById("sites").replaceChildren();
   renderCards(hasSites ? [] : nodes);
 }
 
-const renderSoon = once(render);
+const renderSoon = oncePerFrame(render);
 
 if (root) {
   listen((message) => {

@@ -1,29 +1,26 @@
-// What the next days will look like: asked of the host, lived through by the twin, drawn here.
+// The preview of the next days, simulated by the host.
 
+import { make, setText } from "./dom.js";
 import { t } from "./i18n.js";
-import { request } from "./link.js";
-import { drawBand } from "./marks.js";
-import { Newest } from "./newest.js";
-import { colour, uPlot } from "./panels.js";
+import { request } from "./connection.js";
+import { drawBand } from "./dose_marks.js";
+import { LatestResponse } from "./latest_response.js";
+import { colour, uPlot } from "./chart_panels.js";
 import { state } from "./state.js";
-import { alone } from "./sure.js";
-import { dayText, fullTime, number, plainName, scaled, shortTime } from "./words.js";
+import { withDisabled } from "./confirm_dialog.js";
+import { dayText, fullTime, number, plainName, scaled, shortTime } from "./format.js";
 
 const POLL_MS = 1000;
 const SHOWN = ["ph", "ec_us_cm", "level_mm"];
 const BOTTLES = ["ph_down", "ph_up", "nutrient_a", "nutrient_b"];
 const LEAST = { ph: 0.6, ec_us_cm: 200, level_mm: 30 };
 
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
 function items(list, texts) {
-  list.replaceChildren(...texts.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  list.replaceChildren(...texts.map((text) => make("li", { textContent: text })));
   list.hidden = texts.length === 0;
 }
 
-/** The scale of a quantity on this page: as its tile has it, else as it is stored. */
+/** The display scale of a quantity: that of its tile, else the stored one. */
 function scaleOf(node, quantity) {
   const channel = node.channels[`reservoir.${quantity}`];
   const display = channel ? channel.display : { label: quantity, unit: "", factor: 1, offset: 0, decimals: 2 };
@@ -40,14 +37,14 @@ export class PreviewPanel {
     this.running = root.querySelector("[data-part=running]");
     this.shown = root.querySelector("[data-part=outcome]");
     this.plots = [];
-    this.newest = new Newest();
+    this.newest = new LatestResponse();
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.begin();
     });
     this.running.querySelector("button").addEventListener("click", () => this.change({ method: "DELETE", body: {} }));
     for (const kind of ["input", "reset"]) setpoints.form.addEventListener(kind, () => this.render());
-    root.addEventListener("toggle", () => root.open && this.look());
+    root.addEventListener("toggle", () => root.open && this.load());
     new ResizeObserver(() => this.resize()).observe(root.querySelector(".plots"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.preview && this.draw());
   }
@@ -56,7 +53,7 @@ export class PreviewPanel {
     return `/api/nodes/${encodeURIComponent(this.node)}/preview`;
   }
 
-  /** Offer what is typed in the setpoints and not saved. */
+  /** Offer unsaved setpoints. */
   render() {
     this.form.elements.plan.querySelector("[value=typed]").disabled = this.setpoints.touched.size === 0;
   }
@@ -75,13 +72,13 @@ export class PreviewPanel {
     this.change({ method: "POST", body });
   }
 
-  look() {
+  load() {
     return this.ask(this.newest.of(request(this.path)));
   }
 
   change(options) {
     const buttons = [this.running, this.form].map((one) => one.querySelector("button"));
-    return alone(buttons, () => this.ask(this.newest.change(request(this.path, options))));
+    return withDisabled(buttons, () => this.ask(this.newest.change(request(this.path, options))));
   }
 
   async ask(asking) {
@@ -89,24 +86,24 @@ export class PreviewPanel {
     try {
       const answer = await asking;
       if (!answer) return;
-      this.say("");
+      this.showOutcome("");
       this.take(answer.preview);
     } catch (error) {
-      this.say(error.message);
-      this.lookAgain();
+      this.showOutcome(error.message);
+      this.pollLater();
     }
   }
 
-  /** A run goes on whether or not an answer came. */
-  lookAgain() {
+  /** Poll a running preview, also after an error. */
+  pollLater() {
     clearTimeout(this.timer);
     const isRunning = Boolean(this.preview) && this.preview.state === "running";
-    if (isRunning && this.root.open) this.timer = setTimeout(() => this.look(), POLL_MS);
+    if (isRunning && this.root.open) this.timer = setTimeout(() => this.load(), POLL_MS);
   }
 
-  say(text) {
+  showOutcome(text) {
     this.outcome.dataset.state = text ? "failed" : "";
-    put(this.outcome, text);
+    setText(this.outcome, text);
   }
 
   take(preview) {
@@ -118,24 +115,24 @@ export class PreviewPanel {
     this.shown.hidden = !preview || preview.state !== "done";
     if (isRunning) {
       const percent = Math.floor(preview.done_ratio * 100);
-      put(this.running.querySelector("p"), t("Living through the days: {percent} %", { percent }));
+      setText(this.running.querySelector("p"), t("Simulating: {percent} %", { percent }));
       this.running.querySelector("progress").value = preview.done_ratio;
-      this.lookAgain();
+      this.pollLater();
     } else if (preview && preview.state === "failed") {
-      this.say(t("It failed: {why}", { why: preview.error }));
+      this.showOutcome(t("Failed: {why}", { why: preview.error }));
     } else if (preview && preview.state === "cancelled") {
-      this.say(t("Cancelled."));
+      this.showOutcome(t("Cancelled."));
     } else if (preview) this.draw();
   }
 
   draw() {
     const { asked, outcome } = this.preview;
-    const plan = asked.recipe || (asked.own_recipe ? t("a recipe of your own") : "");
+    const plan = asked.recipe || (asked.own_recipe ? t("own recipe") : "");
     const changed = Object.keys(asked.values).length > 0;
-    const what = plan ? t("{recipe}, begun today", { recipe: plan }) : changed ? t("the setpoints as typed") : t("what was set and ran then");
-    put(this.shown.querySelector(".asked"), t("Asked {when} by {who}: {what}.", { when: fullTime(this.preview.asked_unix_ms), who: this.preview.by, what }));
-    put(this.shown.querySelector(".result"), resultText(outcome));
-    items(this.shown.querySelector(".told"), outcome.told.map((one) => `${fullTime(one.unix_ms)}: ${one.text}`));
+    const what = plan ? t("{recipe}, started today", { recipe: plan }) : changed ? t("unsaved setpoints") : t("settings and recipe of that time");
+    setText(this.shown.querySelector(".asked"), t("Requested {when} by {who}: {what}.", { when: fullTime(this.preview.asked_unix_ms), who: this.preview.by, what }));
+    setText(this.shown.querySelector(".result"), resultText(outcome));
+    items(this.shown.querySelector(".events"), outcome.told.map((one) => `${fullTime(one.unix_ms)}: ${one.text}`));
     items(this.shown.querySelector(".assumed"), outcome.assumed);
     this.fillTable(outcome);
     this.drawPlots(outcome);
@@ -144,8 +141,8 @@ export class PreviewPanel {
   fillTable(outcome) {
     const bottles = BOTTLES.filter((name) => outcome.by_day.some((day) => day[`${name}_ml`] > 0));
     const { volume } = outcome;
-    const heads = [t("Day"), ...bottles.map((name) => `${plainName(name)}, ml`), t("Topped off, {unit}", volume), t("Drunk by the crop, {unit}", volume)];
-    const cell = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
+    const heads = [t("Day"), ...bottles.map((name) => `${plainName(name)}, ml`), t("Top-off, {unit}", volume), t("Crop water uptake, {unit}", volume)];
+    const cell = (tag, text) => make(tag, { textContent: text });
     this.shown.querySelector("thead tr").replaceChildren(...heads.map((text) => Object.assign(cell("th", text), { scope: "col" })));
     this.shown.querySelector("tbody").replaceChildren(...outcome.by_day.map((day) => {
       const row = document.createElement("tr");
@@ -173,13 +170,13 @@ export class PreviewPanel {
 
 function resultText(outcome) {
   const percent = (name) => Math.round(outcome.in_band[name].ratio * 100);
-  return t("In its band: pH {ph} % and EC {ec} % of the time.", { ph: percent("ph"), ec: percent("ec_us_cm") });
+  return t("Time in band: pH {ph} %, EC {ec} %.", { ph: percent("ph"), ec: percent("ec_us_cm") });
 }
 
 function plotOf(root, quantity, outcome, scale, isLast) {
   const title = document.createElement("div");
   title.className = "legend";
-  const label = Object.assign(document.createElement("b"), { textContent: scale.unit ? `${scale.label}, ${scale.unit}` : scale.label });
+  const label = make("b", { textContent: scale.unit ? `${scale.label}, ${scale.unit}` : scale.label });
   const under = document.createElement("span");
   title.append(label, under);
   root.append(title);
@@ -203,7 +200,7 @@ function plotOf(root, quantity, outcome, scale, isLast) {
       drawClear: [(drawn) => drawBands(drawn, bands)],
       setCursor: [(drawn) => {
         const { idx, left } = drawn.cursor;
-        put(under, left < 0 || idx === null ? "" : `${fullTime(xs[idx])}: ${number(values[idx], scale.decimals)}`);
+        setText(under, left < 0 || idx === null ? "" : `${fullTime(xs[idx])}: ${number(values[idx], scale.decimals)}`);
       }],
     },
   }, [xs, values], root);

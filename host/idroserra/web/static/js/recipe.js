@@ -1,53 +1,50 @@
-// The recipe of a node: where it stands, what it wants, and only what the node said of it.
+// The recipe of a node: progress, setpoints, and their confirmation by the node.
 
+import { make, setText } from "./dom.js";
 import { mark, t } from "./i18n.js";
-import { request } from "./link.js";
+import { request } from "./connection.js";
 import { state } from "./state.js";
-import { alone, openSure } from "./sure.js";
-import { dayText, fullTime } from "./words.js";
+import { withDisabled, openConfirm } from "./confirm_dialog.js";
+import { dayText, fullTime } from "./format.js";
 
-const STATES = { running: mark("running"), held: mark("held"), finished: mark("over"), stopped: mark("stopped") };
-// What is asked before it is done: question, what it means, button.
-const SURE = {
-  start: (name) => [t("Start {recipe} today?", { recipe: name }), t("Its setpoints go to the node at once, and each day's after that. Change one by hand at any time: it stays until the recipe changes it."), t("Start now")],
-  skip: (name, run) => [t("Begin the next stage of {recipe} today?", { recipe: name }), t("The rest of {stage} is left out.", { stage: run.at.stage_name }), t("Next stage now")],
-  stop: (name) => [t("Stop {recipe}?", { recipe: name }), t("The setpoints stay as they are."), t("Stop it now")],
+const STATES = { running: mark("running"), held: mark("held"), finished: mark("finished"), stopped: mark("stopped") };
+// Confirmation dialogs: question, meaning, button.
+const CONFIRM = {
+  start: (name) => [t("Start {recipe} today?", { recipe: name }), t("The node receives the setpoints now, and those of each day from then on. A manual change stays active until the recipe changes it."), t("Start now")],
+  skip: (name, run) => [t("Start the next stage of {recipe} today?", { recipe: name }), t("The rest of {stage} is skipped.", { stage: run.at.stage_name }), t("Start next stage")],
+  stop: (name) => [t("Stop {recipe}?", { recipe: name }), t("The setpoints do not change."), t("Stop now")],
 };
 
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-/** Fill a list of setpoints; what else is in force is told beneath. */
+/** Fill a list of setpoints, with the active value if it differs. */
 function fill(list, lines) {
   const text = JSON.stringify(lines);
   if (list.dataset.text === text) return;
   list.dataset.text = text;
   list.replaceChildren(...lines.map((line) => {
     const row = document.createElement("div");
-    const dd = Object.assign(document.createElement("dd"), { textContent: line.text });
+    const dd = make("dd", { textContent: line.text });
     if (line.in_force) {
-      const text = line.is_by_hand ? t("Set by hand, in force: {value}", { value: line.in_force }) : t("Still in force: {value}", { value: line.in_force });
-      dd.append(Object.assign(document.createElement("small"), { textContent: text }));
+      const text = line.is_by_hand ? t("Set by hand, active: {value}", { value: line.in_force }) : t("Still active: {value}", { value: line.in_force });
+      dd.append(make("small", { textContent: text }));
     }
-    row.append(Object.assign(document.createElement("dt"), { textContent: line.label }), dd);
+    row.append(make("dt", { textContent: line.label }), dd);
     return row;
   }));
 }
 
-/** What the node made of the last setpoints, as [level, words]. */
-function toldText(run, isOnline) {
+/** The state of the last setpoints at the node, as [level, text]. */
+function setpointsText(run, isOnline) {
   const { told } = run;
-  if (run.state === "held") return ["warn", t("Held: {reason}. Nothing more is sent until you decide.", { reason: run.reason })];
+  if (run.state === "held") return ["warn", t("Held: {reason}. Nothing is sent until you send again or stop.", { reason: run.reason })];
   if (run.reason) return ["warn", t("Not sent yet: {reason}.", { reason: run.reason })];
   if (told.state === "confirmed") return ["ok", t("The node has confirmed the setpoints.")];
   if (isOnline) return ["note", t("Sent; the node has not confirmed the setpoints yet.")];
-  return ["note", t("The node is offline: it gets the setpoints when it is back.")];
+  return ["note", t("The node is offline: it receives the setpoints when it is back online.")];
 }
 
-/** When what changes next. */
+/** The next change. */
 function nextText({ at, next, end_unix_ms: end }) {
-  if (!next) return t("Nothing changes any more; it is over on {day}", { day: dayText(end) });
+  if (!next) return t("No more changes; ends on {day}", { day: dayText(end) });
   const day = dayText(next.unix_ms);
   return next.stage === at.stage ? t("Next, {day}", { day }) : t("Next, {day}, stage {stage}", { day, stage: next.stage_name });
 }
@@ -78,31 +75,30 @@ export class RecipePanel {
   }
 
   about() {
-    put(this.root.querySelector(".about"), this.select.selectedOptions[0]?.dataset.text || "");
+    setText(this.root.querySelector(".about"), this.select.selectedOptions[0]?.dataset.text || "");
   }
 
   async ask(verb) {
-    this.say("");
+    this.showOutcome("");
     const { recipe: run } = state.nodes.get(this.node);
     const name = verb === "start" ? this.select.value : run.recipe;
     let notes = [];
     if (verb === "start") {
       try {
         const asking = () => request(`${this.path}/notes?recipe=${encodeURIComponent(name)}`);
-        ({ notes } = await alone(this.parts.start.elements, asking));
+        ({ notes } = await withDisabled(this.parts.start.elements, asking));
       } catch (error) {
-        this.say(error.message);
+        this.showOutcome(error.message);
         return;
       }
     }
     this.verb = verb;
-    const [question, meaning, yes] = SURE[verb](name, run);
-    put(this.dialog.querySelector("h2"), question);
-    put(this.dialog.querySelector("p"), meaning);
-    put(this.dialog.querySelector("button"), yes);
-    this.dialog.querySelector(".notes").replaceChildren(...notes.map((note) => Object.assign(
-      document.createElement("li"), { textContent: `${note.stage}: ${note.text}` })));
-    openSure(this.dialog);
+    const [question, meaning, yes] = CONFIRM[verb](name, run);
+    setText(this.dialog.querySelector("h2"), question);
+    setText(this.dialog.querySelector("p"), meaning);
+    setText(this.dialog.querySelector("button"), yes);
+    this.dialog.querySelector(".notes").replaceChildren(...notes.map((note) => make("li", { textContent: `${note.stage}: ${note.text}` })));
+    openConfirm(this.dialog);
   }
 
   async send(verb) {
@@ -110,20 +106,20 @@ export class RecipePanel {
     const before = state.nodes.get(this.node).recipe;
     try {
       const asking = () => request(path, { method: "POST", body });
-      const { run } = await alone(this.root.querySelectorAll("[data-part] button"), asking);
+      const { run } = await withDisabled(this.root.querySelectorAll("[data-part] button"), asking);
       const node = state.nodes.get(this.node);
-      // What the live stream said since stands: this answer may be older than that.
+      // Unless the live stream has sent a newer run.
       if (node.recipe === before) node.recipe = run;
       this.render(node);
-      this.say("");
+      this.showOutcome("");
     } catch (error) {
-      this.say(error.message);
+      this.showOutcome(error.message);
     }
   }
 
-  say(text) {
+  showOutcome(text) {
     this.outcome.dataset.state = text ? "failed" : "";
-    put(this.outcome, text);
+    setText(this.outcome, text);
   }
 
   render(node) {
@@ -138,23 +134,23 @@ export class RecipePanel {
     chip.hidden = !run;
     if (!run) return;
     chip.dataset.level = run.level;
-    put(chip, t(STATES[run.state]));
-    if (isOpen) this.renderOpen(run, node.online && state.link !== "lost");
-    else put(this.parts.result, `${fullTime(run.state_unix_ms)}: ${run.text}.`);
+    setText(chip, t(STATES[run.state]));
+    if (isOpen) this.renderOpen(run, node.online && state.connection !== "lost");
+    else setText(this.parts.result, `${fullTime(run.state_unix_ms)}: ${run.text}.`);
   }
 
   renderOpen(run, isOnline) {
     const { at, next } = run;
     const part = (name) => this.parts.open.querySelector(name);
-    put(part(".where"), t("{recipe}, day {day} of {days}. Stage {stage} of {stages}: {stage_name}, day {stage_day} of {stage_days}", { recipe: run.recipe, ...at }));
+    setText(part(".where"), t("{recipe}, day {day} of {days}. Stage {stage} of {stages}: {stage_name}, day {stage_day} of {stage_days}", { recipe: run.recipe, ...at }));
     part("progress").value = at.day / at.days;
-    put(part(".stage"), at.stage_text);
-    const [level, words] = toldText(run, isOnline);
-    const told = part(".told");
-    told.dataset.level = level;
-    put(told, words);
+    setText(part(".stage"), at.stage_text);
+    const [level, words] = setpointsText(run, isOnline);
+    const confirmation = part(".confirmation");
+    confirmation.dataset.level = level;
+    setText(confirmation, words);
     fill(part(".now"), run.setpoints);
-    put(part(".next h3"), nextText(run));
+    setText(part(".next h3"), nextText(run));
     fill(part(".next dl"), next ? next.setpoints : []);
     part(".resume").hidden = run.state !== "held";
     part(".onward").hidden = at.stage === at.stages;

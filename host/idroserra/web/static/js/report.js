@@ -1,6 +1,6 @@
-// The page of a report: it prints.
+// The report page.
 
-import { renderBell } from "./bell.js";
+import { renderAlarmBadge } from "./alarm_badge.js";
 
-renderBell();
+renderAlarmBadge();
 document.getElementById("print").addEventListener("click", () => window.print());

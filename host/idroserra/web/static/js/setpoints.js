@@ -1,13 +1,13 @@
-// The setpoints: ranges come from the contract, and "saved" means the node reported them.
+// The setpoint form; a change is confirmed when the node reports it.
 
-import { put, valueOf, watchNumbers } from "./fields.js";
+import { put, valueOf, watchNumbers } from "./number_fields.js";
 import { t } from "./i18n.js";
 import { listen, state } from "./state.js";
-import { request } from "./link.js";
+import { request } from "./connection.js";
 
 const WAIT_MS = 15_000;
 
-/** Stored value of one input, or null where it is not valid. */
+/** The stored value of an input, or null if invalid. */
 function read(input) {
   if (input.type === "checkbox") return input.checked;
   if (input.type === "time") {
@@ -61,7 +61,7 @@ export class SetpointForm {
     for (const button of this.form.querySelectorAll("button")) button.disabled = idle || this.busy;
   }
 
-  /** Show what is in force; a field somebody is editing is left alone. */
+  /** Show the active values, except in edited fields. */
   render(node) {
     this.values = { ...node.config.values };
     for (const input of this.inputs) {
@@ -89,36 +89,36 @@ export class SetpointForm {
     if (!changes || Object.keys(changes).length === 0) return;
     this.busy = true;
     this.mark();
-    this.say("pending", t("Asking the host\u2026"));
+    this.showOutcome("pending", t("Waiting for the host\u2026"));
     try {
       const path = `/api/nodes/${encodeURIComponent(this.node)}/config`;
       const { rev } = await request(path, { method: "PUT", body: { values: changes } });
-      this.say("pending", t("Saved at the host; waiting for the node to confirm\u2026"));
+      this.showOutcome("pending", t("Saved on the host; waiting for confirmation by the node\u2026"));
       const error = await this.confirmed(rev);
-      if (error) this.say("failed", error);
+      if (error) this.showOutcome("failed", error);
       else {
         this.forget(changes);
-        this.say("done", t("Confirmed: revision {rev} is in force.", { rev }));
+        this.showOutcome("done", t("Confirmed: revision {rev} is active.", { rev }));
       }
     } catch (error) {
-      this.say("failed", error.message);
+      this.showOutcome("failed", error.message);
     }
     this.busy = false;
     this.render(state.nodes.get(this.node));
   }
 
-  /** Fields as they were sent show what is in force again; what was typed since stays. */
+  /** Reset the sent fields to the active values; later edits are kept. */
   forget(changes) {
     for (const input of this.inputs) if (input.name in changes && read(input) === changes[input.name]) this.touched.delete(input.name);
   }
 
-  say(look, text) {
-    this.outcome.dataset.state = look;
-    this.outcome.classList.toggle("pulse", look === "pending");
+  showOutcome(how, text) {
+    this.outcome.dataset.state = how;
+    this.outcome.classList.toggle("pulse", how === "pending");
     this.outcome.textContent = text;
   }
 
-  /** Resolves with null once the node reports `rev`, else with what is wrong. */
+  /** Resolves with null once the node reports `rev`, else with the error. */
   confirmed(rev) {
     return new Promise((resolve) => {
       const end = (error) => {
@@ -126,14 +126,14 @@ export class SetpointForm {
         unlisten();
         resolve(error);
       };
-      const look = () => {
+      const check = () => {
         const { reported_rev: reported = null, error } = state.nodes.get(this.node)?.config || {};
         if (reported < rev || reported === null) return;
         end(error ? t("Refused by the node: {reason}", { reason: error }) : null);
       };
-      const timer = setTimeout(() => end(t("Not confirmed yet: the node will get it as soon as it is back.")), WAIT_MS);
-      const unlisten = listen(look);
-      look();
+      const timer = setTimeout(() => end(t("Not confirmed yet: the node receives it when it is back online.")), WAIT_MS);
+      const unlisten = listen(check);
+      check();
     });
   }
 }

@@ -1,25 +1,22 @@
-// Where a node stands, and what a site is called: two forms of one field, for admins.
+// The forms to move a node and to rename a site, for admins.
 
+import { showOutcome } from "./dom.js";
 import { t } from "./i18n.js";
-import { request } from "./link.js";
+import { request } from "./connection.js";
 import { siteLink } from "./sites.js";
-import { alone } from "./sure.js";
+import { withDisabled } from "./confirm_dialog.js";
 
-/** `act(value)` asks the host; it resolves with what to say, or leads elsewhere. */
+/** `act(value)` sends the request; resolves with the text to show, or navigates. */
 function wire(form, act) {
   if (!form) return;
   const outcome = form.querySelector(".outcome");
-  const say = (how, text) => {
-    outcome.dataset.state = how;
-    outcome.textContent = text;
-  };
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    say("pending", t("Asking the host\u2026"));
+    showOutcome(outcome, "pending", t("Waiting for the host\u2026"));
     try {
-      say("done", await alone(form.elements, () => act(form.elements.site.value.trim())));
+      showOutcome(outcome, "done", await withDisabled(form.elements, () => act(form.elements.site.value.trim())));
     } catch (error) {
-      say("failed", t("Not done: {reason}", { reason: error.message }));
+      showOutcome(outcome, "failed", t("Failed: {reason}", { reason: error.message }));
     }
   });
 }
@@ -28,15 +25,15 @@ function wire(form, act) {
 export function wireMove(form, node) {
   wire(form, async (site) => {
     await request(`/api/nodes/${encodeURIComponent(node)}/site`, { method: "PUT", body: { site } });
-    return t("Confirmed: {node} stands at {site}.", { node, site });
+    return t("{node} moved to {site}.", { node, site });
   });
 }
 
-/** Call a site otherwise; its page has another address then. */
+/** Rename a site; the address of its page changes. */
 export function wireRename(form, site) {
   wire(form, async (name) => {
     await request(`/api/sites/${encodeURIComponent(site)}`, { method: "PUT", body: { name } });
     location.replace(siteLink(name));
-    return t("Confirmed: the site is called {site}.", { site: name });
+    return t("Site renamed to {site}.", { site: name });
   });
 }

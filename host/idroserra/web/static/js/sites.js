@@ -1,10 +1,10 @@
-// Several sites on the overview: each in one line, worst first, its nodes as rows under it.
+// The sites on the overview, worst first, with their nodes as rows.
 
 import { t } from "./i18n.js";
 import { nowUnixMs, state } from "./state.js";
 import { ICONS, newestOf } from "./strip.js";
 import { tileKeys, tileState } from "./tiles.js";
-import { ageText, shown, timeText } from "./words.js";
+import { ageText, shown, timeText } from "./format.js";
 
 const FIGURES = 3;
 
@@ -12,14 +12,14 @@ export const siteLink = (site) => `/sites/${encodeURIComponent(site)}`;
 
 const cloned = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
 
-/** Set a level with its shape and its sentence; without the host nothing is known. */
-export function say(root, level, text) {
-  const isLost = state.link === "lost";
-  const words = isLost ? t("Not known: no contact with the host since {time}.", { time: timeText(state.lostUnixMs, nowUnixMs()) }) : text;
+/** Set level, icon and text; without contact to the host the state is unknown. */
+export function showHealth(root, level, text) {
+  const isLost = state.connection === "lost";
+  const words = isLost ? t("Unknown: no contact with the host since {time}.", { time: timeText(state.lostUnixMs, nowUnixMs()) }) : text;
   root.dataset.level = isLost ? "bad" : level;
-  const said = root.querySelector(".said span");
-  if (said.textContent !== words) said.textContent = words;
-  root.querySelector(".said use").setAttribute("href", ICONS[root.dataset.level]);
+  const sentence = root.querySelector(".sentence span");
+  if (sentence.textContent !== words) sentence.textContent = words;
+  root.querySelector(".sentence use").setAttribute("href", ICONS[root.dataset.level]);
 }
 
 function figure(node, key, now) {
@@ -27,7 +27,7 @@ function figure(node, key, now) {
   const look = tileState(node, channel, now);
   const item = document.createElement("span");
   item.dataset.state = look;
-  const isOld = state.link === "lost" || look === "stale" || channel.value === null;
+  const isOld = state.connection === "lost" || look === "stale" || channel.value === null;
   const { label, unit } = channel.display;
   const value = isOld ? "\u2014" : `${shown(channel, channel.value)} ${unit}`;
   item.textContent = unit.startsWith("\u00b0") && !isOld ? value : `${label} ${value}`.trim();
@@ -41,15 +41,15 @@ function renderRow(root, node) {
   const link = root.querySelector("a");
   link.href = `/nodes/${encodeURIComponent(node.node)}`;
   link.textContent = node.node;
-  say(root, node.verdict.level, node.verdict.summary);
+  showHealth(root, node.verdict.level, node.verdict.summary);
   const keys = tileKeys(node).slice(0, FIGURES);
   root.querySelector(".figures").replaceChildren(...keys.map((key) => figure(node, key, now)));
   const newest = newestOf([node]);
   const age = root.querySelector(".age");
   const isOld = newest === null || now - newest > node.stale_after_ms;
   age.dataset.old = String(isOld);
-  if (newest === null) age.textContent = t("never seen");
-  else age.textContent = isOld ? t("no news since {time}", { time: timeText(newest, now) }) : ageText(now - newest);
+  if (newest === null) age.textContent = t("no reading yet");
+  else age.textContent = isOld ? t("no reading since {time}", { time: timeText(newest, now) }) : ageText(now - newest);
 }
 
 class SiteBlock {
@@ -63,14 +63,14 @@ class SiteBlock {
 
   render(site) {
     this.root.dataset.site = site.site;
-    say(this.root, site.level, site.text);
+    showHealth(this.root, site.level, site.text);
     const list = this.root.querySelector(".rows");
     const nodes = site.nodes.map((name) => state.nodes.get(name)).filter(Boolean);
     placed(list, this.rows, nodes, (node) => node.node, () => cloned("row"), renderRow);
   }
 }
 
-/** Keep one element a thing inside `parent`, in their order; those of things that went are gone. */
+/** Keep one element for each item inside `parent`, in order; other elements are removed. */
 function placed(parent, known, things, keyOf, make, render) {
   const keys = new Set(things.map(keyOf));
   for (const [key, element] of known) {
@@ -90,7 +90,7 @@ function placed(parent, known, things, keyOf, make, render) {
 const blocks = new Map();
 const elements = new Map();
 
-/** Draw every site into `root`. */
+/** Render every site into `root`. */
 export function renderSites(root) {
   const make = (site) => {
     const block = new SiteBlock(site.site);
@@ -100,11 +100,11 @@ export function renderSites(root) {
   placed(root, elements, state.sites, (site) => site.site, make, (element, site) => blocks.get(element).render(site));
 }
 
-/** The strip over several sites: the worst one's level, and how many need somebody. */
+/** The status over all sites: the worst level, and the number of sites that need attention. */
 export function overallSites(sites) {
   const troubled = sites.filter((site) => site.troubled);
   const reasons = troubled.map((site) => ({ level: site.level, text: t("{site}: {how}", { site: site.site, how: site.text }) }));
   if (!troubled.length) return { level: "ok", summary: t("All {count} sites are fine.", { count: sites.length }), reasons };
-  const summary = troubled.length === 1 ? t("{site} needs a look.", { site: troubled[0].site }) : t("{count} of {all} sites need a look.", { count: troubled.length, all: sites.length });
+  const summary = troubled.length === 1 ? t("{site} needs attention.", { site: troubled[0].site }) : t("{count} of {all} sites need attention.", { count: troubled.length, all: sites.length });
   return { level: troubled[0].level, summary, reasons };
 }

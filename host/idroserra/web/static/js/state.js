@@ -1,4 +1,4 @@
-// What the page knows about the nodes, and the one place that changes it.
+// The state of the page, and the only functions that change it.
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
 
@@ -9,7 +9,7 @@ export const state = {
   hostReasons: boot.host_reasons,
   sites: boot.sites,
   alarms: boot.alarms,
-  link: "connecting",
+  connection: "connecting",
   lostUnixMs: null,
 };
 
@@ -21,19 +21,19 @@ export function nowUnixMs() {
   return Date.now() + offsetMs;
 }
 
-/** Call `listener(message)` after every message; `{type: "tick"}` once a second. Returns what ends
- * it. */
+/** Call `listener(message)` after each message, and with `{type: "tick"}` once a second. Returns a
+ * function that removes the listener. */
 export function listen(listener) {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
-export function tell(message) {
+export function publish(message) {
   for (const listener of listeners) listener(message);
 }
 
-/** A function that runs `work` once before the next frame, however often it is called. */
-export function once(work) {
+/** A function that runs `work` at most once per frame. */
+export function oncePerFrame(work) {
   let waiting = false;
   return () => {
     if (waiting) return;
@@ -45,32 +45,32 @@ export function once(work) {
   };
 }
 
-/** `sinceUnixMs`: when the host was last heard, where it no longer is. */
-export function setLink(link, sinceUnixMs = null) {
-  if (link === "lost" && state.link !== "lost") state.lostUnixMs = sinceUnixMs;
-  state.link = link;
-  tell({ type: "link" });
+/** `sinceUnixMs`: time of the last contact, if the connection is lost. */
+export function setConnection(connection, sinceUnixMs = null) {
+  if (connection === "lost" && state.connection !== "lost") state.lostUnixMs = sinceUnixMs;
+  state.connection = connection;
+  publish({ type: "connection" });
 }
 
 export function setClock(unixMs) {
   offsetMs = unixMs - Date.now();
 }
 
-/** Take a snapshot of everything; `messages` of the stream came since it was asked for. */
+/** Replace all nodes and sites; `messages` arrived since the snapshot was requested. */
 export function replaceNodes(nodes, sites, messages) {
   state.nodes = new Map(nodes.map((node) => [node.node, node]));
   state.sites = sites;
-  for (const message of messages) fold(message);
-  tell({ type: "nodes" });
+  for (const message of messages) merge(message);
+  publish({ type: "nodes" });
 }
 
-/** Fold one message of the live stream into the state, then tell everyone. */
+/** Apply one message of the live stream, then call the listeners. */
 export function apply(message) {
-  fold(message);
-  tell(message);
+  merge(message);
+  publish(message);
 }
 
-function fold(message) {
+function merge(message) {
   const node = state.nodes.get(message.node);
   if (message.type === "record" && node) applyRecord(node, message);
   if (message.type === "node") {

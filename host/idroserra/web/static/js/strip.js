@@ -1,32 +1,33 @@
-// "Is everything OK?" in one sentence, and whether this page still hears the host.
+// The status strip and the state of the connection.
 
+import { make } from "./dom.js";
 import { t } from "./i18n.js";
 import { nowUnixMs, state } from "./state.js";
-import { ageText, timeText } from "./words.js";
+import { ageText, timeText } from "./format.js";
 
 export const LEVELS = ["ok", "note", "warn", "bad"];
 export const ICONS = { ok: "#i-ok", note: "#i-note", warn: "#i-warn", bad: "#i-bad" };
 
-/** The verdict to show: the host's, unless we no longer hear the host. */
-export function verdictOf(node) {
-  if (state.link === "lost") {
+/** The health of a node to show, or the lost connection. */
+export function healthOf(node) {
+  if (state.connection === "lost") {
     const since = timeText(state.lostUnixMs, nowUnixMs());
     return {
       level: "bad",
-      summary: t("This page has lost the host."),
-      reasons: [{ level: "bad", text: t("No contact since {time}; what you see is old. Trying again.", { time: since }) }],
+      summary: t("Connection to the host lost."),
+      reasons: [{ level: "bad", text: t("No contact since {time}; the displayed values are old. Retrying.", { time: since }) }],
     };
   }
   return withHost(node.verdict);
 }
 
-/** The host's own troubles come first: without them nothing else can be believed. */
+/** Put problems of the host first: they make the rest unreliable. */
 export function withHost(verdict) {
   if (!state.hostReasons.length) return verdict;
   const [first, ...others] = state.hostReasons;
   const calm = verdict.level === "ok" || verdict.level === "note";
-  const said = calm ? [] : [{ level: verdict.level, text: verdict.summary }];
-  return { level: "bad", summary: first.text, reasons: [...others, ...said, ...verdict.reasons] };
+  const own = calm ? [] : [{ level: verdict.level, text: verdict.summary }];
+  return { level: "bad", summary: first.text, reasons: [...others, ...own, ...verdict.reasons] };
 }
 
 export function worstFirst(nodes) {
@@ -44,7 +45,7 @@ export function renderStrip(root, verdict, newestUnixMs) {
   const joined = texts.join("\n");
   if (list.dataset.text !== joined) {
     list.dataset.text = joined;
-    list.replaceChildren(...texts.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+    list.replaceChildren(...texts.map((text) => make("li", { textContent: text })));
   }
   list.hidden = texts.length === 0;
   root.querySelector(".age").textContent =
@@ -61,8 +62,8 @@ export function newestOf(nodes) {
   return newest;
 }
 
-export function renderLink(root) {
-  root.dataset.state = state.link;
+export function renderConnection(root) {
+  root.dataset.state = state.connection;
   const words = { live: t("live"), lost: t("no contact with the host"), connecting: t("connecting") };
-  root.querySelector("span").textContent = words[state.link];
+  root.querySelector("span").textContent = words[state.connection];
 }

@@ -1,19 +1,13 @@
-// Live tiles: a value, its band, its age; or what is wrong, in words. Nothing stale looks alive.
+// Live tiles: value, band and age, or the fault in words.
 
+import { append } from "./dom.js";
 import { mark, t } from "./i18n.js";
-import { request } from "./link.js";
+import { request } from "./connection.js";
 import { nowUnixMs } from "./state.js";
-import { Spark } from "./spark.js";
-import { ageText, band, number, shown, timeText } from "./words.js";
+import { Sparkline } from "./sparkline.js";
+import { ageText, band, number, shown, timeText } from "./format.js";
 
 const ARROWS = { up: ["\u2197", mark("rising")], down: ["\u2198", mark("falling")], level: ["\u2192", mark("steady")] };
-
-function make(tag, className, parent) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (parent) parent.append(element);
-  return element;
-}
 
 /** "ok", "edge" (just outside its band), "off_band", "fault", "stale" or "none" at `now`. */
 export function tileState(node, channel, now) {
@@ -34,52 +28,52 @@ function also({ value, also: { factor, unit, decimals } }) {
 export class Tile {
   constructor(key, notable, parent) {
     this.key = key;
-    this.spark = new Spark(notable);
-    this.root = make("article", "tile", parent);
+    this.spark = new Sparkline(notable);
+    this.root = append(parent, "article", "tile");
     this.root.dataset.channel = key;
-    const head = make("h3", "", this.root);
-    this.label = make("b", "", head);
-    this.mark = make("span", "mark", head);
-    const body = make("div", "body", this.root);
-    this.value = make("div", "value", body);
+    const head = append(this.root, "h3");
+    this.label = append(head, "b");
+    this.mark = append(head, "span", "mark");
+    const body = append(this.root, "div", "body");
+    this.value = append(body, "div", "value");
     body.append(this.spark.svg);
-    this.why = make("p", "why", this.root);
-    const foot = make("footer", "", this.root);
-    this.band = make("span", "band", foot);
-    this.age = make("span", "age", foot);
+    this.why = append(this.root, "p", "why");
+    const foot = append(this.root, "footer");
+    this.band = append(foot, "span", "band");
+    this.age = append(foot, "span", "age");
   }
 
   render(node) {
     const channel = node.channels[this.key];
     const now = nowUnixMs();
-    const look = tileState(node, channel, now);
-    this.root.dataset.state = look;
+    const status = tileState(node, channel, now);
+    this.root.dataset.state = status;
     this.label.textContent = channel.display.label;
-    this.showValue(channel, look, now);
-    this.showAge(channel, look, now);
+    this.showValue(channel, status, now);
+    this.showAge(channel, status, now);
     this.spark.draw(now, channel.band);
-    this.spark.svg.toggleAttribute("hidden", look === "fault");
+    this.spark.svg.toggleAttribute("hidden", status === "fault");
   }
 
   record(record) {
     if (this.key in record.values) this.spark.add(record.unix_ms, record.values[this.key]);
   }
 
-  showValue(channel, look, now) {
+  showValue(channel, status, now) {
     const marks = { fault: t("fault"), stale: t("stale"), none: t("no data") };
-    this.mark.textContent = marks[look] || "";
-    this.mark.hidden = !marks[look];
-    this.why.textContent = look === "fault" ? channel.fault_text : "";
-    this.why.hidden = look !== "fault";
+    this.mark.textContent = marks[status] || "";
+    this.mark.hidden = !marks[status];
+    this.why.textContent = status === "fault" ? channel.fault_text : "";
+    this.why.hidden = status !== "fault";
     this.value.replaceChildren();
-    if (look === "fault") return this.value.append(t("No reading"));
+    if (status === "fault") return this.value.append(t("No reading"));
     if (channel.value === null) return this.value.append("\u2014");
     this.value.append(shown(channel, channel.value));
-    make("small", "", this.value).textContent = channel.display.unit;
-    if (channel.also) make("small", "also", this.value).textContent = also(channel);
-    const arrow = look === "stale" ? null : ARROWS[this.spark.trend(now)];
+    append(this.value, "small").textContent = channel.display.unit;
+    if (channel.also) append(this.value, "small", "also").textContent = also(channel);
+    const arrow = status === "stale" ? null : ARROWS[this.spark.trend(now)];
     if (arrow) {
-      const trend = make("span", "trend", this.value);
+      const trend = append(this.value, "span", "trend");
       [trend.textContent, trend.title] = [arrow[0], t("{trend} over the last 15 minutes", { trend: t(arrow[1]) })];
       trend.setAttribute("role", "img");
       trend.setAttribute("aria-label", t(arrow[1]));
@@ -87,22 +81,22 @@ export class Tile {
     return undefined;
   }
 
-  showAge(channel, look, now) {
+  showAge(channel, status, now) {
     const limits = band(channel);
-    const words = look === "off_band" || look === "edge" ? t("outside {band}", { band: limits }) : limits && t("band {band}", { band: limits });
-    this.band.textContent = look === "fault" || look === "stale" ? "" : words;
-    if (channel.unix_ms === null) this.age.textContent = t("never seen");
-    else if (look === "stale") this.age.textContent = t("no news since {time}", { time: timeText(channel.unix_ms, now) });
+    const words = status === "off_band" || status === "edge" ? t("outside {band}", { band: limits }) : limits && t("band {band}", { band: limits });
+    this.band.textContent = status === "fault" || status === "stale" ? "" : words;
+    if (channel.unix_ms === null) this.age.textContent = t("no reading yet");
+    else if (status === "stale") this.age.textContent = t("no reading since {time}", { time: timeText(channel.unix_ms, now) });
     else this.age.textContent = ageText(now - channel.unix_ms);
   }
 }
 
-/** Channel keys a tile is worth, in the host's order; the rest are small print. */
+/** The channels with a tile, in the order of the host. */
 export function tileKeys(node) {
   return Object.keys(node.channels).filter((key) => node.channels[key].display.place === "tile");
 }
 
-/** Keep one tile per key of `keys` inside `parent`; returns the Map of tiles. */
+/** Create and remove tiles for `keys` inside `parent`; returns the Map of tiles. */
 export function syncTiles(parent, tiles, keys, node) {
   for (const [key, tile] of tiles) {
     if (!keys.includes(key)) {
@@ -116,31 +110,31 @@ export function syncTiles(parent, tiles, keys, node) {
   return tiles;
 }
 
-/** Small print in a tile of its own: pumps, radio, memory. */
+/** Show the other channels in one tile: pumps, radio, memory. */
 export function renderSmall(parent, node) {
   const now = nowUnixMs();
   parent.replaceChildren();
   for (const [key, channel] of Object.entries(node.channels)) {
     if (channel.display.place !== "small" || channel.unix_ms === null) continue;
-    if (key === "reservoir.volume_ml") continue; // the level says it
-    const item = make("div", "", parent);
-    make("dt", "", item).textContent = channel.display.label;
+    if (key === "reservoir.volume_ml") continue; // shown with the level
+    const item = append(parent, "div");
+    append(item, "dt").textContent = channel.display.label;
     const text = channel.value === null ? channel.fault_text : `${shown(channel, channel.value)} ${channel.display.unit}`;
-    make("dd", "", item).textContent = text;
+    append(item, "dd").textContent = text;
     if (now - channel.unix_ms > node.stale_after_ms) {
       item.className = "old";
-      item.title = t("no news since {time}", { time: timeText(channel.unix_ms, now) });
+      item.title = t("no reading since {time}", { time: timeText(channel.unix_ms, now) });
     }
   }
 }
 
-/** Which of the tiles' lines are to be filled again, after the page was away. */
+/** The channels whose sparkline has ended, for example after a hidden tab. */
 export function endedKeys(tiles) {
   const now = nowUnixMs();
   return [...tiles].filter(([, tile]) => tile.spark.hasEnded(now)).map(([key]) => key);
 }
 
-/** Fill the tiles' lines with the last hour. A store that is away leaves them empty. */
+/** Load the last hour of the sparklines; empty if the store does not answer. */
 export async function seedSparks(node, keys, tiles) {
   const to = Math.round(nowUnixMs()) + 1000;
   const query = `channels=${keys}&from_unix_ms=${to - 3600e3}&to_unix_ms=${to}&columns=120`;

@@ -1,31 +1,31 @@
-// The page of updates: drawn by the host, and drawn again while something is under way.
+// The update page, rendered by the host and refreshed every AGAIN_MS.
 
-import { keepFrame } from "./frame.js";
-import { request, start } from "./link.js";
-import { Newest, oneAtATime } from "./newest.js";
-import { alone, openSure } from "./sure.js";
+import { byId, make } from "./dom.js";
+import { startFrame } from "./page_frame.js";
+import { request, start } from "./connection.js";
+import { LatestResponse, coalesced } from "./latest_response.js";
+import { withDisabled, openConfirm } from "./confirm_dialog.js";
 
 const AGAIN_MS = 4_000;
 const READ_MS = 30_000;
-const pictures = new Newest();
-const byId = (id) => document.getElementById(id);
+const renderings = new LatestResponse();
 const shown = byId("updates");
 let isAsking = false;
 
-function say(text) {
+function showOutcome(text) {
   byId("trouble").textContent = text;
   byId("trouble").dataset.state = "failed";
   byId("trouble").hidden = !text;
 }
 
-async function picture() {
+async function rendering() {
   const answer = await fetch(location.pathname, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(READ_MS) });
   return answer.ok ? answer.text() : "";
 }
 
-/** Put the host's newest picture in place of this one. */
+/** Replace the content by the newest rendering of the host. */
 async function reload() {
-  const text = await pictures.of(picture()).catch(() => ""); // the strip says that the host is away
+  const text = await renderings.of(rendering()).catch(() => ""); // the strip shows the lost connection
   const newest = text && new DOMParser().parseFromString(text, "text/html").getElementById("updates");
   if (newest && !isAsking && newest.innerHTML !== shown.innerHTML) shown.replaceChildren(...newest.childNodes);
 }
@@ -34,17 +34,17 @@ async function cancel(button) {
   const path = `/api/updates/rollouts/${button.dataset.cancel}/cancel`;
   isAsking = true;
   try {
-    await alone(shown.querySelectorAll("button"), () => pictures.change(request(path, { method: "POST", body: {} })));
-    say("");
+    await withDisabled(shown.querySelectorAll("button"), () => renderings.change(request(path, { method: "POST", body: {} })));
+    showOutcome("");
   } catch (error) {
-    say(error.message);
+    showOutcome(error.message);
   }
   isAsking = false;
   await reload();
 }
 
-/** Ask which nodes get a release, then begin. What the host refuses is said in the dialog. */
-class Begin {
+/** The dialog to start a roll-out; errors are shown in the dialog. */
+class RolloutDialog {
   constructor(dialog) {
     this.dialog = dialog;
     this.picks = dialog.querySelector(".picks");
@@ -63,7 +63,7 @@ class Begin {
     this.release = begin;
     this.dialog.querySelector("h2").textContent = title;
     this.picks.replaceChildren(...nodes.split(" ").map((node) => {
-      const box = Object.assign(document.createElement("input"), { type: "checkbox", value: node, checked: true });
+      const box = make("input", { type: "checkbox", value: node, checked: true });
       const label = document.createElement("label");
       label.append(box, ` ${node}`);
       return label;
@@ -71,7 +71,7 @@ class Begin {
     this.first.value = "";
     this.offerFirsts();
     this.outcome.textContent = "";
-    openSure(this.dialog);
+    openConfirm(this.dialog, () => this.nodes.length > 0);
   }
 
   get nodes() {
@@ -88,9 +88,9 @@ class Begin {
   async send() {
     try {
       const body = { release: this.release, nodes: this.nodes, canary: this.first.value || null };
-      await alone([this.yes], () => pictures.change(request("/api/updates/rollouts", { method: "POST", body })));
+      await withDisabled([this.yes], () => renderings.change(request("/api/updates/rollouts", { method: "POST", body })));
       this.dialog.close();
-      say("");
+      showOutcome("");
       reload();
     } catch (error) {
       this.outcome.dataset.state = "failed";
@@ -99,7 +99,7 @@ class Begin {
   }
 }
 
-const begin = byId("begin") && new Begin(byId("begin"));
+const begin = byId("begin") && new RolloutDialog(byId("begin"));
 
 shown.addEventListener("click", (event) => {
   const button = event.target.closest("button");
@@ -107,7 +107,7 @@ shown.addEventListener("click", (event) => {
   if (button?.dataset.begin) begin.ask(button.dataset);
 });
 
-const reloadSoon = oneAtATime(reload);
+const reloadSoon = coalesced(reload);
 setInterval(() => document.visibilityState === "visible" && reloadSoon(), AGAIN_MS);
-keepFrame();
+startFrame();
 start();

@@ -1,35 +1,24 @@
 // Users, tokens of programs, and the audit log: for admins.
 
-import { auditWord } from "./audit_words.js";
-import { renderBell } from "./bell.js";
+import { byId, make, showOutcome } from "./dom.js";
+import { auditText } from "./audit_texts.js";
+import { renderAlarmBadge } from "./alarm_badge.js";
 import { dateLocale, mark, t, tn } from "./i18n.js";
-import { request } from "./link.js";
-import { Newest } from "./newest.js";
-import { alone, openSure } from "./sure.js";
+import { request } from "./connection.js";
+import { LatestResponse } from "./latest_response.js";
+import { withDisabled, openConfirm } from "./confirm_dialog.js";
 
 const ROLES = [mark("viewer"), mark("operator"), mark("admin")];
 const ROWS = 100;
-const byId = (id) => document.getElementById(id);
 const sure = byId("sure");
-const people = new Newest();
-const programs = new Newest();
-const audits = new Newest();
-
-function make(tag, more = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), more);
-  element.append(...children);
-  return element;
-}
-
-function say(outcome, state, text) {
-  outcome.dataset.state = state;
-  outcome.textContent = text;
-}
+const people = new LatestResponse();
+const programs = new LatestResponse();
+const audits = new LatestResponse();
 
 const day = (unixMs) => new Date(unixMs).toLocaleDateString(dateLocale);
 
-/** Ask first; resolves with the new password, or "" where none is asked for, or null for no. */
-function askSure(title, text, withPassword) {
+/** Ask for confirmation. Resolves with the new password, "" without one, or null on cancel. */
+function askToConfirm(title, text, withPassword) {
   sure.querySelector("h2").textContent = title;
   sure.querySelector("p").textContent = text;
   const label = sure.querySelector(".new");
@@ -37,21 +26,21 @@ function askSure(title, text, withPassword) {
   label.hidden = !withPassword;
   input.required = withPassword;
   input.value = "";
-  openSure(sure);
+  openConfirm(sure);
   return new Promise((resolve) => {
     sure.addEventListener("close", () => resolve(sure.returnValue === "yes" ? input.value : null), { once: true });
   });
 }
 
-/** Ask for a change with every row of its list off, and draw what there is then. */
+/** Send a change with the controls of its list disabled, then reload. */
 async function change(outcome, path, options, done) {
   const isOfUsers = outcome.id === "users-outcome";
   const asking = () => (isOfUsers ? people : programs).change(request(path, options));
   try {
-    await alone(byId(isOfUsers ? "users" : "tokens").querySelectorAll("button, select"), asking);
-    say(outcome, "done", done);
+    await withDisabled(byId(isOfUsers ? "users" : "tokens").querySelectorAll("button, select"), asking);
+    showOutcome(outcome, "done", done);
   } catch (error) {
-    say(outcome, "failed", error.message);
+    showOutcome(outcome, "failed", error.message);
   }
   loadAll();
 }
@@ -66,16 +55,16 @@ function userRow(user) {
   const open = user.sessions ? tn("logged in", "logged in {count} times", user.sessions) : t("not logged in");
   const role = make("select", { ariaLabel: t("Role of {name}", { name: user.name }) }, ...ROLES.map((name) => new Option(t(name), name, false, name === user.role)));
   role.addEventListener("change", () => {
-    change(outcome, `${path}/role`, { method: "PUT", body: { role: role.value } }, t("{name} is {role} now.", { name: user.name, role: t(role.value) }));
+    change(outcome, `${path}/role`, { method: "PUT", body: { role: role.value } }, t("{name} is now {role}.", { name: user.name, role: t(role.value) }));
   });
   const password = make("button", { type: "button", textContent: t("New password\u2026") });
   password.addEventListener("click", async () => {
-    const wanted = await askSure(t("A new password for {name}?", { name: user.name }), t("It ends their sessions."), true);
+    const wanted = await askToConfirm(t("A new password for {name}?", { name: user.name }), t("This ends the user's sessions."), true);
     if (wanted) change(outcome, `${path}/password`, { method: "PUT", body: { password: wanted } }, t("{name} has a new password.", { name: user.name }));
   });
   const remove = make("button", { type: "button", textContent: t("Remove\u2026") });
   remove.addEventListener("click", async () => {
-    const yes = await askSure(t("Remove {name}?", { name: user.name }), t("They can no longer log in. What they did stays in the audit log."), false);
+    const yes = await askToConfirm(t("Remove {name}?", { name: user.name }), t("The user can no longer log in. Past actions stay in the audit log."), false);
     if (yes !== null) change(outcome, path, { method: "DELETE", body: {} }, t("{name} was removed.", { name: user.name }));
   });
   const about = t("since {day}, {state}", { day: day(user.made_unix_ms), state: open });
@@ -91,16 +80,16 @@ function tokenRow(token) {
   const used = token.used_unix_ms === null ? t("never used") : t("used {day}", { day: day(token.used_unix_ms) });
   const revoke = make("button", { type: "button", textContent: t("Revoke\u2026") });
   revoke.addEventListener("click", async () => {
-    const yes = await askSure(t("Revoke {name}?", { name: token.name }), t("What asks with it is refused from then on."), false);
+    const yes = await askToConfirm(t("Revoke {name}?", { name: token.name }), t("Requests with it are refused from then on."), false);
     if (yes !== null) change(byId("tokens-outcome"), `/api/tokens/${encodeURIComponent(token.name)}`, { method: "DELETE", body: {} }, t("{name} was revoked.", { name: token.name }));
   });
-  const about = t("made {day} by {who}, {used}", { day: day(token.made_unix_ms), who: token.by, used });
+  const about = t("created {day} by {who}, {used}", { day: day(token.made_unix_ms), who: token.by, used });
   return make("li", {}, make("b", { textContent: token.name }, make("small", { textContent: about })), make("span", { className: "chip", textContent: t(token.role) }), revoke);
 }
 
 function auditRow(row) {
   const at = new Date(row.unix_ms).toLocaleString(dateLocale, { hourCycle: "h23" });
-  const what = `${row.who}: ${auditWord(row.action)}${row.target ? ` ${row.target}` : ""}: ${auditWord(row.result)}`;
+  const what = `${row.who}: ${auditText(row.action)}${row.target ? ` ${row.target}` : ""}: ${auditText(row.result)}`;
   const reason = row.reason ? ` (${row.reason})` : "";
   const detail = row.detail ? ` ${row.detail}` : "";
   return make("li", {}, make("span", { textContent: what + reason }), make("small", { className: "soft", textContent: ` ${t("{time}, from {address}", { time: at, address: row.address })}${detail}` }));
@@ -110,7 +99,7 @@ let oldest = null;
 
 async function loadAudit(beforeSeq = null) {
   const older = beforeSeq === null ? "" : `&before_seq=${beforeSeq}`;
-  if (!older) audits.restart(); // older rows than those of before do not belong to these
+  if (!older) audits.restart(); // discard older rows of the previous list
   const answer = await audits.of(request(`/api/audit?limit=${ROWS}${older}`));
   if (!answer) return;
   const { rows } = answer;
@@ -120,29 +109,29 @@ async function loadAudit(beforeSeq = null) {
   byId("older").hidden = rows.length < ROWS;
 }
 
-byId("older").addEventListener("click", ({ currentTarget }) => alone([currentTarget], () => loadAudit(oldest)).catch(fail));
+byId("older").addEventListener("click", ({ currentTarget }) => withDisabled([currentTarget], () => loadAudit(oldest)).catch(fail));
 
 async function submit(form, path, then) {
   const outcome = form.querySelector(".outcome");
   const body = Object.fromEntries(new FormData(form));
   try {
-    then(await alone(form.querySelectorAll("button"), () => request(path, { method: "POST", body })), outcome);
+    then(await withDisabled(form.querySelectorAll("button"), () => request(path, { method: "POST", body })), outcome);
     form.reset();
   } catch (error) {
-    say(outcome, "failed", error.message);
+    showOutcome(outcome, "failed", error.message);
   }
   loadAll();
 }
 
 byId("add-user").addEventListener("submit", (event) => {
   event.preventDefault();
-  submit(event.target, "/api/users", (_, outcome) => say(outcome, "done", t("Added.")));
+  submit(event.target, "/api/users", (_, outcome) => showOutcome(outcome, "done", t("Added.")));
 });
 
 byId("make-token").addEventListener("submit", (event) => {
   event.preventDefault();
   submit(event.target, "/api/tokens", (made, outcome) => {
-    say(outcome, "done", t("{name} is made.", { name: made.name }));
+    showOutcome(outcome, "done", t("{name} created.", { name: made.name }));
     const shown = event.target.querySelector(".secret");
     shown.hidden = false;
     shown.querySelector("code").textContent = made.secret;
@@ -150,17 +139,17 @@ byId("make-token").addEventListener("submit", (event) => {
 });
 
 function fail(error) {
-  say(byId("users-outcome"), "failed", error.message);
+  showOutcome(byId("users-outcome"), "failed", error.message);
 }
 
-/** Draw everything as it is now. */
+/** Load and render everything. */
 async function loadAll() {
-  const asked = [[people, "/api/users", renderUsers], [programs, "/api/tokens", renderTokens]];
-  await Promise.all([loadAudit(), ...asked.map(async ([newest, path, render]) => {
+  const sections = [[people, "/api/users", renderUsers], [programs, "/api/tokens", renderTokens]];
+  await Promise.all([loadAudit(), ...sections.map(async ([newest, path, render]) => {
     const answer = await newest.of(request(path));
     if (answer) render(answer);
   })]).catch(fail);
 }
 
-renderBell();
+renderAlarmBadge();
 loadAll();

@@ -1,0 +1,66 @@
+"""Runs the verbs of commands that a person sends: dose, run, hold, correct, stop, resume."""
+
+from idro.safety.outputs import Refused
+
+
+class CommandActions:
+    """One method a verb: method(args, by, answer) as CommandHandler calls it. Raises Refused."""
+
+    def __init__(self, context, *, doses, dosing_cycle, control, correction, overrides):
+        self._outputs = context.outputs
+        self._doses = doses
+        self._dosing = dosing_cycle
+        self._control = control
+        self._correction = correction
+        self._overrides = overrides
+
+    def by_verb(self):
+        """Return {verb: method}."""
+        return {
+            "dose": self._dose, "run": self._run, "hold": self._hold, "correct": self._correct,
+            "end_correction": self._end_correction}
+
+    def _dose(self, args, by, answer):
+        def done(actuation, refusal):
+            if refusal is not None:
+                answer("refused", refusal)
+            else:
+                self._dosing.record_manual_dose(actuation)
+                answer("done", f"{actuation.volume_ul / 1_000:.2f} ml of {actuation.actuator}")
+
+        self._doses.submit(args["actuator"], args["volume_ul"], ("by hand", by), done)
+
+    def _run(self, args, by, answer):
+        name, for_ms = args["actuator"], args["for_ms"]
+        output = self._outputs.get(name)
+        if output is None:
+            raise Refused("unknown", f"there is no {name}")
+        if output.kind == "doser":
+            raise Refused("kind", f"{name} takes a dose, not a run")
+        duty_pct = args.get("duty_pct", 100)
+        self._overrides.set(name, for_ms, duty_pct, by)
+        refusal = self._control.apply_override(name)
+        if refusal is None:
+            answer("done", f"{name} at {duty_pct} % for {for_ms // 1_000} s")
+        else:
+            self._overrides.clear(name)
+            answer("refused", refusal)
+
+    def _hold(self, args, by, answer):
+        for_ms = args["for_ms"]
+        if for_ms and self._correction.is_open:
+            raise Refused("busy", "a correction is open: end it first")
+        self._control.pause_automation(for_ms)
+        left = f"held for {-(-for_ms // 60_000)} min" if for_ms else "released"
+        answer("done", f"automatic dosing and filling are {left}")
+
+    def _correct(self, args, by, answer):
+        if self._control.pause_left_ms:
+            raise Refused("busy", "probes are being calibrated")
+        self._correction.begin(args["actuator"], args["target_milli_ph"], args["volume_ul"], by)
+        answer("done", "the correction is open: each step waits for the button on the board")
+
+    def _end_correction(self, args, by, answer):
+        was_open = self._correction.is_open
+        self._correction.end(f"ended by {by}")
+        answer("done", "the correction is over" if was_open else "no correction was open")

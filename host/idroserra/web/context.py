@@ -1,0 +1,53 @@
+"""The parts of the host that the web application uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from idroserra.alarms.loop import AlarmLoop
+from idroserra.auth.service import AuthService
+from idroserra.calibration.service import CalibrationService
+from idroserra.core.config import Config
+from idroserra.history.models import Store
+from idroserra.ingest.spool import Spool
+from idroserra.journal.service import Journal
+from idroserra.nodes.commands import Commands
+from idroserra.nodes.live import LiveState
+from idroserra.nodes.registry import Node, Nodes
+from idroserra.recipes.runner import RecipeRunner
+from idroserra.reports.builder import Range
+from idroserra.reports.model import Document
+from idroserra.reports.summary import Summary
+from idroserra.simulation.preview_service import PreviewService
+from idroserra.updates.service import UpdateService
+from idroserra.web.node_view import NodeViews
+
+if TYPE_CHECKING:
+    from idroserra.pki.site_https import SiteHttps
+
+
+@dataclass(frozen=True)
+class WebContext:
+    """What pages and API work on; web.app builds it. Every part may be used from any thread."""
+
+    config: Config
+    auth: AuthService
+    nodes: Nodes
+    views: NodeViews
+    live: LiveState
+    commands: Commands
+    store: Store
+    spool: Spool
+    counts: Callable[[], dict[str, Any]]  # those of GET /api/health
+    alarm_loop: AlarmLoop
+    calibrations: CalibrationService
+    recipes: RecipeRunner
+    updates: UpdateService
+    previews: PreviewService
+    journal: Journal
+    site_https: SiteHttps | None  # None if the page is served on loopback only
+    report: Callable[[Node, Range], Document]
+    summarize: Callable[[Node, Range], Summary]
+    scrape: Callable[[str], tuple[bytes, str]]  # Accept header -> (body, content type)

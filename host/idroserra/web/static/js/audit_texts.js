@@ -1,0 +1,28 @@
+// Translations of actions and results in the audit log, which is English.
+
+import { mark, t } from "./i18n.js";
+
+export const ACTIONS = [
+  mark("log in"), mark("log in by link"), mark("set up"), mark("log out"),
+  mark("log out everywhere"), mark("confirm password"), mark("change own password"),
+  mark("change preferences"), mark("add user"), mark("change role"), mark("set password"),
+  mark("remove user"), mark("make token"), mark("revoke token"), mark("make setup token"),
+  mark("fill bottle"), mark("take filling back"), mark("command"), mark("change settings"),
+  mark("settings reported"), mark("adopt node"), mark("settle key"), mark("forget node"),
+  mark("add release"), mark("remove release"), mark("roll out release"), mark("begin roll-out"),
+  mark("finish roll-out"), mark("stop roll-out"), mark("cancel roll-out"),
+  mark("update waiting"), mark("update offered"), mark("update downloading"),
+  mark("update downloaded"), mark("update trial"), mark("update confirmed"),
+  mark("update refused"), mark("update reverted"), mark("update lost"), mark("update cancelled"),
+  mark("start recipe"), mark("skip stage"), mark("resume recipe"), mark("stop recipe"),
+  mark("begin preview"), mark("cancel preview"), mark("begin calibration"),
+  mark("take calibration back"), mark("take point"), mark("drop point"), mark("run pump"),
+  mark("factory calibration"), mark("finish calibration"), mark("cancel calibration"),
+  mark("write note"), mark("change note"), mark("delete note"), mark("add photo"),
+  mark("delete photo"), mark("acknowledge alarm"), mark("shelve alarm"), mark("unshelve alarm"),
+  mark("test alarms"), mark("take alarm out"), mark("put alarm back"),
+];
+const RESULTS = [mark("done"), mark("refused"), mark("failed")];
+
+/** The translation of an action or a result; other texts unchanged. */
+export const auditText = (word) => (ACTIONS.includes(word) || RESULTS.includes(word) ? t(word) : word);

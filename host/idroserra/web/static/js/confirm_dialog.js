@@ -1,0 +1,26 @@
+// Prevents double requests, and answers before a question was read.
+
+const READ_MS = 400;
+
+/** Do `work` with these controls disabled, so that a second tap does nothing. */
+export async function withDisabled(controls, work) {
+  const on = [...controls].filter((one) => !one.disabled);
+  for (const one of on) one.disabled = true;
+  try {
+    return await work();
+  } finally {
+    for (const one of on) one.disabled = false;
+  }
+}
+
+/** Open a confirmation dialog. Its yes button is enabled after READ_MS if `isReady()`, so that a
+ * double tap or a held key does not confirm. */
+export function openConfirm(dialog, isReady = () => true) {
+  const yes = dialog.querySelector("[value=yes]");
+  dialog.returnValue = "";
+  yes.disabled = true;
+  dialog.showModal();
+  setTimeout(() => {
+    yes.disabled = !isReady();
+  }, READ_MS);
+}
