@@ -1,1 +1,1 @@
-"""Programs that only developers of Idroserra run."""
+"""Development tools."""

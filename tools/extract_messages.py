@@ -1,7 +1,7 @@
-"""Finds every text that needs a translation and brings the .po files up to date: `make words`.
+"""Extracts translatable texts and updates the .po files: `make words`.
 
-Texts stand in Python (`_`, ngettext, N_), in templates (`_`, ngettext, html), in the page's
-JavaScript (t, tn, mark), in the rules of the alarms, in recipes and in the texts of the contract.
+Sources: Python (`_`, ngettext, N_), templates (`_`, ngettext, html), the JavaScript of the page
+(t, tn, mark), alarm rules, recipes, and the descriptions of the protocol.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ HOST = PACKAGE
 METHODS = [("**.py", "python"), ("web/templates/**.html", "jinja2.ext:babel_extract"),
            ("web/static/js/**.js", "javascript")]
 OPTIONS = {"web/static/js/**.js": {"parse_template_string": "true"},
-           "web/templates/**.html": {"silent": "false"}}  # a template that is none is an error
+           "web/templates/**.html": {"silent": "false"}}  # an invalid template is an error
 KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "html": None,
     "t": None, "tn": (1, 2), "mark": None,
 }
-_BEGUN = datetime(2026, 11, 26, tzinfo=UTC)  # no date of a run in the files: they would differ
+_BEGUN = datetime(2026, 11, 26, tzinfo=UTC)  # fixed, so that the files are reproducible
 
 
 def template() -> Catalog:
-    """Return every text of the tree, each with the files it stands in."""
+    """Return every translatable text with the files that contain it."""
     catalog = _new("en")
     found = extract_from_dir(
         HOST, METHODS, OPTIONS, KEYWORDS, comment_tags=("i18n:",), strip_comment_tags=True,
@@ -47,7 +47,7 @@ def template() -> Catalog:
 
 
 def _at(file: str) -> tuple[str, int]:
-    return file, 0  # lines would change with every edit: they are not written
+    return file, 0  # without line numbers, which would change with every edit
 
 
 def _texts_of_data() -> Iterator[tuple[str, str]]:
@@ -66,7 +66,7 @@ def _texts_of_data() -> Iterator[tuple[str, str]]:
 
 
 def updated(language: str) -> Catalog:
-    """Return the catalog of a language with every text of the tree and no other."""
+    """Return the catalog of a language with exactly the texts of the tree."""
     file = catalog_file(language)
     catalog = _new(language)
     if file.is_file():
@@ -78,7 +78,7 @@ def updated(language: str) -> Catalog:
 
 
 def write(language: str) -> list[Message]:
-    """Bring the .po file of a language up to date; returns the texts without a translation."""
+    """Update the .po file of a language; return the untranslated texts."""
     catalog, file = updated(language), catalog_file(language)
     catalog.creation_date = catalog.revision_date = _BEGUN
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def write(language: str) -> list[Message]:
 
 
 def is_translated(message: Message) -> bool:
-    """True where every form of a message has a translation."""
+    """Return whether every form of a message is translated."""
     return all(plural_forms(message.string))
 
 
@@ -102,7 +102,7 @@ def _new(language: str) -> Catalog:
 
 
 def main() -> int:
-    """Write every .po file and say what is left to translate."""
+    """Write every .po file and print the untranslated texts."""
     left = 0
     for language in list(LANGUAGES)[1:]:
         missing = write(language)

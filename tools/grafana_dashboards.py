@@ -1,9 +1,8 @@
-"""The dashboards of Grafana, as files that it provisions: a node, the fleet, and the host itself.
+"""Generates the provisioned Grafana dashboards: a node, the fleet, and the host.
 
-Nodes and fleet are asked of InfluxDB in InfluxQL, as the store writes it
-(history/line_protocol.py); the host of Prometheus, which reads /metrics. Quantities,
-units and bands are the contract's. Fixed uid and no id: so a dashboard that is provisioned again
-is the same one.
+Nodes and fleet query InfluxDB in InfluxQL, as written by history/line_protocol.py; the host
+queries Prometheus. Quantities, units and bands come from the protocol. A fixed uid without id
+keeps a dashboard the same when it is provisioned again.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ from idroserra.prometheus.names import PREFIX
 
 INFLUX = {"type": "influxdb", "uid": "idroserra-influx"}
 PROMETHEUS = {"type": "prometheus", "uid": "idroserra-prometheus"}
-SCHEMA_VERSION = 39  # Grafana 11 reads it as it is, later ones bring it up to date
+SCHEMA_VERSION = 39  # of Grafana 11; later versions migrate it
 _HEIGHT, _WIDTH, _COLUMNS = 8, 12, 24
 _SETTING = {row.key: row.default for row in protocol.SETTINGS.values()}
-_SOME = '"site" =~ /^$site$/ AND "node" =~ /^$node$/ AND $timeFilter'
+_FILTER = '"site" =~ /^$site$/ AND "node" =~ /^$node$/ AND $timeFilter'
 
 Json = dict[str, Any]
 Band = tuple[float | None, float | None]
 
 
 class Chart(NamedTuple):
-    """One quantity of some sources: its title, unit of Grafana, what the number is divided by, and
-    the band it should be in, in that unit."""
+    """One quantity of some sources: title, Grafana unit, divisor, and target band in that
+    unit."""
 
     title: str
     quantity: str
@@ -44,7 +43,7 @@ def _around(target: str, deadband: str, divisor: int = 1) -> Band:
     return round((middle - half) / divisor, 3), round((middle + half) / divisor, 3)
 
 
-# Bands: the settings a node has when nobody changed them; of temperatures the alarm limits.
+# Bands: default settings; for temperatures the alarm limits.
 CHARTS = (
     Chart("pH", "ph", "pH", 1, _around("ph.target", "ph.deadband")),
     Chart("EC", "ec_us_cm", "mS/cm", 1_000,
@@ -59,16 +58,16 @@ CHARTS = (
     Chart("CO2", "co2_ppm", "ppm"),
     Chart("Brightness", "illuminance_lx", "lux"),
     Chart("Flow", "flow_ml_per_min", "flowlpm", 1_000),
-    Chart("Level of dimmers", "duty_pct", "percent", 1, (0, 100)),
-    Chart("Share of the time an output was on", "on_pct", "percent", 1, (0, 100)),
+    Chart("Dimmer level", "duty_pct", "percent", 1, (0, 100)),
+    Chart("Output on-time", "on_pct", "percent", 1, (0, 100)),
     Chart("Supply", "supply_mv", "volt", 1_000),
     Chart("Current", "current_ma", "amp", 1_000),
-    Chart("Radio", "rssi_dbm", "dBm", 1, (-80, None)),
-    Chart("Free memory of the node", "heap_free_b", "bytes"),
-    Chart("Records the node keeps until they are stored", "outbox_count", "short"),
+    Chart("Wi-Fi signal", "rssi_dbm", "dBm", 1, (-80, None)),
+    Chart("Free heap of the node", "heap_free_b", "bytes"),
+    Chart("Records in the outbox of the node", "outbox_count", "short"),
 )
-_OF_FLEET = ("pH", "EC", "Water temperature", "Level", "Air temperature", "Humidity", "Radio",
-             "Records the node keeps until they are stored")
+_OF_FLEET = ("pH", "EC", "Water temperature", "Level", "Air temperature", "Humidity",
+             "Wi-Fi signal", "Records in the outbox of the node")
 
 
 def dashboards() -> dict[str, Json]:
@@ -89,12 +88,12 @@ def write(folder: Path) -> list[Path]:
 def _node() -> Json:
     panels = [_chart(chart, '"source"', "$tag_source") for chart in CHARTS]
     panels.append(_panel(
-        "Given", "mlitre", (None, None), INFLUX,
+        "Dosed", "mlitre", (None, None), INFLUX,
         [_influx('SELECT sum("volume_ul") / 1000 FROM "event" WHERE "kind" = \'dosed\' AND '
-                 f"{_SOME} GROUP BY time($__interval) fill(none)", "ml")], draw="bars"))
+                 f"{_FILTER} GROUP BY time($__interval) fill(none)", "ml")], draw="bars"))
     panels.append(_panel(
-        "What happened", "short", (None, None), INFLUX,
-        [_influx(f'SELECT count("seq") FROM "event" WHERE {_SOME} '
+        "Events", "short", (None, None), INFLUX,
+        [_influx(f'SELECT count("seq") FROM "event" WHERE {_FILTER} '
                  'GROUP BY time($__interval), "kind" fill(none)', "$tag_kind")], draw="bars"))
     notes = [_note("Doses", "dosed", "blue"), _note("Faults", "fault_began", "orange"),
              _note("Latches", "latched", "red")]
@@ -105,54 +104,54 @@ def _fleet() -> Json:
     by_title = {chart.title: chart for chart in CHARTS}
     panels = [_chart(by_title[title], '"node"', "$tag_node") for title in _OF_FLEET]
     panels.append(_panel(
-        "Readings a minute", "short", (None, None), INFLUX,
-        [_influx(f'SELECT count("heap_free_b") FROM "sample" WHERE {_SOME} '
+        "Readings per minute", "short", (None, None), INFLUX,
+        [_influx(f'SELECT count("heap_free_b") FROM "sample" WHERE {_FILTER} '
                  'GROUP BY time(1m), "node" fill(0)', "$tag_node")]))
     panels.append(_panel(
-        "Given", "mlitre", (None, None), INFLUX,
+        "Dosed", "mlitre", (None, None), INFLUX,
         [_influx('SELECT sum("volume_ul") / 1000 FROM "event" WHERE "kind" = \'dosed\' AND '
-                 f'{_SOME} GROUP BY time($__interval), "node" fill(none)', "$tag_node")],
+                 f'{_FILTER} GROUP BY time($__interval), "node" fill(none)', "$tag_node")],
         draw="bars"))
     notes = [_note("Latches", "latched", "red")]
     return _dashboard("idroserra-fleet", "Idroserra: the fleet", panels, INFLUX, notes)
 
 
 def _host() -> Json:
-    asked: Sequence[tuple[str, str, Band, str, str]] = (
-        ("Broker, spool and store work", "bool_on_off", (1, 1),
+    queries: Sequence[tuple[str, str, Band, str, str]] = (
+        ("Broker, spool and store up", "bool_on_off", (1, 1),
          f'{{__name__=~"{PREFIX}_(broker|spool|store)_up"}}', "{{__name__}}"),
-        ("Records that wait for the store", "short", (0, 10_000), f"{PREFIX}_spool_records",
+        ("Records waiting for the store", "short", (0, 10_000), f"{PREFIX}_spool_records",
          "waiting"),
         ("Records received", "cps", (None, None),
-         f'sum(rate({PREFIX}_records_total{{result="received"}}[$__rate_interval]))', "a second"),
+         f'sum(rate({PREFIX}_records_total{{result="received"}}[$__rate_interval]))', "1/s"),
         ("Records stored", "cps", (None, None),
-         f'sum(rate({PREFIX}_records_total{{result="stored"}}[$__rate_interval]))', "a second"),
-        ("Records lost for good", "short", (0, 0),
+         f'sum(rate({PREFIX}_records_total{{result="stored"}}[$__rate_interval]))', "1/s"),
+        ("Records lost", "short", (0, 0),
          f'sum by (node) ({PREFIX}_records_total{{result="lost"}})', "{{node}}"),
         ("Messages rejected", "short", (0, 0),
          f"sum by (node) ({PREFIX}_messages_rejected_total)", "{{node}}"),
         ("Nodes connected", "short", (None, None), f"sum by (site) ({PREFIX}_node_up)",
          "{{site}}"),
-        ("Silence of the quietest node", "s", (None, 120),
+        ("Longest time since a message", "s", (None, 120),
          f"max by (site) (time() - {PREFIX}_node_last_seen_timestamp_seconds)", "{{site}}"),
-        ("Alarms that stand", "short", (0, 0),
+        ("Active alarms", "short", (0, 0),
          f'sum by (priority) ({PREFIX}_alarms{{state!="normal"}})', "{{priority}}"),
-        ("Addresses that could not be told", "short", (0, 0), f"{PREFIX}_notices_undelivered",
+        ("Undelivered notifications", "short", (0, 0), f"{PREFIX}_notices_undelivered",
          "undelivered"),
-        ("Threads that failed", "short", (0, 0), f"{PREFIX}_failed_threads", "threads"),
-        ("Faults of channels", "short", (0, 0), f"sum by (fault) ({PREFIX}_reading_fault)",
+        ("Failed threads", "short", (0, 0), f"{PREFIX}_failed_threads", "threads"),
+        ("Channel faults", "short", (0, 0), f"sum by (fault) ({PREFIX}_reading_fault)",
          "{{fault}}"),
     )
     panels = [_panel(title, unit, band, PROMETHEUS, [{
         "refId": "A", "datasource": PROMETHEUS, "expr": expr, "legendFormat": legend,
-        "range": True}]) for title, unit, band, expr, legend in asked]
+        "range": True}]) for title, unit, band, expr, legend in queries]
     return _dashboard("idroserra-host", "Idroserra: the host", panels, PROMETHEUS, [])
 
 
 def _chart(chart: Chart, by: str, alias: str) -> Json:
-    number = f'mean("{chart.quantity}")' + (f" / {chart.divisor}" if chart.divisor != 1 else "")
+    value = f'mean("{chart.quantity}")' + (f" / {chart.divisor}" if chart.divisor != 1 else "")
     sources = f'"source" {chart.sources} AND ' if chart.sources else ""
-    query = (f'SELECT {number} FROM "sample" WHERE {sources}{_SOME} '
+    query = (f'SELECT {value} FROM "sample" WHERE {sources}{_FILTER} '
              f"GROUP BY time($__interval), {by} fill(none)")
     return _panel(chart.title, chart.unit, chart.band, INFLUX, [_influx(query, alias)])
 
@@ -189,8 +188,8 @@ def _panel(
 
 
 def _note(name: str, kind: str, color: str) -> Json:
-    """Return marks on the charts: events of a kind with what they say."""
-    query = f'SELECT "detail" FROM "event" WHERE "kind" = \'{kind}\' AND {_SOME}'
+    """Return an annotation: events of a kind with their details."""
+    query = f'SELECT "detail" FROM "event" WHERE "kind" = \'{kind}\' AND {_FILTER}'
     return {"name": name, "enable": True, "hide": False, "iconColor": color, "datasource": INFLUX,
             "builtIn": 0, "target": {"refId": "Anno", "query": query, "queryType": "tags",
                                      "fromAnnotations": True, "textColumn": "detail"}}

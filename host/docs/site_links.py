@@ -1,4 +1,4 @@
-"""Follow every link of a built site: files, anchors, the navigation, and nothing from outside."""
+"""Checks the links of a built site: files, anchors, navigation, no external resources."""
 
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,7 +10,7 @@ _HERE = "http://site.invalid/"
 
 
 class Page(HTMLParser):
-    """What one page has and asks for."""
+    """Ids, links and resources of one page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note ids, links and what is loaded."""
+        """Collect ids, links and resources."""
         has = {name: value or "" for name, value in attrs}
         self.ids |= {has[name] for name in ("id", "name") if name in has}
         if tag == "nav":
@@ -40,34 +40,34 @@ class Page(HTMLParser):
         self.inline += "style" in has or tag == "style"
 
     def handle_data(self, data: str) -> None:
-        """Note what was meant as a block of code and is none."""
+        """Count code fences that were not rendered."""
         self.fences += "```" in data
 
     def handle_endtag(self, tag: str) -> None:
-        """Leave a navigation."""
+        """Track the end of a navigation."""
         if tag == "nav" and self._navs:
             self._navs.pop()
 
 
 def problems(site: Path, wanted: list[str]) -> list[str]:
-    """Return what is wrong with a built site, a line each.
+    """Return the errors of a built site, one per line.
 
-    wanted: the addresses of the pages that the navigation must lead to."""
+    wanted: the paths of the pages that the navigation must contain."""
     pages = {path.relative_to(site).as_posix().removesuffix("index.html"):
              Page(path.read_text(encoding="utf-8"))
              for path in sorted(site.rglob("*.html"))}
-    found = [f"{name}: is outside of the navigation (host/docs/zensical.toml)"
+    found = [f"{name}: not in the navigation (host/docs/zensical.toml)"
              for name in sorted(set(wanted) - _navigation(pages))]
     for name, page in pages.items():
         shown = name or "index"
-        found += [f"{shown}: loads {load} from elsewhere" for load in page.loads
+        found += [f"{shown}: loads {load} from another site" for load in page.loads
                   if not _is_ours(name, load)]
         found += [f"{shown}: {wrong}" for link in {*page.links, *page.loads}
                   if _is_ours(name, link) and (wrong := _broken(site, pages, name, link))]
         if page.fences:
-            found.append(f"{shown}: shows ``` as text: the head of that block is no good")
+            found.append(f"{shown}: shows ``` as text: invalid code block header")
         if page.inline:
-            found.append(f"{shown}: has a script or style inside, which the host forbids")
+            found.append(f"{shown}: has an inline script or style, which the host forbids")
     return found
 
 
@@ -83,14 +83,14 @@ def _is_ours(page: str, link: str) -> bool:
 
 
 def _broken(site: Path, pages: dict[str, Page], page: str, link: str) -> str:
-    """Return what is wrong with a link of a page, "" for nothing."""
+    """Return the error of a link, or ""."""
     aimed = urlsplit(urljoin(_HERE + page, link))
     if aimed.scheme == "mailto":
         return ""
     path = unquote(aimed.path).lstrip("/")
     target = site / path
     if not (target.is_file() or (target / "index.html").is_file()):
-        return f"{link} leads nowhere"
+        return f"{link} is broken"
     there = pages.get(path.removesuffix("index.html"))
     anchor = unquote(aimed.fragment)
     if there is not None and anchor and anchor not in there.ids:

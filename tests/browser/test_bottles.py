@@ -61,7 +61,7 @@ def test_what_nobody_told_is_not_known_and_the_use_is(host, node):
 
 def test_a_bottle_is_counted_from_its_filling_until_the_alarm_and_taken_back(host, node):
     tell = partial(idroserra, "node", "bottle", "idro-a", url=host.url)
-    assert "not known: say --ml" in tell().stdout
+    assert "unknown: set with --ml" in tell().stdout
     done = tell("ph_down", "--ml", "10", "--stock", "h3po4_10pct")
     assert done.returncode == 0, done.stderr
     assert "10 ml" in done.stdout

@@ -56,7 +56,7 @@ def test_it_says_what_was_measured_given_and_harvested_and_nothing_else(week):
     assert gap.startswith(("pH: no readings for 2 h 5", "pH: no readings for 3 h"))
     assert told["Harvest"]["table"]["rows"] == [["basil", "1", "420 g", "\u2014"]]
     assert not any("litre" in line for line in told["Harvest"]["lines"])  # no level, no water
-    assert "daily sum (DLI) is not known" in told["Light"]["lines"][-1]
+    assert "daily light integral (DLI) is unknown" in told["Light"]["lines"][-1]
     rows = sections(week, since="week", time_zone="UTC")["pH"]["table"]["rows"]
     assert rows[0][1:] == ["\u2014", "\u2014", "\u2014", "no readings"]
 

@@ -167,8 +167,8 @@ def test_the_terminal_moves_names_and_lists(host):
             text=True, capture_output=True, timeout=180, env=os.environ | {"COLUMNS": "160"},
             check=True).stdout
 
-    assert idroserra("sud-7", "Est") == "sud-7 stands at Est now\n"
-    assert idroserra("--rename", "Est", "Ovest") == "Est is called Ovest now: sud-7\n"
+    assert idroserra("sud-7", "Est") == "sud-7 moved to Est\n"
+    assert idroserra("--rename", "Est", "Ovest") == "Est renamed to Ovest: sud-7\n"
     listed = idroserra()
     assert "2 of 7 nodes need attention. First nord-1" in listed
     assert "The node is fine." in listed

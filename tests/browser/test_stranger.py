@@ -99,11 +99,11 @@ def test_is_my_crop_fine(stranger):
 def test_what_happened_last_night(stranger, tab):
     stranger.tap("link", "serra-1")
     stranger.tap("link", "Summary")
-    stranger.reads("#happened .sentence", "One thing to look at.")
+    stranger.reads("#happened .sentence", "One item needs attention.")
     stranger.reads("#happened li", "21:30 All dosing stopped by anna.")
     stranger.reads("#happened li", "pH was in its band all the time: 5.80 to 5.88.")
     stranger.reads("#happened li", "Dosed: pH down 2.50 ml.")
-    stranger.reads("#happened li", "No alarm began.")
+    stranger.reads("#happened li", "No alarms.")
     assert stranger.taps == 2
     tab.check()
 

@@ -307,7 +307,7 @@ def test_releases_are_listed_and_removed_by_command(host, signed):
     assert "idro-a" in text
     assert runner.invoke(app.app, ["remove", found[:5], "--url", host.url]).exception
     done = runner.invoke(app.app, ["remove", found[:8], "--url", host.url], input="n\n")
-    assert "nothing was removed" in done.output
+    assert "not removed" in done.output
     assert [one["release"] for one in show(host)["releases"]] == [found]
     assert said("remove", found[:8], "--yes") == (
         0, "removed: version 2.0 for esp32/esp32-reservoir\n")

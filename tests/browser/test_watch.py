@@ -10,7 +10,7 @@ import pytest
 
 from idroserra.client.http import HostClient
 from idroserra.terminal.tui.app import WatchApp
-from idroserra.terminal.tui.node_feed import Watcher
+from idroserra.terminal.tui.node_feed import NodeFeed
 
 WAIT_S = 60
 
@@ -49,7 +49,7 @@ def terminal(host):
     """terminal(script, size): run an async script against a watch of the host."""
 
     def run(script, size=(120, 40)):
-        watcher = Watcher(HostClient(host.url), None, with_events=True)
+        watcher = NodeFeed(HostClient(host.url), None, with_events=True)
         watcher.load()
 
         async def play():
@@ -70,7 +70,7 @@ def test_it_shows_readings_bands_a_chart_and_why(host, node, terminal):
 
     async def script(watch):
         await watch.shows("idro-a", "pH", "EC", "1.59 mS/cm", "5.60–6.00", "pH, the last hour",
-                          "mixing, 4 min left", "no alarm")
+                          "mixing, 4 min left", "no active alarms")
         await watch.press("down", "2")
         await watch.shows("EC, the last day")
         await watch.press("w")
@@ -88,7 +88,7 @@ def test_stop_asks_first_and_tells_what_became_of_it(host, node, terminal):
     async def script(watch):
         await watch.shows("1.59 mS/cm")
         await watch.press("s")
-        await watch.shows("Stop all dosing of idro-a?", "until somebody resumes it")
+        await watch.shows("Stop all dosing of idro-a?", "until it is resumed")
         await watch.press("n")
         await watch.press("s")
         await watch.shows("Stop all dosing of idro-a?")
@@ -96,7 +96,7 @@ def test_stop_asks_first_and_tells_what_became_of_it(host, node, terminal):
         await watch.shows("idro-a: stop confirmed")
         node.answer, node.reason = "refused", "the lock is too young"
         await watch.press("r")
-        await watch.shows("Release dosing of idro-a again?")
+        await watch.shows("Resume dosing of idro-a?")
         await watch.press("y")
         await watch.shows("idro-a: resume refused: the lock is too young")
 
@@ -111,7 +111,7 @@ def test_alarms_are_told_explained_and_acknowledged(host, node, terminal):
     async def script(watch):
         await watch.shows("1 alarm", "Dosing is locked")
         await watch.press("a")
-        await watch.shows("What to do:", "Consequence:", "not acknowledged, since")
+        await watch.shows("Action:", "Consequence:", "not acknowledged, since")
         await watch.press("enter")
         await watch.shows("acknowledged: dosing_latched/idro-a")
 

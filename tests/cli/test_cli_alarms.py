@@ -32,9 +32,9 @@ def has(host, key, state):
 
 
 def test_nothing_stands_in_a_house_in_order(node, ask):
-    assert ask("list").stdout == "No alarm stands.\n"
-    assert ask("ack", "--all").stdout == "Nothing asks to be acknowledged.\n"
-    assert ask("history").stdout == "No alarm changed in that time.\n"
+    assert ask("list").stdout == "No active alarms.\n"
+    assert ask("ack", "--all").stdout == "No unacknowledged alarms.\n"
+    assert ask("history").stdout == "No alarm changes in this period.\n"
 
 
 def test_list_acknowledge_and_history(latched, host, ask):
@@ -70,7 +70,7 @@ def test_calling_it_wrong_says_so(latched, ask):
         (("unshelve", LATCH), 1, "is not shelved"),
         (("shelve", LATCH, "--for", "soon"), 2, "such as 10m"),
         (("shelve", LATCH, "--for", "999h"), 2, "for_ms"),
-        (("ack",), 2, "name alarms"),
+        (("ack",), 2, "give alarm keys"),
     ):
         done = ask(*words)
         assert done.returncode == code, words
@@ -80,11 +80,11 @@ def test_calling_it_wrong_says_so(latched, ask):
 def test_without_an_address_a_test_fails_and_says_so(host, ask):
     done = ask("test")
     assert done.returncode == 1
-    assert "no address is set" in done.stderr
+    assert "no recipients configured" in done.stderr
 
 
 def test_the_figures_in_a_table(latched, ask):
-    assert "most in ten minutes" in ask("kpis").stdout
+    assert "max per 10 min" in ask("kpis").stdout
     [site] = json.loads(ask("kpis", "--json", "--days", "1").stdout)["sites"]
     assert (site["site"], site["told_count"]) == ("test", 1)
 

@@ -23,7 +23,7 @@ def test_lists_every_board():
 
 def test_checks_by_name_and_by_path():
     assert json.loads(run("check", "esp32-reservoir", "--json").stdout)["ok"] is True
-    assert "good" in run("check", str(boards_dir() / "esp32-reservoir.toml")).stdout
+    assert "valid" in run("check", str(boards_dir() / "esp32-reservoir.toml")).stdout
 
 
 def test_refused_board_exits_1_and_says_why(tmp_path):

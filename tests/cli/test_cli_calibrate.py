@@ -81,7 +81,7 @@ def test_ph_without_a_person_and_its_history(terminal):
     code, out, err = terminal.carry(({}, None))
     assert code == 0
     assert "slope 93.0 %, offset 14.0 mV" in out
-    assert "Health of the pH probe today: 86 of 100" in out
+    assert "Health of the pH probe: 86 of 100" in out
 
 
 def test_ph_with_a_person_shows_old_and_new_and_asks(terminal):
@@ -95,14 +95,14 @@ def test_ph_with_a_person_shows_old_and_new_and_asks(terminal):
     words = out.split()
     assert words[words.index("slope"):][:5] == ["slope", "100.0", "%", "93.0", "%"]
     assert "put it back into the tank" in out
-    assert "Dosing goes on by itself in two minutes" in out
+    assert "Automatic dosing resumes in two minutes" in out
 
 
 def test_no_to_the_result_changes_nothing_and_ends_the_hold(terminal, eventually):
     terminal.start("ph", "idro-a", "--points", "7.00", typed="\nn\n")
     code, out, _ = terminal.carry(*terminal.ph("7.00"))
     assert code == 1
-    assert "Put this in force?" in out
+    assert "Apply this calibration?" in out
     assert terminal.open() is None
     assert terminal.node.values["ph.neutral_uv"] == 1_500_000
     eventually(lambda: terminal.node.commands[-1].args == {"for_ms": 120_000}, 10, "the end")
@@ -110,7 +110,7 @@ def test_no_to_the_result_changes_nothing_and_ends_the_hold(terminal, eventually
 
 def test_ctrl_c_ends_the_hold(terminal, eventually):
     terminal.start("ph", "idro-a", "--yes")
-    terminal.until_said("off meanwhile")
+    terminal.until_said("off during the calibration")
     assert terminal.open()["hold"]["is_held"]
     code, _, err = terminal.interrupt()
     assert code != 0
@@ -147,7 +147,7 @@ def test_a_pump_whose_runs_the_gate_refuses(terminal):
     terminal.start("pump", "idro-a", "nutrient_a", "--yes")
     code, _, err = terminal.carry(({}, None))
     assert code == 2
-    assert "what each run gave is needed" in err
+    assert "measured volumes" in err
     terminal.start("pump", "idro-a", "light", "--points", "3", "--yes")
     code, _, err = terminal.carry(({}, None))
     assert (code, err) == (1, "idroserra: which pump? This node has ph_down, ph_up, nutrient_a, "

@@ -99,7 +99,7 @@ def test_another_end_is_exit_code_1_with_the_reason_and_json_is_one_event_a_line
     assert process.returncode == 1
     assert [json.loads(line)["detail"]["state"] for line in out.splitlines()] == [
         "opened", "ended"]
-    assert err == ("idroserra: idro-a: the correction is over: dosing had no effect; "
+    assert err == ("idroserra: idro-a: correction ended: dosing had no effect; "
                    "90.0 ml given\n")
 
 
@@ -148,7 +148,7 @@ def test_on_a_terminal_it_shows_what_to_do_and_ctrl_c_asks_whether_to_end_it(
         os.write(ours, b"y\n")
         wait_for_command(node, eventually, "end_correction")
         told(node, "ended", reason="ended by cli")
-        assert "the correction is over: ended by cli" in read_until(ours, "given\r\n")
+        assert "correction ended: ended by cli" in read_until(ours, "given\r\n")
         assert process.wait(PATIENCE_S) == 1
     finally:
         os.close(ours)
@@ -215,9 +215,9 @@ def test_by_hand_it_counts_down_to_the_target(handmade, correct, water):
     code, out, err = by_hand(correct, water, ["\n", "50\n", "\n"], [6.85, 6.35, 5.94])
     assert (code, "3 steps" in err) == (0, False)
     assert "this board has no button" in out
-    assert "pH 7.80, 300.0 ml left. Pour 95 ml of pH down where the water moves." in out
+    assert "pH 7.80, 300.0 ml left. Pour 95 ml of pH down where the water circulates." in out
     assert "50 ml poured" in out
-    assert out.splitlines()[-1].startswith("The target is reached: pH 5.94")
+    assert out.splitlines()[-1].startswith("Target reached: pH 5.94")
     assert handmade.commands == []
 
 
@@ -240,14 +240,14 @@ def test_by_hand_the_nodes_own_dosing_must_rest(node, correct, reading):
     process = correct("--total-ml", "300", "--by-hand", stdin=subprocess.PIPE)
     err = process.communicate("n\n", timeout=PATIENCE_S)[1]
     assert process.returncode == 1
-    assert "dosing by itself is on" in err
+    assert "automatic dosing is on" in err
     process = correct("--total-ml", "300", "--by-hand", stdin=subprocess.PIPE)
     err = process.communicate("y\nq\n", timeout=PATIENCE_S)[1]
     assert [c.verb for c in node.commands] == ["stop"]
     assert "idroserra node resume idro-a" in err
-    assert "ended by you; 0.0 ml poured" in err
+    assert "ended by user; 0.0 ml poured" in err
     process = correct("--total-ml", "300", "--by-hand")
-    assert "nobody answers" in process.communicate(timeout=PATIENCE_S)[1]
+    assert "no input" in process.communicate(timeout=PATIENCE_S)[1]
 
 
 def test_the_total_is_computed_from_the_alkalinity_and_the_level(
@@ -270,17 +270,17 @@ def test_a_sample_is_titrated_and_set_when_confirmed(node, host):
     figures = ("--stock-ml", "6.6", "--from-ph", "7.8", "--to-ph", "5.8", "--litres", "100")
     shown = idroserra("node", "titrate", "idro-a", *figures, url=host.url)
     assert shown.returncode == 0
-    assert "ph.down_ul_per_ph: 330000 ul/pH, from the sample (now 40000)" in shown.stdout
-    assert "nothing was set" in shown.stdout  # nobody there to confirm
+    assert "ph.down_ul_per_ph: 330000 ul/pH, from the sample (current: 40000)" in shown.stdout
+    assert "no settings changed" in shown.stdout  # nobody there to confirm
     done = idroserra("node", "titrate", "idro-a", *figures, "--yes", url=host.url)
-    assert "revision 1 is in force: ph.down_ul_per_ph = 330000" in done.stdout
+    assert "revision 1 confirmed: ph.down_ul_per_ph = 330000" in done.stdout
     assert node.values["ph.down_ul_per_ph"] == 330_000
 
 
 @pytest.mark.parametrize(("words", "why"), [
     (("--stock-ml", "6.6", "--from-ph", "5.8", "--to-ph", "7.8"), "not down"),
     (("--stock-ml", "6.6", "--from-ph", "5.8"), "--to-ph: missing"),
-    (("--doser", "vinegar"), "is none of ph_down, ph_up"),
+    (("--doser", "vinegar"), "not one of ph_down, ph_up"),
 ])
 def test_a_nonsense_titration_is_exit_code_2_and_one_line(node, host, words, why):
     done = idroserra("node", "titrate", "idro-a", "--litres", "100", *words, url=host.url)
@@ -293,7 +293,7 @@ def test_a_titration_beyond_the_settings_range_is_no_proposal(node, host):
     done = idroserra("node", "titrate", "idro-a", "--litres", "20000", "--stock-ml", "90",
                      "--from-ph", "7.8", "--to-ph", "5.8", url=host.url)
     assert done.returncode == 1
-    assert "is not in 500 to 2000000: check the figures" in done.stderr
+    assert "is outside 500 to 2000000: check the values" in done.stderr
 
 
 def test_the_log_proposes_what_its_doses_did(host, eventually):

@@ -95,9 +95,9 @@ def test_records_that_wait_are_counted(examine, mosquitto, tmp_path):
 
 
 @pytest.mark.parametrize(("more", "state", "found"), [
-    ("", "warn", "nobody is told"),
+    ("", "warn", "no recipients configured"),
     ('[[alarms.targets]]\nname = "anna"\nurl = "ntfy://s3cret"\n', "warn",
-     "told to anna; no heartbeat"),
+     "notifying anna; no heartbeat"),
     ('[alarms]\nheartbeat_url = "http://127.0.0.1/x"\n[[alarms.targets]]\nname = "anna"\n'
      'url = "ntfy://s3cret"\n', "ok", "with a heartbeat"),
     ('[[alarms.targets]]\nname = "anna"\nurl = "nosuch://s3cret"\n', "fail", "targets.anna.url"),
@@ -112,14 +112,14 @@ def test_whether_anybody_is_told_of_alarms(examine, mosquitto, more, state, foun
 
 def test_whether_anybody_can_log_in_and_the_record_is_whole(examine, mosquitto, tmp_path):
     _, checks = examine(mosquitto.port)
-    assert checks["users"]["found"] == "nobody can log in yet"
+    assert checks["users"]["found"] == "no users yet"
     access = AuthService(tmp_path / "data", AccessConfig(), lambda: 1_800_000_000_000)
     access.users.add("anna", Role.ADMIN, "a sentence for the tests")
     access.audit.add("anna", "command", target="idro-a")
     access.close()
     _, checks = examine(mosquitto.port)
     assert (checks["users"]["state"], checks["users"]["found"]) == ("ok", "1 admin")
-    assert checks["audit log"]["found"] == "1 rows, each where it was written"
+    assert checks["audit log"]["found"] == "1 rows, chain intact"
     database = sqlite3.connect(tmp_path / "data" / "audit.db", isolation_level=None)
     database.execute("DROP TRIGGER audit_no_change")
     database.execute("UPDATE audit SET target='idro-b'")

@@ -33,7 +33,7 @@ def test_list_and_show_tell_readings_and_how_it_is(node, ask):
 def test_set_waits_for_the_nodes_report(node, ask):
     done = ask("node", "set", "idro-a", "ph.target=6.1", "dosing.enabled=off")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "revision 1 is in force: ph.target = 6.1, dosing.enabled = false" in done.stdout
+    assert "revision 1 confirmed: ph.target = 6.1, dosing.enabled = false" in done.stdout
     assert node.values["dosing.enabled"] is False
     assert "ph.target" in ask("node", "set", "idro-a").stdout
     wrong = ask("node", "set", "idro-a", "ph.target=99")
@@ -46,7 +46,7 @@ def test_dose_run_stop_and_resume_end_with_the_nodes_answer(node, ask):
     assert "confirmed, 2.5 ml of ph_down given" in ask(
         "node", "dose", "idro-a", "ph_down", "2.5").stdout
     assert ask("node", "run", "idro-a", "circulation", "--for", "90s").returncode == 0
-    assert ask("node", "stop", "idro-a").stdout == "idro-a: confirmed, all dosing is stopped\n"
+    assert ask("node", "stop", "idro-a").stdout == "idro-a: confirmed, all dosing stopped\n"
     resumed = json.loads(ask("node", "resume", "idro-a", "--json").stdout)
     assert resumed["state"] == "done"
     assert [(c.verb, c.args) for c in node.commands] == [

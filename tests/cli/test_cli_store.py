@@ -134,7 +134,7 @@ def test_info_and_compact_say_what_there_is(tmp_path):
         ("raw", 400), ("1m", 800), ("15m", 3_650), ("1d", 0)]
     assert found["bytes_a_point"] == round(found["size_bytes"] / 8_640, 2)
     text = run("info", "--config", config)
-    for line in ("2 nodes, 8,640 points, 12 events", "bytes a point", "for ever", "400 days"):
+    for line in ("2 nodes, 8,640 points, 12 events", "bytes per point", "unlimited", "400 days"):
         assert line in text
     compacted = json.loads(run("compact", "--config", config, "--json"))
     assert compacted["bytes_after"] <= compacted["bytes_before"]
@@ -148,7 +148,7 @@ def test_no_store_is_said_and_none_is_made(tmp_path):
         [sys.executable, "-m", "idroserra.cli", "store", "info", "--config", str(config)],
         capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "not there yet" in done.stderr
+    assert "not found" in done.stderr
     assert not (tmp_path / "data").exists()
 
 

@@ -120,7 +120,7 @@ class Site:
             while chunk := running.stdout.read1():
                 said += chunk
                 step = said.rpartition(b"\n")
-                if step[2] in (b"Enter when it is done: ", b"Put this in force? [Y/n]: "):
+                if step[2] in (b"Press Enter when done: ", b"Apply this calibration? [Y/n]: "):
                     hands(step[0].decode().splitlines()[-1])
                     said += b"\n"
                     running.stdin.write(b"\n")
@@ -166,7 +166,7 @@ def test_from_an_empty_chip_to_the_first_dose(plug_in, binary_file, site, tmp_pa
 
     site.run("flash", BOARD, "--port", board.port, "--micropython", str(binary_file()), "--yes")
     said = site.run("provision", "--port", board.port, "--show")
-    assert "none: it joins nothing" in said
+    assert "none: does not connect" in said
 
     key_file = tmp_path / f"{NODE}.key"
     site.run("provision", "--port", board.port, "--node-id", NODE, "--wifi-ssid", "greenhouse",
@@ -181,7 +181,7 @@ def test_from_an_empty_chip_to_the_first_dose(plug_in, binary_file, site, tmp_pa
     node.start()
     try:
         wait_until(lambda: (site.view() or {}).get("online"), 60, "the node is online")
-        assert f"{NODE} (an {BOARD}): not adopted" in site.run("node", "list")
+        assert f"{NODE} ({BOARD}): not adopted" in site.run("node", "list")
         refused = site.run("node", "dose", NODE, "ph_down", "1", code=1)
         assert "dose refused: not adopted" in refused
 
@@ -232,7 +232,7 @@ def calibrate_ph(site, node, truth):
 
     said = site.walk("calibrate", "ph", NODE, hands=hands)
     assert cups == ["7.00", "4.01"]
-    assert "It is in force" in said
+    assert "Calibration applied" in said
     wait_until(lambda: error_of(site, "reservoir.ph", truth["reservoir.ph"]) < 0.08, 240,
                "the probe reads correctly")
 

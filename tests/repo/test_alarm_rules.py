@@ -21,7 +21,7 @@ def test_every_alarm_has_its_how_to():
     anchors = re.findall(r'^<a id="(\w+)"></a>$', shown, re.M)
     assert sorted(anchors) == sorted(load_rules()), why
     for group in ("host", "nodes", "readings"):
-        for name, words in howto.words_of(f"alarms_{group}").items():
+        for name, words in howto.load_howto(f"alarms_{group}").items():
             assert set(words) == {"look", "steps", "meanwhile"}, name
             sentences = [words["look"], *words["steps"], words["meanwhile"]]
             assert all(text[-1] in ".?" for text in sentences), name
@@ -52,7 +52,7 @@ def reasons_of_the_loops() -> list[str]:
 
 def test_every_reason_not_to_dose_is_explained():
     why = "host/docs/howto/reasons.toml must explain every reason for not dosing:"
-    words = howto.words_of("reasons")
+    words = howto.load_howto("reasons")
     held = [entry for entry in words.values() if "latch" not in entry]
     known = tuple(word for entry in held for word in entry["words"])
     reasons = [*reasons_of_the_gate(), *reasons_of_the_loops()]
@@ -62,7 +62,7 @@ def test_every_reason_not_to_dose_is_explained():
 
 
 def test_every_code_of_the_gate_is_explained():
-    words = howto.words_of("reasons").values()
+    words = howto.load_howto("reasons").values()
     named = [entry.get("code", []) for entry in words]
     codes = {code for found in named for code in ([found] if isinstance(found, str) else found)}
     assert codes == set(reasons_of_the_gate().values()) | {"latched", "arming"}

@@ -42,11 +42,11 @@ def test_every_error_is_listed_and_nothing_is_built(tree, tmp_path):
              '<a href="other/#nowhere">x</a> ![y](gone.png) '
              '<img src="https://example.org/a.png" alt="">', more=["lost.md"])
     said = str(failed.value)
-    assert "index: loads https://example.org/a.png from elsewhere" in said
+    assert "index: loads https://example.org/a.png from another site" in said
     assert "index: other/#nowhere: other/ has no nowhere" in said
     assert "gone.png" in said
     assert "index: shows ``` as text" in said
-    assert "lost/: is outside of the navigation" in said
+    assert "lost/: not in the navigation" in said
     assert not (tmp_path / "built" / "site").exists()
 
 

@@ -130,8 +130,8 @@ def test_every_query_returns_the_stored_rows(filled, name, panel):
         rows = filled.rows(expanded(target["query"], node))
         chart = next((one for one in CHARTS if one.title == panel["title"]), None)
         if chart is None:
-            expected = {"Given": DOSE_UL / 1_000, "What happened": 1, "Readings a minute": 1}
-            value, series = expected[panel["title"]], 3 if panel["title"] == "What happened" else 1
+            expected = {"Dosed": DOSE_UL / 1_000, "Events": 1, "Readings per minute": 1}
+            value, series = expected[panel["title"]], 3 if panel["title"] == "Events" else 1
         else:
             value, series = reading(chart.quantity) / chart.divisor, 1
         if name == "fleet.json":

@@ -46,7 +46,7 @@ def pages() -> dict[str, str]:
         service = Service(load_config(overrides={"data_dir": folder}))
         try:
             described = described_api(service)
-            host = list(host_series(service))
+            host = list(host_series(service.counts(), service.alarms))
         finally:
             service.stop()
     return {"reference/api.md": _api(described), "reference/metrics.md": _metrics(host)}

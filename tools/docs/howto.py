@@ -56,7 +56,7 @@ def pages() -> dict[str, str]:
     return {"alarm-howto.md": _alarms(), "faults.md": _faults(), "why-not-dosing.md": _reasons()}
 
 
-def words_of(name: str) -> dict[str, Any]:
+def load_howto(name: str) -> dict[str, Any]:
     """Return a file of host/docs/howto."""
     return tomllib.loads((HOWTO / f"{name}.toml").read_text("utf-8"))
 
@@ -68,7 +68,7 @@ def _alarms() -> str:
         [(f"[{rule.title}](#{name})", rule.priority, f"`{name}`") for name, rule in
          sorted(rules.items(), key=lambda item: (-item[1].rank, item[1].title))])]
     for group, title in _GROUPS.items():
-        words = words_of(f"alarms_{group}")
+        words = load_howto(f"alarms_{group}")
         shipped = tomllib.loads((FOLDER / f"{group}.toml").read_text("utf-8"))
         _check_same(f"alarms_{group}.toml", words, shipped)
         parts.append(f"## {title}\n")
@@ -109,7 +109,7 @@ def _begun_small(sentence: str) -> str:
 
 
 def _faults() -> str:
-    words = words_of("faults")
+    words = load_howto("faults")
     _check_same("faults.toml", words, FAULT_TEXTS)
     parts = [_FAULTS]
     for code, text in FAULT_TEXTS.items():
@@ -120,7 +120,7 @@ def _faults() -> str:
 
 
 def _reasons() -> str:
-    words = words_of("reasons")
+    words = load_howto("reasons")
     held = {name: one for name, one in words.items() if "latch" not in one}
     locked = {name: one for name, one in words.items() if "latch" in one}
     rows = [(f"*{word}…*", f"[{one['title']}](#{name})")

@@ -13,7 +13,7 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def anchor(name: str) -> str:
-    """Return a place that links lead to, whatever the heading after it says."""
+    """Return an anchor that is independent of the heading text."""
     return f'<a id="{name}"></a>\n'
 
 

@@ -1,4 +1,4 @@
-"""`idroserra audit`: who did what on the host, and whether the record of it is whole."""
+"""`idroserra audit`: show and verify the audit log."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from idroserra.core.config import load_config
 
 def audit(
     config: ConfigFile = None,
-    last: Annotated[int, typer.Option(min=1, max=100_000, help="Newest so many rows.")] = 50,
+    last: Annotated[int, typer.Option(min=1, max=100_000, help="Number of rows.")] = 50,
     *,
     is_verified: Annotated[
-        bool, typer.Option("--verify", help="Check the whole chain; exit 3 where it is broken.")
+        bool, typer.Option("--verify", help="Verify the hash chain; exit code 3 if broken.")
     ] = False,
     head: Annotated[
         str | None,
-        typer.Option(metavar="SEQ:HASH", help="An older line of --verify: it must still hold."),
+        typer.Option(metavar="SEQ:HASH", help="Earlier output of --verify that must still match."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show who did what, when, from where, and what became of it."""
+    """Show who did what, when, from where, and the result."""
     path = load_config(config).data_dir / AUDIT_FILE
     known = None if head is None else _head(head)
     try:
         if is_verified or known is not None:
             seq, hashed = verify(path, known)
             typer.echo(json.dumps({"seq": seq, "hash": hashed}) if as_json else
-                       f"{seq} rows, each where it was written. Keep this: {seq}:{hashed}")
+                       f"{seq} rows, chain intact. Save this: {seq}:{hashed}")
             return
         if not path.is_file():
             raise AccessError(f"{path}: there is no audit log yet")
@@ -61,6 +61,6 @@ def _line(row: Entry) -> str:
 def _head(text: str) -> tuple[int, str]:
     seq, _, hashed = text.partition(":")
     if not seq.isdecimal() or len(hashed) != 64:
-        raise typer.BadParameter(f"{text[:80]}: SEQ:HASH as --verify prints it",
+        raise typer.BadParameter(f"{text[:80]}: not SEQ:HASH as printed by --verify",
                                  param_hint="--head")
     return int(seq), hashed

@@ -1,4 +1,4 @@
-"""`idroserra backup` and `idroserra restore`: everything a host holds, in one file and back."""
+"""`idroserra backup` and `idroserra restore`: the data of a host in one archive."""
 
 from __future__ import annotations
 
@@ -9,67 +9,59 @@ from typing import Annotated
 
 import typer
 
+from idroserra.cli.serve import ConfigFile
 from idroserra.client.requests import AsJson
 from idroserra.core.config import load_config
 
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", help="TOML file; without it, the defaults.")
-]
-
 
 def backup(
-    out: Annotated[Path, typer.Argument(metavar="FILE", help="The archive to write.")],
-    config: ConfigFile = None,
-    *,
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="Archive to write.")],
+    config: ConfigFile = None, *,
     with_keys: Annotated[
         bool,
-        typer.Option("--with-keys", help="With the keys of the nodes and the users: a secret."),
+        typer.Option("--with-keys", help="Include node keys and users. Keep the archive secret."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Back up what the host holds, while it runs or not; the file is for this user alone."""
+    """Back up the data of the host, running or not. Only this user can read the archive."""
     from idroserra.backup.create import make_backup
 
-    def tell(name: str, size_bytes: int) -> None:
+    def report(name: str, size_bytes: int) -> None:
         if not as_json:
             typer.echo(f"  {name}  {size_bytes / 1e6:.1f} MB", err=True)
 
-    manifest = make_backup(load_config(config), out, with_keys=with_keys, on_file=tell)
+    manifest = make_backup(load_config(config), out, with_keys=with_keys, on_file=report)
     if as_json:
         files = [entry._asdict() for entry in manifest.files]
-        typer.echo(json.dumps(
-            {"file": str(out), **manifest._asdict(), "files": files}))
+        typer.echo(json.dumps({"file": str(out), **manifest._asdict(), "files": files}))
         return
     typer.echo(f"{out}: {len(manifest.files)} files, {out.stat().st_size / 1e6:.1f} MB", err=True)
     if with_keys:
-        typer.echo("With keys: whoever reads this file can command the nodes.", err=True)
+        typer.echo("Includes keys: anyone who can read this file can command the nodes.", err=True)
     else:
-        typer.echo("Without keys: nodes are adopted again after a restore (--with-keys).",
-                   err=True)
+        typer.echo("No keys (--with-keys): after a restore, adopt each node again.", err=True)
     if manifest.store == "influx":
-        typer.echo("History is in InfluxDB and not in this file: back that up as well.", err=True)
+        typer.echo("History is in InfluxDB, not in this file: back up InfluxDB too.", err=True)
 
 
 def restore(
-    archive: Annotated[Path, typer.Argument(metavar="FILE", help="The archive to put back.")],
-    config: ConfigFile = None,
-    *,
-    as_json: AsJson = False,
+    archive: Annotated[Path, typer.Argument(metavar="FILE", help="Archive to restore.")],
+    config: ConfigFile = None, *, as_json: AsJson = False,
 ) -> None:
-    """Verify a backup and put it back, host stopped; what was there is moved aside and kept."""
+    """Verify and restore a backup while the host is stopped. Existing data is moved aside."""
     from idroserra.backup.restore import restore as put_back
 
     folder = load_config(config).data_dir
-    manifest, kept = put_back(archive, folder, datetime.now(UTC),
+    manifest, previous = put_back(archive, folder, datetime.now(UTC),
                               lambda text: typer.echo(f"  {text}", err=True))
     made = datetime.fromtimestamp(manifest.made_unix_ms / 1_000, UTC).isoformat(" ", "seconds")
     if as_json:
         typer.echo(json.dumps({
-            "data_dir": str(folder), "kept": None if kept is None else str(kept),
+            "data_dir": str(folder), "kept": None if previous is None else str(previous),
             "made_unix_ms": manifest.made_unix_ms, "files": len(manifest.files)}))
         return
     typer.echo(f"{folder}: {len(manifest.files)} files of {manifest.site}, made {made}", err=True)
-    if kept is not None:
-        typer.echo(f"What was there is in {kept}; remove it when you are content.", err=True)
+    if previous is not None:
+        typer.echo(f"Previous data is in {previous}; remove it when no longer needed.", err=True)
     if not manifest.with_keys:
-        typer.echo("It has no keys: adopt each node again before it can be commanded.", err=True)
+        typer.echo("The backup has no keys: adopt each node again to command it.", err=True)

@@ -1,4 +1,4 @@
-"""`idroserra demo`: the whole greenhouse on one machine."""
+"""`idroserra demo`: broker, simulated greenhouses, host and page on one machine."""
 
 from __future__ import annotations
 
@@ -8,45 +8,46 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+if TYPE_CHECKING:
+    from idroserra.demo.app import Options
+
 _TICK_S = 0.5
 _DAY_MS = 86_400_000
 
 
 def demo(
-    nodes: Annotated[int, typer.Option(min=1, max=20, help="Simulated greenhouses.")] = 2,
+    nodes: Annotated[int, typer.Option(min=1, max=20, help="Number of greenhouses.")] = 2,
     history: Annotated[
-        float, typer.Option(min=0, max=90, help="Days of past to make in lockstep.")
-    ] = 14.0,
-    duration: Annotated[
-        float | None, typer.Option(min=5, help="Stop by itself after so many seconds.")
-    ] = None,
+        float, typer.Option(min=0, max=90, help="Days of history to simulate.")] = 14.0,
+    duration: Annotated[float | None, typer.Option(min=5, help="Stop after this time, s.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of the page.")] = None,
     broker: Annotated[str, typer.Option(help="auto, mosquitto or amqtt.")] = "auto",
     keep: Annotated[
-        Path | None, typer.Option(help="Keep everything in this new folder afterwards.")
-    ] = None,
+        Path | None, typer.Option(help="Keep all data in this new or empty folder.")] = None,
     seed: Annotated[int, typer.Option(min=1, help="Seed of the first greenhouse.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Run broker, simulated greenhouses, host and page on this machine; Ctrl-C ends it.
+    """Run broker, simulated greenhouses, host and page on this machine until Ctrl-C.
 
-    With --duration it ends by itself and says what each node sent, what was stored and lost, and
-    the last readings; exit code 3 when a record was lost.
+    With --duration, stops by itself and reports the records sent, stored and lost per node, and
+    the last readings; exit code 3 if a record was lost.
     """
     if broker not in ("auto", "mosquitto", "amqtt"):
         raise typer.BadParameter(f"{broker}: auto, mosquitto or amqtt", param_hint="--broker")
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise typer.BadParameter(f"{keep}: not an empty folder", param_hint="--keep")
+    from idroserra.demo.app import Options
+
     with tempfile.TemporaryDirectory(prefix="idroserra-demo-") as temporary:
         folder = Path(temporary) if keep is None else keep.resolve()
-        report = _run(folder, nodes, history, duration, port, broker, seed)
+        report = _run(folder, Options(nodes, history, port, broker, seed), duration)
     if report is None:
         return
     if as_json:
@@ -57,11 +58,8 @@ def demo(
         raise typer.Exit(3)
 
 
-def _run(
-    folder: Path, nodes: int, history: float, duration: float | None, port: int | None,
-    broker: str, seed: int,
-) -> dict[str, Any] | None:
-    from idroserra.demo.app import Demo, Options
+def _run(folder: Path, options: Options, duration: float | None) -> dict[str, Any] | None:
+    from idroserra.demo.app import Demo
     from idroserra.demo.report import settle
 
     console = Console(stderr=True)
@@ -69,10 +67,9 @@ def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     started = time.monotonic()
-    options = Options(nodes, history, port, broker, seed)
     with Demo(folder, options, lambda text: console.print(f"[dim]{text}[/dim]")) as running:
-        console.print(f"\n  The greenhouse is open: [bold]{running.link}[/bold]\n"
-                      "  This link lets you in while the demo runs (Ctrl-C ends it).\n",
+        console.print(f"\n  The demo is running: [bold]{running.link}[/bold]\n"
+                      "  This link logs you in while the demo runs (Ctrl-C to stop).\n",
                       soft_wrap=True)
         _follow(running, console, ended, None if duration is None else started + duration)
         report = settle(running) if duration is not None else None
@@ -81,8 +78,8 @@ def _run(
 
 
 def _follow(running: Any, console: Console, ended: threading.Event, until: float | None) -> None:
-    """Show the histories growing until the end is asked for, or the time is up."""
-    told: set[str] = set()
+    """Show the progress of the histories until Ctrl-C or the deadline."""
+    printed: set[str] = set()
     columns = (
         TextColumn("{task.description}"), BarColumn(),
         TextColumn("{task.fields[days]:.1f} of {task.fields[of]:.1f} days"), TimeRemainingColumn(),
@@ -90,8 +87,7 @@ def _follow(running: Any, console: Console, ended: threading.Event, until: float
     with Progress(*columns, console=console, transient=True) as progress:
         bars = {
             g.node: progress.add_task(
-                f"history of {g.node}", total=g.history_ms, days=0.0, of=g.history_ms / _DAY_MS
-            )
+                f"history of {g.node}", total=g.history_ms, days=0.0, of=g.history_ms / _DAY_MS)
             for g in running.greenhouses if g.history is not None
         }
         while not ended.wait(_TICK_S):
@@ -100,19 +96,18 @@ def _follow(running: Any, console: Console, ended: threading.Event, until: float
                 if greenhouse.node in bars:
                     done_ms = greenhouse.history_done_ms
                     progress.update(
-                        bars[greenhouse.node], completed=done_ms, days=done_ms / _DAY_MS
-                    )
+                        bars[greenhouse.node], completed=done_ms, days=done_ms / _DAY_MS)
             for line in running.failures():
-                if line not in told:
-                    told.add(line)
+                if line not in printed:
+                    printed.add(line)
                     console.print(f"[red]{line}[/red]")
             if until is not None and time.monotonic() >= until:
                 return
 
 
 def _show(report: dict[str, Any]) -> None:
-    table = Table(title="What came of it")
-    for title in ("node", "sent", "stored", "lost", "pH", "EC mS/cm", "water C", "level mm"):
+    table = Table(title="Result")
+    for title in ("node", "sent", "stored", "lost", "pH", "EC mS/cm", "water °C", "level mm"):
         table.add_column(title, justify="left" if title == "node" else "right")
     for node in report["nodes"]:
         table.add_row(

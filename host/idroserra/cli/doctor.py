@@ -1,35 +1,28 @@
-"""`idroserra doctor`: what is there, what is missing, and what to do about it."""
+"""`idroserra doctor`: checks the installation and advises what to do."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
 
 import typer
+
+from idroserra.cli.serve import ConfigFile
+from idroserra.client.requests import AsJson
 
 _SIGNS = {"ok": "[green]✓[/green]", "warn": "[yellow]![/yellow]", "fail": "[bold red]✗[/bold red]"}
 
 
-def doctor(
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="TOML file; without it, the defaults.")
-    ] = None,
-    *,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON for a program to read.")
-    ] = False,
-) -> None:
-    """Check this machine and its broker; exit code 1 when something does not work."""
+def doctor(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+    """Check this machine and its broker; exit code 1 if a check fails."""
     from rich.console import Console
     from rich.markup import escape
 
-    from idroserra.doctor.checks import examine
+    from idroserra.doctor.checks import run_checks
 
     console = Console(highlight=False, soft_wrap=True)
     checks = []
-    for check in examine(config):
+    for check in run_checks(config):
         checks.append(check)
         if as_json:
             continue
@@ -42,6 +35,6 @@ def doctor(
     elif failed:
         console.print(f"\n{failed} of {len(checks)} checks failed.")
     else:
-        console.print("\nEverything that is needed works.")
+        console.print("\nAll required checks passed.")
     if failed:
         raise typer.Exit(1)

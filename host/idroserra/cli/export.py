@@ -1,4 +1,4 @@
-"""`idroserra export`: a node's history from a running host, as CSV, line protocol or Parquet."""
+"""`idroserra export`: export the history of a node as CSV, line protocol or Parquet."""
 
 from __future__ import annotations
 
@@ -21,44 +21,40 @@ from idroserra.core.errors import HostError
 Form = Literal["csv", "line", "parquet"]
 What = Literal["readings", "events"]
 _LAST_MS = {"h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
-LINES_A_TICK = 2_000
+LINES_PER_UPDATE = 2_000
 
 
 class ExportFailed(HostError):
-    """Nothing was exported, or not the whole; there is no half file."""
+    """The export failed; no partial file remains."""
 
 
 def export(
     node: NodeName,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="The file; without it, CSV and line go to stdout."),
+        typer.Option("--out", "-o", help="File to write; default: stdout (CSV and line)."),
     ] = None,
-    form: Annotated[Form, typer.Option("--format", "-f", help="What to write.")] = "csv",
-    what: Annotated[What, typer.Option(help="Readings, or what happened.")] = "readings",
-    last: Annotated[str, typer.Option(help="So far back: 12h, 30d, 8w.")] = "1d",
+    form: Annotated[Form, typer.Option("--format", "-f", help="Output format.")] = "csv",
+    what: Annotated[What, typer.Option(help="Data to export.")] = "readings",
+    last: Annotated[str, typer.Option(help="Period up to --to: 12h, 30d, 8w.")] = "1d",
     since: Annotated[
-        str | None, typer.Option("--from", help="ISO 8601, such as 2026-11-01 or with a time.")
-    ] = None,
+        str | None, typer.Option("--from", help="Start, ISO 8601, such as 2026-11-01.")] = None,
     until: Annotated[
-        str | None, typer.Option("--to", help="ISO 8601, not included; without it, now.")
-    ] = None,
+        str | None, typer.Option("--to", help="End (exclusive), ISO 8601; default: now.")] = None,
     zone: Annotated[
         str | None,
-        typer.Option("--time-zone", help="Adds local time, and is that of --from and --to."),
+        typer.Option("--time-zone", help="Adds local time; also applies to --from and --to."),
     ] = None,
-    url: Url = DEFAULT_URL,
-    *,
-    as_json: AsJson = False,
+    url: Url = DEFAULT_URL, *, as_json: AsJson = False,
 ) -> None:
-    """Write a node's history to a file, however long: every reading and fault, or every event."""
+    """Export the history of a node: every reading and fault, or every event."""
     to_unix_ms = now_unix_ms() if until is None else moment_ms(until, zone, "--to")
     from_unix_ms = (to_unix_ms - span_ms(last) if since is None
                     else moment_ms(since, zone, "--from"))
     if from_unix_ms >= to_unix_ms:
         raise typer.BadParameter("must be before --to", param_hint="--from")
     if form == "parquet" and out is None:
-        raise typer.BadParameter("Parquet needs a file", param_hint="--out")
+        raise typer.BadParameter("required for Parquet", param_hint="--out")
     query = {"what": what, "format": "line" if form == "line" else "csv",
              "from_unix_ms": from_unix_ms, "to_unix_ms": to_unix_ms}
     if zone is not None:
@@ -69,7 +65,7 @@ def export(
             sys.stdout.write(line)
         return
     with Progress(from_unix_ms, to_unix_ms, form) as follow:
-        rows = write_whole(follow(lines), out, form)
+        rows = write_atomically(follow(lines), out, form)
     if as_json:
         typer.echo(json.dumps({"node": node, "file": str(out), "rows": rows,
                                "bytes": out.stat().st_size}))
@@ -77,8 +73,8 @@ def export(
         typer.echo(f"{out}: {rows} rows, {out.stat().st_size / 1e6:.1f} MB", err=True)
 
 
-def write_whole(lines: Iterable[str], out: Path, form: Form) -> int:
-    """Write the lines to `out`, all or nothing; return the number of rows. Raises ExportFailed."""
+def write_atomically(lines: Iterable[str], out: Path, form: Form) -> int:
+    """Write the lines to `out` atomically; return the number of rows. Raises ExportFailed."""
     part = out.with_name(f"{out.name}.part")
     try:
         if form == "parquet":
@@ -99,24 +95,24 @@ def span_ms(text: str) -> int:
     """Return 12h, 30d or 8w in ms. Raises BadParameter."""
     found = re.fullmatch(r"(\d{1,5})([hdw])", text)
     if found is None or int(found[1]) == 0:
-        raise typer.BadParameter(f"{text}: such as 12h, 30d or 8w", param_hint="--last")
+        raise typer.BadParameter(f"{text}: not a period such as 12h or 30d", param_hint="--last")
     return int(found[1]) * _LAST_MS[found[2]]
 
 
 def moment_ms(text: str, zone: str | None, option: str) -> int:
-    """Return an ISO 8601 date or time in ms; without an offset it is of `zone`, else UTC.
+    """Return an ISO 8601 date or time in ms; without an offset, in `zone` or UTC.
 
     Raises BadParameter."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"{text}: no ISO 8601 time such as 2026-11-01T06:30",
+        raise typer.BadParameter(f"{text}: not an ISO 8601 time such as 2026-11-01T06:30",
                                  param_hint=option) from None
     if moment.tzinfo is None:
         try:
             moment = moment.replace(tzinfo=UTC if zone is None else ZoneInfo(zone))
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise typer.BadParameter(f"{zone}: no time zone such as Europe/Rome",
+            raise typer.BadParameter(f"{zone}: not a time zone such as Europe/Rome",
                                      param_hint="--time-zone") from None
     return round(moment.timestamp() * 1_000)
 
@@ -124,13 +120,13 @@ def moment_ms(text: str, zone: str | None, option: str) -> int:
 def _write_text(lines: Iterable[str], path: Path) -> int:
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
-        for count, line in enumerate(lines, 1):  # noqa: B007  the last number is the answer
+        for count, line in enumerate(lines, 1):  # noqa: B007  used after the loop
             file.write(line)
     return count
 
 
 class Progress:
-    """Shows on a terminal how far an export is, by the time of the line that came last."""
+    """Progress bar of an export, from the time of the newest line."""
 
     def __init__(self, from_unix_ms: int, to_unix_ms: int, form: Form) -> None:
         from rich.console import Console
@@ -151,7 +147,7 @@ class Progress:
 
     def _follow(self, lines: Iterable[str]) -> Iterator[str]:
         for number, line in enumerate(lines):
-            if number % LINES_A_TICK == 1:
+            if number % LINES_PER_UPDATE == 1:
                 done_ms = line_unix_ms(line, self._form) - self._from_unix_ms
                 self._bar.update(self._task, completed=done_ms)
             yield line

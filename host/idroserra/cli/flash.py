@@ -1,4 +1,4 @@
-"""`idroserra flash`: MicroPython and the image onto a board that hangs on USB."""
+"""`idroserra flash`: write MicroPython and the image to a board over USB."""
 
 from __future__ import annotations
 
@@ -23,43 +23,38 @@ from idroserra.image import build
 
 
 def flash(
-    board: Annotated[str, typer.Argument(help="Name of a board, or path of a board file.")],
+    board: Annotated[str, typer.Argument(help="Board name, or path of a board file.")],
     port: Annotated[
-        str | None, typer.Option(help="Serial port; found by itself where there is one board.")
-    ] = None,
+        str | None, typer.Option(help="Serial port; detected if there is one board.")] = None,
     micropython: Annotated[
         str | None,
-        typer.Option(help="MicroPython to write: a .bin, a version, or an address with --sha256. "
-                          "Without it, the one on the board stays."),
+        typer.Option(help="MicroPython to write: a .bin file, a version, or a URL with --sha256. "
+                          "Default: keep the one on the board."),
     ] = None,
-    sha256: Annotated[str, typer.Option(help="The hash that MicroPython must have.")] = "",
-    baud: Annotated[int, typer.Option(help="How fast MicroPython is written.")] = BAUD,
+    sha256: Annotated[str, typer.Option(help="Expected SHA-256 of MicroPython.")] = "",
+    baud: Annotated[int, typer.Option(help="Baud rate for writing MicroPython.")] = BAUD,
     *,
-    erase: Annotated[
-        bool, typer.Option("--erase", help="Erase all that is on the board first.")
-    ] = False,
+    erase: Annotated[bool, typer.Option("--erase", help="Erase the whole flash first.")] = False,
     no_reset: Annotated[
-        bool, typer.Option("--no-reset", help="The board is in its boot loader already.")
-    ] = False,
+        bool, typer.Option("--no-reset", help="The board is already in its boot loader.")] = False,
     allow_older: Annotated[
-        bool, typer.Option("--allow-older", help="Also an image with a lower security counter.")
+        bool, typer.Option("--allow-older", help="Allow an image with a lower security counter.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Look and say what would be done; write nothing.")
-    ] = False,
+        bool, typer.Option("--dry-run", help="Print the plan; write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put MicroPython and the image on a board over USB; go on where it stopped."""
+    """Write MicroPython and the image to a board over USB. Resumes after an interruption."""
     if erase and micropython is None:
-        raise typer.BadParameter("needs --micropython, which it erases too", param_hint="--erase")
+        raise typer.BadParameter("requires --micropython: it is erased too", param_hint="--erase")
     chip = compiler.load_file(compiler.path_of(board))["chip"]
     source = None if micropython is None else download.resolve(micropython, chip, sha256)
     show = ProgressReporter(says=not as_json)
     with tempfile.TemporaryDirectory(prefix="idroserra-image-") as folder, show:
         manifest = build.build_image(board, Path(folder))
         can_ask = sys.stdin.isatty() and not (yes or as_json)
-        device = ports.choose(port, ports.find_boards(), ask_port if can_ask else None)
+        device = ports.choose(port, ports.find_boards(), prompt_port if can_ask else None)
         ports.check_available(device)
         wanted = None
         if source is not None:
@@ -72,24 +67,23 @@ def flash(
         if not as_json:
             typer.echo(describe(plan))
         may = not dry_run and not plan.is_nothing and (
-            yes or typer.confirm("Do it?", err=as_json))
-        work = _do(session, plan) if may else plan.work
+            yes or typer.confirm("Continue?", err=as_json))
+        work = _run_plan(session, plan) if may else plan.work
         if not may:
             session.restart_board(plan)
-    _tell(plan, work, as_json, is_done=may)
+    _print_result(plan, work, as_json, is_done=may)
 
 
-def _do(session: FlashSession, plan: FlashPlan) -> CopyPlan:
+def _run_plan(session: FlashSession, plan: FlashPlan) -> CopyPlan:
     try:
         return session.execute(plan)
     except KeyboardInterrupt:
-        typer.echo("stopped half way: the board starts nothing until the same command has gone on "
-                   "to its end", err=True)
+        typer.echo("interrupted: the board does not start until this command completes", err=True)
         raise
 
 
 def describe(plan: FlashPlan) -> str:
-    """Return what will be done to a board, as a person reads it before saying yes."""
+    """Return the plan as text, for confirmation."""
     chip, work = plan.chip, plan.work
     size = f", {chip.flash_bytes // 1_048_576} MB of flash" if chip.flash_bytes else ""
     lines = [
@@ -98,27 +92,27 @@ def describe(plan: FlashPlan) -> str:
         f"port         {plan.port}",
         f"chip         {chip.described or chip.name}{size}, MAC {chip.mac}",
     ]
-    now = f"{plan.about.text} answers" if plan.about else "none answers"
+    now = f"{plan.about.text} found" if plan.about else "not found"
     if plan.micropython is not None:
-        kept = "" if plan.erases else "; Wi-Fi and key of the node stay"
-        lines.append(f"MicroPython  {now}; {plan.micropython.path} is written, "
+        kept = "" if plan.erases else "; Wi-Fi and node key are kept"
+        lines.append(f"MicroPython  {now}; {plan.micropython.path} will be written, "
                      f"{plan.micropython.size_bytes} bytes{kept}")
     else:
-        lines.append(f"MicroPython  {now} and stays")
+        lines.append(f"MicroPython  {now}, kept")
     if plan.about is not None and plan.about.heap_bytes < HEAP_BYTES:
-        lines.append(f"MEMORY       {plan.about.heap_bytes // 1_000} kB are free, the node needs "
-                     f"{HEAP_BYTES // 1_000}: {NEEDS_PSRAM}")
+        lines.append(f"MEMORY       {plan.about.heap_bytes // 1_000} kB free, the node needs "
+                     f"{HEAP_BYTES // 1_000} kB: {NEEDS_PSRAM}")
     if plan.erases:
-        lines.append("erase        ALL of the flash first: settings, records, Wi-Fi and key")
+        lines.append("erase        the WHOLE flash first: settings, records, Wi-Fi and key")
     if work.is_nothing:
-        lines.append(f"files        {work.kept} are there already, nothing to send")
+        lines.append(f"files        {work.kept} up to date, nothing to send")
     else:
-        lines.append(f"files        {len(work.send)} are sent, {work.send_bytes} bytes; "
-                     f"{work.kept} are there already; {len(work.remove)} are removed")
+        lines.append(f"files        {len(work.send)} to send, {work.send_bytes} bytes; "
+                     f"{work.kept} up to date; {len(work.remove)} to remove")
     return "\n".join(lines)
 
 
-def _tell(plan: FlashPlan, work: CopyPlan, as_json: bool, *, is_done: bool) -> None:
+def _print_result(plan: FlashPlan, work: CopyPlan, as_json: bool, *, is_done: bool) -> None:
     if as_json:
         typer.echo(json.dumps({
             "board": plan.manifest.board, "version": plan.manifest.version, "port": plan.port,
@@ -132,19 +126,19 @@ def _tell(plan: FlashPlan, work: CopyPlan, as_json: bool, *, is_done: bool) -> N
         }))
     elif is_done:
         typer.echo(f"done: {len(work.send)} files sent, image {plan.manifest.image_sha256[:12]} "
-                   "read back; the board starts now")
+                   "verified; the board starts now")
     elif plan.is_nothing:
-        typer.echo("nothing to do: the board has this image")
+        typer.echo("nothing to do: the board already has this image")
     else:
         typer.echo("nothing was written")
 
 
-def ask_port(found: Sequence[ports.Port]) -> ports.Port:
-    """Ask a person which of several boards is meant."""
+def prompt_port(found: Sequence[ports.Port]) -> ports.Port:
+    """Prompt for one of several boards."""
     for number, one in enumerate(found, 1):
         typer.echo(f"{number}  {one.device}  {one.description}", err=True)
     while True:
         answer = str(typer.prompt("Which board?", err=True))
         if answer.isdecimal() and 0 < int(answer) <= len(found):
             return found[int(answer) - 1]
-        typer.echo(f"a number from 1 to {len(found)}", err=True)
+        typer.echo(f"enter a number from 1 to {len(found)}", err=True)

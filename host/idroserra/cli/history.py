@@ -1,4 +1,4 @@
-"""`idroserra store`: what is in the store, set it up, make it small, copy it to another."""
+"""`idroserra store`: show, initialize, compact and copy the history store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from idroserra.cli.backup import ConfigFile
+from idroserra.cli.serve import ConfigFile
 from idroserra.client.requests import AsJson, now_unix_ms
 from idroserra.core.config import Config, load_config
 from idroserra.core.errors import HostError
@@ -20,33 +20,32 @@ from idroserra.history.models import Store, StoreInfo
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False,
-    help="The store: where history is kept (docs/store.md).")
+    help="The history store (docs/store.md).")
 
 Side = Annotated[
-    str, typer.Argument(help="A SQLite file (store.db), or a .toml whose [store] says where.")]
+    str, typer.Argument(help="SQLite file (store.db), or a .toml file with a [store] section.")]
 
 
-class NoStore(HostError):
-    """There is no such store."""
+class StoreMissing(HostError):
+    """The store does not exist."""
 
 
 @app.command()
 def info(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
-    """What is in the store: points, bytes, how far back, and for how long it is kept."""
-    found = _look(load_config(config))
+    """Show the contents of the store: points, size, time range and retention."""
+    found = _store_info(load_config(config))
     if as_json:
         each = [part._asdict() for part in found.resolutions]
         typer.echo(json.dumps({**found._asdict(), "resolutions": each,
-                               "bytes_a_point": _bytes_a_point(found)}))
+                               "bytes_a_point": _bytes_per_point(found)}))
         return
-    size = ("the database does not tell" if found.size_bytes is None
-            else f"{found.size_bytes / 1e6:,.1f} MB")
-    a_point = _bytes_a_point(found)
+    size = ("unknown" if found.size_bytes is None else f"{found.size_bytes / 1e6:,.1f} MB")
+    per_point = _bytes_per_point(found)
     typer.echo(f"{found.where}\n{found.nodes} nodes, {found.points:,} points,"
                f" {found.events:,} events")
-    typer.echo(f"size    {size}" + (f", {a_point:.1f} bytes a point" if a_point else ""))
+    typer.echo(f"size    {size}" + (f", {per_point:.1f} bytes per point" if per_point else ""))
     typer.echo(f"from    {_when(found.oldest_unix_ms)}\nto      {_when(found.newest_unix_ms)}\n")
-    typer.echo(f"{'resolution':<12}{'oldest':<22}{'kept':<14}entries")
+    typer.echo(f"{'resolution':<12}{'oldest':<22}{'retention':<14}entries")
     for part in found.resolutions:
         entries = "" if part.entries is None else f"{part.entries:,}"
         typer.echo(f"{part.name:<12}{_when(part.oldest_unix_ms):<22}"
@@ -56,12 +55,12 @@ def info(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def init(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
-    """Set up retention and downsampling in the database; again after an update or a change."""
+    """Set up retention and downsampling in the database. Repeat after an update or change."""
     found = load_config(config)
     store = open_store(found)
     try:
         with _progress() as progress:
-            bar = progress.add_task("rolling up what is there", total=None)
+            bar = progress.add_task("rolling up existing data", total=None)
             done = store.init(lambda done_ms, total_ms: progress.update(
                 bar, completed=done_ms, total=total_ms))
     finally:
@@ -75,22 +74,22 @@ def init(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def compact(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
-    """Pack what is closed, forget what is old, and write the file anew. The host may run."""
+    """Compress closed blocks, delete expired data and rewrite the file. The host may run."""
     found = load_config(config)
-    before = _look(found)
+    before = _store_info(found)
     store = open_store(found)
     console = Console(stderr=True)
-    pieces = 0
+    steps = 0
     try:
         with console.status("compacting") as status:
             while store.maintain(now_unix_ms()):
-                pieces += 1
-                status.update(f"compacting: {pieces} pieces of work")
-            status.update("compacting: writing the file anew")
+                steps += 1
+                status.update(f"compacting: {steps} steps")
+            status.update("compacting: rewriting the file")
             store.compact()
     finally:
         store.close()
-    after = _look(found)
+    after = _store_info(found)
     if as_json:
         typer.echo(json.dumps({"where": after.where, "points": after.points,
                                "bytes_before": before.size_bytes,
@@ -104,34 +103,34 @@ def compact(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def copy(
-    source: Side,
-    target: Side,
+    source: Side, target: Side,
     resume: Annotated[
         Path | None,
-        typer.Option(help="Notes there how far it is, and goes on from it where it is there."),
+        typer.Option(help="File that records progress, to resume an interrupted copy."),
     ] = None,
-    *,
-    as_json: AsJson = False,
+    *, as_json: AsJson = False,
 ) -> None:
-    """Copy readings and events from one store to another; what is there is not there twice."""
+    """Copy readings and events from one store to another, without duplicates."""
     from idroserra.history.copy import CopyProgress
     from idroserra.history.copy import copy as copy_store
 
-    giving = _open_side(source, must_exist=True)
+    source_store = _open_side(source, must_exist=True)
     try:
-        taking = _open_side(target, must_exist=False)
+        target_store = _open_side(target, must_exist=False)
         try:
             note = CopyProgress(resume, f"{source} to {target}")
             with _progress() as progress:
                 bar = progress.add_task("copy", total=None)
                 copied = copy_store(
-                    giving, taking, note, lambda node, done_ms, total_ms: progress.update(
+                    source_store, target_store, note,
+                    lambda node, done_ms, total_ms: progress.update(
                         bar, completed=done_ms, total=total_ms, description=f"copy {node}"))
-            counts = [(side.points, side.events) for side in (giving.info(), taking.info())]
+            infos = (source_store.info(), target_store.info())
+            counts = [(side.points, side.events) for side in infos]
         finally:
-            taking.close()
+            target_store.close()
     finally:
-        giving.close()
+        source_store.close()
     if as_json:
         typer.echo(json.dumps({
             **copied._asdict(), "source_points": counts[0][0], "source_events": counts[0][1],
@@ -149,20 +148,20 @@ def _progress() -> Progress:
 
 
 def _open_side(text: str, *, must_exist: bool) -> Store:
-    """Return the store of one side of a copy. Raises ConfigError, NoStore, StoreUnavailable."""
+    """Open one side of a copy. Raises ConfigError, StoreMissing, StoreUnavailable."""
     path = Path(text)
     if path.suffix == ".toml":
         return open_store(load_config(path))
     if must_exist and not path.is_file():
-        raise NoStore(f"{path}: no such file")
+        raise StoreMissing(f"{path}: no such file")
     from idroserra.history.sqlite.store import SqliteStore
 
     return SqliteStore(path)
 
 
-def _look(config: Config) -> StoreInfo:
+def _store_info(config: Config) -> StoreInfo:
     if config.store.kind == "sqlite" and not (config.data_dir / "store.db").is_file():
-        raise NoStore(f"{_where(config)}: not there yet; the host makes it when it starts")
+        raise StoreMissing(f"{_where(config)}: not found; the host creates it at its first start")
     store = open_store(config)
     try:
         return store.info()
@@ -176,7 +175,7 @@ def _where(config: Config) -> str:
     return f"{config.store.url}, database {config.store.database}"
 
 
-def _bytes_a_point(found: StoreInfo) -> float | None:
+def _bytes_per_point(found: StoreInfo) -> float | None:
     if not found.points or found.size_bytes is None:
         return None
     return round(found.size_bytes / found.points, 2)
@@ -193,5 +192,5 @@ def _when(unix_ms: int | None) -> str:
 
 def _days(days: int | None) -> str:
     if days is None:
-        return "not known"
-    return "for ever" if days == 0 else f"{days:,} days"
+        return "unknown"
+    return "unlimited" if days == 0 else f"{days:,} days"

@@ -1,4 +1,4 @@
-"""`idroserra homeassistant`: taking back what Home Assistant was told."""
+"""`idroserra homeassistant`: remove devices from Home Assistant."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def _group() -> None:
 
 @app.command()
 def clear(config: ConfigFile = None) -> None:
-    """Remove every device of Idroserra from Home Assistant, with its entities.
+    """Remove every Idroserra device and its entities from Home Assistant.
 
-    Switch `homeassistant.enabled` off first and restart the host, or they come back.
+    First turn off `homeassistant.enabled` and restart the host, or they reappear.
     """
     from idroserra.broker.probe import ConnectionProbe
     from idroserra.core.config import load_config
@@ -27,17 +27,14 @@ def clear(config: ConfigFile = None) -> None:
 
     settings = load_config(config)
     prefix, broker = settings.homeassistant.prefix, settings.mqtt
-    visit = ConnectionProbe(
-        broker,
-        5 if broker.protocol == "5" else 4,
-        discovery_topic(prefix, "+"),
-        lambda topic: is_ours(prefix, topic),
-    )
-    if visit.refusal:
-        raise HostError(f"{broker.url}: {visit.refusal}")
-    for topic in visit.cleared:
+    probe = ConnectionProbe(
+        broker, 5 if broker.protocol == "5" else 4, discovery_topic(prefix, "+"),
+        lambda topic: is_ours(prefix, topic))
+    if probe.refusal:
+        raise HostError(f"{broker.url}: {probe.refusal}")
+    for topic in probe.cleared:
         typer.echo(f"cleared {topic}")
-    if not visit.cleared:
-        typer.echo(f"The broker at {broker.url} holds no device of Idroserra.")
+    if not probe.cleared:
+        typer.echo(f"The broker at {broker.url} has no Idroserra devices.")
     elif settings.homeassistant.enabled:
-        typer.echo("homeassistant.enabled is still on: a host that starts tells them again.")
+        typer.echo("homeassistant.enabled is still on: the next start adds them again.")

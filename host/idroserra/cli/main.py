@@ -1,6 +1,6 @@
-"""The command line `idroserra`. Each command lives in a module of its own, imported when used.
+"""The command line `idroserra`; the module of a command is imported when it is used.
 
-Exit codes: 0 fine, 1 the thing failed, 2 you called it wrong, 3 a promise was broken.
+Exit codes: 0 success, 1 failure, 2 usage error, 3 verification failed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from idroserra.core.errors import ConfigError
 from idroserra.core.exit_codes import run_cli
 
-# command: where it is. The order is that of the help.
+# command: module and attribute, in the order of the help.
 COMMANDS = {
     "demo": "idroserra.cli.demo:demo",
     "serve": "idroserra.cli.serve:serve",
@@ -50,14 +50,14 @@ COMMANDS = {
 
 
 class LazyGroup(TyperGroup):
-    """A group that imports a command's module only when that command is asked for."""
+    """A command group that imports the module of a command only when it is used."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names, in the order of the help."""
+        """Return the command names in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return the command, or None for a name that is none."""
+        """Return a command, or None if unknown."""
         place = COMMANDS.get(cmd_name)
         if place is None:
             return None
@@ -89,16 +89,16 @@ def _root(
     *,
     token_file: Annotated[
         Path | None,
-        typer.Option("--token-file", help="File with the token to ask the host with; without it, "
-                     "that in IDROSERRA_TOKEN, or that of a host of yours on this machine."),
+        typer.Option("--token-file", help="File with the API token; default: IDROSERRA_TOKEN, "
+                     "else the token of your own host on this machine."),
     ] = None,
     show_version: Annotated[
         bool,
-        typer.Option("--version", help="Print the version and end.", is_eager=True,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True,
                      callback=_print_version),
     ] = False,
 ) -> None:
-    """Take the token that every command asks with."""
+    """Set the API token for all commands."""
     if token_file is not None:
         try:
             os.environ["IDROSERRA_TOKEN"] = token_file.read_text("utf-8").strip()
@@ -107,7 +107,7 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; every error of ours is one line on stderr and an exit code."""
+    """Run the command line; a HostError prints one line on stderr and sets the exit code."""
     run_cli(app)
 
 

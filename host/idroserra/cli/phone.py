@@ -1,4 +1,4 @@
-"""`idroserra phone`: how a phone on the site's network gets to the page."""
+"""`idroserra phone`: show how to open the page on a phone."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from idroserra.core.errors import ConfigError
 
 
 def phone(config: ConfigFile = None) -> None:
-    """Show the page's address on the network, as a code to scan, and what to compare.
+    """Show the network address of the page as a QR code, and the CA fingerprint.
 
-    The first visit is to a page that leads through trusting the host, once a phone.
+    The first visit opens a guide to trusting the host, once per phone.
     """
     import segno
 
@@ -22,16 +22,16 @@ def phone(config: ConfigFile = None) -> None:
 
     settings = load_config(config)
     if not settings.lan.enabled:
-        raise ConfigError("lan", "enabled", "is off, so the page is on this machine only: set it "
-                          "to true and restart the host (docs/host.md)")
+        raise ConfigError("lan", "enabled", "is off, so only this machine can open the page: set "
+                          "it to true and restart the host (docs/host.md)")
     lan = SiteHttps(settings.lan, settings.site, settings.data_dir)
     where = lan.url if lan.authority is None else f"{lan.url}/trust"
     if sys.stdout.isatty():
         segno.make(where, micro=False).terminal(compact=True)
-    typer.echo(f"Open {where} on a phone in the same network.")
+    typer.echo(f"Open {where} on a phone on the same network.")
     others = ", ".join(lan.names[1:])
     if others:
-        typer.echo(f"It answers to {others} too.")
+        typer.echo(f"Other addresses: {others}")
     if lan.authority is not None:
-        typer.echo("The first time your phone warns you: go on, let it trust the host, compare")
+        typer.echo("The first visit shows a warning. Continue, trust the host, and compare")
         typer.echo(f"SHA-256 {lan.authority.fingerprint}")

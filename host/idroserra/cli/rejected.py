@@ -1,4 +1,4 @@
-"""`idroserra rejected`: what the host did not understand, and why."""
+"""`idroserra rejected`: show rejected messages and records."""
 
 from __future__ import annotations
 
@@ -17,34 +17,33 @@ from idroserra.terminal.tables import clock_text
 
 
 def rejected(
-    limit: Annotated[int, typer.Option(min=1, max=1_000, help="The newest so many.")] = 20,
-    url: Url = DEFAULT_URL,
-    *,
-    payload: Annotated[bool, typer.Option("--payload", help="Show what came, too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Number of newest messages.")] = 20,
+    url: Url = DEFAULT_URL, *,
+    payload: Annotated[bool, typer.Option("--payload", help="Show the payload.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show messages and records that were not understood, with the reason.
+    """Show rejected messages and records, with the reason.
 
-    A record of newer firmware is kept: once the host is updated, it is read when the host starts.
+    Records of newer firmware are retained and read when an updated host starts.
     """
     found = HostClient(url).get("/api/rejected", limit=limit)
     if as_json:
         typer.echo(json.dumps(found))
         return
-    kept = found["rejected"]
-    if not kept:
-        typer.echo(f"Nothing that was rejected is kept; {found['count']} ever were.")
+    messages = found["rejected"]
+    if not messages:
+        typer.echo(f"No rejected messages retained; {found['count']} in total.")
         return
-    Console().print(_table(kept, with_payload=payload))
-    typer.echo(f"{len(kept)} shown of {found['count']} that ever were.")
+    Console().print(_table(messages, with_payload=payload))
+    typer.echo(f"{len(messages)} of {found['count']} shown.")
 
 
-def _table(kept: Sequence[Mapping[str, Any]], *, with_payload: bool) -> Table:
+def _table(messages: Sequence[Mapping[str, Any]], *, with_payload: bool) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     titles = ("when", "topic", "reason", *(("payload",) if with_payload else ()))
     for title in titles:
         table.add_column(title, no_wrap=title == "when", overflow="fold")
-    for one in kept:
-        came = (Text(one["payload"]),) if with_payload else ()
-        table.add_row(clock_text(one["unix_ms"]), Text(one["topic"]), Text(one["reason"]), *came)
+    for one in messages:
+        shown = (Text(one["payload"]),) if with_payload else ()
+        table.add_row(clock_text(one["unix_ms"]), Text(one["topic"]), Text(one["reason"]), *shown)
     return table

@@ -1,4 +1,4 @@
-"""`idroserra report`: a week or a crop of a node as a PDF, or as text for a program."""
+"""`idroserra report`: report on a week or a crop of a node, as PDF or JSON."""
 
 from __future__ import annotations
 
@@ -16,27 +16,24 @@ from idroserra.client.requests import AsJson, NodeName, Url, node_path, now_unix
 
 def report(
     node: NodeName,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The PDF to write.")] = None,
-    last: Annotated[str, typer.Option(help="So far back: 7d, 5w.")] = "7d",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="PDF to write.")] = None,
+    last: Annotated[str, typer.Option(help="Period up to --to: 7d, 5w.")] = "7d",
     since: Annotated[
         Literal["planting", "recipe"] | None,
-        typer.Option(help="Since the newest planting in the journal, or the recipe began."),
+        typer.Option(help="Since the newest planting, or the start of the recipe."),
     ] = None,
     begin: Annotated[
-        str | None, typer.Option("--from", help="ISO 8601, such as 2026-11-01.")] = None,
+        str | None, typer.Option("--from", help="Start, ISO 8601, such as 2026-11-01.")] = None,
     end: Annotated[
-        str | None, typer.Option("--to", help="ISO 8601, not included; without it, now.")] = None,
+        str | None, typer.Option("--to", help="End (exclusive), ISO 8601; default: now.")] = None,
     zone: Annotated[
-        str | None, typer.Option("--time-zone", help="Of the days; without it, the node's."),
+        str | None, typer.Option("--time-zone", help="Time zone of days; default: the node's."),
     ] = None,
-    url: Url = DEFAULT_URL,
-    *,
-    as_json: AsJson = False,
+    url: Url = DEFAULT_URL, *, as_json: AsJson = False,
 ) -> None:
-    """Report what a node measured, gave and told in a week or a crop, with harvests and notes."""
+    """Report on a week or a crop: readings, doses, alarms, harvests and notes."""
     if output is None and not as_json:
-        raise typer.BadParameter("say --output FILE.pdf, or --json", param_hint="--output")
+        raise typer.BadParameter("give --output FILE.pdf or --json", param_hint="--output")
     to_unix_ms = now_unix_ms() if end is None else moment_ms(end, zone, "--to")
     query: dict[str, Any] = {"to_unix_ms": to_unix_ms}
     if begin is not None:
@@ -57,7 +54,7 @@ def report(
 
 
 def _write(output: Path, content: bytes) -> None:
-    """Write a file, all or nothing. Raises ExportFailed."""
+    """Write a file atomically. Raises ExportFailed."""
     part = output.with_name(f"{output.name}.part")
     try:
         part.write_bytes(content)

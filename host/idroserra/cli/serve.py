@@ -1,4 +1,4 @@
-"""`idroserra serve`: the host service and its page, until it is told to stop."""
+"""`idroserra serve`: run the host service and its page."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ from typing import Annotated
 import typer
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", help="TOML file; without it, the defaults.")
+    Path | None, typer.Option("--config", "-c", help="TOML file; default: built-in defaults.")
 ]
 
 
 def serve(
     config: ConfigFile = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65_535, help="Port of the page; 0 takes a free one.")
+        int | None, typer.Option(min=0, max=65_535, help="Port of the page; 0: any free port.")
     ] = None,
     *,
-    simulated: Annotated[
-        bool, typer.Option(help="Say SIMULATED on every page: the nodes are no real ones.")
-    ] = False,
+    simulated: Annotated[bool, typer.Option(help="Mark every page SIMULATED.")] = False,
 ) -> None:
-    """Run the host: records come in over MQTT, are kept, and are shown on the page."""
+    """Run the host: receive records over MQTT, store them, and serve the page."""
     from idroserra.web.process import become_host
 
     become_host(config, port, simulated=simulated)

@@ -1,4 +1,4 @@
-"""`idroserra unit`: the systemd unit of this installation."""
+"""`idroserra unit`: print a systemd unit for this installation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from idroserra.core.errors import ConfigError
 def unit(
     config: Annotated[Path, typer.Option("--config", "-c", help="TOML file of the host.")],
 ) -> None:
-    """Print a systemd unit that runs the host from boot on, and again whenever it ends.
+    """Print a systemd unit that starts the host at boot and restarts it when it exits.
 
-    Run it as the user the host shall run as. The first lines say how to install it.
+    Run this as the user of the host. The first lines explain how to install it.
     """
     import platformdirs
 
@@ -25,7 +25,7 @@ def unit(
     settings = load_config(config)
     data_dir = settings.data_dir.expanduser().resolve()
     if not data_dir.is_dir():
-        raise ConfigError(str(config), "data_dir", f"{data_dir}: make it first: mkdir -p "
-                          f"{data_dir}; the host may write nowhere else")
+        raise ConfigError(str(config), "data_dir", f"{data_dir}: create it first: mkdir -p "
+                          f"{data_dir}; the host can write nowhere else")
     state_dir = platformdirs.user_state_path("idroserra", ensure_exists=True)
     typer.echo(unit_file(config.resolve(), (data_dir, state_dir)), nl=False)

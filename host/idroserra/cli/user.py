@@ -1,6 +1,6 @@
-"""`idroserra user`: who may log in, and the tokens of programs, in the files of the host.
+"""`idroserra user`: manage users and API tokens in the data folder of the host.
 
-It works beside a running host and without one, for whoever may write the host's data folder.
+Works with or without a running host, for any user who can write the data folder.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from idroserra.auth.errors import AccessError, InvalidRequest
 from idroserra.auth.roles import ROLES, Role, role_of
 from idroserra.auth.service import AuthService
 from idroserra.cli.serve import ConfigFile
-from idroserra.client.requests import AsJson
+from idroserra.client.requests import AsJson, now_unix_ms
 from idroserra.core.config import Config, load_config
 from idroserra.core.errors import ConfigError
 from idroserra.web.process import setup_link
 
 app = typer.Typer(
-    help="Users of the page, and tokens of programs.", no_args_is_help=True, add_completion=False)
+    help="Users of the page, and API tokens.", no_args_is_help=True, add_completion=False)
 
 Name = Annotated[str, typer.Argument(help="a-z, 0-9, . _ and -, a letter first.")]
 RoleOption = Annotated[
-    str, typer.Option("--role", help="viewer looks, operator acts, admin also manages users.")]
+    str, typer.Option("--role", help="viewer: read; operator: operate; admin: manage users.")]
 FromInput = Annotated[
-    bool, typer.Option("--stdin", help="Read the password from standard input, one line.")]
+    bool, typer.Option("--stdin", help="Read the password from stdin, one line.")]
 
 
 @app.command()
 def add(
     name: Name, role: RoleOption, config: ConfigFile = None, *, from_input: FromInput = False
 ) -> None:
-    """Add a user. The password is asked for, twice."""
+    """Add a user; prompts for the password twice."""
     with _opened(config) as (_, access):
         wanted = _role(role)
         user = access.users.add(name, wanted, _password(from_input=from_input))
-        _note(access, "add user", user.name, role=role)
-        typer.echo(f"{user.name} may log in as {role}.")
+        _audit(access, "add user", user.name, role=role)
+        typer.echo(f"{user.name} can log in as {role}.")
 
 
 @app.command("list")
@@ -56,28 +56,28 @@ def list_users(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(found))
     elif not found:
-        typer.echo("Nobody can log in yet: `idroserra user setup-token` shows how to begin.")
+        typer.echo("No users yet: `idroserra user setup-token` prints a link for the first admin.")
     for user in [] if as_json else found:
         typer.echo(f"{user['name']:<24} {user['role']:<9} {user['sessions']} sessions")
 
 
 @app.command("role")
 def change_role(name: Name, role: RoleOption, config: ConfigFile = None) -> None:
-    """Change a user's role. It holds at once."""
+    """Change the role of a user. Takes effect immediately."""
     with _opened(config) as (_, access):
         access.users.set_role(name, _role(role))
-        _note(access, "change role", name, role=role)
-        typer.echo(f"{name} is {role} now.")
+        _audit(access, "change role", name, role=role)
+        typer.echo(f"{name} is now {role}.")
 
 
 @app.command()
 def password(name: Name, config: ConfigFile = None, *, from_input: FromInput = False) -> None:
-    """Give a user a new password. It ends their sessions."""
+    """Set the password of a user and end their sessions."""
     with _opened(config) as (_, access):
         access.users.get(name)
         access.users.set_password(name, _password(from_input=from_input))
-        _note(access, "set password", name)
-        typer.echo(f"{name} has a new password, and has to log in again.")
+        _audit(access, "set password", name)
+        typer.echo(f"{name}: password changed, sessions ended.")
 
 
 @app.command()
@@ -85,18 +85,18 @@ def remove(name: Name, config: ConfigFile = None) -> None:
     """Remove a user and end their sessions."""
     with _opened(config) as (_, access):
         access.users.remove(name)
-        _note(access, "remove user", name)
+        _audit(access, "remove user", name)
         typer.echo(f"{name} can no longer log in.")
 
 
 @app.command("setup-token")
 def setup_token(config: ConfigFile = None) -> None:
-    """Print a new link that makes the first admin, once, within a day."""
+    """Print a link that creates the first admin; valid once, for a day."""
     with _opened(config) as (settings, access):
         host = settings.http.host
         shown = f"[{host}]" if ":" in host else host
         link = setup_link(f"http://{shown}:{settings.http.port}", access.users)
-        _note(access, "make setup token", "")
+        _audit(access, "make setup token", "")
         typer.echo(link)
 
 
@@ -104,10 +104,10 @@ def setup_token(config: ConfigFile = None) -> None:
 def token(
     name: Name, role: RoleOption, config: ConfigFile = None, *, as_json: AsJson = False
 ) -> None:
-    """Make a token for a program and print it: it is shown this once."""
+    """Create an API token and print it; it is not shown again."""
     with _opened(config) as (_, access):
         secret = access.tokens.make(name, _role(role), _owner())
-        _note(access, "make token", name, role=role)
+        _audit(access, "make token", name, role=role)
     typer.echo(json.dumps({"name": name, "role": role, "secret": secret}) if as_json else secret)
 
 
@@ -129,19 +129,19 @@ def tokens(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def revoke(name: Name, config: ConfigFile = None) -> None:
-    """End a token."""
+    """Revoke a token."""
     with _opened(config) as (_, access):
         access.tokens.revoke(name)
-        _note(access, "revoke token", name)
-        typer.echo(f"The token {name} is no longer good.")
+        _audit(access, "revoke token", name)
+        typer.echo(f"Token {name} revoked.")
 
 
 @contextmanager
 def _opened(config: ConfigFile) -> Iterator[tuple[Config, AuthService]]:
-    """The users of the host with this configuration. Raises ConfigError."""
+    """Open the users of a host, by configuration. Raises ConfigError."""
     settings = load_config(config)
     try:
-        access = AuthService(settings.data_dir, settings.access, _now_unix_ms)
+        access = AuthService(settings.data_dir, settings.access, now_unix_ms)
     except (OSError, sqlite3.Error) as error:
         raise ConfigError(str(settings.data_dir), "data_dir", str(error)) from error
     try:
@@ -152,7 +152,7 @@ def _opened(config: ConfigFile) -> Iterator[tuple[Config, AuthService]]:
         access.close()
 
 
-def _note(access: AuthService, action: str, target: str, **detail: Any) -> None:
+def _audit(access: AuthService, action: str, target: str, **detail: Any) -> None:
     access.audit.add(f"local {_owner()}", action, target=target, address="command line",
                      detail=detail)
 
@@ -161,10 +161,10 @@ def _password(*, from_input: bool) -> str:
     if from_input:
         return sys.stdin.readline().rstrip("\n")
     if not sys.stdin.isatty():
-        raise InvalidRequest("password: no terminal to ask at; give it with --stdin")
+        raise InvalidRequest("password: no terminal for a prompt; use --stdin")
     first = getpass.getpass("Password (12 characters or more): ")
-    if getpass.getpass("Once more: ") != first:
-        raise InvalidRequest("password: the two differ")
+    if getpass.getpass("Repeat: ") != first:
+        raise InvalidRequest("password: the entries differ")
     return first
 
 
@@ -180,10 +180,6 @@ def _owner() -> str:
         return getpass.getuser()[:30]
     except (OSError, KeyError):
         return "unknown"
-
-
-def _now_unix_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _day(unix_ms: int) -> str:

@@ -1,4 +1,4 @@
-"""`idroserra watch`: the greenhouse in a terminal; a line a reading where there is none."""
+"""`idroserra watch`: live readings in a terminal, or as lines of text or JSON."""
 
 from __future__ import annotations
 
@@ -11,49 +11,47 @@ from typing import Annotated
 import typer
 
 from idroserra.client.http import DEFAULT_URL, HostClient
-from idroserra.terminal.tui.node_feed import Watcher
+from idroserra.terminal.tui.node_feed import NodeFeed
 
 
 def watch(
     node: Annotated[str | None, typer.Argument(help="Only this node.")] = None,
     url: Annotated[
-        str, typer.Option("--url", envvar="IDROSERRA_URL", help="Where the host is.")
-    ] = DEFAULT_URL,
+        str, typer.Option("--url", envvar="IDROSERRA_URL", help="URL of the host.")] = DEFAULT_URL,
     duration: Annotated[
-        float | None, typer.Option(min=0.1, help="Stop by itself after so many seconds.")
-    ] = None,
+        float | None, typer.Option(min=0.1, help="Stop after this time, s.")] = None,
     *,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line: every message as it comes.")
+        bool, typer.Option("--json", help="Print each message as one JSON object per line.")
     ] = False,
 ) -> None:
-    """Watch the greenhouse: readings, chart, alarms and why. Keys are at the bottom; q ends.
+    """Watch readings, chart, alarms and events live. Keys are shown at the bottom; q quits.
 
-    Without a terminal: one line a reading, until Ctrl-C.
+    Without a terminal: one line per reading, until Ctrl-C.
     """
     is_drawn = sys.stdout.isatty() and not as_json
-    watcher = Watcher(HostClient(url), node, with_events=is_drawn)
-    watcher.load()  # a host that is not there, or a node that is unknown, is told at once
+    feed = NodeFeed(HostClient(url), node, with_events=is_drawn)
+    feed.load()  # raises now if the host is unreachable or the node unknown
     ends_s = None if duration is None else time.monotonic() + duration
     if is_drawn:
         from idroserra.terminal.tui.app import WatchApp
 
-        WatchApp(watcher, ends_s).run()
+        WatchApp(feed, ends_s).run()
         return
-    threading.Thread(target=watcher.follow, daemon=True).start()
+    threading.Thread(target=feed.follow, daemon=True).start()
     try:
-        _print_lines(watcher, ends_s, as_json=as_json)
+        _print_lines(feed, ends_s, as_json=as_json)
     except KeyboardInterrupt:
         return
 
 
-def _print_lines(watcher: Watcher, ends_s: float | None, *, as_json: bool) -> None:
+def _print_lines(feed: NodeFeed, ends_s: float | None, *, as_json: bool) -> None:
     from idroserra.i18n.channels import display_of, format_value
     from idroserra.terminal.tables import clock_text
 
     while ends_s is None or time.monotonic() < ends_s:
-        while watcher.messages:
-            message = watcher.messages.popleft()
+        while feed.messages:
+            message = feed.messages.popleft()
             if as_json:
                 print(json.dumps(message), flush=True)
             elif message["type"] == "record":

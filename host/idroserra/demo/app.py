@@ -1,8 +1,8 @@
-"""The whole thing on one machine: broker, simulated greenhouses, host and page.
+"""Runs broker, simulated greenhouses, host and page on one machine.
 
-Each greenhouse is the image of the reference board in real MicroPython, on the wall clock. Its
-past is the same greenhouse in lockstep, sent through the same broker. Everything lives in one
-folder and ends with the demo.
+Each greenhouse runs the image of the reference board in MicroPython, in real time. Its history
+is a lockstep run of the same greenhouse, sent through the same broker. All files are in one
+folder.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ DEMO_USER = "demo"
 SETTLE_DEADLINE_S = 20.0
 _DEFAULT_HTTP_PORT = 8080
 
-# Two kinds of greenhouse; more nodes are more seeds of them. Both were filled by a person, who
-# brought the pH near its target with acid_ml of the stock.
+# Two kinds of greenhouse; further nodes vary the seed. Both start manually filled, with the pH
+# brought near its target by acid_ml of the stock.
 PLANTS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
     (
         "lettuce",
@@ -53,7 +53,7 @@ PLANTS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
         {"ph.target": 6.1, "ec.target_us_cm": 1_300},
     ),
 )
-# As commissioned for 60 litres of soft water: volumes from the titration of a litre.
+# Commissioned for 60 litres of soft water: volumes from the titration of one litre.
 _SETTINGS: dict[str, Any] = {
     "dosing.enabled": True, "reservoir.area_cm2": 3_000, "level.low_mm": 100,
     "level.target_mm": 190, "level.full_mm": 240, "ec.ul_per_100_us_cm": 40_000,
@@ -62,12 +62,12 @@ _SETTINGS: dict[str, Any] = {
 
 
 class DemoError(HostError):
-    """The demo cannot start or go on. Says what is missing and what to do."""
+    """The demo cannot start or continue. The message says what is missing and what to do."""
 
 
 @dataclass
 class Greenhouse:
-    """One simulated node: its identity, its settings, its world, its past."""
+    """One simulated node: identity, settings, environment and history."""
 
     node: str
     key: bytes
@@ -82,7 +82,7 @@ class Greenhouse:
 
 @dataclass
 class Options:
-    """What the command line asks for."""
+    """Options of the command line."""
 
     nodes: int = 2
     history_days: float = 14.0
@@ -93,7 +93,7 @@ class Options:
 
 @dataclass
 class Demo:
-    """Starts everything, tells how it goes, stops everything. Use as a context manager."""
+    """Context manager that starts, reports on and stops the demo."""
 
     folder: Path
     options: Options
@@ -151,17 +151,18 @@ class Demo:
         self.say("starting the host")
         self.service = Service(config)
         self.service.start()
-        self.link = self._open_door()
+        self.link = self._login_link()
         app = create_app(self.service, simulated=True, help_site=site_dir())
         self._web = WebServer(app, "127.0.0.1", self.port)
         self._web_thread = threading.Thread(target=self._web.run, name="web", daemon=True)
         self._web_thread.start()
-        _wait(lambda: self._web.started or not self._web_thread.is_alive(), SETTLE_DEADLINE_S)
+        _wait_until(
+            lambda: self._web.started or not self._web_thread.is_alive(), SETTLE_DEADLINE_S)
         if not self._web.started:
             raise DemoError(f"the page did not start on port {self.port}: choose another --port")
 
-    def _open_door(self) -> str:
-        """Return the link that logs in, as long as the demo lasts. The password is nobody's."""
+    def _login_link(self) -> str:
+        """Return a login link, valid while the demo runs. The password is random and discarded."""
         access = self.service.access
         if not access.users.has_admin:
             access.users.add(DEMO_USER, Role.ADMIN, secrets.token_urlsafe(32))
@@ -209,7 +210,7 @@ class Demo:
         greenhouse.history.start()
 
     def _job(self, greenhouse: Greenhouse, name: str, **more: Any) -> dict[str, Any]:
-        """Return the job of a greenhouse with a flash of its own, holding the image."""
+        """Return the simulator job of a greenhouse, with the image on its own flash."""
         job = process.make_job(
             greenhouse.node, self._board, self.folder / "nodes" / greenhouse.node / name,
             seed=greenhouse.seed, key=greenhouse.key.hex(), plant=greenhouse.plant,
@@ -219,7 +220,7 @@ class Demo:
         return job
 
     def publish_progress(self) -> None:
-        """Hand the progress of the histories to the page."""
+        """Publish the progress of the histories to the page."""
         for greenhouse in self.greenhouses:
             if greenhouse.history is None:
                 continue
@@ -232,7 +233,7 @@ class Demo:
                 self.service.live.set_progress(greenhouse.node, progress)
 
     def failures(self) -> list[str]:
-        """Return what went wrong in the background, one line each."""
+        """Return the errors of background tasks, one line each."""
         lines = []
         for greenhouse in self.greenhouses:
             if greenhouse.live is not None and greenhouse.live.error:
@@ -242,7 +243,7 @@ class Demo:
         return lines
 
     def stop(self) -> None:
-        """End what was started, in order. Safe to repeat."""
+        """Stop all parts in order. Idempotent."""
         for greenhouse in self.greenhouses:
             if greenhouse.history is not None:
                 greenhouse.history.stop()
@@ -262,9 +263,9 @@ class Demo:
 
 
 def _http_port(wanted: int | None) -> int:
-    """Return the port of the page: the wanted one, else 8080 where it is free, else any.
+    """Return `wanted`, else 8080 if free, else any free port.
 
-    Raises ConfigError where the wanted one is taken.
+    Raises ConfigError if `wanted` is in use.
     """
     if wanted is not None:
         check_port("127.0.0.1", wanted)
@@ -276,8 +277,8 @@ def _http_port(wanted: int | None) -> int:
     return _DEFAULT_HTTP_PORT
 
 
-def _wait(is_true: Callable[[], object], deadline_s: float) -> bool:
-    """Return True as soon as `is_true()` is, False after the deadline."""
+def _wait_until(is_true: Callable[[], object], deadline_s: float) -> bool:
+    """Return True as soon as `is_true()` holds, False after the deadline."""
     deadline = time.monotonic() + deadline_s
     while not is_true():
         if time.monotonic() > deadline:

@@ -1,9 +1,9 @@
-"""The past of a demo greenhouse: lockstep traffic, sent through the broker like a late backlog.
+"""Sends the history of a demo greenhouse through the broker, like the backlog of a node.
 
 A lockstep run of the same firmware in the same greenhouse prints what the node published. Its
-records are published again, as the node, so they take the way every record takes. The harness
-knows what wall time each boot began at, so a record lands where it belongs. The retained topics
-(status, info, config) are left alone: they are the living node's.
+records are republished as the node, so they take the normal path. The simulator knows the wall
+time of each boot, so records get correct times. Retained topics (status, info, config) are not
+republished: they belong to the live node.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _FORMS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "telemetry": (messages_host.pack_telemetry, messages_host.unpack_telemetry),
     "event": (messages_host.pack_event, messages_host.unpack_event),
 }
-_WINDOW = 10
+_MAX_IN_FLIGHT = 10
 _MESSAGE_RECORDS = 16
 _ACK_DEADLINE_S = 60.0
 
 
 class HistoryError(HostError):
-    """The history could not be sent. The message says what did not answer."""
+    """The history could not be sent. The message names the cause."""
 
 
 class HistorySender:
@@ -42,16 +42,15 @@ class HistorySender:
         self.sent: dict[str, int] = {}  # boot_id: highest seq published
         self._start_unix_ms = start_unix_ms
         self._waiting: tuple[str, str, protocol.Batch] | None = None  # topic, leaf, records
-        self._window: queue.Queue[mqtt.MQTTMessageInfo] = queue.Queue(_WINDOW)
+        self._window: queue.Queue[mqtt.MQTTMessageInfo] = queue.Queue(_MAX_IN_FLIGHT)
         self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=f"{node}-history", protocol=mqtt.MQTTv311
-        )
+            CallbackAPIVersion.VERSION2, client_id=f"{node}-history", protocol=mqtt.MQTTv311)
         self._client.username_pw_set(node)
         self._client.connect(host, port)
         self._client.loop_start()
 
     def take(self, line: dict[str, Any]) -> None:
-        """Send the records of an "up" line of the trace; pass over every other line."""
+        """Send the records of an "up" line of the trace; ignore other lines."""
         if line.get("t") != "up":
             return
         topic = line["topic"]
@@ -69,7 +68,7 @@ class HistorySender:
             self._waiting = (topic, leaf, batch._replace(records=records))
 
     def close(self) -> None:
-        """Wait until the broker has everything, then hang up. Raises HistoryError."""
+        """Wait for all acknowledgements, then disconnect. Raises HistoryError."""
         self._flush()
         while not self._window.empty():
             self._await_oldest()
@@ -92,7 +91,7 @@ class HistorySender:
             raise HistoryError(f"{self.node}: the broker did not acknowledge the history in time")
 
     def _dated(self, leaf: str, line: dict[str, Any]) -> protocol.Batch:
-        """Give a batch its boot's wall time: the node itself learns it only from a host."""
+        """Add the wall time of the boot to a batch: a node learns it only from a host."""
         batch: protocol.Batch = _FORMS[leaf][1](line["payload"].encode())
         boot_unix_ms = batch.boot_unix_ms
         if batch.sent_at_ms is not None:
@@ -104,23 +103,22 @@ class HistorySender:
 
 
 def _fits(waiting: protocol.Batch, batch: protocol.Batch) -> bool:
-    """True when both are of one boot and make one message."""
+    """Return whether both batches are of one boot and fit into one message."""
     if waiting.boot_id != batch.boot_id:
         return False
     return len(waiting.records) + len(batch.records) <= _MESSAGE_RECORDS
 
 
 def _newer(batch: protocol.Batch, seq: int) -> list[Any]:
-    """Return the records past `seq`: the node sends some again after a lost link."""
+    """Return the records after `seq`: a node resends some after losing its connection."""
     return [record for record in batch.records if record.seq > seq]
 
 
 class HistoryThread(threading.Thread):
-    """Runs `produce(on_line)`, a lockstep run, and sends what it prints. `error`: what failed."""
+    """Runs `produce(on_line)`, a lockstep run, and sends its records. `error`: the failure."""
 
     def __init__(
-        self,
-        sender: HistorySender,
+        self, sender: HistorySender,
         produce: Callable[[Callable[[dict[str, Any]], None]], None],
         on_progress: Callable[[int], None],
     ) -> None:
@@ -132,7 +130,7 @@ class HistoryThread(threading.Thread):
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Thread body: until the run ends, stop() is called, or something fails."""
+        """Thread body: returns when the run ends or fails, or after stop()."""
         try:
             self._produce(self._on_line)
             self.sender.close()
@@ -142,7 +140,7 @@ class HistoryThread(threading.Thread):
             self.error = str(error)
 
     def stop(self) -> None:
-        """Ask the run to end; join() waits for it."""
+        """Request the end of the run; join() waits for it."""
         self._stopping.set()
 
     def _on_line(self, line: dict[str, Any]) -> None:
@@ -153,5 +151,5 @@ class HistoryThread(threading.Thread):
             self._on_progress(line["at_ms"])
 
 
-class _Stopped(Exception):  # noqa: N818 - not an error: the way out of a run
+class _Stopped(Exception):  # noqa: N818 - not an error: ends a run
     pass

@@ -1,8 +1,8 @@
-"""What a demo came to: what each node sent, what the host stored, what was lost.
+"""Reports the result of a demo: records sent by each node, stored by the host, and lost.
 
-"Sent" is counted below the firmware, on the node's socket; "stored" is what the host has
-committed and moved to its store. Both are taken at one moment: the host then gets its time to
-finish with exactly those records, while the nodes go on.
+"Sent" is counted below the firmware, on the node's socket; "stored" are records moved to the
+store. "Sent" is sampled first; then the host gets time to store those records while the nodes
+continue.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The doctor's look at the alarms: do the rules make sense, and is anybody told?"""
+"""Checks alarm rules, notification targets and the heartbeat."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from idroserra.core.errors import ConfigError
 from idroserra.doctor.result import Check
 
 
-def look_at_alarms(config: AlarmsConfig) -> Check:
-    """Are the rules and addresses good, and does somebody notice when the host is dead?"""
+def check_alarms(config: AlarmsConfig) -> Check:
+    """Check that rules and targets are valid and a heartbeat is configured."""
     try:
         rules = load_rules(config.rules)
         targets = open_targets(config.targets)
     except ConfigError as error:
-        return Check("alarms", "fail", str(error), "mend that key: docs/alarms.md")
+        return Check("alarms", "fail", str(error), "fix that key: docs/alarms.md")
     names = ", ".join(targets)
     if not targets:
-        return Check("alarms", "warn", f"{len(rules)} rules, nobody is told",
-                     "add an address under alarms.targets: docs/alarms.md")
+        return Check("alarms", "warn", f"{len(rules)} rules, no recipients configured",
+                     "add a target under alarms.targets: docs/alarms.md")
     if config.heartbeat_url is None:
-        return Check("alarms", "warn", f"{len(rules)} rules, told to {names}; no heartbeat",
-                     "set alarms.heartbeat_url, so that somebody notices a dead host")
-    return Check("alarms", "ok", f"{len(rules)} rules, told to {names}; with a heartbeat")
+        return Check("alarms", "warn", f"{len(rules)} rules, notifying {names}; no heartbeat",
+                     "set alarms.heartbeat_url to be notified when the host is down")
+    return Check("alarms", "ok", f"{len(rules)} rules, notifying {names}; with a heartbeat")

@@ -1,8 +1,9 @@
-"""The doctor's look at users and the audit log: can anybody log in, and is the record whole?"""
+"""Checks that an admin exists, file permissions, and the audit log's integrity."""
 
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from idroserra.auth.audit import AuditBroken, verify
@@ -11,32 +12,29 @@ from idroserra.core.sqlite import connect_reader
 from idroserra.doctor.result import Check
 
 
-def look_at_users(folder: Path) -> Check:
-    """Is there an admin, and are the users for this user's eyes alone?"""
+def check_users(folder: Path) -> Check:
+    """Check that an admin exists and that only this user can read the file."""
     path = folder / USERS_FILE
     if not path.is_file():
-        return Check("users", "warn", "nobody can log in yet",
-                     "start the host: it prints the link that makes the first admin")
+        return Check("users", "warn", "no users yet",
+                     "start the host: it prints a link that creates the first admin")
     if path.stat().st_mode & 0o077:
-        return Check("users", "fail", f"{path}: others may read it", f"chmod 600 {path}")
+        return Check("users", "fail", f"{path}: readable by other users", f"chmod 600 {path}")
     try:
-        database = connect_reader(path)
-        try:
+        with closing(connect_reader(path)) as database:
             rows = database.execute("SELECT role, COUNT(*) FROM users GROUP BY role").fetchall()
-        finally:
-            database.close()
     except sqlite3.Error as error:
         return Check("users", "fail", f"{path}: {error}", "restore a backup made with --with-keys")
     counts = dict(rows)
     if not counts.get("admin"):
-        return Check("users", "warn", "nobody can log in as admin yet",
-                     "`idroserra user setup-token` prints the link that makes the first one")
+        return Check("users", "warn", "no admin yet",
+                     "`idroserra user setup-token` prints a link that creates the first admin")
     found = ", ".join(f"{count} {role}" for role, count in sorted(counts.items()))
     return Check("users", "ok", found)
 
 
-def look_at_audit(folder: Path) -> Check:
-    """Does the chain of the audit log hold?"""
+def check_audit(folder: Path) -> Check:
+    """Verify the hash chain of the audit log."""
     path = folder / AUDIT_FILE
     if not path.is_file():
         return Check("audit log", "ok", "none yet")
@@ -44,7 +42,7 @@ def look_at_audit(folder: Path) -> Check:
         seq, _ = verify(path)
     except AuditBroken as error:
         return Check("audit log", "fail", str(error),
-                     "somebody changed the record: compare it with that of a backup")
+                     "the log was modified: compare it with a backup")
     except (OSError, sqlite3.Error) as error:
         return Check("audit log", "fail", f"{path}: {error}", "restore a backup")
-    return Check("audit log", "ok", f"{seq} rows, each where it was written")
+    return Check("audit log", "ok", f"{seq} rows, chain intact")

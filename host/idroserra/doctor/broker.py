@@ -1,4 +1,4 @@
-"""The broker as `idroserra doctor` sees it: there, MQTT 5, and free of retained junk."""
+"""Checks the broker: reachable, MQTT 5, no stray retained messages."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from idroserra.doctor.result import Check
 SHOWN_COUNT = 3
 
 
-def look_at_broker(config: MqttConfig) -> Iterator[Check]:
-    """Yield whether the broker answers, speaks MQTT 5, and retains what nobody should."""
-    visit = ConnectionProbe(config, 5)
-    if visit.refusal:
+def check_broker(config: MqttConfig) -> Iterator[Check]:
+    """Yield checks of the connection, the MQTT version and stray retained messages."""
+    probe = ConnectionProbe(config, 5)
+    if probe.refusal:
         if ConnectionProbe(config, 4).refusal == "":
-            yield Check("broker", "warn", f"{config.url}: speaks only MQTT 3.1.1",
+            yield Check("broker", "warn", f"{config.url}: supports only MQTT 3.1.1",
                         'use mosquitto 2, or set mqtt.protocol = "3.1.1"')
             return
-        yield Check("broker", "fail", f"{config.url}: {visit.refusal}",
+        yield Check("broker", "fail", f"{config.url}: {probe.refusal}",
                     "start it (apt install mosquitto), or set mqtt.url and its credentials")
         return
     yield Check("broker", "ok", f"{config.url}, MQTT 5")
-    junk = sorted(topic for topic in visit.retained if is_junk(topic))
+    junk = sorted(topic for topic in probe.retained if is_junk(topic))
     if not junk:
-        yield Check("retained messages", "ok", f"{len(visit.retained)}, all of them ours")
+        yield Check("retained messages", "ok", f"{len(probe.retained)}, all expected")
         return
     yield Check(
         "retained messages", "warn",
-        f"{len(junk)} that nobody should retain: {', '.join(junk[:SHOWN_COUNT])}",
+        f"{len(junk)} unexpected: {', '.join(junk[:SHOWN_COUNT])}",
         f"mosquitto_pub -p {config.port} -r -n -t TOPIC clears one")
 
 
 def is_junk(topic: str) -> bool:
-    """True for a retained topic under idro/ that the contract does not retain."""
+    """Return whether the protocol does not allow a retained message on this topic."""
     if topic.startswith(f"{protocol.PREFIX}/host/"):
-        return topic.endswith("/set")  # an order of Home Assistant's, which nobody obeys
+        return topic.endswith("/set")  # a command of Home Assistant, ignored if retained
     try:
         _, direction, leaf = protocol.parse_topic(topic)
     except protocol.ProtocolError:

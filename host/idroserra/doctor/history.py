@@ -1,6 +1,6 @@
-"""The doctor's look at who else may use the database.
+"""Checks who can access InfluxDB.
 
-As Debian installs it InfluxDB listens to the whole network and asks nobody for a password.
+Debian's default configuration listens on all interfaces and requires no password.
 """
 
 from __future__ import annotations
@@ -18,45 +18,46 @@ from idroserra.core.config import StoreConfig
 from idroserra.doctor.result import Check
 
 TIMEOUT_S = 2.0
-NAME = "who may use the database"
+NAME = "database access"
 
 
-def look_at_influx(config: StoreConfig, addresses: Sequence[str] | None = None) -> Iterator[Check]:
-    """Does it answer without a password, and beyond this machine? `addresses`: this machine's on
-    networks. Nothing where there is no InfluxDB, or where it does not answer at all."""
+def check_influx(config: StoreConfig, addresses: Sequence[str] | None = None) -> Iterator[Check]:
+    """Yield a check of authentication and network exposure; none if InfluxDB does not answer.
+
+    `addresses`: network addresses of this machine."""
     if config.kind != "influx":
         return
     try:
-        is_open = _answers_anybody(config)
+        is_open = _is_open_to_all(config)
     except OSError:
-        return  # the check of the store says so
+        return  # reported by the store check
     url = urlsplit(config.url)
     port = url.port or (443 if url.scheme == "https" else 80)
     bind = f'influxdb.conf, [http]: bind-address = "127.0.0.1:{port}"'
     if _is_here(url.hostname or ""):
         mine = _own_addresses() if addresses is None else addresses
         beyond = ", ".join(one for one in mine if _listens(one, port))
-        where = f"it listens on {beyond} too" if beyond else "only this machine reaches it"
+        where = f"it also listens on {beyond}" if beyond else "only this machine reaches it"
     else:
-        beyond = where = "it stands on another machine"
+        beyond = where = "it is on another machine"
     if is_open:
         yield Check(NAME, "fail" if beyond else "warn",
-                    f"{config.url} asks for no password, and {where}",
-                    f"{bind}, and auth-enabled = true once an admin and a user are made; then "
+                    f"{config.url} requires no password, and {where}",
+                    f"{bind}; create an admin and a user, set auth-enabled = true, then "
                     "store.user and store.password (docs/store.md)")
     elif beyond and url.scheme == "http":
-        yield Check(NAME, "warn", f"{config.url} asks who it is, but passwords and readings cross "
-                    f"the network in plain text: {where}",
-                    f"{bind}, or TLS before it and https in store.url")
+        yield Check(NAME, "warn", f"{config.url} requires a password, but network traffic is "
+                    f"unencrypted: {where}",
+                    f"{bind}, or a TLS proxy and https in store.url")
     else:
-        yield Check(NAME, "ok", f"{config.url} asks who it is; {where}")
+        yield Check(NAME, "ok", f"{config.url} requires a password; {where}")
 
 
-def _answers_anybody(config: StoreConfig) -> bool:
-    """Whether a question without credentials gets an answer. Raises OSError where nobody does."""
-    question = f"{config.url.rstrip('/')}/query?q=SHOW+DATABASES"
+def _is_open_to_all(config: StoreConfig) -> bool:
+    """Return whether a query without credentials succeeds. Raises OSError if unreachable."""
+    query = f"{config.url.rstrip('/')}/query?q=SHOW+DATABASES"
     try:
-        with urllib.request.urlopen(question, timeout=TIMEOUT_S):
+        with urllib.request.urlopen(query, timeout=TIMEOUT_S):
             return True
     except urllib.error.HTTPError:
         return False

@@ -1,38 +1,36 @@
-"""The doctor's look at the nodes: who reports without being adopted, and are the keys kept?"""
+"""Checks for nodes that are not adopted, and the permissions of the key file."""
 
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from idroserra.core.sqlite import connect_reader
 from idroserra.doctor.result import Check
 
-_MOST_NAMES = 5
+_MAX_NAMES = 5
 
 
-def look_at_nodes(folder: Path) -> Check:
-    """Is every node that reports adopted, and is the file with the keys for this user alone?"""
+def check_nodes(folder: Path) -> Check:
+    """Check that every reporting node is adopted and only this user can read the keys."""
     path = folder / "state.db"
     if not path.is_file():
-        return Check("nodes", "ok", "none yet: `idroserra provision` makes a board one")
+        return Check("nodes", "ok", "none yet: set one up with `idroserra provision`")
     if path.stat().st_mode & 0o077:
-        return Check("nodes", "fail", f"{path}: others may read the nodes' keys",
-                     f"chmod 600 {path}, then a new key for each: `idroserra provision --new-key`")
+        return Check("nodes", "fail", f"{path}: node keys are readable by other users",
+                     f"chmod 600 {path}, then new keys: `idroserra provision --new-key`")
     try:
-        database = connect_reader(path)
-        try:
+        with closing(connect_reader(path)) as database:
             rows = database.execute("SELECT node, key IS NULL FROM nodes ORDER BY node").fetchall()
-        finally:
-            database.close()
     except sqlite3.Error as error:
         return Check("nodes", "fail", f"{path}: {error}", "stop the host and restore a backup")
-    strangers = [node for node, is_stranger in rows if is_stranger]
-    if strangers:
-        more = "" if len(strangers) <= _MOST_NAMES else f" and {len(strangers) - _MOST_NAMES} more"
+    unadopted = [node for node, is_unadopted in rows if is_unadopted]
+    if unadopted:
+        more = "" if len(unadopted) <= _MAX_NAMES else f" and {len(unadopted) - _MAX_NAMES} more"
         return Check("nodes", "warn",
                      f"not adopted, so they cannot be commanded: "
-                     f"{', '.join(strangers[:_MOST_NAMES])}{more}",
+                     f"{', '.join(unadopted[:_MAX_NAMES])}{more}",
                      "`idroserra provision` with the board on USB, or `idroserra node adopt NODE "
-                     "--key-file FILE`; not yours: look at who may log in at the broker")
+                     "--key-file FILE`; if it is not yours, check the users of the broker")
     return Check("nodes", "ok", f"{len(rows)} adopted")

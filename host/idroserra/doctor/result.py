@@ -1,4 +1,4 @@
-"""One finding of `idroserra doctor`."""
+"""The result of one check of `idroserra doctor`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Check:
-    """state: ok, warn (works, but look) or fail; advice says what to do, empty when ok."""
+    """state: ok, warn or fail. advice: what to do, "" when ok."""
 
     name: str
     state: str

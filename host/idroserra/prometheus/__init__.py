@@ -1,1 +1,1 @@
-"""What Prometheus scrapes at /metrics: docs/integrations.md."""
+"""Exports metrics for Prometheus at /metrics: docs/integrations.md."""

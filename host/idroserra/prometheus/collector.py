@@ -1,35 +1,45 @@
-"""One scrape: the series of the host and of every node, in the form the asker reads."""
+"""Collects the metrics of the host and all nodes for a Prometheus scrape."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from idroserra.alarms.loop import AlarmLoop
+from idroserra.nodes.live import LiveState
+from idroserra.nodes.registry import Nodes
 from idroserra.prometheus.host import host_series
 from idroserra.prometheus.nodes import NodeSeries
-from idroserra.server.service import Service
 
 
 class HostCollector(Collector):
-    """Reads the host anew at every scrape. May be asked from any thread."""
+    """Reads the current state at every scrape. Thread-safe."""
 
-    def __init__(self, service: Service, now_unix_ms: Callable[[], int]) -> None:
-        self._service = service
+    def __init__(
+        self, *, nodes: Nodes, live: LiveState, alarms: AlarmLoop,
+        counts: Callable[[], dict[str, Any]], now_unix_ms: Callable[[], int],
+    ) -> None:
+        """`counts`: Service.counts()."""
+        self._nodes = nodes
+        self._live = live
+        self._alarms = alarms
+        self._counts = counts
         self._now_unix_ms = now_unix_ms
 
     def collect(self) -> Iterator[Metric]:
         """Yield every series."""
-        yield from host_series(self._service)
+        yield from host_series(self._counts(), self._alarms)
         nodes = NodeSeries(self._now_unix_ms())
-        for node in self._service.nodes.all():
-            nodes.add(node, self._service.live.channels(node.node))
+        for node in self._nodes.all():
+            nodes.add(node, self._live.channels(node.node))
         yield from nodes.families()
 
 
 def scrape(collector: Collector, accept: str) -> tuple[bytes, str]:
-    """Return (body, content type) in the format `accept` of the HTTP request asks for."""
+    """Return (body, content type) in the format negotiated by the HTTP Accept header."""
     encode, content_type = choose_encoder(accept)
     return encode(collector), content_type

@@ -1,4 +1,4 @@
-"""The host's own series: broker, spool, store, threads, what came in, commands, notifications."""
+"""Metrics of the host: broker, spool, store, threads, ingest, alarms, notifications."""
 
 from __future__ import annotations
 
@@ -9,37 +9,36 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from idroserra.alarms.loop import AlarmLoop
 from idroserra.alarms.rules import PRIORITIES
 from idroserra.alarms.state_machine import STATES
 from idroserra.prometheus.names import PREFIX
-from idroserra.server.service import Service
 
-# Counters of the spool, as the label `result` says them; `rejected` counts messages, not records.
+# Spool counter: value of the label `result`. `rejected` counts messages, not records.
 RESULTS = {"received": "received", "stored": "stored", "duplicates": "duplicate", "lost": "lost"}
 
 
-def host_series(service: Service) -> Iterator[Metric]:
-    """Yield the series of the host itself."""
-    counts = service.counts()
+def host_series(counts: dict[str, Any], alarms: AlarmLoop) -> Iterator[Metric]:
+    """Yield the metrics of the host. `counts`: Service.counts()."""
     yield _one("build_info", "Version of the host.", 1, version=version("idroserra"))
     yield _one("broker_up", "1 while the broker is connected.",
                counts["broker"]["state"] == "connected")
-    yield _one("spool_up", "1 while the spool takes records.", counts["spool"]["state"] == "ok")
-    yield _one("spool_records", "Records that wait for the store.", counts["spool"]["depth"])
-    yield _one("store_up", "1 while the store takes records.", counts["store"]["state"] == "ok",
+    yield _one("spool_up", "1 while the spool accepts records.", counts["spool"]["state"] == "ok")
+    yield _one("spool_records", "Records waiting for the store.", counts["spool"]["depth"])
+    yield _one("store_up", "1 while the store accepts records.", counts["store"]["state"] == "ok",
                kind=counts["store"]["kind"])
-    yield _one("failed_threads", "Threads of the host that failed and were started again.",
+    yield _one("failed_threads", "Threads of the host that failed and were restarted.",
                len(counts["failures"]))
     yield from _ingest(counts)
-    yield from _alarms(service)
+    yield from _alarms(alarms)
 
 
 def _ingest(counts: dict[str, Any]) -> Iterator[Metric]:
     records = CounterMetricFamily(
-        f"{PREFIX}_records", "Records of a node since the spool began; each received counts once.",
+        f"{PREFIX}_records", "Records of a node since the spool was created.",
         labels=("node", "result"))
     rejected = CounterMetricFamily(
-        f"{PREFIX}_messages_rejected", "Messages of a node that were none of the protocol's.",
+        f"{PREFIX}_messages_rejected", "Messages of a node that violated the protocol.",
         labels=("node",))
     of_nodes = 0
     for node, of_node in counts["nodes"].items():
@@ -47,33 +46,31 @@ def _ingest(counts: dict[str, Any]) -> Iterator[Metric]:
             records.add_metric((node, result), of_node[name])
         rejected.add_metric((node,), of_node["rejected"])
         of_nodes += of_node["rejected"]
-    rejected.add_metric(("",), counts["rejected"] - of_nodes)  # on topics that are no node's
+    rejected.add_metric(("",), counts["rejected"] - of_nodes)  # on topics of no known node
     yield records
     yield rejected
 
 
-def _alarms(service: Service) -> Iterator[Metric]:
-    chain = service.alarms
-    yield _one("alarms_evaluated", "1 while the alarms are looked at every second.",
-               chain.is_alive)
+def _alarms(alarms: AlarmLoop) -> Iterator[Metric]:
+    yield _one("alarms_evaluated", "1 while alarms are evaluated every second.", alarms.is_alive)
     by_state = dict.fromkeys(((s, p) for s in STATES if s != "normal" for p in PRIORITIES), 0)
-    standing = GaugeMetricFamily(
-        f"{PREFIX}_alarm", "1 for every alarm that is not normal, with its state.",
+    active = GaugeMetricFamily(
+        f"{PREFIX}_alarm", "1 for every alarm that is not in the normal state.",
         labels=("site", "node", "part", "rule", "priority", "state"))
-    for one in chain.alarms.all():
+    for one in alarms.alarms.all():
         if one.state == "normal":
-            continue  # a delay is running: nothing is told yet
+            continue  # an on-delay is running
         by_state[one.state, one.rule.priority] += 1
-        standing.add_metric(
+        active.add_metric(
             (one.site, one.node, one.part, one.rule.name, one.rule.priority, one.state), 1)
     numbers = GaugeMetricFamily(
         f"{PREFIX}_alarms", "Number of alarms in a state.", labels=("state", "priority"))
     for labels, count in by_state.items():
         numbers.add_metric(labels, count)
     yield numbers
-    yield standing
-    yield _one("notices_undelivered", "Addresses that could not be told of an alarm.",
-               len(chain.dispatcher.undelivered()))
+    yield active
+    yield _one("notices_undelivered", "Notification targets with undelivered alarms.",
+               len(alarms.dispatcher.undelivered()))
 
 
 def _one(name: str, text: str, value: float, **labels: str) -> Metric:

@@ -1,7 +1,7 @@
-"""The series of the nodes: contact, and each reading as a number, or as a fault and no number.
+"""Metrics of the nodes: connection, and each reading as a value or a fault.
 
-A reading that is too old to be the present has no number either, so that a graph ends where the
-readings end; its age goes on.
+A stale reading exports no value, so that a graph ends with the readings; its age is still
+exported.
 """
 
 from __future__ import annotations
@@ -22,23 +22,22 @@ _CHANNEL = ("site", "node", "source", "quantity")
 
 
 class NodeSeries:
-    """Gathers the series of many nodes; each family holds all of them, as the format wants."""
+    """Collects the metrics of all nodes; the format requires one family per metric."""
 
     def __init__(self, now_unix_ms: int) -> None:
         self._now_unix_ms = now_unix_ms
-        self._up = _family("node_up", "1 while the broker holds the node's connection.", _NODE)
-        self._adopted = _family("node_adopted", "1 when the host may command the node.", _NODE)
+        self._up = _family("node_up", "1 while the node is connected to the broker.", _NODE)
+        self._adopted = _family("node_adopted", "1 if the host may command the node.", _NODE)
         self._seen = _family(
-            "node_last_seen_timestamp_seconds", "When the node was heard of last.", _NODE)
-        self._boot = _family(
-            "node_boot_timestamp_seconds", "When the node's running boot began.", _NODE)
-        self._info = _family("node_info", "What the node says of itself.",
+            "node_last_seen_timestamp_seconds", "When the node last sent a message.", _NODE)
+        self._boot = _family("node_boot_timestamp_seconds", "When the node last booted.", _NODE)
+        self._info = _family("node_info", "Identity of the node.",
                              (*_NODE, "board", "chip", "version", "clock", "reset"))
-        self._age = _family("reading_age_seconds", "Age of the newest word of a channel, a value "
-                            "or a fault.", _CHANNEL)
-        self._stale = _family("reading_stale", "1 while the newest word of a channel is too old "
-                              "to be the present.", _CHANNEL)
-        self._fault = _family("reading_fault", "1 while a channel has a fault and so no value.",
+        self._age = _family("reading_age_seconds", "Age of the newest value or fault of a "
+                            "channel.", _CHANNEL)
+        self._stale = _family("reading_stale", "1 while the newest value or fault of a channel "
+                              "is stale.", _CHANNEL)
+        self._fault = _family("reading_fault", "1 while a channel has a fault instead of a value.",
                               (*_CHANNEL, "fault"))
         self._readings = {
             key: _family(series.name, series.text, ("site", "node", "source"))
@@ -46,24 +45,24 @@ class NodeSeries:
         }
 
     def add(self, node: Node, channels: Mapping[str, Mapping[str, Any]]) -> None:
-        """Add a node with its newest readings, as Live.channels() gives them."""
-        who = (node.site, node.node)
-        self._up.add_metric(who, node.online)
-        self._adopted.add_metric(who, node.is_adopted)
+        """Add a node. `channels`: its newest readings from LiveState.channels()."""
+        ids = (node.site, node.node)
+        self._up.add_metric(ids, node.online)
+        self._adopted.add_metric(ids, node.is_adopted)
         if node.last_seen_unix_ms is not None:
-            self._seen.add_metric(who, node.last_seen_unix_ms / 1_000)
+            self._seen.add_metric(ids, node.last_seen_unix_ms / 1_000)
         if node.boot_epoch_unix_ms is not None:
-            self._boot.add_metric(who, node.boot_epoch_unix_ms / 1_000)
+            self._boot.add_metric(ids, node.boot_epoch_unix_ms / 1_000)
         info = node.info
         if info is not None:
             self._info.add_metric(
-                (*who, info.board, info.chip, info.version, info.clock, info.reset), 1)
+                (*ids, info.board, info.chip, info.version, info.clock, info.reset), 1)
         limit_ms = stale_after_ms({} if node.report is None else node.report.values)
         for channel, entry in sorted(channels.items()):
-            self._add_reading(who, channel, entry, limit_ms)
+            self._add_reading(ids, channel, entry, limit_ms)
 
     def families(self) -> Iterator[Metric]:
-        """Yield the families that hold something."""
+        """Yield the families that have samples."""
         own = (self._up, self._adopted, self._seen, self._boot, self._info, self._age,
                self._stale, self._fault)
         for family in (*own, *self._readings.values()):
@@ -71,10 +70,10 @@ class NodeSeries:
                 yield family
 
     def _add_reading(
-        self, who: tuple[str, str], channel: str, entry: Mapping[str, Any], limit_ms: int
+        self, ids: tuple[str, str], channel: str, entry: Mapping[str, Any], limit_ms: int
     ) -> None:
         source, quantity = protocol.split_channel(channel)
-        labels = (*who, source, quantity.key)
+        labels = (*ids, source, quantity.key)
         age_ms = max(0, self._now_unix_ms - entry["unix_ms"])
         self._age.add_metric(labels, age_ms / 1_000)
         self._stale.add_metric(labels, age_ms > limit_ms)
@@ -84,7 +83,7 @@ class NodeSeries:
             self._fault.add_metric((*labels, entry["fault"]), 1)
         else:
             self._readings[quantity.key].add_metric(
-                (*who, source), entry["value"] / SERIES[quantity.key].divisor)
+                (*ids, source), entry["value"] / SERIES[quantity.key].divisor)
 
 
 def _family(name: str, text: str, labels: tuple[str, ...]) -> GaugeMetricFamily:

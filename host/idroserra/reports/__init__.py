@@ -1,1 +1,1 @@
-"""The report of a week or a crop of a node: what was measured, given, told and harvested."""
+"""Reports of a node over a week or a crop: readings, doses, alarms, harvests."""

@@ -1,4 +1,4 @@
-"""The alarms of a range from their journal: how often, how long, and which were root causes."""
+"""Counts the alarms of a time range: occurrences, durations and root causes."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ ACTIVE = ("unacknowledged", "acknowledged", "suppressed", "shelved", "out_of_ser
 
 @dataclass(frozen=True)
 class AlarmCount:
-    """One rule in a range. roots: so often it stood by itself; the rest another alarm explained.
+    """The alarms of one rule in a range. roots: occurrences that no other alarm caused.
 
-    longest_ms counts up to the end of the range where it still stood then."""
+    longest_ms ends with the range if the alarm was still active."""
 
     title: str
     count: int
     roots: int
     longest_ms: int
-    is_standing: bool
+    is_active: bool
 
 
-def told_of(
+def count_alarms(
     changes: Iterable[Transition], titles: Mapping[str, str], to_unix_ms: int
 ) -> list[AlarmCount]:
-    """Return what stood in a range, the most frequent first. `changes`: oldest first."""
+    """Return the alarms of a range, most frequent first. `changes`: oldest first."""
     began: dict[str, int] = {}
-    times: dict[str, list[tuple[int, bool]]] = {}  # rule: (how long, was a root)
+    times: dict[str, list[tuple[int, bool]]] = {}  # rule: (duration in ms, was a root cause)
     is_root: dict[str, bool] = {}
     rule_of: dict[str, str] = {}
     for change in changes:
@@ -39,10 +39,10 @@ def told_of(
         elif change.key in began:
             lasted = change.unix_ms - began.pop(change.key)
             times.setdefault(change.rule, []).append((lasted, is_root.pop(change.key)))
-    standing = {rule_of[key] for key in began}
+    active = {rule_of[key] for key in began}
     for key, since in began.items():
         times.setdefault(rule_of[key], []).append((to_unix_ms - since, is_root[key]))
     found = [AlarmCount(titles.get(rule, rule), len(all_), sum(root for _, root in all_),
-                  max(lasted for lasted, _ in all_), rule in standing)
+                  max(lasted for lasted, _ in all_), rule in active)
              for rule, all_ in times.items()]
     return sorted(found, key=lambda one: (-one.roots, -one.count, one.title))

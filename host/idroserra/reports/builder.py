@@ -1,4 +1,4 @@
-"""Writes the report of a node: every figure was measured or counted; what is missing is said."""
+"""Builds the report of a node from measured and counted values only; gaps are stated."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ from idroserra.i18n.translate import gettext as _
 from idroserra.inventory.balance import ACID, BASE, Balance, Strengths, balance_of, days_of
 from idroserra.journal.models import KINDS, Note, NoteFilter, yields_of
 from idroserra.nodes.registry import Node
-from idroserra.reports.alarm_summary import told_of
+from idroserra.reports.alarm_summary import count_alarms
 from idroserra.reports.model import Document, Picture, Section, Table
-from idroserra.reports.statistics import Readings, Span, readings_of
+from idroserra.reports.sources import ReportSources
+from idroserra.reports.statistics import Readings, Span, read_channel
 from idroserra.reports.svg_chart import days_chart
-from idroserra.server.service import Service
 
 DAY_MS = 86_400_000
-MOST_DAYS = 120
-MOST_GAPS = 20
-CHANGES = 100_000
+MAX_DAYS = 120
+MAX_GAPS = 20
+MAX_CHANGES = 100_000
 BANDS = {"reservoir.ph": ("ph.target", "ph.deadband"),
          "reservoir.ec_us_cm": ("ec.target_us_cm", "ec.deadband_us_cm")}
 CHARTED = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "air.temp_c", "air.rh_pct")
 LIGHT = "light.duty_pct"
-# A report tells doses in ml: how strong a stock is, it does not ask.
+# Doses are reported in ml, so the strength of the stocks does not matter.
 NO_STRENGTHS: Strengths = {ACID: [(0, 0.0)], BASE: [(0, 0.0)]}
 
 
 class BadRange(HostError):
-    """A range that no report can be made of. The message names the field."""
+    """A time range that is invalid for a report. The message names the field."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
 class Range:
-    """[from, to) in the days of a time zone."""
+    """The time range [from, to), and the time zone of its days."""
 
     from_unix_ms: int
     to_unix_ms: int
@@ -60,26 +60,26 @@ class Range:
 
     def __post_init__(self) -> None:
         """Raises BadRange."""
-        if not 0 < self.to_unix_ms - self.from_unix_ms <= MOST_DAYS * DAY_MS:
-            raise BadRange(f"to_unix_ms: must be after from_unix_ms, by at most {MOST_DAYS} days")
+        if not 0 < self.to_unix_ms - self.from_unix_ms <= MAX_DAYS * DAY_MS:
+            raise BadRange(f"to_unix_ms: must be after from_unix_ms, by at most {MAX_DAYS} days")
 
     @property
     def days(self) -> list[Span]:
-        """The range cut at midnights."""
+        """The range, split at midnight."""
         return days_of(self.from_unix_ms, self.to_unix_ms, self.zone)
 
     def when(self, unix_ms: int) -> str:
-        """Return a time as the language writes it."""
+        """Return date and time in the user's language."""
         return f"{self.day(unix_ms)}, {self.at(unix_ms):%H:%M}"
 
     def day(self, unix_ms: int, skeleton: str = "MMMEd") -> str:
-        """Return a day as the language writes it."""
-        from babel.dates import format_skeleton  # not every host writes reports
+        """Return a date in the user's language."""
+        from babel.dates import format_skeleton  # loaded for reports only
 
         return str(format_skeleton(skeleton, self.at(unix_ms), locale=_locale()))
 
     def at(self, unix_ms: int) -> datetime:
-        """Return a time in the time zone."""
+        """Return a time in the zone of the range."""
         return datetime.fromtimestamp(unix_ms / 1_000, self.zone)
 
 
@@ -87,22 +87,22 @@ def _locale() -> str:
     return TAGS[current_locale().language].replace("-", "_")
 
 
-def report_of(service: Service, node: Node, span: Range) -> Document:
+def build_report(sources: ReportSources, node: Node, span: Range) -> Document:
     """Return the report of a node. Raises StoreUnavailable, StoreRejected."""
-    known = set(service.store.latest(node.node))
+    known = set(sources.store.latest(node.node))
     channels = [one for one in CHARTED if one in known]
-    read = [readings_of(service.store, node.node, one, span.days, band_of(node, one))
+    read = [read_channel(sources.store, node.node, one, span.days, setpoint_band(node, one))
             for one in channels]
     balance = balance_of(
-        service.store, node, span.from_unix_ms, span.to_unix_ms, span.zone, NO_STRENGTHS)
-    notes = service.journal.newest(
+        sources.store, node, span.from_unix_ms, span.to_unix_ms, span.zone, NO_STRENGTHS)
+    notes = sources.journal.newest(
         about=NoteFilter((node.node,), node.site), from_unix_ms=span.from_unix_ms,
         to_unix_ms=span.to_unix_ms)[::-1]
     sections = [
-        _bands(service, node, read, span), *(_channel(one, span) for one in read),
+        _bands(sources, node, read, span), *(_channel(one, span) for one in read),
         _gaps(read, span), _doses(balance, span), _water(balance),
-        _light(service, node, known, span), _alarms(service, node, span),
-        _calibrations(service, node, span), _harvests(notes, balance), _notes(notes, span)]
+        _light(sources, node, known, span), _alarms(sources, node, span),
+        _calibrations(sources, node, span), _harvests(notes, balance), _notes(notes, span)]
     title = _("Report of {node}").format(node=node.node)
     subtitle = _("{begin} to {end}, {zone}").format(
         begin=span.when(span.from_unix_ms), end=span.when(span.to_unix_ms),
@@ -110,8 +110,8 @@ def report_of(service: Service, node: Node, span: Range) -> Document:
     return Document(title, subtitle, sections)
 
 
-def band_of(node: Node, channel: str) -> tuple[float, float] | None:
-    """Return the band a channel was to be in, on its stored scale; None where it has none."""
+def setpoint_band(node: Node, channel: str) -> tuple[float, float] | None:
+    """Return the target band of a channel, in stored units, or None."""
     keys = BANDS.get(channel)
     if keys is None or node.report is None:
         return None
@@ -119,7 +119,7 @@ def band_of(node: Node, channel: str) -> tuple[float, float] | None:
     return target - half, target + half
 
 
-def _bands(service: Service, node: Node, read: Sequence[Readings], span: Range) -> Section:
+def _bands(sources: ReportSources, node: Node, read: Sequence[Readings], span: Range) -> Section:
     rows = []
     for one in read:
         if one.band is None or one.in_band_pct is None:
@@ -129,39 +129,38 @@ def _bands(service: Service, node: Node, read: Sequence[Readings], span: Range) 
             f"{format_number(one.in_band_pct, 1)} %", duration_text(one.read_ms)])
     title = _("Time in band")
     if not rows:
-        return Section(title, [_("Neither pH nor EC has readings in this time.")])
-    changed = service.store.events(
-        node.node, span.from_unix_ms, span.to_unix_ms, ("configured",))
-    lines = [_("Judged by the setpoints in force now; time without readings is not counted.")]
+        return Section(title, [_("No pH or EC readings in this period.")])
+    changed = sources.store.events(node.node, span.from_unix_ms, span.to_unix_ms, ("configured",))
+    lines = [_("Based on the current setpoints; time without readings is not counted.")]
     if changed:
         lines.append(ngettext(
-            "Settings were changed once in this time.",
-            "Settings were changed {count} times in this time.", len(changed),
+            "Settings were changed once in this period.",
+            "Settings were changed {count} times in this period.", len(changed),
         ).format(count=len(changed)))
     head = ["", _("Band"), _("In band"), _("Time with readings")]
     return Section(title, lines, Table(head, rows))
 
 
 def _range(channel: str, band: tuple[float, float]) -> str:
-    return f"{number_of(channel, band[0])}\u2013{format_value(channel, band[1])}"
+    return f"{value_text(channel, band[0])}\u2013{format_value(channel, band[1])}"
 
 
-def number_of(channel: str, value: float) -> str:
-    """Return a stored value of a channel as the person reads it, without its unit."""
-    look = display_of(channel)
-    return format_number(value * look.factor + look.offset, look.decimals)
+def value_text(channel: str, value: float) -> str:
+    """Return a stored value in the user's unit and format, without the unit."""
+    display = display_of(channel)
+    return format_number(value * display.factor + display.offset, display.decimals)
 
 
 def _channel(read: Readings, span: Range) -> Section:
-    look, whole = display_of(read.channel), read.whole
-    title = f"{look.label}, {look.unit}" if look.unit else look.label
+    display, whole = display_of(read.channel), read.whole
+    title = f"{display.label}, {display.unit}" if display.unit else display.label
     if whole is None:
-        return Section(title, [_("No readings in this time.")])
+        return Section(title, [_("No readings in this period.")])
     by_day = {day.from_unix_ms: day for day in read.days}
     days = [by_day.get(start) for start, _end in span.days]
     labels = [span.day(start, "MMMd") for start, _end in span.days]
     chart = days_chart(title, days, labels, read.band,
-                       lambda value: number_of(read.channel, value))
+                       lambda value: value_text(read.channel, value))
     rows = []
     for (start, end), day in zip(span.days, days, strict=True):
         name = span.day(start)
@@ -169,12 +168,12 @@ def _channel(read: Readings, span: Range) -> Section:
             rows.append([name, "\u2014", "\u2014", "\u2014", _("no readings")])
             continue
         missing_ms = end - start - day.read_ms
-        rows.append([name, *(number_of(read.channel, value) for value in (
+        rows.append([name, *(value_text(read.channel, value) for value in (
             day.low, day.mean, day.high)),
             duration_text(missing_ms) if missing_ms >= 60_000 else ""])
-    rows.append([_("All"), *(number_of(read.channel, value) for value in (
+    rows.append([_("All"), *(value_text(read.channel, value) for value in (
         whole.low, whole.mean, whole.high)), ""])
-    head = [_("Day"), _("Least"), _("Mean"), _("Most"), _("Without readings")]
+    head = [_("Day"), _("Min"), _("Mean"), _("Max"), _("Without readings")]
     return Section(title, [], Table(head, rows), [chart])
 
 
@@ -186,9 +185,9 @@ def _gaps(read: Sequence[Readings], span: Range) -> Section:
         for one in read for start, end in one.gaps]
     if not lines:
         lines = [_("None longer than 15 minutes.")]
-    elif len(lines) > MOST_GAPS:
-        left = len(lines) - MOST_GAPS
-        lines = [*lines[:MOST_GAPS], _("And {count} more.").format(count=left)]
+    elif len(lines) > MAX_GAPS:
+        left = len(lines) - MAX_GAPS
+        lines = [*lines[:MAX_GAPS], _("And {count} more.").format(count=left)]
     return Section(_("Gaps in the readings"), lines)
 
 
@@ -214,40 +213,40 @@ def _water(balance: Balance) -> Section:
     return Section(_("Water"), lines, Table(["", _("Volume")], rows))
 
 
-def _light(service: Service, node: Node, known: set[str], span: Range) -> Section:
+def _light(sources: ReportSources, node: Node, known: set[str], span: Range) -> Section:
     title = _("Light")
-    dark = _("No sensor of this node measures the light plants use: its daily sum (DLI) is not "
-             "known.")
+    no_dli = _("No sensor measures photosynthetic light: the daily light integral (DLI) is "
+               "unknown.")
     if LIGHT not in known:
-        return Section(title, [_("This node reports no lamp."), dark])
-    read = readings_of(service.store, node.node, LIGHT, span.days, (0.5, 100))
+        return Section(title, [_("This node reports no lamp."), no_dli])
+    read = read_channel(sources.store, node.node, LIGHT, span.days, (0.5, 100))
     whole = read.whole
     if whole is None or read.in_band_ms is None:
-        return Section(title, [_("No readings in this time."), dark])
+        return Section(title, [_("No readings in this period."), no_dli])
     full_ms = round(whole.mean / 100 * whole.read_ms)
     return Section(title, [
-        _("The lamp was on for {time}, as much as {full} at full light.").format(
-            time=duration_text(read.in_band_ms), full=duration_text(full_ms)), dark])
+        _("The lamp was on for {time}, equivalent to {full} at full output.").format(
+            time=duration_text(read.in_band_ms), full=duration_text(full_ms)), no_dli])
 
 
-def _alarms(service: Service, node: Node, span: Range) -> Section:
-    alarms = service.alarms.alarms
-    changes = alarms.history(span.from_unix_ms, span.to_unix_ms, CHANGES, node.node)
-    titles = {change.rule: gettext(alarms.title(change.rule)) for change in changes}
-    told = told_of(changes, titles, span.to_unix_ms)
-    if not told:
-        return Section(_("Alarms"), [_("No alarm began in this time.")])
+def _alarms(sources: ReportSources, node: Node, span: Range) -> Section:
+    changes = sources.alarms.history(span.from_unix_ms, span.to_unix_ms, MAX_CHANGES, node.node)
+    titles = {change.rule: gettext(sources.alarms.title(change.rule)) for change in changes}
+    found = count_alarms(changes, titles, span.to_unix_ms)
+    if not found:
+        return Section(_("Alarms"), [_("No alarms in this period.")])
+    still = _("still active")
     rows = [[one.title, str(one.count), str(one.roots), duration_text(one.longest_ms)
-             + (f", {_('still standing')}" if one.is_standing else "")] for one in told]
+             + (f", {still}" if one.is_active else "")] for one in found]
     head = [_("Alarm"), _("Times"), _("As root cause"), _("Longest")]
     return Section(_("Alarms"), [], Table(head, rows))
 
 
-def _calibrations(service: Service, node: Node, span: Range) -> Section:
-    done = [past for past in service.calibrations.history.of(node.node, None, 1_000)
+def _calibrations(sources: ReportSources, node: Node, span: Range) -> Section:
+    done = [past for past in sources.calibrations.history.of(node.node, None, 1_000)
             if span.from_unix_ms <= past.unix_ms < span.to_unix_ms]
     if not done:
-        return Section(_("Calibrations"), [_("None in this time.")])
+        return Section(_("Calibrations"), [_("None in this period.")])
     rows = [[span.when(past.unix_ms), plain_name(past.actuator or past.kind), past.by]
             for past in reversed(done)]
     table = Table([_("When"), _("What"), _("By")], rows, is_words=True)
@@ -257,7 +256,7 @@ def _calibrations(service: Service, node: Node, span: Range) -> Section:
 def _harvests(notes: Sequence[Note], balance: Balance) -> Section:
     found = [one for one in yields_of(notes) if one.node == balance.node]
     if not found:
-        return Section(_("Harvest"), [_("No harvest is written down in this time.")])
+        return Section(_("Harvest"), [_("No harvest recorded in this period.")])
     rows = [[one.crop or _("No crop named"), str(one.harvests),
              "\u2014" if one.weight_g is None else f"{_grams(one.weight_g)} g",
              "\u2014" if one.count is None else str(one.count)] for one in found]
@@ -268,7 +267,7 @@ def _harvests(notes: Sequence[Note], balance: Balance) -> Section:
     water = balance.total.water
     added_l = 0 if water is None else (water.topped_up_ml + water.poured_ml) / 1_000
     if weight_g and added_l >= 1:
-        lines.append(_("{grams} g for each litre of water that was added.").format(
+        lines.append(_("{grams} g per litre of water added.").format(
             grams=format_number(weight_g / added_l, 1)))
     head = [_("Crop"), _("Harvests"), _("Weight"), _("Pieces")]
     return Section(_("Harvest"), lines, Table(head, rows))
@@ -280,7 +279,7 @@ def _grams(weight_g: float) -> str:
 
 def _notes(notes: Sequence[Note], span: Range) -> Section:
     if not notes:
-        return Section(_("Journal"), [_("Nothing is written here yet.")])
+        return Section(_("Journal"), [_("None in this period.")])
     rows, pictures = [], []
     for note in notes:
         about = note.node or note.site or _("The whole site")

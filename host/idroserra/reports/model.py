@@ -1,4 +1,4 @@
-"""What a report says, ready to be set: the same for the page and the PDF."""
+"""The content of a report, shared by the page and the PDF."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Table:
-    """Cells are texts; of figures all columns but the first are set to the right."""
+    """Text cells. Unless `is_words`, all columns but the first are right-aligned."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -17,7 +17,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A photo of a note: `note` and `photo` are its ids."""
+    """A photo of a journal note; `note` and `photo` are ids."""
 
     note: str
     photo: str
@@ -26,7 +26,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report. charts: SVG."""
+    """A section of the report. charts: SVG."""
 
     title: str
     lines: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""Sets a report as a PDF with typst: charts as vectors, text in a font that has Chinese too."""
+"""Renders a report as PDF with typst: vector charts, a font that covers Chinese."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ FONTS = "pylopdf_fonts_zh_cn"
 
 
 class NoPdf(HostError):
-    """No PDF can be made here. The message says what is missing."""
+    """A PDF cannot be rendered on this host. The message names the cause."""
 
 
-def pdf_of(document: Document, path_of: Callable[[str], Path]) -> bytes:
+def render_pdf(document: Document, path_of: Callable[[str], Path]) -> bytes:
     """Return the PDF; path_of(photo id) is its file, or raises UnknownNote. Raises NoPdf."""
     fonts = find_spec(FONTS)
     if find_spec("typst") is None or fonts is None or fonts.origin is None:
-        raise NoPdf("a PDF needs more on the host: pip install 'idroserra[report]'; "
-                    "the page of the report can be printed without it")
+        raise NoPdf("PDF support is not installed on the host: pip install 'idroserra[report]'; "
+                    "or print the report page from the browser")
     import typst
 
     with TemporaryDirectory(prefix="idroserra-report-") as scratch:
         folder = Path(scratch)
-        sections = [_laid_out(section, f"s{index}", folder, path_of)
+        sections = [_section_json(section, f"s{index}", folder, path_of)
                     for index, section in enumerate(document.sections)]
         (folder / "report.json").write_text(json.dumps({
             "title": document.title, "subtitle": document.subtitle, "sections": sections,
@@ -44,14 +44,14 @@ def pdf_of(document: Document, path_of: Callable[[str], Path]) -> bytes:
                 str(folder / "report.typ"), root=str(folder), ignore_system_fonts=True,
                 font_paths=[str(Path(fonts.origin).parent)])
         except typst.TypstError as error:
-            raise NoPdf(f"the PDF could not be set: {error}") from error
+            raise NoPdf(f"rendering the PDF failed: {error}") from error
     return made
 
 
-def _laid_out(
+def _section_json(
     section: Section, name: str, folder: Path, path_of: Callable[[str], Path]
 ) -> dict[str, object]:
-    """Return a section for the template, its charts and photos written as files."""
+    """Write the charts and photos of a section; return its JSON for the template."""
     charts = []
     for index, chart in enumerate(section.charts):
         charts.append(f"{name}-{index}.svg")
@@ -67,5 +67,5 @@ def _picture(
     try:
         shutil.copy(path_of(picture.photo), folder / f"{picture.photo}.jpg")
     except (UnknownNote, FileNotFoundError):
-        return None  # deleted meanwhile
+        return None  # deleted since
     return {"file": f"{picture.photo}.jpg", "caption": picture.caption}

@@ -1,7 +1,7 @@
-"""What a channel measured in a range: by day, how long in its band, and where nothing was read.
+"""Statistics of a channel over a range: daily values, time in band, gaps.
 
-Read in columns of a minute. A column counts until the next one; where that is more than HOLD_MS
-away there is a gap, which counts as neither in nor out of the band.
+Computed from one-minute columns. A column holds until the next one; an interval longer than
+MAX_HOLD_MS is a gap and counts as neither in nor out of the band.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import NamedTuple
 from idroserra.history.models import Column, Store
 
 MINUTE_MS = 60_000
-HOLD_MS = 15 * MINUTE_MS
+MAX_HOLD_MS = 15 * MINUTE_MS
 Span = tuple[int, int]
 
 
 class DayReadings(NamedTuple):
-    """One day of a channel: extremes, mean over the time with readings, and that time."""
+    """One day of a channel: extremes, time-weighted mean, and the time with readings."""
 
     from_unix_ms: int
     to_unix_ms: int
@@ -28,7 +28,7 @@ class DayReadings(NamedTuple):
 
 
 class Readings(NamedTuple):
-    """A channel in a range. days: those with a reading. in_band_ms: None without a band."""
+    """A channel in a range. days: only days with readings. in_band_ms: None without a band."""
 
     channel: str
     band: tuple[float, float] | None
@@ -39,14 +39,14 @@ class Readings(NamedTuple):
 
     @property
     def in_band_pct(self) -> float | None:
-        """Share of the time with readings in the band; None where there is none of either."""
+        """Time in band as % of the time with readings; None without a band or readings."""
         if self.in_band_ms is None or not self.read_ms:
             return None
         return 100 * self.in_band_ms / self.read_ms
 
     @property
     def whole(self) -> DayReadings | None:
-        """The days as one; None where nothing was read."""
+        """The statistics of the whole range; None without readings."""
         if not self.days:
             return None
         read_ms = sum(day.read_ms for day in self.days)
@@ -56,37 +56,37 @@ class Readings(NamedTuple):
             mean, max(day.high for day in self.days), read_ms)
 
 
-def readings_of(
+def read_channel(
     store: Store, node: str, channel: str, days: Sequence[Span], band: tuple[float, float] | None
 ) -> Readings:
-    """Return what a channel measured in `days`, one after the other. Raises StoreUnavailable,
+    """Return the statistics of a channel over consecutive `days`. Raises StoreUnavailable,
     StoreRejected."""
     found: list[DayReadings] = []
     gaps: list[Span] = []
     read_ms = in_band_ms = 0
-    seen_ms = days[0][0]  # until when the newest column counts
+    covered_ms = days[0][0]  # end of the newest column's hold
     for start, end in days:
         columns = _minutes(store, node, channel, start, end)
         if not columns:
             continue
-        held = [_held(after - column.unix_ms) for column, after in zip(
+        holds = [_hold_ms(after - column.unix_ms) for column, after in zip(
             columns, [*(column.unix_ms for column in columns[1:]), end], strict=True)]
-        for column, hold_ms in zip(columns, held, strict=True):
-            _note_gap(gaps, seen_ms, column.unix_ms)
-            seen_ms = column.unix_ms + hold_ms
+        for column, hold_ms in zip(columns, holds, strict=True):
+            _add_gap(gaps, covered_ms, column.unix_ms)
+            covered_ms = column.unix_ms + hold_ms
             if band is not None and band[0] <= column.mean <= band[1]:
                 in_band_ms += hold_ms
-        day_ms = sum(held)
+        day_ms = sum(holds)
         read_ms += day_ms
-        mean = sum(one.mean * ms for one, ms in zip(columns, held, strict=True)) / day_ms
+        mean = sum(one.mean * ms for one, ms in zip(columns, holds, strict=True)) / day_ms
         found.append(DayReadings(start, end, min(one.min for one in columns), mean,
                                  max(one.max for one in columns), day_ms))
-    _note_gap(gaps, seen_ms, days[-1][1])
+    _add_gap(gaps, covered_ms, days[-1][1])
     return Readings(channel, band, found, gaps, read_ms, None if band is None else in_band_ms)
 
 
-def _held(until_next_ms: int) -> int:
-    return until_next_ms if until_next_ms <= HOLD_MS else MINUTE_MS
+def _hold_ms(until_next_ms: int) -> int:
+    return until_next_ms if until_next_ms <= MAX_HOLD_MS else MINUTE_MS
 
 
 def _minutes(store: Store, node: str, channel: str, start: int, end: int) -> list[Column]:
@@ -96,7 +96,7 @@ def _minutes(store: Store, node: str, channel: str, start: int, end: int) -> lis
     return [found[0]._replace(unix_ms=first), *found[1:]] if found else []
 
 
-def _note_gap(gaps: list[Span], start: int, end: int) -> None:
-    """Keep [start, end) where it is long enough to be one."""
-    if end - start >= HOLD_MS - MINUTE_MS:
+def _add_gap(gaps: list[Span], start: int, end: int) -> None:
+    """Add [start, end) if it is long enough to be a gap."""
+    if end - start >= MAX_HOLD_MS - MINUTE_MS:
         gaps.append((start, end))

@@ -1,7 +1,6 @@
-"""What happened at a node in a night or a day, in a few sentences, the worst first.
+"""Summarizes a night or a day of a node in a few sentences, worst first.
 
-Readings against their bands, gaps, doses, water, light, alarms, and what the node told beside
-them. Only what was measured, counted or told; where nothing is known, that is said.
+Covers readings against their bands, gaps, doses, water, light, alarms and events.
 """
 
 from __future__ import annotations
@@ -24,28 +23,29 @@ from idroserra.i18n.translate import gettext as _
 from idroserra.inventory.balance import balance_of
 from idroserra.nodes.health import LEVELS
 from idroserra.nodes.registry import Node
-from idroserra.reports.alarm_summary import told_of
+from idroserra.reports.alarm_summary import count_alarms
 from idroserra.reports.builder import (
     BANDS,
-    CHANGES,
     DAY_MS,
     LIGHT,
+    MAX_CHANGES,
     NO_STRENGTHS,
     BadRange,
     Range,
-    band_of,
-    number_of,
+    setpoint_band,
+    value_text,
 )
-from idroserra.reports.statistics import Readings, readings_of
-from idroserra.server.service import Service
+from idroserra.reports.sources import ReportSources
+from idroserra.reports.statistics import Readings, read_channel
 
-MOST_DAYS = 8
-MOST_GAPS, MOST_EVENTS = 3, 6
-IN_BAND_PCT, HARDLY_PCT = 95, 80
+MAX_DAYS = 8
+MAX_GAPS, MAX_EVENTS = 3, 6
+IN_BAND_PCT, PARTLY_IN_BAND_PCT = 95, 80
 READ = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "air.temp_c")
-_TOLD = ("stopped", "resumed", "latched", "restarted", "memory_refused", "flash_failed", "water",
-         "correction", "irrigation_no_flow", "irrigation_stuck_on", "air_too_hot", "boot",
-         "fault_began")
+_EVENT_KINDS = (
+    "stopped", "resumed", "latched", "restarted", "memory_refused", "flash_failed", "water",
+    "correction", "irrigation_no_flow", "irrigation_stuck_on", "air_too_hot", "boot",
+    "fault_began")
 
 
 class Sentence(NamedTuple):
@@ -56,34 +56,35 @@ class Sentence(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """The sum in one sentence, then the sentences, worst first."""
+    """One summary sentence, then the details, worst first."""
 
     level: str
     summary: str
     sentences: list[Sentence]
 
 
-def summarize(service: Service, node: Node, span: Range) -> Summary:
-    """Return what happened at a node. Raises BadRange, StoreUnavailable, StoreRejected."""
-    if span.to_unix_ms - span.from_unix_ms > MOST_DAYS * DAY_MS:
-        raise BadRange(f"to_unix_ms: at most {MOST_DAYS} days after from_unix_ms")
-    store = service.store
+def summarize(sources: ReportSources, node: Node, span: Range) -> Summary:
+    """Return the summary of a node. Raises BadRange, StoreUnavailable, StoreRejected."""
+    if span.to_unix_ms - span.from_unix_ms > MAX_DAYS * DAY_MS:
+        raise BadRange(f"to_unix_ms: at most {MAX_DAYS} days after from_unix_ms")
+    store = sources.store
     known = set(store.latest(node.node))
-    read = [readings_of(store, node.node, channel, span.days, band_of(node, channel))
+    read = [read_channel(store, node.node, channel, span.days, setpoint_band(node, channel))
             for channel in READ if channel in known]
-    events = store.events(node.node, span.from_unix_ms, span.to_unix_ms, (*_TOLD, "refused"))
+    events = store.events(
+        node.node, span.from_unix_ms, span.to_unix_ms, (*_EVENT_KINDS, "refused"))
     if not any(one.read_ms for one in read) and not events:
-        return Summary("warn", _("Nothing is known of this time: no reading came."), [])
+        return Summary("warn", _("No data for this period."), [])
     sentences = [
-        *_alarms(service, node, span), *_told(events, span), *map(_reading, read),
-        *_gaps(read, span), *_doses(service, node, span), *_refused(events),
-        *_light(service, node, known, span)]
+        *_alarms(sources, node, span), *_events(events, span), *map(_reading, read),
+        *_gaps(read, span), *_doses(sources, node, span), *_refused(events),
+        *_light(sources, node, known, span)]
     sentences.sort(key=lambda one: -LEVELS.index(one.level))
     grave = sum(one.level in ("warn", "bad") for one in sentences)
     if not grave:
-        return Summary("ok", _("Nothing went wrong."), sentences)
+        return Summary("ok", _("No problems found."), sentences)
     return Summary(sentences[0].level, ngettext(
-        "One thing to look at.", "{count} things to look at.", grave).format(count=grave),
+        "One item needs attention.", "{count} items need attention.", grave).format(count=grave),
         sentences)
 
 
@@ -97,34 +98,35 @@ def _reading(read: Readings) -> Sentence:
     if share >= 99.95:
         return Sentence("ok", _("{what} was in its band all the time: {values}.").format(
             what=what, values=values))
-    level = "ok" if share >= IN_BAND_PCT else "note" if share >= HARDLY_PCT else "warn"
+    level = "ok" if share >= IN_BAND_PCT else "note" if share >= PARTLY_IN_BAND_PCT else "warn"
     return Sentence(level, _("{what} was in its band {share} % of the time: {values}.").format(
         what=what, share=format_number(share, 0), values=values))
 
 
 def _values(channel: str, low: float, high: float) -> str:
-    if number_of(channel, low) == number_of(channel, high):
+    if value_text(channel, low) == value_text(channel, high):
         return format_value(channel, high)
     return _("{low} to {high}").format(
-        low=number_of(channel, low), high=format_value(channel, high))
+        low=value_text(channel, low), high=format_value(channel, high)
+    )
 
 
 def _gaps(read: Sequence[Readings], span: Range) -> Iterator[Sentence]:
-    """Gaps that several channels have in common are told once."""
+    """Yield each gap once, even if several channels share it."""
     found = sorted({gap for one in read if one.channel in BANDS for gap in one.gaps})
-    for start, end in found[:MOST_GAPS]:
+    for start, end in found[:MAX_GAPS]:
         yield Sentence("warn", _("No readings for {time}, from {begin} to {end}.").format(
             time=duration_text(end - start), begin=_when(span, start), end=_when(span, end)))
 
 
 def _when(span: Range, unix_ms: int) -> str:
-    """A time, with its day where the range has more than one night."""
+    """Return a time, with its date if the range is longer than a day."""
     is_short = span.to_unix_ms - span.from_unix_ms <= DAY_MS
     return f"{span.at(unix_ms):%H:%M}" if is_short else span.when(unix_ms)
 
 
-def _doses(service: Service, node: Node, span: Range) -> Iterator[Sentence]:
-    total = balance_of(service.store, node, span.from_unix_ms, span.to_unix_ms, span.zone,
+def _doses(sources: ReportSources, node: Node, span: Range) -> Iterator[Sentence]:
+    total = balance_of(sources.store, node, span.from_unix_ms, span.to_unix_ms, span.zone,
                        NO_STRENGTHS).total
     given = [f"{plain_name(doser)} {volume_text(ul)}" for doser, ul in total.dosed_ul.items()
              if ul]
@@ -138,7 +140,7 @@ def _doses(service: Service, node: Node, span: Range) -> Iterator[Sentence]:
 
 
 def _refused(events: Sequence[EventPoint]) -> Iterator[Sentence]:
-    """The refusals together, with the reason most of them had."""
+    """Yield one sentence for all refused doses, with the most frequent reason."""
     why = Counter(reason_text(event.detail.get("reason")) for event in events
                   if event.kind == "refused")
     if why:
@@ -149,36 +151,33 @@ def _refused(events: Sequence[EventPoint]) -> Iterator[Sentence]:
         ).format(count=why.total(), reason=reason))
 
 
-def _light(
-    service: Service, node: Node, known: set[str], span: Range
-) -> Iterator[Sentence]:
+def _light(sources: ReportSources, node: Node, known: set[str], span: Range) -> Iterator[Sentence]:
     if LIGHT not in known:
         return
-    read = readings_of(service.store, node.node, LIGHT, span.days, (0.5, 100))
+    read = read_channel(sources.store, node.node, LIGHT, span.days, (0.5, 100))
     if read.whole is None or read.in_band_ms is None:
         return
     yield Sentence("ok", _("The lamp was on for {time}.").format(
         time=duration_text(read.in_band_ms)) if read.in_band_ms else _("The lamp was off."))
 
 
-def _alarms(service: Service, node: Node, span: Range) -> Iterator[Sentence]:
-    alarms = service.alarms.alarms
-    changes = alarms.history(span.from_unix_ms, span.to_unix_ms, CHANGES, node.node)
+def _alarms(sources: ReportSources, node: Node, span: Range) -> Iterator[Sentence]:
+    changes = sources.alarms.history(span.from_unix_ms, span.to_unix_ms, MAX_CHANGES, node.node)
     titles: Mapping[str, str] = {
-        change.rule: gettext(alarms.title(change.rule)) for change in changes}
-    found = told_of(changes, titles, span.to_unix_ms)
+        change.rule: gettext(sources.alarms.title(change.rule)) for change in changes}
+    found = count_alarms(changes, titles, span.to_unix_ms)
     for one in found:
-        text = _("Alarm, still standing: {title}.") if one.is_standing else ngettext(
-            "Alarm, over again after {time}: {title}.",
-            "Alarm, {count} times, over again, longest {time}: {title}.", one.count)
-        yield Sentence("bad" if one.is_standing else "warn", text.format(
+        text = _("Alarm still active: {title}.") if one.is_active else ngettext(
+            "Alarm, cleared after {time}: {title}.",
+            "Alarm, {count} times, cleared, longest {time}: {title}.", one.count)
+        yield Sentence("bad" if one.is_active else "warn", text.format(
             title=one.title, count=one.count, time=duration_text(one.longest_ms)))
     if not found:
-        yield Sentence("ok", _("No alarm began."))
+        yield Sentence("ok", _("No alarms."))
 
 
-def _told(events: Sequence[EventPoint], span: Range) -> Iterator[Sentence]:
-    """What the node told, each sentence once: when it was said first, and how often."""
+def _events(events: Sequence[EventPoint], span: Range) -> Iterator[Sentence]:
+    """Yield each distinct event text once, with its first time and its count."""
     first: dict[str, tuple[int, str]] = {}
     times: Counter[str] = Counter()
     for event in events:
@@ -187,7 +186,7 @@ def _told(events: Sequence[EventPoint], span: Range) -> Iterator[Sentence]:
         text = event_text(event.kind, event.detail)
         first.setdefault(text, (event.unix_us // 1_000, event.kind))
         times[text] += 1
-    for text, (unix_ms, kind) in list(first.items())[-MOST_EVENTS:]:
+    for text, (unix_ms, kind) in list(first.items())[-MAX_EVENTS:]:
         level = level_of(kind)
         often = "" if times[text] == 1 else _(" ({count} times)").format(count=times[text])
         yield Sentence(level if level in LEVELS else "note",

@@ -1,4 +1,4 @@
-"""A chart of days as SVG: the span of each day, its mean, the band behind it."""
+"""Draws a daily chart as SVG: range and mean of each day, with the target band."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html import escape
 from idroserra.reports.statistics import DayReadings
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 680, 150, 44, 22, 8
-MOST_LABELS = 12
+MAX_LABELS = 12
 
 
 def days_chart(
@@ -17,7 +17,7 @@ def days_chart(
 ) -> str:
     """Return the SVG of a channel; a day without readings (None) stays empty.
 
-    `written`: a value as people read it, without its unit."""
+    `written`: formats a value in the user's unit, without the unit."""
     known = [day for day in days if day is not None]
     low = min([day.low for day in known] + ([band[0]] if band else []))
     high = max([day.high for day in known] + ([band[1]] if band else []))
@@ -40,7 +40,7 @@ def days_chart(
         parts.append(f'<path d="M{LEFT} {y(value):.1f}H{WIDTH - 8}" stroke="#c9d0ca" '
                      f'stroke-width="0.6"/><text x="{LEFT - 6}" y="{y(value) + 4:.1f}" '
                      f'text-anchor="end" fill="#55625a">{escape(written(value))}</text>')
-    every = -(-len(days) // MOST_LABELS)
+    every = -(-len(days) // MAX_LABELS)
     for index, (day, label) in enumerate(zip(days, labels, strict=True)):
         x = LEFT + step * (index + 0.5)
         if index % every == 0:

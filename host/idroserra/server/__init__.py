@@ -1,1 +1,1 @@
-"""The host service: the composition root and its MQTT message handler."""
+"""The host service: composition root and MQTT message handler."""

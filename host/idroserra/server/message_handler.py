@@ -15,12 +15,12 @@ from idroserra.nodes.live import LiveState
 from idroserra.nodes.registry import Nodes
 from idroserra.updates.service import UpdateService
 
-LIVE_EVENT_MS = 900_000  # older events are history, not news
-NEWS_RECORDS = 30  # of one boot in one commit
+LIVE_EVENT_MS = 900_000  # older events are not published live
+MAX_LIVE_RECORDS = 30  # per boot and commit
 
 
 class HostMessageHandler:
-    """The message handler of the host."""
+    """Routes MQTT messages to the registry, commands, updates and the live view."""
 
     def __init__(
         self, nodes: Nodes, commands: Commands, live: LiveState, updates: UpdateService,
@@ -33,19 +33,19 @@ class HostMessageHandler:
         self._events = events
 
     def connected(self) -> None:
-        """Tell every node its settings again."""
+        """Publish the settings of every node again."""
         self._commands.send_configs()
 
     def tick(self) -> None:
-        """Give up commands that nobody answered."""
+        """Expire commands without an answer."""
         self._commands.end_overdue()
 
     def on_heartbeats(self, last_messages: Mapping[str, LastMessage]) -> None:
-        """Note when the nodes were there, and how long they have been running."""
+        """Record when each node was last heard, and its uptime."""
         self._nodes.record_last_messages(last_messages)
 
     def on_message(self, node: str, leaf: str, message: IncomingMessage) -> Item | None:
-        """Do at once what is of the moment; return an up/info to be kept. Raises ProtocolError."""
+        """Apply a message; return the item to store, if any. Raises ProtocolError."""
         arrived_unix_ms = None if message.retained else message.unix_ms
         item: Item | None = None
         if leaf == "info":
@@ -71,11 +71,11 @@ class HostMessageHandler:
         return item
 
     def on_records(self, accepted: StoredBatch, now_unix_ms: int, most: int) -> None:
-        """Give the newest record of each message, and events that are news, to the live view.
+        """Publish the newest record of each message, and recent events, to the live view.
 
-        Of very many messages the last: whoever calibrates counts readings, but not hundreds."""
+        At most `most` and MAX_LIVE_RECORDS messages: the last ones."""
         if accepted.leaf == "telemetry":
-            for record in accepted.news[-min(most, NEWS_RECORDS):]:
+            for record in accepted.news[-min(most, MAX_LIVE_RECORDS):]:
                 self._live.record(accepted.node, accepted.epoch_unix_ms + record.at_ms,
                                   record.values, record.faults)
             return

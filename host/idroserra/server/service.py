@@ -1,4 +1,4 @@
-"""The host service: builds the parts, starts and stops them (the host's composition root)."""
+"""The composition root of the host: builds, starts and stops its services."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import gc
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from idroserra.alarms.factory import build_alarm_loop
@@ -17,11 +18,10 @@ from idroserra.auth.service import AuthService
 from idroserra.backup.restore import finish_restore
 from idroserra.calibration.service import CalibrationService
 from idroserra.core.config import Config
-from idroserra.core.errors import ConfigError, StoreUnavailable
+from idroserra.core.errors import ConfigError
 from idroserra.core.sqlite import lock_folder
 from idroserra.history.factory import open_store
 from idroserra.history.maintenance import MaintenanceWorker
-from idroserra.history.models import Store
 from idroserra.ingest.consumer import Ingest
 from idroserra.ingest.receipts import COUNTERS
 from idroserra.ingest.spool import Spool
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from idroserra.homeassistant.bridge import Bridge
     from idroserra.pki.site_https import SiteHttps
 
-LAST_DRAIN_S = 2.0
+DRAIN_S = 2.0
 RESTART_S = 1.0
 GC_EVERY = 10_000
 
@@ -51,36 +51,19 @@ _log = logging.getLogger("idroserra")
 
 
 def tune_garbage_collector() -> None:
-    """Let Python look for cycles less often, once a host of its own process has started.
+    """Run Python's cyclic garbage collector less often, in a process that only runs the host.
 
-    What is there by then stays, and records are no cycles: looking for some at every 700 of them
-    was a sixth of the CPU of the ingest. Not too seldom either: a page that was told is 300 kB,
-    held by few objects, until somebody looks."""
+    Objects alive at start stay alive, and records form no cycles: collecting at every 700
+    allocations took a sixth of the ingest's CPU time. A much higher threshold would retain
+    discarded pages, 300 kB each, for too long."""
     gc.freeze()
     gc.set_threshold(GC_EVERY)
 
 
 class Service:
-    """Everything that runs. start() returns at once; broker and store may come later."""
+    """All services of the host. start() does not wait for the broker or the store."""
 
-    nodes: Nodes
-    commands: Commands
-    calibrations: CalibrationService
-    recipes: RecipeRunner
-    updates: UpdateService
-    previews: PreviewService
-    live: LiveState
-    latest_events: LatestEvents
-    store: Store
-    spool: Spool
-    alarms: AlarmLoop
-    access: AuthService
-    lan: SiteHttps | None
-    journal: Journal
-
-    def __init__(
-        self, config: Config, now_unix_ms: Callable[[], int] = wall_unix_ms
-    ) -> None:
+    def __init__(self, config: Config, now_unix_ms: Callable[[], int] = wall_unix_ms) -> None:
         """Open the files of data_dir. Raises ConfigError, SpoolError, StoreUnavailable."""
         self.config = config
         self._threads: list[threading.Thread] = []
@@ -98,7 +81,7 @@ class Service:
             except (OSError, sqlite3.Error) as error:
                 raise ConfigError(str(folder), "data_dir", str(error)) from error
             opened.callback(self.nodes.close)
-            self.lan = _open_lan(config) if config.lan.enabled else None
+            self.lan = _open_site_https(config) if config.lan.enabled else None
             self.spool = Spool(
                 folder / "spool.db", config.spool.max_mb, config.spool.max_rejected,
                 config.spool.max_unread,
@@ -107,31 +90,29 @@ class Service:
             self.store = open_store(config)
             opened.callback(self.store.close)
             self.live = LiveState()
-            self._link = MqttConnection(config.mqtt, now_unix_ms)
-            self.latest_events = LatestEvents(lambda: self.store, self._link.now_unix_ms)
+            self._mqtt = MqttConnection(config.mqtt, now_unix_ms)
+            self.latest_events = LatestEvents(lambda: self.store, self._mqtt.now_unix_ms)
             self.access = self._open_access(opened)
             self.journal = self._open_journal(opened)
             self.commands = Commands(
-                folder / "state.db", nodes=self.nodes, live=self.live, link=self._link,
+                folder / "state.db", nodes=self.nodes, live=self.live, link=self._mqtt,
                 epoch_unix_ms=self.spool.epoch, audit=self.access.audit.add,
             )
             opened.callback(self.commands.close)
             self.calibrations = CalibrationService(
-                folder / "state.db", self.nodes, self.commands, self.live, self._link.now_unix_ms
-            )
+                folder / "state.db", self.nodes, self.commands, self.live, self._mqtt.now_unix_ms)
             opened.callback(self.calibrations.close)
             self.recipes = RecipeRunner(
-                folder / "state.db", self.nodes, self.commands, self._link.now_unix_ms
-            )
+                folder / "state.db", self.nodes, self.commands, self._mqtt.now_unix_ms)
             opened.callback(self.recipes.close)
-            self.previews = PreviewService(self._link.now_unix_ms)
+            self.previews = PreviewService(self._mqtt.now_unix_ms)
             opened.callback(self.previews.close)
-            self._writer = StoreWriter(self.spool, self.store, self._link.now_unix_ms)
-            self._upkeep = MaintenanceWorker(self.store, self._link.now_unix_ms)
+            self._writer = StoreWriter(self.spool, self.store, self._mqtt.now_unix_ms)
+            self._maintenance = MaintenanceWorker(self.store, self._mqtt.now_unix_ms)
             self.updates = self._open_updates(opened)
             handler = HostMessageHandler(
                 self.nodes, self.commands, self.live, self.updates, self.latest_events)
-            self._ingest = Ingest(self._link, self.spool, handler)
+            self._ingest = Ingest(self._mqtt, self.spool, handler)
             self.alarms = self._open_alarms(opened)
             self._bridge = self._new_bridge() if config.homeassistant.enabled else None
             self._opened = opened.pop_all()
@@ -140,9 +121,9 @@ class Service:
         """Start the threads and the connection to the broker. Raises SpoolError."""
         read = self.spool.retry_unreadable()
         if read:
-            _log.info("%d records can be read now that could not be before", read)
+            _log.info("%d records that were unreadable can now be read", read)
         loops = [
-            ("writer", self._writer.run), ("upkeep", self._upkeep.run),
+            ("writer", self._writer.run), ("upkeep", self._maintenance.run),
             ("ingest", self._ingest.run),
             ("recipes", self.recipes.run), ("updates", self.updates.run),
             ("alarms", self.alarms.run),
@@ -154,10 +135,10 @@ class Service:
             thread = threading.Thread(target=self._supervise, args=(name, run), name=name)
             self._threads.append(thread)
             thread.start()
-        self._link.start()
+        self._mqtt.start()
 
     def stop(self) -> None:
-        """Stop everything in order, give the store what it still takes, and close the files."""
+        """Stop all services in order, drain the spool to the store, and close the files."""
         self._stopping.set()
         if self._bridge is not None:
             self._bridge.stop()
@@ -165,12 +146,12 @@ class Service:
         self._ingest.stop()
         self.recipes.end()
         self.updates.stop()
-        self._upkeep.stop()
+        self._maintenance.stop()
         self._writer.stop()
         for thread in self._threads:
             thread.join()
-        self._link.stop()
-        self._writer.drain(LAST_DRAIN_S)
+        self._mqtt.stop()
+        self._writer.drain(DRAIN_S)
         self._opened.close()
 
     def counts(self) -> dict[str, Any]:
@@ -178,67 +159,61 @@ class Service:
         "spool": {"depth", "state"}, "store": {"kind", "state"}, "broker": {"state"},
         "failures": {thread: last error}}.
 
-        In records; `rejected` in messages, and at the top those of every topic. A state is "ok"
-        or "connected", or one line that says what is wrong."""
+        In records, except `rejected`: messages; the top-level one includes all topics. A state
+        is "ok", "connected", or one line describing the failure."""
         counts = self.spool.counts()
         rejected = sum(of_node["rejected"] for of_node in counts.values())
-        nobody = dict.fromkeys(COUNTERS, 0)
+        zero = dict.fromkeys(COUNTERS, 0)
         return {
-            "nodes": {node.node: counts.get(node.node, nobody) for node in self.nodes.all()},
+            "nodes": {node.node: counts.get(node.node, zero) for node in self.nodes.all()},
             "rejected": rejected,
             "spool": {"depth": self.spool.depth, "state": self.spool.state},
             "store": {"kind": self.config.store.kind, "state": self._writer.state},
-            "broker": {"state": self._link.state},
-            "failures": self._told_failures(),
+            "broker": {"state": self._mqtt.state},
+            "failures": self._failure_texts(),
         }
 
-    def _told_failures(self) -> dict[str, str]:
+    def _failure_texts(self) -> dict[str, str]:
         failures = {name: why for name, (_, why) in self._failures.items()}
         if self.access.audit.failure:
             failures["audit log"] = self.access.audit.failure
         return failures
 
     def _open_access(self, opened: ExitStack) -> AuthService:
-        """Return users, sessions and the audit log. Raises ConfigError."""
+        """Open users, sessions and the audit log. Raises ConfigError."""
         folder = self.config.data_dir
-        try:
-            access = AuthService(folder, self.config.access, self._link.now_unix_ms)
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigError(str(folder), "data_dir", str(error)) from error
+        with _config_errors(folder):
+            access = AuthService(folder, self.config.access, self._mqtt.now_unix_ms)
         opened.callback(access.close)
         return access
 
     def _open_journal(self, opened: ExitStack) -> Journal:
-        """Return the notes and photos. Raises ConfigError."""
+        """Open the journal. Raises ConfigError."""
         folder, most_mb = self.config.data_dir, self.config.journal.photos_max_mb
-        try:
+        with _config_errors(folder):
             journal = Journal(
-                folder, most_mb * 1_000_000, self._link.now_unix_ms,
+                folder, most_mb * 1_000_000, self._mqtt.now_unix_ms,
                 lambda node: self.live.publish({"type": "journal", "node": node}))
-        except (OSError, sqlite3.Error, StoreUnavailable) as error:
-            raise ConfigError(str(folder), "data_dir", str(error)) from error
         opened.callback(journal.close)
         return journal
 
     def _open_updates(self, opened: ExitStack) -> UpdateService:
-        """Return the releases and roll-outs. Raises ConfigError."""
-        def add_journal_note(node: str, text: str) -> None:
-            draft = Draft(node, "maintenance", self._link.now_unix_ms(), text)
+        """Open releases and roll-outs. Raises ConfigError."""
+        def add_note(node: str, text: str) -> None:
+            draft = Draft(node, "maintenance", self._mqtt.now_unix_ms(), text)
             self.journal.add(draft, Author("host", "host"), "host")
 
         parts = UpdateParts(
-            nodes=self.nodes, commands=self.commands, link=self._link, events=self.latest_events,
-            active_alarms=lambda: self.alarms.alarms.all(), add_journal_note=add_journal_note,
+            nodes=self.nodes, commands=self.commands, link=self._mqtt, events=self.latest_events,
+            active_alarms=lambda: self.alarms.alarms.all(), add_journal_note=add_note,
             audit=self.access.audit.add)
-        try:
+        with _config_errors(self.config.data_dir):
             updates = UpdateService(self.config, parts)
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigError(str(self.config.data_dir), "data_dir", str(error)) from error
         opened.callback(updates.close)
         return updates
 
     def _new_bridge(self) -> Bridge:
-        """Return what tells Home Assistant."""
+        """Return the bridge to Home Assistant."""
         from idroserra.homeassistant.bridge import Bridge
 
         return Bridge(
@@ -246,11 +221,11 @@ class Service:
             alarms=self.alarms, audit=self.access.audit.add, page_url=self._page_url)
 
     def _page_url(self) -> str | None:
-        """Return where people reach the page from other machines, None where they do not."""
+        """Return the URL of the page for other machines, or None."""
         return self.config.http.public_url or (None if self.lan is None else self.lan.url)
 
     def _open_alarms(self, opened: ExitStack) -> AlarmLoop:
-        """Return the alarm chain over the parts of this host. Raises ConfigError."""
+        """Build the alarm loop of this host. Raises ConfigError."""
         parts = HostSources(
             nodes=self.nodes, live=self.live, events=self.latest_events, counts=self.counts,
             failures=lambda: dict(self._failures), epoch=self.spool.epoch,
@@ -258,22 +233,31 @@ class Service:
             update_failed=self.updates.failed, updates_stopped=self.updates.stopped,
             data_dir=self.config.data_dir, site=self.config.site,
         )
-        return build_alarm_loop(self.config.alarms, parts, self._link.now_unix_ms, opened)
+        return build_alarm_loop(self.config.alarms, parts, self._mqtt.now_unix_ms, opened)
 
     def _supervise(self, name: str, run: Callable[[], None]) -> None:
-        """Run a thread's loop, again where it failed on something nobody foresaw."""
+        """Run a thread's loop; restart it after an unexpected exception."""
         while not self._stopping.is_set():
             try:
                 run()
             except Exception as error:  # noqa: BLE001  the supervisor of the host's threads
                 why = f"{type(error).__name__}: {error}"
-                self._failures[name] = (self._link.now_unix_ms(), why)
-                _log.exception("%s failed and is started again", name)
+                self._failures[name] = (self._mqtt.now_unix_ms(), why)
+                _log.exception("%s failed; restarting", name)
                 self._stopping.wait(RESTART_S)
 
 
-def _open_lan(config: Config) -> SiteHttps:
-    """Return the page on the network. Its certificates are 8 MiB that a host without has not."""
+@contextmanager
+def _config_errors(folder: Path) -> Iterator[None]:
+    """Convert errors of files in `folder` to ConfigError."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(str(folder), "data_dir", str(error)) from error
+
+
+def _open_site_https(config: Config) -> SiteHttps:
+    """Return the HTTPS page of the site. Imported here: `cryptography` takes 8 MiB."""
     from idroserra.pki.site_https import SiteHttps
 
     return SiteHttps(config.lan, config.site, config.data_dir)

@@ -1,4 +1,4 @@
-"""What the terminal shows of nodes: the same words, bands and ages as the page."""
+"""Tables of nodes, readings, settings and events for the terminal."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ Node = Mapping[str, Any]
 
 
 def worst_first(nodes: Sequence[Node]) -> list[Node]:
-    """Return the nodes, those that need somebody first."""
+    """Return the nodes sorted by severity, worst first."""
     return sorted(nodes, key=lambda n: (-LEVELS.index(n["verdict"]["level"]), n["node"]))
 
 
 def nodes_table(nodes: Sequence[Node], now_unix_ms: int, *, wide: bool) -> RenderableType:
-    """Return one row a node: readings, age, dosing, and what is wrong in words.
+    """Return one row per node: readings, age, dosing and status.
 
-    Not `wide`: without the air and the dosing, which a narrow terminal has no room for."""
+    Without `wide`, air readings and dosing are left out."""
     shown = _OVERVIEW if wide else _OVERVIEW[:_NARROW_COUNT]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("node", no_wrap=True)
@@ -46,7 +46,7 @@ def nodes_table(nodes: Sequence[Node], now_unix_ms: int, *, wide: bool) -> Rende
     table.add_column("newest", min_width=8)
     if wide:
         table.add_column("dosing", no_wrap=True)
-    table.add_column("how it is")
+    table.add_column("status")
     for node in worst_first(nodes):
         cells = [value_text(node, key, now_unix_ms, unit=False) for key, _ in shown]
         dosing = node["dosing"]
@@ -60,7 +60,7 @@ def nodes_table(nodes: Sequence[Node], now_unix_ms: int, *, wide: bool) -> Rende
 def node_detail(
     node: Node, events: Sequence[Mapping[str, Any]], now_unix_ms: int
 ) -> RenderableType:
-    """Return everything about a node: verdict, readings, identity, newest events."""
+    """Return verdict, readings, identity and newest events of a node."""
     parts: list[RenderableType] = [Text(node["node"], style="bold"), verdict_text(node["verdict"])]
     parts += [Text(f"  {reason['text']}", style=STYLES[reason["level"]])
               for reason in node["verdict"]["reasons"]]
@@ -70,10 +70,8 @@ def node_detail(
     return Group(*parts)
 
 
-def readings_table(
-    node: Node, now_unix_ms: int, history: Mapping[str, Sequence[float]]
-) -> Table:
-    """Return one row a channel; `history` gives the recent values for a small line."""
+def readings_table(node: Node, now_unix_ms: int, history: Mapping[str, Sequence[float]]) -> Table:
+    """Return one row per channel; `history`: recent values for the sparkline."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(no_wrap=True, min_width=18)
     table.add_column(justify="right", no_wrap=True, min_width=11)
@@ -82,46 +80,46 @@ def readings_table(
     table.add_column(no_wrap=True, min_width=13, style="dim")
     table.add_column(no_wrap=True)
     for key, channel in node["channels"].items():
-        look = channel["display"]
-        if look["place"] != "tile" and not channel["fault"]:
+        display = channel["display"]
+        if display["place"] != "tile" and not channel["fault"]:
             continue
-        blocks = sparkline(history.get(key, ()), look["notable"])
+        blocks = sparkline(history.get(key, ()), display["notable"])
         line = [Text(blocks, style="cyan")] if history else []
-        table.add_row(look["label"], value_text(node, key, now_unix_ms), *line,
+        table.add_row(display["label"], value_text(node, key, now_unix_ms), *line,
                       band_text(channel), age_text(node, channel, now_unix_ms))
     return table
 
 
 def settings_table(config: Mapping[str, Any]) -> RenderableType:
-    """Return every setting in force, with its unit and meaning."""
+    """Return the current settings with unit and meaning."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("setting", "value", "unit", "meaning"):
         table.add_column(title, no_wrap=title != "meaning")
     for key, row in protocol.SETTINGS.items():
         value = config["values"].get(key)
-        shown = "not known" if value is None else str(value)
+        shown = "unknown" if value is None else str(value)
         table.add_row(key, shown, row.unit, SETTING_TEXTS[key])
     return table
 
 
 def verdict_text(verdict: Mapping[str, Any]) -> Text:
-    """Return the verdict's sentence with its sign, coloured."""
+    """Return the summary of a verdict, with sign and colour."""
     level = verdict["level"]
     return Text(f"{SIGNS[level]} {verdict['summary']}", style=STYLES[level])
 
 
 def value_text(node: Node, key: str, now_unix_ms: int, *, unit: bool = True) -> Text:
-    """Return a reading; a fault as its code, a stale one dimmed, one outside its band marked."""
+    """Return a reading: fault as code, stale dimmed, out of band highlighted."""
     channel = node["channels"].get(key)
     if channel is None or channel["unix_ms"] is None:
         return Text("–", style="dim")
     stale = is_stale(node, channel, now_unix_ms)
     if channel["fault"]:
         return Text(channel["fault"], style="dim" if stale else STYLES["bad"])
-    look = channel["display"]
-    text = f"{channel['value'] * look['factor']:.{look['decimals']}f}"
-    if unit and look["unit"]:
-        text += f" {look['unit']}"
+    display = channel["display"]
+    text = f"{channel['value'] * display['factor']:.{display['decimals']}f}"
+    if unit and display["unit"]:
+        text += f" {display['unit']}"
     band = channel["band"]
     if stale:
         return Text(text, style="dim strike")
@@ -130,27 +128,28 @@ def value_text(node: Node, key: str, now_unix_ms: int, *, unit: bool = True) -> 
 
 
 def band_text(channel: Mapping[str, Any]) -> str:
-    """Return "5.60–6.00" of a channel with a setpoint, else nothing."""
-    band, look = channel["band"], channel["display"]
+    """Return the band, such as "5.60–6.00", or ""."""
+    band, display = channel["band"], channel["display"]
     if band is None:
         return ""
-    low, high = (f"{band[end] * look['factor']:.{look['decimals']}f}" for end in ("low", "high"))
+    low, high = (
+        f"{band[end] * display['factor']:.{display['decimals']}f}" for end in ("low", "high"))
     return f"{low}–{high}"
 
 
 def is_stale(node: Node, channel: Mapping[str, Any], now_unix_ms: int) -> bool:
-    """True where the channel's newest reading is too old to be news."""
+    """Return whether the newest reading of a channel is stale."""
     unix_ms = channel["unix_ms"]
     return unix_ms is None or now_unix_ms - unix_ms > node["stale_after_ms"]
 
 
 def age_text(node: Node, channel: Mapping[str, Any], now_unix_ms: int) -> Text:
-    """Return "12 s ago", or since when there is no news."""
+    """Return the age, such as "12 s ago", or since when a channel is stale."""
     unix_ms = channel["unix_ms"]
     if unix_ms is None:
-        return Text("never seen", style="dim")
+        return Text("no data", style="dim")
     if is_stale(node, channel, now_unix_ms):
-        return Text(f"no news since {clock_text(unix_ms)}", style=STYLES["warn"])
+        return Text(f"no data since {clock_text(unix_ms)}", style=STYLES["warn"])
     return Text(f"{duration_text(max(0, now_unix_ms - unix_ms) // 1000 * 1000 or 1000)} ago",
                 style="dim")
 
@@ -164,14 +163,14 @@ def newest_age(node: Node, now_unix_ms: int) -> Text:
 
 
 def clock_text(unix_ms: float) -> str:
-    """Return a time of day, local; with the date where it is not today."""
+    """Return a local time, with the date if not today."""
     at = datetime.fromtimestamp(unix_ms / 1000).astimezone()
     is_today = at.date() == datetime.now(at.tzinfo).date()
     return at.strftime("%H:%M:%S" if is_today else "%d %b %H:%M")
 
 
 def sparkline(values: Sequence[float], notable: float) -> str:
-    """Return the values as a row of blocks; noise below what is `notable` stays flat."""
+    """Return values as block characters; changes below `notable` appear flat."""
     if not values:
         return ""
     low, high = min(values), max(values)
@@ -183,7 +182,7 @@ def sparkline(values: Sequence[float], notable: float) -> str:
 def _identity(node: Node) -> Text:
     config = node["config"]
     online = "online" if node["online"] else "offline"
-    adopted = "" if node["adopted"] else ", not adopted: it cannot be commanded"
+    adopted = "" if node["adopted"] else ", not adopted: cannot be commanded"
     image = (node["image_sha256"] or "unknown")[:12]
     return Text(
         f"\n{online}{adopted}; {node['board'] or 'board unknown'}, version "

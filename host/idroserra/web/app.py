@@ -42,7 +42,7 @@ from idroserra.inventory.bottles import UnknownBottle
 from idroserra.journal.errors import JournalFull, NotNoteAuthor, PhotoRefused, UnknownNote
 from idroserra.journal.service import BadNote
 from idroserra.nodes.commands import DuplicateCommandId
-from idroserra.reports.builder import BadRange, report_of
+from idroserra.reports.builder import BadRange, ReportSources, build_report
 from idroserra.reports.pdf import NoPdf
 from idroserra.reports.summary import summarize
 from idroserra.server.service import Service
@@ -142,8 +142,12 @@ def web_context(service: Service) -> WebContext:
         # Loaded on the first scrape: prometheus_client brings a web server of its own.
         from idroserra.prometheus import collector
 
-        return collector.scrape(collector.HostCollector(service, wall_unix_ms), accept)
+        return collector.scrape(collector.HostCollector(
+            nodes=service.nodes, live=service.live, alarms=service.alarms,
+            counts=service.counts, now_unix_ms=wall_unix_ms), accept)
 
+    sources = ReportSources(
+        service.store, service.alarms.alarms, service.calibrations, service.journal)
     return WebContext(
         config=service.config, auth=service.access, nodes=service.nodes,
         views=NodeViews(service.nodes, service.live, service.latest_events, service.recipes,
@@ -152,8 +156,8 @@ def web_context(service: Service) -> WebContext:
         counts=service.counts, alarm_loop=service.alarms, calibrations=service.calibrations,
         recipes=service.recipes, updates=service.updates, previews=service.previews,
         journal=service.journal, site_https=service.lan,
-        report=lambda node, span: report_of(service, node, span),
-        summarize=lambda node, span: summarize(service, node, span), scrape=scrape)
+        report=lambda node, span: build_report(sources, node, span),
+        summarize=lambda node, span: summarize(sources, node, span), scrape=scrape)
 
 
 def _api(context: WebContext) -> list[Routes]:

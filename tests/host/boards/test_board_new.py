@@ -102,7 +102,7 @@ def test_flags_make_a_board_and_say_what_to_wire(tmp_path):
     # It takes the place of no other.
     done = run("my-tank", "--chip", "esp32", "--sensor", "ds18b20", "--out", str(tmp_path))
     assert done.exit_code == 1
-    assert "there already" in done.stderr
+    assert "already exists" in done.stderr
 
 
 def test_a_file_of_answers(tmp_path):

@@ -76,7 +76,7 @@ def test_the_unit_runs_this_installation_and_may_write_its_data_alone(tmp_path, 
     config.write_text(f'data_dir = "{tmp_path / "data"}"\n')
     refused = CliRunner().invoke(app, ["unit", "--config", str(config)])
     assert refused.exit_code == 1
-    assert "make it first: mkdir -p" in str(refused.exception)
+    assert "create it first: mkdir -p" in str(refused.exception)
     (tmp_path / "data").mkdir()
     printed = CliRunner().invoke(app, ["unit", "--config", str(config)])
     assert printed.exit_code == 0, printed.output

@@ -6,14 +6,14 @@ import urllib.request
 import pytest
 
 from idroserra.core.config import StoreConfig
-from idroserra.doctor.history import look_at_influx
+from idroserra.doctor.history import check_influx
 from support.databases import Influxd
 
 ELSEWHERE = ["127.0.0.2"]  # an address that what listens on 127.0.0.1 alone does not have
 
 
 def look(database):
-    [check] = look_at_influx(StoreConfig(kind="influx", url=database.url), ELSEWHERE)
+    [check] = check_influx(StoreConfig(kind="influx", url=database.url), ELSEWHERE)
     return check
 
 
@@ -21,13 +21,13 @@ def test_as_debian_installs_it_the_network_may_read_and_write(tmp_path):
     with Influxd(tmp_path, 'bind-address = ":PORT"') as database:
         check = look(database)
     assert (check.state, check.found) == (
-        "fail", f"{database.url} asks for no password, and it listens on 127.0.0.2 too")
-    assert f'bind-address = "127.0.0.1:{database.port}", and auth-enabled = true' in check.advice
+        "fail", f"{database.url} requires no password, and it also listens on 127.0.0.2")
+    assert f'bind-address = "127.0.0.1:{database.port}"; create an admin and' in check.advice
 
 
 @pytest.mark.parametrize(("bind", "state", "told"), [
     ("127.0.0.1:PORT", "ok", "only this machine reaches it"),
-    (":PORT", "warn", "in plain text: it listens on 127.0.0.2 too"),
+    (":PORT", "warn", "unencrypted: it also listens on 127.0.0.2"),
 ])
 def test_one_that_asks_for_a_password(tmp_path, bind, state, told):
     with Influxd(tmp_path, f'bind-address = "{bind}"\nauth-enabled = true') as database:
@@ -36,7 +36,7 @@ def test_one_that_asks_for_a_password(tmp_path, bind, state, told):
             {"q": query}).encode()).close()
         check = look(database)
     assert check.state == state
-    assert check.found.startswith(f"{database.url} asks who it is")
+    assert check.found.startswith(f"{database.url} requires a password")
     assert check.found.endswith(told)
 
 
@@ -44,10 +44,10 @@ def test_on_loopback_without_a_password_is_worth_a_word(tmp_path):
     with Influxd(tmp_path) as database:
         check = look(database)
     assert (check.state, check.found) == (
-        "warn", f"{database.url} asks for no password, and only this machine reaches it")
+        "warn", f"{database.url} requires no password, and only this machine reaches it")
 
 
 def test_nothing_is_said_of_what_is_not_there(tmp_path):
-    assert list(look_at_influx(StoreConfig(kind="sqlite"))) == []
+    assert list(check_influx(StoreConfig(kind="sqlite"))) == []
     gone = Influxd(tmp_path)
-    assert list(look_at_influx(StoreConfig(kind="influx", url=gone.url))) == []
+    assert list(check_influx(StoreConfig(kind="influx", url=gone.url))) == []

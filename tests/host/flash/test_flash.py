@@ -99,8 +99,8 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(
     said = run_cli("flash", BOARD, "--port", board.port, "--micropython", str(binary_file()),
                    "--dry-run")
     assert said.code == 0, said.err
-    for words in (BOARD, board.port, "ESP32-D0WDQ6", "4 MB of flash", "none answers",
-                  f"{len(image_files)} are sent", "nothing was written"):
+    for words in (BOARD, board.port, "ESP32-D0WDQ6", "4 MB of flash", "not found",
+                  f"{len(image_files)} to send", "nothing was written"):
         assert words in said.out
     assert not board.has_micropython
     assert board.files() == {}
@@ -110,7 +110,7 @@ def test_a_board_without_the_memory_is_told_before_it_is_written(plug_in, run_cl
     board = plug_in(heap="192K")
     said = run_cli("flash", BOARD, "--port", board.port, "--dry-run")
     assert said.code == 0, said.err
-    assert "the node needs 245: a board without PSRAM is not supported" in said.out
+    assert "the node needs 245 kB: a board without PSRAM is not supported" in said.out
 
 
 def test_a_board_without_reset_circuit_goes_from_its_boot_loader_on(
@@ -131,7 +131,7 @@ def test_asks_before_it_writes(plug_in, image_files):
         [sys.executable, "-m", "idroserra.cli", "flash", BOARD, "--port", board.port],
         input="n\n", capture_output=True, text=True, check=False,
     )
-    assert (done.returncode, "Do it?" in done.stdout) == (0, True), done.stderr
+    assert (done.returncode, "Continue?" in done.stdout) == (0, True), done.stderr
     assert "nothing was written" in done.stdout
     assert board.files() == {"data/settings.a": b"kept"}
     wait_until(lambda: board.resets == 1, 10, "the start of what was only looked at")
@@ -143,7 +143,7 @@ def test_erase_begins_from_empty(plug_in, run_cli, binary_file, image_files):
     said = run_cli("flash", BOARD, "--port", board.port, "--micropython", str(binary_file()),
                    "--erase", "--yes")
     assert said.code == 0, said.err
-    assert "ALL of the flash" in said.out
+    assert "WHOLE flash" in said.out
     assert board.files() == image_files
 
 

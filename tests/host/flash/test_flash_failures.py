@@ -139,7 +139,7 @@ def test_ctrl_c_says_in_which_state_the_board_is(plug_in):
         flashing.send_signal(signal.SIGINT)
         _, err = flashing.communicate()
     assert flashing.returncode != 0
-    assert "stopped half way: the board starts nothing until" in err
+    assert "interrupted: the board does not start until" in err
     assert "main.py" not in board.files()
 
 

@@ -109,8 +109,8 @@ def test_it_says_what_it_will_do_and_shows_no_secret(flashed, provision):
     board = flashed()
     said = provision(board, *HERE, "--no-reset", "--dry-run", "--node-id", NODE)
     assert said.code == 0, said.err
-    for words in (BOARD, "24:0a:c4:e2:95:26", "name: idro-bench", "Wi-Fi password (not shown)",
-                  "broker: 192.168.7.5", "a new one", "it has none", "nothing was written"):
+    for words in (BOARD, "24:0a:c4:e2:95:26", "name: idro-bench", "Wi-Fi password (hidden)",
+                  "broker: 192.168.7.5", "key: new", "it has none", "nothing was written"):
         assert words in said.out
     assert values(board.nvs_file) == {}
     assert provision(board, *HERE, "--no-reset", "--yes", "--node-id", NODE).code == 0
@@ -202,7 +202,7 @@ def test_cable_out_half_way_and_the_same_command_goes_on(flashed, provision, tmp
 @pytest.mark.parametrize(("more", "words", "why"), [
     ({"has_micropython": False}, (), "no MicroPython answers on the board Flash it first"),
     ({"nvs": {"corrupts": "wifi_pass"}}, (), "wifi_pass did not read back as sent"),
-    ({}, ("--board", "esp32-nft"), f"the board is an {BOARD}, not esp32-nft"),
+    ({}, ("--board", "esp32-nft"), f"the board is {BOARD}, not esp32-nft"),
 ])
 def test_what_is_the_matter_with_the_board_is_told(flashed, provision, more, words, why):
     board = flashed(**more)
@@ -238,7 +238,7 @@ def test_what_is_missing_is_named_all_at_once(flashed, run_cli, config):
     said = run_cli("provision", "--port", flashed().port, "--no-reset", "--wait", "60", "--yes",
                    "--config", str(config))
     assert said.code == 2
-    assert ("--node-id, --wifi-ssid, --wifi-password-file or --wifi-open, --broker: needed"
+    assert ("--node-id, --wifi-ssid, --wifi-password-file or --wifi-open, --broker: required"
             in said.err)
 
 
@@ -246,9 +246,9 @@ def test_a_person_is_asked_and_the_password_is_never_shown(flashed, config, tmp_
     board = flashed()
     shown, code = typed_at_a_terminal(
         ["provision", "--port", board.port, "--no-reset", "--wait", "60", "--config", str(config)],
-        ("Name of the node", ""), ("Wi-Fi (2.4 GHz)", "Serra"), ("Its password", "short"),
-        ("Its password", SECRET), ("Broker", "8.8.8.8"), ("Broker", "192.168.7.5"),
-        ("at the broker", SECOND_SECRET), ("Do it?", "y"))
+        ("Name of the node", ""), ("Wi-Fi (2.4 GHz)", "Serra"), ("Wi-Fi password", "short"),
+        ("Wi-Fi password", SECRET), ("Broker", "8.8.8.8"), ("Broker", "192.168.7.5"),
+        ("Broker password", SECOND_SECRET), ("Continue?", "y"))
     assert code == 0, shown
     assert SECRET not in shown
     assert SECOND_SECRET not in shown
@@ -295,7 +295,7 @@ def test_a_board_is_given_the_line_of_its_host(flashed, provision, tmp_path):
     board = flashed()
     said = provision(board, "--node-id", NODE, *HERE, "--no-reset", "--yes")
     assert said.code == 0, said.err
-    assert "certificate of the node (not shown)" in said.out
+    assert "node certificate (hidden)" in said.out
     found = values(board.nvs_file)
     made = tls_files.BrokerCertificates(tmp_path / "data" / "line")
     cert, key = to_der(*made.files(NODE))

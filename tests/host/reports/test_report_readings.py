@@ -5,8 +5,8 @@ from dataclasses import astuple
 from idroserra.alarms.active import Transition
 from idroserra.history.models import SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
-from idroserra.reports.alarm_summary import told_of
-from idroserra.reports.statistics import readings_of
+from idroserra.reports.alarm_summary import count_alarms
+from idroserra.reports.statistics import read_channel
 
 NODE, PH = "idro-a", "reservoir.ph"
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -18,7 +18,7 @@ def read(tmp_path, points, band=(5.6, 6.0), days=DAYS):
     store = SqliteStore(tmp_path / "store.db")
     store.write([SamplePoint(NODE, PH, T0 + at, value) for at, value in points], [])
     try:
-        return readings_of(store, NODE, PH, days, band)
+        return read_channel(store, NODE, PH, days, band)
     finally:
         store.close()
 
@@ -58,7 +58,7 @@ def change(minute, key, state, was="normal"):
 
 
 def test_alarms_by_rule_with_the_longest_and_root_causes():
-    told = told_of([
+    told = count_alarms([
         change(0, "offline a", "unacknowledged"), change(1, "ph_high a", "suppressed"),
         change(5, "ph_high a", "normal"), change(10, "offline a", "acknowledged"),
         change(30, "offline a", "normal"), change(50, "ph_high a", "unacknowledged"),

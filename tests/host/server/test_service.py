@@ -147,7 +147,7 @@ def test_the_broker_may_vanish_and_come_back(service, node, mosquitto, eventuall
     for _ in range(2):
         node.sample(50)
         mosquitto.kill()
-        eventually(lambda: not service._link.is_connected, 15, "the host notices")
+        eventually(lambda: not service._mqtt.is_connected, 15, "the host notices")
         last = node.sample(50)
         mosquitto.start()
         eventually(lambda upto=last: node.stored_upto == upto, 30, "stored after the restart")

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idroserra.terminal.tui.chart import Span, chart
+from idroserra.terminal.tui.chart import TimeSpan, chart
 
 LOOK = {"factor": 1.0, "decimals": 2, "notable": 0.04}
 HOUR_MS = 3_600_000
-SPAN = Span(1_795_507_200_000, 1_795_507_200_000 + HOUR_MS)
+SPAN = TimeSpan(1_795_507_200_000, 1_795_507_200_000 + HOUR_MS)
 
 
 def drawn(columns, size=(60, 12), **more):
@@ -66,7 +66,7 @@ def test_doses_stand_under_the_time_at_which_they_were_given():
 
 
 def test_without_readings_it_says_so():
-    assert "no readings in this time" in "\n".join(drawn([]))
+    assert "no readings in this period" in "\n".join(drawn([]))
 
 
 NUMBERS = st.floats(-1e6, 1e6)

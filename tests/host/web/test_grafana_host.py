@@ -17,10 +17,10 @@ from tools.grafana_dashboards import dashboards
 PANELS = dashboards()["host.json"]["panels"]
 # What each says of one node that is well but for a channel, and one message that is nonsense.
 EXPECTED = {
-    "Broker, spool and store work": [1, 1, 1], "Records that wait for the store": [0],
-    "Records lost for good": [0], "Messages rejected": [0, 1], "Nodes connected": [1],
-    "Addresses that could not be told": [0], "Threads that failed": [0],
-    "Faults of channels": [1],
+    "Broker, spool and store up": [1, 1, 1], "Records waiting for the store": [0],
+    "Records lost": [0], "Messages rejected": [0, 1], "Nodes connected": [1],
+    "Undelivered notifications": [0], "Failed threads": [0],
+    "Channel faults": [1],
 }
 
 

@@ -239,7 +239,7 @@ def test_clear_takes_our_devices_back_and_leaves_those_of_others(tmp_path, mosqu
         eventually(lambda: home.device("idro-a") is None and home.device("host") is None, 10,
                    "the devices to be gone")
         assert home.payloads[other] == {}
-        assert "holds no device" in CliRunner().invoke(app, clear).output
+        assert "has no Idroserra devices" in CliRunner().invoke(app, clear).output
         mosquitto.stop()
         assert CliRunner().invoke(app, clear).exit_code == 1
         mosquitto.start()

@@ -290,7 +290,7 @@ def test_the_terminal_writes_and_lists(house, tmp_path):
     done = run("node", "note", "idro-a", "first cut", "--kind", "harvest", "--weight-g", "420",
                "--crop", "thyme", "--photo", str(photo))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "idro-a: noted, with 1 photo\n"
+    assert done.stdout == "idro-a: note saved, with 1 photo\n"
     assert "thyme, 420 g" in run("journal", "idro-a", "--kind", "harvest").stdout
     photo.write_bytes(b"no photo")
     refused = run("node", "note", "idro-a", "second", "--photo", str(photo))

@@ -45,7 +45,7 @@ def test_a_stranger_is_told_adopted_commanded_and_forgotten(host, eventually):
     assert host.client.get(PATH).json() == {
         "node": "idro-a", "fingerprints": [], "was_heard": True, "board": "esp32-reservoir"}
     listed = idroserra(host, "node", "list").stdout
-    assert "idro-a (an esp32-reservoir): not adopted" in listed
+    assert "idro-a (esp32-reservoir): not adopted" in listed
     assert "idroserra node adopt idro-a --key-file FILE" in listed
     refused = idroserra(host, "node", "stop", "idro-a")
     assert refused.returncode == 1

@@ -217,10 +217,10 @@ def test_a_trace_replays_a_case(tmp_path):
 
 
 @pytest.mark.parametrize(("words", "why"), [
-    (("--matrix", "--cases", "4000"), "there are 0-3149"),
+    (("--matrix", "--cases", "4000"), "outside 0-3149"),
     (("--matrix", "--cases", "x"), "a case such as 17"),
-    (("--cases", "4"), "goes with --matrix"),
-    (("--trace", "x.jsonl"), "is for one case, not 20"),
+    (("--cases", "4"), "requires --matrix"),
+    (("--trace", "x.jsonl"), "requires a single case, not 20"),
 ])
 def test_a_wrong_call_is_one_error(words, why, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["idroserra", "sim", "campaign", *words])

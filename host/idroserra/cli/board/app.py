@@ -1,6 +1,6 @@
 """`idroserra board`: list, check, draw and build boards.
 
-Exit codes: 0 fine, 1 refused, 2 wrong call."""
+Exit codes: 0 success, 1 rejected, 2 usage error."""
 
 import json
 from dataclasses import asdict
@@ -9,25 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from idroserra.boards import (
-    compiler,
-    power_budget,
-)
-from idroserra.boards import (
-    pinout as board_pinout,
-)
-from idroserra.boards import (
-    warnings as board_warnings,
-)
+from idroserra.boards import compiler, power_budget
+from idroserra.boards import pinout as board_pinout
+from idroserra.boards import warnings as board_warnings
 from idroserra.cli.board import new
+from idroserra.client.requests import AsJson
 from idroserra.core.errors import BoardError, HostError
 from idroserra.image import build as image_build
 
 app = typer.Typer(help="Validate and build boards.", no_args_is_help=True)
 app.command("new")(new.new)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
-BoardArgument = Annotated[str, typer.Argument(help="Name of a board, or path of a board file.")]
+BoardArgument = Annotated[str, typer.Argument(help="Board name, or path of a board file.")]
 
 
 @app.command("list")
@@ -44,7 +37,7 @@ def list_boards(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def check(board: BoardArgument, *, as_json: AsJson = False) -> None:
-    """Validate a board: pins, addresses, parts, longest runs. Says what to change."""
+    """Validate a board: pins, addresses, parts, maximum run times."""
     try:
         wired = compiler.read(compiler.path_of(board))
     except BoardError as error:
@@ -61,18 +54,16 @@ def check(board: BoardArgument, *, as_json: AsJson = False) -> None:
     else:
         for warning in warnings:
             typer.echo(f"warning: {warning}", err=True)
-        typer.echo(f"{summary['name']}: good, {len(summary['channels'])} channels, "
+        typer.echo(f"{summary['name']}: valid, {len(summary['channels'])} channels, "
                    f"{len(summary['outputs'])} outputs")
 
 
 @app.command()
 def pinout(
     board: BoardArgument,
-    out: Annotated[
-        Path | None, typer.Option(help="The picture, NAME.svg here unless said otherwise.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="SVG file to write; default: NAME.svg.")] = None,
 ) -> None:
-    """Draw a board: its pins in their real order, and what hangs on each."""
+    """Draw the pinout of a board: pins in physical order with their connections."""
     try:
         wired = compiler.read(compiler.path_of(board))
         target = out or Path(f"{wired.file.board.name}.svg")
@@ -89,13 +80,10 @@ def pinout(
 @app.command()
 def build(
     board: BoardArgument,
-    out: Annotated[Path, typer.Option(help="Folder the image is written to.")] = Path(
-        "build/image"
-    ),
-    *,
-    as_json: AsJson = False,
+    out: Annotated[Path, typer.Option(help="Folder of the image.")] = Path("build/image"),
+    *, as_json: AsJson = False,
 ) -> None:
-    """Build the image of a board: what is flashed and what the simulator runs."""
+    """Build the image of a board, for flashing and for the simulator."""
     try:
         manifest = image_build.build_image(board, out)
     except HostError as error:

@@ -1,1 +1,1 @@
-"""`idroserra calibrate`: the calibration wizard in the terminal."""
+"""`idroserra calibrate`: calibrates probes and pumps."""

@@ -1,6 +1,6 @@
-"""A calibration as a walk on a terminal: one step after the other, with the live reading.
+"""Runs a calibration step by step on a terminal, with the live reading.
 
-Whatever ends it, Ctrl-C too, the host is told, so that the node's hold ends.
+However it ends, Ctrl-C included, the host is notified, so that the node's hold ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from idroserra.client.requests import CommandFailed, node_path
 POLL_S = 0.5
 HOLD_S = 30.0
 CONFIRM_S = 75.0
-# A probe that was just moved is allowed so long to look like the cup it came from.
+# A probe that was just moved may show the previous cup for this long.
 MOVED_S = 60.0
 _REFUSED = 409
 
@@ -29,22 +29,22 @@ Json = dict[str, Any]
 
 _RESULTS = {  # result: (label, decimals, unit)
     "slope_pct": ("slope", 1, "%"), "offset_mv": ("offset", 1, "mV"),
-    "residual_ph": ("largest distance from the line", 3, "pH"),
+    "residual_ph": ("largest residual", 3, "pH"),
     "cell": ("cell constant", 3, ""), "apart_pct": ("points differ by", 1, "%"),
-    "zero_uv": ("signal at 0 mm", 0, "uV"), "uv_per_mm": ("signal a millimetre", 0, "uV"),
+    "zero_uv": ("signal at 0 mm", 0, "uV"), "uv_per_mm": ("signal per mm", 0, "uV"),
     "ul_per_s": ("flow", 0, "ul/s"),
 }
 
 
 class Wizard:
-    """One calibration. `is_asked`: a person answers; else every step waits by itself."""
+    """One calibration. `is_interactive`: prompts at each step; else waits for stable readings."""
 
     def __init__(
-        self, client: HostClient, node: str, body: Json, *, is_asked: bool, is_quiet: bool,
+        self, client: HostClient, node: str, body: Json, *, is_interactive: bool, is_quiet: bool,
         wait_s: float,
     ) -> None:
         self._client = client
-        self._is_asked = is_asked
+        self._is_interactive = is_interactive
         self._wait_s = wait_s
         self._console = Console(quiet=is_quiet)
         self._node = node
@@ -57,9 +57,9 @@ class Wizard:
         self._path = f"{base}/{started['id']}"
         try:
             self._wait_for_hold()
-            self.say("Automatic dosing and filling are off meanwhile.")
+            self.print("Automatic dosing and filling are off during the calibration.")
         except BaseException:
-            self._leave()
+            self._cancel()
             raise
         return self
 
@@ -68,46 +68,46 @@ class Wizard:
         trace: TracebackType | None,
     ) -> None:
         if kind is not None:
-            self._leave()
+            self._cancel()
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         """Print a line."""
         self._console.print(text, highlight=False)
 
     def state(self) -> Json:
-        """Return where it stands."""
+        """Return the state of the calibration."""
         return self._client.get(self._path)
 
     def step(self, text: str) -> None:
-        """Tell what to do, and wait for Enter."""
-        self.say(f"[bold]{text}[/bold]")
-        if self._is_asked:
-            typer.prompt("Enter when it is done", default="", show_default=False)
+        """Print an instruction and wait for Enter."""
+        self.print(f"[bold]{text}[/bold]")
+        if self._is_interactive:
+            typer.prompt("Press Enter when done", default="", show_default=False)
 
-    def sure(self, question: str) -> bool:
-        """Return whether a person says yes; without one it is yes."""
-        return not self._is_asked or typer.confirm(question, default=True)
+    def confirm(self, question: str) -> bool:
+        """Ask for confirmation; return True if not interactive."""
+        return not self._is_interactive or typer.confirm(question, default=True)
 
-    def look_at_present(self, *, to_factory: bool) -> None:
-        """Where the present calibration shows nothing sensible, offer the factory's."""
+    def check_current(self, *, to_factory: bool) -> None:
+        """Offer the factory values if the current calibration is implausible."""
         advice = self.state()["advice"]
-        if to_factory or (advice and self._is_asked and typer.confirm(
+        if to_factory or (advice and self._is_interactive and typer.confirm(
             f"{advice} Do it?", default=True)
         ):
             self._send("factory", {})
-            self.say("The factory values are in force.")
+            self.print("Factory values applied.")
 
     def point(self, name: str, body: Json) -> bool:
-        """Take a point once it is stable; False where a person skips it."""
+        """Take a point once it is stable. Return False if the user skips it."""
         began_s = time.monotonic()
         while True:
             refusal = self._try(name, body, began_s)
             if refusal is None:
                 return True
-            if not self._is_asked:
+            if not self._is_interactive:
                 raise CommandFailed(f"{self._node}: {name}: {refusal}")
-            self.say(f"[red]{refusal}[/red]")
-            answer = typer.prompt("r to try again, s to skip, q to end", default="r")
+            self.print(f"[red]{refusal}[/red]")
+            answer = typer.prompt("r to retry, s to skip, q to quit", default="r")
             if answer[:1] == "s":
                 return False
             if answer[:1] == "q":
@@ -115,7 +115,7 @@ class Wizard:
             began_s = time.monotonic()
 
     def run_pump(self, volume_ml: float) -> float:
-        """Let the pump run; return the ms it ran. Waits where the gate says so."""
+        """Run the pump; return the run time in ms. Retries while the safety gate refuses."""
         deadline_s = time.monotonic() + self._wait_s
         while True:
             run = self._run_once(volume_ml)
@@ -123,13 +123,13 @@ class Wizard:
                 return float(run["on_ms"])
             if time.monotonic() > deadline_s:
                 raise CommandFailed(f"{self._node}: the pump did not run: {run['reason']}")
-            self.say(f"{run['reason']}")
-            if self._is_asked and not typer.confirm("Try again?", default=True):
+            self.print(run["reason"])
+            if self._is_interactive and not typer.confirm("Try again?", default=True):
                 raise typer.Abort
-            time.sleep(POLL_S if self._is_asked else 10 * POLL_S)
+            time.sleep(POLL_S if self._is_interactive else 10 * POLL_S)
 
     def show_proposal(self) -> None:
-        """Show old and new. Raises CommandFailed where the points come to nothing."""
+        """Print old and new values. Raises CommandFailed if there is no valid result."""
         proposal = self.state()["proposal"]
         if proposal is None:
             raise CommandFailed(f"{self._node}: no point was taken")
@@ -137,12 +137,12 @@ class Wizard:
             raise CommandFailed(f"{self._node}: {proposal['error']}")
         self._console.print(results_table(proposal["results"]))
         if proposal["health"] is not None:
-            self.say(f"Health of the probe: {proposal['health']} of 100")
+            self.print(f"Health of the probe: {proposal['health']} of 100")
         for note in proposal["notes"]:
-            self.say(note)
+            self.print(note)
 
     def finish(self) -> Json:
-        """Put the proposal in force and return the state once the node says so."""
+        """Apply the proposal and return the state once the node confirms."""
         self._send("finish", {})
         deadline_s = time.monotonic() + CONFIRM_S
         state = self.state()
@@ -151,11 +151,11 @@ class Wizard:
             state = self.state()
         if state["state"] != "done":
             raise CommandFailed(f"{self._node}: {state['state']}: {state['reason']}")
-        self.say("It is in force. Dosing goes on by itself in two minutes.")
+        self.print("Calibration applied. Automatic dosing resumes in two minutes.")
         return state
 
     def _try(self, name: str, body: Json, began_s: float) -> str | None:
-        """Take the point as soon as it may be; return why it was refused, or None."""
+        """Take the point when possible; return the reason of a refusal, or None."""
         refusal = "not stable in time"
         with Live(console=self._console, transient=True, refresh_per_second=4) as live:
             while time.monotonic() - began_s < self._wait_s:
@@ -164,12 +164,12 @@ class Wizard:
                     raise CommandFailed(f"{self._node}: {state['state']}: {state['reason']}")
                 live.update(Text(f"  {name}: {reading_text(state)}"))
                 if self._may_take(state, body):
-                    taken = self._send_point(body)
-                    if taken is None:
-                        self.say(f"{name}: {reading_text(state)}. Taken.")
+                    reason = self._send_point(body)
+                    if reason is None:
+                        self.print(f"{name}: {reading_text(state)}. Taken.")
                         return None
-                    refusal = taken
-                    if self._is_asked and time.monotonic() - began_s > MOVED_S:
+                    refusal = reason
+                    if self._is_interactive and time.monotonic() - began_s > MOVED_S:
                         return refusal
                 time.sleep(POLL_S)
         return refusal
@@ -208,8 +208,8 @@ class Wizard:
                 raise CommandFailed(f"{self._node}: dosing cannot be held: {why}")
             time.sleep(POLL_S)
 
-    def _leave(self) -> None:
-        """End it with nothing changed, so that the hold ends; best effort, for we leave anyway."""
+    def _cancel(self) -> None:
+        """Cancel the calibration, best effort, so that the hold ends."""
         try:
             self._send("cancel", {})
         except HostRefused:
@@ -220,7 +220,7 @@ class Wizard:
 
 
 def reading_text(state: Json) -> str:
-    """Return the live reading of a calibration with how settled it is."""
+    """Return the live reading and its stability."""
     reading = state["reading"]
     if reading is None:
         return "waiting for a reading"
@@ -235,9 +235,9 @@ def reading_text(state: Json) -> str:
 
 
 def results_table(results: Json) -> Table:
-    """Return old and new figures side by side."""
+    """Return a table of old and new values."""
     table = Table(box=None)
-    for column in ("", "before", "now"):
+    for column in ("", "before", "new"):
         table.add_column(column, justify="left" if not column else "right")
     for name, (label, decimals, unit) in _RESULTS.items():
         if name in results:

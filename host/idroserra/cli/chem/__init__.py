@@ -1,1 +1,1 @@
-"""`idroserra chem`: water chemistry, one JSON problem a line."""
+"""`idroserra chem`: water chemistry."""

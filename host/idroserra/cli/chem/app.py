@@ -1,4 +1,4 @@
-"""`idroserra chem`: water chemistry for programs, one JSON problem a line, and for growers."""
+"""`idroserra chem`: water chemistry: JSON problems on stdin, or a nutrient batch."""
 
 from __future__ import annotations
 
@@ -15,40 +15,39 @@ from idrosim.water_solver.solve import ProblemError, answer
 
 def chem(
     recipe: Annotated[
-        str | None, typer.Option(help="Weigh out this recipe instead of reading problems.")
-    ] = None,
-    volume_l: Annotated[float, typer.Option(min=0.1, max=1e6, help="Litres to make.")] = 100.0,
+        str | None, typer.Option(help="Compute a batch of this recipe instead.")] = None,
+    volume_l: Annotated[float, typer.Option(min=0.1, max=1e6, help="Volume to make, L.")] = 100.0,
     water: Annotated[
-        str, typer.Option(help='A name, or a report in mg/L: "Ca=48 Mg=10 HCO3=146 pH=7.6".')
-    ] = "ro",
-    strength: Annotated[float, typer.Option(min=0.05, max=4.0, help="1 is the recipe.")] = 1.0,
-    target_ph: Annotated[float, typer.Option(min=3.0, max=9.0, help="pH to end at.")] = 5.8,
-    acid: Annotated[str, typer.Option(help="Stock that brings the pH down.")] = "h3po4_10pct",
-    base: Annotated[str, typer.Option(help="Stock that brings the pH up.")] = "khco3_1M",
-    temp_c: Annotated[float, typer.Option(min=0.0, max=50.0, help="Of the water.")] = 20.0,
+        str, typer.Option(help='Name, or report in mg/L: "Ca=48 Mg=10 HCO3=146 pH=7.6".')] = "ro",
+    strength: Annotated[
+        float, typer.Option(min=0.05, max=4.0, help="Strength; 1 is the recipe.")] = 1.0,
+    target_ph: Annotated[float, typer.Option(min=3.0, max=9.0, help="Target pH.")] = 5.8,
+    acid: Annotated[str, typer.Option(help="Stock that lowers the pH.")] = "h3po4_10pct",
+    base: Annotated[str, typer.Option(help="Stock that raises the pH.")] = "khco3_1M",
+    temp_c: Annotated[float, typer.Option(min=0.0, max=50.0, help="Water, °C.")] = 20.0,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the batch as JSON.")] = False,
 ) -> None:
-    """Solve water problems: pH, EC, ml of a stock to a target pH; or weigh out a recipe.
+    """Solve water problems (pH, EC, ml of stock to a target pH), or compute a nutrient batch.
 
-    Without --recipe, reads one JSON problem a line on stdin and writes one answer a line, such as
-    {"id": 1, "water": {"Ca": 1.2, "C": 2.5}, "target_ph": 5.8, "with": "hno3_10pct"}; a wrong
-    problem is answered with its error. docs/chemistry.md has the format. With --recipe NAME,
-    prints grams of each salt and ml of acid for --volume-l of solution; --recipe list names them.
+    Without --recipe, reads one JSON problem per line on stdin and writes one answer per line, e.g.
+    {"id": 1, "water": {"Ca": 1.2, "C": 2.5}, "target_ph": 5.8, "with": "hno3_10pct"}; an invalid
+    problem is answered with its error (format: docs/chemistry.md). With --recipe NAME, prints
+    the grams of each salt and ml of acid for --volume-l; --recipe list prints the names.
     """
     if recipe is None:
         _stream()
         return
-    from idroserra.cli.chem.batch import Wanted, weigh
+    from idroserra.cli.chem.batch import BatchRequest, print_batch
 
-    weigh(Wanted(recipe, volume_l, water, strength, target_ph, acid, base, temp_c),
+    print_batch(BatchRequest(recipe, volume_l, water, strength, target_ph, acid, base, temp_c),
           as_json=as_json)
 
 
 def _stream() -> None:
-    """Answer every line of stdin, each at once. Raises HostError when stdin cannot be read."""
+    """Answer each line of stdin immediately. Raises HostError if stdin cannot be read."""
     if sys.stdin is not None and sys.stdin.isatty():
-        typer.echo("idroserra: one JSON problem a line; Ctrl-D ends", err=True)
+        typer.echo("idroserra: one JSON problem per line; Ctrl-D to end", err=True)
     for line in _lines():
         if line.strip():
             sys.stdout.write(_answer_line(line) + "\n")
@@ -65,12 +64,12 @@ def _lines() -> Iterator[bytes]:
 
 
 def _answer_line(line: bytes) -> str:
-    """Return the answer to one line, whatever it holds."""
+    """Return the answer to one line; never raises."""
     try:
         problem = json.loads(line.decode("utf-8-sig"))
     except RecursionError:
-        return _dumped({"id": None, "error": "not JSON we read: nested too deep"})
-    except ValueError as error:  # also text that is no UTF-8, numbers of thousands of digits
+        return _dumped({"id": None, "error": "JSON is nested too deeply"})
+    except ValueError as error:  # also invalid UTF-8, and numbers of thousands of digits
         return _dumped({"id": None, "error": f"not JSON: {str(error)[:120]}"})
     name = problem.get("id") if isinstance(problem, dict) else None
     try:
@@ -80,7 +79,7 @@ def _answer_line(line: bytes) -> str:
 
 
 def _dumped(found: dict[str, Any]) -> str:
-    """Return JSON; an id that is none, such as NaN, becomes null."""
+    """Return JSON; an id that JSON does not allow, such as NaN, becomes null."""
     try:
         return json.dumps(found, allow_nan=False)
     except (ValueError, RecursionError):

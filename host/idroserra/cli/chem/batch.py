@@ -1,4 +1,4 @@
-"""`idroserra chem --recipe`: what to weigh and pour for a tank, as a table or as JSON."""
+"""`idroserra chem --recipe`: the salts and stocks of a nutrient batch, as table or JSON."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from idrosim.water_solver.solve import DOSING_STOCKS, ProblemError
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What was asked on the command line."""
+class BatchRequest:
+    """Options of the command line."""
 
     recipe: str
     volume_l: float
@@ -31,8 +31,8 @@ class Wanted:
     temp_c: float
 
 
-def weigh(wanted: Wanted, *, as_json: bool) -> None:
-    """Print the batch. Raises ConfigError, exit code 2, for names and figures that are wrong."""
+def print_batch(wanted: BatchRequest, *, as_json: bool) -> None:
+    """Print the batch. Raises ConfigError for invalid names and values."""
     if wanted.recipe == "list":
         typer.echo(f"recipes: {', '.join(name for name in RECIPES if name != 'none')}")
         typer.echo(f"waters:  {', '.join(WATERS)}, or a report in mg/L")
@@ -40,7 +40,7 @@ def weigh(wanted: Wanted, *, as_json: bool) -> None:
         return
     for name, stock in (("acid", wanted.acid), ("base", wanted.base)):
         if stock not in DOSING_STOCKS:
-            raise ConfigError("chem", name, f"{stock!r} is none of {', '.join(DOSING_STOCKS)}")
+            raise ConfigError("chem", name, f"{stock!r}: not one of {', '.join(DOSING_STOCKS)}")
     try:
         water, remark = nutrient_batch.read_water(wanted.water)
         found = nutrient_batch.weigh(
@@ -53,10 +53,12 @@ def weigh(wanted: Wanted, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(_as_json(wanted, found, notes)))
     else:
-        _show(wanted, found, notes)
+        _print_table(wanted, found, notes)
 
 
-def _as_json(wanted: Wanted, found: nutrient_batch.Batch, notes: list[str]) -> dict[str, object]:
+def _as_json(
+    wanted: BatchRequest, found: nutrient_batch.Batch, notes: list[str]
+) -> dict[str, object]:
     stock, ml = found.dose or (None, 0.0)
     return {
         "recipe": wanted.recipe, "strength": wanted.strength, "volume_l": wanted.volume_l,
@@ -72,25 +74,25 @@ def _as_json(wanted: Wanted, found: nutrient_batch.Batch, notes: list[str]) -> d
     }
 
 
-def _show(wanted: Wanted, found: nutrient_batch.Batch, notes: list[str]) -> None:
+def _print_table(wanted: BatchRequest, found: nutrient_batch.Batch, notes: list[str]) -> None:
     console = Console(highlight=False)
     console.print(Text(
-        f"{wanted.recipe} at {wanted.strength:g} times in {wanted.volume_l:g} L of"
+        f"{wanted.recipe}, strength {wanted.strength:g}, in {wanted.volume_l:g} L of"
         f" {wanted.water} water", style="bold"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("weigh")
+    table.add_column("salt")
     table.add_column("g", justify="right")
     table.add_column("concentrate")
     for name, grams in found.grams.items():
         table.add_row(name, f"{grams:.2f}", nutrient_batch.SALTS[name][1])
     console.print(table)
-    before = f"pH {found.ph_without_dose:.2f} without, {found.ph:.2f} with it"
+    effect = f"pH {found.ph_without_dose:.2f} → {found.ph:.2f}"
     if found.dose is None:
         console.print(f"no acid or base needed: pH {found.ph:.2f}")
     else:
         stock, ml = found.dose
-        console.print(f"pour [bold]{ml:.1f} ml[/bold] of {stock}: {before}")
-    console.print(f"EC {found.ec_us_cm / 1_000:.2f} mS/cm at 25 °C; the water's alkalinity is"
+        console.print(f"pour [bold]{ml:.1f} ml[/bold] of {stock}: {effect}")
+    console.print(f"EC {found.ec_us_cm / 1_000:.2f} mS/cm at 25 °C; alkalinity of the water"
                   f" {found.alkalinity_meq_l:.2f} meq/L")
     got = "  ".join(f"{ion} {pair[1]:.2f}" for ion, pair in found.ions.items() if pair[1] > 0.0)
     console.print(Text(f"mmol/L: {got}", style="dim"))

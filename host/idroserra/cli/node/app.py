@@ -1,4 +1,4 @@
-"""`idroserra node`: look at the nodes of a running host, and ask them for something."""
+"""`idroserra node`: show and command the nodes of a running host."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def list_nodes(
     if as_json:
         typer.echo(json.dumps(nodes))
     elif not nodes and only is not None:
-        typer.echo(f"No node stands at {only}. `idroserra node site` lists the sites.")
+        typer.echo(f"No node at site {only}. `idroserra node site` lists the sites.")
     elif not nodes:
-        typer.echo("No node has reported yet. `idroserra demo` shows simulated ones.")
+        typer.echo("No node has reported yet. `idroserra demo` runs simulated nodes.")
     else:
         _print(lambda width: nodes_table(nodes, now_unix_ms(), wide=width >= WIDE_COLUMNS))
         for line in unadopted_nodes(nodes):
@@ -55,7 +55,7 @@ def list_nodes(
 
 @app.command()
 def show(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
-    """Show one node: how it is, every reading with its band and age, and what it did lately."""
+    """Show one node: status, every reading with band and age, and recent events."""
     client = HostClient(url)
     found = client.node(node)
     to = now_unix_ms() + 60_000
@@ -72,13 +72,11 @@ def set_values(
     node: NodeName,
     pairs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE...", help="Without any: the settings in force."),
+        typer.Argument(metavar="KEY=VALUE...", help="Settings to change; default: print all."),
     ] = None,
-    url: Url = DEFAULT_URL,
-    *,
-    as_json: AsJson = False,
+    url: Url = DEFAULT_URL, *, as_json: AsJson = False,
 ) -> None:
-    """Change settings, and wait until the node says they are in force."""
+    """Change settings and wait until the node confirms them."""
     client = HostClient(url)
     if not pairs:
         config = client.node(node)["config"]
@@ -93,19 +91,17 @@ def set_values(
         typer.echo(json.dumps(config))
     else:
         changed = ", ".join(f"{key} = {json.dumps(config['values'][key])}" for key in values)
-        typer.echo(f"{node}: revision {config['rev']} is in force: {changed}")
+        typer.echo(f"{node}: revision {config['rev']} confirmed: {changed}")
 
 
 @app.command()
 def dose(
     node: NodeName,
-    actuator: Annotated[str, typer.Argument(help="A doser, such as ph_down.")],
-    volume_ml: Annotated[float, typer.Argument(min=0.001, max=20, help="Millilitres.")],
-    url: Url = DEFAULT_URL,
-    *,
-    as_json: AsJson = False,
+    actuator: Annotated[str, typer.Argument(help="Doser, such as ph_down.")],
+    volume_ml: Annotated[float, typer.Argument(min=0.001, max=20, help="Volume, ml.")],
+    url: Url = DEFAULT_URL, *, as_json: AsJson = False,
 ) -> None:
-    """Give one dose by hand. The node's limits hold for it as for any other."""
+    """Give one manual dose. The limits of the node apply."""
     args = {"actuator": actuator, "volume_ul": round(volume_ml * 1_000)}
     _command(url, node, "dose", args, f"{volume_ml:g} ml of {actuator} given", as_json=as_json)
 
@@ -113,16 +109,13 @@ def dose(
 @app.command()
 def run(
     node: NodeName,
-    actuator: Annotated[str, typer.Argument(help="A switch or dimmer, such as circulation.")],
-    duration: Annotated[str, typer.Option("--for", help="How long: 30s, 10m, 1h.")] = "10m",
+    actuator: Annotated[str, typer.Argument(help="Switch or dimmer, such as circulation.")],
+    duration: Annotated[str, typer.Option("--for", help="Duration: 30s, 10m, 1h.")] = "10m",
     duty_pct: Annotated[
-        int | None, typer.Option("--duty", min=0, max=100, help="Level of a dimmer, in %.")
-    ] = None,
-    url: Url = DEFAULT_URL,
-    *,
-    as_json: AsJson = False,
+        int | None, typer.Option("--duty", min=0, max=100, help="Dimmer level, %.")] = None,
+    url: Url = DEFAULT_URL, *, as_json: AsJson = False,
 ) -> None:
-    """Run an output for a time; the node switches it off by itself."""
+    """Run an output for a time; then the node switches it off."""
     args: dict[str, Any] = {"actuator": actuator, "for_ms": duration_ms(duration)}
     if duty_pct is not None:
         args["duty_pct"] = duty_pct
@@ -131,14 +124,14 @@ def run(
 
 @app.command()
 def stop(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
-    """Stop all dosing until somebody resumes it."""
-    _command(url, node, "stop", {}, "all dosing is stopped", as_json=as_json)
+    """Stop all dosing until `resume`."""
+    _command(url, node, "stop", {}, "all dosing stopped", as_json=as_json)
 
 
 @app.command()
 def resume(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
-    """Release dosing again after a stop or a lock."""
-    _command(url, node, "resume", {}, "dosing is possible again", as_json=as_json)
+    """Resume dosing after a stop or a lock."""
+    _command(url, node, "resume", {}, "dosing resumed", as_json=as_json)
 
 
 app.command("adopt")(adopt)
@@ -155,7 +148,7 @@ app.command("site")(site)
 def _command(
     url: str, node: str, verb: str, args: dict[str, Any], done: str, *, as_json: bool
 ) -> None:
-    """Send a command, wait for its end, tell it; raises CommandFailed unless it was done."""
+    """Send a command and print its result. Raises CommandFailed unless it was done."""
     command = send_and_wait(HostClient(url), node, verb, args)
     if as_json:
         typer.echo(json.dumps(command))

@@ -1,4 +1,4 @@
-"""`idroserra node bottle`: what is left in the bottles, filling one, taking that back."""
+"""`idroserra node bottle`: show bottle levels, record or undo a refill."""
 
 from __future__ import annotations
 
@@ -16,24 +16,23 @@ from idroserra.inventory.stock_solutions import STOCKS
 
 def bottle(
     node: NodeName,
-    doser: Annotated[str | None, typer.Argument(help="A doser, such as ph_down.")] = None,
+    doser: Annotated[str | None, typer.Argument(help="Doser, such as ph_down.")] = None,
     volume_ml: Annotated[
-        float | None, typer.Option("--ml", min=1, help="It was filled: what is in it now, in ml.")
+        float | None, typer.Option("--ml", min=1, help="Record a refill: new content, ml.")
     ] = None,
     stock: Annotated[str, typer.Option(
-        help=f"Which acid or base it is: {', '.join(STOCKS)}.")] = "",
+        help=f"Acid or base in the bottle: {', '.join(STOCKS)}.")] = "",
     meq_per_ml: Annotated[float | None, typer.Option(
-        "--meq", min=0.001, help="Or its strength, in meq a ml.")] = None,
-    url: Url = DEFAULT_URL,
-    *,
-    undo: Annotated[bool, typer.Option("--undo", help="Take the newest filling back.")] = False,
+        "--meq", min=0.001, help="Or its strength, meq/ml.")] = None,
+    url: Url = DEFAULT_URL, *,
+    undo: Annotated[bool, typer.Option("--undo", help="Undo the newest refill.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is left in the bottles of a node, say that one was filled, or take that back."""
+    """Show the bottle levels of a node, record a refill, or undo it."""
     if undo and volume_ml is not None:
-        raise typer.BadParameter("one of both", param_hint="--undo, --ml")
+        raise typer.BadParameter("mutually exclusive", param_hint="--undo, --ml")
     if (doser is None) != (volume_ml is None and not undo):
-        raise typer.BadParameter("such as ph_down --ml 1000, or ph_down --undo",
+        raise typer.BadParameter("use both, such as ph_down --ml 1000, or ph_down --undo",
                                  param_hint="DOSER --ml")
     client, path = HostClient(url), f"{node_path(node)}/bottles"
     if undo:
@@ -51,17 +50,17 @@ def bottle(
 
 def _table(bottles: list[dict[str, Any]]) -> Table:
     table = Table(box=None)
-    for column in ("doser", "left", "of", "", "days left", "a day"):
+    for column in ("doser", "left", "of", "", "days left", "per day"):
         table.add_column(column, justify="left" if column == "doser" else "right")
     for one in bottles:
         use = one["used_ml_per_day"]
-        a_day = "too early to say" if use is None else f"{use:.1f} ml"
+        per_day = "not enough data" if use is None else f"{use:.1f} ml"
         if one["volume_ml"] is None:
-            table.add_row(one["doser"], "not known: say --ml", "", "", "", a_day)
+            table.add_row(one["doser"], "unknown: set with --ml", "", "", "", per_day)
             continue
         left, days = one["left_ml"], one["days_left"]
         table.add_row(
-            one["doser"], "being counted" if left is None else f"{left:.0f} ml",
+            one["doser"], "calculating" if left is None else f"{left:.0f} ml",
             f"{one['volume_ml']:.0f} ml", "" if left is None else f"{one['left_pct']:.0f} %",
-            "" if days is None else f"{days:.0f}", a_day)
+            "" if days is None else f"{days:.0f}", per_day)
     return table

@@ -1,4 +1,4 @@
-"""`idroserra node correct`: a fresh fill is brought to its pH by somebody at the tank."""
+"""`idroserra node correct`: correct the pH of a fresh fill, confirmed or poured at the tank."""
 
 from __future__ import annotations
 
@@ -22,42 +22,40 @@ from idroserra.core.errors import ConfigError
 from idroserra.i18n.channels import plain_name
 
 _STOCKS = {"ph_down": "h3po4_10pct", "ph_up": "khco3_1M"}
-# CO2 leaves while somebody pours, and no bottle is exactly what its label says.
-_SPARE = 1.15
+# CO2 outgasses while pouring, and stock strengths deviate from their labels.
+_MARGIN = 1.15
 
 
 def correct(
     node: NodeName,
-    target: Annotated[float, typer.Option(min=4.5, max=7.5, help="pH to end at.")],
+    target: Annotated[float, typer.Option(min=4.5, max=7.5, help="Target pH.")],
     total_ml: Annotated[
         float | None,
-        typer.Option(min=1.0, max=8_000.0, help="Give no more than this in all, ml."),
+        typer.Option(min=1.0, max=8_000.0, help="Maximum total volume, ml."),
     ] = None,
     doser: Annotated[str, typer.Option(help="ph_down or ph_up.")] = "ph_down",
     alkalinity_meq_l: Annotated[
         float | None,
-        typer.Option(min=0.05, max=30.0, help="Without --total-ml: of your water, meq/L."),
+        typer.Option(min=0.05, max=30.0, help="Without --total-ml: alkalinity, meq/L."),
     ] = None,
     stock: Annotated[
-        str | None, typer.Option(help="With --alkalinity-meq-l: what is in the bottle.")
-    ] = None,
+        str | None, typer.Option(help="With --alkalinity-meq-l: stock in the bottle.")] = None,
     mixing_s: Annotated[
         float | None,
-        typer.Option(min=0.0, max=14_400.0, help="By hand: wait so long, not mixing.wait_ms.")
+        typer.Option(min=0.0, max=14_400.0, help="By hand: mixing time, s [mixing.wait_ms].")
     ] = None,
-    url: Url = DEFAULT_URL,
-    *,
+    url: Url = DEFAULT_URL, *,
     by_hand: Annotated[
-        bool, typer.Option("--by-hand", help="Pour by hand; also on a board without a button.")
+        bool, typer.Option("--by-hand", help="Pour by hand; default on a board without a button.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Correct a fresh fill in steps, each released at the board, or poured by hand; follow it.
+    """Correct the pH of a fresh fill in steps, each confirmed at the board or poured by hand.
 
-    Ends with 0 once the target is reached, else with 1 and the reason.
+    Exit code 0 once the target is reached, else 1 with the reason.
     """
     if doser not in _STOCKS:
-        raise ConfigError("command line", "--doser", f"{doser!r} is none of {', '.join(_STOCKS)}")
+        raise ConfigError("command line", "--doser", f"{doser!r}: not one of {', '.join(_STOCKS)}")
     client = HostClient(url)
     found = client.node(node)
     if total_ml is None:
@@ -67,15 +65,14 @@ def correct(
             "volume_ul": round(total_ml * 1_000)}
     if by_hand or found["has_button"] is False:
         if not by_hand:
-            typer.echo(f"{node}: this board has no button, so the steps are poured by hand",
-                       err=as_json)
+            typer.echo(f"{node}: this board has no button: pour the steps by hand", err=as_json)
         correct_by_hand(client, found, args, mixing_s, as_json=as_json)
         return
     correct_at_board(client, found, args, as_json=as_json)
 
 
 def end_correction(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
-    """End the correction that is open at a node."""
+    """End the open correction of a node."""
     command = send_and_wait(HostClient(url), node, "end_correction", {})
     if as_json:
         typer.echo(json.dumps(command))
@@ -88,29 +85,29 @@ def _computed_ml(
     node: dict[str, Any], doser: str, target: float, alkalinity_meq_l: float | None,
     stock: str | None,
 ) -> float:
-    """Return the ml that the chemistry says, and something to spare. Raises ConfigError."""
+    """Return the calculated ml plus a margin. Raises ConfigError."""
     from idroserra.cli.node.correct_volume import fill_ml
 
     litres = litres_of(node)
     if alkalinity_meq_l is None:
         shown = "LITRES" if litres is None else f"{litres:.0f}"
         raise ConfigError("command line", "--total-ml", (
-            "missing. Give --alkalinity-meq-l of your water, or read the ml off `idroserra chem "
-            f"--recipe lettuce --volume-l {shown} --target-ph {target:g} "
-            '--water "HCO3=146 pH=7.6"` with the figures of your water report'))
+            "missing: give --alkalinity-meq-l of your water, or compute the ml with `idroserra "
+            f"chem --recipe lettuce --volume-l {shown} --target-ph {target:g} "
+            '--water "HCO3=146 pH=7.6"` and the values of your water report'))
     if litres is None:
         raise ConfigError("command line", "--total-ml", (
-            f"missing, and {node['node']} has no level to take the litres from"))
+            f"missing, and {node['node']} has no level reading for the volume"))
     channel = node["channels"].get("reservoir.ph")
     if channel is None or channel["value"] is None:
         raise ConfigError("command line", "--total-ml", (
-            f"missing, and {node['node']} has no pH to begin from"))
+            f"missing, and {node['node']} has no pH reading"))
     stock = stock or _STOCKS[doser]
     needed_ml = fill_ml(alkalinity_meq_l, channel["value"], target, stock, litres)
     if needed_ml <= 0.0:
         raise ConfigError("command line", "--target", (
-            f"{target:g}: the water is at {channel['value']:.2f} and needs no {stock}"))
+            f"{target:g}: the water is at pH {channel['value']:.2f} and needs no {stock}"))
     typer.echo(f"{node['node']}: {litres:.0f} L of {alkalinity_meq_l:g} meq/L at pH "
-               f"{channel['value']:.2f} take {needed_ml:.0f} ml of {stock} to pH {target:g}; "
-               f"{round(100 * (_SPARE - 1))} % to spare", err=True)
-    return max(1.0, needed_ml * _SPARE)
+               f"{channel['value']:.2f} need {needed_ml:.0f} ml of {stock} to pH {target:g}, plus "
+               f"a margin of {round(100 * (_MARGIN - 1))} %", err=True)
+    return max(1.0, needed_ml * _MARGIN)

@@ -1,4 +1,4 @@
-"""A correction at a board with a button: opens it, then tells live how far it is."""
+"""Opens a correction at a board with a button and shows its progress."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from idroserra.core.errors import HostError
 from idroserra.i18n.channels import plain_name, volume_text
 
 _RETRY_S = 2.0
-_LOOK_S = 0.25
-_OPENED_S = 15.0
+_POLL_S = 0.25
+_OPEN_TIMEOUT_S = 15.0
 _PH = "reservoir.ph"
 
 
 def correct_at_board(
     client: HostClient, node: dict[str, Any], args: dict[str, Any], *, as_json: bool
 ) -> None:
-    """Open a correction and follow it to its end. Raises CommandFailed unless it got there."""
+    """Open a correction and follow it. Raises CommandFailed unless the target is reached."""
     name = node["node"]
     if node["has_button"] is None:
-        raise CommandFailed(f"{name}: not known yet whether its board has a button")
+        raise CommandFailed(f"{name}: unknown whether its board has a button")
     follower = CorrectionMonitor(client, node)
     follower.start()
     raise_unless_done(name, send_and_wait(client, name, "correct", args))
@@ -36,19 +36,19 @@ def correct_at_board(
     try:
         screen.follow()
     except KeyboardInterrupt:
-        _let_go_or_end(client, name)
-        screen.follow()  # it says itself that it is over
+        _end_or_leave_open(client, name)
+        screen.follow()  # until the node reports the end
     over = follower.correction
     if not over["is_reached"]:
-        raise CommandFailed(f"{name}: the correction is over: {over['reason']}; "
+        raise CommandFailed(f"{name}: correction ended: {over['reason']}; "
                             f"{volume_text(over['given_ul'])} given")
     if not as_json:
         typer.echo(f"{name}: {over['reason']}, pH {follower.ph_text}; "
                    f"{volume_text(over['given_ul'])} of {plain_name(over['actuator'])} given")
 
 
-def _let_go_or_end(client: HostClient, name: str) -> None:
-    """After Ctrl-C: end it at the node, or leave it open and raise CommandFailed."""
+def _end_or_leave_open(client: HostClient, name: str) -> None:
+    """After Ctrl-C: end the correction, or raise CommandFailed and leave it open."""
     stays = (f"{name}: the correction stays open at the node; "
              f"`idroserra node end-correction {name}` ends it")
     if not sys.stdin.isatty():
@@ -63,7 +63,7 @@ def _let_go_or_end(client: HostClient, name: str) -> None:
 
 
 class CorrectionMonitor:
-    """One node's correction as the live stream tells it; a host that goes away is asked again."""
+    """Follows the correction of a node on the live stream; reconnects to the host."""
 
     def __init__(self, client: HostClient, node: dict[str, Any]) -> None:
         self._client = client
@@ -76,15 +76,15 @@ class CorrectionMonitor:
         self._hello = threading.Event()
 
     def start(self) -> None:
-        """Listen from here on; returns once the stream is open. Raises HostError."""
+        """Start listening; returns once the stream is open. Raises HostError."""
         self._client.node(self.node["node"])
         threading.Thread(target=self._listen, daemon=True).start()
-        self._hello.wait(_OPENED_S)
-        self._opened_by_s = time.monotonic() + _OPENED_S
+        self._hello.wait(_OPEN_TIMEOUT_S)
+        self._opened_by_s = time.monotonic() + _OPEN_TIMEOUT_S
 
     @property
     def correction(self) -> dict[str, Any]:
-        """What the node told of the correction, {} before it did."""
+        """The state of the correction, {} before the node reports it."""
         found = self.node["correction"]
         if found is None or found["unix_ms"] <= self._before_unix_ms:
             return {}
@@ -92,23 +92,23 @@ class CorrectionMonitor:
 
     @property
     def is_over(self) -> bool:
-        """True once the node said so. Raises CommandFailed where it never said that it began."""
+        """True once the node reports the end. Raises CommandFailed if it never reports a start."""
         found = self.correction
         if not found and time.monotonic() > self._opened_by_s:
-            raise CommandFailed(f"{self.node['node']}: it accepted the correction and tells "
-                                "nothing of it: look at the node")
+            raise CommandFailed(f"{self.node['node']}: accepted the correction but does "
+                                "not report it: check the node")
         return bool(found) and not found["is_open"]
 
     @property
     def ph_text(self) -> str:
-        """The pH now, in words."""
+        """The current pH as text."""
         channel = self.node["channels"].get(_PH) or {"value": None, "fault": None}
         if channel["value"] is None:
-            return f"not known ({channel['fault'] or 'no reading'})"
+            return f"unknown ({channel['fault'] or 'no reading'})"
         return f"{channel['value']:.2f}"
 
-    def news(self, timeout_s: float) -> list[dict[str, Any]]:
-        """Take in what has come and return the correction's events, oldest first."""
+    def take_events(self, timeout_s: float) -> list[dict[str, Any]]:
+        """Apply pending messages; return the events of the correction, oldest first."""
         events = []
         try:
             message = self.messages.get(timeout=timeout_s)
@@ -150,7 +150,7 @@ class CorrectionMonitor:
 
 
 class _Lines:
-    """Without a terminal: one line, or one JSON object, for each thing the node tells."""
+    """Without a terminal: prints one line or JSON object per event."""
 
     def __init__(self, follower: CorrectionMonitor, *, as_json: bool) -> None:
         self._follower = follower
@@ -160,14 +160,14 @@ class _Lines:
         """Return once the correction is over."""
         while True:
             is_over = self._follower.is_over
-            for event in self._follower.news(0.0 if is_over else _LOOK_S):
+            for event in self._follower.take_events(0.0 if is_over else _POLL_S):
                 print(json.dumps(event) if self._as_json else event["text"], flush=True)
             if is_over:
                 return
 
 
 class _Terminal:
-    """A bar, the pH, what is next: redrawn as it changes."""
+    """On a terminal: draws progress, pH and the next step."""
 
     def __init__(self, follower: CorrectionMonitor) -> None:
         self._follower = follower
@@ -178,8 +178,8 @@ class _Terminal:
 
         with Live(auto_refresh=False, transient=True) as live:
             while not self._follower.is_over:
-                self._follower.news(_LOOK_S)
-                live.update(picture(self._follower, time.time_ns() // 1_000_000), refresh=True)
+                self._follower.take_events(_POLL_S)
+                live.update(render(self._follower, time.time_ns() // 1_000_000), refresh=True)
 
 
 def _screen_of(follower: CorrectionMonitor, *, as_json: bool) -> _Lines | _Terminal:
@@ -188,22 +188,22 @@ def _screen_of(follower: CorrectionMonitor, *, as_json: bool) -> _Lines | _Termi
     return _Terminal(follower)
 
 
-def picture(follower: CorrectionMonitor, now_unix_ms: int) -> Any:
-    """Return what the terminal shows of a correction."""
+def render(follower: CorrectionMonitor, now_unix_ms: int) -> Any:
+    """Return the terminal display of a correction."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 
     found = follower.correction
     if not found:
-        return Text("Opened: waiting for the node's first word", style="dim")
+        return Text("Opened: waiting for the node", style="dim")
     is_ready = found["state"] == "ready"
     head = Text(f"{'▶ ' if is_ready else ''}{found['text']}",
                 style="bold black on green" if is_ready else "bold")
     if follower.trouble:
         head = Text(f"✗ {follower.trouble}", style="bold red")
     elif not follower.node["online"]:
-        head = Text("✗ The node is offline: look at the board", style="bold red")
+        head = Text("✗ The node is offline: check the board", style="bold red")
     elif wait := _left_text(found["wait_until_unix_ms"], now_unix_ms):
         head.append(f", {wait} left", style="not bold")
     amount = f"{volume_text(found['given_ul'])} of {volume_text(found['total_ul'])}"
@@ -211,7 +211,7 @@ def picture(follower: CorrectionMonitor, now_unix_ms: int) -> Any:
         head, ProgressBar(total=max(1, found["total_ul"]), completed=found["given_ul"], width=40),
         Text(f"{amount} of {plain_name(found['actuator'])} given; pH {follower.ph_text} → "
              f"{found['target_ph']:.2f}"),
-        Text("Ctrl-C asks whether to end it.", style="dim"))
+        Text("Ctrl-C: end the correction?", style="dim"))
 
 
 def _left_text(until_unix_ms: int | None, now_unix_ms: int) -> str:

@@ -1,4 +1,4 @@
-"""How much stock a tank of plain water takes to a pH: the chemistry of `idroserra chem`."""
+"""Calculates the stock volume that brings plain water to a target pH."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def fill_ml(
 ) -> float:
     """Return the ml of `stock` that bring `litres` of water from `ph` to `target_ph`.
 
-    The water is calcium bicarbonate of that alkalinity, closed to the air, at 25 C. 0 where the
-    stock leads the other way. Raises ConfigError for what no water or stock is.
+    Models calcium bicarbonate water of that alkalinity, closed to the air, at 25 °C. Returns 0 if
+    the stock moves the pH the other way. Raises ConfigError for invalid water or stock.
     """
     if stock not in DOSING_STOCKS:
         raise ConfigError("command line", "--stock",
-                          f"{stock!r} is none of {', '.join(DOSING_STOCKS)}")
+                          f"{stock!r}: not one of {', '.join(DOSING_STOCKS)}")
     report = (f"HCO3={alkalinity_meq_l * _HCO3_MG_MEQ:.3f} Ca={alkalinity_meq_l * _CA_MG_MEQ:.3f}"
               f" pH={ph:.2f}")
     try:

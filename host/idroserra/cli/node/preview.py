@@ -1,4 +1,4 @@
-"""`idroserra node preview`: what the next days would look like, in the terminal."""
+"""`idroserra node preview`: simulate the next days of a node."""
 
 from __future__ import annotations
 
@@ -40,18 +40,15 @@ _BOTTLES = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
 def preview(
     node: NodeName,
     pairs: Annotated[list[str] | None, typer.Argument(
-        metavar="[KEY=VALUE]...", help="Settings, as if they were changed now.")] = None,
-    recipe: Annotated[str | None, typer.Option(
-        help="A recipe, or a file of your own, as if it began today.")] = None,
-    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="So many.")] = 7,
-    water: Annotated[str, typer.Option(help=f"In the tank: {', '.join(WATERS)}.")] = "soft",
-    url: Url = DEFAULT_URL,
-    *,
-    as_json: AsJson = False,
+        metavar="[KEY=VALUE]...", help="Settings to change at the start.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Recipe name or file, started today.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="Days to simulate.")] = 7,
+    water: Annotated[str, typer.Option(help=f"Water in the tank: {', '.join(WATERS)}.")] = "soft",
+    url: Url = DEFAULT_URL, *, as_json: AsJson = False,
 ) -> None:
-    """Look ahead: the twin lives through the next days from the readings of now.
+    """Simulate the next days of a node from its current readings.
 
-    Without settings and recipe it goes on with what is set and runs. Nothing is sent to the node.
+    By default with its current settings and recipe. Nothing is sent to the node.
     """
     client = HostClient(url)
     path = f"{node_path(node)}/preview"
@@ -62,7 +59,7 @@ def preview(
         body |= {"recipe": recipe} if recipe in recipes.names() else {"toml": found.toml}
     client.send("POST", path, body)
     try:
-        ended = _followed(client, path, quiet=as_json)
+        ended = _await_preview(client, path, quiet=as_json)
     except KeyboardInterrupt:
         client.send("DELETE", path, {})
         raise
@@ -74,12 +71,12 @@ def preview(
         _show(ended["outcome"])
 
 
-def _followed(client: HostClient, path: str, *, quiet: bool) -> dict[str, Any]:
-    """Return the preview once it has ended, with a bar meanwhile."""
+def _await_preview(client: HostClient, path: str, *, quiet: bool) -> dict[str, Any]:
+    """Wait for the end of the preview, with a progress bar, and return it."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
-        task = bar.add_task("looking ahead", total=1.0)
+        task = bar.add_task("simulating", total=1.0)
         while True:
             found: dict[str, Any] = client.get(path)["preview"]
             if found["state"] != "running":
@@ -99,7 +96,7 @@ def _show(outcome: dict[str, Any]) -> None:
                       f"{low:.{decimals}f} to {high:.{decimals}f}{unit}")
     console.print(lines)
     band = outcome["in_band"]
-    console.print(f"In its band: pH {band['ph']['ratio']:.0%} and EC "
+    console.print(f"In band: pH {band['ph']['ratio']:.0%} and EC "
                   f"{band['ec_us_cm']['ratio']:.0%} of the time.", highlight=False)
     for one in outcome["told"]:
         console.print(Text(f"{_when(one['unix_ms'], '%d %b %H:%M')}  {one['text']}", "yellow"))
@@ -112,7 +109,7 @@ def _by_day(days: list[dict[str, Any]]) -> Table:
     bottles = [name for name in _BOTTLES if any(day[f"{name}_ml"] > 0 for day in days)]
     table = Table(box=None, pad_edge=False)
     table.add_column("day")
-    for title in (*(f"{name} ml" for name in bottles), "topped off L", "drunk L"):
+    for title in (*(f"{name} ml" for name in bottles), "topped off L", "transpired L"):
         table.add_column(title, justify="right")
     for day in days:
         table.add_row(

@@ -1,4 +1,4 @@
-"""`idroserra node titrate`: what moves this reservoir, from a sample or the log."""
+"""`idroserra node titrate`: derive dosing settings from a titrated sample or the log."""
 
 from __future__ import annotations
 
@@ -37,39 +37,34 @@ _PH_SETTINGS = {"ph_down": "ph.down_ul_per_ph", "ph_up": "ph.up_ul_per_ph"}
 _EC_SETTING = "ec.ul_per_100_us_cm"
 _PH, _EC = "reservoir.ph", "reservoir.ec_us_cm"
 _DAY_MS = 86_400_000
-_MOST_COLUMNS = 4_000
-_MOST_EVENTS = 5_000
+_MAX_COLUMNS = 4_000
+_MAX_EVENTS = 5_000
 
 
 def titrate(
     node: NodeName,
-    doser: Annotated[str, typer.Option(help="ph_down or ph_up, for a sample.")] = "ph_down",
+    doser: Annotated[str, typer.Option(help="With a sample: ph_down or ph_up.")] = "ph_down",
     sample_ml: Annotated[
-        float, typer.Option(min=50.0, max=20_000.0, help="Water of the reservoir taken, ml.")
-    ] = 1_000.0,
+        float, typer.Option(min=50.0, max=20_000.0, help="Volume of the sample, ml.")] = 1_000.0,
     stock_ml: Annotated[
-        float | None, typer.Option(help="Stock it took, ml; diluted stock counts undiluted.")
-    ] = None,
+        float | None, typer.Option(help="Stock added, ml, as undiluted stock.")] = None,
     from_ph: Annotated[float | None, typer.Option(help="pH of the sample before.")] = None,
-    to_ph: Annotated[float | None, typer.Option(help="pH after, mixed.")] = None,
+    to_ph: Annotated[float | None, typer.Option(help="pH after mixing.")] = None,
     litres: Annotated[
-        float | None, typer.Option(min=1.0, max=20_000.0, help="In the reservoir; else its level.")
+        float | None,
+        typer.Option(min=1.0, max=20_000.0, help="Reservoir volume, L; default: from the level."),
     ] = None,
-    days: Annotated[
-        float, typer.Option(min=0.1, max=60.0, help="How far back the log is read.")
-    ] = 7.0,
-    url: Url = DEFAULT_URL,
-    *,
+    days: Annotated[float, typer.Option(min=0.1, max=60.0, help="Days of log to read.")] = 7.0,
+    url: Url = DEFAULT_URL, *,
     from_log: Annotated[
-        bool, typer.Option("--from-log", help="From the doses of the last days.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Set it without asking.")] = False,
+        bool, typer.Option("--from-log", help="Use the doses of the last days.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Apply without confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Propose ul per pH (and per 100 uS/cm), and set it once you confirm.
+    """Propose ul per pH (and per 100 uS/cm), and apply it after confirmation.
 
-    A sample: take a litre of the reservoir, read its pH, add stock until it is at the target,
-    read again. The log: once the node has dosed for some days. --json only prints the proposals.
+    Sample: take a litre from the reservoir, read its pH, add stock up to the target pH, read
+    again. Log: after the node has dosed for some days. --json only prints the proposals.
     """
     client = HostClient(url)
     found = client.node(node)
@@ -93,10 +88,10 @@ def titrate(
         if as_json:
             typer.echo(json.dumps(config))
         else:
-            typer.echo(f"{node}: revision {config['rev']} is in force: " + ", ".join(
+            typer.echo(f"{node}: revision {config['rev']} confirmed: " + ", ".join(
                 f"{key} = {value}" for key, value in values.items()))
     elif not as_json:
-        typer.echo(f"{node}: nothing was set")
+        typer.echo(f"{node}: no settings changed")
 
 
 def _from_sample(
@@ -105,19 +100,19 @@ def _from_sample(
 ) -> StrengthProposal:
     if doser not in _PH_SETTINGS:
         raise ConfigError("command line", "--doser",
-                          f"{doser!r} is none of {', '.join(_PH_SETTINGS)}")
+                          f"{doser!r}: not one of {', '.join(_PH_SETTINGS)}")
     litres = litres or litres_of(node)
     if litres is None:
         raise ConfigError("command line", "--litres",
-                          f"missing: {node['node']} has no level to take them from")
+                          f"missing: {node['node']} has no level reading")
     stock_ml, from_ph, to_ph = measured
     name = plain_name(doser)
     if from_ph is None:
         from_ph = _number("--from-ph", f"pH of the {sample_ml:g} ml before")
     if stock_ml is None:
-        stock_ml = _number("--stock-ml", f"ml of {name} that it took")
+        stock_ml = _number("--stock-ml", f"ml of {name} added")
     if to_ph is None:
-        to_ph = _number("--to-ph", "pH after, mixed")
+        to_ph = _number("--to-ph", "pH after mixing")
     try:
         value = from_sample(doser, sample_ml, stock_ml, from_ph, to_ph, litres)
     except TitrationError as error:
@@ -127,7 +122,7 @@ def _from_sample(
 
 
 def _number(option: str, question: str) -> float:
-    """Ask for a number on a terminal. Raises ConfigError without one."""
+    """Prompt for a number. Raises ConfigError without a terminal."""
     if not sys.stdin.isatty():
         raise ConfigError("command line", option, "missing")
     return float(typer.prompt(question, type=float, err=True))
@@ -136,18 +131,18 @@ def _number(option: str, question: str) -> float:
 def _from_log(
     client: HostClient, node: dict[str, Any], days: float
 ) -> tuple[list[StrengthProposal], dict[str, str]]:
-    """Return what the log proposes, and why it does not where it does not."""
+    """Return proposals from the log, and the reason for each setting without one."""
     mixing_ms = node["config"]["values"].get("mixing.wait_ms")
     if mixing_ms is None:
-        raise CommandFailed(f"{node['node']}: its settings are not known yet")
+        raise CommandFailed(f"{node['node']}: its settings are unknown")
     to = now_unix_ms()
     doses, points = _read_log(client, node, to - round(days * _DAY_MS), to)
     proposals: list[StrengthProposal] = []
     refusals: dict[str, str] = {}
-    asked = [(setting, ph_responses(doser, doses, points[_PH], mixing_ms), 1.0)
+    sources = [(setting, ph_responses(doser, doses, points[_PH], mixing_ms), 1.0)
              for doser, setting in _PH_SETTINGS.items() if doser in node["outputs"]]
-    asked.append((_EC_SETTING, ec_responses(doses, points[_EC], mixing_ms), 100.0))
-    for setting, responses, step in asked:
+    sources.append((_EC_SETTING, ec_responses(doses, points[_EC], mixing_ms), 100.0))
+    for setting, responses, step in sources:
         try:
             proposals.append(propose(setting, responses, step))
         except TitrationError as error:
@@ -158,7 +153,7 @@ def _from_log(
 def _read_log(
     client: HostClient, node: dict[str, Any], from_unix_ms: int, to_unix_ms: int
 ) -> tuple[list[Dose], dict[str, list[MeanReading]]]:
-    """Return the doses, oldest first, and the readings; day by day, so that they stay fine."""
+    """Return doses, oldest first, and readings; queried by day for full resolution."""
     doses: list[Dose] = []
     points: dict[str, list[MeanReading]] = {_PH: [], _EC: []}
     channels = [key for key in points if key in node["channels"]]
@@ -166,20 +161,20 @@ def _read_log(
     for begins in range(from_unix_ms, to_unix_ms, _DAY_MS):
         ends = min(begins + _DAY_MS, to_unix_ms)
         events = client.get(f"{path}/events", from_unix_ms=begins, to_unix_ms=ends,
-                            kinds="dosed,ran", limit=_MOST_EVENTS)["events"]
+                            kinds="dosed,ran", limit=_MAX_EVENTS)["events"]
         doses += [_dose(event) for event in events
                   if event["kind"] == "dosed" or event["detail"].get("actuator") == "top_off"]
         if channels:
             series = client.get(f"{path}/series", channels=",".join(channels),
                                 from_unix_ms=begins, to_unix_ms=ends,
-                                columns=_MOST_COLUMNS)["series"]
+                                columns=_MAX_COLUMNS)["series"]
             for key in channels:
                 points[key] += [MeanReading(column[0], column[2]) for column in series[key]]
     return doses, points
 
 
 def _dose(event: dict[str, Any]) -> Dose:
-    """A fill is one too: whatever it meets was not alone."""
+    """Convert an event. A fill counts as a dose, since it also changes the reading."""
     detail = event["detail"]
     return Dose(event["unix_us"] // 1_000, str(detail.get("actuator")),
                 int(detail.get("volume_ul") or 0), int(detail.get("on_ms") or 0),
@@ -187,13 +182,13 @@ def _dose(event: dict[str, Any]) -> Dose:
 
 
 def _out_of_range(proposals: list[StrengthProposal]) -> dict[str, str]:
-    """Return why a proposal is no setting: a slip of the decimal point, most likely."""
+    """Return the reason for each proposal outside the range of its setting."""
     refusals = {}
     for one in proposals:
         row = protocol.SETTINGS[one.setting]
         if not row.low <= one.value <= row.high:
-            refusals[one.setting] = (f"{one.value} {row.unit} is not in {row.low} to {row.high}: "
-                                     "check the figures")
+            refusals[one.setting] = (f"{one.value} {row.unit} is outside {row.low} to {row.high}: "
+                                     "check the values")
     return refusals
 
 
@@ -203,15 +198,15 @@ def _show(
 ) -> None:
     for one in proposals:
         unit = protocol.SETTINGS[one.setting].unit
-        now = node["config"]["values"].get(one.setting, "not known")
+        now = node["config"]["values"].get(one.setting, "unknown")
         how = "from the sample" if one.spread == 0 and one.count == 1 else (
-            f"give or take {one.spread}, from {one.count} doses")
-        typer.echo(f"{one.setting}: {one.value} {unit}, {how} (now {now})", err=as_json)
+            f"± {one.spread}, from {one.count} doses")
+        typer.echo(f"{one.setting}: {one.value} {unit}, {how} (current: {now})", err=as_json)
     for setting, why in refusals.items():
         if proposals:
             typer.echo(f"{setting}: no proposal: {why}", err=as_json)
 
 
 def _confirmed() -> bool:
-    """Ask whether to set it; without a terminal nothing is set unless --yes was said."""
-    return sys.stdin.isatty() and typer.confirm("Set this?", default=False)
+    """Ask for confirmation; False without a terminal."""
+    return sys.stdin.isatty() and typer.confirm("Apply?", default=False)

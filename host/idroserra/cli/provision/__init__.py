@@ -1,1 +1,1 @@
-"""`idroserra provision`: writes name, network and keys to a board."""
+"""`idroserra provision`: set up a board as a node."""

@@ -1,4 +1,4 @@
-"""What `idroserra provision` takes from options, the environment and a person."""
+"""Reads the values for `idroserra provision` from options, environment and prompts."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ WIFI_PASSWORD = "--wifi-password-file or --wifi-open"
 
 
 @dataclass(frozen=True)
-class Given:
-    """What the command line and the host's configuration say, checked. None: not said."""
+class ProvisionInput:
+    """Validated values from the command line and configuration. None: not given."""
 
     node_id: str | None
     ssid: bytes | None
@@ -39,57 +39,49 @@ class Given:
     broker: validation.BrokerAddress | None
     broker_password: bytes | None = field(repr=False)
     may_be_public: bool
-    line: BrokerCertificates | None  # of this host, where it has one and the board shall use it
+    certificates: BrokerCertificates | None  # of this host, if the board shall use TLS
     tls_port: int | None
     update_keys: dict[str, Value]
 
 
-def take(job: ProvisionJob) -> Given:
-    """Return what the options and the environment say, checked. Raises ConfigError."""
-    line = None if job.plain else certificates_of(load_config(job.config).data_dir)
-    tls_port = None if line is None else port_of(line)
-    return Given(
+def read_input(job: ProvisionJob) -> ProvisionInput:
+    """Return the validated options and environment. Raises ConfigError."""
+    certificates = None if job.plain else certificates_of(load_config(job.config).data_dir)
+    tls_port = None if certificates is None else port_of(certificates)
+    return ProvisionInput(
         node_id=None if job.node_id is None else validation.node_id(job.node_id),
         ssid=None if job.wifi_ssid is None else validation.ssid(job.wifi_ssid),
         wifi_password=_secret_of(
-            job.wifi_password_file, PASSWORD_VARIABLE, validation.wifi_password
-        ),
+            job.wifi_password_file, PASSWORD_VARIABLE, validation.wifi_password),
         is_open=job.wifi_open,
-        broker=None
-        if job.broker is None
-        else validation.broker(
-            job.broker, may_be_public=job.allow_public_broker, tls_port=tls_port
-        ),
+        broker=None if job.broker is None else validation.broker(
+            job.broker, may_be_public=job.allow_public_broker, tls_port=tls_port),
         broker_password=_secret_of(
-            job.broker_password_file, BROKER_VARIABLE, validation.broker_password
-        ),
+            job.broker_password_file, BROKER_VARIABLE, validation.broker_password),
         may_be_public=job.allow_public_broker,
-        line=line,
+        certificates=certificates,
         tls_port=tls_port,
         update_keys=_update_keys(job.update_key, job.config),
     )
 
 
-def name_in(wanted: Mapping[str, Value]) -> str:
-    """Return the name of the node among what the board shall have."""
+def node_name(wanted: Mapping[str, Value]) -> str:
+    """Return the node name in the values for the board."""
     name = wanted[ID]
     assert isinstance(name, bytes), "a node has a name"
     return name.decode()
 
 
-def _secret_of(
-    file: Path | None, variable: str, check: Callable[[str], bytes]
-) -> bytes | None:
-    """Return the secret in a file, on standard input or in a variable, None where it is in none.
+def _secret_of(file: Path | None, variable: str, check: Callable[[str], bytes]) -> bytes | None:
+    """Return the secret from a file, stdin or a variable, or None. Raises ConfigError.
 
-    The variable is taken out of the environment: no program started from here sees it. Raises
-    ConfigError."""
+    Removes the variable from the environment, so that child processes do not inherit it."""
     text = os.environ.pop(variable, None)
     if file is not None:
         try:
             text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
         except UnicodeDecodeError:
-            raise ConfigError(str(file), "", "is no UTF-8") from None
+            raise ConfigError(str(file), "", "not UTF-8") from None
         except OSError as error:
             raise ConfigError(str(file), "", error.strerror or str(error)) from None
         text = text.removesuffix("\n").removesuffix("\r")
@@ -97,9 +89,9 @@ def _secret_of(
 
 
 def _update_keys(paths: list[Path] | None, config: Path | None) -> dict[str, Value]:
-    """Return the keys of releases that the board shall have, {} where nobody named any.
+    """Return the release keys for the board, by default from the host's configuration, or {}.
 
-    Those of the host's configuration where there is no option. Raises ConfigError."""
+    Raises ConfigError."""
     from idroserra.updates.signing import load_trusted
 
     found = load_trusted(paths or load_config(config).update.public_keys)
@@ -109,49 +101,49 @@ def _update_keys(paths: list[Path] | None, config: Path | None) -> dict[str, Val
     return dict(zip_longest(UPDATE_KEYS, moduli))
 
 
-def fill_in(given: Given, board: Board, *, can_ask: bool) -> dict[str, Value]:
-    """Return what the board shall have; what it has already and nobody spoke of is not in it.
+def complete_values(given: ProvisionInput, board: Board, *, can_ask: bool) -> dict[str, Value]:
+    """Return the values to write; values already on the board and not given are left out.
 
-    Raises ConfigError that names every option that is missing where nobody can be asked."""
+    Raises ConfigError with all missing options if the user cannot be prompted."""
     stored = board.stored
     missing = _missing(given, stored)
     if missing and not can_ask:
-        raise ConfigError("command line", ", ".join(missing), "needed: nobody can be asked here")
+        raise ConfigError("command line", ", ".join(missing), "required: no terminal for a prompt")
     is_first = not stored.is_set("broker_host")
     wanted: dict[str, Value] = {}
-    node = given.node_id or stored.node_id or _asked(
+    node = given.node_id or stored.node_id or _prompt(
         "Name of the node", validation.node_id, validation.proposed_id(board.mac))
     wanted[ID] = node.encode()
     if given.ssid is not None:
         wanted["wifi_ssid"] = given.ssid
     elif SSID in missing:
-        wanted["wifi_ssid"] = _asked("Wi-Fi (2.4 GHz)", validation.ssid)
+        wanted["wifi_ssid"] = _prompt("Wi-Fi (2.4 GHz)", validation.ssid)
     if given.is_open:
         wanted["wifi_pass"] = None
     elif given.wifi_password is not None:
         wanted["wifi_pass"] = given.wifi_password
     elif WIFI_PASSWORD in missing:
-        wanted["wifi_pass"] = _asked("Its password (not shown)", validation.wifi_password,
+        wanted["wifi_pass"] = _prompt("Wi-Fi password (hidden)", validation.wifi_password,
                                      is_secret=True)
     broker = given.broker
     if broker is None and BROKER in missing:
-        broker = _asked("Broker", lambda text: validation.broker(
-            text, may_be_public=given.may_be_public, tls_port=given.tls_port), _own_broker())
+        broker = _prompt("Broker", lambda text: validation.broker(
+            text, may_be_public=given.may_be_public, tls_port=given.tls_port), _default_broker())
     if broker is not None:
         wanted |= {"broker_host": broker.host.encode(), "broker_port": broker.port}
     if given.broker_password is not None:
         wanted["broker_pass"] = given.broker_password
     elif is_first and can_ask and given.tls_port is None:
-        wanted["broker_pass"] = _asked(
-            f"Password of {node} at the broker (Enter: none)",
+        wanted["broker_pass"] = _prompt(
+            f"Broker password of {node} (Enter: none)",
             lambda text: validation.broker_password(text) if text else None, is_secret=True)
     elif stored.node_id and stored.node_id != node:
-        wanted["broker_pass"] = None  # it was another node's
+        wanted["broker_pass"] = None  # belongs to another node
     return wanted
 
 
-def _missing(given: Given, stored: NvsContents) -> list[str]:
-    """Return the options without which the board would not be a node."""
+def _missing(given: ProvisionInput, stored: NvsContents) -> list[str]:
+    """Return the required options that are neither given nor stored on the board."""
     is_other_wifi = given.ssid is not None and not stored.has("wifi_ssid", given.ssid)
     has_wifi = given.ssid is not None or stored.is_set("wifi_ssid")
     needs_password = is_other_wifi or not stored.is_set("wifi_ssid")
@@ -164,11 +156,11 @@ def _missing(given: Given, stored: NvsContents) -> list[str]:
     ) if not is_there]
 
 
-def _asked(
+def _prompt(
     question: str, check: Callable[[str], T], default: str | None = None, *,
     is_secret: bool = False,
 ) -> T:
-    """Ask a person until the answer will do."""
+    """Prompt until the input is valid."""
     while True:
         try:
             if is_secret:
@@ -178,6 +170,6 @@ def _asked(
             typer.echo(error.why, err=True)
 
 
-def _own_broker() -> str | None:
-    """Return this machine's address on the site's network, as what to propose."""
+def _default_broker() -> str | None:
+    """Return the IPv4 address of this machine, as the default broker."""
     return next((name for name in own_names() if is_address(name) and ":" not in name), None)

@@ -1,4 +1,4 @@
-"""What `idroserra provision` says of a board and of what it will do: never a secret."""
+"""Text and JSON output of `idroserra provision`, without secrets."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from idroserra.provisioning.key_exchange import KeyStore, StoredKeys
 from idroserra.provisioning.nvs import KEY, NAMES, TLS, UNSHOWN, UPDATE_KEYS, NvsContents
 from idroserra.provisioning.session import Board, ProvisionPlan
 
-ID_CHARS = 16  # of the key of releases, as idroserra.updates.signing has it
-SHORT_CHARS = 8  # of a fingerprint, as people compare it
-_WORDS = {
+ID_CHARS = 16  # of a release key, as in idroserra.updates.signing
+SHORT_CHARS = 8  # of a fingerprint, for comparison by people
+_LABELS = {
     "node_id": "name", "wifi_ssid": "Wi-Fi", "wifi_pass": "Wi-Fi password",
-    "broker_host": "broker", "broker_port": "port of the broker",
-    "broker_pass": "password at the broker", "key": "key", "broker_tls": "TLS",
-    "tls_ca": "authority of the line", "tls_cert": "certificate of the node",
-    "tls_key": "key of its certificate",
-    "update_key": "key for updates", "update_spare": "spare key for updates",
+    "broker_host": "broker", "broker_port": "broker port",
+    "broker_pass": "broker password", "key": "key", "broker_tls": "TLS",
+    "tls_ca": "CA certificate", "tls_cert": "node certificate",
+    "tls_key": "node certificate key",
+    "update_key": "release key", "update_spare": "spare release key",
 }
 _ALL_NEEDED = ("node_id", "wifi_ssid", "broker_host")
 
 
 def describe_board(board: Board, held: StoredKeys | None) -> str:
-    """Return what the board is and what is set on it."""
+    """Return the identity and stored values of the board as text."""
     stored = board.stored
     wifi = broker = "none"
     if stored.is_set("wifi_ssid"):
@@ -38,16 +38,16 @@ def describe_board(board: Board, held: StoredKeys | None) -> str:
     return "\n".join((
         f"port      {board.port}",
         f"board     {board.board}, version {board.version}, MAC {board.mac.hex(':')}",
-        f"name      {_printable(stored.node_id) or 'none: it joins nothing'}",
+        f"name      {_printable(stored.node_id) or 'none: does not connect'}",
         f"Wi-Fi     {wifi}",
         f"broker    {broker}",
-        f"key       {_told_key(board, held)}",
-        f"updates   {' and '.join(update_key_ids(stored)) or 'no key: it takes none'}",
+        f"key       {_key_text(board, held)}",
+        f"updates   {' and '.join(update_key_ids(stored)) or 'no key: refuses updates'}",
     ))
 
 
-def shown(board: Board, held: StoredKeys | None) -> dict[str, Any]:
-    """Return the same for a program."""
+def board_json(board: Board, held: StoredKeys | None) -> dict[str, Any]:
+    """Return the same for JSON output."""
     stored = board.stored
     return {
         "port": board.port, "board": board.board, "version": board.version,
@@ -65,40 +65,40 @@ def shown(board: Board, held: StoredKeys | None) -> dict[str, Any]:
 
 
 def update_key_ids(stored: NvsContents) -> list[str]:
-    """Return the ids of the keys that releases are checked with: how their hashes begin."""
+    """Return the ids of the release keys: the first digits of their hashes."""
     return [stored.hashes[name][:ID_CHARS] for name in UPDATE_KEYS if name in stored.hashes]
 
 
 def is_provisioned(board: Board) -> bool:
-    """Whether the board has all it takes to be a node."""
+    """Return whether the board has all values of a node."""
     stored = board.stored
     return bool(stored.fingerprint) and all(stored.is_set(name) for name in _ALL_NEEDED)
 
 
-def describe(
-    plan: ProvisionPlan, host: KeyStore | None, key_to: Path | None,
+def describe_plan(
+    plan: ProvisionPlan,
+    host: KeyStore | None,
+    key_to: Path | None,
     broker: validation.BrokerAddress | None,
 ) -> str:
-    """Return what will be done, as a person reads it before saying yes."""
+    """Return the plan as text, for confirmation."""
     lines = [""]
     if plan.is_nothing:
-        lines.append(f"nothing to write: it is {plan.node}, with all of it")
+        lines.append(f"nothing to write: the board is already {plan.node}")
     for name in [name for name in NAMES if name in plan.changed]:
-        lines.append(f"write     {_told_change(plan, name)}")
+        lines.append(f"write     {_change_text(plan, name)}")
     if broker is not None and broker.note:
         lines.append(f"NOTE      {broker.note}")
     if plan.key is not None:
         shared = [] if host is None else [host.where]
-        shared += [] if key_to is None else [f"the file {key_to}, for your user alone"]
+        shared += [] if key_to is None else [f"the file {key_to}, readable only by you"]
         lines.append(f"share     the key with {' and '.join(shared)}" if shared else
-                     "share     the key with nobody")
+                     "share     the key with no one")
     return "\n".join(lines)
 
 
-def as_json_text(
-    plan: ProvisionPlan, host: KeyStore | None, key_to: Path | None, *, is_done: bool
-) -> str:
-    """Return what was done, or would be, for a program."""
+def as_json_text(plan: ProvisionPlan, host: KeyStore | None, key_to: Path | None, *, is_done: bool) -> str:
+    """Return the result, or the plan, as JSON."""
     return json.dumps({
         "node": plan.node, "port": plan.board.port, "board": plan.board.board,
         "mac": plan.board.mac.hex(":"), "done": is_done and not plan.is_nothing,
@@ -109,26 +109,26 @@ def as_json_text(
     })
 
 
-def _told_change(plan: ProvisionPlan, name: str) -> str:
-    word, value = _WORDS[name], plan.values[name]
+def _change_text(plan: ProvisionPlan, name: str) -> str:
+    word, value = _LABELS[name], plan.values[name]
     if value is None:
         return f"{word}: none"
     if name == KEY:
-        return f"{word}: a new one, {plan.found[:SHORT_CHARS]} ({plan.why_key})"
+        return f"{word}: new, {plan.found[:SHORT_CHARS]} ({plan.why_key})"
     if name in UNSHOWN:
-        return f"{word} (not shown)"
+        return f"{word} (hidden)"
     text = value.decode() if isinstance(value, bytes) else str(value)
     return f"{word}: {_printable(text)}"
 
 
-def _told_key(board: Board, held: StoredKeys | None) -> str:
+def _key_text(board: Board, held: StoredKeys | None) -> str:
     found = board.stored.fingerprint
     if not found:
-        return "none: it obeys nobody"
-    told = f"set, {found[:SHORT_CHARS]}"
+        return "none: refuses commands"
+    text = f"set, {found[:SHORT_CHARS]}"
     if held is None:
-        return told
-    return f"{told}; the host holds {'it' if found in held.fingerprints else 'ANOTHER, or none'}"
+        return text
+    return f"{text}; the host has {'it' if found in held.fingerprints else 'ANOTHER, or none'}"
 
 
 def _with(stored: NvsContents, name: str) -> str:

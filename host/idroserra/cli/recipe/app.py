@@ -1,4 +1,4 @@
-"""`idroserra recipe`: what there is, is it any good, and running one on a node."""
+"""`idroserra recipe`: list, check and run recipes."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from idroserra.recipes import model, serialize
 from idroserra.terminal.tables import SIGNS, STYLES
 
 app = typer.Typer(
-    help="Setpoints of a crop, stage by stage over days.", no_args_is_help=True,
+    help="Recipes: setpoints of a crop by stage and day.", no_args_is_help=True,
     add_completion=False)
 app.command("check")(check)
 
 RecipeName = Annotated[str, typer.Argument(
-    metavar="NAME|FILE", help="One that comes with the host, or a file of your own.")]
+    metavar="NAME|FILE", help="Built-in recipe, or a recipe file.")]
 
 
 @app.command("list")
 def list_recipes(*, as_json: AsJson = False) -> None:
-    """List the recipes that come with the host."""
+    """List the built-in recipes."""
     found = [serialize.summary_json(model.load(name)) for name in model.names()]
     if as_json:
         typer.echo(json.dumps(found))
@@ -52,20 +52,20 @@ def list_recipes(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def show(name: RecipeName, *, as_json: AsJson = False) -> None:
-    """Show the stages of a recipe, and where its figures are from."""
+    """Show the stages and sources of a recipe."""
     found = serialize.recipe_json(model.find(name))
     if as_json:
         typer.echo(json.dumps(found))
         return
     console = Console()
     console.print(Text(f"{found['name']}: {found['text']}", style="bold"))
-    table = _table("stage", "from day", "days", "at its end", "light mol/m2/d", "source")
+    table = _table("stage", "from day", "days", "setpoints at end", "light mol/m2/d", "source")
     for stage in found["stages"]:
         setpoints = "\n".join(f"{line['label']} {line['text']}" for line in stage["setpoints"])
         table.add_row(stage["name"], str(stage["first_day"]), str(stage["days"]), setpoints,
                       f"{stage['dli_mol_m2']:.1f}", stage["source"])
     console.print(table)
-    console.print(f"Light by lamps of {found['ppfd_umol_m2_s']} umol/m2/s at full duty.")
+    console.print(f"Light at full duty: {found['ppfd_umol_m2_s']} umol/m2/s.")
     for source in found["sources"]:
         console.print(Text(f"· {source}", style="dim"))
 
@@ -74,55 +74,55 @@ def show(name: RecipeName, *, as_json: AsJson = False) -> None:
 def start(
     node: NodeName, name: RecipeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False
 ) -> None:
-    """Start a recipe today. Refused where the node's gate cannot follow it."""
+    """Start a recipe today. Refused if the safety gate of the node cannot follow it."""
     found = model.find(name)
-    is_ours = name == found.name and name in model.names()
-    body = {"recipe": name} if is_ours else {"toml": found.toml}
+    is_builtin = name == found.name and name in model.names()
+    body = {"recipe": name} if is_builtin else {"toml": found.toml}
     client = HostClient(url)
-    if is_ours and not as_json:
+    if is_builtin and not as_json:
         notes = client.get(f"{node_path(node)}/recipe/notes", recipe=name)["notes"]
         for note in notes:
             typer.echo(f"note: {note['stage']}: {note['text']}", err=True)
-    recipe = client.send("POST", f"{node_path(node)}/recipe", body | {"by": cli_user()})
-    _tell(client, node, recipe, as_json=as_json)
+    started = client.send("POST", f"{node_path(node)}/recipe", body | {"by": cli_user()})
+    _await_node(client, node, started, as_json=as_json)
 
 
 @app.command()
 def status(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
-    """Show where the recipe of a node stands, and what it wants next."""
+    """Show the progress of a recipe and its next change."""
     _show(node, HostClient(url).get(f"{node_path(node)}/recipe")["run"], as_json=as_json)
 
 
 @app.command()
 def skip(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
-    """Go on with the first day of the next stage, today."""
-    _ask(url, node, "skip", as_json=as_json)
+    """Skip to the first day of the next stage."""
+    _send(url, node, "skip", as_json=as_json)
 
 
 @app.command()
 def resume(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
-    """Send today's setpoints again to a node that refused some."""
-    _ask(url, node, "resume", as_json=as_json)
+    """Resend today's setpoints to a node that refused some."""
+    _send(url, node, "resume", as_json=as_json)
 
 
 @app.command()
 def stop(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
-    """End the recipe of a node. Its setpoints stay as they are."""
+    """Stop the recipe of a node. Its setpoints do not change."""
     client = HostClient(url)
     answer = client.send("POST", f"{node_path(node)}/recipe/stop", {"by": cli_user()})
     _show(node, answer["run"], as_json=as_json)
 
 
-def _ask(url: str, node: str, verb: str, *, as_json: bool) -> None:
+def _send(url: str, node: str, verb: str, *, as_json: bool) -> None:
     client = HostClient(url)
-    recipe = client.send("POST", f"{node_path(node)}/recipe/{verb}", {"by": cli_user()})
-    _tell(client, node, recipe, as_json=as_json)
+    answer = client.send("POST", f"{node_path(node)}/recipe/{verb}", {"by": cli_user()})
+    _await_node(client, node, answer, as_json=as_json)
 
 
-def _tell(client: HostClient, node: str, answer: dict[str, Any], *, as_json: bool) -> None:
-    """Wait for the node's word on the setpoints, and tell it. Raises CommandFailed when held.
+def _await_node(client: HostClient, node: str, answer: dict[str, Any], *, as_json: bool) -> None:
+    """Wait for the node to confirm the setpoints. Raises CommandFailed when held.
 
-    A node that says nothing is no failure: the host goes on trying."""
+    No answer is not a failure: the host keeps retrying."""
     deadline_s = time.monotonic() + CONFIRM_S
     run = answer["run"]
     while run["state"] == "running" and run["told"]["state"] == "pending":
@@ -140,16 +140,16 @@ def _show(node: str, run: dict[str, Any] | None, *, as_json: bool) -> None:
         typer.echo(json.dumps(run))
         return
     if run is None:
-        typer.echo(f"{node} never ran a recipe. `idroserra recipe list` shows those there are.")
+        typer.echo(f"{node} has not run a recipe. `idroserra recipe list` lists them.")
         return
     console = Console()
     level = run["level"]
     console.print(Text(f"{SIGNS[level]} {node}: {run['text']}", style=STYLES[level]))
     if run["at"] is None:
         return
-    table = _table("", "the recipe wants", "in force")
+    table = _table("", "recipe", "current")
     for line in run["setpoints"]:
-        other = line["in_force"] or ("the same" if line["is_confirmed"] else "not known")
+        other = line["in_force"] or ("same" if line["is_confirmed"] else "unknown")
         table.add_row(line["label"], line["text"],
                       f"{other}, set by hand" if line["is_by_hand"] else other)
     console.print(table)

@@ -1,4 +1,4 @@
-"""`idroserra recipe check`: would a node take it, and does it come true in the twin?"""
+"""`idroserra recipe check`: validate a recipe and run it in the simulator."""
 
 from __future__ import annotations
 
@@ -23,30 +23,29 @@ REFUSED, BROKEN = 1, 3
 
 def check(
     name: Annotated[str, typer.Argument(
-        metavar="NAME|FILE", help="One that comes with the host, or a file of your own.")],
-    board: Annotated[str, typer.Option(help="Board of the twin.")] = "esp32-reservoir",
+        metavar="NAME|FILE", help="Built-in recipe, or a recipe file.")],
+    board: Annotated[str, typer.Option(help="Board to simulate.")] = "esp32-reservoir",
     stage: Annotated[str | None, typer.Option(
-        help="Only the way into this stage: its name, or its number from 1.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw the run into this PNG file.")] = None,
+        help="Only the transition into this stage: name, or number from 1.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a chart to this PNG file.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Check a recipe against settings and budgets of the gate, then run it in the twin.
+    """Check a recipe against settings and dosing limits, then run it in the simulator.
 
-    The twin runs the real firmware through the days on which something moves. Exit code 1 when a
-    node would refuse it, 3 when it does not come true.
+    The simulator runs the real firmware through the days with changes. Exit code 1 if a node
+    would refuse the recipe, 3 if a setpoint is not reached.
     """
     found = model.find(name)
     twin = recipe_scenario.build(found, board, None if stage is None else stage_of(found, stage))
     if not as_json:
-        _say(found, twin.notes)
+        _print_notes(found, twin.notes)
     if twin.scenario is None:
         if as_json:
             typer.echo(json.dumps(_json(found, twin.notes, None)))
         raise typer.Exit(REFUSED)
     try:
-        result = app.run_with_bar(
-            twin.scenario, None, quiet=as_json, keep_all=plot is not None)
+        result = app.run_with_bar(twin.scenario, None, quiet=as_json, keep_all=plot is not None)
     except (ScenarioError, SimulatorError) as error:
         raise HostError(str(error)) from None
     if plot is not None:
@@ -60,20 +59,20 @@ def check(
 
 
 def stage_of(found: Recipe, wanted: str) -> int:
-    """Return the index of a stage by its name or number. Raises ConfigError."""
+    """Return the index of a stage, by name or number. Raises ConfigError."""
     for index, stage in enumerate(found.stages):
         if wanted in (stage.name, str(index + 1)):
             return index
     names = ", ".join(stage.name for stage in found.stages)
-    raise ConfigError("command line", "--stage", f"{wanted!r} is none of {names}")
+    raise ConfigError("command line", "--stage", f"{wanted!r}: not one of {names}")
 
 
 def note_text(found: Recipe, note: feasibility.RecipeWarning) -> str:
-    """Return a note with the stage it is about."""
+    """Return a note with the name of its stage."""
     return f"{found.stages[note.stage].name}: {note.text}"
 
 
-def _say(found: Recipe, notes: list[feasibility.RecipeWarning]) -> None:
+def _print_notes(found: Recipe, notes: list[feasibility.RecipeWarning]) -> None:
     console = Console()
     for note in notes:
         is_refused = note.level == feasibility.REFUSED
@@ -85,7 +84,7 @@ def _draw(plot: Path, chart: bytes) -> None:
     try:
         plot.write_bytes(chart)
     except OSError as error:
-        raise HostError(f"cannot be written: {error}") from None
+        raise HostError(f"cannot write: {error}") from None
 
 
 def _json(

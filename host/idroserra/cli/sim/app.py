@@ -1,4 +1,4 @@
-"""`idroserra sim`: greenhouses in lockstep, and the promises they must keep."""
+"""`idroserra sim`: run simulated greenhouses in lockstep and judge their promises."""
 
 from __future__ import annotations
 
@@ -34,31 +34,25 @@ BROKEN = 3
 
 @app.callback()
 def _root() -> None:
-    """Nothing to do before a command; keeps `run` a command of its own."""
+    """Keep `run` a named command."""
 
 
 @app.command()
 def run(
-    scenario_file: Annotated[Path, typer.Argument(help="A scenario: start, events, promises.")],
+    scenario_file: Annotated[Path, typer.Argument(help="Scenario file: start, events, promises.")],
     days: Annotated[
-        float | None, typer.Option(min=0.001, max=400, help="Another length than the file's.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=1, help="Another seed than the file's.")] = None,
+        float | None, typer.Option(min=0.001, max=400, help="Override the length, days.")] = None,
+    seed: Annotated[int | None, typer.Option(min=1, help="Override the seed.")] = None,
     trace: Annotated[
-        Path | None, typer.Option(help="Write every line of the run here, one JSON a line.")
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option(help="Draw the run into this PNG file.")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write the run as one page of HTML.")
-    ] = None,
+        Path | None, typer.Option(help="Write the trace, one JSON object per line.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a chart to this PNG file.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Run one scenario in lockstep and judge its promises. Exit code 3 when one is broken.
+    """Run one scenario in lockstep and judge its promises. Exit code 3 if one is broken.
 
-    The same file and seed give the same trace, byte for byte.
+    The same file and seed give an identical trace.
     """
     try:
         wanted = scenario_run.with_changes(scenario_run.load(scenario_file), days, seed)
@@ -79,28 +73,28 @@ def run(
 @app.command()
 def mutate(
     defects_file: Annotated[
-        Path, typer.Option("--defects", help="The deliberate defects: a file, or a folder.")
+        Path, typer.Option("--defects", help="File or folder of the defects.")
     ] = Path("sim/defects"),
     scenarios: Annotated[
-        Path, typer.Option(help="The folder of the scenarios.")
-    ] = Path("sim/scenarios"),
-    only: Annotated[str | None, typer.Option(help="One defect, by its name.")] = None,
+        Path, typer.Option(help="Folder of the scenarios.")] = Path("sim/scenarios"),
+    only: Annotated[str | None, typer.Option(help="Only this defect.")] = None,
 ) -> None:
-    """Break the firmware on purpose and require a scenario to notice. Exit code 1 when none does.
+    """Inject defects into the firmware; a scenario must catch each. Exit code 1 if not.
 
-    For those who change firmware: run it in a checkout.
+    For firmware developers: requires a checkout.
     """
     try:
         defects = [d for d in mutation.load(defects_file) if only in (None, d.name)]
         if not defects:
-            raise mutation.MutationError(f"{defects_file}: no defect is named {only}")
+            raise mutation.MutationError(f"{defects_file}: no defect named {only}")
         outcomes = mutation.run_defects(
-            defects, scenarios, build.firmware_sources(), build_mutated, compiler.load, _tell
+            defects, scenarios, build.firmware_sources(), build_mutated, compiler.load,
+            _print_outcome
         )
     except (mutation.MutationError, scenario_run.ScenarioError) as error:
         raise HostError(str(error)) from None
     survivors = [outcome.defect.name for outcome in outcomes if outcome.caught_by is None]
-    typer.echo(f"{len(outcomes) - len(survivors)} of {len(outcomes)} defects were caught")
+    typer.echo(f"{len(outcomes) - len(survivors)} of {len(outcomes)} defects caught")
     if survivors:
         raise HostError(f"survived: {', '.join(survivors)}")
 
@@ -110,13 +104,13 @@ def build_mutated(board: str, sources: Mapping[str, Path], folder: Path) -> None
     build.build_image(board, folder, sources)
 
 
-def _tell(outcome: mutation.Outcome) -> None:
+def _print_outcome(outcome: mutation.Outcome) -> None:
     caught = outcome.caught_by or "SURVIVED"
     typer.echo(f"{outcome.defect.name:26} {caught:26} {outcome.why}")
 
 
 def _draw(result: scenario_run.Result, plot: Path | None, report: Path | None) -> None:
-    """Write chart and page where they are wanted."""
+    """Write the chart and the report if requested."""
     if plot is None and report is None:
         return
     values = settings.check(result.scenario.settings)
@@ -136,13 +130,13 @@ def _draw(result: scenario_run.Result, plot: Path | None, report: Path | None) -
         if report is not None:
             report.write_text(html_report.page(result, chart), encoding="utf-8")
     except OSError as error:
-        raise HostError(f"cannot be written: {error}") from None
+        raise HostError(f"cannot write: {error}") from None
 
 
 def chart_of(
     result: scenario_run.Result, bands: Mapping[str, Sequence[scenarios_chart.Band]]
 ) -> bytes:
-    """Return the chart of a run as PNG. Raises HostError where matplotlib is missing."""
+    """Return the chart of a run as PNG. Raises HostError without matplotlib."""
     try:
         return scenarios_chart.png(result, bands)
     except ImportError as error:
@@ -152,7 +146,7 @@ def chart_of(
 def run_with_bar(
     wanted: scenario_run.Scenario, trace: Path | None, *, quiet: bool, keep_all: bool
 ) -> scenario_run.Result:
-    """Run a scenario on a fresh image of its board, with a progress bar on stderr."""
+    """Run a scenario on a newly built image, with a progress bar on stderr."""
     board = compiler.load(wanted.board)
     columns = (
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
@@ -170,11 +164,11 @@ def run_with_bar(
 
 
 def show_result(result: scenario_run.Result) -> None:
-    """Print promises, doses and how it ended."""
+    """Print promises, doses and the final state."""
     console = Console()
     console.print(Text(result.scenario.text, style="bold"))
     promises = Table(show_edge=False, pad_edge=False, box=None)
-    for title in ("", "promise", "what happened"):
+    for title in ("", "promise", "result"):
         promises.add_column(title)
     for verdict in result.verdicts:
         mark = Text("kept", "green") if verdict.is_kept else Text("BROKEN", "bold red")
@@ -186,8 +180,7 @@ def show_result(result: scenario_run.Result) -> None:
         doses.add_column(title, justify="right")
     for name, dose in result.doses.items():
         doses.add_row(
-            name, f"{dose['count']:.0f}", f"{dose['pumped_s']:.1f}", f"{dose['true_ml']:.1f}"
-        )
+            name, f"{dose['count']:.0f}", f"{dose['pumped_s']:.1f}", f"{dose['true_ml']:.1f}")
     console.print(doses)
     truth, measured = result.truth, result.measured
     console.print(
@@ -205,4 +198,4 @@ def show_result(result: scenario_run.Result) -> None:
 
 def _reading(measured: Mapping[str, float], channel: str, per: float, decimals: int) -> str:
     value = measured.get(channel)
-    return "nothing" if value is None else f"{value / per:.{decimals}f}"
+    return "not" if value is None else f"{value / per:.{decimals}f}"

@@ -1,4 +1,4 @@
-"""`idroserra sim score`: our dosing control and those of peers, on the same twin."""
+"""`idroserra sim score`: compare dosing policies in the simulator."""
 
 from __future__ import annotations
 
@@ -35,35 +35,34 @@ _KEYS = {"ph.down_ul_per_ph": "acid", "ph.up_ul_per_ph": "base"}
 def run(
     policies: Annotated[
         str | None,
-        typer.Option(help="Only these, with commas: " + ", ".join(benchmark_run.POLICIES)),
+        typer.Option(help="Policies, comma-separated: " + ", ".join(benchmark_run.POLICIES)),
     ] = None,
     cells: Annotated[
         str | None,
         typer.Option(
-            help="So many cells spread over all 48, patterns such as 'ro-*-20-*', or "
-            "a TOML file of your own (bench/score.md)."
+            help="Number of cells out of 48, patterns such as 'ro-*-20-*', or "
+            "a TOML file (bench/score.md)."
         ),
     ] = None,
     days: Annotated[
         float | None,
-        typer.Option(min=0.1, max=60, help="Days in each cell. [default: 7, or the file's]"),
+        typer.Option(min=0.1, max=60, help="Days per cell; default: 7, or from the file."),
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw the board into this PNG file.")] = None,
-    md: Annotated[Path | None, typer.Option(help="Write the page of the board here.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a chart to this PNG file.")] = None,
+    md: Annotated[Path | None, typer.Option(help="Write a Markdown report.")] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print every week as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
-    """Let each dosing policy keep the same greenhouses, and measure how the crop fared.
+    """Run each dosing policy in the same greenhouses and compare the results.
 
-    Finished weeks are kept, so a run that was broken off goes on where it stopped. Exit code 3
-    when our own policy misses an aim.
+    Finished cells are cached, so an interrupted run resumes. Exit code 3 if Idroserra's own
+    policy misses a target.
     """
     names = policies.split(",") if policies else list(benchmark_run.POLICIES)
     for name in names:
         if name not in benchmark_run.POLICIES:
             raise ConfigError(
-                "--policies", name, f"not one of {', '.join(benchmark_run.POLICIES)}"
-            )
+                "--policies", name, f"not one of {', '.join(benchmark_run.POLICIES)}")
     matrix = _cells(cells)
     cache = Path(platformdirs.user_cache_dir("idroserra")) / "score.jsonl"
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
@@ -84,7 +83,7 @@ def run(
     except ImportError as error:
         raise HostError("charts need matplotlib: pip install 'idroserra[sim]'") from error
     except OSError as error:
-        raise HostError(f"cannot be written: {error}") from None
+        raise HostError(f"cannot write: {error}") from None
     if as_json:
         typer.echo(json.dumps(tables.to_json(board, matrix)))
     else:
@@ -94,7 +93,7 @@ def run(
 
 
 def _cells(wanted: str | None) -> list[Cell]:
-    """Return the cells of a file, of a number or of patterns."""
+    """Return the cells of a file, a number or patterns."""
     if wanted is None or not (wanted.endswith(".toml") or Path(wanted).exists()):
         try:
             return select(wanted)
@@ -111,7 +110,7 @@ def _cells(wanted: str | None) -> list[Cell]:
             key = _KEYS.get(error.key, "volume_l")
             raise ConfigError(wanted, f"{cell.name}.{key}", str(error)) from None
         except SettingsError as error:
-            why = f"it needs what no node can be set to: {error}"
+            why = f"needs a setting outside its range: {error}"
             raise ConfigError(wanted, f"{cell.name}.recipe", why) from None
     return cells
 
@@ -123,7 +122,7 @@ def _show(board: list[benchmark_run.Measures]) -> None:
     ours = tables.by_policy(board).get(benchmark_run.POLICIES[0], [])
     missed = [tables.row(week) for week in ours if tables.misses(week)]
     if missed:
-        console.print(f"\nwhere {benchmark_run.POLICIES[0]} misses an aim:")
+        console.print(f"\nwhere {benchmark_run.POLICIES[0]} misses a target:")
         console.print(_table(tables.ROW_TITLES, missed))
 
 

@@ -1,4 +1,4 @@
-"""`idroserra update`: make a release, and bring it to a fleet over the air (docs/update.md)."""
+"""`idroserra update`: build releases and roll them out over the air (docs/update.md)."""
 
 from __future__ import annotations
 
@@ -18,29 +18,28 @@ from idroserra.core.config import load_config
 from idroserra.core.errors import ConfigError
 
 app = typer.Typer(
-    help="Releases: make and sign one, bring it to a fleet over the air.", no_args_is_help=True,
+    help="Releases: build, sign and roll out over the air.", no_args_is_help=True,
     add_completion=False)
 
 PASSPHRASE = "IDROSERRA_RELEASE_PASSPHRASE"
 PUBLIC_SUFFIX = ".pub"
 KeyFile = Annotated[Path, typer.Option(
-    "--key", help="The private key of `update keygen`. It stays on this machine.")]
+    "--key", help="Private key of `update keygen`; never leaves this machine.")]
 PassphraseFile = Annotated[Path | None, typer.Option(
-    "--passphrase-file", help=f"File with its passphrase, or - for standard input; else that in "
-    f"{PASSPHRASE}; else it is asked for.")]
+    "--passphrase-file", help=f"File with the passphrase, or - for stdin; default: {PASSPHRASE}, "
+    "else a prompt.")]
 
 
 @app.command()
 def keygen(
     file: Annotated[Path, typer.Argument(
-        metavar="FILE", help="The private key; the public one is FILE.pub.")],
-    passphrase_file: PassphraseFile = None,
-    *,
+        metavar="FILE", help="Private key to write; the public key is FILE.pub.")],
+    passphrase_file: PassphraseFile = None, *,
     no_passphrase: Annotated[bool, typer.Option(
-        "--no-passphrase", help="Whoever reads the file can sign.")] = False,
+        "--no-passphrase", help="No passphrase: anyone who can read the file can sign.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make the key pair that releases are signed with."""
+    """Generate the key pair that signs releases."""
     from idroserra.updates import signing
 
     phrase = None if no_passphrase else _passphrase(passphrase_file, is_new=True)
@@ -50,28 +49,26 @@ def keygen(
         typer.echo(json.dumps({"key_id": made.id, "private": str(file), "public": str(public)}))
         return
     typer.echo(f"key {made.id}")
-    typer.echo(f"{file}: the private key: it signs releases; keep it off every host, and a copy "
+    typer.echo(f"{file}: private key: signs releases; keep it off every host, and a copy "
                "in a safe place")
-    typer.echo(f"{public}: the public key: for `idroserra provision --update-key`, and [update] "
+    typer.echo(f"{public}: public key: for `idroserra provision --update-key` and [update] "
                "public_keys of the host")
 
 
 @app.command()
 def build(
-    board: Annotated[str, typer.Argument(help="Name of a board, or path of a board file.")],
+    board: Annotated[str, typer.Argument(help="Board name, or path of a board file.")],
     key: KeyFile,
     out: Annotated[Path | None, typer.Option(
-        help="The folder of the release; BOARD-VERSION here unless said otherwise.")] = None,
+        help="Folder of the release; default: BOARD-VERSION.")] = None,
     version: Annotated[str | None, typer.Option(
-        help="What the release is called; without it, the version of this software.")] = None,
+        help="Version of the release; default: that of this software.")] = None,
     security_counter: Annotated[int | None, typer.Option(
-        min=0, help="No node that ran this goes back below it; without it, that of this "
+        min=0, help="Nodes refuse a later release with a lower counter; default: that of this "
         "software.")] = None,
-    passphrase_file: PassphraseFile = None,
-    *,
-    as_json: AsJson = False,
+    passphrase_file: PassphraseFile = None, *, as_json: AsJson = False,
 ) -> None:
-    """Build and sign the release of a board. The same sources and key give the same bytes."""
+    """Build and sign a release for a board. Builds are reproducible."""
     from idroserra.flash.progress import ProgressReporter
     from idroserra.updates import release, signing
 
@@ -82,25 +79,23 @@ def build(
         made = release.build(board, private, version=version, security_counter=security_counter)
         folder = out or Path(f"{made.manifest.board}-{made.manifest.version}")
         release.write(made, folder)
-    _tell(made, folder, as_json=as_json)
+    _print_release(made, folder, as_json=as_json)
 
 
 @app.command()
 def check(
-    folder: Annotated[Path, typer.Argument(help="The folder of a release.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a release.")],
     key: Annotated[list[Path] | None, typer.Option(
-        "--key", help="A public key; without any, those of the host's configuration.")] = None,
-    config: ConfigFile = None,
-    *,
-    as_json: AsJson = False,
+        "--key", help="Public key; default: those of the host's configuration.")] = None,
+    config: ConfigFile = None, *, as_json: AsJson = False,
 ) -> None:
-    """Check a release as a node does, byte for byte, and say what it is for."""
+    """Verify a release as a node does, and print its properties."""
     from idroserra.updates import release, signing
 
     paths = key or list(load_config(config).update.public_keys)
     if not paths:
-        raise ConfigError("command line", "--key", "a public key is needed to check with")
-    _tell(release.read(folder, signing.load_trusted(paths)), folder, as_json=as_json)
+        raise ConfigError("command line", "--key", "required: a public key")
+    _print_release(release.read(folder, signing.load_trusted(paths)), folder, as_json=as_json)
 
 
 app.command("offer")(offer)
@@ -110,19 +105,19 @@ app.command("list")(list_releases)
 app.command("remove")(remove)
 
 
-def _tell(found: Any, folder: Path, *, as_json: bool) -> None:
-    told = found.manifest
+def _print_release(found: Any, folder: Path, *, as_json: bool) -> None:
+    manifest = found.manifest
     if as_json:
         typer.echo(json.dumps({
-            "folder": str(folder), "release": found.sha256, "version": told.version,
-            "board_class": told.board_class, "kernel": told.kernel,
-            "security_counter": told.security_counter, "files": len(told.files),
-            "bytes": told.total_bytes, "key_id": found.key_id}))
+            "folder": str(folder), "release": found.sha256, "version": manifest.version,
+            "board_class": manifest.board_class, "kernel": manifest.kernel,
+            "security_counter": manifest.security_counter, "files": len(manifest.files),
+            "bytes": manifest.total_bytes, "key_id": found.key_id}))
         return
-    typer.echo(f"{folder}: version {told.version} for {told.board_class}, kernel {told.kernel}, "
-               f"security counter {told.security_counter}")
-    typer.echo(f"release {found.sha256[:16]}, {len(told.files)} files, {told.total_bytes} bytes, "
-               f"each as it was signed with key {found.key_id}")
+    typer.echo(f"{folder}: version {manifest.version} for {manifest.board_class}, "
+               f"kernel {manifest.kernel}, security counter {manifest.security_counter}")
+    typer.echo(f"release {found.sha256[:16]}, {len(manifest.files)} files, "
+               f"{manifest.total_bytes} bytes, verified with key {found.key_id}")
 
 
 def _passphrase(file: Path | None, *, is_new: bool) -> bytes:
@@ -132,14 +127,14 @@ def _passphrase(file: Path | None, *, is_new: bool) -> bytes:
         try:
             text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(str(file), "", getattr(error, "strerror", None) or "is no UTF-8"
+            raise ConfigError(str(file), "", getattr(error, "strerror", None) or "not UTF-8"
                               ) from None
         text = text.removesuffix("\n").removesuffix("\r")
     if not text and sys.stdin.isatty():
         text = getpass.getpass("Passphrase of the private key: ")
-        if is_new and text and getpass.getpass("The same once more: ") != text:
-            raise ConfigError("command line", "passphrase", "the two are not the same")
+        if is_new and text and getpass.getpass("Repeat the passphrase: ") != text:
+            raise ConfigError("command line", "passphrase", "the entries differ")
     if not text:
-        raise ConfigError("command line", "passphrase", f"none was given: --passphrase-file, "
+        raise ConfigError("command line", "passphrase", f"missing: --passphrase-file, "
                           f"{PASSPHRASE}, or --no-passphrase for a key without one")
     return text.encode()

@@ -1,4 +1,4 @@
-"""`idroserra update offer | status | cancel | list | remove`: a host's releases on their way."""
+"""`idroserra update offer | status | cancel | list | remove`: releases and roll-outs."""
 
 from __future__ import annotations
 
@@ -23,71 +23,69 @@ FOLLOW_EVERY_S = 1.0
 SHORT_CHARS = 12
 
 Nodes = Annotated[list[str] | None, typer.Option(
-    "--node", help="Only this node; may be said more than once. Without it, every node the "
-    "release fits.")]
+    "--node", help="Only this node; repeatable. Default: every node the release "
+    "fits.")]
 
 
 def offer(
     release: Annotated[str, typer.Argument(
-        metavar="FOLDER|RELEASE", help="A folder of `update build`, or how the name of a release "
-        "begins that the host keeps.")],
+        metavar="FOLDER|RELEASE", help="Folder of `update build`, or the first characters of a "
+        "release on the host.")],
     node: Nodes = None,
     site: Annotated[str | None, typer.Option(help="Only nodes of this site.")] = None,
     canary: Annotated[str | None, typer.Option(
-        help="The node that is first; without it, the first that is ready.")] = None,
+        help="First node; default: the first that is ready.")] = None,
     wave: Annotated[int | None, typer.Option(
-        min=1, help="So many nodes at once after it.")] = None,
+        min=1, help="Nodes per wave after the canary.")] = None,
     watch_min: Annotated[int | None, typer.Option(
         "--watch-min", min=0, help="Minutes without a new alarm before the next wave.")] = None,
     per_site: Annotated[int | None, typer.Option(
-        "--per-site", min=1, help="So many of one site at once.")] = None,
-    url: Url = DEFAULT_URL,
-    *,
+        "--per-site", min=1, help="Maximum nodes per site at once.")] = None,
+    url: Url = DEFAULT_URL, *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     follow: Annotated[bool, typer.Option(
-        "--follow", "-f", help="Stay, and show how far it is, until it ends.")] = False,
+        "--follow", "-f", help="Show the progress until the end.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give the host a release and roll it out: one canary, then waves, until one goes back."""
+    """Upload a release and roll it out: one canary, then waves; stops at the first rollback."""
     client = HostClient(url)
-    found = _registered(client, release)
-    nodes = _chosen(client, found, node or [], site)
+    found = _release_of(client, release)
+    nodes = _select_nodes(client, found, node or [], site)
     if not as_json:
         typer.echo(f"version {found['version']} for {found['board_class']}, release "
                    f"{found['release'][:SHORT_CHARS]}, {found['bytes']} bytes")
-        typer.echo(f"nodes   {', '.join(nodes) if nodes else 'every one it fits'}")
+        typer.echo(f"nodes   {', '.join(nodes) if nodes else 'every node it fits'}")
     if not (yes or as_json) and not typer.confirm("Roll it out?"):
-        typer.echo("nothing was offered")
+        typer.echo("not started")
         return
     body = {"release": found["release"], "nodes": nodes, "canary": canary, "wave_nodes": wave,
             "watch_min": watch_min, "per_site": per_site, "by": cli_user()}
-    begun = client.send("POST", "/api/updates/rollouts", body)
+    started = client.send("POST", "/api/updates/rollouts", body)
     if follow:
-        begun = _follow(client, begun["id"], says=not as_json)
+        started = _follow(client, started["id"], show=not as_json)
     if as_json:
-        typer.echo(json.dumps(begun))
+        typer.echo(json.dumps(started))
     elif follow:
-        Console().print(_rollout_table(begun))
+        Console().print(_rollout_table(started))
     else:
-        typer.echo(f"begun: roll-out {begun['id']}; `idroserra update status --follow` shows how "
-                   "far it is")
-    if begun["state"] == "stopped":
-        raise CommandFailed(f"the roll-out stopped: {begun['reason']}")
+        typer.echo(f"started: roll-out {started['id']}; `idroserra update status --follow` shows "
+                   "the progress")
+    if started["state"] == "stopped":
+        raise CommandFailed(f"the roll-out stopped: {started['reason']}")
 
 
 def status(
-    url: Url = DEFAULT_URL,
-    *,
+    url: Url = DEFAULT_URL, *,
     follow: Annotated[bool, typer.Option(
-        "--follow", "-f", help="Stay until what is under way ends.")] = False,
+        "--follow", "-f", help="Follow the running roll-out to its end.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show which node runs which version, what is under way, what failed and why."""
+    """Show the version of each node, roll-outs, and failures with their reason."""
     client = HostClient(url)
     found = client.get("/api/updates")
     running = [one for one in found["rollouts"] if one["state"] == "running"]
     if follow and running:
-        _follow(client, running[0]["id"], says=not as_json)
+        _follow(client, running[0]["id"], show=not as_json)
         found = client.get("/api/updates")
     if as_json:
         typer.echo(json.dumps(found))
@@ -97,7 +95,7 @@ def status(
     if found["releases"]:
         console.print(_releases_table(found["releases"]))
     elif not found["key_ids"]:
-        console.print("This host knows no key that releases are checked with: [update] "
+        console.print("This host has no release key: set [update] "
                       "public_keys.", markup=False)
     for one in running or found["rollouts"][:1]:
         console.print(_rollout_table(one))
@@ -105,81 +103,74 @@ def status(
 
 def cancel(
     rollout: Annotated[str | None, typer.Argument(
-        help="Its id; without it, the one under way or stopped.")] = None,
-    url: Url = DEFAULT_URL,
-    *,
-    as_json: AsJson = False,
+        help="Roll-out id; default: the running or stopped one.")] = None,
+    url: Url = DEFAULT_URL, *, as_json: AsJson = False,
 ) -> None:
-    """End a roll-out, or put away one that stopped. A node on trial decides by itself."""
+    """Cancel a running roll-out, or close a stopped one. A node on trial decides by itself."""
     client = HostClient(url)
     if rollout is None:
         open_ones = [one["id"] for one in client.get("/api/updates")["rollouts"]
                      if one["state"] in ("running", "stopped")]
         if len(open_ones) != 1:
-            raise CommandFailed("no roll-out is under way" if not open_ones else
-                                f"say which: {', '.join(open_ones)}")
+            raise CommandFailed("no roll-out is running" if not open_ones else
+                                f"choose one: {', '.join(open_ones)}")
         rollout = open_ones[0]
     ended = client.send("POST", f"/api/updates/rollouts/{rollout}/cancel", {"by": cli_user()})
     typer.echo(json.dumps(ended) if as_json else f"{ended['id']}: {ended['text']}")
 
 
-def list_releases(
-    url: Url = DEFAULT_URL,
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """List the releases that the host keeps, and which nodes each could go to."""
-    kept = HostClient(url).get("/api/updates")["releases"]
+def list_releases(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
+    """List the releases on the host, and the nodes each fits."""
+    releases = HostClient(url).get("/api/updates")["releases"]
     if as_json:
-        typer.echo(json.dumps(kept))
-    elif kept:
-        Console().print(_releases_table(kept))
+        typer.echo(json.dumps(releases))
+    elif releases:
+        Console().print(_releases_table(releases))
     else:
-        typer.echo("none: `idroserra update offer FOLDER` gives the host one")
+        typer.echo("none: `idroserra update offer FOLDER` uploads one")
 
 
 def remove(
     release: Annotated[str, typer.Argument(
-        help="How its name begins, six characters or more: `idroserra update list`.")],
-    url: Url = DEFAULT_URL,
-    *,
+        help="First characters (6 or more) of the release, from `idroserra update list`.")],
+    url: Url = DEFAULT_URL, *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have the host give up a release. Nodes that run it go on running it."""
+    """Remove a release from the host. Nodes that run it are not affected."""
     client = HostClient(url)
-    found = _kept(client, release)
+    found = _find_release(client, release)
     if found is None:
-        raise CommandFailed(f"{release}: is no release the host keeps: `idroserra update list`")
+        raise CommandFailed(f"{release}: not a release on the host, see `idroserra update list`")
     name = f"version {found['version']} for {found['board_class']}"
     if not (yes or as_json) and not typer.confirm(f"Remove {name}?"):
-        typer.echo("nothing was removed")
+        typer.echo("not removed")
         return
     removed = client.send("DELETE", f"/api/updates/releases/{found['release']}", {})
     typer.echo(json.dumps(removed) if as_json else f"removed: {name}")
 
 
-def _kept(client: HostClient, release: str) -> dict[str, Any] | None:
-    """Return the one release of the host whose name begins so, or None."""
+def _find_release(client: HostClient, release: str) -> dict[str, Any] | None:
+    """Return the only release on the host with this prefix, or None."""
     found = [one for one in client.get("/api/updates")["releases"]
              if one["release"].startswith(release) and len(release) >= 6]
     return dict(found[0]) if len(found) == 1 else None
 
 
-def _registered(client: HostClient, release: str) -> dict[str, Any]:
-    """Return a release the host keeps; one in a folder is sent to it."""
+def _release_of(client: HostClient, release: str) -> dict[str, Any]:
+    """Return a release on the host; upload it if given as a folder."""
     folder = Path(release)
     if not folder.is_dir():
-        kept = _kept(client, release)
-        if kept is None:
-            raise CommandFailed(f"{release}: is no folder, and no release the host keeps")
-        return kept
+        found = _find_release(client, release)
+        if found is None:
+            raise CommandFailed(f"{release}: not a folder, and not a release on the host")
+        return found
     from idroserra.updates.release import PACKED_TYPE, pack_folder
 
     return client.upload("/api/updates/releases", pack_folder(folder), PACKED_TYPE)
 
 
-def _chosen(
+def _select_nodes(
     client: HostClient, release: dict[str, Any], names: Sequence[str], site: str | None
 ) -> list[str]:
     if site is None:
@@ -188,15 +179,15 @@ def _chosen(
              and release["board_class"].endswith(f"/{one['board']}")
              and (not names or one["node"] in names)]
     if not there:
-        raise CommandFailed(f"no node of the release's board stands at {site}")
+        raise CommandFailed(f"no node of the release's board at site {site}")
     return there
 
 
-def _follow(client: HostClient, rollout: str, *, says: bool) -> dict[str, Any]:
-    """Show a bar a node until the roll-out ends, and return it."""
+def _follow(client: HostClient, rollout: str, *, show: bool) -> dict[str, Any]:
+    """Show a progress bar per node until the roll-out ends, and return it."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:<16}"), BarColumn(), TextColumn("{task.fields[now]}"))
-    with Progress(*columns, console=console, disable=not (says and console.is_terminal)) as bars:
+    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as bars:
         tasks: dict[str, TaskID] = {}
         while True:
             found = next(one for one in client.get("/api/updates")["rollouts"]
@@ -220,7 +211,7 @@ def _nodes_table(nodes: Sequence[dict[str, Any]]) -> Table:
 
 
 def _releases_table(releases: Sequence[dict[str, Any]]) -> Table:
-    table = Table("release", "version", "for", "security", "bytes", "could go to", box=box.SIMPLE)
+    table = Table("release", "version", "for", "security", "bytes", "fits nodes", box=box.SIMPLE)
     for one in releases:
         table.add_row(one["release"][:SHORT_CHARS], one["version"], one["board_class"],
                       str(one["security_counter"]), str(one["bytes"]), ", ".join(one["open_to"]))

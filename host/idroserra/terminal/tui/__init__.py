@@ -1,1 +1,1 @@
-"""The greenhouse in a terminal: what the host's stream tells, drawn and acted on."""
+"""Terminal user interface of `idroserra watch`."""

@@ -1,7 +1,7 @@
-"""The watch: nodes, readings, a chart and why, live in a terminal; a few keys act.
+"""The application of `idroserra watch`: nodes, readings, chart, events; keys for commands.
 
-Everything shown comes from the Watcher, which a thread of its own keeps; what is asked of the host
-runs in workers, so the screen never waits.
+A thread updates the NodeFeed that is displayed; requests to the host run in workers, so that the
+screen never blocks.
 """
 
 from __future__ import annotations
@@ -21,9 +21,15 @@ from textual.widgets.option_list import Option
 from idroserra.client.requests import cli_user, send_and_wait
 from idroserra.core.errors import HostError
 from idroserra.terminal import tables
-from idroserra.terminal.tui.chart import Span, chart
-from idroserra.terminal.tui.node_feed import DAY_MS, HOUR_MS, Watcher
-from idroserra.terminal.tui.screens import PRIORITY_STYLES, STANDING, Alarms, Question, headline
+from idroserra.terminal.tui.chart import TimeSpan, chart
+from idroserra.terminal.tui.node_feed import DAY_MS, HOUR_MS, NodeFeed
+from idroserra.terminal.tui.screens import (
+    ACTIVE_STATES,
+    PRIORITY_STYLES,
+    AlarmsScreen,
+    ConfirmScreen,
+    headline,
+)
 
 REDRAW_S = 0.5
 CHART_EVERY_MS = 20_000
@@ -36,7 +42,7 @@ Json = dict[str, Any]
 
 
 class WatchApp(App[None]):
-    """The application. `watcher` is loaded; its follow() is started here."""
+    """The application. `feed` must be loaded; the application runs its follow()."""
 
     TITLE = "Idroserra"
     ENABLE_COMMAND_PALETTE = False
@@ -53,24 +59,24 @@ class WatchApp(App[None]):
         Binding("q", "quit", "quit"),
     ]
 
-    def __init__(self, watcher: Watcher, ends_s: float | None = None) -> None:
+    def __init__(self, feed: NodeFeed, ends_s: float | None = None) -> None:
         super().__init__()
-        self._watcher = watcher
-        self._ends_s = ends_s  # of time.monotonic(): it closes by itself
+        self._feed = feed
+        self._ends_s = ends_s  # of time.monotonic(): when to exit
         self._chosen = ""
-        self._is_chosen_by_hand = False  # else the node that needs somebody most is shown
+        self._is_chosen_by_hand = False  # else the node with the worst status is shown
         self._channel = ""
         self._span_key = "1"
         self._columns: list[Any] = []
-        self._asked: tuple[str, str, str] = ("", "", "")  # what the columns are of
-        self._asked_unix_ms = 0
+        self._requested: tuple[str, str, str] = ("", "", "")  # node, channel, range of _columns
+        self._requested_unix_ms = 0
         self._with_decisions = True
-        self._said = Text()
+        self._message = Text()
         self._listed: list[str] = []
         self._is_built = False
 
     def compose(self) -> ComposeResult:
-        """Build it."""
+        """Yield the widgets."""
         yield Static(id="top")
         with Horizontal():
             yield OptionList(id="nodes")
@@ -79,74 +85,74 @@ class WatchApp(App[None]):
                 yield DataTable(id="readings", cursor_type="row", show_header=False)
                 yield Static(id="chart")
                 yield Static(id="why")
-        yield Static(id="said")
+        yield Static(id="message")
         yield Footer()
 
     def on_mount(self) -> None:
-        """Begin to follow the host."""
+        """Start following the host."""
         table = self.query_one("#readings", DataTable)
         for name in ("label", "value", "line", "band", "age"):
             table.add_column(name, key=name)
-        threading.Thread(target=self._watcher.follow, daemon=True).start()
+        threading.Thread(target=self._feed.follow, daemon=True).start()
         self.set_interval(REDRAW_S, self._redraw)
         table.focus()
         self._is_built = True
         self._redraw()
 
     def on_resize(self) -> None:
-        """Leave out what a small terminal has no room for."""
+        """Hide widgets that do not fit a small terminal."""
         self.query_one("#nodes").display = self.size.width >= NARROW_CHARS
         self.query_one("#chart").display = self.size.height >= LOW_LINES
         self._redraw()
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
-        """Chart the reading that the cursor is on."""
+        """Chart the highlighted reading."""
         if event.row_key.value is not None and event.row_key.value != self._channel:
             self._channel = event.row_key.value
             self._redraw()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Show the node that was chosen."""
+        """Show the selected node."""
         if event.option_list.id == "nodes":
             self._choose(self._listed[event.option_index])
 
     def action_step(self, by: int) -> None:
-        """Show the next node, or the one before."""
+        """Show the next or previous node."""
         names = self._names()
         if names:
             at = names.index(self._chosen) if self._chosen in names else 0
             self._choose(names[(at + by) % len(names)])
 
     def action_span(self, key: str) -> None:
-        """Chart an hour, a day, a week or a month."""
+        """Set the range of the chart: hour, day, week or month."""
         self._span_key = key
         self._redraw()
 
     def action_why(self) -> None:
-        """Show decisions with the events, or events alone."""
+        """Toggle decisions in the list of events."""
         self._with_decisions = not self._with_decisions
         self._redraw()
 
     def action_help(self) -> None:
-        """Show or hide every key."""
+        """Show or hide the list of keys."""
         if self.screen.query("HelpPanel"):
             self.action_hide_help_panel()
         else:
             self.action_show_help_panel()
 
     def action_alarms(self) -> None:
-        """Show the alarms; acknowledge the one that is chosen."""
-        self.push_screen(Alarms(list(self._watcher.alarms)), self._acknowledge)
+        """Show the alarms; acknowledge the selected one."""
+        self.push_screen(AlarmsScreen(list(self._feed.alarms)), self._acknowledge)
 
     def action_stop(self) -> None:
-        """Stop all dosing of the node, once confirmed."""
+        """Stop all dosing of the node, after confirmation."""
         self._confirm("stop", f"Stop all dosing of {self._chosen}?",
-                      "Nothing is dosed until somebody resumes it. Circulation and light go on.")
+                      "No dosing until it is resumed. Circulation and light continue.")
 
     def action_resume(self) -> None:
-        """Release dosing of the node, once confirmed."""
-        self._confirm("resume", f"Release dosing of {self._chosen} again?",
-                      "First find out why it was stopped or locked: look at the alarms.")
+        """Resume dosing of the node, after confirmation."""
+        self._confirm("resume", f"Resume dosing of {self._chosen}?",
+                      "First check the alarms for why it was stopped or locked.")
 
     def _confirm(self, verb: str, question: str, consequence: str) -> None:
         node = self._chosen
@@ -155,23 +161,23 @@ class WatchApp(App[None]):
 
         def answered(is_wanted: bool | None) -> None:
             if is_wanted:
-                self.run_worker(lambda: self._ask(node, verb), thread=True)
+                self.run_worker(lambda: self._send_command(node, verb), thread=True)
 
-        self.push_screen(Question(question, consequence), answered)
+        self.push_screen(ConfirmScreen(question, consequence), answered)
 
-    def _ask(self, node: str, verb: str) -> None:
-        """Send a command and tell what became of it; in a worker."""
-        self._tell(f"{node}: {verb} pending …", "yellow")
+    def _send_command(self, node: str, verb: str) -> None:
+        """Send a command and show its result; runs in a worker."""
+        self._show_message(f"{node}: {verb} pending …", "yellow")
         try:
-            command = send_and_wait(self._watcher.client, node, verb, {})
+            command = send_and_wait(self._feed.client, node, verb, {})
         except HostError as error:
-            self._tell(f"{node}: {verb} failed: {error}", tables.STYLES["bad"])
+            self._show_message(f"{node}: {verb} failed: {error}", tables.STYLES["bad"])
             return
         if command["state"] == "done":
-            self._tell(f"{node}: {verb} confirmed", tables.STYLES["ok"])
+            self._show_message(f"{node}: {verb} confirmed", tables.STYLES["ok"])
         else:
             why = command["reason"] or "the node gave no answer in time"
-            self._tell(f"{node}: {verb} {command['state']}: {why}", tables.STYLES["bad"])
+            self._show_message(f"{node}: {verb} {command['state']}: {why}", tables.STYLES["bad"])
 
     def _acknowledge(self, key: str | None) -> None:
         if key is not None:
@@ -180,15 +186,15 @@ class WatchApp(App[None]):
     def _send_acknowledge(self, key: str) -> None:
         body = {"keys": [key], "by": cli_user(), "comment": ""}
         try:
-            self._watcher.client.send("POST", "/api/alarms/acknowledge", body)
-            self._watcher.load_alarms()
+            self._feed.client.send("POST", "/api/alarms/acknowledge", body)
+            self._feed.load_alarms()
         except HostError as error:
-            self._tell(f"{key}: not acknowledged: {error}", tables.STYLES["bad"])
+            self._show_message(f"{key}: not acknowledged: {error}", tables.STYLES["bad"])
         else:
-            self._tell(f"acknowledged: {key}", tables.STYLES["ok"])
+            self._show_message(f"acknowledged: {key}", tables.STYLES["ok"])
 
-    def _tell(self, text: str, style: str) -> None:
-        self._said = Text(text, style=style)
+    def _show_message(self, text: str, style: str) -> None:
+        self._message = Text(text, style=style)
 
     def _choose(self, name: str) -> None:
         self._chosen, self._is_chosen_by_hand = name, True
@@ -198,8 +204,8 @@ class WatchApp(App[None]):
         return [node["node"] for node in self._known()]
 
     def _known(self) -> list[Json]:
-        with self._watcher.lock:
-            known = [dict(n) for n in self._watcher.nodes.values() if "verdict" in n]
+        with self._feed.lock:
+            known = [dict(n) for n in self._feed.nodes.values() if "verdict" in n]
         return [dict(node) for node in tables.worst_first(known)]
 
     def _redraw(self) -> None:
@@ -212,7 +218,7 @@ class WatchApp(App[None]):
         if self._chosen not in names or not self._is_chosen_by_hand:
             self._chosen = names[0] if names else ""
         self.query_one("#top", Static).update(self._top(nodes))
-        self.query_one("#said", Static).update(self._said)
+        self.query_one("#message", Static).update(self._message)
         self._list_nodes(nodes)
         node = next((n for n in nodes if n["node"] == self._chosen), None)
         self.query_one("#node").display = node is not None
@@ -225,23 +231,23 @@ class WatchApp(App[None]):
 
     @property
     def _is_shown(self) -> bool:
-        """False while something lies over it, and once it is being taken down."""
+        """False while another screen is on top or during shutdown."""
         return bool(self.screen.query("#top"))
 
     def _top(self, nodes: Sequence[Json]) -> Text:
-        watcher = self._watcher
-        if watcher.trouble:
-            return Text(f"✗ {watcher.trouble}", style=tables.STYLES["bad"])
+        feed = self._feed
+        if feed.trouble:
+            return Text(f"✗ {feed.trouble}", style=tables.STYLES["bad"])
         parts: list[Any] = [("Idroserra", "bold"), f"  {_count(len(nodes), 'node')}  "]
         if not nodes:
             parts.append(("No node has reported yet.", "dim"))
-        standing = [one for one in watcher.alarms if one["state"] in STANDING]
-        if standing:
-            worst = standing[0]
-            parts += [(_count(len(standing), "alarm"), PRIORITY_STYLES[worst["priority"]]),
+        active = [one for one in feed.alarms if one["state"] in ACTIVE_STATES]
+        if active:
+            worst = active[0]
+            parts += [(_count(len(active), "alarm"), PRIORITY_STYLES[worst["priority"]]),
                       f"  {headline(worst)}"]
         elif nodes:
-            parts.append(("no alarm", "green"))
+            parts.append(("no active alarms", "green"))
         return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
     def _list_nodes(self, nodes: Sequence[Json]) -> None:
@@ -263,15 +269,15 @@ class WatchApp(App[None]):
     def _list_readings(self, node: Json) -> None:
         table = self.query_one("#readings", DataTable)
         now = time.time_ns() // 1_000_000
-        history = self._watcher.history.get(node["node"]) or {}
+        history = self._feed.history.get(node["node"]) or {}
         rows = {}
         for key, channel in node["channels"].items():
-            look = channel["display"]
-            if look["place"] != "tile" and not channel["fault"]:
+            display = channel["display"]
+            if display["place"] != "tile" and not channel["fault"]:
                 continue
             rows[key] = (
-                look["label"], tables.value_text(node, key, now),
-                Text(tables.sparkline(history.get(key, ()), look["notable"]), style="cyan"),
+                display["label"], tables.value_text(node, key, now),
+                Text(tables.sparkline(history.get(key, ()), display["notable"]), style="cyan"),
                 Text(tables.band_text(channel), style="dim"),
                 tables.age_text(node, channel, now))
         if [row.value for row in table.rows] != list(rows):
@@ -296,44 +302,44 @@ class WatchApp(App[None]):
         name, span_ms = RANGES[self._span_key]
         now = time.time_ns() // 1_000_000
         wanted = (node["node"], self._channel, self._span_key)
-        if wanted != self._asked or now - self._asked_unix_ms > CHART_EVERY_MS:
-            if wanted != self._asked:
+        if wanted != self._requested or now - self._requested_unix_ms > CHART_EVERY_MS:
+            if wanted != self._requested:
                 self._columns = []
-            self._asked, self._asked_unix_ms = wanted, now
+            self._requested, self._requested_unix_ms = wanted, now
             columns = 2 * shown.size.width
             self.run_worker(lambda: self._load_chart(wanted, now, columns), thread=True,
                             group="chart", exclusive=True)
-        with self._watcher.lock:
-            doses = [e for e in self._watcher.events.get(node["node"], ()) if e["kind"] == "dosed"]
+        with self._feed.lock:
+            doses = [e for e in self._feed.events.get(node["node"], ()) if e["kind"] == "dosed"]
         shown.border_title = f"{channel['display']['label']}, the last {name}"
         size = shown.content_size
-        shown.update(chart(self._columns, Span(now - span_ms, now), (size.width, size.height),
+        shown.update(chart(self._columns, TimeSpan(now - span_ms, now), (size.width, size.height),
                            channel["display"], channel["band"], doses))
 
     def _load_chart(self, wanted: tuple[str, str, str], to_unix_ms: int, columns: int) -> None:
-        """Read the columns of the chart; in a worker."""
+        """Load the columns of the chart; runs in a worker."""
         node, channel, key = wanted
         try:
-            found = self._watcher.client.get(
+            found = self._feed.client.get(
                 f"/api/nodes/{node}/series", channels=channel, columns=columns,
                 from_unix_ms=to_unix_ms - RANGES[key][1], to_unix_ms=to_unix_ms)
         except HostError as error:
-            self._tell(f"no chart: {error}", tables.STYLES["warn"])
+            self._show_message(f"chart not available: {error}", tables.STYLES["warn"])
             return
-        if wanted == self._asked:
+        if wanted == self._requested:
             self._columns = found["series"].get(channel, [])
 
     def _list_events(self) -> None:
         shown = self.query_one("#why", Static)
-        with self._watcher.lock:
-            told = list(self._watcher.events.get(self._chosen, ()))
+        with self._feed.lock:
+            known = list(self._feed.events.get(self._chosen, ()))
         kinds = () if self._with_decisions else DECISIONS
-        lines = [event for event in told if event["kind"] not in kinds]
-        shown.border_title = "why, newest first" if self._with_decisions else "events"
+        lines = [event for event in known if event["kind"] not in kinds]
+        shown.border_title = "decisions and events" if self._with_decisions else "events"
         lines = lines[-max(1, shown.content_size.height):]
         newest_first = Text("\n", no_wrap=True, overflow="ellipsis").join(
             _event_line(event) for event in reversed(lines))
-        shown.update(newest_first if lines else Text("nothing today", style="dim"))
+        shown.update(newest_first if lines else Text("no events today", style="dim"))
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,5 +1,5 @@
-"""A chart of one channel in characters: braille dots from least to most of each column, the band
-of its setpoint shaded, doses marked under the time axis."""
+"""Draws a chart of one channel with braille characters: min to max of each column, the target
+band shaded, doses marked under the time axis."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any
 
 from rich.text import Text
 
-# Of a braille character, 2 dots wide and 4 high: the bits of each column, from the bottom up.
+# Bits of a braille character, 2 dots wide and 4 high: each column from the bottom up.
 _DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
 _BRAILLE = 0x2800
 _LABEL_CHARS = 8
 _LINE, _BAND, _AXIS = "bright_cyan", "on grey23", "dim"
 DOSES = {"ph_down": ("▼", "magenta"), "ph_up": ("▲", "blue"),
          "nutrient_a": ("●", "green"), "nutrient_b": ("●", "green")}
-LEAST_WIDTH, LEAST_HEIGHT = 24, 4
+MIN_WIDTH, MIN_HEIGHT = 24, 4
 
-Column = Sequence[float]  # unix_ms, least, mean, most
+Column = Sequence[float]  # unix_ms, min, mean, max
 
 
 @dataclass(frozen=True)
-class Span:
-    """From when to when, in ms of wall time."""
+class TimeSpan:
+    """A time range [from, to), wall time in ms."""
 
     from_unix_ms: int
     to_unix_ms: int
 
     def place(self, unix_ms: float, cells: int) -> int | None:
-        """Return which of `cells` a time falls into, None outside."""
+        """Return the index of a time among `cells` columns; None outside."""
         if not self.from_unix_ms <= unix_ms < self.to_unix_ms:
             return None
         ms = self.to_unix_ms - self.from_unix_ms
@@ -38,22 +38,22 @@ class Span:
 
 
 def chart(
-    columns: Sequence[Column], span: Span, size: tuple[int, int], look: Mapping[str, Any],
+    columns: Sequence[Column], span: TimeSpan, size: tuple[int, int], display: Mapping[str, Any],
     band: Mapping[str, float] | None = None, doses: Sequence[Mapping[str, Any]] = (),
 ) -> Text:
     """Return the chart, size = (width, height) in characters with labels and axis.
 
-    `look` is a channel's display (factor, decimals, notable), `doses` events of kind dosed.
+    `display`: factor, decimals and notable of the channel. `doses`: events of kind dosed.
     """
-    width = max(LEAST_WIDTH, size[0]) - _LABEL_CHARS
-    height = max(LEAST_HEIGHT, size[1]) - 2
+    width = max(MIN_WIDTH, size[0]) - _LABEL_CHARS
+    height = max(MIN_HEIGHT, size[1]) - 2
     if not columns:
-        return Text("\n" * (height // 2) + "no readings in this time".center(width), style="dim")
-    low, high = _scale(columns, look, band)
+        return Text("\n" * (height // 2) + "no readings in this period".center(width), style="dim")
+    low, high = _scale(columns, display, band)
     cells = _cells(columns, span, (width, height), (low, high))
     text = Text()
     for row in range(height - 1, -1, -1):
-        text.append(_label(row, height, (low, high), look), style=_AXIS)
+        text.append(_label(row, height, (low, high), display), style=_AXIS)
         style = f"{_LINE} {_BAND}" if _is_in_band(row, height, (low, high), band) else _LINE
         text.append("".join(chr(_BRAILLE + bits) if bits else " " for bits in cells[row]), style)
         text.append("\n")
@@ -65,19 +65,19 @@ def chart(
 
 
 def _scale(
-    columns: Sequence[Column], look: Mapping[str, Any], band: Mapping[str, float] | None
+    columns: Sequence[Column], display: Mapping[str, Any], band: Mapping[str, float] | None
 ) -> tuple[float, float]:
-    """Return the lowest and highest shown: the band is always in sight, noise stays flat."""
+    """Return the range of the value axis; includes the band, and noise appears flat."""
     low, high = min(c[1] for c in columns), max(c[3] for c in columns)
     if band is not None:
         low, high = min(low, band["low"]), max(high, band["high"])
-    least = (look["notable"] or 1.0) * 3
+    least = (display["notable"] or 1.0) * 3
     slack = max(least - (high - low), (high - low) * 0.1) / 2
     return low - slack, high + slack
 
 
 def _cells(
-    columns: Sequence[Column], span: Span, size: tuple[int, int], scale: tuple[float, float]
+    columns: Sequence[Column], span: TimeSpan, size: tuple[int, int], scale: tuple[float, float]
 ) -> list[list[int]]:
     """Return the braille bits of each cell, rows from the bottom up."""
     width, height = size
@@ -94,15 +94,13 @@ def _cells(
     return cells
 
 
-def _label(
-    row: int, height: int, scale: tuple[float, float], look: Mapping[str, Any]
-) -> str:
-    """Return the value at the middle of a row, on every second one."""
+def _label(row: int, height: int, scale: tuple[float, float], display: Mapping[str, Any]) -> str:
+    """Return the value label of every second row."""
     if row % 2 and row != height - 1:
         return " " * _LABEL_CHARS
     low, high = scale
-    value = (low + (row + 0.5) / height * (high - low)) * look["factor"]
-    return f"{value:.{look['decimals']}f}".rjust(_LABEL_CHARS - 1) + " "
+    value = (low + (row + 0.5) / height * (high - low)) * display["factor"]
+    return f"{value:.{display['decimals']}f}".rjust(_LABEL_CHARS - 1) + " "
 
 
 def _is_in_band(
@@ -115,7 +113,7 @@ def _is_in_band(
     return band["low"] <= value <= band["high"]
 
 
-def _dose_marks(doses: Sequence[Mapping[str, Any]], span: Span, width: int) -> Text:
+def _dose_marks(doses: Sequence[Mapping[str, Any]], span: TimeSpan, width: int) -> Text:
     marks: list[tuple[str, str]] = [(" ", "")] * width
     for event in doses:
         x = span.place(event["unix_us"] / 1_000, width)
@@ -124,8 +122,8 @@ def _dose_marks(doses: Sequence[Mapping[str, Any]], span: Span, width: int) -> T
     return Text.assemble(*marks)
 
 
-def _times(span: Span, width: int) -> str:
-    """Return the time axis: a time at its begin, middle and end."""
+def _times(span: TimeSpan, width: int) -> str:
+    """Return the time axis: labels at start, middle and end."""
     span_ms = span.to_unix_ms - span.from_unix_ms
     form = "%H:%M" if span_ms <= 26 * 3_600_000 else "%d %b"
     begin, middle, end = (

@@ -1,4 +1,4 @@
-"""What opens over the watch: a question before something is done, and the alarms."""
+"""Modal screens of `idroserra watch`: confirmation and alarms."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from idroserra.terminal.tables import clock_text
 
 PRIORITY_STYLES = {"urgent": "bold white on red", "high": "bold red", "medium": "yellow",
                    "low": "cyan"}
-_ASK = ("unacknowledged", "returned")
-STANDING = ("unacknowledged", "acknowledged", "returned")
+_ACKNOWLEDGEABLE = ("unacknowledged", "returned")
+ACTIVE_STATES = ("unacknowledged", "acknowledged", "returned")
 
 
-class Question(ModalScreen[bool]):
-    """Yes or no. Answers True for y, False for n and Escape."""
+class ConfirmScreen(ModalScreen[bool]):
+    """Asks for confirmation: True for y, False for n and Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "yes"), Binding("n,escape", "answer(False)", "no")]
@@ -34,19 +34,19 @@ class Question(ModalScreen[bool]):
         self._consequence = consequence
 
     def compose(self) -> ComposeResult:
-        """Build it."""
+        """Yield the widgets."""
         with Vertical(classes="box"):
             yield Static(Text(self._question, style="bold"))
             yield Static(Text(self._consequence))
             yield Static(Text("y  yes     n  no", style="dim"))
 
     def action_answer(self, answer: bool) -> None:  # noqa: FBT001 - a key binding passes it
-        """Close with the answer."""
+        """Close with the result."""
         self.dismiss(answer)
 
 
-class Alarms(ModalScreen[str | None]):
-    """The alarms that stand. Answers the key of the one to acknowledge, or None."""
+class AlarmsScreen(ModalScreen[str | None]):
+    """Lists active alarms; returns the key of the alarm to acknowledge, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,a,q", "close", "close")]
 
@@ -55,30 +55,30 @@ class Alarms(ModalScreen[str | None]):
         self._alarms = {one["key"]: one for one in alarms}
 
     def compose(self) -> ComposeResult:
-        """Build it."""
+        """Yield the widgets."""
         with Vertical(classes="box"):
             if not self._alarms:
-                yield Static(Text("No alarm stands.", style="green"))
+                yield Static(Text("No active alarms.", style="green"))
             else:
                 yield OptionList(*(
-                    Option(_line(one), id=f"alarm-{number}")
+                    Option(_alarm_line(one), id=f"alarm-{number}")
                     for number, one in enumerate(self._alarms.values())))
                 with VerticalScroll():
                     yield Static(id="about")
             yield Static(Text("Enter  acknowledge     Esc  close", style="dim"))
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """Tell what the alarm means and what to do."""
-        self.query_one("#about", Static).update(_about(self._at(event.option_index)))
+        """Show consequence and action of the alarm."""
+        self.query_one("#about", Static).update(_alarm_detail(self._at(event.option_index)))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Acknowledge one that asks for it."""
+        """Acknowledge the alarm if it is unacknowledged."""
         alarm = self._at(event.option_index)
-        if alarm["state"] in _ASK:
+        if alarm["state"] in _ACKNOWLEDGEABLE:
             self.dismiss(alarm["key"])
 
     def action_close(self) -> None:
-        """Close without doing anything."""
+        """Close without acknowledging."""
         self.dismiss(None)
 
     def _at(self, index: int) -> Mapping[str, Any]:
@@ -86,21 +86,21 @@ class Alarms(ModalScreen[str | None]):
 
 
 def headline(alarm: Mapping[str, Any]) -> str:
-    """Return one line: where, what, and the reading or reason."""
+    """Return one line: node, title, and the reading or reason."""
     where = f"{alarm['node']}: " if alarm["node"] else ""
     return f"{where}{alarm['title']}. {alarm['text']}".strip()
 
 
-def _line(alarm: Mapping[str, Any]) -> Text:
-    asks = "● " if alarm["state"] in _ASK else "  "
-    return Text.assemble((asks, "bold"), (alarm["priority"], PRIORITY_STYLES[alarm["priority"]]),
+def _alarm_line(alarm: Mapping[str, Any]) -> Text:
+    mark = "● " if alarm["state"] in _ACKNOWLEDGEABLE else "  "
+    return Text.assemble((mark, "bold"), (alarm["priority"], PRIORITY_STYLES[alarm["priority"]]),
                          f"  {headline(alarm)}")
 
 
-def _about(alarm: Mapping[str, Any]) -> Group:
+def _alarm_detail(alarm: Mapping[str, Any]) -> Group:
     since = clock_text(alarm["raised_unix_ms"] or alarm["changed_unix_ms"])
     return Group(
         Text(headline(alarm), style="bold"),
         Text(f"{alarm['state_words']}, since {since}", style="dim"),
         Text(f"Consequence: {alarm['consequence']}"),
-        Text(f"What to do: {alarm['action']}"))
+        Text(f"Action: {alarm['action']}"))

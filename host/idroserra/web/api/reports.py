@@ -12,7 +12,7 @@ from starlette.responses import Response
 from idroserra.i18n.translate import gettext as _
 from idroserra.journal.models import NoteFilter
 from idroserra.reports.builder import DAY_MS, BadRange, Range
-from idroserra.reports.pdf import pdf_of
+from idroserra.reports.pdf import render_pdf
 from idroserra.web.api.ranges import FromMs, ToMs, zone_of
 from idroserra.web.api.schemas import Out, error_replies
 from idroserra.web.context import WebContext
@@ -79,7 +79,7 @@ def reports_router(context: WebContext) -> Routes:
         span = span_of(context, node, since, from_unix_ms, to_unix_ms, time_zone)
         document = context.report(context.nodes.get(node), span)
         photos = context.journal.photos
-        made = pdf_of(document, lambda photo: photos.path(photo, small=False))
+        made = render_pdf(document, lambda photo: photos.path(photo, small=False))
         name = f"{node}_{span.at(span.to_unix_ms - 1):%Y-%m-%d}.pdf"
         return Response(made, media_type="application/pdf", headers={
             "Content-Disposition": f'attachment; filename="{name}"'})

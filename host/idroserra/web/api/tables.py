@@ -14,7 +14,7 @@ from idroserra.core.sites import MAX_CHARS
 from idroserra.export.table_export import table_csv
 from idroserra.i18n.translate import DEFAULT_LOCALE, use_locale
 from idroserra.journal.models import NoteFilter, yields_of
-from idroserra.reports.builder import CHANGES, Range
+from idroserra.reports.builder import MAX_CHANGES, Range
 from idroserra.web.api.access import tokens_json, users_json
 from idroserra.web.api.alarms import kpis_json
 from idroserra.web.api.bottles import bottles_json
@@ -93,7 +93,8 @@ def _alarms(context: WebContext, query: TableQuery) -> Iterable[Row]:
 
 def _alarm_history(context: WebContext, query: TableQuery) -> Iterable[Row]:
     alarms = context.alarm_loop.alarms
-    for change in alarms.history(query.from_unix_ms, query.to_unix_ms, CHANGES, None, query.site):
+    for change in alarms.history(
+            query.from_unix_ms, query.to_unix_ms, MAX_CHANGES, None, query.site):
         yield change._asdict() | {"title": alarms.title(change.rule)}
 
 
