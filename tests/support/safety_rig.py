@@ -75,15 +75,15 @@ class Timer:
 class Pin:
     """machine.Pin and machine.PWM as outputs, which report their edges."""
 
-    def __init__(self, name: str, told):
+    def __init__(self, name: str, report_edge):
         self._name = name
-        self._told = told
+        self._report_edge = report_edge
         self._level = 0
 
     def value(self, level: int) -> None:
         if level != self._level:
             self._level = level
-            self._told(self._name, level)
+            self._report_edge(self._name, level)
 
     def duty_u16(self, duty: int) -> None:
         self.value(1 if duty else 0)

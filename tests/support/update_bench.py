@@ -21,7 +21,7 @@ OFFER_AT_MS = 400_000
 
 
 @dataclass
-class Told:
+class RunResult:
     """Messages, console output and flash of a run."""
 
     lines: list = field(default_factory=list)
@@ -75,11 +75,11 @@ def run(folder, image_dir, timeline, *, minutes=14, keys=("ours",), nvs=None, be
         **{"trace_every_ms": 0, **more},
     )
     process.install_image(job, image_dir)
-    told = Told(flash=Path(job["flash_dir"]))
+    result = RunResult(flash=Path(job["flash_dir"]))
     if before is not None:
-        before(told.flash)
-    told.run = process.run_lockstep(job, told.lines.append, on_console=told.console.append)
-    return told
+        before(result.flash)
+    result.run = process.run_lockstep(job, result.lines.append, on_console=result.console.append)
+    return result
 
 
 def compiled(name, source):

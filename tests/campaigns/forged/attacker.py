@@ -44,13 +44,13 @@ def signed_text(text: str, where: str, key: bytes = KEY) -> bytes:
 
 
 class Attacker:
-    """Builds attacks from what it knows: `boot_id`, `uptime_ms()`, `heard` (valid commands)."""
+    """Builds attacks from what it knows: `boot_id`, `uptime_ms()`, `recorded` (valid commands)."""
 
     def __init__(self, seed: int, boot_id: str, uptime_ms: Callable[[], int]) -> None:
         self.rng = random.Random(seed)
         self.boot_id = boot_id
         self.uptime_ms = uptime_ms
-        self.heard: list[bytes] = []
+        self.recorded: list[bytes] = []
 
     def body(self, name: str, **changed: Any) -> dict[str, Any]:
         """Return a command that would be executed if it were signed."""
@@ -81,7 +81,7 @@ def _forged_mac(attacker: Attacker, name: str) -> Payload:
 
 
 def _forged_borrowed_mac(attacker: Attacker, name: str) -> Payload:
-    auth = json.loads(attacker.rng.choice(attacker.heard))["auth"]
+    auth = json.loads(attacker.rng.choice(attacker.recorded))["auth"]
     text = json.dumps(attacker.body(name))[:-1]
     return f'{text},"auth":"{auth}"}}'.encode(), None
 
@@ -92,7 +92,7 @@ def _forged_unsigned(attacker: Attacker, name: str) -> Payload:
 
 def _forged_changed(attacker: Attacker, name: str) -> Payload:
     """A recorded command with another id."""
-    good = attacker.rng.choice(attacker.heard)
+    good = attacker.rng.choice(attacker.recorded)
     own = json.loads(good)["id"]
     return good.replace(f'"id": "{own}"'.encode(), f'"id": "{name}"'.encode()), None
 
@@ -110,12 +110,12 @@ def _forged_appended(attacker: Attacker, name: str) -> Payload:
 
 
 def _replayed(attacker: Attacker, name: str) -> Payload:
-    return attacker.rng.choice(attacker.heard), "seen"
+    return attacker.rng.choice(attacker.recorded), "seen"
 
 
 def _replayed_elsewhere(attacker: Attacker, name: str) -> Payload:
     """A replay with white space around it, which the signature does not cover."""
-    return b" " + attacker.rng.choice(attacker.heard) + b"\n", "seen"
+    return b" " + attacker.rng.choice(attacker.recorded) + b"\n", "seen"
 
 
 def _late(attacker: Attacker, name: str) -> Payload:

@@ -34,7 +34,7 @@ def campaign(
     attacker = target.attacker(seed)
     wrong: list[str] = []
     for number in range(3):
-        attacker.heard.append(target.obey(f"valid-{number}", "run", BLINK))
+        attacker.recorded.append(target.obey(f"valid-{number}", "run", BLINK))
     _wait_shut(target)
     before = len(target.edges)
     assert _opened(target, 0), "a valid command opens the valve"
