@@ -58,7 +58,9 @@ def provision(**options: Any) -> None:
 provision.__signature__ = signature(ProvisionJob, eval_str=True)  # type: ignore[attr-defined]
 
 
-def _provision(session: ProvisionSession, found: Board, given: ProvisionInput, job: ProvisionJob) -> None:
+def _provision(
+    session: ProvisionSession, found: Board, given: ProvisionInput, job: ProvisionJob
+) -> None:
     with ExitStack() as opened:
         host = _host(opened, job)
         if not job.as_json:
@@ -106,7 +108,9 @@ def _write(
         session.confirm_key(plan, host)
 
 
-def _print_result(plan: ProvisionPlan, host: KeyStore | None, job: ProvisionJob, *, is_done: bool) -> None:
+def _print_result(
+    plan: ProvisionPlan, host: KeyStore | None, job: ProvisionJob, *, is_done: bool
+) -> None:
     if job.as_json:
         typer.echo(as_json_text(plan, host, job.key_to, is_done=is_done))
     elif not is_done:

@@ -97,7 +97,9 @@ def describe_plan(
     return "\n".join(lines)
 
 
-def as_json_text(plan: ProvisionPlan, host: KeyStore | None, key_to: Path | None, *, is_done: bool) -> str:
+def as_json_text(
+    plan: ProvisionPlan, host: KeyStore | None, key_to: Path | None, *, is_done: bool
+) -> str:
     """Return the result, or the plan, as JSON."""
     return json.dumps({
         "node": plan.node, "port": plan.board.port, "board": plan.board.board,
