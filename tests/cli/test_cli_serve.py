@@ -62,13 +62,13 @@ def test_a_taken_port_is_one_clear_line(tmp_path, mosquitto):
         port = taken.getsockname()[1]
         code, said = refusal("--config", str(config_file(tmp_path, mosquitto.port, port)))
         assert (code, said) == (2, f"idroserra: http: port {port}: in use by another program: "
-                                   "choose another --port, or stop that one\n")
+                                   "choose another --port, or stop that program\n")
         path = config_file(tmp_path, mosquitto.port, 0)
         path.write_text(path.read_text() + f'[lan]\nenabled = true\nport = {port}\n'
                         'host = "127.0.0.1"\n')
         code, said = refusal("--config", str(path))
     assert (code, said) == (2, f"idroserra: lan: port {port}: in use by another program: "
-                               "choose another lan.port, or stop that one\n")
+                               "choose another lan.port, or stop that program\n")
 
 
 def test_a_broken_configuration_names_file_and_key(tmp_path):
