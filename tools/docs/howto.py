@@ -85,9 +85,9 @@ def _alarm(rule: Rule, words: Mapping[str, Any], rules: Mapping[str, Rule]) -> s
     return "\n".join((
         anchor(rule.name),
         f"### {rule.title}\n",
-        f"`{rule.name}` · **{rule.priority}** · told {delay} · to be answered within "
+        f"`{rule.name}` · **{rule.priority}** · notified {delay} · respond within "
         f"{_minutes(rule.respond_min)}\n",
-        f"**If nobody acts:** {_begun_small(rule.consequence)}\n",
+        f"**If no one acts:** {_begun_small(rule.consequence)}\n",
         f"**Look first:** {words['look']}\n",
         *(f"{number}. {step}" for number, step in enumerate(words["steps"], 1)),
         "",

@@ -10,7 +10,7 @@ from idro.protocol.release_layout import SIGNATURE_BYTES
 NODE = "bench-1"
 BOOT = "3f9a12c0"
 BOOT_UNIX_MS = 1_760_000_000_000
-# Whoever writes another end can check the authentication against this key and the examples.
+# An implementation of the other end can check its authentication with this key and the examples.
 EXAMPLE_KEY = bytes(range(32))
 
 

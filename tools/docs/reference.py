@@ -177,7 +177,7 @@ def _keys(
 
 
 def _bound(kind: Any, name: str) -> Any:
-    """Return a limit of a type, None where it has none; or of what it is if not null."""
+    """Return a limit of a type, or of its type other than None; None if there is none."""
     if typing.get_origin(kind) is typing.Annotated:
         return next((getattr(one, name) for one in kind.__metadata__), None)
     inner = [one for one in typing.get_args(kind) if typing.get_origin(one) is typing.Annotated]
