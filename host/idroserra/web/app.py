@@ -38,6 +38,7 @@ from idroserra.journal.service import BadNote
 from idroserra.nodes.commands import DuplicateCommandId
 from idroserra.reports.builder import BadRange, build_report
 from idroserra.reports.pdf import NoPdf
+from idroserra.reports.sources import ReportSources
 from idroserra.reports.summary import summarize
 from idroserra.server.service import Service
 from idroserra.updates.errors import BadRelease, CannotOffer, UnknownRelease
