@@ -48,7 +48,7 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
     told(node, "given", given_ul=25_000, left_ul=375_000, reason="25.0 ml")
     told(node, "held", given_ul=25_000, left_ul=375_000, reason="mixing, 10 min left")
     node.read({"reservoir.ph": 7.61})
-    expect(panel(page).locator(".call")).to_have_text("Waiting: the water mixes.")
+    expect(panel(page).locator(".call")).to_have_text("Waiting: the water is mixing.")
     expect(panel(page).locator(".then")).to_have_text("The next step in 10 min at the earliest.")
     expect(panel(page).locator(".given")).to_have_text("25.0 ml of 400.0 ml given")
     expect(panel(page).locator(".ph")).to_have_text("pH 7.61 → 5.90")
