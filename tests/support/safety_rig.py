@@ -257,5 +257,5 @@ class Rig:
     def _event(self, kind: str, detail: dict) -> None:
         self.events.append((kind, detail))
 
-    def told(self, kind: str) -> list[dict]:
+    def events_of(self, kind: str) -> list[dict]:
         return [detail for name, detail in self.events if name == kind]

@@ -9,7 +9,7 @@ BLOCK = 4_096
 
 
 class Flash:
-    """The size of a flash whose free blocks are what it is told, less the ballast."""
+    """Flash with a settable number of free blocks, less the reserve file."""
 
     def __init__(self, real, path):
         self._real = real

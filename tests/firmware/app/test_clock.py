@@ -128,7 +128,7 @@ def test_a_kept_time_serves_until_the_host_says_better_and_dates_no_record(ticks
     ticks.at = 30_000
     kept.save(0)
 
-    ticks.at = 7  # the ticks begin anew with a reset
+    ticks.at = 7  # a reset restarts the ticks at 0
     after = Clock()
     PersistentState(rtc, nvs, after)
     assert after.quality == "kept"

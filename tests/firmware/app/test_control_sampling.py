@@ -1,4 +1,4 @@
-"""One sampling cycle: each channel a value or a fault, context for the next part, edges told."""
+"""Tests of one sampling cycle: a value or fault per channel, context, and fault events."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Memory that is refused: nothing is lost for it, and nobody falls silent."""
+"""Tests of settings and messages on a fragmented heap."""
 
 import subprocess
 from pathlib import Path

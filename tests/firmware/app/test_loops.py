@@ -16,7 +16,7 @@ def node(tmp_path):
 
 
 def reasons(node, loop):
-    return [detail["reason"] for detail in node.told("decided", loop=loop)]
+    return [detail["reason"] for detail in node.events_of("decided", loop=loop)]
 
 
 def test_a_reason_is_told_once_however_its_numbers_change(node):
@@ -54,7 +54,7 @@ def test_what_a_loop_does_is_told_at_once(node):
     node.read(ph=6.4, ec_us_cm=1_600)
     node.run_for(4 * MINUTE_MS)
     assert reasons(node, "ph")[-2:][0].startswith("pH high: ph_down")
-    assert len(node.told("dosed", actuator="ph_down")) == 1
+    assert len(node.events_of("dosed", actuator="ph_down")) == 1
 
 
 def test_a_wish_ends_by_itself_and_the_program_takes_over(node):
@@ -84,7 +84,7 @@ def test_a_pump_that_was_wished_off_comes_on_again(node):
     assert not pump.is_on
     node.run_for(2 * MINUTE_MS)
     assert pump.is_on
-    ran = node.told("ran", actuator="circulation")
+    ran = node.events_of("ran", actuator="circulation")
     assert [(detail["reason"], detail["by"]) for detail in ran] == [("by hand", "control")]
 
 
@@ -100,26 +100,26 @@ def until_a(node):
     node.read(ph=5.8, ec_us_cm=1_400)
     for _ in range(60):
         node.cycles(1)
-        if node.told("dosed", actuator="nutrient_a"):
-            return node.told("dosed", actuator="nutrient_a")[0]["volume_ul"]
+        if node.events_of("dosed", actuator="nutrient_a"):
+            return node.events_of("dosed", actuator="nutrient_a")[0]["volume_ul"]
     raise AssertionError("nutrient A was never given")
 
 
 def test_b_follows_a(node):
     volume_ul = until_a(node)
     node.run_for(3 * MINUTE_MS)
-    assert [b["volume_ul"] for b in node.told("dosed", actuator="nutrient_b")] == [volume_ul]
+    assert [b["volume_ul"] for b in node.events_of("dosed", actuator="nutrient_b")] == [volume_ul]
 
 
 def test_b_follows_a_over_a_reset(node):
     volume_ul = until_a(node)
     node.reset(power_cut=False)
     node.run_for(5 * MINUTE_MS)
-    assert [b["volume_ul"] for b in node.told("dosed", actuator="nutrient_b")] == [volume_ul]
+    assert [b["volume_ul"] for b in node.events_of("dosed", actuator="nutrient_b")] == [volume_ul]
     node.read(ec_us_cm=1_600)
     node.reset(power_cut=False)
     node.run_for(10 * MINUTE_MS)
-    assert len(node.told("dosed", actuator="nutrient_b")) == 1
+    assert len(node.events_of("dosed", actuator="nutrient_b")) == 1
 
 
 def test_b_that_a_power_cut_parted_from_a_is_told_and_not_given(node):
@@ -127,15 +127,15 @@ def test_b_that_a_power_cut_parted_from_a_is_told_and_not_given(node):
     node.reset(power_cut=True)
     node.read(ec_us_cm=1_600)
     node.run_for(20 * MINUTE_MS)
-    assert not node.told("dosed", actuator="nutrient_b")
-    (missing,) = node.told("refused", actuator="nutrient_b")
+    assert not node.events_of("dosed", actuator="nutrient_b")
+    (missing,) = node.events_of("refused", actuator="nutrient_b")
     assert missing["by"] == "control"
     assert missing["reason"] == (
         f"the power went between nutrient A and nutrient B: "
         f"up to {volume_ul / 1_000:.1f} ml of B are missing"
     )
     node.reset(power_cut=True)
-    assert len(node.told("refused", actuator="nutrient_b")) == 1
+    assert len(node.events_of("refused", actuator="nutrient_b")) == 1
 
 
 def test_a_reset_in_the_middle_of_a_is_told(node):
@@ -147,7 +147,7 @@ def test_a_reset_in_the_middle_of_a_is_told(node):
     volume_ul, _, is_given = node.kept.pending_nutrient_b()
     assert not is_given
     node.reset(power_cut=False)
-    (missing,) = node.told("refused", actuator="nutrient_b")
+    (missing,) = node.events_of("refused", actuator="nutrient_b")
     assert missing["reason"].startswith("the board was reset while nutrient A was given")
     assert f"{volume_ul / 1_000:.1f} ml" in missing["reason"]
 
@@ -156,12 +156,12 @@ def test_b_that_cannot_follow_is_told(node):
     volume_ul = until_a(node)
     node.read(ec_us_cm="no_ack")
     node.run_for(40 * MINUTE_MS)
-    (missing,) = node.told("refused", actuator="nutrient_b")
+    (missing,) = node.events_of("refused", actuator="nutrient_b")
     assert f"{volume_ul / 1_000:.1f} ml of B are missing" in missing["reason"]
     node.reset(power_cut=False)
     node.read(ec_us_cm=1_600)
     node.run_for(10 * MINUTE_MS)
-    assert not node.told("dosed", actuator="nutrient_b")
+    assert not node.events_of("dosed", actuator="nutrient_b")
 
 
 def test_memory_that_cannot_be_written_holds_back_no_dose(node):
@@ -172,17 +172,17 @@ def test_memory_that_cannot_be_written_holds_back_no_dose(node):
     node.kept.save = lambda _: None
     volume_ul = until_a(node)
     node.run_for(3 * MINUTE_MS)
-    assert [b["volume_ul"] for b in node.told("dosed", actuator="nutrient_b")] == [volume_ul]
+    assert [b["volume_ul"] for b in node.events_of("dosed", actuator="nutrient_b")] == [volume_ul]
 
 
 def test_a_calibration_voids_what_doses_did(node):
     node.read(ph=6.9, ec_us_cm=1_600)
     node.run_for(30 * MINUTE_MS)
-    assert len(node.told("dosed", actuator="ph_down")) == 2
+    assert len(node.events_of("dosed", actuator="ph_down")) == 2
     node.read(ph=7.6)
     node.loops.settings_changed({"ph.neutral_uv": 1_490_000})
     node.run_for(30 * MINUTE_MS)
-    assert not node.told("latched")
+    assert not node.events_of("latched")
 
 
 def test_without_a_calibration_the_same_is_the_wrong_way(node):
@@ -191,15 +191,15 @@ def test_without_a_calibration_the_same_is_the_wrong_way(node):
     node.read(ph=7.6)
     node.loops.settings_changed({"ph.target": 5.9})
     node.run_for(30 * MINUTE_MS)
-    assert node.told("latched") == [{"reason": "dosing worked the wrong way"}]
+    assert node.events_of("latched") == [{"reason": "dosing worked the wrong way"}]
 
 
 def test_whoever_asked_is_told_when_the_dosing_task_had_to_be_started_again(node):
     node.cycles(1)
-    told = []
-    node.doses.submit("ph_down", 1_000, ("by hand", "ann"), lambda *end: told.append(end))
+    results = []
+    node.doses.submit("ph_down", 1_000, ("by hand", "ann"), lambda *end: results.append(end))
     node.cycles(1)
-    assert told == [(None, "dosing failed and was started again")]
+    assert results == [(None, "dosing failed and was started again")]
     assert not node.doses.is_busy
 
 
@@ -207,8 +207,10 @@ def test_who_only_advises_says_what_it_would_give_and_gives_nothing(node):
     node.dosing.granted_pct = 0
     node.read(ph=6.6, ec_us_cm=1_600)
     node.run_for(60 * MINUTE_MS)
-    told = reasons(node, "ph")
-    assert any(reason.startswith("advice: give ") and "ml of ph_down" in reason for reason in told)
+    assert any(
+        reason.startswith("advice: give ") and "ml of ph_down" in reason
+        for reason in reasons(node, "ph")
+    )
     assert node.rig.runs("ph_down") == []
 
 
@@ -222,7 +224,7 @@ def test_what_was_learned_of_the_water_survives_a_power_cut(node):
     node.reset(power_cut=True)
     node.read(ph=6.05)
     node.run_for(15 * MINUTE_MS)
-    dose = node.told("dosed", actuator="ph_down")[-1]
+    dose = node.events_of("dosed", actuator="ph_down")[-1]
     assert dose["volume_ul"] < 0.25 * 40_000 / 3  # half of the need would be 5 ml as declared
 
 
@@ -232,14 +234,14 @@ def test_a_new_titration_voids_what_was_learned(node):
     node.read(ph=6.4, ec_us_cm=1_600)
     node.loops.settings_changed({"ph.down_ul_per_ph": 40_000})
     node.run_for(5 * MINUTE_MS)
-    (dosed,) = node.told("dosed", actuator="ph_down")
+    (dosed,) = node.events_of("dosed", actuator="ph_down")
     assert dosed["volume_ul"] > 2_500
 
 
 def test_a_lock_says_what_to_look_at(node):
     node.read(ph=6.9, ec_us_cm=1_600)
     node.run_for(4 * 60 * MINUTE_MS)
-    assert node.told("latched") == [{"reason": "dosing had no effect"}]
+    assert node.events_of("latched") == [{"reason": "dosing had no effect"}]
     assert any(
         reason.startswith("locked: ph_down had no effect: is the bottle empty")
         for reason in reasons(node, "ph")
@@ -251,13 +253,13 @@ def test_water_that_rises_by_itself_is_told_and_nothing_is_dosed_into_it(node):
     node.run_for(20 * MINUTE_MS)
     node.read(ph=6.6, level_mm=210)
     node.run_for(10 * MINUTE_MS)
-    assert node.told("water") == [{"state": "rises", "moved_mm": 10}]
+    assert node.events_of("water") == [{"state": "rises", "moved_mm": 10}]
     assert reasons(node, "ph")[-1] == "held: water rises with the valve shut, 10 mm"
-    assert not node.told("dosed")
-    assert not node.told("latched")
+    assert not node.events_of("dosed")
+    assert not node.events_of("latched")
     node.run_for(30 * MINUTE_MS)
-    assert node.told("water")[1:] == [{"state": "steady", "moved_mm": 0}]
-    assert node.told("dosed", actuator="ph_down")
+    assert node.events_of("water")[1:] == [{"state": "steady", "moved_mm": 0}]
+    assert node.events_of("dosed", actuator="ph_down")
 
 
 def test_who_moves_the_level_while_it_is_held_is_no_news(node):
@@ -266,7 +268,7 @@ def test_who_moves_the_level_while_it_is_held_is_no_news(node):
     node.loops.pause_automation(10 * MINUTE_MS)
     node.read(level_mm=215)
     node.run_for(40 * MINUTE_MS)
-    assert not node.told("water")
+    assert not node.events_of("water")
 
 
 def test_a_tank_that_leaks_is_told_and_not_filled_for_ever(node):
@@ -274,7 +276,7 @@ def test_a_tank_that_leaks_is_told_and_not_filled_for_ever(node):
     for minute in range(240):
         node.read(level_mm=200 - minute / 3)
         node.run_for(MINUTE_MS)
-    assert [detail["state"] for detail in node.told("water")] == ["falls"]
+    assert [detail["state"] for detail in node.events_of("water")] == ["falls"]
     assert "held: the tank leaks and does not stay full" in reasons(node, "top_off")
-    filled_ms = sum(detail["on_ms"] for detail in node.told("ran", actuator="top_off"))
+    filled_ms = sum(detail["on_ms"] for detail in node.events_of("ran", actuator="top_off"))
     assert 600_000 <= filled_ms <= 1_300_000

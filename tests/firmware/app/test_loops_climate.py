@@ -31,7 +31,7 @@ class ClimateRig(LoopsRig):
         return self.rig.level(name) == 1
 
     def reason(self, loop):
-        return self.told("decided", loop=loop)[-1]["reason"]
+        return self.events_of("decided", loop=loop)[-1]["reason"]
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_cold_air_is_heated_once_it_was_watched(node):
     node.read(temp_c=19.0)
     node.run_for(MINUTE_MS)
     assert not node.is_on("heater")
-    assert [detail["by"] for detail in node.told("ran")] == ["control"]
+    assert [detail["by"] for detail in node.events_of("ran")] == ["control"]
 
 
 def test_a_lost_sensor_ends_heat_and_begins_blind_air(node):
@@ -124,12 +124,12 @@ def test_heat_that_goes_on_by_itself_is_told_and_cooled(node):
     for temp_c in (20.5, 21.5, 22.5, 23.4):
         node.read(temp_c=temp_c)
         node.run_for(MINUTE_MS)
-    assert node.told("air_warms") == [{"state": "began", "reason": "by 3.4 C to 23.4 C"}]
+    assert node.events_of("air_warms") == [{"state": "began", "reason": "by 3.4 C to 23.4 C"}]
     assert node.is_on("fan")
     for temp_c in (21.5, 19.6, 17.7, 16.8):
         node.read(temp_c=temp_c)
         node.run_for(4 * MINUTE_MS)
-    assert node.told("air_warms")[1:] == [{"state": "ended", "reason": "to 16.8 C"}]
+    assert node.events_of("air_warms")[1:] == [{"state": "ended", "reason": "to 16.8 C"}]
     assert node.is_on("heater")
 
 

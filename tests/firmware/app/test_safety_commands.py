@@ -132,7 +132,7 @@ def test_forged_commands_never_run(world):
             world.commands.receive(bytes(payload))
     assert world.ran == []
     assert world.commands.ignored_count == 1_000
-    assert len(world.events) <= 3, "told now and then, not each time"
+    assert len(world.events) <= 3, "reported rarely, not each time"
 
 
 @pytest.mark.parametrize(("changed", "outcome"), [

@@ -24,7 +24,7 @@ def node(tmp_path):
 
 
 def reasons(node, loop):
-    return [detail["reason"] for detail in node.told("decided", loop=loop)]
+    return [detail["reason"] for detail in node.events_of("decided", loop=loop)]
 
 
 def test_held_nothing_doses_or_fills_and_the_reason_says_for_how_long(node):
@@ -33,7 +33,7 @@ def test_held_nothing_doses_or_fills_and_the_reason_says_for_how_long(node):
     node.run_for(11 * MINUTE_MS)
     assert reasons(node, "ph")[0] == "held: calibration, 12 min left"
     assert reasons(node, "ec") == reasons(node, "ph") == reasons(node, "top_off")
-    assert not node.told("dosed")
+    assert not node.events_of("dosed")
     assert not node.outputs["top_off"].driver.is_on
 
 
@@ -41,7 +41,7 @@ def test_a_hold_ends_by_itself(node):
     node.read(ph=6.8, ec_us_cm=1_600)
     node.loops.pause_automation(12 * MINUTE_MS)
     node.run_for(20 * MINUTE_MS)
-    assert node.told("dosed", actuator="ph_down")
+    assert node.events_of("dosed", actuator="ph_down")
     assert node.loops.pause_left_ms == 0
 
 
@@ -51,7 +51,7 @@ def test_a_hold_of_0_ends_it_at_once_and_so_does_a_reset(node):
     node.run_for(4 * MINUTE_MS)
     node.loops.pause_automation(0)
     node.run_for(MINUTE_MS)
-    assert node.told("dosed", actuator="ph_down")
+    assert node.events_of("dosed", actuator="ph_down")
     node.loops.pause_automation(60 * MINUTE_MS)
     node.reset(power_cut=False)
     assert node.loops.pause_left_ms == 0
@@ -74,7 +74,7 @@ def test_a_probe_that_goes_from_cup_to_cup_is_no_noise(node):
     for step in range(60):
         node.read(ph=7.0 - step * 0.05)  # 0.3 a minute, for ten minutes
         node.cycles(1)
-    assert not node.told("fault_began")
+    assert not node.events_of("fault_began")
 
 
 def test_the_verb_is_bounded():
@@ -91,10 +91,10 @@ def test_an_old_calibration_holds_acid_once_the_date_is_known(node):
     node.clock.unix_ms = lambda: (DAY_2000 + 9_061) * DAY_MS
     node.run_for(10 * MINUTE_MS)
     assert reasons(node, "ph")[-1] == "held: pH probe was calibrated 61 days ago"
-    assert not node.told("dosed")
+    assert not node.events_of("dosed")
     node.clock.unix_ms = lambda: None
     node.run_for(10 * MINUTE_MS)
-    assert node.told("dosed", actuator="ph_down")
+    assert node.events_of("dosed", actuator="ph_down")
 
 
 @given(st.integers(0, 36_524), st.none() | st.integers(0, 4_102_444_800_000))

@@ -219,7 +219,7 @@ def search(bus):
         bits = []
         for position in range(64):
             bit, complement = bus.readbit(), bus.readbit()
-            assert not (bit and complement), "nobody answers"
+            assert not (bit and complement), "no part answers"
             if position < len(path):
                 bit = path[position]
             elif bit == complement:

@@ -154,7 +154,7 @@ def test_a_circuit_that_wakes_or_restarts_is_asked_again():
 
 def test_the_uart_is_quiet_once_the_driver_has_it():
     made = bench(line="uart")
-    made.clock.advance_ms(60_000)  # a minute of readings nobody asked for
+    made.clock.advance_ms(60_000)  # a minute of unsolicited readings
     assert made.read() == {"ph": 5.8}
     made.clock.advance_ms(60_000)
     assert made.part.read() == b""

@@ -25,7 +25,7 @@ _OPERATIONS = st.lists(
 
 
 class Life:
-    """One outbox over many resets, with what went in and what the host was told to have."""
+    """An outbox across resets, with the appended records and those reported as stored."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -41,7 +41,7 @@ class Life:
         self.boot_id = f"{self.boots:08x}"
         self.outbox = new_outbox(self.folder, self.boot_id)
         self.position = None
-        self.struck = {}  # what this run of the outbox has been told to be stored
+        self.struck = {}  # records reported as stored since the last reset
 
     def telemetry(self, count):
         for _ in range(count):

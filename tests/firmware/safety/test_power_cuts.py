@@ -87,7 +87,7 @@ class File:
 
 
 class Bench:
-    """The gate of safety_rig on a flash that loses power where it is told to."""
+    """The gate of safety_rig on a flash that loses power at a chosen operation."""
 
     def __init__(self, monkeypatch, **values):
         self.memory = Memory()
@@ -135,15 +135,15 @@ class Bench:
     def delivered_ms(self, channel):
         return sum(off_ms - on_ms for on_ms, off_ms in self.rig.runs(channel))
 
-    def check(self, channel, told):
+    def check(self, channel, label):
         """Charged is at least what was delivered, and a cut alone is never taken for damage."""
         on_ms, volume_ul = self.rig.ledger.spent(channel, DAY_MS)
         delivered_ms = self.delivered_ms(channel)
-        assert on_ms >= delivered_ms, told
+        assert on_ms >= delivered_ms, label
         if channel != "top_off":
-            assert volume_ul * 1_000 >= delivered_ms * FLOW_UL_PER_S, told
-        assert not self.rig.ledger.was_damaged, told
-        assert not self.rig.ledger.error, told
+            assert volume_ul * 1_000 >= delivered_ms * FLOW_UL_PER_S, label
+        assert not self.rig.ledger.was_damaged, label
+        assert not self.rig.ledger.error, label
 
 
 def dose(rig, channel):
@@ -172,7 +172,7 @@ def used(bench):
 
 
 def about_to_compact(bench):
-    """The ledger has no room for another record: the next reserve writes it anew."""
+    """The ledger has no room for another record: the next reserve compacts it."""
     ledger = bench.rig.ledger
     while ledger._records < MAX_RECORDS:
         ledger.set_latch(0)
@@ -211,10 +211,10 @@ def test_a_cut_in_every_operation_charges_what_ran(monkeypatch, history, channel
             act = ACTS[channel]
             reached.append(bench.cut_in(operation, share, lambda: act(bench.rig, channel)))  # noqa: B023
             bench.reboot()
-            told = f"operation {operation}, {share} of it done"
-            bench.check(channel, told)
+            label = f"operation {operation}, {share} of it done"
+            bench.check(channel, label)
             ran_ms = bench.delivered_ms(channel)
-            assert bench.rig.ledger.spent(channel, DAY_MS)[0] >= before + ran_ms, told
+            assert bench.rig.ledger.spent(channel, DAY_MS)[0] >= before + ran_ms, label
             delivering += ran_ms > 0
         if not any(reached):
             break
@@ -243,7 +243,7 @@ def test_nor_does_a_second_cut_while_the_node_starts_again(monkeypatch, history)
     assert seconds >= 100
 
 
-def second_cuts(bench, channel, files, told):
+def second_cuts(bench, channel, files, label):
     """Cut the boot that follows in every operation; return how many cuts that were."""
     edges = list(bench.rig.edges)
     operation = cuts = 0
@@ -256,7 +256,7 @@ def second_cuts(bench, channel, files, told):
             is_reached = bench.cut_in(operation, share, bench.rig.boot)
             cuts += is_reached
             bench.reboot()
-            bench.check(channel, f"{told}; then {operation}, {share}")
+            bench.check(channel, f"{label}; then {operation}, {share}")
     return cuts
 
 

@@ -69,7 +69,7 @@ def test_it_is_off_in_the_cycle_that_shows_it(rig, name, changed, code, reason):
     assert rig.refusal(name) is None
     rig.cycles(1, **changed)
     assert rig.level(name) == 0
-    assert rig.told("ran") == [
+    assert rig.events_of("ran") == [
         {"actuator": name, "on_ms": CYCLE_MS, "reason": reason, "by": "ann"}
     ]
     assert rig.refusal(name) == (code, reason)
@@ -84,7 +84,7 @@ def test_a_heater_asks_for_no_humidity(rig):
 
 def test_what_is_not_asked_for_is_left_alone(rig):
     rig.cycles(1, temp_c="no_ack")
-    assert rig.told("ran") == []
+    assert rig.events_of("ran") == []
 
 
 def test_stale_is_as_good_as_nothing(rig):
@@ -122,7 +122,7 @@ def test_too_hot_locks_the_heater_until_it_has_cooled(rig):
     assert rig.refusal("heater") == ("too_hot", "air was too hot and is not cool yet")
     rig.cycles(1, temp_c=30.0)
     assert rig.refusal("heater") is None
-    assert rig.told("air_too_hot") == [
+    assert rig.events_of("air_too_hot") == [
         {"state": "began", "reason": "35.0 of 35.0 C"},
         {"state": "ended", "reason": "to 30.0 C"},
     ]
@@ -157,13 +157,13 @@ def test_fan_and_heater_never_run_together(rig):
     rig.clock.advance(5_000)
     assert rig.refusal("fan") is None
     assert (rig.level("fan"), rig.level("heater")) == (1, 0)
-    assert rig.told("ran") == [
+    assert rig.events_of("ran") == [
         {"actuator": "heater", "on_ms": 5_000, "reason": "the fan runs", "by": "ann"}
     ]
     assert rig.refusal("heater") == ("fan", "the fan runs")
     assert rig.refusal("humidifier") is None
     rig.cycles(2, wanted=("fan",))
-    assert (rig.level("humidifier"), len(rig.told("ran"))) == (1, 1)
+    assert (rig.level("humidifier"), len(rig.events_of("ran"))) == (1, 1)
     rig.gate.end("fan")
     assert rig.refusal("heater") is None
 
@@ -187,14 +187,13 @@ def test_a_board_has_what_it_has(tmp_path, names):
 def test_where_there_is_no_heater_none_is_locked(tmp_path):
     rig = AirRig(tmp_path, ("fan", "humidifier"))
     rig.cycles(20, temp_c=38.0)
-    assert rig.told("air_too_hot") == []
+    assert rig.events_of("air_too_hot") == []
     assert rig.refusal("humidifier") is None
 
 
 def test_control_is_told_once_of_each_refusal(rig):
     rig.cycles(5, wanted=("heater",), temp_c="no_ack")
-    told = rig.told("refused")
-    assert told == [{
+    assert rig.events_of("refused") == [{
         "actuator": "heater", "reason": "air.temp_c has a fault: no_ack", "by": "control"
     }]
 

@@ -95,6 +95,6 @@ def test_the_ids_of_a_thousand_commands_take_little_of_a_heap(tmp_path):
         env={"MICROPYPATH": f"{ROOT / 'firmware'}:.frozen"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    told = dict(line.split(": ", 1) for line in done.stdout.splitlines())
-    assert int(told.pop("held kB")) <= 4
-    assert told == {"kept": "[True, True]", "lines": "397", "read back": "[True, True, False]"}
+    printed = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert int(printed.pop("held kB")) <= 4
+    assert printed == {"kept": "[True, True]", "lines": "397", "read back": "[True, True, False]"}

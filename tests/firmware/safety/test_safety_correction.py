@@ -39,7 +39,7 @@ def on_ms(node, doser="ph_down"):
 
 
 def ended(node):
-    return [detail["reason"] for detail in node.told("correction", state="ended")]
+    return [detail["reason"] for detail in node.events_of("correction", state="ended")]
 
 
 def test_nobody_presses_and_nothing_is_given(node):
@@ -56,7 +56,7 @@ def test_one_press_is_one_step_of_at_most_half_a_minute(node):
     node.cycles(1, held_ms=1_000)
     node.cycles(10)
     assert 0 < on_ms(node) <= CORRECTION_STEP_ON_MS
-    assert len(node.told("correction", state="given")) == 1
+    assert len(node.events_of("correction", state="given")) == 1
 
 
 @pytest.mark.parametrize("held_ms", [100, 400, 5_500])
@@ -119,7 +119,7 @@ def test_base_in_the_bottle_of_acid_latches(node):
         node.cycles(80)
         node.cycles(1, held_ms=1_000)
     assert ended(node) == ["dosing worked the wrong way"]
-    assert len(node.told("correction", state="given")) <= 2
+    assert len(node.events_of("correction", state="given")) <= 2
 
 
 @pytest.mark.parametrize(("quantity", "bad"), [
@@ -190,7 +190,7 @@ def test_whatever_host_and_hand_do_a_day_holds_its_ceilings(tmp_path_factory, mo
         else:
             node.read(ph=6.0 + number / 40)
     worst_ms = node.rig.worst_on_ms("ph_down", DAY_MS)
-    steps = node.told("correction", state="given")
+    steps = node.events_of("correction", state="given")
     node.close()
     assert worst_ms <= CORRECTION_DAY_ON_MS + 100_000
     assert len(steps) <= presses

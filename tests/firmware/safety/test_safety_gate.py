@@ -31,7 +31,7 @@ def test_a_dose_runs_in_quanta_and_is_told(rig):
     runs = rig.runs("ph_down")
     assert sum(off - on for on, off in runs) == 2_500
     assert max(off - on for on, off in runs) <= 1_000
-    assert rig.told("dosed")[0]["volume_ul"] == 2_500
+    assert rig.events_of("dosed")[0]["volume_ul"] == 2_500
 
 
 def test_refuses_before_twelve_plausible_samples_over_two_minutes(tmp_path):
@@ -43,7 +43,7 @@ def test_refuses_before_twelve_plausible_samples_over_two_minutes(tmp_path):
         rig.clock.advance(10_000)
     rig.sense()
     asyncio.run(rig.dose("ph_down", 500))
-    assert rig.told("armed") == [{}]
+    assert rig.events_of("armed") == [{}]
 
 
 def test_a_fault_starts_the_watch_anew_but_one_jump_does_not(rig):
@@ -215,7 +215,7 @@ def test_stop_ends_a_running_dose_at_once_and_holds_over_a_reset(rig):
 
 def test_a_latch_holds_until_a_person_resumes(rig):
     rig.gate.latch(ledger.NO_EFFECT)
-    assert rig.told("latched") == [{"reason": "dosing had no effect"}]
+    assert rig.events_of("latched") == [{"reason": "dosing had no effect"}]
     rig.reboot()
     rig.arm()
     assert refused(rig, "ph_up", 500) == "latched"
@@ -237,9 +237,9 @@ def test_refusals_of_control_are_told_once(rig):
     rig.sense(ph="flat")
     for _ in range(3):
         refused(rig, "ph_down", 500, "control")
-    assert len(rig.told("refused")) == 1
+    assert len(rig.events_of("refused")) == 1
     refused(rig, "ph_down", 500, "ann")
-    assert len(rig.told("refused")) == 2
+    assert len(rig.events_of("refused")) == 2
 
 
 def test_a_doser_takes_no_run_and_a_switch_no_dose(rig):
@@ -272,7 +272,7 @@ def test_filling_is_charged_and_bounded_over_resets(rig):
         rig.reboot()
         rig.sense(level_mm=150)
     assert rig.worst_on_ms("top_off", 24 * HOUR_MS) <= 1_800_000
-    assert rig.told("refused")[-1]["reason"] == "top-off time of the day is spent"
+    assert rig.events_of("refused")[-1]["reason"] == "top-off time of the day is spent"
 
 
 @pytest.mark.parametrize("changed", [{"level_mm": 240}, {"level_mm": "no_ack"}])
@@ -284,7 +284,7 @@ def test_filling_ends_when_full_or_blind(rig, changed):
     with pytest.raises(Refused):
         rig.gate.run("top_off", 600_000, "test", "control", rig.readings)
     assert rig.level("top_off") == 0
-    assert rig.told("ran")[-1]["on_ms"] == 10_000
+    assert rig.events_of("ran")[-1]["on_ms"] == 10_000
     assert rig.ledger.spent("top_off", HOUR_MS)[0] == 10_000
 
 

@@ -24,8 +24,8 @@ def dose(rig, actuator, volume_ul, by="ann"):
 
 
 def correct(rig, doser, volume_ul, mixing_ms=MIXING_MS):
-    told = ("a press", "ann")
-    return asyncio.run(rig.gate.correct(doser, volume_ul, mixing_ms, told, rig.readings))
+    request = ("a press", "ann")
+    return asyncio.run(rig.gate.correct(doser, volume_ul, mixing_ms, request, rig.readings))
 
 
 def refused(act, *args):
@@ -66,7 +66,7 @@ def test_a_dose_is_told_with_all_that_is_known(rig):
     began_ms = rig.clock.now_ms()
     actuation = dose(rig, "ph_down", 1_500)
     assert actuation == ("ph_down", 1_500, 1_500, began_ms, "test")
-    assert rig.told("dosed") == [{
+    assert rig.events_of("dosed") == [{
         "actuator": "ph_down", "volume_ul": 1_500, "on_ms": 1_500, "reason": "test", "by": "ann",
     }]
     assert rig.ledger.spent("ph_down", HOUR_MS) == (1_500, 1_500)
@@ -126,7 +126,7 @@ def test_there_is_no_room_in_what_the_board_has_not(rig):
     assert refused(dose, rig, "ghost", 500) == ("unknown", "there is no ghost")
     assert refused(dose, rig, "circulation", 500) == ("kind", "circulation is a switch")
     assert refused(correct, rig, "light", 500) == ("kind", "light is a dimmer")
-    assert rig.told("refused")[0] == {
+    assert rig.events_of("refused")[0] == {
         "actuator": "ghost", "reason": "there is no ghost", "by": "ann"
     }
 
@@ -159,14 +159,14 @@ def test_a_step_of_a_correction_has_a_budget_and_a_reason_of_its_own(rig):
     assert correct(rig, "ph_down", 20_000).on_ms == 20_000
     assert rig.ledger.spent("ph_down_fill", HOUR_MS) == (20_000, 20_000)
     assert rig.ledger.spent("ph_down", HOUR_MS) == (0, 0)
-    assert rig.told("dosed")[0]["reason"] == "a press"
-    assert rig.told("dosed")[0]["by"] == "ann"
+    assert rig.events_of("dosed")[0]["reason"] == "a press"
+    assert rig.events_of("dosed")[0]["by"] == "ann"
 
 
 def test_a_step_too_large_or_too_small_is_refused(rig):
     why = "corrections have had their day's share"
     assert refused(correct, rig, "ph_up", 30_001) == ("correction", why)
-    assert rig.told("refused") == [{"actuator": "ph_up", "reason": why, "by": "ann"}]
+    assert rig.events_of("refused") == [{"actuator": "ph_up", "reason": why, "by": "ann"}]
     assert refused(correct, rig, "ph_up", 50) == ("small", "less than the pump can give")
     assert rig.runs("ph_up") == []
     assert correct(rig, "ph_up", 30_000).volume_ul == 30_000
@@ -228,7 +228,7 @@ def test_a_pump_that_cannot_be_driven_is_told_and_charged_with_nothing(rig):
 def test_a_stop_that_cannot_be_written_stops_all_the_same(rig):
     break_flash(rig)
     rig.gate.stop("ann")
-    assert rig.told("stopped") == [{"by": "ann"}]
+    assert rig.events_of("stopped") == [{"by": "ann"}]
     assert (rig.gate.latch_code, rig.gate.latch_reason) == (ledger.STOPPED, "stopped by a person")
     assert refused(dose, rig, "ph_down", 500) == ("latched", "stopped by a person")
 
@@ -266,45 +266,45 @@ def test_a_dose_is_cut_by_a_latch_and_says_so(rig):
     assert actuation.reason == "test; cut short: dosing worked the wrong way"
 
 
-# Latches and what is told.
+# Latches and events.
 
 
 def test_a_latch_is_not_overwritten_by_the_next(rig):
     rig.gate.latch(ledger.NO_EFFECT)
     rig.gate.latch(ledger.WRONG_WAY)
     assert rig.gate.latch_code == ledger.NO_EFFECT
-    assert rig.told("latched") == [{"reason": "dosing had no effect"}]
+    assert rig.events_of("latched") == [{"reason": "dosing had no effect"}]
     rig.gate.resume("ben")
-    assert rig.told("resumed") == [{"by": "ben"}]
+    assert rig.events_of("resumed") == [{"by": "ben"}]
     assert (rig.gate.latch_code, rig.gate.latch_reason) == (0, "")
 
 
 def test_a_damaged_ledger_is_told_at_the_start(rig):
-    assert rig.told("latched") == []
+    assert rig.events_of("latched") == []
     for name in ("ledger.a", "ledger.b"):
         (rig.folder / name).write_bytes(b"\xff" * 56)
     rig.boot()
-    assert rig.told("latched") == [{"reason": "the dose ledger was damaged"}]
+    assert rig.events_of("latched") == [{"reason": "the dose ledger was damaged"}]
     assert refused(dose, rig, "ph_down", 500)[0] == "latched"
 
 
 def test_armed_is_told_once_until_it_is_so_again(rig):
-    assert len(rig.told("armed")) == 1
+    assert len(rig.events_of("armed")) == 1
     rig.sense()
-    assert len(rig.told("armed")) == 1
+    assert len(rig.events_of("armed")) == 1
     rig.sense(ec_us_cm="no_ack")
     rig.arm()
-    assert len(rig.told("armed")) == 2
+    assert len(rig.events_of("armed")) == 2
 
 
 def test_a_board_without_dosers_is_never_armed(tmp_path):
     rig = Rig(tmp_path)
-    told = []
+    kinds = []
     switches = {"circulation": rig.outputs["circulation"]}
     gate = Gate(switches, rig.ledger, limits.derive(rig.values), rig.clock,
-                lambda kind, detail: told.append(kind))
+                lambda kind, detail: kinds.append(kind))
     gate.observe({})
-    assert told == []
+    assert kinds == []
 
 
 def test_a_switch_that_moves_no_water_asks_for_no_level(rig):
@@ -321,7 +321,7 @@ def test_what_was_given_makes_the_next_refusal_of_control_news(rig):
             assert refused(dose, rig, "nutrient_a", 50_000, "control")[0] == "dose"
         dose(rig, "nutrient_a", 500, "control")
         rig.wait(1_000_000)
-    assert len(rig.told("refused")) == 2
+    assert len(rig.events_of("refused")) == 2
 
 
 def test_a_power_cut_in_a_dose_holds_off_for_ten_minutes(rig):

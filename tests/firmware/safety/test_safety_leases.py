@@ -119,7 +119,7 @@ def test_a_level_that_is_none_leaves_the_light_dark_and_is_told(rig):
         rig.gate.set_duty("light", 101, 60_000, "ann")
     assert caught.value.code == "actuator"
     assert rig.level("light") == 0
-    assert rig.told("refused") == [
+    assert rig.events_of("refused") == [
         {"actuator": "light", "reason": "light: 101 % is not in 0..100", "by": "ann"}
     ]
 
@@ -131,7 +131,7 @@ def test_a_run_of_no_length_is_refused_told_and_off(rig):
     assert refusal.code == "actuator"
     assert refusal.reason == "circulation: 0 ms is not in 1..900000"
     assert rig.level("circulation") == 0
-    assert rig.told("ran") == [{
+    assert rig.events_of("ran") == [{
         "actuator": "circulation", "on_ms": 60_000, "by": "ann",
         "reason": "circulation: 0 ms is not in 1..900000",
     }]
@@ -144,7 +144,7 @@ def test_a_run_is_told_once_with_who_asked_and_why(rig):
     rig.clock.advance(10_000)
     rig.gate.end("circulation")
     rig.gate.end("circulation")
-    assert rig.told("ran") == [
+    assert rig.events_of("ran") == [
         {"actuator": "circulation", "on_ms": 20_000, "reason": "to mix", "by": "ann"}
     ]
 
@@ -155,7 +155,7 @@ def test_low_water_ends_circulation_and_names_the_level(rig):
     rig.sense(level_mm=119)
     refusal = refused(rig, "circulation", 60_000)
     assert (refusal.code, refusal.reason) == ("low", "water is low, 119 of 120 mm")
-    assert rig.told("ran")[0]["reason"] == "water is low, 119 of 120 mm"
+    assert rig.events_of("ran")[0]["reason"] == "water is low, 119 of 120 mm"
 
 
 def test_low_water_ends_irrigation_too(rig):
@@ -197,7 +197,7 @@ def test_what_ran_makes_the_next_refusal_of_control_news(rig):
                 run(rig, "circulation", 60_000, "control")
         rig.sense(level_mm=150)
         run(rig, "circulation", 60_000, "control")
-    assert len(rig.told("refused")) == 2
+    assert len(rig.events_of("refused")) == 2
 
 
 # Fills.
@@ -209,7 +209,7 @@ def test_a_fill_is_charged_ahead_and_settled_with_what_ran(rig):
     rig.clock.advance(20_000)
     rig.gate.end("top_off", "it is enough")
     assert rig.ledger.spent("top_off", HOUR_MS) == (20_000, 0)
-    assert rig.told("ran") == [
+    assert rig.events_of("ran") == [
         {"actuator": "top_off", "on_ms": 20_000, "reason": "it is enough", "by": "ann"}
     ]
 
@@ -229,7 +229,7 @@ def test_a_fill_that_ran_out_is_settled_when_the_next_begins(rig):
     rig.clock.advance(25_000)
     rig.sense(level_mm=150)
     run(rig, "top_off", 10_000, "control", "level")
-    assert rig.told("ran") == [
+    assert rig.events_of("ran") == [
         {"actuator": "top_off", "on_ms": 10_000, "reason": "test", "by": "ann"}
     ]
     assert rig.ledger.spent("top_off", HOUR_MS)[0] == 20_000
@@ -257,7 +257,9 @@ def test_a_blink_of_the_valve_is_no_fill(tmp_path):
     rig.sense(level_mm=150)
     refusal = refused(rig, "top_off", 10_000)
     assert (refusal.code, refusal.reason) == ("budget", "top-off time of the day is spent")
-    assert rig.told("refused") == [{"actuator": "top_off", "reason": refusal.reason, "by": "ann"}]
+    assert rig.events_of("refused") == [
+        {"actuator": "top_off", "reason": refusal.reason, "by": "ann"},
+    ]
     assert rig.ledger.spent("top_off", HOUR_MS)[0] == 10_000
 
 
@@ -277,7 +279,7 @@ def test_a_flash_that_refuses_lets_no_water_in(rig):
     assert refusal.code == "ledger"
     assert "append failed" in refusal.reason
     assert rig.runs("top_off") == []
-    assert rig.told("refused")[-1]["by"] == "ann"
+    assert rig.events_of("refused")[-1]["by"] == "ann"
 
 
 def test_a_fill_that_cannot_be_settled_stays_charged_in_full(rig):

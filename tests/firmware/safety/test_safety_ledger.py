@@ -19,7 +19,7 @@ def node(tmp_path):
     return Node(tmp_path)
 
 
-# The format. The judge of the campaign and older images read it: it changes for nobody.
+# The format is frozen: the judge of the campaign and older images read it.
 
 
 def test_a_new_ledger_is_a_head_and_no_latch(node):

@@ -9,7 +9,7 @@ from support.virtual_time import VirtualTime
 
 
 class World:
-    """A supervisor, the times its watchdog was fed, what it made safe and what it told."""
+    """A supervisor with recorded watchdog feeds, safe-state calls and events."""
 
     def __init__(self, wakes_together=False):
         self.clock = VirtualTime(wakes_together)
@@ -92,10 +92,10 @@ def test_a_failed_task_is_told_made_safe_and_started_again(world):
     world.run(60_000)
     assert starts == [0, 1_100, 3_200]
     assert world.made_safe_ms == [100, 1_200]
-    told = [detail for _, kind, detail in world.events if kind == "restarted"]
-    assert told[0]["task"] == "fails"
-    assert "ValueError" in told[0]["error"]
-    assert "\n" not in told[0]["error"]
+    restarts = [detail for _, kind, detail in world.events if kind == "restarted"]
+    assert restarts[0]["task"] == "fails"
+    assert "ValueError" in restarts[0]["error"]
+    assert "\n" not in restarts[0]["error"]
     assert world.longest_fast_ms(60_000) <= 4_000
 
 
@@ -136,8 +136,8 @@ def test_a_hung_link_is_started_again_and_costs_no_reset(world):
     assert starts[0] == 0
     assert 80_000 < starts[1] < 90_000
     assert len(starts) == 4
-    told = [(at_ms, detail) for at_ms, kind, detail in world.events if kind == "restarted"]
-    assert told[0][1] == {"task": "link", "error": "silent for 60 s"}
+    restarts = [(at_ms, detail) for at_ms, kind, detail in world.events if kind == "restarted"]
+    assert restarts[0][1] == {"task": "link", "error": "silent for 60 s"}
     assert world.longest_fast_ms(300_000) <= 4_000
     assert world.made_safe_ms == []
 

@@ -89,14 +89,14 @@ def test_the_page_lists_every_scenario_with_its_sentence():
 
 def test_a_scenario_runs_the_same_twice_and_leaves_a_trace(image_dir, tmp_path):
     found = scenario_run.with_changes(scenario_run.load(FOLDER / "lettuce-7-days.toml"), days=0.1)
-    told = []
+    progress = []
     for name in ("first", "again"):
-        run(found, image_dir, trace=tmp_path / name, on_progress=told.append)
+        run(found, image_dir, trace=tmp_path / name, on_progress=progress.append)
     first = (tmp_path / "first").read_bytes()
     assert first == (tmp_path / "again").read_bytes()
     assert b'"measured"' in first
     assert b'"true"' in first
-    assert told[-1] == 1.0
+    assert progress[-1] == 1.0
 
 
 def test_a_broken_promise_is_reported_with_time_and_value(image_dir):

@@ -1,4 +1,4 @@
-"""When the ledger writes its copies anew, and when it has no room for one run more."""
+"""Tests of compaction of the dose ledger and of its maximum number of runs."""
 
 import struct
 
