@@ -1,4 +1,4 @@
-"""The room kept on flash: laid while there is plenty, given away when flash is full or refuses."""
+"""Tests of the reserve file on flash: created while there is space, deleted when flash is full."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def bench(tmp_path, monkeypatch):
     return Bench(tmp_path, monkeypatch)
 
 
-def test_it_is_reserved_where_there_is_room_for_it_twice(bench):
+def test_it_is_created_if_twice_its_size_is_free(bench):
     bench.flash.free_blocks = 2 * BLOCKS - 1
     assert not bench.look()
     assert not bench.ballast.is_reserved
@@ -50,7 +50,7 @@ def test_it_is_reserved_where_there_is_room_for_it_twice(bench):
     assert bench.path.stat().st_size == BLOCKS * BLOCK
 
 
-def test_it_goes_when_flash_is_full_once_and_comes_back(bench):
+def test_it_is_deleted_once_when_flash_is_full_and_restored(bench):
     bench.look()
     bench.flash.free_blocks = BLOCKS + FULL_BLOCKS - 1
     assert bench.look()
@@ -62,14 +62,14 @@ def test_it_goes_when_flash_is_full_once_and_comes_back(bench):
     assert bench.ballast.is_reserved
 
 
-def test_it_goes_at_once_when_flash_refuses(bench):
+def test_it_is_deleted_immediately_on_a_write_error(bench):
     bench.look()
     assert bench.ballast.update(bench.now_ms + 1, True)
     assert not bench.path.exists()
     assert not bench.ballast.update(bench.now_ms + 2, True)
 
 
-def test_one_of_an_earlier_boot_counts_and_half_a_one_does_not(bench):
+def test_a_complete_file_of_an_earlier_boot_is_reused(bench):
     bench.look()
     again = ReservedSpace(str(bench.path))
     again.update(0, False)
@@ -81,7 +81,7 @@ def test_one_of_an_earlier_boot_counts_and_half_a_one_does_not(bench):
     assert bench.path.stat().st_size == BLOCKS * BLOCK
 
 
-def test_a_flash_that_takes_no_file_stops_nothing(bench):
+def test_a_flash_that_rejects_the_file_is_tolerated(bench):
     bench.path.mkdir()
     assert not bench.look()
     assert not bench.ballast.is_reserved

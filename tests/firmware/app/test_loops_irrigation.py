@@ -1,4 +1,4 @@
-"""Irrigation among the loops of one node: what its water in the beds means to the others."""
+"""Tests of irrigation with the other loops: water in the beds holds filling and dosing."""
 
 import asyncio
 
@@ -23,12 +23,12 @@ def reasons(rig, loop):
 
 
 def change(rig, **changed):
-    """Put settings in force, as the node does."""
+    """Apply settings as the node does."""
     values = {key.replace("__", "."): value for key, value in changed.items()}
     rig.settings.values.update(settings.check(rig.settings.values | values))
 
 
-def test_the_roots_are_watered_at_once_and_nothing_is_filled_or_dosed_meanwhile(rig):
+def test_irrigation_starts_first_and_holds_filling_and_dosing(rig):
     rig.read(level_mm=150, ph=7.0, flow_ml_per_min=3_000)
     rig.run_for(15 * MINUTE_MS)
     rig.read(flow_ml_per_min=0)
@@ -45,7 +45,7 @@ def test_the_roots_are_watered_at_once_and_nothing_is_filled_or_dosed_meanwhile(
     assert rig.events_of("dosed")
 
 
-def test_a_flood_is_no_leak(rig):
+def test_a_flood_is_not_reported_as_a_leak(rig):
     for _ in range(6):
         rig.read(level_mm=150, flow_ml_per_min=3_000)
         rig.run_for(15 * MINUTE_MS)
@@ -55,7 +55,7 @@ def test_a_flood_is_no_leak(rig):
     assert not rig.events_of("water")
 
 
-def test_what_flows_and_what_does_not_is_told(rig):
+def test_missing_and_unexpected_flow_are_reported(rig):
     rig.run_for(MINUTE_MS)
     assert rig.events_of("irrigation_no_flow") == [{
         "state": "began", "on_ms": 20_000, "reason": "the pump is on and nothing flows"}]
@@ -63,12 +63,12 @@ def test_what_flows_and_what_does_not_is_told(rig):
     rig.read(flow_ml_per_min=3_000)
     rig.run_for(MINUTE_MS)
     assert len(rig.events_of("irrigation_no_flow", state="ended")) == 1
-    rig.run_for(60 * MINUTE_MS)  # it flows on though the pump is off
+    rig.run_for(60 * MINUTE_MS)  # flow continues with the pump off
     assert len(rig.events_of("irrigation_stuck_on", state="began")) == 1
     assert reasons(rig, "ph")[-1] == "held: water is in the beds"
 
 
-def test_bursts_end_by_themselves_and_are_told_as_one_run(rig):
+def test_bursts_end_on_time_and_are_reported_as_one_run(rig):
     change(rig, irrigation__on_s=4, irrigation__off_s=56, irrigation__drain_s=0)
     rig.run_for(10 * MINUTE_MS)
     assert [off - on for on, off in rig.rig.runs("irrigation")] == [4_000] * 9
@@ -80,7 +80,7 @@ def test_bursts_end_by_themselves_and_are_told_as_one_run(rig):
     assert rig.events_of("ran", actuator="irrigation")[0]["on_ms"] == 36_000
 
 
-def test_a_person_may_run_it_and_keep_it_off(rig):
+def test_it_can_be_overridden_on_and_off(rig):
     rig.read(flow_ml_per_min=3_000)
     rig.run_for(20 * MINUTE_MS)
     rig.overrides.set("irrigation", 300_000, 100, "ann")
@@ -91,10 +91,10 @@ def test_a_person_may_run_it_and_keep_it_off(rig):
     rig.run_for(119 * MINUTE_MS)
     assert len(rig.rig.runs("irrigation")) == 2
     rig.run_for(2 * MINUTE_MS)
-    assert len(rig.rig.runs("irrigation")) == 3  # water comes first
+    assert len(rig.rig.runs("irrigation")) == 3  # starts with irrigation
 
 
-def test_what_a_person_runs_between_bursts_is_told_as_theirs(rig):
+def test_a_manual_run_between_bursts_is_attributed_to_its_user(rig):
     change(rig, irrigation__on_s=4, irrigation__off_s=600, irrigation__drain_s=0)
     rig.run_for(MINUTE_MS)
     rig.overrides.set("irrigation", 60_000, 0, "ann")
@@ -107,18 +107,18 @@ def test_what_a_person_runs_between_bursts_is_told_as_theirs(rig):
     assert [detail["on_ms"] for detail in hers] == [60_000]
 
 
-def test_low_water_refuses_whoever_asks(rig):
+def test_low_water_refuses_control_and_users(rig):
     rig.run_for(MINUTE_MS)
     rig.read(level_mm=119)
     rig.run_for(20_000)
-    assert rig.rig.runs("irrigation") == [(0, 70_000)]  # a jump is believed once it stays
+    assert rig.rig.runs("irrigation") == [(0, 70_000)]  # a jump is accepted once it persists
     ran = rig.events_of("ran", actuator="irrigation")[0]
     assert ran["reason"] == "water is low, 119 of 120 mm"
     rig.overrides.set("irrigation", 300_000, 100, "ann")
     assert rig.loops.apply_override("irrigation") == "water is low, 119 of 120 mm"
 
 
-def test_a_reset_in_a_rest_is_followed_by_water(rig):
+def test_irrigation_starts_after_a_reset_during_a_pause(rig):
     rig.read(flow_ml_per_min=3_000)
     rig.run_for(40 * MINUTE_MS)
     rig.reset(power_cut=True)
@@ -127,10 +127,10 @@ def test_a_reset_in_a_rest_is_followed_by_water(rig):
 
 
 class Stop(Exception):
-    """Ends a task that goes on for ever."""
+    """Ends an endless task."""
 
 
-def test_its_task_looks_when_a_turn_is_over(rig):
+def test_its_task_wakes_at_the_end_of_each_phase(rig):
     change(rig, irrigation__on_s=7, irrigation__off_s=11, irrigation__drain_s=0)
     rig.cycles(1)
     pauses = []

@@ -1,4 +1,4 @@
-"""While a person calibrates nothing doses or fills by itself, and an old calibration holds pH."""
+"""Tests of the calibration hold on dosing and filling, and of expired calibrations."""
 
 import pytest
 from hypothesis import given
@@ -27,7 +27,7 @@ def reasons(node, loop):
     return [detail["reason"] for detail in node.events_of("decided", loop=loop)]
 
 
-def test_held_nothing_doses_or_fills_and_the_reason_says_for_how_long(node):
+def test_a_hold_stops_dosing_and_filling_and_reports_its_time(node):
     node.read(ph=6.8, ec_us_cm=1_200, level_mm=150)
     node.loops.pause_automation(12 * MINUTE_MS)
     node.run_for(11 * MINUTE_MS)
@@ -37,7 +37,7 @@ def test_held_nothing_doses_or_fills_and_the_reason_says_for_how_long(node):
     assert not node.outputs["top_off"].driver.is_on
 
 
-def test_a_hold_ends_by_itself(node):
+def test_a_hold_expires(node):
     node.read(ph=6.8, ec_us_cm=1_600)
     node.loops.pause_automation(12 * MINUTE_MS)
     node.run_for(20 * MINUTE_MS)
@@ -45,7 +45,7 @@ def test_a_hold_ends_by_itself(node):
     assert node.loops.pause_left_ms == 0
 
 
-def test_a_hold_of_0_ends_it_at_once_and_so_does_a_reset(node):
+def test_a_hold_of_0_or_a_reset_ends_it_immediately(node):
     node.read(ph=6.8, ec_us_cm=1_600)
     node.loops.pause_automation(60 * MINUTE_MS)
     node.run_for(4 * MINUTE_MS)
@@ -57,7 +57,7 @@ def test_a_hold_of_0_ends_it_at_once_and_so_does_a_reset(node):
     assert node.loops.pause_left_ms == 0
 
 
-def test_a_fill_under_way_ends_and_goes_on_without_a_time_out(node):
+def test_an_active_fill_is_paused_and_resumes_without_a_timeout(node):
     node.read(level_mm=150)
     node.run_for(9 * MINUTE_MS)
     assert node.outputs["top_off"].driver.is_on
@@ -69,7 +69,7 @@ def test_a_fill_under_way_ends_and_goes_on_without_a_time_out(node):
     assert node.outputs["top_off"].driver.is_on
 
 
-def test_a_probe_that_goes_from_cup_to_cup_is_no_noise(node):
+def test_moving_a_probe_between_cups_is_not_noise(node):
     node.loops.pause_automation(30 * MINUTE_MS)
     for step in range(60):
         node.read(ph=7.0 - step * 0.05)  # 0.3 a minute, for ten minutes
@@ -77,7 +77,7 @@ def test_a_probe_that_goes_from_cup_to_cup_is_no_noise(node):
     assert not node.events_of("fault_began")
 
 
-def test_the_verb_is_bounded():
+def test_the_duration_of_the_command_is_bounded():
     messages.check_args("hold", {"for_ms": 0})
     messages.check_args("hold", {"for_ms": 3_600_000})
     for args in ({}, {"for_ms": 3_600_001}, {"for_ms": -1}, {"for_ms": 1.5}):
@@ -85,7 +85,7 @@ def test_the_verb_is_bounded():
             messages.check_args("hold", args)
 
 
-def test_an_old_calibration_holds_acid_once_the_date_is_known(node):
+def test_an_expired_calibration_holds_acid_if_the_date_is_known(node):
     node.settings.values["ph.calibrated_day"] = 9_000
     node.read(ph=6.8, ec_us_cm=1_600)
     node.clock.unix_ms = lambda: (DAY_2000 + 9_061) * DAY_MS
@@ -98,7 +98,7 @@ def test_an_old_calibration_holds_acid_once_the_date_is_known(node):
 
 
 @given(st.integers(0, 36_524), st.none() | st.integers(0, 4_102_444_800_000))
-def test_only_an_age_that_is_known_and_past_its_time_holds(calibrated_day, unix_ms):
+def test_only_a_known_and_expired_age_holds(calibrated_day, unix_ms):
     decision = ph_decision(ACID, calibrated_day, unix_ms)
     is_old = (
         calibrated_day > 0 and unix_ms is not None
