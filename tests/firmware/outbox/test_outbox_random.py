@@ -1,4 +1,4 @@
-"""Random lives of an outbox: resets, torn writes, flipped bits, whatever the host has stored."""
+"""Tests of an outbox under random resets, torn writes, flipped bits and storage reports."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class Life:
         self.boots = 0
         self.put = {}  # (boot_id, seq): record
         self.stored = {}
-        self.frames = {}  # (boot_id, seq): bytes as they must lie in flash
+        self.frames = {}  # (boot_id, seq): expected bytes in flash
         self.at_ms = 0
         self.reset(None)
 
@@ -79,7 +79,7 @@ class Life:
                 assert record.seq > self.struck.get(batch.boot_id, 0)
 
     def flip(self, number):
-        """Damage one bit of one segment, then reset: decay shows at the next start."""
+        """Flip one bit of one segment, then reset: damage is detected at the next start."""
         files = sorted(self.folder.glob("*.seg"))
         if files:
             path = files[number % len(files)]
@@ -90,7 +90,7 @@ class Life:
         self.reset(None)
 
     def cut(self, number):
-        """Tear the end off the newest segment, as a power cut in the middle of a write does."""
+        """Truncate the newest segment, as a power cut during a write does."""
         files = sorted(self.folder.glob("*.seg"))
         if files:
             data = files[-1].read_bytes()
@@ -98,7 +98,7 @@ class Life:
         self.reset(None)
 
     def expected(self):
-        """Return the keys of records that lie intact in flash or wait in RAM."""
+        """Return the keys of records that are intact in flash or pending in RAM."""
         flash = b"".join(path.read_bytes() for path in self.folder.glob("*.seg"))
         keys = {key for key, frame in self.frames.items() if frame in flash}
         keys |= {(self.boot_id, entry.seq) for entry in self.outbox._pending}
@@ -124,7 +124,7 @@ class Life:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(operations=_OPERATIONS)
-def test_no_wrong_record_comes_out_and_no_intact_one_is_lost(tmp_path_factory, operations):
+def test_no_wrong_record_is_read_and_no_intact_one_is_lost(tmp_path_factory, operations):
     life = Life(tmp_path_factory.mktemp("outbox"))
     for name, argument in operations:
         getattr(life, "storing" if name == "stored" else name)(argument)
@@ -141,7 +141,7 @@ def test_no_wrong_record_comes_out_and_no_intact_one_is_lost(tmp_path_factory, o
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.binary(max_size=4_200), number=st.integers(0, 3))
-def test_any_bytes_in_a_segment_file_are_survived(tmp_path_factory, data, number):
+def test_any_bytes_in_a_segment_file_are_tolerated(tmp_path_factory, data, number):
     folder = tmp_path_factory.mktemp("outbox")
     outbox = new_outbox(folder)
     outbox.append_event(1, "armed", {})
