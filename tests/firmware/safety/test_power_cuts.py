@@ -1,8 +1,8 @@
-"""Power goes in every operation on flash of a dose, with torn writes: charged is never less than
-delivered (hazards H6). Delivered is what the pin edges say; the cut itself ends a run.
+"""Tests of power cuts in every flash operation of a dose, with torn writes (hazard H6).
 
-Exhaustive: every operation x nothing, half, three quarters or all of it done, then once more in
-every operation of the boot that follows.
+The charge is never less than the delivery, measured by pin edges; the cut itself ends a run.
+Exhaustive: each operation is cut when 0, 1/2, 3/4 or all of it is done, and a second cut follows
+in each operation of the next boot.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ FILL_MS = 90_000
 
 
 class PowerCut(BaseException):
-    """Ends the boot, whatever would catch an Exception."""
+    """Ends the boot; is not caught by handlers of Exception."""
 
 
 class Memory:
-    """A flash in memory, with the calls of a file system; without power it takes none."""
+    """A flash in memory with the calls of a file system, which fail without power."""
 
     def __init__(self):
         self.files: dict[str, bytearray] = {}
@@ -100,7 +100,7 @@ class Bench:
         return {path: bytes(data) for path, data in self.memory.files.items()}
 
     def start(self, files, at_ms):
-        """Power on with `files` on flash; ready to dose, nothing run yet."""
+        """Power on with `files` on flash, ready to dose."""
         self.put(files)
         self.rig.clock = self.rig.clock_class(at_ms)
         self.rig.boot()
@@ -111,7 +111,7 @@ class Bench:
         self.memory.files = {path: bytearray(data) for path, data in files.items()}
 
     def cut_in(self, operation, share, act):
-        """Do `act()` with a cut in its `operation`-th operation; True when it got that far."""
+        """Call `act()` with a cut in its n-th `operation`; return whether it was reached."""
         self.faults.cut_at(operation, share, "power", 0)
         try:
             act()
@@ -123,7 +123,7 @@ class Bench:
             self.fall()
 
     def fall(self):
-        """Without power every pin falls on its resistor, now."""
+        """Set every pin to the level of its pull resistor, as without power."""
         for name in self.rig.outputs:
             if self.rig.level(name):
                 self.rig.edge(name, 0)
@@ -136,7 +136,7 @@ class Bench:
         return sum(off_ms - on_ms for on_ms, off_ms in self.rig.runs(channel))
 
     def check(self, channel, label):
-        """Charged is at least what was delivered, and a cut alone is never taken for damage."""
+        """Assert that the charge covers the delivery and that a cut is not reported as damage."""
         on_ms, volume_ul = self.rig.ledger.spent(channel, DAY_MS)
         delivered_ms = self.delivered_ms(channel)
         assert on_ms >= delivered_ms, label
@@ -162,17 +162,17 @@ ACTS = {"ph_down": dose, "nutrient_b": dose, "top_off": fill}
 
 
 def fresh(bench):
-    """The first run of a new board."""
+    """Prepare the first run of a new board."""
 
 
 def used(bench):
-    """Runs of every channel are on record."""
+    """Prepare a ledger with runs of every channel."""
     for channel in ACTS:
         bench.give(channel)
 
 
 def about_to_compact(bench):
-    """The ledger has no room for another record: the next reserve compacts it."""
+    """Prepare a full ledger, which the next reserve compacts."""
     ledger = bench.rig.ledger
     while ledger._records < MAX_RECORDS:
         ledger.set_latch(0)
@@ -199,7 +199,7 @@ def ready(bench, files, at_ms):
 
 @pytest.mark.parametrize("history", [fresh, used, about_to_compact])
 @pytest.mark.parametrize("channel", ACTS)
-def test_a_cut_in_every_operation_charges_what_ran(monkeypatch, history, channel):
+def test_a_cut_in_any_operation_charges_at_least_the_delivery(monkeypatch, history, channel):
     bench, files, at_ms = prepared(monkeypatch, history)
     cuts = delivering = 0
     operation = 1
@@ -227,7 +227,7 @@ def test_a_cut_in_every_operation_charges_what_ran(monkeypatch, history, channel
 
 
 @pytest.mark.parametrize("history", [fresh, used, about_to_compact])
-def test_nor_does_a_second_cut_while_the_node_starts_again(monkeypatch, history):
+def test_a_second_cut_during_the_restart_does_so_too(monkeypatch, history):
     channel = "ph_down"
     bench, files, at_ms = prepared(monkeypatch, history)
     seconds = 0
@@ -244,7 +244,7 @@ def test_nor_does_a_second_cut_while_the_node_starts_again(monkeypatch, history)
 
 
 def second_cuts(bench, channel, files, label):
-    """Cut the boot that follows in every operation; return how many cuts that were."""
+    """Cut the next boot in every operation; return the number of cuts."""
     edges = list(bench.rig.edges)
     operation = cuts = 0
     is_reached = True
@@ -260,8 +260,8 @@ def second_cuts(bench, channel, files, label):
     return cuts
 
 
-def test_the_judge_sees_a_ledger_that_books_after_the_dose(monkeypatch):
-    """Were the reserve written after the pump, a cut would go uncharged: the judge must see it."""
+def test_a_ledger_that_reserves_after_the_dose_is_detected(monkeypatch):
+    """A reserve written after the dose leaves a cut uncharged, which this check must detect."""
     bench, files, at_ms = prepared(monkeypatch, fresh)
     ready(bench, files, at_ms)
     bench.rig.edge("ph_down", 1)

@@ -1,7 +1,6 @@
-"""No sequence of requests, power cuts and torn writes gives more than the caps: judged by pins.
+"""Tests that no sequence of requests, power cuts and torn writes exceeds the caps, by pin edges.
 
-Hazards I1, I6 and I7 of the design. A reset may cut the judge's view of a dose nowhere: what was
-on the pin before it counts as delivered.
+Hazards I1, I6 and I7. On-time before a reset counts as delivered.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ ACIDS = ("ph_down", "ph_up")
 
 doses = st.tuples(st.just("dose"), st.sampled_from(DOSERS), st.integers(1, 20_000))
 waits = st.tuples(st.just("wait"), st.integers(1_000, 4 * HOUR_MS), st.none())
-# A cut so many ms into the dose that follows, or so many bytes into its reserve or its settle.
+# A cut at a time (ms) in the next dose, or at a byte of its reserve or its settle.
 cuts = st.tuples(st.just("cut"), st.sampled_from(DOSERS), st.integers(0, 4_000))
 tears = st.tuples(
     st.sampled_from(("tear reserve", "tear settle")), st.sampled_from(DOSERS),
@@ -36,7 +35,7 @@ moves = st.lists(st.one_of(doses, doses, waits, cuts, tears, faults), min_size=1
 
 
 def ask(rig, actuator, volume_ul):
-    """Ask for a dose, as large as the gate has room for where that is more."""
+    """Request a dose of the volume or of all available budget, if that is more."""
     room_ul, _ = rig.gate.headroom(actuator, rig.readings, "ann")
     try:
         asyncio.run(rig.dose(actuator, min(volume_ul, room_ul) if room_ul else volume_ul))
@@ -45,7 +44,7 @@ def ask(rig, actuator, volume_ul):
 
 
 def play(rig, move):
-    """Play one move of a sequence."""
+    """Execute one step of a sequence."""
     kind, what, amount = move
     if kind == "dose":
         ask(rig, what, amount)
@@ -65,7 +64,7 @@ def play(rig, move):
 
 
 def tear(rig, kind, actuator, kept_bytes):
-    """Give a dose and go back to the moment its reserve or settle was only partly written."""
+    """Give a dose and return to the moment its reserve or settle was partly written."""
     before = rig.photograph()
     ask(rig, actuator, 20_000)
     after = rig.photograph()
@@ -85,7 +84,7 @@ def tear(rig, kind, actuator, kept_bytes):
 
 
 def judge(rig):
-    """Hold every channel to its ceilings, by pin edges alone."""
+    """Assert the ceilings of every channel from pin edges only."""
     for name in DOSERS:
         hour_ms, day_ms = rig.worst_on_ms(name, HOUR_MS), rig.worst_on_ms(name, DAY_MS)
         assert hour_ms <= 30_000, f"{name}: {hour_ms} ms in an hour"
@@ -115,7 +114,7 @@ def test_no_sequence_exceeds_the_caps(sequence):
         assert not any(rig.level(name) for name in rig.outputs)
 
 
-def test_asking_all_day_long(tmp_path):
+def test_requests_all_day_long_stay_within_the_caps(tmp_path):
     rig = Rig(tmp_path)
     rig.arm()
     for _ in range(2 * 24 * 11):
@@ -126,7 +125,7 @@ def test_asking_all_day_long(tmp_path):
     assert rig.worst_on_ms("nutrient_a", DAY_MS) == 100_000
 
 
-def test_a_changed_calibration_opens_no_second_budget(tmp_path):
+def test_a_changed_calibration_adds_no_budget(tmp_path):
     rig = Rig(tmp_path)
     rig.arm()
     for flow_ul_per_s in (100, 2_000, 500, 100, 2_000, 300) * 4:
@@ -137,7 +136,7 @@ def test_a_changed_calibration_opens_no_second_budget(tmp_path):
     judge(rig)
 
 
-def test_forty_power_cuts_in_an_hour(tmp_path):
+def test_forty_power_cuts_in_an_hour_stay_within_the_caps(tmp_path):
     rig = Rig(tmp_path)
     for cut in range(40):
         rig.arm()
@@ -146,7 +145,7 @@ def test_forty_power_cuts_in_an_hour(tmp_path):
     judge(rig)
 
 
-def test_a_cut_at_every_100_ms_of_a_dose_charges_at_least_what_ran(tmp_path):
+def test_a_cut_at_any_time_of_a_dose_charges_at_least_the_delivery(tmp_path):
     for cut_ms in range(0, 3_200, 100):
         folder = tmp_path / str(cut_ms)
         folder.mkdir()
