@@ -324,7 +324,7 @@ def test_the_fan_cools_down_to_the_end_of_the_heating_band():
     [(30, 19, True, False), (60, 16, False, False)],  # it cools
     [(30, 19, True, False), (60, 25, False, False)],  # 6 C an hour: sun
     [(30, 19, True, False), (30, 21.9, False, False)],
-    [(60, 16, False, False), (2, 16, False, True), (20, 22, False, True)],  # lamps came on
+    [(60, 16, False, False), (2, 16, False, True), (20, 22, False, True)],  # lamps switched on
     [(60, 10, False, False), (10, 16, False, False)],  # still below the heating target
     [(30, 10, False, False), (30, 25, True, False)],  # it is being heated
 ])

@@ -148,7 +148,7 @@ def check(rig):
     assert early == 0, f"{early} early reads"
 
 
-# driver, its rig, [(what it says, what the impatient copy says)], what finds it out
+# driver, its rig, [(original text, text of the copy)], expected message
 IMPATIENT = (
     (ds18b20, on_onewire, (("_CONVERSION_MS = 751", "_CONVERSION_MS = 749"),), "timeout"),
     (ds18b20, on_onewire, (("_CONVERSION_MS = 751", "_CONVERSION_MS = 749"),

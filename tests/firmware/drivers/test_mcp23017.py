@@ -129,13 +129,13 @@ def test_a_cut_off_during_a_write_of_another_pin_wins():
     pump.on(1_000)
     write = made.i2c.writeto_mem
 
-    def struck(address, register, data):
+    def intercept(address, register, data):
         made.i2c.writeto_mem = write
         made.clock.advance_ms(1_000)  # the pump's timer fires before this older write arrives
         assert not made.is_on(4)
         write(address, register, data)
 
-    made.i2c.writeto_mem = struck
+    made.i2c.writeto_mem = intercept
     valve.on(5_000)
     assert made.is_on(5)
     assert not made.is_on(4)

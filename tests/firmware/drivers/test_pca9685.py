@@ -150,13 +150,13 @@ def test_a_cut_off_during_a_write_of_another_output_wins():
     pump.on(1_000)
     write = made.i2c.writeto_mem
 
-    def struck(address, register, data):
+    def intercept(address, register, data):
         made.i2c.writeto_mem = write
         made.clock.advance_ms(1_000)  # the pump's timer fires before this write arrives
         assert made.duty(4) == 0
         write(address, register, data)
 
-    made.i2c.writeto_mem = struck
+    made.i2c.writeto_mem = intercept
     lamp.set(50, 5_000)
     assert made.duty(5) == 0.5
     assert made.duty(4) == 0
@@ -168,7 +168,7 @@ def test_a_failed_cut_off_while_another_output_is_released_wins():
     pump.on(1_000)
     level = made.oe.value
 
-    def struck(wanted):
+    def intercept(wanted):
         if wanted == 0:
             made.oe.value = level
             made.i2c.errors = [OSError(19)] * 3
@@ -176,7 +176,7 @@ def test_a_failed_cut_off_while_another_output_is_released_wins():
             assert made.oe.level == 1
         level(wanted)
 
-    made.oe.value = struck
+    made.oe.value = intercept
     lamp.set(50, 5_000)
     made.clock.advance_ms(10)
     assert made.duty(4) == 0

@@ -41,7 +41,7 @@ class Life:
         self.boot_id = f"{self.boots:08x}"
         self.outbox = new_outbox(self.folder, self.boot_id)
         self.position = None
-        self.struck = {}  # records reported as stored since the last reset
+        self.stored_seq = {}  # highest stored seq by boot, since the last reset
 
     def telemetry(self, count):
         for _ in range(count):
@@ -64,7 +64,7 @@ class Life:
         mine = [seq for boot_id, seq in self.put if boot_id == self.boot_id]
         upto = len(mine) * percent // 100
         self.outbox.stored(self.boot_id, upto)
-        self.struck[self.boot_id] = max(upto, self.struck.get(self.boot_id, 0))
+        self.stored_seq[self.boot_id] = max(upto, self.stored_seq.get(self.boot_id, 0))
         self.stored[self.boot_id] = max(upto, self.stored.get(self.boot_id, 0))
 
     def read(self, count):
@@ -76,7 +76,7 @@ class Life:
             _, batch, self.position = unpacked(found)
             for record in batch.records:
                 assert record == self.put[(batch.boot_id, record.seq)]
-                assert record.seq > self.struck.get(batch.boot_id, 0)
+                assert record.seq > self.stored_seq.get(batch.boot_id, 0)
 
     def flip(self, number):
         """Flip one bit of one segment, then reset: damage is detected at the next start."""

@@ -108,7 +108,7 @@ def no_settings(flash):
     (no_outbox, {"outbox"}, True),
     (no_settings, {"settings"}, False),
 ])
-def test_all_else_continues_and_it_is_reported(tmp_path, image_dir, spoil, parts, doses):
+def test_all_else_continues_and_the_failure_is_reported(tmp_path, image_dir, spoil, parts, doses):
     observed = run(tmp_path, image_dir, spoil)
     extend_with(observed)
     assert {detail["part"] for detail in of_kind(observed, "flash_failed")} == parts
