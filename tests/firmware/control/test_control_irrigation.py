@@ -15,7 +15,7 @@ from support.irrigation_rig import FULL, LOST, MIDNIGHT_S, MIST, NFT, NOON_S, Pu
 
 def test_irrigation_starts_at_boot():
     pump = Pump(**NFT)
-    pump.look()
+    pump.update()
     assert pump.is_on
     assert pump.reasons == ["on: watering, 900 s left"]
 
@@ -40,7 +40,7 @@ def test_aeroponics_bursts_last_five_seconds_at_any_control_period():
 
 def test_a_continuous_pump_is_leased_for_a_minute_at_a_time():
     pump = Pump(irrigation__off_s=0)
-    pump.look()
+    pump.update()
     assert pump.until_ms - pump.now_ms == 60_000
     pump.run_for(86_400)
     assert len(pump.runs) == 1
@@ -78,7 +78,7 @@ def test_morning_ends_the_night_pause():
     pump.run_for(3_600)
     assert not pump.is_on
     pump.second_of_day = NOON_S
-    pump.look()
+    pump.update()
     assert pump.is_on
 
 
@@ -88,17 +88,17 @@ def test_low_water_stops_irrigation_which_runs_first_afterwards():
     pump = Pump(**NFT)
     pump.run_for(600)
     pump.level = Reading(119, None)
-    pump.look()
+    pump.update()
     assert not pump.is_on
     assert pump.reasons[-1] == "off: water is low, 119 of 120 mm"
     assert pump.timer.due_ms is None
     pump.run_for(7_200)
     assert len(pump.runs) == 1
     pump.level = Reading(124, None)
-    pump.look()
+    pump.update()
     assert not pump.is_on  # within the hysteresis
     pump.level = Reading(125, None)
-    pump.look()
+    pump.update()
     assert pump.is_on
     assert pump.reasons[-1] == "on: watering, 900 s left"
 
@@ -107,12 +107,12 @@ def test_a_flood_that_empties_the_tank_waits_for_draining():
     pump = Pump(**NFT)
     pump.run_for(600)
     pump.level = Reading(119, None)
-    pump.look()
+    pump.update()
     pump.level = FULL
     pump.run_for(299)
     assert len(pump.runs) == 1
     pump.now_ms += 1_000
-    pump.look()
+    pump.update()
     assert len(pump.runs) == 2
 
 
@@ -120,7 +120,7 @@ def test_a_refusal_holds_for_its_duration():
     pump = Pump(**NFT)
     pump.run_for(600)
     pump.refusal = "water is on the floor"
-    pump.look()
+    pump.update()
     assert not pump.is_on
     pump.refusal = None
     pump.run_for(290)
@@ -143,7 +143,7 @@ def test_water_is_out_of_the_tank_until_it_has_drained():
     pump.run_for(900)
     assert pump.is_water_out
     pump.run_for(300)
-    pump.look()
+    pump.update()
     assert not pump.is_water_out
 
 

@@ -13,7 +13,7 @@ def test_missing_flow_is_reported_after_two_samples_and_10_s():
         "state": "began", "on_ms": 20_000, "reason": "the pump is on and nothing flows"})]
     pump.measured(5, 0)
     assert len(pump.events) == 1
-    pump.look()
+    pump.update()
     assert pump.reasons[-1] == "no flow is measured, on: watering, 900 s left"
     pump.measured(1, 3_000)
     assert pump.events[1] == ("irrigation_no_flow", {
@@ -86,7 +86,7 @@ def test_without_flow_and_level_it_is_retried_at_intervals():
     pump.sample(0)
     tries = []
     for _ in range(6 * 60 * 3):
-        pump.look()
+        pump.update()
         if pump.is_on and pump.runs[-1][0] not in tries:
             tries.append(pump.runs[-1][0])
         pump.measured(1, 0, is_on=pump.is_on)
@@ -96,5 +96,5 @@ def test_without_flow_and_level_it_is_retried_at_intervals():
     assert on_ms < 120_000
     assert "off: no flow and no level, next try in 300 s" in pump.reasons
     pump.level = FULL  # the tank is not dry: irrigation has priority
-    pump.look()
+    pump.update()
     assert pump.is_on

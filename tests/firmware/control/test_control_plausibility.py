@@ -18,13 +18,13 @@ def run(track, values, spread_uv=1_000, start_ms=0, moved_by=UNDISTURBED):
     ]
 
 
-def living(count, ph=6.0, sigma=0.01, seed=7):
+def healthy(count, ph=6.0, sigma=0.01, seed=7):
     randomness = random.Random(seed)
     return [ph + randomness.gauss(0, sigma) for _ in range(count)]
 
 
 def test_a_healthy_probe_has_no_fault_for_a_day():
-    assert set(run(ChannelPlausibility("ph"), living(8_640))) == {None}
+    assert set(run(ChannelPlausibility("ph"), healthy(8_640))) == {None}
 
 
 @pytest.mark.parametrize("stuck_ph", [step / 10 for step in range(0, 141)])
@@ -46,7 +46,7 @@ def test_a_stuck_probe_is_flat_in_time_at_any_sampling_rate(every_ms):
 def test_a_flat_probe_is_accepted_again_once_it_moves():
     track = ChannelPlausibility("ph")
     run(track, [7.0] * 70, spread_uv=0)
-    assert run(track, living(3, 7.0), start_ms=700_000) == [None] * 3
+    assert run(track, healthy(3, 7.0), start_ms=700_000) == [None] * 3
 
 
 def test_a_constant_signal_stays_flat_while_the_water_warms():
@@ -70,7 +70,7 @@ def test_a_recalibrated_healthy_probe_has_no_fault():
     track = ChannelPlausibility("ph")
     for minute in range(60):
         track.recalibrated()
-        assert set(run(track, living(6, 6.0 + 0.05 * (minute % 2)), 1_000, minute * 60_000)) == {
+        assert set(run(track, healthy(6, 6.0 + 0.05 * (minute % 2)), 1_000, minute * 60_000)) == {
             None}
 
 
@@ -102,7 +102,7 @@ def test_noise_holds_for_ten_minutes():
     track = ChannelPlausibility("ph")
     wild = [6.0, 6.25, 6.5, 6.25, 6.0, 6.25, 6.5, 6.25, 6.0, 6.25]
     assert run(track, wild)[-1] == "noisy"
-    calm = run(track, living(90, 6.25), start_ms=100_000)
+    calm = run(track, healthy(90, 6.25), start_ms=100_000)
     assert calm[30] == "noisy"
     assert calm[-1] is None
 
@@ -152,7 +152,7 @@ def falling(from_ph, to_ph, count):
 
 def test_a_change_beyond_the_effect_of_the_doses_is_noise():
     track = ChannelPlausibility("ph")
-    assert set(run(track, living(30, 6.2))) == {None}
+    assert set(run(track, healthy(30, 6.2))) == {None}
     faults = run(track, falling(6.2, 4.2, 20), start_ms=300_000, moved_by=DOSED)
     gone = next(index for index, fault in enumerate(faults) if fault == "noisy")
     assert 9 <= gone <= 11  # below 5.2
@@ -161,25 +161,25 @@ def test_a_change_beyond_the_effect_of_the_doses_is_noise():
 
 def test_a_jump_in_between_does_not_hide_the_total_change():
     track = ChannelPlausibility("ph")
-    run(track, living(30, 6.2))
+    run(track, healthy(30, 6.2))
     values = [*falling(6.2, 5.4, 8), *falling(4.3, 3.9, 8)]
     assert "noisy" in run(track, values, start_ms=300_000, moved_by=DOSED)
 
 
 def test_a_change_caused_by_a_dose_is_accepted():
     track = ChannelPlausibility("ph")
-    run(track, living(30, 6.2))
+    run(track, healthy(30, 6.2))
     for turn in range(20):  # each dose mixes before the next
         start_ms = 300_000 + turn * 400_000
         assert set(run(track, falling(6.2, 5.3, 20), start_ms=start_ms, moved_by=DOSED)) == {None}
-        assert set(run(track, living(5, 6.2, seed=turn), start_ms=start_ms + 300_000)) <= {
+        assert set(run(track, healthy(5, 6.2, seed=turn), start_ms=start_ms + 300_000)) <= {
             None, "jump",
         }
 
 
 def test_manual_changes_of_any_size_are_accepted():
     track = ChannelPlausibility("ph")
-    run(track, living(30, 8.2))
+    run(track, healthy(30, 8.2))
     start_ms = 300_000
     assert set(run(track, falling(8.2, 6.0, 60), start_ms=start_ms, moved_by=BY_HAND)) == {None}
     rest = run(track, falling(6.0, 5.3, 60), start_ms=start_ms + 600_000, moved_by=DOSED)

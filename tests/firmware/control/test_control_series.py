@@ -143,8 +143,8 @@ def test_a_nutrient_dose_discards_the_earlier_effect_of_acid():
     assert verdict(memory, water(ph=7.0), now_ms + 900_000) is None
 
 
-def in_turn(effect_ph, doses=10, hours_apart=1, volume_ul=4_000, nutrient_ph=-0.2,
-            after_reset=False):
+def alternate(effect_ph, doses=10, hours_apart=1, volume_ul=4_000, nutrient_ph=-0.2,
+              after_reset=False):
     """Alternate doses of acid (`effect_ph` each) and nutrient (`nutrient_ph` each).
 
     Return the verdict and the number of acid doses before it.
@@ -169,15 +169,16 @@ def in_turn(effect_ph, doses=10, hours_apart=1, volume_ul=4_000, nutrient_ph=-0.
 
 
 def test_doses_alternating_with_nutrient_are_judged_separately():
-    assert in_turn(0.0) == (judged.NO_EFFECT, 3)
-    assert in_turn(0.1) == (judged.WRONG_WAY, 2)
-    assert in_turn(-0.08)[0] is None
+    assert alternate(0.0) == (judged.NO_EFFECT, 3)
+    assert alternate(0.1) == (judged.WRONG_WAY, 2)
+    assert alternate(-0.08)[0] is None
 
 
 def test_the_effect_of_swapped_bottles_is_not_drift():
     # After a dose from the wrong bottle the water seems to drift, which excuses no later dose.
-    found = in_turn(0.112, hours_apart=0.27, volume_ul=2_000, nutrient_ph=-0.01, after_reset=True)
-    assert found == (judged.WRONG_WAY, 2)
+    assert alternate(
+        0.112, hours_apart=0.27, volume_ul=2_000, nutrient_ph=-0.01, after_reset=True,
+    ) == (judged.WRONG_WAY, 2)
 
 
 def test_swapped_bottles_are_not_drift_after_a_manual_dose():
@@ -196,7 +197,7 @@ def test_swapped_bottles_are_not_drift_after_a_manual_dose():
 
 
 def test_dose_effects_count_for_a_day():
-    assert in_turn(0.0, hours_apart=14)[0] is None
+    assert alternate(0.0, hours_apart=14)[0] is None
 
 
 def test_a_calibration_discards_earlier_effects():

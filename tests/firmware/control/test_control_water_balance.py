@@ -26,7 +26,7 @@ class Tank:
         self.now_ms = 0
         self.changes = []
 
-    def pass_by(self, minutes, mm_per_h=0.0, outputs_on=RUNS, noise=(0.0,)):
+    def advance(self, minutes, mm_per_h=0.0, outputs_on=RUNS, noise=(0.0,)):
         for count in range(int(minutes * MINUTE)):
             self.level_mm += mm_per_h / 60 / MINUTE
             self.now_ms += EVERY_MS
@@ -36,40 +36,40 @@ class Tank:
         return self
 
     def fill(self, minutes=2, mm_per_h=120):
-        return self.pass_by(minutes, mm_per_h, FILLS)
+        return self.advance(minutes, mm_per_h, FILLS)
 
 
 def test_a_valve_stuck_open_is_detected():
-    tank = Tank().pass_by(30).pass_by(6, 120)
+    tank = Tank().advance(30).advance(6, 120)
     assert tank.changes == [RISES]
     assert 8 <= tank.balance.moved_mm <= 12
     assert tank.balance.dosing_hold().reason.startswith("held: water rises with the valve shut, ")
 
 
 def test_a_bucket_holds_dosing_until_it_has_mixed():
-    tank = Tank().pass_by(30)
+    tank = Tank().advance(30)
     tank.level_mm += 20
-    tank.pass_by(10)
+    tank.advance(10)
     assert tank.changes == [RISES]
-    tank.pass_by(10)
+    tank.advance(10)
     assert tank.changes == [RISES, None]
     assert tank.balance.dosing_hold() is None
-    tank.pass_by(600, -2)
+    tank.advance(600, -2)
     assert tank.changes == [RISES, None]
 
 
 def test_above_the_full_mark_a_steady_level_does_not_end_it():
-    tank = Tank().pass_by(30).pass_by(50, 120).pass_by(600)
+    tank = Tank().advance(30).advance(50, 120).advance(600)
     assert tank.changes == [RISES]
     tank.level_mm = 235
-    tank.pass_by(1)
+    tank.advance(1)
     assert tank.changes == [RISES, None]
 
 
 def test_a_rise_interrupted_by_a_fill_is_one_rise():
-    tank = Tank().pass_by(30)
+    tank = Tank().advance(30)
     for _ in range(6):
-        tank.pass_by(8, 30).fill(1)
+        tank.advance(8, 30).fill(1)
     assert tank.changes == [RISES]
 
 
@@ -77,7 +77,7 @@ def test_a_rise_interrupted_by_a_fill_is_one_rise():
 def test_normal_uptake_and_refill_are_not_reported(mm_per_h):
     tank = Tank()
     for _ in range(40):
-        tank.pass_by(12, mm_per_h).fill(1, -12 * mm_per_h)
+        tank.advance(12, mm_per_h).fill(1, -12 * mm_per_h)
     assert tank.changes == []
 
 
@@ -86,58 +86,58 @@ def test_water_in_the_circulation_pipes_is_not_reported(off_minutes):
     tank = Tank()
     for _ in range(20):
         tank.level_mm -= 15
-        tank.pass_by(15, outputs_on=(False, True))
+        tank.advance(15, outputs_on=(False, True))
         tank.level_mm += 15
-        tank.pass_by(off_minutes, outputs_on=(False, False))
+        tank.advance(off_minutes, outputs_on=(False, False))
     assert tank.changes == []
 
 
 def test_a_leak_is_reported_despite_repeated_refills():
     tank = Tank()
     for _ in range(20):
-        tank.pass_by(6, -25).fill(1.5, 100)
+        tank.advance(6, -25).fill(1.5, 100)
     assert tank.changes == [FALLS]
     assert tank.balance.moved_mm == pytest.approx(25, abs=5)
     assert "leaves faster than plants drink" in tank.balance.dosing_hold().reason
 
 
 def test_a_leak_is_refilled_for_at_most_ten_minutes():
-    tank = Tank().pass_by(60, -25)
+    tank = Tank().advance(60, -25)
     assert tank.changes == [FALLS]
     assert tank.balance.filling_hold() is None
     tank.fill(11)
     assert tank.balance.filling_hold().reason == "held: the tank leaks and does not stay full"
-    tank.pass_by(180)
+    tank.advance(180)
     assert tank.changes == [FALLS, None]
     assert tank.balance.filling_hold() is None
 
 
 def test_a_tank_drained_and_refilled_manually_is_steady_again():
-    tank = Tank().pass_by(60).pass_by(5, -1_800).pass_by(30).pass_by(5, 1_800)
-    tank.pass_by(60)
+    tank = Tank().advance(60).advance(5, -1_800).advance(30).advance(5, 1_800)
+    tank.advance(60)
     assert tank.changes[-1] is None
     assert tank.balance.dosing_hold() is None
 
 
 def test_levels_before_a_hold_are_discarded():
-    tank = Tank().pass_by(30)
+    tank = Tank().advance(30)
     tank.balance.clear()
     tank.level_mm += 30
-    tank.pass_by(60)
+    tank.advance(60)
     assert tank.changes == []
 
 
 def test_an_unknown_level_is_ignored():
-    tank = Tank().pass_by(30)
+    tank = Tank().advance(30)
     tank.balance.update(reading("no_ack"), RUNS, VALUES, tank.now_ms)
     tank.level_mm += 30
-    tank.pass_by(60)
+    tank.advance(60)
     assert tank.changes == []
 
 
 @given(st.lists(st.integers(-15, 15), min_size=8, max_size=8), st.integers(-8, 0))
 def test_noise_of_the_probe_is_not_reported(noise, mm_per_h):
-    tank = Tank().pass_by(180, mm_per_h, noise=[tenth / 10 for tenth in noise])
+    tank = Tank().advance(180, mm_per_h, noise=[tenth / 10 for tenth in noise])
     assert tank.changes == []
 
 

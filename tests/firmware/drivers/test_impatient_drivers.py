@@ -197,11 +197,11 @@ def test_drivers_wait_for_their_parts():
 
 def test_every_copy_with_a_shortened_wait_is_detected():
     for driver, rig, changes, words in IMPATIENT:
-        found = found_out(rig(Copy(driver, changes)))
+        found = failure_of(rig(Copy(driver, changes)))
         assert words in found, (driver.PART, changes, found)
 
 
-def found_out(rig):
+def failure_of(rig):
     """Return the message of the failed check of a driver, or ""."""
     try:
         check(rig)

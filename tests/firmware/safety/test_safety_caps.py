@@ -43,7 +43,7 @@ def ask(rig, actuator, volume_ul):
         return
 
 
-def play(rig, move):
+def execute(rig, move):
     """Execute one step of a sequence."""
     kind, what, amount = move
     if kind == "dose":
@@ -53,11 +53,11 @@ def play(rig, move):
     elif kind == "fault":
         rig.sense(**what)
     elif kind == "cut":
-        photos = []
-        rig.clock.call_in(amount, lambda: photos.append(rig.photograph()))
+        snapshots = []
+        rig.clock.call_in(amount, lambda: snapshots.append(rig.snapshot()))
         ask(rig, what, 20_000)
         rig.wait(5_000)
-        rig.power_cut_at(photos[0])
+        rig.power_cut_at(snapshots[0])
         rig.arm()
     else:
         tear(rig, kind, what, amount)
@@ -65,9 +65,9 @@ def play(rig, move):
 
 def tear(rig, kind, actuator, kept_bytes):
     """Give a dose and return to the moment its reserve or settle was partly written."""
-    before = rig.photograph()
+    before = rig.snapshot()
     ask(rig, actuator, 20_000)
-    after = rig.photograph()
+    after = rig.snapshot()
     written = after.flash["ledger.a"][len(before.flash["ledger.a"]) :]
     if len(written) != 2 * RECORD_BYTES:
         return  # nothing was given, or the ledger was compacted
@@ -83,7 +83,7 @@ def tear(rig, kind, actuator, kept_bytes):
     rig.arm()
 
 
-def judge(rig):
+def assert_ceilings(rig):
     """Assert the ceilings of every channel from pin edges only."""
     for name in DOSERS:
         hour_ms, day_ms = rig.worst_on_ms(name, HOUR_MS), rig.worst_on_ms(name, DAY_MS)
@@ -108,8 +108,8 @@ def test_no_sequence_exceeds_the_caps(sequence):
         rig = Rig(Path(folder))
         rig.arm()
         for move in sequence:
-            play(rig, move)
-        judge(rig)
+            execute(rig, move)
+        assert_ceilings(rig)
         rig.gate.off_all()
         assert not any(rig.level(name) for name in rig.outputs)
 
@@ -121,7 +121,7 @@ def test_requests_all_day_long_stay_within_the_caps(tmp_path):
         for name in DOSERS:
             ask(rig, name, 20_000)
         rig.wait(330_000)
-    judge(rig)
+    assert_ceilings(rig)
     assert rig.worst_on_ms("nutrient_a", DAY_MS) == 100_000
 
 
@@ -133,7 +133,7 @@ def test_a_changed_calibration_adds_no_budget(tmp_path):
         rig.gate.set_limits(limits.derive(rig.values))
         ask(rig, "nutrient_a", 20_000)
         rig.wait(310_000)
-    judge(rig)
+    assert_ceilings(rig)
 
 
 def test_forty_power_cuts_in_an_hour_stay_within_the_caps(tmp_path):
@@ -141,8 +141,8 @@ def test_forty_power_cuts_in_an_hour_stay_within_the_caps(tmp_path):
     for cut in range(40):
         rig.arm()
         ask(rig, "ph_down", 3_000)
-        play(rig, ("cut", "ph_down", 100 * cut))
-    judge(rig)
+        execute(rig, ("cut", "ph_down", 100 * cut))
+    assert_ceilings(rig)
 
 
 def test_a_cut_at_any_time_of_a_dose_charges_at_least_the_delivery(tmp_path):
@@ -151,7 +151,7 @@ def test_a_cut_at_any_time_of_a_dose_charges_at_least_the_delivery(tmp_path):
         folder.mkdir()
         rig = Rig(folder)
         rig.arm()
-        play(rig, ("cut", "ph_down", cut_ms))
+        execute(rig, ("cut", "ph_down", cut_ms))
         assert rig.ledger.spent("ph_down", HOUR_MS)[0] >= rig.worst_on_ms("ph_down", HOUR_MS)
 
 

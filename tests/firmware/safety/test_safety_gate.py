@@ -222,10 +222,10 @@ def test_a_latch_holds_until_a_person_resumes(rig):
 
 
 def test_a_power_cut_in_a_dose_charges_in_full_and_delays_the_next(rig):
-    photos = []
-    rig.clock.call_in(300, lambda: photos.append(rig.photograph()))
+    snapshots = []
+    rig.clock.call_in(300, lambda: snapshots.append(rig.snapshot()))
     asyncio.run(rig.dose("ph_down", 3_000))
-    rig.power_cut_at(photos[0])
+    rig.power_cut_at(snapshots[0])
     assert rig.ledger.spent("ph_down", HOUR_MS) == (3_000, 3_000)
     rig.arm()
     assert refused(rig, "ph_down", 500) == "holdoff"

@@ -325,10 +325,10 @@ def test_a_dose_makes_the_next_refusal_of_control_reportable(rig):
 
 
 def test_a_power_cut_in_a_dose_blocks_dosing_for_ten_minutes(rig):
-    photos = []
-    rig.clock.call_in(300, lambda: photos.append(rig.photograph()))
+    snapshots = []
+    rig.clock.call_in(300, lambda: snapshots.append(rig.snapshot()))
     dose(rig, "ph_down", 3_000)
-    rig.power_cut_at(photos[0])
+    rig.power_cut_at(snapshots[0])
     rig.arm()
     rig.wait(599_999 - rig.clock.now_ms())
     assert rig.gate.headroom("nutrient_a", rig.readings, "ann") == (

@@ -121,12 +121,12 @@ def test_a_bit_flipped_in_any_file_on_flash_is_refused():
         board.boot()
         code = small_board.code
 
-        def spoil(*more, board=board, path=path, real=code.verify.install):
+        def damage(*more, board=board, path=path, real=code.verify.install):
             data = board.flash.files[f"/a/{path}"]
             board.flash.files[f"/a/{path}"] = bytes([data[0] ^ 1]) + data[1:]
             return real(*more)
 
-        real, code.verify.install = code.verify.install, spoil
+        real, code.verify.install = code.verify.install, damage
         try:
             assert refused(board) == f"{path} does not match its manifest"
         finally:
