@@ -183,7 +183,7 @@ class LoopsRig:
         doser.cancel()
         await asyncio.gather(doser, return_exceptions=True)
 
-    def told(self, kind: str, **wanted) -> list[dict]:
+    def events_of(self, kind: str, **wanted) -> list[dict]:
         """Return the details of the events of a kind, of the loops and of the gate."""
         events = self.events + self.rig.events
         return [
