@@ -67,7 +67,7 @@ def test_a_bottle_is_counted_from_its_filling_until_the_alarm_and_taken_back(hos
     assert "10 ml" in done.stdout
     node.tell("dosed", dose("ph_down", 9_000))
     host.settle("idro-a", 18)
-    assert tell("nutrient_a", "--ml", "1000").returncode == 0  # counts anew
+    assert tell("nutrient_a", "--ml", "1000").returncode == 0  # restarts the count
     wait_until(lambda: has(host, "bottle_low/idro-a/ph_down"), 30, "the alarm")
     found = bottles(host)
     assert (found["ph_down"]["left_ml"], found["nutrient_a"]["left_ml"]) == (1, 1000)

@@ -1,4 +1,4 @@
-"""The documentation under /docs of a host: whoever reads it, under the policy of every page."""
+"""The documentation that a host serves under /docs: access, links, accessibility and CSP."""
 
 import re
 import sys

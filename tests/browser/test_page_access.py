@@ -15,7 +15,7 @@ SIZES = pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE,
 
 @pytest.fixture
 def stranger(browser, host):
-    """stranger(size, scheme) returns a tab that nobody is logged in at."""
+    """stranger(size, scheme) returns a tab without a session."""
     tabs = []
 
     def new_tab(size=DESKTOP, scheme="light"):

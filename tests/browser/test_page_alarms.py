@@ -10,7 +10,7 @@ from support.real_host import Host
 from support.wait import wait_until
 
 PROBES = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm")
-# Delays are for people who sleep; here nobody waits for them.
+# No delays, so that alarms are notified at once.
 AT_ONCE = {"on_delay_s": 0, "off_delay_s": 0}
 RULES = {name: AT_ONCE for name in ("bus_dead", "probe_fault", "sensor_fault", "node_silent",
                                     "water_hot", "reading_stale")}

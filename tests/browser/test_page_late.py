@@ -81,17 +81,17 @@ def test_a_dose_that_was_heard_stays_in_the_list(node, tab):
 
 def test_the_time_that_was_chosen_last_is_the_one_told(node, tab):
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
-    told = page.locator("#happened .sentence span")
-    expect(told).not_to_have_text("Loading…")
+    sentence = page.locator("#happened .sentence span")
+    expect(sentence).not_to_have_text("Loading…")
     nights = DelayedResponses(page, "**/happened?*")
     page.get_by_role("button", name="Last night").click()
     nights.wait()
     page.route("**/happened?*", lambda route: route.fulfill(
         json={"level": "ok", "summary": "That of the day.", "sentences": []}), times=1)
     page.get_by_role("button", name="Last 24 hours").click()
-    expect(told).to_have_text("That of the day.")
+    expect(sentence).to_have_text("That of the day.")
     nights.let_go()
-    expect(told).to_have_text("That of the day.")
+    expect(sentence).to_have_text("That of the day.")
 
 
 def test_a_point_that_was_taken_is_not_asked_for_again(host, node, tab):

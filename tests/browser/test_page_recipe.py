@@ -102,13 +102,13 @@ def test_an_answer_that_comes_late_does_not_undo_what_the_node_said_since(node, 
     late = []
     page.route("**/api/nodes/idro-a/recipe", lambda route: late.append((route, route.fetch())))
     start(page)
-    told = panel(page).locator(".confirmation")
-    expect(told).to_have_text("The node has confirmed the setpoints.")
+    confirmation = panel(page).locator(".confirmation")
+    expect(confirmation).to_have_text("The node has confirmed the setpoints.")
     route, answer = late[0]
     assert answer.json()["run"]["told"]["state"] == "pending"
     route.fulfill(response=answer)
     expect(panel(page).get_by_role("button", name="Stop…")).to_be_enabled()
-    expect(told).to_have_text("The node has confirmed the setpoints.")
+    expect(confirmation).to_have_text("The node has confirmed the setpoints.")
 
 
 def test_what_the_gate_says_is_told_before_and_after(node, host, tab):

@@ -86,11 +86,11 @@ def test_too_many_wrong_passwords_are_told_with_the_wait(host):
     assert 0 < int(answers[-1].headers["retry-after"]) <= 900
     assert answers[-1].json()["error"].startswith("too many log-ins that failed: wait ")
     unknown = client.post("/api/session", json={"name": "eve", "password": WRONG})
-    assert unknown.json() == answers[0].json()  # who exists is not told
-    told = rows(host, "log in")
-    assert len(told) == 7  # five, that it is too many once, and eve
-    assert {row.result for row in told} == {"refused"}
-    assert {row.address for row in told} == {"127.0.0.1"}
+    assert unknown.json() == answers[0].json()  # does not reveal which users exist
+    refusals = rows(host, "log in")
+    assert len(refusals) == 7  # five, that it is too many once, and eve
+    assert {row.result for row in refusals} == {"refused"}
+    assert {row.address for row in refusals} == {"127.0.0.1"}
 
 
 def test_what_people_do_is_in_the_log_with_what_became_of_it(host, eventually):

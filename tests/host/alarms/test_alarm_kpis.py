@@ -1,4 +1,4 @@
-"""The figures of ISA-18.2: counted from what people were told, each site for itself."""
+"""ISA-18.2 alarm KPIs, counted from the notified alarms of each site."""
 
 import pytest
 

@@ -65,8 +65,8 @@ def test_fifty_faults_without_a_common_cause_are_at_most_three_notices(rig_of, r
         rig.fail(name, air__rh_pct="crc", reservoir__ph="noisy")
     rig.add_event("idro-3", "water", state="falls", moved_mm=20)
     rig.step(29 * MINUTE_MS, 5_000)
-    told = [one for one in rig.alarms.all() if one.state == "unacknowledged"]
-    assert len(told) == 52
+    active = [one for one in rig.alarms.all() if one.state == "unacknowledged"]
+    assert len(active) == 52
     assert len(receiver.messages) <= 3
     assert titles(receiver)[0] == "farm: idro-3: Water leaves faster than plants drink"
     for message in receiver.messages[1:]:

@@ -332,15 +332,15 @@ def test_the_link_of_a_demo_lets_in_again_and_again_and_asks_for_no_password(acc
         set_identity(None)
 
 
-@pytest.mark.parametrize(("kind", "claimed", "told"), [
+@pytest.mark.parametrize(("kind", "claimed", "expected"), [
     ("session", "somebody else", "anna"), ("session", "api", "anna"), ("token", "api", "anna"),
     ("token", "bert", "bert (anna)"), ("local", "bert (cli)", "bert (cli)"),
     ("token", "b" * 40, "b" * 33 + " (anna)"),
 ])
-def test_a_person_acts_in_their_own_name(kind, claimed, told):
+def test_a_person_acts_in_their_own_name(kind, claimed, expected):
     set_identity(Identity(kind, "anna", Role.OPERATOR))
     try:
-        assert verified_name(claimed) == told
+        assert verified_name(claimed) == expected
     finally:
         set_identity(None)
     assert verified_name(claimed) == claimed

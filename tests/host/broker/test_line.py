@@ -67,12 +67,12 @@ def old_tls(context: ssl.SSLContext) -> None:
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
 
 
-@pytest.mark.parametrize("who", ["nobody", "another authority", "ended", "TLS 1.1", "plain"])
+@pytest.mark.parametrize("who", ["no authority", "another authority", "ended", "TLS 1.1", "plain"])
 def test_who_is_not_let_in_is_not_heard(rig, people, tmp_path, who):
     other = tmp_path / "other"
     other.mkdir()
     made = {
-        "nobody": lambda: trusting(rig, None),
+        "no authority": lambda: trusting(rig, None),
         "another authority": lambda: trusting(rig, Rig(other).files(ONE)),
         "ended": lambda: trusting(rig, rig.ended(ONE, tmp_path)),
         "TLS 1.1": lambda: trusting(rig, rig.files(ONE), old_tls),
@@ -263,12 +263,12 @@ def test_init_changes_nothing_that_is_there_and_says_so(tmp_path):
         assert path.read_bytes() == content
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
-    told = run("--port", "9999", "--name", "other.lan")
-    assert told["mosquitto.conf"].startswith("kept differs")
-    assert told["server.pem"] == "kept not valid for other.lan: --overwrite replaces it"
-    told = run("--port", "9999", "--name", "other.lan", "--overwrite")
-    assert told["mosquitto.conf"] == "written"
-    assert {told["ca.pem"], told["ca.key"], told["revoked.pem"]} == {"kept"}
+    results = run("--port", "9999", "--name", "other.lan")
+    assert results["mosquitto.conf"].startswith("kept differs")
+    assert results["server.pem"] == "kept not valid for other.lan: --overwrite replaces it"
+    results = run("--port", "9999", "--name", "other.lan", "--overwrite")
+    assert results["mosquitto.conf"] == "written"
+    assert {results["ca.pem"], results["ca.key"], results["revoked.pem"]} == {"kept"}
     assert (folder / "ca.key").read_bytes() == before[folder / "ca.key"]
 
 
@@ -286,7 +286,7 @@ def test_what_is_lost_is_named_and_never_made_anew_in_silence(tmp_path):
 
 
 def test_every_user_whom_the_access_list_knows_is_reserved():
-    """Whoever is named there has rights that no node has: none may be called so."""
+    """A node cannot take the name of a user of the ACL file, who has more rights."""
     named = set(re.findall(r"^user (\S+)$", mosquitto.ACL, re.M))
     assert named == set(topics.RESERVED_NODE_IDS)
     for name in named:
@@ -325,8 +325,8 @@ def test_a_node_that_is_forgotten_is_revoked(tmp_path, is_running):
         assert ran.exit_code == 0, ran.output
         return ran.output
 
-    told = json.loads(forget(ONE, "--json"))["certificate"]
-    assert told == ("refused" if is_running else "refused at its start")
+    results = json.loads(forget(ONE, "--json"))["certificate"]
+    assert results == ("refused" if is_running else "refused at its start")
     assert "revoked" in forget(TWO)
     assert rig.line.nodes == []
     assert len(rig.line.revoked) == 2

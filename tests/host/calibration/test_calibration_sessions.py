@@ -20,7 +20,7 @@ SEVEN = 7.02  # buffer 7.00 at 20 C
 
 
 class Wire:
-    """The link to the broker, and the node at its other end: it does as it is told."""
+    """A broker connection and a node that executes every command."""
 
     def __init__(self):
         self.is_connected = True

@@ -45,7 +45,7 @@ def server(tmp_path):
 
 
 def ignore(*_):
-    """Nobody looks at the progress."""
+    """Ignores progress."""
 
 
 def known(url: str, sha256: str):

@@ -123,7 +123,7 @@ def test_an_event_of_a_kind_that_is_not_known_yet_is_told_apart():
 
 
 def test_a_message_longer_than_the_contracts_holds_nothing_up():
-    """Its node is told, record by record; else it would send it for ever."""
+    """The node receives a rejection per record; otherwise it would resend for ever."""
     values = {f"tank{number}.ph": 6.0 for number in range(30)}
     records = [record(seq, values=values) for seq in range(1, 20)]
     payload = message(*records, record(20, values={"reservoir.newer_unit": 1}))

@@ -23,7 +23,7 @@ OUTPUTS = {"ph_down": "doser", "nutrient_a": "doser", "top_off": "switch"}
 
 
 class Tank:
-    """A node in a registry and a store, whose level is told minute by minute."""
+    """A node in a registry and a store, with one level reading a minute."""
 
     def __init__(self, folder, outputs=None, channels=(LEVEL,)):
         self.store = SqliteStore(folder / "store.db")

@@ -161,7 +161,7 @@ def test_why_a_broker_ends_the_line_is_in_the_log(mosquitto, caplog):
 
 
 def test_what_waits_is_bounded_in_bytes_too(mosquitto, monkeypatch):
-    """Large messages that nobody takes on stay with the broker, and come once there is room."""
+    """Large messages that are not accepted stay in the broker until there is room."""
     monkeypatch.setattr(connection, "MAX_WAITING_BYTES", 1_000_000)
     link = MqttConnection(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}"))
     link.start()

@@ -1,4 +1,4 @@
-"""The live view: newest values win, a slow reader loses the oldest and is told how many."""
+"""Live stream: newest values win; a slow subscriber gets a count of the messages it lost."""
 
 import asyncio
 import threading

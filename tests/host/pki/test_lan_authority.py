@@ -81,7 +81,7 @@ def test_its_say_ends_at_ones_own_network(tmp_path):
     for name in ("bank.example", "serra", "93.184.216.34", "evil.lan.example"):
         with pytest.raises(ConfigError, match=r"lan: names: .* not a name of a local network"):
             authority.server([name], NOW)
-    # Nor can whoever steals its key say anything about the internet.
+    # A stolen key cannot sign certificates for other names.
     key = serialization.load_pem_private_key((tmp_path / "authority.key").read_bytes(), None)
     mine = ec.generate_private_key(ec.SECP256R1())
     ours = x509.load_pem_x509_certificate(authority.pem)

@@ -28,7 +28,7 @@ HERE = ("--wifi-ssid", "Serra 'quoted' è", "--broker", "192.168.7.5")
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path, monkeypatch):
-    """No test finds a host, or its files, of whoever runs it."""
+    """Hide any host, and its files, of the user who runs the tests."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     monkeypatch.setenv("IDROSERRA_HTTP__PORT", str(free_port()))
 
@@ -290,7 +290,7 @@ def typed_at_a_terminal(words, *answers):
 
 
 def test_a_board_is_given_the_line_of_its_host(flashed, provision, tmp_path):
-    """TLS: the authority, a certificate of its own name and its key; anew after a rotation."""
+    """TLS: CA certificate, node certificate and key; replaced after a rotation."""
     tls_files.init(tmp_path / "data" / "line", ["serra.lan"], node_port=8_901, host_port=8_902)
     board = flashed()
     said = provision(board, "--node-id", NODE, *HERE, "--no-reset", "--yes")

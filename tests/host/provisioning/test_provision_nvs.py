@@ -116,9 +116,9 @@ def test_a_full_nvs_is_told_and_is_no_node(power_up):
 
 def test_what_reads_back_as_another_is_told_and_is_no_node(power_up):
     prompt = power_up(corrupts="key")
-    with pytest.raises(FlashError, match="key did not read back as sent") as told:
+    with pytest.raises(FlashError, match="key did not read back as sent") as error:
         NodeNvs(prompt).write(FIRST)
-    assert FIRST["key"].hex() not in str(told.value)
+    assert FIRST["key"].hex() not in str(error.value)
     assert "node_id" not in values(prompt.file)
 
 

@@ -58,10 +58,10 @@ def change(minute, key, state, was="normal"):
 
 
 def test_alarms_by_rule_with_the_longest_and_root_causes():
-    told = count_alarms([
+    counts = count_alarms([
         change(0, "offline a", "unacknowledged"), change(1, "ph_high a", "suppressed"),
         change(5, "ph_high a", "normal"), change(10, "offline a", "acknowledged"),
         change(30, "offline a", "normal"), change(50, "ph_high a", "unacknowledged"),
     ], {"offline": "Node offline"}, T0 + HOUR)
-    assert [astuple(one) for one in told] == [
+    assert [astuple(one) for one in counts] == [
         ("ph_high", 2, 1, 10 * MINUTE, True), ("Node offline", 1, 1, 30 * MINUTE, False)]

@@ -200,7 +200,7 @@ def test_what_cannot_be_calibrated_is_said_at_once(host, node, walk):
     walk("ph")
     assert "ada is calibrating" in refused(kind="ec")
     assert host.client.get(PATH).json()["open"]["kind"] == "ph"
-    assert host.client.post("/api/nodes/nobody/calibrations",
+    assert host.client.post("/api/nodes/absent/calibrations",
                             json={"kind": "ph"}).status_code == 404
     assert host.client.get(f"{PATH}/cal-none").status_code == 404
 

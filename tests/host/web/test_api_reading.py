@@ -141,8 +141,8 @@ def test_an_unknown_kind_node_or_command_is_named(host):
     host.node("idro-a")
     answer = host.client.get("/api/nodes/idro-a/events?from_unix_ms=0&to_unix_ms=9&kinds=danced")
     assert (answer.status_code, answer.json()["error"]) == (422, "kinds: unknown kind 'danced'")
-    assert host.client.get("/api/nodes/nobody").json() == {"error": "unknown node nobody"}
-    assert host.client.get("/api/nodes/nobody").status_code == 404
+    assert host.client.get("/api/nodes/absent").json() == {"error": "unknown node absent"}
+    assert host.client.get("/api/nodes/absent").status_code == 404
     assert host.client.get("/api/commands/nothing").status_code == 404
 
 

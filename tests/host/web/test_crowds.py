@@ -58,7 +58,7 @@ def secured(tmp_path):
 
 
 def node_answered_s(rig):
-    """Return how long a node that comes anew, with TLS and all, waits for its record stored."""
+    """Return the seconds from a new TLS connection of a node to its stored record."""
     begun_s = time.monotonic()
     node = PahoNode(NODES[0], rig.node_port, context=trusting(rig, rig.files(NODES[0])))
     seq = node.read()
@@ -153,8 +153,8 @@ def test_a_body_has_longer_than_a_head_and_not_for_ever(host, monkeypatch):
 
 
 def test_the_broker_is_told_its_limits(tmp_path):
-    told = dict(re.findall(r"^(\w+) (\d+)$", configuration(tmp_path, 1, 2, "127.0.0.1"), re.M))
+    limits = dict(re.findall(r"^(\w+) (\d+)$", configuration(tmp_path, 1, 2, "127.0.0.1"), re.M))
     for key in ("max_connections", "max_inflight_messages", "max_queued_bytes", "memory_limit",
                 "max_packet_size", "max_keepalive"):
-        assert int(told[key]) > 0, key
-    assert int(told["max_queued_bytes"]) < int(told["memory_limit"])
+        assert int(limits[key]) > 0, key
+    assert int(limits["max_queued_bytes"]) < int(limits["memory_limit"])

@@ -38,14 +38,14 @@ def node(host, home, eventually):
     node = host.node("idro-a")
     node.read()
     eventually(lambda: home.device("idro-a") and "switch" in str(home.device("idro-a"))
-               and home.of("idro-a", "telemetry"), 10, "the node to be announced and told")
+               and home.of("idro-a", "telemetry"), 10, "discovery and state of the node")
     return node
 
 
-def rendered(entity, told):
-    """Return what Home Assistant shows of an entity, from what it was told."""
+def rendered(entity, payload):
+    """Return the state that Home Assistant renders for an entity from this payload."""
     template = Environment(autoescape=False).from_string(entity["val_tpl"])
-    return template.render(value_json=told)
+    return template.render(value_json=payload)
 
 
 def test_a_node_is_a_device_with_its_readings_in_units_the_classes_allow(home, node):
@@ -56,10 +56,10 @@ def test_a_node_is_a_device_with_its_readings_in_units_the_classes_allow(home, n
     ec = found["cmps"]["reservoir_ec_us_cm"]
     assert (ec["name"], ec["unit_of_meas"], ec["dev_cla"]) == ("EC", "mS/cm", "conductivity")
     assert "unit_of_meas" not in found["cmps"]["reservoir_ph"]
-    told = home.of("idro-a", "telemetry")
-    assert rendered(ec, told) == "1.59"
-    assert rendered(found["cmps"]["reservoir_ph"], told) == "5.85"
-    assert rendered(found["cmps"]["reservoir_temp_c"], told) == "20.5"
+    payload = home.of("idro-a", "telemetry")
+    assert rendered(ec, payload) == "1.59"
+    assert rendered(found["cmps"]["reservoir_ph"], payload) == "5.85"
+    assert rendered(found["cmps"]["reservoir_temp_c"], payload) == "20.5"
 
 
 def test_every_quantity_there_is_has_a_class_and_unit_that_go_together():
@@ -148,7 +148,7 @@ def test_nobody_doses_from_there_and_what_is_no_entity_does_nothing(host, home, 
     assert not [key for key in home.device("idro-a")["cmps"] if "dose" in key]
     for name in ("dose", "run_ph_down", "run_light", "reservoir_area_cm2", "ph_neutral_uv"):
         home.set("idro-a", name, "100")
-    home.set("nobody", "stop", "PRESS")
+    home.set("absent", "stop", "PRESS")
     home.set("idro-a", "stop", "PRESS", retain=True)  # a retained order is not obeyed later
     publish.single("idro/v1/host/ha/idro-a/stop/set", None, retain=True,
                    port=host.broker_port, hostname="127.0.0.1")

@@ -247,8 +247,8 @@ def test_it_is_taken_along_as_csv_json_and_zip(house):
         ("'=1+1", "idro-a", "")]
     assert rows[0]["time_local [Europe/Rome]"][-6:] in ("+01:00", "+02:00")
     asked = {**query, "format": "json"}
-    told = house.client.get("/api/journal/export", params=asked).json()
-    assert (told[0]["text"], told[0]["weight_g"]) == ("=1+1", None)
+    exported = house.client.get("/api/journal/export", params=asked).json()
+    assert (exported[0]["text"], exported[0]["weight_g"]) == ("=1+1", None)
     answer = house.client.get("/api/journal/export", params={**query, "format": "zip"})
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None

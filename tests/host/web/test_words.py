@@ -200,9 +200,9 @@ def test_the_hosts_words_are_the_firmwares():
     assert limits.EARN_MS == EARN_MS
     for left_ms, wait_ms in ((40_000, 40_000), (540_000, 540_000)):
         reason = f"mixing, {interlocks.time_left_text(left_ms)} left"
-        told = described({"state": "held", "reason": reason}, NOW)
-        assert told["wait_until_unix_ms"] == NOW + wait_ms
-        assert told["text"] == "Waiting: the water is mixing"
+        shown = described({"state": "held", "reason": reason}, NOW)
+        assert shown["wait_until_unix_ms"] == NOW + wait_ms
+        assert shown["text"] == "Waiting: the water is mixing"
 
 
 @pytest.mark.parametrize(("event", "granted_pct", "left"), [
@@ -211,12 +211,12 @@ def test_the_hosts_words_are_the_firmwares():
     (("latched", {"reason": "dosing had no effect"}), 25, "3 d"),
 ])
 def test_authority_is_what_the_node_said_last(event, granted_pct, left):
-    told = LatestEvents(EmptyStore, lambda: NOW)
+    latest = LatestEvents(EmptyStore, lambda: NOW)
     info = Info("0.1.0", "b", "esp32", "b0", 5_000, None, "host", "power_on", "", (), {}, (),
                 True, 25, 51 * 3_600_000, AS_FLASHED)
     if event is not None:
-        told.take("idro-a", (NOW - 1_000) * 1_000, *event)
-    found = authority_of(told, Node("idro-a", "farm", info=info,
+        latest.take("idro-a", (NOW - 1_000) * 1_000, *event)
+    found = authority_of(latest, Node("idro-a", "farm", info=info,
                                     boot_epoch_unix_ms=NOW - 60_000), 100, NOW)
     assert found.granted_pct == granted_pct
     assert (f"full authority in {left} at the earliest" in found.text) == (left is not None)
@@ -224,8 +224,8 @@ def test_authority_is_what_the_node_said_last(event, granted_pct, left):
 
 
 def test_authority_is_not_guessed():
-    told = LatestEvents(EmptyStore, lambda: NOW)
-    assert authority_of(told, Node("idro-a", "farm"), 100, NOW) is None
+    latest = LatestEvents(EmptyStore, lambda: NOW)
+    assert authority_of(latest, Node("idro-a", "farm"), 100, NOW) is None
 
 
 @pytest.mark.parametrize(("kind", "state", "words"), [
