@@ -51,7 +51,7 @@ def run(tree: Path, line: str) -> str:
     return done.stdout
 
 
-def test_a_reader_who_follows_the_page_gets_there(tree):
+def test_the_commands_of_the_boards_page_work(tree):
     said = []
     for head, text in re.findall(r"^```([^\n]+)\n(.*?)^```$", PAGE, re.M | re.S):
         if head == "sh":

@@ -48,7 +48,7 @@ def has(host, key):
     return key in [one["key"] for one in alarms]
 
 
-def test_what_nobody_told_is_not_known_and_the_use_is(host, node):
+def test_an_unset_level_is_unknown_while_usage_is_counted(host, node):
     found = bottles(host)
     assert list(found) == ["ph_down", "ph_up", "nutrient_a", "nutrient_b"]
     acid = found["ph_down"]

@@ -46,7 +46,7 @@ def test_a_stop_whose_answer_is_lost_is_confirmed_all_the_same(node, tab):
     assert [one.verb for one in node.commands] == ["stop"]
 
 
-def test_a_dose_that_never_left_is_told_so(node, tab):
+def test_a_dose_that_was_not_sent_is_reported(node, tab):
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     page.route("**/commands", lambda route: route.abort())
     page.get_by_role("button", name="Dose…").click()
@@ -56,7 +56,7 @@ def test_a_dose_that_never_left_is_told_so(node, tab):
     assert node.commands == []
 
 
-def test_what_cannot_be_known_is_told_so_and_mended_later(node, tab):
+def test_an_unknown_outcome_is_shown_and_corrected_later(node, tab):
     """The host is out of reach after a dose was asked for; then the stream tells of it."""
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     asked = []

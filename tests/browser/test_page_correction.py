@@ -113,7 +113,7 @@ def test_without_a_button_it_says_how_to_pour(host, node, tab, eventually):
     watched.check()
 
 
-def test_advice_is_prominent_and_authority_is_told(node, tab):
+def test_advice_and_dosing_authority_are_shown(node, tab):
     node.granted_pct, node.values = 0, node.values | {"dosing.authority_pct": 0}
     node.announce()
     node.tell("decided", {"loop": "ph", "reason":

@@ -79,7 +79,7 @@ def test_a_dose_that_was_heard_stays_in_the_list(node, tab):
     expect(page.locator("#why li")).to_contain_text("2.50 ml")
 
 
-def test_the_time_that_was_chosen_last_is_the_one_told(node, tab):
+def test_the_last_selected_time_is_shown(node, tab):
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     sentence = page.locator("#happened .sentence span")
     expect(sentence).not_to_have_text("Loading…")

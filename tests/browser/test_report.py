@@ -61,7 +61,7 @@ def test_it_says_what_was_measured_given_and_harvested_and_nothing_else(week):
     assert rows[0][1:] == ["\u2014", "\u2014", "\u2014", "no readings"]
 
 
-def test_what_no_report_can_be_made_of_is_said(week):
+def test_a_report_without_data_is_refused_with_a_reason(week):
     def error(**query):
         return week.client.get("/api/nodes/idro-a/report.pdf", params=query).json()["error"]
 

@@ -143,7 +143,7 @@ def test_a_node_is_moved_from_its_page_and_the_overview_follows(host, open_page)
     assert move(host, "citta-6", "Città Alta").status_code == 200
 
 
-def test_a_site_is_named_anew_with_all_that_is_its_own(host, open_page):
+def test_renaming_a_site_keeps_all_its_data(host, open_page):
     note(host, "old roof", site="Nord")
     taken = host.client.put("/api/sites/Nord", json={"name": "Sud"})
     assert taken.json()["error"] == "name: there is a site Sud: move the nodes one by one"

@@ -103,7 +103,7 @@ def test_another_end_is_exit_code_1_with_the_reason_and_json_is_one_event_a_line
                    "90.0 ml given\n")
 
 
-def test_a_refusal_and_a_reset_are_told(node, correct, eventually):
+def test_a_refusal_and_a_reset_are_reported(node, correct, eventually):
     node.answer, node.reason = "refused", "a correction is open already"
     process = correct("--total-ml", "400")
     assert process.communicate(timeout=PATIENCE_S)[1] == (

@@ -16,7 +16,7 @@ def ask(host):
     return lambda *words: idroserra(*words, url=host.url)
 
 
-def test_list_and_show_tell_readings_and_how_it_is(node, ask):
+def test_list_and_show_print_readings_and_state(node, ask):
     listed = ask("node", "list")
     assert listed.returncode == 0
     assert "idro-a" in listed.stdout

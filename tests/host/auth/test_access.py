@@ -246,7 +246,7 @@ def test_guesses_at_once_are_no_way_around(access):
         assert sum(pool.map(guess, range(40))) == MAX_PER_ACCOUNT
 
 
-def test_a_right_password_begins_the_count_anew(access):
+def test_a_right_password_resets_the_failure_count(access):
     access.users.add("anna", Role.ADMIN, PASSWORD)
     for _ in range(3):
         for _ in range(MAX_PER_ACCOUNT - 1):

@@ -68,7 +68,7 @@ def old_tls(context: ssl.SSLContext) -> None:
 
 
 @pytest.mark.parametrize("who", ["no authority", "another authority", "ended", "TLS 1.1", "plain"])
-def test_who_is_not_let_in_is_not_heard(rig, people, tmp_path, who):
+def test_messages_of_refused_clients_are_not_delivered(rig, people, tmp_path, who):
     other = tmp_path / "other"
     other.mkdir()
     made = {
@@ -138,7 +138,7 @@ def test_a_message_that_is_too_long_ends_who_sends_it(people):
     only(people, b"the others go on")
 
 
-def test_nobody_takes_the_place_of_another(rig, people):
+def test_a_client_id_cannot_impersonate_another_node(rig, people):
     """A client id is a name in a certificate: node one with two's id is still node one."""
     stranger = Client(rig, rig.files(ONE), TWO)
     wait_until(lambda: not people[ONE].is_connected or people[ONE].connections > 1, 10,
@@ -148,7 +148,7 @@ def test_nobody_takes_the_place_of_another(rig, people):
     stranger.close()
 
 
-def test_who_is_revoked_is_put_out_and_the_others_notice_nothing(tmp_path):
+def test_a_revoked_node_is_disconnected_and_others_are_unaffected(tmp_path):
     rig = Rig(tmp_path)
     rig.start()
     people = {who: rig.client(who) for who in (tls_files.HOST, ONE, TWO)}
@@ -202,7 +202,7 @@ def test_a_rotated_node_has_a_new_certificate_and_the_old_one_is_void(rig, peopl
         client.close()
 
 
-def test_a_broker_that_this_machine_cannot_tell_is_told_by_a_person(rig, people):
+def test_a_broker_that_cannot_be_signalled_is_reloaded_by_the_operator(rig, people):
     """As where it runs in a container: nothing is called done that is not."""
     pid_file = rig.folder / "mosquitto.pid"
     pid = pid_file.read_text()
@@ -272,7 +272,7 @@ def test_init_changes_nothing_that_is_there_and_says_so(tmp_path):
     assert (folder / "ca.key").read_bytes() == before[folder / "ca.key"]
 
 
-def test_what_is_lost_is_named_and_never_made_anew_in_silence(tmp_path):
+def test_lost_files_are_named_and_never_recreated_silently(tmp_path):
     rig = Rig(tmp_path)
     (tmp_path / "ca.key").rename(tmp_path / "away")
     with pytest.raises(ConfigError, match=r"ca\.key: .*restore it"):
@@ -300,7 +300,7 @@ def test_every_user_whom_the_access_list_knows_is_reserved():
     lambda name, folder: Nodes(folder / "state.db", "farm").adopt(name, bytes(32)),
 ], ids=["broker node", "provision", "node adopt", "registry"])
 @pytest.mark.parametrize("name", topics.RESERVED_NODE_IDS)
-def test_nobody_makes_a_node_of_a_reserved_name(tmp_path, ask, name):
+def test_reserved_node_names_are_refused(tmp_path, ask, name):
     with pytest.raises((ConfigError, ValueError), match="not host or homeassistant, which"):
         ask(name, tmp_path)
 

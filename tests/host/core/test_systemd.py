@@ -24,7 +24,7 @@ def listening(tmp_path):
         yield path, lambda: line.recv(4_096).decode()
 
 
-def test_without_systemd_nobody_is_told(monkeypatch):
+def test_no_notification_is_sent_without_systemd(monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
     assert systemd.notify("READY=1") is False
@@ -37,7 +37,7 @@ def test_without_systemd_nobody_is_told(monkeypatch):
     ("60000000", None, 30), ("60000000", "own", 30), ("60000000", "1", None),
     ("400000", None, 0.5), ("0", None, None), ("soon", None, None), ("", None, None),
 ])
-def test_the_beat_is_half_of_what_systemd_waits(monkeypatch, usec, pid, every_s):
+def test_the_watchdog_interval_is_half_the_systemd_timeout(monkeypatch, usec, pid, every_s):
     monkeypatch.setenv("WATCHDOG_USEC", usec)
     if pid is None:
         monkeypatch.delenv("WATCHDOG_PID", raising=False)

@@ -64,6 +64,6 @@ def test_whatever_is_said_stays_a_sentence(text):
     (Locale("zh", temperature="F"), "by 2.0 C to 31.0 C", "升了3.6 °F，到87.8 °F"),
     (Locale("it"), "no pattern for this sentence: 2.5", "no pattern for this sentence: 2,5"),
 ])
-def test_what_a_node_says_is_told_again_in_other_words(speech, english, translated):
+def test_node_messages_are_translated(speech, english, translated):
     with use_locale(speech):
         assert translate_message(english) == translated

@@ -154,7 +154,7 @@ def test_a_message_whose_head_is_newer_is_kept_and_not_sent_for_ever(host):
     assert host.spool.depth == 0
 
 
-def test_messages_of_one_boot_are_told_of_once(host):
+def test_messages_of_one_boot_are_acknowledged_once(host):
     published = []
     host.link.publish_qos0 = published.extend
     for seq in range(1, 41):
@@ -226,7 +226,7 @@ def test_it_waits_for_a_broker_that_is_not_there_yet(tmp_path, mosquitto, eventu
     service.stop()
 
 
-def test_a_record_is_not_kept_waiting_by_a_line_that_naps(
+def test_an_idle_connection_does_not_delay_a_record(
     tmp_path, mosquitto, eventually, monkeypatch
 ):
     monkeypatch.setattr(subscriber, "_NAP_S", 600.0)  # it ends when the ingest asks the line

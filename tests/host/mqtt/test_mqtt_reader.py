@@ -107,7 +107,7 @@ def test_the_session_is_kept_over_tls(secured):
     node.stop()
 
 
-def test_a_stranger_is_told_why(secured):
+def test_a_refused_client_gets_the_reason(secured):
     folder, port, _ = secured
     link = link_to(folder, port, "stranger")
     link.start()
@@ -117,7 +117,7 @@ def test_a_stranger_is_told_why(secured):
 
 
 @pytest.mark.parametrize("fault", ["half_open", "freeze"])
-def test_a_dead_line_is_noticed_and_built_anew(mosquitto, monkeypatch, fault):
+def test_a_dead_connection_is_detected_and_rebuilt(mosquitto, monkeypatch, fault):
     monkeypatch.setattr(subscriber, "QUIET_S", 0.5)
     monkeypatch.setattr(subscriber, "DEAD_S", 1.2)
     with TcpLink(mosquitto.port) as line:
@@ -200,7 +200,7 @@ def publisher(port):
     return publish
 
 
-def test_a_line_that_naps_brings_the_first_at_once_the_rest_when_asked_or_much(
+def test_an_idle_connection_delivers_the_first_message_at_once_and_batches_the_rest(
     mosquitto, monkeypatch
 ):
     monkeypatch.setattr(subscriber, "_NAP_S", 60.0)

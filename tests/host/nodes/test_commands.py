@@ -65,7 +65,7 @@ def test_the_nodes_answer_is_the_end(service, node, eventually, outcome, reason)
     assert states == ["pending", outcome]
 
 
-def test_a_node_that_is_offline_is_told_apart_at_once(service, node, eventually):
+def test_an_offline_node_is_reported_at_once(service, node, eventually):
     node.stop()
     node._client.loop_start()  # a stop() is a polite end: say so, as the last will would
     node._client.reconnect()
@@ -75,7 +75,7 @@ def test_a_node_that_is_offline_is_told_apart_at_once(service, node, eventually)
     assert (state.state, state.reason) == ("failed", "the node is offline")
 
 
-def test_nobody_and_nonsense_raise(service, node):
+def test_unknown_nodes_and_invalid_commands_raise(service, node):
     with pytest.raises(UnknownNode):
         service.commands.send("idro-none", "stop", {}, "anna")
     for verb, args, by in [("explode", {}, "anna"), ("dose", {"actuator": "ph_down"}, "anna"),

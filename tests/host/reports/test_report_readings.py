@@ -39,7 +39,7 @@ def test_time_counts_not_readings(tmp_path):
     assert (found.whole.low, found.whole.high, found.gaps) == (5.8, 6.5, [])
 
 
-def test_a_gap_is_neither_in_nor_out_and_is_told_where_it_was(tmp_path):
+def test_a_gap_is_neither_in_nor_out_of_band_and_is_listed(tmp_path):
     points = [(at, 5.8) for at in range(0, HOUR, MINUTE)]
     points += [(at, 5.8) for at in range(4 * HOUR, 5 * HOUR, MINUTE)]
     found = read(tmp_path, points, days=[(T0, T0 + 5 * HOUR)])

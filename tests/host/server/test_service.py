@@ -63,7 +63,7 @@ def stored_rows(path):
     return len(seqs), ph_count, seqs
 
 
-def test_records_reach_the_store_and_the_node_is_told(service, node, eventually):
+def test_records_are_stored_and_acknowledged(service, node, eventually):
     last = node.sample(100, at_ms=1_000, step_ms=10)
     eventually(lambda: node.stored_upto == last, 15, "down/stored")
     eventually(lambda: counts(service)["stored"] == last, 15, "all in the store")

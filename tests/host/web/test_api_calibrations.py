@@ -229,7 +229,7 @@ def test_settings_changed_by_somebody_else_void_the_points(host, node, walk, eve
     eventually(lambda: ph.state()["points"] == [], 10, "the points to be void")
 
 
-def test_the_page_is_told_when_a_calibration_is_old(host, node, eventually):
+def test_the_api_reports_an_old_calibration(host, node, eventually):
     def is_told(level, words):
         verdict = host.view("idro-a")["verdict"]
         return verdict["level"] == level and words in verdict["summary"]

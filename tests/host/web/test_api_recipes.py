@@ -61,7 +61,7 @@ def test_a_run_from_start_to_stop(host, node, eventually):
     assert node.values["ec.target_us_cm"] == 1_300
 
 
-def test_a_refusal_of_the_node_is_told_and_resumed(host, node, eventually):
+def test_a_refusal_of_the_node_is_reported_and_resumed(host, node, eventually):
     node.refuse_config = "rev: cannot be written"
     host.client.post(RUN, json={"recipe": "lettuce"})
     eventually(lambda: run_of(host)["state"] == "held", 10, "the refusal")

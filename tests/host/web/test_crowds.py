@@ -71,7 +71,7 @@ def is_page_there(host, within_s=60):
     return host.client.get("/api/health", timeout=within_s).status_code == 200
 
 
-def test_crowds_at_broker_and_page_keep_no_node_and_nobody_out(secured, monkeypatch):
+def test_idle_connections_block_neither_nodes_nor_users(secured, monkeypatch):
     monkeypatch.setattr(connection_limits, "HEAD_S", 3.0)
     rig, host = secured
     lan = host.service.lan
@@ -99,7 +99,7 @@ def connections(port, count):
     return [socket.create_connection(("127.0.0.1", port), 60) for _ in range(count)]
 
 
-def test_beyond_the_most_connections_nobody_gets_in_until_one_goes(host, monkeypatch):
+def test_connections_beyond_the_limit_wait_until_one_closes(host, monkeypatch):
     monkeypatch.setattr(connection_limits, "MOST_CONNECTIONS", 3)
     here = connections(port_of(host), 3)
 
@@ -152,7 +152,7 @@ def test_a_body_has_longer_than_a_head_and_not_for_ever(host, monkeypatch):
     assert time.monotonic() - begun_s >= 1.0
 
 
-def test_the_broker_is_told_its_limits(tmp_path):
+def test_the_broker_configuration_sets_its_limits(tmp_path):
     limits = dict(re.findall(r"^(\w+) (\d+)$", configuration(tmp_path, 1, 2, "127.0.0.1"), re.M))
     for key in ("max_connections", "max_inflight_messages", "max_queued_bytes", "memory_limit",
                 "max_packet_size", "max_keepalive"):

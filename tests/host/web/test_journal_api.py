@@ -108,7 +108,7 @@ def test_what_is_wrong_with_a_note_is_said_by_field(house, wrong, why):
     assert error_of(answer, 422).startswith(why)
 
 
-def test_a_note_about_a_node_nobody_knows_is_refused(house):
+def test_a_note_about_an_unknown_node_is_refused(house):
     answer = house.client.post("/api/journal", json={
         "node": "idro-z", "kind": "note", "unix_ms": now_unix_ms(), "text": "a"})
     assert error_of(answer, 404) == "unknown node idro-z"

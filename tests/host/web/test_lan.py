@@ -109,7 +109,7 @@ def test_a_renewed_certificate_serves_without_a_restart(host, phone):
     assert phone("/api/health").status_code == 200
 
 
-def test_ones_own_certificate_is_served_for_the_names_it_is_told(tmp_path):
+def test_a_provided_certificate_is_served_for_the_configured_names(tmp_path):
     ours = SiteHttps(load_config(overrides={"lan": {"enabled": True, "names": ["a.lan"]}}).lan,
                "site", tmp_path)
     files = {"cert_file": str(tmp_path / "lan/server.pem"),

@@ -40,7 +40,7 @@ def idroserra(host, *words, typed=None):
         text=True, input=typed, timeout=180, env=os.environ | {"COLUMNS": "120"}, check=False)
 
 
-def test_a_stranger_is_told_adopted_commanded_and_forgotten(host, eventually):
+def test_an_unknown_node_is_listed_adopted_commanded_and_forgotten(host, eventually):
     host.node("idro-a", adopt=False)
     assert host.client.get(PATH).json() == {
         "node": "idro-a", "fingerprints": [], "was_heard": True, "board": "esp32-reservoir"}

@@ -10,7 +10,7 @@ def counted(host):
     return host.client.get("/api/rejected").json()
 
 
-def test_nothing_was_rejected_in_a_house_in_order(host, node):
+def test_nothing_is_rejected_by_default(host, node):
     assert counted(host) == {"rejected": [], "count": 0}
     shown = idroserra("rejected", url=host.url)
     assert (shown.returncode, shown.stdout) == (

@@ -78,7 +78,7 @@ def ask(client, rule):
     return client.request(rule.method, path, json={}).status_code
 
 
-def test_a_wrong_token_or_cookie_is_nobodys(host):
+def test_a_wrong_token_or_cookie_grants_no_access(host):
     for headers in ({"Authorization": "Bearer idro_wrong"}, {"Authorization": "Bearer"},
                     {"Authorization": "Basic YTpi"}, {"Cookie": f"{cookie(host)}=wrong"},
                     {"Authorization": b"Bearer \xff\x80"}):

@@ -101,7 +101,7 @@ def test_too_little_water_is_bad():
     assert "dosing is blocked" in verdict["summary"]
 
 
-def test_one_silent_channel_is_told_among_live_ones():
+def test_one_silent_channel_is_reported_among_live_ones():
     verdict = node_health(node({
         "reservoir.ph": channel(5.8), "air.rh_pct": channel(60, ago_ms=90_000)}), ON, NOW)
     assert (verdict["level"], verdict["summary"]) == ("warn", "Air humidity: no fresh reading.")
@@ -115,7 +115,7 @@ def test_offline_hides_readings_that_are_no_longer_true():
     assert verdict["reasons"] == []
 
 
-def test_unconfirmed_settings_are_noted_and_refused_ones_told():
+def test_unconfirmed_and_refused_settings_are_reported():
     good = {"reservoir.ph": channel(5.8)}
     waiting = node_health(node(good, config={"rev": 4, "reported_rev": 3}), ON, NOW)
     assert waiting["level"] == "note"
@@ -150,13 +150,13 @@ def test_noise_stays_flat_in_the_terminals_line():
     ({"state": "ended", "reason": "dosing had no effect"},
      "Correction with pH down is over: dosing had no effect, 50.0 ml given"),
 ])
-def test_a_correction_is_told_step_by_step(more, sentence):
+def test_a_correction_is_described_step_by_step(more, sentence):
     detail = {"actuator": "ph_down", "given_ul": 50_000, "left_ul": 350_000, "next_ul": 0,
               "target_milli_ph": 5_900, "by": ""}
     assert event_text("correction", detail | more) == sentence
 
 
-def test_the_share_of_the_budgets_is_told_with_what_was_asked_for():
+def test_granted_and_requested_dosing_authority_are_described():
     assert event_text("authority", {
         "granted_pct": 25, "asked_pct": 100, "reason": "dosing was latched",
     }) == "Automatic dosing may use 25 % of its budgets (100 % requested): dosing was latched"
@@ -170,7 +170,7 @@ def test_the_share_of_the_budgets_is_told_with_what_was_asked_for():
     ("falls", "The water level falls faster than plants drink, 12 mm an hour: check for a leak"),
     ("steady", "The water level is normal again."),
 ])
-def test_water_that_comes_or_goes_by_itself_is_told(state, words):
+def test_unexplained_water_changes_are_described(state, words):
     assert event_text("water", {"state": state, "moved_mm": 12}).startswith(words)
     assert level_of("water") == "warn"
 
@@ -181,7 +181,7 @@ def test_water_that_comes_or_goes_by_itself_is_told(state, words):
     ("irrigation_stuck_on", "began", "Water flows to the roots, 3.00 L/min, although"),
     ("irrigation_stuck_on", "ended", "The flow to the roots has stopped"),
 ])
-def test_irrigation_that_fails_is_told(kind, state, words):
+def test_irrigation_failures_are_described(kind, state, words):
     detail = {"state": state, "on_ms": 20_000, "flow_ml_per_min": 3_000}
     assert event_text(kind, detail).startswith(words)
 
@@ -234,7 +234,7 @@ def test_authority_is_not_guessed():
     ("air_warms", "began", "The air warms with the heater off, 35.2 of 35.0 C: is its relay"),
     ("air_warms", "ended", "The air no longer warms with the heater off, 35.2 of 35.0 C."),
 ])
-def test_air_that_is_not_as_wanted_is_told(kind, state, words):
+def test_air_out_of_range_is_described(kind, state, words):
     assert event_text(kind, {"state": state, "reason": "35.2 of 35.0 C"}).startswith(words)
     assert level_of(kind) == "warn"
 
