@@ -1,4 +1,4 @@
-"""The whole chain in a storm: real nodes, broker, host, page, and apprise to a real receiver."""
+"""Alarm floods end to end: real nodes, broker, host, page, and apprise to a real receiver."""
 
 import pytest
 from playwright.sync_api import expect

@@ -1,4 +1,4 @@
-"""docs/boards.md as a new user would: its files into a copy of the tree, then its commands."""
+"""Runs the files and commands of docs/boards.md in a copy of the tree."""
 
 import os
 import re

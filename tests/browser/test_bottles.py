@@ -1,4 +1,4 @@
-"""Bottles and the balance, over the API and in the terminal: filled, counted, taken back."""
+"""Bottle levels and the water and nutrient balance over the API, the CLI and the page."""
 
 import csv
 import time

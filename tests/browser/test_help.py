@@ -40,7 +40,7 @@ def helpful(tmp_path_factory):
 
 
 def barriers(page):
-    """Return what keeps people out of an open page, as tests/support/all_pages.py judges it."""
+    """Return the accessibility barriers of an open page, as tests/support/all_pages.py does."""
     page.evaluate(AXE.read_text("utf-8"))
     return page.evaluate(SERIOUS)
 

@@ -1,4 +1,4 @@
-"""The pages of people: first set-up, log-in, one's account, users, and what each role is shown."""
+"""Account pages: setup, login, own account, users, and what each role is shown."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Acting through the page: what was asked, what the node answered, and nothing claimed before."""
+"""Commands and setpoints on the page: pending until the node answers."""
 
 import re
 

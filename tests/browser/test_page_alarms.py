@@ -1,4 +1,4 @@
-"""The alarm page: worst first, consequences folded, and nothing confirmed before it is kept."""
+"""The alarm page: worst first, consequences grouped, actions confirmed once stored."""
 
 import pytest
 from playwright.sync_api import expect
@@ -190,6 +190,6 @@ def test_alarm_statistics_are_shown(sick, tab):
     expect(page.locator("#kpis h3")).to_contain_text("test")
 
 
-def test_a_new_alarm_appears_without_a_reload(sick, receiver, eventually):
+def test_a_new_alarm_sends_a_notification(sick, receiver, eventually):
     eventually(lambda: receiver.messages, 15, "a notice")
     assert "idro-a: A bus or converter of the board does not answer" in str(receiver.messages)

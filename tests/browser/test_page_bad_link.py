@@ -1,4 +1,4 @@
-"""A phone with a bad link, and a hasty thumb: nothing is sent twice, nothing is said that is not
+"""Bad connections and double taps: nothing is sent twice, no unknown outcome is shown.
 known."""
 
 import pytest
@@ -79,7 +79,7 @@ def test_an_unknown_outcome_is_shown_and_corrected_later(node, tab):
 
 
 def post_again(page, request):
-    """Bring a request to the host after all, in the name of the same person."""
+    """Send an aborted request to the host with the same session."""
     body = dict(request.post_data_json)
     del body["until_unix_ms"]  # a busy machine needs longer
     return page.request.post(request.url, data=body, headers={

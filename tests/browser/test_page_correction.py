@@ -1,4 +1,4 @@
-"""The correction of a fresh fill on the page: nothing before the node says it, read from afar."""
+"""The correction page of a fresh fill: states as the node reports them, legible from afar."""
 
 import pytest
 from playwright.sync_api import expect

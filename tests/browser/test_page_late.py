@@ -1,4 +1,4 @@
-"""An answer that comes late is not taken for news: what was said since stands."""
+"""A late answer does not replace newer state."""
 
 import pytest
 from playwright.sync_api import expect

@@ -1,4 +1,4 @@
-"""The page as somebody sees it: at every size, in the dark, alive, stale, faulty, or without."""
+"""The page at every size, light and dark, with live, stale, faulty and missing data."""
 
 import pytest
 from playwright.sync_api import expect

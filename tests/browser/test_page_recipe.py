@@ -1,4 +1,4 @@
-"""The recipe on the page: what it wants, what comes next, and what the node made of it."""
+"""The recipe page: setpoints, next stages, and the confirmation of the node."""
 
 import pytest
 from playwright.sync_api import expect

@@ -1,4 +1,4 @@
-"""Previews: the twin begins as the node reads, and the page tells what the next days bring."""
+"""Previews: the simulation starts from the node's readings; the page shows the next days."""
 
 import pytest
 from playwright.sync_api import expect

@@ -1,4 +1,4 @@
-"""Logging in over HTTP: the cookie, forged requests, log-out, limits, and what the log tells."""
+"""Login over HTTP: cookie, CSRF, logout, rate limits and the audit log."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Several sites: each in a line, worst first; nodes moved, sites named; alarms, notes by site."""
+"""Several sites: overview with the worst first, moving nodes, renaming, alarms and notes."""
 
 import os
 import subprocess

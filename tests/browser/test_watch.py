@@ -1,4 +1,4 @@
-"""`idroserra watch` in a terminal of its own: what it shows, and what its keys do."""
+"""`idroserra watch` in a terminal: screen contents and keys."""
 
 import asyncio
 import html

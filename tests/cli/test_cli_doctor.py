@@ -131,7 +131,7 @@ def test_users_and_audit_log_integrity_are_checked(examine, mosquitto, tmp_path)
     assert checks["users"]["advice"].startswith("chmod 600")
 
 
-def test_retained_topics_of_unknown_origin_are_found():
+def test_unexpected_retained_topics_are_found():
     assert not is_junk("idro/v1/idro-a/up/info")
     assert not is_junk("idro/v1/idro-a/down/config")
     assert not is_junk("idro/v1/host/up/status")

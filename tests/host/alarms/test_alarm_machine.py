@@ -1,4 +1,4 @@
-"""The life of an alarm: what ISA-18.2 promises, for every sequence of things that can happen."""
+"""Alarm states of ISA-18.2, for every sequence of inputs and actions."""
 
 import pytest
 from hypothesis import given, settings
@@ -59,7 +59,7 @@ def test_what_is_so_is_never_called_normal(happenings):
 
 @given(HAPPENINGS)
 @settings(max_examples=150, deadline=None)
-def test_only_a_person_acknowledges_an_annunciated_alarm(happenings):
+def test_only_acknowledgement_or_suppression_ends_the_unacknowledged_state(happenings):
     for before, what, _, after in lives(happenings):
         if before.is_unacknowledged and not after.is_unacknowledged:
             assert what in ("ack", "shelve", "out", "cause")

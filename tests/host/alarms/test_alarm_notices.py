@@ -1,4 +1,4 @@
-"""Telling people: by real apprise to a server on loopback, few, cause first, no secrets."""
+"""Notifications by real apprise to a loopback server: few, cause first, no secrets."""
 
 import logging
 
@@ -205,7 +205,7 @@ def test_a_test_is_tried_once_and_says_what_came_of_it(rig_of, receiver):
     assert "error=401" in delivery["error"]
 
 
-def test_a_daily_heartbeat_reports_that_alarms_work(rig_of, receiver):
+def test_a_daily_message_reports_that_alarms_work(rig_of, receiver):
     rig = rig_of(daily_at="08:00")
     rig.step(3 * 24 * HOUR_MS, 60_000)
     assert titles(receiver) == ["farm: alarm system working, no active alarms"] * 3

@@ -1,4 +1,4 @@
-"""What becomes an alarm and when, which explains which, and what survives a restart."""
+"""Alarm rules: conditions, delays, causes, and what survives a restart."""
 
 import pytest
 from hypothesis import given, settings

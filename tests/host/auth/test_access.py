@@ -1,4 +1,4 @@
-"""Users, passwords, sessions, tokens and limits, in real files, on a clock the test turns."""
+"""Users, passwords, sessions, tokens and rate limits, in real files on a simulated clock."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""The audit log: it only grows, and a row that is changed, removed or moved is found."""
+"""The audit log is append-only and detects changed, removed and reordered rows."""
 
 import shutil
 import sqlite3
@@ -39,7 +39,7 @@ def whole(tmp_path_factory):
 
 
 def damaged(whole, *statements):
-    """Return what verify() finds in a copy after somebody with the file was at it."""
+    """Return what verify() finds in a tampered copy."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "audit.db"
         for name in ("", "-wal"):

@@ -1,4 +1,4 @@
-"""The line beyond one machine, with a real mosquitto: what arrives and what does not."""
+"""TLS and ACLs of a real mosquitto on the network: what is delivered and what is not."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.fixture
 def people(rig: Rig) -> Iterator[dict[str, Client]]:
-    """The host, who hears all that nodes say, and two nodes."""
+    """The host, which receives all messages of nodes, and two nodes."""
     clients = {who: rig.client(who) for who in (tls_files.HOST, ONE, TWO)}
     clients[tls_files.HOST].subscribe("idro/v1/+/up/#")
     yield clients
@@ -56,7 +56,7 @@ def heard(client: Client) -> tuple[str, bytes]:
 
 
 def only(people: dict[str, Client], payload: bytes) -> None:
-    """Assert that the host hears what node two says now, and nothing before it."""
+    """Assert that the next message the host receives is the one node two publishes now."""
     people[TWO].publish(f"idro/v1/{TWO}/up/ack", payload)
     assert heard(people[tls_files.HOST]) == (f"idro/v1/{TWO}/up/ack", payload)
 
@@ -203,7 +203,7 @@ def test_a_rotated_node_has_a_new_certificate_and_the_old_one_is_void(rig, peopl
 
 
 def test_a_broker_that_cannot_be_signalled_is_reloaded_by_the_operator(rig, people):
-    """As where it runs in a container: nothing is called done that is not."""
+    """As in a container: a revocation is not reported as done before the reload."""
     pid_file = rig.folder / "mosquitto.pid"
     pid = pid_file.read_text()
     pid_file.unlink()

@@ -1,4 +1,4 @@
-"""Points into settings: any probe that may be used comes out right, any other with a reason."""
+"""Settings computed from calibration points; unusable probes are refused with a reason."""
 
 import csv
 from pathlib import Path

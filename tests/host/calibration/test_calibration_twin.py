@@ -1,4 +1,4 @@
-"""The real firmware and a worn probe in cups: what is calibrated from its readings reads right."""
+"""Calibration of a worn probe with the real firmware: readings are right afterwards."""
 
 import json
 

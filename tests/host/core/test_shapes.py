@@ -1,4 +1,4 @@
-"""What comes from outside against a declared shape: one place, one reason, nothing shown."""
+"""Validation of external data against a declared shape: path and reason, no secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the host tells systemd: a real datagram socket in systemd's place."""
+"""sd_notify messages, received by a real datagram socket."""
 
 import configparser
 import os

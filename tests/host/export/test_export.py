@@ -1,4 +1,4 @@
-"""What an export is made of: instants out of a real store, CSV, line protocol, Parquet."""
+"""Exports from a real store: rows, CSV, line protocol and Parquet."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Which port, which files, and whether the MicroPython that is there will do."""
+"""Selection of port, files to write, and compatibility of the installed MicroPython."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""MicroPython from the network: only with the hash that was pinned before, from a real server."""
+"""MicroPython downloads from a real server, verified against pinned hashes."""
 
 import hashlib
 import threading

@@ -1,4 +1,4 @@
-"""The balance of a tank: doses and water by day, exact sums, and nothing that is guessed."""
+"""Water and nutrient balance of a tank: exact daily sums, no estimates."""
 
 import random
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""The host's reader against real brokers: TLS, refusals, dead lines, sessions that are kept."""
+"""The host's MQTT reader with real brokers: TLS, refusals, dead connections, sessions."""
 
 import datetime
 import ipaddress

@@ -1,4 +1,4 @@
-"""What the firmware tells of a correction is what the host shows of it, at every state."""
+"""Correction events of the firmware and their texts on the host agree in every state."""
 
 import pytest
 

@@ -21,7 +21,7 @@ def test_newer_values_replace_older_ones_channel_by_channel():
     assert live.channels("idro-none") == {}
 
 
-def test_of_many_unread_records_the_newest_of_each_channel_is_delivered():
+def test_of_many_records_the_newest_of_each_channel_is_retained():
     live = LiveState()
     for second in range(3 * MAX_RECENT):
         values = {"reservoir.ph": 5 + second / 100}

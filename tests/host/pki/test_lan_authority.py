@@ -1,4 +1,4 @@
-"""The host's own authority, judged by OpenSSL: what it vouches for, and what it cannot."""
+"""The HTTPS CA of the host, verified by OpenSSL: valid names and name constraints."""
 
 import ssl
 import subprocess

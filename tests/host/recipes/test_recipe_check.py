@@ -92,7 +92,7 @@ def test_what_the_gate_cannot_follow_is_refused_before_anything_runs(mine):
     (["lettuce", "--board", "none"], "no such board"),
     (["nowhere/mine.toml"], "cannot be read"),
 ])
-def test_a_wrong_call_has_its_own_exit_code(words, why):
+def test_a_wrong_call_names_the_reason(words, why):
     assert why in str(run(*words).exception)
 
 

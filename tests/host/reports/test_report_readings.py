@@ -1,4 +1,4 @@
-"""What a report says of a channel: by day, in its band, and honest about what was not read."""
+"""Report figures of a channel: days, time in band, and gaps."""
 
 from dataclasses import astuple
 

@@ -1,4 +1,4 @@
-"""The files of kept releases: read when they are asked for, the last few held."""
+"""The cache of release files: read on demand, the last few kept in memory."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""S15: crowds that say nothing, or a byte now and then, at the broker's door and at the page's."""
+"""S15: idle and slow connections to the broker and to the web server."""
 
 import re
 import socket
@@ -99,7 +99,7 @@ def connections(port, count):
     return [socket.create_connection(("127.0.0.1", port), 60) for _ in range(count)]
 
 
-def test_connections_beyond_the_limit_wait_until_one_closes(host, monkeypatch):
+def test_connections_beyond_the_limit_are_refused_until_one_closes(host, monkeypatch):
     monkeypatch.setattr(connection_limits, "MOST_CONNECTIONS", 3)
     here = connections(port_of(host), 3)
 

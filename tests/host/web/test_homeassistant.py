@@ -1,4 +1,4 @@
-"""Home Assistant at a real broker: it finds the nodes, sees what is so, and sets what it may."""
+"""Home Assistant over a real broker: discovery, states and permitted controls."""
 
 import paho.mqtt.publish as publish
 import pytest

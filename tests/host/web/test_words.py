@@ -1,4 +1,4 @@
-"""Words and verdicts: every event is a sentence, every level has its cause."""
+"""Event texts and verdicts: every kind of event has a text, every level a cause."""
 
 import pytest
 
