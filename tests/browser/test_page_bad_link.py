@@ -1,5 +1,4 @@
-"""Bad connections and double taps: nothing is sent twice, no unknown outcome is shown.
-known."""
+"""Bad connections and double taps: nothing is sent twice, no unknown outcome is shown."""
 
 import pytest
 from playwright.sync_api import expect
