@@ -1,4 +1,4 @@
-"""The whole chain in a storm: real nodes, broker, host, page, and apprise to a real receiver."""
+"""Alarm floods end to end: real nodes, broker, host, page, and apprise to a real receiver."""
 
 import pytest
 from playwright.sync_api import expect
@@ -87,7 +87,7 @@ def test_a_restart_of_the_host_keeps_what_stands_and_who_has_seen_it(
     second.stop()
 
 
-def test_a_chain_that_has_died_is_told_on_every_page(host, tab):
+def test_every_page_shows_that_alarm_processing_has_stopped(host, tab):
     page = tab().open("/")
     expect(page.locator("#bell b")).to_be_hidden()
     host.service.alarms.stop()

@@ -1,4 +1,4 @@
-"""docs/boards.md as a new user would: its files into a copy of the tree, then its commands."""
+"""Runs the files and commands of docs/boards.md in a copy of the tree."""
 
 import os
 import re
@@ -43,7 +43,7 @@ def run(tree: Path, line: str) -> str:
     assert program == "idroserra"
     paths = os.pathsep.join(str(tree / folder) for folder in ("firmware", "host", "sim"))
     done = subprocess.run(
-        [sys.executable, "-c", "from idroserra.cli import main; main()", *arguments],
+        [sys.executable, "-c", "from idroserra.cli.main import main; main()", *arguments],
         cwd=tree, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True,
         check=False, timeout=120,
     )
@@ -51,7 +51,7 @@ def run(tree: Path, line: str) -> str:
     return done.stdout
 
 
-def test_a_reader_who_follows_the_page_gets_there(tree):
+def test_the_commands_of_the_boards_page_work(tree):
     said = []
     for head, text in re.findall(r"^```([^\n]+)\n(.*?)^```$", PAGE, re.M | re.S):
         if head == "sh":

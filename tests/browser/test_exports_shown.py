@@ -75,7 +75,7 @@ def test_a_link_exports_the_shown_time_range(walk):
     assert download.value.suggested_filename.startswith("idro-a_readings_")
 
 
-def test_what_is_told_in_words_is_in_the_file_in_english(host):
+def test_exported_texts_are_in_english(host):
     decisions = rows(host, "/api/nodes/idro-a/export/decisions", time_zone="Europe/Rome")
     assert "time_local [Europe/Rome]" in decisions[0]
     dosed = next(one for one in decisions if one["kind"] == "dosed")

@@ -1,4 +1,4 @@
-"""The documentation under /docs of a host: whoever reads it, under the policy of every page."""
+"""The documentation that a host serves under /docs: access, links, accessibility and CSP."""
 
 import re
 import sys
@@ -40,12 +40,12 @@ def helpful(tmp_path_factory):
 
 
 def barriers(page):
-    """Return what keeps people out of an open page, as tests/support/all_pages.py judges it."""
+    """Return the accessibility barriers of an open page, as tests/support/all_pages.py does."""
     page.evaluate(AXE.read_text("utf-8"))
     return page.evaluate(SERIOUS)
 
 
-def test_an_alarm_leads_to_what_to_do(helpful, browser):
+def test_an_alarm_links_to_its_help_section(helpful, browser):
     tab = MonitoredTab(browser, helpful.url, SMALLEST, "dark", helpful.session_of(Role.VIEWER))
     page = tab.open("/alarms")
     page.get_by_role("link", name="Instructions").first.click()
@@ -57,7 +57,7 @@ def test_an_alarm_leads_to_what_to_do(helpful, browser):
     tab.close()
 
 
-def test_anybody_reads_and_searches(helpful, browser):
+def test_help_is_readable_and_searchable_without_login(helpful, browser):
     tab = MonitoredTab(browser, helpful.url, DESKTOP, "light")
     page = tab.page
     page.goto(f"{helpful.url}/docs")

@@ -1,4 +1,4 @@
-"""The pages of people: first set-up, log-in, one's account, users, and what each role is shown."""
+"""Account pages: setup, login, own account, users, and what each role is shown."""
 
 import os
 
@@ -15,7 +15,7 @@ SIZES = pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE,
 
 @pytest.fixture
 def stranger(browser, host):
-    """stranger(size, scheme) returns a tab that nobody is logged in at."""
+    """stranger(size, scheme) returns a tab without a session."""
     tabs = []
 
     def new_tab(size=DESKTOP, scheme="light"):
@@ -179,7 +179,7 @@ def test_a_dose_asks_for_the_password_once_more_and_goes_on(host, node, tab):
     expect(page.locator("#dose .outcome")).to_contain_text("2.00 ml of pH down dosed")
 
 
-def test_a_page_whose_session_is_ended_goes_to_the_door(host, node, tab):
+def test_a_page_with_an_ended_session_redirects_to_login(host, node, tab):
     host.service.access.users.add("ada", Role.ADMIN, PASSWORD)
     page = tab().open("/nodes/idro-a")
     host.service.access.sessions.end_all("anna")

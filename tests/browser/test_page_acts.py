@@ -1,4 +1,4 @@
-"""Acting through the page: what was asked, what the node answered, and nothing claimed before."""
+"""Commands and setpoints on the page: pending until the node answers."""
 
 import re
 
@@ -100,7 +100,7 @@ def test_refused_setpoints_say_why(node, tab):
     expect(outcome(page, "#setpoints")).to_contain_text("locked while calibrating")
 
 
-def test_the_range_lives_in_the_address(node, host, tab):
+def test_the_time_range_is_part_of_the_url(node, host, tab):
     watched = tab(DESKTOP)
     page = watched.open("/nodes/idro-a")
     page.get_by_role("button", name="7 d").click()
@@ -127,7 +127,7 @@ def test_the_range_lives_in_the_address(node, host, tab):
     watched.check()
 
 
-def test_the_tooltip_of_a_mark_tells_volume_and_reason(node, host, tab):
+def test_the_tooltip_of_a_mark_shows_volume_and_reason(node, host, tab):
     now_unix_ms = host.view("idro-a")["last_seen_unix_ms"]
     doses = host.client.get("/api/nodes/idro-a/events", params={
         "from_unix_ms": now_unix_ms - 3_600_000, "to_unix_ms": now_unix_ms, "kinds": "dosed"})

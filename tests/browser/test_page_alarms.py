@@ -1,4 +1,4 @@
-"""The alarm page: worst first, consequences folded, and nothing confirmed before it is kept."""
+"""The alarm page: worst first, consequences grouped, actions confirmed once stored."""
 
 import pytest
 from playwright.sync_api import expect
@@ -10,7 +10,7 @@ from support.real_host import Host
 from support.wait import wait_until
 
 PROBES = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm")
-# Delays are for people who sleep; here nobody waits for them.
+# No delays, so that alarms are notified at once.
 AT_ONCE = {"on_delay_s": 0, "off_delay_s": 0}
 RULES = {name: AT_ONCE for name in ("bus_dead", "probe_fault", "sensor_fault", "node_silent",
                                     "water_hot", "reading_stale")}
@@ -48,7 +48,7 @@ def card(page, key):
 
 @pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "dark"), (PHONE, "light")],
                          ids=["desktop", "phone"])
-def test_a_cause_stands_first_with_what_it_explains_folded(sick, tab, size, scheme):
+def test_a_cause_is_listed_first_with_its_consequences_grouped(sick, tab, size, scheme):
     watched = tab(size, scheme)
     page = watched.open("/alarms")
     expect(page.locator("#standing > .alarm")).to_have_count(2)
@@ -94,7 +94,7 @@ def test_a_list_that_comes_late_does_not_take_it_back(sick, tab):
     assert hot.get_attribute("data-state") == "acknowledged"
 
 
-def test_a_test_that_nobody_heard_of_is_not_confirmed(receiver, tab):
+def test_a_notification_test_without_an_answer_is_not_confirmed(receiver, tab):
     page = tab(PHONE, worker=False).open("/alarms")
     expect(page.locator("#delivery .targets li")).to_have_count(2)
     page.clock.install()
@@ -108,7 +108,7 @@ def test_a_test_that_nobody_heard_of_is_not_confirmed(receiver, tab):
         "Not confirmed: The host does not answer: check the network.")
 
 
-def test_what_is_over_waits_for_somebody_to_have_seen_it(sick, tab):
+def test_a_cleared_alarm_stays_until_acknowledged(sick, tab):
     page = tab().open("/alarms")
     hot = card(page, "water_hot/idro-a/reservoir.temp_c")
     expect(hot).to_have_attribute("data-state", "unacknowledged")
@@ -119,7 +119,7 @@ def test_what_is_over_waits_for_somebody_to_have_seen_it(sick, tab):
     expect(page.locator("#strip strong")).to_have_text("No active alarms.")
 
 
-def test_shelved_is_put_aside_and_comes_back(sick, tab):
+def test_an_alarm_is_shelved_and_unshelved(sick, tab):
     watched = tab()
     page = watched.open("/alarms")
     hot = card(page, "water_hot/idro-a/reservoir.temp_c")
@@ -144,7 +144,7 @@ def test_the_overview_counts_and_leads_there(sick, host, tab):
     expect(page).to_have_url(f"{host.url}/alarms")
 
 
-def test_a_click_the_host_does_not_hear_is_a_failure_in_words(sick, host, tab):
+def test_a_click_that_does_not_reach_the_host_shows_an_error(sick, host, tab):
     page = tab().open("/alarms")
     hot = card(page, "water_hot/idro-a/reservoir.temp_c")
     expect(hot).to_be_visible()
@@ -156,7 +156,7 @@ def test_a_click_the_host_does_not_hear_is_a_failure_in_words(sick, host, tab):
     expect(hot.locator(".outcome")).to_have_text("Acknowledged.")
 
 
-def test_the_test_button_says_who_has_taken_it(host, receiver, tab):
+def test_the_notification_test_names_the_recipients(host, receiver, tab):
     watched = tab(PHONE)
     page = watched.open("/alarms")
     expect(page.locator("#delivery .targets li")).to_have_count(2)
@@ -170,7 +170,7 @@ def test_the_test_button_says_who_has_taken_it(host, receiver, tab):
     watched.check()
 
 
-def test_what_does_not_arrive_is_told_on_the_page(host, receiver, tab):
+def test_a_failed_notification_is_shown_on_the_page(host, receiver, tab):
     watched = tab()
     receiver.status = 403
     page = watched.open("/alarms")
@@ -184,12 +184,12 @@ def test_what_does_not_arrive_is_told_on_the_page(host, receiver, tab):
     watched.check()
 
 
-def test_the_figures_are_there(sick, tab):
+def test_alarm_statistics_are_shown(sick, tab):
     page = tab().open("/alarms")
     expect(page.locator("#kpis dl div").first).to_contain_text("notified")
     expect(page.locator("#kpis h3")).to_contain_text("test")
 
 
-def test_a_node_that_falls_ill_tells_the_phone_by_itself(sick, receiver, eventually):
+def test_a_new_alarm_sends_a_notification(sick, receiver, eventually):
     eventually(lambda: receiver.messages, 15, "a notice")
     assert "idro-a: A bus or converter of the board does not answer" in str(receiver.messages)

@@ -1,5 +1,4 @@
-"""A phone with a bad link, and a hasty thumb: nothing is sent twice, nothing is said that is not
-known."""
+"""Bad connections and double taps: nothing is sent twice, no unknown outcome is shown."""
 
 import pytest
 from playwright.sync_api import expect
@@ -46,7 +45,7 @@ def test_a_stop_whose_answer_is_lost_is_confirmed_all_the_same(node, tab):
     assert [one.verb for one in node.commands] == ["stop"]
 
 
-def test_a_dose_that_never_left_is_told_so(node, tab):
+def test_a_dose_that_was_not_sent_is_reported(node, tab):
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     page.route("**/commands", lambda route: route.abort())
     page.get_by_role("button", name="Dose…").click()
@@ -56,7 +55,7 @@ def test_a_dose_that_never_left_is_told_so(node, tab):
     assert node.commands == []
 
 
-def test_what_cannot_be_known_is_told_so_and_mended_later(node, tab):
+def test_an_unknown_outcome_is_shown_and_corrected_later(node, tab):
     """The host is out of reach after a dose was asked for; then the stream tells of it."""
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     asked = []
@@ -79,7 +78,7 @@ def test_what_cannot_be_known_is_told_so_and_mended_later(node, tab):
 
 
 def post_again(page, request):
-    """Bring a request to the host after all, in the name of the same person."""
+    """Send an aborted request to the host with the same session."""
     body = dict(request.post_data_json)
     del body["until_unix_ms"]  # a busy machine needs longer
     return page.request.post(request.url, data=body, headers={

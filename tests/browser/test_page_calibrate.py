@@ -1,4 +1,4 @@
-"""The page that calibrates: two buffers with one hand on a phone, refusals in words, a pump."""
+"""The calibration page: pH with two buffers on a phone, refusals, and a pump."""
 
 import pytest
 from playwright.sync_api import expect

@@ -1,4 +1,4 @@
-"""The correction of a fresh fill on the page: nothing before the node says it, read from afar."""
+"""The correction page of a fresh fill: states as the node reports them, legible from afar."""
 
 import pytest
 from playwright.sync_api import expect
@@ -9,7 +9,7 @@ STATE = {"actuator": "ph_down", "given_ul": 0, "left_ul": 400_000, "next_ul": 0,
          "target_milli_ph": 5_900, "reason": "", "by": "someone at the page"}
 
 
-def told(node, state, **more):
+def publish_state(node, state, **more):
     node.tell("correction", STATE | {"state": state} | more)
 
 
@@ -37,24 +37,24 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
     assert [(c.verb, c.args) for c in node.commands] == [("correct", {
         "actuator": "ph_down", "target_milli_ph": 5_900, "volume_ul": 400_000})]
     expect(panel(page).locator(".call")).to_be_hidden()  # the node has not said so itself
-    told(node, "opened", reason="at most 400.0 ml")
+    publish_state(node, "opened", reason="at most 400.0 ml")
     expect(panel(page).locator(".call")).to_contain_text("Opened")
     expect(page.locator("#correct").get_by_role("button", name="Start…")).to_be_hidden()
-    told(node, "ready", next_ul=25_000, reason="press the button on the board")
+    publish_state(node, "ready", next_ul=25_000, reason="press the button on the board")
     expect(panel(page).locator(".call")).to_have_text("Press the button on the board")
     expect(panel(page).locator(".then")).to_contain_text("This doses 25.0 ml of pH down")
     assert panel(page).locator(".call").evaluate(
         "e => parseFloat(getComputedStyle(e).fontSize)") >= 28
     watched.check()
-    told(node, "given", given_ul=25_000, left_ul=375_000, reason="25.0 ml")
-    told(node, "held", given_ul=25_000, left_ul=375_000, reason="mixing, 10 min left")
+    publish_state(node, "given", given_ul=25_000, left_ul=375_000, reason="25.0 ml")
+    publish_state(node, "held", given_ul=25_000, left_ul=375_000, reason="mixing, 10 min left")
     node.read({"reservoir.ph": 7.61})
-    expect(panel(page).locator(".call")).to_have_text("Waiting: the water mixes.")
+    expect(panel(page).locator(".call")).to_have_text("Waiting: the water is mixing.")
     expect(panel(page).locator(".then")).to_have_text("Next step in 10 min at the earliest.")
     expect(panel(page).locator(".given")).to_have_text("25.0 ml of 400.0 ml dosed")
     expect(panel(page).locator(".ph")).to_have_text("pH 7.61 → 5.90")
     watched.check()
-    told(node, "ended", given_ul=310_000, left_ul=90_000, reason="the target is reached")
+    publish_state(node, "ended", given_ul=310_000, left_ul=90_000, reason="the target is reached")
     expect(panel(page).locator(".result")).to_contain_text("the target is reached; 310.0 ml")
     expect(panel(page).locator(".result")).to_have_attribute("data-level", "ok")
     expect(panel(page).locator(".outcome")).to_be_empty()
@@ -65,7 +65,7 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
 
 
 def test_it_is_ended_from_the_page_and_says_why_it_is_over(node, tab):
-    told(node, "ready", next_ul=25_000, reason="press the button on the board")
+    publish_state(node, "ready", next_ul=25_000, reason="press the button on the board")
     watched = tab(PHONE)
     page = watched.open("/nodes/idro-a")
     expect(page.locator("#strip strong")).to_contain_text("Press the button on the board")
@@ -73,7 +73,7 @@ def test_it_is_ended_from_the_page_and_says_why_it_is_over(node, tab):
     expect(panel(page).locator(".outcome")).to_contain_text("Confirmed: the correction has ended")
     expect(panel(page).locator(".call")).to_be_visible()  # until the node says so itself
     assert [c.verb for c in node.commands] == ["end_correction"]
-    told(node, "ended", reason="ended by someone at the page")
+    publish_state(node, "ended", reason="ended by someone at the page")
     expect(panel(page).locator(".result")).to_contain_text("ended by someone at the page")
     expect(panel(page).locator(".result")).to_have_attribute("data-level", "warn")
     watched.check()
@@ -90,12 +90,12 @@ def test_a_refusal_to_open_says_why(node, tab):
 
 
 def test_a_reset_ends_it_and_silence_is_no_call_to_press(node, tab):
-    told(node, "ready", next_ul=25_000, reason="press the button on the board")
+    publish_state(node, "ready", next_ul=25_000, reason="press the button on the board")
     page = tab(PHONE).open("/nodes/idro-a")
     expect(panel(page).locator(".call")).to_have_text("Press the button on the board")
     node.tell("boot", {"reset": "power_on", "version": "0.1.0", "last_error": None})
     expect(panel(page).locator(".result")).to_contain_text("the board was reset")
-    told(node, "ready", next_ul=25_000, reason="press the button on the board")
+    publish_state(node, "ready", next_ul=25_000, reason="press the button on the board")
     expect(panel(page).locator(".call")).to_have_text("Press the button on the board")
     node.leave()
     expect(panel(page).locator(".call")).to_have_text("No contact: check the board")
@@ -113,7 +113,7 @@ def test_without_a_button_it_says_how_to_pour(host, node, tab, eventually):
     watched.check()
 
 
-def test_advice_is_prominent_and_authority_is_told(node, tab):
+def test_advice_and_dosing_authority_are_shown(node, tab):
     node.granted_pct, node.values = 0, node.values | {"dosing.authority_pct": 0}
     node.announce()
     node.tell("decided", {"loop": "ph", "reason":

@@ -1,4 +1,4 @@
-"""An answer that comes late is not taken for news: what was said since stands."""
+"""A late answer does not replace newer state."""
 
 import pytest
 from playwright.sync_api import expect
@@ -79,19 +79,19 @@ def test_a_dose_that_was_heard_stays_in_the_list(node, tab):
     expect(page.locator("#why li")).to_contain_text("2.50 ml")
 
 
-def test_the_time_that_was_chosen_last_is_the_one_told(node, tab):
+def test_the_last_selected_time_is_shown(node, tab):
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
-    told = page.locator("#happened .sentence span")
-    expect(told).not_to_have_text("Loading…")
+    sentence = page.locator("#happened .sentence span")
+    expect(sentence).not_to_have_text("Loading…")
     nights = DelayedResponses(page, "**/happened?*")
     page.get_by_role("button", name="Last night").click()
     nights.wait()
     page.route("**/happened?*", lambda route: route.fulfill(
         json={"level": "ok", "summary": "That of the day.", "sentences": []}), times=1)
     page.get_by_role("button", name="Last 24 hours").click()
-    expect(told).to_have_text("That of the day.")
+    expect(sentence).to_have_text("That of the day.")
     nights.let_go()
-    expect(told).to_have_text("That of the day.")
+    expect(sentence).to_have_text("That of the day.")
 
 
 def test_a_point_that_was_taken_is_not_asked_for_again(host, node, tab):

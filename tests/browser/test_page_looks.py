@@ -1,4 +1,4 @@
-"""The page as somebody sees it: at every size, in the dark, alive, stale, faulty, or without."""
+"""The page at every size, light and dark, with live, stale, faulty and missing data."""
 
 import pytest
 from playwright.sync_api import expect
@@ -73,7 +73,7 @@ def test_nothing_stale_looks_alive(host, tab, eventually):
     expect(page.locator("#strip strong")).to_contain_text("All is well")
 
 
-def test_a_fault_is_told_in_words_where_the_number_was(node, tab):
+def test_a_fault_text_replaces_the_value(node, tab):
     watched = tab()
     page = watched.open("/nodes/idro-a")
     node.read(faults={"air.temp_c": "no_ack"})
@@ -103,7 +103,7 @@ def test_the_progress_of_an_import_is_shown_and_goes(node, host, tab):
     expect(page.locator("#import")).to_be_hidden()
 
 
-def test_a_greenhouse_nobody_knows_is_a_page_not_a_riddle(host, tab):
+def test_an_unknown_greenhouse_has_an_error_page(host, tab):
     watched = tab()
     answer = watched.page.goto(f"{host.url}/nodes/idro-none")
     assert answer.status == 404
@@ -118,7 +118,7 @@ def test_an_empty_host_says_what_to_do(host, tab):
     watched.check()
 
 
-def test_words_from_outside_stay_words(node, host, tab, eventually):
+def test_external_text_is_escaped(node, host, tab, eventually):
     node.tell("latched", {"reason": "</script><img src=x onerror=alert(1)> & more"})
     eventually(lambda: host.view("idro-a")["dosing"]["state"] == "latched", 10, "the lock")
     host.settle("idro-a", 64)

@@ -1,4 +1,4 @@
-"""The recipe on the page: what it wants, what comes next, and what the node made of it."""
+"""The recipe page: setpoints, next stages, and the confirmation of the node."""
 
 import pytest
 from playwright.sync_api import expect
@@ -56,7 +56,7 @@ def test_from_the_choice_to_the_next_stage(node, tab, size, scheme):
     watched.check()
 
 
-def test_nothing_is_in_force_before_the_node_says_so(node, tab):
+def test_setpoints_are_active_only_once_the_node_confirms_them(node, tab):
     watched = tab(PHONE)
     page = watched.open("/nodes/idro-a")
     node.leave()
@@ -85,7 +85,7 @@ def test_a_refusal_holds_it_in_words_until_it_is_sent_again(node, tab):
     expect(panel(page).get_by_role("button", name="Send again")).to_be_hidden()
 
 
-def test_what_is_set_by_hand_is_told_beside_it(node, host, tab):
+def test_manual_settings_are_shown_beside_the_recipe(node, host, tab):
     watched = tab(DESKTOP)
     page = watched.open("/nodes/idro-a")
     start(page)
@@ -102,16 +102,16 @@ def test_an_answer_that_comes_late_does_not_undo_what_the_node_said_since(node, 
     late = []
     page.route("**/api/nodes/idro-a/recipe", lambda route: late.append((route, route.fetch())))
     start(page)
-    told = panel(page).locator(".confirmation")
-    expect(told).to_have_text("The node has confirmed the setpoints.")
+    confirmation = panel(page).locator(".confirmation")
+    expect(confirmation).to_have_text("The node has confirmed the setpoints.")
     route, answer = late[0]
     assert answer.json()["run"]["told"]["state"] == "pending"
     route.fulfill(response=answer)
     expect(panel(page).get_by_role("button", name="Stop…")).to_be_enabled()
-    expect(told).to_have_text("The node has confirmed the setpoints.")
+    expect(confirmation).to_have_text("The node has confirmed the setpoints.")
 
 
-def test_what_the_gate_says_is_told_before_and_after(node, host, tab):
+def test_safety_gate_findings_are_shown_before_and_after_the_start(node, host, tab):
     node.values = node.values | {"dosing.enabled": False, "doser.ul_per_s": 20}
     node.report(1)
     page = tab(PHONE).open("/nodes/idro-a")

@@ -1,4 +1,4 @@
-"""What a phone must fetch before it shows anything."""
+"""Bytes that a phone fetches for the overview."""
 
 from support.page_bytes import overview_bytes
 from support.real_host import standing_host

@@ -1,4 +1,4 @@
-"""Previews: the twin begins as the node reads, and the page tells what the next days bring."""
+"""Previews: the simulation starts from the node's readings; the page shows the next days."""
 
 import pytest
 from playwright.sync_api import expect
@@ -34,7 +34,7 @@ def test_the_twin_begins_as_the_node_reads(water, ph, ec_us_cm):
     assert not [text for text in found.assumed if "starts at" in text or "starts there" in text]
 
 
-def test_what_is_not_known_is_said_and_not_made_up():
+def test_unknown_inputs_are_reported_and_not_assumed():
     found = greenhouse(request("hard", ec_us_cm=200.0))
     begun = [text for text in found.assumed if "starts at" in text or "starts there" in text]
     assert begun == [
@@ -70,13 +70,13 @@ def test_a_preview_is_cancelled_and_the_next_one_may_begin(host, node, eventuall
     ({"values": {"ph.target": 9}}, 422, "ph.target: "),
     ({"values": {"level.low_mm": 300}}, 422, "level.target_mm: low < target"),
 ])
-def test_a_question_that_means_nothing_is_one_error(host, node, body, status, why):
+def test_an_invalid_request_is_one_error(host, node, body, status, why):
     answer = host.client.post(PATH, json=body)
     assert answer.status_code == status
     assert why in answer.json()["error"]
 
 
-def test_a_node_that_never_told_its_settings_has_no_preview(host):
+def test_a_node_that_never_reported_settings_has_no_preview(host):
     host.service.nodes.adopt("idro-b", b"k" * 32)
     answer = host.client.post("/api/nodes/idro-b/preview", json={})
     assert answer.status_code == 409

@@ -48,20 +48,20 @@ def sections(host, **query):
 
 
 def test_it_says_what_was_measured_given_and_harvested_and_nothing_else(week):
-    told = sections(week, since="planting")
-    band = told["Time in band"]["table"]["rows"]
+    found = sections(week, since="planting")
+    band = found["Time in band"]["table"]["rows"]
     assert [row[2] for row in band] == ["100.0 %", "0.0 %"]
-    assert told["Doses"]["table"]["rows"][-1][1] == "7.50 ml"  # the first was before the planting
-    gap = next(line for line in told["Gaps in the readings"]["lines"] if line.startswith("pH"))
+    assert found["Doses"]["table"]["rows"][-1][1] == "7.50 ml"  # the first was before the planting
+    gap = next(line for line in found["Gaps in the readings"]["lines"] if line.startswith("pH"))
     assert gap.startswith(("pH: no readings for 2 h 5", "pH: no readings for 3 h"))
-    assert told["Harvest"]["table"]["rows"] == [["basil", "1", "420 g", "\u2014"]]
-    assert not any("litre" in line for line in told["Harvest"]["lines"])  # no level, no water
-    assert "daily light integral (DLI) is unknown" in told["Light"]["lines"][-1]
+    assert found["Harvest"]["table"]["rows"] == [["basil", "1", "420 g", "\u2014"]]
+    assert not any("litre" in line for line in found["Harvest"]["lines"])  # no level, no water
+    assert "daily light integral (DLI) is unknown" in found["Light"]["lines"][-1]
     rows = sections(week, since="week", time_zone="UTC")["pH"]["table"]["rows"]
     assert rows[0][1:] == ["\u2014", "\u2014", "\u2014", "no readings"]
 
 
-def test_what_no_report_can_be_made_of_is_said(week):
+def test_a_report_without_data_is_refused_with_a_reason(week):
     def error(**query):
         return week.client.get("/api/nodes/idro-a/report.pdf", params=query).json()["error"]
 

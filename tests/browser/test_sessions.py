@@ -1,4 +1,4 @@
-"""Logging in over HTTP: the cookie, forged requests, log-out, limits, and what the log tells."""
+"""Login over HTTP: cookie, CSRF, logout, rate limits and the audit log."""
 
 import json
 
@@ -76,7 +76,7 @@ def test_a_new_log_in_has_a_new_id_and_ends_the_older_one(host):
     assert host.client_with().get("/api/nodes", headers={"Cookie": header}).status_code == 401
 
 
-def test_too_many_wrong_passwords_are_told_with_the_wait(host):
+def test_too_many_wrong_passwords_are_refused_with_the_wait(host):
     host.service.access.users.add("anna", Role.ADMIN, PASSWORD)
     client = host.client_with()
     answers = [client.post("/api/session", json={"name": "Anna", "password": WRONG})
@@ -86,14 +86,14 @@ def test_too_many_wrong_passwords_are_told_with_the_wait(host):
     assert 0 < int(answers[-1].headers["retry-after"]) <= 900
     assert answers[-1].json()["error"].startswith("too many log-ins that failed: wait ")
     unknown = client.post("/api/session", json={"name": "eve", "password": WRONG})
-    assert unknown.json() == answers[0].json()  # who exists is not told
-    told = rows(host, "log in")
-    assert len(told) == 7  # five, that it is too many once, and eve
-    assert {row.result for row in told} == {"refused"}
-    assert {row.address for row in told} == {"127.0.0.1"}
+    assert unknown.json() == answers[0].json()  # does not reveal which users exist
+    refusals = rows(host, "log in")
+    assert len(refusals) == 7  # five, that it is too many once, and eve
+    assert {row.result for row in refusals} == {"refused"}
+    assert {row.address for row in refusals} == {"127.0.0.1"}
 
 
-def test_what_people_do_is_in_the_log_with_what_became_of_it(host, eventually):
+def test_actions_are_in_the_audit_log_with_their_result(host, eventually):
     node = host.node("idro-a")
     client, _ = logged_in(host)
     sent = client.post("/api/nodes/idro-a/commands", json={"verb": "stop", "by": "mallory"})
@@ -167,7 +167,7 @@ def age(host):
         database.execute("UPDATE sessions SET confirmed_unix_ms = confirmed_unix_ms - 360000")
 
 
-def test_nobody_is_sent_to_the_door_a_program_is_told(host):
+def test_a_browser_is_redirected_to_login_and_a_program_gets_401(host):
     client = host.client_with()
     page = client.get("/nodes/idro-a", headers={"Accept": "text/html"})
     assert (page.status_code, page.headers["location"]) == (303, "/setup")

@@ -1,4 +1,4 @@
-"""Several sites: each in a line, worst first; nodes moved, sites named; alarms, notes by site."""
+"""Several sites: overview with the worst first, moving nodes, renaming, alarms and notes."""
 
 import os
 import subprocess
@@ -143,7 +143,7 @@ def test_a_node_is_moved_from_its_page_and_the_overview_follows(host, open_page)
     assert move(host, "citta-6", "Città Alta").status_code == 200
 
 
-def test_a_site_is_named_anew_with_all_that_is_its_own(host, open_page):
+def test_renaming_a_site_keeps_all_its_data(host, open_page):
     note(host, "old roof", site="Nord")
     taken = host.client.put("/api/sites/Nord", json={"name": "Sud"})
     assert taken.json()["error"] == "name: there is a site Sud: move the nodes one by one"

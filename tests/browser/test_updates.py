@@ -108,7 +108,7 @@ def test_a_release_reaches_a_fleet_canary_first(host, signed):
     assert [one["text"] for one in notes] == ["Software 2.0 is in force."]
 
 
-def test_what_one_node_gave_up_no_other_is_offered_and_the_page_says_so(host, signed, tab):
+def test_a_release_that_one_node_reverted_is_offered_to_no_other(host, signed, tab):
     node_at(host, "idro-a", fate="reverted")
     other = node_at(host, "idro-b")
     of = begin(host, signed[1])
@@ -187,7 +187,7 @@ def test_a_broker_that_goes_away_half_way_loses_nothing(tmp_path, signed):
         broker.stop()
 
 
-def test_a_refusal_is_told_and_asked_again_later(host, signed):
+def test_a_refusal_is_reported_and_retried_later(host, signed):
     node_at(host, "idro-a", refusal="the tank is dry")
     of = begin(host, signed[1])
     wait_until(lambda: rollout(host, of)["nodes"][0]["reason"] == "the tank is dry", 30,

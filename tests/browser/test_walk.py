@@ -1,4 +1,4 @@
-"""The short part of `make walk-page`: one language on a phone, what decides about the crop."""
+"""The short part of `make walk-page`: crop tasks in one language on a phone."""
 
 from support.walk_runner import BRIEF, walk
 

@@ -1,4 +1,4 @@
-"""`idroserra watch` in a terminal of its own: what it shows, and what its keys do."""
+"""`idroserra watch` in a terminal: screen contents and keys."""
 
 import asyncio
 import html
@@ -82,7 +82,7 @@ def test_it_shows_readings_bands_a_chart_and_why(host, node, terminal):
     terminal(script)
 
 
-def test_stop_asks_first_and_tells_what_became_of_it(host, node, terminal):
+def test_stop_asks_for_confirmation_and_shows_the_result(host, node, terminal):
     node.live(2)
 
     async def script(watch):
@@ -104,7 +104,7 @@ def test_stop_asks_first_and_tells_what_became_of_it(host, node, terminal):
     assert [command.verb for command in node.commands] == ["stop", "resume"]
 
 
-def test_alarms_are_told_explained_and_acknowledged(host, node, terminal):
+def test_alarms_are_shown_explained_and_acknowledged(host, node, terminal):
     node.live(2)
     node.tell("latched", {"reason": "three doses of ph_down had no effect"})
 
@@ -149,7 +149,7 @@ def test_a_small_terminal_has_room_for_what_matters(host, node, terminal):
     terminal(script, size=(80, 24))
 
 
-def test_a_host_that_goes_away_is_told(host, node, terminal):
+def test_a_lost_host_is_shown(host, node, terminal):
     node.live(2)
 
     async def script(watch):

@@ -31,7 +31,7 @@ def has(host, key, state):
     return [one["state"] for one in alarms if one["key"] == key] == [state]
 
 
-def test_nothing_stands_in_a_house_in_order(node, ask):
+def test_no_alarm_is_active_without_a_fault(node, ask):
     assert ask("list").stdout == "No active alarms.\n"
     assert ask("ack", "--all").stdout == "No unacknowledged alarms.\n"
     assert ask("history").stdout == "No alarm changes in this period.\n"
@@ -64,9 +64,9 @@ def test_shelve_and_take_back(latched, host, ask):
     assert ask("put-back", LATCH).returncode == 0
 
 
-def test_calling_it_wrong_says_so(latched, ask):
+def test_a_wrong_call_is_an_error(latched, ask):
     for words, code, why in (
-        (("ack", "ph_high/nobody"), 1, "no alarm ph_high/nobody stands"),
+        (("ack", "ph_high/absent"), 1, "no alarm ph_high/absent stands"),
         (("unshelve", LATCH), 1, "is not shelved"),
         (("shelve", LATCH, "--for", "soon"), 2, "such as 10m"),
         (("shelve", LATCH, "--for", "999h"), 2, "for_ms"),

@@ -119,7 +119,7 @@ def test_ctrl_c_ends_the_hold(terminal, eventually):
     eventually(lambda: terminal.node.commands[-1].args == {"for_ms": 120_000}, 10, "the end")
 
 
-def test_a_cup_that_is_not_what_it_is_said_to_be_ends_it_with_the_reason(terminal):
+def test_a_wrong_standard_ends_the_calibration_with_the_reason(terminal):
     terminal.start("ph", "idro-a", "--points", "4.01", "--yes", "--wait", "15")
     code, _, err = terminal.carry(*terminal.ph("7.00"))
     assert code == 1

@@ -62,7 +62,7 @@ def test_no_line_stops_the_others():
     assert answers[7]["id"] is None
 
 
-def test_bytes_that_are_no_text_are_answered():
+def test_bytes_that_are_not_text_get_an_answer():
     code, out, _ = run(b'\xff\xfe\x00\n\x00\n{"id": 1, "water": {}}')
     assert code == 0
     answers = [json.loads(line) for line in out.splitlines()]

@@ -19,7 +19,7 @@ STATE = {"actuator": "ph_down", "given_ul": 0, "left_ul": 400_000, "next_ul": 0,
 PATIENCE_S = 180
 
 
-def told(node, state, **more):
+def publish_state(node, state, **more):
     node.tell("correction", STATE | {"state": state} | more)
 
 
@@ -70,11 +70,11 @@ def test_it_is_followed_to_its_target(node, correct, eventually):
     wait_for_command(node, eventually)
     assert node.commands[0].args == {
         "actuator": "ph_down", "target_milli_ph": 5_900, "volume_ul": 400_000}
-    told(node, "opened", reason="at most 400.0 ml")
-    told(node, "held", reason="mixing, 10 min left")
-    told(node, "ready", next_ul=25_000, reason="press the button on the board")
-    told(node, "given", given_ul=25_000, left_ul=375_000, reason="25.0 ml")
-    told(node, "ended", given_ul=25_000, left_ul=375_000, reason="the target is reached")
+    publish_state(node, "opened", reason="at most 400.0 ml")
+    publish_state(node, "held", reason="mixing, 10 min left")
+    publish_state(node, "ready", next_ul=25_000, reason="press the button on the board")
+    publish_state(node, "given", given_ul=25_000, left_ul=375_000, reason="25.0 ml")
+    publish_state(node, "ended", given_ul=25_000, left_ul=375_000, reason="the target is reached")
     out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err) == (0, "")
     assert out.splitlines() == [
@@ -89,12 +89,12 @@ def test_it_is_followed_to_its_target(node, correct, eventually):
 def test_another_end_is_exit_code_1_with_the_reason_and_json_is_one_event_a_line(
     node, correct, host, eventually
 ):
-    told(node, "ended", reason="the target is reached")  # of an earlier one: none of ours
+    publish_state(node, "ended", reason="the target is reached")  # of an earlier one: none of ours
     eventually(lambda: host.view("idro-a")["correction"], 20, "the earlier one at the host")
     process = correct("--total-ml", "400", "--json")
     wait_for_command(node, eventually)
-    told(node, "opened")
-    told(node, "ended", given_ul=90_000, reason="dosing had no effect")
+    publish_state(node, "opened")
+    publish_state(node, "ended", given_ul=90_000, reason="dosing had no effect")
     out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert [json.loads(line)["detail"]["state"] for line in out.splitlines()] == [
@@ -103,7 +103,7 @@ def test_another_end_is_exit_code_1_with_the_reason_and_json_is_one_event_a_line
                    "90.0 ml given\n")
 
 
-def test_a_refusal_and_a_reset_are_told(node, correct, eventually):
+def test_a_refusal_and_a_reset_are_reported(node, correct, eventually):
     node.answer, node.reason = "refused", "a correction is open already"
     process = correct("--total-ml", "400")
     assert process.communicate(timeout=PATIENCE_S)[1] == (
@@ -112,7 +112,7 @@ def test_a_refusal_and_a_reset_are_told(node, correct, eventually):
     node.answer = "done"
     process = correct("--total-ml", "400")
     eventually(lambda: len(node.commands) == 2, 20, "the second command")
-    told(node, "opened")
+    publish_state(node, "opened")
     node.tell("boot", {"reset": "power_on", "version": "0.1.0", "last_error": None})
     assert "the board was reset" in process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 1
@@ -137,17 +137,17 @@ def test_on_a_terminal_it_shows_what_to_do_and_ctrl_c_asks_whether_to_end_it(
     os.close(theirs)
     try:
         wait_for_command(node, eventually)
-        told(node, "held", given_ul=25_000, left_ul=375_000, reason="mixing, 10 min left")
+        publish_state(node, "held", given_ul=25_000, left_ul=375_000, reason="mixing, 10 min left")
         shown = read_until(ours, "10 min left")
         assert "the water is mixing" in shown
         assert "25.0 ml of 400.0 ml of pH down given; pH 5.80" in read_until(ours, "5.90")
-        told(node, "ready", next_ul=25_000, reason="press the button on the board")
+        publish_state(node, "ready", next_ul=25_000, reason="press the button on the board")
         read_until(ours, "Press the button on the board: 25.0 ml")
         process.send_signal(signal.SIGINT)
         read_until(ours, "End the correction at the node?")
         os.write(ours, b"y\n")
         wait_for_command(node, eventually, "end_correction")
-        told(node, "ended", reason="ended by cli")
+        publish_state(node, "ended", reason="ended by cli")
         assert "correction ended: ended by cli" in read_until(ours, "given\r\n")
         assert process.wait(PATIENCE_S) == 1
     finally:
@@ -159,7 +159,7 @@ def test_without_a_terminal_ctrl_c_leaves_it_open_and_says_how_to_end_it(
 ):
     process = correct("--total-ml", "400")
     wait_for_command(node, eventually)
-    told(node, "opened")
+    publish_state(node, "opened")
     assert "opened" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
     err = process.communicate(timeout=PATIENCE_S)[1]
@@ -258,7 +258,7 @@ def test_the_total_is_computed_from_the_alkalinity_and_the_level(
     wait_for_command(node, eventually)
     # 203 mm of 2,000 cm2 are 40.6 litres: about 150 ml of 10 % phosphoric acid, and some to spare.
     assert 150_000 < node.commands[0].args["volume_ul"] < 230_000
-    told(node, "ended", reason="the target is reached")
+    publish_state(node, "ended", reason="the target is reached")
     assert "41 L of 6 meq/L at pH" in process.communicate(timeout=PATIENCE_S)[1]
     process = correct()
     err = process.communicate(timeout=PATIENCE_S)[1]
@@ -271,7 +271,7 @@ def test_a_sample_is_titrated_and_set_when_confirmed(node, host):
     shown = idroserra("node", "titrate", "idro-a", *figures, url=host.url)
     assert shown.returncode == 0
     assert "ph.down_ul_per_ph: 330000 ul/pH, from the sample (current: 40000)" in shown.stdout
-    assert "no settings changed" in shown.stdout  # nobody there to confirm
+    assert "no settings changed" in shown.stdout  # standard input is not a terminal
     done = idroserra("node", "titrate", "idro-a", *figures, "--yes", url=host.url)
     assert "revision 1 confirmed: ph.down_ul_per_ph = 330000" in done.stdout
     assert node.values["ph.down_ul_per_ph"] == 330_000

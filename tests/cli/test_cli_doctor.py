@@ -43,7 +43,7 @@ def test_a_good_broker_is_good_news(examine, mosquitto):
     assert checks["data folder"]["state"] == "ok"
 
 
-def test_nodes_that_nobody_adopted_are_named(examine, mosquitto, tmp_path):
+def test_nodes_that_are_not_adopted_are_named(examine, mosquitto, tmp_path):
     assert examine(mosquitto.port)[1]["nodes"]["state"] == "ok"
     nodes = Nodes(tmp_path / "data" / "state.db", "test")
     nodes.adopt("idro-a", bytes(32))
@@ -103,14 +103,14 @@ def test_records_that_wait_are_counted(examine, mosquitto, tmp_path):
     ('[[alarms.targets]]\nname = "anna"\nurl = "nosuch://s3cret"\n', "fail", "targets.anna.url"),
     ("[alarms.rules.ph_high]\nlimits = 1\n", "fail", "alarms.rules.ph_high.limits"),
 ])
-def test_whether_anybody_is_told_of_alarms(examine, mosquitto, more, state, found):
+def test_alarm_notification_recipients_are_checked(examine, mosquitto, more, state, found):
     _, checks = examine(mosquitto.port, more)
     assert checks["alarms"]["state"] == state
     assert found in checks["alarms"]["found"]
     assert "s3cret" not in str(checks)
 
 
-def test_whether_anybody_can_log_in_and_the_record_is_whole(examine, mosquitto, tmp_path):
+def test_users_and_audit_log_integrity_are_checked(examine, mosquitto, tmp_path):
     _, checks = examine(mosquitto.port)
     assert checks["users"]["found"] == "no users yet"
     access = AuthService(tmp_path / "data", AccessConfig(), lambda: 1_800_000_000_000)
@@ -131,7 +131,7 @@ def test_whether_anybody_can_log_in_and_the_record_is_whole(examine, mosquitto, 
     assert checks["users"]["advice"].startswith("chmod 600")
 
 
-def test_which_retained_topics_are_junk():
+def test_unexpected_retained_topics_are_found():
     assert not is_junk("idro/v1/idro-a/up/info")
     assert not is_junk("idro/v1/idro-a/down/config")
     assert not is_junk("idro/v1/host/up/status")

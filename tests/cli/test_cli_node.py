@@ -16,7 +16,7 @@ def ask(host):
     return lambda *words: idroserra(*words, url=host.url)
 
 
-def test_list_and_show_tell_readings_and_how_it_is(node, ask):
+def test_list_and_show_print_readings_and_state(node, ask):
     listed = ask("node", "list")
     assert listed.returncode == 0
     assert "idro-a" in listed.stdout
@@ -72,8 +72,8 @@ def test_calling_it_wrong_is_exit_code_2(ask):
 
 
 def test_an_unknown_node_and_a_missing_host_are_one_clear_line(ask, free_port):
-    done = ask("node", "stop", "nobody")
-    assert (done.returncode, done.stderr) == (1, "idroserra: unknown node nobody\n")
+    done = ask("node", "stop", "absent")
+    assert (done.returncode, done.stderr) == (1, "idroserra: unknown node absent\n")
     url = f"http://127.0.0.1:{free_port()}"
     for words in (("node", "list"), ("watch",)):
         done = idroserra(*words, url=url)
@@ -90,9 +90,9 @@ def test_watch_prints_lines_without_a_terminal(node, host, eventually):
     records, came = [], threading.Event()
 
     def take():
-        for told in map(json.loads, process.stdout):
-            if told["type"] == "record":
-                records.append(told)
+        for message in map(json.loads, process.stdout):
+            if message["type"] == "record":
+                records.append(message)
                 came.set()
 
     def is_told():
@@ -102,7 +102,7 @@ def test_watch_prints_lines_without_a_terminal(node, host, eventually):
     taking = threading.Thread(target=take)
     taking.start()
     try:
-        # A reading is told once the stream is open; until then the node goes on reading.
+        # The stream carries only new readings, so the node publishes until it is open.
         eventually(is_told, 30, "a reading")
         assert records[0]["values"]["reservoir.ph"] == 5.9
     finally:

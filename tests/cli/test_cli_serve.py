@@ -26,7 +26,7 @@ def config_file(tmp_path, broker_port, http_port=0):
     return path
 
 
-def test_it_serves_until_it_is_told_to_stop(tmp_path, mosquitto):
+def test_it_serves_until_a_signal_stops_it(tmp_path, mosquitto):
     process = serve("--config", str(config_file(tmp_path, mosquitto.port)), "--simulated")
     try:
         url = None

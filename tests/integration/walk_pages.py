@@ -36,7 +36,7 @@ class Reader:
 
     def start(self, *words):
         """Start an idroserra command with the code of the copy."""
-        code = "from idroserra.cli import main; main()"
+        code = "from idroserra.cli.main import main; main()"
         return subprocess.Popen(
             [sys.executable, "-c", code, *words], cwd=self._tree, env=self.environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

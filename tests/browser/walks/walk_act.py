@@ -36,7 +36,7 @@ def schedule(walker):
 
 
 def by_hand(walker):
-    """A dose and a run, each confirmed before and told of after; a refusal says why."""
+    """A dose and a run: each asks for confirmation, reports its result, or shows a refusal."""
     page, node = walker.page, walker.node
     page.locator("#dose [name=actuator]").select_option("nutrient_a")
     walker.type("#dose [name=volume_ml]", 2.5, 1)
@@ -104,7 +104,7 @@ def preview(walker):
 
 
 def stop(walker):
-    """Stop all dosing: pending, confirmed, told by the node itself, and resumed."""
+    """Stop all dosing: pending, confirmed, reported by the node, and resumed."""
     page, node = walker.page, walker.node
     walker.go(f"/nodes/{NODE}")
     page.locator("#control .stop").click()

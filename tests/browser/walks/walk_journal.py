@@ -1,4 +1,4 @@
-"""The tasks of whoever keeps the book: a note with a photo, a harvest, the report and its PDF."""
+"""Journal tasks: a note with a photo, a harvest, the report and its PDF."""
 
 from playwright.sync_api import expect
 

@@ -123,4 +123,4 @@ def alarms(walker):
     page.locator("#test").click()
     walker.done("#delivery .outcome", "Sent to {names}.", names="anna-phone, boss")
     page.locator("#delivery details summary").click()
-    walker.step("told", "#delivery")
+    walker.step("delivery", "#delivery")

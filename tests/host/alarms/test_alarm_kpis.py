@@ -1,4 +1,4 @@
-"""The figures of ISA-18.2: counted from what people were told, each site for itself."""
+"""ISA-18.2 alarm KPIs, counted from the notified alarms of each site."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_a_site_without_alarms_has_figures_too():
         ("a", 0), ("b", 0)]
 
 
-def test_what_is_folded_or_put_aside_is_counted_apart_from_what_is_told(tmp_path):
+def test_grouped_and_shelved_alarms_are_counted_apart_from_notified_ones(tmp_path):
     rig = AlarmRig(tmp_path, count=2)
     rig.silence("idro-0")
     rig.add_event("idro-1", "latched", reason="no effect")

@@ -1,4 +1,4 @@
-"""The life of an alarm: what ISA-18.2 promises, for every sequence of things that can happen."""
+"""Alarm states of ISA-18.2, for every sequence of inputs and actions."""
 
 import pytest
 from hypothesis import given, settings
@@ -59,7 +59,7 @@ def test_what_is_so_is_never_called_normal(happenings):
 
 @given(HAPPENINGS)
 @settings(max_examples=150, deadline=None)
-def test_only_a_person_ends_the_call_for_attention_while_it_is_told(happenings):
+def test_only_acknowledgement_or_suppression_ends_the_unacknowledged_state(happenings):
     for before, what, _, after in lives(happenings):
         if before.is_unacknowledged and not after.is_unacknowledged:
             assert what in ("ack", "shelve", "out", "cause")
@@ -91,7 +91,7 @@ def test_shelving_ends_by_itself(happenings):
 
 @given(HAPPENINGS)
 @settings(max_examples=100, deadline=None)
-def test_the_same_look_twice_is_the_same(happenings):
+def test_the_same_evaluation_twice_changes_nothing(happenings):
     for before, what, now, after in lives(happenings):
         if what in ("present", "absent", "unknown"):
             assert turn(turn(before, what, now), what, now) == after
@@ -105,7 +105,7 @@ def test_what_a_clock_set_back_does_is_wait(happenings):
         assert earlier.turning_unix_ms is None or earlier.turning_unix_ms <= now
 
 
-def test_the_way_of_the_standard():
+def test_the_states_follow_isa_18_2():
     alarm = state_machine.evaluate(NORMAL, True, T0, 0, 0)
     assert (alarm.state, alarm.raised_unix_ms) == ("unacknowledged", T0)
     assert state_machine.acknowledged(alarm).state == "acknowledged"
@@ -123,7 +123,7 @@ def test_without_need_of_a_person_it_ends_alone():
     assert state_machine.evaluate(alarm, False, T0, 0, 0, auto_ack=True).state == "normal"
 
 
-def test_put_aside_it_is_quiet_and_comes_back_told_anew():
+def test_a_shelved_alarm_is_silent_and_annunciates_again_afterwards():
     seen = state_machine.acknowledged(state_machine.evaluate(NORMAL, True, T0, 0, 0))
     aside = state_machine.shelved(seen, T0 + 1_000)
     assert aside.state == "shelved"
@@ -134,7 +134,7 @@ def test_put_aside_it_is_quiet_and_comes_back_told_anew():
 
 
 @pytest.mark.parametrize("is_acked", [True, False])
-def test_explained_it_is_folded_and_keeps_who_has_seen_it(is_acked):
+def test_a_grouped_alarm_keeps_its_acknowledgement(is_acked):
     alarm = Alarm(is_active=True, is_acked=is_acked)
     folded = state_machine.with_cause(alarm, "node_silent/idro-a")
     assert folded.state == "suppressed"

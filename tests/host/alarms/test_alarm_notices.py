@@ -1,4 +1,4 @@
-"""Telling people: by real apprise to a server on loopback, few, cause first, no secrets."""
+"""Notifications by real apprise to a loopback server: few, cause first, no secrets."""
 
 import logging
 
@@ -65,8 +65,8 @@ def test_fifty_faults_without_a_common_cause_are_at_most_three_notices(rig_of, r
         rig.fail(name, air__rh_pct="crc", reservoir__ph="noisy")
     rig.add_event("idro-3", "water", state="falls", moved_mm=20)
     rig.step(29 * MINUTE_MS, 5_000)
-    told = [one for one in rig.alarms.all() if one.state == "unacknowledged"]
-    assert len(told) == 52
+    active = [one for one in rig.alarms.all() if one.state == "unacknowledged"]
+    assert len(active) == 52
     assert len(receiver.messages) <= 3
     assert titles(receiver)[0] == "farm: idro-3: Water leaves faster than plants drink"
     for message in receiver.messages[1:]:
@@ -76,7 +76,7 @@ def test_fifty_faults_without_a_common_cause_are_at_most_three_notices(rig_of, r
     assert "more, on the alarm page." in receiver.messages[1]["message"]
 
 
-def test_a_storm_over_half_a_day_that_nobody_answers_stays_few(rig_of, receiver):
+def test_an_unacknowledged_storm_of_half_a_day_sends_few_notices(rig_of, receiver):
     rig = rig_of(count=17)
     for name in rig.nodes:
         rig.nodes[name]["values"][HOT] = 31.0
@@ -85,7 +85,7 @@ def test_a_storm_over_half_a_day_that_nobody_answers_stays_few(rig_of, receiver)
     assert len(receiver.messages) <= 4  # at its begin, when hot water has lasted, two reminders
 
 
-def test_one_that_comes_and_goes_is_told_once_in_half_an_hour(rig_of, receiver):
+def test_a_chattering_alarm_is_notified_once_in_half_an_hour(rig_of, receiver):
     rig = rig_of()
     for _ in range(6):
         rig.fail("idro-0", air__rh_pct="crc")
@@ -95,7 +95,7 @@ def test_one_that_comes_and_goes_is_told_once_in_half_an_hour(rig_of, receiver):
     assert len(receiver.messages) == 1
 
 
-def test_what_nobody_answers_is_told_again_to_more_people(rig_of, receiver):
+def test_an_unacknowledged_alarm_escalates_to_more_people(rig_of, receiver):
     boss = NoticeReceiver()
     rig = rig_of(targets=[
         {"name": "phone", "url": receiver.url()},
@@ -144,7 +144,7 @@ def test_an_address_takes_only_what_it_asked_for(rig_of, receiver):
     assert len(receiver.messages) == 1
 
 
-def test_a_restart_tells_nobody_twice(rig_of, receiver):
+def test_a_restart_sends_no_notice_twice(rig_of, receiver):
     rig = rig_of()
     rig.add_event("idro-0", "latched", reason="no effect")
     rig.step(MINUTE_MS)
@@ -155,7 +155,7 @@ def test_a_restart_tells_nobody_twice(rig_of, receiver):
     assert len(receiver.messages) == 1
 
 
-def test_what_is_not_taken_is_tried_again_shown_and_then_told_as_one(rig_of, receiver):
+def test_failed_notices_are_retried_shown_and_then_sent_as_one(rig_of, receiver):
     rig = rig_of()
     receiver.status = 500
     rig.add_event("idro-0", "latched", reason="no effect")
@@ -205,7 +205,7 @@ def test_a_test_is_tried_once_and_says_what_came_of_it(rig_of, receiver):
     assert "error=401" in delivery["error"]
 
 
-def test_a_word_a_day_says_that_alarms_work(rig_of, receiver):
+def test_a_daily_message_reports_that_alarms_work(rig_of, receiver):
     rig = rig_of(daily_at="08:00")
     rig.step(3 * 24 * HOUR_MS, 60_000)
     assert titles(receiver) == ["farm: alarm system working, no active alarms"] * 3
@@ -278,7 +278,7 @@ def test_an_address_taken_out_of_the_configuration_holds_nothing_up(rig_of, rece
     assert rig.now_unix_ms > T0
 
 
-def test_each_address_is_told_in_its_language(rig_of, receiver):
+def test_each_address_is_notified_in_its_language(rig_of, receiver):
     others = [NoticeReceiver() for _ in range(2)]
     rig = rig_of(daily_at="12:00", targets=[
         {"name": "phone", "url": receiver.url()},

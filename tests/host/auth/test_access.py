@@ -1,4 +1,4 @@
-"""Users, passwords, sessions, tokens and limits, in real files, on a clock the test turns."""
+"""Users, passwords, sessions, tokens and rate limits, in real files on a simulated clock."""
 
 import os
 import sqlite3
@@ -246,7 +246,7 @@ def test_guesses_at_once_are_no_way_around(access):
         assert sum(pool.map(guess, range(40))) == MAX_PER_ACCOUNT
 
 
-def test_a_right_password_begins_the_count_anew(access):
+def test_a_right_password_resets_the_failure_count(access):
     access.users.add("anna", Role.ADMIN, PASSWORD)
     for _ in range(3):
         for _ in range(MAX_PER_ACCOUNT - 1):
@@ -332,15 +332,15 @@ def test_the_link_of_a_demo_lets_in_again_and_again_and_asks_for_no_password(acc
         set_identity(None)
 
 
-@pytest.mark.parametrize(("kind", "claimed", "told"), [
+@pytest.mark.parametrize(("kind", "claimed", "expected"), [
     ("session", "somebody else", "anna"), ("session", "api", "anna"), ("token", "api", "anna"),
     ("token", "bert", "bert (anna)"), ("local", "bert (cli)", "bert (cli)"),
     ("token", "b" * 40, "b" * 33 + " (anna)"),
 ])
-def test_a_person_acts_in_their_own_name(kind, claimed, told):
+def test_a_person_acts_in_their_own_name(kind, claimed, expected):
     set_identity(Identity(kind, "anna", Role.OPERATOR))
     try:
-        assert verified_name(claimed) == told
+        assert verified_name(claimed) == expected
     finally:
         set_identity(None)
     assert verified_name(claimed) == claimed

@@ -1,4 +1,4 @@
-"""The audit log: it only grows, and a row that is changed, removed or moved is found."""
+"""The audit log is append-only and detects changed, removed and reordered rows."""
 
 import shutil
 import sqlite3
@@ -39,7 +39,7 @@ def whole(tmp_path_factory):
 
 
 def damaged(whole, *statements):
-    """Return what verify() finds in a copy after somebody with the file was at it."""
+    """Return what verify() finds in a tampered copy."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "audit.db"
         for name in ("", "-wal"):
@@ -105,7 +105,7 @@ def test_rows_that_changed_places_are_found(whole, rows):
     assert said.startswith(f"row {first}: ")
 
 
-def test_a_log_written_anew_is_found_by_a_line_that_was_kept(whole, tmp_path):
+def test_a_rewritten_log_is_detected_by_a_saved_entry(whole, tmp_path):
     kept = verify(whole)
     forged = tmp_path / "audit.db"
     written(forged, [f"other {number}" for number in range(ROWS + 2)])
@@ -139,7 +139,7 @@ def test_two_processes_write_one_chain(tmp_path):
     assert verify(path)[0] == 60
 
 
-def test_a_file_that_takes_no_rows_stops_nobody_and_says_so(tmp_path):
+def test_an_unwritable_log_blocks_no_action_and_is_reported(tmp_path):
     log = Audit(tmp_path / "audit.db", now)
     log.add("anna", "command")
     other = sqlite3.connect(tmp_path / "audit.db", isolation_level=None)

@@ -96,7 +96,7 @@ def test_headers_are_those_of_the_development_board(chip, count):
     assert set(CHIPS[chip].free_outputs(frozenset())) <= set(pins)
 
 
-def test_a_pin_that_is_on_no_header_is_told(tmp_path):
+def test_a_pin_without_a_header_is_reported(tmp_path):
     board = tmp_path / "mine.toml"
     board.write_text('[board]\nname = "mine"\nchip = "esp32"\n[onewire.main]\npin = 4\n'
                      '[[adc]]\nname = "own"\npart = "esp32_adc"\npins = [37]\n'

@@ -78,7 +78,7 @@ def test_every_board_states_what_its_loads_take(name):
     assert power_budget.warnings(parse(data, BoardFile, name)) == []
 
 
-def test_warns_where_nobody_says_what_the_loads_take():
+def test_warns_where_the_current_of_the_loads_is_not_stated():
     text = EZO.replace("loads_ma = 5_000\n", "")
     text = "\n".join(line for line in text.splitlines() if not line.startswith("load_ma"))
     compiled(text)

@@ -1,4 +1,4 @@
-"""The line beyond one machine, with a real mosquitto: what arrives and what does not."""
+"""TLS and ACLs of a real mosquitto on the network: what is delivered and what is not."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.fixture
 def people(rig: Rig) -> Iterator[dict[str, Client]]:
-    """The host, who hears all that nodes say, and two nodes."""
+    """The host, which receives all messages of nodes, and two nodes."""
     clients = {who: rig.client(who) for who in (tls_files.HOST, ONE, TWO)}
     clients[tls_files.HOST].subscribe("idro/v1/+/up/#")
     yield clients
@@ -56,7 +56,7 @@ def heard(client: Client) -> tuple[str, bytes]:
 
 
 def only(people: dict[str, Client], payload: bytes) -> None:
-    """Assert that the host hears what node two says now, and nothing before it."""
+    """Assert that the next message the host receives is the one node two publishes now."""
     people[TWO].publish(f"idro/v1/{TWO}/up/ack", payload)
     assert heard(people[tls_files.HOST]) == (f"idro/v1/{TWO}/up/ack", payload)
 
@@ -67,12 +67,12 @@ def old_tls(context: ssl.SSLContext) -> None:
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
 
 
-@pytest.mark.parametrize("who", ["nobody", "another authority", "ended", "TLS 1.1", "plain"])
-def test_who_is_not_let_in_is_not_heard(rig, people, tmp_path, who):
+@pytest.mark.parametrize("who", ["no authority", "another authority", "ended", "TLS 1.1", "plain"])
+def test_messages_of_refused_clients_are_not_delivered(rig, people, tmp_path, who):
     other = tmp_path / "other"
     other.mkdir()
     made = {
-        "nobody": lambda: trusting(rig, None),
+        "no authority": lambda: trusting(rig, None),
         "another authority": lambda: trusting(rig, Rig(other).files(ONE)),
         "ended": lambda: trusting(rig, rig.ended(ONE, tmp_path)),
         "TLS 1.1": lambda: trusting(rig, rig.files(ONE), old_tls),
@@ -138,7 +138,7 @@ def test_a_message_that_is_too_long_ends_who_sends_it(people):
     only(people, b"the others go on")
 
 
-def test_nobody_takes_the_place_of_another(rig, people):
+def test_a_client_id_cannot_impersonate_another_node(rig, people):
     """A client id is a name in a certificate: node one with two's id is still node one."""
     stranger = Client(rig, rig.files(ONE), TWO)
     wait_until(lambda: not people[ONE].is_connected or people[ONE].connections > 1, 10,
@@ -148,7 +148,7 @@ def test_nobody_takes_the_place_of_another(rig, people):
     stranger.close()
 
 
-def test_who_is_revoked_is_put_out_and_the_others_notice_nothing(tmp_path):
+def test_a_revoked_node_is_disconnected_and_others_are_unaffected(tmp_path):
     rig = Rig(tmp_path)
     rig.start()
     people = {who: rig.client(who) for who in (tls_files.HOST, ONE, TWO)}
@@ -202,8 +202,8 @@ def test_a_rotated_node_has_a_new_certificate_and_the_old_one_is_void(rig, peopl
         client.close()
 
 
-def test_a_broker_that_this_machine_cannot_tell_is_told_by_a_person(rig, people):
-    """As where it runs in a container: nothing is called done that is not."""
+def test_a_broker_that_cannot_be_signalled_is_reloaded_by_the_operator(rig, people):
+    """As in a container: a revocation is not reported as done before the reload."""
     pid_file = rig.folder / "mosquitto.pid"
     pid = pid_file.read_text()
     pid_file.unlink()
@@ -263,16 +263,16 @@ def test_init_changes_nothing_that_is_there_and_says_so(tmp_path):
         assert path.read_bytes() == content
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
-    told = run("--port", "9999", "--name", "other.lan")
-    assert told["mosquitto.conf"].startswith("kept differs")
-    assert told["server.pem"] == "kept not valid for other.lan: --overwrite replaces it"
-    told = run("--port", "9999", "--name", "other.lan", "--overwrite")
-    assert told["mosquitto.conf"] == "written"
-    assert {told["ca.pem"], told["ca.key"], told["revoked.pem"]} == {"kept"}
+    results = run("--port", "9999", "--name", "other.lan")
+    assert results["mosquitto.conf"].startswith("kept differs")
+    assert results["server.pem"] == "kept not valid for other.lan: --overwrite replaces it"
+    results = run("--port", "9999", "--name", "other.lan", "--overwrite")
+    assert results["mosquitto.conf"] == "written"
+    assert {results["ca.pem"], results["ca.key"], results["revoked.pem"]} == {"kept"}
     assert (folder / "ca.key").read_bytes() == before[folder / "ca.key"]
 
 
-def test_what_is_lost_is_named_and_never_made_anew_in_silence(tmp_path):
+def test_lost_files_are_named_and_never_recreated_silently(tmp_path):
     rig = Rig(tmp_path)
     (tmp_path / "ca.key").rename(tmp_path / "away")
     with pytest.raises(ConfigError, match=r"ca\.key: .*restore it"):
@@ -286,7 +286,7 @@ def test_what_is_lost_is_named_and_never_made_anew_in_silence(tmp_path):
 
 
 def test_every_user_whom_the_access_list_knows_is_reserved():
-    """Whoever is named there has rights that no node has: none may be called so."""
+    """A node cannot take the name of a user of the ACL file, who has more rights."""
     named = set(re.findall(r"^user (\S+)$", mosquitto.ACL, re.M))
     assert named == set(topics.RESERVED_NODE_IDS)
     for name in named:
@@ -300,7 +300,7 @@ def test_every_user_whom_the_access_list_knows_is_reserved():
     lambda name, folder: Nodes(folder / "state.db", "farm").adopt(name, bytes(32)),
 ], ids=["broker node", "provision", "node adopt", "registry"])
 @pytest.mark.parametrize("name", topics.RESERVED_NODE_IDS)
-def test_nobody_makes_a_node_of_a_reserved_name(tmp_path, ask, name):
+def test_reserved_node_names_are_refused(tmp_path, ask, name):
     with pytest.raises((ConfigError, ValueError), match="not host or homeassistant, which"):
         ask(name, tmp_path)
 
@@ -325,8 +325,8 @@ def test_a_node_that_is_forgotten_is_revoked(tmp_path, is_running):
         assert ran.exit_code == 0, ran.output
         return ran.output
 
-    told = json.loads(forget(ONE, "--json"))["certificate"]
-    assert told == ("refused" if is_running else "refused at its start")
+    results = json.loads(forget(ONE, "--json"))["certificate"]
+    assert results == ("refused" if is_running else "refused at its start")
     assert "revoked" in forget(TWO)
     assert rig.line.nodes == []
     assert len(rig.line.revoked) == 2

@@ -1,4 +1,4 @@
-"""Points into settings: any probe that may be used comes out right, any other with a reason."""
+"""Settings computed from calibration points; unusable probes are refused with a reason."""
 
 import csv
 from pathlib import Path
@@ -287,12 +287,12 @@ def test_health_as_documented():
 
 
 def test_an_old_calibration_warns_and_then_says_what_it_blocks():
-    def told(days):
+    def verdict(days):
         return calibration_age.age_warning(
             9_000, (9_000 + days + calibration_age.DAYS_1970_TO_2000) * calibration_age.DAY_MS)
 
-    assert told(30) is None
-    assert told(31)[0] == "warn"
-    assert told(60)[0] == "warn"
-    assert told(61)[0] == "bad"
+    assert verdict(30) is None
+    assert verdict(31)[0] == "warn"
+    assert verdict(60)[0] == "warn"
+    assert verdict(61)[0] == "bad"
     assert calibration_age.age_warning(0, 2**41) is None

@@ -20,7 +20,7 @@ SEVEN = 7.02  # buffer 7.00 at 20 C
 
 
 class Wire:
-    """The link to the broker, and the node at its other end: it does as it is told."""
+    """A broker connection and a node that executes every command."""
 
     def __init__(self):
         self.is_connected = True
@@ -109,7 +109,7 @@ def test_a_hold_is_renewed_while_somebody_goes_on(house):
     assert 4 <= len(asked) <= 8
 
 
-def test_what_nobody_goes_on_with_expires_and_its_hold_before_long(house):
+def test_an_idle_calibration_and_its_hold_expire(house):
     session_id = house.start()
     house.wire.unix_ms += IDLE_MS + 1
     assert house.calibrations.open_of(NODE) is None
@@ -168,7 +168,7 @@ def test_settings_that_come_in_time_are_done_and_kept_once(house):
     assert past.results["offset_mv"] == pytest.approx(-5.8, abs=0.1)
 
 
-def test_settings_that_nobody_confirms_are_kept_as_such(house):
+def test_unconfirmed_settings_are_recorded_as_unconfirmed(house):
     session_id = finished(house)
     house.wire.unix_ms += 61_000
     state = house.calibrations.state(NODE, session_id)

@@ -58,7 +58,7 @@ def test_few_readings_or_a_short_time_are_not_enough():
     assert judge([], PH, START_MS).text == "waiting for a reading"
 
 
-def test_a_fault_begins_the_window_anew():
+def test_a_fault_restarts_the_window():
     seen = readings(lambda s: 7.0, 40)
     seen.append(Reading(seen[-1].unix_ms + 2_000, None, "jump"))
     assert judge(seen, PH, START_MS).text == "no reading (jump)"

@@ -1,4 +1,4 @@
-"""The real firmware and a worn probe in cups: what is calibrated from its readings reads right."""
+"""Calibration of a worn probe with the real firmware: readings are right afterwards."""
 
 import json
 
@@ -45,7 +45,7 @@ def run(tmp_path_factory):
     return start
 
 
-def told(lines, leaf):
+def published(lines, leaf):
     """Every record of the node, once."""
     found = {}
     for line in lines:
@@ -66,7 +66,7 @@ def calibrated(lines, kind_name, cups):
     readings = [
         Reading(r["at_ms"], r["values"].get(kind.channel), r["faults"].get(kind.channel),
                 r["values"].get("reservoir.temp_c"))
-        for r in told(lines, "telemetry")
+        for r in published(lines, "telemetry")
     ]
     values, taken = settings.defaults(), []
     for reference, minute in cups:
@@ -105,7 +105,7 @@ def test_after_a_calibration_in_the_twin_the_tank_reads_right(run):
     assert ph.results["offset_mv"] == pytest.approx(14, abs=0.7)
     ec = calibrated(lines, "ec", (("dry", 14), ("1413", 22), ("12880", 30)))
     assert ec.results["cell"] == pytest.approx(1.12, rel=0.01)
-    events = told(lines, "event")
+    events = published(lines, "event")
     assert not any(e["kind"] == "dosed" and e["at_ms"] > 5 * MINUTE_MS for e in events)
     held = [e["detail"] for e in events if e["kind"] == "decided"]
     assert {"loop": "ph", "reason": "held: calibration, 60 min left"} in held
@@ -122,7 +122,7 @@ def worst_error(lines, from_minute):
     """Return the worst errors of (pH, EC as a share) in the minute from `from_minute` on."""
     truth = {line["at_ms"]: line["values"] for line in lines if line["t"] == "truth"}
     errors = []
-    for record in told(lines, "telemetry"):
+    for record in published(lines, "telemetry"):
         if not 0 <= record["at_ms"] - from_minute * MINUTE_MS < MINUTE_MS:
             continue
         true = min(truth, key=lambda at_ms: abs(at_ms - record["at_ms"]))

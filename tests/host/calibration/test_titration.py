@@ -1,4 +1,4 @@
-"""Titrations: a sample tells one step; the log tells it again, or says that it cannot."""
+"""Titrations from a sample and from the dosing log."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The configuration: who wins, and one clear line for what is wrong."""
+"""The configuration: precedence of sources, and one-line errors."""
 
 import subprocess
 import sys

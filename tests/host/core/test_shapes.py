@@ -1,4 +1,4 @@
-"""What comes from outside against a declared shape: one place, one reason, nothing shown."""
+"""Validation of external data against a declared shape: path and reason, no secrets."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_long_key_is_cut():
     assert len(str(refused.value)) < 400
 
 
-def test_a_secret_shows_itself_to_whoever_asks_only():
+def test_a_secret_is_revealed_only_on_request():
     found = validate({"needed": 1, "part": {"token": "hunter2"}}, Whole)
     assert "hunter2" not in repr(found)
     assert "hunter2" not in f"{found.part.token}"

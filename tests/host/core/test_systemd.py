@@ -1,4 +1,4 @@
-"""What the host tells systemd: a real datagram socket in systemd's place."""
+"""sd_notify messages, received by a real datagram socket."""
 
 import configparser
 import os
@@ -16,7 +16,7 @@ from idroserra.core import systemd
 
 @pytest.fixture
 def listening(tmp_path):
-    """(path, told): told() is the next line that came to the socket at path."""
+    """(path, next_line): next_line() returns the next line received by the socket at path."""
     path = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
         line.bind(str(path))
@@ -24,7 +24,7 @@ def listening(tmp_path):
         yield path, lambda: line.recv(4_096).decode()
 
 
-def test_without_systemd_nobody_is_told(monkeypatch):
+def test_no_notification_is_sent_without_systemd(monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
     assert systemd.notify("READY=1") is False
@@ -37,7 +37,7 @@ def test_without_systemd_nobody_is_told(monkeypatch):
     ("60000000", None, 30), ("60000000", "own", 30), ("60000000", "1", None),
     ("400000", None, 0.5), ("0", None, None), ("soon", None, None), ("", None, None),
 ])
-def test_the_beat_is_half_of_what_systemd_waits(monkeypatch, usec, pid, every_s):
+def test_the_watchdog_interval_is_half_the_systemd_timeout(monkeypatch, usec, pid, every_s):
     monkeypatch.setenv("WATCHDOG_USEC", usec)
     if pid is None:
         monkeypatch.delenv("WATCHDOG_PID", raising=False)
@@ -47,7 +47,7 @@ def test_the_beat_is_half_of_what_systemd_waits(monkeypatch, usec, pid, every_s)
 
 
 def test_a_host_is_ready_beats_and_says_when_it_stops(listening, tmp_path, mosquitto):
-    path, told = listening
+    path, next_line = listening
     config = tmp_path / "host.toml"
     config.write_text(f'data_dir = "{tmp_path / "data"}"\n[http]\nport = 0\n'
                       f'[mqtt]\nurl = "mqtt://127.0.0.1:{mosquitto.port}"\n')
@@ -57,10 +57,10 @@ def test_a_host_is_ready_beats_and_says_when_it_stops(listening, tmp_path, mosqu
         [sys.executable, "-m", "idroserra.cli", "serve", "--config", str(config)],
         env=environment, stderr=subprocess.PIPE, text=True)
     try:
-        assert told() == "READY=1"
-        assert [told(), told()] == ["WATCHDOG=1", "WATCHDOG=1"]
+        assert next_line() == "READY=1"
+        assert [next_line(), next_line()] == ["WATCHDOG=1", "WATCHDOG=1"]
         process.send_signal(signal.SIGTERM)
-        while (line := told()) == "WATCHDOG=1":
+        while (line := next_line()) == "WATCHDOG=1":
             pass
         assert line == "STOPPING=1"
         process.communicate(timeout=120)

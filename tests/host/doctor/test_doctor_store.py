@@ -25,11 +25,11 @@ def test_as_debian_installs_it_the_network_may_read_and_write(tmp_path):
     assert f'bind-address = "127.0.0.1:{database.port}"; create an admin and' in check.advice
 
 
-@pytest.mark.parametrize(("bind", "state", "told"), [
+@pytest.mark.parametrize(("bind", "state", "expected"), [
     ("127.0.0.1:PORT", "ok", "only this machine reaches it"),
     (":PORT", "warn", "unencrypted: it also listens on 127.0.0.2"),
 ])
-def test_one_that_asks_for_a_password(tmp_path, bind, state, told):
+def test_one_that_asks_for_a_password(tmp_path, bind, state, expected):
     with Influxd(tmp_path, f'bind-address = "{bind}"\nauth-enabled = true') as database:
         query = "CREATE USER admin WITH PASSWORD 'of the tests' WITH ALL PRIVILEGES"
         urllib.request.urlopen(f"{database.url}/query", timeout=60, data=urllib.parse.urlencode(
@@ -37,7 +37,7 @@ def test_one_that_asks_for_a_password(tmp_path, bind, state, told):
         check = look(database)
     assert check.state == state
     assert check.found.startswith(f"{database.url} requires a password")
-    assert check.found.endswith(told)
+    assert check.found.endswith(expected)
 
 
 def test_on_loopback_without_a_password_is_worth_a_word(tmp_path):

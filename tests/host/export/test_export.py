@@ -1,4 +1,4 @@
-"""What an export is made of: instants out of a real store, CSV, line protocol, Parquet."""
+"""Exports from a real store: rows, CSV, line protocol and Parquet."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pyarrow.parquet as parquet
 import pytest
 
-from idroserra.cli.export import ExportFailed, line_unix_ms, moment_ms, span_ms, write_whole
+from idroserra.cli.export import ExportFailed, line_unix_ms, moment_ms, span_ms, write_atomically
 from idroserra.client.http import HostClient, HostUnreachable
 from idroserra.export.csv_export import events_csv, readings_csv
 from idroserra.export.line_protocol_export import events_lines, readings_lines
@@ -167,11 +167,11 @@ def test_an_export_that_breaks_off_leaves_no_file_and_keeps_the_old_one(tmp_path
         raise HostUnreachable("http://127.0.0.1:1", "the answer broke off")
 
     with pytest.raises(HostUnreachable):
-        write_whole(broken(), out, "csv")
+        write_atomically(broken(), out, "csv")
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
     assert out.read_text() == "old"
     with pytest.raises(ExportFailed, match="No such file or directory"):
-        write_whole([], tmp_path / "nowhere" / "a.csv", "csv")
+        write_atomically([], tmp_path / "nowhere" / "a.csv", "csv")
 
 
 def test_an_answer_that_breaks_off_is_not_taken_for_whole():

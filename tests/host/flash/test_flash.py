@@ -106,7 +106,7 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(
     assert board.files() == {}
 
 
-def test_a_board_without_the_memory_is_told_before_it_is_written(plug_in, run_cli):
+def test_a_board_with_too_little_memory_is_refused_before_writing(plug_in, run_cli):
     board = plug_in(heap="192K")
     said = run_cli("flash", BOARD, "--port", board.port, "--dry-run")
     assert said.code == 0, said.err

@@ -1,4 +1,4 @@
-"""A MicroPython binary is told from what is none, and NVS is left out of what is written."""
+"""MicroPython binaries are validated, and NVS is not written."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Which port, which files, and whether the MicroPython that is there will do."""
+"""Selection of port, files to write, and compatibility of the installed MicroPython."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_a_micropython_that_will_do(built):
     assert copy.check_micropython(about(), built) is None
 
 
-def test_an_old_micropython_is_told_with_the_one_needed(built):
+def test_an_old_micropython_is_refused_with_the_required_version(built):
     said = copy.check_micropython(about((1, 25, 0)), built)
     assert said == "MicroPython 1.25.0 is on the board, 1.26.0 or newer is needed"
 

@@ -1,4 +1,4 @@
-"""MicroPython from the network: only with the hash that was pinned before, from a real server."""
+"""MicroPython downloads from a real server, verified against pinned hashes."""
 
 import hashlib
 import threading
@@ -45,7 +45,7 @@ def server(tmp_path):
 
 
 def ignore(*_):
-    """Nobody looks at the progress."""
+    """Ignores progress."""
 
 
 def known(url: str, sha256: str):
@@ -81,7 +81,7 @@ def test_what_does_not_arrive_whole_is_not_used(server, tmp_path, name, says):
     assert not list(tmp_path.glob("cache/*"))
 
 
-def test_nobody_answers(free_port, tmp_path):
+def test_an_unreachable_server_is_an_error(free_port, tmp_path):
     source = download.resolve(f"http://127.0.0.1:{free_port()}/x.bin", "esp32", SHA256)
     with pytest.raises(FlashError, match=r"cannot be downloaded.*\n.*--micropython FILE"):
         download.fetch(source, ignore, tmp_path)
@@ -118,7 +118,7 @@ def test_a_release_of_each_chip_is_pinned(chip):
     assert len(bytes.fromhex(source.sha256)) == 32
 
 
-def test_a_known_release_that_nobody_pinned_is_not_downloaded():
+def test_a_known_release_without_a_pinned_hash_is_not_downloaded():
     with pytest.raises(FlashError, match=r"SPIRAM.*: no SHA-256 is pinned .*\n.*set its path"):
         download.resolve("1.28.0-SPIRAM", "esp32")
 

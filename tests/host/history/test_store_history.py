@@ -197,7 +197,7 @@ def test_what_comes_when_its_raw_points_are_forgotten_takes_nothing_away(tmp_pat
     store.close()
 
 
-def test_the_latest_is_told_though_its_raw_point_is_forgotten(tmp_path):
+def test_the_latest_value_outlives_its_raw_point(tmp_path):
     store = SqliteStore(tmp_path / "store.db", KeepConfig(raw_days=2))
     store.write([ph(at * 10_000, 6) for at in range(360)], [])
     store.write([SamplePoint("idro-b2", PH, T0 + 10 * DAY_MS, 7)], [])

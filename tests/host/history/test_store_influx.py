@@ -51,12 +51,12 @@ NAMED = os.environ.get("IDROSERRA_TEST_INFLUX_URL")
 
 def named_store():
     """Return the store of the server that the environment names."""
-    told = {key: os.environ.get(f"IDROSERRA_TEST_INFLUX_{key.upper()}", "")
+    variables = {key: os.environ.get(f"IDROSERRA_TEST_INFLUX_{key.upper()}", "")
             for key in ("token", "org", "bucket", "write_api")}
     config = validate({
-        "kind": "influx", "url": NAMED, "database": told["bucket"] or "idroserra",
-        "write_api": told["write_api"] or "v2", "token": told["token"] or None,
-        "org": told["org"]}, StoreConfig)
+        "kind": "influx", "url": NAMED, "database": variables["bucket"] or "idroserra",
+        "write_api": variables["write_api"] or "v2", "token": variables["token"] or None,
+        "org": variables["org"]}, StoreConfig)
     return InfluxStore(config, site=SITE)
 
 
@@ -226,10 +226,10 @@ def test_api_v2_write_lands_whole_in_victoria_metrics(victoria):
     store.close()
 
 
-@pytest.mark.parametrize(("who", "told"), [
+@pytest.mark.parametrize(("who", "header"), [
     ({"token": "s3cret"}, "Token s3cret"), ({"user": "u", "password": "p"}, "Token u:p"),
     ({}, None)])
-def test_api_v2_write_names_bucket_and_organisation_and_shows_its_token(who, told):
+def test_api_v2_write_names_bucket_and_organisation_and_shows_its_token(who, header):
     asked = []
 
     class Database(BaseHTTPRequestHandler):
@@ -260,7 +260,7 @@ def test_api_v2_write_names_bucket_and_organisation_and_shows_its_token(who, tol
         store.close()
         server.shutdown()
         thread.join()
-    assert asked == [("/at/api/v2/write?org=our+farm&bucket=green&precision=ns", told,
+    assert asked == [("/at/api/v2/write?org=our+farm&bucket=green&precision=ns", header,
                       f"sample,site=farm,node=idro-a1,source=reservoir ph=6.000 {T0}000000")]
 
 

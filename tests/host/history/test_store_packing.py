@@ -58,7 +58,7 @@ def test_a_number_that_could_not_come_back_is_refused(number):
             pack_points(points, HOUR)
 
 
-def test_a_later_form_is_told_apart():
+def test_a_later_format_version_is_refused():
     body = bytes((9,)) + pack_points(Points([HOUR], [1]), HOUR)[1:]
     with pytest.raises(Damaged, match="version 09"):
         unpack_points(body, HOUR)

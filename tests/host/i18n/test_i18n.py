@@ -1,4 +1,4 @@
-"""The language and the units of whoever is answered: chosen, counted, written, and told again."""
+"""Locale of an answer: negotiation, plurals, number formats, units and translated messages."""
 
 import pytest
 from hypothesis import given
@@ -55,15 +55,15 @@ def test_whatever_is_said_stays_a_sentence(text):
     assert translate_message(text) == text
 
 
-@pytest.mark.parametrize(("speech", "english", "told"), [
+@pytest.mark.parametrize(("speech", "english", "translated"), [
     (Locale("it"), "held: mixing, 4 min left", "in attesa: miscelazione, ancora 4 min"),
     (Locale("it"), "pH high: ph_down, 6.04 at 5.90, 12.0 ml/pH, drift +0.02/h",
      "pH alto: ph_down, 6,04 su 5,90, 12,0 ml/pH, deriva +0,02/h"),
     (Locale("zh", "ppm500"), "EC is 1.83 mS/cm, above 1.70 mS/cm.",
      "EC为915 ppm (500)，高于850 ppm (500)。"),
     (Locale("zh", temperature="F"), "by 2.0 C to 31.0 C", "升了3.6 °F，到87.8 °F"),
-    (Locale("it"), "nobody knows this sentence of 2.5", "nobody knows this sentence of 2,5"),
+    (Locale("it"), "no pattern for this sentence: 2.5", "no pattern for this sentence: 2,5"),
 ])
-def test_what_a_node_says_is_told_again_in_other_words(speech, english, told):
+def test_node_messages_are_translated(speech, english, translated):
     with use_locale(speech):
-        assert translate_message(english) == told
+        assert translate_message(english) == translated

@@ -102,7 +102,7 @@ def test_damaged_bytes_are_read_as_the_contract_reads_them(data):
     (record(2, at_ms=10**13), "ten years"),
     (record(2, at_ms="soon"), "integer needed"),
 ])
-def test_one_bad_record_among_good_ones_is_told_apart(bad, why):
+def test_one_bad_record_among_good_ones_is_separated(bad, why):
     found = read_records("telemetry", message(record(1), bad, record(3)))
     assert [r.seq for r in found.batch.records] == [1, 3]
     assert (found.batch.boot_id, found.batch.oldest_seq) == ("b1", 7)
@@ -112,7 +112,7 @@ def test_one_bad_record_among_good_ones_is_told_apart(bad, why):
     assert json.loads(unread.payload) == {**JSON, "records": [bad]}
 
 
-def test_an_event_of_a_kind_that_is_not_known_yet_is_told_apart():
+def test_an_event_of_an_unknown_kind_is_separated():
     events = [
         {"seq": 1, "at_ms": 5, "kind": "armed", "detail": {}},
         {"seq": 2, "at_ms": 6, "kind": "sang", "detail": {"tune": "aria"}},
@@ -123,7 +123,7 @@ def test_an_event_of_a_kind_that_is_not_known_yet_is_told_apart():
 
 
 def test_a_message_longer_than_the_contracts_holds_nothing_up():
-    """Its node is told, record by record; else it would send it for ever."""
+    """The node receives a rejection per record; otherwise it would resend for ever."""
     values = {f"tank{number}.ph": 6.0 for number in range(30)}
     records = [record(seq, values=values) for seq in range(1, 20)]
     payload = message(*records, record(20, values={"reservoir.newer_unit": 1}))
@@ -165,6 +165,6 @@ def test_more_records_than_a_message_may_have_are_read_one_by_one():
     (b'{"v":1}', "records: list needed"),
     (b" " * 9_000, "bytes, at most"),
 ])
-def test_a_message_whose_records_cannot_be_told_apart_is_refused_whole(payload, why):
+def test_a_message_with_inseparable_records_is_refused_whole(payload, why):
     with pytest.raises(ProtocolError, match=why):
         read_records("telemetry", payload)

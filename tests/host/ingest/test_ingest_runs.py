@@ -42,11 +42,11 @@ def booked(groups):
     """Return all that a spool knows after these commits."""
     with tempfile.TemporaryDirectory() as folder:
         spool = Spool(Path(folder) / "spool.db")
-        told = [spool.commit(group) for group in groups]
+        commits = [spool.commit(group) for group in groups]
         records = [record for row in spool.pending(1_000)
                    for record in msgspec.json.decode(row.body)]
-        known = (told[-1].stored_upto, spool.counts(), spool.epoch(NODE, "b1"), records,
-                 [accepted.news[-1] for one in told for accepted in one.accepted])
+        known = (commits[-1].stored_upto, spool.counts(), spool.epoch(NODE, "b1"), records,
+                 [accepted.news[-1] for one in commits for accepted in one.accepted])
         spool.close()
     return known
 

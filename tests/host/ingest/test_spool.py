@@ -45,7 +45,7 @@ def seqs_of(spool):
     return [r[0] for row in spool.pending(10**6) for r in msgspec.json.decode(row.body)]
 
 
-def test_new_records_wait_and_the_prefix_is_told(spool):
+def test_new_records_wait_and_the_prefix_is_acknowledged(spool):
     committed = spool.commit([telemetry([1, 2, 3]), telemetry([4])])
     assert committed.stored_upto == {(NODE, "b1"): 4}
     assert [len(a.records) for a in committed.accepted] == [4]

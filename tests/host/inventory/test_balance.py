@@ -1,4 +1,4 @@
-"""The balance of a tank: doses and water by day, exact sums, and nothing that is guessed."""
+"""Water and nutrient balance of a tank: exact daily sums, no estimates."""
 
 import random
 from datetime import UTC, datetime, timedelta, timezone
@@ -23,7 +23,7 @@ OUTPUTS = {"ph_down": "doser", "nutrient_a": "doser", "top_off": "switch"}
 
 
 class Tank:
-    """A node in a registry and a store, whose level is told minute by minute."""
+    """A node in a registry and a store, with one level reading a minute."""
 
     def __init__(self, folder, outputs=None, channels=(LEVEL,)):
         self.store = SqliteStore(folder / "store.db")

@@ -1,4 +1,4 @@
-"""The host's reader against real brokers: TLS, refusals, dead lines, sessions that are kept."""
+"""The host's MQTT reader with real brokers: TLS, refusals, dead connections, sessions."""
 
 import datetime
 import ipaddress
@@ -107,7 +107,7 @@ def test_the_session_is_kept_over_tls(secured):
     node.stop()
 
 
-def test_a_stranger_is_told_why(secured):
+def test_a_refused_client_gets_the_reason(secured):
     folder, port, _ = secured
     link = link_to(folder, port, "stranger")
     link.start()
@@ -117,7 +117,7 @@ def test_a_stranger_is_told_why(secured):
 
 
 @pytest.mark.parametrize("fault", ["half_open", "freeze"])
-def test_a_dead_line_is_noticed_and_built_anew(mosquitto, monkeypatch, fault):
+def test_a_dead_connection_is_detected_and_rebuilt(mosquitto, monkeypatch, fault):
     monkeypatch.setattr(subscriber, "QUIET_S", 0.5)
     monkeypatch.setattr(subscriber, "DEAD_S", 1.2)
     with TcpLink(mosquitto.port) as line:
@@ -161,7 +161,7 @@ def test_why_a_broker_ends_the_line_is_in_the_log(mosquitto, caplog):
 
 
 def test_what_waits_is_bounded_in_bytes_too(mosquitto, monkeypatch):
-    """Large messages that nobody takes on stay with the broker, and come once there is room."""
+    """Large messages that are not accepted stay in the broker until there is room."""
     monkeypatch.setattr(connection, "MAX_WAITING_BYTES", 1_000_000)
     link = MqttConnection(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}"))
     link.start()
@@ -200,7 +200,7 @@ def publisher(port):
     return publish
 
 
-def test_a_line_that_naps_brings_the_first_at_once_the_rest_when_asked_or_much(
+def test_an_idle_connection_delivers_the_first_message_at_once_and_batches_the_rest(
     mosquitto, monkeypatch
 ):
     monkeypatch.setattr(subscriber, "_NAP_S", 60.0)

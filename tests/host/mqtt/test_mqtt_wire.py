@@ -87,7 +87,7 @@ def test_a_packet_without_end_is_refused():
     (0x90, b"\0\1\x80\1", False, "Unspecified error"),
     (0xE0, b"\x8e\0", True, "Session taken over"), (0x20, b"\0\xfe\0", True, "reason code 254"),
 ])
-def test_a_refusal_is_told_in_words(first, body, is_v5, why):
+def test_a_refusal_has_a_reason_text(first, body, is_v5, why):
     assert mqtt_packets.refusal(Packet(first, body), is_v5) == why
 
 

@@ -1,4 +1,4 @@
-"""Commands over a real broker: answered, refused, late, to nobody; settings signed and kept."""
+"""Commands over a real broker: outcomes, expiry, unknown nodes; signed, retained settings."""
 
 import pytest
 
@@ -55,17 +55,17 @@ def test_the_nodes_answer_is_the_end(service, node, eventually, outcome, reason)
     command, = node.commands
     assert (command.verb, command.args, command.boot_id) == ("dose", args, node.boot_id)
     assert 10_000 < command.not_after_at_ms - node.now_ms() <= 30_000
-    told = []
+    states = []
 
-    def is_told():
-        told.extend(m["state"] for m in subscription.take() if m["type"] == "command")
-        return len(told) == 2
+    def is_complete():
+        states.extend(m["state"] for m in subscription.take() if m["type"] == "command")
+        return len(states) == 2
 
-    eventually(is_told, 10, "both states to be told")
-    assert told == ["pending", outcome]
+    eventually(is_complete, 10, "both states")
+    assert states == ["pending", outcome]
 
 
-def test_a_node_that_is_offline_is_told_apart_at_once(service, node, eventually):
+def test_an_offline_node_is_reported_at_once(service, node, eventually):
     node.stop()
     node._client.loop_start()  # a stop() is a polite end: say so, as the last will would
     node._client.reconnect()
@@ -75,7 +75,7 @@ def test_a_node_that_is_offline_is_told_apart_at_once(service, node, eventually)
     assert (state.state, state.reason) == ("failed", "the node is offline")
 
 
-def test_nobody_and_nonsense_raise(service, node):
+def test_unknown_nodes_and_invalid_commands_raise(service, node):
     with pytest.raises(UnknownNode):
         service.commands.send("idro-none", "stop", {}, "anna")
     for verb, args, by in [("explode", {}, "anna"), ("dose", {"actuator": "ph_down"}, "anna"),

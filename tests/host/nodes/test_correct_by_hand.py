@@ -49,7 +49,7 @@ def test_it_ends_at_its_target_without_passing_it(doser):
     assert 0 <= one.distance_ph(ph) <= REACHED_PH
 
 
-def test_no_response_is_told_after_three_steps_and_the_wrong_one_after_two():
+def test_no_response_is_reported_after_three_steps_and_a_wrong_one_after_two():
     one = pour()
     for _ in range(2):
         one.poured(7.8, 60.0)

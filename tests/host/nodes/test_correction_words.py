@@ -1,4 +1,4 @@
-"""What the firmware tells of a correction is what the host shows of it, at every state."""
+"""Correction events of the firmware and their texts on the host agree in every state."""
 
 import pytest
 
@@ -28,16 +28,16 @@ def test_from_opened_to_the_target(node):
     node.cycles(5)
     node.read(ph=6.03)
     node.cycles(60)
-    told = [described(detail, 0) for detail in node.events_of("correction")]
-    states = list(dict.fromkeys(one["state"] for one in told))
+    reports = [described(detail, 0) for detail in node.events_of("correction")]
+    states = list(dict.fromkeys(one["state"] for one in reports))
     assert set(states) == {"opened", "held", "ready", "given", "ended"}
-    assert [one["is_open"] for one in told] == [True] * (len(told) - 1) + [False]
-    assert told[-1]["is_reached"]
-    assert told[-1]["given_ul"] == 30_000
-    assert {one["total_ul"] for one in told} == {400_000}
-    ready = next(one for one in told if one["state"] == "ready")
+    assert [one["is_open"] for one in reports] == [True] * (len(reports) - 1) + [False]
+    assert reports[-1]["is_reached"]
+    assert reports[-1]["given_ul"] == 30_000
+    assert {one["total_ul"] for one in reports} == {400_000}
+    ready = next(one for one in reports if one["state"] == "ready")
     assert ready["text"] == "Press the button on the board: 30.0 ml of pH down"
-    waits = [one for one in told if one["wait_until_unix_ms"]]
+    waits = [one for one in reports if one["wait_until_unix_ms"]]
     assert waits
     assert all(one["wait_until_unix_ms"] <= 300_000 for one in waits)
     assert all("left" not in one["text"] for one in waits)

@@ -112,7 +112,7 @@ def test_the_uptime_belongs_to_the_running_boot(nodes):
     assert nodes.get(NODE).boot_epoch_unix_ms is None
 
 
-def test_what_was_heard_is_known_whoever_asks_and_survives_a_restart(tmp_path):
+def test_last_messages_are_recorded_and_survive_a_restart(tmp_path):
     nodes = Nodes(tmp_path / "state.db", "farm")
     nodes.set_info(NODE, info("b1"))
     nodes.record_last_messages(

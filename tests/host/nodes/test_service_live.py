@@ -1,4 +1,4 @@
-"""The live view: newest values win, a slow reader loses the oldest and is told how many."""
+"""Live stream: newest values win; a slow subscriber gets a count of the messages it lost."""
 
 import asyncio
 import threading
@@ -21,7 +21,7 @@ def test_newer_values_replace_older_ones_channel_by_channel():
     assert live.channels("idro-none") == {}
 
 
-def test_of_many_records_nobody_asked_for_the_newest_of_each_channel_is_known():
+def test_of_many_records_the_newest_of_each_channel_is_retained():
     live = LiveState()
     for second in range(3 * MAX_RECENT):
         values = {"reservoir.ph": 5 + second / 100}
@@ -46,7 +46,7 @@ def test_of_two_records_of_one_instant_the_later_counts():
     assert live.channels(NODE)["air.temp_c"]["value"] == 20.0
 
 
-def test_whoever_wants_events_does_not_lose_them_to_readings():
+def test_readings_do_not_displace_events():
     live = LiveState()
     events, all_of_it = live.subscribe({"event"}), live.subscribe()
     live.publish({"type": "event", "number": 1})
@@ -92,7 +92,7 @@ def test_a_waiting_task_is_woken_from_another_thread():
     assert [m["type"] for m in asyncio.run(read())] == ["event", "status"]
 
 
-def test_progress_is_told_and_ends():
+def test_progress_is_published_and_ends():
     live = LiveState()
     live.set_progress(NODE, {"done": 3, "of": 14})
     assert live.progress(NODE) == {"done": 3, "of": 14}

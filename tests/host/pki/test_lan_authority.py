@@ -1,4 +1,4 @@
-"""The host's own authority, judged by OpenSSL: what it vouches for, and what it cannot."""
+"""The HTTPS CA of the host, verified by OpenSSL: valid names and name constraints."""
 
 import ssl
 import subprocess
@@ -76,12 +76,12 @@ def test_other_names_a_lost_key_or_a_foreign_certificate_make_a_new_one(tmp_path
         assert verified(authority, certificate, "serra.lan") == ""
 
 
-def test_its_say_ends_at_ones_own_network(tmp_path):
+def test_the_ca_is_constrained_to_local_names(tmp_path):
     authority = HttpsCA(tmp_path, "serra", NOW)
     for name in ("bank.example", "serra", "93.184.216.34", "evil.lan.example"):
         with pytest.raises(ConfigError, match=r"lan: names: .* not a name of a local network"):
             authority.server([name], NOW)
-    # Nor can whoever steals its key say anything about the internet.
+    # A stolen key cannot sign certificates for other names.
     key = serialization.load_pem_private_key((tmp_path / "authority.key").read_bytes(), None)
     mine = ec.generate_private_key(ec.SECP256R1())
     ours = x509.load_pem_x509_certificate(authority.pem)
@@ -99,7 +99,7 @@ def test_its_say_ends_at_ones_own_network(tmp_path):
         authority, path, "bank.example", NOW + timedelta(days=2))
 
 
-def test_half_an_authority_is_told_and_nothing_is_made_anew(tmp_path):
+def test_an_incomplete_ca_is_reported_and_not_recreated(tmp_path):
     HttpsCA(tmp_path, "serra", NOW)
     key = (tmp_path / "authority.key").read_bytes()
     (tmp_path / "authority.key").unlink()

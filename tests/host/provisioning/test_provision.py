@@ -28,7 +28,7 @@ HERE = ("--wifi-ssid", "Serra 'quoted' è", "--broker", "192.168.7.5")
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path, monkeypatch):
-    """No test finds a host, or its files, of whoever runs it."""
+    """Hide any host, and its files, of the user who runs the tests."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     monkeypatch.setenv("IDROSERRA_HTTP__PORT", str(free_port()))
 
@@ -204,7 +204,7 @@ def test_cable_out_half_way_and_the_same_command_goes_on(flashed, provision, tmp
     ({"nvs": {"corrupts": "wifi_pass"}}, (), "wifi_pass did not read back as sent"),
     ({}, ("--board", "esp32-nft"), f"the board is {BOARD}, not esp32-nft"),
 ])
-def test_what_is_the_matter_with_the_board_is_told(flashed, provision, more, words, why):
+def test_board_problems_are_reported(flashed, provision, more, words, why):
     board = flashed(**more)
     said = provision(board, *HERE, "--no-reset", "--yes", "--node-id", NODE, *words)
     assert said.code == (2 if words else 1)
@@ -219,7 +219,7 @@ def test_a_board_without_an_image_is_to_be_flashed_first(plug_in, image_files, p
     assert "image of Idroserra on the board is missing or incomplete Flash it first" in said.err
 
 
-def test_another_chip_than_the_images_is_told(plug_in, image_files, provision):
+def test_a_chip_that_does_not_match_the_image_is_reported(plug_in, image_files, provision):
     board = plug_in("esp32s3")
     board.hold(image_files)
     said = provision(board, *HERE, "--yes", "--node-id", NODE)
@@ -227,7 +227,7 @@ def test_another_chip_than_the_images_is_told(plug_in, image_files, provision):
     assert f"the chip is an esp32s3, but its image is for {BOARD} with an esp32" in said.err
 
 
-def test_a_busy_port_is_told(flashed, provision):
+def test_a_busy_port_is_reported(flashed, provision):
     board = flashed()
     with Serial(board.port, exclusive=True):
         said = provision(board, *HERE, "--no-reset", "--yes", "--node-id", NODE)
@@ -290,7 +290,7 @@ def typed_at_a_terminal(words, *answers):
 
 
 def test_a_board_is_given_the_line_of_its_host(flashed, provision, tmp_path):
-    """TLS: the authority, a certificate of its own name and its key; anew after a rotation."""
+    """TLS: CA certificate, node certificate and key; replaced after a rotation."""
     tls_files.init(tmp_path / "data" / "line", ["serra.lan"], node_port=8_901, host_port=8_902)
     board = flashed()
     said = provision(board, "--node-id", NODE, *HERE, "--no-reset", "--yes")
@@ -313,7 +313,7 @@ def test_a_board_is_given_the_line_of_its_host(flashed, provision, tmp_path):
     assert values(board.nvs_file)["broker_port"] == 1_883
 
 
-def test_a_look_makes_no_certificate(flashed, provision, tmp_path):
+def test_a_dry_run_issues_no_certificate(flashed, provision, tmp_path):
     tls_files.init(tmp_path / "data" / "line", ["serra.lan"], node_port=8_901, host_port=8_902)
     said = provision(flashed(), "--node-id", NODE, *HERE, "--no-reset", "--dry-run", "--yes")
     assert said.code == 0, said.err

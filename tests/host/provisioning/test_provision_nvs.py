@@ -106,7 +106,7 @@ def test_a_power_cut_while_erasing_leaves_no_node(power_up):
     assert writes > 6
 
 
-def test_a_full_nvs_is_told_and_is_no_node(power_up):
+def test_a_full_nvs_is_reported_and_leaves_no_node(power_up):
     prompt = power_up()
     fill_up(prompt.file, 50)
     with pytest.raises(FlashError, match=r"NVS is full: wifi_pass did not fit\n.*--erase"):
@@ -114,15 +114,15 @@ def test_a_full_nvs_is_told_and_is_no_node(power_up):
     assert "node_id" not in values(prompt.file)
 
 
-def test_what_reads_back_as_another_is_told_and_is_no_node(power_up):
+def test_a_readback_mismatch_is_reported_and_leaves_no_node(power_up):
     prompt = power_up(corrupts="key")
-    with pytest.raises(FlashError, match="key did not read back as sent") as told:
+    with pytest.raises(FlashError, match="key did not read back as sent") as error:
         NodeNvs(prompt).write(FIRST)
-    assert FIRST["key"].hex() not in str(told.value)
+    assert FIRST["key"].hex() not in str(error.value)
     assert "node_id" not in values(prompt.file)
 
 
-def test_what_is_no_esp32_is_told(power_up):
+def test_a_chip_that_is_not_an_esp32_is_reported(power_up):
     with pytest.raises(FlashError, match="not an ESP32: its MicroPython is for linux"):
         NodeNvs(power_up(has_esp32=False))
 

@@ -30,7 +30,7 @@ def made(tmp_path):
 
 @pytest.fixture
 def board(plug_in, image_files, monkeypatch, tmp_path):
-    """A flashed board, and no host of whoever runs this."""
+    """A flashed board, isolated from any host of the user who runs the tests."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     monkeypatch.setenv(ENVIRONMENT, "a secret of the Wi-Fi")
     plugged = plug_in(has_loader=False)

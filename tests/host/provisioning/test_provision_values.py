@@ -1,4 +1,4 @@
-"""What a board may be told: names, passwords and brokers, by rule and by any text at all."""
+"""Validation of provisioning values: names, passwords, brokers, and arbitrary text."""
 
 import pytest
 from hypothesis import example, given

@@ -186,7 +186,7 @@ def test_a_day_begins_at_midnight_of_the_place(unix_ms, offset_min):
     ({"climate.vpd_low_day_pa": 400, "climate.vpd_high_day_pa": 1_200},
      "VPD 0.4 to 1.2 kPa by day"),
 ])
-def test_setpoints_are_told_in_words(values, text):
+def test_setpoints_are_described_in_words(values, text):
     assert "; ".join(f"{line.label} {line.text}" for line in describe.lines(values)) == text
 
 
@@ -229,7 +229,7 @@ def test_what_the_node_would_refuse_is_refused():
         (feasibility.REFUSED, 1, "level.target_mm: low < target < full needed")]
 
 
-def test_water_alone_lowers_ec_and_an_idle_node_is_told():
+def test_only_water_lowers_ec_and_an_idle_node_is_reported():
     found = parse(HEAD + FIRST + SECOND.replace("1_800", "900"))
     texts = [note.text for note in feasibility.check(found, room(dosing__enabled=False))]
     assert texts == ["dosing is off: pH and EC stay as they are",

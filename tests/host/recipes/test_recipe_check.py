@@ -69,9 +69,9 @@ def test_what_does_not_come_true_is_a_broken_promise(mine):
     dim = mine(MINE.replace("ramp_minutes = 15", "ramp_minutes = 120"))  # dawn and dusk take half
     done = run(dim, "--json")
     assert done.exit_code == 3
-    told = json.loads(done.stdout)
-    assert (told["recipe"], told["kept"], told["notes"]) == ("mine", False, [])
-    broken = [one["text"] for one in told["run"]["promises"] if not one["kept"]]
+    output = json.loads(done.stdout)
+    assert (output["recipe"], output["kept"], output["notes"]) == ("mine", False, [])
+    broken = [one["text"] for one in output["run"]["promises"] if not one["kept"]]
     assert broken == ["young: the day's light is 2.9 mol/m2"]
 
 
@@ -79,8 +79,8 @@ def test_what_the_gate_cannot_follow_is_refused_before_anything_runs(mine):
     done = run(mine(MINE + OLD))
     assert done.exit_code == 1
     assert "refused  old: needs EC +1800 uS/cm: " in done.stdout
-    told = json.loads(run(mine(MINE + OLD), "--json").stdout)
-    assert (told["kept"], told["run"], told["notes"][0]["level"]) == (False, None, "refused")
+    output = json.loads(run(mine(MINE + OLD), "--json").stdout)
+    assert (output["kept"], output["run"], output["notes"][0]["level"]) == (False, None, "refused")
     level = run(mine(MINE.replace("ph.target = 5.8", "level.target_mm = 300")))
     assert level.exit_code == 1
     assert "refused  young: level.target_mm: low < target < full needed" in level.stdout
@@ -88,11 +88,11 @@ def test_what_the_gate_cannot_follow_is_refused_before_anything_runs(mine):
 
 @pytest.mark.parametrize(("words", "why"), [
     (["bananas"], "no such recipe; there are: basil"),
-    (["lettuce", "--stage", "4"], "'4' is none of establish, rosette, head"),
+    (["lettuce", "--stage", "4"], "'4': not one of establish, rosette, head"),
     (["lettuce", "--board", "none"], "no such board"),
     (["nowhere/mine.toml"], "cannot be read"),
 ])
-def test_a_wrong_call_is_told_apart(words, why):
+def test_a_wrong_call_names_the_reason(words, why):
     assert why in str(run(*words).exception)
 
 
@@ -107,11 +107,11 @@ def test_a_file_of_ones_own_is_refused_by_its_key(mine):
 def test_the_twin_of_every_shipped_recipe_lives_through_each_of_its_changes(name):
     found = model.load(name)
     twin = recipe_scenario.build(found, "esp32-reservoir")
-    told = dict(found.settings_at(0))
+    merged = dict(found.settings_at(0))
     for event in twin.scenario.timeline:
         assert event["at_ms"] % DAY_MS == 0
-        told |= event["settings"]
-    assert told == found.settings_at(found.days - 1)
+        merged |= event["settings"]
+    assert merged == found.settings_at(found.days - 1)
     wanted = {value for _, new in found.changes() for value in new.items()}
     sent = {value for event in twin.scenario.timeline for value in event["settings"].items()}
     assert wanted - set(found.settings_at(0).items()) <= sent

@@ -91,7 +91,7 @@ class House:
             lambda: (self.run.told_state, self.run.state) == (told_state, state), 15,
             f"{told_state}, {state}")
 
-    def told(self):
+    def setpoints(self):
         """Return (EC, minutes of light, by) of what the node was sent last."""
         config = self.node.configs[-1]
         return (config.values["ec.target_us_cm"], config.values["light.on_minutes"], config.by)
@@ -115,7 +115,7 @@ def test_each_day_sends_what_it_changes_and_the_node_confirms(house, eventually)
     begun = house.start()
     assert (begun.state, begun.told_state) == ("running", "pending")  # nothing is claimed
     house.until("confirmed")
-    assert house.told() == (1_200, 960, "recipe mine")
+    assert house.setpoints() == (1_200, 960, "recipe mine")
     assert house.node.in_force[1]["ph.target"] == 5.9
     house.host.commands.set_config(NODE, {"ph.target": 6.1}, "anna")
     eventually(lambda: house.host.nodes.get(NODE).report.values["ph.target"] == 6.1, 10,
@@ -125,13 +125,13 @@ def test_each_day_sends_what_it_changes_and_the_node_confirms(house, eventually)
     for _ in range(4):
         house.wall.sleep_a_day()
         house.until("confirmed")
-        sent.append((len(house.node.configs), *house.told()[:2]))
+        sent.append((len(house.node.configs), *house.setpoints()[:2]))
     # The second day changes nothing; what was set by hand stays, for no later day is about it.
     assert sent == [(2, 1_200, 960), (3, 1_400, 960), (4, 1_600, 960), (4, 1_600, 960)]
     assert house.node.in_force[1]["ph.target"] == 6.1
     house.wall.sleep_a_day()
     house.until("confirmed")
-    assert house.told()[1] == 840
+    assert house.setpoints()[1] == 840
     house.wall.sleep_a_day()
     house.until("confirmed", "finished")
     house.wall.sleep_a_day()
@@ -147,7 +147,7 @@ def test_it_goes_on_where_it_is_after_the_host_was_away(house, eventually):
     house.begin()
     house.until("confirmed")
     assert (house.run.by, house.run.told_day) == ("anna", 3)
-    eventually(lambda: house.told()[0] == 1_600, 10, "the setpoints of that day")
+    eventually(lambda: house.setpoints()[0] == 1_600, 10, "the setpoints of that day")
 
 
 def test_days_begin_at_midnight_and_never_go_back(house):
@@ -160,7 +160,7 @@ def test_days_begin_at_midnight_and_never_go_back(house):
     assert house.run.told_day == 2
     house.wall.unix_ms -= 2 * DAY_MS
     assert house.run.told_day == 2
-    assert house.told()[0] == 1_400
+    assert house.setpoints()[0] == 1_400
 
 
 def test_a_node_that_is_offline_gets_it_when_it_is_back(house, mosquitto, eventually):
@@ -185,7 +185,7 @@ def test_what_was_sent_without_a_broker_arrives(house, mosquitto):
     assert house.run.told_state == "pending"
     mosquitto.start()
     house.until("confirmed")
-    assert house.told()[0] == 1_200
+    assert house.setpoints()[0] == 1_200
 
 
 def test_a_refusal_holds_it_until_somebody_resumes(house):
@@ -209,7 +209,7 @@ def test_a_refusal_holds_it_until_somebody_resumes(house):
     assert house.host.recipes.resume(NODE, "bert").told_state == "pending"
     house.until("confirmed")
     assert house.host.recipes.pause_reason(NODE) is None
-    assert house.told() == (1_600, 960, "recipe mine")
+    assert house.setpoints() == (1_600, 960, "recipe mine")
     with pytest.raises(CannotRun, match="is not paused"):
         house.host.recipes.resume(NODE, "bert")
 
@@ -218,13 +218,13 @@ def test_an_older_refusal_that_arrives_late_is_undone_by_the_nodes_own_word(hous
     house.node.stop()
     house.wall.unix_ms += 1_000
     house.start()
-    told = house.host.commands.on_config_report
+    on_report = house.host.commands.on_config_report
     damaged = "a settings slot was damaged: the last good one is in force"
-    told(NODE, ConfigReport(0, damaged, {}))  # a copy the broker kept says nothing new
+    on_report(NODE, ConfigReport(0, damaged, {}))  # a copy the broker kept says nothing new
     assert (house.run.told_state, house.run.state) == ("pending", "running")
-    told(NODE, ConfigReport(0, damaged, {}), house.wall.unix_ms)
+    on_report(NODE, ConfigReport(0, damaged, {}), house.wall.unix_ms)
     assert (house.run.told_state, house.run.state) == ("refused", "held")
-    told(NODE, ConfigReport(house.run.told_rev, None, {}), house.wall.unix_ms)
+    on_report(NODE, ConfigReport(house.run.told_rev, None, {}), house.wall.unix_ms)
     assert (house.run.told_state, house.run.state) == ("confirmed", "running")
     assert house.run.reason == ""
 
@@ -235,13 +235,13 @@ def test_a_stage_is_skipped_and_the_last_one_is_not(house):
     house.host.recipes.next_stage(NODE, "bert")
     house.until("confirmed")
     assert house.run.recipe.place(house.run.told_day) == (1, 0)
-    assert house.told()[0] == 1_400
+    assert house.setpoints()[0] == 1_400
     house.wall.sleep_a_day()
     house.until("confirmed")
-    assert house.told()[0] == 1_600
+    assert house.setpoints()[0] == 1_600
     house.host.recipes.next_stage(NODE, "bert")
     house.until("confirmed")
-    assert house.told()[1] == 840
+    assert house.setpoints()[1] == 840
     with pytest.raises(CannotRun, match="last stage"):
         house.host.recipes.next_stage(NODE, "bert")
 
@@ -253,7 +253,7 @@ def test_stopped_is_stopped_and_the_setpoints_stay(house):
     assert (stopped.state, stopped.state_by) == ("stopped", "bert")
     house.wall.unix_ms += 3 * DAY_MS
     assert house.run.state == "stopped"
-    assert house.told()[0] == 1_200
+    assert house.setpoints()[0] == 1_200
     for ask in (house.host.recipes.stop, house.host.recipes.next_stage, house.host.recipes.resume):
         with pytest.raises(CannotRun, match="runs no recipe"):
             ask(NODE, "bert")
@@ -307,7 +307,7 @@ def test_a_disk_that_takes_nothing_loses_no_day_and_no_decision(house, tmp_path)
     assert house.run.state == "running"
     house.wall.unix_ms += 2 * DAY_MS
     house.until("confirmed")
-    assert house.told()[0] == 1_400
+    assert house.setpoints()[0] == 1_400
     change(tmp_path, "ALTER TABLE away RENAME TO recipe_runs")
     assert house.run.told_day == 2
     house.host.stop()

@@ -1,4 +1,4 @@
-"""What a report says of a channel: by day, in its band, and honest about what was not read."""
+"""Report figures of a channel: days, time in band, and gaps."""
 
 from dataclasses import astuple
 
@@ -39,7 +39,7 @@ def test_time_counts_not_readings(tmp_path):
     assert (found.whole.low, found.whole.high, found.gaps) == (5.8, 6.5, [])
 
 
-def test_a_gap_is_neither_in_nor_out_and_is_told_where_it_was(tmp_path):
+def test_a_gap_is_neither_in_nor_out_of_band_and_is_listed(tmp_path):
     points = [(at, 5.8) for at in range(0, HOUR, MINUTE)]
     points += [(at, 5.8) for at in range(4 * HOUR, 5 * HOUR, MINUTE)]
     found = read(tmp_path, points, days=[(T0, T0 + 5 * HOUR)])
@@ -58,10 +58,10 @@ def change(minute, key, state, was="normal"):
 
 
 def test_alarms_by_rule_with_the_longest_and_root_causes():
-    told = count_alarms([
+    counts = count_alarms([
         change(0, "offline a", "unacknowledged"), change(1, "ph_high a", "suppressed"),
         change(5, "ph_high a", "normal"), change(10, "offline a", "acknowledged"),
         change(30, "offline a", "normal"), change(50, "ph_high a", "unacknowledged"),
     ], {"offline": "Node offline"}, T0 + HOUR)
-    assert [astuple(one) for one in told] == [
+    assert [astuple(one) for one in counts] == [
         ("ph_high", 2, 1, 10 * MINUTE, True), ("Node offline", 1, 1, 30 * MINUTE, False)]

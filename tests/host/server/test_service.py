@@ -63,11 +63,11 @@ def stored_rows(path):
     return len(seqs), ph_count, seqs
 
 
-def test_records_reach_the_store_and_the_node_is_told(service, node, eventually):
+def test_records_are_stored_and_acknowledged(service, node, eventually):
     last = node.sample(100, at_ms=1_000, step_ms=10)
     eventually(lambda: node.stored_upto == last, 15, "down/stored")
     eventually(lambda: counts(service)["stored"] == last, 15, "all in the store")
-    # On a slow machine the node may have sent some again before it was told.
+    # On a slow machine the node may resend some before it receives down/stored.
     assert counts(service) | {"duplicates": 0} == {
         "received": 100, "stored": 100, "duplicates": 0, "lost": 0, "rejected": 0}
     assert service.counts()["spool"] == {"depth": 0, "state": "ok"}
@@ -105,7 +105,7 @@ def test_the_host_says_online_and_offline(tmp_path, mosquitto, eventually):
 
 
 def test_nonsense_is_counted_kept_and_holds_nothing_up(service, node, eventually):
-    # What comes before the host has subscribed reaches nobody, and no node sends nonsense again.
+    # Messages published before the host has subscribed are lost; invalid ones are not resent.
     first = node.sample()
     eventually(lambda: node.stored_upto == first, 15, "the host listens")
     node.publish("telemetry", b"\xff\x00 not JSON")
@@ -113,7 +113,7 @@ def test_nonsense_is_counted_kept_and_holds_nothing_up(service, node, eventually
     node.publish("telemetry", json.dumps({
         "v": 1, "boot_id": "b1", "oldest_seq": 1, "sent_at_ms": None, "boot_unix_ms": None,
         "records": [{"seq": 1, "at_ms": 2**50, "values": {}, "faults": {}}]}).encode())
-    node.publish("ack", b'{"v":1,"id":"nobody","outcome":"done","reason":"","boot_id":"b",'
+    node.publish("ack", b'{"v":1,"id":"absent","outcome":"done","reason":"","boot_id":"b",'
                         b'"at_ms":1}')
     stranger = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="stranger")
     stranger.connect("127.0.0.1", node._port)
@@ -167,7 +167,7 @@ def test_a_full_disk_stops_acknowledging_and_resumes_alone(tmp_path, mosquitto, 
     eventually(lambda: "full" in service.counts()["spool"]["state"], 60, "the spool is full")
     at_full = counts(service)["received"]
     assert at_full < 40_000
-    eventually(lambda: node.stored_upto == at_full, 20, "the node is told what there was room for")
+    eventually(lambda: node.stored_upto == at_full, 20, "down/stored for what fitted")
     rows = service.spool.pending(10**6)
     service.spool.done(rows)  # what a store that works again would do
     eventually(lambda: node.stored_upto > at_full, 30, "it goes on alone")
@@ -259,8 +259,8 @@ def test_an_outage_of_the_database_delays_and_nothing_else(tmp_path, mosquitto, 
     eventually(lambda: counts(service).get("stored") == last, 20, "in the database")
     server.stop()
     last = node.sample(2_000, at_ms=10_001, step_ms=10)
-    eventually(lambda: node.stored_upto == last, 30, "the node is told all the same")
-    eventually(lambda: service.counts()["store"]["state"] != "ok", 20, "the outage is told")
+    eventually(lambda: node.stored_upto == last, 30, "down/stored in spite of the outage")
+    eventually(lambda: service.counts()["store"]["state"] != "ok", 20, "the outage to be reported")
     assert service.counts()["spool"]["depth"] == 2_000
     assert counts(service)["stored"] == 200
     server.start()

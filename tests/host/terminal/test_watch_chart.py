@@ -1,4 +1,4 @@
-"""The chart in characters: whole, in its place, and true at the edges."""
+"""The character chart: size, position and edges."""
 
 import pytest
 from hypothesis import given, settings

@@ -198,12 +198,12 @@ def read_by_node(data):
     return found
 
 
-def as_told(told):
-    return [(file.sha256, file.size, file.path) for file in told.files]
+def file_list(parsed):
+    return [(file.sha256, file.size, file.path) for file in parsed.files]
 
 
 def test_the_node_reads_a_manifest_as_the_host_wrote_it(made, tmp_path):
-    assert read_by_node(made.text) == as_told(made.manifest)
+    assert read_by_node(made.text) == file_list(made.manifest)
     path = tmp_path / "manifest"
     path.write_bytes(made.text)
     assert len(list(node_manifest.entries(path))) == len(made.manifest.files)
@@ -234,10 +234,10 @@ def test_whatever_the_host_takes_the_node_takes(made, at, new, cut):
     place = at % len(made.text)
     data = made.text[:place] + new + made.text[place + cut:]
     try:
-        told = manifest.read(data)
+        parsed = manifest.read(data)
     except BadRelease:
         return
     try:
-        assert read_by_node(data) == as_told(told)
+        assert read_by_node(data) == file_list(parsed)
     except UpdateError as error:
         pytest.fail(f"the node refuses what the host takes: {error}")

@@ -32,28 +32,29 @@ def confirmed(node, wave, quiet_ago_ms=WATCH_MS, **more):
 
 
 def test_one_canary_is_first():
-    told = decide(plan("a", "b", "c"), [seen("a", obstacle="offline"), seen("b"), seen("c")], NOW)
-    assert told.offer == ("b",)
-    assert told.wave == 0
+    nodes = [seen("a", obstacle="offline"), seen("b"), seen("c")]
+    decision = decide(plan("a", "b", "c"), nodes, NOW)
+    assert decision.offer == ("b",)
+    assert decision.wave == 0
 
 
 def test_the_first_wave_waits_until_the_canary_was_watched():
     nodes = [confirmed("a", 0, WATCH_MS - 60_000), seen("b"), seen("c"), seen("d")]
-    told = decide(plan("a", "b", "c", "d"), nodes, NOW)
-    assert told.offer == ()
-    assert told.waits == "a: observed for 1 min more"
-    told = decide(plan("a", "b", "c", "d"), nodes, NOW + 60_000)
-    assert (told.offer, told.wave) == (("b", "c"), 1)
+    decision = decide(plan("a", "b", "c", "d"), nodes, NOW)
+    assert decision.offer == ()
+    assert decision.waits == "a: observed for 1 min more"
+    decision = decide(plan("a", "b", "c", "d"), nodes, NOW + 60_000)
+    assert (decision.offer, decision.wave) == (("b", "c"), 1)
 
 
 def test_an_alarm_on_the_wave_holds_the_next_one():
     alarmed = seen("b", rollout_policy.CONFIRMED, wave=1, quiet_unix_ms=None)
-    told = decide(plan("a", "b", "c"), [confirmed("a", 0), alarmed, seen("c")], NOW)
-    assert told.offer == ("c",)  # the wave of two has room for it
-    told = decide(plan("a", "b", "c", wave_nodes=1),
+    decision = decide(plan("a", "b", "c"), [confirmed("a", 0), alarmed, seen("c")], NOW)
+    assert decision.offer == ("c",)  # the wave of two has room for it
+    decision = decide(plan("a", "b", "c", wave_nodes=1),
                   [confirmed("a", 0), alarmed, seen("c")], NOW)
-    assert told.offer == ()
-    assert "a new alarm is active" in told.waits
+    assert decision.offer == ()
+    assert "a new alarm is active" in decision.waits
 
 
 def test_one_that_goes_back_stops_it_all():
@@ -104,14 +105,14 @@ def fleets(draw):
 @given(fleets())
 def test_whatever_a_fleet_does_the_rules_hold(fleet):
     wished, nodes = fleet
-    told = decide(wished, nodes, NOW)
+    decision = decide(wished, nodes, NOW)
     by_name = {one.node: one for one in nodes}
     if any(one.state in rollout_policy.FAILED for one in nodes):
-        assert told.stop
-        assert told.offer == ()
+        assert decision.stop
+        assert decision.offer == ()
         return
-    assert not told.stop
-    offered = [by_name[name] for name in told.offer]
+    assert not decision.stop
+    offered = [by_name[name] for name in decision.offer]
     assert all(one.state == rollout_policy.WAITING and not one.obstacle for one in offered)
     under_way = [one for one in nodes if one.state in rollout_policy.UNDER_WAY] + offered
     for site in {one.site for one in offered}:
@@ -121,14 +122,14 @@ def test_whatever_a_fleet_does_the_rules_hold(fleet):
         if offered:
             assert not any(one.state in rollout_policy.UNDER_WAY and one.wave is not None
                            for one in nodes)
-    if offered and told.wave > max((one.wave or 0 for one in nodes if one.wave is not None),
+    if offered and decision.wave > max((one.wave or 0 for one in nodes if one.wave is not None),
                                    default=0):
         assert all(
             one.quiet_unix_ms is not None and NOW - one.quiet_unix_ms >= WATCH_MS
             for one in nodes
-            if one.state == rollout_policy.CONFIRMED and one.wave == told.wave - 1
+            if one.state == rollout_policy.CONFIRMED and one.wave == decision.wave - 1
         )
-    assert bool(told.offer) + told.is_finished + bool(told.waits) == 1
+    assert bool(decision.offer) + decision.is_finished + bool(decision.waits) == 1
 
 
 @settings(max_examples=150, deadline=None)
@@ -142,10 +143,10 @@ def test_every_fleet_comes_to_an_end(data):
              for name in wished.nodes}
     now, given_to = NOW, []
     for _ in range(200):
-        told = decide(wished, list(nodes.values()), now)
-        if told.stop or told.is_finished:
+        decision = decide(wished, list(nodes.values()), now)
+        if decision.stop or decision.is_finished:
             break
-        for name in told.offer:
+        for name in decision.offer:
             given_to.append(name)
             end = data.draw(
                 st.sampled_from(
@@ -153,13 +154,13 @@ def test_every_fleet_comes_to_an_end(data):
                     + [rollout_policy.REFUSED, rollout_policy.REVERTED]
                 )
             )
-            nodes[name] = NodeProgress(name, nodes[name].site, end, now, "", told.wave,
+            nodes[name] = NodeProgress(name, nodes[name].site, end, now, "", decision.wave,
                                now if end == rollout_policy.CONFIRMED else None)
         now += WATCH_MS
     else:
-        raise AssertionError(f"it never ended: {told}")
+        raise AssertionError(f"it never ended: {decision}")
     assert len(set(given_to)) == len(given_to)
-    if told.stop:
+    if decision.stop:
         assert any(one.state == rollout_policy.REVERTED for one in nodes.values())
     else:
         assert set(given_to) == set(wished.nodes)
@@ -169,15 +170,15 @@ RELEASE = "ab" * 32
 
 
 def followed(state, *kinds, running=None, online=True, since_ms=0, **more):
-    """Return the way of a node in `state` that has told these events since."""
-    told = LatestEvents(None, lambda: NOW)
+    """Return the progress of a node in `state` after these events."""
+    events = LatestEvents(None, lambda: NOW)
     for index, kind in enumerate(kinds):
-        told.take("a", (NOW + index) * 1_000, kind, {"release": RELEASE[:16], "reason": "why"})
+        events.take("a", (NOW + index) * 1_000, kind, {"release": RELEASE[:16], "reason": "why"})
     info = protocol.Info("1", "b", "c", "d", 0, None, "none", "", "", (), {}, (), False, 100, 0,
                          running or protocol.AS_FLASHED)
     way = NodeUpdate("r", "a", state, NOW - since_ms, wave=0, offered_unix_ms=NOW - since_ms,
                      heard_unix_ms=NOW - since_ms, **more)
-    return node_progress.apply_events(way, RELEASE, Node("a", "s", online, info=info), told, NOW)
+    return node_progress.apply_events(way, RELEASE, Node("a", "s", online, info=info), events, NOW)
 
 
 def test_a_node_is_followed_by_what_it_tells():

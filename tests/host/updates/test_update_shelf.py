@@ -1,4 +1,4 @@
-"""The files of kept releases: read when they are asked for, the last few held."""
+"""The cache of release files: read on demand, the last few kept in memory."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_of_many_releases_the_last_files_are_held(tmp_path):
 
 
 @pytest.mark.parametrize("what", ["changed", "cut", "gone"])
-def test_what_is_not_the_file_it_was_is_never_given(tmp_path, what):
+def test_a_changed_file_is_never_served(tmp_path, what):
     shelf = FileCache()
     file, data = kept(tmp_path, "a.mpy", 5_000)
     content, path = of(shelf, tmp_path, file), tmp_path / "a.mpy"

@@ -10,7 +10,7 @@ import pytest
 from idroserra.auth.roles import Role
 
 EXAMPLES = os.environ.get("IDROSERRA_API_EXAMPLES", "")  # of each operation
-# Whoever may do most reaches most of the code; the others too where somebody asks for more.
+# The admin reaches most of the code; the nightly run covers the other roles too.
 ROLES = (Role.VIEWER, Role.OPERATOR, Role.ADMIN) if EXAMPLES else (Role.ADMIN,)
 
 

@@ -200,7 +200,7 @@ def test_what_cannot_be_calibrated_is_said_at_once(host, node, walk):
     walk("ph")
     assert "ada is calibrating" in refused(kind="ec")
     assert host.client.get(PATH).json()["open"]["kind"] == "ph"
-    assert host.client.post("/api/nodes/nobody/calibrations",
+    assert host.client.post("/api/nodes/absent/calibrations",
                             json={"kind": "ph"}).status_code == 404
     assert host.client.get(f"{PATH}/cal-none").status_code == 404
 
@@ -229,7 +229,7 @@ def test_settings_changed_by_somebody_else_void_the_points(host, node, walk, eve
     eventually(lambda: ph.state()["points"] == [], 10, "the points to be void")
 
 
-def test_the_page_is_told_when_a_calibration_is_old(host, node, eventually):
+def test_the_api_reports_an_old_calibration(host, node, eventually):
     def is_told(level, words):
         verdict = host.view("idro-a")["verdict"]
         return verdict["level"] == level and words in verdict["summary"]

@@ -59,7 +59,7 @@ WRONG_COMMANDS = (
 )
 
 
-def test_a_wrong_command_names_the_field_and_reaches_nobody(host, node):
+def test_a_wrong_command_names_the_field_and_is_not_sent(host, node):
     for body, named in WRONG_COMMANDS:
         answer = sent(host, body)
         assert answer.status_code == 422, body
@@ -78,7 +78,7 @@ def test_settings_are_in_force_once_the_node_reports_them(host, node, eventually
     assert view["channels"]["reservoir.ph"]["band"] == {"low": 5.9, "high": 6.3}
 
 
-def test_settings_the_node_refuses_are_told(host, node, eventually):
+def test_settings_that_the_node_refuses_are_reported(host, node, eventually):
     node.refuse_config = "ph.target: locked while calibrating"
     host.client.put("/api/nodes/idro-a/config", json={"values": {"ph.target": 6.1}})
     eventually(lambda: host.view("idro-a")["config"]["error"], 10, "the refusal")
@@ -104,7 +104,7 @@ def test_wrong_settings_name_the_key_and_change_nothing(host, node):
     assert host.view("idro-a")["config"]["rev"] == 0
 
 
-def test_a_stop_told_by_the_node_shows_until_it_is_resumed(host, node, eventually):
+def test_a_stop_reported_by_the_node_shows_until_it_is_resumed(host, node, eventually):
     node.tell("stopped", {"by": "anna"})
     eventually(lambda: host.view("idro-a")["dosing"]["state"] == "stopped", 10, "stopped")
     assert host.view("idro-a")["dosing"]["by"] == "anna"
@@ -113,7 +113,7 @@ def test_a_stop_told_by_the_node_shows_until_it_is_resumed(host, node, eventuall
     eventually(lambda: host.view("idro-a")["dosing"]["state"] == "on", 10, "resumed")
 
 
-def test_a_stop_told_late_counts_as_well(host, node, eventually):
+def test_a_stop_reported_late_counts_as_well(host, node, eventually):
     assert host.view("idro-a")["dosing"]["state"] == "on"
     node.tell("stopped", {"by": "anna"}, ago_ms=86_400_000)  # while it was without a network
     eventually(lambda: host.view("idro-a")["dosing"]["state"] == "stopped", 20, "stopped")

@@ -34,7 +34,7 @@ def test_a_fault_is_a_sentence_and_never_a_number(host, eventually):
                10, "the fault")
     view = host.view("idro-a")
     assert view["channels"]["air.temp_c"]["value"] is None
-    assert "does not answer on its bus" in view["channels"]["air.temp_c"]["fault_text"]
+    assert "does not respond on its bus" in view["channels"]["air.temp_c"]["fault_text"]
     assert view["verdict"]["level"] == "bad"
     assert view["verdict"]["summary"].startswith("Air temperature: The sensor does not answer")
 
@@ -47,7 +47,7 @@ def test_an_offline_node_is_bad_news_and_not_green(host, eventually):
     eventually(lambda: not host.view("idro-a")["online"], 60, "the last will")
     view = host.view("idro-a")
     assert view["verdict"]["level"] == "bad"
-    assert view["verdict"]["summary"].startswith("Offline: last heard")
+    assert view["verdict"]["summary"].startswith("Offline: last message")
     assert view["dosing"]["level"] != "ok"
     assert "when last heard" in view["dosing"]["text"]
 
@@ -141,8 +141,8 @@ def test_an_unknown_kind_node_or_command_is_named(host):
     host.node("idro-a")
     answer = host.client.get("/api/nodes/idro-a/events?from_unix_ms=0&to_unix_ms=9&kinds=danced")
     assert (answer.status_code, answer.json()["error"]) == (422, "kinds: unknown kind 'danced'")
-    assert host.client.get("/api/nodes/nobody").json() == {"error": "unknown node nobody"}
-    assert host.client.get("/api/nodes/nobody").status_code == 404
+    assert host.client.get("/api/nodes/absent").json() == {"error": "unknown node absent"}
+    assert host.client.get("/api/nodes/absent").status_code == 404
     assert host.client.get("/api/commands/nothing").status_code == 404
 
 

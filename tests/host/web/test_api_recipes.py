@@ -61,7 +61,7 @@ def test_a_run_from_start_to_stop(host, node, eventually):
     assert node.values["ec.target_us_cm"] == 1_300
 
 
-def test_a_refusal_of_the_node_is_told_and_resumed(host, node, eventually):
+def test_a_refusal_of_the_node_is_reported_and_resumed(host, node, eventually):
     node.refuse_config = "rev: cannot be written"
     host.client.post(RUN, json={"recipe": "lettuce"})
     eventually(lambda: run_of(host)["state"] == "held", 10, "the refusal")
@@ -122,10 +122,10 @@ def test_a_wrong_request_names_the_field_and_starts_nothing(host, node):
     for verb in ("skip", "resume", "stop"):
         answer = host.client.post(f"{RUN}/{verb}", json={})
         assert (answer.status_code, answer.json()["error"]) == (409, "idro-a runs no recipe")
-        assert host.client.post(f"/api/nodes/nobody/recipe/{verb}", json={}).status_code == 404
-    assert host.client.get("/api/nodes/nobody/recipe").status_code == 404
-    nobody = host.client.post("/api/nodes/nobody/recipe", json={"recipe": "basil"})
-    assert nobody.status_code == 404
+        assert host.client.post(f"/api/nodes/absent/recipe/{verb}", json={}).status_code == 404
+    assert host.client.get("/api/nodes/absent/recipe").status_code == 404
+    answer = host.client.post("/api/nodes/absent/recipe", json={"recipe": "basil"})
+    assert answer.status_code == 404
     assert run_of(host) is None
 
 

@@ -1,4 +1,4 @@
-"""S15: crowds that say nothing, or a byte now and then, at the broker's door and at the page's."""
+"""S15: idle and slow connections to the broker and to the web server."""
 
 import re
 import socket
@@ -58,7 +58,7 @@ def secured(tmp_path):
 
 
 def node_answered_s(rig):
-    """Return how long a node that comes anew, with TLS and all, waits for its record stored."""
+    """Return the seconds from a new TLS connection of a node to its stored record."""
     begun_s = time.monotonic()
     node = PahoNode(NODES[0], rig.node_port, context=trusting(rig, rig.files(NODES[0])))
     seq = node.read()
@@ -71,7 +71,7 @@ def is_page_there(host, within_s=60):
     return host.client.get("/api/health", timeout=within_s).status_code == 200
 
 
-def test_crowds_at_broker_and_page_keep_no_node_and_nobody_out(secured, monkeypatch):
+def test_idle_connections_block_neither_nodes_nor_users(secured, monkeypatch):
     monkeypatch.setattr(connection_limits, "HEAD_S", 3.0)
     rig, host = secured
     lan = host.service.lan
@@ -99,7 +99,7 @@ def connections(port, count):
     return [socket.create_connection(("127.0.0.1", port), 60) for _ in range(count)]
 
 
-def test_beyond_the_most_connections_nobody_gets_in_until_one_goes(host, monkeypatch):
+def test_connections_beyond_the_limit_are_refused_until_one_closes(host, monkeypatch):
     monkeypatch.setattr(connection_limits, "MOST_CONNECTIONS", 3)
     here = connections(port_of(host), 3)
 
@@ -152,9 +152,9 @@ def test_a_body_has_longer_than_a_head_and_not_for_ever(host, monkeypatch):
     assert time.monotonic() - begun_s >= 1.0
 
 
-def test_the_broker_is_told_its_limits(tmp_path):
-    told = dict(re.findall(r"^(\w+) (\d+)$", configuration(tmp_path, 1, 2, "127.0.0.1"), re.M))
+def test_the_broker_configuration_sets_its_limits(tmp_path):
+    limits = dict(re.findall(r"^(\w+) (\d+)$", configuration(tmp_path, 1, 2, "127.0.0.1"), re.M))
     for key in ("max_connections", "max_inflight_messages", "max_queued_bytes", "memory_limit",
                 "max_packet_size", "max_keepalive"):
-        assert int(told[key]) > 0, key
-    assert int(told["max_queued_bytes"]) < int(told["memory_limit"])
+        assert int(limits[key]) > 0, key
+    assert int(limits["max_queued_bytes"]) < int(limits["memory_limit"])

@@ -19,10 +19,10 @@ def span():
 
 @pytest.fixture
 def exported(host):
-    """A host whose node has told three records, one with a fault, and two events."""
+    """A host whose node has published three records, one with a fault, and two events."""
     node = host.node("idro-a")
     node.read({"reservoir.ph": 6.1}, ago_ms=30_000)
-    at_ms = node.at_ms - 20_000  # a fault is told with the record that has it
+    at_ms = node.at_ms - 20_000  # a fault event has the time of its record
     node.tell("fault_began", {"channel": "air.temp_c", "fault": "no_ack"}, at_ms=at_ms)
     node.read({"reservoir.ph": 6.2}, {"air.temp_c": "no_ack"}, at_ms=at_ms)
     node.tell("dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500}, 15_000)
@@ -46,9 +46,9 @@ def test_readings_events_and_lines_come_as_files(exported):
     assert [row["faults"] for row in rows] == ["", "air.temp_c=no_ack", "air.temp_c=no_ack"]
     assert [row["air.temp_c [C]"] for row in rows] == ["23.40", "", ""]
     assert all(row["time_local [Asia/Shanghai]"].endswith("+08:00") for row in rows)
-    told = exported.client.get(
+    dosing = exported.client.get(
         "/api/nodes/idro-a/export", params={**span(), "what": "events"}).text
-    assert [row["kind"] for row in csv.DictReader(io.StringIO(told))] == ["fault_began", "dosed"]
+    assert [row["kind"] for row in csv.DictReader(io.StringIO(dosing))] == ["fault_began", "dosed"]
     lines = exported.client.get(
         "/api/nodes/idro-a/export", params={**span(), "format": "line"}).text.splitlines()
     assert sum(line.startswith("sample,site=test,node=idro-a,source=reservoir ") for line in
@@ -66,8 +66,8 @@ def test_questions_that_make_no_sense_are_named(exported):
     assert refused(422, to_unix_ms=5).startswith("to_unix_ms: ")
     assert refused(422, from_unix_ms=0).startswith("to_unix_ms: ")
     assert refused(422, format="xls").startswith("format: ")
-    nobody = exported.client.get("/api/nodes/idro-nobody/export", params=span())
-    assert (nobody.status_code, nobody.json()["error"]) == (404, "unknown node idro-nobody")
+    answer = exported.client.get("/api/nodes/idro-absent/export", params=span())
+    assert (answer.status_code, answer.json()["error"]) == (404, "unknown node idro-absent")
 
 
 def test_the_command_line_writes_csv_and_parquet(exported, tmp_path):

@@ -1,4 +1,4 @@
-"""What every request passes: origin, host, size, type; and the headers of every answer."""
+"""Middleware: origin, host, body size and type checks, and response headers."""
 
 from idroserra.auth.roles import Role
 from support.real_host import PASSWORD, Host

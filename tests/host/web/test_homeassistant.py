@@ -1,4 +1,4 @@
-"""Home Assistant at a real broker: it finds the nodes, sees what is so, and sets what it may."""
+"""Home Assistant over a real broker: discovery, states and permitted controls."""
 
 import paho.mqtt.publish as publish
 import pytest
@@ -38,14 +38,14 @@ def node(host, home, eventually):
     node = host.node("idro-a")
     node.read()
     eventually(lambda: home.device("idro-a") and "switch" in str(home.device("idro-a"))
-               and home.of("idro-a", "telemetry"), 10, "the node to be announced and told")
+               and home.of("idro-a", "telemetry"), 10, "discovery and state of the node")
     return node
 
 
-def rendered(entity, told):
-    """Return what Home Assistant shows of an entity, from what it was told."""
+def rendered(entity, payload):
+    """Return the state that Home Assistant renders for an entity from this payload."""
     template = Environment(autoescape=False).from_string(entity["val_tpl"])
-    return template.render(value_json=told)
+    return template.render(value_json=payload)
 
 
 def test_a_node_is_a_device_with_its_readings_in_units_the_classes_allow(home, node):
@@ -56,10 +56,10 @@ def test_a_node_is_a_device_with_its_readings_in_units_the_classes_allow(home, n
     ec = found["cmps"]["reservoir_ec_us_cm"]
     assert (ec["name"], ec["unit_of_meas"], ec["dev_cla"]) == ("EC", "mS/cm", "conductivity")
     assert "unit_of_meas" not in found["cmps"]["reservoir_ph"]
-    told = home.of("idro-a", "telemetry")
-    assert rendered(ec, told) == "1.59"
-    assert rendered(found["cmps"]["reservoir_ph"], told) == "5.85"
-    assert rendered(found["cmps"]["reservoir_temp_c"], told) == "20.5"
+    payload = home.of("idro-a", "telemetry")
+    assert rendered(ec, payload) == "1.59"
+    assert rendered(found["cmps"]["reservoir_ph"], payload) == "5.85"
+    assert rendered(found["cmps"]["reservoir_temp_c"], payload) == "20.5"
 
 
 def test_every_quantity_there_is_has_a_class_and_unit_that_go_together():
@@ -104,7 +104,7 @@ def test_what_is_set_is_done_by_the_node_and_shown_only_when_it_says_so(home, no
     eventually(lambda: rendered(switch, home.of("idro-a", "settings")) == "OFF", 10, "the switch")
 
 
-def test_buttons_send_commands_and_tell_what_became_of_them(host, home, node, eventually):
+def test_buttons_send_commands_and_report_the_result(host, home, node, eventually):
     home.set("idro-a", "stop", "PRESS")
     eventually(lambda: home.of("idro-a", "command"), 10, "the answer")
     assert home.of("idro-a", "command")["text"] == "stop: done"
@@ -144,11 +144,11 @@ def test_what_cannot_be_set_is_refused_in_words_and_changes_nothing(
     assert node.values == before
 
 
-def test_nobody_doses_from_there_and_what_is_no_entity_does_nothing(host, home, node, eventually):
+def test_home_assistant_cannot_dose_and_unknown_entities_are_ignored(host, home, node, eventually):
     assert not [key for key in home.device("idro-a")["cmps"] if "dose" in key]
     for name in ("dose", "run_ph_down", "run_light", "reservoir_area_cm2", "ph_neutral_uv"):
         home.set("idro-a", name, "100")
-    home.set("nobody", "stop", "PRESS")
+    home.set("absent", "stop", "PRESS")
     home.set("idro-a", "stop", "PRESS", retain=True)  # a retained order is not obeyed later
     publish.single("idro/v1/host/ha/idro-a/stop/set", None, retain=True,
                    port=host.broker_port, hostname="127.0.0.1")
@@ -175,7 +175,7 @@ def test_a_retained_order_is_passed_over_when_the_host_starts(
         running.stop()
 
 
-def test_a_home_assistant_that_starts_again_is_told_everything(home, node, eventually):
+def test_a_restarted_home_assistant_receives_everything(home, node, eventually):
     eventually(lambda: home.of("idro-a", "settings"), 10, "the settings")
     home.restart()
     eventually(lambda: home.device("idro-a") and home.device("host"), 15, "the devices")
@@ -183,7 +183,7 @@ def test_a_home_assistant_that_starts_again_is_told_everything(home, node, event
         eventually(lambda leaf=leaf: home.of("idro-a", leaf), 15, leaf)
 
 
-def test_events_and_alarms_are_told_with_their_words(host, home, node, eventually):
+def test_events_and_alarms_are_published_with_their_texts(host, home, node, eventually):
     eventually(lambda: home.of("idro-a", "state").get("alarms") == 0, 15, "no alarm")
     alarm = home.device("idro-a")["cmps"]["alarm"]
     assert rendered(alarm, home.of("idro-a", "state")) == "OFF"
@@ -209,7 +209,7 @@ def test_a_node_without_a_key_has_no_controls():
     assert device(Node("idro-b", "test"), None) is None
 
 
-def test_without_being_asked_the_host_tells_home_assistant_nothing(
+def test_home_assistant_discovery_is_off_by_default(
         tmp_path, mosquitto, eventually):
     home = FakeHomeAssistant(mosquitto.port)
     running = Host(tmp_path / "host", mosquitto.port, eventually)

@@ -108,7 +108,7 @@ def test_what_is_wrong_with_a_note_is_said_by_field(house, wrong, why):
     assert error_of(answer, 422).startswith(why)
 
 
-def test_a_note_about_a_node_nobody_knows_is_refused(house):
+def test_a_note_about_an_unknown_node_is_refused(house):
     answer = house.client.post("/api/journal", json={
         "node": "idro-z", "kind": "note", "unix_ms": now_unix_ms(), "text": "a"})
     assert error_of(answer, 404) == "unknown node idro-z"
@@ -247,8 +247,8 @@ def test_it_is_taken_along_as_csv_json_and_zip(house):
         ("'=1+1", "idro-a", "")]
     assert rows[0]["time_local [Europe/Rome]"][-6:] in ("+01:00", "+02:00")
     asked = {**query, "format": "json"}
-    told = house.client.get("/api/journal/export", params=asked).json()
-    assert (told[0]["text"], told[0]["weight_g"]) == ("=1+1", None)
+    exported = house.client.get("/api/journal/export", params=asked).json()
+    assert (exported[0]["text"], exported[0]["weight_g"]) == ("=1+1", None)
     answer = house.client.get("/api/journal/export", params={**query, "format": "zip"})
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None

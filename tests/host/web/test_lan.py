@@ -44,16 +44,16 @@ def test_the_same_page_over_tls_by_its_names_only(host, phone):
         answer = phone("/api/health", name)
         assert answer.status_code == 403, name
         assert answer.json()["error"].startswith("Host:")
-    # What a proxy would say changes nothing: nobody forwards here.
-    told = {"X-Forwarded-Proto": "http", "X-Forwarded-Host": "localhost"}
-    assert phone("/api/health", "localhost", **told).status_code == 403
+    # Proxy headers are ignored: there is no proxy on this listener.
+    headers = {"X-Forwarded-Proto": "http", "X-Forwarded-Host": "localhost"}
+    assert phone("/api/health", "localhost", **headers).status_code == 403
 
 
 def test_loopback_goes_on_in_plain_http_and_a_proxy_may_stand_there(host):
     assert host.client.get("/api/health").status_code == 200
     assert host.client.get("/api/health", headers={"Host": "serra.lan"}).status_code == 403
-    told = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
-    assert host.client.get("/api/health", headers=told).status_code == 200
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
+    assert host.client.get("/api/health", headers=headers).status_code == 200
 
 
 def test_who_does_not_trust_the_authority_is_warned_and_plain_http_gets_nothing(host):
@@ -109,7 +109,7 @@ def test_a_renewed_certificate_serves_without_a_restart(host, phone):
     assert phone("/api/health").status_code == 200
 
 
-def test_ones_own_certificate_is_served_for_the_names_it_is_told(tmp_path):
+def test_a_provided_certificate_is_served_for_the_configured_names(tmp_path):
     ours = SiteHttps(load_config(overrides={"lan": {"enabled": True, "names": ["a.lan"]}}).lan,
                "site", tmp_path)
     files = {"cert_file": str(tmp_path / "lan/server.pem"),

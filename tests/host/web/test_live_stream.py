@@ -56,7 +56,7 @@ def test_a_reader_that_was_away_gets_what_it_missed(host, eventually):
     assert missed[-1][1]["text"] == "All dosing stopped by anna."
 
 
-def test_a_reader_from_another_life_is_told_to_ask_again(host, eventually):
+def test_a_reader_of_an_earlier_host_run_must_reload(host, eventually):
     hub = host.app.state.feed_hub
     eventually(lambda: hub.of(DEFAULT_LOCALE)._host is not None, 10, "the first look")
     for last_id in ("nonsense", "deadbeef-5", "-1", "x" * 300):
@@ -67,7 +67,7 @@ def test_a_reader_from_another_life_is_told_to_ask_again(host, eventually):
         assert messages[0][1]["host"] == []
 
 
-def test_a_node_that_comes_back_under_its_name_is_told_as_a_whole(host, eventually):
+def test_a_node_that_returns_under_its_name_is_published_in_full(host, eventually):
     node = host.node("idro-a")
     thread, messages = follow(host, "gone")
     eventually(lambda: messages, 10, "the hello")

@@ -1,4 +1,4 @@
-"""What a host carries in memory: nothing of the command line, nothing that it does not use."""
+"""Memory and imports of a host: no CLI modules, no unused modules."""
 
 import re
 import subprocess

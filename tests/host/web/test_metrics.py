@@ -57,7 +57,7 @@ def test_readings_are_in_base_units_and_a_fault_is_no_number(host, eventually):
     assert found[series("reading_stale", **water, quantity="ph")] == 0
 
 
-def test_contact_counters_and_alarms_are_told(tmp_path, mosquitto, eventually):
+def test_contact_counters_and_alarms_are_exported(tmp_path, mosquitto, eventually):
     host = Host(tmp_path / "host", mosquitto.port, eventually,
                 more={"alarms": {"rules": {"sensor_fault": {"on_delay_s": 0}}}})
     try:

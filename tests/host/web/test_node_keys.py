@@ -40,7 +40,7 @@ def idroserra(host, *words, typed=None):
         text=True, input=typed, timeout=180, env=os.environ | {"COLUMNS": "120"}, check=False)
 
 
-def test_a_stranger_is_told_adopted_commanded_and_forgotten(host, eventually):
+def test_an_unknown_node_is_listed_adopted_commanded_and_forgotten(host, eventually):
     host.node("idro-a", adopt=False)
     assert host.client.get(PATH).json() == {
         "node": "idro-a", "fingerprints": [], "was_heard": True, "board": "esp32-reservoir"}
@@ -71,9 +71,9 @@ def test_a_stranger_is_told_adopted_commanded_and_forgotten(host, eventually):
     ) == ([], 1)
     assert host.client.get("/api/nodes/idro-a").status_code == 404
     assert host.client.get("/api/nodes").json() == {"nodes": []}
-    told = [(row.action, row.target, row.result) for row in host.service.access.audit.newest(20)]
+    rows = [(row.action, row.target, row.result) for row in host.service.access.audit.newest(20)]
     for row in (("adopt node", "idro-a", "done"), ("forget node", "idro-a", "done")):
-        assert row in told
+        assert row in rows
     assert KEY.hex() not in json.dumps([row.detail for row in
                                         host.service.access.audit.newest(100)])
 

@@ -1,4 +1,4 @@
-"""What was not understood is shown with its reason, by the API and in the terminal."""
+"""Rejected messages with their reasons, over the API and in the CLI."""
 
 import json
 
@@ -10,7 +10,7 @@ def counted(host):
     return host.client.get("/api/rejected").json()
 
 
-def test_nothing_was_rejected_in_a_house_in_order(host, node):
+def test_without_invalid_messages_nothing_is_rejected(host, node):
     assert counted(host) == {"rejected": [], "count": 0}
     shown = idroserra("rejected", url=host.url)
     assert (shown.returncode, shown.stdout) == (

@@ -1,4 +1,4 @@
-"""The matrix of roles: every route of the application, as nobody and as each role.
+"""The matrix of roles: every route of the application, without a login and as each role.
 
 The rows are compared with the routes the application really has, so a new route without a row
 fails here, and is refused by the host.
@@ -16,7 +16,7 @@ from support.wait import wait_until
 
 SAMPLES = {
     "node": "idro-a", "calibration": "none", "doser": "ph_down",
-    "name": "nobody", "command_id": "none", "path": "none.js",
+    "name": "absent", "command_id": "none", "path": "none.js",
     "site": "nowhere", "note": "0" * 16, "photo": "0" * 32,
     "release": "0" * 64, "rollout": "0" * 12,
 }
@@ -34,7 +34,7 @@ def host(tmp_path_factory):
     broker = Broker(folder / "broker", "mosquitto")
     broker.start()
     running = Host(folder / "host", broker.port, wait_until)
-    running.service.access.users.add("nobody-else", Role.ADMIN, PASSWORD)
+    running.service.access.users.add("another-admin", Role.ADMIN, PASSWORD)
     yield running
     running.stop()
     broker.stop()
@@ -70,7 +70,7 @@ def test_every_cell_of_the_matrix(host):
 
 
 def ask(client, rule):
-    """Return the status of one request that can change nothing: it names nobody and nothing."""
+    """Return the status of one request that names only unknown objects, so changes nothing."""
     path = sample(rule.path)
     if rule.method == "GET":
         with client.stream("GET", path) as answer:
@@ -78,7 +78,7 @@ def ask(client, rule):
     return client.request(rule.method, path, json={}).status_code
 
 
-def test_a_wrong_token_or_cookie_is_nobodys(host):
+def test_a_wrong_token_or_cookie_grants_no_access(host):
     for headers in ({"Authorization": "Bearer idro_wrong"}, {"Authorization": "Bearer"},
                     {"Authorization": "Basic YTpi"}, {"Cookie": f"{cookie(host)}=wrong"},
                     {"Authorization": b"Bearer \xff\x80"}):

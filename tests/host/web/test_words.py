@@ -1,4 +1,4 @@
-"""Words and verdicts: every event is a sentence, every level has its cause."""
+"""Event texts and verdicts: every kind of event has a text, every level a cause."""
 
 import pytest
 
@@ -101,7 +101,7 @@ def test_too_little_water_is_bad():
     assert "dosing is blocked" in verdict["summary"]
 
 
-def test_one_silent_channel_is_told_among_live_ones():
+def test_one_silent_channel_is_reported_among_live_ones():
     verdict = node_health(node({
         "reservoir.ph": channel(5.8), "air.rh_pct": channel(60, ago_ms=90_000)}), ON, NOW)
     assert (verdict["level"], verdict["summary"]) == ("warn", "Air humidity: no fresh reading.")
@@ -115,7 +115,7 @@ def test_offline_hides_readings_that_are_no_longer_true():
     assert verdict["reasons"] == []
 
 
-def test_unconfirmed_settings_are_noted_and_refused_ones_told():
+def test_unconfirmed_and_refused_settings_are_reported():
     good = {"reservoir.ph": channel(5.8)}
     waiting = node_health(node(good, config={"rev": 4, "reported_rev": 3}), ON, NOW)
     assert waiting["level"] == "note"
@@ -150,13 +150,13 @@ def test_noise_stays_flat_in_the_terminals_line():
     ({"state": "ended", "reason": "dosing had no effect"},
      "Correction with pH down is over: dosing had no effect, 50.0 ml given"),
 ])
-def test_a_correction_is_told_step_by_step(more, sentence):
+def test_a_correction_is_described_step_by_step(more, sentence):
     detail = {"actuator": "ph_down", "given_ul": 50_000, "left_ul": 350_000, "next_ul": 0,
               "target_milli_ph": 5_900, "by": ""}
     assert event_text("correction", detail | more) == sentence
 
 
-def test_the_share_of_the_budgets_is_told_with_what_was_asked_for():
+def test_granted_and_requested_dosing_authority_are_described():
     assert event_text("authority", {
         "granted_pct": 25, "asked_pct": 100, "reason": "dosing was latched",
     }) == "Automatic dosing may use 25 % of its budgets (100 % requested): dosing was latched"
@@ -170,7 +170,7 @@ def test_the_share_of_the_budgets_is_told_with_what_was_asked_for():
     ("falls", "The water level falls faster than plants drink, 12 mm an hour: check for a leak"),
     ("steady", "The water level is normal again."),
 ])
-def test_water_that_comes_or_goes_by_itself_is_told(state, words):
+def test_unexplained_water_changes_are_described(state, words):
     assert event_text("water", {"state": state, "moved_mm": 12}).startswith(words)
     assert level_of("water") == "warn"
 
@@ -181,7 +181,7 @@ def test_water_that_comes_or_goes_by_itself_is_told(state, words):
     ("irrigation_stuck_on", "began", "Water flows to the roots, 3.00 L/min, although"),
     ("irrigation_stuck_on", "ended", "The flow to the roots has stopped"),
 ])
-def test_irrigation_that_fails_is_told(kind, state, words):
+def test_irrigation_failures_are_described(kind, state, words):
     detail = {"state": state, "on_ms": 20_000, "flow_ml_per_min": 3_000}
     assert event_text(kind, detail).startswith(words)
 
@@ -200,9 +200,9 @@ def test_the_hosts_words_are_the_firmwares():
     assert limits.EARN_MS == EARN_MS
     for left_ms, wait_ms in ((40_000, 40_000), (540_000, 540_000)):
         reason = f"mixing, {interlocks.time_left_text(left_ms)} left"
-        told = described({"state": "held", "reason": reason}, NOW)
-        assert told["wait_until_unix_ms"] == NOW + wait_ms
-        assert told["text"] == "Waiting: the water is mixing"
+        shown = described({"state": "held", "reason": reason}, NOW)
+        assert shown["wait_until_unix_ms"] == NOW + wait_ms
+        assert shown["text"] == "Waiting: the water is mixing"
 
 
 @pytest.mark.parametrize(("event", "granted_pct", "left"), [
@@ -211,12 +211,12 @@ def test_the_hosts_words_are_the_firmwares():
     (("latched", {"reason": "dosing had no effect"}), 25, "3 d"),
 ])
 def test_authority_is_what_the_node_said_last(event, granted_pct, left):
-    told = LatestEvents(EmptyStore, lambda: NOW)
+    latest = LatestEvents(EmptyStore, lambda: NOW)
     info = Info("0.1.0", "b", "esp32", "b0", 5_000, None, "host", "power_on", "", (), {}, (),
                 True, 25, 51 * 3_600_000, AS_FLASHED)
     if event is not None:
-        told.take("idro-a", (NOW - 1_000) * 1_000, *event)
-    found = authority_of(told, Node("idro-a", "farm", info=info,
+        latest.take("idro-a", (NOW - 1_000) * 1_000, *event)
+    found = authority_of(latest, Node("idro-a", "farm", info=info,
                                     boot_epoch_unix_ms=NOW - 60_000), 100, NOW)
     assert found.granted_pct == granted_pct
     assert (f"full authority in {left} at the earliest" in found.text) == (left is not None)
@@ -224,8 +224,8 @@ def test_authority_is_what_the_node_said_last(event, granted_pct, left):
 
 
 def test_authority_is_not_guessed():
-    told = LatestEvents(EmptyStore, lambda: NOW)
-    assert authority_of(told, Node("idro-a", "farm"), 100, NOW) is None
+    latest = LatestEvents(EmptyStore, lambda: NOW)
+    assert authority_of(latest, Node("idro-a", "farm"), 100, NOW) is None
 
 
 @pytest.mark.parametrize(("kind", "state", "words"), [
@@ -234,7 +234,7 @@ def test_authority_is_not_guessed():
     ("air_warms", "began", "The air warms with the heater off, 35.2 of 35.0 C: is its relay"),
     ("air_warms", "ended", "The air no longer warms with the heater off, 35.2 of 35.0 C."),
 ])
-def test_air_that_is_not_as_wanted_is_told(kind, state, words):
+def test_air_out_of_range_is_described(kind, state, words):
     assert event_text(kind, {"state": state, "reason": "35.2 of 35.0 C"}).startswith(words)
     assert level_of(kind) == "warn"
 

@@ -65,4 +65,4 @@ def test_chart_and_page_are_written_and_broken_promises_named(scenario_file, tmp
 def test_a_missing_folder_is_an_error(scenario_file, tmp_path):
     done = sim_run(scenario_file, "--plot", tmp_path / "none" / "run.png")
     assert done.exit_code != 0
-    assert "cannot be written" in str(done.exception) + done.output
+    assert "cannot write" in str(done.exception) + done.output
