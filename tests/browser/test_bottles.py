@@ -82,7 +82,7 @@ def test_a_bottle_is_counted_from_its_filling_until_the_alarm_and_taken_back(hos
     assert again.returncode == 1
     assert "the level of ph_down at idro-a was never set" in again.stderr
     audit = host.client.get("/api/audit").json()["rows"]
-    assert {"fill bottle", "take filling back"} <= {row["action"] for row in audit}
+    assert {"fill bottle", "undo bottle filling"} <= {row["action"] for row in audit}
 
 
 @pytest.mark.parametrize(("doser", "body", "why"), [

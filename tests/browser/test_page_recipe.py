@@ -105,7 +105,7 @@ def test_an_answer_that_comes_late_does_not_undo_what_the_node_said_since(node, 
     told = panel(page).locator(".confirmation")
     expect(told).to_have_text("The node has confirmed the setpoints.")
     route, answer = late[0]
-    assert answer.json()["run"]["told"]["state"] == "pending"
+    assert answer.json()["run"]["confirmation"]["state"] == "pending"
     route.fulfill(response=answer)
     expect(panel(page).get_by_role("button", name="Stop…")).to_be_enabled()
     expect(told).to_have_text("The node has confirmed the setpoints.")

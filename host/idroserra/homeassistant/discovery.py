@@ -188,8 +188,8 @@ def _of_state(node: str) -> dict[str, dict[str, Any]]:
             "p": "sensor", "name": "Last boot", "dev_cla": "timestamp", "ent_cat": "diagnostic",
             "val_tpl": "{{ value_json.boot_at }}",
         },
-        "told": {
-            "p": "event", "name": "What happened", "evt_typ": list(EVENTS),
+        "event": {
+            "p": "event", "name": "Event", "evt_typ": list(EVENTS),
             "stat_t": topic(node, "event"),
         },
     }

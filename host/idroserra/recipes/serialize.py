@@ -56,7 +56,7 @@ def run_json(run: RecipeRun, node: Node, now_unix_ms: int) -> Json:
         "recipe": run.name, "state": run.state, "by": run.by,
         "started_unix_ms": run.started_unix_ms, "state_by": run.state_by,
         "state_unix_ms": run.state_unix_ms, "reason": translate_message(run.reason),
-        "told": {"state": run.told_state, "rev": run.told_rev, "unix_ms": run.told_unix_ms},
+        "confirmation": {"state": run.told_state, "rev": run.told_rev, "unix_ms": run.told_unix_ms},
         "at": None, "setpoints": [], "next": None, "end_unix_ms": None,
     }
     if run.state != STOPPED:

@@ -80,7 +80,7 @@ def _outcome(request: PreviewRequest, known: Greenhouse, result: Result) -> dict
         "bands": bands,
         "in_band": {name: _in_band(request, series[name], bands[name]) for name in _BANDS},
         "by_day": _by_day(request, result),
-        "told": _alerts(request, result), "assumed": known.assumed,
+        "events": _alerts(request, result), "assumed": known.assumed,
         "wall_ms": result.wall_ms,
     }
 
