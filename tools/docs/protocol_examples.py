@@ -131,22 +131,18 @@ def up_messages() -> list[Message]:
     return [
         Message(
             "status", "Plain text `online` or `offline`, no JSON. `offline` is the last will.",
-            {}, messages.pack_status(True),
-        ),
+            {}, messages.pack_status(True)),
         Message("info", "Who the node is, published on each connect.", INFO, _info()),
         Message(
             "telemetry", "Samples. A channel is in exactly one of `values` and `faults`.",
-            TELEMETRY, _telemetry(),
-        ),
+            TELEMETRY, _telemetry()),
         Message("event", "What happened.", EVENT, _event()),
         Message(
             "ack", "What became of a command, once for each that reached the node.", ACK,
-            messages.pack_ack(messages.Ack("c-7d1f", "refused", "stopped", BOOT, 412_000)),
-        ),
+            messages.pack_ack(messages.Ack("c-7d1f", "refused", "stopped", BOOT, 412_000))),
         Message(
             "config", "The settings in force.", REPORT,
-            messages_host.pack_config_report(messages.ConfigReport(4, None, {"ph.target": 5.9})),
-        ),
+            messages_host.pack_config_report(messages.ConfigReport(4, None, {"ph.target": 5.9}))),
         Message(
             "update", "During an update: which bytes of the release the node wants next. It asks "
             "again for what does not come.", ASK,
@@ -167,8 +163,7 @@ def down_messages() -> list[Message]:
     return [
         Message(
             "command", "A request to one node, for one boot and one moment of it.", COMMAND,
-            messages_host.pack_command(NODE, command, mac),
-        ),
+            messages_host.pack_command(NODE, command, mac)),
         Message(
             "config", "The settings wanted, whole: one that is missing goes to its default. "
             "ASCII, nothing around the object.",
@@ -216,8 +211,7 @@ def _telemetry() -> bytes:
 def _event() -> bytes:
     detail = {
         "actuator": "ph_down", "volume_ul": 1500, "on_ms": 1500, "reason": "ph high",
-        "by": "control",
-    }
+        "by": "control"}
     record = messages.EventRecord(42, 405_350, "dosed", detail)
     batch = messages.Batch(BOOT, BOOT_UNIX_MS, 406_000, 40, [record])
     packed: bytes = messages_host.pack_event(batch)
