@@ -51,7 +51,7 @@ def test_from_the_choice_to_the_next_stage(node, tab, size, scheme):
     expect(page.locator("#recipe-sure")).to_contain_text("The setpoints do not change.")
     page.get_by_role("button", name="Stop now").click()
     expect(panel(page).locator(".result")).to_contain_text(
-        "lettuce was stopped by anna. Its last setpoints stay.")
+        "lettuce was stopped by anna. Its last setpoints remain active.")
     expect(panel(page).get_by_role("button", name="Start…")).to_be_visible()
     watched.check()
 
@@ -74,7 +74,7 @@ def test_a_refusal_holds_it_in_words_until_it_is_sent_again(node, tab):
     page = watched.open("/nodes/idro-a")
     start(page)
     expect(panel(page).locator(".confirmation")).to_have_text(
-        "Held: the node refused the setpoints: rev: cannot be written. "
+        "Paused: the node refused the setpoints: rev: cannot be written. "
         "Nothing is sent until you send again or stop.")
     expect(panel(page).locator(".chip")).to_have_text("held")
     watched.check()

@@ -56,7 +56,7 @@ def test_a_refused_start_fails_with_the_reason_and_is_resumed(host, node, ask, e
     refused = ask("start", "idro-a", "microgreens")
     assert refused.returncode == 1
     assert "note: germinate: dosing is off: pH and EC stay as they are" in refused.stderr
-    assert "Held: the node refused the setpoints: rev: cannot be written" in refused.stderr
+    assert "Paused: the node refused the setpoints: rev: cannot be written" in refused.stderr
     assert ask("resume", "idro-a").returncode == 1
     node.refuse_config = None
     resumed = ask("resume", "idro-a")

@@ -57,7 +57,7 @@ def test_a_run_from_start_to_stop(host, node, eventually):
     assert (node.values["ec.target_us_cm"], node.values["ph.target"]) == (1_300, 5.8)
     stopped = host.client.post(f"{RUN}/stop", json={"by": "bert"}).json()["run"]
     assert (stopped["state"], stopped["at"]) == ("stopped", None)
-    assert stopped["text"] == "lettuce was stopped by bert. Its last setpoints stay"
+    assert stopped["text"] == "lettuce was stopped by bert. Its last setpoints remain active"
     assert node.values["ec.target_us_cm"] == 1_300
 
 
@@ -70,7 +70,7 @@ def test_a_refusal_of_the_node_is_told_and_resumed(host, node, eventually):
     assert (run["level"], run["confirmation"]["state"]) == ("warn", "refused")
     assert run["setpoints"][1]["in_force"] == "1.60 ± 0.08 mS/cm"
     reasons = host.view("idro-a")["verdict"]
-    assert any("Held: the node refused" in one["text"] for one in reasons["reasons"])
+    assert any("Paused: the node refused" in one["text"] for one in reasons["reasons"])
     node.refuse_config = None
     assert host.client.post(f"{RUN}/resume", json={}).json()["run"]["state"] == "running"
     confirmed(host, eventually)

@@ -35,7 +35,7 @@ function fill(list, lines) {
 /** The state of the last setpoints at the node, as [level, text]. */
 function setpointsText(run, isOnline) {
   const { confirmation } = run;
-  if (run.state === "held") return ["warn", t("Held: {reason}. Nothing is sent until you send again or stop.", { reason: run.reason })];
+  if (run.state === "held") return ["warn", t("Paused: {reason}. Nothing is sent until you send again or stop.", { reason: run.reason })];
   if (run.reason) return ["warn", t("Not sent yet: {reason}.", { reason: run.reason })];
   if (confirmation.state === "confirmed") return ["ok", t("The node has confirmed the setpoints.")];
   if (isOnline) return ["note", t("Sent; the node has not confirmed the setpoints yet.")];
