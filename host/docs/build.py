@@ -42,18 +42,18 @@ PATHS = (".", "firmware", "host", "sim")
 # Stands for every decision record in the navigation.
 DECISIONS = '"adr/*",'
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
-# Where a tutorial says which file a block is: its title on the site.
+# A tutorial block that is a file: its name becomes the title.
 _FILE = re.compile(r"^```(\w+) (?:file|append)=(\S+)$", re.M)
 _SCRIPT = re.compile(r"<script>(.+?)</script>", re.S)
 _DATA = re.compile(r"""url\(\s*(["']?)data:image/svg\+xml;charset=utf-8,(.+?)\1\s*\)(?=[;}!, ])""")
 _ALIGNED = re.compile(r'style="text-align: (left|center|right);"')
-# How the script of the theme gives its search a style: inline, where a sheet of its own may.
+# The theme's script inserts an inline style for its search; a style sheet is allowed.
 _STYLED = re.compile(r'([\w$]+)\.appendChild\([\w$]+\("style",\{\},([\w$]+)\.toString\(\)\)\)')
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class BuildFailed(Exception):
-    """What is wrong with the pages, a line each."""
+    """The errors of the pages, one per line."""
 
 
 def build(root: Path = ROOT, config: Path = CONFIG, site: Path = SITE) -> Path:
@@ -66,7 +66,7 @@ def build(root: Path = ROOT, config: Path = CONFIG, site: Path = SITE) -> Path:
         config.read_text(encoding="utf-8").replace(DECISIONS, records), encoding="utf-8")
     _render(work)
     made = work / "site"
-    for name in ("404.html", "sitemap.xml"):  # they need to know where the site will be
+    for name in ("404.html", "sitemap.xml"):  # they need the URL of the site
         (made / name).unlink(missing_ok=True)
     for page in made.rglob("*.html"):
         _without_inline_scripts(page, made)
@@ -114,16 +114,16 @@ def _generate(root: Path, target: Path) -> None:
 
 
 def _within(found: re.Match[str], source: Path, page: Path, root: Path, target: Path) -> str:
-    """Return a link as it stands on the site."""
+    """Return a link as rewritten for the site."""
     is_picture, label, path, anchor = found[1], found[2], unquote(found[3]), found[4] or ""
     aimed = (source.parent / path).resolve()
     if not aimed.is_relative_to(root):
-        return found[0]  # the strict build says so
+        return found[0]  # reported by the strict build
     name = aimed.relative_to(root).as_posix()
     inside = target / AS_PAGE.get(name, name.removeprefix("docs/"))
     if not inside.is_file() or not (name in AS_PAGE or name.startswith("docs/")):
         if not aimed.exists():
-            return found[0]  # the strict build says so
+            return found[0]  # reported by the strict build
         return f"`{name}`" if name.endswith(label.strip("`")) else f"{label} (`{name}`)"
     up = Path(*[".."] * len(page.parent.relative_to(target).parts))
     return f"{is_picture}[{label}]({(up / inside.relative_to(target)).as_posix()}{anchor})"
@@ -134,12 +134,12 @@ def _render(work: Path) -> None:
         [sys.executable, "-m", "zensical", "build", "--strict", "--clean"], cwd=work,
         capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        said = _COLOURS.sub("", done.stdout + done.stderr).split("Traceback")[0].strip()
-        raise BuildFailed(said or "zensical failed and said nothing")
+        output = _COLOURS.sub("", done.stdout + done.stderr).split("Traceback")[0].strip()
+        raise BuildFailed(output or "zensical failed without output")
 
 
 def _without_inline_scripts(page: Path, site: Path) -> None:
-    """Move each inline script of a page into a file named after its content; styles to classes."""
+    """Move inline scripts into files named by content hash; turn inline styles into classes."""
     text = _ALIGNED.sub(r'class="to-\1"', page.read_text(encoding="utf-8"))
     up = "../" * len(page.parent.relative_to(site).parts)
 
@@ -152,7 +152,7 @@ def _without_inline_scripts(page: Path, site: Path) -> None:
 
 
 def _without_inline_style(site: Path) -> None:
-    """Let the theme's script style its search by a sheet, which the policy of the host takes."""
+    """Make the theme's script use a style sheet, which the policy of the host allows."""
     changed = 0
     for script in (site / "assets" / "javascripts").glob("bundle.*.js"):
         text, count = _STYLED.subn(
@@ -161,12 +161,12 @@ def _without_inline_style(site: Path) -> None:
         script.write_text(text, encoding="utf-8")
         changed += count
     if changed != 1:
-        raise BuildFailed(f"the theme's script sets a style in {changed} places, not in one: see "
-                          "_without_inline_style() of host/docs/build.py")
+        raise BuildFailed(f"the theme's script sets a style in {changed} places instead of 1: see "
+                          "_without_inline_style() in host/docs/build.py")
 
 
 def _without_inline_pictures(sheet: Path) -> None:
-    """Move each SVG inside a style sheet into a file named after its content."""
+    """Move inline SVGs of a style sheet into files named by content hash."""
     folder = sheet.parent / "pictures"
 
     def moved(found: re.Match[str]) -> str:
@@ -180,7 +180,7 @@ def _without_inline_pictures(sheet: Path) -> None:
 
 
 def _pages_of(pages: Path) -> list[str]:
-    """Return the address of every page that was staged, such as "adr/0001-x/"."""
+    """Return the path of every staged page, such as "adr/0001-x/"."""
     found = []
     for page in sorted(pages.rglob("*.md")):
         where = page.relative_to(pages).with_suffix("").as_posix()
@@ -189,16 +189,16 @@ def _pages_of(pages: Path) -> list[str]:
 
 
 def main() -> int:
-    """Build, and say what is wrong or how large the site is."""
+    """Build, and print the errors or the size of the site."""
     try:
         site = build()
     except BuildFailed as error:
-        print(f"{error}\nthe site was not built", file=sys.stderr)
+        print(f"{error}\nsite not built", file=sys.stderr)
         return 1
     pages = len(list(site.rglob("index.html")))
     size_kb = sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) // 1_000
-    print(f"{site.relative_to(ROOT)}: {pages} pages, {size_kb} kB; a host that is "
-          "started after this shows it under /docs")
+    print(f"{site.relative_to(ROOT)}: {pages} pages, {size_kb} kB; hosts started from "
+          "now on serve it under /docs")
     return 0
 
 

@@ -31,12 +31,12 @@ def test_the_twin_begins_as_the_node_reads(water, ph, ec_us_cm):
     assert truth["reservoir.ec_us_cm"] == pytest.approx(ec_us_cm, abs=10)
     assert truth["reservoir.temp_c"] == pytest.approx(23.0)
     assert truth["reservoir.level_mm"] == pytest.approx(190.0)
-    assert not [text for text in found.assumed if "begun" in text]
+    assert not [text for text in found.assumed if "starts at" in text or "starts there" in text]
 
 
 def test_what_is_not_known_is_said_and_not_made_up():
     found = greenhouse(request("hard", ec_us_cm=200.0))
-    begun = [text for text in found.assumed if "begun" in text]
+    begun = [text for text in found.assumed if "starts at" in text or "starts there" in text]
     assert begun == [
         "pH has no fresh reading: starts at 5.8, its setpoint",
         "water temperature has no fresh reading: starts at 20 C, usual",

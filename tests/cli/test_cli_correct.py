@@ -139,7 +139,7 @@ def test_on_a_terminal_it_shows_what_to_do_and_ctrl_c_asks_whether_to_end_it(
         wait_for_command(node, eventually)
         told(node, "held", given_ul=25_000, left_ul=375_000, reason="mixing, 10 min left")
         shown = read_until(ours, "10 min left")
-        assert "the water mixes" in shown
+        assert "the water is mixing" in shown
         assert "25.0 ml of 400.0 ml of pH down given; pH 5.80" in read_until(ours, "5.90")
         told(node, "ready", next_ul=25_000, reason="press the button on the board")
         read_until(ours, "Press the button on the board: 25.0 ml")

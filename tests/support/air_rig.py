@@ -55,4 +55,4 @@ class AirRig(Rig):
         return None
 
     def states(self):
-        return [detail["state"] for detail in self.told("air_too_hot")]
+        return [detail["state"] for detail in self.events_of("air_too_hot")]

@@ -32,7 +32,7 @@ class Pump:
     def is_on(self) -> bool:
         return self.now_ms < self.until_ms
 
-    def look(self) -> None:
+    def update(self) -> None:
         self.timer.update(self.is_on or self.meter.is_stuck_on, self.now_ms)
         decision = irrigation.decide(
             self.level, self.values, self.timer, self.meter, self.now_ms, self.second_of_day
@@ -53,7 +53,7 @@ class Pump:
     def run_for(self, duration_s: int, step_ms: int = 10_000) -> None:
         end_ms = self.now_ms + duration_s * 1_000
         while self.now_ms < end_ms:
-            self.look()
+            self.update()
             due_ms = self.timer.due_ms or end_ms
             step = min(step_ms, max(100, due_ms - self.now_ms), end_ms - self.now_ms)
             self.on_ms_total += max(0, min(step, self.until_ms - self.now_ms))

@@ -34,6 +34,9 @@ class Rig(Server):
     def command(self) -> list[str]:
         return [find_mosquitto(), "-c", str(self.folder / "mosquitto.conf")]
 
+    def ports(self) -> tuple[int, ...]:
+        return self.node_port, self.host_port
+
     def files(self, who: str) -> tuple[Path, Path]:
         if who == tls_files.HOST:
             return self.folder / "host.pem", self.folder / "host.key"

@@ -132,7 +132,7 @@ class LoopsRig:
             context, doses=self.doses, persistent=self.kept, granted_pct=100)
         self.correction = CorrectionTask(
             context, button=Button(self.contact, self.clock), doses=self.doses, beat=beat,
-            on_given=self.dosing.given_by_hand)
+            on_given=self.dosing.record_manual_dose)
         self.loops = ControlCycle(
             context, overrides=self.overrides, dosing_cycle=self.dosing,
             correction=self.correction, beat=beat)
@@ -183,7 +183,7 @@ class LoopsRig:
         doser.cancel()
         await asyncio.gather(doser, return_exceptions=True)
 
-    def told(self, kind: str, **wanted) -> list[dict]:
+    def events_of(self, kind: str, **wanted) -> list[dict]:
         """Return the details of the events of a kind, of the loops and of the gate."""
         events = self.events + self.rig.events
         return [

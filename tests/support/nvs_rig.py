@@ -60,7 +60,7 @@ class Prompt:
             [str(find_micropython()), str(PRELUDE), str(image), _LOOP],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def ask(self, code: str, when: str) -> str:
+    def execute(self, code: str, when: str) -> str:
         """Run code and return its output. Raises ConnectionLost after a power cut."""
         output = []
         try:

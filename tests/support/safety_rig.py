@@ -115,7 +115,7 @@ class Nvs:
         self.values.update(values)
 
 
-class Photo(NamedTuple):
+class Snapshot(NamedTuple):
     """A moment: time, number of edges, contents of the flash."""
 
     at_ms: int
@@ -164,18 +164,18 @@ class Rig:
 
     def reboot(self) -> None:
         """Cut the power now: pins go low, chained uptime continues from the ledger."""
-        self.power_cut_at(self.photograph())
+        self.power_cut_at(self.snapshot())
 
-    def photograph(self) -> "Photo":
+    def snapshot(self) -> "Snapshot":
         """Return the state that a power cut at this moment would leave."""
-        return Photo(self.clock.at_ms, len(self.edges), self.flash())
+        return Snapshot(self.clock.at_ms, len(self.edges), self.flash())
 
-    def power_cut_at(self, photo: "Photo") -> None:
-        """Return to the time of `photo` and boot from its flash."""
-        del self.edges[photo.edge_count :]
-        for name, data in photo.flash.items():
+    def power_cut_at(self, snapshot: "Snapshot") -> None:
+        """Return to the time of `snapshot` and boot from its flash."""
+        del self.edges[snapshot.edge_count :]
+        for name, data in snapshot.flash.items():
             (self.folder / name).write_bytes(data)
-        self.clock = self.clock_class(photo.at_ms)
+        self.clock = self.clock_class(snapshot.at_ms)
         for name in self.outputs:
             if self.level(name):
                 self.edge(name, 0)
@@ -257,5 +257,5 @@ class Rig:
     def _event(self, kind: str, detail: dict) -> None:
         self.events.append((kind, detail))
 
-    def told(self, kind: str) -> list[dict]:
+    def events_of(self, kind: str) -> list[dict]:
         return [detail for name, detail in self.events if name == kind]

@@ -50,10 +50,15 @@ class Server(ABC):
     def command(self) -> list[str]:
         """Write the configuration and return the command line."""
 
+    def ports(self) -> tuple[int, ...]:
+        """Return every port that the server listens on."""
+        return (self.port,)
+
     def answers(self) -> bool:
-        """Return whether the server accepts connections."""
+        """Return whether the server accepts connections on all its ports."""
         try:
-            socket.create_connection(("127.0.0.1", self.port), 5).close()
+            for port in self.ports():
+                socket.create_connection(("127.0.0.1", port), 5).close()
         except OSError:
             return False
         return True

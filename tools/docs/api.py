@@ -1,4 +1,4 @@
-"""The reference of the HTTP API, from its own OpenAPI description, and of the metrics."""
+"""Generates the reference of the HTTP API, from its OpenAPI description, and of the metrics."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _api(described: dict[str, Any]) -> str:
     rows = [(f"[`{method} {path}`](#{_name(method, path)})", _role(method, path),
              _first_line(operation)) for found in groups.values()
             for method, path, operation in found]
-    parts = [_API, "## All routes\n", table(("route", "role", "does"), rows)]
+    parts = [_API, "## All routes\n", table(("route", "role", "description"), rows)]
     for group, found in groups.items():
         parts.append(f"## {group}\n")
         parts += [_operation(described, *one) for one in found]
@@ -68,7 +68,7 @@ def _api(described: dict[str, Any]) -> str:
 
 
 def _group(path: str) -> str:
-    """Return what a path is about: the last fixed word after a node, else the first."""
+    """Return the group of a path: the fixed word after the node, else the first."""
     words = [word for word in path.removeprefix("/api").split("/")[1:] if word[0] != "{"]
     return words[1] if words[0] == "nodes" and len(words) > 1 else words[0]
 
@@ -117,12 +117,12 @@ def _field(
     name: str, schema: dict[str, Any], where: str, *, is_needed: bool
 ) -> tuple[str, str, str, str, str]:
     default = schema.get("default")
-    shown = "needed" if is_needed else "" if default in (None, {}, []) else f"`{default}`"
+    shown = "required" if is_needed else "" if default in (None, {}, []) else f"`{default}`"
     return f"`{name}`", where, _takes(schema), shown, str(schema.get("description", ""))
 
 
 def _takes(schema: dict[str, Any]) -> str:
-    """Return what a field takes, in words and with its limits."""
+    """Return the type and limits of a field as text."""
     kinds = [one for one in schema.get("anyOf", (schema,)) if one.get("type") != "null"]
     words = []
     for kind in kinds:
@@ -141,8 +141,8 @@ def _takes(schema: dict[str, Any]) -> str:
 
 
 def _limited(kind: dict[str, Any], low: str, high: str, unit: str) -> str:
-    said = span(kind.get(low), kind.get(high))
-    return f", {said}{unit}" if said else ""
+    limits = span(kind.get(low), kind.get(high))
+    return f", {limits}{unit}" if limits else ""
 
 
 def _metrics(host: list[Metric]) -> str:
@@ -153,5 +153,5 @@ def _metrics(host: list[Metric]) -> str:
         rows = [(f"`{one.name}{'_total' if one.type == 'counter' else ''}`",
                  ", ".join(f"`{label}`" for label in getattr(one, "_labelnames", ())),
                  one.documentation) for one in families]
-        parts += [f"## {title}\n", table(("series", "labels", "says"), rows)]
+        parts += [f"## {title}\n", table(("metric", "labels", "meaning"), rows)]
     return "\n".join(parts)

@@ -24,7 +24,7 @@ from tools.docs.tables import table
 
 INTRO = f"""# Protocol
 
-For the engineer who writes another end, of node or host.
+For engineers who implement another node or host.
 
 Generated from `firmware/idro/protocol/` by `make docs`; do not edit. Version {topics.VERSION}.
 
@@ -32,17 +32,17 @@ Node and host speak MQTT, QoS 1; a node takes `down/stored` and `down/update_dat
 node id is the MQTT user name and client id: 3 to 32 of `a-z`, `0-9` and `-`.
 `{'` and `'.join(topics.RESERVED_NODE_IDS)}`, other users of the broker, are reserved.
 
-Whatever arrives unpacks to a message or is refused with one reason; there is no third case.
-Unknown fields are passed over on the way up and refused in commands and settings.
+A message is either unpacked or refused with one reason. Unknown fields are ignored on the way up
+and refused in commands and settings.
 
 **Records.** Telemetry and events are records with the identity (node, `boot_id`, `seq`). A node
 publishes the records of a boot in ascending order, oldest boot first, and erases them only on
-`down/stored`, which the host sends after its own durable commit; until then it sends them again.
+`down/stored`, which the host sends after its own durable commit; until then it resends them.
 They are delivered at least once and stored exactly once.
 
-**Time.** `at_ms` is the node's uptime and never jumps; `unix_ms` is UTC. The host fixes once for
-each boot which wall time `at_ms` 0 was, and keeps it, so that a record sent again lands on the
-same millisecond. Events add `seq` modulo 1000 in microseconds.
+**Time.** `at_ms` is the node's uptime and never jumps; `unix_ms` is UTC. The host determines the
+wall time of `at_ms` 0 once per boot, so that a record sent again gets the same timestamp. Events
+add `seq` modulo 1000 in microseconds.
 
 **Authentication.** `auth` is the HMAC-SHA256 of these bytes under the key of the node: the topic,
 a line feed, and the message from its first byte up to, but without, `,"auth":`. The examples
@@ -56,9 +56,9 @@ def protocol_page() -> str:
     for direction, made in (("up", up_messages()), ("down", down_messages())):
         parts += [_message(direction, message) for message in made]
     parts += ["## Verbs\n", _verb_table(), "## Quantities\n", QUANTITY_TEXT, _quantity_table()]
-    parts += ["## Faults\n", table(("code", "what it says"), [(f"`{k}`", v) for k, v in
+    parts += ["## Faults\n", table(("code", "meaning"), [(f"`{k}`", v) for k, v in
                                                                FAULT_TEXTS.items()])]
-    parts += ["## Events\n", table(("kind", "what it says"), [(f"`{k}`", v) for k, v in
+    parts += ["## Events\n", table(("kind", "meaning"), [(f"`{k}`", v) for k, v in
                                                               EVENT_TEXTS.items()])]
     parts += ["## Settings\n", SETTING_TEXT, _setting_table()]
     return "\n".join(parts)
@@ -67,8 +67,8 @@ def protocol_page() -> str:
 QUANTITY_TEXT = """A channel is `<source>.<quantity>`, such as `reservoir.ph`. A value outside the
 range is a fault, never a number.
 """
-SETTING_TEXT = """A setting can tighten what the safety gate allows, never loosen it: the frozen
-ceilings are no settings. The tank needs `level.low_mm` < `level.target_mm` < `level.full_mm`.
+SETTING_TEXT = """A setting can tighten the limits of the safety gate, never loosen them: the
+frozen ceilings are not settings. Required: `level.low_mm` < `level.target_mm` < `level.full_mm`.
 """
 
 
@@ -84,7 +84,7 @@ def _topic_table() -> str:
     for leaf in topics.DOWN:
         kept = "yes" if leaf in topics.RETAINED_DOWN else "no"
         rows.append((f"`{topics.PREFIX}/<node>/down/{leaf}`", "host", kept, str(limits[leaf])))
-    return table(("topic", "from", "retained", "bytes at most"), rows)
+    return table(("topic", "from", "retained", "max bytes"), rows)
 
 
 def _message(direction: str, message: Message) -> str:
@@ -97,7 +97,7 @@ def _message(direction: str, message: Message) -> str:
 
 
 def _check_fields(message: Message) -> None:
-    """Refuse to write a page whose field table is not the message's."""
+    """Raise ValueError if a field table does not match its message."""
     if not message.fields:
         return
     shown = json.loads(message.example)
@@ -114,7 +114,7 @@ def _verb_table() -> str:
         for name, bounds in arguments.items():
             span = "a name" if bounds is None else f"{bounds[0]} to {bounds[1]}"
             plain = name.strip("[]")
-            shown.append(f"`{plain}` {span}{', may be missing' if plain != name else ''}")
+            shown.append(f"`{plain}` {span}{', optional' if plain != name else ''}")
         rows.append((f"`{verb}`", "; ".join(shown) or "none"))
     return table(("verb", "arguments"), rows)
 

@@ -52,18 +52,18 @@ reasons of the firmware.
 
 
 def pages() -> dict[str, str]:
-    """Return the pages by their path under docs/. Raises ValueError that names what is missing."""
+    """Return the pages by path under docs/. Raises ValueError if an entry is missing."""
     return {"alarm-howto.md": _alarms(), "faults.md": _faults(), "why-not-dosing.md": _reasons()}
 
 
 def load_howto(name: str) -> dict[str, Any]:
-    """Return a file of host/docs/howto."""
+    """Return the content of a file of host/docs/howto."""
     return tomllib.loads((HOWTO / f"{name}.toml").read_text("utf-8"))
 
 
 def _alarms() -> str:
     rules = load_rules()
-    parts = [_ALARMS, "## All of them\n", table(
+    parts = [_ALARMS, "## All alarms\n", table(
         ("alarm", "priority", "name"),
         [(f"[{rule.title}](#{name})", rule.priority, f"`{name}`") for name, rule in
          sorted(rules.items(), key=lambda item: (-item[1].rank, item[1].title))])]
@@ -88,11 +88,11 @@ def _alarm(rule: Rule, words: Mapping[str, Any], rules: Mapping[str, Rule]) -> s
         f"`{rule.name}` · **{rule.priority}** · notified {delay} · respond within "
         f"{_minutes(rule.respond_min)}\n",
         f"**If no one acts:** {_begun_small(rule.consequence)}\n",
-        f"**Look first:** {words['look']}\n",
+        f"**Check first:** {words['look']}\n",
         *(f"{number}. {step}" for number, step in enumerate(words["steps"], 1)),
         "",
         f"**Meanwhile:** {words['meanwhile']}\n",
-        *([f"**Folded into**, while it stands: {causes}.\n"] if causes else []),
+        *([f"**Grouped under**, while active: {causes}.\n"] if causes else []),
     ))
 
 
@@ -103,7 +103,7 @@ def _minutes(minutes: int) -> str:
 
 
 def _begun_small(sentence: str) -> str:
-    """Return a sentence as it stands after a colon; names such as EC and pH stay as they are."""
+    """Return a sentence in lower case after a colon, except names such as EC and pH."""
     first = sentence.split(" ", 1)[0]
     return sentence if first[1:].lower() != first[1:] else sentence[0].lower() + sentence[1:]
 
@@ -114,7 +114,7 @@ def _faults() -> str:
     parts = [_FAULTS]
     for code, text in FAULT_TEXTS.items():
         one = words[code]
-        parts += [anchor(code), f"## `{code}`\n", f"{text}\n", f"**Look first:** {one['look']}\n",
+        parts += [anchor(code), f"## `{code}`\n", f"{text}\n", f"**Check first:** {one['look']}\n",
                   *(f"{number}. {step}" for number, step in enumerate(one["steps"], 1)), ""]
     return "\n".join(parts)
 
@@ -125,7 +125,7 @@ def _reasons() -> str:
     locked = {name: one for name, one in words.items() if "latch" in one}
     rows = [(f"*{word}…*", f"[{one['title']}](#{name})")
             for name, one in held.items() for word in one["words"]]
-    parts = [_REASONS, table(("it says", "that is"), sorted(rows))]
+    parts = [_REASONS, table(("reason", "section"), sorted(rows))]
     for name, one in held.items():
         parts += [anchor(name), f"## {one['title']}\n", f"{one['means']}\n", f"{one['do']}\n"]
     parts.append("## Why dosing locks itself\n")
@@ -138,7 +138,7 @@ def _reasons() -> str:
 def _check_same(file: str, words: Mapping[str, Any], code: Mapping[str, Any]) -> None:
     missing = [f"{name}: no how-to in host/docs/howto/{file}" for name in code
                if name not in words]
-    gone = [f"{name}: in host/docs/howto/{file}, and nothing has that name" for name in words
+    gone = [f"{name}: in host/docs/howto/{file}, but not in the code" for name in words
             if name not in code]
     if missing or gone:
         raise ValueError("; ".join(missing + gone))

@@ -1,5 +1,5 @@
-"""One example of each message, made by the functions that node and host pack with, and what its
-fields mean. For docs/protocol.md."""
+"""An example of each message, made by the pack functions of node and host, with the meaning of
+its fields, for docs/protocol.md."""
 
 import hmac
 from typing import NamedTuple
@@ -10,12 +10,12 @@ from idro.protocol.release_layout import SIGNATURE_BYTES
 NODE = "bench-1"
 BOOT = "3f9a12c0"
 BOOT_UNIX_MS = 1_760_000_000_000
-# An implementation of the other end can check its authentication with this key and the examples.
+# Other implementations can test their authentication with this key and the examples.
 EXAMPLE_KEY = bytes(range(32))
 
 
 class Message(NamedTuple):
-    """One message of the page: where it goes, what its fields mean, an example."""
+    """One message of the page: topic leaf, meaning of its fields, example."""
 
     leaf: str
     text: str
@@ -25,18 +25,18 @@ class Message(NamedTuple):
 
 BATCH = {
     "v": "version of the protocol, 1",
-    "boot_id": "names one run of the node from reset to reset, 8 hex digits",
-    "boot_unix_ms": "the node's idea of the wall time at which `at_ms` was 0; null without one",
+    "boot_id": "identifies one run of the node from reset to reset, 8 hex digits",
+    "boot_unix_ms": "wall time at `at_ms` 0 by the node's clock; null if unknown",
     "sent_at_ms": "uptime at sending; null in records of an earlier boot",
-    "oldest_seq": "oldest record of that boot still in the outbox: what is below it and never "
-    "arrived will never arrive",
+    "oldest_seq": "oldest record of that boot still in the outbox; missing records below it are "
+    "lost",
     "records": f"1 to {messages.MAX_RECORDS} records, `seq` ascending",
-    "records[].seq": "1, 2, 3 ... over telemetry and events of one boot, given at capture",
-    "records[].at_ms": "uptime of the instant",
+    "records[].seq": "1, 2, 3 ... over telemetry and events of one boot, assigned at capture",
+    "records[].at_ms": "uptime at capture",
 }
 TELEMETRY = BATCH | {
     "records[].values": "channel to number, within the range of its quantity",
-    "records[].faults": "channel to fault code: why there is no number",
+    "records[].faults": "channel to fault code",
 }
 EVENT = BATCH | {
     "records[].kind": "kind of event",
@@ -47,52 +47,52 @@ INFO = {
     "version": "version of the firmware",
     "board": "name of the board",
     "chip": "esp32, esp32s3",
-    "boot_id": "this run",
+    "boot_id": "current run",
     "at_ms": "uptime",
     "boot_unix_ms": "as in a batch",
-    "clock": f"where its wall time comes from: `{'`, `'.join(messages_host.CLOCKS)}`",
-    "reset": "what ended the run before",
+    "clock": f"source of its wall time: `{'`, `'.join(messages_host.CLOCKS)}`",
+    "reset": "cause of the last reset",
     "image_sha256": "hash over path and SHA-256 of every file of the image, computed from the "
     "flash at boot",
-    "channels": "what it measures",
-    "outputs": "what it drives: name to `doser`, `switch` or `dimmer`",
+    "channels": "measured channels",
+    "outputs": "outputs: name to `doser`, `switch` or `dimmer`",
     "boots": "earlier runs with records in the outbox, oldest first: `[boot_id, last_at_ms]`",
     "has_button": "true where a button on the board can release the steps of a correction",
-    "granted_pct": "share of the budgets of an hour and a day that control may spend",
+    "granted_pct": "share of the hourly and daily budgets that control may use, %",
     "earn_left_ms": "time with a reduced share until full authority is earned; 0 once it is",
     "update": "the running application: `slot` (`a`, `b`, or empty: the flashed one), "
     f"`state` (`{'`, `'.join(messages_host.UPDATE_STATES)}`), `release` (hash of the manifest), "
-    "`security_counter` (no release below it is taken), `kernel` (the interface a release must "
-    "be made for)",
+    "`security_counter` (lower releases are refused), `kernel` (the interface that releases "
+    "must match)",
 }
 ACK = {
     "v": "1",
     "id": "id of the command",
     "outcome": f"`{'`, `'.join(messages_host.OUTCOMES)}`",
-    "reason": "why, in words for the operator",
-    "boot_id": "this run",
+    "reason": "reason, for the operator",
+    "boot_id": "current run",
     "at_ms": "uptime",
 }
 REPORT = {
     "v": "1",
-    "rev": "revision in force",
+    "rev": "current revision",
     "error": "why the last revision was refused, or null",
-    "values": "settings; one that is missing is at its default",
+    "values": "settings; missing ones are at their defaults",
 }
 AUTH = {"auth": "64 hex digits: HMAC-SHA256, the last field of the message"}
 COMMAND = {
     "v": "1",
     "id": "chosen by the host, executed at most once",
     "verb": "see below",
-    "args": "as the verb needs",
-    "boot_id": "the run it is for; any other refuses it",
-    "not_after_at_ms": "uptime after which it has expired",
-    "by": "who asked",
+    "args": "arguments of the verb",
+    "boot_id": "target run; any other refuses it",
+    "not_after_at_ms": "uptime at which it expires",
+    "by": "requester",
 } | AUTH
 CONFIG = {
     "v": "1",
     "rev": "revision, ascending",
-    "by": "who asked",
+    "by": "requester",
     "values": "settings, each in its range",
 } | AUTH
 OFFER = {
@@ -101,17 +101,17 @@ OFFER = {
     "verb": "`offer` a release, or `cancel` (no arguments) the download of one",
     "args": "of `offer`: `sha256` and `size` of the manifest, `signature` over it (RSA-3072, "
     "PKCS#1 v1.5, SHA-256, in base64), `key_id`, `version`",
-    "boot_id": "the run it is for; any other refuses it",
-    "not_after_at_ms": "uptime after which it has expired",
-    "by": "who asked",
+    "boot_id": "target run; any other refuses it",
+    "not_after_at_ms": "uptime at which it expires",
+    "by": "requester",
 } | AUTH
 ASK = {
     "v": "1",
     "sha256": "of the manifest of the release",
-    "number": "of the question, named in the answer",
-    "path": "`manifest`, or a file that it names",
-    "offset": "first byte that is wanted",
-    "size": f"bytes wanted, at most {update_messages.MAX_CHUNK_BYTES}",
+    "number": "of the request, repeated in the answer",
+    "path": "`manifest`, or a file listed in it",
+    "offset": "first byte requested",
+    "size": f"bytes requested, at most {update_messages.MAX_CHUNK_BYTES}",
 }
 STORED = {
     "v": "1",
@@ -127,25 +127,29 @@ def mac(signed: bytes) -> str:
 
 
 def up_messages() -> list[Message]:
-    """Return what a node publishes, in the order of the topics."""
+    """Return the messages of a node, in the order of the topics."""
     return [
         Message(
-            "status", "Plain text `online` or `offline`, no JSON. `offline` is the last will.",
-            {}, messages.pack_status(True)),
-        Message("info", "Who the node is, published on each connect.", INFO, _info()),
+            "status", "Plain text `online` or `offline`, not JSON. `offline` is the last will.",
+            {}, messages.pack_status(True),
+        ),
+        Message("info", "Identity of the node, published on each connect.", INFO, _info()),
         Message(
             "telemetry", "Samples. A channel is in exactly one of `values` and `faults`.",
-            TELEMETRY, _telemetry()),
-        Message("event", "What happened.", EVENT, _event()),
+            TELEMETRY, _telemetry(),
+        ),
+        Message("event", "Events.", EVENT, _event()),
         Message(
-            "ack", "What became of a command, once for each that reached the node.", ACK,
-            messages.pack_ack(messages.Ack("c-7d1f", "refused", "stopped", BOOT, 412_000))),
+            "ack", "Result of a command, once for each that reached the node.", ACK,
+            messages.pack_ack(messages.Ack("c-7d1f", "refused", "stopped", BOOT, 412_000)),
+        ),
         Message(
-            "config", "The settings in force.", REPORT,
-            messages_host.pack_config_report(messages.ConfigReport(4, None, {"ph.target": 5.9}))),
+            "config", "The current settings.", REPORT,
+            messages_host.pack_config_report(messages.ConfigReport(4, None, {"ph.target": 5.9})),
+        ),
         Message(
-            "update", "During an update: which bytes of the release the node wants next. It asks "
-            "again for what does not come.", ASK,
+            "update", "During an update: the bytes of the release that the node requests next; "
+            "repeated if they do not arrive.", ASK,
             update_messages.pack_chunk_request(update_messages.ChunkRequest(
                 "5" * 64, 17, "idro/app/node.mpy", 1_536, update_messages.MAX_CHUNK_BYTES)),
         ),
@@ -153,7 +157,7 @@ def up_messages() -> list[Message]:
 
 
 def down_messages() -> list[Message]:
-    """Return what the host publishes, in the order of the topics."""
+    """Return the messages of the host, in the order of the topics."""
     args = {"actuator": "ph_down", "volume_ul": 1000}
     command = messages.Command("c-7d1f", "dose", args, BOOT, 442_000, "anna")
     config = messages.Config(4, "anna", {"ph.target": 5.9, "dosing.enabled": True})
@@ -162,28 +166,29 @@ def down_messages() -> list[Message]:
     stored = messages.Stored(BOOT, 41, BOOT_UNIX_MS + 406_120)
     return [
         Message(
-            "command", "A request to one node, for one boot and one moment of it.", COMMAND,
-            messages_host.pack_command(NODE, command, mac)),
+            "command", "A request to one node, for one boot, with an expiry.", COMMAND,
+            messages_host.pack_command(NODE, command, mac),
+        ),
         Message(
-            "config", "The settings wanted, whole: one that is missing goes to its default. "
-            "ASCII, nothing around the object.",
+            "config", "The complete settings: missing ones return to their defaults. "
+            "ASCII, no whitespace around the object.",
             CONFIG, messages_host.pack_config(NODE, config, mac),
         ),
         Message(
-            "stored", "Everything of that boot up to and with `seq_upto` is durable at the host: "
-            "the node may erase it. It also brings the wall time.", STORED,
+            "stored", "Everything of that boot up to and including `seq_upto` is durable at the "
+            "host: the node may erase it. Also carries the wall time.", STORED,
             messages_host.pack_stored(stored),
         ),
         Message(
-            "update", "A release is offered to one node, or the offer is taken back. `up/ack` "
-            "says what became of it.", OFFER, messages_host.pack_update(
+            "update", "Offers a release to one node, or withdraws the offer. `up/ack` "
+            "carries the result.", OFFER, messages_host.pack_update(
                 NODE, messages.Command("u-04c2", "offer", offer, BOOT, 442_000, "anna"), mac),
         ),
         Message(
-            "update_data", "What `up/update` asked for, no JSON: the first eight bytes of the "
-            "manifest's SHA-256, the number of the question (16 bits, big endian), the bytes. "
-            "Fewer than were asked for: the file ends there. Not authenticated: the hashes of the "
-            "signed manifest judge it. In hex:", {},
+            "update_data", "The answer to `up/update`, not JSON: the first eight bytes of the "
+            "manifest's SHA-256, the number of the request (16 bits, big endian), the data. "
+            "Less than requested: end of file. Not authenticated: verified by the hashes of the "
+            "signed manifest. In hex:", {},
             messages_host.pack_chunk(update_messages.Chunk(
                 bytes.fromhex("5" * 16), 17, b"M\x06\x00\x1f")).hex().encode(),
         ),
@@ -211,7 +216,8 @@ def _telemetry() -> bytes:
 def _event() -> bytes:
     detail = {
         "actuator": "ph_down", "volume_ul": 1500, "on_ms": 1500, "reason": "ph high",
-        "by": "control"}
+        "by": "control",
+    }
     record = messages.EventRecord(42, 405_350, "dosed", detail)
     batch = messages.Batch(BOOT, BOOT_UNIX_MS, 406_000, 40, [record])
     packed: bytes = messages_host.pack_event(batch)

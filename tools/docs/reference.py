@@ -1,6 +1,6 @@
-"""The reference: command line, configuration file, settings, channels, metrics. From the code.
+"""Generates the reference of command line, configuration file, settings and channels.
 
-A key or a command without its sentence is refused, by name.
+A key or command without a description is an error.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _sentences(text: str | None) -> str:
-    """Return the help of a command on one line a paragraph."""
+    """Return the help of a command with one line per paragraph."""
     paragraphs = (text or "").split("\n\n")
     return "\n\n".join(" ".join(one.replace("\b", "").split()) for one in paragraphs)
 
@@ -108,22 +108,22 @@ def _option(path: str, one: Any) -> tuple[str, str, str, str]:
         raise ValueError(f"{path} {one.opts[0]}: no help")
     is_argument = one.param_type_name == "argument"
     names = one.name.upper() if is_argument else ", ".join([*one.opts, *one.secondary_opts])
-    takes = "" if getattr(one, "is_flag", False) else _taken(one)
+    takes = "" if getattr(one, "is_flag", False) else _type_text(one)
     many = ", several" if one.nargs == -1 or one.multiple else ""
-    default = "needed" if one.required else _default(one.default)
+    default = "required" if one.required else _default(one.default)
     if one.envvar:
         default = f"{default} or `{one.envvar}`".removeprefix(" or ")
     return f"`{names}`", f"{takes}{many}", default, _sentences(text).replace("\n\n", " ")
 
 
-def _taken(one: Any) -> str:
+def _type_text(one: Any) -> str:
     kind = _kind(one.type_descriptor.annotation)
     limits = span(one.min, one.max)
     return f"{kind}, {limits}" if limits else kind
 
 
 def _kind(annotation: Any) -> str:
-    """Return what a type takes, in words."""
+    """Return the description of a type."""
     if typing.get_origin(annotation) is typing.Literal:
         return " or ".join(f"`{value}`" for value in typing.get_args(annotation))
     inner = [part for part in typing.get_args(annotation) if part not in (type(None), ...)]
@@ -149,7 +149,7 @@ def _configuration() -> str:
     for section, text in SECTIONS.items():
         rows = [row for key, row in found.items() if key.rpartition(".")[0] == section]
         head = f"[[{section[:-2]}]]" if section.endswith("[]") else f"[{section}]"
-        parts += [f"## `{head}`\n" if section else "## At the top\n", f"{text}\n",
+        parts += [f"## `{head}`\n" if section else "## Top level\n", f"{text}\n",
                   table(("key", "takes", "default", "meaning"), rows)]
     return "\n".join(parts)
 
@@ -167,7 +167,7 @@ def _keys(
             continue
         takes = _kind(kind)
         limits = span(_bound(field.type, "ge"), _bound(field.type, "le"))
-        default = "needed" if field.required else ""
+        default = "required" if field.required else ""
         if field.default not in (msgspec.NODEFAULT, None, ()):
             default = "" if isinstance(field.default, dict) else f"`{json.dumps(field.default)}`"
         yield key, (f"`{field.name}`", f"{takes}, {limits}" if limits else takes, default,
@@ -177,7 +177,7 @@ def _keys(
 
 
 def _bound(kind: Any, name: str) -> Any:
-    """Return a limit of a type, or of its type other than None; None if there is none."""
+    """Return a limit of a type, or of its non-null variant; None without a limit."""
     if typing.get_origin(kind) is typing.Annotated:
         return next((getattr(one, name) for one in kind.__metadata__), None)
     inner = [one for one in typing.get_args(kind) if typing.get_origin(one) is typing.Annotated]
@@ -201,7 +201,7 @@ def _channels() -> str:
             for q in QUANTITIES.values()]
     parts = [_CHANNELS, "## Quantities\n",
              table(("quantity", "unit", "decimals", "range", "meaning"), rows),
-             "## What each shipped board measures\n"]
+             "## Channels of the built-in boards\n"]
     sensors = []
     for name in compiler.names():
         wired = compiler.read(compiler.path_of(name))

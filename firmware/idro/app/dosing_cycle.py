@@ -77,7 +77,7 @@ class DosingCycle:
         """Judge no earlier dose: something else has changed the water or the probes."""
         self._state.invalidate()
 
-    def given_by_hand(self, actuation):
+    def record_manual_dose(self, actuation):
         """Account for a dose that a person requested: earlier doses can no longer be judged."""
         self._state.record_manual_dose(actuation, self._context.values)
         self._save_owed(self._state.pending_b_ul, is_given=True)

@@ -87,7 +87,7 @@ class Node:
             context, doses=self._doses, persistent=self._persistent, granted_pct=granted_pct)
         correction = CorrectionTask(
             context, button=button, doses=self._doses, beat=beat,
-            on_given=self._dosing.given_by_hand)
+            on_given=self._dosing.record_manual_dose)
         self.control = ControlCycle(
             context, overrides=overrides, dosing_cycle=self._dosing, correction=correction,
             beat=beat)

@@ -1,4 +1,4 @@
-"""The room kept on flash: laid while there is plenty, given away when flash is full or refuses."""
+"""Tests of the reserve file on flash: created while there is space, deleted when flash is full."""
 
 import pytest
 
@@ -9,7 +9,7 @@ BLOCK = 4_096
 
 
 class Flash:
-    """The size of a flash whose free blocks are what it is told, less the ballast."""
+    """Flash with a settable number of free blocks, less the reserve file."""
 
     def __init__(self, real, path):
         self._real = real
@@ -30,7 +30,7 @@ class Bench:
         self.now_ms = 0
         self.ballast = ReservedSpace(str(self.path))
 
-    def look(self, *, has_failed=False):
+    def check(self, *, has_failed=False):
         self.now_ms += CHECK_EVERY_MS
         return self.ballast.update(self.now_ms, has_failed)
 
@@ -40,37 +40,37 @@ def bench(tmp_path, monkeypatch):
     return Bench(tmp_path, monkeypatch)
 
 
-def test_it_is_reserved_where_there_is_room_for_it_twice(bench):
+def test_it_is_created_if_twice_its_size_is_free(bench):
     bench.flash.free_blocks = 2 * BLOCKS - 1
-    assert not bench.look()
+    assert not bench.check()
     assert not bench.ballast.is_reserved
     bench.flash.free_blocks = 2 * BLOCKS
-    assert not bench.look()
+    assert not bench.check()
     assert bench.ballast.is_reserved
     assert bench.path.stat().st_size == BLOCKS * BLOCK
 
 
-def test_it_goes_when_flash_is_full_once_and_comes_back(bench):
-    bench.look()
+def test_it_is_deleted_once_when_flash_is_full_and_restored(bench):
+    bench.check()
     bench.flash.free_blocks = BLOCKS + FULL_BLOCKS - 1
-    assert bench.look()
+    assert bench.check()
     assert not bench.path.exists()
-    assert not bench.look()
+    assert not bench.check()
     assert not bench.ballast.is_reserved
     bench.flash.free_blocks = 300
-    assert not bench.look()
+    assert not bench.check()
     assert bench.ballast.is_reserved
 
 
-def test_it_goes_at_once_when_flash_refuses(bench):
-    bench.look()
+def test_it_is_deleted_immediately_on_a_write_error(bench):
+    bench.check()
     assert bench.ballast.update(bench.now_ms + 1, True)
     assert not bench.path.exists()
     assert not bench.ballast.update(bench.now_ms + 2, True)
 
 
-def test_one_of_an_earlier_boot_counts_and_half_a_one_does_not(bench):
-    bench.look()
+def test_a_complete_file_of_an_earlier_boot_is_reused(bench):
+    bench.check()
     again = ReservedSpace(str(bench.path))
     again.update(0, False)
     assert again.is_reserved
@@ -81,7 +81,7 @@ def test_one_of_an_earlier_boot_counts_and_half_a_one_does_not(bench):
     assert bench.path.stat().st_size == BLOCKS * BLOCK
 
 
-def test_a_flash_that_takes_no_file_stops_nothing(bench):
+def test_a_flash_that_rejects_the_file_is_tolerated(bench):
     bench.path.mkdir()
-    assert not bench.look()
+    assert not bench.check()
     assert not bench.ballast.is_reserved

@@ -1,4 +1,4 @@
-"""The three clocks of a node: uptime through the wrap of the ticks, wall time, time of day."""
+"""Tests of the clocks of a node: uptime across tick wrap-around, wall time, time of day."""
 
 import asyncio
 from types import SimpleNamespace
@@ -39,7 +39,7 @@ def ticks(monkeypatch):
 
 
 @pytest.mark.parametrize("first", [0, 1, PERIOD - 1, PERIOD - 5_000, 123_456_789])
-def test_uptime_starts_at_nothing_and_never_wraps_or_jumps(ticks, first):
+def test_uptime_starts_at_0_and_never_wraps_or_jumps(ticks, first):
     ticks.at = first
     clock = Clock()
     assert clock.now_ms() == 0
@@ -49,14 +49,14 @@ def test_uptime_starts_at_nothing_and_never_wraps_or_jumps(ticks, first):
     assert clock.now_ms() > 3 * PERIOD
 
 
-def test_uptime_is_right_when_it_was_not_asked_for_six_days(ticks):
+def test_uptime_is_correct_after_six_days_without_a_call(ticks):
     clock = Clock()
     for days in range(6, 60, 6):
         ticks.at = days * DAY_MS
         assert clock.now_ms() == days * DAY_MS
 
 
-def test_asking_again_at_the_wrap_counts_no_time_twice(ticks):
+def test_repeated_calls_at_the_wrap_count_time_once(ticks):
     ticks.at = PERIOD - 2
     clock = Clock()
     seen = []
@@ -66,14 +66,14 @@ def test_asking_again_at_the_wrap_counts_no_time_twice(ticks):
     assert seen == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
-def test_without_wall_time_there_is_none(ticks):
+def test_wall_time_is_none_until_it_is_set(ticks):
     clock = Clock()
     assert clock.unix_ms() is None
     assert clock.boot_unix_ms is None
     assert clock.quality == "none"
 
 
-def test_the_host_sets_the_wall_time_and_small_differences_say_nothing(ticks):
+def test_the_host_sets_wall_time_and_small_steps_are_silent(ticks):
     clock = Clock()
     ticks.at = 60_000
     assert clock.set_from_host(NOON_UNIX_MS) == 0
@@ -87,7 +87,7 @@ def test_the_host_sets_the_wall_time_and_small_differences_say_nothing(ticks):
     assert clock.unix_ms() == NOON_UNIX_MS + 62_001
 
 
-def test_a_host_whose_word_waited_on_its_way_sets_no_clock_back(ticks):
+def test_a_delayed_host_message_does_not_set_the_clock_back(ticks):
     clock = Clock()
     clock.set_from_host(NOON_UNIX_MS)
     ticks.at += 100_000
@@ -98,7 +98,7 @@ def test_a_host_whose_word_waited_on_its_way_sets_no_clock_back(ticks):
 
 
 @pytest.mark.parametrize("by_ms", [-315_360_000_000, -3_600_000, 3_600_000, 315_360_000_000])
-def test_a_host_that_jumps_moves_wall_time_and_never_uptime(ticks, by_ms):
+def test_a_jump_of_host_time_moves_wall_time_but_not_uptime(ticks, by_ms):
     clock = Clock()
     clock.set_from_host(NOON_UNIX_MS)
     ticks.at = 60_000
@@ -109,7 +109,7 @@ def test_a_host_that_jumps_moves_wall_time_and_never_uptime(ticks, by_ms):
     assert clock.unix_ms() == NOON_UNIX_MS + 61_000 + by_ms
 
 
-def test_between_two_words_of_the_host_wall_time_only_grows(ticks):
+def test_wall_time_is_monotonic_between_host_messages(ticks):
     clock = Clock()
     clock.set_from_host(NOON_UNIX_MS)
     last = clock.unix_ms()
@@ -120,7 +120,7 @@ def test_between_two_words_of_the_host_wall_time_only_grows(ticks):
         last = clock.unix_ms()
 
 
-def test_a_kept_time_serves_until_the_host_says_better_and_dates_no_record(ticks):
+def test_a_restored_time_is_provisional_and_dates_no_record(ticks):
     rtc, nvs = Rtc(), Nvs()
     before = Clock()
     kept = PersistentState(rtc, nvs, before)
@@ -128,7 +128,7 @@ def test_a_kept_time_serves_until_the_host_says_better_and_dates_no_record(ticks
     ticks.at = 30_000
     kept.save(0)
 
-    ticks.at = 7  # the ticks begin anew with a reset
+    ticks.at = 7  # a reset restarts the ticks at 0
     after = Clock()
     PersistentState(rtc, nvs, after)
     assert after.quality == "kept"
@@ -136,7 +136,7 @@ def test_a_kept_time_serves_until_the_host_says_better_and_dates_no_record(ticks
     assert after.unix_ms() == NOON_UNIX_MS + 30_000
     ticks.at = 1_007
     assert after.unix_ms() == NOON_UNIX_MS + 31_000
-    assert after.set_from_host(NOON_UNIX_MS + 32_500) == 1_500  # said even where it is small
+    assert after.set_from_host(NOON_UNIX_MS + 32_500) == 1_500  # reported even if small
     assert after.quality == "host"
     assert after.boot_unix_ms == NOON_UNIX_MS + 31_500
 
@@ -150,7 +150,7 @@ def test_the_second_of_the_day_is_local(ticks):
     assert clock.second_of_day(840) == 7_200
 
 
-def test_without_wall_time_the_day_runs_on_from_the_last_known_second(ticks):
+def test_without_wall_time_the_day_continues_from_the_last_second(ticks):
     ticks.at = 5_000
     clock = Clock()
     clock.start_day_at(86_390)
@@ -165,7 +165,7 @@ def test_without_wall_time_the_day_runs_on_from_the_last_known_second(ticks):
         assert clock.second_of_day(0) == 0
 
 
-def test_the_host_time_takes_over_the_day(ticks):
+def test_host_time_replaces_the_restored_time_of_day(ticks):
     clock = Clock()
     clock.start_day_at(0)
     clock.set_from_host(NOON_UNIX_MS)

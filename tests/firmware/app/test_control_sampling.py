@@ -1,4 +1,4 @@
-"""One sampling cycle: each channel a value or a fault, context for the next part, edges told."""
+"""Tests of one sampling cycle: a value or fault per channel, context, and fault events."""
 
 import asyncio
 
@@ -67,7 +67,7 @@ def world():
     return World()
 
 
-def test_every_channel_has_a_value_xor_a_fault(world):
+def test_every_channel_has_either_a_value_or_a_fault(world):
     world.air.fault = "no_ack"
     world.cycle()
     for sample in world.sampler.readings.values():
@@ -76,7 +76,7 @@ def test_every_channel_has_a_value_xor_a_fault(world):
     assert world.sampler.readings["reservoir.ph"].value == 6.0
 
 
-def test_later_parts_see_what_was_read_before_in_this_cycle(world):
+def test_later_parts_get_earlier_readings_of_the_cycle(world):
     world.cycle()
     assert world.ph.context == {"reservoir.temp_c": 20.0}
     world.temp.fault = "crc"
@@ -84,7 +84,7 @@ def test_later_parts_see_what_was_read_before_in_this_cycle(world):
     assert world.ph.context == {}
 
 
-def test_fault_edges_are_told_once(world):
+def test_a_fault_is_reported_once_at_start_and_end(world):
     world.cycle()
     world.ph.fault = "no_ack"
     world.cycle(50)
@@ -105,7 +105,7 @@ def test_a_flapping_sensor_is_one_outage(world):
     assert [kind for kind, _ in world.events] == ["fault_began"]
 
 
-def test_single_jumps_are_faults_in_the_record_but_no_events(world):
+def test_single_jumps_are_recorded_as_faults_without_events(world):
     for _ in range(20):
         world.ph.numbers["ph"] = 6.0
         world.cycle(4)
@@ -115,7 +115,7 @@ def test_single_jumps_are_faults_in_the_record_but_no_events(world):
     assert world.events == []
 
 
-def test_control_reads_a_median_or_the_fault(world):
+def test_control_gets_the_median_or_the_fault(world):
     for ph in (6.0, 6.1, 6.05, 6.02, 6.03):
         world.ph.numbers["ph"] = ph
         world.cycle()
@@ -129,7 +129,7 @@ def test_control_reads_a_median_or_the_fault(world):
     assert world.sampler.reading("reservoir.ec_us_cm", 60_000) == (None, "stale")
 
 
-def test_a_reading_that_is_not_renewed_goes_stale(world):
+def test_a_reading_that_is_not_updated_becomes_stale(world):
     world.cycle()
     world.clock.at_ms += 60_000
     assert world.sampler.reading("reservoir.ph", 60_000) == (None, "stale")

@@ -1,4 +1,4 @@
-"""Memory that is refused: nothing is lost for it, and nobody falls silent."""
+"""Tests of settings and messages on a fragmented heap."""
 
 import subprocess
 from pathlib import Path
@@ -21,7 +21,7 @@ kept 4 5.4
 """
 
 
-def test_settings_and_messages_go_through_a_heap_in_pieces(tmp_path):
+def test_settings_and_messages_work_on_a_fragmented_heap(tmp_path):
     done = subprocess.run(
         [micropython(), "-X", "heapsize=600K", CROWDED, tmp_path], capture_output=True, text=True,
         timeout=120, check=False, env={"MICROPYPATH": str(ROOT / "firmware") + ":.frozen"},

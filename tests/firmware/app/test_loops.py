@@ -1,4 +1,4 @@
-"""The control cycle: what it tells and how often, whose wish counts, what no reset may lose."""
+"""Tests of the control cycle: event rate, manual overrides, and state across resets."""
 
 import pytest
 
@@ -16,10 +16,10 @@ def node(tmp_path):
 
 
 def reasons(node, loop):
-    return [detail["reason"] for detail in node.told("decided", loop=loop)]
+    return [detail["reason"] for detail in node.events_of("decided", loop=loop)]
 
 
-def test_a_reason_is_told_once_however_its_numbers_change(node):
+def test_a_reason_is_reported_once_even_if_its_numbers_change(node):
     node.read(ph=6.0, ec_us_cm=1_600)
     for step in range(60):
         node.read(ph=5.8 + step * 0.003)
@@ -28,7 +28,7 @@ def test_a_reason_is_told_once_however_its_numbers_change(node):
     assert [reason.split(",")[0] for reason in reasons(node, "ec")] == ["in band: EC"]
 
 
-def test_a_changed_mind_is_told(node):
+def test_a_changed_decision_is_reported(node):
     node.read(ph=5.8, ec_us_cm=1_600)
     node.run_for(3 * MINUTE_MS)
     node.read(level_mm="no_ack")
@@ -40,7 +40,7 @@ def test_a_changed_mind_is_told(node):
     ]
 
 
-def test_a_loop_that_wavers_is_told_once_a_minute(node):
+def test_an_alternating_decision_is_reported_once_a_minute(node):
     node.read(ph=5.8, ec_us_cm=1_600)
     for _ in range(60):
         node.read(level_mm="no_ack")
@@ -50,14 +50,14 @@ def test_a_loop_that_wavers_is_told_once_a_minute(node):
     assert 10 <= len(reasons(node, "ph")) <= 20
 
 
-def test_what_a_loop_does_is_told_at_once(node):
+def test_actions_are_reported_immediately(node):
     node.read(ph=6.4, ec_us_cm=1_600)
     node.run_for(4 * MINUTE_MS)
     assert reasons(node, "ph")[-2:][0].startswith("pH high: ph_down")
-    assert len(node.told("dosed", actuator="ph_down")) == 1
+    assert len(node.events_of("dosed", actuator="ph_down")) == 1
 
 
-def test_a_wish_ends_by_itself_and_the_program_takes_over(node):
+def test_an_override_expires_and_automatic_control_resumes(node):
     light = node.outputs["light"].driver
     node.cycles(1)
     assert light.duty_pct == 80
@@ -73,7 +73,7 @@ def test_a_wish_ends_by_itself_and_the_program_takes_over(node):
     assert 0 not in dark
 
 
-def test_a_pump_that_was_wished_off_comes_on_again(node):
+def test_a_pump_overridden_off_starts_again(node):
     pump = node.outputs["circulation"].driver
     node.cycles(1)
     assert pump.is_on
@@ -84,11 +84,11 @@ def test_a_pump_that_was_wished_off_comes_on_again(node):
     assert not pump.is_on
     node.run_for(2 * MINUTE_MS)
     assert pump.is_on
-    ran = node.told("ran", actuator="circulation")
+    ran = node.events_of("ran", actuator="circulation")
     assert [(detail["reason"], detail["by"]) for detail in ran] == [("by hand", "control")]
 
 
-def test_the_gate_answers_a_wish_that_cannot_be(node):
+def test_the_gate_refuses_an_override_that_is_not_allowed(node):
     node.read(level_mm=60)
     node.cycles(3)
     node.overrides.set("circulation", 2 * MINUTE_MS, 100, "ann")
@@ -100,71 +100,71 @@ def until_a(node):
     node.read(ph=5.8, ec_us_cm=1_400)
     for _ in range(60):
         node.cycles(1)
-        if node.told("dosed", actuator="nutrient_a"):
-            return node.told("dosed", actuator="nutrient_a")[0]["volume_ul"]
+        if node.events_of("dosed", actuator="nutrient_a"):
+            return node.events_of("dosed", actuator="nutrient_a")[0]["volume_ul"]
     raise AssertionError("nutrient A was never given")
 
 
 def test_b_follows_a(node):
     volume_ul = until_a(node)
     node.run_for(3 * MINUTE_MS)
-    assert [b["volume_ul"] for b in node.told("dosed", actuator="nutrient_b")] == [volume_ul]
+    assert [b["volume_ul"] for b in node.events_of("dosed", actuator="nutrient_b")] == [volume_ul]
 
 
-def test_b_follows_a_over_a_reset(node):
+def test_b_follows_a_across_a_reset(node):
     volume_ul = until_a(node)
     node.reset(power_cut=False)
     node.run_for(5 * MINUTE_MS)
-    assert [b["volume_ul"] for b in node.told("dosed", actuator="nutrient_b")] == [volume_ul]
+    assert [b["volume_ul"] for b in node.events_of("dosed", actuator="nutrient_b")] == [volume_ul]
     node.read(ec_us_cm=1_600)
     node.reset(power_cut=False)
     node.run_for(10 * MINUTE_MS)
-    assert len(node.told("dosed", actuator="nutrient_b")) == 1
+    assert len(node.events_of("dosed", actuator="nutrient_b")) == 1
 
 
-def test_b_that_a_power_cut_parted_from_a_is_told_and_not_given(node):
+def test_a_b_dose_lost_in_a_power_cut_is_reported_not_given(node):
     volume_ul = until_a(node)
     node.reset(power_cut=True)
     node.read(ec_us_cm=1_600)
     node.run_for(20 * MINUTE_MS)
-    assert not node.told("dosed", actuator="nutrient_b")
-    (missing,) = node.told("refused", actuator="nutrient_b")
+    assert not node.events_of("dosed", actuator="nutrient_b")
+    (missing,) = node.events_of("refused", actuator="nutrient_b")
     assert missing["by"] == "control"
     assert missing["reason"] == (
         f"the power went between nutrient A and nutrient B: "
         f"up to {volume_ul / 1_000:.1f} ml of B are missing"
     )
     node.reset(power_cut=True)
-    assert len(node.told("refused", actuator="nutrient_b")) == 1
+    assert len(node.events_of("refused", actuator="nutrient_b")) == 1
 
 
-def test_a_reset_in_the_middle_of_a_is_told(node):
+def test_a_reset_during_a_is_reported(node):
     node.read(ph=5.8, ec_us_cm=1_400)
-    node.doses.submit = lambda *job: None  # the power goes before the pump turns
+    node.doses.submit = lambda *job: None  # power is lost before the pump starts
     for _ in range(60):
         if not node.kept.pending_nutrient_b():
             node.cycles(1)
     volume_ul, _, is_given = node.kept.pending_nutrient_b()
     assert not is_given
     node.reset(power_cut=False)
-    (missing,) = node.told("refused", actuator="nutrient_b")
+    (missing,) = node.events_of("refused", actuator="nutrient_b")
     assert missing["reason"].startswith("the board was reset while nutrient A was given")
     assert f"{volume_ul / 1_000:.1f} ml" in missing["reason"]
 
 
-def test_b_that_cannot_follow_is_told(node):
+def test_a_refused_b_dose_is_reported(node):
     volume_ul = until_a(node)
     node.read(ec_us_cm="no_ack")
     node.run_for(40 * MINUTE_MS)
-    (missing,) = node.told("refused", actuator="nutrient_b")
+    (missing,) = node.events_of("refused", actuator="nutrient_b")
     assert f"{volume_ul / 1_000:.1f} ml of B are missing" in missing["reason"]
     node.reset(power_cut=False)
     node.read(ec_us_cm=1_600)
     node.run_for(10 * MINUTE_MS)
-    assert not node.told("dosed", actuator="nutrient_b")
+    assert not node.events_of("dosed", actuator="nutrient_b")
 
 
-def test_memory_that_cannot_be_written_holds_back_no_dose(node):
+def test_a_memory_write_error_blocks_no_dose(node):
     def refuse(**_):
         raise OSError(28)
 
@@ -172,109 +172,111 @@ def test_memory_that_cannot_be_written_holds_back_no_dose(node):
     node.kept.save = lambda _: None
     volume_ul = until_a(node)
     node.run_for(3 * MINUTE_MS)
-    assert [b["volume_ul"] for b in node.told("dosed", actuator="nutrient_b")] == [volume_ul]
+    assert [b["volume_ul"] for b in node.events_of("dosed", actuator="nutrient_b")] == [volume_ul]
 
 
-def test_a_calibration_voids_what_doses_did(node):
+def test_a_calibration_discards_earlier_dose_effects(node):
     node.read(ph=6.9, ec_us_cm=1_600)
     node.run_for(30 * MINUTE_MS)
-    assert len(node.told("dosed", actuator="ph_down")) == 2
+    assert len(node.events_of("dosed", actuator="ph_down")) == 2
     node.read(ph=7.6)
     node.loops.settings_changed({"ph.neutral_uv": 1_490_000})
     node.run_for(30 * MINUTE_MS)
-    assert not node.told("latched")
+    assert not node.events_of("latched")
 
 
-def test_without_a_calibration_the_same_is_the_wrong_way(node):
+def test_without_a_calibration_the_same_change_is_a_wrong_direction(node):
     node.read(ph=6.9, ec_us_cm=1_600)
     node.run_for(30 * MINUTE_MS)
     node.read(ph=7.6)
     node.loops.settings_changed({"ph.target": 5.9})
     node.run_for(30 * MINUTE_MS)
-    assert node.told("latched") == [{"reason": "dosing worked the wrong way"}]
+    assert node.events_of("latched") == [{"reason": "dosing worked the wrong way"}]
 
 
-def test_whoever_asked_is_told_when_the_dosing_task_had_to_be_started_again(node):
+def test_a_restarted_dosing_task_answers_the_pending_request(node):
     node.cycles(1)
-    told = []
-    node.doses.submit("ph_down", 1_000, ("by hand", "ann"), lambda *end: told.append(end))
+    results = []
+    node.doses.submit("ph_down", 1_000, ("by hand", "ann"), lambda *end: results.append(end))
     node.cycles(1)
-    assert told == [(None, "dosing failed and was started again")]
+    assert results == [(None, "dosing failed and was started again")]
     assert not node.doses.is_busy
 
 
-def test_who_only_advises_says_what_it_would_give_and_gives_nothing(node):
+def test_advice_only_mode_reports_the_dose_without_giving_it(node):
     node.dosing.granted_pct = 0
     node.read(ph=6.6, ec_us_cm=1_600)
     node.run_for(60 * MINUTE_MS)
-    told = reasons(node, "ph")
-    assert any(reason.startswith("advice: give ") and "ml of ph_down" in reason for reason in told)
+    assert any(
+        reason.startswith("advice: give ") and "ml of ph_down" in reason
+        for reason in reasons(node, "ph")
+    )
     assert node.rig.runs("ph_down") == []
 
 
-def test_what_was_learned_of_the_water_survives_a_power_cut(node):
+def test_learned_dose_strength_survives_a_power_cut(node):
     node.read(ph=6.9, ec_us_cm=1_600)
     node.run_for(16 * MINUTE_MS)
     assert node.kept.learned() is None
-    node.read(ph=6.65)  # three times what the titration says
+    node.read(ph=6.65)  # three times the declared titration
     node.run_for(5 * MINUTE_MS)
     assert node.kept.learned()[0] > 1_500
     node.reset(power_cut=True)
     node.read(ph=6.05)
     node.run_for(15 * MINUTE_MS)
-    dose = node.told("dosed", actuator="ph_down")[-1]
+    dose = node.events_of("dosed", actuator="ph_down")[-1]
     assert dose["volume_ul"] < 0.25 * 40_000 / 3  # half of the need would be 5 ml as declared
 
 
-def test_a_new_titration_voids_what_was_learned(node):
+def test_a_new_titration_discards_learned_strength(node):
     node.kept.save_learned((10_000, 1_000, 1_000, 1_000, 1_000))
     node.reset(power_cut=True)
     node.read(ph=6.4, ec_us_cm=1_600)
     node.loops.settings_changed({"ph.down_ul_per_ph": 40_000})
     node.run_for(5 * MINUTE_MS)
-    (dosed,) = node.told("dosed", actuator="ph_down")
+    (dosed,) = node.events_of("dosed", actuator="ph_down")
     assert dosed["volume_ul"] > 2_500
 
 
-def test_a_lock_says_what_to_look_at(node):
+def test_a_lockout_names_what_to_check(node):
     node.read(ph=6.9, ec_us_cm=1_600)
     node.run_for(4 * 60 * MINUTE_MS)
-    assert node.told("latched") == [{"reason": "dosing had no effect"}]
+    assert node.events_of("latched") == [{"reason": "dosing had no effect"}]
     assert any(
         reason.startswith("locked: ph_down had no effect: is the bottle empty")
         for reason in reasons(node, "ph")
     )
 
 
-def test_water_that_rises_by_itself_is_told_and_nothing_is_dosed_into_it(node):
+def test_an_unexpected_rise_is_reported_and_stops_dosing(node):
     node.read(ph=5.8, ec_us_cm=1_600)
     node.run_for(20 * MINUTE_MS)
     node.read(ph=6.6, level_mm=210)
     node.run_for(10 * MINUTE_MS)
-    assert node.told("water") == [{"state": "rises", "moved_mm": 10}]
+    assert node.events_of("water") == [{"state": "rises", "moved_mm": 10}]
     assert reasons(node, "ph")[-1] == "held: water rises with the valve shut, 10 mm"
-    assert not node.told("dosed")
-    assert not node.told("latched")
+    assert not node.events_of("dosed")
+    assert not node.events_of("latched")
     node.run_for(30 * MINUTE_MS)
-    assert node.told("water")[1:] == [{"state": "steady", "moved_mm": 0}]
-    assert node.told("dosed", actuator="ph_down")
+    assert node.events_of("water")[1:] == [{"state": "steady", "moved_mm": 0}]
+    assert node.events_of("dosed", actuator="ph_down")
 
 
-def test_who_moves_the_level_while_it_is_held_is_no_news(node):
+def test_level_changes_during_a_hold_are_not_reported(node):
     node.read(ph=5.8, ec_us_cm=1_600)
     node.run_for(20 * MINUTE_MS)
     node.loops.pause_automation(10 * MINUTE_MS)
     node.read(level_mm=215)
     node.run_for(40 * MINUTE_MS)
-    assert not node.told("water")
+    assert not node.events_of("water")
 
 
-def test_a_tank_that_leaks_is_told_and_not_filled_for_ever(node):
+def test_a_leak_is_reported_and_filling_is_limited(node):
     node.read(ph=5.8, ec_us_cm=1_600, level_mm=200)
     for minute in range(240):
         node.read(level_mm=200 - minute / 3)
         node.run_for(MINUTE_MS)
-    assert [detail["state"] for detail in node.told("water")] == ["falls"]
+    assert [detail["state"] for detail in node.events_of("water")] == ["falls"]
     assert "held: the tank leaks and does not stay full" in reasons(node, "top_off")
-    filled_ms = sum(detail["on_ms"] for detail in node.told("ran", actuator="top_off"))
+    filled_ms = sum(detail["on_ms"] for detail in node.events_of("ran", actuator="top_off"))
     assert 600_000 <= filled_ms <= 1_300_000

@@ -1,4 +1,4 @@
-"""The loop that keeps the air, from the sensor to the pins, with its program and by hand."""
+"""Tests of the climate loop from sensor to pins, automatic and manual."""
 
 import pytest
 
@@ -11,7 +11,7 @@ MINUTE_MS = 60_000
 
 
 class ClimateRig(LoopsRig):
-    """A node that keeps air and nothing else, at noon."""
+    """A node with climate control only, at noon."""
 
     def __init__(self, folder):
         (folder / "air").mkdir()
@@ -31,7 +31,7 @@ class ClimateRig(LoopsRig):
         return self.rig.level(name) == 1
 
     def reason(self, loop):
-        return self.told("decided", loop=loop)[-1]["reason"]
+        return self.events_of("decided", loop=loop)[-1]["reason"]
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def node(tmp_path):
     node.close()
 
 
-def test_cold_air_is_heated_once_it_was_watched(node):
+def test_cold_air_is_heated_once_the_heater_is_armed(node):
     node.read(temp_c=15.0)
     node.run_for(2 * MINUTE_MS)
     assert not node.is_on("heater")
@@ -56,10 +56,10 @@ def test_cold_air_is_heated_once_it_was_watched(node):
     node.read(temp_c=19.0)
     node.run_for(MINUTE_MS)
     assert not node.is_on("heater")
-    assert [detail["by"] for detail in node.told("ran")] == ["control"]
+    assert [detail["by"] for detail in node.events_of("ran")] == ["control"]
 
 
-def test_a_lost_sensor_ends_heat_and_begins_blind_air(node):
+def test_a_lost_sensor_stops_heat_and_starts_blind_ventilation(node):
     node.read(temp_c=15.0)
     node.run_for(10 * MINUTE_MS)
     assert node.is_on("heater")
@@ -74,7 +74,7 @@ def test_a_lost_sensor_ends_heat_and_begins_blind_air(node):
     assert not node.is_on("humidifier")
 
 
-def test_warm_air_is_cooled_and_dry_air_is_misted(node):
+def test_warm_air_is_cooled_and_dry_air_is_humidified(node):
     node.read(temp_c=20.0, rh_pct=40.0)
     node.run_for(5 * MINUTE_MS)
     assert (node.is_on("humidifier"), node.is_on("fan")) == (True, False)
@@ -90,7 +90,7 @@ def test_warm_air_is_cooled_and_dry_air_is_misted(node):
     assert not node.is_on("humidifier")
 
 
-def test_by_hand_it_passes_the_same_gate(node):
+def test_manual_runs_pass_the_same_gate(node):
     node.run_for(5 * MINUTE_MS)
     node.overrides.set("heater", 10 * MINUTE_MS, 100, "ann")
     assert node.loops.apply_override("heater") is None
@@ -108,7 +108,7 @@ def test_by_hand_it_passes_the_same_gate(node):
     assert node.loops.apply_override("heater") == "air.temp_c has a fault: crc"
 
 
-def test_by_hand_it_may_be_off_in_the_cold(node):
+def test_it_can_be_switched_off_manually_in_the_cold(node):
     node.read(temp_c=15.0)
     node.run_for(10 * MINUTE_MS)
     node.overrides.set("heater", 5 * MINUTE_MS, 0, "ann")
@@ -119,21 +119,21 @@ def test_by_hand_it_may_be_off_in_the_cold(node):
     assert node.is_on("heater")
 
 
-def test_heat_that_goes_on_by_itself_is_told_and_cooled(node):
+def test_unexpected_heating_is_reported_and_cooled(node):
     node.run_for(5 * MINUTE_MS)
     for temp_c in (20.5, 21.5, 22.5, 23.4):
         node.read(temp_c=temp_c)
         node.run_for(MINUTE_MS)
-    assert node.told("air_warms") == [{"state": "began", "reason": "by 3.4 C to 23.4 C"}]
+    assert node.events_of("air_warms") == [{"state": "began", "reason": "by 3.4 C to 23.4 C"}]
     assert node.is_on("fan")
     for temp_c in (21.5, 19.6, 17.7, 16.8):
         node.read(temp_c=temp_c)
         node.run_for(4 * MINUTE_MS)
-    assert node.told("air_warms")[1:] == [{"state": "ended", "reason": "to 16.8 C"}]
+    assert node.events_of("air_warms")[1:] == [{"state": "ended", "reason": "to 16.8 C"}]
     assert node.is_on("heater")
 
 
-def test_the_vpd_is_reported_as_a_number_or_as_the_fault_it_has(node):
+def test_the_vpd_is_reported_as_a_value_or_a_fault(node):
     node.cycles(1)
     telemetry = Telemetry(node.sampler, node.outputs, node.clock)
     assert "air.vpd_pa" in telemetry.channels

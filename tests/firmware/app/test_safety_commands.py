@@ -1,4 +1,4 @@
-"""Commands on the node: forged, late, early, repeated, flooded; hazards H20, H21, H22 and H26."""
+"""Tests of forged, late, early, repeated and flooded commands; hazards H20, H21, H22, H26."""
 
 import hashlib
 import hmac
@@ -34,7 +34,7 @@ class Clock:
 
 
 class World:
-    """The commands of one node and what came of them."""
+    """A command processor of a node, with its acks and events."""
 
     def __init__(self, folder):
         self.clock = Clock()
@@ -87,11 +87,11 @@ def world(tmp_path):
 
 @settings_of(deadline=None)
 @given(st.binary(max_size=200), st.binary(max_size=300))
-def test_hmac_is_that_of_the_standard_library(key, message):
+def test_hmac_matches_the_standard_library(key, message):
     assert hmac_sha256_hex(key, message) == mac(message, key)
 
 
-def test_hmac_of_rfc_4231_test_case_2():
+def test_hmac_matches_rfc_4231_test_case_2():
     expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
     assert hmac_sha256_hex(b"Jefe", b"what do ya want for nothing?") == expected
 
@@ -101,7 +101,7 @@ def test_without_a_key_nothing_is_authentic():
     assert not is_authentic(b"", b"x", mac(b"x", b""))
 
 
-def test_a_signed_command_in_time_runs_and_is_answered(world):
+def test_a_valid_command_runs_and_is_acknowledged(world):
     world.send("dose", {"actuator": "ph_down", "volume_ul": 500})
     assert world.ran == [("dose", {"actuator": "ph_down", "volume_ul": 500}, "ann")]
     assert world.acks == []
@@ -109,7 +109,7 @@ def test_a_signed_command_in_time_runs_and_is_answered(world):
     assert world.outcomes() == [("c1", "done")]
 
 
-def test_a_refusal_of_the_gate_is_the_answer(world):
+def test_a_refusal_by_the_gate_is_acknowledged_as_refused(world):
     world.refuses = True
     world.send()
     assert (world.acks[0].outcome, world.acks[0].reason) == ("refused", "water is low")
@@ -132,27 +132,27 @@ def test_forged_commands_never_run(world):
             world.commands.receive(bytes(payload))
     assert world.ran == []
     assert world.commands.ignored_count == 1_000
-    assert len(world.events) <= 3, "told now and then, not each time"
+    assert len(world.events) <= 3, "reported rarely, not each time"
 
 
 @pytest.mark.parametrize(("changed", "outcome"), [
     ({"boot_id": "feedbeef"}, "refused"), ({"not_after_at_ms": 99_999}, "expired"),
     ({"not_after_at_ms": 160_001}, "refused"),
 ])
-def test_a_command_for_another_boot_or_moment_does_not_run(world, changed, outcome):
+def test_a_command_for_another_boot_or_time_does_not_run(world, changed, outcome):
     world.send(**changed)
     assert world.ran == []
     assert world.outcomes() == [("c1", outcome)]
 
 
-def test_an_id_runs_once_and_is_answered_again(world):
+def test_a_repeated_id_is_acknowledged_but_runs_once(world):
     for _ in range(5):
         world.send()
     assert len(world.ran) == 1
     assert world.outcomes() == [("c1", "done")] * 5
 
 
-def test_a_repeat_while_it_runs_is_not_answered_yet(world):
+def test_a_repeat_during_execution_is_not_acknowledged_yet(world):
     args = {"actuator": "ph_down", "volume_ul": 500}
     world.send("dose", args)
     world.send("dose", args)
@@ -162,7 +162,7 @@ def test_a_repeat_while_it_runs_is_not_answered_yet(world):
     assert world.outcomes() == [("c1", "done")]
 
 
-def test_an_id_is_on_flash_before_it_runs(world):
+def test_an_id_is_stored_on_flash_before_it_runs(world):
     def run(args, by, answer):
         on_flash.append((world.folder / "ids").read_text())
         answer("done", "")
@@ -181,7 +181,7 @@ def test_an_id_seen_before_a_restart_does_not_run_again(world):
     assert world.outcomes()[-1] == ("c1", "refused")
 
 
-def test_a_flash_that_refuses_lets_nothing_run_but_a_stop(world):
+def test_a_flash_write_error_allows_only_a_stop(world):
     world.seen._path = str(world.folder / "missing" / "ids")
     run = {"actuator": "light", "for_ms": 60_000, "duty_pct": 50}
     world.send("run", run)
@@ -192,7 +192,7 @@ def test_a_flash_that_refuses_lets_nothing_run_but_a_stop(world):
     assert world.ran == [("stop", {}, "ann")]
 
 
-def test_a_flood_is_cut_to_five_a_second(world):
+def test_a_flood_is_limited_to_five_commands_a_second(world):
     for index in range(200 * 10):
         world.clock.at_ms = 100_000 + index * 5
         world.send(command_id=f"c{index}")
@@ -200,7 +200,7 @@ def test_a_flood_is_cut_to_five_a_second(world):
     assert len(world.ran) >= 5 * 10
 
 
-def test_seen_ids_stay_few(tmp_path):
+def test_the_list_of_seen_ids_is_bounded(tmp_path):
     seen = CommandIdLog(str(tmp_path / "ids"))
     for index in range(1_000):
         seen.add(f"c{index}")
@@ -219,7 +219,7 @@ def in_pieces(data, size=50):
     return [data[at:at + size] for at in range(0, len(data), size)]
 
 
-def test_a_config_is_taken_once_and_only_with_a_higher_rev(world, tmp_path):
+def test_a_config_is_applied_once_and_only_with_a_higher_rev(world, tmp_path):
     settings = Settings((str(tmp_path / "a"), str(tmp_path / "b")))
     take = world.commands.receive_config
     assert take(config_payload(2, {"ph.target": 6.0}), settings) == ({"ph.target": 6.0}, None)
@@ -229,7 +229,7 @@ def test_a_config_is_taken_once_and_only_with_a_higher_rev(world, tmp_path):
     assert settings.values["ph.target"] == 6.0
 
 
-def test_config_mutations_never_leave_the_ranges(world, tmp_path):
+def test_mutated_configs_never_exceed_the_ranges(world, tmp_path):
     settings = Settings((str(tmp_path / "a"), str(tmp_path / "b")))
     randomness = random.Random(6)
     keys = list(settings.values)

@@ -1,5 +1,5 @@
-"""What outlives a reset: clocks that never run ahead, crashes that are counted, nothing believed
-that is damaged (hazards H7 and H19)."""
+"""Tests of state that survives a reset: clocks, reset counter, rejection of damaged data
+(hazards H7 and H19)."""
 
 import random
 
@@ -12,7 +12,7 @@ HOUR_MS = 3_600_000
 
 
 class Clock:
-    """Uptime of one boot, and what wall time it was given."""
+    """Uptime of one boot, and the restored wall time."""
 
     def __init__(self):
         self.at_ms = 0
@@ -55,21 +55,21 @@ def board():
     return Board()
 
 
-def test_the_chain_goes_on_over_a_reset(board):
+def test_chained_uptime_continues_across_a_reset(board):
     board.run(HOUR_MS)
     board.reset()
     assert board.kept.chain_ms() == HOUR_MS
     assert board.kept.had_rtc
 
 
-def test_after_a_power_cut_the_chain_lags_at_most_ten_minutes_and_never_leads(board):
+def test_after_a_power_cut_chained_uptime_lags_at_most_ten_minutes(board):
     board.run(HOUR_MS + 590_000)
     board.reset(power_cut=True)
     assert HOUR_MS <= board.kept.chain_ms() <= HOUR_MS + 590_000
     assert not board.kept.had_rtc
 
 
-def test_the_chain_never_leads_over_many_cuts(board):
+def test_chained_uptime_never_leads_after_many_power_cuts(board):
     randomness = random.Random(3)
     lived_ms = 0
     for _ in range(200):
@@ -80,14 +80,14 @@ def test_the_chain_never_leads_over_many_cuts(board):
         assert board.kept.chain_ms() <= lived_ms
 
 
-def test_the_chain_is_raised_to_a_stamp_written_before_the_cut(board):
+def test_chained_uptime_is_raised_to_the_last_timestamp(board):
     board.kept.raise_to(5_000_000)
     assert board.kept.chain_ms() == 5_000_000
     board.kept.raise_to(4_000_000)
     assert board.kept.chain_ms() == 5_000_000
 
 
-def test_wall_time_is_kept_over_a_reset_and_a_power_cut(board):
+def test_wall_time_survives_a_reset_and_a_power_cut(board):
     board.clock.epoch_ms = 1_760_000_000_000
     board.run(HOUR_MS)
     board.reset()
@@ -97,7 +97,7 @@ def test_wall_time_is_kept_over_a_reset_and_a_power_cut(board):
     assert board.clock.unix_ms() == 1_760_000_000_000 + 2 * HOUR_MS
 
 
-def test_without_wall_time_the_time_of_day_runs_on(board):
+def test_without_wall_time_the_time_of_day_continues(board):
     assert not board.kept.has_day
     board.run(HOUR_MS, second_of_day=43_200)
     board.reset(power_cut=True)
@@ -106,21 +106,21 @@ def test_without_wall_time_the_time_of_day_runs_on(board):
     assert board.kept.has_day
 
 
-def test_three_abnormal_resets_in_a_day_are_told(board):
+def test_three_abnormal_resets_in_a_day_are_reported(board):
     assert [board.kept.count_crash(True) for _ in range(3)] == [False, False, True]
     assert board.kept.count_crash(False) is False
     board.kept.clear_crashes()
     assert board.kept.count_crash(True) is False
 
 
-def test_abnormal_resets_far_apart_are_not(board):
+def test_abnormal_resets_far_apart_are_not_reported(board):
     for _ in range(10):
         assert board.kept.count_crash(True) is False
         board.run(13 * HOUR_MS)
         board.reset()
 
 
-def test_the_error_of_the_last_boot_is_told_once(board):
+def test_the_error_of_the_last_boot_is_reported_once(board):
     board.run(10_000)
     save_error(board.rtc, "ValueError: " + "x" * 500)
     board.reset()
@@ -132,7 +132,7 @@ def test_the_error_of_the_last_boot_is_told_once(board):
     assert board.kept.last_error == ""
 
 
-def test_damaged_rtc_memory_is_not_believed(board):
+def test_damaged_rtc_memory_is_rejected(board):
     board.run(HOUR_MS)
     good = board.rtc.memory()
     for place in range(len(good)):
@@ -145,7 +145,7 @@ def test_damaged_rtc_memory_is_not_believed(board):
 
 
 @pytest.mark.parametrize("is_given", [True, False])
-def test_the_nutrient_that_is_owed_is_kept_over_a_power_cut(board, is_given):
+def test_a_pending_b_dose_survives_a_power_cut(board, is_given):
     assert board.kept.pending_nutrient_b() is None
     board.run(HOUR_MS)
     board.kept.save_pending_nutrient_b(7_300, is_given)
@@ -162,13 +162,13 @@ def test_the_nutrient_that_is_owed_is_kept_over_a_power_cut(board, is_given):
     assert board.kept.pending_nutrient_b() is None
 
 
-def test_a_damaged_note_of_what_is_owed_is_none(board):
+def test_a_damaged_pending_dose_is_read_as_none(board):
     for damaged in (b"", b"x", bytes(30)):
         board.nvs.put(owed=damaged)
         assert board.kept.pending_nutrient_b() is None
 
 
-def test_a_memory_that_refuses_stops_neither_the_boot_nor_a_resume(board):
+def test_a_memory_error_prevents_neither_boot_nor_resume(board):
     def refuse(**_):
         raise OSError(28)
 

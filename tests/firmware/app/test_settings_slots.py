@@ -1,4 +1,4 @@
-"""The node's settings on flash: two slots, and no flipped byte is ever in force."""
+"""Tests of the settings on flash: two slots, and rejection of damaged bytes."""
 
 import random
 from pathlib import Path
@@ -15,19 +15,19 @@ def paths(tmp_path):
     return tuple(str(tmp_path / name) for name in ("settings.a", "settings.b"))
 
 
-def test_a_new_board_has_the_defaults_and_does_not_dose(paths):
+def test_a_new_board_uses_defaults_and_does_not_dose(paths):
     settings = Settings(paths)
     assert settings.values == table.defaults()
     assert settings.values["dosing.enabled"] is False
     assert (settings.rev, settings.error) == (0, None)
 
 
-def test_what_is_applied_is_there_after_a_reset(paths):
+def test_applied_settings_survive_a_reset(paths):
     settings = Settings(paths)
     live = settings.values
     changed = settings.apply(3, "ann", {"ph.target": 6.1})
     assert changed == {"ph.target": 6.1}
-    assert live["ph.target"] == 6.1, "drivers hold the very dict"
+    assert live["ph.target"] == 6.1, "drivers hold the same dict"
     again = Settings(paths)
     assert (again.rev, again.by, again.values["ph.target"]) == (3, "ann", 6.1)
 
@@ -45,7 +45,7 @@ def test_the_rev_must_rise(paths):
     {"ph.target": 9.0}, {"ph.targett": 5.8}, {"level.low_mm": 220}, {"ph.target": float("nan")},
     {"dosing.enabled": 1}, {"sample.every_ms": 10_000.5},
 ])
-def test_a_refused_value_leaves_everything_as_it_was(paths, values):
+def test_a_refused_value_changes_nothing(paths, values):
     settings = Settings(paths)
     settings.apply(1, "ann", {"ph.target": 6.1})
     with pytest.raises(SettingsError):
@@ -54,7 +54,7 @@ def test_a_refused_value_leaves_everything_as_it_was(paths, values):
     assert Settings(paths).rev == 1
 
 
-def test_writing_leaves_the_last_good_slot_alone(paths):
+def test_writing_does_not_touch_the_last_valid_slot(paths):
     settings = Settings(paths)
     for rev in range(1, 6):
         settings.apply(rev, "ann", {"ph.target": 5.0 + rev / 10})
@@ -72,7 +72,7 @@ def test_writing_leaves_the_last_good_slot_alone(paths):
                 file.write(kept[newer])
 
 
-def test_flipped_bytes_fall_back_to_the_last_good_one(paths):
+def test_flipped_bytes_fall_back_to_the_last_valid_slot(paths):
     settings = Settings(paths)
     settings.apply(1, "ann", {"ph.target": 6.1})
     settings.apply(2, "ann", {"ph.target": 6.2})
@@ -92,7 +92,7 @@ def test_flipped_bytes_fall_back_to_the_last_good_one(paths):
         assert found.values == table.check({"ph.target": known[found.rev]})
 
 
-def test_a_flash_that_refuses_keeps_the_old_ones(tmp_path):
+def test_a_write_error_keeps_the_old_settings(tmp_path):
     nowhere = tuple(str(tmp_path / "missing" / name) for name in ("a", "b"))
     settings = Settings(nowhere)
     with pytest.raises(SettingsError):

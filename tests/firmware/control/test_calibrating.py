@@ -1,4 +1,4 @@
-"""While a person calibrates nothing doses or fills by itself, and an old calibration holds pH."""
+"""Tests of the calibration hold on dosing and filling, and of expired calibrations."""
 
 import pytest
 from hypothesis import given
@@ -24,40 +24,40 @@ def node(tmp_path):
 
 
 def reasons(node, loop):
-    return [detail["reason"] for detail in node.told("decided", loop=loop)]
+    return [detail["reason"] for detail in node.events_of("decided", loop=loop)]
 
 
-def test_held_nothing_doses_or_fills_and_the_reason_says_for_how_long(node):
+def test_a_hold_stops_dosing_and_filling_and_reports_its_time(node):
     node.read(ph=6.8, ec_us_cm=1_200, level_mm=150)
     node.loops.pause_automation(12 * MINUTE_MS)
     node.run_for(11 * MINUTE_MS)
     assert reasons(node, "ph")[0] == "held: calibration, 12 min left"
     assert reasons(node, "ec") == reasons(node, "ph") == reasons(node, "top_off")
-    assert not node.told("dosed")
+    assert not node.events_of("dosed")
     assert not node.outputs["top_off"].driver.is_on
 
 
-def test_a_hold_ends_by_itself(node):
+def test_a_hold_expires(node):
     node.read(ph=6.8, ec_us_cm=1_600)
     node.loops.pause_automation(12 * MINUTE_MS)
     node.run_for(20 * MINUTE_MS)
-    assert node.told("dosed", actuator="ph_down")
+    assert node.events_of("dosed", actuator="ph_down")
     assert node.loops.pause_left_ms == 0
 
 
-def test_a_hold_of_0_ends_it_at_once_and_so_does_a_reset(node):
+def test_a_hold_of_0_or_a_reset_ends_it_immediately(node):
     node.read(ph=6.8, ec_us_cm=1_600)
     node.loops.pause_automation(60 * MINUTE_MS)
     node.run_for(4 * MINUTE_MS)
     node.loops.pause_automation(0)
     node.run_for(MINUTE_MS)
-    assert node.told("dosed", actuator="ph_down")
+    assert node.events_of("dosed", actuator="ph_down")
     node.loops.pause_automation(60 * MINUTE_MS)
     node.reset(power_cut=False)
     assert node.loops.pause_left_ms == 0
 
 
-def test_a_fill_under_way_ends_and_goes_on_without_a_time_out(node):
+def test_an_active_fill_is_paused_and_resumes_without_a_timeout(node):
     node.read(level_mm=150)
     node.run_for(9 * MINUTE_MS)
     assert node.outputs["top_off"].driver.is_on
@@ -69,15 +69,15 @@ def test_a_fill_under_way_ends_and_goes_on_without_a_time_out(node):
     assert node.outputs["top_off"].driver.is_on
 
 
-def test_a_probe_that_goes_from_cup_to_cup_is_no_noise(node):
+def test_moving_a_probe_between_cups_is_not_noise(node):
     node.loops.pause_automation(30 * MINUTE_MS)
     for step in range(60):
         node.read(ph=7.0 - step * 0.05)  # 0.3 a minute, for ten minutes
         node.cycles(1)
-    assert not node.told("fault_began")
+    assert not node.events_of("fault_began")
 
 
-def test_the_verb_is_bounded():
+def test_the_duration_of_the_command_is_bounded():
     messages.check_args("hold", {"for_ms": 0})
     messages.check_args("hold", {"for_ms": 3_600_000})
     for args in ({}, {"for_ms": 3_600_001}, {"for_ms": -1}, {"for_ms": 1.5}):
@@ -85,20 +85,20 @@ def test_the_verb_is_bounded():
             messages.check_args("hold", args)
 
 
-def test_an_old_calibration_holds_acid_once_the_date_is_known(node):
+def test_an_expired_calibration_holds_acid_if_the_date_is_known(node):
     node.settings.values["ph.calibrated_day"] = 9_000
     node.read(ph=6.8, ec_us_cm=1_600)
     node.clock.unix_ms = lambda: (DAY_2000 + 9_061) * DAY_MS
     node.run_for(10 * MINUTE_MS)
     assert reasons(node, "ph")[-1] == "held: pH probe was calibrated 61 days ago"
-    assert not node.told("dosed")
+    assert not node.events_of("dosed")
     node.clock.unix_ms = lambda: None
     node.run_for(10 * MINUTE_MS)
-    assert node.told("dosed", actuator="ph_down")
+    assert node.events_of("dosed", actuator="ph_down")
 
 
 @given(st.integers(0, 36_524), st.none() | st.integers(0, 4_102_444_800_000))
-def test_only_an_age_that_is_known_and_past_its_time_holds(calibrated_day, unix_ms):
+def test_only_a_known_and_expired_age_holds(calibrated_day, unix_ms):
     decision = ph_decision(ACID, calibrated_day, unix_ms)
     is_old = (
         calibrated_day > 0 and unix_ms is not None

@@ -1,4 +1,4 @@
-"""Fan, heater and humidifier, as a function of the air, the time and how they stand."""
+"""Tests of fan, heater and humidifier decisions by air, time and current state."""
 
 import csv
 import struct
@@ -62,7 +62,7 @@ def single(value):
     return struct.unpack("f", struct.pack("f", value))[0]
 
 
-def test_vpd_against_the_tables():
+def test_vpd_matches_the_tables():
     count = 0
     for row in rows("psychrometrics.csv"):
         found = climate.vpd_pa(float(row["temp_C"]), float(row["RH_pct"]))
@@ -77,7 +77,7 @@ def test_vpd_against_the_tables():
 
 
 @given(st.floats(-40, 85, width=32), st.floats(0, 100, width=32))
-def test_vpd_is_a_pressure(temp_c, rh_pct):
+def test_vpd_is_an_integer_that_falls_with_humidity(temp_c, rh_pct):
     found = climate.vpd_pa(temp_c, rh_pct)
     assert isinstance(found, int)
     assert 0 <= found <= 60_000
@@ -88,17 +88,17 @@ def test_vpd_is_a_pressure(temp_c, rh_pct):
 @pytest.mark.parametrize(("clock", "by_day"), [
     ((5, 59), False), ((6, 0), True), ((21, 59), True), ((22, 0), False), ((0, 0), False),
 ])
-def test_day_is_when_the_light_is_on(clock, by_day):
+def test_day_is_the_photoperiod(clock, by_day):
     assert climate.is_day(clock[0] * 3_600 + clock[1] * 60, VALUES) is by_day
 
 
-def test_the_lights_of_a_whole_day_and_of_none():
+def test_photoperiods_of_24_hours_and_of_0():
     for length, by_day in ((1_440, True), (0, False)):
         values = VALUES | {"light.on_minutes": length}
         assert {climate.is_day(s, values) for s in range(0, 86_400, 600)} == {by_day}
 
 
-def test_setpoints_go_with_the_light():
+def test_setpoints_follow_the_photoperiod():
     assert DAY == (18.0, 24.0, 400, 1_200)
     assert NIGHT == (16.0, 22.0, 200, 1_000)
 
@@ -110,12 +110,12 @@ def test_setpoints_go_with_the_light():
     (air(20.0, 85.4), DAY, "on: air is humid, 85 of 85 %"),
     (air(18.5, 84.0), DAY, "on: VPD is low, 341 of 400 Pa"),
     (air(18.5, 84.0), NIGHT, "off: air is well"),
-    (air(17.9, 99.0), DAY, "off: air is well"),  # it is heated first
+    (air(17.9, 99.0), DAY, "off: air is well"),  # heating comes first
     (air(20.0, "no_ack"), DAY, "off: no humidity to go by (no_ack)"),
     (air(24.1, "no_ack"), DAY, "on: air is warm, 24.1 of 24.0 C"),
     (air("no_ack", 99.0), DAY, "off: rests of blind ventilation, no air temperature (no_ack)"),
 ])
-def test_what_the_fan_does(seen, wanted, reason):
+def test_fan_decisions(seen, wanted, reason):
     decision = fan(seen, wanted=wanted)
     assert decision.reason == reason
     assert decision.actuator == (climate.FAN if reason.startswith("on") else None)
@@ -130,19 +130,19 @@ def minutes_on(seen, **values):
     ]
 
 
-def test_fresh_air_each_hour():
+def test_air_exchange_every_hour():
     assert minutes_on(air()) == [0, 1, 2, 3, 4]
     assert minutes_on(air(17.0)) == []
     assert minutes_on(air(), **{"climate.vent_minutes": 0}) == []
 
 
-def test_blind_ventilation_never_ends():
+def test_blind_ventilation_continues():
     for fault in ("no_ack", "stale", "crc"):
         assert minutes_on(air(fault, fault)) == list(range(20))
     assert len(minutes_on(air("stale"), **{"climate.blind_vent_minutes": 60})) == 60
 
 
-def test_the_fan_cools_what_warms_by_itself():
+def test_the_fan_cools_unexpected_heating():
     assert fan(air(20.0), must_cool=True).reason == "on: it warms though the heater is off"
 
 
@@ -150,7 +150,7 @@ def test_the_fan_cools_what_warms_by_itself():
     (air(30.0), OutputState(False, 59_999), False), (air(30.0), OutputState(False, 60_000), True),
     (air(20.0), OutputState(True, 59_999), True), (air(20.0), OutputState(True, 60_000), False),
 ])
-def test_the_relay_of_the_fan_keeps_its_state_a_minute(seen, output, is_on):
+def test_the_fan_relay_holds_each_state_for_a_minute(seen, output, is_on):
     decision = fan(seen, output)
     assert (decision.actuator is not None) is is_on
     if is_on is output.is_on:
@@ -170,12 +170,12 @@ def test_the_relay_of_the_fan_keeps_its_state_a_minute(seen, output, is_on):
     (air(17.0), {"output": OutputState(False, 180_000)}, "on: air is cold, 17.0 of 18.0 C"),
     (air(20.0), {"output": OutputState(True, 59_999)}, "on: its relay is not switched so soon"),
     (air(20.0), {"output": OutputState(True, 60_000)}, "off: warm enough, 20.0 of 18.0 C"),
-    # What has to be off at once does not wait for a relay.
+    # Immediate switch-off ignores the hold time of the relay.
     (air("no_ack"), {"output": OutputState(True, 1)}, "off: no air temperature (no_ack)"),
     (air(36.0), {"output": OutputState(True, 1)}, "off: air is too hot, 36.0 of 35.0 C"),
     (air(20.0), {"output": OutputState(True, 1), "is_fan_on": True}, "off: the fan runs"),
 ])
-def test_what_the_heater_does(seen, more, reason):
+def test_heater_decisions(seen, more, reason):
     decision = heater(seen, **more)
     assert decision.reason == reason
     assert decision.actuator == (climate.HEATER if reason.startswith("on") else None)
@@ -192,7 +192,7 @@ def test_what_the_heater_does(seen, more, reason):
     (air(24.0, 60.0), OutputState(True, 29_999), "on: its relay is not switched so soon"),
     (air(24.0, 60.0), OutputState(True, 30_000), "off: moist enough, 1194 of 1200 Pa"),
 ])
-def test_what_the_humidifier_does(seen, output, reason):
+def test_humidifier_decisions(seen, output, reason):
     decision = humidifier(seen, output)
     assert decision.reason == reason
     assert decision.actuator == (climate.HUMIDIFIER if reason.startswith("on") else None)
@@ -224,7 +224,7 @@ RUNS = st.builds(OutputState, st.booleans(), st.integers(0, 2 * HOUR_MS))
     st.lists(st.tuples(SENSED, HUMID), min_size=1, max_size=5), st.booleans(), st.booleans(),
     st.booleans(), RUNS, st.integers(0, 100 * HOUR_MS),
 )
-def test_whatever_the_air_is(seen, by_day, is_suspect, is_fan_on, output, now_ms):
+def test_decisions_are_safe_in_any_air(seen, by_day, is_suspect, is_fan_on, output, now_ms):
     wanted = climate.setpoints(VALUES, by_day)
     airs = [air(*one) for one in seen]
     conditions = conditions_of(*airs, wanted=wanted)
@@ -252,7 +252,7 @@ def test_whatever_the_air_is(seen, by_day, is_suspect, is_fan_on, output, now_ms
     assert not (conditions.is_vpd_low and conditions.is_vpd_high)
 
 
-# settings that contradict each other
+# contradictory settings
 
 
 @pytest.mark.parametrize(("changed", "key"), [
@@ -274,7 +274,7 @@ def test_contradictions_are_refused(changed, key):
     assert key in str(caught.value)
 
 
-def test_what_just_fits_is_taken():
+def test_settings_at_their_limits_are_accepted():
     for changed in (
         {"climate.heat_day_c": 21.9}, {"climate.cool_day_c": 34.9},
         {"climate.vpd_low_day_pa": 999}, {"climate.vent_minutes": 20},
@@ -282,7 +282,7 @@ def test_what_just_fits_is_taken():
         assert settings.check(changed)
 
 
-# does it warm by itself
+# unexpected heating
 
 
 def watch(steps):
@@ -300,7 +300,7 @@ def watch(steps):
     return changes
 
 
-def test_a_heater_that_goes_on_heating_is_found():
+def test_a_heater_stuck_on_is_detected():
     changes = watch([
         (10, 19, True, False), (5, 24, False, False), (20, 21, False, False),
         (20, 18.5, False, False), (20, 16.5, False, False),
@@ -310,7 +310,7 @@ def test_a_heater_that_goes_on_heating_is_found():
     assert changes[1][0] > 65
 
 
-def test_the_fan_cools_meanwhile_and_rests_where_heating_would_end():
+def test_the_fan_cools_down_to_the_end_of_the_heating_band():
     watcher, now_ms, seen = stuck_heater.StuckHeaterDetector(), 600_000, []
     for temp_c in (19.0, 23.0, 19.1, 19.0, 20.5, 20.6, 19.0, 17.0, 16.9, 20.6):
         now_ms += 60_000
@@ -324,15 +324,15 @@ def test_the_fan_cools_meanwhile_and_rests_where_heating_would_end():
     [(30, 19, True, False), (60, 16, False, False)],  # it cools
     [(30, 19, True, False), (60, 25, False, False)],  # 6 C an hour: sun
     [(30, 19, True, False), (30, 21.9, False, False)],
-    [(60, 16, False, False), (2, 16, False, True), (20, 22, False, True)],  # lamps came on
-    [(60, 10, False, False), (10, 16, False, False)],  # not yet warmer than heated to
+    [(60, 16, False, False), (2, 16, False, True), (20, 22, False, True)],  # lamps switched on
+    [(60, 10, False, False), (10, 16, False, False)],  # still below the heating target
     [(30, 10, False, False), (30, 25, True, False)],  # it is being heated
 ])
-def test_other_warmth_is_none_of_it(steps):
+def test_other_heat_sources_are_not_suspected(steps):
     assert watch(steps) == []
 
 
-def test_what_was_not_seen_is_not_compared():
+def test_gaps_in_the_readings_are_not_compared():
     watcher, now_ms = stuck_heater.StuckHeaterDetector(), 0
     for temp_c in (19.0, None, 30.0, 30.0):
         for _ in range(30):
@@ -343,7 +343,7 @@ def test_what_was_not_seen_is_not_compared():
 @given(st.lists(st.tuples(
     st.one_of(st.none(), st.floats(-20, 60)), st.booleans(), st.booleans(),
 ), max_size=40))
-def test_suspicion_needs_a_rise_and_warmth(cycles):
+def test_suspicion_requires_a_rise_and_a_high_temperature(cycles):
     watcher, now_ms, lowest_c = stuck_heater.StuckHeaterDetector(), 0, None
     for temp_c, is_heating, by_day in cycles:
         now_ms += 120_000
@@ -359,11 +359,11 @@ def test_suspicion_needs_a_rise_and_warmth(cycles):
             assert temp_c - lowest_c >= stuck_heater.RISE_C
 
 
-# does the thermometer live
+# flat temperature
 
 
 def cycles_until_flat(values, is_heating=True, step_ms=10_000):
-    """Return the number of the first cycle that is flat, None where none is."""
+    """Return the number of the first flat cycle, or None."""
     still = frozen_sensor.FrozenSensorDetector()
     for number, value in enumerate(values, 1):
         if still.check(reading(value), is_heating, number * step_ms) == (None, "flat"):
@@ -371,7 +371,7 @@ def cycles_until_flat(values, is_heating=True, step_ms=10_000):
     return None
 
 
-def test_a_value_that_stands_while_it_is_heated_is_dead():
+def test_a_constant_value_during_heating_is_flat():
     assert cycles_until_flat([15.0] * 200) == 91
     assert cycles_until_flat([15.0, 15.004] * 100) == 91
     assert cycles_until_flat([15.0] * 200, step_ms=60_000) == 16
@@ -381,11 +381,11 @@ def test_a_value_that_stands_while_it_is_heated_is_dead():
     ([15.0] * 1_000, False), ([15.0, 15.02] * 500, True),
     ([15.0] * 80 + ["no_ack"] + [15.0] * 80, True), ([15.0] * 80 + [15.1] * 80, True),
 ])
-def test_a_value_that_lives_is_believed(values, is_heating):
+def test_a_changing_value_is_accepted(values, is_heating):
     assert cycles_until_flat(values, is_heating) is None
 
 
-def test_what_was_dead_lives_once_it_moves():
+def test_a_flat_value_is_accepted_again_once_it_changes():
     still, now_ms = frozen_sensor.FrozenSensorDetector(), 0
     for _ in range(100):
         now_ms += 10_000

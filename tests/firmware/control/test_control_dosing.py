@@ -1,4 +1,4 @@
-"""Dosing decisions: half of the need, EC first, A then B, and reasons a grower understands."""
+"""Tests of dosing decisions: half of the need, EC before pH, A before B, and their reasons."""
 
 import pytest
 from hypothesis import given
@@ -26,7 +26,7 @@ def decide(state, memory=None, now_ms=10_000_000, values=VALUES, room=room):
     return dosing.decide(state, values, memory or DosingState(), now_ms, room)
 
 
-def test_in_band_nothing_is_dosed():
+def test_no_dose_in_band():
     ec, ph = decide(water())
     assert ec.reason == "in band: EC, 1600 at 1600"
     assert ph.reason == "in band: pH, 5.80 at 5.80"
@@ -35,13 +35,13 @@ def test_in_band_nothing_is_dosed():
 
 
 def learned(**strengths):
-    """Return a Memory that has learned these strengths, as thousandths, and is sure of them."""
+    """Return a Memory that has learned these strengths (thousandths) with certainty."""
     memory = DosingState()
     memory.restore([strengths.get("ph_down", 1_000), 1_000, 1_000, 1_000, 1_000])
     return memory
 
 
-def test_high_ph_asks_for_half_of_the_need():
+def test_high_ph_requests_half_of_the_need():
     _, ph = decide(water(ph=6.2), learned())
     assert ph.actuator == "ph_down"
     sure = 1.0 + 2 * 0.25
@@ -49,19 +49,19 @@ def test_high_ph_asks_for_half_of_the_need():
     assert ph.reason == "pH high: ph_down, 6.20 at 5.80, 26.7 ml/pH, drift +0.00/h"
 
 
-def test_what_was_only_declared_is_trusted_less():
+def test_a_declared_strength_gets_smaller_doses_than_a_learned_one():
     declared, sure = decide(water(ph=6.2))[1], decide(water(ph=6.2), learned())[1]
     assert 0 < declared.volume_ul < sure.volume_ul
 
 
-def test_water_that_answers_more_gets_less():
+def test_more_sensitive_water_gets_smaller_doses():
     weak, strong = (
         decide(water(ph=6.2), learned(ph_down=strength))[1] for strength in (1_000, 4_000)
     )
     assert strong.volume_ul == pytest.approx(weak.volume_ul / 4, abs=1)
 
 
-def test_low_ph_asks_for_base():
+def test_low_ph_requests_base():
     assert decide(water(ph=5.5))[1].actuator == "ph_up"
 
 
@@ -71,7 +71,7 @@ def test_ec_comes_before_ph():
     assert ph.reason == "held: EC comes first"
 
 
-def test_ec_too_high_never_doses_nutrient():
+def test_high_ec_never_doses_nutrient():
     for value in range(1_681, 20_000, 97):
         ec, _ = decide(water(ec=value))
         assert ec.actuator is None
@@ -96,7 +96,7 @@ def test_b_follows_a_with_the_same_volume_after_a_minute():
     assert ec.reason == "held: mixing, 14 min left"
 
 
-def test_b_is_given_up_after_half_an_hour():
+def test_a_pending_b_dose_expires_after_half_an_hour():
     memory = DosingState()
     memory.record_dose(dosed("nutrient_a", 7_300), water(ec=1_400), VALUES, 0)
     blocked = decide(water(ec=1_400), memory, 1_700_000, room=lambda _: (0, "circulation is off"))
@@ -108,17 +108,17 @@ def test_b_is_given_up_after_half_an_hour():
     assert memory.abandoned_b_ul == memory.pending_b_ul == 0
 
 
-def test_b_that_was_cut_short_is_made_up():
+def test_an_interrupted_b_dose_is_completed():
     memory = DosingState()
     state = water(ec=1_400)
     memory.record_dose(dosed("nutrient_a", 7_300), state, VALUES, 0)
     memory.record_dose(dosed("nutrient_b", 3_000, "cut short"), state, VALUES, 70_000)
     assert decide(state, memory, 400_000)[0].volume_ul == 4_300
     memory.record_dose(dosed("nutrient_b", 4_200), state, VALUES, 410_000)
-    assert memory.pending_b_ul == 0  # what is left is less than the pump can count
+    assert memory.pending_b_ul == 0  # the remainder is below the smallest dose
 
 
-def test_b_that_a_person_gave_is_owed_no_more():
+def test_a_manual_b_dose_cancels_the_pending_one():
     memory = DosingState()
     memory.record_dose(dosed("nutrient_a", 7_300), water(ec=1_400), VALUES, 0)
     memory.record_manual_dose(Actuation("nutrient_b", 7_300, 7_300, 0, ""), VALUES)
@@ -133,33 +133,33 @@ def test_b_that_a_person_gave_is_owed_no_more():
     (water(ec="in_air"), "held: EC is below 200 uS/cm: is the probe in the water?"),
     (water(mixing_left_ms=230_000), "held: mixing, 4 min left"),
 ])
-def test_both_loops_hold(state, reason):
+def test_a_hold_applies_to_both_loops(state, reason):
     ec, ph = decide(state._replace(ph=reading(7.0)))
     assert ec.reason == ph.reason == reason
     assert ec.actuator is None
     assert ph.actuator is None
 
 
-def test_a_probe_back_in_the_water_is_watched_for_a_minute():
+def test_a_probe_back_in_water_is_observed_for_a_minute():
     memory = DosingState()
     decide(water(ph=7.0, ec=10), memory, 1_000_000)
     assert decide(water(ph=7.0), memory, 1_059_000)[1].actuator is None
     assert decide(water(ph=7.0), memory, 1_060_000)[1].actuator == "ph_down"
 
 
-def test_a_lost_ec_probe_leaves_ph_alone_and_the_other_way_round():
+def test_a_lost_probe_does_not_affect_the_other_loop():
     ec, ph = decide(water(ph=6.5, ec="no_ack"))
     assert (ec.reason, ph.actuator) == ("held: no EC (no_ack)", "ph_down")
     ec, ph = decide(water(ph="flat", ec=1_400))
     assert ec.actuator == "nutrient_a"
 
 
-def test_switched_off_it_only_monitors():
+def test_disabled_dosing_only_monitors():
     ec, ph = decide(water(ph=8.0, ec=100), values=settings.defaults())
     assert ec.reason == ph.reason == "monitor only: dosing is switched off"
 
 
-def test_what_the_gate_forbids_is_the_reason():
+def test_a_refusal_by_the_gate_is_the_reason():
     _, ph = decide(water(ph=7.0), room=lambda _: (0, "base was given, 42 min left"))
     assert ph.reason == "held: pH is high but base was given, 42 min left"
 
@@ -178,7 +178,7 @@ readings = st.builds(reading, st.one_of(numbers, faults))
         ("ph_down", "ph_up", "nutrient_a", "nutrient_b")), st.integers(0, BIG)),
     st.integers(0, 10**9), st.integers(0, BIG),
 )
-def test_no_input_makes_it_ask_for_more_than_there_is_room(state, rooms, now_ms, owed_ul):
+def test_no_input_requests_more_than_the_available_budget(state, rooms, now_ms, owed_ul):
     memory = DosingState()
     memory.pending_b_ul, memory.a_ended_ms = owed_ul, 0
     decisions = decide(state, memory, now_ms, room=lambda name: (rooms.get(name, 0), "budget"))
@@ -195,7 +195,7 @@ def test_no_input_makes_it_ask_for_more_than_there_is_room(state, rooms, now_ms,
     assert all(decision.reason for decision in decisions)
 
 
-def test_in_turn_when_both_are_out_and_ec_first():
+def test_loops_alternate_when_both_are_out_of_band_ec_first():
     memory = DosingState()
     state = water(ph=6.4, ec=1_400)
     assert decide(state, memory)[0].actuator == "nutrient_a"
@@ -207,7 +207,7 @@ def test_in_turn_when_both_are_out_and_ec_first():
     assert decide(state, memory, 11_000_000)[0].actuator == "nutrient_a"
 
 
-def test_a_correction_goes_on_into_the_middle_of_the_band():
+def test_a_correction_continues_to_the_middle_of_the_band():
     memory = learned()
     assert decide(water(ph=5.95), memory)[1].actuator is None
     given_acid(memory, 6.05, 9_000_000)
@@ -216,7 +216,7 @@ def test_a_correction_goes_on_into_the_middle_of_the_band():
     assert decide(water(ph=5.95), memory)[1].actuator is None
 
 
-def test_the_least_dose_is_given_where_it_does_not_pass_the_target():
+def test_the_smallest_dose_is_given_unless_it_overshoots():
     strong = learned(ph_down=35_000)
     assert decide(water(ph=6.2), strong)[1].volume_ul == 200
     stronger = VALUES | {"ph.down_ul_per_ph": 10_000}
@@ -225,7 +225,7 @@ def test_the_least_dose_is_given_where_it_does_not_pass_the_target():
 
 
 def drifting(per_hour):
-    """Return a Memory whose water was seen to drift, and that knows its acid."""
+    """Return a Memory with a learned drift and acid strength."""
     memory = learned()
     for step in range(9):
         reading_ms = step * 1_200_000
@@ -233,14 +233,14 @@ def drifting(per_hour):
     return memory
 
 
-def test_a_drift_away_is_met_and_one_that_helps_is_waited_for():
+def test_an_adverse_drift_is_dosed_and_a_helpful_one_awaited():
     still, away, back = (decide(water(ph=6.05), drifting(x))[1] for x in (0.0, 0.06, -0.06))
     assert away.volume_ul > 1.3 * still.volume_ul
     assert back.reason == "held: pH is high but comes back by itself, 6.05"
     assert decide(water(ph=6.5), drifting(-0.06))[1].actuator == "ph_down"
 
 
-def test_a_drift_is_not_met_while_doses_do_more_each_time():
+def test_a_drift_is_ignored_while_the_strength_rises():
     steady, rising = drifting(0.06), drifting(0.06)
     for memory, strength in ((steady, 1.0), (rising, 2.0)):
         answer, now_ms = memory.ph.response, 20_000_000
@@ -254,7 +254,7 @@ def test_a_drift_is_not_met_while_doses_do_more_each_time():
     assert by_strength[0] > 1.2 * by_strength[1]
 
 
-def test_what_topping_off_does_is_met_before_it_comes():
+def test_the_effect_of_topping_off_is_compensated_in_advance():
     memory = learned()
     now_ms = 0
     for _ in range(6):
@@ -269,7 +269,7 @@ def test_what_topping_off_does_is_met_before_it_comes():
     assert decide(water(ph=5.55), memory)[1].actuator is None
 
 
-def test_what_is_kept_comes_back_as_it_was():
+def test_stored_memory_is_restored_unchanged():
     memory = DosingState()
     memory.restore([2_500, 700, 1_500, 1_100, 1_000])
     assert memory.learned() == [2_500, 700, 1_500, 1_100, 1_000]

@@ -1,5 +1,4 @@
-"""When the roots are watered, and where the water is meanwhile: pure functions, by examples and by
-whatever hypothesis thinks of."""
+"""Tests of irrigation timing and of the location of the water, by examples and by hypothesis."""
 
 import pytest
 from hypothesis import given
@@ -12,16 +11,16 @@ from idro.errors import SettingsError
 from idro.protocol import settings
 from support.irrigation_rig import FULL, LOST, MIDNIGHT_S, MIST, NFT, NOON_S, Pump
 
-# ------------------------------------------------------------------ turns
+# ------------------------------------------------------------------ phases
 
-def test_a_boot_begins_with_water():
+def test_irrigation_starts_at_boot():
     pump = Pump(**NFT)
-    pump.look()
+    pump.update()
     assert pump.is_on
     assert pump.reasons == ["on: watering, 900 s left"]
 
 
-def test_nft_runs_by_turns():
+def test_nft_alternates_run_and_pause():
     pump = Pump(**NFT)
     pump.run_for(3_600)
     assert [off - on for on, off in pump.runs] == [900_000, 900_000]
@@ -29,7 +28,7 @@ def test_nft_runs_by_turns():
     assert "off: resting, 900 s left" in pump.reasons
 
 
-def test_aeroponics_keeps_its_five_seconds_whatever_the_cycle():
+def test_aeroponics_bursts_last_five_seconds_at_any_control_period():
     pump = Pump(**MIST)
     pump.run_for(3_600)
     assert {off - on for on, off in pump.runs} == {5_000}
@@ -39,89 +38,89 @@ def test_aeroponics_keeps_its_five_seconds_whatever_the_cycle():
     assert irrigation.is_burst(pump.values)
 
 
-def test_a_pump_that_never_rests_is_leased_a_minute_at_a_time():
+def test_a_continuous_pump_is_leased_for_a_minute_at_a_time():
     pump = Pump(irrigation__off_s=0)
-    pump.look()
+    pump.update()
     assert pump.until_ms - pump.now_ms == 60_000
     pump.run_for(86_400)
     assert len(pump.runs) == 1
     assert set(pump.reasons) == {"on: never rests"}
 
 
-def test_a_pump_that_is_never_on():
+def test_a_pump_with_no_run_time_stays_off():
     pump = Pump(irrigation__on_s=0)
     pump.run_for(3_600)
     assert not pump.runs
     assert set(pump.reasons) == {"off: irrigation.on_s is 0"}
 
 
-def test_night_has_a_rest_of_its_own():
+def test_the_night_has_its_own_pause():
     pump = Pump(**NFT, irrigation__night_off_s=3_600)
     pump.second_of_day = MIDNIGHT_S
     pump.run_for(5_400)
     assert pump.runs[1][0] - pump.runs[0][1] == 3_600_000
     assert irrigation.rest_s(NOON_S, pump.values) == 900
     assert irrigation.rest_s(NOON_S, settings.check(NFT)) == 900
-    assert irrigation.rest_s(MIDNIGHT_S, settings.check(NFT)) == 900  # 0 is as by day
+    assert irrigation.rest_s(MIDNIGHT_S, settings.check(NFT)) == 900  # 0: as by day
 
 
 @pytest.mark.parametrize(("second", "is_night"), [
     (21_599, True), (21_600, False), (79_199, False), (79_200, True),
 ])
-def test_night_is_what_the_photoperiod_leaves(second, is_night):
+def test_night_is_the_time_outside_the_photoperiod(second, is_night):
     values = settings.check({**NFT, "irrigation.night_off_s": 1_800})
     assert irrigation.rest_s(second, values) == (1_800 if is_night else 900)
 
 
-def test_morning_ends_the_rest_of_the_night():
+def test_morning_ends_the_night_pause():
     pump = Pump(**NFT, irrigation__night_off_s=7_200)
     pump.second_of_day = MIDNIGHT_S
     pump.run_for(3_600)
     assert not pump.is_on
     pump.second_of_day = NOON_S
-    pump.look()
+    pump.update()
     assert pump.is_on
 
 
-# ------------------------------------------------------------------ what keeps it off
+# ------------------------------------------------------------------ interlocks
 
-def test_low_water_keeps_it_off_and_then_water_comes_first():
+def test_low_water_stops_irrigation_which_runs_first_afterwards():
     pump = Pump(**NFT)
     pump.run_for(600)
     pump.level = Reading(119, None)
-    pump.look()
+    pump.update()
     assert not pump.is_on
     assert pump.reasons[-1] == "off: water is low, 119 of 120 mm"
     assert pump.timer.due_ms is None
     pump.run_for(7_200)
     assert len(pump.runs) == 1
     pump.level = Reading(124, None)
-    pump.look()
-    assert not pump.is_on  # not well above
+    pump.update()
+    assert not pump.is_on  # within the hysteresis
     pump.level = Reading(125, None)
-    pump.look()
+    pump.update()
     assert pump.is_on
     assert pump.reasons[-1] == "on: watering, 900 s left"
 
 
-def test_a_flood_that_empties_the_tank_waits_until_it_has_drained():
+def test_a_flood_that_empties_the_tank_waits_for_draining():
     pump = Pump(**NFT)
     pump.run_for(600)
     pump.level = Reading(119, None)
-    pump.look()
+    pump.update()
     pump.level = FULL
     pump.run_for(299)
     assert len(pump.runs) == 1
     pump.now_ms += 1_000
-    pump.look()
+    pump.update()
     assert len(pump.runs) == 2
 
 
-def test_a_refusal_stands_for_as_long():
+def test_a_refusal_holds_for_its_duration():
     pump = Pump(**NFT)
     pump.run_for(600)
     pump.refusal = "water is on the floor"
-    pump.look()
+    pump.update()
     assert not pump.is_on
     pump.refusal = None
     pump.run_for(290)
@@ -130,32 +129,32 @@ def test_a_refusal_stands_for_as_long():
     assert pump.is_on
 
 
-def test_a_lost_level_stops_nothing():
+def test_a_lost_level_does_not_stop_irrigation():
     pump = Pump(level=LOST, **NFT)
     pump.run_for(3_600)
     assert len(pump.runs) == 2
 
 
-# ------------------------------------------------------------------ where the water is
+# ------------------------------------------------------------------ location of the water
 
-def test_water_is_away_from_the_start_until_it_has_drained():
+def test_water_is_out_of_the_tank_until_it_has_drained():
     pump = Pump(**NFT)
-    assert pump.is_water_out  # of the boot before nothing is known
+    assert pump.is_water_out  # the previous boot is unknown
     pump.run_for(900)
     assert pump.is_water_out
     pump.run_for(300)
-    pump.look()
+    pump.update()
     assert not pump.is_water_out
 
 
-def test_it_is_never_away_where_the_tank_never_misses_it():
+def test_mist_never_reports_water_out():
     pump = Pump(**MIST)
     for _ in range(700):
         pump.run_for(1, 1_000)
         assert not pump.is_water_out
 
 
-def test_a_pump_that_never_rests_leaves_the_tank_as_it_is():
+def test_a_continuous_pump_does_not_report_water_out():
     pump = Pump(irrigation__off_s=0, irrigation__drain_s=300)
     pump.run_for(299)
     assert pump.is_water_out
@@ -164,7 +163,7 @@ def test_a_pump_that_never_rests_leaves_the_tank_as_it_is():
     assert not pump.is_water_out
 
 
-def test_a_fill_waits_and_its_time_stands_still():
+def test_a_fill_waits_with_its_timer_paused():
     values, progress = settings.defaults(), top_off.FillProgress()
     low = Reading(190, None)
     assert top_off.decide(low, values, progress, 0).on_ms == 600_000
@@ -177,7 +176,7 @@ def test_a_fill_waits_and_its_time_stands_still():
 
 
 @pytest.mark.parametrize("key", ["irrigation.off_s", "irrigation.night_off_s"])
-def test_a_rest_must_leave_time_to_fill(key):
+def test_a_pause_must_leave_time_to_fill(key):
     with pytest.raises(SettingsError) as refused:
         settings.check({**NFT, key: 419})
     assert refused.value.key == key
@@ -186,7 +185,7 @@ def test_a_rest_must_leave_time_to_fill(key):
     assert settings.check({**MIST, key: 1})[key] == 1
 
 
-# ------------------------------------------------------------------ whatever happens
+# ------------------------------------------------------------------ invariants
 
 ACTS = st.sampled_from(
     ["level_low", "level_lost", "level_full", "night", "day", "refuse", "allow"]
@@ -198,7 +197,7 @@ ACTS = st.sampled_from(
     on_s=st.integers(1, 3_600), off_s=st.integers(0, 7_200), night_off_s=st.integers(0, 7_200),
     drain_s=st.integers(0, 1_800), acts=st.lists(st.tuples(ACTS, st.integers(1, 4_000))),
 )
-def test_no_run_is_longer_and_no_rest_is_longer_than_declared(
+def test_no_run_or_pause_exceeds_its_setting(
     on_s, off_s, night_off_s, drain_s, acts
 ):
     values = {"irrigation.on_s": on_s, "irrigation.off_s": off_s, "irrigation.drain_s": drain_s,

@@ -1,9 +1,9 @@
-"""Whether water flows to the roots while the pump is on, and only then, by its meter."""
+"""Tests of flow checks by the meter while the irrigation pump is on or off."""
 
 from support.irrigation_rig import FULL, LOST, MIST, NFT, Pump
 
 
-def test_a_pump_without_flow_is_told_after_two_samples_and_ten_seconds():
+def test_missing_flow_is_reported_after_two_samples_and_10_s():
     pump = Pump(**NFT)
     pump.sample(0)
     pump.measured(1, 0)
@@ -13,7 +13,7 @@ def test_a_pump_without_flow_is_told_after_two_samples_and_ten_seconds():
         "state": "began", "on_ms": 20_000, "reason": "the pump is on and nothing flows"})]
     pump.measured(5, 0)
     assert len(pump.events) == 1
-    pump.look()
+    pump.update()
     assert pump.reasons[-1] == "no flow is measured, on: watering, 900 s left"
     pump.measured(1, 3_000)
     assert pump.events[1] == ("irrigation_no_flow", {
@@ -21,7 +21,7 @@ def test_a_pump_without_flow_is_told_after_two_samples_and_ten_seconds():
     assert not pump.meter.is_missing
 
 
-def test_bursts_add_up_and_are_judged_by_what_flows_while_they_last():
+def test_bursts_are_summed_and_compared_with_their_flow():
     pump = Pump(**MIST)
     pump.sample(0)
     for flow_ml_per_min, count in ((60, 0), (49, 0), (49, 1)):  # 5 s of 100 ml/min in 10 s are 50
@@ -31,7 +31,7 @@ def test_bursts_add_up_and_are_judged_by_what_flows_while_they_last():
         assert len(pump.events) == count
 
 
-def test_a_faulty_meter_says_nothing():
+def test_a_faulty_meter_is_ignored():
     pump = Pump(**NFT)
     pump.sample(0)
     for _ in range(5):
@@ -52,7 +52,7 @@ def test_the_same_sample_counts_once():
     assert not pump.events
 
 
-def test_no_check_where_no_flow_is_declared():
+def test_no_check_without_a_declared_flow():
     pump = Pump(**NFT, irrigation__low_ml_per_min=0)
     pump.sample(0)
     pump.measured(10, 0)
@@ -60,7 +60,7 @@ def test_no_check_where_no_flow_is_declared():
     assert not pump.events
 
 
-def test_flow_with_the_pump_off_is_a_relay_or_a_siphon():
+def test_flow_with_the_pump_off_is_reported():
     pump = Pump(**MIST)
     pump.sample(0)
     pump.measured(2, 3_000, is_on=False)
@@ -71,7 +71,7 @@ def test_flow_with_the_pump_off_is_a_relay_or_a_siphon():
     assert pump.events[1:] == [("irrigation_stuck_on", {"state": "ended", "flow_ml_per_min": 0})]
 
 
-def test_what_drains_back_through_the_meter_is_none():
+def test_water_draining_back_is_not_reported():
     pump = Pump(**NFT)
     pump.run_for(910)
     pump.sample(0)
@@ -81,12 +81,12 @@ def test_what_drains_back_through_the_meter_is_none():
     assert not pump.events
 
 
-def test_without_flow_and_without_a_level_it_is_tried_now_and_then():
+def test_without_flow_and_level_it_is_retried_at_intervals():
     pump = Pump(level=LOST, **NFT)
     pump.sample(0)
     tries = []
     for _ in range(6 * 60 * 3):
-        pump.look()
+        pump.update()
         if pump.is_on and pump.runs[-1][0] not in tries:
             tries.append(pump.runs[-1][0])
         pump.measured(1, 0, is_on=pump.is_on)
@@ -95,6 +95,6 @@ def test_without_flow_and_without_a_level_it_is_tried_now_and_then():
     on_ms = sum(off - on for on, off in pump.runs)
     assert on_ms < 120_000
     assert "off: no flow and no level, next try in 300 s" in pump.reasons
-    pump.level = FULL  # it is not dry: roots come first
-    pump.look()
+    pump.level = FULL  # the tank is not dry: irrigation has priority
+    pump.update()
     assert pump.is_on

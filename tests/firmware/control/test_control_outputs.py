@@ -1,4 +1,4 @@
-"""Light, circulation and top-off, as a function of the moment and the water."""
+"""Tests of light, circulation and top-off decisions by time and water level."""
 
 import pytest
 from hypothesis import given
@@ -30,7 +30,7 @@ def test_a_day_of_light(clock, duty_pct):
 @given(
     st.integers(0, 1_439), st.integers(0, 1_440), st.integers(0, 120), st.integers(0, 100)
 )
-def test_any_program_is_dark_outside_its_photoperiod(on, length, ramp, full):
+def test_light_is_off_outside_any_photoperiod(on, length, ramp, full):
     values = dict(VALUES)
     values.update({
         "light.on_minute": on, "light.on_minutes": length, "light.ramp_minutes": ramp,
@@ -70,29 +70,29 @@ def most_in_a_day(found):
     [(1_300, -420)], [(1_300, -960)], [(840, 600)], [(at, -60) for at in range(400, 3_000, 60)],
     [(600, 5_256_000)],
 ])
-def test_no_jump_of_the_clock_gives_more_light_in_24_hours(steps):
+def test_clock_jumps_give_no_extra_light_in_24_hours(steps):
     assert most_in_a_day(lit_minutes(steps)) <= VALUES["light.on_minutes"] + 5
 
 
-def test_a_steady_clock_gives_all_the_light_of_the_program():
+def test_a_steady_clock_gives_the_full_photoperiod():
     found = lit_minutes([])
     wanted = [light.decide(minute * 60 % 86_400, VALUES).duty_pct > 0 for minute in range(4_320)]
     assert found == wanted
 
 
-def test_after_a_jump_the_program_goes_on_with_the_next_day():
+def test_after_a_jump_the_program_resumes_the_next_day():
     found = lit_minutes([(1_300, -420)], hours=96)
     assert sum(found[-1_440:]) >= VALUES["light.on_minutes"] - 20
 
 
-def test_circulation_runs_without_a_level_but_never_dry():
+def test_circulation_runs_without_a_level_but_not_dry():
     assert circulation.decide(level("no_ack"), VALUES, 0, True).actuator == "circulation"
     assert circulation.decide(level(119), VALUES, 0, True).actuator is None
     assert circulation.decide(level(122), VALUES, 0, False).actuator is None
     assert circulation.decide(level(125), VALUES, 0, False).actuator == "circulation"
 
 
-def test_circulation_rests_by_turns():
+def test_circulation_alternates_run_and_pause():
     values = dict(VALUES)
     values.update({"circulation.on_ms": 600_000, "circulation.off_ms": 300_000})
     on = [
@@ -112,13 +112,13 @@ def fill(levels, step_ms=10_000, progress=None, start_ms=0):
     ]
 
 
-def test_top_off_starts_low_and_ends_at_the_target():
+def test_top_off_fills_from_low_to_the_target():
     assert fill([200, 199, 198, 199, 199, 200, 199]) == [
         False, False, True, True, True, False, False
     ]
 
 
-def test_top_off_never_fills_blind_or_full():
+def test_top_off_never_fills_without_a_level_or_when_full():
     assert fill([180, "no_ack", 240, 300]) == [True, False, False, False]
 
 

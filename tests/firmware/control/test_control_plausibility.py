@@ -1,4 +1,4 @@
-"""What is believed of a sensor: hazards H9 to H11 of the design, sample by sample."""
+"""Tests of plausibility checks on sensor samples: hazards H9 to H11."""
 
 import random
 
@@ -18,13 +18,13 @@ def run(track, values, spread_uv=1_000, start_ms=0, moved_by=UNDISTURBED):
     ]
 
 
-def living(count, ph=6.0, sigma=0.01, seed=7):
+def healthy(count, ph=6.0, sigma=0.01, seed=7):
     randomness = random.Random(seed)
     return [ph + randomness.gauss(0, sigma) for _ in range(count)]
 
 
-def test_a_living_probe_has_no_fault_for_a_day():
-    assert set(run(ChannelPlausibility("ph"), living(8_640))) == {None}
+def test_a_healthy_probe_has_no_fault_for_a_day():
+    assert set(run(ChannelPlausibility("ph"), healthy(8_640))) == {None}
 
 
 @pytest.mark.parametrize("stuck_ph", [step / 10 for step in range(0, 141)])
@@ -35,7 +35,7 @@ def test_a_stuck_probe_is_flat_within_ten_minutes(stuck_ph):
 
 
 @pytest.mark.parametrize("every_ms", [1_000, 10_000, 40_000, 60_000])
-def test_a_stuck_probe_is_flat_in_time_however_seldom_it_is_read(every_ms):
+def test_a_stuck_probe_is_flat_in_time_at_any_sampling_rate(every_ms):
     track = ChannelPlausibility("ph")
     for at_ms in range(0, 780_000, every_ms):
         fault = track.check(6.5, 0, at_ms, UNDISTURBED)
@@ -43,20 +43,20 @@ def test_a_stuck_probe_is_flat_in_time_however_seldom_it_is_read(every_ms):
     assert fault == "flat"
 
 
-def test_a_flat_probe_that_moves_again_is_believed_again():
+def test_a_flat_probe_is_accepted_again_once_it_moves():
     track = ChannelPlausibility("ph")
     run(track, [7.0] * 70, spread_uv=0)
-    assert run(track, living(3, 7.0), start_ms=700_000) == [None] * 3
+    assert run(track, healthy(3, 7.0), start_ms=700_000) == [None] * 3
 
 
-def test_a_dead_signal_stays_flat_while_the_water_warms():
+def test_a_constant_signal_stays_flat_while_the_water_warms():
     # The same voltage is another pH at another temperature: a degree is 0.01 pH, far from 7.
     creeping = [4.4 + step * 0.00002 for step in range(3_000)]
     faults = run(ChannelPlausibility("ph"), creeping, spread_uv=0)
     assert set(faults[61:]) == {"flat"}
 
 
-def test_a_changed_calibration_gives_a_stuck_probe_no_new_ten_minutes():
+def test_a_new_calibration_does_not_restart_the_flat_timer():
     track = ChannelPlausibility("ph")
     faults = []
     for minute in range(30):
@@ -66,11 +66,11 @@ def test_a_changed_calibration_gives_a_stuck_probe_no_new_ten_minutes():
     assert set(faults[61:]) == {"flat"}
 
 
-def test_a_living_probe_that_is_recalibrated_has_no_fault():
+def test_a_recalibrated_healthy_probe_has_no_fault():
     track = ChannelPlausibility("ph")
     for minute in range(60):
         track.recalibrated()
-        assert set(run(track, living(6, 6.0 + 0.05 * (minute % 2)), 1_000, minute * 60_000)) == {
+        assert set(run(track, healthy(6, 6.0 + 0.05 * (minute % 2)), 1_000, minute * 60_000)) == {
             None}
 
 
@@ -78,13 +78,13 @@ def test_a_steady_ec_is_no_fault():
     assert set(run(ChannelPlausibility("ec_us_cm"), [1_600] * 1_000, spread_uv=0)) == {None}
 
 
-def test_one_spike_is_not_believed_and_two_are():
+def test_one_spike_is_rejected_and_a_second_is_accepted():
     track = ChannelPlausibility("ph")
     assert run(track, [6.0, 6.0, 9.0, 6.0]) == [None, None, "jump", None]
     assert run(track, [7.0, 7.1], start_ms=40_000) == ["jump", None]
 
 
-def test_an_open_probe_that_ramps_is_never_believed_twice_in_a_row():
+def test_a_ramping_open_probe_is_never_accepted_twice_in_a_row():
     faults = run(
         ChannelPlausibility("ph"), [6.0] + [6.0 + 3.3 * step % 8 for step in range(1, 400)]
     )
@@ -92,7 +92,7 @@ def test_an_open_probe_that_ramps_is_never_believed_twice_in_a_row():
     assert not any(index + 1 in believed for index in believed)
 
 
-def test_a_slow_ramp_is_noise_after_two_minutes_unless_water_was_dosed():
+def test_a_slow_ramp_without_a_dose_is_noise_after_two_minutes():
     ramp = [6.0 + 0.06 * step for step in range(30)]
     assert run(ChannelPlausibility("ph"), ramp)[-1] == "noisy"
     assert set(run(ChannelPlausibility("ph"), ramp[:16], moved_by=DOSED)) == {None}
@@ -102,7 +102,7 @@ def test_noise_holds_for_ten_minutes():
     track = ChannelPlausibility("ph")
     wild = [6.0, 6.25, 6.5, 6.25, 6.0, 6.25, 6.5, 6.25, 6.0, 6.25]
     assert run(track, wild)[-1] == "noisy"
-    calm = run(track, living(90, 6.25), start_ms=100_000)
+    calm = run(track, healthy(90, 6.25), start_ms=100_000)
     assert calm[30] == "noisy"
     assert calm[-1] is None
 
@@ -110,7 +110,7 @@ def test_noise_holds_for_ten_minutes():
 @pytest.mark.parametrize(("key", "value", "spread_uv"), [
     ("ph", 6.0, 61_000), ("ec_us_cm", 1_600, 13_000), ("level_mm", 200, 61_000),
 ])
-def test_wide_bursts_are_noise_whether_water_mixes_or_not(key, value, spread_uv):
+def test_wide_bursts_are_noise_even_during_mixing(key, value, spread_uv):
     for moved_by in (UNDISTURBED, DOSED):
         track = ChannelPlausibility(key)
         assert run(track, [value] * 3, spread_uv, 0, moved_by) == [None, None, "noisy"]
@@ -126,7 +126,7 @@ def test_ranges(key, value, fault):
     assert ChannelPlausibility(key).check(value, None, 0, UNDISTURBED) == fault
 
 
-def test_after_an_outage_nothing_old_is_compared():
+def test_values_before_an_outage_are_not_compared():
     track = ChannelPlausibility("level_mm")
     run(track, [200, 200])
     track.failed()
@@ -150,36 +150,36 @@ def falling(from_ph, to_ph, count):
     return [from_ph + (to_ph - from_ph) * step / (count - 1) for step in range(count)]
 
 
-def test_water_that_goes_further_than_doses_take_it_is_not_believed_though_one_mixes():
+def test_a_change_beyond_the_effect_of_the_doses_is_noise():
     track = ChannelPlausibility("ph")
-    assert set(run(track, living(30, 6.2))) == {None}
+    assert set(run(track, healthy(30, 6.2))) == {None}
     faults = run(track, falling(6.2, 4.2, 20), start_ms=300_000, moved_by=DOSED)
     gone = next(index for index, fault in enumerate(faults) if fault == "noisy")
-    assert 9 <= gone <= 11  # past 5.2
+    assert 9 <= gone <= 11  # below 5.2
     assert set(faults[gone:]) == {"noisy"}
 
 
-def test_a_jump_between_does_not_hide_how_far_it_went():
+def test_a_jump_in_between_does_not_hide_the_total_change():
     track = ChannelPlausibility("ph")
-    run(track, living(30, 6.2))
+    run(track, healthy(30, 6.2))
     values = [*falling(6.2, 5.4, 8), *falling(4.3, 3.9, 8)]
     assert "noisy" in run(track, values, start_ms=300_000, moved_by=DOSED)
 
 
-def test_water_that_a_dose_moved_is_believed():
+def test_a_change_caused_by_a_dose_is_accepted():
     track = ChannelPlausibility("ph")
-    run(track, living(30, 6.2))
-    for turn in range(20):  # each dose by itself, mixed before the next
+    run(track, healthy(30, 6.2))
+    for turn in range(20):  # each dose mixes before the next
         start_ms = 300_000 + turn * 400_000
         assert set(run(track, falling(6.2, 5.3, 20), start_ms=start_ms, moved_by=DOSED)) == {None}
-        assert set(run(track, living(5, 6.2, seed=turn), start_ms=start_ms + 300_000)) <= {
+        assert set(run(track, healthy(5, 6.2, seed=turn), start_ms=start_ms + 300_000)) <= {
             None, "jump",
         }
 
 
-def test_a_person_may_move_it_however_far():
+def test_manual_changes_of_any_size_are_accepted():
     track = ChannelPlausibility("ph")
-    run(track, living(30, 8.2))
+    run(track, healthy(30, 8.2))
     start_ms = 300_000
     assert set(run(track, falling(8.2, 6.0, 60), start_ms=start_ms, moved_by=BY_HAND)) == {None}
     rest = run(track, falling(6.0, 5.3, 60), start_ms=start_ms + 600_000, moved_by=DOSED)

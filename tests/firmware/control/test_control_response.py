@@ -1,4 +1,4 @@
-"""What is learned of a water: how strong a dose is, where it drifts, how long it mixes."""
+"""Tests of learned water properties: dose strength, drift and mixing time."""
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ DOSERS = ("ph_down", "ph_up")
 
 
 def answered(strength, drift_per_h=0.0, doses=12, predicted=-0.05, wobble=(0.0,)):
-    """Return the Response of a water after so many doses, a quarter of an hour of mixing each."""
+    """Return the Response of a water after a number of doses, each mixed for 15 minutes."""
     response = DoseResponse(DOSERS, PH)
     ph, now_ms = 6.2, 0
     for count in range(doses):
@@ -31,7 +31,7 @@ def answered(strength, drift_per_h=0.0, doses=12, predicted=-0.05, wobble=(0.0,)
 
 @pytest.mark.parametrize("strength", [0.4, 1.0, 2.5, 7.0])
 @pytest.mark.parametrize("drift_per_h", [0.0, 0.05, -0.05])
-def test_strength_and_drift_are_found_apart(strength, drift_per_h):
+def test_strength_and_drift_are_estimated_separately(strength, drift_per_h):
     response = answered(strength, drift_per_h)
     assert response.strength("ph_down") == pytest.approx(strength, rel=0.2)
     assert response.drift_per_h == pytest.approx(drift_per_h, abs=0.03)
@@ -44,14 +44,14 @@ def test_noise_of_the_probe_is_not_learned():
     assert abs(response.drift_per_h) < 0.03
 
 
-def test_no_single_dose_moves_it_more_than_threefold():
+def test_a_single_dose_changes_the_estimate_at_most_threefold():
     assert answered(50.0, doses=1).strength("ph_down") <= 3.0
     assert answered(-50.0, doses=1).strength("ph_down") >= 1.0 / 3.0
 
 
 @pytest.mark.parametrize("dosed", [0.0, -0.05])
 @pytest.mark.parametrize("poured", [-3.0, -0.8, 0.8, 2.0])
-def test_what_somebody_poured_in_is_no_drift(dosed, poured):
+def test_a_manual_addition_is_not_drift(dosed, poured):
     response = answered(1.0, 0.03)
     drift_per_h = response.drift_per_h
     response.invalidate()
@@ -62,7 +62,7 @@ def test_what_somebody_poured_in_is_no_drift(dosed, poured):
     assert response.drift_per_h == pytest.approx(drift_per_h, abs=0.01)
 
 
-def test_what_is_less_known_is_dosed_with_more_care():
+def test_a_less_certain_strength_gives_smaller_doses():
     fresh = DoseResponse(DOSERS, PH)
     assert fresh.upper_bound("ph_down") == pytest.approx(2.0)
     assert not fresh.is_certain("ph_down")
@@ -72,7 +72,7 @@ def test_what_is_less_known_is_dosed_with_more_care():
 
 
 @pytest.mark.parametrize(("did", "is_rising"), [(1.0, False), (0.5, False), (2.5, True)])
-def test_a_dose_that_did_more_than_was_known_says_that_the_strength_rises(did, is_rising):
+def test_a_stronger_effect_than_learned_marks_a_rising_strength(did, is_rising):
     response = answered(1.0)
     response.dosed("ph_down", 6.0, -0.1, 100 * QUARTER_MS)
     response.update(6.0 - 0.1 * did, 101 * QUARTER_MS)
@@ -93,7 +93,7 @@ def test_nothing_is_learned_across_a_disturbance():
     assert response.drift_per_h == 0.0
 
 
-def test_a_new_titration_voids_what_was_learned():
+def test_a_new_titration_discards_the_learned_values():
     response = answered(5.0)
     response.forget("ph_down")
     assert response.strength("ph_down") == 1.0
@@ -103,7 +103,7 @@ def test_a_new_titration_voids_what_was_learned():
 @given(st.lists(st.tuples(
     st.floats(3.0, 10.0), st.floats(-1.0, 1.0), st.integers(0, 10**7), st.sampled_from(DOSERS)
 ), max_size=40))
-def test_whatever_is_read_it_stays_within_its_limits(steps):
+def test_any_readings_keep_it_within_its_limits(steps):
     response = DoseResponse(DOSERS, PH)
     now_ms = 0
     for value, predicted, after_ms, doser in steps:
@@ -116,7 +116,7 @@ def test_whatever_is_read_it_stays_within_its_limits(steps):
 
 
 def mixed(late, times=1, drift_per_h=0.0):
-    """Return the Mixing of a tank where `late` of a dose comes after the wait."""
+    """Return the Mixing of a tank in which a share `late` of a dose appears after the wait."""
     mixing = MixingTime(0.1)
     now_ms = 0
     for _ in range(times):
@@ -128,13 +128,13 @@ def mixed(late, times=1, drift_per_h=0.0):
     return mixing
 
 
-def test_a_tank_that_goes_on_mixing_is_waited_for():
+def test_the_wait_grows_for_a_tank_that_mixes_slowly():
     assert mixed(0.3).stretch == 1.5
     assert mixed(0.3, times=9).stretch == 4.0
     assert mixed(0.1).stretch == 1.0
 
 
-def test_a_drift_is_no_mixing():
+def test_a_drift_is_not_slow_mixing():
     assert mixed(0.0, drift_per_h=0.8).stretch == 1.0
 
 
@@ -147,7 +147,7 @@ def test_the_wait_is_never_shorter_than_the_settings():
     assert mixing.left_ms(QUARTER_MS + MINUTE_MS, 0, QUARTER_MS) == QUARTER_MS // 2 - MINUTE_MS
 
 
-def test_a_small_dose_says_nothing_of_mixing():
+def test_a_small_dose_does_not_change_the_mixing_time():
     mixing = MixingTime(0.5)
     mixing.dosed(6.0)
     mixing.update(5.8, QUARTER_MS, QUARTER_MS, 0.0)

@@ -1,4 +1,4 @@
-"""When doses are found to have no effect or the wrong one, and when nothing can be said."""
+"""Tests of verdicts on series of doses: no effect, wrong direction, or undecided."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from support.dosing_waters import VALUES, given_acid, verdict, water
 
 
 def series(values, volume_ul=4_000, actuator="ph_down"):
-    """Dose at each value in turn; returns the first verdict, and after how many doses."""
+    """Dose at each value in turn; return the first verdict and the number of doses before it."""
     memory = DosingState()
     for count, value in enumerate(values):
         found = verdict(memory, water(ph=value), count * 900_000)
@@ -29,21 +29,21 @@ def test_doses_without_effect_are_judged_within_six():
     assert count <= 6
 
 
-def test_doses_too_small_to_be_felt_are_no_wrong_way():
+def test_doses_below_resolution_are_not_a_wrong_direction():
     # Hard water in a large tank: it loses its CO2 faster than the ceilings let acid answer.
     found, _ = series([7.0, 7.1, 7.25, 7.4, 7.6], volume_ul=100)
     assert found is None
 
 
-def test_doses_that_work_the_wrong_way_are_judged_after_two():
+def test_doses_in_the_wrong_direction_are_judged_after_two():
     assert series([7.0, 7.1, 7.25, 7.4]) == (judged.WRONG_WAY, 2)
 
 
-def test_doses_that_work_are_not_judged():
+def test_effective_doses_get_no_verdict():
     assert series([7.0 - 0.08 * index for index in range(12)])[0] is None
 
 
-def test_water_that_has_not_mixed_is_not_judged():
+def test_unmixed_water_gets_no_verdict():
     memory = DosingState()
     for index in range(5):
         memory.record_dose(
@@ -65,7 +65,7 @@ def test_nutrient_without_effect_is_judged():
 
 
 def dosed(count=5, ph=7.0):
-    """Return a Memory after `count` doses of acid, a quarter of an hour apart, and the time."""
+    """Return a Memory after `count` doses of acid 15 minutes apart, and the time."""
     memory = DosingState()
     for index in range(count):
         given_acid(memory, ph, index * 900_000)
@@ -73,7 +73,7 @@ def dosed(count=5, ph=7.0):
 
 
 @pytest.mark.parametrize("after", [7.0, 7.6])
-def test_nothing_is_judged_across_a_gap_in_the_readings(after):
+def test_a_gap_in_the_readings_prevents_a_verdict(after):
     memory, now_ms = dosed()
     for at_ms in range(now_ms - 800_000, now_ms - 600_000, 10_000):
         assert verdict(memory, water(ph="saturated", mixing_left_ms=1), at_ms) is None
@@ -82,7 +82,7 @@ def test_nothing_is_judged_across_a_gap_in_the_readings(after):
     assert verdict(memory, water(ph=after), now_ms + 900_000) is None
 
 
-def test_a_glitch_on_the_bus_spares_no_verdict():
+def test_a_bus_glitch_does_not_prevent_a_verdict():
     memory, now_ms = dosed()
     for at_ms in range(now_ms - 800_000, now_ms, 100_000):
         assert verdict(memory, water(ph="no_ack", mixing_left_ms=1), at_ms) is None
@@ -94,27 +94,27 @@ def test_a_glitch_on_the_bus_spares_no_verdict():
     water(ph=7.0, is_filling=True), water(ph=7.0, ec="in_air"), water(ph=7.0, ec=50),
     water(ph=7.0, level=212), water(ph=7.0, level=188),
 ])
-def test_nothing_is_judged_after_other_water_came(between):
+def test_added_water_prevents_a_verdict(between):
     memory, now_ms = dosed()
     assert verdict(memory, between, now_ms - 700_000) is None
     for after in (7.0, 7.6):
         assert verdict(memory, water(ph=after), now_ms) is None
 
 
-def test_a_level_that_only_ripples_spares_no_verdict():
+def test_a_rippling_level_does_not_prevent_a_verdict():
     memory, now_ms = dosed()
     assert verdict(memory, water(ph=7.0, level=196, mixing_left_ms=1), now_ms - 700_000) is None
     assert verdict(memory, water(ph=7.0, level="no_ack"), now_ms) == judged.NO_EFFECT
 
 
-def test_what_water_does_by_itself_long_after_a_dose_is_not_judged():
+def test_changes_long_after_a_dose_are_not_judged():
     memory, now_ms = dosed(count=2)
     for step in range(60):
         state = water(ph=7.0 + step * 0.01, mixing_left_ms=0)
         assert verdict(memory, state, now_ms + 3_000_000 + step * 60_000) is None
 
 
-def test_too_old_a_baseline_is_given_up():
+def test_an_expired_baseline_is_discarded():
     memory = DosingState()
     for index in range(40):
         now_ms = index * 900_000
@@ -124,7 +124,7 @@ def test_too_old_a_baseline_is_given_up():
         memory.record_dose(tiny, water(ph=6.0 + index * 0.004), VALUES, now_ms)
 
 
-def test_a_slow_tank_is_judged_all_the_same():
+def test_a_slowly_mixing_tank_is_judged():
     values = settings.check({"dosing.enabled": True, "mixing.wait_ms": 14_400_000})
     memory = DosingState()
     for index in range(4):
@@ -136,18 +136,18 @@ def test_a_slow_tank_is_judged_all_the_same():
     assert found == judged.NO_EFFECT
 
 
-def test_nutrient_moves_the_ph_so_what_acid_did_before_is_not_judged():
+def test_a_nutrient_dose_discards_the_earlier_effect_of_acid():
     memory, now_ms = dosed()
     nutrient = Actuation("nutrient_a", 10_000, 0, 0, "")
     memory.record_dose(nutrient, water(ph=7.0, ec=1_300), VALUES, now_ms)
     assert verdict(memory, water(ph=7.0), now_ms + 900_000) is None
 
 
-def in_turn(effect_ph, doses=10, hours_apart=1, volume_ul=4_000, nutrient_ph=-0.2,
-            after_reset=False):
-    """Let acid that moves the water by `effect_ph` and nutrient, by `nutrient_ph`, take turns.
+def alternate(effect_ph, doses=10, hours_apart=1, volume_ul=4_000, nutrient_ph=-0.2,
+              after_reset=False):
+    """Alternate doses of acid (`effect_ph` each) and nutrient (`nutrient_ph` each).
 
-    Returns the verdict and after how many doses of acid it came.
+    Return the verdict and the number of acid doses before it.
     """
     memory = DosingState()
     if after_reset:
@@ -168,19 +168,20 @@ def in_turn(effect_ph, doses=10, hours_apart=1, volume_ul=4_000, nutrient_ph=-0.
     return None, doses
 
 
-def test_doses_in_turn_with_nutrient_are_judged_by_what_each_did():
-    assert in_turn(0.0) == (judged.NO_EFFECT, 3)
-    assert in_turn(0.1) == (judged.WRONG_WAY, 2)
-    assert in_turn(-0.08)[0] is None
+def test_doses_alternating_with_nutrient_are_judged_separately():
+    assert alternate(0.0) == (judged.NO_EFFECT, 3)
+    assert alternate(0.1) == (judged.WRONG_WAY, 2)
+    assert alternate(-0.08)[0] is None
 
 
-def test_what_swapped_bottles_do_is_no_drift_of_the_water():
-    # After a dose of the wrong bottle the water seems to drift: that excuses none of the next.
-    found = in_turn(0.112, hours_apart=0.27, volume_ul=2_000, nutrient_ph=-0.01, after_reset=True)
-    assert found == (judged.WRONG_WAY, 2)
+def test_the_effect_of_swapped_bottles_is_not_drift():
+    # After a dose from the wrong bottle the water seems to drift, which excuses no later dose.
+    assert alternate(
+        0.112, hours_apart=0.27, volume_ul=2_000, nutrient_ph=-0.01, after_reset=True,
+    ) == (judged.WRONG_WAY, 2)
 
 
-def test_after_a_dose_by_hand_what_swapped_bottles_did_is_no_drift_either():
+def test_swapped_bottles_are_not_drift_after_a_manual_dose():
     memory = DosingState()
     memory.restore(memory.learned())
     ph, now_ms = 6.61, 0
@@ -195,11 +196,11 @@ def test_after_a_dose_by_hand_what_swapped_bottles_did_is_no_drift_either():
     assert found == [None, None, None, judged.WRONG_WAY]
 
 
-def test_what_doses_did_counts_on_for_a_day():
-    assert in_turn(0.0, hours_apart=14)[0] is None
+def test_dose_effects_count_for_a_day():
+    assert alternate(0.0, hours_apart=14)[0] is None
 
 
-def test_a_calibration_voids_what_counted_on():
+def test_a_calibration_discards_earlier_effects():
     memory = DosingState()
     for index in range(10):
         given_acid(memory, 7.0, index * 1_800_000)
@@ -209,7 +210,7 @@ def test_a_calibration_voids_what_counted_on():
         memory.recalibrated()
 
 
-def test_what_a_person_does_voids_the_comparison():
+def test_a_manual_change_discards_the_comparison():
     memory, now_ms = dosed()
     memory.invalidate()
     assert verdict(memory, water(ph=7.0), now_ms) is None

@@ -1,4 +1,4 @@
-"""A rise that no valve let in, a fall that no plant drinks, and what only looks like them."""
+"""Tests of detection of unexplained rises and falls of the level, and of false alarms."""
 
 import random
 
@@ -18,131 +18,131 @@ FILLS = (True, True)
 
 
 class Tank:
-    """A Balance and the level it sees, in cycles of ten seconds."""
+    """A Balance and its level input, in cycles of 10 s."""
 
     def __init__(self, level_mm=200.0):
         self.balance = WaterBalance()
         self.level_mm = level_mm
         self.now_ms = 0
-        self.told = []
+        self.changes = []
 
-    def pass_by(self, minutes, mm_per_h=0.0, outputs_on=RUNS, noise=(0.0,)):
+    def advance(self, minutes, mm_per_h=0.0, outputs_on=RUNS, noise=(0.0,)):
         for count in range(int(minutes * MINUTE)):
             self.level_mm += mm_per_h / 60 / MINUTE
             self.now_ms += EVERY_MS
             level = reading(self.level_mm + noise[count % len(noise)])
             if self.balance.update(level, outputs_on, VALUES, self.now_ms):
-                self.told.append(self.balance.state)
+                self.changes.append(self.balance.state)
         return self
 
     def fill(self, minutes=2, mm_per_h=120):
-        return self.pass_by(minutes, mm_per_h, FILLS)
+        return self.advance(minutes, mm_per_h, FILLS)
 
 
-def test_a_valve_that_does_not_shut_is_found_out():
-    tank = Tank().pass_by(30).pass_by(6, 120)
-    assert tank.told == [RISES]
+def test_a_valve_stuck_open_is_detected():
+    tank = Tank().advance(30).advance(6, 120)
+    assert tank.changes == [RISES]
     assert 8 <= tank.balance.moved_mm <= 12
     assert tank.balance.dosing_hold().reason.startswith("held: water rises with the valve shut, ")
 
 
 def test_a_bucket_holds_dosing_until_it_has_mixed():
-    tank = Tank().pass_by(30)
+    tank = Tank().advance(30)
     tank.level_mm += 20
-    tank.pass_by(10)
-    assert tank.told == [RISES]
-    tank.pass_by(10)
-    assert tank.told == [RISES, None]
+    tank.advance(10)
+    assert tank.changes == [RISES]
+    tank.advance(10)
+    assert tank.changes == [RISES, None]
     assert tank.balance.dosing_hold() is None
-    tank.pass_by(600, -2)
-    assert tank.told == [RISES, None]
+    tank.advance(600, -2)
+    assert tank.changes == [RISES, None]
 
 
-def test_above_the_full_mark_it_is_not_over_though_the_level_stands_still():
-    tank = Tank().pass_by(30).pass_by(50, 120).pass_by(600)
-    assert tank.told == [RISES]
+def test_above_the_full_mark_a_steady_level_does_not_end_it():
+    tank = Tank().advance(30).advance(50, 120).advance(600)
+    assert tank.changes == [RISES]
     tank.level_mm = 235
-    tank.pass_by(1)
-    assert tank.told == [RISES, None]
+    tank.advance(1)
+    assert tank.changes == [RISES, None]
 
 
-def test_a_rise_that_a_fill_comes_between_is_the_same_rise():
-    tank = Tank().pass_by(30)
+def test_a_rise_interrupted_by_a_fill_is_one_rise():
+    tank = Tank().advance(30)
     for _ in range(6):
-        tank.pass_by(8, 30).fill(1)
-    assert tank.told == [RISES]
+        tank.advance(8, 30).fill(1)
+    assert tank.changes == [RISES]
 
 
 @pytest.mark.parametrize("mm_per_h", [0, -1, -7, -15])
-def test_what_plants_drink_and_a_valve_replaces_is_no_news(mm_per_h):
+def test_normal_uptake_and_refill_are_not_reported(mm_per_h):
     tank = Tank()
     for _ in range(40):
-        tank.pass_by(12, mm_per_h).fill(1, -12 * mm_per_h)
-    assert tank.told == []
+        tank.advance(12, mm_per_h).fill(1, -12 * mm_per_h)
+    assert tank.changes == []
 
 
 @pytest.mark.parametrize("off_minutes", [1, 5, 60])
-def test_what_circulation_holds_in_its_pipes_is_no_news(off_minutes):
+def test_water_in_the_circulation_pipes_is_not_reported(off_minutes):
     tank = Tank()
     for _ in range(20):
         tank.level_mm -= 15
-        tank.pass_by(15, outputs_on=(False, True))
+        tank.advance(15, outputs_on=(False, True))
         tank.level_mm += 15
-        tank.pass_by(off_minutes, outputs_on=(False, False))
-    assert tank.told == []
+        tank.advance(off_minutes, outputs_on=(False, False))
+    assert tank.changes == []
 
 
-def test_a_leak_is_told_though_it_is_filled_up_again_and_again():
+def test_a_leak_is_reported_despite_repeated_refills():
     tank = Tank()
     for _ in range(20):
-        tank.pass_by(6, -25).fill(1.5, 100)
-    assert tank.told == [FALLS]
+        tank.advance(6, -25).fill(1.5, 100)
+    assert tank.changes == [FALLS]
     assert tank.balance.moved_mm == pytest.approx(25, abs=5)
     assert "leaves faster than plants drink" in tank.balance.dosing_hold().reason
 
 
-def test_a_leak_is_filled_up_for_ten_minutes_and_no_more():
-    tank = Tank().pass_by(60, -25)
-    assert tank.told == [FALLS]
+def test_a_leak_is_refilled_for_at_most_ten_minutes():
+    tank = Tank().advance(60, -25)
+    assert tank.changes == [FALLS]
     assert tank.balance.filling_hold() is None
     tank.fill(11)
     assert tank.balance.filling_hold().reason == "held: the tank leaks and does not stay full"
-    tank.pass_by(180)
-    assert tank.told == [FALLS, None]
+    tank.advance(180)
+    assert tank.changes == [FALLS, None]
     assert tank.balance.filling_hold() is None
 
 
-def test_a_tank_that_is_emptied_and_filled_by_hand_is_steady_afterwards():
-    tank = Tank().pass_by(60).pass_by(5, -1_800).pass_by(30).pass_by(5, 1_800)
-    tank.pass_by(60)
-    assert tank.told[-1] is None
+def test_a_tank_drained_and_refilled_manually_is_steady_again():
+    tank = Tank().advance(60).advance(5, -1_800).advance(30).advance(5, 1_800)
+    tank.advance(60)
+    assert tank.changes[-1] is None
     assert tank.balance.dosing_hold() is None
 
 
-def test_what_was_seen_before_a_hold_does_not_count():
-    tank = Tank().pass_by(30)
+def test_levels_before_a_hold_are_discarded():
+    tank = Tank().advance(30)
     tank.balance.clear()
     tank.level_mm += 30
-    tank.pass_by(60)
-    assert tank.told == []
+    tank.advance(60)
+    assert tank.changes == []
 
 
-def test_a_level_that_is_not_known_is_no_level():
-    tank = Tank().pass_by(30)
+def test_an_unknown_level_is_ignored():
+    tank = Tank().advance(30)
     tank.balance.update(reading("no_ack"), RUNS, VALUES, tank.now_ms)
     tank.level_mm += 30
-    tank.pass_by(60)
-    assert tank.told == []
+    tank.advance(60)
+    assert tank.changes == []
 
 
 @given(st.lists(st.integers(-15, 15), min_size=8, max_size=8), st.integers(-8, 0))
-def test_noise_of_the_probe_is_no_news(noise, mm_per_h):
-    tank = Tank().pass_by(180, mm_per_h, noise=[tenth / 10 for tenth in noise])
-    assert tank.told == []
+def test_noise_of_the_probe_is_not_reported(noise, mm_per_h):
+    tank = Tank().advance(180, mm_per_h, noise=[tenth / 10 for tenth in noise])
+    assert tank.changes == []
 
 
 @pytest.mark.parametrize("mm_per_h", [-3, -6, -10])
-def test_a_thirsty_crop_in_whole_millimetres_is_no_leak(mm_per_h):
+def test_high_uptake_in_whole_millimetres_is_not_a_leak(mm_per_h):
     for seed in range(8):
         rng = random.Random(seed)
         tank, is_filling = Tank(), False

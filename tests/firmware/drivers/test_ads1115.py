@@ -1,4 +1,4 @@
-"""ADS1115: the driver against the part's registers, and both against the datasheet's codes."""
+"""Tests of the ADS1115 driver and part against the registers and codes of the datasheet."""
 
 import math
 
@@ -45,12 +45,12 @@ def check_code(volts, pga_bits, code, register_hex):
         assert run(adc.read_uv(0, range_mv)) == [expected_uv] * 5
 
 
-def test_codes_are_those_of_the_datasheet():
+def test_codes_match_the_datasheet():
     for row in CODES:
         check_code(*row)
 
 
-def test_codes_are_those_of_the_oracle():
+def test_codes_match_the_oracle():
     for volts, pga_bits, _, code, register_hex in oracle("hw_ads1115.csv"):
         check_code(float(volts), int(pga_bits), int(code), register_hex)
 
@@ -66,7 +66,7 @@ def test_reads_a_burst_in_microvolts():
     assert run(adc.read_uv(0)) == [2_032_500] * 5
 
 
-def test_reads_the_input_asked_for():
+def test_reads_the_requested_input():
     adc, part, _, _ = bench()
     for channel in range(4):
         part.inputs[channel] = lambda volts=0.25 * (channel + 1): volts
@@ -75,7 +75,7 @@ def test_reads_the_input_asked_for():
     ]
 
 
-def test_every_reading_is_another_conversion():
+def test_every_reading_is_a_new_conversion():
     adc, part, _, clock = bench()
     samples_us = []
 
@@ -99,7 +99,7 @@ def test_one_input_after_the_other_without_a_pause():
         assert run(adc.read_uv(1)) == [500_000] * 5
 
 
-def test_sleeps_that_end_a_tick_early_are_long_enough():
+def test_sleeps_one_tick_short_are_tolerated():
     _, part, i2c, clock = bench(0.5)
     part.inputs[1] = lambda: 1.0
     adc = driver.Ads1115(i2c, ADDRESS, EarlyClock(clock))
@@ -108,7 +108,7 @@ def test_sleeps_that_end_a_tick_early_are_long_enough():
         assert run(adc.read_uv(1)) == [1_000_000] * 5
 
 
-def test_a_driver_that_does_not_wait_is_found_out():
+def test_a_driver_that_does_not_wait_is_detected():
     _, part, i2c, clock = bench()
     adc = driver.Ads1115(i2c, ADDRESS, EarlyClock(clock, 12_000))
     assert "before the first" in refusal_of(AssertionError, run, adc.read_uv(0))
@@ -119,7 +119,7 @@ def test_a_driver_that_does_not_wait_is_found_out():
 
 
 class EarlyClock:
-    """Sleeps end early: by a tick that was all but over, or far too early."""
+    """A clock whose sleeps end early, by up to a tick or by much more."""
 
     def __init__(self, clock, early_us=1_000):
         self._clock = clock
@@ -135,7 +135,7 @@ def test_a_burst_takes_seven_transfers():
     assert i2c.transfers == 7
 
 
-def test_settings_take_hold_when_the_conversion_under_way_has_ended():
+def test_settings_apply_after_the_current_conversion():
     _, part, _, clock = bench(1.0)
     part.inputs[1] = lambda: 2.0
     part.write(b"\x01\x42\x83")
@@ -148,7 +148,7 @@ def test_settings_take_hold_when_the_conversion_under_way_has_ended():
     assert part.read(2) == b"\x3e\x80"
 
 
-def test_a_single_conversion_is_read_when_it_is_done():
+def test_a_single_conversion_is_read_once_complete():
     _, part, _, clock = bench(1.0)
     part.write(b"\x01\xc3\x83")
     assert part.read(2) == b"\x43\x83"
@@ -161,14 +161,14 @@ def test_a_single_conversion_is_read_when_it_is_done():
     assert part.read(2) == b"\xc3\x83"
 
 
-def test_a_part_that_lost_its_settings_is_not_believed():
+def test_a_part_that_lost_its_settings_is_a_fault():
     adc, _, i2c, clock = bench()
     i2c.devices[ADDRESS] = BrownOutPart(clock)
     assert fault_of(adc.read_uv(0)) == "crc"
 
 
 class BrownOutPart(device.Ads1115):
-    """An ADS1115 whose supply collapses in every burst, before the second reading."""
+    """An ADS1115 that browns out before the second reading of every burst."""
 
     def _sample(self):
         code = super()._sample()
@@ -182,7 +182,7 @@ def test_retries_two_missing_acknowledges():
     assert run(adc.read_uv(0)) == [1_000_000] * 5
 
 
-def test_a_burst_that_broke_off_begins_anew():
+def test_an_interrupted_burst_restarts():
     for broken in range(7):
         _, part, _, clock = bench(1.0)
         i2c = SparkingI2c(clock, {ADDRESS: part})
@@ -202,7 +202,7 @@ class SparkingI2c(FakeI2c):
         return super()._device(address, count)
 
 
-def test_gives_up_after_three():
+def test_fails_after_three_attempts():
     adc, _, i2c, _ = bench()
     i2c.errors = [OSError(19)] * 3
     assert fault_of(adc.read_uv(0)) == "no_ack"
@@ -229,7 +229,7 @@ def test_a_stuck_part_repeats_itself():
     assert run(adc.read_uv(0, conversions=1)) == [1_000_000]
 
 
-def test_a_part_that_has_stopped_is_found_out_at_the_next_input():
+def test_a_stopped_part_is_detected_at_the_next_input():
     adc, part, _, _ = bench(1.0)
     part.inputs[1] = lambda: 2.0
     run(adc.read_uv(0))
@@ -239,18 +239,18 @@ def test_a_part_that_has_stopped_is_found_out_at_the_next_input():
     assert run(adc.read_uv(1)) == [2_000_000] * 5
 
 
-def test_two_open_inputs_are_no_stopped_part():
+def test_two_open_inputs_are_not_a_stopped_part():
     adc, _, _, _ = bench()
     for channel in (2, 3, 2):
         assert run(adc.read_uv(channel)) == [0] * 5
 
 
-def test_an_open_input_reads_nought():
+def test_an_open_input_reads_0():
     adc, _, _, _ = bench()
     assert run(adc.read_uv(3, conversions=1)) == [0]
 
 
-def test_misuse_is_an_assertion():
+def test_misuse_raises_an_assertion():
     _, part, _, _ = bench()
     for data, word in (
         (b"\x04", "reserved"), (b"\x00\x00\x00", "read-only"), (b"\x01\x85", "2 bytes"),

@@ -1,4 +1,4 @@
-"""BH1750: the driver against opcodes and measurement time, and the datasheet's example."""
+"""Tests of the BH1750 driver: opcodes, measurement time and the example of the datasheet."""
 
 from idro.drivers import bh1750 as driver
 from idrosim.devices.bh1750 import Bh1750
@@ -14,7 +14,7 @@ def bench(lux=15_000.0):
     return driver.build({"address": ADDRESS}, i2c, clock, {}), part, i2c, clock
 
 
-def test_a_count_is_that_of_the_datasheet():
+def test_a_count_matches_the_datasheet():
     # "10000011 10010000" is 28067 lx at the default measurement time.
     _, part, _, clock = bench(28_066.7)
     part.write(b"\x01")
@@ -28,7 +28,7 @@ def test_reads_from_dusk_to_noon():
         assert abs(run(bench(lux)[0].read({}))["illuminance_lx"] - lux) < 2
 
 
-def test_brighter_than_it_can_count_is_saturated():
+def test_light_above_the_range_is_saturated():
     assert fault_of(bench(125_000.0)[0].read({})) == "saturated"
 
 
@@ -50,7 +50,7 @@ def test_an_early_read_returns_the_previous_result():
     assert part.read(2) == (18_000).to_bytes(2, "big")
 
 
-def test_silence_is_a_fault_after_three():
+def test_silence_is_a_fault_after_three_attempts():
     sensor, part, i2c, _ = bench()
     i2c.errors = [OSError(19), OSError(19)]
     assert run(sensor.read({}))["illuminance_lx"] == 15_000
@@ -68,7 +68,7 @@ def test_a_stuck_part_repeats_itself():
     assert run(sensor.read({}))["illuminance_lx"] == 15_000
 
 
-def test_misuse_is_an_assertion():
+def test_misuse_raises_an_assertion():
     _, part, _, _ = bench()
     assert "powered down" in refusal_of(AssertionError, part.write, b"\x20")
     assert "powered down" in refusal_of(AssertionError, part.write, b"\x07")

@@ -1,4 +1,4 @@
-"""A press is a hand: held for half a second, let go within five."""
+"""Tests of button presses: held for 0.5 s and released within 5 s."""
 
 from idro.drivers import button as driver
 from idrosim.devices.button import Button
@@ -25,21 +25,21 @@ class Bench:
         return count
 
 
-def test_a_press_counts_once_when_it_is_let_go():
+def test_a_press_counts_once_on_release():
     bench = Bench()
     bench.part.press(1_000_000)
     assert bench.presses_in(900) == 0
     assert bench.presses_in(5_000) == 1
 
 
-def test_a_touch_and_a_thing_that_leans_on_it_do_not_count():
+def test_too_short_and_too_long_presses_do_not_count():
     bench = Bench()
     for for_us in (50_000, 300_000, 6_000_000):
         bench.part.press(for_us)
         assert bench.presses_in(8_000) == 0
 
 
-def test_sparks_and_broken_cables_are_no_hands():
+def test_glitches_and_broken_cables_are_not_presses():
     for fault in Button.FAULTS:
         bench = Bench()
         bench.part.fault = fault
@@ -48,7 +48,7 @@ def test_sparks_and_broken_cables_are_no_hands():
         assert bench.presses_in(2_000) == 0
 
 
-def test_a_press_from_before_does_not_count():
+def test_a_press_held_at_start_does_not_count():
     bench = Bench()
     bench.part.press(2_000_000)
     assert bench.presses_in(700) == 0

@@ -1,4 +1,4 @@
-"""DFR0300: conductivity to EC through board and converter, against the oracle's volts."""
+"""Tests of the DFR0300: EC through board and converter, against the voltages of the oracle."""
 
 from idro.drivers import ads1115, dfr0300
 from idro.errors import SensorError
@@ -40,7 +40,7 @@ def check_row(temp_c, ec_ms_cm, kappa_ms_cm, cell_k, board_mv):
     assert abs(ec_us_cm - ec_ms_cm * 1000) <= allowed_us_cm, (temp_c, ec_ms_cm, cell_k)
 
 
-def test_reads_the_ec_behind_the_volts():
+def test_reads_the_ec_of_the_voltage():
     for row in ROWS:
         check_row(*row)
 
@@ -53,7 +53,7 @@ def test_reads_the_ec_of_the_oracle():
 
 
 def check_library(temp_c, board_mv, raw_ms_cm, compensated_ms_cm):
-    """Assert what DFRobot's library makes of the volts: cell constant 1, 1.85 % a degree."""
+    """Assert the result of DFRobot's library: cell constant 1, 1.85 % per degree."""
     signal_uv, centi_c = int(round(board_mv * 1000)), int(round(temp_c * 100))
     raw_us_cm = dfr0300.ec_us_cm(signal_uv, centi_c, 1000, 0)
     us_cm = dfr0300.ec_us_cm(signal_uv, centi_c, 1000, 18_500)
@@ -66,7 +66,7 @@ def test_ec_is_an_integer():
     assert isinstance(read(0.26, 21.5), int)
 
 
-def test_a_reading_holds_in_single_precision():
+def test_a_reading_is_exact_in_single_precision():
     row = QUANTITIES["ec_us_cm"]
     for ec_us_cm in range(0, 20_001, 7):
         assert to_scaled(row, ec_us_cm) == ec_us_cm
@@ -79,7 +79,7 @@ def read_integer(temp_c):
     return dfr0300.ec_us_cm(262_400, int(round(single(temp_c * 100))), 1000, 20_000)
 
 
-def test_the_median_of_the_burst_counts():
+def test_the_median_of_the_burst_is_used():
     volts = [0.2624, 0.2624, 0.0, 0.2625, 0.2624]
     sensor = bench(lambda: volts.pop())
     assert run(sensor.read({"reservoir.temp_c": 25.0})) == {"ec_us_cm": 1600}
@@ -96,7 +96,7 @@ def test_an_open_input_is_in_air():
     assert fault_of(bench(None).read({"reservoir.temp_c": 25.0})) == "in_air"
 
 
-def test_osmosis_water_is_a_reading():
+def test_reverse_osmosis_water_is_a_reading():
     assert read(board.volts(8.0, 1.0), 25.0) in (7, 8, 9)
 
 
@@ -114,13 +114,13 @@ def test_without_a_temperature_there_is_no_ec():
     assert fault_of(bench(lambda: 0.26).read({})) == "no_temperature"
 
 
-def test_no_reading_where_the_correction_has_no_meaning():
+def test_no_reading_outside_the_range_of_the_correction():
     for centi_c in (-1500, -2500, -4000):
         assert "out_of_range" in refusal_of(
             SensorError, dfr0300.ec_us_cm, 262_400, centi_c, 1000, 25_000
         )
 
 
-def test_more_than_the_instrument_can_mean_is_out_of_range():
+def test_a_value_above_the_instrument_range_is_out_of_range():
     sensor = bench(lambda: 3.2, cell_milli=1500)
     assert fault_of(sensor.read({"reservoir.temp_c": 25.0})) == "out_of_range"

@@ -1,4 +1,4 @@
-"""Dimmable light: levels as PWM duty, dark after its time and after every failure."""
+"""Tests of the dimmer: level as PWM duty, off after its lease and after every failure."""
 
 from idro.drivers import dimmer
 from idro.errors import ActuatorError
@@ -17,12 +17,12 @@ def bench(safe_level=0):
     return dimmer.build(spec, pwm, timer, clock, FakeTimer.ONE_SHOT), pwm, timer, clock
 
 
-def test_is_dark_from_construction_on():
+def test_is_off_from_construction():
     assert bench()[1].duty == 0
     assert bench(safe_level=1)[1].duty == 65_535
 
 
-def test_drives_the_level_asked_for():
+def test_drives_the_requested_level():
     for duty_pct, duty_u16 in ((1, 655), (50, 32_768), (80, 52_428), (100, 65_535)):
         output, pwm, _, _ = bench()
         output.set(duty_pct, 900_000)
@@ -33,7 +33,7 @@ def test_drives_the_level_asked_for():
         assert pwm.duty == 65_535 - duty_u16
 
 
-def test_the_timer_makes_it_dark():
+def test_the_timer_switches_it_off():
     output, pwm, _, clock = bench()
     output.set(80, 60_000)
     clock.advance_ms(59_999)
@@ -57,7 +57,7 @@ def test_a_level_can_be_changed_and_extended():
     assert pwm.duty == 0
 
 
-def test_a_level_of_nought_is_off():
+def test_a_level_of_0_is_off():
     output, pwm, timer, clock = bench()
     output.set(50, 60_000)
     clock.advance_ms(1_000)
@@ -68,7 +68,7 @@ def test_a_level_of_nought_is_off():
     assert output.off() == 1_000
 
 
-def test_refuses_what_it_cannot_do_and_goes_dark():
+def test_refuses_invalid_requests_and_goes_off():
     for duty_pct, for_ms in ((101, 1_000), (-1, 1_000), (0.5, 1_000), (50, 900_001), (50, 0)):
         output, pwm, _, _ = bench()
         output.set(30, 60_000)
@@ -77,7 +77,7 @@ def test_refuses_what_it_cannot_do_and_goes_dark():
         assert output.duty_pct == 0
 
 
-def test_is_dark_where_the_timer_fails():
+def test_is_off_if_the_timer_fails():
     output, pwm, timer, _ = bench()
     timer.fails = True
     refusal_of(ActuatorError, output.set, 50, 1_000)

@@ -1,4 +1,4 @@
-"""Dosing pump: one bounded run at a time, cut off by its own timer; and its pump."""
+"""Tests of the dosing pump driver: one bounded run at a time, ended by its own timer."""
 
 from idro.drivers import doser
 from idro.errors import ActuatorError
@@ -16,13 +16,13 @@ def bench():
     return doser.build(spec, pin, timer, clock, FakeTimer.ONE_SHOT), pin, timer, clock
 
 
-def test_is_safe_from_construction_on():
+def test_is_safe_from_construction():
     output, pin, _, _ = bench()
     assert pin.edges == [(0, 0)]
     assert not output.is_on
 
 
-def test_a_dose_is_its_time():
+def test_a_dose_runs_for_its_time():
     output, pin, _, clock = bench()
     output.on(1_000)
     clock.advance_ms(1_000)
@@ -34,7 +34,7 @@ def test_a_dose_is_its_time():
     assert output.on_ms_total == 1_200
 
 
-def test_the_timer_ends_a_dose_that_nobody_ends():
+def test_the_timer_ends_an_unattended_dose():
     output, pin, _, clock = bench()
     output.on(10_000)
     clock.advance_ms(3_600_000)
@@ -42,7 +42,7 @@ def test_the_timer_ends_a_dose_that_nobody_ends():
     assert output.off() == 10_000
 
 
-def test_refuses_a_dose_beyond_its_longest_run():
+def test_refuses_a_dose_above_its_maximum_run():
     output, pin, _, _ = bench()
     assert "ph_down: 10001 ms" in refusal_of(ActuatorError, output.on, 10_001)
     assert pin.edges == [(0, 0)]
@@ -59,7 +59,7 @@ def test_a_second_start_stops_the_pump():
     assert pin.edges == [(0, 0), (0, 1), (8_000, 0)]
 
 
-def test_is_off_where_the_timer_fails():
+def test_is_off_if_the_timer_fails():
     output, pin, timer, _ = bench()
     timer.fails = True
     refusal_of(ActuatorError, output.on, 1_000)
@@ -67,7 +67,7 @@ def test_is_off_where_the_timer_fails():
     assert output.off() == 0
 
 
-def test_is_off_whatever_the_timer_raises():
+def test_is_off_on_any_exception_of_the_timer():
     output, pin, timer, _ = bench()
 
     def broken(mode, period, callback):

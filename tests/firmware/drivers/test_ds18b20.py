@@ -1,4 +1,4 @@
-"""DS18B20: the driver against the part's time slots, and both against the datasheet's bytes."""
+"""Tests of the DS18B20 driver and part: time slots and the bytes of the datasheet."""
 
 from idro.drivers import ds18b20 as driver
 from idrosim.devices import ds18b20 as device
@@ -51,12 +51,12 @@ def check_reading(temp_c, resolution, expected_c, scratchpad_hex, conversion_us=
     assert driver.raw_temperature(content) / 16 == expected_c
 
 
-def test_readings_are_those_of_the_datasheet():
+def test_readings_match_the_datasheet():
     for row in READINGS:
         check_reading(*row)
 
 
-def test_readings_are_those_of_the_oracle():
+def test_readings_match_the_oracle():
     for temp_c, resolution, expected_c, scratchpad_hex, longest_ms in oracle("hw_ds18b20.csv"):
         check_reading(float(temp_c), int(resolution), float(expected_c), scratchpad_hex,
                       int(1000 * float(longest_ms)))
@@ -67,7 +67,7 @@ def test_undefined_bits_are_cleared():
     assert driver.raw_temperature(content) / 16 == 25.0
 
 
-def test_crc_is_that_of_application_note_27():
+def test_crc_matches_application_note_27():
     assert crc8(bytes.fromhex("021CB801000000")) == 0xA2
     for rom in ROMS:
         assert crc8(bytes.fromhex(rom)) == 0
@@ -80,7 +80,7 @@ def test_reads_the_water():
     assert sensor.spread_uv is None
 
 
-def test_a_reading_holds_in_single_precision():
+def test_a_reading_is_exact_in_single_precision():
     for sixteenths in range(-55 * 16, 85 * 16):
         temp_c = sixteenths / 16
         assert single(temp_c) == temp_c
@@ -91,7 +91,7 @@ def test_the_power_on_value_is_a_fault():
     assert fault_of(sensor.read({})) == "power_on_value"
 
 
-def test_a_part_that_loses_its_supply_while_it_converts_is_a_fault():
+def test_a_supply_loss_during_conversion_is_a_fault():
     sensor, part, _, clock = bench()
 
     async def sleep_ms(duration_ms):
@@ -135,13 +135,13 @@ def test_an_absent_part_does_not_answer():
     assert fault_of(sensor.read({})) == "no_ack"
 
 
-def test_a_shorted_line_is_no_reading_of_nought():
+def test_a_shorted_line_is_a_fault_not_0():
     sensor, part, _, _ = bench()
     part.fault = "shorted"
     assert fault_of(sensor.read({})) == "no_ack"
 
 
-def test_a_cable_that_breaks_during_the_conversion_is_a_fault():
+def test_a_broken_cable_during_conversion_is_a_fault():
     sensor, part, _, clock = bench()
 
     async def sleep_ms(duration_ms):
@@ -152,7 +152,7 @@ def test_a_cable_that_breaks_during_the_conversion_is_a_fault():
     assert fault_of(sensor.read({})) == "no_ack"
 
 
-def test_a_part_that_needs_longer_is_a_timeout():
+def test_a_slow_part_is_a_timeout():
     sensor, _, _, clock = bench()
 
     async def sleep_ms(duration_ms):
@@ -170,7 +170,7 @@ def test_a_stuck_part_repeats_itself():
     assert run(sensor.read({})) == {"temp_c": 20.3125}
 
 
-def test_slots_out_of_order_are_an_assertion():
+def test_slots_out_of_order_raise_an_assertion():
     _, _, bus, _ = bench()
     bus.reset()
     assert "read slot" in refusal_of(AssertionError, bus.readbit)
@@ -183,7 +183,7 @@ def test_slots_out_of_order_are_an_assertion():
     assert "during another" in refusal_of(AssertionError, send, bus, 0xCC, 0x44)
 
 
-def test_a_part_answers_by_its_rom_code():
+def test_a_part_is_addressed_by_its_rom_code():
     clock = FakeClock()
     parts = [
         device.Ds18b20(clock, bytes.fromhex(rom), lambda index=index: 20.0 + index)
@@ -219,7 +219,7 @@ def search(bus):
         bits = []
         for position in range(64):
             bit, complement = bus.readbit(), bus.readbit()
-            assert not (bit and complement), "nobody answers"
+            assert not (bit and complement), "no part answers"
             if position < len(path):
                 bit = path[position]
             elif bit == complement:
@@ -232,12 +232,12 @@ def search(bus):
     return found
 
 
-def test_a_bad_rom_code_is_an_assertion():
+def test_a_bad_rom_code_raises_an_assertion():
     message = refusal_of(AssertionError, device.Ds18b20, None, b"\x28" + b"\x01" * 7, None)
     assert "CRC" in message
 
 
-def test_the_rom_code_of_a_lone_part_can_be_read():
+def test_the_rom_code_of_a_single_part_can_be_read():
     _, _, bus, _ = bench()
     send(bus, 0x33)
     assert bytes(bus.readbyte() for _ in range(8)) == bytes.fromhex(ROMS[1])
@@ -245,7 +245,7 @@ def test_the_rom_code_of_a_lone_part_can_be_read():
     assert bus.readbyte() == 0x50
 
 
-def test_the_rom_codes_are_those_of_the_oracle():
+def test_rom_codes_match_the_oracle():
     for row in oracle("hw_ds18b20_rom.csv"):
         rom = bytes.fromhex(row[0])
         assert crc8(rom) == 0

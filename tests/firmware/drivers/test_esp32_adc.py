@@ -1,4 +1,4 @@
-"""The chip's own converter: what it tells, and that its blind ends are faults, never numbers."""
+"""Tests of the ADC of the ESP32: readings, and faults at both ends of its range."""
 
 from idro.drivers import dfr0300, hydrostatic
 from idro.drivers import esp32_adc as driver
@@ -61,7 +61,7 @@ def test_a_signal_in_the_dead_zone_is_a_fault():
     for volts_mv in (0, 20, 100, 140, 148):
         adc, part, _ = bench(volts_mv / 1_000)
         assert fault_of(adc.read_uv(0)) == "saturated", volts_mv
-    # What a program would take for a signal: nothing at all is calibrated as 142 mV.
+    # A voltage of 0 is calibrated as 142 mV, which looks like a signal.
     assert part.microvolts(0, _11_DB) == 142_000
     for chip in ("esp32s3", "esp32c3"):
         assert fault_of(bench(0.01, chip)[0].read_uv(0)) == "saturated"
@@ -73,7 +73,7 @@ def test_a_signal_above_the_linear_range_is_a_fault():
         assert fault_of(adc.read_uv(0)) == "saturated", (chip, volts)
 
 
-def test_a_signal_that_is_beyond_the_end_for_a_moment_is_a_fault():
+def test_a_brief_excursion_beyond_the_range_is_a_fault():
     moments = [0.1] + [1.0] * 200
     adc, _, _ = bench(lambda: moments.pop())
     for _ in range(5):
@@ -81,7 +81,7 @@ def test_a_signal_that_is_beyond_the_end_for_a_moment_is_a_fault():
     assert fault_of(adc.read_uv(0)) == "saturated"
 
 
-def test_codes_bend_and_end_above_2_6_v():
+def test_codes_are_nonlinear_and_saturate_above_2_6_v():
     _, part, _ = bench(2.55)
 
     def code_at(volts):
@@ -94,7 +94,7 @@ def test_codes_bend_and_end_above_2_6_v():
     assert code_at(3.25) == 4_095
 
 
-def test_chips_differ_by_their_reference_which_newer_ones_know():
+def test_chips_differ_by_their_reference_voltage_stored_in_newer_ones():
     for vref_mv in (1_034, 1_166):
         known, _, _ = bench(1.5, vref_mv=vref_mv, efuse_mv=vref_mv)
         assert abs(run(known.read_uv(0))[0] - 1_500_000) < 10_000
@@ -114,7 +114,7 @@ def test_other_attenuations_have_other_ranges():
             assert part.code(PIN[chip], atten) == 4_095
 
 
-def test_pins_of_the_other_converter_are_none():
+def test_only_pins_of_adc1_are_available():
     assert [p for p in range(40) if device.Esp32Adc("esp32", Rng(1)).has(p)] == list(range(32, 40))
     assert [p for p in range(22) if device.Esp32Adc("esp32c3", Rng(1)).has(p)] == [0, 1, 2, 3, 4]
 
@@ -139,7 +139,7 @@ def test_a_converter_that_is_not_ready_is_a_timeout():
     assert fault_of(driver.Esp32Adc([source], 0, 1, FakeClock()).read_uv(0)) == "timeout"
 
 
-def test_water_shows_through_it_with_the_analog_parts():
+def test_analog_parts_read_water_through_it():
     spec = {"source": "reservoir", "channel": 0}
     adc, part, _ = bench(transmitter.volts(200))
     values = {"level.zero_uv": 600_000, "level.uv_per_mm": 2_400}

@@ -1,4 +1,4 @@
-"""EZO-EC: the driver against the circuit's commands and waits, on both of its lines."""
+"""Tests of the EZO-EC driver: commands and wait times, on I2C and UART."""
 
 from idro.drivers import ezo_ec as driver
 from idrosim.devices.ezo_ec import EzoEc
@@ -22,13 +22,13 @@ EXCHANGES = {
 }
 
 
-def test_every_answer_is_that_of_the_datasheet():
+def test_every_answer_matches_the_datasheet():
     for transaction, (command, wait_ms, count, expected) in EXCHANGES.items():
         assert bench().answer_hex(command, wait_ms, count) == expected, transaction
         assert exchanges()[transaction] == expected, transaction
 
 
-def test_calibration_and_outputs_answer_as_in_the_datasheet():
+def test_calibration_and_output_answers_match_the_datasheet():
     made = bench()
     made.answer_hex("Cal,dry", 600, 1)
     expected = "013F43414C2C3100"
@@ -40,7 +40,7 @@ def test_calibration_and_outputs_answer_as_in_the_datasheet():
     assert exchanges()["write O,?"] == expected
 
 
-def test_the_table_holds_nothing_that_is_not_tested():
+def test_every_row_of_the_table_is_tested():
     import test_ezo_ph
 
     known = set(EXCHANGES) | set(test_ezo_ph.EXCHANGES) | set(test_ezo_ph.CALIBRATED)
@@ -48,7 +48,7 @@ def test_the_table_holds_nothing_that_is_not_tested():
     assert set(exchanges()) == known
 
 
-def test_sleep_answers_nothing_and_the_next_write_only_wakes():
+def test_sleep_has_no_answer_and_the_next_write_only_wakes():
     made = bench()
     made.part.write(b"Sleep")
     assert "19" in refusal_of(OSError, made.part.read, 1)
@@ -79,7 +79,7 @@ def test_waits_as_long_as_the_circuit_needs():
     check_patience(bench())
 
 
-def test_a_driver_that_reads_early_fails_its_test():
+def test_a_driver_that_reads_early_is_detected():
     made = bench()
     made.sensor.ezo._transport = Hurried(made.sensor.ezo._transport)
     assert "before its time" in refusal_of(AssertionError, check_patience, made)
@@ -93,24 +93,24 @@ def test_other_outputs_are_switched_off():
         assert made.circuit.outputs == ["EC"]
 
 
-def test_dissolved_solids_never_pass_for_ec():
+def test_dissolved_solids_are_never_read_as_ec():
     made = bench()
     made.circuit.outputs = ["TDS"]
     assert made.read() == {"ec_us_cm": 1413}
-    made.circuit.outputs = ["EC", "TDS"]  # somebody changed it behind our back
+    made.circuit.outputs = ["EC", "TDS"]  # the output was changed externally
     assert fault_of(made.sensor.read(CONTEXT)) == "crc"
     assert made.read() == {"ec_us_cm": 1413}
 
 
-def test_stronger_than_any_solution_is_out_of_range():
+def test_an_ec_above_any_solution_is_out_of_range():
     assert fault_of(bench(20_100.0).sensor.read(CONTEXT)) == "out_of_range"
 
 
-def test_a_cell_in_air_reads_nought():
+def test_a_cell_in_air_reads_0():
     assert bench(0.0).read() == {"ec_us_cm": 0}
 
 
-def test_silence_and_damage_are_faults_after_three():
+def test_silence_and_damage_are_faults_after_three_attempts():
     for line in ("i2c", "uart"):
         for fault, code in (("unplugged", "no_ack"), ("noisy", "crc")):
             made = bench(line=line)

@@ -1,4 +1,4 @@
-"""EZO-pH: the driver against the circuit's commands and waits, on both of its lines."""
+"""Tests of the EZO-pH driver: commands and wait times, on I2C and UART."""
 
 from idro.control.plausibility import UNDISTURBED, ChannelPlausibility
 from idro.drivers import ezo_ph as driver
@@ -26,12 +26,12 @@ EXCHANGES = {
     "write i": (9.56, "i", 300, 32, "013F692C70482C322E313500"),
     "write Status": (9.56, "Status", 300, 32, "013F5374617475732C502C352E30333800"),
 }
-# These need a calibration first, and have a test of their own.
+# These need a calibration first and have their own test.
 CALIBRATED = {"write Cal,? (pH)": "013F43616C2C3200",
               "write Slope,?": "013F536C6F70652C39392E372C3130302E332C2D302E383900"}
 
 
-def test_every_answer_is_that_of_the_datasheet():
+def test_every_answer_matches_the_datasheet():
     for transaction, (ph, command, wait_ms, count, expected) in EXCHANGES.items():
         made = bench(ph)
         made.circuit.temp_c = 19.5 if command == "T,?" else 25.0
@@ -39,7 +39,7 @@ def test_every_answer_is_that_of_the_datasheet():
         assert exchanges()[transaction] == expected, transaction
 
 
-def test_calibration_answers_are_those_of_the_datasheet():
+def test_calibration_answers_match_the_datasheet():
     made = bench()
     tell = made.answer_hex
     for signal_mv, command in ((-0.89, "Cal,mid,7.00"), (176.06, "Cal,low,4.00")):
@@ -53,7 +53,7 @@ def test_calibration_answers_are_those_of_the_datasheet():
         assert exchanges()[transaction] == expected
 
 
-def test_the_middle_point_wipes_the_others():
+def test_the_midpoint_clears_the_other_points():
     made = bench()
     for command in ("Cal,mid,7.00", "Cal,low,4.00", "Cal,mid,7.00"):
         made.answer_hex(command, 900, 1)
@@ -92,13 +92,13 @@ def test_waits_as_long_as_the_circuit_needs():
     assert 1_200 <= made.clock.now_ms() < 1_300
 
 
-def test_a_driver_that_reads_early_fails_its_test():
+def test_a_driver_that_reads_early_is_detected():
     made = bench()
     made.sensor.ezo._transport = Hurried(made.sensor.ezo._transport)
     assert "before its time" in refusal_of(AssertionError, check_patience, made)
 
 
-def test_early_reads_are_not_ready_and_cost_nothing():
+def test_early_reads_are_not_ready_and_change_nothing():
     made = bench()
     made.part.write(b"R")
     assert made.part.read(8) == b"\xfe" + bytes(7)
@@ -113,7 +113,7 @@ def test_a_circuit_that_never_gets_ready_is_a_timeout():
     assert fault_of(made.sensor.read(CONTEXT)) == "timeout"
 
 
-def test_silence_is_retried_twice_and_then_no_acknowledge():
+def test_silence_is_no_ack_after_two_retries():
     made = bench()
     made.bus.errors = [OSError(19), OSError(19)]
     assert made.read() == {"ph": 5.8}
@@ -139,7 +139,7 @@ def test_damage_is_retried_twice():
         assert fault_of(made.sensor.read(CONTEXT)) == "crc"
 
 
-def test_a_circuit_that_wakes_or_restarts_is_asked_again():
+def test_a_circuit_that_wakes_or_restarts_is_retried():
     made = bench()
     made.part.write(b"Sleep")
     made.clock.advance_ms(300)
@@ -152,15 +152,15 @@ def test_a_circuit_that_wakes_or_restarts_is_asked_again():
         assert made.read() == {"ph": 5.8}
 
 
-def test_the_uart_is_quiet_once_the_driver_has_it():
+def test_the_driver_stops_continuous_readings_on_uart():
     made = bench(line="uart")
-    made.clock.advance_ms(60_000)  # a minute of readings nobody asked for
+    made.clock.advance_ms(60_000)  # a minute of unsolicited readings
     assert made.read() == {"ph": 5.8}
     made.clock.advance_ms(60_000)
     assert made.part.read() == b""
 
 
-def test_the_ends_of_the_scale_are_no_reading():
+def test_the_ends_of_the_scale_are_a_fault():
     assert fault_of(bench(0.0).sensor.read(CONTEXT)) == "saturated"
     assert fault_of(bench(14.0).sensor.read(CONTEXT)) == "saturated"
     assert bench(0.01).read() == {"ph": 0.01}
@@ -177,7 +177,7 @@ def test_a_shorted_electrode_is_flat_within_ten_minutes():
     assert faults[:60] == [None] * 60
 
 
-def test_a_living_electrode_is_not_flat():
+def test_a_healthy_electrode_is_not_flat():
     made = bench(7.0)
     track = ChannelPlausibility("ph")
     for step in range(120):
@@ -187,7 +187,7 @@ def test_a_living_electrode_is_not_flat():
     assert made.sensor.spread_uv in (177, 178, 236, 354, 413, 354)
 
 
-def test_tells_calibration_and_slope():
+def test_reads_calibration_and_slope():
     for line in ("i2c", "uart"):
         made = bench(7.0, line)
         ezo = made.sensor.ezo
@@ -201,7 +201,7 @@ def test_tells_calibration_and_slope():
         assert made.read() == {"ph": 4.0}
 
 
-def test_misuse_is_an_assertion():
+def test_misuse_raises_an_assertion():
     made = bench()
     made.part.write(b"R")
     assert "while busy" in refusal_of(AssertionError, made.part.write, b"T,20")
@@ -214,5 +214,5 @@ def test_misuse_is_an_assertion():
     assert "while busy" in refusal_of(AssertionError, made.part.write, b"R\r")
 
 
-def test_numbers_are_read_exactly_or_not_at_all():
+def test_numbers_are_parsed_exactly_or_rejected():
     check_milli()

@@ -1,4 +1,4 @@
-"""Float switch: bounce, waves and cut cables."""
+"""Tests of the float switch: contact bounce, waves and cut cables."""
 
 from idro.drivers import float_switch as driver
 from idrosim.devices.float_switch import FloatSwitch
@@ -27,7 +27,7 @@ def test_reads_either_contact():
             assert Bench(up_level, is_up).read() == {"float_up": 1 if is_up else 0}
 
 
-def test_needs_five_equal_looks():
+def test_needs_five_equal_samples():
     made = Bench()
     made.read()
     assert made.clock.now_ms() == 4 * 20
@@ -40,21 +40,21 @@ def test_waits_for_a_bouncing_contact():
     assert made.read() == {"float_up": 0}
 
 
-def test_waits_for_waves_to_pass():
+def test_waits_for_waves_to_settle():
     made = Bench()
     looks = [1, 0, 1, 1, 0, 0, 0, 0, 0, 0]
     made.part._is_up = lambda: looks.pop(0) if len(looks) > 1 else looks[0]
     assert made.read() == {"float_up": 0}
 
 
-def test_a_contact_that_never_rests_is_a_fault():
+def test_a_contact_that_never_settles_is_a_fault():
     made = Bench()
     made.part.fault = "noisy"
     assert fault_of(made.sensor.read({})) == "noisy"
     assert made.clock.now_ms() <= 1_100
 
 
-def test_a_cut_cable_reads_as_a_contact_that_is_open():
+def test_a_cut_cable_reads_as_an_open_contact():
     made = Bench(up_level=0)
     made.part.fault = "unplugged"
     assert made.read() == {"float_up": 0}  # "no water": the side to err on for a dry run
@@ -70,5 +70,5 @@ def test_a_jammed_float_stays_where_it_is():
     assert made.read() == {"float_up": 1}
 
 
-def test_misuse_is_an_assertion():
+def test_misuse_raises_an_assertion():
     assert "an input" in refusal_of(AssertionError, Bench().part.set_level, 1)

@@ -1,4 +1,4 @@
-"""Flow meter: pulses by interrupt, their rate, and what cannot be water."""
+"""Tests of the flow meter: pulses by interrupt, flow rate and noise."""
 
 from idro.drivers import flow_meter as driver
 from idrosim.devices.flow_meter import FlowMeter
@@ -14,7 +14,7 @@ def bench(pulses_per_l=450):
     return driver.build(spec, FakeGpio(clock, {PIN: part}), clock, {}), part, clock
 
 
-def test_reads_the_mean_flow_since_the_read_before():
+def test_reads_the_mean_flow_since_the_last_read():
     sensor, part, clock = bench()
     for volume_ml, elapsed_ms, expected in ((100, 10_000, 600), (0, 10_000, 0), (50, 5_000, 587)):
         part.flow(volume_ml)
@@ -39,7 +39,7 @@ def test_two_reads_at_once_are_half_a_second_apart():
     assert clock.now_ms() == 500
 
 
-def test_faster_than_any_pipe_is_noise():
+def test_an_impossible_flow_is_noise():
     sensor, part, clock = bench()
     part.flow(20_000)
     clock.advance_ms(10_000)
@@ -48,7 +48,7 @@ def test_faster_than_any_pipe_is_noise():
     assert run(sensor.read({})) == {"flow_ml_per_min": 0}
 
 
-def test_a_wheel_that_is_stuck_gives_no_pulse():
+def test_a_stuck_wheel_gives_no_pulse():
     sensor, part, clock = bench()
     part.fault = "stuck"
     part.flow(100)
@@ -56,7 +56,7 @@ def test_a_wheel_that_is_stuck_gives_no_pulse():
     assert run(sensor.read({})) == {"flow_ml_per_min": 0}
 
 
-def test_misuse_is_an_assertion():
+def test_misuse_raises_an_assertion():
     _, part, _ = bench()
     assert "twice" in refusal_of(AssertionError, part.watch, None, 3)
     assert "an input" in refusal_of(AssertionError, part.set_level, 1)

@@ -1,4 +1,4 @@
-"""HC-SR04: the driver against trigger, echo and its caps, and both against the speed of sound."""
+"""Tests of the HC-SR04 driver: trigger, echo, time limits and the speed of sound."""
 
 from idro.drivers import hc_sr04 as driver
 from idrosim.devices.hc_sr04 import HcSr04
@@ -10,11 +10,11 @@ def bench(level_mm=200.0, air_c=20.0, height_mm=600):
     return Bench(driver, HcSr04, level_mm, air_c, height_mm)
 
 
-def test_times_are_those_of_the_speed_of_sound():
+def test_echo_times_match_the_speed_of_sound():
     check_times(TIMES)
 
 
-def test_times_are_those_of_the_oracle():
+def test_echo_times_match_the_oracle():
     check_times(oracle_times())
 
 
@@ -24,13 +24,13 @@ def test_reads_the_level_in_any_air():
             assert bench(level_mm, air_c).read() == {"level_mm": level_mm}, (air_c, level_mm)
 
 
-def test_takes_the_water_for_the_air_where_nothing_measures_the_air():
+def test_uses_the_water_temperature_without_an_air_sensor():
     made = bench(air_c=30.0)
     assert run(made.sensor.read({"reservoir.temp_c": 30.0})) == {"level_mm": 200}
     assert fault_of(made.sensor.read({})) == "no_temperature"
 
 
-def test_a_tank_full_to_the_blind_zone_is_a_fault_and_no_number():
+def test_a_level_in_the_blind_zone_is_a_fault():
     for level_mm in (561, 575, 590, 600, 640):
         assert fault_of(bench(level_mm).reading()) == "out_of_range", level_mm
 
@@ -41,13 +41,13 @@ def test_water_below_the_floor_or_out_of_reach_is_a_fault():
     assert fault_of(bench(-2_500, height_mm=2_000).reading()) == "timeout"
 
 
-def test_waits_until_the_echo_before_has_died():
+def test_waits_until_the_previous_echo_has_faded():
     made = bench()
     made.read()
     assert made.clock.now_ms() >= 5 * 60
 
 
-def test_never_blocks_longer_than_its_caps():
+def test_never_blocks_longer_than_its_limits():
     made = bench()
     made.part.fault = "unplugged"
     assert fault_of(made.reading()) == "no_ack"
@@ -57,7 +57,7 @@ def test_never_blocks_longer_than_its_caps():
     assert made.clock.now_ms() <= 5 * (61 + 61)
 
 
-def test_two_lost_echoes_of_five_are_no_fault():
+def test_two_lost_echoes_of_five_are_tolerated():
     made = bench()
     levels = [200, -5_000, 201, -5_000, 199]
     made.part._distance_mm = lambda: 600 - levels.pop()
@@ -66,7 +66,7 @@ def test_two_lost_echoes_of_five_are_no_fault():
     assert fault_of(made.reading()) == "timeout"
 
 
-def test_the_median_ignores_one_that_is_far_off():
+def test_the_median_ignores_an_outlier():
     made = bench()
     levels = [200, 202, 500, 199, 201]
     made.part._distance_mm = lambda: 600 - levels.pop()
@@ -83,7 +83,7 @@ def test_a_stuck_part_repeats_itself():
     assert made.read() == {"level_mm": 200}
 
 
-def test_misuse_is_an_assertion():
+def test_misuse_raises_an_assertion():
     made = bench()
     made.part.set_level(1)
     made.clock.now_us += 9

@@ -1,4 +1,4 @@
-"""Hydrostatic transmitter: water to millimetres through shunt and converter, NE 43 as faults."""
+"""Tests of the hydrostatic transmitter: level in mm through shunt and ADC, NE 43 faults."""
 
 from idro.drivers import ads1115, hydrostatic
 from idro.errors import SensorError
@@ -24,7 +24,7 @@ def at_ma(current_ma):
     return bench(lambda: current_ma * SHUNT_OHM / 1000)
 
 
-def test_the_loop_is_four_to_twenty_milliampere():
+def test_the_current_loop_is_4_to_20_ma():
     assert transmitter.volts(0) == 0.6
     assert transmitter.volts(500) == 1.8
     assert transmitter.volts(1000) == 3.0
@@ -38,7 +38,7 @@ def test_reads_the_depth():
         assert sensor.spread_uv == 0
 
 
-def test_the_zero_is_a_calibration():
+def test_the_zero_point_is_a_calibration():
     sensor = bench(lambda: 0.72, zero_uv=720_000)
     assert run(sensor.read({})) == {"level_mm": 0}
 
@@ -65,7 +65,7 @@ def test_broken_loops_are_faults():
     assert fault_of(bench(None).read({})) == "saturated"
 
 
-def test_a_zero_far_above_the_signal_is_no_calibration():
+def test_a_zero_point_far_above_the_signal_is_a_fault():
     sensor = bench(lambda: 0.6, zero_uv=2_000_000)
     assert fault_of(sensor.read({})) == "uncalibrated"
     assert "uncalibrated" in refusal_of(SensorError, hydrostatic.level_mm, 700_000, 600_000, 0)
@@ -75,7 +75,7 @@ def test_deeper_than_any_tank_is_out_of_range():
     assert fault_of(bench(lambda: 3.0, uv_per_mm=100).read({})) == "out_of_range"
 
 
-def test_waves_do_not_move_the_median():
+def test_waves_do_not_change_the_median():
     volts = [1.0, 1.2, 1.08]
     sensor = bench(lambda: volts.pop())
     assert run(sensor.read({})) == {"level_mm": 200}

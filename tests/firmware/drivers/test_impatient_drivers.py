@@ -1,7 +1,7 @@
-"""Drivers that do not wait for their part, made from our own by changing a number: all found out.
+"""Tests that drivers with a shortened wait are detected.
 
-Each part is read twice with something else around it, which the driver of the tree must see both
-times, without one read before its time. The same check must refuse every impatient copy.
+Each part is read twice with different surroundings. The original driver must read both correctly
+and never read early; the same check must fail for every copy with a shortened wait.
 """
 
 from test_jsn_sr04t import UartBench
@@ -26,7 +26,7 @@ MV_PER_PH = 59.159
 
 
 class Rig:
-    """A driver, its part, and what is around it; `pairs` are (surroundings, reading)."""
+    """A driver, its part and surroundings; `pairs` are (surroundings, reading)."""
 
     def __init__(self, pairs):
         self.around = None
@@ -49,7 +49,7 @@ class Rig:
 
 
 class EzoRig:
-    """The same of an EZO circuit on either line."""
+    """A Rig of an EZO circuit on I2C or UART."""
 
     def __init__(self, driver, part_class, line, pairs):
         self._bench = Bench(driver, part_class, pairs[0][0], line)
@@ -64,7 +64,7 @@ class EzoRig:
 
 
 class JsnRig:
-    """The same of a ranger on a UART."""
+    """A Rig of an ultrasonic sensor on a UART."""
 
     pairs = ((150.0, {"level_mm": 150}), (200.0, {"level_mm": 200}))
 
@@ -128,17 +128,17 @@ def ezo_ec_rig(line):
 
 
 def check(rig):
-    """Assert that a driver sees what is there each time, and never reads before its time."""
+    """Assert that a driver reads each value correctly and never reads early."""
     for around, expected in rig.pairs:
         rig.surround(around)
         found = rig.reading()
         assert found == expected, f"stale: {found}, not {expected}"
         rig.clock.advance_ms(10_000)
     early = getattr(rig.part, "early_read_count", 0)
-    assert early == 0, f"{early} reads before their time"
+    assert early == 0, f"{early} early reads"
 
 
-# driver, its rig, [(what it says, what the impatient copy says)], what finds it out
+# driver, its rig, [(original text, text of the copy)], expected message
 IMPATIENT = (
     (ds18b20, on_onewire, (("_CONVERSION_MS = 751", "_CONVERSION_MS = 749"),), "timeout"),
     (ds18b20, on_onewire, (("_CONVERSION_MS = 751", "_CONVERSION_MS = 749"),
@@ -156,15 +156,15 @@ IMPATIENT = (
     (ina219, ina219_rig, (("_MEASURE_MS = 3", "_MEASURE_MS = 0"),), "timeout"),
     (jsn_sr04t, JsnRig, (("_ANSWER_MS = 120", "_ANSWER_MS = 40"),),
      "before it answered"),
-    (ezo_ph, ezo_ph_rig("i2c"), (("_READ_MS = 900", "_READ_MS = 890"),), "before their time"),
-    (ezo_ph, ezo_ph_rig("uart"), (("_READ_MS = 900", "_READ_MS = 890"),), "before their time"),
-    (ezo_ec, ezo_ec_rig("i2c"), (("_READ_MS = 600", "_READ_MS = 590"),), "before their time"),
-    (ezo_ec, ezo_ec_rig("uart"), (("_READ_MS = 600", "_READ_MS = 590"),), "before their time"),
+    (ezo_ph, ezo_ph_rig("i2c"), (("_READ_MS = 900", "_READ_MS = 890"),), "early reads"),
+    (ezo_ph, ezo_ph_rig("uart"), (("_READ_MS = 900", "_READ_MS = 890"),), "early reads"),
+    (ezo_ec, ezo_ec_rig("i2c"), (("_READ_MS = 600", "_READ_MS = 590"),), "early reads"),
+    (ezo_ec, ezo_ec_rig("uart"), (("_READ_MS = 600", "_READ_MS = 590"),), "early reads"),
 )
 
 
 class Copy:
-    """A module with other text: the names that running it defined."""
+    """A module run from changed source text."""
 
     def __init__(self, module, changes):
         with open(module.__file__) as file:
@@ -179,20 +179,20 @@ class Copy:
                 setattr(self, name, names[name])
 
 
-def test_our_drivers_wait_for_their_parts():
+def test_drivers_wait_for_their_parts():
     for driver, rig, _, _ in IMPATIENT:
         check(rig(driver))
         check(rig(Copy(driver, ())))
 
 
-def test_every_impatient_copy_is_found_out():
+def test_every_copy_with_a_shortened_wait_is_detected():
     for driver, rig, changes, words in IMPATIENT:
-        found = found_out(rig(Copy(driver, changes)))
+        found = failure_of(rig(Copy(driver, changes)))
         assert words in found, (driver.PART, changes, found)
 
 
-def found_out(rig):
-    """Return what the check says of a driver, "" where it has nothing to say."""
+def failure_of(rig):
+    """Return the message of the failed check of a driver, or ""."""
     try:
         check(rig)
     except SensorError as error:

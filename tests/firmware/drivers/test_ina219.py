@@ -1,4 +1,4 @@
-"""INA219: the driver against the registers, and the datasheet's example."""
+"""Tests of the INA219 driver: registers and the example of the datasheet."""
 
 from idro.drivers import ina219 as driver
 from idrosim.devices.ina219 import Ina219
@@ -15,7 +15,7 @@ def bench(supply_mv=12_000.0, current_ma=350.0, shunt_mohm=100):
     return driver.build(spec, i2c, clock, {}), part, i2c, clock
 
 
-def test_registers_are_those_of_the_datasheet():
+def test_registers_match_the_datasheet():
     # Section 8.5.3: 10 A through 2 mohm are 20 mV, 2000 counts; 11.98 V are 2995 counts of 4 mV.
     _, part, i2c, clock = bench(11_980.0, 10_000.0, 2)
     assert i2c.readfrom_mem(ADDRESS, 0, 2) == b"\x39\x9f"
@@ -31,11 +31,11 @@ def test_reads_voltage_and_current():
         assert found == {"supply_mv": supply_mv, "current_ma": current_ma}
 
 
-def test_the_shunt_is_the_boards():
+def test_the_shunt_value_is_set_by_the_board():
     assert run(bench(12_000.0, 9_000.0, 10)[0].read({}))["current_ma"] == 9_000
 
 
-def test_more_than_the_shunt_shows_is_saturated():
+def test_a_current_above_the_shunt_range_is_saturated():
     assert fault_of(bench(current_ma=3_300.0)[0].read({})) == "saturated"
     assert fault_of(bench(current_ma=-3_300.0)[0].read({})) == "saturated"
 
@@ -46,7 +46,7 @@ def test_waits_for_its_conversion():
     assert 3 <= clock.now_ms() < 6
 
 
-def test_a_part_that_never_converts_or_forgets_is_a_fault():
+def test_a_part_that_never_converts_or_loses_its_settings_is_a_fault():
     for part_class, fault in ((SlowPart, "timeout"), (BrownOutPart, "crc")):
         sensor, _, i2c, clock = bench()
         i2c.devices[ADDRESS] = part_class(clock, lambda: (12_000, 100), 100)
@@ -54,7 +54,7 @@ def test_a_part_that_never_converts_or_forgets_is_a_fault():
 
 
 class SlowPart(Ina219):
-    """An INA219 that takes its time."""
+    """An INA219 with slow conversions."""
 
     def _settle(self):
         if self._done_us is not None and self._clock.now_us < self._done_us + 50_000:
@@ -71,7 +71,7 @@ class BrownOutPart(Ina219):
         return super().read(count)
 
 
-def test_silence_is_a_fault_after_three():
+def test_silence_is_a_fault_after_three_attempts():
     sensor, part, i2c, _ = bench()
     i2c.errors = [OSError(19), OSError(19)]
     assert run(sensor.read({}))["supply_mv"] == 12_000
@@ -97,7 +97,7 @@ def test_a_stuck_part_repeats_itself():
     assert run(sensor.read({}))["supply_mv"] == 12_000
 
 
-def test_misuse_is_an_assertion():
+def test_misuse_raises_an_assertion():
     _, part, _, _ = bench()
     for data, words in ((b"\x06", "no register"), (b"\x01\x00\x00", "written"),
                         (b"\x00\x39\x9f", "mode"), (b"\x00\x38\x03", "resolution")):

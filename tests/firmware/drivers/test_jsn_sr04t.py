@@ -1,4 +1,4 @@
-"""JSN-SR04T: its blind zone above all, on two lines and on a UART, and the oracle's frames."""
+"""Tests of the JSN-SR04T driver: blind zone, trigger/echo and UART modes, oracle frames."""
 
 from idro.drivers import jsn_sr04t as driver
 from idro.errors import SensorError
@@ -46,15 +46,15 @@ def check_frames(rows):
         assert driver.distance_of(frame) == int(distance_mm)
 
 
-def test_frames_are_those_of_the_module():
+def test_frames_match_the_module():
     check_frames(FRAMES)
 
 
-def test_frames_are_those_of_the_oracle():
+def test_frames_match_the_oracle():
     check_frames(oracle("hw_jsn_uart.csv"))
 
 
-def test_times_are_those_of_the_oracle():
+def test_echo_times_match_the_oracle():
     check_times(TIMES)
     check_times(oracle_times())
 
@@ -70,8 +70,8 @@ def test_a_module_that_assumes_340_m_s_is_corrected():
             assert abs(made.read()["level_mm"] - made.level_mm) <= 1
 
 
-def test_a_full_tank_never_looks_not_full():
-    """In the blind zone the part goes on to say 250 mm: a number here would fill for ever."""
+def test_a_full_tank_is_never_read_as_not_full():
+    """In the blind zone the part still reports 250 mm; accepting it would never stop filling."""
     for build in BENCHES:
         for air_c in (0.0, 20.0, 45.0):
             for level_mm in (330, 350, 380, 450, 599, 620):
@@ -87,7 +87,7 @@ def test_reads_up_to_the_blind_zone():
                 assert abs(found_mm - level_mm) <= 1, (level_mm, air_c)
 
 
-def test_no_echo_is_a_fault_and_no_number():
+def test_no_echo_is_a_fault():
     for build in BENCHES:
         assert fault_of(build(-4_500).reading()) == "timeout"
         made = build()
@@ -104,13 +104,13 @@ def test_damaged_frames_are_retried_and_then_a_fault():
         assert "crc" in refusal_of(SensorError, driver.distance_of, frame)
 
 
-def test_asks_again_only_after_the_answer():
+def test_requests_again_only_after_the_answer():
     made = UartBench()
     made.read()
     assert made.clock.now_ms() >= 5 * 64
 
 
-def test_misuse_is_an_assertion():
+def test_misuse_raises_an_assertion():
     made = UartBench()
     assert "not a command" in refusal_of(AssertionError, made.part.write, b"\x01")
     made.part.write(b"\x55")

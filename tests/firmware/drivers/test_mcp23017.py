@@ -1,4 +1,4 @@
-"""MCP23017: outputs that a pump can sit on, and that go off when the bus does not."""
+"""Tests of MCP23017 outputs: pump cut-off, bus failures, reset and brown-out."""
 
 from idro.drivers import doser, switch
 from idro.drivers import mcp23017 as driver
@@ -22,7 +22,7 @@ class Reset:
 
 
 class Bench:
-    """An expander, its part, and what its pins do: None where they float."""
+    """An expander, its part and its pin levels; None if a pin floats."""
 
     def __init__(self):
         self.clock = FakeClock()
@@ -85,12 +85,12 @@ def test_a_cut_off_needs_no_bus():
         pump.on(1_000)
         made.part.fault = fault
         made.clock.advance_ms(2_000)
-        assert made.levels[4] is None, fault  # in reset: the pull-down has it
+        assert made.levels[4] is None, fault  # in reset: held by the pull-down
         assert made.reset.level == 0
         assert 1_000 <= pump.off() <= 1_010
 
 
-def test_off_always_works_and_on_says_when_it_does_not():
+def test_off_always_works_and_a_failed_on_raises():
     made = Bench()
     pump = made.load(doser.build, 4)
     made.part.fault = "unplugged"
@@ -111,7 +111,7 @@ def test_two_failed_transfers_are_retried():
     assert made.is_on(4)
 
 
-def test_after_a_failure_nothing_comes_back_on_by_itself():
+def test_outputs_stay_off_after_a_failure():
     made = Bench()
     pump, valve = made.load(doser.build, 4), made.load(switch.build, 5)
     valve.on(5_000)
@@ -123,25 +123,25 @@ def test_after_a_failure_nothing_comes_back_on_by_itself():
     assert not made.is_on(5)
 
 
-def test_a_cut_off_that_strikes_while_another_pin_is_driven_wins():
+def test_a_cut_off_during_a_write_of_another_pin_wins():
     made = Bench()
     pump, valve = made.load(doser.build, 4), made.load(switch.build, 5)
     pump.on(1_000)
     write = made.i2c.writeto_mem
 
-    def struck(address, register, data):
+    def intercept(address, register, data):
         made.i2c.writeto_mem = write
-        made.clock.advance_ms(1_000)  # the pump's timer fires before this older word arrives
+        made.clock.advance_ms(1_000)  # the pump's timer fires before this older write arrives
         assert not made.is_on(4)
         write(address, register, data)
 
-    made.i2c.writeto_mem = struck
+    made.i2c.writeto_mem = intercept
     valve.on(5_000)
     assert made.is_on(5)
     assert not made.is_on(4)
 
 
-def test_a_part_that_browned_out_is_off_and_is_set_up_again():
+def test_a_part_is_off_and_reconfigured_after_a_brown_out():
     made = Bench()
     pump = made.load(doser.build, 4)
     pump.on(5_000)
@@ -159,12 +159,12 @@ def test_the_part_resets_to_inputs():
     part.set_level(1)
     part.write(b"\x00")
     assert part.read(2) == b"\xff\xff"
-    part.write(b"\x12\x81")  # the port is the way to the latch
+    part.write(b"\x12\x81")  # writing the port writes the latch
     part.write(b"\x14")
     assert part.read(2) == b"\x81\x00"
 
 
-def test_misuse_is_an_assertion():
+def test_misuse_raises_an_assertion():
     part = device.Mcp23017()
     part.set_level(1)
     for data, words in ((b"", "empty write"), (b"\x16", "no register"), (b"\x0a\x80", "written")):

@@ -1,10 +1,10 @@
-"""Every byte string of tests/oracle/hw_ezo_i2c.csv, as the firmware's own line reads it."""
+"""Tests that the firmware decodes every byte string of tests/oracle/hw_ezo_i2c.csv."""
 
 from idro.drivers.ezo_i2c import EzoI2c
 from support.portable_fakes import FakeClock, FakeI2c, fault_of, oracle, run
 
 ADDRESS = 0x63
-# transaction: the text that answers, or the fault of none
+# transaction: the text of the answer, or the fault
 TEXTS = {
     "write R, read 7 bytes >=900 ms, pH 9.560": "9.560",
     "write R, read >=600 ms, EC 1413 uS": "1413",
@@ -29,7 +29,7 @@ SLEEP = "write Sleep ; read"
 
 
 class Recorded:
-    """A part that answers whatever it is asked with the bytes of the table, padded with NUL."""
+    """A part that answers every command with the bytes of the table, padded with NUL."""
 
     def __init__(self, answer):
         self._answer = answer
@@ -50,7 +50,7 @@ def exchange(cells):
     return line.exchange("R", 900)
 
 
-def test_every_answer_is_read_as_what_it_is():
+def test_every_answer_is_decoded():
     seen = set()
     for cells in oracle("hw_ezo_i2c.csv"):
         transaction = cells[0].strip()
@@ -65,5 +65,5 @@ def test_every_answer_is_read_as_what_it_is():
                 run(exchange(cells))
                 raise AssertionError("a sleeping circuit answered")
             except OSError:
-                continue  # with_retries makes no_ack of it
+                continue  # with_retries turns it into no_ack
     assert seen == set(TEXTS) | set(FAULTS) | {SLEEP}

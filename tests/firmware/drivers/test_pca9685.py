@@ -1,4 +1,4 @@
-"""PCA9685: outputs that dim and that a pump can sit on, dark behind OE when the bus fails."""
+"""Tests of PCA9685 outputs: dimming, pump cut-off, and OE when the bus fails."""
 
 from idro.drivers import dimmer, doser, switch
 from idro.drivers import pca9685 as driver
@@ -36,7 +36,7 @@ class Bench:
         self.boot()
 
     def boot(self):
-        """What a start of the chip does."""
+        """Do what the firmware does at a start of the chip."""
         self.oe.value(1)
         self.expander = driver.build(self.spec, self.i2c, self.oe, self.clock.spend)
 
@@ -63,7 +63,7 @@ def test_everything_is_off_until_it_is_driven():
     assert made.edges == []
 
 
-def test_a_lamp_follows_its_level_and_goes_dark_by_its_timer():
+def test_a_lamp_follows_its_level_and_its_timer_switches_it_off():
     made = Bench()
     lamp = made.lamp(15)
     for duty_pct, counts in ((1, 41), (50, 2_048), (99, 4_055), (100, 4_096)):
@@ -110,7 +110,7 @@ def test_a_cut_off_needs_no_bus():
         assert 1_000 <= pump.off() <= 1_070
 
 
-def test_off_always_works_and_on_says_when_it_does_not():
+def test_off_always_works_and_a_failed_on_raises():
     made = Bench()
     pump, lamp = made.load(doser.build, 4), made.lamp(5)
     made.part.fault = "unplugged"
@@ -132,7 +132,7 @@ def test_two_failed_transfers_are_retried():
     assert made.duty(4) == 1
 
 
-def test_after_a_failure_nothing_comes_back_on_by_itself():
+def test_outputs_stay_off_after_a_failure():
     made = Bench()
     pump, lamp = made.load(doser.build, 4), made.lamp(5)
     lamp.set(80, 5_000)
@@ -144,31 +144,31 @@ def test_after_a_failure_nothing_comes_back_on_by_itself():
     assert made.duty(5) == 0
 
 
-def test_a_cut_off_that_strikes_while_another_output_is_driven_wins():
+def test_a_cut_off_during_a_write_of_another_output_wins():
     made = Bench()
     pump, lamp = made.load(doser.build, 4), made.lamp(5)
     pump.on(1_000)
     write = made.i2c.writeto_mem
 
-    def struck(address, register, data):
+    def intercept(address, register, data):
         made.i2c.writeto_mem = write
         made.clock.advance_ms(1_000)  # the pump's timer fires before this write arrives
         assert made.duty(4) == 0
         write(address, register, data)
 
-    made.i2c.writeto_mem = struck
+    made.i2c.writeto_mem = intercept
     lamp.set(50, 5_000)
     assert made.duty(5) == 0.5
     assert made.duty(4) == 0
 
 
-def test_a_cut_off_that_fails_while_another_output_is_let_go_wins():
+def test_a_failed_cut_off_while_another_output_is_released_wins():
     made = Bench()
     pump, lamp = made.load(doser.build, 4), made.lamp(5)
     pump.on(1_000)
     level = made.oe.value
 
-    def struck(wanted):
+    def intercept(wanted):
         if wanted == 0:
             made.oe.value = level
             made.i2c.errors = [OSError(19)] * 3
@@ -176,13 +176,13 @@ def test_a_cut_off_that_fails_while_another_output_is_let_go_wins():
             assert made.oe.level == 1
         level(wanted)
 
-    made.oe.value = struck
+    made.oe.value = intercept
     lamp.set(50, 5_000)
     made.clock.advance_ms(10)
     assert made.duty(4) == 0
 
 
-def test_a_reset_of_the_chip_leaves_the_part_as_it_was_and_outputs_off():
+def test_outputs_are_off_after_a_chip_reset():
     made = Bench()
     made.load(doser.build, 4).on(10_000)
     made.lamp(5).set(80, 900_000)
@@ -190,14 +190,14 @@ def test_a_reset_of_the_chip_leaves_the_part_as_it_was_and_outputs_off():
     made.edges.clear()
     made.boot()
     assert (made.duty(4), made.duty(5)) == (0, 0)
-    made.part.set_level(0)  # the registers alone would go on
+    made.part.set_level(0)  # the registers alone would keep driving
     assert made.duty(4) == 1
     made.boot()
     made.lamp(6).set(10, 900_000)
     assert (made.duty(4), made.duty(5), made.duty(6)) == (0, 0, 410 / 4_096)
 
 
-def test_a_part_that_lost_its_supply_is_off_and_is_set_up_again():
+def test_a_part_is_off_and_reconfigured_after_a_supply_loss():
     made = Bench()
     lamp = made.lamp(4)
     lamp.set(50, 5_000)
@@ -207,7 +207,7 @@ def test_a_part_that_lost_its_supply_is_off_and_is_set_up_again():
     assert made.duty(4) == 0.5
 
 
-def test_the_frequency_is_that_of_the_board_as_near_as_the_part_can():
+def test_the_frequency_is_the_nearest_to_that_of_the_board():
     # Table 5: the prescaler of 200 Hz is 30.
     for freq_hz, low_hz, high_hz in ((24, 23.8, 24.3), (200, 196, 197), (1_526, 1_525, 1_526)):
         made = Bench(freq_hz)
@@ -223,10 +223,10 @@ def awake(clock=None):
     return part, clock
 
 
-def test_the_part_powers_on_asleep_and_full_off():
+def test_the_part_powers_up_asleep_and_full_off():
     part = device.Pca9685(FakeClock())
     assert part.read(1) == b"\x11"
-    assert part.read(1) == b"\x11"  # without auto-increment the pointer stays
+    assert part.read(1) == b"\x11"  # without auto-increment the pointer does not move
     part.write(b"\x01")
     assert part.read(1) == b"\x04"
     part.write(b"\xfe")
@@ -234,7 +234,7 @@ def test_the_part_powers_on_asleep_and_full_off():
     part.write(b"\x00\x31")
     part.write(b"\x06")
     assert part.read(64) == b"\x00\x00\x00\x10" * 16
-    assert part.read(1) == b"\x31"  # past the last output comes MODE1
+    assert part.read(1) == b"\x31"  # MODE1 follows the last output
 
 
 def test_full_off_wins_over_full_on_and_over_counts():
@@ -251,7 +251,7 @@ def test_full_off_wins_over_full_on_and_over_counts():
     assert seen == {0: 0, 1: 0}
 
 
-def test_restart_goes_on_where_sleep_stopped_it():
+def test_restart_resumes_where_sleep_stopped():
     part, clock = awake()
     seen = {}
     part.on_change = seen.__setitem__
@@ -287,7 +287,7 @@ def test_a_software_reset_and_a_write_to_all_reach_every_part():
         assert part.read(1) == b"\x11"
 
 
-def test_misuse_is_an_assertion():
+def test_misuse_raises_an_assertion():
     part, _ = awake()
     for data, words in (
         (b"", "empty write"), (b"\xfe\x1e", "PRESCALE written while awake"), (b"\x46\x00", "46"),
@@ -300,7 +300,7 @@ def test_misuse_is_an_assertion():
     assert "prescale 2" in refusal_of(AssertionError, part.write, b"\xfe\x02")
 
 
-def test_use_before_the_oscillator_runs_is_an_assertion():
+def test_use_before_the_oscillator_runs_raises_an_assertion():
     clock = FakeClock()
     part = device.Pca9685(clock)
     part.write(b"\x00\x20")
@@ -312,7 +312,7 @@ def test_use_before_the_oscillator_runs_is_an_assertion():
     assert "same count" in refusal_of(AssertionError, part.write, b"\x06\x00\x00\x00\x00")
 
 
-def test_what_a_reset_of_the_board_leaves_is_all_there_is():
+def test_the_part_state_is_restored():
     part, clock = awake()
     part.write(b"\x06\x00\x00\x00\x04")
     again = device.Pca9685(clock)

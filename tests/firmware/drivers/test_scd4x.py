@@ -1,4 +1,4 @@
-"""SCD4x: the driver against the part's states, periods and CRC, and the datasheet's examples."""
+"""Tests of the SCD4x driver: states, periods, CRC and the examples of the datasheet."""
 
 from idro.drivers import scd4x as driver
 from idro.drivers.sensirion import words_of
@@ -16,7 +16,7 @@ def bench(co2_ppm=500, temp_c=25.0, rh_pct=37.0):
     return driver.build({"address": ADDRESS}, i2c, clock, {}), part, i2c, clock
 
 
-def test_words_are_those_of_the_datasheet():
+def test_words_match_the_datasheet():
     # Section 3.5.2: 500 ppm, 25 C, 37 %.
     answer = bytes.fromhex("01f4336667a25eb93c")
     assert words_of("scd4x", answer) == [500, 0x6667, 0x5EB9]
@@ -39,7 +39,7 @@ def test_reads_the_whole_range():
             assert abs(found["rh_pct"] - rh_pct) < 0.051
 
 
-def test_a_second_read_takes_what_is_there():
+def test_a_second_read_gets_the_available_measurement():
     sensor, _, _, clock = bench()
     run(sensor.read({}))
     clock.advance_ms(10_000)
@@ -48,7 +48,7 @@ def test_a_second_read_takes_what_is_there():
     assert clock.now_ms() - before_ms < 10
 
 
-def test_reads_faster_than_the_part_wait_for_it():
+def test_frequent_reads_wait_for_the_part():
     sensor, _, _, clock = bench()
     run(sensor.read({}))
     before_ms = clock.now_ms()
@@ -56,14 +56,14 @@ def test_reads_faster_than_the_part_wait_for_it():
     assert 4_000 < clock.now_ms() - before_ms < 6_000
 
 
-def test_starts_a_part_that_was_left_measuring():
+def test_starts_a_part_that_is_already_measuring():
     sensor, part, _, clock = bench()
     part.write(b"\x21\xb1")
     clock.advance_ms(2)
     assert run(sensor.read({}))["co2_ppm"] == 500
 
 
-def test_a_part_that_lost_its_supply_is_started_anew():
+def test_a_part_is_restarted_after_a_supply_loss():
     sensor, part, _, clock = bench()
     run(sensor.read({}))
     part.power_cycle()
@@ -71,7 +71,7 @@ def test_a_part_that_lost_its_supply_is_started_anew():
     assert run(sensor.read({}))["co2_ppm"] == 500
 
 
-def test_silence_and_damage_are_faults_after_three():
+def test_silence_and_damage_are_faults_after_three_attempts():
     sensor, part, i2c, _ = bench()
     part.damage_count = 2
     assert run(sensor.read({}))["co2_ppm"] == 500
@@ -85,7 +85,7 @@ def test_silence_and_damage_are_faults_after_three():
     assert run(sensor.read({}))["co2_ppm"] == 500
 
 
-def test_nought_ppm_is_no_air():
+def test_a_reading_of_0_ppm_is_a_fault():
     assert fault_of(bench(co2_ppm=0)[0].read({})) == "power_on_value"
 
 
@@ -111,7 +111,7 @@ def test_an_early_read_is_not_acknowledged():
     assert part.read(3)[:2] == b"\x80\x06"
 
 
-def test_misuse_is_an_assertion():
+def test_misuse_raises_an_assertion():
     for first, second, words in (
         (b"\x21\xb1", b"\x21\xb1", "started while"), (b"\x21\xb1", b"\x36\x82", "serial"),
         (b"\xe4\xb8", b"\x00\x00", "not a command"), (b"\xe4\xb8", b"\xe4", "1 bytes"),

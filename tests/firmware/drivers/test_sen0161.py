@@ -1,4 +1,4 @@
-"""SEN0161: electrode to pH through board and converter, against the oracle's volts and slopes."""
+"""Tests of the SEN0161: pH through board and converter, against oracle voltages and slopes."""
 
 from idro.drivers import ads1115, sen0161
 from idro.errors import SensorError
@@ -45,7 +45,7 @@ def check_row(temp_c, ph, slope_share, offset_mv, electrode_mv, board_mv):
     assert abs(read(volts, temp_c, calibration) - ph) < 0.002
 
 
-def test_reads_the_ph_behind_the_volts():
+def test_reads_the_ph_of_the_voltage():
     for row in ROWS:
         check_row(*row)
 
@@ -58,7 +58,7 @@ def test_reads_the_ph_of_the_oracle():
 
 
 def check_library(board_mv, library_ph):
-    """Assert what DFRobot's library says, which takes any water to have 25 C."""
+    """Assert the result of DFRobot's library, which assumes 25 C."""
     milli_ph = sen0161.ph_milli(int(round(board_mv * 1000)), 2500, 1_500_000, IDEAL_UV_PER_PH)
     assert abs(milli_ph - 1000 * library_ph) <= 0.6, (board_mv, library_ph, milli_ph)
 
@@ -79,12 +79,12 @@ def test_the_slope_follows_the_temperature():
         check_slope(float(temp_c), float(slope_mv_per_ph))
 
 
-def test_neutral_is_the_same_at_every_temperature():
+def test_neutral_does_not_depend_on_temperature():
     for temp_c in (0.0, 12.34, 25.0, 40.0):
         assert read(1.5, temp_c) == 7.0
 
 
-def test_a_reading_holds_in_single_precision():
+def test_a_reading_is_exact_in_single_precision():
     for milli_ph in range(14_001):
         assert int(round(single(single(milli_ph / 1000) * 1000))) == milli_ph
     for centi_c in range(0, 4_000):
@@ -92,14 +92,14 @@ def test_a_reading_holds_in_single_precision():
     assert read(1.7, single(21.37)) == read(1.7, 21.37)
 
 
-def test_the_median_of_the_burst_counts():
+def test_the_median_of_the_burst_is_used():
     volts = [1.5, 1.5, 2.8, 1.5, 1.5]
     sensor = bench(lambda: volts.pop())
     assert run(sensor.read({"reservoir.temp_c": 25.0})) == {"ph": 7.0}
     assert sensor.spread_uv == 1_300_000
 
 
-def test_a_signal_without_any_movement_has_no_spread():
+def test_a_constant_signal_has_no_spread():
     sensor = bench(lambda: board.volts(100.0, fault="shorted"))
     assert run(sensor.read({"reservoir.temp_c": 25.0})) == {"ph": 7.0}
     assert sensor.spread_uv == 0
@@ -120,7 +120,7 @@ def test_without_a_temperature_there_is_no_ph():
     assert fault_of(bench(lambda: 1.5).read({"air.temp_c": 25.0})) == "no_temperature"
 
 
-def test_a_senseless_calibration_is_a_fault():
+def test_an_invalid_calibration_is_a_fault():
     for slope_uv_per_ph in (0, 177_480):
         sensor = bench(lambda: 1.6, settings(slope_uv_per_ph=slope_uv_per_ph))
         assert fault_of(sensor.read({"reservoir.temp_c": 25.0})) == "uncalibrated"
@@ -133,7 +133,7 @@ def test_a_ph_beyond_the_scale_is_out_of_range():
     assert sen0161.ph_milli(2_742_360, 2500, 1_500_000, -177_480) == 0
 
 
-def test_a_new_calibration_counts_at_the_next_read():
+def test_a_new_calibration_applies_to_the_next_read():
     values = settings()
     sensor = bench(lambda: 1.53, values)
     before = run(sensor.read({"reservoir.temp_c": 25.0}))["ph"]

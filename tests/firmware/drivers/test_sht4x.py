@@ -1,4 +1,4 @@
-"""SHT4x: the driver against the part's commands and timing, and both against the datasheet."""
+"""Tests of the SHT4x driver and part: commands, timing and values of the datasheet."""
 
 from idro.drivers import sensirion
 from idro.drivers import sht4x as driver
@@ -16,7 +16,7 @@ def bench(temp_c=22.4, rh_pct=61.7):
     return driver.build(spec, i2c, clock, {}), part, i2c, clock
 
 
-def test_crc_is_that_of_the_datasheet():
+def test_crc_matches_the_datasheet():
     assert sensirion.crc8(b"\xbe\xef") == 0x92
     assert device.crc8(b"\xbe\xef") == 0x92
     for word in range(0, 65536, 251):
@@ -39,17 +39,17 @@ def test_reads_the_whole_range():
             assert abs(values["rh_pct"] - rh_pct) < 0.051
 
 
-def test_humidity_beyond_the_ends_is_cropped():
+def test_humidity_is_clamped_to_0_to_100():
     assert run(bench(rh_pct=103.0)[0].read({}))["rh_pct"] == 100
     assert run(bench(rh_pct=-3.0)[0].read({}))["rh_pct"] == 0
 
 
-def test_a_reading_holds_in_single_precision():
+def test_a_reading_is_exact_in_single_precision():
     for centi_c in range(-4000, 8500):
         assert int(round(single(single(centi_c / 100) * 100))) == centi_c
 
 
-def test_hotter_than_any_greenhouse_is_out_of_range():
+def test_a_temperature_above_any_greenhouse_is_out_of_range():
     assert fault_of(bench(temp_c=90.0)[0].read({})) == "out_of_range"
     assert fault_of(bench(temp_c=-41.0)[0].read({})) == "out_of_range"
 
@@ -91,7 +91,7 @@ def test_an_early_read_is_not_acknowledged():
     assert "19" in refusal_of(OSError, part.read, 6)
 
 
-def test_misuse_is_an_assertion():
+def test_misuse_raises_an_assertion():
     _, part, _, _ = bench()
     assert "heater" in refusal_of(AssertionError, part.write, b"\x39")
     assert "not a command" in refusal_of(AssertionError, part.write, b"\x00")

@@ -1,4 +1,4 @@
-"""Switched load: bounded, cut off by its own timer, safe after every failure; and its load."""
+"""Tests of the switch driver: bounded runs, cut-off by its own timer, safe after failures."""
 
 from idro.drivers import switch
 from idro.errors import ActuatorError
@@ -17,7 +17,7 @@ def bench(max_on_ms=600_000, safe_level=0):
     return switch.build(spec, pin, timer, clock, FakeTimer.ONE_SHOT), pin, timer, clock
 
 
-def test_is_safe_from_construction_on():
+def test_is_safe_from_construction():
     for safe_level in (0, 1):
         output, pin, _, _ = bench(safe_level=safe_level)
         assert pin.edges == [(0, safe_level)]
@@ -37,7 +37,7 @@ def test_runs_until_it_is_switched_off():
         assert not output.is_on
 
 
-def test_the_timer_cuts_off_without_the_control_loop():
+def test_the_timer_cuts_off_independently_of_the_control_loop():
     output, pin, _, clock = bench()
     output.on(5_000)
     clock.advance_ms(60_000)
@@ -46,7 +46,7 @@ def test_the_timer_cuts_off_without_the_control_loop():
     assert output.off() == 5_000
 
 
-def test_the_time_on_is_told_once():
+def test_the_on_time_is_returned_once():
     output, _, _, clock = bench()
     output.on(5_000)
     clock.advance_ms(6_000)
@@ -55,7 +55,7 @@ def test_the_time_on_is_told_once():
     assert output.on_ms_total == 5_000
 
 
-def test_a_run_cut_off_and_started_again_is_not_forgotten():
+def test_a_run_cut_off_and_restarted_is_still_counted():
     output, _, _, clock = bench()
     output.on(5_000)
     clock.advance_ms(6_000)
@@ -77,7 +77,7 @@ def test_a_running_output_can_be_extended():
     assert output.off() == 19_000
 
 
-def test_refuses_more_than_its_longest_run():
+def test_refuses_a_run_above_its_maximum():
     for for_ms in (600_001, 0, -1, 1.5, None):
         output, pin, _, _ = bench()
         assert "top_off" in refusal_of(ActuatorError, output.on, for_ms)
@@ -94,7 +94,7 @@ def test_a_refused_extension_ends_the_run():
     assert output.off() == 400
 
 
-def test_is_off_where_the_timer_fails():
+def test_is_off_if_the_timer_fails():
     output, pin, timer, _ = bench()
     timer.fails = True
     assert "cannot be driven" in refusal_of(ActuatorError, output.on, 1_000)
@@ -102,7 +102,7 @@ def test_is_off_where_the_timer_fails():
     assert not output.is_on
 
 
-def test_is_off_where_the_timer_fails_during_a_run():
+def test_is_off_if_the_timer_fails_during_a_run():
     output, pin, timer, clock = bench()
     output.on(1_000)
     clock.advance_ms(300)
@@ -119,7 +119,7 @@ def test_off_always_drives_the_pin():
     assert pin.level == 0
 
 
-def test_an_idle_output_leaves_a_shared_timer_alone():
+def test_an_idle_output_does_not_touch_a_shared_timer():
     output, _, timer, clock = bench()
     spec = {"name": "other", "max_on_ms": 10_000, "safe_level": 0}
     other = switch.build(spec, FakePin(clock), timer, clock)
@@ -155,7 +155,7 @@ def test_the_load_has_faults():
     assert part.ratio == 0.0
 
 
-def test_misuse_of_the_load_is_an_assertion():
+def test_misuse_of_the_load_raises_an_assertion():
     part = load.Switch()
     assert "level" in refusal_of(AssertionError, part.set_level, 0.5)
     assert "PWM" in refusal_of(AssertionError, part.set_duty, 0.5)

@@ -1,4 +1,4 @@
-"""TSL2591: the driver against gain, integration and validity."""
+"""Tests of the TSL2591 driver: gain, integration time and validity."""
 
 from idro.drivers import tsl2591 as driver
 from idrosim.devices.tsl2591 import Tsl2591
@@ -21,7 +21,7 @@ class Bench:
         return run(self.sensor.read({}))["illuminance_lx"]
 
 
-def test_lux_is_that_of_the_makers_equation():
+def test_lux_matches_the_equation_of_the_manufacturer():
     # 408 counts * ms * gain a lux: (both - infrared)^2 / both * 408 / (100 ms * 24.5).
     assert driver.illuminance_lx(10_000, 2_000, 245) == 1_066
     assert driver.illuminance_lx(100, 100, 10) == 0
@@ -41,7 +41,7 @@ def test_follows_the_light_up_and_down():
         assert abs(made.read() - lux) <= 1 + lux // 100
 
 
-def test_brighter_than_it_can_count_is_saturated():
+def test_light_above_the_range_is_saturated():
     assert fault_of(Bench(150_000.0).sensor.read({})) == "saturated"
 
 
@@ -58,27 +58,27 @@ def test_a_part_that_never_integrates_is_a_timeout():
 
 
 class SlowPart(Tsl2591):
-    """A TSL2591 whose clock stands still."""
+    """A TSL2591 whose clock has stopped."""
 
     def write(self, data):
         super().write(data)
         self._valid_us = None
 
 
-def test_another_part_at_its_address_is_not_believed():
+def test_another_part_at_its_address_is_a_fault():
     made = Bench()
     made.i2c.devices[ADDRESS] = OtherPart(made.clock, lambda: 100.0)
     assert fault_of(made.sensor.read({})) == "crc"
 
 
 class OtherPart(Tsl2591):
-    """Something else that answers there."""
+    """Another part at the same address."""
 
     def read(self, count):
         return bytes(count)
 
 
-def test_silence_is_a_fault_after_three():
+def test_silence_is_a_fault_after_three_attempts():
     made = Bench(200.0)
     made.i2c.errors = [OSError(19), OSError(19)]
     assert abs(made.read() - 200) <= 2
@@ -110,7 +110,7 @@ def test_a_stuck_part_repeats_itself():
     assert made.read() == first
 
 
-def test_misuse_is_an_assertion():
+def test_misuse_raises_an_assertion():
     made = Bench()
     for data, words in ((b"\x01", "not a normal command"), (b"\xb4\x00", "written"),
                         (b"\xa1\x07", "integration time 7"), (b"\xa1\x80", "control 80")):

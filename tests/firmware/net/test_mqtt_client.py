@@ -1,4 +1,4 @@
-"""The node's MQTT client against a real broker and against broken ones."""
+"""Tests of the MQTT client of the node with a real broker and with faulty ones."""
 
 import asyncio
 import socket
@@ -76,7 +76,7 @@ def test_publishes_and_receives_with_the_retain_flag(mosquitto):
 
 
 @pytest.mark.parametrize("politely", [False, True])
-def test_the_will_speaks_unless_we_left_politely(mosquitto, politely):
+def test_the_will_is_published_unless_disconnected_cleanly(mosquitto, politely):
     async def scene():
         watcher = await connected(mosquitto.port, options("watcher"))
         await watcher.subscribe(["t/status", "t/marker"])
@@ -94,7 +94,7 @@ def test_a_thousand_messages_arrive_once_and_in_order(mosquitto):
         reader = await connected(mosquitto.port, options("reader"))
         await reader.subscribe(["t/#"])
         sender = await connected(mosquitto.port, options("sender"))
-        sender._last_packet_id = 65_000  # over the end of the packet ids
+        sender._last_packet_id = 65_000  # across the wrap of packet identifiers
         got = []
 
         async def read():
@@ -114,7 +114,7 @@ def test_a_thousand_messages_arrive_once_and_in_order(mosquitto):
     assert last_packet_id == 65_000 + 1_000 - 65_535
 
 
-def test_packet_ids_in_flight_are_not_given_again():
+def test_packet_ids_in_flight_are_not_reused():
     client = new_client()
     client._last_packet_id = 65_533
     client._in_flight = {65_535: [], 1: [], 2: []}
@@ -126,7 +126,7 @@ def test_an_oversized_message_is_drained_acknowledged_and_counted(mosquitto):
         client = await connected(mosquitto.port)
         await client.subscribe(["t/#"])
         sender = await connected(mosquitto.port, options("sender"))
-        for _ in range(30):  # more than a broker leaves unacknowledged
+        for _ in range(30):  # more than the in-flight limit of a broker
             await sender.publish("t/big", b"x" * 9_000)
         await sender.publish("t/small", b"here")
         message = await next_message(client)
@@ -137,7 +137,7 @@ def test_an_oversized_message_is_drained_acknowledged_and_counted(mosquitto):
     assert run(scene()) == (b"here", 30)
 
 
-def test_a_broker_that_dies_ends_the_link_and_a_new_one_is_a_new_client(mosquitto):
+def test_a_lost_broker_ends_the_connection_and_the_next_is_new(mosquitto):
     async def scene():
         client = await connected(mosquitto.port)
         mosquitto.kill()
@@ -163,7 +163,7 @@ async def fake_broker(talk):
     return server, server.sockets[0].getsockname()[1]
 
 
-def test_a_port_that_accepts_and_is_silent_ends_at_the_connack_deadline():
+def test_a_silent_port_times_out_waiting_for_connack():
     with socket.socket() as hole:
         hole.bind(("127.0.0.1", 0))
         hole.listen()
@@ -171,7 +171,7 @@ def test_a_port_that_accepts_and_is_silent_ends_at_the_connack_deadline():
             run(connected(hole.getsockname()[1], options(response_ms=1_000)))
 
 
-def test_a_refusal_says_why():
+def test_a_refused_connection_reports_the_reason():
     async def scene():
         async def refuse(reader, writer):
             await reader.read(100)
@@ -185,7 +185,7 @@ def test_a_refusal_says_why():
         run(scene())
 
 
-def test_a_half_open_link_ends_at_the_ping_deadline():
+def test_a_half_open_connection_times_out_on_ping():
     async def scene():
         heard = bytearray()
 
@@ -204,7 +204,7 @@ def test_a_half_open_link_ends_at_the_ping_deadline():
     assert run(scene()) == ("broker: no PINGRESP within 2000 ms", packets.PINGREQ_PACKET)
 
 
-def test_a_missing_puback_brings_one_duplicate_and_then_the_end():
+def test_a_missing_puback_causes_one_duplicate_then_disconnects():
     async def scene():
         heard = bytearray()
 
@@ -232,7 +232,7 @@ async def flood(client):
         await client.publish("t", b"x" * 200_000, qos=0)
 
 
-def test_a_broker_that_does_not_read_ends_at_the_write_deadline():
+def test_a_broker_that_does_not_read_times_out_on_write():
     async def scene():
         never = asyncio.Event()
 
@@ -269,7 +269,7 @@ def test_a_refused_subscription_is_an_error():
 
 
 class DeafWriter:
-    """The sending half of streams whose receiving half is given bytes."""
+    """The writer of a stream whose reader is fed with bytes."""
 
     def write(self, data):
         pass
@@ -286,7 +286,7 @@ class DeafWriter:
 
 @settings(max_examples=300, deadline=None)
 @given(start=st.sampled_from([b"", CONNACK]), garbage=st.binary(max_size=600))
-def test_garbage_from_a_broker_is_a_link_error_and_nothing_else(start, garbage):
+def test_garbage_from_a_broker_raises_only_a_link_error(start, garbage):
     async def scene():
         problems = []
         asyncio.get_running_loop().set_exception_handler(

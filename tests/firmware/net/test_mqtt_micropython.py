@@ -1,4 +1,4 @@
-"""The node's MQTT client on MicroPython: the same file, a real broker, and ports that are none."""
+"""Tests of the MQTT client on MicroPython with a real broker and with non-MQTT ports."""
 
 import os
 import socket
@@ -31,7 +31,7 @@ async def next_message(one):
         await changed.wait()
 
 async def until(is_so):
-    # Looks often: nothing tells of a ping, and the next may follow its answer at once.
+    # Polls often: pings are not signalled, and the next may directly follow the answer.
     for _ in range(20_000):
         if is_so():
             return
@@ -75,7 +75,7 @@ asyncio.run(main(*[int(word) for word in sys.argv[1:]]))
 """
 
 
-def test_the_same_file_on_micropython(mosquitto, free_port, tmp_path):
+def test_the_client_works_on_micropython(mosquitto, free_port, tmp_path):
     script = tmp_path / "client.py"
     script.write_text(SCRIPT)
     with socket.socket() as hole:

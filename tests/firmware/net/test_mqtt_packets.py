@@ -1,4 +1,4 @@
-"""The packets of MQTT as the node takes them apart: any bytes, cut anywhere."""
+"""Tests of the MQTT packet decoder with arbitrary bytes and fragmentation."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ from idro.net import mqtt_packets as packets
 
 @settings(max_examples=1_000, deadline=None)
 @given(pieces=st.lists(st.binary(max_size=300), max_size=20))
-def test_the_decoder_takes_any_bytes(pieces):
+def test_the_decoder_survives_any_bytes(pieces):
     decoder = packets.Decoder()
     try:
         for piece in pieces:
@@ -26,7 +26,7 @@ def test_the_decoder_takes_any_bytes(pieces):
     cuts=st.lists(st.integers(1, 700), min_size=1, max_size=10),
     qos=st.integers(0, 1),
 )
-def test_the_decoder_finds_every_packet_however_the_stream_is_cut(sizes, cuts, qos):
+def test_the_decoder_finds_every_packet_of_a_fragmented_stream(sizes, cuts, qos):
     stream = b"".join(
         b"".join(packets.publish("t/ü", [bytes((7,)) * size], qos, True, 9)) for size in sizes
     )

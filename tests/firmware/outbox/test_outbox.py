@@ -1,4 +1,4 @@
-"""The outbox of the node: what goes in comes out, in order, over resets and when it is full."""
+"""Tests of the outbox: order, persistence across resets, and thinning when full."""
 
 import os
 
@@ -9,11 +9,11 @@ from idro.outbox.outbox import MAX_BYTES
 from idro.protocol import messages
 from support.outbox_records import CHANNELS, FAULTS, drain, new_outbox, unpacked, values_at
 
-# A hole is passed only when all before it is stored: a round trip each, so long on a slow line.
+# A gap is passed only once all before it is stored: one round trip each.
 SLOW_ROUND_TRIP_S = 0.5
 
 
-def test_gives_back_what_went_in_over_a_reset(tmp_path):
+def test_appended_records_survive_a_reset(tmp_path):
     outbox = new_outbox(tmp_path)
     assert outbox.append_telemetry(1_000, values_at(1), FAULTS) == 1
     assert outbox.append_event(5_000_000_000, "dosed", {"actuator": "ph_down", "on_ms": 900}) == 2
@@ -38,7 +38,7 @@ def test_gives_back_what_went_in_over_a_reset(tmp_path):
     assert later.damaged_bytes == 0
 
 
-def test_an_event_takes_what_came_before_it_to_flash_and_telemetry_waits_a_minute(tmp_path):
+def test_an_event_flushes_earlier_records_and_telemetry_waits_a_minute(tmp_path):
     outbox = new_outbox(tmp_path)
     outbox.append_telemetry(10_000, values_at(1), {})
     assert new_outbox(tmp_path, "0000b002").count == 0
@@ -53,7 +53,7 @@ def test_an_event_takes_what_came_before_it_to_flash_and_telemetry_waits_a_minut
 
 @pytest.mark.parametrize("temp_c", [-3.5, -0.01, 0.0, 0.09, 19.9])
 @pytest.mark.parametrize("rssi_dbm", [-58, 0, None])
-def test_every_value_comes_out_as_it_went_in(tmp_path, temp_c, rssi_dbm):
+def test_every_value_is_returned_unchanged(tmp_path, temp_c, rssi_dbm):
     values = values_at(7) | {"air.temp_c": temp_c, "node.rssi_dbm": rssi_dbm}
     if rssi_dbm is None:
         del values["node.rssi_dbm"]
@@ -65,7 +65,7 @@ def test_every_value_comes_out_as_it_went_in(tmp_path, temp_c, rssi_dbm):
         ]
 
 
-def test_stored_erases_only_what_it_names(tmp_path):
+def test_stored_erases_only_the_named_records(tmp_path):
     outbox = new_outbox(tmp_path)
     for seq in range(1, 201):
         outbox.append_telemetry(seq * 60_000, values_at(seq), {})
@@ -74,7 +74,7 @@ def test_stored_erases_only_what_it_names(tmp_path):
     assert outbox.oldest_seq("0000b001") == 151
     outbox.stored("0000b001", 10)
     outbox.stored("0000bad0", 1_000)
-    outbox.stored("0000b001", 201)  # never handed out: not believed
+    outbox.stored("0000b001", 201)  # never sent: ignored
     assert outbox.count == 50
     assert [record.seq for _, record in drain(outbox)] == list(range(151, 201))
     assert outbox.count == 0
@@ -82,7 +82,7 @@ def test_stored_erases_only_what_it_names(tmp_path):
     assert outbox.oldest_seq("0000b001") == 201
 
 
-def test_what_the_host_has_before_the_flush_never_wears_the_flash(tmp_path):
+def test_records_stored_before_the_flush_are_not_written(tmp_path):
     outbox = new_outbox(tmp_path)
     for seq in range(1, 100):
         outbox.append_telemetry(seq * 10_000, values_at(seq), {})
@@ -91,7 +91,7 @@ def test_what_the_host_has_before_the_flush_never_wears_the_flash(tmp_path):
     assert outbox.count == 0
 
 
-def test_three_days_at_a_record_a_minute_fit_whole(tmp_path):
+def test_three_days_at_a_record_a_minute_fit(tmp_path):
     outbox = new_outbox(tmp_path)
     for seq in range(1, 72 * 60 + 1):
         outbox.append_telemetry(seq * 60_000, values_at(seq), FAULTS)
@@ -104,7 +104,7 @@ def test_three_days_at_a_record_a_minute_fit_whole(tmp_path):
     assert all(record.values == values_at(record.seq) for _, record in out)
 
 
-def test_a_full_outbox_thins_to_a_minute_and_keeps_every_event(tmp_path):
+def test_a_full_outbox_thins_telemetry_and_retains_every_event(tmp_path):
     outbox = new_outbox(tmp_path)
     events = 0
     last = 72 * 360
@@ -123,7 +123,7 @@ def test_a_full_outbox_thins_to_a_minute_and_keeps_every_event(tmp_path):
     assert drains_at > 20
 
 
-def test_a_long_outage_gives_up_the_oldest_telemetry_and_no_event(tmp_path):
+def test_a_long_outage_drops_the_oldest_telemetry_and_no_event(tmp_path):
     outbox = new_outbox(tmp_path, max_bytes=16 * 4_096)
     appended = 0
     for step in range(4_000):
@@ -144,7 +144,7 @@ def test_a_long_outage_gives_up_the_oldest_telemetry_and_no_event(tmp_path):
 
 
 def assert_nothing_unexplained(out, appended):
-    """Every record came out, or a gap accounts for it; every event is there."""
+    """Assert that every record is read or covered by a gap, and every event is read."""
     seqs = [record.seq for _, record in out]
     assert seqs == sorted(set(seqs))
     gaps = [r for _, r in out if isinstance(r, messages.EventRecord) and r.kind == "gap"]
@@ -163,7 +163,7 @@ def assert_nothing_unexplained(out, appended):
     assert len(doses) == (appended - len(seqs) + len(gaps) - lost + len(doses))
 
 
-def test_a_hole_waits_until_what_is_before_it_is_stored(tmp_path):
+def test_a_gap_waits_until_earlier_records_are_stored(tmp_path):
     outbox = new_outbox(tmp_path)
     for seq in range(1, 6):
         outbox.append_event(seq, "decided", {"loop": "ph", "reason": f"number {seq}"})
@@ -181,7 +181,7 @@ def test_a_hole_waits_until_what_is_before_it_is_stored(tmp_path):
     assert (batch.oldest_seq, [r.seq for r in batch.records]) == (4, [4, 5])
 
 
-def test_flash_that_decays_while_running_stalls_nothing(tmp_path):
+def test_flash_corruption_at_run_time_stalls_nothing(tmp_path):
     outbox = new_outbox(tmp_path)
     for seq in range(1, 6):
         outbox.append_event(seq, "decided", {"loop": "ph", "reason": f"number {seq}"})
@@ -195,7 +195,7 @@ def test_flash_that_decays_while_running_stalls_nothing(tmp_path):
     assert outbox.count == 0
 
 
-def test_telemetry_of_an_earlier_board_is_still_understood(tmp_path):
+def test_telemetry_with_an_earlier_schema_is_still_decoded(tmp_path):
     old = new_outbox(tmp_path, "0000b001", channels=("air.temp_c",))
     old.append_telemetry(1, {"air.temp_c": 20.5}, {})
     old.flush()
@@ -204,7 +204,7 @@ def test_telemetry_of_an_earlier_board_is_still_understood(tmp_path):
     assert len(list(new_outbox(tmp_path, "0000b003") and tmp_path.glob("*.map"))) == 1
 
 
-def test_a_lost_schema_costs_its_telemetry_and_no_event(tmp_path):
+def test_a_lost_schema_loses_its_telemetry_and_no_event(tmp_path):
     old = new_outbox(tmp_path, "0000b001", channels=("air.temp_c",))
     old.append_telemetry(1, {"air.temp_c": 20.5}, {})
     old.append_event(2, "armed", {})
@@ -226,7 +226,7 @@ def test_a_lost_schema_costs_its_telemetry_and_no_event(tmp_path):
         ({"soil.ph": 6.0}, {}),
     ],
 )
-def test_refuses_telemetry_that_the_host_would_refuse(tmp_path, values, faults):
+def test_refuses_telemetry_that_the_host_rejects(tmp_path, values, faults):
     outbox = new_outbox(tmp_path)
     with pytest.raises(ProtocolError):
         outbox.append_telemetry(1, values, faults)
@@ -234,14 +234,14 @@ def test_refuses_telemetry_that_the_host_would_refuse(tmp_path, values, faults):
     assert outbox.append_event(1, "armed", {}) == 1
 
 
-def test_a_long_event_is_cut_and_kept(tmp_path):
+def test_a_long_event_is_truncated_and_stored(tmp_path):
     outbox = new_outbox(tmp_path)
     outbox.append_event(1, "restarted", {f"text_{index}": "x" * 200 for index in range(16)})
     ((_, record),) = drain(outbox)
     assert len(record.detail) == 16
 
 
-def test_flash_that_refuses_is_asked_again_a_minute_later_and_not_at_every_sample(tmp_path):
+def test_a_failed_flash_write_is_retried_once_a_minute(tmp_path):
     outbox = new_outbox(tmp_path)
     os.rename(tmp_path, f"{tmp_path}.away")
     for seq in range(1, 301):
@@ -252,7 +252,7 @@ def test_flash_that_refuses_is_asked_again_a_minute_later_and_not_at_every_sampl
     assert outbox.error == ""
 
 
-def test_flash_that_refuses_loses_the_oldest_telemetry_first(tmp_path):
+def test_a_failing_flash_loses_the_oldest_telemetry_first(tmp_path):
     outbox = new_outbox(tmp_path)
     outbox.append_event(1, "armed", {})
     outbox.stored("0000b001", 1)
@@ -271,7 +271,7 @@ def test_flash_that_refuses_loses_the_oldest_telemetry_first(tmp_path):
     assert len(out) == 302 - 1 - outbox.lost_count
 
 
-def test_a_held_outbox_takes_no_more_room_and_gives_up_telemetry_before_events(tmp_path):
+def test_a_held_outbox_does_not_grow_and_drops_telemetry_first(tmp_path):
     outbox = new_outbox(tmp_path)
     for seq in range(1, 1_001):
         outbox.append_telemetry(seq * 60_000, values_at(seq), {})
@@ -291,7 +291,7 @@ def test_a_held_outbox_takes_no_more_room_and_gives_up_telemetry_before_events(t
     assert kinds.count("armed") == 3
 
 
-def test_what_is_stored_of_a_segment_waits_no_more(tmp_path):
+def test_stored_records_of_a_segment_are_not_pending(tmp_path):
     outbox = new_outbox(tmp_path)
     for seq in range(1, 41):
         outbox.append_telemetry(seq * 60_000, values_at(seq), {})
@@ -304,14 +304,14 @@ def test_what_is_stored_of_a_segment_waits_no_more(tmp_path):
 
 
 def refused(folder):
-    """Return a path that flash refuses: a file where the folder should be."""
+    """Return a path that cannot be written: a file where the folder should be."""
     folder.mkdir(exist_ok=True)
     path = folder / "outbox"
     path.write_bytes(b"")
     return path
 
 
-def test_a_flash_that_refuses_leaves_the_newest_records_in_ram(tmp_path):
+def test_a_flash_write_error_leaves_the_newest_records_in_ram(tmp_path):
     outbox = new_outbox(refused(tmp_path / "data"))
     assert outbox.error
     for seq in range(1, 1_001):
@@ -331,12 +331,12 @@ def test_a_flash_that_refuses_leaves_the_newest_records_in_ram(tmp_path):
     outbox.flush()
 
 
-def test_what_waits_for_the_host_is_read_where_nothing_can_be_written(tmp_path, monkeypatch):
+def test_pending_records_are_read_from_a_read_only_flash(tmp_path, monkeypatch):
     before = new_outbox(tmp_path)
     for seq in range(1, 101):
         before.append_telemetry(seq * 60_000, values_at(seq), {})
     before.flush()
-    channels = CHANNELS[:5]  # another schema, so that opening has to write
+    channels = CHANNELS[:5]  # another schema, so that opening must write
 
     with monkeypatch.context() as patched:
         refuse_writes(patched)
@@ -357,7 +357,7 @@ def test_what_waits_for_the_host_is_read_where_nothing_can_be_written(tmp_path, 
 
 
 def refuse_writes(patched):
-    """Let the flash be full: what is there can be read."""
+    """Make the flash full: files can be read but not written."""
     real = open
 
     def guarded(path, mode="r", *more, **options):
@@ -368,7 +368,7 @@ def refuse_writes(patched):
     patched.setattr("builtins.open", guarded)
 
 
-def test_records_that_memory_is_refused_for_on_their_way_to_flash_fill_no_ram(tmp_path):
+def test_a_memory_error_during_a_flush_does_not_fill_ram(tmp_path):
     outbox = new_outbox(tmp_path)
     append = outbox._ring.append
 

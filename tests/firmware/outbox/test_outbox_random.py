@@ -1,4 +1,4 @@
-"""Random lives of an outbox: resets, torn writes, flipped bits, whatever the host has stored."""
+"""Tests of an outbox under random resets, torn writes, flipped bits and storage reports."""
 
 from pathlib import Path
 
@@ -25,14 +25,14 @@ _OPERATIONS = st.lists(
 
 
 class Life:
-    """One outbox over many resets, with what went in and what the host was told to have."""
+    """An outbox across resets, with the appended records and those reported as stored."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.boots = 0
         self.put = {}  # (boot_id, seq): record
         self.stored = {}
-        self.frames = {}  # (boot_id, seq): bytes as they must lie in flash
+        self.frames = {}  # (boot_id, seq): expected bytes in flash
         self.at_ms = 0
         self.reset(None)
 
@@ -41,7 +41,7 @@ class Life:
         self.boot_id = f"{self.boots:08x}"
         self.outbox = new_outbox(self.folder, self.boot_id)
         self.position = None
-        self.struck = {}  # what this run of the outbox has been told to be stored
+        self.stored_seq = {}  # highest stored seq by boot, since the last reset
 
     def telemetry(self, count):
         for _ in range(count):
@@ -64,7 +64,7 @@ class Life:
         mine = [seq for boot_id, seq in self.put if boot_id == self.boot_id]
         upto = len(mine) * percent // 100
         self.outbox.stored(self.boot_id, upto)
-        self.struck[self.boot_id] = max(upto, self.struck.get(self.boot_id, 0))
+        self.stored_seq[self.boot_id] = max(upto, self.stored_seq.get(self.boot_id, 0))
         self.stored[self.boot_id] = max(upto, self.stored.get(self.boot_id, 0))
 
     def read(self, count):
@@ -76,10 +76,10 @@ class Life:
             _, batch, self.position = unpacked(found)
             for record in batch.records:
                 assert record == self.put[(batch.boot_id, record.seq)]
-                assert record.seq > self.struck.get(batch.boot_id, 0)
+                assert record.seq > self.stored_seq.get(batch.boot_id, 0)
 
     def flip(self, number):
-        """Damage one bit of one segment, then reset: decay shows at the next start."""
+        """Flip one bit of one segment, then reset: damage is detected at the next start."""
         files = sorted(self.folder.glob("*.seg"))
         if files:
             path = files[number % len(files)]
@@ -90,7 +90,7 @@ class Life:
         self.reset(None)
 
     def cut(self, number):
-        """Tear the end off the newest segment, as a power cut in the middle of a write does."""
+        """Truncate the newest segment, as a power cut during a write does."""
         files = sorted(self.folder.glob("*.seg"))
         if files:
             data = files[-1].read_bytes()
@@ -98,7 +98,7 @@ class Life:
         self.reset(None)
 
     def expected(self):
-        """Return the keys of records that lie intact in flash or wait in RAM."""
+        """Return the keys of records that are intact in flash or pending in RAM."""
         flash = b"".join(path.read_bytes() for path in self.folder.glob("*.seg"))
         keys = {key for key, frame in self.frames.items() if frame in flash}
         keys |= {(self.boot_id, entry.seq) for entry in self.outbox._pending}
@@ -124,7 +124,7 @@ class Life:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(operations=_OPERATIONS)
-def test_no_wrong_record_comes_out_and_no_intact_one_is_lost(tmp_path_factory, operations):
+def test_no_wrong_record_is_read_and_no_intact_one_is_lost(tmp_path_factory, operations):
     life = Life(tmp_path_factory.mktemp("outbox"))
     for name, argument in operations:
         getattr(life, "storing" if name == "stored" else name)(argument)
@@ -141,7 +141,7 @@ def test_no_wrong_record_comes_out_and_no_intact_one_is_lost(tmp_path_factory, o
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.binary(max_size=4_200), number=st.integers(0, 3))
-def test_any_bytes_in_a_segment_file_are_survived(tmp_path_factory, data, number):
+def test_any_bytes_in_a_segment_file_are_tolerated(tmp_path_factory, data, number):
     folder = tmp_path_factory.mktemp("outbox")
     outbox = new_outbox(folder)
     outbox.append_event(1, "armed", {})

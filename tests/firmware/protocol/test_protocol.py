@@ -1,4 +1,4 @@
-"""The contract: every message there and back, and its bytes."""
+"""Tests of the protocol: round trip and bytes of every message."""
 
 import json
 
@@ -84,21 +84,21 @@ def test_status_is_plain_text():
     assert messages_host.unpack_status(b"offline") is False
 
 
-def test_telemetry_there_and_back():
+def test_telemetry_round_trip():
     assert messages_host.unpack_telemetry(TELEMETRY) == TELEMETRY_BATCH
     packed = messages_host.pack_telemetry(TELEMETRY_BATCH)
     assert messages_host.unpack_telemetry(packed) == TELEMETRY_BATCH
     assert json.loads(packed) == json.loads(TELEMETRY)
 
 
-def test_values_carry_the_decimals_of_their_quantity():
+def test_values_have_the_decimals_of_their_quantity():
     for value, text in ((6.02, "6.020"), (6, "6.000"), (0.0004, "0.000"), (13.9996, "14.000")):
         record = messages.Record(1, 0, {"reservoir.ph": value}, {})
         packed = messages_host.pack_telemetry(messages.Batch("b", None, None, 1, [record]))
         assert f'"reservoir.ph":{text}'.encode() in packed
 
 
-def test_values_survive_single_precision():
+def test_values_are_exact_in_single_precision():
     for milli_ph in range(0, 14_001, 7):
         record = messages.Record(1, 0, {"reservoir.ph": single(milli_ph / 1000)}, {})
         packed = messages_host.pack_telemetry(messages.Batch("b", None, None, 1, [record]))
@@ -106,41 +106,41 @@ def test_values_survive_single_precision():
         assert batch.records[0].values == {"reservoir.ph": milli_ph / 1000}
 
 
-def test_events_there_and_back():
+def test_events_round_trip():
     assert messages_host.unpack_event(EVENT) == EVENT_BATCH
     packed = messages_host.pack_event(EVENT_BATCH)
     assert messages_host.unpack_event(packed) == EVENT_BATCH
     assert json.loads(packed) == json.loads(EVENT)
 
 
-def test_every_kind_of_event_is_taken():
+def test_every_event_kind_is_accepted():
     for kind in EVENTS:
         record = messages.EventRecord(1, 0, kind, {"reason": "x", "count": -1, "is_late": True})
         batch = messages.Batch("b", None, 5, 1, [record])
         assert messages_host.unpack_event(messages_host.pack_event(batch)) == batch
 
 
-def test_info_there_and_back():
+def test_info_round_trip():
     assert messages_host.unpack_info(messages_host.pack_info(INFO)) == INFO
 
 
-def test_info_from_a_newer_node_is_taken():
+def test_info_from_a_newer_node_is_accepted():
     data = messages_host.pack_info(INFO)
     newer = data[:-1] + b', "battery_mv": 3300}'
     assert messages_host.unpack_info(newer) == INFO
 
 
-def test_ack_there_and_back():
+def test_ack_round_trip():
     assert messages_host.unpack_ack(messages.pack_ack(ACK)) == ACK
 
 
-def test_stored_there_and_back():
+def test_stored_round_trip():
     assert messages.unpack_stored(messages_host.pack_stored(STORED)) == STORED
     golden = b'{"v":1,"boot_id":"0a1b2c3d","seq_upto":41,"unix_ms":1700000000000}'
     assert messages.unpack_stored(golden) == STORED
 
 
-def test_config_report_there_and_back():
+def test_config_report_round_trip():
     values = settings.check({"ph.target": 6.1, "dosing.enabled": True})
     for error in (None, "ph.target: number in 4.5..7.5 pH needed"):
         report = messages.ConfigReport(3, error, values)
@@ -148,7 +148,7 @@ def test_config_report_there_and_back():
         assert messages_host.unpack_config_report(data) == report
 
 
-def test_config_there_and_back():
+def test_config_round_trip():
     values = settings.check({"ec.target_us_cm": 1800})
     config = messages.Config(4, "anna", values)
     data = messages_host.pack_config(NODE, config, mac)
@@ -164,7 +164,7 @@ def test_a_config_with_few_values_is_filled_with_defaults():
     assert len(values) == len(settings_table.SETTINGS)
 
 
-def test_a_command_there_and_back():
+def test_command_round_trip():
     for verb, args in (
         ("dose", {"actuator": "ph_up", "volume_ul": 1}),
         ("run", {"actuator": "light", "for_ms": 60_000, "duty_pct": 0}),
@@ -199,7 +199,7 @@ def test_every_default_is_a_valid_setting():
     assert "ph.target" in refusal_of(SettingsError, settings.check_value, "ph.target", True)
 
 
-def test_topics_there_and_back():
+def test_topics_round_trip():
     assert topics.up(NODE, "telemetry") == "idro/v1/bench-1/up/telemetry"
     for leaf in topics.UP:
         assert topics.parse(topics.up(NODE, leaf)) == (NODE, "up", leaf)

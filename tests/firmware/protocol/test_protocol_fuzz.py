@@ -1,4 +1,4 @@
-"""Anything at all decodes or raises ProtocolError; what decodes survives the way back."""
+"""Fuzz tests: any input decodes or raises ProtocolError, and decoded messages round-trip."""
 
 import json
 import math
@@ -77,7 +77,7 @@ CODECS = {
     "config": (pack_config, unpack_config, messages.Config(1, "anna", node_settings.defaults())),
     **update_codecs.CODECS,
 }
-# No deadline: a loaded machine is not a fault of the contract.
+# No deadline: a slow machine is not a protocol fault.
 fuzzed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 every_codec = pytest.mark.parametrize("name", sorted(CODECS))
 
@@ -140,7 +140,7 @@ def places(value, path=()):
 
 
 def grafted(value, path, graft):
-    """Return `value` with what is at `path` replaced by `graft`."""
+    """Return `value` with the element at `path` replaced by `graft`."""
     if not path:
         return graft
     copy = value.copy()
@@ -202,7 +202,7 @@ def test_a_deeply_nested_value(name, nest, depth):
     "word", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1" + "0" * 400, "9" * 5000, "-",
              "0x1", "'a'", "\\u0000", '"\\ud800"', '"\\uD83D\\uDE00"', "\xff", "1_000", "True"]
 )
-def test_a_field_that_is_no_value(name, word):
+def test_an_invalid_field_value(name, word):
     pack, unpack, message = CODECS[name]
     obj = json.loads(pack(message))
     for key in obj:
@@ -223,7 +223,7 @@ printable = st.text(
 
 @st.composite
 def channel_values(draw):
-    """Return {channel: value as it comes from the wire} for a few channels."""
+    """Return {channel: value as decoded from the wire} for a few channels."""
     values = {}
     for key in draw(st.lists(st.sampled_from(sorted(QUANTITIES)), max_size=6)):
         row = QUANTITIES[key]
@@ -276,7 +276,7 @@ def infos(draw):
 
 
 def runnings():
-    """The application of a node that runs."""
+    """The running application of a node."""
     return st.builds(
         messages.RunningRelease, st.sampled_from(("", "a", "b")),
         st.sampled_from(messages_host.UPDATE_STATES),
@@ -300,7 +300,7 @@ def setting_values(draw):
 
 
 def without_contradictions(values):
-    """Return `values`, those of a group that contradict each other at their defaults."""
+    """Return `values`, with contradictory groups reset to their defaults."""
     while True:
         try:
             return node_settings.check(values)
@@ -336,7 +336,7 @@ def commands(draw):
 )
 @fuzzed
 @given(drawn=st.data())
-def test_there_and_back(name, valid, drawn):
+def test_any_message_round_trip(name, valid, drawn):
     pack, unpack, _ = CODECS[name]
     message = drawn.draw(valid)
     assert unpack(pack(message)) == message
@@ -344,7 +344,7 @@ def test_there_and_back(name, valid, drawn):
 
 @fuzzed
 @given(record=channel_values(), error=st.floats(-0.4, 0.4))
-def test_a_value_off_by_a_little_reads_as_the_nearest_step(record, error):
+def test_a_value_is_rounded_to_the_nearest_step(record, error):
     for channel, value in record.items():
         row = QUANTITIES[channel.split(".")[1]]
         off = min(row.high, max(row.low, value + error / 10**row.decimals))
@@ -378,7 +378,7 @@ _near_stored = st.tuples(
 
 
 @given(_near_stored)
-def test_a_receipt_means_the_same_whichever_way_it_is_taken_apart(text):
+def test_a_stored_message_decodes_the_same_on_both_paths(text):
     def unpacked(data):
         try:
             return messages.unpack_stored(data)
@@ -386,5 +386,5 @@ def test_a_receipt_means_the_same_whichever_way_it_is_taken_apart(text):
             return None
 
     as_written = unpacked(text.encode())
-    # A space before the first key: no message that a host of ours writes.
+    # A space before the first key, which the host never writes.
     assert as_written == unpacked(text.replace("{", "{ ", 1).encode())

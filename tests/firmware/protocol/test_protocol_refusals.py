@@ -1,4 +1,4 @@
-"""The contract: what is no message of ours is refused, with the name of the field."""
+"""Tests that invalid messages are refused with the name of the field."""
 
 import json
 
@@ -10,13 +10,13 @@ from support.portable_fakes import refusal_of
 
 
 def changed(data, old, new):
-    """Return `data` with `old` replaced, which must be there."""
+    """Return `data` with `old`, which must occur, replaced."""
     assert old in data, old
     return data.replace(old, new)
 
 
 def refused(unpack, data, *words):
-    """The ProtocolError of unpack(data) names all `words`."""
+    """Assert that the ProtocolError of unpack(data) contains all `words`."""
     message = refusal_of(ProtocolError, unpack, data)
     for word in words:
         assert word in message, message
@@ -27,7 +27,7 @@ def test_a_wrong_status_is_refused():
     refused(messages_host.unpack_status, b"", "status")
 
 
-def test_the_mac_is_the_last_field_or_none():
+def test_the_mac_must_be_the_last_field():
     def unpack(data):
         return messages.unpack_command(NODE, data)
 
@@ -37,7 +37,7 @@ def test_the_mac_is_the_last_field_or_none():
     refused(unpack, sealed(COMMAND)[:-1] + b" }", "auth")
 
 
-def test_a_wrong_command_is_refused_by_its_field():
+def test_a_wrong_command_is_refused_with_its_field():
     def unpack(data):
         return messages.unpack_command(NODE, data)
 
@@ -63,7 +63,7 @@ def test_a_wrong_command_is_refused_by_its_field():
         refused(unpack, changed(good, old, new), *words)
 
 
-def test_wrong_telemetry_is_refused_by_its_field():
+def test_wrong_telemetry_is_refused_with_its_field():
     for old, new, words in (
         (b'"v":1', b'"v":"1"', ("v: ",)),
         (b'"boot_id":"0a1b2c3d"', b'"boot_id":7', ("boot_id",)),
@@ -87,7 +87,7 @@ def test_wrong_telemetry_is_refused_by_its_field():
         refused(messages_host.unpack_telemetry, changed(TELEMETRY, old, new), *words)
 
 
-def test_wrong_events_are_refused_by_their_field():
+def test_wrong_events_are_refused_with_their_field():
     for old, new, words in (
         (b'"dosed"', b'"poured"', ("kind", "poured")),
         (b'"on_ms"', b'"On"', ("detail",)),
@@ -98,7 +98,7 @@ def test_wrong_events_are_refused_by_their_field():
         refused(messages_host.unpack_event, changed(EVENT, old, new), *words)
 
 
-def test_wrong_info_is_refused_by_its_field():
+def test_wrong_info_is_refused_with_its_field():
     for field, value in (
         ("clock", "sundial"), ("channels", ["reservoir.mood"]), ("outputs", {"ph_down": "gun"}),
         ("outputs", {"PH": "doser"}), ("boots", [["a"]]), ("boots", [["a", -1]]),
@@ -109,7 +109,7 @@ def test_wrong_info_is_refused_by_its_field():
         refused(messages_host.unpack_info, json.dumps(obj).encode(), "")
 
 
-def test_wrong_settings_are_refused_by_their_key():
+def test_wrong_settings_are_refused_with_their_key():
     for values, words in (
         ('{"ph.target":9}', ("ph.target", "4.5..7.5")),
         ('{"ph.mood":1}', ("ph.mood", "unknown")),
@@ -121,7 +121,7 @@ def test_wrong_settings_are_refused_by_their_key():
         refused(lambda data: messages.unpack_config(NODE, [data]), data, "values", *words)
 
 
-def test_what_is_no_message_is_refused():
+def test_non_messages_are_refused():
     for unpack in (
         messages_host.unpack_telemetry, messages_host.unpack_event, messages_host.unpack_info,
         messages_host.unpack_ack, messages.unpack_stored, messages_host.unpack_config_report,
@@ -144,7 +144,7 @@ def test_deep_nesting_is_refused():
         refused(lambda data: messages.unpack_config(NODE, [data]), data, "")
 
 
-def test_half_characters_are_refused():
+def test_surrogates_are_refused():
     for by in (b"\\ud800", b"\\uDFFF", b"\\ud83d\\ude00"):
         data = changed(sealed(COMMAND), b"anna", by)
         refused(lambda data: messages.unpack_command(NODE, data), data, "surrogate")
@@ -152,7 +152,7 @@ def test_half_characters_are_refused():
     assert messages.unpack_command(NODE, korean).message.by == "\ud55c"
 
 
-def test_a_message_beyond_its_size_is_refused():
+def test_an_oversized_message_is_refused():
     refused(messages_host.unpack_telemetry, b'{"v":1' + b" " * 8200 + b"}", "8207 bytes", "8192")
     refused(messages.unpack_stored, b'{"v":1' + b" " * 1100 + b"}", "1107 bytes")
 

@@ -1,4 +1,4 @@
-"""The messages of an update: there and back, and refused with the field that is wrong."""
+"""Tests of update messages: round trip, and refusal with the wrong field."""
 
 import binascii
 import json
@@ -22,7 +22,7 @@ def mac(signed):
 
 
 def offered(**changed):
-    """An offer with other arguments, as somebody else might pack it."""
+    """Return an offer with other arguments, as another sender might encode it."""
     data = messages_host.pack_update(NODE, OFFERED, mac)
     obj = json.loads(data)
     obj["args"].update(changed)
@@ -30,7 +30,7 @@ def offered(**changed):
     return (json.dumps(obj)[:-1] + ',"auth":"' + MAC + '"}').encode()
 
 
-def test_an_offer_there_and_back():
+def test_offer_round_trip():
     data = messages_host.pack_update(NODE, OFFERED, mac)
     assert len(data) <= messages.MAX_UPDATE_BYTES
     signed = messages.unpack_update(NODE, data)
@@ -45,19 +45,19 @@ def test_the_longest_offer_fits():
     assert len(data) <= messages.MAX_UPDATE_BYTES
 
 
-def test_a_cancel_there_and_back():
+def test_cancel_round_trip():
     command = Command("u-2", "cancel", None, "0a1b2c3d", 90_000, "anna")
     data = messages_host.pack_update(NODE, command, mac)
     assert messages.unpack_update(NODE, data).message == command
 
 
-def test_an_ask_there_and_back():
+def test_request_round_trip():
     assert messages_host.unpack_chunk_request(messages.pack_chunk_request(ASK)) == ASK
     manifest = messages.ChunkRequest("ab" * 32, 0, "manifest", 0, 1)
     assert messages_host.unpack_chunk_request(messages.pack_chunk_request(manifest)) == manifest
 
 
-def test_a_piece_there_and_back():
+def test_chunk_round_trip():
     for data in (b"", b"x", bytes(messages.MAX_CHUNK_BYTES)):
         piece = messages.Chunk(bytes(range(8)), 513, data)
         assert messages.unpack_chunk(messages_host.pack_chunk(piece)) == piece
@@ -65,7 +65,7 @@ def test_a_piece_there_and_back():
         assert "update data" in refusal_of(ProtocolError, messages.unpack_chunk, wrong)
 
 
-def test_a_wrong_offer_is_refused_by_its_field():
+def test_a_wrong_offer_is_refused_with_its_field():
     for key, value in (
         ("sha256", "AB" * 32), ("sha256", "ab"), ("sha256", 4), ("size", 0), ("size", 32_769),
         ("signature", "*" * 512), ("signature", "AAAA"), ("signature", None), ("key_id", "0f"),
@@ -78,7 +78,7 @@ def test_a_wrong_offer_is_refused_by_its_field():
         ProtocolError, messages.unpack_update, NODE, offered(signature=padded))
 
 
-def test_no_ask_leads_out_of_the_release():
+def test_a_request_cannot_leave_the_release():
     for path in ("../boot.py", "idro/../boot.mpy", "/idro/app/node.mpy", "idro//node.mpy",
                  "idro/./node.mpy", "boot.py", "signature", "idro/app/Node.mpy", "idro/a b.mpy",
                  "idro/app/node.py", "idro/" + "x" * 60 + ".mpy", "idro/.mpy", "",
@@ -87,7 +87,7 @@ def test_no_ask_leads_out_of_the_release():
         assert "path" in refusal_of(ProtocolError, messages_host.unpack_chunk_request, data), path
 
 
-def test_an_ask_has_its_bounds():
+def test_a_request_has_bounds():
     for ask, field in (
         (messages.ChunkRequest("ab" * 32, 65_536, "manifest", 0, 1), "number"),
         (messages.ChunkRequest("ab" * 32, 1, "manifest", 0, 769), "size"),
@@ -100,7 +100,7 @@ def test_an_ask_has_its_bounds():
         assert field in why, why
 
 
-def test_a_release_never_holds_the_kernel():
+def test_a_release_never_contains_the_kernel():
     for path in ("boot.py", "main.py", "idro/board.mpy", "idro/safety/limits.mpy",
                  "idro/safety/__init__.mpy", "idro/update/slots.mpy", "idro/errors.mpy"):
         assert release_layout.is_kernel(path), path

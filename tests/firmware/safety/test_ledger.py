@@ -1,4 +1,4 @@
-"""The dose ledger: written ahead, torn at every byte, flipped at every byte, never forgetful."""
+"""Tests of the dose ledger under torn writes, flipped bytes and missing copies."""
 
 import random
 import tempfile
@@ -14,7 +14,7 @@ from idro.safety.limits import DAY_MS, DAY_ON_MS, HOUR_MS
 
 
 class Node:
-    """A ledger in a folder, and the chained uptime it sees."""
+    """A ledger in a folder, and its chained uptime."""
 
     def __init__(self, folder: Path):
         self.paths = (folder / "ledger.a", folder / "ledger.b")
@@ -58,7 +58,7 @@ def test_a_settle_replaces_its_reserve(node):
     assert node.ledger.spent("ph_up", HOUR_MS) == (0, 0)
 
 
-def test_it_says_the_same_after_a_reset(node):
+def test_it_is_unchanged_after_a_reset(node):
     node.give("ph_down", 2_000)
     node.give("nutrient_a", 5_000)
     node.open()
@@ -68,7 +68,7 @@ def test_it_says_the_same_after_a_reset(node):
     assert not node.ledger.was_damaged
 
 
-def test_windows_roll(node):
+def test_windows_are_rolling(node):
     node.give(on_ms=2_000)
     node.now_ms += HOUR_MS
     assert spent_on_ms(node, window_ms=HOUR_MS) == 2_000
@@ -80,7 +80,7 @@ def test_windows_roll(node):
 
 
 @given(st.integers(0, 5_000), st.integers(0, 5_000))
-def test_no_time_is_said_to_have_passed_that_has_not(ended_us, passed_us):
+def test_elapsed_time_is_never_overestimated(ended_us, passed_us):
     with tempfile.TemporaryDirectory() as folder:
         node = Node(Path(folder))
         entry_id = node.ledger.reserve("nutrient_a", 1_000, 1_000)
@@ -94,7 +94,7 @@ def test_no_time_is_said_to_have_passed_that_has_not(ended_us, passed_us):
             assert not is_forgotten or passed_us >= window_ms * 1_000
 
 
-def test_an_open_reserve_counts_in_full_after_a_reset(node):
+def test_an_open_reserve_is_charged_in_full_after_a_reset(node):
     node.ledger.reserve("ph_up", 4_000, 4_000)
     node.open()
     assert spent_on_ms(node, "ph_up") == 4_000
@@ -103,7 +103,7 @@ def test_an_open_reserve_counts_in_full_after_a_reset(node):
 
 @pytest.mark.parametrize("copy", [0, 1])
 @pytest.mark.parametrize("kept_bytes", range(RECORD_BYTES))
-def test_a_torn_reserve_never_started(node, copy, kept_bytes):
+def test_a_torn_reserve_charges_nothing(node, copy, kept_bytes):
     node.give(on_ms=1_000)
     before = node.flash()
     node.ledger.reserve("ph_down", 3_000, 3_000)
@@ -121,7 +121,7 @@ def test_a_torn_reserve_never_started(node, copy, kept_bytes):
 
 @pytest.mark.parametrize("copy", [0, 1])
 @pytest.mark.parametrize("kept_bytes", range(RECORD_BYTES))
-def test_a_torn_settle_leaves_at_least_what_was_given(node, copy, kept_bytes):
+def test_a_torn_settle_charges_at_least_the_delivered_dose(node, copy, kept_bytes):
     entry_id = node.ledger.reserve("ph_down", 3_000, 3_000)
     before = node.flash()
     node.ledger.settle(entry_id, 2_000, 2_000)
@@ -134,11 +134,11 @@ def test_a_torn_settle_leaves_at_least_what_was_given(node, copy, kept_bytes):
     assert not node.ledger.was_damaged
 
 
-def test_a_cut_between_the_two_copies_of_a_compaction(node):
+def test_a_power_cut_between_the_copies_of_a_compaction(node):
     for _ in range(5):
         node.give()
     old = node.flash()
-    node.put([old[0][:-3], old[1]])  # makes the next start compact
+    node.put([old[0][:-3], old[1]])  # the next start compacts
     node.open()
     new = node.flash()
     for copies in ([new[0], old[1]], [old[0][:-3], old[1]], new):
@@ -148,7 +148,7 @@ def test_a_cut_between_the_two_copies_of_a_compaction(node):
 
 
 def history(node):
-    """Give doses over a day and more; returns what the last day charged, by channel."""
+    """Give doses over more than a day; return the charges of the last day by channel."""
     for index in range(9):
         node.give(("ph_down", "nutrient_a", "nutrient_b")[index % 3], 500 + 100 * index)
         node.now_ms += 2 * HOUR_MS
@@ -159,7 +159,7 @@ def history(node):
     }
 
 
-def test_ten_thousand_byte_flips_never_give_budget_back(node):
+def test_ten_thousand_byte_flips_never_return_budget(node):
     truth = history(node)
     good = node.flash()
     randomness = random.Random(20_260_801)
@@ -174,7 +174,7 @@ def test_ten_thousand_byte_flips_never_give_budget_back(node):
             assert spent_on_ms(node, channel) >= on_ms
 
 
-def test_truncation_of_one_copy_never_gives_budget_back(node):
+def test_truncation_of_one_copy_never_returns_budget(node):
     truth = history(node)
     good = node.flash()
     for copy in (0, 1):
@@ -187,7 +187,7 @@ def test_truncation_of_one_copy_never_gives_budget_back(node):
                 assert spent_on_ms(node, channel) >= on_ms
 
 
-def test_damage_spends_the_day_and_latches(node):
+def test_damage_charges_a_full_day_and_latches(node):
     node.give()
     node.put([b"\xff" * len(data) for data in node.flash()])
     node.open()
@@ -211,7 +211,7 @@ def test_two_missing_files_are_damage_unless_the_board_is_new(tmp_path):
     assert node.ledger.was_damaged
 
 
-def test_one_missing_copy_is_made_anew(node):
+def test_one_missing_copy_is_restored(node):
     node.give()
     node.paths[0].unlink()
     node.open()
@@ -219,7 +219,7 @@ def test_one_missing_copy_is_made_anew(node):
     assert node.paths[0].exists()
 
 
-def test_a_latch_survives_resets_compaction_and_its_release_too(node):
+def test_a_latch_and_its_release_survive_resets_and_compaction(node):
     node.ledger.set_latch(STOPPED)
     assert node.open().latch_code == STOPPED
     for _ in range(MAX_RECORDS):
@@ -230,7 +230,7 @@ def test_a_latch_survives_resets_compaction_and_its_release_too(node):
     assert node.open().latch_code == 0
 
 
-def test_it_stays_small_for_years_of_doses(node):
+def test_its_size_is_bounded_over_years_of_doses(node):
     for _ in range(3_000):
         node.give(on_ms=500)
         node.now_ms += 600_000
@@ -247,7 +247,7 @@ def test_a_full_ledger_refuses(node):
     node.give(on_ms=100)
 
 
-def test_a_flash_that_refuses_lets_nothing_run(tmp_path):
+def test_a_flash_write_error_prevents_every_run(tmp_path):
     node = Node(tmp_path / "here")
     with pytest.raises(LedgerError):
         node.ledger.reserve("ph_down", 100, 100)
@@ -257,7 +257,7 @@ def test_a_flash_that_refuses_lets_nothing_run(tmp_path):
     assert spent_on_ms(node) == 100
 
 
-def test_a_flash_that_refuses_is_tried_again_once_a_minute(tmp_path):
+def test_a_failed_flash_write_is_retried_once_a_minute(tmp_path):
     at_ms = [0]
     paths = (str(tmp_path / "ledger.a"), str(tmp_path / "ledger.b"))
     (tmp_path / "ledger.b").mkdir()

@@ -1,8 +1,8 @@
-"""Power goes in every operation on flash of a dose, with torn writes: charged is never less than
-delivered (hazards H6). Delivered is what the pin edges say; the cut itself ends a run.
+"""Tests of power cuts in every flash operation of a dose, with torn writes (hazard H6).
 
-Exhaustive: every operation x nothing, half, three quarters or all of it done, then once more in
-every operation of the boot that follows.
+The charge is never less than the delivery, measured by pin edges; the cut itself ends a run.
+Exhaustive: each operation is cut when 0, 1/2, 3/4 or all of it is done, and a second cut follows
+in each operation of the next boot.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ FILL_MS = 90_000
 
 
 class PowerCut(BaseException):
-    """Ends the boot, whatever would catch an Exception."""
+    """Ends the boot; is not caught by handlers of Exception."""
 
 
 class Memory:
-    """A flash in memory, with the calls of a file system; without power it takes none."""
+    """A flash in memory with the calls of a file system, which fail without power."""
 
     def __init__(self):
         self.files: dict[str, bytearray] = {}
@@ -87,7 +87,7 @@ class File:
 
 
 class Bench:
-    """The gate of safety_rig on a flash that loses power where it is told to."""
+    """The gate of safety_rig on a flash that loses power at a chosen operation."""
 
     def __init__(self, monkeypatch, **values):
         self.memory = Memory()
@@ -100,7 +100,7 @@ class Bench:
         return {path: bytes(data) for path, data in self.memory.files.items()}
 
     def start(self, files, at_ms):
-        """Power on with `files` on flash; ready to dose, nothing run yet."""
+        """Power on with `files` on flash, ready to dose."""
         self.put(files)
         self.rig.clock = self.rig.clock_class(at_ms)
         self.rig.boot()
@@ -111,7 +111,7 @@ class Bench:
         self.memory.files = {path: bytearray(data) for path, data in files.items()}
 
     def cut_in(self, operation, share, act):
-        """Do `act()` with a cut in its `operation`-th operation; True when it got that far."""
+        """Call `act()` with a cut in its n-th `operation`; return whether it was reached."""
         self.faults.cut_at(operation, share, "power", 0)
         try:
             act()
@@ -123,7 +123,7 @@ class Bench:
             self.fall()
 
     def fall(self):
-        """Without power every pin falls on its resistor, now."""
+        """Set every pin to the level of its pull resistor, as without power."""
         for name in self.rig.outputs:
             if self.rig.level(name):
                 self.rig.edge(name, 0)
@@ -135,15 +135,15 @@ class Bench:
     def delivered_ms(self, channel):
         return sum(off_ms - on_ms for on_ms, off_ms in self.rig.runs(channel))
 
-    def check(self, channel, told):
-        """Charged is at least what was delivered, and a cut alone is never taken for damage."""
+    def check(self, channel, label):
+        """Assert that the charge covers the delivery and that a cut is not reported as damage."""
         on_ms, volume_ul = self.rig.ledger.spent(channel, DAY_MS)
         delivered_ms = self.delivered_ms(channel)
-        assert on_ms >= delivered_ms, told
+        assert on_ms >= delivered_ms, label
         if channel != "top_off":
-            assert volume_ul * 1_000 >= delivered_ms * FLOW_UL_PER_S, told
-        assert not self.rig.ledger.was_damaged, told
-        assert not self.rig.ledger.error, told
+            assert volume_ul * 1_000 >= delivered_ms * FLOW_UL_PER_S, label
+        assert not self.rig.ledger.was_damaged, label
+        assert not self.rig.ledger.error, label
 
 
 def dose(rig, channel):
@@ -162,17 +162,17 @@ ACTS = {"ph_down": dose, "nutrient_b": dose, "top_off": fill}
 
 
 def fresh(bench):
-    """The first run of a new board."""
+    """Prepare the first run of a new board."""
 
 
 def used(bench):
-    """Runs of every channel are on record."""
+    """Prepare a ledger with runs of every channel."""
     for channel in ACTS:
         bench.give(channel)
 
 
 def about_to_compact(bench):
-    """The ledger has no room for another record: the next reserve writes it anew."""
+    """Prepare a full ledger, which the next reserve compacts."""
     ledger = bench.rig.ledger
     while ledger._records < MAX_RECORDS:
         ledger.set_latch(0)
@@ -199,7 +199,7 @@ def ready(bench, files, at_ms):
 
 @pytest.mark.parametrize("history", [fresh, used, about_to_compact])
 @pytest.mark.parametrize("channel", ACTS)
-def test_a_cut_in_every_operation_charges_what_ran(monkeypatch, history, channel):
+def test_a_cut_in_any_operation_charges_at_least_the_delivery(monkeypatch, history, channel):
     bench, files, at_ms = prepared(monkeypatch, history)
     cuts = delivering = 0
     operation = 1
@@ -211,10 +211,10 @@ def test_a_cut_in_every_operation_charges_what_ran(monkeypatch, history, channel
             act = ACTS[channel]
             reached.append(bench.cut_in(operation, share, lambda: act(bench.rig, channel)))  # noqa: B023
             bench.reboot()
-            told = f"operation {operation}, {share} of it done"
-            bench.check(channel, told)
+            label = f"operation {operation}, {share} of it done"
+            bench.check(channel, label)
             ran_ms = bench.delivered_ms(channel)
-            assert bench.rig.ledger.spent(channel, DAY_MS)[0] >= before + ran_ms, told
+            assert bench.rig.ledger.spent(channel, DAY_MS)[0] >= before + ran_ms, label
             delivering += ran_ms > 0
         if not any(reached):
             break
@@ -227,7 +227,7 @@ def test_a_cut_in_every_operation_charges_what_ran(monkeypatch, history, channel
 
 
 @pytest.mark.parametrize("history", [fresh, used, about_to_compact])
-def test_nor_does_a_second_cut_while_the_node_starts_again(monkeypatch, history):
+def test_a_second_cut_during_the_restart_does_so_too(monkeypatch, history):
     channel = "ph_down"
     bench, files, at_ms = prepared(monkeypatch, history)
     seconds = 0
@@ -243,8 +243,8 @@ def test_nor_does_a_second_cut_while_the_node_starts_again(monkeypatch, history)
     assert seconds >= 100
 
 
-def second_cuts(bench, channel, files, told):
-    """Cut the boot that follows in every operation; return how many cuts that were."""
+def second_cuts(bench, channel, files, label):
+    """Cut the next boot in every operation; return the number of cuts."""
     edges = list(bench.rig.edges)
     operation = cuts = 0
     is_reached = True
@@ -256,12 +256,12 @@ def second_cuts(bench, channel, files, told):
             is_reached = bench.cut_in(operation, share, bench.rig.boot)
             cuts += is_reached
             bench.reboot()
-            bench.check(channel, f"{told}; then {operation}, {share}")
+            bench.check(channel, f"{label}; then {operation}, {share}")
     return cuts
 
 
-def test_the_judge_sees_a_ledger_that_books_after_the_dose(monkeypatch):
-    """Were the reserve written after the pump, a cut would go uncharged: the judge must see it."""
+def test_a_ledger_that_reserves_after_the_dose_is_detected(monkeypatch):
+    """A reserve written after the dose leaves a cut uncharged, which this check must detect."""
     bench, files, at_ms = prepared(monkeypatch, fresh)
     ready(bench, files, at_ms)
     bench.rig.edge("ph_down", 1)

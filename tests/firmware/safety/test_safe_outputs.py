@@ -1,4 +1,4 @@
-"""All actuator pins go to their safe level at boot, whatever the board."""
+"""Tests that all actuator pins are driven to their safe level at boot, on any board."""
 
 import sys
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Signatures and the ids that were seen, at the edges that a random test rarely meets."""
+"""Tests of edge cases of signatures and of the list of seen command ids."""
 
 import hashlib
 import hmac
@@ -21,12 +21,12 @@ def mac(key, message):
 
 
 @pytest.mark.parametrize("size", [1, 63, 64, 65, 200])
-def test_a_key_of_any_size_signs_as_the_standard_says(size):
+def test_a_key_of_any_size_signs_as_in_the_standard(size):
     key = bytes(255 - index % 7 for index in range(size))
     assert hmac_sha256_hex(key, b"dose") == mac(key, b"dose")
 
 
-def test_only_the_very_signature_is_authentic():
+def test_only_the_exact_signature_is_authentic():
     good = mac(KEY, b"dose")
     assert is_authentic(KEY, b"dose", good) is True
     for index in range(64):
@@ -35,19 +35,19 @@ def test_only_the_very_signature_is_authentic():
 
 
 @given(st.lists(st.binary(max_size=80), max_size=6))
-def test_a_message_in_pieces_is_signed_as_the_whole_of_it(pieces):
+def test_a_message_in_parts_is_signed_as_a_whole(pieces):
     assert hmac_sha256_hex(KEY, pieces) == mac(KEY, b"".join(pieces))
     assert is_authentic(KEY, pieces, mac(KEY, b"".join(pieces))) is True
     assert is_authentic(KEY, [*pieces, b"x"], mac(KEY, b"".join(pieces))) is False
 
 
 @pytest.mark.parametrize("auth", [None, 5, b"x" * 64, "", "0" * 63, "0" * 65])
-def test_what_is_no_signature_at_all_is_not_authentic(auth):
+def test_a_malformed_signature_is_not_authentic(auth):
     assert is_authentic(KEY, b"dose", auth) is False
     assert is_authentic(KEY, b"dose", mac(KEY, b"dose") + "0") is False
 
 
-def test_no_key_says_no():
+def test_without_a_key_nothing_is_authentic():
     assert is_authentic(None, b"dose", mac(b"", b"dose")) is False
 
 
@@ -58,7 +58,7 @@ def test_the_last_two_hundred_ids_are_read_back(tmp_path):
     assert [seen.has(f"c{index}") for index in (99, 100, 299)] == [False, True, True]
 
 
-def test_after_four_hundred_ids_the_file_is_cut_to_the_last_two_hundred(tmp_path):
+def test_after_four_hundred_ids_the_file_is_trimmed_to_two_hundred(tmp_path):
     path = tmp_path / "ids"
     seen = CommandIdLog(str(path))
     for index in range(400):
@@ -72,7 +72,7 @@ def test_after_four_hundred_ids_the_file_is_cut_to_the_last_two_hundred(tmp_path
     assert path.read_text().split()[-2:] == ["c400", "c401"]
 
 
-def test_a_file_that_cannot_be_read_holds_no_ids(tmp_path):
+def test_an_unreadable_file_has_no_ids(tmp_path):
     path = tmp_path / "ids"
     path.write_bytes(b"\xff\xfe\x00 no text\n")
     seen = CommandIdLog(str(path))
@@ -81,20 +81,20 @@ def test_a_file_that_cannot_be_read_holds_no_ids(tmp_path):
     assert seen.has("c1")
 
 
-def test_an_id_that_cannot_be_written_is_not_taken_for_seen(tmp_path):
+def test_an_id_that_cannot_be_written_is_not_seen(tmp_path):
     seen = CommandIdLog(str(tmp_path / "missing" / "ids"))
     with pytest.raises(OSError, match="missing"):
         seen.add("c1")
     assert not seen.has("c1")
 
 
-def test_the_ids_of_a_thousand_commands_take_little_of_a_heap(tmp_path):
+def test_the_ids_of_a_thousand_commands_use_little_heap(tmp_path):
     done = subprocess.run(
         [micropython(), ROOT / "tests" / "support" / "seen_ids_heap.py", tmp_path],
         capture_output=True, text=True, timeout=120, check=False,
         env={"MICROPYPATH": f"{ROOT / 'firmware'}:.frozen"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    told = dict(line.split(": ", 1) for line in done.stdout.splitlines())
-    assert int(told.pop("held kB")) <= 4
-    assert told == {"kept": "[True, True]", "lines": "397", "read back": "[True, True, False]"}
+    printed = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert int(printed.pop("held kB")) <= 4
+    assert printed == {"kept": "[True, True]", "lines": "397", "read back": "[True, True, False]"}

@@ -1,4 +1,4 @@
-"""Full authority is earned by three days of reduced dosing, lost by a latch, and no gift."""
+"""Tests of dosing authority: earned by three days of reduced dosing and lost by a latch."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ DOSING = settings.check({"dosing.enabled": True})
 
 
 class Store(Nvs):
-    """NVS with numbers; refuses while `is_worn`."""
+    """NVS with numbers; writes fail while `is_worn`."""
 
     def __init__(self):
         super().__init__()
@@ -36,7 +36,7 @@ class Store(Nvs):
 
 
 class House:
-    """A node's uptime and its authority, which `restart` reads again from NVS."""
+    """Uptime and authority of a node; `restart` reads the authority from NVS."""
 
     def __init__(self):
         self.store = Store()
@@ -56,7 +56,7 @@ class House:
         return self.authority.granted_pct(DOSING)
 
 
-def test_a_new_node_doses_with_a_quarter_for_three_days():
+def test_a_new_node_has_a_quarter_of_the_budget_for_three_days():
     house = House()
     house.pass_ms(EARN_MS - MINUTE_MS)
     assert house.granted_pct() == REDUCED_PCT
@@ -66,7 +66,7 @@ def test_a_new_node_doses_with_a_quarter_for_three_days():
     assert house.granted_pct() == 100
 
 
-def test_only_dosing_without_a_latch_earns():
+def test_only_dosing_without_a_latch_earns_authority():
     house = House()
     house.pass_ms(EARN_MS, settings.defaults())
     house.pass_ms(EARN_MS, DOSING | {"dosing.authority_pct": 0})
@@ -75,7 +75,7 @@ def test_only_dosing_without_a_latch_earns():
 
 
 @pytest.mark.parametrize("latch", [CRASHES, NO_EFFECT])
-def test_a_latch_takes_it_away_and_a_reset_gives_nothing_back(latch):
+def test_a_latch_revokes_authority_and_a_reset_does_not_restore_it(latch):
     house = House()
     house.pass_ms(EARN_MS)
     house.pass_ms(MINUTE_MS, DOSING, latch)
@@ -84,14 +84,14 @@ def test_a_latch_takes_it_away_and_a_reset_gives_nothing_back(latch):
     assert house.granted_pct() == REDUCED_PCT
 
 
-def test_a_person_who_stops_and_resumes_loses_nothing():
+def test_a_manual_stop_and_resume_loses_nothing():
     house = House()
     house.pass_ms(EARN_MS)
     house.pass_ms(EARN_MS, DOSING, STOPPED)
     assert house.granted_pct() == 100
 
 
-def test_a_reset_loses_at_most_ten_minutes_and_worn_flash_none_of_the_safety():
+def test_a_reset_loses_at_most_ten_minutes_and_worn_flash_is_safe():
     house = House()
     house.pass_ms(EARN_MS // 2)
     house.restart()
@@ -103,20 +103,20 @@ def test_a_reset_loses_at_most_ten_minutes_and_worn_flash_none_of_the_safety():
 
 
 @pytest.mark.parametrize("earned_s", [-5, 0, 2**31 - 1])
-def test_whatever_nvs_holds_is_within_its_range(earned_s):
+def test_any_nvs_value_is_clamped_to_its_range(earned_s):
     store = Store()
     store.put(earned_s=earned_s)
     assert 0 <= DosingAuthority(store, lambda: 0).left_ms <= EARN_MS
 
 
-def test_what_nvs_holds_counts_in_seconds():
+def test_the_nvs_value_is_in_seconds():
     store = Store()
     assert DosingAuthority(store, lambda: 0).left_ms == EARN_MS
     store.put(earned_s=100)
     assert DosingAuthority(store, lambda: 0).left_ms == EARN_MS - 100_000
 
 
-def test_flash_is_written_each_ten_minutes_and_not_more_often():
+def test_flash_is_written_every_ten_minutes():
     house = House()
     for chain_ms, writes in (
         (600_000, []), (600_001, [600]), (1_200_001, [600]), (1_200_002, [600, 1_200]),
@@ -126,7 +126,7 @@ def test_flash_is_written_each_ten_minutes_and_not_more_often():
         assert house.store.writes == [{"earned_s": earned_s} for earned_s in writes]
 
 
-def test_what_is_known_is_not_written_again():
+def test_an_unchanged_value_is_not_written():
     house = House()
     house.authority.update(DOSING, NO_EFFECT)
     assert house.store.writes == []
@@ -136,7 +136,7 @@ def test_what_is_known_is_not_written_again():
     assert len(house.store.writes) == count
 
 
-def test_full_authority_is_kept_the_moment_it_is_earned():
+def test_full_authority_is_stored_immediately():
     house = House()
     house.chain_ms = EARN_MS - 1
     house.authority.update(DOSING, 0)
@@ -147,7 +147,7 @@ def test_full_authority_is_kept_the_moment_it_is_earned():
     assert house.authority.left_ms == 0
 
 
-def test_a_loss_is_kept_the_moment_it_happens_however_little_there_was():
+def test_a_loss_is_stored_immediately():
     house = House()
     house.store.put(earned_s=300)
     house.restart()
@@ -158,7 +158,7 @@ def test_a_loss_is_kept_the_moment_it_happens_however_little_there_was():
     assert house.authority.left_ms == EARN_MS
 
 
-def test_a_loss_that_flash_refused_is_written_when_flash_is_back(capsys):
+def test_a_failed_write_of_a_loss_is_retried(capsys):
     house = House()
     house.pass_ms(EARN_MS)
     house.store.is_worn = True
@@ -174,7 +174,7 @@ def test_a_loss_that_flash_refused_is_written_when_flash_is_back(capsys):
     volume_l=st.integers(5, 2_000), asked_pct=st.integers(0, 100),
     down=st.integers(500, 2_000_000), flow=st.integers(20, 20_000),
 )
-def test_no_share_and_no_setting_passes_a_ceiling(volume_l, asked_pct, down, flow):
+def test_no_share_or_setting_exceeds_a_ceiling(volume_l, asked_pct, down, flow):
     values = settings.check({"ph.down_ul_per_ph": down, "doser.ul_per_s": flow})
     caps = derive(values, volume_l, asked_pct).caps["ph_down"]
     full = derive(values, volume_l, 100).caps["ph_down"]
@@ -183,12 +183,12 @@ def test_no_share_and_no_setting_passes_a_ceiling(volume_l, asked_pct, down, flo
     assert caps.day_ul <= min(limits.ACID_DAY_UL_L * volume_l, 100 * flow, full.day_ul)
 
 
-def test_the_reference_rig_has_the_ceilings_of_the_design():
+def test_the_reference_rig_has_the_documented_ceilings():
     caps = derive(settings.check({"ph.down_ul_per_ph": 2_000_000}), 100).caps["ph_down"]
     assert (caps.dose_ul, caps.hour_ul, caps.day_ul) == (3_000, 15_000, 50_000)
 
 
-def test_who_only_advises_gives_nothing_to_control_and_a_little_to_a_person(tmp_path):
+def test_advice_only_gives_no_budget_to_control_and_a_little_to_users(tmp_path):
     rig = Rig(tmp_path)
     rig.arm()
     rig.gate.set_limits(derive(rig.values, 100, 0))
@@ -196,7 +196,7 @@ def test_who_only_advises_gives_nothing_to_control_and_a_little_to_a_person(tmp_
     assert rig.gate.headroom("ph_down", rig.readings, "ann")[0] > 0
 
 
-def test_the_reason_names_the_share(tmp_path):
+def test_the_reason_contains_the_share(tmp_path):
     rig = Rig(tmp_path)
     rig.arm()
     rig.gate.set_limits(derive(rig.values, 100, 25))

@@ -1,7 +1,6 @@
-"""No sequence of requests, power cuts and torn writes gives more than the caps: judged by pins.
+"""Tests that no sequence of requests, power cuts and torn writes exceeds the caps, by pin edges.
 
-Hazards I1, I6 and I7 of the design. A reset may cut the judge's view of a dose nowhere: what was
-on the pin before it counts as delivered.
+Hazards I1, I6 and I7. On-time before a reset counts as delivered.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ ACIDS = ("ph_down", "ph_up")
 
 doses = st.tuples(st.just("dose"), st.sampled_from(DOSERS), st.integers(1, 20_000))
 waits = st.tuples(st.just("wait"), st.integers(1_000, 4 * HOUR_MS), st.none())
-# A cut so many ms into the dose that follows, or so many bytes into its reserve or its settle.
+# A cut at a time (ms) in the next dose, or at a byte of its reserve or its settle.
 cuts = st.tuples(st.just("cut"), st.sampled_from(DOSERS), st.integers(0, 4_000))
 tears = st.tuples(
     st.sampled_from(("tear reserve", "tear settle")), st.sampled_from(DOSERS),
@@ -36,7 +35,7 @@ moves = st.lists(st.one_of(doses, doses, waits, cuts, tears, faults), min_size=1
 
 
 def ask(rig, actuator, volume_ul):
-    """Ask for a dose, as large as the gate has room for where that is more."""
+    """Request a dose of the volume or of all available budget, if that is more."""
     room_ul, _ = rig.gate.headroom(actuator, rig.readings, "ann")
     try:
         asyncio.run(rig.dose(actuator, min(volume_ul, room_ul) if room_ul else volume_ul))
@@ -44,8 +43,8 @@ def ask(rig, actuator, volume_ul):
         return
 
 
-def play(rig, move):
-    """Play one move of a sequence."""
+def execute(rig, move):
+    """Execute one step of a sequence."""
     kind, what, amount = move
     if kind == "dose":
         ask(rig, what, amount)
@@ -54,21 +53,21 @@ def play(rig, move):
     elif kind == "fault":
         rig.sense(**what)
     elif kind == "cut":
-        photos = []
-        rig.clock.call_in(amount, lambda: photos.append(rig.photograph()))
+        snapshots = []
+        rig.clock.call_in(amount, lambda: snapshots.append(rig.snapshot()))
         ask(rig, what, 20_000)
         rig.wait(5_000)
-        rig.power_cut_at(photos[0])
+        rig.power_cut_at(snapshots[0])
         rig.arm()
     else:
         tear(rig, kind, what, amount)
 
 
 def tear(rig, kind, actuator, kept_bytes):
-    """Give a dose and go back to the moment its reserve or settle was only partly written."""
-    before = rig.photograph()
+    """Give a dose and return to the moment its reserve or settle was partly written."""
+    before = rig.snapshot()
     ask(rig, actuator, 20_000)
-    after = rig.photograph()
+    after = rig.snapshot()
     written = after.flash["ledger.a"][len(before.flash["ledger.a"]) :]
     if len(written) != 2 * RECORD_BYTES:
         return  # nothing was given, or the ledger was compacted
@@ -84,8 +83,8 @@ def tear(rig, kind, actuator, kept_bytes):
     rig.arm()
 
 
-def judge(rig):
-    """Hold every channel to its ceilings, by pin edges alone."""
+def assert_ceilings(rig):
+    """Assert the ceilings of every channel from pin edges only."""
     for name in DOSERS:
         hour_ms, day_ms = rig.worst_on_ms(name, HOUR_MS), rig.worst_on_ms(name, DAY_MS)
         assert hour_ms <= 30_000, f"{name}: {hour_ms} ms in an hour"
@@ -109,24 +108,24 @@ def test_no_sequence_exceeds_the_caps(sequence):
         rig = Rig(Path(folder))
         rig.arm()
         for move in sequence:
-            play(rig, move)
-        judge(rig)
+            execute(rig, move)
+        assert_ceilings(rig)
         rig.gate.off_all()
         assert not any(rig.level(name) for name in rig.outputs)
 
 
-def test_asking_all_day_long(tmp_path):
+def test_requests_all_day_long_stay_within_the_caps(tmp_path):
     rig = Rig(tmp_path)
     rig.arm()
     for _ in range(2 * 24 * 11):
         for name in DOSERS:
             ask(rig, name, 20_000)
         rig.wait(330_000)
-    judge(rig)
+    assert_ceilings(rig)
     assert rig.worst_on_ms("nutrient_a", DAY_MS) == 100_000
 
 
-def test_a_changed_calibration_opens_no_second_budget(tmp_path):
+def test_a_changed_calibration_adds_no_budget(tmp_path):
     rig = Rig(tmp_path)
     rig.arm()
     for flow_ul_per_s in (100, 2_000, 500, 100, 2_000, 300) * 4:
@@ -134,25 +133,25 @@ def test_a_changed_calibration_opens_no_second_budget(tmp_path):
         rig.gate.set_limits(limits.derive(rig.values))
         ask(rig, "nutrient_a", 20_000)
         rig.wait(310_000)
-    judge(rig)
+    assert_ceilings(rig)
 
 
-def test_forty_power_cuts_in_an_hour(tmp_path):
+def test_forty_power_cuts_in_an_hour_stay_within_the_caps(tmp_path):
     rig = Rig(tmp_path)
     for cut in range(40):
         rig.arm()
         ask(rig, "ph_down", 3_000)
-        play(rig, ("cut", "ph_down", 100 * cut))
-    judge(rig)
+        execute(rig, ("cut", "ph_down", 100 * cut))
+    assert_ceilings(rig)
 
 
-def test_a_cut_at_every_100_ms_of_a_dose_charges_at_least_what_ran(tmp_path):
+def test_a_cut_at_any_time_of_a_dose_charges_at_least_the_delivery(tmp_path):
     for cut_ms in range(0, 3_200, 100):
         folder = tmp_path / str(cut_ms)
         folder.mkdir()
         rig = Rig(folder)
         rig.arm()
-        play(rig, ("cut", "ph_down", cut_ms))
+        execute(rig, ("cut", "ph_down", cut_ms))
         assert rig.ledger.spent("ph_down", HOUR_MS)[0] >= rig.worst_on_ms("ph_down", HOUR_MS)
 
 

@@ -1,4 +1,4 @@
-"""A fresh fill is corrected by presses at the tank alone: none, none; one, one bounded step."""
+"""Tests of the manual correction of a fresh fill: each press releases one bounded step."""
 
 import contextlib
 
@@ -39,10 +39,10 @@ def on_ms(node, doser="ph_down"):
 
 
 def ended(node):
-    return [detail["reason"] for detail in node.told("correction", state="ended")]
+    return [detail["reason"] for detail in node.events_of("correction", state="ended")]
 
 
-def test_nobody_presses_and_nothing_is_given(node):
+def test_without_a_press_nothing_is_dosed(node):
     begin(node)
     while node.correction.is_open:
         node.cycles(1)
@@ -50,23 +50,23 @@ def test_nobody_presses_and_nothing_is_given(node):
     assert ended(node) == ["the button was not pressed"]
 
 
-def test_one_press_is_one_step_of_at_most_half_a_minute(node):
+def test_one_press_releases_one_step_of_at_most_30_s(node):
     begin(node)
     node.cycles(60)
     node.cycles(1, held_ms=1_000)
     node.cycles(10)
     assert 0 < on_ms(node) <= CORRECTION_STEP_ON_MS
-    assert len(node.told("correction", state="given")) == 1
+    assert len(node.events_of("correction", state="given")) == 1
 
 
 @pytest.mark.parametrize("held_ms", [100, 400, 5_500])
-def test_a_spark_and_a_thing_that_leans_on_the_button_are_no_press(node, held_ms):
+def test_glitches_and_long_presses_are_ignored(node, held_ms):
     begin(node)
     node.cycles(60, held_ms=held_ms)
     assert on_ms(node) == 0
 
 
-def test_a_press_while_the_last_step_mixes_counts_for_nothing(node):
+def test_a_press_during_mixing_is_ignored(node):
     begin(node)
     node.cycles(60)
     node.cycles(1, held_ms=1_000)
@@ -75,7 +75,7 @@ def test_a_press_while_the_last_step_mixes_counts_for_nothing(node):
     assert on_ms(node) == first_ms
 
 
-def test_it_ends_at_its_target_and_control_goes_on_with_its_own_budget(node):
+def test_it_ends_at_its_target_and_control_has_its_own_budget(node):
     begin(node, target_milli_ph=6_000)
     node.cycles(60)
     node.cycles(1, held_ms=1_000)
@@ -87,7 +87,7 @@ def test_it_ends_at_its_target_and_control_goes_on_with_its_own_budget(node):
     assert "budget of the hour" in why or "left" in why
 
 
-def test_it_stops_with_the_node(node):
+def test_a_stop_of_the_node_ends_it(node):
     begin(node)
     node.gate.stop("ben")
     node.cycles(60, held_ms=1_000)
@@ -95,7 +95,7 @@ def test_it_stops_with_the_node(node):
     assert ended(node) == ["stopped by a person"]
 
 
-def test_a_reset_forgets_it(node):
+def test_a_reset_ends_it(node):
     begin(node)
     node.reset(power_cut=False)
     node.cycles(120, held_ms=1_000)
@@ -112,20 +112,20 @@ def test_an_empty_bottle_latches(node):
     assert on_ms(node) <= 3 * CORRECTION_STEP_ON_MS
 
 
-def test_base_in_the_bottle_of_acid_latches(node):
+def test_swapped_bottles_latch(node):
     begin(node)
     for ph in (7.8, 7.9, 8.0, 8.1, 8.2):
         node.read(ph=ph)
         node.cycles(80)
         node.cycles(1, held_ms=1_000)
     assert ended(node) == ["dosing worked the wrong way"]
-    assert len(node.told("correction", state="given")) <= 2
+    assert len(node.events_of("correction", state="given")) <= 2
 
 
 @pytest.mark.parametrize(("quantity", "bad"), [
     ("ph", "flat"), ("ph", "no_ack"), ("level_mm", "no_ack"), ("level_mm", 50),
 ])
-def test_every_interlock_holds(node, quantity, bad):
+def test_every_interlock_applies(node, quantity, bad):
     begin(node)
     node.read(**{quantity: bad})
     node.cycles(60, held_ms=1_000)
@@ -138,7 +138,7 @@ def test_a_board_without_a_button_refuses(node):
         begin(node)
 
 
-def test_one_at_a_time_and_only_what_moves_ph(node):
+def test_only_one_correction_at_a_time_and_only_of_ph(node):
     with pytest.raises(Refused, match="corrects no pH"):
         begin(node, doser="nutrient_a")
     begin(node)
@@ -146,7 +146,7 @@ def test_one_at_a_time_and_only_what_moves_ph(node):
         begin(node)
 
 
-def test_who_forgot_it_ends_it_after_eight_hours_at_the_latest(node):
+def test_an_abandoned_correction_ends_within_eight_hours(node):
     begin(node, volume_ul=8_000_000)
     ph = 7.8
     for _ in range(MAX_DURATION_MS // 600_000 + 10):
@@ -169,7 +169,7 @@ def test_who_forgot_it_ends_it_after_eight_hours_at_the_latest(node):
         st.integers(0, 100),
     ), min_size=5, max_size=40,
 ))
-def test_whatever_host_and_hand_do_a_day_holds_its_ceilings(tmp_path_factory, moves):
+def test_any_requests_and_presses_stay_within_the_daily_ceilings(tmp_path_factory, moves):
     node = LoopsRig(tmp_path_factory.mktemp("node"), **FILL)
     node.read(ph=7.8)
     presses = 0
@@ -190,7 +190,7 @@ def test_whatever_host_and_hand_do_a_day_holds_its_ceilings(tmp_path_factory, mo
         else:
             node.read(ph=6.0 + number / 40)
     worst_ms = node.rig.worst_on_ms("ph_down", DAY_MS)
-    steps = node.told("correction", state="given")
+    steps = node.events_of("correction", state="given")
     node.close()
     assert worst_ms <= CORRECTION_DAY_ON_MS + 100_000
     assert len(steps) <= presses

@@ -1,4 +1,4 @@
-"""The gate: what it refuses, what it charges, and that a pump is off whatever happens."""
+"""Tests of the safety gate: refusals, charges, and pumps that end up off in every case."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ def rig(tmp_path):
 
 
 def refused(rig, actuator, volume_ul, by="ann"):
-    """Return the code of the refusal that must come, with no pump run."""
+    """Return the code of the expected refusal; assert that no pump ran."""
     runs = len(rig.runs(actuator))
     with pytest.raises(Refused) as caught:
         asyncio.run(rig.dose(actuator, volume_ul, by))
@@ -25,13 +25,13 @@ def refused(rig, actuator, volume_ul, by="ann"):
     return caught.value.code
 
 
-def test_a_dose_runs_in_quanta_and_is_told(rig):
+def test_a_dose_runs_in_quanta_and_is_reported(rig):
     actuation = asyncio.run(rig.dose("ph_down", 2_500))
     assert (actuation.volume_ul, actuation.on_ms) == (2_500, 2_500)
     runs = rig.runs("ph_down")
     assert sum(off - on for on, off in runs) == 2_500
     assert max(off - on for on, off in runs) <= 1_000
-    assert rig.told("dosed")[0]["volume_ul"] == 2_500
+    assert rig.events_of("dosed")[0]["volume_ul"] == 2_500
 
 
 def test_refuses_before_twelve_plausible_samples_over_two_minutes(tmp_path):
@@ -43,10 +43,10 @@ def test_refuses_before_twelve_plausible_samples_over_two_minutes(tmp_path):
         rig.clock.advance(10_000)
     rig.sense()
     asyncio.run(rig.dose("ph_down", 500))
-    assert rig.told("armed") == [{}]
+    assert rig.events_of("armed") == [{}]
 
 
-def test_a_fault_starts_the_watch_anew_but_one_jump_does_not(rig):
+def test_a_fault_restarts_arming_but_a_single_jump_does_not(rig):
     rig.sense(ph="jump")
     rig.sense()
     asyncio.run(rig.dose("ph_down", 500))
@@ -65,7 +65,7 @@ def test_refuses_on_a_bad_reading(rig, changed, code):
     assert refused(rig, "ph_down", 500) == code
 
 
-def test_a_probe_in_air_forbids_acid_too_and_a_minute_longer(rig):
+def test_a_probe_in_air_also_blocks_acid_and_a_minute_longer(rig):
     rig.sense(ec_us_cm="in_air")
     assert refused(rig, "ph_down", 500) == "in_air"
     rig.clock.advance(50_000)
@@ -88,7 +88,7 @@ def test_refuses_without_circulation(rig):
     assert refused(rig, "ph_down", 500) == "circulation"
 
 
-def test_refuses_more_than_a_dose(rig):
+def test_refuses_more_than_the_maximum_dose(rig):
     assert refused(rig, "ph_down", 3_001) == "dose"
 
 
@@ -100,7 +100,7 @@ def test_refuses_the_same_channel_within_its_gap(rig):
     asyncio.run(rig.dose("ph_down", 500))
 
 
-def test_acid_and_base_keep_an_hour_apart(rig):
+def test_acid_and_base_are_an_hour_apart(rig):
     asyncio.run(rig.dose("ph_up", 500))
     rig.wait(HOUR_MS - 60_000)
     assert refused(rig, "ph_down", 500) == "apart"
@@ -108,14 +108,14 @@ def test_acid_and_base_keep_an_hour_apart(rig):
     asyncio.run(rig.dose("ph_down", 500))
 
 
-def test_a_and_b_keep_a_minute_apart(rig):
+def test_a_and_b_are_a_minute_apart(rig):
     asyncio.run(rig.dose("nutrient_a", 5_000, "control"))
     assert refused(rig, "nutrient_b", 5_000, "control") == "apart"
     rig.wait(61_000)
     asyncio.run(rig.dose("nutrient_b", 5_000, "control"))
 
 
-def test_control_waits_until_the_water_has_mixed(rig):
+def test_control_waits_for_mixing(rig):
     asyncio.run(rig.dose("nutrient_a", 500))
     rig.wait(600_000)
     assert refused(rig, "ph_down", 500, "control") == "mixing"
@@ -139,7 +139,7 @@ def test_budget_of_the_hour_and_of_the_day(rig):
     assert rig.worst_on_ms("ph_down", 24 * HOUR_MS) <= 50_000
 
 
-def test_a_wrong_calibration_is_no_tenfold_dose(tmp_path):
+def test_a_wrong_calibration_does_not_give_a_tenfold_dose(tmp_path):
     rig = Rig(tmp_path, **{"doser.ul_per_s": 100, "ph.down_ul_per_ph": 2_000_000})
     rig.arm()
     for _ in range(40):
@@ -171,7 +171,7 @@ def refused_inside(rig):
     return "ran"
 
 
-def test_a_cancelled_dose_is_off_and_charged_with_what_ran(rig):
+def test_a_cancelled_dose_stops_and_charges_the_delivered_time(rig):
     dose = rig.dose("ph_down", 3_000)
 
     class Cut(BaseException):
@@ -191,7 +191,7 @@ def test_a_cancelled_dose_is_off_and_charged_with_what_ran(rig):
 @pytest.mark.parametrize("changed", [
     {"level_mm": 100}, {"level_mm": "no_ack"}, {"ph": "no_ack"},
 ])
-def test_a_dose_is_cut_short_when_a_reading_goes(rig, changed):
+def test_a_lost_reading_ends_the_dose(rig, changed):
     rig.clock.call_in(1_200, lambda: rig.sense(**changed))
     actuation = asyncio.run(rig.dose("ph_down", 3_000))
     assert actuation.on_ms == 2_000
@@ -199,7 +199,7 @@ def test_a_dose_is_cut_short_when_a_reading_goes(rig, changed):
     assert rig.ledger.spent("ph_down", HOUR_MS)[0] == 2_000
 
 
-def test_stop_ends_a_running_dose_at_once_and_holds_over_a_reset(rig):
+def test_a_stop_ends_a_dose_immediately_and_survives_a_reset(rig):
     rig.clock.call_in(1_300, lambda: rig.gate.stop("ann"))
     actuation = asyncio.run(rig.dose("ph_down", 3_000))
     assert actuation.on_ms == 1_300
@@ -215,17 +215,17 @@ def test_stop_ends_a_running_dose_at_once_and_holds_over_a_reset(rig):
 
 def test_a_latch_holds_until_a_person_resumes(rig):
     rig.gate.latch(ledger.NO_EFFECT)
-    assert rig.told("latched") == [{"reason": "dosing had no effect"}]
+    assert rig.events_of("latched") == [{"reason": "dosing had no effect"}]
     rig.reboot()
     rig.arm()
     assert refused(rig, "ph_up", 500) == "latched"
 
 
-def test_power_lost_mid_dose_counts_in_full_and_holds_off(rig):
-    photos = []
-    rig.clock.call_in(300, lambda: photos.append(rig.photograph()))
+def test_a_power_cut_in_a_dose_charges_in_full_and_delays_the_next(rig):
+    snapshots = []
+    rig.clock.call_in(300, lambda: snapshots.append(rig.snapshot()))
     asyncio.run(rig.dose("ph_down", 3_000))
-    rig.power_cut_at(photos[0])
+    rig.power_cut_at(snapshots[0])
     assert rig.ledger.spent("ph_down", HOUR_MS) == (3_000, 3_000)
     rig.arm()
     assert refused(rig, "ph_down", 500) == "holdoff"
@@ -233,23 +233,23 @@ def test_power_lost_mid_dose_counts_in_full_and_holds_off(rig):
     asyncio.run(rig.dose("ph_down", 500))
 
 
-def test_refusals_of_control_are_told_once(rig):
+def test_refusals_of_control_are_reported_once(rig):
     rig.sense(ph="flat")
     for _ in range(3):
         refused(rig, "ph_down", 500, "control")
-    assert len(rig.told("refused")) == 1
+    assert len(rig.events_of("refused")) == 1
     refused(rig, "ph_down", 500, "ann")
-    assert len(rig.told("refused")) == 2
+    assert len(rig.events_of("refused")) == 2
 
 
-def test_a_doser_takes_no_run_and_a_switch_no_dose(rig):
+def test_a_doser_rejects_runs_and_a_switch_rejects_doses(rig):
     with pytest.raises(Refused):
         rig.gate.run("ph_down", 1_000, "test", "ann", rig.readings)
     assert refused(rig, "circulation", 500) == "kind"
     assert refused(rig, "ghost", 500) == "unknown"
 
 
-def test_circulation_ends_by_itself_and_never_runs_dry(rig):
+def test_circulation_ends_on_time_and_never_runs_dry(rig):
     rig.clock.advance(70_000)
     assert rig.level("circulation") == 0
     rig.sense(level_mm=100)
@@ -260,7 +260,7 @@ def test_circulation_ends_by_itself_and_never_runs_dry(rig):
     assert rig.level("circulation") == 1
 
 
-def test_filling_is_charged_and_bounded_over_resets(rig):
+def test_filling_is_charged_and_bounded_across_resets(rig):
     for _ in range(30):
         try:
             rig.gate.run("top_off", 600_000, "test", "control", rig.readings)
@@ -272,11 +272,11 @@ def test_filling_is_charged_and_bounded_over_resets(rig):
         rig.reboot()
         rig.sense(level_mm=150)
     assert rig.worst_on_ms("top_off", 24 * HOUR_MS) <= 1_800_000
-    assert rig.told("refused")[-1]["reason"] == "top-off time of the day is spent"
+    assert rig.events_of("refused")[-1]["reason"] == "top-off time of the day is spent"
 
 
 @pytest.mark.parametrize("changed", [{"level_mm": 240}, {"level_mm": "no_ack"}])
-def test_filling_ends_when_full_or_blind(rig, changed):
+def test_filling_ends_when_full_or_without_a_level(rig, changed):
     rig.sense(level_mm=150)
     rig.gate.run("top_off", 600_000, "test", "control", rig.readings)
     rig.clock.advance(10_000)
@@ -284,11 +284,11 @@ def test_filling_ends_when_full_or_blind(rig, changed):
     with pytest.raises(Refused):
         rig.gate.run("top_off", 600_000, "test", "control", rig.readings)
     assert rig.level("top_off") == 0
-    assert rig.told("ran")[-1]["on_ms"] == 10_000
+    assert rig.events_of("ran")[-1]["on_ms"] == 10_000
     assert rig.ledger.spent("top_off", HOUR_MS)[0] == 10_000
 
 
-def test_a_dose_does_not_go_on_after_off_all(rig):
+def test_a_dose_does_not_continue_after_off_all(rig):
     rig.clock.call_in(1_500, rig.gate.off_all)
     actuation = asyncio.run(rig.dose("ph_down", 3_000))
     assert actuation.on_ms == 1_500

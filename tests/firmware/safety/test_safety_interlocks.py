@@ -1,4 +1,4 @@
-"""Every interlock at its very boundary: the last value that forbids, the first that does not."""
+"""Tests of every interlock at its boundary: the last forbidden and the first allowed value."""
 
 import pytest
 
@@ -18,7 +18,7 @@ REDUCED = derive(settings.defaults(), 100, 25)
 
 
 class Books:
-    """A ledger of its own, and the uptime it sees."""
+    """A ledger and its uptime."""
 
     def __init__(self, folder):
         self.now_ms = 10_000
@@ -29,7 +29,7 @@ class Books:
         self.ledger.settle(self.ledger.reserve(channel, on_ms, volume_ul), on_ms, volume_ul)
 
     def pass_surely(self, duration_ms):
-        """Let so much pass that `duration_ms` has for certain: one ms more."""
+        """Advance by one millisecond more than `duration_ms`."""
         self.now_ms += duration_ms + 1
 
 
@@ -42,7 +42,7 @@ def level(value, fault=None):
     return {LEVEL: Sample(LEVEL, value, fault, 0)}
 
 
-def test_a_reading_is_there_faultless_and_fresh():
+def test_a_reading_is_present_faultless_and_fresh():
     channel = "reservoir.ph"
     good = {channel: Sample(channel, 6.0, None, 1_000)}
     assert interlocks.check_reading(channel, good, 31_000, 30_000) is None
@@ -73,7 +73,7 @@ def test_each_doser_needs_its_own_reading_and_the_level(doser):
     )
 
 
-def test_low_and_full_at_the_millimetre():
+def test_low_and_full_are_exact_to_the_millimetre():
     assert interlocks.check_low(level(120), 120) is None
     assert interlocks.check_low(level(119), 120)[0] == "low"
     assert interlocks.check_full(level(239), 240) is None
@@ -90,7 +90,7 @@ def test_without_a_circulation_pump_nothing_is_dosed():
 
 
 @pytest.mark.parametrize("doser", DOSERS)
-def test_a_pump_rests_between_its_doses(books, doser):
+def test_a_pump_pauses_between_doses(books, doser):
     books.ran(doser)
     books.pass_surely(299_999)
     assert interlocks.check_gaps(doser, books.ledger, LIMITS, False)[0] == "gap"
@@ -103,7 +103,7 @@ def test_a_pump_rests_between_its_doses(books, doser):
     ("nutrient_a", "nutrient_b", 60_000), ("nutrient_b", "nutrient_a", 60_000),
     ("ph_up", "ph_down_fill", HOUR_MS), ("ph_down", "ph_up_fill", HOUR_MS),
 ])
-def test_opposites_keep_apart(books, doser, other, apart_ms):
+def test_opposite_doses_are_kept_apart(books, doser, other, apart_ms):
     books.ran(other)
     books.pass_surely(apart_ms - 1)
     assert interlocks.check_gaps(doser, books.ledger, LIMITS, False)[0] == "apart"
@@ -111,7 +111,7 @@ def test_opposites_keep_apart(books, doser, other, apart_ms):
     assert interlocks.check_gaps(doser, books.ledger, LIMITS, False) is None
 
 
-def test_the_wait_is_told_as_it_is_left(books):
+def test_the_remaining_wait_is_reported(books):
     books.ran("ph_down")
     books.pass_surely(240_000)
     assert interlocks.check_gaps("ph_down", books.ledger, LIMITS, False) == (
@@ -127,7 +127,7 @@ def test_the_wait_is_told_as_it_is_left(books):
 
 @pytest.mark.parametrize("given", DOSERS)
 @pytest.mark.parametrize("doser", DOSERS)
-def test_control_waits_for_every_dose_but_a_before_b(books, doser, given):
+def test_control_waits_for_every_dose_except_a_before_b(books, doser, given):
     books.ran(given)
     books.pass_surely(899_999)
     waits = interlocks.check_mixing(doser, books.ledger, 900_000)
@@ -139,13 +139,13 @@ def test_control_waits_for_every_dose_but_a_before_b(books, doser, given):
     assert interlocks.check_mixing(doser, books.ledger, 900_000) is None
 
 
-def test_a_person_need_not_wait_for_mixing(books):
+def test_a_user_need_not_wait_for_mixing(books):
     books.ran("nutrient_a")
     assert interlocks.check_gaps("ph_down", books.ledger, LIMITS, False) is None
     assert interlocks.check_gaps("ph_down", books.ledger, LIMITS, True)[0] == "mixing"
 
 
-def test_room_is_a_dose_until_less_is_left(books):
+def test_the_available_volume_is_a_dose_until_less_is_left(books):
     assert interlocks.headroom("ph_down", books.ledger, LIMITS) == (
         3_000, ("dose", "at most 3.0 ml a dose")
     )
@@ -157,7 +157,7 @@ def test_room_is_a_dose_until_less_is_left(books):
     )
 
 
-def test_room_is_bounded_by_on_time_whatever_the_volume_says(books):
+def test_the_available_volume_is_bounded_by_on_time(books):
     books.ran("nutrient_a", 20_000, 1)
     assert interlocks.headroom("nutrient_a", books.ledger, LIMITS) == (
         10_000, ("dose", "at most 10.0 ml a dose")
@@ -176,7 +176,7 @@ def test_room_is_bounded_by_on_time_whatever_the_volume_says(books):
     )
 
 
-def test_large_volumes_are_told_to_the_tenth_of_a_millilitre(books):
+def test_large_volumes_are_shown_to_0_1_ml(books):
     values = settings.check({"ec.ul_per_100_us_cm": 200_000, "doser.ul_per_s": 20_000})
     large = derive(values)
     assert interlocks.headroom("nutrient_a", books.ledger, large) == (
@@ -188,12 +188,12 @@ def test_large_volumes_are_told_to_the_tenth_of_a_millilitre(books):
     )
 
 
-def test_no_room_is_never_less_than_none(books):
+def test_the_available_volume_is_never_negative(books):
     books.ran("ph_up", 1_000, 20_000)
     assert interlocks.headroom("ph_up", books.ledger, LIMITS)[0] == 0
 
 
-def test_a_share_is_named(books):
+def test_the_share_is_named_in_the_reason(books):
     books.ran("ph_down", 3_000, 3_000)
     assert interlocks.headroom("ph_down", books.ledger, REDUCED) == (
         750, ("budget", "budget of the hour is spent, 3.8 ml of 25 %")
@@ -203,7 +203,7 @@ def test_a_share_is_named(books):
 @pytest.mark.parametrize(("on_ms", "volume_ul", "room_ul"), [
     (29_000, 1, 1_000), (1, 14_000, 1_000),
 ])
-def test_what_a_correction_gave_counts_for_the_hour_but_not_the_day(
+def test_a_correction_counts_for_the_hour_but_not_the_day(
     books, on_ms, volume_ul, room_ul
 ):
     books.ran("ph_down_fill", on_ms, volume_ul)
@@ -216,7 +216,7 @@ def test_what_a_correction_gave_counts_for_the_hour_but_not_the_day(
     )
 
 
-def test_a_correction_has_steps_and_a_day_of_its_own(books):
+def test_a_correction_has_its_own_step_and_daily_limits(books):
     why = "corrections have had their day's share"
     assert interlocks.correction_headroom("ph_down", books.ledger, LIMITS) == (30_000, why)
     books.ran("ph_down", 90_000, 40_000)
@@ -230,7 +230,7 @@ def test_a_correction_has_steps_and_a_day_of_its_own(books):
     assert interlocks.correction_headroom("ph_down", books.ledger, LIMITS) == (1_000, why)
 
 
-def test_the_last_run_counts_whichever_budget_it_was(books):
+def test_the_last_run_counts_in_either_budget(books):
     assert interlocks.since_run_ms("ph_up", books.ledger) is None
     books.ran("ph_up_fill")
     books.pass_surely(500)
@@ -250,7 +250,7 @@ def test_the_last_run_counts_whichever_budget_it_was(books):
     (1, "1 s"), (1_000, "1 s"), (1_001, "2 s"), (89_999, "90 s"), (90_000, "2 min"),
     (120_000, "2 min"), (120_001, "3 min"),
 ])
-def test_durations_are_rounded_up_as_a_person_says_them(duration_ms, said):
+def test_durations_are_rounded_up_to_common_units(duration_ms, said):
     assert interlocks.time_left_text(duration_ms) == said
 
 
@@ -258,14 +258,14 @@ def test_durations_are_rounded_up_as_a_person_says_them(duration_ms, said):
 
 
 def observed(every_ms, faults, channel="reservoir.ph"):
-    """Return an Arming that saw `faults` (None where plausible), and the time of the last."""
+    """Return an Arming after samples with `faults` (None if plausible), and the last time."""
     arming = Arming()
     for index, fault in enumerate(faults):
         arming.observe({channel: Sample(channel, 6.0, fault, 5_000 + index * every_ms)})
     return arming, 5_000 + (len(faults) - 1) * every_ms
 
 
-def test_twelve_samples_count_and_eleven_do_not():
+def test_twelve_samples_arm_and_eleven_do_not():
     arming, now_ms = observed(60_000, [None] * 11)
     assert not arming.is_armed("reservoir.ph", now_ms)
     assert arming.samples("reservoir.ph") == 11
@@ -275,13 +275,13 @@ def test_twelve_samples_count_and_eleven_do_not():
     assert arming.samples("reservoir.ec_us_cm") == 0
 
 
-def test_two_minutes_count_and_a_millisecond_less_does_not():
+def test_two_minutes_arm_and_a_millisecond_less_does_not():
     arming, _ = observed(1_000, [None] * 30)
     assert not arming.is_armed("reservoir.ph", 124_999)
     assert arming.is_armed("reservoir.ph", 125_000)
 
 
-def test_one_jump_is_passed_over_and_two_in_a_row_are_not():
+def test_one_jump_is_tolerated_and_two_in_a_row_are_not():
     arming, _ = observed(1_000, [None, "jump", None, "jump", None])
     assert arming.samples("reservoir.ph") == 3
     assert arming.is_armed("reservoir.ph", 125_000) is False
@@ -291,7 +291,7 @@ def test_one_jump_is_passed_over_and_two_in_a_row_are_not():
     assert arming.samples("reservoir.ph") == 0
 
 
-def test_the_watch_begins_anew_after_a_fault():
+def test_arming_restarts_after_a_fault():
     arming, now_ms = observed(10_000, [None] * 12 + ["flat"] + [None] * 12)
     assert now_ms == 245_000
     assert not arming.is_armed("reservoir.ph", now_ms)
@@ -317,7 +317,7 @@ def test_the_reason_counts_good_readings_up_to_twelve():
     assert interlocks.check_armed("ph_up", arming, 200_000) == ("arming", why)
 
 
-def test_water_on_the_floor_forbids_only_where_a_float_says_so():
+def test_a_wet_floor_blocks_only_if_a_float_detects_it():
     def floor(value, fault=None):
         return {interlocks.LEAK: Sample(interlocks.LEAK, value, fault, 0)}
 

@@ -1,4 +1,4 @@
-"""The ledger byte by byte: records on flash, and what it makes of bad ones."""
+"""Tests of the ledger format: records on flash and handling of bad records."""
 
 import pytest
 
@@ -19,17 +19,17 @@ def node(tmp_path):
     return Node(tmp_path)
 
 
-# The format. The judge of the campaign and older images read it: it changes for nobody.
+# The format is frozen: the judge of the campaign and older images read it.
 
 
-def test_a_new_ledger_is_a_head_and_no_latch(node):
+def test_a_new_ledger_is_a_header_without_a_latch(node):
     node.open(existed=False)
     assert node.flash() == [
         record(HEAD, 0, 1, 1_000, 1, 0), record(LATCH, 0, 0, 1_000, 0, 0),
     ]
 
 
-def test_every_record_lies_on_flash_as_the_format_says(node):
+def test_every_record_has_the_documented_format(node):
     node.open(existed=False)
     entry_id = node.ledger.reserve("nutrient_b", 3_000, 2_900)
     node.now_ms = 4_500
@@ -42,7 +42,7 @@ def test_every_record_lies_on_flash_as_the_format_says(node):
     ]
 
 
-def test_channels_and_latches_have_the_numbers_they_always_had():
+def test_numbers_of_channels_and_latches_are_frozen():
     assert {channel: index for index, channel in enumerate(CHANNELS)} == CHANNEL_NUMBERS
     assert ledger_module.LATCHES.index("stopped by a person") == STOPPED == 1
     assert ledger_module.LATCHES.index("three abnormal resets within a day") == 2
@@ -54,7 +54,7 @@ def test_channels_and_latches_have_the_numbers_they_always_had():
     assert ledger_module.WRONG_WAY == 5
 
 
-def test_a_rewritten_ledger_says_the_same(node):
+def test_a_compacted_ledger_is_equivalent(node):
     node.open(existed=False)
     node.give("ph_up", 700, 650)
     node.now_ms = 2_000
@@ -73,7 +73,7 @@ def test_a_rewritten_ledger_says_the_same(node):
 # Reading.
 
 
-def test_what_is_on_flash_is_what_counts(node):
+def test_records_on_flash_are_charged(node):
     node.now_ms = 50_000
     node.put(
         head(1, 5), record(LATCH, NO_EFFECT, 2, 9_000, 0, 0),
@@ -82,7 +82,7 @@ def test_what_is_on_flash_is_what_counts(node):
     )
     found = node.open()
     assert found.spent("ph_down", 40_000) == (1_900, 1_800)
-    assert found.spent("nutrient_a", 1) == (4_000, 3_000)  # it may have ended only now
+    assert found.spent("nutrient_a", 1) == (4_000, 3_000)  # it may have ended just now
     assert found.latch_code == NO_EFFECT
     assert found.last_chain_ms == 20_000
     assert found.since_ms("ph_down") == 37_999
@@ -92,13 +92,13 @@ def test_what_is_on_flash_is_what_counts(node):
     assert found.reserve("ph_up", 1, 1) == 7
 
 
-def test_a_reserve_that_is_read_after_its_settle_changes_nothing(node):
+def test_a_reserve_read_after_its_settle_changes_nothing(node):
     settled = record(SETTLE, 0, 5, 12_000, 1_900, 1_800)
     node.put(head(1, 5), settled, record(RESERVE, 0, 5, 10_000, 3_000, 2_000))
     assert node.open().spent("ph_down", DAY_MS) == (1_900, 1_800)
 
 
-def test_the_newest_latch_counts_in_whatever_order_it_is_read(node):
+def test_the_newest_latch_is_active_in_any_order_of_records(node):
     node.put(
         head(1, 9), record(LATCH, STOPPED, 4, 0, 0, 0), record(LATCH, NO_EFFECT, 3, 0, 0, 0)
     )
@@ -109,7 +109,7 @@ def test_the_newest_latch_counts_in_whatever_order_it_is_read(node):
     assert node.open().latch_code == NO_EFFECT
 
 
-def test_a_latch_that_power_left_in_one_copy_is_in_force(node):
+def test_a_latch_in_one_copy_is_active(node):
     node.open(existed=False)
     node.ledger.set_latch(0)
     before = node.flash()
@@ -118,7 +118,7 @@ def test_a_latch_that_power_left_in_one_copy_is_in_force(node):
     assert node.open().latch_code == STOPPED
 
 
-def test_a_latch_of_an_image_that_knew_more_is_damage(node):
+def test_an_unknown_latch_code_is_damage(node):
     node.put(head(1, 9), record(LATCH, 6, 4, 0, 0, 0))
     assert node.open().latch_code == DAMAGED
     node.put(head(1, 9), record(LATCH, 5, 4, 0, 0, 0))
@@ -129,12 +129,12 @@ def test_a_latch_of_an_image_that_knew_more_is_damage(node):
     record(0, 0, 1, 0, 0, 0), record(5, 0, 1, 0, 0, 0), record(RESERVE, 7, 1, 0, 1, 1),
     record(SETTLE, 7, 1, 0, 1, 1), b"\0" * RECORD_BYTES,
 ])
-def test_a_record_that_means_nothing_is_a_bad_one(node, bad):
+def test_a_meaningless_record_is_a_bad_record(node, bad):
     node.put(head(1, 9), record(LATCH, 0, 0, 0, 0, 0), bad, record(SETTLE, 6, 3, 0, 5, 5))
     assert node.open().was_damaged
 
 
-def test_the_highest_channel_is_one(node):
+def test_the_highest_channel_number_is_valid(node):
     node.put(head(2, 9), record(LATCH, 0, 0, 0, 0, 0), record(SETTLE, 6, 3, 0, 5, 5))
     assert node.open().spent("ph_up_fill", DAY_MS) == (5, 5)
     assert not node.ledger.was_damaged
@@ -145,27 +145,27 @@ def test_the_highest_channel_is_one(node):
     [*GOOD, b"\0" * 28, b"\0" * 28], [*GOOD, b"\0" * 28, record(SETTLE, 0, 4, 900, 1, 1)],
     [*GOOD[:2], b"\0" * 28, GOOD[2], b"\0" * 5],
 ])
-def test_two_copies_that_do_not_check_are_damage(node, copy):
+def test_two_copies_with_bad_checksums_are_damage(node, copy):
     node.put(*copy)
     node.open()
     assert node.ledger.was_damaged
     assert node.ledger.latch_code == DAMAGED
 
 
-def test_a_torn_second_copy_is_made_good_from_the_first(node):
+def test_a_torn_second_copy_is_repaired_from_the_first(node):
     node.put(*GOOD, other=[*GOOD[:2], GOOD[2][:20]])
     node.open()
     assert not node.ledger.was_damaged
     assert node.flash()[2] == GOOD[2]
 
 
-def test_torn_in_both_is_more_than_one_cut_can_do(node):
+def test_two_torn_copies_are_damage(node):
     for tail in (GOOD[2][:27], b"\0" * 28):
         node.put(*GOOD, tail)
         assert node.open().was_damaged
 
 
-def test_copies_that_differ_are_made_the_same(node):
+def test_copies_of_different_length_are_synchronized(node):
     more = record(SETTLE, 1, 4, 950, 7, 7)
     node.put(*GOOD, other=[*GOOD, more])
     node.open()
@@ -173,7 +173,7 @@ def test_copies_that_differ_are_made_the_same(node):
     assert node.flash()[2:] == [GOOD[2], more]
 
 
-def test_copies_of_one_length_that_differ_are_made_the_same(node):
+def test_differing_copies_of_one_length_are_synchronized(node):
     other = record(SETTLE, 1, 4, 950, 7, 7)
     node.put(*GOOD, other=[*GOOD[:2], other])
     node.open()
@@ -182,7 +182,7 @@ def test_copies_of_one_length_that_differ_are_made_the_same(node):
     assert sorted(node.flash()[2:]) == sorted([GOOD[2], other])
 
 
-def test_two_sound_copies_are_left_as_they_are(node):
+def test_two_valid_copies_are_unchanged(node):
     node.put(*GOOD)
     node.open()
     assert node.flash() == list(GOOD)
@@ -191,7 +191,7 @@ def test_two_sound_copies_are_left_as_they_are(node):
     assert len(node.flash()) == 5
 
 
-def test_a_board_that_never_had_one_begins_with_none(node):
+def test_a_new_board_starts_with_an_empty_ledger(node):
     node.open(existed=False)
     assert not node.ledger.was_damaged
     assert node.ledger.latch_code == 0
@@ -200,7 +200,7 @@ def test_a_board_that_never_had_one_begins_with_none(node):
     assert node.ledger.error == ""
 
 
-def test_one_missing_copy_of_a_new_board_is_no_new_board(node):
+def test_one_bad_copy_on_a_new_board_is_damage(node):
     node.paths[0].write_bytes(b"\0" * 28)
     assert node.open(existed=False).was_damaged
 
@@ -208,7 +208,7 @@ def test_one_missing_copy_of_a_new_board_is_no_new_board(node):
 # Damage.
 
 
-def test_damage_spends_a_day_of_every_channel_and_no_id_twice(node):
+def test_damage_charges_a_day_to_every_channel_and_reuses_no_id(node):
     node.now_ms = 5_000
     node.put(b"\0" * 28)
     found = node.open()
@@ -223,7 +223,7 @@ def test_damage_spends_a_day_of_every_channel_and_no_id_twice(node):
     assert found.spent("ph_down", DAY_MS)[0] == 0
 
 
-def test_damage_counts_from_the_last_moment_on_record(node):
+def test_damage_is_charged_from_the_last_recorded_time(node):
     node.now_ms = 5_000
     node.put(head(9, 9), record(SETTLE, 0, 3, 70_000, 5, 5))
     found = node.open()
@@ -235,7 +235,7 @@ def test_damage_counts_from_the_last_moment_on_record(node):
     assert found.spent("nutrient_a", DAY_MS)[0] == 0
 
 
-def test_the_latch_of_damage_outlives_the_latches_before(node):
+def test_the_damage_latch_replaces_an_earlier_latch(node):
     node.put(record(LATCH, STOPPED, 7, 0, 0, 0))
     node.open()
     assert node.open().latch_code == DAMAGED
@@ -243,7 +243,7 @@ def test_the_latch_of_damage_outlives_the_latches_before(node):
     assert node.open().latch_code == 0
 
 
-def test_the_latch_of_damage_outlives_a_cut_before_its_second_copy(node):
+def test_the_damage_latch_survives_a_cut_before_its_second_copy(node):
     old = record(LATCH, STOPPED, 7, 0, 0, 0)
     node.put(old)
     node.open()
@@ -262,7 +262,7 @@ def test_a_window_ends_with_its_last_millisecond(node):
     assert node.ledger.spent("ph_down", 9_999) == (0, 0)
 
 
-def test_an_open_reserve_ends_half_a_minute_after_it_could(node):
+def test_an_open_reserve_expires_30_s_after_its_latest_end(node):
     node.open(existed=False)
     node.ledger.reserve("ph_down", 2_000, 2_000)
     node.now_ms = 1_000 + 2_000 + SLACK_MS
@@ -275,7 +275,7 @@ def test_an_open_reserve_ends_half_a_minute_after_it_could(node):
     assert node.ledger.since_ms("ph_down") == 1
 
 
-def test_the_last_dose_of_any_channel_but_no_fill(node):
+def test_the_last_dose_of_any_channel_excludes_fills(node):
     node.open(existed=False)
     assert node.ledger.since_any_ms() is None
     node.give("top_off")
@@ -289,7 +289,7 @@ def test_the_last_dose_of_any_channel_but_no_fill(node):
     assert node.open().since_any_ms() == 4_999
 
 
-def test_the_last_end_on_record_counts_after_a_reset(node):
+def test_the_last_recorded_end_counts_after_a_reset(node):
     node.put(
         head(2, 9), record(SETTLE, 0, 3, 30_000, 5, 5), record(SETTLE, 0, 4, 20_000, 5, 5)
     )

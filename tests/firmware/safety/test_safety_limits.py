@@ -1,4 +1,4 @@
-"""The ceilings are what the hazards page says, to the millisecond, and settings only tighten."""
+"""Tests that the ceilings match docs/safety.md and that settings can only lower them."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from idro.protocol import settings
 from idro.safety import limits
 from idro.safety.limits import derive, on_ms_for, volume_ul_in
 
-# Frozen: who changes one changes docs/safety.md and the judge of the campaign too.
+# Frozen: a change also requires one in docs/safety.md and in the judge of the campaign.
 FROZEN = {
     "HOUR_MS": 3_600_000, "DAY_MS": 86_400_000, "QUANTUM_MS": 1_000, "SMALLEST_ON_MS": 100,
     "DOSE_ON_MS": 10_000, "HOUR_ON_MS": 30_000, "DAY_ON_MS": 100_000, "GAP_FLOOR_MS": 120_000,
@@ -30,18 +30,18 @@ def test_the_frozen_ceilings():
 
 
 @pytest.mark.parametrize("channel", ["ph_down", "ph_up"])
-def test_acid_and_base_go_by_the_litre(channel):
+def test_acid_and_base_ceilings_scale_with_the_volume(channel):
     assert caps(channel)[:3] == (3_000, 15_000, 50_000)
     assert caps(channel, volume_l=10)[:3] == (300, 1_500, 5_000)
 
 
-def test_acid_and_base_go_by_their_own_titration():
+def test_acid_and_base_ceilings_follow_their_own_titration():
     soft = {"ph__down_ul_per_ph": 10_009, "ph__up_ul_per_ph": 20_011}
     assert caps("ph_down", **soft)[:3] == (1_000, 5_004, 15_013)
     assert caps("ph_up", **soft)[:3] == (2_001, 10_005, 30_016)
 
 
-def test_nutrients_go_by_their_step():
+def test_nutrient_ceilings_follow_their_step():
     values = {"ec__ul_per_100_us_cm": 20_000, "doser__ul_per_s": 20_000}
     for channel in ("nutrient_a", "nutrient_b"):
         assert caps(channel, **values)[:3] == (20_000, 60_000, 200_000)
@@ -55,7 +55,7 @@ def test_on_time_bounds_every_volume():
 
 
 @pytest.mark.parametrize("authority_pct", [25, 0])
-def test_a_share_is_of_the_hour_and_the_day_not_of_a_dose(authority_pct):
+def test_a_share_applies_to_the_hour_and_the_day_not_to_a_dose(authority_pct):
     assert caps("ph_down", authority_pct=authority_pct)[:3] == (3_000, 3_750, 12_500)
     found = caps(
         "nutrient_b", authority_pct=authority_pct, ec__ul_per_100_us_cm=1_000
@@ -66,12 +66,12 @@ def test_a_share_is_of_the_hour_and_the_day_not_of_a_dose(authority_pct):
 @pytest.mark.parametrize(("wait_ms", "gap_ms"), [
     (120_000, 120_000), (120_001, 120_001), (299_999, 299_999), (300_001, 300_000),
 ])
-def test_doses_of_a_pump_keep_two_to_five_minutes_apart(wait_ms, gap_ms):
+def test_doses_of_a_pump_are_two_to_five_minutes_apart(wait_ms, gap_ms):
     assert caps("ph_up", mixing__wait_ms=wait_ms).gap_ms == gap_ms
     assert caps("nutrient_b", mixing__wait_ms=wait_ms).gap_ms == gap_ms
 
 
-def test_what_is_no_cap_comes_from_the_settings():
+def test_other_limits_come_from_the_settings():
     values = settings.check({
         "level.low_mm": 101, "level.full_mm": 303, "level.target_mm": 202,
         "mixing.wait_ms": 500_000, "topoff.max_ms_day": 700_000, "sample.every_ms": 20_000,
@@ -83,16 +83,16 @@ def test_what_is_no_cap_comes_from_the_settings():
     assert found.correction_day_ul == 200_000
 
 
-def test_a_reading_may_be_three_cycles_old_or_half_a_minute():
+def test_a_reading_may_be_three_cycles_or_30_s_old():
     assert derive(settings.check({"sample.every_ms": 1_000})).stale_ms == 30_000
     assert derive(settings.check({"sample.every_ms": 10_001})).stale_ms == 30_003
 
 
-def test_a_board_that_says_no_volume_has_a_hundred_litres_and_full_authority():
+def test_the_default_is_100_l_and_full_authority():
     assert derive(settings.defaults()) == derive(settings.defaults(), 100, 100)
 
 
-def test_nobody_gets_more_than_asked_or_books_less_than_given():
+def test_no_dose_exceeds_its_request_or_its_charge():
     assert on_ms_for(1_000, 1_000) == 1_000
     assert on_ms_for(10, 3) == 3_333
     assert volume_ul_in(1_000, 1_000) == 1_000

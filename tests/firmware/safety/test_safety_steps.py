@@ -1,4 +1,4 @@
-"""The steps of a correction: how large the next is, what its answer means, when it is over."""
+"""Tests of correction steps: size of the next step, verdicts and end conditions."""
 
 import pytest
 
@@ -19,56 +19,56 @@ def given(one, steps):
     return one
 
 
-def test_what_a_correction_allows_is_frozen():
+def test_the_limits_of_a_correction_are_frozen():
     assert correction.MAX_DURATION_MS == 28_800_000
     assert correction.BUTTON_TIMEOUT_MS == 900_000
     assert correction.NEAR_MILLI_PH == 1_000
     assert correction.MIN_STEP_UL == 200
 
 
-def test_acid_goes_down_and_base_goes_up():
+def test_acid_lowers_and_base_raises_ph():
     assert down().distance_milli_ph(7_250) == 1_250
     up = Correction("ph_up", 6_000, 400_000, 100_000, 0)
     assert up.distance_milli_ph(5_300) == 700
     assert up.distance_milli_ph(6_100) == -100
 
 
-def test_a_whole_ph_away_is_near():
+def test_a_distance_of_one_ph_is_near():
     assert down().is_near(7_000)
     assert not down().is_near(7_001)
 
 
-def test_a_step_is_half_of_what_is_left_and_half_of_the_need():
+def test_a_step_is_half_of_the_rest_and_half_of_the_need():
     assert down().step_ul(10_500, MUCH_UL) == 200_000
     assert down().step_ul(7_000, MUCH_UL) == 50_000
     assert down().step_ul(7_000, 30_000) == 30_000
     assert down(ul_per_ph=100_003).step_ul(6_333, MUCH_UL) == 333 * 100_003 // 2_000
 
 
-def test_the_last_twentieth_is_given_whole():
+def test_the_last_twentieth_is_given_in_full():
     one = given(down(), [(9_000, 379_999)])
     assert one.step_ul(9_000, MUCH_UL) == 20_001 // 2
     assert given(one, [(9_000, 1)]).step_ul(9_000, MUCH_UL) == 20_000
 
 
-def test_of_a_small_volume_the_last_two_smallest_are_given_whole():
+def test_the_last_two_smallest_steps_are_given_in_full():
     assert down(total_ul=402).step_ul(9_000, MUCH_UL) == 201
     assert down(total_ul=401).step_ul(9_000, MUCH_UL) == 200
     assert down(total_ul=400).step_ul(9_000, MUCH_UL) == 400
 
 
-def test_within_five_hundredths_nothing_is_given():
+def test_within_0_05_ph_nothing_is_given():
     assert down().step_ul(6_050, MUCH_UL) == 0
     assert down().step_ul(6_051, MUCH_UL) == 2_550
     assert down().step_ul(5_000, MUCH_UL) == 0
 
 
-def test_too_little_to_count_is_not_given():
+def test_a_step_below_the_pump_minimum_is_not_given():
     assert down().step_ul(7_000, 200) == 200
     assert down().step_ul(7_000, 199) == 0
 
 
-def test_it_books_what_was_given_and_no_more_than_there_was():
+def test_it_records_the_given_volume_and_no_negative_rest():
     one = given(down(total_ul=1_000), [(9_000, 300), (9_000, 400)])
     assert (one.given_ul, one.left_ul) == (700, 300)
     one.record_step(9_000, 500)
@@ -87,7 +87,7 @@ def test_three_steps_that_moved_too_little_had_no_effect():
     assert one.verdict(7_970) == 0
 
 
-def test_steps_too_small_to_be_seen_are_not_judged():
+def test_steps_below_resolution_are_not_judged():
     assert given(down(), [(8_000, 6_666)] * 3).verdict(8_000) == 0
     assert given(down(), [(8_000, 6_667)] * 3).verdict(8_000) == NO_EFFECT
 
@@ -97,7 +97,7 @@ def test_only_the_last_three_steps_are_judged():
     assert one.verdict(7_980) == NO_EFFECT
 
 
-def test_two_steps_the_wrong_way_are_wrong():
+def test_two_steps_in_the_wrong_direction_are_wrong():
     assert given(down(), [(8_000, 10_000)]).verdict(9_000) == 0
     one = given(down(), [(8_000, 10_000)] * 2)
     assert one.verdict(8_150) == 0
@@ -107,13 +107,13 @@ def test_two_steps_the_wrong_way_are_wrong():
     assert up.verdict(5_849) == WRONG_WAY
 
 
-def test_after_eight_hours_it_is_over():
+def test_it_ends_after_eight_hours():
     one = down(now_ms=500)
     assert one.end_reason(9_000, 28_800_499) is None
     assert one.end_reason(9_000, 28_800_500) == "eight hours have passed"
 
 
-def test_who_does_not_press_within_a_quarter_of_an_hour_has_gone():
+def test_it_ends_after_15_minutes_without_a_press():
     one = down()
     one.update_wait(True, 1_000)
     one.update_wait(True, 500_000)
@@ -121,7 +121,7 @@ def test_who_does_not_press_within_a_quarter_of_an_hour_has_gone():
     assert one.end_reason(9_000, 901_000) == "the button was not pressed"
 
 
-def test_the_quarter_of_an_hour_begins_when_a_press_would_count():
+def test_the_15_minutes_start_when_a_press_is_accepted():
     one = down()
     one.update_wait(True, 1_000)
     one.update_wait(False, 600_000)
@@ -131,14 +131,14 @@ def test_the_quarter_of_an_hour_begins_when_a_press_would_count():
     assert one.end_reason(9_000, 2_900_000) == "the button was not pressed"
 
 
-def test_a_step_takes_the_wait_off():
+def test_a_step_clears_the_wait():
     one = down()
     one.update_wait(True, 1_000)
     one.record_step(9_000, 10_000)
     assert one.end_reason(9_000, 2_000_000) is None
 
 
-def test_it_is_over_when_its_volume_is():
+def test_it_ends_when_its_volume_is_used():
     one = given(down(total_ul=1_000), [(9_000, 800)])
     assert one.end_reason(9_000, 0) is None
     one.record_step(9_000, 1)
@@ -149,5 +149,5 @@ def test_it_is_over_when_its_volume_is():
     (6_051, None), (6_050, "the target is reached"), (5_000, "the target is reached"),
     (None, None),
 ])
-def test_it_is_over_at_its_target(milli_ph, why):
+def test_it_ends_at_its_target(milli_ph, why):
     assert down().end_reason(milli_ph, 0) == why

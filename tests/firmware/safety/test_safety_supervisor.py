@@ -1,4 +1,4 @@
-"""The supervisor: a dead task is restarted, a silent one lets the watchdog bite (hazard H3)."""
+"""Tests of the supervisor: a failed task is restarted, a silent one triggers the watchdog (H3)."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from support.virtual_time import VirtualTime
 
 
 class World:
-    """A supervisor, the times its watchdog was fed, what it made safe and what it told."""
+    """A supervisor with recorded watchdog feeds, safe-state calls and events."""
 
     def __init__(self, wakes_together=False):
         self.clock = VirtualTime(wakes_together)
@@ -49,13 +49,13 @@ def world():
     return World()
 
 
-def test_the_watchdog_is_fed_while_all_are_well(world):
+def test_the_watchdog_is_fed_while_all_tasks_are_healthy(world):
     world.supervisor.add("living", world.living, is_critical=True)
     world.run(600_000)
     assert world.longest_fast_ms(600_000) <= 4_000
 
 
-def test_a_silent_task_lets_the_watchdog_bite(world):
+def test_a_silent_task_triggers_the_watchdog(world):
     async def hangs():
         world.supervisor.beat("hangs", 5_000)
         await world.clock.sleep_ms(10_000_000)
@@ -77,7 +77,7 @@ def test_a_task_that_waits_for_work_may_be_silent(world):
     assert world.longest_fast_ms(600_000) <= 4_000
 
 
-def test_a_failed_task_is_told_made_safe_and_started_again(world):
+def test_a_failed_task_is_reported_made_safe_and_restarted(world):
     starts = []
 
     async def fails():
@@ -92,10 +92,10 @@ def test_a_failed_task_is_told_made_safe_and_started_again(world):
     world.run(60_000)
     assert starts == [0, 1_100, 3_200]
     assert world.made_safe_ms == [100, 1_200]
-    told = [detail for _, kind, detail in world.events if kind == "restarted"]
-    assert told[0]["task"] == "fails"
-    assert "ValueError" in told[0]["error"]
-    assert "\n" not in told[0]["error"]
+    restarts = [detail for _, kind, detail in world.events if kind == "restarted"]
+    assert restarts[0]["task"] == "fails"
+    assert "ValueError" in restarts[0]["error"]
+    assert "\n" not in restarts[0]["error"]
     assert world.longest_fast_ms(60_000) <= 4_000
 
 
@@ -120,7 +120,7 @@ def test_a_network_that_keeps_failing_never_resets(world):
     assert world.made_safe_ms == []
 
 
-def test_a_hung_link_is_started_again_and_costs_no_reset(world):
+def test_a_hung_link_is_restarted_without_a_reset(world):
     starts = []
 
     async def hangs():
@@ -136,13 +136,13 @@ def test_a_hung_link_is_started_again_and_costs_no_reset(world):
     assert starts[0] == 0
     assert 80_000 < starts[1] < 90_000
     assert len(starts) == 4
-    told = [(at_ms, detail) for at_ms, kind, detail in world.events if kind == "restarted"]
-    assert told[0][1] == {"task": "link", "error": "silent for 60 s"}
+    restarts = [(at_ms, detail) for at_ms, kind, detail in world.events if kind == "restarted"]
+    assert restarts[0][1] == {"task": "link", "error": "silent for 60 s"}
     assert world.longest_fast_ms(300_000) <= 4_000
     assert world.made_safe_ms == []
 
 
-def test_one_that_never_says_a_word_is_started_again(world):
+def test_a_task_that_never_reports_is_restarted(world):
     starts = []
 
     async def mute():
@@ -155,7 +155,7 @@ def test_one_that_never_says_a_word_is_started_again(world):
     assert world.longest_fast_ms(200_000) <= 4_000
 
 
-def test_one_that_does_not_even_end_when_told_to_is_left_behind(world):
+def test_a_task_that_ignores_cancellation_is_abandoned(world):
     starts = []
 
     async def stubborn():
@@ -172,7 +172,7 @@ def test_one_that_does_not_even_end_when_told_to_is_left_behind(world):
     assert len(starts) == 3
 
 
-def test_a_link_that_fails_is_told_and_started_again(world):
+def test_a_failed_link_is_reported_and_restarted(world):
     async def fails():
         world.supervisor.beat("link")
         await world.clock.sleep_ms(1_000)
@@ -185,7 +185,7 @@ def test_a_link_that_fails_is_told_and_started_again(world):
     assert world.longest_fast_ms(4_000_000) <= 4_000
 
 
-def test_a_cancelled_task_is_not_restarted_but_missed(world):
+def test_a_cancelled_task_is_not_restarted_and_becomes_late(world):
     async def cancels():
         raise asyncio.CancelledError
 
@@ -196,7 +196,7 @@ def test_a_cancelled_task_is_not_restarted_but_missed(world):
 
 
 def starts_of(world, name, until_ms, is_critical=False):
-    """Let a task fail whenever it is started; return when that was."""
+    """Run a task that fails at every start; return the times of its starts."""
     starts = []
 
     async def fails():
@@ -223,13 +223,13 @@ def test_before_it_runs_every_task_is_late(world):
     assert world.supervisor.late() == "living"
 
 
-def test_the_wait_before_another_try_doubles_up_to_half_a_minute(world):
+def test_the_retry_delay_doubles_up_to_30_s(world):
     starts = starts_of(world, "link", 200_000)
     assert starts == [0, 1_000, 3_000, 7_000, 15_000, 31_000, 63_000, 95_000, 127_000, 159_000,
                       191_000]
 
 
-def test_a_critical_task_is_tried_seven_times(world):
+def test_a_critical_task_is_started_seven_times(world):
     starts = starts_of(world, "control", 200_000, is_critical=True)
     assert starts == [0, 1_000, 3_000, 7_000, 15_000, 31_000, 63_000]
     assert world.made_safe_ms == starts
@@ -238,7 +238,7 @@ def test_a_critical_task_is_tried_seven_times(world):
 
 
 @pytest.mark.parametrize(("lives_ms", "waits_ms"), [(599_000, 2_000), (599_001, 1_000)])
-def test_a_failure_is_forgiven_after_ten_minutes(world, lives_ms, waits_ms):
+def test_failures_are_reset_after_ten_minutes(world, lives_ms, waits_ms):
     starts = []
 
     async def fails():
@@ -251,7 +251,7 @@ def test_a_failure_is_forgiven_after_ten_minutes(world, lives_ms, waits_ms):
     assert starts == [0, lives_ms + 1_000, 2 * lives_ms + 1_000 + waits_ms]
 
 
-def test_a_word_is_kept_up_to_its_last_millisecond(world):
+def test_a_deadline_holds_up_to_its_last_millisecond(world):
     async def speaks():
         world.supervisor.beat("speaks", 8_000)
         await world.clock.sleep_ms(8_001)
@@ -264,7 +264,7 @@ def test_a_word_is_kept_up_to_its_last_millisecond(world):
     assert world.fed_ms == [0, 4_000, 8_000]
 
 
-def test_a_word_is_broken_a_millisecond_later(world):
+def test_a_deadline_is_missed_a_millisecond_later(world):
     async def speaks():
         world.supervisor.beat("speaks", 7_999)
         await world.clock.sleep_ms(10_000_000)
@@ -275,7 +275,7 @@ def test_a_word_is_broken_a_millisecond_later(world):
     assert world.fed_ms == [0, 4_000]
 
 
-def test_the_word_of_a_failed_task_does_not_hold_while_it_waits(world):
+def test_the_deadline_of_a_failed_task_is_void_while_it_waits(world):
     async def fails():
         world.supervisor.beat("link", 100)
         raise OSError(5)
@@ -285,7 +285,7 @@ def test_the_word_of_a_failed_task_does_not_hold_while_it_waits(world):
     assert world.longest_fast_ms(200_000) == 4_000
 
 
-def test_a_task_that_ends_is_told_and_started_again(world):
+def test_a_task_that_returns_is_reported_and_restarted(world):
     async def ends():
         await world.clock.sleep_ms(1_000)
 
@@ -294,7 +294,7 @@ def test_a_task_that_ends_is_told_and_started_again(world):
     assert [detail for _, _, detail in world.events] == [{"task": "ends", "error": "ended"}]
 
 
-def test_a_long_error_is_cut_and_keeps_to_one_line(world):
+def test_a_long_error_is_truncated_to_one_line(world):
     async def fails():
         raise ValueError("x" * 300)
 
@@ -303,12 +303,12 @@ def test_a_long_error_is_cut_and_keeps_to_one_line(world):
     assert errors(world) == ["ValueError('" + "x" * 108]
 
 
-def test_control_characters_are_blanks_and_nothing_else_is():
+def test_only_control_characters_become_blanks():
     assert printable("a\x00b\nc\x1fd e\x7f") == "a b c d e\x7f"
 
 
 @pytest.mark.parametrize(("silent_ms", "told_ms"), [(63_999, 64_000), (64_000, 68_000)])
-def test_a_silent_link_is_given_up_when_its_time_is_over(world, silent_ms, told_ms):
+def test_a_silent_link_is_abandoned_at_its_deadline(world, silent_ms, told_ms):
     async def mute():
         await world.clock.sleep_ms(10_000_000)
 
@@ -320,19 +320,19 @@ def test_a_silent_link_is_given_up_when_its_time_is_over(world, silent_ms, told_
     assert world.longest_fast_ms(70_000) == 4_000
 
 
-def test_what_a_link_says_after_it_was_given_up_is_not_told(world):
+def test_errors_of_an_abandoned_link_are_not_reported(world):
     async def polite():
         try:
             await world.clock.sleep_ms(10_000_000)
         except asyncio.CancelledError:
-            await world.clock.sleep_ms(1_000)  # tidies up, then ends as if nothing had happened
+            await world.clock.sleep_ms(1_000)  # cleans up, then returns normally
 
     world.supervisor.add("link", polite, silent_ms=60_000)
     world.run(70_000)
     assert errors(world) == ["silent for 60 s"]
 
 
-def test_what_was_given_up_does_nothing_any_more(world):
+def test_an_abandoned_task_has_no_effect(world):
     did_ms = []
 
     async def slow():
@@ -344,7 +344,7 @@ def test_what_was_given_up_does_nothing_any_more(world):
     assert did_ms == []
 
 
-def test_a_link_that_fails_in_the_very_moment_it_is_missed_says_why():
+def test_a_link_that_fails_at_its_deadline_reports_its_error():
     world = World(wakes_together=True)
 
     async def fails():
@@ -356,7 +356,7 @@ def test_a_link_that_fails_in_the_very_moment_it_is_missed_says_why():
     assert errors(world) == ["OSError(5)"]
 
 
-def test_a_critical_link_that_was_given_up_is_made_safe(world):
+def test_an_abandoned_critical_link_is_made_safe(world):
     async def mute():
         await world.clock.sleep_ms(10_000_000)
 

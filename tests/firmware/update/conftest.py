@@ -1,4 +1,4 @@
-"""While a test of this folder runs the firmware's modules see the board in memory."""
+"""Give the modules of the firmware a board in memory during tests of this folder."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Releases that are forged, damaged, old or another's: none is taken, and what ran goes on."""
+"""Tests that forged, damaged, old or foreign releases are refused and the old one still runs."""
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ LINES = GOOD.manifest().decode().split("\n")
 
 
 def refused(board):
-    """Offer what the board is offered; return why it was not taken. The old one runs on."""
+    """Offer the release; return the reason of the refusal. The old release still runs."""
     before = board.flash.files.get("/slot")
     board.boot()
     try:
@@ -26,7 +26,7 @@ def refused(board):
 
 
 def with_manifest(text, key="ours"):
-    """A board that is offered another manifest, signed as it is."""
+    """Return a board that is offered another manifest, correctly signed."""
     board = Board(GOOD)
     board.manifest = text if isinstance(text, bytes) else text.encode()
     board.signature = releases.sign(board.manifest, key)
@@ -34,11 +34,11 @@ def with_manifest(text, key="ours"):
 
 
 def edited(number, line):
-    """The manifest with one line changed."""
+    """Return the manifest with one line changed."""
     return "\n".join([*LINES[:number], line, *LINES[number + 1:]])
 
 
-def test_the_good_one_is_taken():
+def test_a_valid_release_is_accepted():
     board = Board(GOOD)
     board.boot()
     try:
@@ -49,12 +49,12 @@ def test_the_good_one_is_taken():
     raise AssertionError(board.said)
 
 
-def test_a_key_that_this_board_does_not_trust():
+def test_an_untrusted_key_is_refused():
     assert "signature" in refused(Board(Release(dict(NEW), counter=3, key="theirs")))
     assert refused(Board(GOOD, keys=())) == "this board has no key for updates"
 
 
-def test_the_spare_key_is_trusted_too():
+def test_the_spare_key_is_trusted():
     board = Board(Release(dict(NEW), counter=3, key="spare"), keys=("ours", "spare"))
     board.boot()
     try:
@@ -64,7 +64,7 @@ def test_the_spare_key_is_trusted_too():
     raise AssertionError(board.said)
 
 
-def test_a_bit_flipped_in_the_signature():
+def test_a_bit_flipped_in_the_signature_is_refused():
     for at in (0, 1, 100, 383):
         board = Board(GOOD)
         board.signature = bytes(
@@ -73,7 +73,7 @@ def test_a_bit_flipped_in_the_signature():
         assert "signature" in refused(board)
 
 
-def test_signatures_of_other_shapes():
+def test_malformed_signatures_are_refused():
     number = int.from_bytes(releases.modulus("ours"), "big")
     signed = int.from_bytes(releases.sign(GOOD.manifest()), "big")
     for value in (0, 1, number - 1, number, (number - signed) % number, 2**3_072 - 1):
@@ -84,7 +84,7 @@ def test_signatures_of_other_shapes():
         releases.modulus("ours"), releases.sign(GOOD.manifest()) + b"\0", bytes(32))
 
 
-def test_a_bit_flipped_in_the_manifest_after_it_was_signed():
+def test_a_bit_flipped_in_the_signed_manifest_is_refused():
     for at in range(0, len(GOOD.manifest()), 7):
         board = Board(GOOD)
         data = bytearray(board.manifest)
@@ -93,7 +93,7 @@ def test_a_bit_flipped_in_the_manifest_after_it_was_signed():
         assert refused(board)
 
 
-def test_a_manifest_that_is_not_the_one_of_the_offer():
+def test_a_manifest_that_differs_from_the_offer_is_refused():
     board = Board(GOOD)
     named = board.new_sha256()
     board.new_sha256 = lambda: named
@@ -103,8 +103,8 @@ def test_a_manifest_that_is_not_the_one_of_the_offer():
     assert refused(board) == "its manifest is not the one that was offered"
 
 
-def test_mix_and_match():
-    """Files of one release with the manifest of another."""
+def test_files_of_another_release_are_refused():
+    """Serve files of one release with the manifest of another."""
     board = Board(GOOD)
     board.served["idro/control/dosing.mpy"] = small_board.OLD["idro/control/dosing.mpy"][:1_001]
     assert "idro/control/dosing.mpy" in refused(board)
@@ -113,7 +113,7 @@ def test_mix_and_match():
     assert refused(board) == "idro/app/node.mpy does not match its manifest"
 
 
-def test_a_bit_flipped_in_every_file_on_the_flash():
+def test_a_bit_flipped_in_any_file_on_flash_is_refused():
     for path in NEW:
         if not NEW[path]:
             continue
@@ -121,19 +121,19 @@ def test_a_bit_flipped_in_every_file_on_the_flash():
         board.boot()
         code = small_board.code
 
-        def spoil(*more, board=board, path=path, real=code.verify.install):
+        def damage(*more, board=board, path=path, real=code.verify.install):
             data = board.flash.files[f"/a/{path}"]
             board.flash.files[f"/a/{path}"] = bytes([data[0] ^ 1]) + data[1:]
             return real(*more)
 
-        real, code.verify.install = code.verify.install, spoil
+        real, code.verify.install = code.verify.install, damage
         try:
             assert refused(board) == f"{path} does not match its manifest"
         finally:
             code.verify.install = real
 
 
-def test_a_file_that_somebody_has_put_beside():
+def test_an_additional_file_is_refused():
     for extra in ("idro/app/evil.mpy", "idro/aaa.mpy", "idro/zzz/last.mpy", "idro/app/node.py"):
         board = Board(GOOD)
         board.boot()
@@ -150,7 +150,7 @@ def test_a_file_that_somebody_has_put_beside():
             code.verify.install = real
 
 
-def test_paths_that_lead_elsewhere():
+def test_paths_outside_the_release_are_refused():
     line = LINES[6].split(" ")
     for path in ("../boot.py", "idro/../main.mpy", "/idro/app/node.mpy", "idro/safety/gate.mpy",
                  "idro/update/verify.mpy", "idro/board.mpy", "idro/safety/safe_outputs.mpy",
@@ -160,7 +160,7 @@ def test_paths_that_lead_elsewhere():
         assert refused(board) == f"{path} is not allowed in a release", path
 
 
-def test_another_board_an_older_counter_another_kernel():
+def test_another_board_counter_or_kernel_is_refused():
     for release, said in (
         (Release(dict(NEW), counter=3, board_class="esp32/esp32-nft"),
          "it is for esp32/esp32-nft, this is esp32/esp32-reservoir"),
@@ -170,14 +170,14 @@ def test_another_board_an_older_counter_another_kernel():
         assert refused(Board(release)) == said
 
 
-def test_no_way_back_to_an_older_counter():
+def test_an_older_counter_is_refused():
     for copies in ({"security_a": 7}, {"security_b": 7}, {"security_a": 2, "security_b": 7}):
         board = Board(GOOD)
         board.flash.nvs.update(copies)
         assert refused(board) == "its security counter is 3, this board is at 7"
 
 
-def test_replayed_after_it_was_taken_back():
+def test_a_reverted_release_is_refused_when_replayed():
     board = Board(GOOD)
     for _ in range(6):
         try:
@@ -194,7 +194,7 @@ def test_replayed_after_it_was_taken_back():
     assert state.pending_report() is None
 
 
-def test_too_large():
+def test_a_too_large_release_is_refused():
     huge = Release({"idro/app/node.mpy": b"x" * 400_001}, counter=3)
     assert refused(Board(huge)) == "its manifest is malformed"
     board = Board(GOOD)
@@ -202,7 +202,7 @@ def test_too_large():
     assert refused(board).startswith("it needs ")
 
 
-def test_files_that_end_too_soon_or_never():
+def test_files_of_the_wrong_length_are_refused():
     board = Board(GOOD)
     board.served["idro/app/node.mpy"] = NEW["idro/app/node.mpy"][:-1]
     assert refused(board) == "idro/app/node.mpy ends too soon"
@@ -215,7 +215,7 @@ def test_files_that_end_too_soon_or_never():
         assert board.boot() == "new"
 
 
-def test_malformed_manifests_even_when_they_are_signed():
+def test_malformed_signed_manifests_are_refused():
     for text in (
         "", "\n", LINES[0], "\n".join(LINES[:-2]) + "\n", "\n".join(LINES) + "more",
         "\n".join(LINES[:6]) + "\nend\n", edited(0, "idroserra-update 2"),
@@ -231,7 +231,7 @@ def test_malformed_manifests_even_when_they_are_signed():
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.binary(max_size=400), at=st.integers(0, len(GOOD.manifest())), cut=st.booleans())
-def test_any_manifest_is_read_or_refused(data, at, cut):
+def test_any_manifest_is_parsed_or_refused(data, at, cut):
     text = GOOD.manifest()
     text = text[:at] + data + (b"" if cut else text[at:])
     board = Board(GOOD)

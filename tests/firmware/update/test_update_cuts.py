@@ -1,6 +1,6 @@
-"""Power goes at every operation on the flash of an update: old or new runs, complete, always.
+"""Tests of power cuts in every flash operation of an update: the old or new release runs complete.
 
-Every cut alone here, pairs of cuts by sample; all pairs with `make campaign-update`.
+Single cuts are exhaustive, pairs of cuts are sampled; `make campaign-update` runs all pairs.
 """
 
 import os
@@ -17,12 +17,12 @@ PAIRS = os.environ.get("IDROSERRA_UPDATE_PAIRS", "60")  # or "all"
 
 
 def from_flashed():
-    """The application that was flashed runs."""
+    """Return a board that runs the flashed application."""
     return Board()
 
 
 def from_slot():
-    """A release runs from a slot, and what lies in the other is older still."""
+    """Return a board that runs a release from a slot, with an older one in the other slot."""
     old = releases.Release(dict(small_board.OLD), counter=2, version="8.0.0")
     board = Board(old={})
     board.old = dict(old.files)
@@ -35,13 +35,13 @@ STARTS = {"flashed": from_flashed, "slot": from_slot}
 
 
 def good(board):
-    """Live through an update that proves itself; every boot runs one application as a whole."""
+    """Run an update that is confirmed; every boot runs one complete application."""
     is_confirmed = False
     for boot in range(MOST_BOOTS):
         try:
             runs = board.boot()
             running = small_board.code.slots.running
-            assert not (is_confirmed and runs == "old"), "what was confirmed is gone"
+            assert not (is_confirmed and runs == "old"), "the confirmed release is gone"
             if runs == "old":
                 board.update()
                 raise AssertionError(f"not taken: {board.said}")
@@ -63,7 +63,7 @@ def good(board):
 
 
 def bad(board):
-    """Live through an update that never confirms; the old one runs again."""
+    """Run an update that is never confirmed; the old release runs again."""
     boots_of_new = 0
     for _ in range(MOST_BOOTS):
         try:
@@ -83,7 +83,7 @@ def bad(board):
 
 
 def taken_back(board):
-    """Live through an update whose trial ends it; the old one runs again."""
+    """Run an update that is reverted by its trial; the old release runs again."""
     for _ in range(MOST_BOOTS):
         try:
             if board.boot() == "new":
@@ -102,7 +102,7 @@ every_start = pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
 
 
 def operations(start, live):
-    """Return how many operations on the flash a life has that nothing disturbs."""
+    """Return the number of flash operations of an undisturbed run."""
     board = start()
     live(board)
     return board.flash.operations
@@ -110,7 +110,7 @@ def operations(start, live):
 
 @every_start
 @every_life
-def test_a_cut_at_every_operation(start, live):
+def test_a_cut_at_every_operation_leaves_a_complete_release(start, live):
     count = operations(start, live)
     assert count > 40
     for operation in range(1, count + 1):
@@ -124,7 +124,7 @@ def test_a_cut_at_every_operation(start, live):
 
 @every_start
 @every_life
-def test_two_cuts(start, live):
+def test_two_cuts_leave_a_complete_release(start, live):
     count = operations(start, live)
     pairs = [(first, second, share, other) for first in range(1, count + 1)
              for second in range(1, count + 1) for share in SHARES for other in SHARES]
@@ -137,7 +137,7 @@ def test_two_cuts(start, live):
     print(f"{count} operations, {len(pairs)} pairs of cuts")
 
 
-def test_a_download_goes_on_at_the_byte():
+def test_a_download_resumes_at_the_byte():
     whole = Board()
     good(whole)
     for stop_at in range(2, whole.asks + 1):
@@ -147,11 +147,11 @@ def test_a_download_goes_on_at_the_byte():
         board.update()
         assert board.said == "cancelled by test"
         good(board)
-        # The piece that was under way, and of the file at most what was not yet committed.
+        # The active chunk, and at most the uncommitted part of the file.
         assert board.asks <= whole.asks + 1 + 4_096 // 768 + 1 + 3
 
 
-def test_what_runs_is_copied_and_not_asked_for():
+def test_unchanged_files_are_copied_and_not_requested():
     board = Board()
     good(board)
     changed = sum(-(-len(data) // 768) for path, data in board.new.files.items()

@@ -1,4 +1,4 @@
-"""Updates of the image that a board gets, on the simulated board: taken, proved, taken back."""
+"""Tests of updates of a real image on the simulated board: accepted, confirmed, reverted."""
 
 import os
 import random
@@ -20,14 +20,14 @@ NODE = "idro/app/node"
 
 @pytest.fixture(scope="module")
 def image_dir(tmp_path_factory):
-    """The image as it is flashed."""
+    """Return the folder of the image to flash."""
     folder = tmp_path_factory.mktemp("image")
     build.build_image(update_bench.BOARD, folder)
     return folder
 
 
 def release(image_dir, *, module=None, add="", replace=None, **more):
-    """A release of the image with one module changed."""
+    """Return a release of the image with one module changed."""
     made = releases.of_image(image_dir, counter=2, **more)
     if module is not None:
         source = source_of(f"{module}.py")
@@ -39,11 +39,11 @@ def release(image_dir, *, module=None, add="", replace=None, **more):
 
 
 def offered(tmp_path, made, at_ms=OFFER_AT_MS, **more):
-    """The event that offers a release."""
+    """Return the event that offers a release."""
     return {"at_ms": at_ms, "update": made.write(tmp_path / "release") | more}
 
 
-def test_it_is_taken_proves_itself_and_doses_only_then(tmp_path, image_dir):
+def test_an_update_is_accepted_confirmed_and_doses_only_then(tmp_path, image_dir):
     made = release(image_dir, module="idro/app/telemetry", add="""
 from idro.safety import gate, limits
 from idro.update import verify
@@ -51,30 +51,30 @@ import sys
 print("a telemetry of", sys.modules["idro.app.telemetry"].__file__, gate.__file__,
       limits.__file__, verify.__file__)
 """)
-    told = update_bench.run(tmp_path, image_dir, [
+    outcome = update_bench.run(tmp_path, image_dir, [
         offered(tmp_path, made),
         {"at_ms": OFFER_AT_MS + 2 * MINUTE_MS, "command": {
             "verb": "dose", "args": {"actuator": "ph_down", "volume_ul": 1_000}, "by": "ann"}},
     ], minutes=30)
-    assert told.kinds() == TAKEN
-    assert told.pointer() == "a ok"
-    assert told.last() == {"slot": "a", "state": "ok", "release": made.sha256(),
+    assert outcome.kinds() == TAKEN
+    assert outcome.pointer() == "a ok"
+    assert outcome.last() == {"slot": "a", "state": "ok", "release": made.sha256(),
                            "security_counter": 2, "kernel": KERNEL}
-    assert [info["update"]["state"] for info in told.infos()][-2:] == ["trial", "ok"]
-    assert told.infos()[-1]["version"] == "9.9.9"
+    assert [info["update"]["state"] for info in outcome.infos()][-2:] == ["trial", "ok"]
+    assert outcome.infos()[-1]["version"] == "9.9.9"
     assert any(line.startswith(
         "a telemetry of /a/idro/app/telemetry.mpy idro/safety/gate.mpy idro/safety/limits.mpy "
-        "idro/update/verify.mpy") for line in told.console)
-    assert told.acks()[1] == ("refused", "an update is on trial and not confirmed yet")
-    kinds = [kind for kind, _ in told.events("dosed", "update_trial", "update_confirmed")]
+        "idro/update/verify.mpy") for line in outcome.console)
+    assert outcome.acks()[1] == ("refused", "an update is on trial and not confirmed yet")
+    kinds = [kind for kind, _ in outcome.events("dosed", "update_trial", "update_confirmed")]
     trial, confirmed = kinds.index("update_trial"), kinds.index("update_confirmed")
     assert confirmed == trial + 1
     assert "dosed" in kinds[confirmed:]
-    assert not told.events("latched")
-    assert told.run.resets == ["reset"]
-    asks = [line for line in told.lines
+    assert not outcome.events("latched")
+    assert outcome.run.resets == ["reset"]
+    asks = [line for line in outcome.lines
             if line["t"] == "up" and line["topic"].endswith("/up/update")]
-    assert len(asks) < 30  # the rest was copied from what ran
+    assert len(asks) < 30  # the rest was copied from the running release
 
 
 LEAK = """
@@ -116,8 +116,8 @@ async def cycle(self, moved_by):
     self.readings.pop('reservoir.ph', None)
 Sampler.cycle = cycle
 """},
-    # The heap of the simulator is 16 MB and says nothing of its fill: so much each cycle is as
-    # good as a few kilobytes on a board.
+    # The simulator has 16 MB of heap: this much per cycle corresponds to a few kilobytes on
+    # a board.
     "leaks until nothing is left": {"module": "idro/app/sampling",
                                     "add": LEAK.replace("LEAKED", "1_000_000")},
     "leaks until little is left": {"module": "idro/app/sampling", "add": LEAK.replace(
@@ -133,66 +133,66 @@ SOME_BAD = ("hangs at import", "its control fails", "loses the line", "dies at 2
 
 
 @pytest.mark.parametrize("why", BAD if ALL else SOME_BAD)
-def test_a_bad_one_is_taken_back(tmp_path, image_dir, why):
+def test_a_bad_release_is_reverted(tmp_path, image_dir, why):
     made = release(image_dir, **BAD[why])
-    told = update_bench.run(tmp_path, image_dir, [offered(tmp_path, made)], minutes=32)
-    print(told.run.resets, told.events("update_reverted", "update_refused"))
-    assert told.pointer() == ""
-    assert told.last()["state"] == "base"
-    assert told.last()["security_counter"] == 1
-    assert "update_confirmed" not in told.kinds()
-    reverted = [detail for _, detail in told.events("update_reverted")]
+    outcome = update_bench.run(tmp_path, image_dir, [offered(tmp_path, made)], minutes=32)
+    print(outcome.run.resets, outcome.events("update_reverted", "update_refused"))
+    assert outcome.pointer() == ""
+    assert outcome.last()["state"] == "base"
+    assert outcome.last()["security_counter"] == 1
+    assert "update_confirmed" not in outcome.kinds()
+    reverted = [detail for _, detail in outcome.events("update_reverted")]
     assert [detail["release"] for detail in reverted] == [made.sha256()[:16]]
-    # The restart into it, at most two more tries, and the one that finds no try left.
-    assert 2 <= len(told.run.resets) <= 4
-    # It was offered again and not taken a second time.
-    refusals = [detail["reason"] for _, detail in told.events("update_refused")]
+    # The restart into it, at most two more attempts, and the one with no attempt left.
+    assert 2 <= len(outcome.run.resets) <= 4
+    # It was offered again and refused.
+    refusals = [detail["reason"] for _, detail in outcome.events("update_refused")]
     assert set(refusals) <= {"it was tried before and rolled back"}
-    assert not told.events("latched")
-    assert told.events("dosed")
+    assert not outcome.events("latched")
+    assert outcome.events("dosed")
 
 
-def test_the_line_may_break_while_it_is_fetched(tmp_path, image_dir):
+def test_a_connection_loss_during_the_download_is_tolerated(tmp_path, image_dir):
     made = release(image_dir, module=NODE, add="\nNEW = 'x' * 9\n")
     times = [OFFER_AT_MS + 1_500 + 700 * index for index in range(4)]
     breaks = [{"at_ms": at_ms + 20_000 * index + more, "network": state}
               for index, at_ms in enumerate(times) for more, state in ((0, "down"), (9_000, "up"))]
-    told = update_bench.run(
+    outcome = update_bench.run(
         tmp_path, image_dir, [offered(tmp_path, made), *breaks], minutes=16)
-    assert told.kinds() == TAKEN
-    assert told.run.resets == ["reset"]
+    assert outcome.kinds() == TAKEN
+    assert outcome.run.resets == ["reset"]
 
 
-def test_a_host_that_falls_silent_is_given_up(tmp_path, image_dir):
+def test_an_update_fails_if_the_host_stops_answering(tmp_path, image_dir):
     made = release(image_dir, module=NODE, add="\nNEW = 'x' * 9\n")
-    told = update_bench.run(
+    outcome = update_bench.run(
         tmp_path, image_dir, [offered(tmp_path, made, silent_after=14)], minutes=60)
-    assert told.kinds() == ["update_offered", "update_refused"]
-    assert told.events("update_refused")[0][1]["reason"] == "the host does not answer"
-    assert told.last()["state"] == "base"
+    assert outcome.kinds() == ["update_offered", "update_refused"]
+    assert outcome.events("update_refused")[0][1]["reason"] == "the host does not answer"
+    assert outcome.last()["state"] == "base"
 
 
-def test_nobody_updates_a_node_while_probes_are_calibrated(tmp_path, image_dir):
+def test_an_update_is_refused_during_a_calibration(tmp_path, image_dir):
     hold = {"at_ms": MINUTE_MS, "command": {"verb": "hold", "args": {"for_ms": 600_000},
                                             "by": "ann"}}
-    told = update_bench.run(
+    outcome = update_bench.run(
         tmp_path, image_dir, [hold, offered(tmp_path, release(image_dir))], minutes=6)
-    assert told.acks()[-1] == ("refused", "probes are being calibrated")
-    assert told.kinds() == ["update_refused"]
+    assert outcome.acks()[-1] == ("refused", "probes are being calibrated")
+    assert outcome.kinds() == ["update_refused"]
 
 
-def test_a_confirmed_one_whose_files_are_lost_gives_way(tmp_path, image_dir):
+def test_a_confirmed_release_with_lost_files_is_replaced(tmp_path, image_dir):
     made = release(image_dir)
     update_bench.run(tmp_path, image_dir, [offered(tmp_path, made)], minutes=9)
     (tmp_path / "flash" / "a" / "idro" / "app" / "sampling.mpy").unlink()
     (tmp_path / "state.json").unlink()
-    told = update_bench.run(tmp_path, image_dir, [], minutes=6)
-    assert told.last()["state"] == "base"
-    assert told.pointer() == ""
+    outcome = update_bench.run(tmp_path, image_dir, [], minutes=6)
+    assert outcome.last()["state"] == "base"
+    assert outcome.pointer() == ""
 
 
 def cut_run(tmp_path, image_dir, made, operation, share):
-    """Cut the power in one operation on flash or NVS after the offer, whatever it is."""
+    """Cut the power in any one operation on flash or NVS after the offer."""
     cut = {"at_ms": OFFER_AT_MS - 1, "fault": "power_cut",
            "args": {"operation": operation, "written": share, "for_ms": 3_000}}
     return update_bench.run(
@@ -204,10 +204,10 @@ CUTS = [(operation, share) for operation in range(1, 1_000, 3) for share in (0.0
 
 @pytest.mark.parametrize(
     ("operation", "share"), CUTS if ALL else random.Random(7).sample(CUTS, 8))
-def test_power_cut_with_the_real_image(tmp_path, image_dir, operation, share):
+def test_a_power_cut_with_the_real_image_is_survived(tmp_path, image_dir, operation, share):
     made = release(image_dir, module=NODE, add="\nNEW = 'x' * 9\n")
-    told = cut_run(tmp_path, image_dir, made, operation, share)
-    assert told.kinds()[-1] == "update_confirmed"
-    assert told.pointer() == "a ok"
-    assert told.last()["release"] == made.sha256()
-    assert "update_reverted" not in told.kinds()
+    outcome = cut_run(tmp_path, image_dir, made, operation, share)
+    assert outcome.kinds()[-1] == "update_confirmed"
+    assert outcome.pointer() == "a ok"
+    assert outcome.last()["release"] == made.sha256()
+    assert "update_reverted" not in outcome.kinds()

@@ -28,7 +28,7 @@ def test_from_opened_to_the_target(node):
     node.cycles(5)
     node.read(ph=6.03)
     node.cycles(60)
-    told = [described(detail, 0) for detail in node.told("correction")]
+    told = [described(detail, 0) for detail in node.events_of("correction")]
     states = list(dict.fromkeys(one["state"] for one in told))
     assert set(states) == {"opened", "held", "ready", "given", "ended"}
     assert [one["is_open"] for one in told] == [True] * (len(told) - 1) + [False]
@@ -49,7 +49,7 @@ def test_every_state_is_a_sentence(node):
     node.cycles(30)
     node.gate.stop("ben")
     node.cycles(5)
-    sentences = [event_text("correction", detail) for detail in node.told("correction")]
+    sentences = [event_text("correction", detail) for detail in node.events_of("correction")]
     assert sentences[-1] == "Correction with pH down is over: stopped by a person, 0.00 ml given"
     assert any(text.startswith("Correction with pH down waits: ") for text in sentences)
-    assert not described(node.told("correction")[-1], 0)["is_reached"]
+    assert not described(node.events_of("correction")[-1], 0)["is_reached"]

@@ -116,7 +116,7 @@ def test_a_poor_probe_takes_dosing_back_and_nothing_raises_it(node, walk):
         assert ph.ask("points", reference=buffer)[0] == 200
     proposal = ph.state()["proposal"]
     assert proposal["settings"]["dosing.authority_pct"] == 25
-    assert "dosing goes back to 25 %" in proposal["notes"][-1]
+    assert "dosing authority is reduced to 25 %" in proposal["notes"][-1]
     ph.finish()
     assert node.values["dosing.authority_pct"] == 25
     again = walk("ph")
@@ -191,7 +191,7 @@ def test_what_cannot_be_calibrated_is_said_at_once(host, node, walk):
         assert answer.status_code == status
         return answer.json()["error"]
 
-    assert "ezo_ph holds its calibration itself" in refused(kind="ph", part="ezo_ph")
+    assert "ezo_ph stores its own calibration" in refused(kind="ph", part="ezo_ph")
     assert "Cal,mid,7.00" in refused(kind="ph", part="ezo_ph")
     assert "no calibration settings for" in refused(kind="level", part="hc_sr04")
     assert "which pump? This node has ph_down" in refused(kind="pump")

@@ -101,7 +101,7 @@ def test_a_case_is_a_function_of_its_name():
 
 
 @pytest.mark.parametrize("names", SPREAD, ids=" x ".join)
-def test_a_case_of_the_matrix_breaks_no_invariant(names, board, image_dir):
+def test_a_case_of_the_matrix_violates_no_invariant(names, board, image_dir):
     found = run.outcome(CaseId("matrix", number(*names), 1.2), board, image_dir)
     assert found.violations == ()
     assert found.doses > 0
@@ -112,19 +112,19 @@ def test_a_case_of_the_matrix_breaks_no_invariant(names, board, image_dir):
     pytest.param(3094, id="swapped bottles look like a drift"),
     pytest.param(376, id="and again after a dose by hand"),
 ])
-def test_cases_that_broke_an_invariant_once_hold_it(case, board, image_dir):
+def test_cases_that_once_violated_an_invariant_pass(case, board, image_dir):
     found = run.outcome(CaseId("matrix", case, 6.0), board, image_dir)
     assert found.violations == ()
 
 
 @pytest.mark.parametrize("seed", [11, 12])
-def test_a_random_seed_breaks_no_invariant(seed, board, image_dir):
+def test_a_random_seed_violates_no_invariant(seed, board, image_dir):
     found = run.outcome(CaseId("seed", seed, 3.0), board, image_dir)
     assert found.violations == ()
     assert found.at_ms == 3 * random_case.HOUR_MS
 
 
-def test_a_hostile_host_with_the_key_breaks_no_invariant(board, image_dir):
+def test_a_hostile_host_with_the_key_violates_no_invariant(board, image_dir):
     found = run.outcome(CaseId("evil", 3, 0.7, 1_400), board, image_dir)
     assert found.violations == ()
     assert found.doses > 0
@@ -222,7 +222,7 @@ def test_a_trace_replays_a_case(tmp_path):
     (("--cases", "4"), "requires --matrix"),
     (("--trace", "x.jsonl"), "requires a single case, not 20"),
 ])
-def test_a_wrong_call_is_one_error(words, why, monkeypatch, capsys):
+def test_invalid_arguments_give_one_error(words, why, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["idroserra", "sim", "campaign", *words])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -291,13 +291,13 @@ def samples_until_noisy(noise_ph, rng):
 
 
 @pytest.mark.parametrize("noise_ph", [0.151, 0.2, 0.3, 0.6])
-def test_noise_is_known_within_the_samples_that_the_judge_gives_it(noise_ph):
+def test_noise_is_detected_within_the_samples_allowed_by_the_judge(noise_ph):
     rng = random.Random(17)
     worst = max(samples_until_noisy(noise_ph, rng) for _ in range(1_000))
     assert worst <= random_cases.noisy_samples(noise_ph) <= 4 * worst
 
 
-def test_a_file_that_is_none_of_ours_is_refused(tmp_path):
+def test_a_foreign_file_is_refused(tmp_path):
     file = tmp_path / "outcomes.jsonl"
     file.write_text('{"x": 1}\n{"y": 2}\n')
     with pytest.raises(ValueError, match="line 1 is not an outcome"):

@@ -273,12 +273,12 @@ def test_irrigation_in_a_tank_that_is_low():
         assert run.violated(broken=frozenset(broken)) == found
 
 
-def test_light_beyond_its_program(run):
+def test_light_longer_than_its_program(run):
     run.pin("light", 60_000, 0.5)
     assert run.violated(settings={"light.on_minutes": 60}) == {"I19"}
 
 
-def test_commands_that_run_twice_or_should_never():
+def test_commands_that_run_twice_or_must_not_run():
     for by, times, found in (("once-1", 2, {"I20"}), ("bad-forged-1", 1, {"I21"})):
         run = Run()
         run.samples()

@@ -1,6 +1,6 @@
 """Tests of the planted defects: the list fits the firmware, and scenarios detect them.
 
-Three are run here, all by `make mutate`.
+Three defects run here, all of them with `make mutate`.
 """
 
 from pathlib import Path

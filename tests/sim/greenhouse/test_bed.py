@@ -113,7 +113,7 @@ def test_roots_dry_by_the_minute_and_wilt():
     assert run(plant, 600)["transpired_ml"] > wilted_ml + 1.0
 
 
-def test_a_channel_that_runs_over_wets_the_floor():
+def test_an_overflowing_channel_wets_the_floor():
     plant = Plant({**EBB, "bed.lost_ratio": 0.1}, 1)
     truth = run(plant, 900, irrigation=1.0)
     assert 5_000.0 < truth["spilled_ml"] < 9_000.0
@@ -146,7 +146,7 @@ def test_a_bed_at_rest_costs_no_steps():
 
 # ------------------------------------------------------------------ readings
 
-def test_a_meter_counts_the_line_it_is_in():
+def test_a_meter_counts_the_flow_in_its_line():
     probe = field_probes.FlowProbe({"probe.flow.noise_ratio": 0.0}, Rng(1))
     probe.line = "irrigated_ml"
     turned = []

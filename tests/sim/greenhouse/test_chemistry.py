@@ -51,7 +51,7 @@ SALTS = (
 WATER_KG_L = 0.99705
 
 
-def test_conductivity_of_salts_matches_the_handbook():
+def test_conductivity_of_salts_matches_the_handbook_values():
     for ions, published, allowed in SALTS:
         equivalents = max(ions.values())
         for eq_l, lambda_s_cm2 in zip((0.001, 0.01, 0.1), published, strict=True):
@@ -85,7 +85,7 @@ def test_a_warm_start_needs_two_iterations_and_gives_the_cold_result():
     assert warm.ph == pytest.approx(cold.ph, abs=1e-6)
 
 
-def test_nonsense_is_refused():
+def test_invalid_input_is_refused():
     totals = mixed("lettuce", "soft", 1.0)
     solution = Solution()
     with pytest.raises(ValueError, match="temp_c"):

@@ -47,7 +47,7 @@ OUTPUT = st.tuples(st.sampled_from(parameters.OUTPUTS), st.sampled_from([0.0, 0.
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(OUTPUT, max_size=25), st.sampled_from(sorted(WATERS)), st.integers(0, 1_000_000))
-def test_every_mole_and_millilitre_is_accounted_for(events, water, seed):
+def test_ions_and_water_are_conserved(events, water, seed):
     plant = Plant({"reservoir.water": water, "reservoir.leak_ml_per_h": 40.0,
                    "reservoir.height_mm": 201.0}, seed)
     tank = plant.reservoir

@@ -33,14 +33,14 @@ def image_dir(tmp_path_factory):
     return folder
 
 
-def run(folder, image_dir, spoil):
+def run(folder, image_dir, damage):
     """Run a board for 40 minutes, mostly with a pH to correct, on a damaged flash."""
     job = process.make_job(
         NODE, compiler.load("esp32-reservoir"), folder, key=KEY, start_unix_ms=START_UNIX_MS,
         duration_ms=40 * 60_000, seed=3, settings=SETTINGS,
     )
     process.install_image(job, image_dir)
-    spoil(folder / "flash")
+    damage(folder / "flash")
     observed = Observed(process.Run())
 
     def take(line):
@@ -101,15 +101,15 @@ def no_settings(flash):
         (flash / "data" / name).mkdir(parents=True)
 
 
-@pytest.mark.parametrize(("spoil", "parts", "doses"), [
+@pytest.mark.parametrize(("damage", "parts", "doses"), [
     (no_data, {"outbox", "ledger", "settings"}, False),
     (no_ledger, {"ledger"}, False),
     (no_second_ledger, {"ledger"}, False),
     (no_outbox, {"outbox"}, True),
     (no_settings, {"settings"}, False),
 ])
-def test_all_else_continues_and_it_is_reported(tmp_path, image_dir, spoil, parts, doses):
-    observed = run(tmp_path, image_dir, spoil)
+def test_all_else_continues_and_the_failure_is_reported(tmp_path, image_dir, damage, parts, doses):
+    observed = run(tmp_path, image_dir, damage)
     extend_with(observed)
     assert {detail["part"] for detail in of_kind(observed, "flash_failed")} == parts
     assert bool(of_kind(observed, "dosed")) == doses

@@ -17,10 +17,10 @@ BARE_NODE = Path(__file__).parents[2] / "support" / "bare_node.py"
 MOST_IMPORTED_BYTES = 240_000
 MOST_BYTES = 312_000
 HEAP = "384K"
-# What a ledger of five weeks, eight doses a day, may use more than a new one: a day's doses.
+# Additional heap of a ledger of five weeks with eight doses a day: the doses of one day.
 MOST_LEDGER_BYTES = 6_000
 DOSE_EVERY_MS = 10_800_000
-# Of what is free, in one piece. 20 % were, when nothing was collected before the heap was full.
+# Share of the free heap in one block. It was 20 % without collection before the heap is full.
 LEAST_IN_ONE_PCT = 75
 
 
@@ -62,13 +62,13 @@ def test_the_node_fits_its_share_of_the_heap(steps):
     assert steps["cycles"][1] <= MOST_BYTES
 
 
-def test_what_is_free_is_in_one_piece(steps):
+def test_free_heap_is_contiguous(steps):
     piece, free = steps["piece"]
     print(f"{piece} of {free} bytes")
     assert piece * 100 >= LEAST_IN_ONE_PCT * free
 
 
-def test_a_full_ledger_takes_no_more_than_its_last_day(folder, steps):
+def test_a_full_ledger_uses_no_more_heap_than_its_last_day(folder, steps):
     now_ms = 0
     paths = (str(folder / "data" / "ledger.a"), str(folder / "data" / "ledger.b"))
     ledger = Ledger(paths, lambda: now_ms, existed=False)
@@ -79,6 +79,6 @@ def test_a_full_ledger_takes_no_more_than_its_last_day(folder, steps):
     assert full["cycles"][1] - steps["cycles"][1] < MOST_LEDGER_BYTES
 
 
-def test_no_prose_of_the_host_is_loaded(steps):
+def test_texts_of_the_host_are_not_loaded(steps):
     assert "idro.protocol.messages" in steps
     assert "idro.protocol.descriptions" not in steps

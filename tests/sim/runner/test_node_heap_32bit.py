@@ -40,5 +40,5 @@ def steps(tmp_path_factory):
 
 
 @pytest.mark.parametrize("step", MOST_BYTES)
-def test_a_board_takes_no_more_than_it_is_said_to(steps, step):
+def test_a_board_uses_no_more_heap_than_documented(steps, step):
     assert MOST_BYTES[step] * 0.9 < steps[step] <= MOST_BYTES[step]

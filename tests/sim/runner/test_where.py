@@ -32,7 +32,7 @@ def where(bench, folder, sources=None, days=DAYS):
     return bench.where(wanted, folder / "image", folder / "node")
 
 
-def test_every_part_has_its_share_of_the_time(bench, tmp_path):
+def test_every_part_has_a_share_of_the_time(bench, tmp_path):
     parts = where(bench, tmp_path)
     whole_us = sum(parts.values())
     assert all(us > 0 for part, us in parts.items() if part not in bench.OPTIONAL_PARTS), parts

@@ -89,14 +89,14 @@ def test_the_page_lists_every_scenario_with_its_sentence():
 
 def test_a_scenario_runs_the_same_twice_and_leaves_a_trace(image_dir, tmp_path):
     found = scenario_run.with_changes(scenario_run.load(FOLDER / "lettuce-7-days.toml"), days=0.1)
-    told = []
+    progress = []
     for name in ("first", "again"):
-        run(found, image_dir, trace=tmp_path / name, on_progress=told.append)
+        run(found, image_dir, trace=tmp_path / name, on_progress=progress.append)
     first = (tmp_path / "first").read_bytes()
     assert first == (tmp_path / "again").read_bytes()
     assert b'"measured"' in first
     assert b'"true"' in first
-    assert told[-1] == 1.0
+    assert progress[-1] == 1.0
 
 
 def test_a_broken_promise_is_reported_with_time_and_value(image_dir):
@@ -176,7 +176,7 @@ def test_a_change_the_node_refuses_is_an_error(image_dir, tmp_path):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_every_scenario_fits_its_board(file):
+def test_every_scenario_matches_its_board(file):
     found = scenario_run.load(file)
     assert found.name == file.stem
     scenario_run.check_board(found, compiler.load(found.board))
@@ -290,7 +290,7 @@ def promise(form, low, high, signal="true:x", **more):
     return Expectation("x", signal, form, low, high, **more)
 
 
-def test_forms_are_evaluated_on_the_samples_in_their_span():
+def test_conditions_are_evaluated_on_the_samples_in_their_time_span():
     evidence = Evidence()
     for at_ms, value in ((0, 1.0), (10, 2.0), (20, 3.0), (30, 9.0)):
         evidence.add("true:x", at_ms, value)
@@ -318,7 +318,7 @@ def test_pumped_time_is_evaluated_over_the_worst_span():
     assert evaluate(most(0, after_ms=9_000), evidence).is_kept
 
 
-def test_runs_of_two_outputs_are_apart_by_the_time_between_them():
+def test_the_gap_between_runs_of_two_outputs_is_measured():
     runs = {"a": [(0, 1_000_000), (2_000_000, 3_000_000)], "b": [(64_000_000, 65_000_000)]}
     evidence = Evidence(runs=runs)
     assert evaluate(promise("always", 61, 61, "apart_s:a,b"), evidence).is_kept
@@ -329,7 +329,7 @@ def test_runs_of_two_outputs_are_apart_by_the_time_between_them():
     assert evaluate(promise("eventually", -0.5, -0.5, "apart_s:a,b"), evidence).is_kept
 
 
-def test_the_error_is_measured_less_true_between_two_traces():
+def test_the_error_is_the_measured_minus_the_true_value():
     evidence = Evidence()
     for at_ms, value in ((0, 6.0), (60_000, 7.0)):
         evidence.add("true:x", at_ms, value)

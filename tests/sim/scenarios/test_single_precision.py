@@ -1,6 +1,6 @@
 """Tests that single precision, as on a board, gives the decisions of double precision.
 
-`make single-precision` runs every scenario; here only the first hours of one that doses all.
+`make single-precision` runs every scenario; here only the first hours of one with all dosers.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""Timers, watchdog, resets, NVS and pins of the simulated board."""
+"""Tests of timers, watchdog, resets, NVS and pins of the simulated board."""
 
 import pytest
 

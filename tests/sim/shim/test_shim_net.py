@@ -174,7 +174,7 @@ def test_invalid_mqtt_closes_the_connection(tmp_path):
 
     asyncio.run(main())
     """, duration_ms=5_000)
-    assert outcome.of("broker")[0]["error"] == "first packet is no CONNECT"
+    assert outcome.of("broker")[0]["error"] == "first packet is not CONNECT"
     assert "104" in outcome.console[-1]
 
 

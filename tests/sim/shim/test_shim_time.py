@@ -128,19 +128,19 @@ def test_a_wait_longer_than_the_tick_range_blocks_no_other_task(tmp_path):
         import asyncio
         import time
 
-        async def work(event, told):
+        async def work(event, times):
             await event.wait()
-            told.append(time.time())
+            times.append(time.time())
 
         async def main():
-            event, told = asyncio.Event(), []
+            event, times = asyncio.Event(), []
             for _ in range(2):
-                asyncio.create_task(work(event, told))
+                asyncio.create_task(work(event, times))
             for _ in range(7):
                 await asyncio.sleep(86_400)
             event.set()
             await asyncio.sleep(1)
-            print([told, time.time()])
+            print([times, time.time()])
             while True:
                 await asyncio.sleep(3_600)
 

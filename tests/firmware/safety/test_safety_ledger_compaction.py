@@ -1,4 +1,4 @@
-"""When the ledger writes its copies anew, and when it has no room for one run more."""
+"""Tests of compaction of the dose ledger and of its maximum number of runs."""
 
 import struct
 
@@ -16,7 +16,7 @@ def node(tmp_path):
     return Node(tmp_path)
 
 
-def test_it_writes_anew_when_it_holds_512_records(node):
+def test_it_is_compacted_at_512_records(node):
     node.open(existed=False)
     while len(node.flash()) < MAX_RECORDS:
         node.ledger.set_latch(0)
@@ -28,7 +28,7 @@ def test_it_writes_anew_when_it_holds_512_records(node):
     assert len(node.flash()) == 3
 
 
-def test_a_reserve_writes_anew_at_512_records_too(node):
+def test_a_reserve_compacts_at_512_records(node):
     node.open(existed=False)
     while len(node.flash()) < MAX_RECORDS - 1:
         node.ledger.set_latch(0)
@@ -38,7 +38,7 @@ def test_a_reserve_writes_anew_at_512_records_too(node):
     assert len(node.flash()) == 4
 
 
-def test_a_run_that_is_open_when_it_writes_anew_stays_open(node):
+def test_an_open_run_stays_open_during_compaction(node):
     node.open(existed=False)
     node.ledger.reserve("ph_down", 2_000, 2_000)
     while len(node.flash()) < MAX_RECORDS:
@@ -48,7 +48,7 @@ def test_a_run_that_is_open_when_it_writes_anew_stays_open(node):
     assert node.open().had_open_reserve
 
 
-def test_nothing_is_charged_where_it_could_not_be_made_good(node):
+def test_nothing_is_charged_if_a_copy_cannot_be_repaired(node):
     node.put(*GOOD, other=[])
     blocked = node.paths[0].with_name("ledger.a.new")
     blocked.mkdir()
@@ -61,7 +61,7 @@ def test_nothing_is_charged_where_it_could_not_be_made_good(node):
     assert node.ledger.spent("ph_up", DAY_MS) == (1, 1)
 
 
-def test_how_many_records_there_are_is_known_after_a_reset(node):
+def test_the_number_of_records_is_known_after_a_reset(node):
     node.open(existed=False)
     while len(node.flash()) < MAX_RECORDS:
         node.ledger.set_latch(0)
@@ -71,7 +71,7 @@ def test_how_many_records_there_are_is_known_after_a_reset(node):
     assert len(node.flash()) == 2
 
 
-def test_what_is_older_than_a_day_is_forgotten_when_it_writes_anew(node):
+def test_compaction_drops_records_older_than_a_day(node):
     node.open(existed=False)
     node.give()
     node.now_ms = 1_001
@@ -84,7 +84,7 @@ def test_what_is_older_than_a_day_is_forgotten_when_it_writes_anew(node):
     ]
 
 
-def test_256_runs_in_a_day_are_the_most(node):
+def test_256_runs_a_day_are_the_maximum(node):
     node.open(existed=False)
     node.give()
     node.now_ms += 1
@@ -99,10 +99,10 @@ def test_256_runs_in_a_day_are_the_most(node):
     node.ledger.reserve("ph_up", 1, 1)
 
 
-# Long ledgers. They are read record by record, and what is older than a day is let go meanwhile.
+# Long ledgers: read record by record, dropping records older than a day.
 
 
-def test_a_day_of_many_runs_is_read_back(node):
+def test_a_day_of_many_runs_is_read(node):
     node.open(existed=False)
     for _ in range(100):
         node.now_ms += 1_000
@@ -112,7 +112,7 @@ def test_a_day_of_many_runs_is_read_back(node):
     assert not node.ledger.was_damaged
 
 
-def test_what_is_a_day_older_than_the_newest_record_is_not_read_back(node):
+def test_records_a_day_older_than_the_newest_are_not_read(node):
     node.open(existed=False)
     node.give("ph_up")
     node.now_ms += 1
@@ -121,13 +121,13 @@ def test_what_is_a_day_older_than_the_newest_record_is_not_read_back(node):
     for _ in range(30):
         node.give()
     on_flash = node.flash()
-    node.now_ms = 1_000  # a chain that lags is raised after reading, and nothing came back early
+    node.now_ms = 1_000  # a lagging chain is raised after reading; nothing expired early
     assert node.open().spent("ph_up", DAY_MS) == (1_000, 1_000)
     assert node.ledger.last_chain_ms == 1_001 + DAY_MS
     assert node.flash() == on_flash
 
 
-def test_a_run_that_power_cut_long_ago_is_still_told_among_many_others(node):
+def test_a_run_interrupted_long_ago_is_still_reported(node):
     node.open(existed=False)
     node.ledger.reserve("ph_up", 2_000, 2_000)
     for _ in range(40):
@@ -136,7 +136,7 @@ def test_a_run_that_power_cut_long_ago_is_still_told_among_many_others(node):
     assert node.open().had_open_reserve
 
 
-def test_a_copy_that_cannot_be_read_a_second_time_is_written_anew(node, monkeypatch):
+def test_a_copy_that_cannot_be_read_again_is_rewritten(node, monkeypatch):
     node.open(existed=False)
     node.give()
     opened = []
