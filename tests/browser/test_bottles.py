@@ -110,7 +110,7 @@ def test_the_balance_of_a_week_and_its_file(host, node):
     said = " ".join(found["unknown"])
     assert "The history of this node begins" in said
     assert "The level has no reading for" in said
-    assert "How strong the pH down is" in said
+    assert "The strength of the pH down is not known" in said
     answer = host.client.get("/api/nodes/idro-a/export", params=query | {"what": "balance"})
     rows = list(csv.DictReader(answer.text.splitlines()))
     assert len(rows) == len(found["days"])
@@ -144,7 +144,7 @@ def test_a_bottle_is_filled_on_a_phone_and_the_week_is_in_a_table(host, node, ta
     assert rows.count() in (2, 3)  # of 47 hours: before them nothing is known
     expect(page.locator("#balance thead th").nth(3)).to_have_text("Consumed or lost")
     expect(page.locator("#balance tfoot")).to_contain_text("Total")
-    expect(page.locator("#balance .unknown")).to_contain_text("How strong the pH down is")
+    expect(page.locator("#balance .unknown")).to_contain_text("The strength of the pH down is not known")
     expect(page.locator("#balance tfoot td", has_text="?")).to_have_count(1)
     page.locator("#balance [data-days='1']").click()
     expect(rows).to_have_count(1)

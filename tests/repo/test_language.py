@@ -23,7 +23,7 @@ PATTERN = re.compile(rf"\b(?:{'|'.join(BANNED)})\b", re.IGNORECASE)
 # Translations and reference tables are not English prose; the changelog quotes what was.
 UNCHECKED = ("*.po", "CHANGELOG.md", "tests/oracle/*", "tests/repo/test_language.py")
 # How many may remain under tests/; nowhere else is one allowed. It shrinks to 0.
-TESTS_BUDGET = 522
+TESTS_BUDGET = 305
 
 
 def calques(line: str) -> list[str]:
