@@ -1,4 +1,4 @@
-"""Bottle levels and the water and nutrient balance over the API, the CLI and the page."""
+"""Bottles and the balance, over the API and in the terminal: filled, counted, taken back."""
 
 import csv
 import time
@@ -48,7 +48,7 @@ def has(host, key):
     return key in [one["key"] for one in alarms]
 
 
-def test_an_unset_level_is_unknown_while_usage_is_counted(host, node):
+def test_what_nobody_told_is_not_known_and_the_use_is(host, node):
     found = bottles(host)
     assert list(found) == ["ph_down", "ph_up", "nutrient_a", "nutrient_b"]
     acid = found["ph_down"]
@@ -67,7 +67,7 @@ def test_a_bottle_is_counted_from_its_filling_until_the_alarm_and_taken_back(hos
     assert "10 ml" in done.stdout
     node.tell("dosed", dose("ph_down", 9_000))
     host.settle("idro-a", 18)
-    assert tell("nutrient_a", "--ml", "1000").returncode == 0  # restarts the count
+    assert tell("nutrient_a", "--ml", "1000").returncode == 0  # counts anew
     wait_until(lambda: has(host, "bottle_low/idro-a/ph_down"), 30, "the alarm")
     found = bottles(host)
     assert (found["ph_down"]["left_ml"], found["nutrient_a"]["left_ml"]) == (1, 1000)
@@ -82,7 +82,7 @@ def test_a_bottle_is_counted_from_its_filling_until_the_alarm_and_taken_back(hos
     assert again.returncode == 1
     assert "the level of ph_down at idro-a was never set" in again.stderr
     audit = host.client.get("/api/audit").json()["rows"]
-    assert {"fill bottle", "take filling back"} <= {row["action"] for row in audit}
+    assert {"fill bottle", "undo bottle filling"} <= {row["action"] for row in audit}
 
 
 @pytest.mark.parametrize(("doser", "body", "why"), [
@@ -110,7 +110,7 @@ def test_the_balance_of_a_week_and_its_file(host, node):
     said = " ".join(found["unknown"])
     assert "The history of this node begins" in said
     assert "The level has no reading for" in said
-    assert "The strength of the pH down" in said
+    assert "The strength of the pH down is not known" in said
     answer = host.client.get("/api/nodes/idro-a/export", params=query | {"what": "balance"})
     rows = list(csv.DictReader(answer.text.splitlines()))
     assert len(rows) == len(found["days"])
@@ -144,7 +144,7 @@ def test_a_bottle_is_filled_on_a_phone_and_the_week_is_in_a_table(host, node, ta
     assert rows.count() in (2, 3)  # of 47 hours: before them nothing is known
     expect(page.locator("#balance thead th").nth(3)).to_have_text("Consumed or lost")
     expect(page.locator("#balance tfoot")).to_contain_text("Total")
-    expect(page.locator("#balance .unknown")).to_contain_text("The strength of the pH down")
+    expect(page.locator("#balance .unknown")).to_contain_text("The strength of the pH down is not known")
     expect(page.locator("#balance tfoot td", has_text="?")).to_have_count(1)
     page.locator("#balance [data-days='1']").click()
     expect(rows).to_have_count(1)

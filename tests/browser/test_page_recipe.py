@@ -74,7 +74,7 @@ def test_a_refusal_holds_it_in_words_until_it_is_sent_again(node, tab):
     page = watched.open("/nodes/idro-a")
     start(page)
     expect(panel(page).locator(".confirmation")).to_have_text(
-        "Held: the node refused the setpoints: rev: cannot be written. "
+        "Paused: the node refused the setpoints: rev: cannot be written. "
         "Nothing is sent until you send again or stop.")
     expect(panel(page).locator(".chip")).to_have_text("held")
     watched.check()
@@ -105,7 +105,7 @@ def test_an_answer_that_comes_late_does_not_undo_what_the_node_said_since(node, 
     confirmation = panel(page).locator(".confirmation")
     expect(confirmation).to_have_text("The node has confirmed the setpoints.")
     route, answer = late[0]
-    assert answer.json()["run"]["told"]["state"] == "pending"
+    assert answer.json()["run"]["confirmation"]["state"] == "pending"
     route.fulfill(response=answer)
     expect(panel(page).get_by_role("button", name="Stop…")).to_be_enabled()
     expect(confirmation).to_have_text("The node has confirmed the setpoints.")

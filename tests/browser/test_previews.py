@@ -129,5 +129,5 @@ def _is_what_the_twin_saw(preview):
     assert outcome["by_day"][-1]["to_unix_ms"] == outcome["from_unix_ms"] + DAY_MS
     # From 1.59 to 2.00 mS/cm by 20 ml of each for 0.1.
     assert sum(day["nutrient_a_ml"] for day in outcome["by_day"]) == pytest.approx(80, abs=25)
-    assert outcome["told"] == []
+    assert outcome["events"] == []
     assert outcome["assumed"][-1].startswith("The crop is lettuce on ")

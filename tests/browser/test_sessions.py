@@ -128,7 +128,7 @@ def test_the_log_is_for_admins_and_holds_no_secret(host):
     client.post("/api/users", json={"name": "bert", "role": "viewer", "password": PASSWORD})
     client.put("/api/account/password", json={"password": PASSWORD, "new_password": WRONG})
     text = client.get("/api/audit").text
-    assert '"make token"' in text
+    assert '"create token"' in text
     assert '"change own password"' in text
     for secret in (PASSWORD, WRONG, made["secret"]):
         assert secret not in text

@@ -15,16 +15,7 @@ from support.import_graph import (
     packages_of,
     upward_imports,
 )
-from support.source_tree import (
-    ROOT,
-    code,
-    imports,
-    module_of,
-    name_of,
-    python_files,
-    report,
-    tree,
-)
+from support.source_tree import ROOT, code, imports, module_of, name_of, python_files, report, tree
 
 WHY = (
     "Layers keep control testable without hardware and drivers without a network, and let only\n"

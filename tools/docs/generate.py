@@ -122,8 +122,7 @@ def _verb_table() -> str:
 def _quantity_table() -> str:
     rows = [
         (f"`{q.key}`", q.unit, str(q.decimals), f"{q.low} to {q.high}", QUANTITY_TEXTS[q.key])
-        for q in QUANTITIES.values()
-    ]
+        for q in QUANTITIES.values()]
     return table(("quantity", "unit", "decimals", "range", "meaning"), rows)
 
 

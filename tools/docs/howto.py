@@ -43,8 +43,8 @@ good readings over two minutes.
 """
 _REASONS = """# Why is it not dosing?
 
-For growers who see pH or EC drift: the node states why it does not dose, on its page under *Why*
-and in `idroserra watch NODE`. Look up the beginning of that sentence.
+For growers who see pH or EC drift: the node states why it does not dose, on its page under *Events
+and reasons* and in `idroserra watch NODE`. Look up the beginning of that sentence.
 
 Generated from `host/docs/howto/reasons.toml` by `make site`. A test compares it with the
 reasons of the firmware.

@@ -61,8 +61,7 @@ class DosingCycle:
             loop = "ph" if state.last_doser.startswith("ph") else "ec"
             events.record_decision(loop, hold(f"locked: {state.diagnosis}"))
         ec, ph = dosing.decide(water, values, state, now_ms, self._room)
-        ph = calibration_age.ph_decision(
-            ph, values["ph.calibrated_day"], context.clock.unix_ms())
+        ph = calibration_age.ph_decision(ph, values["ph.calibrated_day"], context.clock.unix_ms())
         if state.abandoned_b_ul:
             self._record_missed(state.abandoned_b_ul, "nutrient B could not follow nutrient A")
             self._save_owed(0, is_given=True)

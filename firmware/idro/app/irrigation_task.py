@@ -55,8 +55,7 @@ class IrrigationTask:
         now_ms = context.clock.now_ms()
         self._note(now_ms)
         second_of_day = context.clock.second_of_day(values["clock.utc_offset_min"])
-        decision = irrigation.decide(
-            self._level, values, timer, self._flow, now_ms, second_of_day)
+        decision = irrigation.decide(self._level, values, timer, self._flow, now_ms, second_of_day)
         override = self._overrides.of(name)
         is_program = override is None and not self._was_overridden
         self._was_overridden = override is not None

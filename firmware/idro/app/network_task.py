@@ -44,8 +44,7 @@ class NetworkTask:
         publisher = self.publisher
         return (
             publisher.connected and publisher.last_stored_ms is not None
-            and self._clock.now_ms() - publisher.last_stored_ms < _SILENT_MS
-        )
+            and self._clock.now_ms() - publisher.last_stored_ms < _SILENT_MS)
 
 
 def _transport(store, open_plain):

@@ -92,15 +92,12 @@ class AirConditions:
         self.is_cold = is_known and _below(temp_c, targets.heat_c, deadband_c, self.is_cold)
         self.is_warm = is_known and _above(temp_c, targets.cool_c, deadband_c, self.is_warm)
         self.is_humid = rh_pct is not None and _above(
-            rh_pct, values["climate.rh_max_pct"], _HUMIDITY_DEADBAND_PCT, self.is_humid
-        )
+            rh_pct, values["climate.rh_max_pct"], _HUMIDITY_DEADBAND_PCT, self.is_humid)
         is_known = deficit_pa is not None
         self.is_vpd_low = is_known and _below(
-            deficit_pa, targets.vpd_low_pa, deadband_pa, self.is_vpd_low
-        )
+            deficit_pa, targets.vpd_low_pa, deadband_pa, self.is_vpd_low)
         self.is_vpd_high = is_known and _above(
-            deficit_pa, targets.vpd_high_pa, deadband_pa, self.is_vpd_high
-        )
+            deficit_pa, targets.vpd_high_pa, deadband_pa, self.is_vpd_high)
 
 
 def _below(value, limit, deadband, was_below):
@@ -182,8 +179,7 @@ def humidifier(air, conditions, targets, output):
     if not conditions.is_vpd_high:
         if output.is_on and output.for_ms < HUMIDIFIER_ON_MS:
             return Decision(
-                HUMIDIFIER, None, LEASE_MS, None, "on: its relay is not switched so soon"
-            )
+                HUMIDIFIER, None, LEASE_MS, None, "on: its relay is not switched so soon")
         return hold(f"off: moist enough, {air.vpd_pa} of {targets.vpd_high_pa} Pa")
     if not output.is_on and output.for_ms < HUMIDIFIER_OFF_MS:
         return hold("off: its relay is not switched so soon")

@@ -106,8 +106,7 @@ class DoseVerification:
             moved_mm = abs(level.value - self._level_mm)
         is_old = (
             now_ms - self._last_ms > mixing_ms + _JUDGED_WITHIN_MS
-            or now_ms - self._began_ms > max(_OLDEST_BASELINE_MS, 4 * mixing_ms)
-        )
+            or now_ms - self._began_ms > max(_OLDEST_BASELINE_MS, 4 * mixing_ms))
         if is_away or moved_mm > _OTHER_WATER_MM or is_old:
             self.drop()
         return is_away or moved_mm > _OTHER_WATER_MM

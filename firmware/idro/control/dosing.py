@@ -168,8 +168,7 @@ def _decide_ph(ph, values, state, headroom):
         return hold(f"held: pH is {word} but {why}")
     reason = (
         f"pH {word}: {actuator}, {ph.value:.2f} at {target:.2f},"
-        f" {ul_per_ph / 1_000:.1f} ml/pH, drift {response.drift_per_h:+.2f}/h"
-    )
+        f" {ul_per_ph / 1_000:.1f} ml/pH, drift {response.drift_per_h:+.2f}/h")
     return Decision(actuator, volume_ul, None, None, reason)
 
 

@@ -169,8 +169,7 @@ class DosingState:
         wait_ms = values["mixing.wait_ms"]
         return max(
             self.ph.mixing.left_ms(now_ms, water.mixing_left_ms, wait_ms),
-            self.ec.mixing.left_ms(now_ms, water.mixing_left_ms, wait_ms),
-        )
+            self.ec.mixing.left_ms(now_ms, water.mixing_left_ms, wait_ms))
 
     def watch_fill(self, water):
         """Learn the effect of a top-off on pH, from mixed water before and after it."""

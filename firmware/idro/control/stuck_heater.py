@@ -39,8 +39,7 @@ class StuckHeaterDetector:
         if self.is_suspect:
             self.is_suspect = temp_c >= heat_c - deadband_c
             self.must_cool = self.is_suspect and temp_c > heated_c + (
-                0 if self.must_cool else _COOL_FROM_C
-            )
+                0 if self.must_cool else _COOL_FROM_C)
             return not self.is_suspect
         if now_ms < self._ignored_until_ms:
             return False

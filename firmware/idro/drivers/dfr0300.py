@@ -43,8 +43,7 @@ class Dfr0300:
         return {
             "ec_us_cm": ec_us_cm(
                 signal_uv, centi_c, self._settings["ec.cell_milli"],
-                self._settings["ec.alpha_ppm_c"],
-            )
+                self._settings["ec.alpha_ppm_c"])
         }
 
 

@@ -37,8 +37,7 @@ class Hydrostatic:
         signal_uv = await self._input.read_uv()
         return {
             "level_mm": level_mm(
-                signal_uv, self._settings["level.zero_uv"], self._settings["level.uv_per_mm"]
-            )
+                signal_uv, self._settings["level.zero_uv"], self._settings["level.uv_per_mm"])
         }
 
 

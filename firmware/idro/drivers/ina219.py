@@ -43,8 +43,7 @@ class Ina219:
             raise SensorError(PART, "saturated", f"shunt {shunt}, bus {bus:04x}")
         return {
             "supply_mv": (bus >> 3) * 4,
-            "current_ma": divide_rounded(shunt * 10, self._shunt_mohm),
-        }
+            "current_ma": divide_rounded(shunt * 10, self._shunt_mohm)}
 
     async def _measure(self):
         self._i2c.writeto_mem(self._address, _CONFIG, _MEASURE)

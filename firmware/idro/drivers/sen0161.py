@@ -41,8 +41,7 @@ class Sen0161:
         centi_c = centi_celsius(PART, context, self._temp_channel)
         milli_ph = ph_milli(
             signal_uv, centi_c, self._settings["ph.neutral_uv"],
-            self._settings["ph.slope_uv_per_ph"],
-        )
+            self._settings["ph.slope_uv_per_ph"])
         return {"ph": milli_ph / 1000}
 
 
@@ -52,8 +51,7 @@ def ph_milli(signal_uv, centi_c, neutral_uv, slope_uv_per_ph):
         raise SensorError(PART, "uncalibrated", f"slope {slope_uv_per_ph} uV/pH")
     scaled_slope = slope_uv_per_ph * (centi_c + _ZERO_CENTI_K)
     milli_ph = 7000 + divide_rounded(
-        (signal_uv - neutral_uv) * 1000 * _CALIBRATION_CENTI_K, scaled_slope
-    )
+        (signal_uv - neutral_uv) * 1000 * _CALIBRATION_CENTI_K, scaled_slope)
     if not 0 <= milli_ph <= 14_000:
         raise SensorError(PART, "out_of_range", f"pH {milli_ph}/1000 from {signal_uv} uV")
     return milli_ph

@@ -176,8 +176,7 @@ class Schema:
                 faults.append(f'"{channel}": "{self.fault_codes[raw - _FIRST_FAULT]}"')
         return (
             b'{"seq":%d,"at_ms":%d,"values":{' % tuple(stamp) + ",".join(values).encode()
-            + b'},"faults":{' + ", ".join(faults).encode() + b"}}"
-        )
+            + b'},"faults":{' + ", ".join(faults).encode() + b"}}")
 
 
 def read_schema(text):

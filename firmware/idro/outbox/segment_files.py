@@ -98,8 +98,7 @@ class SegmentFiles:
         loaded = self._loaded
         return loaded is segment or (
             loaded is not None and loaded.number == segment.number
-            and loaded.boot_id == segment.boot_id and loaded.schema_id == segment.schema_id
-        )
+            and loaded.boot_id == segment.boot_id and loaded.schema_id == segment.schema_id)
 
     def frames_of(self, segment, position=0):
         """Yield (kind, start, end) in `buffer` of every intact frame from `position` on.

@@ -78,8 +78,7 @@ def batch_pieces(batch):
     pieces = [
         b'{"v":1,"boot_id":"%s","boot_unix_ms":%s,"sent_at_ms":%s,"oldest_seq":%d,"records":[' % (
             batch.boot_id.encode(), _number_or_null(batch.boot_unix_ms),
-            _number_or_null(batch.sent_at_ms), batch.oldest_seq,
-        ),
+            _number_or_null(batch.sent_at_ms), batch.oldest_seq),
     ]
     for record in batch.records:
         pieces.append(record.json if len(pieces) == 1 else b"," + record.json)
@@ -133,8 +132,7 @@ def pack_ack(ack):
 def config_report_pieces(report):
     """Return up/config: the active settings, and why the last rev was rejected, if it was."""
     return list(dump_pieces(
-        {"v": 1, "rev": report.rev, "error": report.error, "values": report.values}
-    ))
+        {"v": 1, "rev": report.rev, "error": report.error, "values": report.values}))
 
 
 def unpack_stored(data):
@@ -146,8 +144,7 @@ def unpack_stored(data):
     validation.check_version(obj)
     return Stored(
         validation.identifier(obj, "boot_id"), validation.integer(obj, "seq_upto"),
-        validation.integer(obj, "unix_ms"),
-    )
+        validation.integer(obj, "unix_ms"))
 
 
 def _parse_canonical(data):
@@ -182,8 +179,7 @@ def command_of(obj, what, verbs, checked_args):
     args = checked_args(verb, validation.mapping(obj, "args", 8))
     return Command(
         validation.identifier(obj, "id"), verb, args, validation.identifier(obj, "boot_id"),
-        validation.integer(obj, "not_after_at_ms"), validation.text(obj, "by", 40),
-    )
+        validation.integer(obj, "not_after_at_ms"), validation.text(obj, "by", 40))
 
 
 def check_args(verb, args):
@@ -212,8 +208,7 @@ def unpack_config(node, pieces):
     validation.check_keys(obj, ("v", "rev", "by", "values", "auth"), "config")
     values = validation.mapping(obj, "values", len(settings.ROWS))
     config = Config(
-        validation.integer(obj, "rev"), validation.text(obj, "by", 40), checked_settings(values)
-    )
+        validation.integer(obj, "rev"), validation.text(obj, "by", 40), checked_settings(values))
     return SignedMessage(config, signed, auth)
 
 

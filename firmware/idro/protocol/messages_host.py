@@ -164,8 +164,7 @@ def unpack_info(data):
             raise ProtocolError("boots: not [boot_id, last_at_ms]")
         pair = {"boot_id": boot[0], "last_at_ms": boot[1]}
         boots.append(
-            (validation.identifier(pair, "boot_id"), validation.integer(pair, "last_at_ms"))
-        )
+            (validation.identifier(pair, "boot_id"), validation.integer(pair, "last_at_ms")))
     return Info(
         validation.text(obj, "version", 40), validation.text(obj, "board", 40),
         validation.text(obj, "chip", 20), validation.identifier(obj, "boot_id"),
@@ -201,8 +200,7 @@ def pack_stored(stored):
     """Return down/stored."""
     return (
         STORED_BOOT + stored.boot_id.encode() + STORED_SEQ
-        + b"%d,\"unix_ms\":%d}" % (stored.seq_upto, stored.unix_ms)
-    )
+        + b"%d,\"unix_ms\":%d}" % (stored.seq_upto, stored.unix_ms))
 
 
 def pack_command(node, command, mac):
@@ -224,8 +222,7 @@ def pack_update(node, command, mac):
 def _pack_command(node, leaf, command, args, mac):
     return _sign(node, leaf, {
         "v": 1, "id": command.id, "verb": command.verb, "args": args, "boot_id": command.boot_id,
-        "not_after_at_ms": command.not_after_at_ms, "by": command.by,
-    }, mac)
+        "not_after_at_ms": command.not_after_at_ms, "by": command.by}, mac)
 
 
 def unpack_chunk_request(data):
@@ -288,8 +285,7 @@ def _unpack_batch(obj, read):
         records.append(record)
     return Batch(
         validation.identifier(obj, "boot_id"), _integer_or_none(obj, "boot_unix_ms"),
-        _integer_or_none(obj, "sent_at_ms"), validation.integer(obj, "oldest_seq"), records,
-    )
+        _integer_or_none(obj, "sent_at_ms"), validation.integer(obj, "oldest_seq"), records)
 
 
 def _read_record(item):
@@ -308,8 +304,7 @@ def _read_record(item):
             raise ProtocolError(f"faults: {channel} has a value too")
         validation.choice(faults, channel, FAULTS)
     return Record(
-        validation.integer(item, "seq", 1), validation.integer(item, "at_ms"), values, faults
-    )
+        validation.integer(item, "seq", 1), validation.integer(item, "at_ms"), values, faults)
 
 
 def _read_event(item):
@@ -323,16 +318,14 @@ def _read_event(item):
             validation.integer(detail, key, -validation.MAX_INT)
     return EventRecord(
         validation.integer(item, "seq", 1), validation.integer(item, "at_ms"),
-        validation.choice(item, "kind", EVENTS), detail,
-    )
+        validation.choice(item, "kind", EVENTS), detail)
 
 
 def _with(batch, json_of):
     """Return the payload of a Batch of records, each encoded by `json_of`."""
     records = [EncodedRecord(record.seq, json_of(record)) for record in batch.records]
     return pack_batch(
-        Batch(batch.boot_id, batch.boot_unix_ms, batch.sent_at_ms, batch.oldest_seq, records)
-    )
+        Batch(batch.boot_id, batch.boot_unix_ms, batch.sent_at_ms, batch.oldest_seq, records))
 
 
 def _integer_or_none(obj, key):

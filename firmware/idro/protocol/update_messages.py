@@ -13,10 +13,7 @@ from collections import namedtuple
 from idro.errors import ProtocolError
 from idro.protocol import signing, validation
 from idro.protocol.messages import SignedMessage, command_of
-from idro.protocol.release_layout import (
-    MAX_MANIFEST_BYTES,
-    SIGNATURE_BYTES,
-)
+from idro.protocol.release_layout import MAX_MANIFEST_BYTES, SIGNATURE_BYTES
 
 MAX_UPDATE_BYTES = 1_024
 # With header and topic it stays below the packet limit of every node.
@@ -48,8 +45,7 @@ def pack_chunk_request(ask):
     """Return up/update."""
     return json.dumps({
         "v": 1, "sha256": ask.sha256, "number": ask.number, "path": ask.path,
-        "offset": ask.offset, "size": ask.size,
-    }).encode()
+        "offset": ask.offset, "size": ask.size}).encode()
 
 
 def unpack_chunk(payload):

@@ -69,8 +69,7 @@ def _site(
         "told_count": len(raised), "per_hour": round(len(raised) * HOUR_MS / span_ms, 2),
         "per_10_min": round(per_10_min, 3), "most_per_10_min": max(periods.values(), default=0),
         "most_per_hour": max(hours.values(), default=0), "flood_pct": round(flood_pct, 2),
-        "by_priority": {name: sum(one.priority == name for one in raised)
-                        for name in PRIORITIES},
+        "by_priority": {name: sum(one.priority == name for one in raised) for name in PRIORITIES},
         "standing_count": len(annunciated),
         "folded_count": sum(one.state == "suppressed" for one in active),
         "aside_count": sum(one.state in ("shelved", "out_of_service") for one in active),

@@ -79,18 +79,15 @@ class SnapshotBuilder:
         is_past_read = parts.events.is_read(node.node)  # before its events are copied
         return NodeSnapshot(
             node=node.node, site=node.site, is_online=node.online,
-            last_seen_unix_ms=node.last_seen_unix_ms,
-            stale_after_ms=stale_after_ms(settings),
+            last_seen_unix_ms=node.last_seen_unix_ms, stale_after_ms=stale_after_ms(settings),
             settings=settings, channels=tuple(sorted(channels)), readings=readings,
             groups=groups_of(None if info is None else info.board),
-            events=parts.events.all(node.node),
-            is_past_read=is_past_read,
+            events=parts.events.all(node.node), is_past_read=is_past_read,
             boots_unix_ms=parts.events.boots_unix_ms(node.node),
             clock_off_ms=self._clock_off_ms(node),
             settings_error=None if report is None else report.error,
             recipe_held=parts.recipe_held(node.node), left_pct=left_pct,
-            update_failed=parts.update_failed(node.node),
-        )
+            update_failed=parts.update_failed(node.node))
 
     def _clock_off_ms(self, node: Node) -> int | None:
         """Return the host clock minus the time the running boot's records are stored under."""

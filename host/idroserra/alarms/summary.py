@@ -43,11 +43,9 @@ def summary(alarms: Iterable[ActiveAlarm]) -> dict[str, Any]:
     shown = [one for one in alarms if one.is_annunciated or one.alarm.is_unacknowledged]
     worst = min(shown, key=by_severity, default=None)
     return {
-        "count": len(shown),
-        "unacknowledged": sum(one.alarm.is_unacknowledged for one in shown),
+        "count": len(shown), "unacknowledged": sum(one.alarm.is_unacknowledged for one in shown),
         "priority": None if worst is None else worst.rule.priority,
-        "worst": None if worst is None else headline(worst),
-    }
+        "worst": None if worst is None else headline(worst)}
 
 
 def headline(one: ActiveAlarm) -> str:

@@ -80,7 +80,7 @@ MATRIX = (
     Rule("PUT", "/api/users/{name}/password", _ADMIN, "set password"),
     Rule("DELETE", "/api/users/{name}", _ADMIN, "remove user"),
     Rule("GET", "/api/tokens", _ADMIN),
-    Rule("POST", "/api/tokens", _ADMIN, "make token"),
+    Rule("POST", "/api/tokens", _ADMIN, "create token"),
     Rule("DELETE", "/api/tokens/{name}", _ADMIN, "revoke token"),
     Rule("GET", "/api/audit", _ADMIN),
     # Reading.
@@ -110,7 +110,7 @@ MATRIX = (
     # Bottles.
     Rule("GET", "/api/nodes/{node}/bottles", _VIEWER),
     Rule("PUT", "/api/nodes/{node}/bottles/{doser}", _OPERATOR, "fill bottle"),
-    Rule("DELETE", "/api/nodes/{node}/bottles/{doser}", _OPERATOR, "take filling back"),
+    Rule("DELETE", "/api/nodes/{node}/bottles/{doser}", _OPERATOR, "undo bottle filling"),
     # Commands and setpoints.
     Rule("POST", "/api/nodes/{node}/commands", _OPERATOR, "command"),
     Rule("PUT", "/api/nodes/{node}/config", _OPERATOR, "change settings"),
@@ -141,10 +141,10 @@ MATRIX = (
     Rule("GET", "/api/nodes/{node}/calibrations", _VIEWER),
     Rule("GET", "/api/nodes/{node}/calibrations/{calibration}", _VIEWER),
     Rule("POST", "/api/nodes/{node}/calibrations", _OPERATOR, "begin calibration"),
-    Rule("POST", "/api/nodes/{node}/calibrations/back", _OPERATOR, "take calibration back"),
-    Rule("POST", "/api/nodes/{node}/calibrations/{calibration}/points", _OPERATOR, "take point"),
+    Rule("POST", "/api/nodes/{node}/calibrations/back", _OPERATOR, "revert calibration"),
+    Rule("POST", "/api/nodes/{node}/calibrations/{calibration}/points", _OPERATOR, "record point"),
     Rule("DELETE", "/api/nodes/{node}/calibrations/{calibration}/points/last", _OPERATOR,
-         "drop point"),
+         "delete point"),
     Rule("POST", "/api/nodes/{node}/calibrations/{calibration}/runs", _OPERATOR, "run pump"),
     Rule("POST", "/api/nodes/{node}/calibrations/{calibration}/factory", _OPERATOR,
          "factory calibration"),
@@ -179,8 +179,8 @@ MATRIX = (
     Rule("POST", "/api/alarms/shelve", _OPERATOR, "shelve alarm"),
     Rule("POST", "/api/alarms/unshelve", _OPERATOR, "unshelve alarm"),
     Rule("POST", "/api/alarms/test", _OPERATOR, "test alarms"),
-    Rule("POST", "/api/alarms/take-out", _OPERATOR, "take alarm out"),
-    Rule("POST", "/api/alarms/put-back", _OPERATOR, "put alarm back"),
+    Rule("POST", "/api/alarms/take-out", _OPERATOR, "remove alarm from service"),
+    Rule("POST", "/api/alarms/put-back", _OPERATOR, "return alarm to service"),
 )
 
 _PATTERNS: tuple[tuple[re.Pattern[str], Rule], ...] = tuple(

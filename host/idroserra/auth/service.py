@@ -36,9 +36,7 @@ class Visitor:
 class AuthService:
     """Users, sessions, tokens and the audit log of one host. Thread-safe."""
 
-    def __init__(
-        self, folder: Path, config: AccessConfig, now_unix_ms: Callable[[], int]
-    ) -> None:
+    def __init__(self, folder: Path, config: AccessConfig, now_unix_ms: Callable[[], int]) -> None:
         """Open users.db and audit.db in the data folder. Raises OSError, sqlite3.Error."""
         self.now_unix_ms = now_unix_ms
         with ExitStack() as opened:
@@ -92,7 +90,8 @@ class AuthService:
         Raises WrongPassword, TooManyAttempts."""
         self._limits.begin(visitor.address, f"link {visitor.address}")
         if self._link is None or self._link[0] != hash_token(token):
-            self.audit.add("nobody", "log in by link", address=visitor.address, result="refused")
+            self.audit.add(
+                "anonymous", "log in by link", address=visitor.address, result="refused")
             raise WrongPassword
         self._limits.succeed(visitor.address, f"link {visitor.address}")
         return self._begin(self.users.get(self._link[1]), visitor, "log in by link",
@@ -115,7 +114,7 @@ class AuthService:
         try:
             user = self.users.set_up(token, name, password)
         except AccessError as error:
-            self.audit.add("nobody", "set up", address=visitor.address, result="refused",
+            self.audit.add("anonymous", "set up", address=visitor.address, result="refused",
                            reason=str(error))
             raise
         self._limits.succeed(visitor.address, account)

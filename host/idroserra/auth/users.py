@@ -182,9 +182,7 @@ class Users(AccessFile):
             database.execute("DELETE FROM setup")
         return user
 
-    def _insert(
-        self, database: sqlite3.Connection, name: str, role: Role, hashed: str
-    ) -> User:
+    def _insert(self, database: sqlite3.Connection, name: str, role: Role, hashed: str) -> User:
         now = self._now_unix_ms()
         try:
             database.execute("INSERT INTO users VALUES (?,?,?,?)", (name, role.label, hashed, now))

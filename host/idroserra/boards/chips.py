@@ -37,8 +37,7 @@ class Chip:
     def output_refusal(self, pin: int) -> str | None:
         """Return why `pin` cannot be an output, or None if it can."""
         return self.refusal(pin) or (
-            f"GPIO {pin} is input-only on the {self.name}" if pin in self.input_only else None
-        )
+            f"GPIO {pin} is input-only on the {self.name}" if pin in self.input_only else None)
 
     def refusal(self, pin: int) -> str | None:
         """Return why `pin` cannot be used, or None if it can."""
@@ -72,65 +71,25 @@ def _pins(*spans: tuple[int, int]) -> frozenset[int]:
 
 
 _ESP32 = Chip(
-    name="esp32",
-    pins=_pins((0, 19), (21, 23), (25, 27), (32, 39)),
-    flash=_pins((6, 11)),
-    input_only=_pins((34, 39)),
-    strapping=frozenset({0, 2, 5, 12, 15}),
-    console=frozenset({1, 3}),
-    high_at_reset=frozenset({14}),
-    low_at_reset=frozenset(),
-    adc1=_pins((32, 39)),
-    adc2=frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27}),
-    adc_range_mv=(150, 2_450),
-    adc_error_mv=60,
-    timers=4,
-    uarts=2,
-    i2cs=2,
-    may_have_psram=True,
-    radio_ma=240,
-)
+    name="esp32", pins=_pins((0, 19), (21, 23), (25, 27), (32, 39)), flash=_pins((6, 11)),
+    input_only=_pins((34, 39)), strapping=frozenset({0, 2, 5, 12, 15}), console=frozenset({1, 3}),
+    high_at_reset=frozenset({14}), low_at_reset=frozenset(), adc1=_pins((32, 39)),
+    adc2=frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27}), adc_range_mv=(150, 2_450),
+    adc_error_mv=60, timers=4, uarts=2, i2cs=2, may_have_psram=True, radio_ma=240)
 
 _ESP32S3 = Chip(
-    name="esp32s3",
-    pins=_pins((0, 21), (26, 48)),
-    flash=_pins((26, 37)),
-    input_only=frozenset(),
-    strapping=frozenset({0, 3, 45, 46}),
-    console=frozenset({19, 20, 43, 44}),
-    high_at_reset=frozenset({18}),
-    low_at_reset=_pins((1, 18)),
-    adc1=_pins((1, 10)),
-    adc2=_pins((11, 20)),
-    adc_range_mv=(50, 2_850),
-    adc_error_mv=50,
-    timers=4,
-    uarts=2,
-    i2cs=2,
-    may_have_psram=True,
-    radio_ma=340,
-)
+    name="esp32s3", pins=_pins((0, 21), (26, 48)), flash=_pins((26, 37)), input_only=frozenset(),
+    strapping=frozenset({0, 3, 45, 46}), console=frozenset({19, 20, 43, 44}),
+    high_at_reset=frozenset({18}), low_at_reset=_pins((1, 18)), adc1=_pins((1, 10)),
+    adc2=_pins((11, 20)), adc_range_mv=(50, 2_850), adc_error_mv=50, timers=4, uarts=2, i2cs=2,
+    may_have_psram=True, radio_ma=340)
 
 # GPIO 18 and 19 are USB, 20 and 21 UART 0: either may be the console. GPIO 6 (MTCK) is pulled up
 # during reset.
 _ESP32C3 = Chip(
-    name="esp32c3",
-    pins=_pins((0, 21)),
-    flash=_pins((11, 17)),
-    input_only=frozenset(),
-    strapping=frozenset({2, 8, 9}),
-    console=_pins((18, 21)),
-    high_at_reset=frozenset({6}),
-    low_at_reset=frozenset(),
-    adc1=_pins((0, 4)),
-    adc2=frozenset({5}),
-    adc_range_mv=(35, 2_465),
-    adc_error_mv=35,
-    timers=2,
-    uarts=1,
-    i2cs=1,
-    may_have_psram=False,
-    radio_ma=335,
-)
+    name="esp32c3", pins=_pins((0, 21)), flash=_pins((11, 17)), input_only=frozenset(),
+    strapping=frozenset({2, 8, 9}), console=_pins((18, 21)), high_at_reset=frozenset({6}),
+    low_at_reset=frozenset(), adc1=_pins((0, 4)), adc2=frozenset({5}), adc_range_mv=(35, 2_465),
+    adc_error_mv=35, timers=2, uarts=1, i2cs=1, may_have_psram=False, radio_ma=335)
 
 CHIPS = {chip.name: chip for chip in (_ESP32, _ESP32S3, _ESP32C3)}

@@ -93,8 +93,7 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
         raise BoardError(file, "board.name", f"must be the file's name, {Path(file).stem}")
     check = BoardValidator(file, CHIPS[board.board.chip], parts)
     compiled = {
-        "name": board.board.name,
-        "chip": board.board.chip,
+        "name": board.board.name, "chip": board.board.chip,
         "volume_l": _volume_l(file, board.reservoir.volume_l),
         "i2c": {name: check.i2c(name, bus) for name, bus in board.i2c.items()},
         "onewire": {name: check.onewire(name, bus.pin) for name, bus in board.onewire.items()},
@@ -102,8 +101,7 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
         "adcs": [check.adc(f"adc[{i}]", adc) for i, adc in enumerate(board.adc)],
         "expanders": [check.expander(f"expander[{i}]", e) for i, e in enumerate(board.expander)],
         "sensors": [check.sensor(f"sensor[{i}]", s) for i, s in enumerate(board.sensor)],
-        "actuators": [check.actuator(f"actuator[{i}]", a) for i, a in enumerate(board.actuator)],
-    }
+        "actuators": [check.actuator(f"actuator[{i}]", a) for i, a in enumerate(board.actuator)]}
     compiled["button"] = None if board.button is None else check.button(board.button.pin)
     check.check_whole()
     warnings.check(file, compiled)

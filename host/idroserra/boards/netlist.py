@@ -76,8 +76,7 @@ def expander_outputs(board: BoardFile) -> list[tuple[str, Wire]]:
     parts = {expander.name: expander.part for expander in board.expander}
     return [
         (f"{a.expander} {place(parts[a.expander], a.pin)}", output(a))
-        for a in board.actuator if a.expander is not None
-    ]
+        for a in board.actuator if a.expander is not None]
 
 
 def adc_inputs(board: BoardFile, parts: dict[str, Part]) -> list[tuple[str, Wire]]:

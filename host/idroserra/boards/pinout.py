@@ -89,8 +89,7 @@ def _module(chip: Chip, kit: Devkit, found: dict[int, Wire]) -> tuple[list[str],
 def _page(width: float, height: float, name: str, drawing: list[str]) -> str:
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="{FONT}" role="img">'
-    )
+        f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="{FONT}" role="img">')
     title = f"<title>Pinout of {escape(name)}</title>"
     return "\n".join([head, title, _rect(0, 0, width, height, "#ffffff", "none"), *drawing,
                       "</svg>", ""])
@@ -176,8 +175,7 @@ def _legend(found: dict[int, Wire], y: float, width: float) -> tuple[list[str], 
         step = 26 + len(meaning) * SMALL_CHAR + 18
         if x + step > width - MARGIN:
             x, y = float(MARGIN), y + LINE + 7
-        drawn += [_rect(x, y - 11, 18, 14, fill, edge, radius=3),
-                  _text(x + 26, y, meaning, SMALL)]
+        drawn += [_rect(x, y - 11, 18, 14, fill, edge, radius=3), _text(x + 26, y, meaning, SMALL)]
         x += step
     return drawn, y + 34
 

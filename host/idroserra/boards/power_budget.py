@@ -38,8 +38,7 @@ def rails(board: BoardFile, parts: dict[str, Part]) -> list[Rail]:
     """Return the supplies of a valid board: 3.3 V, 5 V, loads."""
     radio_ma = CHIPS[board.board.chip].radio_ma
     by_rail: dict[str, list[tuple[str, int]]] = {
-        "3v3": [("the chip while it transmits", radio_ma)], "5v": [], "loads": [],
-    }
+        "3v3": [("the chip while it transmits", radio_ma)], "5v": [], "loads": []}
     for name, part in _consumers(board, parts):
         if part.draw.current_ma:
             by_rail[part.draw.rail].append((name, part.draw.current_ma))

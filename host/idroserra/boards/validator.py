@@ -118,8 +118,7 @@ class BoardValidator:
         spec: dict[str, Any] = {"name": expander.name, "part": expander.part}
         spec["bus"] = self._bus(key, expander.part, part, expander.bus)
         spec |= self._parameters(
-            key, expander.part, part, address=expander.address, freq_hz=expander.freq_hz
-        )
+            key, expander.part, part, address=expander.address, freq_hz=expander.freq_hz)
         self._place(f"{key}.address", expander.bus, expander.address)
         spec |= self._off_line(key, expander, part)
         self._buses[name] = "expander"
@@ -153,8 +152,7 @@ class BoardValidator:
         part = self._part(key, sensor.part, "sensor")
         self._measures(key, sensor, part)
         spec: dict[str, Any] = {
-            "source": sensor.source, "part": sensor.part, "measures": list(sensor.measures),
-        }
+            "source": sensor.source, "part": sensor.part, "measures": list(sensor.measures)}
         pins = {"pin": sensor.pin, "trigger_pin": sensor.trigger_pin, "echo_pin": sensor.echo_pin}
         if sensor.bus is None and "pin" in part.buses:
             spec["pin"] = self._pins.analog(f"{key}.pin", sensor.pin)
@@ -186,8 +184,7 @@ class BoardValidator:
         part = self._part(key, actuator.part, "actuator")
         parameters = self._parameters(
             key, actuator.part, part, kind="expander" if actuator.expander else "pin",
-            freq_hz=actuator.freq_hz, max_on_ms=actuator.max_on_ms, safe_level=actuator.safe_level,
-        )
+            freq_hz=actuator.freq_hz, max_on_ms=actuator.max_on_ms, safe_level=actuator.safe_level)
         wanted = "up" if actuator.safe_level else "down"
         if actuator.pull != wanted:
             why = (f"safe_level {actuator.safe_level} needs a resistor that pulls {wanted}, and "

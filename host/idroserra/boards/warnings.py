@@ -75,8 +75,7 @@ def warnings(board: dict[str, Any]) -> list[str]:
     memory = [] if CHIPS[board["chip"]].may_have_psram else [f"board.chip: {NEEDS_PSRAM}"]
     return memory + [
         f"sensor[{index}]: {_accuracy(board, sensor, probe)}; for indication only"
-        for index, sensor, probe in _on_own_converter(board)
-    ]
+        for index, sensor, probe in _on_own_converter(board)]
 
 
 def _on_own_converter(board: dict[str, Any]) -> list[tuple[int, dict[str, Any], Probe]]:

@@ -28,8 +28,7 @@ async def serve(port: int) -> None:
     broker = OwnRetainedBroker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
-            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {}},
-        }
+            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {}}}
     )
     await broker.start()
     await asyncio.Event().wait()

@@ -82,8 +82,7 @@ def _follow(running: Any, console: Console, ended: threading.Event, until: float
     printed: set[str] = set()
     columns = (
         TextColumn("{task.description}"), BarColumn(),
-        TextColumn("{task.fields[days]:.1f} of {task.fields[of]:.1f} days"), TimeRemainingColumn(),
-    )
+        TextColumn("{task.fields[days]:.1f} of {task.fields[of]:.1f} days"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bars = {
             g.node: progress.add_task(

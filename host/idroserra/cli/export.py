@@ -32,8 +32,7 @@ def export(
     node: NodeName,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="File to write; default: stdout (CSV and line)."),
-    ] = None,
+        typer.Option("--out", "-o", help="File to write; default: stdout (CSV and line).")] = None,
     form: Annotated[Form, typer.Option("--format", "-f", help="Output format.")] = "csv",
     what: Annotated[What, typer.Option(help="Data to export.")] = "readings",
     last: Annotated[str, typer.Option(help="Period up to --to: 12h, 30d, 8w.")] = "1d",

@@ -106,8 +106,7 @@ def copy(
     source: Side, target: Side,
     resume: Annotated[
         Path | None,
-        typer.Option(help="File that records progress, to resume an interrupted copy."),
-    ] = None,
+        typer.Option(help="File that records progress, to resume an interrupted copy.")] = None,
     *, as_json: AsJson = False,
 ) -> None:
     """Copy readings and events from one store to another, without duplicates."""

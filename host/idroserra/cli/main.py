@@ -74,8 +74,7 @@ class LazyGroup(TyperGroup):
 
 app = typer.Typer(
     cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-    help="Idroserra: an open controller for hydroponic greenhouses, from board to page.",
-)
+    help="Idroserra: an open controller for hydroponic greenhouses, from board to page.")
 
 
 def _print_version(is_asked: bool) -> None:

@@ -20,8 +20,7 @@ def report(
     last: Annotated[str, typer.Option(help="Period up to --to: 7d, 5w.")] = "7d",
     since: Annotated[
         Literal["planting", "recipe"] | None,
-        typer.Option(help="Since the newest planting, or the start of the recipe."),
-    ] = None,
+        typer.Option(help="Since the newest planting, or the start of the recipe.")] = None,
     begin: Annotated[
         str | None, typer.Option("--from", help="Start, ISO 8601, such as 2026-11-01.")] = None,
     end: Annotated[

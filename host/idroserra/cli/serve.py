@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", help="TOML file; default: built-in defaults.")
-]
+    Path | None, typer.Option("--config", "-c", help="TOML file; default: built-in defaults.")]
 
 
 def serve(

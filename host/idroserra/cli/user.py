@@ -96,7 +96,7 @@ def setup_token(config: ConfigFile = None) -> None:
         host = settings.http.host
         shown = f"[{host}]" if ":" in host else host
         link = setup_link(f"http://{shown}:{settings.http.port}", access.users)
-        _audit(access, "make setup token", "")
+        _audit(access, "create setup token", "")
         typer.echo(link)
 
 
@@ -107,7 +107,7 @@ def token(
     """Create an API token and print it; it is not shown again."""
     with _opened(config) as (_, access):
         secret = access.tokens.make(name, _role(role), _owner())
-        _audit(access, "make token", name, role=role)
+        _audit(access, "create token", name, role=role)
     typer.echo(json.dumps({"name": name, "role": role, "secret": secret}) if as_json else secret)
 
 

@@ -272,8 +272,7 @@ class Config(Section, frozen=True):
     """The whole configuration of the host. Built by load_config()."""
 
     site: str = "greenhouse"
-    data_dir: Path = field(
-        default_factory=lambda: platformdirs.user_data_path("idroserra"))
+    data_dir: Path = field(default_factory=lambda: platformdirs.user_data_path("idroserra"))
     mqtt: MqttConfig = MqttConfig()
     http: HttpConfig = HttpConfig()
     lan: LanConfig = LanConfig()
@@ -295,9 +294,7 @@ class Config(Section, frozen=True):
             raise ValidationError([], "mqtt.cert_file and mqtt.key_file go together")
 
 
-def load_config(
-    file: Path | None = None, overrides: Mapping[str, Any] | None = None
-) -> Config:
+def load_config(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
     """Return the configuration, merged from `overrides` (nested dicts, as from the command line),
     the environment, the TOML `file` and the defaults. Earlier ones win. Raises ConfigError."""
     sources = {"command line": dict(overrides or {}), "environment": _environment(),

@@ -48,8 +48,7 @@ PLANTS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
         "basil",
         {
             "reservoir.strength": 0.8, "reservoir.acid_ml": 13.0, "outside.temp_c": 23.0,
-            "outside.rh_pct": 60.0, "crop.area_m2": 0.3, "light.ppfd_umol_m2_s": 200.0,
-        },
+            "outside.rh_pct": 60.0, "crop.area_m2": 0.3, "light.ppfd_umol_m2_s": 200.0},
         {"ph.target": 6.1, "ec.target_us_cm": 1_300},
     ),
 )
@@ -141,10 +140,8 @@ class Demo:
                 "site": "demo",
                 "data_dir": str(self.folder / "host"),
                 "mqtt": {
-                    "url": self._broker.url,
-                    "username": "host",
-                    "protocol": "5" if self._broker.mqtt_version == 5 else "3.1.1",
-                },
+                    "url": self._broker.url, "username": "host",
+                    "protocol": "5" if self._broker.mqtt_version == 5 else "3.1.1"},
                 "http": {"port": self.port},
             }
         )
@@ -193,8 +190,7 @@ class Demo:
         start_unix_ms = self._start_unix_ms - greenhouse.history_ms
         job = self._job(
             greenhouse, "history", start_unix_ms=start_unix_ms, duration_ms=greenhouse.history_ms,
-            trace_every_ms=3_600_000, settings=greenhouse.settings,
-        )
+            trace_every_ms=3_600_000, settings=greenhouse.settings)
         sender = HistorySender(greenhouse.node, start_unix_ms, "127.0.0.1", self._broker.port)
 
         def produce(on_line: Callable[[dict[str, Any]], None]) -> None:
@@ -227,8 +223,7 @@ class Demo:
             progress = None
             if greenhouse.history.is_alive():
                 progress = {
-                    "done_ms": greenhouse.history_done_ms, "total_ms": greenhouse.history_ms,
-                }
+                    "done_ms": greenhouse.history_done_ms, "total_ms": greenhouse.history_ms}
             if progress != self.service.live.progress(greenhouse.node):
                 self.service.live.set_progress(greenhouse.node, progress)
 

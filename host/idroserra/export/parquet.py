@@ -35,8 +35,7 @@ def write_parquet(lines: Iterable[str], path: Path) -> int:
     rows = csv.reader(lines)
     columns = [_column(cell) for cell in next(rows)]
     schema = pyarrow.schema([
-        pyarrow.field(name, _type(pyarrow, name),
-                      metadata={"unit": unit} if unit else None)
+        pyarrow.field(name, _type(pyarrow, name), metadata={"unit": unit} if unit else None)
         for name, unit in columns])
     count = 0
     with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:

@@ -51,11 +51,9 @@ class Esptool:
         size = re.search(r"^Detected flash size: +(\d+)(MB|KB)$", output, re.MULTILINE)
         unit = {"MB": 1_048_576, "KB": 1_024}
         return Chip(
-            name=name.lower().replace("-", ""),
-            described=_found(output, r"^Chip type: +(.+)$"),
+            name=name.lower().replace("-", ""), described=_found(output, r"^Chip type: +(.+)$"),
             mac=_found(output, r"^MAC: +([0-9a-f:]{17})"),
-            flash_bytes=int(size[1]) * unit[size[2]] if size else 0,
-        )
+            flash_bytes=int(size[1]) * unit[size[2]] if size else 0)
 
     def holds(self, files: Sequence[tuple[int, Path]]) -> bool:
         """Return whether the flash has these files at their addresses."""
@@ -93,8 +91,7 @@ class Esptool:
 
     def _read(self, arguments: list[str], when: str) -> str:
         """Run a read-only command; retry once after a broken connection."""
-        return self._twice(lambda: self._run(arguments, when),
-                           lambda: self._run(arguments, when))
+        return self._twice(lambda: self._run(arguments, when), lambda: self._run(arguments, when))
 
     def _twice(self, first: Callable[[], str], second: Callable[[], str]) -> str:
         """Call `first`, and `second` if the connection was lost but the port still exists."""

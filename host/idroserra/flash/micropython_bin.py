@@ -83,9 +83,7 @@ def partitions(data: bytes, base: int) -> Iterator[Partition]:
                         (kind, sub) == (_DATA, _NVS))
 
 
-def _without_nvs(
-    data: bytes, base: int, table: list[Partition]
-) -> Iterator[tuple[int, bytes]]:
+def _without_nvs(data: bytes, base: int, table: list[Partition]) -> Iterator[tuple[int, bytes]]:
     """Yield the parts to write: all except NVS, which stores Wi-Fi settings and the node's key.
 
     The binary has only 0xFF there, which would erase NVS.

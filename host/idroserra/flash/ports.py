@@ -50,8 +50,7 @@ def choose(
         return ports[0].device
     if ask is None:
         listed = "; ".join(f"{port.device} ({port.description})" for port in ports)
-        raise FlashError(
-            f"{len(ports)} boards are connected: {listed}", "Select one with --port.")
+        raise FlashError(f"{len(ports)} boards are connected: {listed}", "Select one with --port.")
     return ask(ports).device
 
 
@@ -81,8 +80,7 @@ def open_error(device: str, error: Exception) -> FlashError:
     listed = ", ".join(port.device for port in find_boards()) or "none"
     return FlashError(
         f"{device}: no such port, or it cannot be opened ({error})",
-        f"Ports with a board: {listed}. {_NO_BOARD}",
-    )
+        f"Ports with a board: {listed}. {_NO_BOARD}")
 
 
 def programs_using(device: str) -> list[str]:

@@ -114,8 +114,7 @@ class FlashSession:
         move = self.show.start("MicroPython", micropython.size_bytes)
         with _files(micropython) as files:
             self.esptool.write(
-                files, lambda share: move(round(share * micropython.size_bytes), "writing")
-            )
+                files, lambda share: move(round(share * micropython.size_bytes), "writing"))
 
     def _copy(self, link: BoardLink, work: copy.CopyPlan) -> None:
         move = self.show.start("image", work.send_bytes)
@@ -157,9 +156,7 @@ class FlashSession:
         if wanted is not None and 0 < chip.flash_bytes < wanted.flash_bytes:
             raise FlashError(
                 f"{wanted.path}: needs {wanted.flash_bytes // 1_048_576} MB of flash, the board "
-                f"has {chip.flash_bytes // 1_048_576} MB",
-                "Use the binary for that flash size.",
-            )
+                f"has {chip.flash_bytes // 1_048_576} MB", "Use the binary for that flash size.")
 
     def _must_replace(self, about: BoardInfo) -> bool:
         return copy.check_micropython(about, self.folder) is not None

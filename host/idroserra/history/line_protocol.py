@@ -91,10 +91,8 @@ def _layout(
 def event_line(site: str, event: EventPoint) -> str:
     """Return the line of one event."""
     fields = [
-        f"boot_id={quoted(event.boot_id)}",
-        f"seq={event.seq}i",
-        f"detail={quoted(json.dumps(dict(event.detail)))}",
-    ]
+        f"boot_id={quoted(event.boot_id)}", f"seq={event.seq}i",
+        f"detail={quoted(json.dumps(dict(event.detail)))}"]
     for name in _NUMBERS_OF_DETAIL:
         value = event.detail.get(name)
         if isinstance(value, int) and not isinstance(value, bool):

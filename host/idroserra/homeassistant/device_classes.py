@@ -58,8 +58,7 @@ def reading_entity(channel: str, expire_after_s: int) -> dict[str, Any]:
         quantity.key, (display.unit, display.factor, display.decimals))
     entity: dict[str, Any] = {
         "p": "sensor", "name": display.label, "val_tpl": _number(channel, factor, decimals),
-        "stat_cla": "measurement", "sug_dsp_prc": decimals, "exp_aft": expire_after_s,
-    }
+        "stat_cla": "measurement", "sug_dsp_prc": decimals, "exp_aft": expire_after_s}
     if unit:
         entity["unit_of_meas"] = unit
     if reading.device_class:

@@ -47,8 +47,7 @@ SLIDERS = (
     Slider("ph.target", "pH setpoint", "ph", "", 1, 0.05, "ph_down"),
     Slider("ph.deadband", "pH deadband", "", "", 1, 0.05, "ph_down"),
     Slider("ec.target_us_cm", "EC setpoint", "conductivity", "mS/cm", 0.001, 0.05, "nutrient_a"),
-    Slider("ec.deadband_us_cm", "EC deadband", "conductivity", "mS/cm", 0.001, 0.01,
-           "nutrient_a"),
+    Slider("ec.deadband_us_cm", "EC deadband", "conductivity", "mS/cm", 0.001, 0.01, "nutrient_a"),
     Slider("light.on_minutes", "Light hours a day", "duration", "h", 1 / 60, 0.25, "light"),
     Slider("light.duty_pct", "Light level", "", "%", 1, 1, "light"),
 )
@@ -170,8 +169,7 @@ def _of_alarms(node: str) -> dict[str, dict[str, Any]]:
                              " 'priority': value_json.priority} | tojson }}",
         },
         "worst_alarm": of_host | {
-            "p": "sensor", "name": "Worst alarm", "val_tpl": "{{ value_json.worst }}",
-        },
+            "p": "sensor", "name": "Worst alarm", "val_tpl": "{{ value_json.worst }}"},
     }
 
 
@@ -181,17 +179,13 @@ def _of_state(node: str) -> dict[str, dict[str, Any]]:
     return _of_alarms(node) | {
         "connected": of_host | {
             "p": "binary_sensor", "name": "Connected", "dev_cla": "connectivity",
-            "ent_cat": "diagnostic",
-            "val_tpl": "{{ 'ON' if value_json.online else 'OFF' }}",
-        },
+            "ent_cat": "diagnostic", "val_tpl": "{{ 'ON' if value_json.online else 'OFF' }}"},
         "last_boot": of_host | {
             "p": "sensor", "name": "Last boot", "dev_cla": "timestamp", "ent_cat": "diagnostic",
-            "val_tpl": "{{ value_json.boot_at }}",
-        },
-        "told": {
-            "p": "event", "name": "What happened", "evt_typ": list(EVENTS),
-            "stat_t": topic(node, "event"),
-        },
+            "val_tpl": "{{ value_json.boot_at }}"},
+        "event": {
+            "p": "event", "name": "Event", "evt_typ": list(EVENTS),
+            "stat_t": topic(node, "event")},
     }
 
 
@@ -199,8 +193,7 @@ def _controls(node: str, outputs: Mapping[str, str]) -> dict[str, dict[str, Any]
     found = {
         DOSING: _settable(node, DOSING) | {
             "p": "switch", "name": "Automatic dosing", "ic": "mdi:beaker-check-outline",
-            "val_tpl": _setting(DOSING, "'ON' if v else 'OFF'"),
-        },
+            "val_tpl": _setting(DOSING, "'ON' if v else 'OFF'")},
         "stop": _button(node, "stop", "Stop all dosing", "mdi:hand-back-left"),
         "resume": _button(node, "resume", "Release dosing", "mdi:lock-open-outline"),
         "last_command": {

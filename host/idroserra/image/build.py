@@ -69,15 +69,11 @@ def build_image(
         files[name] = sources[name].read_bytes()
     hashes = {path: sha256(files[path]) for path in sorted(files)}
     manifest = Manifest(
-        version=version(),
-        board=board["name"],
-        board_class=f"{board['chip']}/{board['name']}",
-        security_counter=SECURITY_COUNTER,
-        files=hashes,
+        version=version(), board=board["name"], board_class=f"{board['chip']}/{board['name']}",
+        security_counter=SECURITY_COUNTER, files=hashes,
         sizes={path: len(files[path]) for path in hashes},
         sources={path: sha256(sources[path].read_bytes()) for path in sorted(sources)},
-        image_sha256=image_sha256(hashes),
-    )
+        image_sha256=image_sha256(hashes))
     _replace(out_dir, files, manifest)
     return manifest
 

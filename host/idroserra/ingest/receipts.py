@@ -240,8 +240,7 @@ class ReceiptLog:
              item.unix_ms),
         ).lastrowid
         self._database.execute(
-            "DELETE FROM rejected WHERE id <= ?", ((row or 0) - self._max_rejected,)
-        )
+            "DELETE FROM rejected WHERE id <= ?", ((row or 0) - self._max_rejected,))
         self.count(item.node, "rejected", 1)
 
     def unread(self) -> list[tuple[int, Received]]:
@@ -330,21 +329,18 @@ class ReceiptLog:
             return known
         row = self._database.execute(
             "SELECT boot, epoch_unix_ms, hint_unix_ms, floor_seq, lost FROM boots"
-            " WHERE node=? AND boot_id=?", (node, boot_id),
-        ).fetchone()
+            " WHERE node=? AND boot_id=?", (node, boot_id)).fetchone()
         if row is None:
             return None
         ranges = self._database.execute("SELECT first, last FROM seen WHERE boot=?", row[:1])
         number, epoch_unix_ms, hint_unix_ms, floor_seq, lost = row
         boot = self._boots[node, boot_id] = _Boot(
-            number, epoch_unix_ms, hint_unix_ms, floor_seq, lost, SequenceRanges(ranges)
-        )
+            number, epoch_unix_ms, hint_unix_ms, floor_seq, lost, SequenceRanges(ranges))
         return boot
 
     def _new_boot(self, node: str, boot_id: str) -> _Boot:
         number = self._database.execute(
-            "INSERT INTO boots (node, boot_id) VALUES (?,?)", (node, boot_id)
-        ).lastrowid
+            "INSERT INTO boots (node, boot_id) VALUES (?,?)", (node, boot_id)).lastrowid
         boot = self._boots[node, boot_id] = _Boot(number or 0, None, None, 0, 0, SequenceRanges())
         return boot
 

@@ -177,8 +177,7 @@ class Commands:
             if pending is not None:
                 return pending
             row = self._database.execute(
-                f"SELECT {_COLUMNS} FROM commands WHERE id=?", (command_id,)
-            ).fetchone()
+                f"SELECT {_COLUMNS} FROM commands WHERE id=?", (command_id,)).fetchone()
         if row is None:
             raise KeyError(command_id)
         return _from_row(row)
@@ -188,8 +187,7 @@ class Commands:
         with self._lock:
             rows = self._database.execute(
                 f"SELECT {_COLUMNS} FROM commands WHERE node=? ORDER BY number DESC LIMIT ?",
-                (node, count),
-            ).fetchall()
+                (node, count)).fetchall()
         return [_from_row(row) for row in rows]
 
     def on_ack(self, node: str, ack: protocol.Ack) -> None:

@@ -139,8 +139,7 @@ def _for_hands(node: Mapping[str, Any]) -> list[Reason]:
     if correction is not None and correction["is_open"]:
         is_ready = correction["state"] == "ready"
         reasons.append(_reason("warn" if is_ready else "note",
-                               _("Correction of the pH. {what}.").format(
-                                   what=correction["text"])))
+                               _("Correction of the pH. {what}.").format(what=correction["text"])))
     return reasons
 
 

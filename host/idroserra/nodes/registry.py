@@ -368,11 +368,9 @@ _SELECT_NEXT = "SELECT node, next_keys.key FROM next_keys JOIN nodes USING (node
 def _from_row(row: tuple[Any, ...]) -> Node:
     return Node(
         node=row[0], site=row[1], key=row[2], last_seen_unix_ms=row[3],
-        info=_read(protocol.unpack_info, row[4]),
-        wanted_rev=row[5], wanted_by=row[6],
+        info=_read(protocol.unpack_info, row[4]), wanted_rev=row[5], wanted_by=row[6],
         wanted_values=None if row[7] is None else json.loads(row[7]),
-        report=_read(protocol.unpack_config_report, row[8]),
-    )
+        report=_read(protocol.unpack_config_report, row[8]))
 
 
 def _read(unpack: Callable[[bytes], _Unpacked], data: bytes | None) -> _Unpacked | None:

@@ -83,8 +83,7 @@ class CertificateAuthority:
         text = unsigned.sign(self._key, hashes.SHA256()).public_bytes(PEM)
         cert_path.unlink(missing_ok=True)  # a crash must not leave it beside a new key
         _write_key(key_path, key)
-        write_private(cert_path,
-                      text + self.certificate.public_bytes(PEM) if is_chained else text)
+        write_private(cert_path, text + self.certificate.public_bytes(PEM) if is_chained else text)
 
 
 def make_authority(
@@ -95,8 +94,7 @@ def make_authority(
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([
         x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Idroserra"),
-        x509.NameAttribute(NameOID.COMMON_NAME, name),
-    ])
+        x509.NameAttribute(NameOID.COMMON_NAME, name)])
     unsigned = _builder(subject, subject, key.public_key(), validity, is_ca=True).add_extension(
         x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     if constraints is not None:

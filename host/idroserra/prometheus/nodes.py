@@ -41,8 +41,7 @@ class NodeSeries:
                               (*_CHANNEL, "fault"))
         self._readings = {
             key: _family(series.name, series.text, ("site", "node", "source"))
-            for key, series in SERIES.items()
-        }
+            for key, series in SERIES.items()}
 
     def add(self, node: Node, channels: Mapping[str, Mapping[str, Any]]) -> None:
         """Add a node. `channels`: its newest readings from LiveState.channels()."""

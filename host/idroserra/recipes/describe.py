@@ -98,8 +98,7 @@ def _range(values: Values, low_key: str, high_key: str, unit: Unit) -> str:
 def _by_day_and_night(values: Values, low: str, high: str, unit: Unit) -> str:
     parts = [
         _(sentence).format(range=text)
-        for sentence, part in (
-            (N_("{range} by day"), "day"), (N_("{range} at night"), "night"))
+        for sentence, part in ((N_("{range} by day"), "day"), (N_("{range} at night"), "night"))
         if (text := _range(values, low.format(part), high.format(part), unit))]
     return ", ".join(parts)
 
@@ -138,8 +137,7 @@ _LINES: tuple[tuple[str, str, tuple[str, ...], Callable[[Values], str]], ...] = 
     ("ec", "EC", ("ec.target_us_cm", "ec.deadband_us_cm"), _ec),
     ("light", N_("Light"),
      ("light.on_minute", "light.on_minutes", "light.duty_pct", "light.ramp_minutes"), _light),
-    ("circulation", N_("Circulation"),
-     ("circulation.on_ms", "circulation.off_ms"), _circulation),
+    ("circulation", N_("Circulation"), ("circulation.on_ms", "circulation.off_ms"), _circulation),
     ("irrigation", N_("Irrigation"),
      ("irrigation.on_s", "irrigation.off_s", "irrigation.night_off_s"), _irrigation),
     ("air", N_("Air"),

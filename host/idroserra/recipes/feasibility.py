@@ -15,7 +15,6 @@ from idroserra.core import protocol
 from idroserra.recipes.model import Recipe
 
 REFUSED, WARNING = "refused", "warning"
-FULL_PCT = 100
 
 
 class Headroom(NamedTuple):

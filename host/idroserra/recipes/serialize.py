@@ -20,8 +20,7 @@ def summary_json(recipe: Recipe) -> Json:
     """Return a recipe without its stages."""
     return {
         "name": recipe.name, "text": recipe.text, "crop": recipe.crop, "days": recipe.days,
-        "stages": [stage.name for stage in recipe.stages],
-    }
+        "stages": [stage.name for stage in recipe.stages]}
 
 
 def recipe_json(recipe: Recipe) -> Json:
@@ -56,7 +55,8 @@ def run_json(run: RecipeRun, node: Node, now_unix_ms: int) -> Json:
         "recipe": run.name, "state": run.state, "by": run.by,
         "started_unix_ms": run.started_unix_ms, "state_by": run.state_by,
         "state_unix_ms": run.state_unix_ms, "reason": translate_message(run.reason),
-        "told": {"state": run.told_state, "rev": run.told_rev, "unix_ms": run.told_unix_ms},
+        "confirmation": {
+            "state": run.told_state, "rev": run.told_rev, "unix_ms": run.told_unix_ms},
         "at": None, "setpoints": [], "next": None, "end_unix_ms": None,
     }
     if run.state != STOPPED:
@@ -78,10 +78,8 @@ def _place_json(recipe: Recipe, day: int) -> Json:
     stage = recipe.stages[place.stage]
     return {
         "day": day + 1, "days": recipe.days, "stage": place.stage + 1,
-        "stages": len(recipe.stages), "stage_name": _(stage.name),
-        "stage_text": _(stage.text),
-        "stage_day": place.day + 1, "stage_days": stage.days,
-    }
+        "stages": len(recipe.stages), "stage_name": _(stage.name), "stage_text": _(stage.text),
+        "stage_day": place.day + 1, "stage_days": stage.days}
 
 
 def _setpoints_json(wanted: Mapping[str, Any], node: Node) -> list[Json]:
@@ -117,8 +115,7 @@ def _next_json(run: RecipeRun, recipe: Recipe, day: int) -> Json | None:
             place = _place_json(recipe, later)
             return place | {
                 "unix_ms": run.first_day_unix_ms + later * DAY_MS,
-                "setpoints": [line for line in lines_json(then) if line["name"] in changed],
-            }
+                "setpoints": [line for line in lines_json(then) if line["name"] in changed]}
     return None
 
 

@@ -107,8 +107,7 @@ def _values(channel: str, low: float, high: float) -> str:
     if value_text(channel, low) == value_text(channel, high):
         return format_value(channel, high)
     return _("{low} to {high}").format(
-        low=value_text(channel, low), high=format_value(channel, high)
-    )
+        low=value_text(channel, low), high=format_value(channel, high))
 
 
 def _gaps(read: Sequence[Readings], span: Range) -> Iterator[Sentence]:

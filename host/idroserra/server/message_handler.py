@@ -86,5 +86,4 @@ class HostMessageHandler:
             if now_unix_ms - unix_ms < LIVE_EVENT_MS:
                 self._live.publish({
                     "type": "event", "node": accepted.node, "unix_ms": unix_ms,
-                    "seq": record.seq, "kind": record.kind, "detail": record.detail,
-                })
+                    "seq": record.seq, "kind": record.kind, "detail": record.detail})

@@ -84,8 +84,7 @@ class Service:
             self.lan = _open_site_https(config) if config.lan.enabled else None
             self.spool = Spool(
                 folder / "spool.db", config.spool.max_mb, config.spool.max_rejected,
-                config.spool.max_unread,
-            )
+                config.spool.max_unread)
             opened.callback(self.spool.close)
             self.store = open_store(config)
             opened.callback(self.store.close)
@@ -96,8 +95,7 @@ class Service:
             self.journal = self._open_journal(opened)
             self.commands = Commands(
                 folder / "state.db", nodes=self.nodes, live=self.live, link=self._mqtt,
-                epoch_unix_ms=self.spool.epoch, audit=self.access.audit.add,
-            )
+                epoch_unix_ms=self.spool.epoch, audit=self.access.audit.add)
             opened.callback(self.commands.close)
             self.calibrations = CalibrationService(
                 folder / "state.db", self.nodes, self.commands, self.live, self._mqtt.now_unix_ms)
@@ -166,12 +164,9 @@ class Service:
         zero = dict.fromkeys(COUNTERS, 0)
         return {
             "nodes": {node.node: counts.get(node.node, zero) for node in self.nodes.all()},
-            "rejected": rejected,
-            "spool": {"depth": self.spool.depth, "state": self.spool.state},
+            "rejected": rejected, "spool": {"depth": self.spool.depth, "state": self.spool.state},
             "store": {"kind": self.config.store.kind, "state": self._writer.state},
-            "broker": {"state": self._mqtt.state},
-            "failures": self._failure_texts(),
-        }
+            "broker": {"state": self._mqtt.state}, "failures": self._failure_texts()}
 
     def _failure_texts(self) -> dict[str, str]:
         failures = {name: why for name, (_, why) in self._failures.items()}

@@ -28,7 +28,7 @@ def build_request(
     """Return the request: for `recipe` from today, or the open `run`, or the settings.
 
     `values`: settings changed in addition. `granted_pct`: the node's dosing authority now, None
-    for the value it reported on connecting. Raises NotKnown, SettingsError.
+    for the value it reported on connecting. Raises MissingNodeData, SettingsError.
     """
     if node.info is None or node.report is None:
         raise MissingNodeData(f"{node.node} has not reported its settings yet: wait until it has "

@@ -59,8 +59,7 @@ def _scenario(request: PreviewRequest, known: Greenhouse) -> Scenario:
     """Return the coming days as a scenario without expectations."""
     timeline = [
         {"at_ms": request.day_start_ms(day), "settings": changed}
-        for day, changed in sorted(request.changes.items()) if changed and day < request.days
-    ]
+        for day, changed in sorted(request.changes.items()) if changed and day < request.days]
     return Scenario(
         file=Path(request.node), name=request.node, text="", board=request.board, seed=_SEED,
         duration_ms=request.days * DAY_MS, start_unix_ms=request.now_unix_ms,
@@ -76,13 +75,10 @@ def _outcome(request: PreviewRequest, known: Greenhouse, result: Result) -> dict
               for name, (signal, decimals) in _SERIES.items()}
     return {
         "node": request.node, "days": request.days, "water": request.water,
-        "from_unix_ms": request.now_unix_ms, "step_ms": STEP_MS, "series": series,
-        "bands": bands,
+        "from_unix_ms": request.now_unix_ms, "step_ms": STEP_MS, "series": series, "bands": bands,
         "in_band": {name: _in_band(request, series[name], bands[name]) for name in _BANDS},
         "by_day": _by_day(request, result),
-        "told": _alerts(request, result), "assumed": known.assumed,
-        "wall_ms": result.wall_ms,
-    }
+        "events": _alerts(request, result), "assumed": known.assumed, "wall_ms": result.wall_ms}
 
 
 def _series(result: Result, signal: str, decimals: int) -> list[float]:

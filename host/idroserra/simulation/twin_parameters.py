@@ -57,12 +57,9 @@ def greenhouse(request: PreviewRequest) -> Greenhouse:
         "reservoir.volume_ml": start["volume_ml"],
         "reservoir.area_cm2": float(values["reservoir.area_cm2"]),
         "reservoir.height_mm": values["level.full_mm"] + _RIM_MM,
-        "reservoir.temp_c": start["temp_c"],
-        **_solution(cell, start, assumed),
-        **_bottles(cell.titration, cell.stocks, values, assumed),
-        "start.hour": request.local_hour,
-        "light.ppfd_umol_m2_s": float(request.ppfd_umol_m2_s),
-    }
+        "reservoir.temp_c": start["temp_c"], **_solution(cell, start, assumed),
+        **_bottles(cell.titration, cell.stocks, values, assumed), "start.hour": request.local_hour,
+        "light.ppfd_umol_m2_s": float(request.ppfd_umol_m2_s)}
     assumed.append(
         f"the crop is lettuce on {plant['crop.area_m2']:.2g} m2, with lamps of "
         f"{request.ppfd_umol_m2_s:g} umol/m2/s at full light; the room is at "

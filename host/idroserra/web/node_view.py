@@ -70,13 +70,10 @@ class NodeViews:
             "boot_id": None if info is None else info.boot_id,
             "clock": None if info is None else info.clock,
             "image_sha256": None if info is None else info.image_sha256,
-            "stale_after_ms": stale_after_ms(values),
-            "channels": self._channels(node, values),
+            "stale_after_ms": stale_after_ms(values), "channels": self._channels(node, values),
             "outputs": {} if info is None else _in_order(info.outputs),
-            "has_button": None if info is None else info.has_button,
-            "config": config,
-            "history_progress": self._live.progress(node.node),
-        }
+            "has_button": None if info is None else info.has_button, "config": config,
+            "history_progress": self._live.progress(node.node)}
         now = wall_unix_ms()
         authority = authority_of(self._events, node, values.get("dosing.authority_pct"), now)
         dosing = dosing_of(self._events, node.node, values.get("dosing.enabled"), authority)
@@ -126,11 +123,9 @@ def config_json(node: Node) -> dict[str, Any]:
     """Return the wanted revision, the reported one and the active settings ({} if unknown)."""
     report = node.report
     return {
-        "rev": node.wanted_rev,
-        "reported_rev": None if report is None else report.rev,
+        "rev": node.wanted_rev, "reported_rev": None if report is None else report.rev,
         "error": None if report is None else report.error,
-        "values": {} if report is None else dict(report.values),
-    }
+        "values": {} if report is None else dict(report.values)}
 
 
 def event_json(event: EventPoint) -> dict[str, Any]:

@@ -45,10 +45,8 @@ def _operation(
 ) -> dict[str, Any]:
     name = one.call.__name__
     found: dict[str, Any] = {
-        "summary": name.replace("_", " ").title(),
-        "description": inspect.getdoc(one.call) or "",
-        "operationId": re.sub(r"\W", "_", f"{name}{one.path}") + f"_{one.method.lower()}",
-    }
+        "summary": name.replace("_", " ").title(), "description": inspect.getdoc(one.call) or "",
+        "operationId": re.sub(r"\W", "_", f"{name}{one.path}") + f"_{one.method.lower()}"}
     if parameters:
         found["parameters"] = parameters
     content = {"application/json": {"schema": body}} if body is not None else dict(one.takes)

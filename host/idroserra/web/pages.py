@@ -101,17 +101,9 @@ class Pages:
         self._templates = Environment(autoescape=True, loader=FileSystemLoader(TEMPLATES))
         self._templates.policies["json.dumps_kwargs"] = {"sort_keys": False}  # channel order
         self._templates.globals |= {
-            "_": gettext,
-            "ngettext": ngettext,
-            "html": html,
-            "tags": TAGS,
-            "languages": LANGUAGES,
-            "locale": current_locale,
-            "kinds_of_units": KINDS,
-            "chosen_units": current_units,
-            "plain": format_short,
-            "all_of": lambda texts: [gettext(text) for text in texts],
-        }
+            "_": gettext, "ngettext": ngettext, "html": html, "tags": TAGS, "languages": LANGUAGES,
+            "locale": current_locale, "kinds_of_units": KINDS, "chosen_units": current_units,
+            "plain": format_short, "all_of": lambda texts: [gettext(text) for text in texts]}
 
     def public_page(self, request: Request, name: str) -> HTMLResponse:
         """Return a page that needs no log-in and shows nothing of the greenhouse."""
@@ -189,8 +181,7 @@ class Pages:
             "may": lambda word: role >= role_of(word),
             "settings": {
                 key: row._asdict() | {"text": SETTING_TEXTS[key]}
-                for key, row in protocol.SETTINGS.items()
-            },
+                for key, row in protocol.SETTINGS.items()},
         }, status)
 
     def _render(

@@ -76,7 +76,7 @@ def say(text: str) -> None:
 def setup_link(url: str, users: Users) -> str:
     """Return a link to create the first admin; the part after # appears in no log.
 
-    Raises Refused."""
+    Raises InvalidRequest."""
     return f"{url}/setup#{users.new_setup_token()}"
 
 

@@ -166,8 +166,7 @@ class EventStream:
 
     def _add(self, message: Message) -> None:
         self._number += 1
-        self._messages.append(
-            (self._number, self._encoded(self._number, json.dumps(message))))
+        self._messages.append((self._number, self._encoded(self._number, json.dumps(message))))
         if self._wake_due is None:  # at once if the last wake-up is long ago
             loop = asyncio.get_running_loop()
             self._wake_due = loop.call_at(self._woken_s + WAKE_EVERY_S, self._wake)
@@ -232,6 +231,5 @@ def _shape(node: dict[str, Any]) -> dict[str, Any]:
     shape = {key: value for key, value in node.items() if key not in _VOLATILE}
     shape["channels"] = {
         key: {name: value for name, value in channel.items() if name not in _VOLATILE_IN_CHANNELS}
-        for key, channel in node["channels"].items()
-    }
+        for key, channel in node["channels"].items()}
     return shape

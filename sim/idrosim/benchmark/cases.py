@@ -137,8 +137,7 @@ class Cell:
             nutrient_a, nutrient_b = nutrients(self.recipe, times)
         return {
             "ph_down": acids.get(self.acid, self.acid),
-            "ph_up": self.base or base, "nutrient_a": nutrient_a, "nutrient_b": nutrient_b,
-        }
+            "ph_up": self.base or base, "nutrient_a": nutrient_a, "nutrient_b": nutrient_b}
 
     @property
     def pump_ml_s(self) -> float:
@@ -234,8 +233,7 @@ class Cell:
         room_m2 = max(area_m2, usual_m2)
         surface = (litres / 60.0) ** (2.0 / 3.0)
         params: dict[str, Any] = {
-            "reservoir.volume_ml": 1e3 * litres,
-            "reservoir.area_cm2": 1e4 * litres / DEPTH_MM,
+            "reservoir.volume_ml": 1e3 * litres, "reservoir.area_cm2": 1e4 * litres / DEPTH_MM,
             "reservoir.height_mm": 1.5 * DEPTH_MM,
             "reservoir.water": self.water, "top_off.water": self.water,
             "reservoir.recipe": self.recipe, "reservoir.strength": FRESH_FILL * self.strength,
@@ -245,8 +243,7 @@ class Cell:
             "circulation.flow_l_per_h": 6.0 * litres, "circulation.power_w": 8.0 * surface,
             "top_off.flow_ml_per_s": 0.05 * litres * room_m2 / usual_m2,
             "crop.area_m2": area_m2, "air.volume_m3": 10.0 * room_m2,
-            "air.ua_w_k": 30.0 * room_m2, "air.heat_capacity_j_k": 1e5 * room_m2,
-        }
+            "air.ua_w_k": 30.0 * room_m2, "air.heat_capacity_j_k": 1e5 * room_m2}
         for doser, stock in self.stocks.items():
             params[f"{doser}.stock"] = stock
             params[f"{doser}.flow_ml_per_s"] = self.pump_ml_s

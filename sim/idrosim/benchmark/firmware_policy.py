@@ -195,13 +195,11 @@ class FirmwarePolicy:
         self.events = outbox.events
         self._parts = [_SimulatedPart(quantity) for quantity in _QUANTITIES]
         sensors = [
-            ({"source": "reservoir", "measures": [part.quantity]}, part) for part in self._parts
-        ]
+            ({"source": "reservoir", "measures": [part.quantity]}, part) for part in self._parts]
         self.sampler = Sampler(sensors, self.clock, log.record)
         self.outputs = {
             name: Output(name, "doser", _SimulatedLoad(self.clock), limits.DOSE_ON_MS)
-            for name in limits.DOSERS
-        }
+            for name in limits.DOSERS}
         for name in (limits.CIRCULATION, limits.FILL):
             self.outputs[name] = Output(name, "switch", _SimulatedLoad(self.clock), 900_000)
         persistent = PersistentState(_Memory(), _Memory(), self.clock)
@@ -212,8 +210,7 @@ class FirmwarePolicy:
         self.gate = Gate(self.outputs, ledger, active, self.clock, log.record)
         overrides = Overrides(self.clock, self.gate, self.sampler.readings)
         self.doses = _DoseQueue()
-        context = ControlContext(
-            self.clock, values, self.sampler, self.gate, self.outputs, log)
+        context = ControlContext(self.clock, values, self.sampler, self.gate, self.outputs, log)
         dosing_cycle = DosingCycle(
             context, doses=self.doses, persistent=persistent, granted_pct=100)
         self.correction = CorrectionTask(

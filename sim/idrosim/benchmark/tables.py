@@ -85,8 +85,7 @@ def to_json(board: list[Measures], cells: list[Cell]) -> dict[str, Any]:
             **asdict(cell.titration),
             "policies": {
                 week.policy: {**week.to_json(), "aims": aims(week), "misses": misses(week)}
-                for week in weeks.get(cell.name, [])
-            },
+                for week in weeks.get(cell.name, [])},
         } for cell in cells],
     }
 

@@ -81,8 +81,7 @@ class Wiring:
         self._i2c_by_name = {}
         self._uart_pins = {
             "uart." + name: (bus["tx_pin"], bus["rx_pin"])
-            for name, bus in board.get("uart", {}).items()
-        }
+            for name, bus in board.get("uart", {}).items()}
         self._analog_inputs = {}  # adc: (its inputs, index of each channel)
         for name, bus in board.get("i2c", {}).items():
             devices = self._i2c_by_name["i2c." + name] = {}

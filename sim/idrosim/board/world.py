@@ -79,8 +79,7 @@ class World:
     def _stateful_expanders(self):
         """Return the expanders whose registers survive a reset of the board, by name."""
         return {
-            name: part for name, part in self._wiring.expanders.items() if hasattr(part, "state")
-        }
+            name: part for name, part in self._wiring.expanders.items() if hasattr(part, "state")}
 
     def _expander_pin(self, name):
         def changed(number, level):
@@ -181,8 +180,7 @@ class World:
             },
             "faults": {
                 name: target.fault for name, target in self._wiring.fault_targets.items()
-                if target.fault is not None
-            },
+                if target.fault is not None},
             "expanders": {name: part.state() for name, part in self._stateful_expanders().items()},
         }
 

@@ -69,8 +69,7 @@ class CasePlan:
         """Add the command of a dose."""
         command = {
             "verb": "dose", "args": {"actuator": actuator, "volume_ul": volume_ul},
-            "by": f"once-{number}", **more,
-        }
+            "by": f"once-{number}", **more}
         self.add(at_ms, command=command)
         self.declare("requests_ms", at_ms)
 
@@ -81,8 +80,7 @@ class CasePlan:
         self.add(at_ms, command={
             "verb": "correct", "by": f"fill-{at_ms}", "args": {
                 "actuator": pump, "target_milli_ph": rng.randrange(low, high),
-                "volume_ul": int(20_000 * 200.0 ** rng.random()),
-            },
+                "volume_ul": int(20_000 * 200.0 ** rng.random())},
         })
         self.declare("requests_ms", at_ms)
         for _ in range(rng.randrange(20, 100)):
@@ -102,8 +100,7 @@ class CasePlan:
         terms = CaseTerms(settings=dict(self.settings), volume_l=VOLUME_L, **self.terms)
         return Case(
             name, "; ".join(self.texts), replay, seed, self.duration_ms, self.plant,
-            self.settings, timeline, terms, **more,
-        )
+            self.settings, timeline, terms, **more)
 
 
 def greenhouse(plan: CasePlan, rng: random.Random) -> None:

@@ -42,8 +42,7 @@ def _silent(
     most: int = 0,
 ) -> None:
     silence = ExpectedSilence(
-        invariant, text, pumps, plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO), detect_ms, most
-    )
+        invariant, text, pumps, plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO), detect_ms, most)
     plan.declare("silences", silence)
 
 
@@ -72,8 +71,7 @@ def _open_ramp(plan: CasePlan, rng: random.Random) -> None:
     plan.add(plan.at(_SENSOR_FROM), fault="drift", args={"target": PH})
     silence = ExpectedSilence(
         "I11", "pH ramps by 1 pH in 3 s", PH_PUMPS, plan.at(_SENSOR_FROM), plan.duration_ms,
-        15_000, 0,
-    )
+        15_000, 0)
     plan.declare("silences", silence)
 
 
@@ -137,16 +135,14 @@ def _stale(plan: CasePlan, rng: random.Random) -> None:
 def _ec_quota(plan: CasePlan, text: str) -> None:
     # Six doses of each of A and B.
     plan.declare("quotas", DoseQuota(
-        "I13", text, EC_PUMPS, plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO), 12,
-    ))
+        "I13", text, EC_PUMPS, plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO), 12))
 
 
 def _swapped_probes(plan: CasePlan, rng: random.Random) -> None:
     _sensor(plan, "swapped", "adc.main")
     text = "the cables of pH and EC are swapped"
     plan.declare("quotas", DoseQuota(
-        "I13", text, PH_PUMPS, plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO), 6,
-    ))
+        "I13", text, PH_PUMPS, plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO), 6))
     _ec_quota(plan, text)
 
 
@@ -161,8 +157,7 @@ def _quotas(plan: CasePlan, invariant: str, text: str, pumps: tuple[str, ...], m
     for from_share, to_share in ((0.0, _SENSOR_FROM), (_SENSOR_FROM, _SENSOR_TO), (_SENSOR_TO, 1)):
         times = 2 if is_half and from_share == _SENSOR_FROM else 1
         plan.declare("quotas", DoseQuota(
-            invariant, text, pumps, plan.at(from_share), plan.at(to_share), most * times,
-        ))
+            invariant, text, pumps, plan.at(from_share), plan.at(to_share), most * times))
 
 
 def _stuck_on(plan: CasePlan, rng: random.Random) -> None:
@@ -264,8 +259,7 @@ def _ledger_write(plan: CasePlan, rng: random.Random) -> None:
     for share in (0.01, 0.3, 0.55, 0.75):
         args = {
             "for_ms": 5_000, "operation": rng.randrange(1, 9), "target": "/data/ledger",
-            "written": rng.choice((0.0, 0.5, 0.75, 1.0)),
-        }
+            "written": rng.choice((0.0, 0.5, 0.75, 1.0))}
         plan.add(plan.at(share), fault="power_cut", args=args)
     plan.declare_resets("power", 4)
 
@@ -333,8 +327,7 @@ def case(index: int, hours: float = 6.0) -> Case:
     if actuator == "stuck-on" and is_seen and network != "evil-host":
         plan.declare("expected_events", ExpectedEvent(
             "I16", "the acid pump runs by itself for 5 min", ("fault_began", "latched"),
-            plan.at(2 / 6), 15 * MINUTE_MS,
-        ))
+            plan.at(2 / 6), 15 * MINUTE_MS))
     text = f"{sensor} x {actuator} x {network} x {reset}"
     plan.texts.insert(0, text)
     replay = f"--matrix --cases {index} --hours {hours:g}"

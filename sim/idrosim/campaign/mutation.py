@@ -61,8 +61,7 @@ def _load(file: Path) -> list[Defect]:
         return [
             Defect(
                 table["name"], table["text"], tuple(table["scenarios"]),
-                tuple((c["file"], c["old"], c["new"]) for c in table["change"]),
-            )
+                tuple((c["file"], c["old"], c["new"]) for c in table["change"]))
             for table in tables
         ]
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
@@ -81,8 +80,7 @@ def mutated(defect: Defect, sources: Mapping[str, Path], folder: Path) -> dict[s
         text = texts.get(file) or sources[file].read_text(encoding="utf-8")
         if text.count(old) != 1:
             raise MutationError(
-                f"{defect.name}: {file} has this {text.count(old)} times, not once: {old!r}"
-            )
+                f"{defect.name}: {file} has this {text.count(old)} times, not once: {old!r}")
         texts[file] = text.replace(old, new)
     changed = dict(sources)
     for number, (file, text) in enumerate(texts.items()):
@@ -124,8 +122,7 @@ def run_defects(
         with tempfile.TemporaryDirectory(prefix="idrosim-mutation-") as folder:
             mutated(defect, sources, Path(folder))
     work = partial(
-        run_defect, scenarios=scenarios, sources=dict(sources), build=build, load_board=load_board
-    )
+        run_defect, scenarios=scenarios, sources=dict(sources), build=build, load_board=load_board)
     outcomes = []
     with ProcessPoolExecutor(processes) as pool:
         for outcome in pool.map(work, defects):

@@ -74,8 +74,7 @@ def case(seed: int, hours: float = 24.0) -> Case:
     start_unix_ms = 1_767_225_600_000 + rng.randrange(0, _DAY_MS)
     made = plan.case(
         f"seed-{seed}", f"--seeds 1 --first-seed {seed} --hours {hours:g}", seed,
-        start_unix_ms=start_unix_ms, ticks_start_ms=rng.choice((0, 0, 2**30 - 3 * HOUR_MS)),
-    )
+        start_unix_ms=start_unix_ms, ticks_start_ms=rng.choice((0, 0, 2**30 - 3 * HOUR_MS)))
     return replace(made, text=f"{len(made.timeline)} events: {made.text}")
 
 
@@ -100,8 +99,7 @@ def _water_and_age(plan: CasePlan, rng: random.Random) -> None:
     ul_per_ph = round(litres * 667 * buffer * rng.uniform(0.7, 1.3))
     plan.settings |= {
         "reservoir.area_cm2": round(litres * 50), "ph.down_ul_per_ph": max(500, ul_per_ph),
-        "ph.up_ul_per_ph": max(500, ul_per_ph), "ec.ul_per_100_us_cm": round(litres * 333),
-    }
+        "ph.up_ul_per_ph": max(500, ul_per_ph), "ec.ul_per_100_us_cm": round(litres * 333)}
     plan.texts.append(f"{litres:.0f} l of {water} water")
 
 
@@ -137,8 +135,7 @@ def _sensor_faults(plan: CasePlan, rng: random.Random) -> None:
             if most:  # one dose per mixing time
                 most = 1 + detect_ms // plan.settings["mixing.wait_ms"]
             plan.declare("silences", ExpectedSilence(
-                invariant, text, pumps, at_ms, until_ms, detect_ms + late_ms, most,
-            ))
+                invariant, text, pumps, at_ms, until_ms, detect_ms + late_ms, most))
         at_ms = until_ms + rng.randrange(20 * MINUTE_MS, 4 * HOUR_MS)
 
 
@@ -172,12 +169,10 @@ def _pump(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
 def _bottles(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
     stocks = ("koh_10pct", "h3po4_10pct", "water")
     plan.add(at_ms, set={
-        "plant.ph_down.stock": rng.choice(stocks), "plant.ph_up.stock": rng.choice(stocks),
-    })
+        "plant.ph_down.stock": rng.choice(stocks), "plant.ph_up.stock": rng.choice(stocks)})
     plan.add(
         at_ms + rng.randrange(HOUR_MS, 4 * HOUR_MS),
-        set={"plant.ph_down.stock": "h3po4_10pct", "plant.ph_up.stock": "khco3_1M"},
-    )
+        set={"plant.ph_down.stock": "h3po4_10pct", "plant.ph_up.stock": "khco3_1M"})
     plan.texts.append("bottles changed")
 
 
@@ -194,14 +189,12 @@ def _water(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
 def _network(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
     state = rng.choice((
         "down", "down", "broker_down", "host_down", "half_open", "captive", "dns_dead",
-        "refused", "duplicate", "slow",
-    ))
+        "refused", "duplicate", "slow"))
     event: Event = {"network": state}
     if state == "slow":
         event["args"] = {
             "delay_ms": rng.randrange(0, 3_000), "bytes_per_s": rng.choice((0, 1_000, 10_000)),
-            "loss": rng.choice((0.0, 0.05, 0.2)),
-        }
+            "loss": rng.choice((0.0, 0.05, 0.2))}
     elif state == "down":
         event["args"] = {"unnoticed_ms": rng.choice((0, 30_000))}
     plan.add(at_ms, **event)
@@ -211,8 +204,7 @@ def _network(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
 
 def _power(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
     kind, cause = rng.choice((
-        ("power_cut", "power"), ("power_cut", "power"), ("brown_out", "brown_out"),
-    ))
+        ("power_cut", "power"), ("power_cut", "power"), ("brown_out", "brown_out")))
     args: Event = {"for_ms": rng.choice((300, 3_000, 60_000, 900_000))}
     where = rng.random()
     if where < 0.5:
@@ -220,8 +212,7 @@ def _power(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
     elif where < 0.8:
         args |= {
             "operation": rng.randrange(1, 30), "written": rng.choice((0.0, 0.5, 0.75, 1.0)),
-            "target": rng.choice(("", "/data/ledger", "/data/settings")),
-        }
+            "target": rng.choice(("", "/data/ledger", "/data/settings"))}
     plan.add(at_ms, fault=kind, args=args)
     plan.declare_resets(cause, 1)
     plan.texts.append(kind)
@@ -262,8 +253,7 @@ def _commands(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
         is_bad = bool(wrong) and "copies" not in wrong
         command = {
             "verb": "dose", "by": f"{'bad' if is_bad else 'once'}-{at_ms}-{number}", **wrong,
-            "args": {"actuator": rng.choice(DOSERS), "volume_ul": rng.randrange(100, 20_000)},
-        }
+            "args": {"actuator": rng.choice(DOSERS), "volume_ul": rng.randrange(100, 20_000)}}
         asked_ms = at_ms + number * rng.randrange(1_000, 400_000)
         plan.add(asked_ms, command=command)
         plan.declare("requests_ms", asked_ms)

@@ -27,8 +27,7 @@ class EzoEc(EzoCircuit):
         ec_us_cm = self._compensated() * self.cell_k * self._gain()
         shown = {
             "EC": _digits(ec_us_cm), "TDS": f"{0.54 * ec_us_cm:.0f}",
-            "S": f"{ec_us_cm / 2_000:.2f}", "SG": f"{1 + ec_us_cm * 5e-7:.3f}",
-        }
+            "S": f"{ec_us_cm / 2_000:.2f}", "SG": f"{1 + ec_us_cm * 5e-7:.3f}"}
         return ",".join(shown[name] for name in _OUTPUTS if name in self.outputs)
 
     def calibrate(self, words):

@@ -105,8 +105,7 @@ class Pca9685:
         """Return the state that survives a reset of the board, JSON-able."""
         return {
             "registers": list(self._registers), "prescale": self._prescale,
-            "pointer": self._pointer, "awake_us": self._awake_us, "is_stopped": self._is_stopped,
-        }
+            "pointer": self._pointer, "awake_us": self._awake_us, "is_stopped": self._is_stopped}
 
     def restore(self, state):
         """Restore what `state` returned."""

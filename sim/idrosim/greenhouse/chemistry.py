@@ -141,8 +141,7 @@ class Solution:
         self._k, self._na = totals[K], totals[NA]
         self._ionic = 0.5 * (
             totals[K] + totals[NA] + totals[NH4] + totals[NO3] + totals[CL] + totals[P]
-            + 4.0 * (totals[CA] + totals[MG] + totals[SO4])
-        )
+            + 4.0 * (totals[CA] + totals[MG] + totals[SO4]))
 
     def henry(self):
         """Return the solubility of CO2, mol/kg/atm."""
@@ -201,8 +200,7 @@ class Solution:
         paired = oh_ca * self._ca + oh_mg * self._mg
         balance = (
             totals[K] + totals[NA] + totals[NH4] + 2.0 * (totals[CA] + totals[MG] - totals[SO4])
-            - totals[NO3] - totals[CL] + acid - base - paired + s_acid - c_alk - p_alk
-        )
+            - totals[NO3] - totals[CL] + acid - base - paired + s_acid - c_alk - p_alk)
         slope += acid + base + paired + c_slope + p_slope
         squares += c_sq + p_sq + acid + base + paired + totals[NO3] + totals[CL]
         # Ca and Mg compete for phosphate: without the second term of each, convergence is slow

@@ -92,8 +92,7 @@ def viscosity_pa_s(temp_c):
     """Return the viscosity of water at 0.1 MPa (IAPWS R12-08, section 3)."""
     ratio = (temp_c + 273.15) / 300.0
     return 1e-6 * (
-        280.68 * ratio**-1.9 + 511.45 * ratio**-7.7 + 61.131 * ratio**-19.6 + 0.45903 * ratio**-40
-    )
+        280.68 * ratio**-1.9 + 511.45 * ratio**-7.7 + 61.131 * ratio**-19.6 + 0.45903 * ratio**-40)
 
 
 def density_kg_l(temp_c):
@@ -146,12 +145,10 @@ class Equilibria:
         self.hydroxide = (value["caoh"], value["mgoh"])
         self.carbonate = (
             value["hco3"], value["co2"], value["caco3"], value["mgco3"],
-            value["cahco3"], value["mghco3"],
-        )
+            value["cahco3"], value["mghco3"])
         self.sulfate = (
             value["hso4"], value["caso4"], value["mgso4"], value["kso4"], value["naso4"],
-            value["nh4so4"],
-        )
+            value["nh4so4"])
         self.conductance = _conductance(temp_c)
         self.onsager = _onsager(temp_c)
 
@@ -163,8 +160,7 @@ def _conductance(temp_c):
     common *= viscosity_pa_s(25.0) / viscosity_pa_s(temp_c)
     return tuple(
         common * charge * diffusion * math.exp(cold * (b + _CURVATURE.get(name, 0.0) * cold))
-        for name, diffusion, b, charge, _ in _MOBILE
-    )
+        for name, diffusion, b, charge, _ in _MOBILE)
 
 
 def _onsager(temp_c):

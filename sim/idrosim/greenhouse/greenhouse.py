@@ -37,8 +37,7 @@ class Plant:
         self._bed = Bed(self._params) if self._params["bed.holds_ml"] > 0.0 else None
         self._dosers = [
             Doser(name, self._params, self._rng.uniform(-_PUMP_ERROR_PCT, _PUMP_ERROR_PCT))
-            for name in parameters.DOSERS
-        ]
+            for name in parameters.DOSERS]
         self._levels = {name: 0.0 for name in parameters.OUTPUTS}
         # Seconds since the start, until the next slow step, and that the water has yet to move.
         self._elapsed_s = self._slow_left_s = self._owed_s = 0.0
@@ -274,25 +273,16 @@ class Plant:
         tank = self.reservoir
         ph, kappa_us_cm, ec_us_cm = tank.measure()
         found = {
-            "reservoir.ph": ph,
-            "reservoir.ec_us_cm": ec_us_cm,
-            "reservoir.kappa_us_cm": kappa_us_cm,
-            "reservoir.temp_c": tank.temp_c,
+            "reservoir.ph": ph, "reservoir.ec_us_cm": ec_us_cm,
+            "reservoir.kappa_us_cm": kappa_us_cm, "reservoir.temp_c": tank.temp_c,
             "reservoir.level_mm": self._mm_per_ml * tank.volume_ml,
-            "reservoir.volume_ml": tank.volume_ml,
-            "reservoir.do_mg_l": self._oxygen.mg_l,
-            "inlet.ph": tank.measure_inlet()[0],
-            "air.temp_c": self._air.temp_c,
-            "air.rh_pct": self._air.rh_pct(),
-            "air.co2_ppm": self._params["air.co2_ppm"],
-            "light.ppfd_umol_m2_s": self._light,
-            "light.dli_mol_m2": self._dli_mol_m2,
-            "topoff_ml": self._topoff_ml,
-            "transpired_ml": self._transpired_ml,
-            "spilled_ml": tank.spilled_ml,
-            "overflowed_ml": tank.overflowed_ml,
-            "crop.dry_g_m2": self._nonstructural + self._structural,
-        }
+            "reservoir.volume_ml": tank.volume_ml, "reservoir.do_mg_l": self._oxygen.mg_l,
+            "inlet.ph": tank.measure_inlet()[0], "air.temp_c": self._air.temp_c,
+            "air.rh_pct": self._air.rh_pct(), "air.co2_ppm": self._params["air.co2_ppm"],
+            "light.ppfd_umol_m2_s": self._light, "light.dli_mol_m2": self._dli_mol_m2,
+            "topoff_ml": self._topoff_ml, "transpired_ml": self._transpired_ml,
+            "spilled_ml": tank.spilled_ml, "overflowed_ml": tank.overflowed_ml,
+            "crop.dry_g_m2": self._nonstructural + self._structural}
         for doser in self._dosers:
             found[doser.truth_key] = doser.dosed_ml
         if self._bed is not None:
@@ -341,17 +331,13 @@ class Plant:
     def state(self):
         """Return the complete state, JSON-able and exact; see `restore`."""
         return {
-            "params": dict(self._params),
-            "levels": dict(self._levels),
-            "rng": self._rng.state,
-            "floats": pack_floats(self._scalars()),
-            "air": pack_floats(self._air.state()),
+            "params": dict(self._params), "levels": dict(self._levels), "rng": self._rng.state,
+            "floats": pack_floats(self._scalars()), "air": pack_floats(self._air.state()),
             "oxygen": pack_floats(self._oxygen.state()),
             "uptake": [[index, pack_floats([rate])] for index, rate in self._uptake],
             "dosers": [pack_floats(doser.state()) for doser in self._dosers],
             "reservoir": self.reservoir.state(),
-            "bed": None if self._bed is None else pack_floats(self._bed.state()),
-        }
+            "bed": None if self._bed is None else pack_floats(self._bed.state())}
 
     def restore(self, state):
         """Restore what `state` returned, of a Plant built with the same seed."""

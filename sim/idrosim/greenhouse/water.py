@@ -11,12 +11,9 @@ from idrosim.greenhouse.chemistry import IONS
 # Soft, medium and hard tap water and reverse osmosis, mmol/L.
 WATERS = {
     "ro": {},
-    "soft": {"Ca": 0.3, "Mg": 0.08, "Na": 0.35, "K": 0.03, "Cl": 0.34, "SO4": 0.15,
-             "C": 0.541373},
-    "medium": {"Ca": 1.2, "Mg": 0.4, "Na": 0.8, "K": 0.05, "Cl": 0.85, "SO4": 0.4,
-               "C": 2.51019},
-    "hard": {"Ca": 2.75, "Mg": 0.8, "Na": 1.2, "K": 0.1, "Cl": 1.2, "SO4": 0.6,
-             "C": 6.44056},
+    "soft": {"Ca": 0.3, "Mg": 0.08, "Na": 0.35, "K": 0.03, "Cl": 0.34, "SO4": 0.15, "C": 0.541373},
+    "medium": {"Ca": 1.2, "Mg": 0.4, "Na": 0.8, "K": 0.05, "Cl": 0.85, "SO4": 0.4, "C": 2.51019},
+    "hard": {"Ca": 2.75, "Mg": 0.8, "Na": 1.2, "K": 0.1, "Cl": 1.2, "SO4": 0.6, "C": 6.44056},
 }
 
 # Solutions at strength 1, mmol/L. Hoagland and Arnon 1950; Sonneveld and Straver; Mattson and
@@ -26,8 +23,7 @@ RECIPES = {
     "lettuce": {"K": 5.3711, "Ca": 2.2489, "Mg": 0.9979, "NH4": 0.925, "NO3": 9.7943,
                 "P": 0.9997, "SO4": 0.9979},
     "hoagland1": {"K": 6.0, "Ca": 5.0, "Mg": 2.0, "NO3": 15.0, "P": 1.0, "SO4": 2.0},
-    "hoagland2": {"K": 6.0, "Ca": 4.0, "Mg": 2.0, "NH4": 1.0, "NO3": 14.0, "P": 1.0,
-                  "SO4": 2.0},
+    "hoagland2": {"K": 6.0, "Ca": 4.0, "Mg": 2.0, "NH4": 1.0, "NO3": 14.0, "P": 1.0, "SO4": 2.0},
     "sonneveld_lettuce": {"K": 11.0, "Ca": 4.5, "Mg": 1.0, "NH4": 1.25, "NO3": 19.0, "P": 2.0,
                           "SO4": 1.125},
 }

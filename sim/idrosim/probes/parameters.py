@@ -20,24 +20,20 @@ DEFAULTS = {
     "temp": {"offset_c": 0.1, "tau_s": 15.0, "noise_c": 0.01, "drift_c_per_h": 1.0},
     "level": {
         "offset_mm": 0.0, "tau_s": 2.0, "noise_mm": 0.3, "drift_mm_per_h": 5.0,
-        "unplugged_mm": -250.0, "shorted_mm": 1_250.0, "at_depth_mm": -1.0,
-    },
+        "unplugged_mm": -250.0, "shorted_mm": 1_250.0, "at_depth_mm": -1.0},
     "air": {
         "offset_c": 0.1, "offset_rh_pct": 1.0, "tau_s": 8.0, "noise_c": 0.02,
-        "noise_rh_pct": 0.05, "drift_c_per_h": 1.0, "drift_rh_pct_per_h": 2.0,
-    },
+        "noise_rh_pct": 0.05, "drift_c_per_h": 1.0, "drift_rh_pct_per_h": 2.0},
     "range": {"offset_mm": 0.0, "tau_s": 1.0, "noise_mm": 0.8, "drift_mm_per_h": 5.0},
     "float": {"lift_mm": 120.0, "gap_mm": 8.0, "tau_s": 2.0, "drift_mm_per_h": -5.0},
     "flow": {"slip_ratio": 1.0, "tau_s": 1.0, "noise_ratio": 0.005, "drift_per_h": -0.02},
     "co2": {"offset_ppm": 15.0, "tau_s": 60.0, "noise_ppm": 4.0, "drift_ppm_per_h": 50.0},
     "light": {
         "lx_per_umol_m2_s": 60.0, "clear_ratio": 1.0, "tau_s": 0.2, "noise_lx": 5.0,
-        "drift_per_h": -0.02,
-    },
+        "drift_per_h": -0.02},
     "supply": {
         "supply_mv": 12_000.0, "current_ma": 180.0, "tau_s": 1.0, "noise_mv": 8.0,
-        "drift_mv_per_h": -200.0,
-    },
+        "drift_mv_per_h": -200.0},
 }
 
 

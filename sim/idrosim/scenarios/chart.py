@@ -172,8 +172,7 @@ def _outputs(axis: Any, result: Result, unit_ms: int) -> None:
     for row, name in enumerate(reversed(names)):
         spans = [
             (on_us / 1_000 / unit_ms, max((off_us - on_us) / 1_000, thinnest_ms) / unit_ms)
-            for on_us, off_us in result.evidence.runs.get(name, [])
-        ]
+            for on_us, off_us in result.evidence.runs.get(name, [])]
         axis.broken_barh(spans, (row - 0.33, 0.66), color=_SWITCHES[name], linewidth=0)
     axis.set_yticks(range(len(names)), [name.replace("_", "-") for name in reversed(names)])
     axis.set_ylim(-0.6, len(names) - 0.4)
@@ -197,14 +196,12 @@ def _title(figure: Any, result: Result) -> None:
     state = f"all {total} promises kept" if result.is_kept else f"{total - kept} of {total} broken"
     figure.suptitle(
         f"{result.scenario.name}: {state}\n\n", fontsize=14, fontweight="bold",
-        color="#15803d" if result.is_kept else _BROKEN, x=0.01, ha="left",
-    )
+        color="#15803d" if result.is_kept else _BROKEN, x=0.01, ha="left")
     figure.text(0.01, 0.958, result.scenario.text, fontsize=9.5, color=_INK, wrap=True)
     panels = {name for name, *_ in _PANELS}
     elsewhere = [
         verdict.expectation.text for verdict in result.verdicts
-        if not verdict.is_kept and verdict.expectation.signal.partition(":")[2] not in panels
-    ]
+        if not verdict.is_kept and verdict.expectation.signal.partition(":")[2] not in panels]
     if elsewhere:
         figure.text(0.01, 0.938, f"broken: {'; '.join(elsewhere)[:110]}", fontsize=8.5,
                     color=_BROKEN, fontweight="bold")

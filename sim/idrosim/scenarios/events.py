@@ -37,13 +37,11 @@ def read(table: Table) -> list[dict[str, Any]]:
     # One list of (ms after the event, timeline event) per repetition.
     rounds = {
         "set": _set, "settings": _settings, "fault": _fault, "command": _command,
-        "network": _network, "clock": _clock, "press": _press,
-    }[kinds[0]](table)
+        "network": _network, "clock": _clock, "press": _press}[kinds[0]](table)
     table.finish()
     return [
         {"at_ms": at_ms + number * every_ms + later_ms, **event}
-        for number in range(times) for later_ms, event in rounds[number % len(rounds)]
-    ]
+        for number in range(times) for later_ms, event in rounds[number % len(rounds)]]
 
 
 _Rounds = list[list[tuple[int, dict[str, Any]]]]
@@ -106,8 +104,7 @@ def _fault(table: Table) -> _Rounds:
                 raise table.error("target", "expected the start of a path: /data/...")
         return [
             [(0, {"fault": kind, "args": args | {"operation": operation, "written": written}})]
-            for operation, written in _operations(table)
-        ]
+            for operation, written in _operations(table)]
     event = {"fault": kind, "args": args} if args else {"fault": kind}
     return [[(0, event)]]
 
@@ -158,8 +155,7 @@ def _network(table: Table) -> _Rounds:
 def _command(table: Table) -> _Rounds:
     command: dict[str, Any] = {
         "verb": table.choice("command", _VERBS), "args": table.table("args"),
-        "by": table.text("by", "scenario"),
-    }
+        "by": table.text("by", "scenario")}
     for key in ("is_retained", "is_forged", "is_replay"):
         if table.has(key):
             command[key] = table.take(key, bool, "true or false")

@@ -88,8 +88,7 @@ def evaluate(expectation: Expectation, evidence: Evidence) -> Verdict:
     share = sum(inside) / len(inside)
     is_kept = {
         "always": all(inside), "never": not any(inside), "eventually": any(inside),
-        "within": share >= expectation.fraction,
-    }[expectation.form]
+        "within": share >= expectation.fraction}[expectation.form]
     values = [value for _, value in samples]
     why = f"{expectation.signal} {_shown(min(values))}..{_shown(max(values))}"
     if expectation.form == "within":
@@ -97,8 +96,7 @@ def evaluate(expectation: Expectation, evidence: Evidence) -> Verdict:
     if not is_kept and expectation.form in ("always", "never"):
         wrong = expectation.form == "never"
         at_ms, value = next(
-            sample for sample, is_in in zip(samples, inside, strict=True) if is_in == wrong
-        )
+            sample for sample, is_in in zip(samples, inside, strict=True) if is_in == wrong)
         why += f", first {_shown(value)} at {clock_text(at_ms)}"
     return Verdict(expectation, is_kept, why)
 
@@ -117,8 +115,7 @@ def _samples(expectation: Expectation, evidence: Evidence) -> list[tuple[int, fl
     if kind == "longest_s":
         found = [
             (on_us // 1_000, (off_us - on_us) / 1e6)
-            for on_us, off_us in evidence.runs.get(name, [])
-        ]
+            for on_us, off_us in evidence.runs.get(name, [])]
     elif kind == "apart_s":
         found = _gaps_s(name, evidence)
     elif kind == "error":
@@ -127,8 +124,7 @@ def _samples(expectation: Expectation, evidence: Evidence) -> list[tuple[int, fl
         found = sorted(evidence.series.get(expectation.signal, []))
     return [
         (at_ms, value) for at_ms, value in found
-        if expectation.after_ms <= at_ms <= expectation.before_ms
-    ]
+        if expectation.after_ms <= at_ms <= expectation.before_ms]
 
 
 def _gaps_s(names: str, evidence: Evidence) -> list[tuple[int, float]]:
@@ -136,12 +132,10 @@ def _gaps_s(names: str, evidence: Evidence) -> list[tuple[int, float]]:
     first, _, second = names.partition(",")
     runs = sorted(
         (on_us, off_us, name) for name in (first, second)
-        for on_us, off_us in evidence.runs.get(name, [])
-    )
+        for on_us, off_us in evidence.runs.get(name, []))
     return [
         (later[0] // 1_000, (later[0] - sooner[1]) / 1e6)
-        for sooner, later in zip(runs, runs[1:], strict=False) if sooner[2] != later[2]
-    ]
+        for sooner, later in zip(runs, runs[1:], strict=False) if sooner[2] != later[2]]
 
 
 def _errors(channel: str, evidence: Evidence) -> list[tuple[int, float]]:
@@ -178,16 +172,14 @@ def _most_events(expectation: Expectation, kind: str, evidence: Evidence) -> int
     per_ms = expectation.per_ms
     return max(
         (index + 1 - bisect_left(times, at_ms - per_ms + 1) for index, at_ms in enumerate(times)),
-        default=0,
-    )
+        default=0)
 
 
 def _most_pumped_s(expectation: Expectation, runs: Iterable[tuple[int, int]]) -> float:
     after_us, before_us = expectation.after_ms * 1_000, expectation.before_ms * 1_000
     clipped = [
         (max(on_us, after_us), min(off_us, before_us)) for on_us, off_us in runs
-        if off_us > after_us and on_us < before_us
-    ]
+        if off_us > after_us and on_us < before_us]
     if expectation.per_ms is None:
         return sum(off_us - on_us for on_us, off_us in clipped) / 1e6
     per_us = expectation.per_ms * 1_000

@@ -79,10 +79,8 @@ def load(file: Path) -> Scenario:
         trace_every_ms=head.time_ms("trace_every", "1min"),
         ticks_start_ms=head.time_ms("ticks_start", "0s"),
         is_commissioned=head.take("commissioned", bool, "true or false", True),
-        broker_host=head.text("broker_host", "127.0.0.1"),
-        plant=plant, settings=settings,
-        timeline=sorted(timeline, key=lambda event: event["at_ms"]), expectations=expectations,
-    )
+        broker_host=head.text("broker_host", "127.0.0.1"), plant=plant, settings=settings,
+        timeline=sorted(timeline, key=lambda event: event["at_ms"]), expectations=expectations)
     head.finish()
     return scenario
 
@@ -97,8 +95,7 @@ def check_board(scenario: Scenario, board: Mapping[str, Any]) -> None:
         if target is not None and target[0] != "/" and target not in targets:
             raise ScenarioError(
                 scenario.file, "event.target",
-                f"{target!r} is not one of {', '.join(sorted(targets))}",
-            )
+                f"{target!r} is not one of {', '.join(sorted(targets))}")
 
 
 def _duration_ms(head: Table) -> int:

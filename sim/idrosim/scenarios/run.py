@@ -113,8 +113,7 @@ def run(
     verdicts = [evaluate(expectation, reader.evidence) for expectation in scenario.expectations]
     return Result(
         scenario, verdicts, ended.at_ms, ended.wall_ms, ended.resets,
-        _doses(board, reader), reader.truth, reader.measured, reader.evidence,
-    )
+        _doses(board, reader), reader.truth, reader.measured, reader.evidence)
 
 
 def _check_settings(scenario: Scenario, reader: TraceReader) -> None:
@@ -141,8 +140,7 @@ def _doses(board: Mapping[str, Any], reader: TraceReader) -> dict[str, dict[str,
         spans = reader.evidence.runs.get(name, [])
         count = sum(
             kind == "dosed" and detail.get("actuator") == name
-            for _, kind, detail in reader.evidence.events
-        )
+            for _, kind, detail in reader.evidence.events)
         pumped_us = sum(off_us - on_us for on_us, off_us in spans)
         found[name] = {"count": count, "pumped_s": pumped_us / 1e6, "true_ml": true_ml}
     return found

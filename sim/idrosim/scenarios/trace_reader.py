@@ -65,8 +65,7 @@ class TraceReader:
             highest[boot_id] = max(seq, highest.get(boot_id, 0))
         counted = {
             "holes": sum(highest.values()) - len(self._hashes), "repeats": self._repeats,
-            "conflicts": self._conflicts,
-        }
+            "conflicts": self._conflicts}
         for key, value in counted.items():
             self.evidence.add(f"records:{key}", self._at_ms, value)
 

@@ -85,8 +85,7 @@ class Timeline:
         else:
             raise ValueError(
                 "timeline: event without set, settings, fault, command, network, clock, update or "
-                "evil"
-            )
+                "evil")
 
     def _edge(self, output, ratio):
         """At the start of a dose, schedule the fault that waits for one, `after_dose_ms` later."""
@@ -109,8 +108,7 @@ class Timeline:
             for_ms = args.get("for_ms", 1_000)
             if "operation" in args:
                 self._runtime.flash_faults.cut_at(
-                    args["operation"], args["written"], cause, for_ms, args.get("target", "")
-                )
+                    args["operation"], args["written"], cause, for_ms, args.get("target", ""))
             else:
                 self._runtime.reset(cause, for_ms)
         elif kind.startswith("flash_"):

@@ -103,8 +103,7 @@ def idle_at_prompt(runtime):
 
 def _micropython():
     names = {
-        name: getattr(micropython, name) for name in dir(micropython) if not name.startswith("_")
-    }
+        name: getattr(micropython, name) for name in dir(micropython) if not name.startswith("_")}
 
     def alloc_emergency_exception_buf(size):
         return None

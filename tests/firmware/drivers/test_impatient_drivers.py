@@ -6,17 +6,7 @@ and never read early; the same check must fail for every copy with a shortened w
 
 from test_jsn_sr04t import UartBench
 
-from idro.drivers import (
-    bh1750,
-    ds18b20,
-    ezo_ec,
-    ezo_ph,
-    ina219,
-    jsn_sr04t,
-    scd4x,
-    sht4x,
-    tsl2591,
-)
+from idro.drivers import bh1750, ds18b20, ezo_ec, ezo_ph, ina219, jsn_sr04t, scd4x, sht4x, tsl2591
 from idro.errors import SensorError
 from idrosim.devices import bh1750 as bh1750_part
 from idrosim.devices import ds18b20 as ds18b20_part

@@ -53,7 +53,7 @@ def test_fifty_faults_with_one_cause_are_one_notice_that_names_it(rig_of, receiv
     [message] = receiver.messages
     assert message["type"] == "failure"
     assert message["message"].startswith("URGENT The broker does not answer.")
-    assert "Do: Restart the broker" in message["message"]
+    assert "Action: Restart the broker" in message["message"]
     [(cause, explained)] = rig.active()
     assert (cause, len(explained)) == ("broker_down", 1 + 10 + 60)
 
@@ -291,8 +291,8 @@ def test_each_address_is_notified_in_its_language(rig_of, receiver):
     assert titles(others[0])[-1] == "farm: Il broker non risponde"
     text = others[0].messages[-1]["message"]
     assert text.startswith("URGENTE Il broker non risponde.")
-    assert "\nFare: Riavviare il broker" in text
-    assert not any(word in others[1].messages[-1]["message"] for word in ("Do:", "Explains"))
+    assert "\nAzione: Riavviare il broker" in text
+    assert not any(word in others[1].messages[-1]["message"] for word in ("Action:", "Explains"))
     assert others[1].messages[-1]["message"].startswith("紧急")
     shown = [one["title"] for one in rig.dispatcher.status()["notices"]]
     assert shown[0] == "farm: The broker does not answer"

@@ -11,7 +11,7 @@ def run_of(host):
 
 
 def confirmed(host, eventually):
-    eventually(lambda: run_of(host)["told"]["state"] == "confirmed", 10, "the node's word")
+    eventually(lambda: run_of(host)["confirmation"]["state"] == "confirmed", 10, "the node's word")
     return run_of(host)
 
 
@@ -67,7 +67,7 @@ def test_a_refusal_of_the_node_is_reported_and_resumed(host, node, eventually):
     eventually(lambda: run_of(host)["state"] == "held", 10, "the refusal")
     run = run_of(host)
     assert run["reason"] == "the node refused the setpoints: rev: cannot be written"
-    assert (run["level"], run["told"]["state"]) == ("warn", "refused")
+    assert (run["level"], run["confirmation"]["state"]) == ("warn", "refused")
     assert run["setpoints"][1]["in_force"] == "1.60 ± 0.08 mS/cm"
     reasons = host.view("idro-a")["verdict"]
     assert any("Paused: the node refused" in one["text"] for one in reasons["reasons"])

@@ -193,7 +193,7 @@ def test_events_and_alarms_are_published_with_their_texts(host, home, node, even
     assert "Dosing is locked" in home.of("idro-a", "state")["worst"]
     event = home.of("idro-a", "event")
     assert event["event_type"] == "latched"
-    assert event["event_type"] in home.device("idro-a")["cmps"]["told"]["evt_typ"]
+    assert event["event_type"] in home.device("idro-a")["cmps"]["event"]["evt_typ"]
     assert "no effect" in event["reason"]
     # Alarms of a chain that does not run are unknown, never "off".
     assert rendered(alarm, {"alarms": None}) == "None"

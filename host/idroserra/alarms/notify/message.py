@@ -107,8 +107,8 @@ def merged(notices: Sequence[Notice], language: str = "en") -> Notice:
 
 
 def _lines(one: Mapping[str, Any]) -> str:
-    text = (f"{_(one['priority']).upper()} {_where(one)}{one['title']}. {one['text']}\n"
-            f"{_('Do:')} {one['action']}")
+    action = _("Action: {action}").format(action=one["action"])
+    text = f"{_(one['priority']).upper()} {_where(one)}{one['title']}. {one['text']}\n{action}"
     count = len(one["consequences"])
     if not count:
         return text

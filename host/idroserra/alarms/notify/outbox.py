@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     due_unix_ms INTEGER NOT NULL, done_unix_ms INTEGER, error TEXT NOT NULL,
     PRIMARY KEY (notice, target)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS told (
+CREATE TABLE IF NOT EXISTS notified (
     key TEXT PRIMARY KEY, raised_unix_ms INTEGER NOT NULL, told_unix_ms INTEGER NOT NULL,
     reminders INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -73,19 +73,19 @@ class Outbox:
             connection.executemany(
                 "INSERT INTO deliveries VALUES (?,?,'waiting',0,?,NULL,'')",
                 [(number, target, notice.unix_ms) for target in targets])
-            connection.executemany("INSERT OR REPLACE INTO told VALUES (?,?,?,?)", notified)
+            connection.executemany("INSERT OR REPLACE INTO notified VALUES (?,?,?,?)", notified)
             _prune(connection, notice.unix_ms)
             return number
 
     def last_notifications(self) -> dict[str, LastNotification]:
         """Return the last notification of each alarm, by its key."""
         return {row[0]: LastNotification(*row)
-                for row in self._database.query("SELECT * FROM told")}
+                for row in self._database.query("SELECT * FROM notified")}
 
     def forget(self, keys: Iterable[str]) -> None:
         """Delete the last notifications of alarms, so that they are notified again."""
         with self._database.transaction() as connection:
-            connection.executemany("DELETE FROM told WHERE key=?", [(key,) for key in keys])
+            connection.executemany("DELETE FROM notified WHERE key=?", [(key,) for key in keys])
 
     def sent_unix_ms(self, now_unix_ms: int) -> list[int]:
         """Return when the alarms and reminders of the last window were written."""

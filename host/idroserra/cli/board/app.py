@@ -98,8 +98,6 @@ def build(
 
 def _summary(board: compiler.Board) -> dict[str, Any]:
     return {
-        "name": board["name"],
-        "chip": board["chip"],
+        "name": board["name"], "chip": board["chip"],
         "channels": [f"{s['source']}.{q}" for s in board["sensors"] for q in s["measures"]],
-        "outputs": [actuator["name"] for actuator in board["actuators"]],
-    }
+        "outputs": [actuator["name"] for actuator in board["actuators"]]}

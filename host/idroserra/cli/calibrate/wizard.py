@@ -229,8 +229,7 @@ def reading_text(state: Json) -> str:
     temp = "" if reading["temp_c"] is None else f" at {reading['temp_c']:.1f} C"
     shown = {
         "ph": f"pH {reading['value']:.3f}", "ec": f"{reading['value']:.0f} uS/cm",
-        "level": f"{reading['value']:.0f} mm",
-    }[state["kind"]]
+        "level": f"{reading['value']:.0f} mm"}[state["kind"]]
     return f"{shown}{temp}, {reading['text']}"
 
 

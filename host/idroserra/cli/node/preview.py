@@ -98,7 +98,7 @@ def _show(outcome: dict[str, Any]) -> None:
     band = outcome["in_band"]
     console.print(f"In band: pH {band['ph']['ratio']:.0%} and EC "
                   f"{band['ec_us_cm']['ratio']:.0%} of the time.", highlight=False)
-    for one in outcome["told"]:
+    for one in outcome["events"]:
         console.print(Text(f"{_when(one['unix_ms'], '%d %b %H:%M')}  {one['text']}", "yellow"))
     console.print(_by_day(outcome["by_day"]))
     for text in outcome["assumed"]:

@@ -35,8 +35,7 @@ def provision(**options: Any) -> None:
         raise typer.BadParameter("cannot be combined with --erase", param_hint="--show")
     given = read_input(job)
     show = ProgressReporter(says=not job.as_json)
-    device = ports.choose(
-        job.port, ports.find_boards(), prompt_port if job.can_ask else None)
+    device = ports.choose(job.port, ports.find_boards(), prompt_port if job.can_ask else None)
     ports.check_available(device)
     with (
         show,

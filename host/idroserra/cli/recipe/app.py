@@ -125,7 +125,7 @@ def _await_node(client: HostClient, node: str, answer: dict[str, Any], *, as_jso
     No answer is not a failure: the host keeps retrying."""
     deadline_s = time.monotonic() + CONFIRM_S
     run = answer["run"]
-    while run["state"] == "running" and run["told"]["state"] == "pending":
+    while run["state"] == "running" and run["confirmation"]["state"] == "pending":
         if time.monotonic() > deadline_s:
             break
         time.sleep(POLL_S)

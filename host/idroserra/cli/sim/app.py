@@ -89,8 +89,7 @@ def mutate(
             raise mutation.MutationError(f"{defects_file}: no defect named {only}")
         outcomes = mutation.run_defects(
             defects, scenarios, build.firmware_sources(), build_mutated, compiler.load,
-            _print_outcome
-        )
+            _print_outcome)
     except (mutation.MutationError, scenario_run.ScenarioError) as error:
         raise HostError(str(error)) from None
     survivors = [outcome.defect.name for outcome in outcomes if outcome.caught_by is None]
@@ -149,8 +148,7 @@ def run_with_bar(
     """Run a scenario on a newly built image, with a progress bar on stderr."""
     board = compiler.load(wanted.board)
     columns = (
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
-    )
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with (
         tempfile.TemporaryDirectory(prefix="idroserra-sim-") as folder,
         Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar,
@@ -159,8 +157,7 @@ def run_with_bar(
         task = bar.add_task(wanted.name, total=1.0)
         return scenario_run.run(
             wanted, board, Path(folder), trace=trace, keep_all=keep_all,
-            on_progress=lambda share: bar.update(task, completed=share),
-        )
+            on_progress=lambda share: bar.update(task, completed=share))
 
 
 def show_result(result: scenario_run.Result) -> None:
@@ -192,8 +189,7 @@ def show_result(result: scenario_run.Result) -> None:
     resets = f", {len(result.resets)} resets" if result.resets else ""
     console.print(
         f"{result.at_ms / 86_400_000:.2f} days in {result.wall_ms / 1_000:.1f} s,"
-        f" {result.speed_up:,.0f} times real time, seed {result.scenario.seed}{resets}"
-    )
+        f" {result.speed_up:,.0f} times real time, seed {result.scenario.seed}{resets}")
 
 
 def _reading(measured: Mapping[str, float], channel: str, per: float, decimals: int) -> str:

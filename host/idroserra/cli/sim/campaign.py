@@ -105,8 +105,7 @@ def _run(
     board = compiler.load(case.BOARD)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
+        TimeRemainingColumn())
     console = Console(stderr=True)
     with (
         tempfile.TemporaryDirectory(prefix="idroserra-campaign-") as name,

@@ -15,16 +15,8 @@ from rich.table import Table
 
 from idro.errors import SettingsError
 from idroserra.core.errors import ConfigError, HostError
-from idrosim.benchmark import (
-    case_file,
-    firmware_policy,
-    markdown_page,
-    scoreboard,
-    tables,
-)
-from idrosim.benchmark import (
-    run as benchmark_run,
-)
+from idrosim.benchmark import case_file, firmware_policy, markdown_page, scoreboard, tables
+from idrosim.benchmark import run as benchmark_run
 from idrosim.benchmark.cases import Cell, select
 from idrosim.scenarios.toml_table import ScenarioError
 
@@ -41,13 +33,11 @@ def run(
         str | None,
         typer.Option(
             help="Number of cells out of 48, patterns such as 'ro-*-20-*', or "
-            "a TOML file (bench/score.md)."
-        ),
+            "a TOML file (bench/score.md)."),
     ] = None,
     days: Annotated[
         float | None,
-        typer.Option(min=0.1, max=60, help="Days per cell; default: 7, or from the file."),
-    ] = None,
+        typer.Option(min=0.1, max=60, help="Days per cell; default: 7, or from the file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a chart to this PNG file.")] = None,
     md: Annotated[Path | None, typer.Option(help="Write a Markdown report.")] = None,
     *,

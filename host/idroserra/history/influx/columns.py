@@ -68,8 +68,7 @@ def statements(
 def where(node: str, from_unix_ms: int, to_unix_ms: int) -> str:
     """Return the WHERE condition for the points of a node in [from, to)."""
     return (
-        f"node={query_text(node)} AND time >= {from_unix_ms}000000 AND time < {to_unix_ms}000000"
-    )
+        f"node={query_text(node)} AND time >= {from_unix_ms}000000 AND time < {to_unix_ms}000000")
 
 
 def columns(rows: Iterable[Sequence[Any]], at: int, width_ms: int) -> list[Column]:

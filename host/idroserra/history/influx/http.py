@@ -36,8 +36,7 @@ class Http:
         self._url = config.url
         self._base = parts.path.rstrip("/")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else (
-            http.client.HTTPConnection
-        )
+            http.client.HTTPConnection)
         timeout_s = config.timeout_ms / 1_000
         self._connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
         self._authorization = _authorization(config)
@@ -60,8 +59,7 @@ class Http:
             try:
                 version = str(json.loads(answer)["version"])
             except (ValueError, KeyError, TypeError):
-                raise StoreUnavailable(
-                    f"{self._url}: /ping has no version of InfluxDB") from None
+                raise StoreUnavailable(f"{self._url}: /ping has no version of InfluxDB") from None
         return version.lstrip("v")
 
     def get(self, path: str) -> Answer:
@@ -94,8 +92,7 @@ class Http:
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Answer:
         self._connection.request(
-            method, self._base + path, body, {**self._authorization, **headers}
-        )
+            method, self._base + path, body, {**self._authorization, **headers})
         response = self._connection.getresponse()
         return response.status, response.headers, response.read()
 
@@ -130,8 +127,7 @@ def client_v2(config: StoreConfig) -> Any:
             "store", "write_api", 'v2 needs influxdb-client: pip install "idroserra[influx]"'
         ) from None
     return client_package.InfluxDBClient(
-        config.url, _token(config), org=config.org, timeout=config.timeout_ms
-    )
+        config.url, _token(config), org=config.org, timeout=config.timeout_ms)
 
 
 def refusal(url: str, status: int, answer: bytes) -> StoreError:

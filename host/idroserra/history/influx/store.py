@@ -140,9 +140,7 @@ class InfluxStore:
         """Return the events of [from, to), oldest first; `kinds` limits their kinds."""
         rows = self._query(
             "SELECT seq, boot_id, kind, detail FROM event"
-            f" WHERE {where(node, from_unix_ms, to_unix_ms)}",
-            "u",
-        )
+            f" WHERE {where(node, from_unix_ms, to_unix_ms)}", "u")
         wanted = None if kinds is None else set(kinds)
         return sorted(
             (
@@ -157,14 +155,12 @@ class InfluxStore:
         """Return {channel: (unix_ms, value)} of the newest value of each channel."""
         found: dict[str, tuple[int, float]] = {}
         sources = self._query(
-            f"SHOW TAG VALUES FROM sample WITH KEY = source WHERE node={query_text(node)}", "ms"
-        )
+            f"SHOW TAG VALUES FROM sample WITH KEY = source WHERE node={query_text(node)}", "ms")
         for _, source in sources:
             for key in protocol.QUANTITIES:
                 rows = self._query(
                     f'SELECT last("{key}") FROM sample WHERE node={query_text(node)}'
-                    f" AND source={query_text(source)}", "ms",
-                )
+                    f" AND source={query_text(source)}", "ms")
                 for unix_ms, value in rows:
                     found[f"{source}.{key}"] = (unix_ms, value)
         return found

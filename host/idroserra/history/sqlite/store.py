@@ -89,8 +89,7 @@ class SqliteStore:
             start_ms = from_unix_ms // source.bucket_ms * source.bucket_ms
             for channel, series in _numbers_of(reader, node).items():
                 if channel in found:
-                    rows = read.columns(
-                        reader, source, series, width_ms, start_ms, to_unix_ms)
+                    rows = read.columns(reader, source, series, width_ms, start_ms, to_unix_ms)
                     found[channel] = _columns(channel, rows)
         return found
 
@@ -234,5 +233,4 @@ def _columns(channel: str, rows: list[read.Total]) -> list[Column]:
     scale = 10 ** protocol.split_channel(channel)[1].decimals
     return [
         Column(unix_ms, low / scale, total / count / scale, high / scale)
-        for unix_ms, low, high, total, count in rows
-    ]
+        for unix_ms, low, high, total, count in rows]

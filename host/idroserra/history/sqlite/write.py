@@ -64,8 +64,7 @@ def insert_events(database: sqlite3.Connection, events: Iterable[EventPoint]) ->
         "INSERT OR REPLACE INTO events VALUES (?,?,?,?,?,?)",
         [
             (e.node, e.boot_id, e.seq, e.unix_us, e.kind, json.dumps(dict(e.detail)))
-            for e in events
-        ],
+            for e in events],
     )
 
 

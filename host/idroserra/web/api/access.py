@@ -310,7 +310,7 @@ def _visitor(request: Request) -> Visitor:
 
 
 def _person() -> Identity:
-    """Return the user of a session. Raises Refused for a token."""
+    """Return the user of a session. Raises InvalidRequest for a token."""
     who = current_identity()
     if who is None or who.kind != "session":
         raise InvalidRequest("session: needed; a token has none")

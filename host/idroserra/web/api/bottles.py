@@ -43,8 +43,7 @@ class BottleOut(Out):
     left_pct: float | None
     used_ml_per_day: Annotated[float | None, Meta(description="Mean of the last days.")]
     used_days: Annotated[float, Meta(description="Days of that mean, at most 7.")]
-    days_left: Annotated[float | None, Meta(
-        description="At that rate; null if nothing was used.")]
+    days_left: Annotated[float | None, Meta(description="At that rate; null if nothing was used.")]
     stock: str
     meq_per_ml: float | None
     has_strength: Annotated[bool, Meta(description="Whether it is an acid or a base.")]

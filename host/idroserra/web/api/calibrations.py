@@ -145,12 +145,9 @@ def _add_reads(router: Routes, calibrations: CalibrationService, nodes: Nodes) -
         return {
             "open": calibrations.open_of(node),
             "health_now": calibrations.history.health_now(node, now),
-            "warning": None if warning is None else warning[1],
-            "due_in_days": days_left(day, now),
+            "warning": None if warning is None else warning[1], "due_in_days": days_left(day, now),
             "back": [kind for kind in PROCEDURES if _may_go_back(calibrations, node, kind)],
-            "calibrations": [
-                past_json(one) for one in calibrations.history.of(node, kind, limit)],
-        }
+            "calibrations": [past_json(one) for one in calibrations.history.of(node, kind, limit)]}
 
     @router.get("/{calibration}", answer=CalibrationOut)
     def state(node: str, calibration: str) -> dict[str, Any]:

@@ -49,8 +49,7 @@ _ERROR_REPLIES = error_replies({
 })
 NoteId = Annotated[str, string_pattern(r"^[0-9a-f]{16}$", description="Of the note.")]
 PhotoId = Annotated[str, string_pattern(r"^[0-9a-f]{32}$", description="Of the photo.")]
-Node = Annotated[str, Meta(
-    max_length=40, description="Notes about it and its site.")] | None
+Node = Annotated[str, Meta(max_length=40, description="Notes about it and its site.")] | None
 Site = Annotated[str, Meta(
     max_length=MAX_CHARS, description="Notes about it and its nodes.")] | None
 OfKind = Annotated[Kind | None, Meta(description="Only this kind.")]
@@ -266,8 +265,7 @@ def _add_writes(router: Routes, journal: Journal, nodes: Nodes) -> None:
     def change(note: NoteId, body: NoteIn) -> dict[str, Any]:
         """Change a note. Allowed for its author and admins."""
         author, _, is_admin = _author()
-        return note_json(journal.change(
-            note, checked(body), author, body.by, is_admin=is_admin))
+        return note_json(journal.change(note, checked(body), author, body.by, is_admin=is_admin))
 
     @router.delete("/{note}", answer=NoteOut)
     def delete(note: NoteId) -> dict[str, Any]:
@@ -326,8 +324,7 @@ async def _receive(request: Request, part: Path) -> None:
             async for piece in request.stream():
                 size_bytes += len(piece)
                 if size_bytes > MOST_UPLOAD_BYTES:
-                    raise PhotoRefused(
-                        f"photo: larger than {MOST_UPLOAD_BYTES // 1_048_576} MB")
+                    raise PhotoRefused(f"photo: larger than {MOST_UPLOAD_BYTES // 1_048_576} MB")
                 await run_in_threadpool(file.write, piece)
     except OSError as error:
         raise StoreUnavailable(f"the photo was not saved: {error.strerror or error}") from error

@@ -141,8 +141,7 @@ def _add_live(router: Routes) -> None:
             return who is not None and who.role >= Role.VIEWER
 
         stream = request.app.state.feed_hub.of(current_locale()).stream(
-            last_event_id or after, is_allowed
-        )
+            last_event_id or after, is_allowed)
         return StreamingResponse(stream, media_type="text/event-stream",
                                  headers={"X-Accel-Buffering": "no"})
 

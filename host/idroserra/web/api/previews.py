@@ -59,7 +59,7 @@ class PreviewOut(Out):
         description="asked; state: running, done, failed or cancelled; done_ratio; error; "
                     "outcome: series of pH, EC, level and temperature every step_ms, their "
                     "bands, in_band, by_day with ml of each bottle, of top-off and transpired, "
-                    "told: events that need attention, assumed: assumptions")]
+                    "events: events that need attention, assumed: assumptions")]
 
 
 def previews_router(context: WebContext) -> Routes:
@@ -123,9 +123,9 @@ def _json(preview: Preview | None) -> dict[str, Any] | None:
     if preview.state == DONE and preview.outcome is not None:
         events = [{"unix_ms": one["unix_ms"], "kind": one["kind"], "level": level_of(one["kind"]),
                  "text": event_text(one["kind"], one["detail"])}
-                for one in preview.outcome["told"]]
+                for one in preview.outcome["events"]]
         assumed = [translate_message(text) for text in preview.outcome["assumed"]]
         found["outcome"] = preview.outcome | {
-            "told": events, "assumed": [f"{text[:1].upper()}{text[1:]}" for text in assumed],
+            "events": events, "assumed": [f"{text[:1].upper()}{text[1:]}" for text in assumed],
             "volume": display_of("reservoir.volume_ml")._asdict()}
     return found

@@ -88,9 +88,9 @@ class RunOut(Out):
     node: str
     run: Annotated[dict[str, Any] | None, Meta(
         description="recipe; state: running, held, finished or stopped, with reason; at: day "
-                    "and stage, from 1; told: state of the last setpoints at the node (pending, "
-                    "confirmed, refused); setpoints, each with the active value if it differs; "
-                    "next: the next change; level and text: in words.")]
+                    "and stage, from 1; confirmation: state of the last setpoints at the node "
+                    "(pending, confirmed, refused); setpoints, each with the active value if it "
+                    "differs; next: the next change; level and text: in words.")]
 
 
 def recipes_router(recipes: RecipeRunner, nodes: Nodes) -> Routes:
@@ -144,7 +144,7 @@ def _add_actions(router: Routes, recipes: RecipeRunner, nodes: Nodes) -> None:
 
     @router.post("/nodes/{node}/recipe", status=201, answer=RunOut)
     def start(node: str, body: StartIn) -> dict[str, Any]:
-        """Start a recipe today. Its setpoints are active once `told` is confirmed."""
+        """Start a recipe today. Its setpoints are active once `confirmation` says so."""
         nodes.get(node)
         wanted = _known(body.recipe) if body.toml is None else _own(body.toml)
         return answer(node, lambda: recipes.start(node, wanted, body.by))

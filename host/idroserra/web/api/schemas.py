@@ -101,8 +101,7 @@ class NodeOut(Out):
     boot_id: str | None
     clock: str | None
     image_sha256: str | None
-    stale_after_ms: Annotated[int, Meta(
-        description="Age in ms above which a reading is stale.")]
+    stale_after_ms: Annotated[int, Meta(description="Age in ms above which a reading is stale.")]
     channels: Annotated[dict[str, dict[str, Any]], Meta(
         description="By channel: unit, decimals, value or fault (never both), unix_ms, band.")]
     outputs: Annotated[dict[str, str], Meta(description="Actuator: doser, switch or dimmer.")]

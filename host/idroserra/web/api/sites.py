@@ -93,9 +93,7 @@ def _site(name: str, nodes: list[Node]) -> dict[str, Any]:
             "nodes": [node["node"] for node in nodes], "troubled": len(troubled)}
 
 
-def sites_router(
-    nodes: Nodes, views: NodeViews, journal: Journal, alarms: AlarmEngine
-) -> Routes:
+def sites_router(nodes: Nodes, views: NodeViews, journal: Journal, alarms: AlarmEngine) -> Routes:
     """Return the routes."""
     router = Routes("/api", _ERROR_REPLIES)
 

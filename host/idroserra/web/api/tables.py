@@ -114,13 +114,11 @@ def _notices(context: WebContext, _query: TableQuery) -> Iterable[Row]:
 def _yields(context: WebContext, query: TableQuery) -> Iterable[Row]:
     about = None if query.site is None else NoteFilter(
         tuple(node.node for node in context.nodes.at(query.site)), query.site)
-    return [vars(one) for one in yields_of(
-        context.journal.newest(about=about, kind="harvest"))]
+    return [vars(one) for one in yields_of(context.journal.newest(about=about, kind="harvest"))]
 
 
 def _decisions(context: WebContext, query: TableQuery) -> Iterable[Row]:
-    for event in context.store.events(
-            query.node, query.from_unix_ms, query.to_unix_ms, None):
+    for event in context.store.events(query.node, query.from_unix_ms, query.to_unix_ms, None):
         yield event_json(event) | {"unix_ms": event.unix_us // 1_000}
 
 
@@ -255,8 +253,7 @@ def tables_router(context: WebContext) -> Routes:
         """A table of overview, alarms or journal as CSV."""
         return answer(HOST_TABLES[name], name, site, "", (from_unix_ms, to_unix_ms), time_zone)
 
-    @router.get("/nodes/{node}/export/{name}",
-                replies=_FILE)
+    @router.get("/nodes/{node}/export/{name}", replies=_FILE)
     def node_table(
         node: str, name: NodeName, from_unix_ms: FromMs | None = None,
         to_unix_ms: ToMs | None = None, time_zone: LocalTime = None,

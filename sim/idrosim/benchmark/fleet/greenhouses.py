@@ -63,20 +63,15 @@ def draw(count: int, seed: int) -> Cells:
     rng = np.random.default_rng(seed)
     volume_ml = 1e3 * np.exp(rng.uniform(math.log(20.0), math.log(500.0), count))
     return Cells(
-        volume_ml=volume_ml,
-        water=[str(name) for name in rng.choice(list(WATERS), count)],
+        volume_ml=volume_ml, water=[str(name) for name in rng.choice(list(WATERS), count)],
         recipe="lettuce",
         acid=[str(name) for name in rng.choice(["h3po4_10pct", "hno3_10pct"], count)],
         base=["khco3_1M"] * count,
         kla_per_h=np.exp(rng.uniform(math.log(0.1), math.log(2.0), count)),
-        mixing_s=rng.uniform(180.0, 900.0, count),
-        ua_w_k=6.0 * (volume_ml / 1e5) ** (2.0 / 3.0),
+        mixing_s=rng.uniform(180.0, 900.0, count), ua_w_k=6.0 * (volume_ml / 1e5) ** (2.0 / 3.0),
         crop_area_m2=volume_ml / 1e5 * rng.uniform(0.3, 1.2, count),
-        crop_age_days=rng.integers(0, 25, count),
-        pump_ratio=1.0 + rng.normal(0.0, 0.04, count),
-        probe_offset_ph=rng.normal(0.0, 0.08, count),
-        probe_slope=rng.uniform(0.88, 1.0, count),
-    )
+        crop_age_days=rng.integers(0, 25, count), pump_ratio=1.0 + rng.normal(0.0, 0.04, count),
+        probe_offset_ph=rng.normal(0.0, 0.08, count), probe_slope=rng.uniform(0.88, 1.0, count))
 
 
 class Climate:

@@ -193,8 +193,7 @@ def directions(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
         if ph is None or not _is_of_control(dose, terms):
             continue
         is_wrong = (dose.pump == "ph_down" and ph < target + band - _DIRECTION_PH) or (
-            dose.pump == "ph_up" and ph > target - band + _DIRECTION_PH
-        )
+            dose.pump == "ph_up" and ph > target - band + _DIRECTION_PH)
         if is_wrong:
             text = f"{dose.pump} at a true pH of {ph:.2f}, target {target} +-{band}"
             yield Violation("I11", dose.start_us // 1_000, text)
@@ -224,8 +223,7 @@ def _silence(trace: RunTrace, silence: ExpectedSilence, terms: CaseTerms) -> Ite
         else:
             text = (
                 f"{silence.text}: {dose.pump} {dose.on_us / 1e6:.1f} s on"
-                f" {(at_ms - since_ms) / 1e3:.0f} s into it, 0 allowed"
-            )
+                f" {(at_ms - since_ms) / 1e3:.0f} s into it, 0 allowed")
             yield Violation(silence.invariant, at_ms, text)
 
 
@@ -270,8 +268,7 @@ def _over(
     ml_per_s = terms.setting("doser.ul_per_s") / 1_000 * terms.flow_ratios.get(pump, 1.0)
     text = (
         f"{pump} {on_us / 1e6:.2f} s on ({on_us / 1e6 * ml_per_s:.2f} ml) {where},"
-        f" {allowed_s:.2f} s allowed"
-    )
+        f" {allowed_s:.2f} s allowed")
     return Violation("I1", end_us // 1_000, text)
 
 
@@ -305,5 +302,4 @@ def hangs_in(spans: list[tuple[int, int]], terms: CaseTerms) -> int:
     """Return the number of hangs in these spans of one output."""
     return sum(
         any(on_us - 1_000_000 <= at_ms * 1_000 <= off_us for on_us, off_us in spans)
-        for at_ms in terms.hangs_ms
-    )
+        for at_ms in terms.hangs_ms)

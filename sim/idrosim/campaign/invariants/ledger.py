@@ -31,8 +31,7 @@ def charged_ms(flash: Path) -> dict[str, int] | None:
         return None
     return {
         name: max(copy.get(number, 0) + copy.get(_STEPS.get(name, -1), 0) for copy in found)
-        for number, name in enumerate(CHANNELS)
-    }
+        for number, name in enumerate(CHANNELS)}
 
 
 def charges(trace: RunTrace, terms: CaseTerms, flash: Path) -> Iterator[Violation]:
@@ -52,8 +51,7 @@ def charges(trace: RunTrace, terms: CaseTerms, flash: Path) -> Iterator[Violatio
         if delivered_ms > charged[name] + slack_ms:
             text = (
                 f"{name} delivered {delivered_ms / 1e3:.3f} s,"
-                f" {charged[name] / 1e3:.3f} s are charged"
-            )
+                f" {charged[name] / 1e3:.3f} s are charged")
             yield Violation("I6", trace.end_ms, text)
 
 

@@ -108,13 +108,11 @@ def light(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
     for since_us, until_us in zip(starts_us, [*starts_us[1:], None], strict=False):
         of_boot = [
             span for span in spans
-            if span[0] >= since_us and (until_us is None or span[0] < until_us)
-        ]
+            if span[0] >= since_us and (until_us is None or span[0] < until_us)]
         worst_us, end_us = most_on(of_boot, DAY_US)
         if worst_us > allowed_s * 1e6:
             text = (
-                f"light on for {worst_us / 6e7:.1f} min in 24 h, {allowed_s / 60:.0f} min allowed"
-            )
+                f"light on for {worst_us / 6e7:.1f} min in 24 h, {allowed_s / 60:.0f} min allowed")
             yield Violation("I19", end_us // 1_000, text)
 
 

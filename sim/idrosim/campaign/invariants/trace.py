@@ -100,8 +100,7 @@ class RunTrace:
         if self._doses is None:
             self._doses = sorted(
                 (dose for pump in DOSERS for dose in self._doses_of(pump)),
-                key=lambda dose: dose.start_us,
-            )
+                key=lambda dose: dose.start_us)
         return self._doses
 
     def true_at(self, key: str, at_ms: int) -> float | None:
@@ -142,8 +141,7 @@ class RunTrace:
             known = sorted(self._zeros_ms.values())
             unassigned = [
                 at_ms for at_ms, _ in self.boots
-                if not any(at_ms <= zero_ms < at_ms + 30_000 for zero_ms in known)
-            ]
+                if not any(at_ms <= zero_ms < at_ms + 30_000 for zero_ms in known)]
             start_ms = unassigned[0] if unassigned else self.boots[-1][0]
             self._zeros_ms[boot_id] = start_ms + _CLOCK_STARTS_MS
         return self._zeros_ms[boot_id]
@@ -157,8 +155,7 @@ class RunTrace:
     def _doses_of(self, pump: str) -> list[Dose]:
         reported = [
             (at_ms, detail.get("by", "")) for at_ms, kind, detail in self.events
-            if kind == "dosed" and detail.get("actuator") == pump
-        ]
+            if kind == "dosed" and detail.get("actuator") == pump]
         doses: list[Dose] = []
         for on_us, off_us in self.spans.get(pump, []):
             last = doses[-1] if doses else None
@@ -169,8 +166,7 @@ class RunTrace:
                 doses.append(Dose(pump, on_us, off_us, off_us - on_us, ""))
         return [
             Dose(d.pump, d.start_us, d.end_us, d.on_us, _requester(reported, d.end_us // 1_000))
-            for d in doses
-        ]
+            for d in doses]
 
 
 def _requester(reported: list[tuple[int, str]], end_ms: int) -> str:

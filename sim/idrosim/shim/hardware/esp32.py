@@ -104,5 +104,4 @@ def functions(runtime):
 
     return {
         "NVS": NVS, "HEAP_DATA": HEAP_DATA, "HEAP_EXEC": HEAP_EXEC,
-        "idf_heap_info": idf_heap_info, "raw_temperature": raw_temperature,
-    }
+        "idf_heap_info": idf_heap_info, "raw_temperature": raw_temperature}

@@ -42,8 +42,7 @@ class I2C:
         # Only addresses are sent; nothing is written to the parts.
         return sorted(
             address for address, device in self._devices.items()
-            if 0x08 <= address <= 0x77 and device.fault != "unplugged"
-        )
+            if 0x08 <= address <= 0x77 and device.fault != "unplugged")
 
     def writeto(self, addr, buf, stop=True):
         """Write `buf`; return the number of acknowledged bytes. Raises OSError."""

@@ -64,8 +64,7 @@ class TrafficTap:
             count = sum(last - first + 1 for first, last in spans)
             self._runtime.emit({
                 "t": "sent", "at_ms": self._runtime.clock.now_us // 1_000, "boot_id": boot_id,
-                "seq": spans[-1][1], "count": count,
-            })
+                "seq": spans[-1][1], "count": count})
         self._changed = []
 
     def arm(self):
@@ -214,5 +213,4 @@ def select_functions(real_select, runtime, stdin):
 
     return {
         "poll": Poll, "POLLIN": real_select.POLLIN, "POLLOUT": real_select.POLLOUT,
-        "POLLERR": real_select.POLLERR, "POLLHUP": real_select.POLLHUP,
-    }
+        "POLLERR": real_select.POLLERR, "POLLHUP": real_select.POLLHUP}

@@ -66,8 +66,7 @@ class Network:
         if state == "slow":
             self.link = Link(
                 self.clock, args.get("delay_ms", 0) * 1_000 or self.latency_us,
-                args.get("bytes_per_s", 0), args.get("loss", 0.0), self._rng,
-            )
+                args.get("bytes_per_s", 0), args.get("loss", 0.0), self._rng)
         for socket in self.sockets[:]:
             if STATES[state] == _RESET:
                 socket.reset_by_peer()
@@ -334,6 +333,4 @@ def select_functions(clock):
     """Return the public names of `select`."""
     Poll.clock = clock
     return {
-        "poll": Poll, "POLLIN": POLLIN, "POLLOUT": POLLOUT, "POLLERR": POLLERR,
-        "POLLHUP": POLLHUP,
-    }
+        "poll": Poll, "POLLIN": POLLIN, "POLLOUT": POLLOUT, "POLLERR": POLLERR, "POLLHUP": POLLHUP}

@@ -103,8 +103,7 @@ def functions(runtime, net):
     WLAN._runtime = runtime
     WLAN._net = net
     WLAN._settings = {
-        "channel": 6, "hostname": "mpy-esp32", "reconnects": -1, "pm": 1, "txpower": 20,
-    }
+        "channel": 6, "hostname": "mpy-esp32", "reconnects": -1, "pm": 1, "txpower": 20}
 
     def hostname(name=None):
         if name is None:

@@ -120,8 +120,7 @@ class FakeHost:
         runtime = self._runtime
         runtime.emit_bytes(
             b'{"t":"up","at_ms":%d,"topic":"' % (runtime.clock.now_us // 1_000)
-            + topic.encode() + b'","payload":' + _quoted(payload) + b"}"
-        )
+            + topic.encode() + b'","payload":' + _quoted(payload) + b"}")
         if topic.endswith("/telemetry"):
             self._store(*_telemetry(payload))
         elif topic.endswith("/event"):

@@ -94,22 +94,19 @@ class HostileHost:
             by = by.replace("once-", "fill-")  # runs once, in several steps
             verb, args = "correct", {
                 "actuator": _pick(rng, _DOSERS), "target_milli_ph": int(rng.uniform(4_500, 7_500)),
-                "volume_ul": int(rng.uniform(1_000, 8_000_000)),
-            }
+                "volume_ul": int(rng.uniform(1_000, 8_000_000))}
         elif draw < 0.62:
             verb, args = "end_correction", {}
         elif draw < 0.85:
             verb, args = "run", {
                 "actuator": _pick(rng, _OUTPUTS), "for_ms": int(rng.uniform(100, 14_400_000)),
-                "duty_pct": int(rng.uniform(0, 100)),
-            }
+                "duty_pct": int(rng.uniform(0, 100))}
         else:
             verb, args = ("stop", {}) if draw < 0.88 else ("resume", {})
         host = self._host
         return {
             "v": 1, "id": f"evil-{self._plan['seed']}-{by}", "verb": verb, "args": args,
-            "boot_id": host.boot_id, "not_after_at_ms": host.uptime_ms() + _TTL_MS, "by": by,
-        }
+            "boot_id": host.boot_id, "not_after_at_ms": host.uptime_ms() + _TTL_MS, "by": by}
 
     def _settings(self, rng, number):
         values = {"dosing.enabled": rng.uniform(0.0, 1.0) < 0.9}

@@ -99,8 +99,7 @@ class UpdateHost:
         now_ms = self._runtime.clock.now_us // 1_000
         body = {
             "v": 1, "id": f"update-{now_ms}", "verb": verb, "args": args, "boot_id": host.boot_id,
-            "not_after_at_ms": host.uptime_ms() + _TTL_MS, "by": "scenario",
-        }
+            "not_after_at_ms": host.uptime_ms() + _TTL_MS, "by": "scenario"}
         return host.broker.send(host.topic("update"), host.sign("update", body))
 
 

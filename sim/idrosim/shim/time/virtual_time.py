@@ -64,6 +64,4 @@ def functions(runtime, real_gmtime):
         "ticks_ms": ticks_ms, "ticks_us": ticks_us, "ticks_cpu": ticks_us,
         "ticks_add": ticks_add, "ticks_diff": ticks_diff,
         "sleep": sleep, "sleep_ms": sleep_ms, "sleep_us": sleep_us,
-        "time": time, "time_ns": time_ns, "gmtime": gmtime, "localtime": gmtime,
-        "mktime": mktime,
-    }
+        "time": time, "time_ns": time_ns, "gmtime": gmtime, "localtime": gmtime, "mktime": mktime}

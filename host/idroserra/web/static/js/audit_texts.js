@@ -6,8 +6,8 @@ export const ACTIONS = [
   mark("log in"), mark("log in by link"), mark("set up"), mark("log out"),
   mark("log out everywhere"), mark("confirm password"), mark("change own password"),
   mark("change preferences"), mark("add user"), mark("change role"), mark("set password"),
-  mark("remove user"), mark("make token"), mark("revoke token"), mark("make setup token"),
-  mark("fill bottle"), mark("take filling back"), mark("command"), mark("change settings"),
+  mark("remove user"), mark("create token"), mark("revoke token"), mark("create setup token"),
+  mark("fill bottle"), mark("undo bottle filling"), mark("command"), mark("change settings"),
   mark("settings reported"), mark("adopt node"), mark("settle key"), mark("forget node"),
   mark("add release"), mark("remove release"), mark("roll out release"), mark("begin roll-out"),
   mark("finish roll-out"), mark("stop roll-out"), mark("cancel roll-out"),
@@ -16,11 +16,11 @@ export const ACTIONS = [
   mark("update refused"), mark("update reverted"), mark("update lost"), mark("update cancelled"),
   mark("start recipe"), mark("skip stage"), mark("resume recipe"), mark("stop recipe"),
   mark("begin preview"), mark("cancel preview"), mark("begin calibration"),
-  mark("take calibration back"), mark("take point"), mark("drop point"), mark("run pump"),
+  mark("revert calibration"), mark("record point"), mark("delete point"), mark("run pump"),
   mark("factory calibration"), mark("finish calibration"), mark("cancel calibration"),
   mark("write note"), mark("change note"), mark("delete note"), mark("add photo"),
   mark("delete photo"), mark("acknowledge alarm"), mark("shelve alarm"), mark("unshelve alarm"),
-  mark("test alarms"), mark("take alarm out"), mark("put alarm back"),
+  mark("test alarms"), mark("remove alarm from service"), mark("return alarm to service"),
 ];
 const RESULTS = [mark("done"), mark("refused"), mark("failed")];
 

@@ -132,7 +132,7 @@ export class PreviewPanel {
     const what = plan ? t("{recipe}, started today", { recipe: plan }) : changed ? t("unsaved setpoints") : t("settings and recipe of that time");
     setText(this.shown.querySelector(".asked"), t("Requested {when} by {who}: {what}.", { when: fullTime(this.preview.asked_unix_ms), who: this.preview.by, what }));
     setText(this.shown.querySelector(".result"), resultText(outcome));
-    items(this.shown.querySelector(".events"), outcome.told.map((one) => `${fullTime(one.unix_ms)}: ${one.text}`));
+    items(this.shown.querySelector(".events"), outcome.events.map((one) => `${fullTime(one.unix_ms)}: ${one.text}`));
     items(this.shown.querySelector(".assumed"), outcome.assumed);
     this.fillTable(outcome);
     this.drawPlots(outcome);

@@ -34,10 +34,10 @@ function fill(list, lines) {
 
 /** The state of the last setpoints at the node, as [level, text]. */
 function setpointsText(run, isOnline) {
-  const { told } = run;
-  if (run.state === "held") return ["warn", t("Held: {reason}. Nothing is sent until you send again or stop.", { reason: run.reason })];
+  const { confirmation } = run;
+  if (run.state === "held") return ["warn", t("Paused: {reason}. Nothing is sent until you send again or stop.", { reason: run.reason })];
   if (run.reason) return ["warn", t("Not sent yet: {reason}.", { reason: run.reason })];
-  if (told.state === "confirmed") return ["ok", t("The node has confirmed the setpoints.")];
+  if (confirmation.state === "confirmed") return ["ok", t("The node has confirmed the setpoints.")];
   if (isOnline) return ["note", t("Sent; the node has not confirmed the setpoints yet.")];
   return ["note", t("The node is offline: it receives the setpoints when it is back online.")];
 }
