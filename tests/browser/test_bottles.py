@@ -67,7 +67,7 @@ def test_a_bottle_is_counted_from_its_filling_until_the_alarm_and_taken_back(hos
     assert "10 ml" in done.stdout
     node.tell("dosed", dose("ph_down", 9_000))
     host.settle("idro-a", 18)
-    assert tell("nutrient_a", "--ml", "1000").returncode == 0  # counts anew
+    assert tell("nutrient_a", "--ml", "1000").returncode == 0  # counts again
     wait_until(lambda: has(host, "bottle_low/idro-a/ph_down"), 30, "the alarm")
     found = bottles(host)
     assert (found["ph_down"]["left_ml"], found["nutrient_a"]["left_ml"]) == (1, 1000)
@@ -144,7 +144,8 @@ def test_a_bottle_is_filled_on_a_phone_and_the_week_is_in_a_table(host, node, ta
     assert rows.count() in (2, 3)  # of 47 hours: before them nothing is known
     expect(page.locator("#balance thead th").nth(3)).to_have_text("Consumed or lost")
     expect(page.locator("#balance tfoot")).to_contain_text("Total")
-    expect(page.locator("#balance .unknown")).to_contain_text("The strength of the pH down is not known")
+    expect(page.locator("#balance .unknown")).to_contain_text(
+        "The strength of the pH down is not known")
     expect(page.locator("#balance tfoot td", has_text="?")).to_have_count(1)
     page.locator("#balance [data-days='1']").click()
     expect(rows).to_have_count(1)

@@ -39,8 +39,8 @@ def test_a_run_from_start_to_stop(node, ask):
         1, "idroserra: idro-a runs lettuce already: stop it first\n")
     assert "stage 2 of 3: rosette" in ask("skip", "idro-a").stdout
     assert node.values["ec.target_us_cm"] == 1_300
-    told = json.loads(ask("status", "idro-a", "--json").stdout)
-    assert (told["at"]["day"], told["confirmation"]["state"]) == (8, "confirmed")
+    status = json.loads(ask("status", "idro-a", "--json").stdout)
+    assert (status["at"]["day"], status["confirmation"]["state"]) == (8, "confirmed")
     assert "EC 1.40 ± 0.10" in ask("status", "idro-a").stdout
     stopped = ask("stop", "idro-a")
     assert stopped.returncode == 0

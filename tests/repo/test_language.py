@@ -20,10 +20,11 @@ BANNED = {
     r"at hand": "available",
 }
 PATTERN = re.compile(rf"\b(?:{'|'.join(BANNED)})\b", re.IGNORECASE)
-# Translations and reference tables are not English prose; the changelog quotes what was.
-UNCHECKED = ("*.po", "CHANGELOG.md", "tests/oracle/*", "tests/repo/test_language.py")
-# How many may remain under tests/; nowhere else is one allowed. It shrinks to 0.
-TESTS_BUDGET = 305
+# Translations and reference tables are not English prose; the changelog quotes what was; the
+# outbox and its test name a table of older databases.
+UNCHECKED = ("*.po", "CHANGELOG.md", "tests/oracle/*", "tests/repo/test_language.py",
+             "host/idroserra/alarms/notify/outbox.py",
+             "tests/host/alarms/test_alarm_notices.py")
 
 
 def calques(line: str) -> list[str]:
@@ -44,10 +45,7 @@ def test_prose_is_plain_english():
         for number, line in enumerate(lines, 1)
         for calque in calques(line)
     ]
-    outside = [place for place in found if not place.startswith("tests/")]
-    why = "These words need a translation first; write the standard term:"
-    assert not outside, report(why, outside)
-    assert len(found) <= TESTS_BUDGET, report(why, found)
+    assert not found, report("Write the standard term:", found)
 
 
 @pytest.mark.parametrize(("line", "message"), [

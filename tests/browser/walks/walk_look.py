@@ -95,7 +95,7 @@ def bottles(walker):
 
 
 def alarms(walker):
-    """The cause first; acknowledged, put aside, taken back, and the test of the notifications."""
+    """The cause first; acknowledged, shelved, taken back, and the test of the notifications."""
     page = walker.page
     walker.go("/alarms")
     standing = page.locator("#standing > .alarm")

@@ -1,10 +1,11 @@
 """Notifications by real apprise to a loopback server: few, cause first, no secrets."""
 
 import logging
+import sqlite3
 
 import pytest
 
-from idroserra.alarms.notify.outbox import Delivery
+from idroserra.alarms.notify.outbox import Delivery, Outbox
 from idroserra.core.config import AlarmsConfig, load_config
 from idroserra.core.errors import ConfigError
 from idroserra.core.validation import ValidationError, validate
@@ -298,3 +299,15 @@ def test_each_address_is_notified_in_its_language(rig_of, receiver):
     assert shown[0] == "farm: The broker does not answer"
     for other in others:
         other.close()
+
+
+def test_the_last_notifications_of_an_older_database_are_kept(tmp_path):
+    path = tmp_path / "alarms.db"
+    with sqlite3.connect(path) as older:
+        older.execute("CREATE TABLE told (key TEXT PRIMARY KEY, raised_unix_ms INTEGER NOT NULL,"
+                      " told_unix_ms INTEGER NOT NULL, reminders INTEGER NOT NULL) WITHOUT ROWID")
+        older.execute("INSERT INTO told VALUES ('farm//disk_full', 1, 2, 3)")
+    for _ in range(2):
+        outbox = Outbox(path)
+        assert list(outbox.last_notifications()) == ["farm//disk_full"]
+        outbox.close()

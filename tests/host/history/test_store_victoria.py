@@ -46,7 +46,7 @@ def writer(spool, server):
 
 
 def moved(writer):
-    """Move a block; None where the store takes nothing yet."""
+    """Move a block; None if the store takes nothing yet."""
     try:
         return writer.move_block()
     except StoreUnavailable:

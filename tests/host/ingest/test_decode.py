@@ -31,7 +31,7 @@ def record(seq, **more):
 
 
 def whole(leaf, payload):
-    """Return what the contract makes of a message, None where it refuses it."""
+    """Return what the contract makes of a message, None if it refuses it."""
     try:
         return {"telemetry": protocol.unpack_telemetry, "event": protocol.unpack_event}[leaf](
             payload)

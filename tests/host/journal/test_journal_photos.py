@@ -27,7 +27,7 @@ def photos(tmp_path_factory):
 
 
 def take(photos, content):
-    """Return the photo, None where it was refused."""
+    """Return the photo, None if it was refused."""
     part = photos.part()
     part.write_bytes(content)
     try:

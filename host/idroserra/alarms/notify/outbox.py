@@ -57,6 +57,11 @@ class Outbox:
     def __init__(self, path: Path) -> None:
         """Open or create the tables. Raises OSError, sqlite3.Error."""
         self._database = Database(path, _SCHEMA)
+        with self._database.transaction() as connection:
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name='told'").fetchone():
+                # The former name of the table.
+                connection.execute("INSERT OR IGNORE INTO notified SELECT * FROM told")
+                connection.execute("DROP TABLE told")
 
     def post(
         self, notice: Notice, targets: Iterable[str], notified: Iterable[LastNotification] = ()
