@@ -64,7 +64,7 @@ def test_the_commands_of_the_boards_page_work(tree):
         else:
             put(tree, head, text)
     whole = "\n".join(said)
-    for words in ("my-tank: good", "drew my-tank.svg", "my-air: good", "0x38 aht20 of air"):
+    for words in ("my-tank: valid", "my-tank.svg", "my-air: valid", "0x38 aht20 of air"):
         assert words in whole
     assert "kept" in said[-1]
     assert (tree / "build" / "my-tank" / "manifest.json").is_file()

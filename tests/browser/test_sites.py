@@ -130,7 +130,7 @@ def test_a_node_is_moved_from_its_page_and_the_overview_follows(host, open_page)
     page.fill("#move [name=site]", "Sud/Est")
     page.locator("#move button").click()
     expect(page.locator("#move .outcome")).to_have_text(
-        "Failed: site: 1 to 40 letters, digits, spaces, _ . or - needed")
+        "Failed: site: must be 1 to 40 letters, digits, spaces, _ . or -")
     page.fill("#move [name=site]", "Sud")
     page.locator("#move button").click()
     expect(page.locator("#move .outcome")).to_have_text("citta-6 moved to Sud.")

@@ -105,7 +105,7 @@ def test_a_release_reaches_a_fleet_canary_first(host, signed):
     assert runs["idro-a"]["text"] == "Updated"
     assert len(audited(host, "update confirmed")) == 2
     notes = host.client.get("/api/journal", params={"node": "idro-a"}).json()["notes"]
-    assert [one["text"] for one in notes] == ["Software 2.0 is in force."]
+    assert [one["text"] for one in notes] == ["Software 2.0 is active."]
 
 
 def test_a_release_that_one_node_reverted_is_offered_to_no_other(host, signed, tab):
@@ -122,15 +122,15 @@ def test_a_release_that_one_node_reverted_is_offered_to_no_other(host, signed, t
     watched = tab(PHONE, "dark", Role.ADMIN)
     page = watched.open("/updates")
     shown = page.locator("#updates")
-    expect(shown).to_contain_text("Stopped by itself: 0 of 2 nodes run it")
-    expect(shown).to_contain_text("Reason: idro-a went back: low heap")
+    expect(shown).to_contain_text("Stopped automatically: 0 of 2 nodes updated")
+    expect(shown).to_contain_text("Reason: idro-a reverted: low heap")
     expect(shown).to_contain_text("Reverted to the previous version")
     watched.check()
     page.get_by_role("button", name="Dismiss").click()
     expect(shown).to_contain_text("Cancelled", timeout=60_000)
     wait_until(lambda: not [one for one in host.client.get("/api/alarms").json()["alarms"]
                             if one["is_active"]], 20, "the alarms to be over")
-    assert "idro-a went back" in rollout(host, of)["reason"]
+    assert "idro-a reverted" in rollout(host, of)["reason"]
 
 
 def test_a_file_that_is_changed_on_the_disk_of_the_host_stops_the_roll_out(host, signed):
@@ -141,7 +141,7 @@ def test_a_file_that_is_changed_on_the_disk_of_the_host_stops_the_roll_out(host,
     kept.write_bytes(b"?" + kept.read_bytes()[1:])
     of = begin(host, signed[1])
     assert ends(host, of, "stopped")["idro-a"]["state"] == "cancelled"
-    assert "part_c.mpy: was changed since the release was taken in" in rollout(host, of)["reason"]
+    assert "part_c.mpy: changed since the release was added" in rollout(host, of)["reason"]
     assert path not in node.received
 
 
@@ -275,7 +275,7 @@ def test_a_roll_out_is_begun_on_the_page_by_who_may(host, signed, tab, tmp_path)
     ends(host, begun["id"], "finished")
     assert nodes[2].offers == []
     assert begun["by"] == audited(host, "begin roll-out")[0]["who"]
-    expect(page.locator("#updates")).to_contain_text("2 of 2 nodes run it", timeout=60_000)
+    expect(page.locator("#updates")).to_contain_text("2 of 2 nodes updated", timeout=60_000)
 
 
 def test_what_the_host_refuses_is_said_in_the_dialog(host, signed, tab):
@@ -287,7 +287,7 @@ def test_what_the_host_refuses_is_said_in_the_dialog(host, signed, tab):
     assert gone.status_code == 200
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Roll out").click()
-    expect(dialog.get_by_role("status")).to_contain_text("the host keeps no")
+    expect(dialog.get_by_role("status")).to_contain_text("the host has no")
     expect(dialog).to_be_visible()
 
 

@@ -66,7 +66,7 @@ def test_shelve_and_take_back(latched, host, ask):
 
 def test_a_wrong_call_is_an_error(latched, ask):
     for words, code, why in (
-        (("ack", "ph_high/absent"), 1, "no alarm ph_high/absent stands"),
+        (("ack", "ph_high/absent"), 1, "no active alarm ph_high/absent"),
         (("unshelve", LATCH), 1, "is not shelved"),
         (("shelve", LATCH, "--for", "soon"), 2, "such as 10m"),
         (("shelve", LATCH, "--for", "999h"), 2, "for_ms"),

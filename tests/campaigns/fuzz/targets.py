@@ -308,7 +308,7 @@ class _Board:
         self._answers = ["ok\r\n", ""]
         self._answer = answer
 
-    def ask(self, code: str, when: str) -> str:
+    def execute(self, code: str, when: str) -> str:
         return self._answers.pop(0) if self._answers else self._answer
 
 

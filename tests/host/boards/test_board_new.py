@@ -125,8 +125,8 @@ def test_asks_and_refuses_at_once(tmp_path):
              "sen0161", "", "light", "fan", "circulation@8", "circulation", ""]
     done = run("asked-for", "--out", str(tmp_path), asked="\n".join(asked) + "\n")
     assert done.exit_code == 0, done.output
-    for words in ("esp33 is none of", "3000 is outside 5..2000", "sen0161 needs reservoir.temp_c",
-                  "'barometer' is not part", "Pins that are free and safe: 1, 3, 7, 10",
+    for words in ("esp33: not one of", "3000: outside 5 to 2000", "sen0161 needs reservoir.temp_c",
+                  "'barometer' is not part", "Free and safe pins: 1, 3, 7, 10",
                   "fan needs air.temp_c", "GPIO 8 is a strapping pin"):
         assert words in done.output
     board = compiler.read(tmp_path / "asked-for.toml").compiled

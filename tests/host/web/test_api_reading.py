@@ -36,7 +36,7 @@ def test_a_fault_is_a_sentence_and_never_a_number(host, eventually):
     assert view["channels"]["air.temp_c"]["value"] is None
     assert "does not respond on its bus" in view["channels"]["air.temp_c"]["fault_text"]
     assert view["verdict"]["level"] == "bad"
-    assert view["verdict"]["summary"].startswith("Air temperature: The sensor does not answer")
+    assert view["verdict"]["summary"].startswith("Air temperature: The sensor does not respond")
 
 
 def test_an_offline_node_is_bad_news_and_not_green(host, eventually):

@@ -118,7 +118,7 @@ def test_a_provided_certificate_is_served_for_the_configured_names(tmp_path):
                                 "site", tmp_path)
     assert theirs(names=["serra.example.org"], port=443).url == "https://serra.example.org"
     assert ours.url == "https://a.lan:8443"
-    with pytest.raises(ConfigError, match="names: needed beside cert_file"):
+    with pytest.raises(ConfigError, match="names: required with cert_file"):
         theirs()
     (tmp_path / "lan/server.key").write_text("nothing")
     with pytest.raises(ConfigError, match="cert_file"):

@@ -38,7 +38,7 @@ def test_the_stream_tells_records_with_their_faults_in_words(host, eventually):
     assert messages[0][1]["type"] == "hello"
     record = messages[-1][1]
     assert record["values"]["reservoir.ph"] == 5.85
-    assert "damaged message" in record["fault_texts"]["air.rh_pct"]
+    assert "damaged response" in record["fault_texts"]["air.rh_pct"]
 
 
 def test_a_reader_that_was_away_gets_what_it_missed(host, eventually):

@@ -93,7 +93,7 @@ def test_what_the_board_has_is_settled_by_its_fingerprint(host):
     assert settled.json()["fingerprints"] == [fingerprint(NEW_KEY)]
     other = host.client.post(f"{PATH}/settle", json={"fingerprint": fingerprint(KEY)})
     assert other.status_code == 409
-    assert "idro-a: the board has another key than the host" in other.json()["error"]
+    assert "idro-a: the board's key differs from the host's" in other.json()["error"]
 
 
 def test_nonsense_is_refused_and_never_repeated(host):

@@ -27,7 +27,7 @@ def test_messages_and_records_are_shown_with_the_reason(host, node, eventually):
     by_leaf = {one["topic"].rsplit("/", 1)[1]: one for one in found}
     assert by_leaf["telemetry"]["payload"] == "\\xffnot of the contract"
     assert by_leaf["telemetry"]["reason"] == "telemetry: not UTF-8"
-    assert "kind: 'sang' is none of" in by_leaf["event"]["reason"]
+    assert "kind: 'sang' is not one of" in by_leaf["event"]["reason"]
     assert json.loads(by_leaf["event"]["payload"])["records"][0]["detail"] == {"tune": "aria"}
     shown = idroserra("rejected", "--payload", url=host.url)
     assert shown.returncode == 0

@@ -83,7 +83,7 @@ def test_the_worst_comes_first():
         "air.temp_c": channel(fault="no_ack"),
     }), ON, NOW)
     assert verdict["level"] == "bad"
-    assert verdict["summary"].startswith("Air temperature: The sensor does not answer")
+    assert verdict["summary"].startswith("Air temperature: The sensor does not respond")
     assert [reason["level"] for reason in verdict["reasons"]] == ["warn", "note"]
     assert verdict["reasons"][0]["text"] == "EC is 0.90 mS/cm, below 1.52 mS/cm."
 
@@ -196,7 +196,7 @@ def test_what_irrigation_measures_has_names():
 
 def test_the_hosts_words_are_the_firmwares():
     correction = firmware_correction.Correction("ph_down", 5_900, 400_000, 330_000, 0)
-    assert correction.ended(5_900, 0) == REACHED
+    assert correction.end_reason(5_900, 0) == REACHED
     assert limits.EARN_MS == EARN_MS
     for left_ms, wait_ms in ((40_000, 40_000), (540_000, 540_000)):
         reason = f"mixing, {interlocks.time_left_text(left_ms)} left"
