@@ -3,6 +3,7 @@
 import pytest
 
 from idroserra.history.models import SamplePoint
+from support.samples import points_of
 
 NODE = "idro-a1"
 PH = "reservoir.ph"
@@ -23,7 +24,7 @@ def maintain(store, now_unix_ms=FAR):
 
 
 def raw(store, start=T0 - DAY_MS, end=FAR):
-    return store.points(NODE, [PH], start, end)[PH]
+    return points_of(store, NODE, [PH], start, end)[PH]
 
 
 def count(store, table):

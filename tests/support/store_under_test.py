@@ -7,7 +7,7 @@ import random
 import sys
 from pathlib import Path
 
-from idroserra.history.models import SamplePoint
+from idroserra.history.models import Instant, SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
 
 NODE = "idro-a1"
@@ -36,7 +36,8 @@ def expected() -> dict[tuple[str, int], float]:
 def main() -> None:
     store = SqliteStore(Path(sys.argv[1]))
     for number in range(int(sys.argv[2]), BLOCKS):
-        store.write(block(number), [])
+        store.write([Instant(point.node, point.unix_ms, {point.channel: point.value})
+                     for point in block(number)], [])
         print(number, flush=True)
         while store.maintain(T0 + (number + 12) * 600_000):
             pass

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from idroserra.core.errors import HostError
-from idroserra.history.models import SamplePoint, Store
+from idroserra.history.models import Store
 
 DAY_MS = 86_400_000
-BLOCK_POINTS = 5_000
+BLOCK = 1_500  # instants or events
 
 CopyCallback = Callable[[str, int, int], None]  # (node, done_ms, total_ms) of all nodes together
 
@@ -26,11 +26,14 @@ class CopyError(HostError):
 
 
 class Copied(NamedTuple):
-    """Totals of a copy, including an interrupted run that it resumed."""
+    """Totals of a copy, including an interrupted run that it resumed.
+
+    too_old: points and events that the target did not take, older than its retention."""
 
     nodes: int
     points: int
     events: int
+    too_old: int
 
 
 class CopyProgress:
@@ -41,7 +44,7 @@ class CopyProgress:
         self._path = path
         self._name = name
         self.done: dict[str, int] = {}
-        self.points = self.events = 0
+        self.points = self.events = self.too_old = 0
         if path is None or not path.exists():
             return
         try:
@@ -49,6 +52,7 @@ class CopyProgress:
             is_same = stored["copy"] == name
             self.done = {str(node): int(unix_ms) for node, unix_ms in stored["done"].items()}
             self.points, self.events = int(stored["points"]), int(stored["events"])
+            self.too_old = int(stored.get("too_old", 0))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CopyError(f"{path}: cannot be read: {error}") from None
         if not is_same:
@@ -61,7 +65,8 @@ class CopyProgress:
         part = self._path.with_name(f"{self._path.name}.part")
         try:
             part.write_text(json.dumps({"copy": self._name, "done": self.done,
-                                        "points": self.points, "events": self.events}))
+                                        "points": self.points, "events": self.events,
+                                        "too_old": self.too_old}))
             os.replace(part, self._path)
         except OSError as error:
             raise CopyError(f"{self._path}: {error.strerror or error}") from None
@@ -77,40 +82,41 @@ def copy(
     starts = {node: oldest // DAY_MS * DAY_MS for node, (oldest, _) in spans.items()}
     total_ms = sum(newest + 1 - starts[node] for node, (_, newest) in spans.items())
     done_ms = 0
-    all_points, all_events = progress.points, progress.events
+    total = Copied(len(spans), progress.points, progress.events, progress.too_old)
     for node, (_, newest) in sorted(spans.items()):
-        channels = sorted(source.latest(node))
         start = max(starts[node], progress.done.get(node, 0))
         done_ms += start - starts[node]
         while start <= newest:
             on_progress(node, done_ms, total_ms)
             end = min(start + DAY_MS, newest + 1)
-            points, events = _copy_span(source, target, node, channels, start, end)
-            all_points += points
-            all_events += events
+            points, events, too_old = _copy_span(source, target, node, start, end)
+            total = Copied(len(spans), total.points + points, total.events + events,
+                           total.too_old + too_old)
             if end <= newest:  # the last day is incomplete: the next run copies it again
                 progress.done[node] = end
                 progress.points += points
                 progress.events += events
+                progress.too_old += too_old
                 progress.write()
             done_ms += end - start
             start = end
     on_progress("", total_ms, total_ms)
-    return Copied(len(spans), all_points, all_events)
+    return total
 
 
 def _copy_span(
-    source: Store, target: Store, node: str, channels: list[str], start: int, end: int
-) -> tuple[int, int]:
-    """Copy a node's history of [start, end); return the number of points and events."""
-    found = source.points(node, channels, start, end) if channels else {}
-    samples = sorted((
-        SamplePoint(node, channel, unix_ms, value)
-        for channel, points in found.items() for unix_ms, value in points),
-        key=lambda sample: sample.unix_ms)
-    for at in range(0, len(samples), BLOCK_POINTS):
-        target.write(samples[at : at + BLOCK_POINTS], [])
+    source: Store, target: Store, node: str, start: int, end: int
+) -> tuple[int, int, int]:
+    """Copy a node's history of [start, end); return the number of points and events that the
+    target took, and of those that are older than it keeps."""
+    instants = source.instants(node, start, end)
+    points = old_points = old_events = 0
+    for at in range(0, len(instants), BLOCK):
+        block = instants[at : at + BLOCK]
+        dropped = target.write(block, [])[node]  # the oldest ones
+        old_points += sum(len(instant.values) for instant in block[:dropped])
+        points += sum(len(instant.values) for instant in block)
     events = source.events(node, start, end)
-    for at in range(0, len(events), BLOCK_POINTS):
-        target.write([], events[at : at + BLOCK_POINTS])
-    return len(samples), len(events)
+    for at in range(0, len(events), BLOCK):
+        old_events += target.write([], events[at : at + BLOCK])[node]
+    return points - old_points, len(events) - old_events, old_points + old_events

@@ -17,38 +17,9 @@ from operator import itemgetter
 
 from idroserra.core import protocol
 from idroserra.core.errors import StoreRejected
-from idroserra.history.models import EventPoint, Instant, SamplePoint
+from idroserra.history.models import EventPoint, Instant
 
 _NUMBERS_OF_DETAIL = ("volume_ul", "on_ms")
-
-
-def sample_lines(site: str, samples: Iterable[SamplePoint]) -> list[str]:
-    """Return a line for each node, source and instant. Raises StoreRejected for a bad channel.
-
-    Of two values of a channel at one instant the later one wins, as in SQLite."""
-    texts = instant_lines(site, instants_of(samples))
-    return [line for text in texts for line in text.split("\n")]
-
-
-def instants_of(samples: Iterable[SamplePoint]) -> list[Instant]:
-    """Group points by node and instant, rounded to the decimals of the quantity.
-
-    Raises StoreRejected for a bad channel or a value that is not a number."""
-    found: dict[tuple[str, int], dict[str, float]] = {}
-    for node, channel, unix_ms, value in samples:
-        try:
-            scale = _scale(channel)
-            # Exact: a scaled integer divided by 10, 100 or 1,000 prints with the same decimals.
-            rounded = round(value * scale) / scale
-        except (protocol.ProtocolError, OverflowError, ValueError) as error:
-            raise StoreRejected(f"{channel}: {error}") from None
-        found.setdefault((node, unix_ms), {})[channel] = rounded
-    return [Instant(node, unix_ms, values) for (node, unix_ms), values in found.items()]
-
-
-@lru_cache(maxsize=4_096)
-def _scale(channel: str) -> int:
-    return int(10 ** protocol.split_channel(channel)[1].decimals)
 
 
 def instant_lines(site: str, instants: Iterable[Instant]) -> list[str]:

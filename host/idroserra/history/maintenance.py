@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from idroserra.core.errors import StoreError
+from idroserra.core.errors import ConfigError, StoreError
 from idroserra.history.models import Store
 
 EVERY_S = 60.0
@@ -33,7 +33,7 @@ class MaintenanceWorker:
             began_s = time.monotonic()
             try:
                 busy = self._store.maintain(self._now_unix_ms())
-            except StoreError as error:
+            except (StoreError, ConfigError) as error:
                 if self._is_ok:
                     _log.warning("maintenance of the store failed: %s", error.why)
                 self._is_ok = busy = False

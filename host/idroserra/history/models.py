@@ -5,8 +5,8 @@ Writes are idempotent and may come in any order, so the spool may repeat any blo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
 from typing import NamedTuple, Protocol
 
 from idroserra.core.protocol import Detail
@@ -78,31 +78,14 @@ class StoreInfo(NamedTuple):
     events_days: int | None
 
 
-class Durability(Enum):
-    """Whether written points are durable. NO: the database was killed and may have lost them."""
-
-    YES = "yes"
-    NOT_YET = "not yet"
-    NO = "no"
-
-
-class Receipt(Protocol):
-    """Receipt for written points that the database may still lose."""
-
-    def durability(self) -> Durability:
-        """Return whether they are durable. Raises StoreUnavailable."""
-
-
 class Store(Protocol):
     """The interface of a store. All methods are thread-safe."""
 
-    def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
-        """Make the points durable, or raise StoreUnavailable or StoreRejected."""
-
-    def write_instants(
+    def write(
         self, instants: Sequence[Instant], events: Sequence[EventPoint]
-    ) -> Receipt | None:
-        """Write data of nodes as write() does. With a receipt it is not durable yet."""
+    ) -> Counter[str]:
+        """Make data of nodes durable; return {node: number of instants and events} that the store
+        dropped, because they are older than it keeps. Raises StoreUnavailable, StoreRejected."""
 
     def series(
         self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int, columns: int
@@ -112,12 +95,10 @@ class Store(Protocol):
         Columns start at multiples of their width. Every requested channel is a key. Raises
         StoreUnavailable, StoreRejected."""
 
-    def points(
-        self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int
-    ) -> dict[str, list[tuple[int, float]]]:
-        """Return {channel: [(unix_ms, value)]} of [from, to), oldest first.
+    def instants(self, node: str, from_unix_ms: int, to_unix_ms: int) -> list[Instant]:
+        """Return the readings of all channels of [from, to), oldest first.
 
-        Every requested channel is a key. Raises StoreUnavailable, StoreRejected."""
+        Raises StoreUnavailable, StoreRejected."""
 
     def events(
         self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None

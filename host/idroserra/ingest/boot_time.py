@@ -1,7 +1,8 @@
 """Determines the epoch of a boot: the wall time at its at_ms 0. It is decided once.
 
 A later change would move replayed records to other milliseconds and store them twice. The first
-available source wins: the node, the chain of boots in up/info, the time of arrival.
+available source wins: the node, the chain of boots in up/info, the time of arrival. A source that
+names an impossible time is none.
 """
 
 from __future__ import annotations
@@ -9,16 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from idroserra.core import protocol
-
-# A wall time outside these limits comes from a clock that was never set.
-LOWEST_UNIX_MS = 1_577_836_800_000  # 2020-01-01
-HIGHEST_UNIX_MS = 4_102_444_800_000  # 2100-01-01
-HIGHEST_AT_MS = 10 * 366 * 86_400_000
-
-
-def is_wall_time(unix_ms: int | None) -> bool:
-    """True when `unix_ms` is a plausible wall time."""
-    return unix_ms is not None and LOWEST_UNIX_MS <= unix_ms <= HIGHEST_UNIX_MS
+from idroserra.core.plausibility import is_wall_time
 
 
 def boot_start(
@@ -31,9 +23,10 @@ def boot_start(
     sent_at_ms over messages of the running boot. A message that waited in the broker gives a
     later time, so the minimum is used.
     """
-    if is_wall_time(batch.boot_unix_ms):
+    if is_wall_time(batch.boot_unix_ms, received_unix_ms):
         return int(batch.boot_unix_ms)
-    known = [unix_ms for unix_ms in (hint_unix_ms, arrived_less_sent_ms) if unix_ms is not None]
+    known = [unix_ms for unix_ms in (hint_unix_ms, arrived_less_sent_ms)
+             if unix_ms is not None and is_wall_time(unix_ms, received_unix_ms)]
     if known:
         return min(known)
     return received_unix_ms - int(batch.records[-1].at_ms)
@@ -48,7 +41,7 @@ def boot_hints(
     returns the epoch of a boot that is already decided.
     """
     epoch = known(info.boot_id)
-    if epoch is None and is_wall_time(info.boot_unix_ms):
+    if epoch is None and is_wall_time(info.boot_unix_ms, received_unix_ms or 0):
         epoch = int(info.boot_unix_ms)
     if epoch is None and received_unix_ms is not None:
         epoch = received_unix_ms - int(info.at_ms)

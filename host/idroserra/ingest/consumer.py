@@ -1,9 +1,9 @@
 """Moves messages from the broker to the spool: decode, commit in groups, then acknowledge.
 
-The node gets down/stored, the broker PUBACK. While the spool cannot be written (disk full) nothing
-is acknowledged and received messages wait; it recovers automatically. An invalid message or record
-is stored as rejected, acknowledged and counted, so that it does not block others; a later version
-of the host may be able to read it.
+The node gets down/stored, if the host has its key; the broker gets PUBACK. While the spool cannot
+be written (disk full) nothing is acknowledged and received messages wait; it recovers
+automatically. An invalid message or record is stored as rejected, acknowledged and counted, so
+that it does not block others; a later version of the host may be able to read it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from idroserra.core import protocol
 from idroserra.core.errors import SpoolError
 from idroserra.ingest.decoder import read_records
 from idroserra.ingest.handler import LastMessage, MessageHandler
-from idroserra.ingest.receipts import Received, Rejected
-from idroserra.ingest.spool import Item, Spool
+from idroserra.ingest.quota import Quota
+from idroserra.ingest.received import Received
+from idroserra.ingest.refusals import Rejected
+from idroserra.ingest.spool import CommitResult, Item, Spool
 from idroserra.mqtt.connection import Connected, IncomingMessage, MqttConnection, RawChunk
 
 GROUP_MS = 50
@@ -60,13 +62,15 @@ class Ingest:
         self._is_starved = False
         self._committed_s = 0.0
         self._last_messages: dict[str, LastMessage] = {}
+        self._sent_at_ms: dict[tuple[str, str], int | None] = {}  # of messages without an answer
+        self._quota, self._now_s = Quota(), time.monotonic()
 
     def run(self) -> None:
         """Handle messages until stop(). A run after an exception rejects the failed message."""
         failed, self._failed = self._failed, None
         if failed is not None:
             self._waiting.popleft()
-            self._held.append(Rejected("", failed.topic, failed.payload,
+            self._held.append(Rejected(_place(failed.topic)[0], failed.topic, failed.payload,
                                        "the host failed on it, see its log", failed.unix_ms))
         while not self._stopping.is_set():
             self.step()
@@ -79,6 +83,7 @@ class Ingest:
         """Handle one group of messages, or wait for messages."""
         waiting, held = self._waiting, self._held
         waiting.extend(self._collect())
+        self._now_s = time.monotonic()
         try:
             while waiting:
                 message = waiting[0]
@@ -165,33 +170,51 @@ class Ingest:
         if committed is None:
             return
         now_unix_ms = self._link.now_unix_ms()
-        self._link.publish_qos0([
-            (_down_topic(node, "stored"), protocol.pack_stored(boot_id, seq_upto, now_unix_ms))
-            for (node, boot_id), seq_upto in committed.stored_upto.items()])
+        self._publish_stored(committed, now_unix_ms)
         shown = max(1, LIVE_RECORDS // max(1, len(committed.stored_upto)))
         for accepted in committed.accepted:
             # A limited number: the live view and calibrations need only the newest readings.
             self._handler.on_records(accepted, now_unix_ms, shown)
 
+    def _publish_stored(self, committed: CommitResult, now_unix_ms: int) -> None:
+        """Publish down/stored of each boot, as an answer to its newest message."""
+        messages = []
+        for (node, boot_id), seq_upto in committed.stored_upto.items():
+            sent_at_ms = self._sent_at_ms.get((node, boot_id))
+            payload = self._handler.stored_message(
+                node, protocol.Stored(boot_id, seq_upto, now_unix_ms, sent_at_ms))
+            if payload is not None:
+                messages.append((_down_topic(node, "stored"), payload))
+        self._sent_at_ms.clear()
+        self._link.publish_qos0(messages)
+
     def _read(self, message: IncomingMessage) -> Item | None:
         """Return what the spool must store of a message; handle the rest at once."""
-        node = ""
+        node = account = ""
         try:
             node, leaf = _place(message.topic)
+            account = _account(node, leaf)
+            if not leaf or not message.payload:
+                return None  # from a host, or the deletion of a retained message
+            if not self._quota.takes(account, len(message.payload), self._now_s):
+                return None
             if leaf in protocol.RECORD_LEAVES:
                 return self._read_records(node, leaf, message)
-            if not leaf or (not message.payload and leaf in ("status", "info", "config")):
-                return None  # from a host, or the deletion of a retained message
             return self._handler.on_message(node, leaf, message)
         except protocol.ProtocolError as error:
-            _log.info("rejected: %s: %s", message.topic, error.why)
+            self._quota.charge_invalid(account, 1, self._now_s)
+            self._quota.log(node, self._now_s, "rejected: %s: %s", message.topic, error.why)
             return Rejected(node, message.topic, message.payload, error.why, message.unix_ms)
 
     def _read_records(self, node: str, leaf: str, message: IncomingMessage) -> Item | None:
         batch, unread = read_records(leaf, message.payload)
+        if unread:
+            self._quota.charge_invalid(node, len(unread), self._now_s)
         for one in unread:
-            _log.info("rejected: %s: seq %d: %s", message.topic, one.seq, one.reason)
+            self._quota.log(node, self._now_s, "rejected: %s: seq %d: %s", message.topic, one.seq,
+                            one.error)
         self._last_messages[node] = LastMessage(batch.boot_id, batch.sent_at_ms, message.unix_ms)
+        self._sent_at_ms[node, batch.boot_id] = batch.sent_at_ms
         if not batch.records and not unread:
             return None
         run = self._runs.get((message.topic, batch.boot_id))
@@ -201,6 +224,11 @@ class Ingest:
         if not unread:
             self._runs[message.topic, batch.boot_id] = received
         return received
+
+
+def _account(node: str, leaf: str) -> str:
+    """Return whose quota a message uses: only records are sent again, so they have their own."""
+    return node if leaf in protocol.RECORD_LEAVES else f"{node} (status and answers)"
 
 
 @lru_cache(maxsize=16_384)

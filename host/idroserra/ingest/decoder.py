@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 
 from idroserra.core import protocol
-from idroserra.ingest.boot_time import HIGHEST_AT_MS
+from idroserra.core.plausibility import HIGHEST_AT_MS, HIGHEST_SEQ
 
 _BY_LEAF = {"telemetry": protocol.unpack_telemetry, "event": protocol.unpack_event}
 # The broker's packet limit. Newer firmware may send messages above the protocol's limit, which are
@@ -27,11 +27,12 @@ MAX_BYTES = 16_384
 
 
 class UnreadableRecord(NamedTuple):
-    """A record this host cannot read: `payload` is a message with this record only."""
+    """A record this host cannot read: `payload` is a message with this record only; `error`, a
+    technical text in English."""
 
     seq: int
     payload: bytes
-    reason: str
+    error: str
 
 
 class DecodedMessage(NamedTuple):
@@ -39,7 +40,6 @@ class DecodedMessage(NamedTuple):
 
     batch: protocol.Batch
     unread: tuple[UnreadableRecord, ...] = ()
-
 
 
 def read_records(leaf: str, payload: bytes) -> DecodedMessage:
@@ -51,16 +51,9 @@ def read_records(leaf: str, payload: bytes) -> DecodedMessage:
     if batch is not None:
         return DecodedMessage(batch)
     try:
-        batch = _BY_LEAF[leaf](payload)
-        _check_uptimes(batch)
-        return DecodedMessage(batch)
+        return DecodedMessage(_BY_LEAF[leaf](payload))
     except protocol.ProtocolError as error:
         return _one_by_one(leaf, payload, error)
-
-
-def _check_uptimes(batch: protocol.Batch) -> None:
-    if any(record.at_ms > HIGHEST_AT_MS for record in batch.records):
-        raise protocol.ProtocolError("at_ms: longer than ten years")
 
 
 def _one_by_one(leaf: str, payload: bytes, why: protocol.ProtocolError) -> DecodedMessage:
@@ -77,7 +70,7 @@ def _one_by_one(leaf: str, payload: bytes, why: protocol.ProtocolError) -> Decod
     try:
         batch = _BY_LEAF[leaf](_message(head, []))
     except protocol.ProtocolError as error:
-        batch = protocol.Batch(boot_id, None, None, 0, [])
+        batch = protocol.Batch(boot_id, None, _sent_at_ms(head), 0, [])
         return DecodedMessage(batch, tuple(
             UnreadableRecord(seq, _message(head, [item]), error.why)
             for seq, item in zip(seqs, items, strict=True)))
@@ -86,12 +79,17 @@ def _one_by_one(leaf: str, payload: bytes, why: protocol.ProtocolError) -> Decod
     for seq, item in zip(seqs, items, strict=True):
         alone = _message(head, [item])
         try:
-            one = _BY_LEAF[leaf](alone)
-            _check_uptimes(one)
-            records += one.records
+            records += _BY_LEAF[leaf](alone).records
         except protocol.ProtocolError as error:
             unread.append(UnreadableRecord(seq, alone, error.why))
     return DecodedMessage(batch._replace(records=records), tuple(unread))
+
+
+def _sent_at_ms(head: dict[str, Any]) -> int | None:
+    """Return the uptime that an otherwise unreadable header says, which down/stored repeats."""
+    sent_at_ms = head.get("sent_at_ms")
+    is_valid = type(sent_at_ms) is int and 0 <= sent_at_ms <= HIGHEST_AT_MS
+    return sent_at_ms if is_valid else None
 
 
 def _message(head: dict[str, Any], items: list[Any]) -> bytes:
@@ -100,22 +98,21 @@ def _message(head: dict[str, Any], items: list[Any]) -> bytes:
 
 
 def _ascend(seqs: list[Any]) -> bool:
-    """True for ascending, valid sequence numbers."""
+    """True for ascending, plausible sequence numbers."""
     last = 0
     for seq in seqs:
-        if type(seq) is not int or not last < seq <= protocol.MAX_INT:
+        if type(seq) is not int or not last < seq <= HIGHEST_SEQ:
             return False
         last = seq
     return True
 
 
-_Whole = Annotated[int, msgspec.Meta(ge=0, le=protocol.MAX_INT)]
 _Values = Annotated[dict[str, int | float], msgspec.Meta(max_length=protocol.MAX_CHANNELS)]
 _Faults = Annotated[dict[str, str], msgspec.Meta(max_length=protocol.MAX_CHANNELS)]
 
 
 class _Record(msgspec.Struct, gc=False):
-    seq: Annotated[int, msgspec.Meta(ge=1, le=protocol.MAX_INT)]
+    seq: Annotated[int, msgspec.Meta(ge=1, le=HIGHEST_SEQ)]
     at_ms: Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_AT_MS)]
     values: _Values = {}
     faults: _Faults = {}
@@ -124,10 +121,10 @@ class _Record(msgspec.Struct, gc=False):
 class _Message(msgspec.Struct, gc=False):
     v: Literal[1]
     boot_id: str
-    oldest_seq: _Whole
+    oldest_seq: Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_SEQ)]
     records: Annotated[list[_Record], msgspec.Meta(max_length=protocol.MAX_RECORDS)]
-    boot_unix_ms: _Whole | None = None
-    sent_at_ms: _Whole | None = None
+    boot_unix_ms: Annotated[int, msgspec.Meta(ge=0, le=protocol.MAX_INT)] | None = None
+    sent_at_ms: Annotated[int, msgspec.Meta(ge=0, le=HIGHEST_AT_MS)] | None = None
 
 
 _is_id = lru_cache(maxsize=4_096)(protocol.is_id)

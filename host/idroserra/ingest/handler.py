@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+from idroserra.core import protocol
 from idroserra.ingest.spool import Item, StoredBatch
 from idroserra.mqtt.connection import IncomingMessage
 
@@ -34,6 +35,9 @@ class MessageHandler(Protocol):
         """Handle a message without records; return what the spool must store of it.
 
         Raises ProtocolError."""
+
+    def stored_message(self, node: str, stored: protocol.Stored) -> bytes | None:
+        """Return down/stored for a node; None if the host has no key for it."""
 
     def on_records(self, accepted: StoredBatch, now_unix_ms: int, most: int) -> None:
         """Records are durable; at most `most` of the new ones are for the live view."""

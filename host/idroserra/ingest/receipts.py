@@ -8,20 +8,30 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 from idroserra.core import protocol
+from idroserra.core.plausibility import HIGHEST_UNIX_MS
+from idroserra.core.sqlite import Upgrades
+from idroserra.ingest import refusals
 from idroserra.ingest.boot_time import boot_hints, boot_start
 from idroserra.ingest.decoder import UnreadableRecord
+from idroserra.ingest.plausibility_filter import PlausibilityFilter
+from idroserra.ingest.received import NodeInfoMessage, Received
+from idroserra.ingest.refusals import Refusals, Rejected, Unread
 from idroserra.ingest.sequence_ranges import SequenceRanges
 
 # Returns {(node, boot_id): minimum of arrival less sent_at_ms} over the messages of one commit.
 MinTransit = Callable[[], dict[tuple[str, str], int]]
 
-REJECTED_PAYLOAD_BYTES = 8_192
-COUNTERS = ("received", "stored", "duplicates", "lost", "rejected")
+COUNTERS = ("received", "stored", "refused", "duplicates", "lost", "rejected")
+# Limits of one node. The outbox of a real one has at most 100 boots and 10,000 records, each of
+# which may follow a gap.
+MAX_BOOTS = 2_000
+MAX_LOADED_BOOTS = 8  # in memory; others are read again
+MAX_RANGES = 10_000  # of one boot
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS boots (
@@ -34,82 +44,18 @@ CREATE TABLE IF NOT EXISTS seen (
     boot INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     PRIMARY KEY (boot, first)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS rejected (
-    id INTEGER PRIMARY KEY, node TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL,
-    reason TEXT NOT NULL, unix_ms INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS unread (
-    id INTEGER PRIMARY KEY, node TEXT NOT NULL, boot_id TEXT NOT NULL, leaf TEXT NOT NULL,
-    payload BLOB NOT NULL, reason TEXT NOT NULL, unix_ms INTEGER NOT NULL
-);
 CREATE TABLE IF NOT EXISTS counters (
     node TEXT NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (node, name)
 ) WITHOUT ROWID;
-"""
-
-
-@dataclass(slots=True)
-class Received:
-    """Records of one boot: leaf "telemetry" or "event", and the host's time of arrival.
-
-    They are from one message or from several consecutive ones. `news`: the newest record of each
-    message; min_transit_ms: minimum of arrival less sent_at_ms."""
-
-    node: str
-    leaf: str
-    batch: protocol.Batch
-    unix_ms: int
-    unread: tuple[UnreadableRecord, ...] = ()
-    news: list[Any] = field(default_factory=list)
-    min_transit_ms: int | None = None
-
-    def __post_init__(self) -> None:
-        """Initialize from one message."""
-        self.news += self.batch.records[-1:]
-        if self.batch.sent_at_ms is not None:
-            self.min_transit_ms = self.unix_ms - self.batch.sent_at_ms
-
-    def extend_with(self, batch: protocol.Batch, unix_ms: int) -> bool:
-        """Append the records of the next message; False if it is not a plain continuation."""
-        _, boot_unix_ms, sent_at_ms, oldest_seq, new = batch
-        _, own_unix_ms, _, own_oldest_seq, records = self.batch
-        if (
-            self.min_transit_ms is None or sent_at_ms is None
-            or own_oldest_seq != oldest_seq or own_unix_ms != boot_unix_ms
-            or new[0].seq != records[-1].seq + 1
-        ):
-            return False
-        records += new
-        self.news.append(new[-1])
-        if unix_ms - sent_at_ms < self.min_transit_ms:
-            self.min_transit_ms = unix_ms - sent_at_ms
-        return True
-
-    @property
-    def first_seq(self) -> int:
-        """The lowest sequence number of the records, readable or not."""
-        records, unread = self.batch.records, self.unread
-        if not unread:
-            return int(records[0].seq)
-        return min(unread[0].seq, int(records[0].seq)) if records else unread[0].seq
-
-
-class NodeInfoMessage(NamedTuple):
-    """Content of up/info; unix_ms is the time of arrival, None for a retained message."""
-
-    node: str
-    info: protocol.Info
-    unix_ms: int | None
-
-
-class Rejected(NamedTuple):
-    """An invalid message; node is "" if it is unknown."""
-
-    node: str
-    topic: str
-    payload: bytes
-    reason: str
-    unix_ms: int
+""" + refusals.SCHEMA
+# The technical texts were called reasons before reasons had codes; `unread` came after `rejected`.
+UPGRADES = Upgrades("rejected", ((
+    "CREATE TABLE IF NOT EXISTS unread (id INTEGER PRIMARY KEY, node TEXT NOT NULL,"
+    " boot_id TEXT NOT NULL, leaf TEXT NOT NULL, payload BLOB NOT NULL, reason TEXT NOT NULL,"
+    " unix_ms INTEGER NOT NULL)",
+    "ALTER TABLE rejected RENAME COLUMN reason TO error",
+    "ALTER TABLE unread RENAME COLUMN reason TO error",
+),))
 
 
 @dataclass
@@ -120,6 +66,7 @@ class _Boot:
     floor_seq: int
     lost: int
     received: SequenceRanges
+    closed: int = 0  # lost records in gaps that `received` no longer has
     saved: tuple[int | None, ...] = ()  # the values on disk
 
 
@@ -146,9 +93,10 @@ class ReceiptLog:
 
     def __init__(self, database: sqlite3.Connection, max_rejected: int, max_unread: int) -> None:
         self._database = database
-        self._max_rejected = max_rejected
-        self._max_unread = max_unread
-        self._boots: dict[tuple[str, str], _Boot] = {}
+        self._refusals = Refusals(database, max_rejected, max_unread)
+        self._boots: dict[str, dict[str, _Boot]] = {}  # by node; the last used last
+        self._grown: set[str] = set()  # nodes with boots that were loaded or made
+        self._filter = PlausibilityFilter()
         self._touched: dict[int, _Boot] = {}
         self._added: dict[tuple[str, str], int] = {}
         self._counts: dict[str, dict[str, int]] | None = None  # None: not loaded
@@ -156,8 +104,10 @@ class ReceiptLog:
     def reload(self) -> None:
         """Discard the state in memory after a roll-back; it is read from disk again."""
         self._boots.clear()
+        self._grown.clear()
         self._touched.clear()
         self._added.clear()
+        self._refusals.reload()
         self._counts = None
 
     @property
@@ -181,6 +131,8 @@ class ReceiptLog:
         ranges, floor_seq, lowest_seq = boot.received, boot.floor_seq, protocol.MAX_INT
         total = new_count = readable_count = 0
         for item in items:
+            if boot.epoch_unix_ms is not None:
+                self._filter.apply(item, boot.epoch_unix_ms)
             batch, unread, news = item.batch, item.unread, item.news
             records = batch.records
             first_seq = item.first_seq if unread else records[0].seq
@@ -204,9 +156,13 @@ class ReceiptLog:
             lowest_seq = min(lowest_seq, first_seq)
             # oldest_seq cannot be above the records of this message: they are not lost.
             floor_seq = max(floor_seq, min(batch.oldest_seq, first_seq) - 1)
+        if len(ranges) > MAX_RANGES:  # the records before the newest half will not come
+            floor_seq = max(floor_seq, ranges.first_of(len(ranges) - MAX_RANGES // 2) - 1)
+            closed = ranges.close_gaps(floor_seq)
+            boot.closed += closed
         if floor_seq != boot.floor_seq or lowest_seq <= floor_seq:
             boot.floor_seq = floor_seq
-            lost = ranges.missing_upto(floor_seq)
+            lost = boot.closed + ranges.missing_upto(floor_seq)
             self.count(node, "lost", lost - boot.lost)
             boot.lost = lost
         self.count(node, "received", readable_count)
@@ -233,14 +189,8 @@ class ReceiptLog:
                 self._touched[boot.number] = boot
 
     def reject(self, item: Rejected) -> None:
-        """Store a rejected message, delete the oldest above the limit, and count it."""
-        row = self._database.execute(
-            "INSERT INTO rejected (node, topic, payload, reason, unix_ms) VALUES (?,?,?,?,?)",
-            (item.node, item.topic, item.payload[:REJECTED_PAYLOAD_BYTES], item.reason,
-             item.unix_ms),
-        ).lastrowid
-        self._database.execute(
-            "DELETE FROM rejected WHERE id <= ?", ((row or 0) - self._max_rejected,))
+        """Store a rejected message and count it."""
+        self._refusals.reject(item)
         self.count(item.node, "rejected", 1)
 
     def unread(self) -> list[tuple[int, Received]]:
@@ -248,18 +198,20 @@ class ReceiptLog:
 
         The message is as received: its batch is empty, and `unread` has the record.
         """
-        found = []
-        for row, node, boot_id, leaf, payload, reason, unix_ms in self._database.execute(
-            "SELECT id, node, boot_id, leaf, payload, reason, unix_ms FROM unread ORDER BY id"
-        ):
-            batch = protocol.Batch(boot_id, None, None, 0, [])
-            unread = (UnreadableRecord(0, payload, reason),)
-            found.append((row, Received(node, leaf, batch, unix_ms, unread)))
-        return found
+        return [
+            (row, Received(one.node, one.leaf, protocol.Batch(one.boot_id, None, None, 0, []),
+                           one.unix_ms, (UnreadableRecord(0, one.payload, one.error),)))
+            for row, one in self._refusals.unread()]
 
     def forget_unread(self, row: int) -> None:
         """Delete a stored record that is readable now."""
-        self._database.execute("DELETE FROM unread WHERE id=?", (row,))
+        self._refusals.forget_unread(row)
+
+    def is_plausible(self, item: Received) -> bool:
+        """Return whether the record of a message that is readable now has a plausible time and
+        channels."""
+        self._filter.apply(item, self.epoch_for(item))
+        return not item.unread
 
     def epoch_for(self, item: Received) -> int:
         """Return the epoch of the boot of a message with records, deciding it if necessary."""
@@ -272,13 +224,8 @@ class ReceiptLog:
         return boot.epoch_unix_ms
 
     def _store_unread(self, item: Received, one: UnreadableRecord) -> None:
-        row = self._database.execute(
-            "INSERT INTO unread (node, boot_id, leaf, payload, reason, unix_ms)"
-            " VALUES (?,?,?,?,?,?)",
-            (item.node, item.batch.boot_id, item.leaf, one.payload, one.reason, item.unix_ms),
-        ).lastrowid
-        oldest = (row or 0) - self._max_unread
-        self._database.execute("DELETE FROM unread WHERE id <= ?", (oldest,))
+        self._refusals.add_unread(Unread(
+            item.node, item.batch.boot_id, item.leaf, one.payload, one.error, item.unix_ms))
         self.count(item.node, "rejected", 1)
 
     def count(self, node: str, name: str, by: int) -> None:
@@ -312,6 +259,22 @@ class ReceiptLog:
              [(node, name, by) for (node, name), by in self._added.items()])
         self._touched.clear()
         self._added.clear()
+        self._limit_boots()
+
+    def _limit_boots(self) -> None:
+        """Forget the oldest boots of a node above MAX_BOOTS, and in memory the least used."""
+        for node in self._grown:
+            loaded = self._boots[node]
+            for boot_id in list(loaded)[:-MAX_LOADED_BOOTS]:
+                del loaded[boot_id]
+            old = self._database.execute(
+                "SELECT boot, boot_id FROM boots WHERE node=? ORDER BY boot DESC"
+                " LIMIT -1 OFFSET ?", (node, MAX_BOOTS)).fetchall()
+            for number, boot_id in old:
+                self._database.execute("DELETE FROM seen WHERE boot=?", (number,))
+                self._database.execute("DELETE FROM boots WHERE boot=?", (number,))
+                loaded.pop(boot_id, None)
+        self._grown.clear()
 
     def epoch(self, node: str, boot_id: str) -> int | None:
         """Return the epoch of a boot, or None if it is not decided."""
@@ -324,24 +287,33 @@ class ReceiptLog:
         return 0 if boot is None else boot.received.prefix(boot.floor_seq)
 
     def _boot(self, node: str, boot_id: str) -> _Boot | None:
-        known = self._boots.get((node, boot_id))
+        loaded = self._boots.setdefault(node, {})
+        known = loaded.pop(boot_id, None)
         if known is not None:
+            loaded[boot_id] = known
             return known
         row = self._database.execute(
             "SELECT boot, epoch_unix_ms, hint_unix_ms, floor_seq, lost FROM boots"
             " WHERE node=? AND boot_id=?", (node, boot_id)).fetchone()
         if row is None:
             return None
-        ranges = self._database.execute("SELECT first, last FROM seen WHERE boot=?", row[:1])
         number, epoch_unix_ms, hint_unix_ms, floor_seq, lost = row
-        boot = self._boots[node, boot_id] = _Boot(
-            number, epoch_unix_ms, hint_unix_ms, floor_seq, lost, SequenceRanges(ranges))
-        return boot
+        if epoch_unix_ms is not None and not 0 <= epoch_unix_ms <= HIGHEST_UNIX_MS:
+            epoch_unix_ms = None  # believed by an earlier version of the host
+        ranges = SequenceRanges(
+            self._database.execute("SELECT first, last FROM seen WHERE boot=?", (number,)))
+        return self._load(node, boot_id, _Boot(
+            number, epoch_unix_ms, hint_unix_ms, floor_seq, lost, ranges,
+            lost - ranges.missing_upto(floor_seq)))
 
     def _new_boot(self, node: str, boot_id: str) -> _Boot:
         number = self._database.execute(
             "INSERT INTO boots (node, boot_id) VALUES (?,?)", (node, boot_id)).lastrowid
-        boot = self._boots[node, boot_id] = _Boot(number or 0, None, None, 0, 0, SequenceRanges())
+        return self._load(node, boot_id, _Boot(number or 0, None, None, 0, 0, SequenceRanges()))
+
+    def _load(self, node: str, boot_id: str, boot: _Boot) -> _Boot:
+        self._boots.setdefault(node, {})[boot_id] = boot
+        self._grown.add(node)
         return boot
 
 

@@ -70,6 +70,24 @@ class SequenceRanges:
             count += min(last, number) - first + 1
         return number - count
 
+    def close_gaps(self, number: int) -> int:
+        """Add all of 1..number; return how many were missing."""
+        added = self.missing_upto(number)
+        joined = bisect_right(self._firsts, number + 1)
+        last = max(number, self._lasts[joined - 1]) if joined else number
+        self._changed.update(self._firsts[:joined], (1,))
+        self._firsts[:joined] = [1]
+        self._lasts[:joined] = [last]
+        return added
+
+    def first_of(self, place: int) -> int:
+        """Return the lowest number of a range, by its place in ascending order."""
+        return self._firsts[place]
+
+    def __len__(self) -> int:
+        """Return the number of ranges."""
+        return len(self._firsts)
+
     def pop_changes(self) -> list[tuple[int, int | None]]:
         """Return (first, last) of each range changed since the last call; last None: removed."""
         changes: list[tuple[int, int | None]] = []

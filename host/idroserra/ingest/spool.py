@@ -9,27 +9,22 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 
 from idroserra.core import protocol
-from idroserra.core.errors import SpoolError
+from idroserra.core.errors import SpoolError, StoreUnavailable
 from idroserra.core.sqlite import PAGE_BYTES, connect, connect_reader
 from idroserra.ingest.decoder import read_records
-from idroserra.ingest.receipts import (
-    SCHEMA,
-    MinTransit,
-    NodeInfoMessage,
-    ReceiptLog,
-    Received,
-    Rejected,
-    min_transits,
-)
+from idroserra.ingest.receipts import SCHEMA, UPGRADES, MinTransit, ReceiptLog, min_transits
+from idroserra.ingest.received import NodeInfoMessage, Received
+from idroserra.ingest.refusals import Rejected
 
 SHRINK_PAGES = 1_024
 ROW_RECORDS = 200  # maximum number of records in a row; a message may have more
@@ -91,12 +86,14 @@ class Spool:
         self._state = "ok"
         self._new_rows: list[tuple[str, str, int, str, int, bytes]] = []
         try:
-            self._database = connect(path, _SCHEMA)
+            self._database = connect(path, _SCHEMA, UPGRADES)
             self._database.execute(f"PRAGMA max_page_count={max_mb * 1024 * 1024 // PAGE_BYTES}")
             self._reader = connect_reader(path)
             self._receipts = ReceiptLog(self._database, max_rejected, max_unread)
             self._depth = int(self._database.execute(
                 "SELECT coalesce(sum(record_count), 0) FROM pending").fetchone()[0])
+        except StoreUnavailable as error:
+            raise SpoolError(error.why) from error
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(f"{path}: {error}") from error
 
@@ -136,14 +133,14 @@ class Spool:
             self._arrived.set()
         return committed
 
-    def pending(self, max_records: int, after: int = 0) -> list[PendingBatch]:
-        """Return the oldest rows after an id, about max_records records. Raises SpoolError."""
+    def pending(self, max_records: int) -> list[PendingBatch]:
+        """Return the oldest rows, about max_records records. Raises SpoolError."""
         rows: list[PendingBatch] = []
         total = 0
-        query = "SELECT * FROM pending WHERE id > ? ORDER BY id LIMIT ?"
+        query = "SELECT * FROM pending ORDER BY id LIMIT ?"
         try:
             with self._read_lock:
-                cursor = self._reader.execute(query, (after, max_records))
+                cursor = self._reader.execute(query, (max_records,))
                 while total < max_records and (row := cursor.fetchone()) is not None:
                     rows.append(PendingBatch(*row))
                     total += rows[-1].record_count
@@ -152,10 +149,13 @@ class Spool:
             raise SpoolError(f"spool: {error}") from error
         return rows
 
-    def done(self, rows: Sequence[PendingBatch], refused: Iterable[Rejected] = ()) -> None:
-        """Delete rows that the store has, as returned by pending(); store refused points.
+    def done(
+        self, rows: Sequence[PendingBatch], refused: Iterable[Rejected] = (),
+        missing: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """Delete rows that were written, as returned by pending(); store refused points.
 
-        Raises SpoolError."""
+        missing: {node: records of which the store has nothing}. Raises SpoolError."""
 
         def run() -> None:
             if rows:  # contiguous: only this method deletes rows
@@ -165,7 +165,8 @@ class Spool:
             for row in rows:
                 stored[row.node] = stored.get(row.node, 0) + row.record_count
             for node, count in stored.items():
-                self._receipts.count(node, "stored", count)
+                self._receipts.count(node, "stored", count - missing.get(node, 0))
+                self._receipts.count(node, "refused", missing.get(node, 0))
                 self._depth -= count
             for item in refused:
                 self._receipts.reject(item)
@@ -186,7 +187,10 @@ class Spool:
                     readable.append((row, replace(item, batch=decoded, unread=())))
 
         def run() -> None:
-            for row, item in readable:
+            for row, item in list(readable):
+                if not self._receipts.is_plausible(item):
+                    readable.remove((row, item))
+                    continue
                 epoch_unix_ms = self._receipts.epoch_for(item)
                 self._receipts.count(item.node, "received", 1)
                 self._queue(StoredBatch(item.node, item.leaf, item.batch.boot_id, epoch_unix_ms,
@@ -219,21 +223,29 @@ class Spool:
             return self._receipts.stored_upto(node, boot_id)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return {node: {received, stored, duplicates, lost, rejected}}; "" for an unknown node.
+        """Return {node: {received, stored, refused, duplicates, lost, rejected}}; "" for an
+        unknown node.
 
-        In records: received counts each once, stored those in the store, lost those a node has
-        skipped for good. rejected counts invalid messages, unreadable records and points the
-        store refused; a record that is read later also counts as received."""
+        In records: received counts each once, stored those in the store, refused those of which
+        the store keeps nothing (older than its retention, or rejected whole), lost those a node
+        has skipped for good. The others wait. rejected counts invalid messages, unreadable
+        records and points the store refused; a record that is read later also counts as
+        received."""
         with self._lock:
             return {node: dict(counts) for node, counts in self._receipts.counts.items()}
+
+    def depth_and_counts(self) -> tuple[int, dict[str, dict[str, int]]]:
+        """Return (depth, counts()) of one moment: received = stored + refused + depth, summed."""
+        with self._lock:
+            return self._depth, self.counts()
 
     def rejected(self, count: int = 100) -> list[Rejected]:
         """Return the newest rejected messages and records, newest first."""
         with self._read_lock:
             rows = self._reader.execute(
-                "SELECT node, topic, payload, reason, unix_ms FROM"
+                "SELECT node, topic, payload, error, unix_ms FROM"
                 " (SELECT * FROM rejected ORDER BY id DESC LIMIT :count)"
-                " UNION ALL SELECT node, :up || node || '/up/' || leaf, payload, reason, unix_ms"
+                " UNION ALL SELECT node, :up || node || '/up/' || leaf, payload, error, unix_ms"
                 " FROM (SELECT * FROM unread ORDER BY id DESC LIMIT :count)"
                 " ORDER BY unix_ms DESC LIMIT :count",
                 {"count": count, "up": f"{protocol.PREFIX}/"},

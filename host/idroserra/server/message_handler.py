@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 
 from idroserra.core import protocol
 from idroserra.ingest.handler import LastMessage
-from idroserra.ingest.receipts import NodeInfoMessage
+from idroserra.ingest.received import NodeInfoMessage
 from idroserra.ingest.spool import Item, StoredBatch
 from idroserra.mqtt.connection import IncomingMessage
 from idroserra.nodes.commands import Commands
@@ -69,6 +70,16 @@ class HostMessageHandler:
         if arrived_unix_ms is not None and message.payload != b"offline":
             self._nodes.record_message(node, arrived_unix_ms)
         return item
+
+    def stored_message(self, node: str, stored: protocol.Stored) -> bytes | None:
+        """Return down/stored, with a MAC for each key the node may have.
+
+        None without a key: the node keeps its records until it is adopted."""
+        keys = self._nodes.signing_keys(node)
+        if not keys:
+            return None
+        return protocol.pack_stored(node, stored, lambda signed: "".join(
+            [hmac.digest(key, signed, "sha256").hex() for key in keys]))
 
     def on_records(self, accepted: StoredBatch, now_unix_ms: int, most: int) -> None:
         """Publish the newest record of each message, and recent events, to the live view.

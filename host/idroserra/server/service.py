@@ -20,8 +20,10 @@ from idroserra.calibration.service import CalibrationService
 from idroserra.core.config import Config
 from idroserra.core.errors import ConfigError
 from idroserra.core.sqlite import lock_folder
+from idroserra.feeds.service import Feeds
 from idroserra.history.factory import open_store
 from idroserra.history.maintenance import MaintenanceWorker
+from idroserra.history.models import Store
 from idroserra.ingest.consumer import Ingest
 from idroserra.ingest.receipts import COUNTERS
 from idroserra.ingest.spool import Spool
@@ -35,8 +37,9 @@ from idroserra.nodes.live import LiveState
 from idroserra.nodes.registry import Nodes
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.server.message_handler import HostMessageHandler
+from idroserra.server.node_states import node_states, text_of
 from idroserra.simulation.preview_service import PreviewService
-from idroserra.updates.service import Dependencies as UpdateParts
+from idroserra.updates.dependencies import Dependencies as UpdateParts
 from idroserra.updates.service import UpdateService
 
 if TYPE_CHECKING:
@@ -105,13 +108,19 @@ class Service:
             opened.callback(self.recipes.close)
             self.previews = PreviewService(self._mqtt.now_unix_ms)
             opened.callback(self.previews.close)
-            self._writer = StoreWriter(self.spool, self.store, self._mqtt.now_unix_ms)
+            self.feeds = Feeds(config, self._feed_source(opened), self._mqtt.now_unix_ms)
+            opened.callback(self.feeds.close)
+            self._writer = StoreWriter(
+                self.spool, self.store, self._mqtt.now_unix_ms, self.feeds.mark)
             self._maintenance = MaintenanceWorker(self.store, self._mqtt.now_unix_ms)
             self.updates = self._open_updates(opened)
             handler = HostMessageHandler(
                 self.nodes, self.commands, self.live, self.updates, self.latest_events)
             self._ingest = Ingest(self._mqtt, self.spool, handler)
             self.alarms = self._open_alarms(opened)
+            self.states = node_states(
+                self.latest_events, self.live, lambda: self.store, self.recipes,
+                self.alarms.alarms, self._mqtt.now_unix_ms)
             self._bridge = self._new_bridge() if config.homeassistant.enabled else None
             self._opened = opened.pop_all()
 
@@ -122,10 +131,10 @@ class Service:
             _log.info("%d records that were unreadable can now be read", read)
         loops = [
             ("writer", self._writer.run), ("upkeep", self._maintenance.run),
-            ("ingest", self._ingest.run),
+            ("ingest", self._ingest.run), ("stops", self.commands.run),
             ("recipes", self.recipes.run), ("updates", self.updates.run),
             ("alarms", self.alarms.run),
-            ("notices", self.alarms.dispatcher.run),
+            ("notices", self.alarms.dispatcher.run), *self.feeds.loops(),
         ]
         if self._bridge is not None:
             loops.append(("home assistant", self._bridge.run))
@@ -141,11 +150,13 @@ class Service:
         if self._bridge is not None:
             self._bridge.stop()
         self.alarms.stop()
+        self.commands.end()
         self._ingest.stop()
         self.recipes.end()
         self.updates.stop()
         self._maintenance.stop()
         self._writer.stop()
+        self.feeds.stop()
         for thread in self._threads:
             thread.join()
         self._mqtt.stop()
@@ -153,19 +164,21 @@ class Service:
         self._opened.close()
 
     def counts(self) -> dict[str, Any]:
-        """Return {"nodes": {node: {received, stored, duplicates, lost, rejected}}, "rejected",
-        "spool": {"depth", "state"}, "store": {"kind", "state"}, "broker": {"state"},
+        """Return {"nodes": {node: {received, stored, refused, duplicates, lost, rejected}},
+        "rejected", "spool": {"depth", "state"}, "store": {"kind", "state"},
+        "feeds": {feed: state}, "broker": {"state"},
         "failures": {thread: last error}}.
 
         In records, except `rejected`: messages; the top-level one includes all topics. A state
         is "ok", "connected", or one line describing the failure."""
-        counts = self.spool.counts()
+        depth, counts = self.spool.depth_and_counts()
         rejected = sum(of_node["rejected"] for of_node in counts.values())
         zero = dict.fromkeys(COUNTERS, 0)
         return {
             "nodes": {node.node: counts.get(node.node, zero) for node in self.nodes.all()},
-            "rejected": rejected, "spool": {"depth": self.spool.depth, "state": self.spool.state},
+            "rejected": rejected, "spool": {"depth": depth, "state": self.spool.state},
             "store": {"kind": self.config.store.kind, "state": self._writer.state},
+            "feeds": self.feeds.health(),
             "broker": {"state": self._mqtt.state}, "failures": self._failure_texts()}
 
     def _failure_texts(self) -> dict[str, str]:
@@ -173,6 +186,14 @@ class Service:
         if self.access.audit.failure:
             failures["audit log"] = self.access.audit.failure
         return failures
+
+    def _feed_source(self, opened: ExitStack) -> Callable[[], Store]:
+        """Return what the feeds read: long reads of an InfluxDB keep no chart waiting."""
+        if not self.config.feed or self.config.store.kind == "sqlite":
+            return lambda: self.store
+        source = open_store(self.config)
+        opened.callback(source.close)
+        return lambda: source
 
     def _open_access(self, opened: ExitStack) -> AuthService:
         """Open users, sessions and the audit log. Raises ConfigError."""
@@ -213,7 +234,8 @@ class Service:
 
         return Bridge(
             self.config, nodes=self.nodes, live=self.live, commands=self.commands,
-            alarms=self.alarms, audit=self.access.audit.add, page_url=self._page_url)
+            alarms=self.alarms, states=self.states, audit=self.access.audit.add,
+            page_url=self._page_url)
 
     def _page_url(self) -> str | None:
         """Return the URL of the page for other machines, or None."""
@@ -226,6 +248,7 @@ class Service:
             failures=lambda: dict(self._failures), epoch=self.spool.epoch,
             store=lambda: self.store, recipe_held=self.recipes.pause_reason,
             update_failed=self.updates.failed, updates_stopped=self.updates.stopped,
+            state_text=lambda node: text_of(node, self.nodes, self.states),
             data_dir=self.config.data_dir, site=self.config.site,
         )
         return build_alarm_loop(self.config.alarms, parts, self._mqtt.now_unix_ms, opened)

@@ -18,6 +18,7 @@ from idroserra.history.maintenance import MaintenanceWorker
 from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
 from support import store_under_test as under_test
+from support.samples import points_of, write_samples
 from support.store_rig import (
     DAY_MS,
     FAR,
@@ -43,7 +44,7 @@ def store(tmp_path):
 
 def test_a_closed_hour_is_packed_and_reads_the_same(store):
     points = [ph(at * 10_000, 6 + at % 50 / 1_000) for at in range(1_000)]
-    store.write(points, [])
+    write_samples(store, points, [])
     before = raw(store), store.latest(NODE), [
         store.series(NODE, [PH], T0, T0 + 3 * HOUR_MS, columns) for columns in (2_000, 181, 13)]
     now = T0 + 2 * HOUR_MS + 6 * MINUTE_MS
@@ -57,10 +58,10 @@ def test_a_closed_hour_is_packed_and_reads_the_same(store):
 
 
 def test_late_data_opens_its_hour_and_lands_where_it_belongs(store):
-    store.write([ph(at * 10_000, 6) for at in range(1_080)], [])
+    write_samples(store, [ph(at * 10_000, 6) for at in range(1_080)], [])
     maintain(store)
     late = [ph(HOUR_MS + 5_000, 4), ph(HOUR_MS, 7)]  # one new, one corrected
-    store.write(late, [])
+    write_samples(store, late, [])
     assert (count(store, "packed"), count(store, "samples")) == (2, 361)
     for _ in range(2):
         assert len(raw(store)) == 1_081
@@ -76,9 +77,9 @@ def test_late_data_opens_its_hour_and_lands_where_it_belongs(store):
 
 def test_a_replay_of_packed_hours_opens_none(store):
     points = [ph(at * 10_000, 6 + at % 7 / 10) for at in range(1_080)]
-    store.write(points, [])
+    write_samples(store, points, [])
     maintain(store)
-    store.write(points, [])
+    write_samples(store, points, [])
     assert (count(store, "packed"), count(store, "samples")) == (3, 0)
     assert len(raw(store)) == 1_080
 
@@ -103,7 +104,7 @@ def test_roll_ups_are_those_of_the_raw_points_whatever_the_order(tmp_path_factor
                 maintain(store, T0 + rng.randrange(40 * HOUR_MS))
                 continue
             points = [ph(at_ms, scaled / 1_000) for at_ms, scaled in step]
-            store.write(points, [])
+            write_samples(store, points, [])
             known.update((point.unix_ms, point.value) for point in points)
         assert raw(store) == sorted(known.items())
         for columns, width_ms in ((2_881, MINUTE_MS), (193, 15 * MINUTE_MS), (3, DAY_MS)):
@@ -143,7 +144,7 @@ def test_killed_at_any_instant_nothing_is_lost_and_nothing_doubled(tmp_path):
     for channel in under_test.CHANNELS:
         known = {at: value for (of, at), value in expected.items() if of == channel}
         start, end = min(known), max(known) + 1
-        assert store.points(NODE, [channel], start, end)[channel] == sorted(known.items())
+        assert points_of(store, NODE, [channel], start, end)[channel] == sorted(known.items())
         for columns, width_ms in ((1_000, MINUTE_MS), (70, 15 * MINUTE_MS)):
             start = min(known) // width_ms * width_ms
             asked = (NODE, [channel], start, start + columns * width_ms, columns + 1)
@@ -166,8 +167,8 @@ def test_each_resolution_is_kept_for_its_time_and_charts_take_what_is_there(tmp_
     keep = KeepConfig(raw_days=2, minutes_days=4, quarters_days=8, daily_days=20, events_days=3)
     store = SqliteStore(tmp_path / "store.db", keep)
     for day in range(24):
-        store.write([ph(day * DAY_MS + at * 60_000, 5 + at % 3) for at in range(1_440)],
-                    [EventPoint(NODE, (T0 + day * DAY_MS) * 1_000, day, "b1", "boot", {})])
+        write_samples(store, [ph(day * DAY_MS + at * 60_000, 5 + at % 3) for at in range(1_440)],
+                      [EventPoint(NODE, (T0 + day * DAY_MS) * 1_000, day, "b1", "boot", {})])
         maintain(store, T0 + day * DAY_MS)
     now = T0 + 24 * DAY_MS
     maintain(store, now)
@@ -185,12 +186,12 @@ def test_each_resolution_is_kept_for_its_time_and_charts_take_what_is_there(tmp_
 def test_what_comes_when_its_raw_points_are_forgotten_takes_nothing_away(tmp_path):
     store = SqliteStore(tmp_path / "store.db", KeepConfig(raw_days=2))
     newest = ph(10 * DAY_MS, 6.5)
-    store.write([*(ph(at * 10_000, 6) for at in range(360)), newest], [])
+    write_samples(store, [*(ph(at * 10_000, 6) for at in range(360)), newest], [])
     maintain(store, T0 + 10 * DAY_MS)
     assert len(raw(store)) == 1
     drawn = [store.series(NODE, [PH], T0, T0 + HOUR_MS, columns)[PH] for columns in (61, 5)]
     for _ in range(2):
-        store.write([ph(5_000, 14)], [])
+        write_samples(store, [ph(5_000, 14)], [])
         maintain(store, T0 + 10 * DAY_MS)
         assert [store.series(NODE, [PH], T0, T0 + HOUR_MS, n)[PH] for n in (61, 5)] == drawn
     assert len(raw(store)) == 1
@@ -199,8 +200,8 @@ def test_what_comes_when_its_raw_points_are_forgotten_takes_nothing_away(tmp_pat
 
 def test_the_latest_value_outlives_its_raw_point(tmp_path):
     store = SqliteStore(tmp_path / "store.db", KeepConfig(raw_days=2))
-    store.write([ph(at * 10_000, 6) for at in range(360)], [])
-    store.write([SamplePoint("idro-b2", PH, T0 + 10 * DAY_MS, 7)], [])
+    write_samples(store, [ph(at * 10_000, 6) for at in range(360)], [])
+    write_samples(store, [SamplePoint("idro-b2", PH, T0 + 10 * DAY_MS, 7)], [])
     maintain(store, T0 + 10 * DAY_MS)
     assert store.latest(NODE) == {PH: (T0 + 45 * MINUTE_MS, 6)}
     store.close()
@@ -210,9 +211,9 @@ def test_the_file_shrinks(tmp_path):
     file = tmp_path / "store.db"
     store = SqliteStore(file, KeepConfig(raw_days=1, minutes_days=1))
     for day in range(20):
-        store.write([SamplePoint(NODE, channel, T0 + day * DAY_MS + at * 10_000, at % 9)
-                     for channel in (PH, "air.temp_c", "reservoir.temp_c") for at in range(8_640)],
-                    [])
+        write_samples(store, [
+            SamplePoint(NODE, channel, T0 + day * DAY_MS + at * 10_000, at % 9)
+            for channel in (PH, "air.temp_c", "reservoir.temp_c") for at in range(8_640)], [])
     store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     most = file.stat().st_size
     maintain(store, T0 + 20 * DAY_MS)
@@ -230,14 +231,14 @@ def test_the_file_shrinks(tmp_path):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e300, 1e9])
 def test_what_is_no_number_is_refused(store, value):
     with pytest.raises(StoreRejected):
-        store.write([ph(0, 6.0), ph(1, value)], [])
+        write_samples(store, [ph(0, 6.0), ph(1, value)], [])
     assert raw(store) == []
 
 
 @pytest.mark.parametrize("at_ms", [-T0 - 1, 2**60])
 def test_what_is_no_time_is_refused(store, at_ms):
     with pytest.raises(StoreRejected, match="is not a valid time"):
-        store.write([ph(at_ms, 6.0)], [])
+        write_samples(store, [ph(at_ms, 6.0)], [])
 
 
 def test_the_least_and_the_most_that_is_taken_comes_back(tmp_path):
@@ -245,7 +246,7 @@ def test_the_least_and_the_most_that_is_taken_comes_back(tmp_path):
     store = SqliteStore(tmp_path / "store.db", KeepConfig(**for_ever))
     points = [ph(0, -0.0), SamplePoint(NODE, PH, 0, 14), SamplePoint(NODE, PH, 2**53, 7.125)]
     event = EventPoint(NODE, 2**53 * 1_000 + 991, 2**53 - 1, "b1", "boot", {})
-    store.write(points, [event])
+    write_samples(store, points, [event])
     maintain(store, 2**54)
     assert count(store, "samples") == 0
     assert raw(store, 0, 2**53 + 1) == [(0, 14), (T0, 0), (2**53, 7.125)]
@@ -258,13 +259,13 @@ def test_the_least_and_the_most_that_is_taken_comes_back(tmp_path):
                                                     (FAR, FAR + 9_000 * DAY_MS)])
 def test_neither_a_wrong_clock_nor_a_wrong_node_makes_anything_forgotten(
         store, clock_ms, point_ms):
-    store.write([ph(0, 6), ph(point_ms, 6)], [])
+    write_samples(store, [ph(0, 6), ph(point_ms, 6)], [])
     maintain(store, clock_ms)
     assert len(raw(store, T0, 2**53)) == 2
 
 
 def test_a_damaged_hour_is_said_and_holds_up_nothing_else(store):
-    store.write([ph(at * 10_000, 6) for at in range(1_080)], [])
+    write_samples(store, [ph(at * 10_000, 6) for at in range(1_080)], [])
     maintain(store)
     store._writer.execute("UPDATE packed SET body = zeroblob(40) WHERE place IN"
                           " (SELECT place FROM packed ORDER BY place LIMIT 1)")
@@ -272,8 +273,8 @@ def test_a_damaged_hour_is_said_and_holds_up_nothing_else(store):
         raw(store)
     assert len(raw(store, T0 + HOUR_MS)) == 720
     with pytest.raises(StoreRejected, match="packed hour of a late point"):
-        store.write([ph(5_000, 6)], [])
-    store.write([ph(HOUR_MS + 5_000, 6)], [])
+        write_samples(store, [ph(5_000, 6)], [])
+    write_samples(store, [ph(HOUR_MS + 5_000, 6)], [])
     assert len(raw(store, T0 + HOUR_MS)) == 721
     maintain(store)
     assert count(store, "samples") == 0
@@ -281,7 +282,7 @@ def test_a_damaged_hour_is_said_and_holds_up_nothing_else(store):
 
 def test_the_thread_of_the_host_packs_and_ends_when_asked(tmp_path, eventually):
     store = SqliteStore(tmp_path / "store.db")
-    store.write([ph(at * 10_000, 6) for at in range(1_080)], [])
+    write_samples(store, [ph(at * 10_000, 6) for at in range(1_080)], [])
     upkeep = MaintenanceWorker(store, lambda: FAR)
     thread = threading.Thread(target=upkeep.run)
     thread.start()

@@ -1,14 +1,8 @@
-"""The production store against the real thing: InfluxDB 1.6.7 by /write and /query, and
-VictoriaMetrics by /api/v2/write.
-
-What needs a store alone also runs on the InfluxDB 2 or 3 that IDROSERRA_TEST_INFLUX_URL names,
-with _TOKEN, _ORG and _BUCKET (and _WRITE_API=v1 for a 1.x): it must keep 2026-01-01."""
+"""The production store against InfluxDB 1.6.7, the stand-in for a 2.x, the server that the
+environment names (support/influx_fixtures.py), and VictoriaMetrics by /api/v2/write."""
 
 import json
-import os
-import sys
 import threading
-import uuid
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -16,29 +10,15 @@ import pytest
 from idroserra.core.config import StoreConfig
 from idroserra.core.errors import StoreRejected, StoreUnavailable
 from idroserra.core.validation import validate
-from idroserra.history.influx.http import Http
 from idroserra.history.influx.store import InfluxStore
 from idroserra.history.models import EventPoint, SamplePoint
-from support.databases import Influxd, VictoriaMetrics, free_port
-from support.wait import wait_until
+from support.databases import Influxd, free_port
+from support.influx_fixtures import SITE
+from support.samples import points_of, write_samples
+from support.useless_database import useless_database
 
 NODE = "idro-a1"
 T0 = 1_767_225_600_000  # 2026-01-01: VictoriaMetrics takes no future
-SITE = "north, \"field\" = 1\\"
-
-
-@pytest.fixture(scope="module")
-def influxd(tmp_path_factory):
-    with Influxd(tmp_path_factory.mktemp("influxd")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def victoria(tmp_path_factory):
-    with VictoriaMetrics(tmp_path_factory.mktemp("victoria")) as server:
-        wait_until(lambda: b"vm_app_uptime_seconds 0" not in (said := server.get("/metrics", {}))
-                   and b"vm_app_uptime_seconds 1\n" not in said, 20, "it is not new any more")
-        yield server
 
 
 def open_store(server, database, write_api="v1"):
@@ -46,38 +26,9 @@ def open_store(server, database, write_api="v1"):
     return InfluxStore(config, site=SITE)
 
 
-NAMED = os.environ.get("IDROSERRA_TEST_INFLUX_URL")
-
-
-def named_store():
-    """Return the store of the server that the environment names."""
-    variables = {key: os.environ.get(f"IDROSERRA_TEST_INFLUX_{key.upper()}", "")
-            for key in ("token", "org", "bucket", "write_api")}
-    config = validate({
-        "kind": "influx", "url": NAMED, "database": variables["bucket"] or "idroserra",
-        "write_api": variables["write_api"] or "v2", "token": variables["token"] or None,
-        "org": variables["org"]}, StoreConfig)
-    return InfluxStore(config, site=SITE)
-
-
-@pytest.fixture(params=["influxd", "named"] if NAMED else ["influxd"])
-def store(influxd, request, monkeypatch):
-    if request.param == "named":
-        # It is not ours and keeps what it gets: each test has a node of its own.
-        monkeypatch.setattr(sys.modules[__name__], "NODE", f"test-{uuid.uuid4().hex[:12]}")
-        store = named_store()
-    else:
-        store = open_store(influxd, request.node.name[:60].replace("[", "-").replace("]", ""))
-    yield store
-    store.close()
-
-
 @pytest.fixture
-def own_store(influxd, request):
-    """A store of our own server alone: the test looks into it."""
-    store = open_store(influxd, request.node.name[:60])
-    yield store
-    store.close()
+def store(database):
+    return database.open()
 
 
 def ph(at_ms, value, channel="reservoir.ph"):
@@ -90,14 +41,18 @@ def test_a_write_repeated_changes_nothing(store):
     detail = {"reason": "quote \" backslash \\ comma, = newline-free", "volume_ul": 5, "ok": True}
     events = [EventPoint(NODE, T0 * 1000 + 7, 1007, "b1", "dosed", detail),
               EventPoint(NODE, T0 * 1000 + 8, 1008, "b1", "boot", {})]
+    # A reason with values, beside the sentence of an earlier version.
+    why = {"code": "b_waits", "values": {"why": {"code": "gap", "values": {
+        "actuator": "nutrient_b", "left_ms": 5_000}}}}
+    events.append(EventPoint(NODE, T0 * 1000 + 9, 1009, "b1", "decided", {"reason": why}))
     for _ in range(2):
-        store.write(samples, events)
+        write_samples(store, samples, events)
     found = store.series(NODE, ["reservoir.ph", "reservoir.ec_us_cm"], T0, T0 + 900_000, 5000)
     means = [c.mean for c in found["reservoir.ph"]]
     assert means == pytest.approx([s.value for s in samples[:900]])
     assert [c.max for c in found["reservoir.ec_us_cm"]] == [s.value for s in samples[900:]]
     assert store.events(NODE, T0, T0 + 1) == events
-    assert store.events(NODE, T0, T0 + 1, ["boot"]) == events[1:]
+    assert store.events(NODE, T0, T0 + 1, ["boot"]) == events[1:2]
 
 
 def test_columns_agree_with_the_embedded_store(store, tmp_path):
@@ -106,7 +61,7 @@ def test_columns_agree_with_the_embedded_store(store, tmp_path):
     embedded = SqliteStore(tmp_path / "store.db")
     samples = [ph(i * 10_000, round(5 + (i * 37 % 100) / 40, 3)) for i in range(3_000)]
     for end in (store, embedded):
-        end.write(samples, [])
+        write_samples(end, samples, [])
     for columns in (100, 2_000):
         asked = (NODE, ["reservoir.ph", "air.temp_c"], T0 + 5_000, T0 + 20_000_000, columns)
         ours, theirs = embedded.series(*asked), store.series(*asked)
@@ -120,7 +75,7 @@ def test_columns_agree_with_the_embedded_store(store, tmp_path):
 
 
 def test_latest_is_the_newest_of_each_channel(store):
-    store.write([ph(5_000, 6.5), ph(0, 6.1), ph(0, 21.25, "air.temp_c")], [])
+    write_samples(store, [ph(5_000, 6.5), ph(0, 6.1), ph(0, 21.25, "air.temp_c")], [])
     assert store.latest(NODE) == {
         "reservoir.ph": (T0 + 5_000, 6.5), "air.temp_c": (T0, 21.25)}
     assert store.latest("idro-none") == {}
@@ -129,9 +84,9 @@ def test_latest_is_the_newest_of_each_channel(store):
 def test_points_and_spans_are_what_was_written(store):
     samples = [ph(at * 1_000, 6 + at / 1_000) for at in range(50)]
     samples += [ph(at * 7_000, 1_500 + at, "reservoir.ec_us_cm") for at in range(50)]
-    store.write(samples, [])
-    found = store.points(NODE, ["reservoir.ph", "reservoir.ec_us_cm", "air.temp_c"], T0,
-                         T0 + 60_000)
+    write_samples(store, samples, [])
+    found = points_of(store, NODE, ["reservoir.ph", "reservoir.ec_us_cm", "air.temp_c"], T0,
+                      T0 + 60_000)
     assert found == {
         "reservoir.ph": [(s.unix_ms, s.value) for s in samples[:50]],
         "reservoir.ec_us_cm": [(s.unix_ms, s.value) for s in samples[50:59]],
@@ -158,71 +113,78 @@ class NoDatabase(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_404_for_the_database_is_empty_and_any_other_is_not(monkeypatch):
+def test_a_404_is_no_empty_history():
     with HTTPServer(("127.0.0.1", 0), NoDatabase) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
             config = StoreConfig(kind="influx", url=f"http://127.0.0.1:{server.server_port}")
             store = InfluxStore(config, site=SITE)
-            day = ["reservoir.ph"], T0, T0 + 86_400_000, 10
-            assert store.series(NODE, *day) == {"reservoir.ph": []}
-            monkeypatch.setattr(NoDatabase, "do_GET",
-                                lambda self: self.send_error(404, "no such page"))
             with pytest.raises(StoreUnavailable, match="HTTP 404"):
-                store.series(NODE, *day)
+                store.series(NODE, ["reservoir.ph"], T0, T0 + 86_400_000, 10)
             store.close()
         finally:
             server.shutdown()
             thread.join()
 
 
-def test_a_field_keeps_its_type_whatever_the_value(own_store, influxd):
-    own_store.write([ph(0, 6)], [])
-    own_store.write([ph(1_000, 6.02)], [])
-    own_store.write([ph(0, 1500.0, "reservoir.ec_us_cm")], [])
-    rows = influxd.rows("SHOW FIELD KEYS FROM sample", own_store._config.database)
+def test_without_its_database_a_chart_is_empty_and_a_feed_is_given_nothing(influxd):
+    store = open_store(influxd, "not_there")
+    assert store.series(NODE, ["reservoir.ph"], T0, T0 + 1_000, 10) == {"reservoir.ph": []}
+    with pytest.raises(StoreUnavailable, match="no database not_there"):
+        store.instants(NODE, T0, T0 + 1_000)
+    store.close()
+
+
+def test_a_field_keeps_its_type_whatever_the_value(store, database):
+    write_samples(store, [ph(0, 6)], [])
+    write_samples(store, [ph(1_000, 6.02)], [])
+    write_samples(store, [ph(0, 1500.0, "reservoir.ec_us_cm")], [])
+    rows = database.rows("SHOW FIELD KEYS FROM sample")
     assert sorted(rows) == [["ec_us_cm", "integer"], ["ph", "float"]]
 
 
-def test_what_the_database_refuses_is_rejected(own_store):
-    own_store.write([ph(0, 6)], [])
+def test_what_the_database_refuses_is_rejected(store, database):
+    write_samples(store, [ph(0, 6)], [])
     # The same field with another type, as somebody else's program may have written it.
-    Http(own_store._config).request(
-        "POST", f"/write?db={own_store._config.database}",
-        f"sample,site=x,node=other,source=reservoir level_mm=1.5 {T0}000000".encode(), {})
-    with pytest.raises(StoreRejected, match="field type conflict"):
-        own_store.write([SamplePoint(NODE, "reservoir.level_mm", T0, 180)], [])
+    database.write(f"sample,site=x,node=other,source=reservoir level_mm=1.5 {T0}000000")
+    with pytest.raises(StoreRejected, match="type"):
+        write_samples(store, [SamplePoint(NODE, "reservoir.level_mm", T0, 180)], [])
+
+
+def test_a_database_that_is_killed_loses_and_repeats_nothing(store, database, eventually):
+    samples = [ph(at * 1_000, round(6 + at / 1_000, 3)) for at in range(200)]
+    for at in range(0, len(samples), 50):
+        block = samples[at : at + 50]
+        write_samples(store, block, [])
+        database.restart()
+        eventually(lambda block=block: is_written(store, block), 30, "the block again")
+    found = points_of(store, NODE, ["reservoir.ph"], T0, T0 + 200_000)["reservoir.ph"]
+    assert found == [(sample.unix_ms, sample.value) for sample in samples]
+
+
+def is_written(store, block):
+    try:
+        write_samples(store, block, [])
+    except StoreUnavailable:
+        return False
+    return True
 
 
 def test_no_server_is_unavailable_and_a_restart_is_survived(tmp_path):
     server = Influxd(tmp_path / "influxd")
     store = open_store(server, "restarts")
-    for ask in (lambda: store.write([ph(0, 6)], []), lambda: store.latest(NODE)):
+    for ask in (lambda: write_samples(store, [ph(0, 6)], []), lambda: store.latest(NODE)):
         with pytest.raises(StoreUnavailable):
             ask()
     with server:
-        store.write([ph(0, 6)], [])
+        write_samples(store, [ph(0, 6)], [])
         assert store.latest(NODE)
         server.restart()
-        store.write([ph(1, 6.5)], [])  # on a connection the server has closed
+        write_samples(store, [ph(1, 6.5)], [])  # on a connection the server has closed
         assert store.latest(NODE)["reservoir.ph"] == (T0 + 1, 6.5)
     with pytest.raises(StoreUnavailable):
-        store.write([ph(2, 6)], [])
-    store.close()
-
-
-def test_api_v2_write_lands_whole_in_victoria_metrics(victoria):
-    store = open_store(victoria, "idroserra", "v2")
-    samples = [ph(i * 10_000, 6 + i / 1000) for i in range(7_000)]  # more than one body
-    store.write(samples, [EventPoint(NODE, T0 * 1000 + 5, 5, "b1", "dosed", {"volume_ul": 2000})])
-    store.write(samples[:10], [])
-    series, = victoria.export('sample_ph{node="idro-a1"}')
-    assert series["metric"]["source"] == "reservoir"
-    by_time = dict(zip(series["timestamps"], series["values"], strict=True))
-    assert by_time == {s.unix_ms: pytest.approx(s.value) for s in samples}
-    dose, = victoria.export("event_volume_ul")
-    assert dose["values"] == [2000]
+        write_samples(store, [ph(2, 6)], [])
     store.close()
 
 
@@ -235,11 +197,11 @@ def test_api_v2_write_names_bucket_and_organisation_and_shows_its_token(who, hea
     class Database(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-            answer = b'{"results": [{}]}'
+            answer, status = b'{"results": [{}]}', 200
             if "/write?" in self.path:
                 asked.append((self.path, self.headers["Authorization"], body.decode()))
-                answer = b""
-            self.send_response(200)
+                answer, status = b"", 204
+            self.send_response(status)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
@@ -256,7 +218,7 @@ def test_api_v2_write_names_bucket_and_organisation_and_shows_its_token(who, hea
                          "write_api": "v2", "org": "our farm", "database": "green", **who},
                         StoreConfig)
         store = InfluxStore(config, site="farm")
-        store.write([ph(0, 6)], [])
+        write_samples(store, [ph(0, 6)], [])
         store.close()
         server.shutdown()
         thread.join()
@@ -269,18 +231,19 @@ def test_api_v2_write_without_a_server_is_unavailable():
         kind="influx", url=f"http://127.0.0.1:{free_port()}", write_api="v2", timeout_ms=2_000)
     store = InfluxStore(config, site="farm")
     with pytest.raises(StoreUnavailable):
-        store.write([ph(0, 6)], [])
+        write_samples(store, [ph(0, 6)], [])
     store.close()
 
 
-def test_an_answer_that_is_no_influxql_is_unavailable(victoria):
-    store = open_store(victoria, "idroserra", "v2")
-    with pytest.raises(StoreUnavailable, match="no InfluxQL answer"):
-        store.series(NODE, ["reservoir.ph"], T0, T0 + 1000, 10)
-    store.close()
+def test_an_answer_that_is_no_influxql_is_unavailable():
+    with useless_database("empty") as url:
+        store = InfluxStore(StoreConfig(kind="influx", url=url), site=SITE)
+        with pytest.raises(StoreUnavailable, match="no InfluxQL answer"):
+            store.series(NODE, ["reservoir.ph"], T0, T0 + 1000, 10)
+        store.close()
 
 
-def test_events_come_back_as_json(influxd, own_store):
-    own_store.write([], [EventPoint(NODE, T0 * 1000, 1, "b1", "boot", {"reset": "power_on"})])
-    row, = influxd.rows("SELECT detail FROM event", own_store._config.database)
+def test_events_come_back_as_json(database, store):
+    write_samples(store, [], [EventPoint(NODE, T0 * 1000, 1, "b1", "boot", {"reset": "power_on"})])
+    row, = database.rows("SELECT detail FROM event")
     assert json.loads(row[1]) == {"reset": "power_on"}

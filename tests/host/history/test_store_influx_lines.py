@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idroserra.core.errors import StoreRejected
-from idroserra.history.line_protocol import event_line, query_text, sample_lines, tag_value
+from idroserra.core.reasons import Reason, reason_from_json
+from idroserra.history.line_protocol import event_line, query_text, tag_value
 from idroserra.history.models import EventPoint, SamplePoint
+from support.samples import sample_lines
 
 T0 = 1_795_507_200_123
 
@@ -77,6 +79,15 @@ def test_an_event_keeps_its_detail_whole_and_its_numbers_apart():
     assert tags == {"site": "farm", "node": "idro-a1", "kind": "dosed"}
     assert json.loads(fields.pop("detail")) == event.detail
     assert fields == {"boot_id": "b1", "seq": 1007, "volume_ul": 2000}
+
+
+def test_a_reason_stays_an_object_and_its_values_no_fields():
+    why = Reason("b_missing", volume_ul=900, why=Reason("gap", actuator="ph_up", left_ms=5))
+    event = EventPoint("idro-a1", T0 * 1000, 1, "b1", "decided",
+                       {"loop": "ec", "reason": why.as_json()})
+    _, _, fields, _ = read_line(event_line("farm", event))
+    assert reason_from_json(json.loads(fields.pop("detail"))["reason"]) == why
+    assert fields == {"boot_id": "b1", "seq": 1}
 
 
 @settings(max_examples=300)

@@ -7,8 +7,10 @@ import time
 import pytest
 
 from idroserra.core.errors import StoreRejected
+from idroserra.core.reasons import Reason, reason_from_json, sentence
 from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
+from support.samples import write_samples
 
 NODE = "idro-a1"
 T0 = 1_795_507_200_000
@@ -30,11 +32,21 @@ def event(seq, at_ms, kind="dosed", **detail):
     return EventPoint(NODE, (T0 + at_ms) * 1000 + seq % 1000, seq, "b1", kind, detail)
 
 
+def test_an_event_keeps_a_reason_with_values_or_the_sentence_of_an_earlier_version(store):
+    why = Reason("ph_low_blocked", why=Reason("water_low", level_mm=80, low_mm=100))
+    events = [event(1, 0, "decided", loop="ph", reason=why.as_json()),
+              event(2, 5, "decided", loop="ph", reason="held: water is low, 80 of 100 mm")]
+    write_samples(store, [], events)
+    assert store.events(NODE, T0, T0 + 1000) == events
+    assert [reason_from_json(one.detail["reason"]) for one in store.events(NODE, T0, T0 + 9)] == [
+        why, sentence("held: water is low, 80 of 100 mm")]
+
+
 def test_a_write_repeated_changes_nothing(store):
     points = [ph(i * 10_000, 6 + i / 1000) for i in range(500)]
     events = [event(1, 0, actuator="ph_down", volume_ul=2000), event(2, 5, "boot")]
     for _ in range(3):
-        store.write(points, events)
+        write_samples(store, points, events)
     for columns in (50, 1000):
         means = store.series(NODE, ["reservoir.ph"], T0, T0 + 5_000_000, columns)
         assert len(means["reservoir.ph"]) <= columns
@@ -51,7 +63,7 @@ def test_columns_hold_least_mean_and_most_whatever_the_order_of_arrival(store, c
     shuffled = points[:]
     rng.shuffle(shuffled)
     for at in range(0, len(shuffled), 37):
-        store.write(shuffled[at : at + 37], [])
+        write_samples(store, shuffled[at : at + 37], [])
     end = T0 + 20_000_000
     found = store.series(NODE, ["reservoir.ph"], T0, end, columns)["reservoir.ph"]
     assert found == sorted(found)
@@ -68,14 +80,14 @@ def test_columns_hold_least_mean_and_most_whatever_the_order_of_arrival(store, c
 
 
 def test_a_value_corrected_later_corrects_the_roll_ups(store):
-    store.write([ph(0, 9.0), ph(10_000, 5.0)], [])
-    store.write([ph(0, 6.0)], [])
+    write_samples(store, [ph(0, 9.0), ph(10_000, 5.0)], [])
+    write_samples(store, [ph(0, 6.0)], [])
     column, = store.series(NODE, ["reservoir.ph"], T0, T0 + DAY_MS, 10)["reservoir.ph"]
     assert column[1:] == (5.0, 5.5, 6.0)
 
 
 def test_every_channel_asked_for_is_answered_and_no_other_node(store):
-    store.write([ph(0, 6.0), ph(0, 7.0, "idro-b2")], [])
+    write_samples(store, [ph(0, 6.0), ph(0, 7.0, "idro-b2")], [])
     found = store.series(NODE, ["reservoir.ph", "air.temp_c"], T0, T0 + 1000, 100)
     assert [c[1] for c in found["reservoir.ph"]] == [6.0]
     assert found["air.temp_c"] == []
@@ -83,8 +95,9 @@ def test_every_channel_asked_for_is_answered_and_no_other_node(store):
 
 
 def test_latest_and_kinds(store):
-    store.write([ph(0, 6.0), ph(5_000, 6.125), SamplePoint(NODE, "reservoir.level_mm", T0, 180)],
-                [event(1, 0), event(2, 1, "boot"), event(3, 2, "boot")])
+    write_samples(store, [ph(0, 6.0), ph(5_000, 6.125),
+                          SamplePoint(NODE, "reservoir.level_mm", T0, 180)],
+                  [event(1, 0), event(2, 1, "boot"), event(3, 2, "boot")])
     assert store.latest(NODE) == {
         "reservoir.ph": (T0 + 5_000, 6.125), "reservoir.level_mm": (T0, 180)}
     assert [e.seq for e in store.events(NODE, T0, T0 + 10, ["boot"])] == [2, 3]
@@ -93,16 +106,16 @@ def test_latest_and_kinds(store):
 
 def test_a_bad_channel_is_rejected_and_nothing_of_the_write_stays(store):
     with pytest.raises(StoreRejected):
-        store.write([ph(0, 6.0), SamplePoint(NODE, "x.y", T0, 1)], [])
+        write_samples(store, [ph(0, 6.0), SamplePoint(NODE, "x.y", T0, 1)], [])
     assert store.latest(NODE) == {}
 
 
 def test_what_was_written_is_there_after_opening_again(tmp_path):
     first = SqliteStore(tmp_path / "store.db")
-    first.write([ph(0, 6.0)], [event(1, 0)])
+    write_samples(first, [ph(0, 6.0)], [event(1, 0)])
     first.close()
     second = SqliteStore(tmp_path / "store.db")
-    second.write([ph(10_000, 6.5)], [])
+    write_samples(second, [ph(10_000, 6.5)], [])
     assert second.latest(NODE)["reservoir.ph"] == (T0 + 10_000, 6.5)
     assert len(second.events(NODE, T0, T0 + 1)) == 1
     second.close()
@@ -122,7 +135,7 @@ def test_two_weeks_load_and_draw_quickly(store):
             for channel in channels
         ]
         began_s = time.process_time()
-        store.write(block, [])
+        write_samples(store, block, [])
         busy_s += time.process_time() - began_s
     began_s = time.process_time()
     found = store.series(NODE, channels, T0, T0 + 14 * DAY_MS, 800)

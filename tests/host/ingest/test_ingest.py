@@ -1,7 +1,10 @@
 """Ingest: durable before acknowledged, over MQTT 3.1.1 and 5; bad input does not block it."""
 
+import hashlib
+import hmac
 import subprocess
 import sys
+from itertools import count
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -24,7 +27,7 @@ from idroserra.updates.service import Dependencies, UpdateService
 from support.node_client import NodeClient
 
 NODE = "idro-a1"
-KEY = bytes(range(32))
+KEY, NEXT_KEY = bytes(range(32)), bytes(range(32, 64))
 NOW = 1_795_507_200_000
 
 
@@ -35,6 +38,7 @@ class Host:
         self.link = MqttConnection(MqttConfig(), lambda: NOW)
         self.spool = Spool(folder / "spool.db", max_mb=1)
         self.nodes = Nodes(folder / "state.db", "farm")
+        self.nodes.adopt(NODE, KEY)
         self.live = LiveState()
         self.commands = Commands(folder / "state.db", self.nodes, self.live, self.link,
                                  self.spool.epoch)
@@ -106,16 +110,16 @@ def test_a_retained_copy_is_no_sign_of_life(host):
 def test_our_own_status_is_not_a_nodes(host):
     host.arrive("status", b"online", node="host")
     host.ingest.step()
-    assert host.nodes.all() == []
+    assert [one.node for one in host.nodes.all()] == [NODE]
     assert host.spool.counts() == {}
 
 
 def test_while_the_spool_is_full_words_still_pass_and_records_wait(host):
-    at = 1
+    nodes = (f"idro-{number}" for number in count())  # each within its quota
     while host.spool.state == "ok":
-        for _ in range(400):
-            host.arrive("telemetry", telemetry(at, 20))
-            at += 20
+        last = next(nodes)
+        for at in range(1, 8_000, 20):
+            host.arrive("telemetry", telemetry(at, 20), node=last)
         host.ingest.step()
     full_depth = host.spool.depth
     host.arrive("status", b"online")
@@ -125,7 +129,7 @@ def test_while_the_spool_is_full_words_still_pass_and_records_wait(host):
     host.spool.done(host.spool.pending(10**6))
     host.ingest.step()
     assert host.spool.state == "ok"
-    assert host.spool.stored_upto(NODE, "b1") == at - 1
+    assert host.spool.stored_upto(last, "b1") == 8_000
 
 
 def test_a_record_of_newer_firmware_holds_nothing_up(host):
@@ -137,7 +141,7 @@ def test_a_record_of_newer_firmware_holds_nothing_up(host):
     assert host.spool.stored_upto(NODE, "b1") == 4
     assert host.spool.depth == 3
     kept, = host.spool.rejected()
-    assert "reservoir.salinity: unknown quantity" in kept.reason
+    assert "reservoir.salinity: unknown quantity" in kept.error
     assert host.nodes.get(NODE).last_seen_unix_ms == NOW
 
 
@@ -148,8 +152,8 @@ def test_a_message_whose_head_is_newer_is_kept_and_not_sent_for_ever(host):
     host.ingest.step()
     (topic, payload), = published
     assert topic == f"idro/v1/{NODE}/down/stored"
-    assert messages.unpack_stored(payload).seq_upto == 2
-    assert [kept.reason for kept in host.spool.rejected()] == [
+    assert messages.unpack_stored(NODE, payload).message == ("b1", 2, NOW, 60_000)
+    assert [kept.error for kept in host.spool.rejected()] == [
         "v: version 1 needed"] * 2
     assert host.spool.depth == 0
 
@@ -161,8 +165,42 @@ def test_messages_of_one_boot_are_acknowledged_once(host):
         host.arrive("telemetry", telemetry(seq))
     host.ingest.step()
     (_, payload), = published
-    assert messages.unpack_stored(payload).seq_upto == 40
+    assert messages.unpack_stored(NODE, payload).message.seq_upto == 40
     assert host.spool.depth == 40
+
+
+def test_stored_is_signed_and_answers_the_newest_message(host):
+    published = []
+    host.link.publish_qos0 = published.extend
+    host.nodes.stage_key(NODE, NEXT_KEY)
+    for sent_at_ms in (60_000, 61_000):
+        host.arrive("telemetry", telemetry(sent_at_ms // 1_000).replace(
+            b'"sent_at_ms":60000', b'"sent_at_ms":%d' % sent_at_ms))
+    host.arrive("telemetry", telemetry(1).replace(b'"b1"', b'"b0"').replace(
+        b'"sent_at_ms":60000', b'"sent_at_ms":null'))
+    host.ingest.step()
+    signed = [messages.unpack_stored(NODE, payload) for _, payload in published]
+    assert [(one.message.boot_id, one.message.sent_at_ms) for one in signed] == [
+        ("b1", 61_000), ("b0", None)]
+    for one in signed:
+        assert one.auth == "".join(
+            hmac.new(key, one.signed, hashlib.sha256).hexdigest() for key in (KEY, NEXT_KEY))
+
+
+def test_without_the_key_of_a_node_its_records_are_stored_and_not_confirmed(host):
+    published = []
+    host.link.publish_qos0 = published.extend
+    host.nodes.forget(NODE)
+    for _ in range(2):  # the node sends them again
+        host.arrive("telemetry", telemetry(1, 3))
+        host.ingest.step()
+    assert published == []
+    assert host.spool.depth == 3
+    host.nodes.adopt(NODE, KEY)
+    host.arrive("telemetry", telemetry(1, 3))
+    host.ingest.step()
+    (_, payload), = published
+    assert messages.unpack_stored(NODE, payload).message.seq_upto == 3
 
 
 def test_what_the_host_itself_fails_on_is_rejected_the_second_time(host):
@@ -175,7 +213,7 @@ def test_what_the_host_itself_fails_on_is_rejected_the_second_time(host):
     host.ingest.run()
     host.ingest.step()
     assert host.spool.stored_upto(NODE, "b1") == 1
-    assert "failed" in host.spool.rejected()[0].reason
+    assert "failed" in host.spool.rejected()[0].error
 
 
 def config_of(folder, port, **mqtt):
@@ -205,6 +243,7 @@ def test_a_broker_without_mqtt_5_is_served_too(tmp_path, free_port, eventually):
     broker = subprocess.Popen([sys.executable, "-m", "idroserra.broker.amqtt", str(port)],
                               stderr=subprocess.DEVNULL)
     service = Service(config_of(tmp_path / "host", port, protocol="3.1.1"))
+    service.nodes.adopt(NODE, KEY)
     service.start()
     node = NodeClient(port, NODE, KEY)
     node.start()

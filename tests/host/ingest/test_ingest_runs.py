@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idro.protocol.messages import Batch, Record
-from idroserra.ingest.receipts import Received
+from idroserra.ingest.received import Received
 from idroserra.ingest.spool import Spool
 
 NODE = "idro-a1"

@@ -1,5 +1,7 @@
 """Spool to store: a poison point is found and kept, an outage discards nothing."""
 
+import time
+
 import pytest
 
 from idro.protocol.messages import Batch, EventRecord, Record
@@ -8,13 +10,15 @@ from idroserra.core.errors import StoreUnavailable
 from idroserra.history.influx.http import Http
 from idroserra.history.influx.store import InfluxStore
 from idroserra.history.sqlite.store import SqliteStore
-from idroserra.ingest.receipts import Received
+from idroserra.ingest.received import Received
 from idroserra.ingest.spool import Spool
 from idroserra.ingest.store_writer import StoreWriter, events_of, instants_of
 from support.databases import Influxd
+from support.samples import write_samples
 
 NODE = "idro-a1"
 T0 = 1_767_225_600_000
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 
 @pytest.fixture
@@ -62,15 +66,15 @@ def influx_store(server, database):
     return InfluxStore(config, "farm"), Http(config)
 
 
-def foreign_float(http, database, fields):
+def foreign_float(http, database, fields, unix_ms=T0):
     """Another program wrote our integer fields as floats: ours conflict from now on."""
-    line = f"sample,site=x,node=other,source=reservoir {fields} {T0}000000"
+    line = f"sample,site=x,node=other,source=reservoir {fields} {unix_ms}000000"
     http.request("POST", f"/write?db={database}", line.encode(), {})
 
 
 def test_what_the_store_refuses_is_found_kept_and_the_rest_is_stored(spool, influxd):
     store, http = influx_store(influxd, "poison")
-    store.write([], [])
+    write_samples(store, [], [])
     foreign_float(http, "poison", "level_mm=1.5")
     writer = StoreWriter(spool, store, lambda: T0)
     spool.commit([received(1, 20, {"reservoir.ph": 6.0})])
@@ -80,7 +84,7 @@ def test_what_the_store_refuses_is_found_kept_and_the_rest_is_stored(spool, infl
     assert spool.depth == 0
     kept, = spool.rejected()
     assert b"reservoir.level_mm" in kept.payload
-    assert "field type conflict" in kept.reason
+    assert "field type conflict" in kept.error
     assert spool.counts()[NODE]["rejected"] == 1
     (_, count), = influxd.rows("SELECT count(ph) FROM sample", "poison")
     assert count == 41
@@ -90,7 +94,7 @@ def test_what_the_store_refuses_is_found_kept_and_the_rest_is_stored(spool, infl
 
 def test_a_store_that_refuses_everything_is_set_up_wrongly_and_discards_nothing(spool, influxd):
     store, http = influx_store(influxd, "foreign")
-    store.write([], [])
+    write_samples(store, [], [])
     foreign_float(http, "foreign", "level_mm=1.5,ec_us_cm=1.5")
     writer = StoreWriter(spool, store, lambda: T0)
     spool.commit([received(1, 3, {"reservoir.level_mm": 180})])
@@ -118,5 +122,33 @@ def test_an_outage_keeps_the_block_and_its_order(spool, tmp_path):
         assert writer.drain(20)
         (_, count), = server.rows("SELECT count(ph) FROM sample", "outage")
     assert count == 40
+    store.close()
+    http.close()
+
+
+def test_stored_counts_what_the_database_has(spool, influxd):
+    """Records older than its retention, and one whose only value it rejects, are not stored."""
+    store, http = influx_store(influxd, "keeps")
+    write_samples(store, [], [])
+    store._run('ALTER RETENTION POLICY autogen ON "keeps" DURATION 168h SHARD DURATION 24h')
+    now = time.time_ns() // 1_000_000
+    foreign_float(http, "keeps", "level_mm=1.5", now)
+    writer = StoreWriter(spool, store, lambda: now)
+    for boot, started, values in (("b1", now - 10 * DAY_MS, {"reservoir.ph": 6.0}),
+                                  ("b2", now - DAY_MS, {"reservoir.ph": 6.0, "air.temp_c": 20.5}),
+                                  ("b3", now - HOUR_MS, {"reservoir.level_mm": 180})):
+        records = [Record(seq, seq * 1_000, values, {}) for seq in range(1, 51)]
+        spool.commit([Received(NODE, "telemetry", Batch(boot, started, None, 1, records), now),
+                      Received(NODE, "event", Batch(boot, started, None, 1, [
+                          EventRecord(51, 60_000, "boot", {})]), now)])
+    while spool.depth:
+        writer.move_block()
+    counts = spool.counts()[NODE]
+    (_, instants), = influxd.rows("SELECT count(ph) FROM sample WHERE node='idro-a1'", "keeps")
+    (_, events), = influxd.rows("SELECT count(seq) FROM event", "keeps")
+    assert counts["stored"] == instants + events == 52
+    assert counts["refused"] == counts["received"] - counts["stored"] == 101
+    assert counts["rejected"] == 50
+    assert writer.state == "ok"
     store.close()
     http.close()

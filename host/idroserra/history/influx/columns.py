@@ -9,13 +9,24 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from idroserra.history.influx.downsampling_v1 import DAYS, HOURS, LATE_MS, MINUTES, ROLLUPS, Rollup
+from idroserra.history.influx.downsampling_v1 import (
+    DAYS,
+    HOURS,
+    LATE_MS,
+    MINUTES,
+    QUARTERS,
+    ROLLUPS,
+    Rollup,
+)
 from idroserra.history.line_protocol import query_text
 from idroserra.history.models import Column
 
 MAX_READ = 6  # roll-ups per column up to which they are read and aggregated here
 
-Rows = Sequence[Sequence[Any]]  # time, then min, sum, count and max of each quantity
+MIN_GAP_MS = QUARTERS.bucket_ms  # a shorter time without roll-ups is not looked up in the readings
+
+Rows = list[list[Any]]  # time, then min, sum, count and max of each quantity
+Span = tuple[int, int]  # [from, to) in unix_ms
 
 
 class ColumnPlan(NamedTuple):
@@ -42,10 +53,34 @@ def plan_columns(width_ms: int, policies: Collection[str]) -> ColumnPlan:
         each for each in newer if each in available and each is not coarsest)))
 
 
-def statements(
-    node: str, source: str, keys: Sequence[str], span: tuple[int, int], cut: ColumnPlan,
-    now_unix_ms: int,
-) -> list[str]:
+class Part(NamedTuple):
+    """One statement of a chart, for [start, end) of one source of a node.
+
+    unit_ms: each unit with a reading has a row if it is rolled up; 0 for readings."""
+
+    statement: str
+    start_ms: int
+    end_ms: int
+    unit_ms: int
+
+    def gaps(self, rows: Rows) -> list[Span]:
+        """Return the spans of units that have no row."""
+        if not self.unit_ms:
+            return []
+        first, end = self.start_ms // self.unit_ms, -(-self.end_ms // self.unit_ms)
+        found: list[Span] = []
+        for unit in sorted({*range(first, end)} - {row[0] // self.unit_ms for row in rows}):
+            start_ms = max(self.start_ms, unit * self.unit_ms)
+            end_ms = min(self.end_ms, (unit + 1) * self.unit_ms)
+            if found and found[-1][1] == start_ms:
+                start_ms = found.pop()[0]
+            found.append((start_ms, end_ms))
+        return found
+
+
+def parts(
+    node: str, source: str, keys: Sequence[str], span: Span, cut: ColumnPlan, now_unix_ms: int
+) -> list[Part]:
     """Return the statements for the Rows of one source of a node in [from, to), in order."""
     start, end = span
     found = []
@@ -57,11 +92,16 @@ def statements(
         edge = now_unix_ms - LATE_MS - 2 * rolled.bucket_ms
         edge = min(end, edge // rolled.bucket_ms * rolled.bucket_ms)
         if start < edge:
-            found.append(_of_rolled(node, source, keys, (start, edge), cut.width_ms, rolled,
-                                    is_newer=rolled is not cut.rolled[0]))
+            is_read = rolled is not cut.rolled[0] or (
+                cut.width_ms <= MAX_READ * rolled.bucket_ms)
+            unit_ms = rolled.bucket_ms if is_read else cut.width_ms
+            statement = _of_rolled(
+                node, source, keys, (start, edge), 0 if is_read else cut.width_ms, rolled)
+            found.append(Part(statement, start, edge, max(MIN_GAP_MS, unit_ms)))
             start = edge
     if start < end:
-        found.append(_of_points(node, source, keys, (start, end), cut.width_ms))
+        found.append(Part(of_points(node, source, keys, (start, end), cut.width_ms),
+                          start, end, 0))
     return found
 
 
@@ -92,22 +132,19 @@ def columns(rows: Iterable[Sequence[Any]], at: int, width_ms: int) -> list[Colum
     return found
 
 
-def _of_points(
-    node: str, source: str, keys: Sequence[str], span: tuple[int, int], width_ms: int
-) -> str:
+def of_points(node: str, source: str, keys: Sequence[str], span: Span, width_ms: int) -> str:
+    """Return the statement that aggregates readings."""
     drawn = ",".join(f'min("{key}"),sum("{key}"),count("{key}"),max("{key}")' for key in keys)
     return (f"SELECT {drawn} FROM sample WHERE {where(node, *span)}"
             f" AND source={query_text(source)} GROUP BY time({width_ms}ms) fill(none)")
 
 
 def _of_rolled(
-    node: str, source: str, keys: Sequence[str], span: tuple[int, int], width_ms: int,
-    rolled: Rollup, is_newer: bool,
+    node: str, source: str, keys: Sequence[str], span: Span, width_ms: int, rolled: Rollup
 ) -> str:
-    is_read = is_newer or width_ms <= MAX_READ * rolled.bucket_ms
     fields = ",".join(
-        f'"min_{key}","sum_{key}","count_{key}","max_{key}"' if is_read else
+        f'"min_{key}","sum_{key}","count_{key}","max_{key}"' if not width_ms else
         f'min("min_{key}"),sum("sum_{key}"),sum("count_{key}"),max("max_{key}")' for key in keys)
-    group = "" if is_read else f" GROUP BY time({width_ms}ms) fill(none)"
+    group = f" GROUP BY time({width_ms}ms) fill(none)" if width_ms else ""
     return (f'SELECT {fields} FROM "{rolled.policy}"."sample_{rolled.name}"'
             f" WHERE {where(node, *span)} AND source={query_text(source)}{group}")

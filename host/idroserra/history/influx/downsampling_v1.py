@@ -53,6 +53,11 @@ def kept_days(keep: KeepConfig) -> tuple[int, ...]:
     return keep.minutes_days, keep.quarters_days, keep.quarters_days, keep.daily_days
 
 
+def shard_hours(days: int) -> int:
+    """Return the hours of a shard, as the database chooses it for a retention of `days`."""
+    return 168 if days == 0 or days > 180 else 24 if days >= 2 else 1
+
+
 def set_up(run: Statement, database: str, keep: KeepConfig) -> list[str]:
     """Create policies and continuous queries; return a line for each.
 
@@ -67,7 +72,8 @@ def set_up(run: Statement, database: str, keep: KeepConfig) -> list[str]:
         verb = "ALTER" if policy in policies else "CREATE"
         more = "" if policy in policies else " REPLICATION 1"
         run(f'{verb} RETENTION POLICY "{policy}" ON "{database}"'
-            f" DURATION {f'{days}d' if days else 'INF'}{more}")
+            f" DURATION {f'{days}d' if days else 'INF'}{more}"
+            f" SHARD DURATION {shard_hours(days)}h")
         done.append(f"retention policy {policy}: {f'{days} days' if days else 'for ever'}")
     known = {str(row[0]) for row in run("SHOW CONTINUOUS QUERIES")}
     for rolled in ROLLUPS:
@@ -84,6 +90,17 @@ def policies_of(run: Statement, database: str) -> set[str]:
     """Return the names of the existing policies of roll-ups."""
     rows = run(f'SHOW RETENTION POLICIES ON "{database}"')
     return {str(row[0]) for row in rows} & {rolled.policy for rolled in ROLLUPS}
+
+
+def retentions(run: Statement, database: str) -> dict[str, int | None]:
+    """Return {policy: days}, the default policy also as ""; 0 is for ever."""
+    found: dict[str, int | None] = {}
+    for row in run(f'SHOW RETENTION POLICIES ON "{database}"'):
+        hours = int(str(row[1]).partition("h")[0]) if "h" in str(row[1]) else 0
+        found[str(row[0])] = -(-hours // 24)
+        if row[-1] is True:
+            found[""] = found[str(row[0])]
+    return found
 
 
 def late_lines(instants: Iterable[Instant], now_unix_ms: int) -> list[str]:

@@ -7,8 +7,6 @@ same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from idroserra.core.config import StoreConfig
@@ -23,55 +21,59 @@ from idroserra.history.influx.downsampling_v1 import (
     ROLLUPS,
     Rollup,
     kept_days,
+    shard_hours,
 )
 
 _FUNCTIONS = ("min", "max", "sum", "count", "last")
 _EVERY = {MINUTES: "1m", QUARTERS: "15m", HOURS: "15m", DAYS: "1h"}
 _BACK = {MINUTES: "-1h", QUARTERS: "-1h", HOURS: "-3h", DAYS: "-2d"}
+_DAY_S = 86_400
 
 
 def set_up(client: Any, config: StoreConfig) -> list[str]:
     """Create or update buckets and tasks; return a line for each. Raises StoreUnavailable."""
     buckets, tasks = client.buckets_api(), client.tasks_api()
-    keep = config.keep
+    org = _organization(client, config)
+    names = [config.database, *(bucket_of(config.database, rolled) for rolled in ROLLUPS)]
     done = []
-    with _refusals(config):
-        org = next((each for each in client.organizations_api().find_organizations()
-                    if config.org in (each.name, each.id)), None)
-        if org is None:
-            raise StoreUnavailable(f"{config.url}: no organisation {config.org!r} (store.org)")
-        for name, days in ((config.database, keep.raw_days), *zip(
-                (bucket_of(config.database, rolled) for rolled in ROLLUPS), kept_days(keep),
-                strict=True)):
-            rules = [{"type": "expire", "everySeconds": days * 86_400}]
-            known = buckets.find_bucket_by_name(name)
-            if known is None:
-                buckets.create_bucket(bucket_name=name, retention_rules=rules, org_id=org.id)
-            else:
-                known.retention_rules = rules
-                buckets.update_bucket(known)
-            done.append(f"bucket {name}: {f'{days} days' if days else 'for ever'}")
-        for rolled in ROLLUPS:
-            name = f"idroserra_{config.database}_{rolled.name}"
-            for old in tasks.find_tasks(name=name):
-                tasks.delete_task(old.id)
-            flux = rolling(config.database, rolled, f"date.truncate(t: {_BACK[rolled]},"
-                           f" unit: {rolled.name})", "now()")
-            tasks.create_task_every(name, flux, _EVERY[rolled], org)
-            done.append(f"task {name}")
+    for name, days in zip(names, (config.keep.raw_days, *kept_days(config.keep)), strict=True):
+        rules = [{"type": "expire", "everySeconds": days * _DAY_S,
+                  "shardGroupDurationSeconds": shard_hours(days) * 3_600}]
+        known = [each for each in _buckets(client, name) if each.org_id == org.id]
+        if known:
+            known[0].retention_rules = rules
+            buckets.update_bucket(known[0])
+        else:
+            buckets.create_bucket(bucket_name=name, retention_rules=rules, org=org)
+        done.append(f"bucket {name}: {f'{days} days' if days else 'for ever'}")
+    for rolled in ROLLUPS:
+        name = f"idroserra_{config.database}_{rolled.name}"
+        for old in tasks.find_tasks(name=name, org_id=org.id):
+            tasks.delete_task(old.id)
+        flux = rolling(config.database, rolled, f"date.truncate(t: {_BACK[rolled]},"
+                       f" unit: {rolled.name})", "now()")
+        tasks.create_task_every(name, flux, _EVERY[rolled], org)
+        done.append(f"task {name}")
     return done
+
+
+def retentions(client: Any, names: dict[str, str]) -> dict[str, int | None]:
+    """Return {key: days} of the buckets {key: name}; 0 is for ever, None not visible."""
+    found: dict[str, int | None] = {}
+    for key, name in names.items():
+        seconds = [sum(rule.every_seconds for rule in each.retention_rules)
+                   for each in _buckets(client, name)]
+        found[key] = -(-seconds[0] // _DAY_S) if seconds else None
+    return found
 
 
 def roll_up(client: Any, config: StoreConfig, start_ms: int, end_ms: int) -> None:
     """Recompute all roll-ups of [start, end), whole hours. Raises StoreUnavailable."""
     day_ms, until_ms = start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS
-    query = client.query_api()
-    with _refusals(config):
-        for rolled, first, last in ((MINUTES, start_ms, end_ms), (QUARTERS, start_ms, end_ms),
-                                    (HOURS, start_ms, end_ms), (DAYS, day_ms, until_ms)):
-            flux = rolling(config.database, rolled, f"time(v: {first}000000)",
-                           f"time(v: {last}000000)")
-            query.query(flux, org=config.org)
+    for rolled in ROLLUPS:
+        first, last = (day_ms, until_ms) if rolled is DAYS else (start_ms, end_ms)
+        client.query_api().query(rolling(
+            config.database, rolled, f"time(v: {first}000000)", f"time(v: {last}000000)"))
 
 
 def bucket_of(database: str, rolled: Rollup) -> str:
@@ -80,7 +82,9 @@ def bucket_of(database: str, rolled: Rollup) -> str:
 
 
 def rolling(database: str, rolled: Rollup, start: str, stop: str) -> str:
-    """Return the Flux that computes a resolution in a range, from quarters or from points."""
+    """Return the Flux that computes a resolution in a range, from quarters or from points.
+
+    It yields no rows: the client does not need them."""
     parts = ['import "date"']
     for function in _FUNCTIONS:
         if rolled in OF_QUARTERS:
@@ -98,18 +102,32 @@ def rolling(database: str, rolled: Rollup, start: str, stop: str) -> str:
             f' |> map(fn: (r) => ({{r with _measurement: "sample_{rolled.name}",'
             f" _field: {field}}}))"
             f' |> to(bucket: "{bucket_of(database, rolled)}")'
-            f' |> yield(name: "{function}")')
+            f' |> filter(fn: (r) => false) |> yield(name: "{function}")')
     return "\n".join(parts)
 
 
-@contextmanager
-def _refusals(config: StoreConfig) -> Iterator[None]:
-    """Convert errors of influxdb-client to StoreUnavailable."""
+def _organization(client: Any, config: StoreConfig) -> Any:
+    """Return store.org with its id. A token that may not see it sees the bucket's."""
+    from influxdb_client.domain.organization import Organization
     from influxdb_client.rest import ApiException
-    from urllib3.exceptions import HTTPError
 
+    seen = {bucket.org_id for bucket in _buckets(client, config.database)}
+    if config.org in seen:
+        return Organization(id=config.org, name=config.org)
     try:
-        yield
-    except (ApiException, HTTPError, OSError) as error:
-        why = " ".join(str(getattr(error, "body", None) or error).split())[:300]
-        raise StoreUnavailable(f"{config.url}: {why}") from error
+        orgs = client.organizations_api().find_organizations(org=config.org)
+    except ApiException as error:
+        if error.status not in (401, 403, 404):
+            raise
+        orgs = []  # it does not exist, or the token may not read it
+    ids = {each.id for each in orgs} or seen
+    if len(ids) != 1:
+        raise StoreUnavailable(
+            f"{config.url}: the token sees neither the organisation {config.org!r} (store.org) nor"
+            f" its bucket {config.database!r}: check the name, and give the token read on"
+            " organisations, read and write on buckets and on tasks (docs/store.md)")
+    return Organization(id=ids.pop(), name=config.org)
+
+
+def _buckets(client: Any, name: str) -> Any:
+    return client.buckets_api().find_buckets(name=name).buckets

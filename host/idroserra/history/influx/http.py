@@ -1,4 +1,4 @@
-"""HTTP client of the database with one persistent connection. influxdb-client sets up a 2.x.
+"""HTTP client of the database with one persistent connection; influxdb-client sets up a 2.x.
 
 An error becomes StoreRejected if the content causes it (400, 413, 422), else StoreUnavailable
 (5xx, 401 to 404, 429 and connection errors): a retry of the same content may succeed.
@@ -11,12 +11,12 @@ import http.client
 import json
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from importlib import import_module
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from idroserra.core.config import StoreConfig
+from idroserra.core.config import DatabaseConfig
 from idroserra.core.errors import ConfigError, StoreError, StoreRejected, StoreUnavailable
 
 Send = Callable[[bytes], None]
@@ -26,12 +26,19 @@ _REJECTING = (400, 413, 422)
 _GZIP_LEVEL = 1
 _GZIP_FROM_BYTES = 1_024
 _LINES = "text/plain; charset=utf-8"
+_NO_DATABASE = "the response is not from a database"  # but of a proxy, say
+_ADVICE = {
+    401: "; check its token, or user and password, and the permissions that docs/store.md lists",
+    403: "; docs/store.md lists the permissions that are needed",
+    404: "; check its url and database: `idroserra store init` creates that of the store, and a"
+         " token needs read and write on it",
+}
 
 
 class Http:
     """A persistent connection, opened on demand. Thread-safe; requests are serialised."""
 
-    def __init__(self, config: StoreConfig) -> None:
+    def __init__(self, config: DatabaseConfig) -> None:
         parts = urlsplit(config.url)
         self._url = config.url
         self._base = parts.path.rstrip("/")
@@ -43,11 +50,14 @@ class Http:
         self._lock = threading.Lock()
 
     def request(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str],
+        expected: int | None = None,
     ) -> bytes:
-        """Return the body of the response. Raises StoreUnavailable, StoreRejected."""
+        """Return the body of the response. Raises StoreUnavailable, StoreRejected.
+
+        expected: the only status that is a success; None: any 2xx."""
         status, _, answer = self._answer(method, path, body, headers)
-        if status // 100 != 2:
+        if status // 100 != 2 or expected not in (None, status):
             raise refusal(self._url, status, answer)
         return answer
 
@@ -97,51 +107,88 @@ class Http:
         return response.status, response.headers, response.read()
 
 
-def sender(config: StoreConfig, connection: Http) -> Send:
+def sender(config: DatabaseConfig, connection: Http) -> Send:
     """Return a function that writes lines to /write (1.x) or /api/v2/write."""
-    headers = {"Content-Type": _LINES}
-    if config.write_api == "v1":
-        path = "/write?" + urlencode({"db": config.database, "precision": "n"})
-    else:
-        query = {"org": config.org, "bucket": config.database, "precision": "ns"}
-        path = "/api/v2/write?" + urlencode(query)
-        token = _token(config)
-        if token:
-            headers["Authorization"] = f"Token {token}"
+    path, headers = _write_target(config)
     packed = _packer(config)
 
     def send(lines: bytes) -> None:
         body, encoding = packed(lines)
         encoded = {**headers, "Content-Encoding": encoding} if encoding else headers
-        connection.request("POST", path, body, encoded)
+        connection.request("POST", path, body, encoded, 204)  # a proxy answers 200 with a page
 
     return send
 
 
-def client_v2(config: StoreConfig) -> Any:
-    """Return a client of influxdb-client. Raises ConfigError if that is not installed."""
+def check_write(config: DatabaseConfig, connection: Http) -> None:
+    """Write nothing. Raises StoreUnavailable if the database would not take lines."""
+    path, headers = _write_target(config)
+    with suppress(StoreRejected):  # a 2.x wants lines; it has checked bucket and token before
+        connection.request("POST", path, b"", headers)
+
+
+@contextmanager
+def client_v2(config: DatabaseConfig) -> Iterator[Any]:
+    """Yield a client of influxdb-client. Raises ConfigError if that is not installed.
+
+    Its errors become StoreUnavailable and StoreRejected."""
     try:
-        client_package: Any = import_module("influxdb_client")
+        from influxdb_client.client.flux_csv_parser import (
+            FluxCsvParserException,
+            FluxQueryException,
+        )
+        from influxdb_client.client.influxdb_client import InfluxDBClient
+        from influxdb_client.rest import ApiException
+        from urllib3.exceptions import HTTPError
     except ImportError:
         raise ConfigError(
-            "store", "write_api", 'v2 needs influxdb-client: pip install "idroserra[influx]"'
+            "store", "url", 'InfluxDB 2 needs influxdb-client: pip install "idroserra[influx]"'
         ) from None
-    return client_package.InfluxDBClient(
-        config.url, _token(config), org=config.org, timeout=config.timeout_ms)
+    try:
+        with InfluxDBClient(config.url, _token(config), org=config.org,
+                            timeout=config.timeout_ms) as client:
+            yield client
+    except ApiException as error:
+        if error.status:
+            raise refusal(config.url, error.status, error.body) from error
+        raise StoreUnavailable(f"{config.url}: {one_line(error.reason)}") from error  # of TLS
+    except FluxQueryException as error:  # it failed after the status was sent
+        raise StoreUnavailable(f"{config.url}: {one_line(error.message)}") from error
+    except (HTTPError, OSError) as error:
+        raise StoreUnavailable(f"{config.url}: {one_line(str(error))}") from error
+    except (FluxCsvParserException, LookupError, TypeError, ValueError) as error:
+        raise StoreUnavailable(f"{config.url}: {_NO_DATABASE}") from error  # the client trusts it
 
 
-def refusal(url: str, status: int, answer: bytes) -> StoreError:
+def refusal(url: str, status: int, answer: str | bytes) -> StoreError:
     """Return the error for an unsuccessful response."""
     try:
         content: Any = json.loads(answer)
-        text = str(content.get("error") or content.get("message") or content)
+        text = one_line(str(content.get("error") or content.get("message") or content))
     except (ValueError, AttributeError):
-        text = answer.decode("utf-8", "replace")
-    why = f"{url}: HTTP {status}: {' '.join(text.split())[:300]}"
+        text = _NO_DATABASE
+    why = f"{url}: HTTP {status}: {text}{_ADVICE.get(status, '')}"
     return StoreRejected(why) if status in _REJECTING else StoreUnavailable(why)
 
 
-def _packer(config: StoreConfig) -> Callable[[bytes], tuple[bytes, str]]:
+def one_line(text: str) -> str:
+    """Return the first characters of a text of the database in one line."""
+    return " ".join(text[:2_000].split())[:300]
+
+
+def _write_target(config: DatabaseConfig) -> tuple[str, dict[str, str]]:
+    """Return path and headers of a write to /write (1.x) or /api/v2/write."""
+    headers = {"Content-Type": _LINES}
+    if config.write_api == "v1":
+        return "/write?" + urlencode({"db": config.database, "precision": "n"}), headers
+    token = _token(config)
+    if token:
+        headers["Authorization"] = f"Token {token}"
+    query = {"org": config.org, "bucket": config.database, "precision": "ns"}
+    return "/api/v2/write?" + urlencode(query), headers
+
+
+def _packer(config: DatabaseConfig) -> Callable[[bytes], tuple[bytes, str]]:
     """Return a function from lines to (body, encoding): gzip, except for a local server."""
     is_here = urlsplit(config.url).hostname in ("127.0.0.1", "::1", "localhost")
 
@@ -153,7 +200,7 @@ def _packer(config: StoreConfig) -> Callable[[bytes], tuple[bytes, str]]:
     return packed
 
 
-def _token(config: StoreConfig) -> str:
+def _token(config: DatabaseConfig) -> str:
     """Return the token; InfluxDB 1.8 accepts `user:password` instead."""
     if config.token is not None:
         return config.token.get_secret_value()
@@ -162,7 +209,7 @@ def _token(config: StoreConfig) -> str:
     return ""
 
 
-def _authorization(config: StoreConfig) -> dict[str, str]:
+def _authorization(config: DatabaseConfig) -> dict[str, str]:
     if config.token is not None:
         return {"Authorization": f"Token {config.token.get_secret_value()}"}
     if config.user is None:

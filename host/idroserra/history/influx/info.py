@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from idroserra.core.config import StoreConfig
+from idroserra.history.influx.downsampling_v1 import ROLLUPS
 from idroserra.history.line_protocol import query_text
 from idroserra.history.models import ResolutionInfo, StoreInfo
 
 Query = Callable[[str, str], list[list[Any]]]
 
 
-def info(query: Query, config: StoreConfig) -> StoreInfo:
-    """Return the contents of the store. Slow: the counts read the whole database."""
+def info(
+    query: Query, config: StoreConfig, retentions: Mapping[str, int | None]
+) -> StoreInfo:
+    """Return the contents of the store. Slow: the counts read the whole database.
+
+    retentions: {policy: days}, that of readings and events as ""."""
     spans = spans_of(query)
     points = sum(sum(row[1:]) for row in query("SELECT count(*) FROM sample", "ms"))
     events = sum(row[1] for row in query("SELECT count(seq) FROM event", "ms"))
@@ -22,8 +27,11 @@ def info(query: Query, config: StoreConfig) -> StoreInfo:
         kind="influx", where=f"{config.url}, database {config.database}", points=points,
         events=events, size_bytes=None, oldest_unix_ms=oldest,
         newest_unix_ms=max((span[1] for span in spans.values()), default=None),
-        nodes=len(spans), resolutions=(ResolutionInfo("raw", points, oldest, None),),
-        events_days=None,
+        nodes=len(spans), resolutions=(
+            ResolutionInfo("raw", points, oldest, retentions.get("")),
+            *(ResolutionInfo(rolled.name, None, None, retentions[rolled.policy])
+              for rolled in ROLLUPS if rolled.policy in retentions)),
+        events_days=retentions.get(""),
     )
 
 

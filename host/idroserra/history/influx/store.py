@@ -1,8 +1,7 @@
-"""A store in a database that speaks line protocol and InfluxQL.
+"""A store in an InfluxDB 1.x or 2.x, by line protocol and InfluxQL.
 
-Writes go to /api/v2/write (InfluxDB 1.8+, 2, 3, VictoriaMetrics) or /write (1.x) over one
-persistent connection; queries go to /query (1.x, 2 and 3). Writes are idempotent: the same
-measurement, tags and time overwrite.
+Writes go to /api/v2/write (InfluxDB 1.8+ and 2) or /write (1.x) over one persistent connection;
+queries go to /query over another.
 """
 
 from __future__ import annotations
@@ -11,7 +10,10 @@ import json
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,30 +21,33 @@ import msgspec
 
 from idroserra.core import protocol
 from idroserra.core.config import StoreConfig
-from idroserra.core.errors import StoreRejected, StoreUnavailable
+from idroserra.core.errors import StoreError, StoreRejected, StoreUnavailable
 from idroserra.history.influx import columns as influx_columns
-from idroserra.history.influx import downsampling_v1, downsampling_v2, setup_v3
+from idroserra.history.influx import downsampling_v1, downsampling_v2
 from idroserra.history.influx.columns import where
-from idroserra.history.influx.http import Http, client_v2, sender
+from idroserra.history.influx.downsampling_v1 import ROLLUPS
+from idroserra.history.influx.engine import why_no_store
+from idroserra.history.influx.http import Http, client_v2, one_line
 from idroserra.history.influx.info import info, spans_of
-from idroserra.history.influx.victoria import VictoriaMonitor
-from idroserra.history.line_protocol import event_line, instant_lines, instants_of, query_text
+from idroserra.history.influx.writer import LineWriter
+from idroserra.history.line_protocol import query_text
 from idroserra.history.models import (
     Column,
     EventPoint,
     Instant,
     ProgressCallback,
-    Receipt,
-    SamplePoint,
     StoreInfo,
     column_width_ms,
 )
 
-MAX_TEXTS = 1_500  # instants and events in one body: about 5,000 lines
-MEASUREMENTS = ("sample", "event", "late", "sample_1m", "sample_15m", "sample_1h", "sample_1d")
+GAPS_A_QUERY = 8
+# After a query that failed so slowly, others fail at once for some time: a page asks for many.
+SLOW_S, SILENT_FOR_S = 1.0, 5.0
 NO_DATABASE = "database not found"  # before the first write
-TOO_OLD = "points beyond retention policy"
-POLICIES_FOR_S = 300.0  # policies are queried again: `store init` may have created them
+NO_BUCKET = "default retention policy not set"
+POLICIES_FOR_S = 300.0  # policies are queried again: they may have been removed
+
+_MADE, _MADE_FIELD = "rollups", "made"  # what `store init` has created
 
 _log = logging.getLogger("idroserra")
 
@@ -52,7 +57,7 @@ def _wall_unix_ms() -> int:
 
 
 class InfluxStore:
-    """An InfluxDB or compatible database. Connects on demand; thread-safe."""
+    """An InfluxDB 1.x or 2.x. Connects on demand; thread-safe."""
 
     def __init__(
         self, config: StoreConfig, site: str, now_unix_ms: Callable[[], int] = _wall_unix_ms
@@ -60,36 +65,31 @@ class InfluxStore:
         self._config = config
         self._now_unix_ms = now_unix_ms
         self._policies: set[str] = set()
-        self._policies_at_s = -POLICIES_FOR_S
-        self._site = site
-        self._lock = threading.Lock()
+        self._policies_at_s = 0.0
+        self._has_told_unreadable = False
+        self._ask_lock = threading.Lock()
+        self._failed_unix_ms: int | None = None
+        self._failure = ""
+        self._silent_until_s = 0.0
         self._http = Http(config)
-        self._query_http = Http(config)
-        self._watch = VictoriaMonitor(config.url, Http(config))
-        self._is_created = False
-        self._send = sender(config, self._http)
+        self._writer = LineWriter(config, site)
+        self._is_suitable = False
+        self._is_missing = False  # the database, at the last query
 
-    def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
-        """Make the points durable. Raises StoreUnavailable, StoreRejected."""
-        self.write_instants(instants_of(samples), events)
-
-    def write_instants(
-        self, instants: Sequence[Instant], events: Sequence[EventPoint]
-    ) -> Receipt | None:
-        """Write data of nodes. With a receipt it is not durable yet.
-
-        Raises StoreUnavailable, StoreRejected."""
-        texts = instant_lines(self._site, instants)
-        texts += [event_line(self._site, event) for event in events]
-        with self._lock:
-            before = self._watch.before()
-            self._create_database()
-            if instants and self._rolled_policies():
-                # Last: after a failure before this line everything is written again.
-                texts += downsampling_v1.late_lines(instants, self._now_unix_ms())
-            for at in range(0, len(texts), MAX_TEXTS):
-                self._send_lines(texts[at : at + MAX_TEXTS])
-        return None if before is None else self._watch.receipt(before)
+    def write(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> Counter[str]:
+        """Make data of nodes durable; return what is too old. Raises StoreUnavailable,
+        StoreRejected."""
+        if not self._is_suitable:
+            why = why_no_store(self._config)
+            if why is not None:
+                raise StoreUnavailable(why.partition("\n")[0])
+            self._is_suitable = True
+        too_old = self._writer.write(instants, events)
+        marks = downsampling_v1.late_lines(instants, self._now_unix_ms())
+        # Last: after a failure before this line everything is written again.
+        if marks and self._rolled_policies():
+            self._writer.write_lines(marks)
+        return too_old
 
     def series(
         self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int, columns: int
@@ -103,36 +103,58 @@ class InfluxStore:
         cut = influx_columns.plan_columns(
             width_ms, self._rolled_policies() if may_be_rolled else ())
         for source, keys in _by_source(channels).items():
-            statements = influx_columns.statements(
+            parts = influx_columns.parts(
                 node, source, keys, (from_unix_ms, to_unix_ms), cut, self._now_unix_ms())
-            rows = [row for part in self._query_all(statements, "ms") for row in part]
+            tables = self._query_all([part.statement for part in parts], "ms")
+            # What is not rolled up yet is drawn of readings.
+            missing = [influx_columns.of_points(node, source, keys, gap, cut.width_ms)
+                       for part, rows in zip(parts, tables, strict=True)
+                       for gap in part.gaps(rows)]
+            for at in range(0, len(missing), GAPS_A_QUERY):
+                tables += self._query_all(missing[at : at + GAPS_A_QUERY], "ms")
+            rows = sorted((row for table in tables for row in table), key=itemgetter(0))
             for number, key in enumerate(keys):
                 found[f"{source}.{key}"] = influx_columns.columns(
                     rows, 1 + 4 * number, cut.width_ms)
         return found
 
-    def points(
-        self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int
-    ) -> dict[str, list[tuple[int, float]]]:
-        """Return {channel: [(unix_ms, value)]} of [from, to), oldest first."""
-        found: dict[str, list[tuple[int, float]]] = {channel: [] for channel in channels}
-        for source, keys in _by_source(channels).items():
-            drawn = ",".join(f'"{key}"' for key in keys)
-            rows = self._query(
-                f"SELECT {drawn} FROM sample WHERE {where(node, from_unix_ms, to_unix_ms)}"
-                f" AND source={query_text(source)}", "ms")
-            for row in rows:
-                for key, value in zip(keys, row[1:], strict=True):
-                    if value is not None:
-                        found[f"{source}.{key}"].append((row[0], value))
-        return found
+    def instants(self, node: str, from_unix_ms: int, to_unix_ms: int) -> list[Instant]:
+        """Return the readings of all channels of [from, to), oldest first."""
+        keys = list(protocol.QUANTITIES)
+        drawn = ",".join(f'"{key}"' for key in keys)
+        values: dict[int, dict[str, float]] = {}
+        rows = self._query(f"SELECT source,{drawn} FROM sample WHERE"
+                           f" {where(node, from_unix_ms, to_unix_ms)}", "ms")
+        if self._is_missing:  # started without its data, say: that is no empty history
+            raise StoreUnavailable(
+                f"{self._config.url}: no database {self._config.database}")
+        for unix_ms, source, *row in rows:
+            values.setdefault(unix_ms, {}).update(
+                (f"{source}.{key}", value) for key, value in zip(keys, row, strict=True)
+                if value is not None)
+        return [Instant(node, unix_ms, values[unix_ms]) for unix_ms in sorted(values)]
 
     def _rolled_policies(self) -> set[str]:
         """Return the policies of roll-ups that `store init` has created."""
-        if time.monotonic() - self._policies_at_s >= POLICIES_FOR_S:
+        if not self._policies or time.monotonic() - self._policies_at_s >= POLICIES_FOR_S:
             self._policies = downsampling_v1.policies_of(self._show, self._config.database)
             self._policies_at_s = time.monotonic()
+            if self._config.token is not None and not self._has_told_unreadable:
+                self._tell_unreadable()
         return self._policies
+
+    def _tell_unreadable(self) -> None:
+        """Log the roll-ups that `store init` has created and the token may not read."""
+        rows: list[list[Any]] = []
+        with suppress(StoreError):  # only a line in the log, for a token that may read
+            rows = self._query(f"SELECT last({_MADE_FIELD}) FROM {_MADE}", "ms")
+        missing = [policy for _, policies in rows for policy in policies.split(",")
+                   if policy not in self._policies]
+        if missing:
+            self._has_told_unreadable = True
+            names = ", ".join(f"{self._config.database}/{policy}" for policy in missing)
+            _log.warning("charts use readings only: the token may not read the buckets %s of"
+                         " roll-ups; give it read and write on them (docs/store.md)", names)
 
     def events(
         self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None
@@ -171,18 +193,27 @@ class InfluxStore:
 
     def info(self) -> StoreInfo:
         """Return the contents of the store."""
-        return info(self._query, self._config)
+        database = self._config.database
+        retentions = downsampling_v1.retentions(self._show, database)
+        if self._major() == 2:  # InfluxQL gives a duration of 0 for every bucket
+            with client_v2(self._config) as client:
+                retentions = downsampling_v2.retentions(client, {
+                    "": database, **{rolled.policy: downsampling_v2.bucket_of(database, rolled)
+                                     for rolled in ROLLUPS if rolled.policy in retentions}})
+        return info(self._query, self._config, retentions)
 
     def init(self, on_progress: ProgressCallback) -> list[str]:
         """Set up retention and downsampling, and compute past roll-ups."""
         major = self._major()
-        if major == 3:
-            return setup_v3.set_up(self._http, self._config)
         if major == 2:
-            done = downsampling_v2.set_up(client_v2(self._config), self._config)
+            with client_v2(self._config) as client:
+                done = downsampling_v2.set_up(client, self._config)
+            # A token that may not see the other buckets learns here that they exist.
+            policies = ",".join(rolled.policy for rolled in ROLLUPS)
+            self._writer.write_lines([f'{_MADE} {_MADE_FIELD}="{policies}" {time.time_ns()}'])
         else:
             done = downsampling_v1.set_up(self._run, self._config.database, self._config.keep)
-        self._policies_at_s = -POLICIES_FOR_S
+        self._policies = set()
         downsampling_v1.roll_past(self._roll_up, list(self.spans().values()), on_progress)
         return done
 
@@ -198,36 +229,19 @@ class InfluxStore:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
-        self._query_http.close()
-        self._watch.close()
-
-    def _send_lines(self, texts: list[str]) -> None:
-        try:
-            self._send("\n".join(texts).encode())
-        except StoreRejected as error:
-            # The other points of the body are written; these would have expired already.
-            if TOO_OLD not in error.why:
-                raise
-            _log.warning("points older than the retention policy were dropped: %s", error.why)
-
-    def _create_database(self) -> None:
-        """Create the database in a 1.x; in 2 and 3 the operator creates the bucket."""
-        if self._is_created or self._config.write_api == "v2":
-            return
-        query = urlencode({"q": f'CREATE DATABASE "{self._config.database}"'})
-        self._http.request("POST", f"/query?{query}", b"", {})
-        self._is_created = True
+        self._writer.close()
 
     def _roll_up(self, start_ms: int, end_ms: int) -> None:
         """Recompute all roll-ups of [start, end), whole hours."""
         if self._major() == 2:
-            downsampling_v2.roll_up(client_v2(self._config), self._config, start_ms, end_ms)
+            with client_v2(self._config) as client:
+                downsampling_v2.roll_up(client, self._config, start_ms, end_ms)
         else:
             downsampling_v1.roll_up(self._run, self._config.database, start_ms, end_ms)
 
     def _major(self) -> int:
         """Return the server's major version. Raises StoreUnavailable."""
-        version = self._query_http.version()
+        version = self._http.version()
         first = version.partition(".")[0]
         if not first.isdigit():
             raise StoreUnavailable(f"{self._config.url}: {version} is not a version of InfluxDB")
@@ -235,49 +249,68 @@ class InfluxStore:
 
     def _run(self, text: str) -> list[list[Any]]:
         """Run a statement that may change data; return its rows, times in ns."""
-        return [row for _, rows in self._ask("POST", [text], "ns")[0] for row in rows]
+        return self._ask("POST", [text], "ns")[0]
 
     def _show(self, text: str) -> list[list[Any]]:
-        """Return the rows of a read-only statement, of any measurement name."""
-        return [row for _, rows in self._ask("GET", [text], "ns")[0] for row in rows]
+        """Return the rows of a read-only statement, times in ns."""
+        return self._query(text, "ns")
 
     def _ask(
         self, method: str, texts: Sequence[str], epoch: str
-    ) -> list[list[tuple[str, list[list[Any]]]]]:
-        """Run statements; return the tables of each as (measurement, rows)."""
+    ) -> list[list[list[Any]]]:
+        """Run statements in one request; return the rows of each."""
+        with self._ask_lock:
+            began_s = time.monotonic()
+            try:
+                if began_s < self._silent_until_s:
+                    raise StoreUnavailable(self._failure)
+                rows = self._answer(method, texts, epoch)
+            except StoreError as error:
+                if self._failed_unix_ms is None:
+                    _log.warning("history cannot be read: %s", error.why)
+                    self._failed_unix_ms = self._now_unix_ms()
+                error.failed_unix_ms, self._failure = self._failed_unix_ms, error.why
+                if time.monotonic() - began_s > SLOW_S:
+                    self._silent_until_s = time.monotonic() + SILENT_FOR_S
+                raise
+            self._failed_unix_ms = None
+            return rows
+
+    def _answer(
+        self, method: str, texts: Sequence[str], epoch: str
+    ) -> list[list[list[Any]]]:
         query = urlencode({"db": self._config.database, "q": ";".join(texts), "epoch": epoch})
+        body = self._http.request(method, f"/query?{query}", None, {})
         try:
-            body = self._query_http.request(method, f"/query?{query}", None, {})
-        except StoreUnavailable as refused:
-            if NO_DATABASE in refused.why:  # 3 Core answers 404
+            answer = msgspec.json.decode(body)
+            if answer == {} and method == "POST":  # of a 2.x to DELETE
                 return [[] for _ in texts]
-            raise
-        try:
-            results = msgspec.json.decode(body)["results"]
-            tables = [[(str(of.get("name", "")), of.get("values", []))
-                       for of in result.get("series", ())] for result in results]
+            results = answer["results"]
+            rows = [[row for one in result.get("series", ()) for row in one.get("values", ())]
+                    for result in results]
         except (ValueError, KeyError, TypeError, AttributeError):
             raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer") from None
         error = next((str(each["error"]) for each in results if "error" in each), None)
-        if error is None and len(tables) != len(texts):
+        if error is None and len(rows) != len(texts):
             raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer")
         if error is not None:
-            if NO_DATABASE in error:
+            self._is_missing = NO_DATABASE in error
+            if self._is_missing:
                 return [[] for _ in texts]
-            raise StoreRejected(f"{self._config.url}: {error}")
-        return tables
+            if NO_BUCKET in error:
+                error = (f"the bucket {self._config.database!r} does not exist, or the token may"
+                         " not read it: `idroserra store init` creates it; docs/store.md lists"
+                         " the permissions of a token")
+            raise StoreRejected(f"{self._config.url}: {one_line(error)}")
+        self._is_missing = False
+        return rows
 
     def _query(self, text: str, epoch: str) -> list[list[Any]]:
         return self._query_all([text], epoch)[0]
 
     def _query_all(self, texts: Sequence[str], epoch: str) -> list[list[list[Any]]]:
         """Run statements in one request; return the rows of each."""
-        found = []
-        for tables in self._ask("GET", texts, epoch):
-            if any(name not in MEASUREMENTS for name, _ in tables):  # VictoriaMetrics does that
-                raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer")
-            found.append([row for _, rows in tables for row in rows])
-        return found
+        return self._ask("GET", texts, epoch)
 
 
 def _by_source(channels: Iterable[str]) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,6 @@ from idroserra.history.models import (
     EventPoint,
     Instant,
     ProgressCallback,
-    SamplePoint,
     StoreInfo,
     column_width_ms,
 )
@@ -54,24 +54,20 @@ class SqliteStore:
         except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(f"{path}: {error}") from error
 
-    def write(self, samples: Sequence[SamplePoint], events: Sequence[EventPoint]) -> None:
-        """Make the points durable. Raises StoreUnavailable; StoreRejected for a bad point."""
-        scaled = [_scaled(sample) for sample in samples]
+    def write(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> Counter[str]:
+        """Make data of nodes durable. Raises StoreUnavailable; StoreRejected for a bad point."""
+        points = [(node, channel, unix_ms, _scaled(channel, unix_ms, value))
+                  for node, unix_ms, values in instants for channel, value in values.items()]
 
         def run() -> None:
             with maintenance.transaction(self._writer):
                 insert_samples(self._writer, [
-                    (self._number(sample.node, sample.channel), sample.unix_ms, value)
-                    for sample, value in zip(samples, scaled, strict=True)])
+                    (self._number(node, channel), unix_ms, scaled)
+                    for node, channel, unix_ms, scaled in points])
                 insert_events(self._writer, events)
 
         self._change(run)
-
-    def write_instants(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> None:
-        """Make data of nodes durable. Raises StoreUnavailable, StoreRejected."""
-        self.write([SamplePoint(node, channel, unix_ms, value)
-                    for node, unix_ms, values in instants for channel, value in values.items()],
-                   events)
+        return Counter()
 
     def series(
         self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int, columns: int
@@ -93,20 +89,17 @@ class SqliteStore:
                     found[channel] = _columns(channel, rows)
         return found
 
-    def points(
-        self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int
-    ) -> dict[str, list[tuple[int, float]]]:
-        """Return {channel: [(unix_ms, value)]} of [from, to), oldest first."""
-        found: dict[str, list[tuple[int, float]]] = {channel: [] for channel in channels}
+    def instants(self, node: str, from_unix_ms: int, to_unix_ms: int) -> list[Instant]:
+        """Return the readings of all channels of [from, to), oldest first."""
+        values: dict[int, dict[str, float]] = {}
         with self._reading() as reader:
             for channel, series in _numbers_of(reader, node).items():
-                if channel not in found:
-                    continue
-                times, values = read.points(reader, series, from_unix_ms, to_unix_ms)
                 quantity = protocol.split_channel(channel)[1]
-                found[channel] = [(unix_ms, protocol.from_scaled(quantity, scaled))
-                                  for unix_ms, scaled in zip(times, values, strict=True)]
-        return found
+                points = read.points(reader, series, from_unix_ms, to_unix_ms)
+                for unix_ms, scaled in zip(*points, strict=True):
+                    values.setdefault(unix_ms, {})[channel] = protocol.from_scaled(
+                        quantity, scaled)
+        return [Instant(node, unix_ms, values[unix_ms]) for unix_ms in sorted(values)]
 
     def events(
         self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None
@@ -213,16 +206,15 @@ def _numbers_of(reader: sqlite3.Connection, node: str) -> dict[str, int]:
     return dict(reader.execute("SELECT channel, series FROM series WHERE node = ?", (node,)))
 
 
-def _scaled(sample: SamplePoint) -> int:
+def _scaled(channel: str, unix_ms: int, value: float) -> int:
     try:
-        quantity = protocol.split_channel(sample.channel)[1]
-        scaled = protocol.to_scaled(quantity, sample.value)
+        scaled = protocol.to_scaled(protocol.split_channel(channel)[1], value)
     except (protocol.ProtocolError, OverflowError, ValueError) as error:
-        raise StoreRejected(f"{sample.channel}: {error}") from None
+        raise StoreRejected(f"{channel}: {error}") from None
     if not -MAX_SCALED <= scaled <= MAX_SCALED:
-        raise StoreRejected(f"{sample.channel}: {sample.value}: outside any measurable range")
-    if not 0 <= sample.unix_ms <= MAX_NUMBER:
-        raise StoreRejected(f"{sample.channel}: {sample.unix_ms} ms is not a valid time")
+        raise StoreRejected(f"{channel}: {value}: outside any measurable range")
+    if not 0 <= unix_ms <= MAX_NUMBER:
+        raise StoreRejected(f"{channel}: {unix_ms} ms is not a valid time")
     return scaled
 
 

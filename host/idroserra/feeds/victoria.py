@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 import threading
 import time
+from enum import Enum
 from typing import NamedTuple
 
 from idroserra.core.errors import StoreUnavailable
 from idroserra.history.influx.http import Http
-from idroserra.history.models import Durability
 
 FRESH_S = 2.0  # two processes that start in the same second are indistinguishable
 POLL_EVERY_S = 1.0
@@ -29,6 +29,14 @@ _UPTIME = re.compile(rb"^vm_app_uptime_seconds (\d+)", re.MULTILINE)
 _INTERVAL = re.compile(rb'^flag\{name="inmemoryDataFlushInterval", value="([^"]+)"', re.MULTILINE)
 _DURATION = re.compile(r"([\d.]+)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0}
+
+
+class Durability(Enum):
+    """Whether written points are durable. NO: the process was killed and may have lost them."""
+
+    YES = "yes"
+    NOT_YET = "not yet"
+    NO = "no"
 
 
 class ProcessState(NamedTuple):

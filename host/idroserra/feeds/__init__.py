@@ -1,0 +1,1 @@
+"""Databases that receive all readings and events beside the store."""
