@@ -4,10 +4,12 @@ NodeError
     SensorError(sensor, fault, detail)   a read failed; `fault` is a code of protocol.faults
     ActuatorError(actuator, detail)      an output could not be driven as asked
     ProtocolError(why)                   received bytes are not a valid message
-    SettingsError(key, why)              a settings value was rejected; the old one stays active
+    SettingsError(reason)                a settings value was rejected; the old one stays active
     LinkError(why)                       Wi-Fi, broker or socket failed; retryable
-    LedgerError(why)                     the dose ledger cannot be trusted
-    UpdateError(why)                     a release was rejected; the current one keeps running
+    LedgerError(reason)                  the dose ledger cannot be trusted
+    UpdateError(reason)                  a release was rejected; the current one keeps running
+
+A `why` is an English text for the log, a `reason` a protocol.reason.Reason.
 """
 
 
@@ -44,22 +46,23 @@ class ProtocolError(_WithWhy):
     """Received bytes are not a valid message. `why` names the field."""
 
 
-class SettingsError(NodeError):
-    """A settings value was rejected; the old one stays active. `key` names the setting."""
+class _WithReason(NodeError):
+    def __init__(self, reason):
+        super().__init__(repr(reason))
+        self.reason = reason
 
-    def __init__(self, key, why):
-        super().__init__(f"{key}: {why}")
-        self.key = key
-        self.why = why
+
+class SettingsError(_WithReason):
+    """A settings value was rejected; the old one stays active. `reason` names the setting."""
 
 
 class LinkError(_WithWhy):
     """Wi-Fi, broker or socket failed. Always retryable."""
 
 
-class LedgerError(_WithWhy):
+class LedgerError(_WithReason):
     """The dose ledger cannot be trusted: the day's budget counts as spent."""
 
 
-class UpdateError(_WithWhy):
-    """A release was rejected; the current one keeps running. `why` is for the operator."""
+class UpdateError(_WithReason):
+    """A release was rejected; the current one keeps running."""

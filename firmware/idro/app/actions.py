@@ -1,5 +1,6 @@
 """Runs the verbs of commands that a person sends: dose, run, hold, correct, stop, resume."""
 
+from idro.protocol.reason import Reason
 from idro.safety.outputs import Refused
 
 
@@ -26,22 +27,25 @@ class CommandActions:
                 answer("refused", refusal)
             else:
                 self._dosing.record_manual_dose(actuation)
-                answer("done", f"{actuation.volume_ul / 1_000:.2f} ml of {actuation.actuator}")
+                answer("done", Reason(
+                    "dose_given", actuator=actuation.actuator, volume_ul=actuation.volume_ul))
 
-        self._doses.submit(args["actuator"], args["volume_ul"], ("by hand", by), done)
+        origin = (Reason("by_hand"), by)
+        self._doses.submit(args["actuator"], args["volume_ul"], origin, done)
 
     def _run(self, args, by, answer):
         name, for_ms = args["actuator"], args["for_ms"]
         output = self._outputs.get(name)
         if output is None:
-            raise Refused("unknown", f"there is no {name}")
+            raise Refused(Reason("no_output", actuator=name))
         if output.kind == "doser":
-            raise Refused("kind", f"{name} takes a dose, not a run")
+            raise Refused(Reason("not_a_run", actuator=name))
         duty_pct = args.get("duty_pct", 100)
         self._overrides.set(name, for_ms, duty_pct, by)
         refusal = self._control.apply_override(name)
         if refusal is None:
-            answer("done", f"{name} at {duty_pct} % for {for_ms // 1_000} s")
+            answer("done", Reason(
+                "run_begun", actuator=name, duty_pct=duty_pct, for_ms=for_ms))
         else:
             self._overrides.clear(name)
             answer("refused", refusal)
@@ -49,18 +53,17 @@ class CommandActions:
     def _hold(self, args, by, answer):
         for_ms = args["for_ms"]
         if for_ms and self._correction.is_open:
-            raise Refused("busy", "a correction is open: end it first")
+            raise Refused(Reason("correction_first"))
         self._control.pause_automation(for_ms)
-        left = f"held for {-(-for_ms // 60_000)} min" if for_ms else "released"
-        answer("done", f"automatic dosing and filling are {left}")
+        answer("done", Reason("hold_begun", for_ms=for_ms) if for_ms else Reason("hold_over"))
 
     def _correct(self, args, by, answer):
         if self._control.pause_left_ms:
-            raise Refused("busy", "probes are being calibrated")
+            raise Refused(Reason("calibrating"))
         self._correction.begin(args["actuator"], args["target_milli_ph"], args["volume_ul"], by)
-        answer("done", "the correction is open: each step waits for the button on the board")
+        answer("done", Reason("correction_opened"))
 
     def _end_correction(self, args, by, answer):
         was_open = self._correction.is_open
-        self._correction.end(f"ended by {by}")
-        answer("done", "the correction is over" if was_open else "no correction was open")
+        self._correction.end(Reason("ended_by", by=by))
+        answer("done", Reason("correction_over" if was_open else "no_correction"))

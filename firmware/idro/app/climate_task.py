@@ -1,8 +1,10 @@
 """The climate part of the control cycle: imported only on a board with an output for it."""
 
 from idro.control import climate
+from idro.control.filters import deci
 from idro.control.frozen_sensor import FrozenSensorDetector
 from idro.control.stuck_heater import StuckHeaterDetector
+from idro.protocol.reason import Reason
 
 _ACTUATORS = (climate.FAN, climate.HEATER, climate.HUMIDIFIER)
 
@@ -55,9 +57,11 @@ class ClimateTask:
         ):
             return
         if stuck.is_suspect:
-            state, reason = "began", f"by {stuck.risen_c:.1f} C to {temp_c:.1f} C"
+            state = "began"
+            reason = Reason(
+                "air_warmed", rise_deci_c=deci(stuck.risen_c), deci_c=deci(temp_c))
         else:
-            state, reason = "ended", f"to {temp_c:.1f} C"
+            state, reason = "ended", Reason("air_cooled", deci_c=deci(temp_c))
         self._context.events.record("air_warms", {"state": state, "reason": reason})
 
     def _is_on(self, name):

@@ -5,12 +5,15 @@ from collections import namedtuple
 from idro.control import circulation, dosing, light, top_off
 from idro.control.plausibility import BY_HAND, DOSED, UNDISTURBED
 from idro.control.water_balance import WaterBalance
+from idro.protocol.reason import Reason
 from idro.protocol.types import hold
 from idro.safety.limits import IRRIGATION
 from idro.safety.outputs import CONTROL, Refused
 
 _LEVEL = "reservoir.level_mm"
 _STALE_MS = 60_000
+_BEDS_WET = hold(Reason("beds_wet"))
+_CORRECTION_OPEN = hold(Reason("correction_open"))
 
 # What the parts of the control cycle share. `values` is the dict of the active settings; only
 # `gate` switches `outputs` ({name: Output}); `events` is the EventLog.
@@ -67,15 +70,15 @@ class ControlCycle:
         self._paused_until_ms = self._context.clock.now_ms() + for_ms if for_ms else None
 
     def restart_obstacle(self):
-        """Return why the board must not restart now, or None."""
+        """Return the Reason why the board must not restart now, or None."""
         if self._context.gate.dosing is not None or self._dosing.is_busy:
-            return "a dose is under way"
+            return Reason("dose_running")
         if self._correction.is_open:
-            return "a correction is open: end it first"
+            return Reason("correction_first")
         if self.pause_left_ms:
-            return "probes are being calibrated"
+            return Reason("calibrating")
         if self._balance.state:
-            return "the water level changes by itself: check the tank first"
+            return Reason("water_unsteady")
         return None
 
     def cycle(self):
@@ -103,10 +106,10 @@ class ControlCycle:
                 unmixed_ms=self._unmixed_ms(), stale_ms=stale_ms)
 
     def apply_override(self, name):
-        """Apply the override of `name` at once; returns why the gate refused, or None."""
+        """Apply the override of `name` at once; returns the Reason why refused, or None."""
         if self._context.outputs[name].kind == "dimmer":
             return self._light(self._context.values)
-        return self._overrides.lease(name, hold("by hand"))
+        return self._overrides.lease(name, hold(Reason("by_hand")))
 
     def settings_changed(self, changed):
         """Take in changed settings: after a calibration the same water reads differently."""
@@ -147,7 +150,7 @@ class ControlCycle:
             self._fill.cancel()
         elif self._is_away():
             self._fill.pause(now_ms)
-            decision = hold("held: water is in the beds")
+            decision = _BEDS_WET
         else:
             decision = top_off.decide(level, values, self._fill, now_ms)
         self._apply(name, decision)
@@ -157,7 +160,8 @@ class ControlCycle:
         self._was_filling = is_filling
 
     def _light(self, values):
-        """Lease the light by its override or its program. Returns why refused, or None."""
+        """Lease the light by its override or its program. Returns the Reason why refused, or
+        None."""
         context = self._context
         second_of_day = context.clock.second_of_day(values["clock.utc_offset_min"])
         now_ms = context.clock.now_ms()
@@ -180,14 +184,14 @@ class ControlCycle:
     def _dosing_held(self):
         """Return the Decision that forbids every dose, or None."""
         if self._correction.is_open:
-            return hold("held: a correction is under way")
+            return _CORRECTION_OPEN
         held = self._calibration_hold()
         if held is None:
             held = self._balance.dosing_hold()
             if held is not None:
                 self._dosing.invalidate()
         if held is None and self._is_away():
-            held = hold("held: water is in the beds")
+            held = _BEDS_WET
         return held
 
     def _calibration_hold(self):
@@ -196,7 +200,7 @@ class ControlCycle:
         if not left_ms:
             return None
         self._dosing.invalidate()
-        return hold(f"held: calibration, {-(-left_ms // 60_000)} min left")
+        return hold(Reason("calibration", left_ms=left_ms))
 
     def _unmixed_ms(self):
         """Return the ms until the last dose and the last fill have mixed."""

@@ -4,6 +4,7 @@ Imported when the first correction is requested.
 """
 
 from idro.control.filters import milli
+from idro.protocol.reason import Reason
 from idro.safety.ledger import LATCHES
 from idro.safety.limits import CORRECTION_STEP_ON_MS
 
@@ -23,14 +24,14 @@ class CorrectionRun:
         self._button = button
         self._doses = doses
         self._on_given = on_given
-        self._recorded = None  # (state, stable part of the reason)
+        self._recorded = ("", None)  # the last recorded (state, Reason)
         self._polls = 0
         self.has_ended = False
         button.forget()
-        self._record("opened", f"at most {correction.left_ul / 1_000:.1f} ml", 0)
+        self._record("opened", Reason("correction_volume", volume_ul=correction.left_ul), 0)
 
     def end(self, why):
-        """End the correction. A step that is running is not interrupted."""
+        """End the correction, `why` is a Reason. A step that is running is not interrupted."""
         if not self.has_ended:
             self._record("ended", why, 0)
             self.has_ended = True
@@ -59,22 +60,22 @@ class CorrectionRun:
             code = correction.verdict(milli_ph)
             if code:
                 context.gate.latch(code)
-                self.end(LATCHES[code])
+                self.end(Reason(LATCHES[code]))
                 return
             step_ul = correction.step_ul(milli_ph, room_ul)
             if not step_ul:
-                self.end("the target is reached")
+                self.end(Reason("target_reached"))
                 return
         correction.update_wait(step_ul > 0, now_ms)
         ended = correction.end_reason(milli_ph, now_ms)
         if ended:
             self.end(ended)
         elif not step_ul:
-            self._record("held", why or "no pH", 0)
+            self._record("held", Reason("no_ph", fault=ph.fault) if room_ul else why, 0)
         elif is_pressed:
             self._give(step_ul, mixing_ms, milli_ph)
         else:
-            self._record("ready", "press the button on the board", step_ul)
+            self._record("ready", Reason("press_button"), step_ul)
 
     def _room(self, milli_ph):
         """Return (room_ul, why, mixing_ms) of the next step."""
@@ -88,7 +89,7 @@ class CorrectionRun:
 
     def _give(self, volume_ul, mixing_ms, milli_ph):
         context, correction = self._context, self._correction
-        origin = ("correction, released at the board", self._by)
+        origin = (Reason("correction_step"), self._by)
 
         def give():
             return context.gate.correct(
@@ -100,19 +101,19 @@ class CorrectionRun:
                 return
             correction.record_step(milli_ph, actuation.volume_ul)
             self._on_given(actuation)
-            self._record("given", f"{actuation.volume_ul / 1_000:.1f} ml", 0)
+            self._record("given", Reason("step_given", volume_ul=actuation.volume_ul), 0)
 
         self._doses.submit(
             correction.doser, volume_ul, origin, done, (give, CORRECTION_STEP_ON_MS))
 
     def _record(self, state, reason, next_ul):
-        """Record the progress when the state, or the reason up to its first comma, changed."""
-        stable = (state, reason.split(",", 1)[0])
-        if stable == self._recorded:
+        """Record the progress when the state, or the reason apart from its numbers, changed."""
+        if state == self._recorded[0] and reason.is_like(self._recorded[1]):
             return
-        self._recorded = stable
+        self._recorded = (state, reason)
         correction = self._correction
         self._context.events.record("correction", {
             "state": state, "actuator": correction.doser, "given_ul": correction.given_ul,
             "left_ul": correction.left_ul, "next_ul": next_ul,
-            "target_milli_ph": correction.target_milli_ph, "reason": reason[:200], "by": self._by})
+            "target_milli_ph": correction.target_milli_ph, "reason": reason,
+            "by": self._by})

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from idro.protocol.reason import Reason
 from idro.safety.limits import CORRECTED
 from idro.safety.outputs import Refused
 
@@ -32,13 +33,14 @@ class CorrectionTask:
         """Open a correction. Raises Refused."""
         context = self._context
         if self._button is None:
-            raise Refused("button", "this board has no button: pour by hand")
+            raise Refused(Reason("no_button"))
         if doser not in CORRECTED or doser not in context.outputs:
-            raise Refused("unknown", f"{doser} corrects no pH here")
+            raise Refused(Reason("not_correctable", actuator=doser))
         if self.is_open:
-            raise Refused("busy", "a correction is open already")
-        if context.gate.latch_reason:
-            raise Refused("latched", context.gate.latch_reason)
+            raise Refused(Reason("correction_already"))
+        latch_reason = context.gate.latch_reason
+        if latch_reason:
+            raise Refused(latch_reason)
         from idro.app.correction_run import CorrectionRun
         from idro.safety.correction import Correction
 
@@ -51,7 +53,7 @@ class CorrectionTask:
         self._requested.set()
 
     def end(self, why):
-        """Close the correction, if one is open."""
+        """Close the correction, if one is open; `why` is a Reason."""
         if self._run is not None:
             self._run.end(why)
             self._run = None

@@ -3,9 +3,11 @@
 import asyncio
 
 from idro.errors import NodeError
+from idro.protocol.reason import Reason
 from idro.safety.outputs import Refused
 
 _GRACE_MS = 15_000
+_DETAIL_CHARS = 120
 
 
 class DoseTask:
@@ -26,18 +28,18 @@ class DoseTask:
     def submit(self, actuator, volume_ul, origin, on_done, step=None):
         """Request a dose. Raises Refused while another one is under way.
 
-        `origin` is (reason, by). `on_done(actuation, refusal)` is called with one of them, the
-        other is None. `step` is (give, lasts_ms) of a correction step instead of a dose: give()
-        returns the coroutine that gives it.
+        `origin` is (Reason, by). `on_done(actuation, refusal)` is called with an Actuation or the
+        Reason of a refusal, the other is None. `step` is (give, lasts_ms) of a correction step
+        instead of a dose: give() returns the coroutine that gives it.
         """
         if self._job is not None:
-            raise Refused("busy", f"{self._job[0]} is dosing")
+            raise Refused(Reason("busy", actuator=self._job[0]))
 
         def dose():
             return self._gate.dose(actuator, volume_ul, origin[0], origin[1], self._readings)
 
         give, lasts_ms = step or (dose, 0)
-        self._job = (actuator, give, lasts_ms, on_done)
+        self._job = (actuator, give, lasts_ms, on_done, self._gate.stop_count)
         self._beat("dosing", _GRACE_MS)
         self._requested.set()
 
@@ -46,7 +48,7 @@ class DoseTask:
         job = self._job
         if job is not None:
             self._job = None
-            job[3](None, "dosing failed and was started again")
+            job[3](None, Reason("dose_failed"))
         while True:
             self._requested.clear()
             self._beat("dosing")
@@ -56,13 +58,17 @@ class DoseTask:
                 await self._give(job)
 
     async def _give(self, job):
-        _, give, lasts_ms, on_done = job
+        _, give, lasts_ms, on_done, stop_count = job
         actuation = refusal = None
         try:
             self._beat("dosing", _GRACE_MS + lasts_ms)
+            if stop_count != self._gate.stop_count:
+                raise Refused(Reason("stopped"))  # also if dosing was resumed meanwhile
             actuation = await give()
+        except Refused as refused:
+            refusal = refused.reason
         except NodeError as error:
-            refusal = str(error)
+            refusal = Reason("actuator_failed", detail=str(error)[:_DETAIL_CHARS])
         finally:
             self._job = None
         on_done(actuation, refusal)

@@ -6,6 +6,7 @@ doses taught about the water.
 
 from idro.control import calibration_age, dose_verification, dosing
 from idro.control.dosing_state import DosingState
+from idro.protocol.reason import Reason
 from idro.protocol.types import hold
 from idro.safety.ledger import NO_EFFECT, WRONG_WAY
 from idro.safety.outputs import CONTROL
@@ -39,6 +40,11 @@ class DosingCycle:
         """True while a dose is requested or running."""
         return self._doses.is_busy
 
+    @property
+    def has_worked(self):
+        """True if doses have had their effect within the last day."""
+        return self._state.has_worked(self._context.clock.now_ms())
+
     def cycle(self, level, *, held, is_filling, unmixed_ms, stale_ms):
         """Decide once and submit at most one dose; not to be called while busy.
 
@@ -59,11 +65,11 @@ class DosingCycle:
         if failed:
             context.gate.latch(_LATCHES[failed])
             loop = "ph" if state.last_doser.startswith("ph") else "ec"
-            events.record_decision(loop, hold(f"locked: {state.diagnosis}"))
+            events.record_decision(loop, hold(state.diagnosis))
         ec, ph = dosing.decide(water, values, state, now_ms, self._room)
         ph = calibration_age.ph_decision(ph, values["ph.calibrated_day"], context.clock.unix_ms())
         if state.abandoned_b_ul:
-            self._record_missed(state.abandoned_b_ul, "nutrient B could not follow nutrient A")
+            self._record_missed(state.abandoned_b_ul, Reason("b_timeout"))
             self._save_owed(0, is_given=True)
         if self.granted_pct == 0:
             ec, ph = _advice(ec), _advice(ph)
@@ -120,12 +126,11 @@ class DosingCycle:
             self._state.pending_b_ul = volume_ul
             self._state.a_ended_ms = self._context.clock.now_ms() - since_ms
             return
-        self._record_missed(volume_ul, "the power went between nutrient A and nutrient B"
-                            if is_given else "the board was reset while nutrient A was given")
+        self._record_missed(volume_ul, Reason("b_power_cut" if is_given else "b_reset"))
         self._save_owed(0, is_given=True)
 
     def _record_missed(self, volume_ul, why):
-        reason = f"{why}: up to {volume_ul / 1_000:.1f} ml of B are missing"
+        reason = Reason("b_missing", why=why, volume_ul=volume_ul)
         detail = {"actuator": "nutrient_b", "reason": reason, "by": CONTROL}
         self._context.events.record("refused", detail)
 
@@ -157,5 +162,5 @@ def _advice(decision):
     """Return the Decision to hold that only states what would have been dosed."""
     if decision.actuator is None:
         return decision
-    volume_ml = decision.volume_ul / 1_000
-    return hold(f"advice: give {volume_ml:.1f} ml of {decision.actuator}, {decision.reason}")
+    return hold(Reason(
+        "advice", actuator=decision.actuator, volume_ul=decision.volume_ul, why=decision.reason))

@@ -4,7 +4,9 @@ from idro.errors import ProtocolError
 
 _DECISION_EVERY_MS = 60_000
 _MEMORY_EVERY_MS = 600_000
-_NO_DECISION = ("", ",", -_DECISION_EVERY_MS)
+_NO_DECISION = (None, -_DECISION_EVERY_MS)
+# Numbers that are the decision, not a reading or a countdown.
+_DECIDED = ("on_ms", "every_ms", "days")
 
 
 class EventLog:
@@ -14,7 +16,7 @@ class EventLog:
         self._clock = clock
         self._outbox = None
         self.failed_task = ""  # the first task that failed in this boot, network tasks excepted
-        self._decisions = {}  # loop: (stable part of its last reason, that with a comma, at_ms)
+        self._decisions = {}  # loop: (its last Reason, at_ms)
         self._refused_part, self._refused_count = "", 0  # since the last memory_refused event
         self._memory_due_ms = 0
 
@@ -34,17 +36,18 @@ class EventLog:
             self.memory_refused("events")
 
     def record_decision(self, loop, decision):
-        """Record a changed reason, up to its first comma; a hold at most once a minute."""
+        """Record a changed reason, apart from readings and countdowns; a hold, and another reason
+        of the same code, at most once a minute."""
         reason = decision.reason
-        last, last_with_comma, last_ms = self._decisions.get(loop, _NO_DECISION)
-        if reason == last or reason.startswith(last_with_comma):
+        last, last_ms = self._decisions.get(loop, _NO_DECISION)
+        if reason is last or _decides_the_same(reason, last):
             return
         now_ms = self._clock.now_ms()
-        if decision.actuator is None and now_ms - last_ms < _DECISION_EVERY_MS:
+        is_rated = decision.actuator is None or (last is not None and reason.code == last.code)
+        if is_rated and now_ms - last_ms < _DECISION_EVERY_MS:
             return
-        stable = reason.split(",", 1)[0]
-        self._decisions[loop] = (stable, stable + ",", now_ms)
-        self.record("decided", {"loop": loop, "reason": reason[:200]})
+        self._decisions[loop] = (reason, now_ms)
+        self.record("decided", {"loop": loop, "reason": reason})
 
     def memory_refused(self, part):
         """Count a MemoryError that `part` survived."""
@@ -60,3 +63,14 @@ class EventLog:
         self._refused_count = 0
         self._memory_due_ms = now_ms + _MEMORY_EVERY_MS
         self.record("memory_refused", detail)
+
+
+def _decides_the_same(reason, last):
+    """True if both reasons say the same, apart from readings, countdowns and tenths of a ml."""
+    if not reason.is_like(last):
+        return False
+    values, before = reason.values, last.values
+    for name in _DECIDED:
+        if values.get(name) != before.get(name):
+            return False
+    return values.get("volume_ul", 0) // 100 == before.get("volume_ul", 0) // 100

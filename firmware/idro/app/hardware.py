@@ -75,6 +75,8 @@ def _build_outputs(board, clock):
         else:
             pin = _build_pin(spec, kind)
         driver = _driver(spec["part"]).build(spec, pin, timer, clock)
+        if "expander" in spec:
+            expanders[spec["expander"]].on_halt.append(driver.lost)
         outputs[spec["name"]] = Output(spec["name"], kind, driver, spec["max_on_ms"])
     return outputs
 

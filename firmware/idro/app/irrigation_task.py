@@ -66,7 +66,7 @@ class IrrigationTask:
         refusal = self._overrides.lease(name, decision)
         if refusal is not None:
             timer.refused(refusal)
-            decision = hold("off: " + refusal)
+            decision = hold(refusal)
         elif override is not None and not override[1]:
             timer.restart()
         context.events.record_decision(name, decision)

@@ -21,7 +21,6 @@ from idro.app.dose_task import DoseTask
 from idro.app.dosing_cycle import DosingCycle
 from idro.app.event_log import EventLog
 from idro.app.network_task import NetworkTask
-from idro.app.ota.reasons import PLANNED
 from idro.app.ota.service import UpdateService
 from idro.app.overrides import Overrides
 from idro.app.persistent_state import PersistentState, save_error
@@ -35,6 +34,7 @@ from idro.net.module_cache import unload
 from idro.net.publisher import Handlers
 from idro.outbox.outbox import Outbox
 from idro.protocol.messages import ConfigReport, Info
+from idro.protocol.reason import Reason
 from idro.safety import limits, safe_outputs
 from idro.safety.authentication import CommandIdLog
 from idro.safety.dosing_authority import DosingAuthority
@@ -43,6 +43,8 @@ from idro.safety.supervisor import Supervisor, printable
 from idro.update import platform, slots
 
 DATA = "/data"
+# The last error after a restart into an update, which is not a crash.
+PLANNED = "planned_update"
 # How long one cycle may take beyond the wait for the next before the watchdog is not fed.
 _GRACE_MS = 10_000
 _HOUSEKEEPING_MS = 60_000
@@ -121,7 +123,7 @@ class Node:
         self._updates = UpdateService(
             context, commands=self._commands, network=self._network, space=self._space,
             ledger=self._ledger, restart_obstacle=self.control.restart_obstacle,
-            restart=self._restart)
+            restart=lambda: self._restart(PLANNED))
         actions["offer"], actions["cancel"] = self._updates.offer, self._updates.cancel
 
     def _add_tasks(self, correction):
@@ -171,7 +173,7 @@ class Node:
         return self._reset_cause in ("watchdog", "hard", "brown_out")
 
     def _restart(self, why):
-        """Make everything safe and reset the board; not counted as a crash. Never returns."""
+        """Make everything safe and reset the board. Never returns."""
         self.gate.off_all()
         safe_outputs.drive_all_safe()
         save_error(platform.rtc_memory(), why)
@@ -192,10 +194,13 @@ class Node:
                             ("settings", self._settings)):
             error = owner.error or ""
             if error and error != errors.get(part):
-                record("flash_failed", {"part": part, "error": printable(error)[:120]})
+                if isinstance(error, str):
+                    record("flash_failed", {"part": part, "error": printable(error)[:120]})
+                else:
+                    record("flash_failed", {"part": part, "reason": error})
             errors[part] = error
         if self._space.update(self.clock.now_ms(), any(errors.values())):
-            record("flash_failed", {"part": "space", "error": "flash is full or refuses"})
+            record("flash_failed", {"part": "space", "reason": Reason("flash_refuses")})
         self._outbox.limit_growth(not self._space.is_reserved)
 
     async def _control(self):
@@ -239,13 +244,16 @@ class Node:
         self.events.record_refused_memory()
         out_of_memory_ms = self._network.publisher.out_of_memory_ms
         if out_of_memory_ms > _MAX_OUT_OF_MEMORY_MS and not self._doses.is_busy:
-            self._restart("out of memory: the connection was lost")
+            self._restart("out_of_memory")
 
-    def _watch_authority(self):
-        """Pass the latch to the authority, once a minute and before a person changes it."""
-        self._authority.update(self._settings.values, self.gate.latch_code)
-        self._grant("three days without a latch" if self._authority.left_ms == 0
-                    else "dosing was latched")
+    def _watch_authority(self, latch_code=None):
+        """Pass the latch to the authority: once a minute, and when a person changes it."""
+        if latch_code is None:
+            latch_code = self.gate.latch_code
+        is_proven = self.gate.is_armed and self._dosing.has_worked
+        self._authority.update(self._settings.values, latch_code, is_proven)
+        self._grant(Reason("authority_earned" if self._authority.left_ms == 0
+                           else "authority_latched"))
 
     def _limits(self, granted_pct):
         return limits.derive(self._settings.values, BOARD["volume_l"], granted_pct)
@@ -284,36 +292,41 @@ class Node:
         if changed is not None:
             # Drivers and control read the same dict of values, which has changed in place.
             self.gate.set_limits(self._limits(self._dosing.granted_pct))
-            self._grant("settings")
+            self._grant(Reason("authority_set"))
             self.control.settings_changed(changed)
             self.events.record("configured", {"rev": settings.rev, "by": settings.by})
         self._network.publisher.publish_config()
 
-    def _on_stored(self, stored):
-        """Take the wall time of the host from down/stored."""
+    def _on_stored(self, payload):
+        """Take the wall time of the host from down/stored, and return its Stored or None."""
+        stored = self._commands.receive_stored(payload)
+        if stored is None or stored.sent_at_ms is None:
+            return stored
         by_ms = self.clock.set_from_host(stored.unix_ms)
         if by_ms is None:
-            return
+            return stored
         boot_unix_ms = self.clock.boot_unix_ms
         self._outbox.set_boot_unix_ms(boot_unix_ms)
         self.events.record("clock_set", {"boot_unix_ms": boot_unix_ms, "by_ms": by_ms})
         self._network.publisher.publish_info()
+        return stored
 
     def _stop(self, args, by, answer):
-        self._watch_authority()
-        self.gate.stop(by)
-        answer("done", "all dosing is stopped until it is resumed")
+        latch_code = self.gate.latch_code
+        self.gate.stop(by)  # before anything that writes to flash
+        self._watch_authority(latch_code)
+        answer("done", Reason("all_stopped"))
 
     def _resume(self, args, by, answer):
         self._watch_authority()
         self.gate.resume(by)
         self._persistent.clear_crashes()
-        answer("done", "dosing is released")
+        answer("done", Reason("dosing_resumed"))
 
 
 def main(feed):
     """Run the node until it fails, then reset the board. `feed()` feeds the running watchdog."""
-    error = "the node ended"
+    error = "ended"
     try:
         make_data_folder()
         boot_id = str(binascii.hexlify(os.urandom(4)), "ascii")

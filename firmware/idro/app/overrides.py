@@ -1,6 +1,9 @@
 """Manual overrides: a person runs or stops an output for a limited time."""
 
+from idro.protocol.reason import Reason
 from idro.safety.outputs import CONTROL, Refused
+
+_BY_HAND = Reason("by_hand")
 
 
 class Overrides:
@@ -32,12 +35,13 @@ class Overrides:
         return left_ms, override[1], override[2]
 
     def lease(self, name, decision):
-        """Lease or end a switch by its override or `decision`. Returns why refused, or None."""
+        """Lease or end a switch by its override or `decision`. Returns the Reason why refused, or
+        None."""
         for_ms, reason, by = decision.on_ms, decision.reason, CONTROL
         override = self.of(name)
         if override is not None:
             for_ms = override[0] if override[1] else None
-            reason, by = "by hand", override[2]
+            reason, by = _BY_HAND, override[2]
         try:
             if for_ms is None:
                 self._gate.end(name, reason)

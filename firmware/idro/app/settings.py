@@ -12,6 +12,7 @@ from binascii import crc32
 from idro.errors import ProtocolError, SettingsError
 from idro.protocol import settings as table
 from idro.protocol.json_stream import PIECE_BYTES, dump_pieces
+from idro.protocol.reason import Reason
 from idro.protocol.validation import is_integer, load_object
 
 _MAGIC = b"idro1"
@@ -20,7 +21,10 @@ _MAX_HEAD_BYTES = 32
 
 
 class Settings:
-    """`values` is {key: value} and stays the same dict; apply() changes it in place."""
+    """`values` is {key: value} and stays the same dict; apply() changes it in place.
+
+    `error` is the Reason why not the newest settings are active, or None.
+    """
 
     def __init__(self, paths):
         self._paths = paths
@@ -37,16 +41,17 @@ class Settings:
         Raises SettingsError; then the old ones stay active.
         """
         if rev <= self.rev:
-            raise SettingsError("rev", f"{rev} is not above {self.rev}")
+            raise SettingsError(Reason("old_rev", rev=rev, current_rev=self.rev))
         slot = 0 if self._newest == 1 else 1
         try:
             checked = table.check(values)
             changed = {key: value for key, value in checked.items() if value != self.values[key]}
             _write(self._paths[slot], {"rev": rev, "by": by, "values": values})
         except OSError as error:
-            raise SettingsError("rev", f"cannot be written: {error}") from None
+            reason = Reason("settings_not_written", detail=repr(error))
+            raise SettingsError(reason) from None
         except MemoryError:
-            raise SettingsError("rev", "out of memory: send it again") from None
+            raise SettingsError(Reason("memory_send_again")) from None
         self._newest = slot
         self.rev = rev
         self.by = by
@@ -61,7 +66,7 @@ class Settings:
                 rev, by, values = _read(path)
             except OSError as error:
                 if error.errno != errno.ENOENT:
-                    self.error = f"settings cannot be read: {error!r}"
+                    self.error = Reason("settings_unreadable", detail=repr(error))
                 continue
             except (SettingsError, ProtocolError):
                 is_damaged = True
@@ -72,7 +77,7 @@ class Settings:
                 self.by = by
                 self.values = values
         if is_damaged:
-            self.error = "a settings slot was damaged: the last good one is in force"
+            self.error = Reason("settings_damaged")
 
 
 def _write(path, stored):
@@ -90,15 +95,15 @@ def _read(path):
     with open(path, "rb") as file:
         head = file.readline(_MAX_HEAD_BYTES)
         if head != _head(*_sum(_pieces(file))):
-            raise SettingsError("slot", "damaged")
+            raise ProtocolError("slot: damaged")
         file.seek(len(head))
         stored = load_object(_pieces(file), "slot")
     try:
         rev, by, values = stored["rev"], stored["by"], stored["values"]
     except KeyError:
-        raise SettingsError("slot", "not the settings of a node") from None
+        raise ProtocolError("slot: not the settings of a node") from None
     if not is_integer(rev) or not isinstance(values, dict):
-        raise SettingsError("slot", "not the settings of a node")
+        raise ProtocolError("slot: not the settings of a node")
     return rev, by, table.check(values)
 
 
@@ -116,10 +121,10 @@ def _sum(pieces):
 
 
 def _pieces(file):
-    """Yield the rest of a slot's file. Raises SettingsError if it is too large."""
+    """Yield the rest of a slot's file. Raises ProtocolError if it is too large."""
     for _ in range(_MAX_BYTES // PIECE_BYTES):
         piece = file.read(PIECE_BYTES)
         if not piece:
             return
         yield piece
-    raise SettingsError("slot", "damaged")
+    raise ProtocolError("slot: damaged")

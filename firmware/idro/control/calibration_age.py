@@ -3,6 +3,7 @@
 Applies only if the node knows the wall time and the day of the calibration.
 """
 
+from idro.protocol.reason import Reason
 from idro.protocol.types import hold
 
 PH_MAX_DAYS = 60
@@ -20,4 +21,4 @@ def ph_decision(decision, calibrated_day, unix_ms):
     age_days = unix_ms // _DAY_MS - _DAYS_1970_TO_2000 - calibrated_day
     if age_days <= PH_MAX_DAYS:
         return decision
-    return hold(f"held: pH probe was calibrated {age_days} days ago")
+    return hold(Reason("ph_calibration_old", days=age_days))

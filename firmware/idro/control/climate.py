@@ -7,6 +7,8 @@ each hour. Heater and fan never run together; the fan takes precedence.
 import math
 from collections import namedtuple
 
+from idro.control.filters import deci
+from idro.protocol.reason import Reason
 from idro.protocol.types import Decision, hold
 
 FAN, HEATER, HUMIDIFIER = "fan", "heater", "humidifier"
@@ -36,6 +38,11 @@ _HOUR_MS = 3_600_000
 _MINUTE_MS = 60_000
 _DAY_S = 86_400
 _HUMIDITY_DEADBAND_PCT = 5
+
+_STAYS_ON, _STAYS_OFF = Reason("stays_on"), Reason("stays_off")
+_FRESH_AIR = Reason("fresh_air")
+_AIR_WELL = Reason("air_well")
+_FAN_RUNS = Reason("fan_runs")
 
 # Two Readings, and the VPD in Pa, None if one of them has no value.
 Air = namedtuple("Air", ("thermometer", "hygrometer", "vpd_pa"))
@@ -113,37 +120,41 @@ def fan(air, conditions, targets, must_cool, values, output, now_ms):
 
     `must_cool`: the air warms though the heater is off. Cold air is heated before it is dried.
     """
-    reason = _fan_reason(air, conditions, targets, must_cool, values, now_ms)
-    is_wanted = reason.startswith("on")
+    is_wanted, reason = _fan_wanted(air, conditions, targets, must_cool, values, now_ms)
     if is_wanted != output.is_on and output.for_ms < FAN_MIN_MS:
-        if output.is_on:
-            return Decision(FAN, None, FAN_LEASE_MS, None, "on: its relay is not switched so soon")
-        return hold("off: its relay is not switched so soon")
+        is_wanted, reason = output.is_on, _STAYS_ON if output.is_on else _STAYS_OFF
     return Decision(FAN, None, FAN_LEASE_MS, None, reason) if is_wanted else hold(reason)
 
 
-def _fan_reason(air, conditions, targets, must_cool, values, now_ms):
+def _fan_wanted(air, conditions, targets, must_cool, values, now_ms):
+    """Return (True if the fan is wanted, its Reason)."""
     temp_c = air.thermometer.value
     minute = now_ms % _HOUR_MS // _MINUTE_MS
     if temp_c is None:
         if minute < values["climate.blind_vent_minutes"]:
-            return f"on: blindly, no air temperature ({air.thermometer.fault})"
-        return f"off: rests of blind ventilation, no air temperature ({air.thermometer.fault})"
+            return True, Reason("blind_vent", fault=air.thermometer.fault)
+        return False, Reason("blind_rest", fault=air.thermometer.fault)
     if conditions.is_warm:
-        return f"on: air is warm, {temp_c:.1f} of {targets.cool_c:.1f} C"
+        return True, Reason(
+            "air_warm", deci_c=deci(temp_c), target_deci_c=deci(targets.cool_c))
     if must_cool:
-        return "on: it warms though the heater is off"
+        return True, Reason("heater_off_warms")
     if not conditions.is_cold:
         if conditions.is_humid:
-            max_pct = values["climate.rh_max_pct"]
-            return f"on: air is humid, {air.hygrometer.value:.0f} of {max_pct} %"
+            return True, Reason(
+                "air_humid", rh_pct=_whole(air.hygrometer.value),
+                limit_pct=values["climate.rh_max_pct"])
         if conditions.is_vpd_low:
-            return f"on: VPD is low, {air.vpd_pa} of {targets.vpd_low_pa} Pa"
+            return True, Reason("vpd_low", vpd_pa=air.vpd_pa, target_pa=targets.vpd_low_pa)
         if minute < values["climate.vent_minutes"]:
-            return "on: fresh air of the hour"
+            return True, _FRESH_AIR
     if air.vpd_pa is None:
-        return f"off: no humidity to go by ({air.hygrometer.fault})"
-    return "off: air is well"
+        return False, Reason("no_humidity", fault=air.hygrometer.fault)
+    return False, _AIR_WELL
+
+
+def _whole(rh_pct):
+    return int(round(rh_pct))
 
 
 def heater(air, conditions, targets, is_suspect, is_fan_on, values, output):
@@ -153,35 +164,36 @@ def heater(air, conditions, targets, is_suspect, is_fan_on, values, output):
     """
     temp_c = air.thermometer.value
     if temp_c is None:
-        return hold(f"off: no air temperature ({air.thermometer.fault})")
+        return hold(Reason("no_air_temp", fault=air.thermometer.fault))
     if temp_c >= values["climate.max_c"]:
-        return hold(f"off: air is too hot, {temp_c:.1f} of {values['climate.max_c']:.1f} C")
+        return hold(Reason(
+            "air_too_hot", deci_c=deci(temp_c), limit_deci_c=deci(values["climate.max_c"])))
     if is_suspect:
-        return hold("off: the air warmed by itself")
+        return hold(Reason("heater_suspect"))
     if is_fan_on:
-        return hold("off: the fan runs")
+        return hold(_FAN_RUNS)
+    temp_deci_c, target_deci_c = deci(temp_c), deci(targets.heat_c)
     if not conditions.is_cold:
         if output.is_on and output.for_ms < HEATER_ON_MS:
-            return Decision(HEATER, None, LEASE_MS, None, "on: its relay is not switched so soon")
-        return hold(f"off: warm enough, {temp_c:.1f} of {targets.heat_c:.1f} C")
+            return Decision(HEATER, None, LEASE_MS, None, _STAYS_ON)
+        return hold(Reason("warm_enough", deci_c=temp_deci_c, target_deci_c=target_deci_c))
     if not output.is_on and output.for_ms < HEATER_OFF_MS:
-        return hold("off: its relay is not switched so soon")
-    reason = f"on: air is cold, {temp_c:.1f} of {targets.heat_c:.1f} C"
+        return hold(_STAYS_OFF)
+    reason = Reason("air_cold", deci_c=temp_deci_c, target_deci_c=target_deci_c)
     return Decision(HEATER, None, LEASE_MS, None, reason)
 
 
 def humidifier(air, conditions, targets, output):
     """Return the Decision for the humidifier. Off at once if the VPD is unknown."""
     if air.vpd_pa is None:
-        return hold(f"off: no VPD ({air.thermometer.fault or air.hygrometer.fault})")
+        return hold(Reason("no_vpd", fault=air.thermometer.fault or air.hygrometer.fault))
     if conditions.is_humid:
-        return hold(f"off: air is humid, {air.hygrometer.value:.0f} %")
+        return hold(Reason("air_moist", rh_pct=_whole(air.hygrometer.value)))
     if not conditions.is_vpd_high:
         if output.is_on and output.for_ms < HUMIDIFIER_ON_MS:
-            return Decision(
-                HUMIDIFIER, None, LEASE_MS, None, "on: its relay is not switched so soon")
-        return hold(f"off: moist enough, {air.vpd_pa} of {targets.vpd_high_pa} Pa")
+            return Decision(HUMIDIFIER, None, LEASE_MS, None, _STAYS_ON)
+        return hold(Reason("moist_enough", vpd_pa=air.vpd_pa, target_pa=targets.vpd_high_pa))
     if not output.is_on and output.for_ms < HUMIDIFIER_OFF_MS:
-        return hold("off: its relay is not switched so soon")
-    reason = f"on: VPD is high, {air.vpd_pa} of {targets.vpd_high_pa} Pa"
+        return hold(_STAYS_OFF)
+    reason = Reason("vpd_high", vpd_pa=air.vpd_pa, target_pa=targets.vpd_high_pa)
     return Decision(HUMIDIFIER, None, LEASE_MS, None, reason)

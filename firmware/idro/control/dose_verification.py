@@ -24,10 +24,12 @@ _MIN_SHARE = 3
 _HOUR_MS = 3_600_000
 
 # predicted: effect from which a series is judged; observed: its minimum effect; opposite: maximum
-# effect in the wrong direction; drift_per_h: maximum drift of the water.
-Thresholds = namedtuple("Thresholds", ("predicted", "observed", "opposite", "drift_per_h"))
-PH = Thresholds(0.3, 0.1, 0.15, 0.3)
-EC = Thresholds(150, 40, 100, 50)
+# effect in the wrong direction; drift_per_h: maximum drift of the water; noise, for
+# DoseProof: 3.5 standard deviations of the difference of two readings (0.02 pH, 2.5 uS/cm each).
+Thresholds = namedtuple(
+    "Thresholds", ("predicted", "observed", "opposite", "drift_per_h", "noise"))
+PH = Thresholds(0.3, 0.1, 0.15, 0.3, 0.1)
+EC = Thresholds(150, 40, 100, 50, 12.5)
 
 
 class DoseVerification:

@@ -10,6 +10,8 @@ effect, latch dosing until a person resumes it (see dose_verification).
 from collections import namedtuple
 
 from idro.control.dosing_state import min_dose_ul
+from idro.control.filters import milli
+from idro.protocol.reason import Reason
 from idro.protocol.types import Decision, hold
 
 # ph, ec and level are Readings; mixing_left_ms: until the last dose or fill has mixed.
@@ -27,6 +29,9 @@ _BACK_H = 2.0
 # A pH correction continues to within this share of the dead band, so that the next top-off or
 # drift does not leave the band.
 _PURSUIT_RATIO = 0.5
+
+_B_FIRST, _EC_FIRST = hold(Reason("b_first")), hold(Reason("ec_first"))
+_DOSING_OFF, _FILLING = Reason("dosing_off"), Reason("filling")
 
 # Settings that change what a probe reads in the same water.
 CALIBRATIONS = (
@@ -54,20 +59,21 @@ def verdict(state, water, values, now_ms):
 def decide(water, values, state, now_ms, headroom):
     """Return (Decision for EC, Decision for pH), at most one of them with an actuator.
 
-    `headroom(actuator)` returns (volume_ul, why) of the safety gate, 0 with the blocking reason.
+    `headroom(actuator)` returns (volume_ul, Reason) of the safety gate, 0 with what blocks it.
     """
     state.abandoned_b_ul = 0
     if state.pending_b_ul and now_ms - state.a_ended_ms > _B_ABANDONED_MS:
         state.abandoned_b_ul = state.pending_b_ul
         state.pending_b_ul = 0
     reason = _hold_reason(water, values, state, now_ms)
-    if reason:
-        return hold(reason), hold(reason)
+    if reason is not None:
+        held = hold(reason)
+        return held, held
     if state.pending_b_ul:
-        return _decide_nutrient_b(state, now_ms, headroom), hold("held: nutrient B comes first")
+        return _decide_nutrient_b(state, now_ms, headroom), _B_FIRST
     mixing_left_ms = state.mixing_left_ms(water, values, now_ms)
     if mixing_left_ms > 0:
-        mixing = hold(f"held: mixing, {-(-mixing_left_ms // 60_000)} min left")
+        mixing = hold(Reason("mixing", left_ms=int(mixing_left_ms)))
         return mixing, mixing
     ec = _decide_ec(water.ec, values, state, headroom)
     if ec.actuator is None:
@@ -75,26 +81,26 @@ def decide(water, values, state, now_ms, headroom):
     if state.last_doser == "nutrient_b":
         ph = _decide_ph(water.ph, values, state, headroom)
         if ph.actuator:
-            return hold("held: pH takes its turn"), ph
-    return ec, hold("held: EC comes first")
+            return hold(Reason("ph_turn")), ph
+    return ec, _EC_FIRST
 
 
 def _hold_reason(water, values, state, now_ms):
-    """Return why neither loop may dose, or None."""
+    """Return the Reason why neither loop may dose, or None."""
     if not values["dosing.enabled"]:
-        return "monitor only: dosing is switched off"
+        return _DOSING_OFF
     level = water.level
     if level.value is None:
-        return f"held: no level ({level.fault})"
+        return Reason("no_level", fault=level.fault)
     if level.value < values["level.low_mm"]:
-        return f"held: water is low, {level.value} of {values['level.low_mm']} mm"
+        return Reason("water_low", level_mm=level.value, low_mm=values["level.low_mm"])
     if water.is_filling:
-        return "held: filling"
+        return _FILLING
     if _is_in_air(water.ec):
         state.in_air_ms = now_ms
     if state.in_air_ms is not None:
         if now_ms - state.in_air_ms < _IN_AIR_HOLD_MS:
-            return f"held: EC is below {_IN_AIR_US_CM} uS/cm: is the probe in the water?"
+            return Reason("ec_in_air", limit_us_cm=_IN_AIR_US_CM)
         state.in_air_ms = None
     return None
 
@@ -106,24 +112,23 @@ def _is_in_air(ec):
 def _decide_nutrient_b(state, now_ms, headroom):
     since_ms = now_ms - state.a_ended_ms
     if since_ms <= A_B_GAP_MS:  # whole ms: equal may be less
-        left_s = max(1, (A_B_GAP_MS - since_ms + 999) // 1_000)
-        return hold(f"held: nutrient A was given, B follows in {left_s} s")
+        return hold(Reason("b_after", left_ms=max(1, A_B_GAP_MS - since_ms)))
     headroom_ul, why = headroom("nutrient_b")
     if headroom_ul < state.pending_b_ul:
-        return hold(f"held: nutrient B waits: {why}")
-    reason = f"EC low: nutrient B after A, {state.pending_b_ul / 1_000:.1f} ml"
+        return hold(Reason("b_waits", why=why))
+    reason = Reason("b_dose", volume_ul=state.pending_b_ul)
     return Decision("nutrient_b", state.pending_b_ul, None, None, reason)
 
 
 def _decide_ec(ec, values, state, headroom):
     if ec.value is None:
-        return hold(f"held: no EC ({ec.fault})")
+        return hold(Reason("no_ec", fault=ec.fault))
     target = values["ec.target_us_cm"]
     deadband = values["ec.deadband_us_cm"]
     if ec.value > target + deadband:
-        return hold(f"held: EC is high and only water lowers it, {ec.value} above {target}")
+        return hold(Reason("ec_high", ec_us_cm=ec.value, target_us_cm=target))
     if ec.value >= target - deadband:
-        return _in_band(state, "EC", (ec.value, target), "in band: EC, %d at %d")
+        return _in_band(state, "ec_in_band", ec.value, target)
     response = state.ec.response
     needed = _needed(target - ec.value, -response.drift_per_h, response, "nutrient_b")
     step_ul = values["ec.ul_per_100_us_cm"] / response.upper_bound("nutrient_b")
@@ -133,55 +138,61 @@ def _decide_ec(ec, values, state, headroom):
     least = of_a if of_a[0] <= of_b[0] else of_b
     volume_ul, why = _deliverable_ul(wanted_ul, max_ul, least, values)
     if not volume_ul:
-        return hold(f"held: EC is low but {why}")
-    reason = f"EC low: nutrient A, {ec.value} at {target} uS/cm"
+        return hold(Reason("ec_low_blocked", why=why))
+    reason = Reason("ec_dose", ec_us_cm=ec.value, target_us_cm=target)
     return Decision("nutrient_a", volume_ul, None, None, reason)
 
 
 def _decide_ph(ph, values, state, headroom):
     if ph.value is None:
-        return hold(f"held: no pH ({ph.fault})")
+        return hold(Reason("no_ph", fault=ph.fault))
     if not _PH_CREDIBLE[0] <= ph.value <= _PH_CREDIBLE[1]:
-        return hold(f"held: pH is not believed, {ph.value:.2f}")
+        return hold(Reason("ph_incredible", milli_ph=milli(ph.value)))
     target = values["ph.target"]
     deadband = values["ph.deadband"]
     response = state.ph.response
     drift_per_h = response.drift_per_h
     target -= min(deadband, max(-deadband, state.fill_ph)) / 3
-    if ph.value > target:
-        actuator, key, word = "ph_down", "ph.down_ul_per_ph", "high"
+    is_high = ph.value > target
+    if is_high:
+        actuator, key = "ph_down", "ph.down_ul_per_ph"
     else:
-        actuator, key, word = "ph_up", "ph.up_ul_per_ph", "low"
+        actuator, key = "ph_up", "ph.up_ul_per_ph"
         drift_per_h = -drift_per_h
     off = abs(ph.value - target)
     if off <= (_PURSUIT_RATIO * deadband if state.correcting == actuator else deadband):
         state.correcting = None
-        centi_ph, centi_target = int(ph.value * 100 + 0.5), int(target * 100 + 0.5)
-        numbers = (centi_ph // 100, centi_ph % 100, centi_target // 100, centi_target % 100)
-        return _in_band(state, "pH", numbers, "in band: pH, %d.%02d at %d.%02d")
+        return _in_band(
+            state, "ph_in_band", int(ph.value * 100 + 0.5) * 10, int(target * 100 + 0.5) * 10)
     if _returns_by_drift(off, deadband, drift_per_h, response):
-        return hold(f"held: pH is {word} but comes back by itself, {ph.value:.2f}")
+        return hold(Reason(
+            "ph_high_returns" if is_high else "ph_low_returns", milli_ph=milli(ph.value)))
     ul_per_ph = values[key] / response.upper_bound(actuator)
     wanted_ul = int(_needed(off, drift_per_h, response, actuator) * ul_per_ph) // 2
     volume_ul, why = _deliverable_ul(wanted_ul, int(off * ul_per_ph), headroom(actuator), values)
     if not volume_ul:
-        return hold(f"held: pH is {word} but {why}")
-    reason = (
-        f"pH {word}: {actuator}, {ph.value:.2f} at {target:.2f},"
-        f" {ul_per_ph / 1_000:.1f} ml/pH, drift {response.drift_per_h:+.2f}/h")
+        return hold(Reason("ph_high_blocked" if is_high else "ph_low_blocked", why=why))
+    reason = Reason(
+        "ph_high_dose" if is_high else "ph_low_dose", actuator=actuator,
+        milli_ph=milli(ph.value), target_milli_ph=milli(target), ul_per_ph=int(ul_per_ph),
+        drift_milli_ph_per_h=milli(response.drift_per_h))
     return Decision(actuator, volume_ul, None, None, reason)
 
 
-def _in_band(state, loop, key, text):
+def _in_band(state, code, value, target):
     """Return the hold Decision "in band", reusing the last one while its numbers are the same."""
-    last = state.in_band.get(loop)
-    if last is None or last[0] != key:
-        last = state.in_band[loop] = (key, hold(text % key))
-    return last[1]
+    last = state.in_band.get(code)
+    if last is None or last[0] != value or last[1] != target:
+        if code == "ec_in_band":
+            reason = Reason("ec_in_band", ec_us_cm=value, target_us_cm=target)
+        else:
+            reason = Reason("ph_in_band", milli_ph=value, target_milli_ph=target)
+        last = state.in_band[code] = (value, target, hold(reason))
+    return last[2]
 
 
 def _deliverable_ul(wanted_ul, max_ul, headroom, values):
-    """Return (volume_ul, why): the wanted volume within `headroom`, 0 with the blocking reason.
+    """Return (volume_ul, Reason): the wanted volume within `headroom`, 0 with what blocks it.
 
     A volume below the pump's minimum is raised to it if that does not exceed `max_ul`, and so
     does not overshoot the target.
@@ -191,7 +202,7 @@ def _deliverable_ul(wanted_ul, max_ul, headroom, values):
     if wanted_ul < min_ul <= max_ul:
         wanted_ul = min_ul
     if wanted_ul < min_ul:
-        return 0, f"the least dose is too much, {min_ul / 1_000:.2f} ml"
+        return 0, Reason("small_dose", volume_ul=min_ul)
     volume_ul = min(wanted_ul, headroom_ul)
     return (volume_ul, why) if volume_ul >= min_ul else (0, why)
 

@@ -1,9 +1,11 @@
 """State of the dosing loops between cycles: pending doses and the learned response."""
 
 from idro.control import dose_response, dose_verification
+from idro.control.dose_proof import DoseProof
 from idro.control.dose_response import DoseResponse
 from idro.control.dose_verification import DoseVerification
 from idro.control.mixing_time import MixingTime
+from idro.protocol.reason import Reason
 
 # A run shorter than 1/5 s delivers no defined volume.
 _MIN_DOSE_UL = 50
@@ -12,23 +14,21 @@ _MIN_DOSES_PER_S = 5
 # advance, at most a third of the dead band.
 _FILL_SHARE = 0.3
 _FILL_MAX_PH = 0.3
+_WORKED_MS = 86_400_000
 
 # Settings that declare a titration, and the doser whose strength is relative to it.
 TITRATIONS = {
     "ph.down_ul_per_ph": "ph_down", "ph.up_ul_per_ph": "ph_up",
     "ec.ul_per_100_us_cm": "nutrient_b",
 }
-_DIAGNOSES = {
-    "no_effect": "had no effect: is the bottle empty, is air in the line, is the probe dead",
-    "wrong_way": "worked the wrong way: are tubes or bottles swapped, is the probe dead",
-}
 
 
 class LoopState:
-    """State of one loop: doses to verify, dose response and mixing time."""
+    """State of one loop: doses to verify and to prove, dose response and mixing time."""
 
     def __init__(self, dosers, thresholds, prior):
         self.verification = DoseVerification(thresholds)
+        self.proof = DoseProof(thresholds.noise)
         self.response = DoseResponse(dosers, prior)
         self.mixing = MixingTime(5 * prior.max_noise)
         self._dosers = dosers
@@ -36,6 +36,7 @@ class LoopState:
     def invalidate(self):
         """Discard the effect of recent doses: something else changes the water."""
         self.verification.drop()
+        self.proof.drop()
         self.response.invalidate()
         self.mixing.invalidate()
 
@@ -43,6 +44,7 @@ class LoopState:
         """Discard all doses: the calibration changed."""
         self.invalidate()
         self.verification.clear()
+        self.proof.clear()
 
     def settle(self, value, now_ms):
         """Keep what was learned until the mixed `value`, before a dose of the other loop."""
@@ -56,6 +58,7 @@ class LoopState:
         response.dosed(doser, value, predicted, now_ms)
         expected = predicted * max(1.0, response.strength(doser))
         self.verification.add(value, level_mm, expected, now_ms, response.undosed_drift_per_h())
+        self.proof.add(value, expected, now_ms)
         self.mixing.dosed(value)
 
     def update(self, reading, water, now_ms, wait_ms):
@@ -64,11 +67,13 @@ class LoopState:
             self.invalidate()
         if water.mixing_left_ms > 0 or reading.value is None:
             return None
+        self.proof.measure(reading.value, self.response.undosed_drift_per_h(), now_ms)
         self.mixing.update(reading.value, now_ms, wait_ms, self.response.drift_per_h)
         self.response.update(reading.value, now_ms)
         failure = self.verification.verdict(reading.value, now_ms)
         if failure:
             self.verification.clear()
+            self.proof.clear()
         return failure
 
     def learned(self):
@@ -91,9 +96,9 @@ class DosingState:
         self.a_ended_ms = None
         self.abandoned_b_ul = 0  # nutrient B abandoned in this cycle
         self.in_air_ms = None
-        self.diagnosis = ""  # of the last verdict, for a person
+        self.diagnosis = None  # the Reason of the last verdict
         self.last_doser = ""
-        self.in_band = {}  # loop: (numbers, hold Decision)
+        self.in_band = {}  # code: (value, target, hold Decision)
         self.correcting = None  # the doser of a pH correction in progress
         self.fill_ph = 0.0  # learned effect of a top-off on pH
         self._mixed_ph = None
@@ -110,6 +115,14 @@ class DosingState:
         """Discard all doses: the calibration changed."""
         self.ph.clear()
         self.ec.clear()
+
+    def has_worked(self, now_ms):
+        """True if doses of either loop have had their effect within the last day."""
+        for loop in (self.ph, self.ec):
+            worked_ms = loop.proof.worked_ms
+            if worked_ms is not None and now_ms - worked_ms < _WORKED_MS:
+                return True
+        return False
 
     def titration_changed(self, keys):
         """Reset the strengths whose titration is among the changed settings `keys`."""
@@ -188,7 +201,9 @@ class DosingState:
 
     def diagnose(self, failure):
         """Set the diagnosis of a verdict."""
-        self.diagnosis = f"{self.last_doser} {_DIAGNOSES[failure]}?"
+        is_wrong_way = failure == dose_verification.WRONG_WAY
+        self.diagnosis = Reason(
+            "doser_wrong_way" if is_wrong_way else "doser_no_effect", actuator=self.last_doser)
 
     def _settle_b(self, volume_ul, values):
         rest_ul = self.pending_b_ul - volume_ul

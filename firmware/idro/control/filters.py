@@ -16,6 +16,11 @@ def milli(value):
     return int(round(value * 1_000))
 
 
+def deci(value):
+    """Return `value` in tenths, rounded to an integer."""
+    return int(round(value * 10))
+
+
 def spread(values):
     """Return max - min of a non-empty sequence."""
     return max(values) - min(values)

@@ -6,6 +6,7 @@ in the beds is missing from the tank: until it has drained back, the level and t
 dose goes into are unknown.
 """
 
+from idro.protocol.reason import Reason
 from idro.protocol.types import Decision, hold
 
 ACTUATOR = "irrigation"
@@ -55,19 +56,19 @@ class CycleTimer:
         return (self._runs and not self._is_continuous) or not self._has_drained(values, now_ms)
 
     def refused(self, why):
-        """The gate refused to run the pump: `why` for the grower."""
+        """The gate refused to run the pump: `why` is its Reason."""
         self._off_reason = why
         self.restart()
 
     def off_reason(self, level, values, now_ms):
-        """Return why the pump may not run, or None.
+        """Return the Reason why the pump may not run, or None.
 
         A low level or a refusal holds until the level is well above and the beds have drained.
         """
         low_mm = values["level.low_mm"]
         level_mm = low_mm + _RESTART_ABOVE_MM if level.value is None else level.value
         if level_mm < low_mm:
-            self._off_reason = f"water is low, {level_mm} of {low_mm} mm"
+            self._off_reason = Reason("water_low", level_mm=level_mm, low_mm=low_mm)
         elif level_mm >= low_mm + _RESTART_ABOVE_MM and self._has_drained(values, now_ms):
             self._off_reason = None
         return self._off_reason
@@ -171,21 +172,21 @@ def decide(level, values, timer, meter, now_ms, second_of_day):
     why = timer.off_reason(level, values, now_ms)
     if why is not None:
         timer.restart()
-        return hold("off: " + why)
+        return hold(why)
     on_ms = values["irrigation.on_s"] * 1_000
     if not on_ms:
         timer.restart()
-        return hold("off: irrigation.on_s is 0")
+        return hold(Reason("irrigation_off"))
     retry_in_ms = meter.retry_in_ms(now_ms) if level.value is None else 0
     if retry_in_ms:
         timer.restart()
-        return hold(f"off: no flow and no level, next try in {-(-retry_in_ms // 1_000)} s")
+        return hold(Reason("flow_retry", left_ms=retry_in_ms))
     off_ms = rest_s(second_of_day, values) * 1_000
     is_wet = timer.advance(on_ms, off_ms, now_ms)
     left_ms = timer.due_ms - now_ms
     reason = _reason(is_wet, on_ms, off_ms, left_ms)
     if meter.is_missing:
-        reason = "no flow is measured, " + reason
+        reason = Reason("flow_missing", why=reason)
     if not is_wet:
         return hold(reason)
     is_last = off_ms and left_ms < 2 * _LEASE_MS
@@ -207,13 +208,11 @@ def rest_s(second_of_day, values):
 
 def _reason(is_wet, on_ms, off_ms, left_ms):
     if not off_ms:
-        return "on: never rests"
+        return Reason("irrigation_always")
     if on_ms < _BURST_MS:
-        return f"by turns: {on_ms // 1_000} s every {(on_ms + off_ms) // 1_000} s"
-    left_s = -(-left_ms // 1_000)
-    return f"on: watering, {left_s} s left" if is_wet else f"off: resting, {left_s} s left"
+        return Reason("irrigation_turns", on_ms=on_ms, every_ms=on_ms + off_ms)
+    return Reason("watering" if is_wet else "irrigation_rest", left_ms=left_ms)
 
 
 def _no_flow(state, on_ms):
-    reason = "the pump is on and nothing flows" if state == "began" else "water flows again"
-    return "irrigation_no_flow", {"state": state, "on_ms": on_ms, "reason": reason}
+    return "irrigation_no_flow", {"state": state, "on_ms": on_ms}

@@ -4,6 +4,7 @@ The time of day comes from the host and may jump. A second limit on uptime there
 light within its photoperiod in any 24 h; once exceeded, it stays dark until the night.
 """
 
+from idro.protocol.reason import Reason
 from idro.protocol.types import Decision
 
 ACTUATOR = "light"
@@ -11,6 +12,9 @@ LEASE_MS = 600_000
 DAY_S = 86_400
 _DAY_MS = 86_400_000
 _SLACK_MS = 60_000
+_NIGHT, _DAY = Reason("light_night"), Reason("light_day")
+_SUNRISE, _SUNSET = Reason("light_sunrise"), Reason("light_sunset")
+_SPENT = Decision(ACTUATOR, None, LEASE_MS, 0, Reason("light_spent"))
 
 
 class LightHistory:
@@ -47,7 +51,7 @@ def limit(decision, history, values, now_ms):
         history.is_spent = True
     if not history.is_spent:
         return decision
-    return Decision(ACTUATOR, None, LEASE_MS, 0, "dark: it had its light of 24 h")
+    return _SPENT
 
 
 def decide(second_of_day, values):
@@ -61,11 +65,11 @@ def _level(second_of_day, values):
     full_pct = values["light.duty_pct"]
     since_s = (second_of_day - values["light.on_minute"] * 60) % DAY_S
     if since_s >= length_s:
-        return 0, "dark: night"
+        return 0, _NIGHT
     ramp_s = min(values["light.ramp_minutes"] * 60, length_s // 2)
     rest_s = length_s - since_s
     if length_s < DAY_S and since_s < ramp_s:
-        return full_pct * since_s // ramp_s, "light: sunrise"
+        return full_pct * since_s // ramp_s, _SUNRISE
     if length_s < DAY_S and rest_s < ramp_s:
-        return full_pct * rest_s // ramp_s, "light: sunset"
-    return full_pct, "light: day"
+        return full_pct * rest_s // ramp_s, _SUNSET
+    return full_pct, _DAY

@@ -3,12 +3,14 @@
 After a time-out, the next fill waits an hour: the tap may be shut, or the water may leak.
 """
 
+from idro.protocol.reason import Reason
 from idro.protocol.types import Decision, hold
 
 ACTUATOR = "top_off"
 TIME_OUT_MS = 600_000
 RETRY_AFTER_MS = 3_600_000
 _START_BELOW_MM = 2
+_FULL_ENOUGH = hold(Reason("full_enough"))
 
 
 class FillProgress:
@@ -44,25 +46,24 @@ def decide(level, values, progress, now_ms):
     progress.resume(now_ms)
     if level.value is None:
         progress.began_ms = None
-        return hold(f"held: no level ({level.fault})")
+        return hold(Reason("no_level", fault=level.fault))
     target_mm = values["level.target_mm"]
     if level.value >= min(target_mm, values["level.full_mm"]):
         progress.began_ms = progress.timed_out_ms = None
-        return hold("full enough")
+        return _FULL_ENOUGH
     if progress.timed_out_ms is not None:
         waited_ms = now_ms - progress.timed_out_ms
         if waited_ms < RETRY_AFTER_MS:
-            left_min = (RETRY_AFTER_MS - waited_ms + 59_999) // 60_000
-            return hold(f"held: the tank did not fill in time, next try in {left_min} min")
+            return hold(Reason("fill_timeout", left_ms=RETRY_AFTER_MS - waited_ms))
         progress.timed_out_ms = None
     if progress.began_ms is None:
         if level.value > target_mm - _START_BELOW_MM:
-            return hold("full enough")
+            return _FULL_ENOUGH
         progress.began_ms = now_ms
     left_ms = TIME_OUT_MS - (now_ms - progress.began_ms)
     if left_ms <= 0:
         progress.began_ms = None
         progress.timed_out_ms = now_ms
-        return hold("held: the tank did not fill in time, next try in 60 min")
-    reason = f"filling: level is low, {level.value} of {target_mm} mm"
+        return hold(Reason("fill_timeout", left_ms=RETRY_AFTER_MS))
+    reason = Reason("fill_low", level_mm=level.value, target_mm=target_mm)
     return Decision(ACTUATOR, None, left_ms, None, reason)

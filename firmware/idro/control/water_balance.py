@@ -5,6 +5,7 @@ Plants then lower it slowly. A tank that would run empty within 12 h leaks; a ri
 valve that does not shut, a siphon, or a person with a hose.
 """
 
+from idro.protocol.reason import Reason
 from idro.protocol.types import hold
 
 RISES, FALLS = "rises", "falls"
@@ -75,15 +76,15 @@ class WaterBalance:
     def dosing_hold(self):
         """Return the hold Decision for the dosing loops, or None."""
         if self.state == RISES:
-            return hold(f"held: water rises with the valve shut, {self.moved_mm} mm")
+            return hold(Reason("water_rises", moved_mm=self.moved_mm))
         if self.state == FALLS:
-            return hold(f"held: water leaves faster than plants drink, {self.moved_mm} mm an hour")
+            return hold(Reason("water_falls", mm_per_h=self.moved_mm))
         return None
 
     def filling_hold(self):
         """Return the hold Decision for top-off into a leaking tank, or None."""
         if self.state == FALLS and self._filled_ms >= _FILL_MS:
-            return hold("held: the tank leaks and does not stay full")
+            return hold(Reason("tank_leaks"))
         return None
 
     def _judge(self, level_mm, values, now_ms):

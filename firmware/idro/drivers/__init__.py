@@ -1,1 +1,1 @@
-"""One file a part: gets a bus and a clock, returns numbers or raises SensorError."""
+"""One file per part: gets a bus and a clock, returns numbers or raises SensorError."""

@@ -10,7 +10,7 @@ A stopped oscillator repeats the last code on every input, which two signals nev
 burst may run at a time.
 """
 
-from idro.drivers.bus_retry import with_retries
+from idro.drivers.shared.bus_retry import with_retries
 from idro.errors import SensorError
 
 PART = "ads1115"

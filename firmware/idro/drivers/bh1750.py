@@ -5,8 +5,8 @@ the shortest, 31, it covers 121,000 lx (midday sun) in steps of 1.9 lx and takes
 180 ms * 31/69.
 """
 
-from idro.drivers.analog import divide_rounded
-from idro.drivers.bus_retry import with_retries
+from idro.drivers.shared.analog import divide_rounded
+from idro.drivers.shared.bus_retry import with_retries
 from idro.errors import SensorError
 
 PART = "bh1750"

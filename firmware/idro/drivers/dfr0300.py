@@ -4,7 +4,7 @@ The board outputs 164 mV per mS/cm, that is 164 uV per uS/cm, for a cell constan
 is the conductivity at the water's temperature; EC at 25 C divides it by 1 + alpha (T - 25).
 """
 
-from idro.drivers.analog import AnalogInput, centi_celsius, divide_rounded
+from idro.drivers.shared.analog import AnalogInput, centi_celsius, divide_rounded
 from idro.errors import SensorError
 
 PART = "dfr0300"

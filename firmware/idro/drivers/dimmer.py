@@ -3,7 +3,7 @@
 With safe_level 1 (an inverting stage) full light is a duty of 0.
 """
 
-from idro.drivers.cutoff_timer import CutoffTimer
+from idro.drivers.shared.cutoff_timer import CutoffTimer
 
 _FULL_U16 = 65_535
 
@@ -51,6 +51,10 @@ class Dimmer:
     def off(self):
         """Go dark. Return the ms it was on since the last off(), cut or not."""
         return self._cutoff.stop()
+
+    def lost(self):
+        """End the run: the expander has switched the output off."""
+        self._cutoff.lost()
 
     def _drive_safe(self):
         self._pwm.duty_u16(_FULL_U16 if self._is_inverted else 0)

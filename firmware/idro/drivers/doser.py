@@ -3,7 +3,7 @@
 Unlike a switched load it cannot be restarted while it runs: max_on_ms limits the whole dose.
 """
 
-from idro.drivers.digital_output import DigitalOutput
+from idro.drivers.shared.digital_output import DigitalOutput
 
 
 def build(spec, pin, timer, clock, one_shot=0):

@@ -5,7 +5,7 @@ value: in a tank it means that the supply failed or no conversion ran. A shorted
 zeros, whose CRC is valid, an empty one all ones: both are rejected before the CRC check.
 """
 
-from idro.drivers.bus_retry import with_retries
+from idro.drivers.shared.bus_retry import with_retries
 from idro.errors import SensorError
 
 PART = "ds18b20"

@@ -5,8 +5,8 @@ EZO-EC datasheet v6.2: a reading takes 600 ms and is compensated to 25 C. Circui
 taken for EC.
 """
 
-from idro.drivers.analog import centi_celsius, divide_rounded
-from idro.drivers.ezo import open_ezo
+from idro.drivers.shared.analog import centi_celsius, divide_rounded
+from idro.drivers.shared.ezo import open_ezo
 from idro.errors import SensorError
 
 PART = "ezo_ec"

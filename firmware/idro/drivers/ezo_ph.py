@@ -5,8 +5,8 @@ input. A shorted electrode reads exactly 7: the change between readings, at 59.1
 as the spread of the raw signal.
 """
 
-from idro.drivers.analog import centi_celsius
-from idro.drivers.ezo import open_ezo
+from idro.drivers.shared.analog import centi_celsius
+from idro.drivers.shared.ezo import open_ezo
 from idro.errors import SensorError
 
 PART = "ezo_ph"

@@ -3,7 +3,7 @@
 Without pulses there is no flow, or the cable is broken: compare with the level of the tank.
 """
 
-from idro.drivers.analog import divide_rounded
+from idro.drivers.shared.analog import divide_rounded
 from idro.errors import SensorError
 
 PART = "flow_meter"

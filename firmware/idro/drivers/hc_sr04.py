@@ -3,7 +3,7 @@
 Vendor page: trigger 10 us, 20 mm to 4 m, 60 ms cycle. The echo is 5 V and needs a divider.
 """
 
-from idro.drivers.ultrasonic import EchoLine, UltrasonicLevel
+from idro.drivers.shared.ultrasonic import EchoLine, UltrasonicLevel
 
 PART = "hc_sr04"
 

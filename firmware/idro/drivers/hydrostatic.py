@@ -4,7 +4,7 @@
 signals a failure of the transmitter or the cable.
 """
 
-from idro.drivers.analog import AnalogInput, divide_rounded
+from idro.drivers.shared.analog import AnalogInput, divide_rounded
 from idro.errors import SensorError
 
 PART = "hydrostatic"

@@ -6,8 +6,8 @@ overflow bit 0). A triggered 12-bit conversion of both takes 1.1 ms; 32 V and 32
 
 import struct
 
-from idro.drivers.analog import divide_rounded
-from idro.drivers.bus_retry import with_retries
+from idro.drivers.shared.analog import divide_rounded
+from idro.drivers.shared.bus_retry import with_retries
 from idro.errors import SensorError
 
 PART = "ina219"

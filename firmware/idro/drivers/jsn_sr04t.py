@@ -5,8 +5,8 @@ Vendor pages: trigger 20 us, blind zone 200 mm (version 3) or 250 mm (version 2)
 for no echo. Inside the blind zone it constantly reports 200 to 250 mm.
 """
 
-from idro.drivers.bus_retry import with_retries
-from idro.drivers.ultrasonic import PINGS, EchoLine, UltrasonicLevel, require_echoes
+from idro.drivers.shared.bus_retry import with_retries
+from idro.drivers.shared.ultrasonic import PINGS, EchoLine, UltrasonicLevel, require_echoes
 from idro.errors import SensorError
 
 PART = "jsn_sr04t"

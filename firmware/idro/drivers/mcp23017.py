@@ -29,6 +29,7 @@ class Mcp23017:
         self._is_output = bytearray(_PINS)
         self._levels = bytearray(_PINS)
         self._safe_levels = bytearray(_PINS)
+        self.on_halt = []  # called when every output is switched off
         self.halt()
 
     def output(self, number, safe_level):
@@ -41,9 +42,12 @@ class Mcp23017:
         """Switch every output off, without the bus."""
         self._reset.value(0)
         self._levels[:] = self._safe_levels
+        for lost in self.on_halt:
+            lost()
 
     def drive(self, number, level):
-        """Drive a pin. Raises OSError, with every output off, if the part does not follow."""
+        """Drive a pin. Raises OSError, with every output off, if the part does not follow,
+        and MemoryError."""
         self._reset.value(1)
         self._levels[number] = level
         failure = OSError("it does not follow")
@@ -54,7 +58,7 @@ class Mcp23017:
                 self._write(_DIRECTION, self._is_output, 1)
                 if self._is_verified():
                     return
-            except OSError as error:
+            except (OSError, MemoryError) as error:
                 failure = error
         self.halt()
         raise failure
@@ -83,7 +87,7 @@ class OutputPin:
         """Drive the pin. The safe level never fails; the other may raise OSError."""
         try:
             self._expander.drive(self._number, level)
-        except OSError:
+        except (OSError, MemoryError):
             if level != self._safe_level:
                 raise
 

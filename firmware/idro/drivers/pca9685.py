@@ -39,6 +39,7 @@ class Pca9685:
         # One element an output: a cut-off may fire while another output is driven.
         self._duties = [0] * _PINS
         self._read_back = bytearray(4 * _PINS)
+        self.on_halt = []  # called when every output is switched off
         self.halt()
 
     def output(self, number, safe_level):
@@ -55,9 +56,12 @@ class Pca9685:
         self._is_set_up = False
         for number in range(_PINS):
             self._duties[number] = 0
+        for lost in self.on_halt:
+            lost()
 
     def drive(self, number, counts):
-        """Drive an output high for `counts` of 4096. Raises OSError, with all off, if it fails."""
+        """Drive an output high for `counts` of 4096. Raises OSError or MemoryError, with all off,
+        if it fails."""
         self._duties[number] = counts
         failure = OSError("it does not follow")
         first, count = number, 1
@@ -73,7 +77,7 @@ class Pca9685:
                     if self._is_set_up:
                         return
                     self._oe.value(1)
-            except OSError as error:
+            except (OSError, MemoryError) as error:
                 failure = error
             # Another output's cut-off may have fired: write all outputs.
             first, count = 0, _PINS
@@ -136,7 +140,7 @@ class OutputPin:
     def _drive(self, duty):
         try:
             self._expander.drive(self._number, duty)
-        except OSError:
+        except (OSError, MemoryError):
             if duty:
                 raise
 

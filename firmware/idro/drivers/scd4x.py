@@ -5,9 +5,9 @@ its response, 500 ms after a stop. A running measurement ignores a start, so it 
 After a failure it is started again, because the part may have lost its supply.
 """
 
-from idro.drivers.analog import divide_rounded
-from idro.drivers.bus_retry import with_retries
-from idro.drivers.sensirion import words_of
+from idro.drivers.shared.analog import divide_rounded
+from idro.drivers.shared.bus_retry import with_retries
+from idro.drivers.shared.sensirion import words_of
 from idro.errors import SensorError
 
 PART = "scd4x"

@@ -6,7 +6,7 @@ scaled by the water temperature. A signal near an end of the range means an open
 supply or a short; a dead electrode gives a signal that never moves.
 """
 
-from idro.drivers.analog import AnalogInput, centi_celsius, divide_rounded
+from idro.drivers.shared.analog import AnalogInput, centi_celsius, divide_rounded
 from idro.errors import SensorError
 
 PART = "sen0161"

@@ -4,9 +4,9 @@ Sensirion SHT4x datasheet v6: command 4.5, conversion 4.6. A high precision meas
 most 8.3 ms. The heater stays off: it would distort the reading.
 """
 
-from idro.drivers.analog import divide_rounded
-from idro.drivers.bus_retry import with_retries
-from idro.drivers.sensirion import words_of
+from idro.drivers.shared.analog import divide_rounded
+from idro.drivers.shared.bus_retry import with_retries
+from idro.drivers.shared.sensirion import words_of
 from idro.errors import SensorError
 
 PART = "sht4x"

@@ -3,7 +3,7 @@
 A run may be extended by another on() before it ends.
 """
 
-from idro.drivers.digital_output import DigitalOutput
+from idro.drivers.shared.digital_output import DigitalOutput
 
 
 def build(spec, pin, timer, clock, one_shot=0):

@@ -5,8 +5,8 @@ ams TSL2591 datasheet v3: registers from command A0, integration of 100 ms (108 
 from the counts of both diodes, as in ams' application note: 408 counts * ms * gain.
 """
 
-from idro.drivers.analog import divide_rounded
-from idro.drivers.bus_retry import with_retries
+from idro.drivers.shared.analog import divide_rounded
+from idro.drivers.shared.bus_retry import with_retries
 from idro.errors import SensorError
 
 PART = "tsl2591"

@@ -109,11 +109,23 @@ class Client:
         """Wait until the broker has acknowledged everything published. Raises LinkError."""
         await self._wait_until(lambda: not self._in_flight)
 
-    def take_message(self):
-        """Return the oldest received Message, or None. While MAX_INBOX wait, reading stops."""
+    def publish_first(self, topic, payload):
+        """Send a message with QoS 0 before everything queued, room or not. Raises LinkError."""
+        self.check()
+        self._outgoing.insert(0, packets.publish(topic, [payload], 0, False, None))
+        self._queued.set()
+
+    def take_message(self, first=None):
+        """Return the oldest received Message, or None. While MAX_INBOX wait, reading stops.
+
+        One whose payload contains the bytes `first` is taken before the others."""
         if not self._inbox:
             return None
         self._inbox_read.set()
+        if first is not None:
+            for index, message in enumerate(self._inbox):
+                if not isinstance(message.payload, list) and first in message.payload:
+                    return self._inbox.pop(index)
         return self._inbox.pop(0)
 
     def check(self):

@@ -20,7 +20,7 @@ from idro.protocol import messages, topics
 Broker = namedtuple("Broker", ("host", "port", "node_id", "password", "open"))
 # info() and config_report() return the messages of protocol.messages to publish;
 # on_command(payload) and on_update(leaf, payload) get bytes, on_config(pieces) a list of bytes,
-# on_stored(stored) a Stored. None of them blocks.
+# on_stored(payload) returns its Stored, or None if it must be ignored. None of them blocks.
 Handlers = namedtuple(
     "Handlers", ("info", "config_report", "on_command", "on_config", "on_stored", "on_update"))
 
@@ -37,6 +37,7 @@ MAX_UNSTORED = 8
 MAX_ACKS = 8
 MIN_BACK_OFF_MS = 1_000
 MAX_BACK_OFF_MS = 60_000
+_STOP = b'"stop"'  # a message with it is taken before those that arrived earlier
 
 
 class Publisher:
@@ -51,6 +52,7 @@ class Publisher:
         self._randint = randint
         self._wake = asyncio.Event()
         self._acks = []
+        self._first_ack = None
         self._update_request = None
         self._reports_due = []  # leaves to publish before anything else: info, config
         self._report_at_ms = 0
@@ -67,8 +69,15 @@ class Publisher:
         self.refused_count = 0  # incoming messages that were invalid or not for this node
         outbox.on_append = self._wake.set
 
-    def send_ack(self, ack):
-        """Queue an Ack. At most MAX_ACKS wait; beyond that the oldest are dropped."""
+    def send_ack(self, ack, is_first=False):
+        """Queue an Ack. At most MAX_ACKS wait; beyond that the oldest are dropped.
+
+        With `is_first` it is sent before all else, with QoS 0: a host repeats what it is for. Of
+        several the newest is sent."""
+        if is_first:
+            self._first_ack = ack
+            self._wake.set()
+            return
         if len(self._acks) >= MAX_ACKS:
             self._acks.pop(0)
         self._acks.append(ack)
@@ -84,7 +93,7 @@ class Publisher:
     @property
     def has_unsent_ack(self):
         """True while an Ack waits."""
-        return bool(self._acks)
+        return bool(self._acks) or self._first_ack is not None
 
     def send_update(self, payload):
         """Publish up/update. Replaces a request that was not sent yet."""
@@ -136,6 +145,7 @@ class Publisher:
                 self.on_alive()
                 client.check()
                 self._take_messages(client)
+                self._send_first_ack(client)
                 if not (client.has_room and await self._send_what_fits(client)):
                     await self._wake.wait()
         finally:
@@ -166,6 +176,15 @@ class Publisher:
         if is_sent:
             self._refused_in_a_row = 0
         return is_sent
+
+    def _send_first_ack(self, client):
+        if self._first_ack is None:
+            return
+        try:
+            client.publish_first(self._up("ack"), messages.pack_ack(self._first_ack))
+            self._first_ack = None
+        except MemoryError:
+            self._no_memory()
 
     def _no_memory(self):
         if not self._refused_in_a_row:
@@ -236,7 +255,7 @@ class Publisher:
 
     def _take_messages(self, client):
         while True:
-            message = client.take_message()
+            message = client.take_message(_STOP)
             if message is None:
                 return
             try:
@@ -260,11 +279,14 @@ class Publisher:
         elif leaf == "command":
             self._handlers.on_command(payload)
         elif leaf == "stored":
-            self._take_stored(messages.unpack_stored(payload))
+            self._take_stored(self._handlers.on_stored(payload))
         else:
             self._handlers.on_update(leaf, payload)
 
     def _take_stored(self, stored):
+        if stored is None:
+            self.refused_count += 1
+            return
         self._outbox.stored(stored.boot_id, stored.seq_upto)
         left = []
         for boot_id, seq in self._sent:
@@ -274,4 +296,3 @@ class Publisher:
         if len(left) < len(self._sent):
             self._progress_ms = self.last_stored_ms
         self._sent = left
-        self._handlers.on_stored(stored)

@@ -14,6 +14,7 @@ from idro.errors import ProtocolError
 from idro.protocol.faults import FAULTS
 from idro.protocol.messages import EventRecord, telemetry_template
 from idro.protocol.quantities import format_scaled, quantity_of, to_scaled
+from idro.protocol.reason import Reason
 
 TELEMETRY = 1
 EVENT = 2
@@ -26,6 +27,7 @@ _MAGIC = 0xD7
 STAMP_BYTES = 10
 _ABSENT = -0x8000_0000
 _FIRST_FAULT = _ABSENT + 1
+_TEXT_CHARS = 200
 _SHORT_TEXT_CHARS = 40
 
 
@@ -78,16 +80,24 @@ def epoch_payload(unix_ms):
 
 
 def event_payload(seq, at_ms, kind, detail):
-    """Return the payload of an event, texts truncated if needed. Raises ProtocolError."""
-    text = json.dumps([kind, detail]).encode()
-    if len(text) > MAX_PAYLOAD_BYTES - STAMP_BYTES:
-        short = {}
-        for key, value in detail.items():
-            short[key] = value[:_SHORT_TEXT_CHARS] if isinstance(value, str) else value
-        text = json.dumps([kind, short]).encode()
-    if len(text) > MAX_PAYLOAD_BYTES - STAMP_BYTES:
-        raise ProtocolError(f"detail of {kind}: too large for the outbox")
-    return _stamp(seq, at_ms) + text
+    """Return the payload of an event, texts truncated if needed. Raises ProtocolError.
+
+    A value of `detail` may be a Reason.
+    """
+    for max_chars in (_TEXT_CHARS, _SHORT_TEXT_CHARS):
+        text = json.dumps([kind, _as_json(detail, max_chars)]).encode()
+        if len(text) <= MAX_PAYLOAD_BYTES - STAMP_BYTES:
+            return _stamp(seq, at_ms) + text
+    raise ProtocolError(f"detail of {kind}: too large for the outbox")
+
+
+def _as_json(value, max_chars):
+    """Return a value of an event as JSON can hold it, with texts of at most `max_chars`."""
+    if isinstance(value, Reason):
+        value = value.as_json()
+    if isinstance(value, dict):
+        return {name: _as_json(one, max_chars) for name, one in value.items()}
+    return value[:max_chars] if isinstance(value, str) else value
 
 
 def read_event(buffer, start, end):

@@ -1,6 +1,7 @@
 """Consistency check of the climate settings, imported only if one of them is set."""
 
 from idro.errors import SettingsError
+from idro.protocol.reason import Reason
 
 
 def check(values):
@@ -10,10 +11,10 @@ def check(values):
     for when in ("day", "night"):
         cool, high = f"climate.cool_{when}_c", f"climate.vpd_high_{when}_pa"
         if not values[f"climate.heat_{when}_c"] + both_c < values[cool]:
-            raise SettingsError(cool, "heating and two deadbands must be below it")
+            raise SettingsError(Reason("heat_cool", setting=cool))
         if not values[cool] < values["climate.max_c"]:
-            raise SettingsError("climate.max_c", "it must be above what is cooled to")
+            raise SettingsError(Reason("cool_max", setting="climate.max_c"))
         if not values[f"climate.vpd_low_{when}_pa"] + both_pa < values[high]:
-            raise SettingsError(high, "the low VPD and two deadbands must be below it")
+            raise SettingsError(Reason("vpd_order", setting=high))
     if values["climate.blind_vent_minutes"] < values["climate.vent_minutes"]:
-        raise SettingsError("climate.blind_vent_minutes", "not below climate.vent_minutes")
+        raise SettingsError(Reason("vent_order", setting="climate.blind_vent_minutes"))

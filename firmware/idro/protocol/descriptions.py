@@ -21,11 +21,14 @@ FAULT_TEXTS = {
     "in_air": "The probe seems to be out of the water.",
 }
 
-# The names before a full stop are keys of the event's detail.
+# The names before a full stop are keys of the event's detail. `reason`, `cut` are reasons, `error`
+# is a technical text, `reset` one of power_on, brown_out, hard, watchdog, deep_sleep, soft.
 EVENT_TEXTS = {
     "boot": "The node started: reset (cause), version, last_error (why the last boot ended).",
     "armed": "Readings were valid for long enough: dosing is possible from now on.",
-    "dosed": "A dose was delivered: actuator, volume_ul, on_ms, reason, by.",
+    "dosed":
+        "A dose was delivered: actuator, volume_ul, on_ms, reason, by, cut (why it was cut "
+        "short).",
     "ran": "A switched output ended a run: actuator, on_ms, reason, by.",
     "refused": "The safety gate refused a run: actuator, reason, by.",
     "decided": "The decision of a loop changed: loop, reason.",
@@ -41,8 +44,8 @@ EVENT_TEXTS = {
     "configured": "New settings are active: rev, by.",
     "clock_set": "Wall time became known or was corrected: boot_unix_ms, by_ms.",
     "gap": "Records were thinned because the outbox was full: seq_from, seq_to, count.",
-    "flash_failed": "A read or write of the flash failed: part, error.",
-    "restarted": "A task of the node failed and was restarted: task, error.",
+    "flash_failed": "A read or write of the flash failed: part, error or reason.",
+    "restarted": "A task of the node failed and was restarted: task, error or reason.",
     "memory_refused":
         "A part of the node ran out of memory and went on without: part, count (since the "
         "last such event).",
@@ -51,7 +54,7 @@ EVENT_TEXTS = {
         "shut; falls: faster than plants drink, per hour; steady), moved_mm.",
     "irrigation_no_flow":
         "The irrigation pump is on without flow, so roots dry out: state (began, ended), "
-        "on_ms (without flow), reason.",
+        "on_ms (without flow).",
     "irrigation_stuck_on":
         "Water flows to the roots though the pump is off: state (began, ended), flow_ml_per_min.",
     "air_too_hot":

@@ -1,7 +1,7 @@
 """Kinds of event that a node reports besides its samples. `descriptions` explains each.
 
-The detail of an event is a flat object of text, integers and booleans. Volumes are `volume_ul`,
-durations `*_ms`, an output is `actuator`, a measured point is `channel`.
+The detail of an event is an object of text, integers, booleans and reasons. Volumes are
+`volume_ul`, durations `*_ms`, an output is `actuator`, a measured point is `channel`.
 """
 
 EVENTS = (

@@ -14,7 +14,10 @@ from idro.protocol import settings, signing, validation
 from idro.protocol.json_stream import dump_pieces
 from idro.protocol.quantities import is_name, layout_of
 
-STORED_BOOT, STORED_SEQ = b'{"v":1,"boot_id":"', b'","seq_upto":'
+# The bytes before each field of down/stored, and after the last: the only form of that message.
+STORED_LABELS = (b'{"v":1,"boot_id":"', b'","seq_upto":', b',"unix_ms":', b',"sent_at_ms":',
+                 b',"auth":"', b'"}')
+MAX_STORED_BYTES = 384
 MAX_COMMAND_BYTES = 1_024
 MAX_CONFIG_BYTES = 4_096
 MAX_RECORDS = 20
@@ -43,14 +46,17 @@ Info = namedtuple(
 RunningRelease = namedtuple(
     "RunningRelease", ("slot", "state", "release", "security_counter", "kernel"))
 AS_FLASHED = RunningRelease("", "base", "", 0, 0)
+# reason: a Reason.
 Ack = namedtuple("Ack", ("id", "outcome", "reason", "boot_id", "at_ms"))
 # args by verb: see COMMANDS. Valid for one boot, until not_after_at_ms.
 Command = namedtuple("Command", ("id", "verb", "args", "boot_id", "not_after_at_ms", "by"))
 Config = namedtuple("Config", ("rev", "by", "values"))
+# error: the Reason why the last rev was refused, or None.
 ConfigReport = namedtuple("ConfigReport", ("rev", "error", "values"))
-# Records up to and including seq_upto are stored. unix_ms: wall time of the host.
-Stored = namedtuple("Stored", ("boot_id", "seq_upto", "unix_ms"))
-# signed: the bytes the MAC covers; auth: its 64 hex digits.
+# Records up to and including seq_upto are stored. unix_ms: wall time of the host; sent_at_ms: that
+# of the newest batch it answers, None for an earlier boot.
+Stored = namedtuple("Stored", ("boot_id", "seq_upto", "unix_ms", "sent_at_ms"))
+# signed: the bytes the MAC covers; auth: its 64 hex digits, or those of several MACs.
 SignedMessage = namedtuple("SignedMessage", ("message", "signed", "auth"))
 
 _COMMAND_KEYS = ("v", "id", "verb", "args", "boot_id", "not_after_at_ms", "by", "auth")
@@ -124,45 +130,46 @@ def info_pieces(info):
 def pack_ack(ack):
     """Return up/ack."""
     return json.dumps(
-        {"v": 1, "id": ack.id, "outcome": ack.outcome, "reason": ack.reason,
+        {"v": 1, "id": ack.id, "outcome": ack.outcome, "reason": ack.reason.as_json(),
          "boot_id": ack.boot_id, "at_ms": ack.at_ms}
     ).encode()
 
 
 def config_report_pieces(report):
-    """Return up/config: the active settings, and why the last rev was rejected, if it was."""
+    """Return up/config: the active settings, and why the last rev was refused, if it was."""
+    error = None if report.error is None else report.error.as_json()
     return list(dump_pieces(
-        {"v": 1, "rev": report.rev, "error": report.error, "values": report.values}))
+        {"v": 1, "rev": report.rev, "error": error, "values": report.values}))
 
 
-def unpack_stored(data):
-    """Return a Stored. Raises ProtocolError."""
-    stored = _parse_canonical(data)
-    if stored is not None:
-        return stored
-    obj = validation.parse_object(data, MAX_COMMAND_BYTES, "stored")
-    validation.check_version(obj)
-    return Stored(
-        validation.identifier(obj, "boot_id"), validation.integer(obj, "seq_upto"),
-        validation.integer(obj, "unix_ms"))
+def unpack_stored(node, data):
+    """Return SignedMessage(Stored), its MACs not checked. Raises ProtocolError.
+
+    It answers every batch of records, so it has one form, which needs no JSON parser."""
+    fields = []
+    found, rest = b"", data
+    for label in STORED_LABELS:
+        field, found, rest = rest.partition(label)
+        fields.append(field)
+    start, boot_id, seq_upto, unix_ms, sent_at_ms, auth = fields
+    numbers = [seq_upto, unix_ms] if sent_at_ms == b"null" else [seq_upto, unix_ms, sent_at_ms]
+    if (
+        len(data) > MAX_STORED_BYTES or start or rest or not found
+        or not validation.is_id(boot_id) or False in [_is_number(one) for one in numbers]
+        or len(auth) not in (64, 128) or auth.strip(b"0123456789abcdef")
+    ):
+        raise ProtocolError("stored: not in the form of the protocol")
+    numbers = [int(one) for one in numbers]
+    stored = Stored(str(boot_id, "utf-8"), numbers[0], numbers[1],
+                    numbers[2] if len(numbers) == 3 else None)
+    tail_bytes = len(STORED_LABELS[4]) + len(auth) + len(STORED_LABELS[5])
+    signed = signing.head(node, "stored") + data[:-tail_bytes]
+    return SignedMessage(stored, signed, str(auth, "utf-8"))
 
 
-def _parse_canonical(data):
-    """Return the Stored of `data` if formatted exactly as by pack_stored, else None.
-
-    It confirms every batch of records, so this saves the node a JSON parse each.
-    """
-    if not data.startswith(STORED_BOOT) or len(data) > MAX_COMMAND_BYTES:
-        return None
-    boot_id, _, rest = data[len(STORED_BOOT) :].partition(STORED_SEQ)
-    seq_upto, _, rest = rest.partition(b',"unix_ms":')
-    unix_ms = rest[:-1]
-    if rest[-1:] != b"}" or not validation.is_id(boot_id):
-        return None
-    for digits in (seq_upto, unix_ms):
-        if not digits.isdigit() or len(digits) > 15 or (digits[0] == 48 and len(digits) > 1):
-            return None
-    return Stored(str(boot_id, "utf-8"), int(seq_upto), int(unix_ms))
+def _is_number(digits):
+    is_plain = digits.isdigit() and len(digits) <= 16 and (digits[0] != 48 or len(digits) == 1)
+    return is_plain and int(digits) <= validation.MAX_INT
 
 
 def unpack_command(node, data):

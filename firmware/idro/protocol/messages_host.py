@@ -13,8 +13,7 @@ from idro.protocol.messages import (
     COMMANDS,
     MAX_CHANNELS,
     MAX_RECORDS,
-    STORED_BOOT,
-    STORED_SEQ,
+    STORED_LABELS,
     Ack,
     Batch,
     ConfigReport,
@@ -30,10 +29,14 @@ from idro.protocol.messages import (
     info_pieces,
 )
 from idro.protocol.quantities import is_name, layout_of, split
+from idro.protocol.reason import Reason
 from idro.protocol.release_layout import MANIFEST, MAX_PATH_CHARS, is_path
 
 MAX_UP_BYTES = 8_192
 MAX_DETAIL_KEYS = 16
+MAX_CODE_CHARS = 32
+MAX_REASON_VALUES = 8
+MAX_REASON_DEPTH = 3  # reasons within a reason
 OUTCOMES = ("done", "refused", "expired", "failed")
 CLOCKS = ("none", "kept", "host")
 # State of the running application: as flashed, on trial after an update, confirmed.
@@ -41,6 +44,7 @@ UPDATE_STATES = ("base", "trial", "ok")
 # {verb: {argument: (low, high)}}, see messages.COMMANDS.
 VERBS: dict = {verb: dict(arguments) for verb, arguments in COMMANDS}
 
+_STORED_BODY = "%s".join([str(label, "utf-8") for label in STORED_LABELS[:4]]) + "%s"
 _SPLIT: dict = {}  # channel: (source, Quantity)
 _MAX_SPLIT = 256
 _LAYOUTS: dict = {}  # channel: (10^decimals, JSON member of a value, of a negative one)
@@ -182,7 +186,7 @@ def unpack_ack(data):
     validation.check_version(obj)
     return Ack(
         validation.identifier(obj, "id"), validation.choice(obj, "outcome", OUTCOMES),
-        validation.text(obj, "reason"), validation.identifier(obj, "boot_id"),
+        reason_of(obj, "reason"), validation.identifier(obj, "boot_id"),
         validation.integer(obj, "at_ms"),
     )
 
@@ -191,16 +195,53 @@ def unpack_config_report(data):
     """Return a ConfigReport. Raises ProtocolError."""
     obj = validation.parse_object(data, MAX_UP_BYTES, "config report")
     validation.check_version(obj)
-    error = None if obj.get("error") is None else validation.text(obj, "error")
+    error = None if obj.get("error") is None else reason_of(obj, "error")
     values = validation.mapping(obj, "values", len(settings.ROWS))
     return ConfigReport(validation.integer(obj, "rev"), error, checked_settings(values))
 
 
-def pack_stored(stored):
-    """Return down/stored."""
-    return (
-        STORED_BOOT + stored.boot_id.encode() + STORED_SEQ
-        + b"%d,\"unix_ms\":%d}" % (stored.seq_upto, stored.unix_ms))
+def reason_of(obj, key, within=0):
+    """Return the Reason under `key`; its code may be unknown here. Raises ProtocolError.
+
+    Unknown fields are ignored.
+    """
+    value = obj.get(key)
+    if not isinstance(value, dict):
+        raise ProtocolError(f"{key}: reason needed, got {validation.abbreviated(value)}")
+    if within > MAX_REASON_DEPTH:
+        raise ProtocolError(f"{key}: more than {MAX_REASON_DEPTH} reasons within each other")
+    code = value.get("code")
+    if not is_name(code, MAX_CODE_CHARS):
+        raise ProtocolError(f"{key}: code: not a name")
+    found = validation.mapping(value, "values", MAX_REASON_VALUES)
+    values = {}
+    for name, one in found.items():
+        if not is_name(name) or name in ("self", "code"):  # which Reason() names its own
+            raise ProtocolError(f"{key}: values: bad key")
+        if isinstance(one, dict):
+            values[name] = reason_of(found, name, within + 1)
+        else:
+            values[name] = _plain_value(found, name)
+    return Reason(code, **values)
+
+
+def _plain_value(obj, key):
+    """Return the text, integer, true or false under `key`. Raises ProtocolError."""
+    value = obj[key]
+    if isinstance(value, str):
+        return validation.text(obj, key)
+    if value is True or value is False:
+        return value
+    return validation.integer(obj, key, -validation.MAX_INT)
+
+
+def pack_stored(node, stored, mac):
+    """Return down/stored for `node`. `mac` returns the hex digits of one or two MACs."""
+    sent_at_ms = "null" if stored.sent_at_ms is None else stored.sent_at_ms
+    values = (stored.boot_id, stored.seq_upto, stored.unix_ms, sent_at_ms)
+    body = (_STORED_BODY % values).encode()
+    auth = mac(signing.head(node, "stored") + body).encode()
+    return body + STORED_LABELS[4] + auth + STORED_LABELS[5]
 
 
 def pack_command(node, command, mac):
@@ -312,10 +353,10 @@ def _read_event(item):
     for key, value in detail.items():
         if not is_name(key):
             raise ProtocolError("detail: bad key")
-        if isinstance(value, str):
-            validation.text(detail, key)
-        elif value is not True and value is not False and value is not None:
-            validation.integer(detail, key, -validation.MAX_INT)
+        if isinstance(value, dict):
+            detail[key] = reason_of(detail, key).as_json()
+        elif value is not None:
+            _plain_value(detail, key)
     return EventRecord(
         validation.integer(item, "seq", 1), validation.integer(item, "at_ms"),
         validation.choice(item, "kind", EVENTS), detail)

@@ -41,9 +41,9 @@ _NAME_BYTES = _LETTERS + b"0123456789_"
 _DIGITS = ("", "%s%d.%01d", "%s%d.%02d", "%s%d.%03d")
 
 
-def is_name(text):
+def is_name(text, max_chars=MAX_NAME_CHARS):
     """True if `text` is a valid name of a source or actuator: a-z, 0-9 and _, letter first."""
-    if not isinstance(text, str) or not 0 < len(text) <= MAX_NAME_CHARS:
+    if not isinstance(text, str) or not 0 < len(text) <= max_chars:
         return False
     return only_bytes(text[0], _LETTERS) and only_bytes(text, _NAME_BYTES)
 

@@ -5,7 +5,7 @@ release with one.
 """
 
 # Version of the interface between kernel and application; a release names the one it needs.
-KERNEL = 3
+KERNEL = 4
 MANIFEST = "manifest"
 MAX_MANIFEST_BYTES = 32_768
 MAX_PATH_CHARS = 64
@@ -14,7 +14,8 @@ _PATH_BYTES = b"abcdefghijklmnopqrstuvwxyz0123456789_./"
 _FOLDERS = ("idro/safety/", "idro/update/")
 _FILES = (
     "boot.py", "main.py", "idro/__init__.mpy", "idro/errors.mpy", "idro/board.mpy",
-    "idro/protocol/__init__.mpy", "idro/protocol/release_layout.mpy", "idro/protocol/types.mpy",
+    "idro/protocol/__init__.mpy", "idro/protocol/reason.mpy",
+    "idro/protocol/release_layout.mpy", "idro/protocol/types.mpy",
 )
 
 

@@ -5,6 +5,7 @@ code in idro.safety.limits.
 """
 
 from idro.errors import SettingsError
+from idro.protocol.reason import Reason
 from idro.protocol.validation import is_integer, is_number
 
 # (key, kind, unit, default, low, high). Plain tuples need less heap; `settings_table` has names.
@@ -81,16 +82,16 @@ def check_value(key, value):
     """Return `value` if valid. Raises SettingsError with the key and its range."""
     row = _row(key)
     if row is None:
-        raise SettingsError(str(key)[:60], "unknown setting")
+        raise SettingsError(Reason("setting_unknown", setting=str(key)[:60]))
     _, kind, unit, _, low, high = row
     if kind == "bool":
         if value is not True and value is not False:
-            raise SettingsError(key, "true or false needed")
+            raise SettingsError(Reason("setting_bool", setting=key))
         return value
-    if kind == "int" and not is_integer(value):
-        raise SettingsError(key, f"integer in {low}..{high} {unit} needed")
-    if not is_number(value) or not low <= value <= high:
-        raise SettingsError(key, f"number in {low}..{high} {unit} needed")
+    is_whole = kind != "int" or is_integer(value)
+    if not is_whole or not is_number(value) or not low <= value <= high:
+        code = "setting_range" if is_whole else "setting_int"
+        raise SettingsError(Reason(code, setting=key, range=f"{low}..{high} {unit}"))
     return value
 
 
@@ -104,11 +105,11 @@ def check(values):
     for key in values:
         merged[key] = check_value(key, values[key])
     if not merged["level.low_mm"] < merged["level.target_mm"] < merged["level.full_mm"]:
-        raise SettingsError("level.target_mm", "low < target < full needed")
+        raise SettingsError(Reason("level_order", setting="level.target_mm"))
     drain_s = merged["irrigation.drain_s"]
     for key in ("irrigation.off_s", "irrigation.night_off_s"):
         if drain_s and 0 < merged[key] < drain_s + _FILL_S:
-            raise SettingsError(key, f"0 or {drain_s + _FILL_S} needed: draining and {_FILL_S} s")
+            raise SettingsError(Reason("drain_rest", setting=key, least_s=drain_s + _FILL_S))
     if any([key.startswith("climate.") for key in values]):
         from idro.protocol.climate_settings import check as check_climate
 

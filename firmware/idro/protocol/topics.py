@@ -1,6 +1,6 @@
 """MQTT topics: `idro/v1/<node>/up/<leaf>` and `idro/v1/<node>/down/<leaf>`.
 
-The node id is the MQTT user name, so two pattern lines suffice for the broker's ACL. The names of
+The node id is the MQTT user name, so pattern lines suffice for a broker's ACL. The names of
 other broker users are reserved.
 """
 

@@ -4,16 +4,9 @@ Imported only if the board has one of both. Air above the limit locks the heater
 cooled by 5 C and 30 min have passed; no setting raises the frozen ceiling.
 """
 
-from idro.safety.interlocks import check_reading, time_left_text
-from idro.safety.limits import (
-    AIR_MAX_RH_PCT,
-    ARM_SAMPLES,
-    FAN,
-    HEATER,
-    HUMIDIFIER,
-    TRIP_BELOW_C,
-    TRIP_HOLD_MS,
-)
+from idro.protocol.reason import Reason
+from idro.safety.interlocks import arming_reason, check_reading
+from idro.safety.limits import AIR_MAX_RH_PCT, FAN, HEATER, HUMIDIFIER, TRIP_BELOW_C, TRIP_HOLD_MS
 
 TEMP, HUMIDITY = "air.temp_c", "air.rh_pct"
 # Channels that must be armed.
@@ -37,7 +30,9 @@ class AirInterlocks:
             return
         if sample.value >= limits.air_max_c:
             if self._too_hot_ms is None:
-                self._record("began", f"{sample.value:.1f} of {limits.air_max_c:.1f} C")
+                self._record("began", Reason(
+                    "air_too_hot", deci_c=_deci(sample.value),
+                    limit_deci_c=_deci(limits.air_max_c)))
             self._too_hot_ms = now_ms
         elif (
             self._too_hot_ms is not None
@@ -45,31 +40,33 @@ class AirInterlocks:
             and sample.value <= limits.air_max_c - TRIP_BELOW_C
         ):
             self._too_hot_ms = None
-            self._record("ended", f"to {sample.value:.1f} C")
+            self._record("ended", Reason("air_cooled", deci_c=_deci(sample.value)))
 
     def blocked(self, actuator, readings, now_ms, limits):
-        """Return (code, why) if an output of `names` is blocked now, or None."""
+        """Return the Reason why an output of `names` is blocked now, or None."""
         for channel in NEEDS[actuator]:
             blocked = check_reading(channel, readings, now_ms, limits.stale_ms)
             if blocked:
                 return blocked
             if not self._arming.is_armed(channel, now_ms):
-                count = min(self._arming.samples(channel), ARM_SAMPLES)
-                why = f"watching {channel} first, {count} of {ARM_SAMPLES} good readings"
-                return "arming", why
+                return arming_reason(channel, self._arming)
         if actuator == HUMIDIFIER:
             rh_pct = readings[HUMIDITY].value
             if rh_pct >= AIR_MAX_RH_PCT:
-                return "wet", f"air is wet, {rh_pct:.0f} of {AIR_MAX_RH_PCT} %"
+                return Reason("air_wet", rh_pct=int(rh_pct + 0.5), limit_pct=AIR_MAX_RH_PCT)
             return None
         if self._too_hot_ms is not None:
             left_ms = TRIP_HOLD_MS - (now_ms - self._too_hot_ms)
             if left_ms <= 0:
-                return "too_hot", "air was too hot and is not cool yet"
-            return "too_hot", f"air was too hot, {time_left_text(left_ms)} left at the least"
+                return Reason("hot_lock_warm")
+            return Reason("hot_lock", left_ms=left_ms)
         if self._fan is not None and self._fan.is_on:
-            return "fan", "the fan runs"
+            return Reason("fan_runs")
         return None
 
     def _record(self, state, reason):
         self._record_event("air_too_hot", {"state": state, "reason": reason})
+
+
+def _deci(value):
+    return int(round(value * 10))

@@ -5,6 +5,7 @@ Computes the steps and when the correction ends; the gate decides whether a step
 Volumes are in ul, pH in thousandths: integers are exact on the chip.
 """
 
+from idro.protocol.reason import Reason
 from idro.safety.ledger import NO_EFFECT, WRONG_WAY
 
 MAX_DURATION_MS = 28_800_000
@@ -82,13 +83,14 @@ class Correction:
         return NO_EFFECT if is_judged and moved < _OBSERVED_MILLI_PH else 0
 
     def end_reason(self, milli_ph, now_ms):
-        """Return why the correction ends, or None. `milli_ph` is None without a reading."""
+        """Return the Reason why the correction ends, or None. `milli_ph` is None without a
+        reading."""
         if now_ms - self._began_ms >= MAX_DURATION_MS:
-            return "eight hours have passed"
+            return Reason("too_long")
         if self._ready_ms is not None and now_ms - self._ready_ms >= BUTTON_TIMEOUT_MS:
-            return "the button was not pressed"
+            return Reason("not_pressed")
         if self.left_ul < MIN_STEP_UL:
-            return "all of the volume was given"
+            return Reason("all_given")
         if milli_ph is not None and self.distance_milli_ph(milli_ph) <= _REACHED_MILLI_PH:
-            return "the target is reached"
+            return Reason("target_reached")
         return None

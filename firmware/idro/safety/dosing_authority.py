@@ -1,7 +1,8 @@
 """Dosing authority: the share of the budgets a node may spend. It is earned, never granted.
 
 A new node doses with 25 % of the hourly and daily budgets. Three days of uptime, chained over
-resets, with dosing on and no latch, earn it the share in its settings. A latch revokes it. The
+resets, with dosing on and no latch, earn it the share in its settings; only time counts in which
+the readings are plausible and a dose of the last day has had its effect. A latch revokes it. The
 earned time is stored in NVS, not in a setting (docs/adr/0011).
 """
 
@@ -32,15 +33,18 @@ class DosingAuthority:
         set_pct = values[_AUTHORITY]
         return set_pct if self.left_ms == 0 else min(set_pct, REDUCED_PCT)
 
-    def update(self, values, latch_code):
-        """Add the time since the last call; any latch but a person's stop resets it to 0."""
+    def update(self, values, latch_code, is_proven):
+        """Add the time since the last call; any latch but a person's stop resets it to 0.
+
+        `is_proven`: the readings are plausible, and a dose of the last day worked.
+        """
         now_ms = self._chain_ms()
         passed_ms = now_ms - self._updated_ms
         self._updated_ms = now_ms
         if latch_code:
             if latch_code != STOPPED:
                 self._earned_ms = 0
-        elif values[_ENABLED] and values[_AUTHORITY]:
+        elif is_proven and values[_ENABLED] and values[_AUTHORITY]:
             self._earned_ms = min(EARN_MS, self._earned_ms + passed_ms)
         is_limit = self._earned_ms in (0, EARN_MS)
         due_ms = 0 if is_limit else _SAVE_EVERY_MS

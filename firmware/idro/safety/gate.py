@@ -7,10 +7,11 @@ time. Switches and dimmers are leased (see leases).
 """
 
 from idro.errors import ActuatorError, LedgerError, NodeError
+from idro.protocol.reason import Reason
 from idro.protocol.types import Actuation
 from idro.safety import interlocks
 from idro.safety.arming import Arming
-from idro.safety.leases import Leases, settle
+from idro.safety.leases import Leases, actuator_failed, settle
 from idro.safety.ledger import LATCHES, STOPPED
 from idro.safety.limits import (
     CIRCULATION,
@@ -41,14 +42,20 @@ class Gate:
         self._leases = Leases(self._outputs, ledger, limits, clock, record_event, self._air)
         self._dosing = None
         self._is_halted = False
+        self.stop_count = 0  # a dose that was requested before a stop is refused
         self._is_armed = False
         if ledger.was_damaged:
-            record_event("latched", {"reason": LATCHES[ledger.latch_code]})
+            record_event("latched", {"reason": Reason(LATCHES[ledger.latch_code])})
 
     @property
     def dosing(self):
         """The name of the running doser, or None."""
         return self._dosing
+
+    @property
+    def is_armed(self):
+        """True if every channel that a doser needs is armed: its readings are plausible."""
+        return self._is_armed
 
     @property
     def latch_code(self):
@@ -57,8 +64,9 @@ class Gate:
 
     @property
     def latch_reason(self):
-        """Why dosing is latched until a person resumes it, or ""."""
-        return LATCHES[self._ledger.latch_code]
+        """The Reason why dosing is latched until a person resumes it, or None."""
+        code = self._ledger.latch_code
+        return Reason(LATCHES[code]) if code else None
 
     def set_limits(self, limits):
         """Apply the Limits of new settings."""
@@ -91,17 +99,16 @@ class Gate:
         return AirInterlocks(self._outputs, self.arming, self._record_event)
 
     def headroom(self, doser, readings, by):
-        """Return (volume_ul, why): the most `doser` may give now, 0 with the blocking reason.
+        """Return (volume_ul, Reason): the most `doser` may give now, and what limits it.
 
         Without side effects: control calls it before it decides.
         """
         if self._outputs.driver(doser) is None:
-            return 0, f"there is no {doser}"
+            return 0, Reason("no_output", actuator=doser)
         blocked = self._blocked(doser, readings, by)
         if blocked:
-            return 0, blocked[1]
-        volume_ul, why = interlocks.headroom(doser, self._ledger, self._limits)
-        return volume_ul, why[1]
+            return 0, blocked
+        return interlocks.headroom(doser, self._ledger, self._limits)
 
     def mixing_left_ms(self):
         """Return the ms until the last dose has mixed, 0 if it has."""
@@ -117,17 +124,17 @@ class Gate:
         return await self._run_dose(actuator, actuator, on_ms, volume_ul, (reason, by), readings)
 
     def correction_headroom(self, doser, readings, mixing_ms):
-        """Return (volume_ul, why) of the next correction step, as `headroom` does for a dose.
+        """Return (volume_ul, Reason) of the next correction step, as `headroom` does for a dose.
 
         The last dose must be `mixing_ms` ago.
         """
         if self._outputs.driver(doser) is None:
-            return 0, f"there is no {doser}"
+            return 0, Reason("no_output", actuator=doser)
         blocked = self._blocked(doser, readings, "") or interlocks.check_mixing(
             doser, self._ledger, mixing_ms
         )
         if blocked:
-            return 0, blocked[1]
+            return 0, blocked
         return interlocks.correction_headroom(doser, self._ledger, self._limits)
 
     async def correct(self, doser, volume_ul, mixing_ms, origin, readings):
@@ -139,21 +146,21 @@ class Gate:
         self._outputs.find(doser, "doser", by)
         headroom_ul, why = self.correction_headroom(doser, readings, mixing_ms)
         if volume_ul > headroom_ul:
-            raise self._outputs.refusal(doser, by, "correction", why)
+            raise self._outputs.refusal(doser, by, why)
         on_ms = self._deliverable_on_ms(doser, volume_ul, by)
         return await self._run_dose(doser, CORRECTED[doser], on_ms, volume_ul, origin, readings)
 
     async def _run_dose(self, actuator, channel, on_ms, volume_ul, origin, readings):
         """Charge a run to a ledger channel, then dose; return the Actuation."""
-        reason, by = origin
+        by = origin[1]
         self._dosing = actuator
         self._is_halted = False
         try:
             try:
                 entry_id = self._ledger.reserve(channel, on_ms, volume_ul)
             except LedgerError as error:
-                raise self._outputs.refusal(actuator, by, "ledger", str(error)) from None
-            return await self._give(actuator, on_ms, entry_id, (reason, by), readings)
+                raise self._outputs.refusal(actuator, by, error.reason) from None
+            return await self._give(actuator, on_ms, entry_id, origin, readings)
         finally:
             self._dosing = None
 
@@ -170,10 +177,14 @@ class Gate:
         self._leases.set_duty(actuator, duty_pct, for_ms, by)
 
     def stop(self, by):
-        """Stop all dosing until a person resumes it, across resets."""
+        """Stop all dosing until a person resumes it, across resets. A running dose is cut.
+
+        The pumps rest before the flash is written; one that fails does not keep the others on.
+        """
+        self.stop_count += 1
+        self._is_halted = True
+        self._drive_safe("doser")
         self._set_latch(STOPPED)
-        for output in self._outputs.of_kind("doser"):
-            output.driver.off()
         self._record_event("stopped", {"by": by})
 
     def resume(self, by):
@@ -186,33 +197,41 @@ class Gate:
         if self._ledger.latch_code:
             return
         self._set_latch(code)
-        self._record_event("latched", {"reason": LATCHES[code]})
+        self._record_event("latched", {"reason": Reason(LATCHES[code])})
 
     def off_all(self):
-        """Drive every output safe and cut a running dose. Never raises NodeError."""
+        """Drive every output safe and cut a running dose. Never raises NodeError.
+
+        What ran is settled where the run ends: in `_give` for a dose, in Leases.end for a switch.
+        """
         self._is_halted = True
+        self._drive_safe()
+
+    def _drive_safe(self, kind=None):
+        """Drive the outputs of a kind safe, None: all. Goes on where one of them fails."""
         for output in self._outputs.all():
-            try:
-                output.driver.off()
-            except (NodeError, OSError):
-                continue
+            if kind is None or output.kind == kind:
+                try:
+                    output.driver.off()
+                except (NodeError, OSError, MemoryError):
+                    continue
 
     def _checked_on_ms(self, actuator, volume_ul, by, readings):
         """Return the on-time in ms of an allowed dose. Raises Refused."""
         self._outputs.find(actuator, "doser", by)
         blocked = self._blocked(actuator, readings, by)
         if blocked:
-            raise self._outputs.refusal(actuator, by, blocked[0], blocked[1])
+            raise self._outputs.refusal(actuator, by, blocked)
         headroom_ul, why = interlocks.headroom(actuator, self._ledger, self._limits)
         if volume_ul > headroom_ul:
-            raise self._outputs.refusal(actuator, by, why[0], why[1])
+            raise self._outputs.refusal(actuator, by, why)
         return self._deliverable_on_ms(actuator, volume_ul, by)
 
     def _deliverable_on_ms(self, actuator, volume_ul, by):
         """Return the on-time in ms for `volume_ul`. Raises Refused if too short for the pump."""
         on_ms = on_ms_for(volume_ul, self._limits.caps[actuator].flow_ul_per_s)
         if on_ms < SMALLEST_ON_MS:
-            raise self._outputs.refusal(actuator, by, "small", "less than the pump can give")
+            raise self._outputs.refusal(actuator, by, Reason("too_small"))
         return on_ms
 
     async def _give(self, actuator, on_ms, entry_id, origin, readings):
@@ -224,24 +243,25 @@ class Gate:
         try:
             cut = await self._pump(driver, on_ms, actuator, readings)
         except ActuatorError as error:
-            cut = error.detail
+            cut = actuator_failed(error)
         finally:
             driver.off()
             given_ms = driver.on_ms_total - before_ms
             given_ul = volume_ul_in(given_ms, flow_ul_per_s)
             settle(self._ledger, entry_id, given_ms, given_ul)
         reason, by = origin
-        if cut:
-            reason = f"{reason}; cut short: {cut}"
+        detail = {
+            "actuator": actuator, "volume_ul": given_ul, "on_ms": given_ms,
+            "reason": reason, "by": by}
+        if cut is not None:
+            detail["cut"] = cut
         self._outputs.clear_refusal(actuator)
-        self._record_event("dosed", {
-            "actuator": actuator, "volume_ul": given_ul, "on_ms": given_ms, "reason": reason,
-            "by": by,
-        })
-        return Actuation(actuator, given_ul, given_ms, at_ms, reason)
+        self._record_event("dosed", detail)
+        return Actuation(actuator, given_ul, given_ms, at_ms, cut)
 
     async def _pump(self, driver, on_ms, actuator, readings):
-        """Run in quanta; return why the run was cut short, or None. Raises ActuatorError."""
+        """Run in quanta; return the Reason why the run was cut short, or None. Raises
+        ActuatorError."""
         until_ms = driver.on_ms_total + on_ms
         while True:
             left_ms = until_ms - driver.on_ms_total
@@ -253,31 +273,30 @@ class Gate:
             driver.off()
             cut = self._cut_reason(actuator, readings)
             if cut:
-                return cut[1]
+                return cut
 
     def _cut_reason(self, doser, readings):
         if self._ledger.latch_code:
-            return "latched", self.latch_reason
+            return self.latch_reason
         if self._is_halted:
-            return "halted", "all outputs were switched off"
+            return Reason("all_off")
         return interlocks.check_readings(
             doser, readings, self._clock.now_ms(), self._limits
         ) or interlocks.check_circulation(self._outputs.driver(CIRCULATION))
 
     def _blocked(self, doser, readings, by):
-        """Return (code, why) if a dose is blocked now, or None."""
+        """Return the Reason why a dose is blocked now, or None."""
         if self._ledger.latch_code:
-            return "latched", self.latch_reason
+            return self.latch_reason
         if self._ledger.error:
-            return "ledger", "the dose ledger cannot be written"
+            return self._ledger.failure()
         now_ms = self._clock.now_ms()
         if self._ledger.had_open_reserve and now_ms < OPEN_RESERVE_HOLD_MS:
-            left = interlocks.time_left_text(OPEN_RESERVE_HOLD_MS - now_ms)
-            return "holdoff", f"power failed during a dose, {left} left"
+            return Reason("power_failed", left_ms=OPEN_RESERVE_HOLD_MS - now_ms)
         if by == CONTROL and self._limits.authority_pct == 0:
-            return "advise", "control only advises"
+            return Reason("advice_only")
         if self._dosing:
-            return "busy", f"{self._dosing} is dosing"
+            return Reason("busy", actuator=self._dosing)
         return (
             interlocks.check_readings(doser, readings, now_ms, self._limits)
             or interlocks.check_armed(doser, self.arming, now_ms)

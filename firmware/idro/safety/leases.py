@@ -4,6 +4,7 @@ Top-off is the exception: each run is charged in the ledger beforehand and never
 """
 
 from idro.errors import ActuatorError, LedgerError
+from idro.protocol.reason import Reason
 from idro.safety import interlocks
 from idro.safety.limits import (
     AIR_LEASE_MS,
@@ -16,6 +17,8 @@ from idro.safety.limits import (
     IRRIGATION,
     SMALLEST_ON_MS,
 )
+
+_DETAIL_CHARS = 120
 
 
 class Leases:
@@ -31,7 +34,8 @@ class Leases:
         self._record_event = record_event
         self._air = air
         self._air_outputs = () if air is None else air.names
-        self._runs = {}  # switched output: (reason, by, ledger entry or None)
+        # switched output: (reason, by, ledger entry or None, its on_ms_total before)
+        self._runs = {}
         self._until_ms = {}
         self.limits = limits
 
@@ -41,26 +45,27 @@ class Leases:
         output = self._outputs.find(actuator, "switch", by)
         blocked = self._blocked(actuator, readings)
         if blocked:
-            self.end(actuator, blocked[1])
-            raise self._outputs.refusal(actuator, by, blocked[0], blocked[1])
+            self.end(actuator, blocked)
+            raise self._outputs.refusal(actuator, by, blocked)
         if actuator in self._air_outputs:
             for_ms = min(for_ms, AIR_LEASE_MS)
         elif actuator == FAN and HEATER in self._air_outputs:
-            self.end(HEATER, "the fan runs")
+            self.end(HEATER, Reason("fan_runs"))
         if actuator == FILL:
             if output.driver.is_on:
                 return
             self.end(actuator)
-            for_ms = self._charge_fill(min(for_ms, output.max_on_ms), origin)
+            for_ms = self._charge_fill(min(for_ms, output.max_on_ms), origin, output.driver)
         elif actuator not in self._runs:
-            self._runs[actuator] = (origin[0], by, None)
+            self._runs[actuator] = (origin[0], by, None, output.driver.on_ms_total)
         elif self._is_leased(output, for_ms):
             return
         try:
             output.driver.on(min(for_ms, output.max_on_ms))
         except ActuatorError as error:
-            self.end(actuator, str(error))
-            raise self._outputs.refusal(actuator, by, "actuator", str(error)) from None
+            reason = actuator_failed(error)
+            self.end(actuator, reason)
+            raise self._outputs.refusal(actuator, by, reason) from None
         self._until_ms[actuator] = self._clock.now_ms() + for_ms
         self._outputs.clear_refusal(actuator)
 
@@ -69,18 +74,22 @@ class Leases:
         for actuator in self._air_outputs:
             blocked = self._blocked(actuator, readings) if actuator in self._runs else None
             if blocked:
-                self.end(actuator, blocked[1])
+                self.end(actuator, blocked)
 
     def end(self, actuator, reason=None):
         """End the run of a switch, if it has one, and record it."""
-        on_ms = self._outputs.driver(actuator).off()
+        driver = self._outputs.driver(actuator)
+        driver.off()
         run = self._runs.pop(actuator, None)
         if run is None:
             return
+        # Whatever has switched it off meanwhile: a cut-off, or off_all() after a failed task.
+        on_ms = driver.on_ms_total - run[3]
         if run[2] is not None:
             settle(self._ledger, run[2], on_ms, 0)
-        detail = {"actuator": actuator, "on_ms": on_ms, "reason": reason or run[0], "by": run[1]}
-        self._record_event("ran", detail)
+        reason = reason or run[0]
+        self._record_event("ran", {
+            "actuator": actuator, "on_ms": on_ms, "reason": reason, "by": run[1]})
 
     def set_duty(self, actuator, duty_pct, for_ms, by):
         """Lease a dimmer at `duty_pct` for `for_ms`. Raises Refused, with it dark."""
@@ -91,7 +100,7 @@ class Leases:
         try:
             output.driver.set(duty_pct, min(for_ms, output.max_on_ms))
         except ActuatorError as error:
-            raise self._outputs.refusal(actuator, by, "actuator", str(error)) from None
+            raise self._outputs.refusal(actuator, by, actuator_failed(error)) from None
         self._until_ms[actuator] = self._clock.now_ms() + for_ms
 
     def _is_leased(self, output, for_ms):
@@ -100,6 +109,7 @@ class Leases:
         return output.driver.is_on and left_ms > min(for_ms, output.max_on_ms) // 2
 
     def _blocked(self, actuator, readings):
+        """Return the Reason why a switch must be off now, or None."""
         if actuator == CIRCULATION:
             return interlocks.check_low(readings, self.limits.low_mm)
         if actuator == IRRIGATION:
@@ -118,19 +128,23 @@ class Leases:
             return self._air.blocked(actuator, readings, self._clock.now_ms(), self.limits)
         return None
 
-    def _charge_fill(self, for_ms, origin):
+    def _charge_fill(self, for_ms, origin, driver):
         """Charge a top-off run; return the ms it may last. Raises Refused."""
         spent_ms = self._ledger.spent(FILL, DAY_MS)[0]
         for_ms = min(for_ms, FILL_RUN_ON_MS, self.limits.fill_day_ms - spent_ms)
         if for_ms < SMALLEST_ON_MS:
-            reason = "top-off time of the day is spent"
-            raise self._outputs.refusal(FILL, origin[1], "budget", reason)
+            raise self._outputs.refusal(FILL, origin[1], Reason("fill_spent"))
         try:
             entry_id = self._ledger.reserve(FILL, for_ms, 0)
         except LedgerError as error:
-            raise self._outputs.refusal(FILL, origin[1], "ledger", str(error)) from None
-        self._runs[FILL] = (origin[0], origin[1], entry_id)
+            raise self._outputs.refusal(FILL, origin[1], error.reason) from None
+        self._runs[FILL] = (origin[0], origin[1], entry_id, driver.on_ms_total)
         return for_ms
+
+
+def actuator_failed(error):
+    """Return the Reason of an ActuatorError."""
+    return Reason("actuator_failed", detail=error.detail[:_DETAIL_CHARS])
 
 
 def settle(ledger, entry_id, on_ms, volume_ul):

@@ -15,6 +15,7 @@ import os
 import struct
 
 from idro.errors import LedgerError
+from idro.protocol.reason import Reason
 from idro.safety.limits import CHANNELS, DAY_MS, DAY_ON_MS, FILL
 
 # kind, channel number or latch code, spare, id, chain_ms, on_ms, volume_ul; then CRC32.
@@ -30,11 +31,12 @@ MAX_LIVE = 256
 _OPEN_SLACK_MS = 30_000
 _RETRY_EVERY_MS = 60_000
 _EXHAUSTED_UL = 2_000_000_000
+_DETAIL_CHARS = 120
 _TRIM_EVERY = 32  # records read between drops of expired entries
 
+# Codes of reasons, by latch code.
 LATCHES = (
-    "", "stopped by a person", "three abnormal resets within a day",
-    "the dose ledger was damaged", "dosing had no effect", "dosing worked the wrong way",
+    "", "stopped", "latch_resets", "latch_ledger", "latch_no_effect", "latch_wrong_way",
 )
 STOPPED, CRASHES, DAMAGED, NO_EFFECT, WRONG_WAY = 1, 2, 3, 4, 5
 
@@ -81,7 +83,12 @@ class Ledger:
         return entry_id
 
     def settle(self, entry_id, on_ms, volume_ul):
-        """Replace a reserve by what was delivered. Raises LedgerError, with the reserve kept."""
+        """Replace a reserve by what was delivered. Raises LedgerError, with the reserve kept.
+
+        A reserve a day old may be gone: then nothing is charged any more.
+        """
+        if entry_id not in self._entries:
+            return
         number = self._entries[entry_id][0]
         now_ms = self._chain_now_ms()
         self._append(_SETTLE, number, entry_id, now_ms, on_ms, volume_ul)
@@ -120,6 +127,10 @@ class Ledger:
             self._compact()
         else:
             self._append(_LATCH, code, self._latch_id, self._chain_now_ms(), 0, 0)
+
+    def failure(self):
+        """Return the Reason that the last write failed."""
+        return Reason("ledger_failed", detail=self.error[:_DETAIL_CHARS])
 
     def _passed_ms(self, end_ms):
         """Return the minimum ms passed: whole ms may overstate a difference by up to 1 ms."""
@@ -205,9 +216,9 @@ class Ledger:
             self._compact()
         self._drop_expired()
         if len(self._entries) >= MAX_LIVE:
-            raise LedgerError("the ledger is full: too many runs today")
+            raise LedgerError(Reason("ledger_full"))
         if not self._is_sound:
-            raise LedgerError("the ledger cannot be written")
+            raise LedgerError(self.failure())
 
     def _drop_expired(self):
         since_ms = self._chain_now_ms() - DAY_MS
@@ -225,19 +236,35 @@ class Ledger:
             gc.collect()  # limits heap fragmentation
 
     def _append(self, kind, number, entry_id, chain_ms, on_ms, volume_ul):
-        record = _pack(kind, number, entry_id, chain_ms, on_ms, volume_ul)
         try:
+            record = _pack(kind, number, entry_id, chain_ms, on_ms, volume_ul)
             for path in self._paths:
                 with open(path, "ab") as copy:
                     copy.write(record)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._write_failed(error)
-            raise LedgerError(f"append failed: {error}") from None
+            raise LedgerError(self.failure()) from None
         self._records += 1
 
     def _compact(self):
         """Rewrite both copies, one after the other, with the entries of the last 24 h."""
-        self._drop_expired()
+        try:
+            self._drop_expired()
+            parts = self._parts()
+            for path in self._paths:
+                with open(path + ".new", "wb") as copy:
+                    for part in parts:
+                        copy.write(part)
+                os.rename(path + ".new", path)
+        except (OSError, MemoryError) as error:
+            self._write_failed(error)
+            return
+        self._records = len(parts)
+        self._is_sound = True
+        self.error = ""
+
+    def _parts(self):
+        """Return the records of a compacted copy."""
         now_ms = max(self._chain_now_ms(), self.last_chain_ms)
         parts = [_pack(_HEAD, 0, len(self._entries) + 1, now_ms, self._next_id, 0)]
         parts.append(_pack(_LATCH, self.latch_code, self._latch_id, now_ms, 0, 0))
@@ -248,18 +275,7 @@ class Ledger:
                 parts.append(_pack(_RESERVE, number, entry_id, start_ms, on_ms, volume_ul))
             else:
                 parts.append(_pack(_SETTLE, number, entry_id, end_ms, on_ms, volume_ul))
-        try:
-            for path in self._paths:
-                with open(path + ".new", "wb") as copy:
-                    for part in parts:
-                        copy.write(part)
-                os.rename(path + ".new", path)
-        except OSError as error:
-            self._write_failed(error)
-            return
-        self._records = len(parts)
-        self._is_sound = True
-        self.error = ""
+        return parts
 
     def _write_failed(self, error):
         self._is_sound = False

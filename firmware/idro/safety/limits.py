@@ -92,14 +92,12 @@ def derive(values, volume_l=REFERENCE_VOLUME_L, authority_pct=100):
     ):
         caps[channel] = _within_on_time(
             min(ACID_DOSE_UL_L * volume_l, ul_per_ph // 10),
-            min(ACID_HOUR_UL_L * volume_l, ul_per_ph // 2) * share_pct // 100,
-            min(ACID_DAY_UL_L * volume_l, ul_per_ph * 3 // 2) * share_pct // 100, gap_ms, flow,
-        )
+            min(ACID_HOUR_UL_L * volume_l, ul_per_ph // 2),
+            min(ACID_DAY_UL_L * volume_l, ul_per_ph * 3 // 2), gap_ms, flow, share_pct)
     step_ul = values["ec.ul_per_100_us_cm"]
     for channel in ("nutrient_a", "nutrient_b"):
         caps[channel] = _within_on_time(
-            step_ul, 3 * step_ul * share_pct // 100, 10 * step_ul * share_pct // 100, gap_ms, flow
-        )
+            step_ul, 3 * step_ul, 10 * step_ul, gap_ms, flow, share_pct)
     return Limits(
         caps, values["level.low_mm"], values["level.full_mm"],
         max(STALE_MS, 3 * values["sample.every_ms"]), values["mixing.wait_ms"],
@@ -118,8 +116,10 @@ def volume_ul_in(on_ms, flow_ul_per_s):
     return -(-on_ms * flow_ul_per_s // 1_000)
 
 
-def _within_on_time(dose_ul, hour_ul, day_ul, gap_ms, flow):
+def _within_on_time(dose_ul, hour_ul, day_ul, gap_ms, flow, share_pct):
+    """Return the Caps: at most what the on-time ceilings allow, of hour and day `share_pct`."""
     return Caps(
-        min(dose_ul, DOSE_ON_MS * flow // 1_000), min(hour_ul, HOUR_ON_MS * flow // 1_000),
-        min(day_ul, DAY_ON_MS * flow // 1_000), gap_ms, flow,
+        min(dose_ul, DOSE_ON_MS * flow // 1_000),
+        min(hour_ul, HOUR_ON_MS * flow // 1_000) * share_pct // 100,
+        min(day_ul, DAY_ON_MS * flow // 1_000) * share_pct // 100, gap_ms, flow,
     )

@@ -3,6 +3,7 @@
 from collections import namedtuple
 
 from idro.errors import NodeError
+from idro.protocol.reason import Reason
 
 CONTROL = "control"
 
@@ -11,11 +12,10 @@ Output = namedtuple("Output", ("name", "kind", "driver", "max_on_ms"))
 
 
 class Refused(NodeError):
-    """The safety gate refuses. `code` is stable, `reason` is for the grower."""
+    """The safety gate, or an action, refuses; `reason` is a Reason."""
 
-    def __init__(self, code, reason):
+    def __init__(self, reason):
         super().__init__(reason)
-        self.code = code
         self.reason = reason
 
 
@@ -45,18 +45,20 @@ class Outputs:
         """Return the Output `name` of a kind. Raises Refused."""
         output = self._outputs.get(name)
         if output is None:
-            raise self.refusal(name, by, "unknown", f"there is no {name}")
+            raise self.refusal(name, by, Reason("no_output", actuator=name))
         if output.kind != kind:
-            raise self.refusal(name, by, "kind", f"{name} is a {output.kind}")
+            raise self.refusal(
+                name, by, Reason("wrong_kind", actuator=name, kind=output.kind))
         return output
 
-    def refusal(self, name, by, code, reason):
+    def refusal(self, name, by, reason):
         """Return a Refused to raise. Records an event: every time for a person, once a code for
         control."""
-        if by != CONTROL or self._refused_codes.get(name) != code:
-            self._record_event("refused", {"actuator": name, "reason": reason, "by": by})
-        self._refused_codes[name] = code
-        return Refused(code, reason)
+        if by != CONTROL or self._refused_codes.get(name) != reason.code:
+            detail = {"actuator": name, "reason": reason, "by": by}
+            self._record_event("refused", detail)
+        self._refused_codes[name] = reason.code
+        return Refused(reason)
 
     def clear_refusal(self, name):
         """Forget the last refusal, so that the next one is recorded."""

@@ -9,6 +9,8 @@ are restarted without limit: a dead network does not reset the board, and a sile
 
 import asyncio
 
+from idro.protocol.reason import Reason
+
 _FEED_EVERY_MS = 4_000
 _BACK_OFF_MS = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000)
 _FAILURE_RESET_MS = 600_000
@@ -72,12 +74,14 @@ class Supervisor:
             if name in self._silent_ms:
                 attempt = self._attempts[name] = _Attempt(start)
                 await attempt.ended.wait()
-                error = attempt.error
+                ended = attempt.result
             else:
-                error = await _run_to_end(start)
+                ended = await _run_to_end(start)
             if is_critical:
                 self._make_safe()
-            self._record_event("restarted", {"task": name, "error": printable(error)})
+            detail = {"task": name}
+            detail.update(ended)
+            self._record_event("restarted", detail)
             failures, pause_ms = self._count_failure(name)
             if is_critical and failures > len(_BACK_OFF_MS):
                 return  # late() reports it, so the watchdog resets the board
@@ -89,7 +93,8 @@ class Supervisor:
         for name, attempt in self._attempts.items():
             due_ms = self._due_ms.get(name)
             if due_ms is not None and now_ms > due_ms:
-                attempt.abandon(f"silent for {self._silent_ms[name] // 1_000} s")
+                silent = Reason("task_silent", for_ms=self._silent_ms[name])
+                attempt.abandon({"reason": silent})
 
     def _count_failure(self, name):
         """Count a failure; return (recent failures, back-off in ms)."""
@@ -106,30 +111,30 @@ class _Attempt:
 
     def __init__(self, start):
         self.ended = asyncio.Event()
-        self.error = ""
+        self.result = {}  # how it ended, the detail of an event
         self._task = asyncio.create_task(self._run(start))
 
-    def abandon(self, error):
-        """Cancel the run and report it as ended with `error`."""
+    def abandon(self, result):
+        """Cancel the run and report it as ended with `result`."""
         if not self.ended.is_set():
-            self.error = error
+            self.result = result
             self.ended.set()
             self._task.cancel()
 
     async def _run(self, start):
-        error = await _run_to_end(start)
+        result = await _run_to_end(start)
         if not self.ended.is_set():
-            self.error = error
+            self.result = result
             self.ended.set()
 
 
 async def _run_to_end(start):
-    """Run `start()` to its end; return the error, or "ended"."""
+    """Run `start()` to its end; return {"error": the error, or "ended"}."""
     try:
         await start()
     except Exception as exception:  # noqa: BLE001 -- every failure of a task ends here
-        return repr(exception)[:120]
-    return "ended"
+        return {"error": printable(repr(exception)[:120])}
+    return {"error": "ended"}
 
 
 def printable(text):

@@ -13,6 +13,7 @@ import idro.protocol.release_layout
 import idro.protocol.types
 import idro.safety
 import idro.update
+from idro.protocol.reason import Reason
 from idro.safety import safe_outputs
 from idro.update import platform, slots
 
@@ -48,19 +49,19 @@ def _with_deadline(feed):
     def feed_in_time():
         passed_ms = time.ticks_diff(time.ticks_ms(), started_ms)
         if slots.running.state == "trial" and passed_ms > slots.CONFIRM_WITHIN_MS:
-            roll_back("ten minutes brought no confirmation")
+            roll_back(Reason("ten_minutes"))
         feed()
 
     return feed_in_time
 
 
-def roll_back(why):
+def roll_back(reason):
     """Roll back the application on trial and reset into the previous one. Never returns."""
     safe_outputs.drive_all_safe()
     try:
         from idro.update import file_slots
 
-        file_slots.rollback(why)
+        file_slots.rollback(reason)
     except OSError as error:
         print("flash failed, the update will be rolled back by its tries:", error)
     platform.restart()

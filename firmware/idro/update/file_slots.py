@@ -9,6 +9,7 @@ import errno
 import os
 
 from idro.errors import UpdateError
+from idro.protocol.reason import Reason
 from idro.protocol.release_layout import MANIFEST
 from idro.update import slots
 
@@ -52,14 +53,14 @@ def _resolve(update_state):
         slot, state, tries, fallback = pointer
         try:
             header = update_state.header(slot)
-            why = update_state.incompatibility(header)
+            reason = update_state.incompatibility(header)
         except (OSError, UpdateError):
-            header, why = None, "its manifest cannot be read"
-        if why is None and state == "trial" and tries == 0:
-            why = "three boots brought no confirmation"
-        if why is None:
+            header, reason = None, Reason("manifest_unreadable")
+        if reason is None and state == "trial" and tries == 0:
+            reason = Reason("three_boots")
+        if reason is None:
             return slot, state, tries, fallback, header
-        update_state.record_rollback(slot, why)
+        update_state.record_rollback(slot, reason)
         _confirm_slot(fallback)
 
 
@@ -69,9 +70,9 @@ def idle_slot():
 
 
 def obstacle():
-    """Return why no release can be put on trial here, or None."""
+    """Return the Reason why no release can be put on trial here, or None."""
     if (read_pointer() or ("",))[0] != slots.running.slot:
-        return "flash is full or refuses"
+        return Reason("flash_refuses")
     return None
 
 
@@ -88,15 +89,15 @@ def check_files(slot):
     for entry in entries(f"{root}/{MANIFEST}"):
         found = next(present, None)
         if found is None or "idro/" + found > entry.path:
-            raise UpdateError(f"{entry.path} is missing")
+            raise UpdateError(Reason("path_missing", path=entry.path))
         if "idro/" + found != entry.path:
-            raise UpdateError(f"idro/{found} is not in its manifest")
+            raise UpdateError(Reason("path_extra", path="idro/" + found))
         if not is_file(f"{root}/{entry.path}", entry, buffer):
-            raise UpdateError(f"{entry.path} does not match its manifest")
+            raise UpdateError(Reason("path_mismatch", path=entry.path))
         yield entry
     found = next(present, None)
     if found is not None:
-        raise UpdateError(f"idro/{found} is not in its manifest")
+        raise UpdateError(Reason("path_extra", path="idro/" + found))
 
 
 def start_trial(slot):
@@ -112,19 +113,19 @@ def confirm():
     from idro.update import state as update_state
 
     running = slots.running
-    update_state.save_report(update_state.manifest_sha256(running.slot), running.version, "")
+    update_state.save_report(update_state.manifest_sha256(running.slot), running.version, None)
     _confirm_slot(running.slot)
     running.state = "ok"
     update_state.raise_counter(update_state.header(running.slot).security_counter)
 
 
-def rollback(why):
+def rollback(reason):
     """Select the application before the one on trial for the next boot."""
     from idro.update import state as update_state
 
     pointer = read_pointer()
     if pointer is not None and pointer[1] == "trial":
-        update_state.record_rollback(pointer[0], why)
+        update_state.record_rollback(pointer[0], reason)
         _confirm_slot(pointer[3])
 
 

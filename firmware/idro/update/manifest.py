@@ -6,6 +6,7 @@ import os
 from collections import namedtuple
 
 from idro.errors import UpdateError
+from idro.protocol.reason import Reason
 from idro.protocol.release_layout import is_path
 
 MAX_FILES = 256
@@ -52,7 +53,7 @@ def read_entry(file, last_path):
         raise malformed()
     entry = FileEntry(words[0], _number(words[1]), words[2])
     if not is_path(entry.path) or entry.path <= last_path:
-        raise UpdateError(f"{entry.path[:64]} is not allowed in a release")
+        raise UpdateError(Reason("path_forbidden", path=entry.path[:64]))
     return entry
 
 
@@ -123,7 +124,7 @@ def walk(root, folder=""):
 
 def malformed():
     """Return the UpdateError for a malformed manifest."""
-    return UpdateError("its manifest is malformed")
+    return UpdateError(Reason("manifest_malformed"))
 
 
 def _line(file):

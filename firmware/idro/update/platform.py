@@ -4,7 +4,7 @@ import esp32
 import machine
 
 WATCHDOG_MS = 8_000
-_MAX_BLOB_BYTES = 128
+_MAX_BLOB_BYTES = 256
 
 
 def start_watchdog():

@@ -1,16 +1,20 @@
 """Update state in NVS and in the slots: reverted releases, security counter, pending report."""
 
+import json
+
 from idro.board import BOARD, SECURITY_COUNTER
 from idro.errors import UpdateError
+from idro.protocol.reason import Reason
 from idro.protocol.release_layout import KERNEL, MANIFEST
 from idro.update import platform
 
 _REVERTED_BYTES = 16
 _MAX_REVERTED = 8
+_MAX_REPORT_BYTES = 240  # of JSON, below the largest blob of the store
 _COUNTERS = ("security_a", "security_b")
 
 
-def record_rollback(slot, why):
+def record_rollback(slot, reason):
     """Record the rollback of `slot`: its release is never installed again. Idempotent."""
     digest = manifest_sha256(slot)
     store = platform.NvsStore()
@@ -25,7 +29,7 @@ def record_rollback(slot, why):
             store.put(reverted=reverted)
         except OSError as error:
             print("rollback not saved:", error)
-    save_report(digest, version, why)
+    save_report(digest, version, reason)
 
 
 def was_reverted(digest):
@@ -71,10 +75,19 @@ def manifest_sha256(slot):
 def pending_report():
     """Return [release, version, reason] of the update that is still to be reported, or None.
 
-    The reason is "" if it was confirmed, else why it was rolled back.
+    The reason is None if it was confirmed, else the JSON object of a Reason.
     """
-    words = platform.NvsStore().text("update_told").split(" ", 2)
-    return words if len(words) == 3 else None
+    text = platform.NvsStore().text("update_told")
+    try:
+        report = json.loads(text) if text else None
+    except ValueError:
+        report = ()
+    if report is None:
+        return None
+    if not isinstance(report, list) or len(report) != 3:
+        clear_report()  # not written by this kernel
+        return None
+    return report
 
 
 def clear_report():
@@ -85,9 +98,16 @@ def clear_report():
         print("update report not cleared:", error)
 
 
-def save_report(digest, version, why):
-    """Save the outcome of an update for pending_report(). `why` is "" if it was confirmed."""
-    report = f"{as_hex(digest[:8])} {version} {why}".encode()[:120]
+def save_report(digest, version, reason):
+    """Save the outcome of an update for pending_report(). `reason` is None if it was confirmed.
+
+    A Reason that is too large for NVS is saved without its values.
+    """
+    release, found = as_hex(digest[:8]), None if reason is None else reason.as_json()
+    report = json.dumps([release, version, found]).encode()
+    if len(report) > _MAX_REPORT_BYTES:
+        found["values"] = {}
+        report = json.dumps([release, version, found]).encode()
     try:
         platform.NvsStore().put(update_told=report)
     except OSError as error:
@@ -95,12 +115,12 @@ def save_report(digest, version, why):
 
 
 def incompatibility(header):
-    """Return why a release with this Header cannot run on this board, or None."""
+    """Return the Reason why a release with this Header cannot run on this board, or None."""
     board_class = f"{BOARD['chip']}/{BOARD['name']}"
     if header.board_class != board_class:
-        return f"it is for {header.board_class}, this is {board_class}"
+        return Reason("other_board", board_class=header.board_class, this_class=board_class)
     if header.kernel != KERNEL:
-        return f"it needs kernel {header.kernel}, this board has {KERNEL}"
+        return Reason("other_kernel", kernel=header.kernel, current_kernel=KERNEL)
     return None
 
 

@@ -8,6 +8,7 @@ import binascii
 import hashlib
 
 from idro.errors import UpdateError
+from idro.protocol.reason import Reason
 from idro.protocol.release_layout import MANIFEST, MAX_MANIFEST_BYTES, SIGNATURE_BYTES
 from idro.update import file_slots, platform, state
 from idro.update.manifest import file_sha256, malformed
@@ -51,24 +52,24 @@ def check_manifest(slot):
         signature = file.read(SIGNATURE_BYTES + 1)
     trusted = trusted_keys()
     if not trusted:
-        raise UpdateError("this board has no key for updates")
+        raise UpdateError(Reason("no_update_key"))
     with open(f"{root}/{MANIFEST}", "rb") as file:
         file.seek(0, 2)
         if file.tell() > MAX_MANIFEST_BYTES:
             raise malformed()
     digest = file_sha256(f"{root}/{MANIFEST}", bytearray(_CHUNK_BYTES))
     if not any(is_signed(key, signature, digest) for key in trusted):
-        raise UpdateError("its signature is not of a key of this board")
+        raise UpdateError(Reason("bad_signature"))
     header = state.header(slot)
-    why = state.incompatibility(header)
-    if why:
-        raise UpdateError(why)
+    reason = state.incompatibility(header)
+    if reason is not None:
+        raise UpdateError(reason)
     minimum = state.security_counter()
     if header.security_counter < minimum:
-        raise UpdateError(f"its security counter is {header.security_counter}, "
-                          f"this board is at {minimum}")
+        raise UpdateError(Reason(
+            "counter_low", counter=header.security_counter, current_counter=minimum))
     if state.was_reverted(digest):
-        raise UpdateError("it was tried before and rolled back")
+        raise UpdateError(Reason("rolled_back_before"))
     return header
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from idro.protocol.reason import Reason
 from support.loops_rig import LoopsRig
 
 DOSING = {"dosing.enabled": True, "light.on_minute": 360, "light.on_minutes": 960}
@@ -15,17 +16,13 @@ def node(tmp_path):
     rig.close()
 
 
-def reasons(node, loop):
-    return [detail["reason"] for detail in node.events_of("decided", loop=loop)]
-
-
 def test_a_reason_is_reported_once_even_if_its_numbers_change(node):
     node.read(ph=6.0, ec_us_cm=1_600)
     for step in range(60):
         node.read(ph=5.8 + step * 0.003)
         node.cycles(1)
-    assert [reason.split(",")[0] for reason in reasons(node, "ph")] == ["in band: pH"]
-    assert [reason.split(",")[0] for reason in reasons(node, "ec")] == ["in band: EC"]
+    assert [reason.code for reason in node.reasons("ph")] == ["ph_in_band"]
+    assert [reason.code for reason in node.reasons("ec")] == ["ec_in_band"]
 
 
 def test_a_changed_decision_is_reported(node):
@@ -35,9 +32,8 @@ def test_a_changed_decision_is_reported(node):
     node.run_for(3 * MINUTE_MS)
     node.read(level_mm=200)
     node.run_for(3 * MINUTE_MS)
-    assert reasons(node, "ph") == [
-        "in band: pH, 5.80 at 5.80", "held: no level (no_ack)", "in band: pH, 5.80 at 5.80",
-    ]
+    in_band = Reason("ph_in_band", milli_ph=5_800, target_milli_ph=5_800)
+    assert node.reasons("ph") == [in_band, Reason("no_level", fault="no_ack"), in_band]
 
 
 def test_an_alternating_decision_is_reported_once_a_minute(node):
@@ -47,13 +43,13 @@ def test_an_alternating_decision_is_reported_once_a_minute(node):
         node.cycles(1)
         node.read(level_mm=200)
         node.cycles(1)
-    assert 10 <= len(reasons(node, "ph")) <= 20
+    assert 10 <= len(node.reasons("ph")) <= 20
 
 
 def test_actions_are_reported_immediately(node):
     node.read(ph=6.4, ec_us_cm=1_600)
     node.run_for(4 * MINUTE_MS)
-    assert reasons(node, "ph")[-2:][0].startswith("pH high: ph_down")
+    assert node.reasons("ph")[-2].code == "ph_high_dose"
     assert len(node.events_of("dosed", actuator="ph_down")) == 1
 
 
@@ -85,14 +81,15 @@ def test_a_pump_overridden_off_starts_again(node):
     node.run_for(2 * MINUTE_MS)
     assert pump.is_on
     ran = node.events_of("ran", actuator="circulation")
-    assert [(detail["reason"], detail["by"]) for detail in ran] == [("by hand", "control")]
+    assert [(detail["reason"]["code"], detail["by"]) for detail in ran] == [("by_hand", "control")]
 
 
 def test_the_gate_refuses_an_override_that_is_not_allowed(node):
     node.read(level_mm=60)
     node.cycles(3)
     node.overrides.set("circulation", 2 * MINUTE_MS, 100, "ann")
-    assert node.loops.apply_override("circulation") == "water is low, 60 of 120 mm"
+    assert node.loops.apply_override("circulation") == Reason(
+        "water_low", level_mm=60, low_mm=120)
     assert not node.outputs["circulation"].driver.is_on
 
 
@@ -130,10 +127,8 @@ def test_a_b_dose_lost_in_a_power_cut_is_reported_not_given(node):
     assert not node.events_of("dosed", actuator="nutrient_b")
     (missing,) = node.events_of("refused", actuator="nutrient_b")
     assert missing["by"] == "control"
-    assert missing["reason"] == (
-        f"the power went between nutrient A and nutrient B: "
-        f"up to {volume_ul / 1_000:.1f} ml of B are missing"
-    )
+    assert missing["reason"] == Reason(
+        "b_missing", why=Reason("b_power_cut"), volume_ul=volume_ul).as_json()
     node.reset(power_cut=True)
     assert len(node.events_of("refused", actuator="nutrient_b")) == 1
 
@@ -148,8 +143,8 @@ def test_a_reset_during_a_is_reported(node):
     assert not is_given
     node.reset(power_cut=False)
     (missing,) = node.events_of("refused", actuator="nutrient_b")
-    assert missing["reason"].startswith("the board was reset while nutrient A was given")
-    assert f"{volume_ul / 1_000:.1f} ml" in missing["reason"]
+    assert missing["reason"] == Reason(
+        "b_missing", why=Reason("b_reset"), volume_ul=volume_ul).as_json()
 
 
 def test_a_refused_b_dose_is_reported(node):
@@ -157,7 +152,8 @@ def test_a_refused_b_dose_is_reported(node):
     node.read(ec_us_cm="no_ack")
     node.run_for(40 * MINUTE_MS)
     (missing,) = node.events_of("refused", actuator="nutrient_b")
-    assert f"{volume_ul / 1_000:.1f} ml of B are missing" in missing["reason"]
+    assert missing["reason"] == Reason(
+        "b_missing", why=Reason("b_timeout"), volume_ul=volume_ul).as_json()
     node.reset(power_cut=False)
     node.read(ec_us_cm=1_600)
     node.run_for(10 * MINUTE_MS)
@@ -191,27 +187,54 @@ def test_without_a_calibration_the_same_change_is_a_wrong_direction(node):
     node.read(ph=7.6)
     node.loops.settings_changed({"ph.target": 5.9})
     node.run_for(30 * MINUTE_MS)
-    assert node.events_of("latched") == [{"reason": "dosing worked the wrong way"}]
+    assert node.events_of("latched") == [{"reason": Reason("latch_wrong_way").as_json()}]
 
 
 def test_a_restarted_dosing_task_answers_the_pending_request(node):
     node.cycles(1)
     results = []
-    node.doses.submit("ph_down", 1_000, ("by hand", "ann"), lambda *end: results.append(end))
+    origin = (Reason("by_hand"), "ann")
+    node.doses.submit("ph_down", 1_000, origin, lambda *end: results.append(end))
     node.cycles(1)
-    assert results == [(None, "dosing failed and was started again")]
+    assert results == [(None, Reason("dose_failed"))]
     assert not node.doses.is_busy
+
+
+def test_a_dose_requested_before_a_stop_is_not_given_after_a_resume(node):
+    node.read(ph=6.6, ec_us_cm=1_600)
+    node.run_for(20 * MINUTE_MS)
+    before = len(node.rig.runs("ph_down"))
+    results = []
+    node.doses.submit(
+        "ph_down", 1_000, (Reason("by_hand"), "ann"), lambda *end: results.append(end))
+    node.gate.stop("ann")
+    node.gate.resume("ann")
+    node.give_submitted()
+    assert results == [(None, Reason("stopped"))]
+    assert len(node.rig.runs("ph_down")) == before
 
 
 def test_advice_only_mode_reports_the_dose_without_giving_it(node):
     node.dosing.granted_pct = 0
     node.read(ph=6.6, ec_us_cm=1_600)
     node.run_for(60 * MINUTE_MS)
-    assert any(
-        reason.startswith("advice: give ") and "ml of ph_down" in reason
-        for reason in reasons(node, "ph")
-    )
+    (advice,) = [reason for reason in node.reasons("ph") if reason.code == "advice"]
+    assert advice.values["actuator"] == "ph_down"
+    assert advice.values["volume_ul"] > 0
+    assert advice.values["why"].code == "ph_high_dose"
     assert node.rig.runs("ph_down") == []
+
+
+def test_an_advised_volume_is_reported_again_once_it_changes(node):
+    node.dosing.granted_pct = 0
+    node.settings.values["ph.deadband"] = 0.05
+    for ph in (5.88, 5.881, 5.9, 5.92):
+        node.read(ph=ph, ec_us_cm=1_600)
+        node.run_for(10 * MINUTE_MS)
+    advised = [reason.values["volume_ul"] for reason in node.reasons("ph")
+               if reason.code == "advice"]
+    assert len(advised) == 3
+    assert advised == sorted(set(advised))
 
 
 def test_learned_dose_strength_survives_a_power_cut(node):
@@ -241,11 +264,8 @@ def test_a_new_titration_discards_learned_strength(node):
 def test_a_lockout_names_what_to_check(node):
     node.read(ph=6.9, ec_us_cm=1_600)
     node.run_for(4 * 60 * MINUTE_MS)
-    assert node.events_of("latched") == [{"reason": "dosing had no effect"}]
-    assert any(
-        reason.startswith("locked: ph_down had no effect: is the bottle empty")
-        for reason in reasons(node, "ph")
-    )
+    assert node.events_of("latched") == [{"reason": Reason("latch_no_effect").as_json()}]
+    assert Reason("doser_no_effect", actuator="ph_down") in node.reasons("ph")
 
 
 def test_an_unexpected_rise_is_reported_and_stops_dosing(node):
@@ -254,7 +274,7 @@ def test_an_unexpected_rise_is_reported_and_stops_dosing(node):
     node.read(ph=6.6, level_mm=210)
     node.run_for(10 * MINUTE_MS)
     assert node.events_of("water") == [{"state": "rises", "moved_mm": 10}]
-    assert reasons(node, "ph")[-1] == "held: water rises with the valve shut, 10 mm"
+    assert node.reasons("ph")[-1] == Reason("water_rises", moved_mm=10)
     assert not node.events_of("dosed")
     assert not node.events_of("latched")
     node.run_for(30 * MINUTE_MS)
@@ -277,6 +297,6 @@ def test_a_leak_is_reported_and_filling_is_limited(node):
         node.read(level_mm=200 - minute / 3)
         node.run_for(MINUTE_MS)
     assert [detail["state"] for detail in node.events_of("water")] == ["falls"]
-    assert "held: the tank leaks and does not stay full" in reasons(node, "top_off")
+    assert Reason("tank_leaks") in node.reasons("top_off")
     filled_ms = sum(detail["on_ms"] for detail in node.events_of("ran", actuator="top_off"))
     assert 600_000 <= filled_ms <= 1_300_000

@@ -4,6 +4,7 @@ import pytest
 
 from idro.app.telemetry import Telemetry
 from idro.protocol import settings
+from idro.protocol.reason import Reason
 from support.air_rig import AirRig
 from support.loops_rig import DayClock, LoopsRig, Part, Values
 
@@ -31,7 +32,7 @@ class ClimateRig(LoopsRig):
         return self.rig.level(name) == 1
 
     def reason(self, loop):
-        return self.events_of("decided", loop=loop)[-1]["reason"]
+        return self.reasons(loop)[-1]
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_cold_air_is_heated_once_the_heater_is_armed(node):
     assert not node.is_on("heater")
     node.run_for(2 * MINUTE_MS)
     assert node.is_on("heater")
-    assert node.reason("heater") == "on: air is cold, 15.0 of 18.0 C"
+    assert node.reason("heater") == Reason("air_cold", deci_c=150, target_deci_c=180)
     node.read(temp_c=16.9)
     node.run_for(MINUTE_MS)
     node.read(temp_c=18.4)
@@ -68,7 +69,7 @@ def test_a_lost_sensor_stops_heat_and_starts_blind_ventilation(node):
     assert not node.is_on("heater")
     node.cycles(1)
     assert node.is_on("fan")
-    assert node.reason("fan") == "on: blindly, no air temperature (no_ack)"
+    assert node.reason("fan") == Reason("blind_vent", fault="no_ack")
     node.run_for(20 * MINUTE_MS)
     assert not node.is_on("fan")
     assert not node.is_on("humidifier")
@@ -99,13 +100,14 @@ def test_manual_runs_pass_the_same_gate(node):
     node.overrides.set("fan", 2 * MINUTE_MS, 100, "ann")
     assert node.loops.apply_override("fan") is None
     assert (node.is_on("fan"), node.is_on("heater")) == (True, False)
-    assert node.loops.apply_override("heater") == "the fan runs"
+    assert node.loops.apply_override("heater") == Reason("fan_runs")
     node.run_for(3 * MINUTE_MS)
     assert (node.is_on("fan"), node.is_on("heater")) == (False, True)
     node.read(temp_c="crc")
     node.cycles(1)
     assert not node.is_on("heater")
-    assert node.loops.apply_override("heater") == "air.temp_c has a fault: crc"
+    assert node.loops.apply_override("heater") == Reason(
+        "channel_fault", channel="air.temp_c", fault="crc")
 
 
 def test_it_can_be_switched_off_manually_in_the_cold(node):
@@ -124,12 +126,14 @@ def test_unexpected_heating_is_reported_and_cooled(node):
     for temp_c in (20.5, 21.5, 22.5, 23.4):
         node.read(temp_c=temp_c)
         node.run_for(MINUTE_MS)
-    assert node.events_of("air_warms") == [{"state": "began", "reason": "by 3.4 C to 23.4 C"}]
+    assert node.events_of("air_warms") == [{
+        "state": "began", "reason": Reason("air_warmed", rise_deci_c=34, deci_c=234).as_json()}]
     assert node.is_on("fan")
     for temp_c in (21.5, 19.6, 17.7, 16.8):
         node.read(temp_c=temp_c)
         node.run_for(4 * MINUTE_MS)
-    assert node.events_of("air_warms")[1:] == [{"state": "ended", "reason": "to 16.8 C"}]
+    assert node.events_of("air_warms")[1:] == [{
+        "state": "ended", "reason": Reason("air_cooled", deci_c=168).as_json()}]
     assert node.is_on("heater")
 
 
@@ -143,3 +147,13 @@ def test_the_vpd_is_reported_as_a_value_or_a_fault(node):
     _, values, faults = telemetry.record(2_000, 1, 0, None)
     assert "air.vpd_pa" not in values
     assert faults["air.vpd_pa"] == "no_ack"
+
+
+def test_an_alternating_fault_is_reported_once_a_minute(node):
+    for _ in range(60):
+        node.read(temp_c="no_ack")
+        node.cycles(1)
+        node.read(temp_c="crc")
+        node.cycles(1)
+    blind = [reason for reason in node.reasons("fan") if reason.code == "blind_vent"]
+    assert 10 <= len(blind) <= 20

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from idro.protocol import settings
+from idro.protocol.reason import Reason
 from support.loops_rig import EVERY_MS, LoopsRig
 
 EBB = {"irrigation.on_s": 900, "irrigation.off_s": 3_600, "irrigation.drain_s": 1_200}
@@ -16,10 +17,6 @@ def rig(tmp_path):
     rig = LoopsRig(tmp_path, has_irrigation=True, **EBB, **{"dosing.enabled": True})
     yield rig
     rig.close()
-
-
-def reasons(rig, loop):
-    return [detail["reason"] for detail in rig.events_of("decided", loop=loop)]
 
 
 def change(rig, **changed):
@@ -36,8 +33,8 @@ def test_irrigation_starts_first_and_holds_filling_and_dosing(rig):
     assert rig.rig.runs("irrigation") == [(0, 900_000)]
     assert rig.rig.runs("top_off") == []
     assert not rig.events_of("dosed")
-    assert reasons(rig, "top_off") == ["held: water is in the beds"]
-    assert reasons(rig, "ph")[0] == "held: water is in the beds"
+    assert rig.reasons("top_off") == [Reason("beds_wet")]
+    assert rig.reasons("ph")[0] == Reason("beds_wet")
     rig.run_for(10 * MINUTE_MS)
     assert rig.rig.runs("top_off")
     rig.read(level_mm=200)
@@ -57,15 +54,15 @@ def test_a_flood_is_not_reported_as_a_leak(rig):
 
 def test_missing_and_unexpected_flow_are_reported(rig):
     rig.run_for(MINUTE_MS)
-    assert rig.events_of("irrigation_no_flow") == [{
-        "state": "began", "on_ms": 20_000, "reason": "the pump is on and nothing flows"}]
-    assert reasons(rig, "irrigation")[-1].startswith("no flow is measured, on: watering")
+    assert rig.events_of("irrigation_no_flow") == [{"state": "began", "on_ms": 20_000}]
+    missing = rig.reasons("irrigation")[-1]
+    assert (missing.code, missing.values["why"].code) == ("flow_missing", "watering")
     rig.read(flow_ml_per_min=3_000)
     rig.run_for(MINUTE_MS)
     assert len(rig.events_of("irrigation_no_flow", state="ended")) == 1
     rig.run_for(60 * MINUTE_MS)  # flow continues with the pump off
     assert len(rig.events_of("irrigation_stuck_on", state="began")) == 1
-    assert reasons(rig, "ph")[-1] == "held: water is in the beds"
+    assert rig.reasons("ph")[-1] == Reason("beds_wet")
 
 
 def test_bursts_end_on_time_and_are_reported_as_one_run(rig):
@@ -73,8 +70,9 @@ def test_bursts_end_on_time_and_are_reported_as_one_run(rig):
     rig.run_for(10 * MINUTE_MS)
     assert [off - on for on, off in rig.rig.runs("irrigation")] == [4_000] * 9
     assert not rig.events_of("ran", actuator="irrigation")
-    assert reasons(rig, "irrigation") == ["no flow is measured, by turns: 4 s every 60 s"] or (
-        reasons(rig, "irrigation")[0] == "by turns: 4 s every 60 s")
+    turns = Reason("irrigation_turns", on_ms=4_000, every_ms=60_000)
+    assert rig.reasons("irrigation")[0] == turns
+    assert rig.reasons("irrigation")[1:] in ([], [Reason("flow_missing", why=turns)])
     rig.read(level_mm=100)
     rig.run_for(MINUTE_MS)
     assert rig.events_of("ran", actuator="irrigation")[0]["on_ms"] == 36_000
@@ -113,9 +111,10 @@ def test_low_water_refuses_control_and_users(rig):
     rig.run_for(20_000)
     assert rig.rig.runs("irrigation") == [(0, 70_000)]  # a jump is accepted once it persists
     ran = rig.events_of("ran", actuator="irrigation")[0]
-    assert ran["reason"] == "water is low, 119 of 120 mm"
+    low = Reason("water_low", level_mm=119, low_mm=120)
+    assert ran["reason"] == low.as_json()
     rig.overrides.set("irrigation", 300_000, 100, "ann")
-    assert rig.loops.apply_override("irrigation") == "water is low, 119 of 120 mm"
+    assert rig.loops.apply_override("irrigation") == low
 
 
 def test_irrigation_starts_after_a_reset_during_a_pause(rig):
@@ -164,3 +163,15 @@ def test_it_waits_for_the_first_sample(rig):
         asyncio.run(rig.loops.irrigation.run())
     assert seen == [20_000]
     assert rig.rig.runs("irrigation") == []
+
+
+def test_a_changed_program_of_short_waterings_is_reported(rig):
+    rig.read(flow_ml_per_min=3_000)
+    change(rig, irrigation__on_s=20, irrigation__off_s=300, irrigation__drain_s=0)
+    rig.run_for(20 * MINUTE_MS)
+    change(rig, irrigation__off_s=900)
+    rig.run_for(20 * MINUTE_MS)
+    turns = [reason for reason in rig.reasons("irrigation") if reason.code == "irrigation_turns"]
+    assert turns == [
+        Reason("irrigation_turns", on_ms=20_000, every_ms=320_000),
+        Reason("irrigation_turns", on_ms=20_000, every_ms=920_000)]

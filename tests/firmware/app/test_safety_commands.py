@@ -14,12 +14,15 @@ from idro.app.commands import CommandHandler
 from idro.app.settings import Settings
 from idro.protocol import messages, messages_host
 from idro.protocol.messages import Command, Config
+from idro.protocol.reason import Reason
 from idro.safety.authentication import CommandIdLog, hmac_sha256_hex, is_authentic
 from idro.safety.outputs import Refused
 
 KEY = bytes(range(32))
 NODE = "gh-one"
 BOOT = "0badcafe"
+RUN = {"actuator": "light", "for_ms": 60_000, "duty_pct": 50}
+GIVEN = Reason("dose_given", actuator="ph_down", volume_ul=500)
 
 
 def mac(data, key=KEY):
@@ -40,6 +43,7 @@ class World:
         self.clock = Clock()
         self.ran = []
         self.acks = []
+        self.firsts = []  # whether each is sent before all else
         self.events = []
         self.waiting = []
         self.refuses = False
@@ -52,17 +56,21 @@ class World:
         self.commands = CommandHandler(
             (NODE, KEY, BOOT), clock=self.clock, command_ids=self.seen, actions=actions,
             record_event=lambda kind, detail: self.events.append((kind, detail)),
-            send_ack=self.acks.append)
+            send_ack=self.take_ack)
+
+    def take_ack(self, ack, is_first=False):
+        self.acks.append(ack)
+        self.firsts.append(is_first)
 
     def action(self, verb):
         def run(args, by, answer):
             self.ran.append((verb, args, by))
             if self.refuses:
-                raise Refused("low", "water is low")
+                raise Refused(Reason("water_low", level_mm=80, low_mm=120))
             if verb == "dose":
                 self.waiting.append(answer)
             else:
-                answer("done", "so be it")
+                answer("done", Reason("all_stopped"))
 
         return run
 
@@ -105,14 +113,16 @@ def test_a_valid_command_runs_and_is_acknowledged(world):
     world.send("dose", {"actuator": "ph_down", "volume_ul": 500})
     assert world.ran == [("dose", {"actuator": "ph_down", "volume_ul": 500}, "ann")]
     assert world.acks == []
-    world.waiting[0]("done", "0.50 ml of ph_down")
+    world.waiting[0]("done", GIVEN)
     assert world.outcomes() == [("c1", "done")]
+    assert world.acks[0].reason == GIVEN
 
 
 def test_a_refusal_by_the_gate_is_acknowledged_as_refused(world):
     world.refuses = True
-    world.send()
-    assert (world.acks[0].outcome, world.acks[0].reason) == ("refused", "water is low")
+    world.send("run", RUN)
+    assert (world.acks[0].outcome, world.acks[0].reason) == (
+        "refused", Reason("water_low", level_mm=80, low_mm=120))
 
 
 def test_forged_commands_never_run(world):
@@ -133,16 +143,19 @@ def test_forged_commands_never_run(world):
     assert world.ran == []
     assert world.commands.ignored_count == 1_000
     assert len(world.events) <= 3, "reported rarely, not each time"
+    codes = {detail["reason"].code for kind, detail in world.events}
+    assert codes <= {"unsigned", "message_ignored"}
 
 
-@pytest.mark.parametrize(("changed", "outcome"), [
-    ({"boot_id": "feedbeef"}, "refused"), ({"not_after_at_ms": 99_999}, "expired"),
-    ({"not_after_at_ms": 160_001}, "refused"),
+@pytest.mark.parametrize(("changed", "outcome", "reason"), [
+    ({"boot_id": "feedbeef"}, "refused", Reason("old_boot")),
+    ({"not_after_at_ms": 99_999}, "expired", Reason("too_late", late_ms=1)),
+    ({"not_after_at_ms": 160_001}, "refused", Reason("too_far")),
 ])
-def test_a_command_for_another_boot_or_time_does_not_run(world, changed, outcome):
+def test_a_command_for_another_boot_or_time_does_not_run(world, changed, outcome, reason):
     world.send(**changed)
     assert world.ran == []
-    assert world.outcomes() == [("c1", outcome)]
+    assert [(ack.outcome, ack.reason) for ack in world.acks] == [(outcome, reason)]
 
 
 def test_a_repeated_id_is_acknowledged_but_runs_once(world):
@@ -158,36 +171,36 @@ def test_a_repeat_during_execution_is_not_acknowledged_yet(world):
     world.send("dose", args)
     assert len(world.ran) == 1
     assert world.acks == []
-    world.waiting[0]("done", "given")
+    world.waiting[0]("done", GIVEN)
     assert world.outcomes() == [("c1", "done")]
 
 
 def test_an_id_is_stored_on_flash_before_it_runs(world):
     def run(args, by, answer):
         on_flash.append((world.folder / "ids").read_text())
-        answer("done", "")
+        answer("done", Reason("all_stopped"))
 
     on_flash = []
-    world.commands._actions["stop"] = run
-    world.send()
+    world.commands._actions["run"] = run
+    world.send("run", RUN)
     assert on_flash == ["c1\n"]
 
 
 def test_an_id_seen_before_a_restart_does_not_run_again(world):
-    world.send()
+    world.send("run", RUN)
     world.boot()
-    world.send()
+    world.send("run", RUN)
     assert len(world.ran) == 1
-    assert world.outcomes()[-1] == ("c1", "refused")
+    assert (world.acks[-1].outcome, world.acks[-1].reason) == ("refused", Reason("repeated"))
 
 
 def test_a_flash_write_error_allows_only_a_stop(world):
     world.seen._path = str(world.folder / "missing" / "ids")
-    run = {"actuator": "light", "for_ms": 60_000, "duty_pct": 50}
-    world.send("run", run)
+    world.send("run", RUN)
     world.send("resume", command_id="c2")
     assert world.ran == []
     assert world.outcomes() == [("c1", "failed"), ("c2", "failed")]
+    assert [ack.reason.code for ack in world.acks] == ["not_recorded", "not_recorded"]
     world.send(command_id="c3")
     assert world.ran == [("stop", {}, "ann")]
 
@@ -198,6 +211,80 @@ def test_a_flood_is_limited_to_five_commands_a_second(world):
         world.send(command_id=f"c{index}")
     assert len(world.ran) <= 10 + 5 * 10
     assert len(world.ran) >= 5 * 10
+
+
+@pytest.mark.parametrize("count", [10, 15, 1_000])
+def test_no_flood_of_other_commands_swallows_a_stop(world, count):
+    for index in range(count):
+        world.send("run", RUN, command_id=f"c{index}")
+    world.send("stop", command_id="halt")
+    assert world.ran[-1] == ("stop", {}, "ann")
+    assert world.outcomes()[-1] == ("halt", "done")
+
+
+def test_the_word_stop_does_not_help_other_commands_past_the_limit(world):
+    for index in range(100):
+        world.send("run", RUN, command_id=f"c{index}", by="stop")
+    assert len(world.ran) == 10
+
+
+def test_no_flood_by_a_user_named_stop_swallows_a_stop(world):
+    for index in range(1_000):
+        world.send("run", RUN, command_id=f"c{index}", by="stop")
+    world.send("stop", command_id="halt")
+    assert world.ran[-1] == ("stop", {}, "ann")
+    assert world.outcomes()[-1] == ("halt", "done")
+
+
+def test_no_flood_of_forged_stops_swallows_a_stop(world):
+    for index in range(1_000):
+        world.send("stop", command_id=f"c{index}", key=bytes(32))
+    assert world.ran == world.acks == []
+    world.send("stop", command_id="halt")
+    assert world.outcomes() == [("halt", "done")]
+
+
+@pytest.mark.parametrize("changed", [{}, {"boot_id": "0badf00d"}, {"not_after_at_ms": 99_999}])
+def test_no_flood_of_replayed_stops_swallows_a_stop(world, changed):
+    for _ in range(1_000):
+        world.send("stop", command_id="old", **changed)
+    assert len(world.acks) <= 11, "the answers are limited too"
+    before = len(world.ran)
+    world.send("stop", command_id="halt")
+    assert len(world.ran) == before + 1
+    assert world.outcomes()[-1] == ("halt", "done")
+
+
+def test_a_repeated_stop_is_answered_as_done_however_many_commands_came_between(world):
+    world.send("stop", command_id="halt")
+    for index in range(30):
+        world.clock.at_ms += 1_000
+        world.send("run", RUN, command_id=f"c{index}")
+    world.send("stop", command_id="halt")
+    assert world.outcomes()[-1] == ("halt", "done")
+    assert [verb for verb, _, _ in world.ran].count("stop") == 1
+
+
+def test_a_stop_writes_no_id_to_flash_and_is_answered_after_a_restart(world):
+    world.send("stop", command_id="halt")
+    assert not (world.folder / "ids").exists()
+    world.boot()
+    world.send("stop", command_id="halt")
+    assert world.outcomes() == [("halt", "done")] * 2
+
+
+def test_a_resume_sent_before_a_stop_that_overtook_it_is_refused(world):
+    world.send("stop", command_id="halt", not_after_at_ms=131_000)
+    world.send("resume", command_id="early", not_after_at_ms=130_500)
+    assert (world.acks[-1].outcome, world.acks[-1].reason) == ("refused", Reason("stopped"))
+    world.send("resume", command_id="late", not_after_at_ms=131_001)
+    assert [verb for verb, _, _ in world.ran] == ["stop", "resume"]
+
+
+def test_only_the_answer_to_a_stop_is_sent_first(world):
+    world.send("run", RUN, command_id="c1")
+    world.send("stop", command_id="halt")
+    assert world.firsts == [False, True]
 
 
 def test_the_list_of_seen_ids_is_bounded(tmp_path):
@@ -224,7 +311,8 @@ def test_a_config_is_applied_once_and_only_with_a_higher_rev(world, tmp_path):
     take = world.commands.receive_config
     assert take(config_payload(2, {"ph.target": 6.0}), settings) == ({"ph.target": 6.0}, None)
     assert take(config_payload(2, {"ph.target": 6.0}), settings) == (None, None)
-    assert take(config_payload(1, {"ph.target": 6.4}), settings) == (None, "rev: 1 is not above 2")
+    assert take(config_payload(1, {"ph.target": 6.4}), settings) == (
+        None, Reason("old_rev", rev=1, current_rev=2))
     assert take(config_payload(3, {"ph.target": 6.4}, bytes(32)), settings) == (None, None)
     assert settings.values["ph.target"] == 6.0
 

@@ -8,6 +8,7 @@ import pytest
 from idro.app.settings import Settings
 from idro.errors import SettingsError
 from idro.protocol import settings as table
+from idro.protocol.reason import Reason
 
 
 @pytest.fixture
@@ -36,8 +37,9 @@ def test_the_rev_must_rise(paths):
     settings = Settings(paths)
     settings.apply(3, "ann", {})
     for rev in (3, 2, 0):
-        with pytest.raises(SettingsError):
+        with pytest.raises(SettingsError) as refused:
             settings.apply(rev, "ann", {"ph.target": 6.1})
+        assert refused.value.reason == Reason("old_rev", rev=rev, current_rev=3)
     assert settings.values["ph.target"] == 5.8
 
 
@@ -67,7 +69,7 @@ def test_writing_does_not_touch_the_last_valid_slot(paths):
                 file.write(kept[newer][: len(kept[newer]) // 2])
             fallback = Settings(paths)
             assert fallback.rev == rev - 1
-            assert fallback.error
+            assert fallback.error == Reason("settings_damaged")
             with open(paths[newer], "wb") as file:
                 file.write(kept[newer])
 
@@ -95,6 +97,7 @@ def test_flipped_bytes_fall_back_to_the_last_valid_slot(paths):
 def test_a_write_error_keeps_the_old_settings(tmp_path):
     nowhere = tuple(str(tmp_path / "missing" / name) for name in ("a", "b"))
     settings = Settings(nowhere)
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError) as refused:
         settings.apply(1, "ann", {"ph.target": 6.1})
+    assert refused.value.reason.code == "settings_not_written"
     assert settings.values["ph.target"] == 5.8

@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 
 from idro.control.calibration_age import PH_MAX_DAYS, ph_decision
 from idro.protocol import messages
+from idro.protocol.reason import Reason
 from idro.protocol.types import Decision, hold
 from support.loops_rig import LoopsRig
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 DAY_2000 = 10_957
-ACID = Decision("ph_down", 1_000, None, None, "pH high: ph_down, 6.40 at 5.80")
+ACID = Decision("ph_down", 1_000, None, None, Reason("ph_high_dose", actuator="ph_down"))
 DOSING = {"dosing.enabled": True, "level.target_mm": 200, "mixing.wait_ms": 120_000}
 
 
@@ -23,16 +24,12 @@ def node(tmp_path):
     rig.close()
 
 
-def reasons(node, loop):
-    return [detail["reason"] for detail in node.events_of("decided", loop=loop)]
-
-
 def test_a_hold_stops_dosing_and_filling_and_reports_its_time(node):
     node.read(ph=6.8, ec_us_cm=1_200, level_mm=150)
     node.loops.pause_automation(12 * MINUTE_MS)
     node.run_for(11 * MINUTE_MS)
-    assert reasons(node, "ph")[0] == "held: calibration, 12 min left"
-    assert reasons(node, "ec") == reasons(node, "ph") == reasons(node, "top_off")
+    assert node.reasons("ph") == [Reason("calibration", left_ms=12 * MINUTE_MS)]
+    assert node.reasons("ec") == node.reasons("ph") == node.reasons("top_off")
     assert not node.events_of("dosed")
     assert not node.outputs["top_off"].driver.is_on
 
@@ -90,7 +87,7 @@ def test_an_expired_calibration_holds_acid_if_the_date_is_known(node):
     node.read(ph=6.8, ec_us_cm=1_600)
     node.clock.unix_ms = lambda: (DAY_2000 + 9_061) * DAY_MS
     node.run_for(10 * MINUTE_MS)
-    assert reasons(node, "ph")[-1] == "held: pH probe was calibrated 61 days ago"
+    assert node.reasons("ph")[-1] == Reason("ph_calibration_old", days=61)
     assert not node.events_of("dosed")
     node.clock.unix_ms = lambda: None
     node.run_for(10 * MINUTE_MS)
@@ -105,6 +102,6 @@ def test_only_a_known_and_expired_age_holds(calibrated_day, unix_ms):
         and unix_ms >= (DAY_2000 + calibrated_day + PH_MAX_DAYS + 1) * DAY_MS
     )
     assert (decision.actuator is None) == is_old
-    assert decision is ACID or "days ago" in decision.reason
-    quiet = hold("in band: pH, 5.80 at 5.80")
+    assert decision is ACID or decision.reason.code == "ph_calibration_old"
+    quiet = hold(Reason("ph_in_band", milli_ph=5_800, target_milli_ph=5_800))
     assert ph_decision(quiet, calibrated_day, unix_ms) is quiet

@@ -14,13 +14,18 @@ from idro.control.climate import OutputState
 from idro.control.filters import Reading
 from idro.errors import SettingsError
 from idro.protocol import settings
+from idro.protocol.reason import Reason
+from idro.protocol.reasons import REASONS
 
 ORACLE = Path(__file__).parents[2] / "oracle"
 VALUES = settings.defaults()
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 RESTED = OutputState(False, HOUR_MS)
-RUNNING = OutputState(True, HOUR_MS)
+RUNNING, JUST_ON = OutputState(True, HOUR_MS), OutputState(True, 1)
+COLD = Reason("air_cold", deci_c=170, target_deci_c=180)
+WARM = Reason("warm_enough", deci_c=200, target_deci_c=180)
+MOIST = Reason("moist_enough", vpd_pa=1_194, target_pa=1_200)
 DAY, NIGHT = climate.setpoints(VALUES, True), climate.setpoints(VALUES, False)
 
 
@@ -103,23 +108,23 @@ def test_setpoints_follow_the_photoperiod():
     assert NIGHT == (16.0, 22.0, 200, 1_000)
 
 
-@pytest.mark.parametrize(("seen", "wanted", "reason"), [
-    (air(20.0), DAY, "off: air is well"),
-    (air(24.1), DAY, "on: air is warm, 24.1 of 24.0 C"),
-    (air(23.0), NIGHT, "on: air is warm, 23.0 of 22.0 C"),
-    (air(20.0, 85.4), DAY, "on: air is humid, 85 of 85 %"),
-    (air(18.5, 84.0), DAY, "on: VPD is low, 341 of 400 Pa"),
-    (air(18.5, 84.0), NIGHT, "off: air is well"),
-    (air(17.9, 99.0), DAY, "off: air is well"),  # heating comes first
-    (air(20.0, "no_ack"), DAY, "off: no humidity to go by (no_ack)"),
-    (air(24.1, "no_ack"), DAY, "on: air is warm, 24.1 of 24.0 C"),
-    (air("no_ack", 99.0), DAY, "off: rests of blind ventilation, no air temperature (no_ack)"),
+@pytest.mark.parametrize(("seen", "wanted", "is_on", "reason"), [
+    (air(20.0), DAY, False, Reason("air_well")),
+    (air(24.1), DAY, True, Reason("air_warm", deci_c=241, target_deci_c=240)),
+    (air(23.0), NIGHT, True, Reason("air_warm", deci_c=230, target_deci_c=220)),
+    (air(20.0, 85.4), DAY, True, Reason("air_humid", rh_pct=85, limit_pct=85)),
+    (air(18.5, 84.0), DAY, True, Reason("vpd_low", vpd_pa=341, target_pa=400)),
+    (air(18.5, 84.0), NIGHT, False, Reason("air_well")),
+    (air(17.9, 99.0), DAY, False, Reason("air_well")),  # heating comes first
+    (air(20.0, "no_ack"), DAY, False, Reason("no_humidity", fault="no_ack")),
+    (air(24.1, "no_ack"), DAY, True, Reason("air_warm", deci_c=241, target_deci_c=240)),
+    (air("no_ack", 99.0), DAY, False, Reason("blind_rest", fault="no_ack")),
 ])
-def test_fan_decisions(seen, wanted, reason):
+def test_fan_decisions(seen, wanted, is_on, reason):
     decision = fan(seen, wanted=wanted)
     assert decision.reason == reason
-    assert decision.actuator == (climate.FAN if reason.startswith("on") else None)
-    assert decision.on_ms == (climate.FAN_LEASE_MS if reason.startswith("on") else None)
+    assert decision.actuator == (climate.FAN if is_on else None)
+    assert decision.on_ms == (climate.FAN_LEASE_MS if is_on else None)
 
 
 def minutes_on(seen, **values):
@@ -143,7 +148,8 @@ def test_blind_ventilation_continues():
 
 
 def test_the_fan_cools_unexpected_heating():
-    assert fan(air(20.0), must_cool=True).reason == "on: it warms though the heater is off"
+    decision = fan(air(20.0), must_cool=True)
+    assert (decision.actuator, decision.reason) == (climate.FAN, Reason("heater_off_warms"))
 
 
 @pytest.mark.parametrize(("seen", "output", "is_on"), [
@@ -154,48 +160,48 @@ def test_the_fan_relay_holds_each_state_for_a_minute(seen, output, is_on):
     decision = fan(seen, output)
     assert (decision.actuator is not None) is is_on
     if is_on is output.is_on:
-        assert decision.reason.endswith("its relay is not switched so soon")
+        assert decision.reason == Reason("stays_on" if is_on else "stays_off")
 
 
-@pytest.mark.parametrize(("seen", "more", "reason"), [
-    (air(17.9), {}, "on: air is cold, 17.9 of 18.0 C"),
-    (air(17.9, "crc"), {}, "on: air is cold, 17.9 of 18.0 C"),
-    (air(17.9), {"wanted": NIGHT}, "off: warm enough, 17.9 of 16.0 C"),
-    (air(18.0), {}, "off: warm enough, 18.0 of 18.0 C"),
-    (air(17.0), {"is_fan_on": True}, "off: the fan runs"),
-    (air(17.0), {"is_suspect": True}, "off: the air warmed by itself"),
-    (air(35.0), {}, "off: air is too hot, 35.0 of 35.0 C"),
-    (air("stale"), {}, "off: no air temperature (stale)"),
-    (air(17.0), {"output": OutputState(False, 179_999)}, "off: its relay is not switched so soon"),
-    (air(17.0), {"output": OutputState(False, 180_000)}, "on: air is cold, 17.0 of 18.0 C"),
-    (air(20.0), {"output": OutputState(True, 59_999)}, "on: its relay is not switched so soon"),
-    (air(20.0), {"output": OutputState(True, 60_000)}, "off: warm enough, 20.0 of 18.0 C"),
+@pytest.mark.parametrize(("seen", "more", "is_on", "reason"), [
+    (air(17.9), {}, True, Reason("air_cold", deci_c=179, target_deci_c=180)),
+    (air(17.9, "crc"), {}, True, Reason("air_cold", deci_c=179, target_deci_c=180)),
+    (air(17.9), {"wanted": NIGHT}, False, Reason("warm_enough", deci_c=179, target_deci_c=160)),
+    (air(18.0), {}, False, Reason("warm_enough", deci_c=180, target_deci_c=180)),
+    (air(17.0), {"is_fan_on": True}, False, Reason("fan_runs")),
+    (air(17.0), {"is_suspect": True}, False, Reason("heater_suspect")),
+    (air(35.0), {}, False, Reason("air_too_hot", deci_c=350, limit_deci_c=350)),
+    (air("stale"), {}, False, Reason("no_air_temp", fault="stale")),
+    (air(17.0), {"output": OutputState(False, 179_999)}, False, Reason("stays_off")),
+    (air(17.0), {"output": OutputState(False, 180_000)}, True, COLD),
+    (air(20.0), {"output": OutputState(True, 59_999)}, True, Reason("stays_on")),
+    (air(20.0), {"output": OutputState(True, 60_000)}, False, WARM),
     # Immediate switch-off ignores the hold time of the relay.
-    (air("no_ack"), {"output": OutputState(True, 1)}, "off: no air temperature (no_ack)"),
-    (air(36.0), {"output": OutputState(True, 1)}, "off: air is too hot, 36.0 of 35.0 C"),
-    (air(20.0), {"output": OutputState(True, 1), "is_fan_on": True}, "off: the fan runs"),
+    (air("no_ack"), {"output": JUST_ON}, False, Reason("no_air_temp", fault="no_ack")),
+    (air(36.0), {"output": JUST_ON}, False, Reason("air_too_hot", deci_c=360, limit_deci_c=350)),
+    (air(20.0), {"output": JUST_ON, "is_fan_on": True}, False, Reason("fan_runs")),
 ])
-def test_heater_decisions(seen, more, reason):
+def test_heater_decisions(seen, more, is_on, reason):
     decision = heater(seen, **more)
     assert decision.reason == reason
-    assert decision.actuator == (climate.HEATER if reason.startswith("on") else None)
-    assert decision.on_ms == (climate.LEASE_MS if reason.startswith("on") else None)
+    assert decision.actuator == (climate.HEATER if is_on else None)
+    assert decision.on_ms == (climate.LEASE_MS if is_on else None)
 
 
-@pytest.mark.parametrize(("seen", "output", "reason"), [
-    (air(24.0, 50.0), RESTED, "on: VPD is high, 1492 of 1200 Pa"),
-    (air(24.0, 60.0), RESTED, "off: moist enough, 1194 of 1200 Pa"),
-    (air(40.0, 86.0), RESTED, "off: air is humid, 86 %"),
-    (air(24.0, "no_ack"), RUNNING, "off: no VPD (no_ack)"),
-    (air("crc", 40.0), RUNNING, "off: no VPD (crc)"),
-    (air(24.0, 50.0), OutputState(False, 59_999), "off: its relay is not switched so soon"),
-    (air(24.0, 60.0), OutputState(True, 29_999), "on: its relay is not switched so soon"),
-    (air(24.0, 60.0), OutputState(True, 30_000), "off: moist enough, 1194 of 1200 Pa"),
+@pytest.mark.parametrize(("seen", "output", "is_on", "reason"), [
+    (air(24.0, 50.0), RESTED, True, Reason("vpd_high", vpd_pa=1_492, target_pa=1_200)),
+    (air(24.0, 60.0), RESTED, False, MOIST),
+    (air(40.0, 86.0), RESTED, False, Reason("air_moist", rh_pct=86)),
+    (air(24.0, "no_ack"), RUNNING, False, Reason("no_vpd", fault="no_ack")),
+    (air("crc", 40.0), RUNNING, False, Reason("no_vpd", fault="crc")),
+    (air(24.0, 50.0), OutputState(False, 59_999), False, Reason("stays_off")),
+    (air(24.0, 60.0), OutputState(True, 29_999), True, Reason("stays_on")),
+    (air(24.0, 60.0), OutputState(True, 30_000), False, MOIST),
 ])
-def test_humidifier_decisions(seen, output, reason):
+def test_humidifier_decisions(seen, output, is_on, reason):
     decision = humidifier(seen, output)
     assert decision.reason == reason
-    assert decision.actuator == (climate.HUMIDIFIER if reason.startswith("on") else None)
+    assert decision.actuator == (climate.HUMIDIFIER if is_on else None)
 
 
 @pytest.mark.parametrize(("name", "seen"), [
@@ -234,9 +240,8 @@ def test_decisions_are_safe_in_any_air(seen, by_day, is_suspect, is_fan_on, outp
     heated = climate.heater(last, conditions, wanted, is_suspect, is_fan_on, VALUES, output)
     misted = climate.humidifier(last, conditions, wanted, output)
     for decision, name in ((fanned, "fan"), (heated, "heater"), (misted, "humidifier")):
-        assert decision.reason
+        assert decision.reason.code in REASONS
         assert (decision.actuator, decision.on_ms is None) in ((name, False), (None, True))
-        assert decision.reason.startswith("on" if decision.actuator else "off")
     if heated.actuator:
         assert temp_c is not None
         assert temp_c < VALUES["climate.max_c"]
@@ -250,9 +255,6 @@ def test_decisions_are_safe_in_any_air(seen, by_day, is_suspect, is_fan_on, outp
         assert fanned.actuator
     assert not (conditions.is_cold and conditions.is_warm)
     assert not (conditions.is_vpd_low and conditions.is_vpd_high)
-
-
-# contradictory settings
 
 
 @pytest.mark.parametrize(("changed", "key"), [

@@ -8,18 +8,21 @@ from hypothesis import strategies as st
 from idro.control import dosing
 from idro.control.dosing_state import DosingState
 from idro.protocol import settings
+from idro.protocol.reason import Reason
+from idro.protocol.reasons import REASONS
 from idro.protocol.types import Actuation
 from support.dosing_waters import VALUES, given_acid, reading, verdict, water
 
 BIG = 10_000
+FULL = Reason("max_dose", volume_ul=BIG)
 
 
 def room(actuator):
-    return BIG, "at most 10.0 ml a dose"
+    return BIG, FULL
 
 
-def dosed(name, volume_ul, reason=""):
-    return Actuation(name, volume_ul, volume_ul, 0, reason)
+def dosed(name, volume_ul, cut=None):
+    return Actuation(name, volume_ul, volume_ul, 0, cut)
 
 
 def decide(state, memory=None, now_ms=10_000_000, values=VALUES, room=room):
@@ -28,8 +31,8 @@ def decide(state, memory=None, now_ms=10_000_000, values=VALUES, room=room):
 
 def test_no_dose_in_band():
     ec, ph = decide(water())
-    assert ec.reason == "in band: EC, 1600 at 1600"
-    assert ph.reason == "in band: pH, 5.80 at 5.80"
+    assert ec.reason == Reason("ec_in_band", ec_us_cm=1_600, target_us_cm=1_600)
+    assert ph.reason == Reason("ph_in_band", milli_ph=5_800, target_milli_ph=5_800)
     assert ec.actuator is None
     assert ph.actuator is None
 
@@ -46,7 +49,9 @@ def test_high_ph_requests_half_of_the_need():
     assert ph.actuator == "ph_down"
     sure = 1.0 + 2 * 0.25
     assert ph.volume_ul == pytest.approx(0.4 * 40_000 / sure / 2, abs=1)
-    assert ph.reason == "pH high: ph_down, 6.20 at 5.80, 26.7 ml/pH, drift +0.00/h"
+    assert ph.reason == Reason(
+        "ph_high_dose", actuator="ph_down", milli_ph=6_200, target_milli_ph=5_800,
+        ul_per_ph=26_666, drift_milli_ph_per_h=0)
 
 
 def test_a_declared_strength_gets_smaller_doses_than_a_learned_one():
@@ -68,14 +73,14 @@ def test_low_ph_requests_base():
 def test_ec_comes_before_ph():
     ec, ph = decide(water(ph=6.5, ec=1_400))
     assert (ec.actuator, ec.volume_ul) == ("nutrient_a", BIG)
-    assert ph.reason == "held: EC comes first"
+    assert ph.reason == Reason("ec_first")
 
 
 def test_high_ec_never_doses_nutrient():
     for value in range(1_681, 20_000, 97):
         ec, _ = decide(water(ec=value))
         assert ec.actuator is None
-        assert ec.reason.startswith("held: EC is high and only water lowers it")
+        assert ec.reason == Reason("ec_high", ec_us_cm=value, target_us_cm=1_600)
 
 
 def test_the_dead_band_holds():
@@ -87,22 +92,23 @@ def test_b_follows_a_with_the_same_volume_after_a_minute():
     memory = DosingState()
     memory.record_dose(dosed("nutrient_a", 7_300), water(ec=1_400), VALUES, 1_000_000)
     ec, ph = decide(water(ec=1_400, mixing_left_ms=800_000), memory, 1_020_000)
-    assert ec.reason == "held: nutrient A was given, B follows in 40 s"
-    assert ph.reason == "held: nutrient B comes first"
+    assert ec.reason == Reason("b_after", left_ms=40_000)
+    assert ph.reason == Reason("b_first")
     ec, _ = decide(water(ec=1_400, mixing_left_ms=800_000), memory, 1_060_001)
     assert (ec.actuator, ec.volume_ul) == ("nutrient_b", 7_300)
     memory.record_dose(dosed("nutrient_b", 7_300), water(ec=1_400), VALUES, 1_070_000)
     ec, _ = decide(water(ec=1_400, mixing_left_ms=800_000), memory, 1_080_000)
-    assert ec.reason == "held: mixing, 14 min left"
+    assert ec.reason == Reason("mixing", left_ms=800_000)
 
 
 def test_a_pending_b_dose_expires_after_half_an_hour():
     memory = DosingState()
     memory.record_dose(dosed("nutrient_a", 7_300), water(ec=1_400), VALUES, 0)
-    blocked = decide(water(ec=1_400), memory, 1_700_000, room=lambda _: (0, "circulation is off"))
-    assert blocked[0].reason == "held: nutrient B waits: circulation is off"
+    off = Reason("circulation_off")
+    blocked = decide(water(ec=1_400), memory, 1_700_000, room=lambda _: (0, off))
+    assert blocked[0].reason == Reason("b_waits", why=off)
     assert memory.abandoned_b_ul == 0
-    assert decide(water(), memory, 1_900_000)[0].reason.startswith("in band")
+    assert decide(water(), memory, 1_900_000)[0].reason.code == "ec_in_band"
     assert memory.abandoned_b_ul == 7_300
     decide(water(), memory, 1_910_000)
     assert memory.abandoned_b_ul == memory.pending_b_ul == 0
@@ -112,7 +118,7 @@ def test_an_interrupted_b_dose_is_completed():
     memory = DosingState()
     state = water(ec=1_400)
     memory.record_dose(dosed("nutrient_a", 7_300), state, VALUES, 0)
-    memory.record_dose(dosed("nutrient_b", 3_000, "cut short"), state, VALUES, 70_000)
+    memory.record_dose(dosed("nutrient_b", 3_000, Reason("all_off")), state, VALUES, 70_000)
     assert decide(state, memory, 400_000)[0].volume_ul == 4_300
     memory.record_dose(dosed("nutrient_b", 4_200), state, VALUES, 410_000)
     assert memory.pending_b_ul == 0  # the remainder is below the smallest dose
@@ -121,17 +127,17 @@ def test_an_interrupted_b_dose_is_completed():
 def test_a_manual_b_dose_cancels_the_pending_one():
     memory = DosingState()
     memory.record_dose(dosed("nutrient_a", 7_300), water(ec=1_400), VALUES, 0)
-    memory.record_manual_dose(Actuation("nutrient_b", 7_300, 7_300, 0, ""), VALUES)
+    memory.record_manual_dose(Actuation("nutrient_b", 7_300, 7_300, 0, None), VALUES)
     assert decide(water(ec=1_400, mixing_left_ms=1), memory, 400_000)[0].actuator is None
 
 
 @pytest.mark.parametrize(("state", "reason"), [
-    (water(level="no_ack"), "held: no level (no_ack)"),
-    (water(level=100), "held: water is low, 100 of 120 mm"),
-    (water(is_filling=True), "held: filling"),
-    (water(ec=150), "held: EC is below 200 uS/cm: is the probe in the water?"),
-    (water(ec="in_air"), "held: EC is below 200 uS/cm: is the probe in the water?"),
-    (water(mixing_left_ms=230_000), "held: mixing, 4 min left"),
+    (water(level="no_ack"), Reason("no_level", fault="no_ack")),
+    (water(level=100), Reason("water_low", level_mm=100, low_mm=120)),
+    (water(is_filling=True), Reason("filling")),
+    (water(ec=150), Reason("ec_in_air", limit_us_cm=200)),
+    (water(ec="in_air"), Reason("ec_in_air", limit_us_cm=200)),
+    (water(mixing_left_ms=230_000), Reason("mixing", left_ms=230_000)),
 ])
 def test_a_hold_applies_to_both_loops(state, reason):
     ec, ph = decide(state._replace(ph=reading(7.0)))
@@ -149,19 +155,24 @@ def test_a_probe_back_in_water_is_observed_for_a_minute():
 
 def test_a_lost_probe_does_not_affect_the_other_loop():
     ec, ph = decide(water(ph=6.5, ec="no_ack"))
-    assert (ec.reason, ph.actuator) == ("held: no EC (no_ack)", "ph_down")
+    assert (ec.reason, ph.actuator) == (Reason("no_ec", fault="no_ack"), "ph_down")
     ec, ph = decide(water(ph="flat", ec=1_400))
     assert ec.actuator == "nutrient_a"
 
 
 def test_disabled_dosing_only_monitors():
     ec, ph = decide(water(ph=8.0, ec=100), values=settings.defaults())
-    assert ec.reason == ph.reason == "monitor only: dosing is switched off"
+    assert ec.reason == ph.reason == Reason("dosing_off")
 
 
 def test_a_refusal_by_the_gate_is_the_reason():
-    _, ph = decide(water(ph=7.0), room=lambda _: (0, "base was given, 42 min left"))
-    assert ph.reason == "held: pH is high but base was given, 42 min left"
+    why = Reason("apart", actuator="ph_up", left_ms=2_520_000)
+    assert decide(water(ph=7.0), room=lambda _: (0, why))[1].reason == Reason(
+        "ph_high_blocked", why=why)
+    assert decide(water(ph=5.0), room=lambda _: (0, why))[1].reason == Reason(
+        "ph_low_blocked", why=why)
+    assert decide(water(ec=1_200), room=lambda _: (0, why))[0].reason == Reason(
+        "ec_low_blocked", why=why)
 
 
 numbers = st.one_of(
@@ -181,7 +192,7 @@ readings = st.builds(reading, st.one_of(numbers, faults))
 def test_no_input_requests_more_than_the_available_budget(state, rooms, now_ms, owed_ul):
     memory = DosingState()
     memory.pending_b_ul, memory.a_ended_ms = owed_ul, 0
-    decisions = decide(state, memory, now_ms, room=lambda name: (rooms.get(name, 0), "budget"))
+    decisions = decide(state, memory, now_ms, room=lambda name: (rooms.get(name, 0), FULL))
     wanted = [decision for decision in decisions if decision.actuator]
     assert len(wanted) <= 1
     for decision in wanted:
@@ -192,7 +203,7 @@ def test_no_input_requests_more_than_the_available_budget(state, rooms, now_ms, 
             assert state.ph.value is not None
     if state.ec.value is not None and state.ec.value > 1_680:
         assert decisions[0].actuator != "nutrient_a"
-    assert all(decision.reason for decision in decisions)
+    assert all(decision.reason.code in REASONS for decision in decisions)
 
 
 def test_loops_alternate_when_both_are_out_of_band_ec_first():
@@ -200,10 +211,10 @@ def test_loops_alternate_when_both_are_out_of_band_ec_first():
     state = water(ph=6.4, ec=1_400)
     assert decide(state, memory)[0].actuator == "nutrient_a"
     for name in ("nutrient_a", "nutrient_b"):
-        memory.record_dose(Actuation(name, 7_300, 7_300, 0, ""), state, VALUES, 9_000_000)
+        memory.record_dose(Actuation(name, 7_300, 7_300, 0, None), state, VALUES, 9_000_000)
     ec, ph = decide(state, memory)
-    assert (ec.reason, ph.actuator) == ("held: pH takes its turn", "ph_down")
-    memory.record_dose(Actuation("ph_down", 3_000, 3_000, 0, ""), state, VALUES, 9_900_000)
+    assert (ec.reason, ph.actuator) == (Reason("ph_turn"), "ph_down")
+    memory.record_dose(Actuation("ph_down", 3_000, 3_000, 0, None), state, VALUES, 9_900_000)
     assert decide(state, memory, 11_000_000)[0].actuator == "nutrient_a"
 
 
@@ -221,7 +232,8 @@ def test_the_smallest_dose_is_given_unless_it_overshoots():
     assert decide(water(ph=6.2), strong)[1].volume_ul == 200
     stronger = VALUES | {"ph.down_ul_per_ph": 10_000}
     _, ph = decide(water(ph=6.2), strong, values=stronger)
-    assert ph.reason == "held: pH is high but the least dose is too much, 0.20 ml"
+    assert ph.reason == Reason(
+        "ph_high_blocked", why=Reason("small_dose", volume_ul=200))
 
 
 def drifting(per_hour):
@@ -236,7 +248,7 @@ def drifting(per_hour):
 def test_an_adverse_drift_is_dosed_and_a_helpful_one_awaited():
     still, away, back = (decide(water(ph=6.05), drifting(x))[1] for x in (0.0, 0.06, -0.06))
     assert away.volume_ul > 1.3 * still.volume_ul
-    assert back.reason == "held: pH is high but comes back by itself, 6.05"
+    assert back.reason == Reason("ph_high_returns", milli_ph=6_050)
     assert decide(water(ph=6.5), drifting(-0.06))[1].actuator == "ph_down"
 
 

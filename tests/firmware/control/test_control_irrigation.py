@@ -9,6 +9,8 @@ from idro.control import irrigation, top_off
 from idro.control.filters import Reading
 from idro.errors import SettingsError
 from idro.protocol import settings
+from idro.protocol.reason import Reason
+from idro.protocol.reasons import REASONS
 from support.irrigation_rig import FULL, LOST, MIDNIGHT_S, MIST, NFT, NOON_S, Pump
 
 # ------------------------------------------------------------------ phases
@@ -17,7 +19,7 @@ def test_irrigation_starts_at_boot():
     pump = Pump(**NFT)
     pump.update()
     assert pump.is_on
-    assert pump.reasons == ["on: watering, 900 s left"]
+    assert pump.reasons == [Reason("watering", left_ms=900_000)]
 
 
 def test_nft_alternates_run_and_pause():
@@ -25,7 +27,7 @@ def test_nft_alternates_run_and_pause():
     pump.run_for(3_600)
     assert [off - on for on, off in pump.runs] == [900_000, 900_000]
     assert pump.runs[1][0] - pump.runs[0][1] == 900_000
-    assert "off: resting, 900 s left" in pump.reasons
+    assert Reason("irrigation_rest", left_ms=900_000) in pump.reasons
 
 
 def test_aeroponics_bursts_last_five_seconds_at_any_control_period():
@@ -34,7 +36,7 @@ def test_aeroponics_bursts_last_five_seconds_at_any_control_period():
     assert {off - on for on, off in pump.runs} == {5_000}
     starts = [on for on, _ in pump.runs]
     assert {b - a for a, b in zip(starts, starts[1:], strict=False)} == {305_000}
-    assert set(pump.reasons) == {"by turns: 5 s every 305 s"}
+    assert set(pump.reasons) == {Reason("irrigation_turns", on_ms=5_000, every_ms=305_000)}
     assert irrigation.is_burst(pump.values)
 
 
@@ -44,14 +46,14 @@ def test_a_continuous_pump_is_leased_for_a_minute_at_a_time():
     assert pump.until_ms - pump.now_ms == 60_000
     pump.run_for(86_400)
     assert len(pump.runs) == 1
-    assert set(pump.reasons) == {"on: never rests"}
+    assert set(pump.reasons) == {Reason("irrigation_always")}
 
 
 def test_a_pump_with_no_run_time_stays_off():
     pump = Pump(irrigation__on_s=0)
     pump.run_for(3_600)
     assert not pump.runs
-    assert set(pump.reasons) == {"off: irrigation.on_s is 0"}
+    assert set(pump.reasons) == {Reason("irrigation_off")}
 
 
 def test_the_night_has_its_own_pause():
@@ -90,7 +92,7 @@ def test_low_water_stops_irrigation_which_runs_first_afterwards():
     pump.level = Reading(119, None)
     pump.update()
     assert not pump.is_on
-    assert pump.reasons[-1] == "off: water is low, 119 of 120 mm"
+    assert pump.reasons[-1] == Reason("water_low", level_mm=119, low_mm=120)
     assert pump.timer.due_ms is None
     pump.run_for(7_200)
     assert len(pump.runs) == 1
@@ -100,7 +102,7 @@ def test_low_water_stops_irrigation_which_runs_first_afterwards():
     pump.level = Reading(125, None)
     pump.update()
     assert pump.is_on
-    assert pump.reasons[-1] == "on: watering, 900 s left"
+    assert pump.reasons[-1] == Reason("watering", left_ms=900_000)
 
 
 def test_a_flood_that_empties_the_tank_waits_for_draining():
@@ -119,12 +121,12 @@ def test_a_flood_that_empties_the_tank_waits_for_draining():
 def test_a_refusal_holds_for_its_duration():
     pump = Pump(**NFT)
     pump.run_for(600)
-    pump.refusal = "water is on the floor"
+    pump.refusal = Reason("leak")
     pump.update()
     assert not pump.is_on
     pump.refusal = None
     pump.run_for(290)
-    assert pump.reasons[-1] == "off: water is on the floor"
+    assert pump.reasons[-1] == Reason("leak")
     pump.run_for(20)
     assert pump.is_on
 
@@ -179,7 +181,8 @@ def test_a_fill_waits_with_its_timer_paused():
 def test_a_pause_must_leave_time_to_fill(key):
     with pytest.raises(SettingsError) as refused:
         settings.check({**NFT, key: 419})
-    assert refused.value.key == key
+    assert refused.value.reason.code == "drain_rest"
+    assert refused.value.reason.values == {"setting": key, "least_s": 420}
     assert settings.check({**NFT, key: 420})[key] == 420
     assert settings.check({**NFT, key: 0})[key] == 0
     assert settings.check({**MIST, key: 1})[key] == 1
@@ -216,7 +219,7 @@ def test_no_run_or_pause_exceeds_its_setting(
         elif act in ("night", "day"):
             pump.second_of_day = MIDNIGHT_S if act == "night" else NOON_S
         else:
-            pump.refusal = "no" if act == "refuse" else None
+            pump.refusal = Reason("leak") if act == "refuse" else None
         pump.run_for(duration_s)
         may_run = pump.refusal is None and pump.level.value != 100
         if not may_run:
@@ -228,4 +231,4 @@ def test_no_run_or_pause_exceeds_its_setting(
             assert pump.is_water_out
     if off_s:
         assert all(off - on <= on_s * 1_000 for on, off in pump.runs)
-    assert all(reason and len(reason) < 120 for reason in pump.reasons)
+    assert all(reason.code in REASONS for reason in pump.reasons)

@@ -1,5 +1,6 @@
 """Tests of flow checks by the meter while the irrigation pump is on or off."""
 
+from idro.protocol.reason import Reason
 from support.irrigation_rig import FULL, LOST, MIST, NFT, Pump
 
 
@@ -10,14 +11,15 @@ def test_missing_flow_is_reported_after_two_samples_and_10_s():
     assert not pump.events
     pump.measured(1, 0)
     assert pump.events == [("irrigation_no_flow", {
-        "state": "began", "on_ms": 20_000, "reason": "the pump is on and nothing flows"})]
+        "state": "began", "on_ms": 20_000})]
     pump.measured(5, 0)
     assert len(pump.events) == 1
     pump.update()
-    assert pump.reasons[-1] == "no flow is measured, on: watering, 900 s left"
+    assert pump.reasons[-1] == Reason(
+        "flow_missing", why=Reason("watering", left_ms=900_000))
     pump.measured(1, 3_000)
     assert pump.events[1] == ("irrigation_no_flow", {
-        "state": "ended", "on_ms": 70_000, "reason": "water flows again"})
+        "state": "ended", "on_ms": 70_000})
     assert not pump.meter.is_missing
 
 
@@ -94,7 +96,7 @@ def test_without_flow_and_level_it_is_retried_at_intervals():
         320_000, 310_000, 1_810_000]
     on_ms = sum(off - on for on, off in pump.runs)
     assert on_ms < 120_000
-    assert "off: no flow and no level, next try in 300 s" in pump.reasons
+    assert Reason("flow_retry", left_ms=300_000) in pump.reasons
     pump.level = FULL  # the tank is not dry: irrigation has priority
     pump.update()
     assert pump.is_on

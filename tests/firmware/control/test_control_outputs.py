@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from idro.control import circulation, light, top_off
 from idro.control.filters import Reading
 from idro.protocol import settings
+from idro.protocol.reason import Reason
 
 VALUES = settings.defaults()
 MINUTE_MS = 60_000
@@ -128,7 +129,7 @@ def test_top_off_times_out_and_waits_an_hour():
     assert filling[60:419] == [False] * 359
     assert filling[420] is True
     reason = top_off.decide(level(150), VALUES, top_off.FillProgress(), 0).reason
-    assert reason == "filling: level is low, 150 of 200 mm"
+    assert reason == Reason("fill_low", level_mm=150, target_mm=200)
 
 
 @settings_of(deadline=None)

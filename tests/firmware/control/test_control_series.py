@@ -18,7 +18,7 @@ def series(values, volume_ul=4_000, actuator="ph_down"):
         if found:
             return found, count
         memory.record_dose(
-            Actuation(actuator, volume_ul, 0, 0, ""), water(ph=value), VALUES, count * 900_000
+            Actuation(actuator, volume_ul, 0, 0, None), water(ph=value), VALUES, count * 900_000
         )
     return verdict(memory, water(ph=values[-1]), len(values) * 900_000), len(values)
 
@@ -47,7 +47,7 @@ def test_unmixed_water_gets_no_verdict():
     memory = DosingState()
     for index in range(5):
         memory.record_dose(
-            Actuation("ph_down", 4_000, 0, 0, ""), water(ph=7.0), VALUES, index * 900_000
+            Actuation("ph_down", 4_000, 0, 0, None), water(ph=7.0), VALUES, index * 900_000
         )
     assert verdict(memory, water(ph=7.0, mixing_left_ms=1), 4_500_000) is None
     assert verdict(memory, water(ph="flat"), 4_500_000) is None
@@ -59,7 +59,7 @@ def test_nutrient_without_effect_is_judged():
     for index in range(4):
         for name in ("nutrient_a", "nutrient_b"):
             memory.record_dose(
-                Actuation(name, 10_000, 0, 0, ""), water(ec=1_300), VALUES, index * 900_000
+                Actuation(name, 10_000, 0, 0, None), water(ec=1_300), VALUES, index * 900_000
             )
     assert verdict(memory, water(ec=1_310), 3_600_000) == judged.NO_EFFECT
 
@@ -120,7 +120,7 @@ def test_an_expired_baseline_is_discarded():
         now_ms = index * 900_000
         found = verdict(memory, water(ph=6.0 + index * 0.004), now_ms)
         assert found is None, index
-        tiny = Actuation("ph_down", 200, 0, 0, "")
+        tiny = Actuation("ph_down", 200, 0, 0, None)
         memory.record_dose(tiny, water(ph=6.0 + index * 0.004), VALUES, now_ms)
 
 
@@ -138,7 +138,7 @@ def test_a_slowly_mixing_tank_is_judged():
 
 def test_a_nutrient_dose_discards_the_earlier_effect_of_acid():
     memory, now_ms = dosed()
-    nutrient = Actuation("nutrient_a", 10_000, 0, 0, "")
+    nutrient = Actuation("nutrient_a", 10_000, 0, 0, None)
     memory.record_dose(nutrient, water(ph=7.0, ec=1_300), VALUES, now_ms)
     assert verdict(memory, water(ph=7.0), now_ms + 900_000) is None
 
@@ -153,9 +153,10 @@ def alternate(effect_ph, doses=10, hours_apart=1, volume_ul=4_000, nutrient_ph=-
     if after_reset:
         memory.restore(memory.learned())
     ph, now_ms = 7.0, 0
-    nutrient = Actuation("nutrient_a", 10_000, 0, 0, "")
+    nutrient = Actuation("nutrient_a", 10_000, 0, 0, None)
     for count in range(doses):
-        memory.record_dose(Actuation("ph_down", volume_ul, 0, 0, ""), water(ph=ph), VALUES, now_ms)
+        acid = Actuation("ph_down", volume_ul, 0, 0, None)
+        memory.record_dose(acid, water(ph=ph), VALUES, now_ms)
         ph += effect_ph
         now_ms += 900_000
         found = verdict(memory, water(ph=ph), now_ms)
@@ -187,9 +188,9 @@ def test_swapped_bottles_are_not_drift_after_a_manual_dose():
     ph, now_ms = 6.61, 0
     found = []
     for count in range(4):
-        memory.record_dose(Actuation("ph_down", 2_000, 0, 0, ""), water(ph=ph), VALUES, now_ms)
+        memory.record_dose(Actuation("ph_down", 2_000, 0, 0, None), water(ph=ph), VALUES, now_ms)
         if count == 1:  # before the second dose is judged
-            memory.record_manual_dose(Actuation("nutrient_b", 1_000, 0, 0, ""), VALUES)
+            memory.record_manual_dose(Actuation("nutrient_b", 1_000, 0, 0, None), VALUES)
         ph += 0.11
         now_ms += 900_000
         found.append(verdict(memory, water(ph=ph), now_ms))
@@ -205,7 +206,7 @@ def test_a_calibration_discards_earlier_effects():
     for index in range(10):
         given_acid(memory, 7.0, index * 1_800_000)
         assert verdict(memory, water(ph=7.0), index * 1_800_000 + 900_000) is None
-        nutrient = Actuation("nutrient_a", 10_000, 0, 0, "")
+        nutrient = Actuation("nutrient_a", 10_000, 0, 0, None)
         memory.record_dose(nutrient, water(ph=7.0), VALUES, index * 1_800_000 + 900_000)
         memory.recalibrated()
 

@@ -43,7 +43,7 @@ def test_a_valve_stuck_open_is_detected():
     tank = Tank().advance(30).advance(6, 120)
     assert tank.changes == [RISES]
     assert 8 <= tank.balance.moved_mm <= 12
-    assert tank.balance.dosing_hold().reason.startswith("held: water rises with the valve shut, ")
+    assert tank.balance.dosing_hold().reason.code == "water_rises"
 
 
 def test_a_bucket_holds_dosing_until_it_has_mixed():
@@ -98,7 +98,7 @@ def test_a_leak_is_reported_despite_repeated_refills():
         tank.advance(6, -25).fill(1.5, 100)
     assert tank.changes == [FALLS]
     assert tank.balance.moved_mm == pytest.approx(25, abs=5)
-    assert "leaves faster than plants drink" in tank.balance.dosing_hold().reason
+    assert tank.balance.dosing_hold().reason.code == "water_falls"
 
 
 def test_a_leak_is_refilled_for_at_most_ten_minutes():
@@ -106,7 +106,7 @@ def test_a_leak_is_refilled_for_at_most_ten_minutes():
     assert tank.changes == [FALLS]
     assert tank.balance.filling_hold() is None
     tank.fill(11)
-    assert tank.balance.filling_hold().reason == "held: the tank leaks and does not stay full"
+    assert tank.balance.filling_hold().reason.code == "tank_leaks"
     tank.advance(180)
     assert tank.changes == [FALLS, None]
     assert tank.balance.filling_hold() is None

@@ -2,7 +2,7 @@
 
 from idro.drivers import ds18b20 as driver
 from idrosim.devices import ds18b20 as device
-from idrosim.devices.onewire_bus import OneWireBus, crc8
+from idrosim.devices.shared.onewire_bus import OneWireBus, crc8
 from support.portable_fakes import (
     FakeClock,
     FakeOneWire,

@@ -16,7 +16,7 @@ from idrosim.devices import ina219 as ina219_part
 from idrosim.devices import scd4x as scd4x_part
 from idrosim.devices import sht4x as sht4x_part
 from idrosim.devices import tsl2591 as tsl2591_part
-from idrosim.devices.onewire_bus import OneWireBus
+from idrosim.devices.shared.onewire_bus import OneWireBus
 from support.ezo_bench import Bench
 from support.portable_fakes import FakeClock, FakeI2c, FakeOneWire, run
 

@@ -1,6 +1,6 @@
 """Tests that the firmware decodes every byte string of tests/oracle/hw_ezo_i2c.csv."""
 
-from idro.drivers.ezo_i2c import EzoI2c
+from idro.drivers.shared.ezo_i2c import EzoI2c
 from support.portable_fakes import FakeClock, FakeI2c, fault_of, oracle, run
 
 ADDRESS = 0x63

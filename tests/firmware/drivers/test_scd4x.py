@@ -1,7 +1,7 @@
 """Tests of the SCD4x driver: states, periods, CRC and the examples of the datasheet."""
 
 from idro.drivers import scd4x as driver
-from idro.drivers.sensirion import words_of
+from idro.drivers.shared.sensirion import words_of
 from idro.errors import SensorError
 from idrosim.devices import scd4x as device
 from support.portable_fakes import FakeClock, FakeI2c, fault_of, refusal_of, run

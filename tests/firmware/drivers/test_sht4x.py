@@ -1,7 +1,7 @@
 """Tests of the SHT4x driver and part: commands, timing and values of the datasheet."""
 
-from idro.drivers import sensirion
 from idro.drivers import sht4x as driver
+from idro.drivers.shared import sensirion
 from idrosim.devices import sht4x as device
 from support.portable_fakes import FakeClock, FakeI2c, fault_of, refusal_of, run, single
 

@@ -14,7 +14,8 @@ import pytest
 from idro.net.publisher import MAX_UNSTORED, Broker, Handlers, Publisher
 from idro.outbox.outbox import Outbox
 from idro.protocol import messages, messages_host, settings
-from support.fake_host import FakeHost
+from idro.protocol.reason import Reason
+from support.fake_host import FakeHost, packed_stored
 from support.micropython_program import micropython
 from support.node_clock import NodeClock
 from support.outbox_records import CHANNELS, FAULTS, new_outbox, values_at
@@ -35,7 +36,7 @@ class Node:
         self.has_memory = has_memory  # for its info message
         self.refusals = []
         handlers = Handlers(
-            self.info, self.report, self.commands.append, self.configs.append, self.stored.append,
+            self.info, self.report, self.commands.append, self.configs.append, self.on_stored,
             lambda leaf, payload: None,
         )
         broker = Broker("127.0.0.1", port, NODE, None, asyncio.open_connection)
@@ -46,14 +47,17 @@ class Node:
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
+    def on_stored(self, payload):
+        self.stored.append(messages.unpack_stored(NODE, payload).message)
+        return self.stored[-1]
+
     def info(self):
         if not self.has_memory:
             raise MemoryError
         return messages.Info(
             "0.1.0", "test", "esp32", self.boot_id, self.clock.now_ms(), None, "none",
             "power_on", "", CHANNELS, {"ph_down": "doser"}, self.outbox.boots(), False, 100, 0,
-            messages.AS_FLASHED,
-        )
+            messages.AS_FLASHED)
 
     def report(self):
         return messages.ConfigReport(3, None, settings.defaults())
@@ -80,8 +84,7 @@ class Node:
 
         self.call(fill)
 
-    def stop(self):
-        # CPython's wait_for may swallow a cancellation that arrives as its wait ends.
+    def stop(self):  # wait_for of CPython may swallow a cancellation that arrives as its wait ends
         for _ in range(120):
             self._loop.call_soon_threadsafe(self._task.cancel)
             self._thread.join(1)
@@ -159,9 +162,7 @@ def test_publishes_info_first_and_then_all_records_in_order(nodes, hosts, eventu
     assert not list((tmp_path / "flash").glob("*.seg"))
 
 
-def test_nothing_is_erased_while_the_host_stores_nothing(
-    nodes, hosts, eventually
-):
+def test_nothing_is_erased_while_the_host_stores_nothing(nodes, hosts, eventually):
     host = hosts(stores=False)
     node = nodes()
     node.append(400)
@@ -179,7 +180,7 @@ def test_an_answer_for_another_boot_does_not_delay_a_resend(nodes, hosts, eventu
     node = nodes()
     node.append(400)
     eventually(lambda: len(host.batches) >= MAX_UNSTORED, 20, "the first sending")
-    foreign = messages_host.pack_stored(messages.Stored("0000c0de", 7, 1_770_000_000_000))
+    foreign = packed_stored(NODE, messages.Stored("0000c0de", 7, 1_770_000_000_000, None))
 
     def sent_again():
         host.send(NODE, "stored", foreign)
@@ -219,9 +220,7 @@ def test_flushed_records_are_sent_after_a_reset_before_the_new_boot(nodes, hosts
     assert {seq for boot_id, seq in host.order if boot_id == "0000b001"} == set(range(1, 51))
 
 
-def test_accepts_valid_messages_and_refuses_others(
-    nodes, hosts, eventually
-):
+def test_accepts_valid_messages_and_refuses_others(nodes, hosts, eventually):
     host = hosts()
     host.keep(NODE, "command", b"kept by the broker")
     host.keep(NODE, "config", b"wanted settings")
@@ -233,8 +232,8 @@ def test_accepts_valid_messages_and_refuses_others(
     eventually(lambda: node.commands == [b"a command"], 10, "the command")
     assert node.publisher.refused_count == 2
     for number in range(12):
-        ack = messages.Ack(f"id-{number}", "done", "", "0000b001", number)
-        node.call(node.publisher.send_ack, ack)
+        node.call(node.publisher.send_ack, messages.Ack(
+            f"id-{number}", "done", Reason("all_stopped"), "0000b001", number))
         eventually(lambda count=number + 1: host.topics.count("ack") >= count, 10, "each ack")
     assert messages_host.unpack_ack(host.payloads["ack"]).id == "id-11"
     told_count = host.topics.count("config")
@@ -242,9 +241,7 @@ def test_accepts_valid_messages_and_refuses_others(
     eventually(lambda: host.topics.count("config") > told_count, 10, "the report again")
 
 
-def test_memory_errors_delay_reports_but_not_records(
-    nodes, hosts, eventually
-):
+def test_memory_errors_delay_reports_but_not_records(nodes, hosts, eventually):
     host = hosts()
     node = nodes(has_memory=False)
     node.append(30)
@@ -303,7 +300,8 @@ async def main(folder, port, boot_id, count):
         CHANNELS, {}, outbox.boots(), False, 100, 0, messages.AS_FLASHED)
     report = lambda: messages.ConfigReport(0, None, settings.defaults())
     nothing = lambda message: None
-    handlers = Handlers(info, report, nothing, nothing, nothing,
+    handlers = Handlers(info, report, nothing, nothing,
+                        lambda payload: messages.unpack_stored("node-1", payload).message,
                         lambda leaf, payload: None)
     broker = Broker("127.0.0.1", port, "node-1", None, asyncio.open_connection)
     publisher = Publisher(broker, outbox, clock, handlers, random.randint)

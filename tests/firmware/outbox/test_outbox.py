@@ -7,6 +7,7 @@ import pytest
 from idro.errors import ProtocolError
 from idro.outbox.outbox import MAX_BYTES
 from idro.protocol import messages
+from idro.protocol.reason import Reason
 from support.outbox_records import CHANNELS, FAULTS, drain, new_outbox, unpacked, values_at
 
 # A gap is passed only once all before it is stored: one round trip each.
@@ -239,6 +240,16 @@ def test_a_long_event_is_truncated_and_stored(tmp_path):
     outbox.append_event(1, "restarted", {f"text_{index}": "x" * 200 for index in range(16)})
     ((_, record),) = drain(outbox)
     assert len(record.detail) == 16
+
+
+def test_an_event_holds_reasons_whose_texts_are_truncated_if_it_is_large(tmp_path):
+    outbox = new_outbox(tmp_path)
+    waits = Reason("b_waits", why=Reason("ledger_failed", detail="x" * 250))
+    for names in ("a", "abcde"):
+        outbox.append_event(1, "refused", {name: waits for name in names})
+    small, large = [record.detail["a"] for _, record in drain(outbox)]
+    for detail, chars in ((small, 200), (large, 40)):
+        assert detail["values"]["why"]["values"] == {"detail": "x" * chars}
 
 
 def test_a_failed_flash_write_is_retried_once_a_minute(tmp_path):

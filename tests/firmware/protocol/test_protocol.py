@@ -14,7 +14,8 @@ from idro.protocol import (
 )
 from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS
-from support.portable_fakes import refusal_of, single
+from idro.protocol.reason import Reason
+from support.portable_fakes import single
 
 NODE = "bench-1"
 MAC = "0123456789abcdef" * 4
@@ -39,15 +40,17 @@ TELEMETRY_BATCH = messages.Batch(
 EVENT = (
     b'{"v":1,"boot_id":"0a1b2c3d","boot_unix_ms":null,"sent_at_ms":null,"oldest_seq":8,"records":'
     b'[{"seq":8,"at_ms":55000,"kind":"dosed","detail":{"actuator":"ph_down","volume_ul":1500,'
-    b'"on_ms":1500,"reason":"pH 6.31 above 6.00","by":"control"}}]}'
+    b'"on_ms":1500,"reason":{"code":"advice","values":{"actuator":"ph_down","volume_ul":1500,'
+    b'"why":{"code":"ph_turn","values":{}}}},"by":"control"}}]}'
 )
+ADVICE = Reason("advice", actuator="ph_down", volume_ul=1500, why=Reason("ph_turn"))
 EVENT_BATCH = messages.Batch(
     "0a1b2c3d", None, None, 8,
     [
         messages.EventRecord(
             8, 55_000, "dosed",
             {"actuator": "ph_down", "volume_ul": 1500, "on_ms": 1500,
-             "reason": "pH 6.31 above 6.00", "by": "control"},
+             "reason": ADVICE.as_json(), "by": "control"},
         ),
     ],
 )
@@ -57,8 +60,8 @@ INFO = messages.Info(
     (("00000001", 99_000), ("00000002", 5)), True, 25,
     216_000_000, messages.RunningRelease("b", "trial", "cd" * 32, 3, 1),
 )
-ACK = messages.Ack("c-1", "refused", "mixing wait", "0a1b2c3d", 77_000)
-STORED = messages.Stored("0a1b2c3d", 41, 1_700_000_000_000)
+ACK = messages.Ack("c-1", "refused", ADVICE, "0a1b2c3d", 77_000)
+STORED = messages.Stored("0a1b2c3d", 41, 1_700_000_000_000, 61_000)
 COMMAND = (
     '{"v":1,"id":"c-1","verb":"dose","args":{"actuator":"ph_down","volume_ul":1500},'
     '"boot_id":"0a1b2c3d","not_after_at_ms":90000,"by":"anna"'
@@ -115,7 +118,7 @@ def test_events_round_trip():
 
 def test_every_event_kind_is_accepted():
     for kind in EVENTS:
-        record = messages.EventRecord(1, 0, kind, {"reason": "x", "count": -1, "is_late": True})
+        record = messages.EventRecord(1, 0, kind, {"part": "x", "count": -1, "is_late": True})
         batch = messages.Batch("b", None, 5, 1, [record])
         assert messages_host.unpack_event(messages_host.pack_event(batch)) == batch
 
@@ -134,15 +137,57 @@ def test_ack_round_trip():
     assert messages_host.unpack_ack(messages.pack_ack(ACK)) == ACK
 
 
+def test_an_ack_carries_its_reason_as_code_and_values():
+    assert json.loads(messages.pack_ack(ACK))["reason"] == {
+        "code": "advice",
+        "values": {"actuator": "ph_down", "volume_ul": 1500,
+                   "why": {"code": "ph_turn", "values": {}}}}
+
+
+def test_a_reason_of_a_newer_node_is_accepted():
+    for reason in ({"code": "frost", "values": {"deci_c": -5, "is_sure": True, "by": "x" * 200}},
+                   {"code": "frost"}, {"code": "f" * 32, "values": {}, "since": [1]}):
+        obj = json.loads(messages.pack_ack(ACK))
+        obj["reason"] = reason
+        got = messages_host.unpack_ack(json.dumps(obj).encode()).reason
+        assert (got.code, got.values) == (reason["code"], reason.get("values", {}))
+
+
+def test_the_unknown_fields_of_a_reason_are_not_stored():
+    data = EVENT.replace(b'"code":"ph_turn",', b'"code":"ph_turn","more":[1,{"b":2}],')
+    assert data != EVENT
+    assert messages_host.unpack_event(data) == EVENT_BATCH
+
+
+def test_reasons_with_other_numbers_are_alike():
+    mixing = Reason("mixing", left_ms=9_000)
+    assert mixing.is_like(Reason("mixing", left_ms=1_000))
+    assert mixing != Reason("mixing", left_ms=1_000)
+    assert mixing == Reason("mixing", left_ms=9_000)
+    assert not mixing.is_like(Reason("filling"))
+    assert not mixing.is_like(None)
+    fault = Reason("b_waits", why=Reason("channel_fault", channel="reservoir.ph", fault="jump"))
+    other = Reason("b_waits", why=Reason("channel_fault", channel="reservoir.ph", fault="flat"))
+    assert not fault.is_like(other)
+    assert not fault.is_like(Reason("b_waits", why="jump"))
+
+
 def test_stored_round_trip():
-    assert messages.unpack_stored(messages_host.pack_stored(STORED)) == STORED
-    golden = b'{"v":1,"boot_id":"0a1b2c3d","seq_upto":41,"unix_ms":1700000000000}'
-    assert messages.unpack_stored(golden) == STORED
+    body = b'{"v":1,"boot_id":"0a1b2c3d","seq_upto":41,"unix_ms":1700000000000,"sent_at_ms":61000'
+    golden = body + b',"auth":"' + MAC.encode() + b'"}'
+    assert messages_host.pack_stored(NODE, STORED, mac) == golden
+    topic = b"idro/v1/bench-1/down/stored\n"
+    assert messages.unpack_stored(NODE, golden) == (STORED, topic + body, MAC)
+    earlier = messages.Stored(STORED.boot_id, STORED.seq_upto, STORED.unix_ms, None)
+    packed = messages_host.pack_stored(NODE, earlier, lambda signed: 2 * MAC)
+    assert json.loads(packed)["sent_at_ms"] is None
+    found, _, macs = messages.unpack_stored(NODE, packed)
+    assert (found, macs) == (earlier, 2 * MAC)
 
 
 def test_config_report_round_trip():
     values = settings.check({"ph.target": 6.1, "dosing.enabled": True})
-    for error in (None, "ph.target: number in 4.5..7.5 pH needed"):
+    for error in (None, Reason("setting_range", setting="ph.target", range="4.5..7.5 pH")):
         report = messages.ConfigReport(3, error, values)
         data = messages_host.pack_config_report(report)
         assert messages_host.unpack_config_report(data) == report
@@ -196,7 +241,23 @@ def test_every_default_is_a_valid_setting():
     for key, value in settings.defaults().items():
         assert settings.check_value(key, value) == value
     assert settings.check({}) == settings.defaults()
-    assert "ph.target" in refusal_of(SettingsError, settings.check_value, "ph.target", True)
+
+
+def test_a_refused_setting_names_its_key_and_range():
+    for key, value, code, allowed in (
+        ("ph.target", True, "setting_range", "4.5..7.5 pH"),
+        ("ph.target", 9, "setting_range", "4.5..7.5 pH"),
+        ("level.low_mm", 120.5, "setting_int", "20..5000 mm"),
+        ("dosing.enabled", 1, "setting_bool", None),
+        ("ph.mood", 1, "setting_unknown", None),
+    ):
+        try:
+            settings.check_value(key, value)
+            raise AssertionError(key)
+        except SettingsError as error:
+            reason = error.reason
+        values = {"setting": key} if allowed is None else {"setting": key, "range": allowed}
+        assert reason == Reason(code, **values)
 
 
 def test_topics_round_trip():

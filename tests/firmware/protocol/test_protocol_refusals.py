@@ -94,8 +94,40 @@ def test_wrong_events_are_refused_with_their_field():
         (b'"on_ms":1500', b'"on_ms":[]', ("on_ms",)),
         (b'"on_ms":1500', b'"on_ms":1.5', ("on_ms",)),
         (b'"by":"control"', b'"by":"' + b"x" * 201 + b'"', ("by",)),
+        (b'"code":"advice"', b'"code":"Advice"', ("reason", "code")),
+        (b'"code":"advice"', b'"code":null', ("reason", "code")),
+        (b'"code":"advice"', b'"code":"' + b"a" * 33 + b'"', ("reason", "code")),
+        (b'"code":"ph_turn"', b'"why":1', ("why", "code")),
+        (b'"values":{}', b'"values":[]', ("values",)),
+        (b'"values":{}', b'"values":{"code":1}', ("why", "values")),
+        (b'"values":{}', b'"values":{"self":1}', ("why", "values")),
+        (b'"values":{}', b'"values":{"N":1}', ("why", "values")),
+        (b'"values":{}', b'"values":{"ph":5.8}', ("ph", "integer")),
+        (b'"values":{}', b'"values":{"by":"a\\u0007"}', ("by", "control character")),
+        (b'"values":{}', b'"values":{' + b",".join([b'"v%d":1' % n for n in range(9)]) + b"}",
+         ("values", "9 keys")),
     ):
         refused(messages_host.unpack_event, changed(EVENT, old, new), *words)
+
+
+def test_an_ack_and_a_report_without_a_proper_reason_are_refused():
+    ack = b'{"v":1,"id":"c-1","outcome":"done","reason":%s,"boot_id":"b-1","at_ms":1}'
+    report = b'{"v":1,"rev":1,"error":%s,"values":{}}'
+    for reason in (b'"a sentence"', b'""', b"7", b"[]", b"{}"):
+        refused(messages_host.unpack_ack, ack % reason, "reason")
+        refused(messages_host.unpack_config_report, report % reason, "error")
+    refused(messages_host.unpack_ack, ack % b"null", "reason")
+
+
+def test_reasons_are_nested_to_a_depth_of_three():
+    def nested(depth):
+        inner = b"1" if depth == 0 else nested(depth - 1)
+        return b'{"code":"advice","values":{"why":' + inner + b"}}"
+
+    ack = b'{"v":1,"id":"c-1","outcome":"done","reason":%s,"boot_id":"b-1","at_ms":1}'
+    assert messages_host.unpack_ack(ack % nested(3)).reason.values["why"].code == "advice"
+    for depth in (4, 5, 30):
+        refused(messages_host.unpack_ack, ack % nested(depth), "why", "3 reasons")
 
 
 def test_wrong_info_is_refused_with_its_field():
@@ -112,19 +144,38 @@ def test_wrong_info_is_refused_with_its_field():
 def test_wrong_settings_are_refused_with_their_key():
     for values, words in (
         ('{"ph.target":9}', ("ph.target", "4.5..7.5")),
-        ('{"ph.mood":1}', ("ph.mood", "unknown")),
+        ('{"ph.mood":1}', ("ph.mood", "setting_unknown")),
         ('{"dosing.enabled":1}', ("dosing.enabled",)),
-        ('{"ec.target_us_cm":1600.5}', ("ec.target_us_cm", "integer")),
+        ('{"ec.target_us_cm":1600.5}', ("ec.target_us_cm", "setting_int")),
         ('{"level.low_mm":220}', ("level.target_mm",)),
     ):
         data = sealed(f'{{"v":1,"rev":1,"by":"anna","values":{values}')
         refused(lambda data: messages.unpack_config(NODE, [data]), data, "values", *words)
 
 
+def unpack_stored(data):
+    return messages.unpack_stored(NODE, data)
+
+
+def test_a_stored_message_has_one_form():
+    good = messages_host.pack_stored(NODE, messages.Stored("b-1", 1, 2, 3), lambda _: MAC)
+    assert unpack_stored(good).message == ("b-1", 1, 2, 3)
+    for old, new in (
+        (b"{", b" {"), (b"}", b"} "), (b":", b": "), (b'"v":1', b'"v":2'), (b"b-1", b""),
+        (b"b-1", b'b","x":"'), (b"b-1", b"b" * 41), (b'upto":1', b'upto":-1'),
+        (b'upto":1', b'upto":01'), (b'upto":1', b'upto":'), (b'upto":1', b'upto":' + b"9" * 16),
+        (b'upto":1', b'upto":1.0'), (b'unix_ms":2', b'unix_ms":null'),
+        (b'at_ms":3', b'at_ms":nul'), (b'"sent_at_ms":3,', b""), (MAC.encode(), MAC.encode()[1:]),
+        (MAC.encode(), b"F" + MAC.encode()[1:]), (MAC.encode(), b""), (b'"}', b'"},"x":1}'),
+        (b'"}', b'"'), (MAC.encode(), 3 * MAC.encode()), (b'"b-1"', b'"b-1","seq_upto":9'),
+    ):
+        refused(unpack_stored, changed(good, old, new), "stored", "form")
+
+
 def test_non_messages_are_refused():
     for unpack in (
         messages_host.unpack_telemetry, messages_host.unpack_event, messages_host.unpack_info,
-        messages_host.unpack_ack, messages.unpack_stored, messages_host.unpack_config_report,
+        messages_host.unpack_ack, unpack_stored, messages_host.unpack_config_report,
     ):
         for data in (b"", b"{}", b"[]", b"null", b"{", b'{"v":1', b"\xff\xfe", b"{]}", b"{" * 99):
             refused(unpack, data, "")
@@ -154,7 +205,8 @@ def test_surrogates_are_refused():
 
 def test_an_oversized_message_is_refused():
     refused(messages_host.unpack_telemetry, b'{"v":1' + b" " * 8200 + b"}", "8207 bytes", "8192")
-    refused(messages.unpack_stored, b'{"v":1' + b" " * 1100 + b"}", "1107 bytes")
+    golden = messages_host.pack_stored(NODE, messages.Stored("b-1", 1, 2, 3), lambda _: MAC)
+    refused(unpack_stored, golden + b" " * 400, "stored", "form")
 
 
 def test_every_prefix_of_a_message_is_refused():

@@ -102,7 +102,8 @@ def test_a_request_has_bounds():
 
 def test_a_release_never_contains_the_kernel():
     for path in ("boot.py", "main.py", "idro/board.mpy", "idro/safety/limits.mpy",
-                 "idro/safety/__init__.mpy", "idro/update/slots.mpy", "idro/errors.mpy"):
+                 "idro/safety/__init__.mpy", "idro/update/slots.mpy", "idro/errors.mpy",
+                 "idro/protocol/reason.mpy"):
         assert release_layout.is_kernel(path), path
     for path in ("idro/app/node.mpy", "idro/control/dosing.mpy", "idro/protocol/messages.mpy"):
         assert not release_layout.is_kernel(path), path

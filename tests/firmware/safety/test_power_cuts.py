@@ -14,7 +14,7 @@ from idro.safety import ledger as ledger_module
 from idro.safety.ledger import MAX_RECORDS
 from idro.safety.limits import DAY_MS
 from idrosim.shim.storage.flash_faults import FlashFaults
-from support.safety_rig import Rig
+from support.safety_rig import BY_HAND, Rig
 
 TORN = (0.0, 0.5, 0.75, 1.0)
 FLOW_UL_PER_S = 1_000
@@ -152,7 +152,7 @@ def dose(rig, channel):
 
 def fill(rig, channel):
     rig.sense(level_mm=150)
-    rig.gate.run(channel, FILL_MS, "test", "control", rig.readings)
+    rig.gate.run(channel, FILL_MS, BY_HAND, "control", rig.readings)
     for _ in range(3):
         rig.clock.advance(30_000)
     rig.gate.end(channel)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
+from idro.protocol.reason import Reason
 from idro.safety import limits
 from support.air_rig import CYCLE_MS, AirRig
 from support.safety_rig import Rig
@@ -23,11 +24,11 @@ def rig(tmp_path):
 @pytest.mark.parametrize("name", ["heater", "humidifier"])
 def test_readings_are_monitored_before_the_first_run(tmp_path, name):
     rig = AirRig(tmp_path)
-    assert rig.refusal(name) == ("reading", "no reading of air.temp_c yet")
+    assert rig.refusal(name) == Reason("no_reading", channel="air.temp_c")
     rig.cycles(3)
-    assert rig.refusal(name) == ("arming", "watching air.temp_c first, 3 of 12 good readings")
+    assert rig.refusal(name) == Reason("arming", channel="air.temp_c", count=3, of=12)
     rig.cycles(9)
-    assert rig.refusal(name) == ("arming", "watching air.temp_c first, 12 of 12 good readings")
+    assert rig.refusal(name) == Reason("arming", channel="air.temp_c", count=12, of=12)
     rig.cycles(1)
     assert rig.refusal(name) is None
     assert rig.level(name) == 1
@@ -57,22 +58,26 @@ def test_a_lease_renewed_every_cycle_stays_on(rig, name):
     assert [off - on for on, off in rig.runs(name)] == [59 * CYCLE_MS]
 
 
-@pytest.mark.parametrize(("name", "changed", "code", "reason"), [
-    ("heater", {"temp_c": "no_ack"}, "reading", "air.temp_c has a fault: no_ack"),
-    ("heater", {"temp_c": "jump"}, "reading", "air.temp_c has a fault: jump"),
-    ("humidifier", {"temp_c": "crc"}, "reading", "air.temp_c has a fault: crc"),
-    ("humidifier", {"rh_pct": "no_ack"}, "reading", "air.rh_pct has a fault: no_ack"),
-    ("heater", {"temp_c": 35.0}, "too_hot", "air was too hot, 30 min left at the least"),
-    ("humidifier", {"rh_pct": 95.0}, "wet", "air is wet, 95 of 95 %"),
+def fault_of(channel, fault):
+    return Reason("channel_fault", channel=channel, fault=fault)
+
+
+@pytest.mark.parametrize(("name", "changed", "reason"), [
+    ("heater", {"temp_c": "no_ack"}, fault_of("air.temp_c", "no_ack")),
+    ("heater", {"temp_c": "jump"}, fault_of("air.temp_c", "jump")),
+    ("humidifier", {"temp_c": "crc"}, fault_of("air.temp_c", "crc")),
+    ("humidifier", {"rh_pct": "no_ack"}, fault_of("air.rh_pct", "no_ack")),
+    ("heater", {"temp_c": 35.0}, Reason("hot_lock", left_ms=HALF_HOUR_MS)),
+    ("humidifier", {"rh_pct": 95.0}, Reason("air_wet", rh_pct=95, limit_pct=95)),
 ])
-def test_it_is_off_in_the_cycle_of_the_violation(rig, name, changed, code, reason):
+def test_it_is_off_in_the_cycle_of_the_violation(rig, name, changed, reason):
     assert rig.refusal(name) is None
     rig.cycles(1, **changed)
     assert rig.level(name) == 0
     assert rig.events_of("ran") == [
-        {"actuator": name, "on_ms": CYCLE_MS, "reason": reason, "by": "ann"}
+        {"actuator": name, "on_ms": CYCLE_MS, "reason": reason.as_json(), "by": "ann"}
     ]
-    assert rig.refusal(name) == (code, reason)
+    assert rig.refusal(name) == reason
 
 
 def test_a_heater_needs_no_humidity(rig):
@@ -91,14 +96,14 @@ def test_a_stale_reading_is_a_missing_reading(rig):
     rig.clock.advance(30_000)
     assert rig.refusal("heater") is None
     rig.clock.advance(1)
-    assert rig.refusal("heater") == ("reading", "air.temp_c is stale")
+    assert rig.refusal("heater") == Reason("channel_stale", channel="air.temp_c")
     assert rig.level("heater") == 0
 
 
 def test_arming_restarts_after_a_fault(rig):
     rig.cycles(1, temp_c="no_ack")
     rig.cycles(12, temp_c=20.0)
-    assert rig.refusal("heater")[0] == "arming"
+    assert rig.refusal("heater").code == "arming"
     rig.cycles(1)
     assert rig.refusal("heater") is None
 
@@ -108,30 +113,32 @@ def test_overheating_locks_the_heater_until_it_has_cooled(rig):
     assert rig.refusal("heater") is None
     rig.cycles(1, temp_c=35.0)
     locked_ms = rig.clock.now_ms()
-    assert rig.refusal("heater") == ("too_hot", "air was too hot, 30 min left at the least")
+    assert rig.refusal("heater") == Reason("hot_lock", left_ms=HALF_HOUR_MS)
     rig.cycles(1, temp_c=30.0)
-    assert rig.refusal("heater") == ("too_hot", "air was too hot, 30 min left at the least")
+    assert rig.refusal("heater") == Reason(
+        "hot_lock", left_ms=HALF_HOUR_MS - CYCLE_MS)
     while rig.clock.now_ms() < locked_ms + HALF_HOUR_MS - CYCLE_MS:
         rig.cycles(1)
-    assert rig.refusal("heater") == ("too_hot", "air was too hot, 10 s left at the least")
+    assert rig.refusal("heater") == Reason("hot_lock", left_ms=10_000)
     rig.clock.advance(CYCLE_MS - 1)
-    assert rig.refusal("heater") == ("too_hot", "air was too hot, 1 s left at the least")
+    assert rig.refusal("heater") == Reason("hot_lock", left_ms=1)
     rig.clock.advance(1)
-    assert rig.refusal("heater") == ("too_hot", "air was too hot and is not cool yet")
+    assert rig.refusal("heater") == Reason("hot_lock_warm")
     rig.cycles(1, temp_c=30.01)
-    assert rig.refusal("heater") == ("too_hot", "air was too hot and is not cool yet")
+    assert rig.refusal("heater") == Reason("hot_lock_warm")
     rig.cycles(1, temp_c=30.0)
     assert rig.refusal("heater") is None
+    too_hot = Reason("air_too_hot", deci_c=350, limit_deci_c=350)
     assert rig.events_of("air_too_hot") == [
-        {"state": "began", "reason": "35.0 of 35.0 C"},
-        {"state": "ended", "reason": "to 30.0 C"},
+        {"state": "began", "reason": too_hot.as_json()},
+        {"state": "ended", "reason": Reason("air_cooled", deci_c=300).as_json()},
     ]
 
 
 def test_the_half_hour_counts_from_the_last_hot_reading(rig):
     rig.cycles(100, temp_c=36.0)
     rig.cycles(179, temp_c=25.0)
-    assert rig.refusal("heater")[0] == "too_hot"
+    assert rig.refusal("heater").code == "hot_lock"
     rig.cycles(1)
     assert rig.refusal("heater") is None
     rig.cycles(1, temp_c=36.0)
@@ -142,7 +149,7 @@ def test_an_unknown_temperature_does_not_release_the_lock(rig):
     rig.cycles(1, temp_c=40.0)
     rig.cycles(400, temp_c="no_ack")
     rig.cycles(13, temp_c=34.0)
-    assert rig.refusal("heater")[0] == "too_hot"
+    assert rig.refusal("heater").code == "hot_lock_warm"
     assert rig.states() == ["began"]
 
 
@@ -158,9 +165,10 @@ def test_fan_and_heater_never_run_together(rig):
     assert rig.refusal("fan") is None
     assert (rig.level("fan"), rig.level("heater")) == (1, 0)
     assert rig.events_of("ran") == [
-        {"actuator": "heater", "on_ms": 5_000, "reason": "the fan runs", "by": "ann"}
+        {"actuator": "heater", "on_ms": 5_000, "by": "ann",
+         "reason": Reason("fan_runs").as_json()}
     ]
-    assert rig.refusal("heater") == ("fan", "the fan runs")
+    assert rig.refusal("heater") == Reason("fan_runs")
     assert rig.refusal("humidifier") is None
     rig.cycles(2, wanted=("fan",))
     assert (rig.level("humidifier"), len(rig.events_of("ran"))) == (1, 1)
@@ -193,9 +201,10 @@ def test_a_board_without_heater_has_no_heater_lock(tmp_path):
 
 def test_each_refusal_of_control_is_reported_once(rig):
     rig.cycles(5, wanted=("heater",), temp_c="no_ack")
-    assert rig.events_of("refused") == [{
-        "actuator": "heater", "reason": "air.temp_c has a fault: no_ack", "by": "control"
-    }]
+    reason = fault_of("air.temp_c", "no_ack")
+    assert rig.events_of("refused") == [
+        {"actuator": "heater", "reason": reason.as_json(), "by": "control"}
+    ]
 
 
 def test_arming_restarts_after_a_reset(rig):
@@ -203,7 +212,7 @@ def test_arming_restarts_after_a_reset(rig):
     rig.reboot()
     assert rig.level("heater") == 0
     rig.cycles(1)
-    assert rig.refusal("heater")[0] == "arming"
+    assert rig.refusal("heater").code == "arming"
 
 
 STEP = st.tuples(

@@ -91,7 +91,7 @@ def test_an_id_that_cannot_be_written_is_not_seen(tmp_path):
 def test_the_ids_of_a_thousand_commands_use_little_heap(tmp_path):
     done = subprocess.run(
         [micropython(), ROOT / "tests" / "support" / "seen_ids_heap.py", tmp_path],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
         env={"MICROPYPATH": f"{ROOT / 'firmware'}:.frozen"},
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idro.protocol import settings
+from idro.protocol.reason import Reason
 from idro.safety import limits
 from idro.safety.dosing_authority import DosingAuthority
 from idro.safety.ledger import CRASHES, NO_EFFECT, STOPPED
@@ -46,11 +47,12 @@ class House:
     def restart(self) -> None:
         self.authority = DosingAuthority(self.store, lambda: self.chain_ms)
 
-    def pass_ms(self, duration_ms: int, values=DOSING, latch_code: int = 0) -> None:
+    def pass_ms(self, duration_ms: int, values=DOSING, latch_code: int = 0,
+                is_proven: bool = True) -> None:
         end_ms = self.chain_ms + duration_ms
         while self.chain_ms < end_ms:
             self.chain_ms = min(end_ms, self.chain_ms + 60 * MINUTE_MS)
-            self.authority.update(values, latch_code)
+            self.authority.update(values, latch_code, is_proven)
 
     def granted_pct(self) -> int:
         return self.authority.granted_pct(DOSING)
@@ -72,6 +74,26 @@ def test_only_dosing_without_a_latch_earns_authority():
     house.pass_ms(EARN_MS, DOSING | {"dosing.authority_pct": 0})
     house.pass_ms(EARN_MS, DOSING, STOPPED)
     assert house.authority.left_ms == EARN_MS
+
+
+def test_days_without_plausible_readings_or_working_doses_earn_nothing():
+    house = House()
+    house.pass_ms(2 * EARN_MS, is_proven=False)
+    assert house.authority.left_ms == EARN_MS
+    house.pass_ms(EARN_MS - MINUTE_MS)
+    house.pass_ms(EARN_MS, is_proven=False)
+    assert house.authority.left_ms == MINUTE_MS
+    house.pass_ms(EARN_MS, DOSING, NO_EFFECT, is_proven=False)
+    assert house.authority.left_ms == EARN_MS
+
+
+def test_the_gate_is_armed_while_every_doser_has_plausible_readings(tmp_path):
+    rig = Rig(tmp_path)
+    assert not rig.gate.is_armed
+    rig.arm()
+    assert rig.gate.is_armed
+    rig.sense(ph="noisy")
+    assert not rig.gate.is_armed
 
 
 @pytest.mark.parametrize("latch", [CRASHES, NO_EFFECT])
@@ -122,13 +144,13 @@ def test_flash_is_written_every_ten_minutes():
         (600_000, []), (600_001, [600]), (1_200_001, [600]), (1_200_002, [600, 1_200]),
     ):
         house.chain_ms = chain_ms
-        house.authority.update(DOSING, 0)
+        house.authority.update(DOSING, 0, True)
         assert house.store.writes == [{"earned_s": earned_s} for earned_s in writes]
 
 
 def test_an_unchanged_value_is_not_written():
     house = House()
-    house.authority.update(DOSING, NO_EFFECT)
+    house.authority.update(DOSING, NO_EFFECT, True)
     assert house.store.writes == []
     house.pass_ms(2 * EARN_MS)
     count = len(house.store.writes)
@@ -139,10 +161,10 @@ def test_an_unchanged_value_is_not_written():
 def test_full_authority_is_stored_immediately():
     house = House()
     house.chain_ms = EARN_MS - 1
-    house.authority.update(DOSING, 0)
+    house.authority.update(DOSING, 0, True)
     assert house.authority.left_ms == 1
     house.chain_ms = EARN_MS
-    house.authority.update(DOSING, 0)
+    house.authority.update(DOSING, 0, True)
     house.restart()
     assert house.authority.left_ms == 0
 
@@ -152,7 +174,7 @@ def test_a_loss_is_stored_immediately():
     house.store.put(earned_s=300)
     house.restart()
     house.chain_ms = 1_000
-    house.authority.update(DOSING, NO_EFFECT)
+    house.authority.update(DOSING, NO_EFFECT, True)
     assert house.authority.left_ms == EARN_MS
     house.restart()
     assert house.authority.left_ms == EARN_MS
@@ -192,7 +214,7 @@ def test_advice_only_gives_no_budget_to_control_and_a_little_to_users(tmp_path):
     rig = Rig(tmp_path)
     rig.arm()
     rig.gate.set_limits(derive(rig.values, 100, 0))
-    assert rig.gate.headroom("ph_down", rig.readings, "control") == (0, "control only advises")
+    assert rig.gate.headroom("ph_down", rig.readings, "control") == (0, Reason("advice_only"))
     assert rig.gate.headroom("ph_down", rig.readings, "ann")[0] > 0
 
 
@@ -203,4 +225,4 @@ def test_the_reason_contains_the_share(tmp_path):
     asyncio.run(rig.dose("ph_down", 3_000))
     rig.wait(400_000)
     _, why = rig.gate.headroom("ph_down", rig.readings, "ann")
-    assert "of 25 %" in why
+    assert why == Reason("hour_spent", volume_ul=3_750, share_pct=25)

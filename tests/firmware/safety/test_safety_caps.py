@@ -5,17 +5,20 @@ Hazards I1, I6 and I7. On-time before a reset counts as delivered.
 
 import asyncio
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from idro.safety import limits
 from idro.safety.ledger import RECORD_BYTES
 from idro.safety.outputs import Refused
-from support.safety_rig import DOSERS, HOUR_MS, Rig
+from support.safety_rig import BY_HAND, DOSERS, HOUR_MS, Rig
 
 DAY_MS = 24 * HOUR_MS
+FILL_DAY_MS = 1_800_000  # topoff.max_ms_day of the rig
 ACIDS = ("ph_down", "ph_up")
 
 doses = st.tuples(st.just("dose"), st.sampled_from(DOSERS), st.integers(1, 20_000))
@@ -31,7 +34,16 @@ faults = st.tuples(
     st.sampled_from([{"ph": "flat"}, {"ph": 0.0}, {"ec_us_cm": "no_ack"}, {"level_mm": 0}]),
     st.none(),
 )
-moves = st.lists(st.one_of(doses, doses, waits, cuts, tears, faults), min_size=1, max_size=40)
+# A fill of top-off, and a failed task, which drives all outputs safe.
+fills = st.tuples(st.just("fill"), st.none(), st.integers(100, 600_000))
+failures = st.tuples(st.just("fail"), st.none(), st.integers(0, 600_000))
+moves = st.lists(st.one_of(doses, doses, waits, cuts, tears, faults, fills, failures),
+                 min_size=1, max_size=40)
+# A power cut that leaves the files as they are.
+reboots = st.tuples(st.just("reboot"), st.none(), st.none())
+fill_moves = st.lists(st.one_of(
+    fills, failures, reboots, st.tuples(st.just("wait"), st.integers(1_000, 900_000), st.none())),
+    min_size=2, max_size=30)
 
 
 def ask(rig, actuator, volume_ul):
@@ -43,6 +55,22 @@ def ask(rig, actuator, volume_ul):
         return
 
 
+def fill(rig, for_ms):
+    """Request top-off for a time."""
+    rig.sense(level_mm=150)
+    with suppress(Refused):
+        rig.gate.run("top_off", for_ms, BY_HAND, "ann", rig.readings)
+
+
+def assert_charged(rig, names=DOSERS):
+    """Assert that the ledger says no less than the pins gave in the last day."""
+    since_ms = rig.clock.at_ms - DAY_MS
+    for name in names:
+        given_ms = sum(off_ms - max(on_ms, since_ms) for on_ms, off_ms in rig.runs(name)
+                       if off_ms > since_ms)
+        assert rig.ledger.spent(name, DAY_MS)[0] >= given_ms, name
+
+
 def execute(rig, move):
     """Execute one step of a sequence."""
     kind, what, amount = move
@@ -52,6 +80,13 @@ def execute(rig, move):
         rig.wait(what)
     elif kind == "fault":
         rig.sense(**what)
+    elif kind == "fill":
+        fill(rig, amount)
+    elif kind == "reboot":
+        rig.reboot()
+    elif kind == "fail":
+        rig.clock.advance(amount)
+        rig.gate.off_all()
     elif kind == "cut":
         snapshots = []
         rig.clock.call_in(amount, lambda: snapshots.append(rig.snapshot()))
@@ -109,9 +144,31 @@ def test_no_sequence_exceeds_the_caps(sequence):
         rig.arm()
         for move in sequence:
             execute(rig, move)
+            assert_charged(rig)
         assert_ceilings(rig)
         rig.gate.off_all()
         assert not any(rig.level(name) for name in rig.outputs)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(fill_moves)
+def test_no_fill_is_free(sequence):
+    with tempfile.TemporaryDirectory() as folder:
+        rig = Rig(Path(folder))
+        for move in sequence:
+            execute(rig, move)
+            assert_charged(rig, ["top_off"])
+        assert rig.worst_on_ms("top_off", DAY_MS) <= FILL_DAY_MS
+
+
+def test_a_fill_that_a_failed_task_ends_is_charged(tmp_path):
+    rig = Rig(tmp_path)
+    for _ in range(100):
+        fill(rig, 600_000)
+        rig.clock.advance(150_000)
+        rig.gate.off_all()
+        assert_charged(rig, ["top_off"])
+    assert rig.worst_on_ms("top_off", DAY_MS) <= FILL_DAY_MS
 
 
 def test_requests_all_day_long_stay_within_the_caps(tmp_path):
@@ -165,3 +222,19 @@ def test_a_boot_loop_delivers_nothing(tmp_path):
             rig.clock.advance(10_000)
         rig.reboot()
     assert rig.runs("ph_down") == []
+
+
+@pytest.mark.parametrize("flow_ul_per_s", [20, 1_000])
+def test_a_quarter_of_the_authority_is_a_quarter_of_the_on_time(tmp_path, flow_ul_per_s):
+    """Whatever the calibration of the pump says: also one that declares a fiftieth of its flow."""
+    values = {"doser.ul_per_s": flow_ul_per_s, "ph.down_ul_per_ph": 2_000_000,
+              "ec.ul_per_100_us_cm": 2_000_000}
+    rig = Rig(tmp_path, authority_pct=25, **values)
+    rig.arm()
+    for _ in range(100):
+        for name in ("ph_down", "nutrient_b"):
+            ask(rig, name, 20_000)
+        rig.wait(900_000)
+    for name in ("ph_down", "nutrient_b"):
+        assert 0 < rig.worst_on_ms(name, HOUR_MS) <= 7_500
+        assert 0 < rig.worst_on_ms(name, DAY_MS) <= 25_000

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from idro.protocol.reason import Reason
 from idro.safety import ledger
 from idro.safety.outputs import Refused
-from support.safety_rig import HOUR_MS, Rig
+from support.safety_rig import BY_HAND, HOUR_MS, Rig
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def refused(rig, actuator, volume_ul, by="ann"):
     with pytest.raises(Refused) as caught:
         asyncio.run(rig.dose(actuator, volume_ul, by))
     assert len(rig.runs(actuator)) == runs
-    return caught.value.code
+    return caught.value.reason.code
 
 
 def test_a_dose_runs_in_quanta_and_is_reported(rig):
@@ -57,8 +58,8 @@ def test_a_fault_restarts_arming_but_a_single_jump_does_not(rig):
 
 
 @pytest.mark.parametrize(("changed", "code"), [
-    ({"ph": "flat"}, "reading"), ({"level_mm": "saturated"}, "reading"),
-    ({"level_mm": 100}, "low"),
+    ({"ph": "flat"}, "channel_fault"), ({"level_mm": "saturated"}, "channel_fault"),
+    ({"level_mm": 100}, "water_low"),
 ])
 def test_refuses_on_a_bad_reading(rig, changed, code):
     rig.sense(**changed)
@@ -80,16 +81,16 @@ def test_a_probe_in_air_also_blocks_acid_and_a_minute_longer(rig):
 def test_refuses_on_a_stale_reading(rig):
     rig.clock.advance(31_000)
     rig.circulate()
-    assert refused(rig, "ph_down", 500) == "reading"
+    assert refused(rig, "ph_down", 500) == "channel_stale"
 
 
 def test_refuses_without_circulation(rig):
     rig.gate.end("circulation")
-    assert refused(rig, "ph_down", 500) == "circulation"
+    assert refused(rig, "ph_down", 500) == "circulation_off"
 
 
 def test_refuses_more_than_the_maximum_dose(rig):
-    assert refused(rig, "ph_down", 3_001) == "dose"
+    assert refused(rig, "ph_down", 3_001) == "max_dose"
 
 
 def test_refuses_the_same_channel_within_its_gap(rig):
@@ -127,7 +128,7 @@ def test_budget_of_the_hour_and_of_the_day(rig):
     for _ in range(5):
         asyncio.run(rig.dose("ph_down", 3_000))
         rig.wait(310_000)
-    assert refused(rig, "ph_down", 200) == "budget"
+    assert refused(rig, "ph_down", 200) == "hour_spent"
     given_ul = 15_000
     while given_ul < 50_000:
         rig.wait(HOUR_MS)
@@ -135,7 +136,7 @@ def test_budget_of_the_hour_and_of_the_day(rig):
         asyncio.run(rig.dose("ph_down", volume_ul))
         given_ul += volume_ul
     rig.wait(HOUR_MS)
-    assert refused(rig, "ph_down", 200) == "budget"
+    assert refused(rig, "ph_down", 200) == "day_spent"
     assert rig.worst_on_ms("ph_down", 24 * HOUR_MS) <= 50_000
 
 
@@ -167,7 +168,7 @@ def refused_inside(rig):
     try:
         rig.dose("nutrient_a", 500).send(None)
     except Refused as refusal:
-        return refusal.code
+        return refusal.reason.code
     return "ran"
 
 
@@ -195,7 +196,7 @@ def test_a_lost_reading_ends_the_dose(rig, changed):
     rig.clock.call_in(1_200, lambda: rig.sense(**changed))
     actuation = asyncio.run(rig.dose("ph_down", 3_000))
     assert actuation.on_ms == 2_000
-    assert "cut short" in actuation.reason
+    assert actuation.cut.code in ("water_low", "channel_fault")
     assert rig.ledger.spent("ph_down", HOUR_MS)[0] == 2_000
 
 
@@ -204,10 +205,10 @@ def test_a_stop_ends_a_dose_immediately_and_survives_a_reset(rig):
     actuation = asyncio.run(rig.dose("ph_down", 3_000))
     assert actuation.on_ms == 1_300
     rig.wait(400_000)
-    assert refused(rig, "ph_down", 500) == "latched"
+    assert refused(rig, "ph_down", 500) == "stopped"
     rig.reboot()
     rig.arm()
-    assert refused(rig, "ph_down", 500) == "latched"
+    assert refused(rig, "ph_down", 500) == "stopped"
     rig.gate.resume("ann")
     rig.wait(400_000)
     asyncio.run(rig.dose("ph_down", 500))
@@ -215,10 +216,10 @@ def test_a_stop_ends_a_dose_immediately_and_survives_a_reset(rig):
 
 def test_a_latch_holds_until_a_person_resumes(rig):
     rig.gate.latch(ledger.NO_EFFECT)
-    assert rig.events_of("latched") == [{"reason": "dosing had no effect"}]
+    assert rig.events_of("latched") == [{"reason": Reason("latch_no_effect").as_json()}]
     rig.reboot()
     rig.arm()
-    assert refused(rig, "ph_up", 500) == "latched"
+    assert refused(rig, "ph_up", 500) == "latch_no_effect"
 
 
 def test_a_power_cut_in_a_dose_charges_in_full_and_delays_the_next(rig):
@@ -228,7 +229,7 @@ def test_a_power_cut_in_a_dose_charges_in_full_and_delays_the_next(rig):
     rig.power_cut_at(snapshots[0])
     assert rig.ledger.spent("ph_down", HOUR_MS) == (3_000, 3_000)
     rig.arm()
-    assert refused(rig, "ph_down", 500) == "holdoff"
+    assert refused(rig, "ph_down", 500) == "power_failed"
     rig.wait(480_000)
     asyncio.run(rig.dose("ph_down", 500))
 
@@ -244,9 +245,9 @@ def test_refusals_of_control_are_reported_once(rig):
 
 def test_a_doser_rejects_runs_and_a_switch_rejects_doses(rig):
     with pytest.raises(Refused):
-        rig.gate.run("ph_down", 1_000, "test", "ann", rig.readings)
-    assert refused(rig, "circulation", 500) == "kind"
-    assert refused(rig, "ghost", 500) == "unknown"
+        rig.gate.run("ph_down", 1_000, BY_HAND, "ann", rig.readings)
+    assert refused(rig, "circulation", 500) == "wrong_kind"
+    assert refused(rig, "ghost", 500) == "no_output"
 
 
 def test_circulation_ends_on_time_and_never_runs_dry(rig):
@@ -263,7 +264,7 @@ def test_circulation_ends_on_time_and_never_runs_dry(rig):
 def test_filling_is_charged_and_bounded_across_resets(rig):
     for _ in range(30):
         try:
-            rig.gate.run("top_off", 600_000, "test", "control", rig.readings)
+            rig.gate.run("top_off", 600_000, BY_HAND, "control", rig.readings)
         except Refused:
             break
         for _ in range(61):
@@ -272,17 +273,17 @@ def test_filling_is_charged_and_bounded_across_resets(rig):
         rig.reboot()
         rig.sense(level_mm=150)
     assert rig.worst_on_ms("top_off", 24 * HOUR_MS) <= 1_800_000
-    assert rig.events_of("refused")[-1]["reason"] == "top-off time of the day is spent"
+    assert rig.events_of("refused")[-1]["reason"] == Reason("fill_spent").as_json()
 
 
 @pytest.mark.parametrize("changed", [{"level_mm": 240}, {"level_mm": "no_ack"}])
 def test_filling_ends_when_full_or_without_a_level(rig, changed):
     rig.sense(level_mm=150)
-    rig.gate.run("top_off", 600_000, "test", "control", rig.readings)
+    rig.gate.run("top_off", 600_000, BY_HAND, "control", rig.readings)
     rig.clock.advance(10_000)
     rig.sense(**changed)
     with pytest.raises(Refused):
-        rig.gate.run("top_off", 600_000, "test", "control", rig.readings)
+        rig.gate.run("top_off", 600_000, BY_HAND, "control", rig.readings)
     assert rig.level("top_off") == 0
     assert rig.events_of("ran")[-1]["on_ms"] == 10_000
     assert rig.ledger.spent("top_off", HOUR_MS)[0] == 10_000
@@ -292,12 +293,47 @@ def test_a_dose_does_not_continue_after_off_all(rig):
     rig.clock.call_in(1_500, rig.gate.off_all)
     actuation = asyncio.run(rig.dose("ph_down", 3_000))
     assert actuation.on_ms == 1_500
-    assert actuation.reason == "test; cut short: all outputs were switched off"
+    assert actuation.cut == Reason("all_off")
+
+
+@pytest.mark.parametrize("failure", [MemoryError(), OSError(5)], ids=repr)
+def test_off_all_goes_on_where_one_output_fails(rig, failure):
+    rig.gate.run("irrigation", 60_000, BY_HAND, "ann", rig.readings)
+    rig.pins["ph_down"].failure = rig.pins["circulation"].failure = failure
+    rig.gate.off_all()
+    assert not rig.level("irrigation")
+
+
+def test_a_stop_halts_every_doser_where_one_fails_and_before_it_writes(rig, monkeypatch):
+    """Without memory for the latch on flash, the pumps rest nevertheless."""
+    def write(*_):
+        levels.append(rig.level("nutrient_a"))
+        raise MemoryError
+
+    def stop():
+        rig.pins["ph_down"].failure = OSError(5)
+        monkeypatch.setattr(ledger, "open", write, raising=False)
+        rig.gate.stop("ann")
+
+    levels = []
+    rig.clock.call_in(1_300, stop)
+    actuation = asyncio.run(rig.dose("nutrient_a", 5_000))
+    assert levels[0] == 0
+    assert actuation.on_ms == 1_300
+    assert rig.gate.latch_code == ledger.STOPPED
+    assert rig.events_of("stopped") == [{"by": "ann"}]
+
+
+def test_a_stop_ends_the_dose_also_if_resumed_at_once(rig):
+    rig.clock.call_in(1_300, lambda: rig.gate.stop("ann"))
+    rig.clock.call_in(1_400, lambda: rig.gate.resume("ben"))
+    actuation = asyncio.run(rig.dose("ph_down", 3_000))
+    assert (actuation.on_ms, actuation.cut) == (1_300, Reason("all_off"))
 
 
 def test_off_all_drives_everything_safe(rig):
     rig.gate.set_duty("light", 80, 600_000, "control")
     rig.sense(level_mm=150)
-    rig.gate.run("top_off", 600_000, "test", "control", rig.readings)
+    rig.gate.run("top_off", 600_000, BY_HAND, "control", rig.readings)
     rig.gate.off_all()
     assert [name for name in rig.outputs if rig.level(name)] == []

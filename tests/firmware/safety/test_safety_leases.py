@@ -2,12 +2,14 @@
 
 import pytest
 
+from idro.protocol.reason import Reason
 from idro.protocol.types import Sample
 from idro.safety.interlocks import LEAK
 from idro.safety.outputs import Refused
-from support.safety_rig import HOUR_MS, Pin, Rig
+from support.safety_rig import BY_HAND, HOUR_MS, Pin, Rig
 
 MAX_ON_MS = 900_000
+LOW = Reason("water_low", level_mm=119, low_mm=120)
 
 
 @pytest.fixture
@@ -17,14 +19,14 @@ def rig(tmp_path):
     return rig
 
 
-def run(rig, actuator, for_ms, by="ann", reason="test"):
+def run(rig, actuator, for_ms, by="ann", reason=BY_HAND):
     rig.gate.run(actuator, for_ms, reason, by, rig.readings)
 
 
 def refused(rig, actuator, for_ms):
     with pytest.raises(Refused) as caught:
         run(rig, actuator, for_ms)
-    return caught.value
+    return caught.value.reason
 
 
 def break_flash(rig):
@@ -117,10 +119,11 @@ def test_an_invalid_level_leaves_the_light_off_and_is_reported(rig):
     rig.gate.set_duty("light", 80, 60_000, "ann")
     with pytest.raises(Refused) as caught:
         rig.gate.set_duty("light", 101, 60_000, "ann")
-    assert caught.value.code == "actuator"
+    reason = Reason("actuator_failed", detail="101 % is not in 0..100")
+    assert caught.value.reason == reason
     assert rig.level("light") == 0
     assert rig.events_of("refused") == [
-        {"actuator": "light", "reason": "light: 101 % is not in 0..100", "by": "ann"}
+        {"actuator": "light", "reason": reason.as_json(), "by": "ann"}
     ]
 
 
@@ -128,24 +131,22 @@ def test_a_run_of_zero_length_is_refused_and_reported(rig):
     run(rig, "circulation", 60_000)
     rig.clock.advance(70_000)
     refusal = refused(rig, "circulation", 0)
-    assert refusal.code == "actuator"
-    assert refusal.reason == "circulation: 0 ms is not in 1..900000"
+    assert refusal == Reason("actuator_failed", detail="0 ms is not in 1..900000")
     assert rig.level("circulation") == 0
     assert rig.events_of("ran") == [{
-        "actuator": "circulation", "on_ms": 60_000, "by": "ann",
-        "reason": "circulation: 0 ms is not in 1..900000",
+        "actuator": "circulation", "on_ms": 60_000, "by": "ann", "reason": refusal.as_json(),
     }]
 
 
 def test_a_run_is_reported_once_with_requester_and_reason(rig):
-    run(rig, "circulation", 60_000, "ann", "to mix")
+    run(rig, "circulation", 60_000, "ann", LOW)
     rig.clock.advance(10_000)
-    run(rig, "circulation", 60_000, "control", "again")
+    run(rig, "circulation", 60_000, "control")
     rig.clock.advance(10_000)
     rig.gate.end("circulation")
     rig.gate.end("circulation")
     assert rig.events_of("ran") == [
-        {"actuator": "circulation", "on_ms": 20_000, "reason": "to mix", "by": "ann"}
+        {"actuator": "circulation", "on_ms": 20_000, "reason": LOW.as_json(), "by": "ann"}
     ]
 
 
@@ -153,15 +154,14 @@ def test_low_water_ends_circulation_and_names_the_level(rig):
     run(rig, "circulation", 60_000)
     rig.clock.advance(5_000)
     rig.sense(level_mm=119)
-    refusal = refused(rig, "circulation", 60_000)
-    assert (refusal.code, refusal.reason) == ("low", "water is low, 119 of 120 mm")
-    assert rig.events_of("ran")[0]["reason"] == "water is low, 119 of 120 mm"
+    assert refused(rig, "circulation", 60_000) == LOW
+    assert rig.events_of("ran")[0]["reason"] == LOW.as_json()
 
 
 def test_low_water_ends_irrigation_too(rig):
     run(rig, "irrigation", 60_000)
     rig.sense(level_mm=119)
-    assert refused(rig, "irrigation", 60_000).code == "low"
+    assert refused(rig, "irrigation", 60_000) == LOW
     assert rig.level("irrigation") == 0
 
 
@@ -175,8 +175,7 @@ def test_irrigation_runs_without_a_level(rig):
 def test_a_wet_floor_ends_filling_and_irrigation(rig, actuator):
     run(rig, actuator, 60_000)
     rig.readings[LEAK] = Sample(LEAK, 1, None, rig.clock.now_ms())
-    refusal = refused(rig, actuator, 60_000)
-    assert (refusal.code, refusal.reason) == ("leak", "water is on the floor")
+    assert refused(rig, actuator, 60_000) == Reason("leak")
     assert rig.level(actuator) == 0
     rig.readings[LEAK] = Sample(LEAK, 0, None, rig.clock.now_ms())
     run(rig, actuator, 60_000)
@@ -207,10 +206,11 @@ def test_a_fill_is_charged_in_advance_and_settled_with_its_run_time(rig):
     run(rig, "top_off", 90_000)
     assert rig.ledger.spent("top_off", HOUR_MS) == (90_000, 0)
     rig.clock.advance(20_000)
-    rig.gate.end("top_off", "it is enough")
+    rig.gate.end("top_off", Reason("full_enough"))
     assert rig.ledger.spent("top_off", HOUR_MS) == (20_000, 0)
     assert rig.events_of("ran") == [
-        {"actuator": "top_off", "on_ms": 20_000, "reason": "it is enough", "by": "ann"}
+        {"actuator": "top_off", "on_ms": 20_000, "by": "ann",
+         "reason": Reason("full_enough").as_json()}
     ]
 
 
@@ -228,9 +228,9 @@ def test_an_expired_fill_is_settled_when_the_next_starts(rig):
     run(rig, "top_off", 10_000)
     rig.clock.advance(25_000)
     rig.sense(level_mm=150)
-    run(rig, "top_off", 10_000, "control", "level")
+    run(rig, "top_off", 10_000, "control", LOW)
     assert rig.events_of("ran") == [
-        {"actuator": "top_off", "on_ms": 10_000, "reason": "test", "by": "ann"}
+        {"actuator": "top_off", "on_ms": 10_000, "reason": BY_HAND.as_json(), "by": "ann"}
     ]
     assert rig.ledger.spent("top_off", HOUR_MS)[0] == 20_000
 
@@ -256,14 +256,16 @@ def test_a_budget_below_the_shortest_fill_is_spent(tmp_path):
     rig.clock.advance(20_000)
     rig.sense(level_mm=150)
     refusal = refused(rig, "top_off", 10_000)
-    assert (refusal.code, refusal.reason) == ("budget", "top-off time of the day is spent")
+    assert refusal == Reason("fill_spent")
     assert rig.events_of("refused") == [
-        {"actuator": "top_off", "reason": refusal.reason, "by": "ann"},
+        {"actuator": "top_off", "reason": refusal.as_json(), "by": "ann"},
     ]
     assert rig.ledger.spent("top_off", HOUR_MS)[0] == 10_000
 
 
-@pytest.mark.parametrize(("changed", "code"), [({"level_mm": 240}, "full"), ({}, "reading")])
+@pytest.mark.parametrize(("changed", "code"), [
+    ({"level_mm": 240}, "tank_full"), ({}, "channel_stale"),
+])
 def test_a_full_tank_or_a_stale_level_prevents_a_fill(rig, changed, code):
     if changed:
         rig.sense(**changed)
@@ -276,8 +278,8 @@ def test_a_full_tank_or_a_stale_level_prevents_a_fill(rig, changed, code):
 def test_a_flash_write_error_prevents_a_fill(rig):
     break_flash(rig)
     refusal = refused(rig, "top_off", 10_000)
-    assert refusal.code == "ledger"
-    assert "append failed" in refusal.reason
+    assert refusal.code == "ledger_failed"
+    assert "Error" in refusal.values["detail"]
     assert rig.runs("top_off") == []
     assert rig.events_of("refused")[-1]["by"] == "ann"
 

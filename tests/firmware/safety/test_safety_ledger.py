@@ -2,6 +2,7 @@
 
 import pytest
 
+from idro.errors import LedgerError
 from idro.safety import ledger as ledger_module
 from idro.safety.ledger import DAMAGED, MAX_LIVE, MAX_RECORDS, NO_EFFECT, RECORD_BYTES, STOPPED
 from idro.safety.limits import CHANNELS, DAY_MS
@@ -44,11 +45,11 @@ def test_every_record_has_the_documented_format(node):
 
 def test_numbers_of_channels_and_latches_are_frozen():
     assert {channel: index for index, channel in enumerate(CHANNELS)} == CHANNEL_NUMBERS
-    assert ledger_module.LATCHES.index("stopped by a person") == STOPPED == 1
-    assert ledger_module.LATCHES.index("three abnormal resets within a day") == 2
-    assert ledger_module.LATCHES.index("the dose ledger was damaged") == DAMAGED == 3
-    assert ledger_module.LATCHES.index("dosing had no effect") == NO_EFFECT == 4
-    assert ledger_module.LATCHES.index("dosing worked the wrong way") == 5
+    assert ledger_module.LATCHES.index("stopped") == STOPPED == 1
+    assert ledger_module.LATCHES.index("latch_resets") == 2
+    assert ledger_module.LATCHES.index("latch_ledger") == DAMAGED == 3
+    assert ledger_module.LATCHES.index("latch_no_effect") == NO_EFFECT == 4
+    assert ledger_module.LATCHES.index("latch_wrong_way") == 5
     assert (RECORD_BYTES, MAX_RECORDS, MAX_LIVE) == (28, 512, 256)
     assert ledger_module.CRASHES == 2
     assert ledger_module.WRONG_WAY == 5
@@ -295,3 +296,69 @@ def test_the_last_recorded_end_counts_after_a_reset(node):
     )
     node.now_ms = 40_001
     assert node.open().since_ms("ph_down") == 10_000
+
+
+class RefusesMemory:
+    """open() that refuses memory for files whose name contains `text`, while it is set."""
+
+    text = ""
+
+    def open(self, path, mode):
+        if self.text and self.text in path:
+            raise MemoryError
+        return open(path, mode)
+
+
+@pytest.fixture
+def heap(monkeypatch):
+    heap = RefusesMemory()
+    monkeypatch.setattr(ledger_module, "open", heap.open, raising=False)
+    return heap
+
+
+def test_a_reserve_without_memory_does_not_hide_the_next(node, heap):
+    """A short reserve on one copy only, then a long one of the same id: a power cut in its run."""
+    node.open(existed=False)
+    heap.text = "ledger.b"
+    with pytest.raises(LedgerError):
+        node.ledger.reserve("ph_down", 100, 100)
+    heap.text = ""
+    node.ledger.reserve("ph_down", 10_000, 10_000)
+    assert node.ledger.spent("ph_down", DAY_MS) == (10_000, 10_000)
+    assert node.open().spent("ph_down", DAY_MS) == (10_000, 10_000)
+
+
+def test_a_settle_without_memory_keeps_the_reserve(node, heap):
+    node.open(existed=False)
+    entry_id = node.ledger.reserve("ph_down", 5_000, 5_000)
+    heap.text = "ledger.b"
+    with pytest.raises(LedgerError):
+        node.ledger.settle(entry_id, 1_000, 1_000)
+    assert node.ledger.spent("ph_down", DAY_MS) == (5_000, 5_000)
+    heap.text = ""
+    node.now_ms += 60_000
+    node.ledger.retry_write()
+    assert node.ledger.error == ""
+    assert node.open().spent("ph_down", DAY_MS) == (5_000, 5_000)
+
+
+def test_compaction_without_memory_refuses_doses_and_is_retried(node, heap):
+    node.open(existed=False)
+    heap.text = ".new"
+    node.ledger.set_latch(STOPPED)
+    for _ in range(MAX_RECORDS):
+        node.ledger.set_latch(STOPPED)
+    assert node.ledger.error
+    with pytest.raises(LedgerError):
+        node.ledger.reserve("ph_down", 1, 1)
+    heap.text = ""
+    assert node.ledger.reserve("ph_down", 1, 1)
+
+
+def test_a_run_settled_a_day_later_is_no_error(node):
+    node.open(existed=False)
+    entry_id = node.ledger.reserve("top_off", 600_000, 0)
+    node.now_ms += DAY_MS + 600_000 + SLACK_MS + 1
+    node.ledger.reserve("ph_down", 1, 1)  # drops what is a day old
+    node.ledger.settle(entry_id, 600_000, 0)
+    assert node.ledger.spent("top_off", DAY_MS) == (0, 0)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from idro.protocol.reason import Reason
 from idro.safety import correction
 from idro.safety.correction import Correction
 from idro.safety.ledger import NO_EFFECT, WRONG_WAY
@@ -110,7 +111,7 @@ def test_two_steps_in_the_wrong_direction_are_wrong():
 def test_it_ends_after_eight_hours():
     one = down(now_ms=500)
     assert one.end_reason(9_000, 28_800_499) is None
-    assert one.end_reason(9_000, 28_800_500) == "eight hours have passed"
+    assert one.end_reason(9_000, 28_800_500) == Reason("too_long")
 
 
 def test_it_ends_after_15_minutes_without_a_press():
@@ -118,7 +119,7 @@ def test_it_ends_after_15_minutes_without_a_press():
     one.update_wait(True, 1_000)
     one.update_wait(True, 500_000)
     assert one.end_reason(9_000, 900_999) is None
-    assert one.end_reason(9_000, 901_000) == "the button was not pressed"
+    assert one.end_reason(9_000, 901_000) == Reason("not_pressed")
 
 
 def test_the_15_minutes_start_when_a_press_is_accepted():
@@ -128,7 +129,7 @@ def test_the_15_minutes_start_when_a_press_is_accepted():
     assert one.end_reason(9_000, 2_000_000) is None
     one.update_wait(True, 2_000_000)
     assert one.end_reason(9_000, 2_899_999) is None
-    assert one.end_reason(9_000, 2_900_000) == "the button was not pressed"
+    assert one.end_reason(9_000, 2_900_000) == Reason("not_pressed")
 
 
 def test_a_step_clears_the_wait():
@@ -142,11 +143,11 @@ def test_it_ends_when_its_volume_is_used():
     one = given(down(total_ul=1_000), [(9_000, 800)])
     assert one.end_reason(9_000, 0) is None
     one.record_step(9_000, 1)
-    assert one.end_reason(9_000, 0) == "all of the volume was given"
+    assert one.end_reason(9_000, 0) == Reason("all_given")
 
 
 @pytest.mark.parametrize(("milli_ph", "why"), [
-    (6_051, None), (6_050, "the target is reached"), (5_000, "the target is reached"),
+    (6_051, None), (6_050, Reason("target_reached")), (5_000, Reason("target_reached")),
     (None, None),
 ])
 def test_it_ends_at_its_target(milli_ph, why):

@@ -4,16 +4,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from idro.errors import UpdateError
+from idro.protocol.reason import Reason
+from idro.protocol.release_layout import KERNEL
 from support import releases, small_board
 from support.releases import Release
-from support.small_board import NEW, Board, Reset
+from support.small_board import NEW, Board, Reset, power_up
 
 GOOD = Release(dict(NEW), counter=3)
 LINES = GOOD.manifest().decode().split("\n")
 
 
 def refused(board):
-    """Offer the release; return the reason of the refusal. The old release still runs."""
+    """Offer the release; return the Reason of its refusal. The old release still runs."""
     before = board.flash.files.get("/slot")
     board.boot()
     try:
@@ -50,8 +52,8 @@ def test_a_valid_release_is_accepted():
 
 
 def test_an_untrusted_key_is_refused():
-    assert "signature" in refused(Board(Release(dict(NEW), counter=3, key="theirs")))
-    assert refused(Board(GOOD, keys=())) == "this board has no key for updates"
+    assert refused(Board(Release(dict(NEW), counter=3, key="theirs"))).code == "bad_signature"
+    assert refused(Board(GOOD, keys=())) == Reason("no_update_key")
 
 
 def test_the_spare_key_is_trusted():
@@ -70,7 +72,7 @@ def test_a_bit_flipped_in_the_signature_is_refused():
         board.signature = bytes(
             byte ^ (1 << at % 8 if index == at else 0) for index, byte in
             enumerate(board.signature))
-        assert "signature" in refused(board)
+        assert refused(board) == Reason("bad_signature")
 
 
 def test_malformed_signatures_are_refused():
@@ -79,7 +81,7 @@ def test_malformed_signatures_are_refused():
     for value in (0, 1, number - 1, number, (number - signed) % number, 2**3_072 - 1):
         board = Board(GOOD)
         board.signature = value.to_bytes(384, "big")
-        assert "signature" in refused(board)
+        assert refused(board) == Reason("bad_signature")
     assert not small_board.code.verify.is_signed(
         releases.modulus("ours"), releases.sign(GOOD.manifest()) + b"\0", bytes(32))
 
@@ -100,17 +102,17 @@ def test_a_manifest_that_differs_from_the_offer_is_refused():
     other = Release({"idro/app/node.mpy": b"x"}, counter=3)
     board.manifest = other.manifest()
     board.signature = releases.sign(board.manifest)
-    assert refused(board) == "its manifest is not the one that was offered"
+    assert refused(board) == Reason("other_manifest")
 
 
 def test_files_of_another_release_are_refused():
     """Serve files of one release with the manifest of another."""
     board = Board(GOOD)
     board.served["idro/control/dosing.mpy"] = small_board.OLD["idro/control/dosing.mpy"][:1_001]
-    assert "idro/control/dosing.mpy" in refused(board)
+    assert refused(board).values == {"path": "idro/control/dosing.mpy"}
     board = Board(GOOD)
     board.served["idro/app/node.mpy"] = b"N" + NEW["idro/app/node.mpy"][1:]
-    assert refused(board) == "idro/app/node.mpy does not match its manifest"
+    assert refused(board) == Reason("path_mismatch", path="idro/app/node.mpy")
 
 
 def test_a_bit_flipped_in_any_file_on_flash_is_refused():
@@ -128,7 +130,7 @@ def test_a_bit_flipped_in_any_file_on_flash_is_refused():
 
         real, code.verify.install = code.verify.install, damage
         try:
-            assert refused(board) == f"{path} does not match its manifest"
+            assert refused(board) == Reason("path_mismatch", path=path)
         finally:
             code.verify.install = real
 
@@ -145,7 +147,7 @@ def test_an_additional_file_is_refused():
 
         real, code.verify.install = code.verify.install, add
         try:
-            assert refused(board) == f"{extra} is not in its manifest"
+            assert refused(board) == Reason("path_extra", path=extra)
         finally:
             code.verify.install = real
 
@@ -157,24 +159,25 @@ def test_paths_outside_the_release_are_refused():
                  "boot.py", "idro/app/node.py", "idro/app/../../main.mpy", "slot"):
         board = with_manifest(edited(6, f"{line[0]} {line[1]} {path}"))
         board.served[path] = NEW["idro/app/node.mpy"]
-        assert refused(board) == f"{path} is not allowed in a release", path
+        assert refused(board) == Reason("path_forbidden", path=path)
 
 
 def test_another_board_counter_or_kernel_is_refused():
-    for release, said in (
+    for release, reason in (
         (Release(dict(NEW), counter=3, board_class="esp32/esp32-nft"),
-         "it is for esp32/esp32-nft, this is esp32/esp32-reservoir"),
-        (Release(dict(NEW), counter=3, kernel=9), "it needs kernel 9, this board has 3"),
-        (Release(dict(NEW), counter=0), "its security counter is 0, this board is at 1"),
+         Reason("other_board", board_class="esp32/esp32-nft", this_class="esp32/esp32-reservoir")),
+        (Release(dict(NEW), counter=3, kernel=9),
+         Reason("other_kernel", kernel=9, current_kernel=KERNEL)),
+        (Release(dict(NEW), counter=0), Reason("counter_low", counter=0, current_counter=1)),
     ):
-        assert refused(Board(release)) == said
+        assert refused(Board(release)) == reason
 
 
 def test_an_older_counter_is_refused():
     for copies in ({"security_a": 7}, {"security_b": 7}, {"security_a": 2, "security_b": 7}):
         board = Board(GOOD)
         board.flash.nvs.update(copies)
-        assert refused(board) == "its security counter is 3, this board is at 7"
+        assert refused(board) == Reason("counter_low", counter=3, current_counter=7)
 
 
 def test_a_reverted_release_is_refused_when_replayed():
@@ -186,26 +189,51 @@ def test_a_reverted_release_is_refused_when_replayed():
                 break
         except Reset:
             continue
-    assert board.said == "it was tried before and rolled back"
+    assert board.said == Reason("rolled_back_before")
     state = small_board.code.state
-    why = "three boots brought no confirmation"
-    assert state.pending_report() == [GOOD.sha256()[:16], "9.9.9", why]
+    reason = {"code": "three_boots", "values": {}}
+    assert state.pending_report() == [GOOD.sha256()[:16], "9.9.9", reason]
     state.clear_report()
     assert state.pending_report() is None
 
 
+def test_the_report_of_an_update_fits_into_nvs():
+    power_up(Board(GOOD))
+    state, digest = small_board.code.state, bytes.fromhex(GOOD.sha256())
+    for reason, values in (
+        (Reason("path_missing", path="idro/app/node.mpy"), {"path": "idro/app/node.mpy"}),
+        (Reason("other_board", board_class="c" * 40, this_class="d" * 40),
+         {"board_class": "c" * 40, "this_class": "d" * 40}),
+        (Reason("flash_failed", detail="x" * 300), {}),
+    ):
+        state.save_report(digest, "9" * 40, reason)
+        assert len(small_board.board.flash.nvs["update_told"]) <= 240
+        assert state.pending_report() == [
+            GOOD.sha256()[:16], "9" * 40, {"code": reason.code, "values": values}]
+    state.save_report(digest, "9.9.9", None)
+    assert state.pending_report() == [GOOD.sha256()[:16], "9.9.9", None]
+
+
+def test_a_report_of_another_kernel_is_dropped():
+    power_up(Board(GOOD))
+    for saved in (b"ab12cd34ab12cd34 9.9.9 three boots", b"{}", b"[1]", b"7", b"["):
+        small_board.board.flash.nvs["update_told"] = saved
+        assert small_board.code.state.pending_report() is None
+        assert small_board.board.flash.nvs["update_told"] == b""
+
+
 def test_a_too_large_release_is_refused():
     huge = Release({"idro/app/node.mpy": b"x" * 400_001}, counter=3)
-    assert refused(Board(huge)) == "its manifest is malformed"
+    assert refused(Board(huge)) == Reason("manifest_malformed")
     board = Board(GOOD)
     board.flash.free_blocks = 25
-    assert refused(board).startswith("it needs ")
+    assert refused(board).code == "flash_needed"
 
 
 def test_files_of_the_wrong_length_are_refused():
     board = Board(GOOD)
     board.served["idro/app/node.mpy"] = NEW["idro/app/node.mpy"][:-1]
-    assert refused(board) == "idro/app/node.mpy ends too soon"
+    assert refused(board) == Reason("path_short", path="idro/app/node.mpy")
     board = Board(GOOD)
     board.served["idro/app/node.mpy"] = NEW["idro/app/node.mpy"] * 2
     board.boot()

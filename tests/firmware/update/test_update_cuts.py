@@ -8,6 +8,7 @@ import random
 
 import pytest
 
+from idro.protocol.reason import Reason
 from support import releases, small_board
 from support.small_board import Board, Dark, Reset
 
@@ -55,7 +56,7 @@ def good(board):
             nvs = board.flash.nvs
             assert min(nvs["security_a"], nvs["security_b"]) == 3
             pending = small_board.code.state.pending_report()
-            assert pending == [board.new_sha256()[:16], "9.9.9", ""]
+            assert pending == [board.new_sha256()[:16], "9.9.9", None]
             return boot
         except (Dark, Reset):
             continue
@@ -73,7 +74,7 @@ def bad(board):
                 continue  # it crashed
             assert boots_of_new <= 3
             board.update()
-            assert board.said == "it was tried before and rolled back"
+            assert board.said == Reason("rolled_back_before")
             assert boots_of_new >= 1
             assert max(board.flash.nvs.get("security_a", 1), 1) < 3
             return
@@ -87,9 +88,10 @@ def taken_back(board):
     for _ in range(MOST_BOOTS):
         try:
             if board.boot() == "new":
-                small_board.code.boot_select.roll_back("reservoir.ph has no plausible reading")
+                small_board.code.boot_select.roll_back(
+                    Reason("channel_missing", channel="reservoir.ph"))
             board.update()
-            assert board.said == "it was tried before and rolled back"
+            assert board.said == Reason("rolled_back_before")
             return
         except (Dark, Reset):
             continue
@@ -145,7 +147,7 @@ def test_a_download_resumes_at_the_byte():
         board.stop_asks_at = stop_at
         board.boot()
         board.update()
-        assert board.said == "cancelled by test"
+        assert board.said == Reason("cancelled", by="test")
         good(board)
         # The active chunk, and at most the uncommitted part of the file.
         assert board.asks <= whole.asks + 1 + 4_096 // 768 + 1 + 3

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from idro.protocol.reason import Reason
 from idro.protocol.release_layout import KERNEL
 from idroserra.image import build
 from support import releases, update_bench
@@ -65,7 +66,7 @@ print("a telemetry of", sys.modules["idro.app.telemetry"].__file__, gate.__file_
     assert any(line.startswith(
         "a telemetry of /a/idro/app/telemetry.mpy idro/safety/gate.mpy idro/safety/limits.mpy "
         "idro/update/verify.mpy") for line in outcome.console)
-    assert outcome.acks()[1] == ("refused", "an update is on trial and not confirmed yet")
+    assert outcome.acks()[1] == ("refused", Reason("trial"))
     kinds = [kind for kind, _ in outcome.events("dosed", "update_trial", "update_confirmed")]
     trial, confirmed = kinds.index("update_trial"), kinds.index("update_confirmed")
     assert confirmed == trial + 1
@@ -146,8 +147,8 @@ def test_a_bad_release_is_reverted(tmp_path, image_dir, why):
     # The restart into it, at most two more attempts, and the one with no attempt left.
     assert 2 <= len(outcome.run.resets) <= 4
     # It was offered again and refused.
-    refusals = [detail["reason"] for _, detail in outcome.events("update_refused")]
-    assert set(refusals) <= {"it was tried before and rolled back"}
+    refusals = {detail["reason"]["code"] for _, detail in outcome.events("update_refused")}
+    assert refusals <= {"rolled_back_before"}
     assert not outcome.events("latched")
     assert outcome.events("dosed")
 
@@ -168,7 +169,7 @@ def test_an_update_fails_if_the_host_stops_answering(tmp_path, image_dir):
     outcome = update_bench.run(
         tmp_path, image_dir, [offered(tmp_path, made, silent_after=14)], minutes=60)
     assert outcome.kinds() == ["update_offered", "update_refused"]
-    assert outcome.events("update_refused")[0][1]["reason"] == "the host does not answer"
+    assert outcome.events("update_refused")[0][1]["reason"]["code"] == "host_silent"
     assert outcome.last()["state"] == "base"
 
 
@@ -177,7 +178,7 @@ def test_an_update_is_refused_during_a_calibration(tmp_path, image_dir):
                                             "by": "ann"}}
     outcome = update_bench.run(
         tmp_path, image_dir, [hold, offered(tmp_path, release(image_dir))], minutes=6)
-    assert outcome.acks()[-1] == ("refused", "probes are being calibrated")
+    assert outcome.acks()[-1][1].code == "calibrating"
     assert outcome.kinds() == ["update_refused"]
 
 

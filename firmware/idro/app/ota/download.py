@@ -10,9 +10,9 @@ import gc
 import os
 
 from idro.app.ota.paths import remove, size_of
-from idro.app.ota.reasons import PLANNED
 from idro.errors import ProtocolError, UpdateError
 from idro.protocol import update_messages as messages
+from idro.protocol.reason import Reason
 from idro.protocol.release_layout import MANIFEST
 from idro.update import file_slots, slots, state, verify
 from idro.update.manifest import entries
@@ -26,30 +26,30 @@ _MIN_HEAP_B = 24_000
 
 
 def refusal(offer, running_release, obstacle, has_space):
-    """Return why the release of `offer` is not downloaded now, or None.
+    """Return the Reason why the release of `offer` is not downloaded now, or None.
 
-    `running_release` is the hash of the release that runs, `obstacle` why the board must not
-    restart now, or None.
+    `running_release` is the hash of the release that runs, `obstacle` the Reason why the board
+    must not restart now, or None.
     """
     if slots.running.state == "trial":
-        return "an update is on trial and not confirmed yet"
+        return Reason("trial")
     if running_release == offer.sha256:
-        return "it runs already"
+        return Reason("runs_already")
     if obstacle:
         return obstacle
     if not has_space:
-        return "flash is full or refuses"
-    why = file_slots.obstacle()
-    if why:
-        return why
+        return Reason("flash_refuses")
+    reason = file_slots.obstacle()
+    if reason:
+        return reason
     gc.collect()
     if gc.mem_free() < _MIN_HEAP_B:
-        return f"memory is low, {gc.mem_free() // 1_000} kB are free"
+        return Reason("memory_low", free_kb=gc.mem_free() // 1_000)
     trusted = verify.trusted_keys()
     if not trusted:
-        return "this board has no key for updates"
+        return Reason("no_update_key")
     if not any(verify.key_id(key) == offer.key_id for key in trusted):
-        return "its key is not one of this board's"
+        return Reason("unknown_key")
     return None
 
 
@@ -70,7 +70,7 @@ class Download:
         self._number = 0  # of the request that waits for its response
         self._piece = None
         self._answered = asyncio.Event()
-        self._cancelled = ""  # why
+        self._cancelled = None  # the Reason
         self._made = ""  # the folder that exists
 
     def take(self, payload):
@@ -83,9 +83,9 @@ class Download:
             self._piece = piece.data
             self._answered.set()
 
-    def cancel(self, why):
+    def cancel(self, reason):
         """End the download at its next step."""
-        self._cancelled = why
+        self._cancelled = reason
         self._answered.set()
 
     async def run(self, on_complete):
@@ -109,7 +109,7 @@ class Download:
         for _ in verify.install(self.slot):
             await self.pause()
         await self._until_idle()
-        self._restart(PLANNED)
+        self._restart()
 
     async def pause(self):
         """Let other tasks run. Raises UpdateError if the download was cancelled."""
@@ -130,7 +130,7 @@ class Download:
             os.rename(path + _PART, path)
         if state.manifest_sha256(self.slot) != binascii.unhexlify(offer.sha256):
             remove(path)
-            raise UpdateError("its manifest is not the one that was offered")
+            raise UpdateError(Reason("other_manifest"))
         with open(f"{self._root}/{verify.SIGNATURE}", "wb") as file:
             file.write(offer.signature)
 
@@ -156,16 +156,16 @@ class Download:
                 raise UpdateError(self._cancelled)
             if self._piece is not None:
                 if len(self._piece) != size:
-                    raise UpdateError(f"{path} ends too soon")
+                    raise UpdateError(Reason("path_short", path=path))
                 return self._piece
-        raise UpdateError("the host does not answer")
+        raise UpdateError(Reason("host_silent"))
 
     async def _until_idle(self):
         """Wait until the board may restart. Raises UpdateError."""
         waited_ms = 0
         while self._restart_obstacle() or self._network.publisher.has_unsent_ack:
             if waited_ms >= _MAX_IDLE_MS:
-                raise UpdateError("the node was never idle")
+                raise UpdateError(Reason("never_idle"))
             waited_ms += _IDLE_MS
             await self._clock.sleep_ms(_IDLE_MS)
             await self.pause()

@@ -7,6 +7,7 @@ import os
 
 from idro.app.ota.paths import remove, size_of
 from idro.errors import UpdateError
+from idro.protocol.reason import Reason
 from idro.protocol.release_layout import MANIFEST
 from idro.update import slots
 from idro.update.manifest import entries, is_file, walk
@@ -35,7 +36,7 @@ class FileDownload:
         stat = os.statvfs("/")
         free = stat[0] * stat[3] // _BLOCK_BYTES
         if blocks > free:
-            raise UpdateError(f"it needs {blocks * 4} kB of flash, {free * 4} kB are free")
+            raise UpdateError(Reason("flash_needed", needed_kb=blocks * 4, free_kb=free * 4))
 
     def delete_others(self):
         """Delete the files that are not of this release; its parts remain."""
@@ -73,7 +74,7 @@ class FileDownload:
                 os.rename(part, path)
                 return
             remove(part)
-        raise UpdateError(f"{entry.path} does not match its manifest")
+        raise UpdateError(Reason("path_mismatch", path=entry.path))
 
     def _size(self, path):
         size = size_of(f"{self._root}/{path}")

@@ -9,6 +9,7 @@ import gc
 from idro.errors import UpdateError
 from idro.net.module_cache import unload
 from idro.protocol.messages import RunningRelease
+from idro.protocol.reason import Reason
 from idro.safety.outputs import Refused
 from idro.update import slots
 
@@ -21,8 +22,8 @@ class UpdateService:
     """At most one update at a time."""
 
     def __init__(self, context, *, commands, network, space, ledger, restart_obstacle, restart):
-        """`restart_obstacle()` returns why the board must not restart now, or None; `restart(why)`
-        restarts it; `space` is the ReservedSpace."""
+        """`restart_obstacle()` returns the Reason why the board must not restart now, or None;
+        `restart()` restarts it; `space` is the ReservedSpace."""
         self._context = context
         self._commands = commands
         self._network = network
@@ -52,25 +53,26 @@ class UpdateService:
         """Accept an offered release for download. Raises Refused."""
         from idro.app.ota.download import refusal
 
-        why = "another update is under way"
         if self._offer is None:
-            why = self._restart_obstacle()
-            why = refusal(offer, self.running.release, why, self._space.is_reserved)
-        if why:
-            self._record("update_refused", offer, reason=why)
-            raise Refused("update", why)
+            reason = refusal(offer, self.running.release, self._restart_obstacle(),
+                             self._space.is_reserved)
+        else:
+            reason = Reason("update_busy")
+        if reason is not None:
+            self._record("update_refused", offer, reason=reason)
+            raise Refused(reason)
         self._offer = (offer, by)
         self._record("update_offered", offer, by=by)
         self._requested.set()
-        answer("done", f"the update to {offer.version} is being fetched")
+        answer("done", Reason("update_fetching", version=offer.version))
 
     def cancel(self, args, by, answer):
         """Cancel the download of an update."""
         if self._download is None:
-            answer("done", "no update was under way")
+            answer("done", Reason("no_update"))
             return
-        self._download.cancel(f"cancelled by {by}")
-        answer("done", "the update is cancelled")
+        self._download.cancel(Reason("cancelled", by=by))
+        answer("done", Reason("update_cancelled"))
 
     async def run(self):
         """Watch a release on trial, then download what is offered, for ever."""
@@ -91,14 +93,16 @@ class UpdateService:
 
         now = slots.running
         report = state.pending_report()
-        if report is not None and report[2]:
-            self._context.events.record("update_reverted", {
-                "release": report[0], "version": report[1], "reason": report[2]})
-            state.clear_report()
-        elif report is not None and now.state == "ok":
-            self._context.events.record(
-                "update_confirmed", {"release": report[0], "version": report[1]})
-            state.clear_report()
+        if report is not None:
+            release, version, reason = report
+            if reason is not None:
+                self._context.events.record("update_reverted", {
+                    "release": release, "version": version, "reason": reason})
+                state.clear_report()
+            elif now.state == "ok":
+                self._context.events.record(
+                    "update_confirmed", {"release": release, "version": version})
+                state.clear_report()
         release = state.as_hex(state.manifest_sha256(now.slot))
         return RunningRelease(now.slot, now.state, release, state.security_counter(), KERNEL)
 
@@ -115,11 +119,12 @@ class UpdateService:
         try:
             await self._download.run(lambda: self._record("update_downloaded", offer, by=by))
         except UpdateError as error:
-            self._record("update_refused", offer, reason=error.why[:200])
+            self._record("update_refused", offer, reason=error.reason)
         except OSError as error:
-            self._record("update_refused", offer, reason=f"flash failed: {error!r}"[:200])
+            reason = Reason("flash_failed", detail=repr(error))
+            self._record("update_refused", offer, reason=reason)
         except MemoryError:
-            self._record("update_refused", offer, reason="out of memory: send it again")
+            self._record("update_refused", offer, reason=Reason("memory_send_again"))
 
     async def _watch_trial(self):
         from idro.app.ota.trial import watch

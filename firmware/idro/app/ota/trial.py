@@ -5,6 +5,7 @@ It may be confirmed after five minutes and is rolled back after ten. Nothing is 
 
 import gc
 
+from idro.protocol.reason import Reason
 from idro.update import boot_select, file_slots, slots
 from idro.update.verify import HEALTH_FILE
 
@@ -31,20 +32,20 @@ async def watch(context, ledger, network):
             else:
                 since_ms.setdefault(channel, now_ms)
         failed_task = context.events.failed_task
-        why = f"its task {failed_task} failed" if failed_task else None
+        reason = Reason("task_failed", task=failed_task) if failed_task else None
         for channel in channels:
-            if why is None and now_ms - since_ms.get(channel, now_ms) < _PLAUSIBLE_MS:
-                why = f"{channel} has no plausible reading"
-        why = why or _missing(ledger, network, was_online)
-        if now_ms >= CONFIRM_AFTER_MS and why is None:
+            if reason is None and now_ms - since_ms.get(channel, now_ms) < _PLAUSIBLE_MS:
+                reason = Reason("channel_missing", channel=channel)
+        reason = reason or _missing(ledger, network, was_online)
+        if now_ms >= CONFIRM_AFTER_MS and reason is None:
             try:
                 file_slots.confirm()
                 return
             except OSError as error:
-                why = f"flash failed: {error!r}"
+                reason = Reason("flash_failed", detail=repr(error))
         if failed_task or now_ms >= _ROLL_BACK_MS:
             context.gate.off_all()
-            boot_select.roll_back(why or "ten minutes brought no confirmation")
+            boot_select.roll_back(reason or Reason("ten_minutes"))
 
 
 def _saved_health():
@@ -58,12 +59,12 @@ def _saved_health():
 
 
 def _missing(ledger, network, was_online):
-    """Return what is worse than before the update, or None."""
+    """Return the Reason that names what is worse than before the update, or None."""
     if ledger.error:
-        return "the dose ledger cannot be read"
+        return Reason("ledger_unreadable")
     gc.collect()
     if gc.mem_free() < _MIN_HEAP_B:
-        return f"memory is low, {gc.mem_free() // 1_000} kB are free"
+        return Reason("memory_low", free_kb=gc.mem_free() // 1_000)
     if was_online and not network.is_stored_lately:
-        return "the host has stored nothing"
+        return Reason("nothing_stored")
     return None

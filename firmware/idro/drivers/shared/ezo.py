@@ -4,7 +4,7 @@ Atlas EZO-pH and EZO-EC datasheets: an ASCII command, a fixed wait for each comm
 The compensation temperature is lost with the supply, so each reading sends it first.
 """
 
-from idro.drivers.bus_retry import with_retries
+from idro.drivers.shared.bus_retry import with_retries
 from idro.errors import SensorError
 
 _SHORT_MS = 300
@@ -56,10 +56,10 @@ class Ezo:
 def open_ezo(part, spec, bus, clock, read_ms):
     """Return the Ezo of a board's sensor entry: on I2C if it has an address, else on UART."""
     if "address" in spec:
-        from idro.drivers.ezo_i2c import EzoI2c
+        from idro.drivers.shared.ezo_i2c import EzoI2c
 
         return Ezo(part, EzoI2c(part, bus, spec["address"], clock), read_ms)
-    from idro.drivers.ezo_uart import EzoUart
+    from idro.drivers.shared.ezo_uart import EzoUart
 
     return Ezo(part, EzoUart(part, bus, clock, _SHORT_MS), read_ms)
 

@@ -49,7 +49,7 @@ class CutoffTimer:
             drive_on()
             self._timer.init(mode=self._one_shot, period=for_ms, callback=self._cut)
             is_armed = True
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             raise ActuatorError(self._name, f"cannot be driven: {error!r}") from None
         finally:
             if not is_armed:
@@ -65,6 +65,10 @@ class CutoffTimer:
     def halt(self):
         """Drive the output safe; the next stop() returns its on-time."""
         self._drive_safe()
+        self.lost()
+
+    def lost(self):
+        """End the run of an output that its expander has switched off."""
         if self._started_ms is not None:
             self._end_run()
             self._timer.deinit()

@@ -5,7 +5,7 @@ blind zone a ranger reports the end of the zone, and a full tank would not look 
 are faults.
 """
 
-from idro.drivers.analog import centi_celsius, divide_rounded
+from idro.drivers.shared.analog import centi_celsius, divide_rounded
 from idro.errors import SensorError
 
 PINGS = 5

@@ -1,6 +1,6 @@
 """Digital output with a cut-off timer: base of dosing pumps and switched loads."""
 
-from idro.drivers.cutoff_timer import CutoffTimer
+from idro.drivers.shared.cutoff_timer import CutoffTimer
 
 
 class DigitalOutput:
@@ -33,6 +33,10 @@ class DigitalOutput:
     def off(self):
         """Switch off. Return the ms it was on since the last off(), cut or not."""
         return self._cutoff.stop()
+
+    def lost(self):
+        """End the run: the expander has switched the output off."""
+        self._cutoff.lost()
 
     def refuse(self, detail):
         """Switch off and raise ActuatorError."""

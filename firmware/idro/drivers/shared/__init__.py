@@ -1,0 +1,1 @@
+"""What several drivers share: retries, cut-off timers, the EZO protocol, echo timing."""
