@@ -88,12 +88,12 @@ class Titration:
 
 @dataclass(frozen=True)
 class Cell:
-    """One greenhouse of the scoreboard. A water or recipe is a name or its ions.
+    """One greenhouse of the scoreboard.
 
-    `acid` is h3po4 or hno3, whose strength then suits water and volume, or a stock of water.py;
-    `base` is a stock, None for a suitable one. `probes` is fresh, aged or an age in days.
-    `ec_us_cm` None is the EC of the full recipe, `crop_m2` None a crop by volume, `days` None the
-    length of the board. `drawn` is the seed, None for one derived from the name.
+    `water` and `recipe` are names, or amounts by ion. `acid` and `base` are stocks of water.py;
+    the acids h3po4 and hno3 get a strength that suits water and volume. `probes` is "fresh",
+    "aged" or an age in days. None means: the base that suits, the EC of the full recipe, a crop
+    that suits the volume, the days of the scoreboard, and for `drawn` a seed made of the name.
     """
 
     water: str | Ions

@@ -18,13 +18,12 @@ from idro.app.event_log import EventLog
 from idro.app.overrides import Overrides
 from idro.app.persistent_state import PersistentState
 from idro.app.sampling import Sampler
-from idro.errors import NodeError
 from idro.protocol import settings
 from idro.protocol.settings_table import SETTINGS
 from idro.safety import limits
 from idro.safety.gate import Gate
 from idro.safety.ledger import Ledger
-from idro.safety.outputs import Output
+from idro.safety.outputs import Output, Refused
 from idrosim.benchmark.cases import DEPTH_MM, Cell
 from idrosim.benchmark.peer_policies import (
     DEADBAND_PH,
@@ -264,8 +263,8 @@ class FirmwarePolicy:
             actuator, volume_ul, reason, by, self.sampler.readings)
         try:
             given = _finish(give())
-        except NodeError as refused:
-            on_done(None, str(refused))
+        except Refused as refused:
+            on_done(None, refused.reason)
             return {}
         on_done(given, None)
         return {actuator: 1e-3 * (load.on_ms_total - before_ms) * self._flow_ml_s}

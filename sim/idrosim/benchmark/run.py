@@ -50,7 +50,7 @@ class Measures:
     worst_ph: float = TARGET_PH  # furthest from the target since it was within half the band
     lowest_ph: float = 14.0  # of the whole run
     worst_ms_cm: float = 0.0
-    locked: str = ""
+    locked: str = ""  # code of the reason
 
     def to_json(self) -> dict[str, Any]:
         """Return the measures as plain data."""
@@ -212,7 +212,8 @@ def run(cell: Cell, policy: str, days: float, least_meq: float | None = None,
             trace.append((readings, greenhouse.ph, greenhouse.ec_us_cm, doses))
     found = scorer.result(greenhouse.plant.truth(), least_meq)
     if firmware is not None:
-        found.locked = firmware.gate.latch_reason
+        reason = firmware.gate.latch_reason
+        found.locked = "" if reason is None else reason.code
         if trace is not None:
             trace.append(firmware.events)
     return found

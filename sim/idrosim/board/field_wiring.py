@@ -118,7 +118,7 @@ def pca9685(wiring, spec):
 
 
 def _ezo(wiring, spec, circuit):
-    from idrosim.devices.ezo_interfaces import EzoI2c, EzoUart
+    from idrosim.devices.shared.ezo_interfaces import EzoI2c, EzoUart
 
     if "address" in spec:
         return wiring.on_i2c(spec, EzoI2c(circuit))

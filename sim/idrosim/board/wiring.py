@@ -14,7 +14,7 @@ from idrosim.devices.dimmer import Dimmer
 from idrosim.devices.doser import Doser
 from idrosim.devices.ds18b20 import Ds18b20
 from idrosim.devices.esp32_adc import ERRORS_MV, Esp32Adc
-from idrosim.devices.onewire_bus import OneWireBus, crc8
+from idrosim.devices.shared.onewire_bus import OneWireBus, crc8
 from idrosim.devices.sht4x import Sht4x
 from idrosim.devices.switch import Switch
 from idrosim.greenhouse.rng import Rng

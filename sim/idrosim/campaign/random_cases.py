@@ -2,11 +2,12 @@
 
 Water from reverse osmosis to hard, 20 to 300 litres, aged probes, settings within their ranges;
 then sensor faults one after the other, failing pumps and bottles, a bad network, resets, power
-cuts in doses and in flash operations, hangs, clock jumps, a damaged ledger, in some a correction
-with the button, and in one seed of four a hostile host with the key. Each fault declares the doses
-that it forbids.
+cuts in doses and in flash operations, hangs, failed tasks, clock jumps, a damaged ledger, in some
+a correction with the button, and in one seed of four a hostile host with the key. Each fault
+declares the doses that it forbids.
 """
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +25,7 @@ from idrosim.campaign.case import (
 from idrosim.campaign.invariants import ExpectedSilence
 from idrosim.probes.parameters import DEFAULTS
 from idrosim.probes.signal_chain import NOISY_TIMES
+from idrosim.probes.water_probes import glass_ratio
 
 _DAY_MS = 24 * HOUR_MS
 _PH, _EC, _LEVEL = "reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm"
@@ -33,7 +35,7 @@ _FLAT_MS = 13 * MINUTE_MS
 _SENSOR_FAULTS: tuple[tuple[str, str, tuple[str, ...] | None, int, int], ...] = (
     ("unplugged", _PH, _PH_PUMPS, 15_000, 0), ("shorted", _PH, _PH_PUMPS, _FLAT_MS, 1),
     ("stuck", _PH, _PH_PUMPS, _FLAT_MS, 1), ("drift", _PH, None, 0, 0),
-    ("noisy", _PH, _PH_PUMPS, 0, 1), ("unplugged", _EC, DOSERS, 15_000, 0),
+    ("noisy", _PH, None, 0, 0), ("unplugged", _EC, DOSERS, 15_000, 0),
     ("shorted", _EC, _EC_PUMPS, 15_000, 0), ("stuck", _EC, None, 0, 0),
     ("drift", _EC, None, 0, 0), ("unplugged", _LEVEL, DOSERS, 15_000, 0),
     ("shorted", _LEVEL, DOSERS, 15_000, 0), ("stuck", _LEVEL, None, 0, 0),
@@ -43,11 +45,14 @@ _SENSOR_FAULTS: tuple[tuple[str, str, tuple[str, ...] | None, int, int], ...] = 
     ("unplugged", "air.temp_c", None, 0, 0),
 )
 _LEVEL_TARGETS = (_LEVEL, "adc.main")
-# H11 detects a noisy pH from this standard deviation; less noise forbids nothing.
-_NOISY_PH, _MV_PER_PH = 0.15, 59.16
-# Slightly more noise needs many samples: (minimum standard deviation, samples until all but one in
-# 100,000 such probes are detected). Checked by tests/sim/campaign/test_campaign.py.
-_NOISY_SAMPLES = ((0.30, 24), (_NOISY_PH, 140))
+# H11 detects a noisy pH from 0.15 pH of standard deviation; less noise forbids nothing. Slightly
+# more noise needs many samples: (minimum standard deviation, samples until all but one in 100,000
+# such probes are detected). Checked by tests/sim/campaign/test_campaign.py.
+NOISY_SAMPLES = ((0.30, 24), (0.15, 140))
+_MV_PER_PH = 59.16
+_TASK_FAILURES = 12.0  # a day, at most
+# A hostile host may set these: sample.every_ms and mixing.wait_ms.
+_SLOWEST_SAMPLE_MS, _SHORTEST_MIXING_MS = 60_000, 120_000
 
 
 def case(seed: int, hours: float = 24.0) -> Case:
@@ -57,19 +62,23 @@ def case(seed: int, hours: float = 24.0) -> Case:
     greenhouse(plan, rng)
     _water_and_age(plan, rng)
     _settings(plan, rng)
-    _sensor_faults(plan, rng)
+    noises = _sensor_faults(plan, rng)
     scale = plan.duration_ms / _DAY_MS
     for trouble, most in _TROUBLES:
         for _ in range(round(rng.uniform(0, most) * scale + 0.3)):
             trouble(plan, rng, int(rng.uniform(0.02, 0.93) * plan.duration_ms))
+    hostile_ms = plan.duration_ms
     if rng.random() < 0.25:
-        start_ms = plan.at(rng.uniform(0.02, 0.5))
+        hostile_ms = plan.at(rng.uniform(0.02, 0.5))
         commands = rng.randrange(200, 2_000)
-        add_hostile_host(plan, seed, start_ms, plan.at(0.95), commands)
+        add_hostile_host(plan, seed, hostile_ms, plan.at(0.95), commands)
+    for at_ms, until_ms in noises:
+        noise_silences(plan, at_ms, until_ms, hostile_ms)
     apart = random.Random(f"correction {seed}")
     if apart.random() < 0.3:
         plan.correction(plan.at(apart.uniform(0.02, 0.8)), apart)
         plan.texts.append("a correction by hand")
+    _task_failures(plan, random.Random(f"failures {seed}"))
     plan.add(plan.at(0.96), network="up")  # so that stored records are sent
     start_unix_ms = 1_767_225_600_000 + rng.randrange(0, _DAY_MS)
     made = plan.case(
@@ -115,8 +124,10 @@ def _settings(plan: CasePlan, rng: random.Random) -> None:
     }
 
 
-def _sensor_faults(plan: CasePlan, rng: random.Random) -> None:
-    """Add sensor faults one after the other; each ends before the next."""
+def _sensor_faults(plan: CasePlan, rng: random.Random) -> list[tuple[int, int]]:
+    """Add sensor faults one after the other; each ends before the next. Return the (start, end) of
+    each in which pH is noisy."""
+    noises = []
     at_ms = rng.randrange(10 * MINUTE_MS, 2 * HOUR_MS)
     late_ms = plan.settings["sample.every_ms"] * 2
     while at_ms < plan.at(0.9):
@@ -127,28 +138,39 @@ def _sensor_faults(plan: CasePlan, rng: random.Random) -> None:
         plan.texts.append(f"{target} {kind}")
         if target in _LEVEL_TARGETS:
             plan.declare("lost_level_ms", (at_ms, until_ms))
-        if pumps is not None and (kind != "noisy" or _noise_ph(plan) > _NOISY_PH):
+        if (kind, target) == ("noisy", _PH):
+            noises.append((at_ms, until_ms))
+        elif pumps is not None:
             invariant = "I9" if target == _EC else "I10"
             text = f"{target} is {kind}"
-            if kind == "noisy":
-                detect_ms = noisy_samples(_noise_ph(plan)) * plan.settings["sample.every_ms"]
             if most:  # one dose per mixing time
                 most = 1 + detect_ms // plan.settings["mixing.wait_ms"]
             plan.declare("silences", ExpectedSilence(
                 invariant, text, pumps, at_ms, until_ms, detect_ms + late_ms, most))
         at_ms = until_ms + rng.randrange(20 * MINUTE_MS, 4 * HOUR_MS)
+    return noises
 
 
-def noisy_samples(noise_ph: float) -> int:
-    """Return the number of samples to detect noise of this standard deviation."""
-    return next(samples for least_ph, samples in _NOISY_SAMPLES if noise_ph >= least_ph)
+def noise_silences(plan: CasePlan, at_ms: int, until_ms: int, hostile_ms: int) -> None:
+    """Declare what a noisy pH forbids: less in warm water, in which the probe is less noisy, and
+    later from `hostile_ms` on, when a hostile host may sample rarely."""
+    is_hostile = until_ms > hostile_ms
+    every_ms = _SLOWEST_SAMPLE_MS if is_hostile else plan.settings["sample.every_ms"]
+    mixing_ms = _SHORTEST_MIXING_MS if is_hostile else plan.settings["mixing.wait_ms"]
+    noise_mv = NOISY_TIMES * plan.plant.get("probe.ph.noise_mv", DEFAULTS["ph"]["noise_mv"])
+    for least_ph, samples in NOISY_SAMPLES:
+        detect_ms = samples * every_ms
+        # The signal decides, in mV, whatever the slope of this electrode and its calibration.
+        warmest_c = warmest_noise_c(noise_mv, least_ph)
+        plan.declare("silences", ExpectedSilence(
+            "I10", f"{_PH} is noisy", _PH_PUMPS, at_ms, until_ms, detect_ms + 2 * every_ms,
+            1 + detect_ms // mixing_ms, warmest_c))
 
 
-def _noise_ph(plan: CasePlan) -> float:
-    """Return the standard deviation of a noisy pH probe in this greenhouse."""
-    noise_mv = plan.plant.get("probe.ph.noise_mv", DEFAULTS["ph"]["noise_mv"])
-    slope_mv = _MV_PER_PH * plan.plant.get("probe.ph.slope_ratio", 1.0)
-    return float(NOISY_TIMES * noise_mv / slope_mv)
+def warmest_noise_c(noise_mv: float, least_ph: float) -> float:
+    """Return up to which water temperature, in C, a probe with `noise_mv` at 25 C has noise of
+    `least_ph` at least."""
+    return 25.0 + 25.0 * math.log(noise_mv / (least_ph * _MV_PER_PH)) / math.log(glass_ratio(0.0))
 
 
 def _pump(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
@@ -269,6 +291,25 @@ def _flash(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
         copy = rng.choice(("/data/ledger.a", "/data/ledger.b"))
         plan.add(at_ms, fault="flash_corrupt", args={"target": copy})
         plan.texts.append(f"{copy} damaged")
+
+
+def _task_failures(plan: CasePlan, rng: random.Random) -> None:
+    """Add failures of tasks at any await: in a dose, in a fill, or at any time.
+
+    The supervisor may be the one that fails: then the node resets.
+    """
+    for _ in range(round(rng.uniform(0, _TASK_FAILURES) * plan.duration_ms / _DAY_MS)):
+        error = rng.choice(("MemoryError", "OSError", "RuntimeError"))
+        args: Event = {
+            "error": error, "skips": rng.choice((0, 0, rng.randrange(0, 200))),
+            "coroutine": rng.choice(("", "_supervise", "_supervise"))}
+        args |= rng.choice((
+            {}, {"after_dose_ms": rng.randrange(0, 3_000)},
+            {"after_fill_ms": rng.randrange(0, 60_000)}))
+        plan.add(int(rng.uniform(0.02, 0.93) * plan.duration_ms), fault="task_fails", args=args)
+        plan.declare_resets("wdt", 1)
+        plan.declare_resets("reset", 1)
+        plan.texts.append(f"a task fails: {error}")
 
 
 # Fault and its maximum number per day.

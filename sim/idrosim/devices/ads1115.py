@@ -8,7 +8,7 @@ before the first conversion of new settings would return another input: an asser
 
 import math
 
-from idrosim.devices.part_faults import acknowledge
+from idrosim.devices.shared.part_faults import acknowledge
 
 _WAKE_US = 25
 _RESET_CONFIG = 0x8583

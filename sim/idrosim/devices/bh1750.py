@@ -4,7 +4,7 @@ One-time high resolution takes at most 180 ms for a measurement time of 69, othe
 then the part powers down. Until the end the register holds the previous result.
 """
 
-from idrosim.devices.part_faults import acknowledge
+from idrosim.devices.shared.part_faults import acknowledge
 
 _OFF, _ON, _RESET = 0x00, 0x01, 0x07
 _ONE_TIME_HIGH = 0x20

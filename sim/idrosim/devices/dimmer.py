@@ -1,6 +1,6 @@
 """A dimmable LED driver: its light follows the duty cycle of its dimming input."""
 
-from idrosim.devices.load import Load
+from idrosim.devices.shared.load import Load
 
 
 class Dimmer(Load):

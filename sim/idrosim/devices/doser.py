@@ -1,6 +1,6 @@
 """A peristaltic pump with its MOSFET: full flow while the pin is at its driven level."""
 
-from idrosim.devices.load import Load
+from idrosim.devices.shared.load import Load
 
 
 class Doser(Load):

@@ -4,8 +4,8 @@ A conversion takes the maximum time of the datasheet; until its end the scratchp
 previous reading (85 C after power-up). Slots out of order are assertions.
 """
 
-from idrosim.devices.onewire_bus import crc8
-from idrosim.devices.part_faults import damaged
+from idrosim.devices.shared.onewire_bus import crc8
+from idrosim.devices.shared.part_faults import damaged
 
 _FAMILY = 0x28
 _SEARCH, _READ_ROM, _MATCH, _SKIP = 0xF0, 0x33, 0x55, 0xCC

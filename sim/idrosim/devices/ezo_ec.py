@@ -4,7 +4,7 @@ EZO-EC datasheet v6.2: R, Cal and K,n take 600 ms, others 300 ms. Cal,dry is fir
 effect until Cal,high. Since firmware 2.10 only the output EC is on by default.
 """
 
-from idrosim.devices.ezo import EzoCircuit
+from idrosim.devices.shared.ezo import EzoCircuit
 
 _PER_C = 0.019
 _OUTPUTS = ("EC", "TDS", "S", "SG")

@@ -3,7 +3,7 @@
 EZO-pH datasheet: R and Cal take 900 ms, others 300 ms; Cal,mid clears low and high.
 """
 
-from idrosim.devices.ezo import EzoCircuit
+from idrosim.devices.shared.ezo import EzoCircuit
 
 _NERNST_MV_K = 2.302585092994046 * 8.31446262 / 96485.332 * 1000.0
 

@@ -1,6 +1,6 @@
 """HC-SR04 ultrasonic range finder: 20 mm to 4 m; without an echo the pulse lasts 38 ms."""
 
-from idrosim.devices.ultrasonic import Ultrasonic
+from idrosim.devices.shared.ultrasonic import Ultrasonic
 
 _LIMITS = (10, 20, 4_000, 38_000)
 

@@ -4,7 +4,7 @@ A 12-bit conversion of shunt and bus voltage takes at most 1.17 ms; until its en
 hold the previous result and the ready bit is 0.
 """
 
-from idrosim.devices.part_faults import acknowledge
+from idrosim.devices.shared.part_faults import acknowledge
 
 _RESET_CONFIG = 0x399F
 _CONVERSION_US = 1_172

@@ -4,7 +4,7 @@ Vendor pages, version 2: in its blind zone of 250 mm it reports 250 mm; range 4.
 R27 it is a UART part: request 0x55, answer FF high low sum, mm at 340 m/s; 0 means no echo.
 """
 
-from idrosim.devices.ultrasonic import Ultrasonic, echo_us
+from idrosim.devices.shared.ultrasonic import Ultrasonic, echo_us
 
 BLIND_MM = 250
 _LIMITS = (10, BLIND_MM, 4_500, 60_000)

@@ -4,7 +4,7 @@ Reset state: every pin an input, registers of both ports interleaved, pointer in
 it does not acknowledge, and its pins float.
 """
 
-from idrosim.devices.part_faults import ENODEV
+from idrosim.devices.shared.part_faults import ENODEV
 
 _REGISTERS = 0x16
 _DIRECTION, _PORT, _LATCH = 0x00, 0x12, 0x14

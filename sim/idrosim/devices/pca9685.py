@@ -5,7 +5,7 @@ that are low while OE is high. New counts of an output take effect at the stop o
 (OCH = 0). A write that the datasheet forbids or leaves undefined is an assertion.
 """
 
-from idrosim.devices.part_faults import ENODEV, acknowledge
+from idrosim.devices.shared.part_faults import ENODEV, acknowledge
 
 _MODE1, _MODE2, _FIRST_LED, _LAST_LED = 0x00, 0x01, 0x06, 0x45
 _ALL_LED, _LAST_ALL_LED, _PRESCALE = 0xFA, 0xFD, 0xFE

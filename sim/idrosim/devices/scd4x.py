@@ -5,7 +5,7 @@ and stop, and does not acknowledge a read without a measurement. After a stop it
 acknowledge for 500 ms.
 """
 
-from idrosim.devices.part_faults import ENODEV, damaged
+from idrosim.devices.shared.part_faults import ENODEV, damaged
 from idrosim.devices.sht4x import packed, word
 
 _START, _STOP, _IS_READY, _READ, _SERIAL = 0x21B1, 0x3F86, 0xE4B8, 0xEC05, 0x3682

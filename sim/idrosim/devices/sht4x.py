@@ -4,7 +4,7 @@ A measurement takes the maximum time of the datasheet; until its end reads are n
 Heater commands exist in the part, but the firmware must never send one: an assertion.
 """
 
-from idrosim.devices.part_faults import ENODEV, acknowledge, damaged
+from idrosim.devices.shared.part_faults import ENODEV, acknowledge, damaged
 
 # Duration of each measurement command, us.
 _MEASURE_US = {0xFD: 8_300, 0xF6: 4_500, 0xE0: 1_600}

@@ -1,6 +1,6 @@
 """A relay or MOSFET with its load: fully on while the pin is at its driven level."""
 
-from idrosim.devices.load import Load
+from idrosim.devices.shared.load import Load
 
 
 class Switch(Load):

@@ -4,7 +4,7 @@ Integrations run while it is enabled, each up to 8 % longer than nominal; the da
 the last finished one. The valid bit is set by the first after enabling.
 """
 
-from idrosim.devices.part_faults import acknowledge
+from idrosim.devices.shared.part_faults import acknowledge
 
 _NORMAL = 0xA0
 _ENABLE, _CONTROL, _ID, _STATUS, _DATA = 0x00, 0x01, 0x12, 0x13, 0x14

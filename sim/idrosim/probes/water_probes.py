@@ -31,6 +31,14 @@ def nernst_slope_mv(temp_c):
     return _NERNST_MV_K * (temp_c + 273.15)
 
 
+def glass_ratio(temp_c):
+    """Return the lag and the noise of a pH electrode relative to 25 C.
+
+    Glass resistance doubles per 8 C of cooling; response and noise follow its square root.
+    """
+    return math.exp((25.0 - temp_c) * 0.0433)
+
+
 class _Immersed(Lagged):
     """Base of electrode and cell: a place in the water, and an age."""
 
@@ -132,8 +140,7 @@ class PhProbe(_Immersed):
         self._walk_mv += self._rng.gauss(
             params["offset_walk_mv"] * math.sqrt(self._due_s / _WEEK_S))
         self._due_s = 0.0
-        # Glass resistance doubles per 8 C of cooling; response and noise follow its square root.
-        self._slower = math.exp((25.0 - self._temp_c) * 0.0433)
+        self._slower = glass_ratio(self._temp_c)
         self._aged_s = params["tau_growth_s_per_month"] * self._months()
 
     def _ideal_mv(self, ph):

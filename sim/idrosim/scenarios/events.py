@@ -16,7 +16,10 @@ _VERBS = ("dose", "run", "correct", "end_correction", "hold", "stop", "resume")
 _LASTING_FAULTS = ("power_cut", "brown_out", "hang", "busy")
 _PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "slow", "swapped", "none")
 _FILE_FAULTS = ("flash_corrupt", "flash_unreadable")
-_FAULTS = (*_LASTING_FAULTS, "reset", "rtc_lost", *_PART_FAULTS, "flash_full", *_FILE_FAULTS)
+_TASK_ERRORS = ("MemoryError", "OSError", "RuntimeError")
+_FAULTS = (
+    *_LASTING_FAULTS, "reset", "task_fails", "rtc_lost", *_PART_FAULTS, "flash_full",
+    *_FILE_FAULTS)
 FLASH = "flash"  # target of "none" that clears all faults of the flash
 _NETWORK = (
     "up", "down", "slow", "half_open", "captive", "dns_dead", "refused", "duplicate",
@@ -91,6 +94,12 @@ def _fault(table: Table) -> _Rounds:
         args["for_ms"] = table.time_ms("lasts", "10s")
         if table.has("after_dose"):
             args["after_dose_ms"] = table.time_ms("after_dose")
+    elif kind == "task_fails":
+        args = {"error": table.choice("error", _TASK_ERRORS),
+                "coroutine": table.text("coroutine", "")}
+        for key in ("after_dose", "after_fill"):
+            if table.has(key):
+                args[f"{key}_ms"] = table.time_ms(key)
     elif kind == "flash_full":
         args["free_blocks"] = table.whole("free_blocks", 0, _MAX_OPERATION, 0)
     elif kind in _PART_FAULTS + _FILE_FAULTS:

@@ -4,7 +4,8 @@ An expectation is about one signal. `true:<key>` is the reading of a perfect ins
 `measured:<channel>` the reading reported by the node, `fault:<channel>` 1 while the node reports a
 fault and 0 while a value, `error:<channel>` the reported less the true value.
 
-`events:<kind>` counts events of the node, `events:ack` its answers and `events:reset` its resets;
+`events:<kind>` counts events of the node, `events:ack` its answers and `events:reset` its resets,
+those whose detail is as in `where`: a reason by its code, or by {code = ..., <value> = ...};
 `pumped_s:<output>` is the total time on, from pin edges. Both are one number for the whole span,
 or with `per` the highest in any span of that length. `longest_s:<output>` is the longest single
 run, `apart_s:<output>,<output>` the time between a run of one and the next of the other (negative
@@ -20,6 +21,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from idrosim.scenarios.reasons import is_wanted
 
 KINDS = (
     "true", "measured", "error", "fault", "events", "pumped_s", "longest_s", "apart_s", "flash",
@@ -165,7 +168,7 @@ def _most_events(expectation: Expectation, kind: str, evidence: Evidence) -> int
     times = sorted(
         at_ms for at_ms, found, detail in evidence.events
         if found == kind and expectation.after_ms <= at_ms <= expectation.before_ms
-        and all(detail.get(key) == value for key, value in expectation.where.items())
+        and all(is_wanted(detail.get(key), value) for key, value in expectation.where.items())
     )
     if expectation.per_ms is None:
         return len(times)

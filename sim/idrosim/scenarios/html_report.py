@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from html import escape
 
 from idrosim.scenarios.expectations import clock_text
+from idrosim.scenarios.reasons import words_of
 from idrosim.scenarios.run import Result
 
 _STYLE = """
@@ -85,7 +86,7 @@ def _events(result: Result) -> str:
     events = [event for event in result.evidence.events if event[1] != "reset"]
     rows = []
     for at_ms, kind, detail in sorted(events, key=lambda event: event[0])[:_MAX_EVENTS]:
-        words = ", ".join(f"{key} {value}" for key, value in sorted(detail.items()))
+        words = ", ".join(f"{key} {words_of(value)}" for key, value in sorted(detail.items()))
         rows.append((
             f'<td class="when">{clock_text(at_ms)}</td>', f"<td>{escape(kind)}</td>",
             f"<td>{escape(words)}</td>",

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import msgspec
 
 from idrosim.scenarios.expectations import Evidence
+from idrosim.scenarios.reasons import words_of
 
 Line = dict[str, Any]
 
@@ -93,7 +94,8 @@ class TraceReader:
         if leaf == "info":
             self._boot_ids[message["boot_id"]] = line["at_ms"] - message["at_ms"]
         elif leaf == "config":
-            self.config_error = message["error"] or self.config_error
+            if message["error"]:
+                self.config_error = words_of(message["error"])
             self.config_rev = max(self.config_rev, message["rev"])
         elif leaf == "ack":
             detail = {"outcome": message["outcome"], "reason": message["reason"]}

@@ -2,6 +2,10 @@
 
 from idrosim.greenhouse.parameters import DOSERS
 from idrosim.shim.peers.hostile_host import HostileHost
+from idrosim.shim.time.asyncio_core import fail_later
+
+_FILL = "top_off"
+_TASK_ERRORS = {"MemoryError": MemoryError, "OSError": OSError, "RuntimeError": RuntimeError}
 
 
 class Timeline:
@@ -16,6 +20,7 @@ class Timeline:
         self._next = 0
         self._network = ("up", {})
         self._at_dose = []  # [fault, args], one for each next start of a dose
+        self._at_fill = []  # and of a fill
         self._evil = None if host is None else HostileHost(runtime, host)
         world.on_edge = self._edge
 
@@ -24,6 +29,7 @@ class Timeline:
         return {
             "next": self._next, "network": self._network,
             "wall_shift_ms": self._runtime.wall_shift_ms, "at_dose": self._at_dose,
+            "at_fill": self._at_fill,
             "evil": None if self._evil is None else self._evil.state(),
         }
 
@@ -32,6 +38,7 @@ class Timeline:
         self._next = state["next"]
         self._runtime.wall_shift_ms = state["wall_shift_ms"]
         self._at_dose = state["at_dose"]
+        self._at_fill = state["at_fill"]
         if self._evil is not None:
             self._evil.restore(state["evil"])
         name, args = state["network"]
@@ -88,17 +95,25 @@ class Timeline:
                 "evil")
 
     def _edge(self, output, ratio):
-        """At the start of a dose, schedule the fault that waits for one, `after_dose_ms` later."""
-        if self._at_dose and output in DOSERS and ratio > 0.0:
-            kind, args = self._at_dose.pop(0)
-            clock = self._runtime.clock
-            clock.at(
-                clock.now_us + args["after_dose_ms"] * 1_000, lambda: self._apply_fault(kind, args)
-            )
+        """At the start of a dose or a fill, schedule the fault that waits for one, `after_dose_ms`
+        or `after_fill_ms` later."""
+        if ratio <= 0.0:
+            return
+        if self._at_dose and output in DOSERS:
+            self._schedule_fault(self._at_dose.pop(0), "after_dose_ms")
+        elif self._at_fill and output == _FILL:
+            self._schedule_fault(self._at_fill.pop(0), "after_fill_ms")
+
+    def _schedule_fault(self, fault, delay):
+        kind, args = fault
+        clock = self._runtime.clock
+        clock.at(clock.now_us + args[delay] * 1_000, lambda: self._apply_fault(kind, args))
 
     def _start_fault(self, kind, args):
         if "after_dose_ms" in args:
             self._at_dose.append([kind, args])
+        elif "after_fill_ms" in args:
+            self._at_fill.append([kind, args])
         else:
             self._apply_fault(kind, args)
 
@@ -121,6 +136,9 @@ class Timeline:
             self._hang(kind, args["for_ms"])
         elif kind == "reset":
             self._runtime.reset("reset")
+        elif kind == "task_fails":
+            error = _TASK_ERRORS[args["error"]]("injected")
+            fail_later(error, args.get("skips", 0), args.get("coroutine", ""))
         else:
             self._world.set_fault(kind, args["target"])
 

@@ -21,7 +21,9 @@ from idroserra.cli.sim.app import app
 from idroserra.image import build
 from idrosim.campaign import case as random_case
 from idrosim.campaign import fault_matrix, mutation, random_cases, run
+from idrosim.campaign.invariants import CaseTerms, RunTrace, dosing
 from idrosim.campaign.run import CaseId, Outcome
+from idrosim.probes import water_probes
 from idrosim.scenarios import events
 
 DEFECTS = {
@@ -150,7 +152,27 @@ def without_circulation():
     return replace(case, timeline=timeline)
 
 
+def failing_fills():
+    """Return a case of an hour in which the tank leaks and a task fails in each fill."""
+    case = fault_matrix.case(number("ok", "ok", "up", "none"), 1.0)
+    args = {"error": "MemoryError", "coroutine": "_supervise", "after_fill_ms": 20_000}
+    failures = [{"at_ms": at_ms, "fault": "task_fails", "args": args}
+                for at_ms in range(300_000, 3_300_000, 600_000)]
+    return replace(
+        case, plant=case.plant | {"reservoir.leak_ml_per_h": 8_000.0},
+        timeline=sorted([*case.timeline, *failures], key=lambda event: event["at_ms"]))
+
+
+def test_failed_tasks_violate_no_invariant(board, image_dir):
+    trace, found, _ = run.run_case(failing_fills(), board, image_dir)
+    assert found == []
+    failed = [detail["task"] for _, kind, detail in trace.events if kind == "restarted"]
+    assert "control" in failed
+    assert len(trace.spans["top_off"]) >= 2
+
+
 DETECTED = {
+    "off-all-unsettled": ("I6", failing_fills),
     "no-budget-by-hand": ("I1", lambda: random_case.hostile_case(3, 1_800_000, 1_000)),
     "doses-unwatched": (
         "I7",
@@ -261,21 +283,48 @@ def test_a_case_that_doses_differently_without_network_is_reported():
     assert run.offline_differs(pair, again) == []
 
 
-@pytest.mark.parametrize(("seed", "forbids"), [(61, False), (2, True)])
-def test_only_detectable_noise_forbids_doses(seed, forbids):
-    case = random_cases.case(seed)
-    assert "reservoir.ph noisy" in case.text
-    assert any(one.text == "reservoir.ph is noisy" for one in case.terms.silences) == forbids
+def test_only_detectable_noise_forbids_doses():
+    """A probe is as noisy as its glass is cold: 18 mV at 25 C are 0.3 pH, 15 C warmer half."""
+    assert random_cases.warmest_noise_c(17.748, 0.3) == pytest.approx(25.0)
+    assert random_cases.warmest_noise_c(17.748, 0.15) == pytest.approx(41.0, abs=0.01)
+    for temp_c in (10.0, 41.0):
+        noise_mv = 0.15 * 59.16 / water_probes.glass_ratio(temp_c)
+        assert random_cases.warmest_noise_c(noise_mv, 0.15) == pytest.approx(temp_c)
+
+
+@pytest.mark.parametrize(("temp_c", "count"), [(24.0, 2), (41.0, 1), (44.0, 0)])
+def test_noise_in_water_too_warm_to_detect_it_forbids_nothing(temp_c, count):
+    """Seed 910003: a heater warmed the water to 44 C, where a probe of 18 mV scatters by 0.13 pH,
+    and control dosed 985 s into it."""
+    plan = random_case.CasePlan(4 * random_case.HOUR_MS)
+    plan.plant["probe.ph.noise_mv"] = 0.3
+    plan.settings |= {"sample.every_ms": 10_000, "mixing.wait_ms": 300_000}
+    random_cases.noise_silences(plan, 600_000, 6_000_000, plan.duration_ms)
+    trace = RunTrace()
+    trace.take({"t": "boot", "at_ms": 400, "cause": "power"})
+    trace.take({"t": "truth", "at_ms": 60_000, "values": {"reservoir.temp_c": temp_c}})
+    trace.take({"t": "pin", "at_us": 2_100_000_000, "name": "ph_down", "level": 1})
+    trace.take({"t": "pin", "at_us": 2_101_000_000, "name": "ph_down", "level": 0})
+    trace.finish()
+    found = dosing.silences(trace, CaseTerms(silences=plan.terms["silences"]))
+    assert [violation.invariant for violation in found] == ["I10"] * count
+
+
+def test_seed_910003_forbids_no_dose_in_warm_water():
+    silences = [one for one in random_cases.case(910003).terms.silences
+                if one.text == "reservoir.ph is noisy" and one.from_ms == 66_494_652]
+    assert [round(one.warmest_c) for one in silences] == [25, 41]
 
 
 def test_a_manual_dose_before_noise_is_detectable_is_no_violation():
-    """Noise of 0.18 pH read every 20 s, and a manual dose after seven samples."""
+    """Noise of 0.18 pH read every 20 s, and a manual dose after seven samples. A hostile host may
+    sample every 60 s."""
     at_ms = 53_334_843
-    case = random_cases.case(2002, 60.0)
-    noisy, = (one for one in case.terms.silences
-              if one.text == "reservoir.ph is noisy" and one.from_ms < at_ms < one.until_ms)
-    assert noisy.from_ms + noisy.detect_ms > at_ms
-    assert (noisy.detect_ms, noisy.most) == (140 * 20_000 + 40_000, 2)
+    cold, warm = (one for one in random_cases.case(2002, 60.0).terms.silences
+                  if one.text == "reservoir.ph is noisy" and one.from_ms < at_ms < one.until_ms)
+    assert cold.warmest_c < 16.0
+    assert warm.from_ms + warm.detect_ms > at_ms
+    assert (warm.detect_ms, warm.most) == (140 * 60_000 + 120_000, 1 + 140 // 2)
 
 
 def samples_until_noisy(noise_ph, rng):
@@ -294,7 +343,8 @@ def samples_until_noisy(noise_ph, rng):
 def test_noise_is_detected_within_the_samples_allowed_by_the_judge(noise_ph):
     rng = random.Random(17)
     worst = max(samples_until_noisy(noise_ph, rng) for _ in range(1_000))
-    assert worst <= random_cases.noisy_samples(noise_ph) <= 4 * worst
+    samples = next(n for least_ph, n in random_cases.NOISY_SAMPLES if noise_ph >= least_ph)
+    assert worst <= samples <= 4 * worst
 
 
 def test_a_foreign_file_is_refused(tmp_path):

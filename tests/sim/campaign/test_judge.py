@@ -14,73 +14,9 @@ from idrosim.campaign.invariants import (
     DoseQuota,
     ExpectedEvent,
     ExpectedSilence,
-    RunTrace,
     check_invariants,
 )
-
-HOUR_MS = 3_600_000
-GOOD = {"reservoir.ph": 6.5, "reservoir.ec_us_cm": 1_500, "reservoir.level_mm": 200}
-
-
-class Run:
-    """Writes the lines of a run: boot at 0.4 s, circulation on, a sample every 10 s."""
-
-    def __init__(self, hours=2.0):
-        self.trace = RunTrace()
-        self._end_ms = int(hours * HOUR_MS)
-        self._items = []
-        self.line(t="boot", at_ms=400, cause="power")
-        self.pin("circulation", 5_000, 1)
-
-    def line(self, **line):
-        self.trace.take(line)
-
-    def pin(self, name, at_ms, level):
-        self.line(t="pin", at_us=at_ms * 1_000, name=name, level=level)
-
-    def dose(self, pump, at_ms, seconds=3.0, by="control"):
-        while seconds > 0:
-            quantum_ms = int(min(1.0, seconds) * 1_000)
-            self.pin(pump, at_ms, 1)
-            at_ms += quantum_ms
-            self.pin(pump, at_ms, 0)
-            seconds -= 1.0
-        self.event(at_ms, "dosed", actuator=pump, by=by)
-
-    def event(self, at_ms, kind, **detail):
-        self._items.append(("event", at_ms, {"kind": kind, "detail": detail}))
-
-    def samples(self, faults=None, from_ms=4_000, until_ms=None):
-        for at_ms in range(from_ms, until_ms or self._end_ms, 10_000):
-            broken = {key: code for key, (since, to, code) in (faults or {}).items()
-                      if since <= at_ms < to}
-            values = {key: value for key, value in GOOD.items() if key not in broken}
-            self._items.append(("telemetry", at_ms, {"values": values, "faults": broken}))
-
-    def truth(self, **values):
-        for at_ms in range(0, self._end_ms, 60_000):
-            truth = {"reservoir.ph": 6.5, "reservoir.level_mm": 200.0} | values
-            self.line(t="truth", at_ms=at_ms, values=truth)
-
-    def violated(self, flash=None, **terms):
-        """Return the violated invariants."""
-        for seq, (leaf, at_ms, item) in enumerate(self._items, 1):
-            batch = {"boot_id": "b1", "sent_at_ms": self._end_ms,
-                     "records": [{"seq": seq, "at_ms": at_ms, **item}]}
-            self.line(t="up", at_ms=self._end_ms, topic=f"x/up/{leaf}", payload=json.dumps(batch))
-        self.line(t="end", at_ms=self._end_ms)
-        self.trace.finish()
-        found = check_invariants(self.trace, CaseTerms(**terms), flash)
-        assert all(violation.text for violation in found)
-        return {violation.invariant for violation in found}
-
-
-@pytest.fixture
-def run():
-    run = Run()
-    run.samples()
-    run.truth()
-    return run
+from support.judged_run import HOUR_MS, Run
 
 
 def test_doses_within_every_limit_are_no_violation(run):
@@ -233,7 +169,7 @@ def test_an_expected_event_that_was_not_reported():
     for at_ms, found in ((610_000, set()), (700_000, {"I16"})):
         run = Run()
         run.samples()
-        run.event(at_ms, "latched", reason="x")
+        run.event(at_ms, "latched", reason={"code": "stopped", "values": {}})
         assert run.violated(expected_events=(expected,)) == found
 
 
@@ -270,7 +206,7 @@ def test_irrigation_in_a_tank_that_is_low():
         run.pin("irrigation", 60_000, 1)
         run.samples()
         run.truth(**{"reservoir.level_mm": 90.0})
-        assert run.violated(broken=frozenset(broken)) == found
+        assert run.violated(broken=frozenset(broken), settings={"irrigation.off_s": 0}) == found
 
 
 def test_light_longer_than_its_program(run):
@@ -364,3 +300,17 @@ def test_steps_of_a_day_have_a_ceiling():
     for at_ms in presses_ms:
         run.dose("ph_up", at_ms + 2_000, seconds=29.0, by="ann")
     assert run.violated(presses_ms=presses_ms) == {"I1"}
+
+
+def test_a_fill_longer_than_the_setting(run):
+    run.pin("top_off", 700_000, 1)
+    run.pin("top_off", 800_000, 0)
+    assert run.violated(settings={"topoff.max_ms_day": 90_000}) == {"I18"}
+
+
+@pytest.mark.parametrize(("error", "found"), [
+    ("MemoryError('injected',)", set()), ("KeyError('x',)", {"I3"}),
+])
+def test_only_injected_failures_of_critical_tasks_are_allowed(run, error, found):
+    run.event(600_000, "restarted", task="control", error=error)
+    assert run.violated() == found

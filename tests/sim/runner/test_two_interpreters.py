@@ -26,7 +26,7 @@ def printed(command, script, *options):
     variables = dict(os.environ, PYTHONPATH=":".join(PATHS),
                      MICROPYPATH=":".join([*PATHS, ".frozen"]))
     done = subprocess.run([*command, str(ROOT / "tests" / script), *options], env=variables,
-                          capture_output=True, text=True, timeout=120, check=False)
+                          capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr + done.stdout[-2_000:]
     return done.stdout.splitlines()
 

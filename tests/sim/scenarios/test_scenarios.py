@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from idro.protocol.reasons import REASONS
 from idroserra.boards import compiler
 from idroserra.image import build as image_build
 from idrosim.scenarios import run as scenario_run
@@ -85,6 +86,36 @@ def test_the_page_lists_every_scenario_with_its_sentence():
     page = PAGE.read_text("utf-8").partition("\n## The scenarios\n")[2]
     rows = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.+) \|$", page, re.M))
     assert rows == {file.stem: scenario_run.load(file).text for file in FILES}
+
+
+def test_reasons_in_promises_are_codes_of_the_contract():
+    wanted = [
+        promise.where["reason"] for file in FILES
+        for promise in scenario_run.load(file).expectations if "reason" in promise.where]
+    assert wanted
+    for reason in wanted:
+        code, *values = (reason,) if isinstance(reason, str) else (reason["code"], *reason)
+        assert code in REASONS
+        assert set(values) <= {"code", *REASONS[code].values}
+
+
+def test_a_reason_is_picked_by_its_code_and_values():
+    why = {"code": "no_ph", "values": {"fault": "flat"}}
+    events = [
+        (1, "decided", {"loop": "ph", "reason": why}),
+        (2, "decided", {"loop": "ph", "reason": {"code": "advice", "values": {"why": why}}}),
+    ]
+    evidence = Evidence(events=events)
+
+    def count(**where):
+        verdict = evaluate(promise("always", 1, 1, "events:decided", where=where), evidence)
+        return verdict.is_kept
+
+    assert count(reason="no_ph")
+    assert count(reason={"code": "no_ph", "fault": "flat"})
+    assert not count(reason={"code": "no_ph", "fault": "noisy"})
+    assert count(reason={"code": "advice", "why": "no_ph"})
+    assert not count(reason="flat")
 
 
 def test_a_scenario_runs_the_same_twice_and_leaves_a_trace(image_dir, tmp_path):

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from idrosim.campaign.invariants import dosing, ledger, outputs
+from idrosim.campaign.invariants import dosing, ledger, outputs, programs
 from idrosim.campaign.invariants.case_terms import (
     CaseTerms,
     DoseQuota,
@@ -29,7 +29,7 @@ CHECKS: tuple[Callable[[RunTrace, CaseTerms], Iterator[Violation]], ...] = (
     dosing.armed, dosing.mixed, dosing.directions, dosing.silences,
     outputs.off_at_resets, outputs.resets, outputs.fills,
     outputs.dry_runs, outputs.light, outputs.commands, outputs.period,
-    outputs.expected_events,
+    outputs.expected_events, programs.programs, programs.heat,
 )
 
 

@@ -3,10 +3,13 @@
 The limits of the invariants come from the hazard table of docs/safety.md, never from the firmware.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 CONTROL = "control"
+# An error with this text was injected.
+INJECTED = "injected"
 # The `by` of commands that a node must not obey starts with this.
 BAD_BY = "bad-"
 # Defaults of settings that are not declared.
@@ -14,6 +17,8 @@ _DEFAULTS: dict[str, Any] = {
     "ph.target": 5.8, "ph.deadband": 0.2, "ph.down_ul_per_ph": 40_000,
     "ph.up_ul_per_ph": 40_000, "doser.ul_per_s": 1_000, "level.low_mm": 120,
     "level.full_mm": 240, "light.on_minutes": 960, "sample.every_ms": 10_000,
+    "topoff.max_ms_day": 1_800_000, "circulation.on_ms": 900_000, "circulation.off_ms": 0,
+    "irrigation.on_s": 900, "irrigation.off_s": 900, "climate.max_c": 35.0,
 }
 
 
@@ -35,7 +40,8 @@ class Violation:
 @dataclass(frozen=True)
 class ExpectedSilence:
     """These pumps give no dose at all from `detect_ms` after `from_ms` until `until_ms`; before
-    that, control starts at most `most` doses in each boot."""
+    that, control starts at most `most` doses in each boot. It does not apply while the water is,
+    or has been since the fault or the boot, warmer than `warmest_c`."""
 
     invariant: str
     text: str
@@ -44,6 +50,7 @@ class ExpectedSilence:
     until_ms: int
     detect_ms: int = 15_000
     most: int = 1
+    warmest_c: float = math.inf
 
 
 @dataclass(frozen=True)

@@ -215,6 +215,9 @@ def _silence(trace: RunTrace, silence: ExpectedSilence, terms: CaseTerms) -> Ite
         if dose.pump not in silence.pumps or not silence.from_ms < at_ms < silence.until_ms:
             continue
         since_ms = max(silence.from_ms, trace.boot_before_ms(at_ms) or 0)
+        water_c = trace.true_max("reservoir.temp_c", since_ms, at_ms)
+        if water_c is not None and water_c > silence.warmest_c:
+            continue
         if at_ms < since_ms + silence.detect_ms:
             count = early[since_ms] = early.get(since_ms, 0) + _is_of_control(dose, terms)
             if count > silence.most:

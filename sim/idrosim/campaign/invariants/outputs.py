@@ -5,8 +5,9 @@ control period and expected events.
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
-from idrosim.campaign.invariants.case_terms import BAD_BY, CaseTerms, Violation
+from idrosim.campaign.invariants.case_terms import BAD_BY, INJECTED, CaseTerms, Violation
 from idrosim.campaign.invariants.dosing import DAY_US, most_on
 from idrosim.campaign.invariants.trace import RunTrace
 
@@ -37,7 +38,7 @@ def off_at_resets(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
 
 
 def resets(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
-    """I3, I25: no resets except injected ones, and no critical task fails."""
+    """I3, I25: no resets and no failures of a critical task, except injected ones."""
     for cause, count in Counter(cause for _, cause in trace.resets).items():
         allowed = terms.resets.get(cause, 0)
         if count > allowed:
@@ -45,12 +46,13 @@ def resets(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
             text = f"reset {count} times by {cause}, {allowed} were injected"
             yield Violation("I25", at_ms, text)
     for at_ms, kind, detail in trace.events:
-        if kind == "restarted" and detail.get("task") in _CRITICAL:
+        if _has_failed(kind, detail) and INJECTED not in detail["error"]:
             yield Violation("I3", at_ms, f"task {detail['task']} failed: {detail['error']}")
 
 
 def fills(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
-    """I18: a fill takes at most 10 min, all fills of a day 30 min, and none starts when full."""
+    """I18: a fill takes at most 10 min, all fills of a day 30 min or what is set, and none starts
+    when full."""
     spans = trace.spans.get("top_off", [])
     if "top_off" in terms.broken:
         return
@@ -67,8 +69,11 @@ def fills(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
             text = f"a fill starts at a true level of {level_mm:.0f} mm, full is {full_mm} mm"
             yield Violation("I18", at_ms, text)
     worst_us, end_us = most_on(spans, DAY_US)
-    if worst_us > (FILL_DAY_S + _SLACK_S + 8.5 * len(terms.hangs_ms)) * 1e6:
-        text = f"{worst_us / 1e6:.1f} s of filling in 24 h, {FILL_DAY_S:.0f} s allowed"
+    allowed_s = FILL_DAY_S
+    if not terms.is_hostile:
+        allowed_s = min(allowed_s, terms.setting("topoff.max_ms_day") / 1_000)
+    if worst_us > (allowed_s + _SLACK_S + 8.5 * len(terms.hangs_ms)) * 1e6:
+        text = f"{worst_us / 1e6:.1f} s of filling in 24 h, {allowed_s:.0f} s allowed"
         yield Violation("I18", end_us // 1_000, text)
 
 
@@ -131,6 +136,7 @@ def commands(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
 def period(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
     """I26: control runs every period, independently of the network."""
     every_ms = terms.setting("sample.every_ms")
+    failed_ms = [at_ms for at_ms, kind, detail in trace.events if _has_failed(kind, detail)]
     thinned = {detail.get("boot_id") for _, kind, detail in trace.events if kind == "gap"}
     if terms.is_hostile or thinned:
         return  # the period is a setting, and a thinned-out record is not a missed cycle
@@ -138,7 +144,7 @@ def period(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
         gap_ms = other.at_ms - one.at_ms
         if one.boot_id != other.boot_id or gap_ms <= 2 * every_ms + 10_000:
             continue
-        if any(one.at_ms - 1_000 <= at_ms <= other.at_ms for at_ms in terms.stalls_ms):
+        if any(one.at_ms - 1_000 <= ms <= other.at_ms for ms in (*terms.stalls_ms, *failed_ms)):
             continue
         text = f"no cycle for {gap_ms / 1e3:.1f} s, the period is {every_ms / 1e3:.0f} s"
         yield Violation("I26", one.at_ms, text)
@@ -153,6 +159,11 @@ def expected_events(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
             yield Violation(
                 expected.invariant, until_ms, f"{expected.text}: no {' or '.join(expected.kinds)}"
                 f" within {expected.within_ms // 1_000} s")
+
+
+def _has_failed(kind: str, detail: dict[str, Any]) -> bool:
+    """Return True for the event that a critical task failed."""
+    return kind == "restarted" and detail.get("task") in _CRITICAL
 
 
 def _is_lost(terms: CaseTerms, at_ms: int) -> bool:

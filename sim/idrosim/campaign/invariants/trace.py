@@ -17,8 +17,8 @@ _SAME_DOSE_US = 500_000
 # Time from boot to the start of the clock, assumed for a boot without a message.
 _CLOCK_STARTS_MS = 3_000
 _TRUTHS = (
-    "reservoir.ph", "reservoir.level_mm", "dosed.ph_down_ml", "dosed.ph_up_ml",
-    "dosed.nutrient_a_ml", "dosed.nutrient_b_ml", "topoff_ml", "spilled_ml",
+    "reservoir.ph", "reservoir.level_mm", "reservoir.temp_c", "air.temp_c", "dosed.ph_down_ml",
+    "dosed.ph_up_ml", "dosed.nutrient_a_ml", "dosed.nutrient_b_ml", "topoff_ml", "spilled_ml",
 )
 
 
@@ -108,6 +108,14 @@ class RunTrace:
         index = bisect_right(self.truth, at_ms, key=lambda item: item[0])
         return self.truth[index - 1][1].get(key) if index else None
 
+    def true_max(self, key: str, from_ms: int, until_ms: int) -> float | None:
+        """Return the highest true value of `key` between these times, and just before, None
+        without one."""
+        first = max(0, bisect_right(self.truth, from_ms, key=lambda item: item[0]) - 1)
+        last = bisect_right(self.truth, until_ms, key=lambda item: item[0])
+        found = [values[key] for _, values in self.truth[first:last] if key in values]
+        return max(found, default=None)
+
     def boot_before_ms(self, at_ms: int) -> int | None:
         """Return the start of the boot that runs at `at_ms`, None before the first."""
         index = bisect_right(self.boots, at_ms, key=lambda item: item[0])
@@ -124,7 +132,8 @@ class RunTrace:
             return
         message = json.loads(payload)
         if leaf == "config":
-            self.config_error = message["error"] or self.config_error
+            if message["error"]:
+                self.config_error = json.dumps(message["error"])
             return
         sent_ms = message["at_ms"] if leaf == "info" else message["sent_at_ms"]
         if sent_ms is not None:

@@ -3,7 +3,7 @@
 A slot takes 70 us and a reset about 1 ms, as with bit-banging.
 """
 
-from idrosim.devices.onewire_bus import OneWireBus, crc8
+from idrosim.devices.shared.onewire_bus import OneWireBus, crc8
 from idrosim.shim.hardware.pins import Pin, pin_id
 
 BIT_US = 70

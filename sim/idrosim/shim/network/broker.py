@@ -6,6 +6,7 @@ closes the connection.
 
 from idrosim.shim.network import mqtt_packets as wire
 
+WINDOW = 20  # messages with QoS 1 on the way without PUBACK, as mosquitto limits them
 NOT_AUTHORIZED = b"\0\5"  # return code of CONNACK
 
 
@@ -24,12 +25,14 @@ class Broker:
         self._peer = _Peer(self, socket)
         return self._peer
 
-    def send(self, topic, payload, retain=False):
-        """Publish to the node. Return True if it has a subscription to `topic`."""
+    def send(self, topic, payload, retain=False, qos=1):
+        """Publish to the node. Return True if it has a subscription to `topic`.
+
+        A message with QoS 0 passes those that wait for room in the window."""
         peer = self._peer
         if peer is None or topic not in peer.subscriptions:
             return False
-        peer.publish(topic, payload, retain)
+        peer.publish(topic, payload, retain, qos)
         return True
 
     def gone(self, peer, will):
@@ -66,6 +69,8 @@ class _Peer:
         self._will = None
         self._is_connected = False
         self._last_id = 0
+        self._waiting = []  # (packet id, packet) beyond the window
+        self._on_the_way = []  # packet ids without PUBACK
         self.subscriptions = {}
 
     def received(self, data):
@@ -78,16 +83,27 @@ class _Peer:
             self.closed()
             self._socket.reset_by_peer()
 
-    def publish(self, topic, payload, retain):
-        """Send one message with the QoS of the subscription."""
-        packet_id = None
-        if self.subscriptions[topic]:
-            self._last_id = self._last_id % 65_535 + 1
-            packet_id = self._last_id
-        packet = wire.publish(topic, payload, packet_id, retain)
-        self._reply(packet)
-        if self._broker.is_doubling and packet_id is not None:
-            self._reply(bytes((packet[0] | wire.DUP,)) + packet[1:])
+    def publish(self, topic, payload, retain, qos):
+        """Send one message with QoS `qos`, at most that of the subscription."""
+        if not qos or not self.subscriptions[topic]:
+            self._reply(wire.publish(topic, payload, None, retain))
+            return
+        self._last_id = self._last_id % 65_535 + 1
+        self._waiting.append((self._last_id, wire.publish(topic, payload, self._last_id, retain)))
+        self._fill_window()
+
+    def _fill_window(self):
+        while self._waiting and len(self._on_the_way) < WINDOW:
+            packet_id, packet = self._waiting.pop(0)
+            self._on_the_way.append(packet_id)
+            self._reply(packet)
+            if self._broker.is_doubling:
+                self._reply(bytes((packet[0] | wire.DUP,)) + packet[1:])
+
+    def _acknowledged(self, packet_id):
+        if packet_id in self._on_the_way:
+            self._on_the_way.remove(packet_id)
+            self._fill_window()
 
     def closed(self):
         """Handle the end of the connection without a DISCONNECT."""
@@ -119,7 +135,9 @@ class _Peer:
         elif kind == wire.DISCONNECT:
             self._will = None
             self.closed()
-        elif kind != wire.PUBACK:
+        elif kind == wire.PUBACK:
+            self._acknowledged(wire.read_u16(body, 0))
+        else:
             raise ValueError(f"packet type {kind}")
 
     def _connect(self, body):

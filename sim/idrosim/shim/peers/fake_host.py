@@ -1,12 +1,13 @@
 """Minimal host at the far end of the simulated network.
 
-It answers records with down/stored for the contiguous prefix of each boot, sends the desired
-settings on every connection, and the commands of the timeline. A command can be abnormal:
+It answers records with a signed down/stored for the contiguous prefix of each boot, sends the
+desired settings on every connection, and the commands of the timeline. A command can be abnormal:
 `copies`, `is_retained`, `late_ms` past its end, `is_forged` with a wrong key, `is_replay` repeats
 the last. The signature is computed from the contract (HMAC-SHA256, RFC 2104), independently of the
 firmware.
 """
 
+import binascii
 import hashlib
 import json
 
@@ -26,7 +27,7 @@ def hmac_sha256_hex(key, data):
     inner.update(data)
     outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
     outer.update(inner.digest())
-    return "".join(f"{byte:02x}" for byte in outer.digest())
+    return str(binascii.hexlify(outer.digest()), "ascii")
 
 
 def _quoted(payload):
@@ -39,8 +40,9 @@ def _quoted(payload):
 
 
 def _batch(batch):
-    """Return (boot_id, oldest_seq, [seq]) of a decoded message with records."""
-    return batch["boot_id"], batch["oldest_seq"], [item["seq"] for item in batch["records"]]
+    """Return (boot_id, sent_at_ms, oldest_seq, [seq]) of a decoded message with records."""
+    seqs = [item["seq"] for item in batch["records"]]
+    return batch["boot_id"], batch["sent_at_ms"], batch["oldest_seq"], seqs
 
 
 def _telemetry(payload):
@@ -59,7 +61,9 @@ def _telemetry(payload):
     while at >= 0:
         seqs.append(_number(payload, at + 6))
         at = payload.find(b'"seq":', at + 6)
-    return boot_id, _number(payload, payload.find(b'"oldest_seq":') + 13), seqs
+    sent_at = payload.find(b'"sent_at_ms":') + 13
+    sent_at_ms = None if payload[sent_at : sent_at + 4] == b"null" else _number(payload, sent_at)
+    return boot_id, sent_at_ms, _number(payload, payload.find(b'"oldest_seq":') + 13), seqs
 
 
 def _number(payload, at):
@@ -197,7 +201,7 @@ class FakeHost:
             deadline_us = self._runtime.clock.now_us - command["late_ms"] * 1_000
         return (deadline_us - self._boot_at_us) // 1_000
 
-    def _store(self, boot_id, oldest_seq, seqs):
+    def _store(self, boot_id, sent_at_ms, oldest_seq, seqs):
         upto = max(self._upto.get(boot_id, 0), oldest_seq - 1)
         beyond = self._beyond.setdefault(boot_id, [])
         for seq in seqs:
@@ -211,8 +215,11 @@ class FakeHost:
         self._upto[boot_id] = upto
         if beyond:
             self._beyond[boot_id] = [seq for seq in beyond if seq > upto]
-        stored = b'","seq_upto":%d,"unix_ms":%d}' % (upto, self._runtime.unix_ms())
-        self.broker.send(self._stored_topic, b'{"v":1,"boot_id":"' + boot_id.encode() + stored)
+        sent = "null" if sent_at_ms is None else sent_at_ms
+        body = (f'{{"v":1,"boot_id":"{boot_id}","seq_upto":{upto},'
+                f'"unix_ms":{self._runtime.unix_ms()},"sent_at_ms":{sent}')
+        auth = hmac_sha256_hex(self._key, f"{self._stored_topic}\n{body}".encode())
+        self.broker.send(self._stored_topic, f'{body},"auth":"{auth}"}}'.encode())
 
     def topic(self, leaf, node=None):
         """Return the topic down/`leaf` of this node, or of another."""

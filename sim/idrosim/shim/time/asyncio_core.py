@@ -14,6 +14,7 @@ class TaskQueue:
 
     core = None  # asyncio.core, set after the import
     ticks_ms = None
+    failure = None  # [error, resumptions to skip, text in the coroutine]; see fail_later
 
     def __init__(self):
         self._head = None
@@ -57,6 +58,8 @@ class TaskQueue:
         task = self._head
         self._head = task.ph_next
         task.ph_next = None
+        if TaskQueue.failure is not None and self is TaskQueue.core._task_queue:
+            _fail(task)
         return task
 
     def remove(self, task):
@@ -73,6 +76,25 @@ class TaskQueue:
         else:
             before.ph_next = task.ph_next
         task.ph_next = None
+
+
+def fail_later(error, skips, coroutine):
+    """Raise `error` in a task at the await where it waits, when it is resumed.
+
+    It is the next task whose coroutine has `coroutine` in its name, after `skips` of them.
+    """
+    TaskQueue.failure = [error, skips, coroutine]
+
+
+def _fail(task):
+    failure = TaskQueue.failure
+    if task.data is not None or failure[2] not in repr(task.coro):
+        return
+    if failure[1]:
+        failure[1] -= 1
+        return
+    TaskQueue.failure = None
+    task.data = failure[0]
 
 
 class Task:

@@ -4,8 +4,8 @@ Atlas EZO datasheets. I2C: 254 while a command is processed, 255 without an answ
 baud, 8N1, a reading every second until C,0, and unsolicited *RS, *RE, *SL, *WA.
 """
 
-from idrosim.devices.ezo import OK, SHORT_US
-from idrosim.devices.part_faults import ENODEV, acknowledge
+from idrosim.devices.shared.ezo import OK, SHORT_US
+from idrosim.devices.shared.part_faults import ENODEV, acknowledge
 
 _PENDING, _NO_DATA = b"\xfe", b"\xff"
 _LONGEST_COMMAND = 32

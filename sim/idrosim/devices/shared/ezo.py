@@ -4,7 +4,7 @@ Atlas EZO-pH and EZO-EC datasheets. A circuit processes one command at a time, f
 datasheet states, and measures at the end. ezo_interfaces.py carries the answers.
 """
 
-from idrosim.devices.part_faults import damaged
+from idrosim.devices.shared.part_faults import damaged
 
 OK, SYNTAX = 1, 2
 SHORT_US = 300_000
