@@ -1,6 +1,6 @@
 """Runs a broker on loopback for the demo: mosquitto if installed, else amqtt.
 
-The node id is the MQTT user name, so two pattern rules limit every node to its own topics.
+Its access list is that of `broker init`: the node id is the MQTT user name, without a password.
 mosquitto saves its state once a second (a save at each change is ten times slower); the nodes'
 outboxes resend what it loses when it is killed.
 """
@@ -15,18 +15,12 @@ import sys
 import time
 from pathlib import Path
 
+from idroserra.broker.access import acl_file
 from idroserra.core.errors import HostError
 
 _START_DEADLINE_S = 60.0
 _SERVER_PORTS = range(20_000, 32_000)
 _TRIES = 100
-
-_ACL = """\
-pattern write idro/v1/%u/up/#
-pattern read idro/v1/%u/down/#
-user host
-topic readwrite idro/v1/#
-"""
 
 
 class BrokerError(HostError):
@@ -123,7 +117,7 @@ class Broker:
             return [sys.executable, "-m", "idroserra.broker.amqtt", str(self.port)]
         config = self.folder / "mosquitto.conf"
         acl = self.folder / "mosquitto.acl"
-        acl.write_text(_ACL)
+        acl.write_text(acl_file())
         acl.chmod(0o600)
         config.write_text(self._mosquitto_config(acl))
         return [str(self._mosquitto), "-c", str(config)]

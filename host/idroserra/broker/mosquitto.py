@@ -1,4 +1,12 @@
-"""Configuration and access control list (ACL) of mosquitto, and its reload.
+"""The broker's folder, its mosquitto.conf, and its reload.
+
+The broker reads and writes this folder only, so that it can run as a user of its own, who cannot
+read the keys of the host and of the nodes:
+
+    ca.pem revoked.pem       copies of the host's
+    server.pem server.key    the broker's certificate
+    mosquitto.conf
+    state/                   written by the broker: access list, saved messages, process id
 
 Two listeners, both with TLS 1.2 or newer and client certificates whose common name is the user
 name. On the nodes' listener it is also the client id, so that no node can take over another's
@@ -9,26 +17,14 @@ several connections.
 from __future__ import annotations
 
 import getpass
+import grp
 import os
 import signal
+import stat
 from pathlib import Path
 
 from idroserra.core.errors import HostError
 
-# The user `homeassistant` reads only the topics that the host publishes for it, and node status.
-ACL = """\
-pattern write idro/v1/%u/up/#
-pattern read idro/v1/%u/down/#
-user host
-topic readwrite idro/v1/#
-topic readwrite homeassistant/#
-user homeassistant
-topic read idro/v1/host/ha/#
-topic read idro/v1/+/up/status
-topic write idro/v1/host/ha/+/+/set
-topic read homeassistant/#
-topic write homeassistant/status
-"""
 MAX_PACKET_BYTES = 16_384  # nodes send up to 8 kB; Home Assistant discovery is larger
 MAX_NODES = 2_000
 MAX_PROGRAMS = 50
@@ -38,27 +34,78 @@ class BrokerControlError(HostError):
     """The broker does not answer, or did not reload its files."""
 
 
-def configuration(folder: Path, node_port: int, host_port: int, node_address: str) -> str:
-    """Return mosquitto.conf for TLS files in `folder`."""
+class BrokerFolder:
+    """The folder of the broker. Where it has the setgid bit, it belongs to the group of the
+    broker's own user, which may read all of it and write in `state`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.state = path / "state"
+        self.configuration = path / "mosquitto.conf"
+        self.access = self.state / "access.json"
+        self.pid_file = self.state / "mosquitto.pid"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the broker runs as another user, of the folder's group."""
+        return self.path.exists() and bool(self.path.stat().st_mode & stat.S_ISGID)
+
+    @property
+    def user(self) -> str:
+        """The user that the broker runs as; it has the name of the folder's group."""
+        if not self.is_shared:
+            return getpass.getuser()
+        group = self.path.stat().st_gid
+        try:
+            return grp.getgrgid(group).gr_name
+        except KeyError:  # a container's
+            return str(group)
+
+    def make(self) -> None:
+        """Create the folders that are missing. Raises OSError."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A new folder inherits the group and its bit; a later chmod would take the bit away.
+        mask = os.umask(0)
+        try:
+            self.state.mkdir(mode=0o770 if self.is_shared else 0o700, exist_ok=True)
+        finally:
+            os.umask(mask)
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a file that the broker reads, atomically. Raises OSError."""
+        fresh = path.with_name(f"{path.name}.fresh")
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            os.fchmod(file.fileno(), 0o640 if self.is_shared else 0o600)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+
+
+def configuration(folder: BrokerFolder, node_port: int, host_port: int, node_address: str) -> str:
+    """Return mosquitto.conf."""
+    path = folder.path
     return f"""\
-# Written by `idroserra broker init`. Run it as the user who owns these files:
-#   mosquitto -c {folder}/mosquitto.conf
+# Written by `idroserra broker init`: mosquitto -c {folder.configuration}
 per_listener_settings false
 allow_anonymous false
-acl_file {folder}/mosquitto.acl
-pid_file {folder}/mosquitto.pid
+# The access list. The plugin is a part of mosquitto.
+plugin mosquitto_dynamic_security.so
+plugin_opt_config_file {folder.access}
+pid_file {folder.pid_file}
 # Used only when root starts mosquitto: it drops its privileges.
-user {getpass.getuser()}
+user {folder.user}
 persistence true
-persistence_location {folder}/
+persistence_location {folder.state}/
 autosave_interval 1
 
-# Limits per client.
+# Limits per client. There is no memory_limit: the plugin releases memory that mosquitto 2.0 has
+# not counted, so that the count falls below 0 and every allocation fails.
 max_packet_size {MAX_PACKET_BYTES}
-max_inflight_messages 20
-max_queued_messages 100000
-max_queued_bytes 67108864
-memory_limit 536870912
+max_inflight_messages 2000
+max_queued_messages 20000
+max_queued_bytes 16777216
 max_keepalive 300
 persistent_client_expiration 14d
 
@@ -66,35 +113,44 @@ log_dest stderr
 log_type error
 log_type warning
 log_type notice
+# A node that connects again and again would fill the log.
+connection_messages false
 
 # Nodes.
 listener {node_port} {node_address}
 max_connections {MAX_NODES}
-{_tls(folder)}
+{_tls(path)}
 use_username_as_clientid true
+max_qos 1
 
 # The host and other programs of this machine.
 listener {host_port} 127.0.0.1
 max_connections {MAX_PROGRAMS}
-{_tls(folder)}
+{_tls(path)}
 """
 
 
-def reload(folder: Path) -> bool:
-    """Make the broker of `folder` reload its ACL and revocation list (SIGHUP).
+def reload(pid_file: Path) -> bool:
+    """Make the broker read its revocation list again (SIGHUP).
 
-    Returns False if it is not running. Raises BrokerControlError without permission."""
+    Returns False if it does not run here, or as a user whose processes this one cannot signal."""
     try:
-        pid = int((folder / "mosquitto.pid").read_text("ascii"))
+        pid = int(pid_file.read_text("ascii"))
         if not _is_mosquitto(pid):
             return False
         os.kill(pid, signal.SIGHUP)
-    except (FileNotFoundError, ProcessLookupError, ValueError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError, ValueError):
         return False
-    except PermissionError:
-        raise BrokerControlError("mosquitto runs as another user: make it reload its files: "
-                                 f"sudo kill -HUP {pid}") from None
     return True
+
+
+def runs(pid_file: Path) -> bool:
+    """Whether the mosquitto of a process id file runs on this machine."""
+    try:
+        pid = int(pid_file.read_text("ascii"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return Path(f"/proc/{pid}").exists() and _is_mosquitto(pid)
 
 
 def _is_mosquitto(pid: int) -> bool:

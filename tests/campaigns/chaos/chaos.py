@@ -50,7 +50,6 @@ PLAN = (
     Kind("host killed, InfluxDB", 1_000, 50, "influx", faults.kills("host")),
     Kind("broker killed", 1_000, 50, "sqlite", faults.kills("broker")),
     Kind("InfluxDB killed", 1_000, 50, "influx", faults.kills("database")),
-    Kind("VictoriaMetrics killed", 200, 25, "victoria", faults.kills("database")),
     Kind("network faults", 300, 20, "influx", faults.link_faults, {"linked": True}),
     Kind("disk full", 60, 10, "sqlite", None),
     Kind("clock stepped", 400, 40, "sqlite", faults.clock_steps),

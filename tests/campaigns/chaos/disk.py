@@ -8,14 +8,15 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-SIZE_MB = 16
+SIZE_MB = 16  # of the disk of a host
 
 
 class SmallDisk:
-    """A file system of 16 MB at `path`. `is_real` is False if none can be mounted."""
+    """A file system of `size_mb` at `path`. `is_real` is False if none can be mounted."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, size_mb: int = SIZE_MB) -> None:
         self.path = path
+        self._size_mb = size_mb
         self.is_real = False
         self._ballast = path / "ballast"
 
@@ -23,7 +24,8 @@ class SmallDisk:
         self.path.mkdir(parents=True)
         mount = shutil.which("mount")
         if mount and hasattr(os, "geteuid") and os.geteuid() == 0:
-            command = [mount, "-t", "tmpfs", "-o", f"size={SIZE_MB}m,mode=700", "tmpfs", self.path]
+            options = f"size={self._size_mb}m,mode=700"
+            command = [mount, "-t", "tmpfs", "-o", options, "tmpfs", self.path]
             self.is_real = subprocess.run(command, capture_output=True).returncode == 0
         return self
 

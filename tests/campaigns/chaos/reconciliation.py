@@ -11,6 +11,7 @@ from typing import NamedTuple
 from campaigns.chaos.load_generator import ExpectedNode
 from idroserra.history.sqlite.store import SqliteStore
 from support.databases import Influxd, VictoriaMetrics
+from support.samples import points_of
 
 PH_DECIMALS = 3
 # Readings as (unix_ms, ph) and events as (seq, unix_ms) of a node.
@@ -79,7 +80,7 @@ def sqlite_reader(folder: Path) -> tuple[SqliteStore, Read]:
 
     def read(node: str) -> Found:
         oldest, newest = spans[node]
-        points = store.points(node, ["reservoir.ph"], oldest, newest + 1)["reservoir.ph"]
+        points = points_of(store, node, ["reservoir.ph"], oldest, newest + 1)["reservoir.ph"]
         events = store.events(node, oldest, newest + 1)
         return points, [(event.seq, event.unix_us // 1_000) for event in events]
 

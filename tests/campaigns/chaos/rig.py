@@ -12,9 +12,10 @@ from typing import Any
 
 from campaigns.chaos import reconciliation
 from campaigns.chaos.hosts import HostProcess
-from campaigns.chaos.load_generator import LoadGenerator
+from campaigns.chaos.load_generator import KEY, LoadGenerator
 from idroserra.broker.local import Broker
-from support.databases import HttpServer, Influxd, VictoriaMetrics
+from support.adopted_nodes import adopt_nodes
+from support.databases import HttpServer, Influxd
 from support.tcp_link import TcpLink
 from support.wait import wait_until
 
@@ -34,7 +35,6 @@ class Rig:
         self.database: HttpServer | None = {
             "sqlite": lambda: None,
             "influx": lambda: Influxd(folder / "influx"),
-            "victoria": lambda: VictoriaMetrics(folder / "victoria"),
         }[store]()
         self._opened = ExitStack()
         self._linked = linked
@@ -52,6 +52,8 @@ class Rig:
                 opened.enter_context(self.database)
             node_port = self._port("node", self.broker.port, opened)
             host_port = self._port("host", self.broker.port, opened)
+            names = [f"idro-c{number}" for number in range(self._load["count"])]
+            adopt_nodes(self.data_dir, names, KEY)
             self.host = HostProcess(self.folder, self._config(host_port, opened))
             opened.callback(self.host.close)
             self.host.start()
@@ -79,9 +81,8 @@ class Rig:
         }
         if self.database is not None:
             port = self._port("database", self.database.port, opened)
-            api = "v1" if isinstance(self.database, Influxd) else "v2"
             config["store"] = {"kind": "influx", "url": f"http://127.0.0.1:{port}",
-                               "write_api": api}
+                               "write_api": "v1"}
         return config
 
     def kill(self, what: str, down_s: float = 0.0) -> None:
@@ -138,8 +139,6 @@ class Rig:
         spool, expected = self._spool(), self.load.expected()
         if isinstance(self.database, Influxd):
             read = reconciliation.influx_reader(self.database)
-        elif isinstance(self.database, VictoriaMetrics):
-            read = reconciliation.victoria_reader(self.database)
         else:
             store, read = reconciliation.sqlite_reader(self.data_dir)
             self._opened.callback(store.close)

@@ -1,16 +1,18 @@
-"""An attacker who may publish anything at the broker, and the commands it forges.
+"""An attacker who may publish anything at the broker, and what it forges.
 
-Each kind of attack is a function (attacker, name) -> (payload, expected outcome). An outcome of
+Each kind of command is a function (attacker, name) -> (payload, expected outcome). An outcome of
 None means no answer: a node does not answer messages that are not authentic. The attacker has no
-key; attacks that need a valid signature reuse recorded commands.
+key; attacks that need a valid signature reuse recorded commands. Kinds of down/stored are in
+STORED_ATTACKS: each claims that everything is stored, and a wall time of half a day ahead.
 """
 
 import hashlib
 import hmac
 import json
 import random
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 NODE, OTHER = "serra-one", "serra-two"
 KEY, OTHER_KEY = bytes(range(32)), bytes(range(32, 64))
@@ -28,8 +30,8 @@ _TURNS = (
 Payload = tuple[bytes, str | None]
 
 
-def topic(node: str) -> str:
-    return f"idro/v1/{node}/down/command"
+def topic(node: str, leaf: str = "command") -> str:
+    return f"idro/v1/{node}/down/{leaf}"
 
 
 def signed(body: dict[str, Any], key: bytes = KEY, node: str = NODE) -> bytes:
@@ -41,6 +43,69 @@ def signed_text(text: str, where: str, key: bytes = KEY) -> bytes:
     """Return a JSON object without its last brace, signed for the topic `where`."""
     auth = hmac.new(key, f"{where}\n{text}".encode(), hashlib.sha256).hexdigest()
     return f'{text},"auth":"{auth}"}}'.encode()
+
+
+def stored(boot_id: str, seq_upto: int, unix_ms: int, sent_at_ms: int | None,
+           key: bytes = KEY, node: str = NODE) -> bytes:
+    """Return down/stored as the host signs it."""
+    sent = "null" if sent_at_ms is None else sent_at_ms
+    text = (f'{{"v":1,"boot_id":"{boot_id}","seq_upto":{seq_upto},"unix_ms":{unix_ms},'
+            f'"sent_at_ms":{sent}')
+    return signed_text(text, topic(node, "stored"), key)
+
+
+class Answered(NamedTuple):
+    """What a node has sent: `seq` and `sent_at_ms` of its newest records; `unix_ms`: a false time.
+
+    `valid` are the bytes of answers that it has taken, oldest first."""
+
+    boot_id: str
+    seq: int
+    sent_at_ms: int
+    unix_ms: int
+    valid: list[bytes]
+
+
+def _field(payload: bytes, name: str, value: str) -> bytes:
+    """Return `payload` with another value of a number, which its signature does not cover."""
+    return re.sub(rb'"%s":\d+' % name.encode(), f'"{name}":{value}'.encode(), payload)
+
+
+def _stored_by(key: bytes, sent: Answered, node: str = NODE) -> bytes:
+    return stored(sent.boot_id, sent.seq, sent.unix_ms, sent.sent_at_ms, key, node)
+
+
+def _without_auth(sent: Answered) -> bytes:
+    return _stored_by(KEY, sent).partition(b',"auth"')[0] + b"}"
+
+
+def _of_another_boot(sent: Answered, sent_at_ms: int | None) -> bytes:
+    return stored("0badcafe", sent.seq, sent.unix_ms, sent_at_ms)
+
+
+STORED_ATTACKS: dict[str, Callable[[Answered], bytes]] = {
+    "unsigned": _without_auth,
+    "unsigned, as JSON": lambda sent: json.dumps(json.loads(_without_auth(sent))).encode(),
+    "a random signature": lambda sent: _without_auth(sent)[:-1] + b',"auth":"%s"}' % (
+        random.Random(sent.seq).randbytes(32).hex().encode()),
+    "another key": lambda sent: _stored_by(OTHER_KEY, sent),
+    "an empty key": lambda sent: _stored_by(b"", sent),
+    "another node's": lambda sent: _stored_by(OTHER_KEY, sent, OTHER),
+    "another node's topic": lambda sent: _stored_by(KEY, sent, OTHER),
+    "a later record": lambda sent: _field(sent.valid[-1], "seq_upto", str(sent.seq)),
+    "a later time": lambda sent: _field(sent.valid[-1], "unix_ms", str(sent.unix_ms)),
+    "appended": lambda sent: sent.valid[-1][:-1] + b',"seq_upto":%d}' % sent.seq,
+    "replayed": lambda sent: sent.valid[-1],
+    "replayed, older than the last": lambda sent: sent.valid[0],
+    "withheld for two minutes": lambda sent: stored(
+        sent.boot_id, sent.seq, sent.unix_ms, max(0, sent.sent_at_ms - 120_000)),
+    "from the future": lambda sent: stored(
+        sent.boot_id, sent.seq, sent.unix_ms, sent.sent_at_ms + 3_600_000),
+    "no uptime": lambda sent: stored(sent.boot_id, sent.seq, sent.unix_ms, None),
+    "of another boot": lambda sent: _of_another_boot(sent, sent.sent_at_ms),
+    "of an earlier boot": lambda sent: _of_another_boot(sent, None),
+    "not a message": lambda sent: b"stored",
+}
 
 
 class Attacker:

@@ -1,13 +1,16 @@
-"""`make campaign-forged`: forged commands at a real broker, none of which may move a pin.
+"""`make campaign-forged`: forged commands and down/stored at a real broker.
+
+No command may move a pin, and no down/stored may erase a record or move the clock.
 
     python tests/campaigns/forged/forged.py [--count 1000] [--seed 1]
 
-Exit code 3: a command was executed or got a wrong answer.
+Exit code 3: one had an effect, or a command got a wrong answer.
 """
 
 import argparse
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +20,11 @@ sys.path.append(str(HERE.parents[1]))
 
 from rich.progress import Progress  # noqa: E402
 
-from campaigns.forged.attacker import ATTACKS  # noqa: E402  found beside this file
-from campaigns.forged.target import Target  # noqa: E402
+from campaigns.forged.attacker import ATTACKS, STORED_ATTACKS, Answered  # noqa: E402  found beside this file
+from campaigns.forged.target import BLINK, Target  # noqa: E402
 from support.wait import wait_until  # noqa: E402
 
 LONG = 600  # So many attacks take longer than the two minutes until a node arms its dosers.
-BLINK = {"actuator": "top_off", "for_ms": 300}
 
 
 def campaign(
@@ -59,6 +61,32 @@ def campaign(
     return Counter(kinds), wrong
 
 
+def stored_campaign(target: Target, times: int) -> tuple[int, list[str]]:
+    """Send each kind of down/stored so many times; return (number sent, errors).
+
+    A valid answer before and after must be taken, which shows that the check works."""
+    valid = [target.confirm(), target.confirm()]
+    boot_unix_ms, oldest_seq = target.clock_of_boot(), target.sent.oldest_seq
+    events = target.refusals()
+    count = 0
+    for _ in range(times):
+        for attack in STORED_ATTACKS.values():
+            target.send_stored(attack(Answered(
+                target.boot_id, target.sent.last_seq, target.sent.sent_at_ms,
+                time.time_ns() // 1_000_000 + 43_200_000, valid)))
+            count += 1
+        target.blink(f"valid-stored-{count}")
+    wrong = []
+    if target.clock_of_boot() != boot_unix_ms:
+        wrong.append(f"the clock moved to {target.clock_of_boot()} from {boot_unix_ms}")
+    if target.sent.oldest_seq != oldest_seq:
+        wrong.append(f"records up to {target.sent.oldest_seq - 1} were erased")
+    if target.refusals() > events + 1:
+        wrong.append(f"{target.refusals() - events} events about ignored messages")
+    target.confirm()
+    return count, wrong
+
+
 def _check_answer(target: Target, kind: str, name: str, outcome: str) -> list[str]:
     """Return what is wrong with the answer. A replay gets the answer of the first command."""
     if outcome == "seen":
@@ -66,7 +94,7 @@ def _check_answer(target: Target, kind: str, name: str, outcome: str) -> list[st
         is_right = ack["id"].startswith("valid-") and ack["outcome"] == "done"
     else:
         ack = target.answer(name)
-        is_right = ack["outcome"] == outcome and bool(ack["reason"])
+        is_right = ack["outcome"] == outcome and bool(ack["reason"]["code"])
     return [] if is_right else [f"{kind}: {ack}"]
 
 
@@ -91,13 +119,16 @@ def main() -> int:
                 target, options.count, options.seed,
                 lambda kind: bars.update(bar, advance=1, description=f"{kind:<36}"))
             flagged = target.relay.flagged_count
+            stored_count, more = stored_campaign(target, options.count // len(STORED_ATTACKS))
     for kind, count in sorted(kinds.items()):
         print(f"{kind:<38} {count:>5}")
     print(f"{sum(kinds.values())} commands, {flagged} of them flagged as retained, "
           f"{len(wrong)} executed or wrongly answered")
-    for text in wrong:
+    print(f"{stored_count} down/stored of {len(STORED_ATTACKS)} kinds, "
+          f"{len(more)} effects")
+    for text in wrong + more:
         print(f"  {text}")
-    return 3 if wrong else 0
+    return 3 if wrong or more else 0
 
 
 if __name__ == "__main__":

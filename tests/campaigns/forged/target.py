@@ -9,11 +9,20 @@ import queue
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
 
-from campaigns.forged.attacker import KEY, NODE, TTL_MS, Attacker, signed, signed_text, topic
+from campaigns.forged.attacker import (
+    KEY,
+    NODE,
+    TTL_MS,
+    Attacker,
+    signed,
+    signed_text,
+    stored,
+    topic,
+)
 from campaigns.forged.relay import Relay
 from idroserra.boards import compiler
 from idroserra.broker.local import Broker
@@ -25,10 +34,19 @@ from support.wait import wait_until
 BOARD = "esp32-reservoir"
 GAP_S = 0.23  # A node accepts five messages a second on average.
 ANSWER_S = 20
+BLINK = {"actuator": "top_off", "for_ms": 300}
 QUIET = {
     "dosing.enabled": False, "light.on_minutes": 0, "circulation.off_ms": 0,
     "level.low_mm": 20, "level.target_mm": 21, "level.full_mm": 5_000,
 }
+
+
+class Sent(NamedTuple):
+    """The header of the newest message with records, and its last seq."""
+
+    oldest_seq: int
+    sent_at_ms: int
+    last_seq: int
 
 
 class Target:
@@ -41,6 +59,8 @@ class Target:
         self.edges: list[tuple[str, float]] = []
         self.acks: queue.Queue[dict[str, Any]] = queue.Queue()
         self.events: list[dict[str, Any]] = []
+        self.sent = Sent(0, 0, 0)
+        self._acked_at_ms = 0
         self._info: dict[str, Any] = {}
         self._announced = threading.Event()
         self._config_rev = 0
@@ -103,10 +123,45 @@ class Target:
         assert ack["outcome"] == "done", ack
         return payload
 
+    @property
+    def boot_id(self) -> str:
+        return str(self._info["boot_id"])
+
+    def clock_of_boot(self) -> int | None:
+        """Return the wall time of the boot by the node's clock, as it said last."""
+        found: int | None = self._info["boot_unix_ms"]
+        return found
+
+    def refusals(self) -> int:
+        """Return the number of events about ignored messages."""
+        return len([1 for event in self.events if event["kind"] == "refused" and event[
+            "detail"]["reason"]["code"] in ("message_ignored", "unsigned")])
+
+    def send_stored(self, payload: bytes) -> None:
+        self._publish(topic(NODE, "stored"), payload)
+
+    def confirm(self) -> bytes:
+        """Confirm what the node has sent as the host does, check that it erases it, and return
+        the bytes."""
+        sent = self.sent
+        payload = stored(
+            self.boot_id, sent.last_seq, time.time_ns() // 1_000_000, sent.sent_at_ms)
+        self.send_stored(payload)
+        self.blink(f"valid-{sent.last_seq}-{sent.sent_at_ms}")
+        wait_until(lambda: self.sent.oldest_seq > sent.last_seq, 60, "the records to be erased")
+        wait_until(lambda: self._info["clock"] == "host", 20, "the wall time to be taken")
+        return payload
+
+    def blink(self, name: str) -> None:
+        """Open the valve, and wait for records that were sent after that."""
+        self.obey(name, "run", BLINK)
+        wait_until(lambda: self.sent.sent_at_ms > self._acked_at_ms, 60, "records after it")
+
     def answer(self, name: str) -> dict[str, Any]:
         """Return the ack of a command. Fails if another ack arrives first."""
         ack = self.acks.get(timeout=5 * ANSWER_S)
         assert ack["id"] == name, (name, ack)
+        self._acked_at_ms = ack["at_ms"]
         return ack
 
     def _publish(self, where: str, payload: bytes) -> None:
@@ -125,8 +180,13 @@ class Target:
             self._announced.set()
         elif leaf == "config":
             self._config_rev = json.loads(message.payload)["rev"]
-        elif leaf == "event":
-            self.events += json.loads(message.payload)["records"]
+        elif leaf in ("event", "telemetry"):
+            batch = json.loads(message.payload)
+            records = batch["records"]
+            self.sent = Sent(batch["oldest_seq"], batch["sent_at_ms"], records[-1]["seq"])
+            known = {event["seq"] for event in self.events}
+            self.events += [record for record in records
+                            if leaf == "event" and record["seq"] not in known]
 
 
 def _config(rev: int) -> bytes:

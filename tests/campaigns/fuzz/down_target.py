@@ -11,7 +11,9 @@ NODE = "idro-one"
 def down(data: bytes) -> None:
     """Check down/stored, down/command and down/config of a node."""
     with suppress(ProtocolError):
-        messages.unpack_stored(data)
+        stored = messages.unpack_stored(NODE, data)
+        assert stored.signed.startswith(f"idro/v1/{NODE}/down/stored\n".encode())
+        assert len(stored.auth) in (64, 128)
     with suppress(ProtocolError):
         command = messages.unpack_command(NODE, data)
         assert command.signed.startswith(f"idro/v1/{NODE}/down/command\n".encode())

@@ -14,12 +14,14 @@ from idro.outbox import record_codec as net_frames
 from idro.protocol import messages, messages_host, update_messages
 from idro.protocol import settings as node_settings
 from idro.protocol.events import EVENTS
+from idro.protocol.reason import Reason
 from idroserra.boards import compiler as host_boards
 from idroserra.mqtt import packets
 from idroserra.recipes import model
 from idroserra.updates import manifest as host_manifest
 
 BOOT = "boot-1"
+REASON = Reason("b_waits", why=Reason("ledger_failed", detail="a, b=c \"d\""))
 
 
 def _mac(signed: bytes) -> str:
@@ -36,7 +38,8 @@ def telemetry() -> Iterator[bytes]:
 
 
 def events() -> Iterator[bytes]:
-    detail = {"actuator": "ph_up", "on_ms": 5, "volume_ul": 9, "ok": True, "why": "a, b=c \"d\""}
+    detail = {"actuator": "ph_up", "on_ms": 5, "volume_ul": 9, "ok": True, "by": "a, b=c \"d\"",
+              "reason": REASON.as_json()}
     for kind in sorted(EVENTS)[:4]:
         record = messages.EventRecord(3, 9, kind, detail)
         yield messages_host.pack_event(messages.Batch(BOOT, 5, None, 1, [record]))
@@ -51,13 +54,13 @@ def info() -> Iterator[bytes]:
 
 def up() -> Iterator[bytes]:
     yield from info()
-    yield messages.pack_ack(messages.Ack("c", "done", "", BOOT, 1))
-    yield messages_host.pack_config_report(messages.ConfigReport(1, "no", {"ph.target": 5.9}))
+    yield messages.pack_ack(messages.Ack("c", "done", REASON, BOOT, 1))
+    yield messages_host.pack_config_report(messages.ConfigReport(1, REASON, {"ph.target": 5.9}))
     yield messages.pack_status(True)
 
 
 def down() -> Iterator[bytes]:
-    yield messages_host.pack_stored(messages.Stored(BOOT, 1, 2))
+    yield messages_host.pack_stored(NODE, messages.Stored(BOOT, 1, 2, 3), _mac)
     command = messages.Command("c", "dose", {"actuator": "ph_up", "volume_ul": 9}, BOOT, 9, "anna")
     yield messages_host.pack_command(NODE, command, _mac)
     yield messages_host.pack_config(NODE, messages.Config(1, "anna", {"ph.target": 5.9}), _mac)

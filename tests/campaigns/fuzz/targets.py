@@ -21,6 +21,7 @@ from idro.net import dns_resolver, mqtt_packets
 from idro.outbox import record_codec
 from idro.protocol import settings as node_settings
 from idro.protocol import topics
+from idro.protocol.reason import Reason
 from idro.protocol.settings_table import SETTINGS
 from idroserra.boards import compiler
 from idroserra.core import protocol
@@ -28,18 +29,19 @@ from idroserra.core.config import load_config
 from idroserra.core.errors import BoardError, ConfigError, HostError, RecipeError
 from idroserra.core.sites import BadSite, check_site
 from idroserra.flash.errors import FlashError
-from idroserra.history.line_protocol import event_line, sample_lines
+from idroserra.history.line_protocol import event_line
 from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.homeassistant import bridge, discovery
 from idroserra.homeassistant.discovery import device
 from idroserra.ingest.decoder import read_records
 from idroserra.mqtt import packets
 from idroserra.mqtt.packets import MalformedPacket, PacketParser
-from idroserra.nodes.registry import Node
+from idroserra.nodes.node import Node
 from idroserra.provisioning import key_file
 from idroserra.provisioning.nvs import NodeNvs
 from idroserra.recipes import model
 from support.mutated_boards import check_board
+from support.samples import sample_lines
 
 NODE, SITE = "idro-one", "greenhouse one"
 CHANNELS = ("reservoir.ph", "reservoir.ec_us_cm")
@@ -110,7 +112,7 @@ def up(data: bytes) -> None:
     for unpack in (protocol.unpack_ack, protocol.unpack_config_report, protocol.unpack_status,
                    protocol.unpack_info):
         with suppress(ProtocolError):
-            json.dumps(unpack(data)).encode()
+            json.dumps(unpack(data), default=Reason.as_json).encode()
 
 
 def release_manifest(data: bytes) -> None:
@@ -352,7 +354,8 @@ def _seeds(name: str) -> Callable[[], Iterable[bytes]]:
 
 
 _JSON = ('"v":1', '"records":[', '"seq":', '"values":{', '"faults":{', "1e400", "NaN", "-0.0",
-         "9007199254740993", '"boot_id":', '\\ud800', '"auth":"', '"detail":{', "null", "true")
+         "9007199254740993", '"boot_id":', '\\ud800', '"auth":"', '"detail":{', "null", "true",
+         '"reason":{"code":"', '"why":{')
 _TOML = ('"""', "[[", "]]", "= 1e400", "nan", "inf", "\\u0000", "1979-05-27T07:32:00Z", "0x7f",
          "{a=1}", "true", "'''")
 _LINES = ("\n", "\\", ",", "=", " ", '"', "\\,", "sample,node=x ph=1 1", "\r", "\0")

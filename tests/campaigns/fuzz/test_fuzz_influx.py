@@ -14,6 +14,7 @@ from idroserra.history.influx.store import InfluxStore
 from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.ingest.decoder import read_records
 from support.databases import Influxd
+from support.samples import write_samples
 
 COUNT = 15_000
 SITE = "serra 1"
@@ -59,8 +60,8 @@ def test_no_series_and_no_field_is_injected(influxd):
     assert len(samples) > 200
     assert len(events) > 200
     for at in range(0, len(samples), 2_000):
-        store.write(samples[at:at + 2_000], [])
-    store.write([], events)
+        write_samples(store, samples[at:at + 2_000], [])
+    write_samples(store, [], events)
     store.close()
 
     assert {row[0] for row in influxd.rows("SHOW MEASUREMENTS", "fuzzed")} == {"sample", "event"}

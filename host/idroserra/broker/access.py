@@ -1,0 +1,98 @@
+"""Access list of the broker: the topics that each user may publish and subscribe to.
+
+That of `broker init` is the file of mosquitto's dynamic security plugin, because mosquitto's own
+ACL file accepts every subscription. A node may use the topics of the protocol only, each listed by
+name, so that neither its retained messages nor its subscriptions can fill the broker's memory. The
+plugin reads the file when the broker starts; the commands change a running broker, which then
+saves it. The demo's broker, and a broker of one's own, have the same rights in an ACL file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from idro.protocol.topics import DOWN, UP
+from idroserra.core import protocol
+
+CONTROL_TOPIC = "$CONTROL/dynamic-security/v1"
+RESPONSE_TOPIC = f"{CONTROL_TOPIC}/response"
+Json = dict[str, Any]
+Rights = tuple[tuple[str, str], ...]  # (kind, topic)
+
+HOST, HOME_ASSISTANT = "host", "homeassistant"  # reserved node ids
+_SEND, _RECEIVE = "publishClientSend", "publishClientReceive"
+_TOPIC, _PATTERN = "subscribeLiteral", "subscribePattern"
+_WORDS = {_RECEIVE: "read", _SEND: "write"}  # of an ACL file
+_ALL = f"{protocol.PREFIX}/#"
+_EVERY_NODE = "%u"  # the user name, in an ACL file
+# The user `homeassistant` reads only the topics that the host publishes for it, and node status.
+_HOME_ASSISTANT_READS = (
+    f"{protocol.PREFIX}/host/ha/#", f"{protocol.PREFIX}/+/up/status", "homeassistant/#")
+_CONTROL = tuple((kind, f"{CONTROL_TOPIC}/#") for kind in (_SEND, _RECEIVE, _PATTERN))
+PROGRAMS: Mapping[str, Rights] = {
+    HOST: tuple((kind, topic) for topic in (_ALL, "homeassistant/#")
+                for kind in (_SEND, _RECEIVE, _PATTERN)) + ((_PATTERN, "idro/#"),),
+    HOME_ASSISTANT: tuple((kind, topic) for topic in _HOME_ASSISTANT_READS
+                          for kind in (_RECEIVE, _PATTERN)) + (
+        (_SEND, f"{protocol.PREFIX}/host/ha/+/+/set"), (_SEND, "homeassistant/status")),
+}
+
+
+def access_file(nodes: Iterable[str]) -> bytes:
+    """Return the access list for the host, Home Assistant and `nodes`."""
+    roles = [_role(user) for user in dict.fromkeys((*PROGRAMS, *nodes))]
+    return json.dumps({
+        "defaultACLAccess": {_SEND: False, _RECEIVE: False, "subscribe": False,
+                             "unsubscribe": True},
+        "clients": [_client(role["rolename"]) for role in roles],
+        "groups": [],
+        "roles": roles,
+    }).encode()
+
+
+def acl_file() -> str:
+    """Return the access list as an ACL file. A user who is not a program is a node."""
+    lines = _acl_lines("pattern", _node_rights(_EVERY_NODE))
+    for user, rights in PROGRAMS.items():
+        lines += [f"user {user}", *_acl_lines("topic", rights)]
+    return "\n".join((*lines, ""))
+
+
+def commands_to_add(user: str) -> list[Json]:
+    """Return the commands that give a node, or Home Assistant, its rights."""
+    return [{"command": "createRole", **_role(user)},
+            {"command": "createClient", **_client(user)}]
+
+
+def commands_to_remove(user: str) -> list[Json]:
+    """Return the commands that take the rights of a user away and end its connection."""
+    return [{"command": "deleteClient", "username": user},
+            {"command": "deleteRole", "rolename": user}]
+
+
+def _client(user: str) -> Json:
+    return {"username": user, "roles": [{"rolename": user}]}
+
+
+def _node_rights(node: str) -> Rights:
+    topics = f"{protocol.PREFIX}/{node}"
+    return (*((_SEND, f"{topics}/up/{leaf}") for leaf in UP),
+            *((kind, f"{topics}/down/{leaf}") for leaf in DOWN for kind in (_RECEIVE, _TOPIC)))
+
+
+def _role(user: str) -> Json:
+    rights = PROGRAMS.get(user, _node_rights(user)) + (_CONTROL if user == HOST else ())
+    return {"rolename": user, "acls": [
+        {"acltype": kind, "topic": topic, "priority": 0, "allow": True}
+        for kind, topic in rights]}
+
+
+def _acl_lines(directive: str, rights: Rights) -> list[str]:
+    """Return the lines of rights; an ACL file has none to subscribe."""
+    words: dict[str, set[str]] = {}
+    for kind, topic in rights:
+        if kind in _WORDS:
+            words.setdefault(topic, set()).add(_WORDS[kind])
+    return [f"{directive} {''.join(sorted(found))} {topic}" for topic, found in words.items()]
