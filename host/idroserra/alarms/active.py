@@ -1,4 +1,4 @@
-"""An alarm with its subject and text, and the journal entry of a state change."""
+"""An alarm with its subject and reason, and the journal entry of a state change."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from idroserra.alarms.rules import Rule
 from idroserra.alarms.state_machine import NORMAL, Alarm
+from idroserra.core.reasons import Reason
 
 
 class ActiveAlarm(NamedTuple):
@@ -16,7 +17,7 @@ class ActiveAlarm(NamedTuple):
     site: str
     node: str
     part: str
-    text: str = ""
+    reason: Reason | None = None
     alarm: Alarm = NORMAL
     changed_unix_ms: int = 0
 
@@ -48,7 +49,7 @@ class Transition(NamedTuple):
     priority: str
     was: str
     state: str
-    text: str
+    reason: Reason | None
     by: str = ""
     comment: str = ""
 
@@ -58,7 +59,7 @@ def transition_of(
 ) -> Transition:
     """Return the journal entry of an alarm that left `old_state`."""
     return Transition(now_unix_ms, new.key, new.rule.name, new.site, new.node, new.part,
-                      new.rule.priority, old_state, new.state, new.text, by, comment)
+                      new.rule.priority, old_state, new.state, new.reason, by, comment)
 
 
 def by_severity(active: ActiveAlarm) -> tuple[int, bool, int]:

@@ -27,12 +27,13 @@ def groups_of(board: str | None) -> tuple[Group, ...]:
         inputs = on_bus.get(f"adc.{adc['name']}")
         if inputs and adc.get("bus") is not None:
             on_bus.setdefault(adc["bus"], []).append(set().union(*inputs))
-    groups = [Group(_bus_label(bus), frozenset().union(*parts))
+    groups = [Group(_bus_label(bus), bus, frozenset().union(*parts))
               for bus, parts in sorted(on_bus.items()) if len(parts) >= 2]
     return tuple(sorted(groups, key=lambda group: -len(group.channels)))
 
 
 def _bus_label(bus: str) -> str:
+    """Return the part of the keys of a bus's alarms, which are stored."""
     kind, _, name = bus.partition(".")
     labels = {"i2c": "I2C bus", "adc": "Converter", "onewire": "1-Wire bus", "uart": "Serial line"}
     return f"{labels.get(kind, kind)} {name}".strip()

@@ -13,14 +13,14 @@ from idroserra.alarms.conditions_channel import CHANNEL_WATCHES, matching_channe
 from idroserra.alarms.finding import Finding
 from idroserra.alarms.rules import CHANNEL, DOSER, HOST, NODE, SITE, Rule
 from idroserra.alarms.snapshot import Snapshot
-from idroserra.i18n.channels import duration_text
+from idroserra.core.reasons import Reason
 
 # A host clock before 2026-11-01 is wrong: this software is newer.
 WRITTEN_UNIX_MS = 1_793_491_200_000
 LEAST_SILENT_NODES = 2
 
 IsActive = Callable[[str], bool]
-Host = tuple[str, bool | None, str]
+Host = tuple[str, bool | None, Reason | None]
 
 
 def evaluate_rules(
@@ -39,9 +39,11 @@ def evaluate_rules(
 def _evaluate(
     rule: Rule, rules: Mapping[str, Rule], snapshot: Snapshot, is_active: IsActive
 ) -> Iterator[Finding]:
-    if rule.watch in HOST:
-        for part, is_present, text in _HOST_WATCHES[rule.watch](rule, snapshot, is_active):
-            yield Finding(rule.name, snapshot.site, "", part, is_present, text)
+    if rule.watch == "rejected":
+        yield from _rejected(rule, snapshot)
+    elif rule.watch in HOST:
+        for part, is_present, reason in _HOST_WATCHES[rule.watch](rule, snapshot, is_active):
+            yield Finding(rule.name, snapshot.site, "", part, is_present, reason)
     elif rule.watch in SITE:
         yield from _site_silent(rule, rules, snapshot, is_active)
     elif rule.watch in NODE:
@@ -55,11 +57,17 @@ def _evaluate(
         for node in snapshot.nodes:
             yield from conditions_node.bottle(rule, node)
     elif rule.watch in CHANNEL:
-        others = _quantities_of_others(rule, rules)
-        check = CHANNEL_WATCHES[rule.watch]
-        for node in snapshot.nodes:
-            for channel in matching_channels(node.channels, rule.quantities, rule.source, others):
-                yield check(rule, snapshot, node, channel, is_active)
+        yield from _channels(rule, rules, snapshot, is_active)
+
+
+def _channels(
+    rule: Rule, rules: Mapping[str, Rule], snapshot: Snapshot, is_active: IsActive
+) -> Iterator[Finding]:
+    others = _quantities_of_others(rule, rules)
+    check = CHANNEL_WATCHES[rule.watch]
+    for node in snapshot.nodes:
+        for channel in matching_channels(node.channels, rule.quantities, rule.source, others):
+            yield check(rule, snapshot, node, channel, is_active)
 
 
 def _quantities_of_others(rule: Rule, rules: Mapping[str, Rule]) -> frozenset[str]:
@@ -86,61 +94,81 @@ def _site_silent(
         count, known = silent.count(True), len(silent) - silent.count(None)
         is_present = None if known == 0 else (
             count >= LEAST_SILENT_NODES and 100 * count >= (rule.limit or 0) * len(silent))
-        text = f"{count} of {len(silent)} nodes of {site} are silent."
-        yield Finding(rule.name, site, "", f"@{site}", is_present, text)
+        reason = Reason("site_silent", count=count, of=len(silent), site=site)
+        yield Finding(rule.name, site, "", f"@{site}", is_present, reason)
 
 
 def _broker_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    yield "", snapshot.broker != "connected", f"Broker: {snapshot.broker}."
+    yield _down(snapshot.broker, "connected", "broker_down", "broker_works")
 
 
 def _store_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    yield "", snapshot.store != "ok", f"Database: {snapshot.store}."
+    yield _down(snapshot.store, "ok", "database_down", "database_works")
 
 
 def _spool_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    yield "", snapshot.spool != "ok", f"Queue on the host's disk: {snapshot.spool}."
+    yield _down(snapshot.spool, "ok", "spool_down", "spool_works")
+
+
+def _feed_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
+    for feed, state in snapshot.feeds.items():
+        is_down = state != "ok"
+        yield feed, is_down, (Reason("feed_down", target=feed, detail=state) if is_down
+                              else Reason("feed_works"))
+
+
+def _down(state: str, normal: str, down: str, works: str) -> Host:
+    """Return the finding of a part of the host; a state other than `normal` is its error."""
+    if state == normal:
+        return "", False, Reason(works)
+    return "", True, Reason(down, detail=state)
 
 
 def _thread_failed(rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
     for name, (unix_ms, error) in snapshot.failures.items():
         is_recent = snapshot.now_unix_ms - unix_ms < (rule.window_s or 0) * 1_000
-        yield name, is_recent, f"The {name} failed: {error}"
+        yield name, is_recent, Reason("part_failed", task=name, detail=error)
 
 
 def _disk_low(rule: Rule, snapshot: Snapshot, is_active: IsActive) -> Iterator[Host]:
     if snapshot.disk_free_mb is None:
-        yield "", None, "The host's disk cannot be read."
+        yield "", None, None
         return
     limit_mb = (rule.limit or 0) + (rule.deadband if is_active(rule.name) else 0)
-    yield "", snapshot.disk_free_mb < limit_mb, f"{snapshot.disk_free_mb:.0f} MB are free."
+    yield ("", snapshot.disk_free_mb < limit_mb,
+           Reason("disk_free", free_mb=round(snapshot.disk_free_mb)))
 
 
-def _rejected(rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    begins = snapshot.now_unix_ms - (rule.window_s or 0) * 1_000
-    counts = [count for unix_ms, count in snapshot.rejected if unix_ms >= begins]
-    grown = counts[-1] - counts[0] if counts else 0
-    yield ("", grown >= (rule.limit or 0),
-           f"{grown} within {duration_text((rule.window_s or 0) * 1_000)}.")
+def _rejected(rule: Rule, snapshot: Snapshot) -> Iterator[Finding]:
+    """Messages of a node, or of no known one, were rejected within window_s."""
+    for_ms = (rule.window_s or 0) * 1_000
+    begins = snapshot.now_unix_ms - for_ms
+    sites = {node.node: node.site for node in snapshot.nodes}
+    for node, changes in snapshot.rejected.items():
+        before = [count for unix_ms, count in changes if unix_ms < begins]
+        grown = changes[-1][1] - (before[-1] if before else changes[0][1])
+        yield Finding(rule.name, sites.get(node, snapshot.site), node, "",
+                      grown >= (rule.limit or 0),
+                      Reason("messages_rejected", count=grown, for_ms=for_ms))
 
 
 def _host_clock(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    yield ("", snapshot.now_unix_ms < WRITTEN_UNIX_MS,
-           "The clock shows a date before this software was released.")
+    is_wrong = snapshot.now_unix_ms < WRITTEN_UNIX_MS
+    yield "", is_wrong, Reason("clock_before_release") if is_wrong else None
 
 
 def _undelivered(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
     for target, why in snapshot.undelivered.items():
-        yield target, True, f"To {target}: {why}"
+        yield target, True, Reason("undelivered", target=target, why=why)
 
 
 def _update_stopped(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
     for board_class, why in snapshot.updates_stopped.items():
-        yield board_class, True, f"Of {board_class}: {why}."
+        yield board_class, True, Reason("rollout_stopped", board_class=board_class, why=why)
 
 
 _HOST_WATCHES: dict[str, Callable[[Rule, Snapshot, IsActive], Iterable[Host]]] = {
     "broker_down": _broker_down, "store_down": _store_down, "spool_down": _spool_down,
-    "thread_failed": _thread_failed, "disk_low": _disk_low, "rejected": _rejected,
+    "feed_down": _feed_down, "thread_failed": _thread_failed, "disk_low": _disk_low,
     "host_clock": _host_clock, "undelivered": _undelivered, "update_stopped": _update_stopped,
 }

@@ -14,8 +14,7 @@ from idroserra.alarms.finding import Finding
 from idroserra.alarms.rules import Rule
 from idroserra.alarms.snapshot import NodeSnapshot, Reading, Snapshot
 from idroserra.core import protocol
-from idroserra.i18n.channels import display_of, duration_text, format_value
-from idroserra.i18n.events import fault_text
+from idroserra.core.reasons import Reason
 
 IsActive = Callable[[str], bool]
 Watch = Callable[[Rule, Snapshot, NodeSnapshot, str, IsActive], Finding]
@@ -47,28 +46,35 @@ def _stale(
     rule: Rule, snapshot: Snapshot, node: NodeSnapshot, channel: str, _is_active: IsActive
 ) -> Finding:
     reading = node.readings.get(channel)
-    label = display_of(channel).label
+    reason: Reason
     if reading is None:  # none since the host started: allow one staleness period
         is_waiting = (snapshot.since_unix_ms is None
                       or snapshot.now_unix_ms - snapshot.since_unix_ms <= node.stale_after_ms)
         is_present = None if is_waiting or node.last_seen_unix_ms is None else True
-        text = f"{label}: no reading yet."
+        reason = Reason("no_reading", channel=channel)
     else:
         age_ms = max(0, snapshot.now_unix_ms - reading.unix_ms)
         is_present = age_ms > node.stale_after_ms
-        text = f"{label}: the newest reading is {duration_text(age_ms)} old."
-    return Finding(rule.name, node.site, node.node, channel, is_present, text)
+        reason = Reason("reading_old", channel=channel, age_ms=age_ms)
+    return Finding(rule.name, node.site, node.node, channel, is_present, reason)
 
 
 def _fault(
     rule: Rule, snapshot: Snapshot, node: NodeSnapshot, channel: str, _is_active: IsActive
 ) -> Finding:
     reading = _fresh(snapshot, node, channel)
-    is_present = None if reading is None else reading.fault is not None
-    fault = "" if reading is None or reading.fault is None else fault_text(reading.fault)
-    return Finding(rule.name, node.site, node.node, channel, is_present,
-                   f"{display_of(channel).label}: {fault}".rstrip(" :"),
-                   _covered_channels(node, channel))
+    covered = _covered_channels(node, channel)
+    if reading is None:
+        return Finding(rule.name, node.site, node.node, channel, None, None, covered)
+    reason = _normal(channel) if reading.fault is None else Reason(
+        "channel_fault", channel=channel, fault=reading.fault)
+    return Finding(rule.name, node.site, node.node, channel, reading.fault is not None, reason,
+                   covered)
+
+
+@lru_cache(maxsize=4_096)
+def _normal(channel: str) -> Reason:
+    return Reason("reading_normal", channel=channel)
 
 
 def _covered_channels(node: NodeSnapshot, channel: str) -> frozenset[str]:
@@ -87,19 +93,19 @@ def _beyond(side: str, edge_of: Callable[[str, Mapping[str, Any]], float | None]
     def check(
         rule: Rule, snapshot: Snapshot, node: NodeSnapshot, channel: str, is_active: IsActive
     ) -> Finding:
-        label = display_of(channel).label
         reading = _fresh(snapshot, node, channel)
         edge = edge_of(channel, node.settings)
         if reading is None or reading.value is None or edge is None:
-            return Finding(rule.name, node.site, node.node, channel, None, label)
+            return Finding(rule.name, node.site, node.node, channel, None, None)
         limit = edge + sign * (rule.limit or 0)
-        inside = Finding(rule.name, node.site, node.node, channel, False, label)
+        inside = Finding(rule.name, node.site, node.node, channel, False, _normal(channel))
         threshold = limit - sign * rule.deadband if is_active(inside.key) else limit
         if sign * (reading.value - threshold) <= 0:
             return inside
-        return inside._replace(is_present=True, text=(
-            f"{label} is {format_value(channel, reading.value)}, {side} "
-            f"{format_value(channel, limit)}."))
+        quantity = protocol.split_channel(channel)[1]
+        return inside._replace(is_present=True, reason=Reason(
+            f"reading_{side}", channel=channel, scaled=protocol.to_scaled(quantity, reading.value),
+            limit_scaled=protocol.to_scaled(quantity, limit)))
 
     return check
 

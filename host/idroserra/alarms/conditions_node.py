@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from idroserra.alarms.finding import Finding
 from idroserra.alarms.rules import Rule
 from idroserra.alarms.snapshot import NodeSnapshot, Snapshot
-from idroserra.i18n.channels import display_of, duration_text, plain_name
-from idroserra.i18n.events import event_text, reason_text
+from idroserra.core.protocol import Detail
+from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.nodes.calibration_age import day_of
 
 IsActive = Callable[[str], bool]
@@ -21,10 +21,15 @@ _DEAD = ("no_ack", "timeout", "crc", "power_on_value")
 
 
 def _found(
-    rule: Rule, node: NodeSnapshot, is_present: bool | None, text: str, part: str = "",
-    covers: frozenset[str] = frozenset(),
+    rule: Rule, node: NodeSnapshot, is_present: bool | None, reason: Reason | None,
+    part: str = "", covers: frozenset[str] = frozenset(),
 ) -> Finding:
-    return Finding(rule.name, node.site, node.node, part, is_present, text, covers)
+    return Finding(rule.name, node.site, node.node, part, is_present, reason, covers)
+
+
+def _number(detail: Detail, key: str) -> int:
+    value = detail.get(key)
+    return value if isinstance(value, int) else 0
 
 
 def silent(
@@ -34,19 +39,19 @@ def silent(
     limit_ms = round((rule.limit or 0) * 1_000)
     seen, since = node.last_seen_unix_ms, snapshot.since_unix_ms
     if seen is None:
-        yield _found(rule, node, False, "No message yet.")
+        yield _found(rule, node, False, Reason("never_heard"))
         return
     age_ms = max(0, snapshot.now_unix_ms - seen)
-    text = f"Last heard {duration_text(age_ms)} ago."
+    reason = Reason("last_heard", age_ms=age_ms)
     if age_ms <= limit_ms:  # the last will is immediate; the on-delay allows for a reconnect
-        yield _found(rule, node, not node.is_online, text)
+        yield _found(rule, node, not node.is_online, reason)
         return
     if since is None:  # the host receives nothing: silence is no evidence
-        yield _found(rule, node, True, text)
+        yield _found(rule, node, True, reason)
         return
     has_waited = snapshot.now_unix_ms - since > limit_ms
-    was_active = is_active(Finding(rule.name, node.site, node.node, "", None, "").key)
-    yield _found(rule, node, True if has_waited or was_active else None, text)
+    was_active = is_active(Finding(rule.name, node.site, node.node, "", None, None).key)
+    yield _found(rule, node, True if has_waited or was_active else None, reason)
 
 
 def _latched(
@@ -55,21 +60,23 @@ def _latched(
     events = [node.events[kind] for kind in ("latched", "resumed") if kind in node.events]
     newest = max(events, key=lambda event: event.unix_ms, default=None)
     if newest is None or newest.kind == "resumed":
-        yield _found(rule, node, False, "Dosing is not locked.")
+        yield _found(rule, node, False, Reason("dosing_free"))
         return
-    reason = reason_text(newest.detail.get("reason")) or "the node gives no reason"
-    yield _found(rule, node, True, f"Why: {reason}.")
+    yield _found(rule, node, True, _own(newest.detail))
 
 
 def _water(
     rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
 ) -> Iterator[Finding]:
     event = node.events.get("water")
-    if event is None:
-        yield _found(rule, node, False, "The water level is normal.")
-        return
-    yield _found(rule, node, event.detail.get("state") == rule.state,
-                 event_text("water", event.detail))
+    state = None if event is None else event.detail.get("state")
+    moved = 0 if event is None else _number(event.detail, "moved_mm")
+    reason = Reason("water_normal")
+    if state == "rises":
+        reason = Reason("water_rises", moved_mm=moved)
+    elif state == "falls":
+        reason = Reason("water_falls", mm_per_h=moved)
+    yield _found(rule, node, state == rule.state, reason)
 
 
 def _calibration(
@@ -78,12 +85,13 @@ def _calibration(
     """The pH probe was calibrated more than `limit` days ago; never calibrated is not an alarm."""
     day = int(node.settings.get("ph.calibrated_day", 0))
     if not day or "reservoir.ph" not in node.channels:
-        yield _found(rule, node, False, "No pH calibration is known.")
+        yield _found(rule, node, False, Reason("calibration_unknown"))
         return
     days = day_of(snapshot.now_unix_ms) - day
-    yield _found(rule, node, days > (rule.limit or 0), f"It was calibrated {days} days ago.")
+    yield _found(rule, node, days > (rule.limit or 0), Reason("ph_calibration_old", days=days))
 
-def _began(kind: str, normal_text: str) -> Watch:
+
+def _began(kind: str, normal: str, reason_of: Callable[[Detail], Reason]) -> Watch:
     """An event of this kind reports only the start; the node's next boot ends the condition."""
 
     def check(
@@ -92,11 +100,24 @@ def _began(kind: str, normal_text: str) -> Watch:
         event = node.events.get(kind)
         started = max(node.boots_unix_ms, default=0)
         if event is None or event.detail.get("state") != "began" or event.unix_ms < started:
-            yield _found(rule, node, False, normal_text)
+            yield _found(rule, node, False, Reason(normal))
         else:
-            yield _found(rule, node, True, event_text(kind, event.detail))
+            yield _found(rule, node, True, reason_of(event.detail))
 
     return check
+
+
+def _own(detail: Detail) -> Reason:
+    """Return the reason that the node gives."""
+    return reason_from_json(detail.get("reason")) or Reason("no_reason")
+
+
+def _no_flow(detail: Detail) -> Reason:
+    return Reason("pump_without_flow", on_ms=_number(detail, "on_ms"))
+
+
+def _stuck_on(detail: Detail) -> Reason:
+    return Reason("flow_with_pump_off", flow_ml_per_min=_number(detail, "flow_ml_per_min"))
 
 
 def _reset_loop(
@@ -104,23 +125,40 @@ def _reset_loop(
 ) -> Iterator[Finding]:
     window_ms = (rule.window_s or 0) * 1_000
     count = sum(snapshot.now_unix_ms - unix_ms < window_ms for unix_ms in node.boots_unix_ms)
-    text = f"{count} starts within {duration_text(window_ms)}."
-    if "boot" in node.events:
-        text += f" {event_text('boot', node.events['boot'].detail)}"
-    yield _found(rule, node, count >= (rule.limit or 0), text)
+    boot = node.events.get("boot")
+    yield _found(rule, node, count >= (rule.limit or 0),
+                 _restarts(count, window_ms, None if boot is None else boot.detail))
 
 
-def _recent(kind: str) -> Watch:
+def _restarts(count: int, for_ms: int, boot: Detail | None) -> Reason:
+    """Return the reason of a number of starts; `boot`: the detail of the last one, if known."""
+    if boot is None:
+        return Reason("restarts", count=count, for_ms=for_ms)
+    reset, error = str(boot.get("reset") or ""), str(boot.get("last_error") or "")
+    if not error:
+        return Reason("restarts_after", count=count, for_ms=for_ms, reset=reset)
+    return Reason("restarts_error", count=count, for_ms=for_ms, reset=reset, detail=error)
+
+
+def _recent(kind: str, reason_of: Callable[[Detail], Reason]) -> Watch:
     def check(
         rule: Rule, snapshot: Snapshot, node: NodeSnapshot, _active: IsActive
     ) -> Iterator[Finding]:
         event = node.events.get(kind)
         window_ms = (rule.window_s or 0) * 1_000
         is_recent = event is not None and snapshot.now_unix_ms - event.unix_ms < window_ms
-        text = "" if event is None else event_text(kind, event.detail)
-        yield _found(rule, node, is_recent, text)
+        yield _found(rule, node, is_recent, None if event is None else reason_of(event.detail))
 
     return check
+
+
+def _flash_failed(detail: Detail) -> Reason:
+    return Reason("node_flash_failed", part=str(detail.get("part", "files")),
+                  detail=str(detail.get("error", "")))
+
+
+def _thinned(detail: Detail) -> Reason:
+    return Reason("readings_thinned", count=_number(detail, "count"))
 
 
 def _clock_off(
@@ -128,32 +166,30 @@ def _clock_off(
 ) -> Iterator[Finding]:
     off_ms = node.clock_off_ms
     if off_ms is None:
-        yield _found(rule, node, None, "Not known yet.")
+        yield _found(rule, node, None, None)
         return
-    key = Finding(rule.name, node.site, node.node, "", None, "").key
+    key = Finding(rule.name, node.site, node.node, "", None, None).key
     limit_ms = 1_000 * ((rule.limit or 0) - (rule.deadband if is_active(key) else 0))
-    side = "ahead of" if off_ms > 0 else "behind"
-    text = f"The host's clock is {duration_text(abs(off_ms))} {side} this node's time."
-    yield _found(rule, node, abs(off_ms) > limit_ms, text)
+    reason = Reason("clock_ahead" if off_ms > 0 else "clock_behind", off_ms=abs(off_ms))
+    yield _found(rule, node, abs(off_ms) > limit_ms, reason)
 
 
 def _settings_refused(
     rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
 ) -> Iterator[Finding]:
-    text = f"The node reports: {node.settings_error}."
-    yield _found(rule, node, bool(node.settings_error), text)
+    yield _found(rule, node, node.settings_error is not None, node.settings_error)
 
 
 def _recipe_held(
     rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
 ) -> Iterator[Finding]:
-    yield _found(rule, node, node.recipe_held is not None, f"Why: {node.recipe_held}.")
+    yield _found(rule, node, node.recipe_held is not None, node.recipe_held)
 
 
 def _update_failed(
     rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
 ) -> Iterator[Finding]:
-    yield _found(rule, node, node.update_failed is not None, f"Why: {node.update_failed}.")
+    yield _found(rule, node, node.update_failed is not None, node.update_failed)
 
 
 def _bus_dead(
@@ -166,12 +202,11 @@ def _bus_dead(
     for group in node.groups:
         readings = [node.readings[c] for c in sorted(group.channels) if c in node.readings]
         fresh = [r for r in readings if snapshot.now_unix_ms - r.unix_ms <= node.stale_after_ms]
-        labels = ", ".join(display_of(c).label for c in sorted(group.channels))
         dead = [r for r in fresh if r.fault in _DEAD]
         is_dead = len(fresh) >= 2 and len(dead) == len(fresh)
         is_present = None if not fresh else is_dead and not group.channels <= explained
-        yield _found(rule, node, is_present, f"{group.name}: {labels} do not answer.",
-                     group.name, group.channels)
+        reason = Reason("bus_silent", bus=group.bus, channels=" ".join(sorted(group.channels)))
+        yield _found(rule, node, is_present, reason, group.name, group.channels)
         if is_dead:
             explained |= group.channels
 
@@ -179,18 +214,17 @@ def _bus_dead(
 def bottle(rule: Rule, node: NodeSnapshot) -> Iterator[Finding]:
     """Less than `limit` % is left in a bottle, from the volume dosed since it was filled."""
     for doser, left_pct in node.left_pct.items():
-        name = plain_name(doser)
-        yield _found(rule, node, left_pct < (rule.limit or 0),
-                     f"{name}: {max(0.0, left_pct):.0f} % left.", doser)
+        reason = Reason("bottle_left", actuator=doser, left_pct=round(max(0.0, left_pct)))
+        yield _found(rule, node, left_pct < (rule.limit or 0), reason, doser)
 
 
 NODE_WATCHES: dict[str, Watch] = {
     "silent": silent, "latched": _latched, "water": _water, "reset_loop": _reset_loop,
-    "flash_failed": _recent("flash_failed"), "thinned": _recent("gap"), "clock_off": _clock_off,
-    "settings_refused": _settings_refused, "recipe_held": _recipe_held,
+    "flash_failed": _recent("flash_failed", _flash_failed), "thinned": _recent("gap", _thinned),
+    "clock_off": _clock_off, "settings_refused": _settings_refused, "recipe_held": _recipe_held,
     "update_failed": _update_failed, "bus_dead": _bus_dead, "calibration": _calibration,
-    "irrigation_no_flow": _began("irrigation_no_flow", "Water flows to the roots."),
-    "irrigation_stuck_on": _began("irrigation_stuck_on", "The pump is off and nothing flows."),
-    "air_too_hot": _began("air_too_hot", "The air is not too hot."),
-    "air_warms": _began("air_warms", "The air does not warm by itself."),
+    "irrigation_no_flow": _began("irrigation_no_flow", "flow_normal", _no_flow),
+    "irrigation_stuck_on": _began("irrigation_stuck_on", "pump_off", _stuck_on),
+    "air_too_hot": _began("air_too_hot", "air_not_hot", _own),
+    "air_warms": _began("air_warms", "air_steady", _own),
 }

@@ -14,7 +14,8 @@ from idroserra.alarms.active import ActiveAlarm, Transition
 from idroserra.alarms.kpis import Raised
 from idroserra.alarms.rules import Rule
 from idroserra.alarms.state_machine import Alarm
-from idroserra.core.sqlite import Database
+from idroserra.core.reasons import pack_reason, sentences_to_json, unpack_reason
+from idroserra.core.sqlite import Database, Upgrades
 
 JOURNAL_KEPT_MS = 400 * 86_400_000
 PRUNE_EVERY = 1_000
@@ -22,35 +23,43 @@ PRUNE_EVERY = 1_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS alarms (
     key TEXT PRIMARY KEY, rule TEXT NOT NULL, site TEXT NOT NULL, node TEXT NOT NULL,
-    part TEXT NOT NULL, text TEXT NOT NULL, changed_unix_ms INTEGER NOT NULL,
+    part TEXT NOT NULL, reason TEXT NOT NULL, changed_unix_ms INTEGER NOT NULL,
     is_active INTEGER NOT NULL, is_acked INTEGER NOT NULL, cause TEXT NOT NULL,
     shelved_until_unix_ms INTEGER, is_out_of_service INTEGER NOT NULL, raised_unix_ms INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS journal (
     id INTEGER PRIMARY KEY, unix_ms INTEGER NOT NULL, key TEXT NOT NULL, rule TEXT NOT NULL,
     site TEXT NOT NULL, node TEXT NOT NULL, part TEXT NOT NULL, priority TEXT NOT NULL,
-    was TEXT NOT NULL, state TEXT NOT NULL, text TEXT NOT NULL, by TEXT NOT NULL,
+    was TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL,
     comment TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS journal_time ON journal (unix_ms);
 """
+# Tables of before reasons had a sentence in the column `text`.
+_UPGRADES = Upgrades("alarms", ((
+    "ALTER TABLE alarms RENAME COLUMN text TO reason",
+    "ALTER TABLE journal RENAME COLUMN text TO reason",
+    sentences_to_json("alarms", "reason"),
+    sentences_to_json("journal", "reason"),
+),))
 # A host alarm has no node, and its part does not start with @.
 _OF_SITE = "(node != '' OR part LIKE '@%')"
-_JOURNAL = "unix_ms, key, rule, site, node, part, priority, was, state, text, by, comment"
+_JOURNAL = "unix_ms, key, rule, site, node, part, priority, was, state, reason, by, comment"
 
 
 class AlarmDatabase:
     """Reads and writes. Every method may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file. Raises OSError, sqlite3.Error."""
-        self._database = Database(path, _SCHEMA)
+        """Open or create the file, and upgrade its tables. Raises OSError, sqlite3.Error,
+        StoreUnavailable."""
+        self._database = Database(path, _SCHEMA, _UPGRADES)
         self._written_count = 0
 
     def not_normal(self, rules: Mapping[str, Rule]) -> dict[str, ActiveAlarm]:
         """Return the saved alarms whose rule still exists, by key. Raises StoreUnavailable."""
         rows = self._database.query(
-            "SELECT key, rule, site, node, part, text, changed_unix_ms, is_active, is_acked,"
+            "SELECT key, rule, site, node, part, reason, changed_unix_ms, is_active, is_acked,"
             " cause, shelved_until_unix_ms, is_out_of_service, raised_unix_ms FROM alarms")
         return {row[0]: _alarm(row, rules[row[1]]) for row in rows if row[1] in rules}
 
@@ -73,7 +82,8 @@ class AlarmDatabase:
             " AND (? IS NULL OR node = ?)"
             f" AND (? IS NULL OR site = ? OR NOT ({_OF_SITE})) ORDER BY id DESC LIMIT ?",
             (from_unix_ms, to_unix_ms, node, node, site, site, limit))
-        return [Transition(*row) for row in reversed(rows)]
+        return [Transition._make((*row[:9], unpack_reason(row[9]), *row[10:]))
+                for row in reversed(rows)]
 
     def rename_site(self, site: str, name: str) -> None:
         """Rename a site in the journal. Raises StoreUnavailable."""
@@ -93,7 +103,8 @@ class AlarmDatabase:
 
     def _add(self, connection: sqlite3.Connection, change: Transition) -> None:
         connection.execute(
-            f"INSERT INTO journal ({_JOURNAL}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", tuple(change))
+            f"INSERT INTO journal ({_JOURNAL}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+            (*change[:9], pack_reason(change.reason), *change[10:]))
         self._written_count += 1
         if self._written_count % PRUNE_EVERY == 0:
             connection.execute("DELETE FROM journal WHERE unix_ms < ?",
@@ -107,14 +118,16 @@ def _put(connection: sqlite3.Connection, active: ActiveAlarm) -> None:
         return
     connection.execute(
         "INSERT OR REPLACE INTO alarms VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        (active.key, active.rule.name, active.site, active.node, active.part, active.text,
-         active.changed_unix_ms, alarm.is_active, alarm.is_acked, alarm.cause,
-         alarm.shelved_until_unix_ms, alarm.is_out_of_service, alarm.raised_unix_ms))
+        (active.key, active.rule.name, active.site, active.node, active.part,
+         pack_reason(active.reason), active.changed_unix_ms, alarm.is_active, alarm.is_acked,
+         alarm.cause, alarm.shelved_until_unix_ms, alarm.is_out_of_service,
+         alarm.raised_unix_ms))
 
 
 def _alarm(row: tuple[Any, ...], rule: Rule) -> ActiveAlarm:
-    key, _, site, node, part, text, changed_unix_ms = row[:7]
+    key, _, site, node, part, stored, changed_unix_ms = row[:7]
     is_active, is_acked, cause, shelved_until_unix_ms, is_out, raised_unix_ms = row[7:]
     alarm = Alarm(bool(is_active), bool(is_acked), cause, shelved_until_unix_ms, bool(is_out),
                   None, raised_unix_ms)
-    return ActiveAlarm(key, rule, site, node, part, text, alarm, changed_unix_ms)
+    return ActiveAlarm(key, rule, site, node, part, unpack_reason(stored), alarm,
+                       changed_unix_ms)

@@ -21,6 +21,7 @@ from idroserra.alarms.rules import Rule
 from idroserra.alarms.snapshot import Snapshot
 from idroserra.alarms.state_machine import NORMAL, Alarm
 from idroserra.core.errors import HostError, StoreUnavailable
+from idroserra.core.reasons import Reason
 
 MOST_SHELVED_MS = 7 * 86_400_000
 MOST_UNSAVED = 10_000
@@ -132,8 +133,8 @@ class AlarmEngine:
         changes: list[Transition] = []
         for key, (rule, finding) in found.items():
             alarm = state_machine.with_cause(evaluated[key], causes.get(key, ""))
-            text = finding.text if finding.is_present or not alarm.is_active else None
-            changes += self._put(key, rule, finding, alarm, text, now_unix_ms)
+            reason = finding.reason if finding.is_present or not alarm.is_active else None
+            changes += self._put(key, rule, finding, alarm, reason, now_unix_ms)
         return changes
 
     def _end_unfound(self, found: Found, now_unix_ms: int) -> list[Transition]:
@@ -151,20 +152,22 @@ class AlarmEngine:
         return NORMAL if active is None else active.alarm
 
     def _put(
-        self, key: str, rule: Rule, finding: Finding, alarm: Alarm, text: str | None,
+        self, key: str, rule: Rule, finding: Finding, alarm: Alarm, reason: Reason | None,
         now_unix_ms: int,
     ) -> list[Transition]:
+        """Store an alarm after an evaluation; without a reason it keeps the one it has."""
         old = self._alarms.get(key)
         if old is None:
             if alarm == NORMAL:
                 return []
             old = ActiveAlarm(key, rule, finding.site, finding.node, finding.part,
                               changed_unix_ms=now_unix_ms)
-        elif alarm is old.alarm and finding.site == old.site and text in (None, old.text):
+        elif alarm is old.alarm and finding.site == old.site and (
+                reason is None or reason == old.reason):
             return []
         return self._replace(
             old._replace(alarm=alarm, site=finding.site,
-                         text=old.text if text is None else text), now_unix_ms)
+                         reason=old.reason if reason is None else reason), now_unix_ms)
 
     def _replace(
         self, new: ActiveAlarm, now_unix_ms: int, by: str = "", comment: str = ""
@@ -233,5 +236,5 @@ def _evaluated(alarm: Alarm, rule: Rule, is_present: bool | None, now_unix_ms: i
 
 
 def _saved_part(active: ActiveAlarm) -> tuple[object, ...]:
-    """Return what is worth a write: neither the text nor a running delay."""
-    return active._replace(text="", alarm=active.alarm._replace(turning_unix_ms=None))
+    """Return what is worth a write: neither the reason nor a running delay."""
+    return active._replace(reason=None, alarm=active.alarm._replace(turning_unix_ms=None))

@@ -44,6 +44,7 @@ def build_alarm_loop(
     heartbeat = Heartbeat(None if url is None else url.get_secret_value(),
                           config.heartbeat_every_min * 60_000, lambda: loop.is_alive)
     dispatcher = Dispatcher(outbox, targets, heartbeat, now_unix_ms)
-    scheduler = NotificationScheduler(alarms, outbox, dispatcher, config, parts.site)
+    scheduler = NotificationScheduler(alarms, outbox, dispatcher, config, parts.site,
+                                      parts.state_text)
     loop = AlarmLoop(alarms, bottles, SnapshotBuilder(parts), scheduler, dispatcher, now_unix_ms)
     return loop

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from idroserra.core.reasons import Reason
+
 
 class Finding(NamedTuple):
-    """is_present: None if unknown. part: a channel, doser, bus, target, or "".
+    """is_present: None if unknown. part: a channel, doser, bus, target, or "". reason: why it is
+    present or not, None for nothing to add.
 
     covers: the channels of the node whose alarms this explains; empty for all of them."""
 
@@ -15,7 +18,7 @@ class Finding(NamedTuple):
     node: str
     part: str
     is_present: bool | None
-    text: str
+    reason: Reason | None
     covers: frozenset[str] = frozenset()
 
     @property

@@ -14,6 +14,7 @@ from idroserra.alarms.engine import AlarmEngine
 from idroserra.alarms.notify.dispatcher import Dispatcher
 from idroserra.alarms.notify.scheduler import NotificationScheduler
 from idroserra.alarms.snapshot_builder import SnapshotBuilder
+from idroserra.i18n.translate import gettext as _
 from idroserra.inventory.bottles import BottleInventory
 
 EVERY_S = 1.0
@@ -65,12 +66,14 @@ class AlarmLoop:
         return evaluated is not None and self._now_unix_ms() - evaluated < DEAD_MS
 
     def health(self) -> dict[str, Any]:
-        """Return {"is_alive", "text", "evaluated_unix_ms"} of the alarm system itself."""
+        """Return {"is_alive", "text", "evaluated_unix_ms"} of the alarm system itself, the text in
+        the reader's language."""
         error = self.alarms.storage_error or self.scheduler.storage_error
         text = ""
         if not self.is_alive:
-            text = "Alarms are not being evaluated: restart the host and check its log."
+            text = _("Alarms are not being evaluated: restart the host and check its log.")
         elif error:
-            text = f"Alarm changes are not saved and will be lost at a restart: {error}"
+            text = _("Alarm changes are not saved and will be lost at a restart: {error}").format(
+                error=error)
         return {"is_alive": self.is_alive, "text": text,
                 "evaluated_unix_ms": self.alarms.evaluated_unix_ms}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from idroserra.core.reasons import Reason
 from idroserra.nodes.latest_events import Event
 
 
@@ -18,9 +19,12 @@ class Reading(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Channels that share a bus or converter of the board, and fail together."""
+    """Channels that share a bus or converter of the board, and fail together.
+
+    name: the part of its alarm's key; bus: such as "adc.main"."""
 
     name: str
+    bus: str
     channels: frozenset[str]
 
 
@@ -48,15 +52,15 @@ class NodeSnapshot:
     is_past_read: bool = True
     boots_unix_ms: tuple[int, ...] = ()
     clock_off_ms: int | None = None
-    settings_error: str | None = None
-    recipe_held: str | None = None
+    settings_error: Reason | None = None
+    recipe_held: Reason | None = None
     left_pct: Mapping[str, float] = field(default_factory=dict)
-    update_failed: str | None = None
+    update_failed: Reason | None = None
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Host and nodes. broker, store, spool: "ok" or "connected", else the problem.
+    """Host and nodes. broker, store, spool, feeds: "ok" or "connected", else the problem.
 
     since_unix_ms: since when messages arrive without interruption; None while they do not.
     """
@@ -69,7 +73,9 @@ class Snapshot:
     spool: str = "ok"
     failures: Mapping[str, tuple[int, str]] = field(default_factory=dict)  # {part: (unix_ms, why)}
     disk_free_mb: float | None = None
-    rejected: tuple[tuple[int, int], ...] = ()  # (unix_ms, count so far), oldest first
-    undelivered: Mapping[str, str] = field(default_factory=dict)  # {target: why}
+    # {node, "" for an unknown one: (unix_ms, count so far) at each change, oldest first}
+    rejected: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    undelivered: Mapping[str, Reason] = field(default_factory=dict)  # {target: why}
     nodes: tuple[NodeSnapshot, ...] = ()
-    updates_stopped: Mapping[str, str] = field(default_factory=dict)  # {board class: why}
+    updates_stopped: Mapping[str, Reason] = field(default_factory=dict)  # {board class: why}
+    feeds: Mapping[str, str] = field(default_factory=dict)  # {name: state}

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 from idroserra.alarms.bus_groups import groups_of
 from idroserra.alarms.snapshot import NodeSnapshot, Reading, Snapshot
+from idroserra.core.reasons import Reason
 from idroserra.history.models import Store
 from idroserra.nodes.freshness import stale_after_ms
 from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.live import LiveState
-from idroserra.nodes.registry import Node, Nodes
+from idroserra.nodes.node import Node
+from idroserra.nodes.registry import Nodes
 
 DISK_EVERY_MS = 60_000
 REJECTED_KEPT = 1_500
@@ -23,7 +25,8 @@ REJECTED_KEPT = 1_500
 class HostSources(NamedTuple):
     """The parts of the host that the builder reads. counts: Service.counts(); failures: {thread:
     (unix_ms, why)}; epoch: of a boot, None until decided; recipe_held: why a node's recipe is
-    paused; update_failed, updates_stopped: UpdateService.failed() and stopped()."""
+    paused; update_failed, updates_stopped: UpdateService.failed() and stopped(); state_text: the
+    state of a node in words."""
 
     nodes: Nodes
     live: LiveState
@@ -32,9 +35,10 @@ class HostSources(NamedTuple):
     failures: Callable[[], Mapping[str, tuple[int, str]]]
     epoch: Callable[[str, str], int | None]
     store: Callable[[], Store]
-    recipe_held: Callable[[str], str | None]
-    update_failed: Callable[[str], str | None]
-    updates_stopped: Callable[[], Mapping[str, str]]
+    recipe_held: Callable[[str], Reason | None]
+    update_failed: Callable[[str], Reason | None]
+    updates_stopped: Callable[[], Mapping[str, Reason]]
+    state_text: Callable[[str], str]
     data_dir: Path
     site: str
 
@@ -45,12 +49,12 @@ class SnapshotBuilder:
     def __init__(self, parts: HostSources) -> None:
         self._parts = parts
         self._since_unix_ms: int | None = None
-        self._rejected: deque[tuple[int, int]] = deque(maxlen=REJECTED_KEPT)
+        self._rejected: dict[str, deque[tuple[int, int]]] = {}
         self._disk_free_mb: float | None = None
         self._disk_unix_ms: int | None = None
 
     def build(
-        self, now_unix_ms: int, undelivered: Mapping[str, str],
+        self, now_unix_ms: int, undelivered: Mapping[str, Reason],
         left_pct: Callable[[str], Mapping[str, float]],
     ) -> Snapshot:
         """Return the snapshot of now; a broken part of the host raises nothing."""
@@ -61,13 +65,14 @@ class SnapshotBuilder:
             self._since_unix_ms = None
         elif self._since_unix_ms is None:
             self._since_unix_ms = now_unix_ms
-        self._record_rejected(now_unix_ms, int(counts["rejected"]))
+        self._record_rejected(now_unix_ms, counts)
         return Snapshot(
             now_unix_ms, parts.site, self._since_unix_ms, broker,
             str(counts["store"]["state"]), str(counts["spool"]["state"]),
-            parts.failures(), self._disk_mb(now_unix_ms), tuple(self._rejected),
-            undelivered, tuple(self._node(node, now_unix_ms, left_pct(node.node))
-                               for node in nodes), parts.updates_stopped())
+            parts.failures(), self._disk_mb(now_unix_ms),
+            {node: tuple(changes) for node, changes in self._rejected.items()}, undelivered,
+            tuple(self._node(node, now_unix_ms, left_pct(node.node)) for node in nodes),
+            parts.updates_stopped(), counts["feeds"])
 
     def _node(self, node: Node, now_unix_ms: int, left_pct: Mapping[str, float]) -> NodeSnapshot:
         parts, info, report = self._parts, node.info, node.report
@@ -96,9 +101,17 @@ class SnapshotBuilder:
         epoch_unix_ms = self._parts.epoch(node.node, node.info.boot_id)
         return None if epoch_unix_ms is None else node.boot_epoch_unix_ms - epoch_unix_ms
 
-    def _record_rejected(self, now_unix_ms: int, count: int) -> None:
-        if not self._rejected or now_unix_ms - self._rejected[-1][0] >= 1_000:
-            self._rejected.append((now_unix_ms, count))
+    def _record_rejected(self, now_unix_ms: int, counts: Mapping[str, Any]) -> None:
+        """Record the counts of rejected messages that changed, at most once a second."""
+        of_nodes = {node: int(count["rejected"]) for node, count in counts["nodes"].items()}
+        of_nodes[""] = int(counts["rejected"]) - sum(of_nodes.values())
+        for node in self._rejected.keys() - of_nodes.keys():
+            del self._rejected[node]
+        for node, count in of_nodes.items():
+            changes = self._rejected.setdefault(node, deque(maxlen=REJECTED_KEPT))
+            if not changes or (
+                    count != changes[-1][1] and now_unix_ms - changes[-1][0] >= 1_000):
+                changes.append((now_unix_ms, count))
 
     def _disk_mb(self, now_unix_ms: int) -> float | None:
         read = self._disk_unix_ms

@@ -8,8 +8,8 @@ from typing import Any
 from idroserra.alarms.active import ActiveAlarm, by_severity
 from idroserra.alarms.root_cause import root_of
 from idroserra.i18n.marker import N_
+from idroserra.i18n.reasons import reason_json, reason_text
 from idroserra.i18n.translate import gettext as _
-from idroserra.i18n.translate import translate_message
 
 _STATE_WORDS = {
     "unacknowledged": N_("not acknowledged"), "acknowledged": N_("acknowledged"),
@@ -49,10 +49,14 @@ def summary(alarms: Iterable[ActiveAlarm]) -> dict[str, Any]:
 
 
 def headline(one: ActiveAlarm) -> str:
-    """Return one line: what, where, and the reading or reason."""
+    """Return one line: where, what, and the reading or reason."""
     where = f"{one.node}: " if one.node else ""
-    text = _("{title}. {text}").format(title=_(one.rule.title), text=translate_message(one.text))
-    return f"{where}{text}".strip()
+    return f"{where}{titled(_(one.rule.title), reason_text(one.reason))}"
+
+
+def titled(title: str, words: str) -> str:
+    """Return the title of an alarm with its reason in words, if it has one."""
+    return _("{title}: {reason}").format(title=title, reason=words) if words else title
 
 
 def _json(one: ActiveAlarm) -> dict[str, Any]:
@@ -60,7 +64,7 @@ def _json(one: ActiveAlarm) -> dict[str, Any]:
     state = "pending" if one.state == "normal" else one.state
     return {
         "key": one.key, "rule": rule.name, "title": _(rule.title),
-        "text": translate_message(one.text), "site": one.site, "node": one.node or None,
+        "reason": reason_json(one.reason), "site": one.site, "node": one.node or None,
         "part": one.part or None, "priority": rule.priority, "state": state,
         "state_words": _(_STATE_WORDS[state]), "is_active": alarm.is_active,
         "raised_unix_ms": alarm.raised_unix_ms, "changed_unix_ms": one.changed_unix_ms,

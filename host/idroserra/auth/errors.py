@@ -11,6 +11,8 @@ AccessError
 from __future__ import annotations
 
 from idroserra.core.errors import HostError
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 
 
 class AccessError(HostError):
@@ -29,15 +31,18 @@ class WrongPassword(AccessError):
     """Wrong name or password; the message does not tell which."""
 
     def __init__(self) -> None:
-        super().__init__("name or password is wrong")
+        super().__init__(N_("name or password is wrong"))
 
 
 class TooManyAttempts(AccessError):
     """Too many failed attempts: wait `wait_s` seconds. is_news: the first refusal in a row."""
 
     def __init__(self, wait_s: int, *, is_news: bool) -> None:
-        wait = f"{-(-wait_s // 60)} min" if wait_s > 60 else f"{wait_s} s"
-        super().__init__(f"too many log-ins that failed: wait {wait}, then try again")
+        super().__init__(
+            Text(N_("too many log-ins that failed: wait {minutes} min, then try again"),
+                 minutes=-(-wait_s // 60)) if wait_s > 60
+            else Text(N_("too many log-ins that failed: wait {seconds} s, then try again"),
+                      seconds=wait_s))
         self.wait_s = wait_s
         self.is_news = is_news
 
@@ -46,5 +51,5 @@ class PasswordNotRecent(AccessError):
     """The last password check is too old: the password must be confirmed."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "confirm your password: this action needs one entered in the last 5 minutes")
+        super().__init__(N_(
+            "confirm your password: this action needs one entered in the last 5 minutes"))

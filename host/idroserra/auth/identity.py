@@ -9,6 +9,7 @@ from idroserra.auth.errors import PasswordNotRecent
 from idroserra.auth.roles import Role
 
 FRESH_MS = 5 * 60_000
+NEVER_AGAIN_MS = 2**53  # a password check that stays recent: of a demo
 MOST_NAME_CHARS = 40
 
 
@@ -17,16 +18,16 @@ class Identity:
     """An authenticated person or program. kind: session (a person at the page), token or local
     (a program).
 
-    `session` is the stored hash of the session; confirmed_unix_ms is the time of its last
-    password check."""
+    `session` is the stored hash of the session; confirmed_ms is the time of its last password
+    check and now_ms that of the request, both on the SecurityClock."""
 
     kind: str
     name: str
     role: Role
     address: str = ""
     session: bytes = b""
-    confirmed_unix_ms: int = 0
-    now_unix_ms: int = 0
+    confirmed_ms: int = 0
+    now_ms: int = 0
 
     def actor_name(self, claimed: str) -> str:
         """Return the name that is recorded for a request.
@@ -65,7 +66,7 @@ def verified_name(claimed: str) -> str:
 def check_recent_password() -> None:
     """Raise PasswordNotRecent if a person's last password check is too old. Programs pass."""
     who = current_identity()
-    if who is None or who.kind != "session":
+    if who is None or who.kind != "session" or who.confirmed_ms == NEVER_AGAIN_MS:
         return
-    if who.now_unix_ms - who.confirmed_unix_ms > FRESH_MS:
+    if not 0 <= who.now_ms - who.confirmed_ms <= FRESH_MS:
         raise PasswordNotRecent

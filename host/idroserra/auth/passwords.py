@@ -11,6 +11,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from idroserra.auth.errors import InvalidRequest, TooManyAttempts
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 
 MIN_CHARS = 12
 MAX_CHARS = 200
@@ -28,12 +30,12 @@ _WAITING = threading.BoundedSemaphore(MAX_WAITING)
 def check_password(password: str, name: str) -> None:
     """Check the length of a password, and that it is not the name. Raises InvalidRequest."""
     if len(password) < MIN_CHARS:
-        raise InvalidRequest(
-            f"password: at least {MIN_CHARS} characters needed; a sentence is fine")
+        raise InvalidRequest(Text(N_(
+            "password: at least {count} characters needed; a sentence is fine"), count=MIN_CHARS))
     if len(password) > MAX_CHARS:
-        raise InvalidRequest(f"password: at most {MAX_CHARS} characters")
+        raise InvalidRequest(Text(N_("password: at most {count} characters"), count=MAX_CHARS))
     if len(set(password)) < 5 or name.casefold() * 2 in password.casefold():
-        raise InvalidRequest("password: too easy to guess")
+        raise InvalidRequest(N_("password: too easy to guess"))
 
 
 def hash_password(password: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from idroserra.auth.errors import InvalidRequest
 from idroserra.auth.users import AccessFile
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 from idroserra.i18n.translate import DEFAULT_LOCALE, LANGUAGES, Locale
 from idroserra.i18n.units import EC, KINDS, TEMPERATURE, VOLUME
 
@@ -31,12 +33,15 @@ class Preferences(AccessFile):
     def choose(self, user: str, wanted: Locale) -> None:
         """Store a user's preferences. Raises InvalidRequest naming the field."""
         if wanted.language not in (AS_BROWSER, *LANGUAGES):
-            raise InvalidRequest(
-                f"language: {wanted.language[:20]!r} is not one of {', '.join(LANGUAGES)}")
+            raise InvalidRequest(Text(
+                N_("language: '{value}' is not one of {known}"), value=wanted.language[:20],
+                known=", ".join(LANGUAGES)))
         for field, table in KINDS.items():
             unit = getattr(wanted, field)
             if unit not in table:
-                raise InvalidRequest(f"{field}: {unit[:20]!r} is not one of {', '.join(table)}")
+                raise InvalidRequest(Text(
+                    N_("{field}: '{value}' is not one of {known}"), field=field, value=unit[:20],
+                    known=", ".join(table)))
         with self._changing() as database:
             database.execute("INSERT OR REPLACE INTO preferences VALUES (?,?,?,?,?)",
                              (user, *wanted))

@@ -1,7 +1,8 @@
 """Limits failed log-ins per account and per address.
 
 An attempt is counted before its password is checked, so that parallel attempts do not bypass the
-limit. The counts are in memory only.
+limit. The counts are in memory only. A confirmation of the password in an open session is counted
+for that session alone, so that guesses from elsewhere do not keep its user from confirming.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ MAX_KEYS = 20_000
 class LoginRateLimit:
     """Counts failed log-ins. Thread-safe."""
 
-    def __init__(self, now_unix_ms: Callable[[], int]) -> None:
-        self._now_unix_ms = now_unix_ms
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        """`now_ms` is the time of the SecurityClock."""
+        self._now_ms = now_ms
         self._lock = threading.Lock()
         self._failures: OrderedDict[tuple[str, str], deque[int]] = OrderedDict()
         self._reported_until: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def begin(self, address: str, account: str) -> None:
-        """Count an attempt as failed until succeed(). Raises TooManyAttempts: then the attempt is
-        not counted, and the password must not be checked."""
-        now = self._now_unix_ms()
+        """Count an attempt as failed until succeed(). An attempt in a session has no address.
+
+        Raises TooManyAttempts: then the attempt is not counted, and the password must not be
+        checked."""
+        now = self._now_ms()
         keys = self._keys(address, account)
         with self._lock:
             wait_ms, key = max((self._wait_ms(key, most, now), key) for key, most in keys)
@@ -47,16 +51,17 @@ class LoginRateLimit:
 
     def succeed(self, address: str, account: str) -> None:
         """Reset the count of the account, and take this attempt off that of the address."""
-        (by_account, _), (by_address, _) = self._keys(address, account)
+        (by_account, _), *by_address = self._keys(address, account)
         with self._lock:
             self._failures.pop(by_account, None)
-            failures = self._failures.get(by_address)
-            if failures:
-                failures.pop()
+            for key, _ in by_address:
+                failures = self._failures.get(key)
+                if failures:
+                    failures.pop()
 
     def _keys(self, address: str, account: str) -> tuple[tuple[tuple[str, str], int], ...]:
-        return ((("account", account.casefold()[:64]), MAX_PER_ACCOUNT),
-                (("address", address), MAX_PER_ADDRESS))
+        by_account = ("account", account.casefold()[:64]), MAX_PER_ACCOUNT
+        return (by_account, (("address", address), MAX_PER_ADDRESS)) if address else (by_account,)
 
     def _wait_ms(self, key: tuple[str, str], most: int, now: int) -> int:
         failures = self._failures.get(key)

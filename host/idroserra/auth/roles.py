@@ -58,6 +58,7 @@ MATRIX = (
     Rule("GET", "/manifest.webmanifest", _ANYONE),
     Rule("GET", "/worker.js", _ANYONE),
     Rule("GET", "/offline", _ANYONE),
+    Rule("GET", "/help/reasons", _ANYONE),
     Rule("GET", "/docs", _ANYONE),
     Rule("GET", "/docs/{path:path}", _ANYONE),
     Rule("GET", "/api/session", _ANYONE),
@@ -107,6 +108,9 @@ MATRIX = (
     Rule("GET", "/nodes/{node}/report", _VIEWER),
     Rule("GET", "/api/commands/{command_id}", _VIEWER),
     Rule("GET", "/api/nodes/{node}/balance", _VIEWER),
+    # Feeds.
+    Rule("GET", "/api/feeds", _VIEWER),
+    Rule("POST", "/api/feeds/{name}/fill", _ADMIN, "fill feed"),
     # Bottles.
     Rule("GET", "/api/nodes/{node}/bottles", _VIEWER),
     Rule("PUT", "/api/nodes/{node}/bottles/{doser}", _OPERATOR, "fill bottle"),
@@ -114,6 +118,7 @@ MATRIX = (
     # Commands and setpoints.
     Rule("POST", "/api/nodes/{node}/commands", _OPERATOR, "command"),
     Rule("PUT", "/api/nodes/{node}/config", _OPERATOR, "change settings"),
+    Rule("DELETE", "/api/nodes/{node}/config/restored", _OPERATOR, "keep node settings"),
     # Keys of nodes.
     Rule("GET", "/api/nodes/{node}/key", _ADMIN),
     Rule("PUT", "/api/nodes/{node}/key", _ADMIN, "adopt node"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import getpass
+import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from idroserra.auth.audit import Audit
+from idroserra.auth.clock import SecurityClock, Uptime, system_uptime
 from idroserra.auth.errors import AccessError, TooManyAttempts, WrongPassword
 from idroserra.auth.identity import Identity
 from idroserra.auth.local_token import LocalToken
@@ -36,25 +38,30 @@ class Visitor:
 class AuthService:
     """Users, sessions, tokens and the audit log of one host. Thread-safe."""
 
-    def __init__(self, folder: Path, config: AccessConfig, now_unix_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, folder: Path, config: AccessConfig, now_unix_ms: Callable[[], int],
+        uptime: Callable[[], Uptime] = system_uptime,
+    ) -> None:
         """Open users.db and audit.db in the data folder. Raises OSError, sqlite3.Error."""
         self.now_unix_ms = now_unix_ms
         with ExitStack() as opened:
             path = folder / USERS_FILE
             self.audit = Audit(folder / AUDIT_FILE, now_unix_ms)
             opened.callback(self.audit.close)
-            self.users = Users(path, now_unix_ms)
+            self.clock = SecurityClock(path, now_unix_ms, uptime)
+            opened.callback(self.clock.close)
+            self.users = Users(path, now_unix_ms, self.clock.now_ms)
             opened.callback(self.users.close)
             self.tokens = Tokens(path, now_unix_ms)
             opened.callback(self.tokens.close)
             self.sessions = Sessions(
-                path, now_unix_ms, config.idle_min * 60_000, config.absolute_h * 3_600_000)
+                path, self.clock, config.idle_min * 60_000, config.absolute_h * 3_600_000)
             opened.callback(self.sessions.close)
             self.preferences = Preferences(path, now_unix_ms)
             opened.callback(self.preferences.close)
             self.local = LocalToken(folder)
             opened.callback(self.local.close)
-            self._limits = LoginRateLimit(now_unix_ms)
+            self._limits = LoginRateLimit(self.clock.now_ms)
             self._link: tuple[bytes, str] | None = None
             self._opened = opened.pop_all()
 
@@ -70,13 +77,13 @@ class AuthService:
         if session is None:
             return None
         return Identity("session", session.user, session.role, address, session.hash,
-                        session.confirmed_unix_ms, self.now_unix_ms())
+                        session.confirmed_ms, self.clock.now_ms())
 
     def log_in(self, name: str, password: str, visitor: Visitor) -> str:
         """Return the id of a new session. Raises WrongPassword, TooManyAttempts."""
         plain = name.strip().lower()
         try:
-            user = self._checked_user(plain, password, visitor.address)
+            user = self._checked_user(plain, password, visitor.address, f"user {plain}")
         except AccessError as error:
             if not isinstance(error, TooManyAttempts) or error.is_news:
                 self.audit.add(plain, "log in", address=visitor.address, result="refused",
@@ -123,31 +130,38 @@ class AuthService:
 
     def confirm(self, who: Identity, password: str) -> None:
         """Check a logged-in user's password again. Raises WrongPassword, TooManyAttempts."""
-        self._checked_user(who.name, password, who.address)
+        self._confirmed_user(who, password)
         self.sessions.confirm(who.session)
 
     def change_password(self, who: Identity, old: str, new: str) -> None:
         """Change the user's own password and end their other sessions.
 
         Raises WrongPassword, TooManyAttempts, InvalidRequest."""
-        self._checked_user(who.name, old, who.address)
+        self._confirmed_user(who, old)
         self.users.set_password(who.name, new, keep=who.session)
         self.sessions.confirm(who.session)
 
-    def _checked_user(self, name: str, password: str, address: str) -> User:
+    def _confirmed_user(self, who: Identity, password: str) -> User:
+        """Return the user of a session, whose attempts are counted for this session alone.
+
+        Raises WrongPassword, TooManyAttempts."""
+        return self._checked_user(who.name, password, "", f"session {who.session.hex()[:32]}")
+
+    def _checked_user(self, name: str, password: str, address: str, account: str) -> User:
         """Return the user if the password is right. Raises WrongPassword, TooManyAttempts."""
-        self._limits.begin(address, name)
+        self._limits.begin(address, account)
         user = self.users.check(name, password)
         if user is None:
             raise WrongPassword
-        self._limits.succeed(address, name)
+        self._limits.succeed(address, account)
         return user
 
     def _begin(
         self, user: User, visitor: Visitor, action: str, *, is_asked_again: bool = True
     ) -> str:
         if visitor.old_session:  # a log-in always starts a new session
-            self.sessions.end(hash_token(visitor.old_session))
+            with suppress(sqlite3.Error):  # on a full disk it has ended all the same
+                self.sessions.end(hash_token(visitor.old_session))
         session_id = self.sessions.begin(user.name, visitor.address, visitor.agent,
                                          is_asked_again=is_asked_again)
         self.audit.add(user.name, action, address=visitor.address)

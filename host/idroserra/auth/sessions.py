@@ -1,109 +1,193 @@
 """Log-in sessions: a random id in a cookie, stored hashed.
 
-A session ends `idle_ms` after its last use and `absolute_ms` after its log-in. A visible page
-counts as use.
+A session ends `idle_ms` after its last use and `absolute_ms` after its log-in, on the
+SecurityClock; a session of the future has ended, too. A visible page counts as use. On a full
+disk a new session is in memory only, and an ended one stays ended until the host stops: somebody
+who comes to stop the pumps gets in.
 """
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sqlite3
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from idroserra.auth.clock import SecurityClock
+from idroserra.auth.identity import NEVER_AGAIN_MS
 from idroserra.auth.passwords import hash_token
 from idroserra.auth.roles import Role, role_of
 from idroserra.auth.users import AccessFile
 
 USED_EVERY_MS = 30_000  # minimum interval between writes of the last use
 MAX_PER_USER = 50
-NEVER_AGAIN = 2**53
+
+_log = logging.getLogger("idroserra")
 
 
 @dataclass(frozen=True)
 class Session:
-    """One open session."""
+    """One open session. Its times are those of the SecurityClock."""
 
     hash: bytes
     user: str
     role: Role
-    begun_unix_ms: int
-    used_unix_ms: int
-    confirmed_unix_ms: int
+    begun_ms: int
+    used_ms: int
+    confirmed_ms: int
+
+
+@dataclass(frozen=True)
+class _Unsaved:
+    """A session that is in memory only; `password` is the hash that it began with."""
+
+    session: Session
+    password: str
 
 
 class Sessions(AccessFile):
     """The open sessions."""
 
-    def __init__(
-        self, path: Path, now_unix_ms: Callable[[], int], idle_ms: int, absolute_ms: int
-    ) -> None:
+    def __init__(self, path: Path, clock: SecurityClock, idle_ms: int, absolute_ms: int) -> None:
         """Open users.db. Raises OSError, sqlite3.Error."""
-        super().__init__(path, now_unix_ms)
+        super().__init__(path, clock.now_ms)
         self.absolute_ms = absolute_ms
+        self._clock = clock
         self._idle_ms = idle_ms
+        self._unsaved: dict[bytes, _Unsaved] = {}
+        self._ended: set[bytes] = set()  # that the disk did not take
 
     def begin(self, user: str, address: str, agent: str, *, is_asked_again: bool = True) -> str:
         """Return the id of a new session for the cookie, and delete ended sessions.
 
         is_asked_again: whether critical actions ask for the password again after FRESH_MS."""
-        session_id, now = secrets.token_urlsafe(32), self._now_unix_ms()
-        confirmed = now if is_asked_again else NEVER_AGAIN
-        with self._changing() as database:
-            database.execute(
-                "DELETE FROM sessions WHERE used_unix_ms <= ? OR begun_unix_ms <= ?",
-                (now - self._idle_ms, now - self.absolute_ms))
-            database.execute(
-                "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE user=?"
-                " ORDER BY used_unix_ms DESC LIMIT -1 OFFSET ?)", (user, MAX_PER_USER - 1))
-            database.execute(
-                "INSERT INTO sessions VALUES (?,?,?,?,?,?,?)",
-                (hash_token(session_id), user, now, now, confirmed, address, agent[:200]))
+        session_id, now = secrets.token_urlsafe(32), self._clock.now_ms()
+        confirmed = now if is_asked_again else NEVER_AGAIN_MS
+        try:
+            with self._changing() as database:
+                self._clock.save_in(database)
+                database.execute(
+                    "DELETE FROM sessions WHERE used_unix_ms <= ? OR begun_unix_ms <= ?",
+                    (now - self._idle_ms, now - self.absolute_ms))
+                database.execute(
+                    "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE user=?"
+                    " ORDER BY used_unix_ms DESC LIMIT -1 OFFSET ?)", (user, MAX_PER_USER - 1))
+                database.execute(
+                    "INSERT INTO sessions VALUES (?,?,?,?,?,?,?)",
+                    (hash_token(session_id), user, now, now, confirmed, address, agent[:200]))
+        except sqlite3.Error as error:
+            _log.error("users.db: %s: the session of %s is in memory only", error, user)
+            self._begin_unsaved(Session(
+                hash_token(session_id), user, Role.ANYONE, now, now, confirmed))
         return session_id
 
     def find(self, session_id: str) -> Session | None:
         """Return the session of a cookie and record its use; None if it has ended."""
-        hashed, now = hash_token(session_id), self._now_unix_ms()
-        with self._lock:
-            row = self._database.execute(
-                "SELECT hash, user, role, begun_unix_ms, used_unix_ms, confirmed_unix_ms"
-                " FROM sessions JOIN users ON user = name WHERE hash=?", (hashed,)).fetchone()
-        if row is None:
+        hashed, now = hash_token(session_id), self._clock.now_ms()
+        session = self._found(hashed)
+        if session is None or not self._is_open(session, now):
             return None
-        session = Session(row[0], row[1], role_of(row[2]), *row[3:])
-        if (now - session.used_unix_ms >= self._idle_ms
-                or now - session.begun_unix_ms >= self.absolute_ms):
-            return None
-        if now - session.used_unix_ms >= min(USED_EVERY_MS, self._idle_ms // 2):
-            # On a full disk the session stays valid: stopping the pumps must work.
-            with suppress(sqlite3.Error), self._changing() as database:
-                database.execute("UPDATE sessions SET used_unix_ms=? WHERE hash=?", (now, hashed))
+        if now - session.used_ms >= min(USED_EVERY_MS, self._idle_ms // 2):
+            self._record_use(hashed, now)
         return session
 
     def confirm(self, hashed: bytes) -> None:
         """Set the time of the last password check to now."""
+        now = self._clock.now_ms()
+        with self._lock:
+            unsaved = self._unsaved.get(hashed)
+            if unsaved is not None:
+                self._unsaved[hashed] = replace(
+                    unsaved, session=replace(unsaved.session, confirmed_ms=now))
+                return
         with self._changing() as database:
-            database.execute("UPDATE sessions SET confirmed_unix_ms=? WHERE hash=?",
-                             (self._now_unix_ms(), hashed))
+            self._clock.save_in(database)
+            database.execute(
+                "UPDATE sessions SET confirmed_unix_ms=? WHERE hash=?", (now, hashed))
 
     def end(self, hashed: bytes) -> None:
-        """End one session."""
+        """End one session. On a full disk it has ended until the host stops; sqlite3.Error."""
+        self._end_in_memory([hashed])
         with self._changing() as database:
             database.execute("DELETE FROM sessions WHERE hash=?", (hashed,))
+            self._ended.discard(hashed)
 
     def end_all(self, user: str) -> int:
-        """End all sessions of a user and return their number."""
+        """End all sessions of a user, as end() does, and return their number."""
+        hashes = self._hashes_of(user)
+        self._end_in_memory(hashes)
         with self._changing() as database:
-            return database.execute("DELETE FROM sessions WHERE user=?", (user,)).rowcount
+            database.execute("DELETE FROM sessions WHERE user=?", (user,))
+            self._ended.difference_update(hashes)
+        return len(hashes)
 
     def count(self, user: str) -> int:
         """Return the number of open sessions of a user."""
-        now = self._now_unix_ms()
+        now = self._clock.now_ms()
+        found = (self._found(hashed) for hashed in self._hashes_of(user))
+        return sum(one is not None and self._is_open(one, now) for one in found)
+
+    def _is_open(self, session: Session, now: int) -> bool:
+        return (0 <= now - session.used_ms < self._idle_ms
+                and 0 <= now - session.begun_ms < self.absolute_ms)
+
+    def _found(self, hashed: bytes) -> Session | None:
+        """Return a session that may be too old, with the user's present role."""
         with self._lock:
-            found: int = self._database.execute(
-                "SELECT COUNT(*) FROM sessions WHERE user=? AND used_unix_ms > ?"
-                " AND begun_unix_ms > ?",
-                (user, now - self._idle_ms, now - self.absolute_ms)).fetchone()[0]
-        return found
+            if hashed in self._ended:
+                return None
+            unsaved = self._unsaved.get(hashed)
+            if unsaved is not None:
+                return self._with_role(unsaved)
+            row = self._database.execute(
+                "SELECT hash, user, role, begun_unix_ms, used_unix_ms, confirmed_unix_ms"
+                " FROM sessions JOIN users ON user = name WHERE hash=?", (hashed,)).fetchone()
+        return None if row is None else Session(row[0], row[1], role_of(row[2]), *row[3:])
+
+    def _record_use(self, hashed: bytes, now: int) -> None:
+        with self._lock:
+            unsaved = self._unsaved.get(hashed)
+            if unsaved is not None:
+                self._unsaved[hashed] = replace(
+                    unsaved, session=replace(unsaved.session, used_ms=now))
+                return
+        # On a full disk the session stays valid: stopping the pumps must work.
+        with suppress(sqlite3.Error), self._changing() as database:
+            self._clock.save_in(database)
+            database.execute("UPDATE sessions SET used_unix_ms=? WHERE hash=?", (now, hashed))
+
+    def _begin_unsaved(self, session: Session) -> None:
+        with self._lock:
+            password, = self._database.execute(
+                "SELECT password FROM users WHERE name=?", (session.user,)).fetchone()
+            now = session.used_ms
+            self._unsaved = {hashed: one for hashed, one in self._unsaved.items()
+                             if self._is_open(one.session, now)}
+            own = [hashed for hashed, one in self._unsaved.items()
+                   if one.session.user == session.user]
+            for hashed in own[:max(0, len(own) - MAX_PER_USER + 1)]:
+                del self._unsaved[hashed]
+            self._unsaved[session.hash] = _Unsaved(session, password)
+
+    def _with_role(self, unsaved: _Unsaved) -> Session | None:
+        """Return a session in memory; None if its user is gone or has another password."""
+        row = self._database.execute(
+            "SELECT role, password FROM users WHERE name=?", (unsaved.session.user,)).fetchone()
+        if row is None or row[1] != unsaved.password:
+            return None
+        return replace(unsaved.session, role=role_of(row[0]))
+
+    def _hashes_of(self, user: str) -> list[bytes]:
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT hash FROM sessions WHERE user=?", (user,)).fetchall()
+            return [row[0] for row in rows] + [
+                hashed for hashed, one in self._unsaved.items() if one.session.user == user]
+
+    def _end_in_memory(self, hashes: list[bytes]) -> None:
+        with self._lock:
+            self._ended.update(hashes)
+            for hashed in hashes:
+                self._unsaved.pop(hashed, None)

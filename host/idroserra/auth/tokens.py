@@ -10,6 +10,8 @@ from idroserra.auth.errors import InvalidRequest, UnknownUserOrToken
 from idroserra.auth.passwords import hash_token, new_token
 from idroserra.auth.roles import Role, role_of
 from idroserra.auth.users import AccessFile, check_name
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 
 USED_EVERY_MS = 3_600_000  # minimum interval between writes of the last use
 
@@ -45,7 +47,8 @@ class Tokens(AccessFile):
                     "INSERT INTO tokens VALUES (?,?,?,?,?,NULL)",
                     (plain, role.label, hash_token(secret), by, self._now_unix_ms()))
             except sqlite3.IntegrityError:
-                raise InvalidRequest(f"name: there is a token {plain}; revoke it first") from None
+                raise InvalidRequest(Text(
+                    N_("name: there is a token {name}; revoke it first"), name=plain)) from None
         return secret
 
     def revoke(self, name: str) -> None:
@@ -53,7 +56,8 @@ class Tokens(AccessFile):
         with self._changing() as database:
             if not database.execute("DELETE FROM tokens WHERE name=?",
                                     (name.strip().lower(),)).rowcount:
-                raise UnknownUserOrToken(f"token: there is no {name[:32]!r}")
+                raise UnknownUserOrToken(
+                    Text(N_("token: there is no '{name}'"), name=name[:32]))
 
     def find(self, secret: str) -> Token | None:
         """Return the token with this secret and record its use; None if it is unknown."""

@@ -20,6 +20,8 @@ from idroserra.auth.passwords import (
 )
 from idroserra.auth.roles import Role, role_of
 from idroserra.core.sqlite import connect
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 
 SETUP_MS = 86_400_000
 NAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
@@ -47,6 +49,10 @@ CREATE TABLE IF NOT EXISTS preferences (
 CREATE TABLE IF NOT EXISTS setup (
     only_one INTEGER PRIMARY KEY CHECK (only_one = 1), hash BLOB NOT NULL,
     ends_unix_ms INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS security_clock (
+    only_one INTEGER PRIMARY KEY CHECK (only_one = 1), now_ms INTEGER NOT NULL,
+    boot_id TEXT NOT NULL, uptime_ms INTEGER NOT NULL
 );
 """
 
@@ -91,6 +97,14 @@ class AccessFile:
 class Users(AccessFile):
     """The users. Names are lower case."""
 
+    def __init__(
+        self, path: Path, now_unix_ms: Callable[[], int], security_ms: Callable[[], int]
+    ) -> None:
+        """Open users.db; `security_ms` is the time of the SecurityClock. Raises OSError,
+        sqlite3.Error."""
+        super().__init__(path, now_unix_ms)
+        self._security_ms = security_ms
+
     def all(self) -> list[User]:
         """Return all users, sorted by name."""
         with self._lock:
@@ -102,7 +116,7 @@ class Users(AccessFile):
         """Return a user. Raises UnknownUserOrToken."""
         found = next((user for user in self.all() if user.name == _plain(name)), None)
         if found is None:
-            raise UnknownUserOrToken(f"user: there is no {name[:32]!r}")
+            raise UnknownUserOrToken(Text(N_("user: there is no '{name}'"), name=name[:32]))
         return found
 
     @property
@@ -167,7 +181,7 @@ class Users(AccessFile):
             self._check_no_admin()
             database.execute(
                 "INSERT OR REPLACE INTO setup VALUES (1, ?, ?)",
-                (hash_token(token), self._now_unix_ms() + SETUP_MS))
+                (hash_token(token), self._security_ms() + SETUP_MS))
         return token
 
     def set_up(self, token: str, name: str, password: str) -> User:
@@ -187,27 +201,30 @@ class Users(AccessFile):
         try:
             database.execute("INSERT INTO users VALUES (?,?,?,?)", (name, role.label, hashed, now))
         except sqlite3.IntegrityError:
-            raise InvalidRequest(f"name: {name} is taken") from None
+            raise InvalidRequest(Text(N_("name: {name} is taken"), name=name)) from None
         return User(name, role, now)
 
     def _check_not_last(self, user: User) -> None:
         admins = [one for one in self.all() if one.role is Role.ADMIN]
         if [user] == admins:
-            raise InvalidRequest(f"{user.name}: the only admin; make another one first")
+            raise InvalidRequest(Text(
+                N_("{name}: the only admin; make another one first"), name=user.name))
 
     def _check_no_admin(self) -> None:
         if self.has_admin:
-            raise InvalidRequest("there is an admin already: let them add you, or "
-                          "`idroserra user password NAME` on the host's machine")
+            raise InvalidRequest(N_(
+                "there is an admin already: let them add you, or `idroserra user password NAME` "
+                "on the host's machine"))
 
     def _check_setup(self, token: str) -> None:
         with self._lock:
             row = self._database.execute("SELECT hash, ends_unix_ms FROM setup").fetchone()
         self._check_no_admin()
         if row is None or row[0] != hash_token(token):
-            raise InvalidRequest("token: not the host's newest setup token")
-        if row[1] < self._now_unix_ms():
-            raise InvalidRequest("token: too old; `idroserra user setup-token` makes a new one")
+            raise InvalidRequest(N_("token: not the host's newest setup token"))
+        if not 0 <= row[1] - self._security_ms() <= SETUP_MS:
+            raise InvalidRequest(
+                N_("token: too old; `idroserra user setup-token` makes a new one"))
 
 
 def _plain(name: str) -> str:
@@ -218,12 +235,13 @@ def check_name(name: str) -> str:
     """Return a name in its stored form. Raises InvalidRequest."""
     plain = _plain(name)
     if not NAME.fullmatch(plain):
-        raise InvalidRequest("name: 1 to 32 of a-z, 0-9, . _ and -, a letter first")
+        raise InvalidRequest(N_("name: 1 to 32 of a-z, 0-9, . _ and -, a letter first"))
     return plain
 
 
 def _checked(name: str) -> str:
     plain = check_name(name)
     if plain in _RESERVED:
-        raise InvalidRequest(f"name: {plain} means the machine; choose another one")
+        raise InvalidRequest(
+            Text(N_("name: {name} means the machine; choose another one"), name=plain))
     return plain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import tarfile
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
@@ -45,12 +46,12 @@ class Manifest(NamedTuple):
 
 
 def add_file(archive: tarfile.TarFile, path: Path, name: str, *, database: bool) -> Entry:
-    """Add a file that does not change meanwhile; return its manifest entry."""
+    """Add a file that may be replaced, but not changed meanwhile; return its manifest entry."""
     info = tarfile.TarInfo(name)
-    info.size = path.stat().st_size
     info.mode = 0o600
-    info.mtime = int(path.stat().st_mtime)
     with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        info.size, info.mtime = status.st_size, int(status.st_mtime)
         reader = _HashingReader(file)
         archive.addfile(info, reader)
     return Entry(name, info.size, reader.sha256.hexdigest(), database)

@@ -2,29 +2,38 @@
 
 SQLite copies each database in one transaction, as of one instant. The spool is first: a record
 moves from the spool to the store, so one missing in the spool's copy is in the store's, and one in
-both is stored once.
+both is stored once. What feeds have still to receive follows the store: a record is marked for
+them as soon as it is in the store.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import IO
 
 from idroserra.backup.archive import FORMAT, BackupError, Entry, Manifest, add_file, add_manifest
 from idroserra.backup.restore import JOURNAL, KEPT_PREFIX, STAGING
 from idroserra.core.config import Config
 from idroserra.journal.photos import FOLDER as PHOTOS
 
+# The host's databases. A copy begins with FIRST.
 FIRST = ("spool.db", "store.db", "state.db")
+DATABASES = (*FIRST, "alarms.db", "audit.db", "feeds.db", "journal.db", "users.db")
 # Transient files, and those of a running host.
-SKIPPED = ("lock", "cli.key", JOURNAL)
-SKIPPED_SUFFIXES = (".db-wal", ".db-shm", ".db-journal", ".part", ".lock")
+SKIPPED = ("lock", "cli.key", JOURNAL, *(
+    f"{name}{end}" for name in DATABASES for end in ("-wal", "-shm", "-journal")))
+SKIPPED_SUFFIXES = (".part", ".lock", ".new")
+# State of a running broker: retained and queued messages, such as settings and commands. Restored,
+# they would bring older settings back. Nodes and host send again what is lost without them.
+BROKER_STATE = ("mosquitto.db", "mosquitto.pid")
 # Secret as a whole: only in a backup with keys.
 SECRET_NAMES = ("users.db",)
 SECRET_SUFFIXES = (".key", ".pem")
@@ -39,19 +48,16 @@ def make_backup(config: Config, out: Path, *, with_keys: bool, on_file: OnFile) 
 
     Raises BackupError."""
     folder = config.data_dir.resolve()
-    names = _names(folder, with_keys=with_keys)
     if out.resolve().is_relative_to(folder):
         raise BackupError(f"{out}: must not be in the data folder {folder}")
-    part = out.with_name(f"{out.name}.part")
+    part, copy = out.with_name(f"{out.name}.part"), out.with_name(f"{out.name}.part.db")
     try:
-        with TemporaryDirectory(prefix=".idroserra-", dir=out.resolve().parent) as scratch:
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(file.fileno(), 0o600)
+        names = _names(folder, with_keys=with_keys)
+        with _opened_alone(part) as file:
+            try:
                 with tarfile.open(fileobj=file, mode="w") as archive:
-                    files = [_add(archive, folder, name, Path(scratch), on_file,
-                                  with_keys=with_keys)
-                             for name in names]
+                    files = [entry for name in names if (entry := _add(
+                        archive, folder, name, copy, on_file, with_keys=with_keys)) is not None]
                     files += _photos(archive, folder, on_file)
                     manifest = Manifest(
                         FORMAT, version("idroserra"), config.site, time.time_ns() // 1_000_000,
@@ -59,32 +65,65 @@ def make_backup(config: Config, out: Path, *, with_keys: bool, on_file: OnFile) 
                     add_manifest(archive, manifest)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(part, out)
-    except (OSError, sqlite3.Error, tarfile.TarError) as error:
+                os.replace(part, out)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                copy.unlink(missing_ok=True)
+                raise
+    except (OSError, tarfile.TarError) as error:
         raise BackupError(f"{getattr(error, 'filename', None) or out}: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
     return manifest
 
 
+@contextmanager
+def _opened_alone(part: Path) -> Iterator[IO[bytes]]:
+    """Open the incomplete archive, empty, for this process only.
+
+    One that a killed process left is overwritten. Raises BackupError, OSError."""
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_mine = os.fstat(file.fileno()).st_ino == part.stat().st_ino
+        except (BlockingIOError, FileNotFoundError):
+            is_mine = False
+        if not is_mine:
+            raise BackupError(f"{part}: another backup is writing it")
+        os.fchmod(file.fileno(), 0o600)
+        file.truncate()
+        yield file
+
+
 def _names(folder: Path, *, with_keys: bool) -> list[str]:
-    """Return the paths below the data folder to back up, in order."""
+    """Return the paths below the data folder to back up, in order. Raises BackupError, OSError."""
     if (folder / JOURNAL).exists():
         raise BackupError(f"{folder}: a restore was interrupted: start the host to finish it")
-    found = []
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        first = name.partition("/")[0]
-        if not path.is_file() or first == STAGING or first.startswith(KEPT_PREFIX):
-            continue
-        if name in SKIPPED or name.endswith(SKIPPED_SUFFIXES) or first == PHOTOS:
-            continue
-        is_secret = path.name in SECRET_NAMES or path.suffix in SECRET_SUFFIXES
-        if with_keys or not is_secret:
-            found.append(name)
+    found = [path.relative_to(folder).as_posix() for path in _files(folder)
+             if path.name not in BROKER_STATE and not path.name.endswith(SKIPPED_SUFFIXES)
+             and (with_keys or not _is_secret(path))]
+    found = sorted(name for name in found if name not in SKIPPED)
     if not found:
         raise BackupError(f"{folder}: there is nothing to back up; is data_dir right?")
     return sorted(found, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST)))
+
+
+def _is_secret(path: Path) -> bool:
+    return path.name in SECRET_NAMES or path.suffix in SECRET_SUFFIXES
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files below the data folder, without photos and what a restore keeps aside.
+
+    Raises OSError for a folder that cannot be read."""
+    def raise_unless_deleted(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for at, folders, files in os.walk(folder, onerror=raise_unless_deleted):
+        if Path(at) == folder:
+            folders[:] = [name for name in folders if name not in (PHOTOS, STAGING)
+                          and not name.startswith(KEPT_PREFIX)]
+        yield from (Path(at, name) for name in files if Path(at, name).is_file())
 
 
 def _photos(archive: tarfile.TarFile, folder: Path, on_file: OnFile) -> list[Entry]:
@@ -103,17 +142,21 @@ def _photos(archive: tarfile.TarFile, folder: Path, on_file: OnFile) -> list[Ent
 
 
 def _add(
-    archive: tarfile.TarFile, folder: Path, name: str, scratch: Path, on_file: OnFile, *,
+    archive: tarfile.TarFile, folder: Path, name: str, copy: Path, on_file: OnFile, *,
     with_keys: bool,
-) -> Entry:
-    source = folder / name
-    if not name.endswith(".db"):
-        entry = add_file(archive, source, name, database=False)
-    else:
-        copy = scratch / "copy.db"
-        copy_database(source, copy, "" if with_keys else _WITHOUT_KEYS.get(name, ""))
-        entry = add_file(archive, copy, name, database=True)
-        copy.unlink()
+) -> Entry | None:
+    """Add a file; return None if it was deleted meanwhile, such as a certificate."""
+    source, is_database = folder / name, name in DATABASES
+    if is_database:
+        try:
+            copy_database(source, copy, "" if with_keys else _WITHOUT_KEYS.get(name, ""))
+        except sqlite3.Error as error:
+            raise BackupError(f"{source}: {error}") from error
+    try:
+        entry = add_file(archive, copy if is_database else source, name, database=is_database)
+    except FileNotFoundError:
+        return None
+    copy.unlink(missing_ok=True)
     on_file(name, entry.size_bytes)
     return entry
 
@@ -122,6 +165,7 @@ def copy_database(source: Path, target: Path, change: str = "") -> None:
     """Copy a database that may be in use, as of one instant; `change` is SQL for the copy.
 
     What `change` deletes is not in the bytes of the copy either. Raises sqlite3.Error."""
+    target.unlink(missing_ok=True)
     target.touch(mode=0o600)
     reading = sqlite3.connect(f"{source.as_uri()}?mode=rw", uri=True, timeout=30)
     writing = sqlite3.connect(target, isolation_level=None)

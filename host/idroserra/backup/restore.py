@@ -1,8 +1,9 @@
 """Restores a backup: verifies all of it first, then replaces the data folder atomically.
 
-The old files are moved into a folder below data_dir, then the restored files take their place. A
-journal records the phase; if interrupted, the next restore or start of the host completes it, so
-that no host runs on a mixture.
+What the backup wants is held back until a person asks for it (`hold_back`). The old files are
+moved into a folder below data_dir, then the restored files take their place. A journal records
+the phase; if interrupted, the next restore or start of the host completes it, so that no host runs
+on a mixture.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def restore(
     try:
         if finish_restore(folder):
             report("an interrupted restore was completed first")
-        manifest = _stage(archive, folder, report)
+        manifest = _stage(archive, folder, now, report)
         kept = folder / f"{KEPT_PREFIX}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
         if kept.exists():
             raise BackupError(f"{kept}: exists already; wait a second")
@@ -90,8 +91,15 @@ def finish_restore(folder: Path) -> bool:
     return True
 
 
-def _stage(archive: Path, folder: Path, report: Callable[[str], None]) -> Manifest:
-    """Unpack and verify the archive in the staging folder. Raises BackupError."""
+def _stage(
+    archive: Path, folder: Path, now: datetime, report: Callable[[str], None]
+) -> Manifest:
+    """Unpack and verify the archive in the staging folder, and hold back what it wants.
+
+    Raises BackupError."""
+    # A host that only starts needs no cryptography.
+    from idroserra.backup.hold_back import hold_back
+
     staging = folder / STAGING
     is_good = False
     try:
@@ -106,6 +114,7 @@ def _stage(archive: Path, folder: Path, report: Callable[[str], None]) -> Manife
         for entry in manifest.files:
             if entry.database:
                 check_database(staging / entry.name, entry.name)
+        hold_back(staging, folder, manifest.made_unix_ms, now, report)
         _sync_tree(staging)
         is_good = True
     except tarfile.TarError as error:

@@ -6,6 +6,8 @@ from idroserra.boards import compiler
 from idroserra.calibration.errors import CannotCalibrate
 from idroserra.calibration.procedures import Procedure
 from idroserra.core.errors import BoardError
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 
 _EZO = {
     "ezo_ph": "Cal,clear, then Cal,mid,7.00, Cal,low,4.00 and Cal,high,10.00 in their buffers",
@@ -26,17 +28,21 @@ def check(board_name: str, kind: Procedure, part: str | None, outputs: dict[str,
     if found in kind.parts:
         return
     if found in _EZO:
-        raise CannotCalibrate(
-            f"{found} stores its own calibration, and this host cannot send it commands yet. "
-            f"Use a terminal on the circuit (see its datasheet): {_EZO[found]}")
-    raise CannotCalibrate(f"the node has no calibration settings for {found}, only for "
-                          f"{', '.join(kind.parts)}")
+        raise CannotCalibrate(Text(N_(
+            "{part} stores its own calibration, and this host cannot send it commands yet. Use a "
+            "terminal on the circuit (see its datasheet): {commands}"), part=found,
+            commands=_EZO[found]))
+    raise CannotCalibrate(Text(
+        N_("the node has no calibration settings for {part}, only for {parts}"), part=found,
+        parts=", ".join(kind.parts)))
 
 
 def _check_doser(outputs: dict[str, str], actuator: str | None) -> None:
     dosers = [name for name, kind in outputs.items() if kind == "doser"]
     if actuator not in dosers:
-        raise CannotCalibrate(f"which pump? This node has {', '.join(dosers) or 'none'}")
+        raise CannotCalibrate(
+            Text(N_("which pump? This node has {pumps}"), pumps=", ".join(dosers)) if dosers
+            else Text(N_("this node has no pump")))
 
 
 def _part_of(board_name: str, channel: str) -> str:
@@ -44,10 +50,11 @@ def _part_of(board_name: str, channel: str) -> str:
     try:
         sensors = compiler.load(board_name)["sensors"]
     except BoardError:
-        raise CannotCalibrate(
-            f"the host does not know the board {board_name}: name the part that measures "
-            f"{channel}, such as --part sen0161") from None
+        raise CannotCalibrate(Text(N_(
+            "the host does not know the board {board}: name the part that measures {channel}, "
+            "such as --part sen0161"), board=board_name, channel=channel)) from None
     for sensor in sensors:
         if sensor["source"] == source and key in sensor["measures"]:
             return str(sensor["part"])
-    raise CannotCalibrate(f"no part of the board {board_name} measures {channel}")
+    raise CannotCalibrate(Text(N_("no part of the board {board} measures {channel}"),
+                               board=board_name, channel=channel))

@@ -63,21 +63,19 @@ def check_dry(values: Sequence[float | None], faults: Sequence[str | None]) -> N
     Raises BadPoint."""
     if any(fault not in (None, "in_air") for fault in faults):
         fault = next(fault for fault in faults if fault not in (None, "in_air"))
-        raise BadPoint("fault", f"the cell cannot be read ({fault})")
+        raise BadPoint("cell_fault", fault=fault)
     most = max((value for value in values if value is not None), default=0.0)
     if most >= DRY_US_CM:
-        raise BadPoint("wet", f"the cell is not dry: it shows {most:.0f} uS/cm. Shake it, dab it, "
-                       "and look for salt or roots between its electrodes")
+        raise BadPoint("cell_wet", moved_us_cm=round(most))
 
 
 def check_point(point: EcPoint, others: Sequence[EcPoint]) -> None:
     """Check that a point is plausible. Raises BadPoint."""
     if any(other.standard == point.standard for other in others):
-        raise BadPoint("twice", f"standard {point.standard} was already measured")
+        raise BadPoint("standard_again", standard=point.standard)
     true_us_cm = point.true_us_cm
     if point.seen_us_cm < DRY_US_CM:
-        raise BadPoint("in_air", "the cell is in air: put it into the standard, and knock off "
-                       "the bubbles")
+        raise BadPoint("cell_in_air")
     if LEAST_CELL <= point.cell <= MOST_CELL:
         return
     like = [
@@ -86,16 +84,14 @@ def check_point(point: EcPoint, others: Sequence[EcPoint]) -> None:
         <= GOOD_CELL[1]
     ]
     if like:
-        raise BadPoint("wrong_standard", f"this is not standard {point.standard}: it looks like "
-                       f"{' or '.join(like)}. Check the cup and rinse the cell")
-    raise BadPoint("cell", f"a cell constant of {point.cell:.2f}: {LEAST_CELL} to {MOST_CELL} is "
-                   "accepted. Look for bubbles and dirt in the cell, and use a fresh standard")
+        raise BadPoint("standard_other", standard=point.standard, like=", ".join(like))
+    raise _cell_off(point.cell)
 
 
 def fit(points: Sequence[EcPoint]) -> EcFit:
     """Return the cell constant of 1 or more standards. Raises BadPoint if they disagree."""
     if not points:
-        raise BadPoint("few", "at least one standard is needed")
+        raise BadPoint("standard_needed")
     counts = [point.cell for point in points if point.true_us_cm < NUTRIENT_US_CM]
     cells = [point.cell for point in points]
     counts = counts or cells
@@ -104,12 +100,15 @@ def fit(points: Sequence[EcPoint]) -> EcFit:
     counts_apart_pct = 100.0 * (max(counts) - min(counts)) / mean
     if apart_pct > MOST_HIGH_APART_PCT or counts_apart_pct > MOST_APART_PCT:
         cells_text = ", ".join(f"{p.standard}: K {p.cell:.3f}" for p in points)
-        raise BadPoint("apart", f"the standards disagree by {apart_pct:.0f} % ({cells_text}): one "
-                       "is stale or diluted, they are swapped, or the cell is dirty")
+        raise BadPoint("standards_apart", apart_pct=round(apart_pct), cells=cells_text)
     if not LEAST_CELL <= mean <= MOST_CELL:
-        raise BadPoint("cell", f"a cell constant of {mean:.2f}: {LEAST_CELL} to {MOST_CELL} is "
-                       "accepted")
+        raise _cell_off(mean)
     return EcFit(round(mean * 1_000), apart_pct)
+
+
+def _cell_off(cell: float) -> BadPoint:
+    return BadPoint("cell_off", cell_milli=round(cell * 1_000),
+                    low_milli=round(LEAST_CELL * 1_000), high_milli=round(MOST_CELL * 1_000))
 
 
 def settings_of(found: EcFit) -> dict[str, int]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from idroserra.core.errors import HostError
+from idroserra.core.reasons import Reason
+from idroserra.i18n.errors import ExplainedError
 
 
-class BadPoint(HostError):
-    """A point, or the fit of all points, was refused. `code` is for programs."""
+class BadPoint(ExplainedError):
+    """A point, or the fit of all points, was refused."""
 
-    def __init__(self, code: str, why: str) -> None:
-        super().__init__(why)
-        self.code = code
-        self.why = why
+    reason: Reason
+
+    def __init__(self, code: str, **values: object) -> None:
+        super().__init__(Reason(code, **values))
 
 
-class CannotCalibrate(HostError):
+class CannotCalibrate(ExplainedError):
     """The calibration cannot start or continue now; the message says why and what to do."""
 
 

@@ -38,29 +38,26 @@ class LevelFit:
 def check_point(point: LevelPoint, others: Sequence[LevelPoint]) -> None:
     """Check that a depth adds information. Raises BadPoint."""
     if not 0 <= point.depth_mm <= MOST_DEPTH_MM:
-        raise BadPoint("depth", f"a depth of {point.depth_mm} mm: 0 to {MOST_DEPTH_MM} is needed")
+        raise BadPoint("depth_off", depth_mm=point.depth_mm, high_mm=MOST_DEPTH_MM)
     if len(others) >= MOST_POINTS:
-        raise BadPoint("enough", "two depths are enough")
+        raise BadPoint("depths_enough")
     if point.depth_mm > 0 and point.reading_mm < 0.5:
-        raise BadPoint("clamped", f"it reads 0 at a depth of {point.depth_mm} mm: the signal is "
-                       "below its zero, and how far cannot be seen. Go back to the factory values "
-                       "first, or take a greater depth")
+        raise BadPoint("depth_unseen", depth_mm=point.depth_mm)
     for other in others:
         if abs(other.depth_mm - point.depth_mm) < LEAST_APART_MM:
-            raise BadPoint("near", f"{other.depth_mm} and {point.depth_mm} mm are too close: at "
-                           f"least {LEAST_APART_MM} mm apart is needed")
+            raise BadPoint("depths_near", other_mm=other.depth_mm, depth_mm=point.depth_mm,
+                           least_mm=LEAST_APART_MM)
         moved_ratio = (point.reading_mm - other.reading_mm) / (point.depth_mm - other.depth_mm)
         if moved_ratio < LEAST_MOVED_RATIO:
-            raise BadPoint("unmoved", f"it read {other.reading_mm:.0f} mm at {other.depth_mm} mm "
-                           f"and reads {point.reading_mm:.0f} mm at {point.depth_mm} mm: move the "
-                           "water and wait; else the depths are swapped, or the transmitter does "
-                           "not answer")
+            raise BadPoint("level_unmoved", before_mm=round(other.reading_mm),
+                           other_mm=other.depth_mm, level_mm=round(point.reading_mm),
+                           depth_mm=point.depth_mm)
 
 
 def fit(points: Sequence[LevelPoint], settings: Settings) -> LevelFit:
     """Return the settings of one or two depths. Raises BadPoint."""
     if not points:
-        raise BadPoint("few", "at least one depth is needed")
+        raise BadPoint("depths_few")
     low = min(points, key=lambda point: point.depth_mm)
     high = max(points, key=lambda point: point.depth_mm)
     uv_per_mm = float(settings["level.uv_per_mm"])
@@ -69,16 +66,15 @@ def fit(points: Sequence[LevelPoint], settings: Settings) -> LevelFit:
     if low is not high:
         uv_per_mm = (high_uv - low_uv) / (high.depth_mm - low.depth_mm)
         if uv_per_mm <= 0:
-            raise BadPoint("swapped", "the level falls where the water is deeper: the depths are "
-                           "swapped, or the transmitter does not answer")
+            raise BadPoint("depths_swapped")
     if low is not high or low.depth_mm > 0 or low.reading_mm >= 0.5:
         zero_uv = low_uv - low.depth_mm * uv_per_mm
     found = LevelFit(round(zero_uv), round(uv_per_mm))
     for key, value in settings_of(found).items():
         row = SETTINGS[key]
         if not row.low <= value <= row.high:
-            raise BadPoint("range", f"{key} would be {value} {row.unit}: {row.low} to {row.high} "
-                           "is possible. Measure the depths again")
+            raise BadPoint("level_fit_off", setting=key, value=value,
+                           range=f"{row.low}..{row.high} {row.unit}")
     return found
 
 

@@ -84,33 +84,29 @@ def check_point(point: PhPoint, others: Sequence[PhPoint]) -> None:
     """
     buffer_ph(point.buffer, point.temp_c)
     if len(others) >= MOST_POINTS:
-        raise BadPoint("enough", f"{MOST_POINTS} buffers are enough")
+        raise BadPoint("buffers_enough", count=MOST_POINTS)
     for other in others:
         if other.buffer == point.buffer:
-            raise BadPoint("twice", f"buffer {point.buffer} was already measured: use another")
+            raise BadPoint("buffer_again", buffer=point.buffer)
         if abs(other.ph - point.ph) < LEAST_APART_PH:
-            raise BadPoint("near", f"buffers {other.buffer} and {point.buffer} are too close: "
-                           "use 4.01, 9.18 or 10.01 as well")
+            raise BadPoint("buffers_near", buffer=point.buffer, other=other.buffer)
     if _fits(point, point.buffer):
         return
     like = [name for name in BUFFERS if _fits(point, name)]
     seen_ph = 7.0 + (point.signal_uv - PH_NEUTRAL_UV) / (
         PH_SLOPE_UV_PER_PH * kelvin_ratio(point.temp_c))
     if not like:
-        raise BadPoint("electrode", f"the signal of {point.signal_uv / 1_000:.0f} mV (about pH "
-                       f"{seen_ph:.1f}) fits no buffer: is the probe in a cup, its cap off and "
-                       "its cable dry? If so, the electrode is worn out")
-    dead = ""
+        raise BadPoint("buffer_unmatched", signal_mv=round(point.signal_uv / 1_000),
+                       milli_ph=round(seen_ph * 1_000))
     if "7.00" in like:
-        dead = ". Or the electrode is dead: it then gives this in every buffer"
-    raise BadPoint("wrong_buffer", f"this is not buffer {point.buffer}: the signal fits "
-                   f"{' or '.join(like)}. Check the cup, rinse, and try again{dead}")
+        raise BadPoint("buffer_other_or_dead", buffer=point.buffer, like=", ".join(like))
+    raise BadPoint("buffer_other", buffer=point.buffer, like=", ".join(like))
 
 
 def fit(points: Sequence[PhPoint], settings: Settings) -> PhFit:
     """Return the fit of 1 to 3 points. Raises BadPoint for an unacceptable electrode."""
     if not points:
-        raise BadPoint("few", "at least one buffer is needed")
+        raise BadPoint("buffer_needed")
     if len(points) == 1:
         slope = float(settings["ph.slope_uv_per_ph"])
         neutral = points[0].signal_uv - slope * points[0].neutral_apart
@@ -132,23 +128,20 @@ def _check(found: PhFit, points: Sequence[PhPoint]) -> None:
     pct = found.slope_pct
     if len(points) > 1:
         if abs(pct) < _DEAD_PCT:
-            raise BadPoint("dead", "the electrode gives nearly the same signal in both buffers: "
-                           "it is dead, broken or shorted. Replace it")
+            raise BadPoint("electrode_dead")
         if pct < 0:
-            raise BadPoint("swapped", "the signal moves the wrong way: the buffers are swapped")
+            raise BadPoint("buffers_swapped")
     if not LEAST_SLOPE_PCT <= pct <= MOST_SLOPE_PCT:
-        way = "Clean the electrode and use fresh buffers; if it stays, replace the electrode"
+        values = {"slope_deci_pct": round(pct * 10), "low_pct": round(LEAST_SLOPE_PCT),
+                  "high_pct": round(MOST_SLOPE_PCT)}
         if len(points) == 1:
-            way = "Take a second buffer: one alone keeps the old slope"
-        raise BadPoint("slope", f"a slope of {pct:.1f} %: {LEAST_SLOPE_PCT:.0f} to "
-                       f"{MOST_SLOPE_PCT:.0f} % is needed. {way}")
+            raise BadPoint("slope_off_alone", **values)
+        raise BadPoint("slope_off", **values)
     if abs(found.offset_mv) > MOST_OFFSET_MV:
-        raise BadPoint("offset", f"an offset of {found.offset_mv:.1f} mV: at most "
-                       f"{MOST_OFFSET_MV:.0f} mV is accepted. Was it buffer "
-                       f"{points[0].buffer}? If so, the reference is spent: replace the electrode")
+        raise BadPoint("offset_off", offset_deci_mv=round(found.offset_mv * 10),
+                       limit_mv=round(MOST_OFFSET_MV), buffer=points[0].buffer)
     if found.residual_ph > MOST_RESIDUAL_PH:
-        raise BadPoint("bent", f"the buffers do not lie on a line, by {found.residual_ph:.2f} pH: "
-                       "one of them is stale or was carried over. Rinse, and use fresh ones")
+        raise BadPoint("buffers_bent", milli_ph=round(found.residual_ph * 1_000))
 
 
 def _fits(point: PhPoint, buffer: str) -> bool:
@@ -169,7 +162,7 @@ def _line(points: Sequence[PhPoint]) -> tuple[float, float]:
     y_mean = sum(point.signal_uv for point in points) / count
     apart = sum((point.neutral_apart - x_mean) ** 2 for point in points)
     if apart == 0:
-        raise BadPoint("twice", "two different buffers are needed")
+        raise BadPoint("buffers_same")
     slope = sum((point.neutral_apart - x_mean) * (point.signal_uv - y_mean)
                 for point in points) / apart
     return y_mean - slope * x_mean, slope

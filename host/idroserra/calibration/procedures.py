@@ -11,6 +11,7 @@ from idroserra.calibration import ec, level, ph, pump, stability
 from idroserra.calibration.errors import BadPoint
 from idroserra.calibration.raw_signals import Settings, conductivity_us_cm, ph_signal_uv
 from idroserra.calibration.stability import Reading, Settling, StableLimits
+from idroserra.core.reasons import Reason
 
 # A cup that differs more from the thermometer has not reached its temperature yet.
 MOST_TEMP_APART_C = 10.0
@@ -53,7 +54,7 @@ class Proposal:
 
     settings: Mapping[str, int]
     results: Mapping[str, float]
-    notes: Sequence[str] = field(default_factory=list)
+    notes: Sequence[Reason] = field(default_factory=list)
 
 
 class Procedure(Protocol):
@@ -101,7 +102,7 @@ class PhProcedure:
         }
         notes = []
         if len(taken) == 1:
-            notes.append("One buffer corrects only the offset; the slope is unchanged.")
+            notes.append(Reason("one_buffer"))
         return Proposal(ph.settings_of(found), results, notes)
 
 
@@ -120,8 +121,7 @@ class EcProcedure:
             return self._dry(measured)
         last = measured.readings[-1] if measured.readings else None
         if last is not None and last.fault == "in_air":
-            raise BadPoint("in_air", "the cell is in air: put it into the standard, and knock off "
-                           "the bubbles")
+            raise BadPoint("cell_in_air")
         mean = _settled(measured)
         probe_c, cup_c = _temps(asked, measured)
         seen_us_cm = conductivity_us_cm(mean, probe_c, measured.settings)
@@ -132,7 +132,7 @@ class EcProcedure:
     def _dry(self, measured: Measurement) -> Point:
         newest = measured.readings[-DRY_READINGS:]
         if len(newest) < DRY_READINGS:
-            raise BadPoint("unstable", f"watching: {len(newest)} of {DRY_READINGS} readings")
+            raise BadPoint("dry_count", count=len(newest), of=DRY_READINGS)
         ec.check_dry([one.value for one in newest], [one.fault for one in newest])
         return Point(ec.DRY, 0.0, max((one.value or 0.0) for one in newest), None)
 
@@ -143,11 +143,11 @@ class EcProcedure:
                    "old_cell": settings["ec.cell_milli"] / 1_000}
         notes = []
         if not ec.GOOD_CELL[0] <= found.cell <= ec.GOOD_CELL[1]:
-            notes.append(f"K {found.cell:.2f} is far from 1: the cell is dirty, or not of K 1.")
+            notes.append(Reason("cell_far", cell_milli=found.cell_milli))
         if not any(one.data and one.data.true_us_cm < ec.NUTRIENT_US_CM for one in taken):
-            notes.append("12880 alone is far above nutrient solutions: take 1413 or 2760 too.")
+            notes.append(Reason("standard_high_only"))
         if all(one.data is not None for one in taken):
-            notes.append("The dry cell was not checked.")
+            notes.append(Reason("dry_unchecked"))
         return Proposal(ec.settings_of(found), results, notes)
 
 
@@ -163,7 +163,7 @@ class LevelProcedure:
     def take(self, asked: PointRequest, measured: Measurement, taken: Sequence[Point]) -> Point:
         """Measure the level at a known depth."""
         if asked.depth_mm is None:
-            raise BadPoint("depth", "the depth in mm is needed, measured with a ruler")
+            raise BadPoint("depth_needed")
         mean = _settled(measured)
         point = level.LevelPoint(asked.depth_mm, mean)
         level.check_point(point, _data(taken))
@@ -174,9 +174,9 @@ class LevelProcedure:
         found = level.fit(_data(taken), settings)
         notes = []
         if any(one.true_value == 0 and (one.reading or 0) < 0.5 for one in taken):
-            notes.append("The empty tank reads 0, so its zero is unchanged: lower values are cut.")
+            notes.append(Reason("zero_unseen"))
         if len(taken) == 1:
-            notes.append("One depth corrects only the zero; the signal per mm is unchanged.")
+            notes.append(Reason("one_depth"))
         results = {"zero_uv": float(found.zero_uv), "uv_per_mm": float(found.uv_per_mm),
                    "old_zero_uv": float(settings["level.zero_uv"]),
                    "old_uv_per_mm": float(settings["level.uv_per_mm"])}
@@ -195,9 +195,9 @@ class PumpProcedure:
     def take(self, asked: PointRequest, measured: Measurement, taken: Sequence[Point]) -> Point:
         """Take the measured volume of the last run."""
         if measured.ran_ms is None:
-            raise BadPoint("no_run", "run the pump first")
+            raise BadPoint("run_needed")
         if asked.measured_ul is None:
-            raise BadPoint("volume", "the measured volume in ml is needed")
+            raise BadPoint("volume_needed")
         flow_ul_per_s = measured.settings["doser.ul_per_s"]
         run = pump.PumpRun(measured.ran_ms, asked.measured_ul)
         pump.check_run(run, flow_ul_per_s)
@@ -210,9 +210,9 @@ class PumpProcedure:
         found = pump.fit(_data(taken))
         results = {"ul_per_s": float(found.ul_per_s), "apart_pct": round(found.apart_pct, 2),
                    "old_ul_per_s": float(settings["doser.ul_per_s"])}
-        notes = ["The node has one flow for all its dosing pumps: check the others against it."]
+        notes = [Reason("one_flow")]
         if len(taken) == 1:
-            notes.append("A single run does not show how well it repeats.")
+            notes.append(Reason("one_run"))
         return Proposal(pump.settings_of(found), results, notes)
 
 
@@ -228,10 +228,9 @@ def _settled(measured: Measurement) -> float:
     """Return the mean of settled readings. Raises BadPoint."""
     settling = measured.settling
     if not settling.is_stable or settling.mean is None:
-        hint = ""
         if settling.is_overdue:
-            hint = ". Clean the probe and check its cable; if this persists, replace it"
-        raise BadPoint("unstable", f"not stable yet: {settling.text}{hint}")
+            raise BadPoint("not_settled_old", why=settling.reason)
+        raise BadPoint("not_settled", why=settling.reason)
     return settling.mean
 
 
@@ -240,11 +239,9 @@ def _temps(asked: PointRequest, measured: Measurement) -> tuple[float, float]:
     count = max(1, measured.settling.count)
     temps = [one.temp_c for one in measured.readings[-count:] if one.temp_c is not None]
     if not temps:
-        raise BadPoint("temperature", "there is no water temperature, which every reading needs: "
-                       "check the thermometer first")
+        raise BadPoint("thermometer_missing")
     probe_c = median(temps)
     cup_c = probe_c if asked.temp_c is None else asked.temp_c
     if abs(cup_c - probe_c) > MOST_TEMP_APART_C:
-        raise BadPoint("temperature", f"the cup is at {cup_c:.1f} C by your input, but the "
-                       f"thermometer reads {probe_c:.1f} C: put it into the cup too, and wait")
+        raise BadPoint("cup_apart", cup_deci_c=round(cup_c * 10), deci_c=round(probe_c * 10))
     return probe_c, cup_c

@@ -43,30 +43,27 @@ def check_run(run: PumpRun, ul_per_s: int) -> None:
     Raises BadPoint.
     """
     if run.on_ms < LEAST_ON_MS:
-        raise BadPoint("short", f"the pump ran for {run.on_ms} ms: at least {LEAST_ON_MS} ms is "
-                       "needed for a measurement. Ask for a larger volume")
+        raise BadPoint("run_short", on_ms=run.on_ms, least_ms=LEAST_ON_MS)
     if run.measured_ul <= 0:
-        raise BadPoint("nothing", "nothing came out: is the bottle empty, the tube full, the pump "
-                       "turning the right way?")
+        raise BadPoint("run_empty")
     ratio = run.ul_per_s / ul_per_s
     if not 1 / MOST_RATIO <= ratio <= MOST_RATIO:
-        raise BadPoint("ratio", f"{run.measured_ul / 1_000:.1f} ml in {run.on_ms / 1_000:.1f} s "
-                       f"is {ratio:.1f} times the present flow: was it read in millilitres?")
+        raise BadPoint("run_odd", volume_ul=run.measured_ul, on_ms=run.on_ms,
+                       ratio_pct=round(ratio * 100))
 
 
 def fit(runs: Sequence[PumpRun]) -> PumpFit:
     """Return the flow of the runs. Raises BadPoint if they disagree or it is out of range."""
     if not runs:
-        raise BadPoint("few", "at least one run is needed")
+        raise BadPoint("runs_few")
     flows = [run.ul_per_s for run in runs]
     flow = sum(run.measured_ul for run in runs) * 1_000 / sum(run.on_ms for run in runs)
     apart_pct = 100.0 * (max(flows) - min(flows)) / flow
     if apart_pct > MOST_APART_PCT:
-        raise BadPoint("apart", f"the runs differ by {apart_pct:.0f} %: air in the tube, a worn "
-                       "tube, or a misread cylinder. Fill the tube and run again")
+        raise BadPoint("runs_apart", apart_pct=round(apart_pct))
     row = SETTINGS["doser.ul_per_s"]
     if not row.low <= flow <= row.high:
-        raise BadPoint("range", f"a flow of {flow:.0f} ul/s: {row.low} to {row.high} is possible")
+        raise BadPoint("flow_off", ul_per_s=round(flow), range=f"{row.low}..{row.high} ul/s")
     return PumpFit(round(flow), apart_pct)
 
 

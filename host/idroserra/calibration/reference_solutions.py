@@ -29,23 +29,27 @@ STANDARDS: Mapping[str, Mapping[int, float]] = {
 
 def buffer_ph(name: str, temp_c: float) -> float:
     """Return the pH of a buffer at `temp_c`. Raises BadPoint."""
-    return _at(BUFFERS, "buffer", name, temp_c)
+    return _at(BUFFERS, name, temp_c)
 
 
 def standard_us_cm(name: str, temp_c: float) -> float:
     """Return the conductivity of a standard at `temp_c` in uS/cm, not referred to 25 C. Raises
     BadPoint."""
-    return _at(STANDARDS, "standard", name, temp_c)
+    return _at(STANDARDS, name, temp_c)
 
 
-def _at(tables: Mapping[str, Mapping[int, float]], kind: str, name: str, temp_c: float) -> float:
+def _at(tables: Mapping[str, Mapping[int, float]], name: str, temp_c: float) -> float:
     table = tables.get(name)
     if table is None:
-        raise BadPoint("unknown", f"unknown {kind} {name[:20]!r}: there are {', '.join(tables)}")
+        known = ", ".join(tables)
+        raise (BadPoint("buffer_unknown", buffer=name[:20], known=known) if tables is BUFFERS
+               else BadPoint("standard_unknown", standard=name[:20], known=known))
     temps = sorted(table)
     if not temps[0] <= temp_c <= temps[-1]:
-        raise BadPoint("temperature", f"the {kind} is at {temp_c:.1f} C; its table is for "
-                       f"{temps[0]} to {temps[-1]} C: let the cup reach room temperature")
+        values = {"deci_c": round(temp_c * 10), "low_deci_c": temps[0] * 10,
+                  "high_deci_c": temps[-1] * 10}
+        raise (BadPoint("buffer_temperature", **values) if tables is BUFFERS
+               else BadPoint("standard_temperature", **values))
     above = next(temp for temp in temps[1:] if temp_c <= temp)
     below = temps[temps.index(above) - 1]
     part = (temp_c - below) / (above - below)

@@ -15,8 +15,10 @@ from idroserra.calibration.history import CalibrationHistory, PastCalibration, P
 from idroserra.calibration.procedures import PROCEDURES, PointRequest, Proposal
 from idroserra.calibration.session import CalibrationSession, extra_settings
 from idroserra.core import protocol
-from idroserra.i18n.events import fault_text
-from idroserra.i18n.translate import translate_message
+from idroserra.core.reasons import Reason
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
+from idroserra.i18n.reasons import fault_text, reason_json, sentence_json
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.registry import Nodes
@@ -54,19 +56,21 @@ class CalibrationService:
         protocol.check_by(by)
         kind = PROCEDURES.get(kind_name)
         if kind is None:
-            raise CannotCalibrate(f"unknown kind {kind_name[:20]!r}: use one of "
-                                  f"{', '.join(PROCEDURES)}")
+            raise CannotCalibrate(Text(N_("unknown kind {kind}: use one of {kinds}"),
+                                       kind=kind_name[:20], kinds=", ".join(PROCEDURES)))
         with self._lock:
             self._nodes.key(node)
             known = self._nodes.get(node)
             if known.info is None or not known.online:
-                raise CannotCalibrate(f"{node} is offline: it must be online to be calibrated")
+                raise CannotCalibrate(Text(
+                    N_("{node} is offline: it must be online to be calibrated"), node=node))
             board_probes.check(known.info.board, kind, part, dict(known.info.outputs), actuator)
             for other in list(self._sessions.values()):
                 self._update(other, is_activity=False)
                 if other.node == node and other.is_open:
-                    raise CannotCalibrate(f"{other.by} is calibrating {other.kind.name} of {node} "
-                                          f"in {other.id}")
+                    raise CannotCalibrate(Text(
+                        N_("{by} is calibrating {kind} of {node} in {id}"), by=other.by,
+                        kind=other.kind.name, node=node, id=other.id))
             session = CalibrationSession(
                 f"cal-{secrets.token_hex(6)}", node, kind, by, actuator, self._parts)
             self._sessions[session.id] = session
@@ -130,11 +134,12 @@ class CalibrationService:
         report = self._nodes.get(node).report
         past = self.history.newest(node, kind_name)
         if past is None or any(past.settings[key][0] is None for key in _own_settings(past)):
-            raise CannotCalibrate("there is no calibration to undo")
+            raise CannotCalibrate(Text(N_("there is no calibration to undo")))
         if report is None or any(
                 report.values.get(key) != past.settings[key][1] for key in _own_settings(past)):
-            raise CannotCalibrate("the settings changed since this calibration: calibrate again, "
-                                  "or set them by hand")
+            raise CannotCalibrate(Text(N_(
+                "the settings changed since this calibration: calibrate again, or set them by "
+                "hand")))
         return past
 
     def undo(self, node: str, kind_name: str, by: str) -> int:
@@ -145,7 +150,8 @@ class CalibrationService:
         protocol.check_by(by)
         with self._lock:
             if self.open_of(node) is not None:
-                raise CannotCalibrate(f"{node} is being calibrated: end that first")
+                raise CannotCalibrate(Text(
+                    N_("{node} is being calibrated: end that first"), node=node))
             past = self.undoable(node, kind_name)
             before = {key: past.settings[key][0] for key in _own_settings(past)}
             rev = self._parts[1].set_config(node, before, by)
@@ -169,7 +175,8 @@ class CalibrationService:
     def _get(self, node: str, session_id: str) -> CalibrationSession:
         session = self._sessions.get(session_id)
         if session is None or session.node != node:
-            raise UnknownCalibration(f"no calibration {session_id[:40]} of {node[:40]}")
+            raise UnknownCalibration(Text(N_("no calibration {id} of {node}"),
+                                          id=session_id[:40], node=node[:40]))
         self._update(session, is_activity=True)
         return session
 
@@ -213,12 +220,12 @@ class CalibrationService:
         return {
             "id": session.id, "node": session.node, "kind": session.kind.name,
             "actuator": session.actuator, "by": session.by, "state": session.state,
-            "reason": translate_message(session.why),
-            "hold": session.hold | {"reason": translate_message(session.hold["reason"])},
+            "reason": reason_json(session.reason),
+            "hold": session.hold | {"reason": reason_json(session.hold["reason"])},
             "reading": None if reading is None else {
                 "value": reading.value, "fault": reading.fault, "temp_c": reading.temp_c,
                 "unix_ms": reading.unix_ms, "is_stable": settling.is_stable,
-                "text": translate_message(settling.text), "per_minute": settling.per_minute,
+                "settling": reason_json(settling.reason), "per_minute": settling.per_minute,
                 "is_overdue": settling.is_overdue, "progress": settling.progress,
                 "fault_text": None if reading.fault is None else fault_text(reading.fault),
             },
@@ -226,7 +233,7 @@ class CalibrationService:
             "points": [{"reference": p.reference, "true_value": p.true_value,
                         "reading": p.reading, "temp_c": p.temp_c} for p in session.taken],
             "run": None if session.pump_run is None else {
-                **session.pump_run, "reason": translate_message(session.pump_run["reason"])},
+                **session.pump_run, "reason": reason_json(session.pump_run["reason"])},
             "proposal": self._proposal_json(session),
         }
 
@@ -236,7 +243,7 @@ class CalibrationService:
             if proposal is None and session.taken:
                 proposal = session.propose()
         except BadPoint as refusal:
-            return {"error": translate_message(refusal.why), "code": refusal.code}
+            return {"error": reason_json(refusal.reason)}
         if proposal is None:
             return None
         notes = list(proposal.notes)
@@ -245,12 +252,11 @@ class CalibrationService:
         if session.is_open:
             settings |= self._extra(session, proposal)
         if "dosing.authority_pct" in settings:
-            notes.append(f"The probe's health is {probe_health} of 100: dosing authority is "
-                         f"reduced to {settings['dosing.authority_pct']} %. Replace the "
-                         "electrode.")
+            notes.append(Reason("probe_poor", score=probe_health,
+                                authority_pct=settings["dosing.authority_pct"]))
         return {"settings": settings, "results": dict(proposal.results),
-                "notes": [translate_message(note) for note in notes],
-                "health": probe_health, "error": None, "code": None}
+                "notes": [sentence_json(note) for note in notes],
+                "health": probe_health, "error": None}
 
 
 def _own_settings(past: PastCalibration) -> list[str]:
@@ -258,9 +264,9 @@ def _own_settings(past: PastCalibration) -> list[str]:
     return [key for key in past.settings if key != "dosing.authority_pct"]
 
 
-def _advice(session: CalibrationSession) -> str | None:
+def _advice(session: CalibrationSession) -> Json | None:
     """Return what the operator must do first, or None."""
     reading = session.reading
     if session.is_open and reading is not None and reading.fault in _ABSURD:
-        return "The present calibration gives no sensible value: reset to factory values first."
+        return sentence_json(Reason("calibration_implausible"))
     return None

@@ -14,10 +14,14 @@ from idroserra.calibration import probe_health as health
 from idroserra.calibration.errors import CannotCalibrate
 from idroserra.calibration.procedures import Measurement, Point, PointRequest, Procedure, Proposal
 from idroserra.calibration.stability import Reading, Settling, judge
+from idroserra.core.reasons import Reason
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 from idroserra.nodes.calibration_age import day_of
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.live import LiveState
-from idroserra.nodes.registry import Node, Nodes
+from idroserra.nodes.node import Node
+from idroserra.nodes.registry import Nodes
 
 HOLD_MS = 1_200_000
 RENEW_BELOW_MS = 720_000
@@ -29,6 +33,15 @@ RUN_MS = 40_000
 _KEPT_READINGS = 400
 _TEMP = "reservoir.temp_c"
 OPEN_STATES = ("open", "applying")
+# Why a calibration that is no longer open takes no request.
+_ENDED = {
+    "applying": N_("this calibration is being applied already"),
+    "done": N_("this calibration is done already"),
+    "failed": N_("this calibration has failed already"),
+    "cancelled": N_("this calibration was cancelled already"),
+    "expired": N_("this calibration has expired already"),
+    "unconfirmed": N_("this calibration was sent already"),
+}
 
 
 class CalibrationSession:
@@ -44,7 +57,7 @@ class CalibrationSession:
         self.by = by
         self.actuator = actuator
         self.state = "open"
-        self.why = ""
+        self.reason: Reason | None = None
         self.taken: list[Point] = []
         self._nodes, self._commands, self._live, self._now_unix_ms = parts
         self._settings = self._active_settings()
@@ -56,7 +69,7 @@ class CalibrationSession:
         self._hold_id = self._hold(HOLD_MS)
         self._hold_asked_ms = self._touched_unix_ms
         self._held_until_ms = 0
-        self._hold_why = ""
+        self._hold_reason: Reason | None = None
         self._run: dict[str, Any] | None = None
         self._run_id = ""
         self.before: dict[str, Any] = {}
@@ -77,7 +90,7 @@ class CalibrationSession:
             return
         now_ms = self._now_unix_ms()
         if now_ms - self._touched_unix_ms > IDLE_MS:
-            self._end("expired", "no activity for 15 minutes")
+            self._end("expired", Reason("calibration_idle", for_ms=IDLE_MS))
             return
         if is_activity:
             self._touched_unix_ms = now_ms
@@ -92,7 +105,7 @@ class CalibrationSession:
     def settling(self) -> Settling:
         """Return the settling of the reading since the last point."""
         if self.kind.limits is None:
-            return Settling(False, "", 0)
+            return Settling(False, None, 0)
         return judge(self._readings, self.kind.limits, self._since_unix_ms)
 
     @property
@@ -110,7 +123,7 @@ class CalibrationSession:
         """The state of the hold: is_held, until_unix_ms, reason."""
         held = self._held_until_ms > self._now_unix_ms()
         return {"is_held": held, "until_unix_ms": self._held_until_ms or None,
-                "reason": self._hold_why}
+                "reason": self._hold_reason}
 
     def take(self, asked: PointRequest) -> Point:
         """Take a point. Raises BadPoint, CannotCalibrate."""
@@ -131,7 +144,7 @@ class CalibrationSession:
         """Delete the last point. Raises CannotCalibrate."""
         self._check_open()
         if not self.taken:
-            raise CannotCalibrate("there is no point to delete")
+            raise CannotCalibrate(Text(N_("there is no point to delete")))
         self.taken.pop()
 
     def propose(self) -> Proposal:
@@ -143,13 +156,13 @@ class CalibrationSession:
         self._check_open()
         self._check_held()
         if self.actuator is None:
-            raise CannotCalibrate("only a pump can be run")
+            raise CannotCalibrate(Text(N_("only a pump can be run")))
         if self._run is not None and self._run["state"] == "pending":
-            raise CannotCalibrate("the pump is running")
+            raise CannotCalibrate(Text(N_("the pump is running")))
         args = {"actuator": self.actuator, "volume_ul": volume_ul}
         self._read_messages()
         self._run_id = self._commands.send(self.node, "dose", args, self.by)
-        self._run = {"state": "pending", "reason": "", "on_ms": None,
+        self._run = {"state": "pending", "reason": None, "on_ms": None,
                      "since_unix_ms": self._now_unix_ms()}
 
     def reset_to_factory(self, defaults: Mapping[str, Any]) -> None:
@@ -176,16 +189,16 @@ class CalibrationSession:
     def cancel(self) -> None:
         """End without a change; no effect once settings were sent."""
         if self.state == "open":
-            self._end("cancelled", "")
+            self._end("cancelled", None)
 
     def _check_open(self) -> None:
         if self.state != "open":
-            raise CannotCalibrate(f"this calibration is {self.state} already")
+            raise CannotCalibrate(Text(_ENDED[self.state]))
 
     def _check_held(self) -> None:
         if not self.hold["is_held"]:
-            raise CannotCalibrate(f"dosing is not held yet: "
-                                  f"{self._hold_why or 'the node has not answered'}")
+            raise CannotCalibrate(Reason(
+                "dosing_not_held", why=self._hold_reason or Reason("hold_unanswered")))
 
     def _running_boot(self) -> str:
         info = self._nodes.get(self.node).info
@@ -202,9 +215,9 @@ class CalibrationSession:
         command = self._commands.state(self._hold_id)
         if command.state == "done":
             self._held_until_ms = max(self._held_until_ms, self._hold_asked_ms + HOLD_MS)
-            self._hold_why = ""
+            self._hold_reason = None
         elif command.state != "pending":
-            self._hold_why = f"{command.state}: {command.reason}"
+            self._hold_reason = command.reason or Reason("hold_unanswered")
         if command.state != "pending" and self._held_until_ms - now_ms < RENEW_BELOW_MS and (
                 command.state == "done" or now_ms - self._hold_asked_ms > CONFIRM_MS):
             self._hold_asked_ms = now_ms
@@ -216,26 +229,26 @@ class CalibrationSession:
             return
         command = self._commands.state(self._run_id)
         if command.state not in ("pending", "done"):
-            run["state"], run["reason"] = "refused", f"{command.state}: {command.reason}"
+            run["state"] = "refused"
+            run["reason"] = command.reason or Reason("hold_unanswered")
         elif self._now_unix_ms() - run["since_unix_ms"] > RUN_MS:
             run["state"] = "refused"
-            run["reason"] = "the node did not report the dosed volume"
+            run["reason"] = Reason("dose_unreported")
 
     def _check_report(self, now_ms: int) -> None:
         report = self._nodes.get(self.node).report
         if report is not None and report.rev >= self._rev:
-            if report.error and report.rev == self._rev:
-                self._end("failed", f"the node refused the settings: {report.error}")
+            if report.error is not None and report.rev == self._rev:
+                self._end("failed", Reason("settings_refused", why=report.error))
             elif all(report.values.get(key) == value for key, value in self.after.items()):
-                self._end("done", "")
+                self._end("done", None)
             else:
-                self._end("failed", "the settings changed meanwhile: start again")
+                self._end("failed", Reason("settings_changed"))
         elif now_ms - self._applied_unix_ms > CONFIRM_MS:
-            self._end("unconfirmed", "the node has not confirmed the settings; it receives them "
-                      "when it reconnects")
+            self._end("unconfirmed", Reason("settings_unconfirmed"))
 
-    def _end(self, state: str, why: str) -> None:
-        self.state, self.why = state, why
+    def _end(self, state: str, reason: Reason | None) -> None:
+        self.state, self.reason = state, reason
         self._live.unsubscribe(self._subscription)
         was_asked = self._commands.state(self._hold_id).state in ("pending", "done")
         if was_asked and self._now_unix_ms() < self._hold_asked_ms + HOLD_MS:
@@ -265,8 +278,9 @@ class CalibrationSession:
         run, detail = self._run, message["detail"]
         if run is None or run["state"] != "pending" or detail.get("actuator") != self.actuator:
             return
-        if detail.get("by") == self.by:
-            run["state"], run["on_ms"] = "given", detail["on_ms"]
+        on_ms = detail.get("on_ms")
+        if detail.get("by") == self.by and isinstance(on_ms, int):
+            run["state"], run["on_ms"] = "given", on_ms
 
     def _restart(self) -> None:
         """Discard readings and points: under other settings the same signal reads differently."""
@@ -277,7 +291,7 @@ class CalibrationSession:
     def _active_settings(self) -> dict[str, Any]:
         node: Node = self._nodes.get(self.node)
         if node.report is None:
-            raise CannotCalibrate("the node has not reported its settings yet")
+            raise CannotCalibrate(Text(N_("the node has not reported its settings yet")))
         keys = (*self.kind.keys, "ec.alpha_ppm_c")
         return {key: node.report.values[key] for key in keys}
 

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from idroserra.core.reasons import Reason
+
 MINUTE_MS = 60_000
+
+
+def _ph_moves(per_minute: float) -> Reason:
+    return Reason("ph_moves", moved_milli_ph=round(per_minute * 1_000))
+
+
+def _ph_scatters(scatter: float) -> Reason:
+    return Reason("ph_noise", moved_milli_ph=round(scatter * 1_000))
+
+
+def _ec_moves(per_minute: float) -> Reason:
+    return Reason("ec_moves", moved_us_cm=round(per_minute))
+
+
+def _ec_scatters(scatter: float) -> Reason:
+    return Reason("ec_noise", moved_us_cm=round(scatter))
+
+
+def _level_moves(per_minute: float) -> Reason:
+    return Reason("level_moves", moved_deci_mm=round(per_minute * 10))
+
+
+def _level_scatters(scatter: float) -> Reason:
+    return Reason("level_noise", moved_deci_mm=round(scatter * 10))
 
 
 @dataclass(frozen=True)
@@ -21,10 +47,11 @@ class Reading:
 @dataclass(frozen=True)
 class StableLimits:
     """Limits of a settled reading. `slope` per minute and `scatter` (standard deviation) are in
-    the unit of the channel, or relative to the value if `is_relative`."""
+    the unit of the channel, or relative to the value if `is_relative`. `moves` and `scatters`
+    return the reason of a slope and of a scatter."""
 
-    unit: str
-    decimals: int
+    moves: Callable[[float], Reason]
+    scatters: Callable[[float], Reason]
     slope: float
     scatter: float
     is_relative: bool = False
@@ -35,19 +62,20 @@ class StableLimits:
 
 
 # 0.01 pH is 0.6 mV at the electrode.
-PH = StableLimits("pH", 3, 0.012, 0.012)
-EC = StableLimits("uS/cm", 0, 0.01, 0.006, is_relative=True)
-LEVEL = StableLimits("mm", 1, 4.0, 3.0)
+PH = StableLimits(_ph_moves, _ph_scatters, 0.012, 0.012)
+EC = StableLimits(_ec_moves, _ec_scatters, 0.01, 0.006, is_relative=True)
+LEVEL = StableLimits(_level_moves, _level_scatters, 4.0, 3.0)
 
 
 @dataclass(frozen=True)
 class Settling:
-    """The settling of a reading. mean, per_minute, scatter: None with too few readings.
+    """The settling of a reading; `reason` is None for a pump. mean, per_minute, scatter: None
+    with too few readings.
 
     progress, 0 to 1: half for enough readings, half for their stability."""
 
     is_stable: bool
-    text: str
+    reason: Reason | None
     count: int
     mean: float | None = None
     per_minute: float | None = None
@@ -61,33 +89,33 @@ def judge(readings: Sequence[Reading], limits: StableLimits, since_unix_ms: int)
     without a value restarts the window."""
     fresh = [reading for reading in readings if reading.unix_ms >= since_unix_ms]
     if not fresh:
-        return Settling(False, "waiting for a reading", 0)
+        return Settling(False, Reason("reading_awaited"), 0)
     newest_ms = fresh[-1].unix_ms
     is_overdue = newest_ms - since_unix_ms > limits.time_out_ms
     if fresh[-1].value is None:
-        return Settling(False, f"no reading ({fresh[-1].fault})", 0, is_overdue=is_overdue)
+        return Settling(False, Reason("reading_fault", fault=fresh[-1].fault), 0,
+                        is_overdue=is_overdue)
     window = _window(fresh, newest_ms - limits.window_ms)
     count = len(window)
     spans_ms = newest_ms - window[0][0]
     if count < limits.least_count or spans_ms < limits.least_ms:
-        text = f"watching: {count} readings in {spans_ms // 1_000} s"
+        few = Reason("reading_count", count=count, for_ms=spans_ms)
         share = min(1.0, count / limits.least_count, spans_ms / limits.least_ms)
-        return Settling(False, text, count, is_overdue=is_overdue, progress=share / 2)
+        return Settling(False, few, count, is_overdue=is_overdue, progress=share / 2)
     mean, per_minute, scatter = _line(window)
     scale = abs(mean) if limits.is_relative else 1.0
-    moves = f"moves {abs(per_minute):.{limits.decimals}f} {limits.unit} a minute"
+    moves = limits.moves(abs(per_minute))
     if abs(per_minute) > limits.slope * scale:
-        text, is_stable = f"settling: {moves}", False
+        reason, is_stable = Reason("settling", why=moves), False
     elif scatter > limits.scatter * scale:
-        text = f"noisy: scatters by {scatter:.{limits.decimals}f} {limits.unit}"
-        is_stable = False
+        reason, is_stable = limits.scatters(scatter), False
     else:
-        text, is_stable = f"stable: {moves}", True
+        reason, is_stable = Reason("settled", why=moves), True
     if is_overdue and not is_stable:
-        text += f"; not settled in {limits.time_out_ms // MINUTE_MS} min"
+        reason = Reason("not_settled_in", why=reason, for_ms=limits.time_out_ms)
     moved = max(abs(per_minute) / limits.slope, scatter / limits.scatter) / (scale or 1.0)
     progress = 0.5 + 0.5 / max(1.0, moved)
-    return Settling(is_stable, text, count, mean, per_minute, scatter, is_overdue, progress)
+    return Settling(is_stable, reason, count, mean, per_minute, scatter, is_overdue, progress)
 
 
 def _window(readings: Sequence[Reading], from_ms: int) -> list[tuple[int, float]]:

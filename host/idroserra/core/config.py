@@ -168,10 +168,9 @@ class LanConfig(Section, frozen=True):
             raise ValidationError([], "cert_file and key_file go together")
 
 
-class StoreConfig(Section, frozen=True):
-    """[store]: history in a SQLite file under data_dir, or in a database that speaks InfluxQL."""
+class DatabaseConfig(Section, frozen=True, kw_only=True):
+    """How a database with line protocol is reached."""
 
-    kind: Literal["sqlite", "influx"] = "sqlite"
     url: str = "http://127.0.0.1:8086"
     database: Annotated[str, string_pattern(r"^[A-Za-z0-9_-]{1,64}$")] = "idroserra"
     # v2: /api/v2/write of InfluxDB 1.8+, 2, 3 and VictoriaMetrics; v1: /write of every 1.x.
@@ -181,11 +180,23 @@ class StoreConfig(Section, frozen=True):
     password: Secret | None = None
     token: Secret | None = None
     timeout_ms: Annotated[int, Meta(ge=100, le=120_000)] = 10_000
-    keep: KeepConfig = KeepConfig()
 
     def __post_init__(self) -> None:
         """Raises ValidationError for an invalid URL."""
         _checked("url", split_url, self.url, ("http", "https"))
+
+
+class StoreConfig(DatabaseConfig, frozen=True, kw_only=True):
+    """[store]: history in a SQLite file under data_dir, or in an InfluxDB 1.x or 2.x."""
+
+    kind: Literal["sqlite", "influx"] = "sqlite"
+    keep: KeepConfig = KeepConfig()
+
+
+class FeedConfig(DatabaseConfig, frozen=True, kw_only=True):
+    """[[feed]]: a database that receives all readings and events beside the store."""
+
+    name: Annotated[str, string_pattern(r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 
 class SpoolConfig(Section, frozen=True):
@@ -202,6 +213,7 @@ class HomeAssistantConfig(Section, frozen=True):
     enabled: bool = False
     # As in Home Assistant's MQTT settings.
     prefix: Annotated[str, string_pattern(r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")] = "homeassistant"
+    language: Literal["en", "it", "zh"] = "en"  # of states, events and alarms
 
 
 class AlarmTarget(Section, frozen=True):
@@ -277,6 +289,7 @@ class Config(Section, frozen=True):
     http: HttpConfig = HttpConfig()
     lan: LanConfig = LanConfig()
     store: StoreConfig = StoreConfig()
+    feed: tuple[FeedConfig, ...] = ()
     spool: SpoolConfig = SpoolConfig()
     alarms: AlarmsConfig = AlarmsConfig()
     homeassistant: HomeAssistantConfig = HomeAssistantConfig()
@@ -292,6 +305,9 @@ class Config(Section, frozen=True):
             raise ValidationError(["site"], str(error).removeprefix("site: ")) from None
         if (self.mqtt.cert_file is None) != (self.mqtt.key_file is None):
             raise ValidationError([], "mqtt.cert_file and mqtt.key_file go together")
+        for number, feed in enumerate(self.feed):
+            if feed.name in [other.name for other in self.feed[:number]]:
+                raise ValidationError(["feed", str(number), "name"], "another feed has this name")
 
 
 def load_config(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:

@@ -14,13 +14,19 @@ HostError
 """
 
 
+from __future__ import annotations
+
+from idroserra.core.text import Text
+
+
 class HostError(Exception):
     """Base class of the host's exceptions."""
 
 
 class _LocatedError(HostError):
     def __init__(self, file: str, key: str, why: str) -> None:
-        super().__init__(f"{file}: {key}: {why}" if key else f"{file}: {why}")
+        template = "{file}: {key}: {why}" if key else "{file}: {why}"
+        super().__init__(Text(template, file=file, key=key, why=why))
         self.file = file
         self.key = key
         self.why = why
@@ -47,7 +53,11 @@ class _ReasonedError(HostError):
 
 
 class StoreError(_ReasonedError):
-    """A request to the store failed."""
+    """A request to the store failed.
+
+    failed_unix_ms: since when a database cannot be read; None for another failure."""
+
+    failed_unix_ms: int | None = None
 
 
 class StoreUnavailable(StoreError):

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 from idroserra.core.errors import ConfigError, HostError
+from idroserra.core.terminal_text import printable_lines
 
 
 def run_cli(run: Callable[[], object]) -> None:
@@ -13,10 +14,10 @@ def run_cli(run: Callable[[], object]) -> None:
     try:
         run()
     except ConfigError as error:
-        print(f"idroserra: {error}", file=sys.stderr)
+        print(f"idroserra: {printable_lines(str(error))}", file=sys.stderr)
         sys.exit(2)
     except HostError as error:
-        print(f"idroserra: {error}", file=sys.stderr)
+        print(f"idroserra: {printable_lines(str(error))}", file=sys.stderr)
         sys.exit(getattr(error, "exit_code", 1))
     except BrokenPipeError:
         sys.stderr.close()  # the reader of the pipe is gone; no message about it

@@ -42,6 +42,7 @@ from idro.protocol.settings_table import SETTINGS
 from idro.protocol.topics import PREFIX
 from idro.protocol.update_messages import Chunk, ChunkRequest, Offer
 from idro.protocol.validation import MAX_INT
+from idroserra.core import plausibility
 
 __all__ = [
     "AS_FLASHED", "FAULTS", "KERNEL", "MAX_CHANNELS", "MAX_INT", "MAX_RECORDS", "MAX_UP_BYTES",
@@ -51,8 +52,8 @@ __all__ = [
     "SettingsError", "Stored", "Values",
     "channel_limits", "check_args", "check_by", "check_setting", "check_settings", "down_topic",
     "from_scaled", "is_id", "is_kernel", "is_node_id", "is_release_path",
-    "pack_chunk", "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_stored",
-    "pack_update",
+    "pack_chunk", "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_record",
+    "pack_stored", "pack_update",
     "parse_object", "parse_topic", "split_channel", "to_scaled", "unpack_ack",
     "unpack_chunk_request", "unpack_config_report", "unpack_event", "unpack_info",
     "unpack_status", "unpack_telemetry", "up_topic",
@@ -60,8 +61,8 @@ __all__ = [
 
 Mac = Callable[[bytes], str]
 Values = dict[str, float]
-# The detail of an event: a flat object.
-Detail = Mapping[str, str | int | bool | None]
+# The detail of an event: an object whose values may be reasons ({"code": ..., "values": {...}}).
+Detail = Mapping[str, str | int | bool | Mapping[str, Any] | None]
 
 # The leaves of up/ that carry records.
 RECORD_LEAVES = ("telemetry", "event")
@@ -139,36 +140,49 @@ def unpack_status(data: bytes) -> bool:
 def unpack_telemetry(data: bytes) -> Batch:
     """Return a Batch of Record. Raises ProtocolError."""
     batch: Batch = messages_host.unpack_telemetry(data)
+    plausibility.check_batch(batch)
     return batch
 
 
 def unpack_event(data: bytes) -> Batch:
     """Return a Batch of EventRecord. Raises ProtocolError."""
     batch: Batch = messages_host.unpack_event(data)
+    plausibility.check_batch(batch)
     return batch
 
 
 def unpack_info(data: bytes) -> Info:
     """Return an Info. Raises ProtocolError."""
     info: Info = messages_host.unpack_info(data)
+    plausibility.check_info(info)
     return info
 
 
 def unpack_ack(data: bytes) -> Ack:
     """Return an Ack. Raises ProtocolError."""
     ack: Ack = messages_host.unpack_ack(data)
+    plausibility.check_reason("reason", ack.reason)
     return ack
 
 
 def unpack_config_report(data: bytes) -> ConfigReport:
     """Return a ConfigReport. Raises ProtocolError."""
     report: ConfigReport = messages_host.unpack_config_report(data)
+    plausibility.check_report(report)
     return report
 
 
-def pack_stored(boot_id: str, seq_upto: int, unix_ms: int) -> bytes:
-    """Return down/stored."""
-    return bytes(messages_host.pack_stored(Stored(boot_id, seq_upto, unix_ms)))
+def pack_record(leaf: str, batch: Batch, record: Record | EventRecord) -> bytes:
+    """Return up/telemetry or up/event with one record of a Batch."""
+    alone = batch._replace(records=[record])
+    if leaf == "event":
+        return bytes(messages_host.pack_event(alone))
+    return bytes(messages_host.pack_telemetry(alone))
+
+
+def pack_stored(node: str, stored: Stored, mac: Mac) -> bytes:
+    """Return down/stored, authenticated. `mac` returns the hex digits of one or two MACs."""
+    return bytes(messages_host.pack_stored(node, stored, mac))
 
 
 def pack_info(info: Info) -> bytes:
@@ -230,10 +244,10 @@ def check_by(by: str) -> None:
 
 
 def check_setting(key: str, value: object) -> Any:
-    """Return `value` in the type of the setting `key`. Raises SettingsError naming the key."""
+    """Return `value` in the type of the setting `key`. Raises SettingsError with a Reason."""
     return settings.check_value(key, value)
 
 
 def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a complete, valid settings dict. Raises SettingsError naming the key."""
+    """Return a complete, valid settings dict. Raises SettingsError with a Reason."""
     return dict(settings.check(values))

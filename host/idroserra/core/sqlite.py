@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from idroserra.core.errors import StoreUnavailable
 
@@ -20,11 +20,23 @@ PAGE_BYTES = 4_096
 WAL_LIMIT_BYTES = 16 * 1024 * 1024
 
 
-def connect(path: Path, schema: str) -> sqlite3.Connection:
+class Upgrades(NamedTuple):
+    """How tables of earlier versions become those of the present schema.
+
+    table: of the schema; its version is the number of steps that were made. steps: the statements
+    of each. The table `versions` has the versions, because the schemas of several modules share a
+    file.
+    """
+
+    table: str
+    steps: tuple[tuple[str, ...], ...]
+
+
+def connect(path: Path, schema: str, upgrades: Upgrades | None = None) -> sqlite3.Connection:
     """Return a connection in autocommit mode; creates the file and the tables of `schema`.
 
     With synchronous=FULL a commit survives a power cut. The caller serialises the use of the
-    connection. Raises OSError, sqlite3.Error.
+    connection. Raises OSError, sqlite3.Error; StoreUnavailable for tables of a newer version.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
@@ -35,11 +47,35 @@ def connect(path: Path, schema: str) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
         database.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
+        if upgrades is not None:
+            _upgrade(path, database, upgrades)
         database.executescript(schema)
-    except sqlite3.Error:
-        database.close()
+    except (sqlite3.Error, StoreUnavailable):
+        database.close()  # rolls a transaction back
         raise
     return database
+
+
+def _upgrade(path: Path, database: sqlite3.Connection, upgrades: Upgrades) -> None:
+    """Make the steps that the tables lack, in one transaction; new tables need none."""
+    table, newest = upgrades.table, len(upgrades.steps)
+    database.execute("BEGIN IMMEDIATE")
+    database.execute("CREATE TABLE IF NOT EXISTS versions (name TEXT PRIMARY KEY,"
+                     " version INTEGER NOT NULL) WITHOUT ROWID")
+    row = database.execute("SELECT version FROM versions WHERE name=?", (table,)).fetchone()
+    if row is None:
+        is_new = database.execute(
+            "SELECT 1 FROM sqlite_schema WHERE name=?", (table,)).fetchone() is None
+        row = (newest if is_new else 0,)
+    found = int(row[0])
+    if found > newest:
+        raise StoreUnavailable(f"{path}: version {found} of {table} is of a newer Idroserra; this "
+                               f"one supports {newest}")
+    for step in upgrades.steps[found:]:
+        for statement in step:
+            database.execute(statement)
+    database.execute("INSERT OR REPLACE INTO versions VALUES (?,?)", (table, newest))
+    database.execute("COMMIT")
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
@@ -52,11 +88,12 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 class Database:
     """A SQLite file that several threads share. Every method raises StoreUnavailable."""
 
-    def __init__(self, path: Path, schema: str) -> None:
-        """Open or create the file. Raises OSError, sqlite3.Error."""
+    def __init__(self, path: Path, schema: str, upgrades: Upgrades | None = None) -> None:
+        """Open or create the file, and upgrade its tables. Raises OSError, sqlite3.Error,
+        StoreUnavailable."""
         self._name = path.name
         self._lock = threading.RLock()
-        self._connection = connect(path, schema)
+        self._connection = connect(path, schema, upgrades)
 
     def query(self, sql: str, values: Iterable[object] = ()) -> list[Any]:
         """Execute a statement in autocommit mode and return its rows."""

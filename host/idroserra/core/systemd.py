@@ -5,7 +5,6 @@ Without systemd (NOTIFY_SOCKET is not set) notify() does nothing.
 
 from __future__ import annotations
 
-import getpass
 import os
 import shlex
 import socket
@@ -43,8 +42,8 @@ def watchdog_interval_s() -> float | None:
     return max(MIN_INTERVAL_S, int(usec) / 2_000_000)
 
 
-def unit_file(config: Path, writable: Sequence[Path]) -> str:
-    """Return the unit that runs this installation as the current user.
+def unit_file(config: Path, writable: Sequence[Path], user: str) -> str:
+    """Return the unit that runs this installation as `user`.
 
     It has no privileges, may write only the folders of `writable`, and is restarted when it ends
     or misses the watchdog for a minute.
@@ -59,12 +58,12 @@ def unit_file(config: Path, writable: Sequence[Path]) -> str:
 [Unit]
 Description=Idroserra, host of the greenhouse
 Wants=network-online.target
-After=network-online.target mosquitto.service influxdb.service
+After=network-online.target mosquitto.service idroserra-broker.service influxdb.service
 StartLimitIntervalSec=0
 
 [Service]
 Type=notify
-User={getpass.getuser()}
+User={user}
 ExecStart={start}
 Restart=always
 RestartSec=5

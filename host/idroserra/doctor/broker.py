@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from idro.protocol.topics import RETAINED_DOWN, RETAINED_UP
 from idroserra.broker.probe import ConnectionProbe
@@ -33,6 +34,16 @@ def check_broker(config: MqttConfig) -> Iterator[Check]:
         "retained messages", "warn",
         f"{len(junk)} unexpected: {', '.join(junk[:SHOWN_COUNT])}",
         f"mosquitto_pub -p {config.port} -r -n -t TOPIC clears one")
+
+
+def check_broker_folder(data_dir: Path) -> Iterator[Check]:
+    """Yield a warning if the broker still has its files in the folder of the host."""
+    from idroserra.broker.tls_files import folder_of
+
+    earlier = folder_of(data_dir) / "mosquitto.conf"
+    if earlier.exists():
+        yield Check("broker's files", "warn", f"{earlier}: set up by an earlier version",
+                    "stop the broker, run `idroserra broker init`, start it as that says")
 
 
 def is_junk(topic: str) -> bool:

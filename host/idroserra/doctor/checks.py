@@ -21,10 +21,11 @@ from idroserra.core.config import Config, load_config
 from idroserra.core.errors import ConfigError, HostError, StoreUnavailable
 from idroserra.doctor.alarms import check_alarms
 from idroserra.doctor.auth import check_audit, check_users
-from idroserra.doctor.broker import check_broker
+from idroserra.doctor.broker import check_broker, check_broker_folder
+from idroserra.doctor.feeds import check_feeds
 from idroserra.doctor.history import check_influx
 from idroserra.doctor.journal import check_journal
-from idroserra.doctor.nodes import check_nodes
+from idroserra.doctor.nodes import check_nodes, check_restored
 from idroserra.doctor.result import Check
 
 MIN_PYTHON = (3, 11)
@@ -44,10 +45,13 @@ def run_checks(file: Path | None) -> Iterator[Check]:
     else:
         yield Check("configuration", "ok", str(file) if file else "the defaults")
         yield from check_broker(config.mqtt)
+        yield from check_broker_folder(config.data_dir)
         for check in (page_port, data_dir, store, spool, clock):
             yield check(config)
         yield from check_influx(config.store)
+        yield from check_feeds(config.feed)
         yield check_nodes(config.data_dir)
+        yield from check_restored(config.data_dir)
         yield check_alarms(config.alarms)
         yield check_users(config.data_dir)
         yield check_audit(config.data_dir)

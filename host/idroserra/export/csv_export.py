@@ -15,8 +15,11 @@ from zoneinfo import ZoneInfo
 
 from idro.protocol.quantities import format_scaled
 from idroserra.core import protocol
+from idroserra.export.cells import safe_cell
 from idroserra.export.rows import Instant
 from idroserra.history.models import EventPoint
+from idroserra.i18n.events import event_text
+from idroserra.i18n.translate import current_locale, use_locale
 from idroserra.inventory.balance import Balance, Day
 
 ROWS_A_PIECE = 500
@@ -40,13 +43,23 @@ def readings_csv(
 
 
 def events_csv(events: Iterable[EventPoint], zone: ZoneInfo | None) -> Iterator[str]:
-    """Yield the CSV of events in chunks, the header first; the detail is JSON."""
-    yield _line([*_time_head(zone), "boot_id", "seq", "kind", "detail"])
-    yield from _pieces(
-        [*_times(one.unix_us // 1_000, zone), one.boot_id, str(one.seq), one.kind,
-         json.dumps(dict(one.detail))]
-        for one in events
-    )
+    """Yield the CSV of events in chunks, the header first. The detail is JSON; the text is in the
+    language of the current locale."""
+    locale = current_locale()  # a response is written later, in another context
+
+    def text_of(one: EventPoint) -> str:
+        with use_locale(locale):
+            return str(safe_cell(event_text(one.kind, one.detail)))
+
+    def lines() -> Iterator[str]:
+        yield _line([*_time_head(zone), "boot_id", "seq", "kind", "detail", "text"])
+        yield from _pieces(
+            [*_times(one.unix_us // 1_000, zone), one.boot_id, str(one.seq), one.kind,
+             json.dumps(dict(one.detail)), text_of(one)]
+            for one in events
+        )
+
+    return lines()
 
 
 def balance_csv(balance: Balance, zone: ZoneInfo | None) -> Iterator[str]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from idroserra.export.cells import safe_cell
 from idroserra.export.csv_export import iso_utc
-from idroserra.export.table_export import safe_cell
 from idroserra.journal.errors import UnknownNote
 from idroserra.journal.models import Note
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from idroserra.export.rows import Instant
-from idroserra.history.line_protocol import event_line, sample_lines
-from idroserra.history.models import EventPoint, SamplePoint
+from idroserra.history import models
+from idroserra.history.line_protocol import event_line, instant_lines
+from idroserra.history.models import EventPoint
 
 
 def readings_lines(site: str, node: str, instants: Iterable[Instant]) -> Iterator[str]:
-    """Yield the lines of readings. Faults are events: see events_lines()."""
+    """Yield the lines of the readings of each instant. Faults are events: see events_lines()."""
     for one in instants:
-        points = [SamplePoint(node, channel, one.unix_ms, value)
-                  for channel, value in one.values.items()]
-        for line in sample_lines(site, points):
-            yield f"{line}\n"
+        if one.values:
+            [text] = instant_lines(site, [models.Instant(node, one.unix_ms, one.values)])
+            yield f"{text}\n"
 
 
 def events_lines(site: str, events: Iterable[EventPoint]) -> Iterator[str]:

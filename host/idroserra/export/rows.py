@@ -67,12 +67,8 @@ def _values(
     store: Store, node: str, channels: list[str], from_unix_ms: int, to_unix_ms: int
 ) -> dict[int, dict[str, float]]:
     """Return {unix_ms: {channel: value}}."""
-    found: dict[int, dict[str, float]] = {}
-    drawn = store.points(node, channels, from_unix_ms, to_unix_ms) if channels else {}
-    for channel in channels:
-        for unix_ms, value in drawn.get(channel, ()):
-            found.setdefault(unix_ms, {})[channel] = value
-    return found
+    return {unix_ms: {channel: values[channel] for channel in channels if channel in values}
+            for _, unix_ms, values in store.instants(node, from_unix_ms, to_unix_ms)}
 
 
 def _update_faults(open_faults: dict[str, str], event: EventPoint) -> None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from idroserra.export.cells import safe_cell
 from idroserra.export.csv_export import iso_utc
 
 _TIME = "unix_ms"
@@ -25,19 +25,6 @@ def table_csv(
     yield _line([cell for name in columns for cell in _head(name, zone)])
     for row in rows:
         yield _line([cell for name in columns for cell in _cells(name, row.get(name), zone)])
-
-
-def safe_cell(value: object) -> object:
-    """Return a cell; text that a spreadsheet would evaluate is prefixed with an apostrophe."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (dict, list, tuple)):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
 
 
 def _head(name: str, zone: ZoneInfo | None) -> list[object]:

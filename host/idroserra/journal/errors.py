@@ -10,6 +10,8 @@ JournalError
 from __future__ import annotations
 
 from idroserra.core.errors import HostError
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 
 
 class JournalError(HostError):
@@ -24,7 +26,7 @@ class NotNoteAuthor(JournalError):
     """Only the author of the note and admins may change it."""
 
     def __init__(self, by: str) -> None:
-        super().__init__(f"this note is by {by}: they or an admin may change it")
+        super().__init__(Text(N_("this note is by {by}: they or an admin may change it"), by=by))
 
 
 class PhotoRefused(JournalError):

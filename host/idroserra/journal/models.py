@@ -68,19 +68,19 @@ class Draft:
     site: str | None = None
 
     def validate(self, now_unix_ms: int) -> str:
-        """Return the first problem, with its field, or ""."""
+        """Return the first problem, with its field, or ""; `translate` translates it."""
         if not EARLIEST_UNIX_MS <= self.unix_ms <= now_unix_ms + AHEAD_MS:
-            return "unix_ms: now or earlier, not before the year 2000"
+            return N_("unix_ms: now or earlier, not before the year 2000")
         if self.node is not None and self.site is not None:
-            return "site: a note is about a node or about a site"
+            return N_("site: a note is about a node or about a site")
         if self.kind not in WITH_CROP and (self.crop is not None or self.count is not None):
-            return "crop, count: of a planting or a harvest only"
+            return N_("crop, count: of a planting or a harvest only")
         if self.kind != "harvest" and self.weight_g is not None:
-            return "weight_g: of a harvest only"
+            return N_("weight_g: of a harvest only")
         if self.kind == "harvest" and self.weight_g is None and self.count is None:
-            return "weight_g: a harvest needs its weight in g, or a count"
+            return N_("weight_g: a harvest needs its weight in g, or a count")
         if self.kind == "note" and not self.text.strip():
-            return "text: a note needs one"
+            return N_("text: a note needs one")
         return ""
 
 

@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 from idroserra.journal.database import FILE, JournalDatabase
 from idroserra.journal.errors import JournalError, JournalFull, NotNoteAuthor, UnknownNote
 from idroserra.journal.models import MOST_PHOTOS, Author, Draft, Note, NoteFilter
@@ -62,7 +64,7 @@ class Journal:
         """Return a note. Raises UnknownNote."""
         found = self._database.get(note)
         if found is None:
-            raise UnknownNote(f"note: there is no {note[:40]}")
+            raise UnknownNote(Text(N_("note: there is no {name}"), name=note[:40]))
         return found
 
     def add(self, draft: Draft, author: Author, by: str) -> Note:
@@ -98,11 +100,11 @@ class Journal:
         """Raises UnknownNote, NotNoteAuthor, JournalFull: before an upload is read."""
         found = self._editable(note, author, is_admin=is_admin)
         if len(found.photos) >= MOST_PHOTOS:
-            raise JournalFull(f"photos: a note has {MOST_PHOTOS} at most")
+            raise JournalFull(Text(N_("photos: a note has {most} at most"), most=MOST_PHOTOS))
         if self._database.photos_bytes() >= self._photos_max_bytes:
-            raise JournalFull(
-                f"photos: the limit of {self._photos_max_bytes // 1_000_000} MB in "
-                "journal.photos_max_mb is reached: delete some, or raise it")
+            raise JournalFull(Text(N_(
+                "photos: the limit of {most} MB in journal.photos_max_mb is reached: delete some, "
+                "or raise it"), most=self._photos_max_bytes // 1_000_000))
 
     def add_photo(self, note: str, upload: Path, author: Author, *, is_admin: bool) -> Note:
         """Add a photo to a note. Raises as check_photo(), PhotoRefused."""
@@ -138,7 +140,7 @@ class Journal:
 
     def _check_has(self, note: Note, photo: str) -> None:
         if photo not in [one.id for one in note.photos]:
-            raise UnknownNote("photo: no such photo")
+            raise UnknownNote(N_("photo: no such photo"))
 
     def _editable(self, note: str, author: Author, *, is_admin: bool) -> Note:
         found = self.get(note)

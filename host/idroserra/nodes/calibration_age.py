@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from idroserra.core.reasons import Reason
+
 OLD_DAYS, STALE_DAYS = 30, 60
 DAY_MS = 86_400_000
 DAYS_1970_TO_2000 = 10_957
@@ -17,8 +19,8 @@ def days_left(calibrated_day: int, unix_ms: int) -> int | None:
     return OLD_DAYS - (day_of(unix_ms) - calibrated_day) if calibrated_day else None
 
 
-def age_warning(calibrated_day: int, unix_ms: int) -> tuple[str, str] | None:
-    """Return (level, text) if the pH calibration is too old, else None.
+def age_reason(calibrated_day: int, unix_ms: int) -> Reason | None:
+    """Return the reason to calibrate the pH probe, or None.
 
     Past 60 days the node itself gives no acid or base (idro.control.calibration_age).
     """
@@ -26,9 +28,5 @@ def age_warning(calibrated_day: int, unix_ms: int) -> tuple[str, str] | None:
         return None
     days = day_of(unix_ms) - calibrated_day
     if days > STALE_DAYS:
-        return "bad", (f"The pH probe was calibrated {days} days ago: no acid or base is given "
-                       "until it is calibrated.")
-    if days > OLD_DAYS:
-        return "warn", (f"The pH probe was calibrated {days} days ago: calibrate it; after "
-                        f"{STALE_DAYS} days no acid or base is given.")
-    return None
+        return Reason("ph_calibration_old", days=days)
+    return Reason("calibration_due", days=days) if days > OLD_DAYS else None

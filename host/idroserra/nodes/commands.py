@@ -2,41 +2,43 @@
 
 A command is "pending" until the node answers (done, refused, expired, failed) or until its
 "timeout"; one that cannot be sent is refused or failed at once. An answer after the timeout still
-replaces it: what the node did is the truth.
+replaces it: what the node did is the truth. A stop waits for its answer much longer, and is
+repeated (nodes/pending_stops.py).
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from idro.protocol.topics import UP
 from idroserra.auth.identity import current_identity
 from idroserra.core import protocol
 from idroserra.core.errors import HostError
+from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.core.sqlite import connect
+from idroserra.i18n.reasons import english
 from idroserra.mqtt.connection import MqttConnection
+from idroserra.nodes.command_messages import CommandMessages, Epoch, mac_of
+from idroserra.nodes.command_state import COLUMNS, SCHEMA, UPGRADES, CommandState, from_row, row_of
 from idroserra.nodes.live import LiveState
-from idroserra.nodes.registry import Node, Nodes, fingerprint
+from idroserra.nodes.node import Node, fingerprint
+from idroserra.nodes.pending_stops import STOP_FOR_MS, PendingStops
+from idroserra.nodes.registry import Nodes
+from idroserra.nodes.report_audit import ReportAuditLimit
 
 TTL_MS = 30_000
 HIGHEST_TTL_MS = 60_000
 ANSWER_GRACE_MS = 5_000
 KEPT_COUNT = 10_000
 CONFIG_AGAIN_MS = 60_000
-# Stored verb: verb on down/update.
-UPDATE_VERBS = {"offer update": "offer", "cancel update": "cancel"}
+REPEAT_S = 0.5  # between two looks for stops that are due
 SHORT_CHARS = 8  # of a fingerprint, as people compare it
-
-# Returns the wall time at uptime 0 of (node, boot_id), or None if it is unknown.
-Epoch = Callable[[str, str], int | None]
 
 
 class AuditSink(Protocol):
@@ -50,32 +52,6 @@ class AuditSink(Protocol):
 
 def _no_audit(who: str, action: str, **_: Any) -> None:
     """Write nothing."""
-
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS commands (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, node TEXT NOT NULL, verb TEXT NOT NULL,
-    args TEXT NOT NULL, by TEXT NOT NULL, sent_unix_ms INTEGER NOT NULL,
-    ends_unix_ms INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS commands_by_node ON commands (node, number);
-"""
-_COLUMNS = "id, node, verb, args, by, sent_unix_ms, ends_unix_ms, state, reason"
-
-
-@dataclass(frozen=True)
-class CommandState:
-    """One command. state: pending, done, refused, expired, failed or timeout."""
-
-    id: str
-    node: str
-    verb: str
-    args: Mapping[str, Any]
-    by: str
-    sent_unix_ms: int
-    ends_unix_ms: int
-    state: str
-    reason: str
 
 
 class DuplicateCommandId(HostError):
@@ -94,12 +70,18 @@ class Commands:
         self._nodes = nodes
         self._live = live
         self._link = link
-        self._epoch_unix_ms = epoch_unix_ms
+        self._messages = CommandMessages(epoch_unix_ms)
         self._lock = threading.RLock()
-        self._database = connect(path, _SCHEMA)
-        rows = self._database.execute(f"SELECT {_COLUMNS} FROM commands WHERE state='pending'")
-        self._pending = {row[0]: _from_row(row) for row in rows}
+        self._database = connect(path, SCHEMA, UPGRADES)
+        rows = self._database.execute(
+            f"SELECT {COLUMNS} FROM commands WHERE state='pending' ORDER BY number")
+        pending = [from_row(row) for row in rows]
+        self._pending = {one.id: one for one in pending if one.verb != "stop"}
+        self._stops = PendingStops(
+            nodes, link, self._messages, [one for one in pending if one.verb == "stop"])
+        self._ending = threading.Event()
         self._config_sent_unix_ms: dict[str, int] = {}
+        self._report_rows = ReportAuditLimit()
         self._signed_with: dict[str, str] = {}  # id: key, while a node may have one of two
 
     def send(
@@ -113,13 +95,41 @@ class Commands:
 
         Raises UnknownNode, DuplicateCommandId, and ProtocolError for an unknown verb or a bad
         argument. For a node that is offline, not adopted or of unknown uptime the command has
-        already failed or been refused, with the reason.
+        already failed or been refused, with the reason. A stop waits until the node is in contact.
         """
         protocol.check_args(verb, args)
+        if verb == "stop":
+            return self._send_stop(node, by, command_id)
         with self._lock:
             if command_id is not None and self._is_sent(command_id, node, verb, args, by):
                 return command_id
             return self._begin(node, verb, args, by, ttl_ms, None, command_id, until_unix_ms)
+
+    def _send_stop(self, node: str, by: str, command_id: str | None) -> str:
+        """Send a stop before anything is written: no lock, disk or log delays it."""
+        known = self._nodes.peek(node)
+        if known is None or not known.is_adopted:
+            return self._begin(node, "stop", {}, by, TTL_MS, None, command_id)
+        protocol.check_by(by)
+        now_unix_ms = self._link.now_unix_ms()
+        wanted = CommandState(command_id or secrets.token_hex(12), node, "stop", {}, by,
+                              now_unix_ms, now_unix_ms + STOP_FOR_MS, "pending", None)
+        command = self._stops.add(wanted)
+        if command is None:
+            self._is_sent(wanted.id, node, "stop", {}, by)
+            return wanted.id
+        self._audit_request(command)
+        with self._lock:
+            stop = self._stops.get(command.id)
+            if stop is not None and stop.state == "pending":  # else its answer was faster
+                self._store(stop)
+        return command.id
+
+    def _audit_request(self, command: CommandState) -> None:
+        """Record what the host itself requests."""
+        if current_identity() is None:
+            self._audit(command.by, "command", target=command.node, result="asked", detail={
+                "id": command.id, "verb": command.verb, "args": dict(command.args)})
 
     def _is_sent(
         self, command_id: str, node: str, verb: str, args: Mapping[str, Any], by: str
@@ -153,52 +163,64 @@ class Commands:
         ends_unix_ms = now_unix_ms + min(ttl_ms, HIGHEST_TTL_MS)
         command = CommandState(
             command_id or secrets.token_hex(12), node, verb, dict(args), by, now_unix_ms,
-            ends_unix_ms, "pending", "")
-        if current_identity() is None:
-            self._audit(by, "command", target=node, result="asked",
-                       detail={"id": command.id, "verb": verb, "args": dict(args)})
+            ends_unix_ms, "pending", None)
+        self._audit_request(command)
         with self._lock:
-            state, reason = self._obstacle(known)
+            state, code = self._obstacle(known)
             if not state and until_unix_ms is not None and now_unix_ms > until_unix_ms:
-                state, reason = "expired", "it reached the host too late"
+                state, code = "expired", "reached_late"
             if not state:
                 self._store(command)  # before it is sent: the answer may be fast
                 if self._publish(known, command, offer):
                     return command.id
-                state, reason = "failed", "the broker is not reachable"
+                state, code = "failed", "broker_unreachable"
+            reason = self._stops.explained(command, Reason(code))
             self._store(replace(command, state=state, reason=reason))
         return command.id
 
     def state(self, command_id: str) -> CommandState:
         """Return the command. Raises KeyError for an unknown id."""
+        stop = self._stops.get(command_id)
+        if stop is not None:
+            return stop
         self.end_overdue()
         with self._lock:
             pending = self._pending.get(command_id)
             if pending is not None:
                 return pending
             row = self._database.execute(
-                f"SELECT {_COLUMNS} FROM commands WHERE id=?", (command_id,)).fetchone()
+                f"SELECT {COLUMNS} FROM commands WHERE id=?", (command_id,)).fetchone()
         if row is None:
             raise KeyError(command_id)
-        return _from_row(row)
+        return from_row(row)
 
     def recent(self, node: str, count: int = 50) -> list[CommandState]:
         """Return the newest commands of a node, newest first."""
         with self._lock:
             rows = self._database.execute(
-                f"SELECT {_COLUMNS} FROM commands WHERE node=? ORDER BY number DESC LIMIT ?",
+                f"SELECT {COLUMNS} FROM commands WHERE node=? ORDER BY number DESC LIMIT ?",
                 (node, count)).fetchall()
-        return [_from_row(row) for row in rows]
+        return [from_row(row) for row in rows]
 
     def on_ack(self, node: str, ack: protocol.Ack) -> None:
         """Process a node's answer; ignore one to a command of another node."""
+        signed_with = self._stops.signed_with(ack.id)
+        stops = self._stops.answer(node, ack)
+        for stop in stops:
+            with self._lock:
+                self._store(stop)
+        if stops:
+            self._confirm_key(stops[-1], signed_with)
+            return
+        if self._stops.get(ack.id) is not None:
+            return
         try:
             command = self.state(ack.id)
         except KeyError:
             return
         if command.node == node and command.state in ("pending", "timeout"):
-            self._confirm_key(command)
-            self._store(replace(command, state=ack.outcome, reason=ack.reason))
+            self._confirm_key(command, self._signed_with.pop(command.id, None))
+            self._store(replace(command, state=ack.outcome, reason=reason_from_json(ack.reason)))
 
     def end_overdue(self) -> None:
         """Time out the pending commands that are overdue."""
@@ -207,8 +229,23 @@ class Commands:
             for command in list(self._pending.values()):
                 if now_unix_ms > command.ends_unix_ms + ANSWER_GRACE_MS:
                     self._try_next_key(command)
-                    self._store(replace(command, state="timeout",
-                                        reason="the node did not answer"))
+                    self._store(replace(command, state="timeout", reason=Reason("unanswered")))
+        for stop in self._stops.end_overdue():
+            self._store(stop)
+
+    def run(self) -> None:
+        """Repeat stops until end(). The loop of one thread, which nothing else delays."""
+        while not self._ending.wait(REPEAT_S):
+            self.repeat_stops()
+
+    def end(self) -> None:
+        """End run(). Unanswered stops are repeated after the next start."""
+        self._ending.set()
+
+    def repeat_stops(self) -> None:
+        """Send the stops that are due again."""
+        for stop in self._stops.repeat():
+            self._publish_live(stop)
 
     def set_config(self, node: str, changes: Mapping[str, Any], by: str) -> int:
         """Change settings of a node and return the new rev; its report shows the outcome.
@@ -223,19 +260,27 @@ class Commands:
         self._send_config(known)
         return known.wanted_rev
 
+    def keep_own_settings(self, node: str) -> None:
+        """Keep the node's settings after a restore. Raises UnknownNode, StoreUnavailable."""
+        self._publish_config(self._nodes.keep_own_settings(node))
+
     def on_config_report(
         self, node: str, report: protocol.ConfigReport, unix_ms: int | None = None
     ) -> None:
         """Process a node's settings report; send the desired settings if it lacks them.
 
         `unix_ms` is the arrival time, None for a retained copy."""
-        before = next((one.report for one in self._nodes.all() if one.node == node), None)
+        found = self._nodes.peek(node)
+        before = None if found is None else found.report
         known = self._nodes.set_report(node, report, unix_ms)
-        if before is None or (before.rev, before.error) != (report.rev, report.error):
+        is_new = before is None or (before.rev, before.error) != (report.rev, report.error)
+        detail = self._report_rows.detail(
+            node, report.rev, self._link.now_unix_ms()) if is_new else None
+        if detail is not None:
             by = known.wanted_by if report.rev == known.wanted_rev else ""
             self._audit(by or node, "settings reported", target=node, address=node,
-                       detail={"rev": report.rev},
-                       result="refused" if report.error else "done", reason=report.error or "")
+                       detail=detail, result="refused" if report.error else "done",
+                       reason=english(report.error))
         self._publish_config(known)
         sent_unix_ms = self._config_sent_unix_ms.get(node, 0)
         is_due = self._link.now_unix_ms() - sent_unix_ms >= CONFIG_AGAIN_MS
@@ -245,13 +290,15 @@ class Commands:
     def send_configs(self) -> None:
         """Send the desired settings to every node that does not report them; on connecting."""
         for node in self._nodes.all():
-            if node.wanted_rev and (node.report is None or node.report.rev != node.wanted_rev):
+            if node.wanted_rev and (node.report is None or node.report.rev < node.wanted_rev):
                 self._send_config(node)
 
     def forget(self, node: str) -> None:
         """Remove a node and its retained messages. Raises UnknownNode."""
         self._nodes.forget(node)
-        for topic in (*(protocol.up_topic(node, leaf) for leaf in ("status", "info", "config")),
+        for stop in self._stops.withdraw(node, Reason("not_adopted")) or ():
+            self._store(stop)
+        for topic in (*(protocol.up_topic(node, leaf) for leaf in UP),
                       protocol.down_topic(node, "config")):
             self._link.publish(topic, b"", retained=True)
         self._live.forget(node)
@@ -261,10 +308,10 @@ class Commands:
         with self._lock:
             self._database.close()
 
-    def _confirm_key(self, command: CommandState) -> None:
+    def _confirm_key(self, command: CommandState, found: str | None) -> None:
         """Confirm the key that signed the command: the node accepts no other key."""
-        found = self._signed_with.pop(command.id, None)
-        if found is None:
+        known = self._nodes.peek(command.node)
+        if found is None or known is None or known.next_key is None:
             return
         try:
             self._nodes.confirm_key(command.node, found)
@@ -275,49 +322,42 @@ class Commands:
 
     def _try_next_key(self, command: CommandState) -> None:
         found = self._signed_with.pop(command.id, None)
-        known = next((one for one in self._nodes.all() if one.node == command.node), None)
+        known = self._nodes.peek(command.node)
         if found is not None and known is not None and known.fingerprints[:1] == (found,):
             self._nodes.try_next_key(command.node)
 
     def _obstacle(self, node: Node) -> tuple[str, str]:
-        """Return (state, reason) if a command cannot be sent to the node, else ("", "")."""
+        """Return (state, code) if a command cannot be sent to the node, else ("", "")."""
         if not node.is_adopted:
-            return "refused", "not adopted"
+            return "refused", "not_adopted"
         if not self._link.is_connected:
-            return "failed", "the broker is not reachable"
+            return "failed", "broker_unreachable"
         if not node.online:
-            return "failed", "the node is offline"
-        if node.info is None or self._boot_epoch(node) is None:
-            return "failed", "the node has not said yet which boot it runs"
+            return "failed", "node_offline"
+        if node.info is None or self._messages.boot_epoch(node) is None:
+            return "failed", "boot_unknown"
         return "", ""
 
-    def _boot_epoch(self, node: Node) -> int | None:
-        if node.boot_epoch_unix_ms is not None:
-            return node.boot_epoch_unix_ms
-        return None if node.info is None else self._epoch_unix_ms(node.node, node.info.boot_id)
-
     def _publish(self, node: Node, command: CommandState, offer: protocol.Offer | None) -> bool:
-        epoch_unix_ms, info = self._boot_epoch(node), node.info
-        if epoch_unix_ms is None or info is None:
-            return False
-        message = protocol.Command(
-            command.id, command.verb, command.args, info.boot_id,
-            max(0, command.ends_unix_ms - epoch_unix_ms), command.by)
-        mac = self._mac(node.node)
+        key = self._nodes.key(node.node)
         if node.next_key is not None:
-            self._signed_with[command.id] = fingerprint(self._nodes.key(node.node))
-        if command.verb not in UPDATE_VERBS:
-            payload = protocol.pack_command(node.node, message, mac)
-            return self._link.publish(protocol.down_topic(node.node, "command"), payload)
-        wanted = message._replace(verb=UPDATE_VERBS[command.verb], args=offer)
-        return self._link.publish(protocol.down_topic(node.node, "update"),
-                                  protocol.pack_update(node.node, wanted, mac))
+            self._signed_with[command.id] = fingerprint(key)
+        message = self._messages.pack(node, command, key, command.ends_unix_ms, offer)
+        if message is None:
+            return False
+        if command.verb != "resume":
+            return self._link.publish(*message)
+        withdrawn = self._stops.withdraw(
+            node.node, Reason("cancelled", by=command.by), lambda: self._link.publish(*message))
+        for stop in withdrawn or ():
+            self._store(stop)
+        return withdrawn is not None
 
     def _send_config(self, node: Node) -> None:
         if not node.is_adopted or node.wanted_values is None:
             return
         message = protocol.Config(node.wanted_rev, node.wanted_by, dict(node.wanted_values))
-        payload = protocol.pack_config(node.node, message, self._mac(node.node))
+        payload = protocol.pack_config(node.node, message, mac_of(self._nodes.key(node.node)))
         topic = protocol.down_topic(node.node, "config")
         if self._link.publish(topic, payload, retained=True):
             self._config_sent_unix_ms[node.node] = self._link.now_unix_ms()
@@ -328,36 +368,33 @@ class Commands:
         self._live.publish({
             "type": "config", "node": node.node, "rev": node.wanted_rev,
             "reported_rev": None if report is None else report.rev,
-            "error": None if report is None else report.error,
+            "error": None if report is None or report.error is None else report.error.as_json(),
         })
-
-    def _mac(self, node: str) -> protocol.Mac:
-        key = self._nodes.key(node)
-        return lambda signed: hmac.new(key, signed, hashlib.sha256).hexdigest()
 
     def _store(self, command: CommandState) -> None:
         """Store and publish a command. A full disk loses the record, not the command."""
+        reason = command.reason
         with self._lock:
-            values = asdict(command) | {"args": json.dumps(command.args)}
+            is_stored = True
             try:
                 number = self._database.execute(
-                    f"INSERT INTO commands ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)"
-                    " ON CONFLICT (id) DO UPDATE SET state=excluded.state, reason=excluded.reason",
-                    tuple(values.values())).lastrowid
+                    f"INSERT INTO commands ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)"
+                    " ON CONFLICT (id) DO UPDATE SET state=excluded.state, reason=excluded.reason"
+                    " WHERE node=excluded.node AND verb=excluded.verb",
+                    row_of(command)).lastrowid
                 self._database.execute(
-                    "DELETE FROM commands WHERE number <= ?", ((number or 0) - KEPT_COUNT,))
+                    "DELETE FROM commands WHERE number <= ? AND state != 'pending'",
+                    ((number or 0) - KEPT_COUNT,))
                 self._pending.pop(command.id, None)
             except sqlite3.Error:
-                self._pending[command.id] = command
-            if command.state == "pending":
+                is_stored = False
+            if command.verb != "stop" and (command.state == "pending" or not is_stored):
                 self._pending[command.id] = command
         if command.state != "pending":
             self._audit(command.by, "command ended", target=command.node, address=command.node,
                        detail={"id": command.id, "verb": command.verb},
-                       result=command.state, reason=command.reason)
-        self._live.publish({"type": "command", **asdict(command)})
+                       result=command.state, reason=english(reason))
+        self._publish_live(command)
 
-
-def _from_row(row: tuple[Any, ...]) -> CommandState:
-    command_id, node, verb, args, by, sent, ends, state, reason = row
-    return CommandState(command_id, node, verb, json.loads(args), by, sent, ends, state, reason)
+    def _publish_live(self, command: CommandState) -> None:
+        self._live.publish({"type": "command", **command.as_json()})

@@ -1,4 +1,4 @@
-"""Dosing state of a node: whether it may dose, its dosing authority, and its advice.
+"""Dosing of a node in words: its state, its dosing authority, its advice and its decisions.
 
 The node earns full authority by three days of reduced dosing without a latch. The host knows only
 what the node reported on connecting and since, so it states when full authority is due at the
@@ -9,42 +9,20 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from idroserra.core.reasons import REASONS, Reason, reason_from_json
 from idroserra.i18n.channels import duration_text, plain_name
-from idroserra.i18n.events import reason_text
+from idroserra.i18n.reasons import as_sentence, reason_json, reason_text
 from idroserra.i18n.translate import gettext as _
 from idroserra.nodes.latest_events import Event, LatestEvents
-from idroserra.nodes.registry import Node
+from idroserra.nodes.node import Node
+from idroserra.nodes.state import DOSING_LOOPS, Cause, NodeState, innermost
 
 EARN_MS = 3 * 86_400_000  # as in the firmware
-_LOOPS = ("ec", "ph")
-_ADVICE = "advice: "
-_HELD = "held: "
-_MONITOR_ONLY = "monitor only"
-
-
-class DosingState(NamedTuple):
-    """state: on, advise, off (monitor only), stopped, latched or unknown. label, text: words."""
-
-    state: str
-    level: str
-    label: str
-    text: str
-    since_unix_ms: int | None
-    by: str
-    reason: str
-    is_old: bool = False
-
-    def when_last_heard(self) -> DosingState:
-        """Return the state of a node that is out of contact: no longer certain, so never ok."""
-        level = "note" if self.level == "ok" else self.level
-        text = _("{what}, when last heard").format(what=self.text)
-        return self._replace(level=level, text=text, is_old=True)
-
-    def while_corrected(self) -> DosingState:
-        """Return the state while a correction is open: control is paused."""
-        if self.state not in ("on", "advise"):
-            return self
-        return self._replace(text=_("Automatic dosing is paused while the correction is open"))
+# The state of dosing by the code of the cause that forbids doses; "held" for all others.
+_STATES = {"dosing_stopped": "stopped", "stopped": "stopped", "dosing_locked": "latched",
+           "dosing_off": "off", "advice_only": "advise", "advice": "advise",
+           "dosing_unknown": "unknown", "no_message": "unknown", "first_reading": "unknown"}
+_OUT_OF_CONTACT = ("no_contact", "no_new_reading")
 
 
 class DosingAuthority(NamedTuple):
@@ -59,26 +37,56 @@ class DosingAuthority(NamedTuple):
     text: str
 
 
-def dosing_of(
-    events: LatestEvents, node: str, enabled: bool | None, authority: DosingAuthority | None
-) -> DosingState:
-    """Return the state; `enabled` is the active setting dosing.enabled, None if unknown."""
-    known_all = events.is_read(node, with_doses=True)
-    hold = events.newest(node, "stopped", "resumed", "latched")
-    if hold is not None and hold.kind != "resumed":
-        return _on_hold(hold)
-    if not known_all or enabled is None:
-        return _plain("unknown", "note", _("Dosing unknown"),
-                      _("Not known yet whether dosing is allowed"))
-    if not enabled:
-        return _plain("off", "note", _("Monitoring only"),
-                      _("Monitoring only: automatic dosing is off in the setpoints"))
-    if authority is not None and authority.granted_pct == 0:
-        return _plain("advise", "note", _("Advice only"), authority.text)
-    text = _("Automatic dosing on")
-    if authority is not None and authority.granted_pct < 100:
+def dosing_json(state: NodeState, authority: DosingAuthority | None) -> dict[str, Any]:
+    """Return whether and why the node doses, from its state.
+
+    state: on, held, advise, off (monitoring only, or no dosing pumps), stopped, latched or
+    unknown. Without contact it is that of when the node was last heard, or unknown.
+    """
+    cause = _dosing_cause(state)
+    if cause is None:
+        name = "on" if state.has_dosers else "off"
+    else:
+        name = _STATES.get(cause.reason.code, "held")
+    if cause is not None and cause.reason.code in _OUT_OF_CONTACT:
+        name = "unknown"
+    if cause is None:
+        limited = authority is not None and authority.granted_pct < 100
+        text = authority.text if authority is not None and limited else _("Automatic dosing on")
+        level, reason = "ok", None
+    else:
+        text, level, reason = as_sentence(cause.reason), cause.level, cause.reason
+    if not state.has_dosers and cause is None:
+        text, level = _("This node has no dosing pumps"), "note"
+    elif name == "off":
+        text = _("Monitoring only: automatic dosing is off in the setpoints")
+    elif name == "advise" and authority is not None:
         text = authority.text
-    return _plain("on", "ok", _("Automatic dosing on"), text)
+    if not state.is_in_contact and name != "unknown":
+        text = _("{what}, when last heard").format(what=text)
+    return {
+        "state": name, "level": level, "label": _label(name), "text": text,
+        "cause": reason_json(reason), "since_unix_ms": None if cause is None
+        else cause.since_unix_ms, "is_old": not state.is_in_contact}
+
+
+def _dosing_cause(state: NodeState) -> Cause | None:
+    """Return the cause that forbids doses: a stop or a chosen mode first, then the worst.
+
+    Of a node without dosing pumps only a stop, which a person has to end all the same."""
+    forbidding = [one for one in state.causes if one.forbids_doses or not state.has_dosers]
+    for wanted in (("latched", "stopped"), ("off", "advise")):
+        for one in forbidding:
+            if _STATES.get(one.reason.code) in wanted:
+                return one
+    return state.dosing_cause
+
+
+def _label(name: str) -> str:
+    return {
+        "on": _("Automatic dosing on"), "held": _("Dosing paused"), "advise": _("Advice only"),
+        "off": _("Monitoring only"), "stopped": _("Dosing stopped"),
+        "latched": _("Dosing locked"), "unknown": _("Dosing unknown")}[name]
 
 
 def authority_of(
@@ -93,7 +101,8 @@ def authority_of(
     granted_pct, left_ms = info.granted_pct, info.earn_left_ms
     change = events.newest(node.node, "authority")
     if change is not None and change.unix_ms > info_unix_ms:
-        granted_pct = int(change.detail.get("granted_pct") or 0)
+        granted = change.detail.get("granted_pct")
+        granted_pct = min(max(granted, 0), 100) if isinstance(granted, int) else 0
     due_unix_ms = info_unix_ms + left_ms
     latch = events.newest(node.node, "latched")
     if latch is not None and latch.unix_ms > info_unix_ms:
@@ -103,50 +112,53 @@ def authority_of(
                      _authority_text(granted_pct, asked_pct, due, now_unix_ms))
 
 
-def advice_of(events: LatestEvents, node: str, dosing: DosingState) -> list[str]:
+def advice_of(events: LatestEvents, node: str, authority: DosingAuthority | None) -> list[str]:
     """Return the doses that a node with advice-only authority suggests, one sentence each."""
-    if dosing.state != "advise":
+    if authority is None or authority.granted_pct:
         return []
-    boot = events.newest(node, "boot")
     sentences = []
-    for loop in _LOOPS:
-        decided = events.decision(node, loop)
-        if decided is None or (boot is not None and boot.unix_us > decided.unix_us):
-            continue
-        reason = str(decided.detail.get("reason") or "")
-        if reason.startswith(_ADVICE):
-            words = reason_text(reason[len(_ADVICE):])
-            sentences.append(words[:1].upper() + words[1:])
+    for loop in DOSING_LOOPS:
+        found = _decided(events, node, loop)
+        if found is not None and found[0].code == "advice":
+            sentences.append(as_sentence(found[0]))
     return sentences
 
 
 def decisions_of(events: LatestEvents, node: str, enabled: bool | None) -> list[dict[str, Any]]:
-    """Return the last pH and EC decisions of the running boot as {"loop", "text", "unix_ms"}.
+    """Return the last pH and EC decisions of the running boot.
 
-    A "monitor only" decision is skipped once dosing.enabled is on: the node decides again within
-    its next cycles.
+    Each is {"loop", "reason", "text", "unix_ms"}. "Off" is skipped once dosing.enabled is on: the
+    node decides again within its next cycles.
     """
-    boot = events.newest(node, "boot")
     shown = []
-    for loop in reversed(_LOOPS):
-        one = events.decision(node, loop)
-        if one is None or (boot is not None and boot.unix_us > one.unix_us):
+    for loop in reversed(DOSING_LOOPS):
+        found = _decided(events, node, loop)
+        if found is None or (enabled and found[0].code == "dosing_off"):
             continue
-        reason = str(one.detail.get("reason") or "")
-        if not (enabled and reason.startswith(_MONITOR_ONLY)):
-            shown.append({"loop": loop, "text": _decided_text(loop, reason),
-                          "unix_ms": one.unix_ms})
+        reason, event = found
+        shown.append({"loop": loop, "reason": reason_json(reason),
+                      "text": _decided_text(loop, reason), "unix_ms": event.unix_ms})
     return shown
 
 
-def _decided_text(loop: str, reason: str) -> str:
+def _decided(events: LatestEvents, node: str, loop: str) -> tuple[Reason, Event] | None:
+    """Return the last decision of a loop in the running boot."""
+    boot, event = events.newest(node, "boot"), events.decision(node, loop)
+    if event is None or (boot is not None and boot.unix_us > event.unix_us):
+        return None
+    reason = reason_from_json(event.detail.get("reason"))
+    return None if reason is None else (reason, event)
+
+
+def _decided_text(loop: str, reason: Reason) -> str:
     """Return a decision as the answer to "Why does it dose, or not?"."""
-    what = plain_name(loop)
-    if reason.startswith("in band"):
-        return _("{what} needs no dose now: {why}").format(what=what, why=reason_text(reason))
-    if reason.startswith(_HELD):
-        return _("{what} waits: {why}").format(what=what, why=reason_text(reason[len(_HELD):]))
-    return _("{what}: {why}").format(what=what, why=reason_text(reason))
+    what, why = plain_name(loop), reason_text(reason)
+    if reason.code in ("ec_in_band", "ph_in_band"):
+        return _("{what} needs no dose now: {why}").format(what=what, why=why)
+    row = REASONS.get(innermost(reason).code)
+    if row is None or row.severity == "ok" or reason.code in ("dosing_off", "advice"):
+        return _("{what}: {why}").format(what=what, why=why)
+    return _("{what} waits: {why}").format(what=what, why=why)
 
 
 def share_text(pct: int) -> str:
@@ -179,21 +191,3 @@ def _hours_text(left_ms: int) -> str:
     if left_ms < hour_ms:
         return _("an hour")
     return duration_text(-(-left_ms // hour_ms) * hour_ms)
-
-
-def _plain(state: str, level: str, label: str, text: str) -> DosingState:
-    return DosingState(state, level, label, text, None, "", "")
-
-
-def _on_hold(latest: Event) -> DosingState:
-    by, reason = str(latest.detail.get("by") or ""), reason_text(latest.detail.get("reason"))
-    since = latest.unix_ms
-    if latest.kind == "stopped":
-        who = _(" by {who}").format(who=by) if by else ""
-        return DosingState("stopped", "warn", _("Dosing stopped"),
-                           _("All dosing is stopped{by}").format(by=who), since, by, reason)
-    why = f": {reason}" if reason else ""
-    return DosingState("latched", "bad", _("Dosing locked"),
-                           _("Dosing is locked until a person resumes it{because}").format(
-                               because=why),
-                       since, by, reason)

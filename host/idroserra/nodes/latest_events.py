@@ -7,7 +7,7 @@ the past, and again every minute, because a node's history may be loaded into th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from idroserra.core.errors import StoreError
@@ -15,9 +15,13 @@ from idroserra.history.models import Store
 
 BOOT = "boot"
 DECIDED = "decided"
+FAULT_BEGAN = "fault_began"
+LEDGER_FAILED = "ledger_failed"  # a flash_failed event of the dose ledger, kept beside the others
 DAY_MS = 86_400_000
 LOOK_AHEAD_MS = 60_000
 ASK_EVERY_MS = 60_000
+MAX_SUBJECTS = 128  # loops and channels of a node; a real one has 40
+MAX_BOOTS = 1_000  # of a node within a day
 RETRY_MS = 15_000  # a query to a store that does not answer takes its whole time-out
 
 
@@ -44,11 +48,13 @@ class _Query(NamedTuple):
 
 _STATES = _Query(
     ("stopped", "resumed", "latched", "correction", "authority", BOOT, "water", "flash_failed",
-     "gap", "irrigation_no_flow", "irrigation_stuck_on", "air_too_hot", "air_warms",
+     "gap", "armed", "irrigation_no_flow", "irrigation_stuck_on", "air_too_hot", "air_warms",
      "update_offered", "update_refused", "update_downloaded", "update_trial", "update_confirmed",
      "update_reverted"), 90 * DAY_MS, ASK_EVERY_MS)
-# Decisions and doses are frequent: only those of the last day are read, once.
-_DOSES = _Query((DECIDED, "dosed"), DAY_MS, DAY_MS)
+# Decisions, doses and faults are frequent: only those of the last day are read, once.
+_DOSES = _Query((DECIDED, "dosed", FAULT_BEGAN), DAY_MS, DAY_MS)
+# A decision is reported when it changes: that of a loop that waits may be much older.
+_DECISIONS = _Query((DECIDED,), 30 * DAY_MS, DAY_MS)
 _KINDS = frozenset(_STATES.kinds + _DOSES.kinds)
 
 
@@ -69,13 +75,18 @@ class LatestEvents:
         """Add an event; events of other kinds and older events are ignored."""
         if kind not in _KINDS:
             return
-        key = f"{DECIDED} {detail.get('loop')}" if kind == DECIDED else kind
         with self._lock:
             if kind == BOOT:
-                self._boots_unix_ms.setdefault(node, set()).add(unix_us // 1_000)
+                boots = self._boots_unix_ms.setdefault(node, set())
+                boots.add(unix_us // 1_000)
+                if len(boots) > MAX_BOOTS:
+                    boots.remove(min(boots))
             known = self._events.setdefault(node, {})
-            if key not in known or known[key].unix_us <= unix_us:
-                known[key] = Event(unix_us, kind, detail)
+            for key in _keys(kind, detail):
+                if key not in known or known[key].unix_us <= unix_us:
+                    known[key] = Event(unix_us, kind, detail)
+            if len(known) > MAX_SUBJECTS:
+                _drop_oldest_subject(known)
 
     def newest(self, node: str, *kinds: str) -> Event | None:
         """Return the latest event of these kinds, or None."""
@@ -89,7 +100,8 @@ class LatestEvents:
         return self.newest(node, f"{DECIDED} {loop}")
 
     def all(self, node: str) -> dict[str, Event]:
-        """Return the latest event of each kind; for decisions, of each `decided <loop>`."""
+        """Return the latest event of each kind; of decisions and faults by loop and channel:
+        `decided <loop>`, `fault_began <channel>`."""
         with self._lock:
             return dict(self._events.get(node, {}))
 
@@ -107,6 +119,15 @@ class LatestEvents:
         with_doses: decisions and doses too."""
         is_read = self._is_read(node, _STATES)
         return (not with_doses or self._is_read(node, _DOSES)) and is_read
+
+    def has_decisions(self, node: str, loops: Iterable[str]) -> bool:
+        """Read decisions of the last month if the last day has none of one of the loops. Return
+        False if that never succeeded."""
+        with self._lock:
+            known = self._events.get(node, {})
+            if all(f"{DECIDED} {loop}" in known for loop in loops):
+                return True
+        return self._is_read(node, _DECISIONS)
 
     def _is_read(self, node: str, query: _Query) -> bool:
         now, key = self._now_unix_ms(), (node, query)
@@ -129,6 +150,24 @@ class LatestEvents:
         with self._lock:
             self._read.add(key)
         return True
+
+
+def _keys(kind: str, detail: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return under which keys an event is kept."""
+    if kind == DECIDED:
+        return (f"{DECIDED} {detail.get('loop')}",)
+    if kind == FAULT_BEGAN:
+        return (f"{FAULT_BEGAN} {detail.get('channel')}",)
+    if kind == "flash_failed" and detail.get("part") == "ledger":
+        return kind, LEDGER_FAILED
+    return (kind,)
+
+
+def _drop_oldest_subject(known: dict[str, Event]) -> None:
+    """Forget the oldest decision or fault above MAX_SUBJECTS."""
+    subjects = [key for key, event in known.items() if event.kind in (DECIDED, FAULT_BEGAN)]
+    if len(subjects) > MAX_SUBJECTS:
+        del known[min(subjects, key=lambda key: known[key].unix_us)]
 
 
 def _is_within(unix_ms: int | None, now_unix_ms: int, for_ms: int) -> bool:

@@ -9,73 +9,27 @@ stage_key() stores the new key beside the old one, confirm_key() keeps the one t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from idroserra.core import protocol
 from idroserra.core.errors import KeyMismatch, NotAdopted, StoreUnavailable, UnknownNode
+from idroserra.core.reasons import Reason
 from idroserra.core.sites import BadSite, UnknownSite, check_site
 from idroserra.core.sqlite import connect
 from idroserra.ingest.handler import LastMessage
+from idroserra.nodes.node import Node, fingerprint, node_from_row
+from idroserra.nodes.registry_tables import SCHEMA, SELECT, SELECT_NEXT, UPGRADES
+from idroserra.nodes.restored import read_restored
 
 KEY_BYTES = 32
 FLUSH_MS = 60_000
-_Unpacked = TypeVar("_Unpacked")
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS nodes (
-    node TEXT PRIMARY KEY,
-    site TEXT NOT NULL,
-    key BLOB,
-    last_seen_unix_ms INTEGER,
-    info BLOB,
-    wanted_rev INTEGER NOT NULL DEFAULT 0,
-    wanted_by TEXT NOT NULL DEFAULT '',
-    wanted_values TEXT,
-    report BLOB
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS next_keys (node TEXT PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
-"""
-
-
-@dataclass(frozen=True)
-class Node:
-    """What the host knows of one node; an immutable copy.
-
-    boot_epoch_unix_ms is the host's time at uptime 0 of the running boot, from its newest message,
-    or None. `report` holds the active settings as reported by the node, at report_unix_ms if
-    this host received the report itself.
-    """
-
-    node: str
-    site: str
-    online: bool = False
-    last_seen_unix_ms: int | None = None
-    info: protocol.Info | None = None
-    boot_epoch_unix_ms: int | None = None
-    wanted_rev: int = 0
-    wanted_by: str = ""
-    wanted_values: Mapping[str, Any] | None = None
-    report: protocol.ConfigReport | None = None
-    report_unix_ms: int | None = None
-    key: bytes | None = field(default=None, repr=False)
-    next_key: bytes | None = field(default=None, repr=False)
-
-    @property
-    def fingerprints(self) -> tuple[str, ...]:
-        """The fingerprints of the key and of the staged key."""
-        return tuple(fingerprint(key) for key in (self.key, self.next_key) if key is not None)
-
-    @property
-    def is_adopted(self) -> bool:
-        """True if the host shares a key with the node and may command it."""
-        return self.key is not None
 
 
 class Nodes:
@@ -84,11 +38,13 @@ class Nodes:
     def __init__(self, path: Path, site: str) -> None:
         self._site = site
         self._lock = threading.RLock()
-        self._database = connect(path, _SCHEMA)
+        self._database = connect(path, SCHEMA, UPGRADES)
         self._database.execute("PRAGMA secure_delete=1")  # overwrites deleted keys
-        self._nodes = {row[0]: _from_row(row) for row in self._database.execute(_SELECT)}
-        for node, key in self._database.execute(_SELECT_NEXT):
+        self._nodes = {row[0]: node_from_row(row) for row in self._database.execute(SELECT)}
+        for node, key in self._database.execute(SELECT_NEXT):
             self._nodes[node] = replace(self._nodes[node], next_key=key)
+        for node, restored in read_restored(self._database).items():
+            self._nodes[node] = replace(self._nodes[node], restored=restored)
         self._unsaved: dict[str, int] = {}  # node: time of its last write or attempt
         self._last_messages: dict[str, LastMessage] = {}  # not applied to _nodes yet
 
@@ -107,6 +63,10 @@ class Nodes:
             raise UnknownNode(node)
         return found
 
+    def peek(self, node: str) -> Node | None:
+        """Return one node as last set, or None. Does not wait for a write to the disk."""
+        return self._nodes.get(node)
+
     def at(self, site: str) -> list[Node]:
         """Return the nodes of a site, sorted by name. Raises UnknownSite."""
         nodes = [node for node in self.all() if node.site == site]
@@ -120,6 +80,15 @@ class Nodes:
         if key is None:
             raise NotAdopted(node)
         return key
+
+    def signing_keys(self, node: str) -> tuple[bytes, ...]:
+        """Return the key shared with the node and the staged one; () if it is not adopted.
+
+        Cheap, unlike get(): it is called for each node in each commit of the ingest."""
+        with self._lock:
+            known = self._nodes.get(node)
+        keys = () if known is None else (known.key, known.next_key)
+        return tuple(key for key in keys if key is not None)
 
     def adopt(self, node: str, key: bytes, site: str | None = None) -> Node:
         """Share `key` (32 bytes) with the node, registered or not, and return it.
@@ -172,8 +141,8 @@ class Nodes:
         with self._lock:
             self.get(node)
             try:
-                self._database.execute("DELETE FROM next_keys WHERE node=?", (node,))
-                self._database.execute("DELETE FROM nodes WHERE node=?", (node,))
+                for table in ("next_keys", "restored_settings", "nodes"):
+                    self._database.execute(f"DELETE FROM {table} WHERE node=?", (node,))
                 self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except sqlite3.Error as error:
                 raise StoreUnavailable(f"state.db: {error}") from error
@@ -255,21 +224,45 @@ class Nodes:
             at = known.report_unix_ms if unix_ms is None else unix_ms
             now = replace(known, report=report, report_unix_ms=at)
             if report != known.report:
-                return self._save_or_defer(now)
+                now = self._save_or_defer(now)
             self._nodes[node] = now
+            # A retained copy may be older than the node's settings, after a crash of the broker.
+            if now.restored is not None and unix_ms is not None and not now.open_choice:
+                with suppress(StoreUnavailable):  # the next report tries again
+                    now = self.keep_own_settings(node)
             return now
+
+    def keep_own_settings(self, node: str) -> Node:
+        """Forget what a restored backup wanted of the node, and return the node.
+
+        Raises UnknownNode, StoreUnavailable."""
+        with self._lock:
+            known = self.get(node)
+            try:
+                self._database.execute("DELETE FROM restored_settings WHERE node=?", (node,))
+            except sqlite3.Error as error:
+                raise StoreUnavailable(f"state.db: {error}") from error
+            self._nodes[node] = replace(known, restored=None)
+            return self._nodes[node]
 
     def set_desired_config(self, node: str, changes: Mapping[str, Any], by: str) -> Node:
         """Merge `changes` into the desired settings under a new rev and return the node.
+
+        Settings that the node reports under a higher rev outrank the desired ones: those are
+        older, as after the restore of a backup. After one the node must have reported first.
 
         Raises UnknownNode, NotAdopted, SettingsError, StoreUnavailable, and changes nothing."""
         with self._lock:
             self.key(node)
             known = self._nodes[node]
             reported = known.report
-            base = known.wanted_values
-            if base is None:
-                base = {} if reported is None else reported.values
+            if reported is None and known.restored is not None:
+                raise protocol.SettingsError(Reason("settings_unreported"))
+            if known.restored is not None and not known.open_choice:
+                known = self.keep_own_settings(node)
+            base = known.wanted_values or {}
+            if reported is not None and (not base or reported.rev > known.wanted_rev):
+                base = reported.values
             values = protocol.check_settings({**base, **changes})
             rev = 1 + max(known.wanted_rev, 0 if reported is None else reported.rev)
             return self._save_or_raise(
@@ -353,29 +346,3 @@ class Nodes:
         else:
             self._database.execute("INSERT OR REPLACE INTO next_keys VALUES (?,?)",
                                    (node.node, node.next_key))
-
-
-def fingerprint(key: bytes) -> str:
-    """Return the SHA-256 of a key in hex, which identifies it without revealing it."""
-    return hashlib.sha256(key).hexdigest()
-
-
-_SELECT = ("SELECT node, site, key, last_seen_unix_ms, info, wanted_rev, wanted_by, wanted_values,"
-           " report FROM nodes")
-_SELECT_NEXT = "SELECT node, next_keys.key FROM next_keys JOIN nodes USING (node)"
-
-
-def _from_row(row: tuple[Any, ...]) -> Node:
-    return Node(
-        node=row[0], site=row[1], key=row[2], last_seen_unix_ms=row[3],
-        info=_read(protocol.unpack_info, row[4]), wanted_rev=row[5], wanted_by=row[6],
-        wanted_values=None if row[7] is None else json.loads(row[7]),
-        report=_read(protocol.unpack_config_report, row[8]))
-
-
-def _read(unpack: Callable[[bytes], _Unpacked], data: bytes | None) -> _Unpacked | None:
-    """Return None for a stored message of an older protocol: the node sends it again."""
-    try:
-        return None if data is None else unpack(data)
-    except protocol.ProtocolError:
-        return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -12,10 +12,12 @@ from prometheus_client.metrics_core import Metric
 from idroserra.alarms.loop import AlarmLoop
 from idroserra.alarms.rules import PRIORITIES
 from idroserra.alarms.state_machine import STATES
+from idroserra.feeds.service import FeedState
 from idroserra.prometheus.names import PREFIX
 
 # Spool counter: value of the label `result`. `rejected` counts messages, not records.
-RESULTS = {"received": "received", "stored": "stored", "duplicates": "duplicate", "lost": "lost"}
+RESULTS = {"received": "received", "stored": "stored", "refused": "refused",
+           "duplicates": "duplicate", "lost": "lost"}
 
 
 def host_series(counts: dict[str, Any], alarms: AlarmLoop) -> Iterator[Metric]:
@@ -31,6 +33,24 @@ def host_series(counts: dict[str, Any], alarms: AlarmLoop) -> Iterator[Metric]:
                len(counts["failures"]))
     yield from _ingest(counts)
     yield from _alarms(alarms)
+
+
+def feed_series(states: Sequence[FeedState]) -> Iterator[Metric]:
+    """Yield the metrics of the feeds."""
+    up = GaugeMetricFamily(f"{PREFIX}_feed_up", "1 while the feed takes what it is sent.",
+                           labels=("feed",))
+    waiting = GaugeMetricFamily(
+        f"{PREFIX}_feed_waiting_seconds",
+        "History that the feed has still to receive, of all nodes together.", labels=("feed",))
+    records = CounterMetricFamily(
+        f"{PREFIX}_feed_records", "Readings and events sent to the feed.",
+        labels=("feed", "result"))
+    for state in states:
+        up.add_metric((state.name,), state.failed_unix_ms is None)
+        waiting.add_metric((state.name,), state.waiting.span_ms / 1_000)
+        records.add_metric((state.name, "written"), state.waiting.written)
+        records.add_metric((state.name, "refused"), state.waiting.refused)
+    yield from (up, waiting, records)
 
 
 def _ingest(counts: dict[str, Any]) -> Iterator[Metric]:

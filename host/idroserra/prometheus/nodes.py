@@ -14,7 +14,8 @@ from prometheus_client.metrics_core import Metric
 
 from idroserra.core import protocol
 from idroserra.nodes.freshness import stale_after_ms
-from idroserra.nodes.registry import Node
+from idroserra.nodes.node import Node
+from idroserra.nodes.state import NodeState
 from idroserra.prometheus.names import PREFIX, SERIES
 
 _NODE = ("site", "node")
@@ -33,6 +34,11 @@ class NodeSeries:
         self._boot = _family("node_boot_timestamp_seconds", "When the node last booted.", _NODE)
         self._info = _family("node_info", "Identity of the node.",
                              (*_NODE, "board", "chip", "version", "clock", "reset"))
+        self._state = _family(
+            "node_state", "1 for the state of the node: its level and the code of its cause.",
+            (*_NODE, "level", "code", "mender"))
+        self._since = _family("node_state_since_timestamp_seconds",
+                              "Since when the cause of the state is known.", _NODE)
         self._age = _family("reading_age_seconds", "Age of the newest value or fault of a "
                             "channel.", _CHANNEL)
         self._stale = _family("reading_stale", "1 while the newest value or fault of a channel "
@@ -43,9 +49,14 @@ class NodeSeries:
             key: _family(series.name, series.text, ("site", "node", "source"))
             for key, series in SERIES.items()}
 
-    def add(self, node: Node, channels: Mapping[str, Mapping[str, Any]]) -> None:
+    def add(
+        self, node: Node, channels: Mapping[str, Mapping[str, Any]], state: NodeState
+    ) -> None:
         """Add a node. `channels`: its newest readings from LiveState.channels()."""
         ids = (node.site, node.node)
+        self._state.add_metric((*ids, state.level, state.cause.code, state.mender), 1)
+        if state.since_unix_ms is not None:
+            self._since.add_metric(ids, state.since_unix_ms / 1_000)
         self._up.add_metric(ids, node.online)
         self._adopted.add_metric(ids, node.is_adopted)
         if node.last_seen_unix_ms is not None:
@@ -62,8 +73,8 @@ class NodeSeries:
 
     def families(self) -> Iterator[Metric]:
         """Yield the families that have samples."""
-        own = (self._up, self._adopted, self._seen, self._boot, self._info, self._age,
-               self._stale, self._fault)
+        own = (self._up, self._adopted, self._seen, self._boot, self._info, self._state,
+               self._since, self._age, self._stale, self._fault)
         for family in (*own, *self._readings.values()):
             if family.samples:
                 yield family

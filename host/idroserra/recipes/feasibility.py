@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from idro.safety import limits
 from idroserra.core import protocol
+from idroserra.core.reasons import Reason
 from idroserra.recipes.model import Recipe
 
 REFUSED, WARNING = "refused", "warning"
@@ -33,14 +34,14 @@ class RecipeWarning(NamedTuple):
 
     level: str
     stage: int
-    text: str
+    reason: Reason
 
 
 class BudgetDemand(NamedTuple):
     """How many days of the dosing budget a stage's step takes; math.inf if it never ends."""
 
     days: float
-    text: str
+    reason: Reason
 
 
 def check(recipe: Recipe, room: Headroom) -> list[RecipeWarning]:
@@ -49,19 +50,18 @@ def check(recipe: Recipe, room: Headroom) -> list[RecipeWarning]:
     if notes:
         return notes
     if room.volume_l is None:
-        notes.append(RecipeWarning(WARNING, 0, "the host does not know this board: its limits of "
-                                   "acid and base per litre are not considered"))
+        notes.append(RecipeWarning(WARNING, 0, Reason("litres_unknown")))
     if not room.values.get("dosing.enabled"):
-        notes.append(RecipeWarning(WARNING, 0, "dosing is off: pH and EC stay as they are"))
+        notes.append(RecipeWarning(WARNING, 0, Reason("ph_and_ec_stay")))
     elif room.authority_pct == 0:
-        notes.append(RecipeWarning(WARNING, 0, "the node gives advice only: a person has to dose"))
+        notes.append(RecipeWarning(WARNING, 0, Reason("doses_by_hand")))
     for index, stage in enumerate(recipe.stages):
         for need in demands(recipe, index, room):
             if need.days > stage.days:
-                notes.append(RecipeWarning(
-                    REFUSED, index, f"{need.text}, and the stage has {stage.days}"))
+                notes.append(RecipeWarning(REFUSED, index, Reason(
+                    "stage_too_short", why=need.reason, stage_days=stage.days)))
             elif math.ceil(need.days) > stage.ramp_days:
-                notes.append(RecipeWarning(WARNING, index, need.text))
+                notes.append(RecipeWarning(WARNING, index, need.reason))
         notes += _lowered(recipe, index)
     return notes
 
@@ -79,13 +79,12 @@ def demands(recipe: Recipe, index: int, room: Headroom) -> list[BudgetDemand]:
     if rise_us_cm > 0:
         need_ul = rise_us_cm * values["ec.ul_per_100_us_cm"] / 100
         day_ul = min(caps["nutrient_a"].day_ul, caps["nutrient_b"].day_ul)
-        found.append(_need(f"EC {rise_us_cm:+d} uS/cm", need_ul, day_ul))
+        found.append(_ec_demand(rise_us_cm, need_ul, day_ul))
     change_ph = round(after.get("ph.target", 0.0) - before.get("ph.target", 0.0), 3)
     if change_ph:
         doser, key = ("ph_up", "ph.up_ul_per_ph") if change_ph > 0 else (
             "ph_down", "ph.down_ul_per_ph")
-        found.append(_need(f"pH {change_ph:+.2f}", abs(change_ph) * values[key],
-                           caps[doser].day_ul))
+        found.append(_ph_demand(change_ph, abs(change_ph) * values[key], caps[doser].day_ul))
     return found
 
 
@@ -103,18 +102,28 @@ def _refusals(recipe: Recipe, room: Headroom) -> list[RecipeWarning]:
             try:
                 protocol.check_settings({**room.values, **recipe.settings_at(day)})
             except protocol.SettingsError as error:
-                notes.append(RecipeWarning(REFUSED, index, f"{error.key}: {error.why}"))
+                notes.append(RecipeWarning(REFUSED, index, error.reason))
                 break
     return notes
 
 
-def _need(what: str, need_ul: float, day_ul: int) -> BudgetDemand:
+def _ec_demand(rise_us_cm: int, need_ul: float, day_ul: int) -> BudgetDemand:
     if day_ul <= 0:
-        return BudgetDemand(math.inf, f"needs {what}: the node may give nothing")
+        return BudgetDemand(math.inf, Reason("ec_rise_blocked", rise_us_cm=rise_us_cm))
     days = need_ul / day_ul
-    count = math.ceil(days)
-    return BudgetDemand(days, f"needs {what}: {count} day{'s' * (count > 1)} of the budget, "
-                f"{need_ul / 1_000:.0f} ml at {day_ul / 1_000:.0f} ml a day")
+    return BudgetDemand(days, Reason(
+        "ec_rise_days", rise_us_cm=rise_us_cm, days=math.ceil(days), volume_ul=round(need_ul),
+        day_ul=day_ul))
+
+
+def _ph_demand(change_ph: float, need_ul: float, day_ul: int) -> BudgetDemand:
+    step_milli_ph = round(change_ph * 1_000)
+    if day_ul <= 0:
+        return BudgetDemand(math.inf, Reason("ph_step_blocked", step_milli_ph=step_milli_ph))
+    days = need_ul / day_ul
+    return BudgetDemand(days, Reason(
+        "ph_step_days", step_milli_ph=step_milli_ph, days=math.ceil(days),
+        volume_ul=round(need_ul), day_ul=day_ul))
 
 
 def _lowered(recipe: Recipe, index: int) -> list[RecipeWarning]:
@@ -126,6 +135,5 @@ def _lowered(recipe: Recipe, index: int) -> list[RecipeWarning]:
     if after >= before:
         return []
     share = 1 - after / before
-    return [RecipeWarning(
-        WARNING, index, f"needs EC {after - before:+d} uS/cm: only water lowers it, change about "
-        f"{share:.0%} of the reservoir")]
+    return [RecipeWarning(WARNING, index, Reason(
+        "ec_fall", fall_us_cm=before - after, share_pct=round(share * 100)))]

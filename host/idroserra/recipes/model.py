@@ -20,6 +20,7 @@ import msgspec
 
 from idroserra.core import protocol
 from idroserra.core.errors import RecipeError
+from idroserra.i18n.errors import error_english
 
 MAX_FILE_BYTES = 65_536
 MOST_STAGES = 20
@@ -269,7 +270,7 @@ def _settings(tables: dict[str, Any], file: str, place: str) -> dict[str, Any]:
         try:
             protocol.check_setting(key, value)
         except protocol.SettingsError as error:
-            raise RecipeError(file, f"{place}.{key}", error.why) from error
+            raise RecipeError(file, f"{place}.{key}", error_english(error)) from error
     return settings
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from idroserra.core.errors import StoreUnavailable
-from idroserra.core.sqlite import connect
+from idroserra.core.reasons import Reason, pack_reason, sentences_to_json, unpack_reason
+from idroserra.core.sqlite import Upgrades, connect
 from idroserra.recipes import model
 from idroserra.recipes.model import DAY_MS, Recipe
 
@@ -30,6 +31,8 @@ CREATE TABLE IF NOT EXISTS recipe_runs (
     told_state TEXT NOT NULL
 ) WITHOUT ROWID;
 """
+# Reasons were sentences before they had codes.
+_UPGRADES = Upgrades("recipe_runs", ((sentences_to_json("recipe_runs", "reason"),),))
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,9 @@ class RecipeRun:
 
     `first_day_unix_ms` is the local midnight at which its first day began; skipping a stage moves
     it back. `state` is running, held (paused until a person decides), finished or stopped, since
-    `state_unix_ms` by `state_by`. `told_day`: the day whose setpoints were sent last, None if all
-    of them are to be sent next; `told_rev`: the revision of the settings with them, 0 if not sent;
+    `state_unix_ms` by `state_by`; `reason`: why it is held, stopped or not sent.
+    `told_day`: the day whose setpoints were sent last, None if all of them are to be sent next;
+    `told_rev`: the revision of the settings with them, 0 if not sent;
     `told_state`: the node's answer: pending, confirmed or refused.
     """
 
@@ -52,7 +56,7 @@ class RecipeRun:
     state: str
     state_by: str
     state_unix_ms: int
-    reason: str = ""
+    reason: Reason | None = None
     told_day: int | None = None
     told_rev: int = 0
     told_unix_ms: int = 0
@@ -82,14 +86,17 @@ class RecipeRunTable:
     """The table. Not thread-safe: the owner serialises its use."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file. Raises OSError, sqlite3.Error."""
-        self._database = connect(path, _SCHEMA)
+        """Open the file, and upgrade its table. Raises OSError, sqlite3.Error,
+        StoreUnavailable."""
+        self._database = connect(path, _SCHEMA, _UPGRADES)
 
     def all(self) -> Mapping[str, RecipeRun]:
         """Return the newest run of every node that has one."""
         names = ", ".join(field.name for field in fields(RecipeRun))
         rows: list[Any] = self._database.execute(f"SELECT {names} FROM recipe_runs").fetchall()
-        return {row[0]: RecipeRun(*row) for row in rows}
+        runs = [RecipeRun(*row) for row in rows]
+        return {run.node: replace(run, reason=unpack_reason(row[_REASON]))
+                for run, row in zip(runs, rows, strict=True)}
 
     def save(self, run: RecipeRun) -> None:
         """Replace the node's run. Raises StoreUnavailable."""
@@ -97,13 +104,22 @@ class RecipeRunTable:
         marks = ", ".join("?" for _ in fields(RecipeRun))
         try:
             self._database.execute(
-                f"INSERT OR REPLACE INTO recipe_runs ({names}) VALUES ({marks})", astuple(run))
+                f"INSERT OR REPLACE INTO recipe_runs ({names}) VALUES ({marks})", _row(run))
         except sqlite3.Error as error:
             raise StoreUnavailable(f"state.db: {error}") from error
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+_REASON = [field.name for field in fields(RecipeRun)].index("reason")
+
+
+def _row(run: RecipeRun) -> list[Any]:
+    values = [getattr(run, field.name) for field in fields(RecipeRun)]
+    values[_REASON] = pack_reason(run.reason)
+    return values
 
 
 @lru_cache(maxsize=256)

@@ -18,12 +18,15 @@ from idroserra.boards import compiler
 from idroserra.core import protocol
 from idroserra.core.errors import (
     BoardError,
-    HostError,
     NotAdopted,
     RecipeError,
     StoreUnavailable,
     UnknownNode,
 )
+from idroserra.core.reasons import Reason, sentence
+from idroserra.core.text import Text
+from idroserra.i18n.errors import ExplainedError, reason_of
+from idroserra.i18n.marker import N_
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.registry import Nodes
 from idroserra.recipes import feasibility, model
@@ -46,7 +49,7 @@ POLL_S = 1.0
 _WHOLE: dict[str, Any] = {"told_day": None, "told_rev": 0, "told_state": PENDING}
 
 
-class CannotRun(HostError):
+class CannotRun(ExplainedError):
     """A recipe cannot be started, skipped, resumed or stopped; the message says what to do."""
 
 
@@ -93,7 +96,7 @@ class RecipeRunner:
             self._update(node)
             return self._runs.get(node)
 
-    def pause_reason(self, node: str) -> str | None:
+    def pause_reason(self, node: str) -> Reason | None:
         """Return why the recipe of a node is held, or None."""
         run = self.of(node)
         return None if run is None or run.state != HELD else run.reason
@@ -102,8 +105,9 @@ class RecipeRunner:
         """Return the feasibility of a recipe on this node. Raises UnknownNode, CannotRun."""
         known = self._nodes.get(node)
         if known.report is None or known.info is None:
-            raise CannotRun(f"{node} has not reported its settings yet: wait until it has "
-                            "connected once")
+            raise CannotRun(Text(N_(
+                "{node} has not reported its settings yet: wait until it has connected once"),
+                node=node))
         values = {**known.report.values, **(known.wanted_values or {})}
         return feasibility.check(wanted, feasibility.Headroom(
             values, _volume_l(known.info.board), known.info.granted_pct))
@@ -118,11 +122,14 @@ class RecipeRunner:
             notes = self.notes(node, wanted)
             now = self.of(node)
             if now is not None and now.is_open:
-                raise CannotRun(f"{node} runs {now.name} already: stop it first")
+                raise CannotRun(Text(
+                    N_("{node} runs {recipe} already: stop it first"), node=node, recipe=now.name))
             refused = [note for note in notes if note.level == feasibility.REFUSED]
             if refused:
                 stage = wanted.stages[refused[0].stage].name
-                raise CannotRun(f"{node} cannot run {wanted.name}: {stage}: {refused[0].text}")
+                raise CannotRun(Reason(
+                    "recipe_impossible", node=node, recipe=wanted.name, stage=stage,
+                    why=refused[0].reason))
             now_unix_ms = self._now_unix_ms()
             offset_min = self._utc_offset_min(node)
             first_day_unix_ms = model.day_start_unix_ms(
@@ -139,35 +146,40 @@ class RecipeRunner:
             day = run.day_at(now_unix_ms)
             index = run.recipe.place(day).stage + 1
             if index == len(run.recipe.stages):
-                raise CannotRun(f"{node}: {run.name} is in its last stage: stop it instead")
+                raise CannotRun(Text(
+                    N_("{node}: {recipe} is in its last stage: stop it instead"), node=node,
+                    recipe=run.name))
             moved = run.recipe.stages[index].first_day - day
             return self._decide(replace(
                 run, first_day_unix_ms=run.first_day_unix_ms - moved * model.DAY_MS,
-                state=RUNNING, state_by=by, state_unix_ms=now_unix_ms, reason="", **_WHOLE))
+                state=RUNNING, state_by=by, state_unix_ms=now_unix_ms, reason=None, **_WHOLE))
 
     def resume(self, node: str, by: str) -> RecipeRun:
         """Send today's setpoints to a node that refused some. Raises CannotRun, as `start`."""
         with self._lock:
             run = self._open(node, by)
             if run.state != HELD:
-                raise CannotRun(f"{node}: {run.name} is not paused, it is running")
+                raise CannotRun(Text(
+                    N_("{node}: {recipe} is not paused, it is running"), node=node,
+                    recipe=run.name))
             return self._decide(replace(
-                run, state=RUNNING, state_by=by, state_unix_ms=self._now_unix_ms(), reason="",
-                **_WHOLE))
+                run, state=RUNNING, state_by=by, state_unix_ms=self._now_unix_ms(),
+                reason=None, **_WHOLE))
 
     def stop(self, node: str, by: str) -> RecipeRun:
         """End a recipe; the setpoints stay active. Raises CannotRun, as `start`."""
         with self._lock:
             run = self._open(node, by)
             return self._decide(replace(
-                run, state=STOPPED, state_by=by, state_unix_ms=self._now_unix_ms(), reason=""))
+                run, state=STOPPED, state_by=by, state_unix_ms=self._now_unix_ms(),
+                reason=None))
 
     def _open(self, node: str, by: str) -> RecipeRun:
         protocol.check_by(by)
         self._nodes.get(node)
         run = self.of(node)
         if run is None or not run.is_open:
-            raise CannotRun(f"{node} runs no recipe")
+            raise CannotRun(Text(N_("{node} runs no recipe"), node=node))
         return run
 
     def _decide(self, run: RecipeRun) -> RecipeRun:
@@ -210,12 +222,12 @@ class RecipeRunner:
                 return run
             found = replace(run, told_state=CONFIRMED)
             if run.state == HELD:  # the refusal was of an older revision
-                found = replace(found, state=RUNNING, reason="")
+                found = replace(found, state=RUNNING, reason=None)
             return found
         is_news = (known.report_unix_ms or 0) >= run.told_unix_ms
         if run.told_state == PENDING and is_news:
             return self._held(replace(run, told_state=REFUSED),
-                              f"the node refused the setpoints: {report.error}")
+                              Reason("setpoints_refused", why=report.error))
         return run
 
     def _with_day(self, run: RecipeRun) -> RecipeRun:
@@ -246,13 +258,14 @@ class RecipeRunner:
         except (protocol.SettingsError, NotAdopted, UnknownNode) as error:
             unsent = replace(run, told_day=day, told_rev=0, told_unix_ms=now_unix_ms,
                              told_state=REFUSED)
-            return self._held(unsent, f"not sent: {error}")
+            why = reason_of(error) or sentence(str(error))
+            return self._held(unsent, Reason("setpoints_not_sent", why=why))
         except StoreUnavailable as error:
-            return replace(run, reason=f"{error}; it is tried again")
-        return replace(run, reason="", told_day=day, told_rev=rev, told_unix_ms=now_unix_ms,
+            return replace(run, reason=Reason("setpoints_not_saved", detail=str(error)))
+        return replace(run, reason=None, told_day=day, told_rev=rev, told_unix_ms=now_unix_ms,
                        told_state=PENDING)
 
-    def _held(self, run: RecipeRun, reason: str) -> RecipeRun:
+    def _held(self, run: RecipeRun, reason: Reason) -> RecipeRun:
         return replace(run, state=HELD, state_by="", state_unix_ms=self._now_unix_ms(),
                        reason=reason)
 
@@ -275,5 +288,5 @@ def _stopped_if_unreadable(run: RecipeRun, now_unix_ms: int) -> RecipeRun:
         _ = run.recipe
     except RecipeError as error:
         return replace(run, state=STOPPED, state_by="", state_unix_ms=now_unix_ms,
-                       reason=f"this host cannot read the recipe: {error}")
+                       reason=Reason("recipe_unreadable", detail=str(error)))
     return run

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from idroserra.i18n.reasons import reason_json, reason_text
 from idroserra.i18n.translate import gettext as _
-from idroserra.i18n.translate import translate_message
-from idroserra.nodes.registry import Node
+from idroserra.nodes.node import Node
 from idroserra.recipes import describe
 from idroserra.recipes.feasibility import RecipeWarning
 from idroserra.recipes.model import DAY_MS, Recipe
@@ -40,7 +40,7 @@ def recipe_json(recipe: Recipe) -> Json:
 def note_json(recipe: Recipe, note: RecipeWarning) -> Json:
     """Return a feasibility warning of a stage."""
     return {"level": note.level, "stage": _(recipe.stages[note.stage].name),
-            "text": translate_message(note.text)}
+            "reason": reason_json(note.reason)}
 
 
 def lines_json(values: Mapping[str, Any]) -> list[Json]:
@@ -54,7 +54,7 @@ def run_json(run: RecipeRun, node: Node, now_unix_ms: int) -> Json:
     found: Json = {
         "recipe": run.name, "state": run.state, "by": run.by,
         "started_unix_ms": run.started_unix_ms, "state_by": run.state_by,
-        "state_unix_ms": run.state_unix_ms, "reason": translate_message(run.reason),
+        "state_unix_ms": run.state_unix_ms, "reason": reason_json(run.reason),
         "confirmation": {
             "state": run.told_state, "rev": run.told_rev, "unix_ms": run.told_unix_ms},
         "at": None, "setpoints": [], "next": None, "end_unix_ms": None,
@@ -122,7 +122,7 @@ def _next_json(run: RecipeRun, recipe: Recipe, day: int) -> Json | None:
 def _text(run: RecipeRun, found: Mapping[str, Any]) -> str:
     if run.state == STOPPED:
         by = _(" by {who}").format(who=run.state_by) if run.state_by else ""
-        why = f": {translate_message(run.reason)}" if run.reason else ""
+        why = "" if run.reason is None else f": {reason_text(run.reason)}"
         return _("{recipe} was stopped{by}{because}. Its last setpoints remain active").format(
             recipe=run.name, by=by, because=why)
     at = found["at"]
@@ -133,10 +133,10 @@ def _text(run: RecipeRun, found: Mapping[str, Any]) -> str:
         recipe=run.name, **at)
     if run.state == HELD:
         return _("{where}. Paused: {reason}").format(
-            where=where, reason=translate_message(run.reason))
-    if run.reason:
+            where=where, reason=reason_text(run.reason))
+    if run.reason is not None:
         return _("{where}. Not sent yet: {reason}").format(
-            where=where, reason=translate_message(run.reason))
+            where=where, reason=reason_text(run.reason))
     if run.told_state != CONFIRMED:
         return _("{where}. The node has not confirmed the setpoints yet").format(where=where)
     return where

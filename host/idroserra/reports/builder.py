@@ -14,18 +14,12 @@ from idroserra.i18n.channels import (
     plain_name,
     volume_text,
 )
-from idroserra.i18n.translate import (
-    TAGS,
-    current_locale,
-    format_number,
-    gettext,
-    ngettext,
-    translate_message,
-)
+from idroserra.i18n.reasons import as_sentence
+from idroserra.i18n.translate import TAGS, current_locale, format_number, gettext, ngettext
 from idroserra.i18n.translate import gettext as _
 from idroserra.inventory.balance import ACID, BASE, Balance, Strengths, balance_of, days_of
 from idroserra.journal.models import KINDS, Note, NoteFilter, yields_of
-from idroserra.nodes.registry import Node
+from idroserra.nodes.node import Node
 from idroserra.reports.alarm_summary import count_alarms
 from idroserra.reports.model import Document, Picture, Section, Table
 from idroserra.reports.sources import ReportSources
@@ -203,7 +197,7 @@ def _doses(balance: Balance, span: Range) -> Section:
 
 
 def _water(balance: Balance) -> Section:
-    water, lines = balance.total.water, [translate_message(one) for one in balance.unknown]
+    water, lines = balance.total.water, [as_sentence(one) for one in balance.unknown]
     if water is None:
         return Section(_("Water"), lines)
     rows = [[name, format_value("reservoir.volume_ml", ml)] for name, ml in (

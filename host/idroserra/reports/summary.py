@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.history.models import EventPoint
 from idroserra.i18n.channels import (
     display_of,
@@ -17,12 +18,13 @@ from idroserra.i18n.channels import (
     plain_name,
     volume_text,
 )
-from idroserra.i18n.events import event_text, level_of, reason_text
+from idroserra.i18n.events import event_text, level_of
+from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import format_number, gettext, ngettext
 from idroserra.i18n.translate import gettext as _
 from idroserra.inventory.balance import balance_of
-from idroserra.nodes.health import LEVELS
-from idroserra.nodes.registry import Node
+from idroserra.nodes.node import Node
+from idroserra.nodes.state import LEVELS
 from idroserra.reports.alarm_summary import count_alarms
 from idroserra.reports.builder import (
     BANDS,
@@ -139,15 +141,24 @@ def _doses(sources: ReportSources, node: Node, span: Range) -> Iterator[Sentence
 
 
 def _refused(events: Sequence[EventPoint]) -> Iterator[Sentence]:
-    """Yield one sentence for all refused doses, with the most frequent reason."""
-    why = Counter(reason_text(event.detail.get("reason")) for event in events
-                  if event.kind == "refused")
-    if why:
-        reason, _count = why.most_common(1)[0]
+    """Yield one sentence for all refused doses, with the most frequent reason, whatever numbers
+    are in it."""
+    alike: list[list[Reason]] = []
+    for event in events:
+        reason = reason_from_json(event.detail.get("reason"))
+        if event.kind != "refused" or reason is None:
+            continue
+        group = next((one for one in alike if reason.is_like(one[-1])), None)
+        if group is None:
+            alike.append([reason])
+        else:
+            group.append(reason)
+    if alike:
+        count = sum(map(len, alike))
         yield Sentence("note", ngettext(
             "A dose was refused once: {reason}.",
-            "Doses were refused {count} times, most of them: {reason}.", why.total(),
-        ).format(count=why.total(), reason=reason))
+            "Doses were refused {count} times, most of them: {reason}.", count,
+        ).format(count=count, reason=reason_text(max(alike, key=len)[-1])))
 
 
 def _light(sources: ReportSources, node: Node, known: set[str], span: Range) -> Iterator[Sentence]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from idroserra.core.errors import StoreUnavailable
-from idroserra.core.sqlite import connect
+from idroserra.core.reasons import Reason, pack_reason, sentences_to_json, unpack_reason
+from idroserra.core.sqlite import Upgrades, connect
 from idroserra.updates.rollout_policy import NodeProgress, RolloutPlan
 
 RUNNING, STOPPED, FINISHED, CANCELLED = "running", "stopped", "finished", "cancelled"
@@ -33,6 +34,9 @@ CREATE TABLE IF NOT EXISTS node_updates (
     PRIMARY KEY (rollout, node)
 ) WITHOUT ROWID;
 """
+# Reasons were sentences before they had codes.
+_UPGRADES = Upgrades("rollouts", ((
+    sentences_to_json("rollouts", "reason"), sentences_to_json("node_updates", "reason")),))
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Rollout:
     begun_unix_ms: int
     state: str
     state_unix_ms: int
-    reason: str = ""
+    reason: Reason | None = None
 
     @property
     def plan(self) -> RolloutPlan:
@@ -70,7 +74,7 @@ class NodeUpdate:
     node: str
     state: str
     state_unix_ms: int
-    reason: str = ""
+    reason: Reason | None = None
     wave: int | None = None
     quiet_unix_ms: int | None = None
     offers: int = 0
@@ -79,7 +83,7 @@ class NodeUpdate:
     offered_unix_ms: int | None = None
     told_unix_ms: int = 0
 
-    def progress(self, site: str, obstacle: str) -> NodeProgress:
+    def progress(self, site: str, obstacle: Reason | None) -> NodeProgress:
         """Return the node's progress for rollout_policy.decide()."""
         return NodeProgress(self.node, site, self.state, self.state_unix_ms, obstacle, self.wave,
                             self.quiet_unix_ms, self.offers, self.reason)
@@ -89,8 +93,9 @@ class RolloutDatabase:
     """The two tables. Not thread-safe: the owner serialises its use."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file. Raises OSError, sqlite3.Error."""
-        self._database = connect(path, _SCHEMA)
+        """Open the file, and upgrade its tables. Raises OSError, sqlite3.Error,
+        StoreUnavailable."""
+        self._database = connect(path, _SCHEMA, _UPGRADES)
 
     def rollouts(self) -> list[Rollout]:
         """Return every roll-out, oldest first."""
@@ -103,11 +108,11 @@ class RolloutDatabase:
         rows: list[Any] = self._database.execute(
             f"SELECT {_names(NodeUpdate)} FROM node_updates WHERE rollout=?", (rollout,)
         ).fetchall()
-        return {row[1]: NodeUpdate(*row) for row in rows}
+        return {row[1]: _update(row) for row in rows}
 
     def save_rollout(self, rollout: Rollout, updates: dict[str, NodeUpdate] | None = None) -> None:
         """Write a roll-out and some of its nodes in one transaction. Raises StoreUnavailable."""
-        values = list(astuple(rollout))
+        values = _values(rollout)
         values[4] = json.dumps(rollout.nodes)
         try:
             self._database.execute("BEGIN IMMEDIATE")
@@ -136,7 +141,7 @@ class RolloutDatabase:
     def _put(self, update: NodeUpdate) -> None:
         self._database.execute(
             f"INSERT OR REPLACE INTO node_updates ({_names(NodeUpdate)}) "
-            f"VALUES ({_marks(NodeUpdate)})", astuple(update))
+            f"VALUES ({_marks(NodeUpdate)})", _values(update))
 
 
 def _names(kind: type[Rollout] | type[NodeUpdate]) -> str:
@@ -147,7 +152,19 @@ def _marks(kind: type[Rollout] | type[NodeUpdate]) -> str:
     return ", ".join("?" for _ in fields(kind))
 
 
+def _values(one: Rollout | NodeUpdate) -> list[Any]:
+    """Return the columns of a row; the reason is packed."""
+    return [pack_reason(one.reason) if field.name == "reason" else getattr(one, field.name)
+            for field in fields(one)]
+
+
 def _rollout(row: Sequence[Any]) -> Rollout:
     values = list(row)
     values[4] = tuple(json.loads(row[4]))
-    return Rollout(*values)
+    found = Rollout(*values)
+    return replace(found, reason=unpack_reason(values[-1]))
+
+
+def _update(row: Sequence[Any]) -> NodeUpdate:
+    found = NodeUpdate(*row)
+    return replace(found, reason=unpack_reason(row[4]))

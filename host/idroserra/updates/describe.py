@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from idroserra.i18n.marker import N_
+from idroserra.i18n.reasons import english
 from idroserra.i18n.translate import gettext as _
 from idroserra.updates import database, rollout_policy
 from idroserra.updates.database import NodeUpdate, Rollout
@@ -21,6 +22,18 @@ _STATES: dict[str, tuple[str, str]] = {
     rollout_policy.LOST: ("bad", N_("Has not come back from its trial")),
     rollout_policy.CANCELLED: ("plain", N_("Cancelled")),
 }
+
+_JOURNAL = {
+    rollout_policy.CONFIRMED: "Software {version} is active.",
+    rollout_policy.REVERTED: "Software {version} was reverted: {reason}.",
+    rollout_policy.LOST: "Did not come back from the trial of software {version}.",
+}
+
+
+def journal_note(update: NodeUpdate, version: str) -> str:
+    """Return the note of a node's new state in the journal, in English; "" for none."""
+    return _JOURNAL.get(update.state, "").format(
+        version=version, reason=english(update.reason) or "no reason was given")
 
 
 def state_words(state: str) -> tuple[str, str]:

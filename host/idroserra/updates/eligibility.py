@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from idroserra.alarms.active import ActiveAlarm
 from idroserra.core import protocol
-from idroserra.nodes.registry import Node
+from idroserra.core.reasons import Reason
+from idroserra.nodes.node import Node
 from idroserra.updates.manifest import Manifest
 
 BLOCKING_RANK = 2  # of rule.PRIORITIES: high
@@ -25,44 +26,44 @@ class Dosing:
     is_asked: bool  # a dose or a correction was commanded, and not answered yet
 
 
-def incompatibility(node: Node, wanted: Manifest) -> str:
-    """Return why the node can never take this release, or ""."""
+def incompatibility(node: Node, wanted: Manifest) -> Reason | None:
+    """Return why the node can never take this release, or None."""
     if not node.is_adopted:
-        return "not adopted"
+        return Reason("not_adopted")
     info = node.info
     if info is None:
-        return "it has not reported its board yet"
+        return Reason("board_unreported")
     if wanted.board_class != f"{info.chip}/{info.board}":
-        return f"its board is {info.chip}/{info.board}, the release is for {wanted.board_class}"
+        return Reason("other_board", board_class=wanted.board_class,
+                      this_class=f"{info.chip}/{info.board}")
     if info.update.kernel == 0:
-        return "its firmware supports no over-the-air updates yet: flash it once over USB"
+        return Reason("no_kernel")
     if info.update.kernel != wanted.kernel:
-        return (f"its kernel is {info.update.kernel}, the release needs {wanted.kernel}: flash it "
-                "over USB")
+        return Reason("other_kernel", kernel=wanted.kernel, current_kernel=info.update.kernel)
     if wanted.security_counter < info.update.security_counter:
-        return (f"its security counter is {info.update.security_counter}, the release has "
-                f"{wanted.security_counter}: it cannot be lowered")
-    return ""
+        return Reason("counter_low", counter=wanted.security_counter,
+                      current_counter=info.update.security_counter)
+    return None
 
 
 def obstacle(
     node: Node, dosing: Dosing, active: Iterable[ActiveAlarm], rest_ms: int, now_unix_ms: int
-) -> str:
-    """Return why the node may be offered nothing now, or ""."""
+) -> Reason | None:
+    """Return why the node may be offered nothing now, or None."""
     if not node.online:
-        return "offline"
+        return Reason("node_away")
     alarm = next((one for one in active if _blocks(one, node)), None)
     if alarm is not None:
-        return f"an alarm is active: {alarm.rule.title}"
+        return Reason("alarm_active", alarm=alarm.rule.title)
     if not dosing.is_known:
-        return "the last dose is not known yet"
+        return Reason("last_dose_unknown")
     if dosing.correction_is_open:
-        return "a correction is open"
+        return Reason("correction_open")
     if dosing.is_asked:
-        return "a dose is pending"
+        return Reason("dose_pending")
     if dosing.dosed_unix_ms is not None and now_unix_ms - dosing.dosed_unix_ms < rest_ms:
-        return "it dosed recently"
-    return ""
+        return Reason("dosed_recently")
+    return None
 
 
 def has_new_alarm(node: Node, active: Iterable[ActiveAlarm], since_unix_ms: int) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from idroserra.core.errors import HostError
+from idroserra.i18n.errors import ExplainedError
 
 
-class UpdateError(HostError):
+class UpdateError(ExplainedError):
     """A release, a key or a roll-out was refused; the message says which, why and what to do."""
 
 

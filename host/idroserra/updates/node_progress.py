@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.nodes.latest_events import LatestEvents
-from idroserra.nodes.registry import Node
+from idroserra.nodes.node import Node
 from idroserra.updates import rollout_policy
 from idroserra.updates.database import NodeUpdate
 from idroserra.updates.eligibility import runs
@@ -44,7 +45,7 @@ def apply_events(
     if event is not None and event.unix_ms > newer_than_unix_ms:
         update = replace(update, told_unix_ms=event.unix_ms)
         is_its = str(event.detail.get("release") or "")[:RELEASE_CHARS] == release[:RELEASE_CHARS]
-        reason = str(event.detail.get("reason") or "")
+        reason = reason_from_json(event.detail.get("reason"))
         if is_its and event.kind == "update_refused":
             return apply_ack(update, ("refused", reason), now_unix_ms)
         if is_its:
@@ -52,14 +53,16 @@ def apply_events(
     running = runs(node, release)
     if running is not None:
         state = rollout_policy.CONFIRMED if running.state == "ok" else rollout_policy.TRIAL
-        return _moved(update, state, "", now_unix_ms)
+        return _moved(update, state, None, now_unix_ms)
     is_back = node.online and now_unix_ms - update.state_unix_ms > SETTLED_MS
     if update.state in (rollout_policy.TRIAL, rollout_policy.LOST) and is_back:
-        return _moved(update, rollout_policy.REVERTED, "it runs the previous version", now_unix_ms)
+        return _moved(update, rollout_policy.REVERTED, Reason("runs_previous"), now_unix_ms)
     return update
 
 
-def apply_ack(update: NodeUpdate, answer: tuple[str, str] | None, now_unix_ms: int) -> NodeUpdate:
+def apply_ack(
+    update: NodeUpdate, answer: tuple[str, Reason | None] | None, now_unix_ms: int
+) -> NodeUpdate:
     """Return the update after the node's answer to an offer: (state of the command, reason)."""
     if answer is None or update.state not in (rollout_policy.OFFERED, rollout_policy.DOWNLOADING,
                                               rollout_policy.DOWNLOADED):
@@ -83,10 +86,10 @@ def apply_timeout(
     silent = now_unix_ms - update.heard_unix_ms
     if update.state == rollout_policy.OFFERED and silent > offered_ms:
         return replace(update, state=rollout_policy.WAITING, state_unix_ms=now_unix_ms,
-                       reason="it did not respond to the offer")
+                       reason=Reason("offer_unanswered"))
     if update.state == rollout_policy.DOWNLOADING and silent > silent_ms:
         return replace(update, state=rollout_policy.WAITING, state_unix_ms=now_unix_ms,
-                       reason="it stopped downloading")
+                       reason=Reason("download_stalled"))
     most_ms = {rollout_policy.DOWNLOADED: rollout_policy.QUIET_MS,
                rollout_policy.TRIAL: rollout_policy.BACK_MS}.get(update.state)
     if most_ms is not None and now_unix_ms - update.state_unix_ms > most_ms:
@@ -111,11 +114,13 @@ def apply_request(update: NodeUpdate, reached_bytes: int, now_unix_ms: int) -> N
                      heard_unix_ms=now_unix_ms)
     if update.state == rollout_policy.OFFERED:
         return replace(update, state=rollout_policy.DOWNLOADING, state_unix_ms=now_unix_ms,
-                       reason="")
+                       reason=None)
     return update
 
 
-def _moved(update: NodeUpdate, state: str, reason: str, now_unix_ms: int) -> NodeUpdate:
+def _moved(
+    update: NodeUpdate, state: str, reason: Reason | None, now_unix_ms: int
+) -> NodeUpdate:
     """Return the update in a later state; an earlier state is old news and ignored."""
     known = rollout_policy.TRIAL if update.state == rollout_policy.LOST else update.state
     if _ORDER.index(state) <= _ORDER.index(known):

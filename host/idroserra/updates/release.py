@@ -127,9 +127,19 @@ def unpack(data: bytes, trusted: Sequence[PublicKey]) -> Release:
                 raise BadRelease("it contains a file twice")
             if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
                 raise BadRelease("its files are compressed: a release is stored uncompressed")
+            _check_unpacked_size(infos)
             return _checked({info.filename: archive.read(info) for info in infos}, trusted)
     except (zipfile.BadZipFile, EOFError, ValueError, RuntimeError, OSError) as error:
         raise BadRelease(f"not a release that `idroserra update add` sends: {error}") from None
+
+
+def _check_unpacked_size(infos: Sequence[zipfile.ZipInfo]) -> None:
+    """Raise BadRelease if the files are larger together than any release: files of an archive may
+    overlap, so that it unpacks to far more than its own size."""
+    unpacked_bytes = sum(info.file_size for info in infos)
+    if len(infos) > manifest.MOST_FILES + 2 or unpacked_bytes > MOST_PACKED_BYTES:
+        raise BadRelease(f"{len(infos)} files of {unpacked_bytes} bytes are too many for a "
+                         "release")
 
 
 def _members(release: Release) -> dict[str, bytes]:

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from idroserra.core.errors import ConfigError, StoreUnavailable
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 from idroserra.updates import release
 from idroserra.updates.errors import BadRelease, UnknownRelease
 from idroserra.updates.file_cache import FileCache
@@ -46,15 +48,17 @@ class ReleaseStore:
         with self._lock:
             found = [one for sha, one in self._releases.items() if sha.startswith(sha256)]
         if len(found) != 1 or len(sha256) < 6:
-            raise UnknownRelease(f"release: the host has no {sha256[:64]}: `idroserra update "
-                                 "status` lists them")
+            raise UnknownRelease(Text(N_(
+                "release: the host has no {release}: `idroserra update status` lists them"),
+                release=sha256[:64]))
         return found[0]
 
     def add(self, packed: bytes) -> Release:
         """Verify and store a packed release. Raises BadRelease, StoreUnavailable."""
         if not self.trusted:
-            raise BadRelease("this host has no public key to verify releases: add it to its "
-                             "configuration, [update] public_keys")
+            raise BadRelease(Text(N_(
+                "this host has no public key to verify releases: add it to its configuration, "
+                "[update] public_keys")))
         return self._store(release.unpack(packed, self.trusted))
 
     def remove(self, sha256: str) -> Release:
@@ -70,8 +74,9 @@ class ReleaseStore:
             if found.sha256 in self._releases:
                 return self._releases[found.sha256]
             if len(self._releases) >= MOST_KEPT:
-                raise BadRelease(f"{MOST_KEPT} releases are stored already: remove one with "
-                                 "`idroserra update remove`")
+                raise BadRelease(Text(N_(
+                    "{count} releases are stored already: remove one with `idroserra update "
+                    "remove`"), count=MOST_KEPT))
             part = self._folder / f".{found.sha256}"
             try:
                 shutil.rmtree(part, ignore_errors=True)

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from idroserra.core.reasons import Reason
+
 WAITING, OFFERED, DOWNLOADING = "waiting", "offered", "downloading"
 DOWNLOADED, TRIAL, CONFIRMED = "downloaded", "trial", "confirmed"
 REFUSED, REVERTED, LOST, CANCELLED = "refused", "reverted", "lost", "cancelled"
@@ -38,7 +40,7 @@ class RolloutPlan:
 class NodeProgress:
     """The progress of one node.
 
-    `obstacle`: why it may be offered nothing now, or "". `wave`: 0 for the canary's, None before
+    `obstacle`: why it may be offered nothing now, or None. `wave`: 0 for the canary's, None before
     an offer. `quiet_unix_ms`: since when it has been confirmed without a new alarm, or None.
     `offers`: refused so far."""
 
@@ -46,30 +48,30 @@ class NodeProgress:
     site: str
     state: str
     state_unix_ms: int
-    obstacle: str = ""
+    obstacle: Reason | None = None
     wave: int | None = None
     quiet_unix_ms: int | None = None
     offers: int = 0
-    reason: str = ""
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True)
 class Decision:
     """What to do: offer the release to `offer`, of `wave`; or `stop`, with the reason.
 
-    `waits`: what the roll-out waits for, or ""."""
+    `waits`: what the roll-out waits for, or None."""
 
     offer: tuple[str, ...] = ()
     wave: int = 0
-    stop: str = ""
+    stop: Reason | None = None
     is_finished: bool = False
-    waits: str = ""
+    waits: Reason | None = None
 
 
 def decide(plan: RolloutPlan, nodes: Sequence[NodeProgress], now_unix_ms: int) -> Decision:
     """Return what a running roll-out does now. `nodes`: every node of the plan."""
     stop = _why_stop(nodes)
-    if stop:
+    if stop is not None:
         return Decision(stop=stop)
     pool = [one for one in nodes if one.state == WAITING]
     begun = [one for one in nodes if one.wave is not None and one.state != WAITING]
@@ -85,16 +87,19 @@ def decide(plan: RolloutPlan, nodes: Sequence[NodeProgress], now_unix_ms: int) -
             wave, of_wave = wave + 1, []
         room = (plan.wave_nodes if wave else 1) - _occupied(of_wave)
     chosen = _chosen(plan, pool, nodes, room, now_unix_ms)
-    return Decision(chosen, wave, waits="" if chosen else _waits(plan, pool, unsettled,
-                                                                 now_unix_ms))
+    return Decision(chosen, wave, waits=None if chosen else _waits(
+        plan, pool, unsettled, now_unix_ms))
 
 
-def _why_stop(nodes: Sequence[NodeProgress]) -> str:
+def _why_stop(nodes: Sequence[NodeProgress]) -> Reason | None:
     failed = next((one for one in nodes if one.state in FAILED), None)
     if failed is None:
-        return ""
-    what = "reverted" if failed.state == REVERTED else "has not come back from its trial"
-    return f"{failed.node} {what}" + (f": {failed.reason}" if failed.reason else "")
+        return None
+    if failed.state == LOST:
+        return Reason("trial_lost_node", node=failed.node)
+    if failed.reason is None:
+        return Reason("node_reverted", node=failed.node)
+    return Reason("node_reverted_by", node=failed.node, why=failed.reason)
 
 
 def _is_settled(plan: RolloutPlan, one: NodeProgress, now_unix_ms: int) -> bool:
@@ -130,14 +135,21 @@ def _chosen(
 def _waits(
     plan: RolloutPlan, pool: Sequence[NodeProgress], unsettled: Sequence[NodeProgress],
     now_unix_ms: int,
-) -> str:
+) -> Reason:
     if unsettled:
         one = unsettled[0]
         if one.state != CONFIRMED:
-            return f"{one.node}: {one.state}"
+            return Reason("of_node", node=one.node, why=_PROGRESS[one.state])
         if one.quiet_unix_ms is None:
-            return f"{one.node}: a new alarm is active"
-        left_min = -(-(plan.watch_ms - now_unix_ms + one.quiet_unix_ms) // 60_000)
-        return f"{one.node}: observed for {left_min} min more"
+            return Reason("of_node", node=one.node, why=Reason("alarm_new"))
+        left_ms = plan.watch_ms - now_unix_ms + one.quiet_unix_ms
+        return Reason("of_node", node=one.node, why=Reason("release_watched", left_ms=left_ms))
     first = pool[0]
-    return f"{first.node}: {first.obstacle or first.reason or 'to be offered again'}"
+    return Reason("of_node", node=first.node,
+                  why=first.obstacle or first.reason or Reason("offered_again"))
+
+
+_PROGRESS = {
+    OFFERED: Reason("release_offered"), DOWNLOADING: Reason("release_downloading"),
+    DOWNLOADED: Reason("release_downloaded"), TRIAL: Reason("release_on_trial"),
+}

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from idroserra.nodes.registry import Node, Nodes
+from idroserra.core.reasons import Reason
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
+from idroserra.nodes.node import Node
+from idroserra.nodes.registry import Nodes
 from idroserra.updates import eligibility
 from idroserra.updates.errors import CannotOffer
 from idroserra.updates.release import Release
@@ -30,24 +34,28 @@ def eligible_nodes(nodes: Nodes, wanted: Release, selection: TargetSelection) ->
     named = [nodes.get(name) for name in dict.fromkeys(selection.nodes)]
     candidates: Iterable[Node] = named or nodes.all()
     reasons = {one.node: _obstacle(one, wanted) for one in candidates}
-    refused = [f"{name}: {why}" for name, why in reasons.items() if why]
-    eligible = [name for name, why in reasons.items() if not why]
-    if (named and refused) or not eligible:
-        raise CannotOffer("; ".join(refused[:5]) or "this host knows no node")
+    refused = [(name, why) for name, why in reasons.items() if why is not None]
+    eligible = [name for name, why in reasons.items() if why is None]
+    if refused and (named or not eligible):
+        raise CannotOffer(Reason(
+            "not_offered", node=refused[0][0], why=refused[0][1], count=len(refused)))
+    if not eligible:
+        raise CannotOffer(Reason("no_nodes"))
     if selection.canary is not None:
         if selection.canary not in eligible:
             nodes.get(selection.canary)
-            raise CannotOffer(f"{selection.canary}: is not among the nodes that get the release")
+            raise CannotOffer(Text(
+                N_("{node}: is not among the nodes that get the release"), node=selection.canary))
         eligible.sort(key=lambda name: name != selection.canary)
     return tuple(eligible)
 
 
 def open_to(nodes: Nodes, wanted: Release) -> list[str]:
     """Return the names of the nodes that may take a release and do not run it yet, sorted."""
-    return sorted(one.node for one in nodes.all() if not _obstacle(one, wanted))
+    return sorted(one.node for one in nodes.all() if _obstacle(one, wanted) is None)
 
 
-def _obstacle(node: Node, wanted: Release) -> str:
+def _obstacle(node: Node, wanted: Release) -> Reason | None:
     running = eligibility.runs(node, wanted.sha256)
     return eligibility.incompatibility(node, wanted.manifest) or (
-        "runs it already" if running is not None and running.state == "ok" else "")
+        Reason("runs_already") if running is not None and running.state == "ok" else None)

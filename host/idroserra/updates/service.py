@@ -11,22 +11,22 @@ import queue
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from idroserra.alarms.active import ActiveAlarm
 from idroserra.core import protocol
 from idroserra.core.config import Config
 from idroserra.core.errors import StoreUnavailable, UnknownNode
-from idroserra.mqtt.connection import MqttConnection
-from idroserra.nodes.commands import AuditSink, Commands
+from idroserra.core.reasons import Reason
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
+from idroserra.i18n.reasons import english
 from idroserra.nodes.correction_state import correction_of
-from idroserra.nodes.latest_events import LatestEvents
-from idroserra.nodes.registry import Node, Nodes
+from idroserra.nodes.node import Node
 from idroserra.updates import database as states
-from idroserra.updates import eligibility, node_progress, rollout_policy
+from idroserra.updates import describe, eligibility, node_progress, rollout_policy
 from idroserra.updates.chunk_server import ChunkRateLimit, chunk_of, reached_bytes, whole_bytes
 from idroserra.updates.database import NodeUpdate, Rollout, RolloutDatabase
+from idroserra.updates.dependencies import Dependencies
 from idroserra.updates.errors import BadRelease, CannotOffer, UnknownRelease
 from idroserra.updates.release import Release
 from idroserra.updates.release_store import ReleaseStore
@@ -37,24 +37,6 @@ POLL_S = 1.0
 SAVE_EVERY_MS = 5_000
 OFFERED_MS = 120_000  # without a response of the node an offer has failed
 SILENT_MS = 600_000  # and without a request a download
-
-_JOURNAL = {rollout_policy.CONFIRMED: "Software {version} is active.",
-            rollout_policy.REVERTED: "Software {version} was reverted: {reason}.",
-            rollout_policy.LOST: "Did not come back from the trial of software {version}."}
-
-
-@dataclass(frozen=True)
-class Dependencies:
-    """What the service needs from the host. add_journal_note: writes (node, text) into the
-    journal; audit: writes a row of the audit log."""
-
-    nodes: Nodes
-    commands: Commands
-    link: MqttConnection
-    events: LatestEvents
-    active_alarms: Callable[[], Sequence[ActiveAlarm]]
-    add_journal_note: Callable[[str, str], None]
-    audit: AuditSink
 
 
 class UpdateService:
@@ -119,8 +101,10 @@ class UpdateService:
             board_class = wanted.manifest.board_class
             current = self._newest(board_class)
             if current is not None and current.state == states.RUNNING:
-                raise CannotOffer(f"{current.version} is being rolled out to {board_class} "
-                                  "already: end that with `idroserra update cancel`")
+                raise CannotOffer(Text(N_(
+                    "{version} is being rolled out to {board_class} already: end that with "
+                    "`idroserra update cancel`"), version=current.version,
+                    board_class=board_class))
             nodes = eligible_nodes(self._parts.nodes, wanted, selection)
             now, config = self._now_unix_ms(), self._config
             rollout = Rollout(
@@ -131,7 +115,8 @@ class UpdateService:
             updates = {
                 node: NodeUpdate(rollout.id, node, rollout_policy.WAITING, now) for node in nodes}
             if current is not None and current.state == states.STOPPED:
-                self._end(current, states.CANCELLED, f"replaced by {rollout.version}", by)
+                replaced = Reason("replaced", version=rollout.version)
+                self._end(current, states.CANCELLED, replaced, by)
             self._database.save_rollout(rollout, updates)
             self._rollouts[rollout.id], self._updates[rollout.id] = rollout, updates
             self._audit(rollout, by, "begin roll-out")
@@ -145,8 +130,8 @@ class UpdateService:
         with self._lock:
             found = self._rollouts.get(rollout_id)
             if found is None or found.state not in (states.RUNNING, states.STOPPED):
-                raise CannotOffer("roll-out: none with this id is in progress")
-            return self._end(found, states.CANCELLED, "", by)
+                raise CannotOffer(Text(N_("roll-out: none with this id is in progress")))
+            return self._end(found, states.CANCELLED, None, by)
 
     def remove(self, release: str) -> Release:
         """Delete a release that is not being rolled out. Raises UnknownRelease, CannotOffer."""
@@ -154,8 +139,8 @@ class UpdateService:
             found = self.releases.get(release)
             if any(one.release == found.sha256 and one.state == states.RUNNING
                    for one in self._rollouts.values()):
-                raise CannotOffer(f"{found.manifest.version} is being rolled out: cancel that "
-                                  "first")
+                why = N_("{version} is being rolled out: cancel that first")
+                raise CannotOffer(Text(why, version=found.manifest.version))
             return self.releases.remove(found.sha256)
 
     def rollouts(self) -> list[tuple[Rollout, dict[str, NodeUpdate], rollout_policy.Decision]]:
@@ -177,7 +162,7 @@ class UpdateService:
         except UnknownRelease:
             return 0
 
-    def failed(self, node: str) -> str | None:
+    def failed(self, node: str) -> Reason | None:
         """Return why the newest update of a node failed, or None."""
         with self._lock:
             for one in sorted(self._rollouts.values(), key=lambda one: -one.begun_unix_ms):
@@ -186,16 +171,17 @@ class UpdateService:
                     continue
                 if one.state == states.CANCELLED or update.state not in rollout_policy.FAILED:
                     return None
-                return f"{one.version}: {update.reason or 'it has not come back from its trial'}"
+                return Reason("version_failed", version=one.version,
+                              why=update.reason or Reason("trial_lost"))
         return None
 
-    def stopped(self) -> dict[str, str]:
+    def stopped(self) -> dict[str, Reason]:
         """Return {board class: reason} of the newest roll-outs that stopped automatically."""
         with self._lock:
             newest = {one.board_class: one for one in sorted(
                 self._rollouts.values(), key=lambda one: one.begun_unix_ms)}
-            return {name: f"{one.version}: {one.reason}" for name, one in newest.items()
-                    if one.state == states.STOPPED}
+            return {name: Reason("version_failed", version=one.version, why=one.reason)
+                    for name, one in newest.items() if one.state == states.STOPPED}
 
     def update(self) -> None:
         """Process what nodes reported, and do what is due."""
@@ -225,15 +211,15 @@ class UpdateService:
 
     def _advance(self, rollout: Rollout) -> None:
         decision = self._decision(rollout)
-        if decision.stop:
+        if decision.stop is not None:
             self._end(rollout, states.STOPPED, decision.stop, "host")
         elif decision.is_finished:
             updates = self._updates[rollout.id].values()
             is_installed = any(one.state == rollout_policy.CONFIRMED for one in updates)
-            why = next((f"{one.node}: {one.reason}" for one in updates if one.reason),
-                       "no node is left")
+            why = next((Reason("of_node", node=one.node, why=one.reason) for one in updates
+                        if one.reason is not None), Reason("no_node_left"))
             self._end(rollout, states.FINISHED if is_installed else states.STOPPED,
-                      "" if is_installed else f"no node installed it: {why}", "host")
+                      None if is_installed else Reason("not_installed", why=why), "host")
         for name in decision.offer:
             self._offer(rollout, name, decision.wave)
 
@@ -242,7 +228,7 @@ class UpdateService:
         nodes = []
         for name in rollout.nodes:
             node, update = self._known(name), updates[name]
-            why = self._obstacle(node, now) if update.state == rollout_policy.WAITING else ""
+            why = self._obstacle(node, now) if update.state == rollout_policy.WAITING else None
             nodes.append(update.progress(node.site, why))
         return rollout_policy.decide(rollout.plan, nodes, now)
 
@@ -252,7 +238,7 @@ class UpdateService:
         except UnknownNode:  # removed meanwhile
             return Node(name, "")
 
-    def _obstacle(self, node: Node, now_unix_ms: int) -> str:
+    def _obstacle(self, node: Node, now_unix_ms: int) -> Reason | None:
         events = self._parts.events
         is_known = events.is_read(node.node, with_doses=True)
         dosed = events.newest(node.node, "dosed")
@@ -270,16 +256,16 @@ class UpdateService:
         try:
             found = self.releases.get(rollout.release)
         except UnknownRelease as error:
-            self._end(rollout, states.STOPPED, str(error), "host")
+            self._stop(rollout.id, error)
             return
         offer = protocol.Offer(found.sha256, len(found.text), found.signature, found.key_id,
                                found.manifest.version)
         self._offers[name] = self._parts.commands.send_update(name, offer, rollout.by)
         self._change(rollout, replace(
-            update, state=rollout_policy.OFFERED, state_unix_ms=now, reason="", wave=wave,
+            update, state=rollout_policy.OFFERED, state_unix_ms=now, reason=None, wave=wave,
             heard_unix_ms=now, offered_unix_ms=now, quiet_unix_ms=None))
 
-    def _answer_to_offer(self, node: str) -> tuple[str, str] | None:
+    def _answer_to_offer(self, node: str) -> tuple[str, Reason | None] | None:
         """Return (state, reason) of the node's offer command once it has ended, else None."""
         command_id = self._offers.get(node)
         if command_id is None:
@@ -294,7 +280,13 @@ class UpdateService:
         del self._offers[node]
         return command.state, command.reason
 
-    def _end(self, rollout: Rollout, state: str, reason: str, by: str) -> Rollout:
+    def _stop(self, rollout_id: str, error: UnknownRelease | BadRelease) -> None:
+        reason = (Reason("release_missing") if isinstance(error, UnknownRelease)
+                  else Reason("release_damaged", detail=str(error)))
+        with self._lock:
+            self._end(self._rollouts[rollout_id], states.STOPPED, reason, "host")
+
+    def _end(self, rollout: Rollout, state: str, reason: Reason | None, by: str) -> Rollout:
         """End a roll-out in `state` and cancel its waiting nodes and downloads."""
         now, updates = self._now_unix_ms(), self._updates[rollout.id]
         ended = replace(rollout, state=state, state_unix_ms=now, reason=reason or rollout.reason)
@@ -330,11 +322,10 @@ class UpdateService:
             rollout.by, f"update {update.state}", target=update.node, address=update.node,
             detail={"rollout": rollout.id, "release": rollout.release[:16],
                     "version": rollout.version},
-            result="refused" if is_bad else "done", reason=update.reason)
-        line = _JOURNAL.get(update.state)
-        if line is not None:
-            self._parts.add_journal_note(update.node, line.format(
-                version=rollout.version, reason=update.reason or "no reason was given"))
+            result="refused" if is_bad else "done", reason=english(update.reason))
+        note = describe.journal_note(update, rollout.version)
+        if note:
+            self._parts.add_journal_note(update.node, note)
 
     def _save_all(self, *, forced: bool = False) -> None:
         """Save changes every few seconds; if the disk is full they are saved later."""
@@ -358,8 +349,7 @@ class UpdateService:
                 found = self.releases.get(ask.sha256)
                 chunk = chunk_of(found, ask)
             except (UnknownRelease, BadRelease) as error:
-                with self._lock:
-                    self._end(self._rollouts[update.rollout], states.STOPPED, str(error), "host")
+                self._stop(update.rollout, error)
                 return
             if chunk is not None:
                 self._parts.link.publish(protocol.down_topic(node, "update_data"), chunk)
@@ -386,6 +376,6 @@ class UpdateService:
 
     def _audit(self, rollout: Rollout, by: str, action: str) -> None:
         self._parts.audit(
-            by, action, target=rollout.board_class, reason=rollout.reason,
+            by, action, target=rollout.board_class, reason=english(rollout.reason),
             detail={"rollout": rollout.id, "release": rollout.release[:16],
                     "version": rollout.version, "nodes": len(rollout.nodes)})

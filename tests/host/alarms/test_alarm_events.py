@@ -5,9 +5,12 @@ import pytest
 from idroserra.history.models import EventPoint
 from idroserra.history.sqlite.store import SqliteStore
 from idroserra.nodes.latest_events import ASK_EVERY_MS, RETRY_MS, LatestEvents
+from support.samples import write_samples
 
 NOW = 1_795_507_200_000
 HOUR_MS = 3_600_000
+NO_EFFECT = {"code": "latch_no_effect", "values": {}}
+LOW = {"code": "ph_low_blocked", "values": {"why": {"code": "water_low", "values": {}}}}
 
 
 class Clock:
@@ -36,37 +39,38 @@ def test_the_store_is_read_again_every_minute(store):
     events = LatestEvents(lambda: store, clock)
     assert events.is_read("idro-a")
     assert events.all("idro-a") == {}
-    store.write([], [event("latched", 5 * HOUR_MS, reason="no effect"),
+    write_samples(store, [], [event("latched", 5 * HOUR_MS, reason=NO_EFFECT),
                      event("boot", 30 * HOUR_MS, 2), event("boot", HOUR_MS, 3)])
     clock.unix_ms = NOW + ASK_EVERY_MS - 1
     assert events.is_read("idro-a")
     assert events.all("idro-a") == {}
     clock.unix_ms = NOW + ASK_EVERY_MS
     assert events.is_read("idro-a")
-    assert events.newest("idro-a", "latched").detail == {"reason": "no effect"}
+    assert events.newest("idro-a", "latched").detail == {"reason": NO_EFFECT}
     assert events.boots_unix_ms("idro-a") == (NOW - HOUR_MS,)
 
 
 def test_an_older_event_of_the_store_changes_nothing(store):
     events = LatestEvents(lambda: store, Clock())
     events.take("idro-a", NOW * 1_000, "resumed", {"by": "anna"})
-    events.take("idro-a", NOW * 1_000, "armed", {})
-    store.write([], [event("resumed", HOUR_MS, by="bo")])
+    events.take("idro-a", NOW * 1_000, "clock_set", {})
+    write_samples(store, [], [event("resumed", HOUR_MS, by="bo")])
     assert events.is_read("idro-a")
     assert events.all("idro-a").keys() == {"resumed"}
     assert events.newest("idro-a", "resumed").detail == {"by": "anna"}
 
 
 def test_decisions_and_doses_are_read_on_request(store):
-    store.write([], [event("decided", HOUR_MS, loop="ph", reason="low"),
-                     event("decided", HOUR_MS, 2, loop="ec", reason="in band"),
+    write_samples(store, [], [event("decided", HOUR_MS, loop="ph", reason=LOW),
+                     event("decided", HOUR_MS, 2, loop="ec", reason={"code": "ec_in_band",
+                                                          "values": {"ec_us_cm": 1_600}}),
                      event("dosed", HOUR_MS, 3)])
     events = LatestEvents(lambda: store, Clock())
     assert events.is_read("idro-a")
     assert events.newest("idro-a", "dosed") is None
     assert events.is_read("idro-a", with_doses=True)
     assert events.newest("idro-a", "dosed").unix_ms == NOW - HOUR_MS
-    assert events.decision("idro-a", "ph").detail["reason"] == "low"
+    assert events.decision("idro-a", "ph").detail["reason"] == LOW
     assert events.decision("idro-a", "light") is None
 
 
@@ -89,7 +93,7 @@ def test_a_clock_that_is_set_back_does_not_stop_the_reading(store):
     clock = Clock()
     events = LatestEvents(lambda: store, clock)
     assert events.is_read("idro-a")
-    store.write([], [event("latched", 2 * HOUR_MS, reason="no effect")])
+    write_samples(store, [], [event("latched", 2 * HOUR_MS, reason=NO_EFFECT)])
     clock.unix_ms = NOW - HOUR_MS
     assert events.is_read("idro-a")
     assert events.newest("idro-a", "latched") is not None

@@ -8,12 +8,14 @@ import pytest
 from idroserra.alarms.notify.outbox import Delivery, Outbox
 from idroserra.core.config import AlarmsConfig, load_config
 from idroserra.core.errors import ConfigError
+from idroserra.core.reasons import Reason
 from idroserra.core.validation import ValidationError, validate
 from support.alarm_rig import MINUTE_MS, T0, AlarmRig
 from support.notice_receiver import NoticeReceiver
 
 HOUR_MS = 60 * MINUTE_MS
 HOT = "reservoir.temp_c"
+NO_EFFECT = Reason("latch_no_effect").as_json()  # as events carry it
 
 
 @pytest.fixture
@@ -53,7 +55,8 @@ def test_fifty_faults_with_one_cause_are_one_notice_that_names_it(rig_of, receiv
     assert titles(receiver) == ["farm: The broker does not answer"]
     [message] = receiver.messages
     assert message["type"] == "failure"
-    assert message["message"].startswith("URGENT The broker does not answer.")
+    assert message["message"].startswith(
+        "URGENT The broker does not answer: connecting: no route\n")
     assert "Action: Restart the broker" in message["message"]
     [(cause, explained)] = rig.active()
     assert (cause, len(explained)) == ("broker_down", 1 + 10 + 60)
@@ -101,7 +104,7 @@ def test_an_unacknowledged_alarm_escalates_to_more_people(rig_of, receiver):
     rig = rig_of(targets=[
         {"name": "phone", "url": receiver.url()},
         {"name": "boss", "url": boss.url(), "escalation_only": True}])
-    rig.add_event("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
     rig.step(5 * MINUTE_MS, 5_000)
     assert (len(receiver.messages), len(boss.messages)) == (1, 0)
     rig.step(60 * MINUTE_MS, 5_000)
@@ -115,7 +118,7 @@ def test_an_unacknowledged_alarm_escalates_to_more_people(rig_of, receiver):
 
 def test_quiet_hours_let_only_the_urgent_through(rig_of, receiver):
     rig = rig_of(quiet_from="00:00", quiet_until="07:00")
-    rig.add_event("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
     rig.step(2 * HOUR_MS, 20_000)
     assert receiver.messages == []
     rig.add_event("idro-0", "water", state="falls", moved_mm=20)
@@ -137,7 +140,7 @@ def test_what_is_low_stays_on_the_page(rig_of, receiver):
 
 def test_an_address_takes_only_what_it_asked_for(rig_of, receiver):
     rig = rig_of(targets=[{"name": "siren", "url": receiver.url(), "from_priority": "urgent"}])
-    rig.add_event("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
     rig.step(HOUR_MS // 2, 20_000)
     assert receiver.messages == []
     rig.add_event("idro-0", "water", state="falls", moved_mm=20)
@@ -147,7 +150,7 @@ def test_an_address_takes_only_what_it_asked_for(rig_of, receiver):
 
 def test_a_restart_sends_no_notice_twice(rig_of, receiver):
     rig = rig_of()
-    rig.add_event("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
     rig.step(MINUTE_MS)
     assert len(receiver.messages) == 1
     for _ in range(3):
@@ -159,11 +162,11 @@ def test_a_restart_sends_no_notice_twice(rig_of, receiver):
 def test_failed_notices_are_retried_shown_and_then_sent_as_one(rig_of, receiver):
     rig = rig_of()
     receiver.status = 500
-    rig.add_event("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
     rig.step(3 * MINUTE_MS)
     assert rig.states()["not_delivered/phone"] == "unacknowledged"
     [target] = rig.dispatcher.status()["targets"]
-    assert target["error"]
+    assert target["error"]["code"] == "sentence"
     assert target["next_try_unix_ms"] > rig.now_unix_ms
     rig.add_event("idro-0", "water", state="falls", moved_mm=20)
     rig.step(20 * MINUTE_MS, 5_000)
@@ -183,7 +186,7 @@ def test_failed_notices_are_retried_shown_and_then_sent_as_one(rig_of, receiver)
 def test_tries_are_far_apart_and_end_after_a_day(rig_of, receiver):
     rig = rig_of()
     receiver.status = 503
-    rig.add_event("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
     rig.step(25 * HOUR_MS, 60_000)
     [*_, oldest] = rig.outbox.newest(50)
     assert oldest[1][0].state == "failed"
@@ -203,7 +206,7 @@ def test_a_test_is_tried_once_and_says_what_came_of_it(rig_of, receiver):
     assert (older["id"], older["deliveries"][0]["state"]) == (number, "sent")
     [delivery] = newest["deliveries"]
     assert (delivery["state"], delivery["tries"]) == ("failed", 1)
-    assert "error=401" in delivery["error"]
+    assert "error=401" in delivery["error"]["text"]
 
 
 def test_a_daily_message_reports_that_alarms_work(rig_of, receiver):
@@ -219,10 +222,10 @@ def test_the_heartbeat_is_held_back_while_alarms_do_not_work(rig_of, receiver):
     rig.is_alive = False
     rig.step(30 * MINUTE_MS, 5_000)
     assert len(receiver.pings) == 3
-    assert "withheld" in rig.dispatcher.status()["heartbeat"]["error"]
+    assert rig.dispatcher.status()["heartbeat"]["error"]["code"] == "beat_not_evaluated"
     rig.is_alive = True
     receiver.status = 500
-    rig.add_event("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
     rig.step(4 * MINUTE_MS, 5_000)
     assert "phone" in rig.dispatcher.undelivered()
     count = len(receiver.pings)
@@ -236,7 +239,7 @@ def test_a_secret_is_nowhere_but_in_the_configuration(rig_of, receiver, caplog, 
     rig = rig_of()
     receiver.status = status
     rig.scheduler.test("anna", rig.now_unix_ms)
-    rig.add_event("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
     rig.step(5 * MINUTE_MS, 5_000)
     dump = (rig.folder / "alarms.db").read_bytes() + (rig.folder / "alarms.db-wal").read_bytes()
     said = caplog.text + "".join(capfd.readouterr()) + str(rig.dispatcher.status())
@@ -268,14 +271,14 @@ def test_half_a_quiet_time_is_refused():
 def test_an_address_taken_out_of_the_configuration_holds_nothing_up(rig_of, receiver):
     rig = rig_of()
     receiver.status = 500
-    rig.add_event("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
     rig.step(MINUTE_MS)
     rig.config = AlarmsConfig()
     rig.restart()
     rig.step(2 * MINUTE_MS, 5_000)
     [(_, [delivery])] = rig.outbox.newest(5)
     assert isinstance(delivery, Delivery)
-    assert (delivery.state, delivery.error) == ("failed", "no such address any more")
+    assert (delivery.state, delivery.error) == ("failed", Reason("target_removed"))
     assert rig.now_unix_ms > T0
 
 
@@ -291,7 +294,7 @@ def test_each_address_is_notified_in_its_language(rig_of, receiver):
     assert titles(receiver)[-1] == "farm: The broker does not answer"
     assert titles(others[0])[-1] == "farm: Il broker non risponde"
     text = others[0].messages[-1]["message"]
-    assert text.startswith("URGENTE Il broker non risponde.")
+    assert text.startswith("URGENTE Il broker non risponde: ")
     assert "\nAzione: Riavviare il broker" in text
     assert not any(word in others[1].messages[-1]["message"] for word in ("Action:", "Explains"))
     assert others[1].messages[-1]["message"].startswith("紧急")
@@ -311,3 +314,13 @@ def test_the_last_notifications_of_an_older_database_are_kept(tmp_path):
         outbox = Outbox(path)
         assert list(outbox.last_notifications()) == ["farm//disk_full"]
         outbox.close()
+
+
+def test_a_notice_ends_with_the_states_of_its_nodes(rig_of, receiver):
+    rig = rig_of(count=2)
+    rig.node_states = {"idro-0": "Dosing is locked.", "idro-1": "pH has a fault."}
+    for name in rig.nodes:
+        rig.add_event(name, "latched", reason=NO_EFFECT)
+    rig.step(2 * MINUTE_MS)
+    assert receiver.messages[0]["message"].splitlines()[-2:] == [
+        "idro-0 now: Dosing is locked.", "idro-1 now: pH has a fault."]

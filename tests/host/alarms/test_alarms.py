@@ -7,10 +7,17 @@ from hypothesis import strategies as st
 from idroserra.alarms.bus_groups import groups_of
 from idroserra.alarms.engine import AlarmRefused, UnknownAlarm
 from idroserra.alarms.rules import load_rules
+from idroserra.alarms.summary import headline
 from idroserra.core.errors import ConfigError
+from idroserra.core.reasons import Reason, sentence
 from support.alarm_rig import MINUTE_MS, T0, AlarmRig
 
 PH = "reservoir.ph"
+# As events carry them.
+NO_EFFECT = Reason("latch_no_effect").as_json()
+WARMED = Reason("air_warmed", rise_deci_c=30, deci_c=210).as_json()
+TOO_HOT = Reason("air_too_hot", deci_c=350, limit_deci_c=350).as_json()
+COOLED = Reason("air_cooled", deci_c=149).as_json()
 
 
 @pytest.fixture
@@ -32,7 +39,8 @@ def test_ph_above_the_band_is_an_alarm_after_its_delay_and_clears_below_its_dead
     rig.step(2 * MINUTE_MS, 10_000)
     assert rig.states() == {f"ph_high/idro-0/{PH}": "unacknowledged"}
     [one] = rig.alarms.all()
-    assert one.text == "pH is 6.35, above 6.30."
+    assert one.reason == Reason("reading_above", channel=PH, scaled=6_350, limit_scaled=6_300)
+    assert headline(one) == "idro-0: pH is too high: pH is 6.35, above 6.30"
     rig.nodes["idro-0"]["values"][PH] = 6.25  # below the limit, not yet by the deadband
     rig.step(20 * MINUTE_MS, 10_000)
     assert rig.states() == {f"ph_high/idro-0/{PH}": "unacknowledged"}
@@ -79,7 +87,7 @@ def test_a_dead_thermometer_explains_the_probes_that_need_it(rig):
 
 
 def test_alarms_do_not_clear_while_the_store_is_unreadable(rig):
-    rig.add_event("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
     rig.step()
     rig.more["idro-0"] = {"is_past_read": False}
     rig.restart()
@@ -148,7 +156,7 @@ def test_a_site_without_power_is_one_alarm(tmp_path):
 
 
 def test_a_latch_stands_until_somebody_resumes(rig):
-    rig.add_event("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
     rig.step()
     assert rig.states() == {"dosing_latched/idro-0": "unacknowledged"}
     rig.now_unix_ms += 1_000
@@ -158,12 +166,12 @@ def test_a_latch_stands_until_somebody_resumes(rig):
 
 
 def test_a_stuck_heater_explains_air_that_is_too_hot_and_each_ends_by_itself(rig):
-    rig.add_event("idro-0", "air_warms", state="began", reason="by 3.0 C to 21.0 C")
-    rig.add_event("idro-0", "air_too_hot", state="began", reason="35.0 of 35.0 C")
+    rig.add_event("idro-0", "air_warms", state="began", reason=WARMED)
+    rig.add_event("idro-0", "air_too_hot", state="began", reason=TOO_HOT)
     rig.step()
     assert rig.active() == [("heater_stuck/idro-0", ["air_too_hot/idro-0"])]
     rig.now_unix_ms += 1_000
-    rig.add_event("idro-0", "air_warms", state="ended", reason="to 14.9 C")
+    rig.add_event("idro-0", "air_warms", state="ended", reason=COOLED)
     rig.step()
     assert rig.states()["heater_stuck/idro-0"] == "returned"
 
@@ -207,8 +215,10 @@ def test_water_on_the_floor_is_an_alarm_and_a_float_in_the_tank_is_none(rig):
     ({"store": "no answer"}, "store_down"), ({"spool": "disk full"}, "spool_down"),
     ({"disk_free_mb": 120.0}, "disk_low"), ({"failures": {"ingest": (T0, "KeyError")}},
                                             "host_failed/ingest"),
-    ({"rejected": ((T0, 3), (T0 + 60_000, 9))}, "records_rejected"),
-    ({"undelivered": {"phone": "refused"}}, "not_delivered/phone"),
+    ({"rejected": {"": ((T0, 3), (T0 + 60_000, 9))}}, "records_rejected"),
+    ({"rejected": {"idro-0": ((T0, 3), (T0 + 60_000, 9)), "": ((T0, 5),)}},
+     "records_rejected/idro-0"),
+    ({"undelivered": {"phone": sentence("refused")}}, "not_delivered/phone"),
 ])
 def test_the_hosts_own_troubles(rig, host, key):
     rig.host = host
@@ -216,12 +226,30 @@ def test_the_hosts_own_troubles(rig, host, key):
     assert rig.states() == {key: "unacknowledged"}
 
 
+def test_a_feed_is_an_alarm_of_its_own_after_five_minutes_and_ends_by_itself(rig):
+    rig.host = {"feeds": {"cloud": "HTTP 401", "victoria": "ok"}}
+    rig.step(4 * MINUTE_MS)
+    assert rig.states() == {}
+    rig.step(2 * MINUTE_MS)
+    assert rig.states() == {"feed_down/cloud": "unacknowledged"}
+    [one] = [one for one in rig.alarms.all() if one.state != "normal"]
+    assert one.reason == Reason("feed_down", target="cloud", detail="HTTP 401")
+    rig.host = {"feeds": {"cloud": "ok", "victoria": "ok"}}
+    rig.step(MINUTE_MS)
+    assert rig.states() == {"feed_down/cloud": "returned"}
+
+def test_the_store_explains_why_a_feed_takes_nothing(rig):
+    rig.host = {"store": "no answer", "feeds": {"cloud": "the store cannot be read"}}
+    rig.step(6 * MINUTE_MS)
+    assert rig.active() == [("store_down", ["feed_down/cloud"])]
+
+
 @pytest.mark.parametrize(("more", "key"), [
     ({"boots_unix_ms": (T0, T0 + 1, T0 + 2)}, "reset_loop/idro-0"),
     ({"clock_off_ms": -3_600_000}, "node_clock_off/idro-0"),
-    ({"settings_error": "ph.target: too high"}, "settings_refused/idro-0"),
-    ({"recipe_held": "not sent: level.target_mm: low < target < full needed"},
-     "recipe_held/idro-0"),
+    ({"settings_error": Reason("setting_range", setting="ph.target", range="4.5..7.5")},
+     "settings_refused/idro-0"),
+    ({"recipe_held": Reason("level_order", setting="level.target_mm")}, "recipe_held/idro-0"),
     ({"left_pct": {"ph_down": 12.0}}, "bottle_low/idro-0/ph_down"),
     ({"left_pct": {"ph_down": 0.0}}, "bottle_empty/idro-0/ph_down"),
 ])
@@ -232,6 +260,15 @@ def test_the_nodes_own_troubles(rig, more, key):
     assert [cause for cause, _ in rig.active()] == [key]
 
 
+def test_messages_rejected_before_the_window_are_no_trouble_now(rig):
+    rig.host = {"rejected": {"idro-0": ((T0, 3), (T0 + 1_000, 9), (T0 + 2_000, 11))}}
+    rig.step(9 * MINUTE_MS)
+    assert rig.states() == {"records_rejected/idro-0": "unacknowledged"}
+    rig.step(12 * MINUTE_MS)
+    rig.step(12 * MINUTE_MS)
+    assert rig.states() == {}
+
+
 def test_a_host_before_its_time_has_a_wrong_clock(rig):
     rig.now_unix_ms = 86_400_000
     rig.step()
@@ -240,7 +277,7 @@ def test_a_host_before_its_time_has_a_wrong_clock(rig):
 
 def test_a_restart_keeps_what_stood_who_saw_it_and_what_was_put_aside(rig):
     rig.fail("idro-0", air__rh_pct="crc")
-    rig.add_event("idro-0", "latched", reason="no effect")
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
     rig.nodes["idro-0"]["values"]["reservoir.temp_c"] = 31.0
     rig.step(20 * MINUTE_MS, 5_000)
     fault, latch, hot = ("sensor_fault/idro-0/air.rh_pct", "dosing_latched/idro-0",
@@ -265,7 +302,7 @@ def test_a_restart_keeps_what_stood_who_saw_it_and_what_was_put_aside(rig):
 def test_what_makes_no_sense_is_refused(rig):
     with pytest.raises(UnknownAlarm):
         rig.alarms.acknowledge(["ph_high/idro-0"], "anna", "", T0)
-    rig.add_event("idro-0", "latched", reason="")
+    rig.add_event("idro-0", "latched", reason=None)
     rig.step()
     for ask in (rig.alarms.unshelve, rig.alarms.return_to_service):
         with pytest.raises(AlarmRefused):

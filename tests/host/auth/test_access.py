@@ -20,38 +20,7 @@ from idroserra.auth.roles import MATRIX, Role, rule_of
 from idroserra.auth.service import AuthService, Visitor
 from idroserra.auth.users import SETUP_MS
 from idroserra.core.config import AccessConfig
-
-PASSWORD = "a sentence for the tests"
-OTHER = "another sentence for them"
-MINUTE_MS, HOUR_MS = 60_000, 3_600_000
-HERE = Visitor("127.0.0.1", "tests")
-
-
-class Clock:
-    def __init__(self):
-        self.unix_ms = 1_800_000_000_000
-
-    def __call__(self):
-        return self.unix_ms
-
-    def go(self, ms):
-        self.unix_ms += ms
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def access(tmp_path, clock):
-    opened = AuthService(tmp_path / "host", AccessConfig(), clock)
-    yield opened
-    opened.close()
-
-
-def who(access, session_id):
-    return access.authenticate(session_id, "", "127.0.0.1")
+from support.access_rig import HERE, MINUTE_MS, OTHER, PASSWORD, who
 
 
 def stored_bytes(folder):
@@ -139,20 +108,6 @@ def test_a_session_ends_idle_and_at_its_absolute_end(access, clock):
     clock.go(15 * MINUTE_MS)
     assert who(access, used) is None
     assert access.sessions.count("anna") == 0
-
-
-def test_who_is_logged_in_stays_so_on_a_disk_that_takes_nothing(access, clock):
-    access.users.add("anna", Role.OPERATOR, PASSWORD)
-    session = access.log_in("anna", PASSWORD, HERE)
-    secret = access.tokens.make("grafana", Role.VIEWER, "anna")
-    for file in (access.sessions, access.tokens):
-        file._database.execute("PRAGMA query_only=1")  # every write fails
-    clock.go(5 * MINUTE_MS)
-    assert who(access, session).name == "anna"
-    assert access.authenticate("", secret, "x").name == "grafana"
-    with pytest.raises(sqlite3.Error):
-        access.log_in("anna", PASSWORD, HERE)
-    assert who(access, session).name == "anna"
 
 
 def test_a_log_in_never_goes_on_with_an_older_session(access):
@@ -269,7 +224,9 @@ def test_a_token_is_revocable_and_known_by_its_hash(access):
         access.tokens.revoke("grafana")
 
 
-def test_the_command_line_gets_in_by_a_file_of_its_own_user(access, tmp_path, monkeypatch):
+def test_the_command_line_gets_in_by_a_file_of_its_own_user(
+    access, clock, tmp_path, monkeypatch
+):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     url = "http://127.0.0.1:54321"
     assert token_for(url) is None
@@ -280,7 +237,7 @@ def test_the_command_line_gets_in_by_a_file_of_its_own_user(access, tmp_path, mo
     found = access.authenticate("", token, "127.0.0.1")
     assert (found.kind, found.role) == ("local", Role.ADMIN)
     other = AuthService(
-        tmp_path / "host", AccessConfig(), access.now_unix_ms
+        tmp_path / "host", AccessConfig(), clock, clock.uptime
     )  # `idroserra user list`
     other.close()
     assert token_for(url) == token
@@ -356,7 +313,7 @@ def test_what_has_no_row_is_refused():
     assert {rule.path for rule in MATRIX if rule.role is Role.ANYONE} == {
         "/login", "/setup", "/static/{path:path}", "/api/session", "/api/session/link",
         "/api/setup", "/trust", "/authority.crt", "/manifest.webmanifest", "/offline",
-        "/worker.js", "/docs", "/docs/{path:path}"}
+        "/worker.js", "/help/reasons", "/docs", "/docs/{path:path}"}
 
 
 def test_users_in_a_broken_file_are_an_error_at_the_start(tmp_path, clock):

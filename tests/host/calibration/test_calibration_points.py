@@ -152,25 +152,26 @@ def test_no_electrode_outside_the_limits_is_accepted(slope_pct, offset_mv, temp_
 def test_each_mistake_with_buffers_is_called_by_its_name():
     seven = point("7.00")
     in_four = electrode_uv(4.01, 25)
-    assert refused(ph.check_point, ph.PhPoint("7.00", 25, in_four), []) == "wrong_buffer"
-    assert refused(ph.check_point, ph.PhPoint("4.01", 25, seven.signal_uv), []) == "wrong_buffer"
-    assert refused(ph.check_point, point("7.00"), [seven]) == "twice"
-    assert refused(ph.check_point, point("6.86"), [seven]) == "near"
-    assert refused(ph.check_point, ph.PhPoint("7.00", 40.5, 1_500_000), []) == "temperature"
-    assert refused(ph.check_point, ph.PhPoint("4.01", 25, 2_700_000), []) == "electrode"
-    assert refused(buffer_ph, "5.00", 25) == "unknown"
+    assert refused(ph.check_point, ph.PhPoint("7.00", 25, in_four), []) == "buffer_other"
+    assert refused(
+        ph.check_point, ph.PhPoint("4.01", 25, seven.signal_uv), []) == "buffer_other_or_dead"
+    assert refused(ph.check_point, point("7.00"), [seven]) == "buffer_again"
+    assert refused(ph.check_point, point("6.86"), [seven]) == "buffers_near"
+    assert refused(ph.check_point, ph.PhPoint("7.00", 40.5, 1_500_000), []) == "buffer_temperature"
+    assert refused(ph.check_point, ph.PhPoint("4.01", 25, 2_700_000), []) == "buffer_unmatched"
+    assert refused(buffer_ph, "5.00", 25) == "buffer_unknown"
     three = [seven, point("10.01"), point("9.18")]
-    assert refused(ph.check_point, point("4.01"), three) == "enough"
+    assert refused(ph.check_point, point("4.01"), three) == "buffers_enough"
     dead = [seven, ph.PhPoint("4.01", 25, 1_503_000)]
-    assert refused(ph.fit, dead, IN_FORCE) == "dead"
+    assert refused(ph.fit, dead, IN_FORCE) == "electrode_dead"
     swapped = [ph.PhPoint("7.00", 25, in_four), ph.PhPoint("4.01", 25, seven.signal_uv)]
-    assert refused(ph.fit, swapped, IN_FORCE) == "swapped"
-    assert refused(ph.fit, [point("7.00", offset_mv=41)], IN_FORCE) == "offset"
+    assert refused(ph.fit, swapped, IN_FORCE) == "buffers_swapped"
+    assert refused(ph.fit, [point("7.00", offset_mv=41)], IN_FORCE) == "offset_off"
     flat = [point(name, slope_pct=80) for name in ("7.00", "4.01")]
-    assert refused(ph.fit, flat, IN_FORCE) == "slope"
+    assert refused(ph.fit, flat, IN_FORCE) == "slope_off"
     stale = ph.PhPoint("10.01", 25, electrode_uv(9.70, 25))
-    assert refused(ph.fit, [seven, point("4.01"), stale], IN_FORCE) == "bent"
-    assert refused(ph.fit, [], IN_FORCE) == "few"
+    assert refused(ph.fit, [seven, point("4.01"), stale], IN_FORCE) == "buffers_bent"
+    assert refused(ph.fit, [], IN_FORCE) == "buffer_needed"
 
 
 def cell_point(standard, temp_c, cell, cell_milli=1_000):
@@ -194,19 +195,19 @@ def test_standards_find_the_cell_at_any_temperature(cell, low_c, high_c, cell_mi
 def test_each_mistake_with_standards_is_called_by_its_name():
     low = cell_point("1413", 25, 1.0)
     swapped = ec.EcPoint("12880", 25, 1_413, 1_000)
-    assert refused(ec.check_point, swapped, []) == "wrong_standard"
-    assert refused(ec.check_point, low, [low]) == "twice"
-    assert refused(ec.check_point, ec.EcPoint("1413", 25, 5, 1_000), []) == "in_air"
-    assert refused(ec.check_point, ec.EcPoint("1413", 25, 300, 1_000), []) == "cell"
-    assert refused(standard_us_cm, "1413", 36.0) == "temperature"
-    assert refused(standard_us_cm, "84", 25.0) == "unknown"
-    assert refused(ec.fit, [low, cell_point("12880", 25, 1.12)]) == "apart"
-    assert refused(ec.fit, [low, cell_point("2760", 25, 1.06)]) == "apart"
+    assert refused(ec.check_point, swapped, []) == "standard_other"
+    assert refused(ec.check_point, low, [low]) == "standard_again"
+    assert refused(ec.check_point, ec.EcPoint("1413", 25, 5, 1_000), []) == "cell_in_air"
+    assert refused(ec.check_point, ec.EcPoint("1413", 25, 300, 1_000), []) == "cell_off"
+    assert refused(standard_us_cm, "1413", 36.0) == "standard_temperature"
+    assert refused(standard_us_cm, "84", 25.0) == "standard_unknown"
+    assert refused(ec.fit, [low, cell_point("12880", 25, 1.12)]) == "standards_apart"
+    assert refused(ec.fit, [low, cell_point("2760", 25, 1.06)]) == "standards_apart"
     polarised = cell_point("12880", 25, 1.08)
     assert ec.fit([low, polarised]).cell == 1.0
     assert ec.fit([polarised]).cell == 1.08
-    assert refused(ec.check_dry, [3.0, 120.0], [None, None]) == "wet"
-    assert refused(ec.check_dry, [None], ["no_ack"]) == "fault"
+    assert refused(ec.check_dry, [3.0, 120.0], [None, None]) == "cell_wet"
+    assert refused(ec.check_dry, [None], ["no_ack"]) == "cell_fault"
     assert ec.check_dry([None, 4.0], ["in_air", None]) is None
 
 
@@ -234,13 +235,13 @@ def test_one_depth_moves_the_zero_and_an_empty_tank_that_reads_0_keeps_it():
 
 def test_each_mistake_with_depths_is_called_by_its_name():
     some = level.LevelPoint(200, 190)
-    assert refused(level.check_point, level.LevelPoint(100, 0), []) == "clamped"
-    assert refused(level.check_point, level.LevelPoint(220, 210), [some]) == "near"
-    assert refused(level.check_point, level.LevelPoint(-1, 210), []) == "depth"
-    assert refused(level.fit, [some, level.LevelPoint(100, 200)], IN_FORCE) == "swapped"
+    assert refused(level.check_point, level.LevelPoint(100, 0), []) == "depth_unseen"
+    assert refused(level.check_point, level.LevelPoint(220, 210), [some]) == "depths_near"
+    assert refused(level.check_point, level.LevelPoint(-1, 210), []) == "depth_off"
+    assert refused(level.fit, [some, level.LevelPoint(100, 200)], IN_FORCE) == "depths_swapped"
     same = level.LevelPoint(some.depth_mm + 100, some.reading_mm)
-    assert refused(level.check_point, same, [some]) == "unmoved"
-    assert refused(level.fit, [level.LevelPoint(1_000, 10)], IN_FORCE) == "range"
+    assert refused(level.check_point, same, [some]) == "level_unmoved"
+    assert refused(level.fit, [level.LevelPoint(1_000, 10)], IN_FORCE) == "level_fit_off"
 
 
 @given(st.floats(300, 3_500), st.lists(st.integers(1_000, 10_000), min_size=1, max_size=4))
@@ -252,11 +253,11 @@ def test_runs_find_the_flow(flow, on_ms):
 
 
 def test_each_mistake_with_a_cylinder_is_called_by_its_name():
-    assert refused(pump.check_run, pump.PumpRun(400, 400), 1_000) == "short"
-    assert refused(pump.check_run, pump.PumpRun(5_000, 0), 1_000) == "nothing"
-    assert refused(pump.check_run, pump.PumpRun(5_000, 50_000), 1_000) == "ratio"
+    assert refused(pump.check_run, pump.PumpRun(400, 400), 1_000) == "run_short"
+    assert refused(pump.check_run, pump.PumpRun(5_000, 0), 1_000) == "run_empty"
+    assert refused(pump.check_run, pump.PumpRun(5_000, 50_000), 1_000) == "run_odd"
     apart = [pump.PumpRun(5_000, 5_000), pump.PumpRun(5_000, 4_000)]
-    assert refused(pump.fit, apart) == "apart"
+    assert refused(pump.fit, apart) == "runs_apart"
 
 
 @given(st.floats(85, 105), st.floats(0, 30), st.floats(0, 90), st.floats(0, 10))
@@ -287,12 +288,12 @@ def test_health_as_documented():
 
 
 def test_an_old_calibration_warns_and_then_says_what_it_blocks():
-    def verdict(days):
-        return calibration_age.age_warning(
+    def code(days):
+        reason = calibration_age.age_reason(
             9_000, (9_000 + days + calibration_age.DAYS_1970_TO_2000) * calibration_age.DAY_MS)
+        return None if reason is None else reason.code
 
-    assert verdict(30) is None
-    assert verdict(31)[0] == "warn"
-    assert verdict(60)[0] == "warn"
-    assert verdict(61)[0] == "bad"
-    assert calibration_age.age_warning(0, 2**41) is None
+    assert code(30) is None
+    assert code(31) == code(60) == "calibration_due"
+    assert code(61) == "ph_calibration_old"
+    assert calibration_age.age_reason(0, 2**41) is None

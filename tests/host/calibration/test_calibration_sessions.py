@@ -9,6 +9,7 @@ from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalib
 from idroserra.calibration.procedures import PointRequest
 from idroserra.calibration.service import CalibrationService
 from idroserra.calibration.session import HOLD_MS, IDLE_MS, LAST_HOLD_MS
+from idroserra.core.reasons import Reason
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.registry import Nodes
@@ -17,6 +18,7 @@ NODE = "idro-a"
 START_MS = 1_795_000_000_000
 MINUTE_MS = 60_000
 SEVEN = 7.02  # buffer 7.00 at 20 C
+FULL = Reason("settings_not_written", detail="flash is full")
 
 
 class Wire:
@@ -179,10 +181,12 @@ def test_unconfirmed_settings_are_recorded_as_unconfirmed(house):
 def test_settings_that_the_node_refuses_fail_and_are_not_kept(house):
     session_id = finished(house)
     rev = house.nodes.get(NODE).wanted_rev
-    house.nodes.set_report(NODE, messages.ConfigReport(rev, "flash is full", settings.defaults()))
+    house.nodes.set_report(NODE, messages.ConfigReport(rev, FULL, settings.defaults()))
     state = house.calibrations.state(NODE, session_id)
-    assert (state["state"], state["reason"]) == (
-        "failed", "the node refused the settings: flash is full")
+    assert (state["state"], state["reason"]["code"], state["reason"]["values"]) == (
+        "failed", "settings_refused", {"why": FULL.as_json()})
+    assert state["reason"]["text"] == (
+        "the node refused the settings: the settings cannot be written: flash is full")
     assert not house.calibrations.history.of(NODE)
 
 

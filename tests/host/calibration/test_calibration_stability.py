@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idroserra.calibration.stability import EC, LEVEL, PH, Reading, judge
+from idroserra.core.reasons import Reason
+from idroserra.i18n.reasons import english
 
 START_MS = 1_760_000_000_000
 
@@ -33,35 +35,38 @@ def test_an_electrode_is_stable_once_it_is_there_and_not_before(tau_s, step_ph, 
     assert after_s is not None
     assert after_s >= 25
     assert abs(found.mean - 7.0) < 0.03
-    assert found.text.startswith("stable")
+    assert found.reason.code == "settled"
 
 
 def test_a_reading_that_runs_away_is_never_stable_and_in_time_overdue():
     after_s, found = settled_after_s(lambda s: 7.0 + s * 0.03 / 60, PH)
     assert after_s is None
     assert found.is_overdue
-    assert found.text == "settling: moves 0.030 pH a minute; not settled in 10 min"
+    assert found.reason == Reason(
+        "not_settled_in", for_ms=600_000,
+        why=Reason("settling", why=Reason("ph_moves", moved_milli_ph=30)))
+    assert english(found.reason) == "settling: moves 0.030 pH a minute; not settled within 10 min"
 
 
 def test_noise_is_never_stable():
     rng = random.Random(1)
     after_s, found = settled_after_s(lambda s: 7.0 + rng.gauss(0, 0.1), PH)
     assert after_s is None
-    assert "scatters" in found.text or "settling" in found.text
+    assert found.reason.values["why"].code in ("ph_noise", "settling")
 
 
 def test_few_readings_or_a_short_time_are_not_enough():
     quick = [Reading(START_MS + n * 100, 7.0) for n in range(50)]
     assert not judge(quick, PH, START_MS).is_stable
     slow = [Reading(START_MS + n * 10_000, 7.0) for n in range(60)]
-    assert judge(slow, PH, START_MS).text.startswith("watching")
-    assert judge([], PH, START_MS).text == "waiting for a reading"
+    assert judge(slow, PH, START_MS).reason.code == "reading_count"
+    assert judge([], PH, START_MS).reason == Reason("reading_awaited")
 
 
 def test_a_fault_restarts_the_window():
     seen = readings(lambda s: 7.0, 40)
     seen.append(Reading(seen[-1].unix_ms + 2_000, None, "jump"))
-    assert judge(seen, PH, START_MS).text == "no reading (jump)"
+    assert judge(seen, PH, START_MS).reason == Reason("reading_fault", fault="jump")
     seen += [Reading(seen[-1].unix_ms + n * 2_000, 4.0) for n in range(1, 6)]
     found = judge(seen, PH, START_MS)
     assert not found.is_stable

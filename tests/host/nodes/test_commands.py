@@ -4,17 +4,20 @@ import pytest
 
 from idro.errors import ProtocolError, SettingsError
 from idro.protocol.messages import Ack
+from idro.protocol.reason import Reason
 from idroserra.core.config import MqttConfig, load_config
 from idroserra.core.errors import NotAdopted, UnknownNode
 from idroserra.mqtt.connection import MqttConnection
 from idroserra.nodes.commands import ANSWER_GRACE_MS, Commands
 from idroserra.nodes.live import LiveState
-from idroserra.nodes.registry import Nodes, fingerprint
+from idroserra.nodes.node import fingerprint
+from idroserra.nodes.registry import Nodes
 from idroserra.server.service import Service
 from support.node_client import NodeClient
 
 NODE = "idro-a1"
 KEY = bytes(range(32))
+STOPPED = Reason("all_stopped")
 
 
 @pytest.fixture
@@ -43,7 +46,9 @@ def ended(service, command_id):
 
 
 @pytest.mark.parametrize(("outcome", "reason"), [
-    ("done", ""), ("refused", "gap 118000 ms"), ("failed", "pump")])
+    ("done", Reason("dose_given", actuator="ph_down", volume_ul=2_000)),
+    ("refused", Reason("gap", actuator="ph_down", left_ms=118_000)),
+    ("failed", Reason("actuator_failed", detail="pump"))])
 def test_the_nodes_answer_is_the_end(service, node, eventually, outcome, reason):
     node.outcome = (outcome, reason)
     subscription = service.live.subscribe()
@@ -65,14 +70,38 @@ def test_the_nodes_answer_is_the_end(service, node, eventually, outcome, reason)
     assert states == ["pending", outcome]
 
 
+def test_a_stop_is_repeated_under_its_id_until_it_is_answered(service, node, eventually):
+    node.outcome = None
+    command_id = service.commands.send(NODE, "stop", {}, "anna")
+    eventually(lambda: len(node.commands) >= 2, 15, "it is sent again")
+    assert {one.id for one in node.commands} == {command_id}
+    assert service.commands.state(command_id).state == "pending"
+    node.outcome = ("done", STOPPED)
+    eventually(ended(service, command_id), 10, "an answer")
+    assert service.commands.state(command_id).state == "done"
+    count = len(node.commands)
+    other = service.commands.send(NODE, "resume", {}, "anna")
+    eventually(ended(service, other), 10, "the next answer")
+    assert len(node.commands) == count + 1, "an answered stop is not sent again"
+
+
+def test_other_commands_are_sent_once(service, node, eventually):
+    node.outcome = None
+    args = {"actuator": "ph_down", "volume_ul": 2000}
+    service.commands.send(NODE, "dose", args, "anna")
+    stop_id = service.commands.send(NODE, "stop", {}, "anna")
+    eventually(lambda: [one.id for one in node.commands].count(stop_id) >= 2, 15, "a second stop")
+    assert [one.verb for one in node.commands].count("dose") == 1
+
+
 def test_an_offline_node_is_reported_at_once(service, node, eventually):
     node.stop()
     node._client.loop_start()  # a stop() is a polite end: say so, as the last will would
     node._client.reconnect()
     node.publish("status", b"offline", retain=True)
     eventually(lambda: not service.nodes.get(NODE).online, 10, "it is offline")
-    state = service.commands.state(service.commands.send(NODE, "stop", {}, "anna"))
-    assert (state.state, state.reason) == ("failed", "the node is offline")
+    state = service.commands.state(service.commands.send(NODE, "resume", {}, "anna"))
+    assert (state.state, state.reason) == ("failed", Reason("node_offline"))
 
 
 def test_unknown_nodes_and_invalid_commands_raise(service, node):
@@ -114,7 +143,8 @@ def test_settings_need_a_key(service, mosquitto, eventually):
     stranger = NodeClient(mosquitto.port, "idro-new", KEY)
     stranger.start()
     stranger.sample(1)
-    eventually(lambda: stranger.stored_upto == 1, 10, "it is seen")
+    eventually(lambda: service.spool.stored_upto("idro-new", stranger.boot_id) == 1, 10,
+               "its record to be stored")
     with pytest.raises(NotAdopted):
         service.commands.set_config("idro-new", {"ph.target": 6}, "anna")
     stranger.stop()
@@ -145,26 +175,27 @@ def test_without_an_answer_it_times_out_and_a_late_answer_is_the_truth(
                         lambda node, boot_id: wall.unix_ms - 10_000)
     link.start()
     eventually(lambda: link.is_connected, 10, "a line")
-    command_id = commands.send(NODE, "stop", {}, "anna", ttl_ms=20_000)
+    command_id = commands.send(NODE, "resume", {}, "anna", ttl_ms=20_000)
     eventually(lambda: node.commands, 10, "it arrives")
     assert node.commands[0].not_after_at_ms == 30_000
     wall.unix_ms += 20_000 + ANSWER_GRACE_MS
     assert commands.state(command_id).state == "pending"
     wall.unix_ms += 1
     assert commands.state(command_id).state == "timeout"
-    commands.on_ack("idro-b2", Ack(command_id, "done", "", "b", 1))  # not that node's to say
+    assert commands.state(command_id).reason == Reason("unanswered")
+    commands.on_ack("idro-b2", Ack(command_id, "done", STOPPED, "b", 1))  # not that node's to say
     assert commands.state(command_id).state == "timeout"
-    commands.on_ack(NODE, Ack(command_id, "done", "", "b", 1))
+    commands.on_ack(NODE, Ack(command_id, "done", STOPPED, "b", 1))
     assert commands.state(command_id).state == "done"
     commands.close()
     again = Commands(tmp_path / "own.db", nodes, LiveState(), link, lambda node, boot_id: None)
-    assert again.state(command_id).state == "done"
+    assert (again.state(command_id).state, again.state(command_id).reason) == ("done", STOPPED)
     nodes.set_info(NODE, node.info()._replace(boot_id="another"))
-    state = again.state(again.send(NODE, "stop", {}, "anna"))
-    assert (state.state, "which boot" in state.reason) == ("failed", True)
+    state = again.state(again.send(NODE, "resume", {}, "anna"))
+    assert (state.state, state.reason) == ("failed", Reason("boot_unknown"))
     link.stop()
-    state = again.state(again.send(NODE, "stop", {}, "anna"))
-    assert (state.state, state.reason) == ("failed", "the broker is not reachable")
+    state = again.state(again.send(NODE, "resume", {}, "anna"))
+    assert (state.state, state.reason) == ("failed", Reason("broker_unreachable"))
     again.close()
     nodes.close()
 
@@ -185,12 +216,12 @@ def test_a_node_that_may_have_a_newer_key_is_asked_with_either(tmp_path, mosquit
     nodes.stage_key(NODE, bytes(32))
     for expected in (older, newer, older, newer):
         assert nodes.get(NODE).fingerprints[0] == expected
-        command_id = commands.send(NODE, "stop", {}, "anna", ttl_ms=20_000)
+        command_id = commands.send(NODE, "resume", {}, "anna", ttl_ms=20_000)
         wall.unix_ms += 20_000 + ANSWER_GRACE_MS + 1
         commands.end_overdue()
         assert commands.state(command_id).state == "timeout"
-    command_id = commands.send(NODE, "stop", {}, "anna")
-    commands.on_ack(NODE, Ack(command_id, "refused", "stopped", "b", 1))
+    command_id = commands.send(NODE, "resume", {}, "anna")
+    commands.on_ack(NODE, Ack(command_id, "refused", STOPPED, "b", 1))
     assert nodes.get(NODE).fingerprints == (older,)
     link.stop()
     commands.close()

@@ -50,6 +50,16 @@ def test_every_state_is_a_sentence(node):
     node.gate.stop("ben")
     node.cycles(5)
     sentences = [event_text("correction", detail) for detail in node.events_of("correction")]
-    assert sentences[-1] == "Correction with pH down is over: stopped by a person, 0.00 ml given"
+    assert sentences[-1] == (
+        "Correction with pH down is over: a person stopped dosing, 0.00 ml given")
     assert any(text.startswith("Correction with pH down waits: ") for text in sentences)
     assert not described(node.events_of("correction")[-1], 0)["is_reached"]
+
+
+@pytest.mark.parametrize("state", ["opened", "held", "ready", "given", "ended"])
+@pytest.mark.parametrize("value", ["", "soon", True, {"code": "gap", "values": {}}])
+def test_values_of_another_type_are_no_times_and_volumes(state, value):
+    reason = {"code": "mixing", "values": {"left_ms": value, "volume_ul": value}}
+    found = described({"state": state, "reason": reason, "next_ul": value}, 5)
+    assert found["text"]
+    assert found["wait_until_unix_ms"] in (None, 6)

@@ -6,7 +6,8 @@ from idro.errors import SettingsError
 from idro.protocol.messages import AS_FLASHED, ConfigReport, Info
 from idroserra.core.errors import KeyMismatch, NotAdopted, UnknownNode
 from idroserra.ingest.handler import LastMessage
-from idroserra.nodes.registry import Nodes, fingerprint
+from idroserra.nodes.node import fingerprint
+from idroserra.nodes.registry import Nodes
 
 NODE = "idro-a1"
 KEY = bytes(range(32))
@@ -83,6 +84,25 @@ def test_a_rev_is_above_what_the_node_already_reports(nodes):
     node = nodes.set_desired_config(NODE, {"ec.target_us_cm": 1800}, "anna")
     assert node.wanted_rev == 42
     assert node.wanted_values["ph.target"] == 5.5
+
+
+def test_after_a_restore_the_settings_of_the_node_outrank_those_of_the_backup(nodes):
+    nodes.adopt(NODE, KEY)
+    old = nodes.set_desired_config(NODE, {"ph.slope_uv_per_ph": -160_000}, "anna")
+    # Since the backup the node was calibrated twice; the host knows nothing of it.
+    new = dict(old.wanted_values) | {"ph.slope_uv_per_ph": -175_000, "doser.ul_per_s": 700}
+    nodes.set_report(NODE, ConfigReport(old.wanted_rev + 2, None, new))
+    node = nodes.set_desired_config(NODE, {"ph.target": 6.1}, "anna")
+    assert node.wanted_rev == old.wanted_rev + 3
+    assert node.wanted_values == new | {"ph.target": 6.1}
+
+
+def test_a_change_that_the_node_has_not_reported_yet_is_kept(nodes):
+    nodes.adopt(NODE, KEY)
+    nodes.set_report(NODE, ConfigReport(7, None, {"ph.target": 5.5}))
+    nodes.set_desired_config(NODE, {"ph.target": 6.1}, "anna")
+    node = nodes.set_desired_config(NODE, {"ec.target_us_cm": 1_800}, "anna")
+    assert (node.wanted_values["ph.target"], node.wanted_rev) == (6.1, 9)
 
 
 @pytest.mark.parametrize("changes", [{"ph.target": 99}, {"nope": 1}, {"level.low_mm": 230}])

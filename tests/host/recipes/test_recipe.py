@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from idroserra.core import protocol
 from idroserra.core.errors import RecipeError
+from idroserra.core.reasons import Reason
 from idroserra.recipes import describe, feasibility, model
 from idroserra.recipes.feasibility import Headroom
 
@@ -81,7 +82,7 @@ def test_settings_hold_until_a_later_stage_changes_them_and_ramps_arrive_day_by_
      "not a setting of a node"),
     ('"ph.target" = 5.8', "dosing.enabled = true", "stage[0].settings.dosing.enabled",
      "a recipe cannot set this"),
-    ("= 1_800", "= 1_800.5", "stage[1].settings.ec.target_us_cm", "integer"),
+    ("= 1_800", "= 1_800.5", "stage[1].settings.ec.target_us_cm", "whole number"),
     ("{ ec.target_us_cm = 1_800 }", "{ light.duty_pct = 50 }", "stage[1].settings.light.duty_pct",
      "is not in the first stage"),
 ])
@@ -215,29 +216,29 @@ def test_a_step_that_takes_days_of_the_budget_is_said():
     assert feasibility.check(found, room(doser__ul_per_s=20_000)) == []  # 1,000 uS/cm a day
     [note] = feasibility.check(found, room(doser__ul_per_s=20_000, authority_pct=25))
     assert (note.level, note.stage) == (feasibility.WARNING, 1)
-    assert note.text == "needs EC +600 uS/cm: 3 days of the budget, 120 ml at 50 ml a day"
+    assert note.reason == Reason(
+        "ec_rise_days", rise_us_cm=600, days=3, volume_ul=120_000, day_ul=50_000)
     # A pump that gives little bounds it by its time on, whatever the budget in ml.
     [note] = feasibility.check(found, room(doser__ul_per_s=100))
-    assert (note.level, "12 days of the budget" in note.text) == (feasibility.REFUSED, True)
+    assert (note.level, note.reason.code, note.reason.values["why"].values["days"]) == (
+        feasibility.REFUSED, "stage_too_short", 12)
 
 
 def test_what_the_node_would_refuse_is_refused():
     text = HEAD + FIRST.replace("light.on_minutes = 960", "level.target_mm = 150") + SECOND
     notes = feasibility.check(parse(text), room(level__full_mm=140, level__target_mm=130))
-    assert [(n.level, n.stage, n.text) for n in notes] == [
-        (feasibility.REFUSED, 0, "level.target_mm: low < target < full needed"),
-        (feasibility.REFUSED, 1, "level.target_mm: low < target < full needed")]
+    assert [(n.level, n.stage, n.reason) for n in notes] == [
+        (feasibility.REFUSED, 0, Reason("level_order", setting="level.target_mm")),
+        (feasibility.REFUSED, 1, Reason("level_order", setting="level.target_mm"))]
 
 
 def test_only_water_lowers_ec_and_an_idle_node_is_reported():
     found = parse(HEAD + FIRST + SECOND.replace("1_800", "900"))
-    texts = [note.text for note in feasibility.check(found, room(dosing__enabled=False))]
-    assert texts == ["dosing is off: pH and EC stay as they are",
-                     "needs EC -300 uS/cm: only water lowers it, "
-                     "change about 25% of the reservoir"]
-    texts = [note.text for note in feasibility.check(found, room(volume_l=None, authority_pct=0))]
-    assert "the host does not know this board" in texts[0]
-    assert texts[1] == "the node gives advice only: a person has to dose"
+    reasons = [note.reason for note in feasibility.check(found, room(dosing__enabled=False))]
+    assert reasons == [
+        Reason("ph_and_ec_stay"), Reason("ec_fall", fall_us_cm=300, share_pct=25)]
+    notes = feasibility.check(found, room(volume_l=None, authority_pct=0))
+    assert [note.reason.code for note in notes][:2] == ["litres_unknown", "doses_by_hand"]
 
 
 @given(st.floats(4.5, 7.5), st.sampled_from([20, 100, 1_000]), st.sampled_from([25, 100]))

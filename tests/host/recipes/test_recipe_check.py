@@ -78,12 +78,13 @@ def test_what_does_not_come_true_is_a_broken_promise(mine):
 def test_what_the_gate_cannot_follow_is_refused_before_anything_runs(mine):
     done = run(mine(MINE + OLD))
     assert done.exit_code == 1
-    assert "refused  old: needs EC +1800 uS/cm: " in done.stdout
+    assert "refused  old: EC has to rise by 1.80 mS/cm: " in done.stdout
     output = json.loads(run(mine(MINE + OLD), "--json").stdout)
     assert (output["kept"], output["run"], output["notes"][0]["level"]) == (False, None, "refused")
     level = run(mine(MINE.replace("ph.target = 5.8", "level.target_mm = 300")))
     assert level.exit_code == 1
-    assert "refused  young: level.target_mm: low < target < full needed" in level.stdout
+    assert "young: level.target_mm: it must be between the low and the full level" in (
+        " ".join(level.stdout.split()))
 
 
 @pytest.mark.parametrize(("words", "why"), [
@@ -123,7 +124,7 @@ def test_ec_that_has_to_fall_waits_for_water(mine):
     found = model.load_file(mine(MINE + OLD.replace("3_000", "900")))
     twin = recipe_scenario.build(found, "esp32-reservoir", 1)
     [note] = twin.notes
-    assert "only water lowers it" in note.text
+    assert note.reason.code == "ec_fall"
     [ec] = [p for p in twin.scenario.expectations if p.signal == "true:reservoir.ec_us_cm"]
     assert ec.text == "old: EC is not below 0.90 mS/cm (water lowers it)"
     assert ec.high > 1_200

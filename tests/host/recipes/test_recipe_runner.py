@@ -8,6 +8,7 @@ import pytest
 from idro.protocol.messages import ConfigReport
 from idroserra.core.config import load_config
 from idroserra.core.errors import NotAdopted, StoreUnavailable, UnknownNode
+from idroserra.core.reasons import Reason
 from idroserra.recipes import model
 from idroserra.recipes.model import DAY_MS
 from idroserra.recipes.runner import CannotRun
@@ -57,6 +58,9 @@ class Wall:
 
     def sleep_a_day(self):
         self.unix_ms += DAY_MS
+
+
+FULL = Reason("settings_not_written", detail="flash is full")
 
 
 class House:
@@ -191,10 +195,10 @@ def test_what_was_sent_without_a_broker_arrives(house, mosquitto):
 def test_a_refusal_holds_it_until_somebody_resumes(house):
     house.start()
     house.until("confirmed")
-    house.node.refusal = "rev: cannot be written"
+    house.node.refusal = FULL
     house.wall.unix_ms += 2 * DAY_MS
     house.until("refused", "held")
-    assert house.run.reason == "the node refused the setpoints: rev: cannot be written"
+    assert house.run.reason == Reason("setpoints_refused", why=FULL)
     assert house.host.recipes.pause_reason(NODE) == house.run.reason
     count = len(house.node.configs)
     house.wall.sleep_a_day()
@@ -203,6 +207,7 @@ def test_a_refusal_holds_it_until_somebody_resumes(house):
     house.host.stop()
     house.begin()
     assert (house.run.state, house.run.told_state) == ("held", "refused")
+    assert house.run.reason == Reason("setpoints_refused", why=FULL)
     house.host.recipes.resume(NODE, "bert")
     house.until("refused", "held")
     house.node.refusal = None
@@ -219,14 +224,14 @@ def test_an_older_refusal_that_arrives_late_is_undone_by_the_nodes_own_word(hous
     house.wall.unix_ms += 1_000
     house.start()
     on_report = house.host.commands.on_config_report
-    damaged = "a settings slot was damaged: the last good one is in force"
+    damaged = Reason("settings_damaged")
     on_report(NODE, ConfigReport(0, damaged, {}))  # a copy the broker kept says nothing new
     assert (house.run.told_state, house.run.state) == ("pending", "running")
     on_report(NODE, ConfigReport(0, damaged, {}), house.wall.unix_ms)
     assert (house.run.told_state, house.run.state) == ("refused", "held")
     on_report(NODE, ConfigReport(house.run.told_rev, None, {}), house.wall.unix_ms)
     assert (house.run.told_state, house.run.state) == ("confirmed", "running")
-    assert house.run.reason == ""
+    assert house.run.reason is None
 
 
 def test_a_stage_is_skipped_and_the_last_one_is_not(house):
@@ -265,8 +270,10 @@ def test_stopped_is_stopped_and_the_setpoints_stay(house):
 def test_what_cannot_run_is_refused_with_the_reason(house):
     hungry = model.parse(CROP.toml.replace("ec.target_us_cm = 1_600", "ec.target_us_cm = 5_000")
                           .encode(), "mine.toml")
-    with pytest.raises(CannotRun, match=r"idro-a1 cannot run mine: old: needs EC \+3800 uS/cm: "):
+    with pytest.raises(CannotRun, match="idro-a1 cannot run mine: old: EC has to rise") as refused:
         house.start(hungry)
+    assert (refused.value.code, refused.value.reason.values["stage"]) == (
+        "recipe_impossible", "old")
     assert house.run is None
     with pytest.raises(UnknownNode):
         house.host.recipes.start("idro-none", CROP, "anna")
@@ -290,7 +297,8 @@ def test_settings_that_contradict_it_later_hold_it_with_the_key(house):
         NODE, {"level.full_mm": 205}, "anna")
     house.wall.unix_ms += 5 * DAY_MS
     house.until("refused", "held")
-    assert house.run.reason == "not sent: level.target_mm: low < target < full needed"
+    assert house.run.reason == Reason(
+        "setpoints_not_sent", why=Reason("level_order", setting="level.target_mm"))
     house.host.commands.set_config(NODE, {"level.full_mm": 240}, "anna")
     assert house.run.state == "held"  # it was never sent, so nothing the node says undoes it
     house.host.recipes.resume(NODE, "anna")
@@ -321,6 +329,20 @@ def test_a_recipe_this_host_cannot_read_any_more_is_over(house, tmp_path):
     change(tmp_path, "UPDATE recipe_runs SET toml = 'days = 3'")
     house.begin()
     assert house.run.state == "stopped"
-    assert "cannot read the recipe" in house.run.reason
+    assert house.run.reason.code == "recipe_unreadable"
     house.start()
     house.until("confirmed")
+
+
+def test_a_sentence_of_an_earlier_version_becomes_a_reason_once(house, tmp_path):
+    house.start()
+    house.until("confirmed")
+    house.host.recipes.stop(NODE, "anna")
+    house.host.stop()
+    change(tmp_path, "UPDATE recipe_runs SET reason = 'it said \"no\"'")
+    change(tmp_path, "DELETE FROM versions WHERE name = 'recipe_runs'")
+    for _ in range(2):
+        house.begin()
+        assert house.run.reason == Reason("sentence", detail='it said "no"')
+        house.host.stop()
+    house.begin()

@@ -7,6 +7,7 @@ from idroserra.history.models import SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
 from idroserra.reports.alarm_summary import count_alarms
 from idroserra.reports.statistics import read_channel
+from support.samples import write_samples
 
 NODE, PH = "idro-a", "reservoir.ph"
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -16,7 +17,7 @@ DAYS = [(T0, T0 + DAY), (T0 + DAY, T0 + 2 * DAY)]
 
 def read(tmp_path, points, band=(5.6, 6.0), days=DAYS):
     store = SqliteStore(tmp_path / "store.db")
-    store.write([SamplePoint(NODE, PH, T0 + at, value) for at, value in points], [])
+    write_samples(store, [SamplePoint(NODE, PH, T0 + at, value) for at, value in points], [])
     try:
         return read_channel(store, NODE, PH, days, band)
     finally:
@@ -54,7 +55,7 @@ def test_nothing_read_is_nothing_said(tmp_path):
 
 def change(minute, key, state, was="normal"):
     return Transition(T0 + minute * MINUTE, key, key.split()[0], "farm", NODE, "", "high", was,
-                  state, "")
+                  state, None)
 
 
 def test_alarms_by_rule_with_the_longest_and_root_causes():

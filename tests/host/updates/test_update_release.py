@@ -2,9 +2,13 @@
 takes too, by the node's own files."""
 
 import hashlib
+import struct
 import subprocess
 import sys
+import tracemalloc
 import types
+import zipfile
+import zlib
 from io import BytesIO
 
 import pytest
@@ -12,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idro.errors import UpdateError
-from idro.protocol.release_layout import is_kernel
+from idro.protocol.release_layout import KERNEL, is_kernel
 from idro.update import manifest as node_manifest
 from idroserra.core.errors import ConfigError
+from idroserra.image.build import HOST_MODULES
 from idroserra.updates import manifest, release, signing
 from idroserra.updates.errors import BadRelease
 from idroserra.updates.release_store import ReleaseStore
@@ -50,6 +55,7 @@ def test_it_holds_the_application_and_nothing_of_the_kernel(made):
     paths = set(made.content)
     assert "idro/app/node.mpy" in paths
     assert not [path for path in paths if is_kernel(path)]
+    assert not paths & {f"{name.removesuffix('.py')}.mpy" for name in HOST_MODULES}
     assert made.manifest.board_class == f"esp32/{BOARD}"
 
 
@@ -103,7 +109,7 @@ def test_another_key_is_refused_and_a_spare_is_taken(signer, made, tmp_path):
 
 
 @pytest.mark.parametrize(("line", "by"), [
-    ("kernel 3", "kernel x"), ("idroserra-update 1", "idroserra-update 2"),
+    (f"kernel {KERNEL}", "kernel x"), ("idroserra-update 1", "idroserra-update 2"),
     ("idro/app/node.mpy", "idro/app/../node.mpy"), ("idro/app/node.mpy", "idro/safety/gate.mpy"),
     ("idro/app/node.mpy", "/idro/app/node.mpy"), ("end", "end "), ("\n", "\r\n"),
     ("board_class esp32/", "board_class  esp32/"),
@@ -133,6 +139,38 @@ def test_a_manifest_of_any_bytes_is_read_whole_or_refused(made, at, byte, cut):
 def test_an_upload_of_any_bytes_is_refused_in_words(signer, data):
     with pytest.raises(BadRelease):
         release.unpack(data, [signer[1]])
+
+
+def overlapping(count, data):
+    """Return an archive whose `count` files share one piece of data: each contains those after."""
+    body, entries = data, []
+    for number in reversed(range(count)):
+        name = b"f%05d" % number
+        fields = struct.pack("<HHHHIIIHH", 0, 0, 0, 0, zlib.crc32(body), len(body), len(body),
+                             len(name), 0)
+        entries.append((fields, name, len(body)))
+        body = b"PK\3\4\x14\0" + fields + name + body
+    central = b"".join(
+        b"PK\1\2\x14\0\x14\0" + fields + struct.pack("<HHHII", 0, 0, 0, 0, len(body) - size - 36)
+        + name for fields, name, size in entries)
+    return body + central + struct.pack(
+        "<4sHHHHIIH", b"PK\5\6", 0, 0, count, count, len(central), len(body), 0)
+
+
+def test_an_archive_that_unpacks_to_more_than_it_is_is_refused_before_it_is_read(signer):
+    packed = overlapping(1_000, b"x" * 390_000)
+    assert len(packed) < release.MOST_PACKED_BYTES
+    with zipfile.ZipFile(BytesIO(packed)) as archive:
+        assert sum(one.file_size for one in archive.infolist()) > 400_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRelease, match="too many for a release"):
+            release.unpack(packed, [signer[1]])
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(BadRelease, match="too many for a release"):
+        release.unpack(overlapping(253, b""), [signer[1]])
 
 
 def test_a_private_key_is_for_its_owner_alone(tmp_path):

@@ -1,18 +1,23 @@
 """A release through a fleet: whatever nodes do, one canary first, one of a site, none after one
 went back."""
 
+import sqlite3
+from contextlib import closing
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idroserra.core import protocol
+from idroserra.core.reasons import Reason
 from idroserra.nodes.latest_events import LatestEvents
-from idroserra.nodes.registry import Node
+from idroserra.nodes.node import Node
 from idroserra.updates import node_progress, rollout_policy
-from idroserra.updates.database import NodeUpdate
+from idroserra.updates.database import NodeUpdate, Rollout, RolloutDatabase
 from idroserra.updates.rollout_policy import NodeProgress, RolloutPlan, decide
 
 NOW = 1_795_507_200_000
 WATCH_MS = 3_600_000
+WHY = Reason("memory_low", free_kb=12)
 
 
 def seen(node, state=rollout_policy.WAITING, **more):
@@ -32,7 +37,7 @@ def confirmed(node, wave, quiet_ago_ms=WATCH_MS, **more):
 
 
 def test_one_canary_is_first():
-    nodes = [seen("a", obstacle="offline"), seen("b"), seen("c")]
+    nodes = [seen("a", obstacle=Reason("node_away")), seen("b"), seen("c")]
     decision = decide(plan("a", "b", "c"), nodes, NOW)
     assert decision.offer == ("b",)
     assert decision.wave == 0
@@ -42,7 +47,8 @@ def test_the_first_wave_waits_until_the_canary_was_watched():
     nodes = [confirmed("a", 0, WATCH_MS - 60_000), seen("b"), seen("c"), seen("d")]
     decision = decide(plan("a", "b", "c", "d"), nodes, NOW)
     assert decision.offer == ()
-    assert decision.waits == "a: observed for 1 min more"
+    assert decision.waits == Reason(
+        "of_node", node="a", why=Reason("release_watched", left_ms=60_000))
     decision = decide(plan("a", "b", "c", "d"), nodes, NOW + 60_000)
     assert (decision.offer, decision.wave) == (("b", "c"), 1)
 
@@ -54,25 +60,26 @@ def test_an_alarm_on_the_wave_holds_the_next_one():
     decision = decide(plan("a", "b", "c", wave_nodes=1),
                   [confirmed("a", 0), alarmed, seen("c")], NOW)
     assert decision.offer == ()
-    assert "a new alarm is active" in decision.waits
+    assert decision.waits.values["why"] == Reason("alarm_new")
 
 
 def test_one_that_goes_back_stops_it_all():
     nodes = [
         confirmed("a", 0),
-        seen("b", rollout_policy.REVERTED, wave=1, reason="heap"),
+        seen("b", rollout_policy.REVERTED, wave=1, reason=WHY),
         seen("c"),
     ]
-    assert decide(plan("a", "b", "c"), nodes, NOW).stop == "b reverted: heap"
+    assert decide(plan("a", "b", "c"), nodes, NOW).stop == Reason(
+        "node_reverted_by", node="b", why=WHY)
 
 
 def test_one_that_is_lost_stops_it_all():
     nodes = [seen("a", rollout_policy.LOST, wave=0), seen("c")]
-    assert "has not come back" in decide(plan("a", "c"), nodes, NOW).stop
+    assert decide(plan("a", "c"), nodes, NOW).stop == Reason("trial_lost_node", node="a")
 
 
 def test_a_refusal_is_asked_again_later_and_then_left_out():
-    refused = seen("a", wave=0, offers=1, reason="dosing")
+    refused = seen("a", wave=0, offers=1, reason=Reason("dose_running"))
     assert decide(plan("a"), [refused], NOW).offer == ()
     assert decide(plan("a"), [refused], NOW + rollout_policy.AGAIN_MS).offer == ("a",)
     over = [confirmed("a", 0), seen("b", rollout_policy.REFUSED, wave=1)]
@@ -173,7 +180,8 @@ def followed(state, *kinds, running=None, online=True, since_ms=0, **more):
     """Return the progress of a node in `state` after these events."""
     events = LatestEvents(None, lambda: NOW)
     for index, kind in enumerate(kinds):
-        events.take("a", (NOW + index) * 1_000, kind, {"release": RELEASE[:16], "reason": "why"})
+        events.take("a", (NOW + index) * 1_000, kind, {
+            "release": RELEASE[:16], "reason": WHY.as_json()})
     info = protocol.Info("1", "b", "c", "d", 0, None, "none", "", "", (), {}, (), False, 100, 0,
                          running or protocol.AS_FLASHED)
     way = NodeUpdate("r", "a", state, NOW - since_ms, wave=0, offered_unix_ms=NOW - since_ms,
@@ -189,7 +197,7 @@ def test_a_node_is_followed_by_what_it_tells():
     )
     assert followed(rollout_policy.TRIAL, "update_confirmed").state == rollout_policy.CONFIRMED
     gone = followed(rollout_policy.TRIAL, "update_reverted")
-    assert (gone.state, gone.reason) == (rollout_policy.REVERTED, "why")
+    assert (gone.state, gone.reason) == (rollout_policy.REVERTED, WHY)
     late = followed(rollout_policy.TRIAL, "update_downloaded")
     assert late.state == rollout_policy.TRIAL  # old news
 
@@ -210,7 +218,7 @@ def test_what_a_node_says_it_runs_counts_where_no_event_came():
 
 def test_a_refusal_counts_also_once_all_of_it_is_there():
     refused = followed(rollout_policy.DOWNLOADED, "update_refused")
-    assert (refused.state, refused.offers, refused.reason) == (rollout_policy.WAITING, 1, "why")
+    assert (refused.state, refused.offers, refused.reason) == (rollout_policy.WAITING, 1, WHY)
     third = followed(
         rollout_policy.DOWNLOADED, "update_refused", offers=rollout_policy.MOST_OFFERS - 1
     )
@@ -232,3 +240,22 @@ def test_a_node_that_does_not_come_back_is_lost():
         node_progress.apply_timeout(silent, NOW + 601_000, 120_000, 600_000).state
         == rollout_policy.WAITING
     )
+
+
+def test_sentences_of_an_earlier_version_become_reasons_once(tmp_path):
+    path = tmp_path / "state.db"
+    rollout = Rollout(
+        "r", RELEASE, "2.0", "esp32/reservoir", ("a",), 2, WATCH_MS, 1, "anna", NOW, "stopped",
+        NOW, WHY)
+    with closing(RolloutDatabase(path)) as database:
+        database.save_rollout(rollout, {"a": NodeUpdate("r", "a", "reverted", NOW, WHY)})
+        assert (database.rollouts(), database.nodes("r")["a"].reason) == ([rollout], WHY)
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute("UPDATE rollouts SET reason = 'a reverted: low heap'")
+        old.execute("UPDATE node_updates SET reason = ''")
+        old.execute("DELETE FROM versions")
+    for _ in range(2):
+        with closing(RolloutDatabase(path)) as database:
+            [found] = database.rollouts()
+            assert found.reason == Reason("sentence", detail="a reverted: low heap")
+            assert database.nodes("r")["a"].reason is None

@@ -17,6 +17,8 @@ from idroserra.alarms.notify.outbox import Delivery, Outbox
 from idroserra.alarms.notify.policy import LastNotification
 from idroserra.alarms.notify.targets import Target
 from idroserra.core.errors import StoreUnavailable
+from idroserra.core.reasons import Reason
+from idroserra.i18n.reasons import english, reason_json
 
 FIRST_RETRY_MS = 30_000
 LONGEST_RETRY_MS = 1_800_000
@@ -41,7 +43,7 @@ class Dispatcher:
         self._now_unix_ms = now_unix_ms
         self._wake = threading.Event()
         self._is_stopping = False
-        self._broken: dict[str, str] = {}
+        self._broken: dict[str, Reason] = {}
 
     @property
     def languages(self) -> set[str]:
@@ -80,8 +82,8 @@ class Dispatcher:
             self._deliver(name, waiting)
         self._heartbeat.beat(self._now_unix_ms(), self._broken)
 
-    def undelivered(self) -> dict[str, str]:
-        """Return {target: error} of the targets that fail repeatedly."""
+    def undelivered(self) -> dict[str, Reason]:
+        """Return {target: why} of the targets that fail repeatedly."""
         return dict(self._broken)
 
     def status(self) -> dict[str, Any]:
@@ -96,7 +98,7 @@ class Dispatcher:
     def _deliver(self, name: str, waiting: Sequence[tuple[Notice, Delivery]]) -> None:
         target = self._targets.get(name)
         if target is None:  # removed from the configuration
-            self._outbox.mark([delivery._replace(state="failed", error="no such address any more")
+            self._outbox.mark([delivery._replace(state="failed", error=Reason("target_removed"))
                                for _, delivery in waiting])
             return
         tests = [one for one in waiting if one[0].kind == "test"]
@@ -109,25 +111,26 @@ class Dispatcher:
         now = self._now_unix_ms()
         self._outbox.mark([_after(notice, delivery, why, now) for notice, delivery in group])
         tries = max(delivery.tries for _, delivery in group) + 1
-        if not why:
+        if why is None:
             if self._broken.pop(target.name, None) is not None:
                 _log.info("notifications to %s arrive again", target.name)
         elif tries >= BROKEN_TRIES or all(notice.kind == "test" for notice, _ in group):
             if target.name not in self._broken:
-                _log.warning("notifications to %s do not arrive: %s", target.name, why)
+                _log.warning("notifications to %s do not arrive: %s", target.name,
+                             english(why))
             self._broken[target.name] = why
 
     def _status_of(self, target: Target) -> dict[str, Any]:
         sent = self._outbox.newest_of(target.name, "sent")
         waiting = self._outbox.newest_of(target.name, "waiting")
         failed = self._outbox.newest_of(target.name, "failed")
-        error = self._broken.get(target.name, "")
-        if waiting is not None and waiting.error:
+        error = self._broken.get(target.name)
+        if waiting is not None and waiting.error is not None:
             error = waiting.error
         elif failed is not None and (sent is None or failed.notice > sent.notice):
             error = failed.error
         return {
-            "name": target.name, "service": target.service, "error": error,
+            "name": target.name, "service": target.service, "error": reason_json(error),
             "escalation_only": target.is_escalation_only, "language": target.language,
             "sent_unix_ms": None if sent is None else sent.done_unix_ms,
             "next_try_unix_ms": waiting.due_unix_ms if waiting and waiting.tries else None,
@@ -138,16 +141,17 @@ class Dispatcher:
             "id": notice.id, "unix_ms": notice.unix_ms, "kind": notice.kind,
             "title": notice.title,
             "deliveries": [
-                {"target": d.target, "state": d.state, "tries": d.tries, "error": d.error,
-                 "done_unix_ms": d.done_unix_ms} for d in deliveries],
+                {"target": d.target, "state": d.state, "tries": d.tries,
+                 "error": reason_json(d.error), "done_unix_ms": d.done_unix_ms}
+                for d in deliveries],
         }
 
 
-def _after(notice: Notice, delivery: Delivery, why: str, now_unix_ms: int) -> Delivery:
-    """Return a delivery after an attempt that failed for `why`, or succeeded if `why` is ""."""
+def _after(notice: Notice, delivery: Delivery, why: Reason | None, now_unix_ms: int) -> Delivery:
+    """Return a delivery after an attempt that failed for `why`, or succeeded if it is None."""
     tries = delivery.tries + 1
-    if not why:
-        return delivery._replace(state="sent", tries=tries, done_unix_ms=now_unix_ms, error="")
+    if why is None:
+        return delivery._replace(state="sent", tries=tries, done_unix_ms=now_unix_ms, error=None)
     is_over = notice.kind == "test" or now_unix_ms - notice.unix_ms >= GIVE_UP_MS
     wait_ms = min(FIRST_RETRY_MS * 2 ** min(tries - 1, 16), LONGEST_RETRY_MS)
     return delivery._replace(

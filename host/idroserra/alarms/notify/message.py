@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from idroserra.alarms.active import ActiveAlarm
 from idroserra.alarms.rules import PRIORITIES
-from idroserra.alarms.summary import active_alarms
+from idroserra.alarms.summary import active_alarms, titled
 from idroserra.i18n.translate import DEFAULT_LOCALE, ngettext, use_locale
 from idroserra.i18n.translate import gettext as _
 
@@ -51,9 +51,10 @@ def composed_in(languages: Iterable[str], make: Callable[[], Notice]) -> Notice:
 
 def alarm_notice(
     kind: str, about: Iterable[ActiveAlarm], alarms: Iterable[ActiveAlarm], site: str,
-    now_unix_ms: int,
+    now_unix_ms: int, state_text: Callable[[str], str],
 ) -> Notice:
-    """Return the notice about some of `alarms`: causes, worst first, with their counts."""
+    """Return the notice about some of `alarms`: causes, worst first, with their counts, and the
+    states of their nodes. `state_text` returns a node's state in words, "" if it is unknown."""
     keys = {one.key for one in about}
     causes = [one for one in active_alarms(alarms) if one["key"] in keys]
     first = causes[0]
@@ -66,6 +67,7 @@ def alarm_notice(
     if len(causes) > MOST_LINES:
         lines.append(_("And {count} more, on the alarm page.").format(
             count=len(causes) - MOST_LINES))
+    lines += _states(causes[:MOST_LINES], state_text)
     return Notice(now_unix_ms, kind, max((one["priority"] for one in causes),
                                          key=PRIORITIES.index),
                   f"{site}: {head}"[:MOST_TITLE_CHARS], "\n\n".join(lines)[:MOST_BODY_CHARS])
@@ -108,12 +110,22 @@ def merged(notices: Sequence[Notice], language: str = "en") -> Notice:
 
 def _lines(one: Mapping[str, Any]) -> str:
     action = _("Action: {action}").format(action=one["action"])
-    text = f"{_(one['priority']).upper()} {_where(one)}{one['title']}. {one['text']}\n{action}"
+    reason = one["reason"]
+    what = titled(one["title"], "" if reason is None else reason["text"])
+    text = f"{_(one['priority']).upper()} {_where(one)}{what}\n{action}"
     count = len(one["consequences"])
     if not count:
         return text
     more = ngettext("Explains {count} other alarm.", "Explains {count} other alarms.", count)
     return f"{text}\n{more.format(count=count)}"
+
+
+def _states(causes: Iterable[Mapping[str, Any]], state_text: Callable[[str], str]) -> list[str]:
+    """Return a paragraph with the state of each node, or none."""
+    states = {one["node"]: state_text(one["node"]) for one in causes if one["node"]}
+    lines = [_("{node} now: {state}").format(node=node, state=state)
+             for node, state in states.items() if state]
+    return ["\n".join(lines)] if lines else []
 
 
 def _where(one: Mapping[str, Any]) -> str:

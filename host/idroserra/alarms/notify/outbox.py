@@ -8,11 +8,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from idroserra.alarms.notify.message import Notice
 from idroserra.alarms.notify.policy import WINDOW_MS, LastNotification
-from idroserra.core.sqlite import Database
+from idroserra.core.reasons import Reason, pack_reason, sentences_to_json, unpack_reason
+from idroserra.core.sqlite import Database, Upgrades
 
 KEPT_MS = 90 * 86_400_000
 
@@ -35,12 +36,15 @@ CREATE TABLE IF NOT EXISTS notified (
     reminders INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
+# Deliveries of before reasons had a sentence in the column `error`.
+_UPGRADES = Upgrades("deliveries", ((sentences_to_json("deliveries", "error"),),))
 _NOTICE = "unix_ms, kind, priority, title, body, id"
 _COUNTED = ("alarm", "reminder")
 
 
 class Delivery(NamedTuple):
-    """One notice for one target. state: waiting, sent or failed (no more attempts)."""
+    """One notice for one target. state: waiting, sent or failed (no more attempts). error: why
+    the last attempt failed, or None."""
 
     notice: int
     target: str
@@ -48,15 +52,16 @@ class Delivery(NamedTuple):
     tries: int
     due_unix_ms: int
     done_unix_ms: int | None
-    error: str
+    error: Reason | None
 
 
 class Outbox:
     """Reads and writes; every method may be called from any thread and raises StoreUnavailable."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the tables. Raises OSError, sqlite3.Error."""
-        self._database = Database(path, _SCHEMA)
+        """Open or create the tables, and upgrade them. Raises OSError, sqlite3.Error,
+        StoreUnavailable."""
+        self._database = Database(path, _SCHEMA, _UPGRADES)
         with self._database.transaction() as connection:
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name='told'").fetchone():
                 # The former name of the table.
@@ -114,7 +119,7 @@ class Outbox:
         words = self._words()
         for row in rows:
             notice = Notice(*row[:6])._replace(words=words.get(row[5], {}))
-            found.setdefault(row[7], []).append((notice, Delivery(*row[6:])))
+            found.setdefault(row[7], []).append((notice, _delivery(row[6:])))
         return found
 
     def _words(self) -> dict[int, dict[str, tuple[str, str]]]:
@@ -130,7 +135,8 @@ class Outbox:
         """Write the outcome of deliveries."""
         with self._database.transaction() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO deliveries VALUES (?,?,?,?,?,?,?)", deliveries)
+                "INSERT OR REPLACE INTO deliveries VALUES (?,?,?,?,?,?,?)",
+                [(*delivery[:6], pack_reason(delivery.error)) for delivery in deliveries])
 
     def newest(self, limit: int) -> list[tuple[Notice, list[Delivery]]]:
         """Return the newest notices with their deliveries, newest first."""
@@ -139,18 +145,22 @@ class Outbox:
         rows = self._database.query(
             "SELECT * FROM deliveries WHERE notice >= ? ORDER BY target",
             (min((notice.id for notice in notices), default=0),))
-        deliveries = [Delivery(*row) for row in rows]
+        deliveries = [_delivery(row) for row in rows]
         return [(notice, [d for d in deliveries if d.notice == notice.id]) for notice in notices]
 
     def newest_of(self, target: str, state: str) -> Delivery | None:
         """Return the newest delivery to a target in a state, or None."""
         rows = self._database.query("SELECT * FROM deliveries WHERE target=? AND state=?"
                          " ORDER BY notice DESC LIMIT 1", (target, state))
-        return Delivery(*rows[0]) if rows else None
+        return _delivery(rows[0]) if rows else None
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    return Delivery._make((*row[:6], unpack_reason(row[6])))
 
 
 def _prune(connection: sqlite3.Connection, now_unix_ms: int) -> None:

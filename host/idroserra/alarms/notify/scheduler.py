@@ -30,12 +30,15 @@ class NotificationScheduler:
 
     def __init__(
         self, alarms: AlarmEngine, outbox: Outbox, dispatcher: Dispatcher, config: AlarmsConfig,
-        site: str, minute_of_day: Callable[[int], int] | None = None,
+        site: str, state_text: Callable[[str], str],
+        minute_of_day: Callable[[int], int] | None = None,
     ) -> None:
+        """`state_text` returns a node's state in words, "" if it is unknown."""
         self._alarms = alarms
         self._outbox = outbox
         self._dispatcher = dispatcher
         self._site = site
+        self._state_text = state_text
         self._minute_of_day = minute_of_day or local_minute
         self._policy = policy_of(config)
         self._daily_minute = None if config.daily_at is None else minute_of(config.daily_at)
@@ -73,8 +76,8 @@ class NotificationScheduler:
         due = due_notice(alarms, notified, self._outbox.sent_unix_ms(now_unix_ms), now_unix_ms,
                          self._minute_of_day(now_unix_ms), self._policy)
         if due is not None:
-            self._post(lambda: alarm_notice(due.kind, due.about, alarms, self._site, now_unix_ms),
-                       due.notified)
+            self._post(lambda: alarm_notice(due.kind, due.about, alarms, self._site, now_unix_ms,
+                                            self._state_text), due.notified)
 
     def _notify_daily(self, now_unix_ms: int) -> None:
         if self._daily_minute is None:

@@ -15,6 +15,7 @@ from idroserra.alarms.notify.message import Notice
 from idroserra.alarms.rules import PRIORITIES
 from idroserra.core.config import AlarmTarget
 from idroserra.core.errors import ConfigError
+from idroserra.core.reasons import Reason, sentence
 
 MOST_ERROR_CHARS = 200
 MOST_LINES = 5
@@ -61,15 +62,17 @@ class Target:
             return False
         return PRIORITIES.index(notice.priority) >= self._least_rank
 
-    def send(self, notice: Notice) -> str:
-        """Send now and wait for the answer; return "" or why it failed."""
+    def send(self, notice: Notice) -> Reason | None:
+        """Send now and wait for the answer; return None or why it failed."""
         with _LogCapture() as captured:  # apprise logs the exceptions of a service's code
             is_sent = self._sender.notify(
                 title=notice.title, body=notice.body, body_format="text",
                 notify_type=_TYPES[notice.priority])
         if is_sent:
-            return ""
-        return self.redacted(" ".join(captured.lines) or f"{self.service} did not accept it")
+            return None
+        if not captured.lines:
+            return Reason("not_accepted", service=self.service)
+        return sentence(self.redacted(" ".join(captured.lines)))
 
     def redacted(self, text: str) -> str:
         """Return a text with every part of the address masked."""

@@ -1,0 +1,106 @@
+"""Keeps what a backup wants from acting after its restore, until a person asks for it.
+
+Settings wait for a choice (nodes.restored), recipes are paused, roll-outs cancelled, commands
+without an answer ended, sessions logged out, and revoked certificates stay revoked.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from idroserra.backup.archive import BackupError
+from idroserra.broker.tls_files import folder_of
+from idroserra.core.errors import ConfigError, StoreUnavailable
+from idroserra.core.reasons import Reason
+from idroserra.nodes import restored
+from idroserra.pki.broker_ca import BrokerCA, read_certificate
+from idroserra.pki.x509 import write_private
+from idroserra.recipes.run_store import HELD, RUNNING, RecipeRunTable
+
+CRL = "revoked.pem"
+# By file and table.
+_CHANGES = (
+    ("state.db", "rollouts", "UPDATE rollouts SET state='cancelled' WHERE state='running'"),
+    ("state.db", "node_updates", "UPDATE node_updates SET state='cancelled'"
+                                 " WHERE state IN ('waiting', 'offered', 'downloading')"),
+    ("state.db", "commands", "UPDATE commands SET state='timeout' WHERE state='pending'"),
+    ("users.db", "sessions", "DELETE FROM sessions"),
+)
+
+
+def hold_back(
+    staging: Path, folder: Path, made_unix_ms: int, now: datetime, report: Callable[[str], None]
+) -> None:
+    """Change the verified files in `staging`, which replace those in `folder` afterwards.
+
+    Raises BackupError, OSError."""
+    state = staging / "state.db"
+    try:
+        if state.exists():
+            with closing(_opened(state)) as database:
+                if "nodes" in _tables(database):
+                    restored.hold_back(database, made_unix_ms)
+            _pause_recipes(state, now)
+        for name, table, change in _CHANGES:
+            if (staging / name).exists():
+                with closing(_opened(staging / name)) as database:
+                    if table in _tables(database):
+                        database.execute(change)
+        _keep_revocations(folder_of(staging), folder_of(folder), report)
+    except (sqlite3.Error, StoreUnavailable, ConfigError, ValueError) as error:
+        raise BackupError(f"not restored: {error}") from error
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None)
+
+
+def _tables(database: sqlite3.Connection) -> set[str]:
+    return {row[0] for row in database.execute("SELECT name FROM sqlite_schema")}
+
+
+def _pause_recipes(path: Path, now: datetime) -> None:
+    """Pause each running recipe until a person resumes it."""
+    with closing(RecipeRunTable(path)) as table:
+        for run in table.all().values():
+            if run.state == RUNNING:
+                table.save(replace(
+                    run, state=HELD, state_by="", state_unix_ms=int(now.timestamp() * 1_000),
+                    reason=Reason("backup_restored"), told_rev=0))
+            elif run.is_open:  # no report of before the restore resumes it
+                table.save(replace(run, told_rev=0))
+
+
+def _keep_revocations(line: Path, current: Path, report: Callable[[str], None]) -> None:
+    """Revoke in `line` what the same certificate authority has revoked since in `current`.
+
+    Damage in `current`, which is to be replaced, is reported only. Raises ConfigError, OSError,
+    ValueError."""
+    if not (line / "ca.key").exists() or not (current / "ca.key").exists():
+        return
+    authority = BrokerCA(line)
+    try:
+        if BrokerCA(current).certificate != authority.certificate:
+            return
+        since = _revoked(current)
+    except (ConfigError, OSError, ValueError) as error:
+        report(f"{current}: {error}: nodes revoked since the backup may connect again")
+        return
+    revoked = _revoked(line) | since
+    write_private(line / CRL, authority.revocations(revoked))
+    for path in (line / "nodes").glob("*.pem"):
+        if read_certificate(path).serial_number in revoked:
+            path.unlink()
+            path.with_suffix(".key").unlink(missing_ok=True)
+
+
+def _revoked(line: Path) -> set[int]:
+    crl = x509.load_pem_x509_crl((line / CRL).read_bytes())
+    return {one.serial_number for one in crl}

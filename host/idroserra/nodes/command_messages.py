@@ -1,0 +1,73 @@
+"""Signs commands for the node's running boot."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import threading
+from collections.abc import Callable
+
+from idroserra.core import protocol
+from idroserra.nodes.command_state import CommandState
+from idroserra.nodes.node import Node
+
+# Returns the wall time at uptime 0 of (node, boot_id), or None if it is unknown.
+Epoch = Callable[[str, str], int | None]
+# Stored verb: verb on down/update.
+UPDATE_VERBS = {"offer update": "offer", "cancel update": "cancel"}
+_ORDERED_VERBS = ("stop", "resume")
+_HIGHEST_LIFT_MS = 30_000
+
+
+class CommandMessages:
+    """Packs commands. A stop ends later than each resume sent before it, and the reverse.
+
+    A stop overtakes other commands, and the node needs to know which of the two was sent last.
+    """
+
+    def __init__(self, epoch_unix_ms: Epoch) -> None:
+        self._epoch_unix_ms = epoch_unix_ms
+        self._lock = threading.Lock()
+        self._last: dict[str, tuple[str, str, int]] = {}  # node: (boot id, verb, its end)
+
+    def boot_epoch(self, node: Node) -> int | None:
+        """Return the wall time at uptime 0 of the running boot, or None if it is unknown."""
+        if node.boot_epoch_unix_ms is not None:
+            return node.boot_epoch_unix_ms
+        return None if node.info is None else self._epoch_unix_ms(node.node, node.info.boot_id)
+
+    def pack(
+        self, node: Node, command: CommandState, key: bytes, ends_unix_ms: int,
+        offer: protocol.Offer | None = None,
+    ) -> tuple[str, bytes] | None:
+        """Return (topic, payload), or None if the uptime of the node is unknown."""
+        epoch_unix_ms, info = self.boot_epoch(node), node.info
+        if epoch_unix_ms is None or info is None:
+            return None
+        not_after_at_ms = max(0, ends_unix_ms - epoch_unix_ms)
+        if command.verb in _ORDERED_VERBS:
+            not_after_at_ms = self._in_order(
+                node.node, info.boot_id, command.verb, not_after_at_ms)
+        message = protocol.Command(
+            command.id, command.verb, command.args, info.boot_id, not_after_at_ms, command.by)
+        mac = mac_of(key)
+        if command.verb not in UPDATE_VERBS:
+            return (protocol.down_topic(node.node, "command"),
+                    protocol.pack_command(node.node, message, mac))
+        wanted = message._replace(verb=UPDATE_VERBS[command.verb], args=offer)
+        return (protocol.down_topic(node.node, "update"),
+                protocol.pack_update(node.node, wanted, mac))
+
+    def _in_order(self, node: str, boot_id: str, verb: str, at_ms: int) -> int:
+        with self._lock:
+            last_boot_id, last_verb, last_ms = self._last.get(node, (boot_id, verb, 0))
+            # More than the node accepts comes of a wall clock that was set back.
+            if last_boot_id == boot_id and last_ms - at_ms < _HIGHEST_LIFT_MS:
+                at_ms = max(at_ms, last_ms if last_verb == verb else last_ms + 1)
+            self._last[node] = boot_id, verb, at_ms
+            return at_ms
+
+
+def mac_of(key: bytes) -> protocol.Mac:
+    """Return the function that signs with `key`."""
+    return lambda signed: hmac.new(key, signed, hashlib.sha256).hexdigest()

@@ -1,0 +1,175 @@
+"""Delivers stops: sends each again under its id until the node has carried it out.
+
+It shares no lock, queue or file with other commands, and waits for no disk: a stop is sent before
+it is stored. Stops are sent with QoS 0 on the connection of the ingest, which no flood of commands
+or settings fills, and which the broker passes on before the commands that wait for a slow node.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from idroserra.core import protocol
+from idroserra.core.reasons import Reason, reason_from_json
+from idroserra.mqtt.connection import MqttConnection
+from idroserra.nodes.command_messages import CommandMessages
+from idroserra.nodes.command_state import CommandState
+from idroserra.nodes.node import fingerprint
+from idroserra.nodes.registry import Nodes
+
+STOP_AGAIN_MS = 2_000
+STOP_FOR_MS = 24 * 3_600_000  # then the node counts as out of reach for good
+_TTL_MS = 30_000
+_KEY_TRIES = 3  # with one of two keys, then with the other
+_MAX_ENDED = 1_000
+
+
+@dataclass
+class _Waiting:
+    command: CommandState  # its reason: why it is not delivered yet, None once it was sent
+    sent_unix_ms: int = 0
+    sent_count: int = 0
+    keys: set[str] = field(default_factory=set)  # fingerprints of those it was signed with
+
+
+class PendingStops:
+    """The stops without an answer. Any thread may call; nothing waits."""
+
+    def __init__(
+        self, nodes: Nodes, link: MqttConnection, messages: CommandMessages,
+        stored: Iterable[CommandState] = (),
+    ) -> None:
+        """`stored` are the pending stops of an earlier run, oldest first."""
+        self._nodes = nodes
+        self._link = link
+        self._messages = messages
+        self._lock = threading.Lock()
+        self._waiting = {command.id: _Waiting(command) for command in stored}
+        self._ended: dict[str, CommandState] = {}  # the last ones
+
+    def add(self, command: CommandState) -> CommandState | None:
+        """Send a stop now and until it is answered; return it, with the reason if it waits.
+
+        Returns None, and sends nothing, if another has its id."""
+        with self._lock:
+            if self._find(command.id) is not None:
+                return None
+            waiting = self._waiting[command.id] = _Waiting(command)
+            self._send(waiting)
+            return waiting.command
+
+    def get(self, command_id: str) -> CommandState | None:
+        """Return a stop that waits or has ended lately, or None."""
+        with self._lock:
+            return self._find(command_id)
+
+    def repeat(self) -> list[CommandState]:
+        """Send the newest stop of each node again if it is due; return those whose reason changed.
+
+        An answer to it answers the older ones too."""
+        changed = []
+        with self._lock:
+            now_unix_ms = self._link.now_unix_ms()
+            newest = {one.command.node: one for one in self._waiting.values()}
+            for waiting in newest.values():
+                # The wall clock may be set back meanwhile.
+                if abs(now_unix_ms - waiting.sent_unix_ms) < STOP_AGAIN_MS:
+                    continue
+                before = waiting.command
+                self._send(waiting)
+                if waiting.command != before:
+                    changed.append(waiting.command)
+        return changed
+
+    def answer(self, node: str, ack: protocol.Ack) -> list[CommandState]:
+        """Return the stops that an answer ends, oldest first: it, and those sent before it.
+
+        Only "done" ends one. A stop that came too late, or for an earlier boot, is sent again."""
+        with self._lock:
+            stop = self._find(ack.id)
+            if stop is None or stop.node != node or ack.outcome != "done":
+                return []
+            reason = reason_from_json(ack.reason)
+            if ack.id not in self._waiting:  # it was withdrawn, or ended as overdue
+                stop = self._ended[ack.id] = replace(stop, state="done", reason=reason)
+                return [stop]
+            ids = [one for one, other in self._waiting.items() if other.command.node == node]
+            ids = ids[: ids.index(ack.id) + 1]
+            return [self._end(one, "done", reason) for one in ids]
+
+    def signed_with(self, command_id: str) -> str | None:
+        """Return the fingerprint of the key that signed a waiting stop, None if two did."""
+        with self._lock:
+            waiting = self._waiting.get(command_id)
+            if waiting is None or len(waiting.keys) != 1:
+                return None
+            return next(iter(waiting.keys))
+
+    def withdraw(
+        self, node: str, reason: Reason, resume: Callable[[], bool] = lambda: True
+    ) -> list[CommandState] | None:
+        """End the stops of a node as failed, and return them; None if `resume` returns False.
+
+        No stop is sent again after `resume` has sent a later wish."""
+        with self._lock:
+            if not resume():
+                return None
+            ids = [one for one, other in self._waiting.items() if other.command.node == node]
+            return [self._end(one, "failed", reason) for one in ids]
+
+    def explained(self, command: CommandState, reason: Reason) -> Reason:
+        """Return why a command was not sent; of a resume, also that a stop still waits.
+
+        The stop acts as soon as the node is back: only a resume that was sent withdraws it."""
+        with self._lock:
+            nodes = {one.command.node for one in self._waiting.values()}
+        if command.verb != "resume" or command.node not in nodes:
+            return reason
+        return Reason("stop_waits", why=reason)
+
+    def end_overdue(self) -> list[CommandState]:
+        """End the stops that waited for STOP_FOR_MS, and return them."""
+        with self._lock:
+            now_unix_ms = self._link.now_unix_ms()
+            overdue = [one.command for one in self._waiting.values()
+                       if now_unix_ms > one.command.ends_unix_ms]
+            return [self._end(one.id, "timeout", one.reason or Reason("unanswered"))
+                    for one in overdue]
+
+    def _find(self, command_id: str) -> CommandState | None:
+        waiting = self._waiting.get(command_id)
+        return self._ended.get(command_id) if waiting is None else waiting.command
+
+    def _end(self, command_id: str, state: str, reason: Reason | None) -> CommandState:
+        ended = replace(self._waiting.pop(command_id).command, state=state, reason=reason)
+        self._ended[command_id] = ended
+        if len(self._ended) > _MAX_ENDED:
+            del self._ended[next(iter(self._ended))]
+        return ended
+
+    def _send(self, waiting: _Waiting) -> None:
+        """Send a stop, also to a node that seems offline; set its reason."""
+        now_unix_ms = waiting.sent_unix_ms = self._link.now_unix_ms()
+        code = self._publish(waiting, now_unix_ms + _TTL_MS)
+        reason = Reason(code) if code else None
+        waiting.command = replace(waiting.command, reason=reason)
+
+    def _publish(self, waiting: _Waiting, ends_unix_ms: int) -> str:
+        """Publish a stop; return the code of why the node does not get it now, or ""."""
+        node = self._nodes.peek(waiting.command.node)
+        if node is None or node.key is None:
+            return "not_adopted"
+        if not self._link.is_connected:
+            return "broker_unreachable"
+        key = node.key
+        if node.next_key is not None and waiting.sent_count // _KEY_TRIES % 2:
+            key = node.next_key
+        message = self._messages.pack(node, waiting.command, key, ends_unix_ms)
+        if message is None:
+            return "boot_unknown" if node.online else "node_offline"
+        self._link.publish_qos0([message])
+        waiting.sent_count += 1
+        waiting.keys.add(fingerprint(key))
+        return "" if node.online else "node_offline"

@@ -1,0 +1,33 @@
+"""Fixtures of these tests: users and sessions of a host on a simulated clock."""
+
+import pytest
+
+from idroserra.auth.service import AuthService
+from idroserra.core.config import AccessConfig
+from support.access_rig import Clock
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def access(tmp_path, clock):
+    opened = AuthService(tmp_path / "host", AccessConfig(), clock, clock.uptime)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def again(tmp_path, clock):
+    """again() opens the same folder, as a host that is started again."""
+    opened = []
+
+    def start():
+        opened.append(AuthService(tmp_path / "host", AccessConfig(), clock, clock.uptime))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()

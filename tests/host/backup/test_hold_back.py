@@ -1,0 +1,230 @@
+"""What a restored backup wants: nothing of it acts before a person asks for it."""
+
+import sqlite3
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+
+import pytest
+from cryptography import x509
+
+from idroserra.auth.users import Users
+from idroserra.backup.archive import BackupError
+from idroserra.backup.create import make_backup
+from idroserra.backup.restore import restore
+from idroserra.core import protocol
+from idroserra.core.config import load_config
+from idroserra.core.protocol import ConfigReport
+from idroserra.core.reasons import Reason
+from idroserra.core.sqlite import connect
+from idroserra.doctor.nodes import check_restored
+from idroserra.nodes.command_state import SCHEMA as COMMANDS
+from idroserra.nodes.registry import Nodes
+from idroserra.pki.broker_ca import BrokerCA, read_certificate
+from idroserra.pki.x509 import write_private
+from idroserra.recipes.run_store import HELD, RUNNING, RecipeRun, RecipeRunTable
+from idroserra.updates.database import NodeUpdate, Rollout, RolloutDatabase
+from support.real_host import KEY, Host
+from support.server_process import Mosquitto
+
+NODE, SLOPE = "idro-a", "ph.slope_uv_per_ph"
+NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
+MADE = protocol.check_settings({SLOPE: -160_000})
+T0 = 1_795_507_200_000
+LATER = MADE | {SLOPE: -175_000, "doser.ul_per_s": 700}
+
+
+def back_up(folder, out):
+    return make_backup(load_config(None, {"site": "farm", "data_dir": str(folder)}), out,
+                       with_keys=True, on_file=lambda *_: None)
+
+
+def moved(tmp_path, to="new", report=lambda _: None):
+    """Back up the folder `old` and restore it into another; return that and the manifest."""
+    manifest = back_up(tmp_path / "old", tmp_path / "a.backup")
+    restore(tmp_path / "a.backup", tmp_path / to, NOW, report)
+    return tmp_path / to, manifest
+
+
+@contextmanager
+def running(host):
+    try:
+        yield host
+    finally:
+        host.stop()
+
+
+def nodes_of(folder):
+    return closing(Nodes(folder / "state.db", "farm"))
+
+
+def make_node(folder, *, reported_rev=1):
+    """Make a registry whose node is wanted to have MADE as revision 1."""
+    with nodes_of(folder) as nodes:
+        nodes.adopt(NODE, KEY)
+        nodes.set_desired_config(NODE, {SLOPE: -160_000}, "anna")
+        if reported_rev is not None:
+            nodes.set_report(NODE, ConfigReport(reported_rev, None, MADE))
+
+
+@pytest.mark.parametrize("reported_rev", [1, None])  # confirmed or pending as of the backup
+def test_older_settings_wait_for_a_choice(tmp_path, reported_rev):
+    make_node(tmp_path / "old", reported_rev=reported_rev)
+    new, manifest = moved(tmp_path)
+    check, = check_restored(new)
+    assert (check.state, NODE in check.found) == ("warn", True)
+    with nodes_of(new) as nodes:
+        node = nodes.get(NODE)
+        assert (node.wanted_rev, node.wanted_values, node.report) == (0, None, None)
+        with pytest.raises(protocol.SettingsError) as error:
+            nodes.set_desired_config(NODE, {"ph.target": 6.1}, "anna")
+        assert error.value.reason == Reason("settings_unreported")
+        nodes.set_report(NODE, ConfigReport(1, None, LATER))
+    with nodes_of(new) as nodes:  # a restart forgets nothing
+        node = nodes.get(NODE)
+        assert (node.restored.made_unix_ms, node.restored.rev) == (manifest.made_unix_ms, 1)
+        assert node.restored.differences(node.report.values) == {
+            SLOPE: (-160_000, -175_000), "doser.ul_per_s": (1_000, 700)}
+        changed = nodes.set_desired_config(NODE, {"ph.target": 6.1}, "anna")
+        assert (changed.wanted_rev, changed.wanted_values) == (2, LATER | {"ph.target": 6.1})
+        assert nodes.keep_own_settings(NODE).restored is None
+    with nodes_of(new) as nodes:
+        assert nodes.get(NODE).restored is None
+    assert not list(check_restored(new))
+
+
+def test_without_a_difference_there_is_no_choice(tmp_path):
+    make_node(tmp_path / "old")
+    new, _ = moved(tmp_path)
+    with nodes_of(new) as nodes:
+        # A retained copy may be older than what the node runs, after a crash of the broker.
+        assert nodes.set_report(NODE, ConfigReport(1, None, MADE)).restored is not None
+        assert not nodes.get(NODE).open_choice
+    assert not list(check_restored(new))
+    with nodes_of(new) as nodes:
+        assert nodes.set_report(NODE, ConfigReport(2, None, LATER), T0).open_choice
+        assert nodes.set_report(NODE, ConfigReport(9, None, MADE), T0).restored is None
+
+
+def test_a_change_without_a_difference_begins_no_choice(tmp_path):
+    make_node(tmp_path / "old")
+    new, _ = moved(tmp_path)
+    with nodes_of(new) as nodes:
+        nodes.set_report(NODE, ConfigReport(1, None, MADE))
+        changed = nodes.set_desired_config(NODE, {"ph.target": 6.1}, "anna")
+        after = ConfigReport(changed.wanted_rev, None, changed.wanted_values)
+        assert not nodes.set_report(NODE, after, T0).open_choice
+
+
+def test_an_open_choice_is_in_the_next_backup_too(tmp_path):
+    make_node(tmp_path / "old")
+    new, _ = moved(tmp_path)
+    new.rename(tmp_path / "first")
+    (tmp_path / "old").rename(tmp_path / "gone")
+    (tmp_path / "first").rename(tmp_path / "old")
+    again, _ = moved(tmp_path)
+    with nodes_of(again) as nodes:
+        assert nodes.get(NODE).restored.values == MADE
+
+
+def test_recipes_rollouts_commands_and_sessions_do_not_go_on(tmp_path):
+    old = tmp_path / "old"
+    make_node(old)
+    with closing(RecipeRunTable(old / "state.db")) as table:
+        table.save(RecipeRun(NODE, "lettuce", "", "anna", 1, 1, RUNNING, "anna", 1, told_rev=1))
+    with closing(RolloutDatabase(old / "state.db")) as database:
+        database.save_rollout(
+            Rollout("r", "ab" * 32, "2.0", "esp32/reservoir", (NODE,), 2, 1, 1, "anna", 1,
+                    "running", 1), {NODE: NodeUpdate("r", NODE, "waiting", 1)})
+    with closing(connect(old / "state.db", COMMANDS)) as database:
+        database.execute(
+            "INSERT INTO commands VALUES (1, 'c', ?, 'stop', '{}', 'anna', 1, 2, 'pending', '')",
+            (NODE,))
+    users = Users(old / "users.db", lambda: 1, lambda: 1)
+    with closing(users), users._changing() as database:
+        database.execute("INSERT INTO sessions VALUES (x'00', 'anna', 1, 1, 1, '', '')")
+    new, _ = moved(tmp_path)
+    with closing(RecipeRunTable(new / "state.db")) as table:
+        run = table.all()[NODE]
+        assert (run.state, run.reason, run.told_rev) == (HELD, Reason("backup_restored"), 0)
+    with closing(RolloutDatabase(new / "state.db")) as database:
+        assert [one.state for one in database.rollouts()] == ["cancelled"]
+        assert database.nodes("r")[NODE].state == "cancelled"
+    with closing(sqlite3.connect(new / "state.db")) as database:
+        assert database.execute("SELECT state FROM commands").fetchall() == [("timeout",)]
+    with closing(sqlite3.connect(new / "users.db")) as database:
+        assert database.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
+
+
+def revoked_in(line):
+    crl = x509.load_pem_x509_crl((line / "revoked.pem").read_bytes())
+    return {one.serial_number for one in crl}
+
+
+def test_a_node_that_was_revoked_since_stays_revoked(tmp_path):
+    folder, line = tmp_path / "old", tmp_path / "old" / "line"
+    make_node(folder)
+    (line / "nodes").mkdir(parents=True)
+    authority = BrokerCA.make(line)
+    for name in (NODE, "idro-b"):
+        paths = [line / "nodes" / f"{name}.{kind}" for kind in ("pem", "key")]
+        authority.issue_client(name, *paths)
+    write_private(line / "revoked.pem", authority.revocations(()))
+    back_up(folder, tmp_path / "a.backup")
+    serial = read_certificate(line / "nodes" / f"{NODE}.pem").serial_number
+    write_private(line / "revoked.pem", authority.revocations([serial]))
+    restore(tmp_path / "a.backup", folder, NOW, lambda _: None)
+    assert revoked_in(line) == {serial}
+    assert sorted(path.name for path in (line / "nodes").iterdir()) == ["idro-b.key", "idro-b.pem"]
+    # Damage in what is replaced does not stop the restore.
+    (line / "revoked.pem").write_text("damaged")
+    said = []
+    restore(tmp_path / "a.backup", folder, NOW.replace(minute=1), said.append)
+    assert revoked_in(line) == set()
+    assert "may connect again" in " ".join(said)
+
+
+def test_a_state_of_a_newer_version_is_not_restored(tmp_path):
+    make_node(tmp_path / "old")
+    with closing(RecipeRunTable(tmp_path / "old" / "state.db")):
+        pass
+    with closing(sqlite3.connect(tmp_path / "old" / "state.db")) as database, database:
+        database.execute("UPDATE versions SET version=99 WHERE name='recipe_runs'")
+    make_node(tmp_path / "new")
+    before = (tmp_path / "new" / "state.db").read_bytes()
+    with pytest.raises(BackupError, match="version 99 of recipe_runs is of a newer Idroserra"):
+        moved(tmp_path)
+    assert (tmp_path / "new" / "state.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("choice", ["keep", "send"])
+def test_on_a_new_machine_the_grower_chooses(tmp_path, mosquitto, eventually, choice):
+    with running(Host(tmp_path / "old", mosquitto.port, eventually)) as old:
+        old.node(NODE).withholds_config = True
+        for slope in (-165_000, -160_000):  # revision 2, which the node has not confirmed
+            answer = old.client.put(f"/api/nodes/{NODE}/config", json={"values": {SLOPE: slope}})
+        assert answer.json()["rev"] == 2
+        back_up(tmp_path / "old", tmp_path / "a.backup")
+    restore(tmp_path / "a.backup", tmp_path / "new", NOW, lambda _: None)
+    with (Mosquitto(tmp_path / "other") as broker,
+          running(Host(tmp_path / "new", broker.port, eventually)) as host):
+        node = host.node(NODE, adopt=False)
+        node.values = node.values | {SLOPE: -175_000}
+        node.report(1)
+        node.read()
+        eventually(lambda: host.view(NODE)["config"]["reported_rev"] == 1, 30, "the report")
+        config = host.view(NODE)["config"]
+        differences = config["restored"]["differences"]
+        assert differences == {SLOPE: {"backup": -160_000, "node": -175_000}}
+        state = host.view(NODE)["state"]
+        assert "backup_differs" in [one["code"] for one in (state, *state["others"])]
+        host.client.post(f"/api/nodes/{NODE}/commands", json={"verb": "stop", "args": {}})
+        eventually(lambda: node.commands, 30, "the stop, which follows what was sent before")
+        assert node._config_rev == 0
+        if choice == "keep":
+            answer = host.client.request(
+                "DELETE", f"/api/nodes/{NODE}/config/restored", json={})
+            assert answer.json()["restored"] is None, answer.text
+        else:
+            host.client.put(f"/api/nodes/{NODE}/config", json={"values": {SLOPE: -160_000}})
+            eventually(lambda: host.view(NODE)["config"]["restored"] is None, 30, "the report")
+            assert node.values[SLOPE] == -160_000
