@@ -75,7 +75,7 @@ def test_a_restart_of_the_host_keeps_what_stands_and_who_has_seen_it(
 
     first = Host(tmp_path / "host", mosquitto.port, eventually)
     node = first.node("idro-a")
-    node.tell("latched", {"reason": "no effect"})
+    node.tell("latched", {"reason": {"code": "latch_no_effect", "values": {}}})
     eventually(lambda: states(first).get(key) == "unacknowledged", 20, "the alarm")
     first.client.post("/api/alarms/acknowledge", json={"keys": [key], "by": "anna"})
     first.stop()

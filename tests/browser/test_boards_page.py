@@ -45,7 +45,7 @@ def run(tree: Path, line: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", "from idroserra.cli.main import main; main()", *arguments],
         cwd=tree, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True,
-        check=False, timeout=120,
+        check=False, timeout=600,
     )
     assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
     return done.stdout

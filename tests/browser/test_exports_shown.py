@@ -80,8 +80,10 @@ def test_exported_texts_are_in_english(host):
     assert "time_local [Europe/Rome]" in decisions[0]
     dosed = next(one for one in decisions if one["kind"] == "dosed")
     assert dosed["text"].startswith("pH down, 2.50 ml given")
+    assert {"reason", "code"} <= set(dosed)
     changes = rows(host, "/api/export/alarm-history")
     assert {"serra-nord"} <= {one["node"] for one in changes}
+    assert all(one["text"] and one["code"] for one in changes if one["state"] == "unacknowledged")
     assert rows(host, "/api/export/alarms", site="nowhere") == []
     readings = rows(host, "/api/nodes/serra-nord/export/readings")
     acid = next(one for one in readings if one["channel"] == "reservoir.ph")

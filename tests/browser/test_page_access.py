@@ -185,3 +185,23 @@ def test_a_page_with_an_ended_session_redirects_to_login(host, node, tab):
     host.service.access.sessions.end_all("anna")
     expect(page.locator("h1")).to_have_text("Log in")
     assert page.url.endswith("/login?next=%2Fnodes%2Fidro-a")
+
+
+@pytest.mark.parametrize(("asked", "opened"), [
+    ("/%09/evil.example/", "/"), ("/%0a/evil.example/", "/"), ("/%5cevil.example/", "/"),
+    ("//evil.example/", "/"), ("https://evil.example/", "/"), ("javascript:alert(1)", "/"),
+    ("https://%5b", "/"),
+    ("/.//evil.example/", "//evil.example/"),  # a path of this host
+    ("/account%3Fa=%09b%23c", "/account?a=b#c"),
+])
+def test_after_the_log_in_comes_a_page_of_this_host(host, tab, asked, opened):
+    """A tab or a newline in an address is removed by the browser: "/\\t/x" is the host x."""
+    page = tab().page
+    visited = []
+    page.route("**/*", lambda route: (visited.append(route.request.url), route.continue_())[1]
+               if route.request.url.startswith(host.url) else
+               (visited.append(route.request.url), route.abort())[1])
+    page.goto(f"{host.url}/login?next={asked}")
+    page.wait_for_url(lambda url: "/login?" not in url)
+    assert all(url.startswith(f"{host.url}/") for url in visited), visited
+    assert page.url == f"{host.url}{opened}"

@@ -2,8 +2,10 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
+from idro.protocol.reason import Reason
 from support.delayed_responses import hide, show
 from support.pages import DESKTOP, PHONE
 
@@ -29,6 +31,19 @@ def test_a_stop_is_pending_then_confirmed_then_resumed(node, tab):
     watched.check()
 
 
+@pytest.mark.parametrize("path", ["/", "/alarms", "/account", "/nodes/idro-a/report"])
+def test_every_page_stops_a_node_without_a_question(node, tab, path):
+    watched = tab(PHONE)
+    page = watched.page
+    page.goto(f"{watched._url}{path}")  # not every page has a live stream
+    page.locator("#stops summary").click()
+    page.locator("#stops button").click()
+    expect(page.locator("#stops .outcome")).to_contain_text(
+        "Confirmed: the node stopped all dosing")
+    assert [command.verb for command in node.commands] == ["stop"]
+    watched.check()
+
+
 def test_a_stop_without_an_answer_is_a_failure_in_words(node, tab):
     node.answer = None
     watched = tab()
@@ -37,8 +52,24 @@ def test_a_stop_without_an_answer_is_a_failure_in_words(node, tab):
     expect(outcome(page, "#control")).to_have_attribute("data-state", "pending")
     expect(outcome(page, "#control")).to_contain_text("No answer yet.")
     expect(outcome(page, "#control")).to_have_attribute("data-state", "failed")
-    expect(outcome(page, "#control")).to_contain_text("Failed")
+    expect(outcome(page, "#control")).to_contain_text(
+        "Not confirmed yet: the host repeats the stop until the node answers.")
     expect(page.get_by_role("button", name="Stop all dosing")).to_be_enabled()
+    node.answer = "done"
+    expect(outcome(page, "#control")).to_contain_text("Confirmed: the node stopped all dosing")
+    watched.check()
+
+
+def test_a_stop_at_a_node_without_contact_says_what_the_node_does(host, node, tab):
+    host.service.nodes.set_online("idro-a", False)
+    watched = tab()
+    page = watched.open("/nodes/idro-a")
+    node.answer = None
+    page.get_by_role("button", name="Stop all dosing").click()
+    expect(outcome(page, "#control")).to_contain_text(
+        "Not delivered yet: the node is offline. The host sends it until the node answers")
+    node.answer = "done"
+    expect(outcome(page, "#control")).to_contain_text("Confirmed: the node stopped all dosing")
     watched.check()
 
 
@@ -60,11 +91,11 @@ def test_a_dose_by_hand_is_confirmed_twice(node, tab):
 
 
 def test_a_refused_dose_says_why(node, tab):
-    node.answer, node.reason = "refused", "hour budget is spent"
+    node.answer, node.reason = "refused", Reason("channel_stale", channel="reservoir.ph")
     page = tab().open("/nodes/idro-a")
     page.get_by_role("button", name="Dose…").click()
     page.get_by_role("button", name="Dose now").click()
-    expect(outcome(page, "#dose")).to_have_text("Refused by the node: hour budget is spent")
+    expect(outcome(page, "#dose")).to_have_text("Refused by the node: pH has no recent reading")
 
 
 def test_setpoints_are_confirmed_by_the_nodes_own_report(node, tab):
@@ -93,11 +124,12 @@ def test_a_setpoint_out_of_range_never_leaves_the_page(node, tab):
 
 
 def test_refused_setpoints_say_why(node, tab):
-    node.refuse_config = "ph.target: locked while calibrating"
+    node.refuse_config = Reason("setting_range", setting="ph.target", range="4.5..7.5 pH")
     page = tab().open("/nodes/idro-a")
     page.fill("[name='ph.target']", "6")
     page.locator("#setpoints button[type=submit]").click()
-    expect(outcome(page, "#setpoints")).to_contain_text("locked while calibrating")
+    expect(outcome(page, "#setpoints")).to_contain_text(
+        "ph.target: a number in 4.5..7.5 pH is needed")
 
 
 def test_the_time_range_is_part_of_the_url(node, host, tab):
@@ -143,7 +175,7 @@ def test_the_tooltip_of_a_mark_shows_volume_and_reason(node, host, tab):
     page.mouse.move(x - 30, box["y"] + 12)
     page.mouse.move(x, box["y"] + 12, steps=6)
     expect(page.locator(".tip")).to_contain_text("pH down: 2.50 ml")
-    expect(page.locator(".tip")).to_contain_text("pH 6.04 is above 6.00")
+    expect(page.locator(".tip")).to_contain_text("pH is high, 6.04 (target 5.90)")
 
 
 def test_a_tab_in_the_background_keeps_no_stream_open(node, tab):

@@ -55,7 +55,7 @@ def test_a_cause_is_listed_first_with_its_consequences_grouped(sick, tab, size, 
     bus = page.locator("#standing > .alarm").first
     expect(bus.locator("h3")).to_have_text(
         "idro-a: A bus or converter of the board does not answer")
-    expect(bus.locator(".text")).to_contain_text("Converter main")
+    expect(bus.locator(".text")).to_contain_text("converter main")
     expect(bus.locator(".more summary")).to_have_text("3 grouped alarms")
     bus.locator(".more summary").click()
     expect(bus.locator(".more li").first).to_contain_text("A water probe has no value")

@@ -53,7 +53,7 @@ def test_two_buffers_with_one_hand_and_a_reload_between(host, cups, tab):
     expect(button(page, "Wait for a stable reading…")).to_be_disabled()
     assert page.locator("#walk .acts button").first.bounding_box()["height"] >= 56
     cups.read({"reservoir.ph": cups.ph(buffer_ph("7.00", cups.temp_c))}, count=5)
-    expect(page.locator("#walk .settle")).to_have_text("watching: 5 readings in 8 s")
+    expect(page.locator("#walk .settle")).to_have_text("5 readings within 8 s")
     watched.check()
     dip(cups, "7.00")
     expect(page.locator("#walk .settle")).to_have_text("stable: moves 0.000 pH a minute")
@@ -108,7 +108,7 @@ def test_the_same_buffer_twice_and_a_dead_probe_are_refused_in_words(host, cups,
     page.select_option("#walk [name=reference]", "4.01")
     button(page, "Take this point").click()
     refusal = page.locator("#walk .refusal")
-    expect(refusal).to_contain_text("this is not buffer 4.01: the signal fits 6.86 or 7.00")
+    expect(refusal).to_contain_text("this is not buffer 4.01: the signal fits 6.86, 7.00")
     assert all("409" in trouble for trouble in watched.troubles)  # the browser tells of each
     watched.troubles.clear()
     watched.check()

@@ -3,13 +3,18 @@
 import pytest
 from playwright.sync_api import expect
 
+from idro.protocol.reason import Reason
 from support.pages import DESKTOP, PHONE
 
 STATE = {"actuator": "ph_down", "given_ul": 0, "left_ul": 400_000, "next_ul": 0,
-         "target_milli_ph": 5_900, "reason": "", "by": "someone at the page"}
+         "target_milli_ph": 5_900, "reason": Reason("correction_volume",
+                                                         volume_ul=400_000).as_json(),
+         "by": "someone at the page"}
 
 
-def publish_state(node, state, **more):
+def publish_state(node, state, code=None, values=None, **more):
+    if code is not None:
+        more["reason"] = Reason(code, **(values or {})).as_json()
     node.tell("correction", STATE | {"state": state} | more)
 
 
@@ -37,24 +42,25 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
     assert [(c.verb, c.args) for c in node.commands] == [("correct", {
         "actuator": "ph_down", "target_milli_ph": 5_900, "volume_ul": 400_000})]
     expect(panel(page).locator(".call")).to_be_hidden()  # the node has not said so itself
-    publish_state(node, "opened", reason="at most 400.0 ml")
+    publish_state(node, "opened")
     expect(panel(page).locator(".call")).to_contain_text("Opened")
     expect(page.locator("#correct").get_by_role("button", name="Start…")).to_be_hidden()
-    publish_state(node, "ready", next_ul=25_000, reason="press the button on the board")
+    publish_state(node, "ready", "press_button", next_ul=25_000)
     expect(panel(page).locator(".call")).to_have_text("Press the button on the board")
     expect(panel(page).locator(".then")).to_contain_text("This doses 25.0 ml of pH down")
     assert panel(page).locator(".call").evaluate(
         "e => parseFloat(getComputedStyle(e).fontSize)") >= 28
     watched.check()
-    publish_state(node, "given", given_ul=25_000, left_ul=375_000, reason="25.0 ml")
-    publish_state(node, "held", given_ul=25_000, left_ul=375_000, reason="mixing, 10 min left")
+    publish_state(node, "given", "step_given", {"volume_ul": 25_000}, given_ul=25_000,
+                  left_ul=375_000)
+    publish_state(node, "held", "mixing", {"left_ms": 600_000}, given_ul=25_000, left_ul=375_000)
     node.read({"reservoir.ph": 7.61})
     expect(panel(page).locator(".call")).to_have_text("Waiting: the water is mixing.")
     expect(panel(page).locator(".then")).to_have_text("Next step in 10 min at the earliest.")
     expect(panel(page).locator(".given")).to_have_text("25.0 ml of 400.0 ml dosed")
     expect(panel(page).locator(".ph")).to_have_text("pH 7.61 → 5.90")
     watched.check()
-    publish_state(node, "ended", given_ul=310_000, left_ul=90_000, reason="the target is reached")
+    publish_state(node, "ended", "target_reached", given_ul=310_000, left_ul=90_000)
     expect(panel(page).locator(".result")).to_contain_text("the target is reached; 310.0 ml")
     expect(panel(page).locator(".result")).to_have_attribute("data-level", "ok")
     expect(panel(page).locator(".outcome")).to_be_empty()
@@ -65,22 +71,23 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
 
 
 def test_it_is_ended_from_the_page_and_says_why_it_is_over(node, tab):
-    publish_state(node, "ready", next_ul=25_000, reason="press the button on the board")
+    publish_state(node, "ready", "press_button", next_ul=25_000)
     watched = tab(PHONE)
     page = watched.open("/nodes/idro-a")
-    expect(page.locator("#strip strong")).to_contain_text("Press the button on the board")
+    expect(page.locator("#strip strong")).to_contain_text(
+        "A correction waits for the button on the board: 25.0 ml of pH down.")
     page.get_by_role("button", name="End the correction").click()
     expect(panel(page).locator(".outcome")).to_contain_text("Confirmed: the correction has ended")
     expect(panel(page).locator(".call")).to_be_visible()  # until the node says so itself
     assert [c.verb for c in node.commands] == ["end_correction"]
-    publish_state(node, "ended", reason="ended by someone at the page")
+    publish_state(node, "ended", "ended_by", {"by": "someone at the page"})
     expect(panel(page).locator(".result")).to_contain_text("ended by someone at the page")
     expect(panel(page).locator(".result")).to_have_attribute("data-level", "warn")
     watched.check()
 
 
 def test_a_refusal_to_open_says_why(node, tab):
-    node.answer, node.reason = "refused", "a correction is open already"
+    node.answer, node.reason = "refused", Reason("correction_already")
     page = tab().open("/nodes/idro-a")
     page.fill("#correct [name=total_ml]", "400")
     page.locator("#correct").get_by_role("button", name="Start…").click()
@@ -90,12 +97,12 @@ def test_a_refusal_to_open_says_why(node, tab):
 
 
 def test_a_reset_ends_it_and_silence_is_no_call_to_press(node, tab):
-    publish_state(node, "ready", next_ul=25_000, reason="press the button on the board")
+    publish_state(node, "ready", "press_button", next_ul=25_000)
     page = tab(PHONE).open("/nodes/idro-a")
     expect(panel(page).locator(".call")).to_have_text("Press the button on the board")
     node.tell("boot", {"reset": "power_on", "version": "0.1.0", "last_error": None})
     expect(panel(page).locator(".result")).to_contain_text("the board was reset")
-    publish_state(node, "ready", next_ul=25_000, reason="press the button on the board")
+    publish_state(node, "ready", "press_button", next_ul=25_000)
     expect(panel(page).locator(".call")).to_have_text("Press the button on the board")
     node.leave()
     expect(panel(page).locator(".call")).to_have_text("No contact: check the board")
@@ -116,14 +123,16 @@ def test_without_a_button_it_says_how_to_pour(host, node, tab, eventually):
 def test_advice_and_dosing_authority_are_shown(node, tab):
     node.granted_pct, node.values = 0, node.values | {"dosing.authority_pct": 0}
     node.announce()
-    node.tell("decided", {"loop": "ph", "reason":
-              "advice: give 2.1 ml of ph_down, pH high: ph_down, 6.31 at 5.80"})
-    node.tell("decided", {"loop": "ec", "reason": "in band: EC, 1590 at 1600"})
+    why = Reason("ph_high_returns", milli_ph=6_310)
+    advice = Reason("advice", actuator="ph_down", volume_ul=2_100, why=why)
+    in_band = Reason("ec_in_band", ec_us_cm=1_590, target_us_cm=1_600)
+    node.tell("decided", {"loop": "ph", "reason": advice.as_json()})
+    node.tell("decided", {"loop": "ec", "reason": in_band.as_json()})
     watched = tab(PHONE)
     page = watched.open("/nodes/idro-a")
     expect(page.locator("#advice li")).to_have_text(
-        "Give 2.1 ml of pH down, pH high: pH down, 6.31 at 5.80")
-    expect(page.locator("#strip strong")).to_contain_text("Advice: Give 2.1 ml of pH down")
+        "Give 2.10 ml of pH down, because pH is high, 6.31, but returns by itself")
+    expect(page.locator("#strip strong")).to_contain_text("Give 2.10 ml of pH down")
     expect(page.locator("[data-dosing]")).to_contain_text("Advice only")
     watched.check()
     node.values = node.values | {"dosing.authority_pct": 100}
@@ -134,6 +143,6 @@ def test_advice_and_dosing_authority_are_shown(node, tab):
         "earliest")
     expect(page.locator("#advice")).to_be_hidden()
     node.tell("authority", {"granted_pct": 100, "asked_pct": 100,
-                            "reason": "three days without a latch"})
+                            "reason": Reason("authority_earned").as_json()})
     expect(page.locator("[data-dosing]")).to_have_text("Automatic dosing on")
     watched.check()

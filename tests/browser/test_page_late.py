@@ -73,7 +73,7 @@ def test_a_dose_that_was_heard_stays_in_the_list(node, tab):
     page.locator("#why select").select_option(label="Doses and runs")
     lists.wait()
     node.tell("dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500,
-                        "reason": "pH 6.04 is above 6.00", "by": "control"})
+                        "reason": {"code": "ph_turn", "values": {}}, "by": "control"})
     expect(page.locator("#why li")).to_contain_text("2.50 ml")
     lists.let_go()
     expect(page.locator("#why li")).to_contain_text("2.50 ml")

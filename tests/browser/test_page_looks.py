@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from idro.protocol.reason import Reason
 from support.pages import DESKTOP, PHONE, SMALLEST
 
 # A pixel of the pH-down mark's colour somewhere on the canvas of the doses.
@@ -65,8 +66,8 @@ def test_nothing_stale_looks_alive(host, tab, eventually):
     ph = tile(page, "reservoir.ph")
     expect(ph).to_have_attribute("data-state", "stale")
     expect(ph.locator(".age")).to_contain_text("no reading since")
-    expect(page.locator("#strip strong")).to_contain_text("no reading for")
-    expect(page.locator("[data-dosing]")).to_contain_text("when last heard")
+    expect(page.locator("#strip strong")).to_contain_text("no reading arrives")
+    expect(page.locator("[data-dosing]")).to_contain_text("no reading arrives")
     watched.check()
     node.read()
     expect(ph).to_have_attribute("data-state", "ok")
@@ -119,7 +120,8 @@ def test_an_empty_host_says_what_to_do(host, tab):
 
 
 def test_external_text_is_escaped(node, host, tab, eventually):
-    node.tell("latched", {"reason": "</script><img src=x onerror=alert(1)> & more"})
+    node.tell("latched", {"reason": Reason(
+        "sentence", detail="</script><img src=x onerror=alert(1)> & more").as_json()})
     eventually(lambda: host.view("idro-a")["dosing"]["state"] == "latched", 10, "the lock")
     host.settle("idro-a", 64)
     watched = tab()

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from idro.protocol.reason import Reason
 from idroserra.recipes import model
 from support.pages import DESKTOP, PHONE, SMALLEST
 
@@ -60,7 +61,7 @@ def test_setpoints_are_active_only_once_the_node_confirms_them(node, tab):
     watched = tab(PHONE)
     page = watched.open("/nodes/idro-a")
     node.leave()
-    expect(page.locator("#strip strong")).to_contain_text("Offline")
+    expect(page.locator("#strip strong")).to_contain_text("No contact")
     start(page)
     expect(panel(page).locator(".confirmation")).to_have_text(
         "The node is offline: it receives the setpoints when it is back online.")
@@ -69,12 +70,12 @@ def test_setpoints_are_active_only_once_the_node_confirms_them(node, tab):
 
 
 def test_a_refusal_holds_it_in_words_until_it_is_sent_again(node, tab):
-    node.refuse_config = "rev: cannot be written"
+    node.refuse_config = Reason("settings_not_written", detail="ENOSPC")
     watched = tab(PHONE)
     page = watched.open("/nodes/idro-a")
     start(page)
     expect(panel(page).locator(".confirmation")).to_have_text(
-        "Paused: the node refused the setpoints: rev: cannot be written. "
+        "Paused: the node refused the setpoints: the settings cannot be written: ENOSPC. "
         "Nothing is sent until you send again or stop.")
     expect(panel(page).locator(".chip")).to_have_text("held")
     watched.check()
@@ -100,7 +101,13 @@ def test_manual_settings_are_shown_beside_the_recipe(node, host, tab):
 def test_an_answer_that_comes_late_does_not_undo_what_the_node_said_since(node, tab):
     page = tab(DESKTOP, worker=False).open("/nodes/idro-a")
     late = []
-    page.route("**/api/nodes/idro-a/recipe", lambda route: late.append((route, route.fetch())))
+
+    def hold_back(route):
+        late.append((route, route.fetch()))
+        node.confirm_config()
+
+    page.route("**/api/nodes/idro-a/recipe", hold_back)
+    node.withholds_config = True
     start(page)
     confirmation = panel(page).locator(".confirmation")
     expect(confirmation).to_have_text("The node has confirmed the setpoints.")
@@ -109,6 +116,22 @@ def test_an_answer_that_comes_late_does_not_undo_what_the_node_said_since(node, 
     route.fulfill(response=answer)
     expect(panel(page).get_by_role("button", name="Stop…")).to_be_enabled()
     expect(confirmation).to_have_text("The node has confirmed the setpoints.")
+
+
+def test_a_press_during_which_the_node_confirms_is_not_lost(node, tab):
+    """The setpoints become shorter then. A button that moved away from the pointer would get no
+    click."""
+    node.withholds_config = True
+    page = tab(PHONE).open("/nodes/idro-a")
+    start(page)
+    confirmation = panel(page).locator(".confirmation")
+    expect(confirmation).to_have_text("Sent; the node has not confirmed the setpoints yet.")
+    panel(page).get_by_role("button", name="Stop…").hover()
+    page.mouse.down()
+    node.confirm_config()
+    expect(confirmation).to_have_text("The node has confirmed the setpoints.")
+    page.mouse.up()
+    expect(page.locator("#recipe-sure")).to_contain_text("The setpoints do not change.")
 
 
 def test_safety_gate_findings_are_shown_before_and_after_the_start(node, host, tab):
@@ -121,7 +144,7 @@ def test_safety_gate_findings_are_shown_before_and_after_the_start(node, host, t
     expect(page.locator("#recipe-sure .notes li").first).to_contain_text("dosing is off")
     page.get_by_role("button", name="Start now").click()
     expect(panel(page).locator(":scope > .outcome")).to_contain_text(
-        "idro-a cannot run tomato: flower: needs EC +400 uS/cm")
+        "idro-a cannot run tomato: flower: EC has to rise by 0.40 mS/cm")
     expect(panel(page).get_by_role("button", name="Start…")).to_be_visible()
 
 

@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
 from idroserra.core import protocol
+from idroserra.core.reasons import Reason
 from idroserra.simulation.preview_request import PreviewRequest
 from idroserra.simulation.twin_parameters import greenhouse
 from idrosim.greenhouse.greenhouse import Plant
@@ -13,6 +14,7 @@ from support.pages import DESKTOP, PHONE
 PATH = "/api/nodes/idro-a/preview"
 NOON_UNIX_MS = 1_795_521_600_000
 DAY_MS = 86_400_000
+_STARTS = ("starts_ph", "starts_ec", "starts_temp", "starts_level", "water_strong", "water_acid")
 
 
 def request(water="soft", **readings):
@@ -31,18 +33,15 @@ def test_the_twin_begins_as_the_node_reads(water, ph, ec_us_cm):
     assert truth["reservoir.ec_us_cm"] == pytest.approx(ec_us_cm, abs=10)
     assert truth["reservoir.temp_c"] == pytest.approx(23.0)
     assert truth["reservoir.level_mm"] == pytest.approx(190.0)
-    assert not [text for text in found.assumed if "starts at" in text or "starts there" in text]
+    assert not [reason for reason in found.assumed if reason.code in _STARTS]
 
 
 def test_unknown_inputs_are_reported_and_not_assumed():
     found = greenhouse(request("hard", ec_us_cm=200.0))
-    begun = [text for text in found.assumed if "starts at" in text or "starts there" in text]
-    assert begun == [
-        "pH has no fresh reading: starts at 5.8, its setpoint",
-        "water temperature has no fresh reading: starts at 20 C, usual",
-        "level has no fresh reading: starts at 200 mm, where top-off fills to",
-        "hard water has an EC of 751 uS/cm by itself: starts there, not at 200 uS/cm",
-    ]
+    assert [reason for reason in found.assumed if reason.code in _STARTS] == [
+        Reason("starts_ph", milli_ph=5_800), Reason("starts_temp", deci_c=200),
+        Reason("starts_level", level_mm=200),
+        Reason("water_strong", water="hard", ec_us_cm=751, target_us_cm=200)]
 
 
 def test_the_days_of_the_twin_change_at_the_nodes_midnight():
@@ -68,7 +67,7 @@ def test_a_preview_is_cancelled_and_the_next_one_may_begin(host, node, eventuall
     ({"days": 15}, 422, "days: "),
     ({"water": "sea"}, 422, "water: "),
     ({"values": {"ph.target": 9}}, 422, "ph.target: "),
-    ({"values": {"level.low_mm": 300}}, 422, "level.target_mm: low < target"),
+    ({"values": {"level.low_mm": 300}}, 422, "level.target_mm: it must be between"),
 ])
 def test_an_invalid_request_is_one_error(host, node, body, status, why):
     answer = host.client.post(PATH, json=body)
@@ -118,7 +117,7 @@ def test_the_page_looks_ahead_with_what_is_typed(host, node, tab):
 
 def _is_what_the_twin_saw(preview):
     outcome = preview["outcome"]
-    assert (preview["state"], preview["error"], preview["done_ratio"]) == ("done", "", 1.0)
+    assert (preview["state"], preview["error"], preview["done_ratio"]) == ("done", None, 1.0)
     steps = DAY_MS // outcome["step_ms"] + 1
     assert {len(values) for values in outcome["series"].values()} == {steps}
     assert outcome["series"]["ph"][0] == pytest.approx(5.80, abs=0.02)
@@ -130,4 +129,4 @@ def _is_what_the_twin_saw(preview):
     # From 1.59 to 2.00 mS/cm by 20 ml of each for 0.1.
     assert sum(day["nutrient_a_ml"] for day in outcome["by_day"]) == pytest.approx(80, abs=25)
     assert outcome["events"] == []
-    assert outcome["assumed"][-1].startswith("The crop is lettuce on ")
+    assert outcome["assumed"][-1]["text"].startswith("The crop is lettuce on ")

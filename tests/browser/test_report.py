@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from idroserra.history.models import EventPoint, SamplePoint
 from support.pages import DESKTOP, PHONE
 from support.photos import picture
+from support.samples import write_samples
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
@@ -31,7 +32,7 @@ def week(host):
         doses.append(EventPoint(
             "idro-a", (begin + number * HOUR_MS) * 1_000, number, "7f3a11ab", "dosed",
             {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500, "by": "control"}))
-    host.service.store.write(samples, doses)
+    write_samples(host.service.store, samples, doses)
     for kind, more in (("planting", {"crop": "basil", "unix_ms": begin + 1_000}),
                        ("harvest", {"crop": "basil", "unix_ms": now - 1_000, "weight_g": 420})):
         note = host.client.post("/api/journal", json={
@@ -74,7 +75,7 @@ def test_the_terminal_writes_a_pdf(week, tmp_path):
     out = tmp_path / "week.pdf"
     done = subprocess.run(
         [sys.executable, "-m", "idroserra.cli", "report", "idro-a", "--last", "3d", "-o",
-         str(out), "--url", week.url], capture_output=True, text=True, timeout=180,
+         str(out), "--url", week.url], capture_output=True, text=True, timeout=600,
         stdin=subprocess.DEVNULL, check=False, env=os.environ)
     assert done.returncode == 0, done.stderr
     content = out.read_bytes()

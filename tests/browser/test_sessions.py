@@ -4,6 +4,7 @@ import json
 
 from idroserra.auth.audit import verify
 from idroserra.auth.roles import Role
+from support.access_rig import fill_disk
 from support.real_host import PASSWORD
 
 WRONG = "not the one of anybody"
@@ -151,6 +152,10 @@ def test_doses_need_a_fresh_password_and_say_so(host):
     assert (answer.status_code, answer.json()["needs_password"]) == (403, True)
     limit = {"values": {"dosing.authority_pct": 100}}
     assert client.put("/api/nodes/idro-a/config", json=limit).status_code == 403
+    for key, value in (("level.zero_uv", 0), ("level.uv_per_mm", 50_000),
+                       ("ec.alpha_ppm_c", 25_000)):  # a tank that seems empty is filled
+        answer = client.put("/api/nodes/idro-a/config", json={"values": {key: value}})
+        assert (answer.status_code, answer.json()["needs_password"]) == (403, True), key
     assert client.put("/api/nodes/idro-a/config", json={
         "values": {"ph.target": 6.0}}).status_code == 200  # a setpoint is no limit
     assert client.post(path, json={"verb": "stop"}).status_code == 202  # to stop is always free
@@ -165,6 +170,21 @@ def age(host):
     sessions = host.service.access.sessions
     with sessions._changing() as database:
         database.execute("UPDATE sessions SET confirmed_unix_ms = confirmed_unix_ms - 360000")
+
+
+def test_on_a_full_disk_somebody_new_gets_in_and_stops_the_pumps(host):
+    node = host.node("idro-a")
+    access = host.service.access
+    access.users.add("anna", Role.OPERATOR, PASSWORD)
+    fill_disk(access)
+    client, _ = logged_in(host)
+    assert client.get("/nodes/idro-a").status_code == 200
+    assert client.post("/api/nodes/idro-a/commands", json={"verb": "stop"}).status_code == 202
+    assert "audit log" in host.counts()["failures"]  # reported as not written
+    assert client.request("DELETE", "/api/session", json={}).status_code == 503
+    assert client.get("/api/nodes").status_code == 401  # and has ended all the same
+    fill_disk(access, is_full=False)
+    node.close()
 
 
 def test_a_browser_is_redirected_to_login_and_a_program_gets_401(host):

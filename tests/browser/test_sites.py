@@ -58,9 +58,10 @@ def test_the_worst_site_comes_first_in_words(host):
     nord, sud, alta = sites(host)
     assert [one["site"] for one in (nord, sud, alta)] == ["Nord", "Sud", "Città Alta"]
     assert nord["text"] == (
-        "2 of 7 nodes need attention. First nord-1: pH: The probe seems to be out of the water.")
+        "2 of 7 nodes need attention. First nord-1: pH has no reading: the "
+        "probe seems to be out of the water.")
     assert nord["nodes"][:2] == ["nord-1", "nord-2"]
-    assert sud["text"] == "1 of 7 nodes needs attention. sud-1: All dosing is stopped by anna."
+    assert sud["text"] == "1 of 7 nodes needs attention. sud-1: All dosing is stopped, by anna."
     assert alta == {"site": "Città Alta", "level": "ok", "troubled": 0, "nodes": alta["nodes"],
                     "text": "All 6 nodes are fine."}
 
@@ -164,7 +165,7 @@ def test_the_terminal_moves_names_and_lists(host):
     def idroserra(*words):
         return subprocess.run(
             [sys.executable, "-m", "idroserra.cli", "node", "site", *words, "--url", host.url],
-            text=True, capture_output=True, timeout=180, env=os.environ | {"COLUMNS": "160"},
+            text=True, capture_output=True, timeout=600, env=os.environ | {"COLUMNS": "160"},
             check=True).stdout
 
     assert idroserra("sud-7", "Est") == "sud-7 moved to Est\n"

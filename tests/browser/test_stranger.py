@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
+from idro.protocol.reason import Reason
 from idroserra.auth.roles import Role
 from support.pages import PHONE, MonitoredTab
 from support.paho_node import now_unix_ms
@@ -47,17 +48,18 @@ def host(tmp_path_factory):
             node.read({"reservoir.ph": 5.80 + index % 9 / 100}, ago_ms=ago)
         for minutes, kind, detail in (
             (80, "dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500,
-                           "by": "control", "reason": "pH high: ph_down, 6.04 at 5.90, "
-                                                      "12.0 ml/pH, drift +0.02/h"}),
-            (90, "stopped", {"by": "anna", "reason": "stopped by a person"}),
+                           "by": "control", "reason": Reason("ph_turn").as_json()}),
+            (90, "stopped", {"by": "anna"}),
             (100, "resumed", {"by": "anna"}),
         ):
             node.tell(kind, detail, ago_ms(minutes))
-        node.tell("decided", {"loop": "ph", "reason": "held: mixing, 4 min left"}, 60_000)
-        node.tell("decided", {"loop": "ec", "reason": "in band: EC, 1590 at 1600"}, 60_000)
+        mixing = Reason("mixing", left_ms=240_000)
+        in_band = Reason("ec_in_band", ec_us_cm=1_590, target_us_cm=1_600)
+        node.tell("decided", {"loop": "ph", "reason": mixing.as_json()}, 60_000)
+        node.tell("decided", {"loop": "ec", "reason": in_band.as_json()}, 60_000)
         node.live(10)
         running.settle("serra-1", len(past) + 15)
-        wait_until(lambda: running.view("serra-1")["verdict"]["level"] == "ok", 30, "it is well")
+        wait_until(lambda: running.view("serra-1")["state"]["code"] == "mixing", 30, "it is well")
         yield running
 
 
@@ -92,7 +94,7 @@ def stranger(tab):
 
 def test_is_my_crop_fine(stranger):
     stranger.reads("#strip strong", "The greenhouse is fine.")
-    stranger.reads(".node-card .sentence", "All is well: readings are fresh and in their bands.")
+    stranger.reads(".node-card .sentence", "The water is mixing")
     assert stranger.taps == 0
 
 
@@ -110,8 +112,8 @@ def test_what_happened_last_night(stranger, tab):
 
 def test_why_is_it_not_dosing(stranger, host, eventually):
     stranger.tap("link", "serra-1")
-    stranger.reads("#control .decided li", "pH waits: mixing, 4 min left")
-    stranger.reads("#control .decided li", "EC needs no dose now: in band")
+    stranger.reads("#control .decided li", "pH waits: the water is mixing, 4 min left")
+    stranger.reads("#control .decided li", "EC needs no dose now: EC is in band")
     assert stranger.taps == 1
     stranger.tap("button", "Stop all dosing")
     stranger.reads("#control .outcome", "Confirmed: the node stopped all dosing")

@@ -8,6 +8,7 @@ from idro.protocol.release_layout import KERNEL
 from idroserra.auth.roles import Role
 from idroserra.broker.local import Broker
 from idroserra.cli.update import app
+from idroserra.core.reasons import Reason
 from idroserra.image.build import sha256
 from idroserra.updates import release, signing
 from idroserra.updates.manifest import File, Manifest
@@ -123,14 +124,14 @@ def test_a_release_that_one_node_reverted_is_offered_to_no_other(host, signed, t
     page = watched.open("/updates")
     shown = page.locator("#updates")
     expect(shown).to_contain_text("Stopped automatically: 0 of 2 nodes updated")
-    expect(shown).to_contain_text("Reason: idro-a reverted: low heap")
+    expect(shown).to_contain_text("Reason: idro-a reverted to the previous version: memory is low")
     expect(shown).to_contain_text("Reverted to the previous version")
     watched.check()
     page.get_by_role("button", name="Dismiss").click()
     expect(shown).to_contain_text("Cancelled", timeout=60_000)
     wait_until(lambda: not [one for one in host.client.get("/api/alarms").json()["alarms"]
                             if one["is_active"]], 20, "the alarms to be over")
-    assert "idro-a reverted" in rollout(host, of)["reason"]
+    assert rollout(host, of)["reason"]["code"] == "node_reverted_by"
 
 
 def test_a_file_that_is_changed_on_the_disk_of_the_host_stops_the_roll_out(host, signed):
@@ -141,7 +142,9 @@ def test_a_file_that_is_changed_on_the_disk_of_the_host_stops_the_roll_out(host,
     kept.write_bytes(b"?" + kept.read_bytes()[1:])
     of = begin(host, signed[1])
     assert ends(host, of, "stopped")["idro-a"]["state"] == "cancelled"
-    assert "part_c.mpy: changed since the release was added" in rollout(host, of)["reason"]
+    reason = rollout(host, of)["reason"]
+    assert reason["code"] == "release_damaged"
+    assert "part_c.mpy: changed since the release was added" in reason["text"]
     assert path not in node.received
 
 
@@ -188,10 +191,10 @@ def test_a_broker_that_goes_away_half_way_loses_nothing(tmp_path, signed):
 
 
 def test_a_refusal_is_reported_and_retried_later(host, signed):
-    node_at(host, "idro-a", refusal="the tank is dry")
+    node_at(host, "idro-a", refusal=Reason("water_unsteady"))
     of = begin(host, signed[1])
-    wait_until(lambda: rollout(host, of)["nodes"][0]["reason"] == "the tank is dry", 30,
-               "the refusal")
+    wait_until(lambda: (rollout(host, of)["nodes"][0]["reason"] or {}).get("code")
+               == "water_unsteady", 30, "the refusal")
     assert rollout(host, of)["nodes"][0]["state"] == "waiting"
     ended = host.client.post(f"{PATH}/rollouts/{of}/cancel", json={})
     assert ended.json()["state"] == "cancelled"
@@ -212,7 +215,8 @@ def test_what_does_not_fit_is_said_before_anything_is_offered(host, signed):
     wait_until(lambda: show(host)["nodes"][0]["security_counter"] == 7, 20, "the counter")
     answer = host.client.post(f"{PATH}/rollouts", json={"release": add(host, signed[1])})
     assert answer.status_code == 409
-    assert "it cannot be lowered" in answer.json()["error"]
+    assert answer.json()["code"] == "not_offered"
+    assert "its security counter is" in answer.json()["error"]
     assert host.client.post(f"{PATH}/rollouts", json={"release": "0" * 64}).status_code == 404
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from idro.protocol.reason import Reason
 from idroserra.client.http import HostClient
 from idroserra.terminal.tui.app import WatchApp
 from idroserra.terminal.tui.node_feed import NodeFeed
@@ -66,39 +67,34 @@ def terminal(host):
 
 def test_it_shows_readings_bands_a_chart_and_why(host, node, terminal):
     node.live(30)
-    node.tell("decided", {"loop": "ph", "reason": "held: mixing, 4 min left"})
+    node.tell("decided", {"loop": "ph", "reason": Reason("mixing", left_ms=240_000)})
 
     async def script(watch):
         await watch.shows("idro-a", "pH", "EC", "1.59 mS/cm", "5.60–6.00", "pH, the last hour",
-                          "mixing, 4 min left", "no active alarms")
+                          "pH control: the water is mixing, 4 min left", "no active alarms")
         await watch.press("down", "2")
         await watch.shows("EC, the last day")
         await watch.press("w")
         await watch.shows("events")
-        assert "mixing" not in watch.text()
+        assert "pH control" not in watch.text()
         node.read({"reservoir.ph": 5.91})
         await watch.shows("5.91")
 
     terminal(script)
 
 
-def test_stop_asks_for_confirmation_and_shows_the_result(host, node, terminal):
+def test_a_stop_is_sent_at_once_and_a_resume_after_a_question(host, node, terminal):
     node.live(2)
 
     async def script(watch):
         await watch.shows("1.59 mS/cm")
         await watch.press("s")
-        await watch.shows("Stop all dosing of idro-a?", "until it is resumed")
-        await watch.press("n")
-        await watch.press("s")
-        await watch.shows("Stop all dosing of idro-a?")
-        await watch.press("y")
         await watch.shows("idro-a: stop confirmed")
-        node.answer, node.reason = "refused", "the lock is too young"
+        node.answer, node.reason = "refused", Reason("latch_no_effect")
         await watch.press("r")
         await watch.shows("Resume dosing of idro-a?")
         await watch.press("y")
-        await watch.shows("idro-a: resume refused: the lock is too young")
+        await watch.shows("idro-a: resume refused: doses had no effect")
 
     terminal(script)
     assert [command.verb for command in node.commands] == ["stop", "resume"]

@@ -27,6 +27,7 @@ from idroserra.auth.errors import (
     UnknownUserOrToken,
     WrongPassword,
 )
+from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
 from idroserra.core import protocol
 from idroserra.core.errors import (
     ConfigError,
@@ -37,16 +38,22 @@ from idroserra.core.errors import (
     UnknownNode,
 )
 from idroserra.core.sites import BadSite, UnknownSite
-from idroserra.i18n.translate import LANGUAGES, catalog_files, page_texts, translate_message
+from idroserra.feeds.service import UnknownFeed
+from idroserra.i18n.errors import error_english, error_text, reason_of
+from idroserra.i18n.marker import N_
+from idroserra.i18n.translate import LANGUAGES, catalog_files, page_texts, translate
 from idroserra.inventory.bottles import UnknownBottle
 from idroserra.journal.errors import JournalFull, NotNoteAuthor, PhotoRefused, UnknownNote
 from idroserra.journal.service import BadNote
 from idroserra.nodes.commands import DuplicateCommandId
+from idroserra.recipes.runner import CannotRun
 from idroserra.reports.builder import BadRange, build_report
 from idroserra.reports.pdf import NoPdf
 from idroserra.reports.sources import ReportSources
 from idroserra.reports.summary import summarize
 from idroserra.server.service import Service
+from idroserra.simulation.preview_request_builder import MissingNodeData
+from idroserra.simulation.preview_service import PreviewBusy
 from idroserra.updates.errors import BadRelease, CannotOffer, UnknownRelease
 from idroserra.web.api.access import access_router
 from idroserra.web.api.alarms import alarms_router
@@ -54,6 +61,7 @@ from idroserra.web.api.balance import balance_router
 from idroserra.web.api.bottles import bottles_router
 from idroserra.web.api.calibrations import calibrations_router
 from idroserra.web.api.export import export_router
+from idroserra.web.api.feeds import feeds_router
 from idroserra.web.api.journal import journal_router
 from idroserra.web.api.keys import keys_router
 from idroserra.web.api.metrics import metrics_router
@@ -66,8 +74,10 @@ from idroserra.web.api.sites import sites_router
 from idroserra.web.api.tables import tables_router
 from idroserra.web.api.updates import updates_router
 from idroserra.web.context import WebContext
+from idroserra.web.help_page import help_page_routes
 from idroserra.web.help_site import help_routes, howtos
 from idroserra.web.middleware.authentication import AuthMiddleware
+from idroserra.web.middleware.request_limits import RequestLimits
 from idroserra.web.middleware.security import SecurityMiddleware
 from idroserra.web.node_view import NodeViews, wall_unix_ms
 from idroserra.web.openapi import described
@@ -81,14 +91,18 @@ STATIC = HERE / "static"
 WORDS = "words"  # the path of the translations for the page's JavaScript
 FOR_EVER = "public, max-age=31536000, immutable"
 
+HISTORY_UNREADABLE = N_(
+    "History cannot be read from the database. New readings wait safely on this host. Check that"
+    " the database runs; `idroserra doctor` checks the access to it.")
+
 # The first match counts: an exception comes before its base class.
 _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
     (404, (UnknownNode, UnknownCommand, UnknownAlarm, UnknownUserOrToken, UnknownSite,
-           UnknownRelease, UnknownNote)),
+           UnknownRelease, UnknownNote, UnknownCalibration, UnknownFeed)),
     (403, (WrongPassword, PasswordNotRecent, NotNoteAuthor)),
     (429, (TooManyAttempts,)),
     (409, (NotAdopted, KeyMismatch, CannotOffer, DuplicateCommandId, AlarmRefused, UnknownBottle,
-           JournalFull)),
+           JournalFull, BadPoint, CannotCalibrate, CannotRun, PreviewBusy, MissingNodeData)),
     (422, (BadSite, InvalidRequest, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
            protocol.ProtocolError, protocol.SettingsError)),
     (501, (NoPdf,)),
@@ -124,11 +138,12 @@ def create_app(
     app.state.is_healthy = lambda: context.alarm_loop.is_alive
     api = _api(context)
     pages = Pages(app, context, digest, simulated=simulated, howtos=howtos(help_site))
-    shown = (_description(api), pages_routes(pages), help_routes(help_site),
-             pwa_routes(pages, f"/static/{digest}"))
+    shown = (_description(api), pages_routes(pages), help_page_routes(pages),
+             help_routes(help_site), pwa_routes(pages, f"/static/{digest}"))
     app.router.routes += [route for group in (*api, *shown) for route in group.served()]
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
     _add_errors(app)
+    app.add_middleware(RequestLimits)
     app.add_middleware(AuthMiddleware, auth=context.auth)
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)
     app.add_middleware(
@@ -145,18 +160,19 @@ def web_context(service: Service) -> WebContext:
 
         return collector.scrape(collector.HostCollector(
             nodes=service.nodes, live=service.live, alarms=service.alarms,
-            counts=service.counts, now_unix_ms=wall_unix_ms), accept)
+            states=service.states, counts=service.counts, feeds=service.feeds.states,
+            now_unix_ms=wall_unix_ms), accept)
 
     sources = ReportSources(
         service.store, service.alarms.alarms, service.calibrations, service.journal)
     return WebContext(
         config=service.config, auth=service.access, nodes=service.nodes,
         views=NodeViews(service.nodes, service.live, service.latest_events, service.recipes,
-                        service.store),
+                        service.states),
         live=service.live, commands=service.commands, store=service.store, spool=service.spool,
-        counts=service.counts, alarm_loop=service.alarms, calibrations=service.calibrations,
-        recipes=service.recipes, updates=service.updates, previews=service.previews,
-        journal=service.journal, site_https=service.lan,
+        feeds=service.feeds, counts=service.counts, alarm_loop=service.alarms,
+        calibrations=service.calibrations, recipes=service.recipes, updates=service.updates,
+        previews=service.previews, journal=service.journal, site_https=service.lan,
         report=lambda node, span: build_report(sources, node, span),
         summarize=lambda node, span: summarize(sources, node, span), scrape=scrape)
 
@@ -173,8 +189,8 @@ def _api(context: WebContext) -> list[Routes]:
         recipes_router(context.recipes, nodes), previews_router(context),
         updates_router(context.updates, nodes),
         export_router(nodes, context.store, alarm_loop.bottles, site),
-        journal_router(context.journal, nodes), reports_router(context),
-        metrics_router(context.scrape),
+        feeds_router(context.feeds), journal_router(context.journal, nodes),
+        reports_router(context), metrics_router(context.scrape),
     ]
 
 
@@ -232,7 +248,10 @@ class _Static(StaticFiles):
 def _add_errors(app: Starlette) -> None:
     def on_host_error(_request: Request, error: Exception) -> Response:
         status = next((code for code, kinds in _STATUS if isinstance(error, kinds)), 500)
-        answer: dict[str, Any] = _error_json(str(error))
+        answer = error_json(error)
+        if isinstance(error, StoreError) and error.failed_unix_ms is not None:
+            answer = _said(HISTORY_UNREADABLE, translate(HISTORY_UNREADABLE)) | {
+                "detail": error.why, "since_unix_ms": error.failed_unix_ms}
         if isinstance(error, PasswordNotRecent):
             answer["needs_password"] = True
         headers = (
@@ -242,7 +261,7 @@ def _add_errors(app: Starlette) -> None:
     def on_http_error(_request: Request, error: Exception) -> Response:
         status, detail = (error.status_code, error.detail) if isinstance(
             error, HTTPException) else (500, "")
-        return JSONResponse(_error_json(str(detail)), status)
+        return JSONResponse(_said(detail, translate(detail)), status)
 
     def on_database_error(_request: Request, error: Exception) -> Response:
         return JSONResponse({"error": f"host database: {error}"}, 503)
@@ -253,7 +272,13 @@ def _add_errors(app: Starlette) -> None:
     app.add_exception_handler(HTTPException, on_http_error)
 
 
-def _error_json(error: str) -> dict[str, Any]:
-    """Return the body of an error response: in English, and in the reader's language if other."""
-    words = translate_message(error)
-    return {"error": error} if words == error else {"error": error, "words": words}
+def error_json(error: Exception) -> dict[str, Any]:
+    """Return the body of an error response: error in English, words in the reader's language if
+    it is another, and the code of its reason if it has one."""
+    reason = reason_of(error)
+    answer = _said(error_english(error), error_text(error))
+    return answer if reason is None else answer | {"code": reason.code}
+
+
+def _said(english: str, words: str) -> dict[str, Any]:
+    return {"error": english} if words == english else {"error": english, "words": words}

@@ -10,12 +10,14 @@ from idroserra.alarms.loop import AlarmLoop
 from idroserra.auth.service import AuthService
 from idroserra.calibration.service import CalibrationService
 from idroserra.core.config import Config
+from idroserra.feeds.service import Feeds
 from idroserra.history.models import Store
 from idroserra.ingest.spool import Spool
 from idroserra.journal.service import Journal
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.live import LiveState
-from idroserra.nodes.registry import Node, Nodes
+from idroserra.nodes.node import Node
+from idroserra.nodes.registry import Nodes
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.reports.builder import Range
 from idroserra.reports.model import Document
@@ -40,6 +42,7 @@ class WebContext:
     commands: Commands
     store: Store
     spool: Spool
+    feeds: Feeds
     counts: Callable[[], dict[str, Any]]  # those of GET /api/health
     alarm_loop: AlarmLoop
     calibrations: CalibrationService

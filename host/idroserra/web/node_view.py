@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from idroserra.core import protocol
-from idroserra.core.errors import StoreError
-from idroserra.history.models import EventPoint, Store
-from idroserra.i18n.channels import display_of, screen_order
-from idroserra.i18n.events import event_text, fault_text, level_of, reason_text
+from idroserra.history.models import EventPoint
+from idroserra.i18n.channels import display_of
+from idroserra.i18n.events import event_text, level_of
+from idroserra.i18n.reasons import fault_text, reason_json
 from idroserra.nodes.calibration_age import days_left
 from idroserra.nodes.correction_state import correction_of
-from idroserra.nodes.dosing_state import advice_of, authority_of, decisions_of, dosing_of
+from idroserra.nodes.dosing_state import advice_of, authority_of, decisions_of, dosing_json
 from idroserra.nodes.freshness import stale_after_ms
-from idroserra.nodes.health import is_in_contact, node_health
 from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.live import LiveState
-from idroserra.nodes.registry import Node, Nodes
+from idroserra.nodes.newest_readings import NewestReading
+from idroserra.nodes.node import Node
+from idroserra.nodes.registry import Nodes
+from idroserra.nodes.state_text import state_json
+from idroserra.nodes.states import NodeStates, band_of
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.recipes.serialize import run_json
-
-STORE_RETRY_MS = 15_000
-_SETPOINTS = {
-    "ph": ("ph.target", "ph.deadband"),
-    "ec_us_cm": ("ec.target_us_cm", "ec.deadband_us_cm"),
-}
 
 
 def wall_unix_ms() -> int:
@@ -40,16 +36,13 @@ class NodeViews:
 
     def __init__(
         self, nodes: Nodes, live: LiveState, events: LatestEvents, recipes: RecipeRunner,
-        store: Store,
+        states: NodeStates,
     ) -> None:
         self._nodes = nodes
         self._live = live
         self._events = events
         self._recipes = recipes
-        self._store = store
-        self._lock = threading.Lock()
-        self._stored: dict[str, dict[str, tuple[int, float]]] = {}
-        self._asked_unix_ms: dict[str, int] = {}
+        self._states = states
 
     def all(self) -> list[dict[str, Any]]:
         """Return the JSON of every node, by name."""
@@ -74,58 +67,47 @@ class NodeViews:
             "outputs": {} if info is None else _in_order(info.outputs),
             "has_button": None if info is None else info.has_button, "config": config,
             "history_progress": self._live.progress(node.node)}
-        now = wall_unix_ms()
+        now = self._states.now_unix_ms()
         authority = authority_of(self._events, node, values.get("dosing.authority_pct"), now)
-        dosing = dosing_of(self._events, node.node, values.get("dosing.enabled"), authority)
-        correction = view["correction"] = correction_of(self._events, node.node)
-        if correction is not None and correction["is_open"]:
-            dosing = dosing.while_corrected()
+        state = self._states.of(node)
+        view["correction"] = correction_of(self._events, node.node)
         view["authority"] = None if authority is None else authority._asdict()
-        view["advice"] = advice_of(self._events, node.node, dosing)
-        if not is_in_contact(view, now):
-            dosing = dosing.when_last_heard()
-        view["dosing"] = dosing._asdict()
-        view["decisions"] = [] if dosing.is_old else decisions_of(
+        view["advice"] = advice_of(self._events, node.node, authority)
+        view["dosing"] = dosing_json(state, authority)
+        view["decisions"] = [] if not state.is_in_contact else decisions_of(
             self._events, node.node, values.get("dosing.enabled"))
         run = self._recipes.of(node.node)
         has_ph = "reservoir.ph" in view["channels"]
         view["calibration_due_days"] = days_left(
             int(values.get("ph.calibrated_day", 0)) if has_ph else 0, now)
         view["recipe"] = None if run is None else run_json(run, node, now)
-        view["verdict"] = node_health(view, dosing, now)
+        view["state"] = state_json(state, now)
         return view
 
     def _channels(self, node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
-        live = self._live.channels(node.node)
-        names = set(live) | set(() if node.info is None else node.info.channels)
-        stored = {} if names and names <= set(live) else self._latest(node.node)
-        names |= set(stored)
-        return {key: _channel(key, live.get(key), stored.get(key), values)
-                for key in sorted(names, key=screen_order)}
-
-    def _latest(self, node: str) -> dict[str, tuple[int, float]]:
-        """Return the newest stored values, for channels without a reading since start-up."""
-        now = wall_unix_ms()
-        with self._lock:
-            if now - self._asked_unix_ms.get(node, 0) < STORE_RETRY_MS:
-                return self._stored.get(node, {})
-            self._asked_unix_ms[node] = now
-        try:
-            found = self._store.latest(node)
-        except StoreError:
-            return self._stored.get(node, {})
-        with self._lock:
-            self._stored[node] = found
-        return found
+        return {key: _channel(key, one, values)
+                for key, one in self._states.readings.of(node).items()}
 
 
 def config_json(node: Node) -> dict[str, Any]:
-    """Return the wanted revision, the reported one and the active settings ({} if unknown)."""
+    """Return the wanted revision, the reported one, the active settings ({} if unknown), and how
+    those of a restored backup differ, until a person chooses."""
     report = node.report
     return {
         "rev": node.wanted_rev, "reported_rev": None if report is None else report.rev,
-        "error": None if report is None else report.error,
-        "values": {} if report is None else dict(report.values)}
+        "error": None if report is None else reason_json(report.error),
+        "values": {} if report is None else dict(report.values),
+        "restored": restored_json(node)}
+
+
+def restored_json(node: Node) -> dict[str, Any] | None:
+    """Return when a restored backup was made, its revision of the settings, and the differences:
+    {setting: {"backup", "node"}}, {} until the node has reported its own. None: no choice."""
+    restored, found = node.restored, node.open_choice
+    if restored is None or (node.report is not None and not found):
+        return None
+    return {"made_unix_ms": restored.made_unix_ms, "rev": restored.rev, "differences": {
+        key: {"backup": backup, "node": own} for key, (backup, own) in found.items()}}
 
 
 def event_json(event: EventPoint) -> dict[str, Any]:
@@ -136,27 +118,20 @@ def event_json(event: EventPoint) -> dict[str, Any]:
     } | event_words(event.kind, event.detail)
 
 
-def event_words(kind: str, detail: Mapping[str, Any]) -> dict[str, str]:
+def event_words(kind: str, detail: Mapping[str, Any]) -> dict[str, Any]:
     """Return text, reason and level of an event in the reader's language."""
-    return {"text": event_text(kind, detail), "reason": reason_text(detail.get("reason")),
+    return {"text": event_text(kind, detail), "reason": reason_json(detail.get("reason")),
             "level": level_of(kind)}
 
 
-def _channel(
-    key: str, live: Mapping[str, Any] | None, stored: tuple[int, float] | None,
-    values: Mapping[str, Any],
-) -> dict[str, Any]:
-    quantity = protocol.split_channel(key)[1]
-    if live is not None:
-        value, fault, unix_ms = live["value"], live["fault"], live["unix_ms"]
-    elif stored is not None:
-        value, fault, unix_ms = stored[1], None, stored[0]
-    else:
-        value, fault, unix_ms = None, None, None
+def _channel(key: str, one: NewestReading, values: Mapping[str, Any]) -> dict[str, Any]:
+    quantity, band = protocol.split_channel(key)[1], band_of(key, values)
     return {
-        "unit": quantity.unit, "decimals": quantity.decimals, "value": value, "fault": fault,
-        "fault_text": fault_text(fault) if fault else None, "unix_ms": unix_ms,
-        "band": _band(quantity.key, values), "display": display_of(key)._asdict(),
+        "unit": quantity.unit, "decimals": quantity.decimals, "value": one.value,
+        "fault": one.fault, "fault_text": fault_text(one.fault) if one.fault else None,
+        "unix_ms": one.unix_ms,
+        "band": None if band is None else {"low": band[0], "high": band[1]},
+        "display": display_of(key)._asdict(),
         "also": _also(quantity.key, values),
     }
 
@@ -177,15 +152,3 @@ def _also(quantity: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
     if quantity != "level_mm" or not area_cm2:
         return None
     return {"factor": area_cm2 / 10_000, "unit": "L", "decimals": 1}
-
-
-def _band(quantity: str, values: Mapping[str, Any]) -> dict[str, float] | None:
-    """Return the setpoint band of a quantity in its stored unit, or None."""
-    if quantity == "level_mm":
-        low, high = values.get("level.low_mm"), values.get("level.full_mm")
-        return None if low is None or high is None else {"low": low, "high": high}
-    keys = _SETPOINTS.get(quantity)
-    if keys is None or not all(key in values for key in keys):
-        return None
-    target, deadband = (values[key] for key in keys)
-    return {"low": round(target - deadband, 3), "high": round(target + deadband, 3)}

@@ -36,7 +36,7 @@ from idroserra.i18n.translate import (
 from idroserra.i18n.units import KINDS
 from idroserra.inventory.stock_solutions import STOCKS
 from idroserra.journal.models import KINDS as JOURNAL_KINDS
-from idroserra.nodes.health import host_reasons
+from idroserra.nodes.host_health import host_problems
 from idroserra.recipes import model
 from idroserra.recipes.serialize import summary_json
 from idroserra.reports.builder import Range
@@ -105,9 +105,11 @@ class Pages:
             "locale": current_locale, "kinds_of_units": KINDS, "chosen_units": current_units,
             "plain": format_short, "all_of": lambda texts: [gettext(text) for text in texts]}
 
-    def public_page(self, request: Request, name: str) -> HTMLResponse:
+    def public_page(
+        self, request: Request, name: str, more: dict[str, Any] | None = None
+    ) -> HTMLResponse:
         """Return a page that needs no log-in and shows nothing of the greenhouse."""
-        return self._render(request, name, self._always)
+        return self._render(request, name, {**self._always, **(more or {})})
 
     def trust(self, request: Request) -> HTMLResponse:
         """Return the page on how to install the host's CA certificate."""
@@ -163,7 +165,7 @@ class Pages:
         sites = sites_of(nodes)
         boot = {"event_id": newest_id, "nodes": nodes, "sites": sites,
                 "now_unix_ms": wall_unix_ms(), "digest": self._digest,
-                "host_reasons": host_reasons(context.counts()),
+                "host_reasons": host_problems(context.counts()),
                 "alarms": alarms_summary(context.alarm_loop)}
         who = current_identity()
         role = Role.ANYONE if who is None else who.role

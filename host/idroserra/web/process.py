@@ -17,6 +17,7 @@ from typing import Any
 from idroserra.auth.users import Users
 from idroserra.core.errors import ConfigError
 from idroserra.core.exit_codes import run_cli
+from idroserra.core.terminal_text import printable
 
 # Two glibc arenas instead of one a thread; blocks above 16 kB return to the system when freed.
 ALLOCATOR = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "16384",
@@ -43,7 +44,9 @@ def run(config: Path | None, port: int | None, *, simulated: bool) -> None:
     from idroserra.web.help_site import site_dir
     from idroserra.web.server import WebServer
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("%(asctime)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     overrides: dict[str, Any] = {} if port is None else {"http": {"port": port}}
     settings = load_config(config, overrides)
     check_port(settings.http.host, settings.http.port)
@@ -66,6 +69,15 @@ def run(config: Path | None, port: int | None, *, simulated: bool) -> None:
         WebServer(page, settings.http.host, settings.http.port, print_urls).run()
     finally:
         service.stop()
+
+
+class LogFormatter(logging.Formatter):
+    """Formats a log record; its message, which may quote what others wrote, takes one line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """Return the line of a record."""
+        record.message = printable(record.message)
+        return super().formatMessage(record)
 
 
 def say(text: str) -> None:

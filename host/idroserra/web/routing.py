@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,6 +23,10 @@ from idroserra.core.errors import HostError
 from idroserra.core.validation import ValidationError, plain, raise_validation_error, validate
 
 UNKNOWN = "unknown field"
+# A slow store takes no thread from log-ins and from requests that change something, such as a
+# stop: those have 40 of their own.
+MOST_READING_THREADS = 24
+_READING: RunVar[CapacityLimiter] = RunVar("idroserra_reading")
 # OpenAPI response objects by status.
 Replies = Mapping[int, Mapping[str, Any]]
 _Call = TypeVar("_Call", bound=Callable[..., Any])
@@ -163,9 +168,21 @@ def _endpoint(operation: Operation) -> Callable[[Request], Any]:
             raise BadRequest(str(error)) from None
         if is_async:
             return _serialize(operation, await call(**arguments))
-        return await run_in_threadpool(lambda: _serialize(operation, call(**arguments)))
+        limiter = _reading_limiter() if operation.method == "GET" else None
+        return await to_thread.run_sync(
+            lambda: _serialize(operation, call(**arguments)), limiter=limiter)
 
     return endpoint
+
+
+def _reading_limiter() -> CapacityLimiter:
+    """Return the limiter of this event loop for the threads of requests that only read."""
+    try:
+        return _READING.get()
+    except LookupError:
+        limiter = CapacityLimiter(MOST_READING_THREADS)
+        _READING.set(limiter)
+        return limiter
 
 
 def _parameters_type(parameters: tuple[Parameter, ...]) -> type[msgspec.Struct]:

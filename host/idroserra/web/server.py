@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 
 from idroserra.core import systemd
 from idroserra.core.errors import ConfigError
-from idroserra.web.middleware.connection_limits import HANDSHAKE_S, Connection, ConnectionLimiter
+from idroserra.web.middleware.connection_limits import Connection, TlsListener
 
 if TYPE_CHECKING:
     from idroserra.pki.site_https import SiteHttps
@@ -43,6 +43,7 @@ class WebServer(uvicorn.Server):
         self._site_https: SiteHttps | None = app.state.site_https
         self._is_healthy: Callable[[], bool] = app.state.is_healthy
         self._watchdog: asyncio.Task[None] | None = None
+        self._lan_listener: TlsListener | None = None
         self._on_started = on_started
 
     @property
@@ -61,7 +62,7 @@ class WebServer(uvicorn.Server):
         if self.started:
             self._open_local()
             if self._site_https is not None:
-                await self._open_lan(self._site_https)
+                self._open_lan(self._site_https)
             self._watchdog = asyncio.create_task(self._feed_watchdog())
             self._on_started(self.url)
 
@@ -80,18 +81,19 @@ class WebServer(uvicorn.Server):
         hub: Any = getattr(self._app.state, "feed_hub", None)
         if hub is not None:
             hub.end()
+        if self._lan_listener is not None:
+            self._lan_listener.close()
         await super().shutdown(sockets)
 
-    async def _open_lan(self, lan: SiteHttps) -> None:
+    def _open_lan(self, lan: SiteHttps) -> None:
         """Serve the same application on the site's network: uvicorn listens on one address."""
         def new_connection() -> Connection:
-            return Connection(self.config, self.server_state, self.lifespan.state)
+            made = Connection(self.config, self.server_state, self.lifespan.state)
+            made.is_of_network = True
+            return made
 
-        server = await asyncio.get_running_loop().create_server(
-            ConnectionLimiter(new_connection), host=lan.host, port=lan.port, ssl=lan.context,
-            ssl_handshake_timeout=HANDSHAKE_S, backlog=self.config.backlog)
-        lan.port = server.sockets[0].getsockname()[1]
-        self.servers.append(server)
+        self._lan_listener = TlsListener(lan.context, new_connection, self.config.backlog)
+        lan.port = self._lan_listener.open(lan.host, lan.port)
 
     async def _feed_watchdog(self) -> None:
         """Notify systemd that the host is ready, then feed its watchdog.
@@ -105,7 +107,9 @@ class WebServer(uvicorn.Server):
             await asyncio.sleep(every_s)
 
     async def _renew(self) -> None:
-        """Renew the certificate if due; on an error the old one stays in use. Called hourly."""
+        """Save the security clock, and renew the certificate if due; on an error the old one
+        stays in use. Called hourly."""
+        await asyncio.to_thread(self._app.state.auth.clock.save)
         if self._site_https is not None:
             try:
                 await asyncio.to_thread(self._site_https.renew)

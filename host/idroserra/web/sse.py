@@ -20,8 +20,8 @@ from itertools import islice
 from typing import Any
 
 from idroserra.core.errors import HostError
-from idroserra.i18n.events import fault_text, reason_text
-from idroserra.nodes.health import host_reasons
+from idroserra.i18n.reasons import fault_text, reason_json
+from idroserra.nodes.host_health import host_problems
 from idroserra.nodes.live import Message
 from idroserra.web.api.alarms import alarms_summary
 from idroserra.web.api.sites import sites_of
@@ -189,7 +189,9 @@ class EventStream:
                 return None
             return message | {"unix_us": unix_us} | event_words(message["kind"], detail)
         if kind == "command":
-            return message | {"reason": reason_text(message["reason"])}
+            return message | {"reason": reason_json(message["reason"])}
+        if kind == "config":
+            return message | {"error": reason_json(message["error"])}
         if kind == "record" and message.get("faults"):
             texts = {key: fault_text(code) for key, code in message["faults"].items()}
             return message | {"fault_texts": texts}
@@ -199,7 +201,7 @@ class EventStream:
         """Return the changes since the last call: `node`, `gone`, `sites`, `alarms`, `host`."""
         try:
             nodes = self._context.views.all()
-            host = host_reasons(self._context.counts())
+            host = host_problems(self._context.counts())
         except HostError:
             return []
         changes: list[Message] = []

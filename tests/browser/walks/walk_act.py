@@ -3,6 +3,7 @@
 from playwright.sync_api import expect
 
 from browser.walks.walk_look import NODE
+from idro.protocol.reason import Reason
 from support.page_walker import patience
 
 PREVIEW_S = 300
@@ -111,7 +112,8 @@ def stop(walker):
     walker.done("#control .outcome", "Confirmed: the node stopped all dosing")
     assert node.commands[-1].verb == "stop"
     node.tell("stopped", {"by": "olga"})
-    walker.says("#control [data-dosing]", "All dosing is stopped{by}")
+    expect(page.locator("#control [data-dosing]")).to_contain_text(
+        walker.sentence(Reason("dosing_stopped", by="olga")))
     walker.step("stopped", "#control")
     page.locator("#control .row button").click()
     walker.done("#control .outcome", "Confirmed: dosing is enabled again")

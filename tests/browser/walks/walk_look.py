@@ -4,6 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
+from idro.protocol.reason import Reason
+
 NODE, SICK = "idro-a", "serra-nord"
 HOT = f"water_hot/{SICK}/reservoir.temp_c"
 
@@ -60,8 +62,8 @@ def why(walker):
     page = walker.page
     items = page.locator("#why .why-list li")
     expect(items).not_to_have_count(0)
-    expect(page.locator("#why")).to_contain_text(walker.word(
-        "mixing, {time} left"))
+    expect(page.locator("#why")).to_contain_text(
+        walker.reason(Reason("mixing", left_ms=240_000)))
     walker.step("why", "#why .why-list")
     page.locator("#why select").select_option(index=1)
     expect(page.locator("#why li[data-kind=dosed]")).to_have_count(0)

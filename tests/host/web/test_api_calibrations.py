@@ -5,6 +5,7 @@ import time
 import pytest
 
 from idroserra.calibration.reference_solutions import buffer_ph, standard_us_cm
+from idroserra.core.reasons import Reason
 from support.calibration_cups import STEP_MS, Cups
 
 PATH = "/api/nodes/idro-a/calibrations"
@@ -93,15 +94,15 @@ def test_a_point_is_refused_with_what_to_do(walk):
     ph = walk("ph")
     seven = {"reservoir.ph": ph.cups.ph(7.02)}
     ph.read(seven, count=5)
-    assert "not stable yet: watching" in ph.ask("points", reference="7.00")[1]["error"]
+    assert "not stable yet: 5 readings within" in ph.ask("points", reference="7.00")[1]["error"]
     ph.read(seven)
     status, refused = ph.ask("points", reference="4.01")
     assert status == 409
-    assert "this is not buffer 4.01: the signal fits 6.86 or 7.00" in refused["error"]
-    assert "thermometer" in ph.ask("points", reference="7.00", temp_c=35)[1]["error"]
+    assert "this is not buffer 4.01: the signal fits 6.86, 7.00" in refused["error"]
+    assert ph.ask("points", reference="7.00", temp_c=35)[1]["code"] == "cup_apart"
     assert ph.ask("points", reference="7.00", temp_c=21.0)[0] == 200
     ph.read(seven)
-    assert "already measured" in ph.ask("points", reference="7.00")[1]["error"]
+    assert ph.ask("points", reference="7.00")[1]["code"] == "buffer_again"
     assert ph.ask("points", depth_mm=-3)[0] == 422
     assert ph.ask("points", reference="7.00", colour="red")[0] == 422
     assert ph.ask("cancel")[1]["state"] == "cancelled"
@@ -116,7 +117,7 @@ def test_a_poor_probe_takes_dosing_back_and_nothing_raises_it(node, walk):
         assert ph.ask("points", reference=buffer)[0] == 200
     proposal = ph.state()["proposal"]
     assert proposal["settings"]["dosing.authority_pct"] == 25
-    assert "dosing authority is reduced to 25 %" in proposal["notes"][-1]
+    assert "dosing authority is reduced to 25 %" in proposal["notes"][-1]["text"]
     ph.finish()
     assert node.values["dosing.authority_pct"] == 25
     again = walk("ph")
@@ -131,7 +132,7 @@ def test_a_poor_probe_takes_dosing_back_and_nothing_raises_it(node, walk):
 def test_ec_dry_and_by_two_standards(node, walk):
     ec = walk("ec")
     ec.read(faults={"reservoir.ec_us_cm": "in_air"}, count=6)
-    assert "in air" in ec.ask("points", reference="1413")[1]["error"]
+    assert ec.ask("points", reference="1413")[1]["code"] == "cell_in_air"
     assert ec.ask("points", reference="dry")[0] == 200
     for standard in ("1413", "12880"):
         ec.read({"reservoir.ec_us_cm": ec.cups.ec(standard_us_cm(standard, ec.cups.temp_c))})
@@ -158,10 +159,10 @@ def test_a_pump_by_the_volume_of_its_runs(node, walk, eventually):
     for measured_ml in (4.4, 4.5):
         assert pump.ask("runs", volume_ml=5.0)[0] == 200
         node.tell("dosed", {"actuator": "nutrient_a", "volume_ul": 5_000, "on_ms": 5_000,
-                            "reason": "by hand", "by": "ada"})
+                            "reason": Reason("by_hand").as_json(), "by": "ada"})
         eventually(lambda: pump.state()["run"]["state"] == "given", 10, "the run")
         assert pump.ask("points", measured_ml=measured_ml)[0] == 200
-    assert "run the pump first" in pump.ask("points", measured_ml=4.5)[1]["error"]
+    assert pump.ask("points", measured_ml=4.5)[1]["code"] == "run_needed"
     eventually(lambda: [c.args for c in node.commands if c.verb == "dose"] == [
         {"actuator": "nutrient_a", "volume_ul": 5_000}] * 2, 10, "both commands at the node")
     pump.finish()
@@ -170,19 +171,20 @@ def test_a_pump_by_the_volume_of_its_runs(node, walk, eventually):
 
 def test_a_run_that_the_gate_refuses_says_why(node, walk, eventually):
     pump = walk("pump", actuator="ph_down")
-    node.answer, node.reason = "refused", "pH down was given, 4 min left"
+    node.answer, node.reason = "refused", Reason("gap", actuator="ph_down", left_ms=240_000)
     pump.ask("runs", volume_ml=3.0)
     eventually(lambda: pump.state()["run"]["state"] == "refused", 10, "the refusal")
-    assert pump.state()["run"]["reason"] == "refused: pH down was given, 4 min left"
+    assert pump.state()["run"]["reason"]["code"] == "gap"
 
 
 def test_without_a_hold_no_point_is_taken(host, node, eventually):
-    node.answer, node.reason = "refused", "a correction is open: end it first"
+    node.answer, node.reason = "refused", Reason("correction_first")
     path = f"{PATH}/{host.client.post(PATH, json={'kind': 'ph'}).json()['id']}"
     eventually(lambda: host.client.get(path).json()["hold"]["reason"], 10, "the refusal")
     answer = host.client.post(f"{path}/points", json={"reference": "7.00"})
     assert answer.status_code == 409
-    assert "dosing is not held yet: refused: a correction is open" in answer.json()["error"]
+    assert answer.json()["code"] == "dosing_not_held"
+    assert "dosing is not held yet: a correction is open" in answer.json()["error"]
 
 
 def test_what_cannot_be_calibrated_is_said_at_once(host, node, walk):
@@ -210,7 +212,7 @@ def test_an_absurd_calibration_is_taken_back_first(host, node, walk, eventually)
     node.report(5)
     ph = walk("ph")
     ph.read(faults={"reservoir.ph": "out_of_range"}, count=3)
-    assert "factory values first" in ph.state()["advice"]
+    assert ph.state()["advice"]["code"] == "calibration_implausible"
     assert ph.ask("factory")[0] == 200
     # The host must have heard of them, and the calibration have looked: what is read before counts
     # for the values of before.
@@ -230,14 +232,15 @@ def test_settings_changed_by_somebody_else_void_the_points(host, node, walk, eve
 
 
 def test_the_api_reports_an_old_calibration(host, node, eventually):
-    def is_told(level, words):
-        verdict = host.view("idro-a")["verdict"]
-        return verdict["level"] == level and words in verdict["summary"]
+    def is_told(level, code):
+        state = host.view("idro-a")["state"]
+        return (state["level"], state["code"]) == (level, code)
 
     today = int(time.time() // 86_400) - 10_957
-    for days, level, words in ((31, "warn", "calibrate it"), (61, "bad", "no acid or base")):
+    for days, level, words in (
+            (31, "warn", "calibration_due"), (61, "bad", "ph_calibration_old")):
         node.values = node.values | {"ph.calibrated_day": today - days}
         node.report(days)
         node.live(1)
         eventually(lambda wanted=(level, words): is_told(*wanted), 10, words)
-    assert "61 days ago" in host.client.get(PATH).json()["warning"]
+    assert host.client.get(PATH).json()["warning"]["values"]["days"] == 61

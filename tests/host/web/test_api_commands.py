@@ -1,6 +1,9 @@
 """Commands and settings through the API, answered by a node on the other side of the broker."""
 
+import threading
 import time
+
+from idro.protocol.reason import Reason
 
 PATH = "/api/nodes/idro-a/commands"
 
@@ -25,23 +28,50 @@ def test_a_stop_is_confirmed_by_the_nodes_answer(host, node, eventually):
     assert (node.commands[0].verb, node.commands[0].by) == ("stop", "anna")
 
 
+def test_a_stop_needs_no_thread_of_other_requests(host, node, eventually):
+    """Every thread of the web server waits for the spool, as for a slow disk."""
+    reader = host.client_with(host.client.headers["authorization"].split()[1])
+    asked, answered = [], []
+
+    def read():
+        asked.append(1)
+        answered.append(reader.get("/api/health", timeout=600).status_code)
+
+    readers = [threading.Thread(target=read) for _ in range(60)]
+    with host.service.spool._lock:
+        for one in readers:
+            one.start()
+        eventually(lambda: len(asked) == 60, 10, "every reader")
+        sender = threading.Thread(target=sent, args=(host, {"verb": "stop"}))
+        sender.start()
+        eventually(lambda: [one.verb for one in node.commands] == ["stop"], 5, "the stop")
+        assert not answered
+    for one in (*readers, sender):
+        one.join(60)
+
+
 def test_a_refusal_carries_the_nodes_reason(host, node, eventually):
-    node.answer, node.reason = "refused", "hour budget is spent"
+    node.answer = "refused"
+    node.reason = Reason("hour_spent", volume_ul=20_000, share_pct=100)
     answer = sent(host, {"verb": "dose", "args": {"actuator": "ph_down", "volume_ul": 2_000}})
     end = ended(host, answer.json()["id"], eventually)
-    assert (end["state"], end["reason"]) == ("refused", "hour budget is spent")
+    assert (end["state"], end["reason"]) == ("refused", {
+        "code": "hour_spent", "values": {"volume_ul": 20_000, "share_pct": 100},
+        "text": "the hourly budget of 20.0 ml is spent (100 % of the full one)"})
 
 
 def test_a_silent_node_is_a_timeout_never_a_success(host, node, eventually):
     node.answer = None
-    answer = sent(host, {"verb": "stop", "ttl_ms": 1_000})
-    assert ended(host, answer.json()["id"], eventually, 15)["state"] == "timeout"
+    answer = sent(host, {"verb": "resume", "ttl_ms": 1_000})
+    end = ended(host, answer.json()["id"], eventually, 15)
+    assert (end["state"], end["reason"]["code"]) == ("timeout", "unanswered")
 
 
 def test_a_node_without_key_is_refused_at_once(host):
     host.node("idro-a", adopt=False)
     answer = sent(host, {"verb": "stop"})
-    assert (answer.json()["state"], answer.json()["reason"]) == ("refused", "not adopted")
+    assert (answer.json()["state"], answer.json()["reason"]["code"]) == (
+        "refused", "not_adopted")
     answer = host.client.put("/api/nodes/idro-a/config", json={"values": {"ph.target": 6.0}})
     assert (answer.status_code, answer.json()["error"]) == (409, "idro-a: not adopted")
 
@@ -79,12 +109,15 @@ def test_settings_are_in_force_once_the_node_reports_them(host, node, eventually
 
 
 def test_settings_that_the_node_refuses_are_reported(host, node, eventually):
-    node.refuse_config = "ph.target: locked while calibrating"
+    node.refuse_config = Reason("setting_range", setting="ph.target", range="4.5..7.5 pH")
     host.client.put("/api/nodes/idro-a/config", json={"values": {"ph.target": 6.1}})
     eventually(lambda: host.view("idro-a")["config"]["error"], 10, "the refusal")
     view = host.view("idro-a")
     assert view["config"]["values"]["ph.target"] == 5.8
-    assert "locked while calibrating" in view["verdict"]["summary"]
+    assert view["config"]["error"]["code"] == "setting_range"
+    assert (view["state"]["code"], view["state"]["remedy"]) == (
+        "last_settings_refused", "setting_range")
+    assert "ph.target" in view["state"]["text"]
 
 
 WRONG_SETTINGS = (
@@ -107,8 +140,9 @@ def test_wrong_settings_name_the_key_and_change_nothing(host, node):
 def test_a_stop_reported_by_the_node_shows_until_it_is_resumed(host, node, eventually):
     node.tell("stopped", {"by": "anna"})
     eventually(lambda: host.view("idro-a")["dosing"]["state"] == "stopped", 10, "stopped")
-    assert host.view("idro-a")["dosing"]["by"] == "anna"
-    assert host.view("idro-a")["verdict"]["level"] == "warn"
+    state = host.view("idro-a")["state"]
+    assert (state["level"], state["code"], state["mender"]) == ("warn", "dosing_stopped", "grower")
+    assert state["cause"]["values"] == {"by": "anna"}
     node.tell("resumed", {"by": "anna"})
     eventually(lambda: host.view("idro-a")["dosing"]["state"] == "on", 10, "resumed")
 
@@ -134,6 +168,5 @@ def test_who_asks_again_under_the_same_id_is_not_obeyed_twice(host, node, eventu
 
 def test_what_reaches_the_host_too_late_has_expired(host, node):
     answer = sent(host, {"verb": "resume", "until_unix_ms": time.time_ns() // 1_000_000 - 1})
-    assert (answer.json()["state"], answer.json()["reason"]) == (
-        "expired", "it reached the host too late")
+    assert (answer.json()["state"], answer.json()["reason"]["code"]) == ("expired", "reached_late")
     assert node.commands == []

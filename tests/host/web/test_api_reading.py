@@ -2,6 +2,8 @@
 
 import time
 
+from idro.protocol.reason import Reason
+
 DAY_MS = 86_400_000
 
 
@@ -9,10 +11,10 @@ def now_unix_ms():
     return time.time_ns() // 1_000_000
 
 
-def test_a_node_shows_readings_bands_and_a_verdict(host, eventually):
+def test_a_node_shows_readings_bands_and_its_state(host, eventually):
     node = host.node("idro-a")
     node.live(3)
-    eventually(lambda: host.view("idro-a")["verdict"]["level"] == "ok", 10, "the newest record")
+    eventually(lambda: host.view("idro-a")["state"]["level"] == "ok", 10, "the newest record")
     view = host.view("idro-a")
     ec = view["channels"]["reservoir.ec_us_cm"]
     assert (ec["value"], ec["unit"], ec["fault"]) == (1590, "uS/cm", None)
@@ -22,7 +24,7 @@ def test_a_node_shows_readings_bands_and_a_verdict(host, eventually):
         "notable": 15, "offset": 0}
     assert view["stale_after_ms"] == 180_000
     assert view["dosing"]["state"] == "on"
-    assert view["verdict"]["level"] == "ok"
+    assert view["state"]["level"] == "ok"
     assert list(view["outputs"])[:2] == ["ph_down", "ph_up"]
     assert [n["node"] for n in host.client.get("/api/nodes").json()["nodes"]] == ["idro-a"]
 
@@ -35,27 +37,28 @@ def test_a_fault_is_a_sentence_and_never_a_number(host, eventually):
     view = host.view("idro-a")
     assert view["channels"]["air.temp_c"]["value"] is None
     assert "does not respond on its bus" in view["channels"]["air.temp_c"]["fault_text"]
-    assert view["verdict"]["level"] == "bad"
-    assert view["verdict"]["summary"].startswith("Air temperature: The sensor does not respond")
+    assert view["state"]["level"] == "bad"
+    assert view["state"]["text"].startswith("Air temperature has no reading: the sensor does not")
 
 
 def test_an_offline_node_is_bad_news_and_not_green(host, eventually):
     node = host.node("idro-a")
     node.live()
-    eventually(lambda: host.view("idro-a")["verdict"]["level"] == "ok", 10, "a good verdict")
+    eventually(lambda: host.view("idro-a")["state"]["level"] == "ok", 10, "a good state")
     node.leave()
     eventually(lambda: not host.view("idro-a")["online"], 60, "the last will")
     view = host.view("idro-a")
-    assert view["verdict"]["level"] == "bad"
-    assert view["verdict"]["summary"].startswith("Offline: last message")
+    assert view["state"]["level"] == "bad"
+    assert view["state"]["code"] == "no_contact"
     assert view["dosing"]["level"] != "ok"
-    assert "when last heard" in view["dosing"]["text"]
+    assert view["dosing"]["state"] == "unknown"
 
 
 def test_a_node_that_may_dose_has_no_reason_of_before_it_might(host, eventually):
     node = host.node("idro-a")
-    node.tell("decided", {"loop": "ph", "reason": "monitor only: dosing is switched off"})
-    node.tell("decided", {"loop": "ec", "reason": "in band: EC, 1590 at 1600"})
+    node.tell("decided", {"loop": "ph", "reason": Reason("dosing_off").as_json()})
+    node.tell("decided", {"loop": "ec", "reason": Reason(
+        "ec_in_band", ec_us_cm=1_590, target_us_cm=1_600).as_json()})
     node.live()
 
     def decided():
@@ -86,16 +89,18 @@ def test_history_comes_in_columns_and_gaps_stay_gaps(host):
 def test_events_say_what_and_why(host):
     node = host.node("idro-a")
     node.tell("dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500,
-                        "reason": "reservoir.ph 6.10 is above 6.00", "by": "control"}, 60_000)
-    node.tell("refused", {"actuator": "ph_down", "reason": "hour budget is spent",
-                          "by": "control"}, 30_000)
+                        "reason": Reason("ph_turn").as_json(), "by": "control"}, 60_000)
+    node.tell("refused", {"actuator": "ph_down", "by": "control", "reason": Reason(
+        "channel_stale", channel="reservoir.ph").as_json()}, 30_000)
     host.settle("idro-a", 2)
     to = now_unix_ms() + 1_000
     path = "/api/nodes/idro-a/events"
     span = {"from_unix_ms": to - DAY_MS, "to_unix_ms": to}
     answer = host.client.get(path, params=span).json()
     assert [event["text"] for event in answer["events"]] == [
-        "pH down, 2.50 ml given: pH 6.10 is above 6.00", "pH down refused: hour budget is spent"]
+        "pH down, 2.50 ml given: this time pH comes first",
+        "pH down refused: pH has no recent reading"]
+    assert [event["reason"]["code"] for event in answer["events"]] == ["ph_turn", "channel_stale"]
     only = host.client.get(path, params=span | {"kinds": "refused"}).json()["events"]
     assert [event["kind"] for event in only] == ["refused"]
     newest = host.client.get(path, params=span | {"limit": 1}).json()

@@ -14,7 +14,7 @@ from support.real_host import standing_host
 from support.wait import wait_until
 from tools.grafana_dashboards import dashboards
 
-PANELS = dashboards()["host.json"]["panels"]
+PANELS = dashboards()["dashboards/host.json"]["panels"]
 # What each says of one node that is well but for a channel, and one message that is nonsense.
 EXPECTED = {
     "Broker, spool and store up": [1, 1, 1], "Records waiting for the store": [0],

@@ -1,15 +1,21 @@
 """Home Assistant over a real broker: discovery, states and permitted controls."""
 
+import json
+
 import paho.mqtt.publish as publish
 import pytest
 from jinja2 import Environment
 from typer.testing import CliRunner
 
+from idro.protocol import messages_host
+from idro.protocol.reason import Reason
+from idroserra.broker.local import Broker
+from idroserra.broker.mosquitto import MAX_PACKET_BYTES
 from idroserra.cli.main import app
 from idroserra.core import protocol
 from idroserra.homeassistant.device_classes import reading_entity
-from idroserra.homeassistant.discovery import device, host_device
-from idroserra.nodes.registry import Node
+from idroserra.homeassistant.discovery import device, discovery_topic, host_device, packed
+from idroserra.nodes.node import Node
 from support.home_assistant import FakeHomeAssistant, faults
 from support.real_host import Host
 
@@ -17,8 +23,17 @@ PAGE = "https://serra.example"
 
 
 @pytest.fixture
-def host(tmp_path, mosquitto, eventually):
-    running = Host(tmp_path / "host", mosquitto.port, eventually,
+def broker(tmp_path):
+    """The demo's broker, with its access list."""
+    running = Broker(tmp_path / "broker", "mosquitto")
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def host(tmp_path, broker, eventually):
+    running = Host(tmp_path / "host", broker.port, eventually,
                    more={"homeassistant": {"enabled": True},
                          "http": {"port": 0, "public_url": PAGE}})
     yield running
@@ -107,11 +122,13 @@ def test_what_is_set_is_done_by_the_node_and_shown_only_when_it_says_so(home, no
 def test_buttons_send_commands_and_report_the_result(host, home, node, eventually):
     home.set("idro-a", "stop", "PRESS")
     eventually(lambda: home.of("idro-a", "command"), 10, "the answer")
-    assert home.of("idro-a", "command")["text"] == "stop: done"
-    node.answer, node.reason = "refused", "tank_low"
+    assert home.of("idro-a", "command")["text"] == (
+        "stop: done, all dosing is stopped until it is resumed")
+    node.answer, node.reason = "refused", Reason("water_low", level_mm=90, low_mm=120)
     home.set("idro-a", "run_circulation", "PRESS")
     eventually(lambda: "run" in home.of("idro-a", "command")["text"], 10, "the refusal")
-    assert home.of("idro-a", "command")["text"] == "run: refused, tank low"
+    assert home.of("idro-a", "command")["text"] == (
+        "run: refused, the water level is low, 90 mm (minimum 120 mm)")
     assert [(one.verb, one.by) for one in node.commands] == [
         ("stop", "home assistant"), ("run", "home assistant")]
     assert node.commands[1].args == {"actuator": "circulation", "for_ms": 600_000}
@@ -132,7 +149,8 @@ def written(host):
 @pytest.mark.parametrize(("name", "payload", "why"), [
     ("ph_target", b"9.5", "ph.target"), ("ph_target", b"NaN", "ph.target"),
     ("ph_target", b"{}", "ph.target"), ("ph_target", b"\xff", "ph.target"),
-    ("dosing_enabled", b"maybe", "ON or OFF"), ("ec_target_us_cm", b"1600.5", "integer"),
+    ("dosing_enabled", b"maybe", "true or false"),
+    ("ec_target_us_cm", b"1600.5", "a whole number"),
 ])
 def test_what_cannot_be_set_is_refused_in_words_and_changes_nothing(
         home, node, eventually, name, payload, why):
@@ -150,8 +168,7 @@ def test_home_assistant_cannot_dose_and_unknown_entities_are_ignored(host, home,
         home.set("idro-a", name, "100")
     home.set("absent", "stop", "PRESS")
     home.set("idro-a", "stop", "PRESS", retain=True)  # a retained order is not obeyed later
-    publish.single("idro/v1/host/ha/idro-a/stop/set", None, retain=True,
-                   port=host.broker_port, hostname="127.0.0.1")
+    home.set("idro-a", "stop", "", retain=True)
     home.set("idro-a", "resume", "PRESS")
     eventually(lambda: node.commands and node.commands[-1].verb == "resume", 10, "resume")
     assert {one.verb for one in node.commands} <= {"stop", "resume"}
@@ -183,20 +200,54 @@ def test_a_restarted_home_assistant_receives_everything(home, node, eventually):
         eventually(lambda leaf=leaf: home.of("idro-a", leaf), 15, leaf)
 
 
+def test_a_new_node_is_complete_although_home_assistant_subscribes_after_its_discovery(
+        home, node, eventually):
+    """Its entities have topics that are not retained: those are published again."""
+    for leaf in ("state", "settings", "telemetry"):
+        eventually(lambda leaf=leaf: home.of("idro-a", leaf), 15, leaf)
+    assert home.refused == []
+
+
+def test_a_silent_node_is_unavailable_with_its_alarms_still_shown(home, node, eventually):
+    entities = ("reservoir_ph", "dosing_enabled", "stop")
+    eventually(lambda: all(home.is_available("idro-a", name) for name in entities), 10,
+               "the entities of a node that is online")
+    node.leave()
+    eventually(lambda: not any(home.is_available("idro-a", name) for name in entities), 10,
+               "the entities of a node that is offline")
+    assert home.is_available("idro-a", "alarm")
+    eventually(lambda: home.of("idro-a", "state").get("online") is False, 10, "the node's state")
+
+
 def test_events_and_alarms_are_published_with_their_texts(host, home, node, eventually):
     eventually(lambda: home.of("idro-a", "state").get("alarms") == 0, 15, "no alarm")
     alarm = home.device("idro-a")["cmps"]["alarm"]
     assert rendered(alarm, home.of("idro-a", "state")) == "OFF"
-    node.tell("latched", {"reason": "three doses of ph_down had no effect"})
+    node.tell("latched", {"reason": Reason("latch_no_effect").as_json()})
     eventually(lambda: home.of("idro-a", "state")["alarms"] == 1, 15, "the alarm")
     assert rendered(alarm, home.of("idro-a", "state")) == "ON"
     assert "Dosing is locked" in home.of("idro-a", "state")["worst"]
     event = home.of("idro-a", "event")
     assert event["event_type"] == "latched"
     assert event["event_type"] in home.device("idro-a")["cmps"]["event"]["evt_typ"]
-    assert "no effect" in event["reason"]
+    assert (event["code"], event["reason"]) == ("latch_no_effect", "doses had no effect")
     # Alarms of a chain that does not run are unknown, never "off".
     assert rendered(alarm, {"alarms": None}) == "None"
+
+
+def test_the_state_of_a_node_is_a_sensor_with_its_code_and_who_ends_it(home, node, eventually):
+    sensor = home.device("idro-a")["cmps"]["state"]
+    eventually(lambda: home.of("idro-a", "state").get("code") == "dosing_automatically", 15,
+               "the state of a node that is well")
+    node.tell("stopped", {"by": "ann"})
+    eventually(lambda: home.of("idro-a", "state")["code"] == "dosing_stopped", 15, "the stop")
+    payload = home.of("idro-a", "state")
+    assert rendered(sensor, payload) == "All dosing is stopped, by ann."
+    template = Environment(autoescape=False).from_string(sensor["json_attr_tpl"])
+    attributes = json.loads(template.render(value_json=payload))
+    assert attributes.pop("since")
+    assert attributes == {"code": "dosing_stopped", "level": "warn", "mender": "grower",
+                          "remedy": "dosing_stopped", "until": None}
 
 
 def test_a_node_without_a_key_has_no_controls():
@@ -245,3 +296,47 @@ def test_clear_takes_our_devices_back_and_leaves_those_of_others(tmp_path, mosqu
         mosquitto.start()
     finally:
         home.close()
+
+
+def test_a_stop_passes_a_flood_of_other_orders(host, home, node, eventually):
+    with host.service.commands._lock:  # so that the orders wait
+        for _ in range(1_500):
+            home._client.publish("idro/v1/host/ha/idro-a/run_circulation/set", "PRESS", qos=1)
+        home.set("idro-a", "stop", "PRESS")
+        eventually(lambda: "stop" in [one.verb for one in node.commands], 10, "the stop")
+        assert len(node.commands) < 400, "it came before what waits"
+
+
+def largest_info():
+    """The longest names of as many channels and outputs as a node may have."""
+    stem = "a" * 22
+    channels = [f"{stem}{letter}.{key}" for letter in "ab" for key in protocol.QUANTITIES]
+    outputs = {f"{stem}{letter}": "switch" for letter in "abcdefghijklmnopqrstuvwxyz"}
+    return protocol.Info(
+        "v" * 40, "b" * 40, "esp32", "b1", 0, None, "host", "", "",
+        tuple(channels[:32]), outputs | {f"{name}x": kind for name, kind in
+                                         list(outputs.items())[:6]}, (), True, 100, 0,
+        protocol.AS_FLASHED)
+
+
+def test_the_largest_device_fits_into_a_packet_of_the_broker_and_can_be_stopped():
+    name = "n" * 32
+    payload = device(Node(name, "s" * 60, info=largest_info(), key=b"k" * 32), PAGE)
+    size = len(packed(payload)) + len(discovery_topic("homeassistant", name))
+    assert 12_000 < size < MAX_PACKET_BYTES - 50  # the fixed header and properties
+    assert {"stop", "dosing_enabled", "state", "alarm"} <= payload["cmps"].keys()
+    assert faults(payload) == []
+
+
+def test_a_huge_device_takes_no_other_from_home_assistant(host, home, node, eventually):
+    huge = host.node("a-huge-node")
+    huge.publish_raw("info", messages_host.pack_info(largest_info()))
+    event = "x" * 200
+    huge.tell("refused", {"actuator": event,
+                          "reason": Reason("b_waits", why=Reason("x", a=event))})
+    eventually(lambda: len((home.device("a-huge-node") or {"cmps": ()})["cmps"]) > 30, 10,
+               "the device")
+    assert max(len(packed(payload)) for _topic, payload, _retain in home.every if payload) < (
+        MAX_PACKET_BYTES)
+    node.read({"reservoir.ph": 6.01})
+    eventually(lambda: home.of("idro-a", "telemetry").get("reservoir.ph") == 6.01, 10, "a reading")

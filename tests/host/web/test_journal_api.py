@@ -282,7 +282,7 @@ def test_the_terminal_writes_and_lists(house, tmp_path):
     def run(*words):
         return subprocess.run(
             [sys.executable, "-m", "idroserra.cli", *words, "--url", house.url],
-            capture_output=True, text=True, timeout=180, stdin=subprocess.DEVNULL, check=False,
+            capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL, check=False,
             env=os.environ | {"COLUMNS": "120"})
 
     photo = tmp_path / "leaf.jpg"

@@ -56,6 +56,14 @@ def test_loopback_goes_on_in_plain_http_and_a_proxy_may_stand_there(host):
     assert host.client.get("/api/health", headers=headers).status_code == 200
 
 
+def test_a_browser_that_came_over_tls_comes_back_over_tls(host, phone):
+    for path in ("/login", "/api/nothing"):
+        said = phone(path, as_nobody=True).headers["strict-transport-security"]
+        assert said == "max-age=2592000"
+    assert "strict-transport-security" in phone("/login", "evil.example").headers  # refused ones
+    assert "strict-transport-security" not in host.client.get("/login").headers
+
+
 def test_who_does_not_trust_the_authority_is_warned_and_plain_http_gets_nothing(host):
     port = host.service.lan.port
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
@@ -91,12 +99,17 @@ def test_a_session_over_tls_is_for_tls_alone(host):
     trust = ssl.create_default_context(cadata=lan.authority.pem.decode())
     base = f"https://serra.lan:{lan.port}"
     with httpx.Client(verify=trust, trust_env=False, timeout=60) as client:
-        answer = client.post(
-            f"https://127.0.0.1:{lan.port}/api/session",
-            json={"name": "anna", "password": PASSWORD},
-            headers={"Host": f"serra.lan:{lan.port}", "Origin": base},
-            extensions={"sni_hostname": "serra.lan"})
+        def log_in(origin):
+            return client.post(
+                f"https://127.0.0.1:{lan.port}/api/session",
+                json={"name": "anna", "password": PASSWORD},
+                headers={"Host": f"serra.lan:{lan.port}", "Origin": origin},
+                extensions={"sni_hostname": "serra.lan"})
+
+        answer = log_in(base)
+        plain = log_in(f"http://serra.lan:{lan.port}")  # a page that an attacker can write
     assert answer.status_code == 200, answer.text
+    assert (plain.status_code, plain.json()["error"][:6]) == (403, "Origin")
     assert "secure" in answer.headers["set-cookie"].lower()
 
 

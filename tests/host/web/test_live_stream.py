@@ -80,7 +80,7 @@ def test_a_node_that_returns_under_its_name_is_published_in_full(host, eventuall
     thread, messages = follow(host, "node", {"Last-Event-ID": messages[-1][0]})
     host.node("idro-a")
     thread.join(60)
-    assert {"verdict", "channels", "dosing"} <= messages[-1][1]["changes"].keys()
+    assert {"state", "channels", "dosing"} <= messages[-1][1]["changes"].keys()
 
 
 def test_an_open_stream_does_not_hold_up_the_end(host, eventually):

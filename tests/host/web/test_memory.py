@@ -32,7 +32,7 @@ def loaded():
     asked = ("import sys, idroserra.web.process, idroserra.server.service, idroserra.web.app,"
              " idroserra.web.server; print(*sys.modules)")
     return set(subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True,
-                              text=True, timeout=120).stdout.split())
+                              text=True, timeout=600).stdout.split())
 
 
 def test_a_host_loads_nothing_it_does_not_use():

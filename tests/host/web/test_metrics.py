@@ -1,6 +1,5 @@
 """/metrics over a real host: what a scrape holds, and that promtool reads it."""
 
-import shutil
 import subprocess
 import time
 
@@ -10,9 +9,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from idroserra.core import protocol
-from idroserra.nodes.registry import Node
+from idroserra.core.reasons import Reason
+from idroserra.nodes.node import Node
+from idroserra.nodes.state import Cause, NodeState
 from idroserra.prometheus.names import SERIES
 from idroserra.prometheus.nodes import NodeSeries
+from support.programs import program
 from support.real_host import Host
 
 NODE = {"site": "test", "node": "idro-a"}
@@ -76,6 +78,8 @@ def check_contact_counters_and_alarms(host, eventually):
     found = scraped(host)
     assert found[series("node_up", **NODE)] == 1
     assert found[series("node_adopted", **NODE)] == 1
+    assert found[series("node_state", **NODE, level="bad", code="channel_fault",
+                        mender="grower")] == 1
     assert abs(found[series("node_last_seen_timestamp_seconds", **NODE)] - time.time()) < 600
     assert found[series("records_total", node="idro-a", result="stored")] == 1
     assert found[series("records_total", node="idro-a", result="lost")] == 0
@@ -96,13 +100,15 @@ def test_a_reading_that_is_too_old_has_an_age_and_no_number():
     families.add(Node("idro-a", "test"), {
         "reservoir.ph": {"value": 6.1, "fault": None, "unix_ms": 1_800_000_000_000},
         "air.temp_c": {"value": None, "fault": "no_ack", "unix_ms": 1_800_000_000_000},
-        "reservoir.temp_c": {"value": 20, "fault": None, "unix_ms": 1_800_000_090_000}})
+        "reservoir.temp_c": {"value": 20, "fault": None, "unix_ms": 1_800_000_090_000}},
+        NodeState((Cause(Reason("no_contact"), "bad", 1_800_000_000_000),)))
     found = {(one.name, one.labels.get("source"), one.labels.get("quantity")): one.value
              for family in families.families() for one in family.samples}
     assert found["idroserra_reading_age_seconds", "reservoir", "ph"] == 100
     assert found["idroserra_reading_stale", "reservoir", "ph"] == 1
     assert found["idroserra_reading_stale", "reservoir", "temp_c"] == 0
     assert found["idroserra_temperature_celsius", "reservoir", None] == 20
+    assert found["idroserra_node_state_since_timestamp_seconds", None, None] == 1_800_000_000
     assert not {name for name, *_ in found} & {"idroserra_ph", "idroserra_reading_fault"}
 
 
@@ -127,8 +133,6 @@ def test_promtool_and_the_parsers_accept_a_scrape(host, eventually, accept):
 
 
 def check_with_promtool(content):
-    promtool = shutil.which("promtool")
-    assert promtool, "promtool is not installed; this test needs it: apt install promtool"
-    done = subprocess.run([promtool, "check", "metrics"], input=content,
-                          capture_output=True, timeout=180, check=False)
+    done = subprocess.run([program("promtool"), "check", "metrics"], input=content,
+                          capture_output=True, timeout=600, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")

@@ -1,4 +1,4 @@
-"""Rejected messages with their reasons, over the API and in the CLI."""
+"""Rejected messages with their errors, over the API and in the CLI."""
 
 import json
 
@@ -17,7 +17,7 @@ def test_without_invalid_messages_nothing_is_rejected(host, node):
         0, "No rejected messages retained; 0 in total.\n")
 
 
-def test_messages_and_records_are_shown_with_the_reason(host, node, eventually):
+def test_messages_and_records_are_shown_with_the_error(host, node, eventually):
     node.publish_raw("telemetry", b"\xffnot of the contract")
     node.tell("sang", {"tune": "aria"})
     eventually(lambda: counted(host)["count"] == 2, 30, "both to be rejected")
@@ -26,8 +26,8 @@ def test_messages_and_records_are_shown_with_the_reason(host, node, eventually):
         topics.up("idro-a", "telemetry"), topics.up("idro-a", "event")}
     by_leaf = {one["topic"].rsplit("/", 1)[1]: one for one in found}
     assert by_leaf["telemetry"]["payload"] == "\\xffnot of the contract"
-    assert by_leaf["telemetry"]["reason"] == "telemetry: not UTF-8"
-    assert "kind: 'sang' is not one of" in by_leaf["event"]["reason"]
+    assert by_leaf["telemetry"]["error"] == "telemetry: not UTF-8"
+    assert "kind: 'sang' is not one of" in by_leaf["event"]["error"]
     assert json.loads(by_leaf["event"]["payload"])["records"][0]["detail"] == {"tune": "aria"}
     shown = idroserra("rejected", "--payload", url=host.url)
     assert shown.returncode == 0

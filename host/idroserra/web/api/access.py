@@ -13,6 +13,7 @@ from idroserra.auth.errors import InvalidRequest
 from idroserra.auth.identity import Identity, check_recent_password, current_identity
 from idroserra.auth.roles import role_of
 from idroserra.auth.service import AuthService, Visitor
+from idroserra.i18n.marker import N_
 from idroserra.i18n.translate import Locale
 from idroserra.web.api.schemas import In, Out, error_replies
 from idroserra.web.middleware.authentication import address_of, cookie_name, session_of
@@ -313,7 +314,7 @@ def _person() -> Identity:
     """Return the user of a session. Raises InvalidRequest for a token."""
     who = current_identity()
     if who is None or who.kind != "session":
-        raise InvalidRequest("session: needed; a token has none")
+        raise InvalidRequest(N_("session: needed; a token has none"))
     return who
 
 

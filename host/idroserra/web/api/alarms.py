@@ -11,10 +11,11 @@ from idroserra.alarms.loop import AlarmLoop
 from idroserra.alarms.summary import active_alarms, summary
 from idroserra.core.sites import MAX_CHARS
 from idroserra.core.validation import string_pattern
-from idroserra.i18n.translate import gettext, translate_message
+from idroserra.i18n.reasons import reason_json
+from idroserra.i18n.translate import gettext
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.ranges import DAY_MS, FromMs, ToMs
-from idroserra.web.api.schemas import AskedBy, Out, error_replies
+from idroserra.web.api.schemas import AskedBy, Out, ReasonOut, error_replies
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
 
@@ -57,7 +58,7 @@ class AlarmOut(Out):
 
     key: str
     title: str
-    text: str
+    reason: ReasonOut | None
     priority: Annotated[str, Meta(description="low, medium, high or urgent.")]
     state: Annotated[str, Meta(
         description="unacknowledged, acknowledged, returned, suppressed, shelved, "
@@ -104,15 +105,13 @@ def alarms_summary(loop: AlarmLoop) -> dict[str, Any]:
 
     `revision` changes with every change of state."""
     return summary(loop.alarms.all()) | {
-        "health": translate_message(loop.health()["text"]), "revision": loop.alarms.revision}
+        "health": loop.health()["text"], "revision": loop.alarms.revision}
 
 
 def alarms_json(loop: AlarmLoop, site: str | None = None) -> dict[str, Any]:
     """Return AlarmsOut; the summary is always that of all sites."""
     alarms = [one for one in loop.alarms.all() if one.concerns(site)]
-    health = loop.health()
-    return {"unix_ms": wall_unix_ms(), "summary": alarms_summary(loop),
-            "health": health | {"text": translate_message(health["text"])},
+    return {"unix_ms": wall_unix_ms(), "summary": alarms_summary(loop), "health": loop.health(),
             "delivery": loop.dispatcher.status(), "alarms": active_alarms(alarms)}
 
 
@@ -155,7 +154,7 @@ def _add_reads(router: Routes, loop: AlarmLoop, nodes: Nodes, own_site: str) -> 
         found = alarms.history(begin, to, limit, node, site)
         return {"changes": [
             change._asdict() | {"title": gettext(alarms.title(change.rule)),
-                                "text": translate_message(change.text)}
+                                "reason": reason_json(change.reason)}
             for change in found]}
 
     @router.get("/kpis", answer=KpisOut)

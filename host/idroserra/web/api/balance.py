@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta
 
 from idroserra.history.models import Store
+from idroserra.i18n.reasons import sentence_json
 from idroserra.inventory.balance import Balance, Day, balance_of
 from idroserra.inventory.bottles import BottleInventory
-from idroserra.nodes.registry import Node, Nodes
+from idroserra.nodes.node import Node
+from idroserra.nodes.registry import Nodes
 from idroserra.web.api.ranges import FromMs, ToMs, check_span, zone_of
-from idroserra.web.api.schemas import Out, error_replies
+from idroserra.web.api.schemas import Out, ReasonOut, error_replies
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
 
@@ -45,12 +47,12 @@ class DayOut(Out):
 
 
 class BalanceOut(Out):
-    """The days, oldest first, their total, and what is unknown, in sentences."""
+    """The days, oldest first, their total, and what is unknown."""
 
     node: str
     days: list[DayOut]
     total: DayOut
-    unknown: list[str]
+    unknown: list[ReasonOut]
 
 
 def balance_router(nodes: Nodes, store: Store, bottles: BottleInventory) -> Routes:
@@ -86,7 +88,8 @@ def read_balance(
 def balance_json(balance: Balance) -> dict[str, Any]:
     """Return BalanceOut."""
     return {"node": balance.node, "days": [_day(day) for day in balance.days],
-            "total": _day(balance.total), "unknown": list(balance.unknown)}
+            "total": _day(balance.total),
+            "unknown": [sentence_json(one) for one in balance.unknown]}
 
 
 def _day(day: Day) -> dict[str, Any]:

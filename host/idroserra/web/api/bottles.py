@@ -7,11 +7,14 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from idroserra.core.errors import StoreError
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 from idroserra.inventory.balance import ACID, BASE, by_ph_first
 from idroserra.inventory.bottles import BottleInventory, Consumption
 from idroserra.inventory.database import Bottle
 from idroserra.inventory.stock_solutions import STOCKS
-from idroserra.nodes.registry import Node, Nodes
+from idroserra.nodes.node import Node
+from idroserra.nodes.registry import Nodes
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import BadRequest, Routes
@@ -91,19 +94,21 @@ Doser = Annotated[str, Meta(max_length=40, description="For example ph_down.")]
 
 def _with_doser(node: Node, doser: str) -> Node:
     if node.info is None or node.info.outputs.get(doser) != "doser":
-        raise BadRequest(f"doser: {node.node} has no doser {doser}")
+        raise BadRequest(Text(
+            N_("doser: {node} has no doser {doser}"), node=node.node, doser=doser))
     return node
 
 
 def _strength(doser: str, body: FillIn) -> float | None:
     if (body.stock or body.meq_per_ml is not None) and doser not in (ACID, BASE):
-        raise BadRequest(f"stock: {doser} is not an acid or base")
+        raise BadRequest(Text(N_("stock: {doser} is not an acid or base"), doser=doser))
     if not body.stock:
         return body.meq_per_ml
     if body.stock not in STOCKS:
-        raise BadRequest(f"stock: {body.stock!r} is not one of {', '.join(STOCKS)}")
+        raise BadRequest(Text(N_("stock: '{value}' is not one of {known}"), value=body.stock,
+                              known=", ".join(STOCKS)))
     if body.meq_per_ml is not None:
-        raise BadRequest("meq_per_ml: omit it, the stock defines it")
+        raise BadRequest(N_("meq_per_ml: omit it, the stock defines it"))
     return STOCKS[body.stock].meq_per_ml
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
-from starlette.exceptions import HTTPException
 
 from idroserra.auth.identity import check_recent_password
-from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
+from idroserra.calibration.errors import CannotCalibrate
 from idroserra.calibration.history import PastCalibration
 from idroserra.calibration.procedures import PROCEDURES, PointRequest
 from idroserra.calibration.service import CalibrationService
 from idroserra.core.validation import string_pattern
-from idroserra.nodes.calibration_age import age_warning, days_left
+from idroserra.i18n.reasons import sentence_json
+from idroserra.nodes.calibration_age import age_reason, days_left
 from idroserra.nodes.registry import Nodes
-from idroserra.web.api.schemas import AskedBy, In, Out, error_replies
+from idroserra.web.api.schemas import AskedBy, In, Out, ReasonOut, error_replies
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
 
@@ -67,16 +66,17 @@ class CalibrationOut(Out):
     by: str
     state: Annotated[str, Meta(
         description="open, applying, done, unconfirmed, failed, cancelled or expired")]
-    reason: str
+    reason: Annotated[ReasonOut | None, Meta(description="Why it ended.")]
     hold: Annotated[dict[str, Any], Meta(description="is_held, until_unix_ms, reason")]
     reading: Annotated[dict[str, Any] | None, Meta(
-        description="value or fault, fault_text, temp_c, unix_ms, is_stable, text, per_minute, "
-                    "is_overdue, progress (0 to 1, towards stable)")]
-    advice: str | None
+        description="value or fault, fault_text, temp_c, unix_ms, is_stable, settling (code, "
+                    "values, text), per_minute, is_overdue, progress (0 to 1, towards stable)")]
+    advice: Annotated[ReasonOut | None, Meta(description="What to do first.")]
     points: list[dict[str, Any]]
     run: Annotated[dict[str, Any] | None, Meta(description="Of a pump: state, reason, on_ms")]
     proposal: Annotated[dict[str, Any] | None, Meta(
-        description="settings, results, notes, health; or error and code")]
+        description="settings, results, notes, health; or error. notes and error: code, values, "
+                    "text")]
 
 
 class PastOut(Out):
@@ -116,7 +116,7 @@ class HistoryOut(Out):
 
     open: CalibrationOut | None
     health_now: int | None
-    warning: str | None
+    warning: ReasonOut | None
     due_in_days: int | None
     back: list[str]
     calibrations: list[PastOut]
@@ -141,74 +141,66 @@ def _add_reads(router: Routes, calibrations: CalibrationService, nodes: Nodes) -
         known = nodes.get(node)
         now = wall_unix_ms()
         day = 0 if known.report is None else int(known.report.values["ph.calibrated_day"])
-        warning = age_warning(day, now)
+        warning = age_reason(day, now)
         return {
             "open": calibrations.open_of(node),
             "health_now": calibrations.history.health_now(node, now),
-            "warning": None if warning is None else warning[1], "due_in_days": days_left(day, now),
+            "warning": sentence_json(warning),
+            "due_in_days": days_left(day, now),
             "back": [kind for kind in PROCEDURES if _may_go_back(calibrations, node, kind)],
             "calibrations": [past_json(one) for one in calibrations.history.of(node, kind, limit)]}
 
     @router.get("/{calibration}", answer=CalibrationOut)
     def state(node: str, calibration: str) -> dict[str, Any]:
         """Return the state of a calibration."""
-        return _or_http_error(lambda: calibrations.state(node, calibration))
+        return calibrations.state(node, calibration)
 
 
 def _add_actions(router: Routes, calibrations: CalibrationService) -> None:
     @router.post("", status=201, answer=CalibrationOut)
     def start(node: str, body: StartIn) -> dict[str, Any]:
         """Start a calibration. The node holds automatic dosing and filling until its end."""
-        return _or_http_error(lambda: calibrations.start(
-            node, body.kind, body.by, actuator=body.actuator, part=body.part))
+        return calibrations.start(
+            node, body.kind, body.by, actuator=body.actuator, part=body.part)
 
     @router.post("/back", answer=BackOut)
     def back(node: str, body: BackIn) -> dict[str, Any]:
         """Undo the last calibration of a kind."""
-        return _or_http_error(lambda: {"rev": calibrations.undo(node, body.kind, body.by)})
+        return {"rev": calibrations.undo(node, body.kind, body.by)}
 
     @router.post("/{calibration}/points", answer=CalibrationOut)
     def take(node: str, calibration: str, body: PointIn) -> dict[str, Any]:
         """Take a point; the reading must be stable."""
         measured_ul = None if body.measured_ml is None else round(body.measured_ml * 1_000)
         asked = PointRequest(body.reference, body.temp_c, body.depth_mm, measured_ul)
-        return _or_http_error(lambda: calibrations.take(node, calibration, asked))
+        return calibrations.take(node, calibration, asked)
 
     @router.delete("/{calibration}/points/last", answer=CalibrationOut)
     def drop(node: str, calibration: str) -> dict[str, Any]:
         """Remove the last point."""
-        return _or_http_error(lambda: calibrations.drop_point(node, calibration))
+        return calibrations.drop_point(node, calibration)
 
     @router.post("/{calibration}/runs", answer=CalibrationOut)
     def run(node: str, calibration: str, body: RunIn) -> dict[str, Any]:
         """Run the pump; `run` of the state has the result."""
         check_recent_password()
         volume_ul = round(body.volume_ml * 1_000)
-        return _or_http_error(lambda: calibrations.run_pump(node, calibration, volume_ul))
+        return calibrations.run_pump(node, calibration, volume_ul)
 
     @router.post("/{calibration}/factory", answer=CalibrationOut)
     def factory(node: str, calibration: str) -> dict[str, Any]:
         """Apply the factory values and start again."""
-        return _or_http_error(lambda: calibrations.reset_to_factory(node, calibration))
+        return calibrations.reset_to_factory(node, calibration)
 
     @router.post("/{calibration}/finish", answer=CalibrationOut)
     def finish(node: str, calibration: str) -> dict[str, Any]:
         """Apply the proposal. Dosing resumes two minutes later."""
-        return _or_http_error(lambda: calibrations.finish(node, calibration))
+        return calibrations.finish(node, calibration)
 
     @router.post("/{calibration}/cancel", answer=CalibrationOut)
     def cancel(node: str, calibration: str) -> dict[str, Any]:
         """Cancel without changes. Dosing resumes two minutes later."""
-        return _or_http_error(lambda: calibrations.cancel(node, calibration))
-
-
-def _or_http_error(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    try:
-        return call()
-    except UnknownCalibration as error:
-        raise HTTPException(404, str(error)) from None
-    except (BadPoint, CannotCalibrate) as error:
-        raise HTTPException(409, str(error)) from None
+        return calibrations.cancel(node, calibration)
 
 
 def _may_go_back(calibrations: CalibrationService, node: str, kind: str) -> bool:

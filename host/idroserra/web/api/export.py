@@ -14,7 +14,8 @@ from idroserra.export.rows import events, instants
 from idroserra.history.models import Store
 from idroserra.i18n.channels import screen_order
 from idroserra.inventory.bottles import BottleInventory
-from idroserra.nodes.registry import Node, Nodes
+from idroserra.nodes.node import Node
+from idroserra.nodes.registry import Nodes
 from idroserra.web.api.balance import read_balance
 from idroserra.web.api.ranges import FromMs, LocalTime, ToMs, check_span, zone_of
 from idroserra.web.api.schemas import error_replies

@@ -18,9 +18,11 @@ from idroserra.auth.identity import current_identity
 from idroserra.auth.roles import Role
 from idroserra.core.errors import StoreUnavailable
 from idroserra.core.sites import MAX_CHARS
+from idroserra.core.text import Text
 from idroserra.core.validation import string_pattern
 from idroserra.export.csv_export import iso_utc
 from idroserra.export.journal_export import journal_zip, notes_csv, notes_json
+from idroserra.i18n.marker import N_
 from idroserra.journal.errors import PhotoRefused
 from idroserra.journal.models import (
     MOST_COUNT,
@@ -285,7 +287,8 @@ def _add_photos(router: Routes, journal: Journal) -> None:
         author, _, is_admin = _author()
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in UPLOAD_TYPES:
-            raise HTTPException(415, f"Content-Type: {' or '.join(UPLOAD_TYPES)} needed")
+            raise HTTPException(415, Text(
+                N_("Content-Type: one of {types} is needed"), types=", ".join(UPLOAD_TYPES)))
         await run_in_threadpool(journal.check_photo, note, author, is_admin=is_admin)
         part = journal.photos.part()
         try:
@@ -324,7 +327,9 @@ async def _receive(request: Request, part: Path) -> None:
             async for piece in request.stream():
                 size_bytes += len(piece)
                 if size_bytes > MOST_UPLOAD_BYTES:
-                    raise PhotoRefused(f"photo: larger than {MOST_UPLOAD_BYTES // 1_048_576} MB")
+                    raise PhotoRefused(Text(N_("photo: larger than {most} MB"),
+                                            most=MOST_UPLOAD_BYTES // 1_048_576))
                 await run_in_threadpool(file.write, piece)
     except OSError as error:
-        raise StoreUnavailable(f"the photo was not saved: {error.strerror or error}") from error
+        raise StoreUnavailable(Text(
+            N_("the photo was not saved: {why}"), why=error.strerror or str(error))) from error

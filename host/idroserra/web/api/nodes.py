@@ -14,9 +14,10 @@ from idroserra.auth.roles import Role
 from idroserra.core import protocol
 from idroserra.core.errors import HostError
 from idroserra.history.models import Store
-from idroserra.i18n.events import reason_text
+from idroserra.i18n.reasons import reason_json
 from idroserra.i18n.translate import current_locale
-from idroserra.nodes.commands import Commands, CommandState
+from idroserra.nodes.command_state import CommandState
+from idroserra.nodes.commands import Commands
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.ranges import FromMs, ToMs, check_span
 from idroserra.web.api.schemas import (
@@ -35,18 +36,21 @@ from idroserra.web.context import WebContext
 from idroserra.web.middleware.authentication import identify
 from idroserra.web.node_view import config_json, event_json
 from idroserra.web.routing import BadRequest, Param, Routes
+from idroserra.web.threads import run_in_thread
 
 MOST_CHANNELS = 32
 MOST_COLUMNS = 4_000
 MOST_EVENTS = 5_000
 MOST_REJECTED = 1_000
-# Need a recent password: doses, and settings that limit or scale doses and filling.
+# Need a recent password: doses, and settings that limit or scale doses and filling, or readings
+# that these follow.
 FRESH_VERBS = ("dose", "correct")
 FRESH_SETTINGS = frozenset({
     "dosing.enabled", "dosing.authority_pct", "ph.down_ul_per_ph", "ph.up_ul_per_ph",
     "ec.ul_per_100_us_cm", "reservoir.area_cm2", "level.low_mm", "level.full_mm",
     "topoff.max_ms_day", "mixing.wait_ms", "doser.ul_per_s", "ph.neutral_uv",
-    "ph.slope_uv_per_ph", "ec.cell_milli", "climate.max_c",
+    "ph.slope_uv_per_ph", "ec.cell_milli", "ec.alpha_ppm_c", "level.zero_uv", "level.uv_per_mm",
+    "climate.max_c",
 })
 
 _ERROR_REPLIES = error_replies({
@@ -77,14 +81,15 @@ def _add_nodes(router: Routes, context: WebContext) -> None:
 
     @router.get("/health", answer=dict[str, Any])
     def health() -> dict[str, Any]:
-        """Return counters by node (received, stored, duplicates, lost, rejected), spool, store."""
+        """Return counters by node (received, stored, refused, duplicates, lost, rejected), spool,
+        store."""
         return context.counts()
 
     @router.get("/rejected", answer=RejectedOut)
     def rejected(
         limit: Annotated[int, Meta(ge=1, le=MOST_REJECTED, description="At most, newest.")] = 100,
     ) -> dict[str, Any]:
-        """Return rejected messages and records, newest first, with reasons."""
+        """Return rejected messages and records, newest first, with their errors."""
         rows = [one._asdict() | {"payload": one.payload.decode("utf-8", "backslashreplace")}
                 for one in context.spool.rejected(limit)]
         return {"rejected": rows, "count": context.counts()["rejected"]}
@@ -148,14 +153,17 @@ def _add_live(router: Routes) -> None:
 
 def _add_actions(router: Routes, commands: Commands, nodes: Nodes) -> None:
     @router.post("/nodes/{node}/commands", status=202, answer=CommandOut)
-    def send(node: str, body: CommandIn) -> dict[str, Any]:
+    async def send(node: str, body: CommandIn) -> dict[str, Any]:
         """Send a command to a node. GET /api/commands/{id} returns its state."""
-        if body.verb in FRESH_VERBS:
-            check_recent_password()
-        command_id = commands.send(
-            node, body.verb, body.args, body.by, body.ttl_ms, command_id=body.id,
-            until_unix_ms=body.until_unix_ms)
-        return _command_json(commands.state(command_id))
+        def begin() -> dict[str, Any]:
+            if body.verb in FRESH_VERBS:
+                check_recent_password()
+            command_id = commands.send(
+                node, body.verb, body.args, body.by, body.ttl_ms, command_id=body.id,
+                until_unix_ms=body.until_unix_ms)
+            return _command_json(commands.state(command_id))
+
+        return await run_in_thread(begin, is_urgent=body.verb == "stop")
 
     @router.get("/commands/{command_id}", answer=CommandOut)
     def command(command_id: str) -> dict[str, Any]:
@@ -173,6 +181,12 @@ def _add_actions(router: Routes, commands: Commands, nodes: Nodes) -> None:
         commands.set_config(node, body.values, body.by)
         return config_json(nodes.get(node))
 
+    @router.delete("/nodes/{node}/config/restored", answer=ConfigOut)
+    def keep_own_settings(node: str) -> dict[str, Any]:
+        """Keep the settings of the node; forget those of a restored backup."""
+        commands.keep_own_settings(node)
+        return config_json(nodes.get(node))
+
 
 class UnknownCommand(HostError):
     """No command has this id."""
@@ -181,7 +195,7 @@ class UnknownCommand(HostError):
 def _command_json(state: CommandState) -> dict[str, Any]:
     return {
         "id": state.id, "node": state.node, "verb": state.verb, "args": dict(state.args),
-        "by": state.by, "state": state.state, "reason": reason_text(state.reason),
+        "by": state.by, "state": state.state, "reason": reason_json(state.reason),
         "sent_unix_ms": state.sent_unix_ms, "ends_unix_ms": state.ends_unix_ms,
     }
 

@@ -8,15 +8,16 @@ from msgspec import Meta
 from starlette.exceptions import HTTPException
 
 from idroserra.core.errors import RecipeError
+from idroserra.core.text import Text
 from idroserra.core.validation import ValidationError
 from idroserra.i18n.channels import display_of
 from idroserra.i18n.events import event_text, level_of
-from idroserra.i18n.translate import translate_message
+from idroserra.i18n.reasons import reason_json, sentence_json
 from idroserra.recipes import model
 from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
 from idroserra.simulation.preview_request import MOST_DAYS
-from idroserra.simulation.preview_request_builder import MissingNodeData, build_request
-from idroserra.simulation.preview_service import DONE, Preview, PreviewBusy
+from idroserra.simulation.preview_request_builder import build_request
+from idroserra.simulation.preview_service import DONE, Preview
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.context import WebContext
 from idroserra.web.node_view import wall_unix_ms
@@ -59,7 +60,8 @@ class PreviewOut(Out):
         description="asked; state: running, done, failed or cancelled; done_ratio; error; "
                     "outcome: series of pH, EC, level and temperature every step_ms, their "
                     "bands, in_band, by_day with ml of each bottle, of top-off and transpired, "
-                    "events: events that need attention, assumed: assumptions")]
+                    "events: events that need attention, assumed: assumptions (code, values, "
+                    "text)")]
 
 
 def previews_router(context: WebContext) -> Routes:
@@ -78,16 +80,13 @@ def previews_router(context: WebContext) -> Routes:
         """Start a preview. One preview runs at a time."""
         known = nodes.get(node)
         authority = context.views.get(node)["authority"]
-        try:
-            request = build_request(
-                known, context.live.channels(node), context.recipes.of(node), wall_unix_ms(),
-                days=body.days, water=body.water, recipe=_recipe(body), values=body.values,
-                granted_pct=None if authority is None else authority["granted_pct"])
-            asked = {"recipe": body.recipe, "values": body.values, "days": body.days,
-                     "water": body.water, "own_recipe": body.toml is not None}
-            return {"node": node, "preview": _json(previews.start(request, asked, body.by))}
-        except (PreviewBusy, MissingNodeData) as error:
-            raise HTTPException(409, str(error)) from None
+        request = build_request(
+            known, context.live.channels(node), context.recipes.of(node), wall_unix_ms(),
+            days=body.days, water=body.water, recipe=_recipe(body), values=body.values,
+            granted_pct=None if authority is None else authority["granted_pct"])
+        asked = {"recipe": body.recipe, "values": body.values, "days": body.days,
+                 "water": body.water, "own_recipe": body.toml is not None}
+        return {"node": node, "preview": _json(previews.start(request, asked, body.by))}
 
     @router.delete("/nodes/{node}/preview", answer=PreviewOut)
     def cancel(node: str) -> dict[str, Any]:
@@ -103,13 +102,14 @@ def _recipe(body: PreviewIn) -> Recipe | None:
         try:
             return model.parse(body.toml.encode(), "toml")
         except RecipeError as error:
-            raise HTTPException(422, str(error)) from None
+            raise HTTPException(422, error.args[0]) from None
     if body.recipe is None:
         return None
     try:
         return model.load(body.recipe)
     except RecipeError as error:
-        raise HTTPException(404, f"recipe: {body.recipe}: {error.why}") from None
+        raise HTTPException(404, Text(
+            "recipe: {name}: {why}", name=body.recipe, why=error.why)) from None
 
 
 def _json(preview: Preview | None) -> dict[str, Any] | None:
@@ -118,14 +118,14 @@ def _json(preview: Preview | None) -> dict[str, Any] | None:
     found = {
         "asked": preview.asked, "by": preview.by, "asked_unix_ms": preview.asked_unix_ms,
         "state": preview.state, "done_ratio": preview.done_ratio,
-        "error": translate_message(preview.error), "outcome": preview.outcome,
+        "error": reason_json(preview.error), "outcome": preview.outcome,
     }
     if preview.state == DONE and preview.outcome is not None:
         events = [{"unix_ms": one["unix_ms"], "kind": one["kind"], "level": level_of(one["kind"]),
                  "text": event_text(one["kind"], one["detail"])}
                 for one in preview.outcome["events"]]
-        assumed = [translate_message(text) for text in preview.outcome["assumed"]]
         found["outcome"] = preview.outcome | {
-            "events": events, "assumed": [f"{text[:1].upper()}{text[1:]}" for text in assumed],
+            "events": events,
+            "assumed": [sentence_json(one) for one in preview.outcome["assumed"]],
             "volume": display_of("reservoir.volume_ml")._asdict()}
     return found

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from msgspec import Meta
 from starlette.exceptions import HTTPException
 
 from idroserra.core.errors import RecipeError
+from idroserra.core.text import Text
 from idroserra.core.validation import ValidationError
 from idroserra.nodes.registry import Nodes
 from idroserra.recipes import model, serialize
 from idroserra.recipes.feasibility import REFUSED
 from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
 from idroserra.recipes.run_store import RecipeRun
-from idroserra.recipes.runner import CannotRun, RecipeRunner
+from idroserra.recipes.runner import RecipeRunner
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
@@ -24,7 +25,6 @@ _ERROR_REPLIES = error_replies({
     404: "No such node or recipe.", 409: "Refused; the message says what to do.",
     503: "The host's database does not answer.",
 })
-_T = TypeVar("_T")
 _RecipeName = Annotated[str, Meta(max_length=20, description="Name of a built-in recipe.")]
 
 
@@ -79,7 +79,7 @@ class NotesOut(Out):
     recipe: str
     is_refused: bool
     notes: Annotated[list[dict[str, Any]], Meta(
-        description="level (refused, warning), stage, text")]
+        description="level (refused, warning), stage, reason (code, values, text)")]
 
 
 class RunOut(Out):
@@ -87,7 +87,8 @@ class RunOut(Out):
 
     node: str
     run: Annotated[dict[str, Any] | None, Meta(
-        description="recipe; state: running, held, finished or stopped, with reason; at: day "
+        description="recipe; state: running, held, finished or stopped; reason: code, values "
+                    "and text, or null; at: day "
                     "and stage, from 1; confirmation: state of the last setpoints at the node "
                     "(pending, confirmed, refused); setpoints, each with the active value if it "
                     "differs; next: the next change; level and text: in words.")]
@@ -131,7 +132,7 @@ def _add_reads(router: Routes, recipes: RecipeRunner, nodes: Nodes) -> None:
         """Check a recipe against the settings and budgets of a node."""
         nodes.get(node)
         wanted = _known(recipe)
-        found = _or_http_error(lambda: recipes.notes(node, wanted))
+        found = recipes.notes(node, wanted)
         return {"node": node, "recipe": recipe,
                 "is_refused": any(note.level == REFUSED for note in found),
                 "notes": [serialize.note_json(wanted, note) for note in found]}
@@ -139,7 +140,7 @@ def _add_reads(router: Routes, recipes: RecipeRunner, nodes: Nodes) -> None:
 
 def _add_actions(router: Routes, recipes: RecipeRunner, nodes: Nodes) -> None:
     def answer(node: str, call: Callable[[], RecipeRun]) -> dict[str, Any]:
-        _or_http_error(call)
+        call()
         return {"node": node, "run": _run_json(recipes, nodes, node)}
 
     @router.post("/nodes/{node}/recipe", status=201, answer=RunOut)
@@ -169,18 +170,12 @@ def _known(name: str | None) -> Recipe:
     try:
         return model.load(str(name))
     except RecipeError as error:
-        raise HTTPException(404, f"recipe: {str(name)[:20]}: {error.why}") from None
+        raise HTTPException(404, Text(
+            "recipe: {name}: {why}", name=str(name)[:20], why=error.why)) from None
 
 
 def _own(toml: str) -> Recipe:
     try:
         return model.parse(toml.encode(), "toml")
     except RecipeError as error:
-        raise HTTPException(422, str(error)) from None
-
-
-def _or_http_error(call: Callable[[], _T]) -> _T:
-    try:
-        return call()
-    except CannotRun as error:
-        raise HTTPException(409, str(error)) from None
+        raise HTTPException(422, error.args[0]) from None

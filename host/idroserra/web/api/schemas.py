@@ -57,6 +57,14 @@ class CommandIn(AskedBy):
         ge=0, description="Expired if it reaches the host later, Unix ms.")] | None = None
 
 
+class ReasonOut(Out):
+    """A reason: its code, the values of the code, and both in words."""
+
+    code: str
+    values: dict[str, Any]
+    text: str
+
+
 class CommandOut(Out):
     """A command and its state."""
 
@@ -66,7 +74,7 @@ class CommandOut(Out):
     args: dict[str, Any]
     by: str
     state: Annotated[str, Meta(description="pending, done, refused, expired, failed or timeout")]
-    reason: Annotated[str, Meta(description="The reason in words, or empty.")]
+    reason: ReasonOut | None
     sent_unix_ms: int
     ends_unix_ms: int
 
@@ -79,13 +87,24 @@ class ConfigIn(AskedBy):
         description="Setting keys and values, as in docs/protocol.md.")]
 
 
+class RestoredOut(Out):
+    """Settings of a restored backup that wait for a choice."""
+
+    made_unix_ms: Annotated[int, Meta(description="When the backup was made.")]
+    rev: Annotated[int, Meta(description="Their revision in the backup.")]
+    differences: Annotated[dict[str, dict[str, Any]], Meta(
+        description="By setting: its value in the backup, and that of the node; empty until the "
+                    "node has reported.")]
+
+
 class ConfigOut(Out):
     """`rev` is the revision the host wants, `values` are the settings the node reports."""
 
     rev: int
     reported_rev: int | None
-    error: str | None
+    error: Annotated[ReasonOut | None, Meta(description="Why the node refused the last.")]
     values: dict[str, Any]
+    restored: RestoredOut | None
 
 
 class NodeOut(Out):
@@ -108,8 +127,8 @@ class NodeOut(Out):
     config: ConfigOut
     history_progress: dict[str, Any] | None
     dosing: Annotated[dict[str, Any], Meta(
-        description="state: on, advise, off (monitoring only), stopped, latched or unknown; "
-                    "label and text in words.")]
+        description="state: on, held, advise, off (monitoring only), stopped, latched or unknown; "
+                    "cause: why it does not dose; label and text in words.")]
     has_button: Annotated[bool | None, Meta(
         description="Whether the board has a button to confirm correction steps; null: unknown.")]
     authority: Annotated[dict[str, Any] | None, Meta(
@@ -117,8 +136,8 @@ class NodeOut(Out):
                     "of the full share; text in words.")]
     advice: Annotated[list[str], Meta(description="Doses that a node in advice mode recommends.")]
     decisions: Annotated[list[dict[str, Any]], Meta(
-        description="Last decisions of pH and EC control: loop, text, unix_ms; empty without "
-                    "contact.")]
+        description="Last decisions of pH and EC control: loop, reason, text, unix_ms; empty "
+                    "without contact.")]
     correction: Annotated[dict[str, Any] | None, Meta(
         description="The newest correction of a fresh fill: state, volumes in ul, target_ph, "
                     "wait_until_unix_ms; text in words.")]
@@ -126,8 +145,10 @@ class NodeOut(Out):
         description="Days until the pH calibration is due, negative if overdue; null: unknown.")]
     recipe: Annotated[dict[str, Any] | None, Meta(
         description="The newest run, as in GET /api/nodes/{node}/recipe.")]
-    verdict: Annotated[dict[str, Any], Meta(
-        description="Node health: level (ok, note, warn or bad), summary, reasons.")]
+    state: Annotated[dict[str, Any], Meta(
+        description="The worst cause: level (ok, note, warn or bad), code, cause, text, "
+                    "since_unix_ms, until_unix_ms, remedy (code of its how-to), mender (node, "
+                    "grower or technician), help; others: the further causes.")]
 
 
 class NodesOut(Out):
@@ -156,7 +177,7 @@ class EventOut(Out):
     kind: str
     detail: dict[str, Any]
     text: str
-    reason: str
+    reason: ReasonOut | None
     level: str
 
 
@@ -169,11 +190,12 @@ class EventsOut(Out):
 
 
 class RejectedMessageOut(Out):
-    """A rejected message or record; `payload` is its original text."""
+    """A rejected message or record; `payload` is its original text, `error` a technical text
+    in English."""
 
     node: str
     topic: str
-    reason: str
+    error: str
     unix_ms: int
     payload: str
 
@@ -186,9 +208,15 @@ class RejectedOut(Out):
 
 
 class ErrorOut(Out):
-    """Why a request was refused, in one line that names the field."""
+    """Why a request was refused, in one line that names the field. words: in the reader's
+    language, if it is not English; code: of the reason, where there is one; detail: what the
+    database answered; since_unix_ms: since when."""
 
     error: str
+    words: str = ""
+    code: str = ""
+    detail: str = ""
+    since_unix_ms: int | None = None
 
 
 def error_replies(descriptions: Mapping[int, str]) -> Replies:

@@ -12,8 +12,8 @@ from idroserra.core.sites import MAX_CHARS
 from idroserra.i18n.translate import gettext as _
 from idroserra.i18n.translate import ngettext
 from idroserra.journal.service import Journal
-from idroserra.nodes.health import LEVELS
 from idroserra.nodes.registry import Nodes
+from idroserra.nodes.state import LEVELS
 from idroserra.web.api.schemas import In, Out, error_replies
 from idroserra.web.node_view import NodeViews
 from idroserra.web.routing import Routes
@@ -74,22 +74,22 @@ def sites_of(nodes: Iterable[Node]) -> list[dict[str, Any]]:
 
 
 def _worst_first(node: Node) -> tuple[int, str]:
-    return (-LEVELS.index(node["verdict"]["level"]), node["node"])
+    return (-LEVELS.index(node["state"]["level"]), node["node"])
 
 
 def _site(name: str, nodes: list[Node]) -> dict[str, Any]:
-    troubled = [node for node in nodes if node["verdict"]["level"] in ("warn", "bad")]
+    troubled = [node for node in nodes if node["state"]["level"] in ("warn", "bad")]
     if troubled:
         worst = troubled[0]
         text = ngettext("{count} of {all} nodes needs attention. {node}: {why}",
                         "{count} of {all} nodes need attention. First {node}: {why}",
                         len(troubled)).format(count=len(troubled), all=len(nodes),
-                                              node=worst["node"], why=worst["verdict"]["summary"])
+                                              node=worst["node"], why=worst["state"]["text"])
     elif len(nodes) == 1:
         text = _("The node is fine.")
     else:
         text = _("All {count} nodes are fine.").format(count=len(nodes))
-    return {"site": name, "level": nodes[0]["verdict"]["level"], "text": text,
+    return {"site": name, "level": nodes[0]["state"]["level"], "text": text,
             "nodes": [node["node"] for node in nodes], "troubled": len(troubled)}
 
 

@@ -10,8 +10,10 @@ from msgspec import Meta
 from starlette.responses import StreamingResponse
 
 from idroserra.alarms.summary import active_alarms
+from idroserra.core.reasons import reason_from_json
 from idroserra.core.sites import MAX_CHARS
 from idroserra.export.table_export import table_csv
+from idroserra.i18n.reasons import reason_json, reason_text
 from idroserra.i18n.translate import DEFAULT_LOCALE, use_locale
 from idroserra.journal.models import NoteFilter, yields_of
 from idroserra.reports.builder import MAX_CHANGES, Range
@@ -65,9 +67,9 @@ def _nodes(context: WebContext, query: TableQuery) -> list[dict[str, Any]]:
 
 def _node_rows(context: WebContext, query: TableQuery) -> Iterable[Row]:
     for node in _nodes(context, query):
-        verdict = node["verdict"]
-        yield node | {"level": verdict["level"], "text": verdict["summary"],
-                      "reasons": [one["text"] for one in verdict["reasons"]],
+        state = node["state"]
+        yield node | {"level": state["level"], "code": state["code"], "text": state["text"],
+                      "reasons": [one["text"] for one in state["others"]],
                       "dosing": node["dosing"]["text"]}
 
 
@@ -87,15 +89,16 @@ def _sites(context: WebContext, query: TableQuery) -> Iterable[Row]:
 def _alarms(context: WebContext, query: TableQuery) -> Iterable[Row]:
     alarms = [one for one in context.alarm_loop.alarms.all() if one.concerns(query.site)]
     for cause in active_alarms(alarms):
-        yield cause
-        yield from cause["consequences"]
+        for one in (cause, *cause["consequences"]):
+            yield one | _words(one["reason"])
 
 
 def _alarm_history(context: WebContext, query: TableQuery) -> Iterable[Row]:
     alarms = context.alarm_loop.alarms
     for change in alarms.history(
             query.from_unix_ms, query.to_unix_ms, MAX_CHANGES, None, query.site):
-        yield change._asdict() | {"title": alarms.title(change.rule)}
+        yield change._asdict() | {"title": alarms.title(change.rule)} | _words(
+            reason_json(change.reason))
 
 
 def _alarm_kpis(context: WebContext, query: TableQuery) -> Iterable[Row]:
@@ -107,8 +110,8 @@ def _alarm_kpis(context: WebContext, query: TableQuery) -> Iterable[Row]:
 
 def _notices(context: WebContext, _query: TableQuery) -> Iterable[Row]:
     for notice in context.alarm_loop.dispatcher.status()["notices"]:
-        for delivery in notice["deliveries"] or [{}]:
-            yield notice | delivery
+        for delivery in notice["deliveries"] or [{"error": None}]:
+            yield notice | delivery | {"error": _words(delivery["error"])["text"]}
 
 
 def _yields(context: WebContext, query: TableQuery) -> Iterable[Row]:
@@ -119,7 +122,9 @@ def _yields(context: WebContext, query: TableQuery) -> Iterable[Row]:
 
 def _decisions(context: WebContext, query: TableQuery) -> Iterable[Row]:
     for event in context.store.events(query.node, query.from_unix_ms, query.to_unix_ms, None):
-        yield event_json(event) | {"unix_ms": event.unix_us // 1_000}
+        reason = event.detail.get("reason")
+        yield event_json(event) | {"unix_ms": event.unix_us // 1_000,
+                                   "reason": reason_text(reason), "code": _code(reason)}
 
 
 def _happened(context: WebContext, query: TableQuery) -> Iterable[Row]:
@@ -181,19 +186,31 @@ def _audit(context: WebContext, _query: TableQuery) -> Iterable[Row]:
     return [row._asdict() for row in reversed(context.auth.audit.newest(MOST_AUDIT_ROWS))]
 
 
-_ALARM = ("key", "title", "text", "priority", "state", "site", "node", "part", "raised_unix_ms",
-          "changed_unix_ms", "shelved_until_unix_ms", "cause", "consequence", "action")
+def _words(reason: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the columns of a reason: its words and its code."""
+    return {"text": "", "code": ""} if reason is None else {
+        "text": reason["text"], "code": reason["code"]}
+
+
+def _code(reason: object) -> str:
+    found = reason_from_json(reason)
+    return "" if found is None else str(found.code)
+
+
+_ALARM = ("key", "title", "text", "code", "priority", "state", "site", "node", "part",
+          "raised_unix_ms", "changed_unix_ms", "shelved_until_unix_ms", "cause", "consequence",
+          "action")
 _READING = ("node", "site", "channel", "value", "unit", "fault", "fault_text", "unix_ms",
             "band_low", "band_high")
 
 HOST_TABLES: dict[str, Table] = {
     "sites": Table(("site", "level", "text", "nodes", "troubled"), _sites),
-    "nodes": Table(("node", "site", "level", "text", "reasons", "dosing", "online",
+    "nodes": Table(("node", "site", "level", "code", "text", "reasons", "dosing", "online",
                     "last_seen_unix_ms", "board", "version"), _node_rows),
     "readings": Table(_READING, _readings),
     "alarms": Table(_ALARM, _alarms),
-    "alarm-history": Table(("unix_ms", "key", "title", "text", "priority", "site", "node", "part",
-                            "was", "state", "by", "comment"), _alarm_history),
+    "alarm-history": Table(("unix_ms", "key", "title", "text", "code", "priority", "site", "node",
+                            "part", "was", "state", "by", "comment"), _alarm_history),
     "alarm-kpis": Table(("site", "is_good", "told_count", "per_hour", "per_10_min",
                          "most_per_10_min", "most_per_hour", "flood_pct", "by_priority",
                          "standing_count", "folded_count", "aside_count", "stale", "chattering",
@@ -205,7 +222,8 @@ HOST_TABLES: dict[str, Table] = {
 }
 NODE_TABLES: dict[str, Table] = {
     "readings": Table(_READING, _readings),
-    "decisions": Table(("unix_ms", "kind", "text", "reason", "level", "boot_id", "seq", "detail"),
+    "decisions": Table(("unix_ms", "kind", "text", "reason", "code", "level", "boot_id", "seq",
+                        "detail"),
                        _decisions),
     "happened": Table(("level", "text"), _happened),
     "settings": Table(("key", "value", "rev"), _settings),

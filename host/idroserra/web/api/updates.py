@@ -10,10 +10,13 @@ from starlette.requests import Request
 
 from idroserra.auth.identity import check_recent_password
 from idroserra.core.errors import UnknownNode
+from idroserra.core.text import Text
 from idroserra.core.validation import string_pattern
+from idroserra.i18n.marker import N_
+from idroserra.i18n.reasons import reason_json
 from idroserra.i18n.translate import gettext as _
-from idroserra.i18n.translate import translate_message
-from idroserra.nodes.registry import Node, Nodes
+from idroserra.nodes.node import Node
+from idroserra.nodes.registry import Nodes
 from idroserra.updates.database import NodeUpdate, Rollout
 from idroserra.updates.describe import rollout_words, state_words
 from idroserra.updates.errors import BadRelease
@@ -21,7 +24,7 @@ from idroserra.updates.release import MOST_PACKED_BYTES, PACKED_TYPE, Release
 from idroserra.updates.rollout_policy import Decision
 from idroserra.updates.selection import TargetSelection, open_to
 from idroserra.updates.service import UpdateService
-from idroserra.web.api.schemas import AskedBy, Out, error_replies
+from idroserra.web.api.schemas import AskedBy, Out, ReasonOut, error_replies
 from idroserra.web.routing import Routes
 
 MOST_ROLLOUTS = 20
@@ -78,7 +81,7 @@ class NodeUpdateOut(Out):
                     "reverted, lost or cancelled")]
     text: str
     level: str
-    reason: str
+    reason: ReasonOut | None
     percent: int
     state_unix_ms: int
 
@@ -93,8 +96,8 @@ class RolloutOut(Out):
     state: Annotated[str, Meta(description="running, stopped, finished or cancelled")]
     text: str
     level: str
-    reason: str
-    waits: str
+    reason: ReasonOut | None
+    waits: Annotated[ReasonOut | None, Meta(description="What it waits for.")]
     by: str
     begun_unix_ms: int
     state_unix_ms: int
@@ -192,7 +195,7 @@ async def _body(request: Request) -> bytes:
     async for piece in request.stream():
         packed += piece
         if len(packed) > MOST_PACKED_BYTES:
-            raise BadRelease(f"larger than {MOST_PACKED_BYTES} bytes")
+            raise BadRelease(Text(N_("larger than {count} bytes"), count=MOST_PACKED_BYTES))
     return packed
 
 
@@ -215,7 +218,7 @@ def _rollout_json(
     return {
         "id": rollout.id, "release": rollout.release, "version": rollout.version,
         "board_class": rollout.board_class, "state": rollout.state, "text": text, "level": level,
-        "reason": translate_message(rollout.reason), "waits": _waits(decision.waits),
+        "reason": reason_json(rollout.reason), "waits": reason_json(decision.waits),
         "by": rollout.by, "begun_unix_ms": rollout.begun_unix_ms,
         "state_unix_ms": rollout.state_unix_ms,
         "wave": max((one.wave or 0 for one in node_updates.values()), default=0),
@@ -225,16 +228,10 @@ def _rollout_json(
     }
 
 
-def _waits(text: str) -> str:
-    """Return the translated reason why a roll-out waits, with its node."""
-    node, colon, why = text.partition(": ")
-    return f"{node}{colon}{translate_message(why)}" if colon else translate_message(text)
-
-
 def _node_json(nodes: Nodes, update: NodeUpdate, size_bytes: int) -> dict[str, Any]:
     level, text = state_words(update.state)
     return {"node": update.node, "site": _site(nodes, update.node), "state": update.state,
-            "text": text, "level": level, "reason": translate_message(update.reason),
+            "text": text, "level": level, "reason": reason_json(update.reason),
             "percent": _percent(update, size_bytes), "state_unix_ms": update.state_unix_ms}
 
 

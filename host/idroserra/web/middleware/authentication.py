@@ -28,10 +28,11 @@ from idroserra.i18n.translate import (
     set_locale,
 )
 from idroserra.web.middleware.security import MAX_BODY_BYTES, SAFE_METHODS
+from idroserra.web.threads import may_stop, run_in_thread
 
 COOKIE = "idroserra"
-# Pages before log-in, where the address can select a language.
-PUBLIC_PAGES = ("/login", "/setup", "/trust")
+# Pages without log-in, where the address can select a language.
+PUBLIC_PAGES = ("/login", "/setup", "/trust", "/help/reasons")
 # Never in the audit log.
 _SECRETS = ("password", "new_password", "token", "key")
 
@@ -53,7 +54,8 @@ class AuthMiddleware:
             return
         who = await identify(self._auth, scope)
         set_identity(who)
-        set_locale(await run_in_threadpool(locale_for, self._auth, who, scope))
+        set_locale(await run_in_thread(
+            lambda: locale_for(self._auth, who, scope), is_urgent=may_stop(scope)))
         rule = rule_of(scope["method"], scope["path"])
         refusal = self._refusal(scope, rule, who)
         # Log-ins are audited in AuthService, with the refused ones.
@@ -140,7 +142,9 @@ async def identify(auth: AuthService, scope: Scope) -> Identity | None:
     session_id = session_of(headers)
     if not bearer and not session_id:
         return None
-    return await run_in_threadpool(auth.authenticate, session_id, bearer, address_of(scope))
+    return await run_in_thread(
+        lambda: auth.authenticate(session_id, bearer, address_of(scope)),
+        is_urgent=may_stop(scope))
 
 
 def locale_for(auth: AuthService, who: Identity | None, scope: Scope) -> Locale:

@@ -1,13 +1,19 @@
 """Limits the number of HTTP connections and the time that a request may take to arrive.
 
 uvicorn limits neither. Slow and idle clients are disconnected, which leaves file descriptors for
-the ingest.
+the ingest. Where there are too many connections, a new one replaces the oldest that waits for a
+request to arrive, of the address that has most of them: no one keeps others out by waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -17,24 +23,44 @@ WHOLE_S = 120.0  # until the body is complete: a photo over weak Wi-Fi
 HANDSHAKE_S = 10.0  # TLS
 # A process has 1,024 file descriptors by default, which is also the limit of paho's select().
 MOST_CONNECTIONS = 700
-MOST_WITH_NETWORK = 600  # above this, connections from the network are refused
+MOST_WITH_NETWORK = 550  # above this, those of the network replace one another
+MOST_HANDSHAKES = 100
+ACCEPT_AGAIN_S = 0.5  # after an accept() that failed: no file descriptor is free
+
+_log = logging.getLogger("idroserra")
+_Waiting = TypeVar("_Waiting")
 
 
 class Connection(H11Protocol):
     """A connection with a deadline for the head and the body of each request."""
 
+    is_of_network = False
     _deadline: asyncio.TimerHandle | None = None
     _is_head_there = False
-    on_made: Callable[[Connection], object] | None = None
+    waits_since_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accept the connection, or abort it above MOST_CONNECTIONS."""
-        if self.on_made is not None:
-            self.on_made(self)
-        if len(self.connections) >= MOST_CONNECTIONS:
-            transport.abort()
+        """Accept the connection; above the limit replace one that waits, or abort this one."""
+        most = MOST_WITH_NETWORK if self.is_of_network else MOST_CONNECTIONS
+        if len(self.connections) >= most:
+            waiting = {one: one.address for one in self.connections
+                       if isinstance(one, Connection) and one.is_waiting}
+            if waiting:
+                to_replace(waiting, lambda one: one.waits_since_s).transport.abort()
+            else:
+                transport.abort()
         super().connection_made(transport)
         self._set_deadline()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a request has not arrived yet, or not its whole body."""
+        return self._deadline is not None and not self.transport.is_closing()
+
+    @property
+    def address(self) -> str:
+        """The address of the other end: of the proxy if there is one."""
+        return str(self.client[0]) if self.client else ""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the deadline."""
@@ -59,6 +85,7 @@ class Connection(H11Protocol):
             if self._deadline is None or is_head_there is not self._is_head_there:
                 self._cancel_deadline()
                 self._is_head_there = is_head_there
+                self.waits_since_s = self.loop.time()
                 self._deadline = self.loop.call_later(
                     WHOLE_S if is_head_there else HEAD_S, self.transport.abort)
         else:
@@ -70,26 +97,68 @@ class Connection(H11Protocol):
             self._deadline = None
 
 
-class ConnectionLimiter:
-    """Creates the connections from the network and counts those in a TLS handshake."""
+class TlsListener:
+    """Listens on the site's network. A handshake has HANDSHAKE_S and none keeps others out."""
 
-    def __init__(self, new_connection: Callable[[], Connection]) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, new_connection: Callable[[], Connection], backlog: int
+    ) -> None:
+        self._context = context
         self._new = new_connection
-        self._in_handshake: dict[Connection, float] = {}
+        self._backlog = backlog
+        # The tasks of handshakes by address, oldest first.
+        self._handshakes: dict[asyncio.Task[None], str] = {}
+        self._socket: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
 
-    def __call__(self) -> Connection:
-        """Return a connection. Raises ConnectionRefusedError, and asyncio closes the socket."""
-        made = self._new()
-        now_s = made.loop.time()
-        for one, since_s in list(self._in_handshake.items()):
-            if now_s - since_s < HANDSHAKE_S:
-                break
-            del self._in_handshake[one]
-        if len(self._in_handshake) + len(made.connections) >= MOST_WITH_NETWORK:
-            raise ConnectionRefusedError("too many connections")
-        self._in_handshake[made] = now_s
-        made.on_made = self._handshake_done
-        return made
+    def open(self, host: str, port: int) -> int:
+        """Listen, and return the port. Raises OSError."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family, backlog=self._backlog)
+        self._socket.setblocking(False)
+        self._accepting = asyncio.create_task(self._accept(self._socket))
+        opened: int = self._socket.getsockname()[1]
+        return opened
 
-    def _handshake_done(self, made: Connection) -> None:
-        self._in_handshake.pop(made, None)
+    def close(self) -> None:
+        """Stop listening, and cancel the handshakes."""
+        for task in (self._accepting, *self._handshakes):
+            if task is not None:
+                task.cancel()
+        if self._socket is not None:
+            self._socket.close()
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connected, address = await loop.sock_accept(listening)
+            except OSError as error:  # of one connection, or too many files are open
+                _log.warning("the page on the network: %s", error.strerror or error)
+                await asyncio.sleep(ACCEPT_AGAIN_S)
+                continue
+            if len(self._handshakes) >= MOST_HANDSHAKES:
+                oldest = {task: number for number, task in enumerate(self._handshakes)}
+                replaced = to_replace(self._handshakes, oldest.__getitem__)
+                replaced.cancel()
+                del self._handshakes[replaced]
+            task = loop.create_task(self._shake_hands(connected))
+            self._handshakes[task] = str(address[0])
+            task.add_done_callback(lambda done: self._handshakes.pop(done, None))
+            await asyncio.sleep(0)  # sock_accept() does not yield while there are more
+
+    async def _shake_hands(self, connected: socket.socket) -> None:
+        """Make a connection of a socket, which is closed if that fails."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(
+                self._new, connected, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_S)
+        except OSError as error:  # TLS errors, timeouts and resets
+            _log.debug("no TLS connection: %s", error)
+
+
+def to_replace(waiting: Mapping[_Waiting, str], since: Callable[[_Waiting], float]) -> _Waiting:
+    """Return the oldest of the address with most; `waiting` is their addresses, not empty."""
+    counts = Counter(waiting.values())
+    most = counts.most_common(1)[0][0]
+    return min((one for one, address in waiting.items() if address == most), key=since)

@@ -49,6 +49,9 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+# 30 days, on the site's network: a browser then never speaks plain HTTP to this name, and never
+# offers to ignore a wrong certificate. No longer, so that a name can leave a lost host.
+HSTS = "max-age=2592000"
 
 
 class SecurityMiddleware:
@@ -69,9 +72,13 @@ class SecurityMiddleware:
             await self._app(scope, receive, send)
             return
 
+        on_lan = self._is_on_lan(scope["server"])
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                if on_lan:
+                    headers["Strict-Transport-Security"] = HSTS
                 for name, value in HEADERS.items():
                     headers[name] = value
                 if "cache-control" not in headers:
@@ -79,7 +86,7 @@ class SecurityMiddleware:
             await send(message)
 
         upload = _upload_at(scope["method"], scope["path"])
-        refusal = self._refusal(scope["method"], Headers(scope=scope), scope["server"], upload)
+        refusal = self._refusal(scope["method"], Headers(scope=scope), upload, on_lan=on_lan)
         if refusal is not None:
             await refusal(scope, receive, send_with_headers)
             return
@@ -93,11 +100,10 @@ class SecurityMiddleware:
         await self._app(scope, _replay(body, receive), send_with_headers)
 
     def _refusal(
-        self, method: str, headers: Headers, server: tuple[str, int | None] | None,
-        upload: _Upload | None,
+        self, method: str, headers: Headers, upload: _Upload | None, *, on_lan: bool
     ) -> JSONResponse | None:
         host = headers.get("host", "")
-        why = self._host_refusal(host, server)
+        why = self._host_refusal(host, on_lan=on_lan)
         if why:
             return JSONResponse({"error": f"Host: {why}"}, 403)
         length = headers.get("content-length", "0")
@@ -107,7 +113,9 @@ class SecurityMiddleware:
         if method in SAFE_METHODS:
             return None
         origin = headers.get("origin")
-        own = (f"http://{host}", f"https://{host}", self._public_url)
+        # On the network there is TLS only: anybody there can write a page of plain HTTP.
+        own = (f"https://{host}",) if on_lan else (
+            f"http://{host}", f"https://{host}", self._public_url)
         if origin is not None and origin not in own:
             return JSONResponse({"error": "Origin: requests from other sites are refused"}, 403)
         if origin is None and "cookie" in headers and "sec-fetch-site" not in headers:
@@ -121,13 +129,16 @@ class SecurityMiddleware:
             return JSONResponse({"error": f"Content-Type: {' or '.join(taken)} needed"}, 415)
         return None
 
-    def _host_refusal(self, host: str, server: tuple[str, int | None] | None) -> str:
-        """Return why a Host header is refused, "" if it is accepted.
+    def _is_on_lan(self, server: tuple[str, int | None] | None) -> bool:
+        """Whether a request came to the port of the site's network, which speaks TLS only."""
+        lan = self._site_https
+        return lan is not None and server is not None and server[1] == lan.port
 
-        The port that received the request decides which names are accepted."""
+    def _host_refusal(self, host: str, *, on_lan: bool) -> str:
+        """Return why a Host header is refused, "" if it is accepted."""
         name = _name_of(host)
         lan = self._site_https
-        if lan is not None and server is not None and server[1] == lan.port:
+        if on_lan and lan is not None:
             if name in lan.names:
                 return ""
             return f"{name[:60]!r} is not a name of this host: add it to lan.names"
@@ -135,6 +146,11 @@ class SecurityMiddleware:
         if is_loopback(name) or host.lower() == public_host:
             return ""
         return "only localhost, loopback addresses and the host of http.public_url are accepted"
+
+
+def is_upload(scope: Scope) -> bool:
+    """Whether a request is one whose body is read as a stream."""
+    return _upload_at(scope["method"], scope["path"]) is not None
 
 
 def _upload_at(method: str, path: str) -> _Upload | None:

@@ -32,6 +32,9 @@ function withCode(text) {
   return text.split("`").map((part, index) => (index % 2 ? make("code", { textContent: part }) : part));
 }
 
+/** The title of an alarm with its reason. */
+export const withReason = ({ title, reason }) => (reason ? t("{title}: {reason}", { title, reason: reason.text }) : title);
+
 const place = (alarm) => (alarm.node ? `${alarm.node}: ` : "");
 
 export class AlarmCard {
@@ -75,7 +78,7 @@ export class AlarmCard {
     root.querySelector("use").setAttribute("href", ICONS[level]);
     root.querySelector("h3").textContent = `${place(alarm)}${alarm.title}`;
     root.querySelector(".priority").textContent = t(alarm.priority);
-    root.querySelector(".text").textContent = alarm.text;
+    root.querySelector(".text").textContent = alarm.reason?.text ?? "";
     root.querySelector(".act span").replaceChildren(...withCode(alarm.action));
     root.querySelector(".why-it p").textContent = t("{consequence} Act within {time}.", { consequence: alarm.consequence, time: lasted(alarm.respond_min * 60_000) });
     this.renderConsequences(alarm.consequences);
@@ -97,7 +100,7 @@ export class AlarmCard {
     const more = this.root.querySelector(".more");
     more.hidden = consequences.length === 0;
     more.querySelector("summary").textContent = tn("1 grouped alarm", "{count} grouped alarms", consequences.length);
-    const lines = consequences.slice(0, SHOWN_CONSEQUENCES).map((one) => `${place(one)}${one.title}. ${one.text}`);
+    const lines = consequences.slice(0, SHOWN_CONSEQUENCES).map((one) => `${place(one)}${withReason(one)}`);
     if (consequences.length > lines.length) lines.push(t("and {count} more", { count: consequences.length - lines.length }));
     const joined = lines.join("\n");
     if (more.dataset.text === joined) return;

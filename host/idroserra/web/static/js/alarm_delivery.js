@@ -27,7 +27,7 @@ function targetItem(target) {
   const name = kind ? `${target.name} (${kind})` : target.name;
   if (target.error) {
     const next = target.next_try_unix_ms ? t("Next attempt at {time}.", { time: fullTime(target.next_try_unix_ms) }) : "";
-    return item("bad", name, `${t("delivery failed: {reason}", { reason: target.error })} ${next}`.trim());
+    return item("bad", name, `${t("delivery failed: {reason}", { reason: target.error.text })} ${next}`.trim());
   }
   if (target.sent_unix_ms === null) return item("note", name, t("nothing sent yet: send a test"));
   return item("ok", name, t("last sent {ago}", { ago: ageText(nowUnixMs() - target.sent_unix_ms) }));
@@ -35,13 +35,13 @@ function targetItem(target) {
 
 function beatText(heartbeat) {
   if (!heartbeat.is_set) return t("No heartbeat configured: a failure of this host is not notified.");
-  if (heartbeat.error) return t("Heartbeat: {reason}.", { reason: heartbeat.error });
+  if (heartbeat.error) return t("Heartbeat: {reason}.", { reason: heartbeat.error.text });
   if (heartbeat.done_unix_ms === null) return t("Heartbeat: not sent yet.");
   return t("Heartbeat: sent {ago}.", { ago: ageText(nowUnixMs() - heartbeat.done_unix_ms) });
 }
 
 function noticeItem(notice) {
-  const to = notice.deliveries.map((one) => `${one.target}: ${t(STATES[one.state])}${one.error ? ` (${one.error})` : ""}`);
+  const to = notice.deliveries.map((one) => `${one.target}: ${t(STATES[one.state])}${one.error ? ` (${one.error.text})` : ""}`);
   return make("li", {
     textContent: `${fullTime(notice.unix_ms)} ${notice.title}. ${to.join("; ") || t("no recipients")}`,
   });
@@ -79,7 +79,7 @@ async function test(reload) {
     if (!deliveries) throw new Error(t("The host does not answer: check the network."));
     const missed = deliveries.filter((one) => one.state !== "sent");
     if (!missed.length) showOutcome("done", t("Sent to {names}.", { names: deliveries.map((one) => one.target).join(", ") }));
-    else showOutcome("failed", missed.map((one) => `${one.target}: ${one.error || t("no answer yet")}`).join(" "));
+    else showOutcome("failed", missed.map((one) => `${one.target}: ${one.error?.text || t("no answer yet")}`).join(" "));
   } catch (error) {
     showOutcome("failed", t("Not confirmed: {reason}", { reason: error.message }));
   }

@@ -6,7 +6,7 @@ import { countText, levelOf, renderAlarmBadge } from "./alarm_badge.js";
 import { listen, nowUnixMs, oncePerFrame, state } from "./state.js";
 import { request, start } from "./connection.js";
 import { renderConnection, renderStrip, healthOf } from "./strip.js";
-import { AlarmCard, isShelved } from "./alarm_card.js";
+import { AlarmCard, isShelved, withReason } from "./alarm_card.js";
 import { renderDelivery, wireTest } from "./alarm_delivery.js";
 import { renderKpis } from "./alarm_kpis.js";
 import { LatestResponse, coalesced } from "./latest_response.js";
@@ -93,7 +93,7 @@ function renderHistory(changes) {
     const item = document.createElement("li");
     item.dataset.level = HISTORY_LEVEL[change.state] || "note";
     const who = [change.by, change.comment].filter(Boolean).join(": ");
-    const what = `${change.node ? `${change.node}: ` : ""}${change.title}. ${change.text}`;
+    const what = `${change.node ? `${change.node}: ` : ""}${withReason(change)}`;
     const words = `${what} \u2192 ${stateText(change.state, who)}`;
     item.append(
       document.createElement("i"),
@@ -109,8 +109,8 @@ function renderHistory(changes) {
 function strip() {
   if (state.connection === "lost") return healthOf({});
   const { health, worst } = state.alarms;
-  const summary = health || countText(state.alarms);
-  return { level: levelOf(state.alarms), summary, reasons: worst ? [{ text: t("Worst: {alarm}", { alarm: worst }) }] : [] };
+  const text = health || countText(state.alarms);
+  return { level: levelOf(state.alarms), text, others: worst ? [{ text: t("Worst: {alarm}", { alarm: worst }) }] : [] };
 }
 
 function render() {

@@ -94,7 +94,7 @@ export class BalancePanel {
 
   render(balance) {
     const columns = columnsOf(balance, this.unit);
-    this.root.querySelector(".unknown").replaceChildren(...balance.unknown.map((text) => cell("li", text)));
+    this.root.querySelector(".unknown").replaceChildren(...balance.unknown.map((reason) => cell("li", reason.text)));
     this.root.querySelector("thead tr").replaceChildren(cell("th", t("Day"), "col"), ...columns.map(([label]) => cell("th", label, "col")));
     this.root.querySelector("tbody").replaceChildren(...[...balance.days].reverse().map((day) => this.row(day, columns, balance.days)));
     this.root.querySelector("tfoot tr").replaceChildren(cell("th", t("Total"), "row"), ...columns.map(([, read, write]) => this.cell(read(balance.total), write, 0)));

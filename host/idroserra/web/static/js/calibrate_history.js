@@ -30,7 +30,7 @@ export class CalibrationHistory {
     this.root.querySelector(".empty").hidden = calibrations.length > 0;
     const line = this.root.querySelector(".health");
     line.hidden = health === null;
-    line.textContent = health === null ? "" : `${t("Health of the pH probe today: {health} of 100.", { health })} ${warning || ""}`.trim();
+    line.textContent = health === null ? "" : `${t("Health of the pH probe today: {health} of 100.", { health })} ${warning ? `${warning.text}.` : ""}`.trim();
     this.renderTrend(calibrations.filter((one) => one.kind === "ph" && one.undone_by === null).slice(0, TREND_COUNT).reverse());
     const newest = new Set();
     this.root.querySelector(".list").replaceChildren(...calibrations.map((one) => {
@@ -95,7 +95,7 @@ export class CalibrationHistory {
     const { config } = node;
     if (this.rev === null || config.reported_rev === null || config.reported_rev < this.rev) return;
     this.rev = null;
-    if (config.error) showOutcome(this.outcome, "failed", t("Refused by the node: {reason}", { reason: config.error }));
+    if (config.error) showOutcome(this.outcome, "failed", t("Refused by the node: {reason}", { reason: config.error.text }));
     else showOutcome(this.outcome, "done", t("Confirmed: the previous calibration is active."));
     this.onChange();
   }

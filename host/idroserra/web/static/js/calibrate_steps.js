@@ -61,10 +61,10 @@ export function stepTexts(step, state, reference) {
   switch (step) {
     case "hold":
       return state.hold.reason
-        ? [t("Dosing cannot be held, so nothing can be calibrated."), t("The node reports: {reason}", { reason: state.hold.reason })]
+        ? [t("Dosing cannot be held, so nothing can be calibrated."), t("The node reports: {reason}", { reason: state.hold.reason.text })]
         : [t("Waiting for the node to hold dosing\u2026"), ""];
     case "factory":
-      return [t("Restore the factory values first."), state.advice];
+      return [t("Restore the factory values first."), `${state.advice.text}.`];
     case "point":
       return pointText(state, reference);
     case "run":
@@ -87,7 +87,7 @@ export function stepTexts(step, state, reference) {
 }
 
 function endTexts(state, kind) {
-  const endReason = [`${state.reason}.`, kind.putBack];
+  const endReason = [state.reason ? `${state.reason.text}.` : "", kind.putBack];
   switch (state.state) {
     case "done":
       return [t("Active: confirmed by the node."), t("Dosing resumes automatically in two minutes.")];

@@ -198,14 +198,14 @@ export class Wizard {
     setText(live.querySelector("b"), value);
     setText(live.querySelector(".value span"), unit);
     live.querySelector("progress").value = reading ? reading.progress : 0;
-    setText(live.querySelector(".settle"), reading && reading.value !== null ? reading.text : "");
+    setText(live.querySelector(".settle"), reading && reading.value !== null ? reading.settling.text : "");
     live.dataset.state = !reading || reading.value === null ? "none" : reading.is_stable ? "stable" : "moves";
   }
 
   renderRefusal() {
     const { run, proposal } = this.state;
-    const ofRun = this.step === "run" && run && run.state === "refused" ? run.reason : "";
-    const ofResult = this.step === "review" && proposal && proposal.error ? proposal.error : "";
+    const ofRun = this.step === "run" && run && run.state === "refused" && run.reason ? run.reason.text : "";
+    const ofResult = this.step === "review" && proposal && proposal.error ? proposal.error.text : "";
     const text = this.refusal || ofRun || ofResult;
     const root = this.root.querySelector(".refusal");
     show(root, Boolean(text));
@@ -226,7 +226,7 @@ export class Wizard {
       return row;
     }));
     setText(root.querySelector(".health"), proposal.health === null ? "" : t("Probe health: {health} of 100", { health: proposal.health }));
-    root.querySelector(".notes").replaceChildren(...proposal.notes.map((note) => make("li", { textContent: note })));
+    root.querySelector(".notes").replaceChildren(...proposal.notes.map((note) => make("li", { textContent: note.text })));
   }
 
   renderActs() {

@@ -3,6 +3,7 @@
 import { append, make } from "./dom.js";
 import { listen } from "./state.js";
 import { request } from "./connection.js";
+import { loadSeries } from "./series.js";
 import { dosesAt, dosersOfPanel, drawBand, drawDoses, markStyle, SHAPES, tipLines } from "./dose_marks.js";
 import { drawNotes, loadNotes, noteLines, notesAt } from "./note_marks.js";
 import { align, colour, options, panelsOf, uPlot } from "./chart_panels.js";
@@ -161,22 +162,28 @@ export class Stack {
     this.loadedMs = Date.now();
     const [from, to] = this.range.bounds;
     const base = `/api/nodes/${encodeURIComponent(this.node.node)}`;
-    const channels = this.panels.flatMap((panel) => panel.channels).join(",");
+    const channels = this.panels.flatMap((panel) => panel.channels);
     const span = `from_unix_ms=${from}&to_unix_ms=${to}`;
     const query = columnsOf([from, to], Math.min(2000, this.width));
+    let missing = "";
+    const orNone = (loading, none) => loading.catch((error) => {
+      missing = error.message;
+      return none;
+    });
     try {
       const [series, events, notes] = await Promise.all([
-        channels ? request(`${base}/series?channels=${channels}&from_unix_ms=${query.from}&to_unix_ms=${query.to}&columns=${query.columns}`, { signal }) : { series: {} },
-        request(`${base}/events?${span}&kinds=dosed&limit=5000`, { signal }),
-        loadNotes(this.node.node, [from, to], signal),
+        loadSeries(this.node.node, channels, query, { signal }),
+        orNone(request(`${base}/events?${span}&kinds=dosed&limit=5000`, { signal }), { events: [] }),
+        orNone(loadNotes(this.node.node, [from, to], signal), []),
       ]);
-      this.series = series.series;
+      if (signal.aborted) return;
+      this.series = series;
       this.columnMs = (query.to - query.from) / query.columns;
       this.doses = events.events.map(doseOf);
       for (const dose of this.received) this.add(dose);
       this.notes = notes;
       this.shownBounds = [from, to];
-      this.fail("");
+      this.fail(missing);
       this.show();
     } catch (error) {
       if (!signal.aborted) this.fail(error.message);
@@ -300,7 +307,7 @@ function glyph(shape, fill) {
 
 function doseOf(event) {
   const { actuator, volume_ul: volumeUl } = event.detail;
-  return { unixMs: event.unix_us / 1000, actuator, volumeUl: volumeUl || 0, reason: event.reason || "" };
+  return { unixMs: event.unix_us / 1000, actuator, volumeUl: volumeUl || 0, reason: event.reason ? event.reason.text : "" };
 }
 
 /** The text beside the range buttons: the shown range, or the time under the cursor. */

@@ -1,6 +1,7 @@
 // Sends commands to a node and shows their results.
 
 import { make } from "./dom.js";
+import { helpLink } from "./help_link.js";
 import { nowUnixMs, listen, state } from "./state.js";
 import { valueOf, watchNumbers } from "./number_fields.js";
 import { dateLocale, t } from "./i18n.js";
@@ -18,11 +19,12 @@ const POLL_MS = 1_000;
 const LOOK_MS = 5_000;
 const FINAL = ["done", "refused", "expired", "failed", "timeout"];
 
-/** Send a command. Resolves with its final {state, reason}, or rejects with an Error to show. If no
- * result arrives in time, either has `later`, which resolves with the late result. */
-export function command(node, verb, args) {
+/** Send a command. Resolves with its final {state, reason: {code, values, text}}, or rejects with an Error to show. If no
+ * result arrives in time, either has `later`, which resolves with the late result. `waits(reason)` is called while a stop
+ * cannot be delivered. */
+export function command(node, verb, args, waits = () => {}) {
   const id = newId();
-  const ending = endOf(id); // may arrive by the stream before the response
+  const ending = endOf(id, false, waits); // may arrive by the stream before the response
   return Promise.race([ending, send(id, node, verb, args).then(() => ending)]);
 }
 
@@ -32,12 +34,12 @@ async function send(id, node, verb, args) {
   const body = () => ({ verb, args, ttl_ms: TTL_MS[verb], id, ...until() });
   try {
     const sent = await request(path, { method: "POST", body, timeoutMs: REACH_MS });
-    if (FINAL.includes(sent.state)) finish(id, sent);
+    take(sent);
   } catch (error) {
     if (error instanceof Unanswered) await lookFor(id, error);
     else forget(id, error);
   }
-  poll(id, Date.now() + TTL_MS[verb] + 8_000);
+  poll(id, verb, Date.now() + TTL_MS[verb] + 8_000);
 }
 
 /** The client chooses the id, so that the state can be requested after a lost response. */
@@ -67,8 +69,8 @@ const pause = () => new Promise((resolve) => setTimeout(resolve, POLL_MS));
 // By id: the waiting promise of a command; `isLate`: for a late result.
 const waiting = new Map();
 
-function endOf(id, isLate = false) {
-  return new Promise((resolve) => waiting.set(id, { resolve, isLate }));
+function endOf(id, isLate = false, waits = () => {}) {
+  return new Promise((resolve) => waiting.set(id, { resolve, isLate, waits }));
 }
 
 function laterOf(id) {
@@ -76,11 +78,11 @@ function laterOf(id) {
   return endOf(id, true);
 }
 
-async function poll(id, deadline) {
+async function poll(id, verb, deadline) {
   while (waiting.has(id) && !waiting.get(id).isLate) {
     const answer = await request(`/api/commands/${id}`, { timeoutMs: LOOK_MS, isUrgent: true }).catch(() => ({ state: "pending" }));
     if (FINAL.includes(answer.state)) finish(id, answer);
-    else if (Date.now() > deadline) finish(id, { state: "timeout", reason: "" });
+    else if (Date.now() > deadline) finish(id, { state: "timeout", reason: null, verb, waitsFor: answer.reason });
     else await pause();
   }
 }
@@ -93,9 +95,13 @@ function finish(id, answer) {
   waits.resolve(isOpen ? { ...answer, later: laterOf(id) } : answer);
 }
 
-listen((message) => {
-  if (message.type === "command" && FINAL.includes(message.state)) finish(message.id, message);
-});
+/** Handle the state of a command in a response or in the stream. */
+function take(answer) {
+  if (FINAL.includes(answer.state)) finish(answer.id, answer);
+  else if (answer.reason && waiting.has(answer.id)) waiting.get(answer.id).waits(answer.reason);
+}
+
+listen((message) => message.type === "command" && take(message));
 
 /** Show the progress of a command in `outcome`: pending, then confirmed or failed. */
 export async function follow(outcome, waitingText, doneText, work) {
@@ -107,7 +113,12 @@ export async function follow(outcome, waitingText, doneText, work) {
   const slow = setTimeout(() => {
     if (newest.get(outcome) === mine) outcome.textContent = t("{what} No answer yet.", { what: waitingText });
   }, QUIET_MS);
-  const answer = await work().catch((error) => ({ state: "failed", reason: error.message, later: error.later }));
+  const waits = (reason) => {
+    if (newest.get(outcome) !== mine) return;
+    clearTimeout(slow);
+    outcome.textContent = notDelivered(reason);
+  };
+  const answer = await work(waits).catch((error) => ({ state: "failed", reason: { text: error.message }, later: error.later }));
   clearTimeout(slow);
   const showResult = (end) => newest.get(outcome) === mine && show(outcome, end, doneText);
   showResult(answer);
@@ -126,13 +137,28 @@ function show(outcome, answer, doneText) {
   outcome.textContent = good ? t("{what} at {time}.", { what: doneText, time: at }) : failure(answer);
 }
 
-function failure({ state, reason }) {
+/** Why a stop has not reached the node yet, and what the node does meanwhile. */
+function notDelivered(reason) {
+  return t(
+    "Not delivered yet: {reason}. The host sends it until the node answers, for a day. Until then the node doses on its own, within its limits. In an emergency, switch it off at the node.",
+    { reason: reason.text },
+  );
+}
+
+function failure({ state, reason, verb, waitsFor }) {
+  if (waitsFor) return notDelivered(waitsFor);
+  if (verb === "stop") return t("Not confirmed yet: the host repeats the stop until the node answers. In an emergency, switch it off at the node.");
   if (state === "timeout" || state === "expired") {
-    const why = reason || t("the node did not answer in time.");
+    const why = reason ? reason.text : t("the node did not answer in time.");
     return t("Failed: {reason} In an emergency, switch it off at the node.", { reason: why });
   }
-  const why = reason || t("no reason given");
+  const why = reason ? reason.text : t("no reason given");
   return state === "refused" ? t("Refused by the node: {reason}", { reason: why }) : t("Failed: {reason}", { reason: why });
+}
+
+/** Stop all dosing of a node and show the progress in `outcome`. */
+export function stopNode(node, outcome) {
+  return follow(outcome, t("Stopping all dosing\u2026"), t("Confirmed: the node stopped all dosing"), (waits) => command(node, "stop", {}, waits));
 }
 
 /** The stop button, and the resume button once the node reports that it is stopped. */
@@ -143,13 +169,18 @@ export class StopControl {
     this.line = root.querySelector("[data-dosing]");
     this.outcome = root.querySelector(".outcome");
     this.decided = root.querySelector(".decided");
-    this.stop.addEventListener("click", () => this.send("stop", t("Stopping all dosing\u2026"), t("Confirmed: the node stopped all dosing")));
-    this.resume.addEventListener("click", () => this.send("resume", t("Resuming dosing\u2026"), t("Confirmed: dosing is enabled again")));
+    this.stop.addEventListener("click", () => this.sendStop());
+    this.resume.addEventListener("click", () => this.sendResume());
   }
 
-  async send(verb, waitingText, doneText) {
-    if (verb === "stop") setTimeout(() => (this.stop.disabled = false), QUIET_MS); // can be repeated
-    await withDisabled([this.stop, this.resume], () => follow(this.outcome, waitingText, doneText, () => command(this.node, verb, {})));
+  async sendStop() {
+    setTimeout(() => (this.stop.disabled = false), QUIET_MS); // can be repeated
+    await withDisabled([this.stop, this.resume], () => stopNode(this.node, this.outcome));
+  }
+
+  async sendResume() {
+    const texts = [t("Resuming dosing\u2026"), t("Confirmed: dosing is enabled again")];
+    await withDisabled([this.stop, this.resume], () => follow(this.outcome, ...texts, () => command(this.node, "resume", {})));
   }
 
   render(dosing, decisions) {
@@ -167,7 +198,7 @@ export class StopControl {
     const list = this.decided.querySelector("ul");
     if (list.dataset.text === items.join("\n")) return;
     list.dataset.text = items.join("\n");
-    list.replaceChildren(...items.map((item) => make("li", { textContent: item })));
+    list.replaceChildren(...items.map((item, index) => make("li", {}, item, ...helpLink(known[index].reason?.code ?? known[index].code))));
   }
 }
 

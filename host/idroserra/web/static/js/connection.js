@@ -2,6 +2,7 @@
 
 import { confirmPassword } from "./confirm_password.js";
 import "./exports.js";
+import { timeText } from "./format.js";
 import { t } from "./i18n.js";
 import { install, rememberContact } from "./pwa.js";
 import { LatestResponse } from "./latest_response.js";
@@ -12,6 +13,7 @@ const CHANGE_MS = 20_000;
 // A browser opens six connections to a host: one is for the stream, one stays free for actions.
 const MOST_READS = 4;
 let reads = 0;
+const unreadable = new Map(); // path of a request: why the database could not be read for it
 const waiting = [];
 
 /** Fetch JSON. Rejects with an Error whose message can be shown. `body` may be a function, which is
@@ -19,13 +21,37 @@ const waiting = [];
  * actions, and requests with `isUrgent`, are not. */
 export async function request(path, options = {}) {
   const { answer, content } = await queued(path, options);
-  if (answer.ok) return content;
+  const [place] = path.split("?");
+  if (answer.ok) {
+    if (unreadable.delete(place)) showHistoryTrouble();
+    return content;
+  }
   if (answer.status === 401) toLogin();
   if (content.needs_password) {
     await confirmPassword((password) => request("/api/session/confirm", { method: "POST", body: { password } }));
     return request(path, options);
   }
+  if (content.detail) {
+    unreadable.set(place, content);
+    showHistoryTrouble();
+    throw new HistoryUnreadable(t("No history: see the top of the page."));
+  }
   throw new Error(content.words || content.error || t("The host responded with status {status}.", { status: answer.status }));
+}
+
+/** The database cannot be read; the page says it once, at its top. */
+export class HistoryUnreadable extends Error {}
+
+/** Show why the database cannot be read, if it cannot. */
+function showHistoryTrouble() {
+  const root = document.getElementById("history-trouble");
+  const [trouble] = unreadable.values();
+  if (!root) return;
+  root.hidden = !trouble;
+  if (!trouble) return;
+  const what = trouble.words || trouble.error;
+  root.querySelector("strong").textContent = t("{what} (since {time})", { what, time: timeText(trouble.since_unix_ms, nowUnixMs()) });
+  root.querySelector("code").textContent = trouble.detail;
 }
 
 /** The response is missing or incomplete. */

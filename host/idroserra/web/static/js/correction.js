@@ -128,7 +128,7 @@ export class CorrectionPanel {
     if (result.hidden) return;
     result.dataset.level = correction.is_reached ? "ok" : "warn";
     setText(result, t("{time}: {reason}; {volume} of {what} dosed.", {
-      time: fullTime(correction.unix_ms), reason: correction.reason,
+      time: fullTime(correction.unix_ms), reason: correction.reason ? correction.reason.text : "",
       volume: millilitres(correction.given_ul), what: plainName(correction.actuator),
     }));
   }

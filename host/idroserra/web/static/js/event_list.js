@@ -1,5 +1,6 @@
 // The newest decisions, doses and refusals, with reasons.
 
+import { helpLink } from "./help_link.js";
 import { t } from "./i18n.js";
 import { nowUnixMs, listen } from "./state.js";
 import { request } from "./connection.js";
@@ -78,7 +79,7 @@ function item(event, now) {
   entry.dataset.kind = event.kind;
   if (event.level !== "plain") entry.dataset.level = event.level;
   const text = document.createElement("p");
-  text.textContent = event.text;
+  text.append(event.text, ...helpLink(event.detail?.reason?.code));
   const time = document.createElement("time");
   const unixMs = Math.floor(event.unix_us / 1000);
   time.dateTime = new Date(unixMs).toISOString();

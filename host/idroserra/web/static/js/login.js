@@ -26,10 +26,15 @@ async function ask(path, body) {
   return content;
 }
 
-/** The page to open after log-in: a path of this host only. */
+/** The page to open after log-in: of this host only, as the browser reads the address. */
 function onward() {
   const next = new URLSearchParams(location.search).get("next") || "/";
-  return /^\/(?![/\\])/.test(next) ? next : "/";
+  try {
+    const page = new URL(next, location.origin);
+    return page.origin === location.origin ? page.href : "/";
+  } catch {
+    return "/"; // not an address
+  }
 }
 
 /** Return the secret after # and remove it from address and history. */

@@ -17,6 +17,7 @@ import { RunForm } from "./manual_run.js";
 import { PreviewPanel } from "./preview.js";
 import { Range, RANGES } from "./time_range.js";
 import { RecipePanel } from "./recipe.js";
+import { RestoredPanel } from "./restored.js";
 import { SetpointForm } from "./setpoints.js";
 import { wireMove } from "./site_form.js";
 import { listen, nowUnixMs, oncePerFrame, state } from "./state.js";
@@ -36,6 +37,7 @@ const run = new RunForm(byId("run"), byId("run-sure"), name);
 const correction = new CorrectionPanel(byId("correct"), byId("correct-sure"), name);
 const recipe = new RecipePanel(byId("recipe"), byId("recipe-sure"), name);
 const setpoints = new SetpointForm(byId("setpoints"), name);
+const restored = new RestoredPanel(byId("restored"), name);
 const bottles = new BottlesPanel(byId("bottles"), byId("bottle"), name);
 const balance = new BalancePanel(byId("balance"), name);
 const preview = new PreviewPanel(byId("preview"), name, setpoints);
@@ -129,6 +131,7 @@ function renderSlow() {
   dose.render(node);
   run.render(node);
   setpoints.render(node);
+  restored.render(node);
   preview.render();
   renderSettings(node);
 }

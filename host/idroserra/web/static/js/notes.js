@@ -60,7 +60,7 @@ export function sendPhoto(noteId, file, onShare) {
     upload.onload = () => {
       const answer = upload.response || {};
       if (upload.status < 300) resolve(answer);
-      else reject(new Error(answer.error || t("The host responded with status {status}.", { status: upload.status })));
+      else reject(new Error(answer.words || answer.error || t("The host responded with status {status}.", { status: upload.status })));
     };
     const fail = () => reject(new Error(t("The host does not answer: check the network, this photo was not sent.")));
     upload.onerror = upload.onabort = fail;

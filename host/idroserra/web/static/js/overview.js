@@ -15,7 +15,7 @@ const { site: shownSite } = document.getElementById("main").dataset;
 const strip = document.getElementById("strip");
 const cards = new Map();
 const TILES = 6;
-const SHOWN_REASONS = 4;
+const SHOWN_CAUSES = 4;
 
 class Card {
   constructor(node) {
@@ -28,9 +28,8 @@ class Card {
   }
 
   render(node) {
-    const { verdict } = node;
     this.root.dataset.node = node.node;
-    showHealth(this.root, verdict.level, verdict.summary);
+    showHealth(this.root, node.state.level, node.state.text);
     const chip = this.root.querySelector(".chip");
     chip.textContent = node.dosing.label;
     chip.dataset.level = node.dosing.level;
@@ -78,30 +77,27 @@ function renderCards(shown) {
 export function overall(nodes) {
   const sites = new Set(nodes.map((node) => node.site));
   if (sites.size > 1) return overallSites(state.sites);
-  if (!nodes.length && !state.hostReasons.length) return { level: "note", summary: t("No greenhouse has reported yet."), reasons: [] };
-  const troubled = worstFirst(nodes).filter((node) => node.verdict.level !== "ok");
-  const grave = troubled.filter((node) => node.verdict.level !== "note");
-  const reasons = troubled.flatMap((node) => {
-    const { level, summary, reasons: others } = node.verdict;
-    const own = level === "note" ? others : [{ level, text: summary }, ...others];
-    return own.map((reason) => ({ ...reason, text: `${node.node}: ${reason.text}` }));
-  });
+  if (!nodes.length && !state.hostReasons.length) return { level: "note", text: t("No greenhouse has reported yet."), others: [] };
+  const troubled = worstFirst(nodes).filter((node) => node.state.level !== "ok");
+  const grave = troubled.filter((node) => node.state.level !== "note");
+  const causes = troubled.flatMap((node) =>
+    [node.state, ...node.state.others].map((cause) => ({ ...cause, text: `${node.node}: ${cause.text}` })));
   if (!grave.length) {
     const all = nodes.length === 2 ? t("Both greenhouses are fine.") : tn("The greenhouse is fine.", "All {count} greenhouses are fine.", nodes.length);
-    return { level: "ok", summary: all, reasons };
+    return { level: "ok", text: all, others: causes };
   }
-  const summary = grave.length === 1 ? t("{node} needs attention.", { node: grave[0].node }) : t("{count} of {all} greenhouses need attention.", { count: grave.length, all: nodes.length });
-  const left = reasons.length - SHOWN_REASONS;
-  const shown = left > 1 ? [...reasons.slice(0, SHOWN_REASONS), { level: "note", text: t("and {count} more, listed below", { count: left }) }] : reasons;
-  return { level: grave[0].verdict.level, summary, reasons: shown };
+  const text = grave.length === 1 ? t("{node} needs attention.", { node: grave[0].node }) : t("{count} of {all} greenhouses need attention.", { count: grave.length, all: nodes.length });
+  const left = causes.length - SHOWN_CAUSES;
+  const shown = left > 1 ? [...causes.slice(0, SHOWN_CAUSES), { level: "note", text: t("and {count} more, listed below", { count: left }) }] : causes;
+  return { level: grave[0].state.level, text, others: shown };
 }
 
 function render() {
   const nodes = [...state.nodes.values()].filter((node) => !shownSite || node.site === shownSite);
   const hasSites = !shownSite && state.sites.length > 1;
-  const verdict = state.connection === "lost" ? healthOf({}) : withHost(overall(nodes));
-  // Each site shows its own reasons.
-  renderStrip(strip, hasSites && !state.hostReasons.length && state.connection !== "lost" ? { ...verdict, reasons: [] } : verdict, newestOf(nodes));
+  const health = state.connection === "lost" ? healthOf({}) : withHost(overall(nodes));
+  // Each site shows its own causes.
+  renderStrip(strip, hasSites && !state.hostReasons.length && state.connection !== "lost" ? { ...health, others: [] } : health, newestOf(nodes));
   renderConnection(document.getElementById("link"));
   renderAlarmBadge();
   document.getElementById("empty").hidden = nodes.length > 0;

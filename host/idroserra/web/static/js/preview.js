@@ -119,7 +119,7 @@ export class PreviewPanel {
       this.running.querySelector("progress").value = preview.done_ratio;
       this.pollLater();
     } else if (preview && preview.state === "failed") {
-      this.showOutcome(t("Failed: {why}", { why: preview.error }));
+      this.showOutcome(t("Failed: {why}", { why: preview.error.text }));
     } else if (preview && preview.state === "cancelled") {
       this.showOutcome(t("Cancelled."));
     } else if (preview) this.draw();
@@ -133,7 +133,7 @@ export class PreviewPanel {
     setText(this.shown.querySelector(".asked"), t("Requested {when} by {who}: {what}.", { when: fullTime(this.preview.asked_unix_ms), who: this.preview.by, what }));
     setText(this.shown.querySelector(".result"), resultText(outcome));
     items(this.shown.querySelector(".events"), outcome.events.map((one) => `${fullTime(one.unix_ms)}: ${one.text}`));
-    items(this.shown.querySelector(".assumed"), outcome.assumed);
+    items(this.shown.querySelector(".assumed"), outcome.assumed.map((reason) => reason.text));
     this.fillTable(outcome);
     this.drawPlots(outcome);
   }

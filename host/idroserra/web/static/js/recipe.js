@@ -35,8 +35,8 @@ function fill(list, lines) {
 /** The state of the last setpoints at the node, as [level, text]. */
 function setpointsText(run, isOnline) {
   const { confirmation } = run;
-  if (run.state === "held") return ["warn", t("Paused: {reason}. Nothing is sent until you send again or stop.", { reason: run.reason })];
-  if (run.reason) return ["warn", t("Not sent yet: {reason}.", { reason: run.reason })];
+  if (run.state === "held") return ["warn", t("Paused: {reason}. Nothing is sent until you send again or stop.", { reason: run.reason.text })];
+  if (run.reason) return ["warn", t("Not sent yet: {reason}.", { reason: run.reason.text })];
   if (confirmation.state === "confirmed") return ["ok", t("The node has confirmed the setpoints.")];
   if (isOnline) return ["note", t("Sent; the node has not confirmed the setpoints yet.")];
   return ["note", t("The node is offline: it receives the setpoints when it is back online.")];
@@ -97,7 +97,7 @@ export class RecipePanel {
     setText(this.dialog.querySelector("h2"), question);
     setText(this.dialog.querySelector("p"), meaning);
     setText(this.dialog.querySelector("button"), yes);
-    this.dialog.querySelector(".notes").replaceChildren(...notes.map((note) => make("li", { textContent: `${note.stage}: ${note.text}` })));
+    this.dialog.querySelector(".notes").replaceChildren(...notes.map((note) => make("li", { textContent: `${note.stage}: ${note.reason.text}` })));
     openConfirm(this.dialog);
   }
 

@@ -129,7 +129,7 @@ export class SetpointForm {
       const check = () => {
         const { reported_rev: reported = null, error } = state.nodes.get(this.node)?.config || {};
         if (reported < rev || reported === null) return;
-        end(error ? t("Refused by the node: {reason}", { reason: error }) : null);
+        end(error ? t("Refused by the node: {reason}", { reason: error.text }) : null);
       };
       const timer = setTimeout(() => end(t("Not confirmed yet: the node receives it when it is back online.")), WAIT_MS);
       const unlisten = listen(check);

@@ -41,7 +41,7 @@ function renderRow(root, node) {
   const link = root.querySelector("a");
   link.href = `/nodes/${encodeURIComponent(node.node)}`;
   link.textContent = node.node;
-  showHealth(root, node.verdict.level, node.verdict.summary);
+  showHealth(root, node.state.level, node.state.text);
   const keys = tileKeys(node).slice(0, FIGURES);
   root.querySelector(".figures").replaceChildren(...keys.map((key) => figure(node, key, now)));
   const newest = newestOf([node]);
@@ -103,8 +103,8 @@ export function renderSites(root) {
 /** The status over all sites: the worst level, and the number of sites that need attention. */
 export function overallSites(sites) {
   const troubled = sites.filter((site) => site.troubled);
-  const reasons = troubled.map((site) => ({ level: site.level, text: t("{site}: {how}", { site: site.site, how: site.text }) }));
-  if (!troubled.length) return { level: "ok", summary: t("All {count} sites are fine.", { count: sites.length }), reasons };
-  const summary = troubled.length === 1 ? t("{site} needs attention.", { site: troubled[0].site }) : t("{count} of {all} sites need attention.", { count: troubled.length, all: sites.length });
-  return { level: troubled[0].level, summary, reasons };
+  const others = troubled.map((site) => ({ level: site.level, text: t("{site}: {how}", { site: site.site, how: site.text }) }));
+  if (!troubled.length) return { level: "ok", text: t("All {count} sites are fine.", { count: sites.length }), others };
+  const text = troubled.length === 1 ? t("{site} needs attention.", { site: troubled[0].site }) : t("{count} of {all} sites need attention.", { count: troubled.length, all: sites.length });
+  return { level: troubled[0].level, text, others };
 }

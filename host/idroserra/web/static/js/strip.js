@@ -14,42 +14,54 @@ export function healthOf(node) {
     const since = timeText(state.lostUnixMs, nowUnixMs());
     return {
       level: "bad",
-      summary: t("Connection to the host lost."),
-      reasons: [{ level: "bad", text: t("No contact since {time}; the displayed values are old. Retrying.", { time: since }) }],
+      text: t("Connection to the host lost."),
+      others: [{ level: "bad", text: t("No contact since {time}; the displayed values are old. Retrying.", { time: since }) }],
     };
   }
-  return withHost(node.verdict);
+  return withHost(node.state);
 }
 
 /** Put problems of the host first: they make the rest unreliable. */
-export function withHost(verdict) {
-  if (!state.hostReasons.length) return verdict;
+export function withHost(health) {
+  if (!state.hostReasons.length) return health;
   const [first, ...others] = state.hostReasons;
-  const calm = verdict.level === "ok" || verdict.level === "note";
-  const own = calm ? [] : [{ level: verdict.level, text: verdict.summary }];
-  return { level: "bad", summary: first.text, reasons: [...others, ...own, ...verdict.reasons] };
+  const own = health.level === "ok" ? [] : [health];
+  return { level: "bad", text: first.text, others: [...others, ...own, ...health.others] };
 }
 
 export function worstFirst(nodes) {
-  const rank = (node) => LEVELS.indexOf(node.verdict.level);
+  const rank = (node) => LEVELS.indexOf(node.state.level);
   return [...nodes].sort((a, b) => rank(b) - rank(a) || a.node.localeCompare(b.node));
 }
 
-export function renderStrip(root, verdict, newestUnixMs) {
-  root.dataset.level = verdict.level;
-  root.querySelector("use").setAttribute("href", ICONS[verdict.level]);
-  const strong = root.querySelector("strong");
-  if (strong.textContent !== verdict.summary) strong.textContent = verdict.summary;
+/** A cause in words, with the time since when it exists and a link to what to do, if there is one. */
+function causeParts({ text, level, help, since_unix_ms: since }) {
+  const words = since && level !== "ok" ? t("{what} (since {time})", { what: text, time: timeText(since, nowUnixMs()) }) : text;
+  return help && level !== "ok" ? [make("a", { textContent: words, href: help })] : [words];
+}
+
+export function renderStrip(root, health, newestUnixMs) {
+  root.dataset.level = health.level;
+  root.dataset.code = health.code || "";
+  root.querySelector("use").setAttribute("href", ICONS[health.level]);
+  replaceCauses(root.querySelector("strong"), [health], (cause) => causeParts(cause));
   const list = root.querySelector("ul");
-  const texts = verdict.reasons.map((reason) => reason.text);
-  const joined = texts.join("\n");
-  if (list.dataset.text !== joined) {
-    list.dataset.text = joined;
-    list.replaceChildren(...texts.map((text) => make("li", { textContent: text })));
-  }
-  list.hidden = texts.length === 0;
+  replaceCauses(list, health.others, (cause) => {
+    const item = make("li");
+    item.append(...causeParts(cause));
+    return [item];
+  });
+  list.hidden = health.others.length === 0;
   root.querySelector(".age").textContent =
     newestUnixMs === null ? t("no reading yet") : t("newest reading {ago}", { ago: ageText(nowUnixMs() - newestUnixMs) });
+}
+
+/** Replace the children by those of each cause, if the causes have changed. */
+function replaceCauses(root, causes, partsOf) {
+  const shown = JSON.stringify(causes.map(({ text, since_unix_ms: since }) => [text, since]));
+  if (root.dataset.shown === shown) return;
+  root.dataset.shown = shown;
+  root.replaceChildren(...causes.flatMap(partsOf));
 }
 
 export function newestOf(nodes) {

@@ -2,7 +2,7 @@
 
 import { setSpan, ZONE } from "./exports.js";
 import { t } from "./i18n.js";
-import { request } from "./connection.js";
+import { HistoryUnreadable, request } from "./connection.js";
 import { LatestResponse } from "./latest_response.js";
 import { nowUnixMs } from "./state.js";
 import { ICONS } from "./strip.js";
@@ -55,7 +55,8 @@ export class SummaryPanel {
       const answer = await this.newest.of(request(`${this.path}?${query}`));
       if (answer) this.render(answer);
     } catch (error) {
-      this.render({ level: "warn", summary: t("Not available: {reason}", { reason: error.message }), sentences: [] });
+      const summary = error instanceof HistoryUnreadable ? error.message : t("Not available: {reason}", { reason: error.message });
+      this.render({ level: "warn", summary, sentences: [] });
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { append } from "./dom.js";
 import { mark, t } from "./i18n.js";
-import { request } from "./connection.js";
+import { loadSeries } from "./series.js";
 import { nowUnixMs } from "./state.js";
 import { Sparkline } from "./sparkline.js";
 import { ageText, band, number, shown, timeText } from "./format.js";
@@ -137,11 +137,11 @@ export function endedKeys(tiles) {
 /** Load the last hour of the sparklines; empty if the store does not answer. */
 export async function seedSparks(node, keys, tiles) {
   const to = Math.round(nowUnixMs()) + 1000;
-  const query = `channels=${keys}&from_unix_ms=${to - 3600e3}&to_unix_ms=${to}&columns=120`;
-  const answer = await request(`/api/nodes/${encodeURIComponent(node.node)}/series?${query}`).catch(() => null);
-  if (!answer) return;
+  const query = { from: to - 3600e3, to, columns: 120 };
+  const series = await loadSeries(node.node, keys, query).catch(() => null);
+  if (!series) return;
   for (const key of keys) {
     const tile = tiles.get(key);
-    if (tile) tile.spark.seed((answer.series[key] || []).map(([at, , mean]) => [at, mean]));
+    if (tile) tile.spark.seed((series[key] || []).map(([at, , mean]) => [at, mean]));
   }
 }
