@@ -1,7 +1,7 @@
 """Extracts translatable texts and updates the .po files: `make words`.
 
-Sources: Python (`_`, ngettext, N_), templates (`_`, ngettext, html), the JavaScript of the page
-(t, tn, mark), alarm rules, recipes, and the descriptions of the protocol.
+Sources: Python (`_`, ngettext, N_, Plural), templates (`_`, ngettext, html), the JavaScript of the
+page (t, tn, mark), alarm rules, recipes, topics of the help, and the descriptions of the protocol.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from babel.messages.pofile import read_po, write_po
 
 from idro.protocol.descriptions import FAULT_TEXTS, SETTING_TEXTS
 from idroserra.core.paths import PACKAGE
+from idroserra.help import topics
 from idroserra.i18n.translate import LANGUAGES, catalog_file, plural_forms
 
 HOST = PACKAGE
@@ -27,7 +28,7 @@ METHODS = [("**.py", "python"), ("web/templates/**.html", "jinja2.ext:babel_extr
 OPTIONS = {"web/static/js/**.js": {"parse_template_string": "true"},
            "web/templates/**.html": {"silent": "false"}}  # an invalid template is an error
 KEYWORDS: dict[str, tuple[int, ...] | None] = {
-    "_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "html": None,
+    "_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "Plural": (1, 2), "html": None,
     "t": None, "tn": (1, 2), "mark": None,
 }
 _BEGUN = datetime(2026, 11, 26, tzinfo=UTC)  # fixed, so that the files are reproducible
@@ -58,6 +59,12 @@ def _texts_of_data() -> Iterator[tuple[str, str]]:
         for rule in tomllib.loads(path.read_text("utf-8")).values():
             for key in ("title", "consequence", "action"):
                 yield rule[key], f"host/idroserra/alarms/rules/{path.name}"
+    for group in topics.groups():
+        file = f"host/idroserra/help/topics/{group.name}.toml"
+        yield group.title, file
+        for topic in group.topics.values():
+            for text in filter(None, (topic.title, topic.means, *topic.do)):
+                yield text, file
     for path in sorted((HOST / "recipes" / "library").glob("*.toml")):
         body: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
         for text in (body["recipe"]["text"], *(stage[key] for stage in body["stage"]

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from idro.errors import ProtocolError
-from idro.protocol.descriptions import FAULT_TEXTS
 from idroserra.core.protocol import Detail
-from idroserra.i18n.channels import display_of, duration_text, plain_name, volume_text
-from idroserra.i18n.translate import format_number, translate_message
+from idroserra.core.reasons import reason_from_json
+from idroserra.i18n.channels import (
+    display_of,
+    duration_text,
+    format_value,
+    plain_name,
+    volume_text,
+)
+from idroserra.i18n.marker import N_
+from idroserra.i18n.reasons import fault_text, reason_text, reset_text
+from idroserra.i18n.translate import format_number
 from idroserra.i18n.translate import gettext as _
-
-_CHANNEL = re.compile(r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b")
-
-# Actuator names that nodes put into their sentences.
-_ACTUATOR = re.compile(r"\b(ph_down|ph_up|nutrient_[a-d]|top_off)\b")
 
 _BAD = ("latched", "irrigation_no_flow")
 _WARN = ("refused", "stopped", "fault_began", "gap", "restarted", "memory_refused", "flash_failed",
@@ -25,6 +27,8 @@ _WARN = ("refused", "stopped", "fault_began", "gap", "restarted", "memory_refuse
 _OK = ("dosed", "ran", "update_confirmed")
 _NOTE = ("boot", "armed", "resumed", "configured", "clock_set", "fault_ended", "correction",
          "authority", "update_offered", "update_downloaded", "update_trial")
+# A reason in the middle of a sentence, such as ", now 31.0 °C".
+_MEASURED = N_(", {why}")
 
 
 def level_of(kind: str) -> str:
@@ -35,28 +39,6 @@ def level_of(kind: str) -> str:
     return "plain"
 
 
-def fault_text(fault: str) -> str:
-    """Return the sentence of a fault code, or the code itself if it is unknown."""
-    return _(str(FAULT_TEXTS.get(fault, fault)))
-
-
-def reason_text(reason: object) -> str:
-    """Return a reason in words: codes without underscores, names of channels and dosers."""
-    text = str(reason or "").strip()
-    if " " not in text:
-        return _(text.replace("_", " "))
-    translated = _CHANNEL.sub(_label_of, translate_message(text))
-    return _ACTUATOR.sub(lambda found: plain_name(found[0]), translated)
-
-
-def _label_of(found: re.Match[str]) -> str:
-    try:
-        label = display_of(found[0]).label
-    except ProtocolError:
-        return found[0]
-    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
-
-
 def event_text(kind: str, detail: Detail) -> str:
     """Return one sentence for an event, even if its detail is incomplete."""
     write = _SENTENCES.get(kind)
@@ -64,7 +46,9 @@ def event_text(kind: str, detail: Detail) -> str:
 
 
 def _rest(detail: Detail) -> str:
-    return ", ".join(f"{plain_name(key)} {value}" for key, value in detail.items())
+    return ", ".join(
+        f"{plain_name(key)} {reason_text(value) if isinstance(value, Mapping) else value}"
+        for key, value in detail.items())
 
 
 def _name(detail: Detail, key: str = "actuator") -> str:
@@ -72,9 +56,9 @@ def _name(detail: Detail, key: str = "actuator") -> str:
     return text if text.startswith("pH") else text[:1].upper() + text[1:]
 
 
-def _because(detail: Detail, lead: str = ": ") -> str:
-    reason = reason_text(detail.get("reason"))
-    return f"{lead}{reason}" if reason else ""
+def _because(detail: Detail, pattern: str = N_(": {why}")) -> str:
+    why = reason_text(detail.get("reason"))
+    return _(pattern).format(why=why) if why else ""
 
 
 def _by(detail: Detail) -> str:
@@ -87,18 +71,25 @@ def _number(detail: Detail, key: str) -> int:
     return value if isinstance(value, int) else 0
 
 
+# How a boot ended, if not by an exception: idro.app.node. A planned restart is no error.
+_LAST_ERRORS = {"planned_update": "", "out_of_memory": N_("no memory for the connection"),
+                "ended": N_("the program ended")}
+
+
 def _boot(detail: Detail) -> str:
-    error = detail.get("last_error")
-    last = _(" The previous boot ended with: {error}").format(error=error) if error else ""
-    cause = reason_text(detail.get("reset")) or _("an unknown reset")
+    error = str(detail.get("last_error") or "")
+    words = _(_LAST_ERRORS.get(error, error))
+    last = _(" The previous boot ended with: {error}").format(error=words) if words else ""
+    cause = reset_text(str(detail.get("reset") or ""))
     return _("Started, version {version}, after {cause}.{last}").format(
         version=detail.get("version", "?"), cause=cause, last=last)
 
 
 def _dosed(detail: Detail) -> str:
-    volume = volume_text(_number(detail, "volume_ul"))
-    return _("{what}, {volume} given{by}{because}").format(
-        what=_name(detail), volume=volume, by=_by(detail), because=_because(detail))
+    cut = reason_text(detail.get("cut"))
+    return _("{what}, {volume} given{by}{because}{cut}").format(
+        what=_name(detail), volume=volume_text(_number(detail, "volume_ul")), by=_by(detail),
+        because=_because(detail), cut=_("; cut short: {why}").format(why=cut) if cut else "")
 
 
 def _ran(detail: Detail) -> str:
@@ -118,7 +109,10 @@ def _decided(detail: Detail) -> str:
 
 def _channel(detail: Detail) -> str:
     channel = str(detail.get("channel", ""))
-    return display_of(channel).label if channel else _("A channel")
+    try:
+        return display_of(channel).label if channel else _("A channel")
+    except ProtocolError:
+        return channel
 
 
 def _fault_began(detail: Detail) -> str:
@@ -151,10 +145,10 @@ def _clock_set(detail: Detail) -> str:
 
 def _restarted(detail: Detail) -> str:
     task = plain_name(str(detail.get("task", "?")))
-    if not detail.get("error"):
+    error = str(detail.get("error") or "") or reason_text(detail.get("reason"))
+    if not error:
         return _("The task {task} failed and was restarted.").format(task=task)
-    return _("The task {task} failed and was restarted: {error}").format(
-        task=task, error=detail["error"])
+    return _("The task {task} failed and was restarted: {error}").format(task=task, error=error)
 
 
 def _memory_refused(detail: Detail) -> str:
@@ -181,12 +175,14 @@ def _correction(detail: Detail) -> str:
     if state == "ready":
         return _("Correction with {what} is ready to give {volume}{because}").format(
             what=what, volume=volume_text(_number(detail, "next_ul")), because=because)
-    if state == "given" and because:
-        return _("Correction with {what}: a step of {volume} given, {given} so far, {left} left"
-                 ).format(what=what, volume=reason_text(detail["reason"]), given=given, left=left)
     if state == "given":
-        return _("Correction with {what}: a step given, {given} so far, {left} left").format(
-            what=what, given=given, left=left)
+        step = reason_from_json(detail.get("reason"))
+        if step is None or step.code != "step_given":
+            return _("Correction with {what}: a step given, {given} so far, {left} left").format(
+                what=what, given=given, left=left)
+        return _("Correction with {what}: a step of {volume} given, {given} so far, {left} left"
+                 ).format(what=what, given=given, left=left,
+                          volume=volume_text(_number(step.values, "volume_ul")))
     if state == "ended":
         return _("Correction with {what} is over{because}, {given} given").format(
             what=what, because=because, given=given)
@@ -229,7 +225,7 @@ def _irrigation_no_flow(detail: Detail) -> str:
 
 
 def _irrigation_stuck_on(detail: Detail) -> str:
-    flow = translate_message(f"{_number(detail, 'flow_ml_per_min') / 1_000:.2f} L/min")
+    flow = format_value("irrigation.flow_ml_per_min", _number(detail, "flow_ml_per_min"))
     if detail.get("state") == "ended":
         return _("The flow to the roots has stopped with the irrigation pump off.")
     return _("Water flows to the roots, {flow}, although the irrigation pump is off: a welded "
@@ -238,19 +234,18 @@ def _irrigation_stuck_on(detail: Detail) -> str:
 
 def _air_too_hot(detail: Detail) -> str:
     if detail.get("state") == "ended":
-        return _("The air has cooled{to}: the heater may heat again.").format(
-            to=_because(detail, " "))
-    return _("The air is too hot{because}: the heater is locked until it has cooled and half "
-             "an hour has passed. Does the fan run, is the heater's relay stuck?").format(
-        because=_because(detail, ", "))
+        return _("The air has cooled{because}: the heater may heat again.").format(
+            because=_because(detail, _MEASURED))
+    return _("The heater is locked until the air has cooled and half an hour has passed{because}. "
+             "Does the fan run, is the heater's relay stuck?").format(because=_because(detail))
 
 
 def _air_warms(detail: Detail) -> str:
     if detail.get("state") == "ended":
         return _("The air no longer warms with the heater off{because}.").format(
-            because=_because(detail, ", "))
+            because=_because(detail, _MEASURED))
     return _("The air warms with the heater off{because}: is its relay stuck? The fan cools "
-             "meanwhile. Unplug the heater.").format(because=_because(detail, ", "))
+             "meanwhile. Unplug the heater.").format(because=_because(detail, _MEASURED))
 
 
 def _version(detail: Detail) -> str:

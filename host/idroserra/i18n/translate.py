@@ -1,4 +1,4 @@
-"""The current locale (language and units), gettext, and localized numbers and messages.
+"""The current locale (language and units), gettext, and localized numbers.
 
 The English text is the key: `_("Bottle of {what} is empty").format(what=name)`. Outside a request
 (terminal, notifications, stored texts) the locale is English and metric. Translations are the .po
@@ -8,7 +8,6 @@ files of `locales/`; CONTRIBUTING.md explains how to add one.
 from __future__ import annotations
 
 import gettext as _gettext
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+from idroserra.core.text import Text
 from idroserra.i18n.units import EC, TEMPERATURE, VOLUME, Unit
 
 FOLDER = Path(__file__).resolve().parent / "locales"
@@ -170,93 +170,13 @@ def localize_decimal(number: str) -> str:
     return number.replace(".", ",") if _current.get().language in _COMMA else number
 
 
-_QUANTITY = re.compile(
-    r"(?<![\w.])([-−]?\d+(?:\.\d+)?)(?![\w.]*\.\d)(?: (mS/cm|[uµ]S/cm|°?C|L)\b)?")
+def translate(text: str) -> str:
+    """Return a Text, or an English text without values, in the language of the current locale.
 
-
-def localize_numbers(text: str, *, are_differences: bool = False) -> str:
-    """Convert the English, metric numbers in a text to the current locale."""
-    return _QUANTITY.sub(lambda found: _localize_quantity(found[0], found[1], found[2],
-                                                          are_differences), text)
-
-
-def _localize_quantity(whole: str, number: str, unit: str | None, is_difference: bool) -> str:
-    conversion = _conversion(unit)
-    if conversion is None:
-        return localize_decimal(whole)
-    to_stored, target = conversion
-    value = float(number.replace("−", "-")) * to_stored
-    offset = 0 if is_difference else target.offset
-    return f"{format_number(value * target.factor + offset, target.decimals)} {target.text}"
-
-
-def _conversion(unit: str | None) -> tuple[float, Unit] | None:
-    """Return (factor from `unit` to the stored unit, display unit); None for no conversion."""
-    locale = _current.get()
-    if unit in ("uS/cm", "µS/cm"):
-        return 1, EC[locale.ec]
-    if unit == "mS/cm" and locale.ec != "mS/cm":
-        return 1_000, EC[locale.ec]
-    if unit in ("°C", "C"):
-        return 1, TEMPERATURE[locale.temperature]
-    if unit == "L" and locale.volume != "L":
-        return 1_000, VOLUME[locale.volume]
-    return None
-
-
-def translate_message(text: str) -> str:
-    """Translate an English text from a node, a stored alarm or an error.
-
-    A sentence with numbers and names is translated by its pattern in
-    i18n.node_messages.MESSAGE_PATTERNS; the parts that fill the pattern are translated
-    separately."""
-    if _current.get() == DEFAULT_LOCALE or not text:
-        return text
-    whole = gettext(text)
-    if whole != text:
-        return whole
-    from idroserra.i18n.node_messages import MESSAGE_PATTERNS
-
-    for chunk, pattern, key in _patterns(MESSAGE_PATTERNS):
-        found = pattern.fullmatch(text) if chunk in text else None
-        if found:
-            parts = {name: _part(name, part) for name, part in found.groupdict().items()}
-            return gettext(key).format(**parts)
-    return localize_numbers(text)
-
-
-def _part(name: str, part: str) -> str:
-    """Translate the part of a sentence that fills the placeholder `name`."""
-    if name == "difference":
-        return localize_numbers(part, are_differences=True)
-    if name in ("ec", "ec_target"):
-        return localize_numbers(f"{part.removesuffix(' uS/cm')} uS/cm")
-    if name == "channels":
-        return ", ".join(translate_message(channel) for channel in part.split(", "))
-    return translate_message(part)
-
-
-@cache
-def _patterns(keys: tuple[str, ...]) -> list[tuple[str, re.Pattern[str], str]]:
-    """Return (longest literal part, pattern, key) of each, those with most literal text first.
-
-    A substring search is much faster than a match: a chart lists thousands of doses."""
-    def words(key: str) -> list[str]:
-        return re.split(r"\{\w+\}", key)
-
-    ordered = sorted(keys, key=lambda key: sum(map(len, words(key))), reverse=True)
-    return [(max(words(key), key=len), _pattern(key), key) for key in ordered]
-
-
-# Placeholders for a number, with or without its unit.
-_NUMBERS = frozenset({
-    "all", "count", "days", "difference", "drift", "ec", "ec_target", "every", "limit", "low",
-    "megabytes", "most", "moved", "on", "rate", "share", "strength", "target", "time", "value",
-    "volume"})
-
-
-def _pattern(key: str) -> re.Pattern[str]:
-    parts: Iterable[str] = re.split(r"\{(\w+)\}", key)
-    return re.compile("".join(
-        f"(?P<{part}>{r'[-+−]?[0-9][^,;:()]*?' if part in _NUMBERS else '.+?'})"
-        if index % 2 else re.escape(part) for index, part in enumerate(parts)), re.DOTALL)
+    A value is translated only if it is a Text itself: another one may be a name that a person
+    chose."""
+    if not isinstance(text, Text):
+        return gettext(text)
+    values = {name: translate(value) if isinstance(value, Text) else value
+              for name, value in text.values.items()}
+    return gettext(text.template).format(**values) if values else gettext(text.template)
