@@ -147,7 +147,8 @@ def send_test(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(deliveries))
     for one in [] if as_json else deliveries:
         state = {"sent": "sent", "waiting": "no answer yet"}.get(one["state"], "failed")
-        typer.echo(f"{one['target']}: {state}{': ' + one['error'] if one['error'] else ''}")
+        why = f": {one['error']['text']}" if one["error"] else ""
+        typer.echo(f"{one['target']}: {state}{why}")
     if not deliveries:
         raise CommandFailed("no recipients configured (docs/alarms.md)")
     if any(delivery["state"] != "sent" for delivery in deliveries):

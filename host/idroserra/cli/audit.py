@@ -15,6 +15,7 @@ from idroserra.auth.service import AUDIT_FILE
 from idroserra.cli.serve import ConfigFile
 from idroserra.client.requests import AsJson, now_unix_ms
 from idroserra.core.config import load_config
+from idroserra.core.terminal_text import printable
 
 
 def audit(
@@ -54,8 +55,9 @@ def _line(row: Entry) -> str:
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.unix_ms / 1_000))
     reason = f" ({row.reason})" if row.reason else ""
     target = f" {row.target}" if row.target else ""
-    return f"{when}  {row.who} from {row.address}: {row.action}{target}: {row.result}{reason}" + (
-        f"  {row.detail}" if row.detail else "")
+    detail = f"  {row.detail}" if row.detail else ""
+    return printable(f"{when}  {row.who} from {row.address}: {row.action}{target}: {row.result}"
+                     f"{reason}{detail}")
 
 
 def _head(text: str) -> tuple[int, str]:

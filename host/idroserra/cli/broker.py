@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from idroserra.broker.access import HOME_ASSISTANT
 from idroserra.cli.serve import ConfigFile
-from idroserra.client.requests import AsJson, NodeName
+from idroserra.client.requests import AsJson
 
 if TYPE_CHECKING:
     from idroserra.broker.tls_files import BrokerCertificates
 
 NODE_PORT, HOST_PORT = 8883, 8884
+
+User = Annotated[str, typer.Argument(
+    metavar="NODE", help="The node's id, or `homeassistant` for Home Assistant.")]
 
 app = typer.Typer(
     no_args_is_help=True, help="TLS for the broker: certificates and mosquitto configuration.")
@@ -43,21 +47,24 @@ def init(
 ) -> None:
     """Create a CA, the broker certificate and mosquitto's files. Existing files are kept."""
     from idroserra.broker import tls_files
+    from idroserra.broker.mosquitto import BrokerFolder
     from idroserra.core.config import load_config
     from idroserra.core.errors import ConfigError
     from idroserra.core.hostnames import check_name, own_names
 
     settings = load_config(config)
     folder = tls_files.folder_of(settings.data_dir)
+    broker = BrokerFolder(tls_files.broker_folder_of(settings.data_dir))
     try:
         names = own_names([*map(check_name, name or ()), "localhost", "127.0.0.1"])
     except ValueError as error:
         raise ConfigError("command line", "--name", str(error)) from None
     try:
-        files = tls_files.init(folder, names, node_port=port, host_port=host_port,
+        files = tls_files.init(settings.data_dir, names, node_port=port, host_port=host_port,
                                node_address=address, overwrite=overwrite)
     except OSError as error:
-        raise ConfigError(str(folder), "", error.strerror or str(error)) from error
+        raise ConfigError(str(error.filename or folder), "", error.strerror or str(error)
+                          ) from error
     mqtt = {"url": f"mqtts://127.0.0.1:{host_port}", "ca_file": str(folder / "ca.pem"),
             "cert_file": str(folder / "host.pem"), "key_file": str(folder / "host.key")}
     if as_json:
@@ -67,7 +74,10 @@ def init(
         return
     for file in files:
         typer.echo(f"{file.state:<8} {file.path}" + (f" ({file.note})" if file.note else ""))
-    typer.echo(f"next: run the broker as this user: mosquitto -c {folder / 'mosquitto.conf'}")
+    typer.echo(f"next: run the broker as user {broker.user}: mosquitto -c {broker.configuration}")
+    if not broker.is_shared:
+        typer.echo("note: as this user the broker can read the keys of host and nodes; "
+                   "docs/host.md gives it a user of its own")
     typer.echo("next: add to the configuration of the host:\n[mqtt]")
     for key, value in mqtt.items():
         typer.echo(f"{key} = {json.dumps(value)}")
@@ -76,7 +86,7 @@ def init(
 
 
 @app.command("node")
-def node(node: NodeName, config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+def node(node: User, config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     """Issue a certificate to a node if it has none; print its files."""
     certificates = _certificates(config)
     is_new = certificates.issue(node)
@@ -84,19 +94,19 @@ def node(node: NodeName, config: ConfigFile = None, *, as_json: AsJson = False) 
 
 
 @app.command("rotate")
-def rotate(node: NodeName, config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+def rotate(node: User, config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     """Issue a new certificate to a node and revoke the old one. Other nodes stay connected."""
     certificates = _certificates(config)
     is_rejected = certificates.rotate(node)
     _print_files(certificates, node, as_json, "rotated")
     _print_broker(is_rejected, as_json)
-    if not as_json:
+    if not as_json and node != HOME_ASSISTANT:
         typer.echo(f"next: `idroserra provision` with the board of {node} on USB; until then it "
                    "controls offline and stores its records")
 
 
 @app.command("revoke")
-def revoke(node: NodeName, config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+def revoke(node: User, config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     """Revoke the certificate of a node and disconnect it. Other nodes stay connected."""
     is_rejected = _certificates(config).revoke(node)
     if as_json:
@@ -124,10 +134,10 @@ def show(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
 
 
 def _certificates(config: Path | None) -> BrokerCertificates:
-    from idroserra.broker.tls_files import BrokerCertificates, folder_of
+    from idroserra.broker.tls_files import BrokerCertificates
     from idroserra.core.config import load_config
 
-    return BrokerCertificates(folder_of(load_config(config).data_dir))
+    return BrokerCertificates(load_config(config).data_dir)
 
 
 def _print_files(certificates: BrokerCertificates, node: str, as_json: bool, state: str) -> None:

@@ -37,7 +37,7 @@ def demo(
     """Run broker, simulated greenhouses, host and page on this machine until Ctrl-C.
 
     With --duration, stops by itself and reports the records sent, stored and lost per node, and
-    the last readings; exit code 3 if a record was lost.
+    the last readings; exit code 3 if a record was lost or is not in the store.
     """
     if broker not in ("auto", "mosquitto", "amqtt"):
         raise typer.BadParameter(f"{broker}: auto, mosquitto or amqtt", param_hint="--broker")

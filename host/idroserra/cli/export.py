@@ -17,6 +17,7 @@ import typer
 from idroserra.client.http import DEFAULT_URL, HostClient
 from idroserra.client.requests import AsJson, NodeName, Url, node_path, now_unix_ms
 from idroserra.core.errors import HostError
+from idroserra.core.terminal_text import printable_lines
 
 Form = Literal["csv", "line", "parquet"]
 What = Literal["readings", "events"]
@@ -61,7 +62,8 @@ def export(
     lines = HostClient(url).lines(f"{node_path(node)}/export", **query)
     if out is None:
         for line in lines:
-            sys.stdout.write(line)
+            is_read = sys.stdout.isatty()
+            sys.stdout.write(printable_lines(line.replace("\r\n", "\n")) if is_read else line)
         return
     with Progress(from_unix_ms, to_unix_ms, form) as follow:
         rows = write_atomically(follow(lines), out, form)

@@ -137,6 +137,8 @@ def copy(
         return
     typer.echo(f"copied {copied.points:,} points and {copied.events:,} events of {copied.nodes}"
                " nodes")
+    if copied.too_old:
+        typer.echo(f"{copied.too_old:,} points and events are older than {target} keeps")
     for name, (points, events) in zip((source, target), counts, strict=True):
         typer.echo(f"  {name}: {points:,} points, {events:,} events")
 
@@ -150,7 +152,7 @@ def _open_side(text: str, *, must_exist: bool) -> Store:
     """Open one side of a copy. Raises ConfigError, StoreMissing, StoreUnavailable."""
     path = Path(text)
     if path.suffix == ".toml":
-        return open_store(load_config(path))
+        return open_store(load_config(path), is_source=must_exist)
     if must_exist and not path.is_file():
         raise StoreMissing(f"{path}: no such file")
     from idroserra.history.sqlite.store import SqliteStore

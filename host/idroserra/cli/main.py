@@ -25,6 +25,7 @@ COMMANDS = {
     "watch": "idroserra.cli.watch:watch",
     "node": "idroserra.cli.node.app:app",
     "alarms": "idroserra.cli.alarms:app",
+    "explain": "idroserra.cli.explain:explain",
     "journal": "idroserra.cli.node.journal:journal",
     "calibrate": "idroserra.cli.calibrate.app:app",
     "recipe": "idroserra.cli.recipe.app:app",
@@ -41,6 +42,7 @@ COMMANDS = {
     "export": "idroserra.cli.export:export",
     "report": "idroserra.cli.report:report",
     "store": "idroserra.cli.history:app",
+    "feed": "idroserra.cli.feed:app",
     "backup": "idroserra.cli.backup:backup",
     "restore": "idroserra.cli.backup:restore",
     "unit": "idroserra.cli.systemd:unit",
@@ -107,6 +109,10 @@ def _root(
 
 def main() -> None:
     """Run the command line; a HostError prints one line on stderr and sets the exit code."""
+    if "_IDROSERRA_COMPLETE" in os.environ:  # set by the completion of a shell
+        from typer._completion_classes import completion_init
+
+        completion_init()
     run_cli(app)
 
 

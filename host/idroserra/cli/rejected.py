@@ -22,7 +22,7 @@ def rejected(
     payload: Annotated[bool, typer.Option("--payload", help="Show the payload.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show rejected messages and records, with the reason.
+    """Show rejected messages and records, with their errors.
 
     Records of newer firmware are retained and read when an updated host starts.
     """
@@ -40,10 +40,10 @@ def rejected(
 
 def _table(messages: Sequence[Mapping[str, Any]], *, with_payload: bool) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    titles = ("when", "topic", "reason", *(("payload",) if with_payload else ()))
+    titles = ("when", "topic", "error", *(("payload",) if with_payload else ()))
     for title in titles:
         table.add_column(title, no_wrap=title == "when", overflow="fold")
     for one in messages:
         shown = (Text(one["payload"]),) if with_payload else ()
-        table.add_row(clock_text(one["unix_ms"]), Text(one["topic"]), Text(one["reason"]), *shown)
+        table.add_row(clock_text(one["unix_ms"]), Text(one["topic"]), Text(one["error"]), *shown)
     return table

@@ -46,6 +46,7 @@ def watch(
 
 
 def _print_lines(feed: NodeFeed, ends_s: float | None, *, as_json: bool) -> None:
+    from idroserra.core.terminal_text import printable
     from idroserra.i18n.channels import display_of, format_value
     from idroserra.terminal.tables import clock_text
 
@@ -62,5 +63,6 @@ def _print_lines(feed: NodeFeed, ends_s: float | None, *, as_json: bool) -> None
                 print(clock_text(message["unix_ms"]), message["node"], ", ".join(parts),
                       flush=True)
             elif message["type"] == "event":
-                print(clock_text(message["unix_ms"]), message["node"], message["text"], flush=True)
+                print(clock_text(message["unix_ms"]), message["node"],
+                      printable(message["text"]), flush=True)
         time.sleep(0.1)

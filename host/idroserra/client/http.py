@@ -15,6 +15,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from idroserra.auth.local_token import token_for
 from idroserra.core.config import is_loopback
 from idroserra.core.errors import ConfigError, HostError
+from idroserra.core.terminal_text import printable_json, printable_lines
+from idroserra.i18n.environment import terminal_locale
 
 TOKEN_VARIABLE = "IDROSERRA_TOKEN"
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -44,6 +46,7 @@ class HostRefused(HostError):
 class HostClient:
     """Requests and the live stream. Raises ConfigError, HostUnreachable and HostRefused.
 
+    Texts of its answers are safe to print (core.terminal_text); downloads and lines are not.
     It authenticates with the token in IDROSERRA_TOKEN, or else with the local token of a host of
     the same user on this machine."""
 
@@ -93,7 +96,7 @@ class HostClient:
             try:
                 for line in answer:
                     if line.startswith(b"data: "):
-                        yield json.loads(line[6:])
+                        yield printable_json(json.loads(line[6:]))
             except _FORMS as error:
                 raise HostUnreachable(self.url, str(error) or "silent") from error
 
@@ -111,11 +114,12 @@ class HostClient:
 
     @property
     def _headers(self) -> dict[str, str]:
-        """The authorization header. Read for each request: a restarted host has a new token."""
+        """Authorization and language. Read for each request: a restarted host has a new token."""
         token = os.environ.get(TOKEN_VARIABLE, "").strip()
         if not token and is_loopback(urlsplit(self.url).hostname or ""):
             token = token_for(self.url) or ""
-        return {"Authorization": f"Bearer {token}"} if token else {}
+        language = {"Accept-Language": terminal_locale().language}
+        return language | ({"Authorization": f"Bearer {token}"} if token else {})
 
     def _ask(
         self, method: str, path: str, body: bytes | None, content_type: str = "application/json"
@@ -125,7 +129,7 @@ class HostClient:
             headers=self._headers | ({} if body is None else {"Content-Type": content_type}))
         with self._open(request, TIMEOUT_S) as answer:
             try:
-                content: dict[str, Any] = json.load(answer)
+                content: dict[str, Any] = printable_json(json.load(answer))
             except _FORMS as error:
                 raise HostUnreachable(self.url, "the response is not from an Idroserra host"
                                       ) from error
@@ -145,7 +149,7 @@ class HostClient:
     def _reason(self, error: urllib.error.HTTPError) -> str:
         if error.code != 401:
             try:
-                return str(json.load(error)["error"])
+                return printable_lines(str(json.load(error)["error"]))
             except (ValueError, KeyError, TypeError, OSError):
                 return f"the host answered {error.code} {error.reason}"
         if os.environ.get(TOKEN_VARIABLE, "").strip():

@@ -31,12 +31,15 @@ class CommandFailed(HostError):
 def send_and_wait(
     client: HostClient, node: str, verb: str, args: dict[str, Any]
 ) -> dict[str, Any]:
-    """Send a command, wait for its end and return it, done or not."""
+    """Send a command, wait for its end and return it, done or not.
+
+    A stop that cannot be delivered now is returned as pending, with the reason."""
     ttl_ms = DOSE_TTL_MS if verb == "dose" else TTL_MS
     body = {"verb": verb, "args": args, "by": cli_user(), "ttl_ms": ttl_ms}
     command = client.send("POST", f"{node_path(node)}/commands", body)
     deadline_s = time.monotonic() + ttl_ms / 1_000 + ANSWER_GRACE_S
-    while command["state"] == "pending" and time.monotonic() < deadline_s:
+    while (command["state"] == "pending" and command["reason"] is None
+           and time.monotonic() < deadline_s):
         time.sleep(POLL_S)
         command = client.get(f"/api/commands/{command['id']}")
     return command
@@ -45,11 +48,29 @@ def send_and_wait(
 def raise_unless_done(node: str, command: dict[str, Any]) -> None:
     """Raise CommandFailed unless a command was done."""
     if command["state"] != "done":
-        reason = command["reason"] or "the node did not answer in time"
-        if reason == "not adopted":
+        reason = why_text(command)
+        if command["reason"] and command["reason"]["code"] == "not_adopted":
             reason += (": `idroserra provision` with its board on USB, or `idroserra node adopt "
                        f"{node} --key-file FILE`")
+        if command["state"] == "pending":
+            raise CommandFailed(f"{node}: {not_done_text(command)}")
         raise CommandFailed(f"{node}: {command['verb']} {command['state']}: {reason}")
+
+
+def not_done_text(command: dict[str, Any]) -> str:
+    """Return how far a command came that was not done, in words."""
+    verb, state = command["verb"], command["state"]
+    if verb != "stop" or state != "pending":
+        return f"{verb} {state}: {why_text(command)}"
+    why = text_of(command["reason"])
+    return (f"stop not {f'delivered yet: {why}' if why else 'confirmed yet'}. The host sends it "
+            "until the node answers, for a day. Until then the node doses on its own, within its "
+            "limits. In an emergency, switch it off at the node.")
+
+
+def why_text(command: dict[str, Any]) -> str:
+    """Return why a command was not done, in words."""
+    return text_of(command["reason"]) or "the node did not answer in time"
 
 
 def set_config(client: HostClient, node: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +84,7 @@ def set_config(client: HostClient, node: str, values: dict[str, Any]) -> dict[st
         reported = config["reported_rev"]
         if reported is not None and reported >= wanted["rev"]:
             if config["error"]:
-                raise CommandFailed(f"{node}: settings refused: {config['error']}")
+                raise CommandFailed(f"{node}: settings refused: {config['error']['text']}")
             return config
         if time.monotonic() > deadline_s:
             raise CommandFailed(f"{node}: revision {wanted['rev']} is not confirmed yet; "
@@ -106,6 +127,11 @@ def cli_user() -> str:
         return f"{getpass.getuser()[:30]} (cli)"
     except (OSError, KeyError):
         return "cli"
+
+
+def text_of(reason: dict[str, Any] | None) -> str:
+    """Return the text of a reason in an answer of the host, "" for None."""
+    return "" if reason is None else str(reason["text"])
 
 
 def now_unix_ms() -> int:

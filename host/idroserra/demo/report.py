@@ -1,8 +1,8 @@
 """Reports the result of a demo: records sent by each node, stored by the host, and lost.
 
-"Sent" is counted below the firmware, on the node's socket; "stored" are records moved to the
-store. "Sent" is sampled first; then the host gets time to store those records while the nodes
-continue.
+"Sent" is counted below the firmware, on the node's socket; "stored" are those of them that the
+store has taken. "Sent" is sampled first; then the host gets time to store those records while the
+nodes continue.
 """
 
 from __future__ import annotations
@@ -20,11 +20,17 @@ def settle(demo: Demo) -> dict[str, Any]:
     SETTLE_DEADLINE_S."""
     sent = {greenhouse.node: _sent(greenhouse) for greenhouse in demo.greenhouses}
     deadline = time.monotonic() + SETTLE_DEADLINE_S
-    while not _is_settled(demo, sent) and time.monotonic() < deadline:
+    while not (is_settled := _is_settled(demo, sent)) and time.monotonic() < deadline:
         time.sleep(0.1)
     counts = demo.service.counts()
-    nodes = [_node_report(demo, g, sent[g.node], counts) for g in demo.greenhouses]
+    nodes = [_node_report(demo, g, sent[g.node], counts["nodes"][g.node], is_settled)
+             for g in demo.greenhouses]
     failures = demo.failures()
+    if counts["store"]["state"] != "ok":
+        failures.append(f"store: {counts['store']['state']}")
+    failures += [f"{node['node']}: the store keeps nothing of {node['refused']:,} records: older"
+                 " than its retention, or rejected (idroserra rejected)"
+                 for node in nodes if node["refused"]]
     return {
         "nodes": nodes,
         "image_sha256": demo.image.image_sha256,
@@ -55,26 +61,26 @@ def _is_settled(demo: Demo, sent: dict[str, dict[str, dict[str, int]]]) -> bool:
 
 
 def _node_report(
-    demo: Demo, greenhouse: Greenhouse, sent: dict[str, dict[str, int]], counts: dict[str, Any]
+    demo: Demo, greenhouse: Greenhouse, sent: dict[str, dict[str, int]], counts: dict[str, int],
+    is_settled: bool,
 ) -> dict[str, Any]:
-    stored = {
-        part: sum(
-            min(seq, demo.service.spool.stored_upto(greenhouse.node, boot_id))
-            for boot_id, seq in boots.items()
-        )
-        for part, boots in sent.items()
-    }
+    received = sum(
+        min(seq, demo.service.spool.stored_upto(greenhouse.node, boot_id))
+        for boots in sent.values() for boot_id, seq in boots.items())
+    # Once settled only newer records wait for the store.
+    waiting = 0 if is_settled else counts["received"] - counts["stored"] - counts["refused"]
     known = demo.service.nodes.get(greenhouse.node)
     info = known.info
     return {
         "node": greenhouse.node,
         "online": known.online,
         "sent": sum(sent["live"].values()) + sum(sent["history"].values()),
-        "stored": stored["live"] + stored["history"],
-        "lost": counts["nodes"][greenhouse.node]["lost"],
-        "duplicates": counts["nodes"][greenhouse.node]["duplicates"],
-        "live": {"sent": sum(sent["live"].values()), "stored": stored["live"]},
-        "history": {"sent": sum(sent["history"].values()), "stored": stored["history"],
+        "stored": max(0, received - counts["lost"] - counts["refused"] - waiting),
+        "refused": counts["refused"],
+        "lost": counts["lost"],
+        "duplicates": counts["duplicates"],
+        "live": {"sent": sum(sent["live"].values())},
+        "history": {"sent": sum(sent["history"].values()),
                     "done_ms": greenhouse.history_done_ms, "total_ms": greenhouse.history_ms},
         "image_sha256": info.image_sha256 if info is not None else None,
         "last": demo.service.live.channels(greenhouse.node),

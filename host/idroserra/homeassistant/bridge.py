@@ -23,6 +23,7 @@ from idroserra.alarms.summary import summary
 from idroserra.core import protocol
 from idroserra.core.config import Config
 from idroserra.core.errors import HostError, UnknownNode
+from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.homeassistant.discovery import (
     BASE,
     DOSING,
@@ -33,23 +34,32 @@ from idroserra.homeassistant.discovery import (
     device,
     discovery_topic,
     host_device,
+    packed,
     parse_command,
     topic,
 )
-from idroserra.i18n.events import event_text, reason_text
+from idroserra.i18n.errors import error_english, error_text
+from idroserra.i18n.events import event_text
+from idroserra.i18n.reasons import reason_text
+from idroserra.i18n.translate import Locale, set_locale
 from idroserra.mqtt.connection import KEEPALIVE_S, RECONNECT_S, identify, wall_unix_ms
 from idroserra.mqtt.paho_client import stop_client
 from idroserra.nodes.commands import AuditSink, Commands
 from idroserra.nodes.freshness import stale_after_ms
 from idroserra.nodes.live import LiveState, Subscription
-from idroserra.nodes.registry import Node, Nodes
+from idroserra.nodes.node import Node
+from idroserra.nodes.registry import Nodes
+from idroserra.nodes.state import NodeState
+from idroserra.nodes.state_text import state_text
+from idroserra.nodes.states import NodeStates
 
 SETTABLE = (DOSING, *(slider.key for slider in SLIDERS))
 BY = "home assistant"
 STEP_S = 0.5
-SETTLE_S = 2.0  # wait after a start of Home Assistant before everything is published
+SETTLE_S = 2.0  # wait for Home Assistant, after its start and after a discovery, to subscribe
 MAX_WAITING = 500
 MAX_STATE_CHARS = 255
+MAX_EVENT_CHARS = 1_000  # below the packet limit of the broker in any script
 
 _log = logging.getLogger("idroserra")
 
@@ -64,7 +74,7 @@ class Bridge:
 
     def __init__(
         self, config: Config, nodes: Nodes, live: LiveState, commands: Commands, alarms: AlarmLoop,
-        audit: AuditSink, page_url: Callable[[], str | None],
+        states: NodeStates, audit: AuditSink, page_url: Callable[[], str | None],
     ) -> None:
         """`page_url` returns the address of the page, or None."""
         self._config = config.homeassistant
@@ -74,6 +84,7 @@ class Bridge:
         self._live = live
         self._commands = commands
         self._alarms = alarms
+        self._states = states
         self._page_url = page_url
         self._audit = audit  # of refusals; Commands records what is sent
         self._stopping = threading.Event()
@@ -81,10 +92,12 @@ class Bridge:
         self._announce_at_s: float | None = None
         self._published: dict[str, bytes] = {}
         self._updated: set[str] = set()  # nodes with a new reading
+        self._again_at_s: dict[str, float] = {}  # devices whose states are published again
         self._client = self._build()
 
     def run(self) -> None:
         """Serve until stop(). Reconnects automatically."""
+        set_locale(Locale(self._config.language))  # of this thread
         subscription = self._live.subscribe()
         self._client.connect_async(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S)
         self._client.loop_start()
@@ -110,33 +123,51 @@ class Bridge:
             self._announce_at_s = None
             self._published.clear()
             self._updated.update(node.node for node in self._nodes.all())
-        host = host_device(self._site, self._page_url())
-        self._publish_changed(discovery_topic(self._config.prefix, HOST), host, retained=True)
+        self._publish_states_again()
+        self._publish_device(HOST, host_device(self._site, self._page_url()))
         self._publish_changed(topic(HOST, "state"), self._alarms_of(""))
         for node in self._nodes.all():
             self._publish_node(node)
         self._updated.clear()
+
+    def _publish_device(self, name: str, payload: dict[str, Any]) -> None:
+        """Publish a discovery if it has changed, and soon afterwards the states of its entities.
+
+        Home Assistant subscribes to their topics only then, and they are not retained."""
+        if self._publish_changed(
+                discovery_topic(self._config.prefix, name), payload, retained=True):
+            self._again_at_s[name] = time.monotonic() + SETTLE_S
+
+    def _publish_states_again(self) -> None:
+        """Let the states of devices whose discovery is SETTLE_S old be published again."""
+        now_s = time.monotonic()
+        for name in [name for name, at_s in self._again_at_s.items() if at_s <= now_s]:
+            del self._again_at_s[name]
+            for leaf in ("state", "settings"):
+                self._published.pop(topic(name, leaf), None)
+            self._updated.add(name)
 
     def _publish_node(self, node: Node) -> None:
         """Publish what is new of a node."""
         payload = device(node, self._page_url())
         if payload is None:
             return
-        self._publish_changed(
-            discovery_topic(self._config.prefix, node.node), payload, retained=True)
-        self._publish_changed(topic(node.node, "state"), self._state(node))
+        self._publish_device(node.node, payload)
+        self._publish_changed(topic(node.node, "state"), self.state(node))
         if node.report is not None:
             values = node.report.values
             self._publish_changed(topic(node.node, "settings"),
                                   {key: values[key] for key in SETTABLE if key in values})
         if node.node in self._updated:
-            self._publish(topic(node.node, "telemetry"), _json(self._fresh(node)))
+            self._publish(topic(node.node, "telemetry"), packed(self._fresh(node)))
 
-    def _state(self, node: Node) -> dict[str, Any]:
+    def state(self, node: Node) -> dict[str, Any]:
+        """Return the payload of a node's state topic, in the current locale."""
         boot_unix_ms = node.boot_epoch_unix_ms
         if boot_unix_ms is None and node.info is not None:
             boot_unix_ms = node.info.boot_unix_ms
         return {"online": node.online, **self._alarms_of(node.node),
+                **state_payload(self._states.of(node), self._states.now_unix_ms()),
                 "boot_at": None if boot_unix_ms is None else _iso(boot_unix_ms)}
 
     def _alarms_of(self, node: str) -> dict[str, Any]:
@@ -157,11 +188,14 @@ class Bridge:
 
     def _publish_changed(
         self, where: str, what: dict[str, Any], *, retained: bool = False
-    ) -> None:
-        payload = _json(what)
-        if payload != self._published.get(where) and self._publish(
+    ) -> bool:
+        """Publish a payload that differs from the last one; return whether it was published."""
+        payload = packed(what)
+        if payload == self._published.get(where) or not self._publish(
                 where, payload, retained=retained):
-            self._published[where] = payload
+            return False
+        self._published[where] = payload
+        return True
 
     def _publish(self, where: str, payload: bytes, *, retained: bool = False) -> bool:
         """Publish a message; return False without a broker: nothing is queued."""
@@ -175,20 +209,26 @@ class Bridge:
         kind = message["type"]
         if kind == "event" and message["kind"] in EVENTS:
             detail = message["detail"]
-            self._publish(topic(message["node"], "event"), _json({
-                "event_type": message["kind"], "text": event_text(message["kind"], detail),
-                "reason": reason_text(detail.get("reason")), "at": _iso(message["unix_ms"]),
+            text = event_text(message["kind"], detail)
+            self._publish(topic(message["node"], "event"), packed({
+                "event_type": message["kind"], "text": text[:MAX_EVENT_CHARS],
+                "code": reason_code(detail.get("reason")),
+                "reason": reason_text(detail.get("reason"))[:MAX_EVENT_CHARS],
+                "at": _iso(message["unix_ms"]),
                 **{key: detail[key] for key in ("actuator", "volume_ul") if key in detail},
             }))
         elif kind == "record":
             self._updated.add(message["node"])
-        elif kind == "command" and message["by"] == BY and message["state"] != "pending":
-            self._answer(message["node"], message["verb"], message["state"], message["reason"])
+        elif kind == "command" and message["by"] == BY:
+            # A pending one with a reason is a stop that cannot be delivered yet.
+            if message["state"] != "pending" or message["reason"] is not None:
+                self._answer(message["node"], message["verb"], message["state"],
+                             reason_text(message["reason"]))
         elif kind == "config" and message["error"]:
-            self._answer(message["node"], "settings", "refused", message["error"])
+            self._answer(message["node"], "settings", "refused", reason_text(message["error"]))
 
-    def _answer(self, node: str, what: str, outcome: str, reason: str) -> None:
-        text = f"{what}: {outcome}" + (f", {reason_text(reason)}" if reason else "")
+    def _answer(self, node: str, what: str, outcome: str, why: str) -> None:
+        text = f"{what}: {outcome}" + (f", {why}" if why else "")
         self._publish_changed(topic(node, "command"), {"text": text[:MAX_STATE_CHARS],
                                                        "at": _iso(wall_unix_ms())})
 
@@ -214,11 +254,12 @@ class Bridge:
                 self._commands.set_config(
                     wanted.node, {wanted.setting: _value(wanted.setting, message.payload)}, BY)
         except (HostError, protocol.ProtocolError, protocol.SettingsError) as error:
-            _log.warning("%s: refused: %s", message.topic, error)
+            why = error_english(error)
+            _log.warning("%s: refused: %s", message.topic, why)
             what = wanted.verb or wanted.setting
             self._audit(BY, "command" if wanted.verb else "change settings", target=wanted.node,
-                        address="mqtt", detail={"of": what}, result="refused", reason=str(error))
-            self._answer(wanted.node, what, "refused", str(error))
+                        address="mqtt", detail={"of": what}, result="refused", reason=why)
+            self._answer(wanted.node, what, "refused", error_text(error))
 
     def _build(self) -> mqtt.Client:
         is_v5 = self._broker.protocol == "5"
@@ -245,14 +286,30 @@ class Bridge:
             if message.topic.startswith(BASE):
                 _log.warning("%s: ignored because it is retained: clear it", message.topic)
             return
+        if message.topic.endswith("/stop/set"):  # passes the queue and what the thread does
+            set_locale(Locale(self._config.language))
+            self._execute(_Incoming(message.topic, bytes(message.payload)))
+            return
         try:
             self._incoming.put_nowait(_Incoming(message.topic, bytes(message.payload)))
         except queue.Full:
             _log.warning("%s: ignored: too many messages at once", message.topic)
 
 
-def _json(what: dict[str, Any]) -> bytes:
-    return json.dumps(what, ensure_ascii=False, separators=(",", ":")).encode()
+def state_payload(state: NodeState, now_unix_ms: int) -> dict[str, Any]:
+    """Return the state of a node for its sensor: the words, and what automations use."""
+    since, until = state.since_unix_ms, state.until_unix_ms
+    return {
+        "state": state_text(state, now_unix_ms)[:MAX_STATE_CHARS], "level": state.level,
+        "code": state.cause.code, "remedy": state.remedy, "mender": state.mender,
+        "since": None if since is None else _iso(since),
+        "until": None if until is None else _iso(until)}
+
+
+def reason_code(reason: object) -> str | None:
+    """Return the code of a reason in an event, None without one."""
+    found = reason_from_json(reason)
+    return None if found is None else found.code
 
 
 def _value(key: str, payload: bytes) -> Any:
@@ -260,11 +317,11 @@ def _value(key: str, payload: bytes) -> Any:
     if key == DOSING:
         if payload in (b"ON", b"OFF"):
             return payload == b"ON"
-        raise protocol.SettingsError(key, "ON or OFF needed")
+        raise protocol.SettingsError(Reason("setting_bool", setting=key))
     try:
         value = json.loads(payload[:32])
     except ValueError:
-        raise protocol.SettingsError(key, "a number needed") from None
+        value = None  # refused below, with the range of the setting
     if isinstance(value, float) and value.is_integer() and protocol.SETTINGS[key].kind == "int":
         value = int(value)
     return protocol.check_setting(key, value)

@@ -7,6 +7,7 @@ doses are excluded: they need a person at the page.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -17,11 +18,12 @@ from idroserra.homeassistant.device_classes import reading_entity
 from idroserra.i18n.channels import plain_name
 from idroserra.mqtt.connection import HOST_STATUS_TOPIC
 from idroserra.nodes.freshness import stale_after_ms
-from idroserra.nodes.registry import Node
+from idroserra.nodes.node import Node
 
 BASE = f"{protocol.PREFIX}/host/ha"
 SET_FILTER = f"{BASE}/+/+/set"
 RUN_MS = 600_000
+MAX_BYTES = 16_000  # the packet limit of the broker less the topic
 EXPIRY_SLACK_S = 10
 DEVICE_PREFIX = "idroserra_"
 HOST = "host"  # no node has this id
@@ -95,11 +97,11 @@ def device(node: Node, page_url: str | None) -> dict[str, Any] | None:
         return None
     settings = {} if node.report is None else node.report.values
     expire_after_s = stale_after_ms(settings) // 1_000 + EXPIRY_SLACK_S
-    entities = {channel: reading_entity(channel, expire_after_s) for channel in info.channels}
-    entities |= _of_state(node.node)
+    entities = _of_state(node.node)
     if node.is_adopted:
         entities |= _controls(node.node, info.outputs)
-    return {
+    entities |= {channel: reading_entity(channel, expire_after_s) for channel in info.channels}
+    return _fitted({
         "dev": {
             "ids": [DEVICE_PREFIX + node.node], "name": node.node, "mf": "Idroserra",
             "mdl": info.board, "sw": info.version, "sa": node.site,
@@ -109,7 +111,23 @@ def device(node: Node, page_url: str | None) -> dict[str, Any] | None:
         "stat_t": topic(node.node, "telemetry"),
         "cmps": {entity_name(key): _named(node.node, key, entity)
                  for key, entity in entities.items()},
-    }
+    })
+
+
+def _fitted(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return a payload of at most MAX_BYTES, without the last entities if it is larger.
+
+    The broker disconnects a client that sends a larger one, and with it the devices of all
+    nodes. Only a node with more readings and outputs than any board has is that large."""
+    size = len(packed(payload))
+    while size > MAX_BYTES:
+        size -= len(packed(dict([payload["cmps"].popitem()]))) - 1  # braces, but a comma
+    return payload
+
+
+def packed(what: dict[str, Any]) -> bytes:
+    """Return a payload as JSON."""
+    return json.dumps(what, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def host_device(site: str, page_url: str | None) -> dict[str, Any]:
@@ -177,6 +195,13 @@ def _of_state(node: str) -> dict[str, dict[str, Any]]:
     """Return the entities of every node besides its readings."""
     of_host = {"avty": [{"t": HOST_STATUS_TOPIC}], "stat_t": topic(node, "state")}
     return _of_alarms(node) | {
+        "state": of_host | {
+            "p": "sensor", "name": "State", "val_tpl": "{{ value_json.state }}",
+            "json_attr_t": topic(node, "state"),
+            "json_attr_tpl": "{{ {'code': value_json.code, 'level': value_json.level,"
+                             " 'since': value_json.since, 'until': value_json.until,"
+                             " 'mender': value_json.mender, 'remedy': value_json.remedy}"
+                             " | tojson }}"},
         "connected": of_host | {
             "p": "binary_sensor", "name": "Connected", "dev_cla": "connectivity",
             "ent_cat": "diagnostic", "val_tpl": "{{ 'ON' if value_json.online else 'OFF' }}"},

@@ -1,8 +1,9 @@
 """Builds the firmware image for flashing, the simulator and updates.
 
-It contains every file of firmware/idro compiled by mpy-cross, boot.py and main.py as source (the
-board starts them by name), the compiled board as idro/board.mpy, and manifest.json. Builds are
-reproducible: the bytecode contains relative names only.
+It contains the files of firmware/idro compiled by mpy-cross, except those of the host
+(HOST_MODULES), boot.py and main.py as source (the board starts them by name), the compiled board
+as idro/board.mpy, and manifest.json. Builds are reproducible: the bytecode contains relative names
+only.
 """
 
 import hashlib
@@ -26,6 +27,11 @@ from idroserra.core.paths import CHECKOUT, DATA
 MANIFEST = "manifest.json"
 BOARD_MODULE = "idro/board"
 ENTRY_FILES = ("boot.py", "main.py")
+# Modules of the contract that only the host imports.
+HOST_MODULES = frozenset({
+    "idro/protocol/descriptions.py", "idro/protocol/messages_host.py", "idro/protocol/reasons.py",
+    "idro/protocol/settings_table.py",
+})
 # Keys of a board that are needed only while the node is built.
 _WIRING = ("i2c", "onewire", "uart", "adcs", "sensors")
 # Incremented by each release that fixes a vulnerability; a board refuses a lower counter.
@@ -108,13 +114,13 @@ def security_counter(manifest: bytes) -> int:
 
 
 def firmware_sources() -> dict[str, Path]:
-    """Return {path on the flash: source file} of the firmware in the checkout or the wheel."""
+    """Return {path on the flash: source file} of an image, from the checkout or the wheel."""
     package = _device_package()
     entry = package.parent if (package.parent / "boot.py").is_file() else _wheel_entry()
     sources = {name: entry / name for name in ENTRY_FILES}
     for path in package.rglob("*.py"):
         name = f"idro/{path.relative_to(package).as_posix()}"
-        if name != f"{BOARD_MODULE}.py":
+        if name != f"{BOARD_MODULE}.py" and name not in HOST_MODULES:
             sources[name] = path
     return dict(sorted(sources.items()))
 

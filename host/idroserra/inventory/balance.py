@@ -2,7 +2,7 @@
 
 Doses are those reported by the node. Water is derived from the level: a rise while the fill valve
 ran is topped up, any other rise was poured in, a fall has left. Changes during a gap in the level
-readings count as neither. Nothing is estimated: `unknown` lists in sentences what is missing. The
+readings count as neither. Nothing is estimated: `unknown` lists what is missing. The
 surface of the tank is that of the active settings.
 """
 
@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
+from idroserra.core.reasons import Reason
 from idroserra.history.models import EventPoint, Store, column_width_ms
-from idroserra.i18n.channels import duration_text, plain_name
-from idroserra.i18n.translate import gettext as _
-from idroserra.i18n.translate import localize_numbers
 from idroserra.inventory import water_steps
 from idroserra.inventory.water_steps import Steps, ValveRun
-from idroserra.nodes.registry import Node
+from idroserra.nodes.node import Node
 
 LEVEL, FILL = "reservoir.level_mm", "top_off"
 STEP_MS, FLOODED_STEP_MS = 600_000, 3_600_000
@@ -56,12 +54,12 @@ class Day:
 
 @dataclass(frozen=True)
 class Balance:
-    """The days of a range, oldest first, their total, and what is not known, in sentences."""
+    """The days of a range, oldest first, their total, and what is not known."""
 
     node: str
     days: Sequence[Day]
     total: Day
-    unknown: Sequence[str] = field(default_factory=list)
+    unknown: Sequence[Reason] = field(default_factory=list)
 
 
 def balance_of(
@@ -157,25 +155,17 @@ def _strength(known: Sequence[tuple[int, float | None]], unix_ms: int) -> float 
     return next((meq for since, meq in reversed(known) if since <= unix_ms), None)
 
 
-def _unknown(node: Node, total: Day, since_unix_ms: int, zone: tzinfo) -> list[str]:
-    """Return what is not known, in sentences."""
-    texts = []
+def _unknown(node: Node, total: Day, since_unix_ms: int, zone: tzinfo) -> list[Reason]:
+    """Return what is not known."""
+    reasons = []
     if since_unix_ms - total.from_unix_ms > STEP_MS:
         since = datetime.fromtimestamp(since_unix_ms / 1_000, zone)
-        texts.append(_("The history of this node begins {when}: earlier days are not counted.")
-                     .format(when=since.strftime("%Y-%m-%d %H:%M")))
+        reasons.append(Reason("history_begins", when=since.strftime("%Y-%m-%d %H:%M")))
     if total.water is None:
         has_level = node.info is not None and LEVEL in node.info.channels
-        texts.append(_(
-            "The node has not reported its settings yet: the tank's surface is not known."
-        ) if has_level else _(
-            "This node measures no level in millimetres: the water balance is not known."))
+        reasons.append(Reason("surface_unknown") if has_level else Reason("level_unmeasured"))
     elif total.water.unread_ms >= FLOODED_STEP_MS:
-        moved = localize_numbers(f"{total.water.unseen_ml / 1_000:+.1f} L", are_differences=True)
-        texts.append(_("The level has no reading for {time}; the water changed by {volume} "
-                       "meanwhile, counted neither as added nor as left.").format(
-                           time=duration_text(total.water.unread_ms), volume=moved))
-    strong = _("The strength of the {what} is not known for every dose: no meq. Set it with the "
-               "bottle.")
-    return texts + [strong.format(what=plain_name(doser))
-                    for doser, meq in total.dosed_meq.items() if meq is None]
+        reasons.append(Reason("level_gap", for_ms=total.water.unread_ms,
+                              moved_ml=round(total.water.unseen_ml)))
+    return reasons + [Reason("strength_unknown", actuator=doser)
+                      for doser, meq in total.dosed_meq.items() if meq is None]

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from idroserra.core.errors import HostError, StoreError
+from idroserra.core.text import Text
 from idroserra.history.models import Store
+from idroserra.i18n.marker import N_
 from idroserra.inventory.database import Bottle, InventoryDatabase
 
 COUNT_EVERY_MS = 300_000
@@ -73,7 +75,8 @@ class BottleInventory:
         key = (node, doser)
         with self._lock:
             if not self._fillings.get(key):
-                raise UnknownBottle(f"the level of {doser} at {node} was never set")
+                raise UnknownBottle(Text(
+                    N_("the level of {doser} at {node} was never set"), doser=doser, node=node))
         self._database.unfill(node, doser)
         with self._lock:
             self._fillings[key].pop()

@@ -147,10 +147,11 @@ def _head(topic: str, is_v5: bool) -> bytes:
 
 def connect(
     client_id: str, username: str | None, password: str | None, keepalive_s: int,
-    properties: bytes | None,
+    properties: bytes | None, *, is_clean: bool = False,
 ) -> bytes:
-    """Return CONNECT (3.1) of a session that is kept; properties None: MQTT 3.1.1."""
+    """Return CONNECT (3.1); properties None: MQTT 3.1.1. A clean session is not kept."""
     flags = (0x80 if username is not None else 0) | (0x40 if password is not None else 0)
+    flags |= 0x02 if is_clean else 0
     body = _text("MQTT") + bytes((4 if properties is None else 5, flags))
     body += struct.pack(">H", keepalive_s)
     if properties is not None:

@@ -269,11 +269,17 @@ def _has_pending(connection: socket.socket) -> bool:
 def _receive(connection: socket.socket, buffer: memoryview) -> bytes:
     """Return the available bytes, possibly b"". Raises OSError when the broker disconnects.
 
+    A TLS connection returns one record at a time, and mosquitto sends each message as a record.
     Reuses `buffer`: allocating a megabyte for each small chunk takes three system calls."""
+    size = 0
     try:
-        count = connection.recv_into(buffer)
+        while size < len(buffer):
+            count = connection.recv_into(buffer[size:])
+            if not count and not size:
+                raise ConnectionError("the broker closed the connection")
+            size += count
+            if not count or not isinstance(connection, ssl.SSLSocket):
+                break
     except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        return b""
-    if not count:
-        raise ConnectionError("the broker closed the connection")
-    return bytes(buffer[:count])
+        pass
+    return bytes(buffer[:size])

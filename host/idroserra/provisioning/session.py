@@ -17,7 +17,8 @@ from idroserra.core.errors import HostError
 from idroserra.flash.board_link import PROMPT_S, BoardInfo, BoardLink
 from idroserra.flash.errors import ConnectionLost, FlashError
 from idroserra.flash.esptool import Esptool
-from idroserra.nodes.registry import KEY_BYTES, fingerprint
+from idroserra.nodes.node import fingerprint
+from idroserra.nodes.registry import KEY_BYTES
 from idroserra.provisioning.key_exchange import KeyStore, StoredKeys
 from idroserra.provisioning.nvs import ID, KEY, NodeNvs, NvsContents, Value
 

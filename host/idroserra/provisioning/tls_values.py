@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from idroserra.broker.listener import node_listener_address
-from idroserra.broker.tls_files import BrokerCertificates
+from idroserra.broker.listener import listener_addresses
+from idroserra.broker.tls_files import BrokerCertificates, folder_of
 from idroserra.pki.broker_ca import to_der
 from idroserra.provisioning.nvs import TLS, TLS_NAMES, NvsContents, Value
 
@@ -17,13 +17,12 @@ PLAIN: Mapping[str, Value] = dict.fromkeys(TLS_NAMES)
 
 def certificates_of(data_dir: Path) -> BrokerCertificates | None:
     """Return the broker certificates of a host, or None before `idroserra broker init`."""
-    folder = data_dir.expanduser().resolve() / "line"
-    return BrokerCertificates(folder) if folder.exists() else None
+    return BrokerCertificates(data_dir) if folder_of(data_dir).exists() else None
 
 
 def port_of(certificates: BrokerCertificates) -> int:
     """Return the port at which nodes connect."""
-    return node_listener_address(certificates.folder / "mosquitto.conf")[1]
+    return listener_addresses(certificates.broker.configuration)[0][1]
 
 
 def tls_values(

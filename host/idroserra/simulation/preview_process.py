@@ -2,7 +2,7 @@
 
     {"done": 0.42}   the share done
     {"outcome": {}}  the end
-    {"error": ""}    the end with an error, one line
+    {"error": {}}    the end with an error: a reason
 
 A separate process, so that the twin does not slow the host down; it ends with the host.
 """
@@ -16,6 +16,8 @@ import sys
 import msgspec
 
 from idroserra.core.errors import HostError
+from idroserra.core.reasons import Reason, sentence
+from idroserra.i18n.errors import reason_of
 from idroserra.simulation.preview_request import PreviewRequest
 
 _NICENESS = 15
@@ -31,11 +33,10 @@ def main() -> int:
         request = msgspec.json.decode(sys.stdin.buffer.read(), type=PreviewRequest)
         _write({"outcome": run(request, _Progress())})
     except ImportError as error:
-        _write({"error": f"the preview needs the simulator ({error.name}): "
-                        "pip install 'idroserra[sim]'"})
+        _write({"error": Reason("simulator_missing", detail=str(error.name)).as_json()})
         return 1
     except HostError as error:
-        _write({"error": str(error)})
+        _write({"error": (reason_of(error) or sentence(str(error))).as_json()})
         return 1
     return 0
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from idroserra.core import protocol
 from idroserra.core.errors import HostError
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 from idroserra.nodes.freshness import stale_after_ms
-from idroserra.nodes.registry import Node
+from idroserra.nodes.node import Node
 from idroserra.recipes.model import Recipe
 from idroserra.recipes.run_store import RecipeRun
 from idroserra.simulation.preview_request import PreviewRequest
@@ -31,8 +33,9 @@ def build_request(
     for the value it reported on connecting. Raises MissingNodeData, SettingsError.
     """
     if node.info is None or node.report is None:
-        raise MissingNodeData(f"{node.node} has not reported its settings yet: wait until it has "
-                       "connected once")
+        raise MissingNodeData(Text(N_(
+            "{node} has not reported its settings yet: wait until it has connected once"),
+            node=node.node))
     settings = protocol.check_settings({**node.report.values, **(node.wanted_values or {})})
     changes: dict[int, dict[str, Any]] = {}
     ppfd_umol_m2_s = None

@@ -78,7 +78,8 @@ def _outcome(request: PreviewRequest, known: Greenhouse, result: Result) -> dict
         "from_unix_ms": request.now_unix_ms, "step_ms": STEP_MS, "series": series, "bands": bands,
         "in_band": {name: _in_band(request, series[name], bands[name]) for name in _BANDS},
         "by_day": _by_day(request, result),
-        "events": _alerts(request, result), "assumed": known.assumed, "wall_ms": result.wall_ms}
+        "events": _alerts(request, result),
+        "assumed": [reason.as_json() for reason in known.assumed], "wall_ms": result.wall_ms}
 
 
 def _series(result: Result, signal: str, decimals: int) -> list[float]:

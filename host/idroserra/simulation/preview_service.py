@@ -17,6 +17,9 @@ from typing import Any
 import msgspec
 
 from idroserra.core.errors import HostError
+from idroserra.core.reasons import Reason, reason_from_json
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 from idroserra.simulation.preview_request import PreviewRequest
 
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
@@ -38,7 +41,7 @@ class Preview:
     asked_unix_ms: int
     state: str = RUNNING
     done_ratio: float = 0.0
-    error: str = ""
+    error: Reason | None = None
     outcome: dict[str, Any] | None = None
 
 
@@ -63,8 +66,9 @@ class PreviewService:
         with self._lock:
             if self._running is not None:
                 done = self._newest[self._running].done_ratio
-                raise PreviewBusy(f"a preview of {self._running} is running ({done:.0%}): "
-                           "wait for it, or cancel it")
+                raise PreviewBusy(Text(N_(
+                    "a preview of {node} is running ({share} %): wait for it, or cancel it"),
+                    node=self._running, share=round(100 * done)))
             preview = Preview(request.node, asked, by, self._now_unix_ms())
             self._newest[request.node] = preview
             self._running = request.node
@@ -95,9 +99,9 @@ class PreviewService:
             with tempfile.TemporaryDirectory(prefix="idroserra-preview-") as folder:
                 self._run_process(request, folder)
         except OSError as error:
-            self._end(error=f"the preview cannot start: {error}")
+            self._end(error=Reason("preview_not_started", detail=str(error)))
         finally:
-            self._end(error="the preview ended without a result")
+            self._end(error=Reason("preview_ended"))
             with self._lock:
                 self._running = self._process = None
 
@@ -120,7 +124,7 @@ class PreviewService:
             for line in process.stdout:
                 last = line.decode("utf-8", "replace").strip() or last
                 self._on_line(last)
-        self._end(error=f"the preview failed: {last[:200]}")
+        self._end(error=Reason("preview_failed", detail=last[:200]))
 
     def _on_line(self, line: str) -> None:
         if not line.startswith("{"):
@@ -132,9 +136,11 @@ class PreviewService:
         elif "outcome" in message:
             self._end(outcome=message["outcome"])
         else:
-            self._end(error=message["error"])
+            self._end(error=reason_from_json(message["error"]))
 
-    def _end(self, outcome: dict[str, Any] | None = None, error: str = "") -> None:
+    def _end(
+        self, outcome: dict[str, Any] | None = None, error: Reason | None = None
+    ) -> None:
         """Set the end state, unless it has ended already."""
         with self._lock:
             if self._running is None or self._newest[self._running].state != RUNNING:

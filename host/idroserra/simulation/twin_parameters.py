@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from idroserra.core.errors import HostError
+from idroserra.core.reasons import Reason
+from idroserra.i18n.errors import ExplainedError
 from idroserra.simulation.preview_request import PreviewRequest
 from idrosim.benchmark.cases import FRESH_FILL, RECIPE, Cell, Titration
 from idrosim.greenhouse.chemistry import Solution
@@ -25,6 +26,7 @@ OWN_CALIBRATION = frozenset({
 })
 # Frequent enough for control, and several times as fast to simulate as every ten seconds.
 SAMPLE_MS = 30_000
+_USUAL_C = 20.0  # water temperature
 _RIM_MM = 60.0  # height of the tank above its full level
 _ACID = "h3po4_10pct"  # what `reservoir.acid_ml` of the twin is
 _THINNEST, _MOST = 0.01, 4.0  # times the recipe
@@ -40,17 +42,17 @@ _TITRATED = {
 
 
 class Greenhouse(NamedTuple):
-    """The twin's parameters, the node's settings in it, and the assumptions in sentences."""
+    """The twin's parameters, the node's settings in it, and the assumptions."""
 
     plant: dict[str, Any]
     settings: dict[str, Any]
-    assumed: list[str]
+    assumed: list[Reason]
 
 
 def greenhouse(request: PreviewRequest) -> Greenhouse:
     """Return the greenhouse of a request. Raises HostError if the twin has no such water."""
     values = request.settings
-    assumed: list[str] = []
+    assumed: list[Reason] = []
     start = _start(request, assumed)
     cell = _cell(request, start["temp_c"], start["volume_ml"] / 1e3)
     plant = cell.plant() | {
@@ -60,30 +62,26 @@ def greenhouse(request: PreviewRequest) -> Greenhouse:
         "reservoir.temp_c": start["temp_c"], **_solution(cell, start, assumed),
         **_bottles(cell.titration, cell.stocks, values, assumed), "start.hour": request.local_hour,
         "light.ppfd_umol_m2_s": float(request.ppfd_umol_m2_s)}
-    assumed.append(
-        f"the crop is lettuce on {plant['crop.area_m2']:.2g} m2, with lamps of "
-        f"{request.ppfd_umol_m2_s:g} umol/m2/s at full light; the room is at "
-        f"{plant['outside.temp_c']:.0f} C")
+    assumed.append(Reason(
+        "greenhouse_assumed", area_cm2=round(plant["crop.area_m2"] * 10_000),
+        light_umol_m2_s=request.ppfd_umol_m2_s, deci_c=round(plant["outside.temp_c"] * 10)))
     settings = {key: value for key, value in values.items() if key not in OWN_CALIBRATION}
     return Greenhouse(plant, settings | {"sample.every_ms": SAMPLE_MS}, assumed)
 
 
-def _start(request: PreviewRequest, assumed: list[str]) -> dict[str, float]:
+def _start(request: PreviewRequest, assumed: list[Reason]) -> dict[str, float]:
     """Return the state of the water: as measured, or else its setpoints."""
     values, read = request.settings, request.readings
+    ph, ec_us_cm = float(values["ph.target"]), float(values["ec.target_us_cm"])
+    level_mm = float(values["level.target_mm"])
     usual = {
-        "ph": ("pH", float(values["ph.target"]), "its setpoint", ""),
-        "ec_us_cm": ("EC", float(values["ec.target_us_cm"]), "its setpoint", " uS/cm"),
-        "temp_c": ("water temperature", 20.0, "usual", " C"),
-        "level_mm": ("level", float(values["level.target_mm"]), "where top-off fills to", " mm"),
+        "ph": (ph, Reason("starts_ph", milli_ph=round(ph * 1_000))),
+        "ec_us_cm": (ec_us_cm, Reason("starts_ec", ec_us_cm=round(ec_us_cm))),
+        "temp_c": (_USUAL_C, Reason("starts_temp", deci_c=round(_USUAL_C * 10))),
+        "level_mm": (level_mm, Reason("starts_level", level_mm=round(level_mm))),
     }
-    found = {}
-    for key, (label, value, why, unit) in usual.items():
-        if key in read:
-            found[key] = read[key]
-        else:
-            found[key] = value
-            assumed.append(f"{label} has no fresh reading: starts at {value:g}{unit}, {why}")
+    found = {key: read.get(key, value) for key, (value, _) in usual.items()}
+    assumed += [reason for key, (_, reason) in usual.items() if key not in read]
     found["volume_ml"] = found["level_mm"] * values["reservoir.area_cm2"] / 10.0
     return found
 
@@ -96,23 +94,25 @@ def _cell(request: PreviewRequest, temp_c: float, litres: float) -> Cell:
     try:
         _ = cell.titration  # calculated once, here where it may fail
     except ValueError as error:
-        raise HostError(f"water: the twin cannot be filled with {request.water} water for these "
-                        f"setpoints: {error}") from None
+        raise ExplainedError(
+            Reason("water_unfit", water=request.water, detail=str(error))) from None
     return cell
 
 
-def _solution(cell: Cell, start: Mapping[str, float], assumed: list[str]) -> dict[str, Any]:
+def _solution(cell: Cell, start: Mapping[str, float], assumed: list[Reason]) -> dict[str, Any]:
     """Return the solutes that give the water its present readings."""
     thinnest = _filled(cell, start, _THINNEST)
     if thinnest.ec_us_cm >= start["ec_us_cm"]:
-        assumed.append(f"{cell.water} water has an EC of {thinnest.ec_us_cm:.0f} uS/cm by itself: "
-                       f"starts there, not at {start['ec_us_cm']:.0f} uS/cm")
+        assumed.append(Reason(
+            "water_strong", water=cell.water, ec_us_cm=round(thinnest.ec_us_cm),
+            target_us_cm=round(start["ec_us_cm"])))
         found = thinnest
     else:
-        found = _as_strong(cell, start, thinnest)
+        found = _of_same_ec(cell, start, thinnest)
     if found.ph < start["ph"] - _SAME_PH:
-        assumed.append(f"{cell.water} water with these nutrients has pH {found.ph:.2f}: "
-                       f"starts there, not at {start['ph']:.2f}")
+        assumed.append(Reason(
+            "water_acid", water=cell.water, milli_ph=round(found.ph * 1_000),
+            target_milli_ph=round(start["ph"] * 1_000)))
     return {"reservoir.strength": found.strength, "reservoir.acid_ml": found.acid_ml}
 
 
@@ -125,8 +125,8 @@ class _Filled(NamedTuple):
     ec_us_cm: float
 
 
-def _as_strong(cell: Cell, start: Mapping[str, float], weak: _Filled) -> _Filled:
-    """Return the fill with the EC of `start`, by the secant method from the thinnest one."""
+def _of_same_ec(cell: Cell, start: Mapping[str, float], weak: _Filled) -> _Filled:
+    """Return the fill that has the EC of `start` (secant method, from the weaker fill `weak`)."""
     found = _filled(cell, start, 1.0)
     for _ in range(_TRIES):
         off_us_cm = start["ec_us_cm"] - found.ec_us_cm
@@ -156,7 +156,7 @@ def _filled(cell: Cell, start: Mapping[str, float], strength: float) -> _Filled:
 
 def _bottles(
     titration: Titration, stocks: Mapping[str, Any], values: Mapping[str, Any],
-    assumed: list[str],
+    assumed: list[Reason],
 ) -> dict[str, Any]:
     """Return the pumps as the node knows them, with stocks as strong as its titration says."""
     found: dict[str, Any] = {}
@@ -169,8 +169,7 @@ def _bottles(
             off.append(setting)
         found[f"{name}.stock"] = {ion: amount * times for ion, amount in row.items()}
         found[f"{name}.flow_ml_per_s"] = values["doser.ul_per_s"] / 1e3
-    assumed.append("acid, base and nutrients are as strong as the titration in the settings says")
-    for setting in dict.fromkeys(off):
-        assumed.append(f"{setting} is {values[setting]:g}: no such stock fits this water, so "
-                       "doses may be far off; titrate, or choose another water")
+    assumed.append(Reason("stocks_titrated"))
+    assumed += [Reason("stock_unfit", setting=setting, value=values[setting])
+                for setting in dict.fromkeys(off)]
     return found

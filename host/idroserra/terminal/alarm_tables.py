@@ -34,7 +34,7 @@ def history_table(changes: Sequence[Mapping[str, Any]]) -> Table:
     for change in reversed(changes):
         author = " ".join(part for part in (change["by"], change["comment"]) if part)
         table.add_row(clock_text(change["unix_ms"]),
-                      Text(f"{change['key']} {change['text']}"),
+                      Text(_with_reason(change["key"], change)),
                       change["state"].replace("_", " "), Text(author))
     return table
 
@@ -61,7 +61,7 @@ def kpis_table(sites: Sequence[Mapping[str, Any]]) -> Table:
 
 def _alarm_text(one: Mapping[str, Any]) -> Text:
     where = f"{one['node']}: " if one["node"] else ""
-    text = Text(f"{where}{one['title']}. {one['text']}\n", style="bold")
+    text = Text(f"{where}{_with_reason(one['title'], one)}\n", style="bold")
     text.append(f"{one['action']}\n", style="default not bold")
     if one["consequences"]:
         text.append(f"causes {len(one['consequences'])} more: ", style="dim not bold")
@@ -70,6 +70,11 @@ def _alarm_text(one: Mapping[str, Any]) -> Text:
         text.append(", ".join(keys[:5]) + f"{more}\n", style="dim not bold")
     text.append(one["key"], style="dim not bold")
     return text
+
+
+def _with_reason(what: str, one: Mapping[str, Any]) -> str:
+    """Return the title or key of an alarm with its reason."""
+    return what if one["reason"] is None else f"{what}: {one['reason']['text']}"
 
 
 def _state(one: Mapping[str, Any]) -> str:

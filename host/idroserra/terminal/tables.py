@@ -14,7 +14,7 @@ from rich.text import Text
 from idro.protocol.descriptions import SETTING_TEXTS
 from idroserra.core import protocol
 from idroserra.i18n.channels import duration_text
-from idroserra.nodes.health import LEVELS
+from idroserra.nodes.state import LEVELS
 
 STYLES = {"ok": "green", "note": "cyan", "warn": "yellow", "bad": "bold red", "plain": "dim"}
 SIGNS = {"ok": "✓", "note": "i", "warn": "!", "bad": "✗", "plain": "·"}
@@ -31,7 +31,7 @@ Node = Mapping[str, Any]
 
 def worst_first(nodes: Sequence[Node]) -> list[Node]:
     """Return the nodes sorted by severity, worst first."""
-    return sorted(nodes, key=lambda n: (-LEVELS.index(n["verdict"]["level"]), n["node"]))
+    return sorted(nodes, key=lambda n: (-LEVELS.index(n["state"]["level"]), n["node"]))
 
 
 def nodes_table(nodes: Sequence[Node], now_unix_ms: int, *, wide: bool) -> RenderableType:
@@ -53,17 +53,16 @@ def nodes_table(nodes: Sequence[Node], now_unix_ms: int, *, wide: bool) -> Rende
         how = [Text(dosing["label"], style=STYLES[dosing["level"]])] if wide else []
         table.add_row(
             Text(node["node"], style="bold"), *cells, newest_age(node, now_unix_ms), *how,
-            verdict_text(node["verdict"]))
+            state_line(node["state"], now_unix_ms))
     return table
 
 
 def node_detail(
     node: Node, events: Sequence[Mapping[str, Any]], now_unix_ms: int
 ) -> RenderableType:
-    """Return verdict, readings, identity and newest events of a node."""
-    parts: list[RenderableType] = [Text(node["node"], style="bold"), verdict_text(node["verdict"])]
-    parts += [Text(f"  {reason['text']}", style=STYLES[reason["level"]])
-              for reason in node["verdict"]["reasons"]]
+    """Return state, readings, identity and newest events of a node."""
+    parts: list[RenderableType] = [
+        Text(node["node"], style="bold"), state_text(node["state"], now_unix_ms)]
     parts += [readings_table(node, now_unix_ms, {}), _identity(node)]
     if events:
         parts.append(_events_table(events))
@@ -102,10 +101,34 @@ def settings_table(config: Mapping[str, Any]) -> RenderableType:
     return table
 
 
-def verdict_text(verdict: Mapping[str, Any]) -> Text:
-    """Return the summary of a verdict, with sign and colour."""
-    level = verdict["level"]
-    return Text(f"{SIGNS[level]} {verdict['summary']}", style=STYLES[level])
+def differences_table(differences: Mapping[str, Mapping[str, Any]]) -> RenderableType:
+    """Return the settings of a node that differ from a restored backup."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("setting", "of the node", "of the backup", "unit", "meaning"):
+        table.add_column(title, no_wrap=title != "meaning")
+    for key, one in differences.items():
+        table.add_row(key, str(one["node"]), str(one["backup"]), protocol.SETTINGS[key].unit,
+                      SETTING_TEXTS[key])
+    return table
+
+
+def state_line(cause: Mapping[str, Any], now_unix_ms: int) -> Text:
+    """Return the state of a node, or one of its causes, with sign, colour and since when."""
+    level, since = cause["level"], cause["since_unix_ms"]
+    shown = Text(f"{SIGNS[level]} {cause['text']}", style=STYLES[level])
+    if level != "ok" and since is not None and since <= now_unix_ms:
+        shown.append(f" (since {clock_text(since)})", style="dim")
+    return shown
+
+
+def state_text(state: Mapping[str, Any], now_unix_ms: int) -> Text:
+    """Return the state of a node with its code, who ends it, and its further causes."""
+    lines = [state_line(state, now_unix_ms)]
+    if state["level"] != "ok":
+        codes = dict.fromkeys((state["code"], state["remedy"]))  # what `idroserra explain` takes
+        lines[0].append(f" [{', '.join(codes)}; {state['mender']}]", style="dim")
+    lines += [Text.assemble("  ", state_line(one, now_unix_ms)) for one in state["others"]]
+    return Text("\n").join(lines)
 
 
 def value_text(node: Node, key: str, now_unix_ms: int, *, unit: bool = True) -> Text:

@@ -2,6 +2,7 @@
 
 import configparser
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from typer.testing import CliRunner
 
 from idroserra.cli.main import app
 from idroserra.core import systemd
+
+UNPRIVILEGED = pwd.getpwnam("daemon")
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ def test_a_host_is_ready_beats_and_says_when_it_stops(listening, tmp_path, mosqu
         while (line := next_line()) == "WATCHDOG=1":
             pass
         assert line == "STOPPING=1"
-        process.communicate(timeout=120)
+        process.communicate(timeout=600)
         assert process.returncode in (0, -signal.SIGTERM)
     finally:
         process.kill()
@@ -74,6 +77,7 @@ def test_the_unit_runs_this_installation_and_may_write_its_data_alone(tmp_path, 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     config = tmp_path / "host.toml"
     config.write_text(f'data_dir = "{tmp_path / "data"}"\n')
+    monkeypatch.setattr(os, "geteuid", lambda: UNPRIVILEGED.pw_uid)
     refused = CliRunner().invoke(app, ["unit", "--config", str(config)])
     assert refused.exit_code == 1
     assert "create it first: mkdir -p" in str(refused.exception)
@@ -84,9 +88,25 @@ def test_the_unit_runs_this_installation_and_may_write_its_data_alone(tmp_path, 
     unit.optionxform = str
     unit.read_string(printed.stdout)
     service = unit["Service"]
+    assert service["User"] == UNPRIVILEGED.pw_name
     assert service["ExecStart"] == (
         f"{sys.executable} -m idroserra.cli serve --config {config}")
     assert service["ReadWritePaths"] == f"{tmp_path / 'data'} {tmp_path / 'state' / 'idroserra'}"
+    (tmp_path / "data-broker").mkdir()  # for the certificates of nodes
+    printed = CliRunner().invoke(app, ["unit", "--config", str(config)])
+    assert f" {tmp_path / 'data-broker'}\n" in printed.output
     assert (service["Type"], service["WatchdogSec"]) == ("notify", "60")
     assert service["NoNewPrivileges"] == "yes"
     assert service["CapabilityBoundingSet"] == ""
+
+
+def test_no_unit_runs_the_host_as_root(tmp_path, monkeypatch):
+    config = tmp_path / "host.toml"
+    (tmp_path / "data").mkdir()
+    config.write_text(f'data_dir = "{tmp_path / "data"}"\n')
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("USER", UNPRIVILEGED.pw_name)  # what sudo leaves there is not who runs it
+    refused = CliRunner().invoke(app, ["unit", "--config", str(config)])
+    assert refused.exit_code == 1
+    assert refused.stdout == ""
+    assert "sudo -u USER" in str(refused.exception)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import socket
 import threading
 import tracemalloc
@@ -13,12 +14,16 @@ import pytest
 
 from idroserra.cli.export import ExportFailed, line_unix_ms, moment_ms, span_ms, write_atomically
 from idroserra.client.http import HostClient, HostUnreachable
+from idroserra.core.reasons import Reason
 from idroserra.export.csv_export import events_csv, readings_csv
 from idroserra.export.line_protocol_export import events_lines, readings_lines
 from idroserra.export.parquet import write_parquet
 from idroserra.export.rows import events, instants
 from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
+from idroserra.i18n.reasons import reason_text
+from idroserra.i18n.translate import Locale, gettext, use_locale
+from support.samples import write_samples
 
 NODE = "idro-a"
 T0 = 1_795_507_200_000  # 2026-11-24T08:00:00Z
@@ -46,7 +51,7 @@ def rows_of(pieces):
 
 
 def test_a_channel_has_a_value_or_a_fault_at_an_instant_and_an_empty_cell_is_no_zero(store):
-    store.write(
+    write_samples(store,
         [sample("reservoir.ph", 0, 6.02), sample("air.temp_c", 0, 21.5),
          sample("reservoir.ph", 10_000, 0), sample("reservoir.ec_us_cm", 10_000, 1590),
          sample("reservoir.ph", 20_000, 6.1), sample("air.temp_c", 30_000, -3.25)],
@@ -66,7 +71,7 @@ def test_a_channel_has_a_value_or_a_fault_at_an_instant_and_an_empty_cell_is_no_
 
 
 def test_a_fault_from_before_the_span_is_known_and_a_boot_ends_it(store):
-    store.write([sample("reservoir.ph", 0, 6), sample("reservoir.ph", 20_000, 6)], [
+    write_samples(store, [sample("reservoir.ph", 0, 6), sample("reservoir.ph", 20_000, 6)], [
         event(1, -20 * 24 * HOUR_MS, "fault_began", channel="air.temp_c", fault="crc"),
         event(2, 10_000, "boot", reset="power_on")])
     found = list(instants(store, NODE, CHANNELS, T0, T0 + HOUR_MS))
@@ -74,7 +79,7 @@ def test_a_fault_from_before_the_span_is_known_and_a_boot_ends_it(store):
 
 
 def test_a_record_of_faults_alone_has_a_row(store):
-    store.write([], [
+    write_samples(store, [], [
         event(1, 5_000, "fault_began", channel="reservoir.ph", fault="no_ack"),
         event(2, 5_000, "fault_began", channel="air.temp_c", fault="no_ack"),
         event(3, 6_000, "fault_began", channel="bad channel", fault="no_ack")])
@@ -86,8 +91,8 @@ def test_a_record_of_faults_alone_has_a_row(store):
 def test_local_time_carries_its_offset_across_the_end_of_summer_time(store):
     rome = ZoneInfo("Europe/Rome")
     change = round(datetime(2026, 10, 25, 1, 0, tzinfo=ZoneInfo("UTC")).timestamp() * 1_000)
-    store.write([SamplePoint(NODE, "reservoir.ph", change - 1, 6.0),
-                 SamplePoint(NODE, "reservoir.ph", change, 6.0)], [])
+    write_samples(store, [SamplePoint(NODE, "reservoir.ph", change - 1, 6.0),
+                   SamplePoint(NODE, "reservoir.ph", change, 6.0)], [])
     rows = rows_of(readings_csv(
         instants(store, NODE, CHANNELS[:1], change - 10, change + 10), CHANNELS[:1], rome))
     assert rows[0][:2] == ["time_utc", "time_local [Europe/Rome]"]
@@ -96,18 +101,34 @@ def test_local_time_carries_its_offset_across_the_end_of_summer_time(store):
 
 
 def test_events_keep_their_detail_and_their_order(store):
-    store.write([], [event(8, 100, "dosed", actuator="ph_down", volume_ul=2_000,
+    held = Reason("ph_high_blocked", why=Reason("channel_stale", channel="reservoir.ph"))
+    why = held.as_json()
+    write_samples(store, [], [event(8, 100, "dosed", actuator="ph_down", volume_ul=2_000,
                            reason='a "b", c'),
-                     event(7, 100, "decided", loop="ph")])
+                     event(7, 100, "decided", loop="ph", reason=why)])
     rows = rows_of(events_csv(events(store, NODE, T0, T0 + HOUR_MS), None))
-    assert rows[0] == ["time_utc", "unix_ms", "boot_id", "seq", "kind", "detail"]
+    assert rows[0] == ["time_utc", "unix_ms", "boot_id", "seq", "kind", "detail", "text"]
     assert [row[3:5] for row in rows[1:]] == [["7", "decided"], ["8", "dosed"]]
+    assert json.loads(rows[1][5]) == {"loop": "ph", "reason": why}
+    assert rows[1][6].endswith(f": {reason_text(held)}")
     assert rows[2][5] == '{"actuator": "ph_down", "volume_ul": 2000, "reason": "a \\"b\\", c"}'
+    assert rows[2][6] == 'pH down, 2.00 ml given: a "b", c'
+
+
+def test_the_text_of_an_event_is_in_the_readers_language(store):
+    write_samples(store, [], [event(7, 100, "armed"), event(8, 200, "=1+1")])
+    with use_locale(Locale("it")):
+        pieces = events_csv(events(store, NODE, T0, T0 + HOUR_MS), None)
+    texts = [row[6] for row in rows_of(pieces)[1:]]  # read outside of the request
+    with use_locale(Locale("it")):
+        assert texts[0] == gettext("Readings were plausible for long enough: dosing is possible.")
+    assert texts[0] != "Readings were plausible for long enough: dosing is possible."
+    assert texts[1] == "'=1+1"  # no formula of a spreadsheet
 
 
 def test_line_protocol_is_that_of_the_influx_store(store):
-    store.write([sample("reservoir.ph", 0, 6.02), sample("reservoir.ec_us_cm", 0, 1590)],
-                [event(3, 5, "dosed", actuator="ph_down", volume_ul=2_000)])
+    write_samples(store, [sample("reservoir.ph", 0, 6.02), sample("reservoir.ec_us_cm", 0, 1590)],
+                  [event(3, 5, "dosed", actuator="ph_down", volume_ul=2_000)])
     span = (T0, T0 + HOUR_MS)
     assert list(readings_lines("farm 1", NODE, instants(store, NODE, CHANNELS, *span))) == [
         "sample,site=farm\\ 1,node=idro-a,source=reservoir ph=6.020,ec_us_cm=1590i"
@@ -120,8 +141,9 @@ def test_line_protocol_is_that_of_the_influx_store(store):
 
 
 def test_parquet_has_types_units_and_nulls(store, tmp_path):
-    store.write([sample("reservoir.ph", 0, 6.02), sample("reservoir.ec_us_cm", 10_000, 1590)],
-                [event(2, 10_000, "fault_began", channel="reservoir.ph", fault="no_ack")])
+    write_samples(store, [sample("reservoir.ph", 0, 6.02),
+                          sample("reservoir.ec_us_cm", 10_000, 1590)],
+                  [event(2, 10_000, "fault_began", channel="reservoir.ph", fault="no_ack")])
     found = instants(store, NODE, CHANNELS, T0, T0 + HOUR_MS)
     lines = "".join(readings_csv(found, CHANNELS, ZoneInfo("Europe/Rome"))).splitlines(True)
     assert write_parquet(lines, tmp_path / "a.parquet") == 2
@@ -140,8 +162,8 @@ def test_parquet_has_types_units_and_nulls(store, tmp_path):
 
 def test_memory_does_not_grow_with_the_span(store):
     for hour in range(12):
-        store.write([sample("reservoir.ph", hour * HOUR_MS + i * 5_000, 6 + i % 7 / 10)
-                     for i in range(720)], [])
+        write_samples(store, [sample("reservoir.ph", hour * HOUR_MS + i * 5_000, 6 + i % 7 / 10)
+                       for i in range(720)], [])
 
     def peak_b(hours):
         tracemalloc.start()

@@ -10,7 +10,7 @@ from pathlib import Path
 from idroserra.boards import compiler
 from idroserra.core import protocol
 from idroserra.homeassistant.discovery import DEVICE_PREFIX, HOST, device, host_device
-from idroserra.nodes.registry import Node
+from idroserra.nodes.node import Node
 
 OF_NODE = ("node.heap_free_b", "node.outbox_count", "node.rssi_dbm")
 PAGE = "http://serra.lan:8080"

@@ -13,6 +13,8 @@ import pytest
 from idroserra.boards import compiler
 from idroserra.core.errors import BoardError
 from idroserra.image import build
+from idrosim.runner.process import install_image, make_job, run_lockstep
+from support.source_tree import imports, module_of
 
 NAME = "esp32-reservoir"
 FIRMWARE = Path(__file__).parents[3] / "firmware"
@@ -26,13 +28,45 @@ def flash_files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_holds_every_firmware_file_and_nothing_else(tmp_path):
+def test_holds_every_firmware_file_but_those_of_the_host_and_nothing_else(tmp_path):
     manifest = build.build_image(NAME, tmp_path)
     modules = {p.relative_to(FIRMWARE).as_posix() for p in (FIRMWARE / "idro").rglob("*.py")}
-    wanted = {f"{name.removesuffix('.py')}.mpy" for name in modules | {"idro/board.py"}}
+    assert modules > build.HOST_MODULES
+    wanted = {f"{name.removesuffix('.py')}.mpy"
+              for name in (modules | {"idro/board.py"}) - build.HOST_MODULES}
     assert set(manifest.files) == wanted | {"boot.py", "main.py"}
     assert set(flash_files(tmp_path)) == set(manifest.files) | {"manifest.json"}
     assert (tmp_path / "boot.py").read_bytes() == (FIRMWARE / "boot.py").read_bytes()
+
+
+def test_no_file_of_the_image_imports_a_module_that_is_not_in_it():
+    sources = build.firmware_sources()
+    held = {module_of(path) for name, path in sources.items() if name.startswith("idro/")}
+    held.add("idro.board")
+    missing = [f"{name}:{line}: {imported}" for name, path in sources.items()
+               for line, imported in imports(path)
+               if imported.startswith("idro.") and imported not in held
+               and imported.rpartition(".")[0] not in held]
+    assert missing == []
+    # `from idro.protocol import descriptions` names the module after its package.
+    of_host = {name.removesuffix(".py").replace("/", ".") for name in build.HOST_MODULES}
+    assert [f"{name}:{line}" for name, path in sources.items()
+            for line, imported in imports(path) if imported in of_host] == []
+
+
+def test_every_module_of_the_image_can_be_imported(tmp_path):
+    manifest = build.build_image(NAME, tmp_path / "image")
+    job = make_job("bench-1", compiler.load(NAME), tmp_path, duration_ms=60_000,
+                   start_unix_ms=1_760_000_000_000)
+    install_image(job, tmp_path / "image")
+    modules = [path.removesuffix(".mpy").replace("/", ".") for path in manifest.files
+               if path.endswith(".mpy") and not path.endswith("__init__.mpy")]
+    (tmp_path / "flash" / "main.py").write_text(
+        f"for name in {modules!r}:\n    __import__(name)\nprint('all are imported')\n"
+        "import time\nwhile True:\n    time.sleep_ms(1_000)\n")
+    console: list[str] = []
+    run_lockstep(job, [].append, on_console=console.append)
+    assert "all are imported" in console
 
 
 def test_same_sources_give_the_same_bytes(tmp_path):

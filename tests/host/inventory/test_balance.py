@@ -7,13 +7,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from idro.protocol import messages, settings
+from idroserra.core.reasons import Reason
 from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
+from idroserra.i18n.reasons import english
 from idroserra.inventory import water_steps
 from idroserra.inventory.balance import balance_of, days_of
 from idroserra.inventory.stock_solutions import STOCKS
-from idroserra.nodes.registry import Node
+from idroserra.nodes.node import Node
 from idrosim.greenhouse.water import STOCKS as SIMULATED
+from support.samples import write_samples
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 T0 = 20_783 * DAY_MS
@@ -50,8 +53,10 @@ class Tank:
             self._levels.append((at_ms, mm + noise.uniform(-noise_mm, noise_mm)))
 
     def balance(self, to_ms=2 * DAY_MS, from_ms=0, zone=UTC, strengths=STRONG):
-        self.store.write([SamplePoint(NODE, LEVEL, T0 + at_ms, mm) for at_ms, mm in self._levels],
-                         self._events)
+        write_samples(
+            self.store,
+            [SamplePoint(NODE, LEVEL, T0 + at_ms, mm) for at_ms, mm in self._levels],
+            self._events)
         return balance_of(self.store, self.node, T0 + from_ms, T0 + to_ms, zone,
                           strengths)
 
@@ -80,7 +85,7 @@ def test_without_the_strength_of_every_dose_there_are_no_meq(tank):
     found = tank.balance(strengths={"ph_down": [(T0 + DAY_MS, 2.0)]})
     assert [day.dosed_meq["ph_down"] for day in found.days] == [None, 5.0]
     assert found.total.dosed_meq == {"ph_down": None}
-    assert any("The strength of the pH down" in said for said in found.unknown)
+    assert Reason("strength_unknown", actuator="ph_down") in found.unknown
 
 
 def test_water_that_left_and_water_that_the_valve_let_in(tank):
@@ -122,8 +127,8 @@ def test_a_level_without_a_reading_is_said_and_not_guessed(tank):
     assert first.unread_ms == pytest.approx(3 * HOUR_MS, abs=20 * MINUTE_MS)
     assert first.unseen_ml == pytest.approx(-10 * 200, abs=150)
     assert first.left_ml == pytest.approx(10 * 200, abs=150)
-    assert [said for said in found.unknown if "The level has no reading for" in said
-            and "-2.0 L meanwhile" in said]
+    [gap] = [reason for reason in found.unknown if reason.code == "level_gap"]
+    assert "the water changed by -2.0 L meanwhile" in english(gap)
 
 
 def test_floods_of_the_roots_are_no_water_that_left(tmp_path):
@@ -143,8 +148,8 @@ def test_without_a_level_or_before_the_host_knew_it_that_is_said(tmp_path):
     tank.dose(30 * HOUR_MS, "ph_down", 1)
     found = tank.balance()
     assert found.total.water is None
-    assert "The history of this node begins 2026-11-27 06:00" in found.unknown[0]
-    assert "measures no level" in found.unknown[1]
+    assert found.unknown[:2] == [
+        Reason("history_begins", when="2026-11-27 06:00"), Reason("level_unmeasured")]
     assert [day.from_unix_ms - T0 for day in found.days] == [DAY_MS]
 
 

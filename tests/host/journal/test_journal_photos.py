@@ -1,6 +1,8 @@
 """Photos of the journal: damaged ones are refused in words, and what broke off is swept away."""
 
 import io
+import subprocess
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -57,6 +59,59 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(photos):
     Image.new("1", (9_000, 9_000)).save(file, "PNG")
     assert len(file.getvalue()) < 20_000
     assert take(photos, file.getvalue()) is None
+
+
+def crossed(size, form, **how):
+    """Return a picture of four colours, one in each corner."""
+    small = Image.new("RGB", (2, 2))
+    for place, colour in CORNERS.items():
+        small.putpixel(place, colour)
+    file = io.BytesIO()
+    small.resize(size, Image.Resampling.NEAREST).save(file, form, **how)
+    return file.getvalue()
+
+
+CORNERS = {(0, 0): (200, 0, 0), (1, 0): (0, 200, 0), (0, 1): (0, 0, 200), (1, 1): (200, 200, 0)}
+PEAK_OF_ONE = """
+import re, sys
+from pathlib import Path
+from PIL import JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from idroserra.journal.errors import PhotoRefused
+from idroserra.journal.photos import Photos
+def peak_mb():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1_024
+photos, before_mb = Photos(Path(sys.argv[2])), peak_mb()
+try:
+    print(photos.take(Path(sys.argv[1])).width_px)
+except PhotoRefused:
+    print("refused")
+print(peak_mb() - before_mb)
+"""
+
+
+@pytest.mark.parametrize(("size", "form", "how", "is_taken"), [
+    ((8_000, 8_000), "PNG", {}, False),
+    ((8_000, 8_000), "JPEG", {"progressive": True, "quality": 30}, False),
+    ((4_032, 3_024), "PNG", {}, True), ((4_032, 3_024), "WEBP", {"method": 0}, True),
+    ((4_032, 3_024), "JPEG", {"progressive": True}, True),
+    ((9_000, 6_750), "JPEG", {"quality": 30}, True),  # of a phone; decoded at half its size
+])
+def test_no_picture_takes_the_memory_of_the_host(tmp_path, size, form, how, is_taken):
+    upload = tmp_path / "upload"
+    upload.write_bytes(crossed(size, form, **how))
+    said = subprocess.run([sys.executable, "-c", PEAK_OF_ONE, upload, tmp_path],
+                          capture_output=True, text=True, check=True).stdout.split()
+    assert said[0] == ("1600" if is_taken else "refused")
+    assert int(said[1]) < 220  # MB; 600 of the largest PNG that was taken
+
+
+def test_a_large_picture_is_kept_whole_and_upright(photos):
+    kept = take(photos, crossed((8_000, 6_000), "JPEG", quality=60))
+    assert (kept.width_px, kept.height_px) == (1_600, 1_200)
+    with Image.open(photos.path(kept.id, small=False)) as image:
+        for (x, y), colour in CORNERS.items():
+            found = image.getpixel((400 + 800 * x, 300 + 600 * y))
+            assert all(abs(one - other) < 12 for one, other in zip(found, colour, strict=True))
 
 
 def test_a_transparent_picture_lies_on_white(photos):

@@ -12,12 +12,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from paho.mqtt.enums import CallbackAPIVersion
 
-from idroserra.broker.local import find_mosquitto, free_port
+from idroserra.broker.local import free_port
 from idroserra.core.config import MqttConfig
 from idroserra.mqtt import connection, subscriber
 from idroserra.mqtt.connection import IncomingMessage, MqttConnection, RawChunk
 from idroserra.mqtt.paho_client import stop_client
 from support.node_client import NodeClient
+from support.programs import program, program_since
 from support.tcp_link import TcpLink
 from support.wait import wait_until
 
@@ -63,7 +64,7 @@ def secured(tmp_path_factory):
         f"keyfile {folder}/broker.key\nrequire_certificate true\nuse_identity_as_username true\n"
         f"acl_file {folder}/acl\nlistener {plain} 127.0.0.1\nallow_anonymous true\n"
     )
-    broker = subprocess.Popen([find_mosquitto(), "-c", str(folder / "mosquitto.conf")])
+    broker = subprocess.Popen([program("mosquitto"), "-c", str(folder / "mosquitto.conf")])
     wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, 15, "mosquitto")
     yield folder, port, plain
     broker.terminate()
@@ -141,6 +142,7 @@ def test_nonsense_of_a_broker_ends_the_line(mosquitto):
 
 
 def test_why_a_broker_ends_the_line_is_in_the_log(mosquitto, caplog):
+    program_since("mosquitto", (2, 0, 15), "-h")  # older ones give a wrong reason
     link, other = (
         MqttConnection(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}")) for _ in range(2)
     )

@@ -15,7 +15,8 @@ from serial import Serial
 
 from idroserra.broker import tls_files
 from idroserra.broker.local import free_port
-from idroserra.nodes.registry import Nodes, fingerprint
+from idroserra.nodes.node import fingerprint
+from idroserra.nodes.registry import Nodes
 from idroserra.pki.broker_ca import to_der
 from support.flash_rig import BOARD
 from support.nvs_rig import values
@@ -291,13 +292,13 @@ def typed_at_a_terminal(words, *answers):
 
 def test_a_board_is_given_the_line_of_its_host(flashed, provision, tmp_path):
     """TLS: CA certificate, node certificate and key; replaced after a rotation."""
-    tls_files.init(tmp_path / "data" / "line", ["serra.lan"], node_port=8_901, host_port=8_902)
+    tls_files.init(tmp_path / "data", ["serra.lan"], node_port=8_901, host_port=8_902)
     board = flashed()
     said = provision(board, "--node-id", NODE, *HERE, "--no-reset", "--yes")
     assert said.code == 0, said.err
     assert "node certificate (hidden)" in said.out
     found = values(board.nvs_file)
-    made = tls_files.BrokerCertificates(tmp_path / "data" / "line")
+    made = tls_files.BrokerCertificates(tmp_path / "data")
     cert, key = to_der(*made.files(NODE))
     assert (found["broker_tls"], found["tls_cert"], found["tls_key"]) == (1, cert, key)
     assert found["tls_ca"] == made.authority.certificate.public_bytes(Encoding.DER)
@@ -314,7 +315,7 @@ def test_a_board_is_given_the_line_of_its_host(flashed, provision, tmp_path):
 
 
 def test_a_dry_run_issues_no_certificate(flashed, provision, tmp_path):
-    tls_files.init(tmp_path / "data" / "line", ["serra.lan"], node_port=8_901, host_port=8_902)
+    tls_files.init(tmp_path / "data", ["serra.lan"], node_port=8_901, host_port=8_902)
     said = provision(flashed(), "--node-id", NODE, *HERE, "--no-reset", "--dry-run", "--yes")
     assert said.code == 0, said.err
-    assert tls_files.BrokerCertificates(tmp_path / "data" / "line").nodes == []
+    assert tls_files.BrokerCertificates(tmp_path / "data").nodes == []

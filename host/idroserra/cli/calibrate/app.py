@@ -12,7 +12,7 @@ from rich.table import Table
 
 from idroserra.cli.calibrate.wizard import Wizard
 from idroserra.client.http import DEFAULT_URL, HostClient
-from idroserra.client.requests import AsJson, NodeName, Url, cli_user, node_path
+from idroserra.client.requests import AsJson, NodeName, Url, cli_user, node_path, text_of
 
 app = typer.Typer(
     help="Calibrate pH, EC and level probes and dosing pumps.", no_args_is_help=True,
@@ -151,7 +151,7 @@ def history(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) 
     if found["health_now"] is not None:
         console.print(f"Health of the pH probe: {found['health_now']} of 100")
     if found["warning"]:
-        console.print(found["warning"])
+        console.print(text_of(found["warning"]))
 
 
 def _open_wizard(

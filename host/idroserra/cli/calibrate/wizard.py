@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from idroserra.client.http import HostClient, HostRefused
-from idroserra.client.requests import CommandFailed, node_path
+from idroserra.client.requests import CommandFailed, node_path, text_of
 
 POLL_S = 0.5
 HOLD_S = 30.0
@@ -92,7 +92,7 @@ class Wizard:
         """Offer the factory values if the current calibration is implausible."""
         advice = self.state()["advice"]
         if to_factory or (advice and self._is_interactive and typer.confirm(
-            f"{advice} Do it?", default=True)
+            f"{text_of(advice)}. Do it?", default=True)
         ):
             self._send("factory", {})
             self.print("Factory values applied.")
@@ -122,8 +122,9 @@ class Wizard:
             if run["state"] == "given":
                 return float(run["on_ms"])
             if time.monotonic() > deadline_s:
-                raise CommandFailed(f"{self._node}: the pump did not run: {run['reason']}")
-            self.print(run["reason"])
+                raise CommandFailed(
+                    f"{self._node}: the pump did not run: {text_of(run['reason'])}")
+            self.print(text_of(run["reason"]))
             if self._is_interactive and not typer.confirm("Try again?", default=True):
                 raise typer.Abort
             time.sleep(POLL_S if self._is_interactive else 10 * POLL_S)
@@ -134,12 +135,12 @@ class Wizard:
         if proposal is None:
             raise CommandFailed(f"{self._node}: no point was taken")
         if proposal["error"]:
-            raise CommandFailed(f"{self._node}: {proposal['error']}")
+            raise CommandFailed(f"{self._node}: {text_of(proposal['error'])}")
         self._console.print(results_table(proposal["results"]))
         if proposal["health"] is not None:
             self.print(f"Health of the probe: {proposal['health']} of 100")
         for note in proposal["notes"]:
-            self.print(note)
+            self.print(text_of(note))
 
     def finish(self) -> Json:
         """Apply the proposal and return the state once the node confirms."""
@@ -150,7 +151,8 @@ class Wizard:
             time.sleep(POLL_S)
             state = self.state()
         if state["state"] != "done":
-            raise CommandFailed(f"{self._node}: {state['state']}: {state['reason']}")
+            raise CommandFailed(
+                f"{self._node}: {state['state']}: {text_of(state['reason'])}")
         self.print("Calibration applied. Automatic dosing resumes in two minutes.")
         return state
 
@@ -161,7 +163,8 @@ class Wizard:
             while time.monotonic() - began_s < self._wait_s:
                 state = self.state()
                 if state["state"] != "open":
-                    raise CommandFailed(f"{self._node}: {state['state']}: {state['reason']}")
+                    raise CommandFailed(
+                        f"{self._node}: {state['state']}: {text_of(state['reason'])}")
                 live.update(Text(f"  {name}: {reading_text(state)}"))
                 if self._may_take(state, body):
                     reason = self._send_point(body)
@@ -204,7 +207,7 @@ class Wizard:
             if hold["is_held"]:
                 return
             if hold["reason"] or time.monotonic() > deadline_s:
-                why = hold["reason"] or "the node does not answer"
+                why = text_of(hold["reason"]) or "the node does not answer"
                 raise CommandFailed(f"{self._node}: dosing cannot be held: {why}")
             time.sleep(POLL_S)
 
@@ -230,7 +233,7 @@ def reading_text(state: Json) -> str:
     shown = {
         "ph": f"pH {reading['value']:.3f}", "ec": f"{reading['value']:.0f} uS/cm",
         "level": f"{reading['value']:.0f} mm"}[state["kind"]]
-    return f"{shown}{temp}, {reading['text']}"
+    return f"{shown}{temp}, {text_of(reading['settling'])}"
 
 
 def results_table(results: Json) -> Table:

@@ -15,7 +15,7 @@ from idroserra.cli.serve import ConfigFile
 from idroserra.client.requests import AsJson, NodeName
 from idroserra.core import protocol
 from idroserra.core.errors import ConfigError
-from idroserra.nodes.registry import fingerprint
+from idroserra.nodes.node import fingerprint
 from idroserra.provisioning import key_file
 from idroserra.provisioning.key_exchange import open_keys
 
@@ -93,7 +93,7 @@ def unadopted_nodes(nodes: Sequence[dict[str, Any]]) -> Iterator[str]:
         if not node["adopted"]:
             name = node["node"]
             board = f" ({node['board']})" if node["board"] else ""
-            yield (f"{name}{board}: not adopted, so it measures but cannot be commanded: "
+            yield (f"{name}{board}: not adopted, so it keeps its records and cannot be commanded: "
                    f"`idroserra provision` with its board on USB, or "
                    f"`idroserra node adopt {name} --key-file FILE`; if it is not yours, change "
                    "the passwords of the broker")

@@ -12,6 +12,7 @@ from idroserra.cli.node.bottle import bottle
 from idroserra.cli.node.correct import correct, end_correction
 from idroserra.cli.node.journal import note
 from idroserra.cli.node.preview import preview
+from idroserra.cli.node.restored import restored
 from idroserra.cli.node.site import SiteOption, site
 from idroserra.cli.node.titrate import titrate
 from idroserra.client.http import DEFAULT_URL, HostClient
@@ -143,6 +144,7 @@ app.command("note")(note)
 app.command("bottle")(bottle)
 app.command("preview")(preview)
 app.command("site")(site)
+app.command("restored")(restored)
 
 
 def _command(

@@ -17,6 +17,7 @@ from idroserra.client.requests import (
     litres_of,
     raise_unless_done,
     send_and_wait,
+    text_of,
 )
 from idroserra.core.errors import ConfigError
 from idroserra.i18n.channels import plain_name
@@ -78,7 +79,7 @@ def end_correction(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = 
         typer.echo(json.dumps(command))
     raise_unless_done(node, command)
     if not as_json:
-        typer.echo(f"{node}: confirmed, {command['reason']}")
+        typer.echo(f"{node}: confirmed, {text_of(command['reason'])}")
 
 
 def _computed_ml(

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from idroserra.client.http import HostClient
-from idroserra.client.requests import CommandFailed, raise_unless_done, send_and_wait
+from idroserra.client.requests import CommandFailed, raise_unless_done, send_and_wait, text_of
 from idroserra.core.errors import HostError
 from idroserra.i18n.channels import plain_name, volume_text
 
@@ -40,10 +40,10 @@ def correct_at_board(
         screen.follow()  # until the node reports the end
     over = follower.correction
     if not over["is_reached"]:
-        raise CommandFailed(f"{name}: correction ended: {over['reason']}; "
+        raise CommandFailed(f"{name}: correction ended: {text_of(over['reason'])}; "
                             f"{volume_text(over['given_ul'])} given")
     if not as_json:
-        typer.echo(f"{name}: {over['reason']}, pH {follower.ph_text}; "
+        typer.echo(f"{name}: {text_of(over['reason'])}, pH {follower.ph_text}; "
                    f"{volume_text(over['given_ul'])} of {plain_name(over['actuator'])} given")
 
 

@@ -14,7 +14,7 @@ from idroserra.client.http import HostClient
 from idroserra.client.requests import CommandFailed, raise_unless_done, send_and_wait
 from idroserra.core import protocol
 from idroserra.i18n.channels import duration_text, plain_name
-from idroserra.i18n.events import fault_text
+from idroserra.i18n.reasons import fault_text
 from idroserra.nodes.manual_correction import TITRATION_SETTINGS, ManualCorrection
 
 _POLL_S = 0.2
@@ -59,7 +59,7 @@ class _Guide:
 
     def stop_dosing(self, dosing: str) -> None:
         """Stop automatic dosing: both together would overdose."""
-        if dosing not in ("on", "unknown"):
+        if dosing not in ("on", "held", "unknown"):
             return
         answer = _prompt("Automatic dosing is on. Stop it for now? [Y/n] ")
         if answer.lower() not in ("", "y", "yes"):

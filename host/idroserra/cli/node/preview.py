@@ -22,6 +22,7 @@ from idroserra.client.requests import (
     cli_user,
     node_path,
     parse_setting,
+    text_of,
 )
 from idroserra.recipes import model as recipes
 from idroserra.simulation.preview_request import MOST_DAYS, WATERS
@@ -64,7 +65,8 @@ def preview(
         client.send("DELETE", path, {})
         raise
     if ended["state"] != "done":
-        raise CommandFailed(f"{node}: preview {ended['state']}: {ended['error']}".rstrip(": "))
+        why = f": {text_of(ended['error'])}" if ended["error"] else ""
+        raise CommandFailed(f"{node}: preview {ended['state']}{why}")
     if as_json:
         typer.echo(json.dumps(ended))
     else:
@@ -101,8 +103,8 @@ def _show(outcome: dict[str, Any]) -> None:
     for one in outcome["events"]:
         console.print(Text(f"{_when(one['unix_ms'], '%d %b %H:%M')}  {one['text']}", "yellow"))
     console.print(_by_day(outcome["by_day"]))
-    for text in outcome["assumed"]:
-        console.print(Text(f"· {text}", style="dim"))
+    for reason in outcome["assumed"]:
+        console.print(Text(f"· {text_of(reason)}", style="dim"))
 
 
 def _by_day(days: list[dict[str, Any]]) -> Table:

@@ -175,10 +175,10 @@ def _read_log(
 
 def _dose(event: dict[str, Any]) -> Dose:
     """Convert an event. A fill counts as a dose, since it also changes the reading."""
-    detail = event["detail"]
+    detail, reason = event["detail"], event["reason"]
     return Dose(event["unix_us"] // 1_000, str(detail.get("actuator")),
                 int(detail.get("volume_ul") or 0), int(detail.get("on_ms") or 0),
-                str(detail.get("reason")).startswith("correction"))
+                reason is not None and reason["code"] == "correction_step")
 
 
 def _out_of_range(proposals: list[StrengthProposal]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from idroserra.core.terminal_text import printable
 from idroserra.provisioning import validation
 from idroserra.provisioning.key_exchange import KeyStore, StoredKeys
 from idroserra.provisioning.nvs import KEY, NAMES, TLS, UNSHOWN, UPDATE_KEYS, NvsContents
@@ -29,16 +30,16 @@ def describe_board(board: Board, held: StoredKeys | None) -> str:
     stored = board.stored
     wifi = broker = "none"
     if stored.is_set("wifi_ssid"):
-        wifi = f"{_printable(stored.text('wifi_ssid'))}, {_with(stored, 'wifi_pass')}"
+        wifi = f"{printable(stored.text('wifi_ssid'))}, {_with(stored, 'wifi_pass')}"
     if stored.is_set("broker_host"):
         port = stored.number("broker_port") or validation.MQTT_PORT
-        broker = (f"{_printable(stored.text('broker_host'))}:{port}, "
+        broker = (f"{printable(stored.text('broker_host'))}:{port}, "
                   f"{_with(stored, 'broker_pass')}, "
                   f"{'TLS' if stored.number(TLS) else 'not encrypted'}")
     return "\n".join((
         f"port      {board.port}",
         f"board     {board.board}, version {board.version}, MAC {board.mac.hex(':')}",
-        f"name      {_printable(stored.node_id) or 'none: does not connect'}",
+        f"name      {printable(stored.node_id) or 'none: does not connect'}",
         f"Wi-Fi     {wifi}",
         f"broker    {broker}",
         f"key       {_key_text(board, held)}",
@@ -47,7 +48,7 @@ def describe_board(board: Board, held: StoredKeys | None) -> str:
 
 
 def board_json(board: Board, held: StoredKeys | None) -> dict[str, Any]:
-    """Return the same for JSON output."""
+    """Return what describe_board() shows, as JSON."""
     stored = board.stored
     return {
         "port": board.port, "board": board.board, "version": board.version,
@@ -120,7 +121,7 @@ def _change_text(plan: ProvisionPlan, name: str) -> str:
     if name in UNSHOWN:
         return f"{word} (hidden)"
     text = value.decode() if isinstance(value, bytes) else str(value)
-    return f"{word}: {_printable(text)}"
+    return f"{word}: {printable(text)}"
 
 
 def _key_text(board: Board, held: StoredKeys | None) -> str:
@@ -135,7 +136,3 @@ def _key_text(board: Board, held: StoredKeys | None) -> str:
 
 def _with(stored: NvsContents, name: str) -> str:
     return "with a password" if stored.is_set(name) else "without a password"
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -24,6 +24,7 @@ from idroserra.client.requests import (
     Url,
     cli_user,
     node_path,
+    text_of,
 )
 from idroserra.recipes import model, serialize
 from idroserra.terminal.tables import SIGNS, STYLES
@@ -82,7 +83,7 @@ def start(
     if is_builtin and not as_json:
         notes = client.get(f"{node_path(node)}/recipe/notes", recipe=name)["notes"]
         for note in notes:
-            typer.echo(f"note: {note['stage']}: {note['text']}", err=True)
+            typer.echo(f"note: {note['stage']}: {text_of(note['reason'])}", err=True)
     started = client.send("POST", f"{node_path(node)}/recipe", body | {"by": cli_user()})
     _await_node(client, node, started, as_json=as_json)
 

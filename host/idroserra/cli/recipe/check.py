@@ -12,6 +12,7 @@ from rich.text import Text
 
 from idroserra.cli.sim import app
 from idroserra.core.errors import ConfigError, HostError
+from idroserra.i18n.reasons import english, reason_json
 from idroserra.recipes import feasibility, model
 from idroserra.recipes.model import Recipe
 from idroserra.simulation import recipe_scenario
@@ -69,7 +70,7 @@ def stage_of(found: Recipe, wanted: str) -> int:
 
 def note_text(found: Recipe, note: feasibility.RecipeWarning) -> str:
     """Return a note with the name of its stage."""
-    return f"{found.stages[note.stage].name}: {note.text}"
+    return f"{found.stages[note.stage].name}: {english(note.reason)}"
 
 
 def _print_notes(found: Recipe, notes: list[feasibility.RecipeWarning]) -> None:
@@ -92,7 +93,7 @@ def _json(
 ) -> dict[str, object]:
     return {
         "recipe": found.name, "kept": result is not None and result.is_kept,
-        "notes": [{"level": note.level, "stage": found.stages[note.stage].name, "text": note.text}
-                  for note in notes],
+        "notes": [{"level": note.level, "stage": found.stages[note.stage].name,
+                   "reason": reason_json(note.reason)} for note in notes],
         "run": None if result is None else result.to_json(),
     }

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from idro.errors import SettingsError
 from idroserra.core.errors import ConfigError, HostError
+from idroserra.i18n.reasons import english
 from idrosim.benchmark import case_file, firmware_policy, markdown_page, scoreboard, tables
 from idrosim.benchmark import run as benchmark_run
 from idrosim.benchmark.cases import Cell, select
@@ -100,7 +101,7 @@ def _cells(wanted: str | None) -> list[Cell]:
             key = _KEYS.get(error.key, "volume_l")
             raise ConfigError(wanted, f"{cell.name}.{key}", str(error)) from None
         except SettingsError as error:
-            why = f"needs a setting outside its range: {error}"
+            why = f"needs a setting outside its range: {english(error.reason)}"
             raise ConfigError(wanted, f"{cell.name}.recipe", why) from None
     return cells
 

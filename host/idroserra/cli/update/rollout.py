@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from idroserra.client.http import DEFAULT_URL, HostClient
-from idroserra.client.requests import AsJson, CommandFailed, Url, cli_user
+from idroserra.client.requests import AsJson, CommandFailed, Url, cli_user, text_of
 from idroserra.terminal.tables import STYLES
 
 FOLLOW_EVERY_S = 1.0
@@ -71,7 +71,7 @@ def offer(
         typer.echo(f"started: roll-out {started['id']}; `idroserra update status --follow` shows "
                    "the progress")
     if started["state"] == "stopped":
-        raise CommandFailed(f"the roll-out stopped: {started['reason']}")
+        raise CommandFailed(f"the roll-out stopped: {text_of(started['reason'])}")
 
 
 def status(
@@ -195,7 +195,9 @@ def _follow(client: HostClient, rollout: str, *, show: bool) -> dict[str, Any]:
             for node in found["nodes"]:
                 if node["node"] not in tasks:
                     tasks[node["node"]] = bars.add_task(node["node"], total=100, now="")
-                now = f"{node['text']}. {node['reason']}".rstrip(" .")
+                now = node["text"]
+                if node["reason"] is not None:
+                    now = f"{now}. {text_of(node['reason'])}"
                 bars.update(tasks[node["node"]], completed=node["percent"], now=now)
             if found["state"] != "running":
                 return dict(found)
@@ -221,12 +223,12 @@ def _releases_table(releases: Sequence[dict[str, Any]]) -> Table:
 def _rollout_table(rollout: dict[str, Any]) -> Table:
     title = f"{rollout['version']} for {rollout['board_class']} ({rollout['id']}): " \
             f"{rollout['text']}"
-    more = rollout["reason"] or rollout["waits"]
+    more = text_of(rollout["reason"] or rollout["waits"])
     table = Table("node", "site", "", "", title=f"{title}{f'. {more}' if more else ''}",
                   title_justify="left", title_style="", box=box.SIMPLE)
     for one in rollout["nodes"]:
         state = f"{one['text']}, {one['percent']} %" if one["state"] == "downloading" else (
             one["text"])
         table.add_row(one["node"], one["site"], Text(state, STYLES.get(one["level"], "")),
-                      one["reason"])
+                      text_of(one["reason"]))
     return table

@@ -18,7 +18,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import DataTable, Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
-from idroserra.client.requests import cli_user, send_and_wait
+from idroserra.client.requests import cli_user, not_done_text, send_and_wait
 from idroserra.core.errors import HostError
 from idroserra.terminal import tables
 from idroserra.terminal.tui.chart import TimeSpan, chart
@@ -81,7 +81,7 @@ class WatchApp(App[None]):
         with Horizontal():
             yield OptionList(id="nodes")
             with Vertical(id="node"):
-                yield Static(id="verdict")
+                yield Static(id="state")
                 yield DataTable(id="readings", cursor_type="row", show_header=False)
                 yield Static(id="chart")
                 yield Static(id="why")
@@ -145,9 +145,9 @@ class WatchApp(App[None]):
         self.push_screen(AlarmsScreen(list(self._feed.alarms)), self._acknowledge)
 
     def action_stop(self) -> None:
-        """Stop all dosing of the node, after confirmation."""
-        self._confirm("stop", f"Stop all dosing of {self._chosen}?",
-                      "No dosing until it is resumed. Circulation and light continue.")
+        """Stop all dosing of the node at once, without a question."""
+        if node := self._chosen:
+            self.run_worker(lambda: self._send_command(node, "stop"), thread=True)
 
     def action_resume(self) -> None:
         """Resume dosing of the node, after confirmation."""
@@ -176,8 +176,7 @@ class WatchApp(App[None]):
         if command["state"] == "done":
             self._show_message(f"{node}: {verb} confirmed", tables.STYLES["ok"])
         else:
-            why = command["reason"] or "the node gave no answer in time"
-            self._show_message(f"{node}: {verb} {command['state']}: {why}", tables.STYLES["bad"])
+            self._show_message(f"{node}: {not_done_text(command)}", tables.STYLES["bad"])
 
     def _acknowledge(self, key: str | None) -> None:
         if key is not None:
@@ -205,7 +204,7 @@ class WatchApp(App[None]):
 
     def _known(self) -> list[Json]:
         with self._feed.lock:
-            known = [dict(n) for n in self._feed.nodes.values() if "verdict" in n]
+            known = [dict(n) for n in self._feed.nodes.values() if "state" in n]
         return [dict(node) for node in tables.worst_first(known)]
 
     def _redraw(self) -> None:
@@ -224,7 +223,8 @@ class WatchApp(App[None]):
         self.query_one("#node").display = node is not None
         if node is None:
             return
-        self.query_one("#verdict", Static).update(_verdict(node))
+        self.query_one("#state", Static).update(
+            tables.state_text(node["state"], time.time_ns() // 1_000_000))
         self._list_readings(node)
         self._draw_chart(node)
         self._list_events()
@@ -347,16 +347,9 @@ def _count(number: int, noun: str) -> str:
 
 
 def _node_line(node: Json) -> Text:
-    level = node["verdict"]["level"]
+    level = node["state"]["level"]
     return Text.assemble((f"{tables.SIGNS[level]} ", tables.STYLES[level]),
                          (node["node"], "bold"), f"\n  {node['dosing']['label']}")
-
-
-def _verdict(node: Json) -> Text:
-    lines = [tables.verdict_text(node["verdict"])]
-    lines += [Text(f"  {reason['text']}", style=tables.STYLES[reason["level"]])
-              for reason in node["verdict"]["reasons"]]
-    return Text("\n").join(lines)
 
 
 def _event_line(event: Json) -> Text:

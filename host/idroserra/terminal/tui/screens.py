@@ -88,7 +88,8 @@ class AlarmsScreen(ModalScreen[str | None]):
 def headline(alarm: Mapping[str, Any]) -> str:
     """Return one line: node, title, and the reading or reason."""
     where = f"{alarm['node']}: " if alarm["node"] else ""
-    return f"{where}{alarm['title']}. {alarm['text']}".strip()
+    reason = alarm["reason"]
+    return f"{where}{alarm['title']}" + (f": {reason['text']}" if reason else "")
 
 
 def _alarm_line(alarm: Mapping[str, Any]) -> Text:
