@@ -26,6 +26,7 @@ from rich.progress import track
 from idroserra.core.config import KeepConfig
 from idroserra.history.models import SamplePoint, Store
 from idroserra.history.sqlite.store import SqliteStore
+from support.samples import points_of, write_samples
 
 CHANNELS = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "air.rh_pct",
             "reservoir.level_mm", "air.temp_c", "air.co2_ppm", "air.vpd_pa")
@@ -103,7 +104,7 @@ def chart(
 
     def draw_raw() -> None:
         for node in nodes:
-            store.points(node, channels, *span)
+            points_of(store, node, channels, *span)
 
     began_ms = cpu_of_ms(server_pid)
     took_ms, cpu_ms = best_ms(draw)
@@ -137,7 +138,7 @@ def fill(
                  for channel in channels]
         count += len(block)
         began_s = time.process_time()
-        store.write(block, [])
+        write_samples(store, block, [])
         busy_s += time.process_time() - began_s
         began_s = time.process_time()
         while store.maintain(start_ms):

@@ -1,6 +1,7 @@
 """Compares ingest of the host with peers: `make bench-ingest`.
 
-All receive the same readings and write to VictoriaMetrics, which accepts the line protocol of all.
+All receive the same readings. The peers write to VictoriaMetrics, which accepts the line protocol
+of all; the host writes to its store, an InfluxDB 1.x, to be read by InfluxQL.
 
     python bench/ingest/bench_ingest.py [--only NAME,NAME] [--rates 0,1000,10000,20000]
         [--seconds 8] [--rounds 2]
@@ -35,7 +36,7 @@ from contestants import CONTESTANTS, FIELD, Contestant, Place  # noqa: E402
 from results import write_section  # noqa: E402
 
 from idroserra.broker.local import find_mosquitto, free_port  # noqa: E402
-from support.databases import VictoriaMetrics  # noqa: E402
+from support.databases import Influxd, VictoriaMetrics  # noqa: E402
 from support.wait import wait_until  # noqa: E402
 
 OURS = "idroserra"
@@ -87,8 +88,14 @@ def peak_mib(pid: int) -> float:
     return 0.0
 
 
-def rows(database: VictoriaMetrics, who: Contestant) -> int:
+Database = VictoriaMetrics | Influxd
+
+
+def rows(database: Database, who: Contestant) -> int:
     """Return the number of readings in the database."""
+    if isinstance(database, Influxd):
+        counted = database.rows(f"SELECT count({FIELD[who.kind]}) FROM {who.measurement}", "bench")
+        return int(counted[0][1]) if counted else 0
     metric = f"{who.measurement}_{FIELD[who.kind]}"
     query = {"query": f"sum(count_over_time({metric}[90d]))", "nocache": "1"}
     answer = json.loads(database.get("/api/v1/query", query))
@@ -101,7 +108,10 @@ def run(who: Contestant, rate: int, seconds: float) -> Outcome:
     count = BURST if rate == 0 else int(rate * seconds)
     with tempfile.TemporaryDirectory(prefix="idroserra-bench-") as name:
         folder = Path(name)
-        with stock_mosquitto(folder) as port, VictoriaMetrics(folder / "victoria") as database:
+        kind: type[Database] = Influxd if who.name == OURS else VictoriaMetrics
+        with stock_mosquitto(folder) as port, kind(folder / "database") as database:
+            if isinstance(database, Influxd):
+                database.run("CREATE DATABASE bench", "bench")
             command = who.command(Place(folder, port, database.port))
             with (folder / "log").open("wb") as log:
                 process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
@@ -116,7 +126,7 @@ def run(who: Contestant, rate: int, seconds: float) -> Outcome:
 
 
 def _measure(who: Contestant, rate: int, count: int, process: subprocess.Popen[bytes], port: int,
-             database: VictoriaMetrics) -> Outcome:
+             database: Database) -> Outcome:
     warm, epoch_unix_ms = 0, time.time_ns() // 1_000_000
     def warmed() -> bool:
         nonlocal warm

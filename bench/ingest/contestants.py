@@ -42,7 +42,7 @@ def _ours(place: Place) -> list[str]:
         "data_dir": str(place.folder / "host"),
         "mqtt": {"url": f"mqtt://127.0.0.1:{place.mqtt_port}"},
         "store": {"kind": "influx", "url": f"http://127.0.0.1:{place.database_port}",
-                  "database": "bench", "org": "bench", "write_api": "v2"},
+                  "database": "bench", "write_api": "v1"},
     }
     profile = [str(place.folder / "profile")] if PROFILE else []
     return [sys.executable, str(HERE / "our_host.py"), json.dumps(config), *profile]

@@ -7,13 +7,19 @@ import sys
 import threading
 import time
 
+from flood import NODES  # found beside this file
+
 from idroserra.core.config import load_config
 from idroserra.server.service import Service, tune_garbage_collector
+
+KEY = b"k" * 32
 
 
 def main() -> None:
     """Run until SIGTERM. With PROFILE, write a CPU profile of each thread there."""
     service = Service(load_config(None, json.loads(sys.argv[1])))
+    for number in range(NODES):
+        service.nodes.adopt(f"idro-f{number:02d}", KEY)
     profiles = []
     if len(sys.argv) > 2:
         for part in (service._ingest, service._writer):

@@ -142,7 +142,7 @@ def main() -> int:
         broker = Mosquitto(folder)
         broker.start()
         opened.callback(broker.kill)
-        host = Host(folder, broker.port)
+        host = Host(folder, broker.port, asked.nodes)
         opened.callback(host.stop)
         print_memory("at the start", memory_of(host.pid))
         fleet = Fleet(broker.port, 0, asked.nodes, asked.every_s, folder)

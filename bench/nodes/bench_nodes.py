@@ -24,14 +24,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
-sys.path.extend([str(HERE.parent), str(HERE.parents[1] / "tests")])
+sys.path.extend([str(HERE), str(HERE.parent), str(HERE.parents[1] / "tests")])
 
+from fleet import KEY  # noqa: E402
 from results import write_section  # noqa: E402
 
 from campaigns.chaos.reconciliation import spool_counts  # noqa: E402  found beside the tests
 from idroserra.auth.local_token import token_for  # noqa: E402
 from idroserra.broker.local import find_mosquitto, free_port  # noqa: E402
 from idroserra.history.sqlite.store import SqliteStore  # noqa: E402
+from support.adopted_nodes import adopt_nodes  # noqa: E402
 from support.wait import wait_until  # noqa: E402
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -155,10 +157,11 @@ class Page:
 
 
 class Host:
-    """`idroserra serve`."""
+    """`idroserra serve`, which has adopted the nodes of the fleets."""
 
-    def __init__(self, folder: Path, mqtt_port: int) -> None:
+    def __init__(self, folder: Path, mqtt_port: int, nodes: int) -> None:
         self.data_dir = folder / "host"
+        adopt_nodes(self.data_dir, [f"idro-{number:04}" for number in range(nodes)], KEY)
         self.url = f"http://127.0.0.1:{free_port()}"
         config = folder / "host.toml"
         config.write_text(
@@ -212,7 +215,7 @@ class Bench:
             self.broker = Mosquitto(self._folder)
             self.broker.start()
             opened.callback(self.broker.kill)
-            self.host = Host(self._folder, self.broker.port)
+            self.host = Host(self._folder, self.broker.port, self.plan.nodes)
             opened.callback(self.host.stop)
             self.idle_mib = self.host.rss_mib()
             self.page = Page(self.host.url)
@@ -266,8 +269,8 @@ class Bench:
         readings = events = doubled = 0
         with closing(SqliteStore(self.host.data_dir / "store.db")) as store:
             for node, (oldest, newest) in store.spans().items():
-                at = [unix_ms for unix_ms, _ in store.points(
-                    node, ["reservoir.ph"], oldest, newest + 1)["reservoir.ph"]]
+                at = [instant.unix_ms for instant in store.instants(node, oldest, newest + 1)
+                      if "reservoir.ph" in instant.values]
                 seqs = [event.seq for event in store.events(node, oldest, newest + 1)
                         if event.kind == "dosed"]
                 readings += len(at)

@@ -15,6 +15,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from idro.app.commands import CommandHandler
 from idro.net.publisher import Broker, Handlers, Publisher
 from idro.outbox.outbox import Outbox
 from idro.protocol import messages, settings
@@ -27,6 +28,7 @@ CHANNELS = (
 UPTIME_MS = 73 * 3_600_000  # of a node at the start, longer than the backlog
 DAYS_MS = 3 * 86_400_000
 EVENT_EVERY = 60  # records
+KEY = b"k" * 32  # of every node
 
 
 class Clock:
@@ -56,6 +58,9 @@ class Node:
         path = folder / self.name
         self.outbox = Outbox(str(path), self.boot_id, CHANNELS, self._clock)
         handlers = Handlers(self._info, self._report, _ignore, _ignore, self._on_stored, _ignore)
+        self._commands = CommandHandler(
+            (self.name, KEY, self.boot_id), clock=self._clock, command_ids=None, actions={},
+            record_event=_ignore, send_ack=_ignore)
         broker = Broker("127.0.0.1", port, self.name, None, asyncio.open_connection)
         self.publisher = Publisher(broker, self.outbox, self._clock, handlers, random.randint)
 
@@ -83,10 +88,14 @@ class Node:
         for i in range(count):
             self.take(end_ms - (count - i) * (DAYS_MS // count))
 
-    def _on_stored(self, stored: Any) -> None:
+    def _on_stored(self, payload: bytes) -> Any:
+        stored = self._commands.receive_stored(payload)
+        if stored is None:
+            return None
         now_s = asyncio.get_running_loop().time()
         while self.live and self.live[0][0] <= stored.seq_upto:
             self.delays_s.append(now_s - self.live.popleft()[1])
+        return stored
 
     def _info(self) -> Any:
         return messages.Info(

@@ -12,11 +12,14 @@ import argparse
 import json
 from pathlib import Path
 
-from idro.protocol import messages, messages_host, topics, update_messages
+from idro.protocol import messages, messages_host, topics, update_messages, validation
 from idro.protocol.descriptions import EVENT_TEXTS, FAULT_TEXTS, QUANTITY_TEXTS, SETTING_TEXTS
 from idro.protocol.quantities import QUANTITIES
+from idro.protocol.reasons import REASONS, VALUES
 from idro.protocol.settings_table import SETTINGS
 from idroserra.boards import compiler, pinout
+from idroserra.i18n.marker import Plural
+from idroserra.i18n.reason_texts import TEXTS
 from tools import grafana_dashboards
 from tools.docs import api, howto, reference
 from tools.docs.protocol_examples import EXAMPLE_KEY, Message, down_messages, up_messages
@@ -60,6 +63,7 @@ def protocol_page() -> str:
                                                                FAULT_TEXTS.items()])]
     parts += ["## Events\n", table(("kind", "meaning"), [(f"`{k}`", v) for k, v in
                                                               EVENT_TEXTS.items()])]
+    parts += ["## Reasons\n", REASON_TEXT, _reason_table()]
     parts += ["## Settings\n", SETTING_TEXT, _setting_table()]
     return "\n".join(parts)
 
@@ -67,13 +71,35 @@ def protocol_page() -> str:
 QUANTITY_TEXT = """A channel is `<source>.<quantity>`, such as `reservoir.ph`. A value outside the
 range is a fault, never a number.
 """
+REASON_TEXT = f"""A reason is `{{"code": ..., "values": {{...}}}}`, in acks, events and the report
+of the settings. A code never changes its meaning. A host shows one that it does not know, as of a
+newer node, as it is.
+
+- A code is a name of at most {messages_host.MAX_CODE_CHARS} of a-z, 0-9 and _.
+- It has at most {messages_host.MAX_REASON_VALUES} values.
+- A value is an integer, true, false, a text of at most {validation.MAX_TEXT_CHARS} characters,
+  or a reason; at most {messages_host.MAX_REASON_DEPTH} reasons are within each other.
+- Units with a prefix are scaled: mpH is 0.001 pH, dC 0.1 C, ul 0.001 ml.
+- A `name` is an actuator, a `kind` that of an output, a `channel`, `fault`, `setting` or `reason`
+  one of this page, a `text` is technical and not translated.
+
+| severity | meaning |
+| --- | --- |
+| `ok` | as intended |
+| `wait` | ends by itself |
+| `check` | to be looked at |
+| `act` | a person is needed now |
+
+`ended by`: `node` by itself, `grower` at the tank or on the page, `technician` at wiring, parts or
+files. `text` is what the host shows in English.
+"""
 SETTING_TEXT = """A setting can tighten the limits of the safety gate, never loosen them: the
 frozen ceilings are not settings. Required: `level.low_mm` < `level.target_mm` < `level.full_mm`.
 """
 
 
 def _topic_table() -> str:
-    limits = {"command": messages.MAX_COMMAND_BYTES, "stored": messages.MAX_COMMAND_BYTES,
+    limits = {"command": messages.MAX_COMMAND_BYTES, "stored": messages.MAX_STORED_BYTES,
               "config": messages.MAX_CONFIG_BYTES, "update": update_messages.MAX_UPDATE_BYTES,
               "update_data": update_messages.HEAD_BYTES + update_messages.MAX_CHUNK_BYTES}
     rows = []
@@ -126,6 +152,16 @@ def _quantity_table() -> str:
     return table(("quantity", "unit", "decimals", "range", "meaning"), rows)
 
 
+def _reason_table() -> str:
+    rows = []
+    for code, row in REASONS.items():
+        values = "; ".join(f"`{name}` {VALUES[name]}".rstrip() for name in row.values)
+        text = TEXTS[code]
+        rows.append((f"`{code}`", values, row.severity, row.mender,
+                     text.many if isinstance(text, Plural) else text))
+    return table(("code", "values", "severity", "ended by", "text"), rows)
+
+
 def _setting_table() -> str:
     rows = []
     for row in SETTINGS.values():
@@ -159,7 +195,7 @@ def main() -> None:
         return
     docs = Path(__file__).resolve().parents[2] / "docs"
     write(docs, committed_pages())
-    for path in grafana_dashboards.write(docs.parent / "host/deploy/grafana/dashboards"):
+    for path in grafana_dashboards.write(docs.parent / "host/deploy/grafana"):
         print(f"wrote {path.relative_to(docs.parent)}")
 
 

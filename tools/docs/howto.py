@@ -1,8 +1,9 @@
 """Generates the pages of what to do at every alarm, at every fault and when nothing is dosed.
 
 Titles, priorities, delays and consequences come from `alarms/rules`, faults from
-idro.protocol.descriptions. What a person does about each is in `host/docs/howto/*.toml`. An entry
-without its counterpart raises ValueError.
+idro.protocol.descriptions, reasons from idroserra.core.reasons. What a person does about each
+alarm is in `host/docs/howto/*.toml`, about each fault and reason in `host/idroserra/help/topics`.
+An entry without its counterpart raises ValueError.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import Any
 
 from idro.protocol.descriptions import FAULT_TEXTS
 from idroserra.alarms.rules import FOLDER, Rule, load_rules
+from idroserra.core.reasons import REASONS
+from idroserra.help.texts import sentence_of
+from idroserra.help.topics import SEE, Topic, groups, topic_of
 from tools.docs.tables import anchor, table
 
 HOWTO = Path(__file__).resolve().parents[2] / "host" / "docs" / "howto"
@@ -34,8 +38,8 @@ _FAULTS = """# What a fault of a sensor means
 
 For growers and technicians: what to do when a tile shows a fault instead of a number.
 
-Generated from `firmware/idro/protocol/descriptions.py` and `host/docs/howto/faults.toml` by
-`make site`.
+Generated from `firmware/idro/protocol/descriptions.py` and `host/idroserra/help/topics/` by
+`make site`. In your language: `/help/reasons` of your host, or `idroserra explain CODE`.
 
 A failed reading is never replaced by a number. While the fault lasts, the node holds every output
 that depends on the reading and continues with the rest. It doses by the reading again after 12
@@ -43,11 +47,12 @@ good readings over two minutes.
 """
 _REASONS = """# Why is it not dosing?
 
-For growers who see pH or EC drift: the node states why it does not dose, on its page under *Events
-and reasons* and in `idroserra watch NODE`. Look up the beginning of that sentence.
+For growers who see pH or EC drift: the node gives a reason for what it does and does not do, on
+its page under *Events and reasons* and in `idroserra watch NODE`. Look up the reason; words in
+brackets stand for its values. Reasons with a fault: [faults of sensors](faults.md).
 
-Generated from `host/docs/howto/reasons.toml` by `make site`. A test compares it with the
-reasons of the firmware.
+Generated from `host/idroserra/help/topics/` by `make site`. The same in your language:
+`/help/reasons` of your host, or `idroserra explain CODE`.
 """
 
 
@@ -109,30 +114,51 @@ def _begun_small(sentence: str) -> str:
 
 
 def _faults() -> str:
-    words = load_howto("faults")
-    _check_same("faults.toml", words, FAULT_TEXTS)
     parts = [_FAULTS]
     for code, text in FAULT_TEXTS.items():
-        one = words[code]
-        parts += [anchor(code), f"## `{code}`\n", f"{text}\n", f"**Check first:** {one['look']}\n",
-                  *(f"{number}. {step}" for number, step in enumerate(one["steps"], 1)), ""]
+        topic = _topic(code)
+        parts += [anchor(code), f"## `{code}`\n", f"{text}\n", *_steps(topic)]
     return "\n".join(parts)
 
 
 def _reasons() -> str:
-    words = load_howto("reasons")
-    held = {name: one for name, one in words.items() if "latch" not in one}
-    locked = {name: one for name, one in words.items() if "latch" in one}
-    rows = [(f"*{word}…*", f"[{one['title']}](#{name})")
-            for name, one in held.items() for word in one["words"]]
-    parts = [_REASONS, table(("reason", "section"), sorted(rows))]
-    for name, one in held.items():
-        parts += [anchor(name), f"## {one['title']}\n", f"{one['means']}\n", f"{one['do']}\n"]
-    parts.append("## Why dosing locks itself\n")
-    parts.append(table(("reason", "what it means", "what to do"),
-                       [(f"*{one['latch']}*", one["means"], one["do"])
-                        for one in locked.values()]))
+    missing = [code for code in REASONS if topic_of(code) is None]
+    if missing:
+        raise ValueError(f"host/idroserra/help/topics: no topic for {', '.join(missing)}")
+    rows = [(f"*{_sentence(code)}*", f"[{_topic(code).title}](#{code})") for code in REASONS]
+    parts = [_REASONS, table(("reason", "section"), sorted(rows, key=lambda row: row[0].lower()))]
+    for group in groups():
+        topics = {name: topic for name, topic in group.topics.items()
+                  if any(code in REASONS for code in topic.codes)}
+        parts.append(f"## {group.title}\n")
+        for name, topic in topics.items():
+            names = dict.fromkeys((name, *topic.codes))
+            parts += ["".join(anchor(one).strip() for one in names) + "\n",
+                      f"### {topic.title}\n",
+                      *(f"- {_sentence(code)} (`{code}`)" for code in topic.codes
+                        if code in REASONS), ""]
+            parts += [f"{topic.means}\n", *_steps(topic)]
     return "\n".join(parts)
+
+
+def _sentence(code: str) -> str:
+    """Return the sentence of a reason; its brackets are no links."""
+    return sentence_of(code).replace("[", "\\[")
+
+
+def _topic(code: str) -> Topic:
+    topic = topic_of(code)
+    if topic is None:
+        raise ValueError(f"host/idroserra/help/topics: no topic for {code}")
+    return topic
+
+
+def _steps(topic: Topic) -> list[str]:
+    """Return what to do as lines of Markdown."""
+    steps = [f"**What to do:** {topic.do[0]}\n"] if len(topic.do) == 1 else [
+        "**What to do:**\n", *(f"{number}. {step}" for number, step in enumerate(topic.do, 1)), ""]
+    see = ", ".join(f"[{SEE[name]}]({name}.md)" for name in topic.see)
+    return [*steps, f"See {see}.\n"] if see else steps
 
 
 def _check_same(file: str, words: Mapping[str, Any], code: Mapping[str, Any]) -> None:

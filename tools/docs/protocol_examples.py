@@ -5,6 +5,7 @@ import hmac
 from typing import NamedTuple
 
 from idro.protocol import messages, messages_host, update_messages
+from idro.protocol.reason import Reason
 from idro.protocol.release_layout import SIGNATURE_BYTES
 
 NODE = "bench-1"
@@ -40,7 +41,7 @@ TELEMETRY = BATCH | {
 }
 EVENT = BATCH | {
     "records[].kind": "kind of event",
-    "records[].detail": "flat object of text, integers, true, false or null",
+    "records[].detail": "object of text, integers, true, false, null and reasons; see Events",
 }
 INFO = {
     "v": "1",
@@ -69,24 +70,27 @@ ACK = {
     "v": "1",
     "id": "id of the command",
     "outcome": f"`{'`, `'.join(messages_host.OUTCOMES)}`",
-    "reason": "reason, for the operator",
+    "reason": "why it was done or not: a reason",
     "boot_id": "current run",
     "at_ms": "uptime",
 }
 REPORT = {
     "v": "1",
     "rev": "current revision",
-    "error": "why the last revision was refused, or null",
+    "error": "why the last revision was refused: a reason, or null",
     "values": "settings; missing ones are at their defaults",
 }
 AUTH = {"auth": "64 hex digits: HMAC-SHA256, the last field of the message"}
 COMMAND = {
     "v": "1",
-    "id": "chosen by the host, executed at most once",
+    "id": "chosen by the host, executed at most once. A `stop` is sent with QoS 0 and again under "
+    "its id until it is `done`; it is answered with QoS 0, and may be executed again after a "
+    "restart",
     "verb": "see below",
     "args": "arguments of the verb",
     "boot_id": "target run; any other refuses it",
-    "not_after_at_ms": "uptime at which it expires",
+    "not_after_at_ms": "uptime at which it expires. A `resume` is refused if it ends no later "
+    "than a `stop` that was executed: the stop overtook it",
     "by": "requester",
 } | AUTH
 CONFIG = {
@@ -118,6 +122,11 @@ STORED = {
     "boot_id": "a run of the node",
     "seq_upto": "a record",
     "unix_ms": "the host's wall time, UTC",
+    "sent_at_ms": "of the newest message it answers, as received; null in an answer to records "
+                  "of an earlier boot. The node ignores an answer that is older than 60 s or than "
+                  "the last one, and takes the time only from one with `sent_at_ms`",
+    "auth": "64 hex digits as in a command, or 128: one HMAC for each key the node may have while "
+            "its key is replaced",
 }
 
 
@@ -141,7 +150,9 @@ def up_messages() -> list[Message]:
         Message("event", "Events.", EVENT, _event()),
         Message(
             "ack", "Result of a command, once for each that reached the node.", ACK,
-            messages.pack_ack(messages.Ack("c-7d1f", "refused", "stopped", BOOT, 412_000)),
+            messages.pack_ack(messages.Ack(
+                "c-7d1f", "refused", Reason("gap", actuator="ph_down", left_ms=240_000), BOOT,
+                412_000)),
         ),
         Message(
             "config", "The current settings.", REPORT,
@@ -163,7 +174,7 @@ def down_messages() -> list[Message]:
     config = messages.Config(4, "anna", {"ph.target": 5.9, "dosing.enabled": True})
     offer = update_messages.Offer(
         "5" * 64, 9_120, bytes(SIGNATURE_BYTES), "0c41d9770c41d977", "0.3.0")
-    stored = messages.Stored(BOOT, 41, BOOT_UNIX_MS + 406_120)
+    stored = messages.Stored(BOOT, 41, BOOT_UNIX_MS + 406_120, 406_000)
     return [
         Message(
             "command", "A request to one node, for one boot, with an expiry.", COMMAND,
@@ -176,8 +187,10 @@ def down_messages() -> list[Message]:
         ),
         Message(
             "stored", "Everything of that boot up to and including `seq_upto` is durable at the "
-            "host: the node may erase it. Also carries the wall time.", STORED,
-            messages_host.pack_stored(stored),
+            "host: the node may erase it. Also carries the wall time. It has exactly this form: "
+            "the same fields in this order, without whitespace. A host without the node's key "
+            "sends none, and the node keeps its records.", STORED,
+            messages_host.pack_stored(NODE, stored, mac),
         ),
         Message(
             "update", "Offers a release to one node, or withdraws the offer. `up/ack` "
@@ -215,7 +228,9 @@ def _telemetry() -> bytes:
 
 def _event() -> bytes:
     detail = {
-        "actuator": "ph_down", "volume_ul": 1500, "on_ms": 1500, "reason": "ph high",
+        "actuator": "ph_down", "volume_ul": 1500, "on_ms": 1500, "reason": Reason(
+            "ph_high_dose", actuator="ph_down", milli_ph=6_210, target_milli_ph=5_800,
+            ul_per_ph=40_000, drift_milli_ph_per_h=12).as_json(),
         "by": "control",
     }
     record = messages.EventRecord(42, 405_350, "dosed", detail)
