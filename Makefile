@@ -14,7 +14,9 @@
 #   make bench-memory  memory of a host with 50 nodes and an open page (4 minutes)
 #   make bench-heap  heap usage of the firmware on each board (minutes)
 #   make campaign-safety  the fault matrix, 500 random days, a malicious host: no invariant may break
+#   make campaign-ledger  100,000 random sequences: the ledger never says less than the pins: minutes
 #   make campaign-forged  1,000 forged, replayed, late, foreign, retained commands: none has an effect
+#   make attack-broker  a node with a valid certificate attacks the broker for a minute
 #   make mutate  inject defects into the firmware; a scenario must detect each
 #   make single-precision  every scenario with the board's 24-bit floats: the same doses
 #   make cover-safety   branch coverage of the safety gate by its own tests: 100 %
@@ -30,8 +32,10 @@
 #   make walk-update  a release to a live simulated node, downloaded, tried, confirmed: 6 minutes
 #   make walk-page   all tasks of an operator in the browser, in 12 themes: 25 minutes
 #   make bench-page  first paint, live update, a chart of 30 days, 50 open tabs: 6 minutes
+#   make campaign-stops  1,000 stops amid floods on bad links: none unanswered
 #   make campaign-files  10,000 changed settings and board files: one error, no limit passed
 #   make campaign-update  an update with every pair of power cuts, and the real image: an hour
+#   make campaign-hostile  10,000 made-up messages of one node beside two good ones: minutes
 #   make fuzz    fuzz every parser for an hour: FUZZ_S=3600
 #   make fuzz-api    requests generated from the API description, with each role's token: 5 minutes
 #   make docs    write the generated pages under docs/
@@ -148,6 +152,14 @@ walk-update: venv web  # a release to a live simulated node over mosquitto, its 
 campaign-outage: venv web  # InfluxDB away for ten minutes of live traffic: about 11 minutes
 	IDROSERRA_HOST_KILLS=0 IDROSERRA_OUTAGE_S=600 $(VENV)/bin/pytest tests/integration/test_kills.py
 
+campaign-backups: venv  # 50 times SIGKILL in backup, restore, host and broker: about half an hour
+	IDROSERRA_BACKUP_ROUNDS=50 $(VENV)/bin/pytest -n0 -s tests/integration/test_backup_kills.py
+.PHONY: campaign-backups
+
+campaign-feeds: venv  # store and two feeds killed, paused, filled up in turn: 65 minutes
+	$(PY) tests/campaigns/feeds/feeds.py $(ARGS)
+.PHONY: campaign-feeds
+
 # `make test` runs a short part. ARGS="--share 0.02" runs a fiftieth, ARGS=--table prints results.
 chaos: venv  # 5,000 kills and more, bench/RESULTS.md: about 3 hours; resumes
 	$(PY) tests/campaigns/chaos/chaos.py $(ARGS)
@@ -205,9 +217,21 @@ campaign-evil: venv  # 20 hosts with the key, 10,000 commands each: 6 minutes of
 	$(VENV)/bin/idroserra sim campaign --evil 10000 --seeds 20 --resume build/campaign-evil.jsonl
 .PHONY: campaign-safety campaign-matrix campaign-seeds campaign-evil
 
+campaign-ledger: venv  # 100,000 random sequences, ledger against pins: minutes of computing
+	IDROSERRA_LEDGER_SEQUENCES=100000 $(VENV)/bin/pytest -n 0 tests/firmware/safety/test_safety_sequences.py
+.PHONY: campaign-ledger
+
 campaign-forged: venv  # 1,000 invalid commands through mosquitto: 5 minutes
 	$(PY) tests/campaigns/forged/forged.py $(ARGS)
 .PHONY: campaign-forged
+
+campaign-stops: venv  # 1,000 stops amid floods, bad links, a full disk and restarts: minutes
+	$(PY) tests/campaigns/stops/stops.py $(ARGS)
+.PHONY: campaign-stops
+
+attack-broker: venv  # a node attacks the generated broker for a minute, beside a good node
+	IDROSERRA_ATTACK_S=60 $(VENV)/bin/pytest -n 0 -s tests/host/broker/test_attack.py
+.PHONY: attack-broker
 
 mutate: venv  # injects defects into the firmware; a scenario must detect each: 3 minutes
 	$(VENV)/bin/idroserra sim mutate
@@ -289,6 +313,10 @@ bench-page: venv web  # ARGS="--only paint live" for some; bench/RESULTS.md
 campaign-files: venv  # 10,000 changed settings, on both Pythons, and 10,000 board files: minutes
 	$(PY) tests/campaigns/fuzz/files.py $(ARGS)
 .PHONY: campaign-files
+
+campaign-hostile: venv web  # tiles in Chromium and every export; IDROSERRA_HOSTILE_SEED for others
+	IDROSERRA_HOSTILE_MESSAGES=10000 $(VENV)/bin/pytest -n 0 tests/browser/test_hostile_node.py
+.PHONY: campaign-hostile
 
 # Coverage-guided by atheris. FUZZ_S=60 for a minute in all; ARGS="--only config" for one of them.
 FUZZ_S ?= 3600

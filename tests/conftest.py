@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from idroserra.broker.local import free_port as new_free_port
+from support.programs import report_not_tried
 from support.quick import PROGRAM_FIXTURES, is_quick
 from support.scheduling import DurationRecorder, in_rows, read_durations
 from support.server_process import Mosquitto
@@ -66,6 +67,11 @@ def pytest_collection_finish() -> None:
     """Exclude the collected tests, which live until the end, from garbage collection."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List the tests that need a program this machine lacks."""
+    report_not_tried(terminalreporter)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -21,7 +21,7 @@ def ask(host):
 @pytest.fixture
 def latched(node, host, eventually):
     """A node whose dosing is locked, and an alarm that says so."""
-    node.tell("latched", {"reason": "three doses of ph_down had no effect"})
+    node.tell("latched", {"reason": {"code": "latch_no_effect", "values": {}}})
     eventually(partial(has, host, LATCH, "unacknowledged"), 15, "the alarm")
     return node
 
@@ -40,8 +40,7 @@ def test_no_alarm_is_active_without_a_fault(node, ask):
 def test_list_acknowledge_and_history(latched, host, ask):
     listed = ask("list")
     assert (listed.returncode, listed.stderr) == (0, "")
-    assert "idro-a: Dosing is locked." in listed.stdout
-    assert "Why: three doses of pH down had no effect." in listed.stdout
+    assert "idro-a: Dosing is locked: doses had no effect" in listed.stdout
     assert LATCH in listed.stdout
     done = ask("ack", LATCH, "--comment", "new bottle on its way")
     assert (done.returncode, done.stdout) == (0, f"acknowledged: {LATCH}\n")
@@ -49,6 +48,8 @@ def test_list_acknowledge_and_history(latched, host, ask):
     found = json.loads(ask("history", "--json").stdout)
     assert [change["state"] for change in found] == ["unacknowledged", "acknowledged"]
     assert found[1]["comment"] == "new bottle on its way"
+    assert found[1]["reason"] == {
+        "code": "latch_no_effect", "values": {}, "text": "doses had no effect"}
     assert found[1]["by"].endswith("(cli)")
     assert "new bottle" in ask("history").stdout
 

@@ -3,23 +3,26 @@
 import json
 import os
 import pty
-import select
 import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
-from support.command_line import idroserra
+from idro.protocol.reason import Reason
+from support.command_line import idroserra, read_until
 
 STATE = {"actuator": "ph_down", "given_ul": 0, "left_ul": 400_000, "next_ul": 0,
-         "target_milli_ph": 5_900, "reason": "", "by": "cli"}
+         "target_milli_ph": 5_900, "reason": Reason("correction_volume",
+                                                         volume_ul=400_000).as_json(),
+         "by": "cli"}
 PATIENCE_S = 180
 
 
-def publish_state(node, state, **more):
+def publish_state(node, state, code=None, values=None, **more):
+    if code is not None:
+        more["reason"] = Reason(code, **(values or {})).as_json()
     node.tell("correction", STATE | {"state": state} | more)
 
 
@@ -70,16 +73,17 @@ def test_it_is_followed_to_its_target(node, correct, eventually):
     wait_for_command(node, eventually)
     assert node.commands[0].args == {
         "actuator": "ph_down", "target_milli_ph": 5_900, "volume_ul": 400_000}
-    publish_state(node, "opened", reason="at most 400.0 ml")
-    publish_state(node, "held", reason="mixing, 10 min left")
-    publish_state(node, "ready", next_ul=25_000, reason="press the button on the board")
-    publish_state(node, "given", given_ul=25_000, left_ul=375_000, reason="25.0 ml")
-    publish_state(node, "ended", given_ul=25_000, left_ul=375_000, reason="the target is reached")
+    publish_state(node, "opened")
+    publish_state(node, "held", "mixing", {"left_ms": 600_000})
+    publish_state(node, "ready", "press_button", next_ul=25_000)
+    publish_state(node, "given", "step_given", {"volume_ul": 25_000}, given_ul=25_000,
+                  left_ul=375_000)
+    publish_state(node, "ended", "target_reached", given_ul=25_000, left_ul=375_000)
     out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err) == (0, "")
     assert out.splitlines() == [
         "Correction with pH down to pH 5.90 opened by cli: at most 400.0 ml",
-        "Correction with pH down waits: mixing, 10 min left",
+        "Correction with pH down waits: the water is mixing, 10 min left",
         "Correction with pH down is ready to give 25.0 ml: press the button on the board",
         "Correction with pH down: a step of 25.0 ml given, 25.0 ml so far, 375.0 ml left",
         "Correction with pH down is over: the target is reached, 25.0 ml given",
@@ -89,42 +93,33 @@ def test_it_is_followed_to_its_target(node, correct, eventually):
 def test_another_end_is_exit_code_1_with_the_reason_and_json_is_one_event_a_line(
     node, correct, host, eventually
 ):
-    publish_state(node, "ended", reason="the target is reached")  # of an earlier one: none of ours
+    publish_state(node, "ended", "target_reached")  # of an earlier one: none of ours
     eventually(lambda: host.view("idro-a")["correction"], 20, "the earlier one at the host")
     process = correct("--total-ml", "400", "--json")
     wait_for_command(node, eventually)
     publish_state(node, "opened")
-    publish_state(node, "ended", given_ul=90_000, reason="dosing had no effect")
+    publish_state(node, "ended", "latch_no_effect", given_ul=90_000)
     out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert [json.loads(line)["detail"]["state"] for line in out.splitlines()] == [
         "opened", "ended"]
-    assert err == ("idroserra: idro-a: correction ended: dosing had no effect; "
+    assert err == ("idroserra: idro-a: correction ended: doses had no effect; "
                    "90.0 ml given\n")
 
 
 def test_a_refusal_and_a_reset_are_reported(node, correct, eventually):
-    node.answer, node.reason = "refused", "a correction is open already"
+    node.answer, node.reason = "refused", Reason("correction_already")
     process = correct("--total-ml", "400")
     assert process.communicate(timeout=PATIENCE_S)[1] == (
         "idroserra: idro-a: correct refused: a correction is open already\n")
     assert process.returncode == 1
-    node.answer = "done"
+    node.answer, node.reason = "done", None
     process = correct("--total-ml", "400")
     eventually(lambda: len(node.commands) == 2, 20, "the second command")
     publish_state(node, "opened")
     node.tell("boot", {"reset": "power_on", "version": "0.1.0", "last_error": None})
     assert "the board was reset" in process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 1
-
-
-def read_until(terminal, text, wait_s=PATIENCE_S):
-    seen, ends = b"", time.monotonic() + wait_s
-    while text not in seen.decode(errors="replace"):
-        assert time.monotonic() < ends, f"{text!r} never came: {seen[-600:]!r}"
-        if select.select([terminal], [], [], 0.2)[0]:
-            seen += os.read(terminal, 4_096)
-    return seen.decode(errors="replace")
 
 
 def test_on_a_terminal_it_shows_what_to_do_and_ctrl_c_asks_whether_to_end_it(
@@ -137,17 +132,18 @@ def test_on_a_terminal_it_shows_what_to_do_and_ctrl_c_asks_whether_to_end_it(
     os.close(theirs)
     try:
         wait_for_command(node, eventually)
-        publish_state(node, "held", given_ul=25_000, left_ul=375_000, reason="mixing, 10 min left")
+        publish_state(node, "held", "mixing", {"left_ms": 600_000}, given_ul=25_000,
+                      left_ul=375_000)
         shown = read_until(ours, "10 min left")
         assert "the water is mixing" in shown
         assert "25.0 ml of 400.0 ml of pH down given; pH 5.80" in read_until(ours, "5.90")
-        publish_state(node, "ready", next_ul=25_000, reason="press the button on the board")
+        publish_state(node, "ready", "press_button", next_ul=25_000)
         read_until(ours, "Press the button on the board: 25.0 ml")
         process.send_signal(signal.SIGINT)
         read_until(ours, "End the correction at the node?")
         os.write(ours, b"y\n")
         wait_for_command(node, eventually, "end_correction")
-        publish_state(node, "ended", reason="ended by cli")
+        publish_state(node, "ended", "ended_by", {"by": "cli"})
         assert "correction ended: ended by cli" in read_until(ours, "given\r\n")
         assert process.wait(PATIENCE_S) == 1
     finally:
@@ -165,7 +161,6 @@ def test_without_a_terminal_ctrl_c_leaves_it_open_and_says_how_to_end_it(
     err = process.communicate(timeout=PATIENCE_S)[1]
     assert "`idroserra node end-correction idro-a` ends it" in err
     assert process.returncode == 1
-    node.reason = "the correction is over"
     done = idroserra("node", "end-correction", "idro-a", url=host.url)
     assert done.stdout == "idro-a: confirmed, the correction is over\n"
     assert node.commands[-1].verb == "end_correction"
@@ -258,7 +253,7 @@ def test_the_total_is_computed_from_the_alkalinity_and_the_level(
     wait_for_command(node, eventually)
     # 203 mm of 2,000 cm2 are 40.6 litres: about 150 ml of 10 % phosphoric acid, and some to spare.
     assert 150_000 < node.commands[0].args["volume_ul"] < 230_000
-    publish_state(node, "ended", reason="the target is reached")
+    publish_state(node, "ended", "target_reached")
     assert "41 L of 6 meq/L at pH" in process.communicate(timeout=PATIENCE_S)[1]
     process = correct()
     err = process.communicate(timeout=PATIENCE_S)[1]

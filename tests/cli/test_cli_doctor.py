@@ -27,7 +27,7 @@ def examine(tmp_path):
                         f'[mqtt]\nurl = "mqtt://127.0.0.1:{broker_port}"\n{more}')
         done = subprocess.run(
             [sys.executable, "-m", "idroserra.cli", "doctor", "--json", "--config", str(path)],
-            capture_output=True, text=True, timeout=180, env=os.environ, check=False)
+            capture_output=True, text=True, timeout=600, env=os.environ, check=False)
         answer = json.loads(done.stdout)
         assert answer["ok"] == (done.returncode == 0)
         return done.returncode, {check["name"]: check for check in answer["checks"]}
@@ -85,6 +85,13 @@ def test_what_the_host_keeps_is_found_whole(examine, host, node):
     code, checks = examine(host.broker_port)
     assert code == 0
     assert checks["store"]["state"] == "ok"
+
+
+def test_each_feed_is_checked(examine, mosquitto, free_port):
+    more = f'[[feed]]\nname = "cloud"\nurl = "http://127.0.0.1:{free_port()}"\n'
+    code, checks = examine(mosquitto.port, more)
+    assert code == 1
+    assert "Connection refused" in checks["feed cloud"]["found"]
 
 
 def test_records_that_wait_are_counted(examine, mosquitto, tmp_path):

@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 
+from idro.protocol.reason import Reason
+from idroserra.nodes.restored import RestoredSettings
 from support.command_line import idroserra
 
 
@@ -27,7 +30,7 @@ def test_list_and_show_print_readings_and_state(node, ask):
     shown = ask("node", "show", "idro-a")
     assert shown.returncode == 0
     assert "1.52–1.68" in shown.stdout
-    assert "pH down, 2.50 ml given: pH 6.04 is above 6.00" in shown.stdout
+    assert "pH down, 2.50 ml given: pH is high, 6.04 (target 5.90)" in shown.stdout
 
 
 def test_set_waits_for_the_nodes_report(node, ask):
@@ -38,7 +41,7 @@ def test_set_waits_for_the_nodes_report(node, ask):
     assert "ph.target" in ask("node", "set", "idro-a").stdout
     wrong = ask("node", "set", "idro-a", "ph.target=99")
     assert wrong.returncode == 2
-    assert wrong.stderr == "idroserra: ph.target: number in 4.5..7.5 pH needed\n"
+    assert wrong.stderr == "idroserra: ph.target: a number in 4.5..7.5 pH is needed\n"
     assert ask("node", "set", "idro-a", "nonsense").returncode == 2
 
 
@@ -55,10 +58,10 @@ def test_dose_run_stop_and_resume_end_with_the_nodes_answer(node, ask):
 
 
 def test_a_refusal_is_exit_code_1_with_the_reason(node, ask):
-    node.answer, node.reason = "refused", "hour budget is spent"
+    node.answer, node.reason = "refused", Reason("channel_stale", channel="reservoir.ph")
     done = ask("node", "dose", "idro-a", "ph_down", "2")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "idroserra: idro-a: dose refused: hour budget is spent\n"
+    assert done.stderr == "idroserra: idro-a: dose refused: pH has no recent reading\n"
 
 
 def test_calling_it_wrong_is_exit_code_2(ask):
@@ -118,3 +121,23 @@ def test_help_names_every_command():
     for command in ("demo", "serve", "watch", "node", "board", "sim", "doctor"):
         assert command in done.stdout
     assert idroserra("--version").stdout.strip() == "0.1.0"
+
+
+def test_restored_shows_both_settings_and_takes_the_choice(node, host, ask):
+    assert "nothing of a backup waits" in ask("node", "restored", "idro-a").stdout
+    rev = host.view("idro-a")["config"]["rev"]
+    for choice, slope in (("--keep", -177_480), ("--send", -160_000)):
+        known = host.service.nodes.get("idro-a")
+        restored = RestoredSettings(1_795_507_200_000, 5, {"ph.slope_uv_per_ph": -160_000})
+        host.service.nodes._nodes["idro-a"] = replace(known, restored=restored)
+        shown = ask("node", "restored", "idro-a").stdout
+        assert "backup of 2026-11-24 08:00:00+00:00, revision 5" in shown
+        assert "-177480" in shown
+        assert "-160000" in shown
+        done = ask("node", "restored", "idro-a", choice)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert node.values["ph.slope_uv_per_ph"] == slope
+        assert host.view("idro-a")["config"]["restored"] is None
+    assert host.view("idro-a")["config"]["rev"] == rev + 1
+    wrong = ask("node", "restored", "idro-a", "--keep", "--send")
+    assert wrong.returncode == 2

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from idroserra.core.reasons import Reason
 from idroserra.recipes import model
 from support.command_line import idroserra
 
@@ -49,14 +50,15 @@ def test_a_run_from_start_to_stop(node, ask):
 
 
 def test_a_refused_start_fails_with_the_reason_and_is_resumed(host, node, ask, eventually):
-    node.refuse_config = "rev: cannot be written"
+    node.refuse_config = Reason("settings_not_written", detail="EIO")
     node.values = node.values | {"dosing.enabled": False}
     node.report(0)
     eventually(lambda: host.view("idro-a")["dosing"]["state"] == "off", 10, "its settings")
     refused = ask("start", "idro-a", "microgreens")
     assert refused.returncode == 1
-    assert "note: germinate: dosing is off: pH and EC stay as they are" in refused.stderr
-    assert "Paused: the node refused the setpoints: rev: cannot be written" in refused.stderr
+    assert "note: germinate: automatic dosing is off: pH and EC stay as they are" in refused.stderr
+    assert "Paused: the node refused the setpoints: the settings cannot be written: EIO" in (
+        refused.stderr)
     assert ask("resume", "idro-a").returncode == 1
     node.refuse_config = None
     resumed = ask("resume", "idro-a")

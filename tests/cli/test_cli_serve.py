@@ -49,7 +49,7 @@ def test_it_serves_until_a_signal_stops_it(tmp_path, mosquitto):
 def refusal(*words, env=None):
     process = serve(*words, env=env)
     try:
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=600)
     finally:
         process.kill()
     return process.returncode, said

@@ -7,24 +7,19 @@ import subprocess
 import sys
 import time
 
-import pytest
 from typer.testing import CliRunner
 
 from idroserra.cli.main import app
 from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
-from support.databases import Influxd
+from support.influx2 import ORG, TOKEN
+from support.influx_fixtures import InfluxDatabase
+from support.samples import points_of, write_samples
 
 DAY_MS = 86_400_000
 T0 = (time.time_ns() // 1_000_000 // DAY_MS - 20) * DAY_MS
 NODES = ("idro-a1", "idro-b2")
 CHANNELS = ("reservoir.ph", "reservoir.ec_us_cm", "air.temp_c")
-
-
-@pytest.fixture(scope="module")
-def influxd(tmp_path_factory):
-    with Influxd(tmp_path_factory.mktemp("influxd")) as server:
-        yield server
 
 
 def sample_of(node, channel, at):
@@ -34,7 +29,7 @@ def sample_of(node, channel, at):
 
 def fill(path, days=6):
     store = SqliteStore(path)
-    store.write(
+    write_samples(store,
         [sample_of(node, channel, at) for at in range(days * 288) for node in NODES
          for channel in CHANNELS if not (channel == "air.temp_c" and node == "idro-b2")],
         [EventPoint(node, (T0 + day * DAY_MS) * 1_000 + day, day, "b1", "dosed",
@@ -49,7 +44,7 @@ def contents(store):
     points, events = {}, {}
     for node, (oldest, newest) in store.spans().items():
         channels = sorted(store.latest(node))
-        points[node] = store.points(node, channels, oldest, newest + 1)
+        points[node] = points_of(store, node, channels, oldest, newest + 1)
         events[node] = store.events(node, oldest, newest + 1)
     return points, events
 
@@ -68,12 +63,11 @@ def config_file(folder, **store):
     return file
 
 
-def test_from_sqlite_to_influxdb_and_back_it_is_the_same(tmp_path, influxd):
+def test_from_sqlite_to_influxdb_and_back_it_is_the_same(tmp_path, database):
     first = fill(tmp_path / "first.db")
     expected = contents(first)
     first.close()
-    there = config_file(tmp_path, kind="influx", url=influxd.url, database="copied",
-                        write_api="v1")
+    there = config_file(tmp_path, **database.config)
     for _ in range(2):  # what is there is not there twice
         said = json.loads(run("copy", tmp_path / "first.db", there, "--json"))
         assert said["points"] == said["source_points"] == said["target_points"] == 5 * 6 * 288
@@ -152,11 +146,32 @@ def test_no_store_is_said_and_none_is_made(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
-def test_init_sets_up_the_database_of_the_configuration(tmp_path, influxd):
-    config = config_file(tmp_path, kind="influx", url=influxd.url, database="made",
-                         write_api="v1")
+def test_init_sets_up_the_database_of_the_configuration(tmp_path, database):
+    config = config_file(tmp_path, **database.config)
     done = json.loads(run("init", "--config", config, "--json"))["done"]
-    assert done[0] == "retention policy autogen: 400 days"
-    assert "continuous query idroserra_made_15m" in done
+    if database.major == 3:
+        assert done[0].startswith(f"database {database.name}")
+        return
+    assert done[0] == {1: "retention policy autogen: 400 days",
+                       2: f"bucket {database.name}: 400 days"}[database.major]
+    kind = {1: "continuous query", 2: "task"}[database.major]
+    assert f"{kind} idroserra_{database.name}_15m" in done
     found = json.loads(run("info", "--config", config, "--json"))
     assert found["points"] == 0
+    assert "1h          -                     3,650 days" in run("info", "--config", config)
+
+
+def test_a_copy_tells_what_its_target_does_not_keep(tmp_path, influx2):
+    fill(tmp_path / "first.db", days=15).close()  # begins 20 days ago
+    database = InfluxDatabase(lambda: None, url=influx2.url, token=TOKEN, org=ORG)
+    database.create()
+    there = config_file(tmp_path, **database.config)
+    influx2.update_bucket(influx2.buckets[database.name], {
+        "retentionRules": [{"type": "expire", "everySeconds": 7 * 86_400}]})
+    done = json.loads(run("copy", tmp_path / "first.db", there, "--json"))
+    missing = 5 * 15 * 288 + 30 - done["target_points"] - done["target_events"]
+    assert 0 < done["points"] + done["events"] == done["target_points"] + done["target_events"]
+    assert done["too_old"] == missing
+    text = run("copy", tmp_path / "first.db", there)
+    assert f"{missing:,} points and events are older than {there} keeps" in text
+    database.remove()

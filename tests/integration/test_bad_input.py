@@ -19,7 +19,7 @@ from support.wait import wait_until
 
 NODE = "idro-one"
 BAD_TELEMETRY = {
-    b"": "not a whole JSON object",
+    b"[": "not a whole JSON object",
     b'{"v":1,"boot_id":"b","sent_at_ms":1,"oldest_seq":1,"records":[{"seq":1': "whole JSON object",
     b'{"v":1,"boot_id":"b","boot_unix_ms":null,"sent_at_ms":5,"oldest_seq":1,"records":'
     b'[{"seq":1,"at_ms":4,"values":{"reservoir.ph":99},"faults":{}}]}': "reservoir.ph",
@@ -44,7 +44,7 @@ def test_a_malformed_message_is_stored_with_its_reason_and_blocks_nothing(tmp_pa
         wait_until(lambda: len(stack.rejected()) == len(BAD_TELEMETRY), 30, "all are rejected")
         assert {topic for topic, _ in stack.rejected()} == {f"idro/v1/{NODE}/up/telemetry"}
         for expected in BAD_TELEMETRY.values():
-            assert any(expected in reason for _, reason in stack.rejected())
+            assert any(expected in error for _, error in stack.rejected())
         stack.settle()
         wait_until(stack.answers, 60, "the web server answers")
         health = HostClient(stack.url).get("/api/health")
@@ -74,7 +74,7 @@ def test_a_command_with_an_invalid_field_is_refused_with_its_name(
          "Authorization": f"Bearer {token_for(stack.url)}"}, method="POST",
     )
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(request, timeout=60)
+        urllib.request.urlopen(request, timeout=600)
     assert refused.value.code == 422
     assert field in refused.value.read().decode()
 
@@ -103,7 +103,7 @@ def test_an_invalid_file_gives_one_line_with_file_and_key(
     file.write_text(content)
     done = subprocess.run(
         [sys.executable, "-m", "idroserra.cli", *arguments, str(file)],
-        capture_output=True, text=True, timeout=180, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
     )
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr

@@ -1,6 +1,9 @@
 """`idroserra demo` runs live, has a history, and loses no record."""
 
 import json
+import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +14,10 @@ import pytest
 from idroserra.broker.local import free_port
 from idroserra.client.http import HostClient
 from idroserra.core.errors import HostError
+from idroserra.demo.app import Demo, Options
 from idroserra.image import build
+from support.databases import Influxd
+from support.home_assistant import FakeHomeAssistant
 from support.wait import wait_until
 
 PLAUSIBLE = {
@@ -21,11 +27,11 @@ PLAUSIBLE = {
 }
 
 
-def start_demo(*arguments: str) -> subprocess.Popen[str]:
+def start_demo(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "idroserra.cli", "demo", *arguments]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL, env={**os.environ, **environment},
     )
 
 
@@ -59,6 +65,32 @@ def test_a_short_demo_loses_nothing_and_runs_the_firmware_of_this_tree(
             assert low <= node["last"][channel]["value"] <= high, (channel, node["last"])
 
 
+def test_stored_counts_what_the_database_keeps(tmp_path: Path) -> None:
+    """Of two hours of history a database that keeps one hour stores a part; exit code 3."""
+    port = free_port()
+    with Influxd(tmp_path / "influxd") as influxd:
+        influxd.run("CREATE DATABASE demo WITH DURATION 1h SHARD DURATION 1h")
+        demo = start_demo(
+            "--nodes", "1", "--duration", "3600", "--history", "0.1", "--port", str(port),
+            "--json", IDROSERRA_STORE__KIND="influx", IDROSERRA_STORE__URL=influxd.url,
+            IDROSERRA_STORE__DATABASE="demo", IDROSERRA_STORE__WRITE_API="v1")
+        try:
+            wait_until(lambda: _nodes_online(demo, port) == 1, 60, "a greenhouse online")
+            wait_until(lambda: _is_history_stored(port), 60, "its history in the store")
+        finally:
+            demo.terminate()
+            out, err = demo.communicate(timeout=300)
+        node, = json.loads(out)["nodes"]
+        instants = {row[0] for row in influxd.rows("SELECT * FROM sample", "demo")}
+        events = influxd.rows("SELECT seq FROM event", "demo")
+    assert demo.returncode == 3, err
+    assert node["lost"] == 0
+    assert node["refused"] > 100
+    assert node["stored"] == node["sent"] - node["refused"]
+    newer = len(instants) + len(events) - node["stored"]
+    assert 0 <= newer < 20, (node, len(instants), len(events))  # since the count was taken
+
+
 def test_both_greenhouses_are_online_and_have_a_history(tmp_path: Path) -> None:
     port = free_port()
     demo = start_demo("--history", "0.1", "--port", str(port), "--keep", str(tmp_path / "kept"))
@@ -69,8 +101,47 @@ def test_both_greenhouses_are_online_and_have_a_history(tmp_path: Path) -> None:
         assert names == sorted(names) == ["serra-basil", "serra-lettuce"]
     finally:
         demo.terminate()
-        _, err = demo.communicate(timeout=180)
+        _, err = demo.communicate(timeout=600)
     assert demo.returncode == 0, err
+
+
+def test_home_assistant_operates_a_greenhouse_of_the_demo(tmp_path: Path, monkeypatch) -> None:
+    """It takes the entities, sets the pH, switches dosing, stops it, and sees a node go silent."""
+    monkeypatch.setenv("IDROSERRA_HOMEASSISTANT__ENABLED", "true")
+    node = "serra-lettuce"
+    said: list[str] = []
+    with Demo(tmp_path, Options(1, 0, free_port(), "mosquitto"), said.append) as demo:
+        port, = re.findall(r"starting the broker \(mosquitto\) on port (\d+)", "\n".join(said))
+        home = FakeHomeAssistant(int(port))
+        try:
+            wait_until(lambda: "ph_target" in (home.device(node) or {"cmps": ()})["cmps"], 60,
+                       "the device with its controls")
+            assert home.refused == []
+            assert len(home.device(node)["cmps"]) > 25
+            wait_until(lambda: home.of(node, "settings").get("dosing.enabled"), 60, "its settings")
+            wait_until(lambda: home.is_available(node, "reservoir_ph")
+                       and "reservoir.ph" in home.of(node, "telemetry"), 60, "its pH")
+            home.set(node, "ph_target", "5.8")
+            home.set(node, "dosing_enabled", "OFF")
+            wait_until(lambda: _of(home, node) == (5.8, False), 30, "the setpoint, dosing off")
+            home.set(node, "dosing_enabled", "ON")
+            wait_until(lambda: _of(home, node) == (5.8, True), 30, "dosing on")
+            home.set(node, "stop", "PRESS")
+            wait_until(lambda: home.of(node, "event").get("event_type") == "stopped"
+                       and home.of(node, "command").get("text", "").startswith("stop: done"), 30,
+                       "that it is stopped")
+            assert home.is_available(node, "stop")
+            os.kill(demo.greenhouses[0].live.pid, signal.SIGKILL)
+            wait_until(lambda: not home.is_available(node, "reservoir_ph"), 30, "a silent node")
+            assert home.is_available(node, "alarm")
+        finally:
+            home.close()
+
+
+def _of(home: FakeHomeAssistant, node: str) -> tuple[float, bool]:
+    """Return the pH setpoint and whether dosing is on, as the node has confirmed them."""
+    settings = home.of(node, "settings")
+    return settings["ph.target"], settings["dosing.enabled"]
 
 
 def _nodes_online(demo: subprocess.Popen[str], port: int) -> int:
@@ -104,7 +175,7 @@ def _history_hours(port: int) -> float:
 def test_a_port_in_use_gives_one_clear_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as used:
         demo = start_demo("--duration", "5", "--port", str(used.getsockname()[1]))
-        _, err = demo.communicate(timeout=180)
+        _, err = demo.communicate(timeout=600)
     assert demo.returncode == 2
     assert "Traceback" not in err
     assert "in use" in err

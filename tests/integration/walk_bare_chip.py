@@ -18,10 +18,11 @@ import pytest
 
 from idroserra.auth.local_token import token_for
 from idroserra.boards import compiler
-from idroserra.broker.local import find_mosquitto, free_port
+from idroserra.broker.local import free_port
 from idroserra.calibration.reference_solutions import buffer_ph
 from idrosim.runner import process
 from support.nvs_rig import values
+from support.programs import program
 from support.server_process import Server
 from support.wait import wait_until
 
@@ -48,7 +49,7 @@ class Broker(Server):
         text = here_document("sudo tee /etc/mosquitto/conf.d/idroserra.conf <<'END'\n")
         config.write_text(text.replace("/etc/mosquitto", str(folder)).replace(
             "listener 1883", f"listener {self.port} 127.0.0.1") + "user root\n")
-        return [find_mosquitto(), "-c", str(config)]
+        return [program("mosquitto"), "-c", str(config)]
 
 
 def here_document(line):

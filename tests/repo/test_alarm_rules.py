@@ -1,12 +1,12 @@
-"""Every alarm, fault and refusal has instructions, and the docs have a how-to for it."""
+"""Every alarm, fault and reason has instructions, and the docs have a how-to for it."""
 
 import re
 
 from idro.protocol.descriptions import FAULT_TEXTS
-from idro.safety.ledger import LATCHES
 from idroserra.alarms.notify.targets import open_targets
 from idroserra.alarms.rules import WATCHES, load_rules
 from idroserra.core.config import load_config
+from idroserra.core.reasons import REASONS
 from support.source_tree import ROOT
 from tools.docs import howto
 
@@ -32,41 +32,14 @@ def test_every_fault_has_its_how_to():
     assert re.findall(r'^<a id="(\w+)"></a>$', shown, re.M) == list(FAULT_TEXTS)
 
 
-def reasons_of_the_gate() -> dict[str, str]:
-    """Return {reason: code} of each refusal of the firmware."""
-    found = {}
-    for name in ("interlocks", "air_interlocks", "gate"):
-        text = (ROOT / "firmware" / "idro" / "safety" / f"{name}.py").read_text()
-        for code, reason in re.findall(r'(?:return|=) \(?"([a-z_]+)", f?"([^"]+)', text):
-            found[reason] = code
-    return found
-
-
-def reasons_of_the_loops() -> list[str]:
-    """Return the beginning of each reason for holding a dose or a fill, without "held:"."""
-    names = ("control/dosing", "control/top_off", "control/water_balance",
-             "control/calibration_age", "app/control_cycle")
-    texts = "".join((ROOT / "firmware" / "idro" / f"{name}.py").read_text() for name in names)
-    return [reason for reason in re.findall(r'f?"held: ([^"{]+)', texts) if reason.strip()]
-
-
-def test_every_reason_not_to_dose_is_explained():
-    why = "host/docs/howto/reasons.toml must explain every reason for not dosing:"
-    words = howto.load_howto("reasons")
-    held = [entry for entry in words.values() if "latch" not in entry]
-    known = tuple(word for entry in held for word in entry["words"])
-    reasons = [*reasons_of_the_gate(), *reasons_of_the_loops()]
-    assert len(reasons) > 30
-    missing = [text for text in reasons if not text.startswith(("{", *known))]
-    assert missing == [], why
-
-
-def test_every_code_of_the_gate_is_explained():
-    words = howto.load_howto("reasons").values()
-    named = [entry.get("code", []) for entry in words]
-    codes = {code for found in named for code in ([found] if isinstance(found, str) else found)}
-    assert codes == set(reasons_of_the_gate().values()) | {"latched", "arming"}
-    assert {entry["latch"] for entry in words if "latch" in entry} == set(LATCHES) - {""}
+def test_every_reason_has_its_section():
+    shown = howto.pages()["why-not-dosing.md"]
+    anchors = re.findall(r'<a id="(\w+)"></a>', shown)
+    assert len(anchors) == len(set(anchors))
+    assert set(REASONS) <= set(anchors)
+    linked = re.findall(r"\]\(#(\w+)\)", shown)
+    assert sorted(linked) == sorted(REASONS)
+    assert "## Why dosing locks itself\n" in shown  # host/docs/howto/alarms_nodes.toml links to it
 
 
 def test_the_examples_of_the_page_are_valid(tmp_path):

@@ -1,6 +1,7 @@
 """Imports follow the layers in docs/architecture.md."""
 
 import ast
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +27,11 @@ WHY = (
 HOST: Levels = (
     ("core",),
     ("i18n",),
+    ("help",),
     ("pki", "mqtt", "auth", "history", "boards"),
     ("client", "broker", "image"),
     ("flash",),
-    ("ingest",),
+    ("ingest", "feeds"),
     ("nodes",),
     ("inventory", "calibration", "recipes", "journal", "provisioning"),
     ("simulation", "alarms", "export", "backup"),
@@ -116,6 +118,7 @@ RUNS_THE_FIRMWARE = {
 }
 # Reads the limits of the safety gate to predict how long a change of the setpoints takes.
 MAY_READ_LIMITS = {"host/idroserra/recipes/feasibility.py"}
+MOST_MODULES = 25
 # These run the simulator or use its chemistry.
 HOST_MAY_SIMULATE = ("idroserra.demo", "idroserra.simulation", "idroserra.cli")
 
@@ -164,6 +167,15 @@ def test_every_module_is_in_a_package(package):
     found = [name_of(path) for path in python_files(TREES[package][0])
              if path.parent == folder and path.name not in ("__init__.py", "__main__.py")]
     assert not found, report(why, found)
+
+
+def test_no_package_has_more_than_25_modules():
+    why = "Split the package by subject, or move what its modules share into one below it:"
+    folders = [folder for folder, _ in TREES.values()]
+    found = Counter(path.parent for path in python_files(*folders))
+    crowded = [f"{name_of(folder)}: {count} modules" for folder, count in found.items()
+               if count > MOST_MODULES]
+    assert not crowded, report(why, crowded)
 
 
 def example(*pairs: tuple[str, str]) -> list[Import]:

@@ -106,12 +106,13 @@ def test_no_todo_comments():
 
 
 def test_no_test_is_skipped():
-    why = "Do not skip tests; `make test` installs what they need:"
+    why = "Do not skip tests; a program that is missing is the matter of support.programs:"
     found = [
         f"{name_of(path)}:{line} {called}"
         for path in python_files("tests")
         for line, called, _ in calls(path)
         if called in ("skip", "xfail", "skipif", "import" + "orskip")
+        and name_of(path) != "tests/support/programs.py"
     ]
     found += [
         f"{name}:{number}"

@@ -35,6 +35,7 @@ def test_contains_the_data_from_outside_the_packages(wheel):
         ("boards", "idroserra/data/boards"),
         ("sim/scenarios", "idrosim/data/scenarios"),
         ("host/idroserra/recipes/library", "idroserra/recipes/library"),
+        ("host/idroserra/help/topics", "idroserra/help/topics"),
     ):
         wanted = {path.name for path in (ROOT / source).glob("*.toml")}
         assert {path.name for path in (wheel / target).glob("*.toml")} == wanted

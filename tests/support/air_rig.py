@@ -5,7 +5,7 @@ from idro.protocol.types import Sample
 from idro.safety import limits
 from idro.safety.gate import Gate
 from idro.safety.outputs import Output, Refused
-from support.safety_rig import Pin, Rig, Timer
+from support.safety_rig import BY_HAND, Pin, Rig, Timer
 
 CYCLE_MS = 10_000
 
@@ -47,11 +47,11 @@ class AirRig(Rig):
                 self.refusal(name, "control")
 
     def refusal(self, name, by="ann", for_ms=600_000):
-        """Request a run; return (code, reason) of the refusal, or None."""
+        """Request a run; return the Reason of the refusal, or None."""
         try:
-            self.gate.run(name, for_ms, "test", by, self.readings)
+            self.gate.run(name, for_ms, BY_HAND, by, self.readings)
         except Refused as refused:
-            return refused.code, refused.reason
+            return refused.reason
         return None
 
     def states(self):

@@ -22,7 +22,7 @@ SETTINGS = {"ph.target": 5.8, "ph.deadband": 0.2, "ec.target_us_cm": 1_600,
             "ec.deadband_us_cm": 80, "level.low_mm": 120, "level.full_mm": 240}
 GOOD = {"reservoir.ph": 5.8, "reservoir.ec_us_cm": 1_600, "reservoir.level_mm": 200,
         "reservoir.temp_c": 20.0, "air.temp_c": 23.0, "air.rh_pct": 60.0}
-CONVERTER = Group("Converter main", frozenset(
+CONVERTER = Group("Converter main", "adc.main", frozenset(
     {"reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm"}))
 
 
@@ -41,6 +41,7 @@ class AlarmRig:
         self.nodes = {f"idro-{n}": {"values": dict(GOOD), "faults": {}} for n in range(count)}
         self.silent_since = {}
         self.more = {}
+        self.node_states = {}
         self.open()
 
     def open(self):
@@ -57,6 +58,7 @@ class AlarmRig:
                                      lambda: self.now_unix_ms)
         self.scheduler = NotificationScheduler(
             self.alarms, self.outbox, self.dispatcher, self.config, "farm",
+            lambda node: self.node_states.get(node, ""),
             lambda unix_ms: (unix_ms - self.midnight_unix_ms) // MINUTE_MS % 1440)
 
     def close(self):

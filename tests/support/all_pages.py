@@ -8,6 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from idro.protocol.reason import Reason
 from idroserra.auth.roles import MATRIX, Role
 from support.pages import DESKTOP, PATIENCE_MS, SMALLEST, MonitoredTab
 
@@ -33,13 +34,16 @@ _RUN = """() => axe.run(document, {
   .flatMap(({id, nodes}) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}`)))"""
 # Events of a healthy greenhouse in its last hour: minutes ago, kind, detail.
 HEALTHY_EVENTS = (
-    (50, "decided", {"loop": "pH", "reason": "held: mixing, 4 min left"}),
+    (50, "decided", {"loop": "pH", "reason": Reason("mixing", left_ms=240_000)}),
     (40, "dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500, "by": "control",
-                   "reason": "pH high: ph_down, 6.04 at 5.90, 12.0 ml/pH, drift +0.02/h"}),
+                   "reason": Reason(
+                       "ph_high_dose", actuator="ph_down", milli_ph=6_040, target_milli_ph=5_900,
+                       ul_per_ph=12_000, drift_milli_ph_per_h=20)}),
     (30, "dosed", {"actuator": "nutrient_a", "volume_ul": 12_500, "on_ms": 9_000,
-                   "reason": "EC low: nutrient A, 1480 at 1600 uS/cm", "by": "control"}),
+                   "by": "control",
+                   "reason": Reason("ec_dose", ec_us_cm=1_480, target_us_cm=1_600)}),
     (20, "refused", {"actuator": "nutrient_b", "by": "control",
-                     "reason": "nutrient A was given, 40 s left"}),
+                     "reason": Reason("b_after", left_ms=40_000)}),
 )
 
 
@@ -133,7 +137,7 @@ def populate_host(host, wait):
     node.live(60)
     faulty = host.node("serra-nord")
     faulty.read(faults={"reservoir.ph": "in_air"})
-    faulty.tell("latched", {"reason": "dosing had no effect"})  # an alarm without delay
+    faulty.tell("latched", {"reason": Reason("latch_no_effect")})  # an alarm without delay
     host.settle(NODE, 66)
     wait(lambda: host.client.get("/api/alarms").json()["alarms"], 60, "an alarm")
     return node, faulty

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from idroserra.broker.local import free_port
-from support.server_process import Server, program
+from support.programs import program, program_with
+from support.server_process import Server
+
+FLUSH_FLAG = "-inmemoryDataFlushInterval"  # the host reads it, see feeds/victoria.py
 
 
 class HttpServer(Server):
@@ -44,8 +47,7 @@ class Influxd(HttpServer):
         """`http` replaces the bind-address in section [http]; PORT stands for the port."""
         super().__init__(folder)
         self._rpc_port = free_port()
-        self._http = http.replace("PORT", str(self.port)) or (
-            f'bind-address = "127.0.0.1:{self.port}"')
+        self._http = http or 'bind-address = "127.0.0.1:PORT"'
 
     def command(self) -> list[str]:
         config = self.folder / "influxdb.conf"
@@ -55,10 +57,17 @@ class Influxd(HttpServer):
             f'[meta]\ndir = "{self.folder}/meta"\n'
             f'[data]\ndir = "{self.folder}/data"\nwal-dir = "{self.folder}/wal"\n'
             "query-log-enabled = false\n"
-            f"[http]\n{self._http}\nlog-enabled = false\n"
+            f"[http]\n{self._http.replace('PORT', str(self.port))}\nlog-enabled = false\n"
             "[monitor]\nstore-enabled = false\n"
         )
         return [program("influxd"), "-config", str(config)]
+
+    def run(self, statement: str, database: str = "idroserra") -> None:
+        """Run a statement that changes data."""
+        data = urllib.parse.urlencode({"db": database, "q": statement}).encode()
+        with urllib.request.urlopen(f"{self.url}/query", data, timeout=60) as answer:
+            result = json.loads(answer.read())["results"][0]
+        assert "error" not in result, result
 
     def rows(self, query: str, database: str = "idroserra") -> list[list[Any]]:
         """Return the rows of all series of an InfluxQL query, times in ns."""
@@ -75,7 +84,8 @@ class VictoriaMetrics(HttpServer):
 
     def command(self) -> list[str]:
         return [
-            program("victoria-metrics"), f"-storageDataPath={self.folder}/data",
+            program_with("victoria-metrics", FLUSH_FLAG, "-help"),
+            f"-storageDataPath={self.folder}/data",
             f"-httpListenAddr=127.0.0.1:{self.port}", "-retentionPeriod=100y",
             "-search.latencyOffset=0s", "-loggerLevel=ERROR",
             "-dedup.minScrapeInterval=1ms",  # docs/store.md requires it

@@ -23,5 +23,5 @@ def verdict(memory, state, now_ms):
 
 
 def given_acid(memory, ph, now_ms, state=None):
-    actuation = Actuation("ph_down", 4_000, 0, 0, "")
+    actuation = Actuation("ph_down", 4_000, 0, 0, None)
     memory.record_dose(actuation, state or water(ph=ph), VALUES, now_ms)

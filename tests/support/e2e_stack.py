@@ -143,10 +143,10 @@ class EndToEndStack:
         return sum(row[0] for row in self._spool("SELECT lost FROM boots"))
 
     def rejected(self) -> list[tuple[Any, ...]]:
-        """Return (topic, reason) of the messages and single records that the host rejected."""
+        """Return (topic, error) of the messages and single records that the host rejected."""
         return self._spool(
-            "SELECT topic, reason FROM rejected UNION ALL "
-            "SELECT 'idro/v1/' || node || '/up/' || leaf, reason FROM unread"
+            "SELECT topic, error FROM rejected UNION ALL "
+            "SELECT 'idro/v1/' || node || '/up/' || leaf, error FROM unread"
         )
 
     def settle(self, timeout_s: float = 60) -> dict[tuple[str, str], int]:

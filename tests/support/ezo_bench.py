@@ -1,7 +1,7 @@
 """Test benches of the EZO circuits on I2C and UART."""
 
-from idro.drivers.ezo import milli
-from idrosim.devices import ezo_interfaces
+from idro.drivers.shared.ezo import milli
+from idrosim.devices.shared import ezo_interfaces
 from support.portable_fakes import FakeClock, FakeI2c, FakeUart, oracle, run
 
 

@@ -1,11 +1,15 @@
 """A minimal host for tests of the node: a paho client that stores records in memory."""
 
+import hashlib
+import hmac
 import threading
 
 import paho.mqtt.client as paho
 
 from idro.protocol import messages, messages_host, topics
 from idroserra.mqtt.paho_client import stop_client
+
+KEY = b"k" * 32  # of every node
 
 
 class FakeHost:
@@ -65,5 +69,11 @@ class FakeHost:
             while (batch.boot_id, upto + 1) in self.records:
                 upto += 1
             self._floor[batch.boot_id] = upto
-            stored = messages.Stored(batch.boot_id, upto, 1_770_000_000_000)
-            self.send(node, "stored", messages_host.pack_stored(stored))
+            self.send(node, "stored", packed_stored(
+                node, messages.Stored(batch.boot_id, upto, 1_770_000_000_000, batch.sent_at_ms)))
+
+
+def packed_stored(node, stored, key=KEY):
+    """Return down/stored, signed."""
+    return messages_host.pack_stored(
+        node, stored, lambda signed: hmac.new(key, signed, hashlib.sha256).hexdigest())

@@ -5,7 +5,9 @@ import queue
 import threading
 
 from idro.protocol import messages, messages_host, topics, update_messages
+from idro.protocol.reason import Reason
 from idro.protocol.release_layout import KERNEL
+from support.node_answers import done_reason
 from support.paho_node import BOOT_ID, CHANNELS, OUTPUTS, PahoNode
 
 AGAIN_S = 0.5
@@ -18,7 +20,7 @@ class UpdatingNode(PahoNode):
     def __init__(self, node, port, key=b"k" * 32):
         self.running = messages.RunningRelease("", "base", "", 1, KERNEL)
         self.fate = "ok"
-        self.refusal = ""
+        self.refusal = None  # the Reason to refuse an offer
         self.offers = []
         self.cancelled = threading.Event()
         self.received = {}  # path: bytes, of the newest release
@@ -52,9 +54,11 @@ class UpdatingNode(PahoNode):
         elif leaf == "update":
             signed = update_messages.unpack_update(self.node, message.payload)
             self._check(signed)
-            outcome = "refused" if self.refusal and signed.message.verb == "offer" else "done"
+            outcome, reason = "done", done_reason(signed.message)
+            if self.refusal is not None and signed.message.verb == "offer":
+                outcome, reason = "refused", self.refusal
             client.publish(topics.up(self.node, "ack"), messages.pack_ack(messages.Ack(
-                signed.message.id, outcome, self.refusal, BOOT_ID, self.at_ms)), qos=1)
+                signed.message.id, outcome, reason, BOOT_ID, self.at_ms)), qos=1)
             if signed.message.verb == "cancel":
                 self.cancelled.set()
             elif outcome == "done":
@@ -82,7 +86,9 @@ class UpdatingNode(PahoNode):
         if self.fate == "ok":
             self.running = self.running._replace(state="ok")
         elif self.fate == "reverted":
-            self.tell("update_reverted", {"release": offer.sha256[:16], "reason": "low heap"})
+            self.tell("update_reverted", {
+                "release": offer.sha256[:16], "version": offer.version,
+                "reason": Reason("memory_low", free_kb=18)})
             self.running = messages.RunningRelease("", "base", "", 1, KERNEL)
         self.say_what_runs()
 

@@ -1,5 +1,7 @@
 """Twenty nodes at three sites: one with faults and an offline node, one stopped, one healthy."""
 
+from idro.protocol.reason import Reason
+
 SITES = {"Nord": 7, "Sud": 7, "Città Alta": 6}
 
 
@@ -21,8 +23,9 @@ def fleet(host, wait):
                 node.read(faults={"reservoir.ph": "in_air"})
             else:
                 node.read()
-    made["Nord"][0].tell("latched", {"reason": "dosing had no effect"})  # an alarm without delay
-    made["Sud"][0].tell("stopped", {"by": "anna", "reason": "stopped by a person"})
+    # An alarm without delay.
+    made["Nord"][0].tell("latched", {"reason": Reason("latch_no_effect")})
+    made["Sud"][0].tell("stopped", {"by": "anna"})
     wait(lambda: all(host.view(node.node)["channels"]["reservoir.temp_c"]["unix_ms"]
                      for nodes in made.values() for node in nodes), 60, "the fleet")
     wait(lambda: host.view("sud-1")["dosing"]["state"] == "stopped", 60, "the stop")

@@ -26,17 +26,25 @@ NO_STATE_CLASS = {"timestamp"}
 
 
 class FakeHomeAssistant:
-    """`payloads`: {topic: last payload}; `every`: (topic, payload, retain) in order."""
+    """Subscribes as Home Assistant does: to the discovery topics, then to those of each entity.
 
-    def __init__(self, port):
+    `payloads`: {topic: last payload}; `every`: (topic, payload, retain) in order; `online`:
+    {availability topic: whether it is online}; `refused`: why the broker refused subscriptions."""
+
+    def __init__(self, port, context=None):
+        """`context`: the TLS context with the certificate of Home Assistant, if it needs one."""
         self.payloads, self.every = {}, []
+        self.online, self.refused = {}, []
+        self._topics = set()
         self._ready = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="homeassistant")
         self._client.username_pw_set("homeassistant")
+        if context is not None:
+            self._client.tls_set_context(context)
         self._client.on_message = self._on_message
-        self._client.on_subscribe = lambda *_: self._ready.set()
+        self._client.on_subscribe = self._on_subscribe
         self._client.connect("127.0.0.1", port)
-        self._client.subscribe([("homeassistant/#", 1), ("idro/v1/host/ha/#", 1)])
+        self.subscribe(["homeassistant/device/+/config", "homeassistant/+/+/config"])
         self._client.loop_start()
         assert self._ready.wait(60)
 
@@ -48,26 +56,55 @@ class FakeHomeAssistant:
         """Return the last payload of the host for a node on a topic, {} without one."""
         return self.payloads.get(f"idro/v1/host/ha/{node}/{leaf}", {})
 
+    def is_available(self, node, name):
+        """Return whether Home Assistant shows an entity as available."""
+        device = self.device(node)
+        sources = device["cmps"][name].get("avty", device["avty"])
+        return all(self.online.get(source["t"], False) for source in sources)
+
     def set(self, node, name, payload, *, retain=False):
         """Set an entity as the dashboard does."""
-        sent = self._client.publish(
-            f"idro/v1/host/ha/{node}/{name}/set", payload, qos=1, retain=retain)
-        sent.wait_for_publish(60)
+        self.publish(f"idro/v1/host/ha/{node}/{name}/set", payload, retain=retain)
+
+    def publish(self, topic, payload, *, retain=False):
+        """Publish any message."""
+        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(60)
 
     def restart(self):
         """Discard all payloads and publish the birth message."""
         self.payloads.clear()
-        self._client.publish("homeassistant/status", b"online", qos=1).wait_for_publish(60)
+        self.publish("homeassistant/status", b"online")
 
     def close(self):
         stop_client(self._client)
 
+    def subscribe(self, topics):
+        """Subscribe to topics."""
+        self._topics.update(topics)
+        self._client.subscribe([(topic, 1) for topic in topics])
+
+    def _on_subscribe(self, client, userdata, mid, codes, properties):
+        self.refused += [str(code) for code in codes if code.is_failure]
+        self._ready.set()
+
     def _on_message(self, client, userdata, message):
-        if message.topic.endswith("/set") or message.topic == "homeassistant/status":
+        if message.topic.endswith("/up/status"):
+            self.online[message.topic] = message.payload == b"online"
             return
         payload = json.loads(message.payload) if message.payload else None
         self.payloads[message.topic] = payload
         self.every.append((message.topic, payload, message.retain))
+        if payload and message.topic.endswith("/config"):
+            topics = sorted(_topics_of(payload) - self._topics)
+            if topics:
+                self.subscribe(topics)
+
+
+def _topics_of(payload):
+    """Return the topics that Home Assistant subscribes to for a device."""
+    parts = [payload, *payload.get("cmps", {}).values()]
+    return {part[key] for part in parts for key in ("stat_t", "json_attr_t") if key in part} | {
+        source["t"] for part in parts for source in part.get("avty", ())}
 
 
 def faults(payload):

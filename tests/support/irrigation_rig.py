@@ -3,6 +3,7 @@
 from idro.control import irrigation
 from idro.control.filters import Reading
 from idro.protocol import settings
+from idro.protocol.reason import Reason
 from idro.protocol.types import Sample
 
 FULL = Reading(200, None)
@@ -23,8 +24,8 @@ class Pump:
         self.now_ms = 5_000
         self.until_ms = 0
         self.on_ms_total = 0
-        self.refusal: str | None = None
-        self.reasons: list[str] = []
+        self.refusal: Reason | None = None
+        self.reasons: list[Reason] = []
         self.runs: list[list[int]] = []
         self.events: list[tuple[str, dict]] = []
 

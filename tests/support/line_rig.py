@@ -3,36 +3,41 @@
 import queue
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
+import pytest
 
 from idroserra.broker import tls_files
-from idroserra.broker.local import find_mosquitto, free_port
+from idroserra.broker.local import free_port
 from idroserra.mqtt.paho_client import stop_client
-from support.server_process import Server
+from support.programs import program
+from support.server_process import Server, reserve
 from support.wait import wait_until
 
 NODES = ("idro-one", "idro-two")
-WAIT_S = 10
+WAIT_S = 30
+MESSAGE_S = 60
 
 
 class Rig(Server):
     """mosquitto as `broker init` configures it, with certificates for two nodes and a host."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(tls_files.folder_of(data_dir))
         self.node_port, self.host_port = self.port, free_port()
-        tls_files.init(folder, ["localhost", "127.0.0.1"], node_port=self.node_port,
+        self._reservations.append(reserve(self.host_port))
+        tls_files.init(data_dir, ["localhost", "127.0.0.1"], node_port=self.node_port,
                        host_port=self.host_port, node_address="127.0.0.1")
-        self.line = tls_files.BrokerCertificates(folder)
+        self.line = tls_files.BrokerCertificates(data_dir)
         for node in NODES:
             self.line.issue(node)
 
     def command(self) -> list[str]:
-        return [find_mosquitto(), "-c", str(self.folder / "mosquitto.conf")]
+        return [program("mosquitto"), "-c", str(self.line.broker.configuration)]
 
     def ports(self) -> tuple[int, ...]:
         return self.node_port, self.host_port
@@ -69,16 +74,16 @@ class Client:
             (m.topic, m.payload, m.retain))
         self._client.on_subscribe = lambda _c, _u, mid, _r, _p: self._subscribed.put(mid)
         self._client.on_connect = self._on_connect
+        self._rig = rig
         port = port or (rig.host_port if name == tls_files.HOST else rig.node_port)
-        try:
-            self._client.connect("127.0.0.1", port)
-        except OSError:
-            if waits:
-                raise
-            return
-        self._client.loop_start()
-        if waits:
+        if waits:  # tries again, as a node does, when a busy broker closes the socket
+            self._client.connect_async("127.0.0.1", port)
+            self._client.loop_start()
             wait_until(self._client.is_connected, WAIT_S, f"{name} at the broker")
+            return
+        with suppress(OSError):
+            self._client.connect("127.0.0.1", port)
+            self._client.loop_start()
 
     def _on_connect(self, _c: Any, _u: Any, _f: Any, reason: Any, _p: Any) -> None:
         self.connections += not reason.is_failure
@@ -89,7 +94,16 @@ class Client:
 
     def subscribe(self, topic: str) -> None:
         self._client.subscribe(topic, qos=1)
-        self._subscribed.get(timeout=60)
+        self._subscribed.get(timeout=MESSAGE_S)
+
+    def heard(self) -> tuple[str, bytes]:
+        """Return topic and payload of the next message."""
+        try:
+            topic, payload, _ = self.received.get(timeout=MESSAGE_S)
+        except queue.Empty:
+            pytest.fail(f"no message in {MESSAGE_S} s, {self.connections} connections: "
+                        f"{self._rig.log()[-2000:]}")
+        return topic, payload
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish a message without waiting for its delivery."""

@@ -15,6 +15,9 @@ from idro.app.sampling import Sampler
 from idro.drivers.button import Button
 from idro.errors import SensorError
 from idro.protocol import settings
+from idro.protocol.reason import Reason
+from idroserra.core.reasons import reason_from_json
+from support.event_detail import as_sent
 from support.safety_rig import GOOD, Clock, Nvs, Rig, Rtc
 
 EVERY_MS = 10_000
@@ -70,7 +73,7 @@ class EventList:
         self.events: list[tuple[str, dict]] = []
 
     def append_event(self, at_ms: int, kind: str, detail: dict) -> None:
-        self.events.append((kind, detail))
+        self.events.append((kind, as_sent(detail)))
 
 
 class Contact:
@@ -156,6 +159,10 @@ class LoopsRig:
     def run_for(self, duration_ms: int) -> None:
         self.cycles(-(-duration_ms // EVERY_MS))
 
+    def give_submitted(self) -> None:
+        """Give the dose that was submitted, as the running task does."""
+        self._event_loop.run_until_complete(self.doses._give(self.doses._job))
+
     def _hold_button(self, held_ms: int) -> None:
         if held_ms:
             self.contact.level = 0
@@ -182,6 +189,11 @@ class LoopsRig:
             self.clock.advance(EVERY_MS - self.clock.now_ms() % EVERY_MS)
         doser.cancel()
         await asyncio.gather(doser, return_exceptions=True)
+
+    def reasons(self, loop: str) -> list[Reason]:
+        """Return the Reasons of the recorded decisions of a loop."""
+        return [
+            reason_from_json(detail["reason"]) for detail in self.events_of("decided", loop=loop)]
 
     def events_of(self, kind: str, **wanted) -> list[dict]:
         """Return the details of the events of a kind, of the loops and of the gate."""

@@ -18,7 +18,9 @@ import paho.mqtt.client as mqtt
 
 from idro.protocol import messages, messages_host, topics
 from idro.protocol.messages import AS_FLASHED, Ack, Batch, ConfigReport, EventRecord, Info, Record
+from idro.protocol.reason import Reason
 from idroserra.mqtt.paho_client import stop_client
+from support.node_answers import done_reason
 
 WINDOW = 4
 BATCH = 10
@@ -35,10 +37,11 @@ class NodeClient:
         self.keepalive_s = keepalive_s
         self.boot_unix_ms = boot_unix_ms
         self.began_ms = time.monotonic_ns() // 1_000_000
-        self.outcome = ("done", "")  # (outcome, reason) of its acks; None: no ack
+        # (outcome, Reason) of its acks, whose Reason None is that of `done`; None: no ack.
+        self.outcome: tuple[str, Reason | None] | None = ("done", None)
         self.commands: list[Any] = []
         self.configs: list[Any] = []
-        self.refusal: str | None = None  # reason to refuse new settings
+        self.refusal: Reason | None = None  # why it refuses new settings
         self.in_force: tuple[int, dict[str, Any]] = (0, {})
         self.stored_upto = 0
         self._records: list[Any] = []  # from seq stored_upto + 1
@@ -130,8 +133,12 @@ class NodeClient:
 
     def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
         leaf = topics.parse(message.topic)[2]
+        if not message.payload:  # a retained message was cleared
+            return
         if leaf == "stored":
-            self._on_stored(messages.unpack_stored(message.payload))
+            signed = messages.unpack_stored(self.node, message.payload)
+            if self._is_authentic(signed):
+                self._on_stored(signed.message)
         elif leaf == "config":
             signed = messages.unpack_config(self.node, [message.payload])
             if self._is_authentic(signed):
@@ -159,8 +166,9 @@ class NodeClient:
             return
         outcome, reason = self.outcome
         if command.boot_id != self.boot_id or command.not_after_at_ms < self.now_ms():
-            outcome, reason = "expired", "too late"
-        ack = Ack(command.id, outcome, reason, self.boot_id, self.now_ms())
+            outcome, reason = "expired", Reason("too_late", late_ms=1)
+        ack = Ack(command.id, outcome, reason or done_reason(command), self.boot_id,
+                  self.now_ms())
         self.publish("ack", messages.pack_ack(ack))
 
     def _is_authentic(self, signed: Any) -> bool:

@@ -4,12 +4,13 @@ One line per row: table, then the floats in hexadecimal. Both interpreters run i
 tests/sim/runner/test_two_interpreters.py compares the output.
 """
 
-from idro.drivers import ads1115, dfr0300, ds18b20, jsn_sr04t, sen0161, ultrasonic
+from idro.drivers import ads1115, dfr0300, ds18b20, jsn_sr04t, sen0161
+from idro.drivers.shared import ultrasonic
 from idro.errors import SensorError
 from idrosim.devices import ads1115 as converter
 from idrosim.devices import dfr0300 as ec_board
 from idrosim.devices import sen0161 as ph_board
-from idrosim.devices.ultrasonic import echo_us
+from idrosim.devices.shared.ultrasonic import echo_us
 from idrosim.greenhouse.air import saturation_pa, vapour_kg_m3
 from idrosim.greenhouse.conductivity import conductivities
 from idrosim.greenhouse.equilibria import density_kg_l, permittivity, viscosity_pa_s

@@ -3,11 +3,15 @@
 import pytest
 from playwright.sync_api import sync_playwright
 
+from idro.protocol.reason import Reason
 from idroserra.auth.roles import Role
 from support.pages import DESKTOP, MonitoredTab, launch
 from support.real_host import Host
 
 NAMES = {Role.OPERATOR: "anna"}
+PH_HIGH = Reason(
+    "ph_high_dose", actuator="ph_down", milli_ph=6_040, target_milli_ph=5_900, ul_per_ph=12_000,
+    drift_milli_ph_per_h=20)
 
 
 @pytest.fixture
@@ -52,9 +56,9 @@ def node(host, eventually):
     node = host.node("idro-a")
     for minutes_ago in (40, 25, 10):
         node.tell("dosed", {"actuator": "ph_down", "volume_ul": 2_500, "on_ms": 2_500,
-                            "reason": "pH 6.04 is above 6.00", "by": "control"},
+                            "reason": PH_HIGH, "by": "control"},
                   minutes_ago * 60_000)
     node.live(60)
     host.settle("idro-a", 63)
-    eventually(lambda: host.view("idro-a")["verdict"]["level"] == "ok", 10, "a good verdict")
+    eventually(lambda: host.view("idro-a")["state"]["level"] == "ok", 10, "a good state")
     return node

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from idroserra.i18n.reasons import as_sentence, reason_text
 from idroserra.i18n.translate import (
     Locale,
     catalog_file,
@@ -83,6 +84,16 @@ class Walker:
         """Return a pattern of a translation with plural forms."""
         with use_locale(Locale(self.language)):
             return _pattern(ngettext(one, many, count), {"count": count, **values})
+
+    def reason(self, reason):
+        """Return a reason in words, as inside a sentence."""
+        with use_locale(Locale(self.language)):
+            return reason_text(reason)
+
+    def sentence(self, reason):
+        """Return a reason in words, as a sentence of its own."""
+        with use_locale(Locale(self.language)):
+            return as_sentence(reason)
 
     def plain(self, name):
         """Return a translation without placeholders."""

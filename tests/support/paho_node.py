@@ -13,7 +13,9 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from idro.protocol import messages, messages_host, settings, topics
+from idro.protocol.reason import Reason
 from idroserra.mqtt.paho_client import stop_client, stop_loop
+from support.node_answers import done_reason
 
 BOOT_ID = "7f3a11aa"
 UPTIME_MS = 2 * 86_400_000
@@ -37,18 +39,21 @@ def now_unix_ms():
 
 
 class PahoNode:
-    """answer: outcome of its acks, None for no ack."""
+    """answer: outcome of its acks, None for no ack; reason: their Reason, None for that of `done`;
+    refuse_config: the Reason to refuse settings, or None."""
 
     def __init__(self, node, port, key=b"k" * 32, context=None):
         self.node = node
         self.key = key
         self.answer = "done"
-        self.reason = ""
+        self.reason = None
         self.commands = []
         self.stored_upto = {}
         # Readings stay fresh for three periods, which is longer than any test takes.
         self.values = settings.defaults() | {"dosing.enabled": True, "sample.every_ms": 60_000}
         self.refuse_config = None
+        self.withholds_config = False
+        self._config_rev = 0
         self.has_button, self.granted_pct, self.earn_left_ms = True, 100, 0
         self._seqs = itertools.count(1)  # several threads may publish
         self._boot_unix_ms = now_unix_ms() - UPTIME_MS
@@ -61,7 +66,7 @@ class PahoNode:
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_message = self._on_message
         self._client.connect("127.0.0.1", port)
-        self._client.subscribe(f"idro/v1/{node}/down/#", qos=1)
+        self._client.subscribe([(topics.down(node, leaf), 1) for leaf in topics.DOWN])
         self._client.loop_start()
         assert self._ready.wait(60)
 
@@ -93,7 +98,9 @@ class PahoNode:
         return record.seq
 
     def tell(self, kind, detail, ago_ms=0, at_ms=None):
-        """Publish one event, of now, of `ago_ms` ago or of `at_ms`."""
+        """Publish one event, of now, of `ago_ms` ago or of `at_ms`. A value may be a Reason."""
+        detail = {key: value.as_json() if isinstance(value, Reason) else value
+                  for key, value in detail.items()}
         record = messages.EventRecord(
             next(self._seqs), at_ms or self.at_ms - ago_ms, kind, detail)
         self._publish("event", messages_host.pack_event(self._batch([record])))
@@ -128,24 +135,36 @@ class PahoNode:
     def _on_message(self, client, userdata, message):
         leaf = topics.parse(message.topic)[2]
         if leaf == "stored":
-            stored = messages.unpack_stored(message.payload)
+            signed = messages.unpack_stored(self.node, message.payload)
+            self._check(signed)
+            stored = signed.message
             self.stored_upto[stored.boot_id] = stored.seq_upto
         elif leaf == "command":
             signed = messages.unpack_command(self.node, message.payload)
             self._check(signed)
             self.commands.append(signed.message)
             if self.answer is not None:
-                ack = messages.Ack(
-                    signed.message.id, self.answer, self.reason, BOOT_ID, self.at_ms)
+                reason = self.reason or done_reason(signed.message)
+                ack = messages.Ack(signed.message.id, self.answer, reason, BOOT_ID, self.at_ms)
                 client.publish(topics.up(self.node, "ack"), messages.pack_ack(ack), qos=1)
         elif leaf == "config" and message.payload:
             signed = messages.unpack_config(self.node, [message.payload])
             self._check(signed)
             if self.refuse_config is None:
                 self.values = signed.message.values
-            report = messages.ConfigReport(signed.message.rev, self.refuse_config, self.values)
-            client.publish(topics.up(self.node, "config"),
-                           messages_host.pack_config_report(report), qos=1, retain=True)
+            self._config_rev = signed.message.rev
+            if not self.withholds_config:
+                self._publish_config()
+
+    def confirm_config(self):
+        """Publish the report that `withholds_config` held back."""
+        self.withholds_config = False
+        self._publish_config()
+
+    def _publish_config(self):
+        report = messages.ConfigReport(self._config_rev, self.refuse_config, self.values)
+        self._client.publish(topics.up(self.node, "config"),
+                             messages_host.pack_config_report(report), qos=1, retain=True)
 
     def _check(self, signed):
         data = signed.signed

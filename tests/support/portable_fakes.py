@@ -6,7 +6,7 @@ The buses connect to the simulator's devices, so drivers see the registers and t
 import struct
 
 from idro.errors import SensorError
-from idrosim.devices.onewire_bus import crc8
+from idrosim.devices.shared.onewire_bus import crc8
 from idrosim.shim.hardware.pins import pulse_us
 from support.oracle_tables import lines
 

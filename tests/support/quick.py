@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 STARTS_PROGRAMS = {"multiprocessing", "playwright", "subprocess"}
-PROGRAM_FIXTURES = {"browser", "mosquitto"}
+PROGRAM_FIXTURES = {"browser", "database", "influx2", "influxd", "mosquitto"}
 
 
 def is_quick(test_file: Path, tests: Path, helper_folders: Sequence[Path]) -> bool:

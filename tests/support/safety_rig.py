@@ -8,16 +8,19 @@ from typing import NamedTuple
 
 from idro.drivers import dimmer, doser, switch
 from idro.protocol import settings
+from idro.protocol.reason import Reason
 from idro.protocol.types import Sample
 from idro.safety import limits
 from idro.safety.gate import Gate
 from idro.safety.ledger import Ledger
 from idro.safety.outputs import Output
+from support.event_detail import as_sent
 
 DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
 SWITCHES = (("circulation", 900_000), ("top_off", 600_000), ("irrigation", 900_000))
 GOOD = {"reservoir.ph": 6.4, "reservoir.ec_us_cm": 1_500, "reservoir.level_mm": 200}
 HOUR_MS = 3_600_000
+BY_HAND = Reason("by_hand")
 
 
 class Clock:
@@ -73,14 +76,17 @@ class Timer:
 
 
 class Pin:
-    """machine.Pin and machine.PWM as outputs, which report their edges."""
+    """machine.Pin and machine.PWM as outputs, which report their edges. `failure` is raised."""
 
     def __init__(self, name: str, report_edge):
         self._name = name
         self._report_edge = report_edge
         self._level = 0
+        self.failure: Exception | None = None
 
     def value(self, level: int) -> None:
+        if self.failure is not None:
+            raise self.failure
         if level != self._level:
             self._level = level
             self._report_edge(self._name, level)
@@ -126,9 +132,11 @@ class Snapshot(NamedTuple):
 class Rig:
     """The gate of a node. `reboot()` acts as a power cut: files stay, memory is lost."""
 
-    def __init__(self, folder: Path, clock_class: "type[Clock] | None" = None, **values):
+    def __init__(self, folder: Path, clock_class: "type[Clock] | None" = None,
+                 authority_pct: int = 100, **values):
         self.folder = folder
         self.values = settings.check(values)
+        self.authority_pct = authority_pct
         self.clock_class = clock_class or Clock
         self.clock = self.clock_class()
         self.edges: list[tuple[int, str, int]] = []  # (world ms, output, level)
@@ -143,23 +151,25 @@ class Rig:
         self.clock = clock
         timer = Timer(clock)
         outputs = {}
+        names = (*DOSERS, *(name for name, _ in SWITCHES), "light")
+        self.pins = {name: Pin(name, self.edge) for name in names}
         for name in DOSERS:
             spec = {"name": name, "max_on_ms": 10_000, "safe_level": 0}
-            driver = doser.build(spec, Pin(name, self.edge), timer, clock)
+            driver = doser.build(spec, self.pins[name], timer, clock)
             outputs[name] = Output(name, "doser", driver, 10_000)
         for name, max_on_ms in SWITCHES:
             spec = {"name": name, "max_on_ms": max_on_ms, "safe_level": 0}
-            driver = switch.build(spec, Pin(name, self.edge), Timer(clock), clock)
+            driver = switch.build(spec, self.pins[name], Timer(clock), clock)
             outputs[name] = Output(name, "switch", driver, max_on_ms)
         spec = {"name": "light", "max_on_ms": 900_000, "safe_level": 0}
-        driver = dimmer.build(spec, Pin("light", self.edge), Timer(clock), clock)
+        driver = dimmer.build(spec, self.pins["light"], Timer(clock), clock)
         outputs["light"] = Output("light", "dimmer", driver, 900_000)
         self.outputs = outputs
         paths = (str(self.folder / "ledger.a"), str(self.folder / "ledger.b"))
         self.ledger = Ledger(paths, lambda: self.chain_base_ms + clock.now_ms(), self.has_booted)
         self.chain_base_ms = max(self.chain_base_ms, self.ledger.last_chain_ms)
         self.has_booted = True
-        derived = limits.derive(self.values)
+        derived = limits.derive(self.values, authority_pct=self.authority_pct)
         self.gate = Gate(outputs, self.ledger, derived, clock, self._event)
 
     def reboot(self) -> None:
@@ -206,7 +216,7 @@ class Rig:
         self.sense()
 
     def circulate(self) -> None:
-        self.gate.run("circulation", 60_000, "test", "control", self.readings)
+        self.gate.run("circulation", 60_000, BY_HAND, "control", self.readings)
 
     def wait(self, duration_ms: int) -> None:
         """Advance the time with fresh readings and circulation."""
@@ -217,7 +227,7 @@ class Rig:
             self.circulate()
 
     async def dose(self, actuator: str, volume_ul: int, by: str = "ann"):
-        return await self.gate.dose(actuator, volume_ul, "test", by, self.readings)
+        return await self.gate.dose(actuator, volume_ul, BY_HAND, by, self.readings)
 
     def edge(self, name: str, level: int) -> None:
         self.edges.append((self.clock.at_ms, name, level))
@@ -255,7 +265,7 @@ class Rig:
         return worst_ms
 
     def _event(self, kind: str, detail: dict) -> None:
-        self.events.append((kind, detail))
+        self.events.append((kind, as_sent(detail)))
 
     def events_of(self, kind: str) -> list[dict]:
         return [detail for name, detail in self.events if name == kind]

@@ -1,12 +1,7 @@
-"""Server programs as child processes on free loopback ports.
-
-A missing program fails the test and names the package to install.
-"""
+"""Server programs as child processes on free loopback ports."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,19 +12,22 @@ from typing import Self
 import pytest
 
 from idroserra.broker.local import free_port
+from support.programs import program
 from support.wait import wait_until
 
 START_DEADLINE_S = 30.0
 
 
-def program(name: str) -> str:
-    """Return the path of an installed program; sbin is searched as well."""
-    path = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin" + os.pathsep + "/usr/local/sbin"
-    found = shutil.which(name, path=path)
-    if found is None:
-        package = {"influxd": "influxdb"}.get(name, name)
-        pytest.fail(f"{name} is not installed, and these tests need it: apt install {package}")
-    return found
+def reserve(port: int) -> socket.socket:
+    """Bind a port without listening: servers may still use it, but free_port() skips it.
+
+    Otherwise another test could get the port of a server that is down for a restart. Linux allows
+    it, because all of them set SO_REUSEADDR.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", port))
+    return held
 
 
 class Server(ABC):
@@ -38,6 +36,7 @@ class Server(ABC):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = free_port()
+        self._reservations = [reserve(self.port)]
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
 

@@ -10,6 +10,7 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 from idro.protocol import messages_host, update_messages
+from idro.protocol.reason import Reason
 from support import releases
 
 ENOENT = 2
@@ -236,7 +237,7 @@ class Board:
         self.signature = releases.sign(self.manifest, self.new.key)
         self.key_id = releases.key_id(self.new.key)
         self.served = dict(self.new.files)
-        self.said = ""  # why the last update was refused
+        self.said = None  # the Reason why the last update was refused
         self.asks = 0
         self.stop_asks_at = None
         for name, key in zip(("update_key", "update_spare"), keys, strict=False):
@@ -282,7 +283,7 @@ class Board:
         try:
             asyncio.run(self._fetch(offer))
         except code.verify.UpdateError as error:
-            self.said = error.why
+            self.said = error.reason
 
     async def _fetch(self, offer):
         self._fetching = code.download.Download(offer, **self._parts())
@@ -296,7 +297,7 @@ class Board:
         ask = messages_host.unpack_chunk_request(payload)
         self.asks += 1
         if self.asks == self.stop_asks_at:
-            self._fetching.cancel("cancelled by test")
+            self._fetching.cancel(Reason("cancelled", by="test"))
         data = self.manifest if ask.path == "manifest" else self.served.get(ask.path, b"")
         chunk = update_messages.Chunk(
             bytes.fromhex(ask.sha256)[:8], ask.number, data[ask.offset : ask.offset + ask.size])
@@ -313,7 +314,7 @@ class Board:
             "restart_obstacle": lambda: None, "restart": self._restart,
         }
 
-    def _restart(self, why):
+    def _restart(self):
         _reset()
 
 

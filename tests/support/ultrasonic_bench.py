@@ -1,7 +1,7 @@
 """Test bench of the ultrasonic rangers, and the oracle's echo times."""
 
-from idro.drivers.ultrasonic import distance_um, speed_mm_s
-from idrosim.devices.ultrasonic import echo_us
+from idro.drivers.shared.ultrasonic import distance_um, speed_mm_s
+from idrosim.devices.shared.ultrasonic import echo_us
 from support.portable_fakes import FakeClock, FakeGpio, oracle, run
 
 TRIGGER_PIN, ECHO_PIN = 5, 6

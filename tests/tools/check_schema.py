@@ -15,6 +15,8 @@ from typing import Any
 
 from tools.grafana_dashboards import dashboards
 
+# Of an annotation, defined by its data source: absent in the schema.
+OF_SOURCE = ("target", "useValueForTime", "titleFormat", "textFormat", "tagKeys")
 PACKAGES = ("@grafana/schema@13.2.3", "typescript@5.9.3")
 HEAD = """\
 import type { Dashboard } from '@grafana/schema';
@@ -44,7 +46,8 @@ def literal(dashboard: dict[str, Any]) -> str:
     """Return a dashboard as a TypeScript constant."""
     name = dashboard["uid"].replace("-", "_")
     for annotation in dashboard["annotations"]["list"]:
-        del annotation["target"]
+        for key in OF_SOURCE:
+            annotation.pop(key, None)
     return f"export const {name}: Plain<Dashboard> = {json.dumps(dashboard, indent=1)};\n"
 
 
