@@ -1,7 +1,7 @@
 """A real host in this process for tests of the API and the pages, on loopback."""
 
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -46,7 +46,16 @@ class Host:
             **(more or {}),
         })
         self.service = Service(self.config)
-        self.service.start()
+        with ExitStack() as if_failed:  # else its threads keep the process alive
+            if_failed.callback(self.service.stop)
+            self.service.start()
+            self._start_web(simulated, help_site)
+            if_failed.callback(self.stop_web)
+            self.client = self.client_with(token_for(self.url))
+            wait(lambda: self.counts()["broker"]["state"] == "connected", 15, "the broker")
+            if_failed.pop_all()
+
+    def _start_web(self, simulated, help_site):
         started = threading.Event()
         self.app = create_app(self.service, simulated=simulated, help_site=help_site)
         self._server = WebServer(self.app, "127.0.0.1", 0, lambda url: started.set())
@@ -55,8 +64,6 @@ class Host:
         self._thread.start()
         assert started.wait(60)
         self.url = self._server.url
-        self.client = self.client_with(token_for(self.url))
-        wait(lambda: self.counts()["broker"]["state"] == "connected", 15, "the broker")
 
     def client_with(self, token=None):
         """Return a client with or without a token."""
