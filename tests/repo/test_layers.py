@@ -33,6 +33,7 @@ HOST: Levels = (
     ("flash",),
     ("ingest", "feeds"),
     ("nodes",),
+    ("setpoints",),
     ("inventory", "calibration", "recipes", "journal", "provisioning"),
     ("simulation", "alarms", "export", "backup"),
     ("updates", "homeassistant"),

@@ -36,7 +36,7 @@ class HostWithoutBroker:
             page_url=lambda: None)
         self._handler = HostMessageHandler(
             service.nodes, service.commands, service.live, service.updates,
-            service.latest_events)
+            service.latest_events, service.settings_history)
         service.nodes.adopt(NODE, b"k" * 32)
         self.values = settings.defaults() | {"dosing.enabled": True, "sample.every_ms": 60_000}
         self.rev, self._boot_id, self._boot_unix_ms, self._seq = 0, "", 0, 0

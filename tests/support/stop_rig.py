@@ -29,6 +29,7 @@ from idroserra.nodes.commands import REPEAT_S, Commands
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.registry import Nodes
 from idroserra.server.message_handler import HostMessageHandler
+from idroserra.setpoints.history import SettingsHistory
 from idrosim.board.clock import VirtualClock
 from idrosim.shim.network.broker import Broker
 from idrosim.shim.network.virtual_sockets import Network
@@ -109,13 +110,16 @@ class HostSide:
         self.audit = Audit(self._folder / "audit.db", self.link.now_unix_ms)
         self.commands = Commands(self._folder / "state.db", self.nodes, LiveState(), self.link,
                                  lambda node, boot_id: self._epoch_unix_ms, self.audit.add)
-        self._handler = HostMessageHandler(self.nodes, self.commands, LiveState(), None, None)
+        self.settings_history = SettingsHistory(self._folder / "state.db")
+        self._handler = HostMessageHandler(
+            self.nodes, self.commands, LiveState(), None, None, self.settings_history)
         self.is_running = True
         for leaf, payload in self._retained.items():
             self._take(leaf, payload, True)
 
     def close(self):
         self.is_running = False
+        self.settings_history.close()
         self.commands.close()
         self.nodes.close()
         self.audit.close()

@@ -98,6 +98,7 @@ MATRIX = (
     Rule("GET", "/api/nodes/{node}", _VIEWER),
     Rule("GET", "/api/nodes/{node}/series", _VIEWER),
     Rule("GET", "/api/nodes/{node}/events", _VIEWER),
+    Rule("GET", "/api/nodes/{node}/setpoints", _VIEWER),
     Rule("GET", "/api/nodes/{node}/export", _VIEWER),
     Rule("GET", "/api/nodes/{node}/export/{name}", _VIEWER),
     Rule("GET", "/api/export/{name}", _VIEWER),

@@ -3,7 +3,7 @@
 Doses are those reported by the node. Water is derived from the level: a rise while the fill valve
 ran is topped up, any other rise was poured in, a fall has left. Changes during a gap in the level
 readings count as neither. Nothing is estimated: `unknown` lists what is missing. The
-surface of the tank is that of the active settings.
+surface of the tank is that of the settings that were active at the time.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from idroserra.history.models import EventPoint, Store, column_width_ms
 from idroserra.inventory import water_steps
 from idroserra.inventory.water_steps import Steps, ValveRun
 from idroserra.nodes.node import Node
+from idroserra.setpoints.series import SettingsSeries
 
-LEVEL, FILL = "reservoir.level_mm", "top_off"
+LEVEL, FILL, AREA = "reservoir.level_mm", "top_off", "reservoir.area_cm2"
 STEP_MS, FLOODED_STEP_MS = 600_000, 3_600_000
 ACID, BASE = "ph_down", "ph_up"
 
@@ -63,8 +64,8 @@ class Balance:
 
 
 def balance_of(
-    store: Store, node: Node, from_unix_ms: int, to_unix_ms: int, zone: tzinfo,
-    strengths: Strengths,
+    store: Store, node: Node, settings: SettingsSeries, from_unix_ms: int, to_unix_ms: int,
+    zone: tzinfo, strengths: Strengths,
 ) -> Balance:
     """Return the balance of [from, to) by days of the time zone. `to` is not in the future.
 
@@ -78,7 +79,7 @@ def balance_of(
     dosers = sorted({name for name, kind in outputs.items() if kind == "doser"}
                     | {str(event.detail.get("actuator")) for event in doses}, key=by_ph_first)
     since = max(from_unix_ms, min(to_unix_ms - 1, store.spans().get(node.node, (to_unix_ms,))[0]))
-    steps = _water(store, node, (since, to_unix_ms), runs, "irrigation" in outputs)
+    steps = _water(store, node, settings, (since, to_unix_ms), runs)
     days = [_day(span, dosers, doses, runs, steps, strengths)
             for span in days_of(from_unix_ms, to_unix_ms, zone) if span[1] > since]
     total = _day((from_unix_ms, to_unix_ms), dosers, doses, runs, steps, strengths)
@@ -113,20 +114,20 @@ def _fill_runs(events: Sequence[EventPoint]) -> list[ValveRun]:
 
 
 def _water(
-    store: Store, node: Node, span: tuple[int, int], runs: Sequence[ValveRun], is_flooded: bool
+    store: Store, node: Node, settings: SettingsSeries, span: tuple[int, int],
+    runs: Sequence[ValveRun],
 ) -> Steps | None:
     """Return the changes of the volume; None if no level is measured or the surface is unknown."""
-    area_cm2 = 0 if node.report is None else int(node.report.values["reservoir.area_cm2"])
-    has_level = node.info is not None and LEVEL in node.info.channels
-    if not area_cm2 or not has_level:
+    if not settings.at(span[1]).get(AREA) or node.info is None or LEVEL not in node.info.channels:
         return None
+    is_flooded = "irrigation" in node.info.outputs
     # A flood empties part of the tank for minutes: the highest level of an hour has it all.
     columns = 1 - (span[0] - span[1]) // (FLOODED_STEP_MS if is_flooded else STEP_MS)
     width_ms = column_width_ms(*span, columns)
     series = store.series(node.node, [LEVEL], *span, columns)[LEVEL]
-    ml_per_mm = area_cm2 / 10
-    points = [(one.unix_ms, (one.max if is_flooded else one.mean) * ml_per_mm) for one in series]
-    return water_steps.steps_of(points, span, runs, width_ms, ml_per_mm)
+    points = [(one.unix_ms, one.max if is_flooded else one.mean) for one in series]
+    return water_steps.steps_of(
+        points, span, runs, width_ms, lambda unix_ms: settings.at(unix_ms).get(AREA, 0) / 10)
 
 
 def _day(

@@ -1,6 +1,6 @@
-"""Classifies the changes of a tank's volume as topped up, poured in or left. Pure.
+"""Classifies the changes of a tank's level as topped up, poured in or left. Pure.
 
-Between two readings the volume changed by their difference. To reject noise, the trend turns only
+Between two readings the level changed by their difference. To reject noise, the trend turns only
 once the level has moved back by LEAST_MM. All steps together equal the change from the first
 reading to the last.
 """
@@ -8,7 +8,7 @@ reading to the last.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -62,19 +62,22 @@ class Steps:
 
 def steps_of(
     points: Sequence[tuple[int, float]], span: tuple[int, int], runs: Sequence[ValveRun],
-    width_ms: int, ml_per_mm: float,
+    width_ms: int, ml_per_mm: Callable[[int], float],
 ) -> Steps:
-    """Return the steps between points (unix_ms of the column's begin, ml) of [from, to)."""
-    moved_ml = [after[1] - before[1] for before, after in pairwise(points)]
+    """Return the steps between points (unix_ms of the column's begin, mm) of [from, to).
+
+    ml_per_mm: at a time."""
+    moved_mm = [after[1] - before[1] for before, after in pairwise(points)]
     kinds = [_kind(before[0], after[0] + width_ms, runs, width_ms)
              for before, after in pairwise(points)]
     # Changes by the valve or in a gap do not turn the trend.
-    by_itself = [ml if kind is None else 0.0 for kind, ml in zip(kinds, moved_ml, strict=True)]
-    trends = _trends([0.0, *accumulate(by_itself)], LEAST_MM * ml_per_mm)
+    by_itself = [mm if kind is None else 0.0 for kind, mm in zip(kinds, moved_mm, strict=True)]
+    trends = _trends([0.0, *accumulate(by_itself)], LEAST_MM)
     steps = [
-        (after[0], kind if kind is not None else POURED if trend > 0 else LEFT, ml)
-        for (_, after), kind, trend, ml in zip(
-            pairwise(points), kinds, trends, moved_ml, strict=True)]
+        (after[0], kind if kind is not None else POURED if trend > 0 else LEFT,
+         mm * ml_per_mm(after[0]))
+        for (_, after), kind, trend, mm in zip(
+            pairwise(points), kinds, trends, moved_mm, strict=True)]
     return Steps(steps, _holes([unix_ms for unix_ms, _ in points], span, width_ms))
 
 

@@ -23,17 +23,20 @@ from idroserra.nodes.node import Node
 from idroserra.reports.alarm_summary import count_alarms
 from idroserra.reports.model import Document, Picture, Section, Table
 from idroserra.reports.sources import ReportSources
-from idroserra.reports.statistics import Readings, Span, read_channel
-from idroserra.reports.svg_chart import days_chart
+from idroserra.reports.statistics import MAX_HOLD_MS, BandReadings, Readings, Span, read_channel
+from idroserra.reports.svg_chart import ChartDays, days_chart
+from idroserra.setpoints.bands import BandStep, band_steps
+from idroserra.setpoints.series import SettingsSeries
 
 DAY_MS = 86_400_000
 MAX_DAYS = 120
 MAX_GAPS = 20
 MAX_CHANGES = 100_000
-BANDS = {"reservoir.ph": ("ph.target", "ph.deadband"),
-         "reservoir.ec_us_cm": ("ec.target_us_cm", "ec.deadband_us_cm")}
+MAX_BANDS = 24  # rows of one channel
+BANDED = ("reservoir.ph", "reservoir.ec_us_cm")
 CHARTED = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "air.temp_c", "air.rh_pct")
 LIGHT = "light.duty_pct"
+LAMP_ON = (BandStep(0, (0.5, 100.0)),)
 # Doses are reported in ml, so the strength of the stocks does not matter.
 NO_STRENGTHS: Strengths = {ACID: [(0, 0.0)], BASE: [(0, 0.0)]}
 
@@ -84,16 +87,16 @@ def _locale() -> str:
 def build_report(sources: ReportSources, node: Node, span: Range) -> Document:
     """Return the report of a node. Raises StoreUnavailable, StoreRejected."""
     known = set(sources.store.latest(node.node))
-    channels = [one for one in CHARTED if one in known]
-    read = [read_channel(sources.store, node.node, one, span.days, setpoint_band(node, one))
-            for one in channels]
-    balance = balance_of(
-        sources.store, node, span.from_unix_ms, span.to_unix_ms, span.zone, NO_STRENGTHS)
+    settings = sources.settings.of(node)
+    read = read_channels(sources, node, settings, [one for one in CHARTED if one in known], span)
+    balance = balance_of(sources.store, node, settings, span.from_unix_ms, span.to_unix_ms,
+                         span.zone, NO_STRENGTHS)
     notes = sources.journal.newest(
         about=NoteFilter((node.node,), node.site), from_unix_ms=span.from_unix_ms,
         to_unix_ms=span.to_unix_ms)[::-1]
     sections = [
-        _bands(sources, node, read, span), *(_channel(one, span) for one in read),
+        _bands(sources, node, settings, read, span),
+        *(_channel(one, settings, span) for one in read),
         _gaps(read, span), _doses(balance, span), _water(balance),
         _light(sources, node, known, span), _alarms(sources, node, span),
         _calibrations(sources, node, span), _harvests(notes, balance), _notes(notes, span)]
@@ -104,28 +107,42 @@ def build_report(sources: ReportSources, node: Node, span: Range) -> Document:
     return Document(title, subtitle, sections)
 
 
-def setpoint_band(node: Node, channel: str) -> tuple[float, float] | None:
-    """Return the target band of a channel, in stored units, or None."""
-    keys = BANDS.get(channel)
-    if keys is None or node.report is None:
-        return None
-    target, half = (float(node.report.values[key]) for key in keys)
-    return target - half, target + half
+def read_channels(
+    sources: ReportSources, node: Node, settings: SettingsSeries, channels: Sequence[str],
+    span: Range,
+) -> list[Readings]:
+    """Return the statistics of channels, by the setpoints of their time. Raises StoreUnavailable,
+    StoreRejected."""
+    return [read_channel(
+        sources.store, node.node, one, span.days, band_steps(
+            settings, one, span.from_unix_ms, span.to_unix_ms) if one in BANDED else ())
+        for one in channels]
 
 
-def _bands(sources: ReportSources, node: Node, read: Sequence[Readings], span: Range) -> Section:
-    rows = []
-    for one in read:
-        if one.band is None or one.in_band_pct is None:
-            continue
-        rows.append([
-            display_of(one.channel).label, _range(one.channel, one.band),
-            f"{format_number(one.in_band_pct, 1)} %", duration_text(one.read_ms)])
+def unknown_setpoints(
+    settings: SettingsSeries, read: Sequence[Readings], span: Range
+) -> int | None:
+    """Return until when setpoints are not known, although there are readings; or None."""
+    known = settings.known_from_unix_ms
+    first = min((one.first_unix_ms for one in read if one.first_unix_ms is not None), default=None)
+    is_unknown = known is not None and first is not None and known - first > MAX_HOLD_MS
+    return known if is_unknown else None
+
+
+def _bands(
+    sources: ReportSources, node: Node, settings: SettingsSeries, read: Sequence[Readings],
+    span: Range,
+) -> Section:
+    rows = [row for one in read for row in _band_rows(one, span)]
     title = _("Time in band")
     if not rows:
         return Section(title, [_("No pH or EC readings in this period.")])
     changed = sources.store.events(node.node, span.from_unix_ms, span.to_unix_ms, ("configured",))
-    lines = [_("Based on the current setpoints; time without readings is not counted.")]
+    lines = [_("Based on the setpoints of the time; time without readings is not counted.")]
+    unknown = unknown_setpoints(settings, read, span)
+    if unknown is not None:
+        lines.append(_("Setpoints before {time} are not known: the earliest known ones are "
+                       "used.").format(time=span.when(unknown)))
     if changed:
         lines.append(ngettext(
             "Settings were changed once in this period.",
@@ -133,6 +150,31 @@ def _bands(sources: ReportSources, node: Node, read: Sequence[Readings], span: R
         ).format(count=len(changed)))
     head = ["", _("Band"), _("In band"), _("Time with readings")]
     return Section(title, lines, Table(head, rows))
+
+
+def _band_rows(read: Readings, span: Range) -> list[list[str]]:
+    """Return the row of a channel, and one for each band if there was more than one."""
+    share, label = read.in_band_pct, display_of(read.channel).label
+    if share is None:
+        return []
+    bands = [one for one in read.bands if one.read_ms]
+    head = _band_cells(read.channel, bands[0]) if len(bands) == 1 else [
+        _("{count} bands").format(count=len(bands)), _percent(share), duration_text(read.read_ms)]
+    rows = [[label, *head]]
+    if 1 < len(bands) <= MAX_BANDS:
+        rows += [[_("from {time}").format(time=span.when(one.from_unix_ms)),
+                  *_band_cells(read.channel, one)] for one in bands]
+    return rows
+
+
+def _band_cells(channel: str, one: BandReadings) -> list[str]:
+    share = one.in_band_pct
+    return ["\u2014" if one.band is None else _range(channel, one.band),
+            "\u2014" if share is None else _percent(share), duration_text(one.read_ms)]
+
+
+def _percent(share: float) -> str:
+    return f"{format_number(share, 1)} %"
 
 
 def _range(channel: str, band: tuple[float, float]) -> str:
@@ -145,7 +187,7 @@ def value_text(channel: str, value: float) -> str:
     return format_number(value * display.factor + display.offset, display.decimals)
 
 
-def _channel(read: Readings, span: Range) -> Section:
+def _channel(read: Readings, settings: SettingsSeries, span: Range) -> Section:
     display, whole = display_of(read.channel), read.whole
     title = f"{display.label}, {display.unit}" if display.unit else display.label
     if whole is None:
@@ -153,8 +195,9 @@ def _channel(read: Readings, span: Range) -> Section:
     by_day = {day.from_unix_ms: day for day in read.days}
     days = [by_day.get(start) for start, _end in span.days]
     labels = [span.day(start, "MMMd") for start, _end in span.days]
-    chart = days_chart(title, days, labels, read.band,
-                       lambda value: value_text(read.channel, value))
+    chart = days_chart(
+        title, ChartDays(span.days, days, labels), read.bands,
+        lambda value: value_text(read.channel, value), settings.known_from_unix_ms)
     rows = []
     for (start, end), day in zip(span.days, days, strict=True):
         name = span.day(start)
@@ -213,9 +256,9 @@ def _light(sources: ReportSources, node: Node, known: set[str], span: Range) -> 
                "unknown.")
     if LIGHT not in known:
         return Section(title, [_("This node reports no lamp."), no_dli])
-    read = read_channel(sources.store, node.node, LIGHT, span.days, (0.5, 100))
+    read = read_channel(sources.store, node.node, LIGHT, span.days, LAMP_ON)
     whole = read.whole
-    if whole is None or read.in_band_ms is None:
+    if whole is None:
         return Section(title, [_("No readings in this period."), no_dli])
     full_ms = round(whole.mean / 100 * whole.read_ms)
     return Section(title, [

@@ -8,6 +8,7 @@ from idroserra.alarms.engine import AlarmEngine
 from idroserra.calibration.service import CalibrationService
 from idroserra.history.models import Store
 from idroserra.journal.service import Journal
+from idroserra.setpoints.history import SettingsHistory
 
 
 @dataclass(frozen=True)
@@ -18,3 +19,4 @@ class ReportSources:
     alarms: AlarmEngine
     calibrations: CalibrationService
     journal: Journal
+    settings: SettingsHistory

@@ -1,15 +1,18 @@
 """Statistics of a channel over a range: daily values, time in band, gaps.
 
 Computed from one-minute columns. A column holds until the next one; an interval longer than
-MAX_HOLD_MS is a gap and counts as neither in nor out of the band.
+MAX_HOLD_MS is a gap and counts as neither in nor out of the band. A reading is judged by the band
+that was active at its time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import NamedTuple
 
 from idroserra.history.models import Column, Store
+from idroserra.setpoints.bands import Band, BandStep
 
 MINUTE_MS = 60_000
 MAX_HOLD_MS = 15 * MINUTE_MS
@@ -27,22 +30,42 @@ class DayReadings(NamedTuple):
     read_ms: int
 
 
-class Readings(NamedTuple):
-    """A channel in a range. days: only days with readings. in_band_ms: None without a band."""
+class BandReadings(NamedTuple):
+    """A band from a time on, the time with readings until the next, and that in the band."""
 
-    channel: str
-    band: tuple[float, float] | None
-    days: Sequence[DayReadings]
-    gaps: Sequence[Span]
+    from_unix_ms: int
+    band: Band | None
     read_ms: int
-    in_band_ms: int | None
+    in_band_ms: int
 
     @property
     def in_band_pct(self) -> float | None:
         """Time in band as % of the time with readings; None without a band or readings."""
-        if self.in_band_ms is None or not self.read_ms:
+        if self.band is None or not self.read_ms:
             return None
         return 100 * self.in_band_ms / self.read_ms
+
+
+class Readings(NamedTuple):
+    """A channel in a range. bands: oldest first. days: only days with readings."""
+
+    channel: str
+    bands: Sequence[BandReadings]
+    days: Sequence[DayReadings]
+    gaps: Sequence[Span]
+    read_ms: int
+    first_unix_ms: int | None
+
+    @property
+    def in_band_ms(self) -> int:
+        """Time in band."""
+        return sum(one.in_band_ms for one in self.bands)
+
+    @property
+    def in_band_pct(self) -> float | None:
+        """Time in band as % of the time with readings and a band; None without either."""
+        read_ms = sum(one.read_ms for one in self.bands if one.band is not None)
+        return 100 * self.in_band_ms / read_ms if read_ms else None
 
     @property
     def whole(self) -> DayReadings | None:
@@ -57,13 +80,14 @@ class Readings(NamedTuple):
 
 
 def read_channel(
-    store: Store, node: str, channel: str, days: Sequence[Span], band: tuple[float, float] | None
+    store: Store, node: str, channel: str, days: Sequence[Span], bands: Sequence[BandStep]
 ) -> Readings:
     """Return the statistics of a channel over consecutive `days`. Raises StoreUnavailable,
     StoreRejected."""
     found: list[DayReadings] = []
     gaps: list[Span] = []
-    read_ms = in_band_ms = 0
+    judge = _Judge(bands)
+    first_unix_ms = None
     covered_ms = days[0][0]  # end of the newest column's hold
     for start, end in days:
         columns = _minutes(store, node, channel, start, end)
@@ -71,18 +95,49 @@ def read_channel(
             continue
         holds = [_hold_ms(after - column.unix_ms) for column, after in zip(
             columns, [*(column.unix_ms for column in columns[1:]), end], strict=True)]
+        if first_unix_ms is None:
+            first_unix_ms = columns[0].unix_ms
         for column, hold_ms in zip(columns, holds, strict=True):
             _add_gap(gaps, covered_ms, column.unix_ms)
             covered_ms = column.unix_ms + hold_ms
-            if band is not None and band[0] <= column.mean <= band[1]:
-                in_band_ms += hold_ms
+            judge.add(column.mean, column.unix_ms, covered_ms)
         day_ms = sum(holds)
-        read_ms += day_ms
         mean = sum(one.mean * ms for one, ms in zip(columns, holds, strict=True)) / day_ms
         found.append(DayReadings(start, end, min(one.min for one in columns), mean,
                                  max(one.max for one in columns), day_ms))
     _add_gap(gaps, covered_ms, days[-1][1])
-    return Readings(channel, band, found, gaps, read_ms, None if band is None else in_band_ms)
+    return Readings(channel, judge.found(), found, gaps, sum(day.read_ms for day in found),
+                    first_unix_ms)
+
+
+class _Judge:
+    """Adds up the time with readings and the time in band, of each band."""
+
+    def __init__(self, bands: Sequence[BandStep]) -> None:
+        self._bands = bands
+        self._ends = [*(step.from_unix_ms for step in bands[1:]), inf]
+        self._read_ms = [0] * len(bands)
+        self._in_band_ms = [0] * len(bands)
+        self._place = 0
+
+    def add(self, value: float, begin: int, end: int) -> None:
+        """Add a value that held in [begin, end). Values come in the order of time."""
+        if not self._bands:
+            return
+        while self._ends[self._place] <= begin:
+            self._place += 1
+        place = self._place
+        while begin < end:
+            until, band = int(min(end, self._ends[place])), self._bands[place].band
+            self._read_ms[place] += until - begin
+            if band is not None and band[0] <= value <= band[1]:
+                self._in_band_ms[place] += until - begin
+            begin, place = until, place + 1
+
+    def found(self) -> list[BandReadings]:
+        """Return the sums."""
+        return [BandReadings(*step, read_ms, in_band_ms) for step, read_ms, in_band_ms in zip(
+            self._bands, self._read_ms, self._in_band_ms, strict=True)]
 
 
 def _hold_ms(until_next_ms: int) -> int:

@@ -27,18 +27,21 @@ from idroserra.nodes.node import Node
 from idroserra.nodes.state import LEVELS
 from idroserra.reports.alarm_summary import count_alarms
 from idroserra.reports.builder import (
-    BANDS,
+    BANDED,
     DAY_MS,
+    LAMP_ON,
     LIGHT,
     MAX_CHANGES,
     NO_STRENGTHS,
     BadRange,
     Range,
-    setpoint_band,
+    read_channels,
+    unknown_setpoints,
     value_text,
 )
 from idroserra.reports.sources import ReportSources
 from idroserra.reports.statistics import Readings, read_channel
+from idroserra.setpoints.series import SettingsSeries
 
 MAX_DAYS = 8
 MAX_GAPS, MAX_EVENTS = 3, 6
@@ -71,15 +74,16 @@ def summarize(sources: ReportSources, node: Node, span: Range) -> Summary:
         raise BadRange(f"to_unix_ms: at most {MAX_DAYS} days after from_unix_ms")
     store = sources.store
     known = set(store.latest(node.node))
-    read = [read_channel(store, node.node, channel, span.days, setpoint_band(node, channel))
-            for channel in READ if channel in known]
+    settings = sources.settings.of(node)
+    read = read_channels(sources, node, settings, [one for one in READ if one in known], span)
     events = store.events(
         node.node, span.from_unix_ms, span.to_unix_ms, (*_EVENT_KINDS, "refused"))
     if not any(one.read_ms for one in read) and not events:
         return Summary("warn", _("No data for this period."), [])
     sentences = [
         *_alarms(sources, node, span), *_events(events, span), *map(_reading, read),
-        *_gaps(read, span), *_doses(sources, node, span), *_refused(events),
+        *_unknown(settings, read, span), *_gaps(read, span),
+        *_doses(sources, node, settings, span), *_refused(events),
         *_light(sources, node, known, span)]
     sentences.sort(key=lambda one: -LEVELS.index(one.level))
     grave = sum(one.level in ("warn", "bad") for one in sentences)
@@ -114,7 +118,7 @@ def _values(channel: str, low: float, high: float) -> str:
 
 def _gaps(read: Sequence[Readings], span: Range) -> Iterator[Sentence]:
     """Yield each gap once, even if several channels share it."""
-    found = sorted({gap for one in read if one.channel in BANDS for gap in one.gaps})
+    found = sorted({gap for one in read if one.channel in BANDED for gap in one.gaps})
     for start, end in found[:MAX_GAPS]:
         yield Sentence("warn", _("No readings for {time}, from {begin} to {end}.").format(
             time=duration_text(end - start), begin=_when(span, start), end=_when(span, end)))
@@ -126,9 +130,20 @@ def _when(span: Range, unix_ms: int) -> str:
     return f"{span.at(unix_ms):%H:%M}" if is_short else span.when(unix_ms)
 
 
-def _doses(sources: ReportSources, node: Node, span: Range) -> Iterator[Sentence]:
-    total = balance_of(sources.store, node, span.from_unix_ms, span.to_unix_ms, span.zone,
-                       NO_STRENGTHS).total
+def _unknown(
+    settings: SettingsSeries, read: Sequence[Readings], span: Range
+) -> Iterator[Sentence]:
+    unknown = unknown_setpoints(settings, read, span)
+    if unknown is not None:
+        yield Sentence("note", _("Setpoints before {time} are not known: the earliest known ones "
+                                 "are used.").format(time=span.when(unknown)))
+
+
+def _doses(
+    sources: ReportSources, node: Node, settings: SettingsSeries, span: Range
+) -> Iterator[Sentence]:
+    total = balance_of(sources.store, node, settings, span.from_unix_ms, span.to_unix_ms,
+                       span.zone, NO_STRENGTHS).total
     given = [f"{plain_name(doser)} {volume_text(ul)}" for doser, ul in total.dosed_ul.items()
              if ul]
     if given:
@@ -164,8 +179,8 @@ def _refused(events: Sequence[EventPoint]) -> Iterator[Sentence]:
 def _light(sources: ReportSources, node: Node, known: set[str], span: Range) -> Iterator[Sentence]:
     if LIGHT not in known:
         return
-    read = read_channel(sources.store, node.node, LIGHT, span.days, (0.5, 100))
-    if read.whole is None or read.in_band_ms is None:
+    read = read_channel(sources.store, node.node, LIGHT, span.days, LAMP_ON)
+    if read.whole is None:
         return
     yield Sentence("ok", _("The lamp was on for {time}.").format(
         time=duration_text(read.in_band_ms)) if read.in_band_ms else _("The lamp was off."))

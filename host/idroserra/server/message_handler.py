@@ -14,6 +14,7 @@ from idroserra.nodes.commands import Commands
 from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.registry import Nodes
+from idroserra.setpoints.history import SettingsHistory
 from idroserra.updates.service import UpdateService
 
 LIVE_EVENT_MS = 900_000  # older events are not published live
@@ -25,13 +26,14 @@ class HostMessageHandler:
 
     def __init__(
         self, nodes: Nodes, commands: Commands, live: LiveState, updates: UpdateService,
-        events: LatestEvents,
+        events: LatestEvents, settings_history: SettingsHistory,
     ) -> None:
         self._nodes = nodes
         self._commands = commands
         self._live = live
         self._updates = updates
         self._events = events
+        self._settings_history = settings_history
 
     def connected(self) -> None:
         """Publish the settings of every node again."""
@@ -67,6 +69,10 @@ class HostMessageHandler:
         else:
             report = protocol.unpack_config_report(message.payload)
             self._commands.on_config_report(node, report, arrived_unix_ms)
+            known = self._nodes.peek(node)
+            boot_id = "" if known is None or known.info is None else known.info.boot_id
+            self._settings_history.on_report(
+                node, report, "" if message.retained else boot_id, message.unix_ms)
         if arrived_unix_ms is not None and message.payload != b"offline":
             self._nodes.record_message(node, arrived_unix_ms)
         return item
@@ -94,6 +100,9 @@ class HostMessageHandler:
             unix_ms = accepted.epoch_unix_ms + record.at_ms
             self._events.take(accepted.node, unix_ms * 1_000 + record.seq % 1_000, record.kind,
                               record.detail)
+            if record.kind == "configured":
+                self._settings_history.on_configured(
+                    accepted.node, record.detail, unix_ms)
             if now_unix_ms - unix_ms < LIVE_EVENT_MS:
                 self._live.publish({
                     "type": "event", "node": accepted.node, "unix_ms": unix_ms,

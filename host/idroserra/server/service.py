@@ -38,6 +38,7 @@ from idroserra.nodes.registry import Nodes
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.server.message_handler import HostMessageHandler
 from idroserra.server.node_states import node_states, text_of
+from idroserra.setpoints.history import SettingsHistory
 from idroserra.simulation.preview_service import PreviewService
 from idroserra.updates.dependencies import Dependencies as UpdateParts
 from idroserra.updates.service import UpdateService
@@ -94,6 +95,7 @@ class Service:
             self.live = LiveState()
             self._mqtt = MqttConnection(config.mqtt, now_unix_ms)
             self.latest_events = LatestEvents(lambda: self.store, self._mqtt.now_unix_ms)
+            self.settings_history = self._open_settings_history(opened)
             self.access = self._open_access(opened)
             self.journal = self._open_journal(opened)
             self.commands = Commands(
@@ -115,7 +117,8 @@ class Service:
             self._maintenance = MaintenanceWorker(self.store, self._mqtt.now_unix_ms)
             self.updates = self._open_updates(opened)
             handler = HostMessageHandler(
-                self.nodes, self.commands, self.live, self.updates, self.latest_events)
+                self.nodes, self.commands, self.live, self.updates, self.latest_events,
+                self.settings_history)
             self._ingest = Ingest(self._mqtt, self.spool, handler)
             self.alarms = self._open_alarms(opened)
             self.states = node_states(
@@ -194,6 +197,15 @@ class Service:
         source = open_store(self.config)
         opened.callback(source.close)
         return lambda: source
+
+    def _open_settings_history(self, opened: ExitStack) -> SettingsHistory:
+        """Open the settings over time. Raises ConfigError, StoreUnavailable."""
+        folder = self.config.data_dir
+        with _config_errors(folder):
+            history = SettingsHistory(folder / "state.db", self.config.store.keep.daily_days)
+        opened.callback(history.close)
+        history.begin(self.nodes.all(), self._mqtt.now_unix_ms())
+        return history
 
     def _open_access(self, opened: ExitStack) -> AuthService:
         """Open users, sessions and the audit log. Raises ConfigError."""

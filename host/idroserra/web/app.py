@@ -70,6 +70,7 @@ from idroserra.web.api.previews import previews_router
 from idroserra.web.api.recipes import recipes_router
 from idroserra.web.api.reports import reports_router
 from idroserra.web.api.schemas import ErrorOut
+from idroserra.web.api.setpoints import setpoints_router
 from idroserra.web.api.sites import sites_router
 from idroserra.web.api.tables import tables_router
 from idroserra.web.api.updates import updates_router
@@ -164,9 +165,11 @@ def web_context(service: Service) -> WebContext:
             now_unix_ms=wall_unix_ms), accept)
 
     sources = ReportSources(
-        service.store, service.alarms.alarms, service.calibrations, service.journal)
+        service.store, service.alarms.alarms, service.calibrations, service.journal,
+        service.settings_history)
     return WebContext(
         config=service.config, auth=service.access, nodes=service.nodes,
+        settings_history=service.settings_history,
         views=NodeViews(service.nodes, service.live, service.latest_events, service.recipes,
                         service.states),
         live=service.live, commands=service.commands, store=service.store, spool=service.spool,
@@ -185,10 +188,10 @@ def _api(context: WebContext) -> list[Routes]:
         sites_router(nodes, context.views, context.journal, alarm_loop.alarms),
         tables_router(context), calibrations_router(context.calibrations, nodes),
         alarms_router(alarm_loop, nodes, site), bottles_router(alarm_loop.bottles, nodes),
-        balance_router(nodes, context.store, alarm_loop.bottles),
+        balance_router(context), setpoints_router(nodes, context.settings_history),
         recipes_router(context.recipes, nodes), previews_router(context),
         updates_router(context.updates, nodes),
-        export_router(nodes, context.store, alarm_loop.bottles, site),
+        export_router(context),
         feeds_router(context.feeds), journal_router(context.journal, nodes),
         reports_router(context), metrics_router(context.scrape),
     ]

@@ -22,6 +22,7 @@ from idroserra.recipes.runner import RecipeRunner
 from idroserra.reports.builder import Range
 from idroserra.reports.model import Document
 from idroserra.reports.summary import Summary
+from idroserra.setpoints.history import SettingsHistory
 from idroserra.simulation.preview_service import PreviewService
 from idroserra.updates.service import UpdateService
 from idroserra.web.node_view import NodeViews
@@ -37,6 +38,7 @@ class WebContext:
     config: Config
     auth: AuthService
     nodes: Nodes
+    settings_history: SettingsHistory
     views: NodeViews
     live: LiveState
     commands: Commands

@@ -23,6 +23,7 @@ from idroserra.nodes.live import LiveState
 from idroserra.nodes.registry import Nodes
 from idroserra.server.message_handler import HostMessageHandler
 from idroserra.server.service import Service
+from idroserra.setpoints.history import SettingsHistory
 from idroserra.updates.service import Dependencies, UpdateService
 from support.node_client import NodeClient
 
@@ -43,10 +44,12 @@ class Host:
         self.commands = Commands(folder / "state.db", self.nodes, self.live, self.link,
                                  self.spool.epoch)
         self.events = LatestEvents(None, lambda: NOW)
+        self.settings_history = SettingsHistory(folder / "state.db")
         parts = Dependencies(self.nodes, self.commands, self.link, self.events, list, None, None)
         self.updates = UpdateService(load_config(overrides={"data_dir": str(folder)}), parts)
         self.ingest = Ingest(self.link, self.spool, HostMessageHandler(
-            self.nodes, self.commands, self.live, self.updates, self.events))
+            self.nodes, self.commands, self.live, self.updates, self.events,
+            self.settings_history))
 
     def arrive(self, leaf, payload, retained=False, node=NODE):
         self.link.inbox.put(
@@ -55,6 +58,7 @@ class Host:
     def close(self):
         self.updates.close()
         self.commands.close()
+        self.settings_history.close()
         self.nodes.close()
         self.spool.close()
 

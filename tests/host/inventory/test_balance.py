@@ -15,6 +15,7 @@ from idroserra.inventory import water_steps
 from idroserra.inventory.balance import balance_of, days_of
 from idroserra.inventory.stock_solutions import STOCKS
 from idroserra.nodes.node import Node
+from idroserra.setpoints.series import SettingsSeries
 from idrosim.greenhouse.water import STOCKS as SIMULATED
 from support.samples import write_samples
 
@@ -34,6 +35,7 @@ class Tank:
             "0.1.0", "esp32-reservoir", "esp32", "7f3a11aa", 0, T0, "host", "power_on", "ab" * 32,
             channels, outputs or OUTPUTS, (), False, 100, 0, messages.AS_FLASHED),
             report=messages.ConfigReport(0, None, settings.defaults()))
+        self.settings = SettingsSeries((T0,), (settings.defaults(),))
         self._events, self._levels = [], []
 
     def tell(self, kind, at_ms, **detail):
@@ -57,7 +59,7 @@ class Tank:
             self.store,
             [SamplePoint(NODE, LEVEL, T0 + at_ms, mm) for at_ms, mm in self._levels],
             self._events)
-        return balance_of(self.store, self.node, T0 + from_ms, T0 + to_ms, zone,
+        return balance_of(self.store, self.node, self.settings, T0 + from_ms, T0 + to_ms, zone,
                           strengths)
 
 
@@ -168,12 +170,13 @@ def test_all_steps_together_are_the_change_from_first_to_last():
     points, ml = [], 40_000.0
     for at in range(500):
         ml += noise.uniform(-900, 850)
-        points.append((at * 600_000, ml))
+        points.append((at * 600_000, ml / 200))
     runs = [water_steps.ValveRun(at * 600_000, at * 600_000 + 60_000) for at in range(40, 480, 60)]
-    steps = water_steps.steps_of(points, (0, 500 * 600_000), runs, 600_000, 200)
+    steps = water_steps.steps_of(points, (0, 500 * 600_000), runs, 600_000, lambda unix_ms: 200)
     whole = steps.within(0, 500 * 600_000)
     moved = whole.topped_up_ml + whole.poured_ml - whole.left_ml + whole.unseen_ml
-    assert whole.topped_up_ml == 0 or moved == pytest.approx(points[-1][1] - points[0][1], abs=1)
+    assert whole.topped_up_ml == 0 or moved == pytest.approx(
+        200 * (points[-1][1] - points[0][1]), abs=1)
 
 
 def test_the_stocks_are_those_of_the_simulator():

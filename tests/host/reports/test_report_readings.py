@@ -7,6 +7,7 @@ from idroserra.history.models import SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
 from idroserra.reports.alarm_summary import count_alarms
 from idroserra.reports.statistics import read_channel
+from idroserra.setpoints.bands import BandStep
 from support.samples import write_samples
 
 NODE, PH = "idro-a", "reservoir.ph"
@@ -15,11 +16,14 @@ T0 = 1_795_478_400_000  # a midnight
 DAYS = [(T0, T0 + DAY), (T0 + DAY, T0 + 2 * DAY)]
 
 
-def read(tmp_path, points, band=(5.6, 6.0), days=DAYS):
+BANDS = (BandStep(T0, (5.6, 6.0)),)
+
+
+def read(tmp_path, points, bands=BANDS, days=DAYS):
     store = SqliteStore(tmp_path / "store.db")
     write_samples(store, [SamplePoint(NODE, PH, T0 + at, value) for at, value in points], [])
     try:
-        return read_channel(store, NODE, PH, days, band)
+        return read_channel(store, NODE, PH, days, bands)
     finally:
         store.close()
 
@@ -51,6 +55,16 @@ def test_a_gap_is_neither_in_nor_out_of_band_and_is_listed(tmp_path):
 def test_nothing_read_is_nothing_said(tmp_path):
     found = read(tmp_path, [])
     assert (found.whole, found.in_band_pct, found.gaps) == (None, None, [(T0, T0 + 2 * DAY)])
+
+
+def test_a_reading_is_judged_by_the_band_of_its_time(tmp_path):
+    points = [(at, 5.8) for at in range(0, 4 * HOUR, 10 * MINUTE)]
+    bands = (BandStep(T0, (5.6, 6.0)), BandStep(T0 + HOUR, (6.0, 6.4)),
+             BandStep(T0 + 2 * HOUR, None), BandStep(T0 + 3 * HOUR + 5 * MINUTE, (5.0, 6.0)))
+    found = read(tmp_path, points, bands, [(T0, T0 + 4 * HOUR)])
+    assert [(one.read_ms // MINUTE, one.in_band_pct) for one in found.bands] == [
+        (60, 100), (60, 0), (65, None), (55, 100)]
+    assert found.in_band_pct == 100 * 115 / 175
 
 
 def change(minute, key, state, was="normal"):

@@ -31,7 +31,8 @@ def host(tmp_path):
 
 
 def sources(host):
-    return ReportSources(host.store, host.alarms.alarms, host.calibrations, host.journal)
+    return ReportSources(host.store, host.alarms.alarms, host.calibrations, host.journal,
+                         host.settings_history)
 
 
 def refuse(host, *reasons):

@@ -7,14 +7,11 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Meta
 
-from idroserra.history.models import Store
 from idroserra.i18n.reasons import sentence_json
 from idroserra.inventory.balance import Balance, Day, balance_of
-from idroserra.inventory.bottles import BottleInventory
-from idroserra.nodes.node import Node
-from idroserra.nodes.registry import Nodes
 from idroserra.web.api.ranges import FromMs, ToMs, check_span, zone_of
 from idroserra.web.api.schemas import Out, ReasonOut, error_replies
+from idroserra.web.context import WebContext
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
 
@@ -55,7 +52,7 @@ class BalanceOut(Out):
     unknown: list[ReasonOut]
 
 
-def balance_router(nodes: Nodes, store: Store, bottles: BottleInventory) -> Routes:
+def balance_router(context: WebContext) -> Routes:
     """Return the route of the balance."""
     router = Routes(
         "/api", error_replies({404: "No such node.", 503: "The store does not answer."}))
@@ -66,23 +63,24 @@ def balance_router(nodes: Nodes, store: Store, bottles: BottleInventory) -> Rout
     ) -> dict[str, Any]:
         """Return what entered and left the reservoir each day, and what is unknown."""
         return balance_json(read_balance(
-            nodes.get(node), store, bottles, (from_unix_ms, to_unix_ms), zone_of(time_zone)))
+            context, node, (from_unix_ms, to_unix_ms), zone_of(time_zone)))
 
     return router
 
 
 def read_balance(
-    node: Node, store: Store, bottles: BottleInventory, span: tuple[int, int],
-    zone: ZoneInfo | None,
+    context: WebContext, name: str, span: tuple[int, int], zone: ZoneInfo | None
 ) -> Balance:
-    """Return the balance of a span in Unix ms, cut at the present; zone None is UTC.
+    """Return the balance of a node in a span in Unix ms, cut at the present; zone None is UTC.
 
-    Raises BadRequest, StoreError."""
+    Raises UnknownNode, BadRequest, StoreError."""
+    node = context.nodes.get(name)
     from_unix_ms, to_unix_ms = span
     check_span(from_unix_ms, to_unix_ms, MOST_DAYS)
     end = min(to_unix_ms, max(from_unix_ms + 1, wall_unix_ms()))
     return balance_of(
-        store, node, from_unix_ms, end, zone or ZoneInfo("UTC"), bottles.strengths(node.node))
+        context.store, node, context.settings_history.of(node), from_unix_ms, end,
+        zone or ZoneInfo("UTC"), context.alarm_loop.bottles.strengths(name))
 
 
 def balance_json(balance: Balance) -> dict[str, Any]:

@@ -13,12 +13,11 @@ from idroserra.export.csv_export import balance_csv, events_csv, iso_utc, readin
 from idroserra.export.rows import events, instants
 from idroserra.history.models import Store
 from idroserra.i18n.channels import screen_order
-from idroserra.inventory.bottles import BottleInventory
 from idroserra.nodes.node import Node
-from idroserra.nodes.registry import Nodes
 from idroserra.web.api.balance import read_balance
 from idroserra.web.api.ranges import FromMs, LocalTime, ToMs, check_span, zone_of
 from idroserra.web.api.schemas import error_replies
+from idroserra.web.context import WebContext
 from idroserra.web.routing import BadRequest, Param, Routes
 
 What = Literal["readings", "events", "balance"]
@@ -28,7 +27,7 @@ _TYPES = {"csv": "text/csv; charset=utf-8; header=present", "line": "text/plain;
 _ERROR_REPLIES = error_replies({404: "No such node.", 503: "The store does not answer."})
 
 
-def export_router(nodes: Nodes, store: Store, bottles: BottleInventory, site: str) -> Routes:
+def export_router(context: WebContext) -> Routes:
     """Return the route of the export."""
     router = Routes("/api", _ERROR_REPLIES)
 
@@ -46,15 +45,16 @@ def export_router(nodes: Nodes, store: Store, bottles: BottleInventory, site: st
         time_zone: LocalTime = None,
     ) -> StreamingResponse:
         """Export history: every reading and fault, every event, or the daily balance."""
-        found = nodes.get(node)
+        found = context.nodes.get(node)
         check_span(from_unix_ms, to_unix_ms)
         zone, span = zone_of(time_zone), (from_unix_ms, to_unix_ms)
         if what != "balance":
-            parts = _parts(store, found, site, what, form, zone, span)
+            site = context.config.site
+            parts = _parts(context.store, found, site, what, form, zone, span)
             return _file(parts, node, what, form, span)
         if form != "csv":
             raise BadRequest("format: a balance is CSV only")
-        days = read_balance(found, store, bottles, span, zone)
+        days = read_balance(context, node, span, zone)
         return _file(balance_csv(days, zone), node, what, form, span)
 
     return router

@@ -40,8 +40,8 @@ _FILE: Replies = {
 Site = Annotated[str, Meta(max_length=MAX_CHARS, description="Of this site only.")] | None
 Name = Literal["sites", "nodes", "readings", "alarms", "alarm-history", "alarm-kpis", "notices",
                "yields"]
-NodeName = Literal["readings", "decisions", "happened", "settings", "bottles", "calibrations",
-                   "recipe", "preview", "preview-series"]
+NodeName = Literal["readings", "decisions", "happened", "settings", "setpoints", "bottles",
+                   "calibrations", "recipe", "preview", "preview-series"]
 AdminName = Literal["users", "tokens", "audit"]
 
 
@@ -140,6 +140,15 @@ def _settings(context: WebContext, query: TableQuery) -> Iterable[Row]:
             for key, value in config["values"].items()]
 
 
+def _setpoints(context: WebContext, query: TableQuery) -> Iterable[Row]:
+    series = context.settings_history.of(context.nodes.get(query.node))
+    rows = [{"unix_ms": begin, "key": key, "value": value} for key, steps in series.changes(
+        query.from_unix_ms, query.to_unix_ms).items() for begin, value in steps]
+    known = series.known_from_unix_ms or 0
+    return [row | {"is_known": row["unix_ms"] >= known} for row in sorted(
+        rows, key=lambda row: row["unix_ms"])]
+
+
 def _bottles(context: WebContext, query: TableQuery) -> Iterable[Row]:
     found: list[Row] = bottles_json(
         context.alarm_loop.bottles, context.nodes.get(query.node))["bottles"]
@@ -227,6 +236,7 @@ NODE_TABLES: dict[str, Table] = {
                        _decisions),
     "happened": Table(("level", "text"), _happened),
     "settings": Table(("key", "value", "rev"), _settings),
+    "setpoints": Table(("unix_ms", "key", "value", "is_known"), _setpoints),
     "bottles": Table(("doser", "volume_ml", "left_ml", "left_pct", "used_ml_per_day", "days_left",
                       "stock", "meq_per_ml", "filled_unix_ms", "by"), _bottles),
     "calibrations": Table(("unix_ms", "kind", "actuator", "by", "is_confirmed", "health",

@@ -1,0 +1,150 @@
+"""The settings that nodes reported, as time series in state.db: history is judged by them.
+
+A row has what changed from the row before. Rows that ended before the retention of the store are
+deleted; the last one before it stays.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any
+
+from idroserra.core import protocol
+from idroserra.core.errors import StoreUnavailable
+from idroserra.core.sqlite import Database
+from idroserra.nodes.node import Node
+from idroserra.setpoints.series import (
+    Revision,
+    SettingsSeries,
+    pruned,
+    series_of,
+    with_event,
+    with_report,
+)
+
+DAY_MS = 86_400_000
+MAX_REVISIONS = 2_000  # of a node: a change a day for five years
+MAX_WAITING = 1_000
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS settings_history (
+    node TEXT NOT NULL, life INTEGER NOT NULL, rev INTEGER NOT NULL,
+    from_unix_ms INTEGER NOT NULL, is_exact INTEGER NOT NULL, boot_id TEXT NOT NULL,
+    changes TEXT,
+    PRIMARY KEY (node, life, rev)
+) WITHOUT ROWID;
+"""
+_SELECT = ("SELECT life, rev, from_unix_ms, is_exact, boot_id, changes FROM settings_history"
+           " WHERE node=? ORDER BY life, rev")
+
+_Row = tuple[int, int, int, bool, str, str | None]
+_Change = Callable[[Sequence[Revision]], list[Revision]]
+
+
+class SettingsHistory:
+    """The series of every node. Thread-safe."""
+
+    def __init__(self, path: Path, keep_days: int = 0) -> None:
+        """Open the tables in the file `path`. keep_days: 0 is for ever. Raises StoreUnavailable,
+        OSError, sqlite3.Error."""
+        self._keep_ms = keep_days * DAY_MS
+        self._database = Database(path, _SCHEMA)
+        self._lock = threading.Lock()
+        self._newest: dict[str, protocol.ConfigReport] = {}
+        self._waiting: deque[tuple[str, int, _Change]] = deque(maxlen=MAX_WAITING)
+
+    def begin(self, nodes: Iterable[Node], now_unix_ms: int) -> None:
+        """Add the settings of nodes without a series, as of now: those of an earlier version."""
+        known = {node for node, in self._database.query("SELECT node FROM settings_history")}
+        for node in nodes:
+            if node.report is not None and node.node not in known:
+                self.on_report(node.node, node.report, "", now_unix_ms)
+
+    def on_report(
+        self, node: str, report: protocol.ConfigReport, boot_id: str, unix_ms: int
+    ) -> None:
+        """Take a report of the active settings that arrived at unix_ms; boot_id "" for a copy
+        that the broker kept."""
+        newest = self._newest.get(node)
+        if newest is not None and (newest.rev, newest.values) == (report.rev, report.values):
+            return
+        self._newest[node] = report
+        self._change(node, unix_ms, lambda known: with_report(
+            known, report.rev, report.values, boot_id, unix_ms))
+
+    def on_configured(self, node: str, detail: Mapping[str, Any], unix_ms: int) -> None:
+        """Take an event `configured`: when a revision became active."""
+        rev = detail.get("rev")
+        if isinstance(rev, int):
+            self._change(node, unix_ms, lambda known: with_event(known, rev, unix_ms))
+
+    def of(self, node: Node) -> SettingsSeries:
+        """Return the series of a node. Raises StoreUnavailable."""
+        found = series_of(_revisions(self._database.query(_SELECT, (node.node,))))
+        if found.begins or node.report is None:
+            return found
+        return SettingsSeries((node.report_unix_ms or 0,), (node.report.values,))  # unsaved yet
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def _change(self, node: str, unix_ms: int, change: _Change) -> None:
+        """Change the series of a node; while the disk is full, changes wait for the next one."""
+        with self._lock:
+            self._waiting.append((node, unix_ms, change))
+            while self._waiting:
+                try:
+                    self._write(*self._waiting[0])
+                except StoreUnavailable:
+                    return
+                self._waiting.popleft()
+
+    def _write(self, node: str, unix_ms: int, change: _Change) -> None:
+        with self._database.transaction() as connection:
+            before: list[_Row] = connection.execute(_SELECT, (node,)).fetchall()
+            keep_from = unix_ms - self._keep_ms if self._keep_ms else 0
+            after = _rows(pruned(change(_revisions(before)), keep_from, MAX_REVISIONS))
+            _save(connection, node, before, after)
+
+
+def _save(connection: Connection, node: str, before: list[_Row], after: list[_Row]) -> None:
+    """Delete and insert the rows that differ."""
+    gone, new = set(before) - set(after), set(after) - set(before)
+    connection.executemany("DELETE FROM settings_history WHERE node=? AND life=? AND rev=?",
+                           [(node, *row[:2]) for row in gone])
+    connection.executemany("INSERT INTO settings_history VALUES (?,?,?,?,?,?,?)",
+                           [(node, *row) for row in new])
+
+
+def _revisions(rows: Iterable[_Row]) -> list[Revision]:
+    """Return the revisions of rows: each with all its settings."""
+    found, values = [], dict[str, Any]()
+    for life, rev, from_unix_ms, is_exact, boot_id, changes in rows:
+        if changes is not None:
+            changed = {**values, **json.loads(changes)}
+            values = {key: value for key, value in changed.items() if value is not None}
+        found.append(Revision(life, rev, from_unix_ms, bool(is_exact), boot_id,
+                              None if changes is None else values))
+    return found
+
+
+def _rows(revisions: Iterable[Revision]) -> list[_Row]:
+    """Return the rows of revisions: each with what changed; null is a setting that went."""
+    found: list[_Row] = []
+    before: Mapping[str, Any] = {}
+    for one in revisions:
+        changes = None
+        if one.values is not None:
+            changes = json.dumps({
+                **{key: None for key in before if key not in one.values},
+                **{key: value for key, value in one.values.items() if before.get(key) != value},
+            }, sort_keys=True)
+            before = one.values
+        found.append((one.life, one.rev, one.from_unix_ms, one.is_exact, one.boot_id, changes))
+    return found

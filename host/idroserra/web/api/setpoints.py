@@ -1,0 +1,70 @@
+"""The HTTP API of the setpoints of a node over time."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from idroserra.nodes.node import Node
+from idroserra.nodes.registry import Nodes
+from idroserra.setpoints.bands import band_steps
+from idroserra.setpoints.history import SettingsHistory
+from idroserra.setpoints.series import SettingsSeries
+from idroserra.web.api.ranges import FromMs, ToMs, check_span
+from idroserra.web.api.schemas import Out, error_replies
+from idroserra.web.routing import Routes
+
+
+class BandOut(Out):
+    """The band of a channel from a time on, in its stored unit; null without one."""
+
+    from_unix_ms: int
+    low: float | None
+    high: float | None
+
+
+class SetpointsOut(Out):
+    """The settings that were active in a range. The first entry of each list was active at the
+    begin of the range."""
+
+    node: str
+    from_unix_ms: int
+    to_unix_ms: int
+    known_from_unix_ms: Annotated[int | None, Meta(
+        description="From when on settings are known; before, the earliest known ones are used. "
+                    "null: never reported.")]
+    settings: Annotated[dict[str, list[tuple[int, Any]]], Meta(
+        description="By setting: [unix_ms from when on, value], oldest first.")]
+    bands: Annotated[dict[str, list[BandOut]], Meta(description="By channel, oldest first.")]
+
+
+def setpoints_router(nodes: Nodes, history: SettingsHistory) -> Routes:
+    """Return the route."""
+    router = Routes("/api", error_replies({
+        404: "No such node.", 503: "A database of the host does not answer."}))
+
+    @router.get("/nodes/{node}/setpoints", answer=SetpointsOut)
+    def setpoints(node: str, from_unix_ms: FromMs, to_unix_ms: ToMs) -> dict[str, Any]:
+        """Return the settings and bands that were active in a range."""
+        found = nodes.get(node)
+        check_span(from_unix_ms, to_unix_ms)
+        return setpoints_json(found, history.of(found), from_unix_ms, to_unix_ms)
+
+    return router
+
+
+def setpoints_json(
+    node: Node, series: SettingsSeries, from_unix_ms: int, to_unix_ms: int
+) -> dict[str, Any]:
+    """Return SetpointsOut."""
+    channels = () if node.info is None else node.info.channels
+    bands = {one: band_steps(series, one, from_unix_ms, to_unix_ms) for one in channels}
+    return {
+        "node": node.node, "from_unix_ms": from_unix_ms, "to_unix_ms": to_unix_ms,
+        "known_from_unix_ms": series.known_from_unix_ms,
+        "settings": series.changes(from_unix_ms, to_unix_ms),
+        "bands": {channel: [
+            {"from_unix_ms": begin, "low": None if band is None else band[0],
+             "high": None if band is None else band[1]} for begin, band in steps]
+            for channel, steps in bands.items() if steps}}
