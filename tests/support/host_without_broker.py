@@ -79,6 +79,10 @@ class HostWithoutBroker:
         """The node publishes one record."""
         values = READING | (values or {})
         values = {key: value for key, value in values.items() if key not in (faults or {})}
+        self.read_only(values, faults)
+
+    def read_only(self, values, faults=None):
+        """The node publishes one record of these channels alone."""
         self._seq += 1
         record = messages.Record(self._seq, self._at_ms, values, faults or {})
         self._take("telemetry", messages_host.pack_telemetry(self._batch(record)))

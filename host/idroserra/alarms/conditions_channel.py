@@ -45,7 +45,10 @@ def _fresh(snapshot: Snapshot, node: NodeSnapshot, channel: str) -> Reading | No
 def _stale(
     rule: Rule, snapshot: Snapshot, node: NodeSnapshot, channel: str, _is_active: IsActive
 ) -> Finding:
-    reading = node.readings.get(channel)
+    """No reading for the staleness period, counted from the contact too: a node that comes back
+    sends stored readings before new ones."""
+    reading, contact = node.readings.get(channel), node.contact_since_unix_ms
+    is_renewing = contact is not None and snapshot.now_unix_ms - contact <= node.stale_after_ms
     reason: Reason
     if reading is None:  # none since the host started: allow one staleness period
         is_waiting = (snapshot.since_unix_ms is None
@@ -54,8 +57,9 @@ def _stale(
         reason = Reason("no_reading", channel=channel)
     else:
         age_ms = max(0, snapshot.now_unix_ms - reading.unix_ms)
-        is_present = age_ms > node.stale_after_ms
-        reason = Reason("reading_old", channel=channel, age_ms=age_ms)
+        is_present = age_ms > node.stale_after_ms and not is_renewing
+        reason = (Reason("reading_old", channel=channel, age_ms=age_ms) if is_present
+                  else _normal(channel))
     return Finding(rule.name, node.site, node.node, channel, is_present, reason)
 
 

@@ -46,7 +46,8 @@ def kpis_table(sites: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column(title)
     for label, key in (
         ("notified", "told_count"), ("per hour", "per_hour"), ("per 10 min", "per_10_min"),
-        ("max per 10 min", "most_per_10_min"), ("time in flood, %", "flood_pct"),
+        ("max per 10 min", "most_per_10_min"), ("floods", "flood_count"),
+        ("time in flood, %", "flood_pct"),
         ("active", "standing_count"), ("grouped under a cause", "folded_count"),
         ("shelved or out of service", "aside_count"),
     ):

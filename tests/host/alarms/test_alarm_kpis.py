@@ -28,6 +28,31 @@ def test_more_than_ten_in_ten_minutes_are_a_flood():
     assert figures([(n * 1_000, f"a{n}", "low") for n in range(10)])["flood_pct"] == 0
 
 
+def test_a_flood_is_not_good_however_quiet_the_rest_of_the_week_is():
+    """ISA-18.2 and EEMUA 191: at most 10 alarms in any 10 minutes for one operator."""
+    flood = [(DAY_MS + n * 20_000, f"a{n}", "medium") for n in range(15)]
+    found = figures(flood, to=T0 + 7 * DAY_MS)
+    assert not found["is_good"]
+    assert (found["most_per_10_min"], found["flood_count"]) == (15, 1)
+    assert found["flood_pct"] < 1
+    assert figures(flood[:10], to=T0 + 7 * DAY_MS)["is_good"]
+
+
+def test_ten_minutes_begin_with_any_alarm():
+    at_the_turn = [(10 * MINUTE_MS + (n - 7) * 10_000, f"a{n}", "low") for n in range(15)]
+    found = figures(at_the_turn)
+    assert (found["most_per_10_min"], found["flood_count"]) == (15, 1)
+    assert (found["most_per_hour"], found["is_good"]) == (15, False)
+
+
+def test_a_flood_ends_when_fewer_than_five_alarms_came_in_ten_minutes():
+    storm = [(n * 30_000, f"a{n}", "low") for n in range(40)]  # 20 minutes
+    later = [(5 * 3_600_000 + n * 1_000, f"b{n}", "low") for n in range(11)]
+    found = figures(storm + later)
+    assert found["flood_count"] == 2
+    assert found["flood_pct"] == pytest.approx(100 * (28 + 10) / 1_440, abs=0.1)
+
+
 def test_three_times_in_an_hour_is_chatter():
     often = [(n * 20 * MINUTE_MS, "a", "low") for n in range(3)]
     assert figures(often)["chattering"] == ["a"]

@@ -28,6 +28,7 @@ function site(one) {
     row(t("notified"), String(one.told_count)),
     row(t("per hour"), plain(one.per_hour)),
     row(t("maximum in 10 min"), String(one.most_per_10_min)),
+    row(t("floods: more than 10 in 10 min"), String(one.flood_count)),
     row(t("time in flood"), `${plain(one.flood_pct)} %`),
     row(t("active now"), String(one.standing_count)),
     row(t("grouped under a cause"), String(one.folded_count)),

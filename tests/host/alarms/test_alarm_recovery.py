@@ -1,0 +1,76 @@
+"""A node that comes back: its readings get their normal time to renew before they count as old."""
+
+import pytest
+
+from support.host_without_broker import HostWithoutBroker
+
+MINUTE_MS = 60_000
+
+
+@pytest.fixture
+def host(tmp_path):
+    running = HostWithoutBroker(tmp_path, alarms={"rules": {"broker_down": {"enabled": False}}})
+    running.boot()
+    running.read()
+    yield running
+    running.close()
+
+
+def step(host, for_ms, every_ms=10_000, each=lambda: None):
+    """Evaluate the alarms while time passes; return the transitions of old readings."""
+    service, end, changes = host.service, host.unix_ms + for_ms, []
+    while host.unix_ms < end:
+        host.unix_ms += every_ms
+        each()
+        before = host.service.alarms.alarms.revision
+        service.alarms.step()
+        if service.alarms.alarms.revision != before:
+            changes += [one for one in service.alarms.alarms.all()
+                        if one.rule.name == "reading_stale"]
+    return changes
+
+
+def annunciated(changes):
+    return sorted({one.key for one in changes
+                   if one.state in ("unacknowledged", "returned", "acknowledged")})
+
+
+def fall_silent(host, for_ms):
+    host.connect(online=False)
+    step(host, for_ms)
+    assert "node_silent/idro-a" in {
+        one.key for one in host.service.alarms.alarms.all() if one.alarm.is_active}
+
+
+def test_a_silent_node_that_comes_back_raises_no_flood(host):
+    fall_silent(host, 20 * MINUTE_MS)
+    host.connect(online=True)
+    changes = step(host, 2 * MINUTE_MS + 30_000)  # in contact; its backlog comes first
+    host.read()
+    changes += step(host, 5 * MINUTE_MS, each=host.read)
+    assert annunciated(changes) == []
+    assert host.service.alarms.alarms.all() == [] or {
+        one.rule.name for one in host.service.alarms.alarms.all()} == {"node_silent"}
+
+
+def test_a_reading_that_does_not_renew_after_the_contact_is_an_alarm(host):
+    fall_silent(host, 20 * MINUTE_MS)
+    host.connect(online=True)
+    # Three sampling intervals to renew, then the delay of the alarm.
+    lives = {"reservoir.ph", "reservoir.ec_us_cm"}
+    values = {key: 1.0 for key in lives}
+    changes = step(host, 8 * MINUTE_MS, each=lambda: host.read_only(values))
+    found = annunciated(changes)
+    assert found
+    assert not [key for key in found if key.rpartition("/")[2] in lives]
+
+
+def test_the_reason_of_a_renewed_reading_is_not_its_age(host):
+    step(host, 8 * MINUTE_MS, each=lambda: host.read_only({"reservoir.ph": 5.9}))
+    old = [one for one in host.service.alarms.alarms.all() if one.rule.name == "reading_stale"]
+    assert old
+    assert {one.reason.code for one in old} == {"reading_old"}
+    host.read()
+    step(host, 2 * MINUTE_MS, each=host.read)
+    ended = [one for one in host.service.alarms.alarms.all() if one.rule.name == "reading_stale"]
+    assert {(one.state, one.reason.code) for one in ended} == {("returned", "reading_normal")}
