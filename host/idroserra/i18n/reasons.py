@@ -18,7 +18,7 @@ from idroserra.i18n.channels import (
     volume_text,
 )
 from idroserra.i18n.marker import N_, Plural
-from idroserra.i18n.reason_texts import TEXTS
+from idroserra.i18n.reason_texts import ENDED_TEXTS, TEXTS
 from idroserra.i18n.translate import (
     DEFAULT_LOCALE,
     current_units,
@@ -28,6 +28,7 @@ from idroserra.i18n.translate import (
     use_locale,
 )
 
+_MINUTE_MS, _STEP_MS = 60_000, 10_000
 _BUSES = {
     "i2c": N_("I2C bus {name}"), "adc": N_("converter {name}"), "onewire": N_("1-Wire bus {name}"),
     "uart": N_("serial line {name}"),
@@ -52,6 +53,8 @@ def reason_text(reason: object) -> str:
     if found is None:
         return ""
     text = TEXTS.get(found.code)
+    if "left_ms" not in found.values:
+        text = ENDED_TEXTS.get(found.code, text)
     values = {
         name: value_text(name, value, found.values) for name, value in found.values.items()}
     if text is None:
@@ -63,6 +66,27 @@ def reason_text(reason: object) -> str:
     else:
         pattern = gettext(text)
     return pattern.format_map(_Missing(values))
+
+
+def counted_down(reason: Reason, elapsed_ms: int) -> Reason:
+    """Return a reason with the time that is left after `elapsed_ms`, without it at the end.
+
+    In whole minutes, at the end in steps of 10 s, so that the text does not change every second.
+    """
+    values = dict(reason.values)
+    left_ms, why = values.get("left_ms"), values.get("why")
+    if isinstance(left_ms, int):
+        left_ms -= max(0, elapsed_ms)
+        step_ms = _MINUTE_MS if left_ms > 2 * _MINUTE_MS else _STEP_MS
+        if left_ms > 0:
+            values["left_ms"] = -(-left_ms // step_ms) * step_ms
+        else:
+            del values["left_ms"]
+    elif isinstance(why, Reason):
+        values["why"] = counted_down(why, elapsed_ms)
+    else:
+        return reason
+    return Reason(reason.code, **values)
 
 
 def as_sentence(reason: object) -> str:

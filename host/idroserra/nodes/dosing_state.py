@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from idroserra.core.reasons import REASONS, Reason, reason_from_json
 from idroserra.i18n.channels import duration_text, plain_name
-from idroserra.i18n.reasons import as_sentence, reason_json, reason_text
+from idroserra.i18n.reasons import as_sentence, counted_down, reason_json, reason_text
 from idroserra.i18n.translate import gettext as _
 from idroserra.nodes.latest_events import Event, LatestEvents
 from idroserra.nodes.node import Node
 from idroserra.nodes.state import DOSING_LOOPS, Cause, NodeState, innermost
+from idroserra.nodes.state_text import reason_now
 
 EARN_MS = 3 * 86_400_000  # as in the firmware
 # The state of dosing by the code of the cause that forbids doses; "held" for all others.
@@ -37,7 +38,9 @@ class DosingAuthority(NamedTuple):
     text: str
 
 
-def dosing_json(state: NodeState, authority: DosingAuthority | None) -> dict[str, Any]:
+def dosing_json(
+    state: NodeState, authority: DosingAuthority | None, now_unix_ms: int
+) -> dict[str, Any]:
     """Return whether and why the node doses, from its state.
 
     state: on, held, advise, off (monitoring only, or no dosing pumps), stopped, latched or
@@ -55,7 +58,8 @@ def dosing_json(state: NodeState, authority: DosingAuthority | None) -> dict[str
         text = authority.text if authority is not None and limited else _("Automatic dosing on")
         level, reason = "ok", None
     else:
-        text, level, reason = as_sentence(cause.reason), cause.level, cause.reason
+        reason = reason_now(cause, now_unix_ms)
+        text, level = as_sentence(reason), cause.level
     if not state.has_dosers and cause is None:
         text, level = _("This node has no dosing pumps"), "note"
     elif name == "off":
@@ -124,8 +128,10 @@ def advice_of(events: LatestEvents, node: str, authority: DosingAuthority | None
     return sentences
 
 
-def decisions_of(events: LatestEvents, node: str, enabled: bool | None) -> list[dict[str, Any]]:
-    """Return the last pH and EC decisions of the running boot.
+def decisions_of(
+    events: LatestEvents, node: str, enabled: bool | None, now_unix_ms: int
+) -> list[dict[str, Any]]:
+    """Return the last pH and EC decisions of the running boot, with the time that is left now.
 
     Each is {"loop", "reason", "text", "unix_ms"}. "Off" is skipped once dosing.enabled is on: the
     node decides again within its next cycles.
@@ -135,7 +141,7 @@ def decisions_of(events: LatestEvents, node: str, enabled: bool | None) -> list[
         found = _decided(events, node, loop)
         if found is None or (enabled and found[0].code == "dosing_off"):
             continue
-        reason, event = found
+        reason, event = counted_down(found[0], now_unix_ms - found[1].unix_ms), found[1]
         shown.append({"loop": loop, "reason": reason_json(reason),
                       "text": _decided_text(loop, reason), "unix_ms": event.unix_ms})
     return shown

@@ -73,9 +73,9 @@ class NodeViews:
         view["correction"] = correction_of(self._events, node.node)
         view["authority"] = None if authority is None else authority._asdict()
         view["advice"] = advice_of(self._events, node.node, authority)
-        view["dosing"] = dosing_json(state, authority)
+        view["dosing"] = dosing_json(state, authority, now)
         view["decisions"] = [] if not state.is_in_contact else decisions_of(
-            self._events, node.node, values.get("dosing.enabled"))
+            self._events, node.node, values.get("dosing.enabled"), now)
         run = self._recipes.of(node.node)
         has_ph = "reservoir.ph" in view["channels"]
         view["calibration_due_days"] = days_left(

@@ -86,7 +86,8 @@ def test_a_sentence_of_an_earlier_version_is_shown_as_it_is():
 
 
 def test_a_missing_value_is_a_question_mark():
-    assert reason_text(Reason("mixing")) == "the water is mixing, ? left"
+    assert reason_text(Reason("water_rises")) == reason_text(
+        Reason("water_rises", moved_mm=3)).replace("3 mm", "?")
     assert reason_text(Reason("ph_calibration_old")) == (
         "the pH probe was last calibrated ? days ago")
 

@@ -26,9 +26,11 @@ from idroserra.nodes.state_inputs import (
     StateInputs,
 )
 from idroserra.nodes.state_text import state_json, state_text
+from support.host_without_broker import HostWithoutBroker
 
 NOW = 1_795_507_200_000
-BEFORE = NOW - 60_000
+MINUTE_MS = 60_000
+BEFORE = NOW - MINUTE_MS
 MADE_UP = {"name": "ph_down", "kind": "doser", "channel": PH, "fault": "noisy",
            "setting": "ph.target", "text": "x"}
 
@@ -170,7 +172,7 @@ ALLOWS = {
 
 def check_is_no_lie(state):
     """Doses are forbidden: no face may say that the node is well or doses automatically."""
-    dosing = dosing_json(state, None)
+    dosing = dosing_json(state, None, NOW)
     assert state.level != "ok"
     assert state.dosing_cause is not None
     assert dosing["state"] != "on"
@@ -199,7 +201,7 @@ def check_is_complete(state):
 def test_a_node_without_trouble_doses_automatically():
     state = state_of(WELL)
     assert (state.level, state.cause.code, state.others) == ("ok", "dosing_automatically", ())
-    assert dosing_json(state, None)["state"] == "on"
+    assert dosing_json(state, None, NOW)["state"] == "on"
     assert state.mender == "node"
 
 
@@ -232,10 +234,12 @@ def test_other_troubles_are_shown_and_leave_dosing_on(name):
     state = state_of(change(WELL))
     assert (state.cause.code, state.level) == (code, level)
     assert state.dosing_cause is None
-    assert dosing_json(state, None)["state"] == "on"
+    assert dosing_json(state, None, NOW)["state"] == "on"
     check_is_complete(state)
 
 
+COUNTED = [code for code, row in REASONS.items() if "left_ms" in row.values
+           and row.severity != "ok"]
 # These are over as soon as the node reports so; FORBIDS holds what it reports before.
 REPORTED_OTHERWISE = ("dosing_off", "advice", "advice_only")
 HOLDS = [code for code, row in DOSING.items()
@@ -248,7 +252,7 @@ def test_every_hold_of_control_is_a_cause(code):
     assert state.cause.code == code
     if code in RHYTHM:
         assert state.level != "ok"
-        assert dosing_json(state, None)["state"] == "on"
+        assert dosing_json(state, None, NOW)["state"] == "on"
     else:
         check_is_no_lie(state)
     check_is_complete(state)
@@ -272,7 +276,8 @@ def test_every_latch_locks_dosing(code):
     state = state_of(replace(WELL, hold=Reported(Reason(code), BEFORE)))
     assert state.remedy == code
     check_is_no_lie(state)
-    assert dosing_json(state, None)["state"] == ("stopped" if code == "stopped" else "latched")
+    shown = dosing_json(state, None, NOW)["state"]
+    assert shown == ("stopped" if code == "stopped" else "latched")
 
 
 @pytest.mark.parametrize("channel", [PH, EC, LEVEL])
@@ -315,7 +320,43 @@ def test_until_counts_down_from_the_report():
     assert "3 min" in state_text(state, NOW)
     assert "3 min" in state_text(state, NOW + 30_000)
     assert "50 s" in state_text(state, NOW + 135_000)
-    assert "10 s" in state_text(state, NOW + 600_000)
+    assert "10 s" in state_text(state, BEFORE + 239_000)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("code", COUNTED)
+def test_a_countdown_disappears_at_its_end(code, language):
+    """The node reports a decision again only if it changes, so its time left may be long over."""
+    reason = made_up(code, REASONS)
+    state = state_of(decided(Reason("ph_low_blocked", why=reason))(WELL))
+    with use_locale(Locale(language)):
+        before = state_json(state, NOW)
+        assert before["until_unix_ms"] == BEFORE + 600_000
+        assert "9" in before["text"]
+        after = state_json(state, BEFORE + 600_000)
+        assert after["until_unix_ms"] is None
+        assert after["code"] == state.cause.code
+        assert not set("0123456789?？") & set(after["text"])
+        assert "left_ms" not in after["cause"]["values"]["why"]["values"]
+        for ago_ms, has_time in ((599_000, True), (600_000, False)):
+            text = dosing_json(state, None, BEFORE + ago_ms)["text"]
+            assert state.dosing_cause is None or ("10" in text) == has_time
+
+
+def test_the_decisions_count_down_too(tmp_path):
+    host = HostWithoutBroker(tmp_path)
+    host.boot()
+    host.read()
+    host.tell("decided", Reason("mixing", left_ms=900_000), loop="ph")
+    texts = []
+    for _ in range(3):
+        [shown] = host.views.get("idro-a")["decisions"]
+        texts.append(shown["text"])
+        host.unix_ms += 8 * MINUTE_MS
+        host.read()
+    host.close()
+    assert texts == ["pH waits: the water is mixing, 15 min left",
+                     "pH waits: the water is mixing, 7 min left", "pH waits: the water is mixing"]
 
 
 def test_what_has_ended_since_is_no_cause():
@@ -345,11 +386,11 @@ def test_channels_that_dosers_need_are_those_of_the_firmware():
 
 def test_a_node_without_dosing_pumps_never_says_that_it_doses():
     climate = replace(WELL, dosers=(), settings={"dosing.enabled": False}, decisions={})
-    found = dosing_json(state_of(climate), None)
+    found = dosing_json(state_of(climate), None, NOW)
     assert (found["state"], found["label"]) == ("off", "Monitoring only")
     assert found["text"] == "This node has no dosing pumps"
     stopped = dosing_json(
-        state_of(replace(climate, hold=Reported(Reason("stopped"), BEFORE))), None)
+        state_of(replace(climate, hold=Reported(Reason("stopped"), BEFORE))), None, NOW)
     assert stopped["state"] == "stopped"  # a person may resume it
 
 

@@ -75,16 +75,16 @@ def test_durations_read_well(duration_ms, text):
      "A person stopped dosing, when last heard"),
 ])
 def test_dosing_is_shown_from_the_state(changes, state, label, text):
-    found = dosing_json(state_of(replace(WELL, **changes)), None)
+    found = dosing_json(state_of(replace(WELL, **changes)), None, NOW)
     assert (found["state"], found["label"], found["text"]) == (state, label, text)
     assert (found["level"] == "ok") == (state == "on")
 
 
 def test_limited_authority_is_shown_while_dosing():
     limited = DosingAuthority(25, 100, None, "Automatic dosing with a quarter of its budgets")
-    assert dosing_json(state_of(WELL), limited)["text"] == limited.text
+    assert dosing_json(state_of(WELL), limited, NOW)["text"] == limited.text
     advising = DosingAuthority(0, 100, None, "Advice only: it shows the doses it would give")
-    found = dosing_json(state_of(replace(WELL, granted_pct=0)), advising)
+    found = dosing_json(state_of(replace(WELL, granted_pct=0)), advising, NOW)
     assert (found["state"], found["text"]) == ("advise", advising.text)
 
 
