@@ -67,8 +67,9 @@ def _texts_of_data() -> Iterator[tuple[str, str]]:
                 yield text, file
     for path in sorted((HOST / "recipes" / "library").glob("*.toml")):
         body: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
-        for text in (body["recipe"]["text"], *(stage[key] for stage in body["stage"]
-                                     for key in ("name", "text") if key in stage)):
+        recipe, stages = body["recipe"], body["stage"]
+        for text in (recipe["text"], recipe["crop"], *(
+                stage[key] for stage in stages for key in ("name", "text") if key in stage)):
             yield text, f"host/idroserra/recipes/library/{path.name}"
 
 

@@ -39,7 +39,7 @@ HOST_VALUES: dict[str, str] = {
     # Roll-outs
     "alarm": "word",
     # Previews
-    "water": "water", "area_cm2": "cm2", "light_umol_m2_s": "umol/m2/s",
+    "water": "water", "crop": "word", "area_cm2": "cm2", "light_umol_m2_s": "umol/m2/s",
     # The balance
     "when": "text", "moved_ml": "ml difference",
     # States of nodes
@@ -164,7 +164,8 @@ PREVIEWS = rows_of(
     ("ok", "node", "starts_ph milli_ph", "starts_ec ec_us_cm", "starts_temp deci_c",
      "starts_level level_mm", "water_strong water ec_us_cm target_us_cm",
      "water_acid water milli_ph target_milli_ph", "stocks_titrated",
-     "greenhouse_assumed area_cm2 light_umol_m2_s deci_c"),
+     "greenhouse_assumed area_cm2 light_umol_m2_s deci_c",
+     "crop_not_simulated crop area_cm2 light_umol_m2_s deci_c"),
     ("check", "grower", "stock_unfit setting value", "water_unfit water detail"),
     ("check", "technician", "preview_not_started detail", "preview_failed detail",
      "preview_ended", "simulator_missing detail"),

@@ -288,6 +288,9 @@ PREVIEWS: Table = {
                           "settings says"),
     "greenhouse_assumed": N_("the crop is lettuce on {area_cm2}, with lamps of {light_umol_m2_s} "
                              "at full light; the room is at {deci_c}"),
+    "crop_not_simulated": N_("the simulator has no {crop}: lettuce takes its place on {area_cm2}, "
+                             "and its uptake of water and nutrients may differ; lamps of "
+                             "{light_umol_m2_s} at full light; the room is at {deci_c}"),
     "stock_unfit": N_("{setting} is {value}: no such stock fits this water, so doses may be far "
                       "off; titrate, or choose another water"),
     "water_unfit": N_("the twin cannot be filled with {water} for these setpoints: "

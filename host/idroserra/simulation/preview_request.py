@@ -16,7 +16,7 @@ class PreviewRequest(msgspec.Struct, forbid_unknown_fields=True):
     """One preview. `readings`: fresh ones of the reservoir by quantity: ph, ec_us_cm, ...
 
     `settings`: all at the start; `changes`: what each later day changes, by day (today is 0).
-    `is_earned`: the node has its full dosing authority.
+    `is_earned`: the node has its full dosing authority. `crop`: of the recipe, "" without one.
     """
 
     node: str
@@ -29,6 +29,7 @@ class PreviewRequest(msgspec.Struct, forbid_unknown_fields=True):
     readings: dict[str, float]
     is_earned: bool
     ppfd_umol_m2_s: int = 250
+    crop: str = ""
 
     @property
     def local_ms(self) -> int:

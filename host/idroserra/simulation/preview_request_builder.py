@@ -38,7 +38,6 @@ def build_request(
             node=node.node))
     settings = protocol.check_settings({**node.report.values, **(node.wanted_values or {})})
     changes: dict[int, dict[str, Any]] = {}
-    ppfd_umol_m2_s = None
     if recipe is None and run is not None and run.is_open:
         recipe, first_day = run.recipe, run.day_at(now_unix_ms)
     else:
@@ -47,15 +46,15 @@ def build_request(
             settings |= recipe.settings_at(0)
     if recipe is not None:
         changes = _changes(recipe, first_day, days)
-        ppfd_umol_m2_s = recipe.ppfd_umol_m2_s
     settings = protocol.check_settings(settings | dict(values or {}))
     request = PreviewRequest(
         node.node, node.info.board, now_unix_ms, days, water, settings, changes,
         _fresh(channels, settings, now_unix_ms),
         (node.info.granted_pct if granted_pct is None else granted_pct)
         >= int(settings["dosing.authority_pct"]))
-    if ppfd_umol_m2_s is not None:
-        request.ppfd_umol_m2_s = ppfd_umol_m2_s
+    if recipe is not None:
+        request.ppfd_umol_m2_s = recipe.ppfd_umol_m2_s
+        request.crop = recipe.crop
     return request
 
 

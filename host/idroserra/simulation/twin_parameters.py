@@ -26,6 +26,7 @@ OWN_CALIBRATION = frozenset({
 })
 # Frequent enough for control, and several times as fast to simulate as every ten seconds.
 SAMPLE_MS = 30_000
+_CROP = "lettuce"  # of the twin
 _USUAL_C = 20.0  # water temperature
 _RIM_MM = 60.0  # height of the tank above its full level
 _ACID = "h3po4_10pct"  # what `reservoir.acid_ml` of the twin is
@@ -62,11 +63,19 @@ def greenhouse(request: PreviewRequest) -> Greenhouse:
         "reservoir.temp_c": start["temp_c"], **_solution(cell, start, assumed),
         **_bottles(cell.titration, cell.stocks, values, assumed), "start.hour": request.local_hour,
         "light.ppfd_umol_m2_s": float(request.ppfd_umol_m2_s)}
-    assumed.append(Reason(
-        "greenhouse_assumed", area_cm2=round(plant["crop.area_m2"] * 10_000),
-        light_umol_m2_s=request.ppfd_umol_m2_s, deci_c=round(plant["outside.temp_c"] * 10)))
+    assumed.append(_crop_and_room(request, plant))
     settings = {key: value for key, value in values.items() if key not in OWN_CALIBRATION}
     return Greenhouse(plant, settings | {"sample.every_ms": SAMPLE_MS}, assumed)
+
+
+def _crop_and_room(request: PreviewRequest, plant: Mapping[str, Any]) -> Reason:
+    """Return the assumed crop, light and room; a crop that is not simulated is named."""
+    assumed = {
+        "area_cm2": round(plant["crop.area_m2"] * 10_000),
+        "light_umol_m2_s": request.ppfd_umol_m2_s, "deci_c": round(plant["outside.temp_c"] * 10)}
+    if request.crop in ("", _CROP):
+        return Reason("greenhouse_assumed", **assumed)
+    return Reason("crop_not_simulated", crop=request.crop, **assumed)
 
 
 def _start(request: PreviewRequest, assumed: list[Reason]) -> dict[str, float]:
