@@ -41,9 +41,13 @@ class BoardError(_LocatedError):
 
 
 class RecipeError(_LocatedError):
-    """Invalid recipe: the file, the key and why."""
+    """Invalid recipe: the file, the key and why. is_setting: the value of a setting is wrong."""
 
     exit_code = 2
+
+    def __init__(self, file: str, key: str, why: str, *, is_setting: bool = False) -> None:
+        super().__init__(file, key, why)
+        self.is_setting = is_setting
 
 
 class _ReasonedError(HostError):

@@ -10,6 +10,7 @@ count from 0 here and from 1 for people.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -20,7 +21,9 @@ import msgspec
 
 from idroserra.core import protocol
 from idroserra.core.errors import RecipeError
+from idroserra.core.text import Text
 from idroserra.i18n.errors import error_english
+from idroserra.i18n.marker import N_
 
 MAX_FILE_BYTES = 65_536
 MOST_STAGES = 20
@@ -99,6 +102,11 @@ class Recipe(NamedTuple):
         """The duration in days."""
         last = self.stages[-1]
         return last.first_day + last.days
+
+    @property
+    def digest(self) -> str:
+        """A hash of the file's text, which tells an edited recipe from the one before."""
+        return hashlib.sha256(self.toml.encode()).hexdigest()[:16]
 
     def place(self, day: int) -> StagePosition:
         """Return the position of `day`; a day past the end is the last day of the last stage."""
@@ -188,7 +196,8 @@ def parse(data: bytes, file: str) -> Recipe:
     recipe = Recipe(head.name, head.text, head.crop, head.ppfd_umol_m2_s, tuple(head.source),
                     stages, text)
     if recipe.days > MOST_DAYS:
-        raise RecipeError(file, "stage", f"{recipe.days} days: {MOST_DAYS} at most")
+        raise RecipeError(file, "stage", Text(
+            N_("{days} days: {most} at most"), days=recipe.days, most=MOST_DAYS))
     return recipe
 
 
@@ -219,39 +228,47 @@ def _shape_error(file: str, message: str) -> RecipeError:
 
 def _check_head(head: _Head, file: str) -> None:
     if not _NAME.fullmatch(head.name):
-        raise RecipeError(file, "recipe.name", "2 to 20 of a-z, 0-9 and - are needed")
+        raise RecipeError(file, "recipe.name", N_("2 to 20 of a-z, 0-9 and - are needed"))
     if file.endswith(".toml") and Path(file).stem != head.name:
-        raise RecipeError(file, "recipe.name", f"must be the file's name, {Path(file).stem}")
+        raise RecipeError(file, "recipe.name", Text(
+            N_("must be the file's name, {name}"), name=Path(file).stem))
     if not 1 <= head.ppfd_umol_m2_s <= 2_500:
-        raise RecipeError(file, "recipe.ppfd_umol_m2_s", "1 to 2500 is needed")
+        raise RecipeError(file, "recipe.ppfd_umol_m2_s", Text(
+            N_("{low} to {high} is needed"), low=1, high=2_500))
     if not head.source or not all(text.strip() for text in head.source):
-        raise RecipeError(file, "recipe.source", "at least one source is needed")
+        raise RecipeError(file, "recipe.source", N_("at least one source is needed"))
 
 
 def _stages(tables: list[_StageTable], file: str) -> tuple[Stage, ...]:
     if not 1 <= len(tables) <= MOST_STAGES:
-        raise RecipeError(file, "stage", f"1 to {MOST_STAGES} are needed, not {len(tables)}")
+        raise RecipeError(file, "stage", Text(
+            N_("1 to {most} are needed, not {count}"), most=MOST_STAGES, count=len(tables)))
     stages: list[Stage] = []
     first_day = 0
     for index, table in enumerate(tables):
         place = f"stage[{index}]"
         if not 1 <= table.days <= MOST_DAYS:
-            raise RecipeError(file, f"{place}.days", f"1 to {MOST_DAYS} is needed")
+            raise RecipeError(file, f"{place}.days", Text(
+                N_("{low} to {high} is needed"), low=1, high=MOST_DAYS))
         if not 1 <= table.ramp_days <= table.days:
-            raise RecipeError(file, f"{place}.ramp_days", f"1 to its {table.days} days is needed")
-        if not (table.name.strip() and table.source.strip()):
-            raise RecipeError(file, f"{place}", "name and source must not be empty")
+            raise RecipeError(file, f"{place}.ramp_days", Text(
+                N_("1 to its {days} days is needed"), days=table.days))
+        for field in ("name", "source"):
+            if not getattr(table, field).strip():
+                raise RecipeError(file, f"{place}.{field}", N_("must not be empty"))
         settings = _settings(table.settings, file, f"{place}.settings")
         before = stages[-1].settings if stages else None
         if before is None:
             if table.ramp_days != 1:
-                raise RecipeError(file, f"{place}.ramp_days", "the first stage has no ramp")
+                raise RecipeError(file, f"{place}.ramp_days", N_(
+                    "the first stage has no ramp"))
             if not settings:
-                raise RecipeError(file, f"{place}.settings", "the first stage must set them all")
+                raise RecipeError(file, f"{place}.settings", N_(
+                    "the first stage must set them all"))
         else:
             for key in settings:
                 if key not in before:
-                    why = "is not in the first stage, which sets all that later ones change"
+                    why = N_("is not in the first stage, which sets all that later ones change")
                     raise RecipeError(file, f"{place}.settings.{key}", why)
         stages.append(Stage(table.name, table.text, table.source, first_day, table.days,
                             table.ramp_days, {**(before or {}), **settings}))
@@ -270,7 +287,8 @@ def _settings(tables: dict[str, Any], file: str, place: str) -> dict[str, Any]:
         try:
             protocol.check_setting(key, value)
         except protocol.SettingsError as error:
-            raise RecipeError(file, f"{place}.{key}", error_english(error)) from error
+            raise RecipeError(
+                file, f"{place}.{key}", error_english(error), is_setting=True) from error
     return settings
 
 

@@ -96,6 +96,12 @@ class RecipeRunner:
             self._update(node)
             return self._runs.get(node)
 
+    def nodes_running(self, recipe: str) -> list[str]:
+        """Return the nodes on which a recipe of this name is open."""
+        with self._lock:
+            return sorted(node for node, run in self._runs.items()
+                          if run.is_open and run.name == recipe)
+
     def pause_reason(self, node: str) -> Reason | None:
         """Return why the recipe of a node is held, or None."""
         run = self.of(node)

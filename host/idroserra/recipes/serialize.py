@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from idroserra.i18n.reasons import reason_json, reason_text
 from idroserra.i18n.translate import gettext as _
 from idroserra.nodes.node import Node
 from idroserra.recipes import describe
+from idroserra.recipes.diff import setpoint_changes
 from idroserra.recipes.feasibility import RecipeWarning
 from idroserra.recipes.model import DAY_MS, Recipe
+from idroserra.recipes.recipe_library import LibraryEntry
 from idroserra.recipes.run_store import CONFIRMED, FINISHED, HELD, RUNNING, STOPPED, RecipeRun
+from idroserra.recipes.timeline import timeline
+from idroserra.recipes.toml_text import own_settings
 
 Json = dict[str, Any]
 
@@ -23,6 +27,25 @@ def summary_json(recipe: Recipe) -> Json:
         "stages": [stage.name for stage in recipe.stages]}
 
 
+def entry_json(entry: LibraryEntry, nodes: Sequence[str]) -> Json:
+    """Return a recipe of the library without its settings. `nodes`: those that run it."""
+    return summary_json(entry.recipe) | {
+        "is_own": entry.is_own, "by": entry.by, "unix_ms": entry.unix_ms, "nodes": list(nodes),
+        "timeline": timeline(entry.recipe)}
+
+
+def start_json(recipe: Recipe, node: Node) -> Json:
+    """Return what the start of a recipe changes: its first day beside the node's setpoints."""
+    values = {} if node.report is None else {**node.report.values, **(node.wanted_values or {})}
+    first = recipe.settings_at(0)
+    changes = setpoint_changes(values, first)
+    changed = {one.name for one in changes}
+    return {
+        "recipe": recipe.name, "digest": recipe.digest, "stage": _(recipe.stages[0].name),
+        "changes": [one._asdict() for one in changes],
+        "same": [line for line in lines_json(first) if line["name"] not in changed]}
+
+
 def recipe_json(recipe: Recipe) -> Json:
     """Return a whole recipe. Days count from 1; `settings` are those at the end of a stage."""
     return summary_json(recipe) | {
@@ -30,10 +53,11 @@ def recipe_json(recipe: Recipe) -> Json:
         "stages": [
             {"name": stage.name, "text": stage.text, "source": stage.source,
              "first_day": stage.first_day + 1, "days": stage.days, "ramp_days": stage.ramp_days,
-             "settings": dict(stage.settings), "setpoints": lines_json(stage.settings),
+             "settings": dict(stage.settings), "own_settings": own_settings(recipe, index),
+             "setpoints": lines_json(stage.settings),
              "dli_mol_m2": round(recipe.dli_mol_m2(index), 1)}
             for index, stage in enumerate(recipe.stages)],
-        "toml": recipe.toml,
+        "toml": recipe.toml, "digest": recipe.digest,
     }
 
 

@@ -35,6 +35,7 @@ from idroserra.nodes.commands import Commands
 from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.registry import Nodes
+from idroserra.recipes.recipe_library import RecipeLibrary
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.server.message_handler import HostMessageHandler
 from idroserra.server.node_states import node_states, text_of
@@ -108,6 +109,9 @@ class Service:
             self.recipes = RecipeRunner(
                 folder / "state.db", self.nodes, self.commands, self._mqtt.now_unix_ms)
             opened.callback(self.recipes.close)
+            self.recipe_library = RecipeLibrary(
+                folder / "state.db", self._mqtt.now_unix_ms, self.recipes.nodes_running)
+            opened.callback(self.recipe_library.close)
             self.previews = PreviewService(self._mqtt.now_unix_ms)
             opened.callback(self.previews.close)
             self.feeds = Feeds(config, self._feed_source(opened), self._mqtt.now_unix_ms)

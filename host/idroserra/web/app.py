@@ -34,6 +34,7 @@ from idroserra.core.errors import (
     HostError,
     KeyMismatch,
     NotAdopted,
+    RecipeError,
     StoreError,
     UnknownNode,
 )
@@ -46,6 +47,8 @@ from idroserra.inventory.bottles import UnknownBottle
 from idroserra.journal.errors import JournalFull, NotNoteAuthor, PhotoRefused, UnknownNote
 from idroserra.journal.service import BadNote
 from idroserra.nodes.commands import DuplicateCommandId
+from idroserra.recipes.fields import recipe_error_text
+from idroserra.recipes.recipe_library import CannotChange, UnknownRecipe
 from idroserra.recipes.runner import CannotRun
 from idroserra.reports.builder import BadRange, build_report
 from idroserra.reports.pdf import NoPdf
@@ -67,6 +70,7 @@ from idroserra.web.api.keys import keys_router
 from idroserra.web.api.metrics import metrics_router
 from idroserra.web.api.nodes import UnknownCommand, nodes_router
 from idroserra.web.api.previews import previews_router
+from idroserra.web.api.recipe_library import recipe_library_router
 from idroserra.web.api.recipes import recipes_router
 from idroserra.web.api.reports import reports_router
 from idroserra.web.api.schemas import ErrorOut
@@ -99,13 +103,15 @@ HISTORY_UNREADABLE = N_(
 # The first match counts: an exception comes before its base class.
 _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
     (404, (UnknownNode, UnknownCommand, UnknownAlarm, UnknownUserOrToken, UnknownSite,
-           UnknownRelease, UnknownNote, UnknownCalibration, UnknownFeed)),
+           UnknownRelease, UnknownNote, UnknownCalibration, UnknownFeed,
+           UnknownRecipe)),
     (403, (WrongPassword, PasswordNotRecent, NotNoteAuthor)),
     (429, (TooManyAttempts,)),
     (409, (NotAdopted, KeyMismatch, CannotOffer, DuplicateCommandId, AlarmRefused, UnknownBottle,
-           JournalFull, BadPoint, CannotCalibrate, CannotRun, PreviewBusy, MissingNodeData)),
+           JournalFull, BadPoint, CannotCalibrate, CannotRun, CannotChange, PreviewBusy,
+           MissingNodeData)),
     (422, (BadSite, InvalidRequest, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
-           protocol.ProtocolError, protocol.SettingsError)),
+           RecipeError, protocol.ProtocolError, protocol.SettingsError)),
     (501, (NoPdf,)),
     (503, (StoreError,)),
 )
@@ -174,7 +180,8 @@ def web_context(service: Service) -> WebContext:
                         service.states),
         live=service.live, commands=service.commands, store=service.store, spool=service.spool,
         feeds=service.feeds, counts=service.counts, alarm_loop=service.alarms,
-        calibrations=service.calibrations, recipes=service.recipes, updates=service.updates,
+        calibrations=service.calibrations, recipes=service.recipes,
+        recipe_library=service.recipe_library, updates=service.updates,
         previews=service.previews, journal=service.journal, site_https=service.lan,
         report=lambda node, span: build_report(sources, node, span),
         summarize=lambda node, span: summarize(sources, node, span), scrape=scrape)
@@ -189,7 +196,8 @@ def _api(context: WebContext) -> list[Routes]:
         tables_router(context), calibrations_router(context.calibrations, nodes),
         alarms_router(alarm_loop, nodes, site), bottles_router(alarm_loop.bottles, nodes),
         balance_router(context), setpoints_router(nodes, context.settings_history),
-        recipes_router(context.recipes, nodes), previews_router(context),
+        recipes_router(context.recipes, context.recipe_library, nodes),
+        recipe_library_router(context.recipe_library, context.recipes), previews_router(context),
         updates_router(context.updates, nodes),
         export_router(context),
         feeds_router(context.feeds), journal_router(context.journal, nodes),
@@ -278,6 +286,8 @@ def _add_errors(app: Starlette) -> None:
 def error_json(error: Exception) -> dict[str, Any]:
     """Return the body of an error response: error in English, words in the reader's language if
     it is another, and the code of its reason if it has one."""
+    if isinstance(error, RecipeError):
+        return _said(error_english(error), recipe_error_text(error)) | {"field": error.key}
     reason = reason_of(error)
     answer = _said(error_english(error), error_text(error))
     return answer if reason is None else answer | {"code": reason.code}

@@ -18,6 +18,7 @@ from idroserra.nodes.commands import Commands
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.node import Node
 from idroserra.nodes.registry import Nodes
+from idroserra.recipes.recipe_library import RecipeLibrary
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.reports.builder import Range
 from idroserra.reports.model import Document
@@ -49,6 +50,7 @@ class WebContext:
     alarm_loop: AlarmLoop
     calibrations: CalibrationService
     recipes: RecipeRunner
+    recipe_library: RecipeLibrary
     updates: UpdateService
     previews: PreviewService
     journal: Journal

@@ -37,7 +37,6 @@ from idroserra.i18n.units import KINDS
 from idroserra.inventory.stock_solutions import STOCKS
 from idroserra.journal.models import KINDS as JOURNAL_KINDS
 from idroserra.nodes.host_health import host_problems
-from idroserra.recipes import model
 from idroserra.recipes.serialize import summary_json
 from idroserra.reports.builder import Range
 from idroserra.web.api.alarms import alarms_summary
@@ -94,7 +93,6 @@ class Pages:
         self._app = app
         self.context = context
         self._digest = digest
-        self._recipes = [summary_json(model.load(name)) for name in model.names()]
         self._always = {
             "static": f"/static/{digest}", "simulated": simulated, "version": version("idroserra"),
             "howtos": howtos}
@@ -175,7 +173,8 @@ class Pages:
             "all_sites": sites,
             "all_nodes": [{"node": one["node"], "site": one["site"]} for one in nodes],
             "node": node, "site": context.config.site,
-            "place": name.removesuffix(".html"), "kinds": EVENT_KINDS, "recipes": self._recipes,
+            "place": name.removesuffix(".html"), "kinds": EVENT_KINDS,
+            "recipes": [summary_json(one.recipe) for one in context.recipe_library.all()],
             "references": REFERENCES, "stocks": list(STOCKS.values()),
             "who": "" if who is None else who.name, "role": role.label,
             "journal_kinds": JOURNAL_KINDS, "shown_site": None if node is None else node["site"],

@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
-from starlette.exceptions import HTTPException
 
-from idroserra.core.errors import RecipeError
-from idroserra.core.text import Text
 from idroserra.core.validation import ValidationError
 from idroserra.i18n.channels import display_of
 from idroserra.i18n.events import event_text, level_of
 from idroserra.i18n.reasons import reason_json, sentence_json
-from idroserra.recipes import model
-from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
+from idroserra.recipes.model import MAX_FILE_BYTES
 from idroserra.simulation.preview_request import MOST_DAYS
 from idroserra.simulation.preview_request_builder import build_request
 from idroserra.simulation.preview_service import DONE, Preview
+from idroserra.web.api.recipes import wanted_recipe
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.context import WebContext
 from idroserra.web.node_view import wall_unix_ms
@@ -34,7 +31,7 @@ class PreviewIn(AskedBy):
 
     recipe: Annotated[str, Meta(
         max_length=20,
-        description="A built-in recipe, as if it started today.")] | None = None
+        description="A recipe of the library, as if it started today.")] | None = None
     toml: Annotated[str, Meta(
         max_length=MAX_FILE_BYTES,
         description="An own recipe file, as if it started today.")] | None = None
@@ -80,12 +77,15 @@ def previews_router(context: WebContext) -> Routes:
         """Start a preview. One preview runs at a time."""
         known = nodes.get(node)
         authority = context.views.get(node)["authority"]
+        wanted = None if body.recipe is None and body.toml is None else wanted_recipe(
+            context.recipe_library, body.recipe, body.toml)
         request = build_request(
             known, context.live.channels(node), context.recipes.of(node), wall_unix_ms(),
-            days=body.days, water=body.water, recipe=_recipe(body), values=body.values,
+            days=body.days, water=body.water, recipe=wanted, values=body.values,
             granted_pct=None if authority is None else authority["granted_pct"])
         asked = {"recipe": body.recipe, "values": body.values, "days": body.days,
-                 "water": body.water, "own_recipe": body.toml is not None}
+                 "water": body.water, "own_recipe": body.toml is not None,
+                 "recipe_digest": None if wanted is None else wanted.digest}
         return {"node": node, "preview": _json(previews.start(request, asked, body.by))}
 
     @router.delete("/nodes/{node}/preview", answer=PreviewOut)
@@ -95,21 +95,6 @@ def previews_router(context: WebContext) -> Routes:
         return {"node": node, "preview": _json(previews.cancel(node))}
 
     return router
-
-
-def _recipe(body: PreviewIn) -> Recipe | None:
-    if body.toml is not None:
-        try:
-            return model.parse(body.toml.encode(), "toml")
-        except RecipeError as error:
-            raise HTTPException(422, error.args[0]) from None
-    if body.recipe is None:
-        return None
-    try:
-        return model.load(body.recipe)
-    except RecipeError as error:
-        raise HTTPException(404, Text(
-            "recipe: {name}: {why}", name=body.recipe, why=error.why)) from None
 
 
 def _json(preview: Preview | None) -> dict[str, Any] | None:

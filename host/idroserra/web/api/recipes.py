@@ -1,4 +1,4 @@
-"""The HTTP API of recipes: list, check, start, skip a stage, resume, stop."""
+"""The HTTP API of the recipe of a node: check, start, skip a stage, resume, stop."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from msgspec import Meta
-from starlette.exceptions import HTTPException
 
-from idroserra.core.errors import RecipeError
-from idroserra.core.text import Text
 from idroserra.core.validation import ValidationError
 from idroserra.nodes.registry import Nodes
 from idroserra.recipes import model, serialize
 from idroserra.recipes.feasibility import REFUSED
 from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
+from idroserra.recipes.recipe_library import RecipeLibrary
 from idroserra.recipes.run_store import RecipeRun
 from idroserra.recipes.runner import RecipeRunner
+from idroserra.web.api.recipe_library import RecipeName
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
@@ -25,14 +24,12 @@ _ERROR_REPLIES = error_replies({
     404: "No such node or recipe.", 409: "Refused; the message says what to do.",
     503: "The host's database does not answer.",
 })
-_RecipeName = Annotated[str, Meta(max_length=20, description="Name of a built-in recipe.")]
 
 
 class StartIn(AskedBy):
-    """The name of a built-in recipe, or the text of an own recipe."""
+    """The name of a recipe of the library, or the text of a recipe file."""
 
-    recipe: Annotated[
-        str, Meta(max_length=20, description="Name of a built-in recipe.")] | None = None
+    recipe: RecipeName | None = None
     toml: Annotated[str, Meta(
         max_length=MAX_FILE_BYTES, description="A recipe file (docs/recipes.md).")] | None = None
 
@@ -43,35 +40,6 @@ class StartIn(AskedBy):
             raise ValidationError([], "either recipe or toml is needed")
 
 
-class SummaryOut(Out):
-    """The summary of a recipe."""
-
-    name: str
-    text: str
-    crop: str
-    days: int
-    stages: list[str]
-
-
-class ListOut(Out):
-    """The built-in recipes."""
-
-    recipes: list[SummaryOut]
-
-
-class RecipeOut(Out):
-    """A recipe with sources, and each stage with settings and setpoints in words."""
-
-    name: str
-    text: str
-    crop: str
-    days: int
-    ppfd_umol_m2_s: int
-    sources: list[str]
-    stages: list[dict[str, Any]]
-    toml: str
-
-
 class NotesOut(Out):
     """Feasibility of a recipe on a node; `is_refused`: it cannot be started."""
 
@@ -80,6 +48,20 @@ class NotesOut(Out):
     is_refused: bool
     notes: Annotated[list[dict[str, Any]], Meta(
         description="level (refused, warning), stage, reason (code, values, text)")]
+
+
+class StartOut(Out):
+    """What the start of a recipe changes, and its feasibility."""
+
+    node: str
+    recipe: str
+    digest: Annotated[str, Meta(description="Of the recipe; that of a preview is alike.")]
+    stage: str
+    changes: Annotated[list[dict[str, Any]], Meta(
+        description="Setpoints that change: name, label, before and after in words.")]
+    same: Annotated[list[dict[str, Any]], Meta(description="Setpoints that do not change.")]
+    is_refused: bool
+    notes: list[dict[str, Any]]
 
 
 class RunOut(Out):
@@ -94,11 +76,11 @@ class RunOut(Out):
                     "differs; next: the next change; level and text: in words.")]
 
 
-def recipes_router(recipes: RecipeRunner, nodes: Nodes) -> Routes:
-    """Return the routes under /api/recipes and /api/nodes/{node}/recipe."""
+def recipes_router(recipes: RecipeRunner, library: RecipeLibrary, nodes: Nodes) -> Routes:
+    """Return the routes under /api/nodes/{node}/recipe."""
     router = Routes("/api", _ERROR_REPLIES)
-    _add_reads(router, recipes, nodes)
-    _add_actions(router, recipes, nodes)
+    _add_reads(router, recipes, library, nodes)
+    _add_actions(router, recipes, library, nodes)
     return router
 
 
@@ -111,34 +93,32 @@ def _run_json(recipes: RecipeRunner, nodes: Nodes, node: str) -> dict[str, Any] 
     return serialize.run_json(run, known, wall_unix_ms())
 
 
-def _add_reads(router: Routes, recipes: RecipeRunner, nodes: Nodes) -> None:
-    @router.get("/recipes", answer=ListOut)
-    def list_recipes() -> dict[str, Any]:
-        """List the built-in recipes."""
-        return {"recipes": [serialize.summary_json(model.load(name)) for name in model.names()]}
-
-    @router.get("/recipes/{name}", answer=RecipeOut)
-    def show_recipe(name: str) -> dict[str, Any]:
-        """Return a recipe with stages and sources."""
-        return serialize.recipe_json(_known(name))
-
+def _add_reads(
+    router: Routes, recipes: RecipeRunner, library: RecipeLibrary, nodes: Nodes
+) -> None:
     @router.get("/nodes/{node}/recipe", answer=RunOut)
     def status(node: str) -> dict[str, Any]:
         """Return the newest run of a node."""
         return {"node": node, "run": _run_json(recipes, nodes, node)}
 
     @router.get("/nodes/{node}/recipe/notes", answer=NotesOut)
-    def notes(node: str, recipe: _RecipeName) -> dict[str, Any]:
+    def notes(node: str, recipe: RecipeName) -> dict[str, Any]:
         """Check a recipe against the settings and budgets of a node."""
         nodes.get(node)
-        wanted = _known(recipe)
-        found = recipes.notes(node, wanted)
-        return {"node": node, "recipe": recipe,
-                "is_refused": any(note.level == REFUSED for note in found),
-                "notes": [serialize.note_json(wanted, note) for note in found]}
+        wanted = library.get(recipe)
+        return {"node": node, "recipe": recipe, **_notes_json(recipes, node, wanted)}
+
+    @router.get("/nodes/{node}/recipe/start", answer=StartOut)
+    def what_a_start_changes(node: str, recipe: RecipeName) -> dict[str, Any]:
+        """Return what changes at a node if a recipe starts today."""
+        known, wanted = nodes.get(node), library.get(recipe)
+        return {"node": node, **serialize.start_json(wanted, known),
+                **_notes_json(recipes, node, wanted)}
 
 
-def _add_actions(router: Routes, recipes: RecipeRunner, nodes: Nodes) -> None:
+def _add_actions(
+    router: Routes, recipes: RecipeRunner, library: RecipeLibrary, nodes: Nodes
+) -> None:
     def answer(node: str, call: Callable[[], RecipeRun]) -> dict[str, Any]:
         call()
         return {"node": node, "run": _run_json(recipes, nodes, node)}
@@ -147,7 +127,7 @@ def _add_actions(router: Routes, recipes: RecipeRunner, nodes: Nodes) -> None:
     def start(node: str, body: StartIn) -> dict[str, Any]:
         """Start a recipe today. Its setpoints are active once `confirmation` says so."""
         nodes.get(node)
-        wanted = _known(body.recipe) if body.toml is None else _own(body.toml)
+        wanted = wanted_recipe(library, body.recipe, body.toml)
         return answer(node, lambda: recipes.start(node, wanted, body.by))
 
     @router.post("/nodes/{node}/recipe/skip", answer=RunOut)
@@ -166,16 +146,12 @@ def _add_actions(router: Routes, recipes: RecipeRunner, nodes: Nodes) -> None:
         return answer(node, lambda: recipes.stop(node, body.by))
 
 
-def _known(name: str | None) -> Recipe:
-    try:
-        return model.load(str(name))
-    except RecipeError as error:
-        raise HTTPException(404, Text(
-            "recipe: {name}: {why}", name=str(name)[:20], why=error.why)) from None
+def _notes_json(recipes: RecipeRunner, node: str, wanted: Recipe) -> dict[str, Any]:
+    found = recipes.notes(node, wanted)
+    return {"is_refused": any(note.level == REFUSED for note in found),
+            "notes": [serialize.note_json(wanted, note) for note in found]}
 
 
-def _own(toml: str) -> Recipe:
-    try:
-        return model.parse(toml.encode(), "toml")
-    except RecipeError as error:
-        raise HTTPException(422, error.args[0]) from None
+def wanted_recipe(library: RecipeLibrary, name: str | None, toml: str | None) -> Recipe:
+    """Return the recipe of a file's text, else that of the library. Raises RecipeError."""
+    return library.get(str(name)) if toml is None else model.parse(toml.encode(), "toml")

@@ -15,6 +15,7 @@ export const ACTIONS = [
   mark("update waiting"), mark("update offered"), mark("update downloading"),
   mark("update downloaded"), mark("update trial"), mark("update confirmed"),
   mark("update refused"), mark("update reverted"), mark("update lost"), mark("update cancelled"),
+  mark("add recipe"), mark("clone recipe"), mark("change recipe"), mark("delete recipe"),
   mark("start recipe"), mark("skip stage"), mark("resume recipe"), mark("stop recipe"),
   mark("begin preview"), mark("cancel preview"), mark("begin calibration"),
   mark("revert calibration"), mark("record point"), mark("delete point"), mark("run pump"),

@@ -1,0 +1,86 @@
+"""Writes a recipe as the text of its file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from idroserra.recipes.model import Recipe
+
+
+class StageDraft(NamedTuple):
+    """One stage as its author writes it: `settings` are those it changes."""
+
+    name: str
+    days: int
+    ramp_days: int
+    text: str
+    source: str
+    settings: Mapping[str, Any]
+
+
+class RecipeDraft(NamedTuple):
+    """A recipe as its author writes it; nothing is checked yet."""
+
+    name: str
+    text: str
+    crop: str
+    ppfd_umol_m2_s: int
+    sources: Sequence[str]
+    stages: Sequence[StageDraft]
+
+
+def draft_of(recipe: Recipe, name: str | None = None) -> RecipeDraft:
+    """Return a recipe as a draft, under another name if one is given."""
+    return RecipeDraft(
+        name or recipe.name, recipe.text, recipe.crop, recipe.ppfd_umol_m2_s, recipe.source,
+        [StageDraft(stage.name, stage.days, stage.ramp_days, stage.text, stage.source,
+                    own_settings(recipe, index)) for index, stage in enumerate(recipe.stages)])
+
+
+def own_settings(recipe: Recipe, index: int) -> dict[str, Any]:
+    """Return the settings that a stage changes; the first sets them all."""
+    settings = recipe.stages[index].settings
+    before = recipe.stages[index - 1].settings if index else {}
+    return {key: value for key, value in settings.items() if before.get(key) != value}
+
+
+def toml_of(draft: RecipeDraft) -> str:
+    """Return the text of a recipe's file."""
+    sources = "".join(f"  {_quoted(one)},\n" for one in draft.sources)
+    lines = ["[recipe]", *_pairs({
+        "name": draft.name, "text": draft.text, "crop": draft.crop,
+        "ppfd_umol_m2_s": draft.ppfd_umol_m2_s}), f"source = [\n{sources}]"]
+    for index, stage in enumerate(draft.stages):
+        lines += ["", "[[stage]]", *_pairs({"name": stage.name, "days": stage.days})]
+        if index or stage.ramp_days != 1:
+            lines += _pairs({"ramp_days": stage.ramp_days})
+        lines += [*_pairs({"text": stage.text, "source": stage.source}), "[stage.settings]",
+                  *_pairs(stage.settings, quote_keys=True)]
+    return "\n".join(lines) + "\n"
+
+
+def _pairs(values: Mapping[str, Any], *, quote_keys: bool = False) -> Iterable[str]:
+    for key, value in values.items():
+        name = key if not quote_keys or _is_dotted(key) else _quoted(key)
+        yield f"{name} = {_value(value)}"
+
+
+def _is_dotted(key: str) -> bool:
+    return all(part.isascii() and part.replace("_", "a").isalnum() for part in key.split("."))
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    return _quoted(str(value))  # no setting: the check names it
+
+
+def _quoted(text: str) -> str:
+    """Return a basic string of TOML: that of JSON, without DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,45 @@
+"""The recipe library: written and read back, over restarts and in a backup."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idroserra.recipes import model
+from idroserra.recipes.recipe_library import RecipeLibrary, check
+from idroserra.recipes.toml_text import draft_of, toml_of
+from idroserra.server.service import Service
+from support.filled_folder import back_up, config_of, put_back
+
+
+@pytest.mark.parametrize("name", model.names())
+def test_a_recipe_written_and_read_back_is_the_same(name):
+    shipped = model.load(name)
+    assert check(toml_of(draft_of(shipped)))._replace(toml="") == shipped._replace(toml="")
+
+
+@given(st.text(min_size=1).filter(lambda text: text.strip()))
+def test_any_text_is_read_back_as_it_was_written(text):
+    draft = draft_of(model.load("basil"))._replace(text=text, sources=[text])
+    found = check(toml_of(draft))
+    assert (found.text, found.source) == (text, (text,))
+
+
+def test_own_recipes_are_in_a_backup(tmp_path):
+    service = Service(config_of(tmp_path / "old"))
+    service.recipe_library.add(toml_of(draft_of(model.load("basil"), "mine")), "anna")
+    service.stop()
+    back_up(tmp_path / "old", tmp_path / "a.backup")
+    put_back(tmp_path / "a.backup", tmp_path / "new")
+    service = Service(config_of(tmp_path / "new"))
+    entry = service.recipe_library.entry("mine")
+    service.stop()
+    assert (entry.recipe.crop, entry.is_own, entry.by) == ("basil", True, "anna")
+
+
+def test_a_recipe_that_a_newer_host_saved_is_left_out_of_the_list(tmp_path):
+    library = RecipeLibrary(tmp_path / "state.db", lambda: 1, lambda _: ())
+    with library._database.transaction() as database:
+        database.execute("INSERT INTO own_recipes VALUES ('later', '[recipe]', 'anna', 1)")
+    assert [one.recipe.name for one in library.all()] == model.names()
+    library.remove("later")
+    library.close()
