@@ -120,6 +120,11 @@ MATRIX = (
     Rule("POST", "/api/nodes/{node}/commands", _OPERATOR, "command"),
     Rule("PUT", "/api/nodes/{node}/config", _OPERATOR, "change settings"),
     Rule("DELETE", "/api/nodes/{node}/config/restored", _OPERATOR, "keep node settings"),
+    # Settings of the host.
+    Rule("GET", "/settings", _VIEWER),
+    Rule("GET", "/settings/nodes", _VIEWER),
+    Rule("GET", "/api/settings/nodes", _VIEWER),
+    Rule("PUT", "/api/nodes/{node}/title", _ADMIN, "name node"),
     # Keys of nodes.
     Rule("GET", "/api/nodes/{node}/key", _ADMIN),
     Rule("PUT", "/api/nodes/{node}/key", _ADMIN, "adopt node"),

@@ -19,6 +19,7 @@ from idroserra.backup.restore import finish_restore
 from idroserra.calibration.service import CalibrationService
 from idroserra.core.config import Config
 from idroserra.core.errors import ConfigError
+from idroserra.core.page_settings import PageSettings
 from idroserra.core.sqlite import lock_folder
 from idroserra.feeds.service import Feeds
 from idroserra.history.factory import open_store
@@ -86,6 +87,9 @@ class Service:
             except (OSError, sqlite3.Error) as error:
                 raise ConfigError(str(folder), "data_dir", str(error)) from error
             opened.callback(self.nodes.close)
+            with _config_errors(folder):
+                self.page_settings = PageSettings(folder)
+            opened.callback(self.page_settings.close)
             self.lan = _open_site_https(config) if config.lan.enabled else None
             self.spool = Spool(
                 folder / "spool.db", config.spool.max_mb, config.spool.max_rejected,

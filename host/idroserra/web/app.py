@@ -75,6 +75,7 @@ from idroserra.web.api.recipes import recipes_router
 from idroserra.web.api.reports import reports_router
 from idroserra.web.api.schemas import ErrorOut
 from idroserra.web.api.setpoints import setpoints_router
+from idroserra.web.api.settings_nodes import NodeTitles, settings_nodes_router
 from idroserra.web.api.sites import sites_router
 from idroserra.web.api.tables import tables_router
 from idroserra.web.api.updates import updates_router
@@ -89,6 +90,7 @@ from idroserra.web.openapi import described
 from idroserra.web.pages import Pages, pages_routes
 from idroserra.web.pwa import pwa_routes
 from idroserra.web.routing import BadRequest, Routes
+from idroserra.web.settings_pages import settings_pages_routes
 from idroserra.web.sse_hub import FeedHub
 
 HERE = Path(__file__).resolve().parent
@@ -145,8 +147,9 @@ def create_app(
     app.state.is_healthy = lambda: context.alarm_loop.is_alive
     api = _api(context)
     pages = Pages(app, context, digest, simulated=simulated, howtos=howtos(help_site))
-    shown = (_description(api), pages_routes(pages), help_page_routes(pages),
-             help_routes(help_site), pwa_routes(pages, f"/static/{digest}"))
+    shown = (_description(api), pages_routes(pages), settings_pages_routes(pages),
+             help_page_routes(pages), help_routes(help_site),
+             pwa_routes(pages, f"/static/{digest}"))
     app.router.routes += [route for group in (*api, *shown) for route in group.served()]
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
     _add_errors(app)
@@ -173,11 +176,12 @@ def web_context(service: Service) -> WebContext:
     sources = ReportSources(
         service.store, service.alarms.alarms, service.calibrations, service.journal,
         service.settings_history)
+    titles = NodeTitles(service.page_settings)
     return WebContext(
-        config=service.config, auth=service.access, nodes=service.nodes,
+        config=service.config, titles=titles, auth=service.access, nodes=service.nodes,
         settings_history=service.settings_history,
         views=NodeViews(service.nodes, service.live, service.latest_events, service.recipes,
-                        service.states),
+                        service.states, titles.of),
         live=service.live, commands=service.commands, store=service.store, spool=service.spool,
         feeds=service.feeds, counts=service.counts, alarm_loop=service.alarms,
         calibrations=service.calibrations, recipes=service.recipes,
@@ -191,7 +195,8 @@ def _api(context: WebContext) -> list[Routes]:
     site, nodes, alarm_loop = context.config.site, context.nodes, context.alarm_loop
     return [
         access_router(context.auth), nodes_router(context),
-        keys_router(nodes, context.commands, context.config.data_dir),
+        keys_router(nodes, context.commands, context.config.data_dir, context.titles),
+        settings_nodes_router(nodes, context.titles, site),
         sites_router(nodes, context.views, context.journal, alarm_loop.alarms),
         tables_router(context), calibrations_router(context.calibrations, nodes),
         alarms_router(alarm_loop, nodes, site), bottles_router(alarm_loop.bottles, nodes),

@@ -26,6 +26,7 @@ from idroserra.reports.summary import Summary
 from idroserra.setpoints.history import SettingsHistory
 from idroserra.simulation.preview_service import PreviewService
 from idroserra.updates.service import UpdateService
+from idroserra.web.api.settings_nodes import NodeTitles
 from idroserra.web.node_view import NodeViews
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class WebContext:
     updates: UpdateService
     previews: PreviewService
     journal: Journal
+    titles: NodeTitles
     site_https: SiteHttps | None  # None if the page is served on loopback only
     report: Callable[[Node, Range], Document]
     summarize: Callable[[Node, Range], Summary]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from idroserra.core import protocol
@@ -36,13 +36,14 @@ class NodeViews:
 
     def __init__(
         self, nodes: Nodes, live: LiveState, events: LatestEvents, recipes: RecipeRunner,
-        states: NodeStates,
+        states: NodeStates, title_of: Callable[[str], str] = lambda node: "",
     ) -> None:
         self._nodes = nodes
         self._live = live
         self._events = events
         self._recipes = recipes
         self._states = states
+        self._title_of = title_of
 
     def all(self) -> list[dict[str, Any]]:
         """Return the JSON of every node, by name."""
@@ -70,6 +71,7 @@ class NodeViews:
         now = self._states.now_unix_ms()
         authority = authority_of(self._events, node, values.get("dosing.authority_pct"), now)
         state = self._states.of(node)
+        view["title"] = self._title_of(node.node) or node.node
         view["correction"] = correction_of(self._events, node.node)
         view["authority"] = None if authority is None else authority._asdict()
         view["advice"] = advice_of(self._events, node.node, authority)

@@ -10,12 +10,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from idroserra.auth.identity import check_recent_password
+from idroserra.auth.identity import check_recent_password, verified_name
 from idroserra.core import protocol
 from idroserra.core.validation import string_pattern
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.schemas import In, Out, error_replies
+from idroserra.web.api.settings_nodes import NodeTitles
 from idroserra.web.routing import Routes
 
 _HEX = r"^[0-9a-f]{64}$"
@@ -57,7 +58,9 @@ class ForgottenOut(Out):
                     "start: no broker runs here, it is refused from the next start on")]
 
 
-def keys_router(nodes: Nodes, commands: Commands, data_dir: Path) -> Routes:
+def keys_router(
+    nodes: Nodes, commands: Commands, data_dir: Path, titles: NodeTitles
+) -> Routes:
     """Return the routes of node keys."""
     router = Routes("/api/nodes", _ERROR_REPLIES)
 
@@ -72,7 +75,7 @@ def keys_router(nodes: Nodes, commands: Commands, data_dir: Path) -> Routes:
         check_recent_password()
         if not protocol.is_node_id(node):
             raise protocol.ProtocolError(f"node: {protocol.NODE_ID_RULE}")
-        nodes.stage_key(node, bytes.fromhex(body.key))
+        titles.record_keys(nodes.stage_key(node, bytes.fromhex(body.key)), verified_name("api"))
         commands.send_configs()
         return _key_json(nodes, node)
 
@@ -90,7 +93,7 @@ def keys_router(nodes: Nodes, commands: Commands, data_dir: Path) -> Routes:
         from idroserra.broker.tls_files import revoke_node  # loads 8 MiB
 
         check_recent_password()
-        nodes.get(node)
+        titles.forget(nodes.get(node), verified_name("api"))
         certificate = revoke_node(data_dir, node)  # first, so that a failure can be repeated
         commands.forget(node)
         return {"node": node, "certificate": certificate}

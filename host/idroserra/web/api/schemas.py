@@ -111,6 +111,7 @@ class NodeOut(Out):
     """One node: contact, newest reading of each channel, outputs, settings and health."""
 
     node: str
+    title: Annotated[str, Meta(description="Its name for people; its node id if it has none.")]
     site: str
     online: bool
     adopted: Annotated[bool, Meta(description="True when the host may command it.")]

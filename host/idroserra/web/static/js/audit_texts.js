@@ -9,7 +9,7 @@ export const ACTIONS = [
   mark("remove user"), mark("create token"), mark("revoke token"), mark("create setup token"),
   mark("fill bottle"), mark("undo bottle filling"), mark("command"), mark("change settings"),
   mark("keep node settings"),
-  mark("settings reported"), mark("adopt node"), mark("settle key"), mark("forget node"),
+  mark("settings reported"), mark("adopt node"), mark("name node"), mark("settle key"), mark("forget node"),
   mark("add release"), mark("remove release"), mark("roll out release"), mark("begin roll-out"),
   mark("finish roll-out"), mark("stop roll-out"), mark("cancel roll-out"),
   mark("update waiting"), mark("update offered"), mark("update downloading"),

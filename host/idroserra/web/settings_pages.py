@@ -1,0 +1,28 @@
+"""The pages of the settings of the host, in one frame with a side navigation."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from idroserra.web.api.settings_nodes import MOST_TITLE_CHARS
+from idroserra.web.pages import Pages
+from idroserra.web.routing import Routes
+
+
+def settings_pages_routes(pages: Pages) -> Routes:
+    """Return the routes of the pages under /settings."""
+    routes = Routes()
+
+    @routes.get("/settings")
+    def settings() -> RedirectResponse:
+        """The first page of the settings."""
+        return RedirectResponse("/settings/nodes", 303)
+
+    @routes.get("/settings/nodes")
+    def nodes(request: Request) -> HTMLResponse:
+        """The page to adopt, name and forget nodes."""
+        return pages.page(request, "settings_nodes.html", None, {
+            "most_title_chars": MOST_TITLE_CHARS})
+
+    return routes
