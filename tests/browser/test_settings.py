@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
+from support.notice_receiver import NoticeReceiver
 from support.pages import DESKTOP, PHONE, MonitoredTab
 from support.real_host import KEY, standing_host
 
@@ -14,6 +15,13 @@ from support.real_host import KEY, standing_host
 def host(tmp_path_factory):
     with standing_host(tmp_path_factory.mktemp("settings")) as running:
         yield running
+
+
+@pytest.fixture
+def receiver():
+    found = NoticeReceiver()
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +41,11 @@ def confirm(dialog):
     dialog.locator("[value=yes]").click()
 
 
-def test_an_admin_sets_the_host_up_without_a_terminal(host, open_tab, tmp_path):
+def test_an_admin_sets_the_host_up_without_a_terminal(host, open_tab, receiver, tmp_path):
     host.node("idro-a", adopt=False)
     tab, page = open_tab("/settings/nodes")
     adopt_and_name(host, page, tmp_path)
+    add_and_test_recipient(host, page, receiver)
     tab.check()
 
 
@@ -56,6 +65,33 @@ def adopt_and_name(host, page, folder):
     assert page.locator("#adopt [name=key]").input_value() == ""
     [node] = host.client.get("/api/nodes").json()["nodes"]
     assert (node["adopted"], node["title"], node["site"]) == (True, "Basil bench", "Nord")
+
+
+def add_and_test_recipient(host, page, receiver):
+    page.goto(f"{host.url}/settings/notifications")
+    page.locator("#add-recipient").click()
+    dialog = page.locator("#recipient")
+    dialog.locator("[name=name]").fill("anna")
+    dialog.locator("[name=service]").select_option("webhook")
+    dialog.locator("[name=webhook_url]").fill(f"http://anna:s3cretToken@127.0.0.1:{receiver.port}/")
+    dialog.locator("[name=sites][value=Nord]").check()
+    confirm(dialog)
+    outcome = page.locator("#recipients-outcome")
+    expect(outcome).to_have_attribute("data-state", "done")
+    page.locator("#recipients [data-name=anna] .test").click()
+    expect(outcome).to_have_attribute("data-state", "pending")
+    expect(outcome).to_have_attribute("data-state", "done")
+    assert len(receiver.messages) == 1
+    receiver.status = 500
+    page.locator("#recipients [data-name=anna] .test").click()
+    expect(outcome).to_have_attribute("data-state", "failed")
+    assert "s3cretToken" not in page.content()
+    page.locator("#times [name=quiet_from]").fill("22:00")
+    page.locator("#times [name=quiet_until]").fill("06:30")
+    page.locator("#times [type=submit]").click()
+    expect(page.locator("#times .outcome")).to_have_attribute("data-state", "done")
+    times = host.client.get("/api/settings/notifications").json()["times"]
+    assert times["quiet_until"] == {"value": "06:30", "source": None}
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])

@@ -10,6 +10,7 @@ from idroserra.alarms.database import AlarmDatabase
 from idroserra.backup.create import make_backup
 from idroserra.backup.restore import restore
 from idroserra.core.config import load_config
+from idroserra.core.page_settings import PageSettings
 from idroserra.history.models import SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
 from idroserra.journal.models import Author, Draft
@@ -18,6 +19,7 @@ from idroserra.nodes.registry import Nodes
 from support.samples import write_samples
 
 NODE = "idro-a"
+ADDRESS = "ntfys://ntfy.sh/s3cretTopic"
 KEY = bytes(range(32))
 ANNA = Author("session", "anna")
 T0 = 1_795_507_200_000
@@ -48,6 +50,9 @@ def fill(folder, value=6.0):
     note = journal.add(Draft(NODE, "note", T0, f"{value}"), ANNA, "anna")
     journal.add_photo(note.id, photo_file(folder), ANNA, is_admin=False)
     journal.close()
+    settings = PageSettings(folder)
+    settings.put("recipients", "anna", {"url": ADDRESS, "language": "it"}, "anna", T0)
+    settings.close()
     (folder / "notes").mkdir()
     (folder / "notes" / "a.txt").write_text(f"{value}")
     (folder / "broker.key").write_bytes(b"secret")

@@ -12,7 +12,7 @@ from idroserra.alarms import conditions_node
 from idroserra.alarms.conditions_channel import CHANNEL_WATCHES, matching_channels
 from idroserra.alarms.finding import Finding
 from idroserra.alarms.rules import CHANNEL, DOSER, HOST, NODE, SITE, Rule
-from idroserra.alarms.snapshot import Snapshot
+from idroserra.alarms.snapshot import NodeSnapshot, Snapshot
 from idroserra.core.reasons import Reason
 
 # A host clock before 2026-11-01 is wrong: this software is newer.
@@ -32,7 +32,7 @@ def evaluate_rules(
     for name, rule in rules.items():
         for finding in _evaluate(rule, rules, snapshot, is_active):
             if finding.is_present or (name in known_rules and finding.key in known):
-                found[finding.key] = (rule, finding)
+                found[finding.key] = (rule.of(finding.node), finding)
     return found
 
 
@@ -49,13 +49,13 @@ def _evaluate(
     elif rule.watch in NODE:
         needs_events = rule.watch not in conditions_node.NEEDS_NO_EVENTS
         watch = conditions_node.NODE_WATCHES[rule.watch]
-        for node in snapshot.nodes:
-            for finding in watch(rule, snapshot, node, is_active):
+        for node, own in _enabled(rule, snapshot):
+            for finding in watch(own, snapshot, node, is_active):
                 is_known = finding.is_present or node.is_past_read or not needs_events
                 yield finding if is_known else finding._replace(is_present=None)
     elif rule.watch in DOSER:
-        for node in snapshot.nodes:
-            yield from conditions_node.bottle(rule, node)
+        for node, own in _enabled(rule, snapshot):
+            yield from conditions_node.bottle(own, node)
     elif rule.watch in CHANNEL:
         yield from _channels(rule, rules, snapshot, is_active)
 
@@ -65,9 +65,17 @@ def _channels(
 ) -> Iterator[Finding]:
     others = _quantities_of_others(rule, rules)
     check = CHANNEL_WATCHES[rule.watch]
-    for node in snapshot.nodes:
+    for node, own in _enabled(rule, snapshot):
         for channel in matching_channels(node.channels, rule.quantities, rule.source, others):
-            yield check(rule, snapshot, node, channel, is_active)
+            yield check(own, snapshot, node, channel, is_active)
+
+
+def _enabled(rule: Rule, snapshot: Snapshot) -> Iterator[tuple[NodeSnapshot, Rule]]:
+    """Yield each node with its variant of the rule, unless the rule is off there."""
+    for node in snapshot.nodes:
+        own = rule.of(node.node)
+        if own.enabled:
+            yield node, own
 
 
 def _quantities_of_others(rule: Rule, rules: Mapping[str, Rule]) -> frozenset[str]:
@@ -88,7 +96,8 @@ def _site_silent(
     sites: dict[str, list[bool | None]] = {}
     for node in snapshot.nodes:
         if node.last_seen_unix_ms is not None:
-            [finding] = conditions_node.silent(silent_rule, snapshot, node, is_active)
+            [finding] = conditions_node.silent(
+                silent_rule.of(node.node), snapshot, node, is_active)
             sites.setdefault(node.site, []).append(finding.is_present)
     for site, silent in sites.items():
         count, known = silent.count(True), len(silent) - silent.count(None)

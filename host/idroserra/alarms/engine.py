@@ -49,6 +49,14 @@ class AlarmEngine:
         self.storage_error = ""
         self.revision = 0
 
+    def use_rules(self, rules: Mapping[str, Rule]) -> None:
+        """Evaluate these rules from now on. Alarms of a rule that is gone end at the next step."""
+        with self._lock:
+            self._rules = rules
+            self._alarms = {
+                key: one._replace(rule=rules[one.rule.name].of(one.node))
+                if one.rule.name in rules else one for key, one in self._alarms.items()}
+
     def all(self) -> list[ActiveAlarm]:
         """Return every alarm that is not normal, unsorted."""
         with self._lock:

@@ -61,6 +61,7 @@ class Rule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
     caused_by: tuple[str, ...] = ()
     auto_ack: bool = False  # returns to normal without an acknowledgement
     enabled: bool = True
+    by_node: Mapping[str, Rule] = {}  # the rule of nodes that differ: the table `nodes` of a rule
 
     def __post_init__(self) -> None:
         """Raises ValidationError for an incomplete rule."""
@@ -83,8 +84,14 @@ class Rule(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
         """0 for low to 3 for urgent."""
         return PRIORITIES.index(self.priority)
 
+    def of(self, node: str) -> Rule:
+        """Return the rule as it holds for a node."""
+        return self.by_node.get(node, self)
 
-def load_rules(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Rule]:
+
+def load_rules(
+    overrides: Mapping[str, Mapping[str, Any]] | None = None, *, only_enabled: bool = True
+) -> dict[str, Rule]:
     """Return the enabled rules by name: the shipped ones with `overrides` applied.
 
     Raises ConfigError with the rule and the key."""
@@ -95,11 +102,23 @@ def load_rules(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict
         table[name] = {**table.get(name, {}), **changes}
     rules = {name: _rule(name, body) for name, body in table.items()}
     _check_causes(rules)
-    return {name: rule for name, rule in rules.items() if rule.enabled}
+    return {name: rule for name, rule in rules.items() if not only_enabled
+            or rule.enabled or any(one.enabled for one in rule.by_node.values())}
 
 
 def _rule(name: str, body: Mapping[str, Any]) -> Rule:
+    """Return a rule with its variants for nodes. Raises ConfigError."""
+    own = {key: value for key, value in body.items() if key != "nodes"}
+    rule = _checked_rule(name, own)
+    nodes = body.get("nodes", {})
+    return msgspec.structs.replace(rule, by_node={
+        node: _checked_rule(name, {**own, **changes}) for node, changes in nodes.items()})
+
+
+def _checked_rule(name: str, body: Mapping[str, Any]) -> Rule:
     try:
+        if "by_node" in body:
+            raise ValidationError(["by_node"], "unknown key")
         return validate({**body, "name": name}, Rule)
     except ValidationError as error:
         where = ".".join(["alarms.rules", name, *error.path])

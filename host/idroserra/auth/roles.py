@@ -124,6 +124,12 @@ MATRIX = (
     Rule("GET", "/settings", _VIEWER),
     Rule("GET", "/settings/nodes", _VIEWER),
     Rule("GET", "/api/settings/nodes", _VIEWER),
+    Rule("GET", "/settings/notifications", _VIEWER),
+    Rule("GET", "/api/settings/notifications", _VIEWER),
+    Rule("PUT", "/api/settings/notifications", _ADMIN, "change notifications"),
+    Rule("PUT", "/api/settings/recipients/{name}", _ADMIN, "set recipient"),
+    Rule("DELETE", "/api/settings/recipients/{name}", _ADMIN, "remove recipient"),
+    Rule("POST", "/api/settings/recipients/{name}/test", _OPERATOR, "test recipient"),
     Rule("PUT", "/api/nodes/{node}/title", _ADMIN, "name node"),
     # Keys of nodes.
     Rule("GET", "/api/nodes/{node}/key", _ADMIN),

@@ -26,7 +26,8 @@ from idroserra.journal.photos import FOLDER as PHOTOS
 
 # The host's databases. A copy begins with FIRST.
 FIRST = ("spool.db", "store.db", "state.db")
-DATABASES = (*FIRST, "alarms.db", "audit.db", "feeds.db", "journal.db", "users.db")
+DATABASES = (*FIRST, "alarms.db", "audit.db", "feeds.db", "journal.db", "settings.db",
+             "users.db")
 # Transient files, and those of a running host.
 SKIPPED = ("lock", "cli.key", JOURNAL, *(
     f"{name}{end}" for name in DATABASES for end in ("-wal", "-shm", "-journal")))
@@ -38,7 +39,9 @@ BROKER_STATE = ("mosquitto.db", "mosquitto.pid")
 SECRET_NAMES = ("users.db",)
 SECRET_SUFFIXES = (".key", ".pem")
 # SQL that removes the secrets from a copy without keys.
-_WITHOUT_KEYS = {"state.db": "UPDATE nodes SET key=NULL; DROP TABLE IF EXISTS next_keys"}
+_WITHOUT_KEYS = {"state.db": "UPDATE nodes SET key=NULL; DROP TABLE IF EXISTS next_keys",
+                 "settings.db": "UPDATE settings SET value=json_remove(value, '$.url')"
+                                " WHERE section='recipients'"}
 
 OnFile = Callable[[str, int], None]  # (name, bytes) of each file added
 

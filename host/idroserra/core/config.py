@@ -71,8 +71,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Section(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A table of the file. Constructing a section in Python does not validate types; validate()
-    does. __post_init__ checks values and their combinations."""
+    """A table of the file. validate() checks types, __post_init__ values and combinations."""
 
 
 class MqttConfig(Section, frozen=True):
@@ -224,11 +223,11 @@ class AlarmTarget(Section, frozen=True):
     from_priority: Literal["low", "medium", "high", "urgent"] = "low"
     escalation_only: bool = False
     language: Literal["en", "it", "zh"] = "en"  # as in idroserra.i18n.translate.LANGUAGES
+    sites: tuple[str, ...] = ()  # only alarms of these sites, and of the host
 
 
 class AlarmsConfig(Section, frozen=True):
     """[alarms]: `rules` changes keys of the shipped rules, or adds rules: docs/alarms.md."""
-
     rules: dict[str, dict[str, Any]] = {}
     targets: tuple[AlarmTarget, ...] = ()
     notify_from: Literal["low", "medium", "high", "urgent"] = "medium"
@@ -280,7 +279,7 @@ class UpdateConfig(Section, frozen=True):
     rest_after_dose_min: Annotated[int, Meta(ge=0, le=1_440)] = 15
 
 
-class Config(Section, frozen=True):
+class Config(Section, frozen=True, dict=True):
     """The whole configuration of the host. Built by load_config()."""
 
     site: str = "greenhouse"
@@ -309,6 +308,11 @@ class Config(Section, frozen=True):
             if feed.name in [other.name for other in self.feed[:number]]:
                 raise ValidationError(["feed", str(number), "name"], "another feed has this name")
 
+    def source_of(self, *path: str) -> str | None:
+        """Return where a key is set, as load_config() names it; None if it has its default."""
+        sources: Mapping[str, Any] = self.__dict__.get("sources", {})
+        return next((name for name, table in sources.items() if _holds(table, list(path))), None)
+
 
 def load_config(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
     """Return the configuration, merged from `overrides` (nested dicts, as from the command line),
@@ -319,7 +323,9 @@ def load_config(file: Path | None = None, overrides: Mapping[str, Any] | None = 
     for table in reversed(sources.values()):
         whole = _merge(whole, table)
     try:
-        return validate(whole, Config)
+        config = validate(whole, Config)
+        config.__dict__["sources"] = sources
+        return config
     except ValidationError as error:
         raise ConfigError(_source_of(error.path, sources), ".".join(error.path),
                           error.why) from None

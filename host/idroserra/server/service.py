@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from idroserra.alarms.factory import build_alarm_loop
 from idroserra.alarms.loop import AlarmLoop
+from idroserra.alarms.page_settings import AlarmPageSettings
 from idroserra.alarms.snapshot_builder import HostSources
 from idroserra.auth.service import AuthService
 from idroserra.backup.restore import finish_restore
@@ -129,6 +130,8 @@ class Service:
                 self.settings_history)
             self._ingest = Ingest(self._mqtt, self.spool, handler)
             self.alarms = self._open_alarms(opened)
+            self.alarm_settings = AlarmPageSettings(
+                config, self.page_settings, self.alarms, self._mqtt.now_unix_ms)
             self.states = node_states(
                 self.latest_events, self.live, lambda: self.store, self.recipes,
                 self.alarms.alarms, self._mqtt.now_unix_ms)

@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from idroserra.alarms.engine import AlarmRefused, UnknownAlarm
+from idroserra.alarms.page_settings import BadAlarmSetting, FixedByConfiguration, UnknownRecipient
 from idroserra.auth.errors import (
     InvalidRequest,
     PasswordNotRecent,
@@ -76,6 +77,7 @@ from idroserra.web.api.reports import reports_router
 from idroserra.web.api.schemas import ErrorOut
 from idroserra.web.api.setpoints import setpoints_router
 from idroserra.web.api.settings_nodes import NodeTitles, settings_nodes_router
+from idroserra.web.api.settings_notifications import settings_notifications_router
 from idroserra.web.api.sites import sites_router
 from idroserra.web.api.tables import tables_router
 from idroserra.web.api.updates import updates_router
@@ -106,14 +108,14 @@ HISTORY_UNREADABLE = N_(
 _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
     (404, (UnknownNode, UnknownCommand, UnknownAlarm, UnknownUserOrToken, UnknownSite,
            UnknownRelease, UnknownNote, UnknownCalibration, UnknownFeed,
-           UnknownRecipe)),
+           UnknownRecipe, UnknownRecipient)),
     (403, (WrongPassword, PasswordNotRecent, NotNoteAuthor)),
     (429, (TooManyAttempts,)),
     (409, (NotAdopted, KeyMismatch, CannotOffer, DuplicateCommandId, AlarmRefused, UnknownBottle,
            JournalFull, BadPoint, CannotCalibrate, CannotRun, CannotChange, PreviewBusy,
-           MissingNodeData)),
+           MissingNodeData, FixedByConfiguration)),
     (422, (BadSite, InvalidRequest, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
-           RecipeError, protocol.ProtocolError, protocol.SettingsError)),
+           RecipeError, BadAlarmSetting, protocol.ProtocolError, protocol.SettingsError)),
     (501, (NoPdf,)),
     (503, (StoreError,)),
 )
@@ -178,8 +180,8 @@ def web_context(service: Service) -> WebContext:
         service.settings_history)
     titles = NodeTitles(service.page_settings)
     return WebContext(
-        config=service.config, titles=titles, auth=service.access, nodes=service.nodes,
-        settings_history=service.settings_history,
+        config=service.config, auth=service.access, nodes=service.nodes, titles=titles,
+        alarm_settings=service.alarm_settings, settings_history=service.settings_history,
         views=NodeViews(service.nodes, service.live, service.latest_events, service.recipes,
                         service.states, titles.of),
         live=service.live, commands=service.commands, store=service.store, spool=service.spool,
@@ -197,6 +199,7 @@ def _api(context: WebContext) -> list[Routes]:
         access_router(context.auth), nodes_router(context),
         keys_router(nodes, context.commands, context.config.data_dir, context.titles),
         settings_nodes_router(nodes, context.titles, site),
+        settings_notifications_router(context.alarm_settings, alarm_loop),
         sites_router(nodes, context.views, context.journal, alarm_loop.alarms),
         tables_router(context), calibrations_router(context.calibrations, nodes),
         alarms_router(alarm_loop, nodes, site), bottles_router(alarm_loop.bottles, nodes),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from idroserra.alarms.loop import AlarmLoop
+from idroserra.alarms.page_settings import AlarmPageSettings
 from idroserra.auth.service import AuthService
 from idroserra.calibration.service import CalibrationService
 from idroserra.core.config import Config
@@ -56,6 +57,7 @@ class WebContext:
     previews: PreviewService
     journal: Journal
     titles: NodeTitles
+    alarm_settings: AlarmPageSettings
     site_https: SiteHttps | None  # None if the page is served on loopback only
     report: Callable[[Node, Range], Document]
     summarize: Callable[[Node, Range], Summary]

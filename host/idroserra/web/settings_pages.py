@@ -25,4 +25,9 @@ def settings_pages_routes(pages: Pages) -> Routes:
         return pages.page(request, "settings_nodes.html", None, {
             "most_title_chars": MOST_TITLE_CHARS})
 
+    @routes.get("/settings/notifications")
+    def notifications(request: Request) -> HTMLResponse:
+        """The page of recipients of notifications."""
+        return pages.page(request, "settings_notifications.html")
+
     return routes

@@ -13,12 +13,13 @@ from PIL import Image
 from idroserra.backup.archive import BackupError
 from idroserra.backup.restore import JOURNAL, STAGING, finish_restore
 from idroserra.core.errors import NotAdopted
+from idroserra.core.page_settings import PageSettings
 from idroserra.core.sqlite import connect, lock_folder
 from idroserra.history.models import Instant
 from idroserra.history.sqlite.store import SqliteStore
 from idroserra.journal.service import Journal
 from idroserra.nodes.registry import Nodes
-from support.filled_folder import KEY, NODE, T0, back_up, fill, killed_at, put_back
+from support.filled_folder import ADDRESS, KEY, NODE, T0, back_up, fill, killed_at, put_back
 
 
 def contents(folder):
@@ -48,8 +49,8 @@ def test_what_goes_in_comes_out(tmp_path):
     made, kept = put_back(out, tmp_path / "new")
     assert (made, kept) == (manifest, None)
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
-        "alarms.db", "broker.key", "journal-photos", "journal.db", "lock", "notes", "state.db",
-        "store.db"]
+        "alarms.db", "broker.key", "journal-photos", "journal.db", "lock", "notes", "settings.db",
+        "state.db", "store.db"]
     assert ph_values(tmp_path / "new") == [6.0] * 100
     nodes = Nodes(tmp_path / "new" / "state.db", "farm")
     assert nodes.key(NODE) == KEY
@@ -65,8 +66,12 @@ def test_without_keys_there_is_no_byte_of_one(tmp_path):
     manifest = back_up(tmp_path / "old", out, with_keys=False)
     assert "broker.key" not in [entry.name for entry in manifest.files]
     assert KEY not in out.read_bytes()
+    assert ADDRESS.encode() not in out.read_bytes()
     assert KEY in (tmp_path / "old" / "state.db").read_bytes()
     put_back(out, tmp_path / "new")
+    settings = PageSettings(tmp_path / "new")
+    assert settings.all("recipients") == {"anna": {"language": "it"}}
+    settings.close()
     nodes = Nodes(tmp_path / "new" / "state.db", "farm")
     assert nodes.get(NODE).site == "farm"
     with pytest.raises(NotAdopted):

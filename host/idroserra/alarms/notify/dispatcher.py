@@ -50,6 +50,13 @@ class Dispatcher:
         """The languages other than English that a target is configured for."""
         return {str(target.language) for target in self._targets.values()} - {"en"}
 
+    def use(self, targets: Mapping[str, Target]) -> None:
+        """Send to these targets from now on. Failures of changed ones are forgotten."""
+        for name, target in self._targets.items():
+            if targets.get(name) is not target:
+                self._broken.pop(name, None)
+        self._targets = dict(targets)
+
     def run(self) -> None:
         """Send until stop()."""
         while not self._is_stopping:
@@ -62,10 +69,13 @@ class Dispatcher:
         self._is_stopping = True
         self._wake.set()
 
-    def post(self, notice: Notice, notified: Sequence[LastNotification] = ()) -> int:
-        """Store a notice for every target that wants it and wake run(); return its id. Raises
-        StoreUnavailable."""
-        targets = [name for name, target in self._targets.items() if target.wants(notice)]
+    def post(
+        self, notice: Notice, notified: Sequence[LastNotification] = (), only: str | None = None
+    ) -> int:
+        """Store a notice for every target that wants it, or for one, and wake run(); return its
+        id. Raises StoreUnavailable."""
+        targets = [name for name, target in self._targets.items()
+                   if only in (None, name) and target.wants(notice)]
         number = self._outbox.post(notice, targets, notified)
         self._wake.set()
         return number

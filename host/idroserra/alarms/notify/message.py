@@ -21,7 +21,8 @@ MOST_BODY_CHARS = 3_000
 
 class Notice(NamedTuple):
     """One message to people, in English. kind: alarm, reminder, daily or test. id: 0 until stored.
-    words: {language: (title, body)} in the targets' other languages."""
+    words: {language: (title, body)} in the targets' other languages. sites: those it concerns, all
+    if empty; not stored."""
 
     unix_ms: int
     kind: str
@@ -30,6 +31,7 @@ class Notice(NamedTuple):
     body: str
     id: int = 0
     words: Mapping[str, tuple[str, str]] = {}
+    sites: tuple[str, ...] = ()
 
     def in_language(self, language: str) -> Notice:
         """Return it in a language, or in English if it was not composed in that language."""
@@ -55,6 +57,7 @@ def alarm_notice(
 ) -> Notice:
     """Return the notice about some of `alarms`: causes, worst first, with their counts, and the
     states of their nodes. `state_text` returns a node's state in words, "" if it is unknown."""
+    about = list(about)
     keys = {one.key for one in about}
     causes = [one for one in active_alarms(alarms) if one["key"] in keys]
     first = causes[0]
@@ -70,7 +73,9 @@ def alarm_notice(
     lines += _states(causes[:MOST_LINES], state_text)
     return Notice(now_unix_ms, kind, max((one["priority"] for one in causes),
                                          key=PRIORITIES.index),
-                  f"{site}: {head}"[:MOST_TITLE_CHARS], "\n\n".join(lines)[:MOST_BODY_CHARS])
+                  f"{site}: {head}"[:MOST_TITLE_CHARS], "\n\n".join(lines)[:MOST_BODY_CHARS],
+                  sites=() if any(one.concerns("") for one in about) else tuple(
+                      sorted({one.site for one in about})))
 
 
 def daily_notice(alarms: Sequence[ActiveAlarm], site: str, now_unix_ms: int) -> Notice:

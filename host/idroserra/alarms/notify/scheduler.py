@@ -40,9 +40,13 @@ class NotificationScheduler:
         self._site = site
         self._state_text = state_text
         self._minute_of_day = minute_of_day or local_minute
+        self.use(config)
+        self.storage_error = ""
+
+    def use(self, config: AlarmsConfig) -> None:
+        """Notify by this configuration from now on."""
         self._policy = policy_of(config)
         self._daily_minute = None if config.daily_at is None else minute_of(config.daily_at)
-        self.storage_error = ""
 
     def step(self, now_unix_ms: int) -> None:
         """Post what is due. If it cannot be stored, `storage_error` says why and the next step
@@ -55,13 +59,18 @@ class NotificationScheduler:
         else:
             self.storage_error = ""
 
-    def test(self, by: str, now_unix_ms: int) -> int:
-        """Send a test to every target; return the notice's id. Raises StoreUnavailable."""
-        return self._post(lambda: notice_of_test(self._site, by, now_unix_ms))
+    def test(self, by: str, now_unix_ms: int, only: str | None = None) -> int:
+        """Send a test to every target, or to one; return the notice's id. Raises
+        StoreUnavailable."""
+        return self._post(lambda: notice_of_test(self._site, by, now_unix_ms), only=only)
 
-    def _post(self, make: Callable[[], Notice], notified: Sequence[LastNotification] = ()) -> int:
+    def _post(
+        self, make: Callable[[], Notice], notified: Sequence[LastNotification] = (),
+        only: str | None = None,
+    ) -> int:
         """Compose a notice in every language of the targets, and post it; return its id."""
-        return self._dispatcher.post(composed_in(self._dispatcher.languages, make), notified)
+        notice = composed_in(self._dispatcher.languages, make)
+        return self._dispatcher.post(notice, notified, only)
 
     def _notify(self, now_unix_ms: int) -> None:
         alarms = self._alarms.all()

@@ -40,6 +40,7 @@ class Target:
         self.name = config.name
         self.is_escalation_only = config.escalation_only
         self.language = config.language
+        self._sites = frozenset(config.sites)
         self._least_rank = PRIORITIES.index(config.from_priority)
         url = config.url.get_secret_value()
         self._secrets = _parts(url)
@@ -59,6 +60,8 @@ class Target:
         if notice.kind in ("test", "daily"):
             return True
         if self.is_escalation_only and notice.kind != "reminder":
+            return False
+        if self._sites and notice.sites and self._sites.isdisjoint(notice.sites):
             return False
         return PRIORITIES.index(notice.priority) >= self._least_rank
 

@@ -34,7 +34,7 @@ COOKIE = "idroserra"
 # Pages without log-in, where the address can select a language.
 PUBLIC_PAGES = ("/login", "/setup", "/trust", "/help/reasons")
 # Never in the audit log.
-_SECRETS = ("password", "new_password", "token", "key")
+_SECRETS = ("password", "new_password", "token", "key", "url")
 
 
 class AuthMiddleware:
