@@ -118,6 +118,8 @@ MATRIX = (
     Rule("DELETE", "/api/nodes/{node}/bottles/{doser}", _OPERATOR, "undo bottle filling"),
     # Commands and setpoints.
     Rule("POST", "/api/nodes/{node}/commands", _OPERATOR, "command"),
+    Rule("POST", "/api/stop", _OPERATOR, "stop all nodes"),
+    Rule("POST", "/api/sites/{site}/stop", _OPERATOR, "stop site"),
     Rule("PUT", "/api/nodes/{node}/config", _OPERATOR, "change settings"),
     Rule("DELETE", "/api/nodes/{node}/config/restored", _OPERATOR, "keep node settings"),
     # Settings of the host.

@@ -44,7 +44,8 @@ from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import Locale, set_locale
 from idroserra.mqtt.connection import KEEPALIVE_S, RECONNECT_S, identify, wall_unix_ms
 from idroserra.mqtt.paho_client import stop_client
-from idroserra.nodes.commands import AuditSink, Commands
+from idroserra.nodes.audit_sink import AuditSink
+from idroserra.nodes.commands import Commands
 from idroserra.nodes.freshness import stale_after_ms
 from idroserra.nodes.live import LiveState, Subscription
 from idroserra.nodes.node import Node

@@ -11,10 +11,10 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from idro.protocol.topics import UP
 from idroserra.auth.identity import current_identity
@@ -24,6 +24,7 @@ from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.core.sqlite import connect
 from idroserra.i18n.reasons import english
 from idroserra.mqtt.connection import MqttConnection
+from idroserra.nodes.audit_sink import AuditSink, no_audit
 from idroserra.nodes.command_messages import CommandMessages, Epoch, mac_of
 from idroserra.nodes.command_state import COLUMNS, SCHEMA, UPGRADES, CommandState, from_row, row_of
 from idroserra.nodes.live import LiveState
@@ -41,19 +42,6 @@ REPEAT_S = 0.5  # between two looks for stops that are due
 SHORT_CHARS = 8  # of a fingerprint, as people compare it
 
 
-class AuditSink(Protocol):
-    """Writes a row of the audit log."""
-
-    def __call__(
-        self, who: str, action: str, *, target: str = "", address: str = "host",
-        detail: Mapping[str, Any] | None = None, result: str = "done", reason: str = "",
-    ) -> None: ...
-
-
-def _no_audit(who: str, action: str, **_: Any) -> None:
-    """Write nothing."""
-
-
 class DuplicateCommandId(HostError):
     """Another command has this id."""
 
@@ -63,7 +51,7 @@ class Commands:
 
     def __init__(
         self, path: Path, nodes: Nodes, live: LiveState, link: MqttConnection,
-        epoch_unix_ms: Epoch, audit: AuditSink = _no_audit,
+        epoch_unix_ms: Epoch, audit: AuditSink = no_audit,
     ) -> None:
         """`audit` receives what the host itself requests, and the outcome of every command."""
         self._audit = audit
@@ -73,9 +61,8 @@ class Commands:
         self._messages = CommandMessages(epoch_unix_ms)
         self._lock = threading.RLock()
         self._database = connect(path, SCHEMA, UPGRADES)
-        rows = self._database.execute(
-            f"SELECT {COLUMNS} FROM commands WHERE state='pending' ORDER BY number")
-        pending = [from_row(row) for row in rows]
+        pending = [from_row(row) for row in self._database.execute(
+            f"SELECT {COLUMNS} FROM commands WHERE state='pending' ORDER BY number")]
         self._pending = {one.id: one for one in pending if one.verb != "stop"}
         self._stops = PendingStops(
             nodes, link, self._messages, [one for one in pending if one.verb == "stop"])
@@ -93,10 +80,9 @@ class Commands:
         A `command_id` that exists already is not sent again, so a client may repeat its request. A
         command requested after `until_unix_ms` has expired.
 
-        Raises UnknownNode, DuplicateCommandId, and ProtocolError for an unknown verb or a bad
-        argument. For a node that is offline, not adopted or of unknown uptime the command has
-        already failed or been refused, with the reason. A stop waits until the node is in contact.
-        """
+        Raises UnknownNode, DuplicateCommandId, and ProtocolError for an unknown verb or argument.
+        For a node that is offline, not adopted or of unknown uptime the command has already failed
+        or been refused, with the reason. A stop waits until the node is in contact."""
         protocol.check_args(verb, args)
         if verb == "stop":
             return self._send_stop(node, by, command_id)
@@ -106,28 +92,47 @@ class Commands:
             return self._begin(node, verb, args, by, ttl_ms, None, command_id, until_unix_ms)
 
     def _send_stop(self, node: str, by: str, command_id: str | None) -> str:
-        """Send a stop before anything is written: no lock, disk or log delays it."""
+        """Send a stop before anything is written."""
         known = self._nodes.peek(node)
         if known is None or not known.is_adopted:
             return self._begin(node, "stop", {}, by, TTL_MS, None, command_id)
         protocol.check_by(by)
-        now_unix_ms = self._link.now_unix_ms()
-        wanted = CommandState(command_id or secrets.token_hex(12), node, "stop", {}, by,
-                              now_unix_ms, now_unix_ms + STOP_FOR_MS, "pending", None)
+        wanted = self._new_stop(node, by, command_id)
         command = self._stops.add(wanted)
         if command is None:
             self._is_sent(wanted.id, node, "stop", {}, by)
             return wanted.id
-        self._audit_request(command)
+        self._record_stop(command)
+        return command.id
+
+    def stop_all(self, nodes: Iterable[Node], by: str) -> list[str]:
+        """Stop nodes; return the ids of the commands, in the same order.
+
+        All are sent before the first is recorded: no disk and no silent node delays another."""
+        protocol.check_by(by)
+        known = list(nodes)
+        sent = {one.node: self._stops.add(self._new_stop(one.node, by))
+                for one in known if one.is_adopted}
+        for command in filter(None, sent.values()):
+            self._record_stop(command, is_one_of_many=True)
+        return [stop.id if (stop := sent.get(one.node)) is not None
+                else self._begin(one.node, "stop", {}, by, TTL_MS, None) for one in known]
+
+    def _new_stop(self, node: str, by: str, command_id: str | None = None) -> CommandState:
+        now = self._link.now_unix_ms()
+        return CommandState(command_id or secrets.token_hex(12), node, "stop", {}, by, now,
+                            now + STOP_FOR_MS, "pending", None)
+
+    def _record_stop(self, command: CommandState, *, is_one_of_many: bool = False) -> None:
+        self._audit_request(command, is_one_of_many=is_one_of_many)
         with self._lock:
             stop = self._stops.get(command.id)
             if stop is not None and stop.state == "pending":  # else its answer was faster
                 self._store(stop)
-        return command.id
 
-    def _audit_request(self, command: CommandState) -> None:
-        """Record what the host itself requests."""
-        if current_identity() is None:
+    def _audit_request(self, command: CommandState, *, is_one_of_many: bool = False) -> None:
+        """Record what has no row of a request of its own."""
+        if is_one_of_many or current_identity() is None:
             self._audit(command.by, "command", target=command.node, result="asked", detail={
                 "id": command.id, "verb": command.verb, "args": dict(command.args)})
 
@@ -196,19 +201,16 @@ class Commands:
 
     def recent(self, node: str, count: int = 50) -> list[CommandState]:
         """Return the newest commands of a node, newest first."""
+        query = f"SELECT {COLUMNS} FROM commands WHERE node=? ORDER BY number DESC LIMIT ?"
         with self._lock:
-            rows = self._database.execute(
-                f"SELECT {COLUMNS} FROM commands WHERE node=? ORDER BY number DESC LIMIT ?",
-                (node, count)).fetchall()
-        return [from_row(row) for row in rows]
+            return [from_row(row) for row in self._database.execute(query, (node, count))]
 
     def on_ack(self, node: str, ack: protocol.Ack) -> None:
         """Process a node's answer; ignore one to a command of another node."""
         signed_with = self._stops.signed_with(ack.id)
         stops = self._stops.answer(node, ack)
         for stop in stops:
-            with self._lock:
-                self._store(stop)
+            self._store(stop)
         if stops:
             self._confirm_key(stops[-1], signed_with)
             return
@@ -365,15 +367,13 @@ class Commands:
 
     def _publish_config(self, node: Node) -> None:
         report = node.report
+        error = None if report is None or report.error is None else report.error.as_json()
         self._live.publish({
             "type": "config", "node": node.node, "rev": node.wanted_rev,
-            "reported_rev": None if report is None else report.rev,
-            "error": None if report is None or report.error is None else report.error.as_json(),
-        })
+            "reported_rev": None if report is None else report.rev, "error": error})
 
     def _store(self, command: CommandState) -> None:
         """Store and publish a command. A full disk loses the record, not the command."""
-        reason = command.reason
         with self._lock:
             is_stored = True
             try:
@@ -393,7 +393,7 @@ class Commands:
         if command.state != "pending":
             self._audit(command.by, "command ended", target=command.node, address=command.node,
                        detail={"id": command.id, "verb": command.verb},
-                       result=command.state, reason=english(reason))
+                       result=command.state, reason=english(command.reason))
         self._publish_live(command)
 
     def _publish_live(self, command: CommandState) -> None:

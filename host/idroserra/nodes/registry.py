@@ -20,6 +20,7 @@ from typing import Any
 
 from idroserra.core import protocol
 from idroserra.core.errors import KeyMismatch, NotAdopted, StoreUnavailable, UnknownNode
+from idroserra.core.natural_order import natural_key
 from idroserra.core.reasons import Reason
 from idroserra.core.sites import BadSite, UnknownSite, check_site
 from idroserra.core.sqlite import connect
@@ -49,10 +50,10 @@ class Nodes:
         self._last_messages: dict[str, LastMessage] = {}  # not applied to _nodes yet
 
     def all(self) -> list[Node]:
-        """Return every node, sorted by name."""
+        """Return every node in natural order of the names."""
         with self._lock:
             self._apply_last_messages()
-            return [self._nodes[name] for name in sorted(self._nodes)]
+            return [self._nodes[name] for name in sorted(self._nodes, key=natural_key)]
 
     def get(self, node: str) -> Node:
         """Return one node. Raises UnknownNode."""
@@ -67,8 +68,17 @@ class Nodes:
         """Return one node as last set, or None. Does not wait for a write to the disk."""
         return self._nodes.get(node)
 
+    def peek_at(self, site: str | None) -> list[Node]:
+        """Return the nodes of a site, or of all, as last set. Does not wait for the disk.
+
+        Raises UnknownSite."""
+        found = [node for node in list(self._nodes.values()) if site in (None, node.site)]
+        if site is not None and not found:
+            raise UnknownSite(site)
+        return sorted(found, key=lambda node: natural_key(node.node))
+
     def at(self, site: str) -> list[Node]:
-        """Return the nodes of a site, sorted by name. Raises UnknownSite."""
+        """Return the nodes of a site, in natural order. Raises UnknownSite."""
         nodes = [node for node in self.all() if node.site == site]
         if not nodes:
             raise UnknownSite(site)

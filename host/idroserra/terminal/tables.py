@@ -13,6 +13,7 @@ from rich.text import Text
 
 from idro.protocol.descriptions import SETTING_TEXTS
 from idroserra.core import protocol
+from idroserra.core.natural_order import natural_key
 from idroserra.i18n.channels import duration_text
 from idroserra.nodes.state import LEVELS
 
@@ -31,7 +32,8 @@ Node = Mapping[str, Any]
 
 def worst_first(nodes: Sequence[Node]) -> list[Node]:
     """Return the nodes sorted by severity, worst first."""
-    return sorted(nodes, key=lambda n: (-LEVELS.index(n["state"]["level"]), n["node"]))
+    return sorted(nodes, key=lambda one: (
+        -LEVELS.index(one["state"]["level"]), natural_key(one["node"])))
 
 
 def nodes_table(nodes: Sequence[Node], now_unix_ms: int, *, wide: bool) -> RenderableType:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from idroserra.alarms.active import ActiveAlarm
 from idroserra.mqtt.connection import MqttConnection
-from idroserra.nodes.commands import AuditSink, Commands
+from idroserra.nodes.audit_sink import AuditSink
+from idroserra.nodes.commands import Commands
 from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.registry import Nodes
 

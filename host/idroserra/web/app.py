@@ -79,6 +79,7 @@ from idroserra.web.api.setpoints import setpoints_router
 from idroserra.web.api.settings_nodes import NodeTitles, settings_nodes_router
 from idroserra.web.api.settings_notifications import settings_notifications_router
 from idroserra.web.api.sites import sites_router
+from idroserra.web.api.stops import stops_router
 from idroserra.web.api.tables import tables_router
 from idroserra.web.api.updates import updates_router
 from idroserra.web.context import WebContext
@@ -201,6 +202,7 @@ def _api(context: WebContext) -> list[Routes]:
         settings_nodes_router(nodes, context.titles, site),
         settings_notifications_router(context.alarm_settings, alarm_loop),
         sites_router(nodes, context.views, context.journal, alarm_loop.alarms),
+        stops_router(context),
         tables_router(context), calibrations_router(context.calibrations, nodes),
         alarms_router(alarm_loop, nodes, site), bottles_router(alarm_loop.bottles, nodes),
         balance_router(context), setpoints_router(nodes, context.settings_history),

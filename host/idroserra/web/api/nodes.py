@@ -161,7 +161,7 @@ def _add_actions(router: Routes, commands: Commands, nodes: Nodes) -> None:
             command_id = commands.send(
                 node, body.verb, body.args, body.by, body.ttl_ms, command_id=body.id,
                 until_unix_ms=body.until_unix_ms)
-            return _command_json(commands.state(command_id))
+            return command_json(commands.state(command_id))
 
         return await run_in_thread(begin, is_urgent=body.verb == "stop")
 
@@ -169,7 +169,7 @@ def _add_actions(router: Routes, commands: Commands, nodes: Nodes) -> None:
     def command(command_id: str) -> dict[str, Any]:
         """Return a command and its state."""
         try:
-            return _command_json(commands.state(command_id))
+            return command_json(commands.state(command_id))
         except KeyError:
             raise UnknownCommand(f"command: unknown id {command_id[:40]}") from None
 
@@ -192,7 +192,8 @@ class UnknownCommand(HostError):
     """No command has this id."""
 
 
-def _command_json(state: CommandState) -> dict[str, Any]:
+def command_json(state: CommandState) -> dict[str, Any]:
+    """Return a command as CommandOut."""
     return {
         "id": state.id, "node": state.node, "verb": state.verb, "args": dict(state.args),
         "by": state.by, "state": state.state, "reason": reason_json(state.reason),

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from idroserra.alarms.engine import AlarmEngine
+from idroserra.core.natural_order import natural_key
 from idroserra.core.sites import MAX_CHARS
 from idroserra.i18n.translate import gettext as _
 from idroserra.i18n.translate import ngettext
@@ -70,11 +71,11 @@ def sites_of(nodes: Iterable[Node]) -> list[dict[str, Any]]:
         there.setdefault(node["site"], []).append(node)
     found = [_site(name, sorted(of_site, key=_worst_first)) for name, of_site in there.items()]
     return sorted(found, key=lambda one: (
-        -LEVELS.index(one["level"]), -one["troubled"], one["site"]))
+        -LEVELS.index(one["level"]), -one["troubled"], natural_key(one["site"])))
 
 
-def _worst_first(node: Node) -> tuple[int, str]:
-    return (-LEVELS.index(node["state"]["level"]), node["node"])
+def _worst_first(node: Node) -> tuple[int, Any]:
+    return (-LEVELS.index(node["state"]["level"]), natural_key(node["node"]))
 
 
 def _site(name: str, nodes: list[Node]) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""The HTTP API that stops all dosing at a site, or at every node.
+
+One request stops every node. The host holds each stop until its node answers, so none is lost if
+the page closes, its network fails or a node is out of contact; a page that sent them one by one
+could stop half of a site. There is no such request to resume: each node is resumed by itself,
+because one may have been stopped for a reason of its own.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from idroserra.auth.identity import current_identity
+from idroserra.core.errors import HostError
+from idroserra.core.sites import MAX_CHARS
+from idroserra.i18n.translate import ngettext
+from idroserra.journal.models import Author, Draft
+from idroserra.nodes.node import Node
+from idroserra.web.api.nodes import command_json
+from idroserra.web.api.schemas import AskedBy, CommandOut, Out, error_replies
+from idroserra.web.context import WebContext
+from idroserra.web.node_view import wall_unix_ms
+from idroserra.web.routing import Routes
+from idroserra.web.threads import run_in_thread
+
+SitePath = Annotated[str, Meta(max_length=MAX_CHARS, description="The site's name.")]
+
+_ERROR_REPLIES = error_replies({404: "No such site."})
+
+
+class StopIn(AskedBy):
+    """A stop of several nodes."""
+
+
+class StopsOut(Out):
+    """The stop of each node; GET /api/commands/{id} returns its state."""
+
+    commands: list[CommandOut]
+
+
+def stops_router(context: WebContext) -> Routes:
+    """Return the routes."""
+    router = Routes("/api", _ERROR_REPLIES)
+
+    @router.post("/stop", status=202, answer=StopsOut)
+    async def stop_all(body: StopIn) -> dict[str, Any]:
+        """Stop all dosing at every node."""
+        return await run_in_thread(lambda: _stop(context, None, body.by), is_urgent=True)
+
+    @router.post("/sites/{site}/stop", status=202, answer=StopsOut)
+    async def stop_site(site: SitePath, body: StopIn) -> dict[str, Any]:
+        """Stop all dosing at every node of a site."""
+        return await run_in_thread(lambda: _stop(context, site, body.by), is_urgent=True)
+
+    return router
+
+
+def _stop(context: WebContext, site: str | None, by: str) -> dict[str, Any]:
+    nodes = context.nodes.peek_at(site)
+    ids = context.commands.stop_all(nodes, by)
+    with suppress(HostError):  # a full disk: the nodes' own events tell of the stop
+        _write_note(context, site, nodes, by)
+    return {"commands": [command_json(context.commands.state(one)) for one in ids]}
+
+
+def _write_note(context: WebContext, site: str | None, nodes: list[Node], by: str) -> None:
+    who = current_identity()
+    author = Author("host", "host") if who is None else Author(who.kind, who.name)
+    text = ngettext("All dosing stopped at {count} node.", "All dosing stopped at {count} nodes.",
+                    len(nodes)).format(count=len(nodes))
+    if nodes:
+        context.journal.add(Draft(None, "note", wall_unix_ms(), text, site=site), author, by)

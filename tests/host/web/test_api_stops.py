@@ -1,0 +1,88 @@
+"""The stop of a site and of all nodes, over a real broker."""
+
+import threading
+
+import pytest
+
+from idroserra.auth.roles import Role
+
+
+@pytest.fixture
+def nodes(host):
+    """Return {name: node}: two at Nord, one of which is silent, and one at Sud."""
+    found = {name: host.node(name) for name in ("nord-1", "nord-2", "sud-1")}
+    for name in found:
+        host.service.nodes.move(name, name.partition("-")[0].title())
+    found["nord-2"].answer = None
+    return found
+
+
+def verbs(node):
+    return [command.verb for command in node.commands]
+
+
+def states(host, answer):
+    return {one["node"]: host.client.get(f"/api/commands/{one['id']}").json()["state"]
+            for one in answer.json()["commands"]}
+
+
+def test_a_site_is_stopped_at_every_node_and_one_without_answer_keeps_none_waiting(
+        host, nodes, eventually):
+    answer = host.client.post("/api/sites/Nord/stop", json={"by": "anna"})
+    assert answer.status_code == 202
+    eventually(lambda: states(host, answer) == {"nord-1": "done", "nord-2": "pending"},
+               10, "the answer of one")
+    assert [(one.verb, one.by) for one in nodes["nord-1"].commands] == [("stop", "anna")]
+    assert nodes["sud-1"].commands == []
+    nodes["nord-2"].answer = "done"  # it hears the next repetition
+    eventually(lambda: states(host, answer)["nord-2"] == "done", 10, "the silent one")
+    [note] = host.client.get("/api/journal", params={"site": "Nord"}).json()["notes"]
+    assert (note["site"], note["by"], note["text"]) == (
+        "Nord", "anna", "All dosing stopped at 2 nodes.")
+    rows = [(row.action, row.target) for row in host.service.access.audit.newest(10)]
+    assert ("stop site", "Nord") in rows
+    assert {("command", "nord-1"), ("command", "nord-2"), ("command ended", "nord-2")} <= set(rows)
+
+
+def test_a_node_that_is_offline_or_not_adopted_says_so_and_the_others_stop(
+        host, nodes, eventually):
+    host.node("stray", adopt=False)
+    nodes["sud-1"].leave()
+    eventually(lambda: not host.view("sud-1")["online"], 10, "the will of the node")
+    answer = host.client.post("/api/stop", json={})
+    found = {one["node"]: one for one in answer.json()["commands"]}
+    assert list(found) == ["nord-1", "nord-2", "stray", "sud-1"]
+    assert (found["sud-1"]["state"], found["sud-1"]["reason"]["code"]) == (
+        "pending", "node_offline")
+    assert (found["stray"]["state"], found["stray"]["reason"]["code"]) == (
+        "refused", "not_adopted")
+    eventually(lambda: verbs(nodes["nord-1"]) == ["stop"], 10, "the stop")
+
+
+def test_no_disk_delays_the_stop_of_any_node(host, nodes, eventually):
+    """The database of the commands is locked: every node gets its stop all the same."""
+    sender = threading.Thread(
+        target=host.client.post, args=("/api/sites/Nord/stop",), kwargs={"json": {}})
+    with host.service.commands._lock:
+        sender.start()
+        for name in ("nord-1", "nord-2"):
+            eventually(lambda name=name: "stop" in verbs(nodes[name]), 10, f"the stop of {name}")
+    sender.join(60)
+
+
+def test_only_an_operator_stops_a_site_and_only_one_that_exists(host, nodes):
+    viewer = host.client_with(host.service.access.tokens.make("eye", Role.VIEWER, "tests"))
+    assert viewer.post("/api/sites/Nord/stop", json={}).status_code == 403
+    assert viewer.post("/api/stop", json={}).status_code == 403
+    assert host.client.post("/api/sites/Nowhere/stop", json={}).status_code == 404
+    assert all(verbs(node) == [] for node in nodes.values())
+
+
+def test_nodes_and_sites_are_in_natural_order(host):
+    for name in ("basil-10", "basil-2", "basil-1"):
+        host.service.nodes.adopt(name, b"k" * 32)
+        host.service.nodes.move(name, f"Shed {name[-2:].strip('-')}")
+    assert [one["node"] for one in host.client.get("/api/nodes").json()["nodes"]] == [
+        "basil-1", "basil-2", "basil-10"]
+    assert [one["site"] for one in host.client.get("/api/sites").json()["sites"]] == [
+        "Shed 1", "Shed 2", "Shed 10"]
