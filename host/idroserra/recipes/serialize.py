@@ -120,7 +120,8 @@ def _setpoints_json(wanted: Mapping[str, Any], node: Node) -> list[Json]:
         if any(known[key] != wanted[key] for key in known):
             other = describe.lines(known)[0].text
         found.append({
-            "name": line.name, "label": line.label, "text": line.text, "in_force": other,
+            "name": line.name, "label": line.label, "text": line.text,
+            "keys": list(line.keys), "in_force": other,
             "is_confirmed": bool(known) and other is None,
             "is_by_hand": other is not None and any(
                 asked.get(key, wanted[key]) != wanted[key] for key in line.keys),

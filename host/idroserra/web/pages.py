@@ -45,6 +45,7 @@ from idroserra.web.api.reports import Choice, Since, TimeZone, choices_of, span_
 from idroserra.web.api.sites import sites_of
 from idroserra.web.api.updates import updates_json
 from idroserra.web.context import WebContext
+from idroserra.web.node_settings import settings_of
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
 
@@ -132,7 +133,7 @@ class Pages:
             found = self.context.views.get(node)
         except UnknownNode:
             return self.page(request, "missing.html")
-        return self.page(request, name, found)
+        return self.page(request, name, found, settings_of(self.context.nodes.get(node)))
 
     def site(self, request: Request, site: str) -> HTMLResponse:
         """Return the page of one site."""

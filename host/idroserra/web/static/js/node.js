@@ -18,6 +18,7 @@ import { PreviewPanel } from "./preview.js";
 import { Range, RANGES } from "./time_range.js";
 import { RecipePanel } from "./recipe.js";
 import { RestoredPanel } from "./restored.js";
+import { SettingForm } from "./setting_forms.js";
 import { SetpointForm } from "./setpoints.js";
 import { wireMove } from "./site_form.js";
 import { listen, nowUnixMs, oncePerFrame, state } from "./state.js";
@@ -37,6 +38,7 @@ const run = new RunForm(byId("run"), byId("run-sure"), name);
 const correction = new CorrectionPanel(byId("correct"), byId("correct-sure"), name);
 const recipe = new RecipePanel(byId("recipe"), byId("recipe-sure"), name);
 const setpoints = new SetpointForm(byId("setpoints"), name);
+const settings = new SettingForm(byId("settings"), name);
 const restored = new RestoredPanel(byId("restored"), name);
 const bottles = new BottlesPanel(byId("bottles"), byId("bottle"), name);
 const balance = new BalancePanel(byId("balance"), name);
@@ -73,13 +75,6 @@ function renderImport(progress) {
   root.querySelector("span").textContent =
     t("Loading history: {done} of {total} days. Live readings are not affected.", { done: days(progress.done_ms), total: days(progress.total_ms) });
   root.querySelector("b").textContent = `${Math.floor(share * 100)} %`;
-}
-
-function renderSettings(node) {
-  for (const cell of document.querySelectorAll("[data-setting]")) {
-    const value = node.config.values[cell.dataset.setting];
-    cell.textContent = value === undefined ? "\u2014" : `${value} ${cell.dataset.unit}`;
-  }
 }
 
 function render() {
@@ -133,7 +128,7 @@ function renderSlow() {
   setpoints.render(node);
   restored.render(node);
   preview.render();
-  renderSettings(node);
+  settings.render(node);
 }
 
 const renderSoon = oncePerFrame(render);

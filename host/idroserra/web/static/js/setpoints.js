@@ -1,11 +1,10 @@
 // The setpoint form; a change is confirmed when the node reports it.
 
+import { whenReported } from "./config_report.js";
 import { put, valueOf, watchNumbers } from "./number_fields.js";
 import { t } from "./i18n.js";
-import { listen, state } from "./state.js";
+import { state } from "./state.js";
 import { request } from "./connection.js";
-
-const WAIT_MS = 15_000;
 
 /** The stored value of an input, or null if invalid. */
 function read(input) {
@@ -94,7 +93,7 @@ export class SetpointForm {
       const path = `/api/nodes/${encodeURIComponent(this.node)}/config`;
       const { rev } = await request(path, { method: "PUT", body: { values: changes } });
       this.showOutcome("pending", t("Saved on the host; waiting for confirmation by the node\u2026"));
-      const error = await this.confirmed(rev);
+      const error = await whenReported(this.node, rev);
       if (error) this.showOutcome("failed", error);
       else {
         this.forget(changes);
@@ -116,24 +115,5 @@ export class SetpointForm {
     this.outcome.dataset.state = how;
     this.outcome.classList.toggle("pulse", how === "pending");
     this.outcome.textContent = text;
-  }
-
-  /** Resolves with null once the node reports `rev`, else with the error. */
-  confirmed(rev) {
-    return new Promise((resolve) => {
-      const end = (error) => {
-        clearTimeout(timer);
-        unlisten();
-        resolve(error);
-      };
-      const check = () => {
-        const { reported_rev: reported = null, error } = state.nodes.get(this.node)?.config || {};
-        if (reported < rev || reported === null) return;
-        end(error ? t("Refused by the node: {reason}", { reason: error.text }) : null);
-      };
-      const timer = setTimeout(() => end(t("Not confirmed yet: the node receives it when it is back online.")), WAIT_MS);
-      const unlisten = listen(check);
-      check();
-    });
   }
 }

@@ -1,0 +1,120 @@
+"""Every setting of a node on the page: in human units, confirmed, in force, or refused."""
+
+import pytest
+from playwright.sync_api import expect
+
+from idroserra.auth.roles import Role
+from idroserra.core import protocol
+from support import paho_node
+from support.pages import DESKTOP, PHONE
+
+ROOM = "/nodes/idro-a"
+# A board with every part, so that every setting has a use.
+CHANNELS = (*paho_node.CHANNELS, "irrigation.flow_ml_per_min")
+OUTPUTS = paho_node.OUTPUTS | {
+    "top_off": "switch", "irrigation": "switch", "fan": "switch", "heater": "switch",
+    "humidifier": "switch"}
+# One of each kind, as typed and as stored: none of these could be set on the page before.
+TYPED = {
+    "irrigation.on_s": ("12.5", 750), "irrigation.off_s": ("45", 2_700),
+    "climate.heat_day_c": ("19.5", 19.5), "climate.vpd_high_day_pa": ("1.35", 1_350),
+    "climate.vent_minutes": ("10", 10), "mixing.wait_ms": ("20", 1_200_000),
+    "topoff.max_ms_day": ("12", 720_000), "level.full_mm": ("250", 250),
+    "circulation.off_ms": ("5", 300_000), "ec.target_us_cm": ("1.755", 1_755),
+    "ph.down_ul_per_ph": ("38.5", 38_500), "light.on_minute": ("05:30", 330),
+}
+# Every field of the page: what it makes of its bounds and default.
+_ROUND_TRIPS = """async () => {
+  const {entryOf, storedOf} = await import(
+    document.querySelector("script[type=module]").src.replace(/[^/]+$/, "setting_value.js"));
+  const wrong = [];
+  for (const {dataset: field} of document.querySelectorAll(".setting")) {
+    if (field.widget === "date") continue;
+    const values = [JSON.parse(field.default)];
+    if (field.widget !== "switch") values.push(Number(field.low), Number(field.high));
+    for (const value of values)
+      if (storedOf(field, entryOf(field, value)) !== value) wrong.push(`${field.key} ${value}`);
+  }
+  return wrong;
+}"""
+
+
+def field(page, key):
+    return page.locator(f"#settings [name='{key}']")
+
+
+def row(page, key):
+    return page.locator(f"#settings [data-key='{key}']")
+
+
+@pytest.fixture
+def full_node(host, monkeypatch):
+    """A live, adopted node with every part that a setting is for."""
+    monkeypatch.setattr(paho_node, "CHANNELS", CHANNELS)
+    monkeypatch.setattr(paho_node, "OUTPUTS", OUTPUTS)
+    return host.node("idro-a")
+
+
+def unfold(page):
+    page.locator("#settings details").evaluate_all("all => all.forEach(one => one.open = true)")
+
+
+def test_settings_of_every_group_are_set_in_human_units(full_node, tab):
+    watched = tab(DESKTOP)
+    page = watched.open(ROOM)
+    unfold(page)
+    assert page.evaluate(_ROUND_TRIPS) == []
+    assert page.locator("#settings .setting").count() == len(protocol.SETTINGS)
+    shown = page.locator("#settings").inner_text()
+    assert not any(word in shown for word in ("1800000", "177480", "uV", " ms ", "uS/cm"))
+    for key, (typed, _) in TYPED.items():
+        field(page, key).fill(typed)
+    expect(page.locator("#settings .changed")).to_have_count(len(TYPED))
+    page.locator("#settings .save-bar [type=submit]").click()
+    said = page.locator("#settings-sure .changes li")
+    expect(said).to_have_count(len(TYPED))
+    expect(said.filter(has_text="Watering time")).to_contain_text("15 min → 12.5 min")
+    page.locator("#settings-sure [value=yes]").click()
+    outcome = page.locator("#settings .outcome")
+    expect(outcome).to_have_attribute("data-state", "done")
+    expect(outcome).to_contain_text("Rest between waterings 45 min")
+    assert {key: full_node.values[key] for key in TYPED} == {
+        key: stored for key, (_, stored) in TYPED.items()}
+    expect(page.locator("#settings .changed")).to_have_count(0)
+    watched.check()
+
+
+def test_a_wrong_value_is_refused_at_its_field(full_node, tab):
+    watched = tab(PHONE)
+    page = watched.open(ROOM)
+    page.locator("#settings [type=search]").fill("top-off")
+    field(page, "topoff.max_ms_day").fill("31")
+    page.locator("#settings .save-bar [type=submit]").click()
+    expect(field(page, "topoff.max_ms_day")).to_be_focused()
+    expect(page.locator("#settings-sure")).to_be_hidden()
+    row(page, "topoff.max_ms_day").locator(".to-default").click()
+    expect(page.locator("#settings .save-bar")).to_be_hidden()
+    # Two values that contradict each other: the host names the field, by its label.
+    field(page, "level.target_mm").fill("300")
+    page.locator("#settings .save-bar [type=submit]").click()
+    page.locator("#settings-sure [value=yes]").click()
+    outcome = page.locator("#settings .outcome")
+    expect(outcome).to_have_attribute("data-state", "failed")
+    expect(outcome).to_contain_text("Top-off level: ")
+    expect(field(page, "level.target_mm")).to_be_focused()
+    assert full_node.values["level.target_mm"] == 200
+    watched.troubles.clear()  # the answer 422
+    watched.check()
+
+
+def test_a_viewer_reads_values_and_what_the_board_lacks_is_hidden(node, tab):
+    watched = tab(PHONE, "dark", Role.VIEWER)
+    page = watched.open(ROOM)
+    unfold(page)
+    expect(row(page, "circulation.on_ms").locator("output")).to_have_text("15 min")
+    expect(page.locator("#settings :is([name], .save-bar, .to-default)")).to_have_count(0)
+    expect(row(page, "irrigation.on_s")).to_be_hidden()
+    expect(page.locator("#settings [data-group=irrigation]")).to_be_hidden()
+    page.locator("#settings [data-absent-too]").check()
+    expect(page.locator("#settings [data-group=irrigation]")).to_be_visible()
+    watched.check()
