@@ -89,6 +89,7 @@ MATRIX = (
     Rule("GET", "/alarms", _VIEWER),
     Rule("GET", "/nodes/{node}", _VIEWER),
     Rule("GET", "/nodes/{node}/calibrate", _VIEWER),
+    Rule("GET", "/nodes/{node}/wiring.svg", _VIEWER),
     Rule("GET", "/metrics", _VIEWER),
     Rule("GET", "/api/openapi.json", _VIEWER),
     Rule("GET", "/api/live", _VIEWER),

@@ -6,7 +6,7 @@ lines of text, so that texts do not overlap; widths assume a monospaced font.
 
 from html import escape
 
-from idroserra.boards import netlist, power_budget
+from idroserra.boards import compiler, netlist, power_budget
 from idroserra.boards.chips import CHIPS, Chip
 from idroserra.boards.compiler import LoadedBoard
 from idroserra.boards.devkits import DEVKITS, Devkit, Pin
@@ -35,6 +35,13 @@ PIN_W, MARGIN, LEAD, CORE_W, TOP = 58, 24, 26, 190, 110
 
 Line = tuple[str, int, str, bool]  # text, size, colour, is bold
 Label = tuple[list[Line], str]  # lines beside a pin, role
+
+
+def svg_of(name: str) -> str | None:
+    """Return the pinout of the board `name` as SVG, or None if this host has no such file."""
+    if name not in compiler.names():
+        return None
+    return svg(compiler.read(compiler.path_of(name)))
 
 
 def svg(wired: LoadedBoard) -> str:
