@@ -145,6 +145,8 @@ MATRIX = (
     Rule("PUT", "/api/sites/{site}", _ADMIN, "rename site"),
     Rule("PUT", "/api/nodes/{node}/site", _ADMIN, "move node"),
     # Recipes.
+    Rule("GET", "/recipes", _VIEWER),
+    Rule("GET", "/recipes/{name}", _VIEWER),
     Rule("GET", "/api/recipes", _VIEWER),
     Rule("GET", "/api/recipes/{name}", _VIEWER),
     Rule("GET", "/api/recipes/{name}/file", _VIEWER),

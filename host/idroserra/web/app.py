@@ -93,6 +93,7 @@ from idroserra.web.node_view import NodeViews, wall_unix_ms
 from idroserra.web.openapi import described
 from idroserra.web.pages import Pages, pages_routes
 from idroserra.web.pwa import pwa_routes
+from idroserra.web.recipe_pages import recipe_pages_routes
 from idroserra.web.routing import BadRequest, Routes
 from idroserra.web.settings_pages import settings_pages_routes
 from idroserra.web.sse_hub import FeedHub
@@ -152,7 +153,8 @@ def create_app(
     api = _api(context)
     pages = Pages(app, context, digest, simulated=simulated, howtos=howtos(help_site))
     shown = (_description(api), pages_routes(pages), settings_pages_routes(pages),
-             wiring_routes(context.nodes), help_page_routes(pages), help_routes(help_site),
+             recipe_pages_routes(pages), wiring_routes(context.nodes),
+             help_page_routes(pages), help_routes(help_site),
              pwa_routes(pages, f"/static/{digest}"))
     app.router.routes += [route for group in (*api, *shown) for route in group.served()]
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")

@@ -76,7 +76,7 @@ def html(text: str, **values: Any) -> Markup:
 REFERENCES = {"ph": list(BUFFERS), "ec": [DRY, *STANDARDS]}
 
 
-def _in_script(value: Any) -> Markup:
+def in_script(value: Any) -> Markup:
     """Return a value as JSON that is safe within <script>."""
     text = msgspec.json.encode(value, enc_hook=plain).decode()
     for char in "<>&'":
@@ -170,7 +170,7 @@ class Pages:
         role = Role.ANYONE if who is None else who.role
         status = 404 if name == "missing.html" else 200
         return self._render(request, name, {
-            **self._always, "preferences": self._preferences(), "boot": _in_script(boot),
+            **self._always, "preferences": self._preferences(), "boot": in_script(boot),
             "all_sites": sites,
             "all_nodes": [{"node": one["node"], "site": one["site"]} for one in nodes],
             "node": node, "site": context.config.site,

@@ -32,7 +32,8 @@ def test_the_recipes_are_listed_and_shown_with_their_sources(host):
 
 
 def test_a_run_from_start_to_stop(host, node, eventually):
-    assert host.client.get(RUN).json() == {"node": "idro-a", "run": None}
+    assert host.client.get(RUN).json() == {
+        "node": "idro-a", "run": None, "timeline": []}
     answer = host.client.post(RUN, json={"recipe": "lettuce", "by": "anna"})
     assert answer.status_code == 201
     assert answer.json()["run"]["by"] == "anna"

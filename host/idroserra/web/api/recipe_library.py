@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -9,7 +10,7 @@ from starlette.responses import Response
 
 from idroserra.core.validation import ValidationError
 from idroserra.recipes import serialize
-from idroserra.recipes.diff import recipe_changes
+from idroserra.recipes.diff import StageDiff, recipe_changes
 from idroserra.recipes.model import MAX_FILE_BYTES
 from idroserra.recipes.recipe_library import RecipeLibrary
 from idroserra.recipes.runner import RecipeRunner
@@ -108,6 +109,8 @@ class RecipeOut(Out):
     unix_ms: int | None
     nodes: list[str]
     timeline: list[dict[str, Any]]
+    changes: Annotated[list[dict[str, Any]], Meta(
+        description="Of a change: as in the comparison of two recipes.")] = []
 
 
 class DiffOut(Out):
@@ -157,9 +160,7 @@ def _add_reads(router: Routes, library: RecipeLibrary, runner: RecipeRunner) -> 
     def diff(name: RecipeName, other: RecipeName) -> dict[str, Any]:
         """Compare a recipe with another, stage by stage."""
         found = recipe_changes(library.get(name), library.get(other))
-        return {"before": name, "after": other, "stages": [
-            one._asdict() | {"changes": [change._asdict() for change in one.changes]}
-            for one in found]}
+        return {"before": name, "after": other, "stages": _stages_json(found)}
 
 
 def _add_changes(router: Routes, library: RecipeLibrary, runner: RecipeRunner) -> None:
@@ -177,7 +178,10 @@ def _add_changes(router: Routes, library: RecipeLibrary, runner: RecipeRunner) -
     @router.put("/recipes/{name}", answer=RecipeOut)
     def change_recipe(name: RecipeName, body: RecipeIn) -> dict[str, Any]:
         """Change an own recipe. A running crop keeps the recipe of its start."""
-        return _shown(library, runner, library.replace(name, _toml(body), body.by).name)
+        before = library.get(name)
+        after = library.replace(name, _toml(body), body.by)
+        return _shown(library, runner, after.name) | {
+            "changes": _stages_json(recipe_changes(before, after))}
 
     @router.delete("/recipes/{name}", answer=DeletedOut)
     def delete_recipe(name: RecipeName) -> dict[str, Any]:
@@ -190,6 +194,11 @@ def _shown(library: RecipeLibrary, runner: RecipeRunner, name: str) -> dict[str,
     entry = library.entry(name)
     return serialize.entry_json(entry, runner.nodes_running(name)) | serialize.recipe_json(
         entry.recipe)
+
+
+def _stages_json(stages: Iterable[StageDiff]) -> list[dict[str, Any]]:
+    return [one._asdict() | {"changes": [change._asdict() for change in one.changes]}
+            for one in stages]
 
 
 def _toml(body: RecipeIn) -> str:

@@ -15,6 +15,7 @@ from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
 from idroserra.recipes.recipe_library import RecipeLibrary
 from idroserra.recipes.run_store import RecipeRun
 from idroserra.recipes.runner import RecipeRunner
+from idroserra.recipes.timeline import timeline
 from idroserra.web.api.recipe_library import RecipeName
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
@@ -74,6 +75,8 @@ class RunOut(Out):
                     "and stage, from 1; confirmation: state of the last setpoints at the node "
                     "(pending, confirmed, refused); setpoints, each with the active value if it "
                     "differs; next: the next change; level and text: in words.")]
+    timeline: Annotated[list[dict[str, Any]], Meta(
+        description="Of an open run, as in GET /api/recipes; only in GET.")] = []
 
 
 def recipes_router(recipes: RecipeRunner, library: RecipeLibrary, nodes: Nodes) -> Routes:
@@ -99,7 +102,10 @@ def _add_reads(
     @router.get("/nodes/{node}/recipe", answer=RunOut)
     def status(node: str) -> dict[str, Any]:
         """Return the newest run of a node."""
-        return {"node": node, "run": _run_json(recipes, nodes, node)}
+        found = _run_json(recipes, nodes, node)
+        run = recipes.of(node)
+        stages = timeline(run.recipe) if run is not None and run.is_open else []
+        return {"node": node, "run": found, "timeline": stages}
 
     @router.get("/nodes/{node}/recipe/notes", answer=NotesOut)
     def notes(node: str, recipe: RecipeName) -> dict[str, Any]:

@@ -36,7 +36,8 @@ export async function request(path, options = {}) {
     showHistoryTrouble();
     throw new HistoryUnreadable(t("No history: see the top of the page."));
   }
-  throw new Error(content.words || content.error || t("The host responded with status {status}.", { status: answer.status }));
+  const why = content.words || content.error || t("The host responded with status {status}.", { status: answer.status });
+  throw Object.assign(new Error(why), { field: content.field });
 }
 
 /** The database cannot be read; the page says it once, at its top. */

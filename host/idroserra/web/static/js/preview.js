@@ -66,10 +66,17 @@ export class PreviewPanel {
     return body;
   }
 
+  /** Show the preview of a recipe as if it started today. */
+  runRecipe(name) {
+    this.root.open = true;
+    this.form.elements.plan.value = `recipe:${name}`;
+    return this.begin();
+  }
+
   begin() {
     const body = this.body();
-    if (body.values === null) return;
-    this.change({ method: "POST", body });
+    if (body.values === null) return undefined;
+    return this.change({ method: "POST", body });
   }
 
   load() {
@@ -108,6 +115,7 @@ export class PreviewPanel {
 
   take(preview) {
     this.preview = preview;
+    this.root.dispatchEvent(new Event("previewed"));
     const isRunning = Boolean(preview) && preview.state === "running";
     this.root.dataset.state = preview ? preview.state : "";
     this.form.inert = isRunning;
@@ -168,7 +176,8 @@ export class PreviewPanel {
   }
 }
 
-function resultText(outcome) {
+/** The time in band of a preview, in words. */
+export function resultText(outcome) {
   const percent = (name) => Math.round(outcome.in_band[name].ratio * 100);
   return t("Time in band: pH {ph} %, EC {ec} %.", { ph: percent("ph"), ec: percent("ec_us_cm") });
 }

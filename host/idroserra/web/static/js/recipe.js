@@ -5,6 +5,8 @@ import { mark, t } from "./i18n.js";
 import { request } from "./connection.js";
 import { state } from "./state.js";
 import { withDisabled, openConfirm } from "./confirm_dialog.js";
+import { RecipeStart } from "./recipe_start.js";
+import { drawTimeline } from "./recipe_timeline.js";
 import { dayText, fullTime } from "./format.js";
 
 const STATES = { running: mark("running"), held: mark("held"), finished: mark("finished"), stopped: mark("stopped") };
@@ -50,14 +52,13 @@ function nextText({ at, next, end_unix_ms: end }) {
 }
 
 export class RecipePanel {
-  constructor(root, dialog, node) {
+  constructor(root, dialog, node, preview) {
     this.root = root;
     this.dialog = dialog;
     this.node = node;
     this.outcome = root.querySelector(":scope > .outcome");
     this.parts = Object.fromEntries([...root.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
-    this.select = this.parts.start.elements.recipe;
-    this.select.addEventListener("change", () => this.about());
+    this.starter = new RecipeStart(this.parts.start, node, preview, (text) => this.showOutcome(text));
     this.parts.start.addEventListener("submit", (event) => {
       event.preventDefault();
       this.ask("start");
@@ -67,42 +68,30 @@ export class RecipePanel {
     }
     root.querySelector(".resume").addEventListener("click", () => this.send("resume"));
     dialog.addEventListener("close", () => dialog.returnValue === "yes" && this.send(this.verb));
-    this.about();
   }
 
   get path() {
     return `/api/nodes/${encodeURIComponent(this.node)}/recipe`;
   }
 
-  about() {
-    setText(this.root.querySelector(".about"), this.select.selectedOptions[0]?.dataset.text || "");
-  }
-
-  async ask(verb) {
+  ask(verb) {
     this.showOutcome("");
     const { recipe: run } = state.nodes.get(this.node);
-    const name = verb === "start" ? this.select.value : run.recipe;
-    let notes = [];
-    if (verb === "start") {
-      try {
-        const asking = () => request(`${this.path}/notes?recipe=${encodeURIComponent(name)}`);
-        ({ notes } = await withDisabled(this.parts.start.elements, asking));
-      } catch (error) {
-        this.showOutcome(error.message);
-        return;
-      }
-    }
+    const isStart = verb === "start";
+    const name = isStart ? this.starter.name : run.recipe;
     this.verb = verb;
     const [question, meaning, yes] = CONFIRM[verb](name, run);
     setText(this.dialog.querySelector("h2"), question);
     setText(this.dialog.querySelector("p"), meaning);
     setText(this.dialog.querySelector("button"), yes);
-    this.dialog.querySelector(".notes").replaceChildren(...notes.map((note) => make("li", { textContent: `${note.stage}: ${note.reason.text}` })));
+    for (const [place, texts] of [[".changed", isStart ? this.starter.changed : []], [".notes", isStart ? this.starter.notes : []]]) {
+      this.dialog.querySelector(place).replaceChildren(...texts.map((text) => make("li", { textContent: text })));
+    }
     openConfirm(this.dialog);
   }
 
   async send(verb) {
-    const [path, body] = verb === "start" ? [this.path, { recipe: this.select.value }] : [`${this.path}/${verb}`, {}];
+    const [path, body] = verb === "start" ? [this.path, { recipe: this.starter.name }] : [`${this.path}/${verb}`, {}];
     const before = state.nodes.get(this.node).recipe;
     try {
       const asking = () => request(path, { method: "POST", body });
@@ -130,6 +119,7 @@ export class RecipePanel {
     this.parts.open.hidden = !isOpen;
     this.parts.start.hidden = isOpen || !node.adopted;
     this.parts.result.hidden = !run || isOpen;
+    if (!this.parts.start.hidden && !this.root.hidden) this.starter.refresh(node.config.values);
     const chip = this.root.querySelector(".chip");
     chip.hidden = !run;
     if (!run) return;
@@ -152,7 +142,28 @@ export class RecipePanel {
     fill(part(".now"), run.setpoints);
     setText(part(".next h3"), nextText(run));
     fill(part(".next dl"), next ? next.setpoints : []);
+    this.showTimeline(run);
     part(".resume").hidden = run.state !== "held";
     part(".onward").hidden = at.stage === at.stages;
+  }
+
+  /** Draw the timeline of the run, loaded once for each run. */
+  async showTimeline(run) {
+    const key = `${run.recipe} ${run.started_unix_ms}`;
+    if (this.timelineOf !== key) {
+      this.timelineOf = key;
+      this.stages = [];
+      try {
+        const { timeline } = await request(this.path);
+        this.stages = timeline || [];
+      } catch {
+        this.timelineOf = null;
+      }
+    }
+    const text = `${key} ${run.at.day} ${this.stages.length}`;
+    const list = this.parts.open.querySelector(".timeline");
+    if (list.dataset.text === text) return;
+    list.dataset.text = text;
+    drawTimeline(list, this.stages, run.at.day);
   }
 }
