@@ -69,8 +69,8 @@ STATES = rows_of(
      "settings_waiting rev", "settings_unreported"),
     ("wait", "grower", "correction_ready actuator volume_ul", "correction_waits why"),
     ("check", "grower", "dosing_stopped by", "calibration_due days", "recipe_paused why",
-     "last_settings_refused why", "alarm_raised title", "backup_differs count",
-     "backup_restored"),
+     "last_settings_refused why", "alarm_raised title", "alarm_returned title",
+     "backup_differs count", "backup_restored"),
     ("act", "grower", "dosing_locked why"),
     ("act", "technician", "no_contact", "no_new_reading"),
 )

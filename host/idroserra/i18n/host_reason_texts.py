@@ -42,6 +42,7 @@ STATES: Table = {
     "recipe_paused": N_("the recipe is paused: {why}"),
     "last_settings_refused": N_("the node refused the last settings: {why}"),
     "alarm_raised": N_("alarm: {title}"),
+    "alarm_returned": N_("alarm over, not acknowledged: {title}"),
     "no_contact": N_("no contact: the node sends no messages, it continues to run"),
     "no_new_reading": N_("the node is connected, but no reading arrives"),
 }

@@ -11,10 +11,20 @@ from dataclasses import dataclass, replace
 
 from idroserra.core import protocol
 from idroserra.core.reasons import REASONS, Reason
+from idroserra.nodes.alarm_causes import with_alarms
 from idroserra.nodes.calibration_age import age_reason
-from idroserra.nodes.state_inputs import EC, LEAK, LEVEL, PH, Reading, StateInputs
+from idroserra.nodes.causes import (
+    CORRECTION,
+    LATCHED,
+    LEVELS,
+    Cause,
+    channel_of,
+    distinct,
+    innermost,
+    level_of,
+)
+from idroserra.nodes.state_inputs import CIRCULATION, EC, LEAK, LEVEL, PH, Reading, StateInputs
 
-LEVELS = ("ok", "note", "warn", "bad")
 DOSING_LOOPS = ("ec", "ph")
 OF_BOARD = "node."  # channels in which a board measures itself
 # Waits that belong to automatic dosing: the next dose follows by itself.
@@ -23,53 +33,8 @@ RHYTHM = frozenset({
     "ph_low_returns", "beds_wet", "gap", "apart", "busy", "max_dose", "too_small", "small_dose",
     "ec_high", "b_timeout", "b_power_cut", "b_reset",
 })
-
-_LEVEL_OF_SEVERITY = {"ok": "ok", "wait": "note", "check": "warn", "act": "bad"}
-# Codes whose level differs from their severity: a chosen mode is no trouble, and what waits for a
-# person is.
-_LEVELS = {"dosing_off": "note", "advice_only": "note", "advice": "warn",
-           "sentence": "note", "stopped": "warn"}
-_LEVEL_OF_PRIORITY = {"low": "note", "medium": "warn", "high": "bad", "urgent": "bad"}
-# Reasons that only introduce their `why`, which is what a person ends.
-_INTRODUCING = frozenset({
-    "ec_low_blocked", "ph_high_blocked", "ph_low_blocked", "b_waits", "dosing_locked",
-    "correction_waits", "last_settings_refused"})
-# The channel that a decision is about.
-_CHANNEL_OF = {"no_ph": PH, "ph_incredible": PH, "no_ec": EC, "ec_in_air": EC, "in_air": EC,
-               "no_level": LEVEL, "no_air_temp": "air.temp_c", "blind_vent": "air.temp_c",
-               "blind_rest": "air.temp_c", "no_humidity": "air.rh_pct", "no_vpd": "air.vpd_pa",
-               "leak": LEAK}
-_CORRECTION = frozenset({
-    "correction_open", "correction_waits", "correction_ready", "correction_first",
-    "correction_already"})
 # Causes that say nothing about a node without dosing pumps.
 _OF_DOSERS = frozenset({"dosing_unknown", "dosing_off", "advice_only", "not_armed"})
-_LATCHED = frozenset({
-    "stopped", "latch_no_effect", "latch_wrong_way", "latch_resets", "latch_ledger"})
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One cause of the state. forbids_doses: automatic dosing does not run because of it."""
-
-    reason: Reason
-    level: str
-    since_unix_ms: int | None = None
-    until_unix_ms: int | None = None
-    forbids_doses: bool = False
-
-    @property
-    def remedy(self) -> str:
-        """The code whose how-to explains what to do."""
-        code: str = innermost(self.reason).code
-        return code
-
-    @property
-    def mender(self) -> str:
-        """Who ends it: node, grower or technician."""
-        row = REASONS.get(self.remedy)
-        mender: str = "technician" if row is None else row.mender
-        return mender
 
 
 @dataclass(frozen=True)
@@ -118,19 +83,19 @@ class NodeState:
         return self.causes[1:]
 
     @property
+    def levels_by_channel(self) -> dict[str, str]:
+        """The level of the worst cause about each channel that has one."""
+        found: dict[str, str] = {}
+        for one in self.causes:
+            channel = channel_of(one.reason)
+            if channel is not None:
+                found.setdefault(channel, one.level)
+        return found
+
+    @property
     def dosing_cause(self) -> Cause | None:
         """The worst cause that forbids automatic doses; None while they are automatic."""
         return next((one for one in self.causes if one.forbids_doses), None)
-
-
-def innermost(reason: Reason) -> Reason:
-    """Return the reason that a person has to end: without "EC is low but" and the like."""
-    while reason.code in _INTRODUCING:
-        why = reason.values.get("why")
-        if not isinstance(why, Reason):
-            return reason
-        reason = why
-    return reason
 
 
 def state_of(inputs: StateInputs) -> NodeState:
@@ -145,11 +110,15 @@ def state_of(inputs: StateInputs) -> NodeState:
     has_dosers = inputs.dosers is None or bool(inputs.dosers)
     if not has_dosers:
         causes = [_without_doses(one) for one in causes if one.reason.code not in _OF_DOSERS]
-    ranked = _distinct(sorted(causes, key=lambda one: -LEVELS.index(one.level)))
+    ranked = _ranked(with_alarms(distinct(_ranked(causes)), inputs.alarms))
     if not ranked:
         code = "dosing_automatically" if has_dosers else "all_well"
         ranked = [Cause(Reason(code), "ok")]
     return NodeState(tuple(ranked), not contact, has_dosers)
+
+
+def _ranked(causes: Iterable[Cause]) -> list[Cause]:
+    return sorted(causes, key=lambda one: -LEVELS.index(one.level))
 
 
 def _cause(
@@ -158,13 +127,6 @@ def _cause(
 ) -> Cause:
     return Cause(reason, level or level_of(reason), since_unix_ms,
                  _until(reason, since_unix_ms), forbids)
-
-
-def level_of(reason: Reason) -> str:
-    """Return the level of a reason: that of what has to be ended."""
-    code = innermost(reason).code
-    row = REASONS.get(code)
-    return _LEVELS.get(code) or ("warn" if row is None else _LEVEL_OF_SEVERITY[row.severity])
 
 
 def forbids_doses(reason: Reason) -> bool:
@@ -221,12 +183,17 @@ def _readings(inputs: StateInputs) -> Iterator[Cause]:
                 reading.fault_unix_ms,
                 forbids=is_needed or reading.fault == "in_air" and channel == EC)
         elif reading.value is not None:
-            yield from _value(channel, reading, reading.value)
+            rests = inputs.settings.get("circulation.off_ms") != 0
+            yield from _value(channel, reading, reading.value, rests=rests)
 
 
-def _value(channel: str, reading: Reading, value: float) -> Iterator[Cause]:
+def _value(
+    channel: str, reading: Reading, value: float, *, rests: bool
+) -> Iterator[Cause]:
     if channel == LEAK and value:
         yield _cause(Reason("leak"))
+    if channel == CIRCULATION and not value and not rests:
+        yield _cause(Reason("circulation_off"), level="warn", forbids=True)
     low, high = reading.low, reading.high
     if low is None or high is None or low <= value <= high:
         return
@@ -284,9 +251,6 @@ def _of_host(inputs: StateInputs) -> Iterator[Cause]:
     if inputs.recipe_paused is not None:
         reason, unix_ms = inputs.recipe_paused
         yield _cause(Reason("recipe_paused", why=reason), unix_ms)
-    for one in inputs.alarms:
-        yield _cause(Reason("alarm_raised", title=one.title), one.unix_ms,
-                     level=_LEVEL_OF_PRIORITY[one.priority])
 
 
 def _of_boot(inputs: StateInputs) -> Iterator[Cause]:
@@ -333,13 +297,13 @@ def _decisions(inputs: StateInputs) -> Iterator[Cause]:
 def _is_over(reason: Reason, unix_ms: int, inputs: StateInputs) -> bool:
     """Return whether a decision is known to be outdated: its cause has ended since."""
     code, ended = reason.code, inputs.ended_unix_ms
-    if code in _LATCHED:
+    if code in LATCHED:
         return inputs.hold is None and ended.get("latch", 0) >= unix_ms
     if code == "dosing_off":
         return bool(inputs.settings.get("dosing.enabled"))
     if code in ("advice", "advice_only"):
         return bool(inputs.granted_pct)
-    if code in _CORRECTION:
+    if code in CORRECTION:
         return inputs.correction is None and ended.get("correction", 0) >= unix_ms
     if code == "arming":
         return (inputs.armed_unix_ms or 0) > unix_ms
@@ -350,47 +314,3 @@ def _is_over(reason: Reason, unix_ms: int, inputs: StateInputs) -> bool:
 _STANDING: tuple[Callable[[StateInputs], Iterable[Cause]], ...] = (_holds, _settings, _calibration)
 _OF_NOW: tuple[Callable[[StateInputs], Iterable[Cause]], ...] = (
     _of_boot, _correction, _conditions, _decisions)
-
-
-def _distinct(causes: Iterable[Cause]) -> list[Cause]:
-    """Return the causes without those that an earlier, worse one already reports.
-
-    That one forbids doses if they do; a reading out of bounds says nothing of its beginning, but
-    the decision of the node about it does."""
-    found: dict[object, Cause] = {}
-    for one in causes:
-        key = _subject(one.reason)
-        first = found.setdefault(key, one)
-        since = one.since_unix_ms if first.since_unix_ms is None else first.since_unix_ms
-        found[key] = replace(
-            first, since_unix_ms=since, forbids_doses=first.forbids_doses or one.forbids_doses)
-    return list(found.values())
-
-
-def _subject(reason: Reason) -> object:
-    """Return what a cause is about: two causes of one subject are shown once."""
-    if reason.code == "last_settings_refused":
-        return reason.code
-    if reason.code == "dosing_locked":
-        return "latch"
-    if reason.code in _CORRECTION:
-        return "correction"
-    reason = innermost(reason)
-    code, values = reason.code, reason.values
-    if code in ("reading_below", "reading_above"):
-        return "band", values.get("channel")
-    if code == "ec_high":
-        return "band", EC
-    if code in _CHANNEL_OF or code in ("no_reading", "channel_fault", "channel_stale"):
-        return "reading", _CHANNEL_OF.get(code) or values.get("channel")
-    if code in _LATCHED or code == "dosing_stopped":
-        return "latch"
-    if code in _CORRECTION:
-        return "correction"
-    if code in ("arming", "not_armed"):
-        return "arming"
-    if code == "advice":
-        return code, values.get("actuator")
-    if code == "alarm_raised":
-        return code, values.get("title")
-    return code

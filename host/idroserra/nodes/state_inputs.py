@@ -10,6 +10,7 @@ from idroserra.core.reasons import Reason
 
 PH, EC, LEVEL = "reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm"
 LEAK = "leak.float_up"
+CIRCULATION = "circulation.on_pct"
 # The channels that a doser needs, as in the firmware's interlocks.
 NEEDS = {"ph_down": (PH, LEVEL), "ph_up": (PH, LEVEL),
          "nutrient_a": (EC, LEVEL), "nutrient_b": (EC, LEVEL)}
@@ -46,12 +47,16 @@ class OpenCorrection(NamedTuple):
 
 
 class RaisedAlarm(NamedTuple):
-    """An active alarm without a cause of its own in the state. title: English."""
+    """An alarm to attend to. title: English. watch, part: as of its rule. is_active: False if its
+    condition is over and it waits for an acknowledgement."""
 
     rule: str
     title: str
     priority: str
     unix_ms: int | None
+    watch: str = ""
+    part: str = ""
+    is_active: bool = True
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class NodeStates:
         alarms: Callable[[str], tuple[RaisedAlarm, ...]],
     ) -> None:
         """`recipe_paused` returns why and since when the recipe of a node is paused; `alarms` its
-        active alarms that the state does not find itself."""
+        alarms that are active or not acknowledged."""
         self._events = events
         self.readings = readings
         self.now_unix_ms = now_unix_ms

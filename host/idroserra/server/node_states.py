@@ -19,12 +19,6 @@ from idroserra.nodes.states import NodeStates
 from idroserra.recipes.run_store import HELD
 from idroserra.recipes.runner import RecipeRunner
 
-# What alarms watch that the state of a node finds itself.
-OF_STATE = frozenset({
-    "silent", "latched", "water", "settings_refused", "recipe_held", "calibration", "stale",
-    "fault", "above_band", "below_band", "irrigation_no_flow", "irrigation_stuck_on",
-    "air_too_hot", "air_warms"})
-
 
 def node_states(
     events: LatestEvents, live: LiveState, store: Callable[[], Store], recipes: RecipeRunner,
@@ -53,7 +47,7 @@ def _paused(recipes: RecipeRunner, node: str) -> Reported | None:
 
 
 class _AlarmsByNode:
-    """The active alarms of each node, collected once for each change."""
+    """The alarms of each node to attend to, collected once for each change."""
 
     def __init__(self, alarms: AlarmEngine) -> None:
         self._alarms = alarms
@@ -62,7 +56,7 @@ class _AlarmsByNode:
         self._by_node: dict[str, tuple[RaisedAlarm, ...]] = {}
 
     def of(self, node: str) -> tuple[RaisedAlarm, ...]:
-        """Return the active alarms of a node that its state does not find itself."""
+        """Return the alarms of a node that are active or not acknowledged."""
         with self._lock:
             revision = self._alarms.revision
             if revision != self._revision:
@@ -73,8 +67,9 @@ class _AlarmsByNode:
     def _collected(self) -> dict[str, tuple[RaisedAlarm, ...]]:
         found: dict[str, tuple[RaisedAlarm, ...]] = {}
         for one in self._alarms.all():
-            if one.node and one.is_annunciated and one.rule.watch not in OF_STATE:
-                alarm = RaisedAlarm(one.rule.name, one.rule.title, one.rule.priority,
-                                    one.alarm.raised_unix_ms)
+            if one.node and (one.is_annunciated or one.alarm.is_unacknowledged):
+                alarm = RaisedAlarm(
+                    one.rule.name, one.rule.title, one.rule.priority, one.alarm.raised_unix_ms,
+                    one.rule.watch, one.part, one.alarm.is_active)
                 found[one.node] = (*found.get(one.node, ()), alarm)
         return found

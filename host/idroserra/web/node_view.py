@@ -84,6 +84,9 @@ class NodeViews:
             int(values.get("ph.calibrated_day", 0)) if has_ph else 0, now)
         view["recipe"] = None if run is None else run_json(run, node, now)
         view["state"] = state_json(state, now)
+        levels = state.levels_by_channel
+        for key, channel in view["channels"].items():
+            channel["level"] = levels.get(key, "ok")
         return view
 
     def _channels(self, node: Node, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ export class Tile {
     const now = nowUnixMs();
     const status = tileState(node, channel, now);
     this.root.dataset.state = status;
+    this.root.dataset.level = channel.level;
     this.label.textContent = channel.display.label;
     this.showValue(channel, status, now);
     this.showAge(channel, status, now);
@@ -118,6 +119,7 @@ export function renderSmall(parent, node) {
     if (channel.display.place !== "small" || channel.unix_ms === null) continue;
     if (key === "reservoir.volume_ml") continue; // shown with the level
     const item = append(parent, "div");
+    item.dataset.level = channel.level;
     append(item, "dt").textContent = channel.display.label;
     const text = channel.value === null ? channel.fault_text : `${shown(channel, channel.value)} ${channel.display.unit}`;
     append(item, "dd").textContent = text;
