@@ -13,7 +13,7 @@ _PH, _EC, _LIGHT = "ph.target", "ec.target_us_cm", "light.on_minutes"
 
 
 def timeline(recipe: Recipe) -> list[dict[str, Any]]:
-    """Return the stages with their bars; `ratio` is the length of a bar from 0 to 1.
+    """Return the stages with their bars; `ratio` is the height of a bar from 0 to 1.
 
     pH is drawn on the range of its setting, EC and light from zero to the recipe's maximum. The
     light is the daily light integral at the end of the stage.

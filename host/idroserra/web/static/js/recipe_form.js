@@ -117,7 +117,7 @@ export class RecipeForm {
         const { key } = input.dataset;
         const isFree = index === 0 || first.has(key) || input.value !== "";
         input.disabled = !isFree;
-        input.closest("label").querySelector(".as").textContent = meaning(index, isFree, active.get(key));
+        input.closest("label").querySelector(".as").textContent = input.value ? "" : meaning(index, isFree, active.get(key));
         if (input.value) active.set(key, input.value);
       }
     });

@@ -33,7 +33,7 @@ function stageOf(stage, day) {
 function barOf(bar) {
   const row = make("div", { className: `bar-${bar.name}` });
   const length = make("i");
-  length.style.width = `${Math.max(2, bar.ratio * 100)}%`;
-  row.append(make("dt", { textContent: bar.label }), make("dd", {}, make("span", { className: "track" }, length), make("small", { textContent: bar.text })));
+  length.style.height = `${Math.max(4, bar.ratio * 100)}%`;
+  row.append(make("dt", { textContent: bar.label }), make("dd", {}, make("small", { textContent: bar.text }), make("span", { className: "track" }, length)));
   return row;
 }
