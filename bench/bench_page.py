@@ -155,7 +155,7 @@ def chart(browser: Browser, host: Host, nodes: list) -> None:
     for name, (size, slower, _delay_ms) in list(SPEEDS.items())[:2]:
         page = tab(browser, host, size)
         page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
-        page.goto(f"{host.url}/nodes/{nodes[0].node}?range=24h")
+        page.goto(f"{host.url}/nodes/{nodes[0].node}/charts?range=24h")
         page.wait_for_selector("#link[data-state=live]")
         for span in ("30d", "7d"):
             took = []

@@ -122,7 +122,7 @@ def test_the_balance_of_a_week_and_its_file(host, node):
 
 def test_a_bottle_is_filled_on_a_phone_and_the_week_is_in_a_table(host, node, tab):
     watched = tab(PHONE, "dark")
-    page = watched.open("/nodes/idro-a")
+    page = watched.open("/nodes/idro-a/water")
     bottle = page.locator("#bottles li[data-doser=ph_up]")
     expect(bottle.locator(".days")).to_have_text("Set level")
     bottle.get_by_role("button", name="New bottle…").click()

@@ -65,7 +65,7 @@ def test_each_page_that_shows_data_has_an_export_menu(host, walk):
 
 
 def test_a_link_exports_the_shown_time_range(walk):
-    page = walk.open("/nodes/idro-a?range=1h", Role.ADMIN).page
+    page = walk.open("/nodes/idro-a/charts?range=1h", Role.ADMIN).page
     page.locator(".export summary").click()
     with page.expect_download() as download:
         page.locator("#export-history").click()

@@ -124,7 +124,7 @@ def test_a_reason_on_the_page_of_a_node_links_to_its_help(host, browser):
     node.tell("decided", {"loop": "pH", "reason": {"code": "mixing", "values": {"left_ms": 1}}})
     node.read()
     tab = MonitoredTab(browser, host.url, DESKTOP, "light", host.session_of(Role.VIEWER))
-    page = tab.open("/nodes/idro-a")
+    page = tab.open("/nodes/idro-a/log")
     page.locator("#why li", has_text="mixing").get_by_role("link").first.click()
     expect(page.locator("#mixing")).to_be_in_viewport()
     assert page.url.endswith(f"{PAGE}#mixing")

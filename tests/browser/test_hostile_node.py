@@ -33,8 +33,9 @@ SEED = int(os.environ.get("IDROSERRA_HOSTILE_SEED", "1"))
 GOOD, BAD = ("good-a", "good-b"), "bad-one"
 EVERY = 50  # messages between two readings of the good nodes
 HOUR_MS = 3_600_000
-PAGES = ("/", "/alarms", "/journal", "/updates", "/users", *(
-    f"/nodes/{name}{page}" for name in (BAD, GOOD[1]) for page in ("", "/calibrate", "/report")))
+ROOMS = ("", "/charts", "/crop", "/water", "/climate", "/log", "/setup", "/calibrate", "/report")
+PAGES = ("/", "/alarms", "/journal", "/updates", "/users", f"/nodes/{GOOD[1]}", *(
+    f"/nodes/{BAD}{room}" for room in ROOMS))
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def what_to_do(page):
 def test_two_buffers_with_one_hand_and_a_reload_between(host, cups, tab):
     node = cups.node
     watched = tab(PHONE)
-    page = watched.open(f"/nodes/{node.node}")
+    page = watched.open(f"/nodes/{node.node}/water")
     page.locator("#probes").get_by_role("link", name="Calibrate…").click()
     start(page, "pH")
     expect(what_to_do(page)).to_have_text("Rinse the probe and put it into pH 7.00.")

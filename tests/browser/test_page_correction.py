@@ -26,7 +26,7 @@ def panel(page):
                          ids=["phone", "desktop"])
 def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
     watched = tab(size, scheme)
-    page = watched.open("/nodes/idro-a")
+    page = watched.open("/nodes/idro-a/water")
     expect(panel(page).locator("[name=target_ph]")).to_have_value("5.80")
     page.fill("#correct [name=total_ml]", "400")
     page.fill("#correct [name=target_ph]", "5.9")
@@ -65,15 +65,16 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
     expect(panel(page).locator(".result")).to_have_attribute("data-level", "ok")
     expect(panel(page).locator(".outcome")).to_be_empty()
     expect(page.locator("#correct").get_by_role("button", name="Start…")).to_be_visible()
+    watched.check()
+    watched.open("/nodes/idro-a/log")
     expect(page.locator("#why li").first).to_contain_text(
         "Correction with pH down is over: the target is reached, 310.0 ml given")
-    watched.check()
 
 
 def test_it_is_ended_from_the_page_and_says_why_it_is_over(node, tab):
     publish_state(node, "ready", "press_button", next_ul=25_000)
     watched = tab(PHONE)
-    page = watched.open("/nodes/idro-a")
+    page = watched.open("/nodes/idro-a/water")
     expect(page.locator("#strip strong")).to_contain_text(
         "A correction waits for the button on the board: 25.0 ml of pH down.")
     page.get_by_role("button", name="End the correction").click()
@@ -88,7 +89,7 @@ def test_it_is_ended_from_the_page_and_says_why_it_is_over(node, tab):
 
 def test_a_refusal_to_open_says_why(node, tab):
     node.answer, node.reason = "refused", Reason("correction_already")
-    page = tab().open("/nodes/idro-a")
+    page = tab().open("/nodes/idro-a/water")
     page.fill("#correct [name=total_ml]", "400")
     page.locator("#correct").get_by_role("button", name="Start…").click()
     page.get_by_role("button", name="Start now").click()
@@ -98,7 +99,7 @@ def test_a_refusal_to_open_says_why(node, tab):
 
 def test_a_reset_ends_it_and_silence_is_no_call_to_press(node, tab):
     publish_state(node, "ready", "press_button", next_ul=25_000)
-    page = tab(PHONE).open("/nodes/idro-a")
+    page = tab(PHONE).open("/nodes/idro-a/water")
     expect(panel(page).locator(".call")).to_have_text("Press the button on the board")
     node.tell("boot", {"reset": "power_on", "version": "0.1.0", "last_error": None})
     expect(panel(page).locator(".result")).to_contain_text("the board was reset")
@@ -113,9 +114,8 @@ def test_without_a_button_it_says_how_to_pour(host, node, tab, eventually):
     node.announce()
     eventually(lambda: host.view("idro-a")["has_button"] is False, 10, "the board at the host")
     watched = tab(PHONE)
-    page = watched.open("/nodes/idro-a")
+    page = watched.open("/nodes/idro-a/water")
     expect(panel(page)).to_contain_text("This board has no button, so pour by hand")
-    expect(panel(page)).to_contain_text("idroserra node correct idro-a")
     expect(page.locator("#correct").get_by_role("button", name="Start…")).to_be_hidden()
     watched.check()
 
@@ -129,7 +129,7 @@ def test_advice_and_dosing_authority_are_shown(node, tab):
     node.tell("decided", {"loop": "ph", "reason": advice.as_json()})
     node.tell("decided", {"loop": "ec", "reason": in_band.as_json()})
     watched = tab(PHONE)
-    page = watched.open("/nodes/idro-a")
+    page = watched.open("/nodes/idro-a/water")
     expect(page.locator("#advice li")).to_have_text(
         "Give 2.10 ml of pH down, because pH is high, 6.31, but returns by itself")
     expect(page.locator("#strip strong")).to_contain_text("Give 2.10 ml of pH down")

@@ -49,8 +49,9 @@ def test_from_the_phone_to_the_chart_and_away_again(host, node, tab, leaf, size,
     expect(notes(page)).to_have_count(1)
     watched.troubles = [one for one in watched.troubles if "422" not in one]
     watched.check()
-    watched.open("/nodes/idro-a?range=1h")
+    watched.open("/nodes/idro-a/charts?range=1h")
     expect(page.locator("#stack .panel").first).to_have_attribute("data-notes", "1")
+    watched.open("/nodes/idro-a/log")
     expect(page.locator("#recent-notes li")).to_contain_text("Harvest: basil, 420 g")
     watched.open("/journal")
     notes(page).get_by_role("button", name="Edit").click()

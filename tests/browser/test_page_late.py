@@ -67,7 +67,7 @@ def test_what_is_missed_is_asked_for_until_it_is_there(host, node, tab):
 
 
 def test_a_dose_that_was_heard_stays_in_the_list(node, tab):
-    page = tab(DESKTOP, worker=False).open(f"/nodes/{node.node}")
+    page = tab(DESKTOP, worker=False).open(f"/nodes/{node.node}/log")
     expect(page.locator("#why .empty")).not_to_have_text("Loading…")
     lists = DelayedResponses(page, "**/events?*limit=60*")
     page.locator("#why select").select_option(label="Doses and runs")
@@ -80,7 +80,7 @@ def test_a_dose_that_was_heard_stays_in_the_list(node, tab):
 
 
 def test_the_last_selected_time_is_shown(node, tab):
-    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}/log")
     sentence = page.locator("#happened .sentence span")
     expect(sentence).not_to_have_text("Loading…")
     nights = DelayedResponses(page, "**/happened?*")

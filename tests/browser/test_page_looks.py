@@ -26,19 +26,21 @@ def tile(page, channel):
 @pytest.mark.parametrize("size", [DESKTOP, PHONE, SMALLEST], ids=["desktop", "phone", "smallest"])
 def test_tiles_live_and_the_chart_is_drawn_with_its_marks(node, tab, size, scheme):
     watched = tab(size, scheme)
-    page = watched.open("/nodes/idro-a?range=1h")
+    page = watched.open("/nodes/idro-a")
     expect(tile(page, "reservoir.ec_us_cm")).to_have_attribute("data-state", "ok")
     expect(tile(page, "reservoir.ec_us_cm").locator(".value")).to_contain_text("1.59")
     expect(tile(page, "reservoir.ec_us_cm").locator(".value small").first).to_have_text("mS/cm")
     expect(tile(page, "reservoir.ec_us_cm").locator(".band")).to_have_text("band 1.52–1.68")
     expect(tile(page, "reservoir.ph").locator(".age")).to_contain_text("ago")
     expect(page.locator("#strip strong")).to_contain_text("All is well")
+    node.read({"reservoir.ec_us_cm": 1633})
+    expect(tile(page, "reservoir.ec_us_cm").locator(".value")).to_contain_text("1.63")
+    watched.check()
+    watched.open("/nodes/idro-a/charts?range=1h")
     expect(page.locator(".panel[data-quantity=doses]")).to_have_attribute("data-marks", "3")
     expect(page.locator(".panel[data-quantity=ph]")).to_have_attribute("data-marks", "3")
     assert int(page.locator(".panel[data-quantity=ph]").get_attribute("data-points")) >= 40
     assert page.evaluate(_HAS_MARK)
-    node.read({"reservoir.ec_us_cm": 1633})
-    expect(tile(page, "reservoir.ec_us_cm").locator(".value")).to_contain_text("1.63")
     watched.check()
 
 
@@ -125,7 +127,7 @@ def test_external_text_is_escaped(node, host, tab, eventually):
     eventually(lambda: host.view("idro-a")["dosing"]["state"] == "latched", 10, "the lock")
     host.settle("idro-a", 64)
     watched = tab()
-    page = watched.open("/nodes/idro-a")
+    page = watched.open("/nodes/idro-a/log")
     expect(page.locator("[data-dosing]")).to_contain_text("</script><img src=x")
     expect(page.locator("#why li").first).to_contain_text("<img src=x onerror=alert(1)> & more")
     watched.check()

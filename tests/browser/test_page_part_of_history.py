@@ -13,7 +13,7 @@ def test_a_chart_is_drawn_without_its_doses(host, node, tab):
     shown = tab(worker=False)
     shown.page.route("**/api/nodes/*/events?*", lambda route: route.fulfill(
         status=503, content_type="application/json", body=json.dumps(TROUBLE)))
-    page = shown.open("/nodes/idro-a")
+    page = shown.open("/nodes/idro-a/charts")
     expect(page.locator("#history-trouble code")).to_have_text("HTTP 500")
     panel = page.locator(".panel[data-quantity=ph]")
     expect(panel).to_have_attribute("data-points", re.compile(r"^[1-9]"))

@@ -23,7 +23,7 @@ def start(host, recipe="basil"):
                          ids=["phone", "desktop", "smallest"])
 def test_from_the_choice_to_the_next_stage(host, node, tab, size, scheme):
     watched = tab(size, scheme)
-    page = watched.open("/nodes/idro-a")
+    page = watched.open("/nodes/idro-a/crop")
     expect(panel(page).locator("option")).to_have_text(model.names())
     page.select_option("#recipe [name=recipe]", "lettuce")
     expect(panel(page).locator(".about")).to_contain_text("35 days: establish, rosette, head.")
@@ -64,7 +64,7 @@ def test_from_the_choice_to_the_next_stage(host, node, tab, size, scheme):
 def test_a_recipe_starts_only_after_its_preview_and_what_it_changes(host, node, tab):
     host.client.post("/api/recipes/lettuce/clone", json={"name": "mine"})
     watched = tab(PHONE)
-    page = watched.open("/nodes/idro-a")
+    page = watched.open("/nodes/idro-a/crop")
     page.select_option("#recipe [name=recipe]", "mine")
     begin = panel(page).get_by_role("button", name="Start…")
     expect(begin).to_be_disabled()
@@ -100,7 +100,7 @@ def test_a_recipe_starts_only_after_its_preview_and_what_it_changes(host, node, 
 
 def test_setpoints_are_active_only_once_the_node_confirms_them(host, node, tab):
     watched = tab(PHONE)
-    page = watched.open("/nodes/idro-a")
+    page = watched.open("/nodes/idro-a/crop")
     node.leave()
     expect(page.locator("#strip strong")).to_contain_text("No contact")
     start(host)
@@ -113,7 +113,7 @@ def test_setpoints_are_active_only_once_the_node_confirms_them(host, node, tab):
 def test_a_refusal_holds_it_in_words_until_it_is_sent_again(host, node, tab):
     node.refuse_config = Reason("settings_not_written", detail="ENOSPC")
     watched = tab(PHONE)
-    page = watched.open("/nodes/idro-a")
+    page = watched.open("/nodes/idro-a/crop")
     start(host)
     expect(panel(page).locator(".confirmation")).to_have_text(
         "Paused: the node refused the setpoints: the settings cannot be written: ENOSPC. "
@@ -129,7 +129,7 @@ def test_a_refusal_holds_it_in_words_until_it_is_sent_again(host, node, tab):
 
 def test_manual_settings_are_shown_beside_the_recipe(node, host, tab):
     watched = tab(DESKTOP)
-    page = watched.open("/nodes/idro-a")
+    page = watched.open("/nodes/idro-a/crop")
     start(host)
     expect(panel(page).locator(".confirmation")).to_have_text(
         "The node has confirmed the setpoints.")
@@ -140,7 +140,7 @@ def test_manual_settings_are_shown_beside_the_recipe(node, host, tab):
 
 
 def test_an_answer_that_comes_late_does_not_undo_what_the_node_said_since(host, node, tab):
-    page = tab(DESKTOP, worker=False).open("/nodes/idro-a")
+    page = tab(DESKTOP, worker=False).open("/nodes/idro-a/crop")
     start(host)
     confirmation = panel(page).locator(".confirmation")
     expect(confirmation).to_have_text("The node has confirmed the setpoints.")
@@ -167,7 +167,7 @@ def test_a_press_during_which_the_node_confirms_is_not_lost(host, node, tab):
     """The setpoints become shorter then. A button that moved away from the pointer would get no
     click."""
     node.withholds_config = True
-    page = tab(PHONE).open("/nodes/idro-a")
+    page = tab(PHONE).open("/nodes/idro-a/crop")
     start(host)
     confirmation = panel(page).locator(".confirmation")
     expect(confirmation).to_have_text("Sent; the node has not confirmed the setpoints yet.")
@@ -182,7 +182,7 @@ def test_a_press_during_which_the_node_confirms_is_not_lost(host, node, tab):
 def test_safety_gate_findings_are_shown_before_the_start(node, host, tab):
     node.values = node.values | {"dosing.enabled": False, "doser.ul_per_s": 20}
     node.report(1)
-    page = tab(PHONE).open("/nodes/idro-a")
+    page = tab(PHONE).open("/nodes/idro-a/crop")
     page.select_option("#recipe [name=recipe]", "tomato")
     notes = panel(page).locator("[data-part=start] .notes li")
     expect(notes.first).to_contain_text("dosing is off")
@@ -191,5 +191,5 @@ def test_safety_gate_findings_are_shown_before_the_start(node, host, tab):
 
 def test_without_a_key_there_is_no_recipe(host, tab):
     host.node("idro-a", adopt=False)
-    page = tab(PHONE).open("/nodes/idro-a")
+    page = tab(PHONE).open("/nodes/idro-a/crop")
     expect(panel(page)).to_be_hidden()

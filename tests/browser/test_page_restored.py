@@ -39,7 +39,7 @@ def test_the_grower_chooses_the_settings_of_node_or_backup(host, tab, eventually
     opened.open("/")
     expect(page.locator("main")).to_contain_text(
         "differs from the restored backup", timeout=60_000)
-    opened.open(f"/nodes/{NODE}")
+    opened.open(f"/nodes/{NODE}/setup")
     card = page.locator("#restored")
     row = card.locator("tbody tr:visible")
     expect(row).to_have_count(1, timeout=60_000)

@@ -8,7 +8,7 @@ from idroserra.core import protocol
 from support import paho_node
 from support.pages import DESKTOP, PHONE
 
-ROOM = "/nodes/idro-a"
+ROOM = "/nodes/idro-a/setup"
 # A board with every part, so that every setting has a use.
 CHANNELS = (*paho_node.CHANNELS, "irrigation.flow_ml_per_min")
 OUTPUTS = paho_node.OUTPUTS | {

@@ -85,12 +85,14 @@ def test_a_node_that_never_reported_settings_has_no_preview(host):
 
 def test_the_page_looks_ahead_with_what_is_typed(host, node, tab):
     watched = tab(PHONE, worker=False)
-    page = watched.open("/nodes/idro-a")
+    page = watched.open("/nodes/idro-a/crop")
     panel = page.locator("#preview")
     panel.locator("summary").click()
     expect(panel.locator("option[value=typed]")).to_be_disabled()
+    watched.open("/nodes/idro-a/water")
     page.fill("#setpoints [name='ec.target_us_cm']", "2")
-    panel.locator("[name=plan]").select_option("typed")
+    page.locator("#setpoints .preview-link").click()
+    expect(panel.locator("[name=plan]")).to_have_value("typed")
     panel.locator("[name=days]").fill("1")
     panel.get_by_role("button", name="Run preview").click()
     expect(panel.locator("[data-part=running] p")).to_contain_text("Simulating:")
@@ -108,7 +110,7 @@ def test_the_page_looks_ahead_with_what_is_typed(host, node, tab):
     assert node.values["ec.target_us_cm"] == 1_600
     _is_what_the_twin_saw(host.client.get(PATH).json()["preview"])
     looking = tab(DESKTOP, "dark", Role.VIEWER)
-    page = looking.open("/nodes/idro-a")
+    page = looking.open("/nodes/idro-a/crop")
     page.locator("#preview summary").click()
     expect(page.locator("#preview .result")).to_contain_text("Time in band:")
     expect(page.get_by_role("button", name="Run preview")).to_be_hidden()

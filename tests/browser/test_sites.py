@@ -126,7 +126,7 @@ def test_notes_of_a_site_are_its_own_and_its_nodes(host, open_page):
 
 def test_a_node_is_moved_from_its_page_and_the_overview_follows(host, open_page):
     _, overview = open_page("/", number=2)
-    _, page = open_page("/nodes/citta-6")
+    _, page = open_page("/nodes/citta-6/setup")
     page.locator(".site-form summary").click()
     page.fill("#move [name=site]", "Sud/Est")
     page.locator("#move button").click()

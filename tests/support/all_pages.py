@@ -19,8 +19,8 @@ SIZES = {"phone": SMALLEST, "desktop": DESKTOP}
 SCHEMES = ("light", "dark")
 NODE = "idro-a"
 # Addresses of pages with parameters.
-_ADDRESSES = {"/nodes/{node}": f"/nodes/{NODE}?range=1h", "/sites/{site}": "/sites/test",
-              "/recipes/{name}": "/recipes/lettuce"}
+_ADDRESSES = {"/nodes/{node}/charts": f"/nodes/{NODE}/charts?range=1h",
+              "/sites/{site}": "/sites/test", "/recipes/{name}": "/recipes/lettuce"}
 _NO_PAGES = ("/api", "/static", "/metrics", "/authority.crt", "/manifest", "/worker.js",
              "/docs")
 # Browser messages caused by _no_session() and by the page of an unknown node.

@@ -88,6 +88,8 @@ MATRIX = (
     Rule("GET", "/", _VIEWER),
     Rule("GET", "/alarms", _VIEWER),
     Rule("GET", "/nodes/{node}", _VIEWER),
+    *(Rule("GET", f"/nodes/{{node}}/{room}", _VIEWER) for room in (
+        "charts", "crop", "water", "climate", "log", "setup")),
     Rule("GET", "/nodes/{node}/calibrate", _VIEWER),
     Rule("GET", "/nodes/{node}/wiring.svg", _VIEWER),
     Rule("GET", "/metrics", _VIEWER),

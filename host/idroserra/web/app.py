@@ -88,6 +88,7 @@ from idroserra.web.help_site import help_routes, howtos
 from idroserra.web.middleware.authentication import AuthMiddleware
 from idroserra.web.middleware.request_limits import RequestLimits
 from idroserra.web.middleware.security import SecurityMiddleware
+from idroserra.web.node_rooms import node_room_routes
 from idroserra.web.node_settings import wiring_routes
 from idroserra.web.node_view import NodeViews, wall_unix_ms
 from idroserra.web.openapi import described
@@ -153,7 +154,7 @@ def create_app(
     api = _api(context)
     pages = Pages(app, context, digest, simulated=simulated, howtos=howtos(help_site))
     shown = (_description(api), pages_routes(pages), settings_pages_routes(pages),
-             recipe_pages_routes(pages), wiring_routes(context.nodes),
+             node_room_routes(pages), recipe_pages_routes(pages), wiring_routes(context.nodes),
              help_page_routes(pages), help_routes(help_site),
              pwa_routes(pages, f"/static/{digest}"))
     app.router.routes += [route for group in (*api, *shown) for route in group.served()]

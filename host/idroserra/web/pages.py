@@ -45,7 +45,6 @@ from idroserra.web.api.reports import Choice, Since, TimeZone, choices_of, span_
 from idroserra.web.api.sites import sites_of
 from idroserra.web.api.updates import updates_json
 from idroserra.web.context import WebContext
-from idroserra.web.node_settings import settings_of
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
 
@@ -127,13 +126,15 @@ class Pages:
             return JSONResponse({"error": "this host has no own certificate authority"}, 404)
         return Response(lan.authority.der, media_type="application/x-x509-ca-cert")
 
-    def node(self, request: Request, node: str, name: str = "node.html") -> HTMLResponse:
+    def node(
+        self, request: Request, node: str, name: str, more: dict[str, Any] | None = None
+    ) -> HTMLResponse:
         """Return a page about one node."""
         try:
             found = self.context.views.get(node)
         except UnknownNode:
             return self.page(request, "missing.html")
-        return self.page(request, name, found, settings_of(self.context.nodes.get(node)))
+        return self.page(request, name, found, more)
 
     def site(self, request: Request, site: str) -> HTMLResponse:
         """Return the page of one site."""
@@ -234,11 +235,6 @@ def pages_routes(pages: Pages) -> Routes:
         """The page of over-the-air updates."""
         more = {"updates": updates_json(pages.context.updates, pages.context.nodes)}
         return pages.page(request, "updates.html", None, more)
-
-    @routes.get("/nodes/{node}")
-    def node_page(request: Request, node: str) -> HTMLResponse:
-        """The page of one node."""
-        return pages.node(request, node)
 
     @routes.get("/nodes/{node}/calibrate")
     def calibrate(request: Request, node: str) -> HTMLResponse:

@@ -12,14 +12,15 @@ PREVIEW_S = 300
 def setpoints(walker):
     """pH and EC in the language's numbers: in force once the node has said so."""
     page, node = walker.page, walker.node
-    walker.go(f"/nodes/{NODE}")
+    walker.go(f"/nodes/{NODE}/water")
     expect(page.locator("[name='ph.target']")).to_have_value(walker.figure(5.8, 1))
     walker.type("[name='ph.target']", 6.05, 2)
     walker.type("[name='ec.target_us_cm']", 1.75, 2)
     walker.step("setpoints", "#setpoints")
     page.locator("#setpoints button[type=submit]").click()
-    walker.done("#setpoints .outcome", "Confirmed: revision {rev} is active.", rev=1)
+    walker.done("#setpoints .outcome", "Confirmed by the node: {changes}.")
     assert (node.values["ph.target"], node.values["ec.target_us_cm"]) == (6.05, 1750)
+    walker.go(f"/nodes/{NODE}")
     low, high = walker.figure(5.85, 2), walker.figure(6.25, 2)
     expect(page.locator(".tile[data-channel='reservoir.ph'] .band")).to_contain_text(
         f"{low}–{high}")
@@ -28,17 +29,20 @@ def setpoints(walker):
 def schedule(walker):
     """When the light is on, and for how long."""
     page, node = walker.page, walker.node
+    walker.go(f"/nodes/{NODE}/climate")
     page.locator("[name='light.on_minute']").fill("07:30")
     walker.type("[name='light.on_minutes']", 12.5, 1)
-    page.locator("#setpoints button[type=submit]").click()
-    walker.done("#setpoints .outcome", "Confirmed: revision {rev} is active.", rev=2)
+    page.locator("#settings .save-bar [type=submit]").click()
+    page.locator("#settings-sure [value=yes]").click()
+    walker.done("#settings .outcome", "In force: {changes}.")
     assert (node.values["light.on_minute"], node.values["light.on_minutes"]) == (450, 750)
-    walker.step("schedule", "#setpoints .outcome")
+    walker.step("schedule", "#settings .outcome")
 
 
 def by_hand(walker):
     """A dose and a run: each asks for confirmation, reports its result, or shows a refusal."""
     page, node = walker.page, walker.node
+    walker.go(f"/nodes/{NODE}/water")
     page.locator("#dose [name=actuator]").select_option("nutrient_a")
     walker.type("#dose [name=volume_ml]", 2.5, 1)
     page.locator("#dose button").first.click()
@@ -71,6 +75,7 @@ def by_hand(walker):
 def recipe(walker):
     """A recipe begun, its next stage, and its end."""
     page = walker.page
+    walker.go(f"/nodes/{NODE}/crop")
     page.locator("#recipe [name=recipe]").select_option("lettuce")
     page.locator("#recipe [data-part=start] button").click()
     walker.says("#recipe-sure h2", "Start {recipe} today?", recipe="lettuce")

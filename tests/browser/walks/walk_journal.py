@@ -46,7 +46,7 @@ def harvest(walker):
 def report(walker):
     """The report of a week with what was noted, and the same as a PDF."""
     page, (text, crop) = walker.page, WORDS[walker.language]
-    walker.go(f"/nodes/{NODE}")
+    walker.go(f"/nodes/{NODE}/log")
     expect(page.locator("#recent-notes li")).to_have_count(2)
     walker.step("recent-notes", "#recent-notes")
     page.locator(f"#recent-notes a[href='/nodes/{NODE}/report']").click()

@@ -36,6 +36,7 @@ def charts(walker):
     expect(page.locator(".tile[data-channel='reservoir.ph'] .value")).to_contain_text(
         walker.figure(5.80, 2))
     walker.step("node-tiles")
+    page.locator(".rooms [data-room=charts]").click()
     for name in ("7d", "1h"):
         page.locator(f"#ranges [data-range='{name}']").click()
         expect(page).to_have_url(re.compile(f"range={name}$"))
@@ -60,6 +61,7 @@ def charts(walker):
 def why(walker):
     """What the controller did, with its reason, in plain words; then only refusals."""
     page = walker.page
+    walker.go(f"/nodes/{NODE}/log")
     items = page.locator("#why .why-list li")
     expect(items).not_to_have_count(0)
     expect(page.locator("#why")).to_contain_text(
@@ -73,6 +75,7 @@ def why(walker):
 def balance(walker):
     """What came in and what left, of a day and of a month."""
     page = walker.page
+    walker.go(f"/nodes/{NODE}/water")
     for days in ("1", "30", "7"):
         page.locator(f"#balance [data-days='{days}']").click()
         expect(page.locator(f"#balance [data-days='{days}']")).to_have_attribute(

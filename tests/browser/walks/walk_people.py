@@ -70,6 +70,7 @@ def roles(walker):
     page.locator(".node-card[data-node=idro-a] h2 a").click()
     walker.says(".view-only", "View-only access: your role is {role}.",
                 role=walker.plain("viewer"))
+    page.locator(".rooms [data-room=water]").click()
     for hidden in ("#control .stop", "#dose button", "#setpoints button.main"):
         expect(page.locator(hidden).first).to_be_hidden()
     walker.step("viewer")

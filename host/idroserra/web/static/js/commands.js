@@ -1,13 +1,11 @@
 // Sends commands to a node and shows their results.
 
-import { make } from "./dom.js";
-import { helpLink } from "./help_link.js";
-import { nowUnixMs, listen, state } from "./state.js";
+import { nowUnixMs, listen } from "./state.js";
 import { valueOf, watchNumbers } from "./number_fields.js";
 import { dateLocale, t } from "./i18n.js";
 import { request, Unanswered } from "./connection.js";
 import { withDisabled, openConfirm } from "./confirm_dialog.js";
-import { millilitres, plainName, timeText } from "./format.js";
+import { millilitres, plainName } from "./format.js";
 
 // Time for the node to start the command. A dose is acknowledged at its end.
 const TTL_MS = { stop: 10_000, resume: 10_000, dose: 20_000, run: 10_000, correct: 10_000, end_correction: 10_000 };
@@ -159,47 +157,6 @@ function failure({ state, reason, verb, waitsFor }) {
 /** Stop all dosing of a node and show the progress in `outcome`. */
 export function stopNode(node, outcome) {
   return follow(outcome, t("Stopping all dosing\u2026"), t("Confirmed: the node stopped all dosing"), (waits) => command(node, "stop", {}, waits));
-}
-
-/** The stop button, and the resume button once the node reports that it is stopped. */
-export class StopControl {
-  constructor(root, node) {
-    this.node = node;
-    [this.stop, this.resume] = root.querySelectorAll("button");
-    this.line = root.querySelector("[data-dosing]");
-    this.outcome = root.querySelector(".outcome");
-    this.decided = root.querySelector(".decided");
-    this.stop.addEventListener("click", () => this.sendStop());
-    this.resume.addEventListener("click", () => this.sendResume());
-  }
-
-  async sendStop() {
-    setTimeout(() => (this.stop.disabled = false), QUIET_MS); // can be repeated
-    await withDisabled([this.stop, this.resume], () => stopNode(this.node, this.outcome));
-  }
-
-  async sendResume() {
-    const texts = [t("Resuming dosing\u2026"), t("Confirmed: dosing is enabled again")];
-    await withDisabled([this.stop, this.resume], () => follow(this.outcome, ...texts, () => command(this.node, "resume", {})));
-  }
-
-  render(dosing, decisions) {
-    this.renderDecided(decisions);
-    this.line.textContent = dosing.text;
-    this.line.dataset.level = dosing.level;
-    this.resume.hidden = !["stopped", "latched"].includes(dosing.state);
-  }
-
-  /** The last decisions of control; empty without contact. */
-  renderDecided(decisions) {
-    const known = state.connection === "lost" ? [] : decisions;
-    this.decided.hidden = known.length === 0;
-    const items = known.map(({ text, unix_ms: at }) => t("{what} (since {time})", { what: text, time: timeText(at, nowUnixMs()) }));
-    const list = this.decided.querySelector("ul");
-    if (list.dataset.text === items.join("\n")) return;
-    list.dataset.text = items.join("\n");
-    list.replaceChildren(...items.map((item, index) => make("li", {}, item, ...helpLink(known[index].reason?.code ?? known[index].code))));
-  }
 }
 
 /** The form for a manual dose, with confirmation and result. */

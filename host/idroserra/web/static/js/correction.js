@@ -1,6 +1,6 @@
 // The correction of a fresh fill, in large text.
 
-import { make, setText } from "./dom.js";
+import { setText } from "./dom.js";
 import { command, follow } from "./commands.js";
 import { valueOf, watchNumbers } from "./number_fields.js";
 import { t } from "./i18n.js";
@@ -10,15 +10,6 @@ import { fullTime, millilitres, number, plainName } from "./format.js";
 
 const RESULT_SHOWN_MS = 86400e3;
 const CORRECTS = ["ph_down", "ph_up"];
-
-/** Show the advice of a node in advice mode; hidden without advice. */
-export function renderAdvice(root, advice) {
-  root.hidden = advice.length === 0;
-  const list = root.querySelector("ul");
-  if (list.dataset.text === advice.join("\n")) return;
-  list.dataset.text = advice.join("\n");
-  list.replaceChildren(...advice.map((text) => make("li", { textContent: text })));
-}
 
 /** The remaining wait until the next step. */
 function waitText(untilUnixMs) {

@@ -18,20 +18,20 @@ export function valueOf(input) {
 
 /** Write a number into a field, without trailing zeros. */
 export function put(input, value) {
-  const plain = String(Number(value.toFixed(Number(input.dataset.decimals))));
-  input.value = number(Number(plain), (plain.split(".")[1] || "").length).replace("\u2212", "-");
+  input.value = plainNumber(value, Number(input.dataset.decimals)).replace("\u2212", "-");
   check(input);
+}
+
+/** A number with at most `decimals`, without trailing zeros. */
+export function plainNumber(value, decimals) {
+  const plain = String(Number(value.toFixed(decimals)));
+  return number(Number(plain), (plain.split(".")[1] || "").length);
 }
 
 function check(input) {
   const is = input.value === "" || !Number.isNaN(valueOf(input));
-  const [low, high] = [shortest(input.dataset.low), shortest(input.dataset.high)];
+  const [low, high] = [input.dataset.low, input.dataset.high].map((bound) => plainNumber(Number(bound), 4));
   input.setCustomValidity(is ? "" : t("A number from {low} to {high}", { low, high }));
-}
-
-function shortest(text) {
-  const plain = String(Number(Number(text).toFixed(4)));
-  return number(Number(plain), (plain.split(".")[1] || "").length);
 }
 
 /** Validate the number fields of a form on input. */

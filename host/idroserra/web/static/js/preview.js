@@ -20,6 +20,19 @@ function items(list, texts) {
   list.hidden = texts.length === 0;
 }
 
+/** The settings in the query of the address, {key: value}. */
+function typedSettings() {
+  const isSetting = ([key]) => key.includes(".");
+  const parsed = (text) => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return text; // the host refuses it in words
+    }
+  };
+  return Object.fromEntries([...new URLSearchParams(location.search)].filter(isSetting).map(([key, text]) => [key, parsed(text)]));
+}
+
 /** The display scale of a quantity: that of its tile, else the stored one. */
 function scaleOf(node, quantity) {
   const channel = node.channels[`reservoir.${quantity}`];
@@ -28,10 +41,10 @@ function scaleOf(node, quantity) {
 }
 
 export class PreviewPanel {
-  constructor(root, node, setpoints) {
+  constructor(root, node) {
     this.root = root;
     this.node = node;
-    this.setpoints = setpoints;
+    this.typed = typedSettings();
     this.form = root.querySelector("form");
     this.outcome = root.querySelector(".outcome");
     this.running = root.querySelector("[data-part=running]");
@@ -43,7 +56,6 @@ export class PreviewPanel {
       this.begin();
     });
     this.running.querySelector("button").addEventListener("click", () => this.change({ method: "DELETE", body: {} }));
-    for (const kind of ["input", "reset"]) setpoints.form.addEventListener(kind, () => this.render());
     root.addEventListener("toggle", () => root.open && this.load());
     new ResizeObserver(() => this.resize()).observe(root.querySelector(".plots"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.preview && this.draw());
@@ -53,15 +65,20 @@ export class PreviewPanel {
     return `/api/nodes/${encodeURIComponent(this.node)}/preview`;
   }
 
-  /** Offer unsaved setpoints. */
-  render() {
-    this.form.elements.plan.querySelector("[value=typed]").disabled = this.setpoints.touched.size === 0;
+  /** Offer the settings of the address, which were typed in a form and not saved. */
+  start() {
+    const hasTyped = Object.keys(this.typed).length > 0;
+    const { plan } = this.form.elements;
+    plan.querySelector("[value=typed]").disabled = !hasTyped;
+    if (hasTyped) plan.value = "typed";
+    if (hasTyped || location.hash === "#preview") this.root.open = true;
+    else this.load();
   }
 
   body() {
     const { plan, days, water } = this.form.elements;
     const body = { days: Number(days.value), water: water.value };
-    if (plan.value === "typed") body.values = this.setpoints.changes();
+    if (plan.value === "typed") body.values = this.typed;
     if (plan.value.startsWith("recipe:")) body.recipe = plan.value.slice(7);
     return body;
   }
@@ -74,9 +91,7 @@ export class PreviewPanel {
   }
 
   begin() {
-    const body = this.body();
-    if (body.values === null) return undefined;
-    return this.change({ method: "POST", body });
+    return this.change({ method: "POST", body: this.body() });
   }
 
   load() {
@@ -118,6 +133,7 @@ export class PreviewPanel {
     this.root.dispatchEvent(new Event("previewed"));
     const isRunning = Boolean(preview) && preview.state === "running";
     this.root.dataset.state = preview ? preview.state : "";
+    this.root.hidden = !preview && document.body.dataset.role === "viewer";
     this.form.inert = isRunning;
     this.running.hidden = !isRunning;
     this.shown.hidden = !preview || preview.state !== "done";

@@ -114,7 +114,7 @@ export class RecipePanel {
   render(node) {
     const run = node.recipe;
     const isOpen = Boolean(run && (run.state === "running" || run.state === "held"));
-    this.root.hidden = !node.adopted && !run;
+    this.root.hidden = !run && (!node.adopted || document.body.dataset.role === "viewer");
     this.root.dataset.state = run ? run.state : "";
     this.parts.open.hidden = !isOpen;
     this.parts.start.hidden = isOpen || !node.adopted;

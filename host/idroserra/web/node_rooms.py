@@ -1,0 +1,83 @@
+"""The pages of a node: one address for each room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from idroserra.core.errors import UnknownNode
+from idroserra.i18n.marker import N_
+from idroserra.nodes.setting_forms import GROUPS
+from idroserra.web.node_settings import settings_of
+from idroserra.web.pages import Pages
+from idroserra.web.routing import Routes
+
+# Room: label. "now" is at the address of the node itself.
+ROOMS = {
+    "now": N_("Now"), "charts": N_("Charts"), "crop": N_("Crop"),
+    "water": N_("Water and dosing"), "climate": N_("Climate and light"), "log": N_("Log"),
+    "setup": N_("Setup"),
+}
+# Groups of settings in the climate room.
+_OF_CLIMATE = ("light", "climate", "irrigation")
+# Queries of charts, which were part of the node's address before it had rooms.
+_OF_CHARTS = frozenset({"range", "from", "to"})
+
+
+def node_room_routes(pages: Pages) -> Routes:
+    """Return the routes of the rooms."""
+    routes = Routes()
+
+    def room(
+        request: Request, node: str, name: str, more: dict[str, Any] | None = None
+    ) -> Response:
+        return pages.node(request, node, f"node_{name}.html", {
+            "room": name, "rooms": ROOMS, **(more or {})})
+
+    def settings(node: str) -> dict[str, Any]:
+        try:
+            return settings_of(pages.context.nodes.get(node))
+        except UnknownNode:
+            return {}
+
+    @routes.get("/nodes/{node}")
+    def now(request: Request, node: str) -> Response:
+        """What a node does now."""
+        if _OF_CHARTS & request.query_params.keys():
+            return RedirectResponse(f"/nodes/{node}/charts?{request.url.query}")
+        return room(request, node, "now")
+
+    @routes.get("/nodes/{node}/charts")
+    def charts(request: Request, node: str) -> Response:
+        """The charts of a node."""
+        return room(request, node, "charts")
+
+    @routes.get("/nodes/{node}/crop")
+    def crop(request: Request, node: str) -> Response:
+        """Recipe and preview of a node."""
+        return room(request, node, "crop")
+
+    @routes.get("/nodes/{node}/water")
+    def water(request: Request, node: str) -> Response:
+        """Setpoints of the solution, bottles, balance, and outputs by hand."""
+        return room(request, node, "water")
+
+    @routes.get("/nodes/{node}/climate")
+    def climate(request: Request, node: str) -> Response:
+        """Light and climate of a node."""
+        return room(request, node, "climate", settings(node) | {"groups": {
+            group: GROUPS[group] for group in _OF_CLIMATE}})
+
+    @routes.get("/nodes/{node}/log")
+    def log(request: Request, node: str) -> Response:
+        """Summary, events and journal of a node."""
+        return room(request, node, "log")
+
+    @routes.get("/nodes/{node}/setup")
+    def setup(request: Request, node: str) -> Response:
+        """Site, settings, calibration and exports of a node."""
+        return room(request, node, "setup", settings(node))
+
+    return routes

@@ -1,0 +1,25 @@
+// What a node did: summary, events and reasons, journal.
+
+import { byId } from "./dom.js";
+import { EventList } from "./event_list.js";
+import { name, startRoom } from "./node_room.js";
+import { RecentNotes } from "./recent_notes.js";
+import { roomPath } from "./room_links.js";
+import { SummaryPanel } from "./summary.js";
+
+const events = new EventList(byId("why"), name);
+const summary = new SummaryPanel(byId("happened"), name, (from, to) => location.assign(`${roomPath(name, "charts")}?range=24h&from=${from}&to=${to}`));
+let isImporting = false;
+
+new RecentNotes(byId("recent-notes"), name);
+startRoom({
+  renderSlow(node) {
+    if (isImporting && !node.history_progress) summary.load();
+    isImporting = Boolean(node.history_progress);
+  },
+  onMessage(message) {
+    if (message.type === "nodes") summary.load();
+  },
+});
+events.load();
+summary.load();
