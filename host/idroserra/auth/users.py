@@ -213,8 +213,7 @@ class Users(AccessFile):
     def _check_no_admin(self) -> None:
         if self.has_admin:
             raise InvalidRequest(N_(
-                "there is an admin already: let them add you, or `idroserra user password NAME` "
-                "on the host's machine"))
+                "there is an admin already: let them add you, or give you a new password"))
 
     def _check_setup(self, token: str) -> None:
         with self._lock:
@@ -224,7 +223,7 @@ class Users(AccessFile):
             raise InvalidRequest(N_("token: not the host's newest setup token"))
         if not 0 <= row[1] - self._security_ms() <= SETUP_MS:
             raise InvalidRequest(
-                N_("token: too old; `idroserra user setup-token` makes a new one"))
+                N_("token: too old; the host prints a new one when it is restarted"))
 
 
 def _plain(name: str) -> str:

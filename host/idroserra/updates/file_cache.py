@@ -70,6 +70,6 @@ def _read(path: Path, file: File) -> bytes:
     except OSError as error:
         raise BadRelease(f"{path}: {error.strerror or error}") from None
     if len(data) != file.size or build.sha256(data) != file.sha256:
-        raise BadRelease(f"{path}: changed since the release was added: remove it with "
-                         "`idroserra update remove`, and add it again")
+        raise BadRelease(f"{path}: changed since the release was added: remove it, "
+                         "and add it again")
     return data

@@ -130,7 +130,7 @@ def unpack(data: bytes, trusted: Sequence[PublicKey]) -> Release:
             _check_unpacked_size(infos)
             return _checked({info.filename: archive.read(info) for info in infos}, trusted)
     except (zipfile.BadZipFile, EOFError, ValueError, RuntimeError, OSError) as error:
-        raise BadRelease(f"not a release that `idroserra update add` sends: {error}") from None
+        raise BadRelease(f"not a packed release: {error}") from None
 
 
 def _check_unpacked_size(infos: Sequence[zipfile.ZipInfo]) -> None:
@@ -156,7 +156,7 @@ def _checked(members: Mapping[str, bytes], trusted: Sequence[PublicKey]) -> Rele
     """Return the release of these files, verified in the node's order: signature first."""
     for name in (MANIFEST, SIGNATURE):
         if name not in members:
-            raise BadRelease(f"{name}: missing: not a release of `idroserra update build`")
+            raise BadRelease(f"{name}: missing: not a release")
     text, signature = members[MANIFEST], members[SIGNATURE]
     signer = next((key for key in trusted if key.has_signed(text, signature)), None)
     if signer is None:

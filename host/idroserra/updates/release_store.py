@@ -49,7 +49,7 @@ class ReleaseStore:
             found = [one for sha, one in self._releases.items() if sha.startswith(sha256)]
         if len(found) != 1 or len(sha256) < 6:
             raise UnknownRelease(Text(N_(
-                "release: the host has no {release}: `idroserra update status` lists them"),
+                "release: the host has no {release}: add it first"),
                 release=sha256[:64]))
         return found[0]
 
@@ -75,8 +75,7 @@ class ReleaseStore:
                 return self._releases[found.sha256]
             if len(self._releases) >= MOST_KEPT:
                 raise BadRelease(Text(N_(
-                    "{count} releases are stored already: remove one with `idroserra update "
-                    "remove`"), count=MOST_KEPT))
+                    "{count} releases are stored already: remove one first"), count=MOST_KEPT))
             part = self._folder / f".{found.sha256}"
             try:
                 shutil.rmtree(part, ignore_errors=True)

@@ -102,8 +102,8 @@ class UpdateService:
             current = self._newest(board_class)
             if current is not None and current.state == states.RUNNING:
                 raise CannotOffer(Text(N_(
-                    "{version} is being rolled out to {board_class} already: end that with "
-                    "`idroserra update cancel`"), version=current.version,
+                    "{version} is being rolled out to {board_class} already: cancel that "
+                    "first"), version=current.version,
                     board_class=board_class))
             nodes = eligible_nodes(self._parts.nodes, wanted, selection)
             now, config = self._now_unix_ms(), self._config

@@ -106,7 +106,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 HISTORY_UNREADABLE = N_(
     "History cannot be read from the database. New readings wait safely on this host. Check that"
-    " the database runs; `idroserra doctor` checks the access to it.")
+    " the database runs and that the host may read it.")
 
 # The first match counts: an exception comes before its base class.
 _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (

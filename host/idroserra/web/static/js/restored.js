@@ -5,6 +5,7 @@ import { t } from "./i18n.js";
 import { request } from "./connection.js";
 import { withDisabled } from "./confirm_dialog.js";
 import { fullTime } from "./format.js";
+import { settingText } from "./setting_value.js";
 
 export class RestoredPanel {
   constructor(root, node) {
@@ -27,8 +28,8 @@ export class RestoredPanel {
       row.hidden = !one;
       if (!one) continue;
       const [, ofNode, ofBackup] = row.cells;
-      setText(ofNode, `${one.node ?? "\u2014"} ${row.dataset.unit}`);
-      setText(ofBackup, `${one.backup} ${row.dataset.unit}`);
+      setText(ofNode, settingText(row.dataset, one.node ?? undefined));
+      setText(ofBackup, settingText(row.dataset, one.backup));
     }
   }
 
