@@ -83,6 +83,7 @@ TEXTS = {
     "alarms.targets[].url": "Apprise URL. A secret.",
     "alarms.targets[].from_priority": "Lowest priority that is sent to this recipient.",
     "alarms.targets[].escalation_only": "Send only alarms that were not acknowledged in time.",
+    "alarms.targets[].sites": "Send only alarms of these sites and of the host; empty: of all.",
     "alarms.targets[].language": "Language of the notifications; units are metric.",
     "alarms.notify_from": "Lowest priority that is sent at all; lower ones appear on the page "
                           "only.",

@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from idroserra.alarms.loop import AlarmLoop
 from idroserra.alarms.summary import summary
 from idroserra.core import protocol
+from idroserra.core.audit_sink import AuditSink
 from idroserra.core.config import Config
 from idroserra.core.errors import HostError, UnknownNode
 from idroserra.core.reasons import Reason, reason_from_json
@@ -44,7 +45,6 @@ from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import Locale, set_locale
 from idroserra.mqtt.connection import KEEPALIVE_S, RECONNECT_S, identify, wall_unix_ms
 from idroserra.mqtt.paho_client import stop_client
-from idroserra.nodes.audit_sink import AuditSink
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.freshness import stale_after_ms
 from idroserra.nodes.live import LiveState, Subscription

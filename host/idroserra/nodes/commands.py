@@ -19,12 +19,12 @@ from typing import Any
 from idro.protocol.topics import UP
 from idroserra.auth.identity import current_identity
 from idroserra.core import protocol
+from idroserra.core.audit_sink import AuditSink, no_audit
 from idroserra.core.errors import HostError
 from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.core.sqlite import connect
 from idroserra.i18n.reasons import english
 from idroserra.mqtt.connection import MqttConnection
-from idroserra.nodes.audit_sink import AuditSink, no_audit
 from idroserra.nodes.command_messages import CommandMessages, Epoch, mac_of
 from idroserra.nodes.command_state import COLUMNS, SCHEMA, UPGRADES, CommandState, from_row, row_of
 from idroserra.nodes.live import LiveState

@@ -8,7 +8,8 @@ from idroserra.core.reasons import Reason
 from idroserra.help.topics import help_address
 from idroserra.i18n.reasons import as_sentence, counted_down, reason_json
 from idroserra.i18n.translate import gettext as _
-from idroserra.nodes.state import Cause, NodeState
+from idroserra.nodes.causes import Cause
+from idroserra.nodes.state import NodeState
 
 
 def state_json(state: NodeState, now_unix_ms: int) -> dict[str, Any]:

@@ -108,15 +108,8 @@ class Service:
                 folder / "state.db", nodes=self.nodes, live=self.live, link=self._mqtt,
                 epoch_unix_ms=self.spool.epoch, audit=self.access.audit.add)
             opened.callback(self.commands.close)
-            self.calibrations = CalibrationService(
-                folder / "state.db", self.nodes, self.commands, self.live, self._mqtt.now_unix_ms)
-            opened.callback(self.calibrations.close)
-            self.recipes = RecipeRunner(
-                folder / "state.db", self.nodes, self.commands, self._mqtt.now_unix_ms)
-            opened.callback(self.recipes.close)
-            self.recipe_library = RecipeLibrary(
-                folder / "state.db", self._mqtt.now_unix_ms, self.recipes.nodes_running)
-            opened.callback(self.recipe_library.close)
+            self.calibrations = self._open_calibrations(opened)
+            self.recipes, self.recipe_library = self._open_recipes(opened)
             self.previews = PreviewService(self._mqtt.now_unix_ms)
             opened.callback(self.previews.close)
             self.feeds = Feeds(config, self._feed_source(opened), self._mqtt.now_unix_ms)
@@ -200,6 +193,21 @@ class Service:
         if self.access.audit.failure:
             failures["audit log"] = self.access.audit.failure
         return failures
+
+    def _open_calibrations(self, opened: ExitStack) -> CalibrationService:
+        calibrations = CalibrationService(
+            self.config.data_dir / "state.db", self.nodes, self.commands, self.live,
+            self._mqtt.now_unix_ms)
+        opened.callback(calibrations.close)
+        return calibrations
+
+    def _open_recipes(self, opened: ExitStack) -> tuple[RecipeRunner, RecipeLibrary]:
+        path = self.config.data_dir / "state.db"
+        runner = RecipeRunner(path, self.nodes, self.commands, self._mqtt.now_unix_ms)
+        opened.callback(runner.close)
+        library = RecipeLibrary(path, self._mqtt.now_unix_ms, runner.nodes_running)
+        opened.callback(library.close)
+        return runner, library
 
     def _feed_source(self, opened: ExitStack) -> Callable[[], Store]:
         """Return what the feeds read: long reads of an InfluxDB keep no chart waiting."""

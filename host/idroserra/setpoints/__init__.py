@@ -1,1 +1,1 @@
-"""The settings of nodes over time, by which history is judged (docs/page.md)."""
+"""Settings of nodes: as forms, and over time, by which history is judged (docs/page.md)."""

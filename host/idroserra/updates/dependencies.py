@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from idroserra.alarms.active import ActiveAlarm
+from idroserra.core.audit_sink import AuditSink
 from idroserra.mqtt.connection import MqttConnection
-from idroserra.nodes.audit_sink import AuditSink
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.registry import Nodes

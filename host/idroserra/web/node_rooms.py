@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from idroserra.core.errors import UnknownNode
 from idroserra.i18n.marker import N_
-from idroserra.nodes.setting_forms import GROUPS
+from idroserra.setpoints.setting_forms import GROUPS
 from idroserra.web.node_settings import settings_of
 from idroserra.web.pages import Pages
 from idroserra.web.routing import Routes

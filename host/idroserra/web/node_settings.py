@@ -13,7 +13,7 @@ from idroserra.i18n.marker import N_
 from idroserra.i18n.translate import translate
 from idroserra.nodes.node import Node
 from idroserra.nodes.registry import Nodes
-from idroserra.nodes.setting_forms import GROUPS, setting_fields, setting_text
+from idroserra.setpoints.setting_forms import GROUPS, setting_fields, setting_text
 from idroserra.web.routing import Routes
 
 

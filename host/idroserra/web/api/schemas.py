@@ -123,8 +123,8 @@ class NodeOut(Out):
     image_sha256: str | None
     stale_after_ms: Annotated[int, Meta(description="Age in ms above which a reading is stale.")]
     channels: Annotated[dict[str, dict[str, Any]], Meta(
-        description="By channel: unit, decimals, value or fault (never both), unix_ms, band, level "
-                    "of the worst cause about it.")]
+        description="By channel: unit, decimals, value or fault (never both), unix_ms, band, "
+                    "level of the worst cause about it.")]
     outputs: Annotated[dict[str, str], Meta(description="Actuator: doser, switch or dimmer.")]
     config: ConfigOut
     history_progress: dict[str, Any] | None

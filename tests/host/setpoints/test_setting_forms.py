@@ -11,7 +11,7 @@ from idroserra.calibration.procedures import PROCEDURES
 from idroserra.core import protocol
 from idroserra.i18n.translate import Locale, use_locale
 from idroserra.i18n.units import EC, TEMPERATURE, VOLUME
-from idroserra.nodes.setting_forms import GROUPS, setting_fields, setting_label, setting_text
+from idroserra.setpoints.setting_forms import GROUPS, setting_fields, setting_label, setting_text
 
 LOCALES = [Locale("it", ec, temperature, volume)
            for ec in EC for temperature, volume in zip(TEMPERATURE, VOLUME, strict=True)]
