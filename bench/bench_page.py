@@ -35,7 +35,7 @@ SPEEDS = {"desktop": (DESKTOP, 1, None), "phone, CPU 4x slower": (PHONE, 4, None
           "the same over Wi-Fi, 30 ms": (PHONE, 4, 30)}
 _PAINTED = """() => new Promise((resolve) => {
   const look = () => {
-    const shown = document.querySelectorAll('.node-card .tile .value').length;
+    const shown = document.querySelectorAll('#fleet tbody tr, .node-card .tile .value').length;
     if (!shown) return requestAnimationFrame(look);
     requestAnimationFrame(() => setTimeout(() => {
       const [first] = performance.getEntriesByName('first-contentful-paint');

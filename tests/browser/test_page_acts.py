@@ -35,9 +35,8 @@ def test_every_page_stops_a_node_without_a_question(node, tab, path):
     watched = tab(PHONE)
     page = watched.page
     page.goto(f"{watched._url}{path}")  # not every page has a live stream
-    page.locator("#stops summary").click()
-    page.locator("#stops button").click()
-    expect(page.locator("#stops .outcome")).to_contain_text(
+    page.locator("#stop-bar .stop").click()
+    expect(page.locator("#stop-bar .outcome")).to_contain_text(
         "Confirmed: the node stopped all dosing")
     assert [command.verb for command in node.commands] == ["stop"]
     watched.check()

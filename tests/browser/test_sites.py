@@ -71,22 +71,22 @@ def test_twenty_nodes_fit_the_smallest_phone_and_the_old_looks_old(host, open_pa
     expect(page.locator("#strip strong")).to_have_text("2 of 3 sites need attention.")
     assert page.locator(".site").evaluate_all("all => all.map((one) => one.dataset.site)") == [
         "Nord", "Sud", "Città Alta"]
-    expect(page.locator(".site .rows li")).to_have_count(20)
+    expect(page.locator("#fleet tbody tr")).to_have_count(20)
     expect(page.locator("[data-site=Nord] > .sentence")).to_contain_text(
         "2 of 7 nodes need attention")
-    old = page.locator("[data-node=nord-2]")
-    expect(old.locator(".age")).to_contain_text("no reading since")
-    expect(old.locator(".figures")).to_have_text("pH —EC —Water temperature —")
-    expect(page.locator("[data-node=nord-3] .figures")).to_contain_text("pH 5.85")
+    old = page.locator("#fleet [data-node=nord-2]")
+    expect(old.locator("[data-column=state]")).to_contain_text("no reading arrives")
+    expect(old.locator("[data-label]:visible")).to_have_text(["—", "—", "—"])
+    expect(page.locator("#fleet [data-node=nord-3] [data-column=ph]")).to_have_text("5.85")
     assert page.evaluate("document.documentElement.scrollHeight") < 3 * SMALLEST["height"]
     page.evaluate(AXE.read_text("utf-8"))
     assert axe_violations(page) == []
     tab.check()
     page.locator("[data-site=Nord] h2 a").click()
     expect(page).to_have_url(f"{host.url}/sites/Nord")
-    expect(page.locator(".node-card")).to_have_count(7)
+    expect(page.locator("#fleet tbody tr")).to_have_count(7)
     expect(page.locator("#strip strong")).to_have_text("2 of 7 greenhouses need attention.")
-    assert page.locator(".nav a").all_inner_texts()[-7:] == [f"nord-{n}" for n in range(1, 8)]
+    expect(page.locator("#switch b")).to_have_text("Nord")
     tab.check()
 
 
@@ -135,7 +135,7 @@ def test_a_node_is_moved_from_its_page_and_the_overview_follows(host, open_page)
     page.fill("#move [name=site]", "Sud")
     page.locator("#move button").click()
     expect(page.locator("#move .outcome")).to_have_text("citta-6 moved to Sud.")
-    expect(overview.locator("[data-site=Sud] [data-node=citta-6]")).to_be_visible()
+    expect(overview.locator("[data-node=citta-6] [data-column=site]")).to_have_text("Sud")
     assert 'site="Sud"' in next(
         line for line in host.client.get("/metrics").text.splitlines()
         if line.startswith("idroserra_node_up") and 'node="citta-6"' in line)
@@ -154,7 +154,7 @@ def test_renaming_a_site_keeps_all_its_data(host, open_page):
     page.fill("#rename-site [name=site]", "Nord 1")
     page.locator("#rename-site button").click()
     expect(page).to_have_url(f"{host.url}/sites/Nord%201")
-    expect(page.locator(".node-card")).to_have_count(7)
+    expect(page.locator("#fleet tbody tr")).to_have_count(7)
     assert "old roof" in texts(host, site="Nord 1")
     changes = host.client.get("/api/alarms/history", params={"site": "Nord 1"}).json()["changes"]
     assert any(change["node"] == "nord-1" for change in changes)

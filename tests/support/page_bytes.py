@@ -18,6 +18,6 @@ def overview_bytes(browser, host, locale="it-IT"):
     devtools.on("Network.loadingFinished", lambda done: sizes.append(done["encodedDataLength"]))
     page.goto(host.url, wait_until="load")
     page.wait_for_selector("#link[data-state=live]")
-    page.wait_for_selector(".node-card .tile .value")
+    page.wait_for_selector("#fleet tbody tr, .node-card .tile .value")
     context.close()
     return sum(sizes), len(sizes)

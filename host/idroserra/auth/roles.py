@@ -107,6 +107,7 @@ MATRIX = (
     Rule("GET", "/api/export/{name}", _VIEWER),
     Rule("GET", "/api/admin/export/{name}", _ADMIN),
     Rule("GET", "/api/nodes/{node}/happened", _VIEWER),
+    Rule("GET", "/api/nights", _VIEWER),
     Rule("GET", "/api/nodes/{node}/report", _VIEWER),
     Rule("GET", "/api/nodes/{node}/report.pdf", _VIEWER),
     Rule("GET", "/nodes/{node}/report", _VIEWER),

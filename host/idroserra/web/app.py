@@ -73,7 +73,7 @@ from idroserra.web.api.nodes import UnknownCommand, nodes_router
 from idroserra.web.api.previews import previews_router
 from idroserra.web.api.recipe_library import recipe_library_router
 from idroserra.web.api.recipes import recipes_router
-from idroserra.web.api.reports import reports_router
+from idroserra.web.api.reports import nights_router, reports_router
 from idroserra.web.api.schemas import ErrorOut
 from idroserra.web.api.setpoints import setpoints_router
 from idroserra.web.api.settings_nodes import NodeTitles, settings_nodes_router
@@ -206,7 +206,7 @@ def _api(context: WebContext) -> list[Routes]:
         settings_nodes_router(nodes, context.titles, site),
         settings_notifications_router(context.alarm_settings, alarm_loop),
         sites_router(nodes, context.views, context.journal, alarm_loop.alarms),
-        stops_router(context),
+        stops_router(context), nights_router(context),
         tables_router(context), calibrations_router(context.calibrations, nodes),
         alarms_router(alarm_loop, nodes, site), bottles_router(alarm_loop.bottles, nodes),
         balance_router(context), setpoints_router(nodes, context.settings_history),

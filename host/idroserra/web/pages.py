@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from idro.protocol.descriptions import SETTING_TEXTS
 from idroserra.auth.identity import current_identity
-from idroserra.auth.roles import Role, role_of
+from idroserra.auth.roles import Role, role_of, rule_of
 from idroserra.calibration.ec import DRY
 from idroserra.calibration.reference_solutions import BUFFERS, STANDARDS
 from idroserra.core import protocol
@@ -46,6 +46,7 @@ from idroserra.web.api.sites import sites_of
 from idroserra.web.api.updates import updates_json
 from idroserra.web.context import WebContext
 from idroserra.web.node_view import wall_unix_ms
+from idroserra.web.places import navigation_of, place_of
 from idroserra.web.routing import Routes
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -181,7 +182,9 @@ class Pages:
             "who": "" if who is None else who.name, "role": role.label,
             "journal_kinds": JOURNAL_KINDS, "shown_site": None if node is None else node["site"],
             "most_site_chars": MAX_CHARS, **(more or {}),
-            "may": lambda word: role >= role_of(word),
+            "may": lambda word: role >= role_of(word), "navigation": navigation_of(role),
+            "part_of": place_of((more or {}).get("place", name.removesuffix(".html"))),
+            "has_page": lambda path: rule_of("GET", path) is not None,
             "settings": {
                 key: row._asdict() | {"text": SETTING_TEXTS[key]}
                 for key, row in protocol.SETTINGS.items()},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import asdict
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Annotated, Any, Literal, NamedTuple
@@ -9,6 +11,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from msgspec import Meta
 from starlette.responses import Response
 
+from idroserra.core.errors import UnknownNode
+from idroserra.i18n.translate import Locale, current_locale
 from idroserra.i18n.translate import gettext as _
 from idroserra.journal.models import NoteFilter
 from idroserra.reports.builder import DAY_MS, BadRange, Range
@@ -17,7 +21,7 @@ from idroserra.web.api.ranges import FromMs, ToMs, zone_of
 from idroserra.web.api.schemas import Out, error_replies
 from idroserra.web.context import WebContext
 from idroserra.web.node_view import wall_unix_ms
-from idroserra.web.routing import Routes
+from idroserra.web.routing import BadRequest, Routes
 
 Since = Annotated[Literal["week", "planting", "recipe"] | None, Meta(
     description="week: the last seven days; planting, recipe: since the last one.")]
@@ -25,6 +29,9 @@ TimeZone = Annotated[str, Meta(
     max_length=60,
     description="Of the days, for example Europe/Rome; default: that of the node.")] | None
 
+MOST_NODES = 50
+KEPT_S = 600.0  # records of a night may arrive late
+MOST_KEPT = 4_000
 _ERROR_REPLIES = error_replies({
     404: "No such node.", 501: "This host cannot create PDFs; the message names the reason.",
     503: "The store does not answer.",
@@ -150,3 +157,79 @@ def _zone_of_node(context: WebContext, node: str) -> tzinfo:
     report = context.nodes.get(node).report
     minutes = 0 if report is None else int(report.values["clock.utc_offset_min"])
     return timezone(timedelta(minutes=minutes)) if minutes else UTC
+
+
+class NightOut(Out):
+    """The summary of one node; level: ok, note, warn or bad."""
+
+    level: str
+    summary: str
+
+
+class NightsOut(Out):
+    """Summaries by node; a node that the host does not know is left out."""
+
+    nights: dict[str, NightOut]
+
+
+class _Key(NamedTuple):
+    node: str
+    span: Range
+    locale: Locale
+
+
+class _Kept:
+    """The newest summaries. Any thread may call."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: dict[_Key, tuple[float, dict[str, str]]] = {}
+
+    def get(self, key: _Key) -> dict[str, str] | None:
+        with self._lock:
+            made_s, night = self._found.get(key, (float("-inf"), None))
+        return night if time.monotonic() - made_s < KEPT_S else None
+
+    def put(self, key: _Key, night: dict[str, str]) -> None:
+        with self._lock:
+            self._found.pop(key, None)
+            self._found[key] = time.monotonic(), night
+            if len(self._found) > MOST_KEPT:
+                del self._found[next(iter(self._found))]
+
+
+def nights_router(context: WebContext) -> Routes:
+    """Return the routes."""
+    router = Routes("/api", error_replies({503: "The store does not answer."}))
+    kept = _Kept()
+
+    @router.get("/nights", answer=NightsOut)
+    def nights(
+        nodes: Annotated[str, Meta(max_length=2_000, description="Comma-separated, at most 50.")],
+        from_unix_ms: FromMs, to_unix_ms: ToMs, time_zone: TimeZone = None,
+    ) -> dict[str, Any]:
+        """Summarize a night of several nodes in one line each, as GET
+        /api/nodes/{node}/happened does."""
+        names = [name for name in dict.fromkeys(nodes.split(",")) if name]
+        if not 1 <= len(names) <= MOST_NODES:
+            raise BadRequest(f"nodes: 1 to {MOST_NODES} needed, got {len(names)}")
+        found = {}
+        for name in names:
+            try:
+                span = span_of(context, name, None, from_unix_ms, to_unix_ms, time_zone)
+                found[name] = _night(context, kept, name, span)
+            except UnknownNode:
+                continue
+        return {"nights": found}
+
+    return router
+
+
+def _night(context: WebContext, kept: _Kept, node: str, span: Range) -> dict[str, str]:
+    key = _Key(node, span, current_locale())
+    night = kept.get(key)
+    if night is None:
+        summary = context.summarize(context.nodes.get(node), span)
+        night = {"level": summary.level, "summary": summary.summary}
+        kept.put(key, night)
+    return night

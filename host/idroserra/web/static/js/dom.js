@@ -23,3 +23,20 @@ export function showOutcome(element, state, text) {
   element.dataset.state = state;
   element.textContent = text;
 }
+
+/** Keep one element for each item inside `parent`, in order; other elements are removed. */
+export function placed(parent, known, things, keyOf, create, render) {
+  const keys = new Set(things.map(keyOf));
+  for (const [key, element] of known) {
+    if (keys.has(key)) continue;
+    element.remove();
+    known.delete(key);
+  }
+  things.forEach((thing, index) => {
+    const key = keyOf(thing);
+    if (!known.has(key)) known.set(key, create(thing));
+    const element = known.get(key);
+    if (parent.children[index] !== element) parent.insertBefore(element, parent.children[index] || null);
+    render(element, thing);
+  });
+}

@@ -1,9 +1,10 @@
-// The overview of all nodes, or of all sites if there are several, worst first. The page of a site
-// is the overview of its nodes.
+// The overview of all nodes: cards, or above MOST_CARDS a table; with several sites also a card for
+// each site. The page of a site is the overview of its nodes.
 
 import { t, tn } from "./i18n.js";
 import { listen, oncePerFrame, state } from "./state.js";
 import { renderAlarmBadge } from "./alarm_badge.js";
+import { FleetTable } from "./fleet_table.js";
 import { start } from "./connection.js";
 import { wireRename } from "./site_form.js";
 import { overallSites, renderSites, showHealth } from "./sites.js";
@@ -14,6 +15,7 @@ const root = document.getElementById("nodes");
 const { site: shownSite } = document.getElementById("main").dataset;
 const strip = document.getElementById("strip");
 const cards = new Map();
+const MOST_CARDS = 6;
 const TILES = 6;
 const SHOWN_CAUSES = 4;
 
@@ -29,6 +31,7 @@ class Card {
 
   render(node) {
     this.root.dataset.node = node.node;
+    this.root.querySelector("header small").textContent = !shownSite && state.sites.length > 1 ? node.site : "";
     showHealth(this.root, node.state.level, node.state.text);
     const chip = this.root.querySelector(".chip");
     chip.textContent = node.dosing.label;
@@ -94,19 +97,24 @@ export function overall(nodes) {
 
 function render() {
   const nodes = [...state.nodes.values()].filter((node) => !shownSite || node.site === shownSite);
-  const hasSites = !shownSite && state.sites.length > 1;
-  const health = state.connection === "lost" ? healthOf({}) : withHost(overall(nodes));
-  // Each site shows its own causes.
-  renderStrip(strip, hasSites && !state.hostReasons.length && state.connection !== "lost" ? { ...health, others: [] } : health, newestOf(nodes));
+  const sites = !shownSite && state.sites.length > 1 ? state.sites : [];
+  const isTable = nodes.length > MOST_CARDS;
+  const own = overall(nodes);
+  // Sites and the table show the causes themselves.
+  const health = state.connection === "lost" ? healthOf({}) : withHost(sites.length || isTable ? { ...own, others: [] } : own);
+  renderStrip(strip, health, newestOf(nodes));
   renderConnection(document.getElementById("link"));
   renderAlarmBadge();
   document.getElementById("empty").hidden = nodes.length > 0;
-  if (hasSites) renderSites(document.getElementById("sites"));
-  else document.getElementById("sites").replaceChildren();
-  renderCards(hasSites ? [] : nodes);
+  renderSites(document.getElementById("sites"), sites);
+  table.root.hidden = !isTable;
+  if (isTable) table.render(nodes, sites.length > 0);
+  renderCards(isTable ? [] : nodes);
 }
 
 const renderSoon = oncePerFrame(render);
+
+const table = root && new FleetTable(document.getElementById("fleet"));
 
 if (root) {
   listen((message) => {

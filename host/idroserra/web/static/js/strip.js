@@ -2,6 +2,7 @@
 
 import { make } from "./dom.js";
 import { t } from "./i18n.js";
+import { naturally } from "./natural.js";
 import { nowUnixMs, state } from "./state.js";
 import { ageText, timeText } from "./format.js";
 
@@ -31,7 +32,7 @@ export function withHost(health) {
 
 export function worstFirst(nodes) {
   const rank = (node) => LEVELS.indexOf(node.state.level);
-  return [...nodes].sort((a, b) => rank(b) - rank(a) || a.node.localeCompare(b.node));
+  return [...nodes].sort((a, b) => rank(b) - rank(a) || naturally(a.title, b.title));
 }
 
 /** A cause in words, with the time since when it exists and a link to what to do, if there is one. */

@@ -1,0 +1,52 @@
+// Last night in one line for the rows in sight, a few at a time: each costs the host a summary.
+
+import { request } from "./connection.js";
+import { ZONE } from "./exports.js";
+import { nowUnixMs } from "./state.js";
+import { lastNight } from "./summary.js";
+
+const AT_ONCE = 10;
+const AGAIN_MS = 15 * 60e3;
+
+export class LastNights {
+  /** `changed()` is called after each answer. */
+  constructor(changed) {
+    this.changed = changed;
+    this.known = new Map(); // node: {level, summary}
+    this.waiting = new Set();
+    this.seen = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting && !this.known.has(target.dataset.node)) this.waiting.add(target.dataset.node);
+      }
+      this.load();
+    });
+    setInterval(() => {
+      for (const name of this.known.keys()) this.waiting.add(name);
+      this.load();
+    }, AGAIN_MS);
+  }
+
+  of(node) {
+    return this.known.get(node);
+  }
+
+  watch(row) {
+    this.seen.observe(row);
+  }
+
+  async load() {
+    if (this.isLoading) return;
+    this.isLoading = true;
+    while (this.waiting.size && !document.hidden) {
+      const names = [...this.waiting].slice(0, AT_ONCE);
+      for (const name of names) this.waiting.delete(name);
+      const [from, to] = lastNight(nowUnixMs());
+      const query = new URLSearchParams({ nodes: names.join(), from_unix_ms: from, to_unix_ms: to, time_zone: ZONE });
+      // Without an answer the cells stay empty, and are asked for again.
+      const { nights } = await request(`/api/nights?${query}`).catch(() => ({ nights: {} }));
+      for (const [name, night] of Object.entries(nights)) this.known.set(name, night);
+      this.changed();
+    }
+    this.isLoading = false;
+  }
+}

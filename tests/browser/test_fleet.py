@@ -1,0 +1,168 @@
+"""A fleet on the overview: the table, the switcher between nodes, the stop of a site, a phone."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from playwright.sync_api import expect
+
+from idroserra.auth.roles import Role
+from support.all_pages import AXE, axe_violations
+from support.pages import PHONE, MonitoredTab
+from support.real_host import standing_host
+from support.wait import wait_until
+
+SCREEN = {"width": 1440, "height": 900}
+ZOOMED = {"width": 640, "height": 450}  # 1280 x 900 at 200 %
+NARROW = {"width": 320, "height": 640}
+PLACES = 5
+HIGH_PX = 44
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    """Yield (host, {name: node}): 25 of basil and of lettuce, one too high, one stopped."""
+    with standing_host(tmp_path_factory.mktemp("fleet")) as host:
+        made = [f"{crop}-{number}" for number in range(1, 26) for crop in ("basil", "lettuce")]
+        with ThreadPoolExecutor(10) as pool:
+            nodes = dict(zip(made, pool.map(host.node, made), strict=True))
+        for name, node in nodes.items():
+            node.read({"reservoir.ph": 6.60} if name == "lettuce-7" else {})
+        nodes["basil-10"].tell("stopped", {"by": "anna"})
+        wait_until(lambda: host.view("basil-10")["dosing"]["state"] == "stopped", 60, "the stop")
+        wait_until(lambda: host.view("lettuce-25")["state"]["level"] == "ok", 60, "the fleet")
+        yield host, nodes
+
+
+@pytest.fixture
+def open_page(browser, fleet):
+    tabs = []
+
+    def opened(path, size=SCREEN, role=Role.OPERATOR):
+        host, _ = fleet
+        tabs.append(MonitoredTab(browser, host.url, size, "light", host.session_of(role)))
+        return tabs[-1], tabs[-1].open(path)
+
+    yield opened
+    for tab in tabs:
+        tab.check()
+        tab.close()
+
+
+def names(page):
+    return page.locator("#fleet tbody tr").evaluate_all("all => all.map((it) => it.dataset.node)")
+
+
+def test_fifty_nodes_fit_two_screens_worst_first_then_in_natural_order(open_page):
+    _, page = open_page("/")
+    expect(page.locator("#fleet tbody tr")).to_have_count(50)
+    assert page.evaluate("document.documentElement.scrollHeight") <= 2 * SCREEN["height"]
+    assert names(page)[:5] == ["basil-10", "lettuce-7", "basil-1", "basil-2", "basil-3"]
+    row = page.locator("#fleet [data-node=lettuce-7]")
+    expect(row.locator("[data-column=ph]")).to_have_attribute("data-state", "off_band")
+    expect(row.locator("[data-column=night] svg")).to_be_visible()
+    page.evaluate(AXE.read_text("utf-8"))
+    assert axe_violations(page) == []
+
+
+def test_sort_search_and_filter_are_kept_in_the_address(fleet, open_page):
+    _, page = open_page("/")
+    page.locator("[data-sort=node]").click()
+    assert names(page)[8:11] == ["basil-9", "basil-10", "basil-11"]
+    page.locator("[data-sort=ph]").click()
+    page.locator("[data-sort=ph]").click()
+    assert names(page)[0] == "lettuce-7"
+    expect(page.locator("th[data-column=ph]")).to_have_attribute("aria-sort", "descending")
+    page.fill("#fleet [name=find]", "basil")
+    page.select_option("#fleet [name=level]", "warn")
+    assert names(page) == ["basil-10"]
+    page.reload()
+    expect(page.locator("#fleet tbody tr")).to_have_count(1)
+    expect(page.locator("#fleet [name=find]")).to_have_value("basil")
+    page.fill("#fleet [name=find]", "lettuce-3")
+    page.select_option("#fleet [name=level]", "")
+    fleet[1]["lettuce-3"].read({"reservoir.ph": 5.55})
+    expect(page.locator("[data-node=lettuce-3] [data-column=ph]")).to_have_text("5.55")
+    fleet[1]["lettuce-3"].read()
+
+
+def test_a_node_is_found_by_the_keyboard(fleet, open_page):
+    host, _ = fleet
+    _, page = open_page("/nodes/basil-3")
+    expect(page.locator("#switch b")).to_have_text("basil-3")
+    page.locator("#switch").focus()
+    page.keyboard.press("Enter")
+    combo = page.get_by_role("combobox", name="Find a node")
+    expect(combo).to_be_focused()
+    expect(page.locator("#switch-list li")).to_have_count(50)
+    expect(page.locator("#switch-list [aria-selected=true] b")).to_have_text("basil-3")
+    page.evaluate(AXE.read_text("utf-8"))
+    assert axe_violations(page) == []
+    page.keyboard.type("lettuce-2")
+    options = page.locator("#switch-list li b")
+    expect(options).to_have_text(["lettuce-2", *(f"lettuce-2{n}" for n in range(6))])
+    page.keyboard.press("ArrowDown")
+    active = combo.get_attribute("aria-activedescendant")
+    expect(page.locator(f"#{active} b")).to_have_text("lettuce-20")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{host.url}/nodes/lettuce-20")
+
+
+def test_a_phone_has_its_places_at_the_bottom_and_the_header_holds(open_page):
+    tab, page = open_page("/", PHONE)
+    for size in (PHONE, NARROW, ZOOMED):
+        page.set_viewport_size(size)
+        tab.check()
+        bar = page.locator(".nav")
+        box = bar.bounding_box()
+        assert round(box["y"] + box["height"]) == size["height"], size
+        places = [one.bounding_box() for one in bar.locator("> *:visible").all()]
+        assert 4 <= len(places) <= PLACES
+        assert all(one["height"] >= HIGH_PX and one["width"] >= HIGH_PX for one in places), size
+    page.set_viewport_size(PHONE)
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    foot = page.locator(".foot").bounding_box()
+    assert foot["y"] + foot["height"] <= page.locator(".nav").bounding_box()["y"]
+    heights = {one.bounding_box()["height"] for one in page.locator("#fleet tbody tr").all()[:9]}
+    assert max(heights) <= 60, heights
+    page.evaluate(AXE.read_text("utf-8"))
+    assert axe_violations(page) == []
+
+
+def test_a_site_is_stopped_by_one_key_and_each_answer_is_shown(fleet, open_page):
+    host, nodes = fleet
+    for name in ("basil-1", "basil-2", "basil-3"):
+        host.service.nodes.move(name, "Naples")
+    nodes["basil-2"].answer = None
+    _, page = open_page("/sites/Naples")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.locator("#stop-bar .stop")).to_be_focused()  # the first after the skip link
+    page.keyboard.press("F8")
+    sure = page.locator("#stop-sure")
+    expect(sure.locator("li b")).to_have_text(["basil-1", "basil-2", "basil-3"])
+    expect(sure.locator("[value=yes]")).to_have_text("Stop 3 nodes")
+    sure.locator("[value=yes]").click()
+    results = page.locator("#stop-results")
+    expect(results.locator("[data-state=done] b")).to_have_text(["basil-1", "basil-3"])
+    expect(results.locator("h2")).to_have_text("2 of 3 nodes confirmed the stop.")
+    expect(results.locator("li:not([data-state=done]) b")).to_have_text(["basil-2"])
+    nodes["basil-2"].answer = "done"
+    expect(results.locator("[data-state=done]")).to_have_count(3)
+    assert [one.verb for one in nodes["basil-1"].commands] == ["stop"]
+    assert nodes["basil-4"].commands == []
+    results.locator("button").click()
+    for name in ("basil-1", "basil-2"):
+        nodes[name].tell("stopped", {"by": "operator-of-tests"})
+    nodes["basil-3"].leave()
+    page.locator("#stop-bar .resume").click()
+    expect(page.locator("#stop-sure [value=yes]")).to_have_text("Resume 2 nodes")
+    page.locator("#stop-sure [value=yes]").click()
+    expect(results.locator("[data-state=done]")).to_have_count(2)
+    assert [one.verb for one in nodes["basil-1"].commands] == ["stop", "resume"]
+    assert "resume" not in [one.verb for one in nodes["basil-3"].commands]
+
+
+def test_a_viewer_has_no_stop(open_page):
+    _, page = open_page("/", role=Role.VIEWER)
+    expect(page.locator("#fleet tbody tr").first).to_be_visible()
+    expect(page.locator(".stop")).to_have_count(0)
