@@ -15,6 +15,7 @@ import { wireStopKey } from "./stop_key.js";
 
 const TRIES = 3;
 const POLL_MS = 2_000;
+const FOCUS_MS = 450;
 const AT_ONCE = 6;
 const FINAL = ["done", "refused", "expired", "failed", "timeout"];
 
@@ -56,8 +57,14 @@ class StopBar {
     this.resume.hidden = this.in("stopped").length === 0;
   }
 
+  /** Ask, or confirm what was asked: the key of Stop, pressed again, is a yes. */
   askStop(scope) {
-    if (this.sure.open || this.results.root.open) return;
+    if (this.results.root.open) return;
+    if (this.sure.open) {
+      const yes = this.sure.querySelector("[value=yes].stop");
+      if (yes) yes.click();
+      return;
+    }
     const nodes = this.nodesAt(scope);
     this.scope = scope;
     if (nodes.length === 1) {
@@ -91,6 +98,7 @@ class StopBar {
     const button = this.sure.querySelector("[value=yes]");
     [button.className, button.textContent] = [look, yes];
     openConfirm(this.sure);
+    if (look === "stop") setTimeout(() => button.focus(), FOCUS_MS); // once it is enabled
   }
 
   async sendStop() {
