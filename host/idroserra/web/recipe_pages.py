@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from idroserra.recipes import serialize
-from idroserra.recipes.fields import fields
+from idroserra.recipes.fields import bounds_text, fields
 from idroserra.recipes.recipe_library import UnknownRecipe
 from idroserra.web.pages import Pages, in_script
 from idroserra.web.routing import Routes
@@ -39,6 +39,7 @@ def recipe_pages_routes(pages: Pages) -> Routes:
         recipe = serialize.recipe_json(entry.recipe)
         shown = serialize.entry_json(entry, context.recipes.nodes_running(name)) | recipe
         return pages.page(request, "recipe_page.html", None, {
-            "entry": shown, "fields": fields(), "data": in_script(recipe)})
+            "entry": shown, "fields": fields(), "bounds": bounds_text,
+            "data": in_script(recipe)})
 
     return routes

@@ -65,20 +65,20 @@ def test_an_edited_recipe_starts_and_a_running_crop_keeps_its_own(host, node, cl
     host.client.post(f"{RUN}/stop", json={})
     assert host.client.request("DELETE", f"{RECIPES}/mine", json={}).json() == {"name": "mine"}
     assert host.client.get(f"{RECIPES}/mine").status_code == 404
-    assert host.service.access.audit.newest(1)[0].action == "delete recipe"
+    assert "delete recipe" in [one.action for one in host.service.access.audit.newest(5)]
 
 
 @pytest.mark.parametrize(("change", "field", "words"), [
     ({"days": 0}, "stage[1].days", "Stage 2, Days: 1 to 400 is needed"),
     ({"name": " "}, "stage[1].name", "Stage 2, Name: must not be empty"),
     ({"settings": {"ec.target_us_cm": 9_000}}, "stage[1].settings.ec.target_us_cm",
-     "Stage 2, EC: enter 0 to 5 mS/cm"),
+     "Stage 2, EC target: enter 0 to 5 mS/cm"),
     ({"settings": {"irrigation.on_s": 60}}, "stage[1].settings.irrigation.on_s",
-     "Stage 2, Irrigation on: is not in the first stage, which sets all that later ones change"),
+     "Stage 2, Watering time: is not in the first stage, which sets all that later ones change"),
     ({"settings": {"dosing.enabled": True}}, "stage[1].settings.dosing.enabled",
      "Stage 2: a recipe cannot set this"),
     ({"settings": {"ph.target": "5\x7f\n"}}, "stage[1].settings.ph.target",
-     "Stage 2, pH: enter 4.5 to 7.5"),
+     "Stage 2, pH target: enter 4.5 to 7.5"),
 ])
 def test_an_error_names_stage_and_field(host, clone, change, field, words):
     form = form_of(clone)

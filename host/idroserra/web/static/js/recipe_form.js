@@ -4,32 +4,27 @@ import { showOutcome } from "./dom.js";
 import { t } from "./i18n.js";
 import { request } from "./connection.js";
 import { withDisabled } from "./confirm_dialog.js";
-import { put, valueOf, watchNumbers } from "./number_fields.js";
+import { valueOf, watchNumbers } from "./number_fields.js";
 import { stageRows } from "./recipe_diff.js";
 import { drawTimeline } from "./recipe_timeline.js";
+import { entryOf, storedOf } from "./setting_value.js";
 
 const HEAD = ["name", "crop", "text"];
 const PARTS = ["name", "text", "source"];
 const COUNTS = ["days", "ramp_days"];
-const pad = (part) => String(part).padStart(2, "0");
 
-/** Write the stored value of a setting into its field; undefined empties it. */
+/** The field of an input, for setting_value.js. */
+const fieldOf = ({ dataset }) => ({ ...dataset, low: dataset.least, high: dataset.most });
+
+/** Write the stored value of a setting into its input; undefined empties it. */
 function write(input, value) {
-  if (value === undefined) input.value = "";
-  else if (input.type === "time") input.value = `${pad(Math.floor(value / 60))}:${pad(value % 60)}`;
-  else put(input, value * Number(input.dataset.factor) + Number(input.dataset.offset));
+  input.value = value === undefined ? "" : entryOf(fieldOf(input), value);
 }
 
-/** The stored value in a field; undefined if empty, NaN if invalid. */
+/** The stored value of an input; undefined if empty, null if invalid. */
 function read(input) {
-  if (input.type === "time") {
-    if (input.validity.badInput) return NaN;
-    const [hours, minutes] = input.value.split(":").map(Number);
-    return input.value ? hours * 60 + minutes : undefined;
-  }
-  if (input.value.trim() === "") return undefined;
-  const value = (valueOf(input) - Number(input.dataset.offset)) / Number(input.dataset.factor);
-  return input.dataset.kind === "int" ? Math.round(value) : Number(value.toFixed(3));
+  if (input.value.trim() === "") return input.validity.badInput ? null : undefined;
+  return storedOf(fieldOf(input), input.value);
 }
 
 export class RecipeForm {
@@ -128,7 +123,7 @@ export class RecipeForm {
     const { elements } = this.form;
     const wrong = [...this.form.querySelectorAll("input, textarea")].find((input) => !input.disabled && !isValid(input));
     if (wrong) {
-      this.refuse(wrong, wrong.value.trim() ? wrong.validationMessage : t("This field must not be empty."));
+      this.refuse(wrong, `${this.placeOf(wrong)}: ${wrongText(wrong)}`);
       return null;
     }
     return {
@@ -170,13 +165,17 @@ export class RecipeForm {
     return this.items[index]?.querySelector(`[data-key="${key}"], [data-part="${key}"]`) || null;
   }
 
+  /** The name of a field, with its stage if it has one. */
+  placeOf(input) {
+    const field = input.dataset.label || input.closest("label").firstElementChild.textContent;
+    const item = input.closest("li");
+    return item ? t("Stage {number}, {field}", { number: this.items.indexOf(item) + 1, field }) : field;
+  }
+
+  /** Show an error, and go to its field if it has one. */
   refuse(input, text) {
     this.form.querySelector(".changes").hidden = true;
-    const item = input?.closest("li");
-    const label = input?.closest("label").firstElementChild.textContent;
-    const isOurs = input && !text.includes(label.split(",")[0]);
-    const place = isOurs ? [item ? t("Stage {number}", { number: this.items.indexOf(item) + 1 }) : "", label].filter(Boolean).join(", ") : "";
-    showOutcome(this.outcome, "failed", place ? `${place}: ${text}` : text);
+    showOutcome(this.outcome, "failed", text);
     if (!input) return;
     input.setAttribute("aria-invalid", "true");
     const more = input.closest("details");
@@ -188,9 +187,14 @@ export class RecipeForm {
 const settings = (item) => [...item.querySelectorAll("[data-key]")];
 
 function isValid(input) {
-  if (input.dataset.key) return !Number.isNaN(read(input));
+  if (input.dataset.key) return read(input) !== null;
   if (input.dataset.low) return !Number.isNaN(valueOf(input));
   return !input.required || input.value.trim() !== "";
+}
+
+function wrongText(input) {
+  if (input.dataset.key) return t("enter {bounds}", { bounds: input.dataset.bounds });
+  return input.value.trim() ? input.validationMessage : t("must not be empty");
 }
 
 function meaning(index, isFree, before) {
