@@ -165,6 +165,10 @@ MATRIX = (
     Rule("POST", "/api/nodes/{node}/recipe/skip", _OPERATOR, "skip stage"),
     Rule("POST", "/api/nodes/{node}/recipe/resume", _OPERATOR, "resume recipe"),
     Rule("POST", "/api/nodes/{node}/recipe/stop", _OPERATOR, "stop recipe"),
+    # The stock calculator.
+    Rule("GET", "/stock", _VIEWER),
+    Rule("GET", "/api/stock/batch", _VIEWER),
+    Rule("GET", "/api/stock/dose", _VIEWER),
     # Previews.
     Rule("GET", "/api/nodes/{node}/preview", _VIEWER),
     Rule("POST", "/api/nodes/{node}/preview", _OPERATOR, "begin preview"),

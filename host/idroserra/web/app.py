@@ -58,6 +58,7 @@ from idroserra.reports.summary import summarize
 from idroserra.server.service import Service
 from idroserra.simulation.preview_request_builder import MissingNodeData
 from idroserra.simulation.preview_service import PreviewBusy
+from idroserra.simulation.stock_calculator import StockProblem
 from idroserra.updates.errors import BadRelease, CannotOffer, UnknownRelease
 from idroserra.web.api.access import access_router
 from idroserra.web.api.alarms import alarms_router
@@ -79,6 +80,7 @@ from idroserra.web.api.setpoints import setpoints_router
 from idroserra.web.api.settings_nodes import NodeTitles, settings_nodes_router
 from idroserra.web.api.settings_notifications import settings_notifications_router
 from idroserra.web.api.sites import sites_router
+from idroserra.web.api.stock import stock_router
 from idroserra.web.api.stops import stops_router
 from idroserra.web.api.tables import tables_router
 from idroserra.web.api.updates import updates_router
@@ -119,7 +121,8 @@ _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
            JournalFull, BadPoint, CannotCalibrate, CannotRun, CannotChange, PreviewBusy,
            MissingNodeData, FixedByConfiguration)),
     (422, (BadSite, InvalidRequest, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
-           RecipeError, BadAlarmSetting, protocol.ProtocolError, protocol.SettingsError)),
+           RecipeError, StockProblem, BadAlarmSetting, protocol.ProtocolError,
+           protocol.SettingsError)),
     (501, (NoPdf,)),
     (503, (StoreError,)),
 )
@@ -215,7 +218,7 @@ def _api(context: WebContext) -> list[Routes]:
         updates_router(context.updates, nodes),
         export_router(context),
         feeds_router(context.feeds), journal_router(context.journal, nodes),
-        reports_router(context), metrics_router(context.scrape),
+        reports_router(context), stock_router(), metrics_router(context.scrape),
     ]
 
 
@@ -302,6 +305,8 @@ def error_json(error: Exception) -> dict[str, Any]:
     it is another, and the code of its reason if it has one."""
     if isinstance(error, RecipeError):
         return _said(error_english(error), recipe_error_text(error)) | {"field": error.key}
+    if isinstance(error, StockProblem):
+        return _said(error_english(error), error.words) | {"field": error.field}
     reason = reason_of(error)
     answer = _said(error_english(error), error_text(error))
     return answer if reason is None else answer | {"code": reason.code}

@@ -8,13 +8,23 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from idroserra.i18n.translate import localize_decimal
+from idroserra.inventory.stock_solutions import STOCKS
 from idroserra.recipes import serialize
 from idroserra.recipes.fields import bounds_text, fields
 from idroserra.recipes.recipe_library import UnknownRecipe
+from idroserra.simulation import stock_calculator as stock
 from idroserra.web.pages import Pages, in_script
 from idroserra.web.routing import Routes
 
+_ACIDS = ["h3po4_10pct", "hno3_10pct"]
+_BASES = [name for name in STOCKS if name not in _ACIDS]
 _RecipeName = Annotated[str, Meta(max_length=20)]
+
+
+def _figure(value: float) -> str:
+    """Return a bound in full, without trailing zeros and exponent."""
+    return localize_decimal(f"{value:.4f}".rstrip("0").rstrip("."))
 
 
 def recipe_pages_routes(pages: Pages) -> Routes:
@@ -41,5 +51,16 @@ def recipe_pages_routes(pages: Pages) -> Routes:
         return pages.page(request, "recipe_page.html", None, {
             "entry": shown, "fields": fields(), "bounds": bounds_text,
             "data": in_script(recipe)})
+
+    @routes.get("/stock")
+    def stock_page(request: Request) -> HTMLResponse:
+        """The stock calculator."""
+        return pages.page(request, "stock.html", None, {
+            "solutions": stock.solutions(), "solution_titles": stock.SOLUTIONS,
+            "waters": stock.waters(), "water_titles": stock.WATER_TITLES,
+            "figure": _figure, "report": stock.REPORT,
+            "report_ph": stock.REPORT_PH, "most_mg_l": stock.MOST_MG_L,
+            "stock_bounds": stock.BOUNDS, "acids": _ACIDS, "bases": _BASES,
+            "stock_titles": {one.name: one.title for one in STOCKS.values()}})
 
     return routes

@@ -37,7 +37,23 @@ REPORT_MG = {"Ca": 40.078, "Mg": 24.305, "Na": 22.990, "K": 39.098, "NH4": 18.03
              "NO3": 62.005, "Cl": 35.453, "SO4": 96.06, "P": 30.974}
 _STRONG = (("Ca", 2), ("Mg", 2), ("Na", 1), ("K", 1), ("NH4", 1), ("NO3", -1), ("Cl", -1),
            ("SO4", -2), ("P", -1))
-_ALKALINITY_MG = {"HCO3": 61.017, "CaCO3": 50.043}
+ALKALINITY_MG = {"HCO3": 61.017, "CaCO3": 50.043}
+MOST_MG_L = 10_000.0
+REPORT_PH = (4.0, 10.5)
+
+
+class Note(str):
+    """A remark in English, with its template and values."""
+
+    __slots__ = ("template", "values")
+    template: str
+    values: dict[str, str]
+
+    def __new__(cls, template: str, **values: str) -> "Note":
+        """Return `template` with its `{values}`."""
+        made = super().__new__(cls, template.format(**values))
+        made.template, made.values = template, values
+        return made
 
 
 @dataclass(frozen=True)
@@ -52,11 +68,11 @@ class Batch:
     si_brushite: float | None
     ions: dict[str, tuple[float, float]]  # mmol/L: wanted, resulting
     alkalinity_meq_l: float
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
-def read_water(text: str) -> tuple[dict[str, float], str]:
-    """Return (mmol/L by ion, remark or "") of a known water or a report in mg/L.
+def read_water(text: str) -> tuple[dict[str, float], Note | None]:
+    """Return (mmol/L by ion, remark or None) of a known water or a report in mg/L.
 
     A report reads `Ca=48 Mg=10 HCO3=146 pH=7.6`; alkalinity is HCO3 or CaCO3. Na or Cl is added to
     balance its charges. Raises ProblemError.
@@ -65,7 +81,7 @@ def read_water(text: str) -> tuple[dict[str, float], str]:
         if text not in WATERS:
             known = ", ".join(WATERS)
             raise ProblemError("water", f"{text!r} is not one of {known}, and not a report")
-        return dict(WATERS[text]), ""
+        return dict(WATERS[text]), None
     ions: dict[str, float] = {}
     alkalinity, ph = 0.0, 7.5
     for word in text.replace(",", " ").split():
@@ -74,14 +90,14 @@ def read_water(text: str) -> tuple[dict[str, float], str]:
             value = float(figure)
         except ValueError:
             raise ProblemError(f"water.{name}", f"expected a number, got {figure!r}") from None
-        if name in REPORT_MG and 0.0 <= value <= 10_000.0:
+        if name in REPORT_MG and 0.0 <= value <= MOST_MG_L:
             ions[name] = value / REPORT_MG[name]
-        elif name in _ALKALINITY_MG and 0.0 <= value <= 10_000.0:
-            alkalinity = value / _ALKALINITY_MG[name]
-        elif name == "pH" and 4.0 <= value <= 10.5:
+        elif name in ALKALINITY_MG and 0.0 <= value <= MOST_MG_L:
+            alkalinity = value / ALKALINITY_MG[name]
+        elif name == "pH" and REPORT_PH[0] <= value <= REPORT_PH[1]:
             ph = value
         else:
-            known = " ".join([*REPORT_MG, *_ALKALINITY_MG, "pH"])
+            known = " ".join([*REPORT_MG, *ALKALINITY_MG, "pH"])
             raise ProblemError(f"water.{name}", f"{figure} is out of range; known: {known}")
     ions["C"] = _inorganic_carbon(alkalinity, ph)
     return ions, _close(ions, alkalinity)
@@ -100,14 +116,15 @@ def _inorganic_carbon(alkalinity_meq_l: float, ph: float) -> float:
     return high
 
 
-def _close(ions: dict[str, float], alkalinity: float) -> str:
-    """Add Na or Cl so that the strong ions balance the alkalinity; return a remark or ""."""
+def _close(ions: dict[str, float], alkalinity: float) -> Note | None:
+    """Add Na or Cl so that the strong ions balance the alkalinity; return a remark or None."""
     gap = _strong_meq_l(ions) - alkalinity
     ion = "Cl" if gap > 0.0 else "Na"
     ions[ion] = ions.get(ion, 0.0) + abs(gap)
     if abs(gap) < 0.1:
-        return ""
-    return f"the charges of the report do not balance: {abs(gap):.2f} meq/L added as {ion}"
+        return None
+    return Note("the charges of the report do not balance: {gap} meq/L added as {ion}",
+                gap=f"{abs(gap):.2f}", ion=ion)
 
 
 def _strong_meq_l(ions: Mapping[str, float]) -> float:
@@ -182,16 +199,19 @@ def _dissolved(water: Mapping[str, float], salts: Mapping[str, float]) -> dict[s
 
 def _notes(
     ions: Mapping[str, tuple[float, float]], si_brushite: float | None, stock: str, ml: float
-) -> list[str]:
+) -> list[Note]:
     notes = []
     for ion, (wanted, got) in ions.items():
         if ion in ("Na", "Cl") and got > 3.0:
-            notes.append(f"{ion} {got:.1f} mmol/L accumulates in a closed system")
+            notes.append(Note("{ion} {got} mmol/L accumulates in a closed system",
+                              ion=ion, got=f"{got:.1f}"))
         elif ion not in ("Na", "Cl") and abs(got - wanted) > max(0.1 * wanted, 0.05):
-            notes.append(f"{ion} is {got:.2f} mmol/L, the recipe has {wanted:.2f}")
+            notes.append(Note("{ion} is {got} mmol/L, the recipe has {wanted}",
+                              ion=ion, got=f"{got:.2f}", wanted=f"{wanted:.2f}"))
     wanted_p, got_p = ions["P"]
     if stock == "h3po4_10pct" and got_p > 1.3 * wanted_p:
-        notes.append("use nitric acid for this alkalinity: phosphoric acid adds too much P")
+        notes.append(Note(
+            "use nitric acid for this alkalinity: phosphoric acid adds too much P"))
     if si_brushite is not None and si_brushite > 0.3:
-        notes.append("calcium phosphate will precipitate: lower the pH or the strength")
+        notes.append(Note("calcium phosphate will precipitate: lower the pH or the strength"))
     return notes

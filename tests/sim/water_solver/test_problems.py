@@ -258,7 +258,7 @@ def test_a_water_report_is_read():
     )
     assert ions["Ca"] == pytest.approx(1.2, rel=1e-3)
     assert ions["C"] == pytest.approx(2.51, rel=0.02)
-    assert remark == ""
+    assert remark is None
     alkaline, remark = nutrient_batch.read_water("Ca=48.1 CaCO3=150 pH=7.6")
     assert "meq/L" in remark
     assert answer({"water": alkaline})["ph"] == pytest.approx(7.6, abs=0.05)

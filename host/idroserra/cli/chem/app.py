@@ -38,7 +38,8 @@ def chem(
     if recipe is None:
         _stream()
         return
-    from idroserra.cli.chem.batch import BatchRequest, print_batch
+    from idroserra.cli.chem.batch import print_batch
+    from idroserra.simulation.stock_calculator import BatchRequest
 
     print_batch(BatchRequest(recipe, volume_l, water, strength, target_ph, acid, base, temp_c),
           as_json=as_json)

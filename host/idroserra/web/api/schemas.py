@@ -212,7 +212,7 @@ class RejectedOut(Out):
 class ErrorOut(Out):
     """Why a request was refused, in one line that names the field. words: in the reader's
     language, if it is not English, or for a form; code: of the reason, where there is one; field:
-    of a recipe; detail: what the database answered; since_unix_ms: since when."""
+    of a form; detail: what the database answered; since_unix_ms: since when."""
 
     error: str
     words: str = ""
