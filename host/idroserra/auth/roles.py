@@ -165,6 +165,10 @@ MATRIX = (
     Rule("POST", "/api/nodes/{node}/recipe/skip", _OPERATOR, "skip stage"),
     Rule("POST", "/api/nodes/{node}/recipe/resume", _OPERATOR, "resume recipe"),
     Rule("POST", "/api/nodes/{node}/recipe/stop", _OPERATOR, "stop recipe"),
+    # Comparisons.
+    Rule("GET", "/compare", _VIEWER),
+    Rule("GET", "/api/compare", _VIEWER),
+    Rule("GET", "/api/nodes/{node}/spans", _VIEWER),
     # The stock calculator.
     Rule("GET", "/stock", _VIEWER),
     Rule("GET", "/api/stock/batch", _VIEWER),

@@ -52,6 +52,7 @@ from idroserra.recipes.fields import recipe_error_text
 from idroserra.recipes.recipe_library import CannotChange, UnknownRecipe
 from idroserra.recipes.runner import CannotRun
 from idroserra.reports.builder import BadRange, build_report
+from idroserra.reports.comparison import figures
 from idroserra.reports.pdf import NoPdf
 from idroserra.reports.sources import ReportSources
 from idroserra.reports.summary import summarize
@@ -65,6 +66,7 @@ from idroserra.web.api.alarms import alarms_router
 from idroserra.web.api.balance import balance_router
 from idroserra.web.api.bottles import bottles_router
 from idroserra.web.api.calibrations import calibrations_router
+from idroserra.web.api.compare import compare_router
 from idroserra.web.api.export import export_router
 from idroserra.web.api.feeds import feeds_router
 from idroserra.web.api.journal import journal_router
@@ -198,7 +200,8 @@ def web_context(service: Service) -> WebContext:
         recipe_library=service.recipe_library, updates=service.updates,
         previews=service.previews, journal=service.journal, site_https=service.lan,
         report=lambda node, span: build_report(sources, node, span),
-        summarize=lambda node, span: summarize(sources, node, span), scrape=scrape)
+        summarize=lambda node, span: summarize(sources, node, span),
+        figures=lambda node, span: figures(sources, node, span), scrape=scrape)
 
 
 def _api(context: WebContext) -> list[Routes]:
@@ -218,7 +221,8 @@ def _api(context: WebContext) -> list[Routes]:
         updates_router(context.updates, nodes),
         export_router(context),
         feeds_router(context.feeds), journal_router(context.journal, nodes),
-        reports_router(context), stock_router(), metrics_router(context.scrape),
+        reports_router(context), stock_router(), compare_router(context),
+        metrics_router(context.scrape),
     ]
 
 

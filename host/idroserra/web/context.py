@@ -22,6 +22,7 @@ from idroserra.nodes.registry import Nodes
 from idroserra.recipes.recipe_library import RecipeLibrary
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.reports.builder import Range
+from idroserra.reports.comparison import Figure
 from idroserra.reports.model import Document
 from idroserra.reports.summary import Summary
 from idroserra.setpoints.history import SettingsHistory
@@ -60,5 +61,6 @@ class WebContext:
     alarm_settings: AlarmPageSettings
     site_https: SiteHttps | None  # None if the page is served on loopback only
     report: Callable[[Node, Range], Document]
+    figures: Callable[[Node, Range], list[Figure]]
     summarize: Callable[[Node, Range], Summary]
     scrape: Callable[[str], tuple[bytes, str]]  # Accept header -> (body, content type)

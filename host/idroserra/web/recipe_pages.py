@@ -52,6 +52,11 @@ def recipe_pages_routes(pages: Pages) -> Routes:
             "entry": shown, "fields": fields(), "bounds": bounds_text,
             "data": in_script(recipe)})
 
+    @routes.get("/compare")
+    def compare_page(request: Request) -> HTMLResponse:
+        """The comparison of weeks, crops and nodes."""
+        return pages.page(request, "compare.html")
+
     @routes.get("/stock")
     def stock_page(request: Request) -> HTMLResponse:
         """The stock calculator."""

@@ -1,0 +1,153 @@
+"""Compares two spans by the figures of the report: of two nodes, or of two weeks or crops.
+
+Volumes, harvests and hours of light are per day, so that spans of different length compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from idroserra.i18n.channels import display_of, plain_name
+from idroserra.i18n.translate import format_number, gettext
+from idroserra.i18n.translate import gettext as _
+from idroserra.inventory.balance import Balance, balance_of
+from idroserra.journal.models import NoteFilter, yields_of
+from idroserra.nodes.node import Node
+from idroserra.reports.alarm_summary import count_alarms
+from idroserra.reports.builder import (
+    CHARTED,
+    DAY_MS,
+    LAMP_ON,
+    LIGHT,
+    MAX_CHANGES,
+    NO_STRENGTHS,
+    Range,
+    read_channels,
+)
+from idroserra.reports.sources import ReportSources
+from idroserra.reports.statistics import read_channel
+
+HOUR_MS = 3_600_000
+
+
+class Figure(NamedTuple):
+    """One figure of a span, as shown: `value` in `unit`, None if it is not known."""
+
+    key: str
+    label: str
+    unit: str
+    value: float | None
+    decimals: int
+
+
+class Row(NamedTuple):
+    """A figure of two spans, in words. difference: the second less the first, "" if unknown."""
+
+    key: str
+    label: str
+    values: tuple[str, str]
+    difference: str
+
+
+def figures(sources: ReportSources, node: Node, span: Range) -> list[Figure]:
+    """Return the figures of a span. Raises StoreUnavailable, StoreRejected."""
+    days = (span.to_unix_ms - span.from_unix_ms) / DAY_MS
+    balance = balance_of(
+        sources.store, node, sources.settings.of(node), span.from_unix_ms, span.to_unix_ms,
+        span.zone, NO_STRENGTHS)
+    return [*_readings(sources, node, span), *_light(sources, node, span, days),
+            *_doses(balance, days), *_water(balance, days), *_alarms(sources, node, span),
+            *_harvest(sources, node, span, days)]
+
+
+def compare(before: Sequence[Figure], after: Sequence[Figure]) -> list[Row]:
+    """Return the figures side by side; those that both sides lack are left out."""
+    known = ({one.key: one for one in side} for side in (before, after))
+    first, second = known
+    keys = [*first, *(key for key in second if key not in first)]
+    return [row for key in keys if (row := _row(first.get(key), second.get(key))) is not None]
+
+
+def _row(before: Figure | None, after: Figure | None) -> Row | None:
+    one = before or after
+    values = [None if side is None else side.value for side in (before, after)]
+    if one is None or values == [None, None]:
+        return None
+    texts = ["\u2013" if value is None else _text(value, one) for value in values]
+    difference = ""
+    if values[0] is not None and values[1] is not None:
+        change = round(values[1] - values[0], one.decimals)
+        sign = "+" if change > 0 else "\u2212" if change < 0 else "\u00b1"
+        difference = f"{sign}{_text(abs(change), one)}"
+    return Row(one.key, one.label, (texts[0], texts[1]), difference)
+
+
+def _text(value: float, figure: Figure) -> str:
+    return f"{format_number(value, figure.decimals)} {figure.unit}".rstrip()
+
+
+def _readings(sources: ReportSources, node: Node, span: Range) -> Iterator[Figure]:
+    known = set(sources.store.latest(node.node))
+    channels = [one for one in CHARTED if one in known]
+    read = read_channels(sources, node, sources.settings.of(node), channels, span)
+    for one in read:
+        if one.in_band_pct is not None:
+            label = _("{what}, time in band").format(what=display_of(one.channel).label)
+            yield Figure(f"{one.channel} in band", label, "%", one.in_band_pct, 1)
+    for one in read:
+        display, whole = display_of(one.channel), one.whole
+        if whole is None:
+            continue
+        for name, label, value in (
+                ("mean", _("{what}, mean"), whole.mean), ("min", _("{what}, min"), whole.low),
+                ("max", _("{what}, max"), whole.high)):
+            yield Figure(f"{one.channel} {name}", label.format(what=display.label), display.unit,
+                         value * display.factor + display.offset, display.decimals)
+
+
+def _light(
+    sources: ReportSources, node: Node, span: Range, days: float
+) -> Iterator[Figure]:
+    if LIGHT not in sources.store.latest(node.node):
+        return
+    read = read_channel(sources.store, node.node, LIGHT, span.days, LAMP_ON)
+    value = read.in_band_ms / HOUR_MS / days if read.whole else None
+    yield Figure("light", _("Lamp on, a day"), gettext("h"), value, 1)
+
+
+def _doses(balance: Balance, days: float) -> Iterator[Figure]:
+    for doser, volume_ul in balance.total.dosed_ul.items():
+        label = _("{what}, a day").format(what=plain_name(doser))
+        yield Figure(f"dosed {doser}", label, "ml", volume_ul / 1_000 / days, 2)
+
+
+def _water(balance: Balance, days: float) -> Iterator[Figure]:
+    water, display = balance.total.water, display_of("reservoir.volume_ml")
+    if water is None:
+        return
+    for name, label, volume_ml in (
+            ("topped_up", _("Topped up by the valve, a day"), water.topped_up_ml),
+            ("poured", _("Poured in by hand, or rain, a day"), water.poured_ml),
+            ("left", _("Left the tank, a day"), water.left_ml)):
+        yield Figure(name, label, display.unit, volume_ml * display.factor / days, 2)
+
+
+def _alarms(sources: ReportSources, node: Node, span: Range) -> Iterator[Figure]:
+    changes = sources.alarms.history(span.from_unix_ms, span.to_unix_ms, MAX_CHANGES, node.node)
+    counts = count_alarms(changes, {}, span.to_unix_ms)
+    yield Figure("alarms", _("Alarms, root causes"), "", sum(one.roots for one in counts), 0)
+
+
+def _harvest(
+    sources: ReportSources, node: Node, span: Range, days: float
+) -> Iterator[Figure]:
+    notes = sources.journal.newest(
+        about=NoteFilter((node.node,), node.site), from_unix_ms=span.from_unix_ms,
+        to_unix_ms=span.to_unix_ms)
+    weights = [one.weight_g for one in yields_of(notes)
+               if one.node == node.node and one.weight_g is not None]
+    total_g = sum(weights) if weights else None
+    yield Figure("harvest", _("Harvested"), "g", total_g, 0)
+    yield Figure("harvest_day", _("Harvested, a day"), "g",
+                 None if total_g is None else total_g / days, 1)

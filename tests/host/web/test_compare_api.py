@@ -1,0 +1,59 @@
+"""Comparisons over the API: the figures of the report, of two spans or two nodes."""
+
+from idroserra.web.node_view import wall_unix_ms
+
+MINUTE_MS, DAY_MS = 60_000, 86_400_000
+
+
+def compared(host, first, second, node="idro-a", other="idro-a"):
+    (begin, end), (other_begin, other_end) = first, second
+    return host.client.get("/api/compare", params={
+        "node": node, "from_unix_ms": begin, "to_unix_ms": end, "other": other,
+        "other_from_unix_ms": other_begin, "other_to_unix_ms": other_end})
+
+
+def test_two_spans_of_a_node_side_by_side(host, node):
+    now = wall_unix_ms()
+    half = 30 * MINUTE_MS
+    answer = compared(host, (now - 2 * half, now - half), (now - half, now))
+    assert answer.status_code == 200
+    rows = {row["key"]: row for row in answer.json()["rows"]}
+    # One dose of 2.5 ml in the first half hour, two in the second.
+    assert rows["dosed ph_down"]["values"] == ["120.00 ml", "240.00 ml"]
+    assert rows["dosed ph_down"]["difference"] == "+120.00 ml"
+    assert rows["reservoir.ph in band"]["values"] == ["100.0 %", "100.0 %"]
+    assert rows["reservoir.ph in band"]["difference"] == "±0.0 %"
+    assert "harvest" not in rows
+    assert answer.json()["sides"][0]["text"].startswith("idro-a, ")
+
+
+def test_a_figure_that_one_node_lacks_has_no_difference(host, node):
+    host.node("idro-b")
+    now = wall_unix_ms()
+    span = (now - 60 * MINUTE_MS, now)
+    rows = {row["key"]: row for row in compared(host, span, span, other="idro-b").json()["rows"]}
+    assert rows["reservoir.ph mean"]["values"][1] == "–"
+    assert rows["reservoir.ph mean"]["difference"] == ""
+
+
+def test_weeks_crops_and_recipes_are_offered(host, node):
+    now = wall_unix_ms()
+    for days, crop in ((40, "basil"), (12, "lettuce")):
+        assert host.client.post("/api/journal", json={
+            "node": "idro-a", "kind": "planting", "crop": crop, "text": "",
+            "unix_ms": now - days * DAY_MS}).status_code == 201
+    host.client.post("/api/nodes/idro-a/recipe", json={"recipe": "lettuce"})
+    spans = host.client.get("/api/nodes/idro-a/spans").json()["spans"]
+    names = [one["name"] for one in spans]
+    assert names[-2:] == ["Crop: lettuce", "Crop: basil"]
+    assert "Recipe lettuce" in names
+    assert spans[-1]["to_unix_ms"] == spans[-2]["from_unix_ms"]
+
+
+def test_wrong_spans_and_nodes_are_refused(host, node):
+    now = wall_unix_ms()
+    good = (now - DAY_MS, now)
+    assert compared(host, (now, now - 1), good).status_code == 422
+    assert compared(host, (now - 200 * DAY_MS, now), good).status_code == 422
+    assert compared(host, good, good, other="absent").status_code == 404
+    assert host.client.get("/api/nodes/absent/spans").status_code == 404
