@@ -32,8 +32,8 @@ def timeline(recipe: Recipe) -> list[dict[str, Any]]:
             text = f"{format_number(ec * unit.factor, unit.decimals)} {unit.text}"
             bars.append(_bar("ec", "EC", text, ec, most_ec))
         if _LIGHT in stage.settings:
-            text = _("{light} mol/m² a day").format(light=format_number(light, 1))
-            bars.append(_bar("light", _("Light"), text, light, most_light))
+            text = f"{format_number(light, 1)} mol/m²"
+            bars.append(_bar("light", _("Light a day"), text, light, most_light))
         found.append({"name": _(stage.name), "text": _(stage.text),
                       "first_day": stage.first_day + 1, "days": stage.days, "bars": bars})
     return found

@@ -33,7 +33,7 @@ def test_a_clone_has_what_its_original_has(host, clone):
         one["settings"] for one in original["stages"]]
     assert clone["timeline"] == original["timeline"]
     assert [bar["text"] for bar in clone["timeline"][0]["bars"]] == [
-        "5.80", "1.20 mS/cm", "10.4 mol/m² a day"]
+        "5.80", "1.20 mS/cm", "10.4 mol/m²"]
     assert [bar["ratio"] for bar in clone["timeline"][2]["bars"]] == [0.433, 1.0, 1.0]
     listed = host.client.get(RECIPES).json()["recipes"]
     assert [one["name"] for one in listed] == [*model.names(), "mine"]

@@ -112,7 +112,7 @@ export class RecipeForm {
         const { key } = input.dataset;
         const isFree = index === 0 || first.has(key) || input.value !== "";
         input.disabled = !isFree;
-        input.closest("label").querySelector(".as").textContent = input.value ? "" : meaning(index, isFree, active.get(key));
+        input.closest("label").querySelector(".as").textContent = input.value ? "" : `${meaning(index, isFree, active.get(key))} `;
         if (input.value) active.set(key, input.value);
       }
     });
@@ -198,9 +198,9 @@ function wrongText(input) {
 }
 
 function meaning(index, isFree, before) {
-  if (!isFree) return t("Set it in stage 1 first. ");
-  if (index === 0) return t("Empty: not part of the recipe. ");
-  return before === undefined ? "" : t("Empty: {value} as before. ", { value: before });
+  if (!isFree) return t("Set it in stage 1 first.");
+  if (index === 0) return t("Empty: not part of the recipe.");
+  return before === undefined ? "" : t("Empty: {value} as before.", { value: before });
 }
 
 function stageDraft(item) {

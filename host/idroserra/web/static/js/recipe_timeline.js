@@ -24,7 +24,7 @@ function stageOf(stage, day) {
   if (day !== null && day >= stage.first_day && day <= last) {
     item.setAttribute("aria-current", "step");
     const left = tn("today: day {day}, 1 day left", "today: day {day}, {count} days left", last - day + 1, { day });
-    const mark = item.insertBefore(make("span", { className: "today" }, make("i"), make("small", { textContent: left })), bars);
+    const mark = item.appendChild(make("span", { className: "today" }, make("i"), make("small", { textContent: left })));
     mark.firstChild.style.marginInlineStart = `${((day - stage.first_day + 0.5) / stage.days) * 100}%`;
   }
   return item;
