@@ -107,12 +107,16 @@ def test_a_wrong_value_is_refused_at_its_field(full_node, tab):
     watched.check()
 
 
-def test_a_viewer_reads_values_and_what_the_board_lacks_is_hidden(node, tab):
+def test_a_viewer_reads_values_and_what_the_board_lacks_is_hidden(host, node, tab):
+    answer = host.client.post("/api/nodes/idro-a/recipe", json={"recipe": "lettuce"})
+    assert answer.status_code == 201
     watched = tab(PHONE, "dark", Role.VIEWER)
     page = watched.open(ROOM)
     unfold(page)
     expect(row(page, "circulation.on_ms").locator("output")).to_have_text("15 min")
     expect(page.locator("#settings :is([name], .save-bar, .to-default)")).to_have_count(0)
+    expect(row(page, "ph.target").locator(".owner")).to_contain_text("lettuce")
+    expect(row(page, "level.low_mm").locator(".owner")).to_be_hidden()
     expect(row(page, "irrigation.on_s")).to_be_hidden()
     expect(page.locator("#settings [data-group=irrigation]")).to_be_hidden()
     page.locator("#settings [data-absent-too]").check()

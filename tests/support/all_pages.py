@@ -52,7 +52,8 @@ def pages():
     """Return {name: (path, role)} of every page."""
     found = {"missing": ("/nodes/nowhere", Role.ADMIN)}
     for rule in MATRIX:
-        if rule.method != "GET" or rule.path.startswith(_NO_PAGES):
+        if rule.method != "GET" or rule.path.startswith(_NO_PAGES) or (
+                rule.path.endswith(".svg")):
             continue
         path = _ADDRESSES.get(rule.path, rule.path.replace("{node}", NODE))
         if "{" in path:
