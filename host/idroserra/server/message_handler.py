@@ -68,11 +68,11 @@ class HostMessageHandler:
             self._updates.on_chunk_request(node, protocol.unpack_chunk_request(message.payload))
         else:
             report = protocol.unpack_config_report(message.payload)
-            self._commands.on_config_report(node, report, arrived_unix_ms)
             known = self._nodes.peek(node)
             boot_id = "" if known is None or known.info is None else known.info.boot_id
             self._settings_history.on_report(
                 node, report, "" if message.retained else boot_id, message.unix_ms)
+            self._commands.on_config_report(node, report, arrived_unix_ms)
         if arrived_unix_ms is not None and message.payload != b"offline":
             self._nodes.record_message(node, arrived_unix_ms)
         return item

@@ -142,11 +142,13 @@ def _settings(context: WebContext, query: TableQuery) -> Iterable[Row]:
 
 def _setpoints(context: WebContext, query: TableQuery) -> Iterable[Row]:
     series = context.settings_history.of(context.nodes.get(query.node))
-    rows = [{"unix_ms": begin, "key": key, "value": value} for key, steps in series.changes(
-        query.from_unix_ms, query.to_unix_ms).items() for begin, value in steps]
-    known = series.known_from_unix_ms or 0
-    return [row | {"is_known": row["unix_ms"] >= known} for row in sorted(
-        rows, key=lambda row: row["unix_ms"])]
+    known = series.known_from_unix_ms
+    if known is None or known >= query.to_unix_ms:
+        return []
+    changes = series.changes(max(query.from_unix_ms, known), query.to_unix_ms)
+    rows = [(begin, key, value) for key, steps in changes.items() for begin, value in steps]
+    return [{"unix_ms": begin, "key": key, "value": value}
+            for begin, key, value in sorted(rows, key=lambda row: row[0])]
 
 
 def _bottles(context: WebContext, query: TableQuery) -> Iterable[Row]:
@@ -236,7 +238,7 @@ NODE_TABLES: dict[str, Table] = {
                        _decisions),
     "happened": Table(("level", "text"), _happened),
     "settings": Table(("key", "value", "rev"), _settings),
-    "setpoints": Table(("unix_ms", "key", "value", "is_known"), _setpoints),
+    "setpoints": Table(("unix_ms", "key", "value"), _setpoints),
     "bottles": Table(("doser", "volume_ml", "left_ml", "left_pct", "used_ml_per_day", "days_left",
                       "stock", "meq_per_ml", "filled_unix_ms", "by"), _bottles),
     "calibrations": Table(("unix_ms", "kind", "actuator", "by", "is_confirmed", "health",

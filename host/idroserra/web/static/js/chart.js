@@ -4,15 +4,18 @@ import { append, make } from "./dom.js";
 import { listen } from "./state.js";
 import { request } from "./connection.js";
 import { loadSeries } from "./series.js";
-import { dosesAt, dosersOfPanel, drawBand, drawDoses, markStyle, SHAPES, tipLines } from "./dose_marks.js";
+import { bandsOf, drawBands, loadBands } from "./bands.js";
+import { dosesAt, dosersOfPanel, drawDoses, markStyle, SHAPES, tipLines } from "./dose_marks.js";
 import { drawNotes, loadNotes, noteLines, notesAt } from "./note_marks.js";
 import { align, colour, options, panelsOf, uPlot } from "./chart_panels.js";
+import { t } from "./i18n.js";
 import { fullTime, number, plainName, scaled, shortTime, dayText } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SLOWEST_MS = 60_000;
 const FASTEST_MS = 5_000;
 const KEPT_DOSES = 100;
+const UNKNOWN_MS = 900_000; // readings without known setpoints that are mentioned
 const ROLL_UP_MS = [60_000, 900_000, 86_400_000]; // column widths of the store
 
 /** The columns to request: one per pixel, or a roll-up that is less than twice as wide, which is
@@ -34,10 +37,12 @@ export class Stack {
     this.received = []; // from the stream: the store has them some seconds later
     this.notes = [];
     this.series = {};
+    this.setpoints = { bands: {}, known_from_unix_ms: null };
     this.panels = [];
     this.loadedMs = 0;
     this.tip = append(root, "div", "tip");
     this.tip.hidden = true;
+    this.unknown = make("p", { className: "soft small", hidden: true });
     this.dosers = [];
     this.observe();
   }
@@ -59,9 +64,13 @@ export class Stack {
   setNode(node) {
     const panels = panelsOf(node);
     const shape = (list) => list.map((panel) => [panel.quantity, panel.channels, panel.dosers].join()).join(";");
+    const isChanged = node.config.reported_rev !== this.node.config.reported_rev;
     this.node = node;
     this.dosers = Object.keys(node.outputs).filter((name) => node.outputs[name] === "doser");
-    if (shape(panels) === shape(this.panels)) return;
+    if (shape(panels) === shape(this.panels)) {
+      if (isChanged) this.load();
+      return;
+    }
     this.clear();
     this.panels = panels;
     this.build();
@@ -82,6 +91,7 @@ export class Stack {
   build() {
     this.clear();
     this.panels.forEach((panel, index) => this.buildPanel(panel, index === this.panels.length - 1));
+    this.root.append(this.unknown);
     this.show();
   }
 
@@ -90,14 +100,14 @@ export class Stack {
     panel.root.dataset.quantity = panel.quantity;
     panel.legend = append(panel.root, "div", "legend");
     const hooks = {
-      drawClear: [(plot) => drawBand(plot, this.bandOf(panel))],
+      drawClear: [(plot) => drawBands(plot, this.bandsOf(panel))],
       draw: [(plot) => this.drawMarks(plot, panel)],
       setSelect: [(plot) => this.select(plot)],
       setCursor: [(plot) => this.point(plot, panel)],
     };
     const choice = {
       width: this.width, isLast, syncKey: `stack-${this.node.node}`, hooks,
-      bandOf: (which) => this.bandOf(which), bounds: () => this.shownBounds || this.range.bounds,
+      bandsOf: (which) => this.bandsOf(which), bounds: () => this.shownBounds || this.range.bounds,
     };
     panel.plot = new uPlot(options(panel, choice), this.dataOf(panel), panel.root);
   }
@@ -111,9 +121,16 @@ export class Stack {
     return align(panel, this.series, gapMs);
   }
 
-  bandOf(panel) {
-    const limits = panel.channels.length ? this.node.channels[panel.channels[0]].band : null;
-    return limits ? [scaled(panel, limits.low), scaled(panel, limits.high)] : null;
+  bandsOf(panel) {
+    return bandsOf(this.setpoints, panel.channels[0], this.shownBounds || this.range.bounds, (value) => scaled(panel, value));
+  }
+
+  /** Say until when the setpoints of the shown readings are not known. */
+  showUnknown() {
+    const known = this.setpoints.known_from_unix_ms;
+    const first = Math.min(...Object.values(this.series).map((columns) => (columns.length ? columns[0][0] : Infinity)));
+    this.unknown.hidden = known === null || known - first < UNKNOWN_MS;
+    if (!this.unknown.hidden) this.unknown.textContent = t("Setpoints before {time} are not known: the earliest known ones are drawn lighter.", { time: fullTime(known) });
   }
 
   drawMarks(plot, panel) {
@@ -131,9 +148,11 @@ export class Stack {
   show() {
     for (const panel of this.panels) {
       panel.plot.setData(this.dataOf(panel));
+      panel.root.dataset.bands = String(this.bandsOf(panel).length);
       panel.root.dataset.points = String(panel.channels.reduce((sum, key) => sum + (this.series[key] || []).length, 0));
       this.legend(panel, null);
     }
+    this.showUnknown();
     this.root.dispatchEvent(new CustomEvent("shown"));
   }
 
@@ -171,10 +190,11 @@ export class Stack {
       return none;
     });
     try {
-      const [series, events, notes] = await Promise.all([
+      const [series, events, notes, setpoints] = await Promise.all([
         loadSeries(this.node.node, channels, query, { signal }),
         orNone(request(`${base}/events?${span}&kinds=dosed&limit=5000`, { signal }), { events: [] }),
         orNone(loadNotes(this.node.node, [from, to], signal), []),
+        orNone(loadBands(this.node.node, [from, to], signal), this.setpoints),
       ]);
       if (signal.aborted) return;
       this.series = series;
@@ -182,6 +202,7 @@ export class Stack {
       this.doses = events.events.map(doseOf);
       for (const dose of this.received) this.add(dose);
       this.notes = notes;
+      this.setpoints = setpoints;
       this.shownBounds = [from, to];
       this.fail(missing);
       this.show();

@@ -121,15 +121,15 @@ function bands(panel) {
   }));
 }
 
-/** The y range: data and setpoint band with a margin, and a minimum height. */
-function yRange(panel, bandOf) {
+/** The y range: data and setpoint bands with a margin, and a minimum height. */
+function yRange(panel, bandsOf) {
   const stored = { ph: 0.4, ec_us_cm: 100, temp_c: 2, level_mm: 20, volume_ml: 4000, rh_pct: 10, vpd_pa: 200 }[panel.quantity];
   const least = stored ? stored * panel.factor : 1;
   return (_plot, low, high) => {
     if (panel.dosers.length) return [-0.5, panel.dosers.length - 0.5];
     if (panel.quantity === "duty_pct") return [0, 105];
-    const limits = panel.quantity === "ph" || panel.quantity === "ec_us_cm" ? bandOf(panel) : null;
-    const all = [low, high, ...(limits || [])].filter((value) => value !== null && Number.isFinite(value));
+    const bands = panel.quantity === "ph" || panel.quantity === "ec_us_cm" ? bandsOf(panel) : [];
+    const all = [low, high, ...bands.flatMap((band) => [band.low, band.high])].filter((value) => value !== null && Number.isFinite(value));
     if (!all.length) return [0, least];
     const [min, max] = [Math.min(...all), Math.max(...all)];
     const air = Math.max((max - min) * 0.08, (least - (max - min)) / 2);
@@ -143,8 +143,8 @@ function heightPx(panel, isLast) {
   return body + (isLast ? 28 : 0);
 }
 
-/** uPlot options. `bandOf(panel)` returns [low, high] in display units, or null. */
-export function options(panel, { width, isLast, syncKey, bandOf, hooks, bounds }) {
+/** uPlot options. `bandsOf(panel)` returns the bands in display units. */
+export function options(panel, { width, isLast, syncKey, bandsOf, hooks, bounds }) {
   return {
     width, height: heightPx(panel, isLast), ms: 1, padding: [6, 6, isLast ? 0 : 4, 0],
     legend: { show: false },
@@ -152,7 +152,7 @@ export function options(panel, { width, isLast, syncKey, bandOf, hooks, bounds }
       y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: 6 },
       sync: { key: syncKey, setSeries: false }, bind: { dblclick: () => null },
     },
-    scales: { x: { time: true, range: () => bounds() }, y: { range: yRange(panel, bandOf), dir: panel.dosers.length ? -1 : 1 } },
+    scales: { x: { time: true, range: () => bounds() }, y: { range: yRange(panel, bandsOf), dir: panel.dosers.length ? -1 : 1 } },
     axes: axes(panel, isLast), series: panel.dosers.length ? [{}, { show: false }] : lines(panel),
     bands: panel.dosers.length ? [] : bands(panel), hooks,
   };

@@ -1,4 +1,4 @@
-// Doses on the chart: marks, setpoint band and tooltip.
+// Doses on the chart: marks and tooltip.
 
 import { t, tn } from "./i18n.js";
 import { colour } from "./chart_panels.js";
@@ -21,30 +21,6 @@ export function dosersOfPanel(quantity, dosers) {
   if (quantity === "ph") return dosers.filter((name) => name.startsWith("ph"));
   if (quantity === "ec_us_cm") return dosers.filter((name) => !name.startsWith("ph"));
   return [];
-}
-
-/** Draw the setpoint band, behind the data. */
-export function drawBand(plot, limits) {
-  if (!limits) return;
-  const { ctx, bbox } = plot;
-  const [top, bottom] = [plot.valToPos(limits[1], "y", true), plot.valToPos(limits[0], "y", true)];
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-  ctx.clip();
-  ctx.fillStyle = colour("--accent");
-  ctx.globalAlpha = 0.1;
-  ctx.fillRect(bbox.left, top, bbox.width, bottom - top);
-  ctx.globalAlpha = 0.5;
-  ctx.setLineDash([4, 4]);
-  ctx.strokeStyle = colour("--accent");
-  for (const y of [top, bottom]) {
-    ctx.beginPath();
-    ctx.moveTo(bbox.left, y);
-    ctx.lineTo(bbox.left + bbox.width, y);
-    ctx.stroke();
-  }
-  ctx.restore();
 }
 
 /** Draw the marks of `doses` on a panel: in lanes, or along its lower edge. */

@@ -3,7 +3,7 @@
 import { make, setText } from "./dom.js";
 import { t } from "./i18n.js";
 import { request } from "./connection.js";
-import { drawBand } from "./dose_marks.js";
+import { drawBands } from "./bands.js";
 import { LatestResponse } from "./latest_response.js";
 import { colour, uPlot } from "./chart_panels.js";
 import { state } from "./state.js";
@@ -222,7 +222,7 @@ function plotOf(root, quantity, outcome, scale, isLast) {
     ],
     series: [{}, { stroke: colour("--s1"), width: 1.6, points: { show: false } }],
     hooks: {
-      drawClear: [(drawn) => drawBands(drawn, bands)],
+      drawClear: [(drawn) => drawBands(drawn, drawnBands(bands, xs))],
       setCursor: [(drawn) => {
         const { idx, left } = drawn.cursor;
         setText(under, left < 0 || idx === null ? "" : `${fullTime(xs[idx])}: ${number(values[idx], scale.decimals)}`);
@@ -241,16 +241,10 @@ function rangeOf(values, bands, least) {
   return [min - air, max + air];
 }
 
-function drawBands(plot, bands) {
-  bands.forEach(([from, low, high], index) => {
-    const end = index + 1 < bands.length ? bands[index + 1][0] : plot.scales.x.max;
-    const { ctx, bbox } = plot;
-    const [left, right] = [plot.valToPos(from, "x", true), plot.valToPos(end, "x", true)];
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(Math.max(bbox.left, left), bbox.top, Math.max(0, right - Math.max(bbox.left, left)), bbox.height);
-    ctx.clip();
-    drawBand(plot, [low, high]);
-    ctx.restore();
+/** The bands of a preview for drawBands(): each until the next one. */
+function drawnBands(bands, xs) {
+  return bands.map(([from, low, high], index) => {
+    const to = index + 1 < bands.length ? bands[index + 1][0] : xs[xs.length - 1];
+    return { from, to, low, high, isKnown: true };
   });
 }

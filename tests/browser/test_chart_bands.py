@@ -1,0 +1,34 @@
+"""The bands of the charts step with time, and are lighter where setpoints are not known."""
+
+from playwright.sync_api import expect
+
+HOUR_MS = 3_600_000
+
+
+def setpoints(host):
+    now = host.view("idro-a")["last_seen_unix_ms"]
+    answer = host.client.get("/api/nodes/idro-a/setpoints", params={
+        "from_unix_ms": now - 24 * HOUR_MS, "to_unix_ms": now + HOUR_MS})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_bands_step_with_the_setpoints(node, host, tab, eventually):
+    page = tab().open("/nodes/idro-a")
+    panel, unknown = page.locator(".panel[data-quantity=ph]"), page.locator("#stack > p")
+    expect(panel).to_have_attribute("data-bands", "2")  # not known, and known
+    expect(unknown).to_be_visible()
+    node.tell("configured", {"rev": 0, "by": "ann"}, 30 * HOUR_MS)
+    eventually(lambda: setpoints(host)["known_from_unix_ms"]
+               < setpoints(host)["from_unix_ms"], 10, "the time of the settings")
+    host.client.put("/api/nodes/idro-a/config", json={
+        "values": {"ph.target": 6.2}, "by": "ann"})
+    expect(unknown).to_be_hidden()  # loaded again when the node reports new settings
+    expect(panel).to_have_attribute("data-bands", "2")
+    found = setpoints(host)
+    assert [value for _, value in found["settings"]["ph.target"]] == [5.8, 6.2]
+    assert [(one["low"], one["high"]) for one in found["bands"]["reservoir.ph"]] == [
+        (5.6, 6.0), (6.0, 6.4)]
+    assert found["bands"]["reservoir.ph"][0]["from_unix_ms"] == found["from_unix_ms"]
+    table = host.client.get("/api/nodes/idro-a/export/setpoints").text.splitlines()
+    assert [row.split(",")[-1] for row in table if ",ph.target," in row] == ["5.8", "6.2"]
