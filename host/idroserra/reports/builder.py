@@ -162,7 +162,7 @@ def _band_rows(read: Readings, span: Range) -> list[list[str]]:
         _("{count} bands").format(count=len(bands)), _percent(share), duration_text(read.read_ms)]
     rows = [[label, *head]]
     if 1 < len(bands) <= MAX_BANDS:
-        rows += [[_("from {time}").format(time=span.when(one.from_unix_ms)),
+        rows += [[_("From {time}").format(time=span.when(one.from_unix_ms)),
                   *_band_cells(read.channel, one)] for one in bands]
     return rows
 

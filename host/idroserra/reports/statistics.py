@@ -100,7 +100,7 @@ def read_channel(
         for column, hold_ms in zip(columns, holds, strict=True):
             _add_gap(gaps, covered_ms, column.unix_ms)
             covered_ms = column.unix_ms + hold_ms
-            judge.add(column.mean, column.unix_ms, covered_ms)
+        judge.add(columns, holds)
         day_ms = sum(holds)
         mean = sum(one.mean * ms for one, ms in zip(columns, holds, strict=True)) / day_ms
         found.append(DayReadings(start, end, min(one.min for one in columns), mean,
@@ -120,19 +120,28 @@ class _Judge:
         self._in_band_ms = [0] * len(bands)
         self._place = 0
 
-    def add(self, value: float, begin: int, end: int) -> None:
-        """Add a value that held in [begin, end). Values come in the order of time."""
+    def add(self, columns: Sequence[Column], holds: Sequence[int]) -> None:
+        """Add columns, each with the time it held. They come in the order of time."""
         if not self._bands:
             return
-        while self._ends[self._place] <= begin:
-            self._place += 1
-        place = self._place
-        while begin < end:
-            until, band = int(min(end, self._ends[place])), self._bands[place].band
-            self._read_ms[place] += until - begin
-            if band is not None and band[0] <= value <= band[1]:
-                self._in_band_ms[place] += until - begin
-            begin, place = until, place + 1
+        for column, hold_ms in zip(columns, holds, strict=True):
+            begin, value = column.unix_ms, column.mean
+            while begin >= self._ends[self._place]:
+                self._place += 1
+            if begin + hold_ms <= self._ends[self._place]:
+                self._count(self._place, value, hold_ms)
+                continue
+            place, end = self._place, begin + hold_ms
+            while begin < end:  # the band changed meanwhile
+                until = int(min(end, self._ends[place]))
+                self._count(place, value, until - begin)
+                begin, place = until, place + 1
+
+    def _count(self, place: int, value: float, ms: int) -> None:
+        self._read_ms[place] += ms
+        band = self._bands[place].band
+        if band is not None and band[0] <= value <= band[1]:
+            self._in_band_ms[place] += ms
 
     def found(self) -> list[BandReadings]:
         """Return the sums."""

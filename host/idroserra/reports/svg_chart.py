@@ -78,8 +78,8 @@ def _band_rects(
     spans: Sequence[Span], bands: Sequence[BandReadings], known_from_unix_ms: int | None
 ) -> Iterator[tuple[float, float, Band, str]]:
     """Yield (from, to) in days, the band and its fill."""
-    end = spans[-1][1]
-    for one, until in zip(bands, [*(after.from_unix_ms for after in bands[1:]), end], strict=True):
+    ends = [*(one.from_unix_ms for one in bands), spans[-1][1]][1:]
+    for one, until in zip(bands, ends, strict=True):
         if one.band is None:
             continue
         known = min(until, max(one.from_unix_ms, known_from_unix_ms or 0))

@@ -60,7 +60,8 @@ class Crop:
         for at in range(begin, begin + WEEK_MS, 10 * MINUTE_MS):
             level_mm = 200 - (at - begin) / HOUR_MS / 24
             samples += [SamplePoint(NODE, PH, at, ph), SamplePoint(NODE, EC, at, ec),
-                        SamplePoint(NODE, LEVEL, at, level_mm)]
+                        SamplePoint(NODE, LEVEL, at, level_mm),
+                        SamplePoint(NODE, "air.temp_c", at, 22)]
         write_samples(self.host.service.store, samples, [])
         self.host.unix_ms = begin + WEEK_MS
 

@@ -130,7 +130,7 @@ export class Stack {
     const known = this.setpoints.known_from_unix_ms;
     const first = Math.min(...Object.values(this.series).map((columns) => (columns.length ? columns[0][0] : Infinity)));
     this.unknown.hidden = known === null || known - first < UNKNOWN_MS;
-    if (!this.unknown.hidden) this.unknown.textContent = t("Setpoints before {time} are not known: the earliest known ones are drawn lighter.", { time: fullTime(known) });
+    if (!this.unknown.hidden) this.unknown.textContent = t("Setpoints before {time} are not known: the earliest known ones are drawn lighter.", { time: `${dayText(known)}, ${shortTime(known)}` });
   }
 
   drawMarks(plot, panel) {
