@@ -21,6 +21,11 @@ def at(share, least, most=None):
     return (SPAN.from_unix_ms + share * HOUR_MS, least, (least + most) / 2, most)
 
 
+def band(share, low, high):
+    """A band from a share of the hour on."""
+    return {"from_unix_ms": SPAN.from_unix_ms + share * HOUR_MS, "low": low, "high": high}
+
+
 def dots(line):
     """The columns of a line in which something is drawn."""
     return [index for index, char in enumerate(line) if 0x2800 < ord(char) < 0x2900]
@@ -34,12 +39,22 @@ def test_what_rises_is_higher_on_the_right():
 
 
 def test_the_band_is_in_sight_and_shaded():
-    text = chart([at(0.5, 5.8)], SPAN, (60, 12), LOOK, band={"low": 5.6, "high": 6.0})
+    text = chart([at(0.5, 5.8)], SPAN, (60, 12), LOOK, bands=[band(0, 5.6, 6.0)])
     labels = [line[:8].strip() for line in text.plain.split("\n")]
     values = [float(label) for label in labels[:10] if label]
     assert min(values) < 5.65
     assert max(values) > 5.95
     assert any("grey23" in str(span.style) for span in text.spans)
+
+
+def test_a_band_ends_where_the_next_begins():
+    text = chart([at(0.5, 6.0)], SPAN, (68, 12), LOOK,
+                 bands=[band(-2, 5.6, 5.9), band(0.5, 6.1, 6.4), band(0.75, None, None)])
+    shaded = [[place - 69 * row - 8 for place in range(69 * row + 8, 69 * row + 68)
+               if any("grey23" in str(span.style) for span in text.spans
+                      if span.start <= place < span.end)] for row in range(10)]
+    assert shaded[1] == list(range(30, 45))
+    assert shaded[8] == list(range(30))
 
 
 def test_noise_stays_flat():
@@ -76,12 +91,12 @@ NUMBERS = st.floats(-1e6, 1e6)
 @given(
     columns=st.lists(st.tuples(st.floats(-0.5, 1.5), NUMBERS, NUMBERS), min_size=1, max_size=30),
     size=st.tuples(st.integers(-5, 200), st.integers(-5, 60)),
-    band=st.one_of(st.none(), st.tuples(NUMBERS, NUMBERS)),
+    limits=st.one_of(st.none(), st.tuples(NUMBERS, NUMBERS)),
 )
-def test_it_always_fills_its_place(columns, size, band):
+def test_it_always_fills_its_place(columns, size, limits):
     made = [at(share, min(a, b), max(a, b)) for share, a, b in columns]
-    limits = None if band is None else {"low": min(band), "high": max(band)}
-    lines = drawn(made, size, band=limits)
+    bands = [] if limits is None else [band(0, min(limits), max(limits))]
+    lines = drawn(made, size, bands=bands)
     width, height = max(24, size[0]), max(4, size[1])
     assert len(lines) == height
     assert max(len(line) for line in lines) <= width + 8

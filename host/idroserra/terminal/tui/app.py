@@ -68,6 +68,7 @@ class WatchApp(App[None]):
         self._channel = ""
         self._span_key = "1"
         self._columns: list[Any] = []
+        self._bands: list[Any] = []
         self._requested: tuple[str, str, str] = ("", "", "")  # node, channel, range of _columns
         self._requested_unix_ms = 0
         self._with_decisions = True
@@ -304,7 +305,7 @@ class WatchApp(App[None]):
         wanted = (node["node"], self._channel, self._span_key)
         if wanted != self._requested or now - self._requested_unix_ms > CHART_EVERY_MS:
             if wanted != self._requested:
-                self._columns = []
+                self._columns, self._bands = [], []
             self._requested, self._requested_unix_ms = wanted, now
             columns = 2 * shown.size.width
             self.run_worker(lambda: self._load_chart(wanted, now, columns), thread=True,
@@ -314,20 +315,22 @@ class WatchApp(App[None]):
         shown.border_title = f"{channel['display']['label']}, the last {name}"
         size = shown.content_size
         shown.update(chart(self._columns, TimeSpan(now - span_ms, now), (size.width, size.height),
-                           channel["display"], channel["band"], doses))
+                           channel["display"], self._bands, doses))
 
     def _load_chart(self, wanted: tuple[str, str, str], to_unix_ms: int, columns: int) -> None:
         """Load the columns of the chart; runs in a worker."""
         node, channel, key = wanted
+        span = {"from_unix_ms": to_unix_ms - RANGES[key][1], "to_unix_ms": to_unix_ms}
         try:
             found = self._feed.client.get(
-                f"/api/nodes/{node}/series", channels=channel, columns=columns,
-                from_unix_ms=to_unix_ms - RANGES[key][1], to_unix_ms=to_unix_ms)
+                f"/api/nodes/{node}/series", channels=channel, columns=columns, **span)
+            setpoints = self._feed.client.get(f"/api/nodes/{node}/setpoints", **span)
         except HostError as error:
             self._show_message(f"chart not available: {error}", tables.STYLES["warn"])
             return
         if wanted == self._requested:
             self._columns = found["series"].get(channel, [])
+            self._bands = setpoints["bands"].get(channel, [])
 
     def _list_events(self) -> None:
         shown = self.query_one("#why", Static)

@@ -1,5 +1,5 @@
-"""Draws a chart of one channel with braille characters: min to max of each column, the target
-band shaded, doses marked under the time axis."""
+"""Draws a chart of one channel with braille characters: min to max of each column, the bands of
+their time shaded, doses marked under the time axis."""
 
 from __future__ import annotations
 
@@ -39,23 +39,26 @@ class TimeSpan:
 
 def chart(
     columns: Sequence[Column], span: TimeSpan, size: tuple[int, int], display: Mapping[str, Any],
-    band: Mapping[str, float] | None = None, doses: Sequence[Mapping[str, Any]] = (),
+    bands: Sequence[Mapping[str, Any]] = (), doses: Sequence[Mapping[str, Any]] = (),
 ) -> Text:
     """Return the chart, size = (width, height) in characters with labels and axis.
 
-    `display`: factor, decimals and notable of the channel. `doses`: events of kind dosed.
+    `display`: factor, decimals and notable of the channel. `bands`: from_unix_ms, low and high of
+    each, oldest first. `doses`: events of kind dosed.
     """
     width = max(MIN_WIDTH, size[0]) - _LABEL_CHARS
     height = max(MIN_HEIGHT, size[1]) - 2
     if not columns:
         return Text("\n" * (height // 2) + "no readings in this period".center(width), style="dim")
-    low, high = _scale(columns, display, band)
+    low, high = _scale(columns, display, [band for band in bands if band["low"] is not None])
     cells = _cells(columns, span, (width, height), (low, high))
     text = Text()
     for row in range(height - 1, -1, -1):
         text.append(_label(row, height, (low, high), display), style=_AXIS)
-        style = f"{_LINE} {_BAND}" if _is_in_band(row, height, (low, high), band) else _LINE
-        text.append("".join(chr(_BRAILLE + bits) if bits else " " for bits in cells[row]), style)
+        value = low + (row + 0.5) / height * (high - low)
+        for bits, is_shaded in zip(cells[row], _shaded(value, bands, span, width), strict=True):
+            text.append(chr(_BRAILLE + bits) if bits else " ",
+                        f"{_LINE} {_BAND}" if is_shaded else _LINE)
         text.append("\n")
     text.append(" " * _LABEL_CHARS)
     text.append(_dose_marks(doses, span, width))
@@ -65,12 +68,11 @@ def chart(
 
 
 def _scale(
-    columns: Sequence[Column], display: Mapping[str, Any], band: Mapping[str, float] | None
+    columns: Sequence[Column], display: Mapping[str, Any], bands: Sequence[Mapping[str, Any]]
 ) -> tuple[float, float]:
-    """Return the range of the value axis; includes the band, and noise appears flat."""
-    low, high = min(c[1] for c in columns), max(c[3] for c in columns)
-    if band is not None:
-        low, high = min(low, band["low"]), max(high, band["high"])
+    """Return the range of the value axis; includes the bands, and noise appears flat."""
+    low = min([*(c[1] for c in columns), *(band["low"] for band in bands)])
+    high = max([*(c[3] for c in columns), *(band["high"] for band in bands)])
     least = (display["notable"] or 1.0) * 3
     slack = max(least - (high - low), (high - low) * 0.1) / 2
     return low - slack, high + slack
@@ -103,14 +105,17 @@ def _label(row: int, height: int, scale: tuple[float, float], display: Mapping[s
     return f"{value:.{display['decimals']}f}".rjust(_LABEL_CHARS - 1) + " "
 
 
-def _is_in_band(
-    row: int, height: int, scale: tuple[float, float], band: Mapping[str, float] | None
-) -> bool:
-    if band is None:
-        return False
-    low, high = scale
-    value = low + (row + 0.5) / height * (high - low)
-    return band["low"] <= value <= band["high"]
+def _shaded(
+    value: float, bands: Sequence[Mapping[str, Any]], span: TimeSpan, width: int
+) -> list[bool]:
+    """Return for each cell of a row whether its value is in the band of its time."""
+    found = [False] * width
+    for band in bands:
+        begin = span.place(max(band["from_unix_ms"], span.from_unix_ms), width)
+        if begin is not None:
+            is_in = band["low"] is not None and band["low"] <= value <= band["high"]
+            found[begin:] = [is_in] * (width - begin)
+    return found
 
 
 def _dose_marks(doses: Sequence[Mapping[str, Any]], span: TimeSpan, width: int) -> Text:
