@@ -121,6 +121,7 @@ MATRIX = (
     Rule("PUT", "/api/nodes/{node}/bottles/{doser}", _OPERATOR, "fill bottle"),
     Rule("DELETE", "/api/nodes/{node}/bottles/{doser}", _OPERATOR, "undo bottle filling"),
     # Commands and setpoints.
+    Rule("GET", "/api/nodes/{node}/dose-preview", _VIEWER),
     Rule("POST", "/api/nodes/{node}/commands", _OPERATOR, "command"),
     Rule("POST", "/api/stop", _OPERATOR, "stop all nodes"),
     Rule("POST", "/api/sites/{site}/stop", _OPERATOR, "stop site"),

@@ -97,6 +97,11 @@ ALARMS = rows_of(
     ("check", "technician", "target_removed", "not_accepted service", "beat_not_evaluated",
      "beat_not_delivered targets", "answered_with status", "no_answer detail"),
 )
+# What is against a dose by hand.
+DOSES_BY_HAND = rows_of(
+    ("check", "grower", "dose_wrong_way actuator channel scaled limit_scaled",
+     "dose_overshoots actuator channel scaled limit_scaled"),
+)
 # Why a recipe waits or is paused, and what is against it on a node.
 RECIPES = rows_of(
     ("wait", "node", "setpoints_not_saved detail"),
@@ -177,8 +182,8 @@ BALANCE = rows_of(
     ("check", "technician", "level_unmeasured"),
 )
 HOST_REASONS: dict[str, Row] = {
-    **COMMANDS_OF_HOST, **STATES, **ALARMS, **RECIPES, **CALIBRATIONS, **ROLLOUTS, **PREVIEWS,
-    **BALANCE,
+    **COMMANDS_OF_HOST, **STATES, **ALARMS, **DOSES_BY_HAND, **RECIPES, **CALIBRATIONS,
+    **ROLLOUTS, **PREVIEWS, **BALANCE,
 }
 REASONS: dict[str, Row] = {**contract.REASONS, **HOST_REASONS}
 

@@ -46,6 +46,12 @@ STATES: Table = {
     "no_contact": N_("no contact: the node sends no messages, it continues to run"),
     "no_new_reading": N_("the node is connected, but no reading arrives"),
 }
+DOSES_BY_HAND: Table = {
+    "dose_wrong_way": N_("{actuator} moves {channel} away from its target: it is {scaled}, the "
+                         "target is {limit_scaled}"),
+    "dose_overshoots": N_("{actuator} moves {channel} past its band: to about {scaled}, the band "
+                          "ends at {limit_scaled}"),
+}
 ALARMS: Table = {
     "broker_works": N_("the broker answers"),
     "database_works": N_("the database answers"),
@@ -314,6 +320,6 @@ BALANCE: Table = {
                            "known"),
 }
 HOST_TEXTS: Table = {
-    **COMMANDS_OF_HOST, **STATES, **ALARMS, **RECIPES, **CALIBRATIONS, **ROLLOUTS, **PREVIEWS,
-    **BALANCE,
+    **COMMANDS_OF_HOST, **STATES, **ALARMS, **DOSES_BY_HAND, **RECIPES, **CALIBRATIONS,
+    **ROLLOUTS, **PREVIEWS, **BALANCE,
 }

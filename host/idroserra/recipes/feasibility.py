@@ -72,8 +72,7 @@ def demands(recipe: Recipe, index: int, room: Headroom) -> list[BudgetDemand]:
         return []
     before, after = (recipe.stages[i].settings for i in (index - 1, index))
     values = protocol.check_settings({**room.values, **after})
-    # With advice only, a person has the reduced budget.
-    caps = limits.derive(values, room.volume_l or 10**6, room.authority_pct).caps
+    caps = caps_of(room._replace(values=values))
     found = []
     rise_us_cm = after.get("ec.target_us_cm", 0) - before.get("ec.target_us_cm", 0)
     if rise_us_cm > 0:
@@ -85,6 +84,13 @@ def demands(recipe: Recipe, index: int, room: Headroom) -> list[BudgetDemand]:
         doser, key = ("ph_up", "ph.up_ul_per_ph") if change_ph > 0 else (
             "ph_down", "ph.down_ul_per_ph")
         found.append(_ph_demand(change_ph, abs(change_ph) * values[key], caps[doser].day_ul))
+    return found
+
+
+def caps_of(room: Headroom) -> Mapping[str, limits.Caps]:
+    """Return the limits of each doser. With advice only, a person has the reduced budget."""
+    found: Mapping[str, limits.Caps] = limits.derive(
+        room.values, room.volume_l or 10**6, room.authority_pct).caps
     return found
 
 

@@ -116,7 +116,7 @@ class RecipeRunner:
                 node=node))
         values = {**known.report.values, **(known.wanted_values or {})}
         return feasibility.check(wanted, feasibility.Headroom(
-            values, _volume_l(known.info.board), known.info.granted_pct))
+            values, volume_l_of(known.info.board), known.info.granted_pct))
 
     def start(self, node: str, wanted: Recipe, by: str) -> RecipeRun:
         """Start a recipe with today as its first day, and send its setpoints.
@@ -280,7 +280,7 @@ class RecipeRunner:
         return 0 if report is None else int(report.values.get("clock.utc_offset_min", 0))
 
 
-def _volume_l(board: str) -> int | None:
+def volume_l_of(board: str) -> int | None:
     """Return the litres of a board, or None if this host does not know it."""
     try:
         return int(compiler.load(board)["volume_l"])

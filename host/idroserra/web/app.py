@@ -67,6 +67,7 @@ from idroserra.web.api.balance import balance_router
 from idroserra.web.api.bottles import bottles_router
 from idroserra.web.api.calibrations import calibrations_router
 from idroserra.web.api.compare import compare_router
+from idroserra.web.api.dose_preview import dose_preview_router
 from idroserra.web.api.export import export_router
 from idroserra.web.api.feeds import feeds_router
 from idroserra.web.api.journal import journal_router
@@ -194,6 +195,7 @@ def web_context(service: Service) -> WebContext:
         alarm_settings=service.alarm_settings, settings_history=service.settings_history,
         views=NodeViews(service.nodes, service.live, service.latest_events, service.recipes,
                         service.states, titles.of),
+        states=service.states,
         live=service.live, commands=service.commands, store=service.store, spool=service.spool,
         feeds=service.feeds, counts=service.counts, alarm_loop=service.alarms,
         calibrations=service.calibrations, recipes=service.recipes,
@@ -215,7 +217,8 @@ def _api(context: WebContext) -> list[Routes]:
         stops_router(context), nights_router(context),
         tables_router(context), calibrations_router(context.calibrations, nodes),
         alarms_router(alarm_loop, nodes, site), bottles_router(alarm_loop.bottles, nodes),
-        balance_router(context), setpoints_router(nodes, context.settings_history),
+        dose_preview_router(context), balance_router(context),
+        setpoints_router(nodes, context.settings_history),
         recipes_router(context.recipes, context.recipe_library, nodes),
         recipe_library_router(context.recipe_library, context.recipes), previews_router(context),
         updates_router(context.updates, nodes),

@@ -19,6 +19,7 @@ from idroserra.nodes.commands import Commands
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.node import Node
 from idroserra.nodes.registry import Nodes
+from idroserra.nodes.states import NodeStates
 from idroserra.recipes.recipe_library import RecipeLibrary
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.reports.builder import Range
@@ -44,6 +45,7 @@ class WebContext:
     nodes: Nodes
     settings_history: SettingsHistory
     views: NodeViews
+    states: NodeStates
     live: LiveState
     commands: Commands
     store: Store
