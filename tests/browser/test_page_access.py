@@ -166,7 +166,7 @@ def test_a_dose_asks_for_the_password_once_more_and_goes_on(host, node, tab):
     with sessions._changing() as database:
         database.execute("UPDATE sessions SET confirmed_unix_ms = confirmed_unix_ms - 360000")
     page.locator("#dose button").click()
-    page.locator("#dose-sure button", has_text="Dose now").click()
+    page.locator("#dose-sure [value=yes]").click()
     expect(page.locator("#again")).to_be_visible()
     shot(operator, "again")
     fill(page, "#again", password="not the one at all")

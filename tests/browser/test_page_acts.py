@@ -82,17 +82,26 @@ def test_a_dose_by_hand_is_confirmed_twice(node, tab):
     expect(page.locator("#dose-sure")).to_be_hidden()
     assert node.commands == []
     page.get_by_role("button", name="Dose…").click()
-    page.get_by_role("button", name="Dose now").click()
+    page.locator("#dose-sure [value=yes]").click()
     expect(outcome(page, "#dose")).to_contain_text("Confirmed: 2.50 ml of nutrient A dosed")
     assert node.commands[0].args == {"actuator": "nutrient_a", "volume_ul": 2_500}
     watched.check()
 
 
-def test_a_refused_dose_says_why(node, tab):
+def test_a_dose_the_wrong_way_is_warned_of_before_and_a_refused_one_says_why(node, tab):
     node.answer, node.reason = "refused", Reason("channel_stale", channel="reservoir.ph")
-    page = tab().open("/nodes/idro-a/water")
+    node.read({"reservoir.ph": 5.7})  # below its target of 5.8
+    watched = tab(PHONE)
+    page = watched.open("/nodes/idro-a/water")
     page.get_by_role("button", name="Dose…").click()
-    page.get_by_role("button", name="Dose now").click()
+    preview = page.locator("#dose-sure .preview")
+    expect(preview).to_have_attribute("data-state", "warned")
+    expect(preview.locator("[data-code=dose_wrong_way]")).to_contain_text("away from its target")
+    expect(preview.locator("li")).to_have_count(3)
+    expect(preview.locator("li").first).to_contain_text("5.70; target 5.80")
+    expect(page.locator("#dose-sure [value=yes]")).to_have_text("Dose 2.00 ml of pH down")
+    watched.check()
+    page.locator("#dose-sure [value=yes]").click()
     expect(outcome(page, "#dose")).to_have_text("Refused by the node: pH has no recent reading")
 
 

@@ -49,7 +49,7 @@ def test_a_dose_that_was_not_sent_is_reported(node, tab):
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}/water")
     page.route("**/commands", lambda route: route.abort())
     page.get_by_role("button", name="Dose…").click()
-    page.get_by_role("button", name="Dose now").click()
+    page.locator("#dose-sure [value=yes]").click()
     expect(page.locator("#dose .outcome")).to_have_text(
         "Failed: The host does not answer: check the network, nothing was sent.")
     assert node.commands == []
@@ -65,7 +65,7 @@ def test_an_unknown_outcome_is_shown_and_corrected_later(node, tab):
     page.get_by_role("button", name="Dose…").click()
     page.clock.run_for(500)
     with page.expect_request("**/commands"):
-        page.get_by_role("button", name="Dose now").click()
+        page.locator("#dose-sure [value=yes]").click()
     page.clock.run_for(4_000)
     expect(page.locator("#dose .outcome")).to_contain_text("No answer yet.")
     page.clock.run_for(30_000)

@@ -4,7 +4,8 @@ import { nowUnixMs, listen } from "./state.js";
 import { valueOf, watchNumbers } from "./number_fields.js";
 import { dateLocale, t } from "./i18n.js";
 import { request, Unanswered } from "./connection.js";
-import { withDisabled, openConfirm } from "./confirm_dialog.js";
+import { enableSoon, openConfirm, withDisabled } from "./confirm_dialog.js";
+import { DosePreview } from "./dose_preview.js";
 import { millilitres, plainName } from "./format.js";
 
 // Time for the node to start the command. A dose is acknowledged at its end.
@@ -166,6 +167,7 @@ export class DoseForm {
     this.dialog = dialog;
     this.node = node;
     this.outcome = form.querySelector(".outcome");
+    this.preview = new DosePreview(dialog, node);
     watchNumbers(form);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -187,10 +189,14 @@ export class DoseForm {
     return Math.round(valueOf(this.form.elements.volume_ml) * 1000);
   }
 
-  ask() {
-    const name = plainName(this.form.elements.actuator.value);
-    this.dialog.querySelector("h2").textContent = t("Dose {volume} of {what}?", { volume: millilitres(this.volumeUl), what: name });
-    openConfirm(this.dialog);
+  /** Ask with what the dose will do; it can be confirmed once that is shown. */
+  async ask() {
+    const actuator = this.form.elements.actuator.value;
+    const words = { volume: millilitres(this.volumeUl), what: plainName(actuator) };
+    this.dialog.querySelector("h2").textContent = t("Dose {volume} of {what}?", words);
+    this.dialog.querySelector("[value=yes]").textContent = t("Dose {volume} of {what}", words);
+    openConfirm(this.dialog, () => false);
+    if (await this.preview.load(actuator, this.volumeUl)) enableSoon(this.dialog);
   }
 
   async send() {

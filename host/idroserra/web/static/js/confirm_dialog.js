@@ -20,7 +20,12 @@ export function openConfirm(dialog, isReady = () => true) {
   dialog.returnValue = "";
   yes.disabled = true;
   dialog.showModal();
+  enableSoon(dialog, isReady);
+}
+
+/** Enable the yes button of a dialog after READ_MS if `isReady()`. */
+export function enableSoon(dialog, isReady = () => true) {
   setTimeout(() => {
-    yes.disabled = !isReady();
+    dialog.querySelector("[value=yes]").disabled = !isReady();
   }, READ_MS);
 }
