@@ -34,7 +34,7 @@ HOST: Levels = (
     ("ingest", "feeds"),
     ("nodes",),
     ("setpoints",),
-    ("inventory", "calibration", "recipes", "journal", "provisioning"),
+    ("inventory", "calibration", "recipes", "journal", "provisioning", "tasks"),
     ("simulation", "alarms", "export", "backup"),
     ("updates", "homeassistant"),
     ("server",),

@@ -120,6 +120,9 @@ MATRIX = (
     Rule("GET", "/api/nodes/{node}/bottles", _VIEWER),
     Rule("PUT", "/api/nodes/{node}/bottles/{doser}", _OPERATOR, "fill bottle"),
     Rule("DELETE", "/api/nodes/{node}/bottles/{doser}", _OPERATOR, "undo bottle filling"),
+    # Tasks.
+    Rule("GET", "/tasks", _VIEWER),
+    Rule("GET", "/api/tasks", _VIEWER),
     # Commands and setpoints.
     Rule("GET", "/api/nodes/{node}/dose-preview", _VIEWER),
     Rule("POST", "/api/nodes/{node}/commands", _OPERATOR, "command"),

@@ -86,6 +86,7 @@ from idroserra.web.api.sites import sites_router
 from idroserra.web.api.stock import stock_router
 from idroserra.web.api.stops import stops_router
 from idroserra.web.api.tables import tables_router
+from idroserra.web.api.tasks import tasks_router
 from idroserra.web.api.updates import updates_router
 from idroserra.web.context import WebContext
 from idroserra.web.help_page import help_page_routes
@@ -217,7 +218,7 @@ def _api(context: WebContext) -> list[Routes]:
         stops_router(context), nights_router(context),
         tables_router(context), calibrations_router(context.calibrations, nodes),
         alarms_router(alarm_loop, nodes, site), bottles_router(alarm_loop.bottles, nodes),
-        dose_preview_router(context), balance_router(context),
+        dose_preview_router(context), tasks_router(context), balance_router(context),
         setpoints_router(nodes, context.settings_history),
         recipes_router(context.recipes, context.recipe_library, nodes),
         recipe_library_router(context.recipe_library, context.recipes), previews_router(context),

@@ -233,6 +233,11 @@ def pages_routes(pages: Pages) -> Routes:
         """The journal page."""
         return pages.page(request, "journal.html")
 
+    @routes.get("/tasks")
+    def tasks(request: Request) -> HTMLResponse:
+        """The page of what is due."""
+        return pages.page(request, "tasks.html")
+
     @routes.get("/updates")
     def updates(request: Request) -> HTMLResponse:
         """The page of over-the-air updates."""

@@ -36,6 +36,7 @@ export function ageText(ms) {
 
 const CLOCK = new Intl.DateTimeFormat(dateLocale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const SHORT = new Intl.DateTimeFormat(dateLocale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const LONG_DAY = new Intl.DateTimeFormat(dateLocale, { weekday: "long", day: "numeric", month: "long" });
 const DAY = new Intl.DateTimeFormat(dateLocale, { day: "numeric", month: "short" });
 
 export function timeText(unixMs, nowMs) {
@@ -45,6 +46,7 @@ export function timeText(unixMs, nowMs) {
 
 export const shortTime = (unixMs) => SHORT.format(unixMs);
 export const dayText = (unixMs) => DAY.format(unixMs);
+export const longDay = (unixMs) => LONG_DAY.format(unixMs);
 export const fullTime = (unixMs) => `${DAY.format(unixMs)}, ${CLOCK.format(unixMs)}`;
 
 export function plainName(name) {

@@ -1,0 +1,1 @@
+"""What is due at a node: calibration, bottles, water, stages, harvest, updates."""
