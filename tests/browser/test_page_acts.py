@@ -105,6 +105,21 @@ def test_a_dose_the_wrong_way_is_warned_of_before_and_a_refused_one_says_why(nod
     expect(outcome(page, "#dose")).to_have_text("Refused by the node: pH has no recent reading")
 
 
+def test_dosing_that_is_off_leads_to_its_switch_which_answers_what_changed(node, tab):
+    node.values["dosing.enabled"] = False
+    node.report(0)
+    watched = tab(PHONE)
+    page = watched.open("/nodes/idro-a")
+    page.locator("#control [data-dosing] a").click()
+    expect(page).to_have_url(re.compile("/nodes/idro-a/water#setpoints$"))
+    page.locator("#setpoints [name='dosing.enabled']").check()
+    page.locator("#setpoints button[type=submit]").click()
+    expect(outcome(page, "#setpoints")).to_have_text(
+        "Confirmed by the node: Automatic dosing on (was off).")
+    expect(page.locator("#control [data-dosing] a")).to_have_count(0)
+    watched.check()
+
+
 def test_setpoints_are_confirmed_by_the_nodes_own_report(node, tab):
     watched = tab()
     page = watched.open("/nodes/idro-a/water")

@@ -69,6 +69,8 @@ def test_acknowledge_is_confirmed_by_the_journal(sick, host, tab):
     page = watched.open("/alarms")
     hot = card(page, "water_hot/idro-a/reservoir.temp_c")
     expect(hot.locator(".text")).to_contain_text("31.0 °C, above 28.0 °C")
+    expect(hot.locator("h3 a")).to_have_attribute("href", "/nodes/idro-a")
+    expect(hot.locator(".mend-it")).to_have_attribute("href", "/nodes/idro-a/water#setpoints")
     hot.get_by_role("button", name="Acknowledge").click()
     expect(hot.locator(".outcome")).to_have_text("Acknowledged.")
     expect(hot).to_have_attribute("data-state", "acknowledged")
@@ -77,6 +79,19 @@ def test_acknowledge_is_confirmed_by_the_journal(sick, host, tab):
     changes = host.client.get("/api/alarms/history").json()["changes"]
     assert [c["state"] for c in changes if c["rule"] == "water_hot"] == [
         "unacknowledged", "acknowledged"]
+    watched.check()
+
+
+def test_stopped_dosing_without_an_alarm_is_explained_beside_no_alarm(host, tab, eventually):
+    node = host.node("idro-a")
+    node.read()
+    node.tell("armed", {})
+    node.tell("stopped", {"by": "ann"})
+    watched = tab(PHONE)
+    page = watched.open("/alarms")
+    expect(page.locator("#calm")).to_be_visible()
+    expect(page.locator("#strip")).to_have_attribute("data-level", "warn")
+    expect(page.locator("#strip li a").first).to_have_attribute("href", "/nodes/idro-a#control")
     watched.check()
 
 

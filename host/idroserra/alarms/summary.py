@@ -10,6 +10,7 @@ from idroserra.alarms.root_cause import root_of
 from idroserra.i18n.marker import N_
 from idroserra.i18n.reasons import reason_json, reason_text
 from idroserra.i18n.translate import gettext as _
+from idroserra.nodes.places import address_of, label_of, place_of_alarm
 
 _STATE_WORDS = {
     "unacknowledged": N_("not acknowledged"), "acknowledged": N_("acknowledged"),
@@ -62,6 +63,8 @@ def titled(title: str, words: str) -> str:
 def _json(one: ActiveAlarm) -> dict[str, Any]:
     rule, alarm = one.rule, one.alarm
     state = "pending" if one.state == "normal" else one.state
+    place = place_of_alarm(rule.watch, one.part)
+    href = address_of(one.node, place)
     return {
         "key": one.key, "rule": rule.name, "title": _(rule.title),
         "reason": reason_json(one.reason), "site": one.site, "node": one.node or None,
@@ -70,5 +73,5 @@ def _json(one: ActiveAlarm) -> dict[str, Any]:
         "raised_unix_ms": alarm.raised_unix_ms, "changed_unix_ms": one.changed_unix_ms,
         "shelved_until_unix_ms": alarm.shelved_until_unix_ms, "cause": alarm.cause or None,
         "consequence": _(rule.consequence), "action": _(rule.action),
-        "respond_min": rule.respond_min,
+        "respond_min": rule.respond_min, "href": href, "place": _(label_of(place)) if href else "",
     }

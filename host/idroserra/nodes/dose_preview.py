@@ -99,7 +99,7 @@ def _loop(
     if learned:
         return channel, target, low, high, sign / learned, LEARNED
     ul = settings.get(effect_key)
-    if not ul or ul == protocol.SETTINGS[effect_key].default:  # nobody has measured it
+    if not ul or ul == protocol.SETTINGS[effect_key].default:  # it was never measured
         return channel, target, low, high, None, None
     return channel, target, low, high, sign * (1 if channel == PH else 100) / ul, TITRATED
 

@@ -47,7 +47,7 @@ def dosing_json(
     state: on, held, advise, off (monitoring only, or no dosing pumps), stopped, latched or
     unknown. Without contact it is that of when the node was last heard, or unknown.
     """
-    cause = _dosing_cause(state)
+    cause = dosing_cause_of(state)
     if cause is None:
         name = "on" if state.has_dosers else "off"
     else:
@@ -75,7 +75,7 @@ def dosing_json(
         else cause.since_unix_ms, "is_old": not state.is_in_contact}
 
 
-def _dosing_cause(state: NodeState) -> Cause | None:
+def dosing_cause_of(state: NodeState) -> Cause | None:
     """Return the cause that forbids doses: a stop or a chosen mode first, then the worst.
 
     Of a node without dosing pumps only a stop, which a person has to end all the same."""

@@ -9,17 +9,18 @@ from idroserra.help.topics import help_address
 from idroserra.i18n.reasons import as_sentence, counted_down, reason_json
 from idroserra.i18n.translate import gettext as _
 from idroserra.nodes.causes import Cause
+from idroserra.nodes.places import address_of, place_of_cause
 from idroserra.nodes.state import NodeState
 
 
-def state_json(state: NodeState, now_unix_ms: int) -> dict[str, Any]:
-    """Return the worst cause with its level, code, text, since, until, remedy, mender and help,
-    and the other causes in `others`, each in the same form."""
-    return {**cause_json(state.causes[0], now_unix_ms),
-            "others": [cause_json(one, now_unix_ms) for one in state.others]}
+def state_json(state: NodeState, now_unix_ms: int, node: str) -> dict[str, Any]:
+    """Return the worst cause with its level, code, text, since, until, remedy, mender, help and
+    the page where it is mended, and the other causes in `others`, each in the same form."""
+    return {**cause_json(state.causes[0], now_unix_ms, node),
+            "others": [cause_json(one, now_unix_ms, node) for one in state.others]}
 
 
-def cause_json(cause: Cause, now_unix_ms: int) -> dict[str, Any]:
+def cause_json(cause: Cause, now_unix_ms: int, node: str) -> dict[str, Any]:
     """Return one cause."""
     reason, until = reason_now(cause, now_unix_ms), cause.until_unix_ms
     if until is not None and until <= now_unix_ms:
@@ -28,7 +29,8 @@ def cause_json(cause: Cause, now_unix_ms: int) -> dict[str, Any]:
         "level": cause.level, "code": reason.code, "cause": reason_json(reason),
         "text": sentence(reason), "since_unix_ms": cause.since_unix_ms,
         "until_unix_ms": until, "remedy": cause.remedy, "mender": cause.mender,
-        "help": help_address(cause.remedy)}
+        "help": help_address(cause.remedy),
+        "href": "" if cause.level == "ok" else address_of(node, place_of_cause(reason))}
 
 
 def state_text(state: NodeState, now_unix_ms: int) -> str:

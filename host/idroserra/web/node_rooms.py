@@ -9,17 +9,12 @@ from starlette.responses import RedirectResponse, Response
 
 from idroserra.core.errors import UnknownNode
 from idroserra.i18n.marker import N_
+from idroserra.nodes.places import ROOMS
 from idroserra.setpoints.setting_forms import GROUPS
 from idroserra.web.node_settings import settings_of
 from idroserra.web.pages import Pages
 from idroserra.web.routing import Routes
 
-# Room: label. "now" is at the address of the node itself.
-ROOMS = {
-    "now": N_("Now"), "charts": N_("Charts"), "crop": N_("Crop"),
-    "water": N_("Water and dosing"), "climate": N_("Climate and light"), "log": N_("Log"),
-    "setup": N_("Setup"),
-}
 # Groups of settings in the climate room.
 _OF_CLIMATE = ("light", "climate", "irrigation")
 # Queries of charts, which were part of the node's address before it had rooms.

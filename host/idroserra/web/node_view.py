@@ -13,12 +13,19 @@ from idroserra.i18n.events import event_text, level_of
 from idroserra.i18n.reasons import fault_text, reason_json
 from idroserra.nodes.calibration_age import days_left
 from idroserra.nodes.correction_state import correction_of
-from idroserra.nodes.dosing_state import advice_of, authority_of, decisions_of, dosing_json
+from idroserra.nodes.dosing_state import (
+    advice_of,
+    authority_of,
+    decisions_of,
+    dosing_cause_of,
+    dosing_json,
+)
 from idroserra.nodes.freshness import stale_after_ms
 from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.newest_readings import NewestReading
 from idroserra.nodes.node import Node
+from idroserra.nodes.places import address_of, place_of_cause
 from idroserra.nodes.registry import Nodes
 from idroserra.nodes.state_text import state_json
 from idroserra.nodes.states import NodeStates, band_of
@@ -76,6 +83,9 @@ class NodeViews:
         view["authority"] = None if authority is None else authority._asdict()
         view["advice"] = advice_of(self._events, node.node, authority)
         view["dosing"] = dosing_json(state, authority, now)
+        cause = dosing_cause_of(state)
+        view["dosing"]["href"] = "" if cause is None else address_of(
+            node.node, place_of_cause(cause.reason))
         view["decisions"] = [] if not state.is_in_contact else decisions_of(
             self._events, node.node, values.get("dosing.enabled"), now)
         run = self._recipes.of(node.node)
@@ -83,7 +93,7 @@ class NodeViews:
         view["calibration_due_days"] = days_left(
             int(values.get("ph.calibrated_day", 0)) if has_ph else 0, now)
         view["recipe"] = None if run is None else run_json(run, node, now)
-        view["state"] = state_json(state, now)
+        view["state"] = state_json(state, now, node.node)
         levels = state.levels_by_channel
         for key, channel in view["channels"].items():
             channel["level"] = levels.get(key, "ok")

@@ -284,7 +284,7 @@ def check_is_complete(state):
         assert one.remedy
     for language in LANGUAGES:
         with use_locale(Locale(language)):
-            shown = state_json(state, NOW)
+            shown = state_json(state, NOW, "idro-a")
             assert shown["text"] == state_text(state, NOW)
             assert shown["text"]
             assert shown["others"] == [] or shown["others"][0]["text"]
@@ -422,10 +422,10 @@ def test_a_countdown_disappears_at_its_end(code, language):
     reason = made_up(code, REASONS)
     state = state_of(decided(Reason("ph_low_blocked", why=reason))(WELL))
     with use_locale(Locale(language)):
-        before = state_json(state, NOW)
+        before = state_json(state, NOW, "idro-a")
         assert before["until_unix_ms"] == BEFORE + 600_000
         assert "9" in before["text"]
-        after = state_json(state, BEFORE + 600_000)
+        after = state_json(state, BEFORE + 600_000, "idro-a")
         assert after["until_unix_ms"] is None
         assert after["code"] == state.cause.code
         assert not set("0123456789?？") & set(after["text"])
@@ -509,6 +509,6 @@ def test_a_decision_with_any_code_and_no_value_is_shown(code, loop):
 
 def test_the_help_of_a_cause_is_an_anchor_that_exists():
     known = state_of(decided(Reason("beds_wet"))(WELL))
-    assert state_json(known, NOW)["help"] == "/help/reasons#beds_wet"
+    assert state_json(known, NOW, "idro-a")["help"] == "/help/reasons#beds_wet"
     unknown = state_of(decided(Reason("of_a_newer_node"))(WELL))
-    assert state_json(unknown, NOW)["help"] == ""
+    assert state_json(unknown, NOW, "idro-a")["help"] == ""

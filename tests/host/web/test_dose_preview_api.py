@@ -24,5 +24,5 @@ def test_only_a_dosing_pump_has_a_preview(host, node):
     assert wrong.status_code == 422
     assert host.client.get(PATH, params={"actuator": "ph_down", "volume_ml": 0}
                            ).status_code == 422
-    assert host.client.get("/api/nodes/nobody/dose-preview",
+    assert host.client.get("/api/nodes/unknown/dose-preview",
                            params={"actuator": "ph_down", "volume_ml": 2}).status_code == 404

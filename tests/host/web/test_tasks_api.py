@@ -33,5 +33,5 @@ def test_tasks_of_a_node_have_a_date_words_and_a_place(host, node):
 
 
 def test_tasks_of_an_unknown_node_or_site_are_an_error(host, node):
-    assert host.client.get("/api/tasks", params={"node": "nobody"}).status_code == 404
+    assert host.client.get("/api/tasks", params={"node": "unknown"}).status_code == 404
     assert host.client.get("/api/tasks", params={"site": "Nowhere"}).status_code == 404

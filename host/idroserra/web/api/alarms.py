@@ -66,6 +66,8 @@ class AlarmOut(Out):
     consequence: str
     action: str
     respond_min: int
+    href: Annotated[str, Meta(description="The page where it is mended, or empty.")]
+    place: Annotated[str, Meta(description="The name of that page.")]
 
 
 class AlarmsOut(Out):

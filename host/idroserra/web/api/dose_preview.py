@@ -125,7 +125,7 @@ def _lines(found: DosePreview) -> list[str]:
 def _prediction(found: DosePreview, channel: str) -> str:
     if found.after is None:
         if found.effect is None:
-            return _("Effect: not known yet; nobody has titrated this water")
+            return _("Effect: not known yet; this water was never titrated")
         return _("Effect: not predictable without a reading")
     value = format_value(channel, found.after)
     if found.effect == LEARNED:

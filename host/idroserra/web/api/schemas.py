@@ -150,7 +150,8 @@ class NodeOut(Out):
     state: Annotated[dict[str, Any], Meta(
         description="The worst cause: level (ok, note, warn or bad), code, cause, text, "
                     "since_unix_ms, until_unix_ms, remedy (code of its how-to), mender (node, "
-                    "grower or technician), help; others: the further causes.")]
+                    "grower or technician), help, href (the page where it is mended); others: the "
+                    "further causes.")]
 
 
 class NodesOut(Out):

@@ -13,7 +13,6 @@ const DONE_TEXTS = {
   unshelve: mark("Unshelved."),
   "put-back": mark("Returned to service."),
 };
-const CALIBRATED_BY = ["calibration_due", "calibration_stale"];
 // Addresses of the how-tos by rule, if this host has the help.
 const HOW_TOS = JSON.parse(document.getElementById("main").dataset.howtos ?? "{}");
 const SHOWN_CONSEQUENCES = 30;
@@ -34,6 +33,11 @@ function withCode(text) {
 
 /** The title of an alarm with its reason. */
 export const withReason = ({ title, reason }) => (reason ? t("{title}: {reason}", { title, reason: reason.text }) : title);
+
+/** The node of an alarm, as a link, and its title. */
+function heading({ node, title }) {
+  return node ? [make("a", { href: `/nodes/${encodeURIComponent(node)}`, textContent: node }), `: ${title}`] : [title];
+}
 
 const place = (alarm) => (alarm.node ? `${alarm.node}: ` : "");
 
@@ -76,7 +80,7 @@ export class AlarmCard {
     root.dataset.level = level;
     root.dataset.state = alarm.state;
     root.querySelector("use").setAttribute("href", ICONS[level]);
-    root.querySelector("h3").textContent = `${place(alarm)}${alarm.title}`;
+    root.querySelector("h3").replaceChildren(...heading(alarm));
     root.querySelector(".priority").textContent = t(alarm.priority);
     root.querySelector(".text").textContent = alarm.reason?.text ?? "";
     root.querySelector(".act span").replaceChildren(...withCode(alarm.action));
@@ -86,9 +90,10 @@ export class AlarmCard {
     show("acknowledge", alarm.state === "unacknowledged" || alarm.state === "returned");
     show("unshelve", alarm.state === "shelved");
     show("put-back", alarm.state === "out_of_service");
-    const calibrate = root.querySelector(".calibrate-it");
-    calibrate.hidden = !CALIBRATED_BY.includes(alarm.rule);
-    calibrate.href = `/nodes/${encodeURIComponent(alarm.node)}/calibrate`;
+    const mend = root.querySelector(".mend-it");
+    mend.hidden = !alarm.href;
+    mend.href = alarm.href;
+    mend.textContent = t("Go to {place}", { place: alarm.place });
     const howTo = root.querySelector(".how-to");
     howTo.hidden = !(alarm.rule in HOW_TOS);
     howTo.href = HOW_TOS[alarm.rule] ?? "";

@@ -5,7 +5,7 @@ import { mark, t } from "./i18n.js";
 import { countText, levelOf, renderAlarmBadge } from "./alarm_badge.js";
 import { listen, nowUnixMs, oncePerFrame, state } from "./state.js";
 import { request, start } from "./connection.js";
-import { renderConnection, renderStrip, healthOf } from "./strip.js";
+import { LEVELS, healthOf, renderConnection, renderStrip, worstFirst } from "./strip.js";
 import { AlarmCard, isShelved, withReason } from "./alarm_card.js";
 import { renderDelivery, wireTest } from "./alarm_delivery.js";
 import { renderKpis } from "./alarm_kpis.js";
@@ -14,6 +14,7 @@ import { withDisabled } from "./confirm_dialog.js";
 import { fullTime } from "./format.js";
 
 const POLL_MS = 15_000;
+const SHOWN_STATES = 4;
 const HISTORY_LEVEL = { unacknowledged: "bad", returned: "note", normal: "ok", suppressed: "note" };
 const STATES = {
   unacknowledged: mark("unacknowledged"), acknowledged: mark("acknowledged"), returned: mark("returned"),
@@ -106,11 +107,21 @@ function renderHistory(changes) {
   byId("no-history").hidden = items.length > 0;
 }
 
+/** What the state of a node reports without an alarm, such as dosing that a person stopped. */
+function statesWithoutAlarm() {
+  const alarmed = new Set(shown.alarms.flatMap(({ node, consequences }) => [node, ...consequences.map((one) => one.node)]));
+  return worstFirst([...state.nodes.values()].filter(({ node }) => !alarmed.has(node)))
+    .flatMap(({ node, state: { others, ...cause } }) => [cause, ...others].map((one) => ({ ...one, text: `${node}: ${one.text}` })))
+    .filter(({ level }) => level === "warn" || level === "bad");
+}
+
 function strip() {
   if (state.connection === "lost") return healthOf({});
   const { health, worst } = state.alarms;
-  const text = health || countText(state.alarms);
-  return { level: levelOf(state.alarms), text, others: worst ? [{ text: t("Worst: {alarm}", { alarm: worst }) }] : [] };
+  const states = statesWithoutAlarm();
+  const level = LEVELS[Math.max(...[levelOf(state.alarms), ...states.map((one) => one.level)].map((one) => LEVELS.indexOf(one)))];
+  const others = worst ? [{ text: t("Worst: {alarm}", { alarm: worst }) }] : [];
+  return { level, text: health || countText(state.alarms), others: [...others, ...states.slice(0, SHOWN_STATES)] };
 }
 
 function render() {

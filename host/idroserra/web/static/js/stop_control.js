@@ -2,6 +2,7 @@
 
 import { command, follow, stopNode } from "./commands.js";
 import { withDisabled } from "./confirm_dialog.js";
+import { make } from "./dom.js";
 import { t } from "./i18n.js";
 import { wireStopKey } from "./stop_key.js";
 
@@ -29,9 +30,17 @@ export class StopControl {
     await withDisabled([this.stop, this.resume], () => follow(this.outcome, ...texts, () => command(this.node, "resume", {})));
   }
 
+  /** The state of dosing, with a link to what holds it; the bar itself has Resume. */
+  showLine({ text, href }) {
+    if (this.line.dataset.text === text + href) return;
+    this.line.dataset.text = text + href;
+    const isHere = !href || href.endsWith("#control");
+    this.line.replaceChildren(isHere ? text : make("a", { href, textContent: text }));
+  }
+
   render(dosing) {
-    this.line.textContent = dosing.text;
     this.line.dataset.level = dosing.level;
+    this.showLine(dosing);
     this.resume.hidden = !["stopped", "latched"].includes(dosing.state);
   }
 }

@@ -1,6 +1,7 @@
 // The status strip and the state of the connection.
 
 import { make } from "./dom.js";
+import { helpAddress } from "./help_link.js";
 import { t } from "./i18n.js";
 import { naturally } from "./natural.js";
 import { nowUnixMs, state } from "./state.js";
@@ -35,10 +36,12 @@ export function worstFirst(nodes) {
   return [...nodes].sort((a, b) => rank(b) - rank(a) || naturally(a.title, b.title));
 }
 
-/** A cause in words, with the time since when it exists and a link to what to do, if there is one. */
-function causeParts({ text, level, help, since_unix_ms: since }) {
-  const words = since && level !== "ok" ? t("{what} (since {time})", { what: text, time: timeText(since, nowUnixMs()) }) : text;
-  return help && level !== "ok" ? [make("a", { textContent: words, href: help })] : [words];
+/** A cause in words, with the time since when it exists; links to where it is mended and to its help. */
+function causeParts({ text, level, help, href, since_unix_ms: since }) {
+  if (level === "ok") return [text];
+  const words = since ? t("{what} (since {time})", { what: text, time: timeText(since, nowUnixMs()) }) : text;
+  const shown = href ? make("a", { textContent: words, href }) : words;
+  return help ? [shown, ...helpAddress(help)] : [shown];
 }
 
 export function renderStrip(root, health, newestUnixMs) {
