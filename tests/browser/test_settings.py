@@ -14,6 +14,7 @@ from support.real_host import KEY, standing_host
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
     with standing_host(tmp_path_factory.mktemp("settings")) as running:
+        running.service.nodes.adopt("idro-v", KEY)
         yield running
 
 
@@ -46,6 +47,7 @@ def test_an_admin_sets_the_host_up_without_a_terminal(host, open_tab, receiver, 
     tab, page = open_tab("/settings/nodes")
     adopt_and_name(host, page, tmp_path)
     add_and_test_recipient(host, page, receiver)
+    change_a_limit(host, page)
     tab.check()
 
 
@@ -63,7 +65,7 @@ def adopt_and_name(host, page, folder):
     expect(page.locator("#waiting")).to_be_hidden()
     assert KEY.hex() not in page.content()
     assert page.locator("#adopt [name=key]").input_value() == ""
-    [node] = host.client.get("/api/nodes").json()["nodes"]
+    node = host.view("idro-a")
     assert (node["adopted"], node["title"], node["site"]) == (True, "Basil bench", "Nord")
 
 
@@ -94,9 +96,31 @@ def add_and_test_recipient(host, page, receiver):
     assert times["quiet_until"] == {"value": "06:30", "source": None}
 
 
+def change_a_limit(host, page):
+    page.goto(f"{host.url}/settings/alarms")
+    page.locator("[data-rule=ec_high] button").click()
+    limit = page.locator("#rule [name=limit]")
+    expect(limit).to_have_value("0.3")  # mS/cm
+    limit.fill("9")
+    confirm(page.locator("#rule"))
+    assert limit.evaluate("field => field.matches(':invalid')")
+    limit.fill("0.45")
+    confirm(page.locator("#rule"))
+    expect(page.locator("#rules-outcome")).to_have_attribute("data-state", "done")
+    expect(page.locator("#rules-outcome")).to_contain_text("0.3 mS/cm → 0.45 mS/cm")
+    expect(page.locator("[data-rule=ec_high]")).to_have_attribute("data-changed", "true")
+    page.locator("#of-node").select_option("idro-a")
+    expect(page.locator("[data-rule=ec_high]")).to_have_attribute("data-changed", "false")
+    expect(page.locator("[data-rule=ec_high]")).to_contain_text("0.45 mS/cm")
+    page.locator("#of-node").select_option("")
+    page.locator("[data-rule=ec_high][data-changed=true] button").click()
+    page.locator("#reset-rule").click()
+    expect(page.locator("[data-rule=ec_high]")).to_have_attribute("data-changed", "false")
+
+
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
 def test_others_see_the_settings_without_their_controls(open_tab, role):
     tab, page = open_tab("/settings/nodes", role, PHONE, "dark")
-    expect(page.locator("#known [data-node=idro-a]")).to_be_visible()
+    expect(page.locator("#known [data-node=idro-v]")).to_be_visible()
     assert page.locator("main button:visible").count() == 0
     tab.check()

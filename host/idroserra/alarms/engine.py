@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from idroserra.alarms import state_machine
 from idroserra.alarms.active import ActiveAlarm, Transition, transition_of
 from idroserra.alarms.conditions import evaluate_rules
@@ -50,12 +52,13 @@ class AlarmEngine:
         self.revision = 0
 
     def use_rules(self, rules: Mapping[str, Rule]) -> None:
-        """Evaluate these rules from now on. Alarms of a rule that is gone end at the next step."""
+        """Evaluate these rules from now on. Alarms of a rule that is off end at the next step."""
         with self._lock:
             self._rules = rules
             self._alarms = {
-                key: one._replace(rule=rules[one.rule.name].of(one.node))
-                if one.rule.name in rules else one for key, one in self._alarms.items()}
+                key: one._replace(rule=rules[one.rule.name].of(one.node)
+                                  if one.rule.name in rules else replace(one.rule, enabled=False))
+                for key, one in self._alarms.items()}
 
     def all(self) -> list[ActiveAlarm]:
         """Return every alarm that is not normal, unsorted."""
@@ -238,9 +241,10 @@ class AlarmEngine:
 
 
 def _evaluated(alarm: Alarm, rule: Rule, is_present: bool | None, now_unix_ms: int) -> Alarm:
+    off_delay_ms = rule.off_delay_s * 1_000 if rule.enabled else 0  # off: ends at once
     return state_machine.evaluate(
         state_machine.expire_shelving(alarm, now_unix_ms), is_present, now_unix_ms,
-        rule.on_delay_s * 1_000, rule.off_delay_s * 1_000, auto_ack=rule.auto_ack)
+        rule.on_delay_s * 1_000, off_delay_ms, auto_ack=rule.auto_ack)
 
 
 def _saved_part(active: ActiveAlarm) -> tuple[object, ...]:

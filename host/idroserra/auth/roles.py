@@ -140,6 +140,9 @@ MATRIX = (
     Rule("PUT", "/api/settings/recipients/{name}", _ADMIN, "set recipient"),
     Rule("DELETE", "/api/settings/recipients/{name}", _ADMIN, "remove recipient"),
     Rule("POST", "/api/settings/recipients/{name}/test", _OPERATOR, "test recipient"),
+    Rule("GET", "/settings/alarms", _VIEWER),
+    Rule("GET", "/api/settings/alarms", _VIEWER),
+    Rule("PUT", "/api/settings/alarms/{rule}", _ADMIN, "change alarm"),
     Rule("PUT", "/api/nodes/{node}/title", _ADMIN, "name node"),
     # Keys of nodes.
     Rule("GET", "/api/nodes/{node}/key", _ADMIN),

@@ -80,6 +80,7 @@ from idroserra.web.api.recipes import recipes_router
 from idroserra.web.api.reports import nights_router, reports_router
 from idroserra.web.api.schemas import ErrorOut
 from idroserra.web.api.setpoints import setpoints_router
+from idroserra.web.api.settings_alarms import settings_alarms_router
 from idroserra.web.api.settings_nodes import NodeTitles, settings_nodes_router
 from idroserra.web.api.settings_notifications import settings_notifications_router
 from idroserra.web.api.sites import sites_router
@@ -214,6 +215,7 @@ def _api(context: WebContext) -> list[Routes]:
         keys_router(nodes, context.commands, context.config.data_dir, context.titles),
         settings_nodes_router(nodes, context.titles, site),
         settings_notifications_router(context.alarm_settings, alarm_loop),
+        settings_alarms_router(context.alarm_settings, nodes, context.journal),
         sites_router(nodes, context.views, context.journal, alarm_loop.alarms),
         stops_router(context), nights_router(context),
         tables_router(context), calibrations_router(context.calibrations, nodes),

@@ -30,4 +30,9 @@ def settings_pages_routes(pages: Pages) -> Routes:
         """The page of recipients of notifications."""
         return pages.page(request, "settings_notifications.html")
 
+    @routes.get("/settings/alarms")
+    def alarms(request: Request) -> HTMLResponse:
+        """The page of the limits, delays and priorities of alarms."""
+        return pages.page(request, "settings_alarms.html")
+
     return routes

@@ -18,7 +18,7 @@ SAMPLES = {
     "node": "idro-a", "calibration": "none", "doser": "ph_down",
     "name": "absent", "command_id": "none", "path": "none.js",
     "site": "nowhere", "note": "0" * 16, "photo": "0" * 32,
-    "release": "0" * 64, "rollout": "0" * 12,
+    "rule": "absent", "release": "0" * 64, "rollout": "0" * 12,
 }
 ROLES = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
 

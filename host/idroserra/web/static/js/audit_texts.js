@@ -11,7 +11,7 @@ export const ACTIONS = [
   mark("keep node settings"),
   mark("settings reported"), mark("adopt node"), mark("name node"),
   mark("change notifications"), mark("set recipient"), mark("remove recipient"),
-  mark("test recipient"), mark("settle key"), mark("forget node"),
+  mark("test recipient"), mark("change alarm"), mark("settle key"), mark("forget node"),
   mark("add release"), mark("remove release"), mark("roll out release"), mark("begin roll-out"),
   mark("finish roll-out"), mark("stop roll-out"), mark("cancel roll-out"),
   mark("update waiting"), mark("update offered"), mark("update downloading"),

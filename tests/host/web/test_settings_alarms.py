@@ -1,0 +1,96 @@
+"""Alarm rules in the settings: limits in bounds, for all nodes or one, applied at once."""
+
+import pytest
+
+from support.real_host import Host
+
+PATH = "/api/settings/alarms"
+
+
+def rule(host, name, node=""):
+    [found] = [one for one in host.client.get(PATH, params={"node": node}).json()["rules"]
+               if one["rule"] == name]
+    return found, {field["key"]: field for field in found["fields"]}
+
+
+def change(host, name, node="", **values):
+    return host.client.put(f"{PATH}/{name}", json={"node": node, "values": values})
+
+
+def active(host):
+    return {(one["rule"], one["node"]) for one in host.client.get("/api/alarms").json()["alarms"]
+            if one["state"] == "unacknowledged"}
+
+
+def test_every_rule_is_listed_in_units_of_people_with_bounds_that_its_default_meets(host):
+    listed = host.client.get(PATH).json()["rules"]
+    assert len(listed) > 35
+    for one in listed:
+        for field in one["fields"]:
+            if field["high"] > field["low"]:
+                assert field["low"] <= field["value"] <= field["high"], (one["rule"], field)
+    _, ph = rule(host, "ph_high")
+    assert (ph["limit"]["value"], ph["limit"]["unit"], ph["limit"]["low"]) == (0.3, "pH", 0)
+    _, ec = rule(host, "ec_high")
+    assert (ec["limit"]["unit"], ec["limit"]["factor"]) == ("mS/cm", 0.001)
+    assert rule(host, "air_hot")[1]["limit"]["unit"] == "°C"
+    assert rule(host, "ph_high")[1]["on_delay_s"]["unit"] == "min"
+
+
+def test_a_limit_applies_at_once_to_all_nodes_or_to_one_and_is_reset(host, eventually):
+    for name in ("idro-a", "idro-b"):
+        host.node(name).live(30)
+    assert change(host, "water_hot", on_delay_s=0, limit=10).status_code == 200
+    eventually(lambda: active(host) >= {("water_hot", "idro-a"), ("water_hot", "idro-b")}, 20,
+               "the alarm of both")
+    assert change(host, "water_hot", "idro-b", enabled=False).status_code == 200
+    eventually(lambda: ("water_hot", "idro-b") not in active(host), 20, "no alarm of idro-b")
+    assert ("water_hot", "idro-a") in active(host)
+    found, fields = rule(host, "water_hot", "idro-b")
+    assert (found["is_changed"], fields["enabled"]["is_changed"], fields["limit"]["value"],
+            fields["limit"]["is_changed"]) == (True, True, 10, False)
+    change(host, "water_hot", on_delay_s=None, limit=None)
+    assert rule(host, "water_hot")[0]["is_changed"] is False
+    assert rule(host, "water_hot")[1]["limit"]["value"] == 28
+
+    notes = [one["text"] for one in host.client.get("/api/journal").json()["notes"]]
+    assert "Above: 28 °C → 10 °C" in notes[-1]
+    assert "In use: on → off" in notes[1]
+    rows = host.client.get("/api/audit").json()["rows"]
+    assert ("change alarm", "water_hot") in [(row["action"], row["target"]) for row in rows]
+
+
+@pytest.mark.parametrize(("name", "node", "values", "why"), [
+    ("ph_high", "", {"limit": 9}, "limit: 9 pH is outside 0 pH to 3.5 pH"),
+    ("ph_high", "", {"priority": "loud"}, "priority: must be one of low, medium, high, urgent"),
+    ("ph_high", "", {"on_delay_s": "soon"}, "on_delay_s: must be a number"),
+    ("ph_high", "", {"watch": "silent"}, "watch: unknown key"),
+    ("nonsense", "", {"limit": 1}, "rule: no rule nonsense"),
+    ("disk_low", "idro-a", {"limit": 100}, "node: this alarm is not of a node"),
+])
+def test_what_is_out_of_bounds_is_refused_and_changes_nothing(host, name, node, values, why):
+    if node:
+        host.node(node)
+    answer = change(host, name, node, **values)
+    assert (answer.status_code, answer.json()["error"]) == (422, why)
+    assert not any(one["is_changed"] for one in host.client.get(PATH).json()["rules"])
+
+
+def test_the_configuration_wins_over_the_page(tmp_path, mosquitto, eventually):
+    folder = tmp_path / "host"
+    host = Host(folder, mosquitto.port, eventually)
+    change(host, "ph_high", limit=0.5, priority="low")
+    host.node("idro-a")
+    change(host, "ph_high", "idro-a", limit=0.6)
+    host.stop()
+
+    more = {"alarms": {"rules": {"ph_high": {"limit": 0.4}}}}
+    host = Host(folder, mosquitto.port, eventually, more=more)
+    for node in ("", "idro-a"):
+        _, fields = rule(host, "ph_high", node)
+        assert (fields["limit"]["value"], fields["limit"]["source"]) == (0.4, "command line")
+        assert fields["priority"]["value"] == "low"
+        refused = change(host, "ph_high", node, limit=0.7)
+        assert (refused.status_code, refused.json()["error"]) == (
+            409, "limit: the host's configuration sets it")
+    host.stop()
