@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,9 @@ def test_both_greenhouses_are_online_and_have_a_history(tmp_path: Path) -> None:
         wait_until(lambda: _history_hours(port) > 2.2, 90, "their history in the charts")
         names = [node["node"] for node in ask(port, "/api/nodes")["nodes"]]
         assert names == sorted(names) == ["serra-basil", "serra-lettuce"]
+        for node in names:
+            wait_until(lambda node=node: _is_live(port, node), 60, "readings of the live node")
+            assert _jumps(port, node) == {}
     finally:
         demo.terminate()
         _, err = demo.communicate(timeout=600)
@@ -170,6 +174,34 @@ def _history_hours(port: int) -> float:
         f"&from_unix_ms={now_unix_ms - 86_400_000}&to_unix_ms={now_unix_ms}",
     )["series"]["reservoir.ph"]
     return (found[-1][0] - found[0][0]) / 3_600_000 if found else 0.0
+
+
+def _seam(port: int, node: str) -> tuple[int, dict[str, list[list[float]]]]:
+    """Return the last boot, that of the live node, and the readings of the two hours around it."""
+    now_unix_ms = ask(port, f"/api/nodes/{node}")["last_seen_unix_ms"]
+    span = f"from_unix_ms={now_unix_ms - 7_200_000}&to_unix_ms={now_unix_ms + 1}"
+    boots = ask(port, f"/api/nodes/{node}/events?kinds=boot&{span}")["events"]
+    series = ask(port, f"/api/nodes/{node}/series?channels={','.join(PLAUSIBLE)}&columns=4000"
+                       f"&{span}")["series"]
+    return boots[-1]["unix_us"] // 1_000 if boots else now_unix_ms, series
+
+
+def _is_live(port: int, node: str) -> bool:
+    boot_unix_ms, series = _seam(port, node)
+    return all(rows and rows[-1][0] >= boot_unix_ms for rows in series.values())
+
+
+def _jumps(port: int, node: str) -> dict[str, tuple[float, float]]:
+    """Return the channels that jump at the last boot: (step, largest step of the hour before)."""
+    boot_unix_ms, series = _seam(port, node)
+    found = {}
+    for channel, rows in series.items():
+        before = [row[2] for row in rows if row[0] < boot_unix_ms]
+        step = abs(next(row[2] for row in rows if row[0] >= boot_unix_ms) - before[-1])
+        usual = max(abs(one - other) for one, other in pairwise(before[-360:]))
+        if step > 1.5 * usual:
+            found[channel] = (step, usual)
+    return found
 
 
 def test_a_port_in_use_gives_one_clear_error() -> None:

@@ -51,7 +51,7 @@ def main() -> int:
 def has_history(demo) -> bool:
     """Return whether the history of every greenhouse is stored."""
     assert demo.failures() == []
-    return not any(greenhouse.history.is_alive() for greenhouse in demo.greenhouses)
+    return not any(greenhouse.is_alive() for greenhouse in demo.greenhouses)
 
 
 def stop_one_board(demo) -> None:

@@ -87,7 +87,7 @@ def _follow(running: Any, console: Console, ended: threading.Event, until: float
         bars = {
             g.node: progress.add_task(
                 f"history of {g.node}", total=g.history_ms, days=0.0, of=g.history_ms / _DAY_MS)
-            for g in running.greenhouses if g.history is not None
+            for g in running.greenhouses if g.history_ms
         }
         while not ended.wait(_TICK_S):
             running.publish_progress()

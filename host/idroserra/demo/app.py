@@ -1,8 +1,7 @@
 """Runs broker, simulated greenhouses, host and page on one machine.
 
 Each greenhouse runs the image of the reference board in MicroPython, in real time. Its history
-is a lockstep run of the same greenhouse, sent through the same broker. All files are in one
-folder.
+is simulated in lockstep and sent through the same broker. All files are in one folder.
 """
 
 from __future__ import annotations
@@ -21,8 +20,9 @@ from idroserra.boards import compiler
 from idroserra.broker.local import Broker, free_port
 from idroserra.core.config import load_config
 from idroserra.core.errors import ConfigError, HostError
-from idroserra.demo.history import HistorySender, HistoryThread
+from idroserra.demo.greenhouse import DAY_MS, Greenhouse
 from idroserra.image import build
+from idroserra.journal.models import Author, Draft
 from idroserra.server.service import Service
 from idroserra.web.app import create_app
 from idroserra.web.help_site import site_dir
@@ -31,7 +31,6 @@ from idroserra.web.server import WebServer
 from idrosim.runner import process
 
 BOARD = "esp32-reservoir"
-DAY_MS = 86_400_000
 DEMO_USER = "demo"
 SETTLE_DEADLINE_S = 20.0
 _DEFAULT_HTTP_PORT = 8080
@@ -62,21 +61,6 @@ _SETTINGS: dict[str, Any] = {
 
 class DemoError(HostError):
     """The demo cannot start or continue. The message says what is missing and what to do."""
-
-
-@dataclass
-class Greenhouse:
-    """One simulated node: identity, settings, environment and history."""
-
-    node: str
-    key: bytes
-    settings: dict[str, Any]
-    plant: dict[str, Any]
-    seed: int
-    live: process.LiveNode | None = None
-    history: HistoryThread | None = None
-    history_ms: int = 0
-    history_done_ms: int = 0
 
 
 @dataclass
@@ -130,9 +114,6 @@ class Demo:
             self.greenhouses.append(self._greenhouse(number))
         for greenhouse in self.greenhouses:
             self._start_node(greenhouse)
-        if self.options.history_days > 0:
-            for greenhouse in self.greenhouses:
-                self._start_history(greenhouse)
 
     def _start_host(self) -> None:
         config = load_config(
@@ -170,46 +151,27 @@ class Demo:
         turn = number // len(PLANTS)
         node = f"serra-{kind}" if turn == 0 else f"serra-{kind}-{turn + 1}"
         key = secrets.token_bytes(32)
-        wall = datetime.fromtimestamp(self._start_unix_ms / 1_000).astimezone()
-        offset = wall.utcoffset()
+        offset = datetime.fromtimestamp(self._start_unix_ms / 1_000).astimezone().utcoffset()
         offset_min = int(offset.total_seconds() // 60) if offset else 0
-        plant = plant | {"start.hour": wall.hour + wall.minute / 60}
         settings = _SETTINGS | settings | {"clock.utc_offset_min": offset_min}
-        return Greenhouse(node, key, settings, plant, self.options.seed + number)
+        return Greenhouse(
+            node, key, settings, plant, self.options.seed + number, self._start_unix_ms,
+            int(self.options.history_days * DAY_MS))
 
     def _start_node(self, greenhouse: Greenhouse) -> None:
         self.say(f"starting {greenhouse.node} in MicroPython")
         self.service.nodes.adopt(greenhouse.node, greenhouse.key)
         self.service.commands.set_config(greenhouse.node, greenhouse.settings, "demo")
-        job = self._job(greenhouse, "live", mode="live", start_unix_ms=self._start_unix_ms)
-        greenhouse.live = process.LiveNode(job)
-        greenhouse.live.start()
+        if greenhouse.water_change_unix_ms is not None:
+            changed = Draft(greenhouse.node, "water_change", greenhouse.water_change_unix_ms)
+            self.service.journal.add(changed, Author("host", "demo"), "demo")
+        greenhouse.power_up(self._job, self._broker.port)
 
-    def _start_history(self, greenhouse: Greenhouse) -> None:
-        greenhouse.history_ms = int(self.options.history_days * DAY_MS)
-        start_unix_ms = self._start_unix_ms - greenhouse.history_ms
-        job = self._job(
-            greenhouse, "history", start_unix_ms=start_unix_ms, duration_ms=greenhouse.history_ms,
-            trace_every_ms=3_600_000, settings=greenhouse.settings)
-        sender = HistorySender(greenhouse.node, start_unix_ms, "127.0.0.1", self._broker.port)
-
-        def produce(on_line: Callable[[dict[str, Any]], None]) -> None:
-            try:
-                process.run_lockstep(job, on_line)
-            except process.SimulatorError as error:
-                raise DemoError(str(error)) from None
-
-        def on_progress(at_ms: int) -> None:
-            greenhouse.history_done_ms = max(at_ms, greenhouse.history_done_ms)
-
-        greenhouse.history = HistoryThread(sender, produce, on_progress)
-        greenhouse.history.start()
-
-    def _job(self, greenhouse: Greenhouse, name: str, **more: Any) -> dict[str, Any]:
-        """Return the simulator job of a greenhouse, with the image on its own flash."""
+    def _job(self, greenhouse: Greenhouse, run: str, **more: Any) -> dict[str, Any]:
+        """Return the simulator job of a run of a greenhouse, with the image on its flash."""
         job = process.make_job(
-            greenhouse.node, self._board, self.folder / "nodes" / greenhouse.node / name,
-            seed=greenhouse.seed, key=greenhouse.key.hex(), plant=greenhouse.plant,
+            greenhouse.node, self._board, self.folder / "nodes" / greenhouse.node / run,
+            seed=greenhouse.seed, key=greenhouse.key.hex(),
             nvs={"broker_port": self._broker.port}, **more,
         )
         process.install_image(job, self.folder / "image")
@@ -218,10 +180,8 @@ class Demo:
     def publish_progress(self) -> None:
         """Publish the progress of the histories to the page."""
         for greenhouse in self.greenhouses:
-            if greenhouse.history is None:
-                continue
             progress = None
-            if greenhouse.history.is_alive():
+            if greenhouse.is_alive():
                 progress = {
                     "done_ms": greenhouse.history_done_ms, "total_ms": greenhouse.history_ms}
             if progress != self.service.live.progress(greenhouse.node):
@@ -233,20 +193,16 @@ class Demo:
         for greenhouse in self.greenhouses:
             if greenhouse.live is not None and greenhouse.live.error:
                 lines.append(f"{greenhouse.node}: {greenhouse.live.error}")
-            if greenhouse.history is not None and greenhouse.history.error:
-                lines.append(f"{greenhouse.node}: history: {greenhouse.history.error}")
+            if greenhouse.error:
+                lines.append(f"{greenhouse.node}: history: {greenhouse.error}")
         return lines
 
     def stop(self) -> None:
         """Stop all parts in order. Idempotent."""
         for greenhouse in self.greenhouses:
-            if greenhouse.history is not None:
-                greenhouse.history.stop()
+            greenhouse.request_stop()
         for greenhouse in self.greenhouses:
-            if greenhouse.history is not None:
-                greenhouse.history.join(SETTLE_DEADLINE_S)
-            if greenhouse.live is not None:
-                greenhouse.live.stop()
+            greenhouse.stop()
         if hasattr(self, "_web_thread"):
             self._web.should_exit = True
             self._web_thread.join(SETTLE_DEADLINE_S)

@@ -9,7 +9,6 @@ republished: they belong to the live node.
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -112,44 +111,3 @@ def _fits(waiting: protocol.Batch, batch: protocol.Batch) -> bool:
 def _newer(batch: protocol.Batch, seq: int) -> list[Any]:
     """Return the records after `seq`: a node resends some after losing its connection."""
     return [record for record in batch.records if record.seq > seq]
-
-
-class HistoryThread(threading.Thread):
-    """Runs `produce(on_line)`, a lockstep run, and sends its records. `error`: the failure."""
-
-    def __init__(
-        self, sender: HistorySender,
-        produce: Callable[[Callable[[dict[str, Any]], None]], None],
-        on_progress: Callable[[int], None],
-    ) -> None:
-        super().__init__(name=f"history-{sender.node}", daemon=True)
-        self.sender = sender
-        self.error: str | None = None
-        self._produce = produce
-        self._on_progress = on_progress
-        self._stopping = threading.Event()
-
-    def run(self) -> None:
-        """Thread body: returns when the run ends or fails, or after stop()."""
-        try:
-            self._produce(self._on_line)
-            self.sender.close()
-        except _Stopped:
-            self.sender.close()
-        except (HostError, protocol.ProtocolError, OSError) as error:
-            self.error = str(error)
-
-    def stop(self) -> None:
-        """Request the end of the run; join() waits for it."""
-        self._stopping.set()
-
-    def _on_line(self, line: dict[str, Any]) -> None:
-        if self._stopping.is_set():
-            raise _Stopped
-        self.sender.take(line)
-        if "at_ms" in line:
-            self._on_progress(line["at_ms"])
-
-
-class _Stopped(Exception):  # noqa: N818 - not an error: ends a run
-    pass

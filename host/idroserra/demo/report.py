@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from idroserra.demo.app import Demo, Greenhouse
+from idroserra.demo.app import Demo
+from idroserra.demo.greenhouse import Greenhouse
 
 SETTLE_DEADLINE_S = 30.0
 
@@ -18,7 +19,7 @@ SETTLE_DEADLINE_S = 30.0
 def settle(demo: Demo) -> dict[str, Any]:
     """Return the report: {"nodes": [...], "image_sha256", "ok"}. Waits for the host at most
     SETTLE_DEADLINE_S."""
-    sent = {greenhouse.node: _sent(greenhouse) for greenhouse in demo.greenhouses}
+    sent = {greenhouse.node: greenhouse.sent() for greenhouse in demo.greenhouses}
     deadline = time.monotonic() + SETTLE_DEADLINE_S
     while not (is_settled := _is_settled(demo, sent)) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -42,13 +43,6 @@ def settle(demo: Demo) -> dict[str, Any]:
     }
 
 
-def _sent(greenhouse: Greenhouse) -> dict[str, dict[str, int]]:
-    """Return {"live" | "history": {boot_id: highest seq sent}}."""
-    live = greenhouse.live.sent() if greenhouse.live is not None else {}
-    history = greenhouse.history.sender.sent if greenhouse.history is not None else {}
-    return {"live": {boot: seq for boot, (seq, _) in live.items()}, "history": dict(history)}
-
-
 def _is_settled(demo: Demo, sent: dict[str, dict[str, dict[str, int]]]) -> bool:
     if demo.service.spool.depth:
         return False
@@ -64,9 +58,10 @@ def _node_report(
     demo: Demo, greenhouse: Greenhouse, sent: dict[str, dict[str, int]], counts: dict[str, int],
     is_settled: bool,
 ) -> dict[str, Any]:
-    received = sum(
-        min(seq, demo.service.spool.stored_upto(greenhouse.node, boot_id))
-        for boots in sent.values() for boot_id, seq in boots.items())
+    # The live node sends again what it cannot know to be stored from the end of its history.
+    newest = sent["history"] | sent["live"]
+    received = sum(min(seq, demo.service.spool.stored_upto(greenhouse.node, boot_id))
+                   for boot_id, seq in newest.items())
     # Once settled only newer records wait for the store.
     waiting = 0 if is_settled else counts["received"] - counts["stored"] - counts["refused"]
     known = demo.service.nodes.get(greenhouse.node)
@@ -74,7 +69,7 @@ def _node_report(
     return {
         "node": greenhouse.node,
         "online": known.online,
-        "sent": sum(sent["live"].values()) + sum(sent["history"].values()),
+        "sent": sum(newest.values()),
         "stored": max(0, received - counts["lost"] - counts["refused"] - waiting),
         "refused": counts["refused"],
         "lost": counts["lost"],

@@ -198,6 +198,9 @@ class World:
         for name, part in self._stateful_expanders().items():
             if had_power:
                 part.restore(state["expanders"][name])
+        for name, load, _ in self._loads.values():
+            if load.ratio == 0.0:  # the end of a run may have left it on
+                self.plant.set_output(name, 0.0)
         for pin in self._loads:
             self._apply(pin)
 

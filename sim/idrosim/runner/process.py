@@ -124,7 +124,7 @@ def make_job(
         "flash_dir": str(folder / "flash"), "state_path": str(folder / "state.json"),
         "plant": {}, "settings": {}, "nvs": nvs, "start_unix_ms": start_unix_ms,
         "duration_ms": duration_ms, "network": {"latency_ms": 20}, "timeline": [],
-        "trace_every_ms": 60_000, "ticks_start_ms": 0, "counts_flash": False,
+        "trace_every_ms": 60_000, "ticks_start_ms": 0, "counts_flash": False, "resume_at_ms": 0,
     }
     unknown = set(more) - set(job)
     if unknown:

@@ -31,7 +31,7 @@ from idrosim.shim.storage.flash_faults import FlashFaults  # noqa: E402
 def build(job, disk):
     """Return the runtime of `job`, powered up and with all modules installed."""
     state = load_state(disk, job["state_path"])
-    now_us = state.get("now_us", 0)
+    now_us = max(state.get("now_us", 0), job["resume_at_ms"] * 1_000)
     if job["mode"] == "live":
         clock = LiveClock(real_time.ticks_us, real_time.ticks_diff, now_us)
     else:
@@ -95,6 +95,7 @@ def trace_and_end(runtime):
             hook()
         runtime.emit({"t": "end", "at_ms": clock.now_us // 1_000, "wall_ms": wall_ms})
         runtime.before_exit = []
+        runtime.cause = "power"  # of a boot that continues this run
         runtime.stop(0)
 
     runtime.finish = finish
