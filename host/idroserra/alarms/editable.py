@@ -55,11 +55,13 @@ def fields_of(rule: Rule) -> list[Field]:
             found.append(limit._replace(
                 key="deadband", label=_("Ends after coming back by"), low=0, offset=0.0,
                 high=(limit.high - limit.low) / 4))
-    minutes = {"unit": "min", "factor": 1 / 60, "decimals": 1, "step": 1}
-    return [*found,
-            Field("on_delay_s", _("Raised after"), 0, DAY_S, **minutes),
-            Field("off_delay_s", _("Ends after"), 0, DAY_S, **minutes),
+    return [*found, _minutes("on_delay_s", _("Raised after")),
+            _minutes("off_delay_s", _("Ends after")),
             Field("respond_min", _("Remind after"), 1, 10_080, "min", step=1)]
+
+
+def _minutes(key: str, label: str) -> Field:
+    return Field(key, label, 0, DAY_S, "min", 1 / 60, decimals=1, step=1)
 
 
 def _limit(rule: Rule) -> Field | None:
@@ -71,9 +73,9 @@ def _limit(rule: Rule) -> Field | None:
     quantity = protocol.QUANTITIES[rule.quantities[0]]
     display = display_of(f"reservoir.{quantity.key}")
     is_band = rule.watch.endswith("_band")
-    low, high = (0.0, (quantity.high - quantity.low) / 4) if is_band else (
+    lowest, highest = (0.0, (quantity.high - quantity.low) / 4) if is_band else (
         quantity.low, quantity.high)
-    return Field("limit", _(_BANDS[rule.watch]), low, high, display.unit or quantity.unit,
+    return Field("limit", _(_BANDS[rule.watch]), lowest, highest, display.unit or quantity.unit,
                  display.factor, 0.0 if is_band else display.offset, display.decimals)
 
 

@@ -20,7 +20,6 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from idroserra.alarms.loop import AlarmLoop
 from idroserra.alarms.summary import summary
-from idroserra.core.audit_sink import AuditSink
 from idroserra.core import protocol
 from idroserra.core.audit_sink import AuditSink
 from idroserra.core.config import Config

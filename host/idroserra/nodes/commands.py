@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from idro.protocol.topics import UP
-from idroserra.core.audit_sink import AuditSink, no_audit
 from idroserra.auth.identity import current_identity
 from idroserra.core import protocol
 from idroserra.core.audit_sink import AuditSink, no_audit

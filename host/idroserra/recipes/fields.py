@@ -8,7 +8,7 @@ from idroserra.core.errors import RecipeError
 from idroserra.i18n.errors import error_text
 from idroserra.i18n.marker import N_
 from idroserra.i18n.translate import gettext, translate
-from idroserra.nodes.setting_forms import SettingField, setting_fields, setting_label
+from idroserra.setpoints.setting_forms import SettingField, setting_fields, setting_label
 from idroserra.recipes.model import KEYS
 
 # Parts of the form: the groups of settings in each; the last part has all others.

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from idroserra.core.errors import UnknownNode
-from idroserra.i18n.marker import N_
 from idroserra.nodes.places import ROOMS
 from idroserra.setpoints.setting_forms import GROUPS
 from idroserra.web.node_settings import settings_of
