@@ -8,8 +8,8 @@ from idroserra.core.errors import RecipeError
 from idroserra.i18n.errors import error_text
 from idroserra.i18n.marker import N_
 from idroserra.i18n.translate import gettext, translate
-from idroserra.setpoints.setting_forms import SettingField, setting_fields, setting_label
 from idroserra.recipes.model import KEYS
+from idroserra.setpoints.setting_forms import SettingField, setting_fields, setting_label
 
 # Parts of the form: the groups of settings in each; the last part has all others.
 _PARTS = {"water": ("ph", "ec"), "light": ("light",)}
