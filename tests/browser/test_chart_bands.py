@@ -14,7 +14,7 @@ def setpoints(host):
 
 
 def test_bands_step_with_the_setpoints(node, host, tab, eventually):
-    page = tab().open("/nodes/idro-a")
+    page = tab().open("/nodes/idro-a/charts")
     panel, unknown = page.locator(".panel[data-quantity=ph]"), page.locator("#stack > p")
     expect(panel).to_have_attribute("data-bands", "2")  # not known, and known
     expect(unknown).to_be_visible()
@@ -30,5 +30,8 @@ def test_bands_step_with_the_setpoints(node, host, tab, eventually):
     assert [(one["low"], one["high"]) for one in found["bands"]["reservoir.ph"]] == [
         (5.6, 6.0), (6.0, 6.4)]
     assert found["bands"]["reservoir.ph"][0]["from_unix_ms"] == found["from_unix_ms"]
-    table = host.client.get("/api/nodes/idro-a/export/setpoints").text.splitlines()
+    page.locator("details.export summary").click()
+    with page.expect_download() as download:
+        page.locator("#export-setpoints").click()
+    table = download.value.path().read_text().splitlines()
     assert [row.split(",")[-1] for row in table if ",ph.target," in row] == ["5.8", "6.2"]

@@ -1,5 +1,7 @@
 """A change of a setpoint changes nothing about the past: summary, report, charts, export."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC
 
@@ -8,6 +10,7 @@ import pytest
 from idroserra.history.models import SamplePoint
 from idroserra.recipes import model
 from idroserra.reports.builder import Range
+from idroserra.server.service import Service
 from idroserra.web.api.export import balance_csv, read_balance
 from idroserra.web.api.setpoints import setpoints_json
 from idroserra.web.api.tables import NODE_TABLES, TableQuery
@@ -123,6 +126,22 @@ def test_each_stage_of_a_recipe_is_judged_by_its_own_setpoints(crop, stage):
     found = crop.in_band(crop.week(stage))
     assert [share for share, _ in found.values()] == ["100.0 %", "100.0 %"]
     assert all("in its band all the time" in text for _, text in found.values())
+
+
+def test_a_host_that_did_not_keep_setpoints_says_until_when_they_are_not_known(tmp_path):
+    crop = Crop(tmp_path)
+    crop.host.close()
+    with closing(sqlite3.connect(tmp_path / "state.db")) as database:
+        database.execute("DROP TABLE settings_history")
+    upgraded = Service(crop.host.service.config, lambda: crop.host.unix_ms)
+    context, node = web_context(upgraded), upgraded.nodes.get(NODE)
+    span = crop.week(0)
+    known = "Setpoints before Fri, Oct 16, 00:00 are not known: the earliest known ones are used."
+    texts = [one.text for one in context.summarize(node, span).sentences]
+    assert known in texts
+    assert "pH was in its band 0 % of the time: 6.20." in texts
+    assert known in asdict(context.report(node, span))["sections"][0]["lines"]
+    upgraded.stop()
 
 
 def test_a_change_of_settings_changes_nothing_about_the_weeks_before(crop):

@@ -16,7 +16,7 @@ function renderRange() {
   for (const button of byId("ranges").children) {
     button.setAttribute("aria-pressed", String(range.follows && button.dataset.range === range.name));
   }
-  setSpan(byId("export-history"), ...(stack.shownBounds || range.bounds));
+  for (const id of ["export-history", "export-setpoints"]) setSpan(byId(id), ...(stack.shownBounds || range.bounds));
   byId("now").hidden = range.follows;
   byId("later").disabled = range.follows;
   byId("span").textContent = spanText(stack.shownBounds || range.bounds, cursorUnixMs);
