@@ -66,7 +66,11 @@ from idroserra.web.api.alarms import alarms_router
 from idroserra.web.api.balance import balance_router
 from idroserra.web.api.bottles import bottles_router
 from idroserra.web.api.calibrations import calibrations_router
-from idroserra.web.api.compare import compare_router
+from idroserra.web.api.crops.compare import compare_router
+from idroserra.web.api.crops.previews import previews_router
+from idroserra.web.api.crops.recipe_library import recipe_library_router
+from idroserra.web.api.crops.recipes import recipes_router
+from idroserra.web.api.crops.stock import stock_router
 from idroserra.web.api.dose_preview import dose_preview_router
 from idroserra.web.api.export import export_router
 from idroserra.web.api.feeds import feeds_router
@@ -74,9 +78,6 @@ from idroserra.web.api.journal import journal_router
 from idroserra.web.api.keys import keys_router
 from idroserra.web.api.metrics import metrics_router
 from idroserra.web.api.nodes import UnknownCommand, nodes_router
-from idroserra.web.api.previews import previews_router
-from idroserra.web.api.recipe_library import recipe_library_router
-from idroserra.web.api.recipes import recipes_router
 from idroserra.web.api.reports import nights_router, reports_router
 from idroserra.web.api.schemas import ErrorOut
 from idroserra.web.api.setpoints import setpoints_router
@@ -84,7 +85,6 @@ from idroserra.web.api.settings_alarms import settings_alarms_router
 from idroserra.web.api.settings_nodes import NodeTitles, settings_nodes_router
 from idroserra.web.api.settings_notifications import settings_notifications_router
 from idroserra.web.api.sites import sites_router
-from idroserra.web.api.stock import stock_router
 from idroserra.web.api.stops import stops_router
 from idroserra.web.api.tables import tables_router
 from idroserra.web.api.tasks import tasks_router

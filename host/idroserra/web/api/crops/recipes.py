@@ -16,7 +16,7 @@ from idroserra.recipes.recipe_library import RecipeLibrary
 from idroserra.recipes.run_store import RecipeRun
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.recipes.timeline import timeline
-from idroserra.web.api.recipe_library import RecipeName
+from idroserra.web.api.crops.recipe_library import RecipeName
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes

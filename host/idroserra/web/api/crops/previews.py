@@ -14,7 +14,7 @@ from idroserra.recipes.model import MAX_FILE_BYTES
 from idroserra.simulation.preview_request import MOST_DAYS
 from idroserra.simulation.preview_request_builder import build_request
 from idroserra.simulation.preview_service import DONE, Preview
-from idroserra.web.api.recipes import wanted_recipe
+from idroserra.web.api.crops.recipes import wanted_recipe
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.context import WebContext
 from idroserra.web.node_view import wall_unix_ms

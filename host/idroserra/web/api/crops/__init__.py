@@ -1,0 +1,1 @@
+"""The HTTP API of crops: recipes, previews, comparisons, nutrient solutions."""
