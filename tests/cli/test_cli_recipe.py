@@ -74,3 +74,12 @@ def test_ones_own_file_is_sent_as_it_is(node, ask, tmp_path):
     assert "mine, day 1 of 42" in started.stdout
     mine.write_text("days = 3")
     assert ask("start", "idro-a", str(mine)).returncode == 2
+
+
+def test_a_recipe_of_the_library_is_started_by_its_name(host, node, ask):
+    host.client.post("/api/recipes/lettuce/clone", json={"name": "mine"})
+    started = ask("start", "idro-a", "mine")
+    assert started.returncode == 0
+    assert "mine, day 1 of 35" in started.stdout
+    unknown = ask("start", "idro-a", "bananas")
+    assert (unknown.returncode, "no such recipe" in unknown.stderr) == (1, True)

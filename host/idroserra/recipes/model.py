@@ -170,9 +170,12 @@ def load_file(path: Path) -> Recipe:
 
 def find(name_or_file: str) -> Recipe:
     """Return a shipped recipe, or the one in a file. Raises RecipeError."""
-    if name_or_file.endswith(".toml") or "/" in name_or_file:
-        return load_file(Path(name_or_file))
-    return load(name_or_file)
+    return load_file(Path(name_or_file)) if is_file(name_or_file) else load(name_or_file)
+
+
+def is_file(name_or_file: str) -> bool:
+    """Return whether it names a file, not a recipe."""
+    return name_or_file.endswith(".toml") or "/" in name_or_file
 
 
 def parse(data: bytes, file: str) -> Recipe:

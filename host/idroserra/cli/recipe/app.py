@@ -75,12 +75,13 @@ def show(name: RecipeName, *, as_json: AsJson = False) -> None:
 def start(
     node: NodeName, name: RecipeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False
 ) -> None:
-    """Start a recipe today. Refused if the safety gate of the node cannot follow it."""
-    found = model.find(name)
-    is_builtin = name == found.name and name in model.names()
-    body = {"recipe": name} if is_builtin else {"toml": found.toml}
+    """Start a recipe today: of the host's library by name, or a file.
+
+    Refused if the safety gate of the node cannot follow it."""
+    is_file = model.is_file(name)
+    body = {"toml": model.find(name).toml} if is_file else {"recipe": name}
     client = HostClient(url)
-    if is_builtin and not as_json:
+    if not is_file and not as_json:
         notes = client.get(f"{node_path(node)}/recipe/notes", recipe=name)["notes"]
         for note in notes:
             typer.echo(f"note: {note['stage']}: {text_of(note['reason'])}", err=True)
