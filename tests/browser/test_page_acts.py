@@ -112,47 +112,48 @@ def test_dosing_that_is_off_leads_to_its_switch_which_answers_what_changed(node,
     page = watched.open("/nodes/idro-a")
     page.locator("#control [data-dosing] a").click()
     expect(page).to_have_url(re.compile("/nodes/idro-a/water#setpoints$"))
-    page.locator("#setpoints [name='dosing.enabled']").check()
-    page.locator("#setpoints button[type=submit]").click()
-    expect(outcome(page, "#setpoints")).to_have_text(
-        "Confirmed by the node: Automatic dosing on (was off).")
+    page.locator("#settings [name='dosing.enabled']").check()
+    page.locator("#settings .save-bar [type=submit]").click()
+    page.locator("#settings-sure [value=yes]").click()
+    expect(outcome(page, "#settings")).to_have_text("In force: Automatic dosing on.")
     expect(page.locator("#control [data-dosing] a")).to_have_count(0)
     watched.check()
 
 
+def change_ph(page):
+    """Open the dialog of the pH tile and return it."""
+    page.locator(".tile[data-channel='reservoir.ph'] .change").click()
+    return page.locator("[data-change='reservoir.ph']")
+
+
 def test_setpoints_are_confirmed_by_the_nodes_own_report(node, tab):
     watched = tab()
-    page = watched.open("/nodes/idro-a/water")
-    expect(page.locator("[name='ph.target']")).to_have_value("5.8")
-    expect(page.locator("[name='ec.target_us_cm']")).to_have_value("1.6")
-    expect(page.locator("#setpoints button[type=submit]")).to_be_disabled()
-    page.fill("[name='ph.target']", "6.05")
-    page.fill("[name='ec.target_us_cm']", "1.75")
-    expect(page.locator("#setpoints .changes li")).to_have_text(
-        ["pH target: 5.8 → 6.05", "EC target: 1.6 mS/cm → 1.75 mS/cm"])
-    page.locator("#setpoints button[type=submit]").click()
-    expect(outcome(page, "#setpoints")).to_have_text(
-        "Confirmed by the node: pH target 6.05 (was 5.8); EC target 1.75 mS/cm (was 1.6 mS/cm).")
-    assert (node.values["ph.target"], node.values["ec.target_us_cm"]) == (6.05, 1750)
+    page = watched.open("/nodes/idro-a")
+    dialog = change_ph(page)
+    expect(dialog.locator("[name='ph.target']")).to_have_value("5.8")
+    expect(dialog.locator("[type=submit]")).to_be_disabled()
+    dialog.locator("[name='ph.target']").fill("6.05")
+    dialog.locator("[name='ph.deadband']").fill("0.3")
+    expect(dialog.locator(".changes li")).to_have_text(
+        ["pH target: 5.8 → 6.05", "pH deadband (±): 0.2 → 0.3"])
+    dialog.locator("[type=submit]").click()
+    expect(dialog.locator(".outcome")).to_have_text(
+        "Confirmed by the node: pH target 6.05 (was 5.8); pH deadband (±) 0.3 (was 0.2).")
+    assert (node.values["ph.target"], node.values["ph.deadband"]) == (6.05, 0.3)
     watched.check()
 
 
-def test_a_setpoint_out_of_range_never_leaves_the_page(node, tab):
-    page = tab().open("/nodes/idro-a/water")
-    expect(page.locator("[name='ph.target']")).to_have_value("5.8")
-    page.fill("[name='ph.target']", "12")
-    page.locator("#setpoints button[type=submit]").click()
-    expect(page.locator("[name='ph.target']:invalid")).to_have_count(1)
-    assert node.values["ph.target"] == 5.8
-
-
-def test_refused_setpoints_say_why(node, tab):
+def test_a_setpoint_out_of_range_or_refused_says_why(node, tab):
     node.refuse_config = Reason("setting_range", setting="ph.target", range="4.5..7.5 pH")
-    page = tab().open("/nodes/idro-a/water")
-    page.fill("[name='ph.target']", "6")
-    page.locator("#setpoints button[type=submit]").click()
-    expect(outcome(page, "#setpoints")).to_contain_text(
-        "ph.target: a number in 4.5..7.5 pH is needed")
+    dialog = change_ph(tab().open("/nodes/idro-a"))
+    expect(dialog.locator("[name='ph.target']")).to_have_value("5.8")
+    dialog.locator("[name='ph.target']").fill("12")
+    dialog.locator("[type=submit]").click()
+    expect(dialog.locator("[name='ph.target']:invalid")).to_have_count(1)
+    dialog.locator("[name='ph.target']").fill("6")
+    dialog.locator("[type=submit]").click()
+    expect(dialog.locator(".outcome")).to_contain_text("a number in 4.5..7.5 pH is needed")
+    assert node.values["ph.target"] == 5.8
 
 
 def test_the_time_range_is_part_of_the_url(node, host, tab):

@@ -86,7 +86,8 @@ def test_settings_of_every_group_are_set_in_human_units(full_node, tab):
 
 def test_a_wrong_value_is_refused_at_its_field(full_node, tab):
     watched = tab(PHONE)
-    page = watched.open(ROOM)
+    page = watched.open("/nodes/idro-a/water")
+    unfold(page)
     page.locator("#settings [type=search]").fill("top-off")
     field(page, "topoff.max_ms_day").fill("31")
     page.locator("#settings .save-bar [type=submit]").click()

@@ -14,8 +14,9 @@ from idroserra.web.node_settings import settings_of
 from idroserra.web.pages import Pages
 from idroserra.web.routing import Routes
 
-# Groups of settings in the climate room.
-_OF_CLIMATE = ("light", "climate", "irrigation")
+# Room: its groups of settings.
+_GROUPS_OF = {"water": ("dosing", "ph", "ec", "water", "mixing"),
+              "climate": ("light", "climate", "irrigation"), "setup": tuple(GROUPS)}
 # Queries of charts, which were part of the node's address before it had rooms.
 _OF_CHARTS = frozenset({"range", "from", "to"})
 
@@ -30,11 +31,12 @@ def node_room_routes(pages: Pages) -> Routes:
         return pages.node(request, node, f"node_{name}.html", {
             "room": name, "rooms": ROOMS, **(more or {})})
 
-    def settings(node: str) -> dict[str, Any]:
+    def settings(request: Request, node: str, name: str) -> Response:
         try:
-            return settings_of(pages.context.nodes.get(node))
+            more = settings_of(pages.context.nodes.get(node))
         except UnknownNode:
-            return {}
+            more = {}
+        return room(request, node, name, more | {"groups": _GROUPS_OF[name]})
 
     @routes.get("/nodes/{node}")
     def now(request: Request, node: str) -> Response:
@@ -56,13 +58,12 @@ def node_room_routes(pages: Pages) -> Routes:
     @routes.get("/nodes/{node}/water")
     def water(request: Request, node: str) -> Response:
         """Setpoints of the solution, bottles, balance, and outputs by hand."""
-        return room(request, node, "water")
+        return settings(request, node, "water")
 
     @routes.get("/nodes/{node}/climate")
     def climate(request: Request, node: str) -> Response:
         """Light and climate of a node."""
-        return room(request, node, "climate", settings(node) | {"groups": {
-            group: GROUPS[group] for group in _OF_CLIMATE}})
+        return settings(request, node, "climate")
 
     @routes.get("/nodes/{node}/log")
     def log(request: Request, node: str) -> Response:
@@ -72,6 +73,6 @@ def node_room_routes(pages: Pages) -> Routes:
     @routes.get("/nodes/{node}/setup")
     def setup(request: Request, node: str) -> Response:
         """Site, settings, calibration and exports of a node."""
-        return room(request, node, "setup", settings(node))
+        return settings(request, node, "setup")
 
     return routes

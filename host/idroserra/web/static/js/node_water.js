@@ -9,10 +9,10 @@ import { CorrectionPanel } from "./correction.js";
 import { byId } from "./dom.js";
 import { RunForm } from "./manual_run.js";
 import { name, startRoom } from "./node_room.js";
-import { SetpointForm } from "./setpoints.js";
+import { SettingForm } from "./setting_forms.js";
 
 const correction = new CorrectionPanel(byId("correct"), byId("correct-sure"), name);
-const setpoints = new SetpointForm(byId("setpoints"), name);
+const settings = new SettingForm(byId("settings"), name);
 const dose = new DoseForm(byId("dose"), byId("dose-sure"), name);
 const run = new RunForm(byId("run"), byId("run-sure"), name);
 const bottles = new BottlesPanel(byId("bottles"), byId("bottle"), name);
@@ -25,7 +25,7 @@ startRoom({
     renderDue(byId("probes").querySelector(".due"), node.calibration_due_days);
   },
   renderSlow(node) {
-    setpoints.render(node);
+    settings.render(node);
     dose.render(node);
     run.render(node);
   },

@@ -134,6 +134,9 @@ export class SettingForm {
     this.bar.querySelector(".row").hidden = count === 0;
     this.bar.hidden = count === 0 && !this.outcome.textContent;
     setText(this.bar.querySelector("b"), tn("1 change", "{count} changes", count));
+    const valid = this.changed.filter((one) => one.value !== null);
+    const query = new URLSearchParams(valid.map((one) => [one.field.key, JSON.stringify(one.value)]));
+    this.bar.querySelector(".preview-link").href = `/nodes/${encodeURIComponent(this.node)}/crop?${query}#preview`;
   }
 
   /** Show the settings that contain every word of the search. */
