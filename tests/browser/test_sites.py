@@ -124,17 +124,18 @@ def test_notes_of_a_site_are_its_own_and_its_nodes(host, open_page):
     assert "gate shut" in texts(host, site="Sud")
 
 
-def test_a_node_is_moved_from_its_page_and_the_overview_follows(host, open_page):
+def test_a_node_is_moved_in_the_settings_and_the_overview_follows(host, open_page):
     _, overview = open_page("/", number=2)
     _, page = open_page("/nodes/citta-6/setup")
-    page.locator(".site-form summary").click()
-    page.fill("#move [name=site]", "Sud/Est")
-    page.locator("#move button").click()
-    expect(page.locator("#move .outcome")).to_have_text(
-        "Failed: site: must be 1 to 40 letters, digits, spaces, _ . or -")
-    page.fill("#move [name=site]", "Sud")
-    page.locator("#move button").click()
-    expect(page.locator("#move .outcome")).to_have_text("citta-6 moved to Sud.")
+    page.locator("#identity .button").click()
+    page.locator("#known [data-node=citta-6] button").first.click()
+    page.fill("#change [name=site]", "Sud/Est")
+    page.locator("#change [value=yes]").click()
+    expect(page.locator("#change .outcome")).to_have_text(
+        "site: must be 1 to 40 letters, digits, spaces, _ . or -")
+    page.fill("#change [name=site]", "Sud")
+    page.locator("#change [value=yes]").click()
+    expect(page.locator("#change")).to_be_hidden()
     expect(overview.locator("[data-node=citta-6] [data-column=site]")).to_have_text("Sud")
     assert 'site="Sud"' in next(
         line for line in host.client.get("/metrics").text.splitlines()

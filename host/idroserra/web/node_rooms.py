@@ -36,14 +36,14 @@ def node_room_routes(pages: Pages) -> Routes:
             more = settings_of(pages.context.nodes.get(node))
         except UnknownNode:
             more = {}
-        return room(request, node, name, more | {"groups": _GROUPS_OF[name]})
+        return room(request, node, name, more | {"groups": _GROUPS_OF.get(name, ())})
 
     @routes.get("/nodes/{node}")
     def now(request: Request, node: str) -> Response:
         """What a node does now."""
         if _OF_CHARTS & request.query_params.keys():
             return RedirectResponse(f"/nodes/{node}/charts?{request.url.query}")
-        return room(request, node, "now")
+        return settings(request, node, "now")
 
     @routes.get("/nodes/{node}/charts")
     def charts(request: Request, node: str) -> Response:

@@ -2,42 +2,19 @@
 
 import { whenReported } from "./config_report.js";
 import { request } from "./connection.js";
-import { make, setText } from "./dom.js";
+import { make } from "./dom.js";
 import { t } from "./i18n.js";
-import { plainNumber, put, valueOf, watchNumbers } from "./number_fields.js";
+import { watchNumbers } from "./number_fields.js";
+import { entryOf, settingText, storedOf } from "./setting_value.js";
 import { state } from "./state.js";
 
-/** The stored value of an input, or null if invalid. */
-function read(input) {
-  if (input.type === "checkbox") return input.checked;
-  if (input.type === "time") {
-    const [hours, minutes] = input.value.split(":").map(Number);
-    return Number.isFinite(minutes) ? hours * 60 + minutes : null;
-  }
-  const typed = valueOf(input);
-  if (Number.isNaN(typed)) return null;
-  const value = typed / Number(input.dataset.factor);
-  return input.dataset.kind === "int" ? Math.round(value) : Number(value.toFixed(4));
-}
-
-function timeOfDay(minute) {
-  const pad = (part) => String(part).padStart(2, "0");
-  return `${pad(Math.floor(minute / 60))}:${pad(minute % 60)}`;
-}
+const fieldOf = (input) => input.closest("[data-key]").dataset;
+const read = (input) => storedOf(fieldOf(input), input.value);
+const textOf = (input, value) => settingText(fieldOf(input), value);
 
 function write(input, value) {
-  if (input.type === "checkbox") input.checked = value;
-  else if (input.type === "time") input.value = timeOfDay(value);
-  else put(input, value * Number(input.dataset.factor));
-}
-
-/** A stored value as it is shown, with its unit. `field`: an input, or an element with data-value. */
-function textOf(field, value) {
-  if (value === undefined) return "\u2014";
-  const { kind = field.type, factor, decimals, unit } = field.dataset;
-  if (typeof value === "boolean") return value ? t("on") : t("off");
-  if (kind === "time") return timeOfDay(value);
-  return `${plainNumber(value * Number(factor), Number(decimals))} ${unit}`.trim();
+  input.value = entryOf(fieldOf(input), value);
+  input.dispatchEvent(new Event("input")); // validates it
 }
 
 export class SetpointForm {
@@ -46,7 +23,6 @@ export class SetpointForm {
     this.node = node;
     this.outcome = form.querySelector(".outcome");
     this.inputs = [...form.querySelectorAll("[name]")];
-    this.shown = [...form.querySelectorAll("[data-value]")]; // instead of inputs, for viewers
     this.list = form.querySelector(".changes");
     this.preview = form.querySelector(".preview-link");
     this.touched = new Set();
@@ -63,7 +39,7 @@ export class SetpointForm {
   }
 
   touch(input) {
-    const same = read(input) === this.values[input.name];
+    const same = input.value === entryOf(fieldOf(input), this.values[input.name]);
     if (same) this.touched.delete(input.name);
     else this.touched.add(input.name);
     this.mark();
@@ -81,7 +57,6 @@ export class SetpointForm {
   }
 
   mark() {
-    if (!this.list) return;
     for (const input of this.inputs) input.closest("label").classList.toggle("changed", this.touched.has(input.name));
     const idle = this.touched.size === 0;
     for (const button of this.form.querySelectorAll("button")) button.disabled = idle || this.busy;
@@ -91,7 +66,7 @@ export class SetpointForm {
   /** What changes, from the active value to the new one; and the way to its preview. */
   showChanges() {
     const changed = this.inputs.filter((input) => this.touched.has(input.name) && read(input) !== null);
-    const line = (input) => `${input.dataset.label}: ${textOf(input, this.values[input.name])} \u2192 ${textOf(input, read(input))}`;
+    const line = (input) => `${fieldOf(input).label}: ${textOf(input, this.values[input.name])} \u2192 ${textOf(input, read(input))}`;
     this.list.replaceChildren(...changed.map((input) => make("li", { textContent: line(input) })));
     this.preview.hidden = changed.length === 0;
     const query = new URLSearchParams(changed.map((input) => [input.name, JSON.stringify(read(input))]));
@@ -104,7 +79,6 @@ export class SetpointForm {
     for (const input of this.inputs) {
       if (!this.touched.has(input.name) && input.name in this.values) write(input, this.values[input.name]);
     }
-    for (const field of this.shown) setText(field, textOf(field, this.values[field.dataset.value]));
     this.mark();
   }
 
@@ -149,7 +123,7 @@ export class SetpointForm {
   /** The active values in words, each with the one before. */
   changesText(before, changes) {
     const texts = this.inputs.filter((input) => input.name in changes).map((input) => t("{what} {value} (was {before})", {
-      what: input.dataset.label, value: textOf(input, changes[input.name]), before: textOf(input, before[input.name]),
+      what: fieldOf(input).label, value: textOf(input, changes[input.name]), before: textOf(input, before[input.name]),
     }));
     return texts.join("; ");
   }

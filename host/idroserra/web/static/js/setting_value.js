@@ -1,9 +1,8 @@
 // A setting in the unit of its form field, and back. The formulas are those of
-// nodes/setting_forms.py. `field`: the data attributes of its row. Without DOM.
+// setpoints/setting_forms.py. `field`: the data attributes of its row. Without DOM.
 
-import { number } from "./format.js";
 import { dateLocale, t } from "./i18n.js";
-import { parsed } from "./number_fields.js";
+import { parsed, plainNumber } from "./number_fields.js";
 
 const FLOAT_DECIMALS = 4;
 const DAY_MS = 86_400_000;
@@ -12,16 +11,11 @@ const DATE = new Intl.DateTimeFormat(dateLocale, { dateStyle: "medium", timeZone
 
 const pad = (part) => String(part).padStart(2, "0");
 
-/** A stored number in the unit of the field, without trailing zeros. */
-function numberText(field, value) {
-  const plain = String(Number((value * field.factor + Number(field.offset)).toFixed(field.decimals)));
-  return number(Number(plain), (plain.split(".")[1] || "").length).replace("\u2212", "-");
-}
-
 /** The content of the input of a field. */
 export function entryOf(field, value) {
   if (field.widget === "time") return `${pad(Math.floor(value / 60))}:${pad(value % 60)}`;
-  return field.widget === "number" ? numberText(field, value) : value;
+  if (field.widget !== "number") return value;
+  return plainNumber(value * field.factor + Number(field.offset), Number(field.decimals)).replace("\u2212", "-");
 }
 
 /** The stored value of an entry, or null if it is not one or out of bounds. */

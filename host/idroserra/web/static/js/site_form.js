@@ -1,4 +1,4 @@
-// The forms to move a node and to rename a site, for admins.
+// The form to rename a site, for admins.
 
 import { showOutcome } from "./dom.js";
 import { t } from "./i18n.js";
@@ -18,14 +18,6 @@ function wire(form, act) {
     } catch (error) {
       showOutcome(outcome, "failed", t("Failed: {reason}", { reason: error.message }));
     }
-  });
-}
-
-/** Move a node to another site. */
-export function wireMove(form, node) {
-  wire(form, async (site) => {
-    await request(`/api/nodes/${encodeURIComponent(node)}/site`, { method: "PUT", body: { site } });
-    return t("{node} moved to {site}.", { node, site });
   });
 }
 
