@@ -1,6 +1,7 @@
 """The settings of the host on the page, as an admin sets them up, and as others see them."""
 
 import json
+import tarfile
 
 import pytest
 from playwright.sync_api import expect
@@ -48,6 +49,7 @@ def test_an_admin_sets_the_host_up_without_a_terminal(host, open_tab, receiver, 
     adopt_and_name(host, page, tmp_path)
     add_and_test_recipient(host, page, receiver)
     change_a_limit(host, page)
+    back_up(host, page, tmp_path)
     tab.check()
 
 
@@ -116,6 +118,19 @@ def change_a_limit(host, page):
     page.locator("[data-rule=ec_high][data-changed=true] button").click()
     page.locator("#reset-rule").click()
     expect(page.locator("[data-rule=ec_high]")).to_have_attribute("data-changed", "false")
+
+
+def back_up(host, page, folder):
+    page.goto(f"{host.url}/settings/backup")
+    page.locator("#make [name=with_keys]").check()
+    page.locator("#make [type=submit]").click()
+    expect(page.locator("#backup-outcome")).to_have_attribute("data-state", "done")
+    with page.expect_download() as waiting:
+        page.locator("#download").click()
+    waiting.value.save_as(folder / "a.backup")
+    with tarfile.open(folder / "a.backup") as archive:
+        assert "state.db" in archive.getnames()
+    assert waiting.value.suggested_filename.startswith("idroserra-test-")
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])

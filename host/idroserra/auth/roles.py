@@ -143,6 +143,12 @@ MATRIX = (
     Rule("GET", "/settings/alarms", _VIEWER),
     Rule("GET", "/api/settings/alarms", _VIEWER),
     Rule("PUT", "/api/settings/alarms/{rule}", _ADMIN, "change alarm"),
+    Rule("GET", "/settings/backup", _VIEWER),
+    Rule("GET", "/api/settings/backup", _VIEWER),
+    Rule("POST", "/api/settings/backup", _ADMIN, "make backup"),
+    Rule("DELETE", "/api/settings/backup", _ADMIN, "delete backup"),
+    Rule("POST", "/api/settings/backup/download", _ADMIN, "download backup"),
+    Rule("GET", "/api/settings/backup/file", _ADMIN),
     Rule("PUT", "/api/nodes/{node}/title", _ADMIN, "name node"),
     # Keys of nodes.
     Rule("GET", "/api/nodes/{node}/key", _ADMIN),

@@ -14,7 +14,7 @@ import sqlite3
 import tarfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO
@@ -32,6 +32,7 @@ DATABASES = (*FIRST, "alarms.db", "audit.db", "feeds.db", "journal.db", "setting
 SKIPPED = ("lock", "cli.key", JOURNAL, *(
     f"{name}{end}" for name in DATABASES for end in ("-wal", "-shm", "-journal")))
 SKIPPED_SUFFIXES = (".part", ".lock", ".new")
+FOLDER = "backups"  # those made on the page
 # State of a running broker: retained and queued messages, such as settings and commands. Restored,
 # they would bring older settings back. Nodes and host send again what is lost without them.
 BROKER_STATE = ("mosquitto.db", "mosquitto.pid")
@@ -51,7 +52,7 @@ def make_backup(config: Config, out: Path, *, with_keys: bool, on_file: OnFile) 
 
     Raises BackupError."""
     folder = config.data_dir.resolve()
-    if out.resolve().is_relative_to(folder):
+    if out.resolve().is_relative_to(folder) and out.resolve().parent != folder / FOLDER:
         raise BackupError(f"{out}: must not be in the data folder {folder}")
     part, copy = out.with_name(f"{out.name}.part"), out.with_name(f"{out.name}.part.db")
     try:
@@ -110,6 +111,16 @@ def _names(folder: Path, *, with_keys: bool) -> list[str]:
     return sorted(found, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST)))
 
 
+def data_bytes(folder: Path) -> int:
+    """Return the size of what a backup of a data folder contains, roughly."""
+    found = [*_files(folder), *(folder / PHOTOS).glob("*.jpg")]
+    sizes = 0
+    for path in found:
+        with suppress(FileNotFoundError):
+            sizes += path.stat().st_size
+    return sizes
+
+
 def _is_secret(path: Path) -> bool:
     return path.name in SECRET_NAMES or path.suffix in SECRET_SUFFIXES
 
@@ -124,7 +135,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
     for at, folders, files in os.walk(folder, onerror=raise_unless_deleted):
         if Path(at) == folder:
-            folders[:] = [name for name in folders if name not in (PHOTOS, STAGING)
+            folders[:] = [name for name in folders if name not in (PHOTOS, STAGING, FOLDER)
                           and not name.startswith(KEPT_PREFIX)]
         yield from (Path(at, name) for name in files if Path(at, name).is_file())
 

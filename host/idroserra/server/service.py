@@ -16,6 +16,7 @@ from idroserra.alarms.loop import AlarmLoop
 from idroserra.alarms.page_settings import AlarmPageSettings
 from idroserra.alarms.snapshot_builder import HostSources
 from idroserra.auth.service import AuthService
+from idroserra.backup.page_backup import PageBackup
 from idroserra.backup.restore import finish_restore
 from idroserra.calibration.service import CalibrationService
 from idroserra.core.config import Config
@@ -91,6 +92,8 @@ class Service:
             with _config_errors(folder):
                 self.page_settings = PageSettings(folder)
             opened.callback(self.page_settings.close)
+            self.page_backup = PageBackup(config, self.page_settings)
+            opened.callback(self.page_backup.close)
             self.lan = _open_site_https(config) if config.lan.enabled else None
             self.spool = Spool(
                 folder / "spool.db", config.spool.max_mb, config.spool.max_rejected,

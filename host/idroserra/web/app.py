@@ -28,6 +28,7 @@ from idroserra.auth.errors import (
     UnknownUserOrToken,
     WrongPassword,
 )
+from idroserra.backup.page_backup import CannotBackUp, NoBackup
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
 from idroserra.core import protocol
 from idroserra.core.errors import (
@@ -82,6 +83,7 @@ from idroserra.web.api.reports import nights_router, reports_router
 from idroserra.web.api.schemas import ErrorOut
 from idroserra.web.api.setpoints import setpoints_router
 from idroserra.web.api.settings_alarms import settings_alarms_router
+from idroserra.web.api.settings_backup import settings_backup_router
 from idroserra.web.api.settings_nodes import NodeTitles, settings_nodes_router
 from idroserra.web.api.settings_notifications import settings_notifications_router
 from idroserra.web.api.sites import sites_router
@@ -119,12 +121,12 @@ HISTORY_UNREADABLE = N_(
 _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
     (404, (UnknownNode, UnknownCommand, UnknownAlarm, UnknownUserOrToken, UnknownSite,
            UnknownRelease, UnknownNote, UnknownCalibration, UnknownFeed,
-           UnknownRecipe, UnknownRecipient)),
+           UnknownRecipe, UnknownRecipient, NoBackup)),
     (403, (WrongPassword, PasswordNotRecent, NotNoteAuthor)),
     (429, (TooManyAttempts,)),
     (409, (NotAdopted, KeyMismatch, CannotOffer, DuplicateCommandId, AlarmRefused, UnknownBottle,
            JournalFull, BadPoint, CannotCalibrate, CannotRun, CannotChange, PreviewBusy,
-           MissingNodeData, FixedByConfiguration)),
+           MissingNodeData, FixedByConfiguration, CannotBackUp)),
     (422, (BadSite, InvalidRequest, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
            RecipeError, StockProblem, BadAlarmSetting, protocol.ProtocolError,
            protocol.SettingsError)),
@@ -195,6 +197,7 @@ def web_context(service: Service) -> WebContext:
     return WebContext(
         config=service.config, auth=service.access, nodes=service.nodes, titles=titles,
         alarm_settings=service.alarm_settings, settings_history=service.settings_history,
+        backup=service.page_backup,
         views=NodeViews(service.nodes, service.live, service.latest_events, service.recipes,
                         service.states, titles.of),
         states=service.states,
@@ -216,6 +219,7 @@ def _api(context: WebContext) -> list[Routes]:
         settings_nodes_router(nodes, context.titles, site),
         settings_notifications_router(context.alarm_settings, alarm_loop),
         settings_alarms_router(context.alarm_settings, nodes, context.journal),
+        settings_backup_router(context.backup, site),
         sites_router(nodes, context.views, context.journal, alarm_loop.alarms),
         stops_router(context), nights_router(context),
         tables_router(context), calibrations_router(context.calibrations, nodes),

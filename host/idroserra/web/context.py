@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from idroserra.alarms.loop import AlarmLoop
 from idroserra.alarms.page_settings import AlarmPageSettings
 from idroserra.auth.service import AuthService
+from idroserra.backup.page_backup import PageBackup
 from idroserra.calibration.service import CalibrationService
 from idroserra.core.config import Config
 from idroserra.feeds.service import Feeds
@@ -61,6 +62,7 @@ class WebContext:
     journal: Journal
     titles: NodeTitles
     alarm_settings: AlarmPageSettings
+    backup: PageBackup
     site_https: SiteHttps | None  # None if the page is served on loopback only
     report: Callable[[Node, Range], Document]
     figures: Callable[[Node, Range], list[Figure]]

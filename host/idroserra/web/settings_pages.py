@@ -35,4 +35,9 @@ def settings_pages_routes(pages: Pages) -> Routes:
         """The page of the limits, delays and priorities of alarms."""
         return pages.page(request, "settings_alarms.html")
 
+    @routes.get("/settings/backup")
+    def backup(request: Request) -> HTMLResponse:
+        """The page to make and download a backup."""
+        return pages.page(request, "settings_backup.html")
+
     return routes

@@ -1,0 +1,109 @@
+"""Makes one backup at a time in the data folder, on request of the page, for download."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from idroserra.backup.archive import BackupError
+from idroserra.backup.create import FOLDER, data_bytes, make_backup
+from idroserra.core.config import Config
+from idroserra.core.errors import HostError
+from idroserra.core.page_settings import PageSettings
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
+
+NAME = "idroserra.backup"
+SECTION, NEWEST = "backup", "newest"
+
+_log = logging.getLogger("idroserra")
+
+
+class CannotBackUp(HostError):
+    """A backup cannot be started now."""
+
+
+class NoBackup(HostError):
+    """There is no backup to download."""
+
+
+class PageBackup:
+    """The newest backup made on the page. Every method may be called from any thread."""
+
+    def __init__(self, config: Config, settings: PageSettings) -> None:
+        self._config = config
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._is_stopping = False
+        self._done_bytes = 0
+        self._expected_bytes = 0
+        self._error = ""
+        self.path = config.data_dir / FOLDER / NAME
+
+    def begin(self, by: str, *, with_keys: bool) -> None:
+        """Start a backup, which replaces the one before when it is complete.
+
+        Raises CannotBackUp."""
+        with self._lock:
+            if self._thread is not None and self._thread.is_alive():
+                raise CannotBackUp(N_("a backup is being made already"))
+            self._expected_bytes = data_bytes(self._config.data_dir)
+            self.path.parent.mkdir(mode=0o700, exist_ok=True)
+            free_bytes = shutil.disk_usage(self.path.parent).free
+            if free_bytes < 2 * self._expected_bytes:  # the archive, and a copy of the database
+                raise CannotBackUp(Text(
+                    N_("not enough room on the host's disk: {free} MB are free, {needed} MB are "
+                       "needed"), free=free_bytes // 1_000_000,
+                    needed=2 * self._expected_bytes // 1_000_000 + 1))
+            self._done_bytes, self._error = 0, ""
+            self._thread = threading.Thread(target=self._make, args=(by, with_keys), name="backup")
+            self._thread.start()
+
+    def status(self) -> dict[str, Any]:
+        """Return state (idle, running or failed), progress, error, and the newest backup: unix_ms,
+        bytes, with_keys, by; None without one."""
+        thread = self._thread
+        is_running = thread is not None and thread.is_alive()
+        newest = self._settings.get(SECTION, NEWEST)
+        return {"state": "running" if is_running else "failed" if self._error else "idle",
+                "done_bytes": min(self._done_bytes, self._expected_bytes),
+                "expected_bytes": self._expected_bytes, "error": self._error,
+                "newest": newest if newest is not None and self.path.is_file() else None}
+
+    def file(self) -> Path:
+        """Return the newest backup. Raises NoBackup."""
+        if self.status()["newest"] is None:
+            raise NoBackup(N_("there is no backup: make one first"))
+        return self.path
+
+    def remove(self) -> None:
+        """Delete the newest backup. Raises NoBackup."""
+        self.file().unlink(missing_ok=True)
+        self._settings.remove(SECTION, NEWEST)
+
+    def close(self) -> None:
+        """Abandon a backup that is being made, and wait for its end."""
+        self._is_stopping = True
+        if self._thread is not None:
+            self._thread.join()
+
+    def _make(self, by: str, with_keys: bool) -> None:
+        try:
+            manifest = make_backup(self._config, self.path, with_keys=with_keys,
+                                   on_file=self._on_file)
+            self._settings.put(SECTION, NEWEST, {
+                "unix_ms": manifest.made_unix_ms, "bytes": self.path.stat().st_size,
+                "with_keys": with_keys, "by": by}, by, time.time_ns() // 1_000_000)
+        except (HostError, OSError) as error:
+            self._error = str(error)
+            _log.warning("the backup failed: %s", error)
+
+    def _on_file(self, _name: str, size_bytes: int) -> None:
+        self._done_bytes += size_bytes
+        if self._is_stopping:
+            raise BackupError("the host stopped")
