@@ -316,3 +316,24 @@ def test_releases_are_listed_and_removed_by_command(host, signed):
     assert said("remove", found[:8], "--yes") == (
         0, "removed: version 2.0 for esp32/esp32-reservoir\n")
     assert show(host)["releases"] == []
+
+
+def test_an_admin_adds_a_release_from_its_folder_and_sees_what_changes(
+    host, signed, tab, tmp_path
+):
+    node_at(host, "idro-a")
+    folder = tmp_path / "release"
+    release.write(signed[1], folder)
+    page = tab(role=Role.ADMIN).open("/updates")
+    page.locator("#upload [name=folder]").set_input_files(folder)
+    page.locator("#upload [type=submit]").click()
+    expect(page.locator("#upload .outcome")).to_have_attribute("data-state", "done")
+    page.locator("[data-begin]").click()
+    expect(page.locator("#begin .picks")).to_contain_text("idro-a")
+    expect(page.locator("#begin .picks")).to_contain_text("→ 2.0")
+    page.keyboard.press("Escape")
+    (folder / "signature").write_bytes(b"x" * 384)
+    page.locator("#upload [name=folder]").set_input_files(folder)
+    page.locator("#upload [type=submit]").click()
+    expect(page.locator("#upload .outcome")).to_have_attribute("data-state", "failed")
+    assert [one["release"] for one in show(host)["releases"]] == [signed[1].sha256]

@@ -5,6 +5,7 @@ import { startFrame } from "./page_frame.js";
 import { request, start } from "./connection.js";
 import { LatestResponse, coalesced } from "./latest_response.js";
 import { withDisabled, openConfirm } from "./confirm_dialog.js";
+import { wireUpload } from "./release_upload.js";
 
 const AGAIN_MS = 4_000;
 const READ_MS = 30_000;
@@ -59,13 +60,14 @@ class RolloutDialog {
     });
   }
 
-  ask({ begin, title, nodes }) {
+  ask({ begin, title, nodes, version }) {
     this.release = begin;
     this.dialog.querySelector("h2").textContent = title;
     this.picks.replaceChildren(...nodes.split(" ").map((node) => {
       const box = make("input", { type: "checkbox", value: node, checked: true });
       const label = document.createElement("label");
-      label.append(box, ` ${node}`);
+      const runs = shown.querySelector(`[data-runs="${CSS.escape(node)}"]`)?.dataset.version || "\u2014";
+      label.append(box, ` ${node}: ${runs} \u2192 ${version}`); // what changes
       return label;
     }));
     this.first.value = "";
@@ -107,6 +109,7 @@ shown.addEventListener("click", (event) => {
   if (button?.dataset.begin) begin.ask(button.dataset);
 });
 
+wireUpload(() => reload());
 const reloadSoon = coalesced(reload);
 setInterval(() => document.visibilityState === "visible" && reloadSoon(), AGAIN_MS);
 startFrame();
