@@ -131,8 +131,8 @@ def test_a_reason_on_the_page_of_a_node_links_to_its_help(host, browser):
     tab.close()
 
 
-def test_without_a_site_the_answer_says_how_to_get_one(host):
+def test_without_a_site_the_answer_says_so_and_no_page_links_to_it(host):
     answer = host.client.get("/docs/")
     assert answer.status_code == 404
-    assert "make site" in answer.json()["error"]
+    assert "not installed" in answer.json()["error"]
     assert "/docs/" not in host.client.get("/alarms").text

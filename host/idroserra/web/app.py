@@ -94,7 +94,7 @@ from idroserra.web.api.updates import updates_router
 from idroserra.web.context import WebContext
 from idroserra.web.help_page import help_page_routes
 from idroserra.web.help_site import help_routes, howtos
-from idroserra.web.middleware.authentication import AuthMiddleware
+from idroserra.web.middleware.authentication import AuthMiddleware, wants_page
 from idroserra.web.middleware.request_limits import RequestLimits
 from idroserra.web.middleware.security import SecurityMiddleware
 from idroserra.web.node_rooms import node_room_routes
@@ -113,6 +113,7 @@ STATIC = HERE / "static"
 WORDS = "words"  # the path of the translations for the page's JavaScript
 FOR_EVER = "public, max-age=31536000, immutable"
 
+_NOT_FOUND = "Not Found"  # of Starlette, without a reason
 HISTORY_UNREADABLE = N_(
     "History cannot be read from the database. New readings wait safely on this host. Check that"
     " the database runs and that the host may read it.")
@@ -169,9 +170,9 @@ def create_app(
              pwa_routes(pages, f"/static/{digest}"))
     app.router.routes += [route for group in (*api, *shown) for route in group.served()]
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
-    _add_errors(app)
+    _add_errors(app, pages)
     app.add_middleware(RequestLimits)
-    app.add_middleware(AuthMiddleware, auth=context.auth)
+    app.add_middleware(AuthMiddleware, auth=context.auth, refused_page=pages.refused)
     app.add_middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5)
     app.add_middleware(
         SecurityMiddleware, public_url=context.config.http.public_url,
@@ -287,8 +288,19 @@ class _Static(StaticFiles):
         return response
 
 
-def _add_errors(app: Starlette) -> None:
-    def on_host_error(_request: Request, error: Exception) -> Response:
+def _add_errors(app: Starlette, pages: Pages) -> None:
+    """Answer errors with JSON, or with a page where a person opened an address."""
+    def answered(
+        request: Request, answer: dict[str, Any], status: int,
+        headers: dict[str, str] | None = None,
+    ) -> Response:
+        if wants_page(request.scope):
+            with suppress(HostError, sqlite3.Error):  # the page may need what just failed
+                why = answer.get("words") or answer["error"]
+                return pages.refused(request, status, "" if why == _NOT_FOUND else why)
+        return JSONResponse(answer, status, headers)
+
+    def on_host_error(request: Request, error: Exception) -> Response:
         status = next((code for code, kinds in _STATUS if isinstance(error, kinds)), 500)
         answer = error_json(error)
         if isinstance(error, StoreError) and error.failed_unix_ms is not None:
@@ -298,15 +310,15 @@ def _add_errors(app: Starlette) -> None:
             answer["needs_password"] = True
         headers = (
             {"Retry-After": str(error.wait_s)} if isinstance(error, TooManyAttempts) else None)
-        return JSONResponse(answer, status, headers)
+        return answered(request, answer, status, headers)
 
-    def on_http_error(_request: Request, error: Exception) -> Response:
+    def on_http_error(request: Request, error: Exception) -> Response:
         status, detail = (error.status_code, error.detail) if isinstance(
             error, HTTPException) else (500, "")
-        return JSONResponse(_said(detail, translate(detail)), status)
+        return answered(request, _said(detail, translate(detail)), status)
 
-    def on_database_error(_request: Request, error: Exception) -> Response:
-        return JSONResponse({"error": f"host database: {error}"}, 503)
+    def on_database_error(request: Request, error: Exception) -> Response:
+        return answered(request, {"error": f"host database: {error}"}, 503)
 
     app.add_exception_handler(sqlite3.Error, on_database_error)
     for kind in (HostError, protocol.ProtocolError, protocol.SettingsError):

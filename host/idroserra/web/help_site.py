@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from idroserra.alarms.rules import load_rules
 from idroserra.core.paths import CHECKOUT, DATA
+from idroserra.i18n.marker import N_
 from idroserra.web.routing import Routes
 
 # The page with a section for each alarm; the anchor is the name of its rule.
 ALARMS = "/docs/alarm-howto/"
+NOT_BUILT = N_("The documentation is not installed on this host.")
 
 
 def site_dir() -> Path | None:
@@ -33,7 +36,7 @@ def howtos(site: Path | None) -> dict[str, str]:
 
 
 def help_routes(site: Path | None) -> Routes:
-    """Return the routes of the site; without a site they answer 404 and how to build it."""
+    """Return the routes of the site; without a site they answer 404."""
     routes = Routes()
     files = None if site is None else StaticFiles(directory=site, html=True)
 
@@ -46,7 +49,7 @@ def help_routes(site: Path | None) -> Routes:
     async def page(request: Request, path: str) -> Response:
         """A file of the site."""
         if files is None:
-            return JSONResponse({"error": "the documentation is not built: run `make site`"}, 404)
+            raise HTTPException(404, NOT_BUILT)
         answer = await files.get_response(path or ".", request.scope)
         answer.headers["Cache-Control"] = "no-cache"  # revalidated on each request
         return answer

@@ -134,7 +134,7 @@ class Pages:
         try:
             found = self.context.views.get(node)
         except UnknownNode:
-            return self.page(request, "missing.html")
+            return self.refused(request, 404, gettext("This host does not know this node."))
         return self.page(request, name, found, more)
 
     def site(self, request: Request, site: str) -> HTMLResponse:
@@ -142,8 +142,22 @@ class Pages:
         try:
             self.context.nodes.at(site)
         except UnknownSite:
-            return self.page(request, "missing.html")
+            return self.refused(request, 404, gettext("No node is at this site."))
         return self.page(request, "overview.html", None, {"shown_site": site, "place": "site"})
+
+    def refused(self, request: Request, status: int, why: str = "") -> HTMLResponse:
+        """Return the page for an address that is unknown, of another role or in error.
+
+        `why` is in the reader's language. Without a log-in it shows nothing of the greenhouse."""
+        rule = rule_of("GET", request.url.path)
+        more = {"status": status, "why": why, "place": "refused",
+                "needed": rule.role.label if status == 403 and rule is not None else None}
+        if current_identity() is None:
+            page = self.public_page(request, "refused_public.html", more)
+        else:
+            page = self.page(request, "refused.html", None, more)
+        page.status_code = status
+        return page
 
     def report(
         self, request: Request, node: str, span: Range, choices: list[Choice]
@@ -170,7 +184,6 @@ class Pages:
                 "alarms": alarms_summary(context.alarm_loop)}
         who = current_identity()
         role = Role.ANYONE if who is None else who.role
-        status = 404 if name == "missing.html" else 200
         return self._render(request, name, {
             **self._always, "preferences": self._preferences(), "boot": in_script(boot),
             "all_sites": sites,
@@ -188,15 +201,13 @@ class Pages:
             "settings": {
                 key: row._asdict() | {"text": SETTING_TEXTS[key]}
                 for key, row in protocol.SETTINGS.items()},
-        }, status)
+        })
 
-    def _render(
-        self, request: Request, name: str, values: dict[str, Any], status: int = 200
-    ) -> HTMLResponse:
+    def _render(self, request: Request, name: str, values: dict[str, Any]) -> HTMLResponse:
         """Return a rendered page. Templates leave reference cycles that hold some megabytes for a
         page of many nodes: they are collected before the page is sent."""
         template = self._templates.get_template(name)
-        page = HTMLResponse(template.render(request=request, **values), status)
+        page = HTMLResponse(template.render(request=request, **values))
         gc.collect(0)
         return page
 

@@ -45,7 +45,7 @@ def recipe_pages_routes(pages: Pages) -> Routes:
         try:
             entry = context.recipe_library.entry(name)
         except UnknownRecipe:
-            return pages.page(request, "missing.html")
+            return pages.refused(request, 404)
         recipe = serialize.recipe_json(entry.recipe)
         shown = serialize.entry_json(entry, context.recipes.nodes_running(name)) | recipe
         return pages.page(request, "recipe_page.html", None, {

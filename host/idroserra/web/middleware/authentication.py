@@ -8,12 +8,13 @@ row with its result to the audit log.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
-from starlette.requests import cookie_parser
+from starlette.requests import Request, cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,14 +36,17 @@ COOKIE = "idroserra"
 PUBLIC_PAGES = ("/login", "/setup", "/trust", "/help/reasons")
 # Never in the audit log.
 _SECRETS = ("password", "new_password", "token", "key", "url")
+RefusedPage = Callable[[Request, int], Response]
 
 
 class AuthMiddleware:
     """ASGI middleware; must be behind SecurityMiddleware."""
 
-    def __init__(self, app: ASGIApp, auth: AuthService) -> None:
+    def __init__(self, app: ASGIApp, auth: AuthService, refused_page: RefusedPage) -> None:
+        """refused_page(request, status): the page for a person who may not see another."""
         self._app = app
         self._auth = auth
+        self._refused_page = refused_page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request, or pass it on with identity and locale set."""
@@ -71,21 +75,29 @@ class AuthMiddleware:
         for message in record.messages:
             await send(message)
 
-    def _refusal(self, scope: Scope, rule: Rule | None, who: Identity | None) -> Response | None:
+    def _refusal(self, scope: Scope, rule: Rule | None, who: Identity | None) -> ASGIApp | None:
         if rule is not None and rule.role <= (Role.ANYONE if who is None else who.role):
             return None
         if who is None:
             return self._login_redirect(scope)
+        if wants_page(scope):
+            return self._page(404 if rule is None else 403)
         if rule is None:
             return _no_rule(scope["path"])
         why = f"your role is {who.role.label}: this needs {rule.role.label}"
         return JSONResponse({"error": why}, 403)
 
+    def _page(self, status: int) -> ASGIApp:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            page = await run_in_threadpool(self._refused_page, Request(scope), status)
+            await page(scope, receive, send)
+
+        return answer
+
     def _login_redirect(self, scope: Scope) -> Response:
         """Redirect a browser to the log-in page; answer 401 to a program."""
         path: str = scope["path"]
-        wants_page = "text/html" in Headers(scope=scope).get("accept", "")
-        if scope["method"] == "GET" and wants_page and not path.startswith("/api/"):
+        if wants_page(scope):
             if not self._auth.users.has_admin:
                 return RedirectResponse("/setup", 303)
             return RedirectResponse(f"/login?next={quote(path)}", 303)
@@ -132,6 +144,12 @@ class _Record:
             return "done", "", answer
         failed = status == 0 or status >= 500
         return "failed" if failed else "refused", str(answer.get("error", "")), answer
+
+
+def wants_page(scope: Scope) -> bool:
+    """Return whether a browser asks for a page, not a program for data."""
+    return (scope["method"] == "GET" and not scope["path"].startswith(("/api/", "/static/"))
+            and "text/html" in Headers(scope=scope).get("accept", ""))
 
 
 async def identify(auth: AuthService, scope: Scope) -> Identity | None:
