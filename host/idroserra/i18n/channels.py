@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from idroserra.core import protocol
+from idroserra.core import computed, protocol
 from idroserra.i18n.marker import N_
 from idroserra.i18n.translate import Locale, current_locale, current_units, format_number
 from idroserra.i18n.translate import gettext as _
@@ -18,8 +18,8 @@ from idroserra.i18n.units import Unit
 # Display order: solution, air, light.
 _ORDER = (
     "ph", "ec_us_cm", "temp_c", "level_mm", "volume_ml", "float_up", "flow_ml_per_min", "rh_pct",
-    "vpd_pa", "co2_ppm", "illuminance_lx", "duty_pct", "on_pct", "supply_mv", "current_ma",
-    "outbox_count", "rssi_dbm", "heap_free_b",
+    "vpd_pa", "co2_ppm", "illuminance_lx", "duty_pct", "dli_mol_per_m2", "on_pct", "supply_mv",
+    "current_ma", "outbox_count", "rssi_dbm", "heap_free_b",
 )
 # quantity: (name, unit, factor, decimals, place, notable)
 _QUANTITIES = {
@@ -68,6 +68,9 @@ _LABELS = {
 }
 
 
+_DLI = (N_("Light of 24 hours (DLI)"), "mol/m²", 1.0, 1, "tile", 0.0)
+
+
 class Display(NamedTuple):
     """Display of a channel: shown value = stored value * `factor` + `offset`, with `decimals`.
 
@@ -91,6 +94,8 @@ def display_of(channel: str) -> Display:
 
 @lru_cache(maxsize=16_384)
 def _display(channel: str, _locale: Locale) -> Display:
+    if channel == computed.DLI:
+        return Display(_(_DLI[0]), *_DLI[1:])
     source, quantity = protocol.split_channel(channel)
     name, unit, factor, decimals, place, notable = _QUANTITIES[quantity.key]
     display = Display(_label(channel, source, name), unit, factor, decimals, place, notable)
@@ -130,8 +135,18 @@ def format_value(channel: str, value: float) -> str:
 
 def screen_order(channel: str) -> tuple[int, str]:
     """Return the sort key of a channel for display."""
+    if channel == computed.DLI:
+        return _ORDER.index("dli_mol_per_m2"), ""
     source, quantity = protocol.split_channel(channel)
     return _ORDER.index(quantity.key), "" if source == "reservoir" else source
+
+
+def unit_of(channel: str) -> tuple[str, int]:
+    """Return the stored unit of a channel and its decimals. Raises ProtocolError."""
+    if channel == computed.DLI:
+        return "mol/m2", 1
+    quantity = protocol.split_channel(channel)[1]
+    return str(quantity.unit), int(quantity.decimals)
 
 
 def plain_name(key: str) -> str:

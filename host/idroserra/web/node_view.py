@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from idroserra.core import protocol
 from idroserra.history.models import EventPoint
-from idroserra.i18n.channels import display_of
+from idroserra.i18n.channels import display_of, screen_order, unit_of
 from idroserra.i18n.events import event_text, level_of
 from idroserra.i18n.reasons import fault_text, reason_json
 from idroserra.nodes.calibration_age import days_left
@@ -31,6 +30,8 @@ from idroserra.nodes.state_text import state_json
 from idroserra.nodes.states import NodeStates, band_of
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.recipes.serialize import run_json
+from idroserra.setpoints.vpd_bands import controls_vpd, vpd_band
+from idroserra.web.computed_readings import lamp_ppfd, with_computed
 
 
 def wall_unix_ms() -> int:
@@ -50,6 +51,7 @@ class NodeViews:
         self._events = events
         self._recipes = recipes
         self._states = states
+        self._ppfd_of = lamp_ppfd(recipes)
         self._title_of = title_of
 
     def all(self) -> list[dict[str, Any]]:
@@ -100,8 +102,10 @@ class NodeViews:
         return view
 
     def _channels(self, node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: _channel(key, one, values)
-                for key, one in self._states.readings.of(node).items()}
+        readings = with_computed(self._states.readings.of(node), self._ppfd_of(node.node))
+        vpd = vpd_band(values, self._states.now_unix_ms()) if controls_vpd(node) else None
+        return {key: _channel(key, readings[key], values, vpd)
+                for key in sorted(readings, key=screen_order)}
 
 
 def config_json(node: Node) -> dict[str, Any]:
@@ -139,15 +143,18 @@ def event_words(kind: str, detail: Mapping[str, Any]) -> dict[str, Any]:
             "level": level_of(kind)}
 
 
-def _channel(key: str, one: NewestReading, values: Mapping[str, Any]) -> dict[str, Any]:
-    quantity, band = protocol.split_channel(key)[1], band_of(key, values)
+def _channel(
+    key: str, one: NewestReading, values: Mapping[str, Any], vpd: tuple[float, float] | None
+) -> dict[str, Any]:
+    band = vpd if key.endswith(".vpd_pa") else band_of(key, values)
+    unit, decimals = unit_of(key)
     return {
-        "unit": quantity.unit, "decimals": quantity.decimals, "value": one.value,
+        "unit": unit, "decimals": decimals, "value": one.value,
         "fault": one.fault, "fault_text": fault_text(one.fault) if one.fault else None,
         "unix_ms": one.unix_ms,
         "band": None if band is None else {"low": band[0], "high": band[1]},
         "display": display_of(key)._asdict(),
-        "also": _also(quantity.key, values),
+        "also": _also(key.partition(".")[2], values),
     }
 
 

@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import islice
 from typing import Any
 
+from idroserra.core.computed import with_vpd
 from idroserra.core.errors import HostError
 from idroserra.i18n.reasons import fault_text, reason_json
 from idroserra.nodes.host_health import host_problems
@@ -192,9 +193,11 @@ class EventStream:
             return message | {"reason": reason_json(message["reason"])}
         if kind == "config":
             return message | {"error": reason_json(message["error"])}
-        if kind == "record" and message.get("faults"):
-            texts = {key: fault_text(code) for key, code in message["faults"].items()}
-            return message | {"fault_texts": texts}
+        if kind == "record":
+            values, faults = with_vpd(message["values"], message["faults"])
+            message = message | {"values": values, "faults": faults}
+            texts = {key: fault_text(code) for key, code in faults.items()}
+            return message | {"fault_texts": texts} if texts else message
         return message
 
     def _changes(self) -> list[Message]:

@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 from idro.protocol.events import EVENTS
 from idroserra.auth.identity import check_recent_password
 from idroserra.auth.roles import Role
-from idroserra.core import protocol
+from idroserra.core import computed, protocol
 from idroserra.core.errors import HostError
 from idroserra.history.models import Store
 from idroserra.i18n.reasons import reason_json
@@ -32,6 +32,7 @@ from idroserra.web.api.schemas import (
     SeriesOut,
     error_replies,
 )
+from idroserra.web.computed_readings import ComputedSeries, lamp_ppfd
 from idroserra.web.context import WebContext
 from idroserra.web.middleware.authentication import identify
 from idroserra.web.node_view import config_json, event_json
@@ -62,7 +63,8 @@ def nodes_router(context: WebContext) -> Routes:
     """Return the routes under /api."""
     router = Routes("/api", _ERROR_REPLIES)
     _add_nodes(router, context)
-    _add_history(router, context.nodes, context.store)
+    _add_history(router, context.nodes, context.store,
+                 ComputedSeries(context.store, lamp_ppfd(context.recipes)))
     _add_live(router)
     _add_actions(router, context.commands, context.nodes)
     return router
@@ -95,7 +97,9 @@ def _add_nodes(router: Routes, context: WebContext) -> None:
         return {"rejected": rows, "count": context.counts()["rejected"]}
 
 
-def _add_history(router: Routes, nodes: Nodes, store: Store) -> None:
+def _add_history(
+    router: Routes, nodes: Nodes, store: Store, computed_series: ComputedSeries
+) -> None:
     @router.get("/nodes/{node}/series", answer=SeriesOut)
     def series(
         node: str,
@@ -104,11 +108,15 @@ def _add_history(router: Routes, nodes: Nodes, store: Store) -> None:
         to_unix_ms: ToMs,
         columns: Annotated[int, Meta(ge=1, le=MOST_COLUMNS, description="Width, pixels.")] = 600,
     ) -> dict[str, Any]:
-        """Return history for a chart: minimum, mean and maximum of each pixel column."""
-        nodes.get(node)
+        """Return history for a chart: minimum, mean and maximum of each pixel column.
+
+        The host computes air.vpd_pa (likewise of other places with temperature and humidity), and
+        light.dli_mol_per_m2: the light of the last 24 hours, with the PPFD of the node's recipe.
+        """
+        found_node = nodes.get(node)
         names = _channels(channels)
         check_span(from_unix_ms, to_unix_ms)
-        found = store.series(node, names, from_unix_ms, to_unix_ms, columns)
+        found = computed_series.series(found_node, names, from_unix_ms, to_unix_ms, columns)
         return {"node": node, "from_unix_ms": from_unix_ms, "to_unix_ms": to_unix_ms,
                 "columns": columns, "series": found}
 
@@ -206,6 +214,8 @@ def _channels(text: str) -> list[str]:
     if not 1 <= len(names) <= MOST_CHANNELS:
         raise BadRequest(f"channels: 1 to {MOST_CHANNELS} needed, got {len(names)}")
     for name in names:
+        if name == computed.DLI:
+            continue
         try:
             protocol.split_channel(name)
         except protocol.ProtocolError as error:

@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from idroserra.core.computed import vpd_channels
 from idroserra.nodes.node import Node
 from idroserra.nodes.registry import Nodes
 from idroserra.setpoints.bands import band_steps
 from idroserra.setpoints.history import SettingsHistory
 from idroserra.setpoints.series import SettingsSeries
+from idroserra.setpoints.vpd_bands import controls_vpd, vpd_band_steps
 from idroserra.web.api.ranges import FromMs, ToMs, check_span
 from idroserra.web.api.schemas import Out, error_replies
 from idroserra.web.routing import Routes
@@ -60,6 +62,9 @@ def setpoints_json(
     """Return SetpointsOut."""
     channels = () if node.info is None else node.info.channels
     bands = {one: band_steps(series, one, from_unix_ms, to_unix_ms) for one in channels}
+    if controls_vpd(node):
+        steps = vpd_band_steps(series, from_unix_ms, to_unix_ms)
+        bands |= dict.fromkeys(vpd_channels(channels), steps)
     return {
         "node": node.node, "from_unix_ms": from_unix_ms, "to_unix_ms": to_unix_ms,
         "known_from_unix_ms": series.known_from_unix_ms,

@@ -4,10 +4,10 @@ import uPlot from "../vendor/uPlot.esm.js";
 import { mark, t } from "./i18n.js";
 import { dayText, number, plainName, scaled, shortTime } from "./format.js";
 
-const ORDER = ["ph", "ec_us_cm", "doses", "temp_c", "level_mm", "volume_ml", "rh_pct", "vpd_pa", "duty_pct"];
+const ORDER = ["ph", "ec_us_cm", "doses", "temp_c", "level_mm", "volume_ml", "rh_pct", "vpd_pa", "duty_pct", "dli_mol_per_m2"];
 const TITLES = {
   ph: "pH", ec_us_cm: "EC", temp_c: mark("Temperature"), level_mm: mark("Level"), volume_ml: mark("Volume"),
-  rh_pct: mark("Humidity"), vpd_pa: "VPD", duty_pct: mark("Light"),
+  rh_pct: mark("Humidity"), vpd_pa: "VPD", duty_pct: mark("Light"), dli_mol_per_m2: mark("Light of 24 hours (DLI)"),
 };
 const AXIS_PX = 68;
 
@@ -123,12 +123,12 @@ function bands(panel) {
 
 /** The y range: data and setpoint bands with a margin, and a minimum height. */
 function yRange(panel, bandsOf) {
-  const stored = { ph: 0.4, ec_us_cm: 100, temp_c: 2, level_mm: 20, volume_ml: 4000, rh_pct: 10, vpd_pa: 200 }[panel.quantity];
+  const stored = { ph: 0.4, ec_us_cm: 100, temp_c: 2, level_mm: 20, volume_ml: 4000, rh_pct: 10, vpd_pa: 200, dli_mol_per_m2: 2 }[panel.quantity];
   const least = stored ? stored * panel.factor : 1;
   return (_plot, low, high) => {
     if (panel.dosers.length) return [-0.5, panel.dosers.length - 0.5];
     if (panel.quantity === "duty_pct") return [0, 105];
-    const bands = panel.quantity === "ph" || panel.quantity === "ec_us_cm" ? bandsOf(panel) : [];
+    const bands = ["ph", "ec_us_cm", "vpd_pa"].includes(panel.quantity) ? bandsOf(panel) : [];
     const all = [low, high, ...bands.flatMap((band) => [band.low, band.high])].filter((value) => value !== null && Number.isFinite(value));
     if (!all.length) return [0, least];
     const [min, max] = [Math.min(...all), Math.max(...all)];

@@ -9,13 +9,15 @@ import { name, startRoom } from "./node_room.js";
 import { followOldAnchor } from "./room_links.js";
 import { state } from "./state.js";
 import { TileChanges } from "./tile_changes.js";
-import { endedKeys, renderSmall, seedSparks, syncTiles, tileKeys } from "./tiles.js";
+import { endedKeys, historyKeys, renderSmall, seedSparks, syncTiles, tileKeys } from "./tiles.js";
 
 const tiles = new Map();
+const RENEW_MS = 60e3;
 const seeded = new Set();
 const changes = new TileChanges(document.querySelectorAll("[data-change]"), name);
 const night = new NightLine(byId("night"), name);
 let isImporting = false;
+let renewedMs = Date.now();
 
 function renderTiles(node) {
   const keys = tileKeys(node);
@@ -28,6 +30,13 @@ function renderTiles(node) {
   if (!fresh.length) return;
   for (const key of fresh) seeded.add(key);
   seedSparks(node, fresh, tiles).then(() => render(state.nodes.get(name)));
+}
+
+/** Once a minute, let the next render load the channels that are read from their history. */
+function renewHistory() {
+  if (document.hidden || Date.now() - renewedMs < RENEW_MS) return;
+  renewedMs = Date.now();
+  for (const key of historyKeys(state.nodes.get(name))) seeded.delete(key);
 }
 
 function renderCrop({ recipe: run }) {
@@ -65,6 +74,7 @@ startRoom({
   },
   onMessage(message) {
     if (message.type === "record" && message.node === name) for (const tile of tiles.values()) tile.record(message);
+    if (message.type === "tick") renewHistory();
     if (message.type !== "nodes") return;
     for (const key of endedKeys(tiles)) seeded.delete(key);
     night.load();

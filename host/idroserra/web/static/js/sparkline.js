@@ -29,6 +29,10 @@ export class Sparkline {
     if (!last || unixMs > last[0]) this.points.push([unixMs, value]);
   }
 
+  get last() {
+    return this.points[this.points.length - 1][1];
+  }
+
   /** True if the newest point is older than GAP_MS. */
   hasEnded(now) {
     const last = this.points[this.points.length - 1];

@@ -44,8 +44,8 @@ export class Tile {
   }
 
   render(node) {
-    const channel = node.channels[this.key];
     const now = nowUnixMs();
+    const channel = this.newest(node.channels[this.key], now);
     const status = tileState(node, channel, now);
     this.root.dataset.state = status;
     this.root.dataset.level = channel.level;
@@ -54,6 +54,12 @@ export class Tile {
     this.showAge(channel, status, now);
     this.spark.draw(now, channel.band);
     this.spark.svg.toggleAttribute("hidden", status === "fault");
+  }
+
+  /** The channel; one without messages, as the DLI, with the end of its history. */
+  newest(channel, now) {
+    if (channel.unix_ms !== null || this.spark.hasEnded(now)) return channel;
+    return { ...channel, value: this.spark.last, unix_ms: now };
   }
 
   record(record) {
@@ -134,6 +140,11 @@ export function renderSmall(parent, node) {
 export function endedKeys(tiles) {
   const now = nowUnixMs();
   return [...tiles].filter(([, tile]) => tile.spark.hasEnded(now)).map(([key]) => key);
+}
+
+/** The channels that are read from their history only. */
+export function historyKeys(node) {
+  return tileKeys(node).filter((key) => node.channels[key].unix_ms === null);
 }
 
 /** Load the last hour of the sparklines; empty if the store does not answer. */

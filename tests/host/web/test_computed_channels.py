@@ -1,0 +1,51 @@
+"""VPD and DLI through the API: from readings, from history, and never from a failed reading."""
+
+import time
+
+import pytest
+
+AIR = {"air.temp_c": 25.0, "air.rh_pct": 60.0}
+HOUR_MS = 3_600_000
+
+
+def series(host, *channels, hours=1):
+    to = time.time_ns() // 1_000_000 + 1_000
+    return host.client.get("/api/nodes/idro-a/series", params={
+        "channels": ",".join(channels), "from_unix_ms": to - hours * HOUR_MS, "to_unix_ms": to,
+        "columns": 600}).json()["series"]
+
+
+def test_a_vpd_is_shown_with_its_history_until_an_input_fails(host, eventually):
+    node = host.node("idro-a")
+    node.live()
+    node.read(AIR)
+    eventually(lambda: "air.vpd_pa" in host.view("idro-a")["channels"], 10, "the VPD")
+    eventually(lambda: series(host, "air.vpd_pa")["air.vpd_pa"], 10, "its history")
+    shown = host.view("idro-a")["channels"]["air.vpd_pa"]
+    assert shown["value"] == pytest.approx(1_267, abs=3)
+    assert (shown["display"]["label"], shown["display"]["unit"]) == ("Air VPD", "kPa")
+    assert 1_000 < series(host, "air.vpd_pa")["air.vpd_pa"][-1][2] < 1_300
+    node.read({"air.temp_c": 25.0}, faults={"air.rh_pct": "no_ack"})
+    eventually(lambda: host.view("idro-a")["channels"]["air.rh_pct"]["fault"], 10, "the fault")
+    shown = host.view("idro-a")["channels"]["air.vpd_pa"]
+    assert (shown["value"], shown["fault"]) == (None, "no_ack")
+
+
+def test_the_dli_needs_lamps_whose_light_a_recipe_declares(host, eventually):
+    node = host.node("idro-a")
+    node.live()
+    for hours_ago in range(48):
+        for minute in (0, 15, 30, 45):
+            node.read({"light.duty_pct": 50.0},
+                      ago_ms=hours_ago * HOUR_MS + minute * 60_000 + 60_000)
+    host.settle("idro-a", 190)
+    dli = "light.dli_mol_per_m2"
+    assert dli not in host.view("idro-a")["channels"]
+    assert series(host, dli) == {dli: []}
+    started = host.client.post("/api/nodes/idro-a/recipe", json={"recipe": "lettuce"})
+    ppfd = host.client.get("/api/recipes/lettuce").json()["ppfd_umol_m2_s"]
+    assert started.status_code == 201
+    shown = host.view("idro-a")["channels"][dli]
+    assert (shown["value"], shown["unit"], shown["display"]["unit"]) == (None, "mol/m2", "mol/m²")
+    newest = series(host, dli, hours=72)[dli][-1]
+    assert newest[2] == pytest.approx(ppfd * 0.5 * 86_400 / 1e6, rel=0.01)
