@@ -31,7 +31,7 @@ HOST: Levels = (
     ("pki", "mqtt", "auth", "history", "boards"),
     ("client", "broker", "image"),
     ("flash",),
-    ("ingest", "feeds"),
+    ("ingest", "feeds", "node_state"),
     ("nodes",),
     ("setpoints",),
     ("inventory", "calibration", "recipes", "journal", "provisioning", "tasks"),

@@ -9,7 +9,7 @@ from idroserra.alarms.rules import Rule
 from idroserra.alarms.snapshot import NodeSnapshot, Snapshot
 from idroserra.core.protocol import Detail
 from idroserra.core.reasons import Reason, reason_from_json
-from idroserra.nodes.calibration_age import day_of
+from idroserra.node_state.calibration_age import day_of
 
 IsActive = Callable[[str], bool]
 Watch = Callable[[Rule, Snapshot, NodeSnapshot, IsActive], Iterator[Finding]]

@@ -10,7 +10,7 @@ from idroserra.alarms.root_cause import root_of
 from idroserra.i18n.marker import N_
 from idroserra.i18n.reasons import reason_json, reason_text
 from idroserra.i18n.translate import gettext as _
-from idroserra.nodes.places import address_of, label_of, place_of_alarm
+from idroserra.node_state.places import address_of, label_of, place_of_alarm
 
 _STATE_WORDS = {
     "unacknowledged": N_("not acknowledged"), "acknowledged": N_("acknowledged"),

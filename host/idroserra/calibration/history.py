@@ -10,7 +10,7 @@ from typing import Any
 
 from idroserra.calibration import probe_health
 from idroserra.core.sqlite import Database
-from idroserra.nodes.calibration_age import DAY_MS
+from idroserra.node_state.calibration_age import DAY_MS
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calibrations (

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from idroserra.nodes.calibration_age import DAY_MS, OLD_DAYS
+from idroserra.node_state.calibration_age import DAY_MS, OLD_DAYS
 
 POOR_SCORE = 50
 POOR_AUTHORITY_PCT = 25

@@ -17,7 +17,7 @@ from idroserra.calibration.stability import Reading, Settling, judge
 from idroserra.core.reasons import Reason
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
-from idroserra.nodes.calibration_age import day_of
+from idroserra.node_state.calibration_age import day_of
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.node import Node

@@ -45,12 +45,12 @@ from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import Locale, set_locale
 from idroserra.mqtt.connection import KEEPALIVE_S, RECONNECT_S, identify, wall_unix_ms
 from idroserra.mqtt.paho_client import stop_client
+from idroserra.node_state.state import NodeState
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.freshness import stale_after_ms
 from idroserra.nodes.live import LiveState, Subscription
 from idroserra.nodes.node import Node
 from idroserra.nodes.registry import Nodes
-from idroserra.nodes.state import NodeState
 from idroserra.nodes.state_text import state_text
 from idroserra.nodes.states import NodeStates
 

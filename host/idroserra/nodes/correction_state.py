@@ -12,8 +12,8 @@ from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.i18n.channels import plain_name, volume_text
 from idroserra.i18n.reasons import reason_json, reason_text
 from idroserra.i18n.translate import gettext as _
+from idroserra.node_state.inputs import OpenCorrection
 from idroserra.nodes.latest_events import LatestEvents
-from idroserra.nodes.state_inputs import OpenCorrection
 
 REACHED = "target_reached"
 RESET = Reason("board_reset")

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from idroserra.core import protocol
 from idroserra.core.reasons import Reason, reason_from_json
-from idroserra.nodes.causes import innermost
+from idroserra.node_state.causes import innermost
+from idroserra.node_state.inputs import EC, PH, Reading, StateInputs
+from idroserra.node_state.state import state_of
 from idroserra.nodes.latest_events import Event
-from idroserra.nodes.state import state_of
-from idroserra.nodes.state_inputs import EC, PH, Reading, StateInputs
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 LEARNED_WITHIN_MS = 7 * DAY_MS

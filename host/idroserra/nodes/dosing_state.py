@@ -13,10 +13,10 @@ from idroserra.core.reasons import REASONS, Reason, reason_from_json
 from idroserra.i18n.channels import duration_text, plain_name
 from idroserra.i18n.reasons import as_sentence, counted_down, reason_json, reason_text
 from idroserra.i18n.translate import gettext as _
-from idroserra.nodes.causes import Cause, innermost
+from idroserra.node_state.causes import Cause, innermost
+from idroserra.node_state.state import DOSING_LOOPS, NodeState
 from idroserra.nodes.latest_events import Event, LatestEvents
 from idroserra.nodes.node import Node
-from idroserra.nodes.state import DOSING_LOOPS, NodeState
 from idroserra.nodes.state_text import reason_now
 
 EARN_MS = 3 * 86_400_000  # as in the firmware

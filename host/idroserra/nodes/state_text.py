@@ -8,9 +8,9 @@ from idroserra.core.reasons import Reason
 from idroserra.help.topics import help_address
 from idroserra.i18n.reasons import as_sentence, counted_down, reason_json
 from idroserra.i18n.translate import gettext as _
-from idroserra.nodes.causes import Cause
-from idroserra.nodes.places import address_of, place_of_cause
-from idroserra.nodes.state import NodeState
+from idroserra.node_state.causes import Cause
+from idroserra.node_state.places import address_of, place_of_cause
+from idroserra.node_state.state import NodeState
 
 
 def state_json(state: NodeState, now_unix_ms: int, node: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from idroserra.core.reasons import Reason, reason_from_json
+from idroserra.node_state.inputs import RaisedAlarm, Reading, Reported, StateInputs
+from idroserra.node_state.state import DOSING_LOOPS, NodeState, state_of
 from idroserra.nodes.correction_state import open_correction
 from idroserra.nodes.dosing_state import authority_of
 from idroserra.nodes.freshness import stale_after_ms
@@ -19,8 +21,6 @@ from idroserra.nodes.latest_events import (
 )
 from idroserra.nodes.newest_readings import NewestReading, NewestReadings
 from idroserra.nodes.node import Node
-from idroserra.nodes.state import DOSING_LOOPS, NodeState, state_of
-from idroserra.nodes.state_inputs import RaisedAlarm, Reading, Reported, StateInputs
 
 _SETPOINTS = {
     "reservoir.ph": ("ph.target", "ph.deadband"),

@@ -13,9 +13,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from idroserra.core import protocol
+from idroserra.node_state.state import NodeState
 from idroserra.nodes.freshness import stale_after_ms
 from idroserra.nodes.node import Node
-from idroserra.nodes.state import NodeState
 from idroserra.prometheus.names import PREFIX, SERIES
 
 _NODE = ("site", "node")

@@ -23,7 +23,7 @@ from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import format_number, gettext, ngettext
 from idroserra.i18n.translate import gettext as _
 from idroserra.inventory.balance import balance_of
-from idroserra.nodes.causes import LEVELS
+from idroserra.node_state.causes import LEVELS
 from idroserra.nodes.node import Node
 from idroserra.reports.alarm_summary import count_alarms
 from idroserra.reports.builder import (

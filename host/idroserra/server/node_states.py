@@ -9,11 +9,11 @@ from idroserra.alarms.engine import AlarmEngine
 from idroserra.core.errors import UnknownNode
 from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.history.models import Store
+from idroserra.node_state.inputs import RaisedAlarm, Reported
 from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.newest_readings import NewestReadings
 from idroserra.nodes.registry import Nodes
-from idroserra.nodes.state_inputs import RaisedAlarm, Reported
 from idroserra.nodes.state_text import state_text
 from idroserra.nodes.states import NodeStates
 from idroserra.recipes.run_store import HELD

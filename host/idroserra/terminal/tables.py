@@ -15,7 +15,7 @@ from idro.protocol.descriptions import SETTING_TEXTS
 from idroserra.core import protocol
 from idroserra.core.natural_order import natural_key
 from idroserra.i18n.channels import duration_text
-from idroserra.nodes.causes import LEVELS
+from idroserra.node_state.causes import LEVELS
 
 STYLES = {"ok": "green", "note": "cyan", "warn": "yellow", "bad": "bold red", "plain": "dim"}
 SIGNS = {"ok": "✓", "note": "i", "warn": "!", "bad": "✗", "plain": "·"}

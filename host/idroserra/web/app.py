@@ -72,7 +72,6 @@ from idroserra.web.api.crops.previews import previews_router
 from idroserra.web.api.crops.recipe_library import recipe_library_router
 from idroserra.web.api.crops.recipes import recipes_router
 from idroserra.web.api.crops.stock import stock_router
-from idroserra.web.api.dose_preview import dose_preview_router
 from idroserra.web.api.export import export_router
 from idroserra.web.api.feeds import feeds_router
 from idroserra.web.api.journal import journal_router
@@ -89,7 +88,6 @@ from idroserra.web.api.settings_notifications import settings_notifications_rout
 from idroserra.web.api.sites import sites_router
 from idroserra.web.api.stops import stops_router
 from idroserra.web.api.tables import tables_router
-from idroserra.web.api.tasks import tasks_router
 from idroserra.web.api.updates import updates_router
 from idroserra.web.context import WebContext
 from idroserra.web.help_page import help_page_routes
@@ -102,6 +100,8 @@ from idroserra.web.node_settings import wiring_routes
 from idroserra.web.node_view import NodeViews, wall_unix_ms
 from idroserra.web.openapi import described
 from idroserra.web.pages import Pages, pages_routes
+from idroserra.web.planning.dose_preview import dose_preview_router
+from idroserra.web.planning.tasks import tasks_router
 from idroserra.web.pwa import pwa_routes
 from idroserra.web.recipe_pages import recipe_pages_routes
 from idroserra.web.routing import BadRequest, Routes

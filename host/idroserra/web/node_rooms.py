@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from idroserra.core.errors import UnknownNode
-from idroserra.nodes.places import ROOMS
+from idroserra.node_state.places import ROOMS
 from idroserra.setpoints.setting_forms import GROUPS
 from idroserra.web.node_settings import settings_of
 from idroserra.web.pages import Pages

@@ -10,7 +10,8 @@ from idroserra.history.models import EventPoint
 from idroserra.i18n.channels import display_of, screen_order, unit_of
 from idroserra.i18n.events import event_text, level_of
 from idroserra.i18n.reasons import fault_text, reason_json
-from idroserra.nodes.calibration_age import days_left
+from idroserra.node_state.calibration_age import days_left
+from idroserra.node_state.places import address_of, place_of_cause
 from idroserra.nodes.correction_state import correction_of
 from idroserra.nodes.dosing_state import (
     advice_of,
@@ -24,7 +25,6 @@ from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.newest_readings import NewestReading
 from idroserra.nodes.node import Node
-from idroserra.nodes.places import address_of, place_of_cause
 from idroserra.nodes.registry import Nodes
 from idroserra.nodes.state_text import state_json
 from idroserra.nodes.states import NodeStates, band_of

@@ -15,7 +15,7 @@ from idro.protocol import settings
 from idroserra.calibration import ec, level, ph, probe_health, pump, raw_signals
 from idroserra.calibration.errors import BadPoint
 from idroserra.calibration.reference_solutions import BUFFERS, STANDARDS, buffer_ph, standard_us_cm
-from idroserra.nodes import calibration_age
+from idroserra.node_state import calibration_age
 
 ORACLE = Path(__file__).parents[2] / "oracle"
 IN_FORCE = settings.defaults()

@@ -7,9 +7,9 @@ import pytest
 from idroserra.core.reasons import Reason
 from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import Locale, use_locale
+from idroserra.node_state.inputs import EC, LEVEL, NEEDS, PH, Reading, Reported, StateInputs
 from idroserra.nodes.dose_preview import LEARNED, TITRATED, DoseLimits, preview_dose
 from idroserra.nodes.latest_events import Event
-from idroserra.nodes.state_inputs import EC, LEVEL, NEEDS, PH, Reading, Reported, StateInputs
 
 NOW = 1_795_507_200_000
 HOUR_MS = 3_600_000

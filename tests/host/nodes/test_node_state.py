@@ -7,17 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idro.protocol.faults import FAULTS
-from idro.protocol.reasons import DOSING, GATE, LATCHED, MENDERS, VALUES
+from idro.protocol.reasons import DOSING, GATE, LATCHED
 from idro.safety.interlocks import NEEDS as FIRMWARE_NEEDS
-from idroserra.alarms.rules import CHANNEL, NODE, load_rules
 from idroserra.core.reasons import REASONS, Reason
-from idroserra.i18n.translate import LANGUAGES, Locale, use_locale
-from idroserra.nodes.calibration_age import DAY_MS, day_of
-from idroserra.nodes.dosing_state import dosing_json
-from idroserra.nodes.state import LEVELS, RHYTHM, state_of
-from idroserra.nodes.state_inputs import (
+from idroserra.node_state.calibration_age import DAY_MS, day_of
+from idroserra.node_state.inputs import (
     EC,
-    LEAK,
     LEVEL,
     NEEDS,
     PH,
@@ -25,69 +20,25 @@ from idroserra.nodes.state_inputs import (
     RaisedAlarm,
     Reading,
     Reported,
-    StateInputs,
 )
-from idroserra.nodes.state_text import state_json, state_text
-from support.host_without_broker import HostWithoutBroker
-
-NOW = 1_795_507_200_000
-MINUTE_MS = 60_000
-BEFORE = NOW - MINUTE_MS
-MADE_UP = {"name": "ph_down", "kind": "doser", "channel": PH, "fault": "noisy",
-           "setting": "ph.target", "text": "x"}
-
-
-def made_up(code, table):
-    """Return a reason of a code with values of the right types."""
-    values = {name: MADE_UP.get(VALUES[name], 600_000) for name in table[code].values}
-    if "why" in values:
-        values["why"] = Reason("water_low", level_mm=90, low_mm=120)
-    return Reason(code, **values)
-
-
-def reading(value=None, *, fault=None, ago_ms=1_000, low=None, high=None):
-    return Reading(value, fault, NOW - ago_ms, low, high)
-
-
-WELL = StateInputs(
-    NOW, is_online=True, last_heard_unix_ms=NOW - 1_000, dosers=tuple(NEEDS), granted_pct=100,
-    readings={PH: reading(5.9, low=5.7, high=6.1), EC: reading(1_600, low=1_500, high=1_700),
-              LEVEL: reading(200, low=120, high=240), "air.temp_c": reading(23.0)},
-    settings={"dosing.enabled": True, "ph.calibrated_day": day_of(NOW) - 3},
-    boot_unix_ms=NOW - DAY_MS, armed_unix_ms=NOW - DAY_MS + 120_000,
-    decisions={"ec": Reported(Reason("ec_in_band", ec_us_cm=1_600, target_us_cm=1_600), BEFORE),
-               "ph": Reported(Reason("ph_in_band", milli_ph=5_900, target_milli_ph=5_900),
-                              BEFORE)})
-
-
-def with_readings(**changed):
-    names = {"ph": PH, "ec": EC, "level": LEVEL, "air": "air.temp_c"}
-    return lambda inputs: replace(
-        inputs, readings=inputs.readings | {names[key]: one for key, one in changed.items()})
-
-
-def without(channel):
-    return lambda inputs: replace(inputs, readings={
-        key: one for key, one in inputs.readings.items() if key != channel})
-
-
-def with_settings(**changed):
-    return lambda inputs: replace(inputs, settings=inputs.settings | {
-        key.replace("__", "."): value for key, value in changed.items()})
-
-
-def changed(**values):
-    return lambda inputs: replace(inputs, **values)
-
-
-def decided(reason, loop="ph"):
-    return lambda inputs: replace(
-        inputs, decisions=inputs.decisions | {loop: Reported(reason, BEFORE)})
-
-
-def blocked(code):
-    return decided(Reason("ph_low_blocked", why=made_up(code, GATE | LATCHED)))
-
+from idroserra.node_state.state import RHYTHM, state_of
+from idroserra.nodes.dosing_state import dosing_json
+from idroserra.nodes.state_text import state_json
+from support.node_inputs import (
+    BEFORE,
+    NOW,
+    WELL,
+    blocked,
+    changed,
+    check_is_complete,
+    check_is_no_lie,
+    decided,
+    made_up,
+    reading,
+    with_readings,
+    with_settings,
+    without,
+)
 
 # What forbids doses: (change of a node that is well, code, level).
 FORBIDS = {
@@ -172,124 +123,6 @@ ALLOWS = {
 }
 
 
-# An alarm that the state has a cause for, with its level; and the same without that cause.
-ALARMS = {
-    "silent": ("", changed(is_online=False), "bad"),
-    "latched": ("", changed(hold=Reported(Reason("latch_no_effect"), BEFORE)), "bad"),
-    "water": ("", changed(conditions=(Reported(Reason("water_rises", moved_mm=9), BEFORE),)),
-              "bad"),
-    "settings_refused": ("", changed(settings_error=Reason("setting_unknown", setting="x")),
-                         "bad"),
-    "recipe_held": ("", changed(recipe_paused=Reported(Reason("host_silent"), BEFORE)), "bad"),
-    "calibration": ("", with_settings(ph__calibrated_day=day_of(NOW) - 31), "bad"),
-    "stale": ("air.temp_c", with_readings(air=reading(20.0, ago_ms=90_000)), "bad"),
-    "fault": ("air.temp_c", with_readings(air=reading(fault="crc")), "bad"),
-    "above_band": (PH, with_readings(ph=reading(6.15, low=5.7, high=6.1)), "bad"),
-    "below_band": (LEVEL, with_readings(level=reading(90, low=120, high=240)), "bad"),
-    "irrigation_no_flow": (
-        "", changed(conditions=(Reported(Reason("pump_without_flow", on_ms=9), BEFORE),)), "bad"),
-    "irrigation_stuck_on": (
-        "", changed(conditions=(
-            Reported(Reason("flow_with_pump_off", flow_ml_per_min=9), BEFORE),)), "bad"),
-    "air_too_hot": ("", changed(conditions=(Reported(Reason("hot_lock_warm"), BEFORE),)), "bad"),
-    "air_warms": ("", changed(conditions=(Reported(Reason("heater_suspect"), BEFORE),)), "bad"),
-    "above": (LEAK, lambda inputs: replace(
-        inputs, readings=inputs.readings | {LEAK: reading(1)}), "bad"),
-    "flash_failed": ("", None, "bad"),
-}
-
-
-def alarm(watch, part="", priority="high", *, is_active=True):
-    return RaisedAlarm(watch, "It is wrong", priority, BEFORE, watch, part, is_active)
-
-
-@pytest.mark.parametrize("watch", ALARMS)
-def test_a_node_with_a_high_alarm_is_never_green_and_shows_it_once(watch):
-    part, change, level = ALARMS[watch]
-    beside = state_of(replace(WELL, alarms=(alarm(watch, part),)))
-    assert (beside.level, beside.cause.code) == (level, "alarm_raised")
-    check_is_complete(beside)
-    if change is None:
-        return
-    inputs = change(WELL)
-    state = state_of(replace(inputs, alarms=(alarm(watch, part),)))
-    assert state.level == level
-    assert [one.reason.code for one in state.causes] == [
-        one.reason.code for one in state_of(inputs).causes]
-
-
-@pytest.mark.parametrize(("priority", "level"), [
-    ("low", "note"), ("medium", "note"), ("high", "warn"), ("urgent", "warn")])
-def test_an_alarm_that_is_over_is_shown_until_it_is_acknowledged(priority, level):
-    state = state_of(replace(WELL, alarms=(alarm("silent", "", priority, is_active=False),)))
-    assert (state.level, state.cause.code) == (level, "alarm_returned")
-    assert state.dosing_cause is None
-    check_is_complete(state)
-
-
-def test_the_alarm_rules_watch_nothing_that_the_state_does_not_merge():
-    named = {rule.watch for rule in load_rules(None).values() if rule.watch in (*NODE, *CHANNEL)}
-    found_by_alarm_only = {"reset_loop", "flash_failed", "thinned", "clock_off", "bus_dead",
-                           "update_failed", "below"}
-    assert named - found_by_alarm_only <= set(ALARMS)
-
-
-def circulation(on_pct, **settings):
-    return lambda inputs: with_settings(**settings)(replace(
-        inputs, readings=inputs.readings | {"circulation.on_pct": reading(on_pct)}))
-
-
-def test_continuous_circulation_that_stands_still_forbids_doses():
-    """The node gives no dose while its circulation pump is off."""
-    state = state_of(circulation(0, circulation__off_ms=0)(WELL))
-    assert (state.cause.code, state.level) == ("circulation_off", "warn")
-    assert state.levels_by_channel["circulation.on_pct"] == "warn"
-    check_is_no_lie(state)
-    check_is_complete(state)
-    assert state_of(circulation(100, circulation__off_ms=0)(WELL)).level == "ok"
-    assert state_of(circulation(0, circulation__off_ms=60_000)(WELL)).level == "ok"  # its rest
-    blocked_too = blocked("circulation_off")(circulation(0, circulation__off_ms=0)(WELL))
-    assert [one.reason.code for one in state_of(blocked_too).causes] == ["circulation_off"]
-
-
-def test_the_level_of_each_channel_is_that_of_its_worst_cause():
-    """Water low beside EC far off: both tiles show it."""
-    state = state_of(with_readings(level=reading(90, low=120, high=240),
-                                   ec=reading(900, low=1_500, high=1_700),
-                                   ph=reading(6.15, low=5.7, high=6.1),
-                                   air=reading(fault="crc"))(WELL))
-    assert state.levels_by_channel == {
-        LEVEL: "bad", EC: "warn", PH: "note", "air.temp_c": "bad"}
-
-
-def check_is_no_lie(state):
-    """Doses are forbidden: no face may say that the node is well or doses automatically."""
-    dosing = dosing_json(state, None, NOW)
-    assert state.level != "ok"
-    assert state.dosing_cause is not None
-    assert dosing["state"] != "on"
-    assert dosing["level"] != "ok"
-    assert "Automatic dosing on" not in (dosing["text"], dosing["label"])
-    assert "dosing_automatically" not in [one.reason.code for one in state.causes]
-    assert "all_well" not in [one.reason.code for one in state.causes]
-
-
-def check_is_complete(state):
-    """Level, remedy, mender and words are known in each language."""
-    assert state.level in LEVELS
-    assert [LEVELS.index(one.level) for one in state.causes] == sorted(
-        (LEVELS.index(one.level) for one in state.causes), reverse=True)
-    for one in state.causes:
-        assert one.mender in MENDERS
-        assert one.remedy
-    for language in LANGUAGES:
-        with use_locale(Locale(language)):
-            shown = state_json(state, NOW, "idro-a")
-            assert shown["text"] == state_text(state, NOW)
-            assert shown["text"]
-            assert shown["others"] == [] or shown["others"][0]["text"]
-
-
 def test_a_node_without_trouble_doses_automatically():
     state = state_of(WELL)
     assert (state.level, state.cause.code, state.others) == ("ok", "dosing_automatically", ())
@@ -330,8 +163,6 @@ def test_other_troubles_are_shown_and_leave_dosing_on(name):
     check_is_complete(state)
 
 
-COUNTED = [code for code, row in REASONS.items() if "left_ms" in row.values
-           and row.severity != "ok"]
 # These are over as soon as the node reports so; FORBIDS holds what it reports before.
 REPORTED_OTHERWISE = ("dosing_off", "advice", "advice_only")
 HOLDS = [code for code, row in DOSING.items()
@@ -403,52 +234,6 @@ def test_what_a_loop_waits_for_is_not_hidden_by_the_other_loop(hold, refusal, ot
     assert state.level != "ok"
     if hold not in RHYTHM:
         check_is_no_lie(state)
-
-
-def test_until_counts_down_from_the_report():
-    reason = Reason("ph_low_blocked", why=Reason("gap", actuator="ph_down", left_ms=240_000))
-    state = state_of(decided(reason)(WELL))
-    assert (state.since_unix_ms, state.until_unix_ms) == (BEFORE, BEFORE + 240_000)
-    assert "3 min" in state_text(state, NOW)
-    assert "3 min" in state_text(state, NOW + 30_000)
-    assert "50 s" in state_text(state, NOW + 135_000)
-    assert "10 s" in state_text(state, BEFORE + 239_000)
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("code", COUNTED)
-def test_a_countdown_disappears_at_its_end(code, language):
-    """The node reports a decision again only if it changes, so its time left may be long over."""
-    reason = made_up(code, REASONS)
-    state = state_of(decided(Reason("ph_low_blocked", why=reason))(WELL))
-    with use_locale(Locale(language)):
-        before = state_json(state, NOW, "idro-a")
-        assert before["until_unix_ms"] == BEFORE + 600_000
-        assert "9" in before["text"]
-        after = state_json(state, BEFORE + 600_000, "idro-a")
-        assert after["until_unix_ms"] is None
-        assert after["code"] == state.cause.code
-        assert not set("0123456789?？") & set(after["text"])
-        assert "left_ms" not in after["cause"]["values"]["why"]["values"]
-        for ago_ms, has_time in ((599_000, True), (600_000, False)):
-            text = dosing_json(state, None, BEFORE + ago_ms)["text"]
-            assert state.dosing_cause is None or ("10" in text) == has_time
-
-
-def test_the_decisions_count_down_too(tmp_path):
-    host = HostWithoutBroker(tmp_path)
-    host.boot()
-    host.read()
-    host.tell("decided", Reason("mixing", left_ms=900_000), loop="ph")
-    texts = []
-    for _ in range(3):
-        [shown] = host.views.get("idro-a")["decisions"]
-        texts.append(shown["text"])
-        host.unix_ms += 8 * MINUTE_MS
-        host.read()
-    host.close()
-    assert texts == ["pH waits: the water is mixing, 15 min left",
-                     "pH waits: the water is mixing, 7 min left", "pH waits: the water is mixing"]
 
 
 def test_what_has_ended_since_is_no_cause():

@@ -7,7 +7,7 @@ import pytest
 from idroserra.alarms.rules import HOST, SITE, load_rules
 from idroserra.auth.roles import rule_of
 from idroserra.core.reasons import REASONS, Reason
-from idroserra.nodes.places import address_of, label_of, place_of_alarm, place_of_cause
+from idroserra.node_state.places import address_of, label_of, place_of_alarm, place_of_cause
 from idroserra.web.app import HERE
 
 IDS = {match for path in (HERE / "templates").glob("*.html")

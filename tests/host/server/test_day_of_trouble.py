@@ -12,7 +12,7 @@ from rich.console import Console
 from idro.protocol.reason import Reason
 from idroserra.alarms.notify.outbox import Outbox
 from idroserra.i18n.translate import LANGUAGES, Locale, use_locale
-from idroserra.nodes.calibration_age import day_of
+from idroserra.node_state.calibration_age import day_of
 from idroserra.recipes import model
 from idroserra.terminal.tables import node_detail, nodes_table, state_text
 from support.host_without_broker import BEGIN_UNIX_MS, NODE, HostWithoutBroker

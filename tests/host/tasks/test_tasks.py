@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from idroserra.nodes.calibration_age import OLD_DAYS, day_of, days_left
+from idroserra.node_state.calibration_age import OLD_DAYS, day_of, days_left
 from idroserra.tasks.model import DAY_MS, Bottle, Crop, Stage, TaskInputs, tasks
 
 NOW = 1_795_507_200_000

@@ -10,9 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from idroserra.core import protocol
 from idroserra.core.reasons import Reason
-from idroserra.nodes.causes import Cause
+from idroserra.node_state.causes import Cause
+from idroserra.node_state.state import NodeState
 from idroserra.nodes.node import Node
-from idroserra.nodes.state import NodeState
 from idroserra.prometheus.names import SERIES
 from idroserra.prometheus.nodes import NodeSeries
 from support.programs import program

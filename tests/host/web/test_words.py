@@ -10,13 +10,13 @@ from idro.safety import correction as firmware_correction
 from idro.safety import limits
 from idroserra.core.reasons import Reason
 from idroserra.i18n.channels import display_of, duration_text, format_value, plain_name
+from idroserra.node_state.inputs import Reading, Reported, StateInputs
+from idroserra.node_state.state import state_of
 from idroserra.nodes.correction_state import REACHED, described
 from idroserra.nodes.dosing_state import EARN_MS, DosingAuthority, authority_of, dosing_json
 from idroserra.nodes.host_health import host_problems
 from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.node import Node
-from idroserra.nodes.state import state_of
-from idroserra.nodes.state_inputs import Reading, Reported, StateInputs
 from idroserra.terminal.tables import sparkline
 
 NOW = 1_795_507_200_000

@@ -13,7 +13,7 @@ from idroserra.calibration.procedures import PROCEDURES, PointRequest
 from idroserra.calibration.service import CalibrationService
 from idroserra.core.validation import string_pattern
 from idroserra.i18n.reasons import sentence_json
-from idroserra.nodes.calibration_age import age_reason, days_left
+from idroserra.node_state.calibration_age import age_reason, days_left
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.schemas import AskedBy, In, Out, ReasonOut, error_replies
 from idroserra.web.node_view import wall_unix_ms

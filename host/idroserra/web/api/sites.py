@@ -13,7 +13,7 @@ from idroserra.core.sites import MAX_CHARS
 from idroserra.i18n.translate import gettext as _
 from idroserra.i18n.translate import ngettext
 from idroserra.journal.service import Journal
-from idroserra.nodes.causes import LEVELS
+from idroserra.node_state.causes import LEVELS
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.schemas import In, Out, error_replies
 from idroserra.web.node_view import NodeViews

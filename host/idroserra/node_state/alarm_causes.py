@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from idroserra.core.reasons import Reason
-from idroserra.nodes.causes import LEVELS, Cause, innermost, subject_of
-from idroserra.nodes.state_inputs import LEVEL, RaisedAlarm
+from idroserra.node_state.causes import LEVELS, Cause, innermost, subject_of
+from idroserra.node_state.inputs import LEVEL, RaisedAlarm
 
 _LEVEL_OF_PRIORITY = {"low": "note", "medium": "warn", "high": "bad", "urgent": "bad"}
 # An alarm whose condition is over waits for an acknowledgement only.

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from idroserra.core.reasons import Reason
 from idroserra.i18n.marker import N_
-from idroserra.nodes.causes import CORRECTION, channel_of, innermost
+from idroserra.node_state.causes import CORRECTION, channel_of, innermost
 
 # Rooms of a node: label. "now" is at the address of the node itself.
 ROOMS = {

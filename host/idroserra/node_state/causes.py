@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from idroserra.core.reasons import REASONS, Reason
-from idroserra.nodes.state_inputs import CIRCULATION, EC, LEAK, LEVEL, PH
+from idroserra.node_state.inputs import CIRCULATION, EC, LEAK, LEVEL, PH
 
 LEVELS = ("ok", "note", "warn", "bad")
 

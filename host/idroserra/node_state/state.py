@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from idroserra.core import protocol
 from idroserra.core.reasons import REASONS, Reason
-from idroserra.nodes.alarm_causes import with_alarms
-from idroserra.nodes.calibration_age import age_reason
-from idroserra.nodes.causes import (
+from idroserra.node_state.alarm_causes import with_alarms
+from idroserra.node_state.calibration_age import age_reason
+from idroserra.node_state.causes import (
     CORRECTION,
     LATCHED,
     LEVELS,
@@ -23,7 +23,7 @@ from idroserra.nodes.causes import (
     innermost,
     level_of,
 )
-from idroserra.nodes.state_inputs import CIRCULATION, EC, LEAK, LEVEL, PH, Reading, StateInputs
+from idroserra.node_state.inputs import CIRCULATION, EC, LEAK, LEVEL, PH, Reading, StateInputs
 
 DOSING_LOOPS = ("ec", "ph")
 OF_BOARD = "node."  # channels in which a board measures itself

@@ -13,7 +13,7 @@ from idroserra.i18n.channels import plain_name, volume_text
 from idroserra.i18n.translate import gettext as _
 from idroserra.inventory.bottles import Consumption
 from idroserra.journal.models import NoteFilter
-from idroserra.nodes.calibration_age import OLD_DAYS
+from idroserra.node_state.calibration_age import OLD_DAYS
 from idroserra.nodes.node import Node
 from idroserra.tasks.model import Bottle, Crop, Stage, Task, TaskInputs, by_date, tasks
 from idroserra.updates.selection import open_to

@@ -1,0 +1,1 @@
+"""The one state of a node, from plain values: causes, levels, and where each is mended."""
