@@ -126,7 +126,7 @@ def test_an_admin_manages_users_and_tokens(host, tab):
     expect(secret).to_be_visible()
     assert host.client_with(secret.text_content()).get("/metrics").status_code == 200
     expect(page.locator("#tokens")).to_contain_text("grafana")
-    expect(page.locator("#audit li").first).to_contain_text("create token")
+    expect(page.locator("#audit tr").first).to_contain_text("create token")
     shot(admin, "users")
     admin.check()
     page.locator("#users li", has_text="bert").get_by_role("button", name="Remove").click()

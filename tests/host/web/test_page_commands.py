@@ -14,7 +14,7 @@ _ANSWERS = ("auth", "nodes", "web", "updates")
 _OF_FILES = {"updates/signing.py", "web/process.py"}  # a host's configuration, its start
 # Still to be mended, by the file of the text.
 _LEFT = {f"web/templates/{name}.html" for name in (
-    "correction", "node", "node_now", "node_water", "overview", "recipe", "updates", "users")}
+    "correction", "node", "node_now", "node_water", "overview", "recipe")}
 
 
 def shown():

@@ -16,6 +16,7 @@ from idroserra.auth.service import AuthService, Visitor
 from idroserra.i18n.marker import N_
 from idroserra.i18n.translate import Locale
 from idroserra.web.api.schemas import In, Out, error_replies
+from idroserra.web.audit_words import detail_words
 from idroserra.web.middleware.authentication import address_of, cookie_name, session_of
 from idroserra.web.routing import Routes
 
@@ -287,8 +288,9 @@ def _add_tokens(router: Routes, auth: AuthService) -> None:
         before_seq: Annotated[
             int, Meta(ge=1, le=2**53, description="Only older rows.")] | None = None,
     ) -> dict[str, Any]:
-        """Return rows of the audit log, newest first."""
-        return {"rows": [row._asdict() for row in auth.audit.newest(limit, before_seq)],
+        """Return rows of the audit log, newest first; `words`: the details for the reader."""
+        return {"rows": [row._asdict() | {"words": detail_words(row.detail)}
+                         for row in auth.audit.newest(limit, before_seq)],
                 "failure": auth.audit.failure}
 
 

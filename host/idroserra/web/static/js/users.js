@@ -89,10 +89,15 @@ function tokenRow(token) {
 
 function auditRow(row) {
   const at = new Date(row.unix_ms).toLocaleString(dateLocale, { hourCycle: "h23" });
-  const what = `${row.who}: ${auditText(row.action)}${row.target ? ` ${row.target}` : ""}: ${auditText(row.result)}`;
-  const reason = row.reason ? ` (${row.reason})` : "";
-  const detail = row.detail ? ` ${row.detail}` : "";
-  return make("li", {}, make("span", { textContent: what + reason }), make("small", { className: "soft", textContent: ` ${t("{time}, from {address}", { time: at, address: row.address })}${detail}` }));
+  const result = auditText(row.result) + (row.reason ? ` (${row.reason})` : "");
+  const cells = [["", at], [t("User"), row.who], ["", auditText(row.action)], [t("Of"), row.target], [t("Details"), row.words], [t("Result"), result], [t("From"), row.address]];
+  const made = make("tr", {}, ...cells.map(([label, text]) => {
+    const cell = make("td", { textContent: text });
+    if (label) cell.dataset.label = label;
+    return cell;
+  }));
+  made.dataset.action = row.action;
+  return made;
 }
 
 let oldest = null;
