@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -150,6 +151,7 @@ class RecipeLibrary:
                 nodes=", ".join(nodes)))
 
 
+@lru_cache(maxsize=MOST_RECIPES)
 def check(toml: str) -> Recipe:
     """Return the recipe of a file's text. Raises RecipeError."""
     try:

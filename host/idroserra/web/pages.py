@@ -190,7 +190,7 @@ class Pages:
             "all_nodes": [{"node": one["node"], "site": one["site"]} for one in nodes],
             "node": node, "site": context.config.site,
             "place": name.removesuffix(".html"), "kinds": EVENT_KINDS,
-            "recipes": [summary_json(one.recipe) for one in context.recipe_library.all()],
+            "recipes": self._recipes,
             "references": REFERENCES, "stocks": list(STOCKS.values()),
             "who": "" if who is None else who.name, "role": role.label,
             "journal_kinds": JOURNAL_KINDS, "shown_site": None if node is None else node["site"],
@@ -210,6 +210,10 @@ class Pages:
         page = HTMLResponse(template.render(request=request, **values))
         gc.collect(0)
         return page
+
+    def _recipes(self) -> list[dict[str, Any]]:
+        """Return all recipes for a choice; few pages ask for them."""
+        return [summary_json(one.recipe) for one in self.context.recipe_library.all()]
 
     def _preferences(self) -> Locale:
         """Return the preferences of the user; language is "" for the browser's own."""

@@ -132,6 +132,7 @@ export class PreviewPanel {
     this.preview = preview;
     this.root.dispatchEvent(new Event("previewed"));
     const isRunning = Boolean(preview) && preview.state === "running";
+    this.root.hidden = !preview && document.body.dataset.role === "viewer"; // who cannot run one
     this.root.dataset.state = preview ? preview.state : "";
     this.root.hidden = !preview && document.body.dataset.role === "viewer";
     this.form.inert = isRunning;

@@ -119,6 +119,7 @@ export class RecipePanel {
     this.parts.open.hidden = !isOpen;
     this.parts.start.hidden = isOpen || !node.adopted;
     this.parts.result.hidden = !run || isOpen;
+    this.parts.none.hidden = Boolean(run);
     if (!this.parts.start.hidden && !this.root.hidden) this.starter.refresh(node.config.values);
     const chip = this.root.querySelector(".chip");
     chip.hidden = !run;
