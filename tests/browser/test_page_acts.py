@@ -115,7 +115,8 @@ def test_dosing_that_is_off_leads_to_its_switch_which_answers_what_changed(node,
     page.locator("#settings [name='dosing.enabled']").check()
     page.locator("#settings .save-bar [type=submit]").click()
     page.locator("#settings-sure [value=yes]").click()
-    expect(outcome(page, "#settings")).to_have_text("In force: Automatic dosing on.")
+    expect(outcome(page, "#settings")).to_have_text(
+        "Confirmed by the node: Automatic dosing on (was off).")
     expect(page.locator("#control [data-dosing] a")).to_have_count(0)
     watched.check()
 

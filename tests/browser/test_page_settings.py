@@ -77,7 +77,7 @@ def test_settings_of_every_group_are_set_in_human_units(full_node, tab):
     page.locator("#settings-sure [value=yes]").click()
     outcome = page.locator("#settings .outcome")
     expect(outcome).to_have_attribute("data-state", "done")
-    expect(outcome).to_contain_text("Rest between waterings 45 min")
+    expect(outcome).to_contain_text("Rest between waterings 45 min (was 15 min)")
     assert {key: full_node.values[key] for key in TYPED} == {
         key: stored for key, (_, stored) in TYPED.items()}
     expect(page.locator("#settings .changed")).to_have_count(0)

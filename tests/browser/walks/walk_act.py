@@ -19,7 +19,7 @@ def setpoints(walker):
     walker.step("setpoints", "#settings .save-bar")
     page.locator("#settings .save-bar [type=submit]").click()
     page.locator("#settings-sure [value=yes]").click()
-    walker.done("#settings .outcome", "In force: {changes}.")
+    walker.done("#settings .outcome", "Confirmed by the node: {changes}.")
     assert (node.values["ph.target"], node.values["ec.target_us_cm"]) == (6.05, 1750)
     walker.go(f"/nodes/{NODE}")
     low, high = walker.figure(5.85, 2), walker.figure(6.25, 2)
@@ -35,7 +35,7 @@ def schedule(walker):
     walker.type("[name='light.on_minutes']", 12.5, 1)
     page.locator("#settings .save-bar [type=submit]").click()
     page.locator("#settings-sure [value=yes]").click()
-    walker.done("#settings .outcome", "In force: {changes}.")
+    walker.done("#settings .outcome", "Confirmed by the node: {changes}.")
     assert (node.values["light.on_minute"], node.values["light.on_minutes"]) == (450, 750)
     walker.step("schedule", "#settings .outcome")
 

@@ -70,6 +70,12 @@ class Setting {
   }
 }
 
+/** The active values in words, each with the one before. */
+function confirmedText(changed, before) {
+  const text = (one, index) => t("{what} {value} (was {before})", { what: one.field.label, value: one.text(one.reported), before: before[index] });
+  return changed.map(text).join("; ");
+}
+
 export class SettingForm {
   constructor(root, node) {
     this.root = root;
@@ -167,11 +173,12 @@ export class SettingForm {
 
   async save() {
     const changed = this.changed;
+    const before = changed.map((one) => one.text(one.reported));
     showOutcome(this.outcome, "pending", t("Waiting for the host\u2026"));
     const error = await withDisabled(this.form.elements, () => this.send(changed));
     this.render(state.nodes.get(this.node));
     if (error) this.refuse(error);
-    else showOutcome(this.outcome, "done", t("In force: {changes}.", { changes: this.inForce(changed) }));
+    else showOutcome(this.outcome, "done", t("Confirmed by the node: {changes}.", { changes: confirmedText(changed, before) }));
     this.mark();
   }
 
@@ -186,10 +193,6 @@ export class SettingForm {
     } catch (error) {
       return error.message;
     }
-  }
-
-  inForce(changed) {
-    return changed.map((one) => `${one.field.label} ${one.text(one.reported)}`).join(", ");
   }
 
   /** Show a refusal with the labels of its settings, and point at the first of them. */
