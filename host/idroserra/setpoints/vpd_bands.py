@@ -1,4 +1,4 @@
-"""The VPD band of a node: its climate setpoints by day and by night, as its light schedule tells."""
+"""The VPD band of a node: climate setpoints by day and by night, as its light schedule says."""
 
 from __future__ import annotations
 

@@ -13,8 +13,7 @@ _TERMINAL = ("host/idroserra/cli/", "host/idroserra/terminal/")
 _ANSWERS = ("auth", "nodes", "web", "updates")
 _OF_FILES = {"updates/signing.py", "web/process.py"}  # a host's configuration, its start
 # Still to be mended, by the file of the text.
-_LEFT = {f"web/templates/{name}.html" for name in (
-    "correction", "node", "node_now", "node_water", "overview", "recipe")}
+_LEFT = {"web/templates/users.html"}
 
 
 def shown():
