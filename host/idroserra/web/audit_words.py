@@ -61,11 +61,11 @@ def _pair(key: str, value: Any) -> str:
         for end, factor in _UNITS.items():
             if key.endswith(end):
                 name, text = key.removesuffix(end), duration_text(round(value * factor))
-        for end, factor, unit in (("_ul", 0.001, "ml"), ("_ml", 1, "ml"), ("_pct", 1, "%"),
-                                  ("_milli_ph", 0.001, "pH")):
+        for end, to_unit, unit in (("_ul", 0.001, "ml"), ("_ml", 1, "ml"), ("_pct", 1, "%"),
+                                   ("_milli_ph", 0.001, "pH")):
             if key.endswith(end):
                 name = key.removesuffix(end)
-                text = f"{format_short(round(value * factor, 3))} {unit}"
+                text = f"{format_short(round(value * to_unit, 3))} {unit}"
     return f"{_(_LABELS[name]) if name in _LABELS else plain_name(name)}: {text}"
 
 
