@@ -14,12 +14,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from idro.protocol.descriptions import SETTING_TEXTS
 from idroserra.auth.identity import current_identity
 from idroserra.auth.roles import Role, role_of, rule_of
 from idroserra.calibration.ec import DRY
 from idroserra.calibration.reference_solutions import BUFFERS, STANDARDS
-from idroserra.core import protocol
 from idroserra.core.errors import UnknownNode
 from idroserra.core.sites import MAX_CHARS, UnknownSite
 from idroserra.core.validation import plain
@@ -198,9 +196,6 @@ class Pages:
             "may": lambda word: role >= role_of(word), "navigation": navigation_of(role),
             "part_of": place_of((more or {}).get("place", name.removesuffix(".html"))),
             "has_page": lambda path: rule_of("GET", path) is not None,
-            "settings": {
-                key: row._asdict() | {"text": SETTING_TEXTS[key]}
-                for key, row in protocol.SETTINGS.items()},
         })
 
     def _render(self, request: Request, name: str, values: dict[str, Any]) -> HTMLResponse:

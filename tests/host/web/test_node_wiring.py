@@ -24,6 +24,6 @@ def test_a_board_without_a_file_has_no_drawing(host, monkeypatch):
     answer = host.client.get(PATH)
     assert (answer.status_code, answer.json()["error"]) == (
         404, "this host has no file of the board ../parts")
-    page = host.client.get("/nodes/idro-a").text
+    page = host.client.get("/nodes/idro-a/setup").text
     assert "This host has no file of the board ../parts" in page
     assert PATH not in page
