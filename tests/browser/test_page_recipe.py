@@ -50,6 +50,8 @@ def test_from_the_choice_to_the_next_stage(host, node, tab, size, scheme):
     watched.check()
     panel(page).get_by_role("button", name="Next stage…").click()
     expect(page.locator("#recipe-sure")).to_contain_text("The rest of establish is skipped.")
+    expect(page.locator("#recipe-sure .changed li").first).to_have_text(
+        "EC: 1.20 ± 0.10 mS/cm → 1.30 ± 0.10 mS/cm")
     page.get_by_role("button", name="Start next stage").click()
     expect(panel(page).locator(".where")).to_contain_text("Stage 2 of 3: rosette, day 1 of 14")
     panel(page).get_by_role("button", name="Stop…").click()

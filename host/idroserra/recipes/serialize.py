@@ -34,11 +34,25 @@ def entry_json(entry: LibraryEntry, nodes: Sequence[str]) -> Json:
         "timeline": timeline(entry.recipe)}
 
 
+def skip_json(run: RecipeRun, node: Node, now_unix_ms: int) -> Json | None:
+    """Return what a start of the next stage today changes; None in the last stage."""
+    recipe = run.recipe
+    index = recipe.place(min(run.day_at(now_unix_ms), recipe.days - 1)).stage + 1
+    if index == len(recipe.stages):
+        return None
+    stage = recipe.stages[index]
+    changes = setpoint_changes(_setpoints_of(node), recipe.settings_at(stage.first_day))
+    return {"stage": _(stage.name), "changes": [one._asdict() for one in changes]}
+
+
+def _setpoints_of(node: Node) -> Json:
+    return {} if node.report is None else {**node.report.values, **(node.wanted_values or {})}
+
+
 def start_json(recipe: Recipe, node: Node) -> Json:
     """Return what the start of a recipe changes: its first day beside the node's setpoints."""
-    values = {} if node.report is None else {**node.report.values, **(node.wanted_values or {})}
     first = recipe.settings_at(0)
-    changes = setpoint_changes(values, first)
+    changes = setpoint_changes(_setpoints_of(node), first)
     changed = {one.name for one in changes}
     return {
         "recipe": recipe.name, "digest": recipe.digest, "stage": _(recipe.stages[0].name),

@@ -33,7 +33,7 @@ def test_the_recipes_are_listed_and_shown_with_their_sources(host):
 
 def test_a_run_from_start_to_stop(host, node, eventually):
     assert host.client.get(RUN).json() == {
-        "node": "idro-a", "run": None, "timeline": []}
+        "node": "idro-a", "run": None, "timeline": [], "skip": None}
     answer = host.client.post(RUN, json={"recipe": "lettuce", "by": "anna"})
     assert answer.status_code == 201
     assert answer.json()["run"]["by"] == "anna"
@@ -52,7 +52,13 @@ def test_a_run_from_start_to_stop(host, node, eventually):
     eventually(lambda: run_of(host)["setpoints"][0]["is_by_hand"], 10, "the node's word")
     assert run_of(host)["setpoints"][0] | {"name": "ph"} == {
         "name": "ph", "label": "pH", "text": "5.80 ± 0.20", "in_force": "6.10 ± 0.20",
-        "is_confirmed": False, "is_by_hand": True}
+        "keys": ["ph.target", "ph.deadband"], "is_confirmed": False, "is_by_hand": True}
+    assert host.client.get(RUN).json()["skip"] == {"stage": "rosette", "changes": [
+        {"name": "ph", "label": "pH", "before": "6.10 ± 0.20", "after": "5.80 ± 0.20"},
+        {"name": "ec", "label": "EC", "before": "1.20 ± 0.10 mS/cm",
+         "after": "1.30 ± 0.10 mS/cm"},
+        {"name": "light", "label": "Light", "before": "16 h from 06:00 at 60 %",
+         "after": "16 h from 06:00 at 67 %"}]}
     skipped = host.client.post(f"{RUN}/skip", json={"by": "anna"})
     assert (skipped.status_code, skipped.json()["run"]["at"]["stage"]) == (200, 2)
     confirmed(host, eventually)

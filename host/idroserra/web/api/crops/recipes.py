@@ -77,6 +77,9 @@ class RunOut(Out):
                     "differs; next: the next change; level and text: in words.")]
     timeline: Annotated[list[dict[str, Any]], Meta(
         description="Of an open run, as in GET /api/recipes; only in GET.")] = []
+    skip: Annotated[dict[str, Any] | None, Meta(
+        description="What a start of the next stage today changes: stage, changes; only in GET.")
+    ] = None
 
 
 def recipes_router(recipes: RecipeRunner, library: RecipeLibrary, nodes: Nodes) -> Routes:
@@ -104,8 +107,10 @@ def _add_reads(
         """Return the newest run of a node."""
         found = _run_json(recipes, nodes, node)
         run = recipes.of(node)
-        stages = timeline(run.recipe) if run is not None and run.is_open else []
-        return {"node": node, "run": found, "timeline": stages}
+        if run is None or not run.is_open:
+            return {"node": node, "run": found, "timeline": [], "skip": None}
+        skip = serialize.skip_json(run, nodes.get(node), wall_unix_ms())
+        return {"node": node, "run": found, "timeline": timeline(run.recipe), "skip": skip}
 
     @router.get("/nodes/{node}/recipe/notes", answer=NotesOut)
     def notes(node: str, recipe: RecipeName) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import { request } from "./connection.js";
 import { state } from "./state.js";
 import { withDisabled, openConfirm } from "./confirm_dialog.js";
 import { RecipeStart } from "./recipe_start.js";
+import { changeText } from "./recipe_diff.js";
 import { drawTimeline } from "./recipe_timeline.js";
 import { dayText, fullTime } from "./format.js";
 
@@ -74,17 +75,27 @@ export class RecipePanel {
     return `/api/nodes/${encodeURIComponent(this.node)}/recipe`;
   }
 
-  ask(verb) {
+  async ask(verb) {
     this.showOutcome("");
     const { recipe: run } = state.nodes.get(this.node);
     const isStart = verb === "start";
     const name = isStart ? this.starter.name : run.recipe;
+    let changed = isStart ? this.starter.changed : [];
+    if (verb === "skip") {
+      try {
+        const { skip } = await withDisabled(this.root.querySelectorAll(".onward"), () => request(this.path));
+        changed = skip ? skip.changes.map(changeText) : [];
+      } catch (error) {
+        this.showOutcome(error.message);
+        return;
+      }
+    }
     this.verb = verb;
     const [question, meaning, yes] = CONFIRM[verb](name, run);
     setText(this.dialog.querySelector("h2"), question);
     setText(this.dialog.querySelector("p"), meaning);
     setText(this.dialog.querySelector("button"), yes);
-    for (const [place, texts] of [[".changed", isStart ? this.starter.changed : []], [".notes", isStart ? this.starter.notes : []]]) {
+    for (const [place, texts] of [[".changed", changed], [".notes", isStart ? this.starter.notes : []]]) {
       this.dialog.querySelector(place).replaceChildren(...texts.map((text) => make("li", { textContent: text })));
     }
     openConfirm(this.dialog);

@@ -44,7 +44,7 @@ function wireActions() {
     button.addEventListener("click", () => {
       chosen = button.dataset.delete;
       byId("delete-title").textContent = t("Delete {recipe}?", { recipe: chosen });
-      byId("delete").querySelector("p").textContent = t("The recipe with all its stages is removed from the library. Past crops keep their history. Export the file first to keep a copy.");
+      byId("delete").querySelector("p").textContent = t("Its stages go with it: {stages} ({days} days). Past crops keep their history. Export the file first to keep a copy.", button.dataset);
       openConfirm(byId("delete"));
     });
   }
