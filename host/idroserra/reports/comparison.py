@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from idroserra.core.computed import KNOWN_SHARE, dli_mol_per_m2, light_level
 from idroserra.i18n.channels import display_of, plain_name
 from idroserra.i18n.translate import format_number, gettext
 from idroserra.i18n.translate import gettext as _
@@ -19,7 +20,6 @@ from idroserra.reports.builder import (
     CHARTED,
     DAY_MS,
     LAMP_ON,
-    LIGHT,
     MAX_CHANGES,
     NO_STRENGTHS,
     Range,
@@ -50,13 +50,17 @@ class Row(NamedTuple):
     difference: str
 
 
-def figures(sources: ReportSources, node: Node, span: Range) -> list[Figure]:
-    """Return the figures of a span. Raises StoreUnavailable, StoreRejected."""
+def figures(
+    sources: ReportSources, node: Node, span: Range, ppfd_umol_m2_s: float | None = None
+) -> list[Figure]:
+    """Return the figures of a span. `ppfd_umol_m2_s`: of the lamps at full level, if known.
+
+    Raises StoreUnavailable, StoreRejected."""
     days = (span.to_unix_ms - span.from_unix_ms) / DAY_MS
     balance = balance_of(
         sources.store, node, sources.settings.of(node), span.from_unix_ms, span.to_unix_ms,
         span.zone, NO_STRENGTHS)
-    return [*_readings(sources, node, span), *_light(sources, node, span, days),
+    return [*_readings(sources, node, span), *_light(sources, node, span, days, ppfd_umol_m2_s),
             *_doses(balance, days), *_water(balance, days), *_alarms(sources, node, span),
             *_harvest(sources, node, span, days)]
 
@@ -107,13 +111,18 @@ def _readings(sources: ReportSources, node: Node, span: Range) -> Iterator[Figur
 
 
 def _light(
-    sources: ReportSources, node: Node, span: Range, days: float
+    sources: ReportSources, node: Node, span: Range, days: float, ppfd_umol_m2_s: float | None
 ) -> Iterator[Figure]:
-    if LIGHT not in sources.store.latest(node.node):
+    channel = light_level(sources.store.latest(node.node))
+    if channel is None:
         return
-    read = read_channel(sources.store, node.node, LIGHT, span.days, LAMP_ON)
-    value = read.in_band_ms / HOUR_MS / days if read.whole else None
-    yield Figure("light", _("Lamp on, a day"), gettext("h"), value, 1)
+    read = read_channel(sources.store, node.node, channel, span.days, LAMP_ON)
+    if read.whole is None:
+        return
+    yield Figure("light", _("Lamp on, a day"), gettext("h"), read.in_band_ms / HOUR_MS / days, 1)
+    if ppfd_umol_m2_s is not None and read.whole.read_ms >= KNOWN_SHARE * days * DAY_MS:
+        dli = dli_mol_per_m2(ppfd_umol_m2_s, read.whole.mean / 100 * DAY_MS / 1_000)
+        yield Figure("dli", _("Light a day"), "mol/m²", dli, 1)
 
 
 def _doses(balance: Balance, days: float) -> Iterator[Figure]:

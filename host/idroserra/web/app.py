@@ -89,6 +89,7 @@ from idroserra.web.api.sites import sites_router
 from idroserra.web.api.stops import stops_router
 from idroserra.web.api.tables import tables_router
 from idroserra.web.api.updates import updates_router
+from idroserra.web.computed_readings import lamp_ppfd
 from idroserra.web.context import WebContext
 from idroserra.web.help_page import help_page_routes
 from idroserra.web.help_site import help_routes, howtos
@@ -191,6 +192,7 @@ def web_context(service: Service) -> WebContext:
             states=service.states, counts=service.counts, feeds=service.feeds.states,
             now_unix_ms=wall_unix_ms), accept)
 
+    ppfd_of = lamp_ppfd(service.recipes)
     sources = ReportSources(
         service.store, service.alarms.alarms, service.calibrations, service.journal,
         service.settings_history)
@@ -209,7 +211,7 @@ def web_context(service: Service) -> WebContext:
         previews=service.previews, journal=service.journal, site_https=service.lan,
         report=lambda node, span: build_report(sources, node, span),
         summarize=lambda node, span: summarize(sources, node, span),
-        figures=lambda node, span: figures(sources, node, span), scrape=scrape)
+        figures=lambda node, span: figures(sources, node, span, ppfd_of(node.node)), scrape=scrape)
 
 
 def _api(context: WebContext) -> list[Routes]:

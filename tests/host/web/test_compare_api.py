@@ -23,8 +23,18 @@ def test_two_spans_of_a_node_side_by_side(host, node):
     assert rows["dosed ph_down"]["difference"] == "+120.00 ml"
     assert rows["reservoir.ph in band"]["values"] == ["100.0 %", "100.0 %"]
     assert rows["reservoir.ph in band"]["difference"] == "±0.0 %"
-    assert "harvest" not in rows
+    assert not {"harvest", "dli"} & rows.keys()
     assert answer.json()["sides"][0]["text"].startswith("idro-a, ")
+
+
+def test_the_light_is_known_with_the_lamps_of_a_recipe(host, node):
+    assert host.client.post(
+        "/api/nodes/idro-a/recipe", json={"recipe": "lettuce"}).status_code == 201
+    now = wall_unix_ms()
+    span = (now - 50 * MINUTE_MS, now)
+    rows = {row["key"]: row for row in compared(host, span, span).json()["rows"]}
+    # 300 umol/m2/s at 80 % all day.
+    assert rows["dli"]["values"] == ["20.7 mol/m²", "20.7 mol/m²"]
 
 
 def test_a_figure_that_one_node_lacks_has_no_difference(host, node):
