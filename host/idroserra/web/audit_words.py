@@ -30,8 +30,9 @@ _LABELS = {
     "escalation_only": N_("reminders only"), "watch": N_("watched for"), "target": N_("target"),
     "duty": N_("level"), "state": N_("state"), "point": N_("point"), "stock": N_("stock solution"),
 }
-# Ends of names that say the unit: (factor to ms, ml or the shown unit, unit).
-_UNITS = {"_ms": 1, "_s": 1_000, "_min": 60_000}
+# Ends of names that say the unit: of durations, in ms, and others with what divides them.
+_DURATIONS = {"_ms": 1, "_s": 1_000, "_min": 60_000}
+_UNITS = (("_ul", 1_000, "ml"), ("_ml", 1, "ml"), ("_pct", 1, "%"), ("_milli_ph", 1_000, "pH"))
 
 
 def detail_words(detail: str) -> str:
@@ -58,14 +59,13 @@ def _pairs(found: Mapping[str, Any]) -> Iterator[str]:
 def _pair(key: str, value: Any) -> str:
     name, text = key, _text(key, value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        for end, factor in _UNITS.items():
+        for end, factor in _DURATIONS.items():
             if key.endswith(end):
                 name, text = key.removesuffix(end), duration_text(round(value * factor))
-        for end, to_unit, unit in (("_ul", 0.001, "ml"), ("_ml", 1, "ml"), ("_pct", 1, "%"),
-                                   ("_milli_ph", 0.001, "pH")):
+        for end, divisor, unit in _UNITS:
             if key.endswith(end):
                 name = key.removesuffix(end)
-                text = f"{format_short(round(value * to_unit, 3))} {unit}"
+                text = f"{format_short(round(value / divisor, 3))} {unit}"
     return f"{_(_LABELS[name]) if name in _LABELS else plain_name(name)}: {text}"
 
 

@@ -85,7 +85,6 @@ function render(answer) {
   byId("waiting").hidden = waiting.length === 0;
   replaceChanged(byId("waiting").querySelector("ul"), waiting.map(waitingRow));
   replaceChanged(byId("known").tBodies[0], known.map(knownRow));
-  byId("known").classList.add("cards");
   byId("known").hidden = known.length === 0;
   byId("no-nodes").hidden = known.length > 0;
   byId("retired").hidden = answer.retired.length === 0;
