@@ -33,7 +33,7 @@ class LocalToken:
         token = new_token()
         self._hash = hash_token(token)
         _write(self._file, token)
-        self._pointer = _pointer_file(port)
+        self._pointer = pointer_file(port)
         self._pointer.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write(self._pointer, str(self._file.resolve()))
 
@@ -57,12 +57,19 @@ def token_for(url: str) -> str | None:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        return Path(_pointer_file(port).read_text("utf-8")).read_text("utf-8")
+        return Path(pointer_file(port).read_text("utf-8")).read_text("utf-8")
     except (OSError, ValueError):
         return None
 
 
-def _pointer_file(port: int) -> Path:
+def local_ports() -> list[int]:
+    """Return the ports of this user's hosts on this machine, ended ones among them."""
+    folder = pointer_file(0).parent
+    return sorted(int(one.name) for one in folder.glob("*") if one.name.isdecimal())
+
+
+def pointer_file(port: int) -> Path:
+    """Return the file that names the token file of the host at a port."""
     return platformdirs.user_state_path("idroserra") / "hosts" / str(port)
 
 

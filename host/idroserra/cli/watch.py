@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 
 from idroserra.client.http import DEFAULT_URL, HostClient
+from idroserra.client.requests import Url
 from idroserra.terminal.tui.node_feed import NodeFeed
 
 
 def watch(
     node: Annotated[str | None, typer.Argument(help="Only this node.")] = None,
-    url: Annotated[
-        str, typer.Option("--url", envvar="IDROSERRA_URL", help="URL of the host.")] = DEFAULT_URL,
+    url: Url = DEFAULT_URL,
     duration: Annotated[
         float | None, typer.Option(min=0.1, help="Stop after this time, s.")] = None,
     *,

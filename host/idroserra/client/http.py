@@ -6,24 +6,48 @@ import http.client
 import io
 import json
 import os
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from idroserra.auth.local_token import token_for
+from idroserra.auth.local_token import local_ports, token_for
 from idroserra.core.config import is_loopback
 from idroserra.core.errors import ConfigError, HostError
 from idroserra.core.terminal_text import printable_json, printable_lines
 from idroserra.i18n.environment import terminal_locale
 
 TOKEN_VARIABLE = "IDROSERRA_TOKEN"
-DEFAULT_URL = "http://127.0.0.1:8080"
+DEFAULT_URL = ""  # the host that runs on this machine
+FIRST_PORT = 8080  # of a host whose configuration names no other
+PROBE_S = 0.5
 TIMEOUT_S = 10.0
 LINES_TIMEOUT_S = 120.0  # exports of history may be slow
 STREAM_TIMEOUT_S = 15.0  # the host sends a heartbeat every 5 s
 _FORMS = (OSError, TimeoutError, ValueError)
+
+
+def url_of_host(preferred: int = FIRST_PORT) -> str:
+    """Return the URL of the host that this user runs on this machine, such as a demo on a port of
+    its own; of several, the one on the preferred port. Raises ConfigError if none is."""
+    ports = [port for port in local_ports() if _is_listening(port)]
+    if len(ports) > 1 and preferred not in ports:
+        urls = ", ".join(map(_at, ports))
+        raise ConfigError("command line", "--url", f"several hosts run here, name one of {urls}")
+    return _at(ports[0] if len(ports) == 1 else preferred)
+
+
+def _at(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def _is_listening(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), PROBE_S):
+        return True
+    return False
 
 
 class HostUnreachable(HostError):
@@ -51,8 +75,10 @@ class HostClient:
     the same user on this machine."""
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
+        url = url or url_of_host()
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            raise ConfigError("command line", "--url", f"{url!r}: not a URL such as {DEFAULT_URL}")
+            raise ConfigError(
+                "command line", "--url", f"{url!r}: not a URL such as {_at(FIRST_PORT)}")
         self.url = url.rstrip("/")
         # Ignores HTTP_PROXY and the like.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -13,7 +13,8 @@ import typer
 from idroserra.client.http import HostClient
 from idroserra.core.errors import HostError
 
-Url = Annotated[str, typer.Option("--url", envvar="IDROSERRA_URL", help="URL of the host.")]
+Url = Annotated[str, typer.Option(
+    "--url", envvar="IDROSERRA_URL", help="URL of the host; default: the one on this machine.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NodeName = Annotated[str, typer.Argument(help="The node's id.")]
 
