@@ -5,11 +5,11 @@ import { listen } from "./state.js";
 import { request } from "./connection.js";
 import { loadSeries } from "./series.js";
 import { bandsOf, drawBands, loadBands } from "./bands.js";
-import { dosesAt, dosersOfPanel, drawDoses, markStyle, SHAPES, tipLines } from "./dose_marks.js";
+import { dosesAt, drawDoses, tipLines } from "./dose_marks.js";
 import { drawNotes, loadNotes, noteLines, notesAt } from "./note_marks.js";
-import { align, colour, options, panelsOf, uPlot } from "./chart_panels.js";
+import { align, colour, options, overlayKey, panelsOf, tracesOf, uPlot } from "./chart_panels.js";
 import { t } from "./i18n.js";
-import { fullTime, number, plainName, scaled, shortTime, dayText } from "./format.js";
+import { fullTime, number, scaled, shortTime, dayText } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SLOWEST_MS = 60_000;
@@ -43,7 +43,7 @@ export class Stack {
     this.tip = append(root, "div", "tip");
     this.tip.hidden = true;
     this.unknown = make("p", { className: "soft small", hidden: true });
-    this.dosers = [];
+    this.view = { hidden: new Set(), other: null };
     this.observe();
   }
 
@@ -60,13 +60,18 @@ export class Stack {
     });
   }
 
+  /** Choose the panels that are hidden (a Set of quantities) and the node to compare with, or null. */
+  setView(view) {
+    this.view = view;
+    this.setNode(this.node);
+  }
+
   /** Set the node; panels are rebuilt only if its channels changed. */
   setNode(node) {
-    const panels = panelsOf(node);
-    const shape = (list) => list.map((panel) => [panel.quantity, panel.channels, panel.dosers].join()).join(";");
+    const panels = panelsOf(node, this.view);
+    const shape = (list) => list.map((panel) => [panel.quantity, panel.channels, panel.overlay, panel.dosers].join()).join(";");
     const isChanged = node.config.reported_rev !== this.node.config.reported_rev;
     this.node = node;
-    this.dosers = Object.keys(node.outputs).filter((name) => node.outputs[name] === "doser");
     if (shape(panels) === shape(this.panels)) {
       if (isChanged) this.load();
       return;
@@ -90,12 +95,12 @@ export class Stack {
 
   build() {
     this.clear();
-    this.panels.forEach((panel, index) => this.buildPanel(panel, index === this.panels.length - 1));
+    for (const panel of this.panels) this.buildPanel(panel);
     this.root.append(this.unknown);
     this.show();
   }
 
-  buildPanel(panel, isLast) {
+  buildPanel(panel) {
     panel.root = append(this.root, "div", "panel");
     panel.root.dataset.quantity = panel.quantity;
     panel.legend = append(panel.root, "div", "legend");
@@ -106,7 +111,7 @@ export class Stack {
       setCursor: [(plot) => this.point(plot, panel)],
     };
     const choice = {
-      width: this.width, isLast, syncKey: `stack-${this.node.node}`, hooks,
+      width: this.width, syncKey: `stack-${this.node.node}`, hooks,
       bandsOf: (which) => this.bandsOf(which), bounds: () => this.shownBounds || this.range.bounds,
     };
     panel.plot = new uPlot(options(panel, choice), this.dataOf(panel), panel.root);
@@ -134,8 +139,9 @@ export class Stack {
   }
 
   drawMarks(plot, panel) {
-    const count = drawDoses(plot, panel, this.doses, this.dosers);
-    panel.root.dataset.marks = String(count);
+    const drawn = panel.dosers.length ? drawDoses(plot, panel, this.doses) : { doses: 0, groups: 0 };
+    panel.root.dataset.marks = String(drawn.doses);
+    panel.root.dataset.groups = String(drawn.groups);
     panel.root.dataset.notes = String(drawNotes(plot, this.notes, panel === this.panels[0]));
   }
 
@@ -149,6 +155,7 @@ export class Stack {
     for (const panel of this.panels) {
       panel.plot.setData(this.dataOf(panel));
       panel.root.dataset.bands = String(this.bandsOf(panel).length);
+      panel.root.dataset.nodes = String(panel.overlay.length ? 2 : 1);
       panel.root.dataset.points = String(panel.channels.reduce((sum, key) => sum + (this.series[key] || []).length, 0));
       this.legend(panel, null);
     }
@@ -190,14 +197,15 @@ export class Stack {
       return none;
     });
     try {
-      const [series, events, notes, setpoints] = await Promise.all([
+      const [series, others, events, notes, setpoints] = await Promise.all([
         loadSeries(this.node.node, channels, query, { signal }),
+        orNone(this.loadOther(channels, query, signal), {}),
         orNone(request(`${base}/events?${span}&kinds=dosed&limit=5000`, { signal }), { events: [] }),
         orNone(loadNotes(this.node.node, [from, to], signal), []),
         orNone(loadBands(this.node.node, [from, to], signal), this.setpoints),
       ]);
       if (signal.aborted) return;
-      this.series = series;
+      this.series = { ...series, ...others };
       this.columnMs = (query.to - query.from) / query.columns;
       this.doses = events.events.map(doseOf);
       for (const dose of this.received) this.add(dose);
@@ -210,6 +218,14 @@ export class Stack {
       if (!signal.aborted) this.fail(error.message);
     }
     if (!signal.aborted) this.isLoading = false;
+  }
+
+  async loadOther(channels, query, signal) {
+    const { other } = this.view;
+    const keys = other ? channels.filter((key) => key in other.channels) : [];
+    if (!keys.length) return {};
+    const series = await loadSeries(other.node, keys, query, { signal });
+    return Object.fromEntries(Object.entries(series).map(([key, columns]) => [overlayKey(other, key), columns]));
   }
 
   fail(text) {
@@ -271,7 +287,7 @@ export class Stack {
   }
 
   showTip(plot, panel) {
-    const doses = dosesAt(plot, panel, this.doses, this.dosers, plot.cursor);
+    const doses = panel.dosers.length ? dosesAt(plot, panel, this.doses, plot.cursor) : [];
     const notes = doses.length ? [] : notesAt(plot, this.notes, plot.cursor.left);
     this.tip.hidden = doses.length + notes.length === 0;
     if (this.tip.hidden) return;
@@ -287,9 +303,16 @@ export class Stack {
     panel.legend.replaceChildren();
     const title = append(panel.legend, "b");
     title.textContent = panel.unit ? `${panel.title}, ${panel.unit}` : panel.title;
-    panel.channels.forEach((key, order) => this.legendLine(panel, key, order, index));
-    if (panel.dosers.length) return; // the axis names its lanes
-    for (const name of dosersOfPanel(panel.quantity, this.dosers)) legendMark(panel, name, this.dosers);
+    tracesOf(panel).forEach((key, order) => this.legendLine(panel, key, order, index)); // the axis names the doses
+  }
+
+  /** The name of a line: its channel, its node, or both; "" if it is the only one. */
+  nameOf(panel, key) {
+    const { other } = this.view;
+    const own = panel.channels.find((one) => key === one || (other && key === overlayKey(other, one)));
+    const label = panel.channels.length > 1 ? this.node.channels[own].display.label : "";
+    if (!panel.overlay.length) return label;
+    return [key === own ? this.node.node : other.node, label].filter(Boolean).join(", ");
   }
 
   legendLine(panel, key, order, index) {
@@ -298,7 +321,7 @@ export class Stack {
     const data = panel.plot ? panel.plot.data : [[]];
     const value = (line) => (index === null || index === undefined ? null : data[order * 3 + line][index]);
     const [low, high, mean] = [value(1), value(2), value(3)];
-    let text = panel.channels.length > 1 ? this.node.channels[key].display.label : "";
+    let text = this.nameOf(panel, key);
     if (mean !== null && mean !== undefined) {
       text += ` ${number(mean, panel.decimals)}`;
       const [least, most] = [number(low, panel.decimals), number(high, panel.decimals)];
@@ -307,13 +330,6 @@ export class Stack {
     item.append(text.trim());
     if (!text.trim()) item.remove();
   }
-}
-
-function legendMark(panel, name, dosers) {
-  const item = append(panel.legend, "span", "key");
-  const style = markStyle(dosers, name);
-  item.append(glyph(SHAPES[style.shape], style.colour));
-  item.append(plainName(name));
 }
 
 function glyph(shape, fill) {

@@ -10,13 +10,22 @@ const TITLES = {
   rh_pct: mark("Humidity"), vpd_pa: "VPD", duty_pct: mark("Light"), dli_mol_per_m2: mark("Light of 24 hours (DLI)"),
 };
 const AXIS_PX = 68;
+const DATES_PX = 28;
+const BODY_PX = 140;
+const LANE_PX = 24;
 
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+/** The channels of a panel, then those of the other node. */
+export const tracesOf = (panel) => [...panel.channels, ...panel.overlay];
+
+/** The key of a channel of the other node in the series of a stack. */
+export const overlayKey = (other, key) => `${other.node} ${key}`;
+
 /** Panels of a node: one for each quantity with tiles, and one for doses. */
-export function panelsOf(node) {
+export function allPanels(node) {
   const panels = new Map();
   for (const [key, channel] of Object.entries(node.channels)) {
     const quantity = key.split(".")[1];
@@ -26,19 +35,26 @@ export function panelsOf(node) {
     else panels.set(quantity, newPanel(quantity, key, channel));
   }
   const dosers = Object.keys(node.outputs).filter((name) => node.outputs[name] === "doser");
-  if (dosers.length) panels.set("doses", { quantity: "doses", title: t("Doses"), channels: [], dosers });
+  if (dosers.length) panels.set("doses", { quantity: "doses", title: t("Doses"), channels: [], overlay: [], dosers });
   return ORDER.filter((quantity) => panels.has(quantity)).map((quantity) => panels.get(quantity));
+}
+
+/** The panels of a node that are not hidden, with the channels of the other node, if any. */
+export function panelsOf(node, { hidden, other }) {
+  const panels = allPanels(node).filter((panel) => !hidden.has(panel.quantity));
+  if (!other) return panels;
+  return panels.map((panel) => ({ ...panel, overlay: panel.channels.filter((key) => key in other.channels).map((key) => overlayKey(other, key)) }));
 }
 
 function newPanel(quantity, key, channel) {
   const { unit, factor, offset, decimals } = channel.display;
-  return { quantity, title: t(TITLES[quantity]), unit, factor, offset, decimals, channels: [key], dosers: [] };
+  return { quantity, title: t(TITLES[quantity]), unit, factor, offset, decimals, channels: [key], overlay: [], dosers: [] };
 }
 
 /** uPlot data of a panel: x, then min, max, mean of each channel, null in gaps. */
 export function align(panel, series, gapMs) {
   const times = new Set();
-  for (const key of panel.channels) for (const column of series[key] || []) times.add(column[0]);
+  for (const key of tracesOf(panel)) for (const column of series[key] || []) times.add(column[0]);
   const sorted = [...times].sort((a, b) => a - b);
   const xs = [];
   for (const [index, at] of sorted.entries()) {
@@ -47,7 +63,7 @@ export function align(panel, series, gapMs) {
   }
   const rows = new Map(xs.map((at, index) => [at, index]));
   const data = [xs];
-  for (const key of panel.channels) {
+  for (const key of tracesOf(panel)) {
     const lines = [1, 3, 2].map((field) => fill(series[key] || [], field, rows, xs, panel));
     thin(lines, xs, gapMs);
     data.push(...lines);
@@ -82,13 +98,13 @@ function timeSplits(_plot, values, _axis, _space, step) {
   });
 }
 
-function axes(panel, isLast) {
+function axes(panel) {
   const soft = colour("--soft");
   const grid = { stroke: colour("--grid"), width: 1 };
   const font = `11px ${colour("--font")}`;
   const lanes = panel.dosers.length;
   return [
-    { stroke: soft, grid, font, ticks: { show: false }, size: isLast ? 28 : 0, values: isLast ? timeSplits : () => [], space: 64 },
+    { stroke: soft, grid, font, ticks: { show: false }, size: DATES_PX, values: timeSplits, space: 64 },
     {
       stroke: soft, font: lanes ? `10px ${colour("--font")}` : font, size: AXIS_PX, gap: 6, ticks: { show: false }, grid: lanes ? { show: false } : grid, space: 26,
       splits: lanes ? () => panel.dosers.map((_, index) => index) : undefined,
@@ -105,11 +121,11 @@ function labels(values, most) {
 
 function lines(panel) {
   const series = [{}];
-  panel.channels.forEach((key, index) => {
+  tracesOf(panel).forEach((key, index) => {
     const stroke = colour(`--s${(index % 3) + 1}`);
     const edge = { scale: "y", stroke: "transparent", points: { show: false }, spanGaps: false };
     series.push({ ...edge }, { ...edge });
-    series.push({ scale: "y", label: key, stroke, width: 1.6, points: { show: false }, spanGaps: false });
+    series.push({ scale: "y", label: key, stroke, width: 1.6, dash: index < panel.channels.length ? [] : [6, 4], points: { show: false }, spanGaps: false });
   });
   return series;
 }
@@ -133,27 +149,25 @@ function yRange(panel, bandsOf) {
     if (!all.length) return [0, least];
     const [min, max] = [Math.min(...all), Math.max(...all)];
     const air = Math.max((max - min) * 0.08, (least - (max - min)) / 2);
-    const room = panel.quantity === "ph" || panel.quantity === "ec_us_cm" ? 1.9 : 1; // for dose marks
-    return [min - air * room, max + air];
+    return [min - air, max + air];
   };
 }
 
-function heightPx(panel, isLast) {
-  const body = panel.dosers.length ? panel.dosers.length * 17 + 12 : { ph: 150, ec_us_cm: 150 }[panel.quantity] || 92;
-  return body + (isLast ? 28 : 0);
+function heightPx(panel) {
+  return DATES_PX + Math.max(BODY_PX, panel.dosers.length * LANE_PX);
 }
 
 /** uPlot options. `bandsOf(panel)` returns the bands in display units. */
-export function options(panel, { width, isLast, syncKey, bandsOf, hooks, bounds }) {
+export function options(panel, { width, syncKey, bandsOf, hooks, bounds }) {
   return {
-    width, height: heightPx(panel, isLast), ms: 1, padding: [6, 6, isLast ? 0 : 4, 0],
+    width, height: heightPx(panel), ms: 1, padding: [6, 6, 0, 0],
     legend: { show: false },
     cursor: {
       y: false, points: { show: false }, drag: { x: true, y: false, setScale: false, dist: 6 },
       sync: { key: syncKey, setSeries: false }, bind: { dblclick: () => null },
     },
     scales: { x: { time: true, range: () => bounds() }, y: { range: yRange(panel, bandsOf), dir: panel.dosers.length ? -1 : 1 } },
-    axes: axes(panel, isLast), series: panel.dosers.length ? [{}, { show: false }] : lines(panel),
+    axes: axes(panel), series: panel.dosers.length ? [{}, { show: false }] : lines(panel),
     bands: panel.dosers.length ? [] : bands(panel), hooks,
   };
 }

@@ -4,7 +4,8 @@ import { t, tn } from "./i18n.js";
 import { colour } from "./chart_panels.js";
 import { fullTime, millilitres, plainName } from "./format.js";
 
-const REACH_PX = 9;
+const REACH_PX = 16;
+const MARK_PX = 20; // a mark with its count
 
 /** The colour and shape of a doser, in the order of the node. */
 export function markStyle(dosers, actuator) {
@@ -15,38 +16,47 @@ export function markStyle(dosers, actuator) {
 /** SVG path of a shape around 0,0: down, up, diamond, square. */
 export const SHAPES = ["M-5 -4H5L0 5Z", "M-5 4H5L0 -5Z", "M0 -6L5 0L0 6L-5 0Z", "M-4 -4H4V4H-4Z"];
 
-/** The dosers with marks on a panel: pH dosers on pH, the others on EC. */
-export function dosersOfPanel(quantity, dosers) {
-  if (quantity === "doses") return dosers;
-  if (quantity === "ph") return dosers.filter((name) => name.startsWith("ph"));
-  if (quantity === "ec_us_cm") return dosers.filter((name) => !name.startsWith("ph"));
-  return [];
-}
-
-/** Draw the marks of `doses` on a panel: in lanes, or along its lower edge. */
-export function drawDoses(plot, panel, doses, dosers) {
-  const shown = dosersOfPanel(panel.quantity, dosers);
-  if (!shown.length) return 0;
+/** Draw `doses` in the lanes of their panel: those of one place as one mark with their count.
+ * Returns the numbers of doses and of marks. */
+export function drawDoses(plot, panel, doses) {
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
-  const inLanes = panel.quantity === "doses";
-  const [left, right] = [bbox.left, bbox.left + bbox.width];
-  const places = doses
-    .filter((dose) => shown.includes(dose.actuator))
-    .map((dose) => [plot.valToPos(dose.unixMs, "x", true), dose.actuator])
-    .filter(([x]) => x >= left && x <= right);
-  const size = ratio * Math.min(0.95, Math.max(0.5, (plot.over.clientWidth / 14) * (shown.length / places.length)));
+  const groups = panel.dosers.map((name) => groupsOf(plot, doses.filter((dose) => dose.actuator === name)));
   ctx.save();
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
-  if (inLanes) drawLanes(plot, panel);
-  for (const [x, actuator] of places) {
-    const y = inLanes ? plot.valToPos(dosers.indexOf(actuator), "y", true) : bbox.top + bbox.height - 8 * ratio;
-    drawShape(ctx, x, y, markStyle(dosers, actuator), size);
-  }
+  drawLanes(plot, panel);
+  groups.forEach((lane, index) => {
+    const y = plot.valToPos(index, "y", true);
+    for (const { x, count } of lane) {
+      drawShape(ctx, x, y, markStyle(panel.dosers, panel.dosers[index]), ratio);
+      if (count > 1) drawCount(ctx, x, y, count);
+    }
+  });
   ctx.restore();
-  return places.length;
+  const all = groups.flat();
+  return { doses: all.reduce((sum, { count }) => sum + count, 0), groups: all.length };
+}
+
+/** The marks of a lane, left to right: { x, count } in canvas pixels, none over another. */
+function groupsOf(plot, doses) {
+  const { left, width } = plot.bbox;
+  const places = doses.map((dose) => plot.valToPos(dose.unixMs, "x", true)).filter((x) => x >= left && x <= left + width).sort((a, b) => a - b);
+  const groups = [];
+  for (const x of places) {
+    const last = groups[groups.length - 1];
+    if (last && x - last.x < MARK_PX * devicePixelRatio) last.count += 1;
+    else groups.push({ x, count: 1 });
+  }
+  return groups;
+}
+
+function drawCount(ctx, x, y, count) {
+  ctx.font = `${9 * devicePixelRatio}px ${colour("--font")}`;
+  ctx.textBaseline = "middle";
+  ctx.fillStyle = colour("--ink");
+  ctx.fillText(String(count), x + 6 * devicePixelRatio, y);
 }
 
 function drawLanes(plot, panel) {
@@ -67,15 +77,11 @@ function drawShape(ctx, x, y, style, size) {
   ctx.restore();
 }
 
-/** Doses within reach of the pointer at (left, top) CSS px of the plot, nearest first. */
-export function dosesAt(plot, panel, doses, dosers, { left, top }) {
-  const shown = dosersOfPanel(panel.quantity, dosers);
-  const inLanes = panel.quantity === "doses";
-  const lane = inLanes ? dosers[Math.round(plot.posToVal(top, "y"))] : null;
-  if (!inLanes && plot.over.clientHeight - top > 22) return [];
-  if (!inLanes && !shown.length) return [];
+/** Doses within reach of the pointer at (left, top) CSS px of their panel, nearest first. */
+export function dosesAt(plot, panel, doses, { left, top }) {
+  const lane = panel.dosers[Math.round(plot.posToVal(top, "y"))];
   return doses
-    .filter((dose) => (inLanes ? dose.actuator === lane : shown.includes(dose.actuator)))
+    .filter((dose) => dose.actuator === lane)
     .map((dose) => [Math.abs(plot.valToPos(dose.unixMs, "x") - left), dose])
     .filter(([distance]) => distance <= REACH_PX)
     .sort((a, b) => a[0] - b[0])

@@ -1,6 +1,7 @@
 // The history of a node.
 
 import { Stack, spanText } from "./chart.js";
+import { ChartView } from "./chart_view.js";
 import { byId } from "./dom.js";
 import { setSpan } from "./exports.js";
 import { name, startRoom } from "./node_room.js";
@@ -10,6 +11,7 @@ import { Range, RANGES } from "./time_range.js";
 // A longer range while history is being loaded.
 const range = new Range(nowUnixMs, state.nodes.get(name).history_progress ? "14d" : "24h");
 const stack = new Stack(byId("stack"), state.nodes.get(name), range);
+const view = new ChartView(byId("history"), stack, range);
 let cursorUnixMs = null;
 
 function renderRange() {
@@ -43,4 +45,9 @@ function wireRange() {
 
 wireRange();
 renderRange();
-startRoom({ renderSlow: (node) => stack.setNode(node) });
+startRoom({
+  renderSlow(node) {
+    stack.setNode(node);
+    view.render(node);
+  },
+});

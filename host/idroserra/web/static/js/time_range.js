@@ -4,6 +4,16 @@ export const RANGES = { "1h": 3600e3, "24h": 86400e3, "7d": 7 * 86400e3, "14d": 
 const MIN_MS = 60e3;
 const MAX_MS = 400 * 86400e3;
 
+/** Replace parameters of the address; null removes one. */
+export function setQuery(values) {
+  const query = new URLSearchParams(location.search);
+  for (const [key, value] of Object.entries(values)) {
+    if (value === null || value === "") query.delete(key);
+    else query.set(key, value);
+  }
+  history.replaceState(null, "", `?${query}`);
+}
+
 export class Range {
   /** `fallback`: the range if the URL has none. */
   constructor(now, fallback) {
@@ -58,7 +68,6 @@ export class Range {
   }
 
   write() {
-    const query = this.fixed ? `range=${this.name}&from=${this.fixed[0]}&to=${this.fixed[1]}` : `range=${this.name}`;
-    history.replaceState(null, "", `?${query}`);
+    setQuery({ range: this.name, from: this.fixed ? this.fixed[0] : null, to: this.fixed ? this.fixed[1] : null });
   }
 }

@@ -1,0 +1,65 @@
+"""The charts room: panels with dates, doses once, own channels, a second node, an own range."""
+
+import time
+
+from playwright.sync_api import expect
+
+from support.pages import PHONE
+
+_PANELS = """() => [...document.querySelectorAll(".panel")].map((panel) => {
+  const [canvas, over] = [panel.querySelector("canvas"), panel.querySelector(".u-over")];
+  const [outer, inner] = [canvas.getBoundingClientRect(), over.getBoundingClientRect()];
+  return { quantity: panel.dataset.quantity, height: outer.height, dates: outer.bottom - inner.bottom };
+})"""
+
+
+def test_every_panel_is_tall_and_has_its_dates_and_doses_are_drawn_once(node, tab):
+    page = tab(PHONE).open("/nodes/idro-a/charts?range=1h")
+    doses = page.locator(".panel[data-quantity=doses]")
+    expect(doses).to_have_attribute("data-marks", "3")
+    panels = page.evaluate(_PANELS)
+    assert {one["quantity"] for one in panels} >= {"ph", "ec_us_cm", "temp_c", "doses", "vpd_pa"}
+    assert [one for one in panels if one["height"] < 140] == []
+    assert [one for one in panels if one["dates"] < 18] == []
+    marks = page.locator(".panel[data-marks]")
+    assert [one for one in marks.evaluate_all("all => all.map((one) => one.dataset.marks)")
+            if one != "0"] == ["3"]
+
+
+def test_doses_of_one_place_are_one_mark_with_their_count(node, host, tab, eventually):
+    for second in range(4):
+        node.tell("dosed", {"actuator": "ph_down", "volume_ul": 1_000, "on_ms": 1_000,
+                            "by": "control"}, 500_000 + second * 1_000)
+    page = tab().open("/nodes/idro-a/charts?range=24h")
+    doses = page.locator(".panel[data-quantity=doses]")
+    expect(doses).to_have_attribute("data-marks", "7")
+    drawn = int(doses.get_attribute("data-groups"))
+    assert 1 <= drawn < 7
+
+
+def test_channels_a_second_node_and_dates_are_chosen_and_stay_in_the_address(
+    node, host, tab
+):
+    other = host.node("idro-b")
+    other.live()
+    watched = tab()
+    page = watched.open("/nodes/idro-a/charts?range=1h")
+    page.locator("#channels summary").click()
+    page.locator("#channels [value='temp_c']").uncheck()
+    expect(page.locator(".panel[data-quantity=temp_c]")).to_have_count(0)
+    page.locator("#compare").select_option("idro-b")
+    ph = page.locator(".panel[data-quantity=ph]")
+    expect(ph).to_have_attribute("data-nodes", "2")
+    expect(ph.locator(".legend")).to_contain_text("idro-b")
+    page.locator("#dates summary").click()
+    yesterday = time.strftime("%Y-%m-%d", time.localtime(time.time() - 86_400))
+    page.locator("#dates [name=from]").fill(yesterday)
+    page.locator("#dates [name=to]").fill(yesterday)
+    page.locator("#dates button").click()
+    expect(page.locator("#now")).to_be_visible()
+    page.reload()
+    expect(page.locator(".panel[data-quantity=ph]")).to_have_attribute("data-nodes", "2")
+    expect(page.locator(".panel[data-quantity=temp_c]")).to_have_count(0)
+    expect(page.locator("#now")).to_be_visible()
+    assert page.locator("#full").is_visible()
+    watched.check()
