@@ -43,7 +43,7 @@ class Water:
 @dataclass(frozen=True)
 class Day:
     """One day, or a whole range: [from, to). dosed_meq: None if the strength of the stock is not
-    known. water: None if no level was read; valve_ms: run time of the fill valve."""
+    known. water: None if no level was read in it; valve_ms: run time of the fill valve."""
 
     from_unix_ms: int
     to_unix_ms: int
@@ -78,12 +78,14 @@ def balance_of(
     runs = _fill_runs(events)
     dosers = sorted({name for name, kind in outputs.items() if kind == "doser"}
                     | {str(event.detail.get("actuator")) for event in doses}, key=by_ph_first)
-    since = max(from_unix_ms, min(to_unix_ms - 1, store.spans().get(node.node, (to_unix_ms,))[0]))
+    begins_unix_ms = store.spans().get(node.node, (to_unix_ms,))[0]
+    since = max(from_unix_ms, min(to_unix_ms - 1, begins_unix_ms))
     steps = _water(store, node, settings, (since, to_unix_ms), runs)
     days = [_day(span, dosers, doses, runs, steps, strengths)
-            for span in days_of(from_unix_ms, to_unix_ms, zone) if span[1] > since]
+            for span in days_of(from_unix_ms, to_unix_ms, zone) if span[1] > begins_unix_ms]
     total = _day((from_unix_ms, to_unix_ms), dosers, doses, runs, steps, strengths)
-    return Balance(node.node, days, total, _unknown(node, total, since, zone))
+    unknown = _unknown(node, total, since, steps is not None, zone)
+    return Balance(node.node, days, total, unknown)
 
 
 def days_of(from_unix_ms: int, to_unix_ms: int, zone: tzinfo) -> list[tuple[int, int]]:
@@ -147,7 +149,8 @@ def _day(
             dosed_meq[doser] = None if strength is None or so_far is None else (
                 so_far + volume_ul / 1_000 * strength)
     valve_ms = sum(run.within(*span) for run in runs)
-    water = None if steps is None else Water(*steps.within(*span))
+    amounts = None if steps is None else steps.within(*span)
+    water = None if amounts is None else Water(*amounts)
     return Day(*span, dosed_ul, dosed_meq, water, valve_ms)
 
 
@@ -156,16 +159,18 @@ def _strength(known: Sequence[tuple[int, float | None]], unix_ms: int) -> float 
     return next((meq for since, meq in reversed(known) if since <= unix_ms), None)
 
 
-def _unknown(node: Node, total: Day, since_unix_ms: int, zone: tzinfo) -> list[Reason]:
-    """Return what is not known."""
+def _unknown(
+    node: Node, total: Day, since_unix_ms: int, is_measured: bool, zone: tzinfo
+) -> list[Reason]:
+    """Return what is not known. is_measured: the node measures the volume of its tank."""
     reasons = []
     if since_unix_ms - total.from_unix_ms > STEP_MS:
         since = datetime.fromtimestamp(since_unix_ms / 1_000, zone)
         reasons.append(Reason("history_begins", when=since.strftime("%Y-%m-%d %H:%M")))
-    if total.water is None:
+    if not is_measured:
         has_level = node.info is not None and LEVEL in node.info.channels
         reasons.append(Reason("surface_unknown") if has_level else Reason("level_unmeasured"))
-    elif total.water.unread_ms >= FLOODED_STEP_MS:
+    elif total.water is not None and total.water.unread_ms >= FLOODED_STEP_MS:
         reasons.append(Reason("level_gap", for_ms=total.water.unread_ms,
                               moved_ml=round(total.water.unseen_ml)))
     return reasons + [Reason("strength_unknown", actuator=doser)

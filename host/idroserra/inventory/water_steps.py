@@ -41,15 +41,22 @@ class Amounts(NamedTuple):
 
 
 class Steps:
-    """steps: (unix_ms of the end, kind, ml), in order; holes: intervals without a reading."""
+    """steps: (unix_ms of the end, kind, ml), in order; read: the times of the readings, in order;
+    holes: intervals without a reading."""
 
-    def __init__(self, steps: Sequence[tuple[int, int, float]], holes: Sequence[ValveRun]) -> None:
+    def __init__(
+        self, steps: Sequence[tuple[int, int, float]], read: Sequence[int],
+        holes: Sequence[ValveRun],
+    ) -> None:
         self._steps = steps
         self._ends = [step[0] for step in steps]
+        self._read = read
         self._holes = holes
 
-    def within(self, from_unix_ms: int, to_unix_ms: int) -> Amounts:
-        """Return the volumes of the steps that end in [from, to)."""
+    def within(self, from_unix_ms: int, to_unix_ms: int) -> Amounts | None:
+        """Return the volumes of the steps that end in [from, to); None without a reading in it."""
+        if bisect_left(self._read, from_unix_ms) == bisect_left(self._read, to_unix_ms):
+            return None
         sums = [0.0, 0.0, 0.0, 0.0]
         first, last = bisect_left(self._ends, from_unix_ms), bisect_left(self._ends, to_unix_ms)
         for _, kind, moved_ml in self._steps[first:last]:
@@ -78,7 +85,8 @@ def steps_of(
          mm * ml_per_mm(after[0]))
         for (_, after), kind, trend, mm in zip(
             pairwise(points), kinds, trends, moved_mm, strict=True)]
-    return Steps(steps, _holes([unix_ms for unix_ms, _ in points], span, width_ms))
+    read = [unix_ms for unix_ms, _ in points]
+    return Steps(steps, read, _holes(read, span, width_ms))
 
 
 def _kind(

@@ -133,6 +133,14 @@ def test_a_level_without_a_reading_is_said_and_not_guessed(tank):
     assert "the water changed by -2.0 L meanwhile" in english(gap)
 
 
+def test_a_day_without_a_reading_has_no_sums(tank):
+    tank.level(0, 10 * HOUR_MS, 200, 190)
+    tank.level(2 * DAY_MS, 3 * DAY_MS, 180, 170)
+    found = tank.balance(3 * DAY_MS)
+    assert [day.water is None for day in found.days] == [False, True, False]
+    assert tank.balance(2 * DAY_MS, DAY_MS).total.water is None
+
+
 def test_floods_of_the_roots_are_no_water_that_left(tmp_path):
     tank = Tank(tmp_path, OUTPUTS | {"irrigation": "switch"})
     for at_ms in range(0, DAY_MS, 30 * MINUTE_MS):
