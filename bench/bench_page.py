@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
 from idroserra.auth.roles import Role  # noqa: E402
 from idroserra.broker.local import Broker  # noqa: E402
-from support.page_bytes import overview_bytes  # noqa: E402
+from support.page_bytes import page_bytes  # noqa: E402
 from support.pages import DESKTOP, PHONE, launch  # noqa: E402
 from support.paho_node import CHANNELS as NODE_CHANNELS  # noqa: E402
 from support.real_host import Host  # noqa: E402
@@ -111,7 +111,7 @@ def paint(browser: Browser, host: Host, nodes: list) -> None:
         found = [one_paint(browser, host, size, slower, delay_ms) for _ in range(ROUNDS)]
         first, readings = (statistics.median(column) for column in zip(*found, strict=True))
         print(f"{name:<44}{first:>13.0f}{readings:>11.0f}")
-    total, requests = overview_bytes(browser, host)
+    total, requests = page_bytes(browser, host)
     print(f"{total / 1_000:.1f} kB transferred in {requests} requests")
 
 

@@ -3,9 +3,11 @@
 from idroserra.auth.roles import Role
 from support.pages import PHONE
 
+SHOWN = "#fleet tbody tr, .node-card .tile .value"
 
-def overview_bytes(browser, host, locale="it-IT"):
-    """Return (transferred bytes of headers and bodies, requests) until the overview is live.
+
+def page_bytes(browser, host, path="/", shown=SHOWN, locale="it-IT"):
+    """Return (transferred bytes of headers and bodies, requests) until a page is live.
 
     Languages other than English also fetch their catalog."""
     context = browser.new_context(viewport=PHONE, locale=locale)
@@ -16,8 +18,8 @@ def overview_bytes(browser, host, locale="it-IT"):
     devtools.send("Network.enable")
     sizes = []
     devtools.on("Network.loadingFinished", lambda done: sizes.append(done["encodedDataLength"]))
-    page.goto(host.url, wait_until="load")
+    page.goto(f"{host.url}{path}", wait_until="load")
     page.wait_for_selector("#link[data-state=live]")
-    page.wait_for_selector("#fleet tbody tr, .node-card .tile .value")
+    page.wait_for_selector(shown)
     context.close()
     return sum(sizes), len(sizes)

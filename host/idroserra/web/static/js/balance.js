@@ -5,11 +5,12 @@ import { setSpan, ZONE } from "./exports.js";
 import { t } from "./i18n.js";
 import { request } from "./connection.js";
 import { LatestResponse } from "./latest_response.js";
-import { nowUnixMs } from "./state.js";
+import { nowUnixMs, state } from "./state.js";
 import { dayText, number, plainName, waterText } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const NOT_KNOWN = "?";
+const NOT_SUMMED = "\u2013";
 
 const ml = (value) => `${number(value, value !== 0 && value < 10 ? 2 : 0)} ml`;
 
@@ -24,6 +25,13 @@ function columnsOf({ total, days }, unit) {
     if (doser in total.dosed_meq && total.dosed_ml[doser]) columns.push([t("{name}, meq", { name: plainName(doser) }), (day) => day.dosed_meq[doser], (value) => number(value, 1)]);
   }
   return columns;
+}
+
+function unknownTexts({ days, total, unknown }) {
+  if (!days.length) return [t("No data for this period.")];
+  const texts = unknown.map((reason) => reason.text);
+  const isExplained = unknown.some(({ code }) => code === "level_unmeasured" || code === "surface_unknown");
+  return total.water || isExplained ? texts : [t("No level readings in this period."), ...texts];
 }
 
 function bar(share) {
@@ -94,10 +102,17 @@ export class BalancePanel {
 
   render(balance) {
     const columns = columnsOf(balance, this.unit);
-    this.root.querySelector(".unknown").replaceChildren(...balance.unknown.map((reason) => cell("li", reason.text)));
+    this.root.querySelector(".unknown").replaceChildren(...unknownTexts(balance).map((text) => cell("li", text)));
     this.root.querySelector("thead tr").replaceChildren(cell("th", t("Day"), "col"), ...columns.map(([label]) => cell("th", label, "col")));
     this.root.querySelector("tbody").replaceChildren(...[...balance.days].reverse().map((day) => this.row(day, columns, balance.days)));
-    this.root.querySelector("tfoot tr").replaceChildren(cell("th", t("Total"), "row"), ...columns.map(([, read, write]) => this.cell(read(balance.total), write, 0)));
+    const isWhole = balance.days.length > 0 && !this.isLoading;
+    const sum = ([, read, write]) => (isWhole ? this.cell(read(balance.total), write, 0) : cell("td", NOT_SUMMED));
+    this.root.querySelector("tfoot tr").replaceChildren(cell("th", t("Total"), "row"), ...columns.map(sum));
+  }
+
+  /** True while history is being loaded into the store. */
+  get isLoading() {
+    return Boolean(state.nodes.get(this.node)?.history_progress);
   }
 
   row(day, columns, days) {

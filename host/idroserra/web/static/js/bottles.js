@@ -24,7 +24,7 @@ function levelOf({ left_pct: left }) {
 /** The main fact about a bottle. */
 function headline(bottle) {
   const { volume_ml: volume, left_ml: left, left_pct: pct, days_left: days } = bottle;
-  if (volume === null) return t("Set level");
+  if (volume === null) return document.body.dataset.role === "viewer" ? t("unknown") : t("Set level");
   if (left === null) return t("calculating");
   if (pct < EMPTY_PCT) return t("empty");
   if (days === null) return t("{pct} % left", { pct: Math.round(pct) });

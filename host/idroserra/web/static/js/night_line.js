@@ -3,7 +3,6 @@
 import { request } from "./connection.js";
 import { setText } from "./dom.js";
 import { ZONE } from "./exports.js";
-import { dayText, shortTime } from "./format.js";
 import { t } from "./i18n.js";
 import { LatestResponse } from "./latest_response.js";
 import { nowUnixMs } from "./state.js";
@@ -19,7 +18,6 @@ export class NightLine {
 
   async load() {
     const [from, to] = lastNight(nowUnixMs());
-    setText(this.root.querySelector(".span"), `${dayText(from)}, ${shortTime(from)} \u2013 ${shortTime(to)}`);
     const query = new URLSearchParams({ from_unix_ms: from, to_unix_ms: to, time_zone: ZONE });
     try {
       const answer = await this.newest.of(request(`${this.path}?${query}`));

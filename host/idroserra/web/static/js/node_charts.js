@@ -32,7 +32,10 @@ function wireRange() {
   byId("earlier").addEventListener("click", () => stack.move(() => range.pan(-0.5)));
   byId("later").addEventListener("click", () => stack.move(() => range.pan(0.5)));
   byId("now").addEventListener("click", () => stack.move(() => range.follow(range.name)));
-  stack.root.addEventListener("shown", renderRange);
+  stack.root.addEventListener("shown", () => {
+    renderRange();
+    byId("no-data").hidden = !stack.shownBounds || stack.doses.length > 0 || stack.panels.some((panel) => panel.root.dataset.points > 0);
+  });
   stack.root.addEventListener("cursor", (event) => {
     cursorUnixMs = event.detail;
     renderRange();

@@ -9,17 +9,7 @@ import { SummaryPanel } from "./summary.js";
 
 const events = new EventList(byId("why"), name);
 const summary = new SummaryPanel(byId("happened"), name, (from, to) => location.assign(`${roomPath(name, "charts")}?range=24h&from=${from}&to=${to}`));
-let isImporting = false;
 
 new RecentNotes(byId("recent-notes"), name);
-startRoom({
-  renderSlow(node) {
-    if (isImporting && !node.history_progress) summary.load();
-    isImporting = Boolean(node.history_progress);
-  },
-  onMessage(message) {
-    if (message.type === "nodes") summary.load();
-  },
-});
+startRoom({ load: () => summary.load() });
 events.load();
-summary.load();

@@ -3,6 +3,7 @@
 import { renderAdvice } from "./advice.js";
 import { renderDecisions } from "./decisions.js";
 import { byId, setText } from "./dom.js";
+import { DueCard } from "./due.js";
 import { t } from "./i18n.js";
 import { NightLine } from "./night_line.js";
 import { name, startRoom } from "./node_room.js";
@@ -11,12 +12,13 @@ import { state } from "./state.js";
 import { TileChanges } from "./tile_changes.js";
 import { endedKeys, historyKeys, renderSmall, seedSparks, syncTiles, tileKeys } from "./tiles.js";
 
-const tiles = new Map();
 const RENEW_MS = 60e3;
+
+const tiles = new Map();
 const seeded = new Set();
 const changes = new TileChanges(document.querySelectorAll("[data-change]"), name);
+const due = new DueCard(byId("due"), name);
 const night = new NightLine(byId("night"), name);
-let isImporting = false;
 let renewedMs = Date.now();
 
 function renderTiles(node) {
@@ -49,35 +51,25 @@ function renderCrop({ recipe: run }) {
     : `${run.text}.`);
 }
 
-function renderCorrection({ correction }) {
-  const root = byId("correcting");
-  root.hidden = !correction || !correction.is_open;
-  if (!root.hidden) setText(root.querySelector("p"), `${correction.text}.`);
-}
-
 function render(node) {
   if (!node) return;
   renderTiles(node);
   renderAdvice(byId("advice"), node.advice);
   renderDecisions(byId("decided"), node.decisions);
-  renderCorrection(node);
   renderCrop(node);
 }
 
 followOldAnchor(name);
 startRoom({
   render,
-  renderSlow(node) {
-    changes.render(node);
-    if (isImporting && !node.history_progress) night.load();
-    isImporting = Boolean(node.history_progress);
+  renderSlow: (node) => changes.render(node),
+  load() {
+    night.load();
+    due.load();
   },
   onMessage(message) {
     if (message.type === "record" && message.node === name) for (const tile of tiles.values()) tile.record(message);
     if (message.type === "tick") renewHistory();
-    if (message.type !== "nodes") return;
-    for (const key of endedKeys(tiles)) seeded.delete(key);
-    night.load();
+    if (message.type === "nodes") for (const key of endedKeys(tiles)) seeded.delete(key);
   },
 });
-night.load();

@@ -33,8 +33,10 @@ function renderFrame(node) {
 }
 
 /** Start a room: `render(node)` is called after each message, at most once per frame; `renderSlow(node)`
- * when the node has changed; `onMessage(message)` for each message. */
-export function startRoom({ render = () => {}, renderSlow = () => {}, onMessage = () => {} }) {
+ * when the node has changed; `load()` at the start and when stored history may have changed unheard;
+ * `onMessage(message)` for each message. */
+export function startRoom({ render = () => {}, renderSlow = () => {}, load = () => {}, onMessage = () => {} }) {
+  let isImporting = Boolean(state.nodes.get(name).history_progress);
   const renderAll = () => {
     const node = state.nodes.get(name);
     if (!node) return;
@@ -48,11 +50,15 @@ export function startRoom({ render = () => {}, renderSlow = () => {}, onMessage 
       return;
     }
     if (message.type === "outdated") byId("outdated").hidden = false;
-    if (message.type === "nodes" || (message.type === "node" && message.node === name)) renderSlow(state.nodes.get(name));
+    const node = state.nodes.get(name);
+    if (message.type === "nodes" || (message.type === "node" && message.node === name)) renderSlow(node);
+    if (message.type === "nodes" || (isImporting && !node.history_progress)) load();
+    isImporting = Boolean(node.history_progress);
     onMessage(message);
     renderSoon();
   });
   renderSlow(state.nodes.get(name));
   renderAll();
+  load();
   start();
 }

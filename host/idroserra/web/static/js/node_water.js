@@ -29,7 +29,7 @@ startRoom({
     dose.render(node);
     run.render(node);
   },
+  load: () => balance.load(),
   onMessage: ({ type }) => type === "tick" && bottles.tick(),
 });
 bottles.load();
-balance.load();

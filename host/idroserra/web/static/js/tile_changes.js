@@ -4,6 +4,8 @@ import { make } from "./dom.js";
 import { t } from "./i18n.js";
 import { SetpointForm } from "./setpoints.js";
 
+const ICON = '<svg aria-hidden="true"><use href="#i-change"/></svg>';
+
 export class TileChanges {
   constructor(dialogs, node) {
     this.changes = [...dialogs].map((dialog) => {
@@ -24,7 +26,7 @@ export class TileChanges {
   }
 
   button(tile, dialog) {
-    const button = make("button", { type: "button", className: "change", textContent: t("Change\u2026") });
+    const button = make("button", { type: "button", className: "change", innerHTML: ICON }, make("span", { textContent: t("Change\u2026") }));
     button.setAttribute("aria-haspopup", "dialog");
     button.setAttribute("aria-label", t("Change the setpoints of {what}", { what: dialog.querySelector("h2").textContent }));
     button.addEventListener("click", () => dialog.showModal());

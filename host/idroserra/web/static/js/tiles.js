@@ -9,7 +9,8 @@ import { ageText, band, number, shown, timeText } from "./format.js";
 
 const ARROWS = { up: ["\u2197", mark("rising")], down: ["\u2198", mark("falling")], level: ["\u2192", mark("steady")] };
 
-/** "ok", "edge" (just outside its band), "off_band", "fault", "stale" or "none" at `now`. */
+/** "ok", "edge" (just outside its band), "off_band", "fault", "stale" or "none" at `now`. A level has
+ * no edge: its band are the limits between which the node doses and fills. */
 export function tileState(node, channel, now) {
   if (channel.unix_ms === null) return "none";
   if (now - channel.unix_ms > node.stale_after_ms) return "stale";
@@ -17,6 +18,7 @@ export function tileState(node, channel, now) {
   if (channel.value === null) return "none";
   const limits = channel.band;
   if (!limits || (channel.value >= limits.low && channel.value <= limits.high)) return "ok";
+  if (channel.unit === "mm") return "off_band";
   const beyond = Math.max(limits.low - channel.value, channel.value - limits.high);
   return beyond > (limits.high - limits.low) / 2 ? "off_band" : "edge";
 }
