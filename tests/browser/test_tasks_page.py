@@ -1,5 +1,6 @@
 """The page of tasks: what is due by date, where it is done, and what is done there."""
 
+import re
 import time
 
 from playwright.sync_api import expect
@@ -23,6 +24,9 @@ def test_what_is_due_is_listed_by_date_and_a_water_change_is_done_there(host, no
     viewer.check()
 
     watched = tab(PHONE)
+    # A browser from a country with another order of day and month: one format in a language.
+    watched.page.add_init_script(
+        "Object.defineProperty(navigator, 'languages', {value: ['en-US', 'en']})")
     page = watched.open("/tasks?node=idro-a")
     kinds = page.locator(".task").evaluate_all("items => items.map((one) => one.dataset.kind)")
     assert kinds == ["water_change", "calibration"]  # overdue first, without a date last
@@ -32,6 +36,8 @@ def test_what_is_due_is_listed_by_date_and_a_water_change_is_done_there(host, no
     expect(page.locator("#tasks-outcome")).to_have_attribute("data-state", "done")
     expect(page.locator(".task[data-kind=water_change]")).not_to_have_attribute(
         "data-level", "warn")
+    expect(page.locator(".task[data-kind=water_change] time")).to_have_text(
+        re.compile(r"^\d{1,2} [A-Z][a-z]{2,3}$"))
     newest = host.client.get("/api/journal", params={"kind": "water_change"}).json()["notes"][0]
     assert (newest["node"], newest["by"]) == ("idro-a", "anna")
     watched.check()

@@ -190,11 +190,10 @@ def _temp_difference(deci_c: int) -> str:
 
 
 def _ec_difference(us_cm: int) -> str:
-    """Return a difference of EC, which may be smaller than a step of mS/cm."""
+    """Return a difference of EC, with a decimal more than a reading in mS/cm."""
     unit = current_units().ec
-    if unit.decimals:
-        return f"{us_cm} µS/cm"
-    return f"{format_number(us_cm * unit.factor, 0)} {unit.text}"
+    decimals = unit.decimals and unit.decimals + 1
+    return f"{format_number(us_cm * unit.factor, decimals)} {unit.text}"
 
 
 def _water_difference(ml: int) -> str:

@@ -108,3 +108,21 @@ def _reasons(why):
 def test_whatever_a_node_sends_is_a_text(reason, locale):
     with use_locale(locale):
         assert isinstance(reason_text(reason), str)
+
+
+@pytest.mark.parametrize(("ec", "unit"), [
+    ("mS/cm", "mS/cm"), ("uS/cm", "µS/cm"), ("ppm500", "ppm (500)"), ("ppm700", "ppm (700)")])
+@pytest.mark.parametrize("temperature", ["C", "F"])
+def test_every_reason_is_in_the_units_of_its_reader(ec, unit, temperature):
+    """A reason beside a tile in mS/cm says mS/cm, a difference too."""
+    others = {"mS/cm", "µS/cm", "ppm (500)", "ppm (700)"} - {unit}
+    with use_locale(Locale(ec=ec, temperature=temperature)):
+        for code, row in REASONS.items():
+            values = {name: 23 for name in row.values
+                      if VALUES[name].startswith(("uS/cm", "dC"))}
+            text = reason_text(Reason(code, **values))
+            assert not [other for other in others if other in text], code
+            assert ("°C" if temperature == "F" else "°F") not in text, code
+        moved = reason_text(Reason("ec_moves", moved_us_cm=23))
+        expected = {"mS/cm": "0.023", "uS/cm": "23", "ppm500": "12", "ppm700": "16"}[ec]
+        assert f"{expected} {unit}" in moved

@@ -37,6 +37,7 @@ export function ageText(ms) {
 const CLOCK = new Intl.DateTimeFormat(dateLocale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const SHORT = new Intl.DateTimeFormat(dateLocale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const LONG_DAY = new Intl.DateTimeFormat(dateLocale, { weekday: "long", day: "numeric", month: "long" });
+const DATE = new Intl.DateTimeFormat(dateLocale, { day: "numeric", month: "short", year: "numeric" });
 const DAY = new Intl.DateTimeFormat(dateLocale, { day: "numeric", month: "short" });
 
 export function timeText(unixMs, nowMs) {
@@ -46,6 +47,8 @@ export function timeText(unixMs, nowMs) {
 
 export const shortTime = (unixMs) => SHORT.format(unixMs);
 export const dayText = (unixMs) => DAY.format(unixMs);
+export const dateText = (unixMs) => DATE.format(unixMs);
+export const stampText = (unixMs) => `${DATE.format(unixMs)}, ${CLOCK.format(unixMs)}`;
 export const longDay = (unixMs) => LONG_DAY.format(unixMs);
 export const fullTime = (unixMs) => `${DAY.format(unixMs)}, ${CLOCK.format(unixMs)}`;
 

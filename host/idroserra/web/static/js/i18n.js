@@ -4,9 +4,9 @@ const WAIT_MS = 15_000;
 const tag = document.documentElement.lang;
 export const language = tag.split("-")[0];
 
-/** Locales for Intl: numbers by language, dates by the region of the browser. */
+/** Locales for Intl: numbers and dates by language, so that a date looks the same everywhere: 20 Nov. */
 export const numberLocale = tag;
-export const dateLocale = navigator.languages.find((one) => one.split("-")[0] === language) || tag;
+export const dateLocale = language === "en" ? "en-GB" : tag;
 
 const catalog = language === "en" ? {} : await load();
 const plural = new Intl.PluralRules(tag);

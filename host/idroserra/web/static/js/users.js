@@ -3,8 +3,9 @@
 import { byId, make, showOutcome } from "./dom.js";
 import { auditText } from "./audit_texts.js";
 import { renderAlarmBadge } from "./alarm_badge.js";
-import { dateLocale, mark, t, tn } from "./i18n.js";
+import { mark, t, tn } from "./i18n.js";
 import { request } from "./connection.js";
+import { dateText, stampText } from "./format.js";
 import { LatestResponse } from "./latest_response.js";
 import { withDisabled, openConfirm } from "./confirm_dialog.js";
 
@@ -14,8 +15,6 @@ const sure = byId("sure");
 const people = new LatestResponse();
 const programs = new LatestResponse();
 const audits = new LatestResponse();
-
-const day = (unixMs) => new Date(unixMs).toLocaleDateString(dateLocale);
 
 /** Ask for confirmation. Resolves with the new password, "" without one, or null on cancel. */
 function askToConfirm(title, text, withPassword) {
@@ -67,7 +66,7 @@ function userRow(user) {
     const yes = await askToConfirm(t("Remove {name}?", { name: user.name }), t("The user can no longer log in. Past actions stay in the audit log."), false);
     if (yes !== null) change(outcome, path, { method: "DELETE", body: {} }, t("{name} was removed.", { name: user.name }));
   });
-  const about = t("since {day}, {state}", { day: day(user.made_unix_ms), state: open });
+  const about = t("since {day}, {state}", { day: dateText(user.made_unix_ms), state: open });
   return make("li", {}, make("b", { textContent: user.name }, make("small", { textContent: about })), role, password, remove);
 }
 
@@ -77,18 +76,18 @@ function renderTokens({ tokens }) {
 }
 
 function tokenRow(token) {
-  const used = token.used_unix_ms === null ? t("never used") : t("used {day}", { day: day(token.used_unix_ms) });
+  const used = token.used_unix_ms === null ? t("never used") : t("used {day}", { day: dateText(token.used_unix_ms) });
   const revoke = make("button", { type: "button", textContent: t("Revoke\u2026") });
   revoke.addEventListener("click", async () => {
     const yes = await askToConfirm(t("Revoke {name}?", { name: token.name }), t("Requests with it are refused from then on."), false);
     if (yes !== null) change(byId("tokens-outcome"), `/api/tokens/${encodeURIComponent(token.name)}`, { method: "DELETE", body: {} }, t("{name} was revoked.", { name: token.name }));
   });
-  const about = t("created {day} by {who}, {used}", { day: day(token.made_unix_ms), who: token.by, used });
+  const about = t("created {day} by {who}, {used}", { day: dateText(token.made_unix_ms), who: token.by, used });
   return make("li", {}, make("b", { textContent: token.name }, make("small", { textContent: about })), make("span", { className: "chip", textContent: t(token.role) }), revoke);
 }
 
 function auditRow(row) {
-  const at = new Date(row.unix_ms).toLocaleString(dateLocale, { hourCycle: "h23" });
+  const at = stampText(row.unix_ms);
   const result = auditText(row.result) + (row.reason ? ` (${row.reason})` : "");
   const cells = [["", at], [t("User"), row.who], ["", auditText(row.action)], [t("Of"), row.target], [t("Details"), row.words], [t("Result"), result], [t("From"), row.address]];
   const made = make("tr", {}, ...cells.map(([label, text]) => {
