@@ -36,8 +36,8 @@ def test_what_is_due_is_listed_by_date_and_a_water_change_is_done_there(host, no
     expect(page.locator("#tasks-outcome")).to_have_attribute("data-state", "done")
     expect(page.locator(".task[data-kind=water_change]")).not_to_have_attribute(
         "data-level", "warn")
-    expect(page.locator(".task[data-kind=water_change] time")).to_have_text(
-        re.compile(r"^\d{1,2} [A-Z][a-z]{2,3}$"))
+    expect(page.locator(".agenda h2").first).to_have_text(
+        re.compile(r"^[A-Z][a-z]+ \d{1,2} [A-Z][a-z]+$"))
     newest = host.client.get("/api/journal", params={"kind": "water_change"}).json()["notes"][0]
     assert (newest["node"], newest["by"]) == ("idro-a", "anna")
     watched.check()

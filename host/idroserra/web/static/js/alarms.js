@@ -1,7 +1,7 @@
 // The alarm page: causes, worst first, with their grouped alarms; acknowledge and shelve.
 
 import { byId, make, showOutcome } from "./dom.js";
-import { mark, t } from "./i18n.js";
+import { mark, t, tn } from "./i18n.js";
 import { countText, levelOf, renderAlarmBadge } from "./alarm_badge.js";
 import { listen, nowUnixMs, oncePerFrame, state } from "./state.js";
 import { request, start } from "./connection.js";
@@ -121,7 +121,9 @@ function strip() {
   const states = statesWithoutAlarm();
   const level = LEVELS[Math.max(...[levelOf(state.alarms), ...states.map((one) => one.level)].map((one) => LEVELS.indexOf(one)))];
   const others = worst ? [{ text: t("Worst: {alarm}", { alarm: worst }) }] : [];
-  return { level, text: health || countText(state.alarms), others: [...others, ...states.slice(0, SHOWN_STATES)] };
+  const isCalm = !health && !state.alarms.count && states.length > 0;
+  const text = isCalm ? tn("No active alarms, but 1 state to attend to.", "No active alarms, but {count} states to attend to.", states.length) : health || countText(state.alarms);
+  return { level, text, others: [...others, ...states.slice(0, SHOWN_STATES)] };
 }
 
 function render() {

@@ -28,16 +28,16 @@ export function whenText({ due_unix_ms: due, is_overdue: isOverdue }, nowMs) {
   return days === 1 ? t("tomorrow") : dayText(due);
 }
 
-/** One task: what, where, why, and a button if it is done here. */
-export function taskItem(task, isOfOneNode, onDone) {
+/** One task: when (none if it stands under its date), what, where, why, and a button if it is done here. */
+export function taskItem(task, when, isOfOneNode, onDone) {
   const item = make("li", { className: "task" });
   item.dataset.kind = task.kind;
   item.dataset.node = task.node;
   if (task.is_overdue) item.dataset.level = "warn";
-  const when = make("time", { textContent: whenText(task, nowUnixMs()) });
-  if (task.due_unix_ms !== null) when.dateTime = new Date(task.due_unix_ms).toISOString();
+  const time = make("time", { textContent: when, hidden: !when });
+  if (task.due_unix_ms !== null) time.dateTime = new Date(task.due_unix_ms).toISOString();
   const text = isOfOneNode ? task.text : t("{node}: {text}", { node: task.node, text: task.text });
-  item.append(when, make("p", {}, make("a", { href: task.href, textContent: text }), make("small", { textContent: task.why })));
+  item.append(time, make("p", {}, make("a", { href: task.href, textContent: text }), make("small", { textContent: task.why })));
   if (task.kind === "water_change" && mayAct()) {
     const done = make("button", { type: "button", textContent: t("Done today") });
     done.setAttribute("aria-label", t("Done today: {what}", { what: text }));
@@ -78,6 +78,6 @@ export class DueCard {
       await noteDone(task, this.root.querySelector(".outcome"));
       await this.load();
     };
-    this.root.querySelector("ol").replaceChildren(...soon.map((task) => taskItem(task, true, onDone)));
+    this.root.querySelector("ol").replaceChildren(...soon.map((task) => taskItem(task, whenText(task, now), true, onDone)));
   }
 }

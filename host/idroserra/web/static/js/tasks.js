@@ -3,7 +3,7 @@
 import { request, start } from "./connection.js";
 import { daysUntil, noteDone, taskItem } from "./due.js";
 import { byId, make } from "./dom.js";
-import { longDay } from "./format.js";
+import { dayText, longDay } from "./format.js";
 import { t } from "./i18n.js";
 import { LatestResponse } from "./latest_response.js";
 import { startFrame } from "./page_frame.js";
@@ -44,7 +44,8 @@ function render(tasks) {
   for (const task of tasks) {
     const name = heading(task);
     if (!groups.has(name)) groups.set(name, []);
-    groups.get(name).push(taskItem(task, isOfOneNode, onDone));
+    const when = name === t("Overdue") ? t("since {day}", { day: dayText(task.due_unix_ms) }) : "";
+    groups.get(name).push(taskItem(task, when, isOfOneNode, onDone));
   }
   byId("agenda").replaceChildren(...[...groups].map(([name, items]) =>
     make("section", { className: "card" }, make("h2", { textContent: name }), make("ol", { className: "due-list" }, ...items))));
