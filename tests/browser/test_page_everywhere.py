@@ -65,7 +65,7 @@ def test_a_person_chooses_language_and_units(host, walk):
 
 
 @pytest.mark.parametrize(("room", "wanted"), [
-    ("charts", {"bell", "stack"}), ("water", {"ph.target", "volume_ml"})])
+    ("charts", {"bell", "stack"}), ("water", {"setting-ph-target", "volume_ml"})])
 def test_everything_is_reached_by_the_keyboard_and_seen(walk, room, wanted):
     page = walk.open(f"/nodes/idro-a/{room}", Role.ADMIN).page
     for first in ("skip", "stop"):
