@@ -52,6 +52,12 @@ NAMES = (
     N_("leak"), N_("pumps"), N_("reservoir"), N_("acid"), N_("base"),
     N_("topoff"), N_("an output"),
 )
+# Tasks and parts of a node's program, in its events.
+PROGRAM_NAMES = (
+    N_("control"), N_("dosing"), N_("correction"), N_("update"), N_("wifi"), N_("link"),
+    N_("events"), N_("records"), N_("line"), N_("outbox"), N_("ledger"), N_("settings"),
+    N_("space"), N_("files"),
+)
 # Priorities of alarms; only the page's JavaScript uses them.
 PRIORITY_NAMES = (N_("low"), N_("medium"), N_("high"), N_("urgent"))
 # Labels that differ from the rule in _label().
