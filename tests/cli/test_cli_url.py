@@ -43,11 +43,10 @@ def test_of_several_hosts_one_must_be_named(host):
     assert idroserra("node", "list", url=host.url).returncode == 0
 
 
-def test_without_a_host_the_error_says_how_to_name_one():
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", FIRST_PORT)) == 0:
-            pytest.skip(f"something listens on port {FIRST_PORT}")
-    asked = idroserra("node", "list")
+def test_without_a_host_it_is_the_usual_port_and_the_error_says_how_to_name_one():
+    stands(1)
+    assert url_of_host() == f"http://127.0.0.1:{FIRST_PORT}"
+    asked = idroserra("node", "list", url="http://127.0.0.1:1")
     assert asked.returncode == 1
     assert len(asked.stderr.splitlines()) == 1
     assert "--url" in asked.stderr

@@ -61,7 +61,8 @@ def test_resets_are_translated(language):
 # attributes that are read out.
 _JINJA = re.compile(
     r"{% block (?:script|frame|look) %}.*?{% endblock %}|{#.*?#}|{%.*?%}|{{.*?}}", re.DOTALL)
-_SILENT = re.compile(r'data-[\w-]+="[^"]*"|<(script|style|symbol|code|pre)\b.*?</\1>|<!--.*?-->|&\w+;', re.DOTALL)
+_SILENT = re.compile(
+    r'data-[\w-]+="[^"]*"|<(script|style|symbol|code|pre)\b.*?</\1>|<!--.*?-->|&\w+;', re.DOTALL)
 _TAG = re.compile(r"""<(?:[^<>"]|"[^"]*")*>""")
 _READ_OUT = re.compile(r'\b(?:aria-label|alt|placeholder|title)="([^"]*)"')
 _WORD = re.compile(r"[A-Za-z]{3,}")
