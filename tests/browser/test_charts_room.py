@@ -9,8 +9,8 @@ from support.pages import PHONE
 _PANELS = """() => [...document.querySelectorAll(".panel")].map((panel) => {
   const [canvas, over] = [panel.querySelector("canvas"), panel.querySelector(".u-over")];
   const [outer, inner] = [canvas.getBoundingClientRect(), over.getBoundingClientRect()];
-  return { quantity: panel.dataset.quantity, height: outer.height,
-           dates: outer.bottom - inner.bottom };
+  return {
+    quantity: panel.dataset.quantity, height: outer.height, dates: outer.bottom - inner.bottom };
 })"""
 
 

@@ -184,6 +184,7 @@ MATRIX = (
     Rule("GET", "/api/nodes/{node}/spans", _VIEWER),
     # The stock calculator.
     Rule("GET", "/stock", _VIEWER),
+    Rule("GET", "/design", _VIEWER),
     Rule("GET", "/api/stock/batch", _VIEWER),
     Rule("GET", "/api/stock/dose", _VIEWER),
     # Previews.

@@ -248,6 +248,11 @@ def pages_routes(pages: Pages) -> Routes:
         """The page of what is due."""
         return pages.page(request, "tasks.html")
 
+    @routes.get("/design")
+    def design(request: Request) -> HTMLResponse:
+        """The page of the design system: every component of the page."""
+        return pages.page(request, "design.html")
+
     @routes.get("/updates")
     def updates(request: Request) -> HTMLResponse:
         """The page of over-the-air updates."""

@@ -11,6 +11,8 @@ import { align, colour, options, overlayKey, panelsOf, tracesOf, uPlot } from ".
 import { t } from "./i18n.js";
 import { fullTime, number, scaled, shortTime, dayText } from "./format.js";
 
+const LINE = "M-6 -1.5H6V1.5H-6Z";
+const DASHES = "M-6 -1.5H-1V1.5H-6Z M2 -1.5H6V1.5H2Z";
 const SVG = "http://www.w3.org/2000/svg";
 const SLOWEST_MS = 60_000;
 const FASTEST_MS = 5_000;
@@ -304,6 +306,11 @@ export class Stack {
     const title = append(panel.legend, "b");
     title.textContent = panel.unit ? `${panel.title}, ${panel.unit}` : panel.title;
     tracesOf(panel).forEach((key, order) => this.legendLine(panel, key, order, index)); // the axis names the doses
+    if (this.isEmpty(panel)) append(panel.legend, "span", "soft").textContent = t("No data for this period.");
+  }
+
+  isEmpty(panel) {
+    return !panel.dosers.length && Boolean(this.shownBounds) && !tracesOf(panel).some((key) => (this.series[key] || []).length);
   }
 
   /** The name of a line: its channel, its node, or both; "" if it is the only one. */
@@ -317,7 +324,7 @@ export class Stack {
 
   legendLine(panel, key, order, index) {
     const item = append(panel.legend, "span", "key");
-    item.append(glyph("M-6 -1.5H6V1.5H-6Z", colour(`--s${(order % 3) + 1}`)));
+    item.append(glyph(order < panel.channels.length ? LINE : DASHES, colour(`--s${(order % 3) + 1}`)));
     const data = panel.plot ? panel.plot.data : [[]];
     const value = (line) => (index === null || index === undefined ? null : data[order * 3 + line][index]);
     const [low, high, mean] = [value(1), value(2), value(3)];
