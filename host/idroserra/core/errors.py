@@ -97,5 +97,5 @@ class KeyMismatch(HostError):
 
     def __init__(self, node: str) -> None:
         super().__init__(f"{node}: the board's key differs from the host's: set a new one "
-                         "with `idroserra provision --new-key`")
+                         "over USB (docs/flash.md)")
         self.node = node

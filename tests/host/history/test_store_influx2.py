@@ -206,8 +206,8 @@ def test_without_its_client_a_2x_is_not_set_up_and_the_host_says_so(
 
 def test_a_bucket_that_is_missing_is_named_with_what_to_do(influx2):
     store = open_store(influx2, "nosuch")
-    with pytest.raises(StoreRejected, match="'nosuch' does not exist.*store init"):
+    with pytest.raises(StoreRejected, match="'nosuch' does not exist.*store.md"):
         store.info()
-    with pytest.raises(StoreUnavailable, match='bucket "nosuch" not found.*store init'):
+    with pytest.raises(StoreUnavailable, match='bucket "nosuch" not found.*store.md'):
         write_samples(store, hours(T0, 1), [])
     store.close()

@@ -163,7 +163,7 @@ def test_two_keys_and_the_one_that_is_settled_survive_a_restart(tmp_path):
     first.close()
     second = Nodes(tmp_path / "state.db", "farm")
     assert (second.get(NODE).key, second.get(NODE).next_key) == (KEY, bytes(32))
-    with pytest.raises(KeyMismatch, match="provision --new-key"):
+    with pytest.raises(KeyMismatch, match="set a new one over USB"):
         second.confirm_key(NODE, fingerprint(b"x" * 32))
     second.confirm_key(NODE, fingerprint(bytes(32)))
     second.close()

@@ -10,8 +10,10 @@ _COMMAND = re.compile(r"\bidroserra +[a-z]|\bsudo\b")
 # Texts that only the terminal shows.
 _TERMINAL = ("host/idroserra/cli/", "host/idroserra/terminal/")
 # Modules whose errors the page shows in English, as the API answers them.
-_ANSWERS = ("auth", "nodes", "web", "updates")
-_OF_FILES = {"updates/signing.py", "web/process.py"}  # a host's configuration, its start
+_ANSWERS = ("alarms", "auth", "backup", "calibration", "core", "history", "i18n", "inventory",
+            "journal", "nodes", "recipes", "reports", "setpoints", "simulation", "updates", "web")
+# Of a host's configuration, its start and its unit file.
+_OF_FILES = {"updates/signing.py", "web/process.py", "core/config_help.py", "core/systemd.py"}
 
 
 def shown():

@@ -30,8 +30,8 @@ _NO_DATABASE = "the response is not from a database"  # but of a proxy, say
 _ADVICE = {
     401: "; check its token, or user and password, and the permissions that docs/store.md lists",
     403: "; docs/store.md lists the permissions that are needed",
-    404: "; check its url and database: `idroserra store init` creates that of the store, and a"
-         " token needs read and write on it",
+    404: "; check its url and database: docs/store.md tells how to create that of the store, and"
+         " a token needs read and write on it",
 }
 
 

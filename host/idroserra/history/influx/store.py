@@ -299,8 +299,8 @@ class InfluxStore:
                 return [[] for _ in texts]
             if NO_BUCKET in error:
                 error = (f"the bucket {self._config.database!r} does not exist, or the token may"
-                         " not read it: `idroserra store init` creates it; docs/store.md lists"
-                         " the permissions of a token")
+                         " not read it: docs/store.md tells how to create it, and lists the"
+                         " permissions of a token")
             raise StoreRejected(f"{self._config.url}: {one_line(error)}")
         self._is_missing = False
         return rows
