@@ -107,10 +107,7 @@ class Service:
             self.settings_history = self._open_settings_history(opened)
             self.access = self._open_access(opened)
             self.journal = self._open_journal(opened)
-            self.commands = Commands(
-                folder / "state.db", nodes=self.nodes, live=self.live, link=self._mqtt,
-                epoch_unix_ms=self.spool.epoch, audit=self.access.audit.add)
-            opened.callback(self.commands.close)
+            self.commands = self._open_commands(opened)
             self.calibrations = self._open_calibrations(opened)
             self.recipes, self.recipe_library = self._open_recipes(opened)
             self.previews = PreviewService(self._mqtt.now_unix_ms)
@@ -196,6 +193,13 @@ class Service:
         if self.access.audit.failure:
             failures["audit log"] = self.access.audit.failure
         return failures
+
+    def _open_commands(self, opened: ExitStack) -> Commands:
+        commands = Commands(
+            self.config.data_dir / "state.db", nodes=self.nodes, live=self.live, link=self._mqtt,
+            epoch_unix_ms=self.spool.epoch, audit=self.access.audit.add)
+        opened.callback(commands.close)
+        return commands
 
     def _open_calibrations(self, opened: ExitStack) -> CalibrationService:
         calibrations = CalibrationService(
