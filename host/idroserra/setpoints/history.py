@@ -10,6 +10,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
@@ -107,10 +108,15 @@ class SettingsHistory:
 
     def _write(self, node: str, unix_ms: int, change: _Change) -> None:
         with self._database.transaction() as connection:
-            before: list[_Row] = connection.execute(_SELECT, (node,)).fetchall()
+            rows: list[_Row] = connection.execute(_SELECT, (node,)).fetchall()
+            before = _revisions(rows)
             keep_from = unix_ms - self._keep_ms if self._keep_ms else 0
-            after = _rows(pruned(change(_revisions(before)), keep_from, MAX_REVISIONS))
-            _save(connection, node, before, after)
+            after = pruned(change(before), keep_from, MAX_REVISIONS)
+            same = sum(1 for _ in takewhile(
+                lambda pair: pair[0] is pair[1], zip(before, after, strict=False)))
+            values: Mapping[str, Any] = next(
+                (one.values for one in reversed(after[:same]) if one.values), {})
+            _save(connection, node, rows[same:], _rows(after[same:], values))
 
 
 def _save(connection: Connection, node: str, before: list[_Row], after: list[_Row]) -> None:
@@ -127,17 +133,19 @@ def _revisions(rows: Iterable[_Row]) -> list[Revision]:
     found, values = [], dict[str, Any]()
     for life, rev, from_unix_ms, is_exact, boot_id, changes in rows:
         if changes is not None:
-            changed = {**values, **json.loads(changes)}
-            values = {key: value for key, value in changed.items() if value is not None}
+            changed = json.loads(changes)
+            values = {**values, **changed}
+            if None in changed.values():
+                values = {key: value for key, value in values.items() if value is not None}
         found.append(Revision(life, rev, from_unix_ms, bool(is_exact), boot_id,
                               None if changes is None else values))
     return found
 
 
-def _rows(revisions: Iterable[Revision]) -> list[_Row]:
-    """Return the rows of revisions: each with what changed; null is a setting that went."""
+def _rows(revisions: Iterable[Revision], before: Mapping[str, Any]) -> list[_Row]:
+    """Return the rows of revisions after the settings `before`: each with what changed; null is a
+    setting that went."""
     found: list[_Row] = []
-    before: Mapping[str, Any] = {}
     for one in revisions:
         changes = None
         if one.values is not None:

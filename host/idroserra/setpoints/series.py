@@ -115,8 +115,10 @@ def series_of(known: Sequence[Revision]) -> SettingsSeries:
 
 
 def pruned(known: Sequence[Revision], before_unix_ms: int, most: int) -> list[Revision]:
-    """Return the newest revisions, at most `most`: those that ended before a time are dropped."""
-    kept = [one for _, end, one in _spans(known) if end is None or end > before_unix_ms][-most:]
+    """Return the newest revisions: those that ended before a time are dropped, and of more than
+    `most` the oldest eighth."""
+    kept = [one for _, end, one in _spans(known) if end is None or end > before_unix_ms]
+    kept = kept if len(kept) <= most else kept[-(most - most // 8):]
     dropped = known[: len(known) - len(kept)]
     if kept and kept[0].values is None:
         values = next((one.values for one in reversed(dropped) if one.values is not None), None)

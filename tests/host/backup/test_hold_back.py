@@ -22,6 +22,7 @@ from idroserra.nodes.registry import Nodes
 from idroserra.pki.broker_ca import BrokerCA, read_certificate
 from idroserra.pki.x509 import write_private
 from idroserra.recipes.run_store import HELD, RUNNING, RecipeRun, RecipeRunTable
+from idroserra.setpoints.history import SettingsHistory
 from idroserra.updates.database import NodeUpdate, Rollout, RolloutDatabase
 from support.real_host import KEY, Host
 from support.server_process import Mosquitto
@@ -90,6 +91,16 @@ def test_older_settings_wait_for_a_choice(tmp_path, reported_rev):
     with nodes_of(new) as nodes:
         assert nodes.get(NODE).restored is None
     assert not list(check_restored(new))
+
+
+def test_the_settings_over_time_come_back_with_a_backup(tmp_path):
+    make_node(tmp_path / "old")
+    with closing(SettingsHistory(tmp_path / "old" / "state.db")) as history:
+        for rev, values in enumerate((MADE, LATER)):
+            history.on_report(NODE, ConfigReport(rev, None, values), "b0", T0 + rev)
+    new, _ = moved(tmp_path)
+    with closing(SettingsHistory(new / "state.db")) as history, nodes_of(new) as nodes:
+        assert history.of(nodes.get(NODE)) == ([T0, T0 + 1], [MADE, LATER])
 
 
 def test_without_a_difference_there_is_no_choice(tmp_path):
