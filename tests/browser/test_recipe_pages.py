@@ -1,11 +1,10 @@
 """The recipe library on the page: clone, edit with errors, compare, export, import, delete."""
 
-import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
 from support.all_pages import AXE, axe_violations
-from support.pages import DESKTOP, PHONE
+from support.pages import PHONE
 
 
 def violations(page):
@@ -13,10 +12,8 @@ def violations(page):
     return axe_violations(page)
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), (DESKTOP, "light")],
-                         ids=["phone", "desktop"])
-def test_a_recipe_of_ones_own_from_clone_to_delete(host, node, tab, tmp_path, size, scheme):
-    watched = tab(size, scheme)
+def test_a_recipe_of_ones_own_from_clone_to_delete(host, node, tab, tmp_path):
+    watched = tab(PHONE, "dark")
     page = watched.open("/recipes")
     card = page.locator("[data-recipe=lettuce]")
     expect(card.locator(".timeline li")).to_have_count(3)

@@ -68,7 +68,8 @@ def test_an_edited_recipe_starts_and_a_running_crop_keeps_its_own(host, node, cl
     assert "delete recipe" in [one.action for one in host.service.access.audit.newest(5)]
 
 
-@pytest.mark.parametrize(("change", "field", "words"), [
+# A change of the second stage, the field of the error, and its words.
+WRONG = (
     ({"days": 0}, "stage[1].days", "Stage 2, Days: 1 to 400 is needed"),
     ({"name": " "}, "stage[1].name", "Stage 2, Name: must not be empty"),
     ({"settings": {"ec.target_us_cm": 9_000}}, "stage[1].settings.ec.target_us_cm",
@@ -79,13 +80,16 @@ def test_an_edited_recipe_starts_and_a_running_crop_keeps_its_own(host, node, cl
      "Stage 2: a recipe cannot set this"),
     ({"settings": {"ph.target": "5\x7f\n"}}, "stage[1].settings.ph.target",
      "Stage 2, pH target: enter 4.5 to 7.5"),
-])
-def test_an_error_names_stage_and_field(host, clone, change, field, words):
-    form = form_of(clone)
-    form["stages"][1] |= change
-    answer = host.client.put(f"{RECIPES}/mine", json={"recipe": form})
-    assert (answer.status_code, answer.json()["field"]) == (422, field)
-    assert answer.json()["words"].startswith(words)
+)
+
+
+def test_an_error_names_stage_and_field(host, clone):
+    for change, field, words in WRONG:
+        form = form_of(clone)
+        form["stages"][1] |= change
+        answer = host.client.put(f"{RECIPES}/mine", json={"recipe": form})
+        assert (answer.status_code, answer.json()["field"]) == (422, field)
+        assert answer.json()["words"].startswith(words)
     assert host.client.get(f"{RECIPES}/mine").json()["digest"] == clone["digest"]
 
 

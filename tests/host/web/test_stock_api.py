@@ -6,6 +6,12 @@ from idroserra.simulation import stock_calculator
 from idrosim.water_solver import nutrient_batch
 
 BATCH, DOSE = "/api/stock/batch", "/api/stock/dose"
+WRONG = (
+    (BATCH, {"recipe": "bananas"}, "recipe"),
+    (BATCH, {"recipe": "lettuce", "acid": "vinegar"}, "acid"),
+    (BATCH, {"recipe": "lettuce", "water": "Fe=3"}, "water.Fe"),
+    (DOSE, {"stock": "khco3_1M", "target_ph": 3}, "target_ph"),
+)
 REPORT = "Ca=48.1 Mg=9.72 Na=18.4 Cl=30.1 SO4=38.4 HCO3=146 pH=7.6"
 
 
@@ -32,26 +38,15 @@ def test_plain_water_gets_acid(host):
     assert 200 < found["stock_ml"] < 600
 
 
-@pytest.mark.parametrize(("path", "asked", "field"), [
-    (BATCH, {"recipe": "bananas"}, "recipe"),
-    (BATCH, {"recipe": "lettuce", "acid": "vinegar"}, "acid"),
-    (BATCH, {"recipe": "lettuce", "water": "Fe=3"}, "water.Fe"),
-    (DOSE, {"stock": "khco3_1M", "target_ph": 3}, "target_ph"),
-])
-def test_an_error_names_its_field(host, path, asked, field):
-    answer = host.client.get(path, params=asked)
-    assert (answer.status_code, answer.json()["field"]) == (422, field)
-
-
-def test_a_number_out_of_bounds_is_refused(host):
+def test_an_error_names_its_field(host):
+    for path, asked, field in WRONG:
+        answer = host.client.get(path, params=asked)
+        assert (answer.status_code, answer.json()["field"]) == (422, field)
     answer = host.client.get(BATCH, params={"recipe": "lettuce", "strength": 9})
     assert (answer.status_code, answer.json()["error"][:10]) == (422, "strength: ")
 
 
-def test_every_note_of_the_chemistry_can_be_translated(host):
-    asked = {"recipe": "lettuce", "water": "hard", "strength": 0.5}
-    notes = host.client.get(BATCH, params=asked).json()["notes"]
-    assert notes
+def test_every_note_of_the_chemistry_can_be_translated():
     weighed = stock_calculator.weigh(stock_calculator.BatchRequest(
         "lettuce", 100, "Ca=48 CaCO3=150 Cl=400 pH=7.6", 4.0, 7.5, "h3po4_10pct", "koh_10pct", 20))
     templates = {note.template for note in weighed.notes}
