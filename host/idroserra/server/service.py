@@ -89,11 +89,7 @@ class Service:
             except (OSError, sqlite3.Error) as error:
                 raise ConfigError(str(folder), "data_dir", str(error)) from error
             opened.callback(self.nodes.close)
-            with _config_errors(folder):
-                self.page_settings = PageSettings(folder)
-            opened.callback(self.page_settings.close)
-            self.page_backup = PageBackup(config, self.page_settings)
-            opened.callback(self.page_backup.close)
+            self.page_settings, self.page_backup = self._open_page_settings(opened)
             self.lan = _open_site_https(config) if config.lan.enabled else None
             self.spool = Spool(
                 folder / "spool.db", config.spool.max_mb, config.spool.max_rejected,
@@ -232,6 +228,15 @@ class Service:
         opened.callback(history.close)
         history.begin(self.nodes.all(), self._mqtt.now_unix_ms())
         return history
+
+    def _open_page_settings(self, opened: ExitStack) -> tuple[PageSettings, PageBackup]:
+        """Open what is set on the page, and the backups made there. Raises ConfigError."""
+        with _config_errors(self.config.data_dir):
+            settings = PageSettings(self.config.data_dir)
+        opened.callback(settings.close)
+        backup = PageBackup(self.config, settings)
+        opened.callback(backup.close)
+        return settings, backup
 
     def _open_access(self, opened: ExitStack) -> AuthService:
         """Open users, sessions and the audit log. Raises ConfigError."""

@@ -81,10 +81,6 @@ from idroserra.web.api.nodes import UnknownCommand, nodes_router
 from idroserra.web.api.reports import nights_router, reports_router
 from idroserra.web.api.schemas import ErrorOut
 from idroserra.web.api.setpoints import setpoints_router
-from idroserra.web.api.settings_alarms import settings_alarms_router
-from idroserra.web.api.settings_backup import settings_backup_router
-from idroserra.web.api.settings_nodes import NodeTitles, settings_nodes_router
-from idroserra.web.api.settings_notifications import settings_notifications_router
 from idroserra.web.api.sites import sites_router
 from idroserra.web.api.stops import stops_router
 from idroserra.web.api.tables import tables_router
@@ -98,6 +94,7 @@ from idroserra.web.middleware.request_limits import RequestLimits
 from idroserra.web.middleware.security import SecurityMiddleware
 from idroserra.web.node_rooms import node_room_routes
 from idroserra.web.node_settings import wiring_routes
+from idroserra.web.node_titles import NodeTitles
 from idroserra.web.node_view import NodeViews, wall_unix_ms
 from idroserra.web.openapi import described
 from idroserra.web.pages import Pages, pages_routes
@@ -106,7 +103,11 @@ from idroserra.web.planning.tasks import tasks_router
 from idroserra.web.pwa import pwa_routes
 from idroserra.web.recipe_pages import recipe_pages_routes
 from idroserra.web.routing import BadRequest, Routes
-from idroserra.web.settings_pages import settings_pages_routes
+from idroserra.web.settings.alarms import settings_alarms_router
+from idroserra.web.settings.backup import settings_backup_router
+from idroserra.web.settings.nodes import settings_nodes_router
+from idroserra.web.settings.notifications import settings_notifications_router
+from idroserra.web.settings.pages import settings_pages_routes
 from idroserra.web.sse_hub import FeedHub
 
 HERE = Path(__file__).resolve().parent

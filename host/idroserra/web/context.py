@@ -30,7 +30,7 @@ from idroserra.reports.summary import Summary
 from idroserra.setpoints.history import SettingsHistory
 from idroserra.simulation.preview_service import PreviewService
 from idroserra.updates.service import UpdateService
-from idroserra.web.api.settings_nodes import NodeTitles
+from idroserra.web.node_titles import NodeTitles
 from idroserra.web.node_view import NodeViews
 
 if TYPE_CHECKING:

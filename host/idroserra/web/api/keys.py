@@ -16,7 +16,7 @@ from idroserra.core.validation import string_pattern
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.schemas import In, Out, error_replies
-from idroserra.web.api.settings_nodes import NodeTitles
+from idroserra.web.node_titles import NodeTitles
 from idroserra.web.routing import Routes
 
 _HEX = r"^[0-9a-f]{64}$"

@@ -6,16 +6,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from idroserra.core.page_settings import PageSettings
 from idroserra.core.validation import string_pattern
 from idroserra.nodes.node import Node
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
-from idroserra.web.node_view import wall_unix_ms
+from idroserra.web.node_titles import SHORT_CHARS, NodeTitles
 from idroserra.web.routing import Routes
 
-KEYS, TITLES = "keys", "node titles"
-SHORT_CHARS = 8  # of a fingerprint, for comparison by people
 MOST_TITLE_CHARS = 60
 
 _ERROR_REPLIES = error_replies({
@@ -59,39 +56,6 @@ class SettingsNodesOut(Out):
     nodes: list[SettingsNodeOut]
     retired: list[RetiredKeyOut]
     site: Annotated[str, Meta(description="The site of a new node.")]
-
-
-class NodeTitles:
-    """The names of nodes for people, and the fingerprints of keys that were in use."""
-
-    def __init__(self, settings: PageSettings) -> None:
-        self._settings = settings
-
-    def of(self, node: str) -> str:
-        """Return the name of a node, "" if it has none."""
-        return str(self._settings.get(TITLES, node, ""))
-
-    def set(self, node: str, title: str, by: str) -> None:
-        """Name a node. Raises StoreUnavailable."""
-        self._settings.put(TITLES, node, title, by, wall_unix_ms())
-
-    def record_keys(self, node: Node, by: str) -> None:
-        """Remember the fingerprints of a node's keys. Raises StoreUnavailable."""
-        for found in node.fingerprints:
-            self._settings.put(KEYS, found[:SHORT_CHARS], {
-                "node": node.node, "unix_ms": wall_unix_ms()}, by, wall_unix_ms())
-
-    def forget(self, node: Node, by: str) -> None:
-        """Remove the name of a node that is forgotten. Raises StoreUnavailable."""
-        self.record_keys(node, by)
-        self._settings.remove(TITLES, node.node)
-
-    def retired(self, nodes: list[Node]) -> list[dict[str, Any]]:
-        """Return RetiredKeyOut of each key that none of these nodes has, newest first."""
-        used = {found[:SHORT_CHARS] for node in nodes for found in node.fingerprints}
-        found = [{"key": key, **one} for key, one in self._settings.all(KEYS).items()
-                 if key not in used]
-        return sorted(found, key=lambda one: -int(one["unix_ms"]))
 
 
 def settings_nodes_json(nodes: Nodes, titles: NodeTitles, site: str) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from idroserra.web.api.settings_nodes import MOST_TITLE_CHARS
 from idroserra.web.pages import Pages
 from idroserra.web.routing import Routes
+from idroserra.web.settings.nodes import MOST_TITLE_CHARS
 
 
 def settings_pages_routes(pages: Pages) -> Routes:

@@ -1,0 +1,1 @@
+"""The settings of the host on the page: their pages and their HTTP API."""
