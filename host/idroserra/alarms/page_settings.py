@@ -70,10 +70,7 @@ class AlarmPageSettings:
         self.rules_trouble = ""
         self._apply_recipients()
         loop.scheduler.use(self.times())
-        try:
-            loop.alarms.use_rules(load_rules(self.rule_changes()))
-        except ConfigError as error:  # of another version: the rules of the configuration hold
-            self.rules_trouble = str(error)
+        self._apply_rules()
 
     def recipients(self) -> list[Recipient]:
         """Return the configured recipients, then those of the page by name."""
@@ -81,7 +78,7 @@ class AlarmPageSettings:
         with self._lock:
             found = [Recipient(one, source, self._configured[one.name].service, "", True)
                      for one in self._config.alarms.targets]
-            found += [Recipient(_target({**body, "url": body.get("url") or "-"}, name), "",
+            found += [Recipient(_shown_target(body, name), "",
                                 "" if target is None else target.service,
                                 trouble, bool(body.get("url")))
                       for name, (body, target, trouble) in sorted(self._stored.items())]
@@ -153,8 +150,11 @@ class AlarmPageSettings:
         """Return the keys of rules that configuration and page change, with those of nodes in
         the table `nodes` of a rule."""
         found: dict[str, dict[str, Any]] = {}
+        known = self.default_rules()
         for name, changes in self._store.all(RULES).items():
             rule, _, node = name.partition("/")
+            if rule not in known:  # of another version
+                continue
             own = found.setdefault(rule, {"nodes": {}})
             (own["nodes"].setdefault(node, {}) if node else own).update({
                 key: value for key, value in changes.items()
@@ -194,10 +194,14 @@ class AlarmPageSettings:
                 self._put_rule(name, before, by)
                 raise BadAlarmSetting(str(error)) from None
             self._loop.alarms.use_rules(rules)
+            self.rules_trouble = ""
 
     def all_rules(self) -> dict[str, Rule]:
         """Return every rule by name, also those that are off, as the alarms use them."""
-        return load_rules(self.rule_changes(), only_enabled=False)
+        try:
+            return load_rules(self.rule_changes(), only_enabled=False)
+        except ConfigError:  # rules_trouble says why
+            return self.default_rules()
 
     def default_rules(self) -> dict[str, Rule]:
         """Return every rule without what the page changed."""
@@ -207,6 +211,14 @@ class AlarmPageSettings:
         """Return True if the page set this key."""
         name = f"{rule}/{node}" if node else rule
         return key in self._store.get(RULES, name, {})
+
+    def _apply_rules(self) -> None:
+        """Use the rules of the page; those of another version may be invalid, then the rules of
+        the configuration hold."""
+        try:
+            self._loop.alarms.use_rules(load_rules(self.rule_changes()))
+        except ConfigError as error:
+            self.rules_trouble = str(error)
 
     def _put_rule(self, name: str, changes: Mapping[str, Any], by: str) -> None:
         if changes:
@@ -231,6 +243,14 @@ class AlarmPageSettings:
 
 def _target(body: Mapping[str, Any], name: str) -> AlarmTarget:
     return validate({**body, "name": name}, AlarmTarget)
+
+
+def _shown_target(body: Mapping[str, Any], name: str) -> AlarmTarget:
+    """Return a stored recipient, with defaults if another version stored it."""
+    try:
+        return _target({**body, "url": body.get("url") or "-"}, name)
+    except ValidationError:
+        return _target({"url": "-"}, name)
 
 
 def _opened(name: str, body: Mapping[str, Any]) -> tuple[Target | None, str]:

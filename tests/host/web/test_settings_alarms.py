@@ -2,6 +2,7 @@
 
 import pytest
 
+from idroserra.core.page_settings import PageSettings
 from support.real_host import Host
 
 PATH = "/api/settings/alarms"
@@ -93,4 +94,22 @@ def test_the_configuration_wins_over_the_page(tmp_path, mosquitto, eventually):
         refused = change(host, "ph_high", node, limit=0.7)
         assert (refused.status_code, refused.json()["error"]) == (
             409, "limit: the host's configuration sets it")
+    host.stop()
+
+
+def test_what_another_version_stored_stops_neither_host_nor_page(
+    tmp_path, mosquitto, eventually
+):
+    stored = PageSettings(tmp_path / "host")
+    stored.put("alarm rules", "gone", {"limit": 1}, "anna", 0)
+    stored.put("alarm rules", "ph_high", {"limit": "high"}, "anna", 0)
+    stored.put("recipients", "odd", {"url": "json://127.0.0.1:1/", "language": "tlh"}, "anna", 0)
+    stored.close()
+    host = Host(tmp_path / "host", mosquitto.port, eventually)
+    assert "alarms.rules.ph_high.limit" in host.client.get(PATH).json()["trouble"]
+    assert rule(host, "ph_high")[1]["limit"]["value"] == 0.3
+    [odd] = host.client.get("/api/settings/notifications").json()["recipients"]
+    assert (odd["name"], "language" in odd["trouble"]) == ("odd", True)
+    assert change(host, "ph_high", limit=0.4).json()["trouble"] == ""
+    assert rule(host, "ph_high")[1]["limit"]["value"] == 0.4
     host.stop()
