@@ -9,7 +9,7 @@ import { tileState } from "./tiles.js";
 
 const rank = (level) => LEVELS.indexOf(level);
 // The states of dosing in one word, worst first.
-const DOSING = { latched: mark("locked"), stopped: mark("stopped"), unknown: mark("unknown"), held: mark("paused"), advise: mark("advice only"), off: mark("monitoring only"), on: mark("automatic") };
+const DOSING = { latched: mark("locked"), stopped: mark("Dosing stopped"), unknown: mark("unknown"), held: mark("paused"), advise: mark("advice only"), off: mark("monitoring only"), on: mark("automatic") };
 
 /** What a cell shows: {text, level, look, title}; `sort` is a number, or null to be last. */
 function reading(node, key, now) {

@@ -198,7 +198,7 @@ function resumedText(done, count) {
 }
 
 function stopText(answer) {
-  if (answer.state === "done") return t("stopped");
+  if (answer.state === "done") return t("has stopped all dosing");
   if (answer.state === "pending" && answer.reason) return t("Not delivered yet: {reason}. It doses on within its limits until it answers.", { reason: answer.reason.text });
   if (answer.state === "pending") return t("Waiting for the node\u2026");
   return whyText(answer);
