@@ -44,7 +44,7 @@ def place_of(name: str) -> str:
     """Return the name of the place that a page is part of, by the name of its template."""
     if name.startswith("settings") or name in ("updates", "users", "account"):
         return "settings"
-    return name.partition("_")[0]
+    return "recipes" if name.startswith(("recipe", "compare", "stock")) else name.partition("_")[0]
 
 
 def _may_open(place: Place, role: Role) -> bool:

@@ -1,4 +1,5 @@
-"""Unknown addresses and wrong roles: a page for a person, JSON for a program."""
+"""Pages with nothing to show: unknown addresses and wrong roles, which are JSON for a program, and
+an overview without a node."""
 
 import pytest
 
@@ -60,3 +61,11 @@ def test_a_program_gets_json_and_a_stranger_sees_nothing(browse, host):
         answer = browse(None, path)
         assert "secret-node" not in answer.text
         assert answer.status_code in (303, 404)
+
+
+def test_an_empty_overview_leads_an_admin_to_adding_a_node(browse):
+    empty = [browse(role, "/").text.partition('id="empty"')[2].partition("</section>")[0]
+             for role in (Role.ADMIN, Role.VIEWER)]
+    assert 'href="/settings/nodes"' in empty[0]
+    assert "href" not in empty[1]
+    assert all("<code>" not in one and "idroserra" not in one for one in empty)
