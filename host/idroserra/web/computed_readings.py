@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from idroserra.core import computed
+from idroserra.core.errors import RecipeError
 from idroserra.history.models import Column, Store
 from idroserra.nodes.newest_readings import NewestReading
 from idroserra.nodes.node import Node
@@ -20,10 +21,13 @@ Series = dict[str, list[Column]]
 
 def lamp_ppfd(recipes: RecipeRunner) -> Callable[[str], float | None]:
     """Return a function: the PPFD of a node's lamps at full level in umol/m2/s, as its recipe
-    declares, None without a recipe."""
+    declares, None without a recipe that this host can read."""
     def find(node: str) -> float | None:
         run = recipes.of(node)
-        return None if run is None else run.recipe.ppfd_umol_m2_s
+        try:
+            return None if run is None else run.recipe.ppfd_umol_m2_s
+        except RecipeError:
+            return None
 
     return find
 

@@ -13,6 +13,7 @@ from idroserra.recipes import model
 from idroserra.recipes.model import DAY_MS
 from idroserra.recipes.runner import CannotRun
 from idroserra.server.service import Service
+from idroserra.web.computed_readings import lamp_ppfd
 from support.node_client import NodeClient
 
 NODE = "idro-a1"
@@ -330,6 +331,7 @@ def test_a_recipe_this_host_cannot_read_any_more_is_over(house, tmp_path):
     house.begin()
     assert house.run.state == "stopped"
     assert house.run.reason.code == "recipe_unreadable"
+    assert lamp_ppfd(house.host.recipes)(NODE) is None
     house.start()
     house.until("confirmed")
 
