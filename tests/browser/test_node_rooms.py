@@ -175,6 +175,7 @@ def test_sums_wait_for_the_history_and_an_empty_time_says_so(host, node, tab):
     sums = page.locator("#balance tfoot td")
     expect(sums.first).to_contain_text("L")
     host.service.live.set_progress("idro-a", {"done_ms": 1, "total_ms": 345_600_000})
+    expect(page.locator("#import")).to_be_visible()
     page.reload()
     expect(sums.first).to_have_text("–")
     host.service.live.set_progress("idro-a", None)
