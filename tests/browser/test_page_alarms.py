@@ -159,6 +159,19 @@ def test_the_overview_counts_and_leads_there(sick, host, tab):
     expect(page).to_have_url(f"{host.url}/alarms")
 
 
+def test_no_page_is_fine_beside_an_alarm_of_the_site(host, node, tab):
+    """Its nodes are fine again, but the alarm is not acknowledged."""
+    node.read()
+    page = tab().open("/settings/nodes")
+    expect(page.locator("#strip")).to_have_attribute("data-level", "ok")
+    page.evaluate("""async (module) => (await import(module)).apply({ type: "alarms", summary: {
+        count: 1, unacknowledged: 1, priority: "high", worst: "2 of 2 nodes were silent",
+        health: "" } })""", page.locator("script[type=module]").first.evaluate(
+            "(script) => new URL('state.js', script.src).href"))
+    expect(page.locator("#strip")).to_have_attribute("data-level", "bad")
+    expect(page.locator("#strip strong a")).to_have_attribute("href", "/alarms")
+
+
 def test_a_click_that_does_not_reach_the_host_shows_an_error(sick, host, tab):
     page = tab().open("/alarms")
     hot = card(page, "water_hot/idro-a/reservoir.temp_c")

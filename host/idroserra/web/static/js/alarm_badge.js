@@ -20,6 +20,13 @@ export function countText({ count, unacknowledged }) {
   return t("{count} alarms, {unacknowledged} not acknowledged.", { count, unacknowledged });
 }
 
+/** Nothing is fine beside an unacknowledged alarm: of a site or of the host, say. */
+export function withAlarms(health) {
+  const summary = state.alarms;
+  if (health.level !== "ok" || !summary.unacknowledged) return health;
+  return { level: levelOf(summary), text: countText(summary), href: "/alarms", others: health.others };
+}
+
 export function renderAlarmBadge() {
   const summary = state.alarms;
   const bell = document.getElementById("bell");

@@ -3,7 +3,7 @@
 
 import { t, tn } from "./i18n.js";
 import { listen, oncePerFrame, state } from "./state.js";
-import { renderAlarmBadge } from "./alarm_badge.js";
+import { renderAlarmBadge, withAlarms } from "./alarm_badge.js";
 import { FleetTable } from "./fleet_table.js";
 import { start } from "./connection.js";
 import { wireRename } from "./site_form.js";
@@ -99,7 +99,7 @@ function render() {
   const nodes = [...state.nodes.values()].filter((node) => !shownSite || node.site === shownSite);
   const sites = !shownSite && state.sites.length > 1 ? state.sites : [];
   const isTable = nodes.length > MOST_CARDS;
-  const own = overall(nodes);
+  const own = shownSite ? overall(nodes) : withAlarms(overall(nodes)); // the counts are of all sites
   // Sites and the table show the causes themselves.
   const health = state.connection === "lost" ? healthOf({}) : withHost(sites.length || isTable ? { ...own, others: [] } : own);
   renderStrip(strip, health, newestOf(nodes));

@@ -1,7 +1,7 @@
 // The frame of pages about all greenhouses: status strip, connection, alarm badge.
 
 import { byId } from "./dom.js";
-import { renderAlarmBadge } from "./alarm_badge.js";
+import { renderAlarmBadge, withAlarms } from "./alarm_badge.js";
 import { overall } from "./overview.js";
 import { listen, oncePerFrame, state } from "./state.js";
 import { newestOf, renderConnection, renderStrip, healthOf, withHost } from "./strip.js";
@@ -9,7 +9,7 @@ import { newestOf, renderConnection, renderStrip, healthOf, withHost } from "./s
 
 function renderFrame() {
   const nodes = [...state.nodes.values()];
-  renderStrip(byId("strip"), state.connection === "lost" ? healthOf({}) : withHost(overall(nodes)), newestOf(nodes));
+  renderStrip(byId("strip"), state.connection === "lost" ? healthOf({}) : withHost(withAlarms(overall(nodes))), newestOf(nodes));
   renderConnection(byId("link"));
   renderAlarmBadge();
 }
