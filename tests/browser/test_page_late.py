@@ -119,7 +119,7 @@ def test_a_greenhouse_that_is_forgotten_is_gone_from_every_page(host, node, tab)
     expect(card).to_be_visible()
     node.close()
     host.service.commands.forget(node.node)
-    expect(page.locator("h1")).to_have_text("No such greenhouse")
+    expect(page.locator("h1")).to_have_text("Page not found")
     expect(card).to_have_count(0)
 
 

@@ -109,7 +109,7 @@ def test_an_unknown_greenhouse_has_an_error_page(host, tab):
     watched = tab()
     answer = watched.page.goto(f"{host.url}/nodes/idro-none")
     assert answer.status == 404
-    expect(watched.page.locator("h1")).to_have_text("No such greenhouse")
+    expect(watched.page.locator("h1")).to_have_text("Page not found")
 
 
 def test_an_empty_host_says_what_to_do(host, tab):
