@@ -120,10 +120,14 @@ class AlarmPageSettings:
         return self._loop.scheduler.test(by, self._now_unix_ms(), name)
 
     def times(self) -> AlarmsConfig:
-        """Return the configuration of alarms with the times and the priority of the page."""
-        stored = {key: value for key, value in self._store.all(TIMES).items()
-                  if self.source_of_time(key) is None}
-        return _with_times(self._config.alarms, stored)
+        """Return the configuration of alarms with the times and the priority of the page, without
+        them if `times_trouble` says why they cannot be used."""
+        return self._checked_times()[0]
+
+    @property
+    def times_trouble(self) -> str:
+        """Why the stored times, as of another version, cannot be used; "" if they can."""
+        return self._checked_times()[1]
 
     def source_of_time(self, key: str) -> str | None:
         """Return where a key of TIME_KEYS is configured, None if the page may set it.
@@ -135,15 +139,15 @@ class AlarmPageSettings:
     def set_times(self, values: Mapping[str, Any], by: str) -> None:
         """Set keys of TIME_KEYS. Raises FixedByConfiguration, BadAlarmSetting."""
         with self._lock:
-            old = self.times()
-            changed = {key: value for key, value in values.items() if value != getattr(old, key)}
+            stored = self._stored_times()
+            shown = {key: getattr(self._config.alarms, key) for key in TIME_KEYS} | stored
+            changed = {key: value for key, value in values.items() if value != shown[key]}
             for key in changed:
                 if self.source_of_time(key) is not None:
                     raise FixedByConfiguration(Text(
                         N_("{key}: the host's configuration sets it"), key=key))
-            _with_times(old, changed)
-            for key, value in changed.items():
-                self._store.put(TIMES, key, value, by, self._now_unix_ms())
+            _with_times(self._config.alarms, stored | changed)
+            self._store.put_all(TIMES, changed, by, self._now_unix_ms())
             self._loop.scheduler.use(self.times())
 
     def rule_changes(self) -> dict[str, dict[str, Any]]:
@@ -212,6 +216,19 @@ class AlarmPageSettings:
         name = f"{rule}/{node}" if node else rule
         return key in self._store.get(RULES, name, {})
 
+    def _stored_times(self) -> dict[str, Any]:
+        return {key: value for key, value in self._store.all(TIMES).items()
+                if key in TIME_KEYS and self.source_of_time(key) is None}
+
+    def _checked_times(self) -> tuple[AlarmsConfig, str]:
+        """Return the configuration with the stored times, or without them and why."""
+        try:
+            return _with_times(self._config.alarms, self._stored_times()), ""
+        except BadAlarmSetting as error:
+            return self._config.alarms, Text(N_(
+                "The saved times are not used until you save them again: {reason}"),
+                reason=str(error))
+
     def _apply_rules(self) -> None:
         """Use the rules of the page; those of another version may be invalid, then the rules of
         the configuration hold."""
@@ -267,7 +284,9 @@ def _opened(name: str, body: Mapping[str, Any]) -> tuple[Target | None, str]:
 
 def _with_times(config: AlarmsConfig, changes: Mapping[str, Any]) -> AlarmsConfig:
     """Return the configuration with other times. Raises BadAlarmSetting."""
+    times = {**{key: getattr(config, key) for key in TIME_KEYS}, **changes}
     try:
-        return msgspec.structs.replace(config, **changes)
+        checked = validate(times, AlarmsConfig)
     except ValidationError as error:
         raise BadAlarmSetting(str(error)) from None
+    return msgspec.structs.replace(config, **{key: getattr(checked, key) for key in TIME_KEYS})

@@ -7,6 +7,8 @@ sets, the page shows and cannot change.
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ class PageSettings:
         """Open or create the file. Raises OSError, sqlite3.Error."""
         self._database = Database(folder / FILE, _SCHEMA)
         self._database.query("PRAGMA secure_delete=1")  # overwrites deleted addresses
+        self._lock = threading.RLock()
         self._values: dict[str, dict[str, Any]] = {}
         for section, name, value in self._database.query(
                 "SELECT section, name, value FROM settings ORDER BY section, name"):
@@ -45,15 +48,23 @@ class PageSettings:
 
     def put(self, section: str, name: str, value: Any, by: str, unix_ms: int) -> None:
         """Set one value."""
-        self._database.query("INSERT OR REPLACE INTO settings VALUES (?,?,?,?,?)",
-                             (section, name, json.dumps(value), by, unix_ms))
-        self._values[section] = {**self._values.get(section, {}), name: value}
+        self.put_all(section, {name: value}, by, unix_ms)
+
+    def put_all(self, section: str, values: Mapping[str, Any], by: str, unix_ms: int) -> None:
+        """Set values of a section by name: all of them, or none."""
+        rows = [(section, name, json.dumps(value), by, unix_ms) for name, value in values.items()]
+        with self._lock:
+            with self._database.transaction() as database:
+                database.executemany("INSERT OR REPLACE INTO settings VALUES (?,?,?,?,?)", rows)
+            self._values[section] = {**self._values.get(section, {}), **values}
 
     def remove(self, section: str, name: str) -> None:
         """Remove one value, if it is set."""
-        self._database.query("DELETE FROM settings WHERE section=? AND name=?", (section, name))
-        self._values[section] = {key: value for key, value in self.all(section).items()
-                                 if key != name}
+        with self._lock:
+            self._database.query("DELETE FROM settings WHERE section=? AND name=?",
+                                 (section, name))
+            self._values[section] = {key: value for key, value in self.all(section).items()
+                                     if key != name}
 
     def close(self) -> None:
         """Close the file."""

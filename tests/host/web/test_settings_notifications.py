@@ -1,10 +1,12 @@
 """Recipients of notifications in the settings: added, tested, changed and kept secret."""
 
 import json
+import sqlite3
 
 import pytest
 
 from idroserra.auth.roles import Role
+from idroserra.core.page_settings import PageSettings
 from support.notice_receiver import NoticeReceiver
 from support.real_host import Host
 
@@ -106,4 +108,37 @@ def test_the_configuration_wins_and_the_rest_outlives_a_restart(
         ("office", "command line", []), ("anna", "", ["Nord"])]
     assert result_of_test(host, eventually, "office") == {"office": "sent"}
     assert result_of_test(host, eventually, "anna") == {"anna": "sent"}
+    host.stop()
+
+
+def test_times_are_saved_together_or_not_at_all(host):
+    times = {"notify_from": "low", "quiet_from": "22:00", "quiet_until": "06:30"}
+    with sqlite3.connect(host.config.data_dir / "settings.db") as database:
+        database.execute("CREATE TRIGGER disk_full BEFORE INSERT ON settings WHEN"
+                         " NEW.name='quiet_until' BEGIN SELECT RAISE(ABORT, 'full'); END")
+        database.commit()
+        assert host.client.put(PATH, json=times).status_code == 503
+        shown = host.client.get(PATH).json()["times"]
+        assert {one["value"] for one in shown.values()} == {"medium", None}
+        database.execute("DROP TRIGGER disk_full")
+    assert host.client.put(PATH, json=times).status_code == 200
+    assert host.client.get(PATH).json()["times"]["quiet_until"]["value"] == "06:30"
+
+
+@pytest.mark.parametrize("odd", [
+    {"quiet_from": "22:00"}, {"notify_from": "loud"}, {"daily_at": 7}, {"gather_s": -1},
+])
+def test_unusable_stored_times_are_reported_and_replaced_on_the_page(
+    tmp_path, mosquitto, eventually, odd
+):
+    stored = PageSettings(tmp_path / "host")
+    for key, value in odd.items():
+        stored.put("notifications", key, value, "anna", 0)
+    stored.close()
+    host = Host(tmp_path / "host", mosquitto.port, eventually)
+    shown = host.client.get(PATH).json()
+    assert bool(shown["trouble"]) == ("gather_s" not in odd)  # a key of another version is ignored
+    assert {one["value"] for one in shown["times"].values()} == {"medium", None}
+    saved = host.client.put(PATH, json={"notify_from": "medium"})
+    assert (saved.status_code, saved.json()["trouble"]) == (200, "")
     host.stop()

@@ -74,6 +74,7 @@ class NotificationsOut(Out):
     times: Annotated[dict[str, Any], Meta(
         description="By key (notify_from, quiet_from, quiet_until, daily_at): value, and source: "
                     "where it is configured, null if the page may set it.")]
+    trouble: Annotated[str, Meta(description="Why saved times are not used; empty: none.")]
     delivery: Annotated[dict[str, Any], Meta(description="As in GET /api/alarms.")]
 
 
@@ -84,6 +85,7 @@ def notifications_json(settings: AlarmPageSettings, loop: AlarmLoop) -> dict[str
         "recipients": [_recipient_json(one) for one in settings.recipients()],
         "times": {key: {"value": getattr(times, key), "source": settings.source_of_time(key)}
                   for key in TIME_KEYS},
+        "trouble": translate(settings.times_trouble),
         "delivery": loop.dispatcher.status()}
 
 

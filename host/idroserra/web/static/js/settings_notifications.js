@@ -89,7 +89,7 @@ function render(answer) {
   return answer;
 }
 
-function renderTimes({ times: found }) {
+function renderTimes({ times: found, trouble }) {
   for (const [key, { value, source }] of Object.entries(found)) {
     const field = times.elements[key];
     const note = field.parentElement.querySelector(".locked");
@@ -98,6 +98,7 @@ function renderTimes({ times: found }) {
     note.hidden = source === null;
     note.textContent = source === null ? "" : sourceText(source);
   }
+  if (trouble) showOutcome(times.querySelector(".outcome"), "failed", trouble);
 }
 
 async function load() {
