@@ -24,6 +24,7 @@ from idroserra.core.errors import RecipeError
 from idroserra.core.text import Text
 from idroserra.i18n.errors import error_english
 from idroserra.i18n.marker import N_
+from idroserra.recipes.toml_keys import MOST_DOTS, line_of_long_key
 
 MAX_FILE_BYTES = 65_536
 MOST_STAGES = 20
@@ -184,6 +185,7 @@ def parse(data: bytes, file: str) -> Recipe:
         raise RecipeError(file, "", f"{len(data)} bytes: keep it under {MAX_FILE_BYTES}")
     try:
         text = data.decode()
+        _check_keys(text, file)
         table = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise RecipeError(file, "", f"not UTF-8 at byte {error.start}") from error
@@ -227,6 +229,13 @@ def _shape_error(file: str, message: str) -> RecipeError:
         key = f"{key}.{field[1]}".lstrip(".")
         why = "unknown key" if "unknown" in why else "is missing"
     return RecipeError(file, key, f"{why[:1].lower()}{why[1:]}: {_FORM}")
+
+
+def _check_keys(text: str, file: str) -> None:
+    line = line_of_long_key(text)
+    if line is not None:
+        raise RecipeError(file, "", Text(
+            N_("line {line}: a key has at most {most} dots"), line=line, most=MOST_DOTS))
 
 
 def _check_head(head: _Head, file: str) -> None:

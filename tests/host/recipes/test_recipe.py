@@ -1,5 +1,6 @@
 """Recipes: what a file may say, which settings hold on which day, what the gate needs days for."""
 
+import json
 import math
 
 import pytest
@@ -48,6 +49,42 @@ def room(volume_l=100, authority_pct=100, **values):
     settings = protocol.check_settings(
         VALUES | {key.replace("__", "."): value for key, value in values.items()})
     return Headroom(settings, volume_l, authority_pct)
+
+
+# Texts of 64 kB and less whose keys took the parser seconds, and the line that is named.
+LONG_KEYS = {
+    "key": (".".join(["a"] * 32_000) + "=1", 1),
+    "header": ("[" + ".".join(["a"] * 20_000) + "]\n", 1),
+    "list header": ("\n[[" + " . ".join(["a"] * 10_000) + "]]\n", 2),
+    "quoted": (".".join(['"a"'] * 10_000) + "=1", 1),
+    "inline table": ("a = { b = 1, " + ".".join(["a"] * 20_000) + "=1 }", 1),
+    "after a string of many quotes": ('a = { b = """x"""", ' + ".".join(["a"] * 9_000) + "=1}", 1),
+    "after a comment": ('# """\n' + ".".join(["a"] * 9_000) + "=1", 2),
+    "after a string of lines": ("a = '''\nx\n'''\n" + ".".join(["a"] * 9_000) + "=1", 4),
+}
+
+
+@pytest.mark.parametrize("form", LONG_KEYS)
+def test_a_key_of_very_many_parts_is_refused_before_it_is_parsed(form):
+    text, line = LONG_KEYS[form]
+    with pytest.raises(RecipeError) as caught:
+        parse(text)
+    assert f"line {line}: a key has at most 4 dots" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [
+    '"""' + "\\\"\"\"" * 8_000, "'" * 60_000, '"' * 60_000, "." * 60_000 + '"', "[" * 60_000])
+def test_a_text_of_quotes_is_refused_at_once(text):
+    with pytest.raises(RecipeError):
+        parse(text)
+
+
+@given(st.text("a.\\\"'= {},#[]\n"))
+def test_dots_in_strings_are_no_keys(text):
+    string = json.dumps(text + "a.b.c.d.e.f.g=1")
+    lines = '"""\na.b.c.d.e.f.g = 1\n"""'
+    head = HEAD.replace('["my own beds"]', f"[{string}, {lines}]  # a.b.c.d.e.f.g = 1")
+    assert parse(head + FIRST).source[0] == json.loads(string)
 
 
 def test_settings_hold_until_a_later_stage_changes_them_and_ramps_arrive_day_by_day():
