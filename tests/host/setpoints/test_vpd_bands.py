@@ -1,7 +1,12 @@
 """The VPD band follows the setpoints of its time and the light schedule."""
 
+import pytest
+
+from idro.protocol import messages
+from idroserra.nodes.node import Node
 from idroserra.setpoints.series import SettingsSeries
 from idroserra.setpoints.vpd_bands import vpd_band, vpd_band_steps
+from idroserra.web.api.setpoints import setpoints_json
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -27,3 +32,19 @@ def test_a_stage_changes_the_band_from_its_time_on():
     always = VALUES | {"light.on_minutes": 1_440}
     assert len(vpd_band_steps(SettingsSeries([0], [always]), 0, 9 * DAY_MS)) == 1
     assert vpd_band_steps(SettingsSeries([], []), 0, DAY_MS) == []
+
+
+@pytest.mark.parametrize(("channels", "outputs", "found"), [
+    (("air.temp_c", "air.rh_pct", "air.vpd_pa"), {"fan": "switch"}, ["air.vpd_pa"]),
+    (("air.temp_c", "air.rh_pct"), {"humidifier": "switch"}, ["air.vpd_pa"]),
+    (("air.temp_c", "air.rh_pct"), {"light": "dimmer"}, []),
+])
+def test_a_vpd_has_its_band_whether_node_or_host_computes_it(channels, outputs, found):
+    """A node with a fan or a humidifier computes the VPD itself."""
+    info = messages.Info(
+        "0.1.0", "esp32-reservoir", "esp32", "7f3a11aa", 1, 1, "host", "power_on", "ab" * 32,
+        channels, outputs, (), True, 100, 0, messages.AS_FLASHED)
+    answer = setpoints_json(
+        Node("idro-a", "", info=info), SettingsSeries([0], [VALUES]), 0, DAY_MS)
+    assert list(answer["bands"]) == found
+    assert all(len(bands) == 3 for bands in answer["bands"].values())

@@ -64,7 +64,9 @@ def setpoints_json(
     bands = {one: band_steps(series, one, from_unix_ms, to_unix_ms) for one in channels}
     if controls_vpd(node):
         steps = vpd_band_steps(series, from_unix_ms, to_unix_ms)
-        bands |= dict.fromkeys(vpd_channels(channels), steps)
+        # A node with a fan or a humidifier computes the VPD of its air itself.
+        own = [one for one in channels if one.endswith(".vpd_pa")]
+        bands |= dict.fromkeys([*own, *vpd_channels(channels)], steps)
     return {
         "node": node.node, "from_unix_ms": from_unix_ms, "to_unix_ms": to_unix_ms,
         "known_from_unix_ms": series.known_from_unix_ms,
