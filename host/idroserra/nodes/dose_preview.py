@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from idroserra.core import protocol
 from idroserra.core.reasons import Reason, reason_from_json
-from idroserra.node_state.causes import innermost
-from idroserra.node_state.inputs import EC, PH, Reading, StateInputs
+from idroserra.node_state.causes import CHANNEL_OF, innermost
+from idroserra.node_state.inputs import EC, LEVEL, NEEDS, PH, Reading, StateInputs
 from idroserra.node_state.state import state_of
 from idroserra.nodes.latest_events import Event
 
@@ -25,16 +25,24 @@ _EFFECTS = {
     "nutrient_a": (EC, "ec.target_us_cm", "ec.deadband_us_cm", "ec.ul_per_100_us_cm", 1),
     "nutrient_b": (EC, "ec.target_us_cm", "ec.deadband_us_cm", "ec.ul_per_100_us_cm", 1),
 }
-# Chosen modes, in which a dose by hand is as usual, and waits of control alone.
-_CHOSEN = frozenset({"dosing_off", "advice_only", "advice", "mixing"})
+# The doser that must not run within a time of another, as in the firmware's interlocks.
+APART_MS = {
+    "ph_down": ("ph_up", HOUR_MS), "ph_up": ("ph_down", HOUR_MS),
+    "nutrient_a": ("nutrient_b", 60_000), "nutrient_b": ("nutrient_a", 60_000)}
+# Chosen modes, in which a dose by hand is as usual, and waits of control alone; budgets are
+# compared with the dose itself.
+_OF_CONTROL = frozenset({
+    "dosing_off", "advice_only", "advice", "mixing", "calibration", "ph_calibration_old",
+    "hour_spent", "day_spent"})
 
 
 class DoseLimits(NamedTuple):
-    """What the node allows a doser: a dose, an hour and a day."""
+    """What the node allows a doser: a dose, an hour and a day, and the time between two doses."""
 
     dose_ul: int
     hour_ul: int
     day_ul: int
+    gap_ms: int
 
 
 class DosePreview(NamedTuple):
@@ -66,6 +74,7 @@ def preview_dose(
 ) -> DosePreview:
     """Return the preview of a dose of `volume_ul`. doses: those of the node within the last
     LEARNED_WITHIN_MS; limits: None if the host does not know them."""
+    doses = list(doses)
     own = [one for one in doses if one.detail.get("actuator") == actuator]
     channel, target, low, high, per_ul, effect = _loop(actuator, inputs, own)
     reading = None if channel is None else inputs.readings.get(channel)
@@ -78,8 +87,9 @@ def preview_dose(
     found = DosePreview(
         actuator, volume_ul, channel, reading, value is not None, target, low, high, after,
         effect, limits, hour_left, day_left, ())
-    warnings = [*_blocking(inputs, trouble), *([] if trouble is None else [trouble]),
-                *_of_value(found, value), *_of_budget(found, inputs.granted_pct)]
+    warnings = [*_blocking(actuator, inputs, trouble), *([] if trouble is None else [trouble]),
+                *_of_gap(actuator, doses, limits, inputs.now_unix_ms), *_of_value(found, value),
+                *_of_budget(found, inputs.granted_pct)]
     return found._replace(warnings=tuple(warnings))
 
 
@@ -126,15 +136,41 @@ def _trouble(channel: str, reading: Reading | None, inputs: StateInputs) -> Reas
     return None
 
 
-def _blocking(inputs: StateInputs, trouble: Reason | None) -> list[Reason]:
-    """Return what makes the node refuse the dose, apart from `trouble`."""
-    cause = state_of(inputs).dosing_cause
-    if cause is None or innermost(cause.reason).code in _CHOSEN:
-        return []
+def _blocking(
+    actuator: str, inputs: StateInputs, trouble: Reason | None
+) -> list[Reason]:
+    """Return the worst cause for which the node refuses a dose of this doser, apart from
+    `trouble`."""
     about = None if trouble is None else trouble.values.get("channel")
-    if cause.reason.values.get("channel") == about and about is not None:
-        return []
-    return [cause.reason]
+    needed = NEEDS.get(actuator, (LEVEL,))
+    for cause in state_of(inputs).causes:
+        why = innermost(cause.reason)
+        if not cause.forbids_doses or why.code in _OF_CONTROL:
+            continue
+        channel = CHANNEL_OF.get(why.code) or why.values.get("channel")
+        # Probes in air arm nothing: both hang in one tank.
+        is_in_air = "in_air" in (why.code, why.values.get("fault"))
+        if channel is None or is_in_air or (channel in needed and channel != about):
+            return [cause.reason]
+    return []
+
+
+def _of_gap(
+    actuator: str, doses: Iterable[Event], limits: DoseLimits | None, now_unix_ms: int
+) -> list[Reason]:
+    """Return the warning that the dose follows too soon on another, as the node's safety gate."""
+    last_unix_ms: dict[object, int] = {}
+    for event in doses:
+        name = event.detail.get("actuator")
+        last_unix_ms[name] = max(event.unix_ms, last_unix_ms.get(name, 0))
+    waits = [("gap", actuator, 0 if limits is None else limits.gap_ms)]
+    if actuator in APART_MS:
+        waits.append(("apart", *APART_MS[actuator]))
+    for code, other, apart_ms in waits:
+        since_ms = max(0, now_unix_ms - last_unix_ms.get(other, 0))
+        if since_ms < apart_ms:
+            return [Reason(code, actuator=other, left_ms=apart_ms - since_ms)]
+    return []
 
 
 def _of_value(found: DosePreview, value: float | None) -> list[Reason]:

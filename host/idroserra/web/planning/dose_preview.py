@@ -78,7 +78,8 @@ def _limits(node: Node, actuator: str, granted_pct: int | None) -> DoseLimits | 
     if node.report is None or volume_l is None or granted_pct is None:
         return None
     caps = caps_of(Headroom(node.report.values, volume_l, granted_pct)).get(actuator)
-    return None if caps is None else DoseLimits(caps.dose_ul, caps.hour_ul, caps.day_ul)
+    return None if caps is None else DoseLimits(
+        caps.dose_ul, caps.hour_ul, caps.day_ul, caps.gap_ms)
 
 
 def dose_preview_json(found: DosePreview) -> dict[str, Any]:
