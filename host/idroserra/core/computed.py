@@ -24,6 +24,13 @@ KNOWN_SHARE = 0.9
 Row = tuple[int, float, float, float]  # start of the column in Unix ms, minimum, mean, maximum
 
 
+class LampPpfd(NamedTuple):
+    """The PPFD of the lamps of a node at full level, and from when on it is declared."""
+
+    umol_m2_s: float
+    since_unix_ms: int
+
+
 class Inputs(NamedTuple):
     """The channels that a VPD is computed from."""
 

@@ -1,6 +1,7 @@
 """Compares two spans by the figures of the report: of two nodes, or of two weeks or crops.
 
-Volumes, harvests and hours of light are per day, so that spans of different length compare.
+Volumes, harvests and hours of light are per day, so that spans of different length compare:
+harvests per day of the span, the others per day from the oldest to the newest record.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from idroserra.core.computed import KNOWN_SHARE, dli_mol_per_m2, light_level
+from idroserra.core.computed import KNOWN_SHARE, LampPpfd, dli_mol_per_m2, light_level
 from idroserra.i18n.channels import display_of, plain_name
 from idroserra.i18n.translate import format_number, gettext
 from idroserra.i18n.translate import gettext as _
@@ -51,18 +52,24 @@ class Row(NamedTuple):
 
 
 def figures(
-    sources: ReportSources, node: Node, span: Range, ppfd_umol_m2_s: float | None = None
+    sources: ReportSources, node: Node, span: Range, ppfd: LampPpfd | None = None
 ) -> list[Figure]:
-    """Return the figures of a span. `ppfd_umol_m2_s`: of the lamps at full level, if known.
+    """Return the figures of a span. `ppfd`: of the lamps, if known.
 
     Raises StoreUnavailable, StoreRejected."""
-    days = (span.to_unix_ms - span.from_unix_ms) / DAY_MS
+    known_ms = _known_ms(sources, node, span)
     balance = balance_of(
         sources.store, node, sources.settings.of(node), span.from_unix_ms, span.to_unix_ms,
         span.zone, NO_STRENGTHS)
-    return [*_readings(sources, node, span), *_light(sources, node, span, days, ppfd_umol_m2_s),
-            *_doses(balance, days), *_water(balance, days), *_alarms(sources, node, span),
-            *_harvest(sources, node, span, days)]
+    return [*_readings(sources, node, span), *_light(sources, node, span, known_ms, ppfd),
+            *_doses(balance, known_ms), *_water(balance, known_ms),
+            *_alarms(sources, node, span), *_harvest(sources, node, span)]
+
+
+def _known_ms(sources: ReportSources, node: Node, span: Range) -> int:
+    """Return how much of a span is between the oldest and the newest record of the node."""
+    oldest, newest = sources.store.spans().get(node.node, (0, 0))
+    return max(0, min(newest, span.to_unix_ms) - max(oldest, span.from_unix_ms))
 
 
 def compare(before: Sequence[Figure], after: Sequence[Figure]) -> list[Row]:
@@ -111,35 +118,37 @@ def _readings(sources: ReportSources, node: Node, span: Range) -> Iterator[Figur
 
 
 def _light(
-    sources: ReportSources, node: Node, span: Range, days: float, ppfd_umol_m2_s: float | None
+    sources: ReportSources, node: Node, span: Range, known_ms: int, ppfd: LampPpfd | None
 ) -> Iterator[Figure]:
     channel = light_level(sources.store.latest(node.node))
     if channel is None:
         return
     read = read_channel(sources.store, node.node, channel, span.days, LAMP_ON)
-    if read.whole is None:
+    if read.whole is None or read.read_ms < KNOWN_SHARE * known_ms:
         return
-    yield Figure("light", _("Lamp on, a day"), gettext("h"), read.in_band_ms / HOUR_MS / days, 1)
-    if ppfd_umol_m2_s is not None and read.whole.read_ms >= KNOWN_SHARE * days * DAY_MS:
-        dli = dli_mol_per_m2(ppfd_umol_m2_s, read.whole.mean / 100 * DAY_MS / 1_000)
+    hours = read.in_band_ms / read.read_ms * DAY_MS / HOUR_MS
+    yield Figure("light", _("Lamp on, a day"), gettext("h"), hours, 1)
+    if ppfd is not None and ppfd.since_unix_ms <= span.from_unix_ms:
+        dli = dli_mol_per_m2(ppfd.umol_m2_s, read.whole.mean / 100 * DAY_MS / 1_000)
         yield Figure("dli", _("Light a day"), "mol/m²", dli, 1)
 
 
-def _doses(balance: Balance, days: float) -> Iterator[Figure]:
+def _doses(balance: Balance, known_ms: int) -> Iterator[Figure]:
     for doser, volume_ul in balance.total.dosed_ul.items():
         label = _("{what}, a day").format(what=plain_name(doser))
-        yield Figure(f"dosed {doser}", label, "ml", volume_ul / 1_000 / days, 2)
+        a_day_ml = volume_ul / 1_000 / known_ms * DAY_MS if known_ms else None
+        yield Figure(f"dosed {doser}", label, "ml", a_day_ml, 2)
 
 
-def _water(balance: Balance, days: float) -> Iterator[Figure]:
+def _water(balance: Balance, known_ms: int) -> Iterator[Figure]:
     water, display = balance.total.water, display_of("reservoir.volume_ml")
-    if water is None:
+    if water is None or not known_ms:
         return
     for name, label, volume_ml in (
             ("topped_up", _("Topped up by the valve, a day"), water.topped_up_ml),
             ("poured", _("Poured in by hand, or rain, a day"), water.poured_ml),
             ("left", _("Left the tank, a day"), water.left_ml)):
-        yield Figure(name, label, display.unit, volume_ml * display.factor / days, 2)
+        yield Figure(name, label, display.unit, volume_ml * display.factor / known_ms * DAY_MS, 2)
 
 
 def _alarms(sources: ReportSources, node: Node, span: Range) -> Iterator[Figure]:
@@ -149,8 +158,9 @@ def _alarms(sources: ReportSources, node: Node, span: Range) -> Iterator[Figure]
 
 
 def _harvest(
-    sources: ReportSources, node: Node, span: Range, days: float
+    sources: ReportSources, node: Node, span: Range
 ) -> Iterator[Figure]:
+    days = (span.to_unix_ms - span.from_unix_ms) / DAY_MS
     notes = sources.journal.newest(
         about=NoteFilter((node.node,), node.site), from_unix_ms=span.from_unix_ms,
         to_unix_ms=span.to_unix_ms)

@@ -19,13 +19,14 @@ _MINUTES_UP_TO_MS = 2 * computed.DAY_MS
 Series = dict[str, list[Column]]
 
 
-def lamp_ppfd(recipes: RecipeRunner) -> Callable[[str], float | None]:
-    """Return a function: the PPFD of a node's lamps at full level in umol/m2/s, as its recipe
-    declares, None without a recipe that this host can read."""
-    def find(node: str) -> float | None:
+def lamp_ppfd(recipes: RecipeRunner) -> Callable[[str], computed.LampPpfd | None]:
+    """Return a function: the PPFD of a node's lamps, as its newest recipe declares it from its
+    start on; None without a recipe that this host can read."""
+    def find(node: str) -> computed.LampPpfd | None:
         run = recipes.of(node)
         try:
-            return None if run is None else run.recipe.ppfd_umol_m2_s
+            return None if run is None else computed.LampPpfd(
+                run.recipe.ppfd_umol_m2_s, run.started_unix_ms)
         except RecipeError:
             return None
 
@@ -33,12 +34,12 @@ def lamp_ppfd(recipes: RecipeRunner) -> Callable[[str], float | None]:
 
 
 def with_computed(
-    readings: Mapping[str, NewestReading], ppfd_umol_m2_s: float | None
+    readings: Mapping[str, NewestReading], ppfd: computed.LampPpfd | None
 ) -> dict[str, NewestReading]:
     """Return newest readings with their VPDs: as old as the older input, with its fault; and with
     the DLI, whose value is that of its history, if the lamps have a level and a PPFD."""
     found = dict(readings)
-    if ppfd_umol_m2_s is not None and computed.light_level(readings.keys()) is not None:
+    if ppfd is not None and computed.light_level(readings.keys()) is not None:
         found[computed.DLI] = NewestReading(None, None, None)
     for channel in computed.vpd_channels(readings.keys()):
         inputs = computed.vpd_inputs(channel, readings.keys())
@@ -57,7 +58,9 @@ def with_computed(
 class ComputedSeries:
     """Serves stored and computed channels of a node. May be called from any thread."""
 
-    def __init__(self, store: Store, ppfd_of: Callable[[str], float | None]) -> None:
+    def __init__(
+        self, store: Store, ppfd_of: Callable[[str], computed.LampPpfd | None]
+    ) -> None:
         self._store = store
         self._ppfd_of = ppfd_of
 
@@ -89,8 +92,10 @@ class ComputedSeries:
         last = -(-to_unix_ms // width_ms) * width_ms
         rows = self._store.series(
             node.node, [level], first, last, (last - first) // width_ms + 1)[level]
-        found = _columns(computed.dli_rows(rows, width_ms, ppfd))
-        return [one for one in found if from_unix_ms <= one.unix_ms < to_unix_ms]
+        found = _columns(computed.dli_rows(rows, width_ms, ppfd.umol_m2_s))
+        # A column is of the time of its end: it is known if the recipe had started by then.
+        begin = max(from_unix_ms, ppfd.since_unix_ms - width_ms + 1)
+        return [one for one in found if begin <= one.unix_ms < to_unix_ms]
 
 
 def _columns(rows: Sequence[computed.Row]) -> list[Column]:

@@ -14,27 +14,27 @@ def compared(host, first, second, node="idro-a", other="idro-a"):
 
 def test_two_spans_of_a_node_side_by_side(host, node):
     now = wall_unix_ms()
-    half = 30 * MINUTE_MS
-    answer = compared(host, (now - 2 * half, now - half), (now - half, now))
+    first, middle, last = (now - minutes * MINUTE_MS for minutes in (50, 30, 10))
+    answer = compared(host, (first, middle), (middle, last))
     assert answer.status_code == 200
     rows = {row["key"]: row for row in answer.json()["rows"]}
-    # One dose of 2.5 ml in the first half hour, two in the second.
-    assert rows["dosed ph_down"]["values"] == ["120.00 ml", "240.00 ml"]
-    assert rows["dosed ph_down"]["difference"] == "+120.00 ml"
+    # One dose of 2.5 ml in the first 20 minutes, two in the second.
+    assert rows["dosed ph_down"]["values"] == ["180.00 ml", "360.00 ml"]
+    assert rows["dosed ph_down"]["difference"] == "+180.00 ml"
     assert rows["reservoir.ph in band"]["values"] == ["100.0 %", "100.0 %"]
     assert rows["reservoir.ph in band"]["difference"] == "±0.0 %"
     assert not {"harvest", "dli"} & rows.keys()
     assert answer.json()["sides"][0]["text"].startswith("idro-a, ")
 
 
-def test_the_light_is_known_with_the_lamps_of_a_recipe(host, node):
+def test_the_light_is_not_told_of_the_time_before_the_recipe(host, node):
     assert host.client.post(
         "/api/nodes/idro-a/recipe", json={"recipe": "lettuce"}).status_code == 201
     now = wall_unix_ms()
     span = (now - 50 * MINUTE_MS, now)
     rows = {row["key"]: row for row in compared(host, span, span).json()["rows"]}
-    # 300 umol/m2/s at 80 % all day.
-    assert rows["dli"]["values"] == ["20.7 mol/m²", "20.7 mol/m²"]
+    assert rows["light"]["values"] == ["24.0 h", "24.0 h"]
+    assert "dli" not in rows
 
 
 def test_a_figure_that_one_node_lacks_has_no_difference(host, node):

@@ -47,5 +47,8 @@ def test_the_dli_needs_lamps_whose_light_a_recipe_declares(host, eventually):
     assert started.status_code == 201
     shown = host.view("idro-a")["channels"][dli]
     assert (shown["value"], shown["unit"], shown["display"]["unit"]) == (None, "mol/m2", "mol/m²")
-    newest = series(host, dli, hours=72)[dli][-1]
+    node.read({"light.duty_pct": 50.0})
+    eventually(lambda: series(host, dli, hours=72)[dli], 10, "a reading under the recipe")
+    *before, newest = series(host, dli, hours=72)[dli]
+    assert len(before) <= 1  # the light before the recipe was that of other lamps
     assert newest[2] == pytest.approx(ppfd * 0.5 * 86_400 / 1e6, rel=0.01)
