@@ -155,6 +155,18 @@ def test_a_site_without_power_is_one_alarm(tmp_path):
     rig.close()
 
 
+@pytest.mark.parametrize("off", [
+    {"enabled": False}, {"nodes": {f"idro-{n}": {"enabled": False} for n in range(5)}},
+])
+def test_a_site_without_power_is_an_alarm_also_if_that_of_its_nodes_is_off(tmp_path, off):
+    rig = AlarmRig(tmp_path, count=5, rules={"node_silent": off})
+    rig.silence(*list(rig.nodes)[:4])
+    rig.step(10 * MINUTE_MS, 5_000)
+    assert rig.states()["site_silent/@farm"] == "unacknowledged"
+    assert not any(key.startswith("node_silent") for key in rig.states())
+    rig.close()
+
+
 def test_a_latch_stands_until_somebody_resumes(rig):
     rig.add_event("idro-0", "latched", reason=NO_EFFECT)
     rig.step()
