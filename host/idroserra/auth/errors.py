@@ -6,6 +6,7 @@ AccessError
     WrongPassword               wrong name or password; the message does not tell which
     TooManyAttempts(wait_s)     too many failures: wait
     PasswordNotRecent           the password must be confirmed first
+    TokenRefused                only a person may do this, not a token
 """
 
 from __future__ import annotations
@@ -53,3 +54,11 @@ class PasswordNotRecent(AccessError):
     def __init__(self) -> None:
         super().__init__(N_(
             "confirm your password: this action needs one entered in the last 5 minutes"))
+
+
+class TokenRefused(AccessError):
+    """The action is closed to API tokens."""
+
+    def __init__(self) -> None:
+        super().__init__(N_("an API token may not make or download a backup with keys: log in on "
+                            "the page, or run `idroserra backup` on the host's machine"))

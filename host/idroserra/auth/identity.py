@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from idroserra.auth.errors import PasswordNotRecent
+from idroserra.auth.errors import PasswordNotRecent, TokenRefused
 from idroserra.auth.roles import Role
 
 FRESH_MS = 5 * 60_000
@@ -28,6 +28,11 @@ class Identity:
     session: bytes = b""
     confirmed_ms: int = 0
     now_ms: int = 0
+
+    @property
+    def audited_name(self) -> str:
+        """The name in the audit log."""
+        return self.name if self.kind == "session" else f"{self.kind} {self.name}"
 
     def actor_name(self, claimed: str) -> str:
         """Return the name that is recorded for a request.
@@ -70,3 +75,11 @@ def check_recent_password() -> None:
         return
     if not 0 <= who.now_ms - who.confirmed_ms <= FRESH_MS:
         raise PasswordNotRecent
+
+
+def check_not_token() -> None:
+    """Raise TokenRefused for an API token, which proves no password. The local command line
+    passes: its user reads the data folder anyway."""
+    who = current_identity()
+    if who is not None and who.kind == "token":
+        raise TokenRefused

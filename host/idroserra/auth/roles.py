@@ -147,7 +147,7 @@ MATRIX = (
     Rule("GET", "/api/settings/backup", _VIEWER),
     Rule("POST", "/api/settings/backup", _ADMIN, "make backup"),
     Rule("DELETE", "/api/settings/backup", _ADMIN, "delete backup"),
-    Rule("POST", "/api/settings/backup/download", _ADMIN, "download backup"),
+    Rule("POST", "/api/settings/backup/download", _ADMIN, "allow backup download"),
     Rule("GET", "/api/settings/backup/file", _ADMIN),
     Rule("PUT", "/api/nodes/{node}/title", _ADMIN, "name node"),
     # Keys of nodes.

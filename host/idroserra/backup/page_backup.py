@@ -6,7 +6,6 @@ import logging
 import shutil
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 from idroserra.backup.archive import BackupError
@@ -75,15 +74,17 @@ class PageBackup:
                 "expected_bytes": self._expected_bytes, "error": self._error,
                 "newest": newest if newest is not None and self.path.is_file() else None}
 
-    def file(self) -> Path:
-        """Return the newest backup. Raises NoBackup."""
-        if self.status()["newest"] is None:
+    def newest(self) -> dict[str, Any]:
+        """Return unix_ms, bytes, with_keys and by of the newest backup. Raises NoBackup."""
+        newest: dict[str, Any] | None = self.status()["newest"]
+        if newest is None:
             raise NoBackup(N_("there is no backup: make one first"))
-        return self.path
+        return newest
 
     def remove(self) -> None:
         """Delete the newest backup. Raises NoBackup."""
-        self.file().unlink(missing_ok=True)
+        self.newest()
+        self.path.unlink(missing_ok=True)
         self._settings.remove(SECTION, NEWEST)
 
     def close(self) -> None:

@@ -24,10 +24,12 @@ from idroserra.alarms.page_settings import BadAlarmSetting, FixedByConfiguration
 from idroserra.auth.errors import (
     InvalidRequest,
     PasswordNotRecent,
+    TokenRefused,
     TooManyAttempts,
     UnknownUserOrToken,
     WrongPassword,
 )
+from idroserra.backup.download_tickets import NoTicket
 from idroserra.backup.page_backup import CannotBackUp, NoBackup
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
 from idroserra.core import protocol
@@ -125,11 +127,11 @@ _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
     (404, (UnknownNode, UnknownCommand, UnknownAlarm, UnknownUserOrToken, UnknownSite,
            UnknownRelease, UnknownNote, UnknownCalibration, UnknownFeed,
            UnknownRecipe, UnknownRecipient, NoBackup)),
-    (403, (WrongPassword, PasswordNotRecent, NotNoteAuthor)),
+    (403, (WrongPassword, PasswordNotRecent, TokenRefused, NotNoteAuthor)),
     (429, (TooManyAttempts,)),
     (409, (NotAdopted, KeyMismatch, CannotOffer, DuplicateCommandId, AlarmRefused, UnknownBottle,
            JournalFull, BadPoint, CannotCalibrate, CannotRun, CannotChange, PreviewBusy,
-           MissingNodeData, FixedByConfiguration, CannotBackUp)),
+           MissingNodeData, FixedByConfiguration, CannotBackUp, NoTicket)),
     (422, (BadSite, InvalidRequest, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
            RecipeError, StockProblem, BadAlarmSetting, protocol.ProtocolError,
            protocol.SettingsError)),
@@ -223,7 +225,7 @@ def _api(context: WebContext) -> list[Routes]:
         settings_nodes_router(nodes, context.titles, site),
         settings_notifications_router(context.alarm_settings, alarm_loop),
         settings_alarms_router(context.alarm_settings, nodes, context.journal),
-        settings_backup_router(context.backup, site),
+        settings_backup_router(context.backup, context.auth.audit, site),
         sites_router(nodes, context.views, context.journal, alarm_loop.alarms),
         stops_router(context), nights_router(context),
         tables_router(context), calibrations_router(context.calibrations, nodes),

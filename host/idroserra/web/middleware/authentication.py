@@ -108,8 +108,7 @@ class AuthMiddleware:
     def _audit(self, rule: Rule, who: Identity, path: str, record: _Record) -> None:
         result, reason, answer = record.outcome()
         detail = record.fields() | {key: answer[key] for key in ("id", "rev") if key in answer}
-        name = who.name if who.kind == "session" else f"{who.kind} {who.name}"
-        self._auth.audit.add(name, rule.action, target=target_of(rule, path),
+        self._auth.audit.add(who.audited_name, rule.action, target=target_of(rule, path),
                                address=who.address, detail=detail, result=result, reason=reason)
 
 

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from msgspec import Meta
 from starlette.responses import FileResponse
 
-from idroserra.auth.identity import check_recent_password
+from idroserra.auth.audit import Audit
+from idroserra.auth.identity import (
+    Identity,
+    check_not_token,
+    check_recent_password,
+    current_identity,
+)
+from idroserra.backup.download_tickets import DownloadTickets
 from idroserra.backup.page_backup import PageBackup
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.routing import Routes
 
 _ERROR_REPLIES = error_replies({
-    403: "The password is needed again.", 404: "There is no backup.",
+    403: "The password is needed again, or a token asked for keys.", 404: "There is no backup.",
     409: "Not possible now; the message names the reason.",
 })
 
@@ -46,15 +54,20 @@ class BackupOut(Out):
 
 
 class DownloadOut(Out):
-    """Where the file is for the next five minutes."""
+    """Where the file is, for one download by the same session or token within five minutes."""
 
     path: str
 
 
-def settings_backup_router(backup: PageBackup, site: str) -> Routes:
+def settings_backup_router(backup: PageBackup, audit: Audit, site: str) -> Routes:
     """Return the routes."""
     router = Routes("/api/settings/backup", _ERROR_REPLIES)
+    _add_changes(router, backup)
+    _add_download(router, backup, audit, site)
+    return router
 
+
+def _add_changes(router: Routes, backup: PageBackup) -> None:
     @router.get("", answer=BackupOut)
     def show() -> dict[str, Any]:
         """Return the newest backup, and the progress of one that is being made."""
@@ -64,6 +77,8 @@ def settings_backup_router(backup: PageBackup, site: str) -> Routes:
     def make(body: BackupIn) -> dict[str, Any]:
         """Start a backup, which replaces the one before when it is complete."""
         check_recent_password()
+        if body.with_keys:
+            check_not_token()
         backup.begin(body.by, with_keys=body.with_keys)
         return backup.status()
 
@@ -74,21 +89,37 @@ def settings_backup_router(backup: PageBackup, site: str) -> Routes:
         backup.remove()
         return backup.status()
 
+
+def _add_download(router: Routes, backup: PageBackup, audit: Audit, site: str) -> None:
+    tickets = DownloadTickets()
+
+    def checked_newest() -> dict[str, Any]:
+        check_recent_password()
+        newest = backup.newest()
+        if newest["with_keys"]:
+            check_not_token()
+        return newest
+
     @router.post("/download", answer=DownloadOut)
     def allow_download(body: AskedBy) -> dict[str, Any]:
-        """Confirm that the backup may be downloaded; the audit log has who did."""
-        check_recent_password()
-        backup.file()
-        return {"path": "/api/settings/backup/file"}
+        """Allow one download of the backup."""
+        checked_newest()
+        query = urlencode({"ticket": tickets.issue(_holder(current_identity()))})
+        return {"path": f"/api/settings/backup/file?{query}"}
 
     @router.get("/file")
-    def download() -> FileResponse:
-        """Return the newest backup."""
-        check_recent_password()
-        path = backup.file()
-        made = datetime.fromtimestamp(backup.status()["newest"]["unix_ms"] / 1_000)
+    def download(ticket: str = "") -> FileResponse:
+        """Return the newest backup, once for each ticket of POST /download."""
+        newest, who = checked_newest(), current_identity()
+        tickets.use(ticket, _holder(who))
+        if who is not None:  # a GET has no row of the middleware
+            audit.add(who.audited_name, "download backup", address=who.address,
+                      detail={"with_keys": newest["with_keys"]})
+        made = datetime.fromtimestamp(newest["unix_ms"] / 1_000)
         name = f"idroserra-{''.join(c if c.isalnum() else '-' for c in site)}-{made:%Y-%m-%d}"
-        return FileResponse(path, media_type="application/x-tar", filename=f"{name}.backup",
+        return FileResponse(backup.path, media_type="application/x-tar", filename=f"{name}.backup",
                             headers={"Content-Encoding": "identity"})  # no compression
 
-    return router
+
+def _holder(who: Identity | None) -> tuple[str, str, bytes]:
+    return ("", "", b"") if who is None else (who.kind, who.name, who.session)
