@@ -57,7 +57,7 @@ VALUES: dict[str, str] = {**contract.VALUES, **HOST_VALUES}
 # Why a command was not sent, or not answered.
 COMMANDS_OF_HOST = rows_of(
     ("wait", "node", "boot_unknown"),
-    ("check", "grower", "reached_late"),
+    ("check", "grower", "reached_late", "dosing_changed"),
     ("check", "technician", "not_adopted", "unanswered"),
     ("act", "grower", "stop_waits why"),
     ("act", "technician", "broker_unreachable", "node_offline"),

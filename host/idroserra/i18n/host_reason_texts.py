@@ -9,6 +9,7 @@ from idroserra.i18n.node_reason_texts import Table
 COMMANDS_OF_HOST: Table = {
     "boot_unknown": N_("the node has not reported yet which boot it runs"),
     "reached_late": N_("it reached the host too late"),
+    "dosing_changed": N_("its dosing was stopped again, locked or resumed meanwhile"),
     "not_adopted": N_("the node is not adopted"),
     "unanswered": N_("the node did not answer"),
     "broker_unreachable": N_("the broker is not reachable"),

@@ -36,6 +36,18 @@ class CommandMessages:
             return node.boot_epoch_unix_ms
         return None if node.info is None else self._epoch_unix_ms(node.node, node.info.boot_id)
 
+    def obstacle(self, node: Node, is_connected: bool) -> tuple[str, str]:
+        """Return (state, code) if a command cannot be sent to the node, else ("", "")."""
+        if not node.is_adopted:
+            return "refused", "not_adopted"
+        if not is_connected:
+            return "failed", "broker_unreachable"
+        if not node.online:
+            return "failed", "node_offline"
+        if node.info is None or self.boot_epoch(node) is None:
+            return "failed", "boot_unknown"
+        return "", ""
+
     def pack(
         self, node: Node, command: CommandState, key: bytes, ends_unix_ms: int,
         offer: protocol.Offer | None = None,

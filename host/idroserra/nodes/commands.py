@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,10 @@ from idroserra.i18n.reasons import english
 from idroserra.mqtt.connection import MqttConnection
 from idroserra.nodes.command_messages import CommandMessages, Epoch, mac_of
 from idroserra.nodes.command_state import COLUMNS, SCHEMA, UPGRADES, CommandState, from_row, row_of
+from idroserra.nodes.key_trials import KeyTrials
 from idroserra.nodes.live import LiveState
-from idroserra.nodes.node import Node, fingerprint
-from idroserra.nodes.pending_stops import STOP_FOR_MS, PendingStops
+from idroserra.nodes.node import Node
+from idroserra.nodes.pending_stops import PendingStops
 from idroserra.nodes.registry import Nodes
 from idroserra.nodes.report_audit import ReportAuditLimit
 
@@ -39,7 +40,6 @@ ANSWER_GRACE_MS = 5_000
 KEPT_COUNT = 10_000
 CONFIG_AGAIN_MS = 60_000
 REPEAT_S = 0.5  # between two looks for stops that are due
-SHORT_CHARS = 8  # of a fingerprint, as people compare it
 
 
 class DuplicateCommandId(HostError):
@@ -69,16 +69,18 @@ class Commands:
         self._ending = threading.Event()
         self._config_sent_unix_ms: dict[str, int] = {}
         self._report_rows = ReportAuditLimit()
-        self._signed_with: dict[str, str] = {}  # id: key, while a node may have one of two
+        self._keys = KeyTrials(nodes, audit)
 
     def send(
         self, node: str, verb: str, args: Mapping[str, Any], by: str, ttl_ms: int = TTL_MS,
         *, command_id: str | None = None, until_unix_ms: int | None = None,
+        is_current: Callable[[], bool] = lambda: True,
     ) -> str:
         """Send a command and return its id; state(id) returns its outcome.
 
         A `command_id` that exists already is not sent again, so a client may repeat its request. A
-        command requested after `until_unix_ms` has expired.
+        command requested after `until_unix_ms` has expired. A resume is refused if `is_current`
+        returns False; no stop comes between the two. It must not wait.
 
         Raises UnknownNode, DuplicateCommandId, and ProtocolError for an unknown verb or argument.
         For a node that is offline, not adopted or of unknown uptime the command has already failed
@@ -89,7 +91,8 @@ class Commands:
         with self._lock:
             if command_id is not None and self._is_sent(command_id, node, verb, args, by):
                 return command_id
-            return self._begin(node, verb, args, by, ttl_ms, None, command_id, until_unix_ms)
+            return self._begin(
+                node, verb, args, by, ttl_ms, None, command_id, until_unix_ms, is_current)
 
     def _send_stop(self, node: str, by: str, command_id: str | None) -> str:
         """Send a stop before anything is written."""
@@ -97,7 +100,7 @@ class Commands:
         if known is None or not known.is_adopted:
             return self._begin(node, "stop", {}, by, TTL_MS, None, command_id)
         protocol.check_by(by)
-        wanted = self._new_stop(node, by, command_id)
+        wanted = self._stops.new(node, by, command_id)
         command = self._stops.add(wanted)
         if command is None:
             self._is_sent(wanted.id, node, "stop", {}, by)
@@ -111,17 +114,12 @@ class Commands:
         All are sent before the first is recorded: no disk and no silent node delays another."""
         protocol.check_by(by)
         known = list(nodes)
-        sent = {one.node: self._stops.add(self._new_stop(one.node, by))
+        sent = {one.node: self._stops.add(self._stops.new(one.node, by))
                 for one in known if one.is_adopted}
         for command in filter(None, sent.values()):
             self._record_stop(command, is_one_of_many=True)
         return [stop.id if (stop := sent.get(one.node)) is not None
                 else self._begin(one.node, "stop", {}, by, TTL_MS, None) for one in known]
-
-    def _new_stop(self, node: str, by: str, command_id: str | None = None) -> CommandState:
-        now = self._link.now_unix_ms()
-        return CommandState(command_id or secrets.token_hex(12), node, "stop", {}, by, now,
-                            now + STOP_FOR_MS, "pending", None)
 
     def _record_stop(self, command: CommandState, *, is_one_of_many: bool = False) -> None:
         self._audit_request(command, is_one_of_many=is_one_of_many)
@@ -160,7 +158,7 @@ class Commands:
     def _begin(
         self, node: str, verb: str, args: Mapping[str, Any], by: str, ttl_ms: int,
         offer: protocol.Offer | None, command_id: str | None = None,
-        until_unix_ms: int | None = None,
+        until_unix_ms: int | None = None, is_current: Callable[[], bool] = lambda: True,
     ) -> str:
         known = self._nodes.get(node)
         protocol.check_by(by)
@@ -171,17 +169,21 @@ class Commands:
             ends_unix_ms, "pending", None)
         self._audit_request(command)
         with self._lock:
-            state, code = self._obstacle(known)
+            state, code = self._messages.obstacle(known, self._link.is_connected)
             if not state and until_unix_ms is not None and now_unix_ms > until_unix_ms:
                 state, code = "expired", "reached_late"
             if not state:
                 self._store(command)  # before it is sent: the answer may be fast
-                if self._publish(known, command, offer):
+                state, code = self._publish(known, command, offer, is_current)
+                if not state:
                     return command.id
-                state, code = "failed", "broker_unreachable"
             reason = self._stops.explained(command, Reason(code))
             self._store(replace(command, state=state, reason=reason))
         return command.id
+
+    def stop_mark(self, node: str) -> str:
+        """Return a text that each request to stop the node changes, and a restart. Never waits."""
+        return self._stops.mark(node)
 
     def state(self, command_id: str) -> CommandState:
         """Return the command. Raises KeyError for an unknown id."""
@@ -201,9 +203,10 @@ class Commands:
 
     def recent(self, node: str, count: int = 50) -> list[CommandState]:
         """Return the newest commands of a node, newest first."""
-        query = f"SELECT {COLUMNS} FROM commands WHERE node=? ORDER BY number DESC LIMIT ?"
         with self._lock:
-            return [from_row(row) for row in self._database.execute(query, (node, count))]
+            rows = self._database.execute(f"SELECT {COLUMNS} FROM commands WHERE node=?"
+                                          " ORDER BY number DESC LIMIT ?", (node, count))
+            return [from_row(row) for row in rows]
 
     def on_ack(self, node: str, ack: protocol.Ack) -> None:
         """Process a node's answer; ignore one to a command of another node."""
@@ -212,7 +215,7 @@ class Commands:
         for stop in stops:
             self._store(stop)
         if stops:
-            self._confirm_key(stops[-1], signed_with)
+            self._keys.confirm(stops[-1], signed_with)
             return
         if self._stops.get(ack.id) is not None:
             return
@@ -221,7 +224,7 @@ class Commands:
         except KeyError:
             return
         if command.node == node and command.state in ("pending", "timeout"):
-            self._confirm_key(command, self._signed_with.pop(command.id, None))
+            self._keys.confirm(command, self._keys.take(command))
             self._store(replace(command, state=ack.outcome, reason=reason_from_json(ack.reason)))
 
     def end_overdue(self) -> None:
@@ -230,7 +233,7 @@ class Commands:
         with self._lock:
             for command in list(self._pending.values()):
                 if now_unix_ms > command.ends_unix_ms + ANSWER_GRACE_MS:
-                    self._try_next_key(command)
+                    self._keys.try_next(command)
                     self._store(replace(command, state="timeout", reason=Reason("unanswered")))
         for stop in self._stops.end_overdue():
             self._store(stop)
@@ -310,50 +313,32 @@ class Commands:
         with self._lock:
             self._database.close()
 
-    def _confirm_key(self, command: CommandState, found: str | None) -> None:
-        """Confirm the key that signed the command: the node accepts no other key."""
-        known = self._nodes.peek(command.node)
-        if found is None or known is None or known.next_key is None:
-            return
-        try:
-            self._nodes.confirm_key(command.node, found)
-        except HostError:  # replaced or forgotten meanwhile, or the disk is full
-            return
-        self._audit(command.by, "key in use", target=command.node,
-                   detail={"fingerprint": found[:SHORT_CHARS]})
-
-    def _try_next_key(self, command: CommandState) -> None:
-        found = self._signed_with.pop(command.id, None)
-        known = self._nodes.peek(command.node)
-        if found is not None and known is not None and known.fingerprints[:1] == (found,):
-            self._nodes.try_next_key(command.node)
-
-    def _obstacle(self, node: Node) -> tuple[str, str]:
-        """Return (state, code) if a command cannot be sent to the node, else ("", "")."""
-        if not node.is_adopted:
-            return "refused", "not_adopted"
-        if not self._link.is_connected:
-            return "failed", "broker_unreachable"
-        if not node.online:
-            return "failed", "node_offline"
-        if node.info is None or self._messages.boot_epoch(node) is None:
-            return "failed", "boot_unknown"
-        return "", ""
-
-    def _publish(self, node: Node, command: CommandState, offer: protocol.Offer | None) -> bool:
+    def _publish(
+        self, node: Node, command: CommandState, offer: protocol.Offer | None,
+        is_current: Callable[[], bool],
+    ) -> tuple[str, str]:
+        """Publish a command; return (state, code) if that failed, else ("", "")."""
+        failure = "failed", "broker_unreachable"
         key = self._nodes.key(node.node)
-        if node.next_key is not None:
-            self._signed_with[command.id] = fingerprint(key)
-        message = self._messages.pack(node, command, key, command.ends_unix_ms, offer)
-        if message is None:
-            return False
+        self._keys.signed(node, command, key)
+
+        def publish() -> bool:
+            message = self._messages.pack(node, command, key, command.ends_unix_ms, offer)
+            return message is not None and self._link.publish(*message)
+
+        def resume() -> bool:
+            nonlocal failure
+            if not is_current():
+                failure = "refused", "dosing_changed"
+                return False
+            return publish()
+
         if command.verb != "resume":
-            return self._link.publish(*message)
-        withdrawn = self._stops.withdraw(
-            node.node, Reason("cancelled", by=command.by), lambda: self._link.publish(*message))
+            return ("", "") if publish() else failure
+        withdrawn = self._stops.withdraw(node.node, Reason("cancelled", by=command.by), resume)
         for stop in withdrawn or ():
             self._store(stop)
-        return withdrawn is not None
+        return failure if withdrawn is None else ("", "")
 
     def _send_config(self, node: Node) -> None:
         if not node.is_adopted or node.wanted_values is None:

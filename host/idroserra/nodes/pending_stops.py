@@ -7,6 +7,7 @@ or settings fills, and which the broker passes on before the commands that wait 
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -48,6 +49,14 @@ class PendingStops:
         self._lock = threading.Lock()
         self._waiting = {command.id: _Waiting(command) for command in stored}
         self._ended: dict[str, CommandState] = {}  # the last ones
+        self._marks: dict[str, str] = {}  # by node
+        self._first_mark = secrets.token_hex(6)
+
+    def new(self, node: str, by: str, command_id: str | None = None) -> CommandState:
+        """Return a stop of now, which add() sends."""
+        now_unix_ms = self._link.now_unix_ms()
+        return CommandState(command_id or secrets.token_hex(12), node, "stop", {}, by,
+                            now_unix_ms, now_unix_ms + STOP_FOR_MS, "pending", None)
 
     def add(self, command: CommandState) -> CommandState | None:
         """Send a stop now and until it is answered; return it, with the reason if it waits.
@@ -56,9 +65,14 @@ class PendingStops:
         with self._lock:
             if self._find(command.id) is not None:
                 return None
+            self._marks[command.node] = secrets.token_hex(6)
             waiting = self._waiting[command.id] = _Waiting(command)
             self._send(waiting)
             return waiting.command
+
+    def mark(self, node: str) -> str:
+        """Return a text that each added stop of the node changes, and a restart. Takes no lock."""
+        return self._marks.get(node, self._first_mark)
 
     def get(self, command_id: str) -> CommandState | None:
         """Return a stop that waits or has ended lately, or None."""
@@ -125,7 +139,8 @@ class PendingStops:
         The stop acts as soon as the node is back: only a resume that was sent withdraws it."""
         with self._lock:
             nodes = {one.command.node for one in self._waiting.values()}
-        if command.verb != "resume" or command.node not in nodes:
+        is_told = command.verb != "resume" or reason.code == "dosing_changed"
+        if is_told or command.node not in nodes:
             return reason
         return Reason("stop_waits", why=reason)
 

@@ -205,7 +205,7 @@ def web_context(service: Service) -> WebContext:
         alarm_settings=service.alarm_settings, settings_history=service.settings_history,
         backup=service.page_backup,
         views=NodeViews(service.nodes, service.live, service.latest_events, service.recipes,
-                        service.states, titles.of),
+                        service.states, titles.of, service.commands.stop_mark),
         states=service.states,
         live=service.live, commands=service.commands, store=service.store, spool=service.spool,
         feeds=service.feeds, counts=service.counts, alarm_loop=service.alarms,

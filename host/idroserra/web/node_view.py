@@ -45,7 +45,9 @@ class NodeViews:
     def __init__(
         self, nodes: Nodes, live: LiveState, events: LatestEvents, recipes: RecipeRunner,
         states: NodeStates, title_of: Callable[[str], str] = lambda node: "",
+        stop_mark: Callable[[str], str] = lambda node: "",
     ) -> None:
+        """`stop_mark` returns a text that each request to stop the node changes."""
         self._nodes = nodes
         self._live = live
         self._events = events
@@ -53,6 +55,7 @@ class NodeViews:
         self._states = states
         self._ppfd_of = lamp_ppfd(recipes)
         self._title_of = title_of
+        self._stop_mark = stop_mark
 
     def all(self) -> list[dict[str, Any]]:
         """Return the JSON of every node, by name."""
@@ -61,6 +64,12 @@ class NodeViews:
     def get(self, node: str) -> dict[str, Any]:
         """Return the JSON of one node. Raises UnknownNode."""
         return self._node(self._nodes.get(node))
+
+    def hold(self, node: str) -> str:
+        """Return a name of what holds the node's dosing: its last stop, lock or resume, and the
+        last request to stop it. Reads memory only."""
+        event = self._events.newest(node, "stopped", "resumed", "latched")
+        return f"{0 if event is None else event.unix_us}-{self._stop_mark(node)}"
 
     def _node(self, node: Node) -> dict[str, Any]:
         info, config = node.info, config_json(node)
@@ -85,6 +94,7 @@ class NodeViews:
         view["authority"] = None if authority is None else authority._asdict()
         view["advice"] = advice_of(self._events, node.node, authority)
         view["dosing"] = dosing_json(state, authority, now)
+        view["dosing"]["hold"] = self.hold(node.node)
         cause = dosing_cause_of(state)
         view["dosing"]["href"] = "" if cause is None else address_of(
             node.node, place_of_cause(cause.reason))

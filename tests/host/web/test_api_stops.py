@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from idro.protocol.reason import Reason
 from idroserra.auth.roles import Role
 
 
@@ -57,6 +58,62 @@ def test_a_node_that_is_offline_or_not_adopted_says_so_and_the_others_stop(
     assert (found["stray"]["state"], found["stray"]["reason"]["code"]) == (
         "refused", "not_adopted")
     eventually(lambda: verbs(nodes["nord-1"]) == ["stop"], 10, "the stop")
+
+
+def resumed(host, name, ends):
+    answer = host.client.post(f"/api/nodes/{name}/commands", json={"verb": "resume", "ends": ends})
+    found = answer.json()
+    return found["state"], found["reason"] and found["reason"]["code"]
+
+
+def hold(host, name):
+    return host.view(name)["dosing"]["hold"]
+
+
+def stopped(host, nodes, name, eventually):
+    """Stop a node, let it report that, and return what holds its dosing."""
+    before = hold(host, name)
+    answer = host.client.post(f"/api/nodes/{name}/commands", json={"verb": "stop"})
+    nodes[name].tell("stopped", {"by": "anna"})
+    eventually(lambda: host.view(name)["dosing"]["state"] == "stopped"
+               and hold(host, name) != before, 10, "it is stopped")
+    eventually(lambda: host.client.get(
+        f"/api/commands/{answer.json()['id']}").json()["state"] == "done", 10, "the answer")
+    return hold(host, name)
+
+
+@pytest.mark.parametrize("path", ["/api/stop", "/api/nodes/sud-1/commands"])
+def test_a_resume_of_before_a_stop_does_not_end_it(host, nodes, eventually, path):
+    """A page works off the nodes of a site: a stop meanwhile is not undone by the rest."""
+    ends = stopped(host, nodes, "sud-1", eventually)
+    host.client.post(path, json={"verb": "stop"} if path.endswith("commands") else {})
+    assert hold(host, "sud-1") != ends
+    assert resumed(host, "sud-1", ends) == ("refused", "dosing_changed")
+    eventually(lambda: verbs(nodes["sud-1"]) == ["stop", "stop"], 10, "the second stop")
+    assert resumed(host, "sud-1", hold(host, "sud-1"))[0] in ("pending", "done")
+    eventually(lambda: verbs(nodes["sud-1"]) == ["stop", "stop", "resume"], 10, "the resume")
+
+
+def test_a_refused_resume_withdraws_no_stop(host, nodes, eventually):
+    ends = hold(host, "nord-2")
+    answer = host.client.post("/api/sites/Nord/stop", json={})
+    assert resumed(host, "nord-2", ends) == ("refused", "dosing_changed")
+    assert states(host, answer)["nord-2"] == "pending"
+
+
+def test_a_resume_ends_no_lock_that_came_meanwhile(host, nodes, eventually):
+    ends = stopped(host, nodes, "sud-1", eventually)
+    nodes["sud-1"].tell("latched", {"reason": Reason("no_effect")})
+    eventually(lambda: host.view("sud-1")["dosing"]["state"] == "latched", 10, "the lock")
+    assert resumed(host, "sud-1", ends) == ("refused", "dosing_changed")
+    assert resumed(host, "sud-1", None)[0] in ("pending", "done")  # asked without a name
+
+
+def test_only_a_resume_names_what_it_ends(host, nodes):
+    for verb in ("stop", "run"):
+        answer = host.client.post("/api/nodes/sud-1/commands", json={"verb": verb, "ends": "1"})
+        assert answer.status_code == 422
+    assert verbs(nodes["sud-1"]) == []
 
 
 def test_no_disk_delays_the_stop_of_any_node(host, nodes, eventually):

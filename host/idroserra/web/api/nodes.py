@@ -35,7 +35,7 @@ from idroserra.web.api.schemas import (
 from idroserra.web.computed_readings import ComputedSeries, lamp_ppfd
 from idroserra.web.context import WebContext
 from idroserra.web.middleware.authentication import identify
-from idroserra.web.node_view import config_json, event_json
+from idroserra.web.node_view import NodeViews, config_json, event_json
 from idroserra.web.routing import BadRequest, Param, Routes
 from idroserra.web.threads import run_in_thread
 
@@ -66,7 +66,7 @@ def nodes_router(context: WebContext) -> Routes:
     _add_history(router, context.nodes, context.store,
                  ComputedSeries(context.store, lamp_ppfd(context.recipes)))
     _add_live(router)
-    _add_actions(router, context.commands, context.nodes)
+    _add_actions(router, context.commands, context.nodes, context.views)
     return router
 
 
@@ -159,16 +159,19 @@ def _add_live(router: Routes) -> None:
                                  headers={"X-Accel-Buffering": "no"})
 
 
-def _add_actions(router: Routes, commands: Commands, nodes: Nodes) -> None:
+def _add_actions(router: Routes, commands: Commands, nodes: Nodes, views: NodeViews) -> None:
     @router.post("/nodes/{node}/commands", status=202, answer=CommandOut)
     async def send(node: str, body: CommandIn) -> dict[str, Any]:
         """Send a command to a node. GET /api/commands/{id} returns its state."""
         def begin() -> dict[str, Any]:
             if body.verb in FRESH_VERBS:
                 check_recent_password()
+            if body.ends is not None and body.verb != "resume":
+                raise BadRequest("ends: only a resume has it")
             command_id = commands.send(
                 node, body.verb, body.args, body.by, body.ttl_ms, command_id=body.id,
-                until_unix_ms=body.until_unix_ms)
+                until_unix_ms=body.until_unix_ms,
+                is_current=lambda: body.ends in (None, views.hold(node)))
             return command_json(commands.state(command_id))
 
         return await run_in_thread(begin, is_urgent=body.verb == "stop")

@@ -55,6 +55,12 @@ class CommandIn(AskedBy):
                     "so it is safe after a lost response.")] | None = None
     until_unix_ms: Annotated[int, Meta(
         ge=0, description="Expired if it reaches the host later, Unix ms.")] | None = None
+    ends: Annotated[str, Meta(
+        max_length=80,
+        description="resume: `dosing.hold` of the node as the person saw it. Refused if a stop "
+                    "was requested, or dosing was stopped, locked or resumed since. Send it when "
+                    "several nodes are resumed; without it, whatever holds the dosing ends."
+    )] | None = None
 
 
 class ReasonOut(Out):
@@ -130,7 +136,8 @@ class NodeOut(Out):
     history_progress: dict[str, Any] | None
     dosing: Annotated[dict[str, Any], Meta(
         description="state: on, held, advise, off (monitoring only), stopped, latched or unknown; "
-                    "cause: why it does not dose; label and text in words.")]
+                    "cause: why it does not dose; label and text in words; hold: name of what a "
+                    "resume ends.")]
     has_button: Annotated[bool | None, Meta(
         description="Whether the board has a button to confirm correction steps; null: unknown.")]
     authority: Annotated[dict[str, Any] | None, Meta(
