@@ -1,5 +1,7 @@
 """Alarm rules in the settings: limits in bounds, for all nodes or one, applied at once."""
 
+import sqlite3
+
 import pytest
 
 from idroserra.core.page_settings import PageSettings
@@ -113,3 +115,17 @@ def test_what_another_version_stored_stops_neither_host_nor_page(
     assert change(host, "ph_high", limit=0.4).json()["trouble"] == ""
     assert rule(host, "ph_high")[1]["limit"]["value"] == 0.4
     host.stop()
+
+
+def test_a_change_without_room_for_its_note_is_made_and_audited_as_made(host):
+    with sqlite3.connect(host.config.data_dir / "journal.db") as database:
+        database.execute("CREATE TRIGGER disk_full BEFORE INSERT ON notes"
+                         " BEGIN SELECT RAISE(ABORT, 'full'); END")
+        database.commit()
+        answer = change(host, "water_hot", enabled=False)
+        database.execute("DROP TRIGGER disk_full")
+    assert answer.status_code == 200
+    assert rule(host, "water_hot")[1]["enabled"]["value"] is False
+    [row] = [row for row in host.client.get("/api/audit").json()["rows"]
+             if row["action"] == "change alarm"]
+    assert row["result"] == "done"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -10,6 +11,7 @@ from idroserra.alarms.editable import OF_NODES, Field, fields_of, problem_of, sh
 from idroserra.alarms.page_settings import AlarmPageSettings, BadAlarmSetting
 from idroserra.alarms.rules import CHANNEL, HOST, SITE, Rule
 from idroserra.auth.identity import check_recent_password, current_identity
+from idroserra.core.errors import HostError
 from idroserra.i18n.translate import gettext as _
 from idroserra.journal.models import Author, Draft
 from idroserra.journal.service import Journal
@@ -18,6 +20,7 @@ from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
 
+_log = logging.getLogger("idroserra")
 _ERROR_REPLIES = error_replies({
     403: "The password is needed again.", 404: "No such node.",
     409: "The host's configuration sets it.", 503: "The host's database cannot be written.",
@@ -127,7 +130,10 @@ def _add_note(
     author = Author("host", "host") if who is None else Author(who.kind, who.name)
     text = _("Alarm “{title}” changed. {changes}").format(
         title=_(after.title), changes="; ".join(changes))
-    journal.add(Draft(body.node or None, "maintenance", wall_unix_ms(), text), author, body.by)
+    try:
+        journal.add(Draft(body.node or None, "maintenance", wall_unix_ms(), text), author, body.by)
+    except HostError as error:  # the change is made, and in the audit log
+        _log.warning("no note in the journal (%s): %s", error, text)
 
 
 def _rules_json(settings: AlarmPageSettings, nodes: Nodes, node: str) -> dict[str, Any]:
