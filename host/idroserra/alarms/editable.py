@@ -13,6 +13,7 @@ from idroserra.i18n.translate import gettext as _
 
 OF_NODES = (*NODE, *CHANNEL, *DOSER)  # watches whose rules may differ by node
 DAY_S = 86_400
+LARGEST_SHOWN = 1e300
 
 
 class Field(NamedTuple):
@@ -90,8 +91,10 @@ def problem_of(field: Field, value: Any) -> str:
         return _("must be a number")
     margin = 1e-9 * (field.high - field.low)
     if not field.low - margin <= value <= field.high + margin:
+        bounded = max(-LARGEST_SHOWN, min(value, LARGEST_SHOWN))  # an int may exceed every float
         return _("{value} is outside {low} to {high}").format(
-            value=shown(field, value), low=shown(field, field.low), high=shown(field, field.high))
+            value=shown(field, bounded), low=shown(field, field.low),
+            high=shown(field, field.high))
     return ""
 
 

@@ -68,6 +68,7 @@ def test_a_limit_applies_at_once_to_all_nodes_or_to_one_and_is_reset(host, event
     ("ph_high", "", {"priority": "loud"}, "priority: must be one of low, medium, high, urgent"),
     ("ph_high", "", {"on_delay_s": "soon"}, "on_delay_s: must be a number"),
     ("ph_high", "", {"watch": "silent"}, "watch: unknown key"),
+    ("ph_high", "", {"limit": 10**400}, "limit: 1e+300 pH is outside 0 pH to 3.5 pH"),
     ("nonsense", "", {"limit": 1}, "rule: no rule nonsense"),
     ("disk_low", "idro-a", {"limit": 100}, "node: this alarm is not of a node"),
 ])
