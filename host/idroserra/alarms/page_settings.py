@@ -67,7 +67,6 @@ class AlarmPageSettings:
         self._stored: dict[str, tuple[dict[str, Any], Target | None, str]] = {}
         for name, body in store.all(RECIPIENTS).items():
             self._stored[name] = (body, *_opened(name, body))
-        self.rules_trouble = ""
         self._apply_recipients()
         loop.scheduler.use(self.times())
         self._apply_rules()
@@ -200,6 +199,15 @@ class AlarmPageSettings:
             self._loop.alarms.use_rules(rules)
             self.rules_trouble = ""
 
+    def forget_node(self, node: str) -> None:
+        """Reset the rules of a node that is forgotten, before another board has its name."""
+        with self._lock:
+            own = [name for name in self._store.all(RULES) if name.partition("/")[2] == node]
+            for name in own:
+                self._store.remove(RULES, name)
+            if own:
+                self._apply_rules()
+
     def all_rules(self) -> dict[str, Rule]:
         """Return every rule by name, also those that are off, as the alarms use them."""
         try:
@@ -232,6 +240,7 @@ class AlarmPageSettings:
     def _apply_rules(self) -> None:
         """Use the rules of the page; those of another version may be invalid, then the rules of
         the configuration hold."""
+        self.rules_trouble = ""
         try:
             self._loop.alarms.use_rules(load_rules(self.rule_changes()))
         except ConfigError as error:

@@ -221,7 +221,7 @@ def _api(context: WebContext) -> list[Routes]:
     site, nodes, alarm_loop = context.config.site, context.nodes, context.alarm_loop
     return [
         access_router(context.auth), nodes_router(context),
-        keys_router(nodes, context.commands, context.config.data_dir, context.titles),
+        keys_router(context),
         settings_nodes_router(nodes, context.titles, site),
         settings_notifications_router(context.alarm_settings, alarm_loop),
         settings_alarms_router(context.alarm_settings, nodes, context.journal),

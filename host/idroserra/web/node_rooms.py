@@ -13,6 +13,7 @@ from idroserra.setpoints.setting_forms import GROUPS
 from idroserra.web.node_settings import settings_of
 from idroserra.web.pages import Pages
 from idroserra.web.routing import Routes
+from idroserra.web.settings.alarms import alarms_off
 
 # Room: its groups of settings.
 _GROUPS_OF = {"water": ("dosing", "ph", "ec", "water", "mixing"),
@@ -31,12 +32,15 @@ def node_room_routes(pages: Pages) -> Routes:
         return pages.node(request, node, f"node_{name}.html", {
             "room": name, "rooms": ROOMS, **(more or {})})
 
-    def settings(request: Request, node: str, name: str) -> Response:
+    def settings(
+        request: Request, node: str, name: str, also: dict[str, Any] | None = None
+    ) -> Response:
         try:
             more = settings_of(pages.context.nodes.get(node))
         except UnknownNode:
             more = {}
-        return room(request, node, name, more | {"groups": _GROUPS_OF.get(name, ())})
+        return room(request, node, name, more | {
+            "groups": _GROUPS_OF.get(name, ()), **(also or {})})
 
     @routes.get("/nodes/{node}")
     def now(request: Request, node: str) -> Response:
@@ -73,6 +77,7 @@ def node_room_routes(pages: Pages) -> Routes:
     @routes.get("/nodes/{node}/setup")
     def setup(request: Request, node: str) -> Response:
         """Site, settings, calibration and exports of a node."""
-        return settings(request, node, "setup")
+        return settings(request, node, "setup", {
+            "alarms_off": alarms_off(pages.context.alarm_settings, node)})
 
     return routes

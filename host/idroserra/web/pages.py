@@ -46,6 +46,7 @@ from idroserra.web.context import WebContext
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.places import navigation_of, place_of
 from idroserra.web.routing import Routes
+from idroserra.web.settings.alarms import alarms_off
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -236,7 +237,8 @@ def pages_routes(pages: Pages) -> Routes:
     @routes.get("/alarms")
     def alarms(request: Request) -> HTMLResponse:
         """The alarm page."""
-        return pages.page(request, "alarms.html")
+        return pages.page(request, "alarms.html", None, {
+            "alarms_off": alarms_off(pages.context.alarm_settings)})
 
     @routes.get("/journal")
     def journal(request: Request) -> HTMLResponse:

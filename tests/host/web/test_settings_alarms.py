@@ -130,3 +130,35 @@ def test_a_change_without_room_for_its_note_is_made_and_audited_as_made(host):
     [row] = [row for row in host.client.get("/api/audit").json()["rows"]
              if row["action"] == "change alarm"]
     assert row["result"] == "done"
+
+
+def page(host, path):
+    return host.client.get(path, headers={"Accept": "text/html"}).text
+
+
+def test_an_alarm_that_is_off_for_one_node_is_shown_wherever_it_is_missed(host):
+    for name in ("idro-a", "idro-b"):
+        host.node(name)
+    for path in ("/alarms", "/nodes/idro-a/setup", "/nodes/idro-b/setup"):
+        assert "alarms-off" not in page(host, path)
+    change(host, "water_hot", "idro-a", enabled=False)
+    change(host, "ph_high", "idro-a", limit=0.5)
+    water_hot, ph_high = rule(host, "water_hot")[0], rule(host, "ph_high")[0]
+    assert (water_hot["nodes"], ph_high["nodes"]) == (
+        [{"node": "idro-a", "is_off": True}], [{"node": "idro-a", "is_off": False}])
+    assert water_hot["is_changed"] is False
+    for path in ("/alarms", "/nodes/idro-a/setup"):
+        assert "alarms-off" in page(host, path)
+    assert "alarms-off" not in page(host, "/nodes/idro-b/setup")
+    change(host, "ec_high", enabled=False)
+    assert "alarms-off" in page(host, "/nodes/idro-b/setup")
+
+
+def test_a_node_that_is_forgotten_leaves_no_rule_to_a_new_board_of_its_name(host):
+    host.node("idro-a")
+    change(host, "water_hot", "idro-a", enabled=False)
+    assert host.client.request("DELETE", "/api/nodes/idro-a", json={}).status_code == 200
+    assert rule(host, "water_hot")[0]["nodes"] == []
+    host.node("idro-a")
+    found, fields = rule(host, "water_hot", "idro-a")
+    assert (found["is_changed"], fields["enabled"]["value"]) == (False, True)

@@ -5,7 +5,6 @@ Responses contain fingerprints, never keys.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -13,10 +12,9 @@ from msgspec import Meta
 from idroserra.auth.identity import check_recent_password, verified_name
 from idroserra.core import protocol
 from idroserra.core.validation import string_pattern
-from idroserra.nodes.commands import Commands
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.schemas import In, Out, error_replies
-from idroserra.web.node_titles import NodeTitles
+from idroserra.web.context import WebContext
 from idroserra.web.routing import Routes
 
 _HEX = r"^[0-9a-f]{64}$"
@@ -58,10 +56,9 @@ class ForgottenOut(Out):
                     "start: no broker runs here, it is refused from the next start on")]
 
 
-def keys_router(
-    nodes: Nodes, commands: Commands, data_dir: Path, titles: NodeTitles
-) -> Routes:
+def keys_router(context: WebContext) -> Routes:
     """Return the routes of node keys."""
+    nodes, commands, titles = context.nodes, context.commands, context.titles
     router = Routes("/api/nodes", _ERROR_REPLIES)
 
     @router.get("/{node}/key", answer=KeyOut)
@@ -89,12 +86,15 @@ def keys_router(
 
     @router.delete("/{node}", answer=ForgottenOut)
     def forget(node: str) -> dict[str, Any]:
-        """Delete key, settings, site and certificate of a node; its history is kept."""
+        """Delete key, settings, alarm limits, site and certificate of a node; its history is
+        kept."""
         from idroserra.broker.tls_files import revoke_node  # loads 8 MiB
 
         check_recent_password()
         titles.forget(nodes.get(node), verified_name("api"))
-        certificate = revoke_node(data_dir, node)  # first, so that a failure can be repeated
+        context.alarm_settings.forget_node(node)
+        # Before the key, so that a failure can be repeated.
+        certificate = revoke_node(context.config.data_dir, node)
         commands.forget(node)
         return {"node": node, "certificate": certificate}
 

@@ -6,6 +6,7 @@ import logging
 from typing import Annotated, Any
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from idroserra.alarms.editable import OF_NODES, Field, fields_of, problem_of, shown, stored
 from idroserra.alarms.page_settings import AlarmPageSettings, BadAlarmSetting
@@ -65,6 +66,8 @@ class RuleOut(Out):
     consequence: str
     action: str
     is_changed: bool
+    nodes: Annotated[list[dict[str, Any]], Meta(
+        description="Nodes with values of their own: node, is_off; empty for one node.")]
     fields: list[RuleFieldOut]
 
 
@@ -113,6 +116,25 @@ def settings_alarms_router(
     return router
 
 
+def alarms_off(settings: AlarmPageSettings, node: str = "") -> list[dict[str, Any]]:
+    """Return the title of each alarm that is off, and the nodes if it is so for some of them; only
+    what is off for one node, if it is given."""
+    found = []
+    for rule in settings.all_rules().values():
+        nodes = [one["node"] for one in _own_of_nodes(rule) if one["is_off"]]
+        if node and rule.watch in OF_NODES and not rule.of(node).enabled:
+            found.append({"title": _(rule.title), "nodes": []})
+        elif not node and (nodes or not rule.enabled):
+            found.append({"title": _(rule.title), "nodes": nodes if rule.enabled else []})
+    return found
+
+
+def _own_of_nodes(rule: Rule) -> list[dict[str, Any]]:
+    common = replace(rule, by_node={})
+    return [{"node": node, "is_off": not own.enabled}
+            for node, own in sorted(rule.by_node.items()) if own != common]
+
+
 def _problem(fields: dict[str, Field], key: str, value: Any) -> str:
     if key not in fields:
         return "unknown key"
@@ -155,7 +177,8 @@ def _rule_json(
         "host" if rule.watch in (*HOST, *SITE) else "node")
     return {"rule": rule.name, "title": _(rule.title), "about": about,
             "consequence": _(rule.consequence), "action": _(rule.action),
-            "is_changed": any(field["is_changed"] for field in fields), "fields": fields}
+            "is_changed": any(field["is_changed"] for field in fields),
+            "nodes": [] if node else _own_of_nodes(rule), "fields": fields}
 
 
 def _field_json(

@@ -41,6 +41,10 @@ function row(rule) {
   const enabled = fieldOf(rule, "enabled");
   const limit = fieldOf(rule, "limit");
   const title = make("td", {}, make("b", { textContent: rule.title }), make("small", { textContent: rule.consequence }));
+  for (const [isOff, text] of [[true, mark("Off for {nodes}")], [false, mark("Changed for {nodes}")]]) {
+    const nodes = rule.nodes.filter((one) => one.is_off === isOff).map((one) => one.node);
+    if (nodes.length) title.append(make("small", { className: "changed", textContent: t(text, { nodes: nodes.join(", ") }) }));
+  }
   const limited = cell(limit ? limit.label : "", limit);
   if (limit) limited.prepend(make("small", { textContent: limit.label }));
   const cells = [title, limited, cell(t("Raised after"), fieldOf(rule, "on_delay_s")), enabled.value ? cell(t("Priority"), fieldOf(rule, "priority")) : cell("", enabled)];
@@ -58,7 +62,7 @@ function row(rule) {
 
 function render() {
   const wanted = byId("find").value.trim().toLowerCase();
-  const shown = rules.filter((rule) => (!byId("only-changed").checked || rule.is_changed) && rule.title.toLowerCase().includes(wanted));
+  const shown = rules.filter((rule) => (!byId("only-changed").checked || rule.is_changed || rule.nodes.length) && rule.title.toLowerCase().includes(wanted));
   for (const section of document.querySelectorAll("[data-about]")) {
     const own = shown.filter((rule) => rule.about === section.dataset.about);
     section.hidden = own.length === 0;
@@ -157,7 +161,10 @@ if (dialog) {
     }
   });
 }
-byId("of-node").addEventListener("change", load);
+const ofNode = byId("of-node");
+ofNode.value = new URLSearchParams(location.search).get("node") || "";
+if (ofNode.selectedIndex < 0) ofNode.value = "";
+ofNode.addEventListener("change", load);
 for (const id of ["find", "only-changed"]) byId(id).addEventListener("input", render);
 startFrame();
 start();
