@@ -7,7 +7,7 @@ event, until that is known the arrival of its report. A revision ends when the n
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -78,7 +78,7 @@ def with_report(
     new = Revision(1, rev, unix_ms, False, boot_id, values)
     last = next((one for one in reversed(known) if one.values is not None), new)
     new = new._replace(life=last.life, from_unix_ms=max(unix_ms, last.from_unix_ms))
-    found = next((one for one in known if (one.life, one.rev) == (last.life, rev)), None)
+    found = _find(known, last.life, rev)
     is_older = rev < last.rev
     if is_older and boot_id not in ("", last.boot_id):
         return [*known, new._replace(life=last.life + 1)]
@@ -94,7 +94,7 @@ def with_report(
 def with_event(known: Sequence[Revision], rev: int, unix_ms: int) -> list[Revision]:
     """Return the revisions after a `configured` event of unix_ms."""
     life = _life_of_event(known, rev, unix_ms)
-    found = next((one for one in known if (one.life, one.rev) == (life, rev)), None)
+    found = _find(known, life, rev)
     if found is None:
         return _with(known, Revision(life, rev, unix_ms, True, "", None))
     if found.is_exact:
@@ -136,17 +136,31 @@ def _spans(known: Sequence[Revision]) -> Iterator[tuple[int, int | None, Revisio
     return zip(begins, ends, known, strict=True)
 
 
+def _position(known: Sequence[Revision], life: int, rev: int) -> int:
+    """Return where a revision is or belongs."""
+    return bisect_left(known, (life, rev), key=lambda one: (one.life, one.rev))
+
+
+def _find(known: Sequence[Revision], life: int, rev: int) -> Revision | None:
+    at = _position(known, life, rev)
+    is_known = at < len(known) and (known[at].life, known[at].rev) == (life, rev)
+    return known[at] if is_known else None
+
+
 def _with(known: Sequence[Revision], new: Revision) -> list[Revision]:
-    others = [one for one in known if (one.life, one.rev) != (new.life, new.rev)]
-    return sorted([*others, new], key=lambda one: (one.life, one.rev))
+    at = _position(known, new.life, new.rev)
+    is_known = _find(known, new.life, new.rev) is not None
+    return [*known[:at], new, *known[at + is_known:]]
 
 
 def _life_of_event(known: Sequence[Revision], rev: int, unix_ms: int) -> int:
     """Return the life of an event: the newest one that began before it, or in which its revision
     was reported, at an unknown time."""
-    for life in sorted({one.life for one in known}, reverse=True):
-        ours = [one for one in known if one.life == life]
-        is_reported = any(one.rev == rev and not one.is_exact for one in ours)
-        if is_reported or ours[0].from_unix_ms <= unix_ms:
+    end = len(known)
+    while end:
+        life = known[end - 1].life
+        found = _find(known, life, rev)
+        end = bisect_left(known, life, key=lambda one: one.life)
+        if (found is not None and not found.is_exact) or known[end].from_unix_ms <= unix_ms:
             return life
     return known[0].life if known else 1
