@@ -31,6 +31,7 @@ from idroserra.nodes.restored import read_restored
 
 KEY_BYTES = 32
 FLUSH_MS = 60_000
+REPORT_MS = 10_000  # between two saved reports of a node; the last one is saved by FLUSH_MS
 
 
 class Nodes:
@@ -47,6 +48,7 @@ class Nodes:
         for node, restored in read_restored(self._database).items():
             self._nodes[node] = replace(self._nodes[node], restored=restored)
         self._unsaved: dict[str, int] = {}  # node: time of its last write or attempt
+        self._report_saved_unix_ms: dict[str, int] = {}
         self._last_messages: dict[str, LastMessage] = {}  # not applied to _nodes yet
 
     def all(self) -> list[Node]:
@@ -158,6 +160,7 @@ class Nodes:
                 raise StoreUnavailable(f"state.db: {error}") from error
             del self._nodes[node]
             self._unsaved.pop(node, None)
+            self._report_saved_unix_ms.pop(node, None)
 
     def move(self, node: str, site: str) -> Node:
         """Assign the node to a site and return it. Raises UnknownNode, BadSite,
@@ -233,9 +236,9 @@ class Nodes:
             known = self._known(node)
             at = known.report_unix_ms if unix_ms is None else unix_ms
             now = replace(known, report=report, report_unix_ms=at)
-            if report != known.report:
-                now = self._save_or_defer(now)
             self._nodes[node] = now
+            if report != known.report:
+                now = self._save_report(now, unix_ms)
             # A retained copy may be older than the node's settings, after a crash of the broker.
             if now.restored is not None and unix_ms is not None and not now.open_choice:
                 with suppress(StoreUnavailable):  # the next report tries again
@@ -316,6 +319,16 @@ class Nodes:
             return self._save(node)
         except sqlite3.Error as error:
             raise StoreUnavailable(f"state.db: {error}") from error
+
+    def _save_report(self, node: Node, unix_ms: int | None) -> Node:
+        """Save a changed report, each in a commit: later, if one was saved within REPORT_MS."""
+        saved = self._report_saved_unix_ms.get(node.node)
+        if unix_ms is not None:
+            if saved is not None and 0 <= unix_ms - saved < REPORT_MS:
+                self._unsaved.setdefault(node.node, saved)
+                return node
+            self._report_saved_unix_ms[node.node] = unix_ms
+        return self._save_or_defer(node)
 
     def _save_or_defer(self, node: Node) -> Node:
         """Save what a node reported; if the disk is full keep it in memory and save it later."""

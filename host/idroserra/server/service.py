@@ -135,6 +135,7 @@ class Service:
         loops = [
             ("writer", self._writer.run), ("upkeep", self._maintenance.run),
             ("ingest", self._ingest.run), ("stops", self.commands.run),
+            ("settings", self.settings_history.run),
             ("recipes", self.recipes.run), ("updates", self.updates.run),
             ("alarms", self.alarms.run),
             ("notices", self.alarms.dispatcher.run), *self.feeds.loops(),
@@ -155,6 +156,7 @@ class Service:
         self.alarms.stop()
         self.commands.end()
         self._ingest.stop()
+        self.settings_history.stop()
         self.recipes.end()
         self.updates.stop()
         self._maintenance.stop()

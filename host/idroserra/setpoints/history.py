@@ -2,14 +2,19 @@
 
 A row has what changed from the row before. Rows that ended before the retention of the store are
 deleted; the last one before it stays.
+
+A write takes milliseconds if a node has many revisions. A thread makes it, for all waiting changes
+of a node at once, so that the ingest does not wait.
 """
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from sqlite3 import Connection
@@ -30,7 +35,8 @@ from idroserra.setpoints.series import (
 
 DAY_MS = 86_400_000
 MAX_REVISIONS = 2_000  # of a node: a change a day for five years
-MAX_WAITING = 1_000
+MAX_WAITING = 500  # changes of a node; the newest are kept
+REST_PER_WRITE = 4  # rest after a write, in durations of the write: a fifth of a CPU at most
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings_history (
@@ -45,6 +51,7 @@ _SELECT = ("SELECT life, rev, from_unix_ms, is_exact, boot_id, changes FROM sett
 
 _Row = tuple[int, int, int, bool, str, str | None]
 _Change = Callable[[Sequence[Revision]], list[Revision]]
+_Waiting = deque[tuple[int, _Change]]
 
 
 class SettingsHistory:
@@ -55,9 +62,28 @@ class SettingsHistory:
         OSError, sqlite3.Error."""
         self._keep_ms = keep_days * DAY_MS
         self._database = Database(path, _SCHEMA)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of _waiting
+        self._writing = threading.Lock()
         self._newest: dict[str, protocol.ConfigReport] = {}
-        self._waiting: deque[tuple[str, int, _Change]] = deque(maxlen=MAX_WAITING)
+        self._waiting: dict[str, _Waiting] = {}
+        self._is_waiting, self._ending = threading.Event(), threading.Event()
+
+    def run(self) -> None:
+        """Write changes until stop(). The loop of one thread."""
+        while not self._ending.is_set():
+            self._is_waiting.wait()
+            self._is_waiting.clear()
+            for node in self._nodes_waiting():
+                began_s = time.monotonic()
+                with suppress(StoreUnavailable):
+                    self._write(node)
+                if self._ending.wait(REST_PER_WRITE * (time.monotonic() - began_s)):
+                    return
+
+    def stop(self) -> None:
+        """End run(); close() writes what is left."""
+        self._ending.set()
+        self._is_waiting.set()
 
     def begin(self, nodes: Iterable[Node], now_unix_ms: int) -> None:
         """Add the settings of nodes without a series, as of now: those of an earlier version."""
@@ -86,37 +112,59 @@ class SettingsHistory:
 
     def of(self, node: Node) -> SettingsSeries:
         """Return the series of a node. Raises StoreUnavailable."""
+        with suppress(StoreUnavailable):  # a full disk: what was written before is the answer
+            self._write(node.node)
         found = series_of(_revisions(self._database.query(_SELECT, (node.node,))))
         if found.begins or node.report is None:
             return found
         return SettingsSeries((node.report_unix_ms or 0,), (node.report.values,))  # unsaved yet
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what waits and close the file."""
+        for node in self._nodes_waiting():
+            with suppress(StoreUnavailable):
+                self._write(node)
         self._database.close()
 
     def _change(self, node: str, unix_ms: int, change: _Change) -> None:
-        """Change the series of a node; while the disk is full, changes wait for the next one."""
+        """Let a change wait for the thread; while the disk is full it waits for the next one."""
         with self._lock:
-            self._waiting.append((node, unix_ms, change))
-            while self._waiting:
-                try:
-                    self._write(*self._waiting[0])
-                except StoreUnavailable:
-                    return
-                self._waiting.popleft()
+            self._waiting.setdefault(node, deque(maxlen=MAX_WAITING)).append((unix_ms, change))
+        self._is_waiting.set()
 
-    def _write(self, node: str, unix_ms: int, change: _Change) -> None:
+    def _nodes_waiting(self) -> list[str]:
+        with self._lock:
+            return list(self._waiting)
+
+    def _write(self, node: str) -> None:
+        """Write the changes of a node that wait. Raises StoreUnavailable: they wait on."""
+        with self._writing:
+            with self._lock:
+                changes = self._waiting.pop(node, None)
+            if changes is None:
+                return
+            try:
+                self._apply(node, changes)
+            except StoreUnavailable:
+                with self._lock:
+                    changes.extend(self._waiting.get(node, ()))
+                    self._waiting[node] = changes
+                raise
+
+    def _apply(self, node: str, changes: _Waiting) -> None:
+        rows: list[_Row] = self._database.query(_SELECT, (node,))
+        before = after = _revisions(rows)
+        for _, change in changes:
+            after = change(after)
+        keep_from = max(at for at, _ in changes) - self._keep_ms if self._keep_ms else 0
+        after = pruned(after, keep_from, MAX_REVISIONS)
+        same = sum(1 for _ in takewhile(
+            lambda pair: pair[0] is pair[1], zip(before, after, strict=False)))
+        values: Mapping[str, Any] = next(
+            (one.values for one in reversed(after[:same]) if one.values), {})
+        gone_and_new = rows[same:], _rows(after[same:], values)
         with self._database.transaction() as connection:
-            rows: list[_Row] = connection.execute(_SELECT, (node,)).fetchall()
-            before = _revisions(rows)
-            keep_from = unix_ms - self._keep_ms if self._keep_ms else 0
-            after = pruned(change(before), keep_from, MAX_REVISIONS)
-            same = sum(1 for _ in takewhile(
-                lambda pair: pair[0] is pair[1], zip(before, after, strict=False)))
-            values: Mapping[str, Any] = next(
-                (one.values for one in reversed(after[:same]) if one.values), {})
-            _save(connection, node, rows[same:], _rows(after[same:], values))
+            _save(connection, node, *gone_and_new)
 
 
 def _save(connection: Connection, node: str, before: list[_Row], after: list[_Row]) -> None:

@@ -157,9 +157,11 @@ def test_what_a_full_disk_refused_is_written_later(history, monkeypatch):
         raise StoreUnavailable("disk is full")
 
     report(history, 1, 5.8, 0)
+    assert targets(history) == [(0, 5.8)]
     with monkeypatch.context() as patch:
         patch.setattr(history._database, "transaction", refuse)
-        report(history, 2, 6.0, 1)
-        report(history, 3, 6.2, 2)
+        for rev, ph in ((2, 6.0), (3, 6.2)):
+            report(history, rev, ph, rev - 1)
+            assert targets(history) == [(0, 5.8)]
     configured(history, 3, 1.5)
     assert targets(history) == [(0, 5.8), (1, 6.0), (1.5, 6.2)]
