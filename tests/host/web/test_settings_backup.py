@@ -2,6 +2,7 @@
 
 import io
 import json
+import sqlite3
 import tarfile
 
 from idroserra.auth.roles import Role
@@ -102,3 +103,17 @@ def test_a_token_neither_makes_nor_downloads_a_backup_with_keys(host, eventually
     assert token.get(link(token)).status_code == 200
     row = host.service.access.audit.newest(1)[0]
     assert (row.who, row.action) == ("token night", "download backup")
+
+
+def test_a_backup_with_keys_is_never_taken_for_one_without(host, eventually):
+    host.service.nodes.adopt("idro-a", KEY)
+    plain = make(host, eventually, by="anna")["newest"]
+    with sqlite3.connect(host.config.data_dir / "settings.db") as database:
+        database.execute("CREATE TRIGGER full BEFORE INSERT ON settings"
+                         " BEGIN SELECT RAISE(ABORT, 'no room'); END")
+    failed = make(host, eventually, with_keys=True)
+    assert (failed["state"], failed["newest"]) == ("failed", plain)
+    content = host.client.get(link(host.client)).content
+    assert len(content) == plain["bytes"]
+    for file in (host.config.data_dir / "backups").iterdir():
+        assert KEY not in file.read_bytes()

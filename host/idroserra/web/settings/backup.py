@@ -117,8 +117,9 @@ def _add_download(router: Routes, backup: PageBackup, audit: Audit, site: str) -
                       detail={"with_keys": newest["with_keys"]})
         made = datetime.fromtimestamp(newest["unix_ms"] / 1_000)
         name = f"idroserra-{''.join(c if c.isalnum() else '-' for c in site)}-{made:%Y-%m-%d}"
-        return FileResponse(backup.path, media_type="application/x-tar", filename=f"{name}.backup",
-                            headers={"Content-Encoding": "identity"})  # no compression
+        return FileResponse(
+            backup.path(with_keys=newest["with_keys"]), media_type="application/x-tar",
+            filename=f"{name}.backup", headers={"Content-Encoding": "identity"})  # no compression
 
 
 def _holder(who: Identity | None) -> tuple[str, str, bytes]:
