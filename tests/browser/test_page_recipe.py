@@ -84,9 +84,12 @@ def test_a_recipe_starts_only_after_its_preview_and_what_it_changes(host, node, 
     assert node.values["ec.target_us_cm"] == 1_600
     page.keyboard.press("Escape")
     form = host.client.get("/api/recipes/mine/file").text.replace("1200", "1250")
+    begin.click()  # the dialog shows the recipe before the change
     assert host.client.put("/api/recipes/mine", json={"toml": form}).status_code == 200
-    page.reload()
-    page.select_option("#recipe [name=recipe]", "mine")
+    page.get_by_role("button", name="Start now").click()
+    expect(panel(page).locator(":scope > .outcome")).to_have_text(
+        "mine has changed since it was shown: reload the page and check it")
+    assert node.values["ec.target_us_cm"] == 1_600
     expect(panel(page).locator(".changes")).to_contain_text("1.25 ± 0.10 mS/cm")
     expect(begin).to_be_disabled()  # the preview was of the recipe before the change
     assert host.client.put("/api/recipes/mine", json={

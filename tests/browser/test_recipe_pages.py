@@ -78,6 +78,19 @@ def _edit(page):
     expect(page.locator("ol.timeline").first.locator("li")).to_have_count(4)
 
 
+def test_a_change_of_somebody_else_is_not_overwritten(host, node, tab):
+    mine = host.client.post("/api/recipes/basil/clone", json={"name": "mine"}).json()
+    watched = tab(PHONE)
+    page = watched.open("/recipes/mine")
+    toml = mine["toml"].replace('crop = "basil"', 'crop = "thai basil"')
+    assert host.client.put("/api/recipes/mine", json={"toml": toml}).status_code == 200
+    page.fill("#recipe-form [name=text]", "Another text.")
+    page.locator("#recipe-form [type=submit]").click()
+    expect(page.locator(".save .outcome")).to_have_text(
+        "mine has changed since it was shown: reload the page and check it")
+    assert host.client.get("/api/recipes/mine").json()["toml"] == toml
+
+
 def test_a_viewer_looks_and_changes_nothing(host, node, tab):
     host.client.post("/api/recipes/basil/clone", json={"name": "mine"})
     watched = tab(PHONE, "light", Role.VIEWER)

@@ -107,7 +107,7 @@ class Recipe(NamedTuple):
     @property
     def digest(self) -> str:
         """A hash of the file's text, which tells an edited recipe from the one before."""
-        return hashlib.sha256(self.toml.encode()).hexdigest()[:16]
+        return digest_of(self.toml)
 
     def place(self, day: int) -> StagePosition:
         """Return the position of `day`; a day past the end is the last day of the last stage."""
@@ -204,6 +204,11 @@ def parse(data: bytes, file: str) -> Recipe:
         raise RecipeError(file, "stage", Text(
             N_("{days} days: {most} at most"), days=recipe.days, most=MOST_DAYS))
     return recipe
+
+
+def digest_of(toml: str) -> str:
+    """Return a hash of the text of a recipe's file."""
+    return hashlib.sha256(toml.encode()).hexdigest()[:16]
 
 
 def local_day(unix_ms: int, utc_offset_min: int) -> int:

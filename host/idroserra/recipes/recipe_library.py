@@ -103,8 +103,10 @@ class RecipeLibrary:
             self._save(database, recipe, by)
         return recipe
 
-    def replace(self, name: str, toml: str, by: str) -> Recipe:
-        """Replace, and perhaps rename, an own recipe. Raises as add(), and UnknownRecipe."""
+    def replace(self, name: str, toml: str, by: str, digest: str | None = None) -> Recipe:
+        """Replace, and perhaps rename, an own recipe: only that of `digest`, if one is given.
+
+        Raises as add(), and UnknownRecipe."""
         recipe = check(toml)
         before = self.entry(name)
         self._refuse_shipped(before.recipe.name)
@@ -112,6 +114,8 @@ class RecipeLibrary:
             self._refuse_shipped(recipe.name)
             self._refuse_running(name)
         with self._database.transaction() as database:
+            if digest is not None and digest != _digest(database, name):
+                raise _changed(name)
             if recipe.name != name and _count(database, "WHERE name=?", recipe.name):
                 raise CannotChange(Text(
                     N_("there is a recipe {name} already: choose another name"),
@@ -159,6 +163,23 @@ def check(toml: str) -> Recipe:
     except UnicodeEncodeError as error:
         raise RecipeError(_FILE, "", f"not a text at character {error.start}") from None
     return model.parse(data, _FILE)
+
+
+def check_unchanged(recipe: Recipe, digest: str | None) -> None:
+    """Raises CannotChange if somebody was shown another recipe, that of `digest`."""
+    if digest is not None and digest != recipe.digest:
+        raise _changed(recipe.name)
+
+
+def _changed(name: str) -> CannotChange:
+    return CannotChange(Text(
+        N_("{name} has changed since it was shown: reload the page and check it"), name=name))
+
+
+def _digest(database: sqlite3.Connection, name: str) -> str | None:
+    """Return the digest of an own recipe; None if it was deleted."""
+    row = database.execute("SELECT toml FROM own_recipes WHERE name=?", (name,)).fetchone()
+    return None if row is None else model.digest_of(row[0])
 
 
 def _count(database: sqlite3.Connection, where: str = "", *values: str) -> int:

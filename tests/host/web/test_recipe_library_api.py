@@ -7,6 +7,7 @@ from idroserra.recipes import model
 
 RECIPES = "/api/recipes"
 RUN = "/api/nodes/idro-a/recipe"
+CHANGED = "mine has changed since it was shown: reload the page and check it"
 
 
 def form_of(recipe):
@@ -66,6 +67,36 @@ def test_an_edited_recipe_starts_and_a_running_crop_keeps_its_own(host, node, cl
     assert host.client.request("DELETE", f"{RECIPES}/mine", json={}).json() == {"name": "mine"}
     assert host.client.get(f"{RECIPES}/mine").status_code == 404
     assert "delete recipe" in [one.action for one in host.service.access.audit.newest(5)]
+
+
+def test_a_recipe_that_changed_since_it_was_shown_is_not_started(host, node, clone, eventually):
+    shown = host.client.get(f"{RUN}/start", params={"recipe": "mine"}).json()
+    form = form_of(clone)
+    form["stages"][0]["settings"]["ec.target_us_cm"] = 1_350
+    assert host.client.put(f"{RECIPES}/mine", json={"recipe": form}).status_code == 200
+    for body in ({"recipe": "mine", "digest": shown["digest"]},
+                 {"toml": clone["toml"], "digest": "0" * 16}):
+        refused = host.client.post(RUN, json=body)
+        assert (refused.status_code, refused.json()["error"]) == (409, CHANGED)
+    assert host.client.get(RUN).json()["run"] is None
+    now = host.client.get(f"{RUN}/start", params={"recipe": "mine"}).json()
+    started = host.client.post(RUN, json={"recipe": "mine", "digest": now["digest"]})
+    assert started.status_code == 201
+    eventually(lambda: node.values["ec.target_us_cm"] == 1_350, 10, "the first setpoints")
+
+
+def test_two_people_do_not_overwrite_each_others_changes(host, clone):
+    anna, bert = form_of(clone) | {"text": "anna's"}, form_of(clone) | {"text": "bert's"}
+    first = host.client.put(f"{RECIPES}/mine", json={"recipe": anna, "digest": clone["digest"]})
+    assert first.status_code == 200
+    for form in (bert, bert | {"name": "two"}):
+        refused = host.client.put(
+            f"{RECIPES}/mine", json={"recipe": form, "digest": clone["digest"]})
+        assert (refused.status_code, refused.json()["error"]) == (409, CHANGED)
+    assert host.client.get(f"{RECIPES}/mine").json()["text"] == "anna's"
+    again = host.client.put(
+        f"{RECIPES}/mine", json={"recipe": bert, "digest": first.json()["digest"]})
+    assert (again.status_code, again.json()["text"]) == (200, "bert's")
 
 
 # A change of the second stage, the field of the error, and its words.

@@ -23,6 +23,8 @@ _ERROR_REPLIES = error_replies({
     503: "The host's database does not answer.",
 })
 RecipeName = Annotated[str, Meta(max_length=20, description="Name of a recipe.")]
+ShownDigest = Annotated[str, Meta(
+    max_length=64, description="Digest of the recipe that was shown; refused if it has changed.")]
 _Text = Annotated[str, Meta(max_length=2_000)]
 _Word = Annotated[str, Meta(max_length=80)]
 
@@ -61,6 +63,12 @@ class RecipeIn(AskedBy):
         super().__post_init__()
         if (self.recipe is None) == (self.toml is None):
             raise ValidationError([], "either recipe or toml is needed")
+
+
+class ChangeIn(RecipeIn):
+    """The new recipe, and optionally the digest of the one that it changes."""
+
+    digest: ShownDigest | None = None
 
 
 class CloneIn(AskedBy, kw_only=True):
@@ -176,10 +184,10 @@ def _add_changes(router: Routes, library: RecipeLibrary, runner: RecipeRunner) -
         return _shown(library, runner, library.add(copy, body.by).name)
 
     @router.put("/recipes/{name}", answer=RecipeOut)
-    def change_recipe(name: RecipeName, body: RecipeIn) -> dict[str, Any]:
+    def change_recipe(name: RecipeName, body: ChangeIn) -> dict[str, Any]:
         """Change an own recipe. A running crop keeps the recipe of its start."""
         before = library.get(name)
-        after = library.replace(name, _toml(body), body.by)
+        after = library.replace(name, _toml(body), body.by, body.digest)
         return _shown(library, runner, after.name) | {
             "changes": _stages_json(recipe_changes(before, after))}
 

@@ -12,11 +12,11 @@ from idroserra.nodes.registry import Nodes
 from idroserra.recipes import model, serialize
 from idroserra.recipes.feasibility import REFUSED
 from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
-from idroserra.recipes.recipe_library import RecipeLibrary
+from idroserra.recipes.recipe_library import RecipeLibrary, check_unchanged
 from idroserra.recipes.run_store import RecipeRun
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.recipes.timeline import timeline
-from idroserra.web.api.crops.recipe_library import RecipeName
+from idroserra.web.api.crops.recipe_library import RecipeName, ShownDigest
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
@@ -33,6 +33,7 @@ class StartIn(AskedBy):
     recipe: RecipeName | None = None
     toml: Annotated[str, Meta(
         max_length=MAX_FILE_BYTES, description="A recipe file (docs/recipes.md).")] | None = None
+    digest: ShownDigest | None = None
 
     def __post_init__(self) -> None:
         """Raises ValidationError unless exactly one is set."""
@@ -139,6 +140,7 @@ def _add_actions(
         """Start a recipe today. Its setpoints are active once `confirmation` says so."""
         nodes.get(node)
         wanted = wanted_recipe(library, body.recipe, body.toml)
+        check_unchanged(wanted, body.digest)
         return answer(node, lambda: recipes.start(node, wanted, body.by))
 
     @router.post("/nodes/{node}/recipe/skip", answer=RunOut)

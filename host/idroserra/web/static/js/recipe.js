@@ -91,6 +91,7 @@ export class RecipePanel {
       }
     }
     this.verb = verb;
+    this.shown = isStart ? { recipe: name, digest: this.starter.start.digest } : {};
     const [question, meaning, yes] = CONFIRM[verb](name, run);
     setText(this.dialog.querySelector("h2"), question);
     setText(this.dialog.querySelector("p"), meaning);
@@ -102,7 +103,7 @@ export class RecipePanel {
   }
 
   async send(verb) {
-    const [path, body] = verb === "start" ? [this.path, { recipe: this.starter.name }] : [`${this.path}/${verb}`, {}];
+    const [path, body] = verb === "start" ? [this.path, this.shown] : [`${this.path}/${verb}`, {}];
     const before = state.nodes.get(this.node).recipe;
     try {
       const asking = () => request(path, { method: "POST", body });
@@ -113,6 +114,7 @@ export class RecipePanel {
       this.render(node);
       this.showOutcome("");
     } catch (error) {
+      if (verb === "start") await this.starter.load();
       this.showOutcome(error.message);
     }
   }

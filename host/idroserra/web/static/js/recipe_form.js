@@ -139,7 +139,7 @@ export class RecipeForm {
     if (!recipe) return;
     const path = `/api/recipes/${encodeURIComponent(this.recipe.name)}`;
     try {
-      const asking = () => request(path, { method: "PUT", body: { recipe } });
+      const asking = () => request(path, { method: "PUT", body: { recipe, digest: this.recipe.digest } });
       const saved = await withDisabled(this.form.querySelectorAll("button"), asking);
       if (saved.name !== this.recipe.name) location.assign(`/recipes/${encodeURIComponent(saved.name)}`);
       else this.saved(saved);
