@@ -1,13 +1,15 @@
 """The recipe library: the shipped recipes, read-only, and the grower's own in state.db.
 
 An own recipe is stored as the text of its file, checked by the same model as a shipped one. A run
-keeps the recipe of its start, so a change affects the next start only.
+keeps the recipe of its start, so a change affects the next start only. An own recipe hides a
+shipped one of its name, which a later version of the host brought.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -44,6 +46,7 @@ class LibraryEntry(NamedTuple):
     is_own: bool
     by: str = ""
     unix_ms: int | None = None
+    hides_shipped: bool = False
 
 
 class RecipeLibrary:
@@ -68,21 +71,28 @@ class RecipeLibrary:
         Own ones that this version of the host cannot read are left out."""
         rows = self._database.query(
             "SELECT toml, by, unix_ms FROM own_recipes ORDER BY name")
-        own = [found for row in rows if (found := _entry(*row)) is not None]
-        return [*self._shipped.values(), *own]
+        own = []
+        for row in rows:
+            with suppress(RecipeError):
+                own.append(self._own(*row))
+        hidden = {one.recipe.name for one in own}
+        return [*(one for name, one in self._shipped.items() if name not in hidden), *own]
 
     def entry(self, name: str) -> LibraryEntry:
         """Return a recipe with its origin. Raises UnknownRecipe, RecipeError, StoreUnavailable."""
-        if name in self._shipped:
-            return self._shipped[name]
         rows = self._database.query(
             "SELECT toml, by, unix_ms FROM own_recipes WHERE name=?", (name,))
-        if not rows:
-            known = ", ".join(one.recipe.name for one in self.all())
-            raise UnknownRecipe(_FILE, name[:20], Text(
-                N_("no such recipe; there are: {names}"), names=known))
-        toml, by, unix_ms = rows[0]
-        return LibraryEntry(check(toml), is_own=True, by=by, unix_ms=unix_ms)
+        if rows:
+            try:
+                return self._own(*rows[0])
+            except RecipeError:
+                if name not in self._shipped:
+                    raise
+        if name in self._shipped:
+            return self._shipped[name]
+        known = ", ".join(one.recipe.name for one in self.all())
+        raise UnknownRecipe(_FILE, name[:20], Text(
+            N_("no such recipe; there are: {names}"), names=known))
 
     def get(self, name: str) -> Recipe:
         """Return a recipe. Raises UnknownRecipe, RecipeError, StoreUnavailable."""
@@ -109,7 +119,8 @@ class RecipeLibrary:
         Raises as add(), and UnknownRecipe."""
         recipe = check(toml)
         before = self.entry(name)
-        self._refuse_shipped(before.recipe.name)
+        if not before.is_own:
+            self._refuse_shipped(name)
         if recipe.name != name:
             self._refuse_shipped(recipe.name)
             self._refuse_running(name)
@@ -126,8 +137,7 @@ class RecipeLibrary:
 
     def remove(self, name: str) -> None:
         """Delete an own recipe. Raises UnknownRecipe, CannotChange, StoreUnavailable."""
-        if name in self._shipped or not self._database.query(
-                "SELECT 1 FROM own_recipes WHERE name=?", (name,)):
+        if not self._database.query("SELECT 1 FROM own_recipes WHERE name=?", (name,)):
             self.entry(name)
             self._refuse_shipped(name)
         self._refuse_running(name)
@@ -136,6 +146,11 @@ class RecipeLibrary:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+    def _own(self, toml: str, by: str, unix_ms: int) -> LibraryEntry:
+        recipe = check(toml)
+        return LibraryEntry(recipe, is_own=True, by=by, unix_ms=unix_ms,
+                            hides_shipped=recipe.name in self._shipped)
 
     def _save(self, database: sqlite3.Connection, recipe: Recipe, by: str) -> None:
         database.execute("INSERT INTO own_recipes VALUES (?,?,?,?)",
@@ -185,10 +200,3 @@ def _digest(database: sqlite3.Connection, name: str) -> str | None:
 def _count(database: sqlite3.Connection, where: str = "", *values: str) -> int:
     sql = f"SELECT count(*) FROM own_recipes {where}"
     return int(database.execute(sql, values).fetchone()[0])
-
-
-def _entry(toml: str, by: str, unix_ms: int) -> LibraryEntry | None:
-    try:
-        return LibraryEntry(check(toml), is_own=True, by=by, unix_ms=unix_ms)
-    except RecipeError:
-        return None

@@ -30,8 +30,8 @@ def summary_json(recipe: Recipe) -> Json:
 def entry_json(entry: LibraryEntry, nodes: Sequence[str]) -> Json:
     """Return a recipe of the library without its settings. `nodes`: those that run it."""
     return summary_json(entry.recipe) | {
-        "is_own": entry.is_own, "by": entry.by, "unix_ms": entry.unix_ms, "nodes": list(nodes),
-        "timeline": timeline(entry.recipe)}
+        "is_own": entry.is_own, "hides_shipped": entry.hides_shipped, "by": entry.by,
+        "unix_ms": entry.unix_ms, "nodes": list(nodes), "timeline": timeline(entry.recipe)}
 
 
 def skip_json(run: RecipeRun, node: Node, now_unix_ms: int) -> Json | None:

@@ -134,6 +134,21 @@ def test_shipped_recipes_do_not_change(host, clone):
         assert answer.json()["error"].startswith("basil is a shipped recipe")
 
 
+def test_a_recipe_that_hides_a_shipped_one_is_marked(host):
+    library = host.service.recipe_library
+    toml = model.load("basil").toml.replace('crop = "basil"', 'crop = "thai basil"')
+    with library._database.transaction() as database:
+        database.execute("INSERT INTO own_recipes VALUES ('basil', ?, 'anna', 1)", (toml,))
+    shown = host.client.get(f"{RECIPES}/basil").json()
+    assert (shown["crop"], shown["is_own"], shown["hides_shipped"]) == ("thai basil", True, True)
+    for path in ("/recipes", "/recipes/basil"):
+        page = host.client.get(path).text
+        assert page.count("The host ships a recipe of this name too") == 1
+    assert host.client.request("DELETE", f"{RECIPES}/basil", json={}).status_code == 200
+    shown = host.client.get(f"{RECIPES}/basil").json()
+    assert (shown["crop"], shown["is_own"], shown["hides_shipped"]) == ("basil", False, False)
+
+
 def test_a_file_goes_out_and_comes_in_and_recipes_are_compared(host, clone):
     file = host.client.get(f"{RECIPES}/mine/file")
     assert 'filename="mine.toml"' in file.headers["content-disposition"]

@@ -86,6 +86,8 @@ class SummaryOut(Out):
     days: int
     stages: list[str]
     is_own: Annotated[bool, Meta(description="False: shipped with the host, read-only.")]
+    hides_shipped: Annotated[bool, Meta(
+        description="An own recipe whose name a shipped one has too.")]
     by: Annotated[str, Meta(description="Who saved an own recipe last.")]
     unix_ms: int | None
     nodes: Annotated[list[str], Meta(description="Nodes that run a recipe of this name.")]
@@ -113,6 +115,7 @@ class RecipeOut(Out):
     toml: str
     digest: Annotated[str, Meta(description="Of the text of its file.")]
     is_own: bool
+    hides_shipped: bool
     by: str
     unix_ms: int | None
     nodes: list[str]
