@@ -46,10 +46,10 @@ def _stale(
     rule: Rule, snapshot: Snapshot, node: NodeSnapshot, channel: str, _is_active: IsActive
 ) -> Finding:
     """No reading for the staleness period, counted from the contact too: a node that comes back
-    sends stored readings before new ones."""
+    sends stored readings before new ones. None meanwhile if the reading was old before."""
     reading, contact = node.readings.get(channel), node.contact_since_unix_ms
     is_renewing = contact is not None and snapshot.now_unix_ms - contact <= node.stale_after_ms
-    reason: Reason
+    reason: Reason | None
     if reading is None:  # none since the host started: allow one staleness period
         is_waiting = (snapshot.since_unix_ms is None
                       or snapshot.now_unix_ms - snapshot.since_unix_ms <= node.stale_after_ms)
@@ -57,9 +57,11 @@ def _stale(
         reason = Reason("no_reading", channel=channel)
     else:
         age_ms = max(0, snapshot.now_unix_ms - reading.unix_ms)
-        is_present = age_ms > node.stale_after_ms and not is_renewing
+        is_old = age_ms > node.stale_after_ms
+        was_old = (node.settled_unix_ms or 0) - reading.unix_ms > node.stale_after_ms
+        is_present = None if is_old and is_renewing and was_old else is_old and not is_renewing
         reason = (Reason("reading_old", channel=channel, age_ms=age_ms) if is_present
-                  else _normal(channel))
+                  else _normal(channel) if is_present is False else None)
     return Finding(rule.name, node.site, node.node, channel, is_present, reason)
 
 

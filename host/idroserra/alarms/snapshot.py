@@ -34,6 +34,7 @@ class NodeSnapshot:
     incomplete until is_past_read.
 
     contact_since_unix_ms: since when it sends messages without interruption, or None.
+    settled_unix_ms: its last message within a contact that had lasted stale_after_ms, or None.
     clock_off_ms: host clock minus the time under which the node's records are stored now.
     left_pct: {doser: % left in its bottle}, for bottles whose level was set.
     recipe_held: why the node's recipe is paused, or None.
@@ -46,6 +47,7 @@ class NodeSnapshot:
     last_seen_unix_ms: int | None
     stale_after_ms: int
     contact_since_unix_ms: int | None = None
+    settled_unix_ms: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
     readings: Mapping[str, Reading] = field(default_factory=dict)

@@ -50,6 +50,7 @@ class SnapshotBuilder:
         self._parts = parts
         self._since_unix_ms: int | None = None
         self._contact_unix_ms: dict[str, int] = {}
+        self._settled_unix_ms: dict[str, int] = {}
         self._rejected: dict[str, deque[tuple[int, int]]] = {}
         self._disk_free_mb: float | None = None
         self._disk_unix_ms: int | None = None
@@ -83,10 +84,12 @@ class SnapshotBuilder:
                     for key, entry in live.items()}
         channels = set(readings) | set(() if info is None else info.channels)
         is_past_read = parts.events.is_read(node.node)  # before its events are copied
+        contact_since = self._contact_since(node, now_unix_ms, stale_after_ms(settings))
         return NodeSnapshot(
             node=node.node, site=node.site, is_online=node.online,
             last_seen_unix_ms=node.last_seen_unix_ms, stale_after_ms=stale_after_ms(settings),
-            contact_since_unix_ms=self._contact_since(node, now_unix_ms, stale_after_ms(settings)),
+            contact_since_unix_ms=contact_since,
+            settled_unix_ms=self._settled_unix_ms.get(node.node),
             settings=settings, channels=tuple(sorted(channels)), readings=readings,
             groups=groups_of(None if info is None else info.board),
             events=parts.events.all(node.node), is_past_read=is_past_read,
@@ -97,12 +100,17 @@ class SnapshotBuilder:
             update_failed=parts.update_failed(node.node))
 
     def _contact_since(self, node: Node, now_unix_ms: int, silent_ms: int) -> int | None:
-        """Return since when the node is online and was heard within `silent_ms`, or None."""
+        """Return since when the node is online and was heard within `silent_ms`, or None.
+
+        Records the last message of a contact that has lasted `silent_ms`."""
         heard = node.last_seen_unix_ms
         if not node.online or heard is None or now_unix_ms - heard > silent_ms:
             self._contact_unix_ms.pop(node.node, None)
             return None
-        return self._contact_unix_ms.setdefault(node.node, now_unix_ms)
+        since = self._contact_unix_ms.setdefault(node.node, now_unix_ms)
+        if now_unix_ms - since > silent_ms:
+            self._settled_unix_ms[node.node] = heard
+        return since
 
     def _clock_off_ms(self, node: Node) -> int | None:
         """Return the host clock minus the time the running boot's records are stored under."""

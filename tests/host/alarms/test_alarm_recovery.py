@@ -65,6 +65,44 @@ def test_a_reading_that_does_not_renew_after_the_contact_is_an_alarm(host):
     assert not [key for key in found if key.rpartition("/")[2] in lives]
 
 
+@pytest.mark.parametrize("away_ms", [20_000, 20 * MINUTE_MS])
+def test_an_old_reading_stays_an_alarm_when_the_contact_returns(host, away_ms):
+    """A dead probe, whose alarm is acknowledged: a reconnect neither ends it nor raises it."""
+    lives = {"reservoir.ec_us_cm": 1_600.0, "reservoir.level_mm": 200.0}
+
+    def read():
+        host.read_only(lives)
+
+    step(host, 8 * MINUTE_MS, each=read)
+    alarms, key = host.service.alarms.alarms, "reading_stale/idro-a/reservoir.ph"
+    alarms.acknowledge([key], "ann", "", host.unix_ms)
+    host.connect(online=False)
+    step(host, away_ms)
+    host.connect(online=True)
+    changes = step(host, 10 * MINUTE_MS, each=read)
+    found = [one for one in alarms.all() if one.key == key]
+    assert [one.state for one in found] == ["acknowledged"]
+    assert {one.state for one in changes if one.key == key} <= {"suppressed", "acknowledged"}
+    host.read()
+    step(host, 2 * MINUTE_MS, each=host.read)
+    assert key not in {one.key for one in alarms.all()}
+
+
+def test_a_contact_that_breaks_again_raises_no_flood(host):
+    """The backlog of a node takes several contacts."""
+    fall_silent(host, 20 * MINUTE_MS)
+    changes = []
+    for _ in range(4):
+        host.connect(online=True)
+        changes += step(host, MINUTE_MS)
+        host.connect(online=False)
+        changes += step(host, MINUTE_MS)
+    host.connect(online=True)
+    host.read()
+    changes += step(host, 5 * MINUTE_MS, each=host.read)
+    assert annunciated(changes) == []
+
+
 def test_the_reason_of_a_renewed_reading_is_not_its_age(host):
     step(host, 8 * MINUTE_MS, each=lambda: host.read_only({"reservoir.ph": 5.9}))
     old = [one for one in host.service.alarms.alarms.all() if one.rule.name == "reading_stale"]
