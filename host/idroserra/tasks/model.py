@@ -98,7 +98,8 @@ def _calibration(inputs: TaskInputs) -> Iterator[Task]:
     if not day:
         yield _task(inputs, "calibration", None, days=None)
         return
-    due_unix_ms = (day + inputs.ph_due_days + DAYS_1970_TO_2000) * DAY_MS
+    # The end of that day, as the state and the alarm count whole days.
+    due_unix_ms = (day + inputs.ph_due_days + 1 + DAYS_1970_TO_2000) * DAY_MS - 1
     yield _task(inputs, "calibration", due_unix_ms, days=inputs.ph_due_days)
 
 

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
-from idroserra.node_state.calibration_age import OLD_DAYS, day_of, days_left
+import pytest
+
+from idroserra.node_state.calibration_age import OLD_DAYS, age_reason, day_of, days_left
 from idroserra.tasks.model import DAY_MS, Bottle, Crop, Stage, TaskInputs, tasks
 
-NOW = 1_795_507_200_000
+NOW = 1_795_478_400_000  # midnight in UTC
 NOTHING = TaskInputs("idro-a", "farm", NOW)
 
 
@@ -17,13 +19,17 @@ def test_a_node_without_anything_known_has_no_task():
     assert tasks(NOTHING) == []
 
 
-def test_a_calibration_is_due_when_the_state_of_the_node_says_so():
-    day = day_of(NOW) - 20
-    [found] = tasks(replace(NOTHING, ph_calibrated_day=day, ph_due_days=OLD_DAYS))
-    assert (found.due_unix_ms - NOW) // DAY_MS in (days_left(day, NOW), days_left(day, NOW) - 1)
-    assert not found.is_overdue(NOW)
-    [late] = tasks(replace(NOTHING, ph_calibrated_day=day_of(NOW) - 40, ph_due_days=OLD_DAYS))
-    assert late.is_overdue(NOW)
+@pytest.mark.parametrize("ago_days", [20, 29, 30, 31, 40])
+@pytest.mark.parametrize("now", [NOW, NOW + 1, NOW + DAY_MS - 1])
+def test_a_calibration_is_overdue_when_the_state_of_the_node_says_so(ago_days, now):
+    day = day_of(NOW) - ago_days
+    [found] = tasks(replace(
+        NOTHING, now_unix_ms=now, ph_calibrated_day=day, ph_due_days=OLD_DAYS))
+    assert (found.due_unix_ms - now) // DAY_MS == days_left(day, now)
+    assert found.is_overdue(now) == (age_reason(day, now) is not None)
+
+
+def test_a_calibration_that_was_never_recorded_has_no_date():
     assert listed(ph_calibrated_day=0) == [("calibration", None)]
 
 
