@@ -13,6 +13,7 @@ DAY_MS = 86_400_000
 
 def test_what_is_due_is_listed_by_date_and_a_water_change_is_done_there(host, node, tab):
     now = time.time_ns() // 1_000_000
+    host.client.put("/api/nodes/idro-a/title", json={"title": "Basil"})
     for days in (30, 20):
         host.client.post("/api/journal", json={
             "node": "idro-a", "kind": "water_change", "unix_ms": now - days * DAY_MS})
@@ -21,6 +22,7 @@ def test_what_is_due_is_listed_by_date_and_a_water_change_is_done_there(host, no
     change = page.locator(".task[data-kind=water_change]")
     expect(change).to_have_attribute("data-level", "warn")
     expect(change.locator("button")).to_have_count(0)
+    expect(change.locator("a")).to_have_text("Basil: Change the water")
     viewer.check()
 
     watched = tab(PHONE)
@@ -34,6 +36,7 @@ def test_what_is_due_is_listed_by_date_and_a_water_change_is_done_there(host, no
         "href", "/nodes/idro-a/calibrate")
     page.locator(".task button").click()
     expect(page.locator("#tasks-outcome")).to_have_attribute("data-state", "done")
+    expect(page.locator("#tasks-outcome")).to_contain_text("water changed at Basil")
     expect(page.locator(".task[data-kind=water_change]")).not_to_have_attribute(
         "data-level", "warn")
     expect(page.locator(".agenda h2").first).to_have_text(

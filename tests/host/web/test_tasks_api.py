@@ -32,6 +32,13 @@ def test_tasks_of_a_node_have_a_date_words_and_a_place(host, node):
     assert set(found(host, site=host.view("idro-a")["site"])) == set(tasks)
 
 
+def test_a_task_names_its_node_as_people_do(host, node):
+    assert found(host)["calibration"]["title"] == "idro-a"
+    host.client.put("/api/nodes/idro-a/title", json={"title": "Basil"})
+    task = found(host)["calibration"]
+    assert (task["node"], task["title"]) == ("idro-a", "Basil")
+
+
 def test_tasks_of_an_unknown_node_or_site_are_an_error(host, node):
     assert host.client.get("/api/tasks", params={"node": "unknown"}).status_code == 404
     assert host.client.get("/api/tasks", params={"site": "Nowhere"}).status_code == 404

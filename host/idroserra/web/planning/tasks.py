@@ -32,6 +32,7 @@ class TaskOut(Out):
     kind: Annotated[str, Meta(
         description="calibration, bottle, water_change, stage, harvest or update.")]
     node: str
+    title: Annotated[str, Meta(description="The name of the node on the page.")]
     site: str
     due_unix_ms: Annotated[int | None, Meta(description="null: at any time.")]
     is_overdue: bool
@@ -72,7 +73,8 @@ def tasks_json(context: WebContext, nodes: list[Node]) -> dict[str, Any]:
     context.alarm_loop.bottles.count(now)
     found = [task for node in nodes
              for task in tasks(_inputs(context, node, now, versions.get(node.node, [])))]
-    return {"tasks": [_task_json(task, now) for task in sorted(found, key=by_date)]}
+    return {"tasks": [_task_json(task, context.titles.of(task.node) or task.node, now)
+                      for task in sorted(found, key=by_date)]}
 
 
 def _versions(context: WebContext) -> dict[str, list[str]]:
@@ -121,9 +123,9 @@ def _crop(context: WebContext, node: str, now: int) -> Crop | None:
     return Crop(run.name, stage, run.end_unix_ms)
 
 
-def _task_json(task: Task, now_unix_ms: int) -> dict[str, Any]:
+def _task_json(task: Task, title: str, now_unix_ms: int) -> dict[str, Any]:
     text, why = _words(task)
-    return {"kind": task.kind, "node": task.node, "site": task.site,
+    return {"kind": task.kind, "node": task.node, "title": title, "site": task.site,
             "due_unix_ms": task.due_unix_ms, "is_overdue": task.is_overdue(now_unix_ms),
             "text": text, "why": why, "href": _href(task)}
 

@@ -36,7 +36,7 @@ export function taskItem(task, when, isOfOneNode, onDone) {
   if (task.is_overdue) item.dataset.level = "warn";
   const time = make("time", { textContent: when, hidden: !when });
   if (task.due_unix_ms !== null) time.dateTime = new Date(task.due_unix_ms).toISOString();
-  const text = isOfOneNode ? task.text : t("{node}: {text}", { node: task.node, text: task.text });
+  const text = isOfOneNode ? task.text : t("{node}: {text}", { node: task.title, text: task.text });
   item.append(time, make("p", {}, make("a", { href: task.href, textContent: text }), make("small", { textContent: task.why })));
   if (task.kind === "water_change" && mayAct()) {
     const done = make("button", { type: "button", textContent: t("Done today") });
@@ -53,7 +53,7 @@ export async function noteDone(task, outcome) {
   try {
     const body = { node: task.node, kind: "water_change", unix_ms: Math.round(nowUnixMs()) };
     await request("/api/journal", { method: "POST", body });
-    showOutcome(outcome, "done", t("Noted in the journal: water changed at {node}.", { node: task.node }));
+    showOutcome(outcome, "done", t("Noted in the journal: water changed at {node}.", { node: task.title }));
   } catch (error) {
     showOutcome(outcome, "failed", t("Failed: {reason}", { reason: error.message }));
   }
