@@ -127,8 +127,14 @@ def test_the_other_nodes_stay_live_without_a_script_error(rig):
 
 
 def test_the_host_works_and_keeps_or_counts_everything(rig):
-    wait_until(lambda: rig.host.counts()["spool"]["depth"] == 0, 30, "the store")
-    counts = rig.host.counts()
+    moments = []  # of each is one consistent count
+
+    def is_stored():
+        moments.append(rig.host.counts())
+        return moments[-1]["spool"]["depth"] == 0
+
+    wait_until(is_stored, 30, "the store")
+    counts = moments[-1]
     assert counts["failures"] == {}
     assert (counts["broker"]["state"], counts["store"]["state"], counts["spool"]["state"]) == (
         "connected", "ok", "ok")

@@ -27,10 +27,6 @@ def node(host, request):
     return node
 
 
-def outcome(page, where):
-    return page.locator(f"{where} > .outcome, {where} form > .outcome").first
-
-
 def test_a_stop_whose_answer_is_lost_is_confirmed_all_the_same(node, tab):
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
 
@@ -85,20 +81,31 @@ def post_again(page, request):
         "Origin": request.headers["referer"].split("/nodes/")[0]}).json()
 
 
+def save(page):
+    """Save the changed settings after their confirmation."""
+    page.get_by_role("button", name="Save…", exact=True).click()
+    page.locator("dialog[open] [value=yes]").click()
+
+
 def test_setpoints_without_an_answer_are_not_said_to_be_saved(node, tab):
     page = tab(DESKTOP, worker=False).open(f"/nodes/{node.node}/water")
     page.route("**/config", lambda route: None)
     page.clock.install()
     page.fill("[name='ph.target']", "6.05")
-    page.locator("#setpoints button[type=submit]").click()
-    expect(outcome(page, "#set")).to_have_text("Waiting for the host…")
+    save(page)
+    expect(page.locator("#settings .outcome")).to_have_text("Waiting for the host…")
     page.clock.run_for(25_000)
-    expect(outcome(page, "#set")).to_have_text(UNKNOWN)
+    expect(page.locator("#settings .outcome")).to_have_text(UNKNOWN)
     expect(page.locator("[name='ph.target']")).to_have_value("6.05")
     page.unroute_all(behavior="ignoreErrors")
-    page.locator("#setpoints button[type=submit]").click()
+    held = []
+    page.route("**/config", lambda route: held.append(route))
+    with page.expect_request("**/config"):
+        save(page)
     page.fill("[name='ec.target_us_cm']", "1.75")  # while the node is waited for
-    expect(outcome(page, "#set")).to_contain_text("Confirmed by the node: pH target 6.05")
+    held[0].continue_()
+    expect(page.locator("#settings .outcome")).to_contain_text(
+        "Confirmed by the node: pH target 6.05")
     expect(page.locator("[name='ec.target_us_cm']")).to_have_value("1.75")
     assert node.values["ph.target"] == 6.05
 
@@ -110,7 +117,7 @@ def test_a_double_tap_on_dose_asks_and_does_not_answer(node, tab):
       document.querySelector("#dose-sure [value=yes]").click();
     }""")
     expect(page.locator("#dose-sure")).to_be_visible()
-    page.get_by_role("button", name="Dose now").dblclick()
+    page.locator("#dose-sure [value=yes]").dblclick()
     expect(page.locator("#dose .outcome")).to_contain_text("Confirmed: 2.00 ml of pH down dosed")
     assert len(node.commands) == 1
 

@@ -115,7 +115,7 @@ def test_an_unknown_greenhouse_has_an_error_page(host, tab):
 def test_an_empty_host_says_what_to_do(host, tab):
     watched = tab(PHONE)
     page = watched.open("/")
-    expect(page.locator("#empty")).to_contain_text("idroserra demo")
+    expect(page.locator("#empty")).to_contain_text("An admin can add one.")
     expect(page.locator(".simulated")).to_have_count(0)
     watched.check()
 

@@ -94,7 +94,7 @@ def load_rules(
 ) -> dict[str, Rule]:
     """Return the enabled rules by name: the shipped ones with `overrides` applied.
 
-    A rule that watches silent nodes stays, disabled, because that of a silent site needs its limit.
+    A rule that watches silent nodes stays, disabled: that of a silent site needs its limit.
     Raises ConfigError with the rule and the key."""
     table: dict[str, dict[str, Any]] = {}
     for file in sorted(FOLDER.glob("*.toml")):
@@ -103,8 +103,9 @@ def load_rules(
         table[name] = {**table.get(name, {}), **changes}
     rules = {name: _rule(name, body) for name, body in table.items()}
     _check_causes(rules)
-    return {name: rule for name, rule in rules.items() if not only_enabled
-            or rule.enabled or rule.watch == "silent" or any(one.enabled for one in rule.by_node.values())}
+    return {name: rule for name, rule in rules.items()
+            if not only_enabled or rule.enabled or rule.watch == "silent"
+            or any(one.enabled for one in rule.by_node.values())}
 
 
 def _rule(name: str, body: Mapping[str, Any]) -> Rule:
