@@ -163,6 +163,65 @@ def test_a_site_is_stopped_by_one_key_and_each_answer_is_shown(fleet, open_page)
     assert "resume" not in [one.verb for one in nodes["basil-3"].commands]
 
 
+def stopped_site(host, nodes, site, names):
+    for name in names:
+        host.service.nodes.move(name, site)
+        nodes[name].tell("stopped", {"by": "anna"})
+    wait_until(lambda: all(host.view(name)["dosing"]["state"] == "stopped" for name in names),
+               30, "the stops")
+
+
+def resumed(nodes, names):
+    return [name for name in names if "resume" in [one.verb for one in nodes[name].commands]]
+
+
+def test_a_stop_ends_a_resume_of_many_and_is_not_swallowed_by_its_dialogs(fleet, open_page):
+    host, nodes = fleet
+    names = [f"lettuce-{number}" for number in range(10, 20)]
+    stopped_site(host, nodes, "Pisa", names)
+    for name in names:
+        nodes[name].answer = None  # each resume waits for its answer
+    _, page = open_page("/sites/Pisa")
+    sure, results = page.locator("#stop-sure"), page.locator("#stop-results")
+    page.locator("#stop-bar .resume").click()
+    page.keyboard.press("F8")
+    expect(sure.locator("[value=yes]")).to_have_text("Stop 10 nodes")
+    sure.locator("[value=no]").click()
+    page.locator("#stop-bar .resume").click()
+    expect(sure.locator("[value=yes]")).to_have_text("Resume 10 nodes")
+    sure.locator("[value=yes]").click()
+    wait_until(lambda: len(resumed(nodes, names)) == 6, 10, "six at once")
+    page.keyboard.press("F8")
+    expect(sure.locator("[value=yes]")).to_have_text("Stop 10 nodes")
+    expect(sure.locator("[value=yes]")).to_be_focused()
+    page.keyboard.press("F8")
+    for name in names:
+        nodes[name].answer = "done"
+    expect(results.locator("[data-state=done]")).to_have_count(10)
+    results.locator("button").click()
+    expect(page.locator("#stop-bar .resume")).to_be_enabled(timeout=30_000)
+    assert len(resumed(nodes, names)) == 6
+
+
+def test_a_stop_of_another_person_ends_a_resume_of_many(fleet, open_page):
+    host, nodes = fleet
+    names = [f"lettuce-{number}" for number in range(20, 25)]
+    names += [f"basil-{number}" for number in range(20, 25)]
+    stopped_site(host, nodes, "Lucca", names)
+    for name in names:
+        nodes[name].answer = None
+    _, page = open_page("/sites/Lucca")
+    page.locator("#stop-bar .resume").click()
+    page.locator("#stop-sure [value=yes]").click()
+    wait_until(lambda: len(resumed(nodes, names)) == 6, 10, "six at once")
+    assert host.client.post("/api/sites/Lucca/stop", json={}).status_code == 202
+    for name in names:
+        nodes[name].answer = "done"
+    results = page.locator("#stop-results")
+    expect(results.locator("[data-state=refused]")).to_have_count(4, timeout=30_000)
+    assert len(resumed(nodes, names)) == 6
+
+
 def test_a_viewer_has_no_stop(open_page):
     _, page = open_page("/", role=Role.VIEWER)
     expect(page.locator("#fleet tbody tr").first).to_be_visible()

@@ -20,17 +20,17 @@ const FINAL = ["done", "refused", "expired", "failed", "timeout"];
 
 /** Send a command. Resolves with its final {state, reason: {code, values, text}}, or rejects with an Error to show. If no
  * result arrives in time, either has `later`, which resolves with the late result. `waits(reason)` is called while a stop
- * cannot be delivered. */
-export function command(node, verb, args, waits = () => {}) {
+ * cannot be delivered. `more` goes into the request. */
+export function command(node, verb, args, waits = () => {}, more = {}) {
   const id = newId();
   const ending = endOf(id, false, waits); // may arrive by the stream before the response
-  return Promise.race([ending, send(id, node, verb, args).then(() => ending)]);
+  return Promise.race([ending, send(id, node, verb, args, more).then(() => ending)]);
 }
 
-async function send(id, node, verb, args) {
+async function send(id, node, verb, args, more) {
   const path = `/api/nodes/${encodeURIComponent(node)}/commands`;
   const until = () => (verb === "stop" ? {} : { until_unix_ms: Math.round(nowUnixMs()) + REACH_MS }); // never expires on the way
-  const body = () => ({ verb, args, ttl_ms: TTL_MS[verb], id, ...until() });
+  const body = () => ({ verb, args, ttl_ms: TTL_MS[verb], id, ...until(), ...more });
   try {
     const sent = await request(path, { method: "POST", body, timeoutMs: REACH_MS });
     take(sent);

@@ -1,7 +1,8 @@
 // Stops all dosing of a site or of every node, with the answer of each; and resumes it.
 //
 // The host is asked once and stops every node, so that a page that closes stops no half of them.
-// A resume is sent to each node by itself.
+// A resume is sent to each node by itself and names what it ends, so that it undoes nothing newer. The rest is not sent
+// once the dialog is closed or one of the nodes is to stop.
 
 import { command, stopNode } from "./commands.js";
 import { openConfirm, withDisabled } from "./confirm_dialog.js";
@@ -59,11 +60,12 @@ class StopBar {
 
   /** Ask, or confirm what was asked: the key of Stop, pressed again, is a yes. */
   askStop(scope) {
-    if (this.results.root.open) return;
+    if (this.results.isOfStop(scope)) return;
+    this.results.close();
     if (this.sure.open) {
       const yes = this.sure.querySelector("[value=yes].stop");
-      if (yes) yes.click();
-      return;
+      if (yes) return yes.click();
+      this.sure.close("no"); // it asks about a resume
     }
     const nodes = this.nodesAt(scope);
     this.scope = scope;
@@ -107,7 +109,7 @@ class StopBar {
     try {
       const { commands } = await repeated(() => request(path, { method: "POST", body: {} }));
       this.outcome.hidden = true;
-      this.results.ofStop(commands);
+      this.results.ofStop(commands, this.scope);
     } catch (error) {
       const what = error instanceof Unanswered ? t("The host does not answer: press Stop again, a second one does no harm. In an emergency, switch the nodes off.") : error.message;
       showOutcome(this.outcome, "failed", t("Failed: {reason}", { reason: what }));
@@ -115,7 +117,8 @@ class StopBar {
   }
 
   async sendResume(nodes) {
-    await withDisabled([this.resume], () => this.results.ofResume(nodes.map(({ node }) => node)));
+    const ends = new Map(nodes.map(({ node, dosing }) => [node, dosing.hold]));
+    await withDisabled([this.resume], () => this.results.ofResume(ends));
   }
 }
 
@@ -133,21 +136,38 @@ async function repeated(send, tries = TRIES) {
 class Results {
   constructor(root) {
     this.root = root;
+    this.scope = null; // of a stop
     this.ended = () => 0;
-    root.addEventListener("close", () => this.ended());
+    root.addEventListener("close", () => root.open || this.end());
   }
 
-  open(names) {
+  isOfStop({ node, site }) {
+    return this.root.open && this.scope !== null && this.scope.node === node && this.scope.site === site;
+  }
+
+  close() {
+    this.end();
+    this.root.close();
+  }
+
+  end() {
+    this.ended();
+    this.ended = () => 0;
+  }
+
+  open(names, scope) {
+    this.end();
+    this.scope = scope;
     const waits = t("Waiting for the node\u2026");
     this.answers = new Map(names.map((name) => [name, { state: "pending", reason: null }]));
     this.items = new Map(names.map((name) => [name, make("li", {}, make("b", { textContent: state.nodes.get(name)?.title || name }), make("span", { textContent: waits }))]));
     this.root.querySelector("ul").replaceChildren(...this.items.values());
-    this.root.showModal();
+    if (!this.root.open) this.root.showModal();
   }
 
   /** Follow the stops until the dialog closes: by the stream, and by a request where it is missed. */
-  ofStop(commands) {
-    this.open(commands.map(({ node }) => node));
+  ofStop(commands, scope) {
+    this.open(commands.map(({ node }) => node), scope);
     const byId = new Map(commands.map((one) => [one.id, one]));
     const show = (answer) => {
       if (byId.has(answer.id)) this.show(answer.node, answer, stopText(answer), stoppedText);
@@ -165,16 +185,25 @@ class Results {
     };
   }
 
-  async ofResume(names) {
-    this.open(names);
-    const left = [...names];
+  /** Resume nodes, {node: name of what holds its dosing}, until the dialog closes or one of them is to stop. */
+  async ofResume(ends) {
+    this.open([...ends.keys()], null);
+    const run = { isEnded: false, isShown: true };
+    this.ended = () => Object.assign(run, { isEnded: true, isShown: false });
+    const deaf = listen((message) => {
+      if (isStop(message) && ends.has(message.node)) run.isEnded = true;
+    });
+    const left = [...ends];
     const one = async () => {
-      for (let name = left.shift(); name; name = left.shift()) {
-        const answer = await command(name, "resume", {}).catch((error) => ({ state: "failed", reason: { text: error.message } }));
-        this.show(name, answer, answer.state === "done" ? t("dosing is enabled again") : whyText(answer), resumedText);
+      for (let next = left.shift(); next; next = left.shift()) {
+        const [name, hold] = next;
+        const isSame = !run.isEnded && state.nodes.get(name)?.dosing.hold === hold;
+        const answer = isSame ? await resumeNode(name, hold) : { state: "refused", reason: { text: t("a stop was requested, or its dosing changed") } };
+        if (run.isShown) this.show(name, answer, answer.state === "done" ? t("dosing is enabled again") : whyText(answer), resumedText);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, one));
+    deaf();
   }
 
   show(name, answer, text, titleOf) {
@@ -186,6 +215,13 @@ class Results {
     const done = [...this.answers.values()].filter(({ state: how }) => how === "done").length;
     setText(this.root.querySelector("h2"), titleOf(done, this.answers.size));
   }
+}
+
+const isStop = (message) => message.type === "command" && message.verb === "stop" && message.state === "pending";
+
+/** Resume a node if `hold` still is what holds its dosing; resolves with the answer, failed if there is none. */
+function resumeNode(node, hold) {
+  return command(node, "resume", {}, undefined, { ends: hold }).catch((error) => ({ state: "failed", reason: { text: error.message } }));
 }
 
 function stoppedText(done, count) {
