@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from idroserra.alarms.engine import AlarmRefused, UnknownAlarm
+from idroserra.alarms.notify.dispatcher import TooManyTests
 from idroserra.alarms.page_settings import BadAlarmSetting, FixedByConfiguration, UnknownRecipient
 from idroserra.auth.errors import (
     InvalidRequest,
@@ -129,6 +130,8 @@ _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
            UnknownRecipe, UnknownRecipient, NoBackup)),
     (403, (WrongPassword, PasswordNotRecent, TokenRefused, NotNoteAuthor)),
     (429, (TooManyAttempts,)),
+    (403, (WrongPassword, PasswordNotRecent, NotNoteAuthor)),
+    (429, (TooManyAttempts, TooManyTests)),
     (409, (NotAdopted, KeyMismatch, CannotOffer, DuplicateCommandId, AlarmRefused, UnknownBottle,
            JournalFull, BadPoint, CannotCalibrate, CannotRun, CannotChange, PreviewBusy,
            MissingNodeData, FixedByConfiguration, CannotBackUp, NoTicket)),

@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 
+from idroserra.alarms.notify.dispatcher import MOST_TESTS, TooManyTests
 from idroserra.alarms.notify.outbox import Delivery, Outbox
 from idroserra.core.config import AlarmsConfig, load_config
 from idroserra.core.errors import ConfigError
@@ -207,6 +208,22 @@ def test_a_test_is_tried_once_and_says_what_came_of_it(rig_of, receiver):
     [delivery] = newest["deliveries"]
     assert (delivery["state"], delivery["tries"]) == ("failed", 1)
     assert "error=401" in delivery["error"]["text"]
+
+
+def test_tests_to_one_recipient_are_limited_in_time(rig_of, receiver):
+    rig = rig_of()
+    for _ in range(MOST_TESTS):
+        rig.scheduler.test("anna", rig.now_unix_ms)
+    with pytest.raises(TooManyTests, match="5 tests in 10 min"):
+        rig.scheduler.test("anna", rig.now_unix_ms)
+    with pytest.raises(TooManyTests):
+        rig.scheduler.test("anna", rig.now_unix_ms, "phone")
+    rig.dispatcher.step()
+    assert len(rig.outbox.newest(50)) == MOST_TESTS
+    rig.now_unix_ms += 10 * MINUTE_MS
+    assert rig.scheduler.test("anna", rig.now_unix_ms, "phone")
+    rig.now_unix_ms -= 24 * HOUR_MS  # the clock of the host is set back
+    assert rig.scheduler.test("anna", rig.now_unix_ms, "phone")
 
 
 def test_a_daily_message_reports_that_alarms_work(rig_of, receiver):

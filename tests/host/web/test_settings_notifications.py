@@ -66,6 +66,16 @@ def test_a_recipient_works_at_once_and_its_address_is_never_sent_back(
     assert host.client.post("/api/settings/recipients/anna/test", json={}).status_code == 404
 
 
+def test_an_operator_cannot_send_tests_without_end(host, receiver):
+    recipient(host, "anna", url=receiver.url(SECRET))
+    operator = host.client_with(host.service.access.tokens.make("op2", Role.OPERATOR, "tests"))
+    answers = [operator.post(path, json={}).status_code for path in (
+        *["/api/settings/recipients/anna/test"] * 6, "/api/alarms/test")]
+    assert answers == [202] * 5 + [429] * 2
+    recipient(host, "anna", url=receiver.url(SECRET))  # changed: it may be tested
+    assert operator.post("/api/settings/recipients/anna/test", json={}).status_code == 202
+
+
 def test_what_is_wrong_names_the_field_and_no_address(host):
     for name, fields, why in (
             ("anna", {}, "url: a new recipient needs an address"),

@@ -1,7 +1,8 @@
 """Delivers the notices in the outbox in a thread of its own, and retries until they are accepted.
 
 A failed attempt is retried after 30 s, then after twice as long each time, up to 30 minutes, for a
-day. Notices that wait for the same target are merged into one. A test is attempted once.
+day. Notices that wait for the same target are merged into one. A test is attempted once, and each
+target gets a limited number of them, because a message may cost money.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from idroserra.alarms.notify.message import Notice, merged
 from idroserra.alarms.notify.outbox import Delivery, Outbox
 from idroserra.alarms.notify.policy import LastNotification
 from idroserra.alarms.notify.targets import Target
-from idroserra.core.errors import StoreUnavailable
+from idroserra.core.errors import HostError, StoreUnavailable
 from idroserra.core.reasons import Reason
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 from idroserra.i18n.reasons import english, reason_json
 
 FIRST_RETRY_MS = 30_000
@@ -26,8 +29,13 @@ GIVE_UP_MS = 86_400_000
 BROKEN_TRIES = 2
 POLL_S = 5.0
 SHOWN_NOTICES = 10
+MOST_TESTS, TESTS_MIN = 5, 10  # to one target
 
 _log = logging.getLogger("idroserra")
+
+
+class TooManyTests(HostError):
+    """A target had as many tests as it may have for now."""
 
 
 class Dispatcher:
@@ -44,6 +52,8 @@ class Dispatcher:
         self._wake = threading.Event()
         self._is_stopping = False
         self._broken: dict[str, Reason] = {}
+        self._lock = threading.Lock()
+        self._tested_unix_ms: dict[str, list[int]] = {}
 
     @property
     def languages(self) -> set[str]:
@@ -51,10 +61,13 @@ class Dispatcher:
         return {str(target.language) for target in self._targets.values()} - {"en"}
 
     def use(self, targets: Mapping[str, Target]) -> None:
-        """Send to these targets from now on. Failures of changed ones are forgotten."""
+        """Send to these targets from now on. Failures and tests of changed ones are
+        forgotten."""
         for name, target in self._targets.items():
             if targets.get(name) is not target:
                 self._broken.pop(name, None)
+                with self._lock:
+                    self._tested_unix_ms.pop(name, None)
         self._targets = dict(targets)
 
     def run(self) -> None:
@@ -73,12 +86,27 @@ class Dispatcher:
         self, notice: Notice, notified: Sequence[LastNotification] = (), only: str | None = None
     ) -> int:
         """Store a notice for every target that wants it, or for one, and wake run(); return its
-        id. Raises StoreUnavailable."""
+        id. Raises StoreUnavailable; TooManyTests for a test."""
         targets = [name for name, target in self._targets.items()
                    if only in (None, name) and target.wants(notice)]
+        if notice.kind == "test":
+            self._count_test(targets)
         number = self._outbox.post(notice, targets, notified)
         self._wake.set()
         return number
+
+    def _count_test(self, targets: Sequence[str]) -> None:
+        """Count a test of each target. Raises TooManyTests and counts none."""
+        now = self._now_unix_ms()
+        with self._lock:
+            tested = {name: [then for then in self._tested_unix_ms.get(name, ())
+                             if 0 <= now - then < TESTS_MIN * 60_000] for name in targets}
+            for name, recent in tested.items():
+                if len(recent) >= MOST_TESTS:
+                    raise TooManyTests(Text(
+                        N_("{name} had {count} tests in {minutes} min: try again later"),
+                        name=name, count=MOST_TESTS, minutes=TESTS_MIN))
+            self._tested_unix_ms |= {name: [*recent, now] for name, recent in tested.items()}
 
     def step(self) -> None:
         """Send what is due, at most one message to each target, and the heartbeat."""

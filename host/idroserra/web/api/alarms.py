@@ -29,7 +29,7 @@ OfSite = Annotated[str, Meta(
 
 _ERROR_REPLIES = error_replies({
     404: "No such active alarm.", 409: "The alarm is in another state.",
-    503: "The host's database cannot be written.",
+    429: "A target had 5 tests in 10 minutes.", 503: "The host's database cannot be written.",
 })
 
 

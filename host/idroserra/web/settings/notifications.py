@@ -28,7 +28,8 @@ Time = Annotated[str, string_pattern(
 
 _ERROR_REPLIES = error_replies({
     403: "The password is needed again.", 404: "No such recipient.",
-    409: "The host's configuration sets it.", 503: "The host's database cannot be written.",
+    409: "The host's configuration sets it.", 429: "The recipient had 5 tests in 10 minutes.",
+    503: "The host's database cannot be written.",
 })
 
 
