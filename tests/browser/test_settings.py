@@ -120,6 +120,20 @@ def change_a_limit(host, page):
     page.locator("[data-rule=ec_high][data-changed=true] button").click()
     page.locator("#reset-rule").click()
     expect(page.locator("[data-rule=ec_high]")).to_have_attribute("data-changed", "false")
+    host.client.put("/api/settings/alarms/ec_high",
+                    json={"node": "idro-a", "values": {"enabled": False}})
+    page.goto(f"{host.url}/nodes/idro-a/setup")
+    expect(page.locator("#alarms-off")).to_contain_text("1 alarm is off")
+    page.goto(f"{host.url}/alarms")
+    expect(page.locator("#alarms-off")).to_contain_text("Off for idro-a")
+    page.locator("#alarms-off a").click()
+    page.locator("#only-changed").check()
+    expect(page.locator("[data-rule=ec_high]")).to_contain_text("Off for idro-a")
+    page.goto(f"{host.url}/settings/alarms?node=idro-a")
+    expect(page.locator("#of-node")).to_have_value("idro-a")
+    page.locator("[data-rule=ec_high][data-changed=true] button").click()
+    page.locator("#reset-rule").click()
+    expect(page.locator("[data-rule=ec_high]")).to_have_attribute("data-changed", "false")
 
 
 def back_up(host, page, folder):
