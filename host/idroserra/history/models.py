@@ -101,9 +101,11 @@ class Store(Protocol):
         Raises StoreUnavailable, StoreRejected."""
 
     def events(
-        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None
+        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None,
+        newest: int | None = None,
     ) -> list[EventPoint]:
-        """Return the events of [from, to), oldest first; `kinds` limits their kinds."""
+        """Return the events of [from, to), oldest first; `kinds` limits their kinds, `newest`
+        their number."""
 
     def latest(self, node: str) -> dict[str, tuple[int, float]]:
         """Return {channel: (unix_ms, value)} of the newest value of each channel."""

@@ -53,6 +53,8 @@ def test_a_write_repeated_changes_nothing(store):
     assert [c.max for c in found["reservoir.ec_us_cm"]] == [s.value for s in samples[900:]]
     assert store.events(NODE, T0, T0 + 1) == events
     assert store.events(NODE, T0, T0 + 1, ["boot"]) == events[1:2]
+    assert store.events(NODE, T0, T0 + 1, ["dosed", "boot"], 1) == events[1:2]
+    assert store.events(NODE, T0, T0 + 1, newest=2) == events[1:]
 
 
 def test_columns_agree_with_the_embedded_store(store, tmp_path):

@@ -101,6 +101,9 @@ def test_latest_and_kinds(store):
     assert store.latest(NODE) == {
         "reservoir.ph": (T0 + 5_000, 6.125), "reservoir.level_mm": (T0, 180)}
     assert [e.seq for e in store.events(NODE, T0, T0 + 10, ["boot"])] == [2, 3]
+    assert [e.seq for e in store.events(NODE, T0, T0 + 10, ["boot"], 1)] == [3]
+    assert [e.seq for e in store.events(NODE, T0, T0 + 10, newest=2)] == [2, 3]
+    assert store.events(NODE, T0, T0 + 10, []) == []
     assert store.latest("idro-none") == {}
 
 

@@ -1,5 +1,10 @@
 """GET /api/nodes/{node}/dose-preview: what a dose by hand would do, in numbers and words."""
 
+import time
+
+from idroserra.history.models import EventPoint
+from support.samples import write_samples
+
 PATH = "/api/nodes/idro-a/dose-preview"
 
 
@@ -26,3 +31,15 @@ def test_only_a_dosing_pump_has_a_preview(host, node):
                            ).status_code == 422
     assert host.client.get("/api/nodes/unknown/dose-preview",
                            params={"actuator": "ph_down", "volume_ml": 2}).status_code == 404
+
+
+def test_a_preview_reads_the_newest_doses_only(host, node, eventually):
+    """A node may store many a second; every preview would read those of a week."""
+    query = {"actuator": "ph_down", "volume_ml": 2}
+    eventually(lambda: host.client.get(PATH, params=query).json()["effect"] == "learned", 10,
+               "the dose by which control learned")
+    now_us = time.time_ns() // 1_000
+    write_samples(host.service.store, [], [
+        EventPoint("idro-a", now_us + at, at, "b9b9b9b9", "dosed",
+                   {"actuator": "ph_up", "volume_ul": 1}) for at in range(3_000)])
+    assert host.client.get(PATH, params=query).json()["effect"] != "learned"

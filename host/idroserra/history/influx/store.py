@@ -157,12 +157,19 @@ class InfluxStore:
                          " roll-ups; give it read and write on them (docs/store.md)", names)
 
     def events(
-        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None
+        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None,
+        newest: int | None = None,
     ) -> list[EventPoint]:
-        """Return the events of [from, to), oldest first; `kinds` limits their kinds."""
+        """Return the events of [from, to), oldest first; `kinds` limits their kinds, `newest`
+        their number."""
+        limit = ""
+        if newest is not None:
+            of_kinds = " OR ".join(f"kind={query_text(kind)}" for kind in kinds or ())
+            limit = f" AND ({of_kinds})" if of_kinds else ""
+            limit += f" ORDER BY time DESC LIMIT {newest}"
         rows = self._query(
             "SELECT seq, boot_id, kind, detail FROM event"
-            f" WHERE {where(node, from_unix_ms, to_unix_ms)}", "u")
+            f" WHERE {where(node, from_unix_ms, to_unix_ms)}{limit}", "u")
         wanted = None if kinds is None else set(kinds)
         return sorted(
             (

@@ -102,19 +102,22 @@ class SqliteStore:
         return [Instant(node, unix_ms, values[unix_ms]) for unix_ms in sorted(values)]
 
     def events(
-        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None
+        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None,
+        newest: int | None = None,
     ) -> list[EventPoint]:
-        """Return the events of [from, to), oldest first; `kinds` limits their kinds."""
+        """Return the events of [from, to), oldest first; `kinds` limits their kinds, `newest`
+        their number."""
+        of_kinds = "" if kinds is None else f" AND kind IN ({','.join('?' * len(kinds))})"
         with self._reading() as reader:
             rows = reader.execute(
                 "SELECT node, unix_us, seq, boot_id, kind, detail FROM events"
-                " WHERE node=? AND unix_us >= ? AND unix_us < ? ORDER BY unix_us, boot_id, seq",
-                (node, from_unix_ms * 1_000, to_unix_ms * 1_000)).fetchall()
-        wanted = None if kinds is None else set(kinds)
+                f" WHERE node=? AND unix_us >= ? AND unix_us < ?{of_kinds}"
+                " ORDER BY unix_us DESC, boot_id DESC, seq DESC LIMIT ?",
+                (node, from_unix_ms * 1_000, to_unix_ms * 1_000, *(kinds or ()),
+                 -1 if newest is None else newest)).fetchall()
         return [
             EventPoint(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]))
-            for row in rows
-            if wanted is None or row[4] in wanted
+            for row in reversed(rows)
         ]
 
     def latest(self, node: str) -> dict[str, tuple[int, float]]:

@@ -28,6 +28,7 @@ from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import BadRequest, Routes
 
 LOOK_AHEAD_MS = 60_000
+MAX_DOSES = 3_000  # a dose of any doser each half minute for a day, whose budgets are shown
 Actuator = Annotated[str, Meta(max_length=40, description="For example ph_down.")]
 VolumeMl = Annotated[float, Meta(gt=0, le=1_000, description="Volume of the dose in ml.")]
 
@@ -64,7 +65,8 @@ def dose_preview_router(context: WebContext) -> Routes:
         now = wall_unix_ms()
         inputs = context.states.inputs(found)
         doses = [Event(one.unix_us, one.kind, one.detail) for one in context.store.events(
-            node, now - LEARNED_WITHIN_MS, now + LOOK_AHEAD_MS, ("dosed",))]
+            node, now - LEARNED_WITHIN_MS, now + LOOK_AHEAD_MS, ("dosed",),
+            MAX_DOSES)]
         return dose_preview_json(preview_dose(
             actuator, round(volume_ml * 1_000), inputs, doses,
             _limits(found, actuator, inputs.granted_pct)))
