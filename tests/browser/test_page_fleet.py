@@ -1,5 +1,6 @@
 """A fleet on the overview: the table, the switcher between nodes, the stop of a site, a phone."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -226,3 +227,11 @@ def test_a_viewer_has_no_stop(open_page):
     _, page = open_page("/", role=Role.VIEWER)
     expect(page.locator("#fleet tbody tr").first).to_be_visible()
     expect(page.locator(".stop")).to_have_count(0)
+
+
+def test_the_tooltip_of_a_cell_follows_its_reason(fleet, open_page):
+    _, page = open_page("/?find=basil-10")
+    cell = page.locator("#fleet [data-node=basil-10] [data-column=dosing]")
+    expect(cell).to_have_attribute("title", re.compile("anna"))
+    fleet[1]["basil-10"].tell("stopped", {"by": "bert"})
+    expect(cell).to_have_attribute("title", re.compile("bert"))

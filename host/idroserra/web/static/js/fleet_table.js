@@ -159,13 +159,13 @@ export class FleetTable {
 
 /** Change a cell only where what it shows has changed. */
 function renderCell(cell, { text, level = "", look = "", title = "", icon, href }) {
+  if (cell.title !== title) cell.title = title;
   const shown = [text, level, look].join("\n");
   if (cell.shown === shown) return;
   cell.shown = shown;
   if (level) cell.dataset.level = level;
   else delete cell.dataset.level;
   cell.dataset.state = look;
-  cell.title = title;
   const words = href ? make("a", { href, textContent: text }) : make("span", { textContent: text });
   cell.replaceChildren(...(icon ? [iconOf(icon)] : []), words);
 }
