@@ -64,3 +64,14 @@ def test_channels_a_second_node_and_dates_are_chosen_and_stay_in_the_address(
     expect(page.locator("#now")).to_be_visible()
     assert page.locator("#full").is_visible()
     watched.check()
+
+
+def test_other_nodes_are_offered_by_title_in_natural_order(node, host, tab):
+    for name in ("bed-10", "bed-2", "north-1"):
+        host.node(name)
+    titled = host.client.put("/api/nodes/north-1/title", json={"title": "Attic"})
+    assert titled.status_code == 200
+    page = tab().open("/nodes/idro-a/charts?with=north-1")
+    options = page.locator("#compare option")
+    expect(options).to_have_text(["Compare with…", "Attic", "bed-2", "bed-10"])
+    expect(page.locator("#compare")).to_have_value("north-1")

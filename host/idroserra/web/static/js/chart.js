@@ -319,7 +319,7 @@ export class Stack {
     const own = panel.channels.find((one) => key === one || (other && key === overlayKey(other, one)));
     const label = panel.channels.length > 1 ? this.node.channels[own].display.label : "";
     if (!panel.overlay.length) return label;
-    return [key === own ? this.node.node : other.node, label].filter(Boolean).join(", ");
+    return [key === own ? this.node.title : other.title, label].filter(Boolean).join(", ");
   }
 
   legendLine(panel, key, order, index) {

@@ -3,6 +3,7 @@
 
 import { make } from "./dom.js";
 import { allPanels } from "./chart_panels.js";
+import { naturally } from "./natural.js";
 import { roomPath } from "./room_links.js";
 import { state } from "./state.js";
 import { setQuery } from "./time_range.js";
@@ -51,12 +52,13 @@ export class ChartView {
   }
 
   fillNodes(node) {
-    const names = [...state.nodes.keys()].filter((name) => name !== node.node).sort();
-    const known = [...this.compare.options].slice(1).map((option) => option.value);
-    this.compare.closest("label").hidden = !names.length;
-    if (names.join() === known.join()) return;
-    this.compare.replaceChildren(this.compare.options[0], ...names.map((name) => make("option", { value: name, textContent: name })));
-    this.compare.value = names.includes(this.other) ? this.other : "";
+    const others = [...state.nodes.values()].filter((other) => other.node !== node.node).sort((a, b) => naturally(a.title, b.title));
+    const shape = JSON.stringify(others.map((other) => [other.node, other.title]));
+    this.compare.closest("label").hidden = !others.length;
+    if (this.others === shape) return;
+    this.others = shape;
+    this.compare.replaceChildren(this.compare.options[0], ...others.map((other) => make("option", { value: other.node, textContent: other.title })));
+    this.compare.value = others.some((other) => other.node === this.other) ? this.other : "";
   }
 
   toggle({ value, checked }) {
