@@ -2,6 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -38,9 +39,10 @@ def fleet(tmp_path_factory):
 def open_page(browser, fleet):
     tabs = []
 
-    def opened(path, size=SCREEN, role=Role.OPERATOR):
+    def opened(path, size=SCREEN, role=Role.OPERATOR, worker=True):
         host, _ = fleet
-        tabs.append(MonitoredTab(browser, host.url, size, "light", host.session_of(role)))
+        session = host.session_of(role)
+        tabs.append(MonitoredTab(browser, host.url, size, "light", session, worker=worker))
         return tabs[-1], tabs[-1].open(path)
 
     yield opened
@@ -227,6 +229,33 @@ def test_a_viewer_has_no_stop(open_page):
     _, page = open_page("/", role=Role.VIEWER)
     expect(page.locator("#fleet tbody tr").first).to_be_visible()
     expect(page.locator(".stop")).to_have_count(0)
+
+
+def test_last_nights_are_asked_for_again_one_by_one_after_a_refusal(open_page):
+    """One node whose night cannot be read does not empty the cells of the others."""
+    tab, page = open_page("/alarms", worker=False)
+    asked = []
+
+    def answer(route):
+        names = parse_qs(urlsplit(route.request.url).query)["nodes"][0].split(",")
+        asked.append(names)
+        if "basil-2" in names and ["basil-2"] not in asked[:-1]:
+            route.fulfill(status=503, json={"error": "too slow"})
+        else:
+            route.continue_()
+
+    page.route("**/api/nights?*", answer)
+    tab.open("/?find=basil-2")
+    night = "#fleet [data-node={}] [data-column=night]"
+    expect(page.locator(night.format("basil-20"))).not_to_be_empty()
+    expect(page.locator(night.format("basil-20") + " svg")).to_be_visible()
+    expect(page.locator(night.format("basil-2") + " svg")).to_have_count(0)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator(night.format("basil-2") + " svg")).to_be_visible()
+    assert len(asked[0]) > 1
+    # Chromium logs the two refusals.
+    assert len(tab.troubles) == 2
+    tab.troubles.clear()
 
 
 def test_the_tooltip_of_a_cell_follows_its_reason(fleet, open_page):

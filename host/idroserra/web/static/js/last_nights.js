@@ -1,6 +1,6 @@
 // Last night in one line for the rows in sight, a few at a time: each costs the host a summary.
 
-import { request } from "./connection.js";
+import { request, Unanswered } from "./connection.js";
 import { ZONE } from "./exports.js";
 import { nowUnixMs } from "./state.js";
 import { lastNight } from "./summary.js";
@@ -24,6 +24,7 @@ export class LastNights {
       for (const name of this.known.keys()) this.waiting.add(name);
       this.load();
     }, AGAIN_MS);
+    document.addEventListener("visibilitychange", () => this.load());
   }
 
   of(node) {
@@ -37,16 +38,31 @@ export class LastNights {
   async load() {
     if (this.isLoading) return;
     this.isLoading = true;
+    const failed = [];
     while (this.waiting.size && !document.hidden) {
       const names = [...this.waiting].slice(0, AT_ONCE);
       for (const name of names) this.waiting.delete(name);
-      const [from, to] = lastNight(nowUnixMs());
-      const query = new URLSearchParams({ nodes: names.join(), from_unix_ms: from, to_unix_ms: to, time_zone: ZONE });
-      // Without an answer the cells stay empty, and are asked for again.
-      const { nights } = await request(`/api/nights?${query}`).catch(() => ({ nights: {} }));
-      for (const [name, night] of Object.entries(nights)) this.known.set(name, night);
+      failed.push(...await this.ask(names));
       this.changed();
     }
+    // Asked for again when the tab is shown again, or with the next rows in sight.
+    for (const name of failed) this.waiting.add(name);
     this.isLoading = false;
+  }
+
+  /** Ask for nights; one that cannot be read costs no other. The names of those not read. */
+  async ask(names) {
+    const [from, to] = lastNight(nowUnixMs());
+    const query = new URLSearchParams({ nodes: names.join(), from_unix_ms: from, to_unix_ms: to, time_zone: ZONE });
+    try {
+      const { nights } = await request(`/api/nights?${query}`);
+      for (const [name, night] of Object.entries(nights)) this.known.set(name, night);
+      return [];
+    } catch (error) {
+      if (names.length === 1 || error instanceof Unanswered) return names;
+      const failed = [];
+      for (const name of names) failed.push(...await this.ask([name]));
+      return failed;
+    }
   }
 }
