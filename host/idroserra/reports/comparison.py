@@ -67,9 +67,12 @@ def figures(
 
 
 def _known_ms(sources: ReportSources, node: Node, span: Range) -> int:
-    """Return how much of a span is between the oldest and the newest record of the node."""
+    """Return how much of a span is between the oldest and the newest record of the node; 0 if it
+    is a part of a day out of a longer span, which tells nothing of a day."""
     oldest, newest = sources.store.spans().get(node.node, (0, 0))
-    return max(0, min(newest, span.to_unix_ms) - max(oldest, span.from_unix_ms))
+    known_ms = min(newest, span.to_unix_ms) - max(oldest, span.from_unix_ms)
+    least_ms = KNOWN_SHARE * min(DAY_MS, span.to_unix_ms - span.from_unix_ms)
+    return known_ms if known_ms >= least_ms else 0
 
 
 def compare(before: Sequence[Figure], after: Sequence[Figure]) -> list[Row]:
@@ -124,7 +127,7 @@ def _light(
     if channel is None:
         return
     read = read_channel(sources.store, node.node, channel, span.days, LAMP_ON)
-    if read.whole is None or read.read_ms < KNOWN_SHARE * known_ms:
+    if read.whole is None or not known_ms or read.read_ms < KNOWN_SHARE * known_ms:
         return
     hours = read.in_band_ms / read.read_ms * DAY_MS / HOUR_MS
     yield Figure("light", _("Lamp on, a day"), gettext("h"), hours, 1)

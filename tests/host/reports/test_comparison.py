@@ -61,8 +61,8 @@ class Bed:
 
     def figures(self, from_day, to_day):
         """{key: value} of days since the history began."""
-        span = Range(self.begin_unix_ms + from_day * DAY_MS, self.begin_unix_ms + to_day * DAY_MS,
-                     UTC)
+        span = Range(self.begin_unix_ms + int(from_day * DAY_MS),
+                     self.begin_unix_ms + int(to_day * DAY_MS), UTC)
         found = web_context(self.host.service).figures(self.host.node, span)
         return {one.key: one.value for one in found}
 
@@ -86,6 +86,12 @@ def test_a_span_without_history_has_no_figures_a_day(bed):
     found = bed.figures(-9, -1)
     assert found["dosed ph_down"] is None
     assert not {"light", "left"} & {key for key, value in found.items() if value is not None}
+
+
+def test_hours_of_history_are_not_taken_for_days(bed):
+    """One dose in the first hours of a week is no volume a day."""
+    assert bed.figures(-6.5, 0.75)["dosed ph_down"] is None
+    assert bed.figures(0.25, 0.75)["dosed ph_down"] == pytest.approx(20, rel=0.02)
 
 
 def test_light_is_not_told_of_days_that_were_hardly_read(bed):
