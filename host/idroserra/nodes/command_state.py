@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from sqlite3 import Connection
 from typing import Any
 
 from idroserra.core.reasons import Reason, pack_reason, sentences_to_json, unpack_reason
 from idroserra.core.sqlite import Upgrades
 
+KEPT_COUNT = 10_000
 COLUMNS = "id, node, verb, args, by, sent_unix_ms, ends_unix_ms, state, reason"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS commands (
@@ -42,6 +44,16 @@ class CommandState:
         reason = self.reason
         return {one.name: getattr(self, one.name) for one in fields(self)} | {
             "args": dict(self.args), "reason": None if reason is None else reason.as_json()}
+
+
+def store(database: Connection, command: CommandState) -> None:
+    """Store a command or its new state; delete the oldest ended ones. Raises sqlite3.Error."""
+    number = database.execute(
+        f"INSERT INTO commands ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)"
+        " ON CONFLICT (id) DO UPDATE SET state=excluded.state, reason=excluded.reason"
+        " WHERE node=excluded.node AND verb=excluded.verb", row_of(command)).lastrowid
+    database.execute("DELETE FROM commands WHERE number <= ? AND state != 'pending'",
+                     ((number or 0) - KEPT_COUNT,))
 
 
 def row_of(command: CommandState) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,13 @@ from idro.protocol.topics import UP
 from idroserra.auth.identity import current_identity
 from idroserra.core import protocol
 from idroserra.core.audit_sink import AuditSink, no_audit
-from idroserra.core.errors import HostError
+from idroserra.core.errors import HostError, UnknownNode
 from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.core.sqlite import connect
 from idroserra.i18n.reasons import english
 from idroserra.mqtt.connection import MqttConnection
 from idroserra.nodes.command_messages import CommandMessages, Epoch, mac_of
-from idroserra.nodes.command_state import COLUMNS, SCHEMA, UPGRADES, CommandState, from_row, row_of
+from idroserra.nodes.command_state import COLUMNS, SCHEMA, UPGRADES, CommandState, from_row, store
 from idroserra.nodes.key_trials import KeyTrials
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.node import Node
@@ -37,7 +38,6 @@ from idroserra.nodes.report_audit import ReportAuditLimit
 TTL_MS = 30_000
 HIGHEST_TTL_MS = 60_000
 ANSWER_GRACE_MS = 5_000
-KEPT_COUNT = 10_000
 CONFIG_AGAIN_MS = 60_000
 REPEAT_S = 0.5  # between two looks for stops that are due
 
@@ -105,24 +105,45 @@ class Commands:
         if command is None:
             self._is_sent(wanted.id, node, "stop", {}, by)
             return wanted.id
-        self._record_stop(command)
+        self._audit_request(command)
+        self._store_stop(command)
         return command.id
 
     def stop_all(self, nodes: Iterable[Node], by: str) -> list[str]:
         """Stop nodes; return the ids of the commands, in the same order.
 
-        All are sent before the first is recorded: no disk and no silent node delays another."""
+        All are sent before the first is recorded: no disk and no silent node delays another. A
+        stop of the same person that still waits is sent again under its id, without a new record.
+        A node that is forgotten meanwhile is left out."""
         protocol.check_by(by)
         known = list(nodes)
-        sent = {one.node: self._stops.add(self._stops.new(one.node, by))
+        sent = {one.node: self._stops.add_or_repeat(one.node, by)
                 for one in known if one.is_adopted}
-        for command in filter(None, sent.values()):
-            self._record_stop(command, is_one_of_many=True)
-        return [stop.id if (stop := sent.get(one.node)) is not None
-                else self._begin(one.node, "stop", {}, by, TTL_MS, None) for one in known]
+        self._record_stops([stop for stop, is_new in sent.values() if is_new])
+        ids = []
+        for one in known:
+            with suppress(UnknownNode):
+                ids.append(sent[one.node][0].id if one.node in sent
+                           else self._send_stop(one.node, by, None))
+        return ids
 
-    def _record_stop(self, command: CommandState, *, is_one_of_many: bool = False) -> None:
-        self._audit_request(command, is_one_of_many=is_one_of_many)
+    def _record_stops(self, commands: list[CommandState]) -> None:
+        """Store the stops of one request in one transaction, then their rows of the audit log."""
+        with self._lock:
+            if commands:
+                with suppress(sqlite3.Error):  # then each is stored by itself
+                    self._database.execute("BEGIN IMMEDIATE")
+            for command in commands:
+                self._store_stop(command)
+            if self._database.in_transaction:  # a full disk may have ended it
+                with suppress(sqlite3.Error):
+                    self._database.execute("COMMIT")
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+        for command in commands:
+            self._audit_request(command, is_one_of_many=True)
+
+    def _store_stop(self, command: CommandState) -> None:
         with self._lock:
             stop = self._stops.get(command.id)
             if stop is not None and stop.state == "pending":  # else its answer was faster
@@ -362,14 +383,7 @@ class Commands:
         with self._lock:
             is_stored = True
             try:
-                number = self._database.execute(
-                    f"INSERT INTO commands ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)"
-                    " ON CONFLICT (id) DO UPDATE SET state=excluded.state, reason=excluded.reason"
-                    " WHERE node=excluded.node AND verb=excluded.verb",
-                    row_of(command)).lastrowid
-                self._database.execute(
-                    "DELETE FROM commands WHERE number <= ? AND state != 'pending'",
-                    ((number or 0) - KEPT_COUNT,))
+                store(self._database, command)
                 self._pending.pop(command.id, None)
             except sqlite3.Error:
                 is_stored = False

@@ -22,6 +22,7 @@ from idroserra.nodes.registry import Nodes
 
 STOP_AGAIN_MS = 2_000
 STOP_FOR_MS = 24 * 3_600_000  # then the node counts as out of reach for good
+_SHARED_MS = 600_000  # a stop is repeated for one that is requested so long after it
 _TTL_MS = 30_000
 _KEY_TRIES = 3  # with one of two keys, then with the other
 _MAX_ENDED = 1_000
@@ -65,10 +66,30 @@ class PendingStops:
         with self._lock:
             if self._find(command.id) is not None:
                 return None
-            self._marks[command.node] = secrets.token_hex(6)
-            waiting = self._waiting[command.id] = _Waiting(command)
-            self._send(waiting)
-            return waiting.command
+            return self._add(command)
+
+    def add_or_repeat(self, node: str, by: str) -> tuple[CommandState, bool]:
+        """Send a stop of a person as add() does; return it, and whether it is new.
+
+        If a stop of that person waits since lately, that one is sent again and waits for a day
+        from now: requests in quick succession do not add up. No resume was sent since."""
+        command = self.new(node, by)
+        with self._lock:
+            for waiting in reversed(self._waiting.values()):
+                found = waiting.command
+                age_ms = command.sent_unix_ms - found.sent_unix_ms
+                if (found.node, found.by) == (node, by) and 0 <= age_ms < _SHARED_MS:
+                    self._marks[node] = secrets.token_hex(6)
+                    waiting.command = replace(found, ends_unix_ms=command.ends_unix_ms)
+                    self._send(waiting)
+                    return waiting.command, False
+            return self._add(command), True
+
+    def _add(self, command: CommandState) -> CommandState:
+        self._marks[command.node] = secrets.token_hex(6)
+        waiting = self._waiting[command.id] = _Waiting(command)
+        self._send(waiting)
+        return waiting.command
 
     def mark(self, node: str) -> str:
         """Return a text that each added stop of the node changes, and a restart. Takes no lock."""

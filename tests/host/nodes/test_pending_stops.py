@@ -188,6 +188,54 @@ def test_of_many_stops_one_is_repeated_and_its_answer_ends_all(host, node, event
     assert {host.state(one)[0] for one in ids} == {"done"}
 
 
+def test_stops_of_many_that_wait_are_sent_again_and_not_added(host, node, eventually):
+    known = [host.nodes.get(NODE)]
+    first = host.commands.stop_all(known, "anna")
+    for _ in range(9):
+        assert host.commands.stop_all(known, "anna") == first
+    eventually(lambda: len(node.commands) == 10, 10, "each is sent")
+    assert [one.id for one in host.commands.recent(NODE)] == first
+    assert [row[1] for row, _ in host.rows] == ["command"]
+    other = host.commands.stop_all(known, "bob")
+    assert other != first
+    host.answer(*other)
+    assert {host.state(*first)[0], host.state(*other)[0]} == {"done"}
+    assert host.commands.stop_all(known, "anna") not in (first, other)
+
+
+def test_a_stop_after_a_resume_is_a_new_one(host, node, eventually):
+    known = [host.nodes.get(NODE)]
+    first = host.commands.stop_all(known, "anna")
+    host.send("resume")
+    assert host.commands.stop_all(known, "anna") != first
+    eventually(lambda: sorted(one.verb for one in node.commands) == ["resume", "stop", "stop"],
+               10, "all")
+
+
+def test_the_stops_of_many_are_stored_in_one_transaction(host):
+    for number in range(20):
+        host.nodes.adopt(f"idro-b{number}", KEY)
+    ran = []
+    host.commands._database.set_trace_callback(ran.append)
+    ids = host.commands.stop_all(host.nodes.all(), "anna")
+    host.commands._database.set_trace_callback(None)
+    assert [one for one in ran if one in ("BEGIN IMMEDIATE", "COMMIT")] == [
+        "BEGIN IMMEDIATE", "COMMIT"]
+    assert (ran[0], ran[-1], len(ids)) == ("BEGIN IMMEDIATE", "COMMIT", 21)
+    host.close()
+    host.open()
+    assert {host.state(one)[0] for one in ids} == {"pending"}
+
+
+def test_a_node_forgotten_meanwhile_fails_no_stop_of_the_others(host, node, eventually):
+    host.nodes.set_online("idro-new", True)
+    known = host.nodes.all()
+    host.commands.forget("idro-new")
+    [command_id] = host.commands.stop_all(known, "anna")
+    assert host.state(command_id) == ("pending", None)
+    eventually(lambda: [one.id for one in node.commands] == [command_id], 10, "the stop")
+
+
 def test_a_later_resume_withdraws_a_stop_and_is_ordered_after_it(host, node, eventually):
     command_id = host.send()
     resume_id = host.send("resume", ttl_ms=1_000)

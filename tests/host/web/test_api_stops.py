@@ -60,6 +60,14 @@ def test_a_node_that_is_offline_or_not_adopted_says_so_and_the_others_stop(
     eventually(lambda: verbs(nodes["nord-1"]) == ["stop"], 10, "the stop")
 
 
+def test_a_script_that_stops_again_and_again_fills_no_journal(host, nodes):
+    for _ in range(5):
+        assert host.client.post("/api/sites/Nord/stop", json={"by": "script"}).status_code == 202
+    host.client.post("/api/sites/Nord/stop", json={"by": "anna"})
+    notes = host.client.get("/api/journal", params={"site": "Nord"}).json()["notes"]
+    assert sorted(one["by"] for one in notes) == ["anna", "script"]
+
+
 def resumed(host, name, ends):
     answer = host.client.post(f"/api/nodes/{name}/commands", json={"verb": "resume", "ends": ends})
     found = answer.json()

@@ -8,6 +8,8 @@ because one may have been stopped for a reason of its own.
 
 from __future__ import annotations
 
+import threading
+import time
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -28,6 +30,8 @@ from idroserra.web.threads import run_in_thread
 
 SitePath = Annotated[str, Meta(max_length=MAX_CHARS, description="The site's name.")]
 
+_NOTE_EVERY_S = 60
+
 _ERROR_REPLIES = error_replies({404: "No such site."})
 
 
@@ -44,32 +48,56 @@ class StopsOut(Out):
 def stops_router(context: WebContext) -> Routes:
     """Return the routes."""
     router = Routes("/api", _ERROR_REPLIES)
+    notes = _StopNotes(context)
 
     @router.post("/stop", status=202, answer=StopsOut)
     async def stop_all(body: StopIn) -> dict[str, Any]:
         """Stop all dosing at every node."""
-        return await run_in_thread(lambda: _stop(context, None, body.by), is_urgent=True)
+        return await run_in_thread(lambda: _stop(context, notes, None, body.by), is_urgent=True)
 
     @router.post("/sites/{site}/stop", status=202, answer=StopsOut)
     async def stop_site(site: SitePath, body: StopIn) -> dict[str, Any]:
         """Stop all dosing at every node of a site."""
-        return await run_in_thread(lambda: _stop(context, site, body.by), is_urgent=True)
+        return await run_in_thread(lambda: _stop(context, notes, site, body.by), is_urgent=True)
 
     return router
 
 
-def _stop(context: WebContext, site: str | None, by: str) -> dict[str, Any]:
+def _stop(
+    context: WebContext, notes: _StopNotes, site: str | None, by: str
+) -> dict[str, Any]:
     nodes = context.nodes.peek_at(site)
     ids = context.commands.stop_all(nodes, by)
     with suppress(HostError):  # a full disk: the nodes' own events tell of the stop
-        _write_note(context, site, nodes, by)
+        notes.write(site, nodes, by)
     return {"commands": [command_json(context.commands.state(one)) for one in ids]}
 
 
-def _write_note(context: WebContext, site: str | None, nodes: list[Node], by: str) -> None:
-    who = current_identity()
-    author = Author("host", "host") if who is None else Author(who.kind, who.name)
-    text = ngettext("All dosing stopped at {count} node.", "All dosing stopped at {count} nodes.",
-                    len(nodes)).format(count=len(nodes))
-    if nodes:
-        context.journal.add(Draft(None, "note", wall_unix_ms(), text, site=site), author, by)
+class _StopNotes:
+    """Writes a note of each stop, of the same nodes and person at most one in _NOTE_EVERY_S."""
+
+    def __init__(self, context: WebContext) -> None:
+        self._context = context
+        self._lock = threading.Lock()
+        self._written_s: dict[tuple[str | None, int, str], float] = {}
+
+    def write(self, site: str | None, nodes: list[Node], by: str) -> None:
+        """Write the note of a stop unless it repeats one. Raises HostError."""
+        if not nodes or not self._is_due((site, len(nodes), by)):
+            return
+        who = current_identity()
+        author = Author("host", "host") if who is None else Author(who.kind, who.name)
+        text = ngettext("All dosing stopped at {count} node.",
+                        "All dosing stopped at {count} nodes.",
+                        len(nodes)).format(count=len(nodes))
+        self._context.journal.add(
+            Draft(None, "note", wall_unix_ms(), text, site=site), author, by)
+
+    def _is_due(self, key: tuple[str | None, int, str]) -> bool:
+        now_s = time.monotonic()
+        with self._lock:
+            self._written_s = {
+                one: at_s for one, at_s in self._written_s.items() if now_s - at_s < _NOTE_EVERY_S}
+            is_due = key not in self._written_s
+            self._written_s.setdefault(key, now_s)
+            return is_due
