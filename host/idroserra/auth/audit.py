@@ -14,6 +14,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,7 +71,8 @@ class Audit:
     def __init__(self, path: Path, now_unix_ms: Callable[[], int]) -> None:
         """Open or create the file. Raises OSError, sqlite3.Error."""
         self._now_unix_ms = now_unix_ms
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._is_together = False
         self._database = connect(path, _SCHEMA)
         self.failure = ""  # why the last write failed
 
@@ -90,6 +92,31 @@ class Audit:
             self.failure = str(error)
             _log.error("the audit log cannot be written: %s: %s %s %s", error, who, action, target)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Append the rows that this thread adds meanwhile in one transaction.
+
+        Other writers wait for its end. If it cannot begin, each row is appended by itself."""
+        with self._lock:
+            with suppress(sqlite3.Error):
+                self._database.execute("BEGIN IMMEDIATE")
+                self._is_together = True
+            try:
+                yield
+            finally:
+                self._end_together()
+
+    def _end_together(self) -> None:
+        self._is_together = False
+        try:
+            if self._database.in_transaction:  # a full disk may have ended it
+                self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            self.failure = str(error)
+            _log.error("the audit log cannot be written: %s", error)
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+
     def newest(self, count: int, before_seq: int | None = None) -> list[Entry]:
         """Return the newest rows, newest first; with before_seq, older ones than that row."""
         with self._lock:
@@ -105,7 +132,8 @@ class Audit:
 
     def _append(self, content: tuple[Any, ...]) -> None:
         database = self._database
-        database.execute("BEGIN IMMEDIATE")
+        is_part = self._is_together and database.in_transaction
+        database.execute("SAVEPOINT row" if is_part else "BEGIN IMMEDIATE")
         try:
             head = database.execute("SELECT seq, hash FROM head").fetchone()
             seq, before = (0, FIRST_HASH) if head is None else head
@@ -114,10 +142,10 @@ class Audit:
                 f"INSERT INTO audit ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)",
                 (seq + 1, *content, hashed))
             database.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?)", (seq + 1, hashed))
-            database.execute("COMMIT")
+            database.execute("RELEASE row" if is_part else "COMMIT")
         except sqlite3.Error:
             if database.in_transaction:
-                database.execute("ROLLBACK")
+                database.execute("ROLLBACK TO row" if is_part else "ROLLBACK")
             raise
 
 

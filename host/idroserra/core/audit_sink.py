@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
+
+# Rows that a thread adds within this context are written in one transaction.
+AuditTogether = Callable[[], AbstractContextManager[None]]
 
 
 class AuditSink(Protocol):

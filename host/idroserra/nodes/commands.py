@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from idro.protocol.topics import UP
 from idroserra.auth.identity import current_identity
 from idroserra.core import protocol
-from idroserra.core.audit_sink import AuditSink, no_audit
+from idroserra.core.audit_sink import AuditSink, AuditTogether, no_audit
 from idroserra.core.errors import HostError, UnknownNode
 from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.core.sqlite import connect
@@ -51,10 +51,10 @@ class Commands:
 
     def __init__(
         self, path: Path, nodes: Nodes, live: LiveState, link: MqttConnection,
-        epoch_unix_ms: Epoch, audit: AuditSink = no_audit,
+        epoch_unix_ms: Epoch, audit: AuditSink = no_audit, together: AuditTogether = nullcontext,
     ) -> None:
         """`audit` receives what the host itself requests, and the outcome of every command."""
-        self._audit = audit
+        self._audit, self._together = audit, together
         self._nodes = nodes
         self._live = live
         self._link = link
@@ -128,7 +128,7 @@ class Commands:
         return ids
 
     def _record_stops(self, commands: list[CommandState]) -> None:
-        """Store the stops of one request in one transaction, then their rows of the audit log."""
+        """Store the stops of one request in one transaction, then their audit rows in one."""
         with self._lock:
             if commands:
                 with suppress(sqlite3.Error):  # then each is stored by itself
@@ -140,8 +140,9 @@ class Commands:
                     self._database.execute("COMMIT")
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
-        for command in commands:
-            self._audit_request(command, is_one_of_many=True)
+        with self._together():
+            for command in commands:
+                self._audit_request(command, is_one_of_many=True)
 
     def _store_stop(self, command: CommandState) -> None:
         with self._lock:

@@ -195,7 +195,8 @@ class Service:
     def _open_commands(self, opened: ExitStack) -> Commands:
         commands = Commands(
             self.config.data_dir / "state.db", nodes=self.nodes, live=self.live, link=self._mqtt,
-            epoch_unix_ms=self.spool.epoch, audit=self.access.audit.add)
+            epoch_unix_ms=self.spool.epoch, audit=self.access.audit.add,
+            together=self.access.audit.together)
         opened.callback(commands.close)
         return commands
 

@@ -153,3 +153,35 @@ def test_an_unwritable_log_blocks_no_action_and_is_reported(tmp_path):
 def test_without_a_log_there_is_one_clear_line(tmp_path):
     with pytest.raises(AccessError, match="no audit log"):
         verify(tmp_path / "audit.db")
+
+
+def test_rows_added_together_are_one_transaction(tmp_path):
+    path = tmp_path / "audit.db"
+    audit, ran = Audit(path, lambda: 1), []
+    audit.add("anna", "first")
+    audit._database.set_trace_callback(ran.append)
+    with audit.together():
+        for number in range(20):
+            audit.add("anna", "command", target=f"node-{number}")
+    audit._database.set_trace_callback(None)
+    assert [one for one in ran if one in ("BEGIN IMMEDIATE", "COMMIT")] == [
+        "BEGIN IMMEDIATE", "COMMIT"]
+    audit.add("anna", "last")
+    audit.close()
+    assert verify(path)[0] == 22
+
+
+def test_a_full_disk_ends_rows_added_together_with_a_whole_chain(tmp_path):
+    path = tmp_path / "audit.db"
+    audit = Audit(path, lambda: 1)
+    pages = audit._database.execute("PRAGMA page_count").fetchone()[0]
+    audit._database.execute(f"PRAGMA max_page_count={pages}")
+    with audit.together():
+        for _ in range(200):
+            audit.add("anna", "command", target="a" * 200)
+    assert "full" in audit.failure
+    audit._database.execute("PRAGMA max_page_count=100000")
+    audit.add("anna", "last")
+    assert audit.failure == ""
+    audit.close()
+    verify(path)
