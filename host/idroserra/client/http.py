@@ -6,11 +6,10 @@ import http.client
 import io
 import json
 import os
-import socket
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -23,31 +22,48 @@ from idroserra.i18n.environment import terminal_locale
 TOKEN_VARIABLE = "IDROSERRA_TOKEN"
 DEFAULT_URL = ""  # the host that runs on this machine
 FIRST_PORT = 8080  # of a host whose configuration names no other
-PROBE_S = 0.5
+PROBE_S = 2.0
+REALM = 'realm="idroserra"'  # of a host's answer without a token
 TIMEOUT_S = 10.0
 LINES_TIMEOUT_S = 120.0  # exports of history may be slow
 STREAM_TIMEOUT_S = 15.0  # the host sends a heartbeat every 5 s
 _FORMS = (OSError, TimeoutError, ValueError)
 
 
-def url_of_host(preferred: int = FIRST_PORT) -> str:
+def url_of_host(preferred: int | None = None) -> str:
     """Return the URL of the host that this user runs on this machine, such as a demo on a port of
-    its own; of several, the one on the preferred port. Raises ConfigError if none is."""
-    ports = [port for port in local_ports() if _is_listening(port)]
-    if len(ports) > 1 and preferred not in ports:
+    its own; of several, the one on the preferred port (FIRST_PORT). Without one, that port.
+
+    A host of another user, such as a service, is found on the preferred port only: beside it this
+    user's own is not chosen. Raises ConfigError if one must be named."""
+    preferred = FIRST_PORT if preferred is None else preferred
+    ports = local_ports()
+    if not ports or preferred in ports:
+        return _at(preferred)
+    if _may_be_host(preferred):
+        ports.insert(0, preferred)
+    if len(ports) > 1:
         urls = ", ".join(map(_at, ports))
         raise ConfigError("command line", "--url", f"several hosts run here, name one of {urls}")
-    return _at(ports[0] if len(ports) == 1 else preferred)
+    return _at(ports[0])
 
 
 def _at(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def _is_listening(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), PROBE_S):
+def _may_be_host(port: int) -> bool:
+    """Return whether an Idroserra host, or a program that does not answer, listens on a port."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_S)
+    try:
+        connection.request("GET", "/api/health")  # without a token
+        return REALM in connection.getresponse().getheader("WWW-Authenticate", "")
+    except TimeoutError:
         return True
-    return False
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 class HostUnreachable(HostError):
@@ -75,6 +91,7 @@ class HostClient:
     the same user on this machine."""
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
+        self._is_found = not url  # by itself: nobody named it
         url = url or url_of_host()
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise ConfigError(
@@ -98,6 +115,7 @@ class HostClient:
 
     def send(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Return the JSON answer to a POST, PUT or DELETE with `body`."""
+        self._say_which()
         return self._ask(method, path, json.dumps(body).encode())
 
     def download(self, path: str, **query: Any) -> bytes:
@@ -113,6 +131,7 @@ class HostClient:
 
     def upload(self, path: str, content: bytes, content_type: str) -> dict[str, Any]:
         """Return the JSON answer to a POST of a file."""
+        self._say_which()
         return self._ask("POST", path, content, content_type)
 
     def stream(self) -> Iterator[dict[str, Any]]:
@@ -137,6 +156,12 @@ class HostClient:
                 yield from io.TextIOWrapper(answer, "utf-8", newline="")
             except (http.client.HTTPException, *_FORMS) as error:
                 raise HostUnreachable(self.url, "the response is incomplete") from error
+
+    def _say_which(self) -> None:
+        """Print the URL of a host that was found, once, before something changes there."""
+        if self._is_found:
+            print(f"idroserra: host: {self.url}", file=sys.stderr)
+            self._is_found = False
 
     @property
     def _headers(self) -> dict[str, str]:
