@@ -91,7 +91,7 @@ class HostClient:
     the same user on this machine."""
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
-        self._is_found = not url  # by itself: nobody named it
+        self._is_found = not url  # not given
         url = url or url_of_host()
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise ConfigError(
