@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from idroserra.core import protocol
+from idroserra.core.reasons import Reason
 from idroserra.nodes.command_state import CommandState
 from idroserra.nodes.node import Node
 
@@ -36,17 +37,17 @@ class CommandMessages:
             return node.boot_epoch_unix_ms
         return None if node.info is None else self._epoch_unix_ms(node.node, node.info.boot_id)
 
-    def obstacle(self, node: Node, is_connected: bool) -> tuple[str, str]:
-        """Return (state, code) if a command cannot be sent to the node, else ("", "")."""
+    def obstacle(self, node: Node, is_connected: bool) -> tuple[str, Reason | None]:
+        """Return (state, reason) if a command cannot be sent now, else ("", None)."""
         if not node.is_adopted:
-            return "refused", "not_adopted"
+            return "refused", Reason("not_adopted")
         if not is_connected:
-            return "failed", "broker_unreachable"
+            return "failed", Reason("broker_unreachable")
         if not node.online:
-            return "failed", "node_offline"
+            return "failed", Reason("node_offline")
         if node.info is None or self.boot_epoch(node) is None:
-            return "failed", "boot_unknown"
-        return "", ""
+            return "failed", Reason("boot_unknown")
+        return "", None
 
     def pack(
         self, node: Node, command: CommandState, key: bytes, ends_unix_ms: int,

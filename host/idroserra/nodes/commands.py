@@ -191,16 +191,16 @@ class Commands:
             ends_unix_ms, "pending", None)
         self._audit_request(command)
         with self._lock:
-            state, code = self._messages.obstacle(known, self._link.is_connected)
+            state, reason = self._messages.obstacle(known, self._link.is_connected)
             if not state and until_unix_ms is not None and now_unix_ms > until_unix_ms:
-                state, code = "expired", "reached_late"
+                state, reason = "expired", Reason("reached_late")
             if not state:
                 self._store(command)  # before it is sent: the answer may be fast
-                state, code = self._publish(known, command, offer, is_current)
+                state, reason = self._publish(known, command, offer, is_current)
                 if not state:
                     return command.id
-            reason = self._stops.explained(command, Reason(code))
-            self._store(replace(command, state=state, reason=reason))
+            told = None if reason is None else self._stops.explained(command, reason)
+            self._store(replace(command, state=state, reason=told))
         return command.id
 
     def stop_mark(self, node: str) -> str:
@@ -338,9 +338,9 @@ class Commands:
     def _publish(
         self, node: Node, command: CommandState, offer: protocol.Offer | None,
         is_current: Callable[[], bool],
-    ) -> tuple[str, str]:
-        """Publish a command; return (state, code) if that failed, else ("", "")."""
-        failure = "failed", "broker_unreachable"
+    ) -> tuple[str, Reason | None]:
+        """Publish a command; return (state, reason) if that failed, else ("", None)."""
+        failure = "failed", Reason("broker_unreachable")
         key = self._nodes.key(node.node)
         self._keys.signed(node, command, key)
 
@@ -351,16 +351,16 @@ class Commands:
         def resume() -> bool:
             nonlocal failure
             if not is_current():
-                failure = "refused", "dosing_changed"
+                failure = "refused", Reason("dosing_changed")
                 return False
             return publish()
 
         if command.verb != "resume":
-            return ("", "") if publish() else failure
+            return ("", None) if publish() else failure
         withdrawn = self._stops.withdraw(node.node, Reason("cancelled", by=command.by), resume)
         for stop in withdrawn or ():
             self._store(stop)
-        return failure if withdrawn is None else ("", "")
+        return failure if withdrawn is None else ("", None)
 
     def _send_config(self, node: Node) -> None:
         if not node.is_adopted or node.wanted_values is None:
