@@ -199,8 +199,8 @@ class Commands:
                 state, reason = self._publish(known, command, offer, is_current)
                 if not state:
                     return command.id
-            told = None if reason is None else self._stops.explained(command, reason)
-            self._store(replace(command, state=state, reason=told))
+            reported = None if reason is None else self._stops.explained(command, reason)
+            self._store(replace(command, state=state, reason=reported))
         return command.id
 
     def stop_mark(self, node: str) -> str:
