@@ -61,4 +61,4 @@ class TokenRefused(AccessError):
 
     def __init__(self) -> None:
         super().__init__(N_("an API token may not make or download a backup with keys: log in on "
-                            "the page, or run `idroserra backup` on the host's machine"))
+                            "the page, or use a terminal on the host's machine"))
