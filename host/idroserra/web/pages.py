@@ -186,7 +186,7 @@ class Pages:
         return self._render(request, name, {
             **self._always, "preferences": self._preferences(), "boot": in_script(boot),
             "all_sites": sites,
-            "all_nodes": [{"node": one["node"], "site": one["site"]} for one in nodes],
+            "all_nodes": [{key: one[key] for key in ("node", "title", "site")} for one in nodes],
             "node": node, "site": context.config.site,
             "place": name.removesuffix(".html"), "kinds": EVENT_KINDS,
             "recipes": self._recipes,

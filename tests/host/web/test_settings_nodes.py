@@ -46,3 +46,12 @@ def test_a_name_is_one_line_of_a_known_node(host):
     for title in ("two\nlines", "x" * 61):
         answer = host.client.put("/api/nodes/idro-a/title", json={"title": title})
         assert (answer.status_code, answer.json()["error"][:5]) == (422, "title")
+
+
+def test_every_choice_of_a_node_shows_its_name(host):
+    host.node("idro-a")
+    host.client.put("/api/nodes/idro-a/title", json={"title": "Basil"})
+    for path in ("/tasks", "/journal", "/compare", "/recipes", "/settings/alarms"):
+        page = host.client.get(path).text
+        assert ">Basil</option>" in page, path
+        assert ">idro-a</option>" not in page, path
