@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 from idroserra.auth.roles import Role
 from idroserra.core import protocol
 from support import paho_node
+from support.delayed_responses import DelayedResponses
 from support.pages import DESKTOP, PHONE
 
 ROOM = "/nodes/idro-a/setup"
@@ -82,6 +83,23 @@ def test_settings_of_every_group_are_set_in_human_units(full_node, tab):
         key: stored for key, (_, stored) in TYPED.items()}
     expect(page.locator("#settings .changed")).to_have_count(0)
     watched.check()
+
+
+def test_a_setting_cannot_be_changed_before_its_value_is_known(node, tab):
+    """What was typed before would be overwritten by the value that comes."""
+    page = tab(DESKTOP, worker=False).open(ROOM)
+    unfold(page)
+    expect(field(page, "ph.target")).to_be_enabled()
+    script = DelayedResponses(page, "**/setting_forms.js")
+    page.reload(wait_until="commit")
+    script.wait()
+    page.locator("#settings .save-bar").wait_for(state="attached")
+    for key in ("dosing.enabled", "ph.target", "light.on_minute"):
+        expect(field(page, key)).to_be_disabled()
+    script.let_go()
+    for key in ("dosing.enabled", "ph.target", "light.on_minute"):
+        expect(field(page, key)).to_be_enabled()
+    expect(field(page, "ph.target")).to_have_value("5.8")
 
 
 def test_a_wrong_value_is_refused_at_its_field(full_node, tab):

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
+from support.delayed_responses import DelayedResponses
 from support.notice_receiver import NoticeReceiver
 from support.pages import DESKTOP, PHONE, MonitoredTab
 from support.real_host import KEY, standing_host
@@ -31,8 +32,9 @@ def receiver():
 def open_tab(browser, host):
     tabs = []
 
-    def opened(path, role=Role.ADMIN, size=DESKTOP, scheme="light"):
-        tabs.append(MonitoredTab(browser, host.url, size, scheme, host.session_of(role)))
+    def opened(path, role=Role.ADMIN, size=DESKTOP, scheme="light", worker=True):
+        tabs.append(MonitoredTab(
+            browser, host.url, size, scheme, host.session_of(role), worker=worker))
         return tabs[-1], tabs[-1].open(path)
 
     yield opened
@@ -98,6 +100,20 @@ def add_and_test_recipient(host, page, receiver):
     expect(page.locator("#times .outcome")).to_have_attribute("data-state", "done")
     times = host.client.get("/api/settings/notifications").json()["times"]
     assert times["quiet_until"] == {"value": "06:30", "source": None}
+
+
+def test_the_quiet_hours_cannot_be_changed_before_they_are_known(open_tab):
+    """Saved before, they would be deleted."""
+    _, page = open_tab("/settings/notifications", worker=False)
+    expect(page.locator("#times [name=quiet_from]")).to_be_enabled()
+    times = DelayedResponses(page, "**/api/settings/notifications")
+    page.reload()
+    times.wait()
+    for control in page.locator("#times :is(input, select, button)").all():
+        expect(control).to_be_disabled()
+    times.let_go()
+    for control in page.locator("#times :is(input, select, button)").all():
+        expect(control).to_be_enabled()
 
 
 def change_a_limit(host, page):

@@ -98,6 +98,7 @@ function renderTimes({ times: found, trouble }) {
     note.hidden = source === null;
     note.textContent = source === null ? "" : sourceText(source);
   }
+  if (isAdmin) times.querySelector("[type=submit]").disabled = false;
   if (trouble) showOutcome(times.querySelector(".outcome"), "failed", trouble);
 }
 
