@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from idro.protocol.reason import Reason
-from support.delayed_responses import hide, show
+from support.delayed_responses import DelayedResponses, hide, show
 from support.pages import DESKTOP, PHONE
 
 
@@ -40,6 +40,24 @@ def test_every_page_stops_a_node_without_a_question(node, tab, path):
         "Confirmed: the node stopped all dosing")
     assert [command.verb for command in node.commands] == ["stop"]
     watched.check()
+
+
+@pytest.mark.parametrize("path", ["/nodes/idro-a", "/"])
+@pytest.mark.parametrize("by", ["pointer", "key"])
+def test_a_stop_while_the_page_loads_is_sent(node, tab, path, by):
+    page = tab(PHONE, worker=False).open(path)
+    script = DelayedResponses(page, "**/stop_key.js")
+    page.reload(wait_until="commit")
+    script.wait()
+    if by == "pointer":
+        page.get_by_role("button", name="Stop all dosing").click()
+    else:
+        page.keyboard.press("F8")
+    assert node.commands == []
+    script.let_go()
+    expect(page.locator(":is(#control, #stop-bar) .outcome")).to_contain_text(
+        "Confirmed: the node stopped all dosing")
+    assert [command.verb for command in node.commands] == ["stop"]
 
 
 def test_a_stop_without_an_answer_is_a_failure_in_words(node, tab):

@@ -4,7 +4,8 @@ export const STOP_KEY = "F8";
 
 const TYPED_IN = "input:not([type=checkbox], [type=radio]), textarea, [contenteditable=true]";
 
-/** Press `button` on STOP_KEY, also while a dialog is open, but not while a person types. */
+/** Press `button` on STOP_KEY, also while a dialog is open, but not while a person types; and now, if it
+ * was pressed while the page loaded. */
 export function wireStopKey(button) {
   button.setAttribute("aria-keyshortcuts", STOP_KEY);
   document.addEventListener("keydown", (event) => {
@@ -13,4 +14,5 @@ export function wireStopKey(button) {
     event.preventDefault();
     button.click();
   });
+  if (window.wasStopPressed) button.click();
 }
