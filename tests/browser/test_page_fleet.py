@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
 from support.all_pages import AXE, axe_violations
-from support.pages import PHONE, MonitoredTab
+from support.pages import PHONE, MonitoredTab, resize
 from support.real_host import standing_host
 from support.wait import wait_until
 
@@ -113,7 +113,7 @@ def test_a_node_is_found_by_the_keyboard(fleet, open_page):
 def test_a_phone_has_its_places_at_the_bottom_and_the_header_holds(open_page):
     tab, page = open_page("/", PHONE)
     for size in (PHONE, NARROW, ZOOMED):
-        page.set_viewport_size(size)
+        resize(page, size)
         tab.check()
         bar = page.locator(".nav")
         box = bar.bounding_box()
@@ -121,7 +121,7 @@ def test_a_phone_has_its_places_at_the_bottom_and_the_header_holds(open_page):
         places = [one.bounding_box() for one in bar.locator("> *:visible").all()]
         assert 4 <= len(places) <= PLACES
         assert all(one["height"] >= HIGH_PX and one["width"] >= HIGH_PX for one in places), size
-    page.set_viewport_size(PHONE)
+    resize(page, PHONE)
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     foot = page.locator(".foot").bounding_box()
     assert foot["y"] + foot["height"] <= page.locator(".nav").bounding_box()["y"]

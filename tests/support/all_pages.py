@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from idro.protocol.reason import Reason
 from idroserra.auth.roles import MATRIX, Role
-from support.pages import DESKTOP, PATIENCE_MS, SMALLEST, MonitoredTab
+from support.pages import DESKTOP, PATIENCE_MS, SMALLEST, MonitoredTab, resize
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "host" / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -106,12 +106,12 @@ class PageChecker:
         assert page.locator("html").get_attribute("lang").split("-")[0] == self._language
         page.evaluate(AXE.read_text("utf-8"))
         for size, viewport in SIZES.items():
-            page.set_viewport_size(viewport)
+            resize(page, viewport)
             wide = page.evaluate("document.documentElement.scrollWidth") - viewport["width"]
             if wide > 0:
                 wrong.append(f"{size}: {wide} px wider than the screen")
         for size, scheme in looks:
-            page.set_viewport_size(SIZES[size])
+            resize(page, SIZES[size])
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             wrong += [f"{size} {scheme}: {found}" for found in axe_violations(page)]
             if picture is not None:

@@ -54,6 +54,14 @@ _LOW_CONTRAST = """() => {
 }"""
 
 
+# Resolves once the page has been rendered at a width: charts follow it in the next frame.
+_RENDERED = """async (width) => {
+  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+  do await frame(); while (innerWidth !== width);
+  await frame();
+}"""
+
+
 def launch(playwright):
     """Return a headless Chromium: of the system, else Playwright's own if it is installed.
 
@@ -63,6 +71,12 @@ def launch(playwright):
         found = playwright.chromium.executable_path
     return playwright.chromium.launch(
         executable_path=found or not_tried("chromium is not installed"), args=FLAGS)
+
+
+def resize(page, size):
+    """Resize the window, and wait until the page has been rendered in it."""
+    page.set_viewport_size(size)
+    page.evaluate(_RENDERED, size["width"])
 
 
 class MonitoredTab:
