@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
+from support.delayed_responses import DelayedResponses
 from support.pages import DESKTOP, PHONE, MonitoredTab
 from support.real_host import PASSWORD
 
@@ -107,6 +108,24 @@ def test_log_in_log_out_and_back_to_where_one_was(host, node, stranger, size, sc
     page.go_back()
     expect(page.locator("h1")).to_have_text("Log in")
     tab.check()
+
+
+def test_a_form_that_is_sent_while_the_page_loads_waits_for_its_script(host, tab):
+    """The browser itself would send it, with the password in the address."""
+    host.service.access.users.add("ada", Role.ADMIN, PASSWORD)
+    page = tab(role=None, worker=False).page
+    script = DelayedResponses(page, "**/login.js")
+    page.goto(f"{host.url}/login", wait_until="commit")
+    script.wait()
+    fill(page, "#login", name="ada", password=PASSWORD)
+    for _ in range(2):  # one who is impatient
+        page.click("#login button")
+    assert page.url == f"{host.url}/login"
+    script.deliver()
+    is_live(page)
+    assert page.url == f"{host.url}/"
+    log_ins = [row for row in host.service.access.audit.newest(9) if row.action == "log in"]
+    assert [row.result for row in log_ins] == ["done"]
 
 
 def test_an_admin_manages_users_and_tokens(host, tab):

@@ -39,11 +39,15 @@ class DelayedResponses:
 
     def let_go(self):
         """Deliver the first response, and wait until the page has processed it."""
+        self.deliver()
+        settled(self._page)
+
+    def deliver(self):
+        """Deliver the first response, after which the page may open another one."""
         route, answer = self.answers.pop(0)
         with self._page.expect_event(
                 "requestfinished", lambda one: one == route.request):
             route.fulfill(response=answer)
-        settled(self._page)
 
 
 def settled(page):
