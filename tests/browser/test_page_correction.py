@@ -71,6 +71,16 @@ def test_from_the_confirmation_to_the_target(node, tab, size, scheme):
         "Correction with pH down is over: the target is reached, 310.0 ml given")
 
 
+def test_a_target_that_is_being_typed_is_left_alone(node, tab):
+    page = tab(PHONE).open("/nodes/idro-a/water")
+    target = panel(page).locator("[name=target_ph]")
+    expect(target).to_have_value("5.80")
+    target.fill("")
+    node.tell("stopped", {"by": "anna"})
+    expect(page.locator("[data-dosing]")).to_contain_text("stopped")
+    expect(target).to_have_value("")
+
+
 def test_it_is_ended_from_the_page_and_says_why_it_is_over(node, tab):
     publish_state(node, "ready", "press_button", next_ul=25_000)
     watched = tab(PHONE)

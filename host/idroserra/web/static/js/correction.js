@@ -30,11 +30,12 @@ export class CorrectionPanel {
     this.end = root.querySelector(".end");
     watchNumbers(this.form);
     this.isOurs = false; // started in this tab: scrolled into view
+    this.isTyped = false; // the target
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.ask();
     });
-    this.form.elements.doser.addEventListener("change", () => this.prefill(true));
+    this.form.elements.target_ph.addEventListener("input", () => (this.isTyped = true));
     dialog.addEventListener("close", () => dialog.returnValue === "yes" && this.send("correct", this.args));
     this.end.addEventListener("click", () => this.send("end_correction", {}));
   }
@@ -126,17 +127,12 @@ export class CorrectionPanel {
 
   /** Offer the dosers, and the setpoint as target until the user types. */
   offer(dosers, values) {
-    const select = this.form.elements.doser;
-    this.target = values["ph.target"];
+    const { doser: select, target_ph: input } = this.form.elements;
     if (select.dataset.names !== dosers.join()) {
       select.dataset.names = dosers.join();
       select.replaceChildren(...dosers.map((name) => new Option(plainName(name), name)));
     }
-    this.prefill(false);
-  }
-
-  prefill(isForced) {
-    const input = this.form.elements.target_ph;
-    if (this.target !== undefined && (isForced || input.value === "")) input.value = number(this.target, 2);
+    const target = values["ph.target"];
+    if (!this.isTyped && target !== undefined) input.value = number(target, 2);
   }
 }
