@@ -134,6 +134,20 @@ def test_a_cleared_alarm_stays_until_acknowledged(sick, tab):
     expect(page.locator("#strip strong")).to_have_text("No active alarms.")
 
 
+def test_the_end_of_an_alarm_leaves_the_focus_at_the_next_one(sick, host, tab):
+    page = tab().open("/alarms")
+    button = card(page, "water_hot/idro-a/reservoir.temp_c").get_by_role(
+        "button", name="Acknowledge")
+    expect(page.locator("#standing > .alarm")).to_have_count(2)
+    button.focus()
+    sick.read({"reservoir.temp_c": 31.0})
+    bus = page.locator("#standing > .alarm").first
+    expect(bus).to_have_attribute("data-state", "returned")
+    host.client.post("/api/alarms/acknowledge", json={"keys": [bus.get_attribute("data-key")]})
+    expect(page.locator("#standing > .alarm")).to_have_count(1)
+    expect(button).to_be_focused()
+
+
 def test_an_alarm_is_shelved_and_unshelved(sick, tab):
     watched = tab()
     page = watched.open("/alarms")

@@ -69,13 +69,14 @@ async function loadHistory() {
 }
 
 function renderList(root, alarms) {
+  const keys = new Set(alarms.map((alarm) => alarm.key));
+  for (const element of [...root.children]) if (!keys.has(element.dataset.key)) element.remove(); // first: a moved card loses the focus
   alarms.forEach((alarm, index) => {
     if (!cards.has(alarm.key)) cards.set(alarm.key, new AlarmCard(alarm.key, act));
     const card = cards.get(alarm.key);
     if (root.children[index] !== card.root) root.insertBefore(card.root, root.children[index] || null);
     card.render(alarm);
   });
-  while (root.children.length > alarms.length) root.lastElementChild.remove();
 }
 
 function forget(alarms) {
