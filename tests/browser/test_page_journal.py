@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
+from support.delayed_responses import DelayedResponses
 from support.pages import DESKTOP, PHONE
 from support.photos import picture
 
@@ -82,6 +83,21 @@ def test_an_answer_that_comes_late_does_not_undo_a_choice(host, node, tab):
     answer.value.finished()
     page.evaluate("fetch('/api/journal?limit=1').then((one) => one.json())")
     expect(notes(page)).to_have_count(0)
+
+
+def test_what_is_typed_while_the_page_loads_is_kept(host, node, tab, leaf):
+    page = tab(PHONE, worker=False).page
+    script = DelayedResponses(page, "**/note_form.js")
+    page.goto(f"{host.url}/journal?node=idro-a", wait_until="commit")
+    script.wait()
+    page.select_option("#note [name=kind]", "harvest")
+    page.fill("#note [name=text]", "a draught")
+    page.set_input_files("#note [name=files]", leaf)
+    script.let_go()
+    expect(page.locator("#chosen img")).to_have_count(1)
+    expect(page.locator("#note [name=text]")).to_have_value("a draught")
+    expect(page.locator("#note [name=weight_g]")).to_be_visible()
+    expect(page.locator("#note [name=node]")).to_have_value("idro-a")
 
 
 def test_who_only_looks_sees_notes_and_no_form(host, node, tab):

@@ -189,8 +189,9 @@ for (const select of selects) {
     reload();
   });
 }
-if (state.nodes.has(address.get("node"))) form.clear(address.get("node"));
-else if (state.nodes.size === 1) form.clear([...state.nodes.keys()][0]);
+const about = form.form.elements.node;
+if (!about.value && state.nodes.has(address.get("node"))) about.value = address.get("node");
+else if (!about.value && state.nodes.size === 1) [about.value] = state.nodes.keys();
 startFrame((message) => message.type === "journal" && reloadSoon());
 renderFiles();
 reload();

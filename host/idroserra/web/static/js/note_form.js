@@ -41,7 +41,16 @@ export class NoteForm {
       event.preventDefault();
       this.clear();
     });
-    this.clear();
+    this.start();
+  }
+
+  /** Keep what a person has typed and chosen while the page loaded. */
+  start() {
+    const { when, camera, files } = this.form.elements;
+    if (when.value) this.isNow = false;
+    else this.setTime(null);
+    this.showFields();
+    for (const input of [camera, files]) this.take(input);
   }
 
   /** Clear the form; the node is saved. */
