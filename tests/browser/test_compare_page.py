@@ -3,6 +3,7 @@
 from playwright.sync_api import expect
 
 from support.all_pages import AXE, axe_violations
+from support.delayed_responses import DelayedResponses
 from support.pages import PHONE
 
 
@@ -25,3 +26,16 @@ def test_two_spans_are_compared(host, node, tab):
     watched.check()
     page.evaluate(AXE.read_text("utf-8"))
     assert axe_violations(page) == []
+
+
+def test_spans_of_one_node_are_not_offered_for_another(host, node, tab):
+    host.node("idro-b").read()
+    page = tab(PHONE, worker=False).open("/compare?node=idro-a")
+    options = page.locator("[name=before_span] option")
+    expect(options).to_have_count(4)
+    spans = DelayedResponses(page, "**/api/nodes/idro-b/spans")
+    page.select_option("[name=before_node]", "idro-b")
+    spans.wait()
+    expect(options).to_have_count(0)
+    spans.let_go()
+    expect(options).to_have_count(4)

@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from idro.protocol.reason import Reason
 from idroserra.recipes import model
+from support.delayed_responses import DelayedResponses
 from support.pages import DESKTOP, PHONE, SMALLEST
 
 RUN = "/api/nodes/idro-a/recipe"
@@ -61,6 +62,21 @@ def test_from_the_choice_to_the_next_stage(host, node, tab, size, scheme):
         "lettuce was stopped by anna. Its last setpoints remain active.")
     expect(panel(page).get_by_role("button", name="Start…")).to_be_visible()
     watched.check()
+
+
+def test_what_the_start_of_another_recipe_changes_is_not_shown(node, tab, eventually):
+    page = tab(PHONE, worker=False).open("/nodes/idro-a/crop")
+    run = panel(page).locator(".see")
+    expect(run).to_be_enabled()
+    starts = DelayedResponses(page, "**/recipe/start?*", count=None)
+    page.select_option("#recipe [name=recipe]", "lettuce")
+    starts.wait()
+    page.select_option("#recipe [name=recipe]", "basil")
+    eventually(lambda: page.evaluate("0") or len(starts.answers) == 2, 10, "the other one")
+    starts.let_go()
+    expect(run).to_be_disabled()
+    starts.let_go()
+    expect(run).to_be_enabled()
 
 
 def test_a_recipe_starts_only_after_its_preview_and_what_it_changes(host, node, tab):

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
-from support.delayed_responses import DelayedResponses
+from support.delayed_responses import DelayedResponses, settled
 from support.notice_receiver import NoticeReceiver
 from support.pages import DESKTOP, PHONE, MonitoredTab
 from support.real_host import KEY, standing_host
@@ -114,6 +114,50 @@ def test_the_quiet_hours_cannot_be_changed_before_they_are_known(open_tab):
     times.let_go()
     for control in page.locator("#times :is(input, select, button)").all():
         expect(control).to_be_enabled()
+
+
+def test_times_cannot_be_changed_while_others_are_saved(open_tab):
+    """What was typed meanwhile would be overwritten by the answer."""
+    _, page = open_tab("/settings/notifications", worker=False)
+    daily = page.locator("#times [name=daily_at]")
+    daily.fill("07:00")
+    saved = DelayedResponses(page, "**/api/settings/notifications", method="PUT")
+    page.locator("#times [type=submit]").click()
+    saved.wait()
+    expect(daily).to_be_disabled()
+    saved.let_go()
+    expect(daily).to_be_enabled()
+    expect(daily).to_have_value("07:00")
+
+
+def test_an_answer_for_a_dialog_that_was_closed_leaves_the_next_one(open_tab):
+    _, page = open_tab("/settings/nodes", worker=False)
+    change = page.locator("#known [data-node=idro-v]").get_by_role("button", name="Change…")
+    change.click()
+    saved = DelayedResponses(page, "**/api/nodes/idro-v/site", method="PUT")
+    dialog = page.locator("#change")
+    confirm(dialog)
+    saved.wait()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    change.click()
+    dialog.locator("[name=title]").fill("Attic")
+    with page.expect_response("**/api/settings/nodes"):  # the list after the change
+        saved.let_go()
+    settled(page)
+    expect(dialog).to_be_visible()
+    expect(dialog.locator("[name=title]")).to_have_value("Attic")
+
+
+def test_limits_of_one_node_are_not_offered_for_another(open_tab):
+    _, page = open_tab("/settings/alarms", worker=False)
+    expect(page.locator("[data-rule=ec_high] button")).to_be_visible()
+    rules = DelayedResponses(page, "**/api/settings/alarms?node=idro-v")
+    page.locator("#of-node").select_option("idro-v")
+    rules.wait()
+    expect(page.locator("[data-rule]")).to_have_count(0)
+    rules.let_go()
+    expect(page.locator("[data-rule=ec_high] button")).to_be_visible()
 
 
 def change_a_limit(host, page):

@@ -23,6 +23,8 @@ class Side {
 
   /** Offer the spans of the node; `place`: the one to choose. */
   async load(place = this.span.selectedIndex) {
+    this.newest.restart();
+    this.span.replaceChildren(); // those of the node before
     try {
       const found = await this.newest.of(request(`/api/nodes/${encodeURIComponent(this.node.value)}/spans`));
       if (!found) return;

@@ -13,12 +13,21 @@ export async function withDisabled(controls, work) {
   }
 }
 
+const openings = new WeakMap(); // dialog: an object of its last opening
+
+/** A function that says whether a dialog is still open for what it is open for now, as another answer may find it. */
+export function whileOpen(dialog) {
+  const opening = openings.get(dialog);
+  return () => dialog.open && openings.get(dialog) === opening;
+}
+
 /** Open a confirmation dialog. Its yes button is enabled after READ_MS if `isReady()`, so that a
  * double tap or a held key does not confirm. */
 export function openConfirm(dialog, isReady = () => true) {
   const yes = dialog.querySelector("[value=yes]");
   dialog.returnValue = "";
   yes.disabled = true;
+  openings.set(dialog, {});
   dialog.showModal();
   enableSoon(dialog, isReady);
 }

@@ -20,19 +20,24 @@ function ask(send) {
   form.reset();
   outcome.textContent = "";
   dialog.showModal();
+  let isClosed = false; // and perhaps open again for another request
   return new Promise((resolve, reject) => {
     form.onsubmit = async (event) => {
       event.preventDefault();
       try {
         await withDisabled([form.querySelector("[type=submit]")], () => send(form.elements.password.value));
         resolve();
-        dialog.close();
+        if (!isClosed) dialog.close();
       } catch (error) {
+        if (isClosed) return;
         outcome.dataset.state = "failed";
         outcome.textContent = error.message;
       }
     };
     form.querySelector("button[type=button]").onclick = () => dialog.close();
-    dialog.onclose = () => reject(new Error(t("No password entered: nothing was sent.")));
+    dialog.onclose = () => {
+      isClosed = true;
+      reject(new Error(t("No password entered: nothing was sent.")));
+    };
   });
 }

@@ -35,6 +35,7 @@ export class RecipeStart {
   async load() {
     setText(this.form.querySelector(".about"), this.select.selectedOptions[0]?.dataset.text || "");
     this.start = null;
+    this.newest.restart();
     this.render();
     const [node, name] = [this.node, this.name].map(encodeURIComponent);
     if (!name) return;

@@ -4,7 +4,7 @@ import { byId, make, showOutcome } from "./dom.js";
 import { mark, t } from "./i18n.js";
 import { request, start } from "./connection.js";
 import { number, scaled } from "./format.js";
-import { withDisabled } from "./confirm_dialog.js";
+import { whileOpen, withDisabled } from "./confirm_dialog.js";
 import { LatestResponse } from "./latest_response.js";
 import { put, valueOf, watchNumbers } from "./number_fields.js";
 import { startFrame } from "./page_frame.js";
@@ -68,7 +68,7 @@ function render() {
     section.hidden = own.length === 0;
     section.querySelector("tbody").replaceChildren(...own.map(row));
   }
-  byId("no-rules").hidden = shown.length > 0;
+  byId("no-rules").hidden = shown.length > 0 || rules.length === 0;
 }
 
 /** The control of one key, with its bounds and default. */
@@ -120,11 +120,12 @@ function storedValue(field, input) {
 const isSame = (field, value) => (typeof value === "number" ? words(field, value) === words(field, field.value) : value === field.value);
 
 async function send(values) {
-  const answer = await answers.change(request(`/api/settings/alarms/${chosen.rule}`, { method: "PUT", body: { node: node(), values } }));
+  const rule = chosen;
+  const answer = await answers.change(request(`/api/settings/alarms/${rule.rule}`, { method: "PUT", body: { node: node(), values } }));
   show(answer);
-  const after = answer.rules.find((one) => one.rule === chosen.rule);
-  const changes = after.fields.filter((field) => !isSame(field, fieldOf(chosen, field.key).value)).map((field) => `${field.label}: ${words(field, fieldOf(chosen, field.key).value)} \u2192 ${words(field, field.value)}`);
-  showOutcome(byId("rules-outcome"), "done", t("{name} changed, applies now. {changes}", { name: chosen.title, changes: changes.join("; ") }));
+  const after = answer.rules.find((one) => one.rule === rule.rule);
+  const changes = after.fields.filter((field) => !isSame(field, fieldOf(rule, field.key).value)).map((field) => `${field.label}: ${words(field, fieldOf(rule, field.key).value)} \u2192 ${words(field, field.value)}`);
+  showOutcome(byId("rules-outcome"), "done", t("{name} changed, applies now. {changes}", { name: rule.title, changes: changes.join("; ") }));
 }
 
 function show(answer) {
@@ -153,18 +154,24 @@ wireDialog(dialog, async (form) => {
 if (dialog) {
   byId("reset-rule").addEventListener("click", async ({ currentTarget }) => {
     const values = Object.fromEntries(chosen.fields.filter((field) => field.is_changed).map((field) => [field.key, null]));
+    const isOpen = whileOpen(dialog);
     try {
       await withDisabled([currentTarget], () => send(values));
-      dialog.close();
+      if (isOpen()) dialog.close();
     } catch (error) {
-      showOutcome(dialog.querySelector(".outcome"), "failed", error.message);
+      if (isOpen()) showOutcome(dialog.querySelector(".outcome"), "failed", error.message);
     }
   });
 }
 const ofNode = byId("of-node");
 ofNode.value = new URLSearchParams(location.search).get("node") || "";
 if (ofNode.selectedIndex < 0) ofNode.value = "";
-ofNode.addEventListener("change", load);
+ofNode.addEventListener("change", () => {
+  answers.restart();
+  rules = []; // of the node before: a change of one would be saved for this node
+  render();
+  load();
+});
 for (const id of ["find", "only-changed"]) byId(id).addEventListener("input", render);
 startFrame();
 start();

@@ -1,9 +1,9 @@
 // Dialogs of the settings: they stay open with the reason when the host refuses.
 
 import { t } from "./i18n.js";
-import { openConfirm, withDisabled } from "./confirm_dialog.js";
+import { openConfirm, whileOpen, withDisabled } from "./confirm_dialog.js";
 
-/** Wire a dialog: `act(form)` sends; the dialog closes when it resolves. */
+/** Wire a dialog: `act(form)` sends; the dialog closes when it resolves, unless it was closed meanwhile. */
 export function wireDialog(dialog, act) {
   if (!dialog) return;
   const outcome = dialog.querySelector(".outcome");
@@ -11,12 +11,14 @@ export function wireDialog(dialog, act) {
   dialog.querySelector("form").addEventListener("submit", async (event) => {
     if (event.submitter !== yes) return;
     event.preventDefault();
+    const isOpen = whileOpen(dialog);
     outcome.dataset.state = "pending";
     outcome.textContent = t("Waiting for the host\u2026");
     try {
       await withDisabled([yes], () => act(event.target));
-      dialog.close("yes");
+      if (isOpen()) dialog.close("yes");
     } catch (error) {
+      if (!isOpen()) return;
       outcome.dataset.state = "failed";
       outcome.textContent = error.message;
     }

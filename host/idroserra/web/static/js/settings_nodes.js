@@ -134,13 +134,12 @@ wireDialog(adopt, async (form) => {
   const name = node.value;
   const more = title.value.trim() ? [[path(name, "title"), "PUT", { title: title.value.trim() }]] : [];
   await send(t("{node} is adopted: the host now confirms its records and may command it.", { node: name }), [path(name, "key"), "PUT", { key: key.value.toLowerCase() }], [path(name, "site"), "PUT", { site: site.value.trim() }], ...more);
-  form.reset(); // no key stays in the page
 });
 wireDialog(change, ({ elements: { title, site } }) => send(t("{node} changed.", { node: chosen }), [path(chosen, "title"), "PUT", { title: title.value.trim() }], [path(chosen, "site"), "PUT", { site: site.value.trim() }]));
 wireDialog(forget, () => send(t("{node} is forgotten.", { node: chosen }), [`/api/nodes/${encodeURIComponent(chosen)}`, "DELETE", {}]));
 if (isAdmin) {
   adopt.querySelector("[name=file]").addEventListener("change", ({ target }) => target.files.length && readKeyFile(target));
-  adopt.addEventListener("close", () => adopt.querySelector("form").reset());
+  adopt.addEventListener("close", () => adopt.querySelector("form").reset()); // no key stays in the page
   byId("adopt-other").addEventListener("click", () => askToAdopt("", current.site));
 }
 

@@ -146,7 +146,6 @@ wireDialog(recipient, async (form) => {
   const name = data.get("name").trim();
   const body = { url, from_priority: data.get("from_priority"), escalation_only: data.has("escalation_only"), language: data.get("language"), sites: data.getAll("sites") };
   await send(path(name), "PUT", body, chosen ? t("{name} changed. Send a test.", { name }) : t("{name} added. Send a test.", { name }));
-  form.reset(); // no address stays in the page
 });
 wireDialog(remove, () => send(path(chosen), "DELETE", {}, t("{name} was removed.", { name: chosen })));
 
@@ -155,7 +154,7 @@ times.addEventListener("submit", async (event) => {
   const outcome = times.querySelector(".outcome");
   const body = Object.fromEntries(["notify_from", "quiet_from", "quiet_until", "daily_at"].map((key) => [key, times.elements[key].value || null]));
   try {
-    const answer = await withDisabled([times.querySelector("[type=submit]")], () => answers.change(request("/api/settings/notifications", { method: "PUT", body })));
+    const answer = await withDisabled(times.elements, () => answers.change(request("/api/settings/notifications", { method: "PUT", body })));
     renderTimes(answer);
     showOutcome(outcome, "done", t("Saved; it applies now."));
   } catch (error) {
@@ -166,7 +165,7 @@ times.addEventListener("submit", async (event) => {
 if (isAdmin) {
   byId("add-recipient").addEventListener("click", () => askToChange({ name: "", from_priority: "low", language: document.documentElement.lang.split("-")[0], escalation_only: false, sites: [] }));
   recipient.querySelector("[name=service]").addEventListener("change", showService);
-  recipient.addEventListener("close", () => recipient.querySelector("form").reset());
+  recipient.addEventListener("close", () => recipient.querySelector("form").reset()); // no address stays in the page
 }
 startFrame();
 start();

@@ -4,7 +4,7 @@ import { byId, make } from "./dom.js";
 import { startFrame } from "./page_frame.js";
 import { request, start } from "./connection.js";
 import { LatestResponse, coalesced } from "./latest_response.js";
-import { withDisabled, openConfirm } from "./confirm_dialog.js";
+import { openConfirm, whileOpen, withDisabled } from "./confirm_dialog.js";
 import { wireUpload } from "./release_upload.js";
 
 const AGAIN_MS = 4_000;
@@ -88,13 +88,15 @@ class RolloutDialog {
   }
 
   async send() {
+    const isOpen = whileOpen(this.dialog);
     try {
       const body = { release: this.release, nodes: this.nodes, canary: this.first.value || null };
       await withDisabled([this.yes], () => renderings.change(request("/api/updates/rollouts", { method: "POST", body })));
-      this.dialog.close();
+      if (isOpen()) this.dialog.close();
       showOutcome("");
       reload();
     } catch (error) {
+      if (!isOpen()) return showOutcome(error.message);
       this.outcome.dataset.state = "failed";
       this.outcome.textContent = error.message;
     }
