@@ -54,6 +54,7 @@ def test_an_alarm_links_to_its_help_section(helpful, browser):
     page = tab.open("/alarms")
     page.get_by_role("link", name="Instructions").first.click()
     expect(page.locator("#dosing_latched")).to_be_attached()
+    page.wait_for_load_state()  # with its styles
     assert page.url.endswith("/docs/alarm-howto/#dosing_latched")
     assert page.evaluate("document.documentElement.scrollWidth") <= SMALLEST["width"]
     assert tab.troubles == []

@@ -53,12 +53,13 @@ def host(tmp_path_factory):
             (100, "resumed", {"by": "anna"}),
         ):
             node.tell(kind, detail, ago_ms(minutes))
-        mixing = Reason("mixing", left_ms=240_000)
+        mixing = Reason("mixing", left_ms=3_600_000)  # longer than these tests take
         in_band = Reason("ec_in_band", ec_us_cm=1_590, target_us_cm=1_600)
         node.tell("decided", {"loop": "ph", "reason": mixing.as_json()}, 60_000)
         node.tell("decided", {"loop": "ec", "reason": in_band.as_json()}, 60_000)
         node.live(10)
         running.settle("serra-1", len(past) + 15)
+        running.test_node = node
         wait_until(lambda: running.view("serra-1")["state"]["code"] == "mixing", 30, "it is well")
         yield running
 
@@ -88,7 +89,8 @@ def tab(browser, host):
 
 
 @pytest.fixture
-def stranger(tab):
+def stranger(tab, host):
+    host.test_node.read()  # readings of before other tests may be old by now
     return Stranger(tab.open("/"))
 
 

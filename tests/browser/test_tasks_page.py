@@ -30,6 +30,7 @@ def test_what_is_due_is_listed_by_date_and_a_water_change_is_done_there(host, no
     watched.page.add_init_script(
         "Object.defineProperty(navigator, 'languages', {value: ['en-US', 'en']})")
     page = watched.open("/tasks?node=idro-a")
+    expect(page.locator(".task")).to_have_count(2)
     kinds = page.locator(".task").evaluate_all("items => items.map((one) => one.dataset.kind)")
     assert kinds == ["water_change", "calibration"]  # overdue first, without a date last
     expect(page.locator(".task[data-kind=calibration] a")).to_have_attribute(
