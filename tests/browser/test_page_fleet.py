@@ -263,6 +263,29 @@ def test_last_nights_are_asked_for_again_one_by_one_after_a_refusal(open_page):
     tab.troubles.clear()
 
 
+def test_a_night_that_failed_is_asked_for_again_in_a_tab_shown_meanwhile(open_page):
+    tab, page = open_page("/alarms", worker=False)
+    refused, held = [], []
+
+    def answer(route):
+        names = parse_qs(urlsplit(route.request.url).query)["nodes"][0].split(",")
+        if "basil-2" in names and len(refused) < 2:
+            refused.append(names)
+            route.fulfill(status=503, json={"error": "too slow"})
+        elif names == ["basil-20"]:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/api/nights?*", answer)
+    tab.open("/?find=basil-2")
+    wait_until(lambda: page.evaluate("0") or held, 10, "the others, one by one")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    held[0].continue_()
+    expect(page.locator("#fleet [data-node=basil-2] [data-column=night] svg")).to_be_visible()
+    tab.troubles.clear()  # the two refusals
+
+
 def test_the_tooltip_of_a_cell_follows_its_reason(fleet, open_page):
     _, page = open_page("/?find=basil-10")
     cell = page.locator("#fleet [data-node=basil-10] [data-column=dosing]")

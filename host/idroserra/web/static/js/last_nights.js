@@ -14,6 +14,7 @@ export class LastNights {
     this.changed = changed;
     this.known = new Map(); // node: {level, summary}
     this.waiting = new Set();
+    this.isWanted = false; // by a tab that is shown again
     this.seen = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
         if (isIntersecting && !this.known.has(target.dataset.node)) this.waiting.add(target.dataset.node);
@@ -24,7 +25,10 @@ export class LastNights {
       for (const name of this.known.keys()) this.waiting.add(name);
       this.load();
     }, AGAIN_MS);
-    document.addEventListener("visibilitychange", () => this.load());
+    document.addEventListener("visibilitychange", () => {
+      this.isWanted = true;
+      this.load();
+    });
   }
 
   of(node) {
@@ -38,6 +42,7 @@ export class LastNights {
   async load() {
     if (this.isLoading) return;
     this.isLoading = true;
+    this.isWanted = false;
     const failed = [];
     while (this.waiting.size && !document.hidden) {
       const names = [...this.waiting].slice(0, AT_ONCE);
@@ -48,6 +53,7 @@ export class LastNights {
     // Asked for again when the tab is shown again, or with the next rows in sight.
     for (const name of failed) this.waiting.add(name);
     this.isLoading = false;
+    if (this.isWanted) this.load(); // shown again meanwhile
   }
 
   /** Ask for nights; one that cannot be read costs no other. The names of those not read. */
