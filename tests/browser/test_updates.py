@@ -282,6 +282,18 @@ def test_a_roll_out_is_begun_on_the_page_by_who_may(host, signed, tab, tmp_path)
     expect(page.locator("#updates")).to_contain_text("2 of 2 nodes updated", timeout=60_000)
 
 
+def test_a_new_rendering_leaves_the_focus_where_it_is(host, signed, tab):
+    node_at(host, "idro-a")
+    add(host, signed[1])
+    page = tab(PHONE, "light", Role.ADMIN).open("/updates")
+    button = page.get_by_role("button", name="Roll out…")
+    button.focus()
+    node_at(host, "idro-b")
+    expect(page.locator("[data-runs=idro-b]")).to_be_visible()
+    expect(button).to_have_attribute("data-nodes", "idro-a idro-b")
+    expect(button).to_be_focused()
+
+
 def test_what_the_host_refuses_is_said_in_the_dialog(host, signed, tab):
     node_at(host, "idro-a")
     found = add(host, signed[1])

@@ -24,11 +24,25 @@ async function rendering() {
   return answer.ok ? answer.text() : "";
 }
 
-/** Replace the content by the newest rendering of the host. */
+/** Make `old` what `fresh` is. What is the same stays, with the focus and a press on it. */
+function follow(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeName !== fresh.nodeName || !fresh.attributes) {
+    old.replaceWith(fresh); // another element, or a text
+    return;
+  }
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) old.setAttribute(name, value);
+  const [before, children] = [[...old.childNodes], [...fresh.childNodes]];
+  if (before.length === children.length) before.forEach((child, index) => follow(child, children[index]));
+  else old.replaceChildren(...children);
+}
+
+/** Change the content to the newest rendering of the host. */
 async function reload() {
   const text = await renderings.of(rendering()).catch(() => ""); // the strip shows the lost connection
   const newest = text && new DOMParser().parseFromString(text, "text/html").getElementById("updates");
-  if (newest && !isAsking && newest.innerHTML !== shown.innerHTML) shown.replaceChildren(...newest.childNodes);
+  if (newest && !isAsking) follow(shown, newest);
 }
 
 async function cancel(button) {
