@@ -37,6 +37,7 @@ def charts(walker):
         walker.figure(5.80, 2))
     walker.step("node-tiles")
     page.locator(".rooms [data-room=charts]").click()
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
     for name in ("7d", "1h"):
         page.locator(f"#ranges [data-range='{name}']").click()
         expect(page).to_have_url(re.compile(f"range={name}$"))
