@@ -128,6 +128,18 @@ def test_a_form_that_is_sent_while_the_page_loads_waits_for_its_script(host, tab
     assert [row.result for row in log_ins] == ["done"]
 
 
+def test_log_out_can_be_pressed_once_it_does_something(host, tab):
+    page = tab(role=Role.ADMIN, worker=False).page
+    script = DelayedResponses(page, "**/account.js")
+    page.goto(f"{host.url}/account", wait_until="commit")
+    script.wait()
+    for name in ("#out", "#out-all"):
+        expect(page.locator(name)).to_be_disabled()
+    script.let_go()
+    page.click("#out")
+    expect(page.locator("h1")).to_have_text("Log in")
+
+
 def test_an_admin_manages_users_and_tokens(host, tab):
     admin = tab(DESKTOP, "light", Role.ADMIN)
     page = admin.page

@@ -17,8 +17,11 @@ async function leave(path, button) {
   }
 }
 
-document.getElementById("out").addEventListener("click", ({ currentTarget }) => leave("/api/session", currentTarget));
-document.getElementById("out-all").addEventListener("click", ({ currentTarget }) => leave("/api/session/all", currentTarget));
+for (const [id, path] of [["out", "/api/session"], ["out-all", "/api/session/all"]]) {
+  const button = document.getElementById(id);
+  button.addEventListener("click", () => leave(path, button));
+  button.disabled = false;
+}
 
 const form = document.getElementById("password");
 const outcome = form.querySelector(".outcome");
