@@ -102,7 +102,7 @@ class HostMessageHandler:
                               record.detail)
             if record.kind == "configured":
                 self._settings_history.on_configured(
-                    accepted.node, record.detail, unix_ms)
+                    accepted.node, record.detail, accepted.boot_id, unix_ms)
             if now_unix_ms - unix_ms < LIVE_EVENT_MS:
                 self._live.publish({
                     "type": "event", "node": accepted.node, "unix_ms": unix_ms,

@@ -64,7 +64,7 @@ class SettingsHistory:
         self._database = Database(path, _SCHEMA)
         self._lock = threading.Lock()  # of _waiting
         self._writing = threading.Lock()
-        self._newest: dict[str, protocol.ConfigReport] = {}
+        self._newest: dict[str, tuple[str, int, Mapping[str, Any]]] = {}
         self._waiting: dict[str, _Waiting] = {}
         self._is_waiting, self._ending = threading.Event(), threading.Event()
 
@@ -97,18 +97,21 @@ class SettingsHistory:
     ) -> None:
         """Take a report of the active settings that arrived at unix_ms; boot_id "" for a copy
         that the broker kept."""
-        newest = self._newest.get(node)
-        if newest is not None and (newest.rev, newest.values) == (report.rev, report.values):
+        newest = boot_id, report.rev, report.values
+        if self._newest.get(node) == newest:
             return
-        self._newest[node] = report
+        self._newest[node] = newest
         self._change(node, unix_ms, lambda known: with_report(
             known, report.rev, report.values, boot_id, unix_ms))
 
-    def on_configured(self, node: str, detail: Mapping[str, Any], unix_ms: int) -> None:
+    def on_configured(
+        self, node: str, detail: Mapping[str, Any], boot_id: str, unix_ms: int
+    ) -> None:
         """Take an event `configured`: when a revision became active."""
         rev = detail.get("rev")
         if isinstance(rev, int):
-            self._change(node, unix_ms, lambda known: with_event(known, rev, unix_ms))
+            self._change(node, unix_ms, lambda known: with_event(
+                known, rev, unix_ms, boot_id))
 
     def of(self, node: Node) -> SettingsSeries:
         """Return the series of a node. Raises StoreUnavailable."""

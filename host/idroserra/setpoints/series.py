@@ -1,8 +1,18 @@
 """The active settings of a node over time, from its reports and its `configured` events. Pure.
 
-Reports and events may come late, twice and in any order. A node's revisions only rise until it
-loses its settings, so they are ordered by (life, revision); the time of a revision is that of its
-event, until that is known the arrival of its report. A revision ends when the next one begins.
+Each revision is one of a boot of the node: settings are lost at a boot only, so that within a boot
+revisions only rise. Boots are ordered by the earliest time known of them. A revision begins at the
+time of its event, until that is known at the arrival of its report, and ends when the next begins.
+
+Reports and events may come late and twice, events in any order, reports in that of the broker.
+What they do not tell:
+
+- A copy that the broker kept names no boot. One of a lower revision is older than what is known
+  if the broker lost messages, or newer if the node lost its settings: it changes nothing until the
+  node reports it itself, which it does when it connects.
+- One of a higher revision counts as the next change.
+- A boot id has no order. If reports of two boots changed places, the one that came last counts as
+  newer until the events of both are known.
 """
 
 from __future__ import annotations
@@ -15,10 +25,11 @@ _Derived = TypeVar("_Derived")
 
 
 class Revision(NamedTuple):
-    """One revision of the settings. A new life begins when a node lost its settings.
+    """One revision of the settings in one boot of a node.
 
-    is_exact: from_unix_ms is that of the event. boot_id: of the node when it reported, "" if
-    unknown. values: None until they are reported."""
+    life: the number of the boot, in order; boots in which nothing changed have none. is_exact:
+    from_unix_ms is that of the event. boot_id: "" if unknown. values: None until they are
+    reported."""
 
     life: int
     rev: int
@@ -75,42 +86,52 @@ def with_report(
     """Return the revisions after a report that arrived at unix_ms.
 
     boot_id "" for a copy that the broker kept: it may be older than what is known."""
-    new = Revision(1, rev, unix_ms, False, boot_id, values)
-    last = next((one for one in reversed(known) if one.values is not None), new)
-    new = new._replace(life=last.life, from_unix_ms=max(unix_ms, last.from_unix_ms))
-    found = _find(known, last.life, rev)
-    is_older = rev < last.rev
-    if is_older and boot_id not in ("", last.boot_id):
-        return [*known, new._replace(life=last.life + 1)]
-    if found is None:
-        return _with(known, new)
-    if found.values is None:
-        return _with(known, found._replace(values=values, boot_id=boot_id))
-    if found.values != values and not is_older:
-        return [*known, new._replace(life=last.life + 1)]
-    return list(known)
-
-
-def with_event(known: Sequence[Revision], rev: int, unix_ms: int) -> list[Revision]:
-    """Return the revisions after a `configured` event of unix_ms."""
-    life = _life_of_event(known, rev, unix_ms)
+    last = known[-1] if known else Revision(0, rev, 0, False, "", None)
+    copy = _find_values(known, rev, values, is_copy=True) if boot_id else None
+    life = _life(known, boot_id)
+    if life is None and copy is not None:
+        return _reported(_with(known, copy._replace(boot_id=boot_id)), copy.life)
+    if life is None:
+        is_known = (last.rev, last.values) == (rev, values) or not boot_id and (
+            rev < last.rev or _find_values(known, rev, values, is_copy=False) is not None)
+        begin = max(unix_ms, last.from_unix_ms)
+        return list(known) if is_known else [
+            *known, Revision(last.life + 1, rev, begin, False, boot_id, values)]
     found = _find(known, life, rev)
     if found is None:
-        return _with(known, Revision(life, rev, unix_ms, True, "", None))
+        begin = max(unix_ms, last.from_unix_ms) if copy is None else copy.from_unix_ms
+        found = Revision(life, rev, begin, False, boot_id, values)
+    elif found.values is None:
+        found = found._replace(values=values)
+    after = _with([one for one in known if one is not copy], found)
+    is_first = not any(one.life == life and one.values is not None for one in known)
+    return _reported(after, life) if is_first else _in_order(after)
+
+
+def with_event(
+    known: Sequence[Revision], rev: int, unix_ms: int, boot_id: str
+) -> list[Revision]:
+    """Return the revisions after a `configured` event of unix_ms in a boot."""
+    life = _life(known, boot_id)
+    if life is None:
+        life = known[-1].life + 1 if known else 1
+    found = _find(known, life, rev)
+    if found is None:
+        return _in_order(_with(known, Revision(life, rev, unix_ms, True, boot_id, None)))
     if found.is_exact:
         return list(known)
     begin = min(unix_ms, found.from_unix_ms)
-    return _with(known, found._replace(from_unix_ms=begin, is_exact=True))
+    return _in_order(_with(known, found._replace(from_unix_ms=begin, is_exact=True)))
 
 
 def series_of(known: Sequence[Revision]) -> SettingsSeries:
     """Return the series of these revisions."""
     begins: list[int] = []
     values: list[Mapping[str, Any]] = []
-    for begin, end, one in _spans(known):
-        if one.values is not None and begin != end:
+    for (begin, end, _), active in zip(_spans(known), _values(known), strict=True):
+        if active is not None and begin != end and (not values or values[-1] != active):
             begins.append(begin)
-            values.append(one.values)
+            values.append(active)
     return SettingsSeries(begins, values)
 
 
@@ -136,6 +157,65 @@ def _spans(known: Sequence[Revision]) -> Iterator[tuple[int, int | None, Revisio
     return zip(begins, ends, known, strict=True)
 
 
+def _values(known: Sequence[Revision]) -> list[Mapping[str, Any] | None]:
+    """Return the values of each revision: if not reported by its own boot, those that a later boot
+    reported first, unless settings were lost between."""
+    found: list[Mapping[str, Any] | None] = []
+    reported: list[Revision] = []
+    for one in reversed(known):
+        while reported and reported[-1].rev > one.rev:
+            reported.pop()
+        is_same = bool(reported) and reported[-1].rev == one.rev
+        found.append(reported[-1].values if one.values is None and is_same else one.values)
+        if one.is_exact and is_same:
+            reported.pop()
+        elif not one.is_exact:
+            reported.append(one)
+    return found[::-1]
+
+
+def _reported(known: Sequence[Revision], life: int) -> list[Revision]:
+    """Return the revisions after the first report of a boot: newer than all reported before."""
+    return _in_order(sorted(known, key=lambda one: one.life == life))
+
+
+def _life(known: Sequence[Revision], boot_id: str) -> int | None:
+    """Return the number of a boot, None if it is unknown."""
+    return next((one.life for one in reversed(known) if boot_id and one.boot_id == boot_id), None)
+
+
+def _find_values(
+    known: Sequence[Revision], rev: int, values: Mapping[str, Any], *, is_copy: bool
+) -> Revision | None:
+    """Return the newest revision with these values; is_copy: of those known of a copy only."""
+    return next((one for one in reversed(known) if (one.rev, one.values) == (rev, values)
+                 and not (is_copy and one.boot_id)), None)
+
+
+def _in_order(known: Sequence[Revision]) -> list[Revision]:
+    """Return the revisions with boots in the order of their earliest times, exact or not. A boot
+    without an exact one began before those that were reported after it.
+
+    Numbers stay if the order does."""
+    if known[0].life == known[-1].life:
+        return list(known)
+    boots: dict[int, list[Revision]] = {}
+    for one in known:
+        boots.setdefault(one.life, []).append(one)
+    began: dict[int, int] = {}
+    newest_ms: int | None = None
+    for life, of in reversed(boots.items()):
+        is_inexact, began[life] = min((not one.is_exact, one.from_unix_ms) for one in of)
+        if any(one.boot_id and one.values is not None for one in of):
+            if is_inexact and newest_ms is not None:
+                began[life] = min(began[life], newest_ms)
+            newest_ms = began[life]
+    order = sorted(boots, key=lambda life: began[life])
+    numbers = dict(zip(order, sorted(boots), strict=True))
+    return [one if numbers[life] == life else one._replace(life=numbers[life])
+            for life in order for one in boots[life]]
+
+
 def _position(known: Sequence[Revision], life: int, rev: int) -> int:
     """Return where a revision is or belongs."""
     return bisect_left(known, (life, rev), key=lambda one: (one.life, one.rev))
@@ -151,16 +231,3 @@ def _with(known: Sequence[Revision], new: Revision) -> list[Revision]:
     at = _position(known, new.life, new.rev)
     is_known = _find(known, new.life, new.rev) is not None
     return [*known[:at], new, *known[at + is_known:]]
-
-
-def _life_of_event(known: Sequence[Revision], rev: int, unix_ms: int) -> int:
-    """Return the life of an event: the newest one that began before it, or in which its revision
-    was reported, at an unknown time."""
-    end = len(known)
-    while end:
-        life = known[end - 1].life
-        found = _find(known, life, rev)
-        end = bisect_left(known, life, key=lambda one: one.life)
-        if (found is not None and not found.is_exact) or known[end].from_unix_ms <= unix_ms:
-            return life
-    return known[0].life if known else 1

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from idro.protocol import messages_host
-from idro.protocol.messages import Batch, ConfigReport, EventRecord, Record
+from idro.protocol.messages import AS_FLASHED, Batch, ConfigReport, EventRecord, Info, Record
 from idro.protocol.settings import defaults
 from idroserra.core.config import MqttConfig
 from idroserra.ingest.consumer import Ingest
@@ -47,6 +47,11 @@ class Host:
     def arrive(self, node, leaf, payload):
         self.link.inbox.put(
             IncomingMessage(f"idro/v1/{node}/up/{leaf}", payload, False, self.now, 1, 1, 0))
+
+    def connect(self, node):
+        self.arrive(node, "info", messages_host.pack_info(Info(
+            "0.1.0", "esp32-reservoir", "esp32", "b1", 5_000, BOOT_UNIX_MS, "host", "power_on",
+            "", (), {}, (), False, 25, 0, AS_FLASHED)))
 
     def configured(self, node, revs):
         records = [EventRecord(rev, 1_000 * rev, "configured", {"rev": rev, "by": "ann"})
@@ -103,6 +108,7 @@ def test_events_and_reports_of_one_node_cost_the_ingest_hardly_a_commit(host):
 
 def test_a_good_node_loses_no_change_beside_a_flood(tmp_path):
     with closing(Host(tmp_path)) as host:
+        host.connect(OTHER)
         for rev in range(1, 1_001):
             host.configured(NODE, [rev])
             if rev % 50 == 0:

@@ -34,8 +34,8 @@ def report(history, rev, ph, day, boot=BOOT, **more):
                       round(T0 + day * DAY_MS))
 
 
-def configured(history, rev, day):
-    history.on_configured(NODE, {"rev": rev, "by": "ann"}, round(T0 + day * DAY_MS))
+def configured(history, rev, day, boot=BOOT):
+    history.on_configured(NODE, {"rev": rev, "by": "ann"}, boot, round(T0 + day * DAY_MS))
 
 
 def targets(history, report=None):
@@ -47,33 +47,48 @@ def targets(history, report=None):
 
 @st.composite
 def lives(draw):
-    """Return [(rev, begin, target)] of the revisions of a node, and their messages in any order.
+    """Return [(begin, boot, rev, target)] of the revisions of a node that may lose its settings
+    at a boot, and the (kind, number of the revision) of its messages.
 
-    A copy that the broker kept is never newer than all reports before."""
-    begins = draw(st.lists(st.integers(1, 10_000), min_size=1, max_size=8, unique=True))
-    revs = draw(st.lists(st.integers(0, 30), min_size=len(begins), max_size=len(begins),
-                         unique=True))
-    truth = [(rev, begin, draw(st.sampled_from((5.5, 6.0, 6.5)))) for rev, begin in zip(
-        sorted(revs), sorted(begins), strict=True)]
-    messages = [(kind, *one) for one in truth for kind in ("report", "copy", "event")]
-    return truth, draw(st.permutations(messages + draw(st.lists(st.sampled_from(messages)))))
+    Events come at any time, reports in order, because they are of one topic. A copy that the
+    broker kept comes at any time too."""
+    begins = sorted(draw(st.lists(st.integers(1, 10_000), min_size=1, max_size=8, unique=True)))
+    truth, boot, rev = [], 0, -1
+    for begin in begins:
+        next_is = draw(st.sampled_from(("change", "change after a boot", "loss")))
+        boot += next_is != "change"
+        rev = draw(st.integers(0, 3)) if next_is == "loss" else rev + draw(st.integers(1, 3))
+        truth.append((begin, f"boot{boot}", rev, draw(st.sampled_from((5.5, 6.0, 6.5)))))
+    numbers = range(len(truth))
+    messages = [(kind, number) for number in numbers for kind in ("report", "copy", "event")]
+    messages = draw(st.permutations(messages + draw(st.lists(st.sampled_from(messages)))))
+    reports = iter(sorted(number for kind, number in messages if kind == "report"))
+    return truth, [(kind, next(reports) if kind == "report" else number)
+                   for kind, number in messages]
+
+
+def is_next_change(truth, newest, number):
+    """Whether a copy of a revision, older than the newest message, reads like the next change."""
+    return number < newest and truth[number][2] >= truth[newest][2]
 
 
 @given(lives())
 def test_any_order_of_reports_and_events_gives_what_was_active_at_each_instant(life):
     truth, messages = life
-    known, newest = [], -1
-    for at, (kind, rev, begin, target) in enumerate(messages):
+    known, newest = [], 0
+    for at, (kind, number) in enumerate(messages):
+        begin, boot, rev, target = truth[number]
+        if kind == "copy" and is_next_change(truth, newest, number):
+            continue
+        newest = max(newest, number)
         if kind == "event":
-            known = with_event(known, rev, begin)
+            known = with_event(known, rev, begin, boot)
         else:
-            boot_id = "" if kind == "copy" and rev <= newest else BOOT
-            newest = max(newest, rev)
-            known = with_report(known, rev, {"ph.target": target}, boot_id, 20_000 + at)
+            known = with_report(known, rev, {"ph.target": target},
+                                boot if kind == "report" else "", 20_000 + at)
     series = series_of(known)
-    assert series.known_from_unix_ms == truth[0][1]
-    for (_, begin, target), (_, end, _) in zip(
-            truth, [*truth[1:], (0, 30_000, 0)], strict=True):
+    assert series.known_from_unix_ms == truth[0][0]
+    for (begin, _, _, target), (end, *_) in zip(truth, [*truth[1:], (30_000,)], strict=True):
         assert {series.at(instant)["ph.target"] for instant in (begin, (begin + end) // 2, end - 1)
                 } == {target}
 
@@ -110,8 +125,41 @@ def test_an_older_copy_changes_nothing_but_a_node_that_lost_its_settings_does(hi
     assert targets(history) == [(0, 5.8), (1, 6.2)]
     report(history, 0, 5.5, 3, boot="c0c0c0c0")
     report(history, 2, 6.2, 4, boot="c0c0c0c0")
-    configured(history, 2, 3.5)
+    configured(history, 2, 3.5, boot="c0c0c0c0")
     assert targets(history) == [(0, 5.8), (1, 6.2), (3, 5.5), (3.5, 6.2)]
+
+
+def test_a_copy_of_a_lower_revision_counts_once_the_node_confirms_it(tmp_path, history):
+    """The host was down when the node lost its settings, and finds the copy of the broker."""
+    report(history, 5, 5.8, 0)
+    history.close()
+    history = SettingsHistory(tmp_path / "state.db")
+    report(history, 3, 6.2, 7, boot="")
+    assert targets(history) == [(0, 5.8)]
+    configured(history, 3, 6.5, boot="c0c0c0c0")
+    assert targets(history) == [(0, 5.8)]
+    report(history, 3, 6.2, 8, boot="c0c0c0c0")
+    assert targets(history) == [(0, 5.8), (6.5, 6.2)]
+    history.close()
+
+
+def test_a_late_event_dates_the_revision_of_its_boot_not_that_of_a_newer_life(history):
+    report(history, 4, 5.6, 0)
+    report(history, 5, 5.8, 6)
+    report(history, 0, 5.5, 7, boot="c0c0c0c0")
+    report(history, 5, 6.2, 9, boot="c0c0c0c0")
+    configured(history, 5, 2)
+    assert targets(history) == [(0, 5.6), (2, 5.8), (7, 5.5), (9, 6.2)]
+    configured(history, 5, 8, boot="c0c0c0c0")
+    assert targets(history) == [(0, 5.6), (2, 5.8), (7, 5.5), (8, 6.2)]
+
+
+def test_an_event_dates_a_revision_that_a_later_boot_reports_first(history):
+    report(history, 4, 5.6, 0)
+    configured(history, 5, 2)
+    assert targets(history) == [(0, 5.6)]
+    report(history, 5, 5.8, 6, boot="c0c0c0c0")
+    assert targets(history) == [(0, 5.6), (2, 5.8)]
 
 
 def test_the_series_outlives_the_host_and_holds_what_changed(tmp_path, history):
