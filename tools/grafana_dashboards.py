@@ -71,6 +71,10 @@ CHARTS = (
 )
 _OF_FLEET = ("pH", "EC", "Water temperature", "Level", "Air temperature", "Humidity",
              "Wi-Fi signal", "Records in the outbox of the node")
+_OF_SETTINGS = ("ph", "ec_us_cm", "level_mm", "rh_pct", "vpd_pa")  # bands of default settings
+_DEFAULT_BAND = (
+    "The dashed band is that of the default settings, not that of a node: the database has no "
+    "setpoints. The charts of a node's page draw its own band as it was at each time.")
 
 
 class Language(Protocol):
@@ -266,7 +270,10 @@ def _divided(divisor: int) -> str:
 
 
 def _chart(language: Language, chart: Chart, by: str) -> Json:
-    return _panel(chart.title, chart.unit, chart.band, [language.mean(chart, by)])
+    panel = _panel(chart.title, chart.unit, chart.band, [language.mean(chart, by)])
+    if chart.quantity in _OF_SETTINGS:
+        panel["description"] = _DEFAULT_BAND
+    return panel
 
 
 def _panel(

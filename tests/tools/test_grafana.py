@@ -91,6 +91,13 @@ def test_a_panel_has_a_unit_a_legend_and_ordered_thresholds(name, panel):
         assert (target.get("alias") or target["legendFormat"])
 
 
+@pytest.mark.parametrize("name", ["dashboards/node.json", "victoriametrics/node.json"])
+def test_a_band_of_default_settings_says_that_it_is_not_the_band_of_the_node(name):
+    described = [panel["title"] for panel in ALL[name]["panels"]
+                 if "no setpoints" in panel.get("description", "")]
+    assert described == ["pH", "EC", "Level", "Humidity", "VPD"]
+
+
 def test_every_quantity_of_a_node_has_a_chart():
     charted = {chart.quantity for chart in CHARTS}
     assert charted <= protocol.QUANTITIES.keys()
