@@ -1,5 +1,7 @@
 """The bands of the charts step with time, and are lighter where setpoints are not known."""
 
+import re
+
 from playwright.sync_api import expect
 
 HOUR_MS = 3_600_000
@@ -35,3 +37,23 @@ def test_bands_step_with_the_setpoints(node, host, tab, eventually):
         page.locator("#export-setpoints").click()
     table = download.value.path().read_text().splitlines()
     assert [row.split(",")[-1] for row in table if ",ph.target," in row] == ["5.8", "6.2"]
+
+
+def test_the_small_line_of_a_tile_has_the_bands_of_the_last_hour(node, host, tab):
+    node.tell("configured", {"rev": 0, "by": "ann"}, 30 * HOUR_MS)
+    page = tab().open("/nodes/idro-a")
+    line = page.locator(".tile[data-channel='reservoir.ph'] .spark")
+    area = line.locator(".area")
+    expect(line).to_have_attribute("data-bands", "1")
+    expect(area).to_have_attribute("d", re.compile(r"^M0\.\d+ [^M]*$"))  # all of the hour
+    host.client.put("/api/nodes/idro-a/config", json={
+        "values": {"ph.target": 6.2}, "by": "ann"})
+    for _ in range(2):
+        expect(line).to_have_attribute("data-bands", "2")
+        old, new = [
+            [float(one) for one in re.findall(r"[\d.]+", step)]
+            for step in area.get_attribute("d").split("M")[1:]]
+        assert old[0] < 1
+        assert old[2] == new[0] > 90  # the old one until the change
+        assert new[1] < old[1]  # and the new one above it
+        page.reload()

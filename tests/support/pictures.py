@@ -25,7 +25,7 @@ HISTORY_DAYS = 2
 PICTURES = {
     "page": ("/", ".tile", SHORT, "light"),
     "pages/overview-phone": ("/", ".tile", PHONE, "dark"),
-    "pages/node": (f"/nodes/{NODE}", ".tile .spark path", DESKTOP, "light"),
+    "pages/node": (f"/nodes/{NODE}", ".tile .spark path:not(.area)", DESKTOP, "light"),
     "pages/calibrate-phone": (f"/nodes/{NODE}/calibrate", "#choose", PHONE, "light"),
     "pages/alarms": ("/alarms", ".alarm", DESKTOP, "light"),
 }

@@ -1,12 +1,6 @@
 // The setpoint bands of a chart: each as it was at its time, lighter before setpoints are known.
 
-import { request } from "./connection.js";
 import { colour } from "./chart_panels.js";
-
-/** The setpoints of a node in a range: `bands` by channel, `known_from_unix_ms`. */
-export function loadBands(node, [from, to], signal) {
-  return request(`/api/nodes/${encodeURIComponent(node)}/setpoints?from_unix_ms=${from}&to_unix_ms=${to}`, { signal });
-}
 
 /** The bands of a channel within [from, to): { from, to, low, high, isKnown }, by `scale`. */
 export function bandsOf(setpoints, channel, [from, to], scale) {

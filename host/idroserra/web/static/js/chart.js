@@ -3,8 +3,8 @@
 import { append, make } from "./dom.js";
 import { listen } from "./state.js";
 import { request } from "./connection.js";
-import { loadSeries } from "./series.js";
-import { bandsOf, drawBands, loadBands } from "./bands.js";
+import { loadBands, loadSeries } from "./series.js";
+import { bandsOf, drawBands } from "./bands.js";
 import { dosesAt, drawDoses, tipLines } from "./dose_marks.js";
 import { drawNotes, loadNotes, noteLines, notesAt } from "./note_marks.js";
 import { align, colour, options, overlayKey, panelsOf, tracesOf, uPlot } from "./chart_panels.js";

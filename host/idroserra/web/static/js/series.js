@@ -15,3 +15,8 @@ export async function loadSeries(node, channels, query, options) {
   const answers = await Promise.all(requests);
   return Object.assign({}, ...answers.map((answer) => answer.series));
 }
+
+/** The setpoints of a node in a range: `bands` by channel, `known_from_unix_ms`. */
+export function loadBands(node, [from, to], signal) {
+  return request(`/api/nodes/${encodeURIComponent(node)}/setpoints?from_unix_ms=${from}&to_unix_ms=${to}`, { signal });
+}

@@ -1,4 +1,4 @@
-// The last hour of a channel as a small line, and its trend.
+// The last hour of a channel as a small line with the bands of the time, and its trend.
 
 const HOUR_MS = 3600e3;
 const TREND_MS = 15 * 60e3;
@@ -10,18 +10,25 @@ export class Sparkline {
   constructor(notable) {
     this.notable = notable;
     this.points = [];
+    this.bands = []; // { from, low, high }, oldest first; low is null without a band
     this.svg = document.createElementNS(SVG, "svg");
     this.svg.setAttribute("class", "spark");
     this.svg.setAttribute("viewBox", "0 0 100 30");
     this.svg.setAttribute("preserveAspectRatio", "none");
     this.svg.setAttribute("aria-hidden", "true");
-    this.rect = this.svg.appendChild(document.createElementNS(SVG, "rect"));
+    this.area = this.svg.appendChild(document.createElementNS(SVG, "path"));
+    this.area.setAttribute("class", "area");
     this.path = this.svg.appendChild(document.createElementNS(SVG, "path"));
   }
 
   seed(points) {
     const newest = points.length ? points[points.length - 1][0] : 0;
     this.points = points.concat(this.points.filter(([at]) => at > newest));
+  }
+
+  /** Set the bands of the last hour, as the host knows them. */
+  seedBands(bands) {
+    this.bands = bands;
   }
 
   add(unixMs, value) {
@@ -39,40 +46,56 @@ export class Sparkline {
     return !last || now - last[0] > GAP_MS;
   }
 
+  /** Draw the last hour; `band` is that of now. Before the bands are loaded, none is drawn. */
   draw(now, band) {
     this.points = this.points.filter(([at]) => at > now - HOUR_MS);
     this.path.toggleAttribute("hidden", this.points.length < 2);
-    const [low, high] = this.extent(band);
+    this.note(now, band);
+    const shown = this.bands.filter((one) => one.low !== null);
+    const [low, high] = this.extent(shown);
+    const x = (at) => Math.max(0, 100 - (100 * (now - at)) / HOUR_MS);
     const y = (value) => 28 - (26 * (value - low)) / (high - low);
-    this.path.setAttribute("d", this.line(now, y));
-    this.rect.setAttribute("visibility", band ? "visible" : "hidden");
-    if (!band) return;
-    const top = Math.max(0, y(band.high));
-    this.rect.setAttribute("width", 100);
-    this.rect.setAttribute("y", top);
-    this.rect.setAttribute("height", Math.max(0, Math.min(30, y(band.low)) - top));
+    this.path.setAttribute("d", this.line(x, y));
+    this.area.setAttribute("d", this.areas(now, x, y));
+    this.svg.dataset.bands = String(shown.length);
   }
 
-  extent(band) {
-    const values = this.points.map(([, value]) => value);
+  /** Keep the band of now if it changed, and drop those that ended before the last hour. */
+  note(now, band) {
+    const { low, high } = band || { low: null, high: null };
+    const last = this.bands[this.bands.length - 1];
+    if (!last || last.low !== low || last.high !== high) this.bands.push({ from: now, low, high });
+    while (this.bands.length > 1 && this.bands[1].from <= now - HOUR_MS) this.bands.shift();
+  }
+
+  extent(bands) {
+    const values = [...this.points.map(([, value]) => value), ...bands.flatMap((one) => [one.low, one.high])];
     const least = (this.notable || 1) * 3;
-    let low = Math.min(...values);
-    let high = Math.max(...values);
-    if (band) [low, high] = [Math.min(low, band.low), Math.max(high, band.high)];
+    const [low, high] = [Math.min(...values), Math.max(...values)];
     if (!Number.isFinite(low)) return [0, 1];
     const slack = Math.max(0, least - (high - low)) / 2;
     return [low - slack, high + slack];
   }
 
+  /** A rectangle for each band. */
+  areas(now, x, y) {
+    return this.bands
+      .map(({ from, low, high }, index) => {
+        const to = index + 1 < this.bands.length ? this.bands[index + 1].from : now;
+        if (low === null) return "";
+        return `M${x(from).toFixed(2)} ${y(high).toFixed(2)}H${x(to).toFixed(2)}V${y(low).toFixed(2)}H${x(from).toFixed(2)}Z`;
+      })
+      .join("");
+  }
+
   /** The path, with a break at gaps of more than GAP_MS. */
-  line(now, y) {
+  line(x, y) {
     let last = null;
     return this.points
       .map(([at, value]) => {
-        const x = 100 - (100 * (now - at)) / HOUR_MS;
         const step = last === null || at - last > GAP_MS ? "M" : "L";
         last = at;
-        return `${step}${x.toFixed(2)} ${y(value).toFixed(2)}`;
+        return `${step}${x(at).toFixed(2)} ${y(value).toFixed(2)}`;
       })
       .join("");
   }

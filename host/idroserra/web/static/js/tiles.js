@@ -2,7 +2,7 @@
 
 import { append } from "./dom.js";
 import { mark, t } from "./i18n.js";
-import { loadSeries } from "./series.js";
+import { loadBands, loadSeries } from "./series.js";
 import { nowUnixMs } from "./state.js";
 import { Sparkline } from "./sparkline.js";
 import { ageText, band, number, shown, timeText } from "./format.js";
@@ -149,14 +149,17 @@ export function historyKeys(node) {
   return tileKeys(node).filter((key) => node.channels[key].unix_ms === null);
 }
 
-/** Load the last hour of the sparklines; empty if the store does not answer. */
+/** Load the last hour of the sparklines and their bands; empty if the store does not answer. */
 export async function seedSparks(node, keys, tiles) {
   const to = Math.round(nowUnixMs()) + 1000;
   const query = { from: to - 3600e3, to, columns: 120 };
-  const series = await loadSeries(node.node, keys, query).catch(() => null);
-  if (!series) return;
-  for (const key of keys) {
-    const tile = tiles.get(key);
-    if (tile) tile.spark.seed((series[key] || []).map(([at, , mean]) => [at, mean]));
+  const [series, setpoints] = await Promise.all([
+    loadSeries(node.node, keys, query).catch(() => null),
+    loadBands(node.node, [query.from, to]).catch(() => null),
+  ]);
+  for (const key of keys.filter((one) => tiles.has(one))) {
+    const { spark } = tiles.get(key);
+    if (series) spark.seed((series[key] || []).map(([at, , mean]) => [at, mean]));
+    if (setpoints) spark.seedBands((setpoints.bands[key] || []).map(({ from_unix_ms: from, low, high }) => ({ from, low, high })));
   }
 }
