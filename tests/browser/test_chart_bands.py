@@ -57,3 +57,18 @@ def test_the_small_line_of_a_tile_has_the_bands_of_the_last_hour(node, host, tab
         assert old[2] == new[0] > 90  # the old one until the change
         assert new[1] < old[1]  # and the new one above it
         page.reload()
+
+
+def test_the_dli_has_a_band_in_its_tile_and_its_chart(node, host, tab):
+    for minute in range(1_400, 0, -1):
+        node.read({"light.duty_pct": 10.0}, ago_ms=minute * HOUR_MS // 60)
+    host.settle("idro-a", 1_400)
+    host.client.post("/api/nodes/idro-a/recipe", json={"recipe": "lettuce"})
+    node.read({"light.duty_pct": 10.0})
+    page = tab().open("/nodes/idro-a")
+    tile = page.locator(".tile[data-channel='light.dli_mol_per_m2']")
+    expect(tile).to_contain_text(re.compile(r"outside \d+\.\d–\d+\.\d"))
+    expect(tile).to_have_attribute("data-state", "off_band")
+    page.goto(page.url + "/charts")
+    expect(page.locator(".panel[data-quantity=dli_mol_per_m2]")).to_have_attribute(
+        "data-bands", re.compile("[1-9]"))

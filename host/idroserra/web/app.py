@@ -234,7 +234,7 @@ def _api(context: WebContext) -> list[Routes]:
         tables_router(context), calibrations_router(context.calibrations, nodes),
         alarms_router(alarm_loop, nodes, site), bottles_router(alarm_loop.bottles, nodes),
         dose_preview_router(context), tasks_router(context), balance_router(context),
-        setpoints_router(nodes, context.settings_history),
+        setpoints_router(nodes, context.settings_history, lamp_ppfd(context.recipes)),
         recipes_router(context.recipes, context.recipe_library, nodes),
         recipe_library_router(context.recipe_library, context.recipes), previews_router(context),
         updates_router(context.updates, nodes),

@@ -110,7 +110,7 @@ class Crop:
                 "summary": context.summarize(node, span)._asdict(),
                 "happened": list(NODE_TABLES["happened"].rows(context, query)),
                 "setpoints": list(NODE_TABLES["setpoints"].rows(context, query)),
-                "chart": setpoints_json(node, context.settings_history.of(node), *times),
+                "chart": setpoints_json(node, context.settings_history.of(node), None, *times),
                 "balance": list(balance_csv(balance, None))}
 
 

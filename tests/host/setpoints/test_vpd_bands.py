@@ -45,6 +45,6 @@ def test_a_vpd_has_its_band_whether_node_or_host_computes_it(channels, outputs, 
         "0.1.0", "esp32-reservoir", "esp32", "7f3a11aa", 1, 1, "host", "power_on", "ab" * 32,
         channels, outputs, (), True, 100, 0, messages.AS_FLASHED)
     answer = setpoints_json(
-        Node("idro-a", "", info=info), SettingsSeries([0], [VALUES]), 0, DAY_MS)
+        Node("idro-a", "", info=info), SettingsSeries([0], [VALUES]), None, 0, DAY_MS)
     assert list(answer["bands"]) == found
     assert all(len(bands) == 3 for bands in answer["bands"].values())

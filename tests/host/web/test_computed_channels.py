@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from idro.protocol.settings import defaults
+
 AIR = {"air.temp_c": 25.0, "air.rh_pct": 60.0}
 HOUR_MS = 3_600_000
 
@@ -13,6 +15,12 @@ def series(host, *channels, hours=1):
     return host.client.get("/api/nodes/idro-a/series", params={
         "channels": ",".join(channels), "from_unix_ms": to - hours * HOUR_MS, "to_unix_ms": to,
         "columns": 600}).json()["series"]
+
+
+def bands_of(host, channel, hours=1):
+    to = time.time_ns() // 1_000_000 + 1_000
+    return host.client.get("/api/nodes/idro-a/setpoints", params={
+        "from_unix_ms": to - hours * HOUR_MS, "to_unix_ms": to}).json()["bands"][channel]
 
 
 def test_a_vpd_is_shown_with_its_history_until_an_input_fails(host, eventually):
@@ -52,3 +60,10 @@ def test_the_dli_needs_lamps_whose_light_a_recipe_declares(host, eventually):
     *before, newest = series(host, dli, hours=72)[dli]
     assert len(before) <= 1  # the light before the recipe was that of other lamps
     assert newest[2] == pytest.approx(ppfd * 0.5 * 86_400 / 1e6, rel=0.01)
+    none, *bands = bands_of(host, dli)
+    assert none["low"] is None  # before the recipe
+    schedules = [defaults(), host.view("idro-a")["config"]["values"]]
+    targets = [ppfd * one["light.duty_pct"] / 100 * 60
+               * (one["light.on_minutes"] - one["light.ramp_minutes"]) / 1e6 for one in schedules]
+    assert bands[-1]["low"] == pytest.approx(0.9 * min(targets), rel=0.01)
+    assert bands[-1]["high"] == pytest.approx(1.1 * max(targets), rel=0.01)

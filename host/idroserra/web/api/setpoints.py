@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from idroserra.core.computed import vpd_channels
+from idroserra.core.computed import DLI, LampPpfd, light_level, vpd_channels
 from idroserra.nodes.node import Node
 from idroserra.nodes.registry import Nodes
 from idroserra.setpoints.bands import band_steps
+from idroserra.setpoints.dli_bands import dli_band_steps
 from idroserra.setpoints.history import SettingsHistory
 from idroserra.setpoints.series import SettingsSeries
 from idroserra.setpoints.vpd_bands import controls_vpd, vpd_band_steps
@@ -41,8 +43,10 @@ class SetpointsOut(Out):
     bands: Annotated[dict[str, list[BandOut]], Meta(description="By channel, oldest first.")]
 
 
-def setpoints_router(nodes: Nodes, history: SettingsHistory) -> Routes:
-    """Return the route."""
+def setpoints_router(
+    nodes: Nodes, history: SettingsHistory, ppfd_of: Callable[[str], LampPpfd | None]
+) -> Routes:
+    """Return the route. `ppfd_of` returns the PPFD of the lamps of a node, if it is declared."""
     router = Routes("/api", error_replies({
         404: "No such node.", 503: "A database of the host does not answer."}))
 
@@ -51,13 +55,14 @@ def setpoints_router(nodes: Nodes, history: SettingsHistory) -> Routes:
         """Return the settings and bands that were active in a range."""
         found = nodes.get(node)
         check_span(from_unix_ms, to_unix_ms)
-        return setpoints_json(found, history.of(found), from_unix_ms, to_unix_ms)
+        return setpoints_json(
+            found, history.of(found), ppfd_of(node), from_unix_ms, to_unix_ms)
 
     return router
 
 
 def setpoints_json(
-    node: Node, series: SettingsSeries, from_unix_ms: int, to_unix_ms: int
+    node: Node, series: SettingsSeries, ppfd: LampPpfd | None, from_unix_ms: int, to_unix_ms: int
 ) -> dict[str, Any]:
     """Return SetpointsOut."""
     channels = () if node.info is None else node.info.channels
@@ -67,6 +72,8 @@ def setpoints_json(
         # A node with a fan or a humidifier computes the VPD of its air itself.
         own = [one for one in channels if one.endswith(".vpd_pa")]
         bands |= dict.fromkeys([*own, *vpd_channels(channels)], steps)
+    if ppfd is not None and light_level(channels) is not None:
+        bands[DLI] = dli_band_steps(series, ppfd, from_unix_ms, to_unix_ms)
     return {
         "node": node.node, "from_unix_ms": from_unix_ms, "to_unix_ms": to_unix_ms,
         "known_from_unix_ms": series.known_from_unix_ms,

@@ -144,7 +144,7 @@ function yRange(panel, bandsOf) {
   return (_plot, low, high) => {
     if (panel.dosers.length) return [-0.5, panel.dosers.length - 0.5];
     if (panel.quantity === "duty_pct") return [0, 105];
-    const bands = ["ph", "ec_us_cm", "vpd_pa"].includes(panel.quantity) ? bandsOf(panel) : [];
+    const bands = ["ph", "ec_us_cm", "vpd_pa", "dli_mol_per_m2"].includes(panel.quantity) ? bandsOf(panel) : [];
     const all = [low, high, ...bands.flatMap((band) => [band.low, band.high])].filter((value) => value !== null && Number.isFinite(value));
     if (!all.length) return [0, least];
     const [min, max] = [Math.min(...all), Math.max(...all)];

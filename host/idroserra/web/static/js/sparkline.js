@@ -40,6 +40,12 @@ export class Sparkline {
     return this.points[this.points.length - 1][1];
   }
 
+  /** The newest band, null without one. */
+  get lastBand() {
+    const last = this.bands[this.bands.length - 1];
+    return last && last.low !== null ? last : null;
+  }
+
   /** True if the newest point is older than GAP_MS. */
   hasEnded(now) {
     const last = this.points[this.points.length - 1];

@@ -58,10 +58,10 @@ export class Tile {
     this.spark.svg.toggleAttribute("hidden", status === "fault");
   }
 
-  /** The channel; one without messages, as the DLI, with the end of its history. */
+  /** The channel; one without messages, as the DLI, with the end of its history and its band then. */
   newest(channel, now) {
     if (channel.unix_ms !== null || this.spark.hasEnded(now)) return channel;
-    return { ...channel, value: this.spark.last, unix_ms: now };
+    return { ...channel, value: this.spark.last, unix_ms: now, band: this.spark.lastBand };
   }
 
   record(record) {
