@@ -75,3 +75,45 @@ def test_other_nodes_are_offered_by_title_in_natural_order(node, host, tab):
     options = page.locator("#compare option")
     expect(options).to_have_text(["Compare with…", "Attic", "bed-2", "bed-10"])
     expect(page.locator("#compare")).to_have_value("north-1")
+
+
+_VALUES_DRAWN = """(panel) => {
+  const canvas = panel.querySelector("canvas"), over = panel.querySelector(".u-over");
+  const wide = Math.floor((over.getBoundingClientRect().left - canvas.getBoundingClientRect().left
+    - 2) * devicePixelRatio);
+  const { data } = canvas.getContext("2d").getImageData(0, 0, wide, canvas.height / 2);
+  return getComputedStyle(canvas).visibility === "visible" && data.some((one) => one > 0);
+}"""
+
+
+def test_a_chart_has_no_axis_values_before_its_readings_and_none_without(node, tab):
+    watched = tab()
+    page, held = watched.page, []
+    page.route("**/series?*", lambda route: held.append(route))
+    watched.open("/nodes/idro-a/charts?range=1h")
+    level = page.locator(".panel[data-quantity=level_mm]")
+    expect(level).to_contain_text("Loading…")
+    expect(page.locator("#stack")).to_have_attribute("aria-busy", "true")
+    assert not level.evaluate(_VALUES_DRAWN)
+    page.unroute("**/series?*")  # which lets the held requests go on
+    expect(level).not_to_contain_text("Loading…")
+    expect(page.locator("#stack")).to_have_attribute("aria-busy", "false")
+    assert level.evaluate(_VALUES_DRAWN)
+    page.locator("#dates summary").click()
+    for field in ("from", "to"):
+        page.locator(f"#dates [name={field}]").fill("2026-01-02")
+    page.locator("#dates button").click()
+    expect(level).to_contain_text("No data for this period.")
+    expect(page.locator("#no-data")).to_be_visible()
+    assert not level.evaluate(_VALUES_DRAWN)
+
+
+def test_a_chart_whose_readings_cannot_be_loaded_does_not_keep_loading(node, tab):
+    watched = tab()
+    page = watched.page
+    page.route("**/series?*", lambda route: route.abort())
+    watched.open("/nodes/idro-a/charts?range=1h")
+    level = page.locator(".panel[data-quantity=level_mm]")
+    expect(page.locator("#trouble")).to_be_visible()
+    expect(level).not_to_contain_text("Loading…")
+    assert not level.evaluate(_VALUES_DRAWN)

@@ -80,8 +80,8 @@ export class Stack {
     }
     this.clear();
     this.panels = panels;
+    this.load(); // before build(), which shows that it is loading
     this.build();
-    this.load();
   }
 
   clear() {
@@ -119,6 +119,10 @@ export class Stack {
     panel.plot = new uPlot(options(panel, choice), this.dataOf(panel), panel.root);
   }
 
+  isLoaded(panel) {
+    return Boolean(this.shownBounds) && panel.channels.every((key) => key in this.series);
+  }
+
   dataOf(panel) {
     if (panel.dosers.length) {
       const [from, to] = this.shownBounds || this.range.bounds;
@@ -154,7 +158,9 @@ export class Stack {
   }
 
   show() {
+    this.root.setAttribute("aria-busy", String(!this.panels.every((panel) => this.isLoaded(panel)) && Boolean(this.isLoading)));
     for (const panel of this.panels) {
+      panel.root.toggleAttribute("data-unloaded", !this.isLoaded(panel));
       panel.plot.setData(this.dataOf(panel));
       panel.root.dataset.bands = String(this.bandsOf(panel).length);
       panel.root.dataset.nodes = String(panel.overlay.length ? 2 : 1);
@@ -214,12 +220,15 @@ export class Stack {
       this.notes = notes;
       this.setpoints = setpoints;
       this.shownBounds = [from, to];
+      this.isLoading = false;
       this.fail(missing);
       this.show();
     } catch (error) {
-      if (!signal.aborted) this.fail(error.message);
+      if (signal.aborted) return;
+      this.isLoading = false;
+      this.fail(error.message);
+      this.show();
     }
-    if (!signal.aborted) this.isLoading = false;
   }
 
   async loadOther(channels, query, signal) {
@@ -306,11 +315,12 @@ export class Stack {
     const title = append(panel.legend, "b");
     title.textContent = panel.unit ? `${panel.title}, ${panel.unit}` : panel.title;
     tracesOf(panel).forEach((key, order) => this.legendLine(panel, key, order, index)); // the axis names the doses
+    if (this.isLoading && !this.isLoaded(panel)) append(panel.legend, "span", "soft").textContent = t("Loading\u2026");
     if (this.isEmpty(panel)) append(panel.legend, "span", "soft").textContent = t("No data for this period.");
   }
 
   isEmpty(panel) {
-    return !panel.dosers.length && Boolean(this.shownBounds) && !tracesOf(panel).some((key) => (this.series[key] || []).length);
+    return !panel.dosers.length && this.isLoaded(panel) && !tracesOf(panel).some((key) => (this.series[key] || []).length);
   }
 
   /** The name of a line: its channel, its node, or both; "" if it is the only one. */

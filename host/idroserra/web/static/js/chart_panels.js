@@ -5,6 +5,7 @@ import { mark, t } from "./i18n.js";
 import { dayText, number, plainName, scaled, shortTime } from "./format.js";
 
 const ORDER = ["ph", "ec_us_cm", "doses", "temp_c", "level_mm", "volume_ml", "rh_pct", "vpd_pa", "duty_pct", "dli_mol_per_m2"];
+const BANDED = ["ph", "ec_us_cm", "vpd_pa", "dli_mol_per_m2"]; // with their bands in the range of the axis
 const TITLES = {
   ph: "pH", ec_us_cm: "EC", temp_c: mark("Temperature"), level_mm: mark("Level"), volume_ml: mark("Volume"),
   rh_pct: mark("Humidity"), vpd_pa: "VPD", duty_pct: mark("Light"), dli_mol_per_m2: mark("Light of 24 hours (DLI)"),
@@ -98,7 +99,12 @@ function timeSplits(_plot, values, _axis, _space, step) {
   });
 }
 
-function axes(panel) {
+/** Whether the axis of a panel has a range of readings or bands, and not only a made-up one. */
+function hasValues(plot, panel, bandsOf) {
+  return plot.data.slice(1).some((line) => line.some((value) => value !== null && value !== undefined)) || (BANDED.includes(panel.quantity) && bandsOf(panel).length > 0);
+}
+
+function axes(panel, bandsOf) {
   const soft = colour("--soft");
   const grid = { stroke: colour("--grid"), width: 1 };
   const font = `11px ${colour("--font")}`;
@@ -108,7 +114,7 @@ function axes(panel) {
     {
       stroke: soft, font: lanes ? `10px ${colour("--font")}` : font, size: AXIS_PX, gap: 6, ticks: { show: false }, grid: lanes ? { show: false } : grid, space: 26,
       splits: lanes ? () => panel.dosers.map((_, index) => index) : undefined,
-      values: lanes ? () => panel.dosers.map((name) => plainName(name).slice(0, 12)) : (_plot, values) => labels(values, panel.decimals),
+      values: lanes ? () => panel.dosers.map((name) => plainName(name).slice(0, 12)) : (plot, values) => (hasValues(plot, panel, bandsOf) ? labels(values, panel.decimals) : values.map(() => "")),
     },
   ];
 }
@@ -144,7 +150,7 @@ function yRange(panel, bandsOf) {
   return (_plot, low, high) => {
     if (panel.dosers.length) return [-0.5, panel.dosers.length - 0.5];
     if (panel.quantity === "duty_pct") return [0, 105];
-    const bands = ["ph", "ec_us_cm", "vpd_pa", "dli_mol_per_m2"].includes(panel.quantity) ? bandsOf(panel) : [];
+    const bands = BANDED.includes(panel.quantity) ? bandsOf(panel) : [];
     const all = [low, high, ...bands.flatMap((band) => [band.low, band.high])].filter((value) => value !== null && Number.isFinite(value));
     if (!all.length) return [0, least];
     const [min, max] = [Math.min(...all), Math.max(...all)];
@@ -167,7 +173,7 @@ export function options(panel, { width, syncKey, bandsOf, hooks, bounds }) {
       sync: { key: syncKey, setSeries: false }, bind: { dblclick: () => null },
     },
     scales: { x: { time: true, range: () => bounds() }, y: { range: yRange(panel, bandsOf), dir: panel.dosers.length ? -1 : 1 } },
-    axes: axes(panel), series: panel.dosers.length ? [{}, { show: false }] : lines(panel),
+    axes: axes(panel, bandsOf), series: panel.dosers.length ? [{}, { show: false }] : lines(panel),
     bands: panel.dosers.length ? [] : bands(panel), hooks,
   };
 }
