@@ -87,7 +87,7 @@ _VALUES_DRAWN = """(panel) => {
 
 
 def test_a_chart_has_no_axis_values_before_its_readings_and_none_without(node, tab):
-    watched = tab()
+    watched = tab(worker=False)
     page, held = watched.page, []
     page.route("**/series?*", lambda route: held.append(route))
     watched.open("/nodes/idro-a/charts?range=1h")
@@ -109,7 +109,7 @@ def test_a_chart_has_no_axis_values_before_its_readings_and_none_without(node, t
 
 
 def test_a_chart_whose_readings_cannot_be_loaded_does_not_keep_loading(node, tab):
-    watched = tab()
+    watched = tab(worker=False)
     page = watched.page
     page.route("**/series?*", lambda route: route.abort())
     watched.open("/nodes/idro-a/charts?range=1h")

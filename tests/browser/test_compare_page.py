@@ -22,6 +22,12 @@ def test_two_spans_are_compared(host, node, tab):
     expect(row).to_have_text(["–", "5.84", ""])
     # The node has one hour of history, which is no day.
     expect(page.locator("#figure-dosed-ph_down")).to_have_count(0)
+    page.locator("#compared .export summary").click()
+    with page.expect_download() as download:
+        page.locator("#export-compared").click()
+    assert download.value.suggested_filename == "comparison_idro-a_idro-a.csv"
+    assert "reservoir.ph mean,pH, mean,,,5.84,," in download.value.path().read_text().replace(
+        '"', "")
     watched.troubles = [one for one in watched.troubles if "422" not in one]
     watched.check()
     page.evaluate(AXE.read_text("utf-8"))

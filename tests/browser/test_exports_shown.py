@@ -15,8 +15,8 @@ from support.wait import wait_until
 # Elements that show data; dialogs and the samples of the design system do not.
 _SHOWN = ("table, dl, .stack, .trend, .plots, .tiles, .sites, .nodes, .why-list, .notes, .people,"
           " .list, .targets, #standing, #audit, #happened > ul, .bottles > ul, .recent-notes ol")
-# Forms; a recipe is exported as its file, and the report has the figures of a comparison.
-_FORMS = ("/settings", "/recipes", "/stock", "/compare")
+# Forms; a recipe is exported as its file.
+_FORMS = ("/settings", "/recipes", "/stock")
 _WITHOUT_MENU = """(shown) => !document.querySelector("main a[download]") &&
   [...document.querySelectorAll(shown)].some((one) => !one.closest("dialog, .design"))"""
 _LINKS = """() => [...document.querySelectorAll("a[download]")]

@@ -181,6 +181,7 @@ MATRIX = (
     # Comparisons.
     Rule("GET", "/compare", _VIEWER),
     Rule("GET", "/api/compare", _VIEWER),
+    Rule("GET", "/api/compare/export", _VIEWER),
     Rule("GET", "/api/nodes/{node}/spans", _VIEWER),
     # The stock calculator.
     Rule("GET", "/stock", _VIEWER),

@@ -31,6 +31,8 @@ from idroserra.reports.statistics import read_channel
 
 HOUR_MS = 3_600_000
 
+Values = tuple[float | None, float | None]
+
 
 class Figure(NamedTuple):
     """One figure of a span, as shown: `value` in `unit`, None if it is not known."""
@@ -77,21 +79,29 @@ def _known_ms(sources: ReportSources, node: Node, span: Range) -> int:
 
 def compare(before: Sequence[Figure], after: Sequence[Figure]) -> list[Row]:
     """Return the figures side by side; those that both sides lack are left out."""
-    known = ({one.key: one for one in side} for side in (before, after))
-    first, second = known
-    keys = [*first, *(key for key in second if key not in first)]
-    return [row for key in keys if (row := _row(first.get(key), second.get(key))) is not None]
+    return [_row(one, values) for one, values in pairs(before, after)]
 
 
-def _row(before: Figure | None, after: Figure | None) -> Row | None:
-    one = before or after
-    values = [None if side is None else side.value for side in (before, after)]
-    if one is None or values == [None, None]:
-        return None
+def pairs(before: Sequence[Figure], after: Sequence[Figure]) -> list[tuple[Figure, Values]]:
+    """Return each figure that a side knows with the values of both, None if one is not known."""
+    first, second = ({one.key: one for one in side} for side in (before, after))
+    values = {key: (first[key].value if key in first else None,
+                    second[key].value if key in second else None)
+              for key in [*first, *second]}
+    return [(first.get(key) or second[key], both) for key, both in values.items()
+            if both != (None, None)]
+
+
+def difference_of(figure: Figure, values: Values) -> float | None:
+    """Return the second value less the first, as rounded as they are; None if one is unknown."""
+    before, after = values
+    return None if before is None or after is None else round(after - before, figure.decimals)
+
+
+def _row(one: Figure, values: Values) -> Row:
     texts = ["\u2013" if value is None else _text(value, one) for value in values]
-    difference = ""
-    if values[0] is not None and values[1] is not None:
-        change = round(values[1] - values[0], one.decimals)
+    difference, change = "", difference_of(one, values)
+    if change is not None:
         sign = "+" if change > 0 else "\u2212" if change < 0 else "\u00b1"
         difference = f"{sign}{_text(abs(change), one)}"
     return Row(one.key, one.label, (texts[0], texts[1]), difference)

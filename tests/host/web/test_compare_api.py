@@ -1,13 +1,16 @@
 """Comparisons over the API: the figures of the report, of two spans or two nodes."""
 
+import csv
+import io
+
 from idroserra.web.node_view import wall_unix_ms
 
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 
 
-def compared(host, first, second, node="idro-a", other="idro-a"):
+def compared(host, first, second, node="idro-a", other="idro-a", path="/api/compare"):
     (begin, end), (other_begin, other_end) = first, second
-    return host.client.get("/api/compare", params={
+    return host.client.get(path, params={
         "node": node, "from_unix_ms": begin, "to_unix_ms": end, "other": other,
         "other_from_unix_ms": other_begin, "other_to_unix_ms": other_end})
 
@@ -25,6 +28,20 @@ def test_two_spans_of_a_node_side_by_side(host, node):
     assert rows["reservoir.ph in band"]["difference"] == "±0.0 %"
     assert not {"harvest", "dli"} & rows.keys()
     assert answer.json()["sides"][0]["text"].startswith("idro-a, ")
+
+
+def test_the_comparison_is_exported_as_numbers(host, node):
+    now = wall_unix_ms()
+    first, middle, last = (now - minutes * MINUTE_MS for minutes in (50, 30, 10))
+    answer = compared(host, (first, middle), (middle, last), path="/api/compare/export")
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = {row["key"]: row for row in csv.DictReader(io.StringIO(answer.text))}
+    dosed = rows["dosed ph_down"]
+    assert [dosed[one] for one in ("unit", "first", "second", "difference")] == [
+        "ml", "180.0", "360.0", "180.0"]
+    assert (dosed["first_node"], dosed["second_from_unix_ms"]) == ("idro-a", str(middle))
+    shown = compared(host, (first, middle), (middle, last)).json()["rows"]
+    assert list(rows) == [row["key"] for row in shown]
 
 
 def test_the_light_is_not_told_of_the_time_before_the_recipe(host, node):
@@ -65,5 +82,6 @@ def test_wrong_spans_and_nodes_are_refused(host, node):
     good = (now - DAY_MS, now)
     assert compared(host, (now, now - 1), good).status_code == 422
     assert compared(host, (now - 200 * DAY_MS, now), good).status_code == 422
-    assert compared(host, good, good, other="absent").status_code == 404
+    for path in ("/api/compare", "/api/compare/export"):
+        assert compared(host, good, good, other="absent", path=path).status_code == 404
     assert host.client.get("/api/nodes/absent/spans").status_code == 404

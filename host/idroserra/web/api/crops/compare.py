@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta
+from starlette.responses import StreamingResponse
 
+from idroserra.export.table_export import table_csv
+from idroserra.i18n.translate import DEFAULT_LOCALE, use_locale
 from idroserra.i18n.translate import gettext as _
 from idroserra.journal.models import NoteFilter
 from idroserra.reports.builder import DAY_MS, MAX_DAYS, Range
-from idroserra.reports.comparison import compare
-from idroserra.web.api.ranges import FromMs, ToMs
+from idroserra.reports.comparison import Figure, compare, difference_of, pairs
+from idroserra.web.api.ranges import FromMs, LocalTime, ToMs, zone_of
 from idroserra.web.api.reports import span_of
 from idroserra.web.api.schemas import Out, error_replies
 from idroserra.web.context import WebContext
 from idroserra.web.node_view import wall_unix_ms
-from idroserra.web.routing import Routes
+from idroserra.web.routing import Replies, Routes
 
 MOST_CROPS = 20
 _ERROR_REPLIES = error_replies({
     404: "No such node.", 503: "The store does not answer."})
+_COLUMNS = (
+    "key", "label", "unit", "first", "second", "difference", "first_node", "first_from_unix_ms",
+    "first_to_unix_ms", "second_node", "second_from_unix_ms", "second_to_unix_ms")
+_FILE: Replies = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The table."}}
 _Node = Annotated[str, Meta(max_length=64, description="Name of a node.")]
 
 
@@ -55,6 +64,14 @@ class CompareOut(Out):
         description="key, label, values (two texts), difference (the second less the first).")]
 
 
+class _Side(NamedTuple):
+    """A span of a node, and its figures."""
+
+    node: str
+    span: Range
+    figures: list[Figure]
+
+
 def compare_router(context: WebContext) -> Routes:
     """Return the routes of comparisons."""
     router = Routes("/api", _ERROR_REPLIES)
@@ -72,14 +89,46 @@ def compare_router(context: WebContext) -> Routes:
         other_from_unix_ms: FromMs, other_to_unix_ms: ToMs,
     ) -> dict[str, Any]:
         """Compare a span of a node with another span or node."""
-        sides = [(node, span_of(context, node, None, from_unix_ms, to_unix_ms, None)),
-                 (other, span_of(context, other, None, other_from_unix_ms, other_to_unix_ms,
-                                 None))]
-        found = [context.figures(context.nodes.get(name), span) for name, span in sides]
-        return {"sides": [_side(name, span) for name, span in sides],
-                "rows": [row._asdict() for row in compare(*found)]}
+        sides = _sides(context, (node, from_unix_ms, to_unix_ms),
+                       (other, other_from_unix_ms, other_to_unix_ms))
+        return {"sides": [_side(one.node, one.span) for one in sides],
+                "rows": [row._asdict() for row in compare(*(one.figures for one in sides))]}
+
+    @router.get("/compare/export", replies=_FILE)
+    def compare_table(
+        node: _Node, from_unix_ms: FromMs, to_unix_ms: ToMs, other: _Node,
+        other_from_unix_ms: FromMs, other_to_unix_ms: ToMs, time_zone: LocalTime = None,
+    ) -> StreamingResponse:
+        """The comparison as CSV, with numbers in the unit of each row."""
+        zone = zone_of(time_zone)
+        with use_locale(DEFAULT_LOCALE):
+            rows = list(_rows(*_sides(context, (node, from_unix_ms, to_unix_ms),
+                                      (other, other_from_unix_ms, other_to_unix_ms))))
+        return StreamingResponse(
+            table_csv(_COLUMNS, rows, zone), media_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition":
+                     f'attachment; filename="comparison_{node}_{other}.csv"'})
 
     return router
+
+
+def _sides(context: WebContext, *asked: tuple[str, int, int]) -> list[_Side]:
+    """Return the sides (node, from, to). Raises UnknownNode, BadRequest, StoreError."""
+    spans = [(node, span_of(context, node, None, begin, end, None)) for node, begin, end in asked]
+    return [_Side(node, span, context.figures(context.nodes.get(node), span))
+            for node, span in spans]
+
+
+def _rows(first: _Side, second: _Side) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of the exported table."""
+    spans = {f"{name}_{key}": value for name, side in (("first", first), ("second", second))
+             for key, value in (("node", side.node), ("from_unix_ms", side.span.from_unix_ms),
+                                ("to_unix_ms", side.span.to_unix_ms))}
+    for one, values in pairs(first.figures, second.figures):
+        before, after = (None if value is None else round(value, one.decimals)
+                         for value in values)
+        yield {"key": one.key, "label": one.label, "unit": one.unit, "first": before,
+               "second": after, "difference": difference_of(one, values), **spans}
 
 
 def _side(node: str, span: Range) -> dict[str, Any]:

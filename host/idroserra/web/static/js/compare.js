@@ -73,6 +73,7 @@ async function compare(sides) {
   showOutcome(outcome, "pending", t("Computing\u2026"));
   try {
     show(await withDisabled(form.querySelectorAll("button"), () => request(`/api/compare?${query}`)));
+    byId("export-compared").dataset.export = `/api/compare/export?${query}`;
     showOutcome(outcome, "done", "");
   } catch (error) {
     byId("compared").hidden = true;
