@@ -81,7 +81,9 @@ class Range:
 
 
 def _locale() -> str:
-    return TAGS[current_locale().language].replace("-", "_")
+    """Return the locale of dates, as on the page (static/js/i18n.js): 20 Nov in English."""
+    language = current_locale().language
+    return "en_GB" if language == "en" else TAGS[language].replace("-", "_")
 
 
 def build_report(sources: ReportSources, node: Node, span: Range) -> Document:

@@ -136,7 +136,7 @@ def test_a_host_that_did_not_keep_setpoints_says_until_when_they_are_not_known(t
     upgraded = Service(crop.host.service.config, lambda: crop.host.unix_ms)
     context, node = web_context(upgraded), upgraded.nodes.get(NODE)
     span = crop.week(0)
-    known = "Setpoints before Fri, Oct 16, 00:00 are not known: the earliest known ones are used."
+    known = "Setpoints before Fri 16 Oct, 00:00 are not known: the earliest known ones are used."
     texts = [one.text for one in context.summarize(node, span).sentences]
     assert known in texts
     assert "pH was in its band 0 % of the time: 6.20." in texts
