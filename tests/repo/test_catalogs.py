@@ -14,6 +14,17 @@ OTHERS = list(LANGUAGES)[1:]
 # `{name}`, tags with their attributes, commands between backticks, and entities.
 _PLACEHOLDERS = re.compile(r"\{\w+\}|</?\w+[^>]*>|`[^`]*`|&\w+;")
 
+_WORD = re.compile(r"[A-Za-z]{3,}")
+# Texts that are the same in both languages.
+SAME = {
+    "it": {
+        "Account", "Android", "Backup", "Base", "Computer", "E-mail", "Formula", "Hardware", "Max",
+        "Min", "Offset", "Offset, mV", "Password", "Scenario", "Server", "Volume", "Volume, ml",
+        "Webhook (JSON)", "base", "broker", "bus", "dimmer", "file", "min", "volume",
+        "{count} min", "{name}, meq", "{what}, max", "{what}, min"},
+    "zh": {"Android", "Webhook (JSON)"},
+}
+
 
 def catalog(language):
     with catalog_file(language).open("rb") as file:
@@ -44,6 +55,15 @@ def test_every_text_of_the_tree_has_a_translation(language):
         message.id for message in extract_messages.updated(language)}
     assert not missing, report("Run `make words` and translate (CONTRIBUTING.md):", missing)
     assert not left, report("Run `make words`; these are not used:", sorted(map(str, left)))
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_translation_is_not_the_english_text(language):
+    """Words of the page that stayed English, such as the name of a channel."""
+    same = {form for message in catalog(language) if message.id
+            for form in {*plural_forms(message.id)} & {*plural_forms(message.string)}
+            if _WORD.search(_PLACEHOLDERS.sub("", form))}
+    assert not same - SAME[language], report("Translate, or add to SAME:", same - SAME[language])
 
 
 @pytest.mark.parametrize("language", OTHERS)

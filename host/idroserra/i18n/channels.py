@@ -40,7 +40,7 @@ _QUANTITIES = {
     "on_pct": ("", "%", 1.0, 0, "small", 0),
     "heap_free_b": (N_("memory"), "kB", 0.001, 0, "small", 0),
     "outbox_count": (N_("waiting records"), "", 1.0, 0, "small", 0),
-    "rssi_dbm": (N_("radio"), "dBm", 1.0, 0, "small", 0),
+    "rssi_dbm": (N_("Wi-Fi signal"), "dBm", 1.0, 0, "small", 0),
 }
 _SOURCES = {"reservoir": N_("water"), "node": ""}
 # Results of plain_name() for actuators, sources and loops; the page's JavaScript uses them too.
