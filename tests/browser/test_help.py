@@ -1,7 +1,6 @@
 """The documentation that a host serves under /docs: access, links, accessibility and CSP."""
 
 import re
-import sys
 
 import httpx
 import pytest
@@ -13,14 +12,10 @@ from idroserra.broker.local import Broker
 from idroserra.help.topics import PAGE, SEE, codes, groups
 from idroserra.i18n.translate import LANGUAGES, TAGS, Locale, gettext, use_locale
 from support.all_pages import AXE
+from support.help_pages import built_site
 from support.pages import DESKTOP, SMALLEST, MonitoredTab
 from support.real_host import ROOT, Host
-from support.run_once import once
 from support.wait import wait_until
-
-sys.path.insert(0, str(ROOT / "host" / "docs"))
-
-from build import build  # noqa: E402  the script of `make site`
 
 SERIOUS = """() => axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
   .then(({violations}) => violations
@@ -32,10 +27,9 @@ SERIOUS = """() => axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21aa",
 def helpful(tmp_path_factory):
     """A host that shows the site of this tree, strictly built, and one alarm."""
     folder = tmp_path_factory.mktemp("help")
-    site = once(tmp_path_factory, "help", lambda shared: build(site=shared / "site")) / "site"
     broker = Broker(folder / "broker", "mosquitto")
     broker.start()
-    host = Host(folder / "host", broker.port, wait_until, help_site=site)
+    host = Host(folder / "host", broker.port, wait_until, help_site=built_site(tmp_path_factory))
     host.node("idro-a").tell("latched", {"reason": {"code": "latch_no_effect", "values": {}}})
     wait_until(lambda: host.client.get("/api/alarms").json()["alarms"], 60, "an alarm")
     yield host

@@ -80,12 +80,17 @@ def _worst_first(node: Node) -> tuple[int, Any]:
 
 def _site(name: str, nodes: list[Node]) -> dict[str, Any]:
     troubled = [node for node in nodes if node["state"]["level"] in ("warn", "bad")]
+    paused = [node for node in nodes if node["dosing"]["state"] == "held"]
     if troubled:
         worst = troubled[0]
         text = ngettext("{count} of {all} nodes needs attention. {node}: {why}",
                         "{count} of {all} nodes need attention. First {node}: {why}",
                         len(troubled)).format(count=len(troubled), all=len(nodes),
                                               node=worst["node"], why=worst["state"]["text"])
+    elif len(paused) == 1:
+        text = _("Dosing is paused at {node}.").format(node=paused[0]["node"])
+    elif paused:
+        text = _("Dosing is paused at {count} nodes.").format(count=len(paused))
     elif len(nodes) == 1:
         text = _("The node is fine.")
     else:

@@ -7,7 +7,7 @@ import { renderAlarmBadge, withAlarms } from "./alarm_badge.js";
 import { FleetTable } from "./fleet_table.js";
 import { start } from "./connection.js";
 import { wireRename } from "./site_form.js";
-import { overallSites, renderSites, showHealth } from "./sites.js";
+import { calmHealth, overallSites, renderSites, showHealth } from "./sites.js";
 import { newestOf, renderConnection, renderStrip, healthOf, withHost, worstFirst } from "./strip.js";
 import { endedKeys, seedSparks, syncTiles, tileKeys } from "./tiles.js";
 
@@ -87,7 +87,7 @@ export function overall(nodes) {
     [node.state, ...node.state.others].map((cause) => ({ ...cause, text: `${node.node}: ${cause.text}` })));
   if (!grave.length) {
     const all = nodes.length === 2 ? t("Both greenhouses are fine.") : tn("The greenhouse is fine.", "All {count} greenhouses are fine.", nodes.length);
-    return { level: "ok", text: all, others: causes };
+    return calmHealth(nodes, all, causes);
   }
   const text = grave.length === 1 ? t("{node} needs attention.", { node: grave[0].node }) : t("{count} of {all} greenhouses need attention.", { count: grave.length, all: nodes.length });
   const left = causes.length - SHOWN_CAUSES;

@@ -37,11 +37,19 @@ export function renderSites(root, sites) {
   placed(root, elements, sites, (site) => site.site, cardOf, (card, { level, text }) => showHealth(card, level, text));
 }
 
+/** What to say if no node needs attention: nothing is fine where dosing is paused, by a calibration say. */
+export function calmHealth(nodes, fineText, others) {
+  const paused = nodes.filter(({ dosing }) => dosing.state === "held");
+  if (!paused.length) return { level: "ok", text: fineText, others };
+  const text = paused.length === 1 ? t("Dosing is paused at {node}.", { node: paused[0].node }) : t("Dosing is paused at {count} nodes.", { count: paused.length });
+  return { level: "note", text, others };
+}
+
 /** The status over all sites: the worst level, and the number of sites that need attention. */
 export function overallSites(sites) {
   const troubled = sites.filter((site) => site.troubled);
   const others = troubled.map((site) => ({ level: site.level, text: t("{site}: {how}", { site: site.site, how: site.text }) }));
-  if (!troubled.length) return { level: "ok", text: t("All {count} sites are fine.", { count: sites.length }), others };
+  if (!troubled.length) return calmHealth([...state.nodes.values()], t("All {count} sites are fine.", { count: sites.length }), others);
   const text = troubled.length === 1 ? t("{site} needs attention.", { site: troubled[0].site }) : t("{count} of {all} sites need attention.", { count: troubled.length, all: sites.length });
   return { level: troubled[0].level, text, others };
 }
