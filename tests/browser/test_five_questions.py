@@ -166,6 +166,15 @@ def test_why_is_it_not_dosing(host, node, walk, size, cause):
     person.ends(clicks=2)
 
 
+def test_no_site_is_fine_where_dosing_is_paused(host, node, eventually):
+    def said():
+        return [one["text"] for one in host.client.get("/api/sites").json()["sites"]]
+
+    assert said() == ["The node is fine."]
+    calibrating(host, node)
+    eventually(lambda: said() == ["Dosing is paused at idro-a."], 10, "the pause")
+
+
 @SIZES
 def test_why_is_it_not_dosing_when_only_water_helps(host, node, walk, size):
     node.read({"reservoir.level_mm": 90})

@@ -124,6 +124,12 @@ def test_a_phone_has_its_places_at_the_bottom_and_the_header_holds(open_page):
         places = [one.bounding_box() for one in bar.locator("> *:visible").all()]
         assert 4 <= len(places) <= PLACES
         assert all(one["height"] >= HIGH_PX and one["width"] >= HIGH_PX for one in places), size
+        above = page.locator(".top > :not(.nav):visible").all()
+        header = [one.bounding_box() for one in above]
+        assert [one for one in (*places, *header)
+                if one["x"] < 0 or one["x"] + one["width"] > size["width"]] == [], size
+        middles = [one["y"] + one["height"] / 2 for one in header]
+        assert max(middles) - min(middles) <= 2, size  # in one row
     resize(page, PHONE)
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     foot = page.locator(".foot").bounding_box()

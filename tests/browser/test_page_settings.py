@@ -38,6 +38,11 @@ _ROUND_TRIPS = """async () => {
   }
   return wrong;
 }"""
+# Keys that are not on one line.
+_BROKEN_KEYS = """() => [...document.querySelectorAll("#settings label code")]
+  .filter((one) => one.checkVisibility()
+    && one.offsetHeight > 2 * parseFloat(getComputedStyle(one).fontSize))
+  .map((one) => one.textContent)"""
 
 
 def field(page, key):
@@ -63,7 +68,11 @@ def unfold(page):
 def test_settings_of_every_group_are_set_in_human_units(full_node, tab):
     watched = tab(DESKTOP)
     page = watched.open(ROOM)
+    form = page.locator("#settings")
+    assert form.bounding_box()["height"] < DESKTOP["height"]  # the groups are folded
     unfold(page)
+    assert form.bounding_box()["width"] > DESKTOP["width"] / 2
+    assert page.evaluate(_BROKEN_KEYS) == []
     assert page.evaluate(_ROUND_TRIPS) == []
     assert page.locator("#settings .setting").count() == len(protocol.SETTINGS)
     shown = page.locator("#settings").inner_text()

@@ -113,11 +113,13 @@ def test_another_program_on_the_usual_port_is_no_host(tmp_path):
     other = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
     thread = threading.Thread(target=other.serve_forever)
     thread.start()
-    with runs(tmp_path / "demo", 1) as demo:
-        assert url_of_host(preferred=other.server_port) == demo
-    other.shutdown()
-    thread.join()
-    other.server_close()
+    try:
+        with runs(tmp_path / "demo", 1) as demo:
+            assert url_of_host(preferred=other.server_port) == demo
+    finally:
+        other.shutdown()
+        thread.join()
+        other.server_close()
 
 
 def test_a_change_says_which_host_was_found(host, monkeypatch):
