@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -176,14 +177,16 @@ def _history_hours(port: int) -> float:
     return (found[-1][0] - found[0][0]) / 3_600_000 if found else 0.0
 
 
-def _seam(port: int, node: str) -> tuple[int, dict[str, list[list[float]]]]:
-    """Return the last boot, that of the live node, and the readings of the two hours around it."""
+def _seam(port: int, node: str) -> tuple[float, dict[str, list[list[float]]]]:
+    """Return the last boot, that of the live node, and the readings of the two hours around it.
+
+    The boot is infinity until it is stored, which may be after the first live readings."""
     now_unix_ms = ask(port, f"/api/nodes/{node}")["last_seen_unix_ms"]
     span = f"from_unix_ms={now_unix_ms - 7_200_000}&to_unix_ms={now_unix_ms + 1}"
     boots = ask(port, f"/api/nodes/{node}/events?kinds=boot&{span}")["events"]
     series = ask(port, f"/api/nodes/{node}/series?channels={','.join(PLAUSIBLE)}&columns=4000"
                        f"&{span}")["series"]
-    return boots[-1]["unix_us"] // 1_000 if boots else now_unix_ms, series
+    return boots[-1]["unix_us"] // 1_000 if boots else inf, series
 
 
 def _is_live(port: int, node: str) -> bool:
