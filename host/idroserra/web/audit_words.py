@@ -13,7 +13,7 @@ from idroserra.i18n.translate import gettext as _
 from idroserra.setpoints.setting_forms import setting_label, setting_text
 
 # Of programs, not of people.
-_HIDDEN = ("id", "by", "ttl_ms", "until_unix_ms", "time_zone")
+_HIDDEN = ("id", "by", "ttl_ms", "until_unix_ms", "time_zone", "digest", "toml")
 _LABELS = {
     "verb": N_("command"), "actuator": N_("output"), "volume": N_("volume"), "for": N_("for"),
     "role": N_("role"), "name": N_("name"), "title": N_("name"), "site": N_("site"),
@@ -29,6 +29,7 @@ _LABELS = {
     "on_delay": N_("raised after"), "off_delay": N_("ends after"), "respond": N_("remind after"),
     "escalation_only": N_("reminders only"), "watch": N_("watched for"), "target": N_("target"),
     "duty": N_("level"), "state": N_("state"), "point": N_("point"), "stock": N_("stock solution"),
+    "stages": N_("stages"),
 }
 # Ends of names that say the unit: of durations, in ms, and others with what divides them.
 _DURATIONS = {"_ms": 1, "_s": 1_000, "_min": 60_000}
@@ -49,11 +50,17 @@ def _pairs(found: Mapping[str, Any]) -> Iterator[str]:
         if key in _HIDDEN or value in (None, "", [], {}):
             continue
         if isinstance(value, Mapping):
-            yield from _pairs(value)
+            yield from _pairs(_recipe(value) if key == "recipe" else value)
         elif "." in key:  # a setting
             yield f"{setting_label(key)}: {setting_text(key, value)}"
         else:
             yield _pair(key, value)
+
+
+def _recipe(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return name, crop and stages of a recipe; its texts and setpoints are on its page."""
+    stages = [_(str(one.get("name", ""))) for one in found.get("stages", ())]
+    return {"name": found.get("name"), "crop": _(str(found.get("crop", ""))), "stages": stages}
 
 
 def _pair(key: str, value: Any) -> str:

@@ -16,6 +16,11 @@ from idroserra.web.audit_words import detail_words
     ({"values": {"limit": 0.5, "on_delay_s": 600}, "node": ""},
      "limit: 0.5; raised after: 10 min"),
     ({"with_keys": True, "sites": ["Nord", "Sud"]}, "with keys: yes; sites: Nord, Sud"),
+    ({"digest": "e1183407", "recipe": {
+        "name": "bench-1", "crop": "lettuce", "ppfd_umol_m2_s": 300,
+        "stages": [{"name": "rosette", "settings": {"ph.target": 6}}, {"name": "head"}]}},
+     "name: bench-1; crop: lettuce; stages: rosette, head"),
+    ({"recipe": "lettuce", "toml": "[recipe]"}, "recipe: lettuce"),
     ({"keys": ["ph_high/idro-a"], "comment": "seen"}, "alarms: ph_high/idro-a; comment: seen"),
 ])
 def test_details_are_in_words_without_the_marks_of_programs(detail, words):

@@ -88,13 +88,13 @@ function tokenRow(token) {
 
 function auditRow(row) {
   const at = stampText(row.unix_ms);
-  const result = auditText(row.result) + (row.reason ? ` (${row.reason})` : "");
-  const cells = [["", at], [t("User"), row.who], ["", auditText(row.action)], [t("Of"), row.target], [t("Details"), row.words], [t("Result"), result], [t("From"), row.address]];
+  const cells = [["", at], [t("User"), row.who], ["", auditText(row.action)], [t("Of"), row.target], [t("Details"), row.words], [t("Result"), auditText(row.result)], [t("From"), row.address]];
   const made = make("tr", {}, ...cells.map(([label, text]) => {
     const cell = make("td", { textContent: text });
     if (label) cell.dataset.label = label;
     return cell;
   }));
+  if (row.reason) made.children[5].append(" (", make("span", { textContent: row.reason, lang: "en" }), ")"); // the log is English
   made.dataset.action = row.action;
   return made;
 }
