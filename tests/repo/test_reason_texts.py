@@ -24,6 +24,7 @@ EXAMPLES = {
     "name": ("ph_down", "nutrient_a"), "kind": ("doser", "switch"),
     "channel": ("air.temp_c", "reservoir.ph"), "fault": ("stale", "crc"),
     "setting": ("ph.target", "ec.target_us_cm"), "text": ("@x 1.2/3@", "@{y}@"),
+    "decimal": ("7.00", "12.88"),
     "word": ("acid", "reservoir"), "water": ("ro", "hard"),
     "reset": ("brown_out", "hard"), "bus": ("i2c.0", "uart.1"),
     "channels": ("air.temp_c air.rh_pct", "reservoir.ph"), "scaled": (312, 288),

@@ -21,13 +21,14 @@ __all__ = [
 
 # Values that only reasons of the host have, with their unit (see `contract.VALUES`).
 # "word" is a text that the catalogs translate, such as the name of a stage; "scaled" a reading of
-# `channel`, an integer with the decimals of its quantity.
+# `channel`, an integer with the decimals of its quantity; "decimal" a text with decimal numbers.
 HOST_VALUES: dict[str, str] = {
     # Recipes
     "stage": "word", "node": "text", "recipe": "text", "stage_days": "d", "day_ul": "ul",
     "rise_us_cm": "uS/cm", "fall_us_cm": "uS/cm", "step_milli_ph": "mpH difference",
     # Calibrations
-    "buffer": "text", "standard": "text", "other": "text", "like": "text", "known": "text",
+    "buffer": "decimal", "standard": "decimal", "other": "decimal", "like": "decimal",
+    "known": "decimal",
     "cells": "text",
     "moved_us_cm": "uS/cm difference", "moved_deci_mm": "dmm", "moved_milli_ph": "mpH fine",
     "signal_mv": "mV", "offset_deci_mv": "dmV", "limit_mv": "mV", "slope_deci_pct": "d%",

@@ -33,6 +33,7 @@ BY_UNIT = {
     "Pa": N_("pressure"), "%": N_("share"), "d": N_("days"), "": N_("number"),
     "name": N_("output"), "kind": N_("kind"), "channel": N_("reading"), "fault": N_("fault"),
     "reason": N_("reason"), "setting": N_("setting"), "text": N_("name"), "word": N_("name"),
+    "decimal": N_("name"),
     "water": N_("water"),
     "reset": N_("cause"), "bus": N_("bus"), "channels": N_("readings"), "scaled": N_("value"),
     "kB": N_("size"), "MB": N_("size"), "cm2": N_("area"), "ul/s": N_("flow"),

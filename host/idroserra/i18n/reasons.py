@@ -24,6 +24,7 @@ from idroserra.i18n.translate import (
     current_units,
     format_number,
     gettext,
+    localize_decimal,
     ngettext,
     use_locale,
 )
@@ -242,5 +243,6 @@ _NAMES: dict[str, Callable[[str], str]] = {
     "reset": reset_text,
     "fault": _fault,
     "word": gettext,
+    "decimal": localize_decimal,
     "water": lambda kind: gettext(_WATERS.get(kind, kind)),
 }

@@ -29,6 +29,8 @@ IMPERIAL = Locale("en", "ppm500", "F", "gal")
     # A difference has no offset: 2 °C are 3.6 °F.
     (IMPERIAL, Reason("air_warmed", rise_deci_c=20, deci_c=310), "by 3.6 °F to 87.8 °F"),
     (ITALIAN, Reason("air_warmed", rise_deci_c=20, deci_c=310), "di 2,0 °C fino a 31,0 °C"),
+    (ITALIAN, Reason("buffer_again", buffer="7.00"),
+     "il tampone 7,00 è già stato preso: ne serve un altro"),
     # Doses are in ml in every locale, as on bottles and syringes.
     (IMPERIAL, Reason("max_dose", volume_ul=12_500), "a dose is at most 12.5 ml"),
     (Locale(), Reason("vpd_high", vpd_pa=1_216, target_pa=1_100),
