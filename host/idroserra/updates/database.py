@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS rollouts (
     id TEXT PRIMARY KEY, release TEXT NOT NULL, version TEXT NOT NULL, board_class TEXT NOT NULL,
     nodes TEXT NOT NULL, wave_nodes INTEGER NOT NULL, watch_ms INTEGER NOT NULL,
     per_site INTEGER NOT NULL, by TEXT NOT NULL, begun_unix_ms INTEGER NOT NULL,
-    state TEXT NOT NULL, state_unix_ms INTEGER NOT NULL, reason TEXT NOT NULL
+    state TEXT NOT NULL, state_unix_ms INTEGER NOT NULL, reason TEXT NOT NULL,
+    language TEXT NOT NULL DEFAULT 'en'
 );
 CREATE TABLE IF NOT EXISTS node_updates (
     rollout TEXT NOT NULL, node TEXT NOT NULL, state TEXT NOT NULL,
@@ -34,14 +35,17 @@ CREATE TABLE IF NOT EXISTS node_updates (
     PRIMARY KEY (rollout, node)
 ) WITHOUT ROWID;
 """
-# Reasons were sentences before they had codes.
-_UPGRADES = Upgrades("rollouts", ((
-    sentences_to_json("rollouts", "reason"), sentences_to_json("node_updates", "reason")),))
+# Reasons were sentences before they had codes; notes in the journal were English.
+_UPGRADES = Upgrades("rollouts", (
+    (sentences_to_json("rollouts", "reason"), sentences_to_json("node_updates", "reason")),
+    ("ALTER TABLE rollouts ADD COLUMN language TEXT NOT NULL DEFAULT 'en'",)))
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """The roll-out of one release. state: running, stopped, finished or cancelled."""
+    """The roll-out of one release. state: running, stopped, finished or cancelled.
+
+    `language`: of who started it, for the notes in the journal."""
 
     id: str
     release: str
@@ -56,6 +60,7 @@ class Rollout:
     state: str
     state_unix_ms: int
     reason: Reason | None = None
+    language: str = "en"
 
     @property
     def plan(self) -> RolloutPlan:
@@ -159,10 +164,8 @@ def _values(one: Rollout | NodeUpdate) -> list[Any]:
 
 
 def _rollout(row: Sequence[Any]) -> Rollout:
-    values = list(row)
-    values[4] = tuple(json.loads(row[4]))
-    found = Rollout(*values)
-    return replace(found, reason=unpack_reason(values[-1]))
+    found = Rollout(*row)
+    return replace(found, nodes=tuple(json.loads(row[4])), reason=unpack_reason(row[12]))
 
 
 def _update(row: Sequence[Any]) -> NodeUpdate:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from idroserra.i18n.marker import N_
-from idroserra.i18n.reasons import english
+from idroserra.i18n.reasons import reason_text
+from idroserra.i18n.translate import Locale, use_locale
 from idroserra.i18n.translate import gettext as _
 from idroserra.updates import database, rollout_policy
 from idroserra.updates.database import NodeUpdate, Rollout
@@ -24,16 +25,20 @@ _STATES: dict[str, tuple[str, str]] = {
 }
 
 _JOURNAL = {
-    rollout_policy.CONFIRMED: "Software {version} is active.",
-    rollout_policy.REVERTED: "Software {version} was reverted: {reason}.",
-    rollout_policy.LOST: "Did not come back from the trial of software {version}.",
+    rollout_policy.CONFIRMED: N_("Software {version} is active."),
+    rollout_policy.REVERTED: N_("Software {version} was reverted: {reason}."),
+    rollout_policy.LOST: N_("Did not come back from the trial of software {version}."),
 }
 
 
-def journal_note(update: NodeUpdate, version: str) -> str:
-    """Return the note of a node's new state in the journal, in English; "" for none."""
-    return _JOURNAL.get(update.state, "").format(
-        version=version, reason=english(update.reason) or "no reason was given")
+def journal_note(update: NodeUpdate, rollout: Rollout) -> str:
+    """Return the note of a node's new state in the journal, in the language of who started the
+    roll-out; "" for none."""
+    if update.state not in _JOURNAL:
+        return ""
+    with use_locale(Locale(rollout.language)):
+        return _(_JOURNAL[update.state]).format(
+            version=rollout.version, reason=reason_text(update.reason) or _("no reason was given"))
 
 
 def state_words(state: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from idroserra.core.reasons import Reason
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
 from idroserra.i18n.reasons import english
+from idroserra.i18n.translate import current_locale
 from idroserra.nodes.correction_state import correction_of
 from idroserra.nodes.node import Node
 from idroserra.updates import database as states
@@ -111,7 +112,8 @@ class UpdateService:
                 secrets.token_hex(6), wanted.sha256, wanted.manifest.version, board_class, nodes,
                 selection.wave_nodes or config.wave_nodes,
                 config.watch_min * 60_000 if selection.watch_ms is None else selection.watch_ms,
-                selection.per_site or config.per_site, by, now, states.RUNNING, now)
+                selection.per_site or config.per_site, by, now, states.RUNNING, now,
+                language=current_locale().language)
             updates = {
                 node: NodeUpdate(rollout.id, node, rollout_policy.WAITING, now) for node in nodes}
             if current is not None and current.state == states.STOPPED:
@@ -323,7 +325,7 @@ class UpdateService:
             detail={"rollout": rollout.id, "release": rollout.release[:16],
                     "version": rollout.version},
             result="refused" if is_bad else "done", reason=english(update.reason))
-        note = describe.journal_note(update, rollout.version)
+        note = describe.journal_note(update, rollout)
         if note:
             self._parts.add_journal_note(update.node, note)
 

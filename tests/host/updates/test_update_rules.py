@@ -3,16 +3,20 @@ went back."""
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idroserra.core import protocol
 from idroserra.core.reasons import Reason
+from idroserra.i18n.reasons import reason_text
+from idroserra.i18n.translate import Locale, use_locale
 from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.node import Node
 from idroserra.updates import node_progress, rollout_policy
 from idroserra.updates.database import NodeUpdate, Rollout, RolloutDatabase
+from idroserra.updates.describe import journal_note
 from idroserra.updates.rollout_policy import NodeProgress, RolloutPlan, decide
 
 NOW = 1_795_507_200_000
@@ -242,6 +246,18 @@ def test_a_node_that_does_not_come_back_is_lost():
     )
 
 
+def test_the_journal_is_in_the_language_of_who_started_the_roll_out():
+    reason = Reason("memory_low", free_kb=18)
+    update = NodeUpdate("r", "a", "reverted", NOW, reason)
+    for language in ("en", "it"):
+        rollout = Rollout("r", RELEASE, "2.0", "esp32/reservoir", ("a",), 2, WATCH_MS, 1, "anna",
+                          NOW, "stopped", NOW, WHY, language)
+        with use_locale(Locale(language)):
+            words = reason_text(reason)
+        assert words in journal_note(update, rollout)
+        assert journal_note(replace(update, state="downloading"), rollout) == ""
+
+
 def test_sentences_of_an_earlier_version_become_reasons_once(tmp_path):
     path = tmp_path / "state.db"
     rollout = Rollout(
@@ -253,6 +269,7 @@ def test_sentences_of_an_earlier_version_become_reasons_once(tmp_path):
     with closing(sqlite3.connect(path)) as old, old:
         old.execute("UPDATE rollouts SET reason = 'a reverted: low heap'")
         old.execute("UPDATE node_updates SET reason = ''")
+        old.execute("ALTER TABLE rollouts DROP COLUMN language")
         old.execute("DELETE FROM versions")
     for _ in range(2):
         with closing(RolloutDatabase(path)) as database:
