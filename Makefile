@@ -30,7 +30,7 @@
 #   make screenshots  every page in every language, size and palette into build/: some minutes
 #   make pictures  the pictures of README and docs/images, from a demo: some minutes
 #   make walk-update  a release to a live simulated node, downloaded, tried, confirmed: 6 minutes
-#   make walk-page   all tasks of an operator in the browser, in 12 themes: 25 minutes
+#   make walk-page   every task of every role in the browser, in 12 themes: 30 minutes
 #   make bench-page  first paint, live update, a chart of 30 days, 50 open tabs: 6 minutes
 #   make campaign-stops  1,000 stops amid floods on bad links: none unanswered
 #   make campaign-files  10,000 changed settings and board files: one error, no limit passed

@@ -4,18 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from idro.protocol.reason import Reason
+from support.correction_reports import publish_state
 from support.pages import DESKTOP, PHONE
-
-STATE = {"actuator": "ph_down", "given_ul": 0, "left_ul": 400_000, "next_ul": 0,
-         "target_milli_ph": 5_900, "reason": Reason("correction_volume",
-                                                         volume_ul=400_000).as_json(),
-         "by": "someone at the page"}
-
-
-def publish_state(node, state, code=None, values=None, **more):
-    if code is not None:
-        more["reason"] = Reason(code, **(values or {})).as_json()
-    node.tell("correction", STATE | {"state": state} | more)
 
 
 def panel(page):

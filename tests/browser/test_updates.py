@@ -4,17 +4,15 @@ import pytest
 from playwright.sync_api import expect
 from typer.testing import CliRunner
 
-from idro.protocol.release_layout import KERNEL
 from idroserra.auth.roles import Role
 from idroserra.broker.local import Broker
 from idroserra.cli.update import app
 from idroserra.core.reasons import Reason
-from idroserra.image.build import sha256
-from idroserra.updates import release, signing
-from idroserra.updates.manifest import File, Manifest
+from idroserra.updates import release
 from support.fake_updating_node import UpdatingNode
 from support.pages import PHONE
 from support.real_host import KEY, Host
+from support.releases import make_signed
 from support.wait import wait_until
 
 PATH = "/api/updates"
@@ -23,16 +21,7 @@ PATH = "/api/updates"
 @pytest.fixture(scope="module")
 def signed(tmp_path_factory):
     """(public key file, release) of one signer."""
-    folder = tmp_path_factory.mktemp("keys")
-    public = signing.make(folder / "key", folder / "key.pub", None)
-    private = signing.load_private(folder / "key", None)
-    content = {f"idro/app/part_{name}.mpy": name.encode() * 2_000 for name in "abcde"}
-    text = Manifest("2.0", "esp32/esp32-reservoir", KERNEL, 1, tuple(
-        File(path, len(data), sha256(data)) for path, data in content.items())).text
-    packed = release._packed(
-        {"manifest": text, "signature": signing.sign(private, text), **content}
-    )
-    return folder / "key.pub", release.unpack(packed, [public])
+    return make_signed(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from idroserra.i18n.translate import (
     plural_forms,
     use_locale,
 )
+from idroserra.recipes import model
 from support.all_pages import AXE, LOCALES, SIZES, axe_violations
 from support.pages import PATIENCE_MS, MonitoredTab
 from support.real_host import PASSWORD
@@ -40,6 +41,13 @@ _WORDS = """() => {
         found.push(element.getAttribute(name) || "");
   return [...new Set(found)];
 }"""
+# Labels of the navigation that an ellipsis cuts, and words that break between two letters.
+_CUT = """() => [...document.querySelectorAll(".nav > a > span, .switch b, .timeline b")]
+  .filter((it) => it.checkVisibility() && (it.matches(".timeline b")
+    ? !it.textContent.includes(" ") && it.getClientRects()[0].height > 1.9 * parseFloat(
+      getComputedStyle(it).fontSize)
+    : it.scrollWidth > it.clientWidth))
+  .map((it) => `cut: ${it.textContent}`)"""
 _ENGLISH = re.compile(r"\b(?:the|is|are|was|at|of|with|not|needs?|and|to)\b")
 _POINT = re.compile(r"(?<![\d.])\d+\.\d+(?![\d.])")
 _COMMA = re.compile(r"(?<![\d,])\d+,\d{1,2}(?!\d)")
@@ -72,8 +80,20 @@ class Walker:
     def go(self, path):
         """Open a page and wait until its live stream, if any, is connected."""
         self.page.goto(f"{self.host.url}{path}")
-        if self.page.locator("#link").count():
-            expect(self.page.locator("#link")).to_have_attribute("data-state", "live")
+        self._wait_until_live()
+
+    def follow(self, link):
+        """Click a link or button that opens a page, and wait as go() does."""
+        with self.page.expect_navigation():
+            link.click()
+        self._wait_until_live()
+
+    def place(self, path):
+        """Open a place of the main navigation, on a phone perhaps in its menu."""
+        link = self.page.locator(f".nav a[href='{path}']")
+        if not link.is_visible():
+            self.page.locator(".nav .more").click()
+        self.follow(link)
 
     def word(self, key, **values):
         """Return a pattern of the translation of `key`; missing values match anything."""
@@ -141,6 +161,11 @@ class Walker:
         """Close the tab."""
         self.tab.close()
 
+    def _wait_until_live(self):
+        link = self.page.locator("#link")
+        if link.count():
+            expect(link).to_have_attribute("data-state", "live")
+
     def _confirm(self, dialog):
         self._asked_again = ("status of 403",)
         dialog.locator("[name=password]").fill(PASSWORD)
@@ -151,6 +176,7 @@ class Walker:
         wide = page.evaluate("document.documentElement.scrollWidth") - SIZES[self.size]["width"]
         if wide > 0:
             found.append(f"{wide} px wider than the screen")
+        found += page.evaluate(_CUT)
         path = re.sub(r"\?.*", "", page.url)
         if not (self._is_brief and path in self._seen_by_axe):
             self._seen_by_axe.add(path)
@@ -193,4 +219,4 @@ def _texts_to_translate(language):
     translated = {form for message in catalog for form in plural_forms(message.string)}
     return frozenset(message.id for message in catalog
                      if message.id and isinstance(message.id, str)
-                     and message.id not in translated)
+                     and message.id not in translated) - set(model.names())

@@ -89,11 +89,11 @@ class Host:
     def view(self, node):
         return self.client.get(f"/api/nodes/{node}").json()
 
-    def node(self, name, *, adopt=True):
+    def node(self, name, *, adopt=True, kind=PahoNode):
         """Return a connected node that has announced itself, adopted by default."""
         if adopt:
             self.service.nodes.adopt(name, KEY)
-        node = PahoNode(name, self.broker_port, KEY)
+        node = kind(name, self.broker_port, KEY)
         self._nodes.append(node)
         node.announce()
         self._wait(lambda: self.client.get(f"/api/nodes/{name}").status_code == 200

@@ -9,6 +9,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from idro.protocol.release_layout import KERNEL, is_kernel
+from idroserra.image.build import sha256
+from idroserra.updates import release, signing
+from idroserra.updates.manifest import File, Manifest
 
 BOARD_CLASS = "esp32/esp32-reservoir"
 
@@ -32,6 +35,18 @@ def key_id(name):
 def sign(data, name="ours"):
     """Return the signature over `data`."""
     return private_key(name).sign(data, padding.PKCS1v15(), hashes.SHA256())
+
+
+def make_signed(folder, version="2.0"):
+    """Return (public key file, release) of a new signer; the release has five small files."""
+    public = signing.make(folder / "key", folder / "key.pub", None)
+    private = signing.load_private(folder / "key", None)
+    content = {f"idro/app/part_{name}.mpy": name.encode() * 2_000 for name in "abcde"}
+    text = Manifest(version, BOARD_CLASS, KERNEL, 1, tuple(
+        File(path, len(data), sha256(data)) for path, data in content.items())).text
+    packed = release._packed(
+        {"manifest": text, "signature": signing.sign(private, text), **content})
+    return folder / "key.pub", release.unpack(packed, [public])
 
 
 @dataclass

@@ -1,12 +1,10 @@
-"""The tasks of acting on a node: setpoints, schedule, recipe, preview, by hand, and the stop."""
+"""The tasks of acting on a node: setpoints, schedule, by hand, correction, and the stop."""
 
 from playwright.sync_api import expect
 
 from browser.walks.walk_look import NODE
 from idro.protocol.reason import Reason
-from support.page_walker import patience
-
-PREVIEW_S = 300
+from support.correction_reports import publish_state
 
 
 def setpoints(walker):
@@ -52,15 +50,15 @@ def by_hand(walker):
     walker.step("dose-sure")
     page.locator("#dose-sure button[value=yes]").click()
     walker.done("#dose .outcome", "Confirmed: {volume} of {what} dosed", **what)
-    node.answer, node.reason = "refused", "budget of the hour is spent, 12.5 ml"
+    refusal = Reason("hour_spent", volume_ul=12_500, share_pct=100)
+    node.answer, node.reason = "refused", refusal
     page.locator("#dose button").first.click()
     page.locator("#dose-sure button[value=yes]").click()
     expect(page.locator("#dose .outcome")).to_have_attribute("data-state", "failed")
     walker.says("#dose .outcome", "Refused by the node: {reason}",
-                reason=walker.plain("budget of the {span} is spent, {volume} ml").format(
-                    span=walker.plain("hour"), volume=walker.figure(12.5, 1)))
+                reason=walker.reason(refusal))
     walker.step("dose-refused", "#dose")
-    node.answer, node.reason = "done", ""
+    node.answer, node.reason = "done", None
     page.locator("#run [name=actuator]").select_option("light")
     page.locator("#run [name=duty_pct]").fill("40")
     walker.type("#run [name=minutes]", 2.5, 1)
@@ -73,41 +71,33 @@ def by_hand(walker):
     walker.step("run", "#run")
 
 
-def recipe(walker):
-    """A recipe begun, its next stage, and its end."""
-    page = walker.page
-    walker.go(f"/nodes/{NODE}/crop")
-    page.locator("#recipe [name=recipe]").select_option("lettuce")
-    page.locator("#recipe [data-part=start] button").click()
-    walker.says("#recipe-sure h2", "Start {recipe} today?", recipe="lettuce")
-    walker.step("recipe-sure")
-    page.locator("#recipe-sure button[value=yes]").click()
-    walker.says("#recipe .confirmation", "The node has confirmed the setpoints.")
-    walker.says("#recipe .where", "{recipe}, day {day} of {days}. Stage {stage} of {stages}: "
-                "{stage_name}, day {stage_day} of {stage_days}", recipe="lettuce", day=1, days=35,
-                stage=1, stages=3, stage_name=walker.plain("establish"))
-    expect(page.locator("#recipe .now div").nth(1)).to_contain_text(walker.figure(1.2, 2))
-    walker.step("recipe", "#recipe")
-    page.locator("#recipe .onward").click()
-    page.locator("#recipe-sure button[value=yes]").click()
-    expect(page.locator("#recipe .where")).to_contain_text(walker.plain("rosette"))
-    page.locator("#recipe .end").click()
-    page.locator("#recipe-sure button[value=yes]").click()
-    expect(page.locator("#recipe [data-part=result]")).to_be_visible()
-    walker.step("recipe-stopped", "#recipe")
-
-
-def preview(walker):
-    """What the twin says of the next day."""
-    page = walker.page
-    page.locator("#preview summary").first.click()
-    page.locator("#preview [name=plan]").select_option("recipe:lettuce")
-    page.locator("#preview [name=days]").fill("1")
-    page.locator("#preview form button.main").click()
-    expect(page.locator("#preview .plots canvas")).to_have_count(3, timeout=patience(PREVIEW_S))
-    walker.says("#preview .result", "Time in band: pH {ph} %, EC {ec} %.")
-    walker.step("preview", "#preview .asked")
-    walker.step("preview-days", "#preview table")
+def correction(walker):
+    """A fresh fill brought to its pH, each step confirmed at the tank."""
+    page, node = walker.page, walker.node
+    walker.go(f"/nodes/{NODE}/water")
+    walker.type("#correct [name=total_ml]", 400, 1)
+    walker.type("#correct [name=target_ph]", 5.9, 1)
+    walker.step("correction", "#correct")
+    page.locator("#correct [data-part=start] button").click()
+    walker.says("#correct-sure h2", "Bring the pH to {ph} with at most {volume} of {what}?",
+                ph=walker.figure(5.9, 2), volume=f"{walker.figure(400, 1)} ml",
+                what=walker.plain("pH down"))
+    walker.step("correction-sure")
+    page.locator("#correct-sure button[value=yes]").click()
+    walker.done("#correct > .outcome", "Confirmed: the correction has started")
+    assert node.commands[-1].args == {
+        "actuator": "ph_down", "target_milli_ph": 5_900, "volume_ul": 400_000}
+    publish_state(node, "ready", "press_button", next_ul=25_000)
+    walker.says("#correct .call", "Press the button on the board")
+    walker.step("correction-ready", "#correct")
+    publish_state(node, "held", "mixing", {"left_ms": 600_000}, given_ul=25_000, left_ul=375_000)
+    node.read({"reservoir.ph": 7.61})
+    walker.says("#correct .then", "Next step in {time} at the earliest.")
+    expect(page.locator("#correct .ph")).to_contain_text(walker.figure(7.61, 2))
+    walker.step("correction-held", "#correct")
+    publish_state(node, "ended", "target_reached", given_ul=310_000, left_ul=90_000)
+    expect(page.locator("#correct .result")).to_have_attribute("data-level", "ok")
+    walker.step("correction-ended", "#correct")
 
 
 def stop(walker):

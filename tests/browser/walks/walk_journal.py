@@ -47,7 +47,8 @@ def report(walker):
     """The report of a week with what was noted, and the same as a PDF."""
     page, (text, crop) = walker.page, WORDS[walker.language]
     walker.go(f"/nodes/{NODE}/log")
-    expect(page.locator("#recent-notes li")).to_have_count(2)
+    for noted in (text, crop):
+        expect(page.locator("#recent-notes")).to_contain_text(noted)
     walker.step("recent-notes", "#recent-notes")
     page.locator(f"#recent-notes a[href='/nodes/{NODE}/report']").click()
     paper = page.locator(".paper")

@@ -1,4 +1,4 @@
-"""Every task of an operator's day, walked by clicks: make walk-page.
+"""Every task of an admin, an operator and a technician, walked by clicks: make walk-page.
 
 In each language, on a phone and a desktop, light and dark, on a new host each. Pictures of every
 step and `index.html`, which shows them side by side, come into build/walk. Exit code 1 where
@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright  # noqa: E402
 
 from support.all_pages import LOCALES, ROOT, SCHEMES, SIZES  # noqa: E402
 from support.pages import launch  # noqa: E402
-from support.walk_runner import TASKS, walk  # noqa: E402
+from support.walk_runner import PEOPLE, TASKS, walk  # noqa: E402
 
 FOLDER = ROOT / "build" / "walk"
 _SHEET = """<!doctype html><meta charset="utf-8"><title>Walk of every task</title>
@@ -36,10 +36,10 @@ def main() -> int:
     parser.add_argument("--size", choices=SIZES, help="only this one")
     parser.add_argument("--scheme", choices=SCHEMES, help="only this one")
     parser.add_argument("--task", nargs="*", choices=[one.__name__ for one in TASKS],
-                        help="these after those of people, which come first anyway")
+                        help="these, and those of people; some tasks need the ones before them")
     asked = parser.parse_args()
-    tasks = [one for index, one in enumerate(TASKS)
-             if index < 3 or not asked.task or one.__name__ in asked.task]
+    tasks = [one for one in TASKS
+             if one in PEOPLE or not asked.task or one.__name__ in asked.task]
     looks = [look for look in itertools.product(LOCALES, SIZES, SCHEMES)
              if all(wanted in (None, one) for one, wanted
                     in zip(look, (asked.language, asked.size, asked.scheme), strict=True))]

@@ -59,7 +59,7 @@ def log_in(walker, name):
 def roles(walker):
     """A wrong password, a viewer who is shown no button that acts, then the operator."""
     page = walker.page
-    page.locator(".who").click()
+    walker.follow(page.locator(".who"))
     expect(page.locator("#me-title")).to_have_text("ada")
     walker.step("account")
     page.locator("#out").click()
@@ -67,10 +67,10 @@ def roles(walker):
     walker.says(".outcome", "name or password is wrong")
     walker.step("login", expected=["status of 403"])
     log_in(walker, "vera")
-    page.locator(".node-card[data-node=idro-a] h2 a").click()
+    walker.follow(page.locator(".node-card[data-node=idro-a] h2 a"))
     walker.says(".view-only", "View-only access: your role is {role}.",
                 role=walker.plain("viewer"))
-    page.locator(".rooms [data-room=water]").click()
+    walker.follow(page.locator(".rooms [data-room=water]"))
     for hidden in ("#control .stop", "#dose button", "#setpoints button.main"):
         expect(page.locator(hidden).first).to_be_hidden()
     walker.step("viewer")
