@@ -51,9 +51,12 @@ def adopt(walker):
 
 def board_settings(walker):
     """Its settings, confirmed by its firmware, and its first readings."""
-    page = walker.page
-    settings(walker, "/settings/nodes")
-    walker.follow(page.locator(f"#known [data-node={BOARD}] a"))
+    page, title = walker.page, TITLE[walker.language]
+    walker.place("/")
+    name = page.locator(f".node-card[data-node={BOARD}] h2 a")
+    expect(name).to_have_text(title)
+    walker.follow(name)
+    expect(page.locator(".room-bar h1")).to_have_text(title)
     walker.follow(page.locator(".rooms [data-room=setup]"))
     walker.step("setup-room")
     search = page.locator("#settings [type=search]")

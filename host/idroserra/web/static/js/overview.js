@@ -1,6 +1,7 @@
 // The overview of all nodes: cards, or above MOST_CARDS a table; with several sites also a card for
 // each site. The page of a site is the overview of its nodes.
 
+import { setText } from "./dom.js";
 import { t, tn } from "./i18n.js";
 import { listen, oncePerFrame, state } from "./state.js";
 import { renderAlarmBadge, withAlarms } from "./alarm_badge.js";
@@ -25,12 +26,12 @@ class Card {
     this.tiles = new Map();
     this.seeded = new Set();
     const link = this.root.querySelector("h2 a");
-    link.textContent = node.node;
     link.href = `/nodes/${encodeURIComponent(node.node)}`;
   }
 
   render(node) {
     this.root.dataset.node = node.node;
+    setText(this.root.querySelector("h2 a"), node.title);
     this.root.querySelector("header small").textContent = !shownSite && state.sites.length > 1 ? node.site : "";
     showHealth(this.root, node.state.level, node.state.text);
     const chip = this.root.querySelector(".chip");
@@ -84,12 +85,12 @@ export function overall(nodes) {
   const troubled = worstFirst(nodes).filter((node) => node.state.level !== "ok");
   const grave = troubled.filter((node) => node.state.level !== "note");
   const causes = troubled.flatMap((node) =>
-    [node.state, ...node.state.others].map((cause) => ({ ...cause, text: `${node.node}: ${cause.text}` })));
+    [node.state, ...node.state.others].map((cause) => ({ ...cause, text: `${node.title}: ${cause.text}` })));
   if (!grave.length) {
     const all = nodes.length === 2 ? t("Both greenhouses are fine.") : tn("The greenhouse is fine.", "All {count} greenhouses are fine.", nodes.length);
     return calmHealth(nodes, all, causes);
   }
-  const text = grave.length === 1 ? t("{node} needs attention.", { node: grave[0].node }) : t("{count} of {all} greenhouses need attention.", { count: grave.length, all: nodes.length });
+  const text = grave.length === 1 ? t("{node} needs attention.", { node: grave[0].title }) : t("{count} of {all} greenhouses need attention.", { count: grave.length, all: nodes.length });
   const left = causes.length - SHOWN_CAUSES;
   const shown = left > 1 ? [...causes.slice(0, SHOWN_CAUSES), { level: "note", text: t("and {count} more, listed below", { count: left }) }] : causes;
   return { level: grave[0].state.level, text, others: shown };
