@@ -8,6 +8,7 @@ from typing import Any
 
 from idroserra.i18n.channels import duration_text, plain_name
 from idroserra.i18n.marker import N_
+from idroserra.i18n.reasons import value_text
 from idroserra.i18n.translate import format_short
 from idroserra.i18n.translate import gettext as _
 from idroserra.setpoints.setting_forms import setting_label, setting_text
@@ -83,6 +84,8 @@ def _text(key: str, value: Any) -> str:
         return ", ".join(_text(key, one) for one in value)
     if isinstance(value, int | float):
         return format_short(value)
+    if key == "water":
+        return value_text(key, value)
     if key in ("actuator", "verb", "role", "priority", "from_priority", "notify_from"):
         return plain_name(str(value))
     return str(value)

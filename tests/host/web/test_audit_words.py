@@ -20,6 +20,7 @@ from idroserra.web.audit_words import detail_words
         "name": "bench-1", "crop": "lettuce", "ppfd_umol_m2_s": 300,
         "stages": [{"name": "rosette", "settings": {"ph.target": 6}}, {"name": "head"}]}},
      "name: bench-1; crop: lettuce; stages: rosette, head"),
+    ({"days": 1, "water": "soft"}, "days: 1; water: soft tap water"),
     ({"recipe": "lettuce", "toml": "[recipe]"}, "recipe: lettuce"),
     ({"keys": ["ph_high/idro-a"], "comment": "seen"}, "alarms: ph_high/idro-a; comment: seen"),
 ])

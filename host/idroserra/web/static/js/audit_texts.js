@@ -29,7 +29,7 @@ export const ACTIONS = [
   mark("delete photo"), mark("acknowledge alarm"), mark("shelve alarm"), mark("unshelve alarm"),
   mark("test alarms"), mark("remove alarm from service"), mark("return alarm to service"),
 ];
-const RESULTS = [mark("done"), mark("refused"), mark("failed")];
+const RESULTS = [mark("done"), mark("refused"), mark("failed"), mark("asked")];
 
 /** The translation of an action or a result; other texts unchanged. */
 export const auditText = (word) => (ACTIONS.includes(word) || RESULTS.includes(word) ? t(word) : word);
