@@ -142,14 +142,15 @@ class Walker:
         """Check the page and save a picture, with `at` in the middle of the screen.
 
         expected: parts of browser messages that are not errors here."""
-        if at is not None:
-            self.page.locator(at).first.evaluate("it => it.scrollIntoView({block: 'center'})")
         expected = (*expected, *self._asked_again)
         found = [error for error in self.tab.troubles
                  if not any(part in error for part in expected)]
         self.tab.troubles.clear()
         self._asked_again = ()
+        self.page.evaluate("scrollTo(0, 0)")  # axe measures what a sticky bar leaves of a link
         found += self._errors()
+        if at is not None:
+            self.page.locator(at).first.evaluate("it => it.scrollIntoView({block: 'center'})")
         self.wrong += [f"{self.name} {name}: {error}" for error in found]
         self.steps.append(name)
         if self._folder is not None:
