@@ -1,12 +1,30 @@
 """The design system: every component, in both palettes, readable for everybody."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
-from support.all_pages import AXE, axe_violations
+from support.all_pages import AXE, ROOT, axe_violations
 from support.pages import DESKTOP, SMALLEST
 
-PARTS = ("colours", "type", "states", "tables", "forms", "empty", "chart")
+PARTS = ("colours", "type", "states", "lists", "tables", "forms", "empty", "chart", "stages")
+SHEETS = ROOT / "host/idroserra/web/static/css"
+_SHOWN = "() => [...document.querySelectorAll('main, main *')].flatMap((it) => [...it.classList])"
+
+
+def classes_of(sheet):
+    """Return the classes that the rules of a style sheet select."""
+    text = re.sub(r"/\*.*?\*/", "", (SHEETS / sheet).read_text("utf-8"), flags=re.DOTALL)
+    return {name for selector in re.findall(r"([^{}]+)\{", text)
+            for name in re.findall(r"\.([a-z][\w-]*)", selector)}
+
+
+def test_every_component_is_shown(host, tab):
+    watched = tab(DESKTOP, "light")
+    shown = set(watched.open("/design").evaluate(_SHOWN))
+    assert sorted((classes_of("base.css") | classes_of("components.css")) - shown) == []
+    watched.check()
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(SMALLEST, "light"), (DESKTOP, "dark")])

@@ -15,9 +15,8 @@ function item(level, name, text) {
   const li = document.createElement("li");
   li.dataset.level = level;
   li.append(
-    document.createElement("i"),
     make("b", { textContent: name }),
-    make("span", { textContent: text }),
+    make("p", { className: "small soft", textContent: text }),
   );
   return li;
 }

@@ -23,7 +23,7 @@ function site(one) {
   const head = document.createElement("h3");
   head.append(`${one.site} `, make("span", { className: "chip", textContent: one.is_good ? t("good") : t("needs attention") }));
   head.firstElementChild.dataset.level = box.dataset.level;
-  const list = document.createElement("dl");
+  const list = make("dl", { className: "pairs small" });
   list.append(
     row(t("notified"), String(one.told_count)),
     row(t("per hour"), plain(one.per_hour)),

@@ -98,7 +98,6 @@ function renderHistory(changes) {
     const what = `${change.node ? `${change.node}: ` : ""}${withReason(change)}`;
     const words = `${what} \u2192 ${stateText(change.state, who)}`;
     item.append(
-      document.createElement("i"),
       make("p", { textContent: words }),
       make("time", { textContent: fullTime(change.unix_ms) }),
     );

@@ -83,7 +83,7 @@ export class BottlesPanel {
     const item = make("li", "");
     item.dataset.doser = bottle.doser;
     item.dataset.level = levelOf(bottle);
-    const head = make("p", "what");
+    const head = make("p", "row ends");
     head.append(make("b", "", plainName(bottle.doser)), make("span", "days", headline(bottle)));
     item.append(head);
     if (bottle.left_pct !== null) {

@@ -94,7 +94,7 @@ function renderChoices(node) {
     const button = make("button", { type: "button", className: "big", textContent: title });
     button.dataset.what = body.actuator || body.kind;
     button.addEventListener("click", () => begin(body));
-    const choice = make("div", { className: "choice" });
+    const choice = make("div", { className: "soft" });
     choice.append(button, make("small", { textContent: KINDS[body.kind].youNeed }));
     return choice;
   }));

@@ -53,10 +53,10 @@ export class CalibrationHistory {
 
   item(one, mayGoBack) {
     const item = document.createElement("li");
-    const head = make("p", { className: "what" });
+    const head = make("p", { className: "row ends" });
     head.append(
       make("b", { textContent: titleOf(one) }),
-      make("span", { textContent: fullTime(one.unix_ms) }),
+      make("span", { className: "small soft", textContent: fullTime(one.unix_ms) }),
     );
     const health = one.health === null ? "" : t(", health {health}", { health: one.health });
     const lines = [

@@ -28,6 +28,7 @@ function drawChart(root) {
 
 for (const swatch of document.querySelectorAll("[data-colour]")) swatch.style.background = `var(${swatch.dataset.colour})`;
 for (const bar of document.querySelectorAll("[data-gap]")) bar.style.inlineSize = `var(--gap-${bar.dataset.gap})`;
+for (const box of document.querySelectorAll("[data-radius]")) box.style.borderRadius = `var(--radius-${box.dataset.radius})`;
 for (const line of document.querySelectorAll("[data-text]")) line.style.fontSize = `var(--text-${line.dataset.text})`;
 byId("open-dialog").addEventListener("click", () => byId("dialog").showModal());
 document.querySelector("#forms form").addEventListener("submit", (event) => event.preventDefault());

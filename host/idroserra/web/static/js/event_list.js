@@ -85,6 +85,6 @@ function item(event, now) {
   time.dateTime = new Date(unixMs).toISOString();
   time.textContent = timeText(unixMs, now);
   time.title = fullTime(unixMs);
-  entry.append(document.createElement("i"), text, time);
+  entry.append(text, time);
   return entry;
 }

@@ -94,7 +94,7 @@ function card(note) {
   time.dateTime = new Date(note.unix_ms).toISOString();
   if (note.text) root.append(make("p", "text", note.text));
   if (note.photos.length) root.append(pictures(note));
-  root.append(make("p", "by", byText(note)));
+  root.append(make("p", "small soft", byText(note)));
   if (note.may_change && document.body.dataset.role !== "viewer") root.append(buttons(note));
   return item;
 }

@@ -91,7 +91,7 @@ function control(field) {
   input.name = field.key;
   input.disabled = field.source !== null;
   const label = field.unit && field.low !== field.high ? `${field.label} (${field.unit})` : field.label;
-  return make("label", { className: "field" }, make("span", { textContent: label }), input, make("small", { textContent: about.join(" · ") }));
+  return make("label", {}, make("span", { textContent: label }), input, make("small", { textContent: about.join(" · ") }));
 }
 
 function ask(rule) {

@@ -48,7 +48,7 @@ function render(tasks) {
     groups.get(name).push(taskItem(task, when, isOfOneNode, onDone));
   }
   byId("agenda").replaceChildren(...[...groups].map(([name, items]) =>
-    make("section", { className: "card" }, make("h2", { textContent: name }), make("ol", { className: "due-list" }, ...items))));
+    make("section", { className: "card" }, make("h2", { textContent: name }), make("ol", { className: "lines" }, ...items))));
   byId("no-tasks").hidden = tasks.length > 0;
 }
 
