@@ -8,7 +8,8 @@ from playwright.sync_api import expect
 from support.all_pages import AXE, ROOT, axe_violations
 from support.pages import DESKTOP, SMALLEST
 
-PARTS = ("colours", "type", "states", "lists", "tables", "forms", "empty", "chart", "stages")
+PARTS = ("colours", "type", "states", "lists", "tables", "forms", "empty", "chart", "settings",
+         "steps", "stages")
 SHEETS = ROOT / "host/idroserra/web/static/css"
 _SHOWN = "() => [...document.querySelectorAll('main, main *')].flatMap((it) => [...it.classList])"
 

@@ -6,6 +6,7 @@ from support.source_tree import ROOT, report
 
 WEB = ROOT / "host/idroserra/web"
 SHEETS = WEB / "static/css"
+MOST_SHEETS = 6
 # Made by uPlot; and `bar-${name}` of recipe_timeline.js.
 COMPUTED = re.compile(r"u-|bar-")
 
@@ -47,6 +48,15 @@ def test_every_class_and_id_of_the_style_sheets_is_used():
     found = [f"{path.relative_to(ROOT)}: {name}" for path in sorted(SHEETS.glob("*.css"))
              for name in unused(path.read_text("utf-8"), used)]
     assert not found, report("Delete the rules, no template or script uses them:", found)
+
+
+def test_a_page_loads_few_style_sheets():
+    links = {path.name: re.findall(r'rel="stylesheet" href="([^"]*)"', path.read_text("utf-8"))
+             for path in sorted(WEB.glob("templates/*.html"))}
+    loaded = links.pop("head.html")
+    assert len(loaded) <= MOST_SHEETS
+    assert {path.name for path in SHEETS.glob("*.css")} < {link.split("/")[-1] for link in loaded}
+    assert not any(links.values()), "head.html links the style sheets of every page"
 
 
 def test_an_unused_class_is_found():
