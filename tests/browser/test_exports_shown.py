@@ -12,13 +12,14 @@ from support.all_pages import PageChecker, pages, populate_host
 from support.real_host import standing_host
 from support.wait import wait_until
 
-# Elements that show data; dialogs and the samples of the design system do not.
-_SHOWN = ("table, dl, .stack, .trend, .plots, .tiles, .sites, .nodes, .why-list, .notes, .people,"
-          " .list, .targets, #standing, #audit, #happened > ul, .bottles > ul, .recent-notes ol")
-# Forms; a recipe is exported as its file.
-_FORMS = ("/settings", "/recipes", "/stock")
+# Elements that show data; dialogs do not.
+_SHOWN = ("table, dl, .stack, .trend, .plots, .tiles, .sites, .nodes, .why-list, #notes,"
+          " .lines.parts, .targets, #standing, #audit, #happened > ul, .bottles > ul,"
+          " .recent-notes ol")
+# Forms, and the samples of the design system; a recipe is exported as its file.
+_FORMS = ("/settings", "/recipes", "/stock", "/design")
 _WITHOUT_MENU = """(shown) => !document.querySelector("main a[download]") &&
-  [...document.querySelectorAll(shown)].some((one) => !one.closest("dialog, .design"))"""
+  [...document.querySelectorAll(shown)].some((one) => !one.closest("dialog"))"""
 _LINKS = """() => [...document.querySelectorAll("a[download]")]
   .map((one) => one.getAttribute("href")).filter((href) => href.startsWith("/api/"))"""
 

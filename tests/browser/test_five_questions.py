@@ -196,7 +196,7 @@ def test_when_did_i_last_calibrate(host, node, walk, size):
     person.to_node()
     person.click(person.page.locator(".rooms").get_by_role("link", name="Water and dosing"))
     person.click(person.page.locator("#probes").get_by_role("link", name="Calibrate…"))
-    person.reads("#past li .what", "pH", f"{datetime.now(ZONE):%-d %b}, ")
+    person.reads("#past li .row", "pH", f"{datetime.now(ZONE):%-d %b}, ")
     person.reads("#past li", "Slope 93.0 %, Offset 14.0 mV, health 86", "7.00, 4.01; by ada")
     person.ends(clicks=3)
 

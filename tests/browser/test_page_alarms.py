@@ -186,6 +186,21 @@ def test_no_page_is_fine_beside_an_alarm_of_the_site(host, node, tab):
     expect(page.locator("#strip strong a")).to_have_attribute("href", "/alarms")
 
 
+def test_a_pause_of_dosing_hides_no_alarm(host, node, tab):
+    node.read()
+    page = tab().open("/")
+    page.evaluate("""async (module) => {
+      const { state, apply } = await import(module);
+      for (const one of state.nodes.values()) one.dosing = { ...one.dosing, state: "held" };
+      apply({ type: "alarms", summary: { count: 1, unacknowledged: 1, priority: "high",
+        worst: "2 of 2 nodes were silent", health: "" } });
+    }""", page.locator("script[type=module]").first.evaluate(
+        "(script) => new URL('state.js', script.src).href"))
+    expect(page.locator("#strip")).to_have_attribute("data-level", "bad")
+    expect(page.locator("#strip strong a")).to_have_attribute("href", "/alarms")
+    expect(page.locator("#strip")).to_contain_text("Dosing is paused at")
+
+
 def test_a_click_that_does_not_reach_the_host_shows_an_error(sick, host, tab):
     page = tab().open("/alarms")
     hot = card(page, "water_hot/idro-a/reservoir.temp_c")

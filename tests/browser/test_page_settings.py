@@ -83,6 +83,8 @@ def test_settings_of_every_group_are_set_in_human_units(full_node, tab):
     page.locator("#settings .save-bar [type=submit]").click()
     said = page.locator("#settings-sure .changes li")
     expect(said).to_have_count(len(TYPED))
+    label = said.filter(has_text="Watering time").locator("small")
+    expect(label).to_have_css("display", "block")  # above the values
     expect(said.filter(has_text="Watering time")).to_contain_text("15 min → 12.5 min")
     page.locator("#settings-sure [value=yes]").click()
     outcome = page.locator("#settings .outcome")

@@ -160,6 +160,24 @@ def test_limits_of_one_node_are_not_offered_for_another(open_tab):
     expect(page.locator("[data-rule=ec_high] button")).to_be_visible()
 
 
+def test_a_limit_saved_for_one_node_is_not_shown_as_that_of_others(open_tab):
+    _, page = open_tab("/settings/alarms?node=idro-v", worker=False)
+    page.locator("[data-rule=ec_high] button").click()
+    page.locator("#rule [name=limit]").fill("0.6")
+    saved = DelayedResponses(page, "**/api/settings/alarms/ec_high", method="PUT")
+    confirm(page.locator("#rule"))
+    saved.wait()
+    page.keyboard.press("Escape")
+    page.locator("#of-node").select_option("")
+    expect(page.locator("[data-rule=ec_high]")).to_contain_text("0.3 mS/cm")
+    with page.expect_response("**/api/settings/alarms?node="):  # asked for once more
+        saved.let_go()
+    settled(page)
+    expect(page.locator("[data-rule=ec_high]")).not_to_contain_text("0.6 mS/cm")
+    page.request.put(f"{page.url.partition('/settings')[0]}/api/settings/alarms/ec_high",
+                     data={"node": "idro-v", "values": {"limit": None}})
+
+
 def change_a_limit(host, page):
     page.goto(f"{host.url}/settings/alarms")
     page.locator("[data-rule=ec_high] button").click()

@@ -86,9 +86,9 @@ def _site(name: str, nodes: list[Node]) -> dict[str, Any]:
         text = ngettext("{count} of {all} nodes needs attention. {node}: {why}",
                         "{count} of {all} nodes need attention. First {node}: {why}",
                         len(troubled)).format(count=len(troubled), all=len(nodes),
-                                              node=worst["node"], why=worst["state"]["text"])
+                                              node=worst["title"], why=worst["state"]["text"])
     elif len(paused) == 1:
-        text = _("Dosing is paused at {node}.").format(node=paused[0]["node"])
+        text = _("Dosing is paused at {node}.").format(node=paused[0]["title"])
     elif paused:
         text = _("Dosing is paused at {count} nodes.").format(count=len(paused))
     elif len(nodes) == 1:

@@ -20,11 +20,12 @@ export function countText({ count, unacknowledged }) {
   return t("{count} alarms, {unacknowledged} not acknowledged.", { count, unacknowledged });
 }
 
-/** Nothing is fine beside an unacknowledged alarm: of a site or of the host, say. */
+/** The health, or the alarms if some are not acknowledged and no node needs attention. */
 export function withAlarms(health) {
   const summary = state.alarms;
-  if (health.level !== "ok" || !summary.unacknowledged) return health;
-  return { level: levelOf(summary), text: countText(summary), href: "/alarms", others: health.others };
+  if (["warn", "bad"].includes(health.level) || !summary.unacknowledged) return health;
+  const others = health.level === "ok" ? health.others : [health, ...health.others];
+  return { level: levelOf(summary), text: countText(summary), href: "/alarms", others };
 }
 
 export function renderAlarmBadge() {

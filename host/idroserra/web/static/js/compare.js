@@ -17,12 +17,17 @@ class Side {
     this.root = root;
     [this.node, this.span, this.from, this.to] = ["node", "span", "from", "to"].map((part) => form.elements[`${name}_${part}`]);
     this.newest = new LatestResponse();
+    this.place = 0; // of the chosen span
     this.node.addEventListener("change", () => this.load());
-    this.span.addEventListener("change", () => this.follow());
+    this.span.addEventListener("change", () => {
+      this.place = this.span.selectedIndex;
+      this.follow();
+    });
   }
 
   /** Offer the spans of the node; `place`: the one to choose. */
-  async load(place = this.span.selectedIndex) {
+  async load(place = this.place) {
+    this.place = place;
     this.newest.restart();
     this.span.replaceChildren(); // those of the node before
     try {

@@ -15,7 +15,7 @@ export async function withDisabled(controls, work) {
 
 const openings = new WeakMap(); // dialog: an object of its last opening
 
-/** A function that says whether a dialog is still open for what it is open for now, as another answer may find it. */
+/** Return a function that tells whether the dialog is still in the opening that it is in now. */
 export function whileOpen(dialog) {
   const opening = openings.get(dialog);
   return () => dialog.open && openings.get(dialog) === opening;

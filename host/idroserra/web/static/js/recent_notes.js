@@ -28,7 +28,7 @@ export class RecentNotes {
     this.list.replaceChildren(...answer.notes.map((note) => {
       const item = document.createElement("li");
       const time = make("time", { textContent: whenText(note.unix_ms) });
-      item.append(time, oneLine(note));
+      item.append(time, " ", oneLine(note));
       return item;
     }));
   }

@@ -166,8 +166,8 @@ export class SettingForm {
     if (wrong) return this.point(wrong);
     if (!changed.length) return;
     setText(this.dialog.querySelector("h2"), tn("Save 1 change of {node}?", "Save {count} changes of {node}?", changed.length, { node: this.node }));
-    this.dialog.querySelector(".changes").replaceChildren(...changed.map((one) => make("li", {}, make("span", { textContent: one.field.label }),
-      make("b", { textContent: `${one.text(one.reported)} \u2192 ${one.text(one.value)}` }))));
+    this.dialog.querySelector(".changes").replaceChildren(...changed.map((one) => make("li", {}, make("b", {}, make("small", { textContent: one.field.label }),
+      `${one.text(one.reported)} \u2192 ${one.text(one.value)}`))));
     openConfirm(this.dialog);
   }
 

@@ -120,9 +120,10 @@ function storedValue(field, input) {
 const isSame = (field, value) => (typeof value === "number" ? words(field, value) === words(field, field.value) : value === field.value);
 
 async function send(values) {
-  const rule = chosen;
-  const answer = await answers.change(request(`/api/settings/alarms/${rule.rule}`, { method: "PUT", body: { node: node(), values } }));
-  show(answer);
+  const [rule, of] = [chosen, node()];
+  const answer = await answers.change(request(`/api/settings/alarms/${rule.rule}`, { method: "PUT", body: { node: of, values } }));
+  if (node() === of) show(answer);
+  else load(); // another node was chosen meanwhile
   const after = answer.rules.find((one) => one.rule === rule.rule);
   const changes = after.fields.filter((field) => !isSame(field, fieldOf(rule, field.key).value)).map((field) => `${field.label}: ${words(field, fieldOf(rule, field.key).value)} \u2192 ${words(field, field.value)}`);
   showOutcome(byId("rules-outcome"), "done", t("{name} changed, applies now. {changes}", { name: rule.title, changes: changes.join("; ") }));

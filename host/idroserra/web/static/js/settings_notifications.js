@@ -154,8 +154,11 @@ times.addEventListener("submit", async (event) => {
   const outcome = times.querySelector(".outcome");
   const body = Object.fromEntries(["notify_from", "quiet_from", "quiet_until", "daily_at"].map((key) => [key, times.elements[key].value || null]));
   try {
+    const save = times.querySelector("[type=submit]");
+    const hadFocus = times.contains(document.activeElement);
     const answer = await withDisabled(times.elements, () => answers.change(request("/api/settings/notifications", { method: "PUT", body })));
     renderTimes(answer);
+    if (hadFocus) save.focus();
     showOutcome(outcome, "done", t("Saved; it applies now."));
   } catch (error) {
     showOutcome(outcome, "failed", error.message);

@@ -37,11 +37,11 @@ export function renderSites(root, sites) {
   placed(root, elements, sites, (site) => site.site, cardOf, (card, { level, text }) => showHealth(card, level, text));
 }
 
-/** What to say if no node needs attention: nothing is fine where dosing is paused, by a calibration say. */
+/** The health if no node needs attention: a note while dosing is paused, for example by a calibration. */
 export function calmHealth(nodes, fineText, others) {
   const paused = nodes.filter(({ dosing }) => dosing.state === "held");
   if (!paused.length) return { level: "ok", text: fineText, others };
-  const text = paused.length === 1 ? t("Dosing is paused at {node}.", { node: paused[0].node }) : t("Dosing is paused at {count} nodes.", { count: paused.length });
+  const text = paused.length === 1 ? t("Dosing is paused at {node}.", { node: paused[0].title }) : t("Dosing is paused at {count} nodes.", { count: paused.length });
   return { level: "note", text, others };
 }
 

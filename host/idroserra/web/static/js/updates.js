@@ -24,11 +24,13 @@ async function rendering() {
   return answer.ok ? answer.text() : "";
 }
 
-/** Make `old` what `fresh` is. What is the same stays, with the focus and a press on it. */
+const OF = ["cancel", "begin", "runs"]; // data attributes that name what a control or row is of
+
+/** Update `old` in place to match `fresh`. What is the same stays, with the focus and a press on it. */
 function follow(old, fresh) {
   if (old.isEqualNode(fresh)) return;
-  if (old.nodeName !== fresh.nodeName || !fresh.attributes) {
-    old.replaceWith(fresh); // another element, or a text
+  if (old.nodeName !== fresh.nodeName || !fresh.attributes || OF.some((key) => old.dataset[key] !== fresh.dataset[key])) {
+    old.replaceWith(fresh); // another element, of another object, or a text
     return;
   }
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
@@ -79,7 +81,7 @@ class RolloutDialog {
     this.dialog.querySelector("h2").textContent = title;
     this.picks.replaceChildren(...nodes.split(" ").map((node) => {
       const box = make("input", { type: "checkbox", value: node, checked: true });
-      const label = document.createElement("label");
+      const label = make("label", { className: "check" });
       const runs = shown.querySelector(`[data-runs="${CSS.escape(node)}"]`)?.dataset.version || "\u2014";
       label.append(box, ` ${node}: ${runs} \u2192 ${version}`); // what changes
       return label;
