@@ -2,7 +2,7 @@
 // readings. The host defines STATIC above.
 
 const CACHE = `offline${STATIC}`;
-const CACHED = ["/icon.svg", "/css/base.css", "/css/layout.css", "/css/components.css", "/css/node.css", "/css/records.css", "/vendor/uPlot.min.css", "/js/early_submit.js", "/js/offline.js", "/js/i18n.js", "/js/pwa.js", "/js/format.js"];
+const CACHED = ["/icon.svg", "/css/base.css", "/css/layout.css", "/css/components.css", "/css/node.css", "/css/records.css", "/vendor/uPlot.min.css", "/js/early_submit.js", "/js/steady_press.js", "/js/offline.js", "/js/i18n.js", "/js/pwa.js", "/js/format.js"];
 
 self.addEventListener("install", (event) => {
   const wanted = ["/offline", ...["it", "zh"].map((language) => `${STATIC}/words/${language}.json`), ...CACHED.map((path) => STATIC + path)];
