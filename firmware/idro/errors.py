@@ -66,3 +66,7 @@ class LedgerError(_WithReason):
 
 class UpdateError(_WithReason):
     """A release was rejected; the current one keeps running."""
+
+
+# What hardware may raise. One tuple, made early: memory may be refused when it is needed.
+FAILURES = (OSError, MemoryError)

@@ -5,7 +5,7 @@ from idro.protocol.types import Sample
 from idro.safety import limits
 from idro.safety.gate import Gate
 from idro.safety.outputs import Output, Refused
-from support.safety_rig import BY_HAND, Pin, Rig, Timer
+from support.safety_rig import BY_HAND, Pin, Rig
 
 CYCLE_MS = 10_000
 
@@ -23,7 +23,7 @@ class AirRig(Rig):
         self.outputs = {}
         for name in self.names:
             spec = {"name": name, "max_on_ms": 900_000, "safe_level": 0}
-            driver = switch.build(spec, Pin(name, self.edge), Timer(self.clock), self.clock)
+            driver = switch.build(spec, Pin(name, self.edge), self.timer, self.clock)
             self.outputs[name] = Output(name, "switch", driver, 900_000)
         self.gate = Gate(
             self.outputs, self.ledger, limits.derive(self.values), self.clock, self._event

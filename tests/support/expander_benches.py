@@ -3,7 +3,7 @@
 from idro.drivers import dimmer, mcp23017, pca9685
 from idrosim.devices import mcp23017 as mcp23017_part
 from idrosim.devices import pca9685 as pca9685_part
-from support.portable_fakes import FakeClock, FakeI2c, FakeTimer
+from support.portable_fakes import FakeClock, FakeI2c, cutoff_timer
 
 
 class OffLine:
@@ -21,6 +21,7 @@ class OffLine:
 class _Bench:
     def __init__(self, part, clock, address):
         self.clock = clock
+        self._timer = cutoff_timer(clock)
         self.part = part
         self.levels = {}
         self.edges = []
@@ -39,7 +40,7 @@ class _Bench:
 
     def _built(self, build, pin, safe_level, max_on_ms):
         spec = {"name": "ph_down", "max_on_ms": max_on_ms, "safe_level": safe_level}
-        load = build(spec, pin, FakeTimer(self.clock), self.clock)
+        load = build(spec, pin, self._timer, self.clock)
         self.expander.on_halt.append(load.lost)
         return load
 

@@ -83,8 +83,6 @@ def check_board(board: compiler.Board) -> None:
     assert not set(pins) & (chip.strapping | chip.flash | chip.console)
     assert set(pins) <= chip.pins
     assert sum("soft" not in bus for bus in board["i2c"].values()) <= chip.i2cs
-    kinds = [actuator["part"] for actuator in board["actuators"]]
-    assert len(kinds) - kinds.count("doser") + ("doser" in kinds) <= chip.timers
     for actuator in board["actuators"]:
         assert type(actuator["max_on_ms"]) is int
         assert 0 < actuator["max_on_ms"] <= 1_800_000

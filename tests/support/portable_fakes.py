@@ -5,6 +5,7 @@ The buses connect to the simulator's devices, so drivers see the registers and t
 
 import struct
 
+from idro.drivers.shared.cutoff_timer import CutoffTimer
 from idro.errors import SensorError
 from idrosim.devices.shared.onewire_bus import crc8
 from idrosim.shim.hardware.pins import pulse_us
@@ -38,40 +39,56 @@ class FakeClock:
         """Advance the time in us, as a busy wait does."""
         end_us = self.now_us + duration_us
         while True:
-            due = [t for t in self.timers if t.due_us is not None and t.due_us <= end_us]
+            due = [t for t in self.timers
+                   if t.due_us is not None and t.due_us <= end_us and not t.is_firing]
             if not due:
                 break
             first = min(due, key=lambda timer: timer.due_us)
             self.now_us = max(self.now_us, first.due_us)
             first.fire()
         self.now_us = max(self.now_us, end_us)  # callbacks may have advanced the time
+        for timer in self.timers:
+            timer.resume()
 
 
 class FakeTimer:
-    """machine.Timer: one shot on a FakeClock. `fails` makes init raise OSError."""
+    """machine.Timer: periodic on a FakeClock. While the time advances, calls are skipped for as
+    long as the last one said that there is nothing to do."""
 
-    ONE_SHOT = 0
+    PERIODIC = 1
 
     def __init__(self, clock):
         self._clock = clock
         self._callback = None
         self.due_us = None
-        self.fails = False
+        self.is_firing = False  # no callback runs inside another
         clock.timers.append(self)
 
     def init(self, mode, period, callback):
-        if self.fails:
-            raise OSError(_ENODEV)
-        assert mode == self.ONE_SHOT, f"timer mode {mode}"
+        assert mode == self.PERIODIC, f"timer mode {mode}"
         self._callback = callback
-        self.due_us = self._clock.now_us + period * 1000
-
-    def deinit(self):
-        self.due_us = None
+        self._period_us = period * 1000
+        self.due_us = self._clock.now_us + self._period_us
 
     def fire(self):
-        self.due_us = None
-        self._callback(self)
+        self.due_us += self._period_us
+        self.is_firing = True
+        try:
+            ticks = self._callback(self) * 1000 // self._period_us
+        finally:
+            self.is_firing = False
+        self.due_us += max(0, ticks - 1) * self._period_us
+
+    def resume(self):
+        """Call at every period again."""
+        if self.due_us is not None:
+            late_us = self.due_us - self._clock.now_us
+            self.due_us -= max(0, late_us - 1) // self._period_us * self._period_us
+
+
+def cutoff_timer(clock):
+    """Return a CutoffTimer on a FakeClock."""
+    return CutoffTimer(FakeTimer(clock), clock)
 
 
 class FakePin:
@@ -132,7 +149,7 @@ class FakeI2c:
 
     def _device(self, address, count):
         self.transfers += 1
-        self._clock.now_us += (1 + count) * _I2C_US_PER_BYTE
+        self._clock.spend((1 + count) * _I2C_US_PER_BYTE)
         if self.errors:
             raise self.errors.pop(0)
         if address not in self.devices:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from idro.drivers import dimmer, doser, switch
+from idro.drivers.shared.cutoff_timer import CutoffTimer
 from idro.protocol import settings
 from idro.protocol.reason import Reason
 from idro.protocol.types import Sample
@@ -24,12 +25,16 @@ BY_HAND = Reason("by_hand")
 
 
 class Clock:
-    """Virtual time; advance() fires the timers that expire."""
+    """Virtual time; advance() fires the timers that are due.
+
+    A periodic call returns the ms for which it would do nothing: its calls are skipped until then,
+    or until something else runs."""
 
     def __init__(self, at_ms: int = 0):
         self.at_ms = at_ms  # since the start of the test, over all boots
         self.boot_ms = at_ms
         self._due: list[list] = []
+        self._tickers: list[list] = []  # [next ms, period ms, call]
 
     def now_ms(self) -> int:
         return self.at_ms - self.boot_ms
@@ -42,37 +47,40 @@ class Clock:
         self._due.append(entry)
         return entry
 
-    def drop(self, entry) -> None:
-        if entry in self._due:
-            self._due.remove(entry)
+    def every(self, period_ms: int, call) -> None:
+        self._tickers.append([self.at_ms + period_ms, period_ms, call])
 
     def advance(self, duration_ms: int) -> None:
         end_ms = self.at_ms + duration_ms
         while True:
-            due = [entry for entry in self._due if entry[0] <= end_ms]
-            if not due:
+            entry = min(self._due, key=lambda item: item[0], default=[end_ms + 1])
+            self._tick(min(end_ms, entry[0]))
+            if entry[0] > end_ms:
                 break
-            entry = min(due, key=lambda item: item[0])
             self._due.remove(entry)
             self.at_ms = max(self.at_ms, entry[0])
             entry[1]()
         self.at_ms = end_ms
 
+    def _tick(self, end_ms: int) -> None:
+        """Make the periodic calls up to `end_ms`."""
+        for ticker in self._tickers:
+            at_ms, period_ms, call = ticker
+            while at_ms <= end_ms:
+                self.at_ms = max(self.at_ms, at_ms)
+                at_ms += max(1, call() // period_ms) * period_ms
+            ticker[0] = at_ms - max(0, at_ms - end_ms - 1) // period_ms * period_ms
+
 
 class Timer:
-    """machine.Timer, one shot."""
+    """machine.Timer, periodic."""
 
     def __init__(self, clock: Clock):
         self._clock = clock
-        self._entry: list | None = None
 
     def init(self, mode, period, callback):
-        self.deinit()
-        self._entry = self._clock.call_in(period, lambda: callback(self))
-
-    def deinit(self):
-        if self._entry is not None:
-            self._clock.drop(self._entry)
+        assert mode == 1, f"timer mode {mode}"
+        self._clock.every(period, lambda: callback(self))
 
 
 class Pin:
@@ -149,20 +157,20 @@ class Rig:
     def boot(self) -> None:
         clock = self.clock_class(self.clock.at_ms)
         self.clock = clock
-        timer = Timer(clock)
+        self.timer = CutoffTimer(Timer(clock), clock)
         outputs = {}
         names = (*DOSERS, *(name for name, _ in SWITCHES), "light")
         self.pins = {name: Pin(name, self.edge) for name in names}
         for name in DOSERS:
             spec = {"name": name, "max_on_ms": 10_000, "safe_level": 0}
-            driver = doser.build(spec, self.pins[name], timer, clock)
+            driver = doser.build(spec, self.pins[name], self.timer, clock)
             outputs[name] = Output(name, "doser", driver, 10_000)
         for name, max_on_ms in SWITCHES:
             spec = {"name": name, "max_on_ms": max_on_ms, "safe_level": 0}
-            driver = switch.build(spec, self.pins[name], Timer(clock), clock)
+            driver = switch.build(spec, self.pins[name], self.timer, clock)
             outputs[name] = Output(name, "switch", driver, max_on_ms)
         spec = {"name": "light", "max_on_ms": 900_000, "safe_level": 0}
-        driver = dimmer.build(spec, self.pins["light"], Timer(clock), clock)
+        driver = dimmer.build(spec, self.pins["light"], self.timer, clock)
         outputs["light"] = Output("light", "dimmer", driver, 900_000)
         self.outputs = outputs
         paths = (str(self.folder / "ledger.a"), str(self.folder / "ledger.b"))

@@ -63,8 +63,15 @@ class RigClock(Clock):
     def call_in(self, delay_ms, call):
         return self._clock.at(self._clock.now_us + delay_ms * 1_000, call)
 
-    def drop(self, entry):
-        self._clock.cancel(entry)
+    def spend_us(self, duration_us):
+        self._clock.spend(duration_us)
+
+    def every(self, period_ms, call):
+        def tick():
+            self.call_in(period_ms, tick)
+            call()
+
+        self.call_in(period_ms, tick)
 
     def advance(self, duration_ms):
         self._clock.advance_to(self._clock.now_us + duration_ms * 1_000)

@@ -12,25 +12,26 @@ import time
 _AHEAD_MS = 2_000
 _BEHIND_MS = 60_000
 _MS_A_DAY = 86_400_000
+_REBASE_MS = 3_600_000  # ticks wrap after 12 days
 
 
 class Clock:
     """Uptime and wall time. quality is "none", "kept" (from before the reset) or "host"."""
 
     def __init__(self):
-        self._last_ticks = time.ticks_ms()
-        self._now_ms = 0
+        self._since = (time.ticks_ms(), 0)  # (ticks, uptime in ms)
         self._epoch_ms = None
         self._midnight_ms = 0  # without wall time: the uptime of an assumed local midnight
         self.quality = "none"
 
     def now_ms(self):
-        """Return the ms since boot. Must be called at least every 6 days."""
+        """Return the ms since boot, also to a timer. Must be called at least every 6 days."""
+        since_ticks, since_ms = self._since
         ticks = time.ticks_ms()
-        if ticks != self._last_ticks:
-            self._now_ms += time.ticks_diff(ticks, self._last_ticks)
-            self._last_ticks = ticks
-        return self._now_ms
+        elapsed_ms = time.ticks_diff(ticks, since_ticks)
+        if elapsed_ms > _REBASE_MS:  # in one store: a callback may run between any two
+            self._since = (ticks, since_ms + elapsed_ms)
+        return since_ms + elapsed_ms
 
     def sleep_ms(self, duration_ms):
         """Return an awaitable that lets the other tasks run for `duration_ms`."""

@@ -10,11 +10,11 @@ from collections import namedtuple
 import machine
 import onewire
 
+from idro.drivers.shared.cutoff_timer import CutoffTimer
 from idro.errors import NodeError
 from idro.safety.limits import DOSERS
 from idro.safety.outputs import Output
 
-_TIMERS = {"esp32": 4, "esp32s3": 4, "esp32c3": 2}
 # Passed instead of a bus to a driver with pins of its own.
 Gpio = namedtuple("Gpio", ("Pin", "time_pulse_us", "sleep_us"))
 
@@ -22,9 +22,11 @@ _KINDS = ("doser", "switch", "dimmer")
 
 
 def build(board, clock, values):
-    """Return (outputs, sensors, button) of the board; `values` are the active settings."""
+    """Return (CutoffTimer, outputs, sensors, button) of the board; `values` are the active
+    settings."""
+    timer = CutoffTimer(machine.Timer(0), clock)
     return (
-        _build_outputs(board, clock), _build_sensors(board, clock, values),
+        timer, _build_outputs(board, clock, timer), _build_sensors(board, clock, values),
         _build_button(board, clock))
 
 
@@ -50,26 +52,16 @@ def _build_button(board, clock):
     return _driver("button").build(spec, gpio, clock)
 
 
-def _build_outputs(board, clock):
-    """Return {name: Output}. Dosers share a timer: only one runs at a time. Raises NodeError."""
+def _build_outputs(board, clock, timer):
+    """Return {name: Output}. Raises NodeError."""
     outputs = {}
     expanders = _build_expanders(board)
-    doser_timer = None
-    next_timer = 0
     for spec in board["actuators"]:
         kind = spec["part"]
         if kind not in _KINDS:
             raise NodeError(f"{spec['name']}: {spec['part']} is no actuator")
         if kind == "doser" and spec["name"] not in DOSERS:
             raise NodeError(f"{spec['name']}: no limits are known for such a doser")
-        timer = doser_timer if kind == "doser" else None
-        if timer is None:
-            if next_timer >= _TIMERS[board["chip"]]:
-                raise NodeError(f"{spec['name']}: no timer left for its cut-off")
-            timer = machine.Timer(next_timer)
-            next_timer += 1
-        if kind == "doser":
-            doser_timer = timer
         if "expander" in spec:
             pin = _expander_pin(expanders[spec["expander"]], spec, kind)
         else:

@@ -72,7 +72,7 @@ class Node:
         values = self._settings.values
         self._config_error = self._settings.error
         self.events = EventLog(clock)
-        self._outputs, sensors, button = _build_hardware(clock, values)
+        timer, self._outputs, sensors, button = _build_hardware(clock, values)
         self.sampler = Sampler(sensors, clock, self.events.record)
         self._telemetry = Telemetry(self.sampler, self._outputs, clock)
         self._outbox = Outbox(DATA + "/outbox", boot_id, self._telemetry.channels, clock)
@@ -81,7 +81,8 @@ class Node:
         granted_pct = self._open_gate()
         context = ControlContext(
             clock, values, self.sampler, self.gate, self._outputs, self.events)
-        self._supervisor = Supervisor(clock, feed, self.gate.off_all, self.events.record)
+        self._supervisor = Supervisor(
+            clock, lambda: timer.is_silent or feed(), self.gate.off_all, self.events.record)
         beat, readings = self._supervisor.beat, self.sampler.readings
         overrides = Overrides(clock, self.gate, readings)
         self._doses = DoseTask(self.gate, readings, beat)
@@ -326,11 +327,12 @@ class Node:
 
 def main(feed):
     """Run the node until it fails, then reset the board. `feed()` feeds the running watchdog."""
-    error = "ended"
+    error, node = "ended", None
     try:
         make_data_folder()
         boot_id = str(binascii.hexlify(os.urandom(4)), "ascii")
-        asyncio.run(Node(feed, boot_id).run())
+        node = Node(feed, boot_id)
+        asyncio.run(node.run())
     except KeyboardInterrupt:
         error = None  # a person is at the console: outputs off, and no reset
     except Exception as failure:
@@ -338,7 +340,11 @@ def main(feed):
         error = f"{type(failure).__name__}: {failure}"
         raise
     finally:
-        safe_outputs.drive_all_safe()
+        try:
+            if node is not None:
+                node.gate.off_all()  # a cut-off would let go of the line of an expander
+        finally:
+            safe_outputs.drive_all_safe()
         if error is not None:
             save_error(platform.rtc_memory(), printable(error))
             for _ in range(_PAUSES):
@@ -354,7 +360,7 @@ def _collect_often():
 
 
 def _build_hardware(clock, values):
-    """Return (outputs, sensors, button) of this board, and unload the builder."""
+    """Return (timer, outputs, sensors, button) of this board, and unload the builder."""
     from idro.app import hardware
 
     board = dict(BOARD)

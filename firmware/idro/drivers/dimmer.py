@@ -3,25 +3,25 @@
 With safe_level 1 (an inverting stage) full light is a duty of 0.
 """
 
-from idro.drivers.shared.cutoff_timer import CutoffTimer
+from idro.drivers.shared.cutoff_timer import Cutoff
 
 _FULL_U16 = 65_535
 
 
-def build(spec, pwm, timer, clock, one_shot=0):
+def build(spec, pwm, timer, clock):
     """Return the Dimmer of a board's actuator entry; `pwm` is machine.PWM-like."""
-    return Dimmer(spec, pwm, timer, clock, one_shot)
+    return Dimmer(spec, pwm, timer, clock)
 
 
 class Dimmer:
     """One dimmable output, dark from construction on."""
 
-    def __init__(self, spec, pwm, timer, clock, one_shot=0):
+    def __init__(self, spec, pwm, timer, clock):
         self._pwm = pwm
         self._is_inverted = spec["safe_level"] == 1
         self._wanted_pct = 0
         self._drive_safe()
-        self._cutoff = CutoffTimer(spec, self._drive_safe, timer, clock, one_shot)
+        self._cutoff = Cutoff(spec, self._drive_safe, timer, clock)
 
     @property
     def duty_pct(self):

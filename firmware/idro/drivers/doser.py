@@ -6,9 +6,9 @@ Unlike a switched load it cannot be restarted while it runs: max_on_ms limits th
 from idro.drivers.shared.digital_output import DigitalOutput
 
 
-def build(spec, pin, timer, clock, one_shot=0):
+def build(spec, pin, timer, clock):
     """Return the Doser of a board's actuator entry."""
-    return Doser(spec, pin, timer, clock, one_shot)
+    return Doser(spec, pin, timer, clock)
 
 
 class Doser(DigitalOutput):

@@ -8,6 +8,8 @@ fails, so a cut-off needs no working bus.
 
 import struct
 
+from idro.errors import FAILURES
+
 _DIRECTION, _LATCH = 0x00, 0x14
 _PINS = 16
 _ATTEMPTS = 3
@@ -58,7 +60,7 @@ class Mcp23017:
                 self._write(_DIRECTION, self._is_output, 1)
                 if self._is_verified():
                     return
-            except (OSError, MemoryError) as error:
+            except FAILURES as error:
                 failure = error
         self.halt()
         raise failure
@@ -87,7 +89,7 @@ class OutputPin:
         """Drive the pin. The safe level never fails; the other may raise OSError."""
         try:
             self._expander.drive(self._number, level)
-        except (OSError, MemoryError):
+        except FAILURES:
             if level != self._safe_level:
                 raise
 

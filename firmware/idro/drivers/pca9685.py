@@ -9,6 +9,8 @@ working bus.
 
 import struct
 
+from idro.errors import FAILURES
+
 _MODE1, _MODE2, _FIRST_LED, _ALL_LED, _PRESCALE = 0x00, 0x01, 0x06, 0xFA, 0xFE
 _ASLEEP, _AWAKE = 0x30, 0x20  # auto-increment, no all-call address
 _TOTEM_POLE = 0x04  # outputs are low while OE is high
@@ -77,7 +79,7 @@ class Pca9685:
                     if self._is_set_up:
                         return
                     self._oe.value(1)
-            except (OSError, MemoryError) as error:
+            except FAILURES as error:
                 failure = error
             # Another output's cut-off may have fired: write all outputs.
             first, count = 0, _PINS
@@ -140,7 +142,7 @@ class OutputPin:
     def _drive(self, duty):
         try:
             self._expander.drive(self._number, duty)
-        except (OSError, MemoryError):
+        except FAILURES:
             if duty:
                 raise
 

@@ -6,6 +6,6 @@ A run may be extended by another on() before it ends.
 from idro.drivers.shared.digital_output import DigitalOutput
 
 
-def build(spec, pin, timer, clock, one_shot=0):
+def build(spec, pin, timer, clock):
     """Return the DigitalOutput of a board's actuator entry."""
-    return DigitalOutput(spec, pin, timer, clock, one_shot)
+    return DigitalOutput(spec, pin, timer, clock)

@@ -6,7 +6,7 @@ repeated after each quantum, and the driver's cut-off timer limits it. The doser
 time. Switches and dimmers are leased (see leases).
 """
 
-from idro.errors import ActuatorError, LedgerError, NodeError
+from idro.errors import FAILURES, ActuatorError, LedgerError, NodeError
 from idro.protocol.reason import Reason
 from idro.protocol.types import Actuation
 from idro.safety import interlocks
@@ -16,6 +16,7 @@ from idro.safety.ledger import LATCHES, STOPPED
 from idro.safety.limits import (
     CIRCULATION,
     CORRECTED,
+    CUT_LATE_MS,
     HEATER,
     HUMIDIFIER,
     OPEN_RESERVE_HOLD_MS,
@@ -25,6 +26,8 @@ from idro.safety.limits import (
     volume_ul_in,
 )
 from idro.safety.outputs import CONTROL, Outputs
+
+_OUTPUT_FAILURES = (NodeError,) + FAILURES  # noqa: RUF005  the board knows no * here
 
 
 class Gate:
@@ -157,7 +160,9 @@ class Gate:
         self._is_halted = False
         try:
             try:
-                entry_id = self._ledger.reserve(channel, on_ms, volume_ul)
+                late_ul = volume_ul_in(CUT_LATE_MS, self._limits.caps[actuator].flow_ul_per_s)
+                entry_id = self._ledger.reserve(
+                    channel, on_ms + CUT_LATE_MS, volume_ul + late_ul)
             except LedgerError as error:
                 raise self._outputs.refusal(actuator, by, error.reason) from None
             return await self._give(actuator, on_ms, entry_id, origin, readings)
@@ -213,7 +218,7 @@ class Gate:
             if kind is None or output.kind == kind:
                 try:
                     output.driver.off()
-                except (NodeError, OSError, MemoryError):
+                except _OUTPUT_FAILURES:
                     continue
 
     def _checked_on_ms(self, actuator, volume_ul, by, readings):

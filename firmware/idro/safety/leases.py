@@ -9,6 +9,7 @@ from idro.safety import interlocks
 from idro.safety.limits import (
     AIR_LEASE_MS,
     CIRCULATION,
+    CUT_LATE_MS,
     DAY_MS,
     FAN,
     FILL,
@@ -131,11 +132,12 @@ class Leases:
     def _charge_fill(self, for_ms, origin, driver):
         """Charge a top-off run; return the ms it may last. Raises Refused."""
         spent_ms = self._ledger.spent(FILL, DAY_MS)[0]
-        for_ms = min(for_ms, FILL_RUN_ON_MS, self.limits.fill_day_ms - spent_ms)
+        left_ms = self.limits.fill_day_ms - spent_ms - CUT_LATE_MS
+        for_ms = min(for_ms, FILL_RUN_ON_MS, left_ms)
         if for_ms < SMALLEST_ON_MS:
             raise self._outputs.refusal(FILL, origin[1], Reason("fill_spent"))
         try:
-            entry_id = self._ledger.reserve(FILL, for_ms, 0)
+            entry_id = self._ledger.reserve(FILL, for_ms + CUT_LATE_MS, 0)
         except LedgerError as error:
             raise self._outputs.refusal(FILL, origin[1], error.reason) from None
         self._runs[FILL] = (origin[0], origin[1], entry_id, driver.on_ms_total)

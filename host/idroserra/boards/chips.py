@@ -28,7 +28,6 @@ class Chip:
     adc2: frozenset[int]
     adc_range_mv: tuple[int, int]  # usable range of the ADC
     adc_error_mv: int  # of a calibrated reading in that range
-    timers: int
     uarts: int  # without the console's
     i2cs: int
     may_have_psram: bool  # a module with PSRAM exists; nodes need PSRAM
@@ -75,13 +74,13 @@ _ESP32 = Chip(
     input_only=_pins((34, 39)), strapping=frozenset({0, 2, 5, 12, 15}), console=frozenset({1, 3}),
     high_at_reset=frozenset({14}), low_at_reset=frozenset(), adc1=_pins((32, 39)),
     adc2=frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27}), adc_range_mv=(150, 2_450),
-    adc_error_mv=60, timers=4, uarts=2, i2cs=2, may_have_psram=True, radio_ma=240)
+    adc_error_mv=60, uarts=2, i2cs=2, may_have_psram=True, radio_ma=240)
 
 _ESP32S3 = Chip(
     name="esp32s3", pins=_pins((0, 21), (26, 48)), flash=_pins((26, 37)), input_only=frozenset(),
     strapping=frozenset({0, 3, 45, 46}), console=frozenset({19, 20, 43, 44}),
     high_at_reset=frozenset({18}), low_at_reset=_pins((1, 18)), adc1=_pins((1, 10)),
-    adc2=_pins((11, 20)), adc_range_mv=(50, 2_850), adc_error_mv=50, timers=4, uarts=2, i2cs=2,
+    adc2=_pins((11, 20)), adc_range_mv=(50, 2_850), adc_error_mv=50, uarts=2, i2cs=2,
     may_have_psram=True, radio_ma=340)
 
 # GPIO 18 and 19 are USB, 20 and 21 UART 0: either may be the console. GPIO 6 (MTCK) is pulled up
@@ -90,6 +89,6 @@ _ESP32C3 = Chip(
     name="esp32c3", pins=_pins((0, 21)), flash=_pins((11, 17)), input_only=frozenset(),
     strapping=frozenset({2, 8, 9}), console=_pins((18, 21)), high_at_reset=frozenset({6}),
     low_at_reset=frozenset(), adc1=_pins((0, 4)), adc2=frozenset({5}), adc_range_mv=(35, 2_465),
-    adc_error_mv=35, timers=2, uarts=1, i2cs=1, may_have_psram=False, radio_ma=335)
+    adc_error_mv=35, uarts=1, i2cs=1, may_have_psram=False, radio_ma=335)
 
 CHIPS = {chip.name: chip for chip in (_ESP32, _ESP32S3, _ESP32C3)}

@@ -18,15 +18,13 @@ I2C_FREQ_HZ = (10_000, 400_000)
 BAUDS = (9_600, 19_200, 38_400, 57_600, 115_200)
 # Pins of a sensor that the chip drives; the others are inputs.
 DRIVEN_PINS = ("trigger_pin",)
-# The part whose cut-offs share one timer: the safety gate runs one at a time.
-SHARES_TIMER = "doser"
 EXPANDER_PINS = 16
 # Channels of the node itself: heap, outbox, radio.
 NODE_CHANNELS = 3
 
 
 class BoardValidator:
-    """Validates one board and tracks the used pins, buses, addresses and timers."""
+    """Validates one board and tracks the used pins, buses and addresses."""
 
     def __init__(self, file: str, chip: Chip, parts: dict[str, Part]) -> None:
         self._file = file
@@ -39,8 +37,6 @@ class BoardValidator:
         self._names: dict[str, str] = {}  # actuator: key
         self._adcs: dict[str, dict[str, Any]] = {}  # "adc.main": as compiled
         self._expanders: dict[str, Part] = {}  # "expander.relays"
-        self._timers_used = 0
-        self._has_dosers = False
         self._i2cs_used = 0
 
     def i2c(self, name: str, bus: I2cBus) -> dict[str, Any]:
@@ -180,7 +176,6 @@ class BoardValidator:
         if actuator.name in self._names:
             self._refuse(f"{key}.name", f"used by {self._names[actuator.name]}: choose another")
         self._names[actuator.name] = key
-        self._cut_off(f"{key}.part", actuator.part)
         part = self._part(key, actuator.part, "actuator")
         parameters = self._parameters(
             key, actuator.part, part, kind="expander" if actuator.expander else "pin",
@@ -222,19 +217,6 @@ class BoardValidator:
                          f"{MAX_CHANNELS}: split the board in two")
         if not self._channels:
             self._refuse("sensor", f"the board measures nothing: {EXAMPLE}")
-
-    def _cut_off(self, key: str, part: str) -> None:
-        """Allocate a timer for the cut-off of an output; dosers share one."""
-        if part == SHARES_TIMER:
-            self._has_dosers = True
-        else:
-            self._timers_used += 1
-        if self._timers_used + self._has_dosers > self._chip.timers:
-            others = self._chip.timers - self._has_dosers
-            besides = "besides dosers " if self._has_dosers else ""
-            why = (f"no timer is left for its cut-off: {besides}the {self._chip.name} can cut off "
-                   f"{others} outputs; put this one on another board")
-            self._refuse(key, why)
 
     def _measures(self, key: str, sensor: Sensor, part: Part) -> None:
         if not sensor.measures:

@@ -3,18 +3,18 @@
 from idro.drivers import dimmer
 from idro.errors import ActuatorError
 from idrosim.devices import dimmer as light
-from support.portable_fakes import FakeClock, FakePwm, FakeTimer, refusal_of
+from support.portable_fakes import FakeClock, FakePwm, cutoff_timer, refusal_of
 
 
 def bench(safe_level=0):
     clock = FakeClock()
     pwm = FakePwm()
-    timer = FakeTimer(clock)
+    timer = cutoff_timer(clock)
     spec = {
         "name": "light", "part": "dimmer", "pin": 19, "freq_hz": 1000, "max_on_ms": 900_000,
         "safe_level": safe_level,
     }
-    return dimmer.build(spec, pwm, timer, clock, FakeTimer.ONE_SHOT), pwm, timer, clock
+    return dimmer.build(spec, pwm, timer, clock), pwm, timer, clock
 
 
 def test_is_off_from_construction():
@@ -64,7 +64,6 @@ def test_a_level_of_0_is_off():
     output.set(0, 60_000)
     assert pwm.duty == 0
     assert not output.is_on
-    assert timer.due_us is None
     assert output.off() == 1_000
 
 
@@ -75,13 +74,6 @@ def test_refuses_invalid_requests_and_goes_off():
         assert "light" in refusal_of(ActuatorError, output.set, duty_pct, for_ms)
         assert pwm.duty == 0
         assert output.duty_pct == 0
-
-
-def test_is_off_if_the_timer_fails():
-    output, pwm, timer, _ = bench()
-    timer.fails = True
-    refusal_of(ActuatorError, output.set, 50, 1_000)
-    assert pwm.duty == 0
 
 
 def test_the_light_follows_the_duty():

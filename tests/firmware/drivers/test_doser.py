@@ -3,17 +3,17 @@
 from idro.drivers import doser
 from idro.errors import ActuatorError
 from idrosim.devices import doser as pump
-from support.portable_fakes import FakeClock, FakePin, FakeTimer, refusal_of
+from support.portable_fakes import FakeClock, FakePin, cutoff_timer, refusal_of
 
 
 def bench():
     clock = FakeClock()
     pin = FakePin(clock)
-    timer = FakeTimer(clock)
+    timer = cutoff_timer(clock)
     spec = {
         "name": "ph_down", "part": "doser", "pin": 25, "max_on_ms": 10_000, "safe_level": 0,
     }
-    return doser.build(spec, pin, timer, clock, FakeTimer.ONE_SHOT), pin, timer, clock
+    return doser.build(spec, pin, timer, clock), pin, timer, clock
 
 
 def test_is_safe_from_construction():
@@ -59,22 +59,16 @@ def test_a_second_start_stops_the_pump():
     assert pin.edges == [(0, 0), (0, 1), (8_000, 0)]
 
 
-def test_is_off_if_the_timer_fails():
-    output, pin, timer, _ = bench()
-    timer.fails = True
-    refusal_of(ActuatorError, output.on, 1_000)
-    assert pin.level == 0
-    assert output.off() == 0
+def test_is_off_on_any_exception_of_its_pin():
+    output, pin, _, _ = bench()
 
+    def broken(level=None):
+        pin.level = level
+        if level:
+            raise ValueError("no such pin")
 
-def test_is_off_on_any_exception_of_the_timer():
-    output, pin, timer, _ = bench()
-
-    def broken(mode, period, callback):
-        raise ValueError("no such timer")
-
-    timer.init = broken
-    assert "no such timer" in refusal_of(ValueError, output.on, 1_000)
+    pin.value = broken
+    assert "no such pin" in refusal_of(ValueError, output.on, 1_000)
     assert pin.level == 0
     assert not output.is_on
 

@@ -78,7 +78,7 @@ def test_a_cut_off_during_a_write_of_another_output_wins():
 
         def intercept(address, register, data, made=made, write=write):
             made.i2c.writeto_mem = write
-            made.clock.advance_ms(1_000)  # the pump's timer fires before this older write arrives
+            made.clock.advance_ms(1_050)  # the pump's timer fires before this older write arrives
             assert not made.is_on(4)
             write(address, register, data)
 

@@ -22,9 +22,9 @@ def test_a_pump_runs_and_is_cut_off_by_its_timer():
         assert made.is_on(number, safe_level)
         made.clock.advance_ms(10_000)
         assert made.levels[number] == safe_level
-        # Cut at 700 ms; the bus takes a millisecond or two.
-        assert 700 <= made.edges[-1][0] <= 705
-        assert 700 <= pump.off() <= 705
+        # Cut at the first check after 700 ms; the bus takes a millisecond or two.
+        assert 700 <= made.edges[-1][0] <= 755
+        assert 700 <= pump.off() <= 755
 
 
 def test_neighbours_keep_their_levels():
@@ -46,7 +46,7 @@ def test_a_cut_off_needs_no_bus():
         made.clock.advance_ms(2_000)
         assert made.levels[4] is None, fault  # in reset: held by the pull-down
         assert made.line.level == 0
-        assert 1_000 <= pump.off() <= 1_010
+        assert 1_000 <= pump.off() <= 1_060
 
 
 def test_a_part_is_off_and_reconfigured_after_a_brown_out():

@@ -20,7 +20,7 @@ def test_a_lamp_follows_its_level_and_its_timer_switches_it_off():
     for duty_pct, counts in ((1, 41), (50, 2_048), (99, 4_055), (100, 4_096)):
         lamp.set(duty_pct, 60_000)
         assert made.duty(15) == counts / 4_096
-    made.clock.advance_ms(60_010)
+    made.clock.advance_ms(60_060)
     assert made.duty(15) == 0
     assert not lamp.is_on
 
@@ -33,8 +33,8 @@ def test_a_pump_runs_and_is_cut_off_by_its_timer():
         assert made.duty(number) == 1
         made.clock.advance_ms(10_000)
         assert made.duty(number) == 0
-        # Cut at 700 ms; the bus takes some milliseconds to be heard and read back.
-        assert 700 <= made.edges[-1][0] - made.edges[0][0] <= 710
+        # Cut at the first check after 700 ms; the bus takes some milliseconds to be read back.
+        assert 700 <= made.edges[-1][0] - made.edges[0][0] <= 760
 
 
 def test_neighbours_keep_their_levels():
@@ -57,8 +57,8 @@ def test_a_cut_off_needs_no_bus():
         made.clock.advance_ms(2_000)
         assert made.duty(4) == 0, fault
         assert made.line.level == 1
-        assert made.edges[-1][0] - made.edges[0][0] <= 1_060, fault  # three attempts
-        assert 1_000 <= pump.off() <= 1_070
+        assert made.edges[-1][0] - made.edges[0][0] <= 1_110, fault  # three attempts
+        assert 1_000 <= pump.off() <= 1_120
 
 
 def test_a_lamp_that_cannot_be_driven_is_dark():
@@ -80,15 +80,15 @@ def test_a_failed_cut_off_while_another_output_is_released_wins():
         if wanted == 0:
             made.line.value = level
             made.i2c.errors = [OSError(19)] * 3
-            made.clock.advance_ms(1_000)  # the pump's timer fires, and its bus fails
+            made.clock.advance_ms(1_050)  # the pump's timer fires, and its bus fails
             assert made.line.level == 1
         level(wanted)
 
     made.line.value = intercept
-    lamp.set(50, 5_000)
+    assert "its expander failed" in refusal_of(ActuatorError, lamp.set, 50, 5_000)
     made.clock.advance_ms(10)
-    assert made.duty(4) == 0
-    assert lamp.is_on == (made.duty(5) > 0)
+    assert made.duty(4) == made.duty(5) == 0
+    assert not lamp.is_on
 
 
 def test_outputs_are_off_after_a_chip_reset():

@@ -3,18 +3,18 @@
 from idro.drivers import switch
 from idro.errors import ActuatorError
 from idrosim.devices import switch as load
-from support.portable_fakes import FakeClock, FakePin, FakeTimer, refusal_of
+from support.portable_fakes import FakeClock, FakePin, cutoff_timer, refusal_of
 
 
 def bench(max_on_ms=600_000, safe_level=0):
     clock = FakeClock()
     pin = FakePin(clock)
-    timer = FakeTimer(clock)
+    timer = cutoff_timer(clock)
     spec = {
         "name": "top_off", "part": "switch", "pin": 23, "max_on_ms": max_on_ms,
         "safe_level": safe_level,
     }
-    return switch.build(spec, pin, timer, clock, FakeTimer.ONE_SHOT), pin, timer, clock
+    return switch.build(spec, pin, timer, clock), pin, timer, clock
 
 
 def test_is_safe_from_construction():
@@ -33,7 +33,6 @@ def test_runs_until_it_is_switched_off():
         clock.advance_ms(4_000)
         assert output.off() == 4_000
         assert pin.edges == [(0, safe_level), (0, 1 - safe_level), (4_000, safe_level)]
-        assert timer.due_us is None
         assert not output.is_on
 
 
@@ -94,39 +93,11 @@ def test_a_refused_extension_ends_the_run():
     assert output.off() == 400
 
 
-def test_is_off_if_the_timer_fails():
-    output, pin, timer, _ = bench()
-    timer.fails = True
-    assert "cannot be driven" in refusal_of(ActuatorError, output.on, 1_000)
-    assert pin.level == 0
-    assert not output.is_on
-
-
-def test_is_off_if_the_timer_fails_during_a_run():
-    output, pin, timer, clock = bench()
-    output.on(1_000)
-    clock.advance_ms(300)
-    timer.fails = True
-    refusal_of(ActuatorError, output.on, 1_000)
-    assert pin.level == 0
-    assert output.off() == 300
-
-
 def test_off_always_drives_the_pin():
     output, pin, _, _ = bench()
     pin.level = 1
     assert output.off() == 0
     assert pin.level == 0
-
-
-def test_an_idle_output_does_not_touch_a_shared_timer():
-    output, _, timer, clock = bench()
-    spec = {"name": "other", "max_on_ms": 10_000, "safe_level": 0}
-    other = switch.build(spec, FakePin(clock), timer, clock)
-    output.on(1_000)
-    other.off()
-    clock.advance_ms(2_000)
-    assert output.off() == 1_000
 
 
 def test_the_load_follows_the_pin():

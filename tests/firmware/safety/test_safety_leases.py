@@ -204,7 +204,7 @@ def test_a_run_makes_the_next_refusal_of_control_reportable(rig):
 
 def test_a_fill_is_charged_in_advance_and_settled_with_its_run_time(rig):
     run(rig, "top_off", 90_000)
-    assert rig.ledger.spent("top_off", HOUR_MS) == (90_000, 0)
+    assert rig.ledger.spent("top_off", HOUR_MS) == (90_300, 0)
     rig.clock.advance(20_000)
     rig.gate.end("top_off", Reason("full_enough"))
     assert rig.ledger.spent("top_off", HOUR_MS) == (20_000, 0)
@@ -219,7 +219,7 @@ def test_an_active_fill_is_neither_extended_nor_charged_twice(rig):
     rig.clock.advance(25_000)
     rig.sense(level_mm=150)
     run(rig, "top_off", 90_000)
-    assert rig.ledger.spent("top_off", HOUR_MS)[0] == 90_000
+    assert rig.ledger.spent("top_off", HOUR_MS)[0] == 90_300
     rig.clock.advance(100_000)
     assert rig.runs("top_off") == [(0, 90_000)]
 
@@ -232,15 +232,15 @@ def test_an_expired_fill_is_settled_when_the_next_starts(rig):
     assert rig.events_of("ran") == [
         {"actuator": "top_off", "on_ms": 10_000, "reason": BY_HAND.as_json(), "by": "ann"}
     ]
-    assert rig.ledger.spent("top_off", HOUR_MS)[0] == 20_000
+    assert rig.ledger.spent("top_off", HOUR_MS)[0] == 20_300
 
 
 def test_a_fill_lasts_at_most_ten_minutes(rig):
     run(rig, "top_off", 2_000_000)
-    assert rig.ledger.spent("top_off", HOUR_MS)[0] == 600_000
+    assert rig.ledger.spent("top_off", HOUR_MS)[0] == 600_300
 
 
-@pytest.mark.parametrize(("day_ms", "runs_ms"), [(100, 100), (5_000, 5_000)])
+@pytest.mark.parametrize(("day_ms", "runs_ms"), [(400, 100), (5_000, 4_700)])
 def test_a_fill_is_limited_to_the_rest_of_the_daily_budget(tmp_path, day_ms, runs_ms):
     rig = Rig(tmp_path, **{"topoff.max_ms_day": day_ms})
     rig.sense(level_mm=150)
@@ -250,7 +250,7 @@ def test_a_fill_is_limited_to_the_rest_of_the_daily_budget(tmp_path, day_ms, run
 
 
 def test_a_budget_below_the_shortest_fill_is_spent(tmp_path):
-    rig = Rig(tmp_path, **{"topoff.max_ms_day": 10_099})
+    rig = Rig(tmp_path, **{"topoff.max_ms_day": 10_399})
     rig.sense(level_mm=150)
     run(rig, "top_off", 10_000)
     rig.clock.advance(20_000)
@@ -290,4 +290,4 @@ def test_a_fill_that_cannot_be_settled_stays_charged_in_full(rig):
     break_flash(rig)
     rig.gate.end("top_off")
     assert rig.level("top_off") == 0
-    assert rig.ledger.spent("top_off", HOUR_MS)[0] == 90_000
+    assert rig.ledger.spent("top_off", HOUR_MS)[0] == 90_300

@@ -111,13 +111,6 @@ REFUSED = {
                            "expander[0].pull", "resistor"),
     "expander address": ("bench", "address = 0x20", "address = 0x28", "expander[0].address",
                          "32 to 39"),
-    "no timer behind an expander": (
-        "bench", '[[actuator]]\nname = "top_off"',
-        "".join(f'[[actuator]]\nname = "fan{i}"\npart = "switch"\nexpander = "relays"\n'
-                f'pin = 1{i}\nmax_on_ms = 1_000\nsafe_level = 0\npull = "down"\n'
-                for i in (0, 1)) + '[[actuator]]\nname = "top_off"',
-        "actuator[4].part", "can cut off 3 outputs",
-    ),
     "shunt of another part": ("ezo", "up_level = 0", "up_level = 0\nshunt_mohm = 1",
                               "sensor[5].shunt_mohm", "remove it"),
 }
@@ -170,9 +163,6 @@ REFUSED_ON_NEW_BOARDS = {
     "C3: no such pin": ("c3-nursery", "pin = 7", "pin = 22", "actuator[1].pin", "no GPIO 22"),
     "C3: converter that Wi-Fi takes": ("c3-nursery", "pins = [3]", "pins = [5]", "adc[0].pins",
                                        "ADC2"),
-    "C3: third output": ("c3-nursery", '[[actuator]]\nname = "light"',
-                         FAN + '[[actuator]]\nname = "light"', "actuator[2].part",
-                         "can cut off 2 outputs"),
     "C3: second controller": ("c3-nursery", "[onewire.main]\npin = 10\n", SECOND_BUS,
                               "i2c.second", "soft = true"),
 }

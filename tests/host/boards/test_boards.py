@@ -169,14 +169,14 @@ def test_refuses_more_channels_than_a_message_holds():
         compiler.compile_board(f"{REFERENCE}\n{sensors}".encode(), FILE, ANALOG_PARTS)
 
 
-def test_refuses_an_output_without_a_timer_to_cut_it_off():
-    fan = (
-        '[[actuator]]\nname = "fan"\npart = "switch"\npin = 18\nmax_on_ms = 1_000\n'
-        'safe_level = 0\npull = "down"\n'
-    )
-    with pytest.raises(BoardError, match="can cut off 3 outputs") as refused:
-        compiled(f"{REFERENCE}\n{fan}")
-    assert refused.value.key == "actuator[7].part"
+def test_outputs_are_limited_by_pins_alone():
+    more = "".join(
+        f'[[actuator]]\nname = "{name}"\npart = "switch"\npin = {pin}\nmax_on_ms = 1_000\n'
+        'safe_level = 0\npull = "down"\nload_ma = 500\n'
+        for name, pin in (("fan", 18), ("heater", 13)))
+    names = [actuator["name"] for actuator in compiled(f"{REFERENCE}\n{more}")["actuators"]]
+    assert names[-2:] == ["fan", "heater"]
+    assert len(names) == 9
 
 
 def test_refuses_a_board_that_measures_nothing():

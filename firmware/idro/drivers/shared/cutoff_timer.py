@@ -1,26 +1,84 @@
-"""Cut-off of an output: a one-shot hardware timer that drives it safe, whatever the program does.
+"""Cut-off of outputs: a timer drives each safe at its deadline, whatever the program does.
 
-It also measures the real on-time for the ledger: a run ends when the output is driven safe. Only a
-running cut-off uses its timer, so outputs that never run at the same time may share one (an ESP32
-has four).
+One periodic timer, started once, checks the deadlines of all outputs. Up to MicroPython 1.28 each
+start of a timer takes one of 255 that the chip has: after them its clock and watchdog stop
+(micropython#19162). A check that comes late, or is lost, is made up for by the next one.
+
+A cut-off also measures the real on-time for the ledger: a run ends when the output is driven safe.
 """
 
-from idro.errors import ActuatorError
+from idro.errors import FAILURES, ActuatorError
+
+CHECK_MS = 50
+_SILENT_MS = 2_000
+_QUIET_MS = 1_000
 
 
 class CutoffTimer:
-    """Limits the runs of one output; the timer calls `drive_safe`."""
+    """Checks the deadlines of a board's outputs every CHECK_MS; `timer` is a machine.Timer.
 
-    def __init__(self, spec, drive_safe, timer, clock, one_shot):
+    `periodic` is the timer mode constant, 1 on every port."""
+
+    def __init__(self, timer, clock, periodic=1):
+        self._clock = clock
+        self._cutoffs = []
+        self._checked_ms = clock.now_ms()
+        timer.init(mode=periodic, period=CHECK_MS, callback=self._check)
+
+    @property
+    def is_silent(self):
+        """True if no check has run for two seconds: no output may start."""
+        return self._clock.now_ms() - self._checked_ms > _SILENT_MS
+
+    def add(self, cutoff):
+        """Check `cutoff` from now on."""
+        self._cutoffs.append(cutoff)
+
+    def _check(self, timer):
+        """Cut what is due. Returns the ms without work while the program sleeps: a machine.Timer
+        ignores it, the simulator skips those checks."""
+        try:
+            now_ms = self._clock.now_ms()
+            next_ms = now_ms + _QUIET_MS
+            for cutoff in self._cutoffs:
+                until_ms = cutoff.until_ms
+                if until_ms is None:
+                    continue
+                if until_ms <= now_ms:
+                    until_ms = self._cut(cutoff, now_ms)
+                if until_ms < next_ms:
+                    next_ms = until_ms
+            self._checked_ms = now_ms
+            return next_ms - now_ms
+        except MemoryError:  # after 12 days, uptime takes memory
+            for cutoff in self._cutoffs:
+                if cutoff.until_ms is not None:
+                    cutoff.drive_safe()
+            raise
+
+    def _cut(self, cutoff, now_ms):
+        """Cut a run; return when to check it again. One that fails delays no other."""
+        try:
+            cutoff.halt()
+        except OSError:
+            return now_ms
+        return now_ms + _QUIET_MS
+
+
+class Cutoff:
+    """Limits the runs of one output; at their deadline the timer calls `drive_safe`."""
+
+    def __init__(self, spec, drive_safe, timer, clock):
         self._name = spec["name"]
         self._max_on_ms = spec["max_on_ms"]
-        self._drive_safe = drive_safe
+        self.drive_safe = drive_safe
         self._timer = timer
         self._clock = clock
-        self._one_shot = one_shot
         self._started_ms = None
+        self.until_ms = None  # uptime at which the run is cut; None between runs
         self._unclaimed_ms = 0
         self._past_ms = 0
+        timer.add(self)
 
     @property
     def is_running(self):
@@ -38,21 +96,29 @@ class CutoffTimer:
     def start(self, for_ms, drive_on):
         """Call `drive_on()` and cut off after `for_ms`; a running output gets the new end.
 
-        Raises ActuatorError, with the output safe, if the time is out of range or driving fails.
+        Raises ActuatorError, with the output safe, if the time is out of range, the timer is
+        silent or driving fails.
         """
-        is_armed = False
+        is_driven = False
         try:
             if not isinstance(for_ms, int) or not 1 <= for_ms <= self._max_on_ms:
                 self.refuse(f"{for_ms} ms is not in 1..{self._max_on_ms}")
+            if self._timer.is_silent:
+                self.refuse("the timer of its cut-off does not run")
+            now_ms = self._clock.now_ms()
             if self._started_ms is None:
-                self._started_ms = self._clock.now_ms()
+                self._started_ms = now_ms
+            self.until_ms = now_ms + self._max_on_ms  # driving takes time on an expander
             drive_on()
-            self._timer.init(mode=self._one_shot, period=for_ms, callback=self._cut)
-            is_armed = True
-        except (OSError, MemoryError) as error:
+            if self._started_ms is None:
+                self._started_ms = now_ms
+                self.refuse("its expander failed while it was driven")
+            self.until_ms = self._clock.now_ms() + for_ms
+            is_driven = True
+        except FAILURES as error:
             raise ActuatorError(self._name, f"cannot be driven: {error!r}") from None
         finally:
-            if not is_armed:
+            if not is_driven:
                 self.halt()
 
     def stop(self):
@@ -64,29 +130,21 @@ class CutoffTimer:
 
     def halt(self):
         """Drive the output safe; the next stop() returns its on-time."""
-        self._drive_safe()
+        self.drive_safe()
         self.lost()
 
     def lost(self):
         """End the run of an output that its expander has switched off."""
-        if self._started_ms is not None:
-            self._end_run()
-            self._timer.deinit()
-
-    def refuse(self, detail):
-        """Drive the output safe and raise ActuatorError."""
-        self.halt()
-        raise ActuatorError(self._name, detail)
-
-    def _cut(self, timer):
-        self._drive_safe()
-        self._end_run()
-
-    def _end_run(self):
-        # The timer may fire inside stop(): the run then counts twice, never zero times.
+        # The timer may cut at any branch here: the run then counts twice, never zero times.
         started_ms = self._started_ms
         if started_ms is not None:
             elapsed_ms = self._clock.now_ms() - started_ms
             self._unclaimed_ms += elapsed_ms
             self._past_ms += elapsed_ms
             self._started_ms = None
+        self.until_ms = None
+
+    def refuse(self, detail):
+        """Drive the output safe and raise ActuatorError."""
+        self.halt()
+        raise ActuatorError(self._name, detail)

@@ -1,20 +1,19 @@
 """Digital output with a cut-off timer: base of dosing pumps and switched loads."""
 
-from idro.drivers.shared.cutoff_timer import CutoffTimer
+from idro.drivers.shared.cutoff_timer import Cutoff
 
 
 class DigitalOutput:
     """Drives one machine.Pin output, safe from construction on.
 
-    `spec` is the board's actuator entry: name, max_on_ms, safe_level. `one_shot` is the
-    timer mode constant, 0 on every port.
+    `spec` is the board's actuator entry: name, max_on_ms, safe_level; `timer` the CutoffTimer.
     """
 
-    def __init__(self, spec, pin, timer, clock, one_shot=0):
+    def __init__(self, spec, pin, timer, clock):
         self._pin = pin
         self._safe_level = spec["safe_level"]
         self._drive_safe()
-        self._cutoff = CutoffTimer(spec, self._drive_safe, timer, clock, one_shot)
+        self._cutoff = Cutoff(spec, self._drive_safe, timer, clock)
 
     @property
     def is_on(self):
