@@ -166,6 +166,8 @@ def run_lockstep(
                         run.at_ms = max(run.at_ms, at_ms)
                         if line["t"] == "reset":
                             run.resets.append(line["cause"])
+                        elif line["t"] == "misuse":
+                            run.console.append(line["error"])
                         on_line(line)
                 except BaseException:
                     process.kill()

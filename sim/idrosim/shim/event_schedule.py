@@ -1,6 +1,7 @@
 """Applies the timeline of a scenario: parameters, faults, commands and network states."""
 
 from idrosim.greenhouse.parameters import DOSERS
+from idrosim.shim.hardware.timers import run_queued
 from idrosim.shim.peers.hostile_host import HostileHost
 from idrosim.shim.time.asyncio_core import fail_later
 
@@ -148,6 +149,7 @@ class Timeline:
         runtime.is_hung = kind == "hang"
         runtime.clock.advance_to(runtime.clock.now_us + for_ms * 1_000)
         runtime.is_hung = False
+        run_queued()
 
     def _set_network(self, state, args):
         """Set a state of the network; with host_down the broker accepts, and nothing is stored."""

@@ -23,6 +23,96 @@ def test_a_timer_cuts_an_output_off_while_the_firmware_is_busy(tmp_path):
     assert off["at_us"] - on["at_us"] == 700_000
 
 
+@pytest.mark.parametrize("numbers", [(0,), (1, 3), (0, 1)])
+def test_timers_that_are_started_too_often_stop_the_clock(tmp_path, numbers):
+    """ports/esp32/machine_timer.c up to 1.28, micropython#19162."""
+    with pytest.raises(SimulatorError, match="start 255 of the timers of its parity"):
+        run(tmp_path, f"""
+            import machine
+            for start in range(600):
+                number = {numbers}[start % {len(numbers)}]
+                machine.Timer(number).init(period=1_000, callback=lambda t: None)
+            """)
+
+
+def test_a_timer_that_is_started_once_runs_for_ever(tmp_path):
+    outcome = run(tmp_path, """
+        import machine
+        import time
+        calls = []
+        machine.Timer(0).init(period=50, callback=lambda t: calls.append(1))
+        time.sleep(20)
+        print(len(calls))
+        time.sleep(60)
+        """)
+    assert outcome.console == ["400"]
+
+
+def test_callbacks_that_find_the_queue_full_are_lost(tmp_path):
+    outcome = run(tmp_path, """
+        import asyncio
+        import machine
+        import time
+        calls = []
+        machine.Timer(0).init(period=50, callback=lambda t: calls.append(time.ticks_ms()))
+        async def main():
+            await asyncio.sleep(5)
+            print(len(calls), calls[19] - calls[18], calls[27] - calls[20])
+            await asyncio.sleep(60)
+        asyncio.run(main())
+        """, timeline=[{"at_ms": 1_425, "fault": "hang", "args": {"for_ms": 2_000}}])
+    assert outcome.console == ["68 50 0"]
+
+
+def test_callbacks_wait_for_the_end_of_a_call_in_c(tmp_path):
+    outcome = run(tmp_path, """
+        import machine
+        import onewire
+        import socket
+        import time
+        calls = []
+        machine.Timer(0).init(period=1, callback=lambda timer: calls.append(time.ticks_us()))
+        wire = onewire.OneWire(machine.Pin(4))
+        i2c = machine.I2C(0, scl=machine.Pin(22), sda=machine.Pin(21))
+        def during(call, *args):
+            calls.clear()
+            began = time.ticks_us()
+            call(*args)
+            end = time.ticks_us()
+            print(end - began > 900, len([at for at in calls if at < end]))
+        during(wire.reset)
+        during(i2c.scan)
+        during(socket.getaddrinfo, "broker.example", 1883)
+        during(time.sleep_ms, 5)
+        while True:
+            time.sleep(1)
+        """, duration_ms=5_000)
+    assert outcome.console == ["True 0", "True 0", "True 0", "True 5"]
+
+
+def test_a_periodic_callback_skips_calls_only_while_the_program_sleeps(tmp_path):
+    outcome = run(tmp_path, """
+        import asyncio
+        import machine
+        import time
+        calls = []
+        def tick(timer):
+            calls.append(time.ticks_ms())
+            return 1_000  # nothing to do for so long
+        machine.Timer(0).init(period=50, callback=tick)
+        async def main():
+            await asyncio.sleep_ms(10_000)
+            print(len(calls), all(ms % 50 == 0 for ms in calls))
+            calls.clear()
+            began = time.ticks_ms()
+            time.sleep_ms(200)  # the program runs
+            print([ms - began for ms in calls])
+            await asyncio.sleep(60)
+        asyncio.run(main())
+        """)
+    assert outcome.console == ["10 True", "[50, 100, 150, 200]"]
+
+
 def test_the_watchdog_resets_and_only_saved_state_survives(tmp_path):
     outcome = run(tmp_path, """
         import esp32

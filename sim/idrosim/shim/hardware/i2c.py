@@ -4,6 +4,7 @@ Every byte takes 100 us, as at 100 kHz, so blocking drivers show.
 """
 
 from idrosim.shim.hardware.pins import pin_id
+from idrosim.shim.hardware.timers import begin_call, block, end_call
 
 ENODEV = 19
 BYTE_US = 100
@@ -38,7 +39,7 @@ class I2C:
 
     def scan(self):
         """Return the addresses that acknowledge."""
-        I2C._runtime.clock.spend(BYTE_US * 0x70)
+        block(BYTE_US * 0x70)
         # Only addresses are sent; nothing is written to the parts.
         return sorted(
             address for address, device in self._devices.items()
@@ -75,6 +76,13 @@ class I2C:
 
     def _transfer(self, address, data, count):
         """Write `data` unless None, then read `count` bytes. Raises OSError."""
+        begin_call()
+        try:
+            return self._transferred(address, data, count)
+        finally:
+            end_call()
+
+    def _transferred(self, address, data, count):
         device = self._devices.get(address)
         clock = self._clock
         if device is None:

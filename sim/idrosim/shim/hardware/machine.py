@@ -5,7 +5,7 @@ import hashlib
 from idrosim.shim.board_runtime import CAUSES
 from idrosim.shim.hardware.i2c import I2C, SoftI2C
 from idrosim.shim.hardware.pins import ADC, PWM, Pin, pin_id, pulse_us
-from idrosim.shim.hardware.timers import WDT, Timer
+from idrosim.shim.hardware.timers import WDT, Timer, begin_call, end_call
 from idrosim.shim.hardware.uart import UART
 from idrosim.shim.time import virtual_time
 
@@ -43,7 +43,11 @@ def time_pulse_us(pin, pulse_level, timeout_us=1_000_000):
     if pulse_level != 1:
         raise ValueError("only high pulses are simulated")
     runtime = Pin._runtime
-    return pulse_us(runtime.clock, runtime.world.pin_parts.get(pin_id(pin)), timeout_us)
+    begin_call()
+    try:
+        return pulse_us(runtime.clock, runtime.world.pin_parts.get(pin_id(pin)), timeout_us)
+    finally:
+        end_call()
 
 
 def functions(runtime):

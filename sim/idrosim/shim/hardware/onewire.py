@@ -5,6 +5,7 @@ A slot takes 70 us and a reset about 1 ms, as with bit-banging.
 
 from idrosim.devices.shared.onewire_bus import OneWireBus, crc8
 from idrosim.shim.hardware.pins import Pin, pin_id
+from idrosim.shim.hardware.timers import block
 
 BIT_US = 70
 BYTE_US = 8 * BIT_US
@@ -29,7 +30,7 @@ class OneWire:
 
     def reset(self, required=False):
         """Return True if a part answers. Raises OneWireError if `required` and none does."""
-        OneWire._runtime.clock.spend(RESET_US)
+        block(RESET_US)
         is_present = self._line.reset()
         if required and not is_present:
             raise OneWireError
@@ -37,7 +38,7 @@ class OneWire:
 
     def _transfer(self, duration_us, call, *value):
         runtime = OneWire._runtime
-        runtime.clock.spend(duration_us)
+        block(duration_us)
         try:
             return call(*value)
         except AssertionError as error:

@@ -1,6 +1,6 @@
 """Simulated machine.Pin, PWM and ADC: outputs drive the world, inputs read its parts."""
 
-from idrosim.shim.hardware.timers import call_back
+from idrosim.shim.hardware.timers import block, schedule
 
 _INPUT_ONLY = {"esp32": (34, 35, 36, 37, 38, 39)}
 _LAST_PINS = {"esp32": 39, "esp32s3": 48, "esp32c3": 21}
@@ -80,7 +80,7 @@ class Pin:
             raise ValueError("hard interrupts are not implemented")
         part = Pin._runtime.world.pin_parts.get(self._id)
         if hasattr(part, "watch"):
-            part.watch(None if handler is None else lambda: call_back(handler, self), trigger)
+            part.watch(None if handler is None else lambda: schedule(handler, self), trigger)
 
     def mode(self):
         """Return the current mode."""
@@ -201,7 +201,7 @@ class ADC:
 
     def read(self):
         """Return the code, 12 bits."""
-        ADC._runtime.clock.spend(_CONVERSION_US)
+        block(_CONVERSION_US)
         return self._converter.code(self._id, self._atten)
 
     def read_u16(self):

@@ -1,10 +1,22 @@
-"""Simulated machine.Timer and WDT, which act at their exact time.
+"""Simulated machine.Timer and WDT, with the faults of MicroPython up to 1.28 on an ESP32.
 
-While the whole virtual machine hangs, no callbacks run; the watchdog needs none.
+Each start of a timer acquires the peripheral of its group and never releases it, in a count of 8
+bits by the parity of its number: after 255 the group is reset, and with it the clock or the
+watchdog (ports/esp32/machine_timer.c, micropython#19162).
+
+Callbacks wait in a queue of 8 (MICROPY_SCHEDULER_DEPTH) and run between bytecodes. During a call
+in C (a transfer on a bus, a conversion, getaddrinfo) or another callback, or while the whole
+virtual machine hangs, none runs, and what finds the queue full is lost; the watchdog needs none.
+time.sleep_ms and sleep_us let them run (ports/esp32/mphalport.c).
+
+While asyncio waits, only callbacks run. A periodic callback that returns a number of ms would do
+nothing for so long: its calls are skipped until then or until the end of the wait.
 """
 
 import sys
 
+STARTS_PER_GROUP = 255
+QUEUE_LENGTH = 8
 TIMER_COUNTS = {"esp32": 4, "esp32s3": 4, "esp32c3": 2}  # hardware timers per chip
 
 
@@ -14,6 +26,7 @@ class Timer:
     ONE_SHOT, PERIODIC = 0, 1
     _runtime = None
     _alarms = {}
+    _starts = [0, 0]  # since boot, by the parity of the timer's number
 
     def __init__(self, id, **settings):
         count = TIMER_COUNTS[Timer._runtime.job["board"]["chip"]]
@@ -32,6 +45,7 @@ class Timer:
         if hard:
             raise ValueError("hard Timers are not implemented")
         self.deinit()
+        self._count_start()
         if freq is not None:
             period_us = int(1_000_000 / freq)
         else:
@@ -39,7 +53,7 @@ class Timer:
         self._callback = callback
         self._period_us = max(1, period_us)
         self._is_periodic = mode == Timer.PERIODIC
-        self._arm()
+        self._arm(Timer._runtime.clock.now_us + self._period_us)
 
     def deinit(self):
         """Stop."""
@@ -52,24 +66,114 @@ class Timer:
         alarm = Timer._alarms.get(self._id)
         return 0 if alarm is None else (alarm[0] - Timer._runtime.clock.now_us) // 1_000
 
-    def _arm(self):
-        clock = Timer._runtime.clock
-        Timer._alarms[self._id] = clock.at(clock.now_us + self._period_us, self._fire)
+    def _count_start(self):
+        starts = Timer._starts
+        parity = self._id % 2
+        starts[parity] += 1
+        if starts[parity] == STARTS_PER_GROUP:
+            Timer._runtime.misuse(AssertionError(
+                f"Timer({self._id}): start {STARTS_PER_GROUP} of the timers of its parity: clock "
+                "and watchdog stop (micropython#19162)"))
+
+    def _arm(self, due_us):
+        self._due_us = due_us
+        Timer._alarms[self._id] = Timer._runtime.clock.at(due_us, self._fire)
 
     def _fire(self):
-        Timer._alarms.pop(self._id, None)
-        if self._is_periodic:
-            self._arm()
-        if self._callback is not None and not Timer._runtime.is_hung:
-            call_back(self._callback, self)
+        alarms = Timer._alarms
+        if not self._is_periodic:
+            del alarms[self._id]
+            schedule(self._callback, self)
+            return
+        fired = alarms[self._id]
+        quiet_ms = schedule(self._callback, self)
+        if alarms.get(self._id) is not fired:
+            return  # the callback has stopped it or started it again
+        ticks = 1
+        if quiet_ms and _waits:
+            ticks = max(1, quiet_ms * 1_000 // self._period_us)
+            if ticks > 1 and self not in _waits:
+                _waits.append(self)
+        self._arm(self._due_us + ticks * self._period_us)
+
+    def _resume(self):
+        clock = Timer._runtime.clock
+        skipped = (self._due_us - clock.now_us - 1) // self._period_us
+        if skipped > 0 and self._id in Timer._alarms:
+            clock.cancel(Timer._alarms[self._id])
+            self._arm(self._due_us - skipped * self._period_us)
 
 
-def call_back(callback, argument):
-    """Call a callback of the firmware; print its exception on the console."""
+_waits = []  # while asyncio waits: None and the timers whose calls are skipped
+_queue = []  # (callback, argument) while the virtual machine hangs
+
+
+def begin_wait():
+    """Let periodic callbacks skip calls: no program runs until end_wait()."""
+    _waits.append(None)
+
+
+def end_wait():
+    """Call at every tick again."""
+    while _waits:
+        timer = _waits.pop()
+        if timer is not None:
+            timer._resume()
+
+
+_calls = []  # in progress: callbacks, and blocking calls such as a transfer on an I2C bus
+
+
+def begin_call():
+    """Let callbacks wait: a call in C runs to its end."""
+    _calls.append(None)
+
+
+def end_call():
+    """Call what waited for the end of the call."""
+    _calls.pop()
+    run_queued()
+
+
+def block(duration_us):
+    """Spend time in C: callbacks wait for the end of the call."""
+    begin_call()
     try:
-        callback(argument)
+        Timer._runtime.clock.spend(duration_us)
+    finally:
+        end_call()
+
+
+def schedule(callback, argument):
+    """Call a callback of the firmware, and return its result; queue it while the virtual machine
+    hangs or is in a call."""
+    if not Timer._runtime.is_hung and not _calls:
+        result = _call_back(callback, argument)
+        run_queued()
+        return result
+    if len(_queue) < QUEUE_LENGTH:
+        _queue.append((callback, argument))
+    return None
+
+
+def run_queued():
+    """Call what waits in the queue, if the virtual machine runs again."""
+    while _queue and not _calls and not Timer._runtime.is_dead:
+        _call_back(*_queue.pop(0))
+
+
+def _call_back(callback, argument):
+    """Call, and print an exception on the console. Another callback waits until it has ended."""
+    if callback is None:
+        return None
+    _calls.append(None)
+    try:
+        return callback(argument)
     except Exception as error:  # noqa: BLE001  as the port does
         sys.print_exception(error)
+        return None
+    finally:
+        _calls.pop()
 
 
 class WDT:

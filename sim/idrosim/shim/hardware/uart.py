@@ -5,6 +5,7 @@ size of the buffer are lost.
 """
 
 from idrosim.shim.hardware.pins import pin_id
+from idrosim.shim.hardware.timers import block
 
 UART_COUNTS = {"esp32": 3, "esp32s3": 3, "esp32c3": 2}
 _CALL_US = 20
@@ -63,16 +64,15 @@ class UART:
 
     def write(self, buf):
         """Send `buf`; return its length."""
-        runtime = UART._runtime
-        runtime.clock.spend(_CALL_US)
+        block(_CALL_US)
         if self._part is not None:
             try:
                 self._part.write(bytes(buf, "utf-8") if isinstance(buf, str) else bytes(buf))
             except AssertionError as error:
-                runtime.misuse(error)
+                UART._runtime.misuse(error)
         return len(buf)
 
     def _take(self):
-        UART._runtime.clock.spend(_CALL_US)
+        block(_CALL_US)
         if self._part is not None:
             self._waiting = (self._waiting + self._part.read())[:self._rx_bytes]

@@ -7,6 +7,7 @@ the firmware, and counts distinct records.
 
 import json
 
+from idrosim.shim.hardware.timers import begin_wait, end_wait
 from idrosim.shim.network import mqtt_packets as wire
 
 SENT_EVERY_US = 1_000_000
@@ -193,6 +194,13 @@ def select_functions(real_select, runtime, stdin):
 
         def ipoll(self, timeout_ms=-1, flags=0):
             """Return the ready streams after at most `timeout_ms`; fire alarms meanwhile."""
+            begin_wait()
+            try:
+                return self._wait(timeout_ms)
+            finally:
+                end_wait()
+
+        def _wait(self, timeout_ms):
             end_us = None if timeout_ms < 0 else clock.now_us + timeout_ms * 1_000
             while True:
                 clock.run_due()

@@ -6,6 +6,7 @@ without network traffic, which decides the speed of a run.
 
 from idrosim.board.clock import FOREVER_US
 from idrosim.greenhouse.rng import Rng
+from idrosim.shim.hardware.timers import begin_wait, block, end_wait
 from idrosim.shim.network.dns import Datagram
 from idrosim.shim.network.links import CaptivePortal, Link
 
@@ -267,6 +268,13 @@ class Poll:
 
     def wait(self, timeout_ms):
         """Advance time until a socket is ready, at most `timeout_ms`; -1: no limit."""
+        begin_wait()
+        try:
+            self._wait(timeout_ms)
+        finally:
+            end_wait()
+
+    def _wait(self, timeout_ms):
         clock = self.clock
         end_us = FOREVER_US if timeout_ms < 0 else clock.now_us + timeout_ms * 1_000
         while True:
@@ -316,9 +324,9 @@ def socket_functions(network):
     def getaddrinfo(host, port, family=0, kind=0, protocol=0, flags=0):
         if not all(part.isdigit() for part in host.split(".")):
             if not network.is_air_up or network.state == "dns_dead":
-                network.clock.spend(RESOLVE_FAILS_AFTER_US)
+                block(RESOLVE_FAILS_AFTER_US)
                 raise OSError(EAI_FAIL)
-            network.clock.spend(2 * network.latency_us)
+            block(2 * network.latency_us)
             host = network.broker_address
         return [(2, 1, 0, "", (host, port))]
 

@@ -1,5 +1,7 @@
 """Simulated `network` module with one station interface."""
 
+from idrosim.shim.hardware.timers import block
+
 ASSOCIATION_US = 1_800_000
 SCAN_US = 2_000_000
 STAT_IDLE, STAT_CONNECTING, STAT_GOT_IP = 1_000, 1_001, 1_010
@@ -73,7 +75,7 @@ class WLAN:
 
     def scan(self):
         """Return (ssid, bssid, channel, RSSI, security, hidden) of each network in range."""
-        WLAN._runtime.clock.spend(SCAN_US)
+        block(SCAN_US)
         if not WLAN._net.is_air_up:
             return []
         return [(b"greenhouse", b"\x02\0\0\0\0\1", 6, _RSSI_DBM, 3, False)]
