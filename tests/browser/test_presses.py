@@ -1,4 +1,4 @@
-"""A press counts for the button under the finger when it began, though the page moves meanwhile."""
+"""A press counts for the button that was there when it began, though the page moves meanwhile."""
 
 import pytest
 from playwright.sync_api import expect
