@@ -2,9 +2,10 @@
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
-from idroserra.boards.compiler import boards_dir
+from idroserra.boards.compiler import boards_dir, names
 from idroserra.cli.board.app import app
 
 
@@ -24,6 +25,13 @@ def test_lists_every_board():
 def test_checks_by_name_and_by_path():
     assert json.loads(run("check", "esp32-reservoir", "--json").stdout)["ok"] is True
     assert "valid" in run("check", str(boards_dir() / "esp32-reservoir.toml")).stdout
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_board_that_comes_with_a_version_lacks_psram(name):
+    answer = json.loads(run("check", name, "--json").stdout)
+    assert answer["ok"] is True
+    assert not [warning for warning in answer["warnings"] if "PSRAM" in warning]
 
 
 def test_refused_board_exits_1_and_says_why(tmp_path):

@@ -117,7 +117,7 @@ def wiring(board: dict) -> dict[int, str]:
 
 
 @pytest.mark.parametrize("name", [
-    "esp32-reservoir", "esp32s3-ezo", "esp32s3-expanders", "esp32c3-nursery", "esp32-classroom",
+    "esp32-reservoir", "esp32s3-ezo", "esp32s3-expanders", "esp32s2-nursery", "esp32-classroom",
     "esp32-nft", "esp32-climate",
 ])
 def test_hardware_page_has_the_pins_of_a_board(name):

@@ -9,7 +9,7 @@ NVS_ADDRESS, NVS_BYTES = 0x9000, 0x6000
 
 def micropython_bytes(chip: str = "esp32", *, app_bytes: int = 60_000, vfs_bytes: int = 0x200000):
     """Return a binary laid out as MicroPython's for `chip`, with a random application."""
-    base, number = {"esp32": (0x1000, 0), "esp32s3": (0, 9), "esp32c3": (0, 5)}[chip]
+    base, number = {"esp32": (0x1000, 0), "esp32s2": (0x1000, 2), "esp32s3": (0, 9)}[chip]
     data = bytearray(b"\xff" * (0x10000 - base))
     data[:16] = struct.pack("<BBBBIBBBBHH", 0xE9, 1, 0, 0x20, 0, 0xEE, 0, 0, 0, number, 0)
     table = [(1, 2, NVS_ADDRESS, NVS_BYTES, b"nvs"), (1, 1, 0xF000, 0x1000, b"phy_init"),

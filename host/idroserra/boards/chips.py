@@ -1,9 +1,9 @@
-"""Pins and limits of the supported chips.
+"""Pins and limits of the supported chips, those that have modules with PSRAM.
 
 Sources: Espressif ESP32 datasheet v4.6 (pin overview, strapping pins, IO MUX reset state),
-ESP32-S3 datasheet v1.9 and ESP32-C3 datasheet v1.8 (the same, and their tables of power-up
-glitches); all of them for the peak current of 802.11b at full power. A pin that the flash or
-PSRAM of any module uses counts as used on all modules.
+ESP32-S3 datasheet v1.9 (the same, and its table of power-up glitches) and ESP32-S2 datasheet; all
+of them for the peak current of 802.11b at full power. A pin that the flash or PSRAM of any module
+uses counts as used on all modules.
 The ADC range is that of the highest attenuation: on the ESP32 as in the datasheet, on the others
 less the calibrated error at both ends, where a signal cannot be distinguished from none or from
 an overrange.
@@ -19,6 +19,7 @@ class Chip:
     name: str
     pins: frozenset[int]
     flash: frozenset[int]
+    psram: frozenset[int]
     input_only: frozenset[int]
     strapping: frozenset[int]
     console: frozenset[int]
@@ -30,7 +31,6 @@ class Chip:
     adc_error_mv: int  # of a calibrated reading in that range
     uarts: int  # without the console's
     i2cs: int
-    may_have_psram: bool  # a module with PSRAM exists; nodes need PSRAM
     radio_ma: int  # peak current at 3.3 V while Wi-Fi transmits
 
     def output_refusal(self, pin: int) -> str | None:
@@ -44,6 +44,8 @@ class Chip:
             return f"the {self.name} has no GPIO {pin}"
         if pin in self.flash:
             return f"GPIO {pin} belongs to the flash of the {self.name}"
+        if pin in self.psram:
+            return f"GPIO {pin} belongs to the PSRAM of the {self.name}"
         if pin in self.strapping:
             return f"GPIO {pin} is a strapping pin of the {self.name}: its level decides the boot"
         if pin in self.console:
@@ -71,24 +73,35 @@ def _pins(*spans: tuple[int, int]) -> frozenset[int]:
 
 _ESP32 = Chip(
     name="esp32", pins=_pins((0, 19), (21, 23), (25, 27), (32, 39)), flash=_pins((6, 11)),
-    input_only=_pins((34, 39)), strapping=frozenset({0, 2, 5, 12, 15}), console=frozenset({1, 3}),
+    psram=frozenset({16, 17}), input_only=_pins((34, 39)),
+    strapping=frozenset({0, 2, 5, 12, 15}), console=frozenset({1, 3}),
     high_at_reset=frozenset({14}), low_at_reset=frozenset(), adc1=_pins((32, 39)),
     adc2=frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27}), adc_range_mv=(150, 2_450),
-    adc_error_mv=60, uarts=2, i2cs=2, may_have_psram=True, radio_ma=240)
+    adc_error_mv=60, uarts=2, i2cs=2, radio_ma=240)
 
 _ESP32S3 = Chip(
-    name="esp32s3", pins=_pins((0, 21), (26, 48)), flash=_pins((26, 37)), input_only=frozenset(),
+    name="esp32s3", pins=_pins((0, 21), (26, 48)), flash=_pins((27, 32)),
+    psram=frozenset({26}) | _pins((33, 37)), input_only=frozenset(),
     strapping=frozenset({0, 3, 45, 46}), console=frozenset({19, 20, 43, 44}),
     high_at_reset=frozenset({18}), low_at_reset=_pins((1, 18)), adc1=_pins((1, 10)),
     adc2=_pins((11, 20)), adc_range_mv=(50, 2_850), adc_error_mv=50, uarts=2, i2cs=2,
-    may_have_psram=True, radio_ma=340)
+    radio_ma=340)
 
-# GPIO 18 and 19 are USB, 20 and 21 UART 0: either may be the console. GPIO 6 (MTCK) is pulled up
-# during reset.
-_ESP32C3 = Chip(
-    name="esp32c3", pins=_pins((0, 21)), flash=_pins((11, 17)), input_only=frozenset(),
-    strapping=frozenset({2, 8, 9}), console=_pins((18, 21)), high_at_reset=frozenset({6}),
-    low_at_reset=frozenset(), adc1=_pins((0, 4)), adc2=frozenset({5}), adc_range_mv=(35, 2_465),
-    adc_error_mv=35, uarts=1, i2cs=1, may_have_psram=False, radio_ma=335)
+# GPIO 19 and 20 are USB, 43 and 44 UART 0: either may be the console. GPIO 39 (MTCK) is pulled up
+# during reset. The datasheet has no table of glitches: those of the ESP32-S3 are assumed.
+_ESP32S2 = Chip(
+    name="esp32s2", pins=_pins((0, 21), (26, 46)), flash=_pins((27, 32)), psram=frozenset({26}),
+    input_only=frozenset({46}), strapping=frozenset({0, 45, 46}),
+    console=frozenset({19, 20, 43, 44}), high_at_reset=frozenset({18, 39}),
+    low_at_reset=_pins((1, 18)), adc1=_pins((1, 10)), adc2=_pins((11, 20)),
+    adc_range_mv=(35, 2_465), adc_error_mv=35, uarts=1, i2cs=2, radio_ma=310)
 
-CHIPS = {chip.name: chip for chip in (_ESP32, _ESP32S3, _ESP32C3)}
+CHIPS = {chip.name: chip for chip in (_ESP32, _ESP32S2, _ESP32S3)}
+
+NEEDS_PSRAM = ("a node needs PSRAM: buy a board with an ESP32-S3 N16R8 module (recommended) or an "
+               "ESP32-WROVER module, or a LOLIN S2 mini")
+
+
+def unknown_chip(name: str) -> str:
+    """Return why a board file cannot name this chip, and what to buy."""
+    return f"no node runs on {name:.20}: {NEEDS_PSRAM}; known: {', '.join(CHIPS)}"

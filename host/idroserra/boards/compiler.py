@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from idroserra.boards import power_budget, warnings
-from idroserra.boards.chips import CHIPS
+from idroserra.boards.chips import CHIPS, unknown_chip
 from idroserra.boards.schema import MAX_VOLUME_L, MIN_VOLUME_L, BoardFile, Part, parse
 from idroserra.boards.validator import BoardValidator
 from idroserra.core.errors import BoardError
@@ -88,7 +88,7 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
     """Return the compiled board in `data`; `file` is its name in errors. Raises BoardError."""
     board = parse(data, BoardFile, file)
     if board.board.chip not in CHIPS:
-        raise BoardError(file, "board.chip", f"unknown chip; known: {', '.join(CHIPS)}")
+        raise BoardError(file, "board.chip", unknown_chip(board.board.chip))
     if file != f"{board.board.name}.toml":
         raise BoardError(file, "board.name", f"must be the file's name, {Path(file).stem}")
     check = BoardValidator(file, CHIPS[board.board.chip], parts)

@@ -163,6 +163,8 @@ def _mark(chip: Chip, pin: int) -> str:
     """Return the restriction of a pin, or ""."""
     if pin in chip.flash:
         return "flash"
+    if pin in chip.psram:
+        return "PSRAM"
     if pin in chip.strapping:
         return "strapping"
     if pin in chip.console:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from idroserra.boards import compiler, netlist
-from idroserra.boards.chips import CHIPS, Chip
+from idroserra.boards.chips import CHIPS, Chip, unknown_chip
 from idroserra.boards.schema import DEFAULT_VOLUME_L, BoardFile, Part, parse
 from idroserra.core.errors import BoardError
 
@@ -35,9 +35,9 @@ OUTPUTS = {
     "humidifier": Output("switch", 120_000, 0),
 }
 _DIMMER_HZ = 1_000
-# Default (clock, data) pins of the I2C bus, and the pin of the BOOT button.
-_I2C_PINS = {"esp32": (22, 21), "esp32s3": (9, 8), "esp32c3": (5, 4)}
-_BOOT = {"esp32": 0, "esp32s3": 0, "esp32c3": 9}
+# Default (clock, data) pins of the I2C bus.
+_I2C_PINS = {"esp32": (22, 21), "esp32s2": (35, 33), "esp32s3": (9, 8)}
+_BOOT_PIN = 0  # of the BOOT button of every chip
 _CONVERTER = "ads1115"
 # Defaults of keys whose minimum is not the usual value.
 _USUAL = {
@@ -73,7 +73,7 @@ def board_text(name: str, answers: Answers, parts: dict[str, Part]) -> str:
     if not NAME.fullmatch(name):
         raise BoardError(file, "board.name", "must be 3 to 32 of a-z, 0-9 and -, a letter first")
     if answers.chip not in CHIPS:
-        raise BoardError(file, "board.chip", f"unknown chip; known: {', '.join(CHIPS)}")
+        raise BoardError(file, "board.chip", unknown_chip(answers.chip))
     text = _Scaffold(file, CHIPS[answers.chip], parts).text(name, answers)
     compiler.compile_board(text.encode(), file, parts)
     return text
@@ -110,9 +110,8 @@ class _Scaffold:
                 _table("[supply]", {"rail_5v_ma": 2_000, "rail_3v3_ma": 800,
                                     "loads_ma": answers.loads_ma})]
         if answers.button:
-            pin = _BOOT[self._chip.name]
-            head.append("# The BOOT button.\n" + _table("[button]", {"pin": pin}))
-            self._used.add(pin)
+            head.append("# The BOOT button.\n" + _table("[button]", {"pin": _BOOT_PIN}))
+            self._used.add(_BOOT_PIN)
         if any(self._is_on_i2c(sensor["part"]) for sensor in wanted):
             scl_pin, sda_pin = _I2C_PINS[self._chip.name]
             self._used |= {scl_pin, sda_pin}

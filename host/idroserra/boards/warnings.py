@@ -1,5 +1,4 @@
-"""Checks for unsafe boards: probes on the chip's ADC, climate outputs without air sensors, chips
-without PSRAM.
+"""Checks for unsafe boards: probes on the chip's ADC, climate outputs without air sensors.
 
 The calibrated ADC of an ESP32 has an error of some tens of millivolts: a third of a pH, and more
 than the tolerance of most nutrient solutions. A climate output needs a sensor of the air, and a
@@ -12,8 +11,6 @@ from idroserra.boards.chips import CHIPS
 from idroserra.core.errors import BoardError
 
 OWN_CONVERTER = "esp32_adc"
-NEEDS_PSRAM = ("a board without PSRAM is not supported: use one with an ESP32-S3 N16R8 or an "
-               "ESP32-WROVER module")
 
 
 class Probe(NamedTuple):
@@ -72,8 +69,7 @@ def _check_air(file: str, board: dict[str, Any]) -> None:
 
 def warnings(board: dict[str, Any]) -> list[str]:
     """Return warnings about a compiled board, a sentence each."""
-    memory = [] if CHIPS[board["chip"]].may_have_psram else [f"board.chip: {NEEDS_PSRAM}"]
-    return memory + [
+    return [
         f"sensor[{index}]: {_accuracy(board, sensor, probe)}; for indication only"
         for index, sensor, probe in _on_own_converter(board)]
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from idroserra.boards import compiler
-from idroserra.boards.warnings import NEEDS_PSRAM
+from idroserra.boards.chips import NEEDS_PSRAM
 from idroserra.client.requests import AsJson
 from idroserra.flash import download, micropython_bin, ports
 from idroserra.flash.copy import HEAP_BYTES, CopyPlan

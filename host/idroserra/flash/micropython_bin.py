@@ -12,7 +12,7 @@ from pathlib import Path
 from idroserra.flash.errors import FlashError
 
 # chip: (address of the first byte of the binary, chip id in its header)
-CHIPS = {"esp32": (0x1000, 0), "esp32s3": (0x0, 9), "esp32c3": (0x0, 5)}
+CHIPS = {"esp32": (0x1000, 0), "esp32s2": (0x1000, 2), "esp32s3": (0x0, 9)}
 _MAGIC = 0xE9
 _TABLE_ADDRESS = 0x8000
 _TABLE_BYTES = 0xC00

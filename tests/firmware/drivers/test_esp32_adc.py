@@ -7,8 +7,8 @@ from idrosim.devices import hydrostatic as transmitter
 from idrosim.greenhouse.rng import Rng
 from support.portable_fakes import FakeClock, fault_of, refusal_of, run
 
-PIN = {"esp32": 34, "esp32s3": 1, "esp32c3": 3}
-RANGE_MV = {"esp32": (150, 2_450), "esp32s3": (50, 2_850), "esp32c3": (35, 2_465)}
+PIN = {"esp32": 34, "esp32s3": 1, "esp32s2": 3}
+RANGE_MV = {"esp32": (150, 2_450), "esp32s3": (50, 2_850), "esp32s2": (35, 2_465)}
 ERROR_UV = 60_000
 _11_DB = 3
 
@@ -63,12 +63,12 @@ def test_a_signal_in_the_dead_zone_is_a_fault():
         assert fault_of(adc.read_uv(0)) == "saturated", volts_mv
     # A voltage of 0 is calibrated as 142 mV, which looks like a signal.
     assert part.microvolts(0, _11_DB) == 142_000
-    for chip in ("esp32s3", "esp32c3"):
+    for chip in ("esp32s3", "esp32s2"):
         assert fault_of(bench(0.01, chip)[0].read_uv(0)) == "saturated"
 
 
 def test_a_signal_above_the_linear_range_is_a_fault():
-    for chip, volts in (("esp32", 2.5), ("esp32", 3.3), ("esp32s3", 3.0), ("esp32c3", 2.6)):
+    for chip, volts in (("esp32", 2.5), ("esp32", 3.3), ("esp32s3", 3.0), ("esp32s2", 2.6)):
         adc, _, _ = bench(volts, chip)
         assert fault_of(adc.read_uv(0)) == "saturated", (chip, volts)
 
@@ -103,7 +103,7 @@ def test_chips_differ_by_their_reference_voltage_stored_in_newer_ones():
 
 
 def test_other_attenuations_have_other_ranges():
-    for chip, tops in (("esp32", (1.05, 1.35, 1.9)), ("esp32c3", (0.75, 1.05, 1.3))):
+    for chip, tops in (("esp32", (1.05, 1.35, 1.9)), ("esp32s2", (0.75, 1.05, 1.3))):
         part = device.Esp32Adc(chip, Rng(1))
         for atten, top in enumerate(tops):
             part.inputs[PIN[chip]] = lambda volts=top * 0.6: volts
@@ -111,12 +111,13 @@ def test_other_attenuations_have_other_ranges():
             read_uv = part.microvolts(sum(codes) // 16, atten)
             assert abs(read_uv - top * 600_000) < 30_000, (chip, atten)
             part.inputs[PIN[chip]] = lambda volts=top * 1.2: volts
-            assert part.code(PIN[chip], atten) == 4_095
+            assert part.code(PIN[chip], atten) == (8_191 if chip == "esp32s2" else 4_095)
 
 
 def test_only_pins_of_adc1_are_available():
     assert [p for p in range(40) if device.Esp32Adc("esp32", Rng(1)).has(p)] == list(range(32, 40))
-    assert [p for p in range(22) if device.Esp32Adc("esp32c3", Rng(1)).has(p)] == [0, 1, 2, 3, 4]
+    own = device.Esp32Adc("esp32s2", Rng(1))
+    assert [p for p in range(22) if own.has(p)] == list(range(1, 11))
 
 
 def test_a_lost_wire_is_a_fault_and_a_stuck_converter_repeats_itself():

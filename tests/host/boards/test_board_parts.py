@@ -121,10 +121,11 @@ LAMP = 'part = "dimmer"\nexpander = "mosfets"'
 ACID = '[[actuator]]\nname = "ph_down"\npart = "doser"\npin = 26\nmax_on_ms = 10_000\n' \
        'safe_level = 0\npull = "down"\n'
 PH = 'part = "dfr0300"\nmeasures = ["ec_us_cm"]'
-FAN = '[[actuator]]\nname = "fan"\npart = "switch"\npin = 0\nmax_on_ms = 1_000\n' \
-      'safe_level = 0\npull = "down"\n'
-SECOND_BUS = '[onewire.main]\npin = 10\n[i2c.second]\nscl_pin = 0\nsda_pin = 6\n' \
-             'freq_hz = 100_000\n'
+TWO_MORE_BUSES = '[onewire.main]\npin = 10\n' + "".join(
+    f'[i2c.{name}]\nscl_pin = {pin}\nsda_pin = {pin + 1}\nfreq_hz = 100_000\n'
+    for name, pin in (("second", 11), ("third", 13)))
+TWO_UARTS = "".join(f'[uart.{name}]\ntx_pin = {pin}\nrx_pin = {pin + 1}\nbaud = 9_600\n'
+                    for name, pin in (("a", 11), ("b", 13))) + "[onewire.main]\n"
 REFUSED_ON_NEW_BOARDS = {
     "outputs that nothing stops": ("s3-expanders", OE, 'pull = "up"', "expander[1].oe_pin",
                                    "10 k that pulls up"),
@@ -155,16 +156,26 @@ REFUSED_ON_NEW_BOARDS = {
                      "used by"),
     "pump at an input": ("-classroom", "pins = [34, 35]", "pins = [34, 33]", "actuator[1].pin",
                          "used by adc[0].pins"),
-    "C3: strapping pin": ("c3-nursery", "pin = 7", "pin = 8", "actuator[1].pin", "strapping"),
-    "C3: flash": ("c3-nursery", "pin = 7", "pin = 11", "actuator[1].pin", "flash"),
-    "C3: USB": ("c3-nursery", "pin = 7", "pin = 18", "actuator[1].pin", "console"),
-    "C3: pulled up while it resets": ("c3-nursery", "pin = 7", "pin = 6", "actuator[1].pin",
+    "S2: strapping pin": ("s2-nursery", "pin = 7", "pin = 45", "actuator[1].pin", "strapping"),
+    "S2: flash": ("s2-nursery", "pin = 7", "pin = 27", "actuator[1].pin", "flash"),
+    "S2: PSRAM": ("s2-nursery", "pin = 7", "pin = 26", "actuator[1].pin", "PSRAM"),
+    "S2: USB": ("s2-nursery", "pin = 7", "pin = 19", "actuator[1].pin", "console"),
+    "S2: UART 0": ("s2-nursery", "pin = 7", "pin = 43", "actuator[1].pin", "console"),
+    "S2: pulled up while it resets": ("s2-nursery", "pin = 7", "pin = 39", "actuator[1].pin",
                                       "high during reset"),
-    "C3: no such pin": ("c3-nursery", "pin = 7", "pin = 22", "actuator[1].pin", "no GPIO 22"),
-    "C3: converter that Wi-Fi takes": ("c3-nursery", "pins = [3]", "pins = [5]", "adc[0].pins",
+    "S2: no such pin": ("s2-nursery", "pin = 7", "pin = 22", "actuator[1].pin", "no GPIO 22"),
+    "S2: converter that Wi-Fi takes": ("s2-nursery", "pins = [3]", "pins = [11]", "adc[0].pins",
                                        "ADC2"),
-    "C3: second controller": ("c3-nursery", "[onewire.main]\npin = 10\n", SECOND_BUS,
-                              "i2c.second", "soft = true"),
+    "S2: third controller": ("s2-nursery", "[onewire.main]\npin = 10\n", TWO_MORE_BUSES,
+                             "i2c.third", "soft = true"),
+    "S2: second UART": ("s2-nursery", "[onewire.main]\n", TWO_UARTS, "uart.b",
+                        "1 besides the console"),
+    "WROVER: flow meter on the PSRAM": ("-nft", "pin = 13\npulses", "pin = 16\npulses",
+                                        "sensor[4].pin", "GPIO 16 belongs to the PSRAM"),
+    "WROVER: pump on the PSRAM": ("-nft", "pin = 25", "pin = 17", "actuator[0].pin",
+                                  "GPIO 17 belongs to the PSRAM"),
+    "N16R8: pump on the octal PSRAM": ("s3-ezo", "pin = 10", "pin = 35", "actuator[0].pin",
+                                       "GPIO 35 belongs to the PSRAM"),
 }
 
 
@@ -178,8 +189,9 @@ def test_refuses_what_expanders_converters_and_chips_cannot_do(case):
 
 
 def test_a_second_controller_is_not_needed_where_the_program_drives_the_bus():
-    board = compiled("esp32c3-nursery", "[onewire.main]\npin = 10\n", SECOND_BUS + "soft = true\n")
-    assert board["i2c"]["second"]["soft"] is True
+    board = compiled("esp32s2-nursery", "[onewire.main]\npin = 10\n",
+                     TWO_MORE_BUSES + "soft = true\n")
+    assert board["i2c"]["third"]["soft"] is True
 
 
 def test_refuses_acid_and_base_by_a_coarse_ph():
@@ -237,7 +249,7 @@ def test_inputs_of_the_chips_own_converter():
         "high_uv": 2_450_000,
     }]
     assert board["sensors"][1]["bus"] == "adc.own"
-    assert compiled("esp32c3-nursery")["adcs"][0]["low_uv"] == 35_000
+    assert compiled("esp32s2-nursery")["adcs"][0]["low_uv"] == 35_000
 
 
 def test_says_how_wrong_a_probe_on_the_chips_own_converter_is():
@@ -250,7 +262,11 @@ def test_says_how_wrong_a_probe_on_the_chips_own_converter_is():
     assert "error of up to 0.34 pH" in warnings.warnings(ph_only)[0]
 
 
-def test_says_that_a_chip_without_psram_is_not_supported():
-    [warning] = warnings.warnings(compiled("esp32c3-nursery"))
-    assert warning.startswith("board.chip: a board without PSRAM is not supported")
-    assert "ESP32-S3 N16R8" in warning
+@pytest.mark.parametrize("chip", ["esp32c3", "esp32c6", "esp8266"])
+def test_refuses_a_chip_without_psram_and_says_what_to_buy(chip):
+    with pytest.raises(BoardError, match="known: esp32, esp32s2, esp32s3") as refused:
+        compiled("esp32s2-nursery", 'chip = "esp32s2"', f'chip = "{chip}"')
+    assert refused.value.key == "board.chip"
+    for words in (f"no node runs on {chip}: a node needs PSRAM", "ESP32-S3 N16R8", "ESP32-WROVER",
+                  "LOLIN S2 mini"):
+        assert words in refused.value.why

@@ -83,7 +83,7 @@ def test_names_the_outputs_of_expanders_as_the_modules_do():
         assert place in whole
 
 
-@pytest.mark.parametrize(("chip", "count"), [("esp32", 38), ("esp32s3", 44), ("esp32c3", 30)])
+@pytest.mark.parametrize(("chip", "count"), [("esp32", 38), ("esp32s3", 44), ("esp32s2", 32)])
 def test_headers_are_those_of_the_development_board(chip, count):
     kit = DEVKITS[chip]
     both = kit.left + kit.right
@@ -93,7 +93,8 @@ def test_headers_are_those_of_the_development_board(chip, count):
     assert len(pins) == len(set(pins))
     assert set(pins) <= CHIPS[chip].pins
     # All that a board may use is there to be wired to.
-    assert set(CHIPS[chip].free_outputs(frozenset())) <= set(pins)
+    hidden = {41, 42} if chip == "esp32s2" else set()  # a LOLIN S2 mini is small
+    assert set(CHIPS[chip].free_outputs(frozenset())) - set(pins) == hidden
 
 
 def test_a_pin_without_a_header_is_reported(tmp_path):

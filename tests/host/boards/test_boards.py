@@ -220,7 +220,7 @@ def test_a_button_needs_a_pull_up_and_a_pin_of_its_own():
 
 
 @pytest.mark.parametrize(("line", "key"), [
-    ("pin = 16", "sensor[4].pin"), ("pin = 18", "sensor[5].pin"),
+    ("pin = 13", "sensor[4].pin"), ("pin = 18", "sensor[5].pin"),
 ])
 def test_a_contact_needs_a_pull_up(line, key):
     data = (compiler.boards_dir() / "esp32-nft.toml").read_text("utf-8")

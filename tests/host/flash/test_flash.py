@@ -110,7 +110,7 @@ def test_a_board_with_too_little_memory_is_refused_before_writing(plug_in, run_c
     board = plug_in(heap="192K")
     said = run_cli("flash", BOARD, "--port", board.port, "--dry-run")
     assert said.code == 0, said.err
-    assert "the node needs 245 kB: a board without PSRAM is not supported" in said.out
+    assert "the node needs 245 kB: a node needs PSRAM" in said.out
 
 
 def test_a_board_without_reset_circuit_goes_from_its_boot_loader_on(

@@ -9,7 +9,8 @@ from idroserra.flash.errors import FlashError
 from support.flash_rig import NVS_ADDRESS, NVS_BYTES, micropython_bytes
 
 
-@pytest.mark.parametrize(("chip", "base"), [("esp32", 0x1000), ("esp32s3", 0), ("esp32c3", 0)])
+@pytest.mark.parametrize(
+    ("chip", "base"), [("esp32", 0x1000), ("esp32s2", 0x1000), ("esp32s3", 0)])
 def test_parts_are_all_of_it_but_nvs(binary_file, chip, base):
     path = binary_file(chip)
     found = micropython_bin.read_binary(path, chip)
@@ -33,8 +34,8 @@ def test_a_binary_that_brings_nvs_keeps_it(binary_file):
 
 
 def test_a_binary_of_another_chip_is_named(binary_file):
-    with pytest.raises(FlashError, match="is for esp32c3, the board file says esp32s3"):
-        micropython_bin.read_binary(binary_file("esp32c3"), "esp32s3")
+    with pytest.raises(FlashError, match="is for esp32s2, the board file says esp32s3"):
+        micropython_bin.read_binary(binary_file("esp32s2"), "esp32s3")
 
 
 @pytest.mark.parametrize("data", [b"", b"UF2\nWQ]\x9e" * 9_000, b"\x7fELF" * 9_000])

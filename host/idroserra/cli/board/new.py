@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from idroserra.boards import compiler, netlist, scaffold
-from idroserra.boards.chips import CHIPS
+from idroserra.boards.chips import CHIPS, unknown_chip
 from idroserra.boards.power_budget import MAX_MA
 from idroserra.boards.scaffold import Answers
 from idroserra.boards.schema import DEFAULT_VOLUME_L, MAX_VOLUME_L, MIN_VOLUME_L, Part
@@ -21,7 +21,7 @@ _OUTPUTS = "Output, as name or name@pin; Enter when done"
 
 def new(
     name: Annotated[str, typer.Argument(help="Name of the board and of its file.")],
-    chip: Annotated[str | None, typer.Option(help="esp32, esp32s3 or esp32c3.")] = None,
+    chip: Annotated[str | None, typer.Option(help="esp32, esp32s2 or esp32s3.")] = None,
     volume_l: Annotated[int, typer.Option(help="Volume of the full tank, L.")] = DEFAULT_VOLUME_L,
     sensor: Annotated[
         list[str] | None, typer.Option(help="part, part:source or part@address; repeatable.")
@@ -118,10 +118,10 @@ def _check_target(target: Path, name: str) -> None:
 
 def _prompt_chip() -> str:
     while True:
-        chip: str = typer.prompt(f"Chip ({', '.join(CHIPS)})", "esp32")
+        chip: str = typer.prompt(f"Chip ({', '.join(CHIPS)})", "esp32s3")
         if chip in CHIPS:
             return chip
-        typer.echo(f"  {chip}: not one of {', '.join(CHIPS)}")
+        typer.echo(f"  {unknown_chip(chip)}")
 
 
 def _prompt_number(question: str, default: int, low: int, high: int) -> int:

@@ -10,7 +10,6 @@ ENODEV = 19
 BYTE_US = 100
 _REGISTERS = [bytes((address,)) for address in range(256)]
 _DEFAULT_PINS = {0: (18, 19), 1: (25, 26)}
-_COUNTS = {"esp32": 2, "esp32s3": 2, "esp32c3": 1}  # controllers per chip
 
 
 class I2C:
@@ -19,8 +18,7 @@ class I2C:
     _runtime = None
 
     def __init__(self, id=-1, *, scl=None, sda=None, freq=400_000, timeout=50_000):
-        count = _COUNTS[I2C._runtime.job["board"]["chip"]]
-        if id not in _DEFAULT_PINS or id >= count:
+        if id not in _DEFAULT_PINS:
             raise ValueError(f"I2C({id}) doesn't exist")
         self._open(scl, sda, _DEFAULT_PINS[id])
 

@@ -2,8 +2,14 @@
 
 from idrosim.shim.hardware.timers import block, schedule
 
-_INPUT_ONLY = {"esp32": (34, 35, 36, 37, 38, 39)}
-_LAST_PINS = {"esp32": 39, "esp32s3": 48, "esp32c3": 21}
+_INPUT_ONLY = {"esp32": (34, 35, 36, 37, 38, 39), "esp32s2": (46,)}
+_LAST_PINS = {"esp32": 39, "esp32s2": 46, "esp32s3": 48}
+# Not in an image with PSRAM (ports/esp32/machine_pin.h), that of the S3 with octal PSRAM, or not
+# in the chip.
+_ABSENT = {
+    "esp32": (16, 17, 20, 24, 28, 29, 30, 31), "esp32s2": tuple(range(22, 33)),
+    "esp32s3": tuple(range(22, 38)),
+}
 _CONVERSION_US = 40
 
 
@@ -20,8 +26,8 @@ class Pin:
     _pulls = {}
 
     def __init__(self, id, mode=-1, pull=-1, *, value=None, drive=None, hold=None):
-        last = _LAST_PINS[Pin._runtime.job["board"]["chip"]]
-        if not isinstance(id, int) or not 0 <= id <= last:
+        chip = Pin._runtime.job["board"]["chip"]
+        if not isinstance(id, int) or not 0 <= id <= _LAST_PINS[chip] or id in _ABSENT[chip]:
             raise ValueError("invalid pin")
         self._id = id
         self.init(mode, pull, value=value)
@@ -200,14 +206,15 @@ class ADC:
         self._atten = atten
 
     def read(self):
-        """Return the code, 12 bits."""
+        """Return the code, 12 bits, of an ESP32-S2 13."""
         block(_CONVERSION_US)
         return self._converter.code(self._id, self._atten)
 
     def read_u16(self):
         """Return the code scaled to 16 bits."""
         code = self.read()
-        return code << 4 | code >> 8
+        bits = self._converter.bits
+        return code << 16 - bits | code >> 2 * bits - 16
 
     def read_uv(self):
         """Return the calibrated voltage, uV."""

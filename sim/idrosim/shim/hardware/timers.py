@@ -17,7 +17,7 @@ import sys
 
 STARTS_PER_GROUP = 255
 QUEUE_LENGTH = 8
-TIMER_COUNTS = {"esp32": 4, "esp32s3": 4, "esp32c3": 2}  # hardware timers per chip
+TIMER_COUNTS = {"esp32": 4, "esp32s3": 4, "esp32s2": 4}  # hardware timers per chip
 
 
 class Timer:

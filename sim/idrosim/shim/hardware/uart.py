@@ -7,7 +7,7 @@ size of the buffer are lost.
 from idrosim.shim.hardware.pins import pin_id
 from idrosim.shim.hardware.timers import block
 
-UART_COUNTS = {"esp32": 3, "esp32s3": 3, "esp32c3": 2}
+UART_COUNTS = {"esp32": 3, "esp32s3": 3, "esp32s2": 2}
 _CALL_US = 20
 _DEFAULT_PINS = {0: (1, 3), 1: (33, 32), 2: (17, 16)}
 
