@@ -98,10 +98,10 @@ _ESP32S2 = Chip(
 
 CHIPS = {chip.name: chip for chip in (_ESP32, _ESP32S2, _ESP32S3)}
 
-NEEDS_PSRAM = ("a node needs PSRAM: buy a board with an ESP32-S3 N16R8 module (recommended) or an "
-               "ESP32-WROVER module, or a LOLIN S2 mini")
+BUY = ("buy a board with an ESP32-S3 N16R8 module (recommended) or an ESP32-WROVER module, or a "
+       "LOLIN S2 mini")
 
 
 def unknown_chip(name: str) -> str:
     """Return why a board file cannot name this chip, and what to buy."""
-    return f"no node runs on {name:.20}: {NEEDS_PSRAM}; known: {', '.join(CHIPS)}"
+    return f"no node runs on {name:.20}: a node needs PSRAM, {BUY}; known: {', '.join(CHIPS)}"

@@ -12,10 +12,9 @@ from typing import Annotated
 import typer
 
 from idroserra.boards import compiler
-from idroserra.boards.chips import NEEDS_PSRAM
 from idroserra.client.requests import AsJson
 from idroserra.flash import download, micropython_bin, ports
-from idroserra.flash.copy import HEAP_BYTES, CopyPlan
+from idroserra.flash.copy import CopyPlan
 from idroserra.flash.esptool import BAUD, Esptool
 from idroserra.flash.progress import ProgressReporter
 from idroserra.flash.session import FlashPlan, FlashSession
@@ -99,9 +98,6 @@ def describe(plan: FlashPlan) -> str:
                      f"{plan.micropython.size_bytes} bytes{kept}")
     else:
         lines.append(f"MicroPython  {now}, kept")
-    if plan.about is not None and plan.about.heap_bytes < HEAP_BYTES:
-        lines.append(f"MEMORY       {plan.about.heap_bytes // 1_000} kB free, the node needs "
-                     f"{HEAP_BYTES // 1_000} kB: {NEEDS_PSRAM}")
     if plan.erases:
         lines.append("erase        the WHOLE flash first: settings, records, Wi-Fi and key")
     if work.is_nothing:

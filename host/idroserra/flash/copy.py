@@ -13,8 +13,6 @@ from idroserra.flash.errors import FlashError
 from idroserra.image import build
 
 MIN_MICROPYTHON = (1, 26, 0)  # older ones accept truncated JSON
-# Heap to build the node with 32-bit pointers: two thirds of the 368 kB in docs/memory.md.
-HEAP_BYTES = 245_000
 START = "main.py"
 _PACKAGE = "idro"
 _SLOTS = ("slot", "a", "b")  # of updates over the air; removed, so that the flashed image runs

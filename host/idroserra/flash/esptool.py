@@ -34,6 +34,7 @@ class Chip:
     described: str
     mac: str
     flash_bytes: int
+    features: str  # such as "Wi-Fi, BT 5 (LE), Embedded PSRAM 8MB (AP_3v3)"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Esptool:
         return Chip(
             name=name.lower().replace("-", ""), described=_found(output, r"^Chip type: +(.+)$"),
             mac=_found(output, r"^MAC: +([0-9a-f:]{17})"),
-            flash_bytes=int(size[1]) * unit[size[2]] if size else 0)
+            flash_bytes=int(size[1]) * unit[size[2]] if size else 0,
+            features=_found(output, r"^Features: +(.+)$"))
 
     def holds(self, files: Sequence[tuple[int, Path]]) -> bool:
         """Return whether the flash has these files at their addresses."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from idroserra.flash import copy
+from idroserra.flash import copy, psram
 from idroserra.flash.board_link import BoardInfo, BoardLink
 from idroserra.flash.errors import FlashError
 from idroserra.flash.esptool import Chip, Esptool
@@ -67,6 +67,8 @@ class FlashSession:
         chip = self.esptool.chip()
         self._check_chip(chip, wanted)
         micropython = wanted if self.erases or not self._holds(wanted) else None
+        if micropython is not None:
+            psram.check_package(self.esptool.port, chip)
         must_stay = micropython is not None and not self.esptool.resets  # in its boot loader
         with BoardLink(self.esptool.port) as link:
             if self.erases or must_stay:
@@ -146,6 +148,7 @@ class FlashSession:
         return about
 
     def _check_chip(self, chip: Chip, wanted: MicroPythonBinary | None) -> None:
+        psram.check_chip(self.esptool.port, chip)
         if chip.name != self.chip_name:
             raise FlashError(
                 f"{self.esptool.port}: the chip is an {chip.described or chip.name}, the board "
@@ -173,6 +176,7 @@ class FlashSession:
         if why is not None:
             raise FlashError(f"{self.esptool.port}: {why}",
                              "Install a newer one: --micropython VERSION, or FILE.")
+        psram.check_heap(self.esptool.port, about)
 
     def _check_age(self, link: BoardLink) -> None:
         """Refuse an image with a lower security counter. Raises FlashError."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from idroserra.core.errors import HostError
+from idroserra.flash import psram
 from idroserra.flash.board_link import PROMPT_S, BoardInfo, BoardLink
 from idroserra.flash.errors import ConnectionLost, FlashError
 from idroserra.flash.esptool import Esptool
@@ -99,12 +100,16 @@ class ProvisionSession:
             chip = ""
             if self._resets:
                 self._show.say(f"{self._port}: detecting the chip (this resets the board)")
-                chip = Esptool(self._port).chip().name
-            if self._catch() is None:
+                detected = Esptool(self._port).chip()
+                psram.check_chip(self._port, detected)
+                chip = detected.name
+            info = self._catch()
+            if info is None:
                 raise FlashError(
                     f"{self._port}: no MicroPython answers on the board",
                     "Flash it first: `idroserra flash BOARD --micropython FILE`. If it is "
                     "flashed, press EN (RST) and repeat the command within a second.")
+            psram.check_heap(self._port, info)
             nvs = NodeNvs(self._link)
             self._nvs = nvs
             board = self._board(nvs)

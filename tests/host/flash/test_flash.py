@@ -106,13 +106,6 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(
     assert board.files() == {}
 
 
-def test_a_board_with_too_little_memory_is_refused_before_writing(plug_in, run_cli):
-    board = plug_in(heap="192K")
-    said = run_cli("flash", BOARD, "--port", board.port, "--dry-run")
-    assert said.code == 0, said.err
-    assert "the node needs 245 kB: a node needs PSRAM" in said.out
-
-
 def test_a_board_without_reset_circuit_goes_from_its_boot_loader_on(
     plug_in, run_cli, binary_file, image_files
 ):

@@ -107,26 +107,34 @@ def test_a_path_is_taken_as_it_is_unless_a_hash_says_otherwise(tmp_path):
 def test_what_is_neither_file_nor_version_lists_the_versions():
     with pytest.raises(FlashError, match=r"neither a file nor a known version.*\nKnown: 1\.28\.0"):
         download.resolve("1.2.3", "esp32")
-    with pytest.raises(FlashError, match="no known binary for esp32c3"):
-        download.resolve("1.28.0", "esp32c3", known=known("https://example.org/x.bin", SHA256))
+    with pytest.raises(FlashError, match="no known binary for esp32s2"):
+        download.resolve("1.28.0", "esp32s2", known=known("https://example.org/x.bin", SHA256))
 
 
-@pytest.mark.parametrize("chip", ["esp32", "esp32s3", "esp32c3"])
-def test_a_release_of_each_chip_is_pinned(chip):
-    source = download.resolve("1.28.0", chip)
-    assert source.url.endswith("-20260406-v1.28.0.bin")
+@pytest.mark.parametrize(("wanted", "chip", "image"), [
+    ("1.28.0", "esp32", "ESP32_GENERIC-SPIRAM"),
+    ("1.28.0", "esp32s3", "ESP32_GENERIC_S3-SPIRAM_OCT"),
+    ("1.28.0-quad", "esp32s3", "ESP32_GENERIC_S3"),
+])
+def test_a_release_of_a_chip_is_pinned_and_has_psram(wanted, chip, image):
+    source = download.resolve(wanted, chip)
+    assert source.url == f"https://micropython.org/resources/firmware/{image}-20260406-v1.28.0.bin"
     assert len(bytes.fromhex(source.sha256)) == 32
 
 
-def test_a_known_release_without_a_pinned_hash_is_not_downloaded():
-    with pytest.raises(FlashError, match=r"SPIRAM.*: no SHA-256 is pinned .*\n.*set its path"):
-        download.resolve("1.28.0-SPIRAM", "esp32")
+@pytest.mark.parametrize(("wanted", "chip", "image"), [
+    ("1.28.0", "esp32s2", "LOLIN_S2_MINI"), ("1.27.0", "esp32", "ESP32_GENERIC-SPIRAM"),
+    ("1.26.1", "esp32s3", "ESP32_GENERIC_S3-SPIRAM_OCT"),
+])
+def test_a_known_release_without_a_pinned_hash_is_not_downloaded(wanted, chip, image):
+    with pytest.raises(FlashError, match=rf"{image}.*: no SHA-256 is pinned .*\n.*set its path"):
+        download.resolve(wanted, chip)
 
 
 def test_the_known_releases_are_well_formed():
     for chips in download.releases().values():
         for entry in chips.values():
-            assert entry["url"].startswith("https://micropython.org/resources/firmware/ESP32_")
+            assert entry["url"].startswith("https://micropython.org/resources/firmware/")
             assert entry["url"].endswith(".bin")
             assert set(entry) <= {"url", "sha256"}
             assert len(entry.get("sha256", "0" * 64)) == 64

@@ -202,6 +202,7 @@ def test_cable_out_half_way_and_the_same_command_goes_on(flashed, provision, tmp
 
 @pytest.mark.parametrize(("more", "words", "why"), [
     ({"has_micropython": False}, (), "no MicroPython answers on the board Flash it first"),
+    ({"heap": "192K"}, (), "MicroPython finds no PSRAM: "),
     ({"nvs": {"corrupts": "wifi_pass"}}, (), "wifi_pass did not read back as sent"),
     ({}, ("--board", "esp32-nft"), f"the board is {BOARD}, not esp32-nft"),
 ])
@@ -226,6 +227,16 @@ def test_a_chip_that_does_not_match_the_image_is_reported(plug_in, image_files, 
     said = provision(board, *HERE, "--yes", "--node-id", NODE)
     assert said.code == 1
     assert f"the chip is an esp32s3, but its image is for {BOARD} with an esp32" in said.err
+
+
+def test_a_chip_without_psram_gets_nothing(plug_in, image_files, provision):
+    board = plug_in("esp32c3")
+    board.hold(image_files)
+    said = provision(board, *HERE, "--yes", "--node-id", NODE)
+    assert said.code == 1
+    assert "no node runs on an ESP32-C3" in said.err
+    assert "buy a board with an ESP32-S3 N16R8" in said.err
+    assert values(board.nvs_file) == {}
 
 
 def test_a_busy_port_is_reported(flashed, provision):
