@@ -185,13 +185,13 @@ def test_an_answer_that_comes_late_does_not_undo_what_the_node_said_since(host, 
 
 
 def test_a_press_during_which_the_node_confirms_is_not_lost(host, node, tab):
-    """The setpoints become shorter then. A button that moved away from the pointer would get no
-    click."""
+    """The setpoints and the strip of causes become shorter then, and the button moves."""
     node.withholds_config = True
     page = tab(PHONE).open("/nodes/idro-a/crop")
     start(host)
     confirmation = panel(page).locator(".confirmation")
     expect(confirmation).to_have_text("Sent; the node has not confirmed the setpoints yet.")
+    expect(page.locator("#strip")).to_have_attribute("data-code", "settings_waiting")
     panel(page).get_by_role("button", name="Stop…").hover()
     page.mouse.down()
     node.confirm_config()
