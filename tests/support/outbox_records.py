@@ -20,8 +20,8 @@ class Clock:
         return self.at_ms
 
 
-def new_outbox(folder, boot_id="0000b001", max_bytes=MAX_BYTES, channels=CHANNELS):
-    return Outbox(str(folder), boot_id, channels, Clock(), max_bytes)
+def new_outbox(folder, boot_id="0000b001", max_bytes=MAX_BYTES, channels=CHANNELS, **more):
+    return Outbox(str(folder), boot_id, channels, Clock(), max_bytes, **more)
 
 
 def values_at(seq):

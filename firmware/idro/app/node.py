@@ -75,7 +75,8 @@ class Node:
         timer, self._outputs, sensors, button = _build_hardware(clock, values)
         self.sampler = Sampler(sensors, clock, self.events.record)
         self._telemetry = Telemetry(self.sampler, self._outputs, clock)
-        self._outbox = Outbox(DATA + "/outbox", boot_id, self._telemetry.channels, clock)
+        channels = self._telemetry.channels
+        self._outbox = Outbox(DATA + "/outbox", boot_id, channels, clock, feed=feed)
         self.events.open(self._outbox)
         self._space = ReservedSpace(DATA + "/ballast")
         granted_pct = self._open_gate()

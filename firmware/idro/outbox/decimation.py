@@ -3,64 +3,39 @@
 First telemetry denser than one record a minute (SPARSE), then all telemetry (EVENTS_ONLY), each
 time of a run of neighbouring segments that fit into one afterwards. A `gap` event replaces the
 last dropped record: records are missing in seq_from..seq_to, seq_to is the event's own seq, and
-count is the number of records dropped there so far.
+count is the number of records dropped there so far. The index of the segments tells which run, and
+a run is short: a dose may be waiting for the flash.
 """
 
 from collections import namedtuple
 
 from idro.outbox import record_codec
-from idro.outbox.segment_files import EVENTS_ONLY, MINUTE_MS, SPARSE, indexed
+from idro.outbox.segment_files import MINUTE_MS, SEGMENT_BYTES, schema_of
 
-_MAX_RUN = 8
+SPARSE = 1
+EVENTS_ONLY = 2
+_MAX_RUN = 4
 _GAP_BYTES = 160
+_HEADER_BYTES = 32
 _GAP_START = b'["gap"'
 
-# What is dropped from a run, with seq_to and at_ms of its gap event; count 0 is nothing.
-DecimationPlan = namedtuple("DecimationPlan", ("seq_from", "seq_to", "at_ms", "count", "size"))
+# What remains of a run: `index` as in Segment, from first_seq on, and the bytes of its file.
+Merged = namedtuple("Merged", ("index", "last_at_ms", "pieces"))
 
 
-class Decimator:
-    """Decides record by record, in order, what remains at one level."""
-
-    def __init__(self, level):
-        self._level = level
-        self._minute = None
-
-    def keeps(self, kind, at_ms):
-        """True for every event, and for telemetry that remains at this level."""
-        if kind == record_codec.EVENT:
-            return True
-        if kind != record_codec.TELEMETRY or self._level == EVENTS_ONLY:
-            return False
-        minute = at_ms // MINUTE_MS
-        if self._level == SPARSE and minute == self._minute:
-            return False
-        self._minute = minute
-        return True
-
-
-def find_run(folder, segments, segment_bytes):
-    """Return (level, run) of the oldest run of `segments` worth merging, or None.
-
-    Raises the level of segments in the list that have nothing to drop.
-    """
+def find_run(segments):
+    """Return (level, run) of the oldest run of `segments` that fits into one, or None."""
     for level in (SPARSE, EVENTS_ONLY):
         run = []
-        total = _GAP_BYTES
-        for at, segment in enumerate(segments):
-            size = segment.size
-            if segment.level < level:
-                size = plan_run(folder, (segment,), level).size
-                if size + _GAP_BYTES >= segment.size:  # not worth decimating
-                    segments[at] = segment = indexed(
-                        segment, segment.first_seq, segment.last_seq, segment.count, segment.size,
-                        level)
+        total = _GAP_BYTES + _HEADER_BYTES
+        for segment in segments:
+            size = segment.sparse_bytes if level == SPARSE else segment.event_bytes
             is_alike = run and _is_alike(run[0], segment)
-            if not is_alike or total + size > segment_bytes or len(run) == _MAX_RUN:
+            if not is_alike or total + size > SEGMENT_BYTES or len(run) == _MAX_RUN:
                 if len(run) > 1:
                     return level, run
                 run = []
-                total = _GAP_BYTES
+                total = _GAP_BYTES + _HEADER_BYTES
             run.append(segment)
             total += size
         if len(run) > 1:
@@ -68,61 +43,57 @@ def find_run(folder, segments, segment_bytes):
     return None
 
 
-def plan_run(folder, segments, level):
-    """Return the DecimationPlan of `segments` of one boot; its size excludes the gap event."""
-    seq_from = seq_to = at_ms = count = size = 0
-    for kind, is_kept, start, end in _decimated(folder, segments, level):
-        if is_kept:
-            size += end - start
-            continue
-        seq, dropped_at_ms = record_codec.stamp_of(folder.buffer, start)
-        dropped_from, dropped_count = seq, 1
-        if kind == record_codec.EVENT:
-            detail = record_codec.read_event(folder.buffer, start, end).detail
-            dropped_from, dropped_count = detail["seq_from"], detail["count"]
-        seq_from = min(seq_from or dropped_from, dropped_from)
-        seq_to = seq
-        at_ms = dropped_at_ms
-        count += dropped_count
-    return DecimationPlan(seq_from, seq_to, at_ms, count, size)
+def merged(folder, run, level, header):
+    """Return what remains of a run of one boot at `level`, after the bytes `header`.
 
-
-def write(folder, segments, level, run_plan, file):
-    """Write the remaining records of `segments` and the gap event to an open file.
-
-    Returns (first_seq, last_seq, count, size) of the records written.
+    None if it does not fit into a segment: then the index of the run is wrong. The count is 0 if
+    the run has no intact record. An earlier gap event is dropped: the new one includes it.
     """
-    first_seq = last_seq = count = size = 0
-    gap = _gap_frame(segments[0], run_plan) if run_plan.count else None
-    for _, is_kept, start, end in _decimated(folder, segments, level):
-        seq = record_codec.stamp_of(folder.buffer, start)[0]
-        if gap is not None and seq >= run_plan.seq_to:
-            size += file.write(gap)
-            gap = None
-            count += 1
-            first_seq = first_seq or run_plan.seq_to
-            last_seq = run_plan.seq_to
-        if is_kept:
-            size += file.write(memoryview(folder.buffer)[start:end])
-            count += 1
-            first_seq = first_seq or seq
-            last_seq = seq
-    return first_seq, last_seq, count, size
-
-
-def _decimated(folder, segments, level):
-    """Yield (kind, is_kept, start, end) in folder.buffer of the unstored records of a run.
-
-    An earlier gap event is dropped: the new one includes it.
-    """
-    decimator = Decimator(level)
-    for segment in segments:
-        for kind, start, end in folder.frames_of(segment):
+    kept = bytearray(SEGMENT_BYTES - _GAP_BYTES)
+    end = gap_at = len(header)
+    kept[:end] = header
+    first_seq = last_seq = count = event_bytes = last_at_ms = 0
+    minute = None
+    seq_from = seq_to = dropped_at_ms = dropped_count = 0
+    for segment in run:
+        for kind, start, stop in folder.frames_of(segment):
             seq, at_ms = record_codec.stamp_of(folder.buffer, start)
-            if kind == record_codec.EPOCH or seq < segment.first_seq:
+            if kind == record_codec.EPOCH or not segment.first_seq <= seq <= segment.last_seq:
                 continue
+            last_at_ms = max(last_at_ms, at_ms)
             is_gap = kind == record_codec.EVENT and _is_gap(folder.buffer, start)
-            yield kind, decimator.keeps(kind, at_ms) and not is_gap, start, end
+            is_kept = kind == record_codec.EVENT and not is_gap
+            if kind == record_codec.TELEMETRY and level == SPARSE:
+                is_kept = at_ms // MINUTE_MS != minute
+                minute = at_ms // MINUTE_MS
+            if is_kept:
+                size = stop - start
+                if end + size > len(kept):
+                    return None
+                kept[end : end + size] = memoryview(folder.buffer)[start:stop]
+                end += size
+                count += 1
+                first_seq, last_seq = first_seq or seq, seq
+                event_bytes += size if kind == record_codec.EVENT else 0
+                continue
+            dropped_from, dropped = seq, 1
+            if is_gap:
+                detail = record_codec.read_event(folder.buffer, start, stop).detail
+                dropped_from, dropped = detail["seq_from"], detail["count"]
+            seq_from = min(seq_from or dropped_from, dropped_from)
+            seq_to, dropped_at_ms, gap_at = seq, at_ms, end
+            dropped_count += dropped
+    gap = b""
+    if dropped_count:
+        detail = {"seq_from": seq_from, "seq_to": seq_to, "count": dropped_count}
+        payload = record_codec.event_payload(seq_to, dropped_at_ms, "gap", detail)
+        crc_seed = record_codec.seed(run[0].boot_id, schema_of(run[0]))
+        gap = record_codec.frame(record_codec.EVENT, payload, crc_seed)
+        first_seq, last_seq = min(first_seq or seq_to, seq_to), max(last_seq, seq_to)
+        count += 1
+    index = first_seq, last_seq, count, end - len(header) + len(gap), event_bytes + len(gap)
+    view = memoryview(kept)
+    return Merged(index, last_at_ms, (view[:gap_at], gap, view[gap_at:end]))
 
 
 def _is_gap(buffer, start):
@@ -130,12 +101,5 @@ def _is_gap(buffer, start):
     return buffer[at : at + len(_GAP_START)] == _GAP_START
 
 
-def _gap_frame(segment, run_plan):
-    detail = {"seq_from": run_plan.seq_from, "seq_to": run_plan.seq_to, "count": run_plan.count}
-    payload = record_codec.event_payload(run_plan.seq_to, run_plan.at_ms, "gap", detail)
-    crc_seed = record_codec.seed(segment.boot_id, segment.schema_id)
-    return record_codec.frame(record_codec.EVENT, payload, crc_seed)
-
-
 def _is_alike(one, other):
-    return one.boot_id == other.boot_id and one.schema_id == other.schema_id
+    return one.boot_id == other.boot_id and schema_of(one) == schema_of(other)

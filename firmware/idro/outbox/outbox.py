@@ -7,7 +7,7 @@ once everything before it is stored, so `oldest_seq` is correct: no lower seq wi
 """
 
 from idro.outbox import record_codec
-from idro.outbox.segment_files import SEGMENT_BYTES
+from idro.outbox.segment_files import SEGMENT_BYTES, number_of, schema_of
 from idro.outbox.segment_ring import PendingRecord, SegmentRing
 from idro.protocol.messages import MAX_RECORDS, Batch, EncodedRecord, event_json
 
@@ -20,11 +20,17 @@ _MAX_PENDING_BYTES_NO_MEMORY = 2_048  # the same after a MemoryError
 _HEAD_CHARS = 140
 
 
+def _nothing():
+    return None
+
+
 class Outbox:
     """Takes records of this boot, returns batches of all boots, erases stored ones."""
 
-    def __init__(self, path, boot_id, channels, clock, max_bytes=MAX_BYTES):
+    def __init__(self, path, boot_id, channels, clock, max_bytes=MAX_BYTES, feed=_nothing):
         """Open the folder `path`; `channels` are the telemetry channels of this boot.
+
+        `feed()` is called before each segment: reading those without an index takes long.
 
         While flash fails, records wait in RAM within a limit, and `error` holds the reason.
         Raises ProtocolError for an unknown channel.
@@ -33,7 +39,7 @@ class Outbox:
         self._clock = clock
         self._schema = record_codec.Schema(channels)
         self._seed = record_codec.seed(boot_id, self._schema.id)
-        self._ring = SegmentRing(path, self._schema, max_bytes // SEGMENT_BYTES)
+        self._ring = SegmentRing(path, self._schema, max_bytes // SEGMENT_BYTES, feed)
         self.error = self._ring.folder.error  # why flash fails, or ""
         self._pending = []
         self._pending_bytes = 0
@@ -198,15 +204,22 @@ class Outbox:
         for segment in ring.of_boot(boot_id):
             if segment.last_seq <= after_seq:
                 continue
-            schema = folder.schemas.get(segment.schema_id)
-            known = (segment.number, ring.generation, after_seq)
+            schema = folder.schemas.get(schema_of(segment))
+            number = number_of(segment)
+            known = (number, ring.generation, after_seq)
             position = self._hint[3] if self._hint[:3] == known else 0
+            is_void = after_seq < segment.first_seq  # unless an intact record follows
             for kind, start, end in folder.frames_of(segment, position):
                 seq = record_codec.stamp_of(folder.buffer, start)[0]
-                if kind == record_codec.EPOCH or seq <= after_seq or seq < segment.first_seq:
+                if kind == record_codec.EPOCH or seq <= after_seq:
                     continue
+                if not segment.first_seq <= seq <= segment.last_seq:
+                    continue
+                is_void = False
                 record = EncodedRecord(seq, _json(schema, folder.buffer, kind, start, end))
-                yield kind, record, (segment.number, ring.generation, seq, folder.base + end)
+                yield kind, record, (number, ring.generation, seq, end)
+            if is_void:
+                ring.forget(segment)
         if boot_id != self._boot_id:
             return
         for entry in self._pending:

@@ -42,12 +42,8 @@ def frame(kind, payload, crc_seed):
     return body + struct.pack("<I", crc32(body, crc_seed) & 0xFFFF_FFFF)
 
 
-def find(buffer, position, size, crc_seed, *, is_last=True):
-    """Return (start, end) of the next intact frame in buffer[position:size], or None.
-
-    Unless `is_last`, a frame may continue after buffer[:size]: then returns (its start, 0), the
-    position to search again with more data.
-    """
+def find(buffer, position, size, crc_seed):
+    """Return (start, end) of the next intact frame in buffer[position:size], or None."""
     view = memoryview(buffer)
     while position + OVERHEAD_BYTES <= size:
         if buffer[position] == _MAGIC:
@@ -57,10 +53,8 @@ def find(buffer, position, size, crc_seed, *, is_last=True):
                 crc = crc32(view[position : end - 4], crc_seed) & 0xFFFF_FFFF
                 if crc == struct.unpack_from("<I", buffer, end - 4)[0]:
                     return position, end
-            elif not is_last and length <= MAX_PAYLOAD_BYTES:
-                return position, 0
         position += 1
-    return None if is_last else (position, 0)
+    return None
 
 
 def kind_of(buffer, start):

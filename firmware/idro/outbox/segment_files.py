@@ -1,7 +1,11 @@
 """The files of the outbox, segments and schemas, and the buffer through which they are read.
 
-A segment file is `<number>-<schema>-<boot>.seg`: its identity is in the name, safe from damaged
-bytes. A schema file `<schema>.map` describes the telemetry of such segments.
+A segment that may grow is `<number>-<schema>-<boot>.seg`, so its identity is safe from damaged
+bytes. A closed one also carries its index, in hexadecimal, so that a start need not read it:
+`<number>-<schema>-<boot>-<first seq>-<last seq>-<count>-<bytes at SPARSE>-<bytes at EVENTS_ONLY>-
+<last at_ms>-<wall time of at_ms 0, or x>.seg`. Closed ones are spread over the folders 00 to 07:
+littlefs reads up to 70,000 pages in one call on a folder of a hundred files. A schema file
+`<schema>.map` describes the telemetry of such segments.
 """
 
 import errno
@@ -12,29 +16,36 @@ from idro.errors import ProtocolError
 from idro.outbox import record_codec
 
 SEGMENT_BYTES = 4_096  # one erase block
-_WINDOW_BYTES = 1_024  # of a segment in RAM: any frame fits
-_TEMPORARY = "new.tmp"
-# What a segment still holds: all, telemetry once a minute, events only. See decimation.
-RAW = 0
-SPARSE = 1
-EVENTS_ONLY = 2
 MINUTE_MS = 60_000
+_TEMPORARY = "new.tmp"
+_UNKNOWN = "x"
+_FOLDERS = ("00", "01", "02", "03", "04", "05", "06", "07")
 
-# count: records not stored by the host, from first_seq on. size: bytes of the file.
-# level: RAW, SPARSE or EVENTS_ONLY.
+# name: path of its file in the folder of the outbox. count: records not stored by the host, from
+# first_seq on; 0 if not yet known. sparse_bytes, event_bytes: at most so many remain after
+# decimation to telemetry once a minute, and to events only.
 Segment = namedtuple(
     "Segment",
-    ("number", "boot_id", "schema_id", "first_seq", "last_seq", "count", "size", "level"))
+    ("name", "boot_id", "first_seq", "last_seq", "count", "sparse_bytes", "event_bytes"))
 
 
-def indexed(segment, first_seq, last_seq, count, size, level):
-    """Return `segment` with another index entry."""
-    return Segment(segment.number, segment.boot_id, segment.schema_id, first_seq, last_seq, count,
-                   size, level)
+def new_segment(number, schema_id, boot_id, seq):
+    """Return an empty Segment whose first record will be `seq`."""
+    return Segment(f"{number:08x}-{schema_id}-{boot_id}.seg", boot_id, seq, seq - 1, 0, 0, 0)
+
+
+def number_of(segment):
+    """Return the number of a segment: they ascend."""
+    return int(_base(segment.name)[:8], 16)
+
+
+def schema_of(segment):
+    """Return the id of the schema of a segment's telemetry."""
+    return _base(segment.name)[9:17]
 
 
 class SegmentFiles:
-    """Reads and writes segments, blocking. `buffer` holds a part of one, from `base` on."""
+    """Reads and writes segments, blocking. `buffer` holds the one that was read last."""
 
     def __init__(self, path, schema):
         """Open or create the folder `path` and save `schema` in it.
@@ -44,138 +55,153 @@ class SegmentFiles:
         """
         self._path = path
         self._schema = schema
-        self.buffer = bytearray(_WINDOW_BYTES)
-        self.base = 0
-        self._loaded = None  # the Segment in `buffer`
-        self._size = 0  # of what is in it
-        self._is_last = True  # `buffer` reaches the end of the segment
+        self.buffer = bytearray(SEGMENT_BYTES)
+        self._loaded = ""  # the name of the segment in `buffer`
+        self.size = 0  # of what is in it
+        self.is_readable = True  # the last load did not fail
         self.error = ""
         self.schemas = {schema.id: schema}
         self._is_listed = self._has_schema = False
+        self._used = [0] * len(_FOLDERS)  # files in each folder
+        self._names = []
         _make_folder(path)
         try:
-            names = os.listdir(path)
+            self._list()
             self._is_listed = True
-            self._load_schemas(names)
+            self._load_schemas()
             self._save_schema()
         except OSError as error:
             self.error = f"{error!r}"
 
-    def list(self):
-        """Return an empty Segment for every segment file, oldest first."""
-        try:
-            names = sorted(os.listdir(self._path))
-        except OSError:
-            return []
-        if _TEMPORARY in names:
-            self._remove(self._full(_TEMPORARY))
-        segments = [_read_name(name) for name in names]
-        return [segment for segment in segments if segment is not None]
+    def take_listed(self):
+        """Return [(Segment, last_at_ms, boot_unix_ms)] of the segment files that were found.
 
-    def size_of(self, segment):
-        """Return the number of readable bytes of a segment."""
-        try:
-            return min(SEGMENT_BYTES, os.stat(self._name(segment))[6])
-        except OSError:
-            return 0
+        The oldest is first; of those with one number, a run that was merged before its parts.
+        """
+        found = [_read_name(name) for name in self._names]
+        self._names = []
+        found = [one for one in found if one is not None]
+        found.sort(key=_age)
+        return found
 
-    def _load(self, segment, position):
-        """Load a segment from `position` on into `buffer`, which is empty if that fails."""
-        self._loaded = None
-        room = min(_WINDOW_BYTES, SEGMENT_BYTES - position)
-        try:
-            with open(self._name(segment), "rb") as file:
-                file.seek(position)
-                self._size = file.readinto(memoryview(self.buffer)[:room]) or 0
-        except OSError:
-            self._size = 0
-        self._is_last = self._size < _WINDOW_BYTES
-        self._loaded = segment
-        self.base = position
+    def _list(self):
+        """List all files, once: it takes thousands of pages. Raises OSError."""
+        names = os.listdir(self._path)
+        self._names = [name for name in names if name not in _FOLDERS]
+        for at, folder in enumerate(_FOLDERS):
+            if folder in names:
+                found = os.listdir(self._full(folder))
+                self._used[at] = len(found)
+                self._names += [f"{folder}/{name}" for name in found]
 
-    def _is_loaded(self, segment):
-        """True if `buffer` holds this segment; compares fields to avoid building its name."""
-        loaded = self._loaded
-        return loaded is segment or (
-            loaded is not None and loaded.number == segment.number
-            and loaded.boot_id == segment.boot_id and loaded.schema_id == segment.schema_id)
+    def _load(self, segment):
+        """Load a segment into `buffer`, which is empty if that fails."""
+        self._loaded = ""
+        self.is_readable = True
+        try:
+            with open(self._full(segment.name), "rb") as file:
+                self.size = file.readinto(self.buffer) or 0
+        except OSError:
+            self.size = 0
+            self.is_readable = False
+        self._loaded = segment.name
 
     def frames_of(self, segment, position=0):
         """Yield (kind, start, end) in `buffer` of every intact frame from `position` on.
 
-        `position` is relative to the segment. Telemetry of a lost schema counts as damaged.
+        Telemetry of a lost schema counts as damaged.
         """
-        crc_seed = record_codec.seed(segment.boot_id, segment.schema_id)
-        is_known = segment.schema_id in self.schemas
+        schema_id = schema_of(segment)
+        crc_seed = record_codec.seed(segment.boot_id, schema_id)
+        is_known = schema_id in self.schemas
         while True:
-            at = position - self.base
-            if not self._is_loaded(segment) or not 0 <= at <= self._size:
-                self._load(segment, position)  # the caller may have read another segment
-                at = 0
-            found = record_codec.find(self.buffer, at, self._size, crc_seed, is_last=self._is_last)
+            if self._loaded != segment.name:
+                self._load(segment)  # the caller may have read another segment
+            found = record_codec.find(self.buffer, position, self.size, crc_seed)
             if found is None:
                 return
-            start, end = found
-            if not end:
-                self._load(segment, self.base + start)
-                position = self.base
-                continue
-            position = self.base + end
-            kind = record_codec.kind_of(self.buffer, start)
+            position = found[1]
+            kind = record_codec.kind_of(self.buffer, found[0])
             if is_known or kind != record_codec.TELEMETRY:
-                yield kind, start, end
+                yield kind, found[0], position
 
     def create(self, segment, header):
         """Create the file of a segment with the bytes `header`. Raises OSError."""
-        self._loaded = None
+        self._loaded = ""
         if not self._is_listed:
             raise OSError(errno.EIO)  # there may be segments that only the next start can list
         if not self._has_schema:
             self._save_schema()
-        with open(self._name(segment), "wb") as file:
+        with open(self._full(segment.name), "wb") as file:
             file.write(header)
 
     def append(self, segment, records, count):
         """Append the frames of the first `count` records to a segment. Raises OSError."""
-        self._loaded = None
-        with open(self._name(segment), "ab") as file:
+        self._loaded = ""
+        with open(self._full(segment.name), "ab") as file:
             for index in range(count):
                 file.write(records[index].frame)
 
-    def replace(self, segments, write):
-        """Replace a run of segments by what `write(file)` writes; returns its result.
+    def close(self, segment, boot):
+        """Write the index of a segment into its name; returns it with the name that it has then.
+
+        `boot` is [last_at_ms, boot_unix_ms]. If flash fails, the next start reads the segment.
+        """
+        try:
+            return self._move(segment.name, segment, boot)
+        except OSError:
+            return segment
+
+    def replace(self, run, segment, boot, pieces):
+        """Replace a run of segments by one with the bytes `pieces`; returns it. Raises OSError.
 
         After a power cut all old ones are there, or the new one, possibly with old ones inside
         its seq range.
         """
         with open(self._full(_TEMPORARY), "wb") as file:
-            result = write(file)
-        os.rename(self._full(_TEMPORARY), self._name(segments[0]))
-        self._loaded = None
-        for segment in segments[1:]:
-            self.erase(segment)
-        return result
+            for piece in pieces:
+                file.write(piece)
+        closed = self._move(_TEMPORARY, segment, boot)
+        for old in run:
+            if old.name != closed.name:
+                self.erase(old)
+        return closed
+
+    def _move(self, name, segment, boot):
+        """Move a file to the emptiest folder, with the index of `segment`. Raises OSError."""
+        self._loaded = ""
+        at = self._used.index(min(self._used))
+        closed = _with_index(_FOLDERS[at], segment, boot)
+        if not self._used[at]:
+            _make_folder(self._full(_FOLDERS[at]))
+        os.rename(self._full(name), self._full(closed.name))
+        self._used[at] += 1
+        return closed
 
     def erase(self, segment):
         """Remove a segment's file. If that fails, its records are sent again after a reset."""
-        self._remove(self._name(segment))
+        if segment.name[2] == "/":
+            self._used[_FOLDERS.index(segment.name[:2])] -= 1
+        self._remove(segment.name)
 
-    def _remove(self, path):
+    def _remove(self, name):
         """Remove a file, if flash does not fail."""
-        self._loaded = None
+        self._loaded = ""
         try:  # noqa: SIM105  (MicroPython has no contextlib)
-            os.remove(path)
+            os.remove(self._full(name))
         except OSError:
             pass
 
-    def _load_schemas(self, names):
-        in_use = [segment.schema_id for segment in self.list()]
-        for name in names:
+    def _load_schemas(self):
+        if _TEMPORARY in self._names:
+            self._remove(_TEMPORARY)
+        in_use = [_base(name)[9:17] for name in self._names]
+        for name in self._names:
             if not name.endswith(".map"):
                 continue
             schema_id = name[:-4]
             if schema_id != self._schema.id and schema_id not in in_use:
-                self._remove(self._full(name))
+                self._remove(name)
                 continue
             found = self._load_schema(schema_id)
             if found is not None:
@@ -201,20 +227,47 @@ class SegmentFiles:
     def _full(self, name):
         return f"{self._path}/{name}"
 
-    def _name(self, segment):
-        return self._full(f"{segment.number:08x}-{segment.schema_id}-{segment.boot_id}.seg")
+
+def _base(name):
+    """Return the name of a file without its folder."""
+    return name[3:] if name[2:3] == "/" else name
+
+
+def _with_index(folder, segment, boot):
+    """Return a segment in `folder` with its index in the name."""
+    identity = "-".join(_base(segment.name)[:-4].split("-")[:3])
+    last_at_ms, boot_unix_ms = boot
+    epoch = _UNKNOWN if boot_unix_ms is None else f"{boot_unix_ms:x}"
+    index = "-".join([f"{number:x}" for number in segment[2:]])
+    return Segment(f"{folder}/{identity}-{index}-{last_at_ms:x}-{epoch}.seg", *segment[1:])
 
 
 def _read_name(name):
-    """Return an empty Segment for the name of a segment file, None for any other file."""
-    parts = name[:-4].split("-", 2)
-    if not name.endswith(".seg") or len(parts) != 3:
+    """Return (Segment, last_at_ms, boot_unix_ms) of a file's name, None for any other file.
+
+    The count is 0 and the others unknown if the name has no index, or an impossible one.
+    """
+    parts = _base(name)[:-4].split("-")
+    if not name.endswith(".seg") or len(parts) < 3:
         return None
     try:
-        number = int(parts[0], 16)
+        int(parts[0], 16)
     except ValueError:
         return None
-    return Segment(number, parts[2], parts[1], 0, 0, 0, 0, 0)
+    unread = Segment(name, parts[2], 0, 0, 0, 0, 0), 0, None
+    try:
+        first, last, count, sparse, events, at_ms = [int(part, 16) for part in parts[3:-1]]
+        epoch = None if parts[-1] == _UNKNOWN else int(parts[-1], 16)
+    except ValueError:
+        return unread
+    if not (0 < first <= last and 0 < count <= last - first + 1 and events <= sparse):
+        return unread
+    return Segment(name, parts[2], first, last, count, sparse, events), at_ms, epoch
+
+
+def _age(found):
+    segment = found[0]
+    return number_of(segment), -segment.last_seq
 
 
 def _make_folder(path):

@@ -7,7 +7,7 @@ again. Blocking: writing a flash block takes milliseconds, freeing space some hu
 from collections import namedtuple
 
 from idro.outbox import record_codec, segment_files
-from idro.outbox.segment_files import MINUTE_MS, RAW, SEGMENT_BYTES, SPARSE, Segment
+from idro.outbox.segment_files import MINUTE_MS, SEGMENT_BYTES, Segment
 
 SPARE_SEGMENTS = 32  # beyond the limit if nothing can be decimated; then the oldest is dropped
 _MIN_SEGMENTS = 4  # the limit is never lower
@@ -19,8 +19,8 @@ PendingRecord = namedtuple("PendingRecord", ("seq", "at_ms", "frame"))
 class SegmentRing:
     """Segments oldest first in `segments`; `boots` is {boot_id: [last_at_ms, boot_unix_ms]}."""
 
-    def __init__(self, path, schema, max_segments):
-        """Open the folder `path` and index its segments."""
+    def __init__(self, path, schema, max_segments, feed):
+        """Open the folder `path` and index its segments; `feed()` is called before each."""
         self.folder = segment_files.SegmentFiles(path, schema)
         self._configured_segments = self._max_segments = max_segments
         self._spare_segments = SPARE_SEGMENTS
@@ -29,9 +29,11 @@ class SegmentRing:
         self.generation = 0  # changes when records move within a segment
         self.skipped_bytes = 0  # damaged bytes skipped when the folder was opened
         self._is_open = False  # the last segment accepts more records
+        self._begun = ""  # the name of the segment that this boot began, "" if it is damaged
+        self._size = 0  # of the open segment, bytes
         self._minute = None
         self._next_number = 1
-        self._index()
+        self._index(feed)
 
     @property
     def count(self):
@@ -47,7 +49,9 @@ class SegmentRing:
         while entries:
             if not self._fits(boot_id, schema_id, len(entries[0].frame)):
                 self._begin(boot_id, schema_id, entries[0].seq, boot_unix_ms)
-            size = self.segments[-1].size
+            elif len(self.segments) >= self._max_segments:
+                self._make_room()  # before the call that begins a segment, which reads a lot too
+            size = self._size
             taken = 0
             while taken < len(entries) and size + len(entries[taken].frame) <= SEGMENT_BYTES:
                 size += len(entries[taken].frame)
@@ -72,6 +76,7 @@ class SegmentRing:
         if not self._is_open:
             return 0
         self._is_open = False
+        self._begun = ""
         segment = self._scan(self.segments.pop())
         if segment is None:
             return 0
@@ -90,48 +95,86 @@ class SegmentRing:
                 self.folder.erase(segment)
         self._replace(kept)
 
+    def forget(self, segment):
+        """Erase a segment without intact records, if it could be read."""
+        if self.folder.is_readable:
+            self.folder.erase(segment)
+            self._replace([one for one in self.segments if one.name != segment.name])
+
     # Opening.
 
-    def _index(self):
-        highest_seq = {}
-        for listed in self.folder.list():
-            self._next_number = listed.number + 1
-            segment = self._scan(listed)
-            upto = highest_seq.get(listed.boot_id, 0)
-            if segment is not None and segment.first_seq <= upto:
-                segment = self._trimmed(segment, upto)
-            if segment is None or not segment.count:
+    def _index(self, feed):
+        """Index the segments by their names; read those without an index and those that overlap.
+
+        A run that was merged before a power cut overlaps with its parts. A damaged segment gets no
+        index: the next start may read more of it.
+        """
+        for listed, last_at_ms, boot_unix_ms in self.folder.take_listed():
+            feed()
+            self._next_number = segment_files.number_of(listed) + 1
+            segment = listed
+            damaged_bytes = self.skipped_bytes
+            if segment.count:
+                self._note_boot(segment.boot_id, last_at_ms, boot_unix_ms)
+            else:
+                segment = self._scan(listed)
+            before = self.segments[-1] if self.segments else None
+            is_alike = segment and before and before.boot_id == segment.boot_id
+            if is_alike and segment.first_seq <= before.last_seq:
+                segment = self._after(before, segment)
+            elif segment and not listed.count and self.skipped_bytes == damaged_bytes:
+                segment = self.folder.close(segment, self.boots[segment.boot_id])
+            if segment:
+                self.segments.append(segment)
+            else:
                 self.folder.erase(listed)  # nothing intact, or merged before a power cut
-                continue
-            highest_seq[segment.boot_id] = segment.last_seq
-            self.segments.append(segment)
         self._forget_boots()
+
+    def _after(self, before, segment):
+        """Return what `segment` has after `before`, the last one indexed; None if nothing.
+
+        Both are read: a wrong name must not hide records.
+        """
+        before, segment = self._scan(before), self._scan(segment)
+        if before is None:
+            self.folder.erase(self.segments.pop())
+            return segment
+        self.segments[-1] = before
+        if segment is not None and segment.first_seq <= before.last_seq:
+            segment = self._trimmed(segment, before.last_seq)
+        return segment if segment is not None and segment.count else None
 
     def _scan(self, segment):
         """Return `segment` with the counts of its intact records, or None if it has none."""
-        size = self.folder.size_of(segment)
-        first_seq = last_seq = count = intact_bytes = 0
-        boot = self.boots.setdefault(segment.boot_id, [0, None])
+        first_seq = last_seq = count = intact_bytes = sparse_bytes = event_bytes = 0
         minute = None
-        level = SPARSE
         for kind, start, end in self.folder.frames_of(segment):
             intact_bytes += end - start
             seq, at_ms = record_codec.stamp_of(self.folder.buffer, start)
             if kind == record_codec.EPOCH:
-                boot[1] = at_ms
+                self._note_boot(segment.boot_id, 0, at_ms)
                 continue
             first_seq = first_seq or seq
             last_seq = seq
-            boot[0] = max(boot[0], at_ms)
+            self._note_boot(segment.boot_id, at_ms, None)
             count += 1
-            if kind == record_codec.TELEMETRY:
-                if at_ms // MINUTE_MS == minute:
-                    level = RAW
+            if kind == record_codec.EVENT:
+                event_bytes += end - start
+            elif at_ms // MINUTE_MS != minute:
                 minute = at_ms // MINUTE_MS
-        self.skipped_bytes += size - intact_bytes
+                sparse_bytes += end - start
+        self.skipped_bytes += self.folder.size - intact_bytes
         if not count:
             return None
-        return segment_files.indexed(segment, first_seq, last_seq, count, size, level)
+        return Segment(
+            segment.name, segment.boot_id, first_seq, last_seq, count, sparse_bytes + event_bytes,
+            event_bytes)
+
+    def _note_boot(self, boot_id, at_ms, boot_unix_ms):
+        boot = self.boots.setdefault(boot_id, [0, None])
+        boot[0] = max(boot[0], at_ms)
+        if boot_unix_ms is not None:
+            boot[1] = boot_unix_ms
 
     # Writing.
 
@@ -139,19 +182,23 @@ class SegmentRing:
         if not self._is_open:
             return False
         last = self.segments[-1]
-        if last.boot_id != boot_id or last.schema_id != schema_id:
+        if last.boot_id != boot_id or segment_files.schema_of(last) != schema_id:
             return False
-        return last.size + size <= SEGMENT_BYTES
+        return self._size + size <= SEGMENT_BYTES
 
     def _begin(self, boot_id, schema_id, seq, boot_unix_ms):
         self._is_open = False
+        last = self.segments[-1] if self.segments else None
+        if last and last.name == self._begun:
+            self.segments[-1] = self.folder.close(last, self.boots[last.boot_id])
         if len(self.segments) >= self._max_segments and not self._make_room():
             self._drop_oldest()
         header = _header(boot_id, schema_id, boot_unix_ms)
-        segment = Segment(
-            self._next_number, boot_id, schema_id, seq, seq - 1, 0, len(header), SPARSE)
+        segment = segment_files.new_segment(self._next_number, schema_id, boot_id, seq)
         self.folder.create(segment, header)
         self._next_number += 1
+        self._begun = segment.name
+        self._size = len(header)
         self._minute = None
         self.boots.setdefault(boot_id, [0, None])[1] = boot_unix_ms
         self.segments.append(segment)
@@ -160,37 +207,47 @@ class SegmentRing:
     def _write(self, entries, taken, size):
         last = self.segments[-1]
         self.folder.append(last, entries, taken)
-        level = last.level
+        sparse_bytes, event_bytes = last.sparse_bytes, last.event_bytes
         for index in range(taken):
-            minute = entries[index].at_ms // MINUTE_MS
-            if record_codec.kind_of(entries[index].frame, 0) == record_codec.TELEMETRY:
-                if minute == self._minute:
-                    level = RAW
+            entry = entries[index]
+            minute = entry.at_ms // MINUTE_MS
+            if record_codec.kind_of(entry.frame, 0) == record_codec.EVENT:
+                event_bytes += len(entry.frame)
+                sparse_bytes += len(entry.frame)
+            elif minute != self._minute:
+                sparse_bytes += len(entry.frame)
                 self._minute = minute
         newest = entries[taken - 1]
-        self.segments[-1] = segment_files.indexed(
-            last, last.first_seq, newest.seq, last.count + taken, size, level)
+        self._size = size
+        self.segments[-1] = Segment(
+            last.name, last.boot_id, last.first_seq, newest.seq, last.count + taken, sparse_bytes,
+            event_bytes)
         self.boots[last.boot_id][0] = newest.at_ms
 
     def _make_room(self):
-        from idro.outbox import decimation  # imported only by a full outbox
+        """Merge a run of segments into one; False if none was found or its index was wrong."""
+        from idro.outbox import decimation  # imported only by a full outbox: 8 kB of heap
 
-        found = decimation.find_run(self.folder, self.segments, SEGMENT_BYTES)
+        found = decimation.find_run(self.segments[:-1])
         if found is None:
             return False
         level, run = found
         first = run[0]
-        plan = decimation.plan_run(self.folder, run, level)
-        header = _header(first.boot_id, first.schema_id, self.boots[first.boot_id][1])
-
-        def write(file):
-            file.write(header)
-            return decimation.write(self.folder, run, level, plan, file)
-
-        first_seq, last_seq, count, size = self.folder.replace(run, write)
+        boot_unix_ms = self.boots[first.boot_id][1]
+        header = _header(first.boot_id, segment_files.schema_of(first), boot_unix_ms)
+        merged = decimation.merged(self.folder, run, level, header)
         at = self.segments.index(first)
+        if merged is None or not merged.index[2]:
+            scanned = [self._scan(segment) for segment in run]
+            for old, new in zip(run, scanned):  # noqa: B905  (portable)
+                if new is None:
+                    self.folder.erase(old)
+            self.segments[at : at + len(run)] = [one for one in scanned if one is not None]
+            return False
+        segment = Segment(first.name, first.boot_id, *merged.index)
+        boot = merged.last_at_ms, boot_unix_ms
         self.segments[at : at + len(run)] = [
-            segment_files.indexed(first, first_seq, last_seq, count, len(header) + size, level)]
+            self.folder.replace(run, segment, boot, merged.pieces)]
         self.generation += 1
         return True
 
@@ -206,14 +263,15 @@ class SegmentRing:
         if seq_upto < segment.last_seq:
             for kind, start, _ in self.folder.frames_of(segment):
                 seq = record_codec.stamp_of(self.folder.buffer, start)[0]
-                if kind != record_codec.EPOCH and seq > seq_upto:
+                if kind != record_codec.EPOCH and seq_upto < seq <= segment.last_seq:
                     first_seq = min(first_seq, seq)
                     count += 1
-        return segment_files.indexed(
-            segment, first_seq, segment.last_seq, count, segment.size, segment.level)
+        return Segment(
+            segment.name, segment.boot_id, first_seq, segment.last_seq, count,
+            segment.sparse_bytes, segment.event_bytes)
 
     def _replace(self, segments):
-        if not segments or segments[-1].number != self.segments[-1].number:
+        if not segments or segments[-1].name != self.segments[-1].name:
             self._is_open = False
         self.segments = segments
         self._forget_boots()

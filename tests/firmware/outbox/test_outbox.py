@@ -79,7 +79,7 @@ def test_stored_erases_only_the_named_records(tmp_path):
     assert outbox.count == 50
     assert [record.seq for _, record in drain(outbox)] == list(range(151, 201))
     assert outbox.count == 0
-    assert not list(tmp_path.glob("*.seg"))
+    assert not list(tmp_path.rglob("*.seg"))
     assert outbox.oldest_seq("0000b001") == 201
 
 
@@ -88,7 +88,7 @@ def test_records_stored_before_the_flush_are_not_written(tmp_path):
     for seq in range(1, 100):
         outbox.append_telemetry(seq * 10_000, values_at(seq), {})
         outbox.stored("0000b001", seq)
-    assert not list(tmp_path.glob("*.seg"))
+    assert not list(tmp_path.rglob("*.seg"))
     assert outbox.count == 0
 
 
@@ -97,7 +97,7 @@ def test_three_days_at_a_record_a_minute_fit(tmp_path):
     for seq in range(1, 72 * 60 + 1):
         outbox.append_telemetry(seq * 60_000, values_at(seq), FAULTS)
     outbox.flush()
-    used_bytes = len(list(tmp_path.glob("*.seg"))) * 4_096
+    used_bytes = len(list(tmp_path.rglob("*.seg"))) * 4_096
     assert used_bytes <= MAX_BYTES == 393_216
     print(f"72 h of {len(CHANNELS)} channels: {used_bytes} of {MAX_BYTES} bytes")
     out = drain(new_outbox(tmp_path, "0000b002"))
@@ -115,8 +115,8 @@ def test_a_full_outbox_thins_telemetry_and_retains_every_event(tmp_path):
             outbox.append_event(step * 10_000, "dosed", {"actuator": "ph_down", "on_ms": step})
             events += 1
     outbox.flush()
-    assert len(list(tmp_path.glob("*.seg"))) <= 96
-    assert max(path.stat().st_size for path in tmp_path.glob("*.seg")) <= 4_096
+    assert len(list(tmp_path.rglob("*.seg"))) <= 96
+    assert max(path.stat().st_size for path in tmp_path.rglob("*.seg")) <= 4_096
     waits = []
     assert_nothing_unexplained(drain(outbox, waits=waits), last + events)
     drains_at = last * 10 / (len(waits) * SLOW_ROUND_TRIP_S)
@@ -134,7 +134,7 @@ def test_a_long_outage_drops_the_oldest_telemetry_and_no_event(tmp_path):
             outbox.append_event(step * 60_000, "dosed", {"actuator": "ph_down", "on_ms": step})
             appended += 1
     outbox.flush()
-    assert len(list(tmp_path.glob("*.seg"))) <= 16
+    assert len(list(tmp_path.rglob("*.seg"))) <= 16
     waits = []
     out = drain(new_outbox(tmp_path, "0000b002", 16 * 4_096), waits=waits)
     kept = [r for _, r in out if isinstance(r, messages.Record)]
@@ -168,7 +168,7 @@ def test_a_gap_waits_until_earlier_records_are_stored(tmp_path):
     outbox = new_outbox(tmp_path)
     for seq in range(1, 6):
         outbox.append_event(seq, "decided", {"loop": "ph", "reason": f"number {seq}"})
-    (segment,) = tmp_path.glob("*.seg")
+    (segment,) = tmp_path.rglob("*.seg")
     data = bytearray(segment.read_bytes())
     data[data.index(b"number 3")] ^= 1
     segment.write_bytes(data)
@@ -186,7 +186,7 @@ def test_flash_corruption_at_run_time_stalls_nothing(tmp_path):
     outbox = new_outbox(tmp_path)
     for seq in range(1, 6):
         outbox.append_event(seq, "decided", {"loop": "ph", "reason": f"number {seq}"})
-    (segment,) = tmp_path.glob("*.seg")
+    (segment,) = tmp_path.rglob("*.seg")
     data = bytearray(segment.read_bytes())
     for text in (b"number 1", b"number 5"):
         data[data.index(text)] ^= 1
@@ -286,17 +286,17 @@ def test_a_held_outbox_does_not_grow_and_drops_telemetry_first(tmp_path):
     outbox = new_outbox(tmp_path)
     for seq in range(1, 1_001):
         outbox.append_telemetry(seq * 60_000, values_at(seq), {})
-    held_segments = len(list(tmp_path.glob("*.seg")))
+    held_segments = len(list(tmp_path.rglob("*.seg")))
     outbox.limit_growth(True)
     for seq in range(1_001, 4_001):
         outbox.append_telemetry(seq * 60_000, values_at(seq), {})
         if seq % 1_000 == 0:
             outbox.append_event(seq * 60_000, "armed", {})
-    assert len(list(tmp_path.glob("*.seg"))) <= held_segments
+    assert len(list(tmp_path.rglob("*.seg"))) <= held_segments
     outbox.limit_growth(False)
     for seq in range(4_001, 5_001):
         outbox.append_telemetry(seq * 60_000, values_at(seq), {})
-    assert len(list(tmp_path.glob("*.seg"))) > held_segments
+    assert len(list(tmp_path.rglob("*.seg"))) > held_segments
     kept = [record for _, record in drain(outbox)]
     kinds = [record.kind for record in kept if isinstance(record, messages.EventRecord)]
     assert kinds.count("armed") == 3

@@ -24,6 +24,10 @@ _OPERATIONS = st.lists(
 )
 
 
+def _name(path):
+    return path.name
+
+
 class Life:
     """An outbox across resets, with the appended records and those reported as stored."""
 
@@ -80,7 +84,7 @@ class Life:
 
     def flip(self, number):
         """Flip one bit of one segment, then reset: damage is detected at the next start."""
-        files = sorted(self.folder.glob("*.seg"))
+        files = sorted(self.folder.rglob("*.seg"), key=_name)
         if files:
             path = files[number % len(files)]
             data = bytearray(path.read_bytes())
@@ -91,7 +95,7 @@ class Life:
 
     def cut(self, number):
         """Truncate the newest segment, as a power cut during a write does."""
-        files = sorted(self.folder.glob("*.seg"))
+        files = sorted(self.folder.rglob("*.seg"), key=_name)
         if files:
             data = files[-1].read_bytes()
             files[-1].write_bytes(data[: number % (len(data) + 1)])
@@ -99,7 +103,7 @@ class Life:
 
     def expected(self):
         """Return the keys of records that are intact in flash or pending in RAM."""
-        flash = b"".join(path.read_bytes() for path in self.folder.glob("*.seg"))
+        flash = b"".join(path.read_bytes() for path in self.folder.rglob("*.seg"))
         keys = {key for key, frame in self.frames.items() if frame in flash}
         keys |= {(self.boot_id, entry.seq) for entry in self.outbox._pending}
         return keys
@@ -145,7 +149,7 @@ def test_any_bytes_in_a_segment_file_are_tolerated(tmp_path_factory, data, numbe
     folder = tmp_path_factory.mktemp("outbox")
     outbox = new_outbox(folder)
     outbox.append_event(1, "armed", {})
-    (segment,) = folder.glob("*.seg")
+    (segment,) = folder.rglob("*.seg")
     whole = segment.read_bytes()
     segment.write_bytes((data + whole, whole + data, data, whole[:number] + data)[number])
     out = drain(new_outbox(folder, "0000b002"))
