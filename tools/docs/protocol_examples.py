@@ -53,8 +53,8 @@ INFO = {
     "boot_unix_ms": "as in a batch",
     "clock": f"source of its wall time: `{'`, `'.join(messages_host.CLOCKS)}`",
     "reset": "cause of the last reset",
-    "image_sha256": "hash over path and SHA-256 of every file of the image, computed from the "
-    "flash at boot",
+    "image_sha256": "hash of the image, as `manifest.json` on the flash states it: which image "
+    "was flashed; the node does not read its files for it",
     "channels": "measured channels",
     "outputs": "outputs: name to `doser`, `switch` or `dimmer`",
     "boots": "earlier runs with records in the outbox, oldest first: `[boot_id, last_at_ms]`",

@@ -53,7 +53,7 @@ class Manifest:
     files: dict[str, str]  # path on the flash: hex SHA-256
     sizes: dict[str, int]  # path on the flash: bytes
     sources: dict[str, str]  # path of the source: hex SHA-256
-    image_sha256: str
+    image_sha256: str  # last: the node reads it from the end of manifest.json
 
 
 def build_image(
@@ -99,7 +99,8 @@ def _board_source(board: Mapping[str, Any]) -> str:
 def image_sha256(hashes: dict[str, str]) -> str:
     """Return the hash of an image: SHA-256 of `path LF hash LF` in the order of the paths.
 
-    The node computes the same hash over the files on its flash and reports it in up/info.
+    The node reports the one that manifest.json on its flash states in up/info; `idroserra flash`
+    compares it with the files on the flash.
     """
     text = "".join(f"{path}\n{hashes[path]}\n" for path in sorted(hashes))
     return sha256(text.encode())

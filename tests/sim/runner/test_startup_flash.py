@@ -23,7 +23,7 @@ DOSE_EVERY_MS = 3 * 3_600_000
 MOST_IMPORT_PAGES = 85_000
 MOST_OUTBOX_PAGES = 12_000
 MOST_LEDGER_PAGES = 1_500
-MOST_NODE_PAGES = 100_000
+MOST_NODE_PAGES = 60_000
 MOST_APPEND_PAGES = 25_000
 
 
@@ -64,6 +64,7 @@ def test_a_start_reads_little_flash(files):
     started = counted(files, "start")
     assert started["import"]["reads"] <= MOST_IMPORT_PAGES
     assert started["node"]["reads"] <= MOST_NODE_PAGES
+    assert started["node"]["opens"] <= 60
     assert started["node"]["programs"] <= 150
 
 
