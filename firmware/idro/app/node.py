@@ -52,7 +52,6 @@ _HOUSEKEEPING_MS = 60_000
 _CALIBRATING_EVERY_MS = 2_000
 # The minimum allocated between two collections of the heap: docs/memory.md.
 _COLLECT_EVERY_B = 4_096
-_MANIFEST_END_BYTES = 90  # with the hash of the image
 _MAX_OUT_OF_MEMORY_MS = 900_000
 # The pause before a reset after a failure, 30 s with all off: a crash loop must spare the flash.
 _PAUSES = 10
@@ -63,6 +62,7 @@ class Node:
     """The application, built and not yet running."""
 
     def __init__(self, feed, boot_id):
+        feed()  # here and below: the supervisor feeds the watchdog only once tasks run
         _collect_often()
         self.clock = clock = Clock()
         self._boot_id = boot_id
@@ -74,13 +74,16 @@ class Node:
         self._config_error = self._settings.error
         self.events = EventLog(clock)
         timer, self._outputs, sensors, button = _build_hardware(clock, values)
+        feed()
         self.sampler = Sampler(sensors, clock, self.events.record)
         self._telemetry = Telemetry(self.sampler, self._outputs, clock)
         channels = self._telemetry.channels
         self._outbox = Outbox(DATA + "/outbox", boot_id, channels, clock, feed=feed)
         self.events.open(self._outbox)
         self._space = ReservedSpace(DATA + "/ballast")
+        feed()
         granted_pct = self._open_gate()
+        feed()
         context = ControlContext(
             clock, values, self.sampler, self.gate, self._outputs, self.events)
         self._supervisor = Supervisor(
@@ -376,7 +379,7 @@ def _image_sha256():
     """Return the hash of the image as the last entry of its manifest states it, or ""."""
     try:
         with open("/manifest.json", "rb") as file:
-            file.seek(-_MANIFEST_END_BYTES, 2)
+            file.seek(-90, 2)  # the end of that entry
             words = str(file.read(), "utf-8").split('"')
     except (OSError, ValueError):
         return ""

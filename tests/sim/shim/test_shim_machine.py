@@ -2,8 +2,9 @@
 
 import pytest
 
+from idrosim.runner import process
 from idrosim.runner.process import SimulatorError
-from support.simulated_board import run
+from support.simulated_board import make_job, run
 
 
 def test_a_timer_cuts_an_output_off_while_the_firmware_is_busy(tmp_path):
@@ -286,3 +287,30 @@ def test_invalid_hardware_settings_are_refused(tmp_path):
             time.sleep(1)
         """, duration_ms=2_000)
     assert outcome.console == ["refused"] * 6
+
+
+FREQUENCIES = """
+    import machine
+    import time
+    print(machine.freq())
+    for hz in (240_000_000, 80_000_000, 100_000_000):
+        try:
+            machine.freq(hz)
+        except ValueError:
+            print("refused", hz)
+        print(machine.freq())
+    time.sleep(100)
+    """
+
+
+@pytest.mark.parametrize(("chip", "console"), [
+    ("esp32", ["160000000", "240000000", "80000000", "refused 100000000", "80000000"]),
+    ("esp32c3", ["160000000", "refused 240000000", "160000000", "80000000", "refused 100000000",
+                 "80000000"]),
+])
+def test_the_cpu_takes_the_frequencies_of_its_chip(tmp_path, chip, console):
+    job = make_job(tmp_path, FREQUENCIES)
+    job["board"]["chip"] = chip
+    seen = []
+    process.run_lockstep(job, lambda line: None, on_console=seen.append)
+    assert seen[: len(console)] == console
