@@ -225,31 +225,35 @@ class SegmentRing:
         self.boots[last.boot_id][0] = newest.at_ms
 
     def _make_room(self):
-        """Merge a run of segments into one; False if none was found or its index was wrong."""
-        from idro.outbox import decimation  # imported only by a full outbox: 8 kB of heap
+        """Merge a run of segments into one; False if that cannot be done now. Raises OSError."""
+        try:
+            from idro.outbox import decimation  # imported only by a full outbox: 8 kB of heap
 
-        found = decimation.find_run(self.segments[:-1])
-        if found is None:
-            return False
-        level, run = found
+            found = decimation.find_run(self.segments[:-1])
+            return found is not None and self._merge(decimation.merged, *found)
+        except MemoryError:
+            return False  # the spare segments take the records
+
+    def _merge(self, merge, level, run):
+        """Replace `run` by what `merge` makes of it; False if the index of the run was wrong."""
         first = run[0]
         boot_unix_ms = self.boots[first.boot_id][1]
         header = _header(first.boot_id, segment_files.schema_of(first), boot_unix_ms)
-        merged = decimation.merged(self.folder, run, level, header)
-        at = self.segments.index(first)
+        merged = merge(self.folder, run, level, header)
         if merged is None or not merged.index[2]:
-            scanned = [self._scan(segment) for segment in run]
-            for old, new in zip(run, scanned):  # noqa: B905  (portable)
-                if new is None:
-                    self.folder.erase(old)
-            self.segments[at : at + len(run)] = [one for one in scanned if one is not None]
-            return False
-        segment = Segment(first.name, first.boot_id, *merged.index)
-        boot = merged.last_at_ms, boot_unix_ms
-        self.segments[at : at + len(run)] = [
-            self.folder.replace(run, segment, boot, merged.pieces)]
+            new = [self._scan(segment) for segment in run]
+            for at, segment in enumerate(run):
+                if new[at] is None:
+                    self.folder.erase(segment)
+            new = [segment for segment in new if segment is not None]
+        else:
+            segment = Segment(first.name, first.boot_id, *merged.index)
+            boot = merged.last_at_ms, boot_unix_ms
+            new = [self.folder.replace(run, segment, boot, merged.pieces)]
+        at = self.segments.index(first)
+        self.segments[at : at + len(run)] = new
         self.generation += 1
-        return True
+        return len(new) < len(run)
 
     def _drop_oldest(self):
         if len(self.segments) >= self._max_segments + self._spare_segments:

@@ -159,7 +159,7 @@ def test_publishes_info_first_and_then_all_records_in_order(nodes, hosts, eventu
     assert node.publisher.connected
     assert node.publisher.last_stored_ms is not None
     assert node.stored[-1].unix_ms == 1_770_000_000_000
-    assert not list((tmp_path / "flash").glob("*.seg"))
+    assert not list((tmp_path / "flash").rglob("*.seg"))
 
 
 def test_nothing_is_erased_while_the_host_stores_nothing(nodes, hosts, eventually):

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from idro.outbox import decimation
 from idro.protocol import messages
 from support.outbox_records import drain, new_outbox, values_at
 
@@ -154,6 +155,20 @@ def test_a_power_cut_at_any_moment_loses_no_record_and_sends_none_twice(
         kept = sum(boot_id == BOOT for boot_id, _ in out) - len(gaps)
         assert kept + sum(gap["count"] for gap in gaps) == 700, operation
     assert operation > 40
+
+
+def test_a_full_outbox_without_memory_to_merge_takes_the_spare_segments(tmp_path, monkeypatch):
+    outbox = new_outbox(tmp_path, max_bytes=MAX_BYTES)
+    fill(outbox, 300)
+    before = outbox.count
+
+    def refuse(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(decimation, "merged", refuse)
+    fill(outbox, 300, 301)
+    assert (outbox.lost_count, outbox.write_failures_count) == (0, 0)
+    assert outbox.count == before + 300
 
 
 def renamed(path, index, value):
