@@ -101,10 +101,10 @@ class SegmentFiles:
         try:
             with open(self._full(segment.name), "rb") as file:
                 self.size = file.readinto(self.buffer) or 0
+            self._loaded = segment.name
         except OSError:
             self.size = 0
             self.is_readable = False
-        self._loaded = segment.name
 
     def frames_of(self, segment, position=0):
         """Yield (kind, start, end) in `buffer` of every intact frame from `position` on.

@@ -126,7 +126,7 @@ class SegmentRing:
                 segment = self.folder.close(segment, self.boots[segment.boot_id])
             if segment:
                 self.segments.append(segment)
-            else:
+            elif self.folder.is_readable:
                 self.folder.erase(listed)  # nothing intact, or merged before a power cut
         self._forget_boots()
 
@@ -135,10 +135,12 @@ class SegmentRing:
 
         Both are read: a wrong name must not hide records.
         """
-        before, segment = self._scan(before), self._scan(segment)
+        before = self._scan(before)
         if before is None:
-            self.folder.erase(self.segments.pop())
-            return segment
+            if self.folder.is_readable:
+                self.folder.erase(self.segments.pop())
+            return self._scan(segment)
+        segment = self._scan(segment)
         self.segments[-1] = before
         if segment is not None and segment.first_seq <= before.last_seq:
             segment = self._trimmed(segment, before.last_seq)
@@ -270,6 +272,8 @@ class SegmentRing:
                 if kind != record_codec.EPOCH and seq_upto < seq <= segment.last_seq:
                     first_seq = min(first_seq, seq)
                     count += 1
+            if not self.folder.is_readable:
+                first_seq, count = seq_upto + 1, min(segment.count, segment.last_seq - seq_upto)
         return Segment(
             segment.name, segment.boot_id, first_seq, segment.last_seq, count,
             segment.sparse_bytes, segment.event_bytes)

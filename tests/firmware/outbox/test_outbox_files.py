@@ -171,6 +171,34 @@ def test_a_full_outbox_without_memory_to_merge_takes_the_spare_segments(tmp_path
     assert outbox.count == before + 300
 
 
+def unreadable(patched):
+    """Let every read of a segment fail."""
+    real = open
+
+    def failing(path, mode="r", *more, **options):
+        if str(path).endswith(".seg") and mode == "rb":
+            raise OSError(5)
+        return real(path, mode, *more, **options)
+
+    patched.setattr("builtins.open", failing)
+
+
+def test_a_segment_that_cannot_be_read_now_is_kept(tmp_path, monkeypatch):
+    before = new_outbox(tmp_path)
+    fill(before, 300)
+    before.flush()
+    with monkeypatch.context() as patched:
+        unreadable(patched)
+        assert drain(new_outbox(tmp_path, "0000b002")) == []
+    outbox = new_outbox(tmp_path, "0000b003")
+    assert outbox.count == 300
+    with monkeypatch.context() as patched:
+        unreadable(patched)
+        assert outbox.next_batch(None) is None
+        outbox.stored(BOOT, 10)
+    assert [record.seq for _, record in drain(outbox)] == list(range(11, 301))
+
+
 def renamed(path, index, value):
     """Replace one part of a closed segment's name."""
     parts = path.stem.split("-")
