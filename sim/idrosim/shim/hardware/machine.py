@@ -12,7 +12,6 @@ from idrosim.shim.time import virtual_time
 RTC_MEMORY_BYTES = 2_048
 # ports/esp32/modmachine.c, mp_machine_set_freq
 _MHZ = (20, 40, 80, 160, 240)
-_MOST_MHZ = {"esp32c3": 160, "esp32c6": 160}
 
 
 class RTC:
@@ -53,16 +52,15 @@ def time_pulse_us(pin, pulse_level, timeout_us=1_000_000):
         end_call()
 
 
-def _freq(runtime):
-    """Return machine.freq of the board's chip; an ESP32 starts at 160 MHz."""
+def _freq():
+    """Return machine.freq; an ESP32 starts at 160 MHz."""
     now_mhz = [160]
-    most_mhz = _MOST_MHZ.get(runtime.job["board"]["chip"], _MHZ[-1])
 
     def freq(hz=None):
         if hz is None:
             return now_mhz[0] * 1_000_000
         mhz = hz // 1_000_000
-        if mhz not in _MHZ or mhz > most_mhz:
+        if mhz not in _MHZ:
             raise ValueError("frequency must be 20MHz, 40MHz, 80Mhz, 160MHz or 240MHz")
         now_mhz[0] = mhz
         return None
@@ -103,7 +101,7 @@ def functions(runtime):
     return {
         "Pin": Pin, "PWM": PWM, "ADC": ADC, "I2C": I2C, "SoftI2C": SoftI2C, "UART": UART,
         "Timer": Timer, "WDT": WDT, "RTC": RTC, "reset": reset, "soft_reset": soft_reset,
-        "reset_cause": reset_cause, "unique_id": unique_id, "freq": _freq(runtime), "idle": idle,
+        "reset_cause": reset_cause, "unique_id": unique_id, "freq": _freq(), "idle": idle,
         "lightsleep": lightsleep, "disable_irq": disable_irq, "enable_irq": enable_irq,
         "time_pulse_us": time_pulse_us,
         "PWRON_RESET": CAUSES["power"], "HARD_RESET": CAUSES["reset"],
