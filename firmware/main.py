@@ -30,4 +30,8 @@ def load_app():
     return node.main
 
 
-boot_select.start(feed, load_app)
+try:
+    boot_select.start(feed, load_app)
+except KeyboardInterrupt as stop:
+    platform.note_console()
+    raise stop

@@ -125,6 +125,8 @@ class Nvs:
     def blob(self, key):
         return self.values.get(key)
 
+    number = blob
+
     def put(self, **values):
         self.values.update(values)
 

@@ -23,7 +23,7 @@ from idro.app.event_log import EventLog
 from idro.app.network_task import NetworkTask
 from idro.app.ota.service import UpdateService
 from idro.app.overrides import Overrides
-from idro.app.persistent_state import PersistentState, save_error
+from idro.app.persistent_state import PLANNED, PersistentState, save_error
 from idro.app.reserved_space import ReservedSpace
 from idro.app.sampling import Sampler
 from idro.app.settings import Settings
@@ -43,8 +43,6 @@ from idro.safety.supervisor import Supervisor, printable
 from idro.update import platform, slots
 
 DATA = "/data"
-# The last error after a restart into an update, which is not a crash.
-PLANNED = "planned_update"
 # How long one cycle may take beyond the wait for the next before the watchdog is not fed.
 _GRACE_MS = 10_000
 _HOUSEKEEPING_MS = 60_000
@@ -171,12 +169,10 @@ class Node:
         return granted_pct
 
     def _has_crashed(self):
-        """True after an unplanned reset. Those of a trial are counted by its tries."""
+        """True after a crash. Those of a trial are counted by its tries."""
         is_trial_over = self._store.text("update_told") != ""
-        is_planned = self._persistent.last_error == PLANNED
-        if slots.running.state == "trial" or is_trial_over or is_planned:
-            return False
-        return self._reset_cause in ("watchdog", "hard", "brown_out")
+        is_crash = self._persistent.is_crash(self._reset_cause)
+        return is_crash and not is_trial_over and slots.running.state != "trial"
 
     def _restart(self, why):
         """Make everything safe and reset the board. Never returns."""
@@ -340,6 +336,7 @@ def main(feed):
         asyncio.run(node.run())
     except KeyboardInterrupt:
         error = None  # a person is at the console: outputs off, and no reset
+        raise
     except Exception as failure:
         sys.print_exception(failure)
         error = f"{type(failure).__name__}: {failure}"

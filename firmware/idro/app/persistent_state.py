@@ -12,6 +12,8 @@ _MAGIC = b"IDR1"
 _HEAD = "<4sQQH"  # magic, chained uptime, wall time (0: unknown), bytes of error text; then CRC32
 _HEAD_BYTES = 22
 _MAX_ERROR_BYTES = 120
+# The last error after a restart into an update, which is not a crash.
+PLANNED = "planned_update"
 _NVS_EVERY_MS = 600_000
 _CRASH_WINDOW_MS = 86_400_000
 _CRASHES = 3
@@ -62,6 +64,19 @@ class PersistentState:
             self._nvs_due_ms = clock.now_ms() + _NVS_EVERY_MS
             self._store.put(kept=struct.pack("<QQI", chain_ms, unix_ms, second_of_day % _DAY_S))
 
+    def is_crash(self, cause):
+        """Return True if the reset `cause` that started this boot was a crash. Call it once.
+
+        Not a crash: a restart into an update, and any reset after a person stopped the program
+        at the console. Another hard reset of a node that was running is an error or a panic.
+        """
+        was_stopped = self._store.number("console") == 1
+        if was_stopped:
+            self._put(console=0)
+        if cause == "hard":
+            return self.had_rtc and self.last_error != PLANNED and not was_stopped
+        return cause in ("watchdog", "brown_out") and not was_stopped
+
     def count_crash(self, is_abnormal):
         """Count the reset that started this boot; returns True for the third crash in 24 h."""
         stamps = self._crash_stamps()
@@ -70,12 +85,12 @@ class PersistentState:
         recent = [at_ms for at_ms in stamps if at_ms > self.chain_ms() - _CRASH_WINDOW_MS]
         recent = recent[-_CRASHES:]
         if is_abnormal:
-            self._put_crashes(struct.pack(f"<{len(recent)}Q", *recent))
+            self._put(crash_log=struct.pack(f"<{len(recent)}Q", *recent))
         return is_abnormal and len(recent) >= _CRASHES
 
     def clear_crashes(self):
         """Reset the crash count, after a person resumed dosing."""
-        self._put_crashes(b"")
+        self._put(crash_log=b"")
 
     def save_pending_nutrient_b(self, volume_ul, is_given):
         """Save the volume of nutrient B that is owed, 0 for none. Raises OSError.
@@ -106,9 +121,9 @@ class PersistentState:
             return None
         return struct.unpack(_LEARNED, data)
 
-    def _put_crashes(self, data):
+    def _put(self, **values):
         try:
-            self._store.put(crash_log=data)
+            self._store.put(**values)
         except OSError as error:
             print("crash count not saved:", error)
 

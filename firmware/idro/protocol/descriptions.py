@@ -22,7 +22,8 @@ FAULT_TEXTS = {
 }
 
 # The names before a full stop are keys of the event's detail. `reason`, `cut` are reasons, `error`
-# is a technical text, `reset` one of power_on, brown_out, hard, watchdog, deep_sleep, soft.
+# is a technical text, `reset` one of power_on, brown_out, hard, watchdog, deep_sleep, soft,
+# unknown.
 EVENT_TEXTS = {
     "boot": "The node started: reset (cause), version, last_error (why the last boot ended).",
     "armed": "Readings were valid for long enough: dosing is possible from now on.",

@@ -19,11 +19,24 @@ def set_full_speed():
 
 
 def reset_cause():
-    """Return power_on, hard, watchdog, deep_sleep or soft. A brown-out looks like power_on."""
+    """Return power_on, hard, watchdog, deep_sleep, soft or unknown.
+
+    A brown-out looks like power_on, a panic like the hard reset of restart(). Unknown is a reset
+    by the USB port.
+    """
     return {
-        machine.PWRON_RESET: "power_on", machine.WDT_RESET: "watchdog",
-        machine.DEEPSLEEP_RESET: "deep_sleep", machine.SOFT_RESET: "soft",
-    }.get(machine.reset_cause(), "hard")
+        machine.PWRON_RESET: "power_on", machine.HARD_RESET: "hard",
+        machine.WDT_RESET: "watchdog", machine.DEEPSLEEP_RESET: "deep_sleep",
+        machine.SOFT_RESET: "soft",
+    }.get(machine.reset_cause(), "unknown")
+
+
+def note_console():
+    """Note in NVS that a person stopped the program: the reset that follows is no crash."""
+    try:
+        NvsStore().put(console=1)
+    except OSError as error:
+        print("console not noted:", error)
 
 
 def rtc_memory():

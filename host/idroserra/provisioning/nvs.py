@@ -32,8 +32,8 @@ SECRETS = frozenset({"wifi_pass", "broker_pass", "tls_key", KEY})
 UNSHOWN = SECRETS | {"tls_ca", "tls_cert", *UPDATE_KEYS}  # only their hash is read
 _NUMBERS = frozenset({"broker_port", TLS})
 # The firmware's own entries; they are erased with the node.
-_KEPT = ("earned_s", "ledger", "kept", "owed", "learned", "crash_log", "security_a",
-         "security_b", "reverted", "update_told")
+_KEPT = ("earned_s", "ledger", "kept", "owed", "learned", "crash_log", "console",
+         "security_a", "security_b", "reverted", "update_told")
 _KEY_BYTES = 32
 _FULL = ("NOT_ENOUGH_SPACE", "NO_FREE_PAGES", "PAGE_FULL")
 _HELPERS = f"""\

@@ -13,13 +13,13 @@ from idrosim.scenarios.toml_table import ScenarioError, Table, flat, is_number
 
 EVENTS = ("set", "settings", "fault", "command", "network", "clock", "press")
 _VERBS = ("dose", "run", "correct", "end_correction", "hold", "stop", "resume")
-_LASTING_FAULTS = ("power_cut", "brown_out", "hang", "busy")
+_LASTING_FAULTS = ("power_cut", "brown_out", "hang", "busy", "break")
 _PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "slow", "swapped", "none")
 _FILE_FAULTS = ("flash_corrupt", "flash_unreadable")
 _TASK_ERRORS = ("MemoryError", "OSError", "RuntimeError")
 _FAULTS = (
-    *_LASTING_FAULTS, "reset", "task_fails", "rtc_lost", *_PART_FAULTS, "flash_full",
-    *_FILE_FAULTS)
+    *_LASTING_FAULTS, "reset", "panic", "console", "task_fails", "rtc_lost", *_PART_FAULTS,
+    "flash_full", *_FILE_FAULTS)
 FLASH = "flash"  # target of "none" that clears all faults of the flash
 _NETWORK = (
     "up", "down", "slow", "half_open", "captive", "dns_dead", "refused", "duplicate",

@@ -13,8 +13,12 @@ _BUFFERED_LINES = 32
 EXIT_RESET = 3
 EXIT_DEAD = 4
 BOOT_US = 400_000  # ROM, boot loader and start of MicroPython
-# A brown-out resets like a power-on, but RTC memory survives it.
-CAUSES = {"power": 1, "brown_out": 1, "reset": 2, "wdt": 3, "deepsleep": 4, "soft": 5}
+# machine.reset_cause() after each cause (ports/esp32/modmachine.c): a brown-out looks like a
+# power-on, though RTC memory survives it, a panic like machine.reset(). "console" is an opened
+# USB-Serial-JTAG port.
+CAUSES = {
+    "power": 1, "brown_out": 1, "reset": 2, "panic": 2, "wdt": 3, "deepsleep": 4, "soft": 5,
+    "console": 0}
 
 
 class Module:
@@ -42,6 +46,7 @@ class BoardRuntime:
         self.rtc_offset_us = state.get("rtc_offset_us", 0)
         self.is_dead = False
         self.is_hung = False
+        self.at_prompt_us = 0  # how long a person who interrupts the firmware stays at the prompt
         self.wall_shift_ms = 0  # of the wall clock of the host
         self.world = None
         self.flash = self.flash_faults = None

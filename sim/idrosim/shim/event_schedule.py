@@ -135,8 +135,11 @@ class Timeline:
             self._runtime.lose_rtc()
         elif kind in ("hang", "busy"):
             self._hang(kind, args["for_ms"])
-        elif kind == "reset":
-            self._runtime.reset("reset")
+        elif kind in ("reset", "panic", "console"):
+            self._runtime.reset(kind)
+        elif kind == "break":
+            self._runtime.at_prompt_us = args["for_ms"] * 1_000
+            raise KeyboardInterrupt
         elif kind == "task_fails":
             error = _TASK_ERRORS[args["error"]]("injected")
             fail_later(error, args.get("skips", 0), args.get("coroutine", ""))

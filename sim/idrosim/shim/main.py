@@ -135,6 +135,10 @@ def run_board(runtime):
         except OSError as error:
             if error.errno != 2 or path != "boot.py":
                 sys.print_exception(error)
+        except KeyboardInterrupt as error:
+            sys.print_exception(error)
+            runtime.clock.advance_to(runtime.clock.now_us + runtime.at_prompt_us)
+            runtime.reset("reset")  # by the person at the prompt; main.py never ran after boot.py
         except Exception as error:  # noqa: BLE001  the board prints every exception
             sys.print_exception(error)
     print("the firmware ended: the board sits at its prompt")

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from idro.app.persistent_state import PersistentState, save_error
+from idro.app.persistent_state import PLANNED, PersistentState, save_error
 from support.safety_rig import Nvs, Rtc
 
 HOUR_MS = 3_600_000
@@ -113,6 +113,37 @@ def test_three_abnormal_resets_in_a_day_are_reported(board):
     assert board.kept.count_crash(True) is False
 
 
+@pytest.mark.parametrize("cause", ["power_on", "soft", "deep_sleep", "unknown"])
+def test_what_is_switched_on_or_reset_over_usb_has_not_crashed(board, cause):
+    board.run(10_000)
+    board.reset()
+    assert not board.kept.is_crash(cause)
+
+
+def test_a_hard_reset_of_a_running_node_is_a_crash(board):
+    assert not board.kept.is_crash("hard")  # of a board that was just flashed
+    board.run(10_000)
+    board.reset()
+    assert board.kept.is_crash("hard")
+    save_error(board.rtc, "ValueError: x")
+    board.reset()
+    assert board.kept.is_crash("hard")
+    save_error(board.rtc, PLANNED)
+    board.reset()
+    assert not board.kept.is_crash("hard")
+    assert board.kept.is_crash("watchdog")  # before the update saved anything
+
+
+@pytest.mark.parametrize("cause", ["watchdog", "hard", "brown_out"])
+def test_a_stop_at_the_console_excuses_one_reset(board, cause):
+    board.run(10_000)
+    board.nvs.put(console=1)
+    board.reset()
+    assert not board.kept.is_crash(cause)
+    board.reset()
+    assert board.kept.is_crash(cause)
+
+
 def test_abnormal_resets_far_apart_are_not_reported(board):
     for _ in range(10):
         assert board.kept.count_crash(True) is False
@@ -172,6 +203,10 @@ def test_a_memory_error_prevents_neither_boot_nor_resume(board):
     def refuse(**_):
         raise OSError(28)
 
+    board.run(10_000)
+    board.nvs.put(console=1)
+    board.reset()
     board.nvs.put = refuse
+    assert board.kept.is_crash("watchdog") is False
     assert [board.kept.count_crash(True) for _ in range(2)] == [False, False]
     board.kept.clear_crashes()

@@ -14,7 +14,7 @@ from idroserra.i18n.translate import LANGUAGES, Locale, catalog_file, use_locale
 ROOT = Path(__file__).resolve().parents[3]
 APP = ROOT / "firmware" / "idro" / "app"
 OTHERS = [name for name in LANGUAGES if name != "en"]
-RESETS = ("power_on", "brown_out", "hard", "watchdog", "deep_sleep", "soft")
+RESETS = ("power_on", "brown_out", "hard", "watchdog", "deep_sleep", "soft", "unknown")
 # Names of tasks and of parts in the code of the node.
 _NAMES = (re.compile(r'\badd\("(\w+)"'), re.compile(r'\bmemory_refused\("(\w+)"'),
           re.compile(r'"part": "(\w+)"'))

@@ -176,6 +176,55 @@ def test_a_power_cut_clears_the_rtc(tmp_path):
     assert outcome.run.resets == ["power", "reset"]
 
 
+@pytest.mark.parametrize(("fault", "cause", "is_rtc_kept"), [
+    ("power_cut", "PWRON_RESET", False), ("brown_out", "PWRON_RESET", True),
+    ("reset", "HARD_RESET", True), ("panic", "HARD_RESET", True),
+    ("console", 0, True),  # by an opened USB-Serial-JTAG port
+])
+def test_reset_causes_are_those_of_the_port(tmp_path, fault, cause, is_rtc_kept):
+    outcome = run(tmp_path, """
+        import machine
+        import time
+        names = {getattr(machine, name): name for name in dir(machine) if "_RESET" in name}
+        print(names.get(machine.reset_cause(), 0), machine.RTC().memory() == b"magic")
+        machine.RTC().memory(b"magic")
+        while True:
+            time.sleep(1)
+        """, timeline=[{"at_ms": 20_000, "fault": fault, "args": {"for_ms": 1_000}}])
+    assert outcome.console == ["PWRON_RESET False", f"{cause} {is_rtc_kept}"]
+
+
+@pytest.mark.parametrize(("call", "cause"), [
+    ("machine.reset()", "HARD_RESET"), ("machine.soft_reset()", "SOFT_RESET"),
+    ("machine.WDT(timeout=1_000)", "WDT_RESET"),
+])
+def test_the_program_resets_the_chip(tmp_path, call, cause):
+    outcome = run(tmp_path, f"""
+        import machine
+        import time
+        names = {{getattr(machine, name): name for name in dir(machine) if "_RESET" in name}}
+        print(names[machine.reset_cause()])
+        if machine.reset_cause() == machine.PWRON_RESET:
+            {call}
+        while True:
+            time.sleep(1)
+        """)
+    assert outcome.console == ["PWRON_RESET", cause]
+
+
+def test_a_break_at_the_console_ends_the_program(tmp_path):
+    outcome = run(tmp_path, """
+        import machine
+        import time
+        print(machine.reset_cause() == machine.HARD_RESET)
+        while True:
+            time.sleep(1)
+        """, timeline=[{"at_ms": 20_000, "fault": "break", "args": {"for_ms": 5_000}}])
+    assert [outcome.console[0], outcome.console[-1]] == ["False", "True"]
+    assert "KeyboardInterrupt: " in outcome.console
+    assert [line["at_ms"] for line in outcome.of("reset")] == [25_000]
+
+
 def test_nvs_checks_types_and_sizes(tmp_path):
     outcome = run(tmp_path, """
         import esp32
