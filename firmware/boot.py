@@ -9,7 +9,7 @@ safe_outputs.drive_all_safe()
 try:
     time.sleep_ms(3_000)
 except KeyboardInterrupt as stop:
-    from idro.update import platform  # only then, so that nothing delays a start
+    from idro.update import console  # only then: nothing delays a start
 
-    platform.note_console()
+    console.note_stop()
     raise stop

@@ -33,5 +33,7 @@ def load_app():
 try:
     boot_select.start(feed, load_app)
 except KeyboardInterrupt as stop:
-    platform.note_console()
+    from idro.update import console  # only then: it needs no heap before
+
+    console.note_stop()
     raise stop

@@ -105,7 +105,7 @@ LAYERS = (
 HARDWARE = {
     "machine": {"firmware/idro/app/hardware.py", "firmware/idro/safety/safe_outputs.py",
                 "firmware/idro/update/platform.py"},
-    "esp32": {"firmware/idro/update/platform.py"},
+    "esp32": {"firmware/idro/app/hardware.py", "firmware/idro/update/platform.py"},
     "onewire": {"firmware/idro/app/hardware.py"},
     "network": {"firmware/idro/net/wifi.py"},
 }

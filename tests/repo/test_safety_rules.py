@@ -42,6 +42,20 @@ def test_no_soft_reset():
     assert not found, report(why, found)
 
 
+def test_no_interrupts():
+    why = (
+        "Callbacks of pins share a queue of 8 with the timers that cut outputs off, and are lost\n"
+        "when it is full. Count edges with esp32.PCNT, or poll:"
+    )
+    found = [
+        f"{name_of(path)}:{line}"
+        for path in python_files("firmware")
+        for line, called, _ in calls(path)
+        if called == "irq"
+    ]
+    assert not found, report(why, found)
+
+
 def test_only_supervisors_catch_every_error():
     why = (
         "Catch the narrowest class where the error can be handled;\n"

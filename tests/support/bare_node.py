@@ -40,9 +40,6 @@ class Pins:
     def value(self, *_):
         return 0
 
-    def irq(self, *_, **__):
-        return None
-
 
 class Adc(Stub):
     ATTN_11DB = 3
@@ -55,6 +52,15 @@ class Quiet(Stub):
 
     def __getattr__(self, name):
         return nothing
+
+
+class Counter(Quiet):
+    """esp32.PCNT at rest."""
+
+    INCREMENT = 1
+
+    def value(self):
+        return 0
 
 
 class Nvs(Stub):
@@ -107,7 +113,7 @@ def install():
         "time_pulse_us": answer,
     })
     sys.modules["machine"] = Module(machine)
-    sys.modules["esp32"] = Module({"NVS": Nvs})
+    sys.modules["esp32"] = Module({"NVS": Nvs, "PCNT": Counter})
     sys.modules["network"] = Module({"WLAN": Wlan})
     sys.modules["onewire"] = Module({"OneWire": EncodedRecord, "OneWireError": OSError})
 

@@ -8,6 +8,7 @@ import struct
 from idro.drivers.shared.cutoff_timer import CutoffTimer
 from idro.errors import SensorError
 from idrosim.devices.shared.onewire_bus import crc8
+from idrosim.shim.hardware.pcnt import PCNT
 from idrosim.shim.hardware.pins import pulse_us
 from support.oracle_tables import lines
 
@@ -180,7 +181,10 @@ class FakeGpio:
         self._clock = clock
         self.parts = parts  # pin: part
         self.Pin = FakeGpioPin
+        self.PCNT = FakePcnt
+        self.units = iter(range(4))
         FakeGpioPin.parts = parts
+        FakePcnt._units = {}
 
     def sleep_us(self, duration_us):
         self._clock.now_us += duration_us
@@ -195,7 +199,6 @@ class FakeGpioPin:
 
     IN, OUT = 1, 3
     PULL_DOWN, PULL_UP = 1, 2
-    IRQ_RISING, IRQ_FALLING = 1, 2
     parts = {}
 
     def __init__(self, number, mode, pull=-1, *, value=None):
@@ -207,8 +210,21 @@ class FakeGpioPin:
         part = self.parts[self.number]
         return part.level() if level is None else part.set_level(level)
 
-    def irq(self, handler, trigger):
-        self.parts[self.number].watch(lambda: handler(self), trigger)
+
+class FakePcnt(PCNT):
+    """esp32.PCNT of an ESP32-S3, connected to a simulated part."""
+
+    @classmethod
+    def _sync(cls):
+        return None
+
+    @classmethod
+    def _chip(cls):
+        return "esp32s3"
+
+    @classmethod
+    def _part(cls, pin):
+        return FakeGpioPin.parts[pin.number]
 
 
 class FakeOneWire:

@@ -1,12 +1,13 @@
 """Builds the hardware of the compiled board and injects it into the drivers.
 
-The only importer of machine and onewire besides safety.safe_outputs and update.platform. Unloaded
-after start-up.
+The only importer of machine, esp32 and onewire besides safety.safe_outputs and update.platform.
+Unloaded after start-up.
 """
 
 import time
 from collections import namedtuple
 
+import esp32
 import machine
 import onewire
 
@@ -15,8 +16,8 @@ from idro.errors import NodeError
 from idro.safety.limits import DOSERS
 from idro.safety.outputs import Output
 
-# Passed instead of a bus to a driver with pins of its own.
-Gpio = namedtuple("Gpio", ("Pin", "time_pulse_us", "sleep_us"))
+# Passed instead of a bus to a driver with pins of its own; `units` are the free ones of PCNT.
+Gpio = namedtuple("Gpio", ("Pin", "time_pulse_us", "sleep_us", "PCNT", "units"))
 
 _KINDS = ("doser", "switch", "dimmer")
 
@@ -33,7 +34,7 @@ def build(board, clock, values):
 def _build_sensors(board, clock, values):
     """Return [(spec, sensor)] in the board's order. Raises NodeError for a missing bus."""
     buses = _build_buses(board, clock)
-    gpio = Gpio(machine.Pin, machine.time_pulse_us, time.sleep_us)
+    gpio = Gpio(machine.Pin, machine.time_pulse_us, time.sleep_us, esp32.PCNT, iter(range(8)))
     sensors = []
     for spec in board["sensors"]:
         bus = buses.get(spec["bus"]) if "bus" in spec else gpio
@@ -48,8 +49,7 @@ def _build_button(board, clock):
     spec = board["button"]
     if spec is None:
         return None
-    gpio = Gpio(machine.Pin, machine.time_pulse_us, time.sleep_us)
-    return _driver("button").build(spec, gpio, clock)
+    return _driver("button").build(spec, machine, clock)
 
 
 def _build_outputs(board, clock, timer):

@@ -164,15 +164,12 @@ class Node:
         gate = _gate_class()
         self.gate = gate(self._outputs, ledger, self._limits(granted_pct), self.clock, record)
         self._watch_flash()
-        if persistent.count_crash(self._has_crashed()):
+        is_crash = persistent.is_crash(self._reset_cause)
+        if slots.running.state == "trial" or self._store.text("update_told"):
+            is_crash = False  # a trial counts its tries
+        if persistent.count_crash(is_crash):
             self.gate.latch(CRASHES)
         return granted_pct
-
-    def _has_crashed(self):
-        """True after a crash. Those of a trial are counted by its tries."""
-        is_trial_over = self._store.text("update_told") != ""
-        is_crash = self._persistent.is_crash(self._reset_cause)
-        return is_crash and not is_trial_over and slots.running.state != "trial"
 
     def _restart(self, why):
         """Make everything safe and reset the board. Never returns."""

@@ -31,14 +31,6 @@ def reset_cause():
     }.get(machine.reset_cause(), "unknown")
 
 
-def note_console():
-    """Note in NVS that a person stopped the program: the reset that follows is no crash."""
-    try:
-        NvsStore().put(console=1)
-    except OSError as error:
-        print("console not noted:", error)
-
-
 def rtc_memory():
     """Return the memory that survives all resets except a power cut."""
     return machine.RTC()

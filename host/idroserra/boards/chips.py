@@ -32,6 +32,7 @@ class Chip:
     uarts: int  # without the console's
     i2cs: int
     radio_ma: int  # peak current at 3.3 V while Wi-Fi transmits
+    counters: int = 4  # PCNT units
 
     def output_refusal(self, pin: int) -> str | None:
         """Return why `pin` cannot be an output, or None if it can."""
@@ -77,7 +78,7 @@ _ESP32 = Chip(
     strapping=frozenset({0, 2, 5, 12, 15}), console=frozenset({1, 3}),
     high_at_reset=frozenset({14}), low_at_reset=frozenset(), adc1=_pins((32, 39)),
     adc2=frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27}), adc_range_mv=(150, 2_450),
-    adc_error_mv=60, uarts=2, i2cs=2, radio_ma=240)
+    adc_error_mv=60, uarts=2, i2cs=2, radio_ma=240, counters=8)
 
 _ESP32S3 = Chip(
     name="esp32s3", pins=_pins((0, 21), (26, 48)), flash=_pins((27, 32)),

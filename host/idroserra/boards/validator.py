@@ -18,6 +18,8 @@ I2C_FREQ_HZ = (10_000, 400_000)
 BAUDS = (9_600, 19_200, 38_400, 57_600, 115_200)
 # Pins of a sensor that the chip drives; the others are inputs.
 DRIVEN_PINS = ("trigger_pin",)
+# The part that takes a pulse counter of the chip.
+COUNTS_PULSES = "flow_meter"
 EXPANDER_PINS = 16
 # Channels of the node itself: heap, outbox, radio.
 NODE_CHANNELS = 3
@@ -38,6 +40,7 @@ class BoardValidator:
         self._adcs: dict[str, dict[str, Any]] = {}  # "adc.main": as compiled
         self._expanders: dict[str, Part] = {}  # "expander.relays"
         self._i2cs_used = 0
+        self._counters_used = 0
 
     def i2c(self, name: str, bus: I2cBus) -> dict[str, Any]:
         """Validate an I2C bus."""
@@ -147,6 +150,11 @@ class BoardValidator:
         self._name(f"{key}.source", sensor.source)
         part = self._part(key, sensor.part, "sensor")
         self._measures(key, sensor, part)
+        self._counters_used += sensor.part == COUNTS_PULSES
+        if self._counters_used > self._chip.counters:
+            self._refuse(f"{key}.part", f"no pulse counter is left: the {self._chip.name} has "
+                                        f"{self._chip.counters}; put this flow meter on "
+                                        "another board")
         spec: dict[str, Any] = {
             "source": sensor.source, "part": sensor.part, "measures": list(sensor.measures)}
         pins = {"pin": sensor.pin, "trigger_pin": sensor.trigger_pin, "echo_pin": sensor.echo_pin}

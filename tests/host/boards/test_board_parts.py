@@ -96,6 +96,14 @@ REFUSED = {
     "no height": ("ezo", "height_mm = 600\n", "", "sensor[4].height_mm", "tank's floor"),
     "no float level": ("ezo", "up_level = 0\n", "", "sensor[5].up_level", "lifts the float"),
     "no pulses": ("bench", "pulses_per_l = 450\n", "", "sensor[5].pulses_per_l", "YF-S201"),
+    "five flow meters": (
+        "bench", '[[sensor]]\nsource = "light"',
+        "".join(f'[[sensor]]\nsource = "line{pin}"\npart = "flow_meter"\npin = {pin}\n'
+                'measures = ["flow_ml_per_min"]\npulses_per_l = 450\n'
+                for pin in (38, 39, 40, 41))
+        + '[[sensor]]\nsource = "light"',
+        "sensor[9].part", "the esp32s3 has 4",
+    ),
     "no such expander": ("bench", 'expander = "relays"', 'expander = "x"', "actuator[0].bus",
                          "expander.relays"),
     "light on an expander of pins": ("bench", 'part = "switch"', 'part = "dimmer"',

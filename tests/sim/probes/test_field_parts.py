@@ -345,6 +345,17 @@ def count(pin):
     pulses[0] += 1
 machine.Pin(7, machine.Pin.IN, machine.Pin.PULL_UP).irq(count, machine.Pin.IRQ_FALLING)
 print(pulses)
+import esp32
+meter = machine.Pin(7, machine.Pin.IN, machine.Pin.PULL_UP)
+counter = esp32.PCNT(3, pin=meter, falling=esp32.PCNT.INCREMENT, max=32_767)
+counter.start()
+for settings in ({"id": 4}, {"id": 0, "max": 40_000}):
+    try:
+        esp32.PCNT(**settings)
+    except ValueError as error:
+        print(error)
+time.sleep(10)
+print(70 < counter.value() < 80)
 while True:
     time.sleep(1)
 """
@@ -356,13 +367,13 @@ def test_ports_and_lines_behave_like_the_chip(tmp_path):
     (flash / "main.py").write_text(BENCH)
     job = process.make_job(
         "node-1", compiler.load("esp32s3-bench"), tmp_path, start_unix_ms=START_UNIX_MS,
-        duration_ms=20_000,
-    )
+        duration_ms=30_000,
+        plant={"top_off.stuck": "on", "top_off.flow_ml_per_s": 16.7})
     console = []
     process.run_lockstep(job, lambda line: None, on_console=console.append)
     assert console == [
         "None 0", "True 6 b'\\r'", "b'*OK\\r' 0", "8 b'?i,pH,2.'", "None", "-2", "True True 0",
-        "[0]",
+        "[0]", "invalid id", "maximum", "True",
     ]
 
 

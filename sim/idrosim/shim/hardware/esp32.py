@@ -1,5 +1,7 @@
 """Simulated `esp32` module, whose NVS loses uncommitted changes at a reset."""
 
+from idrosim.shim.hardware.pcnt import PCNT
+
 ESP_ERR_NVS_NOT_FOUND = -0x1102
 ESP_ERR_NVS_INVALID_LENGTH = -0x110C
 MAX_NAME_CHARS = 15
@@ -94,7 +96,7 @@ def provisioned(values):
 
 def functions(runtime):
     """Return the public names of `esp32`."""
-    NVS._runtime = runtime
+    NVS._runtime = PCNT._runtime = runtime
 
     def idf_heap_info(capabilities):
         return [(113_840, 94_000, 53_000, 53_000)]
@@ -104,4 +106,4 @@ def functions(runtime):
 
     return {
         "NVS": NVS, "HEAP_DATA": HEAP_DATA, "HEAP_EXEC": HEAP_EXEC,
-        "idf_heap_info": idf_heap_info, "raw_temperature": raw_temperature}
+        "PCNT": PCNT, "idf_heap_info": idf_heap_info, "raw_temperature": raw_temperature}

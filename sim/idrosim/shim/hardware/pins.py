@@ -86,7 +86,8 @@ class Pin:
             raise ValueError("hard interrupts are not implemented")
         part = Pin._runtime.world.pin_parts.get(self._id)
         if hasattr(part, "watch"):
-            part.watch(None if handler is None else lambda: schedule(handler, self), trigger)
+            part.watch(None if handler is None else lambda level: schedule(handler, self)
+                       if trigger & (Pin.IRQ_RISING if level else Pin.IRQ_FALLING) else None)
 
     def mode(self):
         """Return the current mode."""
