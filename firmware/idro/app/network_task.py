@@ -19,7 +19,9 @@ class NetworkTask:
     def __init__(self, *, store, clock, outbox, handlers, events, beat):
         self._clock = clock
         random.seed(int.from_bytes(os.urandom(4), "little"))
-        self.wifi = Wifi(store.text("wifi_ssid"), store.text("wifi_pass"), clock, random.randint)
+        self.wifi = Wifi(
+            store.text("wifi_ssid"), store.text("wifi_pass"), clock, random.randint,
+            store.number("wifi_dbm"), store.text("wifi_country"))
         open_stream, port = _transport(store, self.wifi.open)
         broker = Broker(
             store.text("broker_host"), store.number("broker_port") or port, store.text("node_id"),

@@ -24,12 +24,14 @@ RADIO_CYCLE_AFTER = 3
 class Wifi:
     """Joins one network and rejoins it. run() is the task; open() opens connections."""
 
-    def __init__(self, ssid, password, clock, randint):
-        """`randint(low, high)` jitters the back-off."""
+    def __init__(self, ssid, password, clock, randint, tx_power_dbm=None, country=""):
+        """`randint(low, high)` jitters the back-off. Without power and country: the defaults."""
         self._ssid = ssid
         self._password = password
         self._clock = clock
         self._randint = randint
+        self._country = country
+        self._tx_power_dbm = tx_power_dbm
         self._wlan = None  # created by run(): a radio failure must not stop the start-up
         self._up = asyncio.Event()
         self._addresses = {}  # host: its last resolved address
@@ -55,6 +57,8 @@ class Wifi:
         """Join and rejoin, for ever."""
         back_off_ms = MIN_BACK_OFF_MS
         self._up.clear()
+        if len(self._country) == 2:
+            network.country(self._country)
         self._wlan = network.WLAN(network.WLAN.IF_STA)
         self._power(True)
         while True:
@@ -122,6 +126,8 @@ class Wifi:
             self._wlan.active(is_on)
             if is_on:
                 self._wlan.config(pm=network.WLAN.PM_NONE)  # latency before power
+                if self._tx_power_dbm is not None:
+                    self._wlan.config(txpower=self._tx_power_dbm)
         except (OSError, RuntimeError) as error:
             self.last_error = f"{error!r}"
 

@@ -26,11 +26,11 @@ UPDATE_KEYS = ("update_key", "update_spare")  # the moduli that verify releases
 # writing.
 TLS = "broker_tls"  # 1: the connection to the broker uses TLS, with these three only
 TLS_NAMES = (TLS, "tls_ca", "tls_cert", "tls_key")
-NAMES = ("wifi_ssid", "wifi_pass", "broker_host", "broker_port", "broker_pass", *TLS_NAMES,
-         *UPDATE_KEYS, KEY, ID)
+NAMES = ("wifi_ssid", "wifi_pass", "wifi_dbm", "wifi_country", "broker_host", "broker_port",
+         "broker_pass", *TLS_NAMES, *UPDATE_KEYS, KEY, ID)
 SECRETS = frozenset({"wifi_pass", "broker_pass", "tls_key", KEY})
 UNSHOWN = SECRETS | {"tls_ca", "tls_cert", *UPDATE_KEYS}  # only their hash is read
-_NUMBERS = frozenset({"broker_port", TLS})
+_NUMBERS = frozenset({"broker_port", "wifi_dbm", TLS})
 # The firmware's own entries; they are erased with the node.
 _KEPT = ("earned_s", "ledger", "kept", "owed", "learned", "crash_log", "console",
          "security_a", "security_b", "reverted", "update_told")

@@ -17,8 +17,10 @@ from idroserra.core.hostnames import check_name, is_address, is_local
 MQTT_PORT = 1_883
 MOST_BYTES = 128  # the firmware's limit for any value
 MOST_SSID_BYTES = 32  # IEEE 802.11
+TX_POWER_DBM = (2, 20)  # of the radio; 20 is its default
 LEAST_PASSWORD_BYTES, MOST_PASSWORD_BYTES = 8, 63  # WPA2; 64 are the hex digits of a raw key
 _READY_KEY = re.compile(r"[0-9A-Fa-f]{64}")
+_COUNTRY = re.compile(r"[A-Za-z]{2}")
 _LAST_DIGITS = 6
 
 
@@ -67,6 +69,21 @@ def wifi_password(text: str) -> bytes:
                      f"are needed, not {len(data)} in UTF-8; use --wifi-open for a network "
                      "without one")
     return data
+
+
+def tx_power_dbm(power_dbm: int) -> int:
+    """Return a transmit power of the radio."""
+    low, high = TX_POWER_DBM
+    if not low <= power_dbm <= high:
+        raise _wrong("--tx-power-dbm", f"{power_dbm} is out of range: {low} to {high} dBm")
+    return power_dbm
+
+
+def country(text: str) -> bytes:
+    """Return a country code as bytes."""
+    if not _COUNTRY.fullmatch(text):
+        raise _wrong("--country", "two letters are needed (ISO 3166), such as IT")
+    return text.upper().encode()
 
 
 def broker_password(text: str) -> bytes:

@@ -144,6 +144,22 @@ def test_one_value_changes_then_the_key_and_then_the_board_leaves(
     assert board.files() == image_files
 
 
+def test_power_and_country_of_the_radio_are_optional(flashed, provision):
+    board = flashed()
+    assert provision(board, *HERE, "--no-reset", "--yes", "--node-id", NODE).code == 0
+    before = values(board.nvs_file)
+    said = provision(board, "--no-reset", "--yes", "--json", "--tx-power-dbm", "8",
+                     "--country", "it")
+    assert json.loads(said.out)["written"] == ["wifi_dbm", "wifi_country"], said.err
+    assert values(board.nvs_file) == before | {"wifi_dbm": 8, "wifi_country": b"IT"}
+    shown = json.loads(provision(board, "--no-reset", "--show", "--json").out)
+    assert (shown["wifi_tx_power_dbm"], shown["wifi_country"]) == (8, "IT")
+    assert "8 dBm, country IT" in provision(board, "--no-reset", "--show").out
+    said = provision(board, "--no-reset", "--yes", "--tx-power-dbm", "21")
+    assert said.code != 0
+    assert "2 to 20 dBm" in said.err
+
+
 def test_a_name_that_is_another_boards_is_refused(flashed, provision, tmp_path):
     nodes = Nodes(tmp_path / "data" / "state.db", "test")
     nodes.adopt(NODE, bytes(32))

@@ -79,6 +79,27 @@ def test_any_text_is_a_password_or_refused_without_being_repeated(text):
             assert len(data) <= validation.MOST_BYTES
 
 
+@given(st.integers())
+@example(2)
+@example(20)
+@example(21)
+def test_any_power_is_one_of_the_radio_or_refused(power_dbm):
+    found, why = asked(validation.tx_power_dbm, power_dbm)
+    assert (found == power_dbm) is (2 <= power_dbm <= 20)
+    assert found is not None or "--tx-power-dbm" in why
+
+
+@given(st.text(max_size=4))
+@example("it")
+@example("ıt")
+@example("ß")
+def test_any_text_is_a_country_or_refused(text):
+    code, why = asked(validation.country, text)
+    is_code = len(text) == 2 and text.isascii() and text.isalpha()
+    assert code == (text.upper().encode() if is_code else None)
+    assert is_code or "--country" in why
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_a_name_or_refused(text):
     name, why = asked(validation.node_id, text)

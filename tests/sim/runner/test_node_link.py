@@ -159,3 +159,26 @@ def test_a_long_lack_of_memory_for_mqtt_resets_the_board(tmp_path, image_dir):
     assert not restarted(events)
     # Sampled throughout, and sent once there was memory.
     assert len(records) > 200
+
+
+RADIO = """
+    import network
+    connect = network.WLAN.connect
+    def connect_noted(self, ssid, key):
+        print("radio", network.country(), int(self.config("txpower")), self.config("pm"))
+        connect(self, ssid, key)
+    network.WLAN.connect = connect_noted
+"""
+
+
+@pytest.mark.parametrize(("nvs", "said"), [
+    ({}, "radio XX 20 0"), ({"wifi_dbm": 8, "wifi_country": "IT"}, "radio IT 8 0"),
+    ({"wifi_dbm": 99, "wifi_country": "ITA"}, "radio XX 20 0"),  # not of provisioning
+])
+def test_power_and_country_are_set_before_the_node_joins(tmp_path, image_dir, nvs, said):
+    # It never joins, so the radio is switched off and on twice.
+    refused = [{"at_ms": 0, "network": "wifi_refused", "args": {"status": 202}}]
+    ran, _, _ = run(tmp_path, image_dir, 8 * MINUTE_MS, RADIO, nvs=nvs, timeline=refused)
+    radio = [line for line in ran.console if line.startswith("radio")]
+    assert len(radio) > 3
+    assert set(radio) == {said}

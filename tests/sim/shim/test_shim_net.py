@@ -265,6 +265,36 @@ RADIO = """
     """
 
 
+def test_power_and_country_are_checked_as_by_the_port(tmp_path):
+    outcome = run(tmp_path, """
+        import network
+        import time
+        wlan = network.WLAN(network.WLAN.IF_STA)
+        def attempt(call):
+            try:
+                call()
+            except (OSError, RuntimeError, ValueError) as error:
+                print(type(error).__name__, error)
+        print(network.country())
+        network.country("IT")
+        attempt(lambda: network.country("ITA"))
+        print(network.country())
+        attempt(lambda: wlan.config(txpower=8))
+        wlan.active(True)
+        print(wlan.config("txpower"))
+        wlan.config(txpower=8.3)
+        attempt(lambda: wlan.config(txpower=1.9))
+        attempt(lambda: wlan.config(txpower=22))
+        attempt(lambda: wlan.config(power=8))
+        print(wlan.config("txpower"))
+        time.sleep(600)
+        """, duration_ms=5_000)
+    assert outcome.console == [
+        "XX", "ValueError ", "IT", "OSError Wifi Not Started", "20.0",
+        "RuntimeError Wifi Unknown Error 0x0102", "RuntimeError Wifi Unknown Error 0x0102",
+        "ValueError unknown config param", "8.25"]
+
+
 @pytest.mark.parametrize(("network", "args", "states", "joins"), [
     ("down", {"unnoticed_ms": 6_000}, [1_010] * 5 + [201] * 3, ["ok", "ok", "False"]),
     ("wifi_refused", {"status": 203}, [1_010] * 2 + [203] * 6, ["ok", "ok", "False"]),

@@ -22,7 +22,7 @@ class ProvisionJob:
     """Options of one run of `idroserra provision`, one field per option.
 
     Typer reads the options of a command from its signature. The command takes the signature of
-    this class: a function of 23 parameters would only repeat the fields."""
+    this class: a function of 25 parameters would only repeat the fields."""
 
     port: Annotated[
         str | None, typer.Option("--port", help="Serial port; detected if there is one "
@@ -36,6 +36,11 @@ class ProvisionJob:
         Path | None,
         typer.Option("--wifi-password-file", help="File with the Wi-Fi password, or - for stdin; "
                      f"default: {PASSWORD_VARIABLE}, else a hidden prompt.")] = None
+    tx_power_dbm: Annotated[
+        int | None, typer.Option("--tx-power-dbm", help="Wi-Fi transmit power, 2 to 20 dBm; lower "
+                                 "it for a board that joins no Wi-Fi.")] = None
+    country: Annotated[
+        str | None, typer.Option("--country", help="Country of the Wi-Fi, such as IT.")] = None
     broker: Annotated[
         str | None, typer.Option("--broker", metavar="HOST[:PORT]",
                                  help="Address of the broker for the node.")] = None

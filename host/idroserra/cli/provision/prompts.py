@@ -36,6 +36,7 @@ class ProvisionInput:
     ssid: bytes | None
     wifi_password: bytes | None = field(repr=False)
     is_open: bool
+    radio: dict[str, Value]  # transmit power and country
     broker: validation.BrokerAddress | None
     broker_password: bytes | None = field(repr=False)
     may_be_public: bool
@@ -54,6 +55,7 @@ def read_input(job: ProvisionJob) -> ProvisionInput:
         wifi_password=_secret_of(
             job.wifi_password_file, PASSWORD_VARIABLE, validation.wifi_password),
         is_open=job.wifi_open,
+        radio=_radio(job),
         broker=None if job.broker is None else validation.broker(
             job.broker, may_be_public=job.allow_public_broker, tls_port=tls_port),
         broker_password=_secret_of(
@@ -63,6 +65,16 @@ def read_input(job: ProvisionJob) -> ProvisionInput:
         tls_port=tls_port,
         update_keys=_update_keys(job.update_key, job.config),
     )
+
+
+def _radio(job: ProvisionJob) -> dict[str, Value]:
+    """Return the values of the radio that were given. Raises ConfigError."""
+    found: dict[str, Value] = {}
+    if job.tx_power_dbm is not None:
+        found["wifi_dbm"] = validation.tx_power_dbm(job.tx_power_dbm)
+    if job.country is not None:
+        found["wifi_country"] = validation.country(job.country)
+    return found
 
 
 def node_name(wanted: Mapping[str, Value]) -> str:
@@ -110,7 +122,7 @@ def complete_values(given: ProvisionInput, board: Board, *, can_ask: bool) -> di
     if missing and not can_ask:
         raise ConfigError("command line", ", ".join(missing), "required: no terminal for a prompt")
     is_first = not stored.is_set("broker_host")
-    wanted: dict[str, Value] = {}
+    wanted: dict[str, Value] = dict(given.radio)
     node = given.node_id or stored.node_id or _prompt(
         "Name of the node", validation.node_id, validation.proposed_id(board.mac))
     wanted[ID] = node.encode()

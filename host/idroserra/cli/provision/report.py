@@ -16,6 +16,7 @@ ID_CHARS = 16  # of a release key, as in idroserra.updates.signing
 SHORT_CHARS = 8  # of a fingerprint, for comparison by people
 _LABELS = {
     "node_id": "name", "wifi_ssid": "Wi-Fi", "wifi_pass": "Wi-Fi password",
+    "wifi_dbm": "Wi-Fi power in dBm", "wifi_country": "Wi-Fi country",
     "broker_host": "broker", "broker_port": "broker port",
     "broker_pass": "broker password", "key": "key", "broker_tls": "TLS",
     "tls_ca": "CA certificate", "tls_cert": "node certificate",
@@ -31,6 +32,10 @@ def describe_board(board: Board, held: StoredKeys | None) -> str:
     wifi = broker = "none"
     if stored.is_set("wifi_ssid"):
         wifi = f"{printable(stored.text('wifi_ssid'))}, {_with(stored, 'wifi_pass')}"
+        if stored.is_set("wifi_dbm"):
+            wifi += f", {stored.number('wifi_dbm')} dBm"
+        if stored.is_set("wifi_country"):
+            wifi += f", country {printable(stored.text('wifi_country'))}"
     if stored.is_set("broker_host"):
         port = stored.number("broker_port") or validation.MQTT_PORT
         broker = (f"{printable(stored.text('broker_host'))}:{port}, "
@@ -55,6 +60,8 @@ def board_json(board: Board, held: StoredKeys | None) -> dict[str, Any]:
         "mac": board.mac.hex(":"), "is_provisioned": is_provisioned(board),
         "node": stored.node_id or None, "wifi_ssid": stored.text("wifi_ssid") or None,
         "has_wifi_password": stored.is_set("wifi_pass"),
+        "wifi_tx_power_dbm": stored.number("wifi_dbm"),
+        "wifi_country": stored.text("wifi_country") or None,
         "broker": stored.text("broker_host") or None,
         "broker_port": stored.plain.get("broker_port"),
         "has_broker_password": stored.is_set("broker_pass"),

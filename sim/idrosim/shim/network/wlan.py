@@ -89,7 +89,8 @@ class WLAN:
     def config(self, param=None, **settings):
         """Return the setting `param`, or change settings."""
         if param is None:
-            WLAN._settings.update(settings)
+            for name, value in settings.items():
+                self._set(name, value)
             return None
         if param == "mac":
             return b"\x02\0" + WLAN._runtime.job["node"].encode()[:4]
@@ -99,13 +100,26 @@ class WLAN:
             raise ValueError("unknown config param")
         return WLAN._settings[param]
 
+    def _set(self, name, value):
+        """Change a setting. Raises the errors of the port (ports/esp32/network_wlan.c)."""
+        if name not in WLAN._settings:
+            raise ValueError("unknown config param")
+        if name == "txpower":
+            if not WLAN._is_active:
+                raise OSError("Wifi Not Started")
+            value = int(value * 4) / 4  # the radio counts quarters of a dBm
+            if not 2 <= value <= 21:
+                raise RuntimeError("Wifi Unknown Error 0x0102")
+        WLAN._settings[name] = value
+
 
 def functions(runtime, net):
     """Return the public names of `network`."""
     WLAN._runtime = runtime
     WLAN._net = net
     WLAN._settings = {
-        "channel": 6, "hostname": "mpy-esp32", "reconnects": -1, "pm": 1, "txpower": 20}
+        "channel": 6, "hostname": "mpy-esp32", "reconnects": -1, "pm": 1, "txpower": 20.0}
+    countries = ["XX"]
 
     def hostname(name=None):
         if name is None:
@@ -114,7 +128,12 @@ def functions(runtime, net):
         return None
 
     def country(code=None):
-        return "XX" if code is None else None
+        if code is None:
+            return countries[0]
+        if len(code) != 2:
+            raise ValueError
+        countries[0] = code  # the ESP32 port only keeps it
+        return None
 
     return {
         "WLAN": WLAN, "STA_IF": 0, "AP_IF": 1, "hostname": hostname, "country": country,
