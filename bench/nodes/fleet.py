@@ -18,7 +18,7 @@ from typing import Any
 from idro.app.commands import CommandHandler
 from idro.net.publisher import Broker, Handlers, Publisher
 from idro.outbox.outbox import Outbox
-from idro.protocol import messages, settings
+from idro.protocol import messages, settings, system_host
 
 CHANNELS = (
     "reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "reservoir.level_mm",
@@ -101,7 +101,7 @@ class Node:
         return messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", self.boot_id, self._clock.now_ms(), None, "none",
             "power_on", "", CHANNELS, {"ph_down": "doser"}, self.outbox.boots(), False, 100, 0,
-            messages.AS_FLASHED)
+            messages.AS_FLASHED, system_host.UNKNOWN_SYSTEM)
 
     def _report(self) -> Any:
         return messages.ConfigReport(0, None, settings.defaults())

@@ -89,7 +89,7 @@ arriving = [packet_of(rev) for rev in (1, 2, 3, 4)]
 info = messages.Info(
     "0.1.0", "test", "esp32", "0000b001", 1, None, "none", "power_on", "ab" * 32,
     [f"reservoir.p{index}" for index in range(32)], {"ph_down": "doser"}, [("0000a001", 5)], False,
-    100, 0, messages.AS_FLASHED)
+    100, 0, messages.AS_FLASHED, (None, None, None))
 batch = messages.Batch("0000b001", None, 1, 1, [
     messages.EncodedRecord(seq, b"x" * 330) for seq in (1, 2, 3, 4)])
 

@@ -4,7 +4,7 @@ import hashlib
 import queue
 import threading
 
-from idro.protocol import messages, messages_host, topics, update_messages
+from idro.protocol import messages, messages_host, system_host, topics, update_messages
 from idro.protocol.reason import Reason
 from idro.protocol.release_layout import KERNEL
 from support.node_answers import done_reason
@@ -45,7 +45,8 @@ class UpdatingNode(PahoNode):
     def say_what_runs(self):
         self._publish("info", messages_host.pack_info(messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", BOOT_ID, self.at_ms, self._boot_unix_ms, "host",
-            "power_on", "ab" * 32, CHANNELS, OUTPUTS, (), True, 100, 0, self.running)))
+            "power_on", "ab" * 32, CHANNELS, OUTPUTS, (), True, 100, 0, self.running,
+            system_host.UNKNOWN_SYSTEM)))
 
     def _on_message(self, client, userdata, message):
         leaf = topics.parse(message.topic)[2]

@@ -3,7 +3,7 @@
 Every message is packed by the contract, and decoded, committed and dispatched as `Ingest` does.
 """
 
-from idro.protocol import messages, messages_host, settings
+from idro.protocol import messages, messages_host, settings, system_host
 from idroserra.core.config import load_config
 from idroserra.homeassistant.bridge import Bridge
 from idroserra.ingest.decoder import read_records
@@ -55,7 +55,7 @@ class HostWithoutBroker:
         self._arrive("info", messages_host.pack_info(messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", self._boot_id, self._at_ms, self._boot_unix_ms,
             "host", "power_on", "ab" * 32, CHANNELS, OUTPUTS, (), True, 100, 0,
-            messages.AS_FLASHED)))
+            messages.AS_FLASHED, system_host.UNKNOWN_SYSTEM)))
         self.report()
         self.tell("boot", reset="power_on", version="0.1.0", last_error=None)
 

@@ -257,7 +257,11 @@ class HostileNode:
             "earn_left_ms": self._duration(),
             "update": {"slot": pick.choice(("", "a", "b")), "state": pick.choice(UPDATE_STATES),
                        "release": "cd" * 32, "security_counter": abs(self._number()),
-                       "kernel": abs(self._number())}}
+                       "kernel": abs(self._number())},
+            "system": pick.choice(({}, {
+                "micropython": pick.choice((None, "1.25.0", "1.28.0", "999.0.0-preview")),
+                "psram_bytes": pick.choice((None, 0, 8_388_608, abs(self._number()))),
+                "cpu_hz": pick.choice((None, 160_000_000, abs(self._number())))}))}
 
     def _config(self) -> dict:
         pick, values = self._random, settings.defaults()

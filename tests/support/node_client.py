@@ -19,6 +19,7 @@ import paho.mqtt.client as mqtt
 from idro.protocol import messages, messages_host, topics
 from idro.protocol.messages import AS_FLASHED, Ack, Batch, ConfigReport, EventRecord, Info, Record
 from idro.protocol.reason import Reason
+from idro.protocol.system_host import UNKNOWN_SYSTEM
 from idroserra.mqtt.paho_client import stop_client
 from support.node_answers import done_reason
 
@@ -104,7 +105,8 @@ class NodeClient:
     def info(self) -> Info:
         return Info("0.1.0", "esp32-reservoir", "esp32", self.boot_id, self.now_ms(),
                     self.boot_unix_ms, "none", "power_on", "0" * 64, CHANNELS,
-                    {"ph_down": "doser", "circulation": "switch"}, (), False, 100, 0, AS_FLASHED)
+                    {"ph_down": "doser", "circulation": "switch"}, (), False, 100, 0, AS_FLASHED,
+                    UNKNOWN_SYSTEM)
 
     def _build(self) -> mqtt.Client:
         client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=self.node,

@@ -12,7 +12,7 @@ import time
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from idro.protocol import messages, messages_host, settings, topics
+from idro.protocol import messages, messages_host, settings, system_host, topics
 from idro.protocol.reason import Reason
 from idroserra.mqtt.paho_client import stop_client, stop_loop
 from support.node_answers import done_reason
@@ -80,7 +80,7 @@ class PahoNode:
         self._publish("info", messages_host.pack_info(messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", BOOT_ID, self.at_ms, self._boot_unix_ms, "host",
             "power_on", "ab" * 32, CHANNELS, OUTPUTS, (), self.has_button,
-            self.granted_pct, self.earn_left_ms, messages.AS_FLASHED)))
+            self.granted_pct, self.earn_left_ms, messages.AS_FLASHED, system_host.UNKNOWN_SYSTEM)))
         self.report(0)
 
     def report(self, rev, error=None):

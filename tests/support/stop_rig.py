@@ -17,7 +17,7 @@ from idro.app.settings import Settings
 from idro.net.publisher import Broker as BrokerAddress
 from idro.net.publisher import Handlers, Publisher
 from idro.outbox.outbox import Outbox
-from idro.protocol import messages, topics
+from idro.protocol import messages, system_host, topics
 from idro.protocol.reason import Reason
 from idro.safety.authentication import CommandIdLog
 from idroserra.auth.audit import Audit
@@ -284,7 +284,7 @@ class StopRig:
         return messages.Info(
             "0.1.0", "test", "esp32", BOOT_ID, self.rig.clock.now_ms(), None, "none", "power_on",
             "", CHANNELS, {DOSER: "doser", "light": "dimmer"}, self.outbox.boots(), False, 100, 0,
-            messages.AS_FLASHED)
+            messages.AS_FLASHED, system_host.UNKNOWN_SYSTEM)
 
     def _report(self):
         return messages.ConfigReport(self.settings.rev, None, self.settings.values)

@@ -4,7 +4,7 @@ its fields, for docs/protocol.md."""
 import hmac
 from typing import NamedTuple
 
-from idro.protocol import messages, messages_host, update_messages
+from idro.protocol import messages, messages_host, system_host, update_messages
 from idro.protocol.reason import Reason
 from idro.protocol.release_layout import SIGNATURE_BYTES
 
@@ -65,6 +65,8 @@ INFO = {
     f"`state` (`{'`, `'.join(messages_host.UPDATE_STATES)}`), `release` (hash of the manifest), "
     "`security_counter` (lower releases are refused), `kernel` (the interface that releases "
     "must match)",
+    "system": "what the node runs on: `micropython` (its release), `psram_bytes` (0: none that "
+    "the image can use), `cpu_hz`. Older firmware sends none; one may be missing or null: unknown",
 }
 ACK = {
     "v": "1",
@@ -214,6 +216,7 @@ def _info() -> bytes:
         ["reservoir.ph", "air.temp_c"], {"ph_down": "doser", "light": "dimmer"},
         [("0c41d977", 86_400_000)], True, 25, 183_600_000,
         messages.RunningRelease("a", "ok", "5" * 64, 1, 2),
+        system_host.System("1.28.0", 4_194_304, 240_000_000),
     ))
     return packed
 

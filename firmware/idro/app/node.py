@@ -27,6 +27,7 @@ from idro.app.persistent_state import PLANNED, PersistentState, save_error
 from idro.app.reserved_space import ReservedSpace
 from idro.app.sampling import Sampler
 from idro.app.settings import Settings
+from idro.app.system import read_system
 from idro.app.telemetry import Telemetry
 from idro.board import BOARD, VERSION, wiring
 from idro.errors import ProtocolError
@@ -277,7 +278,7 @@ class Node:
             clock.now_ms(), clock.boot_unix_ms, clock.quality, self._reset_cause,
             self._image_sha256, self._telemetry.channels, outputs, self._outbox.boots(),
             BOARD["button"] is not None, self._dosing.granted_pct, self._authority.left_ms,
-            self._updates.running)
+            self._updates.running, read_system())
 
     def _config_report(self):
         return ConfigReport(self._settings.rev, self._config_error, self._settings.values)

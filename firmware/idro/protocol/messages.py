@@ -34,18 +34,21 @@ Record = namedtuple("Record", ("seq", "at_ms", "values", "faults"))
 EventRecord = namedtuple("EventRecord", ("seq", "at_ms", "kind", "detail"))
 # boots: [(boot_id, last_at_ms)] of earlier boots with records in the outbox, oldest first.
 # outputs: {actuator: kind}, kind "doser", "switch" or "dimmer". granted_pct: granted share of the
-# budgets; earn_left_ms: until full authority is earned. update: a RunningRelease.
+# budgets; earn_left_ms: until full authority is earned. update: a RunningRelease;
+# system: the values of SYSTEM.
 Info = namedtuple(
     "Info",
     ("version", "board", "chip", "boot_id", "at_ms", "boot_unix_ms", "clock", "reset",
      "image_sha256", "channels", "outputs", "boots", "has_button", "granted_pct", "earn_left_ms",
-     "update"),
+     "update", "system"),
 )
 # slot: "a", "b" or "" (as flashed); state: one of messages_host.UPDATE_STATES; release: SHA-256 of
 # its manifest; security_counter: minimum of further releases; kernel: interface of its releases.
 RunningRelease = namedtuple(
     "RunningRelease", ("slot", "state", "release", "security_counter", "kernel"))
 AS_FLASHED = RunningRelease("", "base", "", 0, 0)
+# What a node runs on: release of MicroPython, such as "1.28.0"; PSRAM, 0 without; CPU frequency.
+SYSTEM = ("micropython", "psram_bytes", "cpu_hz")
 # reason: a Reason.
 Ack = namedtuple("Ack", ("id", "outcome", "reason", "boot_id", "at_ms"))
 # args by verb: see COMMANDS. Valid for one boot, until not_after_at_ms.
@@ -124,6 +127,7 @@ def info_pieces(info):
         "granted_pct": info.granted_pct, "earn_left_ms": info.earn_left_ms,
         "update": {"slot": running.slot, "state": running.state, "release": running.release,
                    "security_counter": running.security_counter, "kernel": running.kernel},
+        "system": dict(zip(SYSTEM, info.system)),  # noqa: B905  (portable)
     }))
 
 

@@ -31,6 +31,7 @@ from idro.protocol.messages import (
 from idro.protocol.quantities import is_name, layout_of, split
 from idro.protocol.reason import Reason
 from idro.protocol.release_layout import MANIFEST, MAX_PATH_CHARS, is_path
+from idro.protocol.system_host import unpack_system
 
 MAX_UP_BYTES = 8_192
 MAX_DETAIL_KEYS = 16
@@ -176,7 +177,7 @@ def unpack_info(data):
         validation.choice(obj, "clock", CLOCKS), validation.text(obj, "reset", 40),
         validation.text(obj, "image_sha256", 64), tuple(channels), outputs, tuple(boots),
         _flag(obj, "has_button"), validation.integer(obj, "granted_pct", 0, 100),
-        validation.integer(obj, "earn_left_ms"), _running(obj),
+        validation.integer(obj, "earn_left_ms"), _running(obj), unpack_system(obj),
     )
 
 

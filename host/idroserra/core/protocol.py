@@ -39,6 +39,7 @@ from idro.protocol.messages_host import MAX_UP_BYTES, OUTCOMES, VERBS
 from idro.protocol.quantities import QUANTITIES, Quantity
 from idro.protocol.release_layout import KERNEL
 from idro.protocol.settings_table import SETTINGS
+from idro.protocol.system_host import UNKNOWN_SYSTEM, System
 from idro.protocol.topics import PREFIX
 from idro.protocol.update_messages import Chunk, ChunkRequest, Offer
 from idro.protocol.validation import MAX_INT
@@ -46,10 +47,10 @@ from idroserra.core import plausibility
 
 __all__ = [
     "AS_FLASHED", "FAULTS", "KERNEL", "MAX_CHANNELS", "MAX_INT", "MAX_RECORDS", "MAX_UP_BYTES",
-    "OUTCOMES", "PREFIX", "QUANTITIES", "RECORD_LEAVES", "SETTINGS", "VERBS",
+    "OUTCOMES", "PREFIX", "QUANTITIES", "RECORD_LEAVES", "SETTINGS", "UNKNOWN_SYSTEM", "VERBS",
     "Ack", "Batch", "Chunk", "ChunkRequest", "Command", "Config", "ConfigReport", "Detail",
     "EventRecord", "Info", "Mac", "Offer", "ProtocolError", "Quantity", "Record", "RunningRelease",
-    "SettingsError", "Stored", "Values",
+    "SettingsError", "Stored", "System", "Values",
     "channel_limits", "check_args", "check_by", "check_setting", "check_settings", "down_topic",
     "from_scaled", "is_id", "is_kernel", "is_node_id", "is_release_path",
     "pack_chunk", "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_record",

@@ -30,7 +30,7 @@ ENTRY_FILES = ("boot.py", "main.py")
 # Modules of the contract that only the host imports.
 HOST_MODULES = frozenset({
     "idro/protocol/descriptions.py", "idro/protocol/messages_host.py", "idro/protocol/reasons.py",
-    "idro/protocol/settings_table.py",
+    "idro/protocol/settings_table.py", "idro/protocol/system_host.py",
 })
 # Keys of a board that are needed only while the node is built.
 _WIRING = ("i2c", "onewire", "uart", "adcs", "sensors")

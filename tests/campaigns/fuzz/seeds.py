@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from campaigns.fuzz.targets import CHANNELS, MAC, NODE
 from idro.net import mqtt_packets
 from idro.outbox import record_codec as net_frames
-from idro.protocol import messages, messages_host, update_messages
+from idro.protocol import messages, messages_host, system_host, update_messages
 from idro.protocol import settings as node_settings
 from idro.protocol.events import EVENTS
 from idro.protocol.reason import Reason
@@ -49,7 +49,7 @@ def info() -> Iterator[bytes]:
     yield messages_host.pack_info(messages.Info(
         "1", "b", "esp32", BOOT, 1, 2, "host", "wdt", "", CHANNELS,
         {"ph_up": "doser", "circulation": "switch", "light": "dimmer"}, (("b-0", 7),), False, 25,
-        9, messages.AS_FLASHED))
+        9, messages.AS_FLASHED, system_host.System("1.28.0", 8_388_608, 240_000_000)))
 
 
 def up() -> Iterator[bytes]:

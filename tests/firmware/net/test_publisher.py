@@ -13,7 +13,7 @@ import pytest
 
 from idro.net.publisher import MAX_UNSTORED, Broker, Handlers, Publisher
 from idro.outbox.outbox import Outbox
-from idro.protocol import messages, messages_host, settings
+from idro.protocol import messages, messages_host, settings, system_host
 from idro.protocol.reason import Reason
 from support.fake_host import FakeHost, packed_stored
 from support.micropython_program import micropython
@@ -57,7 +57,7 @@ class Node:
         return messages.Info(
             "0.1.0", "test", "esp32", self.boot_id, self.clock.now_ms(), None, "none",
             "power_on", "", CHANNELS, {"ph_down": "doser"}, self.outbox.boots(), False, 100, 0,
-            messages.AS_FLASHED)
+            messages.AS_FLASHED, system_host.UNKNOWN_SYSTEM)
 
     def report(self):
         return messages.ConfigReport(3, None, settings.defaults())
@@ -297,7 +297,8 @@ async def main(folder, port, boot_id, count):
     print("found", outbox.count, outbox.damaged_bytes)
     info = lambda: messages.Info(
         "0.1.0", "test", "esp32", boot_id, clock.now_ms(), None, "none", "power_on", "",
-        CHANNELS, {}, outbox.boots(), False, 100, 0, messages.AS_FLASHED)
+        CHANNELS, {}, outbox.boots(), False, 100, 0, messages.AS_FLASHED,
+        ("1.28.0", 0, 160_000_000))
     report = lambda: messages.ConfigReport(0, None, settings.defaults())
     nothing = lambda message: None
     handlers = Handlers(info, report, nothing, nothing,

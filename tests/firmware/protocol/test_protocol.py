@@ -10,6 +10,7 @@ from idro.protocol import (
     quantities,
     settings,
     settings_table,
+    system_host,
     topics,
 )
 from idro.protocol.events import EVENTS
@@ -59,6 +60,7 @@ INFO = messages.Info(
     ("reservoir.ph", "air.rh_pct"), {"ph_down": "doser", "light": "dimmer"},
     (("00000001", 99_000), ("00000002", 5)), True, 25,
     216_000_000, messages.RunningRelease("b", "trial", "cd" * 32, 3, 1),
+    system_host.System("1.28.0", 8_388_608, 240_000_000),
 )
 ACK = messages.Ack("c-1", "refused", ADVICE, "0a1b2c3d", 77_000)
 STORED = messages.Stored("0a1b2c3d", 41, 1_700_000_000_000, 61_000)
@@ -125,6 +127,17 @@ def test_every_event_kind_is_accepted():
 
 def test_info_round_trip():
     assert messages_host.unpack_info(messages_host.pack_info(INFO)) == INFO
+
+
+def test_info_from_older_firmware_leaves_the_system_unknown():
+    obj = json.loads(messages_host.pack_info(INFO))
+    del obj["system"]
+    found = messages_host.unpack_info(json.dumps(obj).encode())
+    assert found == messages.Info(*(tuple(INFO)[:-1] + (system_host.UNKNOWN_SYSTEM,)))
+    assert messages_host.unpack_info(messages_host.pack_info(found)) == found
+    obj["system"] = {"cpu_hz": 160_000_000}
+    found = messages_host.unpack_info(json.dumps(obj).encode())
+    assert found.system == system_host.System(None, None, 160_000_000)
 
 
 def test_info_from_a_newer_node_is_accepted():

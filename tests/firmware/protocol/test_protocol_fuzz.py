@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from idro.errors import ProtocolError, SettingsError
-from idro.protocol import messages, messages_host, topics, validation
+from idro.protocol import messages, messages_host, system_host, topics, validation
 from idro.protocol import settings as node_settings
 from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS
@@ -74,7 +74,8 @@ CODECS = {
     "info": (
         messages_host.pack_info, messages_host.unpack_info,
         messages.Info("1", "b", "esp32", "b-1", 1, 2, "host", "wdt", "", ("reservoir.ph",),
-                      {"ph_up": "doser"}, (("b-0", 7),), False, 25, 9, messages.AS_FLASHED),
+                      {"ph_up": "doser"}, (("b-0", 7),), False, 25, 9, messages.AS_FLASHED,
+                      system_host.System("1.28.0", 0, 160_000_000)),
     ),
     "ack": (
         messages.pack_ack, messages_host.unpack_ack,
@@ -265,8 +266,18 @@ def infos(draw):
         tuple(draw(st.lists(channels, max_size=8))),
         draw(st.dictionaries(names, st.sampled_from(("doser", "switch", "dimmer")), max_size=8)),
         tuple(draw(st.lists(st.tuples(ids, counts), max_size=5))), draw(st.booleans()),
-        draw(st.integers(0, 100)), draw(counts), draw(runnings()),
+        draw(st.integers(0, 100)), draw(counts), draw(runnings()), draw(systems()),
     )
+
+
+def systems():
+    """What a node runs on; a part of it may be unknown."""
+    parts = st.integers(0, 999)
+    releases = st.builds("{}.{}.{}{}".format, parts, parts, parts,
+                         st.sampled_from(("", "-preview")))
+    return st.builds(
+        system_host.System, st.none() | releases, st.none() | st.integers(0, 2**26),
+        st.none() | st.integers(1_000_000, 10**9))
 
 
 def runnings():

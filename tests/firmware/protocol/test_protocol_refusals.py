@@ -141,6 +141,21 @@ def test_wrong_info_is_refused_with_its_field():
         refused(messages_host.unpack_info, json.dumps(obj).encode(), "")
 
 
+def test_a_wrong_system_is_refused_with_its_field():
+    for field, value in (
+        ("micropython", "master"), ("micropython", "1.28"), ("micropython", "1.x.0"),
+        ("micropython", "1.28.0 "), ("micropython", "1.28.0-" + "a" * 20), ("micropython", 1.28),
+        ("micropython", "1.1234.0"), ("psram_bytes", -1), ("psram_bytes", 2**32),
+        ("psram_bytes", 1.5), ("psram_bytes", True), ("cpu_hz", 0), ("cpu_hz", 240),
+        ("cpu_hz", "240 MHz"),
+    ):
+        obj = json.loads(messages_host.pack_info(INFO))
+        obj["system"][field] = value
+        refused(messages_host.unpack_info, json.dumps(obj).encode(), field + ": ")
+    obj["system"] = [1]
+    refused(messages_host.unpack_info, json.dumps(obj).encode(), "system")
+
+
 def test_wrong_settings_are_refused_with_their_key():
     for values, words in (
         ('{"ph.target":9}', ("ph.target", "4.5..7.5")),

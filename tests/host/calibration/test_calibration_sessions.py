@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from idro.protocol import messages, settings
+from idro.protocol import messages, settings, system_host
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
 from idroserra.calibration.procedures import PointRequest
 from idroserra.calibration.service import CalibrationService
@@ -73,7 +73,8 @@ class House:
     def boot(self, boot_id):
         self.nodes.set_info(NODE, messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", boot_id, 0, None, "host", "power_on", "", (),
-            {"ph_down": "doser"}, (), False, 100, 0, messages.AS_FLASHED))
+            {"ph_down": "doser"}, (), False, 100, 0, messages.AS_FLASHED,
+            system_host.UNKNOWN_SYSTEM))
 
     def start(self, kind="ph", **more):
         """Begin, with the hold in force; returns the id."""

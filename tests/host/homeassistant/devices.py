@@ -23,7 +23,7 @@ def node_of(name):
     outputs = {one["name"]: one["part"] for one in board["actuators"]}
     info = protocol.Info("0.1.0", name, board["chip"], "7f3a11aa", 1, None, "host", "power_on",
                          "ab" * 32, (*measured, *OF_NODE), outputs, (), True, 100, 0,
-                         protocol.AS_FLASHED)
+                         protocol.AS_FLASHED, protocol.UNKNOWN_SYSTEM)
     return Node(name, "greenhouse", info=info, key=b"k" * 32)
 
 

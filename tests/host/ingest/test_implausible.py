@@ -14,6 +14,7 @@ from idro.protocol import messages, messages_host
 from idro.protocol.messages import AS_FLASHED, Batch, EventRecord, Info, Record
 from idro.protocol.reason import Reason
 from idro.protocol.settings import defaults
+from idro.protocol.system_host import UNKNOWN_SYSTEM
 from idroserra.core import protocol
 from idroserra.ingest import receipts
 from idroserra.ingest.decoder import read_records
@@ -47,7 +48,7 @@ def telemetry(seqs, boot_id="b1", *, node=NODE, at_ms=None, channel="reservoir.p
 
 def info(**more):
     return Info("0.1.0", "esp32-reservoir", "esp32", "b1", 5_000, None, "none", "power_on", "",
-                (), {}, (), False, 100, 0, AS_FLASHED)._replace(**more)
+                (), {}, (), False, 100, 0, AS_FLASHED, UNKNOWN_SYSTEM)._replace(**more)
 
 
 def event(detail, **more):

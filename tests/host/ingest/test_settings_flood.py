@@ -9,6 +9,7 @@ import pytest
 from idro.protocol import messages_host
 from idro.protocol.messages import AS_FLASHED, Batch, ConfigReport, EventRecord, Info, Record
 from idro.protocol.settings import defaults
+from idro.protocol.system_host import UNKNOWN_SYSTEM
 from idroserra.core.config import MqttConfig
 from idroserra.ingest.consumer import Ingest
 from idroserra.ingest.spool import Spool
@@ -51,7 +52,7 @@ class Host:
     def connect(self, node):
         self.arrive(node, "info", messages_host.pack_info(Info(
             "0.1.0", "esp32-reservoir", "esp32", "b1", 5_000, BOOT_UNIX_MS, "host", "power_on",
-            "", (), {}, (), False, 25, 0, AS_FLASHED)))
+            "", (), {}, (), False, 25, 0, AS_FLASHED, UNKNOWN_SYSTEM)))
 
     def configured(self, node, revs):
         records = [EventRecord(rev, 1_000 * rev, "configured", {"rev": rev, "by": "ann"})

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from idro.protocol import messages_host
 from idro.protocol.messages import AS_FLASHED, Batch, EventRecord, Info, Record
+from idro.protocol.system_host import UNKNOWN_SYSTEM
 from idroserra.core.errors import SpoolError
 from idroserra.ingest.decoder import UnreadableRecord
 from idroserra.ingest.received import NodeInfoMessage, Received
@@ -37,7 +38,7 @@ def telemetry(seqs, boot_id="b1", oldest_seq=1, boot_unix_ms=None, sent_at_ms=No
 
 def info(boot_id, at_ms=5_000, boot_unix_ms=None, boots=()):
     return Info("0.1.0", "esp32-reservoir", "esp32", boot_id, at_ms, boot_unix_ms, "none",
-                "power_on", "", (), {}, boots, False, 100, 0, AS_FLASHED)
+                "power_on", "", (), {}, boots, False, 100, 0, AS_FLASHED, UNKNOWN_SYSTEM)
 
 
 def seqs_of(spool):

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from idro.protocol import messages, settings
+from idro.protocol import messages, settings, system_host
 from idroserra.core.reasons import Reason
 from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
@@ -33,7 +33,8 @@ class Tank:
         self.store = SqliteStore(folder / "store.db")
         self.node = Node(NODE, "test", info=messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", "7f3a11aa", 0, T0, "host", "power_on", "ab" * 32,
-            channels, outputs or OUTPUTS, (), False, 100, 0, messages.AS_FLASHED),
+            channels, outputs or OUTPUTS, (), False, 100, 0, messages.AS_FLASHED,
+            system_host.UNKNOWN_SYSTEM),
             report=messages.ConfigReport(0, None, settings.defaults()))
         self.settings = SettingsSeries((T0,), (settings.defaults(),))
         self._events, self._levels = [], []

@@ -3,6 +3,7 @@
 import pytest
 
 from idro.protocol.messages import AS_FLASHED, Info
+from idro.protocol.system_host import UNKNOWN_SYSTEM
 from idroserra.core.errors import StoreUnavailable
 from idroserra.nodes.dosing_state import authority_of
 from idroserra.nodes.latest_events import MAX_BOOTS, MAX_SUBJECTS, LatestEvents
@@ -25,7 +26,7 @@ def events():
 @pytest.mark.parametrize("granted", ["all", "", None, True, -5, 2**40])
 def test_a_granted_share_that_is_no_number_is_none(events, granted):
     info = Info("1", "b", "esp32", "b1", 0, None, "none", "", "", (), {}, (), False, 25, 0,
-                AS_FLASHED)
+                AS_FLASHED, UNKNOWN_SYSTEM)
     node = Node(NODE, "site", info=info, boot_epoch_unix_ms=NOW - 1_000)
     events.take(NODE, (NOW - 10) * 1_000, "authority", {"granted_pct": granted})
     found = authority_of(events, node, 100, NOW)

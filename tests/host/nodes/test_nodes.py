@@ -4,6 +4,7 @@ import pytest
 
 from idro.errors import SettingsError
 from idro.protocol.messages import AS_FLASHED, ConfigReport, Info
+from idro.protocol.system_host import UNKNOWN_SYSTEM
 from idroserra.core.errors import KeyMismatch, NotAdopted, UnknownNode
 from idroserra.ingest.handler import LastMessage
 from idroserra.nodes.node import fingerprint
@@ -24,7 +25,7 @@ def nodes(tmp_path):
 def info(boot_id="b1"):
     return Info("0.1.0", "esp32-reservoir", "esp32", boot_id, 5_000, None, "none", "power_on",
                 "f" * 64, ("reservoir.ph",), {"ph_down": "doser"}, (("b0", 9_000),), False, 100,
-                0, AS_FLASHED)
+                0, AS_FLASHED, UNKNOWN_SYSTEM)
 
 
 def test_who_shows_up_is_seen_not_adopted(nodes):

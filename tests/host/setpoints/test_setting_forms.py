@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idro.protocol import messages
+from idro.protocol import messages, system_host
 from idro.safety.limits import DOSERS
 from idroserra.boards import compiler
 from idroserra.calibration.procedures import PROCEDURES
@@ -34,7 +34,8 @@ def info_of(board):
     outputs = {one["name"]: "doser" if one["name"] in DOSERS else "switch"
                for one in wired["actuators"]}
     return messages.Info("1", board, wired["chip"], "7f3a11aa", 1, None, "host", "power_on",
-                         "ab" * 32, channels, outputs, (), False, 100, 0, messages.AS_FLASHED)
+                         "ab" * 32, channels, outputs, (), False, 100, 0, messages.AS_FLASHED,
+                         system_host.UNKNOWN_SYSTEM)
 
 
 def test_every_setting_has_a_group_a_label_and_a_help_of_its_own():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from idro.protocol import messages
+from idro.protocol import messages, system_host
 from idroserra.nodes.node import Node
 from idroserra.setpoints.series import SettingsSeries
 from idroserra.setpoints.vpd_bands import vpd_band, vpd_band_steps
@@ -43,7 +43,7 @@ def test_a_vpd_has_its_band_whether_node_or_host_computes_it(channels, outputs, 
     """A node with a fan or a humidifier computes the VPD itself."""
     info = messages.Info(
         "0.1.0", "esp32-reservoir", "esp32", "7f3a11aa", 1, 1, "host", "power_on", "ab" * 32,
-        channels, outputs, (), True, 100, 0, messages.AS_FLASHED)
+        channels, outputs, (), True, 100, 0, messages.AS_FLASHED, system_host.UNKNOWN_SYSTEM)
     answer = setpoints_json(
         Node("idro-a", "", info=info), SettingsSeries([0], [VALUES]), None, 0, DAY_MS)
     assert list(answer["bands"]) == found

@@ -14,7 +14,7 @@ NOON_UNIX_MS = 1_795_521_600_000
 NODE = Node(
     "idro-a", "test", info=Info(
         "1", "esp32-reservoir", "esp32", "b-1", 1, 2, "host", "power_on", "", ("reservoir.ph",),
-        {}, (), False, 100, None, None),
+        {}, (), False, 100, None, None, None),
     report=ConfigReport(1, None, protocol.check_settings({"dosing.enabled": True})))
 
 

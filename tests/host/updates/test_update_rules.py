@@ -187,7 +187,7 @@ def followed(state, *kinds, running=None, online=True, since_ms=0, **more):
         events.take("a", (NOW + index) * 1_000, kind, {
             "release": RELEASE[:16], "reason": WHY.as_json()})
     info = protocol.Info("1", "b", "c", "d", 0, None, "none", "", "", (), {}, (), False, 100, 0,
-                         running or protocol.AS_FLASHED)
+                         running or protocol.AS_FLASHED, protocol.UNKNOWN_SYSTEM)
     way = NodeUpdate("r", "a", state, NOW - since_ms, wave=0, offered_unix_ms=NOW - since_ms,
                      heard_unix_ms=NOW - since_ms, **more)
     return node_progress.apply_events(way, RELEASE, Node("a", "s", online, info=info), events, NOW)

@@ -253,7 +253,7 @@ def test_the_state_of_a_node_is_a_sensor_with_its_code_and_who_ends_it(home, nod
 def test_a_node_without_a_key_has_no_controls():
     info = protocol.Info("0.1.0", "b", "esp32", "7f3a11aa", 1, None, "host", "power_on", "ab" * 32,
                          ("reservoir.ph",), {"circulation": "switch"}, (), True, 100, 0,
-                         protocol.AS_FLASHED)
+                         protocol.AS_FLASHED, protocol.UNKNOWN_SYSTEM)
     found = device(Node("idro-b", "test", info=info), None)
     assert {entity["p"] for entity in found["cmps"].values()} == {
         "sensor", "binary_sensor", "event"}
@@ -316,7 +316,7 @@ def largest_info():
         "v" * 40, "b" * 40, "esp32", "b1", 0, None, "host", "", "",
         tuple(channels[:32]), outputs | {f"{name}x": kind for name, kind in
                                          list(outputs.items())[:6]}, (), True, 100, 0,
-        protocol.AS_FLASHED)
+        protocol.AS_FLASHED, protocol.UNKNOWN_SYSTEM)
 
 
 def test_the_largest_device_fits_into_a_packet_of_the_broker_and_can_be_stopped():

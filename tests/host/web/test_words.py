@@ -6,6 +6,7 @@ import pytest
 
 from idro.protocol.messages import AS_FLASHED, Info
 from idro.protocol.quantities import QUANTITIES
+from idro.protocol.system_host import UNKNOWN_SYSTEM
 from idro.safety import correction as firmware_correction
 from idro.safety import limits
 from idroserra.core.reasons import Reason
@@ -127,7 +128,7 @@ def test_the_hosts_codes_are_the_firmwares():
 def test_authority_is_what_the_node_said_last(event, granted_pct, left):
     latest = LatestEvents(EmptyStore, lambda: NOW)
     info = Info("0.1.0", "b", "esp32", "b0", 5_000, None, "host", "power_on", "", (), {}, (),
-                True, 25, 51 * 3_600_000, AS_FLASHED)
+                True, 25, 51 * 3_600_000, AS_FLASHED, UNKNOWN_SYSTEM)
     if event is not None:
         latest.take("idro-a", (NOW - 1_000) * 1_000, *event)
     found = authority_of(latest, Node("idro-a", "farm", info=info,

@@ -354,3 +354,14 @@ FREQUENCIES = """
 def test_the_cpu_takes_the_frequencies_of_its_chip(tmp_path):
     console = ["160000000", "240000000", "80000000", "refused 100000000", "80000000"]
     assert run(tmp_path, FREQUENCIES).console[: len(console)] == console
+
+
+def test_the_regions_of_the_heap_tell_the_psram(tmp_path):
+    outcome = run(tmp_path, """
+        import esp32
+        for capabilities in (1 << 10, esp32.HEAP_DATA, esp32.HEAP_EXEC, esp32.HEAP_EXEC | 1 << 10):
+            print([region[0] for region in esp32.idf_heap_info(capabilities)])
+        import time
+        time.sleep(60)
+        """)
+    assert outcome.console == ["[4194304]", "[113840, 4194304]", "[113840]", "[]"]

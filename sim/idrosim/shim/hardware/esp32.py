@@ -5,7 +5,9 @@ from idrosim.shim.hardware.pcnt import PCNT
 ESP_ERR_NVS_NOT_FOUND = -0x1102
 ESP_ERR_NVS_INVALID_LENGTH = -0x110C
 MAX_NAME_CHARS = 15
-HEAP_DATA, HEAP_EXEC = 4, 1
+# Capabilities of a region of the heap (esp_heap_caps.h of ESP-IDF); HEAP_PSRAM has no name here.
+HEAP_DATA, HEAP_EXEC, HEAP_PSRAM = 4, 1, 1 << 10
+PSRAM_BYTES = {"esp32": 4_194_304, "esp32s3": 8_388_608}  # of the modules that are simulated
 _KEY_DIGITS = {"key": 64, "update_key": 768, "update_spare": 768}
 
 
@@ -98,8 +100,14 @@ def functions(runtime):
     """Return the public names of `esp32`."""
     NVS._runtime = PCNT._runtime = runtime
 
+    psram_bytes = PSRAM_BYTES.get(runtime.job["board"]["chip"], 0)
+    regions = [(HEAP_DATA | HEAP_EXEC, (113_840, 94_000, 53_000, 53_000))]
+    if psram_bytes:
+        free_bytes = psram_bytes - 300_000
+        regions.append((HEAP_DATA | HEAP_PSRAM, (psram_bytes, free_bytes, free_bytes, free_bytes)))
+
     def idf_heap_info(capabilities):
-        return [(113_840, 94_000, 53_000, 53_000)]
+        return [sizes for own, sizes in regions if own & capabilities == capabilities]
 
     def raw_temperature():
         return 113
