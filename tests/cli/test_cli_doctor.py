@@ -9,6 +9,8 @@ import sys
 import paho.mqtt.publish as publish
 import pytest
 
+from idro.protocol.messages import AS_FLASHED, Info
+from idro.protocol.system_host import UNKNOWN_SYSTEM, System
 from idroserra.auth.roles import Role
 from idroserra.auth.service import AuthService
 from idroserra.core.config import AccessConfig
@@ -53,6 +55,33 @@ def test_nodes_that_are_not_adopted_are_named(examine, mosquitto, tmp_path):
     assert (found["state"], "idro-stranger" in found["found"]) == ("warn", True)
     assert "idro-a" not in found["found"]
     assert "node adopt" in found["advice"]
+
+
+def test_what_nodes_run_on_is_checked(examine, mosquitto, tmp_path):
+    nodes = Nodes(tmp_path / "data" / "state.db", "test")
+
+    def look(node, system):
+        nodes.adopt(node, bytes(32))
+        nodes.set_info(node, Info(
+            "0.1.0", "esp32-reservoir", "esp32", "b1", 0, None, "none", "power_on", "", (), {}, (),
+            False, 100, 0, AS_FLASHED, system))
+        found = examine(mosquitto.port)[1]["MicroPython of nodes"]
+        return found["state"], found["found"], found["advice"]
+
+    assert look("idro-old", UNKNOWN_SYSTEM) == (
+        "ok", "not reported by idro-old, whose firmware is older", "")
+    good = System("1.28.0", 4_194_304, 240_000_000)
+    state, found, _ = look("idro-good", good)
+    assert (state, found) == (
+        "ok", "1 with a supported release, PSRAM and full CPU frequency; not reported by "
+        "idro-old, whose firmware is older")
+    state, found, advice = look("idro-bad", System("1.25.0", 0, 160_000_000))
+    assert state == "warn"
+    assert "idro-bad: its MicroPython 1.25.0 is older than 1.26" in found
+    assert "PSRAM" in found
+    assert "160 MHz" in found
+    assert "idroserra flash" in advice
+    nodes.close()
 
 
 def test_no_broker_fails_with_advice(examine, free_port):

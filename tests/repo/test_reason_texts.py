@@ -31,13 +31,14 @@ EXAMPLES = {
     "mpH difference": (-460, 300), "mpH fine": (12, 31), "uS/cm difference": (23, 8),
     "dmm": (14, 63), "ml difference": (-2_500, 1_200), "ml/min": (900, 450), "ul/s": (1_250, 840),
     "cm2": (6_000, 12_500), "umol/m2/s": (240, 180), "mV": (177, 60), "dmV": (-412, 85),
-    "d%": (874, 1_032), "milli": (1_040, 872), "MB": (312, 48),
+    "d%": (874, 1_032), "milli": (1_040, 872), "MB": (312, 48), "MHz": (160, 240),
     "reason": (Reason("mixing", left_ms=540_000),
                Reason("b_waits", why=Reason("arming", channel="leak.float_up", count=2, of=12))),
 }
 _KNOWN = {  # words of a Chinese text that are not English: quantities, units, keys
     "pH", "EC", "VPD", "CO", "mS", "cm", "ppm", "µS", "kPa", "kB", "ml", "mm", "°C", "°F",
-    "MB", "mV", "ul", "min", "µmol", "meq", "USB", "pip", "install", "idroserra", "sim",
+    "MB", "MHz", "CPU", "PSRAM", "MicroPython", "mV", "ul", "min", "µmol", "meq", "USB", "pip",
+    "install", "idroserra", "sim",
     "true", "false", "climate", "vent_minutes", "ph", "target", "ec", "target_us_cm"}
 _UPPER = re.compile(r"EC|VP|K \{|\d")  # a quantity or a figure that a text may begin with
 _WORD = re.compile(r"[A-Za-z°µ_]{2,}")

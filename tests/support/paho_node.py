@@ -55,6 +55,7 @@ class PahoNode:
         self.withholds_config = False
         self._config_rev = 0
         self.has_button, self.granted_pct, self.earn_left_ms = True, 100, 0
+        self.system = system_host.UNKNOWN_SYSTEM
         self._seqs = itertools.count(1)  # several threads may publish
         self._boot_unix_ms = now_unix_ms() - UPTIME_MS
         self._ready = threading.Event()
@@ -80,7 +81,7 @@ class PahoNode:
         self._publish("info", messages_host.pack_info(messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", BOOT_ID, self.at_ms, self._boot_unix_ms, "host",
             "power_on", "ab" * 32, CHANNELS, OUTPUTS, (), self.has_button,
-            self.granted_pct, self.earn_left_ms, messages.AS_FLASHED, system_host.UNKNOWN_SYSTEM)))
+            self.granted_pct, self.earn_left_ms, messages.AS_FLASHED, self.system)))
         self.report(0)
 
     def report(self, rev, error=None):

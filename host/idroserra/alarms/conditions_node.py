@@ -15,7 +15,7 @@ IsActive = Callable[[str], bool]
 Watch = Callable[[Rule, Snapshot, NodeSnapshot, IsActive], Iterator[Finding]]
 # Watches that do not depend on earlier events.
 NEEDS_NO_EVENTS = ("silent", "clock_off", "settings_refused", "recipe_held", "bus_dead",
-                   "calibration", "update_failed")
+                   "calibration", "update_failed", "micropython", "psram", "cpu")
 # Faults of a sensor that does not answer; other faults concern the single sensor.
 _DEAD = ("no_ack", "timeout", "crc", "power_on_value")
 
@@ -192,6 +192,21 @@ def _update_failed(
     yield _found(rule, node, node.update_failed is not None, node.update_failed)
 
 
+def _system(part: str) -> Watch:
+    """A part that the node does not report is unknown."""
+
+    def check(
+        rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
+    ) -> Iterator[Finding]:
+        if part not in node.system_problems:
+            yield _found(rule, node, None, None)
+            return
+        problem = node.system_problems[part]
+        yield _found(rule, node, problem is not None, problem or Reason("system_supported"))
+
+    return check
+
+
 def _bus_dead(
     rule: Rule, snapshot: Snapshot, node: NodeSnapshot, _active: IsActive
 ) -> Iterator[Finding]:
@@ -223,6 +238,7 @@ NODE_WATCHES: dict[str, Watch] = {
     "flash_failed": _recent("flash_failed", _flash_failed), "thinned": _recent("gap", _thinned),
     "clock_off": _clock_off, "settings_refused": _settings_refused, "recipe_held": _recipe_held,
     "update_failed": _update_failed, "bus_dead": _bus_dead, "calibration": _calibration,
+    **{part: _system(part) for part in ("micropython", "psram", "cpu")},
     "irrigation_no_flow": _began("irrigation_no_flow", "flow_normal", _no_flow),
     "irrigation_stuck_on": _began("irrigation_stuck_on", "pump_off", _stuck_on),
     "air_too_hot": _began("air_too_hot", "air_not_hot", _own),

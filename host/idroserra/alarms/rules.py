@@ -30,7 +30,8 @@ HOST = ("broker_down", "store_down", "spool_down", "feed_down", "thread_failed",
 SITE = ("site_silent",)
 NODE = ("silent", "latched", "water", "reset_loop", "flash_failed", "thinned", "clock_off",
         "settings_refused", "recipe_held", "bus_dead", "irrigation_no_flow",
-        "irrigation_stuck_on", "air_too_hot", "air_warms", "calibration", "update_failed")
+        "irrigation_stuck_on", "air_too_hot", "air_warms", "calibration", "update_failed",
+        "micropython", "psram", "cpu")
 CHANNEL = ("stale", "fault", "above", "below", "above_band", "below_band")
 DOSER = ("bottle",)
 WATCHES = HOST + SITE + NODE + CHANNEL + DOSER

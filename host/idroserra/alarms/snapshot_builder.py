@@ -17,6 +17,7 @@ from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.node import Node
 from idroserra.nodes.registry import Nodes
+from idroserra.nodes.system import problems_of
 
 DISK_EVERY_MS = 60_000
 REJECTED_KEPT = 1_500
@@ -97,7 +98,8 @@ class SnapshotBuilder:
             clock_off_ms=self._clock_off_ms(node),
             settings_error=None if report is None else report.error,
             recipe_held=parts.recipe_held(node.node), left_pct=left_pct,
-            update_failed=parts.update_failed(node.node))
+            update_failed=parts.update_failed(node.node),
+            system_problems={} if info is None else problems_of(info.chip, info.system))
 
     def _contact_since(self, node: Node, now_unix_ms: int, silent_ms: int) -> int | None:
         """Return since when the node is online and was heard within `silent_ms`, or None.

@@ -50,6 +50,7 @@ HOST_VALUES: dict[str, str] = {
     "scaled": "scaled", "limit_scaled": "scaled",
     "age_ms": "ms", "off_ms": "ms", "flow_ml_per_min": "ml/min", "left_pct": "%",
     "free_mb": "MB", "status": "", "reset": "reset", "bus": "bus", "channels": "channels",
+    "oldest": "text", "newest": "text", "cpu_mhz": "MHz", "highest_mhz": "MHz",
     "site": "text", "part": "name", "target": "text", "targets": "text", "service": "text",
 }
 VALUES: dict[str, str] = {**contract.VALUES, **HOST_VALUES}
@@ -80,8 +81,9 @@ STATES = rows_of(
 ALARMS = rows_of(
     ("ok", "node", "broker_works", "database_works", "spool_works", "feed_works",
      "never_heard", "dosing_free", "water_normal", "calibration_unknown", "flow_normal",
-     "pump_off", "air_not_hot", "air_steady", "reading_normal channel"),
-    ("check", "technician", "messages_rejected count for_ms", "readings_thinned count",
+     "pump_off", "air_not_hot", "air_steady", "reading_normal channel", "system_supported"),
+    ("check", "technician", "micropython_untested version newest", "cpu_slow cpu_mhz highest_mhz",
+     "messages_rejected count for_ms", "readings_thinned count",
      "rollout_stopped board_class why"),
     ("act", "technician", "broker_down detail", "database_down detail", "spool_down detail",
      "feed_down target detail", "part_failed task detail", "disk_free free_mb",
@@ -90,7 +92,7 @@ ALARMS = rows_of(
      "restarts count for_ms", "restarts_after count for_ms reset",
      "restarts_error count for_ms reset detail",
      "node_flash_failed part detail", "clock_ahead off_ms", "clock_behind off_ms",
-     "bus_silent bus channels"),
+     "bus_silent bus channels", "micropython_old version oldest", "psram_missing"),
     ("act", "grower", "no_reason", "pump_without_flow on_ms",
      "flow_with_pump_off flow_ml_per_min", "bottle_left actuator left_pct",
      "reading_old channel age_ms", "reading_above channel scaled limit_scaled",

@@ -25,7 +25,7 @@ from idroserra.doctor.broker import check_broker, check_broker_folder
 from idroserra.doctor.feeds import check_feeds
 from idroserra.doctor.history import check_influx
 from idroserra.doctor.journal import check_journal
-from idroserra.doctor.nodes import check_nodes, check_restored
+from idroserra.doctor.nodes import check_nodes, check_restored, check_systems
 from idroserra.doctor.result import Check
 
 MIN_PYTHON = (3, 11)
@@ -51,6 +51,7 @@ def run_checks(file: Path | None) -> Iterator[Check]:
         yield from check_influx(config.store)
         yield from check_feeds(config.feed)
         yield check_nodes(config.data_dir)
+        yield from check_systems(config.data_dir)
         yield from check_restored(config.data_dir)
         yield check_alarms(config.alarms)
         yield check_users(config.data_dir)

@@ -1,17 +1,23 @@
-"""Checks for nodes that are not adopted or wait for a choice, and the permissions of the keys."""
+"""Checks nodes: adoption, what they run on, restored settings, and the permissions of keys."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
+from idroserra.core.reasons import Reason
 from idroserra.core.sqlite import connect_reader
 from idroserra.doctor.result import Check
+from idroserra.i18n.reasons import reason_text
+from idroserra.nodes.node import node_from_row
+from idroserra.nodes.registry_tables import SELECT
 from idroserra.nodes.restored import read_restored, reported_values
+from idroserra.nodes.system import problems_of
 
 _MAX_NAMES = 5
+_SYSTEMS = "MicroPython of nodes"
 
 
 def check_nodes(folder: Path) -> Check:
@@ -57,6 +63,39 @@ def check_restored(folder: Path) -> Iterator[Check]:
         yield Check("restored backup", "warn",
                     f"its settings wait until a person chooses: {_listed(waiting)}",
                     "on the page of the node, or `idroserra node restored NODE`")
+
+
+def check_systems(folder: Path) -> Iterator[Check]:
+    """Check what each node reports to run on: release of MicroPython, PSRAM, CPU frequency."""
+    path = folder / "state.db"
+    if not path.is_file():
+        return
+    try:
+        with closing(connect_reader(path)) as database:
+            nodes = [node_from_row(row) for row in database.execute(f"{SELECT} ORDER BY node")]
+    except sqlite3.Error:  # check_nodes reports it
+        return
+    infos = {node.node: node.info for node in nodes if node.info is not None}
+    if infos:
+        yield _systems({node: problems_of(info.chip, info.system)
+                        for node, info in infos.items()})
+
+
+def _systems(problems: Mapping[str, Mapping[str, Reason | None]]) -> Check:
+    found = [f"{node}: {reason_text(problem)}" for node, parts in problems.items()
+             for problem in parts.values() if problem is not None]
+    if found:
+        return Check(_SYSTEMS, "warn", "; ".join(found),
+                     "write a supported MicroPython with PSRAM support: `idroserra flash`, "
+                     "docs/flash.md; replace a board without PSRAM")
+    unknown = [node for node, parts in problems.items() if not parts]
+    texts = []
+    if len(unknown) < len(problems):
+        texts.append(f"{len(problems) - len(unknown)} with a supported release, PSRAM and full "
+                     "CPU frequency")
+    if unknown:
+        texts.append(f"not reported by {_listed(unknown)}, whose firmware is older")
+    return Check(_SYSTEMS, "ok", "; ".join(texts))
 
 
 def _listed(nodes: list[str]) -> str:

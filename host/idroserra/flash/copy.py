@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from idroserra.core.micropython import OLDEST, text_of
 from idroserra.flash.board_link import BoardInfo, BoardLink, out_of_space
 from idroserra.flash.errors import FlashError
 from idroserra.image import build
 
-MIN_MICROPYTHON = (1, 26, 0)  # older ones accept truncated JSON
 START = "main.py"
 _PACKAGE = "idro"
 _SLOTS = ("slot", "a", "b")  # of updates over the air; removed, so that the flashed image runs
@@ -84,9 +84,8 @@ def check_whole(link: BoardLink, manifest: build.Manifest) -> None:
 
 def check_micropython(about: BoardInfo, folder: Path) -> str | None:
     """Return why this MicroPython cannot run the image in `folder`, or None if it can."""
-    if about.version < MIN_MICROPYTHON:
-        return (f"MicroPython {about.text} is on the board, "
-                f"{'.'.join(map(str, MIN_MICROPYTHON))} or newer is needed")
+    if about.version < OLDEST:
+        return (f"MicroPython {about.text} is on the board, {text_of(OLDEST)} or newer is needed")
     wanted = mpy_version(folder)
     if about.mpy_version != wanted:
         return (f"MicroPython {about.text} loads .mpy files of version {about.mpy_version}, "

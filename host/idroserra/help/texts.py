@@ -22,6 +22,7 @@ MENDERS = {
 # What stands for a value: by its name, else by the beginning of its name, else by its unit.
 _BY_NAME = {
     "by": N_("person"), "detail": N_("cause"), "low_mm": N_("low level"),
+    "newest": N_("version"), "oldest": N_("version"),
     "path": N_("file"), "range": N_("range"), "rh_pct": N_("humidity"),
     "task": N_("part"), "version": N_("version"),
 }
@@ -40,7 +41,7 @@ BY_UNIT = {
     "ml/min": N_("flow"), "ml difference": N_("volume"), "umol/m2/s": N_("light level"),
     "mV": N_("voltage"), "dmV": N_("voltage"), "d%": N_("share"), "milli": N_("number"),
     "dmm": N_("height"), "mpH fine": N_("difference"), "mpH difference": N_("difference"),
-    "uS/cm difference": N_("difference"),
+    "uS/cm difference": N_("difference"), "MHz": N_("frequency"),
 }
 
 

@@ -28,6 +28,7 @@ SEE = {
     "boards": N_("Boards"),
     "calibration": N_("Calibration"),
     "commissioning": N_("Commissioning"),
+    "flash": N_("Flashing a board"),
     "hardware": N_("Hardware"),
     "irrigation-climate": N_("Irrigation and climate"),
     "recipes": N_("Recipes and a first crop"),

@@ -67,6 +67,13 @@ ALARMS: Table = {
     "air_not_hot": N_("the air is not too hot"),
     "air_steady": N_("the air does not warm by itself"),
     "reading_normal": N_("{channel} is normal"),
+    "system_supported": N_("the board and its MicroPython are supported"),
+    "micropython_old": N_("its MicroPython {version} is older than {oldest}: it cannot count the "
+                          "pulses of flow meters"),
+    "micropython_untested": N_("its MicroPython {version} is newer than {newest}, the newest "
+                               "release that was tested"),
+    "psram_missing": N_("no PSRAM is found, so the node may run out of memory"),
+    "cpu_slow": N_("the CPU runs at {cpu_mhz} instead of {highest_mhz}, so the node reacts late"),
     "messages_rejected": Plural("{count} message within {for_ms}",
                                 "{count} messages within {for_ms}", "count"),
     "readings_thinned": Plural("{count} reading was thinned out",

@@ -232,6 +232,7 @@ _NUMBERS: dict[str, Callable[[int], str]] = {
     "milli": lambda value: format_number(value / 1_000, 2),
     "kB": "{} kB".format,
     "MB": "{} MB".format,
+    "MHz": "{} MHz".format,
 }
 # The same for a text.
 _NAMES: dict[str, Callable[[str], str]] = {

@@ -57,7 +57,7 @@ _BY_WATCH = {
     "recipe_held": Place("crop", "recipe"), "bottle": Place("water", "bottles"),
     "irrigation_no_flow": _CLIMATE, "irrigation_stuck_on": _CLIMATE, "air_too_hot": _CLIMATE,
     "air_warms": _CLIMATE, "update_failed": Place("updates"), "update_stopped": Place("updates"),
-    "undelivered": Place("notifications"),
+    "micropython": _SETUP, "psram": _SETUP, "cpu": _SETUP, "undelivered": Place("notifications"),
 }
 
 

@@ -33,7 +33,7 @@ class NodeSeries:
             "node_last_seen_timestamp_seconds", "When the node last sent a message.", _NODE)
         self._boot = _family("node_boot_timestamp_seconds", "When the node last booted.", _NODE)
         self._info = _family("node_info", "Identity of the node.",
-                             (*_NODE, "board", "chip", "version", "clock", "reset"))
+                             (*_NODE, "board", "chip", "version", "micropython", "clock", "reset"))
         self._state = _family(
             "node_state", "1 for the state of the node: its level and the code of its cause.",
             (*_NODE, "level", "code", "mender"))
@@ -66,7 +66,8 @@ class NodeSeries:
         info = node.info
         if info is not None:
             self._info.add_metric(
-                (*ids, info.board, info.chip, info.version, info.clock, info.reset), 1)
+                (*ids, info.board, info.chip, info.version, info.system.micropython or "",
+                 info.clock, info.reset), 1)
         limit_ms = stale_after_ms({} if node.report is None else node.report.values)
         for channel, entry in sorted(channels.items()):
             self._add_reading(ids, channel, entry, limit_ms)

@@ -16,6 +16,7 @@ from idroserra.core import protocol
 from idroserra.core.natural_order import natural_key
 from idroserra.i18n.channels import duration_text
 from idroserra.node_state.causes import LEVELS
+from idroserra.nodes.system import system_texts
 
 STYLES = {"ok": "green", "note": "cyan", "warn": "yellow", "bad": "bold red", "plain": "dim"}
 SIGNS = {"ok": "✓", "note": "i", "warn": "!", "bad": "✗", "plain": "·"}
@@ -209,9 +210,11 @@ def _identity(node: Node) -> Text:
     online = "online" if node["online"] else "offline"
     adopted = "" if node["adopted"] else ", not adopted: cannot be commanded"
     image = (node["image_sha256"] or "unknown")[:12]
+    system = ", ".join(f"{part} {text}" for part, text in system_texts(node["system"]).items())
     return Text(
         f"\n{online}{adopted}; {node['board'] or 'board unknown'}, version "
-        f"{node['version'] or 'unknown'}, image {image}, clock {node['clock'] or 'unknown'}; "
+        f"{node['version'] or 'unknown'}, image {image}, {system}, "
+        f"clock {node['clock'] or 'unknown'}; "
         f"settings {config['reported_rev']} of {config['rev']}; {node['dosing']['text']}\n",
         style="dim")
 

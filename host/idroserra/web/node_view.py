@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from idroserra.core.protocol import UNKNOWN_SYSTEM
 from idroserra.history.models import EventPoint
 from idroserra.i18n.channels import display_of, screen_order, unit_of
 from idroserra.i18n.events import event_text, level_of
@@ -79,6 +80,7 @@ class NodeViews:
             "adopted": node.is_adopted, "last_seen_unix_ms": node.last_seen_unix_ms,
             "board": None if info is None else info.board,
             "version": None if info is None else info.version,
+            "system": (UNKNOWN_SYSTEM if info is None else info.system)._asdict(),
             "boot_id": None if info is None else info.boot_id,
             "clock": None if info is None else info.clock,
             "image_sha256": None if info is None else info.image_sha256,

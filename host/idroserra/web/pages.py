@@ -35,6 +35,7 @@ from idroserra.i18n.units import KINDS
 from idroserra.inventory.stock_solutions import STOCKS
 from idroserra.journal.models import KINDS as JOURNAL_KINDS
 from idroserra.nodes.host_health import host_problems
+from idroserra.nodes.system import system_texts
 from idroserra.recipes.serialize import summary_json
 from idroserra.reports.builder import Range
 from idroserra.web.api.alarms import alarms_summary
@@ -101,7 +102,8 @@ class Pages:
         self._templates.globals |= {
             "_": gettext, "ngettext": ngettext, "html": html, "tags": TAGS, "languages": LANGUAGES,
             "locale": current_locale, "kinds_of_units": KINDS, "chosen_units": current_units,
-            "plain": format_short, "all_of": lambda texts: [gettext(text) for text in texts]}
+            "plain": format_short, "system_texts": system_texts,
+            "all_of": lambda texts: [gettext(text) for text in texts]}
 
     def public_page(
         self, request: Request, name: str, more: dict[str, Any] | None = None

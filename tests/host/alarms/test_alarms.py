@@ -105,6 +105,18 @@ def test_the_boards_say_what_hangs_together():
     assert groups_of("no-such-board") == ()
 
 
+def test_a_node_that_reports_no_psram_raises_an_alarm_and_silence_about_it_ends_none(rig):
+    rig.more["idro-0"] = {"system_problems": {"psram": Reason("psram_missing"), "cpu": None}}
+    rig.step()
+    assert rig.states() == {"psram_missing/idro-0": "unacknowledged"}
+    rig.more["idro-0"] = {"system_problems": {}}  # older firmware reports nothing
+    rig.step(MINUTE_MS)
+    assert rig.states() == {"psram_missing/idro-0": "unacknowledged"}
+    rig.more["idro-0"] = {"system_problems": {"psram": None}}
+    rig.step()
+    assert rig.states() == {"psram_missing/idro-0": "returned"}
+
+
 def test_a_silent_node_explains_its_old_readings(rig):
     rig.silence("idro-0")
     rig.step(10 * MINUTE_MS)

@@ -80,7 +80,7 @@ def test_an_alarm_that_is_over_is_shown_until_it_is_acknowledged(priority, level
 def test_the_alarm_rules_watch_nothing_that_the_state_does_not_merge():
     named = {rule.watch for rule in load_rules(None).values() if rule.watch in (*NODE, *CHANNEL)}
     found_by_alarm_only = {"reset_loop", "flash_failed", "thinned", "clock_off", "bus_dead",
-                           "update_failed", "below"}
+                           "update_failed", "micropython", "psram", "cpu", "below"}
     assert named - found_by_alarm_only <= set(ALARMS)
 
 

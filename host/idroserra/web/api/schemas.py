@@ -124,6 +124,9 @@ class NodeOut(Out):
     last_seen_unix_ms: int | None
     board: str | None
     version: str | None
+    system: Annotated[dict[str, Any], Meta(
+        description="What it runs on: micropython (its release), psram_bytes (0: none), cpu_hz; "
+                    "null: unknown, as of older firmware.")]
     boot_id: str | None
     clock: str | None
     image_sha256: str | None
