@@ -34,7 +34,12 @@ class File:
 
 
 class Machine:
-    """The parts of `machine` that flashing needs."""
+    """The parts of `machine` that flashing needs. The firmware's watchdog runs."""
+
+    watchdog_ms = 8_000
+
+    def WDT(self, timeout):  # noqa: N802  as in MicroPython
+        self.watchdog_ms = timeout
 
     def reset(self):
         sys.exit(3)

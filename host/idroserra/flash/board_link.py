@@ -21,6 +21,9 @@ _REOPEN_S = 10.0  # until a chip with native USB reappears after a reset
 _EXEC_S = 60.0
 _CHUNK_BYTES = 1_024
 _HASHES_AT_ONCE = 8
+# On a chip with native USB Ctrl-C may arrive only after boot.py, when the firmware's watchdog runs
+# (MicroPython 1.27 and later, ports/esp32/main.c). Nothing takes so long that it bites then.
+_HOLD_WATCHDOG = "import machine;machine.WDT(timeout=600000)"
 _CORRUPTED = b"filesystem appears to be corrupted"
 # Functions that are defined on the board once, to keep later requests short.
 _HELPERS = """\
@@ -96,6 +99,7 @@ class BoardLink:
             if not self._wait_for_prompt(deadline_s):
                 return None
             self._transport.enter_raw_repl(timeout_overall=30)
+            self._transport.exec(_HOLD_WATCHDOG)
             self._transport.exec(_HELPERS)
             return self._info()
 

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from idroserra.flash import ports
+from idroserra.flash.board_link import BoardLink
 from idroserra.flash.errors import FlashError
 from support.flash_rig import BOARD
 from support.wait import wait_until
@@ -55,6 +56,12 @@ def test_no_such_port_lists_those_there_are(run_cli, tmp_path):
     said = run_cli("flash", BOARD, "--port", str(tmp_path / "none"), "--yes")
     assert (said.code, "no such port" in said.err) == (1, True)
     assert "Ports with a board:" in said.err
+
+
+def test_the_watchdog_of_the_firmware_waits_for_the_end_of_the_session(plug_in):
+    with BoardLink(plug_in().port) as link:
+        assert link.enter_raw_repl() is not None
+        assert int(link.execute("import machine;print(machine.watchdog_ms)", "read")) == 600_000
 
 
 def test_another_chip_is_left_as_it_is(plug_in, run_cli, binary_file):
