@@ -9,8 +9,8 @@ import pytest
 
 from idro.protocol import messages_host, topics
 from idroserra.boards import compiler
-from idroserra.boards.chips import CHIPS
 from idroserra.image import build
+from idroserra.nodes.system import problems_of
 from idrosim.runner.process import install_image, make_job, run_lockstep
 
 NODE = "bench-1"
@@ -59,10 +59,7 @@ def test_reports_what_it_is(first_run):
     assert (info.board, info.chip, info.version) == (board["name"], board["chip"], build.version())
     assert set(info.outputs) == {actuator["name"] for actuator in board["actuators"]}
     assert first_run.measured <= set(info.channels)
-    has_psram = CHIPS[board["chip"]].may_have_psram
-    assert (info.system.psram_bytes >= 2_000_000) == has_psram
-    assert info.system.micropython.startswith("1.")
-    assert info.system.cpu_hz in (160_000_000, 240_000_000)
+    assert problems_of(info.chip, info.system) == {"micropython": None, "psram": None, "cpu": None}
 
 
 def test_runs_the_image_that_was_built_byte_for_byte(first_run):

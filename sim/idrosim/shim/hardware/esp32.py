@@ -7,7 +7,8 @@ ESP_ERR_NVS_INVALID_LENGTH = -0x110C
 MAX_NAME_CHARS = 15
 # Capabilities of a region of the heap (esp_heap_caps.h of ESP-IDF); HEAP_PSRAM has no name here.
 HEAP_DATA, HEAP_EXEC, HEAP_PSRAM = 4, 1, 1 << 10
-PSRAM_BYTES = {"esp32": 4_194_304, "esp32s3": 8_388_608}  # of the modules that are simulated
+# Of the modules that are simulated: WROVER, S2 mini, S3 N16R8.
+PSRAM_BYTES = {"esp32": 4_194_304, "esp32s2": 2_097_152, "esp32s3": 8_388_608}
 _KEY_DIGITS = {"key": 64, "update_key": 768, "update_spare": 768}
 
 
