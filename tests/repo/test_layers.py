@@ -103,10 +103,9 @@ LAYERS = (
 )
 # Hardware modules, each with the firmware files that may import it.
 HARDWARE = {
-    "machine": {"firmware/idro/app/hardware.py", "firmware/idro/app/system.py",
-                "firmware/idro/safety/safe_outputs.py", "firmware/idro/update/platform.py"},
-    "esp32": {"firmware/idro/app/hardware.py", "firmware/idro/app/system.py",
-              "firmware/idro/update/platform.py"},
+    "machine": {"firmware/idro/app/hardware.py", "firmware/idro/safety/safe_outputs.py",
+                "firmware/idro/update/platform.py"},
+    "esp32": {"firmware/idro/app/hardware.py", "firmware/idro/update/platform.py"},
     "onewire": {"firmware/idro/app/hardware.py"},
     "network": {"firmware/idro/net/wifi.py"},
 }

@@ -1,7 +1,7 @@
 """Builds the hardware of the compiled board and injects it into the drivers.
 
-The only importer of machine, esp32 and onewire besides app.system, safety.safe_outputs and
-update.platform. Unloaded after start-up.
+The only importer of machine, esp32 and onewire besides safety.safe_outputs and update.platform.
+Unloaded after start-up.
 """
 
 import time

@@ -27,7 +27,6 @@ from idro.app.persistent_state import PLANNED, PersistentState, save_error
 from idro.app.reserved_space import ReservedSpace
 from idro.app.sampling import Sampler
 from idro.app.settings import Settings
-from idro.app.system import read_system
 from idro.app.telemetry import Telemetry
 from idro.board import BOARD, VERSION, wiring
 from idro.errors import ProtocolError
@@ -271,14 +270,13 @@ class Node:
             "reason": reason})
 
     def _info(self):
-        clock = self.clock
         outputs = {name: output.kind for name, output in self._outputs.items()}
         return Info(
             slots.running.version or VERSION, BOARD["name"], BOARD["chip"], self._boot_id,
-            clock.now_ms(), clock.boot_unix_ms, clock.quality, self._reset_cause,
+            self.clock.now_ms(), self.clock.boot_unix_ms, self.clock.quality, self._reset_cause,
             self._image_sha256, self._telemetry.channels, outputs, self._outbox.boots(),
             BOARD["button"] is not None, self._dosing.granted_pct, self._authority.left_ms,
-            self._updates.running, read_system())
+            self._updates.running, platform.system())
 
     def _config_report(self):
         return ConfigReport(self._settings.rev, self._config_error, self._settings.values)

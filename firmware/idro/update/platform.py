@@ -1,10 +1,15 @@
-"""The chip functions that the kernel uses: watchdog, reset, RTC memory, NVS."""
+"""The functions of chip and MicroPython that the node uses: watchdog, reset, RTC memory, NVS."""
+
+import sys
 
 import esp32
 import machine
 
 WATCHDOG_MS = 8_000
 FULL_SPEED_HZ = 240_000_000
+# Selects the regions of ESP-IDF's heap that lie in PSRAM (MALLOC_CAP_SPIRAM of esp_heap_caps.h):
+# one of 2 to 8 MB, none without PSRAM or if the image does not support it.
+_IN_PSRAM = 1 << 10
 _MAX_BLOB_BYTES = 256
 
 
@@ -16,6 +21,13 @@ def start_watchdog():
 def set_full_speed():
     """Run the CPU at 240 MHz. MicroPython starts an ESP32 at 160 MHz."""
     machine.freq(FULL_SPEED_HZ)
+
+
+def system():
+    """Return what the node runs on: the values of messages.SYSTEM."""
+    version = sys.implementation.version  # (1, 28, 0, ""); the fourth may be "preview"
+    psram_bytes = sum([region[0] for region in esp32.idf_heap_info(_IN_PSRAM)])
+    return "{}.{}.{}-{}".format(*version).rstrip("-"), psram_bytes, machine.freq()
 
 
 def reset_cause():
