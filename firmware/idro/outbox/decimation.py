@@ -46,8 +46,9 @@ def find_run(segments):
 def merged(folder, run, level, header):
     """Return what remains of a run of one boot at `level`, after the bytes `header`.
 
-    None if it does not fit into a segment: then the index of the run is wrong. The count is 0 if
-    the run has no intact record. An earlier gap event is dropped: the new one includes it.
+    None if it does not fit into a segment, since the index of the run is wrong, or if a part of it
+    cannot be read now. The count is 0 if the run has no intact record. An earlier gap event is
+    dropped: the new one includes it.
     """
     kept = bytearray(SEGMENT_BYTES - _GAP_BYTES)
     end = gap_at = len(header)
@@ -83,6 +84,8 @@ def merged(folder, run, level, header):
             seq_from = min(seq_from or dropped_from, dropped_from)
             seq_to, dropped_at_ms, gap_at = seq, at_ms, end
             dropped_count += dropped
+        if not folder.is_readable:
+            return None
     gap = b""
     if dropped_count:
         detail = {"seq_from": seq_from, "seq_to": seq_to, "count": dropped_count}

@@ -12,7 +12,7 @@ import errno
 import os
 from collections import namedtuple
 
-from idro.errors import ProtocolError
+from idro.errors import FAILURES, ProtocolError
 from idro.outbox import record_codec
 
 SEGMENT_BYTES = 4_096  # one erase block
@@ -67,11 +67,13 @@ class SegmentFiles:
         _make_folder(path)
         try:
             self._list()
-            self._is_listed = True
             self._load_schemas()
+            self._is_listed = True
             self._save_schema()
         except OSError as error:
             self.error = f"{error!r}"
+            if not self._is_listed:  # sending a part would hide the rest from the host
+                self._names = []
 
     def take_listed(self):
         """Return [(Segment, last_at_ms, boot_unix_ms)] of the segment files that were found.
@@ -180,17 +182,17 @@ class SegmentFiles:
 
     def erase(self, segment):
         """Remove a segment's file. If that fails, its records are sent again after a reset."""
-        if segment.name[2] == "/":
-            self._used[_FOLDERS.index(segment.name[:2])] -= 1
         self._remove(segment.name)
 
     def _remove(self, name):
-        """Remove a file, if flash does not fail."""
+        """Remove a file, if flash does not fail and memory is not refused."""
         self._loaded = ""
-        try:  # noqa: SIM105  (MicroPython has no contextlib)
+        try:
             os.remove(self._full(name))
-        except OSError:
-            pass
+            if name[2:3] == "/":
+                self._used[_FOLDERS.index(name[:2])] -= 1
+        except FAILURES:
+            return
 
     def _load_schemas(self):
         if _TEMPORARY in self._names:
@@ -248,7 +250,7 @@ def _read_name(name):
     The count is 0 and the others unknown if the name has no index, or an impossible one.
     """
     parts = _base(name)[:-4].split("-")
-    if not name.endswith(".seg") or len(parts) < 3:
+    if not name.endswith(".seg") or len(parts) < 3 or len(parts[0]) != 8 or len(parts[1]) != 8:
         return None
     try:
         int(parts[0], 16)

@@ -243,16 +243,31 @@ class SegmentRing:
         header = _header(first.boot_id, segment_files.schema_of(first), boot_unix_ms)
         merged = merge(self.folder, run, level, header)
         if merged is None or not merged.index[2]:
-            new = [self._scan(segment) for segment in run]
-            for at, segment in enumerate(run):
-                if new[at] is None:
-                    self.folder.erase(segment)
-            new = [segment for segment in new if segment is not None]
-        else:
-            segment = Segment(first.name, first.boot_id, *merged.index)
-            boot = merged.last_at_ms, boot_unix_ms
-            new = [self.folder.replace(run, segment, boot, merged.pieces)]
+            return self._corrected(run)
+        segment = Segment(first.name, first.boot_id, *merged.index)
+        boot = merged.last_at_ms, boot_unix_ms
         at = self.segments.index(first)
+        # What follows needs no memory: the list must match the files.
+        self.segments[at] = self.folder.replace(run, segment, boot, merged.pieces)
+        left = len(run) - 1
+        while left:
+            self.segments.pop(at + 1)
+            left -= 1
+        self.generation += 1
+        return True
+
+    def _corrected(self, run):
+        """Read the index of a run again; True if that frees a segment."""
+        new = []
+        for segment in run:
+            found = self._scan(segment)
+            if not self.folder.is_readable:
+                new.append(segment)
+            elif found is None:
+                self.folder.erase(segment)
+            else:
+                new.append(found)
+        at = self.segments.index(run[0])
         self.segments[at : at + len(run)] = new
         self.generation += 1
         return len(new) < len(run)

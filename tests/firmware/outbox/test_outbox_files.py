@@ -7,7 +7,7 @@ import pytest
 
 from idro.outbox import decimation
 from idro.protocol import messages
-from support.outbox_records import drain, new_outbox, values_at
+from support.outbox_records import CHANNELS, drain, new_outbox, values_at
 
 MAX_BYTES = 6 * 4_096
 BOOT = "0000b001"
@@ -17,11 +17,12 @@ class PowerCut(BaseException):
     """The power fails: nothing catches it."""
 
 
-def fill(outbox, records, first=1):
+def fill(outbox, records, first=1, channels=CHANNELS):
     """Append `records` records, every tenth an event."""
     for step in range(first, first + records):
         if step % 10:
-            outbox.append_telemetry(step * 20_000, values_at(step), {})
+            values = {name: value for name, value in values_at(step).items() if name in channels}
+            outbox.append_telemetry(step * 20_000, values, {})
         else:
             outbox.append_event(step * 20_000, "dosed", {"actuator": "ph_down", "on_ms": step})
 
@@ -235,3 +236,71 @@ def test_a_segment_that_has_less_than_its_name_says_stalls_nothing(tmp_path):
     assert outbox.count == 0
     assert outbox.boots() == []
     assert segments(tmp_path) == []
+
+
+@pytest.mark.parametrize("unlisted", ["00", "02", "07"])
+def test_a_folder_that_cannot_be_listed_now_loses_no_record(tmp_path, monkeypatch, unlisted):
+    before = new_outbox(tmp_path, channels=CHANNELS[:9])  # the board has other channels now
+    fill(before, 900, channels=CHANNELS[:9])
+    before.flush()
+    real = os.listdir
+
+    def failing(path):
+        if path.endswith("/" + unlisted):
+            raise OSError(5)
+        return real(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "listdir", failing)
+        outbox = new_outbox(tmp_path, "0000b002")
+        assert drain(outbox) == []
+        outbox.stored(BOOT, 0)
+    out = drain(new_outbox(tmp_path, "0000b003"))
+    assert [record.seq for _, record in out] == list(range(1, 901))
+
+
+@pytest.mark.parametrize("refused", [1, 2, 3])
+def test_memory_that_is_refused_amid_a_merge_loses_no_event(tmp_path, monkeypatch, refused):
+    outbox = new_outbox(tmp_path, max_bytes=MAX_BYTES)
+    fill(outbox, 300)
+    real, calls = os.remove, []
+
+    def failing(path):
+        calls.append(path)
+        if len(calls) == refused:
+            raise MemoryError
+        real(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "remove", failing)
+        fill(outbox, 900, 301)
+    assert len(calls) > refused
+    outbox.flush()
+    after = new_outbox(tmp_path, "0000b002", MAX_BYTES)
+    events = [record.detail["on_ms"] for _, record in drain(after)
+              if getattr(record, "kind", "") == "dosed"]
+    assert events == list(range(10, 1_201, 10))
+    assert segments(tmp_path) == []
+
+
+def test_reads_that_fail_for_a_while_lose_no_event_of_a_full_outbox(tmp_path, monkeypatch):
+    outbox = new_outbox(tmp_path, max_bytes=MAX_BYTES)
+    fill(outbox, 600)
+    with monkeypatch.context() as patched:
+        unreadable(patched)
+        fill(outbox, 200, 601)
+    fill(outbox, 300, 801)
+    events = [record.detail["on_ms"] for _, record in drain(outbox)
+              if getattr(record, "kind", "") == "dosed"]
+    assert events == list(range(10, 1_101, 10))
+
+
+@pytest.mark.parametrize("name", [
+    "0000001-12345678-0000b001.seg", "000000001-12345678-0000b001.seg", "00000001-1-0000b001.seg",
+])
+def test_a_file_with_another_name_is_left_alone(tmp_path, name):
+    (tmp_path / name).write_bytes(b"x" * 100)
+    outbox = new_outbox(tmp_path)
+    fill(outbox, 20)
+    assert [record.seq for _, record in drain(outbox)] == list(range(1, 21))
+    assert (tmp_path / name).is_file()
