@@ -131,7 +131,8 @@ def test_stored_counts_what_the_database_has(spool, influxd):
     store, http = influx_store(influxd, "keeps")
     write_samples(store, [], [])
     store._run('ALTER RETENTION POLICY autogen ON "keeps" DURATION 168h SHARD DURATION 24h')
-    now = time.time_ns() // 1_000_000
+    today_ms = time.time_ns() // 1_000_000 // DAY_MS * DAY_MS
+    now = today_ms - DAY_MS // 2  # a noon: the last hour is in the same shard of the database
     foreign_float(http, "keeps", "level_mm=1.5", now)
     writer = StoreWriter(spool, store, lambda: now)
     for boot, started, values in (("b1", now - 10 * DAY_MS, {"reservoir.ph": 6.0}),
