@@ -29,7 +29,7 @@ class Clock:
         since_ticks, since_ms = self._since
         ticks = time.ticks_ms()
         elapsed_ms = time.ticks_diff(ticks, since_ticks)
-        if elapsed_ms > _REBASE_MS:  # in one store: a callback may run between any two
+        if elapsed_ms > _REBASE_MS:  # in one store: a callback may run next
             self._since = (ticks, since_ms + elapsed_ms)
         return since_ms + elapsed_ms
 

@@ -55,9 +55,11 @@ class Pca9685:
     def halt(self):
         """Switch every output off, without the bus."""
         self._oe.value(1)
-        self._is_set_up = False
         for number in range(_PINS):
             self._duties[number] = 0
+        # A cut-off amid this loop may have set the part up again, with the duties that were left.
+        self._is_set_up = False
+        self._oe.value(1)
         for lost in self.on_halt:
             lost()
 

@@ -29,7 +29,7 @@ DAY_MS = 86_400_000
 QUANTUM_MS = 1_000
 # A peristaltic pump delivers no defined volume in less.
 SMALLEST_ON_MS = 100
-# The most that a cut-off may come late: a check of the timer, and a call that blocks.
+# The most that a cut-off is assumed to come late: a check of the timer, and a call that blocks.
 CUT_LATE_MS = 300
 DOSE_ON_MS = 10_000
 HOUR_ON_MS = 30_000

@@ -91,6 +91,39 @@ def test_a_failed_cut_off_while_another_output_is_released_wins():
     assert not lamp.is_on
 
 
+class Interrupted:
+    """Duties; `on_clear` is called once before the given output is cleared."""
+
+    def __init__(self, duties, number, on_clear):
+        self.duties = duties
+        self.number = number
+        self.on_clear = on_clear
+
+    def __getitem__(self, number):
+        return self.duties[number]
+
+    def __setitem__(self, number, counts):
+        if number == self.number and not counts and self.on_clear is not None:
+            call, self.on_clear = self.on_clear, None
+            call()
+        self.duties[number] = counts
+
+
+def test_a_cut_off_amid_a_halt_leaves_no_output_on():
+    for number in range(16):
+        made = Pca9685Bench()
+        loads = [made.load(switch.build, output) for output in (0, 9, 15)]
+        for load, for_ms in zip(loads, (9_000, 1_000, 9_000)):  # noqa: B905  (portable)
+            load.on(for_ms)
+        made.expander._duties = Interrupted(
+            made.expander._duties, number, lambda: made.clock.advance_ms(1_100))  # noqa: B023
+        made.i2c.errors = [OSError(19)] * 3
+        loads[0].off()  # the bus fails, and works again when the check comes
+        made.clock.advance_ms(1)
+        assert [made.duty(output) for output in (0, 9, 15)] == [0, 0, 0], number
+        assert not [load for load in loads if load.is_on]
+
+
 def test_outputs_are_off_after_a_chip_reset():
     made = Pca9685Bench()
     made.load(doser.build, 4).on(10_000)

@@ -2,7 +2,7 @@
 
 One periodic timer, started once, checks the deadlines of all outputs. Up to MicroPython 1.28 each
 start of a timer takes one of 255 that the chip has: after them its clock and watchdog stop
-(micropython#19162). A check that comes late, or is lost, is made up for by the next one.
+(micropython#19162). Where a check comes late or is lost, the next one cuts.
 
 A cut-off also measures the real on-time for the ledger: a run ends when the output is driven safe.
 """
@@ -53,6 +53,7 @@ class CutoffTimer:
         except MemoryError:  # after 12 days, uptime takes memory
             for cutoff in self._cutoffs:
                 if cutoff.until_ms is not None:
+                    cutoff.until_ms = 0  # the next check that has memory ends the run
                     cutoff.drive_safe()
             raise
 
@@ -106,9 +107,10 @@ class Cutoff:
             if self._timer.is_silent:
                 self.refuse("the timer of its cut-off does not run")
             now_ms = self._clock.now_ms()
+            # First, so that no check ends the run any more; driving takes time on an expander.
+            self.until_ms = now_ms + self._max_on_ms
             if self._started_ms is None:
                 self._started_ms = now_ms
-            self.until_ms = now_ms + self._max_on_ms  # driving takes time on an expander
             drive_on()
             if self._started_ms is None:
                 self._started_ms = now_ms

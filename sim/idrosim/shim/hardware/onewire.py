@@ -30,7 +30,8 @@ class OneWire:
 
     def reset(self, required=False):
         """Return True if a part answers. Raises OneWireError if `required` and none does."""
-        block(RESET_US)
+        OneWire._runtime.clock.spend(RESET_US - BIT_US)  # waits that let callbacks run
+        block(BIT_US)
         is_present = self._line.reset()
         if required and not is_present:
             raise OneWireError
