@@ -1,12 +1,5 @@
 """Runs after boot.py: starts the watchdog, then the application that the kernel selects."""
 
-from idro.update import platform
-
-feed = platform.start_watchdog()
-platform.set_full_speed()
-
-from idro.update import boot_select  # noqa: E402  the watchdog covers it
-
 # Parts of the application, imported one after the other: all of them take longer than the
 # watchdog waits. One that a release lacks is left out.
 PARTS = (
@@ -16,22 +9,33 @@ PARTS = (
 )
 
 
-def load_app():
-    """Import the application from the selected slot; returns its main function."""
-    for part in PARTS:
-        feed()
-        try:
-            __import__("idro." + part)
-        except ImportError as error:
-            print("part not imported:", error)
-    feed()
-    from idro.app import node
+def run():
+    """Run the application until it ends."""
+    from idro.update import platform
 
-    return node.main
+    feed = platform.start_watchdog()
+    platform.set_full_speed()
+
+    from idro.update import boot_select  # the watchdog covers it
+
+    def load_app():
+        """Import the application from the selected slot; returns its main function."""
+        for part in PARTS:
+            feed()
+            try:
+                __import__("idro." + part)
+            except ImportError as error:
+                print("part not imported:", error)
+        feed()
+        from idro.app import node
+
+        return node.main
+
+    boot_select.start(feed, load_app)
 
 
 try:
-    boot_select.start(feed, load_app)
+    run()
 except KeyboardInterrupt as stop:
     from idro.update import console  # only then: it needs no heap before
 

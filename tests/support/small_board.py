@@ -183,12 +183,12 @@ def _reset():
 
 
 def _load():
-    """Import the firmware's modules with fakes of `machine`, `esp32` and the board."""
+    """Import the firmware's modules with fakes of the chip and the board."""
     pin = SimpleNamespace(OUT=0)
     there = {
         "machine": _module("machine", Pin=pin, WDT=None, reset=_reset, PWRON_RESET=CAUSES["power"],
                            reset_cause=lambda: CAUSES[board.cause]),
-        "esp32": _module("esp32", NVS=Nvs),
+        "esp32": _module("esp32", NVS=Nvs), "micropython": _module("micropython"),
         "idro.board": _module("idro.board", BOARD={
             "chip": "esp32", "name": "esp32-reservoir", "expanders": [], "actuators": []},
             VERSION="0.1.0", SECURITY_COUNTER=1),

@@ -164,7 +164,7 @@ class Node:
         gate = _gate_class()
         self.gate = gate(self._outputs, ledger, self._limits(granted_pct), self.clock, record)
         self._watch_flash()
-        is_crash = persistent.is_crash(self._reset_cause)
+        is_crash = persistent.is_crash(self._reset_cause, BOARD["chip"])
         if slots.running.state == "trial" or self._store.text("update_told"):
             is_crash = False  # a trial counts its tries
         if persistent.count_crash(is_crash):
@@ -327,8 +327,7 @@ def main(feed):
     error, node = "ended", None
     try:
         make_data_folder()
-        boot_id = str(binascii.hexlify(os.urandom(4)), "ascii")
-        node = Node(feed, boot_id)
+        node = Node(feed, str(binascii.hexlify(os.urandom(4)), "ascii"))
         asyncio.run(node.run())
     except KeyboardInterrupt:
         error = None  # a person is at the console: outputs off, and no reset
@@ -338,6 +337,7 @@ def main(feed):
         error = f"{type(failure).__name__}: {failure}"
         raise
     finally:
+        platform.allow_break(False)  # another Ctrl-C must not keep an output on
         try:
             if node is not None:
                 node.gate.off_all()  # a cut-off would let go of the line of an expander
@@ -349,6 +349,7 @@ def main(feed):
                 feed()
                 time.sleep_ms(_PAUSE_MS)
             platform.restart()
+        platform.allow_break(True)
 
 
 def _collect_often():

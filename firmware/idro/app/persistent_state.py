@@ -64,16 +64,17 @@ class PersistentState:
             self._nvs_due_ms = clock.now_ms() + _NVS_EVERY_MS
             self._store.put(kept=struct.pack("<QQI", chain_ms, unix_ms, second_of_day % _DAY_S))
 
-    def is_crash(self, cause):
+    def is_crash(self, cause, chip):
         """Return True if the reset `cause` that started this boot was a crash. Call it once.
 
-        Not a crash: a restart into an update, and any reset after a person stopped the program
-        at the console. Another hard reset of a node that was running is an error or a panic.
+        Not a crash: a restart into an update, any reset after a person stopped the program at the
+        console, and one by the USB port of an ESP32-S3, whose cause is unknown. Another hard or
+        unknown reset of a node that was running is an error, a panic or a glitch.
         """
         was_stopped = self._store.number("console") == 1
         if was_stopped:
             self._put(console=0)
-        if cause == "hard":
+        if cause == "hard" or (cause == "unknown" and chip != "esp32s3"):
             return self.had_rtc and self.last_error != PLANNED and not was_stopped
         return cause in ("watchdog", "brown_out") and not was_stopped
 

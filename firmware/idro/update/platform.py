@@ -4,6 +4,7 @@ import sys
 
 import esp32
 import machine
+import micropython
 
 WATCHDOG_MS = 8_000
 FULL_SPEED_HZ = 240_000_000
@@ -20,7 +21,15 @@ def start_watchdog():
 
 def set_full_speed():
     """Run the CPU at 240 MHz. MicroPython starts an ESP32 at 160 MHz."""
-    machine.freq(FULL_SPEED_HZ)
+    try:
+        machine.freq(FULL_SPEED_HZ)
+    except ValueError as error:  # slow is better than no start: up/info reports the frequency
+        print("CPU stays slow:", error)
+
+
+def allow_break(is_allowed):
+    """Let Ctrl-C at the console raise KeyboardInterrupt, or not."""
+    micropython.kbd_intr(3 if is_allowed else -1)
 
 
 def system():
@@ -34,7 +43,7 @@ def reset_cause():
     """Return power_on, hard, watchdog, deep_sleep, soft or unknown.
 
     A brown-out looks like power_on, a panic like the hard reset of restart(). Unknown is a reset
-    by the USB port.
+    by the USB port of an ESP32-S3, or a rare one such as by a glitch of the supply.
     """
     return {
         machine.PWRON_RESET: "power_on", machine.HARD_RESET: "hard",

@@ -27,7 +27,7 @@ ERROR = [(0, "task_fails", {"error": "RuntimeError", "coroutine": "'run'"})]
 @pytest.fixture(scope="module")
 def image_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("image")
-    build.build_image("esp32-reservoir", folder)
+    build.build_image("esp32s3-ezo", folder)
     return folder
 
 
@@ -37,7 +37,7 @@ def run(folder, image_dir, what, times=3):
         {"at_ms": number * 5 * MINUTE_MS + later_ms, "fault": fault, "args": args}
         for number in range(1, times + 1) for later_ms, fault, args in what]
     job = process.make_job(
-        NODE, compiler.load("esp32-reservoir"), folder, key=KEY, start_unix_ms=START_UNIX_MS,
+        NODE, compiler.load("esp32s3-ezo"), folder, key=KEY, start_unix_ms=START_UNIX_MS,
         duration_ms=(times + 1) * 5 * MINUTE_MS, timeline=timeline)
     process.install_image(job, image_dir)
     latches = []
