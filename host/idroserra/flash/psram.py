@@ -37,5 +37,6 @@ def check_heap(port: str, about: BoardInfo) -> None:
         raise FlashError(
             f"{port}: MicroPython finds no PSRAM: {about.heap_bytes // 1_000} kB of heap are "
             f"free, the node needs {HEAP_BYTES // 1_000} kB",
-            "No file was sent. If the module has PSRAM, install the MicroPython for it with "
-            f"--micropython (docs/flash.md has a table). Otherwise {BUY}.")
+            "No file was sent. If the module has PSRAM, install the MicroPython for it: "
+            "`idroserra flash BOARD --micropython FILE` (docs/flash.md has a table). "
+            f"Otherwise {BUY}.")

@@ -94,14 +94,17 @@ class ProvisionSession:
         finally:
             self._link.close()
 
-    def read_board(self) -> Board:
-        """Stop the board at its prompt and return what it is. Raises FlashError."""
+    def read_board(self, *, needs_psram: bool = True) -> Board:
+        """Stop the board at its prompt and return what it is. Raises FlashError.
+
+        `needs_psram` is False for a board that will not be a node."""
         with _explained_loss():
             chip = ""
             if self._resets:
                 self._show.say(f"{self._port}: detecting the chip (this resets the board)")
                 detected = Esptool(self._port).chip()
-                psram.check_chip(self._port, detected)
+                if needs_psram:
+                    psram.check_chip(self._port, detected)
                 chip = detected.name
             info = self._catch()
             if info is None:
@@ -109,7 +112,8 @@ class ProvisionSession:
                     f"{self._port}: no MicroPython answers on the board",
                     "Flash it first: `idroserra flash BOARD --micropython FILE`. If it is "
                     "flashed, press EN (RST) and repeat the command within a second.")
-            psram.check_heap(self._port, info)
+            if needs_psram:
+                psram.check_heap(self._port, info)
             nvs = NodeNvs(self._link)
             self._nvs = nvs
             board = self._board(nvs)

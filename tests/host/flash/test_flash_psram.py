@@ -54,7 +54,7 @@ def test_a_micropython_that_finds_no_psram_gets_no_files(plug_in, run_cli):
     err = flash(run_cli, board)
     assert "MicroPython finds no PSRAM: " in err
     assert "of heap are free, the node needs 245 kB No file was sent." in err
-    assert "If the module has PSRAM, install the MicroPython for it with --micropython" in err
+    assert "install the MicroPython for it: `idroserra flash BOARD --micropython FILE`" in err
     assert board.files() == {"data/settings.a": b"kept"}
 
 

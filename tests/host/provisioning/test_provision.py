@@ -218,7 +218,7 @@ def test_cable_out_half_way_and_the_same_command_goes_on(flashed, provision, tmp
 
 @pytest.mark.parametrize(("more", "words", "why"), [
     ({"has_micropython": False}, (), "no MicroPython answers on the board Flash it first"),
-    ({"heap": "192K"}, (), "MicroPython finds no PSRAM: "),
+    ({"heap": "192K"}, (), "install the MicroPython for it: `idroserra flash BOARD --micropython"),
     ({"nvs": {"corrupts": "wifi_pass"}}, (), "wifi_pass did not read back as sent"),
     ({}, ("--board", "esp32-nft"), f"the board is {BOARD}, not esp32-nft"),
 ])
@@ -253,6 +253,20 @@ def test_a_chip_without_psram_gets_nothing(plug_in, image_files, provision):
     assert "no node runs on an ESP32-C3" in said.err
     assert "buy a board with an ESP32-S3 N16R8" in said.err
     assert values(board.nvs_file) == {}
+
+
+def test_a_replaced_board_without_psram_is_still_shown_and_erased(
+    plug_in, image_files, provision
+):
+    board = plug_in("esp32c3", heap="192K")
+    board.hold({**image_files, "manifest.json": image_files["manifest.json"].replace(
+        b'"esp32/', b'"esp32c3/')})
+    said = provision(board, "--show", "--json")
+    assert said.code == 0, said.err
+    said = provision(board, "--erase", "--yes")
+    assert said.code == 0, said.err
+    assert "all secrets erased" in said.out
+    assert board.nvs_file.read_bytes().strip(b"\xff") == b""
 
 
 def test_a_busy_port_is_reported(flashed, provision):

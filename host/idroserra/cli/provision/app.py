@@ -41,7 +41,7 @@ def provision(**options: Any) -> None:
         show,
         ProvisionSession(device, show, resets=not job.no_reset, wait_s=job.wait_s) as session,
     ):
-        found = session.read_board()
+        found = session.read_board(needs_psram=not (job.erase or job.show))
         if job.board is not None and found.board != job.board:
             raise ConfigError(device, "--board", f"the board is {found.board}, not "
                               f"{job.board}; nothing was written")
