@@ -19,6 +19,8 @@ _TABLE_BYTES = 0xC00
 _ENTRY = struct.Struct("<HBBII16sI")
 _ENTRY_MAGIC = 0x50AA
 _DATA, _NVS = 1, 2
+# In sys.implementation._machine of the stock images for an ESP32-S3, by their kind of PSRAM.
+_PSRAM = {"octal": b"with Octal-SPIRAM", "quad": b"Generic ESP32S3 module with ESP32S3"}
 _USE_BIN = "Use the .bin from micropython.org/download, not .uf2, .elf or .app-bin."
 
 
@@ -40,6 +42,7 @@ class MicroPythonBinary:
     chip: str
     parts: tuple[tuple[int, bytes], ...]
     flash_bytes: int  # the flash its partitions need
+    psram: str  # "octal" or "quad", or "" if it does not say
 
     @property
     def size_bytes(self) -> int:
@@ -69,7 +72,9 @@ def read_binary(path: Path, chip: str) -> MicroPythonBinary:
     if not table:
         raise FlashError(f"{path}: no partition table at {_TABLE_ADDRESS:#x}", _USE_BIN)
     needs_bytes = max(p.address + p.size_bytes for p in table)
-    return MicroPythonBinary(path, chip, tuple(_without_nvs(data, base, table)), needs_bytes)
+    psram = next((kind for kind, text in _PSRAM.items() if text in data), "")
+    return MicroPythonBinary(
+        path, chip, tuple(_without_nvs(data, base, table)), needs_bytes, psram)
 
 
 def partitions(data: bytes, base: int) -> Iterator[Partition]:

@@ -4,16 +4,22 @@ esptool reads from eFuses what is in the package of the chip. An ESP32-WROVER an
 an ESP32-S2 have their PSRAM beside it: only the heap of a MicroPython that supports it tells.
 """
 
+import re
+
 from idroserra.boards.chips import BUY, CHIPS
 from idroserra.flash.board_link import BoardInfo
 from idroserra.flash.errors import FlashError
 from idroserra.flash.esptool import Chip
+from idroserra.flash.micropython_bin import MicroPythonBinary
 
 # Of a running node 230 kB, and some for the REPL. Without PSRAM there are about 112 kB.
 HEAP_BYTES = 245_000
 # Chips whose modules have no PSRAM but that in the package.
 _IN_PACKAGE = ("esp32s3",)
 _EMBEDDED = "Embedded PSRAM"
+_OCTAL = ("octal", "ESP32_GENERIC_S3-SPIRAM_OCT: --micropython VERSION")
+# {MB of PSRAM in the package of an ESP32-S3: (its kind, the image for it)}. 4 MB may be either.
+_KINDS = {2: ("quad", "ESP32_GENERIC_S3: --micropython VERSION-quad"), 8: _OCTAL, 16: _OCTAL}
 
 
 def check_chip(port: str, chip: Chip) -> None:
@@ -24,11 +30,23 @@ def check_chip(port: str, chip: Chip) -> None:
             "PSRAM", f"Nothing was written. To run a node, {BUY}.")
 
 
-def check_package(port: str, chip: Chip) -> None:
-    """Refuse a chip that lacks the PSRAM of its package. Raises FlashError."""
-    if chip.name in _IN_PACKAGE and chip.features and _EMBEDDED not in chip.features:
-        raise FlashError(f"{port}: the {chip.described or chip.name} has no PSRAM in its package",
+def check_package(port: str, chip: Chip, micropython: MicroPythonBinary) -> None:
+    """Refuse a chip whose package lacks PSRAM or has another kind than `micropython` is for.
+
+    Raises FlashError."""
+    if chip.name not in _IN_PACKAGE or not chip.features:
+        return
+    described = chip.described or chip.name
+    if _EMBEDDED not in chip.features:
+        raise FlashError(f"{port}: the {described} has no PSRAM in its package",
                          f"Nothing was written. To run a node, {BUY}.")
+    found = re.search(rf"{_EMBEDDED} (\d+)MB", chip.features)
+    size_mb = int(found[1]) if found else 0
+    kind, image = _KINDS.get(size_mb, ("", ""))
+    if kind and micropython.psram and micropython.psram != kind:
+        raise FlashError(
+            f"{micropython.path}: is for {micropython.psram} PSRAM, the {described} has "
+            f"{size_mb} MB of {kind} PSRAM", f"Nothing was written. Use {image}.")
 
 
 def check_heap(port: str, about: BoardInfo) -> None:

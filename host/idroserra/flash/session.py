@@ -68,7 +68,7 @@ class FlashSession:
         self._check_chip(chip, wanted)
         micropython = wanted if self.erases or not self._holds(wanted) else None
         if micropython is not None:
-            psram.check_package(self.esptool.port, chip)
+            psram.check_package(self.esptool.port, chip, micropython)
         must_stay = micropython is not None and not self.esptool.resets  # in its boot loader
         with BoardLink(self.esptool.port) as link:
             if self.erases or must_stay:

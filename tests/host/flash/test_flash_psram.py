@@ -3,11 +3,16 @@
 import pytest
 
 from idroserra.flash import psram
+from idroserra.flash.errors import FlashError
 from idroserra.flash.esptool import Chip
+from idroserra.flash.micropython_bin import read_binary
 from support.flash_rig import BOARD
 
 BUY = "buy a board with an ESP32-S3 N16R8 module (recommended) or an ESP32-WROVER module, or a " \
       "LOLIN S2 mini"
+# sys.implementation._machine of the stock images ESP32_GENERIC_S3-SPIRAM_OCT and ESP32_GENERIC_S3.
+OCTAL = "Generic ESP32S3 module with Octal-SPIRAM with ESP32S3"
+QUAD = "Generic ESP32S3 module with ESP32S3"
 
 
 def flash(run_cli, board, name=BOARD, *words):
@@ -42,10 +47,37 @@ def test_an_s3_without_psram_in_its_package_is_left_as_it_is(plug_in, run_cli, b
     ("esp32s2", "Wi-Fi, Single Core, 240MHz, No Embedded Flash, No Embedded PSRAM"),  # of a WROVER
     ("esp32s3", "Wi-Fi, BT 5 (LE), Dual Core + LP Core, 240MHz, Embedded PSRAM 8MB (AP_3v3)"),
 ])
-def test_a_chip_that_may_have_psram_is_not_refused(name, features):
+def test_a_chip_that_may_have_psram_is_not_refused(binary_file, name, features):
     chip = Chip(name, name, "24:0a:c4:00:00:01", 4 << 20, features)
     psram.check_chip("/dev/ttyUSB0", chip)
-    psram.check_package("/dev/ttyUSB0", chip)
+    psram.check_package("/dev/ttyUSB0", chip, read_binary(binary_file(name), name))
+
+
+def s3_of(features):
+    return Chip("esp32s3", "ESP32-S3", "24:0a:c4:00:00:01", 8 << 20, f"Wi-Fi, {features} (AP_3v3)")
+
+
+@pytest.mark.parametrize(("features", "machine", "why"), [
+    ("Embedded PSRAM 2MB", OCTAL, r"for octal PSRAM, the ESP32-S3 has 2 MB of quad .*\n.*-quad"),
+    ("Embedded PSRAM 8MB", QUAD, r"for quad PSRAM, the ESP32-S3 has 8 MB of octal "),
+    ("Embedded PSRAM 16MB", QUAD, "16 MB of octal"),
+])
+def test_an_s3_keeps_its_micropython_when_the_other_is_for_the_other_kind_of_psram(
+    binary_file, features, machine, why
+):
+    binary = read_binary(binary_file("esp32s3", machine=machine), "esp32s3")
+    with pytest.raises(FlashError, match=why):
+        psram.check_package("/dev/ttyUSB0", s3_of(features), binary)
+
+
+@pytest.mark.parametrize(("features", "machine"), [
+    ("Embedded PSRAM 2MB", QUAD), ("Embedded PSRAM 8MB", OCTAL), ("Embedded PSRAM 16MB", OCTAL),
+    ("Embedded PSRAM 4MB", OCTAL), ("Embedded PSRAM 2MB", "Another board with ESP32S3"),
+    ("Embedded PSRAM 8MB", "Another board with ESP32S3"),
+])
+def test_an_s3_gets_the_micropython_for_its_psram(binary_file, features, machine):
+    binary = read_binary(binary_file("esp32s3", machine=machine), "esp32s3")
+    psram.check_package("/dev/ttyUSB0", s3_of(features), binary)
 
 
 def test_a_micropython_that_finds_no_psram_gets_no_files(plug_in, run_cli):
