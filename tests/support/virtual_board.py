@@ -96,6 +96,11 @@ class VirtualBoard:
             return {path.relative_to(folder).as_posix(): path.read_bytes()
                     for path in Path(folder).rglob("*") if path.is_file()}
 
+    def watchdog_starts_ms(self) -> list[int]:
+        """Return the timeouts with which its watchdog was started from the prompt."""
+        return [int(line) for line in
+                self._flash.with_name(f"{self._flash.name}.watchdog").read_text().split()]
+
     def run(self, code: str) -> str:
         """Run code on this board's flash in a new MicroPython; return its output."""
         done = subprocess.run(

@@ -22,8 +22,14 @@ _EXEC_S = 60.0
 _CHUNK_BYTES = 1_024
 _HASHES_AT_ONCE = 8
 # On a chip with native USB Ctrl-C may arrive only after boot.py, when the firmware's watchdog runs
-# (MicroPython 1.27 and later, ports/esp32/main.c). Nothing takes so long that it bites then.
-_HOLD_WATCHDOG = "import machine;machine.WDT(timeout=600000)"
+# (MicroPython 1.27 and later, ports/esp32/main.c). It cannot be stopped, only started again with
+# another timeout, which other chips reject.
+_HOLD_WATCHDOG = """\
+try:
+ import esp32,machine
+ machine.WDT(timeout=3600000)
+except ImportError:pass
+"""
 _CORRUPTED = b"filesystem appears to be corrupted"
 # Functions that are defined on the board once, to keep later requests short.
 _HELPERS = """\
@@ -99,7 +105,7 @@ class BoardLink:
             if not self._wait_for_prompt(deadline_s):
                 return None
             self._transport.enter_raw_repl(timeout_overall=30)
-            self._transport.exec(_HOLD_WATCHDOG)
+            self.hold_watchdog()
             self._transport.exec(_HELPERS)
             return self._info()
 
@@ -148,6 +154,10 @@ class BoardLink:
         Raises FlashError with the last line of the board's traceback if the code fails."""
         with self._session(when):
             return self._execute(code)
+
+    def hold_watchdog(self) -> None:
+        """Keep the firmware's watchdog from a reset for an hour from now."""
+        self.execute(_HOLD_WATCHDOG, "its watchdog was held")
 
     def remove(self, path: str) -> None:
         """Remove a file if it exists."""

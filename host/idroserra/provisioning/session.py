@@ -130,6 +130,7 @@ class ProvisionSession:
             host.stage_key(plan.node, plan.key)
         with _explained_loss():
             self._show.say("writing and verifying")
+            self._link.hold_watchdog()
             values = {name: plan.values[name] for name in plan.changed} | {ID: plan.values[ID]}
             self._open_nvs().write(values)
         self.confirm_key(plan, host)
@@ -142,6 +143,7 @@ class ProvisionSession:
     def erase(self) -> None:
         """Erase everything the node knows of its site. Raises FlashError."""
         with _explained_loss():
+            self._link.hold_watchdog()
             self._open_nvs().erase()
 
     def _open_nvs(self) -> NodeNvs:

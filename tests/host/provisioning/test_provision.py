@@ -219,6 +219,7 @@ def test_cable_out_half_way_and_the_same_command_goes_on(flashed, provision, tmp
 @pytest.mark.parametrize(("more", "words", "why"), [
     ({"has_micropython": False}, (), "no MicroPython answers on the board Flash it first"),
     ({"heap": "192K"}, (), "install the MicroPython for it: `idroserra flash BOARD --micropython"),
+    ({"nvs": {"has_esp32": False}}, (), "the board is not an ESP32: its MicroPython is for linux"),
     ({"nvs": {"corrupts": "wifi_pass"}}, (), "wifi_pass did not read back as sent"),
     ({}, ("--board", "esp32-nft"), f"the board is {BOARD}, not esp32-nft"),
 ])
@@ -228,6 +229,14 @@ def test_board_problems_are_reported(flashed, provision, more, words, why):
     assert said.code == (2 if words else 1)
     assert why in said.err
     assert "node_id" not in values(board.nvs_file)
+
+
+@pytest.mark.parametrize("words", [(*HERE, "--node-id", NODE), ("--erase",)])
+def test_the_watchdog_is_held_again_once_the_questions_are_answered(flashed, provision, words):
+    board = flashed()
+    said = provision(board, "--no-reset", "--yes", *words)
+    assert said.code == 0, said.err
+    assert board.watchdog_starts_ms() == [3_600_000] * 2  # at the prompt, and before the change
 
 
 def test_a_board_without_an_image_is_to_be_flashed_first(plug_in, image_files, provision):
