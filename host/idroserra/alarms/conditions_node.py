@@ -193,16 +193,18 @@ def _update_failed(
 
 
 def _system(part: str) -> Watch:
-    """A part that the node does not report is unknown."""
+    """A part that the node does not report has no problem."""
 
     def check(
         rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
     ) -> Iterator[Finding]:
-        if part not in node.system_problems:
+        if node.system_problems is None:
             yield _found(rule, node, None, None)
             return
-        problem = node.system_problems[part]
-        yield _found(rule, node, problem is not None, problem or Reason("system_supported"))
+        problem = node.system_problems.get(part)
+        is_known = part in node.system_problems
+        normal = Reason("system_supported") if is_known else None
+        yield _found(rule, node, problem is not None, problem or normal)
 
     return check
 

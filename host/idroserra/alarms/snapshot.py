@@ -39,7 +39,8 @@ class NodeSnapshot:
     left_pct: {doser: % left in its bottle}, for bottles whose level was set.
     recipe_held: why the node's recipe is paused, or None.
     update_failed: why its newest update failed, or None.
-    system_problems: {part of what it runs on: its problem, or None}, of the reported parts.
+    system_problems: {part of what it runs on: its problem, or None}, of the reported parts; None
+    before its first up/info.
     """
 
     node: str
@@ -61,7 +62,7 @@ class NodeSnapshot:
     recipe_held: Reason | None = None
     left_pct: Mapping[str, float] = field(default_factory=dict)
     update_failed: Reason | None = None
-    system_problems: Mapping[str, Reason | None] = field(default_factory=dict)
+    system_problems: Mapping[str, Reason | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ class SnapshotBuilder:
             settings_error=None if report is None else report.error,
             recipe_held=parts.recipe_held(node.node), left_pct=left_pct,
             update_failed=parts.update_failed(node.node),
-            system_problems={} if info is None else problems_of(info.chip, info.system))
+            system_problems=None if info is None else problems_of(info.chip, info.system))
 
     def _contact_since(self, node: Node, now_unix_ms: int, silent_ms: int) -> int | None:
         """Return since when the node is online and was heard within `silent_ms`, or None.

@@ -105,15 +105,23 @@ def test_the_boards_say_what_hangs_together():
     assert groups_of("no-such-board") == ()
 
 
-def test_a_node_that_reports_no_psram_raises_an_alarm_and_silence_about_it_ends_none(rig):
+def test_a_node_that_reports_no_psram_raises_an_alarm_until_it_no_longer_reports_that(rig):
     rig.more["idro-0"] = {"system_problems": {"psram": Reason("psram_missing"), "cpu": None}}
     rig.step()
     assert rig.states() == {"psram_missing/idro-0": "unacknowledged"}
-    rig.more["idro-0"] = {"system_problems": {}}  # older firmware reports nothing
+    rig.more["idro-0"] = {"system_problems": None}  # as after a start of the host
     rig.step(MINUTE_MS)
     assert rig.states() == {"psram_missing/idro-0": "unacknowledged"}
     rig.more["idro-0"] = {"system_problems": {"psram": None}}
     rig.step()
+    assert rig.states() == {"psram_missing/idro-0": "returned"}
+
+
+def test_firmware_that_does_not_report_a_part_of_the_system_ends_its_alarm(rig):
+    rig.more["idro-0"] = {"system_problems": {"psram": Reason("psram_missing")}}
+    rig.step()
+    rig.more["idro-0"] = {"system_problems": {}}
+    rig.step(MINUTE_MS)
     assert rig.states() == {"psram_missing/idro-0": "returned"}
 
 
