@@ -103,6 +103,13 @@ BUY = ("buy a board with an ESP32-S3 N16R8 module (recommended) or an ESP32-WROV
        "LOLIN S2 mini")
 
 
+# Other chips of MicroPython whose modules have no PSRAM.
+WITHOUT_PSRAM = ("esp32c2", "esp32c3", "esp32c6", "esp32h2", "esp8266")
+
+
 def unknown_chip(name: str) -> str:
-    """Return why a board file cannot name this chip, and what to buy."""
-    return f"no node runs on {name:.20}: a node needs PSRAM, {BUY}; known: {', '.join(CHIPS)}"
+    """Return why a board file cannot name this chip, and what to buy if it has no PSRAM."""
+    known = f"known: {', '.join(CHIPS)}"
+    if name in WITHOUT_PSRAM:
+        return f"{name} is not supported: it has no PSRAM, {BUY}; {known}"
+    return f"unknown chip {name:.20}; {known}"

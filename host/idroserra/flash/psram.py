@@ -6,7 +6,7 @@ an ESP32-S2 have their PSRAM beside it: only the heap of a MicroPython that supp
 
 import re
 
-from idroserra.boards.chips import BUY, CHIPS
+from idroserra.boards.chips import BUY, CHIPS, WITHOUT_PSRAM
 from idroserra.flash.board_link import BoardInfo
 from idroserra.flash.errors import FlashError
 from idroserra.flash.esptool import Chip
@@ -23,11 +23,11 @@ _KINDS = {2: ("quad", "ESP32_GENERIC_S3: --micropython VERSION-quad"), 8: _OCTAL
 
 
 def check_chip(port: str, chip: Chip) -> None:
-    """Refuse a chip that no module gives PSRAM. Raises FlashError."""
+    """Refuse a chip that is not supported. Raises FlashError."""
     if chip.name not in CHIPS:
-        raise FlashError(
-            f"{port}: no node runs on an {chip.described or chip.name}: no module with it has "
-            "PSRAM", f"Nothing was written. To run a node, {BUY}.")
+        why = ": it has no PSRAM" if chip.name in WITHOUT_PSRAM else ""
+        raise FlashError(f"{port}: the {chip.described or chip.name} is not supported{why}",
+                         f"Nothing was written. To run a node, {BUY}.")
 
 
 def check_package(port: str, chip: Chip, micropython: MicroPythonBinary) -> None:

@@ -125,7 +125,7 @@ def test_asks_and_refuses_at_once(tmp_path):
              "sen0161", "", "light", "fan", "circulation@45", "circulation", ""]
     done = run("asked-for", "--out", str(tmp_path), asked="\n".join(asked) + "\n")
     assert done.exit_code == 0, done.output
-    for words in ("no node runs on esp32c3: a node needs PSRAM", "3000: outside 5 to 2000",
+    for words in ("esp32c3 is not supported: it has no PSRAM", "3000: outside 5 to 2000",
                   "sen0161 needs reservoir.temp_c",
                   "'barometer' is not part", "Free and safe pins: 2, 3, 4, 5",
                   "fan needs air.temp_c", "GPIO 45 is a strapping pin"):

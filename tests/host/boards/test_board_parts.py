@@ -275,6 +275,14 @@ def test_refuses_a_chip_without_psram_and_says_what_to_buy(chip):
     with pytest.raises(BoardError, match="known: esp32, esp32s2, esp32s3") as refused:
         compiled("esp32s2-nursery", 'chip = "esp32s2"', f'chip = "{chip}"')
     assert refused.value.key == "board.chip"
-    for words in (f"no node runs on {chip}: a node needs PSRAM, buy", "ESP32-S3 N16R8",
+    for words in (f"{chip} is not supported: it has no PSRAM, buy", "ESP32-S3 N16R8",
                   "ESP32-WROVER", "LOLIN S2 mini"):
         assert words in refused.value.why
+
+
+@pytest.mark.parametrize("chip", ["esp32-s3", "ESP32", "esp32c5", "esp 32"])
+def test_refuses_a_mistyped_chip_without_advice_to_buy_another(chip):
+    with pytest.raises(BoardError) as refused:
+        compiled("esp32s2-nursery", 'chip = "esp32s2"', f'chip = "{chip}"')
+    assert refused.value.key == "board.chip"
+    assert refused.value.why == f"unknown chip {chip}; known: esp32, esp32s2, esp32s3"

@@ -30,9 +30,15 @@ def test_a_chip_that_no_module_gives_psram_is_left_as_it_is(
 ):
     board = plug_in(chip, has_micropython=False)
     err = flash(run_cli, board, BOARD, "--micropython", str(binary_file()))
-    assert f"no node runs on an {described}" in err
-    assert "no module with it has PSRAM Nothing was written." in err
+    assert f"the {described}" in err
+    assert "is not supported: it has no PSRAM Nothing was written." in err
     assert not board.has_micropython
+
+
+def test_another_unsupported_chip_is_not_said_to_have_no_psram():
+    chip = Chip("esp32p4", "ESP32-P4", "24:0a:c4:00:00:01", 16 << 20, "High-Performance MCU")
+    with pytest.raises(FlashError, match=r"the ESP32-P4 is not supported\nNothing was written"):
+        psram.check_chip("/dev/ttyUSB0", chip)
 
 
 def test_an_s3_without_psram_in_its_package_is_left_as_it_is(plug_in, run_cli, binary_file):
