@@ -209,7 +209,7 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
 EXAMPLE = "boards/esp32-reservoir.toml shows the form"
 # Remedies for missing keys that are required for safety.
 _REMEDIES = {
-    "max_on_ms": "set the maximum run in ms: the output's own timer ends it there, independent "
+    "max_on_ms": "set the maximum run in ms: the cut-off timer ends it there, independent "
                  "of the program",
     "safe_level": "set the level that is off: 0 for an active-high driver, else 1",
     "draw": 'set the maximum current, such as { rail = "3v3", current_ma = 2 }',
