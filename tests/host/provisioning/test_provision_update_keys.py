@@ -64,10 +64,11 @@ def node_takes(board, monkeypatch):
             buffer[: len(self._held[key])] = self._held[key]
             return len(self._held[key])
 
-    machine, esp32, described = (ModuleType(name) for name in ("machine", "esp32", "idro.board"))
+    machine, esp32, micropython, described = (
+        ModuleType(name) for name in ("machine", "esp32", "micropython", "idro.board"))
     esp32.NVS = Nvs
     described.BOARD, described.SECURITY_COUNTER = {"chip": "esp32", "name": BOARD}, 1
-    for module in (machine, esp32, described):
+    for module in (machine, esp32, micropython, described):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     import idro.update
 
