@@ -1,6 +1,7 @@
 """Commands and setpoints on the page: pending until the node answers."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -104,6 +105,28 @@ def test_a_dose_by_hand_is_confirmed_twice(node, tab):
     expect(outcome(page, "#dose")).to_contain_text("Confirmed: 2.50 ml of nutrient A dosed")
     assert node.commands[0].args == {"actuator": "nutrient_a", "volume_ul": 2_500}
     watched.check()
+
+
+def test_an_earlier_question_does_not_enable_the_answer_of_a_later_one(node, tab):
+    page = tab().open("/nodes/idro-a/water")
+    preview, yes = page.locator("#dose-sure .preview"), page.locator("#dose-sure [value=yes]")
+    page.clock.install()
+    page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=2))
+    page.get_by_role("button", name="Dose…").click()
+    expect(preview).to_have_attribute("data-state", re.compile("plain|warned"))
+    page.clock.run_for(200)
+    page.keyboard.press("Escape")
+    expect(page.locator("#dose-sure")).to_be_hidden()
+    held = DelayedResponses(page, "**/dose-preview*")
+    page.get_by_role("button", name="Dose…").click()
+    held.wait()
+    for _ in range(5):
+        page.clock.run_for(100)
+        expect(yes).to_be_disabled()
+    held.deliver()
+    expect(preview).to_have_attribute("data-state", re.compile("plain|warned"))
+    page.clock.run_for(1_000)
+    expect(yes).to_be_enabled()
 
 
 def test_a_dose_the_wrong_way_is_warned_of_before_and_a_refused_one_says_why(node, tab):

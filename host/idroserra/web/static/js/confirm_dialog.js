@@ -32,9 +32,10 @@ export function openConfirm(dialog, isReady = () => true) {
   enableSoon(dialog, isReady);
 }
 
-/** Enable the yes button of a dialog after READ_MS if `isReady()`. */
+/** Enable the yes button of this opening of a dialog after READ_MS if `isReady()`. */
 export function enableSoon(dialog, isReady = () => true) {
+  const isOpen = whileOpen(dialog);
   setTimeout(() => {
-    dialog.querySelector("[value=yes]").disabled = !isReady();
+    if (isOpen()) dialog.querySelector("[value=yes]").disabled = !isReady();
   }, READ_MS);
 }
