@@ -164,7 +164,7 @@ class Node:
         gate = _gate_class()
         self.gate = gate(self._outputs, ledger, self._limits(granted_pct), self.clock, record)
         self._watch_flash()
-        is_crash = persistent.is_crash(self._reset_cause, BOARD["chip"])
+        is_crash = persistent.judge_reset(self._reset_cause, BOARD["chip"])
         if slots.running.state == "trial" or self._store.text("update_told"):
             is_crash = False  # a trial counts its tries
         if persistent.count_crash(is_crash):

@@ -64,12 +64,13 @@ class PersistentState:
             self._nvs_due_ms = clock.now_ms() + _NVS_EVERY_MS
             self._store.put(kept=struct.pack("<QQI", chain_ms, unix_ms, second_of_day % _DAY_S))
 
-    def is_crash(self, cause, chip):
-        """Return True if the reset `cause` that started this boot was a crash. Call it once.
+    def judge_reset(self, cause, chip):
+        """Return True if the reset `cause` that started this boot was a crash.
 
-        Not a crash: a restart into an update, any reset after a person stopped the program at the
-        console, and one by the USB port of an ESP32-S3, whose cause is unknown. Another hard or
-        unknown reset of a node that was running is an error, a panic or a glitch.
+        Not a crash: a restart into an update, the first reset after a person stopped the program
+        at the console (the note of the stop is used up), and one by the USB port of an ESP32-S3,
+        whose cause is unknown. Another hard or unknown reset of a node that was running is an
+        error, a panic or a glitch.
         """
         was_stopped = self._store.number("console") == 1
         if was_stopped:
@@ -126,7 +127,7 @@ class PersistentState:
         try:
             self._store.put(**values)
         except OSError as error:
-            print("crash count not saved:", error)
+            print("NVS not written:", error)
 
     def _crash_stamps(self):
         data = self._store.blob("crash_log") or b""

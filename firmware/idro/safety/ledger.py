@@ -155,7 +155,7 @@ class Ledger:
     def _read(self, path):
         """Replay the valid records of one copy; return ("clean", "damaged" or "missing", count).
 
-        One by one: a board without PSRAM has no heap for two lists of records."""
+        One by one: two lists of records would take heap for nothing."""
         chunk = bytearray(RECORD_BYTES)
         body = memoryview(chunk)[:_BODY_BYTES]
         count = least = 0

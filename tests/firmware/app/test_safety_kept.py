@@ -117,28 +117,28 @@ def test_three_abnormal_resets_in_a_day_are_reported(board):
 def test_what_is_switched_on_or_reset_over_usb_has_not_crashed(board, cause):
     board.run(10_000)
     board.reset()
-    assert not board.kept.is_crash(cause, "esp32s3")
+    assert not board.kept.judge_reset(cause, "esp32s3")
 
 
 @pytest.mark.parametrize("chip", ["esp32", "esp32s2"])
 def test_an_unknown_reset_of_a_chip_without_a_usb_port_is_a_crash(board, chip):
     board.run(10_000)
     board.reset()
-    assert board.kept.is_crash("unknown", chip)
+    assert board.kept.judge_reset("unknown", chip)
 
 
 def test_a_hard_reset_of_a_running_node_is_a_crash(board):
-    assert not board.kept.is_crash("hard", "esp32")  # of a board that was just flashed
+    assert not board.kept.judge_reset("hard", "esp32")  # of a board that was just flashed
     board.run(10_000)
     board.reset()
-    assert board.kept.is_crash("hard", "esp32")
+    assert board.kept.judge_reset("hard", "esp32")
     save_error(board.rtc, "ValueError: x")
     board.reset()
-    assert board.kept.is_crash("hard", "esp32")
+    assert board.kept.judge_reset("hard", "esp32")
     save_error(board.rtc, PLANNED)
     board.reset()
-    assert not board.kept.is_crash("hard", "esp32")
-    assert board.kept.is_crash("watchdog", "esp32")  # before the update saved anything
+    assert not board.kept.judge_reset("hard", "esp32")
+    assert board.kept.judge_reset("watchdog", "esp32")  # before the update saved anything
 
 
 @pytest.mark.parametrize("cause", ["watchdog", "hard", "brown_out"])
@@ -146,9 +146,9 @@ def test_a_stop_at_the_console_excuses_one_reset(board, cause):
     board.run(10_000)
     board.nvs.put(console=1)
     board.reset()
-    assert not board.kept.is_crash(cause, "esp32")
+    assert not board.kept.judge_reset(cause, "esp32")
     board.reset()
-    assert board.kept.is_crash(cause, "esp32")
+    assert board.kept.judge_reset(cause, "esp32")
 
 
 def test_abnormal_resets_far_apart_are_not_reported(board):
@@ -214,6 +214,6 @@ def test_a_memory_error_prevents_neither_boot_nor_resume(board):
     board.nvs.put(console=1)
     board.reset()
     board.nvs.put = refuse
-    assert board.kept.is_crash("watchdog", "esp32") is False
+    assert board.kept.judge_reset("watchdog", "esp32") is False
     assert [board.kept.count_crash(True) for _ in range(2)] == [False, False]
     board.kept.clear_crashes()
