@@ -82,15 +82,21 @@ def test_main_imports_parts_that_exist(files):
         assert (files / "idro" / (part.replace(".", "/") + ".mpy")).is_file(), part
 
 
-def test_the_watchdog_bites_a_module_that_hangs(files, tmp_path):
+def started_with(files, folder, module):
+    """Return (run, console) of a simulated minute with `module` in place of control_cycle."""
     job = process.make_job(
-        "node-1", compiler.load("esp32-reservoir"), tmp_path, start_unix_ms=START_UNIX_MS,
+        "node-1", compiler.load("esp32-reservoir"), folder, start_unix_ms=START_UNIX_MS,
         duration_ms=60_000)
     process.install_image(job, files)
-    app = tmp_path / "flash" / "idro" / "app"
+    app = folder / "flash" / "idro" / "app"
     (app / "control_cycle.mpy").unlink()
-    (app / "control_cycle.py").write_text("import time\nwhile True:\n    time.sleep(1)\n")
-    run = process.run_lockstep(job, lambda line: None)
+    (app / "control_cycle.py").write_text(module)
+    console = []
+    return process.run_lockstep(job, lambda line: None, on_console=console.append), console
+
+
+def test_the_watchdog_bites_a_module_that_hangs(files, tmp_path):
+    run, _ = started_with(files, tmp_path, "import time\nwhile True:\n    time.sleep(1)\n")
     assert run.resets[:3] == ["wdt"] * 3
 
 
@@ -110,13 +116,5 @@ def test_no_append_to_a_full_outbox_reads_for_long(files):
 
 
 def test_a_board_runs_as_fast_as_its_chip_can(files, tmp_path):
-    job = process.make_job(
-        "node-1", compiler.load("esp32-reservoir"), tmp_path, start_unix_ms=START_UNIX_MS,
-        duration_ms=10_000)
-    process.install_image(job, files)
-    app = tmp_path / "flash" / "idro" / "app"
-    (app / "control_cycle.mpy").unlink()
-    (app / "control_cycle.py").write_text("import machine\nprint(machine.freq())\n")
-    console = []
-    process.run_lockstep(job, lambda line: None, on_console=console.append)
+    _, console = started_with(files, tmp_path, "import machine\nprint(machine.freq())\n")
     assert "240000000" in console
