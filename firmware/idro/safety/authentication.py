@@ -8,6 +8,8 @@ import hashlib
 import os
 
 _BLOCK_BYTES = 64
+_INNER_PAD = int.from_bytes(b"\x36" * _BLOCK_BYTES, "big")
+_OUTER_PAD = int.from_bytes(b"\x5c" * _BLOCK_BYTES, "big")
 _MAX_IDS = 200
 
 
@@ -17,11 +19,11 @@ def hmac_sha256_hex(key, message):
     `message` is bytes or a list of bytes: a fragmented heap may have no block for all of it."""
     if len(key) > _BLOCK_BYTES:
         key = hashlib.sha256(key).digest()
-    block = key + bytes(_BLOCK_BYTES - len(key))
-    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+    block = int.from_bytes(key + bytes(_BLOCK_BYTES - len(key)), "big")
+    inner = hashlib.sha256((block ^ _INNER_PAD).to_bytes(_BLOCK_BYTES, "big"))
     for piece in message if isinstance(message, list) else (message,):
         inner.update(piece)
-    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+    outer = hashlib.sha256((block ^ _OUTER_PAD).to_bytes(_BLOCK_BYTES, "big"))
     outer.update(inner.digest())
     return str(binascii.hexlify(outer.digest()), "ascii")
 
@@ -30,10 +32,10 @@ def is_authentic(key, message, auth_hex):
     """True when `auth_hex` is the HMAC of `message`. False without a key."""
     if not key or not isinstance(auth_hex, str) or len(auth_hex) != 64:
         return False
-    expected = hmac_sha256_hex(key, message)
+    expected, given = hmac_sha256_hex(key, message).encode(), auth_hex.encode()
     difference = 0
     for index in range(64):
-        difference |= ord(expected[index]) ^ ord(auth_hex[index])
+        difference |= expected[index] ^ given[index]
     return difference == 0
 
 

@@ -15,6 +15,8 @@ from idrosim.shim.peers.update_host import UpdateHost
 
 COMMAND_TTL_MS = 30_000
 _BLOCK_BYTES = 64
+_INNER_PAD = int.from_bytes(b"\x36" * _BLOCK_BYTES, "big")
+_OUTER_PAD = int.from_bytes(b"\x5c" * _BLOCK_BYTES, "big")
 _boot_ids = {}  # bytes: text
 
 
@@ -22,10 +24,10 @@ def hmac_sha256_hex(key, data):
     """Return the HMAC-SHA256 of `data` as 64 hex digits."""
     if len(key) > _BLOCK_BYTES:
         key = hashlib.sha256(key).digest()
-    key = key + bytes(_BLOCK_BYTES - len(key))
-    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
+    block = int.from_bytes(key + bytes(_BLOCK_BYTES - len(key)), "big")
+    inner = hashlib.sha256((block ^ _INNER_PAD).to_bytes(_BLOCK_BYTES, "big"))
     inner.update(data)
-    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+    outer = hashlib.sha256((block ^ _OUTER_PAD).to_bytes(_BLOCK_BYTES, "big"))
     outer.update(inner.digest())
     return str(binascii.hexlify(outer.digest()), "ascii")
 
