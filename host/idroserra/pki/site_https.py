@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import threading
 from pathlib import Path
 
 from idroserra.core.config import LanConfig
@@ -29,6 +30,7 @@ class SiteHttps:
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.context.set_alpn_protocols(["http/1.1"])
         self.names: tuple[str, ...] = ()
+        self._renewal = threading.Lock()
         self.renew()
 
     @property
@@ -39,6 +41,10 @@ class SiteHttps:
 
     def renew(self) -> None:
         """Update names and certificate for new connections. Raises ConfigError."""
+        with self._renewal:  # a second thread would read a new key beside an old certificate
+            self._renew()
+
+    def _renew(self) -> None:
         config = self._config
         if self.authority is None:
             if not config.names:

@@ -1,6 +1,7 @@
 """The page on the site's network: TLS under the host's own authority, by its names only."""
 
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -120,6 +121,15 @@ def test_a_renewed_certificate_serves_without_a_restart(host, phone):
     host.service.lan.renew()
     assert (folder / "server.pem").read_bytes() != before
     assert phone("/api/health").status_code == 200
+
+
+def test_renewals_at_the_same_time_all_serve_a_whole_pair(host):
+    certificate = host.config.data_dir / "lan" / "server.pem"
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(10):
+            certificate.unlink()
+            for renewal in [pool.submit(host.service.lan.renew) for _ in range(4)]:
+                renewal.result()
 
 
 def test_a_provided_certificate_is_served_for_the_configured_names(tmp_path):
