@@ -17,6 +17,9 @@ class DoseTask:
         self._gate = gate
         self._readings = readings
         self._beat = beat
+        # Held by a dose, and by the publisher while it logs in: a TLS handshake stops the whole
+        # board for seconds, and with it the cut-off of a pump.
+        self.dose_or_handshake = asyncio.Lock()
         self._job: tuple | None = None
         self._requested = asyncio.Event()
 
@@ -61,10 +64,12 @@ class DoseTask:
         _, give, lasts_ms, on_done, stop_count = job
         actuation = refusal = None
         try:
-            self._beat("dosing", _GRACE_MS + lasts_ms)
-            if stop_count != self._gate.stop_count:
-                raise Refused(Reason("stopped"))  # also if dosing was resumed meanwhile
-            actuation = await give()
+            self._beat("dosing")  # the supervisor ends a connection that hangs
+            async with self.dose_or_handshake:
+                self._beat("dosing", _GRACE_MS + lasts_ms)
+                if stop_count != self._gate.stop_count:
+                    raise Refused(Reason("stopped"))  # also if dosing was resumed meanwhile
+                actuation = await give()
         except Refused as refused:
             refusal = refused.reason
         except NodeError as error:

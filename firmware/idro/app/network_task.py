@@ -16,7 +16,7 @@ _SILENT_MS = 300_000
 class NetworkTask:
     """Wi-Fi and publisher. `store` is the NVS, `handlers` are those of idro.net.publisher."""
 
-    def __init__(self, *, store, clock, outbox, handlers, events, beat):
+    def __init__(self, *, store, clock, outbox, handlers, events, beat, dose_or_handshake):
         self._clock = clock
         random.seed(int.from_bytes(os.urandom(4), "little"))
         self.wifi = Wifi(
@@ -28,6 +28,7 @@ class NetworkTask:
             store.text("broker_pass") or None, open_stream)
         self._node_id = broker.node_id
         self.publisher = Publisher(broker, outbox, clock, handlers, random.randint)
+        self.publisher.dose_or_handshake = dose_or_handshake
         self.publisher.on_alive = lambda: beat("link")
         self.publisher.on_no_memory = lambda: events.memory_refused("line")
         self.wifi.on_alive = lambda: beat("wifi")

@@ -102,8 +102,7 @@ class Node:
             correction=correction, overrides=overrides).by_verb()
         self._connect(context, actions)
         self._add_tasks(correction)
-        self._housekeeping_due_ms = 0
-        self._heap_free_b = 0
+        self._housekeeping_due_ms = self._heap_free_b = 0
         if not self._persistent.has_day:
             # A board that has never known the time starts its first day when it is switched on.
             clock.start_day_at(values["light.on_minute"] * 60)
@@ -119,7 +118,8 @@ class Node:
             lambda leaf, payload: self._updates.receive(leaf, payload))
         self._network = NetworkTask(
             store=store, clock=self.clock, outbox=self._outbox, handlers=handlers,
-            events=self.events, beat=self._supervisor.beat)
+            events=self.events, beat=self._supervisor.beat,
+            dose_or_handshake=self._doses.dose_or_handshake)
         identity = (store.text("node_id"), store.blob("key"), self._boot_id)
         self._commands = CommandHandler(
             identity, clock=self.clock, command_ids=CommandIdLog(DATA + "/ids"), actions=actions,

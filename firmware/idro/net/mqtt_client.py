@@ -63,16 +63,19 @@ class Client:
         self.oversized_count = 0
         self._out_of_memory_count = 0
 
-    async def connect(self, host, port):
-        """Open the stream and log in. Raises LinkError."""
+    async def open(self, host, port):
+        """Open the stream. Raises LinkError."""
         limit_ms = self._options.response_ms
         try:
             streams = await _within(self._open(host, port), limit_ms, "connect")
         except OSError as error:
             raise LinkError(f"broker: {host}:{port} {error!r}") from None
         self._reader, self._writer = streams
+
+    async def log_in(self):
+        """Send CONNECT and wait for CONNACK; with TLS the handshake is here. Raises LinkError."""
         self._received_ms = self._clock.now_ms()
-        self._due_ms["CONNACK"] = self._received_ms + limit_ms
+        self._due_ms["CONNACK"] = self._received_ms + self._options.response_ms
         self._queue(packets.connect(self._options))
         self._tasks = [
             asyncio.create_task(self._read_loop()), asyncio.create_task(self._write_loop()),

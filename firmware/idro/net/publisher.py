@@ -59,6 +59,7 @@ class Publisher:
         self._position = None  # in the outbox, up to which this connection has published
         self._sent = []  # (boot_id, last seq) of messages not yet stored
         self._progress_ms = 0
+        self.dose_or_handshake = asyncio.Lock()  # see idro.app.dose_task
         self.on_alive = lambda: None  # called in every turn, at least once in a few minutes
         self.on_no_memory = lambda: None
         self._refused_in_a_row = 0  # MemoryErrors since the last publication
@@ -131,7 +132,9 @@ class Publisher:
         broker = self._broker
         client = Client(broker.open, self._clock, self._options(), self._wake.set)
         try:
-            await client.connect(broker.host, broker.port)
+            await client.open(broker.host, broker.port)
+            async with self.dose_or_handshake:
+                await client.log_in()
             await client.subscribe([topics.down(broker.node_id, leaf) for leaf in _AT_LEAST_ONCE])
             await client.subscribe(
                 [topics.down(broker.node_id, leaf) for leaf in _AT_MOST_ONCE], qos=0)

@@ -8,8 +8,6 @@ import hashlib
 import os
 
 _BLOCK_BYTES = 64
-_INNER_PAD = int.from_bytes(b"\x36" * _BLOCK_BYTES, "big")
-_OUTER_PAD = int.from_bytes(b"\x5c" * _BLOCK_BYTES, "big")
 _MAX_IDS = 200
 
 
@@ -20,10 +18,12 @@ def hmac_sha256_hex(key, message):
     if len(key) > _BLOCK_BYTES:
         key = hashlib.sha256(key).digest()
     block = int.from_bytes(key + bytes(_BLOCK_BYTES - len(key)), "big")
-    inner = hashlib.sha256((block ^ _INNER_PAD).to_bytes(_BLOCK_BYTES, "big"))
+    pad = int.from_bytes(b"\x36" * _BLOCK_BYTES, "big")
+    inner = hashlib.sha256((block ^ pad).to_bytes(_BLOCK_BYTES, "big"))
     for piece in message if isinstance(message, list) else (message,):
         inner.update(piece)
-    outer = hashlib.sha256((block ^ _OUTER_PAD).to_bytes(_BLOCK_BYTES, "big"))
+    pad = int.from_bytes(b"\x5c" * _BLOCK_BYTES, "big")
+    outer = hashlib.sha256((block ^ pad).to_bytes(_BLOCK_BYTES, "big"))
     outer.update(inner.digest())
     return str(binascii.hexlify(outer.digest()), "ascii")
 

@@ -157,6 +157,8 @@ def _network(table: Table) -> _Rounds:
         args["loss"] = table.numbers("loss", 0, 0.9)[0] if table.has("loss") else 0.0
         if not any(args.values()):
             raise table.error("network", "slow needs one of delay, bytes_per_s, loss")
+    if table.has("handshake"):
+        args["handshake_ms"] = table.time_ms("handshake")
     event = {"network": state, "args": args} if args else {"network": state}
     return [[(0, event)]]
 

@@ -29,7 +29,8 @@ def new_client(wanted=None, open_streams=asyncio.open_connection):
 
 async def connected(port, wanted=None):
     client = new_client(wanted)
-    await client.connect("127.0.0.1", port)
+    await client.open("127.0.0.1", port)
+    await client.log_in()
     return client
 
 
@@ -301,7 +302,8 @@ def test_garbage_from_a_broker_raises_only_a_link_error(start, garbage):
 
         client = new_client(open_streams=open_streams)
         try:
-            await client.connect("broker", 1883)
+            await client.open("broker", 1883)
+            await client.log_in()
             await end_of(client)
         except LinkError:
             pass

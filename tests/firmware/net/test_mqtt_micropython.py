@@ -40,7 +40,8 @@ async def until(is_so):
 
 async def main(port, hole, closed):
     one = client()
-    await one.connect("127.0.0.1", port)
+    await one.open("127.0.0.1", port)
+    await one.log_in()
     await one.publish("t/kept", b"kept", retain=True)
     await one.until_acknowledged()
     await one.subscribe(["t/kept"])
@@ -59,7 +60,8 @@ async def main(port, hole, closed):
     for name, bad in (("hole", hole), ("closed", closed)):
         try:
             other = client(300)
-            await other.connect("127.0.0.1", bad)
+            await other.open("127.0.0.1", bad)
+            await other.log_in()
         except LinkError as error:
             print(name, "is a LinkError")
         await other.close()

@@ -40,7 +40,8 @@ async def main():
     options = Options(node, node, None, "idro/v1/" + node + "/up/status", b"offline", 4, 20000)
     client = Client(tls.open, Clock(), options, lambda: None)
     try:
-        await client.connect(host, int(port))
+        await client.open(host, int(port))
+        await client.log_in()
         await client.subscribe(["idro/v1/" + node + "/down/command"])
         for number in range(int(count)):
             await client.publish("idro/v1/" + node + "/up/ack", b"%d " % number + b"." * 3000)

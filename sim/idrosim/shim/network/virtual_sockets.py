@@ -45,6 +45,7 @@ class Network:
         self.link = None  # a Link while the network is slow
         self.wifi_status = None  # of an association that fails though the network is in range
         self.unnoticed_until_us = 0  # until then the driver does not notice the loss
+        self.handshake_us = 0  # of TLS with the broker, in C: nothing else runs
         self.sockets = []
         self.broker = None
         self._rng = Rng(seed)
@@ -59,6 +60,7 @@ class Network:
         self.is_broker_up = state not in ("down", "broker_down")
         self.wifi_status = args.get("status", 202) if state == "wifi_refused" else None
         self.unnoticed_until_us = self.clock.now_us + args.get("unnoticed_ms", 0) * 1_000
+        self.handshake_us = args.get("handshake_ms", 0) * 1_000
         self.broker.is_refusing = state == "refused"
         self.broker.is_doubling = state == "duplicate"
         if self.link is not None and STATES[state] == _KEPT:
@@ -101,6 +103,7 @@ class Socket:
         self._reset_due_us = FOREVER_US
         self._is_cut = False
         self._is_closed = False
+        self._has_written = False
 
     # called by the firmware
 
@@ -135,6 +138,11 @@ class Socket:
     def write(self, data):
         """Send bytes; return their number, None while the buffer is full. Raises OSError."""
         self._check()
+        if not self._has_written:
+            self._has_written = True
+            if self.network.handshake_us and self._peer is not None:
+                block(self.network.handshake_us)
+                self._check()
         if self._is_cut:
             if self.network.is_air_up and self.network.state != "half_open":
                 self.reset_by_peer()  # the peer has dropped this connection
