@@ -212,7 +212,7 @@ AMOUNT = st.one_of(st.just(0.0), st.floats(0.0, 100.0), st.floats(0.0, 1e-3))
 )
 def test_every_solution_has_an_answer(water, temp_c, co2, added):
     found = answer({"water": water, "temp_c": temp_c, "co2": co2, "add": added})
-    assert 0.0 < found["ph"] < 14.0
+    assert 0.0 < found["ph"] < 14.75  # the water of 5 C is neutral at 7.37
     assert found["ec_us_cm_at_t"] > 0.0
     assert found["ec_us_cm"] > 0.0
     assert all(value is None or math.isfinite(value) for value in found.values())
