@@ -363,7 +363,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 lock: $(UV)
 	@cd requirements && for one in 'build.txt build.in' \
 	  'all.txt ../pyproject.toml --all-extras --constraint build.txt' \
-	  'host.txt ../pyproject.toml --extra influx --extra report --extra parquet --constraint all.txt'; do \
+	  'host.txt ../pyproject.toml --extra influx --extra report --extra parquet --extra recipes --constraint all.txt'; do \
 	  ../$(COMPILE) $(ARGS) --output-file $$one; done
 .PHONY: lock
 

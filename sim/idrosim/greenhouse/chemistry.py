@@ -243,6 +243,14 @@ class Solution:
         _, _, _, _, _, g2 = self._activities()
         return self._ca * g2 * self.hpo4
 
+    def activities(self):
+        """Return the activities of H, K, NH4, Ca, Mg, SO4, CO3, HPO4 and PO4, by name."""
+        species = self.charged()
+        h, _, _, i3, g1, g2 = self._activities()
+        return {"H": h, "K": species[0] * g1, "NH4": species[2] * g1, "Ca": species[3] * g2,
+                "Mg": species[4] * g2, "SO4": species[7] * g2, "CO3": species[11] * g2,
+                "HPO4": species[13] * g2, "PO4": species[14] / i3}
+
     def charged(self):
         """Return the molality of every charged species, mol/kg, in the order of SPECIES."""
         equilibria, totals = self._equilibria, self.totals
