@@ -188,6 +188,7 @@ MATRIX = (
     Rule("GET", "/design", _VIEWER),
     Rule("GET", "/api/stock/batch", _VIEWER),
     Rule("GET", "/api/stock/dose", _VIEWER),
+    Rule("POST", "/api/stock/recipe", _VIEWER, "compute nutrient recipe"),
     # Previews.
     Rule("GET", "/api/nodes/{node}/preview", _VIEWER),
     Rule("POST", "/api/nodes/{node}/preview", _OPERATOR, "begin preview"),

@@ -35,7 +35,7 @@ COMMANDS = {
     "broker": "idroserra.cli.broker:app",
     "update": "idroserra.cli.update.app:app",
     "sim": "idroserra.cli.sim.app:app",
-    "chem": "idroserra.cli.chem.app:chem",
+    "chem": "idroserra.cli.chem.app:app",
     "user": "idroserra.cli.user:app",
     "audit": "idroserra.cli.audit:audit",
     "rejected": "idroserra.cli.rejected:rejected",

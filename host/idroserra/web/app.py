@@ -61,6 +61,7 @@ from idroserra.reports.pdf import NoPdf
 from idroserra.reports.sources import ReportSources
 from idroserra.reports.summary import summarize
 from idroserra.server.service import Service
+from idroserra.simulation.nutrient_recipe import NoSolver
 from idroserra.simulation.preview_request_builder import MissingNodeData
 from idroserra.simulation.preview_service import PreviewBusy
 from idroserra.simulation.stock_calculator import StockProblem
@@ -138,7 +139,7 @@ _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
     (422, (BadSite, InvalidRequest, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
            RecipeError, StockProblem, BadAlarmSetting, protocol.ProtocolError,
            protocol.SettingsError)),
-    (501, (NoPdf,)),
+    (501, (NoPdf, NoSolver)),
     (503, (StoreError,)),
 )
 

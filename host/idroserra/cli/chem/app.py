@@ -1,4 +1,4 @@
-"""`idroserra chem`: water chemistry: JSON problems on stdin, or a nutrient batch."""
+"""`idroserra chem`: water chemistry: JSON problems on stdin, nutrient batches and recipes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
+from idroserra.cli.chem.recipe import recipe, salts
 from idroserra.core.errors import HostError
 from idrosim.water_solver.solve import ProblemError, answer
 
+app = typer.Typer(add_completion=False, invoke_without_command=True)
+app.command("recipe")(recipe)
+app.command("salts")(salts)
 
+
+@app.callback()
 def chem(
-    recipe: Annotated[
-        str | None, typer.Option(help="Compute a batch of this recipe instead.")] = None,
+    context: typer.Context,
+    batch_of: Annotated[str | None, typer.Option(
+        "--recipe", help="Compute a batch of this recipe instead.")] = None,
     volume_l: Annotated[float, typer.Option(min=0.1, max=1e6, help="Volume to make, L.")] = 100.0,
     water: Annotated[
         str, typer.Option(help='Name, or report in mg/L: "Ca=48 Mg=10 HCO3=146 pH=7.6".')] = "ro",
@@ -35,13 +42,15 @@ def chem(
     problem is answered with its error (format: docs/chemistry.md). With --recipe NAME, prints
     the grams of each salt and ml of acid for --volume-l; --recipe list prints the names.
     """
-    if recipe is None:
+    if context.invoked_subcommand is not None:
+        return
+    if batch_of is None:
         _stream()
         return
     from idroserra.cli.chem.batch import print_batch
     from idroserra.simulation.stock_calculator import BatchRequest
 
-    print_batch(BatchRequest(recipe, volume_l, water, strength, target_ph, acid, base, temp_c),
+    print_batch(BatchRequest(batch_of, volume_l, water, strength, target_ph, acid, base, temp_c),
           as_json=as_json)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from idroserra.simulation.nutrient_recipe import RecipeRequest, recipe_json
 from idroserra.simulation.stock_calculator import (
     BOUNDS,
     BatchRequest,
@@ -14,7 +15,7 @@ from idroserra.simulation.stock_calculator import (
     dose_of_water,
     weigh,
 )
-from idroserra.web.api.schemas import Out, error_replies
+from idroserra.web.api.schemas import Out, error_replies, error_reply
 from idroserra.web.routing import Routes
 
 _ERROR_REPLIES = error_replies({})
@@ -65,6 +66,63 @@ class BatchOut(Out):
     words: dict[str, Any]
 
 
+class IonOut(Out):
+    """One ion of a recipe, mmol/L: what is wanted and allowed, and what the plan gives."""
+
+    wanted: float | None
+    low: float | None
+    high: float | None
+    got: float
+
+
+class MissedOut(Out):
+    """An ion that no choice of the salts brings into its band, mmol/L."""
+
+    ion: str
+    low: float
+    high: float | None
+    got: float
+    off: Annotated[float, Meta(description="Distance to the band.")]
+    from_water: float
+
+
+class TankOut(Out):
+    """A stock solution: salts with g (and ml of a liquid) for its litres."""
+
+    tank: str
+    salts: list[dict[str, Any]]
+    ph: Annotated[float | None, Meta(description="null: too concentrated to be computed.")]
+    saturation: dict[str, float]
+    precipitates: Annotated[dict[str, float], Meta(
+        description="Saturation indices of the solids that may precipitate.")]
+    is_clear: bool
+
+
+class RecipeOut(Out):
+    """A nutrient recipe: two stock solutions and the ready solution."""
+
+    ok: Annotated[bool, Meta(description=(
+        "Every ion and the pH are met, and nothing may precipitate."))]
+    minimised: str
+    ph: float
+    ph_aerated: Annotated[float, Meta(description="In equilibrium with the CO2 of air.")]
+    ec_us_cm: float
+    cost_per_m3: float | None
+    ions_mmol_l: dict[str, IonOut]
+    missed: list[MissedOut]
+    missing_acid_meq_l: float
+    missing_base_meq_l: float
+    saturation: dict[str, float]
+    precipitates: dict[str, float]
+    concentration: float
+    stock_l: float
+    ready_l: float
+    stocks: list[TankOut]
+    clear_up_to: Annotated[float | None, Meta(description=(
+        "Highest concentration of the stock solutions without precipitate."))]
+    notes: list[str]
+
+
 def stock_router() -> Routes:
     """Return the routes under /api/stock."""
     router = Routes("/api/stock", _ERROR_REPLIES)
@@ -89,5 +147,11 @@ def stock_router() -> Routes:
     ) -> dict[str, Any]:
         """Return the acid or base that brings plain water to a pH."""
         return dose_of_water(water, stock, volume_l, target_ph, temp_c)
+
+    @router.post("/recipe", answer=RecipeOut, replies={
+        501: error_reply("scipy is not installed.")})
+    def nutrient_recipe(body: RecipeRequest) -> dict[str, Any]:
+        """Return the salts of a nutrient solution, split into stock solutions A and B."""
+        return recipe_json(body)
 
     return router

@@ -22,7 +22,7 @@ export const ACTIONS = [
   mark("update refused"), mark("update reverted"), mark("update lost"), mark("update cancelled"),
   mark("add recipe"), mark("clone recipe"), mark("change recipe"), mark("delete recipe"),
   mark("start recipe"), mark("skip stage"), mark("resume recipe"), mark("stop recipe"),
-  mark("begin preview"), mark("cancel preview"), mark("begin calibration"),
+  mark("compute nutrient recipe"), mark("begin preview"), mark("cancel preview"), mark("begin calibration"),
   mark("revert calibration"), mark("record point"), mark("delete point"), mark("run pump"),
   mark("factory calibration"), mark("finish calibration"), mark("cancel calibration"),
   mark("write note"), mark("change note"), mark("delete note"), mark("add photo"),
