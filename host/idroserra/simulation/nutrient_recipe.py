@@ -37,6 +37,14 @@ _Pct = Annotated[float, Meta(ge=0.0, le=100.0)]
 class NoSolver(HostError):
     """The solver of nutrient recipes is not installed."""
 
+    def __init__(self) -> None:
+        super().__init__("nutrient recipes need scipy: pip install 'idroserra[recipes]'")
+
+
+def has_solver() -> bool:
+    """Whether the extra `recipes` is installed."""
+    return find_spec("scipy") is not None
+
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A table of a file or a request; undeclared keys are refused."""
@@ -158,12 +166,23 @@ class RecipeRequest(_Strict):
 def recipe_json(request: RecipeRequest) -> dict[str, Any]:
     """Return the plan of a request. Raises StockProblem, which names the field, NoSolver."""
     try:
-        water = located("water", water_of, request.water)
-        shelf = located("shelf", shelf_of, request.shelf, request.minimise)
-        bands = located("target", bands_of, request.target, request.strength, water)
-        return planned(request, water, shelf, bands)
+        return planned(request, *_read(request))
     except ProblemError as error:
         raise StockProblem(error.field, error.why) from None
+
+
+def check_request(request: RecipeRequest) -> None:
+    """Raise StockProblem, which names the field, for a request without a plan."""
+    try:
+        _read(request)
+    except ProblemError as error:
+        raise StockProblem(error.field, error.why) from None
+
+
+def _read(request: RecipeRequest) -> tuple[Water, list[Salt], list[IonBand]]:
+    water = located("water", water_of, request.water)
+    return (water, located("shelf", shelf_of, request.shelf, request.minimise),
+            located("target", bands_of, request.target, request.strength, water))
 
 
 def located(part: str, read: Any, *arguments: Any) -> Any:
@@ -266,8 +285,8 @@ def planned(
     request: RecipeRequest, water: Water, shelf: list[Salt], bands: list[IonBand]
 ) -> dict[str, Any]:
     """Return the plan as JSON. Raises ProblemError, NoSolver."""
-    if find_spec("scipy") is None:
-        raise NoSolver("nutrient recipes need scipy: pip install 'idroserra[recipes]'")
+    if not has_solver():
+        raise NoSolver
     has_prices = all(salt.price_per_kg is not None for salt in shelf)
     target = request.target
     ph = request.ph or (None if isinstance(target, str) else target.ph) or DEFAULT_PH

@@ -15,15 +15,15 @@ from idroserra.i18n.translate import current_units, format_number, localize_deci
 from idroserra.i18n.translate import gettext as _
 from idroserra.inventory.stock_solutions import STOCKS
 from idrosim.greenhouse.water import RECIPES, WATERS
-from idrosim.water_solver import nutrient_batch, solve
+from idrosim.water_solver import nutrient_batch, solve, water_analysis
 from idrosim.water_solver.nutrient_batch import Batch, Note
 from idrosim.water_solver.solve import DOSING_STOCKS, ProblemError
 
 # Bounds of the numbers, as stored: litres, times the recipe, pH, °C.
 BOUNDS = {"volume_l": (0.1, 1e6), "strength": (0.05, 4.0), "target_ph": (3.0, 9.0),
           "temp_c": (0.0, 50.0)}
-MOST_MG_L = nutrient_batch.MOST_MG_L
-REPORT_PH = nutrient_batch.REPORT_PH
+MOST_MG_L = water_analysis.MOST
+REPORT_PH = water_analysis.PH
 SOLUTIONS = {
     "lettuce": N_("Lettuce, Mattson and Peters"), "sonneveld_lettuce": N_("Lettuce, Sonneveld"),
     "hoagland1": "Hoagland 1", "hoagland2": "Hoagland 2",
@@ -31,7 +31,7 @@ SOLUTIONS = {
 WATER_TITLES = {"ro": N_("reverse osmosis"), "soft": N_("soft tap water"),
                 "medium": N_("medium tap water"), "hard": N_("hard tap water")}
 # The values of a water report, mg/L, without pH.
-REPORT = (*nutrient_batch.ALKALINITY_MG, *nutrient_batch.REPORT_MG)
+REPORT = (*water_analysis.ALKALINITY, *nutrient_batch.REPORT_MG)
 _SALTS = {
     "Ca(NO3)2.4H2O": N_("Calcium nitrate"), "NH4NO3": N_("Ammonium nitrate"),
     "KNO3": N_("Potassium nitrate"), "KCl": N_("Potassium chloride"),

@@ -61,6 +61,7 @@ from idroserra.reports.pdf import NoPdf
 from idroserra.reports.sources import ReportSources
 from idroserra.reports.summary import summarize
 from idroserra.server.service import Service
+from idroserra.simulation.nutrient_process import RecipeBusy
 from idroserra.simulation.nutrient_recipe import NoSolver
 from idroserra.simulation.preview_request_builder import MissingNodeData
 from idroserra.simulation.preview_service import PreviewBusy
@@ -140,7 +141,7 @@ _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
            RecipeError, StockProblem, BadAlarmSetting, protocol.ProtocolError,
            protocol.SettingsError)),
     (501, (NoPdf, NoSolver)),
-    (503, (StoreError,)),
+    (503, (StoreError, RecipeBusy)),
 )
 
 

@@ -9,37 +9,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from idrosim.greenhouse.chemistry import IONS, Solution
+from idrosim.greenhouse.chemistry import IONS
 from idrosim.greenhouse.water import RECIPES, STOCKS, WATERS
+from idrosim.water_solver.formula import read_formula
 from idrosim.water_solver.solve import Mixture, ProblemError, dose_ml_per_l
+from idrosim.water_solver.water_analysis import (
+    ALKALINITY,
+    CHARGES,
+    MOST,
+    PH,
+    QUANTITIES,
+    inorganic_carbon,
+    strong_meq_l,
+)
 
 # salt: (molar mass g/mol, tank, ions per mole). Tank A and B separate calcium from sulfate and
 # phosphate in concentrates.
-SALTS: dict[str, tuple[float, str, dict[str, float]]] = {
-    "Ca(NO3)2.4H2O": (236.15, "A", {"Ca": 1, "NO3": 2}),
-    "NH4NO3": (80.04, "A", {"NH4": 1, "NO3": 1}),
-    "KNO3": (101.10, "A", {"K": 1, "NO3": 1}),
-    "KCl": (74.55, "A", {"K": 1, "Cl": 1}),
-    "CaCl2.2H2O": (147.01, "A", {"Ca": 1, "Cl": 2}),
-    "Mg(NO3)2.6H2O": (256.41, "A", {"Mg": 1, "NO3": 2}),
-    "MgSO4.7H2O": (246.47, "B", {"Mg": 1, "SO4": 1}),
-    "KH2PO4": (136.09, "B", {"K": 1, "P": 1}),
-    "NH4H2PO4": (115.03, "B", {"NH4": 1, "P": 1}),
-    "K2SO4": (174.26, "B", {"K": 2, "SO4": 1}),
-}
+SALTS: dict[str, tuple[float, str, Mapping[str, int]]] = {
+    formula: (read_formula(formula).molar_mass, tank, read_formula(formula).ions)
+    for tank, formulas in {
+        "A": ("Ca(NO3)2.4H2O", "NH4NO3", "KNO3", "KCl", "CaCl2.2H2O", "Mg(NO3)2.6H2O"),
+        "B": ("MgSO4.7H2O", "KH2PO4", "NH4H2PO4", "K2SO4")}.items()
+    for formula in formulas}
 # Each salt in turn is limited by the scarcest of its ions; then salts whose other ion may exceed.
 _ORDER = ("Ca(NO3)2.4H2O", "KH2PO4", "NH4H2PO4", "NH4NO3", "MgSO4.7H2O", "KNO3", "K2SO4",
           "Mg(NO3)2.6H2O", "CaCl2.2H2O", "KCl")
 _FOR_THE_REST = (("Ca", "Ca(NO3)2.4H2O"), ("Mg", "MgSO4.7H2O"), ("P", "KH2PO4"), ("K", "K2SO4"))
 _LEAST_MMOL_L = 1e-3
 # mg/mmol of the ions in a water report (mg/L), without alkalinity (HCO3 and CaCO3).
-REPORT_MG = {"Ca": 40.078, "Mg": 24.305, "Na": 22.990, "K": 39.098, "NH4": 18.039,
-             "NO3": 62.005, "Cl": 35.453, "SO4": 96.06, "P": 30.974}
-_STRONG = (("Ca", 2), ("Mg", 2), ("Na", 1), ("K", 1), ("NH4", 1), ("NO3", -1), ("Cl", -1),
-           ("SO4", -2), ("P", -1))
-ALKALINITY_MG = {"HCO3": 61.017, "CaCO3": 50.043}
-MOST_MG_L = 10_000.0
-REPORT_PH = (4.0, 10.5)
+REPORT_MG = {ion: QUANTITIES[ion][1] for ion in CHARGES}
 
 
 class Note(str):
@@ -90,46 +88,29 @@ def read_water(text: str) -> tuple[dict[str, float], Note | None]:
             value = float(figure)
         except ValueError:
             raise ProblemError(f"water.{name}", f"expected a number, got {figure!r}") from None
-        if name in REPORT_MG and 0.0 <= value <= MOST_MG_L:
+        if name in REPORT_MG and 0.0 <= value <= MOST:
             ions[name] = value / REPORT_MG[name]
-        elif name in ALKALINITY_MG and 0.0 <= value <= MOST_MG_L:
-            alkalinity = value / ALKALINITY_MG[name]
-        elif name == "pH" and REPORT_PH[0] <= value <= REPORT_PH[1]:
+        elif name in ALKALINITY and 0.0 <= value <= MOST:
+            alkalinity = value / ALKALINITY[name]
+        elif name == "pH" and PH[0] <= value <= PH[1]:
             ph = value
         else:
-            known = " ".join([*REPORT_MG, *ALKALINITY_MG, "pH"])
+            known = " ".join([*REPORT_MG, *ALKALINITY, "pH"])
             raise ProblemError(f"water.{name}", f"{figure} is out of range; known: {known}")
-    ions["C"] = _inorganic_carbon(alkalinity, ph)
-    return ions, _close(ions, alkalinity)
-
-
-def _inorganic_carbon(alkalinity_meq_l: float, ph: float) -> float:
-    """Return the dissolved inorganic carbon for an alkalinity and a pH at 25 C, mmol/L."""
-    low, high = 0.0, 50.0 * alkalinity_meq_l
-    solution = Solution()
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        totals = [0.0] * 10
-        totals[IONS.index("Na")], totals[IONS.index("C")] = alkalinity_meq_l * 1e-3, middle * 1e-3
-        solution.set(totals, 25.0)
-        low, high = (middle, high) if solution.solve() > ph else (low, middle)
-    return high
+    remark = _close(ions, alkalinity)
+    ions["C"] = inorganic_carbon(ions, ph)
+    return ions, remark
 
 
 def _close(ions: dict[str, float], alkalinity: float) -> Note | None:
     """Add Na or Cl so that the strong ions balance the alkalinity; return a remark or None."""
-    gap = _strong_meq_l(ions) - alkalinity
+    gap = strong_meq_l(ions) - alkalinity
     ion = "Cl" if gap > 0.0 else "Na"
     ions[ion] = ions.get(ion, 0.0) + abs(gap)
     if abs(gap) < 0.1:
         return None
     return Note("the charges of the report do not balance: {gap} meq/L added as {ion}",
                 gap=f"{abs(gap):.2f}", ion=ion)
-
-
-def _strong_meq_l(ions: Mapping[str, float]) -> float:
-    """Return the charge of the strong ions, which equals the alkalinity, meq/L."""
-    return sum(ions.get(ion, 0.0) * charge for ion, charge in _STRONG)
 
 
 def weigh(
@@ -164,7 +145,7 @@ def weigh(
     return Batch(
         {name: SALTS[name][0] * 1e-3 * mmol * volume_l for name, mmol in salts.items()},
         (stock, ml * volume_l) if ml > 0.0 else None, before, found.ph, found.ec_us_cm,
-        found.si_brushite, ions, max(_strong_meq_l(water), 0.0),
+        found.si_brushite, ions, max(strong_meq_l(water), 0.0),
         tuple(_notes(ions, found.si_brushite, stock, ml)))
 
 

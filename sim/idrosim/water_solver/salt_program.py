@@ -22,7 +22,7 @@ _ACID_WEIGHT = 1e-3
 # Among plans of the same cost: close to what is wanted, little that is not asked for, light.
 _CLOSENESS, _UNWANTED, _LIGHTNESS = 1e-2, 1e-3, 1e-4
 _LEAST_SCALE_MMOL_L = 0.1
-_TIME_LIMIT_S = 5.0
+_TIME_LIMIT_S = 1.0
 _OPTIMAL, _INFEASIBLE = 0, 2
 
 

@@ -78,7 +78,17 @@ def strong_meq_l(ions: Mapping[str, float]) -> float:
 
 
 def inorganic_carbon(ions: Mapping[str, float], ph: float) -> float:
-    """Return the mmol/L of inorganic carbon with which the ions have this pH at 25 °C."""
+    """Return the mmol/L of inorganic carbon with which the ions have this pH at 25 °C.
+
+    Raises ProblemError if no amount of carbon gives it.
+    """
+    try:
+        return _inorganic_carbon(ions, ph)
+    except (ValueError, ArithmeticError):
+        raise ProblemError("ph", f"{ph:g} does not go with these ions") from None
+
+
+def _inorganic_carbon(ions: Mapping[str, float], ph: float) -> float:
     solution = Solution()
     strong = max(strong_meq_l(ions), 0.0)
     totals = [1e-3 * ions.get(ion, 0.0) for ion in IONS]

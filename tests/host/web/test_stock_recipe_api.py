@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from idroserra.core.validation import validate
+from idroserra.simulation.nutrient_process import RecipeBusy, RecipeSolver
 from idroserra.simulation.nutrient_recipe import RecipeRequest, recipe_json
 
 PATH = "/api/stock/recipe"
@@ -80,3 +81,19 @@ def test_the_largest_shelf_is_planned_in_bounded_time():
                        RecipeRequest)
     assert len(shelf) == 60
     assert recipe_json(request)["missed"] == []
+
+
+def test_a_recipe_that_takes_too_long_ends():
+    request = validate({"target": "lettuce"}, RecipeRequest)
+    with pytest.raises(RecipeBusy, match="not computed within"):
+        RecipeSolver(timeout_s=1e-3).solve(request)
+    assert RecipeSolver().solve(request) == recipe_json(request)
+
+
+def test_the_host_does_not_import_the_solver(host):
+    assert host.client.post(PATH, json={"target": "lettuce"}).status_code == 200
+    code = ("import sys; from idroserra.web.app import create_app; "
+            "print([name for name in ('scipy', 'numpy') if name in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          timeout=300)
+    assert done.stdout == "[]\n"

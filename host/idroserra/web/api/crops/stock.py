@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from idroserra.simulation.nutrient_recipe import RecipeRequest, recipe_json
+from idroserra.simulation.nutrient_process import RecipeSolver
+from idroserra.simulation.nutrient_recipe import RecipeRequest
 from idroserra.simulation.stock_calculator import (
     BOUNDS,
     BatchRequest,
@@ -126,6 +127,7 @@ class RecipeOut(Out):
 def stock_router() -> Routes:
     """Return the routes under /api/stock."""
     router = Routes("/api/stock", _ERROR_REPLIES)
+    solver = RecipeSolver()
 
     @router.get("/batch", answer=BatchOut)
     def batch(
@@ -149,9 +151,10 @@ def stock_router() -> Routes:
         return dose_of_water(water, stock, volume_l, target_ph, temp_c)
 
     @router.post("/recipe", answer=RecipeOut, replies={
-        501: error_reply("scipy is not installed.")})
+        501: error_reply("scipy is not installed."),
+        503: error_reply("Not computed in time.")})
     def nutrient_recipe(body: RecipeRequest) -> dict[str, Any]:
         """Return the salts of a nutrient solution, split into stock solutions A and B."""
-        return recipe_json(body)
+        return solver.solve(body)
 
     return router
