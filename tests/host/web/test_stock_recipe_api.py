@@ -62,11 +62,11 @@ def test_what_is_missed_is_in_the_answer(host):
                                 "off": 0.3887, "from_water": 2.75}]
 
 
-@pytest.mark.parametrize(("asked", "field"), WRONG)
-def test_an_error_names_its_field(host, asked, field):
-    answer = host.client.post(PATH, json=asked)
-    assert answer.status_code == 422
-    assert answer.json()["error"].startswith(f"{field}: ") or answer.json()["field"] == field
+def test_an_error_names_its_field(host):
+    for asked, field in WRONG:
+        answer = host.client.post(PATH, json=asked)
+        assert answer.status_code == 422, asked
+        assert answer.json()["error"].startswith(f"{field}: "), answer.json()
 
 
 def test_the_largest_shelf_is_planned_in_bounded_time():
