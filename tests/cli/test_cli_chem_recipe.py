@@ -98,7 +98,14 @@ def test_files_become_a_plan(files):
     assert found["ready_l"] == 1_000
     a, b = found["stocks"]
     assert {row["salt"] for row in b["salts"]} >= {"our MKP", "magnesium sulfate"}
-    assert [row for row in a["salts"] if row["salt"] == "calcium nitrate"][0]["ml"] is None
+    calcium = next(row for row in a["salts"] if row["salt"] == "calcium nitrate")
+    assert calcium["ml"] is None
+    # grams in 1,000 l against mmol/l, with the Ca of the label and the g/mol of the CRC Handbook
+    brought = 0.186 * calcium["g"] / 40.08
+    assert 48 / 40.08 + brought == pytest.approx(found["ions_mmol_l"]["Ca"]["got"], rel=0.005)
+    phosphate = next(row for row in b["salts"] if row["salt"] == "our MKP")
+    assert 0.98 * phosphate["g"] / 136.086 == pytest.approx(
+        found["ions_mmol_l"]["P"]["got"], rel=1e-3)
     acid = next(row for row in b["salts"] if row["formula"] == "HNO3")
     assert acid["ml"] == pytest.approx(acid["g"] / 1.234, rel=1e-3)
     for ion, one in found["ions_mmol_l"].items():
