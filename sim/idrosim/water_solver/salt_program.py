@@ -76,7 +76,7 @@ class SaltProgram:
         import scipy.optimize
 
         self._numpy, self._linprog = numpy, scipy.optimize.linprog
-        self._shelf, self._water = shelf, water
+        self._shelf, self._water, self._is_elastic = shelf, water, False
         count = len(bands)
         self._ions = numpy.array([[salt.ions.get(ion, 0) for salt in shelf] for ion in IONS],
                                  dtype=float)
@@ -133,9 +133,10 @@ class SaltProgram:
         charge[-2:] = 1.0, -1.0  # missing base, missing acid
         equal = charge.reshape(1, -1), numpy.array([neutrality.level - have])
         is_slack = self._miss_cost > 0.0
-        found = self._run(self._cost, self._rows, self._limits, equal,
-                          numpy.where(is_slack, 0.0, numpy.inf))
+        found = None if self._is_elastic else self._run(
+            self._cost, self._rows, self._limits, equal, numpy.where(is_slack, 0.0, numpy.inf))
         if found is None:
+            self._is_elastic = True  # also of the next: without a miss it is the same program
             found = self._run_elastic(equal)
         amounts = {salt.name: float(amount) for salt, amount in
                    zip(self._shelf, found[:len(self._shelf)], strict=True) if amount > 1e-6}
