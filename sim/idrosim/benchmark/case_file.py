@@ -12,7 +12,7 @@ from typing import Any
 
 from idrosim.benchmark.cases import (
     ION_CHARGES,
-    MEQ_ML,
+    PH_STOCKS,
     PROBES,
     RECIPE,
     TARGET_PH,
@@ -28,8 +28,8 @@ from idrosim.greenhouse.chemistry import IONS
 from idrosim.greenhouse.water import RECIPES, STOCKS, WATERS
 from idrosim.scenarios.toml_table import ScenarioError, Table, is_number
 
-ACIDS = ("h3po4", "hno3", *(name for name in MEQ_ML if "K" not in STOCKS[name]))
-BASES = tuple(name for name in MEQ_ML if "K" in STOCKS[name])
+ACIDS = ("h3po4", "hno3", *(name for name in PH_STOCKS if "K" not in STOCKS[name]))
+BASES = tuple(name for name in PH_STOCKS if "K" in STOCKS[name])
 ALKALINITY = "alkalinity_meq_l"
 MAX_MMOL_L = 100.0
 # Acceptance criterion of laboratories (Standard Methods 1030 E), and a tolerance for rounding.

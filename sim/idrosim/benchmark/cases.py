@@ -8,7 +8,7 @@ the resulting pH. Crop, air, pumps, circulation and tap scale with the volume, s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cached_property
 from typing import Any
@@ -31,10 +31,13 @@ DEPTH_MM = 200.0  # of every full tank
 FILL_BELOW_MM = 2.0
 PUMP_ML_S_L = 0.02
 MAX_PUMP_ML_S = 20.0  # maximum of a node; a larger tank has stronger nutrient instead
+MIXING_S = 900.0  # until 95 % of a dose are mixed
+_TURNOVERS_TO_MIX = 1.5  # of the tank, for that
 NUTRIENT_TIMES = 100.0  # strength of the stock relative to the recipe
 CROP_M2_L = 0.005
 EC_BAND_RATIO = 0.08
 MAX_STRENGTH = 3.0  # of a recipe
+_SECANTS = 8
 MAX_ML_L = 50.0  # of acid or base per litre
 MIN_BAND_US_CM = 100.0
 
@@ -44,13 +47,10 @@ _STRONG = {"h3po4": "h3po4_2.9M", "hno3": "hno3_2.9M"}
 _DILUTED = {"h3po4": "h3po4_0.25M", "hno3": "hno3_0.4M"}
 _HARD_FROM_MEQ_L = 1.0  # of alkalinity
 _SMALL_BELOW_L = 20.0
+_OF_PROBES = "probe."
 BASE, DILUTED_BASE = "khco3_1M", "khco3_0.25M"
 VOLUMES_L = (20, 100, 1_000)
-# Acid or base per ml of stock, meq: at pH 5.8 phosphoric acid has lost one proton.
-MEQ_ML = {
-    name: row.get("K", 0.0) + row.get("P", 0.0) + row.get("NO3", 0.0)
-    for name, row in STOCKS.items() if not name.startswith(("nutrient", "water"))
-}
+PH_STOCKS = tuple(name for name in STOCKS if not name.startswith(("nutrient", "water")))
 # Both are calibrated on the first day. The aged one is slow and noisy, and drifts.
 PROBES: Mapping[str, Mapping[str, float]] = {
     "fresh": {},
@@ -87,21 +87,38 @@ class Titration:
 
 
 @dataclass(frozen=True)
+class Disturbance:
+    """What people do to the tank at an hour of the run.
+
+    `kind` is "pour" or "bottle". A pour adds `amount` ml of `what`: "water" of the tap, or the
+    stock of "ph_down", "ph_up" or "nutrient" (of A, and as much of B). A changed bottle of the
+    doser `what` holds `amount` times the declared strength.
+    """
+
+    at_h: float
+    kind: str
+    what: str
+    amount: float
+
+
+@dataclass(frozen=True)
 class Cell:
     """One greenhouse of the scoreboard.
 
-    `water` and `recipe` are names, or amounts by ion. `acid` and `base` are stocks of water.py;
-    the acids h3po4 and hno3 get a strength that suits water and volume. `probes` is "fresh",
-    "aged" or an age in days. None means: the base that suits, the EC of the full recipe, a crop
-    that suits the volume, the days of the scoreboard, and for `drawn` a seed made of the name.
+    `water` and `recipe` are names, or amounts by ion. `acid` and `base` are stocks of water.py or
+    ions in mol/L; the acids h3po4 and hno3 get a strength that suits water and volume. `probes` is
+    "fresh", "aged" or an age in days. None means: the base that suits, the EC of the full recipe,
+    a crop that suits the volume, the days of the scoreboard, the flow and the strength of nutrient
+    that suit the volume, and for `drawn` a seed made of the name. `twin` overrides other
+    parameters of plant and probes by key.
     """
 
     water: str | Ions
-    acid: str
+    acid: str | Ions
     volume_l: float
     probes: str | float
     recipe: str | Ions = RECIPE
-    base: str | None = None
+    base: str | Ions | None = None
     temp_c: float = TEMP_C
     target_ph: float = TARGET_PH
     ec_us_cm: float | None = None
@@ -109,6 +126,11 @@ class Cell:
     days: float | None = None
     title: str = ""
     drawn: int | None = None
+    flow_ml_s: float | None = None
+    nutrient_times: float | None = None
+    mixing_s: float = MIXING_S
+    twin: Mapping[str, float] = field(default_factory=dict)
+    disturbances: tuple[Disturbance, ...] = ()
 
     @property
     def name(self) -> str:
@@ -130,31 +152,34 @@ class Cell:
             acids = _STRONG
         elif self.volume_l < _SMALL_BELOW_L:
             acids, base = _DILUTED, DILUTED_BASE
-        times = NUTRIENT_TIMES * max(1.0, PUMP_ML_S_L * self.volume_l / MAX_PUMP_ML_S)
+        times = self.nutrient_times or (
+            NUTRIENT_TIMES * max(1.0, PUMP_ML_S_L * self.volume_l / MAX_PUMP_ML_S))
         nutrient_a: str | Ions = "nutrient_a"
         nutrient_b: str | Ions = "nutrient_b"
         if self.recipe != RECIPE or times != NUTRIENT_TIMES:
             nutrient_a, nutrient_b = nutrients(self.recipe, times)
+        acid = acids.get(self.acid, self.acid) if isinstance(self.acid, str) else self.acid
         return {
-            "ph_down": acids.get(self.acid, self.acid),
+            "ph_down": acid,
             "ph_up": self.base or base, "nutrient_a": nutrient_a, "nutrient_b": nutrient_b}
 
     @property
     def pump_ml_s(self) -> float:
-        """Flow of each dosing pump, ml/s."""
-        return min(PUMP_ML_S_L * self.volume_l, MAX_PUMP_ML_S)
+        """Declared flow of each dosing pump, ml/s."""
+        return self.flow_ml_s or min(PUMP_ML_S_L * self.volume_l, MAX_PUMP_ML_S)
 
     @property
     def probe_params(self) -> dict[str, float]:
         """Probe parameters that differ from the defaults."""
+        own = {key: value for key, value in self.twin.items() if key.startswith(_OF_PROBES)}
         if isinstance(self.probes, str):
-            return dict(PROBES[self.probes])
+            return {**PROBES[self.probes], **own}
         share, found = self.probes / AGED_DAYS, {}
         for key, aged in PROBES["aged"].items():
             _, kind, name = key.split(".")
             fresh = DEFAULTS[kind][name]
             found[key] = fresh + (aged - fresh) * share
-        return found
+        return {**found, **own}
 
     @cached_property
     def strength(self) -> float:
@@ -162,15 +187,20 @@ class Cell:
         if self.ec_us_cm is None:
             return 1.0
         low, high = 0.0, MAX_STRENGTH
-        for _ in range(40):
-            middle = 0.5 * (low + high)
-            is_above = self._ec_us_cm(middle) > self.ec_us_cm
-            low, high = (low, middle) if is_above else (middle, high)
-        if not 0.01 < high < 0.99 * MAX_STRENGTH:
+        below, above = (self._ec_us_cm(end) - self.ec_us_cm for end in (low, high))
+        found = high
+        for _ in range(_SECANTS if below < 0.0 < above else 0):  # EC is close to linear
+            found = low - below * (high - low) / (above - below)
+            off = self._ec_us_cm(found) - self.ec_us_cm
+            if off > 0.0:
+                high, above = found, off
+            else:
+                low, below = found, off
+        if not 0.01 < found < 0.99 * MAX_STRENGTH:
             raise ValueError(f"no strength of the recipe has {self.ec_us_cm:g} uS/cm: it is "
-                             f"{self._ec_us_cm(0.0):.0f} at strength 0 and "
-                             f"{self._ec_us_cm(MAX_STRENGTH):.0f} at {MAX_STRENGTH:g}")
-        return high
+                             f"{below + self.ec_us_cm:.0f} at strength 0 and "
+                             f"{above + self.ec_us_cm:.0f} at {MAX_STRENGTH:g}")
+        return found
 
     @cached_property
     def target_us_cm(self) -> float:
@@ -240,7 +270,8 @@ class Cell:
             "reservoir.temp_c": self.temp_c, "reservoir.ua_w_k": 6.0 * surface,
             "outside.temp_c": self.temp_c - _COOLER_OUTSIDE_C,
             "top_off.temp_c": max(1.0, self.temp_c - _COOLER_TAP_C),
-            "circulation.flow_l_per_h": 6.0 * litres, "circulation.power_w": 8.0 * surface,
+            "circulation.flow_l_per_h": 3_600.0 * _TURNOVERS_TO_MIX * litres / self.mixing_s,
+            "circulation.power_w": 8.0 * surface,
             "top_off.flow_ml_per_s": 0.05 * litres * room_m2 / usual_m2,
             "crop.area_m2": area_m2, "air.volume_m3": 10.0 * room_m2,
             "air.ua_w_k": 30.0 * room_m2, "air.heat_capacity_j_k": 1e5 * room_m2}
@@ -248,7 +279,15 @@ class Cell:
             params[f"{doser}.stock"] = stock
             params[f"{doser}.flow_ml_per_s"] = self.pump_ml_s
             params[f"{doser}.bottle_ml"] = 1e6
+        params.update((key, value) for key, value in self.twin.items()
+                      if not key.startswith(_OF_PROBES))
         return params
+
+
+def meq_ml(stock: str | Ions) -> float:
+    """Return the acid or base per ml of a stock, meq: phosphoric acid loses one proton here."""
+    row = stock if isinstance(stock, dict) else STOCKS[stock]
+    return row.get("K", 0.0) + row.get("P", 0.0) + row.get("NO3", 0.0)
 
 
 def alkalinity_meq_l(water: str | Ions) -> float:

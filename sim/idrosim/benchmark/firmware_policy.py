@@ -66,6 +66,7 @@ def settings_of(cell: Cell, setup: PolicySetup, every_s: float) -> dict[str, Any
         "reservoir.area_cm2": _setting("reservoir.area_cm2", 1e4 * cell.volume_l / DEPTH_MM),
         "level.target_mm": round(DEPTH_MM), "sample.every_ms": round(1e3 * every_s),
         "doser.ul_per_s": min(flow.high, round(1e3 * cell.pump_ml_s)),
+        "mixing.wait_ms": round(1e3 * cell.mixing_s),
     })
     return checked
 
@@ -240,7 +241,10 @@ class FirmwarePolicy:
                 return
             self._doser = doser
             volume_ul = max(1_000, round(1e3 * abs(off_ph) * ml_per_ph))
-            self.correction.begin(doser, round(1e3 * setup.target_ph), volume_ul, "grower")
+            try:
+                self.correction.begin(doser, round(1e3 * setup.target_ph), volume_ul, "grower")
+            except Refused:  # such as dosing that is locked
+                return
         self.correction.poll()
 
     def act(self, readings: Readings) -> Doses:

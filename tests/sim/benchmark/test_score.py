@@ -43,7 +43,7 @@ def test_every_policy_doses_the_fresh_fill_and_is_reproducible(policy):
 def test_the_oracle_reaches_the_target_with_acid_alone():
     acid_meq, base_meq = run.least_reagent(CELL, 6 * DAY)
     # The titration from pH 6.4 to 5.8; CO2 that escapes meanwhile needs more.
-    need_meq = 0.6 * CELL.titration.acid_ml_per_ph * cases.MEQ_ML["h3po4_10pct"]
+    need_meq = 0.6 * CELL.titration.acid_ml_per_ph * cases.meq_ml("h3po4_10pct")
     assert need_meq < acid_meq < 2 * need_meq
     assert base_meq < 0.1 * acid_meq
 

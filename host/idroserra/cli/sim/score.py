@@ -16,7 +16,14 @@ from rich.table import Table
 from idro.errors import SettingsError
 from idroserra.core.errors import ConfigError, HostError
 from idroserra.i18n.reasons import english
-from idrosim.benchmark import case_file, firmware_policy, markdown_page, scoreboard, tables
+from idrosim.benchmark import (
+    case_file,
+    firmware_policy,
+    markdown_page,
+    random_cells,
+    scoreboard,
+    tables,
+)
 from idrosim.benchmark import run as benchmark_run
 from idrosim.benchmark.cases import Cell, select
 from idrosim.scenarios.toml_table import ScenarioError
@@ -36,6 +43,11 @@ def run(
             help="Number of cells out of 48, patterns such as 'ro-*-20-*', or "
             "a TOML file (bench/score.md)."),
     ] = None,
+    random: Annotated[
+        int | None,
+        typer.Option(min=1, max=100_000, help="Number of greenhouses drawn at random instead "
+                     "(docs/score.md).")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of --random.")] = 1,
     days: Annotated[
         float | None,
         typer.Option(min=0.1, max=60, help="Days per cell; default: 7, or from the file.")] = None,
@@ -54,13 +66,12 @@ def run(
         if name not in benchmark_run.POLICIES:
             raise ConfigError(
                 "--policies", name, f"not one of {', '.join(benchmark_run.POLICIES)}")
-    matrix = _cells(cells)
+    if random is not None and cells is not None:
+        raise ConfigError("--random", str(random), "cannot be combined with --cells")
+    matrix = _cells(cells) if random is None else random_cells.draw(random, seed).cells
     cache = Path(platformdirs.user_cache_dir("idroserra")) / "score.jsonl"
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeRemainingColumn())
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True,
-                      disable=as_json) as bar:
+        with _progress(quiet=as_json) as bar:
             task = bar.add_task("greenhouses", total=None)
             board = scoreboard.run_all(
                 matrix, names, days, cache,
@@ -81,6 +92,12 @@ def run(
         _show(board)
     if any(tables.misses(week) for week in board if week.policy == firmware_policy.NAME):
         raise typer.Exit(MISSED)
+
+
+def _progress(*, quiet: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet)
 
 
 def _cells(wanted: str | None) -> list[Cell]:

@@ -1,0 +1,239 @@
+"""Draws greenhouses at random for the scoreboard, as docs/score.md states the distribution.
+
+Every cell is one that a grower could declare: what commissioning would refuse is drawn again, and
+counted with its reason. A cell depends on seed and index only, not on the number. CPython only.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
+
+from idro.errors import SettingsError
+from idrosim.benchmark import city_waters, firmware_policy, run
+from idrosim.benchmark.cases import (
+    CROP_M2_L,
+    MAX_PUMP_ML_S,
+    PUMP_ML_S_L,
+    Cell,
+    Disturbance,
+    Ions,
+    TooWeakError,
+)
+from idrosim.benchmark.crops import CROPS
+from idrosim.greenhouse.parameters import DOSERS
+
+_Choice = TypeVar("_Choice")
+
+VOLUME_L = (5.0, 2_000.0)
+TEMP_C = (8.0, 32.0)
+SWING_C = (0.0, 6.0)  # half the difference of day and night
+TARGET_PH = (5.5, 6.5)
+CROP_TIMES = (0.2, 8.0)  # of the usual area of the volume: from nearly empty to crowded
+TARGET_STEP_US_CM = 50.0
+ACID_MOLAR, BASE_MOLAR = (0.25, 2.9), (0.25, 1.9)
+NUTRIENT_TIMES, MAX_NUTRIENT_TIMES = (50.0, 200.0), 400.0  # of the recipe
+FLOW_TIMES = (0.4, 2.5)  # of the usual flow of the volume
+MIN_FLOW_ML_S = 0.1
+PUMP_ERROR_PCT = (-6.0, 6.0)
+PROBE_AGE_DAYS = (0.0, 365.0)
+PROBE_LAG_TIMES, PROBE_NOISE_TIMES = (0.5, 2.0), (0.5, 2.0)
+MIXING_S = (240.0, 1_800.0)
+TAP_OFF_C, TAP_C = (-10.0, 4.0), (4.0, 30.0)  # than the water of the tank, and the limits
+TAP_TIMES = (0.4, 3.0)  # of the usual flow
+KLA_PER_H = (0.2, 2.0)
+EVENTS = (0, 0, 0, 1, 1, 2, 3)  # disturbances in a run, equally likely
+EVENT_H = (24.0, 144.0)
+POURED_WATER = (0.02, 0.15)  # of the volume
+POURED_ACID_PH = (0.2, 0.8)
+POURED_NUTRIENT = (0.03, 0.15)  # of the target EC
+BOTTLE_TIMES = (0.6, 1.6)  # of the declared strength
+CROP_DRY_G_M2 = (15.0, 150.0)
+WELL_MEQ_L = (5.0, 8.0)
+_HARD_MEQ_L = 4.0
+_MOST_TRIES = 200
+
+
+class Drawn(NamedTuple):
+    """Cells, and how often each reason made commissioning refuse one."""
+
+    cells: list[Cell]
+    refused: Counter[str]
+
+
+def draw(count: int, seed: int) -> Drawn:
+    """Return `count` cells of a seed. Raises ValueError if commissioning refuses too many."""
+    refused: Counter[str] = Counter()
+    return Drawn([draw_one(seed, index, refused) for index in range(count)], refused)
+
+
+def draw_one(seed: int, index: int, refused: Counter[str]) -> Cell:
+    """Return the cell `index` of a seed; count in `refused` what commissioning refused."""
+    stream = _Stream(seed, index)
+    for _ in range(_MOST_TRIES):
+        cell = _cell(stream, f"random-{seed}-{index}")
+        why = refusal(cell)
+        if why is None:
+            return replace(cell, disturbances=_disturbances(stream, cell))
+        refused[why] += 1
+    raise ValueError(f"random cell {index} of seed {seed}: {_MOST_TRIES} were refused")
+
+
+def refusal(cell: Cell) -> str | None:
+    """Return why commissioning refuses the cell, or None."""
+    try:
+        firmware_policy.settings_of(cell, run.setup_of(cell), run.STEP_S)
+    except TooWeakError as error:
+        return f"{error.side} too weak to reach the target pH"
+    except firmware_policy.TooStrongError as error:
+        return f"{error.key} below its range: the stock is too strong"
+    except SettingsError as error:
+        return f"outside the range of a setting: {error.reason.code}"
+    except ValueError:
+        return "no strength of the recipe has the target EC in this water"
+    return None
+
+
+class _Stream:
+    """Numbers of one cell. Only `random()` is used, whose results no Python version changes."""
+
+    def __init__(self, seed: int, index: int) -> None:
+        self._random = random.Random(f"idroserra {seed} {index}").random
+
+    def uniform(self, limits: tuple[float, float], decimals: int | None = None) -> float:
+        low, high = limits
+        value = low + (high - low) * self._random()
+        return value if decimals is None else round(value, decimals)
+
+    def log_uniform(self, limits: tuple[float, float]) -> float:
+        """Return a number to three digits whose logarithm is uniform."""
+        low, high = (math.log(limit) for limit in limits)
+        return _digits(math.exp(low + (high - low) * self._random()))
+
+    def choice(self, of: Sequence[_Choice]) -> _Choice:
+        return of[int(self._random() * len(of))]
+
+    def is_within(self, share: float) -> bool:
+        return self._random() < share
+
+    def whole(self, low: int, high: int) -> int:
+        return low + int(self._random() * (high - low))
+
+
+def _cell(stream: _Stream, title: str) -> Cell:
+    crop = stream.choice(CROPS)
+    volume_l = stream.log_uniform(VOLUME_L)
+    usual_ml_s = min(PUMP_ML_S_L * volume_l, MAX_PUMP_ML_S)
+    flow_ml_s = min(max(usual_ml_s * stream.log_uniform(FLOW_TIMES), MIN_FLOW_ML_S), MAX_PUMP_ML_S)
+    weaker = flow_ml_s / (PUMP_ML_S_L * volume_l)  # a slow pump needs a stronger nutrient
+    temp_c, age_days = stream.uniform(TEMP_C, 1), stream.uniform(PROBE_AGE_DAYS, 0)
+    return Cell(
+        water=_water(stream), acid=_acid(stream), volume_l=volume_l,
+        probes=age_days, recipe=crop.recipe, base=_base(stream),
+        temp_c=temp_c, target_ph=stream.uniform(TARGET_PH, 1),
+        ec_us_cm=_rounded(stream.uniform(crop.target_us_cm), TARGET_STEP_US_CM),
+        crop_m2=_digits(CROP_M2_L * volume_l * stream.log_uniform(CROP_TIMES)),
+        title=title, drawn=stream.whole(1, 2**31), flow_ml_s=_digits(flow_ml_s),
+        nutrient_times=min(_digits(stream.log_uniform(NUTRIENT_TIMES) * max(1.0, 1.0 / weaker)),
+                           MAX_NUTRIENT_TIMES),
+        mixing_s=stream.log_uniform(MIXING_S),
+        twin={**_plant(stream, volume_l, temp_c), **_probes(stream, age_days)})
+
+
+def _water(stream: _Stream) -> str | Ions:
+    """Return RO, a tap water, a mixture of both, or the water of a hard well."""
+    kind = stream.uniform((0.0, 1.0))
+    if kind < 0.15:
+        return "ro"
+    if kind < 0.65:
+        return _scaled(city_waters.ions(stream.choice(city_waters.CITIES)), 1.0)
+    if kind < 0.9:
+        return _scaled(city_waters.ions(stream.choice(city_waters.CITIES)),
+                       stream.uniform((0.1, 0.9), 2))
+    hard = [water for water in city_waters.CITIES
+            if city_waters.alkalinity_meq_l(water) > _HARD_MEQ_L]
+    water = stream.choice(hard)
+    wanted = stream.uniform(WELL_MEQ_L) / city_waters.alkalinity_meq_l(water)
+    return _scaled(city_waters.ions(water), wanted)
+
+
+def _scaled(ions: Ions, share: float) -> Ions:
+    return {ion: round(share * amount, 6) for ion, amount in ions.items()}
+
+
+def _acid(stream: _Stream) -> Ions:
+    ion = stream.choice(("P", "NO3"))
+    return {ion: stream.log_uniform(ACID_MOLAR)}
+
+
+def _base(stream: _Stream) -> Ions:
+    """Return potassium hydroxide, carbonate or bicarbonate of a strength in eq/L."""
+    carbon_per_k = stream.choice((0.0, 0.5, 1.0))
+    molar = stream.log_uniform(BASE_MOLAR)
+    return {"K": molar, "C": carbon_per_k * molar} if carbon_per_k else {"K": molar}
+
+
+def _plant(stream: _Stream, volume_l: float, temp_c: float) -> dict[str, float]:
+    """Return the parameters of the plant that differ from those of other cells."""
+    dry_g_m2 = stream.log_uniform(CROP_DRY_G_M2)
+    coldest_c, warmest_c = TAP_C
+    found = {
+        "outside.swing_c": stream.uniform(SWING_C, 1),
+        "top_off.temp_c": min(
+            max(round(temp_c + stream.uniform(TAP_OFF_C), 1), coldest_c), warmest_c),
+        "top_off.flow_ml_per_s": _digits(0.05 * volume_l * stream.log_uniform(TAP_TIMES)),
+        "reservoir.kla_per_h": stream.log_uniform(KLA_PER_H),
+        "crop.nonstructural_g_m2": round(0.2 * dry_g_m2, 1),
+        "crop.structural_g_m2": round(0.8 * dry_g_m2, 1),
+    }
+    for doser in DOSERS:
+        found[f"{doser}.error_pct"] = stream.uniform(PUMP_ERROR_PCT, 1)
+    return found
+
+
+def _probes(stream: _Stream, age_days: float) -> dict[str, float]:
+    """Return the parameters of probes of an age: lag and noise vary, errors have either sign."""
+    found = Cell("ro", "h3po4", 100.0, age_days).probe_params
+    lag, noise = stream.log_uniform(PROBE_LAG_TIMES), stream.log_uniform(PROBE_NOISE_TIMES)
+    for key in ("probe.ph.tau_s", "probe.ec.tau_s"):
+        found[key] *= lag
+    for key in ("probe.ph.noise_mv", "probe.ec.noise_ratio"):
+        found[key] *= noise
+    found["probe.ph.offset_mv"] *= stream.choice((-1.0, 1.0))
+    found["probe.ec.cell_ratio"] = 1.0 + stream.choice((-1.0, 1.0)) * (
+        found["probe.ec.cell_ratio"] - 1.0)
+    return {key: round(value, 6) for key, value in found.items()}
+
+
+def _disturbances(stream: _Stream, cell: Cell) -> tuple[Disturbance, ...]:
+    """Return what people do: water, acid or nutrient poured, or a bottle changed."""
+    found = []
+    for _ in range(stream.choice(EVENTS)):
+        at_h, kind = stream.uniform(EVENT_H, 1), stream.uniform((0.0, 1.0))
+        if kind < 0.35:
+            ml = 1e3 * cell.volume_l * stream.uniform(POURED_WATER)
+            event = Disturbance(at_h, "pour", "water", round(ml))
+        elif kind < 0.55:
+            ml = cell.titration.acid_ml_per_ph * stream.uniform(POURED_ACID_PH)
+            event = Disturbance(at_h, "pour", "ph_down", _digits(ml))
+        elif kind < 0.8:
+            steps = stream.uniform(POURED_NUTRIENT) * cell.target_us_cm / 100.0
+            ml = cell.titration.nutrient_ml_per_100_us_cm * steps
+            event = Disturbance(at_h, "pour", "nutrient", _digits(ml))
+        else:
+            event = Disturbance(
+                at_h, "bottle", stream.choice(DOSERS), stream.log_uniform(BOTTLE_TIMES))
+        found.append(event)
+    return tuple(sorted(found, key=lambda event: event.at_h))
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _rounded(value: float, step: float) -> float:
+    return step * round(value / step)
