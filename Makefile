@@ -26,6 +26,7 @@
 #   make check-grafana  our dashboards against Grafana's schema (npm, seconds)
 #   make check-compose  parse host/deploy/compose.yaml with docker-compose (needs apt, no Docker)
 #   make score   our dosing against peers' in the same simulation; writes bench/score.md
+#   make score-random  the same in greenhouses at random; writes bench/score-random.md: 20 minutes
 #   make words   update the translations and list missing ones (CONTRIBUTING.md)
 #   make screenshots  every page in every language, size and palette into build/: some minutes
 #   make pictures  the pictures of README and docs/images, from a demo: some minutes
@@ -253,6 +254,11 @@ mutate-safety: venv  # some 1,330 mutants of idro.safety: 25 minutes of computin
 score: venv
 	$(VENV)/bin/idroserra sim score --md bench/score.md --plot bench/score.png
 .PHONY: score
+
+score-random: venv
+	$(VENV)/bin/idroserra sim score --random $(or $(CELLS),100) --seed $(or $(SEED),20) \
+	  --md bench/score-random.md --plot bench/score-random.png
+.PHONY: score-random
 
 check-recipes: venv  # 35 virtual days: about 3 minutes of computing
 	@for file in host/idroserra/recipes/library/*.toml; do \

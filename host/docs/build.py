@@ -32,8 +32,9 @@ STYLE = HERE / "site.css"
 ICON = ROOT / "host" / "idroserra" / "web" / "static" / "icon.svg"
 # Pages outside of docs/ that the site shows.
 ELSEWHERE = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md",
-             "bench/RESULTS.md": "results.md", "bench/score.md": "score.md",
-             "bench/score.png": "score.png"}
+             "bench/RESULTS.md": "results.md", "bench/score.md": "dosing-compared.md",
+             "bench/score.png": "score.png", "bench/score-random.md": "dosing-at-random.md",
+             "bench/score-random.png": "score-random.png"}
 # Where a link to them leads on the site.
 AS_PAGE = {"README.md": "index.md", **ELSEWHERE}
 # Writes the generated pages; a tree without this file has none.

@@ -114,8 +114,8 @@ CPYTHON_ONLY = tuple(
     f"idrosim.{name}" for name in ("runner", "scenarios", "campaign", "water_solver", "benchmark"))
 # These run the firmware's control on CPython, to compare it with other controllers.
 RUNS_THE_FIRMWARE = {
+    "sim/idrosim/benchmark/commissioning.py",
     "sim/idrosim/benchmark/firmware_policy.py",
-    "sim/idrosim/benchmark/random_cells.py",
     "sim/idrosim/benchmark/scoreboard.py",
 }
 # Reads the limits of the safety gate to predict how long a change of the setpoints takes.

@@ -144,11 +144,16 @@ class Cell:
             return self.drawn
         return 1 + sum(ord(char) * (index + 1) for index, char in enumerate(self.name))
 
+    @property
+    def alkalinity_meq_l(self) -> float:
+        """Alkalinity of the raw water, meq/L."""
+        return alkalinity_meq_l(self.water)
+
     @cached_property
     def stocks(self) -> dict[str, Any]:
         """The stock in each bottle: its name, or its ions in mol/L."""
         acids, base = _WEAK, BASE
-        if alkalinity_meq_l(self.water) > _HARD_FROM_MEQ_L:
+        if self.alkalinity_meq_l > _HARD_FROM_MEQ_L:
             acids = _STRONG
         elif self.volume_l < _SMALL_BELOW_L:
             acids, base = _DILUTED, DILUTED_BASE
@@ -223,6 +228,12 @@ class Cell:
     def fill_ph(self) -> float:
         """The pH of the fresh fill."""
         return float(_solve(self.solution(FRESH_FILL * self.strength), self.temp_c, None).ph)
+
+    @cached_property
+    def fill_ml(self) -> float:
+        """Acid (negative: base) that brings the fresh fill to the target once CO2 has left, ml."""
+        molal = self.solution(FRESH_FILL * self.strength)
+        return self.volume_l * _ml_to_ph(molal, self, self.target_ph, AIR_CO2_ATM)
 
     @cached_property
     def titration(self) -> Titration:

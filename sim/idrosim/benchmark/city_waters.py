@@ -1,8 +1,8 @@
-"""Tap waters of cities for the random cells, from analyses that their suppliers publish.
+"""Typical tap waters of cities, for the random cells.
 
-Values are typical ones of a year, rounded, in mg/L; `source` names the publisher. Analyses never
-balance exactly (Standard Methods 1030 E accepts 5 %): the remainder is given to sodium or
-chloride. CPython only.
+Values are rounded, in mg/L, of the kind that the publisher named in `source` reports for a year;
+they are not the analysis of a day. Such analyses never balance exactly (Standard Methods 1030 E
+accepts 5 %): the remainder is given to sodium or chloride. CPython only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class CityWater(NamedTuple):
 CITIES = tuple(CityWater(*row) for row in (
     ("Melbourne", 4, 1.2, 5, 0.6, 8, 2, 0.5, 14, 7.3, "Melbourne Water, Silvan"),
     ("New York", 6, 1.4, 11, 0.6, 16, 4, 0.7, 17, 7.4, "NYC DEP, Catskill and Delaware"),
-    ("Seattle", 9, 1.2, 3, 0.3, 4, 2, 0.2, 26, 8.2, "Seattle Public Utilities, Cedar"),
+    ("Seattle", 9, 1.2, 3, 0.3, 4, 2, 0.2, 28, 8.2, "Seattle Public Utilities, Cedar"),
     ("Cape Town", 13, 2, 12, 0.7, 24, 14, 0.5, 21, 8.6, "City of Cape Town"),
     ("Manchester", 12, 1.5, 6, 0.7, 9, 13, 1.5, 28, 7.6, "United Utilities, Haweswater"),
     ("Hong Kong", 15, 1.8, 9, 3, 14, 17, 6, 30, 8.2, "Water Supplies Department, Dongjiang"),

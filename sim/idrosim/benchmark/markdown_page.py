@@ -14,8 +14,9 @@ from idrosim.benchmark.cases import (
     TARGET_PH,
     Cell,
 )
+from idrosim.benchmark.measures import Measures
 from idrosim.benchmark.peer_policies import DEADBAND_PH, DEADBAND_US_CM, PEERS
-from idrosim.benchmark.run import STEP_S, Measures
+from idrosim.benchmark.run import STEP_S
 from idrosim.benchmark.tables import (
     COMPARISON_TITLES,
     IN_BAND,

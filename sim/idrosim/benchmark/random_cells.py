@@ -7,25 +7,22 @@ counted with its reason. A cell depends on seed and index only, not on the numbe
 from __future__ import annotations
 
 import math
+import os
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from fnmatch import fnmatch
+from functools import partial
 from typing import NamedTuple, TypeVar
 
-from idro.errors import SettingsError
-from idrosim.benchmark import city_waters, firmware_policy, run
-from idrosim.benchmark.cases import (
-    CROP_M2_L,
-    MAX_PUMP_ML_S,
-    PUMP_ML_S_L,
-    Cell,
-    Disturbance,
-    Ions,
-    TooWeakError,
-)
+from idrosim.benchmark import city_waters
+from idrosim.benchmark.cases import CROP_M2_L, MAX_PUMP_ML_S, PUMP_ML_S_L, Cell, Disturbance, Ions
+from idrosim.benchmark.commissioning import refusal
 from idrosim.benchmark.crops import CROPS
 from idrosim.greenhouse.parameters import DOSERS
+from idrosim.probes.water_probes import nernst_slope_mv
 
 _Choice = TypeVar("_Choice")
 
@@ -41,18 +38,22 @@ FLOW_TIMES = (0.4, 2.5)  # of the usual flow of the volume
 MIN_FLOW_ML_S = 0.1
 PUMP_ERROR_PCT = (-6.0, 6.0)
 PROBE_AGE_DAYS = (0.0, 365.0)
+CALIBRATED_PH, CALIBRATED_EC_PCT = (-0.03, 0.03), (-2.0, 2.0)  # off, on the first day
 PROBE_LAG_TIMES, PROBE_NOISE_TIMES = (0.5, 2.0), (0.5, 2.0)
 MIXING_S = (240.0, 1_800.0)
 TAP_OFF_C, TAP_C = (-10.0, 4.0), (4.0, 30.0)  # than the water of the tank, and the limits
-TAP_TIMES = (0.4, 3.0)  # of the usual flow
+TAP_ML_S_L, TAP_TIMES = 0.05, (0.5, 2.5)  # usual flow, more for a crop above the usual
 KLA_PER_H = (0.2, 2.0)
 EVENTS = (0, 0, 0, 1, 1, 2, 3)  # disturbances in a run, equally likely
 EVENT_H = (24.0, 144.0)
-POURED_WATER = (0.02, 0.15)  # of the volume
+POURED_WATER = (0.02, 0.10)  # of the volume
 POURED_ACID_PH = (0.2, 0.8)
 POURED_NUTRIENT = (0.03, 0.15)  # of the target EC
 BOTTLE_TIMES = (0.6, 1.6)  # of the declared strength
 CROP_DRY_G_M2 = (15.0, 150.0)
+EVENT_SHARES = (0.35, 0.2, 0.25, 0.2)  # water, acid or nutrient poured, bottle changed
+WATER_SHARES = (0.15, 0.5, 0.25, 0.1)  # RO, a tap, a tap mixed with RO, a hard well
+MIXED_SHARE = (0.1, 0.9)  # of tap water in RO
 WELL_MEQ_L = (5.0, 8.0)
 _HARD_MEQ_L = 4.0
 _MOST_TRIES = 200
@@ -65,37 +66,45 @@ class Drawn(NamedTuple):
     refused: Counter[str]
 
 
-def draw(count: int, seed: int) -> Drawn:
-    """Return `count` cells of a seed. Raises ValueError if commissioning refuses too many."""
-    refused: Counter[str] = Counter()
-    return Drawn([draw_one(seed, index, refused) for index in range(count)], refused)
+def draw(count: int, seed: int, wanted: str | None = None,
+         on_done: Callable[[int, int], None] | None = None) -> Drawn:
+    """Return the first `count` cells of a seed, drawn on all cores.
+
+    `wanted` holds shell patterns of names, separated by commas: only those are drawn. Reports
+    (done, number) to `on_done`. Raises ValueError if no name matches, or if commissioning refuses
+    too many in succession.
+    """
+    patterns = (wanted or "*").split(",")
+    indices = [index for index in range(count) if any(
+        fnmatch(name_of(seed, index), pattern.strip()) for pattern in patterns)]
+    if not indices:
+        raise ValueError(f"no name matches {wanted}; names are {name_of(seed, 0)} to "
+                         f"{name_of(seed, count - 1)}")
+    found = Drawn([], Counter())
+    with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
+        for cell, refused in pool.map(partial(draw_one, seed), indices, chunksize=4):
+            found.cells.append(cell)
+            found.refused.update(refused)
+            if on_done is not None:
+                on_done(len(found.cells), len(indices))
+    return found
 
 
-def draw_one(seed: int, index: int, refused: Counter[str]) -> Cell:
-    """Return the cell `index` of a seed; count in `refused` what commissioning refused."""
-    stream = _Stream(seed, index)
+def name_of(seed: int, index: int) -> str:
+    """Return the name of a cell."""
+    return f"random-{seed}-{index}"
+
+
+def draw_one(seed: int, index: int) -> tuple[Cell, Counter[str]]:
+    """Return the cell `index` of a seed, and what commissioning refused before it."""
+    stream, refused = _Stream(seed, index), Counter[str]()
     for _ in range(_MOST_TRIES):
-        cell = _cell(stream, f"random-{seed}-{index}")
+        cell = _cell(stream, name_of(seed, index))
         why = refusal(cell)
         if why is None:
-            return replace(cell, disturbances=_disturbances(stream, cell))
+            return replace(cell, disturbances=_disturbances(stream, cell)), refused
         refused[why] += 1
-    raise ValueError(f"random cell {index} of seed {seed}: {_MOST_TRIES} were refused")
-
-
-def refusal(cell: Cell) -> str | None:
-    """Return why commissioning refuses the cell, or None."""
-    try:
-        firmware_policy.settings_of(cell, run.setup_of(cell), run.STEP_S)
-    except TooWeakError as error:
-        return f"{error.side} too weak to reach the target pH"
-    except firmware_policy.TooStrongError as error:
-        return f"{error.key} below its range: the stock is too strong"
-    except SettingsError as error:
-        return f"outside the range of a setting: {error.reason.code}"
-    except ValueError:
-        return "no strength of the recipe has the target EC in this water"
-    return None
+    raise ValueError(f"{name_of(seed, index)}: {_MOST_TRIES} draws were refused")
 
 
 class _Stream:
@@ -117,8 +126,10 @@ class _Stream:
     def choice(self, of: Sequence[_Choice]) -> _Choice:
         return of[int(self._random() * len(of))]
 
-    def is_within(self, share: float) -> bool:
-        return self._random() < share
+    def kind(self, shares: Sequence[float]) -> int:
+        """Return an index, each as often as its share."""
+        value = self._random()
+        return sum(value >= sum(shares[:index + 1]) for index in range(len(shares) - 1))
 
     def whole(self, low: int, high: int) -> int:
         return low + int(self._random() * (high - low))
@@ -127,33 +138,34 @@ class _Stream:
 def _cell(stream: _Stream, title: str) -> Cell:
     crop = stream.choice(CROPS)
     volume_l = stream.log_uniform(VOLUME_L)
+    crop_times = stream.log_uniform(CROP_TIMES)
     usual_ml_s = min(PUMP_ML_S_L * volume_l, MAX_PUMP_ML_S)
     flow_ml_s = min(max(usual_ml_s * stream.log_uniform(FLOW_TIMES), MIN_FLOW_ML_S), MAX_PUMP_ML_S)
     weaker = flow_ml_s / (PUMP_ML_S_L * volume_l)  # a slow pump needs a stronger nutrient
+    target_ph = stream.uniform(TARGET_PH, 1)
     temp_c, age_days = stream.uniform(TEMP_C, 1), stream.uniform(PROBE_AGE_DAYS, 0)
     return Cell(
         water=_water(stream), acid=_acid(stream), volume_l=volume_l,
         probes=age_days, recipe=crop.recipe, base=_base(stream),
-        temp_c=temp_c, target_ph=stream.uniform(TARGET_PH, 1),
+        temp_c=temp_c, target_ph=target_ph,
         ec_us_cm=_rounded(stream.uniform(crop.target_us_cm), TARGET_STEP_US_CM),
-        crop_m2=_digits(CROP_M2_L * volume_l * stream.log_uniform(CROP_TIMES)),
+        crop_m2=_digits(CROP_M2_L * volume_l * crop_times),
         title=title, drawn=stream.whole(1, 2**31), flow_ml_s=_digits(flow_ml_s),
         nutrient_times=min(_digits(stream.log_uniform(NUTRIENT_TIMES) * max(1.0, 1.0 / weaker)),
                            MAX_NUTRIENT_TIMES),
         mixing_s=stream.log_uniform(MIXING_S),
-        twin={**_plant(stream, volume_l, temp_c), **_probes(stream, age_days)})
+        twin={**_plant(stream, volume_l, crop_times, temp_c),
+              **_probes(stream, age_days, target_ph, temp_c)})
 
 
 def _water(stream: _Stream) -> str | Ions:
     """Return RO, a tap water, a mixture of both, or the water of a hard well."""
-    kind = stream.uniform((0.0, 1.0))
-    if kind < 0.15:
+    kind = stream.kind(WATER_SHARES)
+    if kind == 0:
         return "ro"
-    if kind < 0.65:
-        return _scaled(city_waters.ions(stream.choice(city_waters.CITIES)), 1.0)
-    if kind < 0.9:
-        return _scaled(city_waters.ions(stream.choice(city_waters.CITIES)),
-                       stream.uniform((0.1, 0.9), 2))
+    if kind in (1, 2):
+        tap = city_waters.ions(stream.choice(city_waters.CITIES))
+        return _scaled(tap, 1.0 if kind == 1 else stream.uniform(MIXED_SHARE, 2))
     hard = [water for water in city_waters.CITIES
             if city_waters.alkalinity_meq_l(water) > _HARD_MEQ_L]
     water = stream.choice(hard)
@@ -177,15 +189,18 @@ def _base(stream: _Stream) -> Ions:
     return {"K": molar, "C": carbon_per_k * molar} if carbon_per_k else {"K": molar}
 
 
-def _plant(stream: _Stream, volume_l: float, temp_c: float) -> dict[str, float]:
+def _plant(
+    stream: _Stream, volume_l: float, crop_times: float, temp_c: float
+) -> dict[str, float]:
     """Return the parameters of the plant that differ from those of other cells."""
     dry_g_m2 = stream.log_uniform(CROP_DRY_G_M2)
     coldest_c, warmest_c = TAP_C
+    usual_tap_ml_s = TAP_ML_S_L * volume_l * max(1.0, crop_times)
     found = {
         "outside.swing_c": stream.uniform(SWING_C, 1),
         "top_off.temp_c": min(
             max(round(temp_c + stream.uniform(TAP_OFF_C), 1), coldest_c), warmest_c),
-        "top_off.flow_ml_per_s": _digits(0.05 * volume_l * stream.log_uniform(TAP_TIMES)),
+        "top_off.flow_ml_per_s": _digits(usual_tap_ml_s * stream.log_uniform(TAP_TIMES)),
         "reservoir.kla_per_h": stream.log_uniform(KLA_PER_H),
         "crop.nonstructural_g_m2": round(0.2 * dry_g_m2, 1),
         "crop.structural_g_m2": round(0.8 * dry_g_m2, 1),
@@ -195,17 +210,24 @@ def _plant(stream: _Stream, volume_l: float, temp_c: float) -> dict[str, float]:
     return found
 
 
-def _probes(stream: _Stream, age_days: float) -> dict[str, float]:
-    """Return the parameters of probes of an age: lag and noise vary, errors have either sign."""
+def _probes(
+    stream: _Stream, age_days: float, target_ph: float, temp_c: float
+) -> dict[str, float]:
+    """Return the parameters of probes of an age, calibrated on the first day.
+
+    Lag and noise vary. Slope and offset belong together: at the target pH the reading is off by
+    what a calibration leaves.
+    """
     found = Cell("ro", "h3po4", 100.0, age_days).probe_params
     lag, noise = stream.log_uniform(PROBE_LAG_TIMES), stream.log_uniform(PROBE_NOISE_TIMES)
     for key in ("probe.ph.tau_s", "probe.ec.tau_s"):
         found[key] *= lag
     for key in ("probe.ph.noise_mv", "probe.ec.noise_ratio"):
         found[key] *= noise
-    found["probe.ph.offset_mv"] *= stream.choice((-1.0, 1.0))
-    found["probe.ec.cell_ratio"] = 1.0 + stream.choice((-1.0, 1.0)) * (
-        found["probe.ec.cell_ratio"] - 1.0)
+    flat_ph = (7.0 - target_ph) * (1.0 - found["probe.ph.slope_ratio"])
+    found["probe.ph.offset_mv"] = nernst_slope_mv(temp_c) * (
+        flat_ph - stream.uniform(CALIBRATED_PH))
+    found["probe.ec.cell_ratio"] = 1.0 + 0.01 * stream.uniform(CALIBRATED_EC_PCT)
     return {key: round(value, 6) for key, value in found.items()}
 
 
@@ -213,14 +235,14 @@ def _disturbances(stream: _Stream, cell: Cell) -> tuple[Disturbance, ...]:
     """Return what people do: water, acid or nutrient poured, or a bottle changed."""
     found = []
     for _ in range(stream.choice(EVENTS)):
-        at_h, kind = stream.uniform(EVENT_H, 1), stream.uniform((0.0, 1.0))
-        if kind < 0.35:
+        at_h, kind = stream.uniform(EVENT_H, 1), stream.kind(EVENT_SHARES)
+        if kind == 0:
             ml = 1e3 * cell.volume_l * stream.uniform(POURED_WATER)
             event = Disturbance(at_h, "pour", "water", round(ml))
-        elif kind < 0.55:
+        elif kind == 1:
             ml = cell.titration.acid_ml_per_ph * stream.uniform(POURED_ACID_PH)
             event = Disturbance(at_h, "pour", "ph_down", _digits(ml))
-        elif kind < 0.8:
+        elif kind == 2:
             steps = stream.uniform(POURED_NUTRIENT) * cell.target_us_cm / 100.0
             ml = cell.titration.nutrient_ml_per_100_us_cm * steps
             event = Disturbance(at_h, "pour", "nutrient", _digits(ml))

@@ -6,20 +6,11 @@ values, not readings. CPython only.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from idrosim.benchmark import firmware_policy
-from idrosim.benchmark.cases import (
-    BAND_PH,
-    DEPTH_MM,
-    FILL_BELOW_MM,
-    TARGET_PH,
-    Cell,
-    Disturbance,
-    Ions,
-    meq_ml,
-)
+from idrosim.benchmark.cases import DEPTH_MM, FILL_BELOW_MM, Cell, Disturbance, Ions, meq_ml
+from idrosim.benchmark.measures import Measures, Scorer
 from idrosim.benchmark.peer_policies import PEERS, Policy, PolicySetup, Readings
 from idrosim.greenhouse.chemistry import Solution
 from idrosim.greenhouse.equilibria import EquilibriaTable
@@ -32,39 +23,8 @@ STEP_S = 30.0
 DAY_S = 86_400.0
 POLICIES = (firmware_policy.NAME, *PEERS)
 LEAST_REAGENT = "least"
-_AFTER_S = 3_600.0  # overshoot within this time is attributed to a dose
-_EXCUSED_S = 7_200.0  # the longest that a corrected pour does not count: the aim of hours to band
 _LIGHT_HOURS, _LIGHT_LEVEL = (6.0, 22.0), 0.8
 _LEAST_EVERY_S, _LEAST_OFF_PH, _LEAST_OFF_US_CM = 300.0, 0.02, 10.0
-# Below this there is no reagent ratio: a third of a pH in reverse-osmosis water.
-_LEAST_MEQ_L = 0.06
-
-
-@dataclass
-class Measures:
-    """Measures of one policy in one cell. None if there is nothing to measure."""
-
-    cell: str
-    policy: str
-    target_ph: float = TARGET_PH
-    to_band_h: float | None = None  # until pH and EC were both in band
-    in_band_ratio: float | None = None  # share of the time since then with both in band
-    ph_in_band_ratio: float | None = None  # since pH was first in band
-    ec_in_band_ratio: float | None = None
-    over_ph: float = 0.0  # beyond the target within an hour of a dose in that direction
-    over_ms_cm: float = 0.0
-    acid_meq: float = 0.0
-    base_meq: float = 0.0
-    reagent_ratio: float | None = None  # acid and base relative to the minimum
-    doses: int = 0
-    worst_ph: float = TARGET_PH  # furthest from the target since it was within half the band
-    lowest_ph: float = 14.0  # of the whole run
-    worst_ms_cm: float = 0.0
-    locked: str = ""  # code of the reason
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the measures as plain data."""
-        return asdict(self)
 
 
 def setup_of(cell: Cell) -> PolicySetup:
@@ -169,111 +129,6 @@ class _SimulatedCell:
         self.plant.set_output("top_off", 1.0 if is_open else 0.0)
 
 
-class _Scorer:
-    """Computes the measures from the true values of every step."""
-
-    def __init__(self, cell: Cell, policy: str) -> None:
-        self.found = Measures(cell.name, policy, cell.target_ph, worst_ph=cell.target_ph)
-        self._cell = cell
-        self._steps = {"ph": [0, 0], "ec": [0, 0], "both": [0, 0]}  # inside, since
-        self._has_arrived = False
-        self._acid_until_s = self._base_until_s = self._feed_until_s = -1.0
-        self._excused_since_s: dict[str, float] = {}  # by quantity: people moved it
-        self._unknown: set[str] = set()  # dosers whose bottle was changed and not used since
-
-    def disturb(self, event: Disturbance, at_s: float) -> None:
-        """Excuse what no policy can help: docs/score.md gives the rule."""
-        if event.kind == "bottle":
-            self._unknown.add(event.what)
-            return
-        self._excused_since_s = dict.fromkeys(("ph", "ec"), at_s)
-        self._acid_until_s = self._base_until_s = self._feed_until_s = -1.0
-
-    def _is_excused(self, quantity: str, is_in: bool, is_above: bool, at_s: float) -> bool:
-        """Return True while `quantity` is where people moved it, and end that in band.
-
-        pH and a low EC can be corrected within _EXCUSED_S; a high EC only falls by itself.
-        """
-        since_s = self._excused_since_s.get(quantity)
-        if since_s is None:
-            return False
-        if is_in or (at_s - since_s > _EXCUSED_S and not (quantity == "ec" and is_above)):
-            del self._excused_since_s[quantity]
-            return False
-        return True
-
-    def count_doses(self, doses: Any, at_s: float) -> None:
-        """Count the doses that a policy started."""
-        for name, ml in doses.items():
-            if ml <= 0.0:
-                continue
-            self.found.doses += 1
-            if name in self._unknown:
-                self._unknown.remove(name)
-            elif name == "ph_down":
-                self._acid_until_s = at_s + _AFTER_S
-            elif name == "ph_up":
-                self._base_until_s = at_s + _AFTER_S
-            else:
-                self._feed_until_s = at_s + _AFTER_S
-
-    def observe(self, ph: float, ec_us_cm: float, at_s: float) -> None:
-        """Process the true pH and EC of one step."""
-        found, cell, target_ph = self.found, self._cell, self._cell.target_ph
-        off_us_cm = ec_us_cm - cell.target_us_cm
-        inside = {"ph": abs(ph - target_ph) <= BAND_PH, "ec": abs(off_us_cm) <= cell.band_us_cm}
-        excused = {quantity for quantity, off in (("ph", ph - target_ph), ("ec", off_us_cm))
-                   if self._is_excused(quantity, inside[quantity], off > 0.0, at_s)}
-        inside["both"] = inside["ph"] and inside["ec"]
-        for quantity, is_in in inside.items():
-            if quantity in excused or (quantity == "both" and excused):
-                continue
-            steps = self._steps[quantity]
-            if steps[1] or is_in:
-                steps[0] += is_in
-                steps[1] += 1
-                if quantity == "both" and found.to_band_h is None:
-                    found.to_band_h = at_s / 3_600.0
-        found.lowest_ph = min(found.lowest_ph, ph)
-        if "ph" not in excused:
-            self._judge_ph(ph, at_s)
-        if "ec" not in excused:
-            self._judge_ec(1e-3 * off_us_cm, at_s)
-
-    def _judge_ph(self, ph: float, at_s: float) -> None:
-        found, target_ph = self.found, self._cell.target_ph
-        self._has_arrived |= abs(ph - target_ph) <= 0.5 * BAND_PH
-        if self._has_arrived and abs(ph - target_ph) > abs(found.worst_ph - target_ph):
-            found.worst_ph = ph
-        if at_s < self._acid_until_s:
-            found.over_ph = max(found.over_ph, target_ph - ph)
-        if at_s < self._base_until_s:
-            found.over_ph = max(found.over_ph, ph - target_ph)
-
-    def _judge_ec(self, off_ms_cm: float, at_s: float) -> None:
-        found = self.found
-        if self._steps["ec"][1] and abs(off_ms_cm) > abs(found.worst_ms_cm):
-            found.worst_ms_cm = off_ms_cm
-        if at_s < self._feed_until_s:
-            found.over_ms_cm = max(found.over_ms_cm, off_ms_cm)
-
-    def result(self, greenhouse: _SimulatedCell, least_meq: float | None) -> Measures:
-        """Return the measures of the whole run."""
-        found = self.found
-        found.ph_in_band_ratio = _ratio(self._steps["ph"])
-        found.ec_in_band_ratio = _ratio(self._steps["ec"])
-        found.in_band_ratio = _ratio(self._steps["both"])
-        found.acid_meq = greenhouse.reagent_meq("ph_down")
-        found.base_meq = greenhouse.reagent_meq("ph_up")
-        if least_meq is not None and least_meq >= _LEAST_MEQ_L * self._cell.volume_l:
-            found.reagent_ratio = (found.acid_meq + found.base_meq) / least_meq
-        return found
-
-
-def _ratio(steps: list[int]) -> float | None:
-    return steps[0] / steps[1] if steps[1] else None
-
-
 def run(cell: Cell, policy: str, days: float, least_meq: float | None = None,
         trace: list[Any] | None = None) -> Measures:
     """Run `policy` in `cell` for `days`; `least_meq` is the result of `least_reagent`, if known.
@@ -285,13 +140,15 @@ def run(cell: Cell, policy: str, days: float, least_meq: float | None = None,
     if policy == firmware_policy.NAME:
         firmware = firmware_policy.FirmwarePolicy(cell, setup, STEP_S)
     actor: Policy = PEERS[policy](setup) if firmware is None else firmware
-    scorer = _Scorer(cell, policy)
+    scorer, reasons = Scorer(cell, policy), _LastReasons()
     for _ in range(round(days * DAY_S / STEP_S)):
-        readings = greenhouse.step()
         for event in greenhouse.disturb():
-            scorer.disturb(event, readings.at_s)
-        scorer.observe(greenhouse.ph, greenhouse.ec_us_cm, readings.at_s)
+            scorer.disturb(event, greenhouse.at_s)
+        readings = greenhouse.step()
+        scorer.observe(greenhouse.ph, greenhouse.ec_us_cm, readings, reasons.by_loop)
         doses = actor.act(readings)
+        if firmware is not None:
+            reasons.read(firmware.events)
         if doses:
             greenhouse.order(doses)
             scorer.count_doses(doses, readings.at_s)
@@ -301,13 +158,34 @@ def run(cell: Cell, policy: str, days: float, least_meq: float | None = None,
             greenhouse.valve(firmware.valve_is_open)
         if trace is not None:
             trace.append((readings, greenhouse.ph, greenhouse.ec_us_cm, doses))
-    found = scorer.result(greenhouse, least_meq)
+    found = scorer.result(
+        greenhouse.reagent_meq("ph_down"), greenhouse.reagent_meq("ph_up"), least_meq)
     if firmware is not None:
         reason = firmware.gate.latch_reason
         found.locked = "" if reason is None else reason.code
         if trace is not None:
             trace.append(firmware.events)
     return found
+
+
+class _LastReasons:
+    """The code of the last decision of the pH and EC loops of the firmware."""
+
+    def __init__(self) -> None:
+        self.by_loop: dict[str, str] = {}
+        self._read = 0
+
+    def read(self, events: list[tuple[int, str, dict[str, Any]]]) -> None:
+        """Take in the events since the last call. Of a blocked dose, why it is blocked.
+
+        The wait after a dose is no reason: the dose it waits for is.
+        """
+        for _, kind, detail in events[self._read:]:
+            if kind == "decided" and detail["loop"] in ("ph", "ec"):
+                reason = detail["reason"]
+                if reason.code != "mixing":
+                    self.by_loop[detail["loop"]] = reason.values.get("why", reason).code
+        self._read = len(events)
 
 
 def least_reagent(cell: Cell, days: float) -> tuple[float, float]:
@@ -320,8 +198,8 @@ def least_reagent(cell: Cell, days: float) -> tuple[float, float]:
     greenhouse, oracle = _SimulatedCell(cell), OraclePolicy(cell)
     every = round(_LEAST_EVERY_S / STEP_S)
     for step in range(round(days * DAY_S / STEP_S)):
-        readings = greenhouse.step()
         greenhouse.disturb()
+        readings = greenhouse.step()
         greenhouse.fill(readings.level_mm)
         if step % every == 0:
             oracle.correct(greenhouse.plant.reservoir)

@@ -18,14 +18,15 @@ import idro
 import idrosim
 from idrosim.benchmark import firmware_policy, run
 from idrosim.benchmark.cases import Cell
-from idrosim.benchmark.run import LEAST_REAGENT, Measures
+from idrosim.benchmark.measures import Measures
+from idrosim.benchmark.run import LEAST_REAGENT
 
 Job = tuple[Cell, str, float, float | None]
 DAYS = 7.0
 OnDone = Callable[[int, int], None]
 
-_SIMULATED = ("benchmark/cases.py", "benchmark/peer_policies.py", "benchmark/run.py",
-              "greenhouse/*.py", "probes/*.py")
+_SIMULATED = ("benchmark/cases.py", "benchmark/measures.py", "benchmark/peer_policies.py",
+              "benchmark/run.py", "greenhouse/*.py", "probes/*.py")
 
 
 def run_all(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from idrosim.benchmark import firmware_policy
 from idrosim.benchmark.cases import BAND_PH, Cell
-from idrosim.benchmark.run import Measures
+from idrosim.benchmark.measures import Measures
 
 IN_BAND, OVER_PH, OVER_MS_CM, REAGENT = 0.97, 0.10, 0.10, 1.10
 _LEGEND = ("Dot: one cell.", "Bar: median.", "Dashed: aim.", "Hollow: never in band.")

@@ -3,7 +3,8 @@
 import pytest
 
 from idrosim.benchmark import cases, markdown_page, run, scoreboard, tables
-from idrosim.benchmark.cases import Cell
+from idrosim.benchmark.cases import Cell, Disturbance
+from idrosim.benchmark.measures import Measures, Scorer
 from idrosim.benchmark.peer_policies import PEERS, PolicySetup, Readings
 
 CELL = Cell("soft", "h3po4", 100, "fresh")
@@ -48,24 +49,74 @@ def test_the_oracle_reaches_the_target_with_acid_alone():
     assert base_meq < 0.1 * acid_meq
 
 
+def observed(scorer, ph, off_us_cm, at_s):
+    """Let a scorer see a true pH and EC that the probes read exactly."""
+    ec_us_cm = CELL.target_us_cm + off_us_cm
+    scorer.observe(ph, ec_us_cm, Readings(at_s, ph, ec_us_cm, 200.0))
+
+
 def test_overshoot_counts_only_after_a_dose():
-    scorer = run._Scorer(CELL, "x")
-    scorer.observe(5.6, CELL.target_us_cm, 0.0)
+    scorer = Scorer(CELL, "x")
+    observed(scorer, 5.6, 0.0, 0.0)
     assert scorer.found.over_ph == 0.0
     scorer.count_doses({"ph_down": 1.0}, 0.0)
-    scorer.observe(5.65, CELL.target_us_cm + 40.0, 600.0)
+    observed(scorer, 5.65, 40.0, 600.0)
     assert scorer.found.over_ph == pytest.approx(0.15)
     assert scorer.found.over_ms_cm == 0.0
-    scorer.observe(5.2, CELL.target_us_cm, 3_600.0)
+    observed(scorer, 5.2, 0.0, 3_600.0)
     assert scorer.found.over_ph == pytest.approx(0.15)
 
 
 def test_time_in_band_counts_from_the_first_entry():
-    scorer = run._Scorer(CELL, "x")
+    scorer = Scorer(CELL, "x")
     for hour, ph in enumerate((6.4, 6.1, 5.9, 5.8, 6.1, 5.9)):
-        scorer.observe(ph, CELL.target_us_cm, 3_600.0 * hour)
+        observed(scorer, ph, 0.0, 3_600.0 * hour)
     assert scorer.found.to_band_h == 2.0
-    assert run._ratio(scorer._steps["both"]) == 0.75
+    assert scorer.ratio("both") == 0.75
+    assert scorer.found.out_h == {"ph high": 1.0}
+
+
+def test_a_poured_can_does_not_count_for_two_hours():
+    scorer = Scorer(CELL, "x")
+    observed(scorer, 5.8, 0.0, 0.0)
+    scorer.count_doses({"ph_down": 1.0}, 0.0)
+    scorer.disturb(Disturbance(0.0, "pour", "ph_down", 10.0), 0.0)
+    for hour in (0.5, 1.5):
+        observed(scorer, 5.2, 0.0, 3_600.0 * hour)
+    assert (scorer.ratio("both"), scorer.found.over_ph) == (1.0, 0.0)
+    assert scorer.found.worst_ph == 5.8
+    observed(scorer, 5.2, 0.0, 7_200.0)
+    assert scorer.ratio("both") == 0.5
+
+
+def test_what_a_policy_does_after_a_pour_counts_once_it_is_back_in_band():
+    scorer = Scorer(CELL, "x")
+    scorer.disturb(Disturbance(0.0, "pour", "ph_down", 10.0), 0.0)
+    scorer.count_doses({"ph_up": 1.0}, 0.0)
+    for minute, ph in enumerate((5.2, 5.7, 6.05)):
+        observed(scorer, ph, 0.0, 60.0 * minute)
+    assert scorer.found.over_ph == pytest.approx(0.25)
+
+
+def test_an_ec_raised_by_people_counts_again_at_the_target_or_after_a_dose():
+    for is_fed, expected in ((False, 1.0), (True, 0.5)):
+        scorer = Scorer(CELL, "x")
+        observed(scorer, 5.8, 0.0, 0.0)
+        scorer.disturb(Disturbance(0.0, "pour", "nutrient", 10.0), 0.0)
+        observed(scorer, 5.8, 300.0, 60.0)
+        if is_fed:
+            scorer.count_doses({"nutrient_a": 1.0}, 90.0)
+        observed(scorer, 5.8, 300.0, 30.0 * 3_600.0)
+        assert scorer.ratio("ec") == expected
+
+
+def test_the_first_dose_from_a_changed_bottle_is_no_overshoot():
+    scorer = Scorer(CELL, "x")
+    scorer.disturb(Disturbance(0.0, "bottle", "ph_down", 1.6), 0.0)
+    for at_s, expected in ((0.0, 0.0), (600.0, 0.15)):
+        scorer.count_doses({"ph_down": 1.0}, at_s)
+        observed(scorer, 5.65, 0.0, at_s + 60.0)
+        assert scorer.found.over_ph == pytest.approx(expected)
 
 
 def test_mycodo_doses_the_same_every_five_minutes_and_nutrient_first():
@@ -131,19 +182,19 @@ def test_an_interrupted_board_resumes(tmp_path):
 
 
 def test_the_page_lists_missed_aims():
-    week = run.Measures("hard-hno3-20-aged", "idroserra", to_band_h=3.0, in_band_ratio=0.96,
+    week = Measures("hard-hno3-20-aged", "idroserra", to_band_h=3.0, in_band_ratio=0.96,
                           ph_in_band_ratio=0.961, ec_in_band_ratio=1.0, over_ph=0.12)
     assert tables.misses(week) == ["96.0 % in band (pH 96.1 %, EC 100.0 %)",
                                          "overshoot 0.12 pH"]
     text = markdown_page.page([week], 7.0, "score.png")
     assert "| idroserra | 0 of 1 | 3.0 / 3.0 |" in text
     assert "overshoot 0.12 pH |" in text
-    assert tables.misses(run.Measures("a", "b")) == ["never in band"]
+    assert tables.misses(Measures("a", "b")) == ["never in band"]
 
 
 def test_the_comparison_skips_policies_that_were_never_in_band():
     def week(policy, to_band_h, over_ph):
-        return run.Measures("c", policy, to_band_h=to_band_h, in_band_ratio=1.0, over_ph=over_ph)
+        return Measures("c", policy, to_band_h=to_band_h, in_band_ratio=1.0, over_ph=over_ph)
 
     board = [week("idroserra", 4.0, 0.05), week("idroserra", 6.0, 0.02), week("a", 1.0, 0.3),
              week("a", None, 0.3), week("b", 5.0, 0.2), week("b", 9.0, 0.1)]

@@ -5,27 +5,21 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import platformdirs
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from idro.errors import SettingsError
+from idroserra.cli.sim import score_random
+from idroserra.cli.sim.score_report import Report, progress, table_of
 from idroserra.core.errors import ConfigError, HostError
 from idroserra.i18n.reasons import english
-from idrosim.benchmark import (
-    case_file,
-    firmware_policy,
-    markdown_page,
-    random_cells,
-    scoreboard,
-    tables,
-)
+from idrosim.benchmark import case_file, firmware_policy, markdown_page, scoreboard, tables
 from idrosim.benchmark import run as benchmark_run
 from idrosim.benchmark.cases import Cell, select
+from idrosim.benchmark.measures import Measures
 from idrosim.scenarios.toml_table import ScenarioError
 
 MISSED = 3
@@ -40,7 +34,7 @@ def run(
     cells: Annotated[
         str | None,
         typer.Option(
-            help="Number of cells out of 48, patterns such as 'ro-*-20-*', or "
+            help="Number of cells out of 48, patterns such as 'ro-*-20-*' (also of --random), or "
             "a TOML file (bench/score.md)."),
     ] = None,
     random: Annotated[
@@ -59,45 +53,86 @@ def run(
     """Run each dosing policy in the same greenhouses and compare the results.
 
     Finished cells are cached, so an interrupted run resumes. Exit code 3 if Idroserra's own
-    policy misses a target.
+    policy misses a target in a cell, or of --random in more than 2 % of the cells.
     """
     names = policies.split(",") if policies else list(benchmark_run.POLICIES)
     for name in names:
         if name not in benchmark_run.POLICIES:
             raise ConfigError(
                 "--policies", name, f"not one of {', '.join(benchmark_run.POLICIES)}")
-    if random is not None and cells is not None:
-        raise ConfigError("--random", str(random), "cannot be combined with --cells")
-    matrix = _cells(cells) if random is None else random_cells.draw(random, seed).cells
+    report: Report
+    if random is None:
+        report = _NamedReport(_cells(cells))
+    else:
+        report = score_random.draw(random, seed, cells, quiet=as_json)
+    board = _board(report.cells, names, days, quiet=as_json)
+    _write(report, board, days, plot, md)
+    if as_json:
+        typer.echo(json.dumps(report.to_json(board)))
+    else:
+        report.show(board)
+    if not report.is_kept(board):
+        raise typer.Exit(MISSED)
+
+
+class _NamedReport:
+    """Report of the 48 cells or of those of a file: one row per cell."""
+
+    def __init__(self, cells: list[Cell]) -> None:
+        self.cells = cells
+
+    def page(self, board: list[Measures], days: float, picture: str | None) -> str:
+        return markdown_page.page(board, days, picture)
+
+    def chart(self, board: list[Measures]) -> bytes:
+        return tables.png(board)
+
+    def to_json(self, board: list[Measures]) -> dict[str, Any]:
+        return tables.to_json(board, self.cells)
+
+    def show(self, board: list[Measures]) -> None:
+        console = Console()
+        console.print(table_of(tables.SUMMARY_TITLES, tables.summary(board)))
+        console.print("median / worst of all cells")
+        ours = tables.by_policy(board).get(firmware_policy.NAME, [])
+        missed = [tables.row(week) for week in ours if tables.misses(week)]
+        if missed:
+            console.print(f"\nwhere {firmware_policy.NAME} misses a target:")
+            console.print(table_of(tables.ROW_TITLES, missed))
+
+    def is_kept(self, board: list[Measures]) -> bool:
+        return not any(
+            tables.misses(week) for week in board if week.policy == firmware_policy.NAME)
+
+
+def _board(
+    cells: list[Cell], names: list[str], days: float | None, *, quiet: bool
+) -> list[Measures]:
     cache = Path(platformdirs.user_cache_dir("idroserra")) / "score.jsonl"
     try:
-        with _progress(quiet=as_json) as bar:
-            task = bar.add_task("greenhouses", total=None)
-            board = scoreboard.run_all(
-                matrix, names, days, cache,
+        with progress(quiet=quiet) as bar:
+            task = bar.add_task("simulating", total=None)
+            return scoreboard.run_all(
+                cells, names, days, cache,
                 lambda done, total: bar.update(task, completed=done, total=total))
+    except OSError as error:
+        raise HostError(f"cannot write: {error}") from None
+
+
+def _write(report: Report, board: list[Measures], days: float | None, plot: Path | None,
+           md: Path | None) -> None:
+    """Write chart and report if requested."""
+    try:
         if plot is not None:
-            plot.write_bytes(tables.png(board))
+            plot.write_bytes(report.chart(board))
         if md is not None:
             picture = os.path.relpath(plot, md.parent) if plot is not None else None
             md.write_text(
-                markdown_page.page(board, days or scoreboard.DAYS, picture), encoding="utf-8")
+                report.page(board, days or scoreboard.DAYS, picture), encoding="utf-8")
     except ImportError as error:
         raise HostError("charts need matplotlib: pip install 'idroserra[sim]'") from error
     except OSError as error:
         raise HostError(f"cannot write: {error}") from None
-    if as_json:
-        typer.echo(json.dumps(tables.to_json(board, matrix)))
-    else:
-        _show(board)
-    if any(tables.misses(week) for week in board if week.policy == firmware_policy.NAME):
-        raise typer.Exit(MISSED)
-
-
-def _progress(*, quiet: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet)
 
 
 def _cells(wanted: str | None) -> list[Cell]:
@@ -121,24 +156,3 @@ def _cells(wanted: str | None) -> list[Cell]:
             why = f"needs a setting outside its range: {english(error.reason)}"
             raise ConfigError(wanted, f"{cell.name}.recipe", why) from None
     return cells
-
-
-def _show(board: list[benchmark_run.Measures]) -> None:
-    console = Console()
-    console.print(_table(tables.SUMMARY_TITLES, tables.summary(board)))
-    console.print("median / worst of all cells")
-    ours = tables.by_policy(board).get(benchmark_run.POLICIES[0], [])
-    missed = [tables.row(week) for week in ours if tables.misses(week)]
-    if missed:
-        console.print(f"\nwhere {benchmark_run.POLICIES[0]} misses a target:")
-        console.print(_table(tables.ROW_TITLES, missed))
-
-
-def _table(titles: tuple[str, ...], rows: list[list[str]]) -> Table:
-    table = Table(show_edge=False, pad_edge=False, box=None)
-    for index, title in enumerate(titles):
-        is_text = index == 0 or title == "misses"
-        table.add_column(title, justify="left" if is_text else "right", no_wrap=index == 0)
-    for row in rows:
-        table.add_row(*row)
-    return table

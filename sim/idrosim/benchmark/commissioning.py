@@ -1,0 +1,66 @@
+"""What commissioning refuses of a declared greenhouse: stocks, pumps and tap against the ceilings.
+
+A greenhouse that needs more a day than the frozen ceilings of the safety gate allow cannot be held
+by any control. Needs follow from the declared crop, water and volume. CPython only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from idro.errors import SettingsError
+from idro.safety import limits
+from idrosim.benchmark import firmware_policy, run
+from idrosim.benchmark.cases import FRESH_FILL, Cell, TooWeakError, meq_ml
+
+# Of a full canopy on a warm day, by square metre: what the twin's crop takes at 30 C.
+WATER_L_M2_DAY = 9.0
+UPTAKE_MEQ_M2_DAY = 5.0  # of acid or base that uptake releases
+UPTAKE_US_CM_L_M2_DAY = 6_000.0  # EC times litres
+# The shortest pulse of a pump must not move the water further.
+_SMALLEST_PH, _SMALLEST_US_CM = 0.05, 25.0
+
+
+def refusal(cell: Cell) -> str | None:
+    """Return why commissioning refuses the cell, or None."""
+    try:
+        firmware_policy.settings_of(cell, run.setup_of(cell), run.STEP_S)
+    except TooWeakError as error:
+        return f"{error.side} too weak: 50 ml/l do not reach the target pH"
+    except firmware_policy.TooStrongError as error:
+        return f"stock too strong: {error.key} is below its range"
+    except SettingsError as error:
+        return f"a setting is outside its range: {error.reason.code}"
+    except ValueError:
+        return "the target EC is below that of the water, or above what the recipe gives"
+    return next(_shortages(cell), None)
+
+
+def _shortages(cell: Cell) -> Iterator[str]:
+    found, litres, flow_ml_s = cell.titration, int(cell.volume_l), cell.pump_ml_s
+    m2 = cell.crop_m2 or 0.0
+    pulse_ml = 1e-3 * limits.SMALLEST_ON_MS * flow_ml_s
+    if pulse_ml > _SMALLEST_PH * min(found.acid_ml_per_ph, found.base_ml_per_ph):
+        yield f"stock or pump too strong: the shortest pulse moves {_SMALLEST_PH:g} pH"
+    if pulse_ml > 0.01 * _SMALLEST_US_CM * found.nutrient_ml_per_100_us_cm:
+        yield f"nutrient or pump too strong: the shortest pulse moves {_SMALLEST_US_CM:g} uS/cm"
+    day_ml = min(1e-3 * limits.ACID_DAY_UL_L * litres, 1e-3 * limits.DAY_ON_MS * flow_ml_s)
+    fill_ml = min(1e-3 * limits.CORRECTION_DAY_UL_L * litres,
+                  1e-3 * limits.CORRECTION_DAY_ON_MS * flow_ml_s)
+    uptake_meq = UPTAKE_MEQ_M2_DAY * m2
+    alkaline_meq = WATER_L_M2_DAY * m2 * max(0.0, cell.alkalinity_meq_l)
+    if cell.fill_ml > fill_ml + day_ml:
+        yield "acid too weak: the fresh fill needs more than the ceiling of corrections"
+    if -cell.fill_ml > fill_ml + day_ml:
+        yield "base too weak: the fresh fill needs more than the ceiling of corrections"
+    if (alkaline_meq + uptake_meq) / meq_ml(cell.stocks["ph_down"]) > day_ml:
+        yield "acid too weak: top-off and crop need more than the daily ceiling"
+    if uptake_meq / meq_ml(cell.stocks["ph_up"]) > day_ml:
+        yield "base too weak: the crop needs more than the daily ceiling"
+    rise_us_cm = max(UPTAKE_US_CM_L_M2_DAY * m2 / cell.volume_l,
+                     (1.0 - FRESH_FILL) * cell.target_us_cm)
+    if 0.01 * rise_us_cm * found.nutrient_ml_per_100_us_cm > 1e-3 * limits.DAY_ON_MS * flow_ml_s:
+        yield "nutrient or its pump too weak: crop or fill needs more than the daily ceiling"
+    tap_ml_s = cell.plant()["top_off.flow_ml_per_s"]
+    if 1e3 * WATER_L_M2_DAY * m2 > 1e-3 * limits.FILL_DAY_ON_MS * tap_ml_s:
+        yield "tap too slow: the crop drinks more than the daily ceiling"
