@@ -13,10 +13,14 @@ from idro.safety import limits
 from idrosim.benchmark import firmware_policy, run
 from idrosim.benchmark.cases import FRESH_FILL, Cell, TooWeakError, meq_ml
 
-# Of a full canopy on a warm day, by square metre: what the twin's crop takes at 30 C.
+# Of a full canopy on a warm day, by square metre: the most that the twin's crops took.
 WATER_L_M2_DAY = 9.0
-UPTAKE_MEQ_M2_DAY = 5.0  # of acid or base that uptake releases
+UPTAKE_MEQ_M2_DAY = 12.0  # of acid or base that balances the uptake of ions
 UPTAKE_US_CM_L_M2_DAY = 6_000.0  # EC times litres
+_EC = "the target EC is below that of the water, or above what the recipe gives"
+_TAP = "tap too slow: the crop drinks more than the daily ceiling"
+# Reasons that other bottles and pumps cannot mend.
+OF_THE_SITE = (_EC, _TAP)
 # The shortest pulse of a pump must not move the water further.
 _SMALLEST_PH, _SMALLEST_US_CM = 0.05, 25.0
 
@@ -32,7 +36,7 @@ def refusal(cell: Cell) -> str | None:
     except SettingsError as error:
         return f"a setting is outside its range: {error.reason.code}"
     except ValueError:
-        return "the target EC is below that of the water, or above what the recipe gives"
+        return _EC
     return next(_shortages(cell), None)
 
 
@@ -57,10 +61,12 @@ def _shortages(cell: Cell) -> Iterator[str]:
         yield "acid too weak: top-off and crop need more than the daily ceiling"
     if uptake_meq / meq_ml(cell.stocks["ph_up"]) > day_ml:
         yield "base too weak: the crop needs more than the daily ceiling"
-    rise_us_cm = max(UPTAKE_US_CM_L_M2_DAY * m2 / cell.volume_l,
-                     (1.0 - FRESH_FILL) * cell.target_us_cm)
-    if 0.01 * rise_us_cm * found.nutrient_ml_per_100_us_cm > 1e-3 * limits.DAY_ON_MS * flow_ml_s:
-        yield "nutrient or its pump too weak: crop or fill needs more than the daily ceiling"
+    nutrient_ml = 0.01 * found.nutrient_ml_per_100_us_cm  # for 1 uS/cm
+    day_ml = 1e-3 * limits.DAY_ON_MS * flow_ml_s
+    if UPTAKE_US_CM_L_M2_DAY * m2 / cell.volume_l * nutrient_ml > day_ml:
+        yield "nutrient or its pump too weak: the crop needs more than the daily ceiling"
+    if (1.0 - FRESH_FILL) * cell.target_us_cm * nutrient_ml > fill_ml + day_ml:
+        yield "nutrient too weak: the fresh fill needs more than the ceiling of corrections"
     tap_ml_s = cell.plant()["top_off.flow_ml_per_s"]
     if 1e3 * WATER_L_M2_DAY * m2 > 1e-3 * limits.FILL_DAY_ON_MS * tap_ml_s:
-        yield "tap too slow: the crop drinks more than the daily ceiling"
+        yield _TAP

@@ -12,7 +12,7 @@ from idrosim.benchmark.measures import Measures
 from idrosim.benchmark.tables import IN_BAND, by_policy, misses
 
 _INK, _FIRMWARE, _PEER, _AIM = "#334155", "#15803d", "#94a3b8", "#dc2626"
-_NEVER_H = 168.0
+_NEVER_H = 168.0  # where "never in band" is drawn
 _TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 24, 48, 168)
 # Measure of tables.COLUMNS: title, aim, whether on a logarithmic axis.
 _PANELS = (
@@ -43,6 +43,7 @@ def png(board: list[Measures]) -> bytes:
     for axis in axes:
         axis.tick_params(colors=_INK, labelsize=9)
         axis.spines[["top", "right"]].set_visible(False)
+        axis.set_axisbelow(True)
         axis.grid(axis="x", color="#e2e8f0", linewidth=0.7)
     figure.supxlabel(_LEGEND, fontsize=9, color=_INK)
     buffer = BytesIO()
@@ -85,5 +86,5 @@ def _bars(axis: Any, names: list[str], found: dict[str, list[float | None]], *,
         axis.set_xscale("log")
         low, high = axis.get_xlim()
         ticks = [tick for tick in _TICKS if low <= tick <= high]
-        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.set_xticks(ticks, ["never" if tick == _NEVER_H else f"{tick:g}" for tick in ticks])
         axis.minorticks_off()

@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 
 from idrosim.benchmark import city_waters
 from idrosim.benchmark.cases import CROP_M2_L, MAX_PUMP_ML_S, PUMP_ML_S_L, Cell, Disturbance, Ions
-from idrosim.benchmark.commissioning import refusal
+from idrosim.benchmark.commissioning import OF_THE_SITE, refusal
 from idrosim.benchmark.crops import CROPS
 from idrosim.greenhouse.parameters import DOSERS
 from idrosim.probes.water_probes import nernst_slope_mv
@@ -56,7 +56,7 @@ WATER_SHARES = (0.15, 0.5, 0.25, 0.1)  # RO, a tap, a tap mixed with RO, a hard 
 MIXED_SHARE = (0.1, 0.9)  # of tap water in RO
 WELL_MEQ_L = (5.0, 8.0)
 _HARD_MEQ_L = 4.0
-_MOST_TRIES = 200
+_CHOICES, _MOST_SITES = 20, 100
 
 
 class Drawn(NamedTuple):
@@ -96,15 +96,23 @@ def name_of(seed: int, index: int) -> str:
 
 
 def draw_one(seed: int, index: int) -> tuple[Cell, Counter[str]]:
-    """Return the cell `index` of a seed, and what commissioning refused before it."""
+    """Return the cell `index` of a seed, and what commissioning refused before it.
+
+    A grower who is refused takes other bottles and pumps; only if none of them suit, or another
+    choice cannot help, is the whole greenhouse drawn again.
+    """
     stream, refused = _Stream(seed, index), Counter[str]()
-    for _ in range(_MOST_TRIES):
-        cell = _cell(stream, name_of(seed, index))
-        why = refusal(cell)
-        if why is None:
-            return replace(cell, disturbances=_disturbances(stream, cell)), refused
-        refused[why] += 1
-    raise ValueError(f"{name_of(seed, index)}: {_MOST_TRIES} draws were refused")
+    for _ in range(_MOST_SITES):
+        site = _site(stream, name_of(seed, index))
+        for _ in range(_CHOICES):
+            cell = _equipped(stream, site)
+            why = refusal(cell)
+            if why is None:
+                return replace(cell, disturbances=_disturbances(stream, cell)), refused
+            refused[why] += 1
+            if why in OF_THE_SITE:
+                break
+    raise ValueError(f"{name_of(seed, index)}: {_MOST_SITES} greenhouses were refused")
 
 
 class _Stream:
@@ -135,27 +143,31 @@ class _Stream:
         return low + int(self._random() * (high - low))
 
 
-def _cell(stream: _Stream, title: str) -> Cell:
-    crop = stream.choice(CROPS)
-    volume_l = stream.log_uniform(VOLUME_L)
-    crop_times = stream.log_uniform(CROP_TIMES)
-    usual_ml_s = min(PUMP_ML_S_L * volume_l, MAX_PUMP_ML_S)
-    flow_ml_s = min(max(usual_ml_s * stream.log_uniform(FLOW_TIMES), MIN_FLOW_ML_S), MAX_PUMP_ML_S)
-    weaker = flow_ml_s / (PUMP_ML_S_L * volume_l)  # a slow pump needs a stronger nutrient
-    target_ph = stream.uniform(TARGET_PH, 1)
+def _site(stream: _Stream, title: str) -> Cell:
+    """Return a greenhouse whose bottles and pumps are yet to be chosen."""
+    crop, target_ph = stream.choice(CROPS), stream.uniform(TARGET_PH, 1)
+    volume_l, crop_times = stream.log_uniform(VOLUME_L), stream.log_uniform(CROP_TIMES)
     temp_c, age_days = stream.uniform(TEMP_C, 1), stream.uniform(PROBE_AGE_DAYS, 0)
     return Cell(
-        water=_water(stream), acid=_acid(stream), volume_l=volume_l,
-        probes=age_days, recipe=crop.recipe, base=_base(stream),
-        temp_c=temp_c, target_ph=target_ph,
+        water=_water(stream), acid="h3po4", volume_l=volume_l, probes=age_days,
+        recipe=crop.recipe, temp_c=temp_c, target_ph=target_ph,
         ec_us_cm=_rounded(stream.uniform(crop.target_us_cm), TARGET_STEP_US_CM),
-        crop_m2=_digits(CROP_M2_L * volume_l * crop_times),
-        title=title, drawn=stream.whole(1, 2**31), flow_ml_s=_digits(flow_ml_s),
-        nutrient_times=min(_digits(stream.log_uniform(NUTRIENT_TIMES) * max(1.0, 1.0 / weaker)),
-                           MAX_NUTRIENT_TIMES),
-        mixing_s=stream.log_uniform(MIXING_S),
+        crop_m2=_digits(CROP_M2_L * volume_l * crop_times), title=title,
+        drawn=stream.whole(1, 2**31), mixing_s=stream.log_uniform(MIXING_S),
         twin={**_plant(stream, volume_l, crop_times, temp_c),
               **_probes(stream, age_days, target_ph, temp_c)})
+
+
+def _equipped(stream: _Stream, site: Cell) -> Cell:
+    """Return the greenhouse with acid, base, nutrient and pumps."""
+    usual_ml_s = PUMP_ML_S_L * site.volume_l
+    flow_ml_s = min(max(usual_ml_s * stream.log_uniform(FLOW_TIMES), MIN_FLOW_ML_S),
+                    MAX_PUMP_ML_S)
+    stronger = max(1.0, usual_ml_s / flow_ml_s)  # a slow pump needs a stronger nutrient
+    return replace(
+        site, acid=_acid(stream), base=_base(stream), flow_ml_s=_digits(flow_ml_s),
+        nutrient_times=min(
+            _digits(stronger * stream.log_uniform(NUTRIENT_TIMES)), MAX_NUTRIENT_TIMES))
 
 
 def _water(stream: _Stream) -> str | Ions:
