@@ -13,6 +13,7 @@ from fnmatch import fnmatch
 from functools import cached_property
 from typing import Any
 
+from idrosim.benchmark.disturbances import Disturbance
 from idrosim.greenhouse.chemistry import AIR_CO2_ATM, Solution
 from idrosim.greenhouse.conductivity import conductivities
 from idrosim.greenhouse.equilibria import EquilibriaTable
@@ -84,21 +85,6 @@ class Titration:
     acid_ml_per_ph: float
     base_ml_per_ph: float
     nutrient_ml_per_100_us_cm: float  # of A, and as much of B
-
-
-@dataclass(frozen=True)
-class Disturbance:
-    """What people do to the tank at an hour of the run.
-
-    `kind` is "pour" or "bottle". A pour adds `amount` ml of `what`: "water" of the tap, or the
-    stock of "ph_down", "ph_up" or "nutrient" (of A, and as much of B). A changed bottle of the
-    doser `what` holds `amount` times the declared strength.
-    """
-
-    at_h: float
-    kind: str
-    what: str
-    amount: float
 
 
 @dataclass(frozen=True)
@@ -192,11 +178,11 @@ class Cell:
         if self.ec_us_cm is None:
             return 1.0
         low, high = 0.0, MAX_STRENGTH
-        below, above = (self._ec_us_cm(end) - self.ec_us_cm for end in (low, high))
+        below, above = (self.ec_at(end) - self.ec_us_cm for end in (low, high))
         found = high
         for _ in range(_SECANTS if below < 0.0 < above else 0):  # EC is close to linear
             found = low - below * (high - low) / (above - below)
-            off = self._ec_us_cm(found) - self.ec_us_cm
+            off = self.ec_at(found) - self.ec_us_cm
             if off > 0.0:
                 high, above = found, off
             else:
@@ -212,9 +198,10 @@ class Cell:
         """The target EC, by default that of the full recipe at the target pH in air."""
         if self.ec_us_cm is not None:
             return self.ec_us_cm
-        return 10.0 * float(round(self._ec_us_cm(1.0) / 10.0))
+        return 10.0 * float(round(self.ec_at(1.0) / 10.0))
 
-    def _ec_us_cm(self, strength: float) -> float:
+    def ec_at(self, strength: float) -> float:
+        """Return the EC of the recipe at `strength` in the water, at the target pH in air."""
         molal = self.solution(strength)
         ml_l = _ml_to_ph(molal, self, self.target_ph, AIR_CO2_ATM)
         return float(conductivities(_solve(_with(molal, self, ml_l), self.temp_c, AIR_CO2_ATM))[1])

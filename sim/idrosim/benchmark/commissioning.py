@@ -17,10 +17,12 @@ from idrosim.benchmark.cases import FRESH_FILL, Cell, TooWeakError, meq_ml
 WATER_L_M2_DAY = 9.0
 UPTAKE_MEQ_M2_DAY = 12.0  # of acid or base that balances the uptake of ions
 UPTAKE_US_CM_L_M2_DAY = 6_000.0  # EC times litres
+TAKEN_US_CM = 500.0  # EC that it takes up of each litre that it drinks
 _EC = "the target EC is below that of the water, or above what the recipe gives"
 _TAP = "tap too slow: the crop drinks more than the daily ceiling"
+_SALT = "tap too salty: its salts raise EC out of band within a week"
 # Reasons that other bottles and pumps cannot mend.
-OF_THE_SITE = (_EC, _TAP)
+OF_THE_SITE = (_EC, _TAP, _SALT)
 # The shortest pulse of a pump must not move the water further.
 _SMALLEST_PH, _SMALLEST_US_CM = 0.05, 25.0
 
@@ -40,9 +42,26 @@ def refusal(cell: Cell) -> str | None:
     return next(_shortages(cell), None)
 
 
+def hours_to_give(cell: Cell, doser: str, volume_ml: float) -> float:
+    """Return how long the ceilings need to let `doser` give a volume."""
+    hour_ml = 1e-3 * limits.HOUR_ON_MS * cell.pump_ml_s
+    day_ml = 1e-3 * limits.DAY_ON_MS * cell.pump_ml_s
+    if doser in limits.CORRECTED:
+        hour_ml = min(hour_ml, 1e-3 * limits.ACID_HOUR_UL_L * int(cell.volume_l))
+        day_ml = min(day_ml, 1e-3 * limits.ACID_DAY_UL_L * int(cell.volume_l))
+    days, rest_ml = divmod(volume_ml, day_ml)
+    return 24.0 * days + rest_ml / hour_ml
+
+
 def _shortages(cell: Cell) -> Iterator[str]:
     found, litres, flow_ml_s = cell.titration, int(cell.volume_l), cell.pump_ml_s
     m2 = cell.crop_m2 or 0.0
+    drunk = 7.0 * WATER_L_M2_DAY * m2 / cell.volume_l  # in a week, of the volume
+    if drunk * (cell.ec_at(0.0) - TAKEN_US_CM) > cell.band_us_cm:
+        yield _SALT
+    tap_ml_s = cell.plant()["top_off.flow_ml_per_s"]
+    if 1e3 * WATER_L_M2_DAY * m2 > 1e-3 * limits.FILL_DAY_ON_MS * tap_ml_s:
+        yield _TAP
     pulse_ml = 1e-3 * limits.SMALLEST_ON_MS * flow_ml_s
     if pulse_ml > _SMALLEST_PH * min(found.acid_ml_per_ph, found.base_ml_per_ph):
         yield f"stock or pump too strong: the shortest pulse moves {_SMALLEST_PH:g} pH"
@@ -67,6 +86,3 @@ def _shortages(cell: Cell) -> Iterator[str]:
         yield "nutrient or its pump too weak: the crop needs more than the daily ceiling"
     if (1.0 - FRESH_FILL) * cell.target_us_cm * nutrient_ml > fill_ml + day_ml:
         yield "nutrient too weak: the fresh fill needs more than the ceiling of corrections"
-    tap_ml_s = cell.plant()["top_off.flow_ml_per_s"]
-    if 1e3 * WATER_L_M2_DAY * m2 > 1e-3 * limits.FILL_DAY_ON_MS * tap_ml_s:
-        yield _TAP

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from idrosim.benchmark.cases import BAND_PH, TARGET_PH, Cell, Disturbance
+from idrosim.benchmark.cases import BAND_PH, TARGET_PH, Cell
+from idrosim.benchmark.disturbances import Disturbance
 from idrosim.benchmark.peer_policies import Doses, Readings
 
 AFTER_S = 3_600.0  # overshoot within this time is attributed to a dose
-EXCUSED_S = 7_200.0  # the longest that a pour does not count that a policy can correct
 # Below this there is no reagent ratio: a third of a pH in reverse-osmosis water.
 LEAST_MEQ_L = 0.06
 _NO_REASONS: Mapping[str, str] = {}
@@ -66,7 +66,7 @@ class Scorer:
         self._has_arrived = False
         self._at_s = self._step_s = 0.0
         self._until_s = dict.fromkeys(_SIDES.values(), -1.0)  # overshoot is attributed to a dose
-        self._excused_since_s: dict[str, float] = {}  # by quantity: people moved it
+        self._excused_until_s: dict[str, float] = {}  # by quantity: people moved it
         self._is_ec_raised = False  # by people, and neither fell to the target nor was fed since
         self._unknown: set[str] = set()  # dosers whose bottle was changed and not used since
 
@@ -75,7 +75,9 @@ class Scorer:
         if event.kind == "bottle":
             self._unknown.add(event.what)
             return
-        self._excused_since_s = dict.fromkeys(("ph", "ec"), at_s)
+        for quantity in ("ph", "ec"):
+            self._excused_until_s[quantity] = max(
+                at_s + 3_600.0 * event.excused_h, self._excused_until_s.get(quantity, 0.0))
         self._is_ec_raised |= event.what != "water"
         self._until_s = dict.fromkeys(self._until_s, -1.0)
 
@@ -86,10 +88,10 @@ class Scorer:
                 continue
             self.found.doses += 1
             self._is_ec_raised &= name != "nutrient_a"  # B only completes what A began
-            if name in self._unknown:
+            self._until_s[_SIDES[name]] = at_s + AFTER_S
+            if name in self._unknown:  # nor is an earlier dose blamed for what it does
                 self._unknown.remove(name)
-            else:
-                self._until_s[_SIDES[name]] = at_s + AFTER_S
+                self._until_s[_SIDES[name]] = -1.0
 
     def observe(self, ph: float, ec_us_cm: float, readings: Readings,
                 reasons: Mapping[str, str] = _NO_REASONS) -> None:
@@ -120,15 +122,14 @@ class Scorer:
     def _is_excused(self, quantity: str, *, is_in: bool, off: float) -> bool:
         """Return True while `quantity` is out of band where people moved it.
 
-        A policy can correct pH and a low EC, within EXCUSED_S; an EC raised by people only falls
-        by itself.
+        A policy can correct pH and a low EC; an EC raised by people only falls by itself.
         """
         if is_in:
-            self._excused_since_s.pop(quantity, None)
+            self._excused_until_s.pop(quantity, None)
             return False
         if quantity == "ec" and off > 0.0 and self._is_ec_raised:
             return True
-        return self._at_s - self._excused_since_s.get(quantity, -EXCUSED_S) < EXCUSED_S
+        return self._at_s < self._excused_until_s.get(quantity, 0.0)
 
     def _count(self, quantity: str, *, is_in: bool) -> None:
         steps = self._steps[quantity]

@@ -18,9 +18,10 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from idrosim.benchmark import city_waters
-from idrosim.benchmark.cases import CROP_M2_L, MAX_PUMP_ML_S, PUMP_ML_S_L, Cell, Disturbance, Ions
-from idrosim.benchmark.commissioning import OF_THE_SITE, refusal
+from idrosim.benchmark.cases import CROP_M2_L, MAX_PUMP_ML_S, PUMP_ML_S_L, Cell, Ions, meq_ml
+from idrosim.benchmark.commissioning import OF_THE_SITE, hours_to_give, refusal
 from idrosim.benchmark.crops import CROPS
+from idrosim.benchmark.disturbances import EXCUSED_H, Disturbance
 from idrosim.greenhouse.parameters import DOSERS
 from idrosim.probes.water_probes import nernst_slope_mv
 
@@ -46,7 +47,7 @@ TAP_ML_S_L, TAP_TIMES = 0.05, (0.5, 2.5)  # usual flow, more for a crop above th
 KLA_PER_H = (0.2, 2.0)
 EVENTS = (0, 0, 0, 1, 1, 2, 3)  # disturbances in a run, equally likely
 EVENT_H = (24.0, 144.0)
-POURED_WATER = (0.02, 0.10)  # of the volume
+POURED_WATER = (0.02, 0.06)  # of the volume
 POURED_ACID_PH = (0.2, 0.8)
 POURED_NUTRIENT = (0.03, 0.15)  # of the target EC
 BOTTLE_TIMES = (0.6, 1.6)  # of the declared strength
@@ -245,24 +246,34 @@ def _probes(
 
 def _disturbances(stream: _Stream, cell: Cell) -> tuple[Disturbance, ...]:
     """Return what people do: water, acid or nutrient poured, or a bottle changed."""
-    found = []
-    for _ in range(stream.choice(EVENTS)):
-        at_h, kind = stream.uniform(EVENT_H, 1), stream.kind(EVENT_SHARES)
-        if kind == 0:
-            ml = 1e3 * cell.volume_l * stream.uniform(POURED_WATER)
-            event = Disturbance(at_h, "pour", "water", round(ml))
-        elif kind == 1:
-            ml = cell.titration.acid_ml_per_ph * stream.uniform(POURED_ACID_PH)
-            event = Disturbance(at_h, "pour", "ph_down", _digits(ml))
-        elif kind == 2:
-            steps = stream.uniform(POURED_NUTRIENT) * cell.target_us_cm / 100.0
-            ml = cell.titration.nutrient_ml_per_100_us_cm * steps
-            event = Disturbance(at_h, "pour", "nutrient", _digits(ml))
-        else:
-            event = Disturbance(
-                at_h, "bottle", stream.choice(DOSERS), stream.log_uniform(BOTTLE_TIMES))
-        found.append(event)
+    found = [_disturbance(stream, cell) for _ in range(stream.choice(EVENTS))]
     return tuple(sorted(found, key=lambda event: event.at_h))
+
+
+def _disturbance(stream: _Stream, cell: Cell) -> Disturbance:
+    at_h, kind = stream.uniform(EVENT_H, 1), stream.kind(EVENT_SHARES)
+    acid_meq_ml, base_meq_ml = (meq_ml(cell.stocks[name]) for name in ("ph_down", "ph_up"))
+    nutrient_ml = cell.titration.nutrient_ml_per_100_us_cm * cell.target_us_cm / 100.0
+    if kind == 0:
+        share = stream.uniform(POURED_WATER)
+        ml = 1e3 * cell.volume_l * share
+        alkaline_ml = share * cell.volume_l * max(0.0, cell.alkalinity_meq_l) / acid_meq_ml
+        return Disturbance(at_h, "pour", "water", round(ml), _excused_h(
+            cell, {"nutrient_a": share * nutrient_ml, "ph_down": alkaline_ml}))
+    if kind == 1:
+        ml = cell.titration.acid_ml_per_ph * stream.uniform(POURED_ACID_PH)
+        return Disturbance(at_h, "pour", "ph_down", _digits(ml), _excused_h(
+            cell, {"ph_up": ml * acid_meq_ml / base_meq_ml}))
+    if kind == 2:
+        ml = nutrient_ml * stream.uniform(POURED_NUTRIENT)
+        return Disturbance(at_h, "pour", "nutrient", _digits(ml))
+    return Disturbance(at_h, "bottle", stream.choice(DOSERS), stream.log_uniform(BOTTLE_TIMES))
+
+
+def _excused_h(cell: Cell, needs_ml: dict[str, float]) -> float:
+    """Return how long a pour is excused: what the ceilings need to correct it, and EXCUSED_H."""
+    return round(EXCUSED_H + max(
+        hours_to_give(cell, doser, volume_ml) for doser, volume_ml in needs_ml.items()), 1)
 
 
 def _digits(value: float) -> float:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from idrosim.benchmark import firmware_policy
-from idrosim.benchmark.cases import DEPTH_MM, FILL_BELOW_MM, Cell, Disturbance, Ions, meq_ml
+from idrosim.benchmark.cases import DEPTH_MM, FILL_BELOW_MM, Cell, Ions, meq_ml
+from idrosim.benchmark.disturbances import Disturbance
 from idrosim.benchmark.measures import Measures, Scorer
 from idrosim.benchmark.peer_policies import PEERS, Policy, PolicySetup, Readings
 from idrosim.greenhouse.chemistry import Solution

@@ -25,8 +25,8 @@ Job = tuple[Cell, str, float, float | None]
 DAYS = 7.0
 OnDone = Callable[[int, int], None]
 
-_SIMULATED = ("benchmark/cases.py", "benchmark/measures.py", "benchmark/peer_policies.py",
-              "benchmark/run.py", "greenhouse/*.py", "probes/*.py")
+_SIMULATED = ("benchmark/cases.py", "benchmark/disturbances.py", "benchmark/measures.py",
+              "benchmark/peer_policies.py", "benchmark/run.py", "greenhouse/*.py", "probes/*.py")
 
 
 def run_all(

@@ -21,7 +21,8 @@ from idrosim.benchmark import (
     random_cells,
     run,
 )
-from idrosim.benchmark.cases import Cell, Disturbance, alkalinity_meq_l, meq_ml
+from idrosim.benchmark.cases import Cell, alkalinity_meq_l, meq_ml
+from idrosim.benchmark.disturbances import Disturbance
 from idrosim.benchmark.measures import Measures
 from idrosim.greenhouse import parameters
 from idrosim.greenhouse.water import STOCKS
@@ -75,10 +76,11 @@ def test_a_city_water_balances_as_laboratories_accept(water):
     ({"acid": {"P": 0.01}}, "acid too weak"),
     ({"volume_l": 5.0, "acid": {"NO3": 2.9}, "flow_ml_s": 1.0}, "too strong"),
     ({"water": "hard", "acid": {"NO3": 0.3}, "ec_us_cm": 2_000.0}, "corrections"),
-    ({"water": "hard", "crop_m2": 40.0, "acid": {"P": 1.5}}, "top-off and crop"),
+    ({"water": "medium", "crop_m2": 1.5, "acid": {"P": 0.8}}, "top-off and crop"),
     ({"water": "hard", "ec_us_cm": 600.0}, "target EC"),
     ({"nutrient_times": 10.0}, "nutrient or its pump too weak"),
     ({"twin": {"top_off.flow_ml_per_s": 0.1}}, "tap too slow"),
+    ({"water": "hard", "crop_m2": 3.0, "acid": {"P": 2.9}, "ec_us_cm": 2_000.0}, "too salty"),
     ({"flow_ml_s": 15.0, "nutrient_times": 1_500.0, "acid": {"P": 0.3},
       "base": {"K": 0.3, "C": 0.3}}, "nutrient or pump too strong"),
 ])
@@ -87,6 +89,13 @@ def test_commissioning_refuses_what_no_control_could_hold(change, why):
     refused = commissioning.refusal(replace(CELL, target_ph=6.0, **change))
     assert refused is not None
     assert why in refused
+
+
+def test_a_pour_is_excused_for_as_long_as_the_ceilings_need():
+    day_ml = 50.0  # of base in 100 l
+    assert commissioning.hours_to_give(CELL, "ph_up", 15.0) == pytest.approx(1.0)
+    assert commissioning.hours_to_give(CELL, "ph_up", 2.0 * day_ml + 15.0) == pytest.approx(49.0)
+    assert commissioning.hours_to_give(CELL, "nutrient_a", 60.0) == pytest.approx(1.0)
 
 
 def simulated(*disturbances):

@@ -3,7 +3,8 @@
 import pytest
 
 from idrosim.benchmark import cases, markdown_page, run, scoreboard, tables
-from idrosim.benchmark.cases import Cell, Disturbance
+from idrosim.benchmark.cases import Cell
+from idrosim.benchmark.disturbances import Disturbance
 from idrosim.benchmark.measures import Measures, Scorer
 from idrosim.benchmark.peer_policies import PEERS, PolicySetup, Readings
 
@@ -112,6 +113,7 @@ def test_an_ec_raised_by_people_counts_again_at_the_target_or_after_a_dose():
 
 def test_the_first_dose_from_a_changed_bottle_is_no_overshoot():
     scorer = Scorer(CELL, "x")
+    scorer.count_doses({"ph_down": 1.0}, -600.0)
     scorer.disturb(Disturbance(0.0, "bottle", "ph_down", 1.6), 0.0)
     for at_s, expected in ((0.0, 0.0), (600.0, 0.15)):
         scorer.count_doses({"ph_down": 1.0}, at_s)

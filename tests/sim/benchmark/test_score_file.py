@@ -113,7 +113,7 @@ def test_a_target_ec_sets_the_strength(load):
     [weak] = load(PLAIN + "target_us_cm = 800")
     assert weak.target_us_cm == 800
     assert 0.3 < weak.strength < 0.6
-    assert weak._ec_us_cm(weak.strength) == pytest.approx(800, abs=0.1)
+    assert weak.ec_at(weak.strength) == pytest.approx(800, abs=0.1)
 
 
 def test_a_cold_cell_is_cold_all_around(load):
