@@ -46,7 +46,7 @@ def hours_to_give(cell: Cell, doser: str, volume_ml: float) -> float:
     """Return how long the ceilings need to let `doser` give a volume."""
     hour_ml = 1e-3 * limits.HOUR_ON_MS * cell.pump_ml_s
     day_ml = 1e-3 * limits.DAY_ON_MS * cell.pump_ml_s
-    if doser in limits.CORRECTED:
+    if doser.startswith("ph_"):
         hour_ml = min(hour_ml, 1e-3 * limits.ACID_HOUR_UL_L * int(cell.volume_l))
         day_ml = min(day_ml, 1e-3 * limits.ACID_DAY_UL_L * int(cell.volume_l))
     days, rest_ml = divmod(volume_ml, day_ml)
