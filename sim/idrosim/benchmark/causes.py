@@ -102,8 +102,9 @@ def _overshoot(cell: Cell, week: Measures) -> Cause:
     before = [event for event in cell.disturbances if event.at_h <= at_h]
     if pushes > _DUE_TO_PROBE * week.over_ph:
         why = "the probe read pH too " + ("high" if is_by_acid else "low")
-    elif any(event.kind == "bottle" and event.what.startswith("ph_") for event in before):
-        why = "a changed bottle"
+    elif any(event.what == ("ph_down" if is_by_acid else "ph_up") and event.amount > 1.0
+             for event in before if event.kind == "bottle"):
+        why = "a changed bottle was stronger"
     elif any(event.kind == "pour" and at_h - event.at_h < 24.0 for event in before):
         why = "within a day of a pour"
     else:
