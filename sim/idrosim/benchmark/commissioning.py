@@ -18,6 +18,9 @@ WATER_L_M2_DAY = 9.0
 UPTAKE_MEQ_M2_DAY = 12.0  # of acid or base that balances the uptake of ions
 UPTAKE_US_CM_L_M2_DAY = 6_000.0  # EC times litres
 TAKEN_US_CM = 500.0  # EC that it takes up of each litre that it drinks
+# Share of the bicarbonate left at the target pH that leaves as CO2 while a person is at the tank,
+# and in the day after.
+_LOST_AT_ONCE, _LOST_NEXT_DAY = 0.2, 0.5
 _EC = "the target EC is below that of the water, or above what the recipe gives"
 _TAP = "tap too slow: the crop drinks more than the daily ceiling"
 _SALT = "tap too salty: its salts raise EC out of band within a week"
@@ -72,8 +75,13 @@ def _shortages(cell: Cell) -> Iterator[str]:
                   1e-3 * limits.CORRECTION_DAY_ON_MS * flow_ml_s)
     uptake_meq = UPTAKE_MEQ_M2_DAY * m2
     alkaline_meq = WATER_L_M2_DAY * m2 * max(0.0, cell.alkalinity_meq_l)
-    if cell.fill_ml > fill_ml + day_ml:
+    # Of the acid that CO2 leaving the water asks for: with the correction, and the day after.
+    closed_ml = max(0.0, cell.fill_ph - cell.target_ph) * found.acid_ml_per_ph
+    later_ml = max(0.0, cell.fill_ml - closed_ml)
+    if closed_ml + _LOST_AT_ONCE * later_ml > fill_ml:
         yield "acid too weak: the fresh fill needs more than the ceiling of corrections"
+    if _LOST_NEXT_DAY * later_ml > day_ml:
+        yield "acid too weak: the day after a fresh fill needs more than the daily ceiling"
     if -cell.fill_ml > fill_ml + day_ml:
         yield "base too weak: the fresh fill needs more than the ceiling of corrections"
     if (alkaline_meq + uptake_meq) / meq_ml(cell.stocks["ph_down"]) > day_ml:
