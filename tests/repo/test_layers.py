@@ -60,6 +60,7 @@ SIMULATOR: Levels = (
     ("scenarios",),
     ("campaign", "water_solver"),
     ("benchmark",),
+    ("gym",),
 )
 TREES = {
     "idroserra": ("host/idroserra", HOST),
@@ -111,7 +112,8 @@ HARDWARE = {
 }
 # The packages of the simulator that only CPython runs, which mypy checks strictly.
 CPYTHON_ONLY = tuple(
-    f"idrosim.{name}" for name in ("runner", "scenarios", "campaign", "water_solver", "benchmark"))
+    f"idrosim.{name}"
+    for name in ("runner", "scenarios", "campaign", "water_solver", "benchmark", "gym"))
 # These run the firmware's control on CPython, to compare it with other controllers.
 RUNS_THE_FIRMWARE = {
     "sim/idrosim/benchmark/commissioning.py",

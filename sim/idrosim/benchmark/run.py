@@ -24,7 +24,7 @@ STEP_S = 30.0
 DAY_S = 86_400.0
 POLICIES = (firmware_policy.NAME, *PEERS)
 LEAST_REAGENT = "least"
-_LIGHT_HOURS, _LIGHT_LEVEL = (6.0, 22.0), 0.8
+LIGHT_HOURS, LIGHT_LEVEL = (6.0, 22.0), 0.8
 _LEAST_EVERY_S, _LEAST_OFF_PH, _LEAST_OFF_US_CM = 300.0, 0.02, 10.0
 
 
@@ -100,7 +100,7 @@ class _SimulatedCell:
         plant, max_ml = self.plant, self.cell.pump_ml_s * STEP_S
         hour = self.at_s / 3_600.0 % 24.0
         plant.set_output(
-            "light", _LIGHT_LEVEL if _LIGHT_HOURS[0] <= hour < _LIGHT_HOURS[1] else 0.0)
+            "light", LIGHT_LEVEL if LIGHT_HOURS[0] <= hour < LIGHT_HOURS[1] else 0.0)
         for name, wanted_ml in self._pending.items():
             ml = min(wanted_ml, max_ml)
             self._pending[name] = wanted_ml - ml

@@ -180,10 +180,11 @@ def _onsager(temp_c):
 
 
 class EquilibriaTable:
-    """Caches the last few temperatures; a tank changes by less than a grid step per minute."""
+    """Caches the last `size` temperatures; a tank changes by less than a grid step per minute."""
 
-    def __init__(self):
+    def __init__(self, size=_CACHE_SIZE):
         self._cache = {}
+        self._size = size
 
     def at(self, temp_c):
         """Return Equilibria at `temp_c`, rounded to the grid. Raises ValueError outside -1..60."""
@@ -192,7 +193,7 @@ class EquilibriaTable:
         slot = int(temp_c * GRID_PER_C + 64.5)
         found = self._cache.get(slot)
         if found is None:
-            if len(self._cache) >= _CACHE_SIZE:
+            if len(self._cache) >= self._size:
                 self._cache.clear()
             found = self._cache[slot] = Equilibria((slot - 64) / GRID_PER_C)
         return found

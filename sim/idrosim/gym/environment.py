@@ -1,0 +1,114 @@
+"""The environments with one greenhouse: dose-v0 and feed-v0. CPython only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from idrosim.benchmark.cases import Cell
+from idrosim.gym.cell_table import CellTable, default_cells
+from idrosim.gym.dose_task import DoseTask
+from idrosim.gym.feed_task import FeedTask
+from idrosim.gym.greenhouse import DAY_S, Greenhouse
+from idrosim.gym.task import REWARD_S, Floats32, Task, box, is_over
+
+STEP_S, DAYS = 300.0, 7.0
+SHORTEST_S, LONGEST_S = 30.0, 300.0
+
+
+class RootZoneEnv(gymnasium.Env[Floats32, Floats32]):
+    """The water of one greenhouse at a task, drawn from `cells` at each reset.
+
+    docs/benchmark.md describes observation, action, reward and end of an episode, with units.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}
+
+    def __init__(self, task: Task, cells: Sequence[Cell] | None, step_s: float,
+                 days: float) -> None:
+        """Compute the numbers of the cells, None: those of `idroserra sim score`.
+
+        `step_s` is the time of a step, `days` the length of an episode. Raises ValueError.
+        """
+        self.task, self.step_s, self.days = task, checked_step_s(step_s), days
+        self.table = CellTable(default_cells() if cells is None else cells, task.stocks)
+        self.observation_space, self.action_space = box(task.observations), box(task.actions)
+        self._limits = [(low, high) for _, low, high in task.actions]
+        self.house: Greenhouse | None = None
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None
+              ) -> tuple[Floats32, dict[str, Any]]:
+        """Start an episode. `options` may name the `cell`. Raises ValueError."""
+        super().reset(seed=seed)
+        self.house = Greenhouse(
+            self.table, self.np_random, self._dt_s(), chosen=self._chosen(options or {}))
+        return self._observation(self.house), self._info(self.house)
+
+    def step(self, action: Floats32) -> tuple[Floats32, float, bool, bool, dict[str, Any]]:
+        """Advance by `step_s`. Raises ValueError for an action that is not a number."""
+        house = self.house
+        if house is None:
+            raise gymnasium.error.ResetNeeded("step: call reset first")
+        reward = self._advance(house, self._inside(action)) * (self.step_s / REWARD_S)
+        return (self._observation(house), reward, bool(is_over(house)),
+                bool(house.elapsed_s >= self.days * DAY_S), self._info(house))
+
+    def _dt_s(self) -> float:
+        return self.step_s
+
+    def _advance(self, house: Greenhouse, action: Sequence[float]) -> float:
+        """Run one step; return the reward for REWARD_S."""
+        flows = self.task.flows(house, action)
+        house.step(flows)
+        reward: float = self.task.reward(house, flows)
+        return reward
+
+    def _inside(self, action: Floats32) -> list[float]:
+        """Return the action, limited to its space."""
+        found = []
+        for value, (low, high) in zip(np.asarray(action).tolist(), self._limits, strict=True):
+            if value != value:
+                raise ValueError("action: not a number")
+            found.append(low if value < low else high if value > high else value)
+        return found
+
+    def _observation(self, house: Greenhouse) -> Floats32:
+        normals = self.np_random.standard_normal(self.task.normals).tolist()
+        return np.array(self.task.observe(house, normals), np.float32)
+
+    def _info(self, house: Greenhouse) -> dict[str, Any]:
+        return {"ph": house.water.ph, "ec_us_cm": house.ec_us_cm,
+                "level_ratio": house.level_ratio}
+
+    def _chosen(self, options: dict[str, Any]) -> int | None:
+        """Return the index of the cell of that name, None to draw one."""
+        if unknown := sorted(set(options) - {"cell"}):
+            raise ValueError(f"options: unknown key {unknown[0]!r}, expected 'cell'")
+        if "cell" not in options:
+            return None
+        names = [cell.name for cell in self.table.cells]
+        if options["cell"] not in names:
+            raise ValueError(f"options.cell: {options['cell']!r} is not one of {names[0]}, ...")
+        return names.index(options["cell"])
+
+
+def checked_step_s(step_s: float) -> float:
+    """Return the time of a step as a float. Raises ValueError out of range."""
+    if not SHORTEST_S <= step_s <= LONGEST_S:
+        raise ValueError(f"step_s: {step_s!r} is outside {SHORTEST_S:g} to {LONGEST_S:g}")
+    return float(step_s)
+
+
+def dose(cells: Sequence[Cell] | None = None, step_s: float = STEP_S, days: float = DAYS
+         ) -> RootZoneEnv:
+    """Return dose-v0."""
+    return RootZoneEnv(DoseTask(), cells, step_s, days)
+
+
+def feed(cells: Sequence[Cell] | None = None, step_s: float = STEP_S, days: float = DAYS
+         ) -> RootZoneEnv:
+    """Return feed-v0."""
+    return RootZoneEnv(FeedTask(), cells, step_s, days)
