@@ -27,6 +27,8 @@
 #   make check-compose  parse host/deploy/compose.yaml with docker-compose (needs apt, no Docker)
 #   make score   our dosing against peers' in the same simulation; writes bench/score.md
 #   make score-random  the same in greenhouses at random; writes bench/score-random.md: 20 minutes
+#   make leaderboard  agents of the environment dose-v0 compared; writes bench/leaderboard.md
+#   make bench-gym   steps a second of the environments: half a minute
 #   make words   update the translations and list missing ones (CONTRIBUTING.md)
 #   make screenshots  every page in every language, size and palette into build/: some minutes
 #   make pictures  the pictures of README and docs/images, from a demo: some minutes
@@ -259,6 +261,16 @@ score-random: venv
 	$(VENV)/bin/idroserra sim score --random $(or $(CELLS),100) --seed $(or $(SEED),20) \
 	  --md bench/score-random.md --plot bench/score-random.png
 .PHONY: score-random
+
+# Baselines of the environment dose-v0 in 48 greenhouses for three days: about 3 minutes on two
+# cores. Resumes after an interruption. ARGS="--agents mymodule:make" for one of your own.
+leaderboard: venv
+	$(VENV)/bin/idroserra sim leaderboard --md bench/leaderboard.md $(ARGS)
+.PHONY: leaderboard
+
+bench-gym: venv  # environment steps a second, one greenhouse and many: half a minute
+	$(PY) bench/bench_gym.py $(ARGS)
+.PHONY: bench-gym
 
 check-recipes: venv  # 35 virtual days: about 3 minutes of computing
 	@for file in host/idroserra/recipes/library/*.toml; do \

@@ -119,6 +119,7 @@ RUNS_THE_FIRMWARE = {
     "sim/idrosim/benchmark/commissioning.py",
     "sim/idrosim/benchmark/firmware_policy.py",
     "sim/idrosim/benchmark/scoreboard.py",
+    "sim/idrosim/gym/leaderboard.py",
 }
 # Reads the limits of the safety gate to predict how long a change of the setpoints takes.
 MAY_READ_LIMITS = {"host/idroserra/recipes/feasibility.py"}

@@ -19,6 +19,7 @@ from idro.app.overrides import Overrides
 from idro.app.persistent_state import PersistentState
 from idro.app.sampling import Sampler
 from idro.protocol import settings
+from idro.protocol.reason import Reason
 from idro.protocol.settings_table import SETTINGS
 from idro.safety import limits
 from idro.safety.gate import Gate
@@ -39,6 +40,8 @@ _QUANTITIES = ("ph", "ec_us_cm", "level_mm")
 # second, until leaving.
 _FIRST_CORRECTION_PH, _NEXT_CORRECTION_PH = 0.3, 0.15
 _GROWER_LEAVES_S = 3.0 * 3_600.0
+# Of requests that control does not make.
+_BY_HAND, _AGENT, _CIRCULATION_MS = Reason("by_hand"), "agent", 900_000
 _BURST_UV = 1_000  # spread of a burst of samples of a working probe
 
 
@@ -247,14 +250,18 @@ class FirmwarePolicy:
                 return
         self.correction.poll()
 
-    def act(self, readings: Readings) -> Doses:
-        """Run one control cycle; return the doses given, ml."""
+    def observe(self, readings: Readings) -> None:
+        """Sample the readings and let the gate see them."""
         self.clock.at_ms = max(self.clock.at_ms, round(1e3 * readings.at_s))
         values = readings.ph, round(readings.ec_us_cm), round(readings.level_mm)
         for part, value in zip(self._parts, values, strict=True):
             part.value = value
         _finish(self.sampler.cycle(self.control.moved_by))
         self.gate.observe(self.sampler.readings)
+
+    def act(self, readings: Readings) -> Doses:
+        """Run one control cycle; return the doses given, ml."""
+        self.observe(readings)
         self._correct(readings)
         self.control.cycle()
         job, self.doses.job = self.doses.job, None
@@ -272,6 +279,36 @@ class FirmwarePolicy:
             return {}
         on_done(given, None)
         return {actuator: 1e-3 * (load.on_ms_total - before_ms) * self._flow_ml_s}
+
+    def close(self) -> None:
+        """Delete the ledger."""
+        self._folder.cleanup()
+
+    def request_dose(self, actuator: str, ml: float) -> tuple[float, str]:
+        """Ask the gate for a dose, at most what it allows now, with the circulation running.
+
+        Returns (ml given, "") or (0, code of the refusal).
+        """
+        seen, gate = self.sampler.readings, self.gate
+        load = self.outputs[actuator].driver
+        before_ms = load.on_ms_total
+        try:
+            gate.run(limits.CIRCULATION, _CIRCULATION_MS, _BY_HAND, _AGENT, seen)
+            most_ul, why = gate.headroom(actuator, seen, _AGENT)
+            if most_ul <= 0:
+                return 0.0, str(why.code)
+            _finish(gate.dose(actuator, min(round(1e3 * ml), most_ul), _BY_HAND, _AGENT, seen))
+        except Refused as refused:
+            return 0.0, str(refused.reason.code)
+        return 1e-3 * (load.on_ms_total - before_ms) * self._flow_ml_s, ""
+
+    def request_tap(self, for_s: float) -> str:
+        """Ask the gate to open the tap; return the code of the refusal, "" if it opens."""
+        try:
+            self.gate.run(limits.FILL, round(1e3 * for_s), _BY_HAND, _AGENT, self.sampler.readings)
+        except Refused as refused:
+            return str(refused.reason.code)
+        return ""
 
 
 def _beat(name: str, within_ms: int | None = None) -> None:

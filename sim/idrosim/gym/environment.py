@@ -9,10 +9,12 @@ import gymnasium
 import numpy as np
 
 from idrosim.benchmark.cases import Cell
+from idrosim.gym import safety_gate
 from idrosim.gym.cell_table import CellTable, default_cells
 from idrosim.gym.dose_task import DoseTask
 from idrosim.gym.feed_task import FeedTask
-from idrosim.gym.greenhouse import DAY_S, Greenhouse
+from idrosim.gym.greenhouse import DAY_S, NORMALS, Greenhouse
+from idrosim.gym.safety_gate import SafetyGate
 from idrosim.gym.task import REWARD_S, Floats32, Task, box, is_over
 
 STEP_S, DAYS = 300.0, 7.0
@@ -38,6 +40,7 @@ class RootZoneEnv(gymnasium.Env[Floats32, Floats32]):
         self.observation_space, self.action_space = box(task.observations), box(task.actions)
         self._limits = [(low, high) for _, low, high in task.actions]
         self.house: Greenhouse | None = None
+        self.cell: Cell | None = None  # of this episode
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None
               ) -> tuple[Floats32, dict[str, Any]]:
@@ -45,16 +48,21 @@ class RootZoneEnv(gymnasium.Env[Floats32, Floats32]):
         super().reset(seed=seed)
         self.house = Greenhouse(
             self.table, self.np_random, self._dt_s(), chosen=self._chosen(options or {}))
+        self.cell = self.table.cells[self.house.index]
         return self._observation(self.house), self._info(self.house)
 
     def step(self, action: Floats32) -> tuple[Floats32, float, bool, bool, dict[str, Any]]:
         """Advance by `step_s`. Raises ValueError for an action that is not a number."""
-        house = self.house
-        if house is None:
-            raise gymnasium.error.ResetNeeded("step: call reset first")
+        _, house = self.started()
         reward = self._advance(house, self._inside(action)) * (self.step_s / REWARD_S)
         return (self._observation(house), reward, bool(is_over(house)),
                 bool(house.elapsed_s >= self.days * DAY_S), self._info(house))
+
+    def started(self) -> tuple[Cell, Greenhouse]:
+        """Return cell and greenhouse of this episode. Raises ResetNeeded before the first."""
+        if self.cell is None or self.house is None:
+            raise gymnasium.error.ResetNeeded("call reset first")
+        return self.cell, self.house
 
     def _dt_s(self) -> float:
         return self.step_s
@@ -95,6 +103,57 @@ class RootZoneEnv(gymnasium.Env[Floats32, Floats32]):
         return names.index(options["cell"])
 
 
+class GatedDoseEnv(RootZoneEnv):
+    """dose-v0 behind the firmware's safety gate.
+
+    The firmware samples every 30 s. An action is a request that is repeated at each sample until
+    the gate grants it, cut to what it allows, or the step ends. `info` has `refused`: {actuator:
+    code of the reason} of what was not granted.
+    """
+
+    def __init__(self, task: Task, cells: Sequence[Cell] | None, step_s: float,
+                 days: float) -> None:
+        """See RootZoneEnv. Raises ValueError if a step is not a whole number of samples."""
+        super().__init__(task, cells, step_s, days)
+        self._samples = round(self.step_s / safety_gate.EVERY_S)
+        if self._samples * safety_gate.EVERY_S != self.step_s:
+            raise ValueError(f"step_s: {step_s!r} is not a multiple of {safety_gate.EVERY_S:g}")
+        self._gate: SafetyGate | None = None
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None
+              ) -> tuple[Floats32, dict[str, Any]]:
+        """Start an episode, with a node that was just switched on. Raises ValueError."""
+        self.close()
+        found = super().reset(seed=seed, options=options)
+        self._gate = SafetyGate(*self.started())
+        return found
+
+    def close(self) -> None:
+        """Delete the ledger of the node."""
+        if self._gate is not None:
+            self._gate.close()
+        self._gate = None
+
+    def _dt_s(self) -> float:
+        return safety_gate.EVERY_S
+
+    def _advance(self, house: Greenhouse, action: Sequence[float]) -> float:
+        gate, reward = self._gate, 0.0
+        assert gate is not None
+        gate.request(self.task.flows(house, action), self._samples)
+        for left in reversed(range(self._samples)):
+            flows = gate.grant()
+            house.step(flows)
+            reward += self.task.reward(house, flows)
+            if left:  # the observation is the last sample
+                house.read(self.np_random.standard_normal(NORMALS).tolist())
+        return reward / self._samples
+
+    def _info(self, house: Greenhouse) -> dict[str, Any]:
+        refused = {} if self._gate is None else dict(self._gate.refused)
+        return super()._info(house) | {"refused": refused}
+
+
 def checked_step_s(step_s: float) -> float:
     """Return the time of a step as a float. Raises ValueError out of range."""
     if not SHORTEST_S <= step_s <= LONGEST_S:
@@ -102,10 +161,11 @@ def checked_step_s(step_s: float) -> float:
     return float(step_s)
 
 
-def dose(cells: Sequence[Cell] | None = None, step_s: float = STEP_S, days: float = DAYS
-         ) -> RootZoneEnv:
-    """Return dose-v0."""
-    return RootZoneEnv(DoseTask(), cells, step_s, days)
+def dose(cells: Sequence[Cell] | None = None, step_s: float = STEP_S, days: float = DAYS, *,
+         gate: bool = False) -> RootZoneEnv:
+    """Return dose-v0, with `gate` behind the safety gate of the firmware."""
+    made = GatedDoseEnv if gate else RootZoneEnv
+    return made(DoseTask(), cells, step_s, days)
 
 
 def feed(cells: Sequence[Cell] | None = None, step_s: float = STEP_S, days: float = DAYS

@@ -55,7 +55,7 @@ class FeedTask:
     def observe(self, house: Greenhouse, normals: Sequence[Value]) -> list[Value]:
         """Return the readings, every ion, and the targets."""
         least, most = house.numbers.least, house.numbers.most
-        molar, target = house.water.molar(), house.cell["recipe_mmol_l"]
+        molar, target = house.water.molar, house.cell["recipe_mmol_l"]
         ions = [least(1e3 * molar[IONS.index(ion)] * most(1.0 + ION_NOISE_RATIO * normal, 0.0),
                       _MAX_MMOL_L)
                 for ion, normal in zip(MEASURED, normals[NORMALS:], strict=True)]
@@ -64,7 +64,7 @@ class FeedTask:
 
     def reward(self, house: Greenhouse, flows: Flows) -> Value:
         """Return the closeness of ions, pH and level, less the cost of salts and drained water."""
-        cell, molar, most = house.cell, house.water.molar(), house.numbers.most
+        cell, molar, most = house.cell, house.water.molar, house.numbers.most
         close = 0.0
         for ion in NUTRIENTS:
             target = cell["recipe_mmol_l"][IONS.index(ion)]

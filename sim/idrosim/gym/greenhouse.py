@@ -73,6 +73,7 @@ class Greenhouse:
         self.kappa_us_cm, self.ec_us_cm = self.water.conductivities()
         self._seen_ph, self._seen_us_cm = 1.0 * self.water.ph, 1.0 * self.kappa_us_cm
         self._walk_mv = 0.0 * self.clock_s
+        self.readings: Readings | None = None  # the last
         exp = self.numbers.exp
         self._keeps_ph = exp(-dt_s / cell["ph_tau_s"])
         self._keeps_us_cm = exp(-dt_s / cell["ec_tau_s"])
@@ -107,8 +108,10 @@ class Greenhouse:
         most = self.numbers.most
         ec_us_cm = self._seen_us_cm / cell["ec_ratio"] * (
             1.0 + normals[1] * cell["ec_noise_ratio"]) / (1.0 + _EC_PER_C * (temp_c - 25.0))
-        return Readings(reading, most(ec_us_cm, 0.0),
-                        self.level_ratio * cell["full_mm"] + normals[2] * cell["level_noise_mm"])
+        self.readings = Readings(
+            reading, most(ec_us_cm, 0.0),
+            self.level_ratio * cell["full_mm"] + normals[2] * cell["level_noise_mm"])
+        return self.readings
 
     @property
     def level_ratio(self) -> Value:

@@ -150,7 +150,7 @@ def test_the_ph_of_a_step_is_that_of_its_totals_whatever_is_dosed():
         house.step(Flows(doses, rng.uniform(0.0, 300.0, 8), 100.0))
         for one in range(8):
             exact = Solution()
-            exact.set([float(amount[one]) for amount in house.water.molar()],
+            exact.set([float(amount[one]) for amount in house.water.molar],
                       float(house.water.temp_c[one]))
             assert house.water.ph[one] == pytest.approx(exact.solve(1e-10), abs=2e-4)
 

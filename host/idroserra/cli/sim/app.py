@@ -16,7 +16,7 @@ from rich.text import Text
 
 from idro.protocol import settings
 from idroserra.boards import compiler
-from idroserra.cli.sim import campaign, score
+from idroserra.cli.sim import campaign, leaderboard, score
 from idroserra.core.errors import ConfigError, HostError
 from idroserra.image import build
 from idrosim.campaign import mutation
@@ -27,6 +27,7 @@ from idrosim.scenarios import run as scenario_run
 
 app = typer.Typer(help="Run simulated greenhouses on a virtual clock.", no_args_is_help=True)
 app.command("score")(score.run)
+app.command("leaderboard")(leaderboard.run)
 app.command("campaign")(campaign.run)
 
 BROKEN = 3

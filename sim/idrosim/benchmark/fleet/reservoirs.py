@@ -94,15 +94,20 @@ class Reservoirs:
         self.pocket = [0.0 * amount for amount in moles]
         self.volume_ml, self.temp_c = 1.0 * setting.volume_ml, 1.0 * temp_c
         self.solution = numbers.solution(temp_c)
-        self.solution.put(self.molar(), temp_c)
+        self.solution.put(self._molar(), temp_c)
         if warm is None:
             self._start_cold()
             self._settle()
         else:
             self.rewarm(warm)
 
-    def molar(self) -> list[Value]:
-        """Return the ten concentrations, mol/L."""
+    @property
+    def molar(self) -> Sequence[Value]:
+        """The ten concentrations after the last step, mol/L."""
+        found: Sequence[Value] = self.solution.totals
+        return found
+
+    def _molar(self) -> list[Value]:
         per_l = 1e3 / self.volume_ml
         return [amount * per_l for amount in self.moles]
 
@@ -115,11 +120,16 @@ class Reservoirs:
         *most, self.solution.carbon = values
         self.solution.rewarm(most)
 
+    def copy_of(self, moles: Sequence[Value], volume_ml: Value) -> Reservoirs:
+        """Return a solved reservoir with other contents at the same temperature."""
+        return Reservoirs(self._numbers, self.setting._replace(volume_ml=volume_ml), moles,
+                          self.temp_c)
+
     def values(self) -> list[Value]:
         """Return every array of the state and the setting, to be changed in place."""
         of_stocks = [per_ml for stock in self.setting.stocks for _, per_ml in stock]
         _, _, raw_mol_ml, *others, _ = self.setting
-        return [*self.moles, *self.pocket, self.volume_ml, self.temp_c, *self.warm(),
+        return [*self.moles, *self.pocket, self.volume_ml, self.temp_c, *self.molar, *self.warm(),
                 *self.setting[:2], *raw_mol_ml, *others, *of_stocks]
 
     @property
@@ -143,7 +153,7 @@ class Reservoirs:
         self._exchange_water(tap_ml, drain_ml)
         self._heat(dt_s, climate.room_c)
         self._react(dt_s)
-        self.solution.put(self.molar(), self.temp_c)
+        self.solution.put(self._molar(), self.temp_c)
         self._settle()
 
     def _grow(self, dt_s: float, climate: Climate) -> None:
@@ -151,7 +161,7 @@ class Reservoirs:
         area_m2 = self.setting.crop_area_m2
         canopy_kg_s = climate.canopy_kg_m2_s * area_m2
         for ion, rate in crop.uptake_mol_s(
-                climate.grown_g_m2_s * area_m2, canopy_kg_s, self.molar()):
+                climate.grown_g_m2_s * area_m2, canopy_kg_s, self.molar):
             moles[ion] = moles[ion] - least(rate * dt_s, moles[ion])
         self.volume_ml = self._numbers.most(self.volume_ml - 1e3 * canopy_kg_s * dt_s, MIN_ML)
 
