@@ -34,7 +34,8 @@ ICON = ROOT / "host" / "idroserra" / "web" / "static" / "icon.svg"
 ELSEWHERE = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md",
              "bench/RESULTS.md": "results.md", "bench/score.md": "dosing-compared.md",
              "bench/score.png": "score.png", "bench/score-random.md": "dosing-at-random.md",
-             "bench/score-random.png": "score-random.png"}
+             "bench/score-random.png": "score-random.png",
+             "bench/leaderboard.md": "leaderboard.md"}
 # Where a link to them leads on the site.
 AS_PAGE = {"README.md": "index.md", **ELSEWHERE}
 # Writes the generated pages; a tree without this file has none.

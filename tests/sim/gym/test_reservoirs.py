@@ -6,7 +6,7 @@ import pytest
 from idrosim.benchmark.cases import Cell
 from idrosim.benchmark.fleet.reservoirs import MANY, ONE, Climate, Reservoirs, Setting
 from idrosim.benchmark.run import LIGHT_HOURS, LIGHT_LEVEL
-from idrosim.greenhouse.chemistry import Solution
+from idrosim.greenhouse.chemistry import CL, NA, NO3, K, Solution
 from idrosim.greenhouse.greenhouse import Plant
 from idrosim.greenhouse.water import STOCKS, amounts
 from idrosim.gym.cell_table import DOSERS, CellTable
@@ -164,3 +164,26 @@ def test_water_runs_over_the_rim_and_never_below_empty():
     assert water.moles[0] == pytest.approx(1e-2 * 2 / 6)
     water.step(STEP_S, air, [], 0.0, 1e6)
     assert water.volume_ml == pytest.approx(50.0)
+
+
+def test_what_the_crop_does_not_take_stays_in_the_water():
+    house = still_pumps(Cell("soft", "h3po4", 100, "fresh"), STEP_S)
+    water = house.water
+    sodium_mol, chloride_mol = (water.moles[ion] for ion in (NA, CL))
+    nitrate_mol, potassium_mol = (water.moles[ion] for ion in (NO3, K))
+    for step in range(288):
+        doses_ml, _ = doses_at(step, house)
+        house.step(Flows(doses_ml, 0.0, 0.0))
+        for name, ml in zip(DOSERS, doses_ml, strict=True):
+            brought = amounts(STOCKS, house_stock(name), 1e-3 * ml)
+            nitrate_mol += brought[NO3]
+            potassium_mol += brought[K]
+    assert water.moles[NA] == pytest.approx(sodium_mol, rel=1e-12)
+    assert water.moles[CL] == pytest.approx(chloride_mol, rel=1e-12)
+    taken = nitrate_mol - water.moles[NO3] - water.pocket[NO3]
+    assert 0.0 < taken < 0.05 * nitrate_mol
+    assert 0.0 < potassium_mol - water.moles[K] - water.pocket[K] < taken
+
+
+def house_stock(name):
+    return {"ph_down": "h3po4_10pct", "ph_up": "khco3_1M"}.get(name, name)

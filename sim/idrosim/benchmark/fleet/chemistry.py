@@ -1,7 +1,7 @@
 """Water chemistry of many greenhouses at once, in numpy.
 
-The equations are not duplicated: chemistry.py, conductivity.py and crop.py are loaded a second
-time with numpy instead of `math`, and run over arrays with one element per greenhouse. Equilibrium
+The equations are not duplicated: chemistry.py and conductivity.py are loaded a second time with
+numpy instead of `math`, and run over arrays with one element per greenhouse. Equilibrium
 constants come from equilibria.py, computed once for the whole temperature grid. CPython only;
 needs the extra `sim`.
 """
@@ -15,15 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from idrosim.greenhouse.equilibria import GRID_PER_C, LN10, Equilibria, EquilibriaTable
+from idrosim.greenhouse.equilibria import GRID_PER_C, Equilibria, EquilibriaTable
 
 Floats = npt.NDArray[np.float64]
 
 LOW_C, HIGH_C = 0, 45
 _GROUPS = ("water", "davies", "henry", "ammonia", "phosphate", "carbonate", "sulfate",
            "hydroxide", "conductance", "onsager")
-_FLOOR = 1e-100
-_MAX_ITERATIONS = 500
 
 
 class _NumpyMath(ModuleType):
@@ -51,7 +49,6 @@ def vectorised(name: str) -> Any:
 
 chemistry = vectorised("idrosim.greenhouse.chemistry")
 conductivity = vectorised("idrosim.greenhouse.conductivity")
-crop = vectorised("idrosim.greenhouse.crop")
 
 
 def _flat(constants: Equilibria) -> list[float]:
@@ -122,87 +119,3 @@ class FleetTable:
             return self._one.at(temps_c)
         self._fleet.move(temps_c)
         return self._fleet
-
-
-class FleetSolution:
-    """The Solution of every greenhouse: totals (10, N) in mol/kg, temperatures (N,) in C.
-
-    With `gas_atm` None inorganic carbon is given; an array holds CO2 at that pressure.
-    """
-
-    def __init__(self, temps_c: Floats) -> None:
-        self._inner: Any = chemistry.Solution(FleetTable(temps_c))
-        self._is_cold = True
-
-    @property
-    def gas_atm(self) -> Floats | None:
-        """CO2 pressure of the gas phase, atm."""
-        found: Floats | None = self._inner.gas_atm
-        return found
-
-    @gas_atm.setter
-    def gas_atm(self, value: Floats | None) -> None:
-        self._inner.gas_atm = value
-
-    def solve(self, totals: Floats, temps_c: Floats, tolerance: float = 1e-6) -> Floats:
-        """Return every pH. Raises ValueError for negative totals or without convergence."""
-        if totals.min() < 0.0:
-            raise ValueError("totals: negative")
-        inner = self._inner
-        inner.put(totals, temps_c)
-        if self._is_cold:
-            inner.start()
-            inner.ph = np.full(totals.shape[1], 7.0)
-            self._is_cold = False
-        for _ in range(_MAX_ITERATIONS):
-            step, drift = inner.iterate()
-            if np.abs(step).max() < tolerance and drift.max() < 100.0 * tolerance:
-                return self.ph
-        raise ValueError("no charge balance")
-
-    def follow(self, totals: Floats, temps_c: Floats, iterations: int) -> Floats:
-        """Return every pH after a number of iterations from the last, for small time steps."""
-        self._inner.put(totals, temps_c)
-        for _ in range(iterations):
-            self._inner.iterate()
-        return self.ph
-
-    @property
-    def ph(self) -> Floats:
-        """The pH of every greenhouse."""
-        found: Floats = self._inner.ph
-        return found
-
-    @property
-    def co2(self) -> Floats:
-        """Dissolved CO2, mol/kg."""
-        found: Floats = self._inner.co2
-        return found
-
-    @property
-    def carbon(self) -> Floats:
-        """Inorganic carbon, mol/kg."""
-        found: Floats = self._inner.carbon
-        return found
-
-    def henry(self) -> Floats:
-        """Return the solubility of CO2, mol/kg/atm."""
-        found: Floats = self._inner.henry()
-        return found
-
-    def conductivities(self) -> tuple[Floats, Floats]:
-        """Return (conductivity at temperature, EC at 25 C), uS/cm."""
-        here, standard = conductivity.conductivities(self._inner)
-        return here, standard
-
-    def si_brushite(self) -> Floats:
-        """Return saturation indices of CaHPO4.2H2O, about -93 without calcium or phosphate."""
-        product = self._inner.brushite_product()
-        found: Floats = np.log(product + _FLOOR) / LN10 - chemistry.BRUSHITE_LOG_K
-        return found
-
-    def charge_residual(self) -> Floats:
-        """Return the charge imbalance, mol/kg: only rounding after a tight solve."""
-        found: Floats = sum(
-            z * m for z, m in zip(chemistry.CHARGES, self._inner.charged(), strict=True))
-        return found
