@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from idrosim.benchmark.cases import MEQ_ML, Cell, all_cells
+from idrosim.benchmark.cases import FRESH_FILL, Cell, all_cells, meq_ml
 from idrosim.benchmark.fleet.reservoirs import ONE, Reservoirs, Setting, Value
 from idrosim.greenhouse import parameters
 from idrosim.greenhouse.water import RECIPES, STOCKS, WATERS, amounts
@@ -96,18 +96,25 @@ def _row(cell: Cell, stocks: Sequence[str | Mapping[str, float]]) -> dict[str, V
         "kla_per_s": plant["reservoir.kla_per_h"] / 3_600.0,
         "brushite_per_s": 1.0 / (3_600.0 * plant["reservoir.brushite_tau_h"]),
         "crop_area_m2": plant["crop.area_m2"], "stocks": np.array(bottles),
+        # Of the pump of each stock; NaN is drawn.
+        "pump_errors": [_error_ratio(plant, stock) for stock in stocks],
         "temp_c": plant["reservoir.temp_c"], "pump_ml_s": cell.pump_ml_s,
         "target_ph": cell.target_ph, "target_us_cm": cell.target_us_cm,
         "band_us_cm": cell.band_us_cm, "acid_ml_per_ph": setup.acid_ml_per_ph,
         "base_ml_per_ph": setup.base_ml_per_ph,
         "nutrient_ml_per_100_us_cm": setup.nutrient_ml_per_100_us_cm,
-        "acid_meq_ml": MEQ_ML[cell.stocks["ph_down"]], "base_meq_ml": MEQ_ML[cell.stocks["ph_up"]],
+        "acid_meq_ml": meq_ml(cell.stocks["ph_down"]), "base_meq_ml": meq_ml(cell.stocks["ph_up"]),
         "recipe_mmol_l": [1e3 * mol for mol in amounts(
             RECIPES, cell.recipe, 1e-3 * cell.strength)],
-        "fill_mol": [litres * mol for mol in cell.solution(0.8 * cell.strength)],
+        "fill_mol": [litres * mol for mol in cell.solution(FRESH_FILL * cell.strength)],
     }
     row["warm"] = _solved(row)
     return row | _probes(cell)
+
+
+def _error_ratio(plant: Mapping[str, Any], stock: str | Mapping[str, float]) -> float:
+    declared = plant[f"{stock}.error_pct"] if isinstance(stock, str) else None
+    return float("nan") if declared is None else 0.01 * float(declared)
 
 
 def _solved(row: Mapping[str, Any]) -> list[float]:

@@ -44,8 +44,8 @@ class Readings(NamedTuple):
 class Greenhouse:
     """One greenhouse (`count` None) or `count`, drawn from a table of cells.
 
-    Drawn are the cell, the age of its crop and the hour, and the error of each pump. `cell` has
-    the numbers of the table.
+    Drawn are the cell, the age of its crop and the hour, and the error of each pump that its cell
+    does not state. `cell` has the numbers of the table.
     """
 
     def __init__(self, table: CellTable, rng: np.random.Generator, dt_s: float,
@@ -58,17 +58,19 @@ class Greenhouse:
         clock_s = DAY_S * rng.integers(OLDEST_CROP_DAYS, size=size) + rng.uniform(
             0.0, DAY_S, size)
         errors = rng.uniform(-PUMP_ERROR_RATIO, PUMP_ERROR_RATIO, (len(table.ions), size))
+        declared = table.columns["pump_errors"][:, cells]
+        ratios = 1.0 + np.where(np.isnan(declared), errors, declared)
         self.numbers = ONE if count is None else MANY
         self.index: Any = cells if count is not None else int(cells[0])
         self.clock_s: Value = clock_s if count is not None else float(clock_s[0])
         self.pump_ratios: list[Value] = (
-            list(1.0 + errors) if count is not None else [float(1.0 + e[0]) for e in errors])
+            list(ratios) if count is not None else [float(ratio[0]) for ratio in ratios])
         self._climates = table.climates
         self.dt_s, self.elapsed_s = dt_s, 0.0 * self.clock_s
         self.cell = cell = table.pick(self.index)
         self.water = Reservoirs(self.numbers, table.setting(cell), cell["fill_mol"],
                                 cell["temp_c"], cell["warm"])
-        for name in ("fill_mol", "warm", "stocks"):  # the water owns them now
+        for name in ("fill_mol", "warm", "stocks", "pump_errors"):  # the water owns them now
             del cell[name]
         self.kappa_us_cm, self.ec_us_cm = self.water.conductivities()
         self._seen_ph, self._seen_us_cm = 1.0 * self.water.ph, 1.0 * self.kappa_us_cm

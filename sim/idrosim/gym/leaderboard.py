@@ -21,13 +21,12 @@ from typing import Any, NamedTuple
 import idro
 import idrosim
 from idrosim.benchmark import firmware_policy
-from idrosim.benchmark.cases import Cell
-from idrosim.benchmark.run import Scorer
+from idrosim.benchmark.cases import BAND_PH, Cell
 from idrosim.benchmark.tables import table
 from idrosim.gym.baselines import BASELINES, Agent, Baseline
-from idrosim.gym.cell_table import DOSERS
 from idrosim.gym.environment import RootZoneEnv, dose
 from idrosim.gym.greenhouse import DAY_S
+from idrosim.gym.task import REWARD_S
 
 OnDone = Callable[[int, int], None]
 TITLES = ("agent", "step, s", "mean reward", "crops lost", "hours to band", "% in band then",
@@ -142,26 +141,43 @@ def _episode(job: tuple[str, Cell, float]) -> Episode:
 def _run(env: RootZoneEnv, name: str, agent: Agent, observation: Any) -> Episode:
     """Run an episode from its first observation on."""
     cell, house = env.started()
-    scorer, rewards, is_over = Scorer(cell, name), 0.0, False
-    given_ml = dict.fromkeys(DOSERS, 0.0)
+    watch, rewards, meq, is_over = _Watch(cell), 0.0, 0.0, False
     while not is_over:
         action = agent.act(observation)
-        flows = env.task.flows(house, action.tolist())
-        doses = dict(zip(DOSERS, flows.doses_ml, strict=True))
+        acid_ml, base_ml = env.task.flows(house, action.tolist()).doses_ml[:2]
+        meq += acid_ml * house.cell["acid_meq_ml"] + base_ml * house.cell["base_meq_ml"]
         observation, reward, is_lost, is_over, info = env.step(action)
         is_over |= is_lost
         rewards += reward
-        at_s = float(house.elapsed_s)
-        scorer.count_doses(doses, at_s)
-        scorer.observe(info["ph"], info["ec_us_cm"], at_s)
-        for doser, ml in doses.items():
-            given_ml[doser] += ml
-    found = scorer.result({f"dosed.{doser}_ml": ml for doser, ml in given_ml.items()}, None)
-    periods = env.days * DAY_S / 300.0
+        watch.observe(info["ph"], info["ec_us_cm"], float(house.elapsed_s))
+    periods = env.days * DAY_S / REWARD_S
     return Episode(
-        name, cell.name, env.step_s, rewards / periods, is_lost, found.to_band_h,
-        found.in_band_ratio, abs(found.worst_ph - cell.target_ph) or None,
-        (found.acid_meq + found.base_meq) / cell.volume_l / env.days)
+        name, cell.name, env.step_s, rewards / periods, is_lost, watch.to_band_h,
+        watch.inside / watch.since if watch.since else None, watch.off_ph,
+        meq / cell.volume_l / env.days)
+
+
+class _Watch:
+    """Measures an episode by its true values, as the scoreboard does."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        self.inside = self.since = 0  # steps
+        self.to_band_h: float | None = None
+        self.off_ph: float | None = None  # the most, since it was within half the band
+
+    def observe(self, ph: float, ec_us_cm: float, at_s: float) -> None:
+        """Process pH and EC after a step."""
+        off_ph = abs(ph - self._cell.target_ph)
+        is_in = (off_ph <= BAND_PH
+                 and abs(ec_us_cm - self._cell.target_us_cm) <= self._cell.band_us_cm)
+        if is_in and self.to_band_h is None:
+            self.to_band_h = at_s / 3_600.0
+        if self.to_band_h is not None:
+            self.inside += is_in
+            self.since += 1
+        if self.off_ph is not None or off_ph <= 0.5 * BAND_PH:
+            self.off_ph = max(self.off_ph or 0.0, off_ph)
 
 
 def page(episodes: Sequence[Episode], days: float, command: str) -> str:

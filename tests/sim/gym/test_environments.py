@@ -199,3 +199,15 @@ def test_an_unknown_cell_or_option_is_one_clear_error():
         ENV.reset(options={"cell": "brine"})
     with pytest.raises(ValueError, match="unknown key 'water'"):
         ENV.reset(options={"water": "ro"})
+
+
+def test_a_cell_of_ones_own_keeps_its_pumps_probes_and_room():
+    twin = {"ph_down.error_pct": 10.0, "probe.ph.offset_mv": 40.0, "outside.swing_c": 5.0}
+    cell = Cell("medium", {"NO3": 1.0}, 50, 30.0, target_ph=6.2, flow_ml_s=2.0, twin=twin)
+    env = one(NAMES[0], cells=[cell]).unwrapped
+    observation, info = env.reset(seed=1)
+    assert env.house.pump_ratios[0] == pytest.approx(1.1)
+    assert env.house.pump_ratios[1] != 1.1
+    assert observation[5] == pytest.approx(6.2)
+    assert observation[0] < info["ph"] - 0.5  # 40 mV
+    assert np.ptp(env.table.climates[0, 0]) > 8.0
