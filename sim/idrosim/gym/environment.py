@@ -35,7 +35,7 @@ class RootZoneEnv(gymnasium.Env[Floats32, Floats32]):
 
         `step_s` is the time of a step, `days` the length of an episode. Raises ValueError.
         """
-        self.task, self.step_s, self.days = task, checked_step_s(step_s), days
+        self.task, self.step_s, self.days = task, checked_step_s(step_s), checked_days(days)
         self.table = CellTable(default_cells() if cells is None else cells, task.stocks)
         self.observation_space, self.action_space = box(task.observations), box(task.actions)
         self._limits = [(low, high) for _, low, high in task.actions]
@@ -159,6 +159,13 @@ def checked_step_s(step_s: float) -> float:
     if not SHORTEST_S <= step_s <= LONGEST_S:
         raise ValueError(f"step_s: {step_s!r} is outside {SHORTEST_S:g} to {LONGEST_S:g}")
     return float(step_s)
+
+
+def checked_days(days: float) -> float:
+    """Return the length of an episode as a float. Raises ValueError if it is not above 0."""
+    if not days > 0.0:
+        raise ValueError(f"days: {days!r} is not above 0")
+    return float(days)
 
 
 def dose(cells: Sequence[Cell] | None = None, step_s: float = STEP_S, days: float = DAYS, *,

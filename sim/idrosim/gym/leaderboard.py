@@ -141,13 +141,13 @@ def _episode(job: tuple[str, Cell, float]) -> Episode:
 def _run(env: RootZoneEnv, name: str, agent: Agent, observation: Any) -> Episode:
     """Run an episode from its first observation on."""
     cell, house = env.started()
-    watch, rewards, meq, is_over = _Watch(cell), 0.0, 0.0, False
-    while not is_over:
+    watch, rewards, meq = _Watch(cell), 0.0, 0.0
+    is_lost = is_over = False
+    while not (is_over or is_lost):
         action = agent.act(observation)
         acid_ml, base_ml = env.task.flows(house, action.tolist()).doses_ml[:2]
         meq += acid_ml * house.cell["acid_meq_ml"] + base_ml * house.cell["base_meq_ml"]
         observation, reward, is_lost, is_over, info = env.step(action)
-        is_over |= is_lost
         rewards += reward
         watch.observe(info["ph"], info["ec_us_cm"], float(house.elapsed_s))
     periods = env.days * DAY_S / REWARD_S

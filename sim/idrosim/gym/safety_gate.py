@@ -48,7 +48,7 @@ class SafetyGate:
         assert house.readings is not None
         ph, ec_us_cm, level_mm = house.readings
         node.observe(Readings(float(house.elapsed_s) + EVERY_S, ph, ec_us_cm, level_mm))
-        given = dict.fromkeys(DOSERS, 0.0)
+        given: dict[str, float] = dict.fromkeys(DOSERS, 0.0)
         for name in [name for name in DOSERS if name in self._asked_ml]:
             given[name], code = node.request_dose(name, self._asked_ml[name])
             self._note(name, code)

@@ -19,7 +19,7 @@ from idrosim.benchmark.cases import Cell
 from idrosim.benchmark.fleet.chemistry import Floats
 from idrosim.gym.cell_table import CellTable, default_cells
 from idrosim.gym.dose_task import DoseTask
-from idrosim.gym.environment import DAYS, STEP_S, checked_step_s
+from idrosim.gym.environment import DAYS, STEP_S, checked_days, checked_step_s
 from idrosim.gym.feed_task import FeedTask
 from idrosim.gym.greenhouse import DAY_S, Greenhouse
 from idrosim.gym.task import REWARD_S, Floats32, Task, box, is_over
@@ -38,8 +38,8 @@ class RootZoneVectorEnv(VectorEnv[Floats32, Floats32, npt.NDArray[Any]]):
         """See RootZoneEnv. Raises ValueError."""
         if num_envs < 1:
             raise ValueError(f"num_envs: {num_envs!r}, expected at least 1")
-        self.task, self.num_envs, self.days = task, num_envs, days
-        self.step_s = checked_step_s(step_s)
+        self.task, self.num_envs = task, num_envs
+        self.step_s, self.days = checked_step_s(step_s), checked_days(days)
         self.table = CellTable(default_cells() if cells is None else cells, task.stocks)
         self.single_observation_space = box(task.observations)
         self.single_action_space = one = box(task.actions)

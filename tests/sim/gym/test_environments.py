@@ -186,6 +186,7 @@ def test_only_the_greenhouses_that_ended_are_reset():
 
 @pytest.mark.parametrize(("changes", "error"), [
     ({"step_s": 10.0}, "step_s: 10.0 is outside 30 to 300"),
+    ({"days": 0.0}, "days: 0.0 is not above 0"),
     ({"cells": ()}, "cells: expected at least one"),
 ])
 def test_wrong_arguments_are_one_clear_error(changes, error):

@@ -115,7 +115,7 @@ class FleetTable:
 
     def at(self, temps_c: Floats | float) -> Any:
         """Return the constants at one temperature, or at one per greenhouse."""
-        if isinstance(temps_c, float):
+        if not isinstance(temps_c, np.ndarray):
             return self._one.at(temps_c)
         self._fleet.move(temps_c)
         return self._fleet
