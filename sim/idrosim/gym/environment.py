@@ -54,7 +54,7 @@ class RootZoneEnv(gymnasium.Env[Floats32, Floats32]):
     def step(self, action: Floats32) -> tuple[Floats32, float, bool, bool, dict[str, Any]]:
         """Advance by `step_s`. Raises ValueError for an action that is not a number."""
         _, house = self.started()
-        reward = self._advance(house, self._inside(action)) * (self.step_s / REWARD_S)
+        reward = self._advance(house, self.inside(action)) * (self.step_s / REWARD_S)
         return (self._observation(house), reward, bool(is_over(house)),
                 bool(house.elapsed_s >= self.days * DAY_S), self._info(house))
 
@@ -74,8 +74,8 @@ class RootZoneEnv(gymnasium.Env[Floats32, Floats32]):
         reward: float = self.task.reward(house, flows)
         return reward
 
-    def _inside(self, action: Floats32) -> list[float]:
-        """Return the action, limited to its space."""
+    def inside(self, action: Floats32) -> list[float]:
+        """Return the action, limited to its space. Raises ValueError for NaN."""
         found = []
         for value, (low, high) in zip(np.asarray(action).tolist(), self._limits, strict=True):
             if value != value:

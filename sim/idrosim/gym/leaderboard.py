@@ -145,7 +145,7 @@ def _run(env: RootZoneEnv, name: str, agent: Agent, observation: Any) -> Episode
     is_lost = is_over = False
     while not (is_over or is_lost):
         action = agent.act(observation)
-        acid_ml, base_ml = env.task.flows(house, action.tolist()).doses_ml[:2]
+        acid_ml, base_ml = env.task.flows(house, env.inside(action)).doses_ml[:2]
         meq += acid_ml * house.cell["acid_meq_ml"] + base_ml * house.cell["base_meq_ml"]
         observation, reward, is_lost, is_over, info = env.step(action)
         rewards += reward
