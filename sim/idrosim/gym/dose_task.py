@@ -16,7 +16,7 @@ from idrosim.gym.task import HOUSE_COLUMNS, Column, closeness, measured
 MAX_ON_S = 10.0  # of a pump in one step, as the firmware's gate allows one dose
 BAND_LEVEL_RATIO = 0.05
 _WEIGHTS = {"ph": 0.4, "ec": 0.4, "level": 0.2}
-_COST_PER_MEQ_L = 0.1  # of acid and base
+_COST_PER_MEQ_L = 2.0  # of acid and base: fighting one with the other must not pay
 
 
 class DoseTask:
