@@ -258,7 +258,7 @@ score: venv
 .PHONY: score
 
 score-random: venv
-	$(VENV)/bin/idroserra sim score --random $(or $(CELLS),100) --seed $(or $(SEED),20) \
+	$(VENV)/bin/idroserra sim score --random $(or $(CELLS),40) --seed $(or $(SEED),20) \
 	  --md bench/score-random.md --plot bench/score-random.png
 .PHONY: score-random
 
