@@ -320,3 +320,29 @@ def test_a_log_without_doses_proposes_nothing(node, host):
     done = idroserra("node", "titrate", "idro-a", "--from-log", url=host.url)
     assert done.returncode == 1
     assert "nothing to propose" in done.stderr
+
+
+def test_needs_are_compared_with_what_the_node_may_give(node, host):
+    declared = ("--litres", "100", "--crop-m2", "0.5", "--fill-ph", "7.0")
+    enough = idroserra("node", "needs", "idro-a", "--alkalinity-meq-l", "0.5", *declared,
+                       url=host.url)
+    assert (enough.returncode, enough.stderr) == (0, "")
+    assert "nutrient A and B, any day: needs about" in enough.stdout
+    hard = idroserra("node", "needs", "idro-a", "--alkalinity-meq-l", "8", *declared, "--json",
+                     url=host.url)
+    assert hard.returncode == 1
+    assert "idro-a: needs more than it may give: acid" in hard.stderr
+    assert False in {one["is_met"] for one in json.loads(hard.stdout)}
+
+
+def test_nutrient_of_a_fresh_fill_is_corrected_with_the_total_of_its_titration(
+        node, host, eventually):
+    node.read({"reservoir.ec_us_cm": 1_200})
+    process = idroserra("node", "correct", "idro-a", "--doser", "nutrient_a", "--target", "9",
+                        url=host.url)
+    assert process.returncode == 2
+    assert process.stderr == "idroserra: command line: --target: 9: not 0.2 to 5\n"
+    process = idroserra("node", "correct", "idro-a", "--doser", "nutrient_a", "--target", "1.6",
+                        "--by-hand", url=host.url)
+    assert process.returncode == 2
+    assert "needs the button of the board" in process.stderr

@@ -117,6 +117,7 @@ CPYTHON_ONLY = tuple(
 # These run the firmware's control on CPython, to compare it with other controllers.
 RUNS_THE_FIRMWARE = {
     "sim/idrosim/benchmark/commissioning.py",
+    "sim/idrosim/benchmark/dose_needs.py",
     "sim/idrosim/benchmark/firmware_policy.py",
     "sim/idrosim/benchmark/scoreboard.py",
     "sim/idrosim/gym/leaderboard.py",

@@ -60,7 +60,9 @@ class CommandActions:
     def _correct(self, args, by, answer):
         if self._control.pause_left_ms:
             raise Refused(Reason("calibrating"))
-        self._correction.begin(args["actuator"], args["target_milli_ph"], args["volume_ul"], by)
+        doser = args["actuator"]
+        target = args.get("target_us_cm" if doser == "nutrient_a" else "target_milli_ph")
+        self._correction.begin(doser, target, args["volume_ul"], by)
         answer("done", Reason("correction_opened"))
 
     def _end_correction(self, args, by, answer):

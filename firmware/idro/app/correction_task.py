@@ -3,10 +3,8 @@
 import asyncio
 
 from idro.protocol.reason import Reason
-from idro.safety.limits import CORRECTED
 from idro.safety.outputs import Refused
 
-_UL_PER_PH = {"ph_down": "ph.down_ul_per_ph", "ph_up": "ph.up_ul_per_ph"}
 _POLL_MS = 100
 _GRACE_MS = 10_000
 
@@ -15,7 +13,7 @@ class CorrectionTask:
     """At most one correction at a time. `button` is None on a board without one."""
 
     def __init__(self, context, *, button, doses, beat, on_given):
-        """`on_given(actuation)` accounts for each step that was dosed."""
+        """`on_given` is that of CorrectionRun."""
         self._context = context
         self._button = button
         self._doses = doses
@@ -29,26 +27,16 @@ class CorrectionTask:
         """True from begin() until the correction has ended."""
         return self._run is not None
 
-    def begin(self, doser, target_milli_ph, volume_ul, by):
-        """Open a correction. Raises Refused."""
-        context = self._context
+    def begin(self, doser, target, volume_ul, by):
+        """Open a correction; `target` is in thousandths of pH, or uS/cm for nutrient, None if it
+        is missing. Raises Refused."""
         if self._button is None:
             raise Refused(Reason("no_button"))
-        if doser not in CORRECTED or doser not in context.outputs:
-            raise Refused(Reason("not_correctable", actuator=doser))
-        if self.is_open:
-            raise Refused(Reason("correction_already"))
-        latch_reason = context.gate.latch_reason
-        if latch_reason:
-            raise Refused(latch_reason)
-        from idro.app.correction_run import CorrectionRun
-        from idro.safety.correction import Correction
+        from idro.app.correction_run import CorrectionRun, checked
 
-        correction = Correction(
-            doser, target_milli_ph, volume_ul, context.values[_UL_PER_PH[doser]],
-            context.clock.now_ms())
+        correction = checked(self._context, doser, target, volume_ul, self.is_open)
         self._run = CorrectionRun(
-            context, correction, by, button=self._button, doses=self._doses,
+            self._context, correction, by, button=self._button, doses=self._doses,
             on_given=self._on_given)
         self._requested.set()
 

@@ -83,9 +83,13 @@ class DosingCycle:
         """Judge no earlier dose: something else has changed the water or the probes."""
         self._state.invalidate()
 
-    def record_manual_dose(self, actuation):
-        """Account for a dose that a person requested: earlier doses can no longer be judged."""
-        self._state.record_manual_dose(actuation, self._context.values)
+    def record_manual_dose(self, actuation, owes_b_ms=None):
+        """Account for a dose that a person requested: earlier doses can no longer be judged.
+
+        `owes_b_ms` is when a step of nutrient A ended that B must follow, even if the correction
+        ends.
+        """
+        self._state.record_manual_dose(actuation, self._context.values, owes_b_ms)
         self._save_owed(self._state.pending_b_ul, is_given=True)
 
     def settings_changed(self, changed, *, is_recalibrated):

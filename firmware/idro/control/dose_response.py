@@ -50,6 +50,7 @@ class DoseResponse:
         self._drift_variance = prior.drifts * prior.drifts
         self._undosed_per_h = 0.0
         self._undosed_variance = prior.drifts * prior.drifts
+        self._watched_ms = None  # end of the last interval without doses
         self._last = None  # the previous reading
         self._scatter = prior.min_noise * prior.min_noise
         self._start = None  # (value, at_ms) of mixed water: start of the interval
@@ -99,6 +100,14 @@ class DoseResponse:
         seen = self._undosed_per_h
         return min(max(seen, 0.0), max(min(seen, 0.0), self.drift_per_h))
 
+    def watch_left_ms(self, now_ms):
+        """Return the ms without a dose that the drift still needs, 0 if it was measured in the
+        last six hours."""
+        if self._watched_ms is not None and now_ms - self._watched_ms < 18 * _UPDATE_EVERY_MS:
+            return 0
+        since_ms = now_ms if self._start is None or self._predicted else self._start[1]
+        return max(0, since_ms + _UPDATE_EVERY_MS - now_ms)
+
     def invalidate(self):
         """Discard the current interval: something else changes the water or the reading."""
         self._last = None
@@ -138,6 +147,8 @@ class DoseResponse:
         self._add_uncertainty(hours)
         if not doses:
             self._learn_undosed(value - since, hours)
+            if now_ms - since_ms >= _UPDATE_EVERY_MS:
+                self._watched_ms = now_ms
         residual = value - since - self.drift_per_h * hours
         variance = 2.0 * self._noise_variance() + self._drift_variance * hours * hours
         for doser in doses:

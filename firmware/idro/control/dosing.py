@@ -26,9 +26,9 @@ _PH_CREDIBLE = (3.0, 10.0)
 # without a dose; both only for a drift larger than its error.
 _AHEAD_H = 4.0
 _BACK_H = 2.0
-# A pH correction continues to within this share of the dead band, so that the next top-off or
-# drift does not leave the band.
-_PURSUIT_RATIO = 0.5
+# In the direction of the last dose the dead band of pH is narrower: most water drifts one way, and
+# a probe that is 0.1 off must not leave the band with it.
+_AGAIN_RATIO = 0.7
 
 _B_FIRST, _EC_FIRST = hold(Reason("b_first")), hold(Reason("ec_first"))
 _DOSING_OFF, _FILLING = Reason("dosing_off"), Reason("filling")
@@ -43,7 +43,6 @@ CALIBRATIONS = (
 def verdict(state, water, values, now_ms):
     """Return NO_EFFECT or WRONG_WAY if doses failed, else None. Call it in every cycle."""
     ec = water.ec
-    state.watch_fill(water)
     if water.is_filling or _is_in_air(ec):
         state.invalidate()
         return None
@@ -77,9 +76,9 @@ def decide(water, values, state, now_ms, headroom):
         return mixing, mixing
     ec = _decide_ec(water.ec, values, state, headroom)
     if ec.actuator is None:
-        return ec, _decide_ph(water.ph, values, state, headroom)
+        return ec, _decide_ph(water.ph, values, state, now_ms, headroom)
     if state.last_doser == "nutrient_b":
-        ph = _decide_ph(water.ph, values, state, headroom)
+        ph = _decide_ph(water.ph, values, state, now_ms, headroom)
         if ph.actuator:
             return hold(Reason("ph_turn")), ph
     return ec, _EC_FIRST
@@ -143,7 +142,7 @@ def _decide_ec(ec, values, state, headroom):
     return Decision("nutrient_a", volume_ul, None, None, reason)
 
 
-def _decide_ph(ph, values, state, headroom):
+def _decide_ph(ph, values, state, now_ms, headroom):
     if ph.value is None:
         return hold(Reason("no_ph", fault=ph.fault))
     if not _PH_CREDIBLE[0] <= ph.value <= _PH_CREDIBLE[1]:
@@ -152,7 +151,6 @@ def _decide_ph(ph, values, state, headroom):
     deadband = values["ph.deadband"]
     response = state.ph.response
     drift_per_h = response.drift_per_h
-    target -= min(deadband, max(-deadband, state.fill_ph)) / 3
     is_high = ph.value > target
     if is_high:
         actuator, key = "ph_down", "ph.down_ul_per_ph"
@@ -160,15 +158,22 @@ def _decide_ph(ph, values, state, headroom):
         actuator, key = "ph_up", "ph.up_ul_per_ph"
         drift_per_h = -drift_per_h
     off = abs(ph.value - target)
-    if off <= (_PURSUIT_RATIO * deadband if state.correcting == actuator else deadband):
-        state.correcting = None
+    if off <= (_AGAIN_RATIO * deadband if state.correcting == actuator else deadband):
         return _in_band(
             state, "ph_in_band", int(ph.value * 100 + 0.5) * 10, int(target * 100 + 0.5) * 10)
+    # Water that loses CO2 rises against any acid: know how fast before doses are judged.
+    if off <= 2 * deadband and state.correcting != actuator:
+        watch_ms = response.watch_left_ms(now_ms)
+        if watch_ms:
+            return hold(Reason("ph_watched", left_ms=watch_ms))
     if _returns_by_drift(off, deadband, drift_per_h, response):
         return hold(Reason(
             "ph_high_returns" if is_high else "ph_low_returns", milli_ph=milli(ph.value)))
     ul_per_ph = values[key] / response.upper_bound(actuator)
-    wanted_ul = int(_needed(off, drift_per_h, response, actuator) * ul_per_ph) // 2
+    needed = off
+    if off > deadband:  # else the next dose follows soon enough
+        needed = _needed(off, drift_per_h, response, actuator)
+    wanted_ul = int(needed * ul_per_ph) // 2
     volume_ul, why = _deliverable_ul(wanted_ul, int(off * ul_per_ph), headroom(actuator), values)
     if not volume_ul:
         return hold(Reason("ph_high_blocked" if is_high else "ph_low_blocked", why=why))

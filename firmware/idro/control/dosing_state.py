@@ -10,10 +10,6 @@ from idro.protocol.reason import Reason
 # A run shorter than 1/5 s delivers no defined volume.
 _MIN_DOSE_UL = 50
 _MIN_DOSES_PER_S = 5
-# Effect of a top-off on pH: gain of learning, and limit. Dosing compensates a third of it in
-# advance, at most a third of the dead band.
-_FILL_SHARE = 0.3
-_FILL_MAX_PH = 0.3
 _WORKED_MS = 86_400_000
 
 # Settings that declare a titration, and the doser whose strength is relative to it.
@@ -99,10 +95,7 @@ class DosingState:
         self.diagnosis = None  # the Reason of the last verdict
         self.last_doser = ""
         self.in_band = {}  # code: (value, target, hold Decision)
-        self.correcting = None  # the doser of a pH correction in progress
-        self.fill_ph = 0.0  # learned effect of a top-off on pH
-        self._mixed_ph = None
-        self._before_fill_ph = None
+        self.correcting = None  # the doser of the last dose of pH
         self.ph = LoopState(("ph_down", "ph_up"), dose_verification.PH, dose_response.PH)
         self.ec = LoopState(("nutrient_b",), dose_verification.EC, dose_response.EC)
 
@@ -141,11 +134,14 @@ class DosingState:
         self.ph.restore(learned[:3])
         self.ec.restore(learned[3:])
 
-    def record_manual_dose(self, actuation, values):
-        """Record a manual dose."""
+    def record_manual_dose(self, actuation, values, owes_b_ms=None):
+        """Record a manual dose; `owes_b_ms` is when nutrient A ended if B must follow."""
         self.invalidate()
         if actuation.actuator == "nutrient_b":
             self._settle_b(actuation.volume_ul, values)
+        elif owes_b_ms is not None:
+            self.pending_b_ul += actuation.volume_ul
+            self.a_ended_ms = owes_b_ms
 
     def record_dose(self, actuation, water, values, now_ms):
         """Record a dose as delivered; `water` is from the time of the decision."""
@@ -183,21 +179,6 @@ class DosingState:
         return max(
             self.ph.mixing.left_ms(now_ms, water.mixing_left_ms, wait_ms),
             self.ec.mixing.left_ms(now_ms, water.mixing_left_ms, wait_ms))
-
-    def watch_fill(self, water):
-        """Learn the effect of a top-off on pH, from mixed water before and after it."""
-        ph = water.ph.value
-        if water.is_filling:
-            if self._mixed_ph is not None:
-                self._before_fill_ph = self._mixed_ph
-            self._mixed_ph = None
-            return
-        is_mixed = water.mixing_left_ms == 0 and ph is not None
-        if is_mixed and self._before_fill_ph is not None:
-            step = min(_FILL_MAX_PH, max(-_FILL_MAX_PH, ph - self._before_fill_ph))
-            self.fill_ph += _FILL_SHARE * (step - self.fill_ph)
-            self._before_fill_ph = None
-        self._mixed_ph = ph if is_mixed else None
 
     def diagnose(self, failure):
         """Set the diagnosis of a verdict."""

@@ -40,7 +40,8 @@ EVENT_TEXTS = {
     "latched": "Dosing is locked until a person resumes it: reason.",
     "correction":
         "A correction of a fresh fill: state (opened, held, ready for the button, given, "
-        "ended), actuator, given_ul, left_ul, next_ul, target_milli_ph, reason, by.",
+        "ended), actuator, given_ul, left_ul, next_ul, target_milli_ph or target_us_cm, reason, "
+        "by.",
     "authority": "The granted share of the budgets changed: granted_pct, asked_pct, reason.",
     "configured": "New settings are active: rev, by.",
     "clock_set": "Wall time became known or was corrected: boot_unix_ms, by_ms.",

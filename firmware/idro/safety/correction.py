@@ -1,60 +1,79 @@
-"""pH correction of a fresh fill: more acid or base than the daily budget, in steps that a person
-at the tank releases one by one (docs/adr/0011).
+"""Correction of a fresh fill: more acid, base or nutrient than the daily budget, in steps that a
+person at the tank releases one by one (docs/adr/0011, docs/adr/0031).
 
 Computes the steps and when the correction ends; the gate decides whether a step may run now.
-Volumes are in ul, pH in thousandths: integers are exact on the chip.
+Volumes are in ul, pH in thousandths, EC in uS/cm: integers are exact on the chip.
 """
+
+from collections import namedtuple
 
 from idro.protocol.reason import Reason
 from idro.safety.ledger import NO_EFFECT, WRONG_WAY
 
 MAX_DURATION_MS = 28_800_000
 BUTTON_TIMEOUT_MS = 900_000
-# Within this distance of the target, a step must mix as long as an automatic dose.
-NEAR_MILLI_PH = 1_000
 MIN_STEP_UL = 200
-_REACHED_MILLI_PH = 50
-# No effect: three steps predicted to move the pH by one and that moved it less than the other.
+# Share of the need in the first step and far from the target, %.
+FIRST_PCT = 50
 _JUDGED_STEPS = 3
-_PREDICTED_MILLI_PH = 200
-_OBSERVED_MILLI_PH = 30
-_OPPOSITE_MILLI_PH = 150
+
+# per: what the volume of the titration moves. near: a step within this distance of the target must
+# mix as long as an automatic dose, and is `later_pct` of the need after the first. Water that has
+# lost its carbonate answers half as strongly again to the last of its acid; EC is linear. reached:
+# ends the correction. No effect: three steps predicted to move the value by `predicted`, that
+# moved it less than `observed`. opposite: the most that two steps may move it the wrong way.
+Scale = namedtuple(
+    "Scale", ("per", "near", "later_pct", "reached", "predicted", "observed", "opposite"))
+PH = Scale(1_000, 1_000, 65, 50, 200, 30, 150)
+EC = Scale(100, 150, 80, 40, 80, 10, 60)
 
 
 class Correction:
-    """One correction of the pH by `doser`, by at most `total_ul`, towards `target_milli_ph`.
+    """One correction by `doser`, by at most `total_ul`, towards `target` of pH or EC.
 
-    `ul_per_ph` is the titration: the volume that moves the reservoir by 1 pH near the target.
+    `ul_per` is the titration: the volume that moves the reservoir by 1 pH or 100 uS/cm.
     """
 
-    def __init__(self, doser, target_milli_ph, total_ul, ul_per_ph, now_ms):
+    def __init__(self, doser, target, total_ul, ul_per, now_ms):
         self.doser = doser
-        self.target_milli_ph = target_milli_ph
+        self.target = target
         self.left_ul = total_ul
-        self._last_ul = max(2 * MIN_STEP_UL, total_ul // 20)
         self.given_ul = 0
         self._sign = 1 if doser == "ph_down" else -1
-        self._ul_per_ph = ul_per_ph
+        self._scale = PH if doser in ("ph_down", "ph_up") else EC
+        self._ul_per = ul_per
         self._began_ms = now_ms
         self._ready_ms = None
-        self._steps = []  # the last three: (milli_ph before, volume_ul)
+        self._began_at = None  # the value before the first step
+        self._steps = []  # the last three: (value before, volume_ul)
 
-    def distance_milli_ph(self, milli_ph):
+    def distance(self, value):
         """Return the distance to the target, 0 or less once it is reached."""
-        return self._sign * (milli_ph - self.target_milli_ph)
+        return self._sign * (value - self.target)
 
-    def is_near(self, milli_ph):
-        """True if a step must mix completely before the next."""
-        return self.distance_milli_ph(milli_ph) <= NEAR_MILLI_PH
+    def is_near(self, value):
+        """True if a step must mix completely before the next: by the reading, or by what the plan
+        leaves, as the last step may not have mixed."""
+        return self._rest(value) <= self._scale.near
 
-    def step_ul(self, milli_ph, headroom_ul):
-        """Return the volume of the next step in ul: at most half of the volume left (all of the
-        last twentieth) and half of what the titration predicts; 0 if below MIN_STEP_UL."""
-        distance = self.distance_milli_ph(milli_ph)
-        if distance <= _REACHED_MILLI_PH:
+    def step_ul(self, value, headroom_ul):
+        """Return the volume of the next step in ul, 0 if below MIN_STEP_UL.
+
+        The first is at most half of the total and of the need by the titration. Later ones are
+        most of the need, by the titration or by the strength of the last step if that is more.
+        """
+        rest, left_ul = self.distance(value), self.left_ul
+        if rest <= self._scale.reached:
             return 0
-        half_ul = self.left_ul if self.left_ul <= self._last_ul else self.left_ul // 2
-        volume_ul = min(headroom_ul, half_ul, distance * self._ul_per_ph // 2_000)
+        share_pct = FIRST_PCT
+        if not self._steps:
+            left_ul //= 2
+        elif self.is_near(value):
+            share_pct = self._scale.later_pct * 100 // self._strength_pct(value)
+        else:
+            rest = self._rest(value)
+        need_ul = rest * self._ul_per // self._scale.per
+        volume_ul = min(headroom_ul, left_ul, need_ul * share_pct // 100)
         return volume_ul if volume_ul >= MIN_STEP_UL else 0
 
     def update_wait(self, is_ready, now_ms):
@@ -64,33 +83,65 @@ class Correction:
         elif self._ready_ms is None:
             self._ready_ms = now_ms
 
-    def record_step(self, milli_ph, volume_ul):
-        """Record a step dosed at `milli_ph`."""
+    def record_step(self, value, volume_ul):
+        """Record a step dosed at `value`."""
+        if self._began_at is None:
+            self._began_at = value
         self.left_ul = max(0, self.left_ul - volume_ul)
         self.given_ul += volume_ul
         self._ready_ms = None
-        self._steps = (self._steps + [(milli_ph, volume_ul)])[-_JUDGED_STEPS:]
+        self._steps = (self._steps + [(value, volume_ul)])[-_JUDGED_STEPS:]
 
-    def verdict(self, milli_ph):
+    def verdict(self, value):
         """Return NO_EFFECT or WRONG_WAY if the mixed steps show it, else 0."""
         if not self._steps:
             return 0
-        moved = self._sign * (self._steps[0][0] - milli_ph)
-        if len(self._steps) >= 2 and moved < -_OPPOSITE_MILLI_PH:
+        moved = self._sign * (self._steps[0][0] - value)
+        if len(self._steps) >= 2 and moved < -self._scale.opposite:
             return WRONG_WAY
-        predicted = sum(step[1] for step in self._steps) * 1_000 // self._ul_per_ph
-        is_judged = len(self._steps) == _JUDGED_STEPS and predicted >= _PREDICTED_MILLI_PH
-        return NO_EFFECT if is_judged and moved < _OBSERVED_MILLI_PH else 0
+        predicted = self._predicted(sum(step[1] for step in self._steps))
+        is_judged = len(self._steps) == _JUDGED_STEPS and predicted >= self._scale.predicted
+        return NO_EFFECT if is_judged and moved < self._scale.observed else 0
 
-    def end_reason(self, milli_ph, now_ms):
-        """Return the Reason why the correction ends, or None. `milli_ph` is None without a
+    def end_reason(self, value, now_ms):
+        """Return the Reason why the correction ends, or None. `value` is None without a
         reading."""
-        if now_ms - self._began_ms >= MAX_DURATION_MS:
+        if self.is_too_long(now_ms):
             return Reason("too_long")
         if self._ready_ms is not None and now_ms - self._ready_ms >= BUTTON_TIMEOUT_MS:
             return Reason("not_pressed")
         if self.left_ul < MIN_STEP_UL:
             return Reason("all_given")
-        if milli_ph is not None and self.distance_milli_ph(milli_ph) <= _REACHED_MILLI_PH:
+        if value is not None and self.distance(value) <= self._scale.reached:
             return Reason("target_reached")
         return None
+
+    def is_too_long(self, now_ms):
+        """True if the correction has been open for its maximum duration."""
+        return now_ms - self._began_ms >= MAX_DURATION_MS
+
+    def _rest(self, value):
+        """Return the distance to the target, or what the plan leaves of it if that is less."""
+        rest = self.distance(value)
+        if self._began_at is None:
+            return rest
+        return min(rest, self.distance(self._began_at) - self._predicted(self.given_ul))
+
+    def _strength_pct(self, value):
+        """Return how strong the next step will be, in % of the titration: as the last was, or
+        stronger by as much as that was than the one before, up to twofold; at least 100."""
+        strength_pct = before_pct = None
+        for before, volume_ul in self._steps[:-3:-1]:
+            pct = self._sign * (before - value) * 100 // max(1, self._predicted(volume_ul))
+            if strength_pct is None:
+                strength_pct = max(1, pct)
+            else:
+                before_pct = max(1, pct)
+            value = before
+        if before_pct is not None and strength_pct > before_pct:
+            strength_pct = min(2 * strength_pct, strength_pct * strength_pct // before_pct)
+        return max(100, strength_pct)
+
+    def _predicted(self, volume_ul):
+        """Return how far a volume moves the value by the titration."""
+        return volume_ul * self._scale.per // self._ul_per

@@ -147,7 +147,7 @@ def headroom(doser, ledger, limits):
         (DAY_MS, caps.day_ul, DAY_ON_MS * share_pct // 100))
     for window_ms, cap_ul, cap_on_ms in windows:
         spent_on_ms, spent_ul = ledger.spent(doser, window_ms)
-        if window_ms == HOUR_MS and doser in CORRECTED:
+        if window_ms == HOUR_MS:
             fill_on_ms, fill_ul = ledger.spent(CORRECTED[doser], window_ms)
             spent_on_ms += fill_on_ms
             spent_ul += fill_ul
@@ -175,8 +175,7 @@ def correction_headroom(doser, ledger, limits):
 def since_run_ms(doser, ledger):
     """Return the ms since `doser` ended its last run, charged to either budget, or None."""
     since_ms = ledger.since_ms(doser)
-    if doser in CORRECTED:
-        fill_ms = ledger.since_ms(CORRECTED[doser])
-        if since_ms is None or (fill_ms is not None and fill_ms < since_ms):
-            return fill_ms
+    fill_ms = ledger.since_ms(CORRECTED[doser])
+    if since_ms is None or (fill_ms is not None and fill_ms < since_ms):
+        return fill_ms
     return since_ms

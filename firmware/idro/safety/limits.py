@@ -17,8 +17,10 @@ from collections import namedtuple
 DOSERS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
 FILL = "top_off"
 # Correction steps, each released at the board, are charged to a separate budget.
-CORRECTED = {"ph_down": "ph_down_fill", "ph_up": "ph_up_fill"}
-CHANNELS = DOSERS + (FILL,) + ("ph_down_fill", "ph_up_fill")
+CORRECTED = {
+    "ph_down": "ph_down_fill", "ph_up": "ph_up_fill",
+    "nutrient_a": "nutrient_a_fill", "nutrient_b": "nutrient_b_fill"}
+CHANNELS = DOSERS + (FILL, "ph_down_fill", "ph_up_fill", "nutrient_a_fill", "nutrient_b_fill")
 CIRCULATION = "circulation"
 IRRIGATION = "irrigation"
 FAN, HEATER, HUMIDIFIER = "fan", "heater", "humidifier"

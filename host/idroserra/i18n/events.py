@@ -169,6 +169,10 @@ def _correction(detail: Detail) -> str:
     what = plain_name(str(detail.get("actuator", "an_output")))
     state, because = detail.get("state"), _because(detail)
     if state == "opened":
+        if "target_us_cm" in detail:
+            ec = format_value("reservoir.ec_us_cm", _number(detail, "target_us_cm"))
+            return _("Correction with {what} to an EC of {ec} opened{by}{because}").format(
+                what=what, ec=ec, by=_by(detail), because=because)
         target = format_number(_number(detail, "target_milli_ph") / 1_000, 2)
         return _("Correction with {what} to pH {ph} opened{by}{because}").format(
             what=what, ph=target, by=_by(detail), because=because)

@@ -10,6 +10,7 @@ TEXTS: Table = {**NODE_TEXTS, **HOST_TEXTS}
 ENDED_TEXTS: dict[str, str] = {
     "mixing": N_("the water is mixing"),
     "b_after": N_("nutrient A was given, B follows"),
+    "ph_watched": N_("how fast pH drifts without doses is measured first"),
     "calibration": N_("probes are being calibrated"),
     "watering": N_("watering"),
     "irrigation_rest": N_("irrigation rests"),

@@ -1,4 +1,4 @@
-"""State of the pH correction of a fresh fill, from the node's events, as one JSON object.
+"""State of the correction of a fresh fill, from the node's events, as one JSON object.
 
 The node reports each change once; remaining time counts down from its report.
 """
@@ -17,6 +17,7 @@ from idroserra.nodes.latest_events import LatestEvents
 
 REACHED = "target_reached"
 RESET = Reason("board_reset")
+TARGET_US_CM = "target_us_cm"
 
 Correction = dict[str, Any]
 
@@ -48,7 +49,9 @@ def described(detail: Mapping[str, Any], unix_ms: int) -> Correction:
         "is_reached": state == "ended" and reason is not None and reason.code == REACHED,
         "actuator": str(detail.get("actuator")), "given_ul": given_ul, "left_ul": left_ul,
         "total_ul": given_ul + left_ul, "next_ul": _int(detail, "next_ul"),
-        "target_ph": _int(detail, "target_milli_ph") / 1_000, "reason": reason_json(reason),
+        "channel": "reservoir.ec_us_cm" if TARGET_US_CM in detail else "reservoir.ph",
+        "target": _int(detail, TARGET_US_CM) or _int(detail, "target_milli_ph") / 1_000,
+        "reason": reason_json(reason),
         "by": str(detail.get("by") or ""), "unix_ms": unix_ms,
         "wait_until_unix_ms": unix_ms + wait_ms if wait_ms else None,
         "text": state_text(state, reason, _int(detail, "next_ul"), str(detail.get("actuator"))),

@@ -46,7 +46,7 @@ MIN_BAND_US_CM = 100.0
 _WEAK = {"h3po4": "h3po4_10pct", "hno3": "hno3_10pct"}
 _STRONG = {"h3po4": "h3po4_2.9M", "hno3": "hno3_2.9M"}
 _DILUTED = {"h3po4": "h3po4_0.25M", "hno3": "hno3_0.4M"}
-_HARD_FROM_MEQ_L = 1.0  # of alkalinity
+HARD_FROM_MEQ_L = 1.0  # of alkalinity
 _SMALL_BELOW_L = 20.0
 _OF_PROBES = "probe."
 BASE, DILUTED_BASE = "khco3_1M", "khco3_0.25M"
@@ -139,7 +139,7 @@ class Cell:
     def stocks(self) -> dict[str, Any]:
         """The stock in each bottle: its name, or its ions in mol/L."""
         acids, base = _WEAK, BASE
-        if self.alkalinity_meq_l > _HARD_FROM_MEQ_L:
+        if self.alkalinity_meq_l > HARD_FROM_MEQ_L:
             acids = _STRONG
         elif self.volume_l < _SMALL_BELOW_L:
             acids, base = _DILUTED, DILUTED_BASE

@@ -8,6 +8,7 @@ are simulated. This is the only file of the simulator that imports the firmware.
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from idro.safety import limits
 from idro.safety.gate import Gate
 from idro.safety.ledger import Ledger
 from idro.safety.outputs import Output, Refused
-from idrosim.benchmark.cases import DEPTH_MM, Cell
+from idrosim.benchmark.cases import DEPTH_MM, HARD_FROM_MEQ_L, Cell, alkalinity_meq_l
 from idrosim.benchmark.peer_policies import (
     DEADBAND_PH,
     DEADBAND_US_CM,
@@ -36,10 +37,13 @@ from idrosim.benchmark.peer_policies import (
 
 NAME = "idroserra"
 _QUANTITIES = ("ph", "ec_us_cm", "level_mm")
-# The grower corrects a fresh fill that is further off than the first limit, and again beyond the
-# second, until leaving.
+# The grower corrects a fresh fill, in hard water acid first, which adds to EC, else nutrient,
+# which lowers pH; EC once. pH that is further off than the first limit is corrected; in hard
+# water, which loses CO2, again beyond the second, until the grower leaves. The totals have the
+# margin of `idroserra node correct`.
 _FIRST_CORRECTION_PH, _NEXT_CORRECTION_PH = 0.3, 0.15
 _GROWER_LEAVES_S = 3.0 * 3_600.0
+_MARGIN = 1.15
 # Of requests that control does not make.
 _BY_HAND, _AGENT, _CIRCULATION_MS = Reason("by_hand"), "agent", 900_000
 _BURST_UV = 1_000  # spread of a burst of samples of a working probe
@@ -190,6 +194,7 @@ class FirmwarePolicy:
 
     def __init__(self, cell: Cell, setup: PolicySetup, every_s: float) -> None:
         self._flow_ml_s = cell.pump_ml_s
+        self._is_hard = alkalinity_meq_l(cell.water) > HARD_FROM_MEQ_L
         values = settings_of(cell, setup, every_s)
         self.clock = _Clock()
         log = EventLog(self.clock)
@@ -224,6 +229,7 @@ class FirmwarePolicy:
             correction=self.correction, beat=_beat)
         self._setup = setup
         self._doser: str | None = None  # of the grower's corrections
+        self._has_fed = False
 
     @property
     def valve_is_open(self) -> bool:
@@ -232,23 +238,31 @@ class FirmwarePolicy:
 
     def _correct(self, readings: Readings) -> None:
         """Let the grower correct the fresh fill, and then any remaining difference."""
+        if not self.correction.is_open and readings.at_s < _GROWER_LEAVES_S:
+            with suppress(Refused):  # such as dosing that is locked
+                self._begin_correction(readings)
+        self.correction.poll()
+
+    def _begin_correction(self, readings: Readings) -> None:
         setup = self._setup
         off_ph = readings.ph - setup.target_ph
-        limit_ph = _FIRST_CORRECTION_PH if self._doser is None else _NEXT_CORRECTION_PH
-        is_far = abs(off_ph) > limit_ph
-        if not self.correction.is_open and is_far and readings.at_s < _GROWER_LEAVES_S:
-            doser, ml_per_ph = "ph_down", setup.acid_ml_per_ph
-            if off_ph < 0.0:
-                doser, ml_per_ph = "ph_up", setup.base_ml_per_ph
-            if self._doser not in (None, doser):
-                return
+        lacks_us_cm = setup.target_us_cm - readings.ec_us_cm
+        is_first = self._doser is None or not self._is_hard
+        limit_ph = _FIRST_CORRECTION_PH if is_first else _NEXT_CORRECTION_PH
+        doser, ml_per_ph = "ph_down", setup.acid_ml_per_ph
+        if off_ph < 0.0:
+            doser, ml_per_ph = "ph_up", setup.base_ml_per_ph
+        is_far = abs(off_ph) > limit_ph and self._doser in (None, doser)
+        is_acid_first = self._is_hard and is_far and doser == "ph_down"
+        if lacks_us_cm > DEADBAND_US_CM and not self._has_fed and not is_acid_first:
+            self._has_fed = True
+            ml = 1e-2 * lacks_us_cm * setup.nutrient_ml_per_100_us_cm
+            self.correction.begin(
+                "nutrient_a", round(setup.target_us_cm), _total_ul(ml), "grower")
+        elif is_far:
             self._doser = doser
-            volume_ul = max(1_000, round(1e3 * abs(off_ph) * ml_per_ph))
-            try:
-                self.correction.begin(doser, round(1e3 * setup.target_ph), volume_ul, "grower")
-            except Refused:  # such as dosing that is locked
-                return
-        self.correction.poll()
+            self.correction.begin(
+                doser, round(1e3 * setup.target_ph), _total_ul(abs(off_ph) * ml_per_ph), "grower")
 
     def observe(self, readings: Readings) -> None:
         """Sample the readings and let the gate see them."""
@@ -309,6 +323,10 @@ class FirmwarePolicy:
         except Refused as refused:
             return str(refused.reason.code)
         return ""
+
+
+def _total_ul(ml: float) -> int:
+    return max(1_000, round(1e3 * _MARGIN * ml))
 
 
 def _beat(name: str, within_ms: int | None = None) -> None:

@@ -74,12 +74,15 @@ class CasePlan:
         self.declare("requests_ms", at_ms)
 
     def correction(self, at_ms: int, rng: random.Random) -> None:
-        """Add the command of a pH correction, and random presses of the button: some too short or
+        """Add the command of a correction, and random presses of the button: some too short or
         too long, many when the node is not ready."""
-        pump, low, high = rng.choice((("ph_down", 4_500, 6_000), ("ph_up", 6_000, 7_500)))
+        pump, target, low, high = rng.choice((
+            ("ph_down", "target_milli_ph", 4_500, 6_000),
+            ("ph_up", "target_milli_ph", 6_000, 7_500),
+            ("nutrient_a", "target_us_cm", 1_000, 5_000)))
         self.add(at_ms, command={
             "verb": "correct", "by": f"fill-{at_ms}", "args": {
-                "actuator": pump, "target_milli_ph": rng.randrange(low, high),
+                "actuator": pump, target: rng.randrange(low, high),
                 "volume_ul": int(20_000 * 200.0 ** rng.random())},
         })
         self.declare("requests_ms", at_ms)

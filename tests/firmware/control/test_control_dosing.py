@@ -67,7 +67,7 @@ def test_more_sensitive_water_gets_smaller_doses():
 
 
 def test_low_ph_requests_base():
-    assert decide(water(ph=5.5))[1].actuator == "ph_up"
+    assert decide(water(ph=5.3))[1].actuator == "ph_up"
 
 
 def test_ec_comes_before_ph():
@@ -218,13 +218,14 @@ def test_loops_alternate_when_both_are_out_of_band_ec_first():
     assert decide(state, memory, 11_000_000)[0].actuator == "nutrient_a"
 
 
-def test_a_correction_continues_to_the_middle_of_the_band():
+def test_the_dead_band_is_narrower_in_the_direction_of_the_last_dose():
     memory = learned()
     assert decide(water(ph=5.95), memory)[1].actuator is None
     given_acid(memory, 6.05, 9_000_000)
     assert decide(water(ph=5.95), memory)[1].actuator == "ph_down"
-    assert decide(water(ph=5.89), memory)[1].actuator is None
-    assert decide(water(ph=5.95), memory)[1].actuator is None
+    assert decide(water(ph=5.92), memory)[1].actuator is None
+    assert decide(water(ph=5.94), memory)[1].actuator == "ph_down"
+    assert decide(water(ph=5.61), memory)[1].actuator is None
 
 
 def test_the_smallest_dose_is_given_unless_it_overshoots():
@@ -266,19 +267,19 @@ def test_a_drift_is_ignored_while_the_strength_rises():
     assert by_strength[0] > 1.2 * by_strength[1]
 
 
-def test_the_effect_of_topping_off_is_compensated_in_advance():
-    memory = learned()
-    now_ms = 0
-    for _ in range(6):
-        verdict(memory, water(ph=5.8), now_ms)
-        verdict(memory, water(ph=5.8, is_filling=True), now_ms + 60_000)
-        verdict(memory, water(ph=5.9, mixing_left_ms=1), now_ms + 120_000)
-        verdict(memory, water(ph=6.0), now_ms + 1_200_000)
-        memory.invalidate()
-        now_ms += 3_600_000
-    assert memory.fill_ph == pytest.approx(0.2, abs=0.03)
-    assert decide(water(ph=5.95), memory)[1].actuator == "ph_down"
-    assert decide(water(ph=5.55), memory)[1].actuator is None
+def test_ph_a_little_off_is_watched_for_20_minutes_before_it_is_dosed():
+    memory = DosingState()
+    for now_ms in range(0, 1_200_000, 30_000):
+        verdict(memory, water(ph=6.1), now_ms)
+        ph = decide(water(ph=6.1), memory, now_ms)[1]
+        assert ph.reason == Reason("ph_watched", left_ms=1_200_000 - now_ms)
+    assert decide(water(ph=6.21), memory, 0)[1].actuator == "ph_down"
+    verdict(memory, water(ph=6.1), 1_200_000)
+    assert decide(water(ph=6.1), memory, 1_200_000)[1].actuator == "ph_down"
+    memory.invalidate()
+    assert decide(water(ph=6.1), memory, 1_200_000 + 21_599_999)[1].actuator == "ph_down"
+    ph = decide(water(ph=6.1), memory, 1_200_000 + 21_600_000)[1]
+    assert ph.reason == Reason("ph_watched", left_ms=1_200_000)
 
 
 def test_stored_memory_is_restored_unchanged():

@@ -215,3 +215,32 @@ def test_a_manual_change_discards_the_comparison():
     memory, now_ms = dosed()
     memory.invalidate()
     assert verdict(memory, water(ph=7.0), now_ms) is None
+
+
+def lived(drift_per_h, strength, hours=12, cap_ul=1_500):
+    """Control water outside of the band that drifts, and answers acid by `strength` of the
+    titration; return the first verdict, or None."""
+    memory, ph, dosed_ms = DosingState(), 6.02, -900_000
+    for now_ms in range(0, hours * 3_600_000, 30_000):
+        ph += drift_per_h / 120
+        state = water(ph=ph, mixing_left_ms=max(0, dosed_ms + 900_000 - now_ms))
+        found = verdict(memory, state, now_ms)
+        if found:
+            return found
+        _, wanted = dosing.decide(state, VALUES, memory, now_ms, lambda _: (cap_ul, None))
+        if wanted.actuator:
+            dosed_ms = now_ms
+            given = Actuation(wanted.actuator, wanted.volume_ul, 0, 0, None)
+            memory.record_dose(given, state, VALUES, now_ms)
+            ph -= strength * wanted.volume_ul / VALUES["ph.down_ul_per_ph"]
+    return None
+
+
+@pytest.mark.parametrize("drift_per_h", [0.05, 0.1, 0.14, 0.18])
+def test_acid_that_only_holds_against_the_loss_of_co2_is_no_failure(drift_per_h):
+    assert lived(drift_per_h, strength=1.0) is None
+
+
+@pytest.mark.parametrize("drift_per_h", [0.03, 0.1, 0.18])
+def test_a_dead_pump_in_water_that_loses_co2_is_judged(drift_per_h):
+    assert lived(drift_per_h, strength=0.0) is not None

@@ -139,9 +139,18 @@ def test_a_board_without_a_button_refuses(node):
         begin(node)
 
 
-def test_only_one_correction_at_a_time_and_only_of_ph(node):
+@pytest.mark.parametrize("doser", ["nutrient_b", "top_off", "circulation", "none"])
+def test_only_acid_base_and_nutrient_a_correct(node, doser):
     with pytest.raises(Refused, match="not_correctable"):
-        begin(node, doser="nutrient_a")
+        begin(node, doser=doser)
+
+
+def test_a_correction_needs_its_target(node):
+    with pytest.raises(Refused, match="not_correctable"):
+        node.correction.begin("nutrient_a", None, 400_000, "ann")
+
+
+def test_only_one_correction_at_a_time(node):
     begin(node)
     with pytest.raises(Refused, match="correction_already"):
         begin(node)
@@ -159,6 +168,86 @@ def test_an_abandoned_correction_ends_within_eight_hours(node):
         node.cycles(1, held_ms=1_000)
     assert len(ended(node)) == 1
     assert on_ms(node) <= CORRECTION_DAY_ON_MS
+
+
+def feed(node, target_us_cm=2_000, volume_ul=400_000):
+    node.read(ec_us_cm=1_200)
+    node.correction.begin("nutrient_a", target_us_cm, volume_ul, "ann")
+    node.cycles(60)
+
+
+def starts_ms(node, doser):
+    return [on for on, _ in node.rig.runs(doser)]
+
+
+def test_one_press_gives_a_pair_of_nutrients(node):
+    feed(node)
+    node.cycles(1, held_ms=1_000)
+    node.cycles(20)
+    assert on_ms(node, "nutrient_a") == on_ms(node, "nutrient_b") == CORRECTION_STEP_ON_MS
+    given = node.events_of("correction", state="given")
+    assert [detail["given_ul"] for detail in given] == [30_000, 30_000]
+    assert given[0]["target_us_cm"] == 2_000
+    ended_ms = node.rig.runs("nutrient_a")[-1][1]
+    assert starts_ms(node, "nutrient_b")[0] >= ended_ms + 60_000
+
+
+def test_no_press_gives_another_pair_before_its_b(node):
+    feed(node)
+    node.cycles(4, held_ms=1_000)
+    assert on_ms(node, "nutrient_a") == CORRECTION_STEP_ON_MS
+
+
+def test_nutrient_ends_at_its_target_and_control_waits_for_its_hour(node):
+    feed(node, target_us_cm=1_400)
+    node.cycles(1, held_ms=1_000)
+    node.cycles(20)
+    node.read(ec_us_cm=1_385)
+    node.cycles(60)
+    assert ended(node) == ["target_reached"]
+    for doser in ("nutrient_a", "nutrient_b"):
+        room_ul, _ = node.gate.headroom(doser, node.sampler.readings, "control")
+        assert room_ul == 0
+
+
+def test_a_correction_that_ends_before_b_leaves_it_to_control(node):
+    feed(node, volume_ul=8_000)
+    node.cycles(1, held_ms=1_000)
+    assert 0 < on_ms(node, "nutrient_a") <= 4_000
+    node.correction.end(Reason("ended_by", by="ann"))
+    node.cycles(20)
+    assert on_ms(node, "nutrient_b") == on_ms(node, "nutrient_a")
+
+
+def test_an_empty_nutrient_bottle_latches(node):
+    feed(node)
+    for _ in range(6):
+        node.cycles(1, held_ms=1_000)
+        node.cycles(60)
+    assert ended(node) == ["latch_no_effect"]
+    assert on_ms(node, "nutrient_a") <= 3 * CORRECTION_STEP_ON_MS
+
+
+def test_a_stop_forbids_b_of_a_step(node):
+    feed(node)
+    node.cycles(1, held_ms=1_000)
+    node.gate.stop("ben")
+    node.cycles(60)
+    assert on_ms(node, "nutrient_b") == 0
+    assert ended(node) == ["stopped"]
+
+
+def test_b_that_cannot_be_given_waits_and_says_why(node):
+    feed(node)
+    node.cycles(1, held_ms=1_000)
+    node.read(ec_us_cm="no_ack")
+    node.cycles(60)
+    assert on_ms(node, "nutrient_b") == 0
+    held = node.events_of("correction", state="held")[-1]["reason"]
+    assert held["code"] == "b_waits"
+    for _ in range(MAX_DURATION_MS // 600_000 + 1):
+        node.cycles(60)
+    assert ended(node) == ["too_long"]
 
 
 @hypothesis_settings(

@@ -11,7 +11,7 @@ from support.ledger_rig import GOOD, HEAD, LATCH, RESERVE, SETTLE, Node, head, r
 SLACK_MS = 30_000
 CHANNEL_NUMBERS = {
     "ph_down": 0, "ph_up": 1, "nutrient_a": 2, "nutrient_b": 3, "top_off": 4, "ph_down_fill": 5,
-    "ph_up_fill": 6,
+    "ph_up_fill": 6, "nutrient_a_fill": 7, "nutrient_b_fill": 8,
 }
 
 
@@ -127,8 +127,8 @@ def test_an_unknown_latch_code_is_damage(node):
 
 
 @pytest.mark.parametrize("bad", [
-    record(0, 0, 1, 0, 0, 0), record(5, 0, 1, 0, 0, 0), record(RESERVE, 7, 1, 0, 1, 1),
-    record(SETTLE, 7, 1, 0, 1, 1), b"\0" * RECORD_BYTES,
+    record(0, 0, 1, 0, 0, 0), record(5, 0, 1, 0, 0, 0), record(RESERVE, 9, 1, 0, 1, 1),
+    record(SETTLE, 9, 1, 0, 1, 1), b"\0" * RECORD_BYTES,
 ])
 def test_a_meaningless_record_is_a_bad_record(node, bad):
     node.put(head(1, 9), record(LATCH, 0, 0, 0, 0, 0), bad, record(SETTLE, 6, 3, 0, 5, 5))
@@ -136,8 +136,8 @@ def test_a_meaningless_record_is_a_bad_record(node, bad):
 
 
 def test_the_highest_channel_number_is_valid(node):
-    node.put(head(2, 9), record(LATCH, 0, 0, 0, 0, 0), record(SETTLE, 6, 3, 0, 5, 5))
-    assert node.open().spent("ph_up_fill", DAY_MS) == (5, 5)
+    node.put(head(2, 9), record(LATCH, 0, 0, 0, 0, 0), record(SETTLE, 8, 3, 0, 5, 5))
+    assert node.open().spent("nutrient_b_fill", DAY_MS) == (5, 5)
     assert not node.ledger.was_damaged
 
 
@@ -217,7 +217,7 @@ def test_damage_charges_a_day_to_every_channel_and_reuses_no_id(node):
         on_ms, volume_ul = found.spent(channel, DAY_MS)
         assert on_ms == 1_800_000
         assert volume_ul == 2_000_000_000
-    assert found.reserve("ph_up", 1, 1) == 9
+    assert found.reserve("ph_up", 1, 1) == 11
     node.now_ms = 5_000 + DAY_MS
     assert found.spent("ph_down", DAY_MS)[0] == 1_800_000
     node.now_ms += 1

@@ -20,42 +20,86 @@ def given(one, steps):
     return one
 
 
+def feed(total_ul=400_000, ul_per_100_us_cm=20_000, target_us_cm=1_600):
+    return Correction("nutrient_a", target_us_cm, total_ul, ul_per_100_us_cm, 0)
+
+
 def test_the_limits_of_a_correction_are_frozen():
     assert correction.MAX_DURATION_MS == 28_800_000
     assert correction.BUTTON_TIMEOUT_MS == 900_000
-    assert correction.NEAR_MILLI_PH == 1_000
     assert correction.MIN_STEP_UL == 200
+    assert correction.FIRST_PCT == 50
+    assert correction.PH == (1_000, 1_000, 65, 50, 200, 30, 150)
+    assert correction.EC == (100, 150, 80, 40, 80, 10, 60)
 
 
-def test_acid_lowers_and_base_raises_ph():
-    assert down().distance_milli_ph(7_250) == 1_250
+def test_acid_lowers_and_base_raises_ph_and_nutrient_raises_ec():
+    assert down().distance(7_250) == 1_250
     up = Correction("ph_up", 6_000, 400_000, 100_000, 0)
-    assert up.distance_milli_ph(5_300) == 700
-    assert up.distance_milli_ph(6_100) == -100
+    assert up.distance(5_300) == 700
+    assert up.distance(6_100) == -100
+    assert feed().distance(1_200) == 400
+    assert feed().distance(1_700) == -100
 
 
-def test_a_distance_of_one_ph_is_near():
+def test_a_distance_of_one_ph_or_150_us_cm_is_near():
     assert down().is_near(7_000)
     assert not down().is_near(7_001)
+    assert feed().is_near(1_450)
+    assert not feed().is_near(1_449)
 
 
-def test_a_step_is_half_of_the_rest_and_half_of_the_need():
+def test_the_first_step_is_half_of_the_total_and_half_of_the_need():
     assert down().step_ul(10_500, MUCH_UL) == 200_000
     assert down().step_ul(7_000, MUCH_UL) == 50_000
     assert down().step_ul(7_000, 30_000) == 30_000
-    assert down(ul_per_ph=100_003).step_ul(6_333, MUCH_UL) == 333 * 100_003 // 2_000
+    assert down(ul_per_ph=100_003).step_ul(6_333, MUCH_UL) == 16_650
+    assert feed().step_ul(1_200, MUCH_UL) == 40_000
+    assert feed(total_ul=50_000).step_ul(1_200, MUCH_UL) == 25_000
 
 
-def test_the_last_twentieth_is_given_in_full():
-    one = given(down(), [(9_000, 379_999)])
-    assert one.step_ul(9_000, MUCH_UL) == 20_001 // 2
-    assert given(one, [(9_000, 1)]).step_ul(9_000, MUCH_UL) == 20_000
+def test_a_step_far_from_the_target_is_half_of_what_the_plan_leaves():
+    one = given(down(), [(9_000, 100_000)])
+    assert one.step_ul(7_200, MUCH_UL) == 60_000
+    assert one.step_ul(8_900, MUCH_UL) == 100_000  # not mixed yet: 1 pH of 3 is given
+    far = given(feed(total_ul=900_000), [(800, 80_000)])
+    assert far.step_ul(900, MUCH_UL) == 40_000
 
 
-def test_the_last_two_smallest_steps_are_given_in_full():
-    assert down(total_ul=402).step_ul(9_000, MUCH_UL) == 201
-    assert down(total_ul=401).step_ul(9_000, MUCH_UL) == 200
-    assert down(total_ul=400).step_ul(9_000, MUCH_UL) == 400
+def test_a_step_waits_for_mixing_once_the_plan_is_near_its_end():
+    one = given(down(), [(8_000, 100_000)])
+    assert one.is_near(8_000)  # 1 pH of 2 is given
+    assert not given(down(), [(8_001, 100_000)]).is_near(8_001)
+    assert given(feed(), [(1_200, 50_000)]).is_near(1_210)
+
+
+def test_a_step_near_the_target_is_most_of_the_need():
+    one = given(down(), [(8_000, 100_000)])
+    assert one.step_ul(7_000, MUCH_UL) == 65_000
+    assert one.step_ul(7_000, 30_000) == 30_000
+    one = given(feed(), [(1_400, 20_000)])
+    assert one.step_ul(1_500, MUCH_UL) == 16_000
+
+
+def test_steps_that_did_more_than_the_titration_says_are_followed_by_less():
+    one = given(down(), [(7_000, 25_000)])  # 0.25 pH by the titration
+    assert one.step_ul(6_500, MUCH_UL) == 50_000 * 32 // 100
+    one = given(down(), [(7_000, 50_000), (6_600, 20_000)])  # 0.8 of the titration, then 1.2
+    assert one.step_ul(6_360, MUCH_UL) == 36_000 * (6_500 // 180) // 100
+    one = given(down(), [(7_000, 50_000), (6_900, 20_000)])  # 0.2, then 1.2: at most 2.4
+    assert one.step_ul(6_660, MUCH_UL) == 66_000 * (6_500 // 240) // 100
+
+
+def test_steps_that_did_less_are_not_followed_by_more():
+    one = given(down(), [(7_000, 50_000)])
+    assert one.step_ul(6_900, MUCH_UL) == 58_500
+    assert one.step_ul(7_000, MUCH_UL) == 65_000
+    assert given(down(), [(7_000, 0)]).step_ul(7_000, MUCH_UL) == 65_000
+
+
+def test_a_later_step_is_at_most_the_rest_of_the_total():
+    one = given(down(total_ul=100_000), [(7_000, 50_000)])
+    assert one.step_ul(6_900, MUCH_UL) == 50_000
 
 
 def test_within_0_05_ph_nothing_is_given():
@@ -67,6 +111,7 @@ def test_within_0_05_ph_nothing_is_given():
 def test_a_step_below_the_pump_minimum_is_not_given():
     assert down().step_ul(7_000, 200) == 200
     assert down().step_ul(7_000, 199) == 0
+    assert down(total_ul=399).step_ul(7_000, MUCH_UL) == 0
 
 
 def test_it_records_the_given_volume_and_no_negative_rest():
@@ -144,6 +189,22 @@ def test_it_ends_when_its_volume_is_used():
     assert one.end_reason(9_000, 0) is None
     one.record_step(9_000, 1)
     assert one.end_reason(9_000, 0) == Reason("all_given")
+
+
+def test_nutrient_without_effect_and_a_falling_ec_have_verdicts():
+    steps = [(1_000, 6_000)] * 2  # 30 uS/cm each
+    one = given(feed(), [*steps, (1_000, 6_000)])
+    assert one.verdict(1_009) == NO_EFFECT
+    assert one.verdict(1_010) == 0
+    assert given(feed(), [(1_000, 5_300)] * 3).verdict(1_000) == 0
+    assert given(feed(), steps).verdict(940) == 0
+    assert given(feed(), steps).verdict(939) == WRONG_WAY
+
+
+def test_nutrient_ends_within_40_us_cm():
+    assert feed().end_reason(1_559, 0) is None
+    assert feed().end_reason(1_560, 0) == Reason("target_reached")
+    assert feed().step_ul(1_560, MUCH_UL) == 0
 
 
 @pytest.mark.parametrize(("milli_ph", "why"), [

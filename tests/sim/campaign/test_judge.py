@@ -286,6 +286,35 @@ def test_one_press_releases_one_step(run):
     assert run.violated(presses_ms=(PRESSED_MS,)) == {"I1"}
 
 
+def test_the_b_of_a_step_completes_it(run):
+    run.dose("nutrient_a", PRESSED_MS + 2_000, seconds=29.0, by="ann")
+    run.dose("nutrient_b", PRESSED_MS + 95_000, seconds=29.0, by="ann")
+    assert run.violated(presses_ms=(PRESSED_MS,)) == set()
+
+
+@pytest.mark.parametrize(("second", "at_ms", "seconds"), [
+    ("nutrient_b", 95_000, 29.2),  # more than A
+    ("nutrient_b", 1_900_000, 29.0),  # too late
+    ("ph_up", 95_000, 29.0),
+])
+def test_nothing_else_completes_a_step(run, second, at_ms, seconds):
+    run.dose("nutrient_a", PRESSED_MS + 2_000, seconds=29.0, by="ann")
+    run.dose(second, PRESSED_MS + at_ms, seconds=seconds, by="ann")
+    assert run.violated(presses_ms=(PRESSED_MS,)) == {"I1"}
+
+
+def test_b_without_a_step_of_a_or_a_second_one_is_no_step(run):
+    run.dose("nutrient_b", PRESSED_MS + 2_000, seconds=29.0, by="ann")
+    assert run.violated(presses_ms=(PRESSED_MS,)) == {"I1"}
+
+
+def test_one_step_of_a_has_one_b(run):
+    run.dose("nutrient_a", PRESSED_MS + 2_000, seconds=14.0, by="ann")
+    run.dose("nutrient_b", PRESSED_MS + 95_000, seconds=14.0, by="ann")
+    run.dose("nutrient_b", PRESSED_MS + 300_000, seconds=14.0, by="ann")
+    assert run.violated(presses_ms=(PRESSED_MS,)) == {"I1"}
+
+
 def test_a_step_counts_in_the_hour_of_control(run):
     run.dose("ph_down", PRESSED_MS + 2_000, seconds=29.0, by="ann")
     run.dose("ph_down", PRESSED_MS + 1_800_000, seconds=3.0)

@@ -11,6 +11,7 @@ from idroserra.cli.node.adopt import adopt, forget, unadopted_nodes
 from idroserra.cli.node.bottle import bottle
 from idroserra.cli.node.correct import correct, end_correction
 from idroserra.cli.node.journal import note
+from idroserra.cli.node.needs import needs
 from idroserra.cli.node.preview import preview
 from idroserra.cli.node.restored import restored
 from idroserra.cli.node.site import SiteOption, site
@@ -139,6 +140,7 @@ app.command("adopt")(adopt)
 app.command("forget")(forget)
 app.command("correct")(correct)
 app.command("end-correction")(end_correction)
+app.command("needs")(needs)
 app.command("titrate")(titrate)
 app.command("note")(note)
 app.command("bottle")(bottle)

@@ -1,4 +1,4 @@
-"""`idroserra node correct`: correct the pH of a fresh fill, confirmed or poured at the tank."""
+"""`idroserra node correct`: correct pH or EC of a fresh fill, confirmed or poured at the tank."""
 
 from __future__ import annotations
 
@@ -23,18 +23,25 @@ from idroserra.core.errors import ConfigError
 from idroserra.i18n.channels import plain_name
 
 _STOCKS = {"ph_down": "h3po4_10pct", "ph_up": "khco3_1M"}
+_NUTRIENT = "nutrient_a"
+# The argument of the target in thousandths, and the range of the target.
+_TARGETS = {"ph_down": ("target_milli_ph", 4.5, 7.5), "ph_up": ("target_milli_ph", 4.5, 7.5),
+            _NUTRIENT: ("target_us_cm", 0.2, 5.0)}
 # CO2 outgasses while pouring, and stock strengths deviate from their labels.
 _MARGIN = 1.15
+_UL_PER_100_US_CM = "ec.ul_per_100_us_cm"
 
 
 def correct(
     node: NodeName,
-    target: Annotated[float, typer.Option(min=4.5, max=7.5, help="Target pH.")],
+    target: Annotated[
+        float, typer.Option(help="Target: pH, 4.5 to 7.5; mS/cm for nutrient_a, 0.2 to 5.")],
     total_ml: Annotated[
         float | None,
         typer.Option(min=1.0, max=8_000.0, help="Maximum total volume, ml."),
     ] = None,
-    doser: Annotated[str, typer.Option(help="ph_down or ph_up.")] = "ph_down",
+    doser: Annotated[
+        str, typer.Option(help="ph_down, ph_up or nutrient_a (B follows).")] = "ph_down",
     alkalinity_meq_l: Annotated[
         float | None,
         typer.Option(min=0.05, max=30.0, help="Without --total-ml: alkalinity, meq/L."),
@@ -51,19 +58,29 @@ def correct(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Correct the pH of a fresh fill in steps, each confirmed at the board or poured by hand.
+    """Correct pH or EC of a fresh fill in steps, each confirmed at the board or poured by hand.
 
     Exit code 0 once the target is reached, else 1 with the reason.
     """
-    if doser not in _STOCKS:
-        raise ConfigError("command line", "--doser", f"{doser!r}: not one of {', '.join(_STOCKS)}")
+    if doser not in _TARGETS:
+        raise ConfigError(
+            "command line", "--doser", f"{doser!r}: not one of {', '.join(_TARGETS)}")
+    key, low, high = _TARGETS[doser]
+    if not low <= target <= high:
+        raise ConfigError("command line", "--target", f"{target:g}: not {low:g} to {high:g}")
     client = HostClient(url)
     found = client.node(node)
     if total_ml is None:
-        total_ml = _computed_ml(found, doser, target, alkalinity_meq_l, stock)
+        if doser == _NUTRIENT:
+            total_ml = _nutrient_ml(found, target)
+        else:
+            total_ml = _computed_ml(found, doser, target, alkalinity_meq_l, stock)
         typer.echo(f"{node}: at most {total_ml:.0f} ml of {plain_name(doser)}", err=as_json)
-    args = {"actuator": doser, "target_milli_ph": round(target * 1_000),
-            "volume_ul": round(total_ml * 1_000)}
+    args = {"actuator": doser, key: round(target * 1_000), "volume_ul": round(total_ml * 1_000)}
+    if doser == _NUTRIENT and (by_hand or found["has_button"] is False):
+        raise ConfigError("command line", "--doser", (
+            "nutrient_a needs the button of the board: pour the nutrient by hand, half of it, "
+            "let it mix, read the EC, then half of the rest"))
     if by_hand or found["has_button"] is False:
         if not by_hand:
             typer.echo(f"{node}: this board has no button: pour the steps by hand", err=as_json)
@@ -80,6 +97,20 @@ def end_correction(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = 
     raise_unless_done(node, command)
     if not as_json:
         typer.echo(f"{node}: confirmed, {text_of(command['reason'])}")
+
+
+def _nutrient_ml(node: dict[str, Any], target_ms_cm: float) -> float:
+    """Return the ml of A (and of B) by the titration, plus a margin. Raises ConfigError."""
+    channel = node["channels"].get("reservoir.ec_us_cm")
+    values = node["config"]["values"]
+    if channel is None or channel["value"] is None or _UL_PER_100_US_CM not in values:
+        raise ConfigError("command line", "--total-ml", (
+            f"missing, and {node['node']} has no EC reading or reports no settings"))
+    lacks_us_cm = 1_000 * target_ms_cm - float(channel["value"])
+    if lacks_us_cm <= 0.0:
+        raise ConfigError("command line", "--target", (
+            f"{target_ms_cm:g}: the water is at {channel['value'] / 1_000:.2f} mS/cm already"))
+    return max(1.0, 1e-5 * lacks_us_cm * int(values[_UL_PER_100_US_CM]) * _MARGIN)
 
 
 def _computed_ml(

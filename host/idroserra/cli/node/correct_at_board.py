@@ -14,12 +14,12 @@ import typer
 from idroserra.client.http import HostClient
 from idroserra.client.requests import CommandFailed, raise_unless_done, send_and_wait, text_of
 from idroserra.core.errors import HostError
-from idroserra.i18n.channels import plain_name, volume_text
+from idroserra.i18n.channels import display_of, format_value, plain_name, volume_text
 
 _RETRY_S = 2.0
 _POLL_S = 0.25
 _OPEN_TIMEOUT_S = 15.0
-_PH = "reservoir.ph"
+_CHANNELS = ("reservoir.ph", "reservoir.ec_us_cm")
 
 
 def correct_at_board(
@@ -43,7 +43,7 @@ def correct_at_board(
         raise CommandFailed(f"{name}: correction ended: {text_of(over['reason'])}; "
                             f"{volume_text(over['given_ul'])} given")
     if not as_json:
-        typer.echo(f"{name}: {text_of(over['reason'])}, pH {follower.ph_text}; "
+        typer.echo(f"{name}: {text_of(over['reason'])}, {follower.reading_text}; "
                    f"{volume_text(over['given_ul'])} of {plain_name(over['actuator'])} given")
 
 
@@ -100,12 +100,14 @@ class CorrectionMonitor:
         return bool(found) and not found["is_open"]
 
     @property
-    def ph_text(self) -> str:
-        """The current pH as text."""
-        channel = self.node["channels"].get(_PH) or {"value": None, "fault": None}
+    def reading_text(self) -> str:
+        """The current pH or EC as text."""
+        name = self.correction.get("channel", "reservoir.ph")
+        label = display_of(name).label
+        channel = self.node["channels"].get(name) or {"value": None, "fault": None}
         if channel["value"] is None:
-            return f"unknown ({channel['fault'] or 'no reading'})"
-        return f"{channel['value']:.2f}"
+            return f"{label} unknown ({channel['fault'] or 'no reading'})"
+        return f"{label} {format_value(name, channel['value'])}"
 
     def take_events(self, timeout_s: float) -> list[dict[str, Any]]:
         """Apply pending messages; return the events of the correction, oldest first."""
@@ -141,12 +143,12 @@ class CorrectionMonitor:
         self.trouble = message["why"] if kind == "lost" else ""
         if kind == "node":
             self.node = {**self.node, **message["changes"]}
-        if kind == "record" and _PH in self.node["channels"]:
-            channel = self.node["channels"][_PH]
-            if _PH in message["values"]:
-                channel.update(value=message["values"][_PH], fault=None)
-            elif _PH in message["faults"]:
-                channel.update(value=None, fault=message["faults"][_PH])
+        for name in _CHANNELS if kind == "record" else ():
+            channel = self.node["channels"].get(name, {})
+            if name in message["values"]:
+                channel.update(value=message["values"][name], fault=None)
+            elif name in message["faults"]:
+                channel.update(value=None, fault=message["faults"][name])
 
 
 class _Lines:
@@ -209,8 +211,8 @@ def render(follower: CorrectionMonitor, now_unix_ms: int) -> Any:
     amount = f"{volume_text(found['given_ul'])} of {volume_text(found['total_ul'])}"
     return Group(
         head, ProgressBar(total=max(1, found["total_ul"]), completed=found["given_ul"], width=40),
-        Text(f"{amount} of {plain_name(found['actuator'])} given; pH {follower.ph_text} → "
-             f"{found['target_ph']:.2f}"),
+        Text(f"{amount} of {plain_name(found['actuator'])} given; {follower.reading_text} → "
+             f"{format_value(found['channel'], found['target'])}"),
         Text("Ctrl-C: end the correction?", style="dim"))
 
 

@@ -151,8 +151,8 @@ class NodeOut(Out):
         description="Last decisions of pH and EC control: loop, reason, text, unix_ms; empty "
                     "without contact.")]
     correction: Annotated[dict[str, Any] | None, Meta(
-        description="The newest correction of a fresh fill: state, volumes in ul, target_ph, "
-                    "wait_until_unix_ms; text in words.")]
+        description="The newest correction of a fresh fill: state, volumes in ul, channel, "
+                    "target, wait_until_unix_ms; text in words.")]
     calibration_due_days: Annotated[int | None, Meta(
         description="Days until the pH calibration is due, negative if overdue; null: unknown.")]
     recipe: Annotated[dict[str, Any] | None, Meta(

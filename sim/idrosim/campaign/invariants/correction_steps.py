@@ -1,8 +1,9 @@
 """Identifies the steps of a fresh-fill correction by the presses of the button.
 
-A dose of acid or base that starts right after a press is a step, at most one per press; reports of
-the node do not count. Steps have their own ceilings; the ordinary ones apply to all other doses
-(docs/adr/0011).
+A dose of acid, base or nutrient A that starts right after a press is a step, at most one per
+press; the next nutrient B, if it is no longer, completes a step of A. Reports of the node do not
+count. Steps have their own ceilings; the ordinary ones apply to all other doses (docs/adr/0011,
+0031).
 """
 
 from bisect import bisect_right
@@ -14,7 +15,10 @@ from idrosim.campaign.invariants.trace import Dose, RunTrace
 
 # After the press: released within 5 s, then detected and dosed.
 _STEP_BEGINS_WITHIN_MS = 10_000
-STEP_PUMPS = ("ph_down", "ph_up")
+STEP_PUMPS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
+# B completes a step of A within this time, with at most its time on and a slack.
+_PAIR_WITHIN_US = 1_800_000_000
+_PAIR_SLACK_US = 100_000
 # I1 for steps: seconds on in one step and in 24 h; ml in 24 h per litre of design volume.
 STEP_ON_S, STEP_DAY_ON_S, STEP_DAY_ML_L = 30.0, 600.0, 4.0
 
@@ -22,8 +26,15 @@ STEP_ON_S, STEP_DAY_ON_S, STEP_DAY_ML_L = 30.0, 600.0, 4.0
 def steps(trace: RunTrace, terms: CaseTerms) -> list[Dose]:
     """Return the doses that the button released, sorted by time."""
     found = []
-    last_press_ms = None
+    last_press_ms = step_of_a = None
     for dose in trace.doses():
+        if dose.pump == "nutrient_b":
+            if step_of_a is not None and _completes(dose, step_of_a):
+                found.append(dose)
+            step_of_a = None
+            continue
+        if dose.pump == "nutrient_a":
+            step_of_a = None
         at_ms = dose.start_us // 1_000
         index = bisect_right(terms.presses_ms, at_ms)
         if not index or dose.pump not in STEP_PUMPS:
@@ -32,6 +43,8 @@ def steps(trace: RunTrace, terms: CaseTerms) -> list[Dose]:
         if press_ms != last_press_ms and at_ms - press_ms <= _STEP_BEGINS_WITHIN_MS:
             last_press_ms = press_ms
             found.append(dose)
+            if dose.pump == "nutrient_a":
+                step_of_a = dose
     return found
 
 
@@ -52,6 +65,12 @@ def limits_s(terms: CaseTerms) -> Iterator[float]:
     yield STEP_DAY_ON_S
     if not terms.is_hostile:
         yield STEP_DAY_ML_L * terms.volume_l * 1_000 / terms.setting("doser.ul_per_s")
+
+
+def _completes(dose: Dose, step_of_a: Dose) -> bool:
+    """Return True if a dose of B completes a step of A."""
+    is_soon = dose.start_us - step_of_a.end_us <= _PAIR_WITHIN_US
+    return is_soon and dose.on_us <= step_of_a.on_us + _PAIR_SLACK_US
 
 
 def _is_in(doses: list[Dose], span: tuple[int, int]) -> bool:

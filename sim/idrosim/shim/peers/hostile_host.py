@@ -92,9 +92,14 @@ class HostileHost:
             verb, args = "dose", {"actuator": name, "volume_ul": int(rng.uniform(1, 20_000))}
         elif draw < 0.6:
             by = by.replace("once-", "fill-")  # runs once, in several steps
+            doser = _pick(rng, _DOSERS)
+            target = int(rng.uniform(4_500, 7_500))
             verb, args = "correct", {
-                "actuator": _pick(rng, _DOSERS), "target_milli_ph": int(rng.uniform(4_500, 7_500)),
-                "volume_ul": int(rng.uniform(1_000, 8_000_000))}
+                "actuator": doser, "volume_ul": int(rng.uniform(1_000, 8_000_000))}
+            if doser == "nutrient_a":
+                args["target_us_cm"] = target - 2_500
+            else:
+                args["target_milli_ph"] = target
         elif draw < 0.62:
             verb, args = "end_correction", {}
         elif draw < 0.85:

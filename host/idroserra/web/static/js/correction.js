@@ -6,10 +6,14 @@ import { valueOf, watchNumbers } from "./number_fields.js";
 import { t } from "./i18n.js";
 import { nowUnixMs, state } from "./state.js";
 import { withDisabled, openConfirm } from "./confirm_dialog.js";
-import { fullTime, millilitres, number, plainName } from "./format.js";
+import { fullTime, millilitres, number, plainName, shown } from "./format.js";
 
 const RESULT_SHOWN_MS = 86400e3;
-const CORRECTS = ["ph_down", "ph_up"];
+const CORRECTS = ["ph_down", "ph_up", "nutrient_a"];
+const EC = "reservoir.ec_us_cm";
+const MARGIN = 1.15; // of the volume by the titration, as the terminal adds
+
+const withUnit = (channel, value) => `${shown(channel, value)} ${channel.display.unit}`.trim();
 
 /** The remaining wait until the next step. */
 function waitText(untilUnixMs) {
@@ -35,6 +39,7 @@ export class CorrectionPanel {
       event.preventDefault();
       this.ask();
     });
+    this.form.elements.doser.addEventListener("change", () => this.propose());
     this.form.elements.target_ph.addEventListener("input", () => (this.isTyped = true));
     dialog.addEventListener("close", () => dialog.returnValue === "yes" && this.send("correct", this.args));
     this.end.addEventListener("click", () => this.send("end_correction", {}));
@@ -42,17 +47,20 @@ export class CorrectionPanel {
 
   get args() {
     const { doser, total_ml: total, target_ph: target } = this.form.elements;
-    return {
-      actuator: doser.value,
-      target_milli_ph: Math.round(valueOf(target) * 1000),
-      volume_ul: Math.round(valueOf(total) * 1000),
-    };
+    const goal = this.isFeeding ? { target_us_cm: this.values["ec.target_us_cm"] } : { target_milli_ph: Math.round(valueOf(target) * 1000) };
+    return { actuator: doser.value, ...goal, volume_ul: Math.round(valueOf(total) * 1000) };
+  }
+
+  get isFeeding() {
+    return this.form.elements.doser.value === "nutrient_a";
   }
 
   ask() {
-    const { actuator, target_milli_ph: target, volume_ul: volume } = this.args;
-    this.dialog.querySelector("h2").textContent =
-      t("Bring the pH to {ph} with at most {volume} of {what}?", { ph: number(target / 1000, 2), volume: millilitres(volume), what: plainName(actuator) });
+    const { actuator, target_milli_ph: ph, target_us_cm: ec, volume_ul: volume } = this.args;
+    const words = { volume: millilitres(volume), what: plainName(actuator) };
+    this.dialog.querySelector("h2").textContent = this.isFeeding
+      ? t("Bring the EC to {ec} with at most {volume} of {what} and as much of B?", { ec: withUnit(this.channels[EC], ec), ...words })
+      : t("Bring the pH to {ph} with at most {volume} of {what}?", { ph: number(ph / 1000, 2), ...words });
     openConfirm(this.dialog);
   }
 
@@ -86,7 +94,9 @@ export class CorrectionPanel {
     this.parts.hand.hidden = isOpen || node.has_button;
     if (isOpen) this.renderOpen(node, correction, hasContact);
     this.renderResult(isOpen ? null : correction);
-    this.offer(dosers, node.config.values);
+    this.values = node.config.values;
+    this.channels = node.channels;
+    this.offer(dosers);
   }
 
   renderOpen(node, correction, hasContact) {
@@ -104,14 +114,15 @@ export class CorrectionPanel {
       setText(then, correction.wait_until_unix_ms ? waitText(correction.wait_until_unix_ms) : "");
     }
     setText(this.root.querySelector(".given"), t("{given} of {total} dosed", { given: millilitres(correction.given_ul), total: millilitres(correction.total_ul) }));
-    setText(this.root.querySelector(".ph"), this.phText(node, correction));
+    setText(this.root.querySelector(".ph"), this.readingText(node, correction));
     this.root.querySelector("progress").value = correction.total_ul ? correction.given_ul / correction.total_ul : 0;
   }
 
-  phText(node, correction) {
-    const channel = node.channels["reservoir.ph"];
-    const isFresh = channel && channel.value !== null && nowUnixMs() - channel.unix_ms <= node.stale_after_ms;
-    return `pH ${isFresh ? number(channel.value, 2) : t("unknown")} \u2192 ${number(correction.target_ph, 2)}`;
+  readingText(node, correction) {
+    const channel = node.channels[correction.channel];
+    if (!channel) return "";
+    const isFresh = channel.value !== null && nowUnixMs() - channel.unix_ms <= node.stale_after_ms;
+    return `${channel.display.label} ${isFresh ? shown(channel, channel.value) : t("unknown")} \u2192 ${withUnit(channel, correction.target)}`;
   }
 
   renderResult(correction) {
@@ -126,13 +137,31 @@ export class CorrectionPanel {
   }
 
   /** Offer the dosers, and the setpoint as target until the user types. */
-  offer(dosers, values) {
+  offer(dosers) {
     const { doser: select, target_ph: input } = this.form.elements;
     if (select.dataset.names !== dosers.join()) {
       select.dataset.names = dosers.join();
       select.replaceChildren(...dosers.map((name) => new Option(plainName(name), name)));
     }
-    const target = values["ph.target"];
+    const target = this.values["ph.target"];
     if (!this.isTyped && target !== undefined) input.value = number(target, 2);
+    this.choose();
+  }
+
+  /** Show the fields of the chosen pump. */
+  choose() {
+    const isFeeding = this.isFeeding;
+    for (const part of this.form.querySelectorAll("[data-for]")) part.hidden = (part.dataset.for === "ec") !== isFeeding;
+    this.form.elements.target_ph.disabled = isFeeding;
+  }
+
+  /** Propose the volume of nutrient by the titration. */
+  propose() {
+    this.choose();
+    const { total_ml: total } = this.form.elements;
+    const { value } = this.channels[EC] || {};
+    if (!this.isFeeding || typeof value !== "number") return;
+    const lacks = this.values["ec.target_us_cm"] - value;
+    if (lacks > 0) total.value = number(Math.max(1, (lacks * this.values["ec.ul_per_100_us_cm"] * MARGIN) / 1e5), 1);
   }
 }
