@@ -9,6 +9,7 @@ import zlib
 
 import pytest
 
+from idro.safety.limits import CHANNELS
 from idrosim.campaign.invariants import (
     CaseTerms,
     DoseQuota,
@@ -249,6 +250,16 @@ def test_a_ledger_that_charged_too_little(tmp_path):
                 body = struct.pack("<BBHIQII", 2, 0, 0, 1, 600_000, charged_ms, charged_ms)
                 file.write_bytes(body + struct.pack("<I", zlib.crc32(body)))
         assert run.violated(flash=tmp_path) == found
+
+
+@pytest.mark.parametrize(("pump", "channel"), [
+    (pump, f"{pump}_fill") for pump in ("ph_down", "ph_up", "nutrient_a", "nutrient_b")])
+def test_a_step_is_charged_to_its_own_channel(tmp_path, run, pump, channel):
+    (tmp_path / "data").mkdir()
+    run.dose(pump, 600_000)
+    body = struct.pack("<BBHIQII", 2, CHANNELS.index(channel), 0, 1, 600_000, 3_000, 3_000)
+    (tmp_path / "data" / "ledger.a").write_bytes(body + struct.pack("<I", zlib.crc32(body)))
+    assert run.violated(flash=tmp_path) == set()
 
 
 def test_a_violation_is_one_line_with_invariant_time_and_numbers(run):

@@ -18,7 +18,7 @@ _LAYOUT = struct.Struct("<BBHIQIII")
 _RESERVE, _SETTLE = 2, 3
 CHANNELS = (*DOSERS, "top_off")
 # Correction steps are charged to separate channels of these numbers.
-_STEPS = {"ph_down": 5, "ph_up": 6}
+_STEPS = {"ph_down": 5, "ph_up": 6, "nutrient_a": 7, "nutrient_b": 8}
 # The node counts each quantum in whole ms.
 _MS_A_SPAN = 2
 
