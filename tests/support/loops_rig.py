@@ -135,7 +135,7 @@ class LoopsRig:
             context, doses=self.doses, persistent=self.kept, granted_pct=100)
         self.correction = CorrectionTask(
             context, button=Button(self.contact, self.clock), doses=self.doses, beat=beat,
-            on_given=self.dosing.record_manual_dose)
+            dosing_cycle=self.dosing)
         self.loops = ControlCycle(
             context, overrides=self.overrides, dosing_cycle=self.dosing,
             correction=self.correction, beat=beat)

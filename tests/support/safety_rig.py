@@ -33,6 +33,7 @@ class Clock:
     def __init__(self, at_ms: int = 0):
         self.at_ms = at_ms  # since the start of the test, over all boots
         self.boot_ms = at_ms
+        self.late_ms = 0  # of every sleep
         self._due: list[list] = []
         self._tickers: list[list] = []  # [next ms, period ms, call]
 
@@ -40,7 +41,7 @@ class Clock:
         return self.at_ms - self.boot_ms
 
     async def sleep_ms(self, duration_ms: int) -> None:
-        self.advance(duration_ms)
+        self.advance(duration_ms + self.late_ms)
 
     def call_in(self, delay_ms: int, call) -> list:
         entry = [self.at_ms + delay_ms, call]

@@ -12,13 +12,12 @@ _GRACE_MS = 10_000
 class CorrectionTask:
     """At most one correction at a time. `button` is None on a board without one."""
 
-    def __init__(self, context, *, button, doses, beat, on_given):
-        """`on_given` is that of CorrectionRun."""
+    def __init__(self, context, *, button, doses, beat, dosing_cycle):
         self._context = context
         self._button = button
         self._doses = doses
         self._beat = beat
-        self._on_given = on_given
+        self._dosing_cycle = dosing_cycle
         self._run = None
         self._requested = asyncio.Event()
 
@@ -37,7 +36,7 @@ class CorrectionTask:
         correction = checked(self._context, doser, target, volume_ul, self.is_open)
         self._run = CorrectionRun(
             self._context, correction, by, button=self._button, doses=self._doses,
-            on_given=self._on_given)
+            dosing_cycle=self._dosing_cycle)
         self._requested.set()
 
     def end(self, why):

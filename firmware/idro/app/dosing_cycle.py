@@ -92,6 +92,11 @@ class DosingCycle:
         self._state.record_manual_dose(actuation, self._context.values, owes_b_ms)
         self._save_owed(self._state.pending_b_ul, is_given=True)
 
+    def owe_b(self, volume_ul):
+        """Save that nutrient A is about to run, and so B to be missed in a reset; 0: it did not
+        run."""
+        self._save_owed(self._state.pending_b_ul + volume_ul, is_given=not volume_ul)
+
     def settings_changed(self, changed, *, is_recalibrated):
         """Take in the changed settings; after a calibration the same water reads differently."""
         if is_recalibrated:
@@ -109,7 +114,7 @@ class DosingCycle:
         origin = (decision.reason, CONTROL)
         self._doses.submit(decision.actuator, decision.volume_ul, origin, done)
         if decision.actuator == "nutrient_a":
-            self._save_owed(decision.volume_ul, is_given=False)
+            self.owe_b(decision.volume_ul)
 
     def _room(self, actuator):
         by = CONTROL if self.granted_pct else _ADVICE

@@ -93,7 +93,7 @@ class Node:
             context, doses=self._doses, persistent=self._persistent, granted_pct=granted_pct)
         correction = CorrectionTask(
             context, button=button, doses=self._doses, beat=beat,
-            on_given=self._dosing.record_manual_dose)
+            dosing_cycle=self._dosing)
         self.control = ControlCycle(
             context, overrides=overrides, dosing_cycle=self._dosing, correction=correction,
             beat=beat)

@@ -69,7 +69,7 @@ def decide(water, values, state, now_ms, headroom):
         held = hold(reason)
         return held, held
     if state.pending_b_ul:
-        return _decide_nutrient_b(state, now_ms, headroom), _B_FIRST
+        return _decide_nutrient_b(state, values, now_ms, headroom), _B_FIRST
     mixing_left_ms = state.mixing_left_ms(water, values, now_ms)
     if mixing_left_ms > 0:
         mixing = hold(Reason("mixing", left_ms=int(mixing_left_ms)))
@@ -108,15 +108,15 @@ def _is_in_air(ec):
     return ec.fault == "in_air" or (ec.value is not None and ec.value < _IN_AIR_US_CM)
 
 
-def _decide_nutrient_b(state, now_ms, headroom):
+def _decide_nutrient_b(state, values, now_ms, headroom):
     since_ms = now_ms - state.a_ended_ms
     if since_ms <= A_B_GAP_MS:  # whole ms: equal may be less
         return hold(Reason("b_after", left_ms=max(1, A_B_GAP_MS - since_ms)))
     headroom_ul, why = headroom("nutrient_b")
-    if headroom_ul < state.pending_b_ul:
+    volume_ul = min(state.pending_b_ul, headroom_ul)  # A may run some ms longer than its cap
+    if volume_ul < min(state.pending_b_ul, min_dose_ul(values)):
         return hold(Reason("b_waits", why=why))
-    reason = Reason("b_dose", volume_ul=state.pending_b_ul)
-    return Decision("nutrient_b", state.pending_b_ul, None, None, reason)
+    return Decision("nutrient_b", volume_ul, None, None, Reason("b_dose", volume_ul=volume_ul))
 
 
 def _decide_ec(ec, values, state, headroom):

@@ -16,6 +16,12 @@ MIN_STEP_UL = 200
 # Share of the need in the first step and far from the target, %.
 FIRST_PCT = 50
 _JUDGED_STEPS = 3
+# Nutrient moves pH by 1 at most (RO water to the full recipe: 5.9 to 5.0) and ends between 4.5 and
+# 7.5, where phosphate buffers. Acid in its bottle raises EC, too: one or two steps of it leave
+# these bounds, and so do those of a strong base.
+_NUTRIENT_MOVES_PH = 1_500
+_NUTRIENT_MOVES_TO = (4_000, 8_500)
+_NUTRIENT_MOVES_BEYOND = 500
 
 # per: what the volume of the titration moves. near: a step within this distance of the target must
 # mix as long as an automatic dose, and is `later_pct` of the need after the first. Water that has
@@ -45,6 +51,7 @@ class Correction:
         self._began_ms = now_ms
         self._ready_ms = None
         self._began_at = None  # the value before the first step
+        self._began_ph = None  # the pH before it, if nutrient is given
         self._steps = []  # the last three: (value before, volume_ul)
 
     def distance(self, value):
@@ -59,19 +66,21 @@ class Correction:
     def step_ul(self, value, headroom_ul):
         """Return the volume of the next step in ul, 0 if below MIN_STEP_UL.
 
-        The first is at most half of the total and of the need by the titration. Later ones are
-        most of the need, by the titration or by the strength of the last step if that is more.
+        The first is half of the need by the titration. Later ones are most of the need, by the
+        titration or by the strength of the last step if that is more. Each is at most half of what
+        is left of the total, until that is a twentieth.
         """
         rest, left_ul = self.distance(value), self.left_ul
         if rest <= self._scale.reached:
             return 0
-        share_pct = FIRST_PCT
-        if not self._steps:
+        if left_ul > max(2 * MIN_STEP_UL, (left_ul + self.given_ul) // 20):
             left_ul //= 2
-        elif self.is_near(value):
-            share_pct = self._scale.later_pct * 100 // self._strength_pct(value)
-        else:
-            rest = self._rest(value)
+        share_pct = FIRST_PCT
+        if self._steps:
+            if self.is_near(value):
+                share_pct = self._scale.later_pct * 100 // self._strength_pct(value)
+            else:
+                rest = self._rest(value)
         need_ul = rest * self._ul_per // self._scale.per
         volume_ul = min(headroom_ul, left_ul, need_ul * share_pct // 100)
         return volume_ul if volume_ul >= MIN_STEP_UL else 0
@@ -83,10 +92,10 @@ class Correction:
         elif self._ready_ms is None:
             self._ready_ms = now_ms
 
-    def record_step(self, value, volume_ul):
-        """Record a step dosed at `value`."""
+    def record_step(self, value, volume_ul, milli_ph=None):
+        """Record a step dosed at `value`, of nutrient at that pH."""
         if self._began_at is None:
-            self._began_at = value
+            self._began_at, self._began_ph = value, milli_ph
         self.left_ul = max(0, self.left_ul - volume_ul)
         self.given_ul += volume_ul
         self._ready_ms = None
@@ -102,6 +111,15 @@ class Correction:
         predicted = self._predicted(sum(step[1] for step in self._steps))
         is_judged = len(self._steps) == _JUDGED_STEPS and predicted >= self._scale.predicted
         return NO_EFFECT if is_judged and moved < self._scale.observed else 0
+
+    def is_foreign(self, milli_ph):
+        """True if the steps of nutrient moved pH as only acid or base does."""
+        if self._began_ph is None:
+            return False
+        low, high = _NUTRIENT_MOVES_TO
+        is_usual = low <= milli_ph <= high
+        most = _NUTRIENT_MOVES_PH if is_usual else _NUTRIENT_MOVES_BEYOND
+        return abs(milli_ph - self._began_ph) > most
 
     def end_reason(self, value, now_ms):
         """Return the Reason why the correction ends, or None. `value` is None without a

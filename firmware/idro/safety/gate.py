@@ -133,8 +133,11 @@ class Gate:
         """
         if self._outputs.driver(doser) is None:
             return 0, Reason("no_output", actuator=doser)
-        blocked = self._blocked(doser, readings, "") or interlocks.check_mixing(
-            doser, self._ledger, mixing_ms
+        blocked = (
+            self._blocked(doser, readings, "")
+            or interlocks.check_ph(
+                doser, readings, self.arming, self._clock.now_ms(), self._limits)
+            or interlocks.check_mixing(doser, self._ledger, mixing_ms)
         )
         if blocked:
             return 0, blocked

@@ -123,6 +123,14 @@ def check_gaps(doser, ledger, limits, by_control):
     return None
 
 
+def check_ph(doser, readings, arming, now_ms, limits):
+    """Block a step of nutrient A without a pH, which alone shows acid in its bottle."""
+    if doser != "nutrient_a":
+        return None
+    return check_readings("ph_down", readings, now_ms, limits) or check_armed(
+        "ph_down", arming, now_ms)
+
+
 def check_mixing(doser, ledger, mixing_ms):
     """Block until the last dose has mixed; nutrient B completes the dose begun with A."""
     for channel in NEEDS:
@@ -164,11 +172,14 @@ def headroom(doser, ledger, limits):
 
 
 def correction_headroom(doser, ledger, limits):
-    """Return (volume_ul, Reason): the maximum volume of the next correction step."""
+    """Return (volume_ul, Reason): the maximum volume of the next correction step, of nutrient A at
+    most what B may still give."""
     spent_on_ms, spent_ul = ledger.spent(CORRECTED[doser], DAY_MS)
     on_ms = min(CORRECTION_STEP_ON_MS, CORRECTION_DAY_ON_MS - spent_on_ms)
     flow_ul_per_s = limits.caps[doser].flow_ul_per_s
     volume_ul = min(on_ms * flow_ul_per_s // 1_000, limits.correction_day_ul - spent_ul)
+    if doser == "nutrient_a":
+        volume_ul = min(volume_ul, correction_headroom("nutrient_b", ledger, limits)[0])
     return max(0, volume_ul), Reason("correction_spent")
 
 

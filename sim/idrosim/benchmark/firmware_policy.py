@@ -223,7 +223,7 @@ class FirmwarePolicy:
             context, doses=self.doses, persistent=persistent, granted_pct=100)
         self.correction = CorrectionTask(
             context, button=_Button(), doses=self.doses, beat=_beat,
-            on_given=dosing_cycle.record_manual_dose)
+            dosing_cycle=dosing_cycle)
         self.control = ControlCycle(
             context, overrides=overrides, dosing_cycle=dosing_cycle,
             correction=self.correction, beat=_beat)

@@ -108,6 +108,17 @@ def test_b_follows_a(node):
     assert [b["volume_ul"] for b in node.events_of("dosed", actuator="nutrient_b")] == [volume_ul]
 
 
+def test_b_follows_the_largest_a_though_every_sleep_ends_late(tmp_path):
+    node = LoopsRig(tmp_path, **{**DOSING, "ec.ul_per_100_us_cm": 100_000})
+    node.clock.late_ms = 1
+    a_ul = until_a(node)
+    assert a_ul > 10_000
+    node.run_for(40 * MINUTE_MS)
+    node.close()
+    assert node.events_of("dosed", actuator="nutrient_b")[0]["volume_ul"] > 9_900
+    assert not node.events_of("refused", actuator="nutrient_b")
+
+
 def test_b_follows_a_across_a_reset(node):
     volume_ul = until_a(node)
     node.reset(power_cut=False)

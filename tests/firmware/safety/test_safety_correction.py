@@ -219,6 +219,38 @@ def test_a_correction_that_ends_before_b_leaves_it_to_control(node):
     assert on_ms(node, "nutrient_b") == on_ms(node, "nutrient_a")
 
 
+def test_acid_in_the_bottle_of_nutrient_latches(node):
+    feed(node)
+    node.cycles(1, held_ms=1_000)
+    node.read(ec_us_cm=1_600, ph=4.6)
+    node.cycles(80, held_ms=1_000)
+    assert ended(node) == ["latch_wrong_way"]
+    assert node.gate.latch_reason == Reason("latch_wrong_way")
+    assert len(node.events_of("dosed", actuator="nutrient_a")) == 1
+
+
+def test_acid_in_the_bottle_of_nutrient_never_reaches_the_target(node):
+    feed(node)
+    node.cycles(1, held_ms=1_000)
+    node.read(ec_us_cm=1_990, ph=4.6)
+    node.cycles(80)
+    assert ended(node) == ["latch_wrong_way"]
+
+
+@pytest.mark.parametrize("ec_us_cm", [1_200, 1_990])
+def test_nutrient_waits_for_a_ph(node, ec_us_cm):
+    feed(node)
+    node.cycles(1, held_ms=1_000)
+    node.read(ph="no_ack")
+    node.cycles(8)
+    node.read(ec_us_cm=ec_us_cm)
+    node.cycles(80, held_ms=1_000)
+    assert on_ms(node, "nutrient_a") == on_ms(node, "nutrient_b") == CORRECTION_STEP_ON_MS
+    held = node.events_of("correction", state="held")[-1]["reason"]
+    assert held["code"] == "channel_fault"
+    assert not ended(node)
+
+
 def test_an_empty_nutrient_bottle_latches(node):
     feed(node)
     for _ in range(6):
@@ -245,9 +277,72 @@ def test_b_that_cannot_be_given_waits_and_says_why(node):
     assert on_ms(node, "nutrient_b") == 0
     held = node.events_of("correction", state="held")[-1]["reason"]
     assert held["code"] == "b_waits"
-    for _ in range(MAX_DURATION_MS // 600_000 + 1):
-        node.cycles(60)
-    assert ended(node) == ["too_long"]
+    node.cycles(130)
+    assert ended(node) == ["b_timeout"]
+    (missing,) = node.events_of("refused", actuator="nutrient_b")
+    assert missing["reason"] == Reason(
+        "b_missing", why=Reason("b_timeout"), volume_ul=CORRECTION_STEP_ON_MS).as_json()
+    node.read(ec_us_cm=1_200)
+    node.cycles(120)
+    assert not node.rig.runs("nutrient_b")
+
+
+def test_b_follows_though_every_sleep_ends_late(tmp_path):
+    node = LoopsRig(tmp_path, **FILL, **{"sample.every_ms": 20_000})
+    node.cycles(20)
+    node.clock.late_ms = 1
+    feed(node)
+    node.cycles(1, held_ms=1_000)
+    assert on_ms(node, "nutrient_a") > CORRECTION_STEP_ON_MS
+    node.cycles(20)
+    assert on_ms(node, "nutrient_b") >= CORRECTION_STEP_ON_MS
+    node.correction.end(Reason("ended_by", by="ann"))
+    node.cycles(200)
+    node.close()
+    assert not node.events_of("refused", actuator="nutrient_b")
+
+
+@pytest.mark.parametrize("spent_ms", [CORRECTION_DAY_ON_MS, CORRECTION_DAY_ON_MS - 150])
+@pytest.mark.parametrize("channel", ["ph_down_fill", "nutrient_a_fill", "nutrient_b_fill"])
+def test_a_spent_day_ends_it_at_once(node, channel, spent_ms):
+    ledger = node.rig.ledger
+    ledger.settle(ledger.reserve(channel, spent_ms, 1), spent_ms, 1)
+    if channel == "ph_down_fill":
+        begin(node)
+    else:
+        feed(node)
+    node.cycles(60)
+    assert ended(node) == ["correction_spent"]
+
+
+def test_a_step_that_no_pump_can_give_ends_it_without_its_target(tmp_path):
+    node = LoopsRig(tmp_path, **{**FILL, "ph.down_ul_per_ph": 5_000})
+    node.read(ph=6.06)
+    node.cycles(20)
+    begin(node)
+    node.cycles(60)
+    node.close()
+    assert ended(node) == ["too_small"]
+
+
+def test_a_reset_amid_a_of_a_step_reports_its_b(node):
+    feed(node)
+    node.doses.submit = lambda *job: None  # power is lost before the pump starts
+    node.cycles(1, held_ms=1_000)
+    node.reset(power_cut=True)
+    (missing,) = node.events_of("refused", actuator="nutrient_b")
+    assert missing["reason"] == Reason(
+        "b_missing", why=Reason("b_reset"), volume_ul=CORRECTION_STEP_ON_MS).as_json()
+
+
+def test_a_refused_step_of_a_owes_no_b(node):
+    feed(node)
+    for name in node.rig.flash():
+        (node.rig.folder / name).unlink()
+        (node.rig.folder / name).mkdir()
+    node.cycles(1, held_ms=1_000)
+    assert node.events_of("correction", state="held")[-1]["reason"]["code"] == "ledger_failed"
+    assert node.kept.pending_nutrient_b() is None
 
 
 @hypothesis_settings(

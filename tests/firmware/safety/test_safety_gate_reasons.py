@@ -199,6 +199,20 @@ def test_a_step_needs_the_same_conditions_as_a_dose(rig):
     assert room == (0, Reason("channel_fault", channel="reservoir.ph", fault="flat"))
 
 
+@pytest.mark.parametrize("fault", ["flat", "no_ack"])
+def test_a_step_of_nutrient_needs_a_ph_too(rig, fault):
+    rig.sense(ph=fault)
+    why = Reason("channel_fault", channel="reservoir.ph", fault=fault)
+    room = rig.gate.correction_headroom("nutrient_a", rig.readings, MIXING_MS)
+    assert room == (0, why)
+    assert refused(correct, rig, "nutrient_a", 1_000) == why
+    assert rig.gate.headroom("nutrient_a", rig.readings, "ann")[0] > 0
+    assert rig.gate.correction_headroom("nutrient_b", rig.readings, MIXING_MS)[0] > 0
+    rig.sense()
+    room = rig.gate.correction_headroom("nutrient_a", rig.readings, MIXING_MS)
+    assert room[1].code == "arming"
+
+
 def test_an_advice_only_board_allows_manual_correction(rig):
     rig.gate.set_limits(limits.derive(rig.values, 100, 0))
     assert rig.gate.headroom("ph_down", rig.readings, "control") == (

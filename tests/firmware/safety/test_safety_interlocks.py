@@ -209,6 +209,15 @@ def test_a_correction_counts_for_the_hour_but_not_the_day(
     )
 
 
+def test_a_step_of_nutrient_a_leaves_enough_for_its_b(books):
+    why = Reason("correction_spent")
+    books.ran("nutrient_b_fill", 580_000, 1)
+    assert interlocks.correction_headroom("nutrient_a", books.ledger, LIMITS) == (20_000, why)
+    books.ran("nutrient_a_fill", 590_000, 1)
+    assert interlocks.correction_headroom("nutrient_a", books.ledger, LIMITS) == (10_000, why)
+    assert interlocks.correction_headroom("nutrient_b", books.ledger, LIMITS) == (20_000, why)
+
+
 def test_a_correction_has_its_own_step_and_daily_limits(books):
     why = Reason("correction_spent")
     assert interlocks.correction_headroom("ph_down", books.ledger, LIMITS) == (30_000, why)

@@ -14,9 +14,9 @@ def down(total_ul=400_000, ul_per_ph=100_000, target_milli_ph=6_000, now_ms=0):
     return Correction("ph_down", target_milli_ph, total_ul, ul_per_ph, now_ms)
 
 
-def given(one, steps):
-    for milli_ph, volume_ul in steps:
-        one.record_step(milli_ph, volume_ul)
+def given(one, steps, milli_ph=None):
+    for value, volume_ul in steps:
+        one.record_step(value, volume_ul, milli_ph)
     return one
 
 
@@ -97,9 +97,15 @@ def test_steps_that_did_less_are_not_followed_by_more():
     assert given(down(), [(7_000, 0)]).step_ul(7_000, MUCH_UL) == 65_000
 
 
-def test_a_later_step_is_at_most_the_rest_of_the_total():
+def test_a_later_step_is_at_most_half_of_the_rest_until_that_is_little():
     one = given(down(total_ul=100_000), [(7_000, 50_000)])
-    assert one.step_ul(6_900, MUCH_UL) == 50_000
+    assert one.step_ul(6_900, MUCH_UL) == 25_000
+    one.record_step(6_900, 44_999)
+    assert one.step_ul(6_900, MUCH_UL) == 2_500
+    one.record_step(6_900, 1)
+    assert one.step_ul(6_900, MUCH_UL) == 5_000  # a twentieth of the total
+    assert given(down(total_ul=1_000), [(7_000, 600)]).step_ul(6_900, MUCH_UL) == 400
+    assert given(down(total_ul=1_000), [(7_000, 599)]).step_ul(6_900, MUCH_UL) == 200
 
 
 def test_within_0_05_ph_nothing_is_given():
@@ -111,7 +117,7 @@ def test_within_0_05_ph_nothing_is_given():
 def test_a_step_below_the_pump_minimum_is_not_given():
     assert down().step_ul(7_000, 200) == 200
     assert down().step_ul(7_000, 199) == 0
-    assert down(total_ul=399).step_ul(7_000, MUCH_UL) == 0
+    assert down(total_ul=199).step_ul(7_000, MUCH_UL) == 0
 
 
 def test_it_records_the_given_volume_and_no_negative_rest():
@@ -199,6 +205,23 @@ def test_nutrient_without_effect_and_a_falling_ec_have_verdicts():
     assert given(feed(), [(1_000, 5_300)] * 3).verdict(1_000) == 0
     assert given(feed(), steps).verdict(940) == 0
     assert given(feed(), steps).verdict(939) == WRONG_WAY
+
+
+@pytest.mark.parametrize(("before", "after", "is_wrong"), [
+    (5_920, 4_420, False), (5_920, 4_419, True), (6_000, 7_500, False), (6_000, 7_501, True),
+    (5_000, 4_000, False), (5_000, 3_999, True), (8_400, 8_900, False), (8_300, 8_801, True),
+    (4_300, 3_900, False), (3_900, 3_950, False),
+])
+def test_nutrient_that_moves_ph_as_acid_or_base_does_is_wrong(before, after, is_wrong):
+    one = given(feed(), [(1_000, 6_000)], before)
+    assert one.is_foreign(after) == is_wrong
+    one.record_step(1_030, 6_000, after)
+    assert one.is_foreign(after) == is_wrong  # since the first step
+
+
+def test_ph_is_not_judged_before_a_step_and_not_in_its_own_correction():
+    assert not feed().is_foreign(3_000)
+    assert not given(down(), [(9_000, 100_000)]).is_foreign(6_000)
 
 
 def test_nutrient_ends_within_40_us_cm():
