@@ -51,6 +51,7 @@ class DoseResponse:
         self._undosed_per_h = 0.0
         self._undosed_variance = prior.drifts * prior.drifts
         self._watched_ms = None  # end of the last interval without doses
+        self._watch_ms = None  # start of the watch since then
         self._last = None  # the previous reading
         self._scatter = prior.min_noise * prior.min_noise
         self._start = None  # (value, at_ms) of mixed water: start of the interval
@@ -102,8 +103,12 @@ class DoseResponse:
 
     def watch_left_ms(self, now_ms):
         """Return the ms without a dose that the drift still needs, 0 if it was measured in the
-        last six hours."""
+        last six hours, or if other doses prevented it for an hour."""
         if self._watched_ms is not None and now_ms - self._watched_ms < 18 * _UPDATE_EVERY_MS:
+            return 0
+        if self._watch_ms is None:
+            self._watch_ms = now_ms
+        elif now_ms - self._watch_ms >= 3 * _UPDATE_EVERY_MS:
             return 0
         since_ms = now_ms if self._start is None or self._predicted else self._start[1]
         return max(0, since_ms + _UPDATE_EVERY_MS - now_ms)
@@ -148,7 +153,7 @@ class DoseResponse:
         if not doses:
             self._learn_undosed(value - since, hours)
             if now_ms - since_ms >= _UPDATE_EVERY_MS:
-                self._watched_ms = now_ms
+                self._watched_ms, self._watch_ms = now_ms, None
         residual = value - since - self.drift_per_h * hours
         variance = 2.0 * self._noise_variance() + self._drift_variance * hours * hours
         for doser in doses:

@@ -76,10 +76,10 @@ class CasePlan:
     def correction(self, at_ms: int, rng: random.Random) -> None:
         """Add the command of a correction, and random presses of the button: some too short or
         too long, many when the node is not ready."""
-        pump, target, low, high = rng.choice((
-            ("ph_down", "target_milli_ph", 4_500, 6_000),
-            ("ph_up", "target_milli_ph", 6_000, 7_500),
-            ("nutrient_a", "target_us_cm", 1_000, 5_000)))
+        acid = ("ph_down", "target_milli_ph", 4_500, 6_000)
+        base = ("ph_up", "target_milli_ph", 6_000, 7_500)
+        nutrient = ("nutrient_a", "target_us_cm", 1_000, 5_000)
+        pump, target, low, high = rng.choice((acid, acid, base, base, nutrient))
         self.add(at_ms, command={
             "verb": "correct", "by": f"fill-{at_ms}", "args": {
                 "actuator": pump, target: rng.randrange(low, high),

@@ -282,6 +282,20 @@ def test_ph_a_little_off_is_watched_for_20_minutes_before_it_is_dosed():
     assert ph.reason == Reason("ph_watched", left_ms=1_200_000)
 
 
+def test_a_watch_that_doses_of_nutrient_interrupt_is_given_up_after_an_hour():
+    memory = DosingState()
+    for now_ms in range(0, 3_600_000, 600_000):
+        verdict(memory, water(ph=6.1), now_ms)
+        assert decide(water(ph=6.1), memory, now_ms)[1].reason.code == "ph_watched"
+        memory.ph.invalidate()
+    assert decide(water(ph=6.1), memory, 3_600_000)[1].actuator == "ph_down"
+    for now_ms in range(3_600_000, 4_830_000, 30_000):
+        verdict(memory, water(ph=5.8), now_ms)
+    late_ms = 4_800_000 + 21_600_000
+    memory.ph.invalidate()
+    assert decide(water(ph=6.1), memory, late_ms)[1].reason.code == "ph_watched"
+
+
 def test_stored_memory_is_restored_unchanged():
     memory = DosingState()
     memory.restore([2_500, 700, 1_500, 1_100, 1_000])
