@@ -148,16 +148,14 @@ class Correction:
     def _strength_pct(self, value):
         """Return how strong the next step will be, in % of the titration: as the last was, or
         stronger by as much as that was than the one before, up to twofold; at least 100."""
-        strength_pct = before_pct = None
+        found_pct = []  # of the last step, then of the one before
         for before, volume_ul in self._steps[:-3:-1]:
-            pct = self._sign * (before - value) * 100 // max(1, self._predicted(volume_ul))
-            if strength_pct is None:
-                strength_pct = max(1, pct)
-            else:
-                before_pct = max(1, pct)
+            moved = self._sign * (before - value)
+            found_pct.append(max(1, moved * 100 // max(1, self._predicted(volume_ul))))
             value = before
-        if before_pct is not None and strength_pct > before_pct:
-            strength_pct = min(2 * strength_pct, strength_pct * strength_pct // before_pct)
+        strength_pct = found_pct[0]
+        if strength_pct > found_pct[-1]:
+            strength_pct = min(2 * strength_pct, strength_pct * strength_pct // found_pct[-1])
         return max(100, strength_pct)
 
     def _predicted(self, volume_ul):
