@@ -228,7 +228,7 @@ def _salt(given: ShelfSalt, index: int) -> Salt:
     known = BY_NAME.get(given.name)
     if given.formula is None and known is None:
         raise ProblemError(f"{index}.formula", (
-            f"missing: {given.name!r} is not a built-in salt (idroserra chem salts lists them)"))
+            f"missing: {given.name!r} is not a built-in salt"))
     if known is None or given.formula is not None:
         known = Salt(given.name, given.formula or "")
     salt = Salt(

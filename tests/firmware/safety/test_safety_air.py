@@ -6,9 +6,7 @@ from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
 from idro.protocol.reason import Reason
-from idro.safety import limits
 from support.air_rig import CYCLE_MS, AirRig
-from support.safety_rig import Rig
 
 LEASE_MS = 120_000
 HALF_HOUR_MS = 1_800_000
@@ -151,12 +149,6 @@ def test_an_unknown_temperature_does_not_release_the_lock(rig):
     rig.cycles(13, temp_c=34.0)
     assert rig.refusal("heater").code == "hot_lock_warm"
     assert rig.states() == ["began"]
-
-
-def test_no_setting_raises_the_ceiling(tmp_path):
-    values = Rig(tmp_path).values
-    assert limits.derive(values | {"climate.max_c": 99.0}).air_max_c == 40
-    assert limits.derive(values | {"climate.max_c": 31.5}).air_max_c == 31.5
 
 
 def test_fan_and_heater_never_run_together(rig):

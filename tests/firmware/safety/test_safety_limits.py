@@ -29,6 +29,12 @@ def test_the_frozen_ceilings():
     assert {name: getattr(limits, name) for name in FROZEN} == FROZEN
 
 
+def test_no_setting_raises_the_ceiling_of_the_air():
+    values = settings.check({})
+    assert derive(values | {"climate.max_c": 99.0}, 100).air_max_c == 40
+    assert derive(values | {"climate.max_c": 31.5}, 100).air_max_c == 31.5
+
+
 @pytest.mark.parametrize("channel", ["ph_down", "ph_up"])
 def test_acid_and_base_ceilings_scale_with_the_volume(channel):
     assert caps(channel)[:3] == (3_000, 15_000, 50_000)

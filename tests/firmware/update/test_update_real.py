@@ -101,7 +101,7 @@ BAD = {
         "        stale_ms = max(_STALE_MS, 3 * values[\"sample.every_ms\"])\n        level",
         "        stale_ms = 1 // 0\n        level")},
     "loses the line": {"module": "idro/net/publisher", "replace": (
-        "await client.connect(broker.host, broker.port)",
+        "await client.open(broker.host, broker.port)",
         "raise LinkError('lost')")},
     "does not subscribe to down/stored": {"module": "idro/net/publisher", "replace": (
         '_AT_MOST_ONCE = ("stored", "update_data")', '_AT_MOST_ONCE = ("update_data",)')},
