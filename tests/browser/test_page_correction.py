@@ -146,3 +146,23 @@ def test_advice_and_dosing_authority_are_shown(node, tab):
                             "reason": Reason("authority_earned").as_json()})
     expect(page.locator("[data-dosing]")).to_have_text("Automatic dosing on")
     watched.check()
+
+
+def test_nutrient_is_offered_by_its_titration_with_the_setpoint_as_target(node, tab):
+    watched = tab(PHONE)
+    node.read({"reservoir.ec_us_cm": 1_000})
+    page = watched.open("/nodes/idro-a/water")
+    expect(panel(page).locator("[name=target_ph]")).to_have_value("5.80")
+    panel(page).locator("[name=doser]").select_option("nutrient_a")
+    expect(panel(page).locator("[name=target_ph]")).to_be_hidden()
+    expect(panel(page).locator("[data-for=ec]")).to_contain_text("then as much of B")
+    expect(panel(page).locator("[name=total_ml]")).to_have_value("138.0")  # 600 uS/cm, and 15 %
+    watched.check()
+    panel(page).get_by_role("button", name="Start…").click()
+    expect(page.locator("#correct-sure h2")).to_have_text(
+        "Bring the EC to 1.60 mS/cm with at most 138.0 ml of nutrient A and as much of B?")
+    page.get_by_role("button", name="Start now").click()
+    expect(panel(page).locator(".outcome")).to_contain_text(
+        "Confirmed: the correction has started")
+    assert [(c.verb, c.args) for c in node.commands] == [("correct", {
+        "actuator": "nutrient_a", "target_us_cm": 1_600, "volume_ul": 138_000})]
