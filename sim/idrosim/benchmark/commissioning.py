@@ -12,15 +12,13 @@ from idro.errors import SettingsError
 from idro.safety import limits
 from idrosim.benchmark import firmware_policy, run
 from idrosim.benchmark.cases import FRESH_FILL, Cell, TooWeakError, meq_ml
+from idrosim.benchmark.dose_needs import LOST_AT_ONCE, UPTAKE_MEQ_M2, WATER_L_M2
 
-# Of a full canopy on a warm day, by square metre: the most that the twin's crops took.
-WATER_L_M2_DAY = 9.0
-UPTAKE_MEQ_M2_DAY = 12.0  # of acid or base that balances the uptake of ions
-UPTAKE_US_CM_L_M2_DAY = 6_000.0  # EC times litres
+UPTAKE_US_CM_L_M2_DAY = 6_000.0  # EC times litres, of a full canopy on a warm day
 TAKEN_US_CM = 500.0  # EC that it takes up of each litre that it drinks
-# Share of the bicarbonate left at the target pH that leaves as CO2 while a person is at the tank,
-# and in the day after.
-_LOST_AT_ONCE, _LOST_NEXT_DAY = 0.2, 0.5
+# Of the bicarbonate left at the target pH, in the day after. `node needs` plans with more: here
+# only what surely is too much is refused.
+_LOST_NEXT_DAY = 0.5
 _EC = "the target EC is below that of the water, or above what the recipe gives"
 _TAP = "tap too slow: the crop drinks more than the daily ceiling"
 _SALT = "tap too salty: its salts raise EC out of band within a week"
@@ -59,11 +57,11 @@ def hours_to_give(cell: Cell, doser: str, volume_ml: float) -> float:
 def _shortages(cell: Cell) -> Iterator[str]:
     found, litres, flow_ml_s = cell.titration, int(cell.volume_l), cell.pump_ml_s
     m2 = cell.crop_m2 or 0.0
-    drunk = 7.0 * WATER_L_M2_DAY * m2 / cell.volume_l  # in a week, of the volume
+    drunk = 7.0 * WATER_L_M2 * m2 / cell.volume_l  # in a week, of the volume
     if drunk * (cell.ec_at(0.0) - TAKEN_US_CM) > cell.band_us_cm:
         yield _SALT
     tap_ml_s = cell.plant()["top_off.flow_ml_per_s"]
-    if 1e3 * WATER_L_M2_DAY * m2 > 1e-3 * limits.FILL_DAY_ON_MS * tap_ml_s:
+    if 1e3 * WATER_L_M2 * m2 > 1e-3 * limits.FILL_DAY_ON_MS * tap_ml_s:
         yield _TAP
     pulse_ml = 1e-3 * limits.SMALLEST_ON_MS * flow_ml_s
     if pulse_ml > _SMALLEST_PH * min(found.acid_ml_per_ph, found.base_ml_per_ph):
@@ -73,12 +71,12 @@ def _shortages(cell: Cell) -> Iterator[str]:
     day_ml = min(1e-3 * limits.ACID_DAY_UL_L * litres, 1e-3 * limits.DAY_ON_MS * flow_ml_s)
     fill_ml = min(1e-3 * limits.CORRECTION_DAY_UL_L * litres,
                   1e-3 * limits.CORRECTION_DAY_ON_MS * flow_ml_s)
-    uptake_meq = UPTAKE_MEQ_M2_DAY * m2
-    alkaline_meq = WATER_L_M2_DAY * m2 * max(0.0, cell.alkalinity_meq_l)
+    uptake_meq = UPTAKE_MEQ_M2 * m2
+    alkaline_meq = WATER_L_M2 * m2 * max(0.0, cell.alkalinity_meq_l)
     # Of the acid that CO2 leaving the water asks for: with the correction, and the day after.
     closed_ml = max(0.0, cell.fill_ph - cell.target_ph) * found.acid_ml_per_ph
     later_ml = max(0.0, cell.fill_ml - closed_ml)
-    if closed_ml + _LOST_AT_ONCE * later_ml > fill_ml:
+    if closed_ml + LOST_AT_ONCE * later_ml > fill_ml:
         yield "acid too weak: the fresh fill needs more than the ceiling of corrections"
     if _LOST_NEXT_DAY * later_ml > day_ml:
         yield "acid too weak: the day after a fresh fill needs more than the daily ceiling"

@@ -15,12 +15,12 @@ from idro.safety import limits
 
 # Of a full canopy in 24 h, each for 1 m2: water, nutrient as litres of solution at target EC, and
 # the acid or base that balances its uptake of ions.
-WATER_L_M2 = 7.0
+WATER_L_M2 = 9.0
 NUTRIENT_L_M2 = 2.8
 UPTAKE_MEQ_M2 = 12.0
 # Share of the bicarbonate left at the target pH that the water loses as CO2 while a person is at
 # the tank, and in the 24 h after.
-_LOST_AT_ONCE, _LOST_NEXT_DAY = 0.2, 0.65
+LOST_AT_ONCE, _LOST_NEXT_DAY = 0.2, 0.65
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def needs(greenhouse: Greenhouse, values: Mapping[str, Any]) -> list[Need]:
     closed_ml = 1e-3 * values["ph.down_ul_per_ph"] * max(0.0, one.fill_ph - values["ph.target"])
     left_meq = max(0.0, one.alkalinity_meq_l * one.litres - closed_ml * one.acid_meq_ml)
     if closed_ml > 0.0:
-        at_once_ml = closed_ml + _LOST_AT_ONCE * left_meq / one.acid_meq_ml
+        at_once_ml = closed_ml + LOST_AT_ONCE * left_meq / one.acid_meq_ml
         found.append(Need("acid", "fresh fill, step by step", at_once_ml, fill_ml))
         next_ml = _LOST_NEXT_DAY * left_meq / one.acid_meq_ml
         found.append(Need("acid", "the day after a fresh fill", next_ml, day_ml["ph_down"]))

@@ -71,4 +71,4 @@ def test_an_unknown_tap_is_not_judged():
 
 def test_a_line_has_both_numbers():
     assert need(HARD, "water", "any day").line() == (
-        "water, any day: needs about 3500 ml, the node may give 9000 ml")
+        "water, any day: needs about 4500 ml, the node may give 9000 ml")
