@@ -144,8 +144,10 @@ class ControlCycle:
         return output is not None and output.driver.is_on
 
     def _top_off(self, level, values, now_ms):
-        name = top_off.ACTUATOR
+        context, name = self._context, top_off.ACTUATOR
         decision = self._calibration_hold() or self._balance.filling_hold()
+        if decision is None and self._correction.is_open:
+            decision = _CORRECTION_OPEN
         if decision is not None:
             self._fill.cancel()
         elif self._is_away():
@@ -153,6 +155,10 @@ class ControlCycle:
             decision = _BEDS_WET
         else:
             decision = top_off.decide(level, values, self._fill, now_ms)
+            unmixed_ms = context.gate.mixing_left_ms()
+            if decision.actuator and unmixed_ms and not self._was_filling:
+                self._fill.cancel()  # first see what the dose does
+                decision = hold(Reason("mixing", left_ms=unmixed_ms))
         self._apply(name, decision)
         is_filling = self._is_on(name)
         if is_filling or self._was_filling:
@@ -189,7 +195,7 @@ class ControlCycle:
         if held is None:
             held = self._balance.dosing_hold()
             if held is not None:
-                self._dosing.invalidate()
+                self._dosing.doubt()
         if held is None and self._is_away():
             held = _BEDS_WET
         return held

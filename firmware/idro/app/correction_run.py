@@ -23,8 +23,9 @@ _TITRATIONS = {
     "nutrient_a": "ec.ul_per_100_us_cm"}
 
 
-def checked(context, doser, target, volume_ul, is_open):
-    """Return the Correction that was requested. Raises Refused."""
+def checked(context, doser, target, volume_ul, is_open, known_pct):
+    """Return the Correction that was requested; `known_pct` is the strength of the doser in this
+    water, % of the titration. Raises Refused."""
     if target is None or doser not in _TITRATIONS or doser not in context.outputs:
         raise Refused(Reason("not_correctable", actuator=doser))
     if is_open:
@@ -33,7 +34,8 @@ def checked(context, doser, target, volume_ul, is_open):
     if latch_reason:
         raise Refused(latch_reason)
     return Correction(
-        doser, target, volume_ul, context.values[_TITRATIONS[doser]], context.clock.now_ms())
+        doser, target, volume_ul, context.values[_TITRATIONS[doser]], context.clock.now_ms(),
+        known_pct)
 
 
 class CorrectionRun:
@@ -42,7 +44,7 @@ class CorrectionRun:
     def __init__(self, context, correction, by, *, button, doses, dosing_cycle):
         """`by` requested it; the DosingCycle accounts for each step."""
         self._context = context
-        self._correction = correction
+        self.correction = correction
         self._by = by
         self._button = button
         self._doses = doses
@@ -84,7 +86,7 @@ class CorrectionRun:
 
     def _next_step(self, is_pressed, now_ms):
         """End the correction, or dose the next step if it is ready and the button was pressed."""
-        context, correction = self._context, self._correction
+        context, correction = self._context, self.correction
         value, milli_ph, blind = self._read()
         if value is not None and correction.is_foreign(milli_ph):
             self._latch(WRONG_WAY)
@@ -95,7 +97,7 @@ class CorrectionRun:
         room_ul, why = self._room(correction.doser, mixing_ms)
         step_ul = 0
         if room_ul and value is not None:
-            code = correction.verdict(value)
+            code = correction.verdict(value, now_ms)
             if code:
                 self._latch(code)
                 return
@@ -115,7 +117,7 @@ class CorrectionRun:
 
     def _offer(self, step_ul, mixing_ms, water, is_pressed):
         if is_pressed:
-            self._give(self._correction.doser, step_ul, mixing_ms, water)
+            self._give(self.correction.doser, step_ul, mixing_ms, water)
         else:
             self._record("ready", Reason("press_button"), step_ul)
 
@@ -151,7 +153,7 @@ class CorrectionRun:
 
     def _give(self, doser, volume_ul, mixing_ms, water):
         """`water` is (value, pH) before a step, None for nutrient B."""
-        context, correction, cycle = self._context, self._correction, self._dosing_cycle
+        context, correction, cycle = self._context, self.correction, self._dosing_cycle
         origin = (Reason("correction_step"), self._by)
 
         def give():
@@ -168,7 +170,8 @@ class CorrectionRun:
             if doser == _B:
                 self._owed_b_ul = 0
             else:
-                correction.record_step(water[0], actuation.volume_ul, water[1])
+                correction.record_step(
+                    water[0], actuation.volume_ul, context.clock.now_ms(), water[1])
                 if doser == _A:  # a late end may have given more than B may
                     self._owed_b_ul = min(volume_ul, actuation.volume_ul)
                     self._a_ended_ms = owes_b_ms = context.clock.now_ms()
@@ -184,7 +187,7 @@ class CorrectionRun:
         if state == self._recorded[0] and reason.is_like(self._recorded[1]):
             return
         self._recorded = (state, reason)
-        correction = self._correction
+        correction = self.correction
         self._context.events.record("correction", {
             "state": state, "actuator": correction.doser, "given_ul": correction.given_ul,
             "left_ul": correction.left_ul, "next_ul": next_ul,

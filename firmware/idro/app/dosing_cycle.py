@@ -66,6 +66,8 @@ class DosingCycle:
             context.gate.latch(_LATCHES[failed])
             loop = "ph" if state.last_doser.startswith("ph") else "ec"
             events.record_decision(loop, hold(state.diagnosis))
+        water = dosing.Water(
+            state.ph.steady(water.ph), water.ec, level, is_filling, unmixed_ms)
         ec, ph = dosing.decide(water, values, state, now_ms, self._room)
         ph = calibration_age.ph_decision(ph, values["ph.calibrated_day"], context.clock.unix_ms())
         if state.abandoned_b_ul:
@@ -83,6 +85,11 @@ class DosingCycle:
         """Judge no earlier dose: something else has changed the water or the probes."""
         self._state.invalidate()
 
+    def doubt(self):
+        """As invalidate; and what doses did may hold no longer: there is other water in the
+        tank."""
+        self._state.doubt()
+
     def record_manual_dose(self, actuation, owes_b_ms=None):
         """Account for a dose that a person requested: earlier doses can no longer be judged.
 
@@ -91,6 +98,10 @@ class DosingCycle:
         """
         self._state.record_manual_dose(actuation, self._context.values, owes_b_ms)
         self._save_owed(self._state.pending_b_ul, is_given=True)
+
+    def record_strength(self, doser, strength_pct):
+        """Dose by the strength that the mixed steps of a correction had, % of the titration."""
+        self._state.set_strength(doser, strength_pct)
 
     def owe_b(self, volume_ul):
         """Save that nutrient A is about to run, and so B to be missed in a reset; 0: it did not

@@ -6,9 +6,10 @@ Between two readings of mixed water, a value moves by the doses and by drift:
 
 `predicted` is the effect by the titration in the settings, `strength` the ratio of the real effect
 to it: 1 is as declared, 10 is water that has lost its carbonate since. A Kalman filter without
-cross terms tracks both unknowns: it splits each residual by their uncertainties. One dose changes
-a strength at most threefold, within fixed limits. A residual larger than drift and doses can
-explain does not change the drift: something else entered the water.
+cross terms tracks both unknowns: it splits each residual by their uncertainties. One dose raises a
+strength at most threefold and lowers it at most by a third, as water that once answered strongly
+soon does again; the first may teach tenfold. All within fixed limits. A residual larger than drift
+and doses can explain does not change the drift: something else entered the water.
 
 A dose from a swapped bottle looks like drift too. A second estimate of the drift therefore uses
 only intervals without doses; dose_verification relies on it.
@@ -18,13 +19,16 @@ import math
 from collections import namedtuple
 
 MIN_STRENGTH, MAX_STRENGTH = 0.3, 40.0
-_STEP = 3.0
+_STEP, _STEP_DOWN = 3.0, 1.5
 _MAX_DRIFTS = 5.0
 _HOUR_MS = 3_600_000
 _UPDATE_EVERY_MS = 1_200_000
 _MIN_INTERVAL_MS = 240_000
 _RESTORED, _CERTAIN = 0.25, 0.35
 _RISING = 1.1
+# Hard water that has lost its carbonate since the titration answers up to 20 times as strongly.
+# Until one was measured, the first dose is this much smaller, and it may teach so much.
+_TRIAL, _TRIAL_STEP = 4.0, 10.0
 _SCATTER_KEEP = 0.97
 
 # Standard deviations. min_noise, max_noise: of a reading; drifts: of the drift an hour; in the
@@ -44,6 +48,7 @@ class DoseResponse:
         self._prior = prior
         self._strengths = {}
         self._rising = set()  # dosers whose last dose was clearly stronger than expected
+        self._untried = set()  # dosers of a changing water of which no dose was measured yet
         for name in dosers:
             self.forget(name)
         self.drift_per_h = 0.0
@@ -83,6 +88,10 @@ class DoseResponse:
             most = max(most, max(entry[0] for entry in self._strengths.values()))
         return most
 
+    def trial(self, doser):
+        """Return by how much the next dose must be smaller, as none was measured in this water."""
+        return _TRIAL if doser in self._untried else 1.0
+
     def is_certain(self, doser):
         """True if doses have confirmed the strength of `doser`."""
         strength, variance = self._strengths[doser]
@@ -112,6 +121,13 @@ class DoseResponse:
             return 0
         since_ms = now_ms if self._start is None or self._predicted else self._start[1]
         return max(0, since_ms + _UPDATE_EVERY_MS - now_ms)
+
+    def doubt(self):
+        """Trust neither drift nor strengths until they were measured again: it is other water."""
+        self._watched_ms = self._watch_ms = None
+        for doser, entry in self._strengths.items():
+            entry[1] = max(entry[1], (self._prior.declared * entry[0]) ** 2)
+            self._untried.add(doser)
 
     def invalidate(self):
         """Discard the current interval: something else changes the water or the reading."""
@@ -204,7 +220,11 @@ class DoseResponse:
         entry = self._strengths[doser]
         gain = entry[1] * predicted / variance
         strength = entry[0] + gain * residual
-        strength = min(_STEP * entry[0], max(entry[0] / _STEP, strength))
+        up, down = _STEP, _STEP_DOWN
+        if doser in self._untried:
+            self._untried.remove(doser)
+            up = down = _TRIAL_STEP
+        strength = min(up * entry[0], max(entry[0] / down, strength))
         is_more = residual * residual > variance  # than the known errors explain
         if is_more and strength > _RISING * entry[0]:
             self._rising.add(doser)

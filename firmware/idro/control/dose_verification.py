@@ -2,7 +2,8 @@
 
 The series is judged once it has mixed. There is no verdict if the reading was missing, the level
 changed, or too much time has passed. The drift observed before the series is subtracted: hard
-water that loses CO2 rises against any acid.
+water that loses CO2 rises against any acid. So is the furthest that the value moved against one
+of the doses: someone may have poured acid after it. What acts the wrong way does so again.
 """
 
 from collections import namedtuple
@@ -19,7 +20,8 @@ _OLDEST_BASELINE_MS = 21_600_000
 # Effects of doses before an interruption count for a day.
 _OLDEST_EARLIER_MS = 86_400_000
 # A series is judged WRONG_WAY only if it should have moved the water by 1/3 of `opposite`: hard
-# water that loses CO2 in a large tank rises faster than the ceilings let acid act.
+# water that loses CO2 in a large tank rises faster than the ceilings let acid act; and if without
+# its worst dose it moved the wrong way by 1/3 of `opposite`, too.
 _MIN_SHARE = 3
 _HOUR_MS = 3_600_000
 
@@ -28,7 +30,7 @@ _HOUR_MS = 3_600_000
 # DoseProof: 3.5 standard deviations of the difference of two readings (0.02 pH, 2.5 uS/cm each).
 Thresholds = namedtuple(
     "Thresholds", ("predicted", "observed", "opposite", "drift_per_h", "noise"))
-PH = Thresholds(0.3, 0.1, 0.15, 0.3, 0.1)
+PH = Thresholds(0.3, 0.06, 0.15, 0.3, 0.1)
 EC = Thresholds(150, 40, 100, 50, 12.5)
 
 
@@ -46,7 +48,7 @@ class DoseVerification:
 
     def clear(self):
         """Discard all doses."""
-        self._earlier = (0.0, 0.0, 0)  # predicted, moved and count of settled doses
+        self._earlier = (0.0, 0.0, 0, 0.0)  # of settled doses: predicted, moved, count, worst
         self._earlier_ms = None  # of the first of them
         self.drop()
 
@@ -54,16 +56,19 @@ class DoseVerification:
         """Keep the effect of the doses until the mixed `value`, before something else changes the
         water."""
         if self._count:
-            predicted, moved, count = self._earlier
+            predicted, moved, count, worst = self._earlier
             if count == 0:
                 self._earlier_ms = self._began_ms
-            moved += self._moved(value, now_ms)
-            self._earlier = (predicted + self._predicted, moved, count + self._count)
+            self._earlier = (
+                predicted + self._predicted, moved + self._moved(value, now_ms),
+                count + self._count, self._worst_at(value, worst))
         self.drop()
 
     def drop(self):
         """Discard the doses whose effect can no longer be measured."""
         self._baseline = None
+        self._before = None  # the value before the last dose
+        self._worst = 0.0  # the furthest that it moved against one of the others, signed
         self._level_mm = None
         self._began_ms = None
         self._drift_per_h = 0.0
@@ -84,6 +89,9 @@ class DoseVerification:
             self._began_ms = now_ms
             most = self._thresholds.drift_per_h
             self._drift_per_h = min(most, max(-most, drift_per_h))
+        else:
+            self._worst = self._worst_at(value, 0.0)
+        self._before = value
         self._predicted += predicted
         self._count += 1
         self._last_ms = now_ms
@@ -100,7 +108,7 @@ class DoseVerification:
             self._lost_ms = None
         is_away = gap_ms > _GAP_MS
         if self._earlier[2] and now_ms - self._earlier_ms > _OLDEST_EARLIER_MS:
-            self._earlier = (0.0, 0.0, 0)
+            self._earlier = (0.0, 0.0, 0, 0.0)
         if self._count == 0:
             return is_away
         moved_mm = 0
@@ -117,21 +125,29 @@ class DoseVerification:
         """Return NO_EFFECT, WRONG_WAY or None for a mixed `value`."""
         if self._count == 0:
             return None
-        predicted, moved, count = self._earlier
+        predicted, moved, count, worst = self._earlier
         predicted += self._predicted
         moved += self._moved(value, now_ms)
+        others = moved - self._worst_at(value, worst)
         if predicted < 0:
-            moved = -moved
+            moved, others = -moved, -others
         opposite = self._thresholds.opposite
         is_significant = abs(predicted) >= opposite / _MIN_SHARE
-        if count + self._count >= 2 and is_significant and moved < -opposite:
+        is_wrong = moved < -opposite and others < -opposite / _MIN_SHARE
+        if count + self._count >= 2 and is_significant and is_wrong:
             return WRONG_WAY
         if abs(predicted) < self._thresholds.predicted:
             return None
-        if moved < self._thresholds.observed:
+        if others < self._thresholds.observed:
             return NO_EFFECT
         self.clear()
         return None
+
+    def _worst_at(self, value, earlier):
+        """Return the furthest move against a dose if the last ends at `value`; `earlier`: that of
+        settled doses."""
+        moves = (earlier, self._worst, value - self._before)
+        return min(moves) if self._predicted > 0 else max(moves)
 
     def _moved(self, value, now_ms):
         """Return the effect of the doses, without a drift against them."""

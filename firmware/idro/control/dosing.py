@@ -29,6 +29,9 @@ _BACK_H = 2.0
 # In the direction of the last dose the dead band of pH is narrower: most water drifts one way, and
 # a probe that is 0.1 off must not leave the band with it.
 _AGAIN_RATIO = 0.7
+# The shortest dose of a pump may go this far beyond the target: waiting for more to correct, pH
+# leaves the band in a small tank with strong acid.
+_BEYOND_RATIO = 0.5
 
 _B_FIRST, _EC_FIRST = hold(Reason("b_first")), hold(Reason("ec_first"))
 _DOSING_OFF, _FILLING = Reason("dosing_off"), Reason("filling")
@@ -43,7 +46,10 @@ CALIBRATIONS = (
 def verdict(state, water, values, now_ms):
     """Return NO_EFFECT or WRONG_WAY if doses failed, else None. Call it in every cycle."""
     ec = water.ec
-    if water.is_filling or _is_in_air(ec):
+    if water.is_filling:
+        state.fill()
+        return None
+    if _is_in_air(ec):
         state.invalidate()
         return None
     wait_ms = values["mixing.wait_ms"]
@@ -149,15 +155,18 @@ def _decide_ph(ph, values, state, now_ms, headroom):
         return hold(Reason("ph_incredible", milli_ph=milli(ph.value)))
     target = values["ph.target"]
     deadband = values["ph.deadband"]
+    # A fill of hard water raises pH: midway between both it stays in band.
+    half = 0.5 * deadband
+    aim = target - min(half, max(-half, 0.5 * state.ph.moved_by_fill))
     response = state.ph.response
     drift_per_h = response.drift_per_h
-    is_high = ph.value > target
+    is_high = ph.value > aim
     if is_high:
         actuator, key = "ph_down", "ph.down_ul_per_ph"
     else:
         actuator, key = "ph_up", "ph.up_ul_per_ph"
         drift_per_h = -drift_per_h
-    off = abs(ph.value - target)
+    off = abs(ph.value - aim)
     if off <= (_AGAIN_RATIO * deadband if state.correcting == actuator else deadband):
         return _in_band(
             state, "ph_in_band", int(ph.value * 100 + 0.5) * 10, int(target * 100 + 0.5) * 10)
@@ -170,11 +179,12 @@ def _decide_ph(ph, values, state, now_ms, headroom):
         return hold(Reason(
             "ph_high_returns" if is_high else "ph_low_returns", milli_ph=milli(ph.value)))
     ul_per_ph = values[key] / response.upper_bound(actuator)
-    needed = off
+    needed, max_ul = off, int(off * ul_per_ph)
     if off > deadband:  # else the next dose follows soon enough
         needed = _needed(off, drift_per_h, response, actuator)
-    wanted_ul = int(needed * ul_per_ph) // 2
-    volume_ul, why = _deliverable_ul(wanted_ul, int(off * ul_per_ph), headroom(actuator), values)
+        max_ul += int(_BEYOND_RATIO * deadband * ul_per_ph)
+    wanted_ul = int(needed * ul_per_ph / response.trial(actuator)) // 2
+    volume_ul, why = _deliverable_ul(wanted_ul, max_ul, headroom(actuator), values)
     if not volume_ul:
         return hold(Reason("ph_high_blocked" if is_high else "ph_low_blocked", why=why))
     reason = Reason(
@@ -199,8 +209,7 @@ def _in_band(state, code, value, target):
 def _deliverable_ul(wanted_ul, max_ul, headroom, values):
     """Return (volume_ul, Reason): the wanted volume within `headroom`, 0 with what blocks it.
 
-    A volume below the pump's minimum is raised to it if that does not exceed `max_ul`, and so
-    does not overshoot the target.
+    A volume below the pump's minimum is raised to it if that does not exceed `max_ul`.
     """
     headroom_ul, why = headroom
     min_ul = min_dose_ul(values)

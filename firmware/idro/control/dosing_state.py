@@ -4,6 +4,7 @@ from idro.control import dose_response, dose_verification
 from idro.control.dose_proof import DoseProof
 from idro.control.dose_response import DoseResponse
 from idro.control.dose_verification import DoseVerification
+from idro.control.filters import Reading
 from idro.control.mixing_time import MixingTime
 from idro.protocol.reason import Reason
 
@@ -11,6 +12,9 @@ from idro.protocol.reason import Reason
 _MIN_DOSE_UL = 50
 _MIN_DOSES_PER_S = 5
 _WORKED_MS = 86_400_000
+_STEADY_READINGS = 10
+# The most that a fill is taken to move pH, and how much of what was known each new one replaces.
+_MAX_FILL_PH, _NEW_FILL = 0.3, 0.3
 
 # Settings that declare a titration, and the doser whose strength is relative to it.
 TITRATIONS = {
@@ -28,6 +32,16 @@ class LoopState:
         self.response = DoseResponse(dosers, prior)
         self.mixing = MixingTime(5 * prior.max_noise)
         self._dosers = dosers
+        self._steady = 0.0
+        self._count = 0  # of the readings in it
+        self._before_fill = None
+        self.moved_by_fill = 0.0  # as the last fills did
+
+    def steady(self, reading):
+        """Return `reading` with the mean of the last mixed ones: a dose that starts when noise is
+        at its worst seems to do more than it does."""
+        is_known = self._count and reading.value is not None
+        return Reading(self._steady, None) if is_known else reading
 
     def invalidate(self):
         """Discard the effect of recent doses: something else changes the water."""
@@ -35,6 +49,13 @@ class LoopState:
         self.proof.drop()
         self.response.invalidate()
         self.mixing.invalidate()
+        self._count = 0
+
+    def fill(self):
+        """Invalidate while the tap is open."""
+        if self._count:
+            self._before_fill = self._steady
+        self.invalidate()
 
     def clear(self):
         """Discard all doses: the calibration changed."""
@@ -52,7 +73,9 @@ class LoopState:
         """Record a dose at `value`; by the titration it moves it by `predicted`."""
         response = self.response
         response.dosed(doser, value, predicted, now_ms)
-        expected = predicted * max(1.0, response.strength(doser))
+        expected = predicted
+        if response.is_certain(doser):
+            expected *= max(1.0, response.strength(doser))
         self.verification.add(value, level_mm, expected, now_ms, response.undosed_drift_per_h())
         self.proof.add(value, expected, now_ms)
         self.mixing.dosed(value)
@@ -62,7 +85,14 @@ class LoopState:
         if self.verification.watch(reading, water.level, now_ms, wait_ms):
             self.invalidate()
         if water.mixing_left_ms > 0 or reading.value is None:
+            self._count = 0
             return None
+        if self._before_fill is not None:
+            moved = min(_MAX_FILL_PH, max(-_MAX_FILL_PH, reading.value - self._before_fill))
+            self.moved_by_fill += _NEW_FILL * (moved - self.moved_by_fill)
+            self._before_fill = None
+        self._count = min(_STEADY_READINGS, self._count + 1)
+        self._steady += (reading.value - self._steady) / self._count
         self.proof.measure(reading.value, self.response.undosed_drift_per_h(), now_ms)
         self.mixing.update(reading.value, now_ms, wait_ms, self.response.drift_per_h)
         self.response.update(reading.value, now_ms)
@@ -104,6 +134,16 @@ class DosingState:
         self.ph.invalidate()
         self.ec.invalidate()
 
+    def fill(self):
+        """Invalidate while the tap is open."""
+        self.ph.fill()
+        self.ec.invalidate()
+
+    def doubt(self):
+        """Invalidate: other water came into the tank, or some of it left."""
+        self.invalidate()
+        self.ph.response.doubt()
+
     def recalibrated(self):
         """Discard all doses: the calibration changed."""
         self.ph.clear()
@@ -125,6 +165,12 @@ class DosingState:
                 loop = self.ec if doser == "nutrient_b" else self.ph
                 loop.response.forget(doser)
 
+    def set_strength(self, doser, strength_pct):
+        """Take over the strength that the steps of a correction had, in % of the titration."""
+        if doser.startswith("ph"):
+            self.ph.response.set_strength(doser, strength_pct / 100)
+            self.ph.response.doubt()
+
     def learned(self):
         """Return the learned values as integers, to be stored across resets."""
         return self.ph.learned() + self.ec.learned()
@@ -136,7 +182,7 @@ class DosingState:
 
     def record_manual_dose(self, actuation, values, owes_b_ms=None):
         """Record a manual dose; `owes_b_ms` is when nutrient A ended if B must follow."""
-        self.invalidate()
+        self.doubt()
         if actuation.actuator == "nutrient_b":
             self._settle_b(actuation.volume_ul, values)
         elif owes_b_ms is not None:

@@ -13,9 +13,11 @@ from idro.safety.ledger import NO_EFFECT, WRONG_WAY
 MAX_DURATION_MS = 28_800_000
 BUTTON_TIMEOUT_MS = 900_000
 MIN_STEP_UL = 200
-# Share of the need in the first step and far from the target, %.
-FIRST_PCT = 50
+# Share of the need in the first step and far from the target, %; and in a first step that has
+# less than a third of `near` to go, where the buffer may be gone since the titration.
+FIRST_PCT, SMALL_FIRST_PCT = 50, 25
 _JUDGED_STEPS = 3
+_HOUR_MS = 3_600_000
 # Nutrient moves pH by 1 at most (RO water to the full recipe: 5.9 to 5.0) and ends between 4.5 and
 # 7.5, where phosphate buffers. Acid in its bottle raises EC, too: one or two steps of it leave
 # these bounds, and so do those of a strong base.
@@ -26,33 +28,37 @@ _NUTRIENT_MOVES_BEYOND = 500
 # per: what the volume of the titration moves. near: a step within this distance of the target must
 # mix as long as an automatic dose, and is `later_pct` of the need after the first. Water that has
 # lost its carbonate answers half as strongly again to the last of its acid; EC is linear. reached:
-# ends the correction. No effect: three steps predicted to move the value by `predicted`, that
-# moved it less than `observed`. opposite: the most that two steps may move it the wrong way.
-Scale = namedtuple(
-    "Scale", ("per", "near", "later_pct", "reached", "predicted", "observed", "opposite"))
-PH = Scale(1_000, 1_000, 65, 50, 200, 30, 150)
-EC = Scale(100, 150, 80, 40, 80, 10, 60)
+# ends the correction. No effect: three steps predicted to move the value by `predicted`, and by
+# half of that more than a drift of `drift_per_h` could hide, that moved it less than `observed`.
+# opposite: the most that two steps predicted to move it as far may move it the wrong way.
+Scale = namedtuple("Scale", (
+    "per", "near", "later_pct", "reached", "predicted", "observed", "opposite", "drift_per_h"))
+PH = Scale(1_000, 1_000, 65, 50, 200, 30, 150, 300)
+EC = Scale(100, 150, 80, 40, 80, 10, 60, 50)
 
 
 class Correction:
     """One correction by `doser`, by at most `total_ul`, towards `target` of pH or EC.
 
     `ul_per` is the titration: the volume that moves the reservoir by 1 pH or 100 uS/cm.
+    `known_pct` is how strong the doser may be in this water, % of it, for the first step.
     """
 
-    def __init__(self, doser, target, total_ul, ul_per, now_ms):
+    def __init__(self, doser, target, total_ul, ul_per, now_ms, known_pct=100):
         self.doser = doser
         self.target = target
         self.left_ul = total_ul
         self.given_ul = 0
         self._sign = 1 if doser == "ph_down" else -1
         self._scale = PH if doser in ("ph_down", "ph_up") else EC
-        self._ul_per = ul_per
+        self._known_pct = max(100, known_pct)
+        self._ul_per = max(1, ul_per * 100 // self._known_pct)
         self._began_ms = now_ms
         self._ready_ms = None
         self._began_at = None  # the value before the first step
         self._began_ph = None  # the pH before it, if nutrient is given
-        self._steps = []  # the last three: (value before, volume_ul)
+        self._steps = []  # the last three: (value before, volume_ul, at_ms)
+        self.strength_pct = 0  # of the next step by mixed steps, % of the titration; 0: unknown
 
     def distance(self, value):
         """Return the distance to the target, 0 or less once it is reached."""
@@ -66,23 +72,31 @@ class Correction:
     def step_ul(self, value, headroom_ul):
         """Return the volume of the next step in ul, 0 if below MIN_STEP_UL.
 
-        The first is half of the need by the titration. Later ones are most of the need, by the
-        titration or by the strength of the last step if that is more. Each is at most half of what
-        is left of the total, until that is a twentieth.
+        The first is half of the need by the titration, of a small one a quarter. Later ones are
+        most of the need, by the titration or by the strength of the last steps if that is more.
+        Each is at most half of what is left of the total, until that is a fifth: steps that shrink
+        on and on would do less than the CO2 that leaves hard water. Where the doser may be strong,
+        steps never grow.
         """
         rest, left_ul = self.distance(value), self.left_ul
         if rest <= self._scale.reached:
             return 0
-        if left_ul > max(2 * MIN_STEP_UL, (left_ul + self.given_ul) // 20):
+        if left_ul > max(2 * MIN_STEP_UL, (left_ul + self.given_ul) // 5):
             left_ul //= 2
         share_pct = FIRST_PCT
         if self._steps:
             if self.is_near(value):
-                share_pct = self._scale.later_pct * 100 // self._strength_pct(value)
+                strength_pct = self._strength_pct(value)
+                self.strength_pct = strength_pct * self._known_pct // 100
+                share_pct = self._scale.later_pct * 100 // strength_pct
             else:
                 rest = self._rest(value)
+        elif 3 * rest < self._scale.near and self._known_pct == 100:
+            share_pct = SMALL_FIRST_PCT
         need_ul = rest * self._ul_per // self._scale.per
         volume_ul = min(headroom_ul, left_ul, need_ul * share_pct // 100)
+        if self._steps and self._known_pct > 100:
+            volume_ul = min(volume_ul, self._steps[-1][1])
         return volume_ul if volume_ul >= MIN_STEP_UL else 0
 
     def update_wait(self, is_ready, now_ms):
@@ -92,25 +106,29 @@ class Correction:
         elif self._ready_ms is None:
             self._ready_ms = now_ms
 
-    def record_step(self, value, volume_ul, milli_ph=None):
+    def record_step(self, value, volume_ul, now_ms, milli_ph=None):
         """Record a step dosed at `value`, of nutrient at that pH."""
         if self._began_at is None:
             self._began_at, self._began_ph = value, milli_ph
         self.left_ul = max(0, self.left_ul - volume_ul)
         self.given_ul += volume_ul
         self._ready_ms = None
-        self._steps = (self._steps + [(value, volume_ul)])[-_JUDGED_STEPS:]
+        self._steps = (self._steps + [(value, volume_ul, now_ms)])[-_JUDGED_STEPS:]
 
-    def verdict(self, value):
+    def verdict(self, value, now_ms):
         """Return NO_EFFECT or WRONG_WAY if the mixed steps show it, else 0."""
         if not self._steps:
             return 0
-        moved = self._sign * (self._steps[0][0] - value)
-        if len(self._steps) >= 2 and moved < -self._scale.opposite:
+        scale, (before, _, since_ms) = self._scale, self._steps[0]
+        moved = self._sign * (before - value)
+        predicted = self._predicted(sum(step[1] for step in self._steps)) * 100 // self._known_pct
+        is_wrong = moved < -scale.opposite and predicted >= scale.opposite
+        if len(self._steps) >= 2 and is_wrong:
             return WRONG_WAY
-        predicted = self._predicted(sum(step[1] for step in self._steps))
-        is_judged = len(self._steps) == _JUDGED_STEPS and predicted >= self._scale.predicted
-        return NO_EFFECT if is_judged and moved < self._scale.observed else 0
+        hidden = scale.drift_per_h * (now_ms - since_ms) // _HOUR_MS
+        is_judged = len(self._steps) == _JUDGED_STEPS and predicted >= max(
+            scale.predicted, hidden + scale.predicted // 2)
+        return NO_EFFECT if is_judged and moved < scale.observed else 0
 
     def is_foreign(self, milli_ph):
         """True if the steps of nutrient moved pH as only acid or base does."""
@@ -146,17 +164,20 @@ class Correction:
         return min(rest, self.distance(self._began_at) - self._predicted(self.given_ul))
 
     def _strength_pct(self, value):
-        """Return how strong the next step will be, in % of the titration: as the last was, or
-        stronger by as much as that was than the one before, up to twofold; at least 100."""
+        """Return how strong the next step will be, in % of the titration: as the stronger of the
+        last two, or more by as much as the last was stronger than the one before, up to twofold;
+        at least as the titration says."""
         found_pct = []  # of the last step, then of the one before
-        for before, volume_ul in self._steps[:-3:-1]:
+        for before, volume_ul, _ in self._steps[:-3:-1]:
             moved = self._sign * (before - value)
             found_pct.append(max(1, moved * 100 // max(1, self._predicted(volume_ul))))
             value = before
-        strength_pct = found_pct[0]
-        if strength_pct > found_pct[-1]:
+        strength_pct = max(found_pct)
+        if len(found_pct) == 1 and self._known_pct > 100:
+            strength_pct *= 2  # the last of the carbonate may go with this step
+        elif strength_pct > found_pct[-1]:
             strength_pct = min(2 * strength_pct, strength_pct * strength_pct // found_pct[-1])
-        return max(100, strength_pct)
+        return max(10_000 // self._known_pct, strength_pct)
 
     def _predicted(self, volume_ul):
         """Return how far a volume moves the value by the titration."""

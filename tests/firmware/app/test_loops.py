@@ -194,9 +194,10 @@ def test_a_calibration_discards_earlier_dose_effects(node):
 
 def test_without_a_calibration_the_same_change_is_a_wrong_direction(node):
     node.read(ph=6.9, ec_us_cm=1_600)
-    node.run_for(30 * MINUTE_MS)
-    node.read(ph=7.6)
-    node.loops.settings_changed({"ph.target": 5.9})
+    for ph in (7.6, 7.7):  # after two doses
+        node.run_for(30 * MINUTE_MS)
+        node.read(ph=ph)
+        node.loops.settings_changed({"ph.target": 5.9})
     node.run_for(30 * MINUTE_MS)
     assert node.events_of("latched") == [{"reason": Reason("latch_wrong_way").as_json()}]
 
@@ -244,7 +245,7 @@ def test_an_advised_volume_is_reported_again_once_it_changes(node):
         node.run_for(10 * MINUTE_MS)
     advised = [reason.values["volume_ul"] for reason in node.reasons("ph")
                if reason.code == "advice"]
-    assert len(advised) == 3
+    assert 3 <= len(advised) <= 4  # the mean passes between two of them
     assert advised == sorted(set(advised))
 
 
@@ -311,3 +312,26 @@ def test_a_leak_is_reported_and_filling_is_limited(node):
     assert Reason("tank_leaks") in node.reasons("top_off")
     filled_ms = sum(detail["on_ms"] for detail in node.events_of("ran", actuator="top_off"))
     assert 600_000 <= filled_ms <= 1_300_000
+
+
+def test_a_fill_waits_until_a_dose_has_mixed(node):
+    node.read(ph=6.4, ec_us_cm=1_600, level_mm=200)
+    while not node.events_of("dosed", actuator="ph_down"):
+        node.cycles(1)
+    node.read(level_mm=190)
+    dosed_ms = node.clock.now_ms()
+    while not node.outputs["top_off"].driver.is_on:
+        node.cycles(1)
+    waited_ms = node.clock.now_ms() - dosed_ms
+    assert waited_ms == pytest.approx(node.settings.values["mixing.wait_ms"], abs=MINUTE_MS)
+    assert "mixing" in [reason.code for reason in node.reasons("top_off")]
+
+
+def test_a_dose_does_not_stop_a_fill(node):
+    node.read(ph=5.8, ec_us_cm=1_600, level_mm=190)
+    node.run_for(3 * MINUTE_MS)
+    assert node.outputs["top_off"].driver.is_on
+    node.read(ph=6.6)
+    node.run_for(3 * MINUTE_MS)
+    assert node.outputs["top_off"].driver.is_on
+    assert not node.events_of("dosed", actuator="ph_down")

@@ -296,6 +296,104 @@ def test_a_watch_that_doses_of_nutrient_interrupt_is_given_up_after_an_hour():
     assert decide(water(ph=6.1), memory, late_ms)[1].reason.code == "ph_watched"
 
 
+def test_ph_is_watched_again_after_a_dose_by_hand():
+    memory = DosingState()
+    for now_ms in range(0, 1_230_000, 30_000):
+        verdict(memory, water(ph=6.1), now_ms)
+    assert decide(water(ph=6.1), memory, 1_200_000)[1].actuator == "ph_down"
+    memory.record_manual_dose(dosed("ph_down", 1_000), VALUES)
+    assert decide(water(ph=6.1), memory, 1_200_000)[1].reason.code == "ph_watched"
+
+
+def test_a_correction_teaches_the_strength_of_its_doser():
+    memory = DosingState()
+    memory.set_strength("ph_down", 250)
+    memory.set_strength("nutrient_a", 120)
+    assert memory.learned() == [2_500, 1_000, 1_000, 1_000, 1_000]
+    # Hard water goes on losing its carbonate: the first dose is a trial, and teaches more.
+    answer = memory.ph.response
+    assert answer.upper_bound("ph_down") == pytest.approx(2.5 * 2.0)
+    assert answer.trial("ph_down") == 4.0
+    answer.dosed("ph_down", 6.2, -0.02, 0)
+    answer.update(5.8, 900_000)
+    assert 10.0 < answer.strength("ph_down") <= 25.0
+    assert answer.trial("ph_down") == 1.0
+
+
+def test_other_water_makes_doses_smaller_and_their_verdict_slower():
+    memory = learned(ph_down=5_000)
+    before = decide(water(ph=6.3), memory)[1].volume_ul
+    memory.doubt()
+    assert decide(water(ph=6.3), memory)[1].volume_ul == pytest.approx(before * 1.5 / 8.0, abs=1)
+    # 0.05 pH each by the titration: five times as much by what was learned before.
+    for count in range(5):
+        memory.record_dose(dosed("ph_down", 2_000), water(ph=6.3), VALUES, count * 900_000)
+    assert verdict(memory, water(ph=6.3), 5 * 900_000) is None
+
+
+def test_the_shortest_dose_may_go_half_a_dead_band_beyond_the_target():
+    strong = learned(ph_down=40_000)  # 667 ul move a pH
+    strong.correcting = "ph_down"
+    shortest = {**VALUES, "doser.ul_per_s": 800}  # 160 ul, 0.24 pH
+    assert decide(water(ph=6.03), strong, values=shortest)[1].volume_ul == 160
+    blocked = decide(water(ph=6.01), strong, values={**shortest, "doser.ul_per_s": 1_100})[1]
+    assert blocked.reason.values["why"].code == "small_dose"
+    # Not within the dead band, where the next dose follows soon enough.
+    assert decide(water(ph=5.95), strong, values=shortest)[1].actuator is None
+
+
+def filled(*moves, ph=5.8):
+    """Return a state after fills that moved pH, and the time."""
+    memory, now_ms = DosingState(), 0
+    for moved in moves:
+        verdict(memory, water(ph=ph), now_ms)
+        for filling in (True, True):
+            verdict(memory, water(ph=ph + moved, is_filling=filling), now_ms)
+        verdict(memory, water(ph=ph + moved, mixing_left_ms=1), now_ms + 10_000)
+        verdict(memory, water(ph=ph + moved), now_ms + 900_000)
+        now_ms += 7_200_000
+        memory.invalidate()
+    return memory, now_ms
+
+
+def test_where_fills_raise_ph_it_is_kept_lower_by_half_of_that():
+    memory, now_ms = filled(*[0.08] * 20)
+    assert memory.ph.moved_by_fill == pytest.approx(0.08, abs=0.001)
+    assert decide(water(ph=5.97), memory, now_ms)[1].reason.code == "ph_watched"
+    assert decide(water(ph=5.955), memory, now_ms)[1].reason.code == "ph_in_band"
+    assert decide(water(ph=5.57), memory, now_ms)[1].reason == Reason(
+        "ph_in_band", milli_ph=5_570, target_milli_ph=5_800)
+
+
+@given(st.lists(st.floats(-7.0, 7.0), max_size=30))
+def test_fills_never_move_the_aim_by_more_than_half_of_the_dead_band(moves):
+    memory, now_ms = filled(*moves)
+    assert abs(memory.ph.moved_by_fill) <= 0.3
+    for ph in (6.11, 5.49):
+        assert decide(water(ph=ph), memory, now_ms)[1].reason.code != "ph_in_band"
+    for ph in (5.85, 5.75):
+        assert decide(water(ph=ph), memory, now_ms)[1].reason.code == "ph_in_band"
+
+
+def test_a_fill_without_a_reading_before_it_teaches_nothing():
+    memory = DosingState()
+    verdict(memory, water(ph=5.8, is_filling=True), 0)
+    verdict(memory, water(ph=6.0), 900_000)
+    assert memory.ph.moved_by_fill == 0.0
+
+
+def test_control_sees_the_mean_of_mixed_water():
+    memory = DosingState()
+    for index in range(20):
+        verdict(memory, water(ph=5.8 + 0.1 * (-1) ** index), index * 10_000)
+    assert memory.ph.steady(reading(5.5)).value == pytest.approx(5.8, abs=0.02)
+    assert memory.ph.steady(reading("flat")).fault == "flat"
+    verdict(memory, water(ph=6.3, mixing_left_ms=1), 210_000)
+    assert memory.ph.steady(reading(6.3)).value == 6.3
+    verdict(memory, water(ph=6.2), 220_000)
+    assert memory.ph.steady(reading(6.2)).value == 6.2
+
+
 def test_stored_memory_is_restored_unchanged():
     memory = DosingState()
     memory.restore([2_500, 700, 1_500, 1_100, 1_000])

@@ -39,6 +39,28 @@ def test_doses_in_the_wrong_direction_are_judged_after_two():
     assert series([7.0, 7.1, 7.25, 7.4]) == (judged.WRONG_WAY, 2)
 
 
+@pytest.mark.parametrize("poured_after", range(1, 8))
+def test_acid_that_someone_pours_after_a_dose_of_base_is_not_judged(poured_after):
+    # 0.1 pH a dose, and a pour of 0.8 pH between any two of them.
+    values = [5.6 + 0.05 * index - (0.8 if index >= poured_after else 0.0) for index in range(8)]
+    assert series(values, volume_ul=1_000, actuator="ph_up") == (None, 8)
+
+
+def test_acid_in_the_bottle_of_base_is_judged_after_two_doses_however_strong_the_first():
+    assert series([5.6, 4.2, 4.13], 4_000, "ph_up") == (judged.WRONG_WAY, 2)
+    assert series([5.6, 4.2, 4.16], 1_000, "ph_up") == (None, 3)  # 0.05: noise
+
+
+def test_a_worst_dose_counts_with_those_of_its_own_series_only():
+    memory = DosingState()
+    given_acid(memory, 7.0, 0)
+    given_acid(memory, 7.6, 900_000)
+    memory.invalidate()  # other water
+    for index in range(2):
+        given_acid(memory, 7.0 + 0.16 * index, (index + 2) * 900_000)
+    assert verdict(memory, water(ph=7.32), 4 * 900_000) == judged.WRONG_WAY
+
+
 def test_effective_doses_get_no_verdict():
     assert series([7.0 - 0.08 * index for index in range(12)])[0] is None
 
