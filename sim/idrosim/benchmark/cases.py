@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from idrosim.benchmark.disturbances import Disturbance
-from idrosim.greenhouse.chemistry import AIR_CO2_ATM, Solution
+from idrosim.greenhouse.chemistry import AIR_CO2_ATM, IONS, Solution
 from idrosim.greenhouse.conductivity import conductivities
 from idrosim.greenhouse.equilibria import EquilibriaTable
 from idrosim.greenhouse.water import RECIPES, STOCKS, WATERS, amounts
@@ -221,6 +221,14 @@ class Cell:
         """Acid (negative: base) that brings the fresh fill to the target once CO2 has left, ml."""
         molal = self.solution(FRESH_FILL * self.strength)
         return self.volume_l * _ml_to_ph(molal, self, self.target_ph, AIR_CO2_ATM)
+
+    def poured_ml(self, off_ph: float) -> float:
+        """Return the acid that lowers the tank by `off_ph` once it is at its target in air, ml."""
+        molal = self.solution(self.strength)
+        open_ml_l = _ml_to_ph(molal, self, self.target_ph, AIR_CO2_ATM)
+        at_target = _with(molal, self, open_ml_l)
+        at_target[IONS.index("C")] = _solve(at_target, self.temp_c, AIR_CO2_ATM).carbon
+        return self.volume_l * _ml_to_ph(at_target, self, self.target_ph - off_ph, None)
 
     @cached_property
     def titration(self) -> Titration:

@@ -70,7 +70,8 @@ def distribution_rows() -> list[list[str]]:
          f"{_span(drawn.EVENT_H)}", "of a list"],
         ["- water poured", f"{_span(drawn.POURED_WATER, 100.0)} % of the volume",
          f"{100 * kinds[0]:.0f} % of them"],
-        ["- acid poured", f"for {_span(drawn.POURED_ACID_PH)} pH", f"{100 * kinds[1]:.0f} %"],
+        ["- acid poured", f"for {_span(drawn.POURED_ACID_PH)} pH below the target",
+         f"{100 * kinds[1]:.0f} %"],
         ["- nutrient poured", f"for {_span(drawn.POURED_NUTRIENT, 100.0)} % of the target EC",
          f"{100 * kinds[2]:.0f} %"],
         ["- bottle changed", f"{_span(drawn.BOTTLE_TIMES)} times the declared strength, of any "

@@ -11,16 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from idro.control.dosing_state import min_dose_ul
 from idro.safety import limits
 
 # Of a full canopy in 24 h, each for 1 m2: water, nutrient as litres of solution at target EC, and
-# the acid or base that balances its uptake of ions.
+# the acid or base that balances its uptake of ions: base where it takes up ammonium.
 WATER_L_M2 = 9.0
 NUTRIENT_L_M2 = 2.8
-UPTAKE_MEQ_M2 = 12.0
+ACID_MEQ_M2, BASE_MEQ_M2 = 12.0, 20.0
+_SURE_TAP = 0.5  # share of the water of a full canopy that any crop drinks, which brings base
+# The shortest dose must not move pH further, in water that has lost its CO2 and so its buffer.
+SHORTEST_PH, _BUFFER_MEQ_L_PH = 0.05, 0.1
+SHORTEST = "shortest dose"
 # Share of the bicarbonate left at the target pH that the water loses as CO2 while a person is at
 # the tank, and in the 24 h after.
-LOST_AT_ONCE, _LOST_NEXT_DAY = 0.2, 0.65
+_LOST_AT_ONCE, _LOST_NEXT_DAY = 0.2, 0.65
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,9 @@ class Need:
 
     def line(self) -> str:
         """Return one line with both numbers."""
+        if self.when == SHORTEST:
+            return (f"{self.what}, {self.when}: the pump gives {self.needs_ml:.3g} ml, more than "
+                    f"{self.may_ml:.3g} ml moves pH by over {SHORTEST_PH:g}")
         return (f"{self.what}, {self.when}: needs about {self.needs_ml:.0f} ml, the node may give "
                 f"{self.may_ml:.0f} ml")
 
@@ -63,23 +71,29 @@ def needs(greenhouse: Greenhouse, values: Mapping[str, Any]) -> list[Need]:
     flow_ml_s = 1e-3 * values["doser.ul_per_s"]
     fill_ml = min(1e-3 * allowed.correction_day_ul,
                   1e-3 * limits.CORRECTION_DAY_ON_MS * flow_ml_s)
-    water_l, uptake_meq = WATER_L_M2 * one.crop_m2, UPTAKE_MEQ_M2 * one.crop_m2
+    water_l, uptake_meq = WATER_L_M2 * one.crop_m2, ACID_MEQ_M2 * one.crop_m2
     tap_meq = water_l * one.alkalinity_meq_l
+    later_ml = (tap_meq + uptake_meq) / one.acid_meq_ml
     found = []
     closed_ml = 1e-3 * values["ph.down_ul_per_ph"] * max(0.0, one.fill_ph - values["ph.target"])
     left_meq = max(0.0, one.alkalinity_meq_l * one.litres - closed_ml * one.acid_meq_ml)
     if closed_ml > 0.0:
-        at_once_ml = closed_ml + LOST_AT_ONCE * left_meq / one.acid_meq_ml
+        at_once_ml = closed_ml + _LOST_AT_ONCE * left_meq / one.acid_meq_ml
         found.append(Need("acid", "fresh fill, step by step", at_once_ml, fill_ml))
-        next_ml = _LOST_NEXT_DAY * left_meq / one.acid_meq_ml
+        next_ml = _LOST_NEXT_DAY * left_meq / one.acid_meq_ml + later_ml
         found.append(Need("acid", "the day after a fresh fill", next_ml, day_ml["ph_down"]))
-    found.append(Need("acid", "any later day", (tap_meq + uptake_meq) / one.acid_meq_ml,
-                      day_ml["ph_down"]))
-    base_meq = max(0.0, uptake_meq - tap_meq)
+    raised_ml = 1e-3 * values["ph.up_ul_per_ph"] * (values["ph.target"] - one.fill_ph)
+    if raised_ml > 0.0:
+        found.append(Need("base", "fresh fill, step by step", raised_ml, fill_ml))
+    found.append(Need("acid", "any later day", later_ml, day_ml["ph_down"]))
+    base_meq = max(0.0, BASE_MEQ_M2 * one.crop_m2 - _SURE_TAP * tap_meq)
     found.append(Need("base", "any day", base_meq / one.base_meq_ml, day_ml["ph_up"]))
     per_litre_ml = 1e-5 * values["ec.target_us_cm"] * values["ec.ul_per_100_us_cm"] / one.litres
     found.append(Need("nutrient A and B", "any day", NUTRIENT_L_M2 * one.crop_m2 * per_litre_ml,
                       day_ml["nutrient_a"]))
+    buffer_meq = SHORTEST_PH * _BUFFER_MEQ_L_PH * one.litres
+    for what, meq_ml in (("acid", one.acid_meq_ml), ("base", one.base_meq_ml)):
+        found.append(Need(what, SHORTEST, 1e-3 * min_dose_ul(values), buffer_meq / meq_ml))
     if one.tap_ml_s is not None:
         found.append(Need("water", "any day", 1e3 * water_l,
                           1e-3 * allowed.fill_day_ms * one.tap_ml_s))

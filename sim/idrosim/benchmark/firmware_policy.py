@@ -38,10 +38,9 @@ from idrosim.benchmark.peer_policies import (
 NAME = "idroserra"
 _QUANTITIES = ("ph", "ec_us_cm", "level_mm")
 # The grower corrects a fresh fill, in hard water acid first, which adds to EC, else nutrient,
-# which lowers pH; EC once. pH that is further off than the first limit is corrected; in hard
-# water, which loses CO2, again beyond the second, until the grower leaves. The totals have the
-# margin of `idroserra node correct`.
-_FIRST_CORRECTION_PH, _NEXT_CORRECTION_PH = 0.3, 0.15
+# which lowers pH; EC once. pH that is further off than the limit is corrected, also again, until
+# the grower leaves: hard water loses CO2. The totals have the margin of `idroserra node correct`.
+_SOFT_CORRECTION_PH, _HARD_CORRECTION_PH = 0.2, 0.15
 _GROWER_LEAVES_S = 3.0 * 3_600.0
 _MARGIN = 1.15
 # Of requests that control does not make.
@@ -247,8 +246,7 @@ class FirmwarePolicy:
         setup = self._setup
         off_ph = readings.ph - setup.target_ph
         lacks_us_cm = setup.target_us_cm - readings.ec_us_cm
-        is_first = self._doser is None or not self._is_hard
-        limit_ph = _FIRST_CORRECTION_PH if is_first else _NEXT_CORRECTION_PH
+        limit_ph = _HARD_CORRECTION_PH if self._is_hard else _SOFT_CORRECTION_PH
         doser, ml_per_ph = "ph_down", setup.acid_ml_per_ph
         if off_ph < 0.0:
             doser, ml_per_ph = "ph_up", setup.base_ml_per_ph

@@ -65,7 +65,7 @@ class Scorer:
         self._steps = {"ph": [0, 0], "ec": [0, 0], "both": [0, 0]}  # inside, since
         self._has_arrived = False
         self._at_s = self._step_s = 0.0
-        self._until_s = dict.fromkeys(_SIDES.values(), -1.0)  # overshoot is attributed to a dose
+        self._until_s = dict.fromkeys(_SIDES.values(), -1.0)  # a dose is blamed until then
         self._excused_until_s: dict[str, float] = {}  # by quantity: people moved it
         self._is_ec_raised = False  # by people, and neither fell to the target nor was fed since
         self._unknown: set[str] = set()  # dosers whose bottle was changed and not used since
@@ -92,6 +92,13 @@ class Scorer:
             if name in self._unknown:  # nor is an earlier dose blamed for what it does
                 self._unknown.remove(name)
                 self._until_s[_SIDES[name]] = -1.0
+
+    def count_fill(self, at_s: float) -> None:
+        """Blame a dose that has mixed no longer: the tap is open, and its water moves pH."""
+        mixed_s = AFTER_S - self._cell.mixing_s
+        for side, until_s in self._until_s.items():
+            if until_s - at_s < mixed_s:
+                self._until_s[side] = -1.0
 
     def observe(self, ph: float, ec_us_cm: float, readings: Readings,
                 reasons: Mapping[str, str] = _NO_REASONS) -> None:

@@ -46,7 +46,7 @@ class _SimulatedCell:
         self._ph, self._ec = PhProbe(params, rng), EcProbe(params, rng)
         self._level = LevelProbe(params, rng)
         self._pending = dict.fromkeys(cell.stocks, 0.0)
-        self._is_filling = False
+        self._is_filling = self.is_tap_open = False
         self._ahead = sorted(cell.disturbances, key=lambda event: -event.at_h)
         self._stocks = dict(cell.stocks)  # of the bottles as they are
         self._reagent = {"ph_down": [0.0, 0.0], "ph_up": [0.0, 0.0]}  # meq up to the ml
@@ -127,6 +127,7 @@ class _SimulatedCell:
 
     def valve(self, is_open: bool) -> None:
         """Open or shut the tap."""
+        self.is_tap_open = is_open
         self.plant.set_output("top_off", 1.0 if is_open else 0.0)
 
 
@@ -157,6 +158,8 @@ def run(cell: Cell, policy: str, days: float, least_meq: float | None = None,
             greenhouse.fill(readings.level_mm)
         else:
             greenhouse.valve(firmware.valve_is_open)
+        if greenhouse.is_tap_open:
+            scorer.count_fill(readings.at_s)
         if trace is not None:
             trace.append((readings, greenhouse.ph, greenhouse.ec_us_cm, doses))
     found = scorer.result(

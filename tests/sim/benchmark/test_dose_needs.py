@@ -10,7 +10,7 @@ from idrosim.benchmark.dose_needs import Greenhouse, needs
 # 100 litres: 6 meq/l of hard water, 2.9 meq/ml of acid; a pH takes 100 ml.
 VALUES = settings.check({
     "ph.down_ul_per_ph": 100_000, "ph.up_ul_per_ph": 100_000, "ph.target": 6.0,
-    "ec.target_us_cm": 2_000, "ec.ul_per_100_us_cm": 70_000, "doser.ul_per_s": 2_000})
+    "ec.target_us_cm": 2_000, "ec.ul_per_100_us_cm": 70_000, "doser.ul_per_s": 800})
 HARD = Greenhouse(100.0, 0.5, 6.0, 7.0, 2.9, 1.0, 5.0)
 
 
@@ -28,12 +28,15 @@ def need(greenhouse, what, when, **values):
 
 def test_a_declared_greenhouse_within_its_ceilings_misses_nothing():
     assert missing(replace(HARD, alkalinity_meq_l=4.5)) == []
+    assert missing(replace(HARD, alkalinity_meq_l=0.0, fill_ph=5.5)) == []
 
 
 def test_the_day_after_a_fill_needs_acid_for_the_co2_that_is_lost():
-    # 600 meq, of which the titration takes 290: 0.65 of the 310 left.
+    # 600 meq, of which the titration takes 290: 0.65 of the 310 left, and what any day needs.
     after = need(HARD, "acid", "the day after a fresh fill")
-    assert after.needs_ml == pytest.approx(0.65 * 310.0 / 2.9)
+    later_ml = need(HARD, "acid", "any later day").needs_ml
+    assert after.needs_ml == pytest.approx(0.65 * 310.0 / 2.9 + later_ml)
+    assert later_ml == pytest.approx((4.5 * 6.0 + 6.0) / 2.9)
     assert after.may_ml == 50.0
     assert missing(HARD) == [("acid", "the day after a fresh fill")]
 
@@ -44,15 +47,36 @@ def test_a_weak_acid_cannot_keep_hard_water():
 
 
 def test_a_fill_that_needs_no_acid_has_no_acid_of_a_fill():
-    assert {one.when for one in needs(replace(HARD, fill_ph=5.9), VALUES)} == {
-        "any later day", "any day"}
+    found = needs(replace(HARD, fill_ph=5.9), VALUES)
+    assert [one.what for one in found if "fill" in one.when] == ["base"]
+    assert not [one for one in needs(replace(HARD, fill_ph=6.0), VALUES) if "fill" in one.when]
+
+
+def test_base_of_a_fill_has_the_ceiling_of_a_correction():
+    base = need(replace(HARD, fill_ph=5.0), "base", "fresh fill")
+    assert (base.needs_ml, base.may_ml) == (100.0, 400.0)
+    soft = replace(HARD, fill_ph=5.0)
+    assert ("base", "fresh fill, step by step") in missing(soft, **{"ph.up_ul_per_ph": 500_000})
+
+
+def test_the_shortest_dose_of_strong_acid_is_named_with_both_volumes():
+    strong = need(HARD, "acid", "shortest dose", **{"doser.ul_per_s": 2_000})
+    assert strong.line() == (
+        "acid, shortest dose: the pump gives 0.4 ml, more than 0.172 ml moves pH by over 0.05")
+    assert ("acid", "shortest dose") in missing(HARD, **{"doser.ul_per_s": 2_000})
+    assert need(HARD, "acid", "shortest dose").is_met
+
+
+def test_half_of_the_alkalinity_of_the_tap_counts_as_base():
+    soft = replace(HARD, alkalinity_meq_l=1.0)
+    assert need(soft, "base", "any day").needs_ml == pytest.approx(20.0 * 0.5 - 0.5 * 4.5)
 
 
 def test_the_ceilings_are_those_of_the_node():
     # 100 s of pump a day for nutrient, ten steps of it, and 30 min of top-off.
-    assert need(HARD, "nutrient A and B", "any day").may_ml == 200.0
-    small = need(HARD, "nutrient A and B", "any day", **{"ec.ul_per_100_us_cm": 10_000})
-    assert small.may_ml == 100.0
+    assert need(HARD, "nutrient A and B", "any day").may_ml == 80.0
+    small = need(HARD, "nutrient A and B", "any day", **{"ec.ul_per_100_us_cm": 7_000})
+    assert small.may_ml == 70.0
     assert need(HARD, "water", "any day").may_ml == 1_800 * 5.0
     assert need(HARD, "acid", "fresh fill").may_ml == 400.0
 
