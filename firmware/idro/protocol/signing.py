@@ -71,4 +71,4 @@ def _has_surrogate(data):
 
 def head(node, leaf):
     """Return the bytes that a MAC covers before the message."""
-    return f"idro/v1/{node}/down/{leaf}\n".encode()
+    return b"idro/v1/%s/down/%s\n" % (node.encode(), leaf.encode())

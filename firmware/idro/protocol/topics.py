@@ -57,4 +57,4 @@ def _topic(node, direction, leaf, leaves):
         raise ProtocolError("topic: bad node id")
     if leaf not in leaves:
         raise ProtocolError(f"topic: unknown leaf {direction}/{leaf}")
-    return f"{PREFIX}/{node}/{direction}/{leaf}"
+    return "/".join((PREFIX, node, direction, leaf))

@@ -21,7 +21,7 @@ _boot_ids = {}  # bytes: text
 
 
 def hmac_sha256_hex(key, data):
-    """Return the HMAC-SHA256 of `data` as 64 hex digits."""
+    """Return the HMAC-SHA256 of `data` as 64 hex digits, in bytes."""
     if len(key) > _BLOCK_BYTES:
         key = hashlib.sha256(key).digest()
     block = int.from_bytes(key + bytes(_BLOCK_BYTES - len(key)), "big")
@@ -29,7 +29,7 @@ def hmac_sha256_hex(key, data):
     inner.update(data)
     outer = hashlib.sha256((block ^ _OUTER_PAD).to_bytes(_BLOCK_BYTES, "big"))
     outer.update(inner.digest())
-    return str(binascii.hexlify(outer.digest()), "ascii")
+    return binascii.hexlify(outer.digest())
 
 
 def _quoted(payload):
@@ -89,6 +89,7 @@ class FakeHost:
         self._node = node
         self._key = key
         self._stored_topic = self.topic("stored")
+        self._stored_head = self._stored_topic.encode() + b"\n"
         self._settings = settings
         self._settings_rev = 1
         self._upto = {}  # boot_id: highest seq of the contiguous prefix
@@ -217,11 +218,11 @@ class FakeHost:
         self._upto[boot_id] = upto
         if beyond:
             self._beyond[boot_id] = [seq for seq in beyond if seq > upto]
-        sent = "null" if sent_at_ms is None else sent_at_ms
-        body = (f'{{"v":1,"boot_id":"{boot_id}","seq_upto":{upto},'
-                f'"unix_ms":{self._runtime.unix_ms()},"sent_at_ms":{sent}')
-        auth = hmac_sha256_hex(self._key, f"{self._stored_topic}\n{body}".encode())
-        self.broker.send(self._stored_topic, f'{body},"auth":"{auth}"}}'.encode())
+        # Bytes: MicroPython searches all its names for every new text.
+        body = b'{"v":1,"boot_id":"%s","seq_upto":%d,"unix_ms":%d,"sent_at_ms":%s' % (
+            boot_id.encode(), upto, self._runtime.unix_ms(),
+            b"null" if sent_at_ms is None else b"%d" % sent_at_ms)
+        self.broker.send(self._stored_topic, self._with_auth(self._stored_head, body, self._key))
 
     def topic(self, leaf, node=None):
         """Return the topic down/`leaf` of this node, or of another."""
@@ -233,7 +234,9 @@ class FakeHost:
 
     def sign(self, leaf, body, key=None, node=None):
         """Return `body` signed for `node` with `key`, by default those of this node."""
-        text = json.dumps(body)[:-1]
-        covered = f"{self.topic(leaf, node)}\n{text}"
-        auth = hmac_sha256_hex(key or self._key, covered.encode())
-        return f'{text},"auth":"{auth}"}}'.encode()
+        head = self.topic(leaf, node).encode() + b"\n"
+        return self._with_auth(head, json.dumps(body).encode()[:-1], key or self._key)
+
+    def _with_auth(self, head, body, key):
+        """Return the JSON `body`, given without its last brace, signed with `head` before it."""
+        return body + b',"auth":"' + hmac_sha256_hex(key, head + body) + b'"}'
