@@ -1,5 +1,6 @@
 """`idroserra calibrate`: the walk with and without a person, and what Ctrl-C leaves behind."""
 
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from support.calibration_cups import Cups
 
 PATH = "/api/nodes/idro-a/calibrations"
 PATIENCE_S = 180
+PACE_S = 0.1  # between two readings of the node
 
 
 class Terminal:
@@ -46,6 +48,8 @@ class Terminal:
             at = 0 if state is None else min(len(state["points"]), len(cups) - 1)
             values, faults = cups[at]
             self.cups.read(values, faults, count=2)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(PACE_S)
         out, err = self._process.communicate(timeout=PATIENCE_S)
         return self._process.returncode, out, err
 
