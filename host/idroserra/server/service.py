@@ -300,7 +300,7 @@ class Service:
         return build_alarm_loop(self.config.alarms, parts, self._mqtt.now_unix_ms, opened)
 
     def _supervise(self, name: str, run: Callable[[], None]) -> None:
-        """Run a thread's loop; restart it after an unexpected exception."""
+        """Run a thread's loop; restart it after an unexpected exception or return."""
         while not self._stopping.is_set():
             try:
                 run()
@@ -308,7 +308,7 @@ class Service:
                 why = f"{type(error).__name__}: {error}"
                 self._failures[name] = (self._mqtt.now_unix_ms(), why)
                 _log.exception("%s failed; restarting", name)
-                self._stopping.wait(RESTART_S)
+            self._stopping.wait(RESTART_S)
 
 
 @contextmanager
