@@ -1,10 +1,23 @@
 """Fixtures of these tests: users and sessions of a host on a simulated clock."""
 
 import pytest
+from argon2 import PasswordHasher
 
+from idroserra.auth import passwords
 from idroserra.auth.service import AuthService
 from idroserra.core.config import AccessConfig
 from support.access_rig import Clock
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch):
+    """Hash passwords with little work: what these tests prove does not depend on how much.
+
+    The work of a real hash is checked in test_passwords.py."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64))
+    passwords._dummy.cache_clear()
+    yield
+    passwords._dummy.cache_clear()
 
 
 @pytest.fixture
