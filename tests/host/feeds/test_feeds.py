@@ -58,7 +58,7 @@ def test_readings_and_events_reach_every_feed(rig_of, influxd, victoria, eventua
     assert influx_events(influxd, first) == 20
     [series] = victoria.export(f'sample_ph{{node="{NODE}"}}')
     assert dict(zip(series["timestamps"], series["values"], strict=True)) == stored_ph(rig)
-    [volumes] = victoria.export("event_volume_ul")
+    [volumes] = victoria.export(f'event_volume_ul{{node="{NODE}"}}')
     assert len(volumes["values"]) == 20
     assert [state.waiting for state in rig.feeds.states()] == [(0, None, 100, 0)] * 2
 
