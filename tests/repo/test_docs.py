@@ -104,6 +104,9 @@ def wiring(board: dict) -> dict[int, str]:
     pins = {a["pin"]: f"`{a['name']}`" for a in board["actuators"] if "expander" not in a}
     pins |= {bus["scl_pin"]: "I2C clock" for bus in board["i2c"].values()}
     pins |= {bus["sda_pin"]: "I2C data" for bus in board["i2c"].values()}
+    for line in board["rs485"].values():
+        pins |= {line["tx_pin"]: "RS485 DI", line["rx_pin"]: "RS485 RO",
+                 line["de_pin"]: "RS485 DE and RE"}
     pins |= {bus["pin"]: "1-Wire data" for bus in board["onewire"].values()}
     inputs = {f"adc.{adc['name']}": adc["pins"] for adc in board["adcs"] if "pins" in adc}
     pins |= {inputs[s["bus"]][s["channel"]]: f"`{s['part']}`" for s in board["sensors"]
@@ -120,7 +123,7 @@ def wiring(board: dict) -> dict[int, str]:
 
 @pytest.mark.parametrize("name", [
     "esp32-reservoir", "esp32s3-ezo", "esp32s3-expanders", "esp32s2-nursery", "esp32-classroom",
-    "esp32-nft", "esp32-climate",
+    "esp32-nft", "esp32-climate", "esp32s3-rs485",
 ])
 def test_hardware_page_has_the_pins_of_a_board(name):
     listed = {int(row[0]): row[1] for row in rows("hardware.md", f"Pins of `{name}`")

@@ -4,6 +4,7 @@ import ast
 import tomllib
 
 from idro.protocol.quantities import QUANTITIES
+from idroserra.boards import modbus_map
 from support.source_tree import ROOT, name_of, python_files, report, tree
 
 PARTS = tomllib.loads((ROOT / "boards" / "parts.toml").read_text(encoding="utf-8"))
@@ -35,7 +36,7 @@ def test_every_driver_is_a_part():
         name_of(path)
         for path in python_files("firmware/idro/drivers")
         if any(isinstance(n, ast.FunctionDef) and n.name == "build" for n in tree(path).body)
-        and path.stem not in PARTS
+        and path.stem not in {*PARTS, modbus_map.DRIVER}
     ]
     assert not found, report(why, found)
 
@@ -48,4 +49,18 @@ def test_parts_measure_known_quantities():
         for quantity in part["measures"]
         if quantity not in QUANTITIES
     ]
+    assert not found, report(why, found)
+
+
+def test_every_modbus_probe_has_a_row_that_names_how_it_was_tried():
+    why = "docs/modbus.md differs from the files in boards/modbus:"
+    page = (ROOT / "docs" / "modbus.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    probes = modbus_map.read_folder(ROOT / "boards" / modbus_map.FOLDER)
+    assert len(probes) >= 6
+    found = [name for name in probes if name not in rows]
+    for name, part in probes.items():
+        row = rows.get(name, "")
+        found += [f"{name}: {key}" for key in (*part.measures, part.probe.tried)
+                  if f"{key}" not in row]
     assert not found, report(why, found)

@@ -18,7 +18,7 @@ UNITS = {
     "illuminance": {"lx"}, "distance": {"mm", "cm", "m"}, "volume_storage": {"L", "mL", "m³"},
     "volume_flow_rate": {"L/min", "L/h", "m³/h"}, "voltage": {"V", "mV"}, "current": {"A", "mA"},
     "data_size": {"B", "kB", "MB"}, "signal_strength": {"dBm", "dB"}, "timestamp": {None},
-    "duration": {"d", "h", "min", "s"},
+    "duration": {"d", "h", "min", "s"}, "moisture": {"%"},
 }
 BINARY_CLASSES = {"problem", "connectivity", "moisture"}
 ROOT_KEYS = {"dev", "o", "cmps", "avty", "avty_mode", "stat_t"}  # others are rejected

@@ -174,6 +174,32 @@ class FakeUart:
         return len(data)
 
 
+class LineUart:
+    """machine.UART with time-out 0 on a simulated RS485 line. `babble` is received at every read,
+    `has_echo`: it receives what it sends."""
+
+    def __init__(self, clock, line):
+        self._clock = clock
+        self._line = line
+        self._sent_us = 0
+        self.has_echo = False
+        self.babble = b""
+        self._echo = b""
+
+    def write(self, data):
+        self._line.write(data)
+        self._sent_us = self._clock.now_us + len(data) * self._line.char_us
+        if self.has_echo:
+            self._echo = bytes(data)
+
+    def flush(self):
+        self._clock.spend(int(self._sent_us) + 1 - self._clock.now_us)
+
+    def read(self):
+        found, self._echo = self._echo, b""
+        return found + self._line.read() + self.babble or None
+
+
 class FakeGpio:
     """Pin, time_pulse_us and sleep_us for parts on their own pins, connected to the simulator."""
 

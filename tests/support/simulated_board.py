@@ -24,11 +24,11 @@ class Outcome:
 
 
 def make_job(folder: Path, main: str, *, duration_ms: int = 60_000, **more: Any) -> dict[str, Any]:
-    """Return a job whose board runs `main` as its main.py."""
+    """Return a job whose board runs `main` as its main.py. `board`: else the reference board."""
     flash = folder / "flash"
     flash.mkdir(parents=True, exist_ok=True)
     (flash / "main.py").write_text(textwrap.dedent(main), encoding="utf-8")
-    board = compiler.load("esp32-reservoir")
+    board = more.pop("board", None) or compiler.load("esp32-reservoir")
     more.setdefault("seed", 7)
     return process.make_job(
         "node-1", board, folder, key=KEY, start_unix_ms=START_UNIX_MS, duration_ms=duration_ms,

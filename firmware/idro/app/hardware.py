@@ -40,7 +40,8 @@ def _build_sensors(board, clock, values):
         bus = buses.get(spec["bus"]) if "bus" in spec else gpio
         if bus is None:
             raise NodeError(f"{spec['part']}: no bus {spec['bus']}")
-        sensors.append((spec, _driver(spec["part"]).build(spec, bus, clock, values)))
+        driver = _driver(spec.get("driver", spec["part"]))
+        sensors.append((spec, driver.build(spec, bus, clock, values)))
     return sensors
 
 
@@ -119,13 +120,22 @@ def _build_buses(board, clock):
     for name, spec in board["onewire"].items():
         buses["onewire." + name] = onewire.OneWire(machine.Pin(spec["pin"]))
     for number, (name, spec) in enumerate(board["uart"].items()):
-        buses["uart." + name] = machine.UART(
-            number + 1, baudrate=spec["baud"], tx=machine.Pin(spec["tx_pin"]),
-            rx=machine.Pin(spec["rx_pin"]), timeout=0)
+        buses["uart." + name] = _build_uart(number + 1, spec)
+    for number, (name, spec) in enumerate(board["rs485"].items(), len(board["uart"]) + 1):
+        de = machine.Pin(spec["de_pin"], machine.Pin.OUT, value=0) if "de_pin" in spec else None
+        open_bus = _driver("shared.modbus_rtu").open_bus
+        buses["rs485." + name] = open_bus(spec, _build_uart(number, spec), de, clock)
     for spec in board["adcs"]:
         bus = _own_inputs(spec["pins"]) if "pins" in spec else buses[spec["bus"]]
         buses["adc." + spec["name"]] = _driver(spec["part"]).build(spec, bus, clock)
     return buses
+
+
+def _build_uart(number, spec):
+    """Return UART `number`; `parity` is 0 for even, 1 for odd."""
+    return machine.UART(
+        number, baudrate=spec["baud"], parity=spec.get("parity"), tx=machine.Pin(spec["tx_pin"]),
+        rx=machine.Pin(spec["rx_pin"]), timeout=0)
 
 
 def _own_inputs(pins):

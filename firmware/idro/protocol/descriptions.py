@@ -19,6 +19,9 @@ FAULT_TEXTS = {
     "no_temperature": "The reading needs the water temperature, which is missing.",
     "uncalibrated": "The calibration gives no valid value: calibrate the probe.",
     "in_air": "The probe seems to be out of the water.",
+    "mismatch":
+        "The probe answers, but not as its register map says: it is another model or is set "
+        "differently.",
 }
 
 # The names before a full stop are keys of the event's detail. `reason`, `cut` are reasons, `error`
@@ -84,6 +87,9 @@ QUANTITY_TEXTS = {
     "vpd_pa": "vapour pressure deficit of the air",
     "co2_ppm": "carbon dioxide in the air",
     "illuminance_lx": "illuminance",
+    "ppfd_umol_m2_s": "photosynthetic photon flux density",
+    "do_mg_l": "dissolved oxygen of the solution",
+    "moisture_pct": "volumetric water content of the substrate",
     "level_mm": "depth of water above the bottom of the tank",
     "volume_ml": "volume of water in the tank",
     "float_up": "1 while water lifts the float switch",

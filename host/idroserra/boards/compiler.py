@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idroserra.boards import power_budget, warnings
+from idroserra.boards import modbus_map, power_budget, warnings
 from idroserra.boards.chips import CHIPS, unknown_chip
 from idroserra.boards.schema import MAX_VOLUME_L, MIN_VOLUME_L, BoardFile, Part, parse
 from idroserra.boards.validator import BoardValidator
@@ -74,14 +74,15 @@ def read(path: Path) -> LoadedBoard:
     except OSError as error:
         why = f"cannot be read ({error.strerror}): check the path"
         raise BoardError(str(error.filename), "", why) from error
-    parts = read_parts(parts_data)
+    parts = modbus_map.read_beside(path.parent / modbus_map.FOLDER, read_parts(parts_data))
     compiled = compile_board(data, path.name, parts)
     return LoadedBoard(parse(data, BoardFile, path.name), parts, compiled)
 
 
 def read_parts(data: bytes, file: str = PARTS_FILE) -> dict[str, Part]:
-    """Return the parts in `data` by name. Raises BoardError."""
-    return parse(data, dict[str, Part], file)
+    """Return the parts in `data` and the Modbus probes by name. Raises BoardError."""
+    return parse(data, dict[str, Part], file) | modbus_map.read_folder(
+        boards_dir() / modbus_map.FOLDER)
 
 
 def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
@@ -98,13 +99,14 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
         "i2c": {name: check.i2c(name, bus) for name, bus in board.i2c.items()},
         "onewire": {name: check.onewire(name, bus.pin) for name, bus in board.onewire.items()},
         "uart": {name: check.uart(name, bus) for name, bus in board.uart.items()},
+        "rs485": {name: check.rs485(name, line) for name, line in board.rs485.items()},
         "adcs": [check.adc(f"adc[{i}]", adc) for i, adc in enumerate(board.adc)],
         "expanders": [check.expander(f"expander[{i}]", e) for i, e in enumerate(board.expander)],
         "sensors": [check.sensor(f"sensor[{i}]", s) for i, s in enumerate(board.sensor)],
         "actuators": [check.actuator(f"actuator[{i}]", a) for i, a in enumerate(board.actuator)]}
     compiled["button"] = None if board.button is None else check.button(board.button.pin)
     check.check_whole()
-    warnings.check(file, compiled)
+    warnings.check(file, compiled, parts)
     power_budget.check(file, board, parts)
     return compiled
 

@@ -6,11 +6,13 @@ its place on the bus, and the resistor to fit.
 
 from dataclasses import dataclass
 
-from idroserra.boards.schema import Actuator, BoardFile, Expander, Part, Sensor
+from idroserra.boards.schema import Actuator, BoardFile, Expander, Part, Rs485Line, Sensor
 from idroserra.boards.validator import DRIVEN_PINS
 
 I2C_PULL = "4.7 k to 3.3 V"
 ONEWIRE_PULL = "4.7 k to 3.3 V"
+RS485_FIT = "120 ohm across A and B at both ends"
+DRIVER_PULL = "10 k to ground"
 # Pins per port of an MCP23017; a PCA9685 numbers its outputs consecutively.
 _PORT_PINS = 8
 
@@ -44,6 +46,8 @@ def wires(board: BoardFile, parts: dict[str, Part]) -> dict[int, Wire]:
         devices = _on_bus(board, f"uart.{name}")
         found[serial.tx_pin] = Wire("bus", f"UART {name}: TX, to RX of the part", devices)
         found[serial.rx_pin] = Wire("bus", f"UART {name}: RX, from TX of the part", devices)
+    for name, rs485 in board.rs485.items():
+        found |= _line(rs485, name, _on_bus(board, f"rs485.{name}"))
     for adc in board.adc:
         for channel, pin in enumerate(adc.pins or ()):
             found[pin] = _analog(board, parts, adc.name, channel)
@@ -112,7 +116,20 @@ def _on_bus(board: BoardFile, bus: str) -> tuple[str, ...]:
     found = [(a.part + f" {a.name}", a.address) for a in board.adc if a.bus == bus]
     found += [(e.part + f" {e.name}", e.address) for e in board.expander if e.bus == bus]
     found += [(_named(s), s.address) for s in board.sensor if s.bus == bus]
-    return tuple(what if address is None else f"0x{address:02x} {what}" for what, address in found)
+    form = "{:d} {}" if bus.startswith("rs485.") else "0x{:02x} {}"
+    return tuple(what if at is None else form.format(at, what) for what, at in found)
+
+
+def _line(line: Rs485Line, name: str, devices: tuple[str, ...]) -> dict[int, Wire]:
+    """Return the Wires from the chip to the transceiver of an RS485 line."""
+    found = {
+        line.tx_pin: Wire("bus", f"RS485 {name}: DI of the transceiver", devices, RS485_FIT),
+        line.rx_pin: Wire("bus", f"RS485 {name}: RO of the transceiver", ("beside DI",))}
+    if line.de_pin is not None:
+        found[line.de_pin] = Wire(
+            "bus", f"RS485 {name}: DE and RE of the transceiver", ("high while it sends",),
+            DRIVER_PULL)
+    return found
 
 
 def _analog(board: BoardFile, parts: dict[str, Part], adc: str, channel: int) -> Wire:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from idroserra.boards import compiler, netlist
 from idroserra.boards.chips import CHIPS, Chip, unknown_chip
+from idroserra.boards.modbus_map import BUS, ModbusPart
 from idroserra.boards.schema import DEFAULT_VOLUME_L, BoardFile, Part, parse
 from idroserra.core.errors import BoardError
 
@@ -35,9 +36,10 @@ OUTPUTS = {
     "humidifier": Output("switch", 120_000, 0),
 }
 _DIMMER_HZ = 1_000
-# Default (clock, data) pins of the I2C bus.
+# Default pins: (clock, data) of the I2C bus, (transmit, receive, driver) of the RS485 line.
 _I2C_PINS = {"esp32": (22, 21), "esp32s2": (35, 33), "esp32s3": (9, 8)}
 _BOOT_PIN = 0  # of the BOOT button of every chip
+_RS485_PINS = {"esp32": (25, 26, 27), "esp32s2": (17, 16, 15), "esp32s3": (17, 16, 15)}
 _CONVERTER = "ads1115"
 # Defaults of keys whose minimum is not the usual value.
 _USUAL = {
@@ -48,7 +50,8 @@ _USUAL = {
 _SOURCES = {
     "ph": "reservoir", "ec_us_cm": "reservoir", "level_mm": "reservoir", "float_up": "reservoir",
     "temp_c": "air", "rh_pct": "air", "co2_ppm": "air", "illuminance_lx": "light",
-    "flow_ml_per_min": "top_off", "supply_mv": "pumps",
+    "flow_ml_per_min": "top_off", "supply_mv": "pumps", "do_mg_l": "reservoir",
+    "moisture_pct": "bed", "ppfd_umol_m2_s": "light",
 }
 
 
@@ -97,6 +100,7 @@ class _Scaffold:
         self._buses: list[str] = []
         self._channels = 0
         self._lines = 0
+        self._next_address = 1  # on the RS485 line
 
     def text(self, name: str, answers: Answers) -> str:
         """Return the text of the board file."""
@@ -120,9 +124,20 @@ class _Scaffold:
         if any("adc" in self._parts[sensor["part"]].buses for sensor in wanted):
             adc = {"name": "main", "part": _CONVERTER, "bus": "i2c.main", "address": 0x48}
             self._buses.append(_table("[[adc]]", adc))
+        probes = [self._parts[sensor["part"]] for sensor in wanted]
+        if any(isinstance(part, ModbusPart) for part in probes):
+            self._buses.append(_table("[rs485.main]", self._line(probes)))
         sensors = [_table("[[sensor]]", self._wired(sensor)) for sensor in wanted]
         actuators = [_table("[[actuator]]", self._driven(n, pin)) for n, pin in outputs]
         return "\n".join([*head, *self._buses, *sensors, *actuators])
+
+    def _line(self, parts: list[Part]) -> dict[str, Any]:
+        """Return the line of all Modbus probes, at the factory's rate of the first."""
+        probe = next(part.probe for part in parts if isinstance(part, ModbusPart))
+        tx_pin, rx_pin, de_pin = _RS485_PINS[self._chip.name]
+        self._used |= {tx_pin, rx_pin, de_pin}
+        return {"tx_pin": tx_pin, "rx_pin": rx_pin, "de_pin": de_pin, "baud": probe.bauds[0],
+                "parity": probe.parities[0]}
 
     def _output_of(self, index: int, text: str) -> tuple[str, int | None]:
         found = _OUTPUT.fullmatch(text)
@@ -139,7 +154,9 @@ class _Scaffold:
                   f"{', '.join(known)}"
             raise BoardError(self._file, f"sensor[{index}].part", why)
         part = self._parts[found["part"]]
-        source = _SOURCES.get(part.measures[0], found["part"])
+        # Most probes measure their temperature besides.
+        main = next((key for key in part.measures if key != "temp_c"), part.measures[0])
+        source = _SOURCES.get(main, found["part"])
         if "onewire" in part.buses:
             source = "reservoir"
         sensor: dict[str, Any] = {"source": found["source"] or source, "part": found["part"]}
@@ -159,9 +176,12 @@ class _Scaffold:
         measures = [q for q in part.measures if channels[q] not in self._measured] or part.measures
         self._measured |= set(channels.values())
         entry = {"source": sensor["source"], "part": name, "measures": list(measures)}
-        kind = next((k for k in ("i2c", "adc", "onewire", "gpio") if k in part.buses), "pin")
+        kind = next((k for k in ("i2c", "adc", "onewire", "gpio", BUS) if k in part.buses), "pin")
         if kind == "i2c":
             entry["bus"] = "i2c.main"
+        elif kind == BUS:
+            entry |= {"bus": "rs485.main", "address": sensor.get("address", self._next_address)}
+            self._next_address += 1
         elif kind == "adc":
             entry |= {"bus": "adc.main", "channel": self._channels}
             self._channels += 1

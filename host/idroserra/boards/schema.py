@@ -70,6 +70,17 @@ class UartBus(msgspec.Struct, forbid_unknown_fields=True):
     baud: int
 
 
+class Rs485Line(msgspec.Struct, forbid_unknown_fields=True):
+    """[rs485.<name>]: a line of Modbus probes at a UART; `de_pin` enables the driver of its
+    transceiver, an automatic one has none."""
+
+    tx_pin: int
+    rx_pin: int
+    baud: int
+    de_pin: int | None = None
+    parity: Literal["none", "even", "odd"] = "none"
+
+
 class Adc(msgspec.Struct, forbid_unknown_fields=True):
     """[[adc]]: an ADC for analog sensors: on a bus, or the chip's own at `pins`."""
 
@@ -162,7 +173,8 @@ class Part(msgspec.Struct, forbid_unknown_fields=True):
     """[<part>] of parts.toml: properties of a part."""
 
     kind: Literal["sensor", "adc", "expander", "actuator", "button"]
-    buses: list[Literal["i2c", "onewire", "uart", "adc", "pin", "gpio", "expander", "chip"]]
+    buses: list[Literal["i2c", "onewire", "uart", "adc", "pin", "gpio", "expander", "chip",
+                        "rs485"]]
     measures: list[str]
     text: str
     datasheet: str
@@ -185,6 +197,7 @@ class BoardFile(msgspec.Struct, forbid_unknown_fields=True):
     i2c: dict[str, I2cBus] = {}
     onewire: dict[str, OneWireBus] = {}
     uart: dict[str, UartBus] = {}
+    rs485: dict[str, Rs485Line] = {}
     adc: list[Adc] = []
     expander: list[Expander] = []
     sensor: list[Sensor] = []
@@ -201,6 +214,7 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "i2c": I2cBus,
     "onewire": OneWireBus,
     "uart": UartBus,
+    "rs485": Rs485Line,
     "adc": Adc,
     "expander": Expander,
     "sensor": Sensor,

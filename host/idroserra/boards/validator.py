@@ -9,9 +9,21 @@ from typing import Any, NoReturn
 
 from idro.protocol.messages import MAX_CHANNELS
 from idro.protocol.quantities import QUANTITIES, is_name
+from idroserra.boards import modbus_map
 from idroserra.boards.chips import Chip
+from idroserra.boards.modbus_map import ModbusPart
 from idroserra.boards.pins import Pins
-from idroserra.boards.schema import EXAMPLE, Actuator, Adc, Expander, I2cBus, Part, Sensor, UartBus
+from idroserra.boards.schema import (
+    EXAMPLE,
+    Actuator,
+    Adc,
+    Expander,
+    I2cBus,
+    Part,
+    Rs485Line,
+    Sensor,
+    UartBus,
+)
 from idroserra.core.errors import BoardError
 
 I2C_FREQ_HZ = (10_000, 400_000)
@@ -39,6 +51,7 @@ class BoardValidator:
         self._names: dict[str, str] = {}  # actuator: key
         self._adcs: dict[str, dict[str, Any]] = {}  # "adc.main": as compiled
         self._expanders: dict[str, Part] = {}  # "expander.relays"
+        self._rs485: dict[str, Rs485Line] = {}  # "rs485.main"
         self._i2cs_used = 0
         self._counters_used = 0
 
@@ -70,15 +83,31 @@ class BoardValidator:
 
     def uart(self, name: str, bus: UartBus) -> dict[str, Any]:
         """Validate a UART."""
-        key = f"uart.{name}"
+        return self._serial("uart", name, bus, BAUDS)
+
+    def rs485(self, name: str, line: Rs485Line) -> dict[str, Any]:
+        """Validate a line of Modbus probes."""
+        spec = self._serial(modbus_map.BUS, name, line, modbus_map.BAUDS)
+        if line.de_pin is not None:
+            spec["de_pin"] = self._pins.drive(f"{modbus_map.BUS}.{name}.de_pin", line.de_pin)
+        if line.parity != "none":
+            spec["parity"] = modbus_map.PARITIES[line.parity]
+        self._rs485[f"{modbus_map.BUS}.{name}"] = line
+        return spec
+
+    def _serial(
+        self, kind: str, name: str, bus: UartBus | Rs485Line, bauds: tuple[int, ...]
+    ) -> dict[str, Any]:
+        key = f"{kind}.{name}"
         self._name(key, name)
-        if sum(kind == "uart" for kind in self._buses.values()) >= self._chip.uarts:
+        used = sum(kind in ("uart", modbus_map.BUS) for kind in self._buses.values())
+        if used >= self._chip.uarts:
             self._refuse(key, f"the {self._chip.name} has {self._chip.uarts} besides the console")
-        if bus.baud not in BAUDS:
-            self._refuse(f"{key}.baud", f"{bus.baud} is not one of {', '.join(map(str, BAUDS))}")
+        if bus.baud not in bauds:
+            self._refuse(f"{key}.baud", f"{bus.baud} is not one of {', '.join(map(str, bauds))}")
         tx_pin = self._pins.drive(f"{key}.tx_pin", bus.tx_pin)
         rx_pin = self._pins.listen(f"{key}.rx_pin", bus.rx_pin)
-        self._buses[key] = "uart"
+        self._buses[key] = kind
         return {"tx_pin": tx_pin, "rx_pin": rx_pin, "baud": bus.baud}
 
     def adc(self, key: str, adc: Adc) -> dict[str, Any]:
@@ -176,7 +205,21 @@ class BoardValidator:
             name = next((name for name in ("address", "channel") if name in where), "bus")
             self._place(f"{key}.{name}", spec["bus"], where.get(name, 0))
             self._input(f"{key}.channel", self._adcs.get(spec["bus"], {}), where.get(name, 0))
+        if isinstance(part, ModbusPart):
+            self._speaks(key, sensor.part, part, self._rs485[spec["bus"]])
+            spec |= modbus_map.compiled(part.probe, sensor.measures)
         return spec | where
+
+    def _speaks(self, key: str, name: str, part: ModbusPart, line: Rs485Line) -> None:
+        """Check that a Modbus probe can be set to the rate and parity of its line."""
+        probe = part.probe
+        if line.baud not in probe.bauds:
+            rates = ", ".join(map(str, probe.bauds))
+            self._refuse(f"{key}.bus", f"{name} speaks at {rates} baud, this line at "
+                                       f"{line.baud}: put it on another line")
+        if line.parity not in probe.parities:
+            self._refuse(f"{key}.bus", f"{name} has parity {' or '.join(probe.parities)}, this "
+                                       f"line {line.parity}: put it on another line")
 
     def actuator(self, key: str, actuator: Actuator) -> dict[str, Any]:
         """Validate an output: its pin, maximum run and safe level."""

@@ -8,6 +8,8 @@ short maximum run in case the program stops.
 from typing import Any, NamedTuple
 
 from idroserra.boards.chips import CHIPS
+from idroserra.boards.modbus_map import COARSEST_PH, ModbusPart, ph_step
+from idroserra.boards.schema import Part
 from idroserra.core.errors import BoardError
 
 OWN_CONVERTER = "esp32_adc"
@@ -36,10 +38,16 @@ _OF_THE_AIR: dict[str, tuple[tuple[str, ...], int]] = {
 }
 
 
-def check(file: str, board: dict[str, Any]) -> None:
+def check(file: str, board: dict[str, Any], parts: dict[str, Part]) -> None:
     """Check for outputs that depend on too coarse readings or missing ones. Raises BoardError."""
     _check_air(file, board)
     outputs = {actuator["name"] for actuator in board["actuators"]}
+    acting = sorted(outputs & _PROBES["sen0161"].outputs)
+    for index, step in _coarse_ph(board, parts):
+        if acting:
+            why = (f"its pH has steps of {step}: too coarse for {' and '.join(acting)}; use a "
+                   f"probe with steps of {float(COARSEST_PH)} or less, or remove those outputs")
+            raise BoardError(file, f"sensor[{index}].part", why)
     for index, sensor, probe in _on_own_converter(board):
         acting = sorted(outputs & probe.outputs)
         if acting:
@@ -65,6 +73,19 @@ def _check_air(file: str, board: dict[str, Any]) -> None:
         if actuator["max_on_ms"] > longest_ms:
             why = f"{actuator['max_on_ms']} is too long for a {name}: at most {longest_ms}"
             raise BoardError(file, f"actuator[{index}].max_on_ms", why)
+
+
+def _coarse_ph(board: dict[str, Any], parts: dict[str, Part]) -> list[tuple[int, float]]:
+    """Return (index, step) of the sensors of reservoir.ph whose pH is in coarse steps."""
+    found = []
+    for index, sensor in enumerate(board["sensors"]):
+        part = parts[sensor["part"]]
+        if (sensor["source"] == "reservoir" and "ph" in sensor["measures"]
+                and isinstance(part, ModbusPart)):
+            step = ph_step(part.probe)
+            if step is not None and step > COARSEST_PH:
+                found.append((index, float(step)))
+    return found
 
 
 def warnings(board: dict[str, Any]) -> list[str]:

@@ -30,6 +30,7 @@ SEE = {
     "commissioning": N_("Commissioning"),
     "flash": N_("Flashing a board"),
     "hardware": N_("Hardware"),
+    "modbus": N_("Modbus probes"),
     "irrigation-climate": N_("Irrigation and climate"),
     "recipes": N_("Recipes and a first crop"),
     "update": N_("Updates over the air"),

@@ -17,9 +17,10 @@ from idroserra.i18n.units import Unit
 
 # Display order: solution, air, light.
 _ORDER = (
-    "ph", "ec_us_cm", "temp_c", "level_mm", "volume_ml", "float_up", "flow_ml_per_min", "rh_pct",
-    "vpd_pa", "co2_ppm", "illuminance_lx", "duty_pct", "dli_mol_per_m2", "on_pct", "supply_mv",
-    "current_ma", "outbox_count", "rssi_dbm", "heap_free_b",
+    "ph", "ec_us_cm", "temp_c", "do_mg_l", "moisture_pct", "level_mm", "volume_ml", "float_up",
+    "flow_ml_per_min", "rh_pct", "vpd_pa", "co2_ppm", "illuminance_lx", "ppfd_umol_m2_s",
+    "duty_pct", "dli_mol_per_m2", "on_pct", "supply_mv", "current_ma", "outbox_count", "rssi_dbm",
+    "heap_free_b",
 )
 # quantity: (name, unit, factor, decimals, place, notable)
 _QUANTITIES = {
@@ -30,6 +31,9 @@ _QUANTITIES = {
     "vpd_pa": ("VPD", "kPa", 0.001, 2, "tile", 100),
     "co2_ppm": ("CO₂", "ppm", 1.0, 0, "tile", 60),
     "illuminance_lx": (N_("brightness"), "klx", 0.001, 1, "tile", 0),
+    "ppfd_umol_m2_s": ("PPFD", "µmol/m²/s", 1.0, 0, "tile", 0),
+    "do_mg_l": (N_("dissolved oxygen"), "mg/L", 1.0, 1, "tile", 0.3),
+    "moisture_pct": (N_("moisture"), "%", 1.0, 0, "tile", 2),
     "level_mm": (N_("level"), "mm", 1.0, 0, "tile", 2),
     "volume_ml": (N_("volume"), "L", 0.001, 1, "small", 400),
     "float_up": (N_("float up"), "", 1.0, 0, "small", 0),

@@ -33,7 +33,7 @@ HOST_MODULES = frozenset({
     "idro/protocol/settings_table.py", "idro/protocol/system_host.py",
 })
 # Keys of a board that are needed only while the node is built.
-_WIRING = ("i2c", "onewire", "uart", "adcs", "sensors")
+_WIRING = ("i2c", "onewire", "uart", "rs485", "adcs", "sensors")
 # Incremented by each release that fixes a vulnerability; a board refuses a lower counter.
 SECURITY_COUNTER = 1
 

@@ -27,6 +27,10 @@ SERIES = {
     "vpd_pa": Series("vapour_pressure_deficit_pascals", 1, "Vapour pressure deficit of the air."),
     "co2_ppm": Series("co2_ratio", 1_000_000, "CO2 fraction in air; 0.0004 is 400 ppm."),
     "illuminance_lx": Series("illuminance_lux", 1, "Illuminance."),
+    "ppfd_umol_m2_s": Series(
+        "photon_flux_density_umol_per_m2_per_second", 1, "Photosynthetic photon flux density."),
+    "do_mg_l": Series("dissolved_oxygen_milligrams_per_liter", 1, "Dissolved oxygen."),
+    "moisture_pct": Series("moisture_ratio", 100, "Water content of the substrate, 0 to 1."),
     "level_mm": Series("level_meters", 1_000, "Water level."),
     "volume_ml": Series("volume_liters", 1_000, "Water volume."),
     "float_up": Series("float_up", 1, "1 while the float switch is up."),

@@ -82,6 +82,9 @@ class Wiring:
         self._uart_pins = {
             "uart." + name: (bus["tx_pin"], bus["rx_pin"])
             for name, bus in board.get("uart", {}).items()}
+        self._lines = {}  # "rs485.main": ModbusLine
+        for name, line in board.get("rs485", {}).items():
+            self._add_line("rs485." + name, line)
         self._analog_inputs = {}  # adc: (its inputs, index of each channel)
         for name, bus in board.get("i2c", {}).items():
             devices = self._i2c_by_name["i2c." + name] = {}
@@ -117,6 +120,19 @@ class Wiring:
         adc = self.fault_targets[name] = self.on_i2c(spec, Ads1115(self.clock))
         self._analog_inputs[name] = adc.inputs, range(len(adc.inputs))
 
+    def _add_line(self, name, spec):
+        from idrosim.devices.shared.modbus_line import ModbusLine
+
+        line = ModbusLine(self.clock, spec["baud"], spec.get("parity"), "de_pin" in spec)
+        self._lines[name] = line
+        self.uart_parts[(spec["tx_pin"], spec["rx_pin"])] = (line, spec["baud"])
+        if "de_pin" in spec:
+            self.pin_parts[spec["de_pin"]] = line
+
+    def on_line(self, spec, slave):
+        """Put a Modbus slave at the address of `spec` on its line."""
+        self._lines[spec["bus"]].slaves[spec["address"]] = slave
+
     def _add_expander(self, spec):
         device = field_wiring.EXPANDERS[spec["part"]](self, spec)
         self.expanders[spec["name"]] = self.on_i2c(spec, device)
@@ -131,7 +147,7 @@ class Wiring:
         return devices[address]
 
     def _add_sensor(self, spec, lines):
-        part = spec["part"]
+        part = spec.get("driver", spec["part"])
         if part in _ANALOG:
             device, probe = self._analog(spec)
             inputs, places = self._analog_inputs[spec["bus"]]

@@ -305,6 +305,7 @@ class Plant:
         seen["air.rh_pct"] = air.rh_pct()
         if self._bed is not None:
             seen["irrigated_ml"] = self._bed.lifted_ml(self._owed_s)
+            seen["roots.moisture_pct"] = self._bed.moisture_pct()
         if self._has_moved:
             self._has_moved = False
             tank = self.reservoir

@@ -42,6 +42,56 @@ class LightProbe(Lagged):
         return max(0.0, self.signal.look(self.params["noise_lx"]))
 
 
+class QuantumProbe(Lagged):
+    """Photosynthetic photon flux density at the crop."""
+
+    KIND = "par"
+
+    def step(self, dt_s, truth):
+        """Advance by `dt_s` in the light of `truth`."""
+        params, ppfd = self.params, truth["light.ppfd_umol_m2_s"]
+        self.signal.follow(dt_s, ppfd, params["tau_s"], params["drift_per_h"] * ppfd)
+
+    @property
+    def ppfd_umol_m2_s(self):
+        """The measured flux density, umol/m2/s."""
+        return max(0.0, self.signal.look(self.params["noise_umol_m2_s"]))
+
+
+class OxygenProbe(Lagged):
+    """Dissolved oxygen behind the membrane of a galvanic probe."""
+
+    KIND = "do"
+
+    def step(self, dt_s, truth):
+        """Advance by `dt_s` in water of `truth`."""
+        params = self.params
+        self.signal.follow(dt_s, truth["reservoir.do_mg_l"] + params["offset_mg_l"],
+                           params["tau_s"], params["drift_mg_l_per_h"])
+
+    @property
+    def do_mg_l(self):
+        """The measured oxygen, mg/L."""
+        return max(0.0, self.signal.look(self.params["noise_mg_l"]))
+
+
+class MoistureProbe(Lagged):
+    """Water content of the substrate that roots hang in; in a tank without a bed it is wet."""
+
+    KIND = "moisture"
+
+    def step(self, dt_s, truth):
+        """Advance by `dt_s` in a bed of `truth`."""
+        params = self.params
+        aim = truth.get("roots.moisture_pct", 100.0) + params["offset_pct"]
+        self.signal.follow(dt_s, aim, params["tau_s"], params["drift_pct_per_h"])
+
+    @property
+    def moisture_pct(self):
+        """The measured water content, 0 to 100."""
+        return min(100.0, max(0.0, self.signal.look(self.params["noise_pct"])))
+
+
 class RangeProbe(Lagged):
     """The water surface below a range finder, with waves, and the air between them."""
 

@@ -31,6 +31,9 @@ DEFAULTS = {
     "light": {
         "lx_per_umol_m2_s": 60.0, "clear_ratio": 1.0, "tau_s": 0.2, "noise_lx": 5.0,
         "drift_per_h": -0.02},
+    "par": {"tau_s": 0.2, "noise_umol_m2_s": 0.5, "drift_per_h": -0.02},
+    "do": {"offset_mg_l": 0.05, "tau_s": 40.0, "noise_mg_l": 0.01, "drift_mg_l_per_h": -0.2},
+    "moisture": {"offset_pct": 0.5, "tau_s": 10.0, "noise_pct": 0.1, "drift_pct_per_h": 2.0},
     "supply": {
         "supply_mv": 12_000.0, "current_ma": 180.0, "tau_s": 1.0, "noise_mv": 8.0,
         "drift_mv_per_h": -200.0},

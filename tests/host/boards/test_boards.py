@@ -32,8 +32,8 @@ def test_every_board_compiles(name):
 def test_reference_board_has_the_shape_the_firmware_expects():
     board = compiled(REFERENCE)
     assert list(board) == [
-        "name", "chip", "volume_l", "i2c", "onewire", "uart", "adcs", "expanders", "sensors",
-        "actuators", "button",
+        "name", "chip", "volume_l", "i2c", "onewire", "uart", "rs485", "adcs", "expanders",
+        "sensors", "actuators", "button",
     ]
     assert (board["volume_l"], board["button"]) == (100, {"pin": 0})
     assert board["i2c"] == {"main": {"scl_pin": 22, "sda_pin": 21, "freq_hz": 100_000}}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from idrosim.board import field_wiring, wiring
+from idrosim.devices import modbus
 from idrosim.greenhouse import parameters
 from idrosim.greenhouse.greenhouse import Plant
 from idrosim.probes import field_probes, water_probes
@@ -32,6 +33,7 @@ PROBE_OF = {
     "jsn_sr04t": field_probes.RangeProbe,
     "float_switch": field_probes.FloatProbe,
     "flow_meter": field_probes.FlowProbe,
+    "modbus": water_probes.TempProbe,
 }
 
 
@@ -101,6 +103,7 @@ def test_every_fault_of_every_part_is_listed():
     found.pop("adc", None)
     own = {part: faults for part, (_, faults) in field_wiring.PARTS.items()}
     own.update(wiring._PART_FAULTS)
+    own["modbus"] = modbus.FAULTS
     assert set(found) == set(own) == set(PROBE_OF)
     for part, faults in own.items():
         assert found[part] == {*faults, *PROBE_OF[part].FAULTS}, part

@@ -1,4 +1,4 @@
-"""`idroserra board`: list, check, draw and build boards.
+"""`idroserra board`: list, check, draw, build and scan boards.
 
 Exit codes: 0 success, 1 rejected, 2 usage error."""
 
@@ -13,12 +13,14 @@ from idroserra.boards import compiler, power_budget
 from idroserra.boards import pinout as board_pinout
 from idroserra.boards import warnings as board_warnings
 from idroserra.cli.board import new
+from idroserra.cli.board import scan as board_scan
 from idroserra.client.requests import AsJson
 from idroserra.core.errors import BoardError, HostError
 from idroserra.image import build as image_build
 
 app = typer.Typer(help="Validate and build boards.", no_args_is_help=True)
 app.command("new")(new.new)
+app.command("scan")(board_scan.scan)
 
 BoardArgument = Annotated[str, typer.Argument(help="Board name, or path of a board file.")]
 

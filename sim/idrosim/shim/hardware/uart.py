@@ -28,8 +28,13 @@ class UART:
         tx_pin = tx_pin if tx is None else pin_id(tx)
         rx_pin = rx_pin if rx is None else pin_id(rx)
         bound = UART._runtime.world.uart_parts.get((tx_pin, rx_pin))
-        # At a wrong baud rate nothing is understood.
-        self._part = bound[0] if bound is not None and bound[1] == baudrate else None
+        # At a wrong baud rate or parity nothing is understood.
+        is_right = (bound is not None and bound[1] == baudrate
+                    and getattr(bound[0], "parity", None) == parity)
+        self._part = bound[0] if is_right else None
+        char_bits = 1 + bits + (0 if parity is None else 1) + stop
+        self._char_us = char_bits * 1_000_000 / baudrate
+        self._sent_us = 0  # when the last bit has left
         self._rx_bytes = rxbuf
         self._waiting = b""
 
@@ -65,6 +70,8 @@ class UART:
     def write(self, buf):
         """Send `buf`; return its length."""
         block(_CALL_US)
+        now_us = UART._runtime.clock.now_us
+        self._sent_us = max(now_us, self._sent_us) + len(buf) * self._char_us
         if self._part is not None:
             try:
                 self._part.write(bytes(buf, "utf-8") if isinstance(buf, str) else bytes(buf))
@@ -72,7 +79,19 @@ class UART:
                 UART._runtime.misuse(error)
         return len(buf)
 
+    def txdone(self):
+        """Return whether the last bit has left."""
+        block(_CALL_US)
+        return UART._runtime.clock.now_us >= self._sent_us
+
+    def flush(self):
+        """Wait until the last bit has left: callbacks wait too (ports/esp32/machine_uart.c)."""
+        block(_CALL_US + max(0, int(self._sent_us) + 1 - UART._runtime.clock.now_us))
+
     def _take(self):
         block(_CALL_US)
         if self._part is not None:
-            self._waiting = (self._waiting + self._part.read())[:self._rx_bytes]
+            try:
+                self._waiting = (self._waiting + self._part.read())[:self._rx_bytes]
+            except AssertionError as error:
+                UART._runtime.misuse(error)
