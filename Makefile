@@ -35,6 +35,7 @@
 #   make walk-update  a release to a live simulated node, downloaded, tried, confirmed: 6 minutes
 #   make walk-page   every task of every role in the browser, in 12 themes: 30 minutes
 #   make bench-page  first paint, live update, a chart of 30 days, 50 open tabs: 6 minutes
+#   make campaign-modbus  1,000,000 frames of a pymodbus server, most damaged: no wrong value
 #   make campaign-stops  1,000 stops amid floods on bad links: none unanswered
 #   make campaign-files  10,000 changed settings and board files: one error, no limit passed
 #   make campaign-update  an update with every pair of power cuts, and the real image: an hour
@@ -227,6 +228,10 @@ campaign-ledger: venv  # 100,000 random sequences, ledger against pins: minutes 
 campaign-forged: venv  # 1,000 invalid commands through mosquitto: 5 minutes
 	$(PY) tests/campaigns/forged/forged.py $(ARGS)
 .PHONY: campaign-forged
+
+campaign-modbus: venv  # 1,000,000 frames of a pymodbus server, most damaged: 10 minutes
+	$(PY) tests/campaigns/modbus/campaign.py $(ARGS)
+.PHONY: campaign-modbus
 
 campaign-stops: venv  # 1,000 stops amid floods, bad links, a full disk and restarts: minutes
 	$(PY) tests/campaigns/stops/stops.py $(ARGS)

@@ -80,24 +80,24 @@ class ModbusBus:
         self._char_us = char_bits * 1_000_000 // baud
         silence_us = _FAST_SILENCE_US if baud > _FAST_BAUD else self._char_us * 7 // 2
         self._silence_ms = silence_us // 1_000 + 1 + _MARGIN_MS
-        self._last = b""  # the last request
         self._has_failed = True  # the last exchange
-        self._owed_until_ms = 0  # until then an answer may still come after its time
+        self._owed = {}  # what tells an answer: (its request, until when one may come)
 
     async def read(self, part, asked, timeout_ms):
         """Return the bytes of the registers that the frame `asked` reads. Raises SensorError."""
-        last, self._last = self._last, asked
         listen_ms = self._silence_ms if self._has_failed else 0
-        if asked != last and asked[:2] + asked[4:6] == last[:2] + last[4:6]:
-            listen_ms = max(_DOUBLE_MS, self._owed_until_ms - self._clock.now_ms())
+        # An answer has the address, the function and the length of its request, but no register.
+        shape = asked[:2] + asked[4:6]
+        older, until_ms = self._owed.get(shape, (asked, 0))
+        if older != asked:
+            listen_ms = max(listen_ms, until_ms - self._clock.now_ms())
         self._has_failed = True
         await self._listen(part, listen_ms)
         self._send(asked)
-        owed_until_ms = self._owed_until_ms
-        self._owed_until_ms = self._clock.now_ms() + _LATE_MS
+        self._owed[shape] = asked, self._clock.now_ms() + _LATE_MS
         found = registers(part, asked, await self._receive(asked, timeout_ms))
         self._has_failed = False
-        self._owed_until_ms = owed_until_ms
+        self._owed[shape] = asked, max(until_ms, self._clock.now_ms() + _DOUBLE_MS)
         return found
 
     async def _listen(self, part, listen_ms):
