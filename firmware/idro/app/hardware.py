@@ -120,22 +120,15 @@ def _build_buses(board, clock):
     for name, spec in board["onewire"].items():
         buses["onewire." + name] = onewire.OneWire(machine.Pin(spec["pin"]))
     for number, (name, spec) in enumerate(board["uart"].items()):
-        buses["uart." + name] = _build_uart(number + 1, spec)
-    for number, (name, spec) in enumerate(board["rs485"].items(), len(board["uart"]) + 1):
-        de = machine.Pin(spec["de_pin"], machine.Pin.OUT, value=0) if "de_pin" in spec else None
-        open_bus = _driver("shared.modbus_rtu").open_bus
-        buses["rs485." + name] = open_bus(spec, _build_uart(number, spec), de, clock)
+        buses["uart." + name] = machine.UART(
+            number + 1, baudrate=spec["baud"], tx=machine.Pin(spec["tx_pin"]),
+            rx=machine.Pin(spec["rx_pin"]), timeout=0)
+    if "rs485" in board:
+        buses.update(_driver("shared.modbus_rtu").open_lines(board, machine, clock))
     for spec in board["adcs"]:
         bus = _own_inputs(spec["pins"]) if "pins" in spec else buses[spec["bus"]]
         buses["adc." + spec["name"]] = _driver(spec["part"]).build(spec, bus, clock)
     return buses
-
-
-def _build_uart(number, spec):
-    """Return UART `number`; `parity` is 0 for even, 1 for odd."""
-    return machine.UART(
-        number, baudrate=spec["baud"], parity=spec.get("parity"), tx=machine.Pin(spec["tx_pin"]),
-        rx=machine.Pin(spec["rx_pin"]), timeout=0)
 
 
 def _own_inputs(pins):

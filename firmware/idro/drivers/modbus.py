@@ -6,7 +6,7 @@ probe. A probe that was silent has lost its supply: it settles again before its 
 
 import struct
 
-from idro.drivers.shared.bus_retry import ATTEMPTS, with_retries
+from idro.drivers.shared.bus_retry import with_retries
 from idro.drivers.shared.modbus_rtu import request
 from idro.errors import SensorError
 
@@ -40,9 +40,11 @@ class ModbusProbe:
         last_uv = self._signal_uv
         self._signal_uv = self.spread_uv = None
         # A probe that stays away costs the others one time-out a cycle.
-        attempts = 1 if self._is_lost else ATTEMPTS
         try:
-            values = await with_retries(self._part, self._measure, attempts=attempts)
+            if self._is_lost:
+                values = await self._measure()
+            else:
+                values = await with_retries(self._part, self._measure)
         except SensorError as error:
             self._is_lost = error.fault == "no_ack"
             raise

@@ -12,7 +12,7 @@ from idro.protocol.validation import only_bytes
 
 Quantity = namedtuple("Quantity", ("key", "unit", "decimals", "low", "high"))
 
-_ROWS = (
+QUANTITIES = {row.key: row for row in (
     Quantity("ph", "pH", 3, 0, 14),
     Quantity("ec_us_cm", "uS/cm", 0, 0, 20_000),
     Quantity("temp_c", "C", 2, -40, 85),
@@ -34,9 +34,7 @@ _ROWS = (
     Quantity("heap_free_b", "B", 0, 0, 16_000_000),
     Quantity("outbox_count", "records", 0, 0, 1_000_000),
     Quantity("rssi_dbm", "dBm", 0, -120, 0),
-)
-
-QUANTITIES = {row.key: row for row in _ROWS}
+)}
 
 MAX_NAME_CHARS = 24
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz"

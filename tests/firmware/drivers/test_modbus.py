@@ -25,7 +25,7 @@ class Bench:
         self.line = ModbusLine(self.clock, baud, has_driver_pin=has_pin)
         self.uart = LineUart(self.clock, self.line)
         pin = Driver(self.line) if has_pin else None
-        self.bus = rtu.open_bus({"baud": baud}, self.uart, pin, self.clock)
+        self.bus = rtu.ModbusBus(self.uart, pin, self.clock, baud, 10)
         self.signals = {"ph": lambda: self.ph}
         self.ph = 5.8
         self.slaves = {}

@@ -12,9 +12,9 @@ _RETRIED = ("no_ack", "crc")
 _TIMEOUT_ERRNOS = (110, 116)
 
 
-async def with_retries(part, attempt, *args, attempts=ATTEMPTS):
-    """Return the result of `attempt(*args)`, by default retried twice. Raises SensorError."""
-    left = attempts
+async def with_retries(part, attempt, *args):
+    """Return the result of `attempt(*args)`, retried twice. Raises SensorError."""
+    left = ATTEMPTS
     while True:
         left -= 1
         try:

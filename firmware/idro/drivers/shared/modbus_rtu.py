@@ -64,9 +64,19 @@ def registers(part, asked, answer):
     return answer[3:-2]
 
 
-def open_bus(spec, uart, de, clock):
-    """Return the ModbusBus of a board's entry of an RS485 line."""
-    return ModbusBus(uart, de, clock, spec["baud"], 11 if "parity" in spec else 10)
+def open_lines(board, machine, clock):
+    """Return {"rs485.<name>": ModbusBus} of a board's RS485 lines, behind its UARTs."""
+    lines = {}
+    pin = machine.Pin
+    for number, (name, spec) in enumerate(board["rs485"].items(), len(board["uart"]) + 1):
+        de = pin(spec["de_pin"], pin.OUT, value=0) if "de_pin" in spec else None
+        parity = spec.get("parity")  # None, or 0 for even, 1 for odd
+        uart = machine.UART(
+            number, baudrate=spec["baud"], parity=parity, tx=pin(spec["tx_pin"]),
+            rx=pin(spec["rx_pin"]), timeout=0)
+        char_bits = 10 if parity is None else 11
+        lines["rs485." + name] = ModbusBus(uart, de, clock, spec["baud"], char_bits)
+    return lines
 
 
 class ModbusBus:
@@ -93,7 +103,7 @@ class ModbusBus:
             listen_ms = max(listen_ms, until_ms - self._clock.now_ms())
         self._has_failed = True
         await self._listen(part, listen_ms)
-        self._send(asked)
+        self._send(part, asked)
         self._owed[shape] = asked, self._clock.now_ms() + _LATE_MS
         found = registers(part, asked, await self._receive(asked, timeout_ms))
         self._has_failed = False
@@ -111,7 +121,7 @@ class ModbusBus:
             if self._clock.now_ms() >= until_ms:
                 raise SensorError(part, "timeout", "the line is never silent")
 
-    def _send(self, frame):
+    def _send(self, part, frame):
         if self._de is None:
             self._uart.write(frame)
             return
@@ -119,6 +129,8 @@ class ModbusBus:
         try:
             self._uart.write(frame)
             self._uart.flush()  # 17 ms at 4,800 baud; a driver that stays on cuts the answer
+        except OSError as error:
+            raise SensorError(part, "timeout", repr(error)) from None
         finally:
             self._de.value(0)
 
