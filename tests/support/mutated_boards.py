@@ -1,6 +1,7 @@
 """Mutates board files, and checks independently that a compiled board is safe."""
 
 import random
+from copy import deepcopy
 from typing import Any
 
 from idroserra.boards import compiler
@@ -45,13 +46,18 @@ def mutate(table: Any, rng: random.Random) -> None:
     if kind == 0:
         del container[key]
     elif kind == 1 and isinstance(container, dict):
-        container[rng.choice(["pin", "bus", "addressx", "every_ms", "name"])] = rng.choice(STRANGE)
+        container[rng.choice(["pin", "bus", "addressx", "every_ms", "name"])] = _strange(rng)
     elif kind == 2 and isinstance(container, list):
         container.append(container[key])
     elif isinstance(container[key], int) and rng.random() < 0.5:
         container[key] = rng.randrange(50)
     else:
-        container[key] = rng.choice(STRANGE)
+        container[key] = _strange(rng)
+
+
+def _strange(rng: random.Random) -> Any:
+    """Return a copy, so that a later change of it changes no other place."""
+    return deepcopy(rng.choice(STRANGE))
 
 
 def check_board(board: compiler.Board) -> None:
@@ -74,6 +80,8 @@ def check_board(board: compiler.Board) -> None:
     assert len(places) == len(set(places))
     assert {name for name, _ in places} <= {expander["name"] for expander in board["expanders"]}
     pins += [bus[key] for bus in board["uart"].values() for key in ("tx_pin", "rx_pin")]
+    pins += [bus[key] for bus in board["rs485"].values() for key in bus if key.endswith("_pin")]
+    assert len(board["uart"]) + len(board["rs485"]) <= chip.uarts
     pins += [sensor[key] for sensor in board["sensors"] for key in sensor if key.endswith("pin")]
     assert not set(pins) & chip.input_only
     analog = [pin for adc in board["adcs"] for pin in adc.get("pins", ())]

@@ -32,6 +32,7 @@ COARSEST_PH = Fraction("0.02")
 _UV_PER_PH = 59_160  # an electrode at 25 C
 _UV_PER_MV = 1_000
 SIGNAL = "signal_uv"
+EXAMPLE = "boards/modbus/sup_ph8001.toml shows the form"
 
 Type = Literal["int16", "uint16", "int32", "uint32", "float32"]
 _FORMS = {"int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "float32": "f"}
@@ -125,7 +126,7 @@ def part_of(name: str, data: bytes, file: str) -> ModbusPart:
 
     Raises BoardError that names file and key.
     """
-    probe = parse(data, ProbeFile, file)
+    probe = parse(data, ProbeFile, file, {"": ProbeFile, "register": Register}, EXAMPLE)
     check = _Check(file)
     check.whole(name, probe)
     measures = [register.quantity for register in probe.register if register.quantity]

@@ -5,7 +5,9 @@ Checks types and keys only; boards/validator.py checks pins, addresses and parts
 
 import re
 import tomllib
+from collections.abc import Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Literal, TypeVar
 
 import msgspec
@@ -207,6 +209,7 @@ class BoardFile(msgspec.Struct, forbid_unknown_fields=True):
 Shape = TypeVar("Shape")
 
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
+    "": BoardFile,
     "board": Identity,
     "reservoir": Reservoir,
     "supply": Supply,
@@ -232,8 +235,15 @@ _REMEDIES = {
 }
 
 
-def parse(data: bytes, shape: type[Shape], file: str) -> Shape:
-    """Return the TOML in `data` as `shape`. Raises BoardError for any invalid data."""
+def parse(
+    data: bytes, shape: type[Shape], file: str,
+    structs: Mapping[str, type[msgspec.Struct]] = MappingProxyType(_STRUCTS),
+    example: str = EXAMPLE,
+) -> Shape:
+    """Return the TOML in `data` as `shape`. Raises BoardError for any invalid data.
+
+    `structs` are the tables of the shape by name, "" the whole; `example` names a valid file.
+    """
     if len(data) > MAX_FILE_BYTES:
         raise BoardError(file, "", f"{len(data)} bytes: keep it under {MAX_FILE_BYTES}")
     try:
@@ -246,22 +256,24 @@ def parse(data: bytes, shape: type[Shape], file: str) -> Shape:
     try:
         return msgspec.convert(table, shape)
     except msgspec.ValidationError as error:
-        raise _shape_error(file, str(error)) from error
+        raise _shape_error(file, str(error), structs, example) from error
 
 
-def _shape_error(file: str, message: str) -> BoardError:
+def _shape_error(
+    file: str, message: str, structs: Mapping[str, type[msgspec.Struct]], example: str
+) -> BoardError:
     """Return the error for a message of msgspec: file, key and remedy."""
     why, _, path = message.partition(" - at ")
     place = path.strip("`").removeprefix("$").removeprefix(".").replace("[...]", ".<name>")
-    struct = _STRUCTS.get(re.split(r"[.\[]", place)[0], BoardFile)
+    struct = structs.get(re.split(r"[.\[]", place)[0], structs[""])
     known = struct.__struct_fields__
     field = re.search(r"`(\w+)`", why)
     if field and why.startswith("Object missing required"):
         key = f"{place}.{field[1]}".lstrip(".")
-        return BoardError(file, key, f"missing: {_REMEDIES.get(field[1], EXAMPLE)}")
+        return BoardError(file, key, f"missing: {_REMEDIES.get(field[1], example)}")
     if field and why.startswith("Object contains unknown"):
         key = f"{place}.{field[1]}".lstrip(".")
         near = get_close_matches(field[1], known, 1)
         hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
         return BoardError(file, key, f"unknown key, {hint}")
-    return BoardError(file, place, f"{why[:1].lower()}{why[1:]}: {EXAMPLE}")
+    return BoardError(file, place, f"{why[:1].lower()}{why[1:]}: {example}")
