@@ -14,7 +14,8 @@ from idrosim.scenarios.toml_table import ScenarioError, Table, flat, is_number
 EVENTS = ("set", "settings", "fault", "command", "network", "clock", "press")
 _VERBS = ("dose", "run", "correct", "end_correction", "hold", "stop", "resume")
 _LASTING_FAULTS = ("power_cut", "brown_out", "hang", "busy", "break")
-_PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "slow", "swapped", "none")
+_PART_FAULTS = ("unplugged", "stuck", "noisy", "shorted", "drift", "slow", "swapped", "none",
+                "cut", "late", "doubled", "foreign", "occupied", "refused")  # of Modbus probes
 _FILE_FAULTS = ("flash_corrupt", "flash_unreadable")
 _TASK_ERRORS = ("MemoryError", "OSError", "RuntimeError")
 _FAULTS = (

@@ -84,12 +84,11 @@ class ModbusLine:
         self._is_driven = not has_driver_pin
         self._sent_us = 0  # end of the master's last frame
         self._quiet_us = 0  # end of the last byte of anybody
-        self._arriving = []  # (time of its last bit, byte)
+        self._arriving = []  # (time of its last bit, byte, whether it is outside its time)
         self._answer_us = None  # when the next answer begins
         self.wire_us = 0.0  # that the frames and their silences took
         self.broadcasts = []
         self.silent_count = 0  # requests without an answer
-        self._is_late = False  # an answer outside its time may meet the next request
 
     def set_level(self, level):
         """Enable or disable the driver of the master's transceiver."""
@@ -104,10 +103,10 @@ class ModbusLine:
         """Carry a frame of the master."""
         now_us = self._clock.now_us
         assert self._is_driven, "modbus: the driver is not enabled, so nothing is sent"
-        busy = [byte for byte in self._arriving if byte[0] > now_us]
-        assert not busy or self._is_late, "modbus: request while a slave answers"
+        is_busy = any([not is_stray and at_us > now_us for at_us, _, is_stray in self._arriving])
+        assert not is_busy, "modbus: request while a slave answers"
         silent_us = now_us - max(self._sent_us, self._quiet_us)
-        assert silent_us >= self.silence_us or self._sent_us == 0 or self._is_late, \
+        assert silent_us >= self.silence_us or self._sent_us == 0, \
             f"modbus: request after {silent_us:.0f} us of silence, not {self.silence_us:.0f}"
         self._sent_us = now_us + len(data) * self.char_us
         self.wire_us += len(data) * self.char_us + self.silence_us
@@ -118,7 +117,7 @@ class ModbusLine:
         now_us = self._clock.now_us
         if self._has_driver_pin and self._is_driven:
             self._collision(now_us)
-        arrived = bytes([byte for at_us, byte in self._arriving if at_us <= now_us])
+        arrived = bytes([byte for at_us, byte, _ in self._arriving if at_us <= now_us])
         self._arriving = [item for item in self._arriving if item[0] > now_us]
         return arrived
 
@@ -128,7 +127,6 @@ class ModbusLine:
             assert now_us <= self._answer_us, "modbus: driver enabled while a slave answers"
 
     def _take(self, data):
-        self._is_late = False
         self._answer_us = None
         address = data[0]
         if crc_of(data[:-2]) != data[-2:]:
@@ -145,16 +143,14 @@ class ModbusLine:
             return
         at_us = self._sent_us + self.silence_us + slave.turnaround_us
         for delay_us, frame in slave.on_the_wire(body + crc_of(body)):
-            if delay_us:
-                self._is_late = True
-            else:
-                self._answer_us = at_us
+            end_us = self._carry(at_us + delay_us, frame, delay_us > 0)
+            if not delay_us:
+                self._answer_us, self._quiet_us = at_us, end_us
                 self.wire_us += len(frame) * self.char_us + self.silence_us
-            self._carry(at_us + delay_us, frame)
 
-    def _carry(self, at_us, frame):
+    def _carry(self, at_us, frame, is_stray):
+        """Let a frame arrive from `at_us` on; return when it ends."""
         for byte in frame:
             at_us += self.char_us
-            self._arriving.append((at_us, byte))
-        if not self._is_late:
-            self._quiet_us = at_us
+            self._arriving.append((at_us, byte, is_stray))
+        return at_us
