@@ -1,4 +1,4 @@
-"""Runs the files and commands of docs/boards.md in a copy of the tree."""
+"""Runs the files and commands of docs/boards.md and docs/modbus.md in a copy of the tree."""
 
 import os
 import re
@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "boards.md").read_text(encoding="utf-8")
 FOLDERS = ("boards", "firmware", "host", "sim")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules", "vendor")
 
@@ -51,9 +50,11 @@ def run(tree: Path, line: str) -> str:
     return done.stdout
 
 
-def test_the_commands_of_the_boards_page_work(tree):
+def said_by(tree: Path, name: str) -> list[str]:
+    """Write the files of a page, run its commands and return what each printed."""
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     said = []
-    for head, text in re.findall(r"^```([^\n]+)\n(.*?)^```$", PAGE, re.M | re.S):
+    for head, text in re.findall(r"^```([^\n]+)\n(.*?)^```$", page, re.M | re.S):
         if head == "sh":
             said += [run(tree, line) for line in text.splitlines()]
         elif head == "console":
@@ -61,10 +62,21 @@ def test_the_commands_of_the_boards_page_work(tree):
             said.append(run(tree, command))
             for line in shown:
                 assert " ".join(line.split()) in " ".join(said[-1].split()), command
-        else:
+        elif "=" in head:
             put(tree, head, text)
+    return said
+
+
+def test_the_commands_of_the_boards_page_work(tree):
+    said = said_by(tree, "boards.md")
     whole = "\n".join(said)
     for words in ("my-tank: valid", "my-tank.svg", "my-air: valid", "0x38 aht20 of air"):
         assert words in whole
     assert "kept" in said[-1]
     assert (tree / "build" / "my-tank" / "manifest.json").is_file()
+
+
+def test_a_probe_in_no_list_is_added_by_the_modbus_page(tree):
+    said = said_by(tree, "modbus.md")
+    assert "5 my_ec of reservoir: ec_us_cm, temp_c" in said[0]
+    assert "kept" in said[-1]

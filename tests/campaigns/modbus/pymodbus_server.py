@@ -36,7 +36,7 @@ def words(register, draw):
 
 
 async def change(registers, draw, function, start, address, count, current, written):
-    """Set all registers of a device anew, before each answer."""
+    """Set all registers of a device again, before each answer."""
     for register in registers:
         new = words(register, draw)
         at = register["address"] - start
