@@ -45,6 +45,8 @@ class ModbusProbe:
                 values = await self._measure()
             else:
                 values = await with_retries(self._part, self._measure)
+        except OSError as error:
+            raise SensorError(self._part, "no_ack", repr(error)) from None
         except SensorError as error:
             self._is_lost = error.fault == "no_ack"
             raise

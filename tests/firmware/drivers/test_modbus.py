@@ -118,6 +118,22 @@ def test_a_line_that_never_falls_silent_is_bounded():
     assert bench.clock.now_ms() - before_ms < 3_000
 
 
+def test_a_failure_of_the_uart_is_a_fault():
+    for is_lost in (False, True):
+        bench = Bench()
+        if is_lost:
+            bench.slaves[1].fault = "unplugged"
+            assert bench.fault() == "no_ack"
+        bench.uart.write = refuse
+        assert bench.fault() == "no_ack"
+        assert bench.fault() == "no_ack"
+        assert not bench.line._is_driven
+
+
+def refuse(data):
+    raise OSError(5)
+
+
 def test_a_probe_settles_after_power_on_and_after_a_silence():
     bench = Bench(settle_ms=10_000)
     assert bench.fault() == "stale"
@@ -277,3 +293,16 @@ def test_a_slave_answers_what_it_cannot_serve_with_an_exception():
                        ("01030001007e", 3)):
         answer = slave.answer(1, bytes.fromhex(body))
         assert answer == bytes((1, int(body[2:4]) | 0x80, code)), body
+
+
+def test_a_master_that_breaks_the_rules_is_detected():
+    bench = Bench()
+    bench.uart.flush = lambda: None
+    assert "before the last bit" in refusal_of(AssertionError, bench.read)
+    bench = Bench()
+    bench.uart.flush = lambda: bench.clock.advance_ms(30)
+    assert "while a slave answers" in refusal_of(AssertionError, bench.read)
+    bench = Bench()
+    bench.read()
+    bench.bus._silence_ms = 0
+    assert "of silence" in refusal_of(AssertionError, lambda: [bench.read() for _ in range(9)])

@@ -103,7 +103,7 @@ class ModbusBus:
             listen_ms = max(listen_ms, until_ms - self._clock.now_ms())
         self._has_failed = True
         await self._listen(part, listen_ms)
-        self._send(part, asked)
+        self._send(asked)
         self._owed[shape] = asked, self._clock.now_ms() + _LATE_MS
         found = registers(part, asked, await self._receive(asked, timeout_ms))
         self._has_failed = False
@@ -121,7 +121,7 @@ class ModbusBus:
             if self._clock.now_ms() >= until_ms:
                 raise SensorError(part, "timeout", "the line is never silent")
 
-    def _send(self, part, frame):
+    def _send(self, frame):
         if self._de is None:
             self._uart.write(frame)
             return
@@ -129,8 +129,6 @@ class ModbusBus:
         try:
             self._uart.write(frame)
             self._uart.flush()  # 17 ms at 4,800 baud; a driver that stays on cuts the answer
-        except OSError as error:
-            raise SensorError(part, "timeout", repr(error)) from None
         finally:
             self._de.value(0)
 
