@@ -29,8 +29,10 @@ MAX_SETTLE_MS = 600_000
 # A pH in coarser steps stands still in a healthy probe: it is not checked for a flat signal, and
 # no acid or base depends on it.
 COARSEST_PH = Fraction("0.02")
-_UV_PER_PH = 59_160  # an electrode at 25 C
-_UV_PER_MV = 1_000
+# The limits of idro.control.plausibility assume a front end that gives three times the voltage of
+# the electrode, 59.16 mV for one pH at 25 C.
+_UV_PER_PH = 177_480
+_UV_PER_MV = 3_000
 SIGNAL = "signal_uv"
 EXAMPLE = "boards/modbus/sup_ph8001.toml shows the form"
 

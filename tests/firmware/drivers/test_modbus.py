@@ -219,6 +219,23 @@ def test_an_answer_for_another_register_is_never_taken():
             bench.clock.advance_ms(1_000)
 
 
+def test_an_answer_may_be_that_of_an_earlier_try():
+    """The first try is answered during the second, and the second during the next register."""
+    fields = [(key, 0, ">H", False, 1, 1, 0, 0, 60_000) for key in ("ph", "temp_c", "ec_us_cm")]
+    bench = Bench(((3, 6, 1, fields[:1]), (3, 0x12, 2, fields[1:2]), (3, 0x15, 1, fields[2:])))
+    bench.signals = {"ph": lambda: 600, "temp_c": lambda: 21, "ec_us_cm": lambda: 1_500}
+    for second_us in range(600_000, 1_000_000, 10_000):
+        delays = [345_000, second_us, 0, 2_000_000]
+        bench.slaves[1].on_the_wire = lambda frame: [(delays.pop(0) if delays else 0, frame)]
+        try:
+            found = bench.read()
+        except SensorError:
+            continue
+        finally:
+            bench.clock.advance_ms(3_000)
+        assert found == {"ph": 600, "temp_c": 21, "ec_us_cm": 1_500}, second_us
+
+
 def test_eight_probes_fill_four_fifths_of_the_line():
     bench = Bench()
     for address in range(3, 9):

@@ -104,10 +104,12 @@ class ModbusBus:
         self._has_failed = True
         await self._listen(part, listen_ms)
         self._send(asked)
-        self._owed[shape] = asked, self._clock.now_ms() + _LATE_MS
+        sent_ms = self._clock.now_ms()
+        self._owed[shape] = asked, sent_ms + _LATE_MS
         found = registers(part, asked, await self._receive(asked, timeout_ms))
         self._has_failed = False
-        self._owed[shape] = asked, max(until_ms, self._clock.now_ms() + _DOUBLE_MS)
+        if until_ms <= sent_ms:  # else it may be the answer of an earlier try, and another comes
+            self._owed[shape] = asked, self._clock.now_ms() + _DOUBLE_MS
         return found
 
     async def _listen(self, part, listen_ms):
