@@ -12,6 +12,7 @@ __all__ = ("FAULTS",)
 
 _EC_PER_C = 0.02  # temperature compensation of the probes
 _NERNST_MV = 59.16
+_FRONT_END_UV_PER_MV = 3_000  # the map gives the signal as three times the electrode's
 
 
 def wire(wiring, spec):
@@ -26,7 +27,7 @@ def wire(wiring, spec):
         signals[key] = _as_transmitted(key, wiring.reader(probe, name), probes, wiring, spec)
     if "ph" in probes:
         electrode_mv = wiring.reader(probes["ph"], "electrode_mv")
-        signals["signal_uv"] = lambda: electrode_mv() * 1_000
+        signals["signal_uv"] = lambda: electrode_mv() * _FRONT_END_UV_PER_MV
     slave = ModbusSlave(lambda function: words(spec["reads"], signals, function))
     wiring.on_line(spec, slave)
     return slave, probes[_signal_of(spec["measures"][0], spec["source"])[0]]
@@ -43,6 +44,8 @@ def words(reads, signals, function):
             key, place, form = field[:3]
             if key == "":
                 value = field[7]
+            elif key == "signal_uv" and place in [one[1] for one in fields if one[0] == "ph"]:
+                continue  # the driver takes the pH itself as the signal
             elif key in signals:
                 value = signals[key]()
             else:

@@ -226,7 +226,8 @@ def test_an_answer_may_be_that_of_an_earlier_try():
     bench.signals = {"ph": lambda: 600, "temp_c": lambda: 21, "ec_us_cm": lambda: 1_500}
     for second_us in range(600_000, 1_000_000, 10_000):
         delays = [345_000, second_us, 0, 2_000_000]
-        bench.slaves[1].on_the_wire = lambda frame: [(delays.pop(0) if delays else 0, frame)]
+        bench.slaves[1].on_the_wire = lambda frame, left=delays: [
+            (left.pop(0) if left else 0, frame)]
         try:
             found = bench.read()
         except SensorError:

@@ -136,6 +136,37 @@ def test_a_probe_in_no_list_is_one_toml_file(tmp_path):
     assert not any(record["faults"] for record in records)
 
 
+def test_every_map_reads_what_its_probe_measures(tmp_path):
+    """All probes of boards/modbus on one line; each has the water as its surroundings."""
+    names = sorted(modbus_map.read_folder(compiler.boards_dir() / modbus_map.FOLDER))
+    text = '[board]\nname = "all"\nchip = "esp32s3"\n[rs485.a]\ntx_pin = 17\nrx_pin = 16\n' \
+        'de_pin = 15\nbaud = 9_600\n'
+    parts = compiler.read_parts((compiler.boards_dir() / compiler.PARTS_FILE).read_bytes())
+    for address, name in enumerate(names, 1):
+        text += f'[[sensor]]\nsource = "{name}"\npart = "{name}"\nbus = "rs485.a"\n' \
+            f'measures = {json.dumps(parts[name].measures)}\naddress = {address}\n'
+    (tmp_path / "all.toml").write_text(text)
+    board = compiler.load_file(tmp_path / "all.toml")
+    build.build_image(str(tmp_path / "all.toml"), tmp_path / "image")
+    records, said = records_of(
+        tmp_path / "run", tmp_path / "image", board, duration_ms=180_000,
+        plant={"start.hour": 12.0, "outside.ppfd_umol_m2_s": 700.0}, trace_every_ms=10_000)
+    true = [line for line in said if line["t"] == "truth"][-1]["values"]
+    near = {"ph": 0.12, "ec_us_cm": 60, "temp_c": 0.4, "level_mm": 3, "do_mg_l": 0.15,
+            "ppfd_umol_m2_s": 5}
+    found = records[-1]["values"]
+    assert true["light.ppfd_umol_m2_s"] > 100
+    for name in names:
+        for key in parts[name].measures:
+            if key == "moisture_pct":
+                assert found[f"{name}.{key}"] > 99
+                continue
+            place = "light" if key == "ppfd_umol_m2_s" else "reservoir"
+            wanted = true[f"{place}.{key}"]
+            assert abs(found[f"{name}.{key}"] - wanted) <= near[key], f"{name}.{key}"
+    assert not records[-1]["faults"]
+
+
 def test_a_scan_finds_what_is_on_the_line(tmp_path):
     """The code that `board scan` runs on the chip, on the simulated one."""
     board = compiler.load(BOARD)
