@@ -297,7 +297,8 @@ def test_state_restores_to_the_last_bit(kind, fault):
 
 def test_every_kind_has_its_parameters():
     assert sorted(DEFAULTS) == [
-        "air", "co2", "ec", "float", "flow", "level", "light", "ph", "range", "supply", "temp",
+        "air", "co2", "do", "ec", "float", "flow", "level", "light", "moisture", "par", "ph",
+        "range", "supply", "temp",
     ]
 
 
