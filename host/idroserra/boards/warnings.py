@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from idroserra.boards.chips import CHIPS
 from idroserra.boards.modbus_map import COARSEST_PH, ModbusPart, ph_step
-from idroserra.boards.schema import Part
+from idroserra.boards.schema import BoardFile, Part
 from idroserra.core.errors import BoardError
 
 OWN_CONVERTER = "esp32_adc"
@@ -93,6 +93,23 @@ def warnings(board: dict[str, Any]) -> list[str]:
     return [
         f"sensor[{index}]: {_accuracy(board, sensor, probe)}; for indication only"
         for index, sensor, probe in _on_own_converter(board)]
+
+
+def to_set(board: BoardFile, parts: dict[str, Part]) -> list[str]:
+    """Return what to set in each Modbus probe before it joins its line, a sentence each."""
+    found = []
+    for index, sensor in enumerate(board.sensor):
+        part = parts[sensor.part]
+        if not isinstance(part, ModbusPart) or sensor.bus is None:
+            continue
+        probe, line = part.probe, board.rs485[sensor.bus.partition(".")[2]]
+        wanted = (f"address {sensor.address}", f"{line.baud} baud", f"parity {line.parity}")
+        own = (f"address {probe.address}", f"{probe.bauds[0]} baud", f"parity {probe.parities[0]}")
+        change = [want for want, has in zip(wanted, own, strict=True) if want != has]
+        if change:
+            found.append(f"sensor[{index}]: set {sensor.part} to {', '.join(change)} before it "
+                         f"joins {sensor.bus}; from the factory it has {', '.join(own)}")
+    return found
 
 
 def _on_own_converter(board: dict[str, Any]) -> list[tuple[int, dict[str, Any], Probe]]:

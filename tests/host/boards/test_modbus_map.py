@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from idro.drivers import modbus as driver
 from idro.protocol.quantities import QUANTITIES
-from idroserra.boards import compiler, modbus_map, netlist, power_budget
+from idroserra.boards import compiler, modbus_map, netlist, power_budget, warnings
 from idroserra.boards.schema import BoardFile, parse
 from idroserra.core.errors import BoardError
 from idroserra.homeassistant import device_classes
@@ -122,6 +122,17 @@ def test_a_line_is_drawn_and_its_current_counted():
     assert "2 s_ec_01 of reservoir: temp_c, ec_us_cm" in wires[17].details
     loads = power_budget.rails(board, PARTS)[2]
     assert ("s_ec_01 of reservoir", 80) in loads.draws
+
+
+def test_says_what_to_set_in_a_probe_before_it_joins():
+    board = parse(BOARD.encode(), BoardFile, "x")
+    said = warnings.to_set(board, PARTS)
+    assert [line.partition(" before")[0] for line in said] == [
+        "sensor[0]: set s_ec_01 to address 2", "sensor[2]: set qdy30a to address 3"]
+    par = BOARD.replace('"qdy30a"', '"sq_422x"').replace('"level_mm"', '"ppfd_umol_m2_s"')
+    said = warnings.to_set(parse(par.encode(), BoardFile, "x"), PARTS)
+    assert "set sq_422x to address 3, 9600 baud, parity none before" in said[1]
+    assert "factory it has address 1, 19200 baud, parity even" in said[1]
 
 
 def test_a_probe_may_not_take_the_name_of_another_part(tmp_path):

@@ -50,7 +50,8 @@ def check(board: BoardArgument, *, as_json: AsJson = False) -> None:
             typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     summary = _summary(wired.compiled)
-    warnings = board_warnings.warnings(wired.compiled) + power_budget.warnings(wired.file)
+    warnings = (board_warnings.warnings(wired.compiled) + power_budget.warnings(wired.file)
+                + board_warnings.to_set(wired.file, wired.parts))
     if as_json:
         typer.echo(json.dumps({"ok": True} | summary | {"warnings": warnings}))
     else:
