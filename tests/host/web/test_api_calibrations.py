@@ -200,6 +200,7 @@ def test_what_cannot_be_calibrated_is_said_at_once(host, node, walk):
         return answer.json()["error"]
 
     assert "ezo_ph stores its own calibration" in refused(kind="ph", part="ezo_ph")
+    assert "sup_ph8001 stores its own calibration" in refused(kind="ph", part="sup_ph8001")
     assert "Cal,mid,7.00" in refused(kind="ph", part="ezo_ph")
     assert "no calibration settings for" in refused(kind="level", part="hc_sr04")
     assert "which pump? This node has ph_down" in refused(kind="pump")
