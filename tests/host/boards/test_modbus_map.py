@@ -165,7 +165,7 @@ def registers(draw):
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(registers(), st.data())
 def test_the_driver_reads_what_a_slave_with_the_same_map_holds(found, data):
     head = PH[:PH.index("[[register]]")]
@@ -197,7 +197,7 @@ def test_the_driver_reads_what_a_slave_with_the_same_map_holds(found, data):
             assert abs(value - wanted[key]) <= step * 0.51 + 1e-6, (one, wanted[key])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, len(PH) - 1), st.integers(0, 40), st.text(max_size=12))
 def test_a_damaged_file_is_a_part_or_one_error(at, gone, junk):
     text = PH[:at] + junk + PH[at + gone:]
