@@ -7,8 +7,6 @@ from idro.safety.outputs import Refused
 
 _POLL_MS = 100
 _GRACE_MS = 10_000
-_AGAIN_PCT = 400
-_SAME_WATER_MS = 28_800_000  # a later correction is of another fill
 
 
 class CorrectionTask:
@@ -21,7 +19,7 @@ class CorrectionTask:
         self._beat = beat
         self._dosing_cycle = dosing_cycle
         self._run = None
-        self._found = {}  # {doser: (strength in %, ended_ms)} of the last corrections
+        self._strengths = {}  # {doser: (strength in %, ended_ms)} of the last corrections
         self._requested = asyncio.Event()
 
     @property
@@ -46,23 +44,24 @@ class CorrectionTask:
     def _known_pct(self, doser):
         """Return how strong `doser` is in this water, % of the titration: fourfold at least if it
         corrected it before, as hard water loses its carbonate within the hour."""
-        strength_pct, ended_ms = self._found.get(doser, (0, 0))
-        is_same = strength_pct and self._context.clock.now_ms() - ended_ms < _SAME_WATER_MS
-        return max(_AGAIN_PCT, strength_pct) if is_same else 100
+        strength_pct, ended_ms = self._strengths.get(doser, (0, 0))
+        # A correction that starts eight hours later is of another fill.
+        is_same = strength_pct and self._context.clock.now_ms() - ended_ms < 28_800_000
+        return max(400, strength_pct) if is_same else 100
 
     def end(self, why):
         """Close the correction, if one is open; `why` is a Reason."""
         if self._run is not None:
             self._run.end(why)
-            self._close()
+            self._learn()
 
-    def _close(self):
-        """Let control and a further correction of this water dose by what the steps taught."""
+    def _learn(self):
+        """Close the correction; control and a further one of this water dose by what it taught."""
         correction, self._run = self._run.correction, None
         if correction.strength_pct:
             doser, strength_pct = correction.doser, correction.strength_pct
-            self._found[doser] = (strength_pct, self._context.clock.now_ms())
-            self._dosing_cycle.record_strength(doser, strength_pct)
+            self._strengths[doser] = (strength_pct, self._context.clock.now_ms())
+            self._dosing_cycle.set_strength(doser, strength_pct)
 
     async def run(self):
         """Poll the button while a correction is open, for ever."""
@@ -82,4 +81,4 @@ class CorrectionTask:
         if run is not None:
             run.poll()
             if run.has_ended:
-                self._close()
+                self._learn()

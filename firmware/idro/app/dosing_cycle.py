@@ -99,7 +99,7 @@ class DosingCycle:
         self._state.record_manual_dose(actuation, self._context.values, owes_b_ms)
         self._save_owed(self._state.pending_b_ul, is_given=True)
 
-    def record_strength(self, doser, strength_pct):
+    def set_strength(self, doser, strength_pct):
         """Dose by the strength that the mixed steps of a correction had, % of the titration."""
         self._state.set_strength(doser, strength_pct)
 

@@ -19,16 +19,13 @@ import math
 from collections import namedtuple
 
 MIN_STRENGTH, MAX_STRENGTH = 0.3, 40.0
-_STEP, _STEP_DOWN = 3.0, 1.5
+_STEP = 3.0
 _MAX_DRIFTS = 5.0
 _HOUR_MS = 3_600_000
 _UPDATE_EVERY_MS = 1_200_000
 _MIN_INTERVAL_MS = 240_000
 _RESTORED, _CERTAIN = 0.25, 0.35
 _RISING = 1.1
-# Hard water that has lost its carbonate since the titration answers up to 20 times as strongly.
-# Until one was measured, the first dose is this much smaller, and it may teach so much.
-_TRIAL, _TRIAL_STEP = 4.0, 10.0
 _SCATTER_KEEP = 0.97
 
 # Standard deviations. min_noise, max_noise: of a reading; drifts: of the drift an hour; in the
@@ -89,8 +86,11 @@ class DoseResponse:
         return most
 
     def trial(self, doser):
-        """Return by how much the next dose must be smaller, as none was measured in this water."""
-        return _TRIAL if doser in self._untried else 1.0
+        """Return by how much the next dose must be smaller, as none was measured in this water.
+
+        Hard water that has lost its carbonate since answers up to 20 times as strongly.
+        """
+        return 4.0 if doser in self._untried else 1.0
 
     def is_certain(self, doser):
         """True if doses have confirmed the strength of `doser`."""
@@ -220,10 +220,10 @@ class DoseResponse:
         entry = self._strengths[doser]
         gain = entry[1] * predicted / variance
         strength = entry[0] + gain * residual
-        up, down = _STEP, _STEP_DOWN
+        up, down = _STEP, 0.5 * _STEP
         if doser in self._untried:
             self._untried.remove(doser)
-            up = down = _TRIAL_STEP
+            up = down = 10.0
         strength = min(up * entry[0], max(entry[0] / down, strength))
         is_more = residual * residual > variance  # than the known errors explain
         if is_more and strength > _RISING * entry[0]:

@@ -143,10 +143,10 @@ class DoseVerification:
         self.clear()
         return None
 
-    def _worst_at(self, value, earlier):
-        """Return the furthest move against a dose if the last ends at `value`; `earlier`: that of
+    def _worst_at(self, value, moved):
+        """Return the furthest move against a dose if the last ends at `value`; `moved` is that of
         settled doses."""
-        moves = (earlier, self._worst, value - self._before)
+        moves = (moved, self._worst, value - self._before)
         return min(moves) if self._predicted > 0 else max(moves)
 
     def _moved(self, value, now_ms):

@@ -29,9 +29,6 @@ _BACK_H = 2.0
 # In the direction of the last dose the dead band of pH is narrower: most water drifts one way, and
 # a probe that is 0.1 off must not leave the band with it.
 _AGAIN_RATIO = 0.7
-# The shortest dose of a pump may go this far beyond the target: waiting for more to correct, pH
-# leaves the band in a small tank with strong acid.
-_BEYOND_RATIO = 0.5
 
 _B_FIRST, _EC_FIRST = hold(Reason("b_first")), hold(Reason("ec_first"))
 _DOSING_OFF, _FILLING = Reason("dosing_off"), Reason("filling")
@@ -182,7 +179,9 @@ def _decide_ph(ph, values, state, now_ms, headroom):
     needed, max_ul = off, int(off * ul_per_ph)
     if off > deadband:  # else the next dose follows soon enough
         needed = _needed(off, drift_per_h, response, actuator)
-        max_ul += int(_BEYOND_RATIO * deadband * ul_per_ph)
+        # The shortest dose may go beyond the target: waiting for more to correct, pH leaves the
+        # band in a small tank with strong acid.
+        max_ul += int(half * ul_per_ph)
     wanted_ul = int(needed * ul_per_ph / response.trial(actuator)) // 2
     volume_ul, why = _deliverable_ul(wanted_ul, max_ul, headroom(actuator), values)
     if not volume_ul:

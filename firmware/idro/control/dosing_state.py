@@ -12,9 +12,6 @@ from idro.protocol.reason import Reason
 _MIN_DOSE_UL = 50
 _MIN_DOSES_PER_S = 5
 _WORKED_MS = 86_400_000
-_STEADY_READINGS = 10
-# The most that a fill is taken to move pH, and how much of what was known each new one replaces.
-_MAX_FILL_PH, _NEW_FILL = 0.3, 0.3
 
 # Settings that declare a titration, and the doser whose strength is relative to it.
 TITRATIONS = {
@@ -34,12 +31,12 @@ class LoopState:
         self._dosers = dosers
         self._steady = 0.0
         self._count = 0  # of the readings in it
-        self._before_fill = None
-        self.moved_by_fill = 0.0  # as the last fills did
+        self._before = None  # the value before a fill
+        self.moved_by_fill = 0.0  # mean of the last three or so, each at most 0.3
 
     def steady(self, reading):
-        """Return `reading` with the mean of the last mixed ones: a dose that starts when noise is
-        at its worst seems to do more than it does."""
+        """Return `reading` with the mean of the last ten or so mixed ones: a dose that starts when
+        noise is at its worst seems to do more than it does."""
         is_known = self._count and reading.value is not None
         return Reading(self._steady, None) if is_known else reading
 
@@ -54,7 +51,7 @@ class LoopState:
     def fill(self):
         """Invalidate while the tap is open."""
         if self._count:
-            self._before_fill = self._steady
+            self._before = self._steady
         self.invalidate()
 
     def clear(self):
@@ -87,11 +84,11 @@ class LoopState:
         if water.mixing_left_ms > 0 or reading.value is None:
             self._count = 0
             return None
-        if self._before_fill is not None:
-            moved = min(_MAX_FILL_PH, max(-_MAX_FILL_PH, reading.value - self._before_fill))
-            self.moved_by_fill += _NEW_FILL * (moved - self.moved_by_fill)
-            self._before_fill = None
-        self._count = min(_STEADY_READINGS, self._count + 1)
+        if self._before is not None:
+            moved = min(0.3, max(-0.3, reading.value - self._before))
+            self.moved_by_fill += 0.3 * (moved - self.moved_by_fill)
+            self._before = None
+        self._count = min(10, self._count + 1)
         self._steady += (reading.value - self._steady) / self._count
         self.proof.measure(reading.value, self.response.undosed_drift_per_h(), now_ms)
         self.mixing.update(reading.value, now_ms, wait_ms, self.response.drift_per_h)

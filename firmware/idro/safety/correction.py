@@ -13,9 +13,9 @@ from idro.safety.ledger import NO_EFFECT, WRONG_WAY
 MAX_DURATION_MS = 28_800_000
 BUTTON_TIMEOUT_MS = 900_000
 MIN_STEP_UL = 200
-# Share of the need in the first step and far from the target, %; and in a first step that has
-# less than a third of `near` to go, where the buffer may be gone since the titration.
-FIRST_PCT, SMALL_FIRST_PCT = 50, 25
+# Share of the need in the first step and far from the target, %. Half of it in a first step that
+# has less than a third of `near` to go, where the buffer may be gone since the titration.
+FIRST_PCT = 50
 _JUDGED_STEPS = 3
 _HOUR_MS = 3_600_000
 # Nutrient moves pH by 1 at most (RO water to the full recipe: 5.9 to 5.0) and ends between 4.5 and
@@ -92,7 +92,7 @@ class Correction:
             else:
                 rest = self._rest(value)
         elif 3 * rest < self._scale.near and self._known_pct == 100:
-            share_pct = SMALL_FIRST_PCT
+            share_pct = FIRST_PCT // 2
         need_ul = rest * self._ul_per // self._scale.per
         volume_ul = min(headroom_ul, left_ul, need_ul * share_pct // 100)
         if self._steps and self._known_pct > 100:

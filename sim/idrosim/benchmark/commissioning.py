@@ -46,7 +46,7 @@ def hours_to_give(cell: Cell, doser: str, volume_ml: float) -> float:
     values = firmware_policy.settings_of(cell, run.setup_of(cell), run.STEP_S)
     caps = limits.derive(values, int(cell.volume_l)).caps[doser]
     days, rest_ml = divmod(volume_ml, 1e-3 * caps.day_ul)
-    return 24.0 * days + rest_ml / (1e-3 * caps.hour_ul)
+    return float(24.0 * days + rest_ml / (1e-3 * caps.hour_ul))
 
 
 def _shortages(cell: Cell, values: Mapping[str, Any]) -> Iterator[str]:

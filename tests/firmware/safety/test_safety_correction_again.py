@@ -1,0 +1,68 @@
+"""Tests of a correction and its neighbours: the tap, control and a further correction."""
+
+import pytest
+
+from idro.protocol.reason import Reason
+from support.loops_rig import LoopsRig
+
+FILL = {
+    "dosing.enabled": True, "ph.down_ul_per_ph": 330_000, "ph.target": 5.8,
+    "ec.target_us_cm": 1_500, "mixing.wait_ms": 300_000,
+}
+
+
+@pytest.fixture
+def node(tmp_path):
+    rig = LoopsRig(tmp_path, **FILL)
+    rig.read(ph=7.8)
+    rig.cycles(20)
+    rig.rig.edges.clear()
+    yield rig
+    rig.close()
+
+
+def begin(node, volume_ul=400_000, target_milli_ph=6_000, doser="ph_down"):
+    node.correction.begin(doser, target_milli_ph, volume_ul, "ann")
+
+
+def test_the_tap_stays_shut_during_a_correction(node):
+    begin(node)
+    node.read(level_mm=190)
+    node.cycles(60)
+    assert not node.outputs["top_off"].driver.is_on
+    node.correction.end(Reason("ended_by", by="ann"))
+    node.cycles(10)
+    assert node.outputs["top_off"].driver.is_on
+
+
+def steps_ul(node, target_milli_ph=6_000):
+    """Release two steps, of which the first acts twice as strongly as by the titration; return
+    their volumes."""
+    begin(node, target_milli_ph=target_milli_ph)
+    given = len(node.events_of("correction", state="given"))
+    node.read(ph=6.9)
+    node.cycles(60)
+    for ph in (6.9 - 2 * 30_000 / 330_000, 6.02):
+        node.cycles(1, held_ms=1_000)
+        node.read(ph=ph)
+        node.cycles(60)
+    node.correction.end(Reason("ended_by", by="ann"))
+    totals = [detail["given_ul"] for detail in node.events_of("correction", state="given")]
+    return [totals[given], totals[given + 1] - totals[given]]
+
+
+def test_a_further_correction_of_the_same_water_starts_with_a_fourth_of_its_need(node):
+    steps_ul(node)
+    assert node.dosing._state.learned()[0] == pytest.approx(2_000, abs=50)
+    node.read(ph=6.2)
+    node.cycles(20)
+    begin(node)
+    node.cycles(60)
+    ready = node.events_of("correction", state="ready")[-1]
+    assert ready["next_ul"] == pytest.approx(0.5 * 0.2 * 330_000 / 4.0, rel=0.03)
+    node.correction.end(Reason("ended_by", by="ann"))
+    node.cycles(9 * 360)  # another fill
+    begin(node)
+    node.cycles(60)
+    ready = node.events_of("correction", state="ready")[-1]
+    assert ready["next_ul"] == pytest.approx(0.25 * 0.2 * 330_000, rel=0.01)
