@@ -34,7 +34,7 @@ class ControlCycle:
         self._balance = WaterBalance()
         self._light_history = light.LightHistory()
         self._fill_ended_ms = None
-        self._was_filling = False
+        self._was_filling = self._was_unmixed = self._fill_waits = False
         self._paused_until_ms = None
         self._climate = self.irrigation = None
         outputs = context.outputs
@@ -103,7 +103,7 @@ class ControlCycle:
         if not self._dosing.is_busy:
             self._dosing.cycle(
                 level, held=self._dosing_held(), is_filling=self._was_filling,
-                unmixed_ms=self._unmixed_ms(), stale_ms=stale_ms)
+                fill_waits=self._fill_waits, unmixed_ms=self._unmixed_ms(), stale_ms=stale_ms)
 
     def apply_override(self, name):
         """Apply the override of `name` at once; returns the Reason why refused, or None."""
@@ -144,7 +144,9 @@ class ControlCycle:
         return output is not None and output.driver.is_on
 
     def _top_off(self, level, values, now_ms):
-        context, name = self._context, top_off.ACTUATOR
+        name, unmixed_ms = top_off.ACTUATOR, self._context.gate.mixing_left_ms()
+        was_unmixed, self._was_unmixed = self._was_unmixed, unmixed_ms > 0
+        self._fill_waits = False
         decision = self._calibration_hold() or self._balance.filling_hold()
         if decision is None and self._correction.is_open:
             decision = _CORRECTION_OPEN
@@ -155,9 +157,10 @@ class ControlCycle:
             decision = _BEDS_WET
         else:
             decision = top_off.decide(level, values, self._fill, now_ms)
-            unmixed_ms = context.gate.mixing_left_ms()
-            if decision.actuator and unmixed_ms and not self._was_filling:
-                self._fill.cancel()  # first see what the dose does
+            # Until the cycle after it has mixed, in which what the dose did is measured.
+            if decision.actuator and (unmixed_ms or was_unmixed) and not self._was_filling:
+                self._fill.cancel()
+                self._fill_waits = not unmixed_ms
                 decision = hold(Reason("mixing", left_ms=unmixed_ms))
         self._apply(name, decision)
         is_filling = self._is_on(name)

@@ -58,8 +58,8 @@ class CorrectionTask:
     def _learn(self):
         """Close the correction; control and a further one of this water dose by what it taught."""
         correction, self._run = self._run.correction, None
-        if correction.strength_pct:
-            doser, strength_pct = correction.doser, correction.strength_pct
+        doser, strength_pct = correction.doser, correction.strength_pct
+        if strength_pct and doser in ("ph_down", "ph_up"):  # EC answers always the same
             self._strengths[doser] = (strength_pct, self._context.clock.now_ms())
             self._dosing_cycle.set_strength(doser, strength_pct)
 

@@ -45,10 +45,11 @@ class DosingCycle:
         """True if doses have had their effect within the last day."""
         return self._state.has_worked(self._context.clock.now_ms())
 
-    def cycle(self, level, *, held, is_filling, unmixed_ms, stale_ms):
+    def cycle(self, level, *, held, is_filling, fill_waits, unmixed_ms, stale_ms):
         """Decide once and submit at most one dose; not to be called while busy.
 
-        `held` is the Decision that forbids all doses, or None; `unmixed_ms` the time until the
+        `held` is the Decision that forbids all doses, or None; with `fill_waits` the last one is
+        measured, but none is submitted, as a fill comes first; `unmixed_ms` the time until the
         last dose and the last fill have mixed.
         """
         context = self._context
@@ -67,7 +68,7 @@ class DosingCycle:
             loop = "ph" if state.last_doser.startswith("ph") else "ec"
             events.record_decision(loop, hold(state.diagnosis))
         water = dosing.Water(
-            state.ph.steady(water.ph), water.ec, level, is_filling, unmixed_ms)
+            state.ph.steady(water.ph), water.ec, level, is_filling or fill_waits, unmixed_ms)
         ec, ph = dosing.decide(water, values, state, now_ms, self._room)
         ph = calibration_age.ph_decision(ph, values["ph.calibrated_day"], context.clock.unix_ms())
         if state.abandoned_b_ul:

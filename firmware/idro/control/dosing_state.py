@@ -59,6 +59,7 @@ class LoopState:
         self.invalidate()
         self.verification.clear()
         self.proof.clear()
+        self._before = None
 
     def settle(self, value, now_ms):
         """Keep what was learned until the mixed `value`, before a dose of the other loop."""
@@ -163,10 +164,10 @@ class DosingState:
                 loop.response.forget(doser)
 
     def set_strength(self, doser, strength_pct):
-        """Take over the strength that the steps of a correction had, in % of the titration."""
-        if doser.startswith("ph"):
-            self.ph.response.set_strength(doser, strength_pct / 100)
-            self.ph.response.doubt()
+        """Take over the strength of acid or base in the steps of a correction, % of the titration.
+        """
+        self.ph.response.set_strength(doser, strength_pct / 100)
+        self.ph.response.doubt()
 
     def learned(self):
         """Return the learned values as integers, to be stored across resets."""

@@ -76,7 +76,7 @@ class Correction:
         most of the need, by the titration or by the strength of the last steps if that is more.
         Each is at most half of what is left of the total, until that is a fifth: steps that shrink
         on and on would do less than the CO2 that leaves hard water. Where the doser may be strong,
-        steps never grow.
+        steps grow, twofold at most, only after two that were not.
         """
         rest, left_ul = self.distance(value), self.left_ul
         if rest <= self._scale.reached:
@@ -96,7 +96,8 @@ class Correction:
         need_ul = rest * self._ul_per // self._scale.per
         volume_ul = min(headroom_ul, left_ul, need_ul * share_pct // 100)
         if self._steps and self._known_pct > 100:
-            volume_ul = min(volume_ul, self._steps[-1][1])
+            is_weak = len(self._steps) >= 2 and self.strength_pct <= 100
+            volume_ul = min(volume_ul, (2 if is_weak else 1) * self._steps[-1][1])
         return volume_ul if volume_ul >= MIN_STEP_UL else 0
 
     def update_wait(self, is_ready, now_ms):

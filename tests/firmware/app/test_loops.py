@@ -327,6 +327,16 @@ def test_a_fill_waits_until_a_dose_has_mixed(node):
     assert "mixing" in [reason.code for reason in node.reasons("top_off")]
 
 
+def test_a_dose_is_measured_before_a_fill_that_waits_for_it(node):
+    node.read(ph=6.4, ec_us_cm=1_600, level_mm=200)
+    while not node.events_of("dosed", actuator="ph_down"):
+        node.cycles(1)
+    node.read(ph=5.8, level_mm=190)  # it did far more than the titration says
+    while not node.outputs["top_off"].driver.is_on:
+        node.cycles(1)
+    assert node.dosing._state.learned()[0] > 1_500
+
+
 def test_a_dose_does_not_stop_a_fill(node):
     node.read(ph=5.8, ec_us_cm=1_600, level_mm=190)
     node.run_for(3 * MINUTE_MS)

@@ -308,7 +308,6 @@ def test_ph_is_watched_again_after_a_dose_by_hand():
 def test_a_correction_teaches_the_strength_of_its_doser():
     memory = DosingState()
     memory.set_strength("ph_down", 250)
-    memory.set_strength("nutrient_a", 120)
     assert memory.learned() == [2_500, 1_000, 1_000, 1_000, 1_000]
     # Hard water goes on losing its carbonate: the first dose is a trial, and teaches more.
     answer = memory.ph.response

@@ -48,6 +48,15 @@ def test_fills_never_move_the_aim_by_more_than_half_of_the_dead_band(moves):
         assert decide(water(ph=ph), memory, now_ms)[1].reason.code == "ph_in_band"
 
 
+def test_a_calibration_between_a_fill_and_its_reading_teaches_nothing():
+    memory = DosingState()
+    verdict(memory, water(ph=5.8), 0)
+    verdict(memory, water(ph=5.8, is_filling=True), 10_000)
+    memory.recalibrated()
+    verdict(memory, water(ph=6.0), 900_000)
+    assert memory.ph.moved_by_fill == 0.0
+
+
 def test_a_fill_without_a_reading_before_it_teaches_nothing():
     memory = DosingState()
     verdict(memory, water(ph=5.8, is_filling=True), 0)

@@ -66,3 +66,19 @@ def test_a_further_correction_of_the_same_water_starts_with_a_fourth_of_its_need
     node.cycles(60)
     ready = node.events_of("correction", state="ready")[-1]
     assert ready["next_ul"] == pytest.approx(0.25 * 0.2 * 330_000, rel=0.01)
+
+
+def test_a_further_correction_of_ec_is_no_trial(node):
+    node.read(ec_us_cm=1_200)
+    begin(node, doser="nutrient_a", target_milli_ph=1_400)
+    node.cycles(60)
+    for ec_us_cm in (1_300, 1_385):
+        node.cycles(1, held_ms=1_000)
+        node.cycles(20)
+        node.read(ec_us_cm=ec_us_cm)
+        node.cycles(60)
+    begin(node, doser="nutrient_a", target_milli_ph=1_600)
+    node.cycles(60)
+    ready = node.events_of("correction", state="ready")[-1]
+    per_100 = node.settings.values["ec.ul_per_100_us_cm"]
+    assert ready["next_ul"] == pytest.approx(min(30_000, 0.5 * 2.15 * per_100), rel=0.02)
