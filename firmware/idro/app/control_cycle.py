@@ -33,7 +33,7 @@ class ControlCycle:
         self._fill = top_off.FillProgress()
         self._balance = WaterBalance()
         self._light_history = light.LightHistory()
-        self._fill_ended_ms = None
+        self._fill_ended_ms = self._wanted_ms = None
         self._was_filling = self._was_unmixed = self._fill_waits = False
         self._paused_until_ms = None
         self._climate = self.irrigation = None
@@ -148,7 +148,7 @@ class ControlCycle:
         was_unmixed, self._was_unmixed = self._was_unmixed, unmixed_ms > 0
         self._fill_waits = False
         decision = self._calibration_hold() or self._balance.filling_hold()
-        if decision is None and self._correction.is_open:
+        if decision is None and self._is_shut(level, values):
             decision = _CORRECTION_OPEN
         if decision is not None:
             self._fill.cancel()
@@ -158,8 +158,12 @@ class ControlCycle:
         else:
             decision = top_off.decide(level, values, self._fill, now_ms)
             # Until the cycle after it has mixed, in which what the dose did is measured.
-            if decision.actuator and (unmixed_ms or was_unmixed) and not self._was_filling:
-                self._fill.cancel()
+            is_wanted = decision.actuator and not self._was_filling
+            if not is_wanted or self._wanted_ms is None:
+                self._wanted_ms = now_ms if is_wanted else None
+            waits = is_wanted and now_ms - self._wanted_ms <= values["mixing.wait_ms"]
+            if waits and (unmixed_ms or was_unmixed):
+                self._fill.pause(now_ms)
                 self._fill_waits = not unmixed_ms
                 decision = hold(Reason("mixing", left_ms=unmixed_ms))
         self._apply(name, decision)
@@ -167,6 +171,11 @@ class ControlCycle:
         if is_filling or self._was_filling:
             self._fill_ended_ms = now_ms
         self._was_filling = is_filling
+
+    def _is_shut(self, level, values):
+        """True while a correction keeps the tap shut, unless a tenth of the water is missing."""
+        is_full = level.value is not None and level.value >= 0.9 * values["level.target_mm"]
+        return self._correction.is_open and is_full and not self._was_filling
 
     def _light(self, values):
         """Lease the light by its override or its program. Returns the Reason why refused, or

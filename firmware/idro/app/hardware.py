@@ -123,7 +123,7 @@ def _build_buses(board, clock):
         buses["uart." + name] = machine.UART(
             number + 1, baudrate=spec["baud"], tx=machine.Pin(spec["tx_pin"]),
             rx=machine.Pin(spec["rx_pin"]), timeout=0)
-    if "rs485" in board:
+    if board.get("rs485"):
         buses.update(_driver("shared.modbus_rtu").open_lines(board, machine, clock))
     for spec in board["adcs"]:
         bus = _own_inputs(spec["pins"]) if "pins" in spec else buses[spec["bus"]]

@@ -8,8 +8,8 @@ Between two readings of mixed water, a value moves by the doses and by drift:
 to it: 1 is as declared, 10 is water that has lost its carbonate since. A Kalman filter without
 cross terms tracks both unknowns: it splits each residual by their uncertainties. One dose raises a
 strength at most threefold and lowers it at most by a third, as water that once answered strongly
-soon does again; the first may teach tenfold. All within fixed limits. A residual larger than drift
-and doses can explain does not change the drift: something else entered the water.
+soon does again; the first may raise it tenfold. All within fixed limits. A residual larger than
+drift and doses can explain does not change the drift: something else entered the water.
 
 A dose from a swapped bottle looks like drift too. A second estimate of the drift therefore uses
 only intervals without doses; dose_verification relies on it.
@@ -220,11 +220,11 @@ class DoseResponse:
         entry = self._strengths[doser]
         gain = entry[1] * predicted / variance
         strength = entry[0] + gain * residual
-        up, down = _STEP, 0.5 * _STEP
+        most = _STEP
         if doser in self._untried:
             self._untried.remove(doser)
-            up = down = 10.0
-        strength = min(up * entry[0], max(entry[0] / down, strength))
+            most = 10.0
+        strength = min(most * entry[0], max(entry[0] / (0.5 * _STEP), strength))
         is_more = residual * residual > variance  # than the known errors explain
         if is_more and strength > _RISING * entry[0]:
             self._rising.add(doser)

@@ -30,7 +30,7 @@ _HOUR_MS = 3_600_000
 # DoseProof: 3.5 standard deviations of the difference of two readings (0.02 pH, 2.5 uS/cm each).
 Thresholds = namedtuple(
     "Thresholds", ("predicted", "observed", "opposite", "drift_per_h", "noise"))
-PH = Thresholds(0.3, 0.06, 0.15, 0.3, 0.1)
+PH = Thresholds(0.3, 0.1, 0.15, 0.3, 0.1)
 EC = Thresholds(150, 40, 100, 50, 12.5)
 
 
@@ -61,7 +61,7 @@ class DoseVerification:
                 self._earlier_ms = self._began_ms
             self._earlier = (
                 predicted + self._predicted, moved + self._moved(value, now_ms),
-                count + self._count, self._worst_at(value, worst))
+                count + self._count, self._worst_at(value, now_ms, worst))
         self.drop()
 
     def drop(self):
@@ -90,7 +90,7 @@ class DoseVerification:
             most = self._thresholds.drift_per_h
             self._drift_per_h = min(most, max(-most, drift_per_h))
         else:
-            self._worst = self._worst_at(value, 0.0)
+            self._worst = self._worst_at(value, now_ms, 0.0)
         self._before = value
         self._predicted += predicted
         self._count += 1
@@ -128,7 +128,7 @@ class DoseVerification:
         predicted, moved, count, worst = self._earlier
         predicted += self._predicted
         moved += self._moved(value, now_ms)
-        others = moved - self._worst_at(value, worst)
+        others = moved - self._worst_at(value, now_ms, worst)
         if predicted < 0:
             moved, others = -moved, -others
         opposite = self._thresholds.opposite
@@ -143,14 +143,18 @@ class DoseVerification:
         self.clear()
         return None
 
-    def _worst_at(self, value, moved):
-        """Return the furthest move against a dose if the last ends at `value`; `moved` is that of
-        settled doses."""
-        moves = (moved, self._worst, value - self._before)
-        return min(moves) if self._predicted > 0 else max(moves)
+    def _worst_at(self, value, now_ms, moved):
+        """Return the furthest move against a dose if the last ends at `value`, 0 if it is within
+        the noise; `moved` is that of settled doses."""
+        last = self._without_drift(value - self._before, now_ms - self._last_ms)
+        moves = (moved, self._worst, last)
+        worst = min(moves) if self._predicted > 0 else max(moves)
+        return worst if abs(worst) > self._thresholds.noise else 0.0
 
     def _moved(self, value, now_ms):
         """Return the effect of the doses, without a drift against them."""
-        drifted = self._drift_per_h * (now_ms - self._began_ms) / _HOUR_MS
-        moved = value - self._baseline
+        return self._without_drift(value - self._baseline, now_ms - self._began_ms)
+
+    def _without_drift(self, moved, since_ms):
+        drifted = self._drift_per_h * since_ms / _HOUR_MS
         return moved - drifted if drifted * self._predicted < 0 else moved

@@ -29,6 +29,7 @@ class LoopState:
         self.response = DoseResponse(dosers, prior)
         self.mixing = MixingTime(5 * prior.max_noise)
         self._dosers = dosers
+        self._most_noise = thresholds.noise
         self._steady = 0.0
         self._count = 0  # of the readings in it
         self._before = None  # the value before a fill
@@ -54,6 +55,12 @@ class LoopState:
             self._before = self._steady
         self.invalidate()
 
+    def doubt(self):
+        """Invalidate, and trust nothing learned until it was measured again."""
+        self.invalidate()
+        self.response.doubt()
+        self._before = None
+
     def clear(self):
         """Discard all doses: the calibration changed."""
         self.invalidate()
@@ -71,9 +78,7 @@ class LoopState:
         """Record a dose at `value`; by the titration it moves it by `predicted`."""
         response = self.response
         response.dosed(doser, value, predicted, now_ms)
-        expected = predicted
-        if response.is_certain(doser):
-            expected *= max(1.0, response.strength(doser))
+        expected = predicted * max(1.0, response.strength(doser))
         self.verification.add(value, level_mm, expected, now_ms, response.undosed_drift_per_h())
         self.proof.add(value, expected, now_ms)
         self.mixing.dosed(value)
@@ -84,7 +89,11 @@ class LoopState:
             self.invalidate()
         if water.mixing_left_ms > 0 or reading.value is None:
             self._count = 0
+            if reading.value is None:
+                self._before = None
             return None
+        if self._count and abs(reading.value - self._steady) > self._most_noise:
+            self._count = 0  # other water or a faulty probe: no mean of both
         if self._before is not None:
             moved = min(0.3, max(-0.3, reading.value - self._before))
             self.moved_by_fill += 0.3 * (moved - self.moved_by_fill)
@@ -139,8 +148,8 @@ class DosingState:
 
     def doubt(self):
         """Invalidate: other water came into the tank, or some of it left."""
-        self.invalidate()
-        self.ph.response.doubt()
+        self.ph.doubt()
+        self.ec.invalidate()
 
     def recalibrated(self):
         """Discard all doses: the calibration changed."""

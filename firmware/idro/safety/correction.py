@@ -56,6 +56,7 @@ class Correction:
         self._began_ms = now_ms
         self._ready_ms = None
         self._began_at = None  # the value before the first step
+        self._first_ms = None
         self._began_ph = None  # the pH before it, if nutrient is given
         self._steps = []  # the last three: (value before, volume_ul, at_ms)
         self.strength_pct = 0  # of the next step by mixed steps, % of the titration; 0: unknown
@@ -96,7 +97,9 @@ class Correction:
         need_ul = rest * self._ul_per // self._scale.per
         volume_ul = min(headroom_ul, left_ul, need_ul * share_pct // 100)
         if self._steps and self._known_pct > 100:
+            before = self._steps[-1][0]
             is_weak = len(self._steps) >= 2 and self.strength_pct <= 100
+            is_weak = is_weak and self._sign * (before - value) > -20  # not the wrong way
             volume_ul = min(volume_ul, (2 if is_weak else 1) * self._steps[-1][1])
         return volume_ul if volume_ul >= MIN_STEP_UL else 0
 
@@ -111,6 +114,7 @@ class Correction:
         """Record a step dosed at `value`, of nutrient at that pH."""
         if self._began_at is None:
             self._began_at, self._began_ph = value, milli_ph
+            self._first_ms = now_ms
         self.left_ul = max(0, self.left_ul - volume_ul)
         self.given_ul += volume_ul
         self._ready_ms = None
@@ -122,14 +126,25 @@ class Correction:
             return 0
         scale, (before, _, since_ms) = self._scale, self._steps[0]
         moved = self._sign * (before - value)
-        predicted = self._predicted(sum(step[1] for step in self._steps)) * 100 // self._known_pct
-        is_wrong = moved < -scale.opposite and predicted >= scale.opposite
+        volume_ul = sum(step[1] for step in self._steps)
+        is_wrong = moved < -scale.opposite and self._predicted(volume_ul) >= scale.opposite
         if len(self._steps) >= 2 and is_wrong:
             return WRONG_WAY
-        hidden = scale.drift_per_h * (now_ms - since_ms) // _HOUR_MS
-        is_judged = len(self._steps) == _JUDGED_STEPS and predicted >= max(
-            scale.predicted, hidden + scale.predicted // 2)
-        return NO_EFFECT if is_judged and moved < scale.observed else 0
+        if len(self._steps) < _JUDGED_STEPS:
+            return 0
+        has_none = self._had_no_effect(moved, volume_ul, now_ms - since_ms)
+        moved = self._sign * (self._began_at - value)
+        if has_none or self._had_no_effect(moved, self.given_ul, now_ms - self._first_ms):
+            return NO_EFFECT
+        return 0
+
+    def _had_no_effect(self, moved, volume_ul, since_ms):
+        """True if a volume moved the value less than the titration says, and no drift hides it."""
+        scale = self._scale
+        hidden = scale.drift_per_h * since_ms // _HOUR_MS
+        predicted = self._predicted(volume_ul) * 100 // self._known_pct
+        is_judged = predicted >= max(scale.predicted, hidden + scale.predicted // 2)
+        return is_judged and moved < scale.observed
 
     def is_foreign(self, milli_ph):
         """True if the steps of nutrient moved pH as only acid or base does."""

@@ -88,7 +88,7 @@ def _board_source(board: Mapping[str, Any]) -> str:
     """Return the source of idro/board.py: BOARD, which stays in memory, and wiring(), which is
     called once."""
     resident = {key: value for key, value in board.items() if key not in _WIRING}
-    wiring = {key: board[key] for key in _WIRING if board[key] or key != "rs485"}
+    wiring = {key: board[key] for key in _WIRING}
     return (
         f"BOARD = {pformat(resident, width=99, sort_dicts=False)}\nVERSION = {version()!r}\n"
         f"SECURITY_COUNTER = {SECURITY_COUNTER}\n\n\n"

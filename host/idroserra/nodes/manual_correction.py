@@ -1,7 +1,8 @@
 """Calculates a pH correction that a person pours by hand. Pure.
 
 Its steps are those of the node's own correction (docs/adr/0011): at most half of the remaining
-volume, and half of what the titration predicts between the current pH and the target.
+volume, and half of what the titration predicts between the current pH and the target, a quarter
+in a small first step.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ _JUDGED = 3
 _PREDICTED_PH = 0.2
 _SEEN_PH = 0.03
 _OPPOSITE_PH = 0.15
+_SMALL_PH = 1 / 3
 # A single step predicted to move the pH by this much without effect gives a warning.
 _WARNED_PH = 0.1
 
@@ -51,7 +53,10 @@ class ManualCorrection:
         if self.is_reached(ph):
             return 0.0
         half_ml = self.left_ml if self.left_ml <= self._last_ml else self.left_ml / 2
-        step = min(half_ml, self.distance_ph(ph) * self.ml_per_ph / 2)
+        distance_ph = self.distance_ph(ph)
+        # A small first step: the buffer may be gone since the titration, as on the board.
+        share = 4 if not self.steps and distance_ph < _SMALL_PH else 2
+        step = min(half_ml, distance_ph * self.ml_per_ph / share)
         step = float(int(step)) if step >= 10 else int(step * 10) / 10
         return step if step >= SMALLEST_ML else 0.0
 

@@ -61,6 +61,20 @@ def test_a_worst_dose_counts_with_those_of_its_own_series_only():
     assert verdict(memory, water(ph=7.32), 4 * 900_000) == judged.WRONG_WAY
 
 
+@pytest.mark.parametrize("drift_per_h", [0.15, 0.3])
+def test_a_drift_against_dead_doses_is_not_taken_for_a_pour(drift_per_h):
+    memory, ph, found = DosingState(), 5.8, None
+    for now_ms in range(0, 7_200_000, 30_000):  # it is known before the first dose
+        ph += drift_per_h / 120
+        verdict(memory, water(ph=ph), now_ms)
+    for count in range(8):
+        now_ms = 7_200_000 + count * 1_800_000
+        found = found or verdict(memory, water(ph=ph), now_ms)
+        given_acid(memory, ph, now_ms)
+        ph += 0.5 * drift_per_h
+    assert found == judged.NO_EFFECT
+
+
 def test_effective_doses_get_no_verdict():
     assert series([7.0 - 0.08 * index for index in range(12)])[0] is None
 

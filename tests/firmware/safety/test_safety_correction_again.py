@@ -82,3 +82,13 @@ def test_a_further_correction_of_ec_is_no_trial(node):
     ready = node.events_of("correction", state="ready")[-1]
     per_100 = node.settings.values["ec.ul_per_100_us_cm"]
     assert ready["next_ul"] == pytest.approx(min(30_000, 0.5 * 2.15 * per_100), rel=0.02)
+
+
+def test_a_correction_lets_the_tap_replace_a_tenth_of_the_water(node):
+    begin(node)
+    node.read(level_mm=175)
+    node.cycles(50)
+    assert node.outputs["top_off"].driver.is_on
+    node.read(level_mm=200)
+    node.cycles(10)
+    assert not node.outputs["top_off"].driver.is_on

@@ -162,6 +162,20 @@ def test_steps_that_a_drift_may_hide_are_not_judged(hours, verdict):
     assert fed.verdict(1_000, 6 * 3_600_000) == 0
 
 
+def test_all_steps_together_are_judged_where_the_last_three_are_too_small():
+    one = given(down(total_ul=40_000), [(6_300, 7_500), (6_300, 16_000), (6_300, 8_000),
+                                        (6_300, 8_000)], every_ms=900_000)
+    assert one.verdict(6_300, 2_700_000) == NO_EFFECT  # 0.395 pH in 45 min, 0.225 may be hidden
+    assert one.verdict(6_300, 3_600_000) == 0
+    assert one.verdict(6_270, 2_700_000) == 0
+
+
+def test_steps_of_a_further_correction_do_not_grow_the_wrong_way():
+    one = given(down(known_pct=400), [(7_000, 5_000), (7_030, 5_000)])
+    assert one.step_ul(7_060, MUCH_UL) == 5_000
+    assert given(down(known_pct=400), [(7_000, 5_000), (7_100, 5_000)]).verdict(7_200, 0)
+
+
 def test_the_strength_of_the_last_mixed_step_is_known():
     one = given(down(), [(7_000, 50_000)])
     assert one.strength_pct == 0
@@ -176,6 +190,7 @@ def test_a_doser_known_to_be_strong_is_dosed_by_that_strength():
     assert down(known_pct=400).step_ul(7_000, MUCH_UL) == 12_500
     assert down(known_pct=50).step_ul(7_000, MUCH_UL) == 50_000  # never by more
     assert given(down(known_pct=400), [(7_000, 6_000)] * 3).verdict(7_000, 0) == 0  # 0.18 pH
+    assert given(down(known_pct=400), [(7_000, 6_700)] * 3).verdict(7_000, 0) == NO_EFFECT
     one = given(down(known_pct=400), [(7_000, 12_500)])
     one.step_ul(6_500, MUCH_UL)
     assert one.strength_pct == 800  # the last of the carbonate may go next
