@@ -77,7 +77,8 @@ class Greenhouse(threading.Thread):
         except _Stopped:
             return
         except (HostError, process.SimulatorError, protocol.ProtocolError, OSError) as error:
-            self.error = str(error)
+            if not self._stopping.is_set():  # Ctrl-C stops the broker, too
+                self.error = str(error)
 
     def request_stop(self) -> None:
         """End the history soon."""

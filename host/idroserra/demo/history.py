@@ -68,10 +68,12 @@ class HistorySender:
 
     def close(self) -> None:
         """Wait for all acknowledgements, then disconnect. Raises HistoryError."""
-        self._flush()
-        while not self._window.empty():
-            self._await_oldest()
-        stop_client(self._client)
+        try:
+            self._flush()
+            while not self._window.empty():
+                self._await_oldest()
+        finally:
+            stop_client(self._client)
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, None
@@ -85,7 +87,10 @@ class HistorySender:
 
     def _await_oldest(self) -> None:
         info = self._window.get()
-        info.wait_for_publish(_ACK_DEADLINE_S)
+        try:
+            info.wait_for_publish(_ACK_DEADLINE_S)
+        except RuntimeError as error:  # of paho, without a connection
+            raise HistoryError(f"{self.node}: the history was not sent: {error}") from None
         if not info.is_published():
             raise HistoryError(f"{self.node}: the broker did not acknowledge the history in time")
 
