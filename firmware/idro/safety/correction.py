@@ -28,8 +28,9 @@ _NUTRIENT_MOVES_BEYOND = 500
 # per: what the volume of the titration moves. near: a step within this distance of the target must
 # mix as long as an automatic dose, and is `later_pct` of the need after the first. Water that has
 # lost its carbonate answers half as strongly again to the last of its acid; EC is linear. reached:
-# ends the correction. No effect: three steps predicted to move the value by `predicted`, and by
-# half of that more than a drift of `drift_per_h` could hide, that moved it less than `observed`.
+# ends the correction. No effect: three steps, or all, predicted to move the value by `predicted`,
+# and by half of that more than a drift of `drift_per_h` could hide, that moved it less than
+# `observed`.
 # opposite: the most that two steps predicted to move it as far may move it the wrong way.
 Scale = namedtuple("Scale", (
     "per", "near", "later_pct", "reached", "predicted", "observed", "opposite", "drift_per_h"))
@@ -71,7 +72,8 @@ class Correction:
         return self._rest(value) <= self._scale.near
 
     def step_ul(self, value, headroom_ul):
-        """Return the volume of the next step in ul, 0 if below MIN_STEP_UL.
+        """Return the volume of the next step in ul, 0 if below MIN_STEP_UL; near the target, keep
+        the strength found in `strength_pct`.
 
         The first is half of the need by the titration, of a small one a quarter. Later ones are
         most of the need, by the titration or by the strength of the last steps if that is more.
@@ -97,10 +99,10 @@ class Correction:
         need_ul = rest * self._ul_per // self._scale.per
         volume_ul = min(headroom_ul, left_ul, need_ul * share_pct // 100)
         if self._steps and self._known_pct > 100:
-            before = self._steps[-1][0]
+            before, last_ul, _ = self._steps[-1]
             is_weak = len(self._steps) >= 2 and self.strength_pct <= 100
-            is_weak = is_weak and self._sign * (before - value) > -20  # not the wrong way
-            volume_ul = min(volume_ul, (2 if is_weak else 1) * self._steps[-1][1])
+            is_wrong = self._sign * (before - value) <= -20
+            volume_ul = min(volume_ul, 2 * last_ul if is_weak and not is_wrong else last_ul)
         return volume_ul if volume_ul >= MIN_STEP_UL else 0
 
     def update_wait(self, is_ready, now_ms):

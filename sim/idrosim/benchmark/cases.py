@@ -222,7 +222,7 @@ class Cell:
         molal = self.solution(FRESH_FILL * self.strength)
         return self.volume_l * _ml_to_ph(molal, self, self.target_ph, AIR_CO2_ATM)
 
-    def poured_ml(self, off_ph: float) -> float:
+    def acid_below_ml(self, off_ph: float) -> float:
         """Return the acid that lowers the tank by `off_ph` once it is at its target in air, ml."""
         molal = self.solution(self.strength)
         open_ml_l = _ml_to_ph(molal, self, self.target_ph, AIR_CO2_ATM)

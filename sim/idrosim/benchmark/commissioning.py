@@ -62,8 +62,8 @@ def _shortages(cell: Cell, values: Mapping[str, Any]) -> Iterator[str]:
                for need in needs(declared, values) if not need.is_met and need.when != SHORTEST]
     yield from sorted(missing, key=lambda why: why not in OF_THE_SITE)
     shortest_ml = 1e-3 * min_dose_ul(values)
-    if shortest_ml > min(
-            cell.poured_ml(SHORTEST_PH), SHORTEST_PH * found.base_ml_per_ph):
+    moves_ml = min(cell.acid_below_ml(SHORTEST_PH), SHORTEST_PH * found.base_ml_per_ph)
+    if shortest_ml > moves_ml:
         yield f"stock or pump too strong: the shortest dose moves {SHORTEST_PH:g} pH"
     if shortest_ml > 0.01 * _SHORTEST_US_CM * found.nutrient_ml_per_100_us_cm:
         yield f"nutrient or pump too strong: the shortest dose moves {_SHORTEST_US_CM:g} uS/cm"

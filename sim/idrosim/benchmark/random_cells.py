@@ -261,7 +261,7 @@ def _disturbance(stream: _Stream, cell: Cell) -> Disturbance:
         return Disturbance(at_h, "pour", "water", round(ml), _excused_h(
             cell, {"nutrient_a": share * nutrient_ml, "ph_down": alkaline_ml}))
     if kind == 1:
-        ml = cell.poured_ml(stream.uniform(POURED_ACID_PH))
+        ml = cell.acid_below_ml(stream.uniform(POURED_ACID_PH))
         return Disturbance(at_h, "pour", "ph_down", _digits(ml), _excused_h(
             cell, {"ph_up": ml * acid_meq_ml / base_meq_ml}))
     if kind == 2:

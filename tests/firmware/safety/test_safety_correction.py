@@ -11,28 +11,15 @@ from idro.protocol.reason import Reason
 from idro.safety.correction import MAX_DURATION_MS
 from idro.safety.limits import CORRECTION_DAY_ON_MS, CORRECTION_STEP_ON_MS
 from idro.safety.outputs import Refused
+from support.fresh_fill import FILL, begin, fresh_fill
 from support.loops_rig import LoopsRig
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-FILL = {
-    "dosing.enabled": True, "ph.down_ul_per_ph": 330_000, "ph.target": 5.8,
-    "ec.target_us_cm": 1_500, "mixing.wait_ms": 300_000,
-}
-
-
 @pytest.fixture
 def node(tmp_path):
-    rig = LoopsRig(tmp_path, **FILL)
-    rig.read(ph=7.8)
-    rig.cycles(20)
-    rig.rig.edges.clear()
-    yield rig
-    rig.close()
-
-
-def begin(node, volume_ul=400_000, target_milli_ph=6_000, doser="ph_down"):
-    node.correction.begin(doser, target_milli_ph, volume_ul, "ann")
+    with fresh_fill(tmp_path) as rig:
+        yield rig
 
 
 def on_ms(node, doser="ph_down"):
@@ -77,7 +64,7 @@ def test_a_press_during_mixing_is_ignored(node):
 
 
 def test_it_ends_at_its_target_and_control_has_its_own_budget(node):
-    begin(node, target_milli_ph=6_000)
+    begin(node, target=6_000)
     node.cycles(60)
     node.cycles(1, held_ms=1_000)
     node.read(ph=6.03)

@@ -3,26 +3,13 @@
 import pytest
 
 from idro.protocol.reason import Reason
-from support.loops_rig import LoopsRig
-
-FILL = {
-    "dosing.enabled": True, "ph.down_ul_per_ph": 330_000, "ph.target": 5.8,
-    "ec.target_us_cm": 1_500, "mixing.wait_ms": 300_000,
-}
+from support.fresh_fill import begin, fresh_fill
 
 
 @pytest.fixture
 def node(tmp_path):
-    rig = LoopsRig(tmp_path, **FILL)
-    rig.read(ph=7.8)
-    rig.cycles(20)
-    rig.rig.edges.clear()
-    yield rig
-    rig.close()
-
-
-def begin(node, volume_ul=400_000, target_milli_ph=6_000, doser="ph_down"):
-    node.correction.begin(doser, target_milli_ph, volume_ul, "ann")
+    with fresh_fill(tmp_path) as rig:
+        yield rig
 
 
 def test_the_tap_stays_shut_during_a_correction(node):
@@ -35,11 +22,9 @@ def test_the_tap_stays_shut_during_a_correction(node):
     assert node.outputs["top_off"].driver.is_on
 
 
-def steps_ul(node, target_milli_ph=6_000):
-    """Release two steps, of which the first acts twice as strongly as by the titration; return
-    their volumes."""
-    begin(node, target_milli_ph=target_milli_ph)
-    given = len(node.events_of("correction", state="given"))
+def two_steps(node):
+    """Release two steps, of which the first acts twice as strongly as by the titration."""
+    begin(node)
     node.read(ph=6.9)
     node.cycles(60)
     for ph in (6.9 - 2 * 30_000 / 330_000, 6.02):
@@ -47,12 +32,10 @@ def steps_ul(node, target_milli_ph=6_000):
         node.read(ph=ph)
         node.cycles(60)
     node.correction.end(Reason("ended_by", by="ann"))
-    totals = [detail["given_ul"] for detail in node.events_of("correction", state="given")]
-    return [totals[given], totals[given + 1] - totals[given]]
 
 
 def test_a_further_correction_of_the_same_water_starts_with_a_fourth_of_its_need(node):
-    steps_ul(node)
+    two_steps(node)
     assert node.dosing._state.learned()[0] == pytest.approx(2_000, abs=50)
     node.read(ph=6.2)
     node.cycles(20)
@@ -70,14 +53,14 @@ def test_a_further_correction_of_the_same_water_starts_with_a_fourth_of_its_need
 
 def test_a_further_correction_of_ec_is_no_trial(node):
     node.read(ec_us_cm=1_200)
-    begin(node, doser="nutrient_a", target_milli_ph=1_400)
+    begin(node, doser="nutrient_a", target=1_400)
     node.cycles(60)
     for ec_us_cm in (1_300, 1_385):
         node.cycles(1, held_ms=1_000)
         node.cycles(20)
         node.read(ec_us_cm=ec_us_cm)
         node.cycles(60)
-    begin(node, doser="nutrient_a", target_milli_ph=1_600)
+    begin(node, doser="nutrient_a", target=1_600)
     node.cycles(60)
     ready = node.events_of("correction", state="ready")[-1]
     per_100 = node.settings.values["ec.ul_per_100_us_cm"]

@@ -4,21 +4,13 @@ import pytest
 
 from idroserra.i18n.events import event_text
 from idroserra.nodes.correction_state import described
-from support.loops_rig import LoopsRig
-
-FILL = {
-    "dosing.enabled": True, "ph.down_ul_per_ph": 330_000, "ph.target": 5.8,
-    "ec.target_us_cm": 1_500, "mixing.wait_ms": 300_000,
-}
+from support.fresh_fill import fresh_fill
 
 
 @pytest.fixture
 def node(tmp_path):
-    rig = LoopsRig(tmp_path, **FILL)
-    rig.read(ph=7.8)
-    rig.cycles(20)
-    yield rig
-    rig.close()
+    with fresh_fill(tmp_path) as rig:
+        yield rig
 
 
 def test_from_opened_to_the_target(node):

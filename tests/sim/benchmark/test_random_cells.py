@@ -93,11 +93,11 @@ def test_commissioning_refuses_what_no_control_could_hold(change, why):
     assert why in refused
 
 
-def test_what_is_poured_lowers_the_tank_as_it_is_at_its_target():
+def test_acid_below_the_target_is_that_of_the_tank_as_it_is():
     hard = replace(CELL, water="hard", acid={"NO3": 2.0}, target_ph=6.0)
     # Far less than the titration of the fresh fill says: its carbonate has left as CO2.
-    assert hard.poured_ml(0.5) < 0.3 * 0.5 * hard.titration.acid_ml_per_ph
-    assert hard.poured_ml(0.8) > 1.2 * hard.poured_ml(0.5) > 0.0
+    assert hard.acid_below_ml(0.5) < 0.3 * 0.5 * hard.titration.acid_ml_per_ph
+    assert hard.acid_below_ml(0.8) > 1.2 * hard.acid_below_ml(0.5) > 0.0
 
 
 def test_a_pour_is_excused_for_as_long_as_the_ceilings_need():
