@@ -51,7 +51,10 @@ def run(tree: Path, line: str) -> str:
 
 
 def said_by(tree: Path, name: str) -> list[str]:
-    """Write the files of a page, run its commands and return what each printed."""
+    """Write the files of a page, run its commands and return what each printed.
+
+    A block marked as text is not run: it needs a board.
+    """
     page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     said = []
     for head, text in re.findall(r"^```([^\n]+)\n(.*?)^```$", page, re.M | re.S):
