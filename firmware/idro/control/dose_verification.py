@@ -25,8 +25,9 @@ _OLDEST_EARLIER_MS = 86_400_000
 _MIN_SHARE = 3
 _HOUR_MS = 3_600_000
 
-# predicted: effect from which a series is judged; observed: its minimum effect; opposite: maximum
-# effect in the wrong direction; drift_per_h: maximum drift of the water; noise, for
+# predicted: effect from which a series is judged; observed: effect that proves it, and the least of
+# twice that prediction: water may answer a third as strongly as declared, less noise; opposite:
+# maximum effect in the wrong direction; drift_per_h: maximum drift of the water; noise, for
 # DoseProof: 3.5 standard deviations of the difference of two readings (0.02 pH, 2.5 uS/cm each).
 Thresholds = namedtuple(
     "Thresholds", ("predicted", "observed", "opposite", "drift_per_h", "noise"))
@@ -136,11 +137,14 @@ class DoseVerification:
         is_wrong = moved < -opposite and others < -opposite / _MIN_SHARE
         if count + self._count >= 2 and is_significant and is_wrong:
             return WRONG_WAY
-        if abs(predicted) < self._thresholds.predicted:
+        least = self._thresholds.predicted
+        if abs(predicted) < least:
             return None
-        if others < self._thresholds.observed:
+        share = others / self._thresholds.observed
+        if share < min(1.0, 0.5 * abs(predicted) / least):
             return NO_EFFECT
-        self.clear()
+        if share >= 1.0:
+            self.clear()
         return None
 
     def _worst_at(self, value, now_ms, moved):

@@ -32,6 +32,7 @@ class LoopState:
         self._most_noise = thresholds.noise
         self._steady = 0.0
         self._count = 0  # of the readings in it
+        self._jumped_ms = None  # when the water last moved without a dose
         self._before = None  # the value before a fill
         self.moved_by_fill = 0.0  # mean of the last three or so, each at most 0.3
 
@@ -94,6 +95,7 @@ class LoopState:
             return None
         if self._count and abs(reading.value - self._steady) > self._most_noise:
             self._count = 0  # other water or a faulty probe: no mean of both
+            self._jumped_ms = now_ms
         if self._before is not None:
             moved = min(0.3, max(-0.3, reading.value - self._before))
             self.moved_by_fill += 0.3 * (moved - self.moved_by_fill)
@@ -108,6 +110,12 @@ class LoopState:
             self.verification.clear()
             self.proof.clear()
         return failure
+
+    def pour_left_ms(self, now_ms, wait_ms):
+        """Return the ms until what someone poured has mixed: a jump of the value without a dose."""
+        if self._jumped_ms is None:
+            return 0
+        return max(0, self._jumped_ms + wait_ms - now_ms)
 
     def learned(self):
         """Return the learned strengths and stretch as integers, in thousandths."""
@@ -230,6 +238,7 @@ class DosingState:
         """Return the ms until the water has mixed, stretched by the measured mixing time."""
         wait_ms = values["mixing.wait_ms"]
         return max(
+            self.ph.pour_left_ms(now_ms, wait_ms),
             self.ph.mixing.left_ms(now_ms, water.mixing_left_ms, wait_ms),
             self.ec.mixing.left_ms(now_ms, water.mixing_left_ms, wait_ms))
 

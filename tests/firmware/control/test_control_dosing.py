@@ -305,6 +305,18 @@ def test_ph_is_watched_again_after_a_dose_by_hand():
     assert decide(water(ph=6.1), memory, 1_200_000)[1].reason.code == "ph_watched"
 
 
+def test_what_someone_pours_mixes_before_ph_is_dosed():
+    memory = DosingState()
+    for now_ms in range(0, 1_230_000, 30_000):
+        verdict(memory, water(ph=5.8), now_ms)
+    verdict(memory, water(ph=5.5), 1_230_000)
+    wait_ms = VALUES["mixing.wait_ms"]
+    for now_ms in (1_230_000, 1_230_000 + wait_ms - 1):
+        ph = decide(water(ph=5.4), memory, now_ms)[1]
+        assert ph.reason == Reason("mixing", left_ms=1_230_000 + wait_ms - now_ms)
+    assert decide(water(ph=5.4), memory, 1_230_000 + wait_ms)[1].actuator == "ph_up"
+
+
 def test_a_correction_teaches_the_strength_of_its_doser():
     memory = DosingState()
     memory.set_strength("ph_down", 250)

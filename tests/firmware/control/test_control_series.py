@@ -29,6 +29,13 @@ def test_doses_without_effect_are_judged_within_six():
     assert count <= 6
 
 
+def test_water_that_answers_a_quarter_as_strongly_as_declared_is_judged_by_twice_the_doses():
+    # 0.1 pH a dose by the titration.
+    assert series([7.0 - 0.012 * index for index in range(12)]) == (judged.NO_EFFECT, 3)
+    assert series([7.0 - 0.025 * index for index in range(12)]) == (None, 12)
+    assert series([7.0, 6.98, 6.96, *[6.94] * 9]) == (judged.NO_EFFECT, 4)
+
+
 def test_doses_below_resolution_are_not_a_wrong_direction():
     # Hard water in a large tank: it loses its CO2 faster than the ceilings let acid answer.
     found, _ = series([7.0, 7.1, 7.25, 7.4, 7.6], volume_ul=100)
