@@ -11,6 +11,9 @@ strength at most threefold and lowers it at most by a third, as water that once 
 soon does again; the first may raise it tenfold. All within fixed limits. A residual larger than
 drift and doses can explain does not change the drift: something else entered the water.
 
+A dose begins when noise is at its worst, and small doses seem to do what none of them did. So no
+interval begins or ends with a dose, and it goes on over doses too small to tell, for an hour.
+
 A dose from a swapped bottle looks like drift too. A second estimate of the drift therefore uses
 only intervals without doses; dose_verification relies on it.
 """
@@ -23,7 +26,7 @@ _STEP = 3.0
 _MAX_DRIFTS = 5.0
 _HOUR_MS = 3_600_000
 _UPDATE_EVERY_MS = 1_200_000
-_MIN_INTERVAL_MS = 240_000
+_UNCLEAR_MS = 3_600_000
 _RESTORED, _CERTAIN = 0.25, 0.35
 _RISING = 1.1
 _SCATTER_KEEP = 0.97
@@ -57,6 +60,8 @@ class DoseResponse:
         self._last = None  # the previous reading
         self._scatter = prior.min_noise * prior.min_noise
         self._start = None  # (value, at_ms) of mixed water: start of the interval
+        self._undosed = None  # the same without doses
+        self._learned_ms = None
         self._predicted = {}  # {doser: predicted effect since then}
 
     def strength(self, doser):
@@ -119,7 +124,7 @@ class DoseResponse:
             self._watch_ms = now_ms
         elif now_ms - self._watch_ms >= 3 * _UPDATE_EVERY_MS:
             return 0
-        since_ms = now_ms if self._start is None or self._predicted else self._start[1]
+        since_ms = now_ms if self._undosed is None else self._undosed[1]
         return max(0, since_ms + _UPDATE_EVERY_MS - now_ms)
 
     def doubt(self):
@@ -132,7 +137,7 @@ class DoseResponse:
     def invalidate(self):
         """Discard the current interval: something else changes the water or the reading."""
         self._last = None
-        self._start = None
+        self._start = self._undosed = None
         self._predicted = {}
 
     def update(self, value, now_ms):
@@ -141,54 +146,74 @@ class DoseResponse:
             step = value - self._last
             self._scatter += (1.0 - _SCATTER_KEEP) * (step * step - self._scatter)
         self._last = value
+        undosed = self._undosed
+        if undosed is None:
+            self._undosed = (value, now_ms)
+        elif now_ms - undosed[1] >= _UPDATE_EVERY_MS:
+            self._learn_undosed(undosed, value, now_ms)
+            self._undosed = (value, now_ms)
+            if not self._predicted:
+                self._start = self._undosed
+            self._watched_ms, self._watch_ms = now_ms, None
         start = self._start
         if start is None:
             self._start = (value, now_ms)
-        elif self._predicted or now_ms - start[1] >= _UPDATE_EVERY_MS:
+        elif self._predicted and (
+                now_ms - start[1] >= _UNCLEAR_MS or self._is_clear(value - start[0])):
             self._learn(start, value, now_ms)
 
     def dosed(self, doser, value, predicted, now_ms):
         """Record a dose at `value`, predicted to move it by `predicted` (signed)."""
-        self._last = None
-        if not self._predicted:
-            start = self._start
-            if start is not None and now_ms - start[1] >= _MIN_INTERVAL_MS:
-                self._learn(start, value, now_ms)
+        self._last = self._undosed = None
+        if self._start is None:
             self._start = (value, now_ms)
         self._predicted[doser] = self._predicted.get(doser, 0.0) + predicted
+
+    def _is_clear(self, moved):
+        """True if the doses did, or should have done, more than twice the noise."""
+        expected = self._expected()
+        most = max(abs(expected), abs(moved - expected))
+        return most * most > 8.0 * self._noise_variance()
+
+    def _expected(self):
+        expected = 0.0
+        for doser in self._predicted:
+            expected += self._strengths[doser][0] * self._predicted[doser]
+        return expected
 
     def _learn(self, start, value, now_ms):
         since, since_ms = start
         hours = (now_ms - since_ms) / _HOUR_MS
         doses = self._predicted
+        residual = value - since - self.drift_per_h * hours - self._expected()
         self._start = (value, now_ms)
         self._predicted = {}
-        if hours <= 0.0:
-            return
-        self._add_uncertainty(hours)
-        if not doses:
-            self._learn_undosed(value - since, hours)
-            if now_ms - since_ms >= _UPDATE_EVERY_MS:
-                self._watched_ms, self._watch_ms = now_ms, None
-        residual = value - since - self.drift_per_h * hours
+        self._add_uncertainty(now_ms)
         variance = 2.0 * self._noise_variance() + self._drift_variance * hours * hours
         for doser in doses:
-            strength, own = self._strengths[doser]
-            residual -= strength * doses[doser]
-            variance += own * doses[doser] * doses[doser]
+            variance += self._strengths[doser][1] * doses[doser] * doses[doser]
+        self._update_drift(residual, variance, doses, hours)
+        for doser in doses:
+            self._update_strength(doser, doses[doser], residual, variance)
+
+    def _learn_undosed(self, start, value, now_ms):
+        hours = (now_ms - start[1]) / _HOUR_MS
+        moved = value - start[0]
+        self._add_uncertainty(now_ms)
+        noise = 2.0 * self._noise_variance()
+        variance = noise + self._drift_variance * hours * hours
+        self._update_drift(moved - self.drift_per_h * hours, variance, {}, hours)
+        variance = noise + self._undosed_variance * hours * hours
+        gain = self._undosed_variance * hours / variance
+        self._undosed_per_h += gain * (moved - self._undosed_per_h * hours)
+        self._undosed_variance *= 1.0 - gain * hours
+
+    def _update_drift(self, residual, variance, doses, hours):
         if abs(residual) <= self._max_residual(doses, hours):
             gain = self._drift_variance * hours / variance
             limit = _MAX_DRIFTS * self._prior.drifts
             self.drift_per_h = min(limit, max(-limit, self.drift_per_h + gain * residual))
             self._drift_variance *= 1.0 - gain * hours
-        for doser in doses:
-            self._update_strength(doser, doses[doser], residual, variance)
-
-    def _learn_undosed(self, moved, hours):
-        variance = 2.0 * self._noise_variance() + self._undosed_variance * hours * hours
-        gain = self._undosed_variance * hours / variance
-        self._undosed_per_h += gain * (moved - self._undosed_per_h * hours)
-        self._undosed_variance *= 1.0 - gain * hours
 
     def _max_residual(self, doses, hours):
         """Return the largest residual that drift, noise and the doses can explain."""
@@ -204,8 +229,10 @@ class DoseResponse:
         variance = max(prior.min_noise * prior.min_noise, self._scatter)
         return min(prior.max_noise * prior.max_noise, variance)
 
-    def _add_uncertainty(self, hours):
+    def _add_uncertainty(self, now_ms):
         """Increase the variances with time."""
+        hours = 0.0 if self._learned_ms is None else (now_ms - self._learned_ms) / _HOUR_MS
+        self._learned_ms = now_ms
         prior = self._prior
         most = prior.drifts * prior.drifts
         added = 0.04 * most * hours

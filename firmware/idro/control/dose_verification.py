@@ -25,10 +25,10 @@ _OLDEST_EARLIER_MS = 86_400_000
 _MIN_SHARE = 3
 _HOUR_MS = 3_600_000
 
-# predicted: effect from which a series is judged; observed: effect that proves it, and the least of
-# twice that prediction: water may answer a third as strongly as declared, less noise; opposite:
-# maximum effect in the wrong direction; drift_per_h: maximum drift of the water; noise, for
-# DoseProof: 3.5 standard deviations of the difference of two readings (0.02 pH, 2.5 uS/cm each).
+# predicted: effect from which a series is judged; observed: effect that proves it, and the least
+# of twice that prediction, as water may answer a third as strongly as declared; opposite: maximum
+# effect in the wrong direction; drift_per_h: maximum drift of the water; noise, for DoseProof: 3.5
+# standard deviations of the difference of two readings (0.02 pH, 2.5 uS/cm each).
 Thresholds = namedtuple(
     "Thresholds", ("predicted", "observed", "opposite", "drift_per_h", "noise"))
 PH = Thresholds(0.3, 0.1, 0.15, 0.3, 0.1)

@@ -112,7 +112,7 @@ class LoopState:
         return failure
 
     def pour_left_ms(self, now_ms, wait_ms):
-        """Return the ms until what someone poured has mixed: a jump of the value without a dose."""
+        """Return the ms until a pour has mixed: a jump of the value without a dose."""
         if self._jumped_ms is None:
             return 0
         return max(0, self._jumped_ms + wait_ms - now_ms)

@@ -256,10 +256,10 @@ def test_an_adverse_drift_is_dosed_and_a_helpful_one_awaited():
 def test_a_drift_is_ignored_while_the_strength_rises():
     steady, rising = drifting(0.06), drifting(0.06)
     for memory, strength in ((steady, 1.0), (rising, 2.0)):
-        answer, now_ms = memory.ph.response, 20_000_000
-        answer.dosed("ph_down", 6.2, -0.1, now_ms)
+        answer, now_ms = memory.ph.response, 9_600_000
+        answer.dosed("ph_down", 6.16, -0.1, now_ms)
         moved = 0.1 * strength * answer.strength("ph_down") - 0.25 * answer.drift_per_h
-        answer.update(6.2 - moved, now_ms + 900_000)
+        answer.update(6.16 - moved, now_ms + 900_000)
     doses = [decide(water(ph=6.05), memory)[1].volume_ul for memory in (steady, rising)]
     by_strength = [volume_ul * memory.ph.response.upper_bound("ph_down")
                    for volume_ul, memory in zip(doses, (steady, rising), strict=True)]

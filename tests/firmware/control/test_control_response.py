@@ -1,5 +1,7 @@
 """Tests of learned water properties: dose strength, drift and mixing time."""
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import settings as settings_of
@@ -44,6 +46,28 @@ def test_noise_of_the_probe_is_not_learned():
     assert abs(response.drift_per_h) < 0.03
 
 
+def test_small_doses_that_begin_when_noise_is_at_its_worst_seem_no_stronger():
+    # Each moves pH by 0.005; a reading is 0.02 off, and a dose starts at the lowest.
+    response, noise, ph, now_ms = DoseResponse(DOSERS, PH), random.Random(1), 6.0, 0
+    for _ in range(100):
+        for _ in range(40):
+            now_ms += MINUTE_MS
+            ph -= 0.005 / 40
+            response.update(ph + noise.gauss(0.0, 0.02), now_ms)
+        response.dosed("ph_up", ph - 0.02, 0.005, now_ms)
+        ph += 0.005
+        now_ms += QUARTER_MS
+    assert response.strength("ph_up") < 2.0
+
+
+def test_small_doses_in_strong_water_are_learned_at_once():
+    response = DoseResponse(DOSERS, PH)
+    response.update(6.0, 0)
+    response.dosed("ph_up", 6.0, 0.005, 0)
+    response.update(6.1, QUARTER_MS)
+    assert response.strength("ph_up") > 1.05
+
+
 def test_a_single_dose_changes_the_estimate_at_most_threefold():
     assert answered(50.0, doses=1).strength("ph_down") <= 3.0
     assert answered(-50.0, doses=1).strength("ph_down") >= 1.0 / 3.0
@@ -74,10 +98,12 @@ def test_a_less_certain_strength_gives_smaller_doses():
 @pytest.mark.parametrize(("did", "is_rising"), [(1.0, False), (0.5, False), (2.5, True)])
 def test_a_stronger_effect_than_learned_marks_a_rising_strength(did, is_rising):
     response = answered(1.0)
+    response.update(6.0, 100 * QUARTER_MS)
     response.dosed("ph_down", 6.0, -0.1, 100 * QUARTER_MS)
     response.update(6.0 - 0.1 * did, 101 * QUARTER_MS)
     assert response.is_rising("ph_down") is is_rising
     assert response.is_rising("ph_up") is False
+    response.update(6.0, 200 * QUARTER_MS)
     response.dosed("ph_down", 6.0, -0.1, 200 * QUARTER_MS)
     response.update(6.0 - 0.1 * response.strength("ph_down"), 201 * QUARTER_MS)
     assert response.is_rising("ph_down") is False
