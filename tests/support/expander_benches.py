@@ -1,8 +1,9 @@
 """Benches of the I2C expanders: driver, simulated part, and the line that switches all off."""
 
-from idro.drivers import dimmer, mcp23017, pca9685
+from idro.drivers import dimmer, mcp23017, pca9685, pcf8574
 from idrosim.devices import mcp23017 as mcp23017_part
 from idrosim.devices import pca9685 as pca9685_part
+from idrosim.devices import pcf8574 as pcf8574_part
 from support.portable_fakes import FakeClock, FakeI2c, cutoff_timer
 
 
@@ -19,6 +20,9 @@ class OffLine:
 
 
 class _Bench:
+    safe_level = 0  # of its loads
+    write = "writeto_mem"  # the method of machine.I2C that drives its outputs
+
     def __init__(self, part, clock, address):
         self.clock = clock
         self._timer = cutoff_timer(clock)
@@ -33,8 +37,9 @@ class _Bench:
         self.levels[number] = level
         self.edges.append((self.clock.now_ms(), number, level))
 
-    def load(self, build, number, safe_level=0, max_on_ms=10_000):
+    def load(self, build, number, safe_level=None, max_on_ms=10_000):
         """Return a driver at an output, as the firmware builds it."""
+        safe_level = self.safe_level if safe_level is None else safe_level
         return self._built(
             build, self.expander.output(number, safe_level), safe_level, max_on_ms)
 
@@ -56,6 +61,27 @@ class Mcp23017Bench(_Bench):
 
     def is_on(self, number, safe_level=0):
         return self.levels.get(number) == 1 - safe_level
+
+
+class Pcf8574Bench(_Bench):
+    """A PCF8574 with its pin levels; None while the supply of its relays is off."""
+
+    off_level = 0  # of its supply switch
+    safe_level = 1
+    write = "writeto"
+
+    def __init__(self):
+        super().__init__(pcf8574_part.Pcf8574(), FakeClock(), 0x38)
+        self.boot()
+
+    def boot(self):
+        """Do what the firmware does at a start of the chip."""
+        self.line.value(0)
+        self.expander = pcf8574.build({"address": 0x38}, self.i2c, self.line, None)
+        self.expander.watch(self._timer, self.clock)
+
+    def is_on(self, number):
+        return self.levels.get(number) == 0
 
 
 class Pca9685Bench(_Bench):

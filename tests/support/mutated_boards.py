@@ -76,6 +76,9 @@ def check_board(board: compiler.Board) -> None:
     assert not any(
         a["safe_level"] for a in board["actuators"] if a.get("expander") in low_when_off
     )
+    high_from_power_up = {e["name"] for e in board["expanders"] if e["part"] == "pcf8574"}
+    assert all(a["safe_level"] and a["pin"] < 8 for a in board["actuators"]
+               if a.get("expander") in high_from_power_up)
     places = [(a["expander"], a["pin"]) for a in board["actuators"] if "expander" in a]
     assert len(places) == len(set(places))
     assert {name for name, _ in places} <= {expander["name"] for expander in board["expanders"]}

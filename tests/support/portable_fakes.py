@@ -135,6 +135,9 @@ class FakeI2c:
     def writeto_mem(self, address, register, data):
         self._device(address, 1 + len(data)).write(bytes((register,)) + bytes(data))
 
+    def readfrom(self, address, count):
+        return bytes(self._device(address, count).read(count))
+
     def readfrom_into(self, address, buffer):
         buffer[:] = self._device(address, len(buffer)).read(len(buffer))
 

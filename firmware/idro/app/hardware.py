@@ -56,7 +56,7 @@ def _build_button(board, clock):
 def _build_outputs(board, clock, timer):
     """Return {name: Output}. Raises NodeError."""
     outputs = {}
-    expanders = _build_expanders(board)
+    expanders = _build_expanders(board, clock, timer)
     for spec in board["actuators"]:
         kind = spec["part"]
         if kind not in _KINDS:
@@ -88,14 +88,17 @@ def _expander_pin(expander, spec, kind):
     return expander.output(spec["pin"], spec["safe_level"])
 
 
-def _build_expanders(board):
+def _build_expanders(board, clock, timer):
     expanders = {}
     if board["expanders"]:
         buses = _build_i2c(board)
         for spec in board["expanders"]:
             off = machine.Pin(spec["off_pin"], machine.Pin.OUT, value=spec["off_level"])
             build = _driver(spec["part"]).build
-            expanders[spec["name"]] = build(spec, buses[spec["bus"]], off, time.sleep_us)
+            expander = build(spec, buses[spec["bus"]], off, time.sleep_us)
+            if hasattr(expander, "watch"):
+                expander.watch(timer, clock)
+            expanders[spec["name"]] = expander
     return expanders
 
 

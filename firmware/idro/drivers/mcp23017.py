@@ -8,6 +8,7 @@ fails, so a cut-off needs no working bus.
 
 import struct
 
+from idro.drivers.shared.expander_pin import ExpanderPin
 from idro.errors import FAILURES
 
 _DIRECTION, _LATCH = 0x00, 0x14
@@ -38,7 +39,7 @@ class Mcp23017:
         """Return pin `number` (0..7 port A, 8..15 port B) as an output, at its safe level."""
         self._is_output[number] = 1
         self._levels[number] = self._safe_levels[number] = safe_level
-        return OutputPin(self, number, safe_level)
+        return ExpanderPin(self, number, safe_level)
 
     def halt(self):
         """Switch every output off, without the bus."""
@@ -75,23 +76,6 @@ class Mcp23017:
 
     def _read(self, register):
         return struct.unpack("<H", self._i2c.readfrom_mem(self._address, register, 2))[0]
-
-
-class OutputPin:
-    """One output with the `value` method of machine.Pin."""
-
-    def __init__(self, expander, number, safe_level):
-        self._expander = expander
-        self._number = number
-        self._safe_level = safe_level
-
-    def value(self, level):
-        """Drive the pin. The safe level never fails; the other may raise OSError."""
-        try:
-            self._expander.drive(self._number, level)
-        except FAILURES:
-            if level != self._safe_level:
-                raise
 
 
 def _word(bits, flip):

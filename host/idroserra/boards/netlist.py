@@ -97,7 +97,7 @@ def place(part: str, pin: int) -> str:
     """Return the label of an expander's output on its module."""
     if part == "mcp23017":
         return f"GP{'AB'[pin // _PORT_PINS]}{pin % _PORT_PINS}"
-    return f"LED{pin}"
+    return f"P{pin}" if part == "pcf8574" else f"LED{pin}"
 
 
 def duration(on_ms: int) -> str:
@@ -157,10 +157,9 @@ def _own_lines(sensor: Sensor, part: Part) -> dict[int, Wire]:
 
 def _off_line(expander: Expander) -> dict[int, Wire]:
     """Return the Wire of the line that switches off all outputs of an expander."""
-    name, pin = ("RESET", expander.reset_pin) if expander.reset_pin is not None else \
-        ("OE", expander.oe_pin)
-    if pin is None:
-        return {}
+    pins = {"RESET": expander.reset_pin, "OE": expander.oe_pin,
+            "supply switch": expander.supply_pin}
+    name, pin = next((name, pin) for name, pin in pins.items() if pin is not None)
     rail = "3.3 V" if expander.pull == "up" else "ground"
     off = "high" if expander.pull == "up" else "low"
     title = f"{name} of {expander.part} {expander.name}"

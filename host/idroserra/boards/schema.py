@@ -104,6 +104,7 @@ class Expander(msgspec.Struct, forbid_unknown_fields=True):
     pull: Literal["down", "up"]
     reset_pin: int | None = None
     oe_pin: int | None = None
+    supply_pin: int | None = None
     freq_hz: int | None = None
     own_supply: bool = False
 
@@ -145,23 +146,39 @@ class Parameter(msgspec.Struct, forbid_unknown_fields=True):
     """A key of a part's entry in a board file, and its inclusive range.
 
     `bus`: the only kind of bus on which the key exists, "pin" for a pin of the chip; "" for all.
+    `gap`: the first and last number within the range that do not exist.
     """
 
     low: int
     high: int
     text: str
     bus: str = ""
+    gap: tuple[int, int] | None = None
+
+    def allows(self, value: int) -> bool:
+        """Return whether the key may have `value`."""
+        in_gap = self.gap is not None and self.gap[0] <= value <= self.gap[1]
+        return self.low <= value <= self.high and not in_gap
+
+    @property
+    def range(self) -> str:
+        """The allowed values as text."""
+        if self.gap is None:
+            return f"{self.low} to {self.high}"
+        return f"{self.low} to {self.gap[0] - 1} or {self.gap[1] + 1} to {self.high}"
 
 
 class OffLine(msgspec.Struct, forbid_unknown_fields=True):
     """[<part>.off]: the line of an expander that switches all its outputs off.
 
-    At `level` of the line, every output has the state `outputs`.
+    At `level` of the line, or after power-up, every output has the state `outputs`. `wire` says
+    what to wire to the GPIO of the line.
     """
 
-    pin: Literal["reset_pin", "oe_pin"]
+    pin: Literal["reset_pin", "oe_pin", "supply_pin"]
     level: Literal[0, 1]
-    outputs: Literal["floating", "low"]
+    outputs: Literal["floating", "low", "high"]
+    wire: str
 
 
 class Draw(msgspec.Struct, forbid_unknown_fields=True):
@@ -185,6 +202,8 @@ class Part(msgspec.Struct, forbid_unknown_fields=True):
     needs: list[str] = []
     pins: list[Literal["pin", "trigger_pin", "echo_pin"]] = []
     drives: list[str] = []
+    outputs: int = 0  # of an expander
+    i2c_hz: int = 0  # the fastest I2C clock that it bears; 0: that of every bus
     fit: str = ""
     off: OffLine | None = None
 

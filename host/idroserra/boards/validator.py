@@ -32,7 +32,6 @@ BAUDS = (9_600, 19_200, 38_400, 57_600, 115_200)
 DRIVEN_PINS = ("trigger_pin",)
 # The part that takes a pulse counter of the chip.
 COUNTS_PULSES = "flow_meter"
-EXPANDER_PINS = 16
 # Channels of the node itself: heap, outbox, radio.
 NODE_CHANNELS = 3
 
@@ -46,6 +45,7 @@ class BoardValidator:
         self._parts = parts
         self._pins = Pins(file, chip)
         self._buses: dict[str, str] = {}  # "i2c.main": "i2c"
+        self._i2c_hz: dict[str, int] = {}  # "i2c.main": its clock
         self._places: dict[tuple[str, int], str] = {}  # (bus, address or channel): key
         self._channels: dict[str, str] = {}  # "reservoir.ph": key
         self._names: dict[str, str] = {}  # actuator: key
@@ -65,6 +65,7 @@ class BoardValidator:
         scl_pin = self._pins.drive(f"{key}.scl_pin", bus.scl_pin)
         sda_pin = self._pins.drive(f"{key}.sda_pin", bus.sda_pin)
         self._buses[key] = "i2c"
+        self._i2c_hz[key] = bus.freq_hz
         spec: dict[str, Any] = {"scl_pin": scl_pin, "sda_pin": sda_pin, "freq_hz": bus.freq_hz}
         if bus.soft:
             return spec | {"soft": True}
@@ -159,13 +160,14 @@ class BoardValidator:
         if off is None:
             self._refuse(f"{key}.part", f"{expander.part} has no line that switches its outputs "
                                         "off")
-        pins = {"reset_pin": expander.reset_pin, "oe_pin": expander.oe_pin}
+        pins = {"reset_pin": expander.reset_pin, "oe_pin": expander.oe_pin,
+                "supply_pin": expander.supply_pin}
         pin = pins.pop(off.pin)
         self._without(key, expander.part, **pins)
         wanted = "up" if off.level else "down"
         if pin is None:
-            why = (f"missing: {expander.part} keeps its outputs on when the program stops; wire "
-                   f"this line to a GPIO, with 10 k that pulls {wanted}{self._pins.free()}")
+            why = (f"missing: {expander.part} keeps its outputs on when the program stops; "
+                   f"{off.wire} to a GPIO, with 10 k that pulls {wanted}{self._pins.free()}")
             self._refuse(f"{key}.{off.pin}", why)
         if expander.pull != wanted:
             why = (f"{off.pin} at {off.level} switches the outputs off: fit a resistor that pulls "
@@ -252,12 +254,18 @@ class BoardValidator:
             why = (f"{actuator.expander} drives {', '.join(expander.drives)}: a {actuator.part} "
                    f"needs a pin of the chip or an expander of type {fitting}")
             self._refuse(f"{key}.expander", why)
-        if actuator.safe_level and expander.off and expander.off.outputs == "low":
+        outputs = expander.off.outputs if expander.off else "floating"
+        if actuator.safe_level and outputs == "low":
             why = (f"{actuator.expander} sets its outputs low to switch them off: use an "
                    "active-high driver and safe_level = 0")
             self._refuse(f"{key}.safe_level", why)
-        if not 0 <= actuator.pin < EXPANDER_PINS:
-            self._refuse(f"{key}.pin", f"an expander has pins 0 to {EXPANDER_PINS - 1}")
+        if not actuator.safe_level and outputs == "high":
+            why = (f"the outputs of {actuator.expander} are high from power-up, which would run "
+                   "this one: use an active-low driver, such as a relay board that is on at low, "
+                   'with safe_level = 1 and pull = "up"')
+            self._refuse(f"{key}.safe_level", why)
+        if not 0 <= actuator.pin < expander.outputs:
+            self._refuse(f"{key}.pin", f"{actuator.expander} has pins 0 to {expander.outputs - 1}")
         self._place(f"{key}.pin", bus, actuator.pin)
 
     def check_whole(self) -> None:
@@ -305,6 +313,9 @@ class BoardValidator:
             have = ", ".join(fitting) or f"none, add one: {EXAMPLE}"
             kinds = " or ".join(part.buses)
             self._refuse(f"{key}.bus", f"{name} needs {kinds}; this board has {have}")
+        if part.i2c_hz and self._i2c_hz.get(bus, 0) > part.i2c_hz:
+            self._refuse(f"{key}.bus", f"{name} bears {part.i2c_hz} Hz, {bus} has "
+                                       f"{self._i2c_hz[bus]}: set its freq_hz to {part.i2c_hz}")
         return bus
 
     def _parameters(
@@ -317,9 +328,9 @@ class BoardValidator:
             allowed = part.parameters.get(parameter)
             if allowed is None or allowed.bus not in ("", kind):
                 self._without(key, name, **{parameter: value})
-            elif value is None or not allowed.low <= value <= allowed.high:
+            elif value is None or not allowed.allows(value):
                 got = "missing" if value is None else f"{value} is out of range"
-                why = f"{got}: {allowed.low} to {allowed.high}, {allowed.text}"
+                why = f"{got}: {allowed.range}, {allowed.text}"
                 self._refuse(f"{key}.{parameter}", why)
             else:
                 found[parameter] = value

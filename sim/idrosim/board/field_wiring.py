@@ -107,6 +107,13 @@ def mcp23017(wiring, spec):
     return Mcp23017()
 
 
+def pcf8574(wiring, spec):
+    """Return an I/O expander for relays."""
+    from idrosim.devices.pcf8574 import Pcf8574
+
+    return Pcf8574()
+
+
 def pca9685(wiring, spec):
     """Return a PWM expander, which also listens on the general call and All Call addresses."""
     from idrosim.devices.pca9685 import AllCall, GeneralCall, Pca9685
@@ -157,4 +164,4 @@ PARTS = {
     "tsl2591": (tsl2591, ("unplugged",)),
     "ina219": (ina219, ("unplugged",)),
 }
-EXPANDERS = {"mcp23017": mcp23017, "pca9685": pca9685}
+EXPANDERS = {"mcp23017": mcp23017, "pcf8574": pcf8574, "pca9685": pca9685}

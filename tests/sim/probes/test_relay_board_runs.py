@@ -1,0 +1,68 @@
+"""The firmware on a simulated board of relay-kit parts: what fails, and what goes on beside it."""
+
+import json
+
+import pytest
+
+from idroserra.boards import compiler
+from idroserra.image import build
+from idrosim.runner import process
+from support.relay_board import NAME, TEXT, THERMOMETER
+from support.simulated_board import START_UNIX_MS
+
+FAULT_AT_MS, MEND_AT_MS = 70_000, 100_000
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory):
+    """Return (compiled board, folder of its image)."""
+    folder = tmp_path_factory.mktemp("kit")
+    path = folder / f"{NAME}.toml"
+    path.write_text(TEXT + THERMOMETER.format("reservoir"))
+    build.build_image(str(path), folder / "image")
+    return compiler.load_file(path), folder / "image"
+
+
+def run_of(folder, kit, timeline, duration_ms=130_000):
+    """Return (resets, all lines) of a run of the whole firmware."""
+    job = process.make_job("node-1", kit[0], folder, start_unix_ms=START_UNIX_MS,
+                           duration_ms=duration_ms, timeline=timeline)
+    process.install_image(job, kit[1])
+    said = []
+    return process.run_lockstep(job, said.append).resets, said
+
+
+def records_of(said):
+    payloads = [json.loads(m["payload"]) for m in said
+                if m["t"] == "up" and m["topic"].endswith("/telemetry")]
+    return [record for payload in payloads for record in payload["records"]]
+
+
+def edges_of(said, output):
+    return [(m["at_us"] // 1_000, m["level"]) for m in said
+            if m["t"] == "pin" and m["name"] == output]
+
+
+def test_relays_go_off_when_their_expander_is_lost_and_on_when_it_is_back(tmp_path, kit):
+    args = {"args": {"target": "expander.relays"}}
+    resets, said = run_of(tmp_path, kit, [
+        {"at_ms": FAULT_AT_MS, "fault": "unplugged"} | args,
+        {"at_ms": MEND_AT_MS, "fault": "none"} | args,
+    ])
+    assert resets == []
+    on, off, again = edges_of(said, "circulation")[:3]
+    assert on[1] == again[1] == 1
+    assert off[1] == 0
+    assert FAULT_AT_MS <= off[0] <= FAULT_AT_MS + 1_200
+    assert again[0] > MEND_AT_MS
+    assert not edges_of(said, "ph_down")
+
+
+def test_relays_go_off_when_the_board_resets_though_the_expander_remembers(tmp_path, kit):
+    resets, said = run_of(tmp_path, kit, [{"at_ms": FAULT_AT_MS, "fault": "reset"}])
+    assert resets == ["reset"]
+    edges = edges_of(said, "circulation")
+    assert (FAULT_AT_MS, 0) in edges
+    at_ms = [at_ms for at_ms, level in edges if level and at_ms > FAULT_AT_MS]
+    assert at_ms[0] > FAULT_AT_MS + 1_000
+    assert not edges_of(said, "ph_down")
