@@ -103,6 +103,9 @@ def check_board(board: compiler.Board) -> None:
         assert "expander" in actuator or actuator["pin"] not in moving
     channels = [f"{s['source']}.{q}" for s in board["sensors"] for q in s["measures"]]
     assert len(channels) == len(set(channels)) > 0
+    for line in board["onewire"]:
+        on_line = [s for s in board["sensors"] if s.get("bus") == f"onewire.{line}"]
+        assert len(on_line) < 2 or len({s["rom"] for s in on_line}) == len(on_line)
     parts = board["adcs"] + board["expanders"] + board["sensors"]
     devices = [(part["bus"], part["address"]) for part in parts if "address" in part]
     assert len(devices) == len(set(devices))

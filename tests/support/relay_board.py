@@ -38,10 +38,13 @@ load_ma = {load_ma:_}
 """ for name, part, pin, max_on_ms, load_ma in (
     ("ph_down", "doser", 0, 10_000, 300), ("circulation", "switch", 6, 900_000, 2_000),
     ("top_off", "switch", 7, 600_000, 500)))
-THERMOMETER = """
-[[sensor]]
-source = "{}"
-part = "ds18b20"
-measures = ["temp_c"]
-bus = "onewire.main"
-"""
+ROMS = {"reservoir": "280a1b2c3d4e5fac", "mixing": "28ff010203040562", "air": "2800000000000140"}
+
+
+def thermometer(source: str, rom: str = "") -> str:
+    """Return the entry of a DS18B20 on the line of the board."""
+    entry = f'\n[[sensor]]\nsource = "{source}"\npart = "ds18b20"\nmeasures = ["temp_c"]\n'
+    return entry + 'bus = "onewire.main"\n' + (f'rom = "{rom}"\n' if rom else "")
+
+
+WHOLE = TEXT + "".join(thermometer(source, rom) for source, rom in ROMS.items())

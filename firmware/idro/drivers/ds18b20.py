@@ -2,7 +2,8 @@
 
 Maxim 19-7487 rev 6: scratchpad figure 8, conversion 750 ms at 12 bit. 85.0 C is the power-on
 value: in a tank it means that the supply failed or no conversion ran. A shorted line reads all
-zeros, whose CRC is valid, an empty one all ones: both are rejected before the CRC check.
+zeros, whose CRC is valid, an empty one all ones: both are rejected before the CRC check. Parts on
+one line are addressed by their ROM code and convert each by itself: one that hangs is one fault.
 """
 
 from idro.drivers.shared.bus_retry import with_retries
@@ -10,7 +11,7 @@ from idro.errors import SensorError
 
 PART = "ds18b20"
 
-_SKIP_ROM, _CONVERT, _READ_SCRATCHPAD = 0xCC, 0x44, 0xBE
+_SKIP_ROM, _MATCH_ROM, _CONVERT, _READ_SCRATCHPAD = b"\xcc", b"\x55", 0x44, 0xBE
 # 750 ms at most; a sleep may end up to one tick early.
 _CONVERSION_MS = 751
 _POWER_ON_RAW = 0x0550
@@ -20,18 +21,20 @@ _UNDEFINED_BITS = (7, 3, 1, 0)
 
 
 def build(spec, bus, clock, settings):
-    """Return the Ds18b20 of a board's sensor entry; `bus` is a OneWire with no other part."""
-    return Ds18b20(bus, clock)
+    """Return the Ds18b20 of a board's sensor entry; without `rom` it is alone on its OneWire."""
+    rom = spec.get("rom")
+    return Ds18b20(bus, clock, _MATCH_ROM + bytes.fromhex(rom) if rom else _SKIP_ROM)
 
 
 class Ds18b20:
-    """One sensor. Its signal is digital, so there is no spread."""
+    """One sensor; `address` are the bytes that select it. Its signal is digital: no spread."""
 
     spread_uv = None
 
-    def __init__(self, onewire, clock):
+    def __init__(self, onewire, clock, address):
         self._onewire = onewire
         self._clock = clock
+        self._address = address
         self._scratchpad = bytearray(9)
 
     async def read(self, context):
@@ -64,7 +67,7 @@ class Ds18b20:
     def _select(self):
         if not self._onewire.reset():
             raise SensorError(PART, "no_ack", "no presence pulse")
-        self._onewire.writebyte(_SKIP_ROM)
+        self._onewire.write(self._address)
 
 
 def raw_temperature(scratchpad):

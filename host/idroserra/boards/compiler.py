@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idroserra.boards import modbus_map, power_budget, warnings
+from idroserra.boards import modbus_map, onewire_rom, power_budget, warnings
 from idroserra.boards.chips import CHIPS, unknown_chip
 from idroserra.boards.schema import MAX_VOLUME_L, MIN_VOLUME_L, BoardFile, Part, parse
 from idroserra.boards.validator import BoardValidator
@@ -92,6 +92,7 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
         raise BoardError(file, "board.chip", unknown_chip(board.board.chip))
     if file != f"{board.board.name}.toml":
         raise BoardError(file, "board.name", f"must be the file's name, {Path(file).stem}")
+    onewire_rom.check(file, board.sensor, parts)
     check = BoardValidator(file, CHIPS[board.board.chip], parts)
     compiled = {
         "name": board.board.name, "chip": board.board.chip,

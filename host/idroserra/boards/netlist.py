@@ -115,7 +115,8 @@ def _on_bus(board: BoardFile, bus: str) -> tuple[str, ...]:
     """Return all devices on a bus with their addresses."""
     found = [(a.part + f" {a.name}", a.address) for a in board.adc if a.bus == bus]
     found += [(e.part + f" {e.name}", e.address) for e in board.expander if e.bus == bus]
-    found += [(_named(s), s.address) for s in board.sensor if s.bus == bus]
+    found += [(_named(s) if s.rom is None else f"{s.rom.lower()} {_named(s)}", s.address)
+              for s in board.sensor if s.bus == bus]
     form = "{:d} {}" if bus.startswith("rs485.") else "0x{:02x} {}"
     return tuple(what if at is None else form.format(at, what) for what, at in found)
 

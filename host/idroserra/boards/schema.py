@@ -118,6 +118,7 @@ class Sensor(msgspec.Struct, forbid_unknown_fields=True):
     bus: str | None = None
     address: int | None = None
     channel: int | None = None
+    rom: str | None = None
     pin: int | None = None
     trigger_pin: int | None = None
     echo_pin: int | None = None

@@ -203,10 +203,13 @@ class BoardValidator:
             shunt_mohm=sensor.shunt_mohm,
         )
         if "bus" in spec:
-            # A part without address or channel is alone on its bus.
+            # A part without address, channel or ROM code is alone on its bus.
             name = next((name for name in ("address", "channel") if name in where), "bus")
-            self._place(f"{key}.{name}", spec["bus"], where.get(name, 0))
+            number = where.get(name, 0) if sensor.rom is None else int(sensor.rom, 16)
+            self._place(f"{key}.{name}", spec["bus"], number)
             self._input(f"{key}.channel", self._adcs.get(spec["bus"], {}), where.get(name, 0))
+        if sensor.rom is not None:
+            spec["rom"] = sensor.rom.lower()
         if isinstance(part, ModbusPart):
             self._speaks(key, sensor.part, part, self._rs485[spec["bus"]])
             spec |= modbus_map.compiled(part.probe, sensor.measures)

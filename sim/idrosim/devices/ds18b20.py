@@ -52,6 +52,11 @@ class Ds18b20:
         self._done_us = None
         self._enter(_IDLE)
 
+    @property
+    def is_sending(self):
+        """True while the part answers with bits of its own: two at once collide."""
+        return self._state == _SENDING and not self._is_cut_off()
+
     def reset(self):
         """Handle a reset pulse. Return True if the line is low in the presence slot."""
         if self.fault is None or not self._is_cut_off():

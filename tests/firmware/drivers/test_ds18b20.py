@@ -250,3 +250,64 @@ def test_rom_codes_match_the_oracle():
         rom = bytes.fromhex(row[0])
         assert crc8(rom) == 0
         assert search(FakeOneWire(OneWireBus([device.Ds18b20(None, rom, None)]))) == [rom]
+
+
+def line_of(*roms, on_board=None):
+    """Return drivers for `on_board` (else all), the parts with `roms`, and their line."""
+    clock = FakeClock()
+    parts = [device.Ds18b20(clock, bytes.fromhex(rom), lambda at=at: 20.0 + at)
+             for at, rom in enumerate(roms)]
+    bus = FakeOneWire(OneWireBus(parts))
+    sensors = [driver.build({"part": "ds18b20", "rom": rom}, bus, clock, {})
+               for rom in on_board or roms]
+    return sensors, parts, bus
+
+
+def test_parts_of_one_line_are_told_apart_by_their_rom_codes():
+    sensors, _, _ = line_of(*ROMS)
+    for _ in range(2):
+        assert [run(sensor.read({}))["temp_c"] for sensor in sensors] == [20.0, 21.0, 22.0]
+    # In another order on the board: the code decides, not the place.
+    sensors, _, _ = line_of(*ROMS, on_board=tuple(reversed(ROMS)))
+    assert [run(sensor.read({}))["temp_c"] for sensor in sensors] == [22.0, 21.0, 20.0]
+
+
+def test_a_missing_part_does_not_stop_the_others():
+    sensors, parts, _ = line_of(*ROMS)
+    parts[1].fault = "unplugged"
+    assert fault_of(sensors[1].read({})) == "no_ack"
+    assert run(sensors[0].read({})) == {"temp_c": 20.0}
+    assert run(sensors[2].read({})) == {"temp_c": 22.0}
+
+
+def test_a_part_that_was_exchanged_is_missing_and_never_taken_for_the_old_one():
+    other = "28AABBCCDDEEFF"
+    other += f"{crc8(bytes.fromhex(other)):02X}"
+    [lone], _, _ = line_of(other, on_board=ROMS[1:2])
+    assert fault_of(lone.read({})) == "no_ack"
+    [first, second], _, _ = line_of(ROMS[0], other, on_board=ROMS[:2])
+    assert fault_of(second.read({})) == "no_ack"
+    assert run(first.read({})) == {"temp_c": 20.0}
+
+
+def test_a_damaged_message_is_a_fault_of_its_part_only():
+    sensors, parts, _ = line_of(*ROMS)
+    parts[0].fault = "noisy"
+    assert fault_of(sensors[0].read({})) == "crc"
+    assert run(sensors[1].read({})) == {"temp_c": 21.0}
+
+
+def test_a_short_is_a_fault_of_every_part_of_the_line():
+    sensors, parts, _ = line_of(*ROMS)
+    parts[2].fault = "shorted"
+    assert [fault_of(sensor.read({})) for sensor in sensors] == ["no_ack"] * 3
+
+
+def test_parts_that_answer_at_once_raise_an_assertion():
+    _, parts, bus = line_of(*ROMS[:2])
+    for command in (b"\xcc\xbe", b"\x33"):  # the scratchpad of all, the code of a single part
+        send(bus, *command)
+        assert "at once" in refusal_of(AssertionError, bus.readbyte)
+    parts[1].fault = "unplugged"
+    send(bus, 0xCC, 0xBE)
+    assert bus.readbyte() == 0x50

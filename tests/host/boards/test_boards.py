@@ -103,7 +103,7 @@ REFUSED = {
         'source = "reservoir"\npart = "ds18b20"',
         'source = "air"\npart = "ds18b20"\nmeasures = ["temp_c"]\nbus = "onewire.main"\n'
         '[[sensor]]\nsource = "reservoir"\npart = "ds18b20"',
-        "sensor[1].bus", "used by",
+        "sensor[1].rom", "sensor[0] is on onewire.main too, so each needs its ROM code",
     ),
     "no such bus": ('bus = "onewire.main"', 'bus = "onewire.x"', "sensor[0].bus", "onewire.main"),
     "wrong kind of bus": ('bus = "onewire.main"', 'bus = "i2c.main"', "sensor[0].bus", "onewire"),

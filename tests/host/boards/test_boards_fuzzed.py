@@ -16,7 +16,7 @@ REFERENCE = (compiler.boards_dir() / FILE).read_text()
 TABLES = {
     f"{name}.toml": (compiler.boards_dir() / f"{name}.toml").read_text()
     for name in compiler.names()
-} | {f"{relay_board.NAME}.toml": relay_board.TEXT + relay_board.THERMOMETER.format("reservoir")}
+} | {f"{relay_board.NAME}.toml": relay_board.WHOLE}
 PARTS = compiler.read_parts((compiler.boards_dir() / compiler.PARTS_FILE).read_bytes())
 
 def compile_or_refuse(data: bytes, file: str = FILE) -> compiler.Board | None:

@@ -7,7 +7,7 @@ import pytest
 from idroserra.boards import compiler
 from idroserra.image import build
 from idrosim.runner import process
-from support.relay_board import NAME, TEXT, THERMOMETER
+from support.relay_board import NAME, WHOLE
 from support.simulated_board import START_UNIX_MS
 
 FAULT_AT_MS, MEND_AT_MS = 70_000, 100_000
@@ -18,7 +18,7 @@ def kit(tmp_path_factory):
     """Return (compiled board, folder of its image)."""
     folder = tmp_path_factory.mktemp("kit")
     path = folder / f"{NAME}.toml"
-    path.write_text(TEXT + THERMOMETER.format("reservoir"))
+    path.write_text(WHOLE)
     build.build_image(str(path), folder / "image")
     return compiler.load_file(path), folder / "image"
 
@@ -56,6 +56,23 @@ def test_relays_go_off_when_their_expander_is_lost_and_on_when_it_is_back(tmp_pa
     assert FAULT_AT_MS <= off[0] <= FAULT_AT_MS + 1_200
     assert again[0] > MEND_AT_MS
     assert not edges_of(said, "ph_down")
+
+
+def test_a_missing_thermometer_is_a_fault_of_its_own_beside_the_others_on_its_line(
+    tmp_path, kit
+):
+    args = {"args": {"target": "mixing.temp_c"}}
+    _, said = run_of(tmp_path, kit, [
+        {"at_ms": FAULT_AT_MS, "fault": "unplugged"} | args,
+        {"at_ms": MEND_AT_MS, "fault": "none"} | args,
+    ])
+    records = records_of(said)
+    assert {"reservoir.temp_c", "mixing.temp_c", "air.temp_c"} <= set(records[-1]["values"])
+    during = [r for r in records if FAULT_AT_MS + 15_000 < r["at_ms"] < MEND_AT_MS - 5_000]
+    assert during
+    for record in during:
+        assert record["faults"] == {"mixing.temp_c": "no_ack"}
+        assert {"reservoir.temp_c", "air.temp_c"} <= set(record["values"])
 
 
 def test_relays_go_off_when_the_board_resets_though_the_expander_remembers(tmp_path, kit):

@@ -24,6 +24,9 @@ class OneWireBus:
 
     def readbit(self):
         """Send one read slot. Return 0 or 1; an idle line is 1."""
+        if self._only is None:
+            senders = sum([device.is_sending for device in self.devices])
+            assert senders < 2, "onewire: parts answer at once: address one by its ROM code"
         bit = 1
         for device in self.devices:
             bit &= device.read_bit()
