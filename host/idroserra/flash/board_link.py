@@ -231,6 +231,15 @@ class BoardLink:
             raise ConnectionLost(self.port, when) from error
 
 
+def literal(port: str, output: str) -> Any:
+    """Return the value whose repr the board at `port` printed. Raises FlashError."""
+    try:
+        return ast.literal_eval(output.strip())
+    except (ValueError, SyntaxError) as error:
+        raise FlashError(f"{port}: the board printed {output.strip()[:60]!r}",
+                         "Repeat the command.") from error
+
+
 def _corrupt_file_system(port: str) -> FlashError:
     return FlashError(
         f"{port}: the file system on the board is corrupt, or is not MicroPython's",

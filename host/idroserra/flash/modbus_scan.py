@@ -5,15 +5,12 @@ The board runs a few lines of MicroPython with its own UART; its firmware does n
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from idroserra.boards import modbus_map
-from idroserra.core.errors import BoardError
-from idroserra.flash.board_link import BoardLink
-from idroserra.flash.errors import FlashError
+from idroserra.flash.board_link import BoardLink, literal
 
 AT_ONCE = 16  # addresses in one call, which may not last longer than the link waits
 # Defined on the board: _a(frame) returns what came back in 150 ms. The frames come with their CRC.
@@ -46,15 +43,14 @@ class Found:
 
 
 def scan(
-    link: BoardLink, board: Mapping[str, Any], name: str | None, last: int,
+    link: BoardLink, board: Mapping[str, Any], name: str, last: int,
     on_address: Callable[[int], None],
 ) -> list[Found]:
     """Return what answers on the line `name` of a compiled board, up to address `last`, and what
     the board expects there without an answer.
 
-    `link` is at its raw prompt; `name` None is the only line. Raises FlashError, BoardError.
+    `link` is at its raw prompt. Raises FlashError.
     """
-    name = _line_of(board, name)
     expected = {s["address"]: s for s in board["sensors"] if s.get("bus") == f"rs485.{name}"}
     addresses = sorted({*range(modbus_map.LOWEST_ADDRESS, last + 1), *expected})
     found = []
@@ -90,13 +86,8 @@ def request(address: int, sensor: Mapping[str, Any] | None) -> bytes:
 def answers(link: BoardLink, output: str) -> Iterator[bytes]:
     """Yield the bytes that the board printed. Raises FlashError."""
     for line in output.split("\n"):
-        if not line.strip():
-            continue
-        try:
-            yield bytes(ast.literal_eval(line.strip()))
-        except (ValueError, SyntaxError) as error:
-            raise FlashError(f"{link.port}: the board printed {line[:60]!r}",
-                             "Repeat the command.") from error
+        if line.strip():
+            yield literal(link.port, line)
 
 
 def meaning(asked: bytes, answer: bytes) -> str:
@@ -107,15 +98,3 @@ def meaning(asked: bytes, answer: bytes) -> str:
             or answer[1] & 0x7F != asked[1]):
         return "damaged"
     return f"exception {answer[2]}" if answer[1] & 0x80 else "answers"
-
-
-def _line_of(board: Mapping[str, Any], name: str | None) -> str:
-    lines = list(board["rs485"])
-    file = f"{board['name']}.toml"
-    if not lines:
-        raise BoardError(file, "rs485", "this board has no RS485 line: docs/modbus.md shows one")
-    if name is None and len(lines) == 1:
-        return str(lines[0])
-    if name is None or name not in lines:
-        raise BoardError(file, "rs485", f"choose a line with --line: {', '.join(lines)}")
-    return name

@@ -71,7 +71,8 @@ def test_shows_who_answers_who_is_missing_and_who_is_not_expected(plug_in, run_c
     done = run_cli("board", "scan", board_file, "--port", board.port, "--last", "5", "--json")
     assert not done.err
     assert done.code == 1  # the probe at 3 is missing
-    assert [(one["address"], one["answer"], one["part"]) for one in json.loads(done.out)] == [
+    assert [(one["address"], one["answer"], one["part"]) for one in json.loads(done.out)
+            if one["line"] == "rs485.main"] == [
         (2, "answers", "sup_ph8001"), (3, "silent", "sup_ph8001"), (4, "damaged", ""),
         (5, "exception 2", "")]
     assert done.code == 1  # the probe at 3 is missing
@@ -80,9 +81,9 @@ def test_shows_who_answers_who_is_missing_and_who_is_not_expected(plug_in, run_c
 
 def test_a_board_without_a_line_is_refused(plug_in, run_cli):
     board = plug_in(has_loader=False)
-    done = run_cli("board", "scan", "esp32-reservoir", "--port", board.port)
+    done = run_cli("board", "scan", "esp32-climate", "--port", board.port)
     assert done.code == 1
-    assert "no RS485 line" in done.err
+    assert "esp32-climate.toml: this board has no line to scan" in done.err
 
 
 @pytest.mark.parametrize(("answer", "meaning"), [

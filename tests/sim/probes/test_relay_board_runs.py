@@ -1,14 +1,16 @@
 """The firmware on a simulated board of relay-kit parts: what fails, and what goes on beside it."""
 
+import ast
 import json
 
 import pytest
 
 from idroserra.boards import compiler
+from idroserra.flash import onewire_scan
 from idroserra.image import build
 from idrosim.runner import process
-from support.relay_board import NAME, WHOLE
-from support.simulated_board import START_UNIX_MS
+from support.relay_board import NAME, ROMS, WHOLE
+from support.simulated_board import START_UNIX_MS, run
 
 FAULT_AT_MS, MEND_AT_MS = 70_000, 100_000
 
@@ -83,3 +85,21 @@ def test_relays_go_off_when_the_board_resets_though_the_expander_remembers(tmp_p
     at_ms = [at_ms for at_ms, level in edges if level and at_ms > FAULT_AT_MS]
     assert at_ms[0] > FAULT_AT_MS + 1_000
     assert not edges_of(said, "ph_down")
+
+
+def test_a_scan_of_the_line_finds_every_thermometer(tmp_path, kit):
+    """The code that `board scan` runs on the chip, on the simulated one."""
+    board = kit[0]
+    pin = board["onewire"]["main"]["pin"]
+    code = onewire_scan.ON_BOARD.format(pin=pin) + """
+v, roms = _f()
+print(repr((v, roms)))
+print(repr(_t(roms)))
+time.sleep(60)
+"""
+    (is_high, roms), scratchpads = map(
+        ast.literal_eval, run(tmp_path, code, board=board, duration_ms=10_000).console)
+    assert is_high
+    found = onewire_scan.matched(roms, scratchpads, board["sensors"])
+    assert {one.source: one.rom for one in found} == ROMS
+    assert all(one.answer == "answers" and 10 < one.temp_c < 35 for one in found)
