@@ -87,6 +87,15 @@ def test_relays_go_off_when_the_board_resets_though_the_expander_remembers(tmp_p
     assert not edges_of(said, "ph_down")
 
 
+def test_relays_go_off_by_the_watchdog_when_the_program_hangs(tmp_path, kit):
+    hang = {"at_ms": FAULT_AT_MS, "fault": "hang", "args": {"for_ms": 30_000}}
+    resets, said = run_of(tmp_path, kit, [hang], duration_ms=90_000)
+    assert resets == ["wdt"]
+    [off_ms] = [at_ms for at_ms, level in edges_of(said, "circulation")
+                if not level and at_ms > FAULT_AT_MS][:1]
+    assert off_ms <= FAULT_AT_MS + 8_500
+
+
 def test_a_scan_of_the_line_finds_every_thermometer(tmp_path, kit):
     """The code that `board scan` runs on the chip, on the simulated one."""
     board = kit[0]
