@@ -73,7 +73,7 @@ def said_by(tree: Path, name: str) -> list[str]:
 def test_the_commands_of_the_boards_page_work(tree):
     said = said_by(tree, "boards.md")
     whole = "\n".join(said)
-    for words in ("my-tank: valid", "my-tank.svg", "my-air: valid", "0x38 aht20 of air"):
+    for words in ("my-tank: valid", "my-tank.svg", "my-air: valid", "0x70 shtc3 of air"):
         assert words in whole
     assert "kept" in said[-1]
     assert (tree / "build" / "my-tank" / "manifest.json").is_file()

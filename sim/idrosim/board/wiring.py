@@ -15,7 +15,6 @@ from idrosim.devices.doser import Doser
 from idrosim.devices.ds18b20 import Ds18b20
 from idrosim.devices.esp32_adc import ERRORS_MV, Esp32Adc
 from idrosim.devices.shared.onewire_bus import OneWireBus, crc8
-from idrosim.devices.sht4x import Sht4x
 from idrosim.devices.switch import Switch
 from idrosim.greenhouse.rng import Rng
 from idrosim.probes import parameters, water_probes
@@ -27,7 +26,6 @@ _PART_FAULTS = {
     "dfr0300": ("unplugged", "shorted"),
     "hydrostatic": ("unplugged", "shorted"),
     "ds18b20": ("unplugged", "shorted", "stuck", "noisy"),
-    "sht4x": ("unplugged", "stuck", "noisy"),
 }
 
 
@@ -155,9 +153,6 @@ class Wiring:
         elif part == "ds18b20":
             device, probe = self._water_temperature(spec)
             lines[spec["bus"]].append(device)
-        elif part == "sht4x":
-            device, probe = self._air(spec)
-            self.on_i2c(spec, device)
         elif part in field_wiring.PARTS:
             device, probe = field_wiring.PARTS[part][0](self, spec)
         else:
@@ -195,14 +190,15 @@ class Wiring:
         probe = self.probe(spec, "temp", water_probes.TempProbe)
         return Ds18b20(self.clock, _rom(spec, self._seed), self.reader(probe, "temp_c")), probe
 
-    def _air(self, spec):
+    def air(self, spec):
+        """Return a function that returns (temp_c, rh_pct) at a new air probe, and the probe."""
         probe = self.probe(spec, "air", water_probes.AirProbe)
 
         def air():
             self.sync()
             return probe.temp_c, probe.rh_pct
 
-        return Sht4x(self.clock, air), probe
+        return air, probe
 
     def probe(self, spec, kind, build, measure=None):
         """Return a new probe of `kind` for a measure of `spec`, by default the first."""

@@ -6,7 +6,7 @@ acknowledge for 500 ms.
 """
 
 from idrosim.devices.shared.part_faults import ENODEV, damaged
-from idrosim.devices.sht4x import packed, word
+from idrosim.devices.shared.sensirion import packed, word
 
 _START, _STOP, _IS_READY, _READ, _SERIAL = 0x21B1, 0x3F86, 0xE4B8, 0xEC05, 0x3682
 _PERIOD_US = 5_000_000

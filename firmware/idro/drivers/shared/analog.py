@@ -1,4 +1,4 @@
-"""Reading of analog inputs in bursts, and integer arithmetic.
+"""Reading of analog inputs in bursts, integer arithmetic, and values of air sensors.
 
 A burst is three conversions: the median is the signal; max - min is the spread, which reveals a
 dead or noisy probe. Signals are integer uV, so the ESP32's 24-bit mantissa loses nothing.
@@ -45,3 +45,11 @@ def centi_celsius(part, context, channel):
     if temp_c is None:
         raise SensorError(part, "no_temperature", channel)
     return int(round(temp_c * 100))
+
+
+def air_values(part, centi_c, deci_pct, max_centi_c=8_500):
+    """Return {"temp_c": C, "rh_pct": 0..100} of an air sensor. Raises SensorError beyond -40 C to
+    `max_centi_c` or 0..100 %."""
+    if not (-4_000 <= centi_c <= max_centi_c and 0 <= deci_pct <= 1_000):
+        raise SensorError(part, "out_of_range", f"{centi_c}/100 C, {deci_pct}/10 %")
+    return {"temp_c": centi_c / 100, "rh_pct": deci_pct / 10}
