@@ -110,7 +110,7 @@ def install():
     machine.update({
         "Pin": Pins(), "PWM": Quiet, "Timer": Quiet, "WDT": Quiet, "I2C": Stub, "SoftI2C": Stub,
         "UART": Stub, "ADC": Adc, "RTC": Rtc, "reset_cause": lambda: 0, "reset": nothing,
-        "time_pulse_us": answer,
+        "time_pulse_us": answer, "dht_readinto": answer,
     })
     sys.modules["machine"] = Module(machine)
     sys.modules["esp32"] = Module({"NVS": Nvs, "PCNT": Counter})

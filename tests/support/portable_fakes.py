@@ -204,7 +204,7 @@ class LineUart:
 
 
 class FakeGpio:
-    """Pin, time_pulse_us and sleep_us for parts on their own pins, connected to the simulator."""
+    """What parts on their own pins get: Pin, time_pulse_us, sleep_us, dht_readinto, PCNT."""
 
     def __init__(self, clock, parts):
         self._clock = clock
@@ -221,6 +221,14 @@ class FakeGpio:
     def time_pulse_us(self, pin, level, timeout_us):
         assert level == 1, "only high pulses"
         return pulse_us(self._clock, self.parts[pin.number], timeout_us)
+
+    def dht_readinto(self, pin, buffer):
+        self._clock.spend(268_000)
+        answer = self.parts[pin.number].answer(18_000)
+        self._clock.spend(5_000)
+        if answer is None:
+            raise OSError(116)
+        buffer[:] = answer
 
 
 class FakeGpioPin:

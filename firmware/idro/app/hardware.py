@@ -17,7 +17,8 @@ from idro.safety.limits import DOSERS
 from idro.safety.outputs import Output
 
 # Passed instead of a bus to a driver with pins of its own; `units` are the free ones of PCNT.
-Gpio = namedtuple("Gpio", ("Pin", "time_pulse_us", "sleep_us", "PCNT", "units"))
+Gpio = namedtuple(
+    "Gpio", ("Pin", "time_pulse_us", "sleep_us", "dht_readinto", "PCNT", "units"))
 
 _KINDS = ("doser", "switch", "dimmer")
 
@@ -34,7 +35,8 @@ def build(board, clock, values):
 def _build_sensors(board, clock, values):
     """Return [(spec, sensor)] in the board's order. Raises NodeError for a missing bus."""
     buses = _build_buses(board, clock)
-    gpio = Gpio(machine.Pin, machine.time_pulse_us, time.sleep_us, esp32.PCNT, iter(range(8)))
+    gpio = Gpio(machine.Pin, machine.time_pulse_us, time.sleep_us, machine.dht_readinto,
+                esp32.PCNT, iter(range(8)))
     sensors = []
     for spec in board["sensors"]:
         bus = buses.get(spec["bus"]) if "bus" in spec else gpio

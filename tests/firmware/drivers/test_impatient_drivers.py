@@ -6,21 +6,41 @@ and never read early; the same check must fail for every copy with a shortened w
 
 from test_jsn_sr04t import UartBench
 
-from idro.drivers import bh1750, ds18b20, ezo_ec, ezo_ph, ina219, jsn_sr04t, scd4x, sht4x, tsl2591
+from idro.drivers import (
+    aht20,
+    bh1750,
+    bme280,
+    dht22,
+    ds18b20,
+    ezo_ec,
+    ezo_ph,
+    ina219,
+    jsn_sr04t,
+    scd4x,
+    sht3x,
+    sht4x,
+    tsl2591,
+)
 from idro.errors import SensorError
+from idrosim.devices import aht20 as aht20_part
 from idrosim.devices import bh1750 as bh1750_part
+from idrosim.devices import bme280 as bme280_part
+from idrosim.devices import dht22 as dht22_part
 from idrosim.devices import ds18b20 as ds18b20_part
 from idrosim.devices import ezo_ec as ezo_ec_part
 from idrosim.devices import ezo_ph as ezo_ph_part
 from idrosim.devices import ina219 as ina219_part
 from idrosim.devices import scd4x as scd4x_part
+from idrosim.devices import sht3x as sht3x_part
 from idrosim.devices import sht4x as sht4x_part
 from idrosim.devices import tsl2591 as tsl2591_part
 from idrosim.devices.shared.onewire_bus import OneWireBus
 from support.ezo_bench import Bench
-from support.portable_fakes import FakeClock, FakeI2c, FakeOneWire, run
+from support.portable_fakes import FakeClock, FakeGpio, FakeI2c, FakeOneWire, run
 
 ADDRESS = 0x20
+AIR = (((22.4, 61.7), {"temp_c": 22.4, "rh_pct": 61.7}),
+       ((30.0, 40.0), {"temp_c": 30.0, "rh_pct": 40.0}))
 ROM = bytes.fromhex("280A1B2C3D4E5FAC")
 MV_PER_PH = 59.159
 
@@ -89,10 +109,28 @@ def on_onewire(driver):
     return rig
 
 
-def sht4x_rig(driver):
-    pairs = (((22.4, 61.7), {"temp_c": 22.4, "rh_pct": 61.7}),
-             ((30.0, 40.0), {"temp_c": 30.0, "rh_pct": 40.0}))
-    return Rig(pairs).on_i2c(driver, sht4x_part.Sht4x)
+def air_rig(part_class):
+    """Return the builder of the Rig of an air sensor on I2C, which has had its supply for 1 s."""
+    def build(driver):
+        rig = Rig(AIR).on_i2c(driver, part_class)
+        rig.clock.advance_ms(1_000)
+        return rig
+
+    return build
+
+
+class DhtRig(Rig):
+    """A Rig of a DHT22: a reading is the measurement before it, so each is taken twice."""
+
+    def __init__(self, driver):
+        super().__init__(AIR)
+        self.part = dht22_part.Dht22(self.clock, lambda: self.around)
+        gpio = FakeGpio(self.clock, {4: self.part})
+        self.sensor = driver.build({"pin": 4}, gpio, self.clock, {})
+
+    def reading(self):
+        super().reading()
+        return super().reading()
 
 
 def scd4x_rig(driver):
@@ -143,7 +181,22 @@ IMPATIENT = (
     (ds18b20, on_onewire, (("_CONVERSION_MS = 751", "_CONVERSION_MS = 749"),), "timeout"),
     (ds18b20, on_onewire, (("_CONVERSION_MS = 751", "_CONVERSION_MS = 749"),
                            ("self._onewire.readbit()", "1")), "power_on_value"),
-    (sht4x, sht4x_rig, (("_MEASURE_MS = 10", "_MEASURE_MS = 7"),), "while it measures"),
+    (sht4x, air_rig(sht4x_part.Sht4x), (("_MEASURE_MS = 10", "_MEASURE_MS = 7"),),
+     "while it measures"),
+    (sht3x, air_rig(sht3x_part.Sht3x), (("_MEASURE_MS = 17", "_MEASURE_MS = 14"),),
+     "while it measures"),
+    (aht20, air_rig(aht20_part.Aht20), (("_MEASURE_MS = 85", "_MEASURE_MS = 79"),), "timeout"),
+    (aht20, air_rig(aht20_part.Aht20), (("_INITIALISE_MS = 12", "_INITIALISE_MS = 9"),),
+     "while it is busy"),
+    (aht20, air_rig(aht20_part.Aht20), (("not self._status[0] & _CALIBRATED", "0"),),
+     "power_on_value"),
+    (bme280, air_rig(bme280_part.Bme280), (("_MEASURE_MS = 8", "_MEASURE_MS = 5"),), "timeout"),
+    (bme280, air_rig(bme280_part.Bme280), (("_MEASURE_MS = 8", "_MEASURE_MS = 4"),
+                                           ("self._require_idle(_MEASURING)", "pass")),
+     "power_on_value"),
+    (bme280, air_rig(bme280_part.Bme280), (("_START_MS = 4", "_START_MS = 1"),), "no_ack"),
+    (bme280, air_rig(bme280_part.Bme280), (("_START_MS = 4", "_START_MS = 2"),), "timeout"),
+    (dht22, DhtRig, (("_INTERVAL_MS = 2_001", "_INTERVAL_MS = 1_700"),), "asked again"),
     (scd4x, scd4x_rig, (("_STOP_MS = 501", "_STOP_MS = 498"),), "no_ack"),
     (scd4x, scd4x_rig, (("_COMMAND_MS = 2\n", "_COMMAND_MS = 0\n"),),
      "before the last was done"),

@@ -1,12 +1,13 @@
 """Tests that docs/scenarios.md lists every parameter with default and range, and every fault."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from idrosim.board import field_wiring, wiring
-from idrosim.devices import modbus
+from idroserra.boards import compiler
+from idrosim.board import wiring
 from idrosim.greenhouse import parameters
 from idrosim.greenhouse.greenhouse import Plant
 from idrosim.probes import field_probes, water_probes
@@ -25,6 +26,10 @@ PROBE_OF = {
     "ezo_ec": water_probes.EcProbe,
     "ds18b20": water_probes.TempProbe,
     "sht4x": water_probes.AirProbe,
+    "sht3x": water_probes.AirProbe,
+    "aht20": water_probes.AirProbe,
+    "bme280": water_probes.AirProbe,
+    "dht22": water_probes.AirProbe,
     "scd4x": field_probes.GasProbe,
     "bh1750": field_probes.LightProbe,
     "tsl2591": field_probes.LightProbe,
@@ -101,12 +106,11 @@ def test_every_fault_of_every_part_is_listed():
         for part in re.findall(r"`([a-z0-9_]+)`", parts):
             found[part] = set(re.findall(r"`([a-z]+)`", faults))
     found.pop("adc", None)
-    own = {part: faults for part, (_, faults) in field_wiring.PARTS.items()}
-    own.update(wiring._PART_FAULTS)
-    own["modbus"] = modbus.FAULTS
-    assert set(found) == set(own) == set(PROBE_OF)
-    for part, faults in own.items():
-        assert found[part] == {*faults, *PROBE_OF[part].FAULTS}, part
+    parts = tomllib.loads((compiler.boards_dir() / compiler.PARTS_FILE).read_text("utf-8"))
+    sensors = {name for name, part in parts.items() if part["kind"] == "sensor"} | {"modbus"}
+    assert set(found) == sensors == set(PROBE_OF)
+    for part in sensors:
+        assert found[part] == {*wiring._faults_of(part), *PROBE_OF[part].FAULTS}, part
 
 
 def test_every_true_value_is_listed():

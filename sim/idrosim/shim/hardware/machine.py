@@ -5,11 +5,14 @@ import hashlib
 from idrosim.shim.board_runtime import CAUSES
 from idrosim.shim.hardware.i2c import I2C, SoftI2C
 from idrosim.shim.hardware.pins import ADC, PWM, Pin, pin_id, pulse_us
-from idrosim.shim.hardware.timers import WDT, Timer, begin_call, end_call
+from idrosim.shim.hardware.timers import WDT, Timer, begin_call, block, end_call
 from idrosim.shim.hardware.uart import UART
 from idrosim.shim.time import virtual_time
 
 RTC_MEMORY_BYTES = 2_048
+# drivers/dht/dht.c: the line high, in which callbacks run, low, and the answer of the part.
+_DHT_HIGH_US, _DHT_LOW_US, _DHT_ANSWER_US = 250_000, 18_000, 5_000
+_ETIMEDOUT = 116  # of newlib
 # ports/esp32/modmachine.c, mp_machine_set_freq
 _MHZ = (20, 40, 80, 160, 240)
 
@@ -50,6 +53,21 @@ def time_pulse_us(pin, pulse_level, timeout_us=1_000_000):
         return pulse_us(runtime.clock, runtime.world.pin_parts.get(pin_id(pin)), timeout_us)
     finally:
         end_call()
+
+
+def dht_readinto(pin, buffer):
+    """Fill `buffer` with the five bytes of a DHT sensor at a pin. Raises OSError."""
+    runtime = Pin._runtime
+    runtime.clock.spend(_DHT_HIGH_US + _DHT_LOW_US)
+    part = runtime.world.pin_parts.get(pin_id(pin))
+    try:
+        answer = part.answer(_DHT_LOW_US) if hasattr(part, "answer") else None
+    except AssertionError as error:
+        answer = runtime.misuse(error)
+    block(_DHT_ANSWER_US)
+    if answer is None:
+        raise OSError(_ETIMEDOUT)
+    buffer[:5] = answer
 
 
 def _freq():
@@ -103,7 +121,7 @@ def functions(runtime):
         "Timer": Timer, "WDT": WDT, "RTC": RTC, "reset": reset, "soft_reset": soft_reset,
         "reset_cause": reset_cause, "unique_id": unique_id, "freq": _freq(), "idle": idle,
         "lightsleep": lightsleep, "disable_irq": disable_irq, "enable_irq": enable_irq,
-        "time_pulse_us": time_pulse_us,
+        "time_pulse_us": time_pulse_us, "dht_readinto": dht_readinto,
         "PWRON_RESET": CAUSES["power"], "HARD_RESET": CAUSES["reset"],
         "WDT_RESET": CAUSES["wdt"], "DEEPSLEEP_RESET": CAUSES["deepsleep"],
         "SOFT_RESET": CAUSES["soft"],
