@@ -39,7 +39,6 @@ class Dht22:
     async def read(self, context):
         """Return {"temp_c": C, "rh_pct": 0..100}. Raises SensorError."""
         if self._clock.now_ms() < self._fresh_until_ms:
-            self._fresh_until_ms = 0
             await with_retries(PART, self._measure)
         else:  # a missing part delays the others by one interval, not three
             await self._measure()

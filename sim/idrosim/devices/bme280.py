@@ -48,6 +48,7 @@ class Bme280:
         self._written_hum = self._samples_hum = self._ctrl_meas = 0
         self._data = self._next = _SKIPPED
         self._done_us = 0
+        self.config = 0  # filter and standby: what another program set stays until a reset
 
     def write(self, data):
         """Handle a write: the register, and one value for it."""
@@ -104,6 +105,7 @@ class Bme280:
     def _measure(self):
         samples = self._ctrl_meas >> 5, self._ctrl_meas >> 2 & 7, self._samples_hum
         assert max(samples) <= 1, "bme280: oversampling is not simulated"
+        assert self.config == 0, "bme280: measures with the filter of another program"
         temp, pressure, hum = samples
         self._done_us = self._clock.now_us + 1_250 + 2_300 * temp + 2_875 * (pressure + hum)
         temp_c, rh_pct = self._air()

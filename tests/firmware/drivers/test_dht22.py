@@ -53,10 +53,11 @@ def test_a_value_beyond_the_part_is_out_of_range():
     assert Bench(temp_c=-40.1).fault() == "out_of_range"
 
 
-def test_a_part_with_whole_degrees_in_the_high_bytes_is_out_of_range():
-    bench = Bench()  # a DHT11 at 24 C and 45 %
-    bench.part.answer = lambda low_us: bytes((45, 0, 24, 0, 69))
-    assert bench.fault() == "out_of_range"
+def test_the_bytes_of_another_part_are_out_of_range():
+    for content in ((45, 0, 24, 0, 69), (4, 0, 0, 224, 228)):  # a DHT11 at 24 C; 102.4 %
+        bench = Bench()
+        bench.part.answer = lambda low_us, content=content: bytes(content)
+        assert bench.fault() == "out_of_range"
 
 
 def test_the_first_reading_after_a_pause_is_discarded():
