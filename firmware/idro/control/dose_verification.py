@@ -24,15 +24,17 @@ _OLDEST_EARLIER_MS = 86_400_000
 # its worst dose it moved the wrong way by 1/3 of `opposite`, too.
 _MIN_SHARE = 3
 _HOUR_MS = 3_600_000
+# Water may answer a third as strongly as declared: a series must do a fourth of its prediction.
+_LEAST_SHARE = 4
 
-# predicted: effect from which a series is judged; observed: effect that proves it, and the least
-# of twice that prediction, as water may answer a third as strongly as declared; opposite: maximum
-# effect in the wrong direction; drift_per_h: maximum drift of the water; noise, for DoseProof: 3.5
-# standard deviations of the difference of two readings (0.02 pH, 2.5 uS/cm each).
+# predicted: effect from which a series is judged; observed: least effect that proves it; weak:
+# that from which it goes on until twice the prediction; opposite: maximum effect in the wrong
+# direction; drift_per_h: maximum drift of the water; noise, for DoseProof: 3.5 standard deviations
+# of the difference of two readings (0.02 pH, 2.5 uS/cm each).
 Thresholds = namedtuple(
-    "Thresholds", ("predicted", "observed", "opposite", "drift_per_h", "noise"))
-PH = Thresholds(0.3, 0.1, 0.15, 0.3, 0.1)
-EC = Thresholds(150, 40, 100, 50, 12.5)
+    "Thresholds", ("predicted", "observed", "weak", "opposite", "drift_per_h", "noise"))
+PH = Thresholds(0.3, 0.1, 0.05, 0.15, 0.3, 0.1)
+EC = Thresholds(150, 40, 40, 100, 50, 12.5)
 
 
 class DoseVerification:
@@ -140,11 +142,13 @@ class DoseVerification:
         least = self._thresholds.predicted
         if abs(predicted) < least:
             return None
-        share = others / self._thresholds.observed
-        if share < min(1.0, 0.5 * abs(predicted) / least):
-            return NO_EFFECT
-        if share >= 1.0:
+        if others >= max(self._thresholds.observed, abs(predicted) / _LEAST_SHARE):
             self.clear()
+            return None
+        # No drift excuses doses of which none was seen to act.
+        excused = abs(self._moved(value, now_ms) - (value - self._baseline))
+        if abs(predicted) >= 2 * least or others - excused < self._thresholds.weak:
+            return NO_EFFECT
         return None
 
     def _worst_at(self, value, now_ms, moved):

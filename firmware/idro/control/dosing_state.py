@@ -95,7 +95,8 @@ class LoopState:
             return None
         if self._count and abs(reading.value - self._steady) > self._most_noise:
             self._count = 0  # other water or a faulty probe: no mean of both
-            self._jumped_ms = now_ms
+            if self._jumped_ms is None or now_ms - self._jumped_ms > 2 * wait_ms:
+                self._jumped_ms = now_ms  # again and again it is the probe, not a pour
         if self._before is not None:
             moved = min(0.3, max(-0.3, reading.value - self._before))
             self.moved_by_fill += 0.3 * (moved - self.moved_by_fill)
