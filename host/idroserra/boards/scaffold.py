@@ -8,14 +8,15 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from idroserra.boards import compiler, netlist
+from idroserra.boards import analog_line, compiler, netlist
 from idroserra.boards.chips import CHIPS, Chip, unknown_chip
 from idroserra.boards.modbus_map import BUS, ModbusPart
 from idroserra.boards.schema import DEFAULT_VOLUME_L, BoardFile, Part, parse
 from idroserra.core.errors import BoardError
 
 NAME = re.compile(r"[a-z][a-z0-9-]{1,30}[a-z0-9]")
-_SENSOR = re.compile(r"(?P<part>\w+)(?::(?P<source>\w+))?(?:@(?P<address>0x[0-9a-f]+|\d+))?")
+_SENSOR = re.compile(r"(?P<part>\w+)(?:\.(?P<quantity>\w+))?(?::(?P<source>\w+))?"
+                     r"(?:@(?P<address>0x[0-9a-f]+|\d+))?")
 _OUTPUT = re.compile(r"(?P<name>\w+)(?:@(?P<pin>\d+))?")
 
 
@@ -57,9 +58,9 @@ _SOURCES = {
 
 @dataclass(frozen=True)
 class Answers:
-    """The input: sensors as `part:source@address`, outputs as `name@pin`.
+    """The input: sensors as `part.quantity:source@address`, outputs as `name@pin`.
 
-    Source, address and pin are optional.
+    Quantity, source, address and pin are optional.
     """
 
     chip: str
@@ -150,16 +151,22 @@ class _Scaffold:
         known = [name for name, part in self._parts.items() if part.kind == "sensor"]
         found = _SENSOR.fullmatch(text)
         if found is None or found["part"] not in known:
-            why = f"{text!r:.40} is not part, part:source or part@address; known parts: " \
-                  f"{', '.join(known)}"
+            why = f"{text!r:.40} is not part, part.quantity, part:source or part@address; known " \
+                  f"parts: {', '.join(known)}"
             raise BoardError(self._file, f"sensor[{index}].part", why)
         part = self._parts[found["part"]]
+        if found["quantity"] not in (None, *part.measures):
+            why = f"{found['part']} measures {', '.join(part.measures)}, not {found['quantity']}"
+            raise BoardError(self._file, f"sensor[{index}].measures", why)
         # Most probes measure their temperature besides.
-        main = next((key for key in part.measures if key != "temp_c"), part.measures[0])
+        main = found["quantity"] or next(
+            (key for key in part.measures if key != "temp_c"), part.measures[0])
         source = _SOURCES.get(main, found["part"])
         if "onewire" in part.buses:
             source = "reservoir"
         sensor: dict[str, Any] = {"source": found["source"] or source, "part": found["part"]}
+        if found["quantity"] or found["part"] == analog_line.PART:
+            sensor["measures"] = [main]
         if found["address"]:
             sensor["address"] = int(found["address"], 0)
         return sensor
@@ -171,9 +178,10 @@ class _Scaffold:
         """Return the entry of a sensor with its bus or pins."""
         name = sensor["part"]
         part = self._parts[name]
-        channels = {q: f"{sensor['source']}.{q}" for q in part.measures}
+        wanted = sensor.get("measures", part.measures)
+        channels = {q: f"{sensor['source']}.{q}" for q in wanted}
         # Skip quantities that another part measures; if none remains, compile_board() reports it.
-        measures = [q for q in part.measures if channels[q] not in self._measured] or part.measures
+        measures = [q for q in wanted if channels[q] not in self._measured] or wanted
         self._measured |= set(channels.values())
         entry = {"source": sensor["source"], "part": name, "measures": list(measures)}
         kind = next((k for k in ("i2c", "adc", "onewire", "gpio", BUS) if k in part.buses), "pin")
@@ -192,9 +200,11 @@ class _Scaffold:
             entry["bus"] = f"onewire.{line}"
         else:
             entry |= {key: self._free(f"sensor.{key}") for key in part.pins or ["pin"]}
+        usual = analog_line.USUAL[measures[0]] if name == analog_line.PART else {
+            key: value for (part_name, key), value in _USUAL.items() if part_name == name}
         for key, parameter in part.parameters.items():
             if parameter.bus in ("", kind) and key not in entry:
-                entry[key] = sensor.get(key, _USUAL.get((name, key), parameter.low))
+                entry[key] = sensor.get(key, usual.get(key, parameter.low))
         return entry | {key: value for key, value in sensor.items() if key not in entry}
 
     def _driven(self, name: str, pin: int | None) -> dict[str, Any]:

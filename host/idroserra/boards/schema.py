@@ -126,6 +126,13 @@ class Sensor(msgspec.Struct, forbid_unknown_fields=True):
     up_level: int | None = None
     pulses_per_l: int | None = None
     shunt_mohm: int | None = None
+    low_mv: int | None = None
+    high_mv: int | None = None
+    point1_mv: int | None = None
+    point1_value: int | None = None
+    point2_mv: int | None = None
+    point2_value: int | None = None
+    self_compensated: int | None = None
     own_supply: bool = False
 
 
@@ -201,12 +208,18 @@ class Part(msgspec.Struct, forbid_unknown_fields=True):
     parameters: dict[str, Parameter]
     draw: Draw
     needs: list[str] = []
+    needs_for: list[str] = []
     pins: list[Literal["pin", "trigger_pin", "echo_pin"]] = []
     drives: list[str] = []
     outputs: int = 0  # of an expander
     i2c_hz: int = 0  # the fastest I2C clock that it bears; 0: that of every bus
     fit: str = ""
     off: OffLine | None = None
+
+    def needed(self, measures: list[str]) -> list[str]:
+        """Return the quantities that the part needs where it measures `measures`."""
+        is_free = self.needs_for and not set(self.needs_for) & set(measures)
+        return [] if is_free else self.needs
 
 
 class BoardFile(msgspec.Struct, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from idro.protocol.messages import MAX_CHANNELS
 from idro.protocol.quantities import QUANTITIES, is_name
-from idroserra.boards import modbus_map
+from idroserra.boards import analog_line, modbus_map
 from idroserra.boards.chips import Chip
 from idroserra.boards.modbus_map import ModbusPart
 from idroserra.boards.pins import Pins
@@ -201,6 +201,7 @@ class BoardValidator:
             address=sensor.address, channel=sensor.channel, height_mm=sensor.height_mm,
             up_level=sensor.up_level, pulses_per_l=sensor.pulses_per_l,
             shunt_mohm=sensor.shunt_mohm,
+            **{name: getattr(sensor, name) for name in analog_line.KEYS},
         )
         if "bus" in spec:
             # A part without address, channel or ROM code is alone on its bus.
@@ -283,7 +284,7 @@ class BoardValidator:
     def _measures(self, key: str, sensor: Sensor, part: Part) -> None:
         if not sensor.measures:
             self._refuse(f"{key}.measures", f"empty: {sensor.part} measures {part.measures}")
-        for quantity in part.needs:
+        for quantity in part.needed(sensor.measures):
             if f"{sensor.source}.{quantity}" not in self._channels:
                 channel = f"{sensor.source}.{quantity}"
                 why = f"{sensor.part} needs {channel}: put that sensor before this one"

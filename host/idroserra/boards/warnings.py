@@ -7,6 +7,7 @@ short maximum run in case the program stops.
 
 from typing import Any, NamedTuple
 
+from idroserra.boards import analog_line
 from idroserra.boards.chips import CHIPS
 from idroserra.boards.modbus_map import COARSEST_PH, ModbusPart, ph_step
 from idroserra.boards.schema import BoardFile, Part
@@ -48,6 +49,11 @@ def check(file: str, board: dict[str, Any], parts: dict[str, Part]) -> None:
             why = (f"its pH has steps of {step}: too coarse for {' and '.join(acting)}; use a "
                    f"probe with steps of {float(COARSEST_PH)} or less, or remove those outputs")
             raise BoardError(file, f"sensor[{index}].part", why)
+    for index, sensor in enumerate(board["sensors"]):
+        if acting and analog_line.is_flat_ph(sensor):
+            why = (f"less than {analog_line.LEAST_MV_PER_PH} mV per pH at the input: a dead probe "
+                   f"looks alive; divide it less, or remove {' and '.join(acting)}")
+            raise BoardError(file, f"sensor[{index}].point2_mv", why)
     for index, sensor, probe in _on_own_converter(board):
         acting = sorted(outputs & probe.outputs)
         if acting:
@@ -114,11 +120,24 @@ def to_set(board: BoardFile, parts: dict[str, Part]) -> list[str]:
 
 def _on_own_converter(board: dict[str, Any]) -> list[tuple[int, dict[str, Any], Probe]]:
     own = {f"adc.{adc['name']}" for adc in board["adcs"] if adc["part"] == OWN_CONVERTER}
-    return [
-        (index, sensor, _PROBES[sensor["part"]])
-        for index, sensor in enumerate(board["sensors"])
-        if sensor.get("bus") in own and sensor["part"] in _PROBES
-    ]
+    found = []
+    for index, sensor in enumerate(board["sensors"]):
+        probe = _probe_of(sensor)
+        if sensor.get("bus") in own and probe is not None:
+            found.append((index, sensor, probe))
+    return found
+
+
+def _probe_of(sensor: dict[str, Any]) -> Probe | None:
+    """Return the signal of a pH or EC board, by its part or by its own line; else None."""
+    if sensor["part"] != analog_line.PART:
+        return _PROBES.get(sensor["part"])
+    part = {"ph": "sen0161", "ec_us_cm": "dfr0300"}.get(sensor["measures"][0])
+    if part is None:
+        return None
+    mv_per_unit = abs(analog_line.mv_per_unit(sensor))
+    return _PROBES[part]._replace(
+        mv_per_unit=mv_per_unit if part == "sen0161" else 1_000 * mv_per_unit)
 
 
 def _accuracy(board: dict[str, Any], sensor: dict[str, Any], probe: Probe) -> str:

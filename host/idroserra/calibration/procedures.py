@@ -79,7 +79,7 @@ class PhProcedure:
     name = "ph"
     channel: str | None = "reservoir.ph"
     limits: StableLimits | None = stability.PH
-    parts: tuple[str, ...] = ("sen0161",)
+    parts: tuple[str, ...] = ("sen0161", "linear_analog")
     keys: tuple[str, ...] = ("ph.neutral_uv", "ph.slope_uv_per_ph")
 
     def take(self, asked: PointRequest, measured: Measurement, taken: Sequence[Point]) -> Point:
@@ -112,7 +112,7 @@ class EcProcedure:
     name = "ec"
     channel: str | None = "reservoir.ec_us_cm"
     limits: StableLimits | None = stability.EC
-    parts: tuple[str, ...] = ("dfr0300",)
+    parts: tuple[str, ...] = ("dfr0300", "linear_analog")
     keys: tuple[str, ...] = ("ec.cell_milli",)
 
     def take(self, asked: PointRequest, measured: Measurement, taken: Sequence[Point]) -> Point:
@@ -157,7 +157,7 @@ class LevelProcedure:
     name = "level"
     channel: str | None = "reservoir.level_mm"
     limits: StableLimits | None = stability.LEVEL
-    parts: tuple[str, ...] = ("hydrostatic",)
+    parts: tuple[str, ...] = ("hydrostatic", "linear_analog")
     keys: tuple[str, ...] = ("level.zero_uv", "level.uv_per_mm")
 
     def take(self, asked: PointRequest, measured: Measurement, taken: Sequence[Point]) -> Point:

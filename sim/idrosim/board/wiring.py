@@ -148,8 +148,7 @@ class Wiring:
         part = spec.get("driver", spec["part"])
         if part in _ANALOG:
             device, probe = self._analog(spec)
-            inputs, places = self._analog_inputs[spec["bus"]]
-            inputs[places[spec["channel"]]] = device.volts
+            self.on_adc(spec, device.volts)
         elif part == "ds18b20":
             device, probe = self._water_temperature(spec)
             lines[spec["bus"]].append(device)
@@ -165,6 +164,11 @@ class Wiring:
         """Connect `device` at the address and bus of `spec`; return it."""
         self._i2c_by_name[spec["bus"]][spec["address"]] = device
         return device
+
+    def on_adc(self, spec, volts):
+        """Connect `volts`, which returns a voltage, to the input of the ADC in `spec`."""
+        inputs, places = self._analog_inputs[spec["bus"]]
+        inputs[places[spec["channel"]]] = volts
 
     def on_uart(self, spec, device, baud):
         """Connect `device`, which talks at `baud`, to the UART of `spec`; return it."""

@@ -6,7 +6,8 @@ Its quantities follow the probes of the simulated greenhouse: a pH electrode, a 
 import struct
 
 from idrosim.devices.shared.modbus_line import FAULTS, ModbusSlave
-from idrosim.probes import field_probes, water_probes
+from idrosim.devices.shared.probe_signals import signal_of
+from idrosim.probes import water_probes
 
 __all__ = ("FAULTS",)
 
@@ -20,7 +21,7 @@ def wire(wiring, spec):
     probes = {}
     signals = {}  # key of a field: function that returns its value
     for key in spec["measures"]:
-        kind, build, name = _signal_of(key, spec["source"])
+        kind, build, name = signal_of(key, spec["source"])
         probe = probes.get(kind)
         if probe is None:
             probe = probes[kind] = wiring.probe(spec, kind, build, measure=key)
@@ -30,7 +31,7 @@ def wire(wiring, spec):
         signals["signal_uv"] = lambda: electrode_mv() * _FRONT_END_UV_PER_MV
     slave = ModbusSlave(lambda function: words(spec["reads"], signals, function))
     wiring.on_line(spec, slave)
-    return slave, probes[_signal_of(spec["measures"][0], spec["source"])[0]]
+    return slave, probes[signal_of(spec["measures"][0], spec["source"])[0]]
 
 
 def words(reads, signals, function):
@@ -69,13 +70,6 @@ def encoded(value, field):
     return raw[2:] + raw[:2] if is_swapped else raw
 
 
-def _signal_of(key, source):
-    """Return (kind of the probe, its class, the property it reads) of a quantity."""
-    if key == "temp_c" and source == "air":
-        return "air", water_probes.AirProbe, "temp_c"
-    return _SIGNALS[key]
-
-
 def _as_transmitted(key, read, probes, wiring, spec):
     """Return the function of a quantity: pH from the electrode, EC at 25 C, others as they are."""
     if key == "ph":
@@ -86,17 +80,3 @@ def _as_transmitted(key, read, probes, wiring, spec):
         probes["temp"] = wiring.probe(spec, "temp", water_probes.TempProbe, measure="own_temp")
     temp_c = wiring.reader(probes["temp"], "temp_c")
     return lambda: read() / (1.0 + _EC_PER_C * (temp_c() - 25.0))
-
-
-_SIGNALS = {
-    "ph": ("ph", water_probes.PhProbe, "electrode_mv"),
-    "ec_us_cm": ("ec", water_probes.EcProbe, "kappa_us_cm"),
-    "temp_c": ("temp", water_probes.TempProbe, "temp_c"),
-    "level_mm": ("level", water_probes.LevelProbe, "level_mm"),
-    "rh_pct": ("air", water_probes.AirProbe, "rh_pct"),
-    "co2_ppm": ("co2", field_probes.GasProbe, "co2_ppm"),
-    "illuminance_lx": ("light", field_probes.LightProbe, "illuminance_lx"),
-    "ppfd_umol_m2_s": ("par", field_probes.QuantumProbe, "ppfd_umol_m2_s"),
-    "do_mg_l": ("do", field_probes.OxygenProbe, "do_mg_l"),
-    "moisture_pct": ("moisture", field_probes.MoistureProbe, "moisture_pct"),
-}

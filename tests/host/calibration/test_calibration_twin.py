@@ -12,6 +12,7 @@ from idroserra.calibration.reference_solutions import buffer_ph, standard_us_cm
 from idroserra.calibration.stability import Reading, judge
 from idroserra.image import build
 from idrosim.runner import process
+from support import analog_board
 from support.simulated_board import KEY, START_UNIX_MS
 
 BOARD = "esp32-reservoir"
@@ -25,16 +26,19 @@ PLANT = {
 HOLD = {"command": {"verb": "hold", "args": {"for_ms": 60 * MINUTE_MS}, "by": "ada"}}
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
+@pytest.fixture(scope="module", params=[BOARD, "analog"])
+def run(request, tmp_path_factory):
     """run(name, settings, timeline, minutes): the lines of the greenhouse."""
-    image_dir = tmp_path_factory.mktemp("image")
-    build.build_image(BOARD, image_dir)
+    if request.param == BOARD:
+        board, image_dir = compiler.load(BOARD), tmp_path_factory.mktemp("image")
+        build.build_image(BOARD, image_dir)
+    else:
+        board, image_dir = analog_board.built(tmp_path_factory.mktemp("board"))
 
     def start(values, timeline, minutes):
         lines = []
         job = process.make_job(
-            "node-1", compiler.load(BOARD), tmp_path_factory.mktemp("node"), key=KEY, seed=11,
+            "node-1", board, tmp_path_factory.mktemp("node"), key=KEY, seed=11,
             start_unix_ms=START_UNIX_MS, settings=values, timeline=timeline, plant=PLANT,
             duration_ms=minutes * MINUTE_MS, trace_every_ms=10_000,
         )

@@ -22,6 +22,7 @@ PROBE_OF = {
     "sen0161": water_probes.PhProbe,
     "dfr0300": water_probes.EcProbe,
     "hydrostatic": water_probes.LevelProbe,
+    "linear_analog": field_probes.MoistureProbe,
     "ezo_ph": water_probes.PhProbe,
     "ezo_ec": water_probes.EcProbe,
     "ds18b20": water_probes.TempProbe,

@@ -15,7 +15,7 @@ from idroserra.boards.scaffold import Answers
 from idroserra.boards.schema import DEFAULT_VOLUME_L, MAX_VOLUME_L, MIN_VOLUME_L, Part
 from idroserra.core.errors import BoardError
 
-_SENSORS = "Sensor, as part or part:source@address; Enter when done"
+_SENSORS = "Sensor, as part, part.quantity or part:source@address; Enter when done"
 _OUTPUTS = "Output, as name or name@pin; Enter when done"
 
 
@@ -24,7 +24,8 @@ def new(
     chip: Annotated[str | None, typer.Option(help="esp32, esp32s2 or esp32s3.")] = None,
     volume_l: Annotated[int, typer.Option(help="Volume of the full tank, L.")] = DEFAULT_VOLUME_L,
     sensor: Annotated[
-        list[str] | None, typer.Option(help="part, part:source or part@address; repeatable.")
+        list[str] | None,
+        typer.Option(help="part, part.quantity, part:source or part@address; repeatable."),
     ] = None,
     output: Annotated[list[str] | None, typer.Option(help="name or name@pin; repeatable.")] = None,
     *,

@@ -1,0 +1,117 @@
+"""Any board or transmitter that gives a voltage, linear in what it measures, read by a converter.
+
+The board file gives the quantity, two points of the line in mV at the converter's input, and the
+electrical range: a signal outside it is a fault. pH, EC and level go through the line to the
+signal that a sen0161, dfr0300 or hydrostatic would give, and from there on by the arithmetic, the
+settings and the limits of that part: calibration and plausibility cannot tell them apart.
+"""
+
+from idro.drivers.shared.analog import AnalogInput, centi_celsius, divide_rounded
+from idro.errors import SensorError
+
+PART = "linear_analog"
+
+# (signal in uV at 0, uV per unit) of the part whose arithmetic applies; other quantities: milli.
+_SCALES = {"ph": (2_742_360, -177_480), "ec_us_cm": (0, 164), "level_mm": (600_000, 2_400)}
+_MILLI = (0, 1000)
+_PH_7_UV = 1_500_000
+_IN_AIR_UV = 500  # of a dfr0300
+_ZERO_CENTI_K = 27_315
+_CALIBRATION_CENTI_K = 29_815
+_NOISE_UV = 2_000  # below 0 V
+_CROP_RATIO = 20  # a twentieth of the line beyond 0 or 100 % is tolerance
+_MAX_PCT_MILLI = 100_000
+
+
+def build(spec, bus, clock, settings):
+    """Return the sensor of a board's entry; `bus` is its converter."""
+    kind = {"ph": Ph, "ec_us_cm": Ec, "level_mm": Level}.get(spec["measures"][0], LinearAnalog)
+    return kind(spec, bus, settings)
+
+
+class LinearAnalog:
+    """A signal. spread_uv is max - min of the last burst on the scale of the part that it stands
+    for, None if the burst failed."""
+
+    def __init__(self, spec, adc, settings):
+        self._key = spec["measures"][0]
+        self._temp_channel = spec["source"] + ".temp_c"
+        self._is_compensated = spec["self_compensated"]
+        self._settings = settings
+        base_uv, uv_per_unit = _SCALES.get(self._key, _MILLI)
+        # The line: signal = base + per_unit * (first + (uv - from) * rise / run)
+        self._from_uv = 1000 * spec["point1_mv"]
+        self._run_uv = 1000 * spec["point2_mv"] - self._from_uv
+        self._rise = uv_per_unit * (spec["point2_value"] - spec["point1_value"])
+        self._first = base_uv + uv_per_unit * spec["point1_value"]
+        low_uv, high_uv = 1000 * spec["low_mv"], 1000 * spec["high_mv"]
+        self._input = AnalogInput(PART, adc, spec["channel"], low_uv or -_NOISE_UV, high_uv)
+
+    @property
+    def spread_uv(self):
+        spread_uv = self._input.spread_uv
+        if spread_uv is None:
+            return None
+        return divide_rounded(spread_uv * abs(self._rise), abs(self._run_uv))
+
+    async def read(self, context):
+        """Return {quantity: value}. Raises SensorError."""
+        from_uv = await self._input.read_uv() - self._from_uv
+        signal = self._first + divide_rounded(from_uv * self._rise, self._run_uv)
+        return {self._key: self._value(signal, context)}
+
+    def _value(self, milli, context):
+        crop = abs(self._rise) // _CROP_RATIO
+        if self._key == "temp_c":
+            return milli / 1000
+        if milli < 0:
+            if milli < -crop:
+                raise SensorError(PART, "out_of_range", f"{self._key} {milli}/1000")
+            return 0
+        if self._key.endswith("_pct") and _MAX_PCT_MILLI < milli <= _MAX_PCT_MILLI + crop:
+            return 100
+        return milli / 1000
+
+    def _centi_c(self, context):
+        return centi_celsius(PART, context, self._temp_channel)
+
+
+class Ph(LinearAnalog):
+    """A pH electrode, as a sen0161."""
+
+    def _value(self, signal_uv, context):
+        from idro.drivers.sen0161 import ph_milli
+
+        centi_c = self._centi_c(context)
+        if self._is_compensated:
+            signal_uv = _PH_7_UV + divide_rounded(
+                (signal_uv - _PH_7_UV) * (centi_c + _ZERO_CENTI_K), _CALIBRATION_CENTI_K)
+        settings = self._settings
+        return ph_milli(
+            signal_uv, centi_c, settings["ph.neutral_uv"], settings["ph.slope_uv_per_ph"]) / 1000
+
+
+class Ec(LinearAnalog):
+    """A conductivity cell, as a dfr0300."""
+
+    def _value(self, signal_uv, context):
+        from idro.drivers.dfr0300 import ec_us_cm
+
+        if signal_uv < _IN_AIR_UV:
+            raise SensorError(PART, "in_air", f"{signal_uv} uV")
+        centi_c = self._centi_c(context)
+        alpha_ppm_c = self._settings["ec.alpha_ppm_c"]
+        if self._is_compensated:
+            signal_uv += divide_rounded(
+                signal_uv * alpha_ppm_c * (centi_c - 2500), 100_000_000)
+        return ec_us_cm(signal_uv, centi_c, self._settings["ec.cell_milli"], alpha_ppm_c)
+
+
+class Level(LinearAnalog):
+    """A level transmitter, as a hydrostatic."""
+
+    def _value(self, signal_uv, context):
+        from idro.drivers.hydrostatic import level_mm
+
+        return level_mm(
+            signal_uv, self._settings["level.zero_uv"], self._settings["level.uv_per_mm"])
