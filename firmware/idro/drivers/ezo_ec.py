@@ -13,7 +13,6 @@ PART = "ezo_ec"
 
 _READ_MS = 600
 _HIGHEST_US_CM = 20_000
-_EC = "EC"
 
 
 def build(spec, bus, clock, settings):
@@ -29,25 +28,12 @@ class EzoEc:
     def __init__(self, source, ezo):
         self._temp_channel = source + ".temp_c"
         self.ezo = ezo
-        self._is_only_ec = False
 
     async def read(self, context):
         """Return {"ec_us_cm": EC at 25 C}, temperature from `context`. Raises SensorError."""
         centi_c = centi_celsius(PART, context, self._temp_channel)
-        if not self._is_only_ec:
-            await self._send_only_ec()
-        self._is_only_ec = False  # after a failure, another circuit may be connected
-        milli_us_cm = await self.ezo.read_milli(centi_c)
-        self._is_only_ec = True
+        milli_us_cm = await self.ezo.read_only("EC", centi_c)
         ec_us_cm = divide_rounded(milli_us_cm, 1000)
         if not 0 <= ec_us_cm <= _HIGHEST_US_CM:
             raise SensorError(PART, "out_of_range", f"{ec_us_cm} uS/cm")
         return {"ec_us_cm": ec_us_cm}
-
-    async def _send_only_ec(self):
-        outputs = await self.ezo.query("O")
-        if _EC not in outputs:
-            await self.ezo.send("O,EC,1")
-        for name in outputs:
-            if name != _EC:
-                await self.ezo.send(f"O,{name},0")

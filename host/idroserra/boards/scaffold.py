@@ -44,7 +44,8 @@ _RS485_PINS = {"esp32": (25, 26, 27), "esp32s2": (17, 16, 15), "esp32s3": (17, 1
 _CONVERTER = "ads1115"
 # Defaults of keys whose minimum is not the usual value.
 _USUAL = {
-    ("ezo_ph", "address"): 0x63, ("ezo_ec", "address"): 0x64, ("ina219", "shunt_mohm"): 100,
+    ("ezo_ph", "address"): 0x63, ("ezo_ec", "address"): 0x64,
+    ("ezo_do", "address"): 0x61, ("ezo_rtd", "address"): 0x66, ("ina219", "shunt_mohm"): 100,
     ("flow_meter", "pulses_per_l"): 450, ("hc_sr04", "height_mm"): 500,
     ("jsn_sr04t", "height_mm"): 600,
 }

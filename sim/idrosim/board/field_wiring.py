@@ -25,6 +25,24 @@ def ezo_ec(wiring, spec):
     return _ezo(wiring, spec, circuit), probe
 
 
+def ezo_do(wiring, spec):
+    """Wire an oxygen circuit with its probe."""
+    from idrosim.devices.ezo_do import EzoDo
+
+    probe = wiring.probe(spec, "do", field_probes.OxygenProbe)
+    return _ezo(wiring, spec, EzoDo(wiring.clock, wiring.reader(probe, "do_mg_l"))), probe
+
+
+def ezo_rtd(wiring, spec):
+    """Wire a temperature circuit with its probe: in the water, or for the source `air` there."""
+    from idrosim.devices.ezo_rtd import EzoRtd
+    from idrosim.devices.shared.probe_signals import signal_of
+
+    kind, build, name = signal_of("temp_c", spec["source"])
+    probe = wiring.probe(spec, kind, build)
+    return _ezo(wiring, spec, EzoRtd(wiring.clock, wiring.reader(probe, name))), probe
+
+
 def hc_sr04(wiring, spec):
     """Wire a range finder to its trigger and echo pins."""
     from idrosim.devices.hc_sr04 import HcSr04
@@ -155,6 +173,8 @@ def _light(wiring, spec, build):
 PARTS = {
     "ezo_ph": (ezo_ph, ("unplugged", "noisy")),
     "ezo_ec": (ezo_ec, ("unplugged", "noisy")),
+    "ezo_do": (ezo_do, ("unplugged", "noisy")),
+    "ezo_rtd": (ezo_rtd, ("unplugged", "noisy")),
     "hc_sr04": (hc_sr04, ("unplugged",)),
     "jsn_sr04t": (jsn_sr04t, ("unplugged",)),
     "float_switch": (float_switch, ("unplugged", "shorted", "stuck", "noisy")),

@@ -12,8 +12,10 @@ from idro.drivers import (
     bme280,
     dht22,
     ds18b20,
+    ezo_do,
     ezo_ec,
     ezo_ph,
+    ezo_rtd,
     ina219,
     jsn_sr04t,
     scd4x,
@@ -27,8 +29,10 @@ from idrosim.devices import bh1750 as bh1750_part
 from idrosim.devices import bme280 as bme280_part
 from idrosim.devices import dht22 as dht22_part
 from idrosim.devices import ds18b20 as ds18b20_part
+from idrosim.devices import ezo_do as ezo_do_part
 from idrosim.devices import ezo_ec as ezo_ec_part
 from idrosim.devices import ezo_ph as ezo_ph_part
+from idrosim.devices import ezo_rtd as ezo_rtd_part
 from idrosim.devices import ina219 as ina219_part
 from idrosim.devices import scd4x as scd4x_part
 from idrosim.devices import sht3x as sht3x_part
@@ -165,6 +169,16 @@ def ezo_ec_rig(line):
     return lambda driver: EzoRig(driver, ezo_ec_part.EzoEc, line, pairs)
 
 
+def ezo_do_rig(line):
+    pairs = ((7.82, {"do_mg_l": 7.82}), (5.1, {"do_mg_l": 5.1}))
+    return lambda driver: EzoRig(driver, ezo_do_part.EzoDo, line, pairs)
+
+
+def ezo_rtd_rig(line):
+    pairs = ((21.5, {"temp_c": 21.5}), (18.25, {"temp_c": 18.25}))
+    return lambda driver: EzoRig(driver, ezo_rtd_part.EzoRtd, line, pairs)
+
+
 def check(rig):
     """Assert that a driver reads each value correctly and never reads early."""
     for around, expected in rig.pairs:
@@ -213,6 +227,10 @@ IMPATIENT = (
     (ezo_ph, ezo_ph_rig("uart"), (("_READ_MS = 900", "_READ_MS = 890"),), "early reads"),
     (ezo_ec, ezo_ec_rig("i2c"), (("_READ_MS = 600", "_READ_MS = 590"),), "early reads"),
     (ezo_ec, ezo_ec_rig("uart"), (("_READ_MS = 600", "_READ_MS = 590"),), "early reads"),
+    (ezo_do, ezo_do_rig("i2c"), (("_READ_MS = 600", "_READ_MS = 590"),), "early reads"),
+    (ezo_do, ezo_do_rig("uart"), (("_READ_MS = 600", "_READ_MS = 590"),), "early reads"),
+    (ezo_rtd, ezo_rtd_rig("i2c"), (("_READ_MS = 600", "_READ_MS = 590"),), "early reads"),
+    (ezo_rtd, ezo_rtd_rig("uart"), (("_READ_MS = 600", "_READ_MS = 590"),), "early reads"),
 )
 
 

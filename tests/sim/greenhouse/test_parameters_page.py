@@ -25,6 +25,8 @@ PROBE_OF = {
     "linear_analog": field_probes.MoistureProbe,
     "ezo_ph": water_probes.PhProbe,
     "ezo_ec": water_probes.EcProbe,
+    "ezo_do": field_probes.OxygenProbe,
+    "ezo_rtd": water_probes.TempProbe,
     "ds18b20": water_probes.TempProbe,
     "sht4x": water_probes.AirProbe,
     "sht3x": water_probes.AirProbe,

@@ -1,6 +1,6 @@
-"""Atlas EZO circuits: the command set shared by pH and EC, over I2C or UART.
+"""Atlas EZO circuits: the command set that all share, over I2C or UART.
 
-Atlas EZO-pH and EZO-EC datasheets: an ASCII command, a fixed wait for each command, one response.
+Atlas EZO datasheets: an ASCII command, a fixed wait for each command, one response.
 The compensation temperature is lost with the supply, so each reading sends it first.
 """
 
@@ -18,10 +18,22 @@ class Ezo:
         self._transport = transport
         self._read_ms = read_ms
         self._is_prepared = False
+        self._is_only = False
 
-    async def read_milli(self, centi_c):
-        """Return the reading in 1/1000 at a water temperature. Raises SensorError."""
+    async def read_milli(self, centi_c=None):
+        """Return the reading in 1/1000, at a water temperature except for a circuit without
+        compensation. Raises SensorError."""
         return await with_retries(self._part, self._measure, centi_c)
+
+    async def read_only(self, wanted, centi_c):
+        """Return the reading in 1/1000 of the output `wanted` of a circuit that has several; the
+        others are switched off. Raises SensorError."""
+        if not self._is_only:
+            await self._send_only(wanted)
+        self._is_only = False  # after a failure, another circuit may be connected
+        value = await self.read_milli(centi_c)
+        self._is_only = True
+        return value
 
     async def query(self, name):
         """Return the response fields of the query `name`, such as O. Raises SensorError."""
@@ -31,10 +43,19 @@ class Ezo:
         """Send a command without a response text. Raises SensorError."""
         await with_retries(self._part, self._exchange, command, wait_ms, _no_answer)
 
+    async def _send_only(self, wanted):
+        outputs = await self.query("O")
+        if wanted not in outputs:
+            await self.send(f"O,{wanted},1")
+        for name in outputs:
+            if name != wanted:
+                await self.send(f"O,{name},0")
+
     async def _measure(self, centi_c):
-        sign = "-" if centi_c < 0 else ""
-        degrees, hundredths = divmod(abs(centi_c), 100)
-        await self._exchange(f"T,{sign}{degrees}.{hundredths:02d}", _SHORT_MS, _no_answer)
+        if centi_c is not None:
+            sign = "-" if centi_c < 0 else ""
+            degrees, hundredths = divmod(abs(centi_c), 100)
+            await self._exchange(f"T,{sign}{degrees}.{hundredths:02d}", _SHORT_MS, _no_answer)
         return await self._exchange("R", self._read_ms, milli)
 
     async def _query(self, name):

@@ -1,6 +1,6 @@
 """Common command interpreter of Atlas EZO circuits, with its processing times.
 
-Atlas EZO-pH and EZO-EC datasheets. A circuit processes one command at a time, for the time its
+Atlas EZO datasheets. A circuit processes one command at a time, for the time its
 datasheet states, and measures at the end. ezo_interfaces.py carries the answers.
 """
 
@@ -19,6 +19,7 @@ class EzoCircuit:
 
     NAME = VERSION = CAL_WORD = ""
     WAITS_US = {}
+    DEFAULT_C = 25.0
 
     def __init__(self, clock):
         self.clock = clock
@@ -31,7 +32,7 @@ class EzoCircuit:
 
     def power_cycle(self):
         """Reset, as when power returns: the temperature is lost, the calibration is not."""
-        self.temp_c = 25.0
+        self.temp_c = self.DEFAULT_C
         self.is_asleep = False
         self.busy_until_us = 0
 
