@@ -60,17 +60,17 @@ class LinearAnalog:
         signal = self._first + divide_rounded(from_uv * self._rise, self._run_uv)
         return {self._key: self._value(signal, context)}
 
-    def _value(self, milli, context):
+    def _value(self, signal, context):
         crop = abs(self._rise) // _CROP_RATIO
         if self._key == "temp_c":
-            return milli / 1000
-        if milli < 0:
-            if milli < -crop:
-                raise SensorError(PART, "out_of_range", f"{self._key} {milli}/1000")
+            return signal / 1000
+        if signal < 0:
+            if signal < -crop:
+                raise SensorError(PART, "out_of_range", f"{self._key} {signal}/1000")
             return 0
-        if self._key.endswith("_pct") and _MAX_PCT_MILLI < milli <= _MAX_PCT_MILLI + crop:
+        if self._key.endswith("_pct") and _MAX_PCT_MILLI < signal <= _MAX_PCT_MILLI + crop:
             return 100
-        return milli / 1000
+        return signal / 1000
 
     def _centi_c(self, context):
         return centi_celsius(PART, context, self._temp_channel)
@@ -79,39 +79,38 @@ class LinearAnalog:
 class Ph(LinearAnalog):
     """A pH electrode, as a sen0161."""
 
-    def _value(self, signal_uv, context):
+    def _value(self, signal, context):
         from idro.drivers.sen0161 import ph_milli
 
         centi_c = self._centi_c(context)
         if self._is_compensated:
-            signal_uv = _PH_7_UV + divide_rounded(
-                (signal_uv - _PH_7_UV) * (centi_c + _ZERO_CENTI_K), _CALIBRATION_CENTI_K)
+            signal = _PH_7_UV + divide_rounded(
+                (signal - _PH_7_UV) * (centi_c + _ZERO_CENTI_K), _CALIBRATION_CENTI_K)
         settings = self._settings
         return ph_milli(
-            signal_uv, centi_c, settings["ph.neutral_uv"], settings["ph.slope_uv_per_ph"]) / 1000
+            signal, centi_c, settings["ph.neutral_uv"], settings["ph.slope_uv_per_ph"]) / 1000
 
 
 class Ec(LinearAnalog):
     """A conductivity cell, as a dfr0300."""
 
-    def _value(self, signal_uv, context):
+    def _value(self, signal, context):
         from idro.drivers.dfr0300 import ec_us_cm
 
-        if signal_uv < _IN_AIR_UV:
-            raise SensorError(PART, "in_air", f"{signal_uv} uV")
+        if signal < _IN_AIR_UV:
+            raise SensorError(PART, "in_air", f"{signal} uV")
         centi_c = self._centi_c(context)
         alpha_ppm_c = self._settings["ec.alpha_ppm_c"]
         if self._is_compensated:
-            signal_uv += divide_rounded(
-                signal_uv * alpha_ppm_c * (centi_c - 2500), 100_000_000)
-        return ec_us_cm(signal_uv, centi_c, self._settings["ec.cell_milli"], alpha_ppm_c)
+            signal += divide_rounded(signal * alpha_ppm_c * (centi_c - 2500), 100_000_000)
+        return ec_us_cm(signal, centi_c, self._settings["ec.cell_milli"], alpha_ppm_c)
 
 
 class Level(LinearAnalog):
     """A level transmitter, as a hydrostatic."""
 
-    def _value(self, signal_uv, context):
+    def _value(self, signal, context):
         from idro.drivers.hydrostatic import level_mm
 
         return level_mm(
-            signal_uv, self._settings["level.zero_uv"], self._settings["level.uv_per_mm"])
+            signal, self._settings["level.zero_uv"], self._settings["level.uv_per_mm"])

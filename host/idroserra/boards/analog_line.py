@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from idro.protocol.quantities import QUANTITIES
+from idroserra.boards.schema import Sensor
 from idroserra.core.errors import BoardError
 
 PART = "linear_analog"
@@ -56,6 +57,15 @@ def mv_per_unit(sensor: Mapping[str, Any]) -> float:
     """Return the slope of a line, in mV at the input for a unit of the quantity."""
     rise_mv = sensor["point2_mv"] - sensor["point1_mv"]
     return float(rise_mv / (sensor["point2_value"] - sensor["point1_value"]))
+
+
+def to_measure(sensor: Sensor) -> str:
+    """Return what a person must measure at the converter's input, a sentence."""
+    unit = QUANTITIES[sensor.measures[0]].unit
+    points = " and ".join(f"{mv} mV at {value} {unit}" for mv, value in (
+        (sensor.point1_mv, sensor.point1_value), (sensor.point2_mv, sensor.point2_value)))
+    return (f"measure that this {sensor.part} gives {points}, behind its divider; else trim it or "
+            "set its points")
 
 
 def is_flat_ph(sensor: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idroserra.boards import analog_line, modbus_map, onewire_rom, power_budget, warnings
+from idroserra.boards import modbus_map, onewire_rom, power_budget, warnings
 from idroserra.boards.chips import CHIPS, unknown_chip
 from idroserra.boards.schema import MAX_VOLUME_L, MIN_VOLUME_L, BoardFile, Part, parse
 from idroserra.boards.validator import BoardValidator
@@ -107,7 +107,6 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
         "actuators": [check.actuator(f"actuator[{i}]", a) for i, a in enumerate(board.actuator)]}
     compiled["button"] = None if board.button is None else check.button(board.button.pin)
     check.check_whole()
-    analog_line.check(file, compiled)
     warnings.check(file, compiled, parts)
     power_budget.check(file, board, parts)
     return compiled

@@ -40,7 +40,9 @@ _OF_THE_AIR: dict[str, tuple[tuple[str, ...], int]] = {
 
 
 def check(file: str, board: dict[str, Any], parts: dict[str, Part]) -> None:
-    """Check for outputs that depend on too coarse readings or missing ones. Raises BoardError."""
+    """Check the lines of analog boards, and for outputs that depend on too coarse readings or
+    missing ones. Raises BoardError."""
+    analog_line.check(file, board)
     _check_air(file, board)
     outputs = {actuator["name"] for actuator in board["actuators"]}
     acting = sorted(outputs & _PROBES["sen0161"].outputs)
@@ -102,10 +104,13 @@ def warnings(board: dict[str, Any]) -> list[str]:
 
 
 def to_set(board: BoardFile, parts: dict[str, Part]) -> list[str]:
-    """Return what to set in each Modbus probe before it joins its line, a sentence each."""
+    """Return what to set in each Modbus probe before it joins its line, and what to measure at
+    each analog board, a sentence each."""
     found = []
     for index, sensor in enumerate(board.sensor):
         part = parts[sensor.part]
+        if sensor.part == analog_line.PART:
+            found.append(f"sensor[{index}]: {analog_line.to_measure(sensor)}")
         if not isinstance(part, ModbusPart) or sensor.bus is None:
             continue
         probe, line = part.probe, board.rs485[sensor.bus.partition(".")[2]]

@@ -30,6 +30,10 @@ def test_the_board_states_quantity_range_line_and_compensation():
         "channel": 0, "low_mv": 100, "high_mv": 3_000, "point1_mv": 1_667, "point1_value": 7,
         "point2_mv": 2_022, "point2_value": 4, "self_compensated": 0}
     assert warnings.warnings(board) == []
+    said = warnings.to_set(parse(TEXT.encode(), BoardFile, "analog.toml"), PARTS)
+    assert said[0] == ("sensor[1]: measure that this linear_analog gives 1667 mV at 7 pH and 2022 "
+                       "mV at 4 pH, behind its divider; else trim it or set its points")
+    assert len(said) == 4
 
 
 REFUSED = {
