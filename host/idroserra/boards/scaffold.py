@@ -47,7 +47,7 @@ _USUAL = {
     ("ezo_ph", "address"): 0x63, ("ezo_ec", "address"): 0x64,
     ("ezo_do", "address"): 0x61, ("ezo_rtd", "address"): 0x66, ("ina219", "shunt_mohm"): 100,
     ("flow_meter", "pulses_per_l"): 450, ("hc_sr04", "height_mm"): 500,
-    ("jsn_sr04t", "height_mm"): 600,
+    ("jsn_sr04t", "height_mm"): 600, ("vl53l0x", "height_mm"): 500,
 }
 _SOURCES = {
     "ph": "reservoir", "ec_us_cm": "reservoir", "level_mm": "reservoir", "float_up": "reservoir",

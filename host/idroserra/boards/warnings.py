@@ -31,6 +31,7 @@ _PROBES = {
 }
 
 
+_LASERS = ("vl53l0x",)
 # Channels that a climate output depends on, and its maximum run.
 _OF_THE_AIR: dict[str, tuple[tuple[str, ...], int]] = {
     "fan": (("air.temp_c",), 1_800_000),
@@ -45,6 +46,7 @@ def check(file: str, board: dict[str, Any], parts: dict[str, Part]) -> None:
     analog_line.check(file, board)
     _check_air(file, board)
     outputs = {actuator["name"] for actuator in board["actuators"]}
+    _check_light_through_water(file, board, outputs)
     acting = sorted(outputs & _PROBES["sen0161"].outputs)
     for index, step in _coarse_ph(board, parts):
         if acting:
@@ -62,6 +64,16 @@ def check(file: str, board: dict[str, Any], parts: dict[str, Part]) -> None:
             why = (f"{_accuracy(board, sensor, probe)}: too coarse for {' and '.join(acting)}; "
                    "use an ads1115 or an EZO circuit, or remove those outputs")
             raise BoardError(file, f"sensor[{index}].bus", why)
+
+
+def _check_light_through_water(file: str, board: dict[str, Any], outputs: set[str]) -> None:
+    """Without its float a laser ranges through the water: a full tank looks empty."""
+    for index, sensor in enumerate(board["sensors"]):
+        if (sensor["part"] in _LASERS and sensor["source"] == "reservoir"
+                and "top_off" in outputs):
+            why = (f"a {sensor['part']} that has lost its float sees the bottom, and top_off "
+                   "would fill for ever: use another level sensor, or remove top_off")
+            raise BoardError(file, f"sensor[{index}].part", why)
 
 
 def _check_air(file: str, board: dict[str, Any]) -> None:

@@ -57,6 +57,16 @@ def jsn_sr04t(wiring, spec):
     return _range_finder(wiring, spec, JsnUart if "bus" in spec else JsnSr04t)
 
 
+def vl53l0x(wiring, spec):
+    """Wire a laser ranger above its float."""
+    from idrosim.devices.vl53l0x import Vl53l0x
+
+    probe = wiring.probe(spec, "range", field_probes.RangeProbe)
+    level_mm = wiring.reader(probe, "level_mm")
+    part = Vl53l0x(wiring.clock, lambda: spec["height_mm"] - level_mm())
+    return wiring.on_i2c(spec, part), probe
+
+
 def float_switch(wiring, spec):
     """Wire a float switch to its pin; for the source `leak` it lies on the floor."""
     from idrosim.devices.float_switch import FloatSwitch
@@ -177,6 +187,7 @@ PARTS = {
     "ezo_rtd": (ezo_rtd, ("unplugged", "noisy")),
     "hc_sr04": (hc_sr04, ("unplugged",)),
     "jsn_sr04t": (jsn_sr04t, ("unplugged",)),
+    "vl53l0x": (vl53l0x, ("unplugged",)),
     "float_switch": (float_switch, ("unplugged", "shorted", "stuck", "noisy")),
     "flow_meter": (flow_meter, ("unplugged", "stuck")),
     "scd4x": (scd4x, ("unplugged", "noisy")),

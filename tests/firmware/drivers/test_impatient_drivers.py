@@ -22,6 +22,7 @@ from idro.drivers import (
     sht3x,
     sht4x,
     tsl2591,
+    vl53l0x,
 )
 from idro.errors import SensorError
 from idrosim.devices import aht20 as aht20_part
@@ -38,6 +39,7 @@ from idrosim.devices import scd4x as scd4x_part
 from idrosim.devices import sht3x as sht3x_part
 from idrosim.devices import sht4x as sht4x_part
 from idrosim.devices import tsl2591 as tsl2591_part
+from idrosim.devices import vl53l0x as vl53l0x_part
 from idrosim.devices.shared.onewire_bus import OneWireBus
 from support.ezo_bench import Bench
 from support.portable_fakes import FakeClock, FakeGpio, FakeI2c, FakeOneWire, run
@@ -169,6 +171,11 @@ def ezo_ec_rig(line):
     return lambda driver: EzoRig(driver, ezo_ec_part.EzoEc, line, pairs)
 
 
+def vl53l0x_rig(driver):
+    pairs = ((400.0, {"level_mm": 200}), (300.0, {"level_mm": 300}))
+    return Rig(pairs).on_i2c(driver, vl53l0x_part.Vl53l0x, source="reservoir", height_mm=600)
+
+
 def ezo_do_rig(line):
     pairs = ((7.82, {"do_mg_l": 7.82}), (5.1, {"do_mg_l": 5.1}))
     return lambda driver: EzoRig(driver, ezo_do_part.EzoDo, line, pairs)
@@ -221,6 +228,7 @@ IMPATIENT = (
                             ("if not i2c.readfrom_mem(", "if 0 and not i2c.readfrom_mem(")),
      "stale"),
     (ina219, ina219_rig, (("_MEASURE_MS = 3", "_MEASURE_MS = 0"),), "timeout"),
+    (vl53l0x, vl53l0x_rig, (("_SHOT_MS = 40", "_SHOT_MS = 30"),), "while it measures"),
     (jsn_sr04t, JsnRig, (("_ANSWER_MS = 120", "_ANSWER_MS = 40"),),
      "before it answered"),
     (ezo_ph, ezo_ph_rig("i2c"), (("_READ_MS = 900", "_READ_MS = 890"),), "early reads"),

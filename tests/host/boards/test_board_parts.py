@@ -230,6 +230,21 @@ def test_refuses_with_key_and_way_out(case):
     assert way_out in refused.value.why
 
 
+def test_refuses_a_top_off_by_a_laser_that_sees_through_water():
+    laser = 'part = "vl53l0x"\nmeasures = ["level_mm"]\nbus = "i2c.main"\naddress = 0x29\n' \
+        "height_mm = 500\n"
+    text = FILES["esp32-reservoir"]
+    start = text.index('part = "hydrostatic"')
+    end = text.index("channel = 2\n") + len("channel = 2\n")
+    text = text[:start] + laser + text[end:]
+    with pytest.raises(BoardError, match="lost its float sees the bottom") as refused:
+        compiler.compile_board(text.encode(), "esp32-reservoir.toml", PARTS)
+    assert refused.value.key == "sensor[3].part"
+    place = text.index('[[actuator]]\nname = "top_off"')
+    text = text[:place] + text[text.index("[[actuator]]", place + 1):]
+    assert compiler.compile_board(text.encode(), "esp32-reservoir.toml", PARTS)
+
+
 def test_outputs_that_dim_on_an_expander():
     board = compiled("esp32s3-expanders")
     assert board["expanders"][1] == {

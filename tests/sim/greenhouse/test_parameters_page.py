@@ -39,6 +39,7 @@ PROBE_OF = {
     "ina219": field_probes.SupplyProbe,
     "hc_sr04": field_probes.RangeProbe,
     "jsn_sr04t": field_probes.RangeProbe,
+    "vl53l0x": field_probes.RangeProbe,
     "float_switch": field_probes.FloatProbe,
     "flow_meter": field_probes.FlowProbe,
     "modbus": water_probes.TempProbe,

@@ -1,11 +1,10 @@
 """Water level from ultrasonic rangers mounted above the water.
 
-The speed of sound is 331.3 m/s * sqrt(1 + T/273.15), so the air temperature is needed. Inside its
-blind zone a ranger reports the end of the zone, and a full tank would not look full: such readings
-are faults.
+The speed of sound is 331.3 m/s * sqrt(1 + T/273.15), so the air temperature is needed.
 """
 
 from idro.drivers.shared.analog import centi_celsius, divide_rounded
+from idro.drivers.shared.from_above import level_mm
 from idro.errors import SensorError
 
 PINGS = 5
@@ -17,7 +16,6 @@ _GAP_MS = 61
 _ZERO_CENTI_K = 27_315
 # Error allowed for waves, and for a cold or hot headspace.
 _SCATTER_UM = 20_000
-_FLOOR_TOLERANCE_MM = 15
 
 
 class UltrasonicLevel:
@@ -47,12 +45,8 @@ class UltrasonicLevel:
         if distance_um(echoes_us[-2] - echoes_us[1], centi_c) > _SCATTER_UM:
             raise SensorError(self._part, "noisy", f"{echoes_us} us")
         distance_mm = divide_rounded(distance_um(echo_us, centi_c), 1000)
-        if not self._blind_mm < distance_mm <= self._range_mm:
-            raise SensorError(self._part, "out_of_range", f"{distance_mm} mm away")
-        level_mm = self._height_mm - distance_mm
-        if level_mm < -_FLOOR_TOLERANCE_MM:
-            raise SensorError(self._part, "out_of_range", f"{-level_mm} mm below the floor")
-        return {"level_mm": max(0, level_mm)}
+        return {"level_mm": level_mm(
+            self._part, self._height_mm, distance_mm, self._blind_mm, self._range_mm)}
 
 
 class EchoLine:
