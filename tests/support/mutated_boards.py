@@ -103,9 +103,27 @@ def check_board(board: compiler.Board) -> None:
         assert "expander" in actuator or actuator["pin"] not in moving
     channels = [f"{s['source']}.{q}" for s in board["sensors"] for q in s["measures"]]
     assert len(channels) == len(set(channels)) > 0
+    for sensor in board["sensors"]:
+        if sensor["part"] == "linear_analog":
+            check_line(sensor, {actuator["name"] for actuator in board["actuators"]})
     for line in board["onewire"]:
         on_line = [s for s in board["sensors"] if s.get("bus") == f"onewire.{line}"]
         assert len(on_line) < 2 or len({s["rom"] for s in on_line}) == len(on_line)
     parts = board["adcs"] + board["expanders"] + board["sensors"]
     devices = [(part["bus"], part["address"]) for part in parts if "address" in part]
     assert len(devices) == len(set(devices))
+
+
+def check_line(sensor: dict[str, Any], outputs: set[str]) -> None:
+    """Assert that neither a cut cable nor a short of an analog board is a number, and that no acid
+    depends on a pH whose dead probe looks alive."""
+    first, second = ((sensor[f"{name}_mv"], sensor[f"{name}_value"])
+                     for name in ("point1", "point2"))
+    slope = (second[1] - first[1]) / (second[0] - first[0])
+    assert slope != 0
+    assert sensor["high_mv"] <= 3_200
+    [quantity] = sensor["measures"]
+    at_0 = first[1] - first[0] * slope
+    assert sensor["low_mv"] > 0 or (quantity == "ec_us_cm" and at_0 < 3)
+    if quantity == "ph" and sensor["source"] == "reservoir" and outputs & {"ph_down", "ph_up"}:
+        assert abs(1 / slope) >= 100

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from idroserra.boards import compiler
 from idroserra.core.errors import BoardError
-from support import relay_board
+from support import analog_board, relay_board
 from support.mutated_boards import as_toml, check_board, mutate, places
 
 FILE = "esp32-reservoir.toml"
@@ -16,7 +16,7 @@ REFERENCE = (compiler.boards_dir() / FILE).read_text()
 TABLES = {
     f"{name}.toml": (compiler.boards_dir() / f"{name}.toml").read_text()
     for name in compiler.names()
-} | {f"{relay_board.NAME}.toml": relay_board.WHOLE}
+} | {f"{relay_board.NAME}.toml": relay_board.WHOLE, "analog.toml": analog_board.text("analog")}
 PARTS = compiler.read_parts((compiler.boards_dir() / compiler.PARTS_FILE).read_bytes())
 
 def compile_or_refuse(data: bytes, file: str = FILE) -> compiler.Board | None:
