@@ -31,7 +31,7 @@ HOST: Levels = (
     ("pki", "mqtt", "auth", "history", "boards"),
     ("client", "broker", "image"),
     ("flash",),
-    ("ingest", "feeds", "node_state"),
+    ("ingest", "feeds", "node_state", "foreign"),
     ("nodes",),
     ("setpoints",),
     ("inventory", "calibration", "recipes", "journal", "provisioning", "tasks"),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from idroserra.alarms import conditions_node
 from idroserra.alarms.conditions_channel import CHANNEL_WATCHES, matching_channels
+from idroserra.alarms.conditions_foreign import FOREIGN_WATCHES
 from idroserra.alarms.finding import Finding
 from idroserra.alarms.rules import CHANNEL, DOSER, HOST, NODE, SITE, Rule
 from idroserra.alarms.snapshot import NodeSnapshot, Snapshot
@@ -180,4 +181,5 @@ _HOST_WATCHES: dict[str, Callable[[Rule, Snapshot, IsActive], Iterable[Host]]] =
     "broker_down": _broker_down, "store_down": _store_down, "spool_down": _spool_down,
     "feed_down": _feed_down, "thread_failed": _thread_failed, "disk_low": _disk_low,
     "host_clock": _host_clock, "undelivered": _undelivered, "update_stopped": _update_stopped,
+    **FOREIGN_WATCHES,
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from idroserra.core.reasons import Reason
+from idroserra.foreign.readings import ForeignReading
 from idroserra.nodes.latest_events import Event
 
 
@@ -86,3 +87,4 @@ class Snapshot:
     nodes: tuple[NodeSnapshot, ...] = ()
     updates_stopped: Mapping[str, Reason] = field(default_factory=dict)  # {board class: why}
     feeds: Mapping[str, str] = field(default_factory=dict)  # {name: state}
+    foreign: tuple[ForeignReading, ...] = ()

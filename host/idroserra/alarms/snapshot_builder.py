@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from idroserra.alarms.bus_groups import groups_of
 from idroserra.alarms.snapshot import NodeSnapshot, Reading, Snapshot
 from idroserra.core.reasons import Reason
+from idroserra.foreign.readings import ForeignReading
 from idroserra.history.models import Store
 from idroserra.nodes.freshness import stale_after_ms
 from idroserra.nodes.latest_events import LatestEvents
@@ -27,7 +28,7 @@ class HostSources(NamedTuple):
     """The parts of the host that the builder reads. counts: Service.counts(); failures: {thread:
     (unix_ms, why)}; epoch: of a boot, None until decided; recipe_held: why a node's recipe is
     paused; update_failed, updates_stopped: UpdateService.failed() and stopped(); state_text: the
-    state of a node in words."""
+    state of a node in words; foreign: ForeignReadings.readings()."""
 
     nodes: Nodes
     live: LiveState
@@ -40,6 +41,7 @@ class HostSources(NamedTuple):
     update_failed: Callable[[str], Reason | None]
     updates_stopped: Callable[[], Mapping[str, Reason]]
     state_text: Callable[[str], str]
+    foreign: Callable[[], Sequence[ForeignReading]]
     data_dir: Path
     site: str
 
@@ -75,7 +77,7 @@ class SnapshotBuilder:
             parts.failures(), self._disk_mb(now_unix_ms),
             {node: tuple(changes) for node, changes in self._rejected.items()}, undelivered,
             tuple(self._node(node, now_unix_ms, left_pct(node.node)) for node in nodes),
-            parts.updates_stopped(), counts["feeds"])
+            parts.updates_stopped(), counts["feeds"], tuple(parts.foreign()))
 
     def _node(self, node: Node, now_unix_ms: int, left_pct: Mapping[str, float]) -> NodeSnapshot:
         parts, info, report = self._parts, node.info, node.report

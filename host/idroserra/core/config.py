@@ -10,9 +10,9 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,23 +20,15 @@ import platformdirs
 from msgspec import Meta, field
 from msgspec.structs import force_setattr
 
+from idroserra.core.config_section import Section, checked
 from idroserra.core.errors import ConfigError
+from idroserra.core.foreign_config import ForeignConfig
 from idroserra.core.hostnames import check_name
 from idroserra.core.sites import BadSite, check_site
 from idroserra.core.validation import Secret, ValidationError, string_pattern, validate
 
 ENV_PREFIX = "IDROSERRA_"
-_T = TypeVar("_T")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-
-
-def _checked(name: str, check: Callable[..., _T], *values: Any) -> _T:
-    """Return check(*values). Turns its ValueError into a ValidationError of the key `name`."""
-    try:
-        return check(*values)
-    except ValueError as error:
-        why = str(error)
-        raise ValidationError([name], f"{why[:1].lower()}{why[1:]}") from None
 
 
 def _public(url: str) -> str:
@@ -70,10 +62,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class Section(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """A table of the file. validate() checks types, __post_init__ values and combinations."""
-
-
 class MqttConfig(Section, frozen=True):
     """[mqtt]: the broker. mqtt:// is for loopback only; mqtts:// verifies the certificate."""
 
@@ -92,7 +80,7 @@ class MqttConfig(Section, frozen=True):
 
     def __post_init__(self) -> None:
         """Raises ValidationError for an invalid URL, or for mqtt:// beyond loopback."""
-        parts = _checked("url", split_url, self.url, ("mqtt", "mqtts"))
+        parts = checked("url", split_url, self.url, ("mqtt", "mqtts"))
         if parts.scheme == "mqtt" and not is_loopback(parts.hostname or ""):
             raise ValidationError(["url"], "must be mqtts:// except on loopback")
 
@@ -125,7 +113,7 @@ class HttpConfig(Section, frozen=True):
         if not is_loopback(self.host):
             raise ValidationError(["host"], "loopback only: use [lan] for the site's network")
         if self.public_url is not None:
-            force_setattr(self, "public_url", _checked("public_url", _public, self.public_url))
+            force_setattr(self, "public_url", checked("public_url", _public, self.public_url))
 
 
 class KeepConfig(Section, frozen=True):
@@ -162,7 +150,7 @@ class LanConfig(Section, frozen=True):
     def __post_init__(self) -> None:
         """Raises ValidationError for an invalid name, or a certificate without its key."""
         force_setattr(self, "names", tuple(
-            _checked("names", check_name, name) for name in self.names))
+            checked("names", check_name, name) for name in self.names))
         if (self.cert_file is None) != (self.key_file is None):
             raise ValidationError([], "cert_file and key_file go together")
 
@@ -182,7 +170,7 @@ class DatabaseConfig(Section, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raises ValidationError for an invalid URL."""
-        _checked("url", split_url, self.url, ("http", "https"))
+        checked("url", split_url, self.url, ("http", "https"))
 
 
 class StoreConfig(DatabaseConfig, frozen=True, kw_only=True):
@@ -248,7 +236,7 @@ class AlarmsConfig(Section, frozen=True):
             if text is not None and not _TIME.fullmatch(text):
                 raise ValidationError([name], "must be a time of day such as 22:30")
         if self.heartbeat_url is not None:
-            parts = _checked("heartbeat_url", urlsplit, self.heartbeat_url.get_secret_value())
+            parts = checked("heartbeat_url", urlsplit, self.heartbeat_url.get_secret_value())
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValidationError(["heartbeat_url"], "must be an http or https URL")
         if (self.quiet_from is None) != (self.quiet_until is None):
@@ -292,6 +280,7 @@ class Config(Section, frozen=True, dict=True):
     spool: SpoolConfig = SpoolConfig()
     alarms: AlarmsConfig = AlarmsConfig()
     homeassistant: HomeAssistantConfig = HomeAssistantConfig()
+    foreign: ForeignConfig = ForeignConfig()
     access: AccessConfig = AccessConfig()
     journal: JournalConfig = JournalConfig()
     update: UpdateConfig = UpdateConfig()

@@ -16,6 +16,8 @@ SECTIONS = {
     "alarms": "Alarm rules and notifications ([alarms](../alarms.md)).",
     "alarms.targets[]": "One recipient of notifications; any number is allowed.",
     "homeassistant": "Nodes as devices of [Home Assistant](../integrations.md#home-assistant).",
+    "foreign": "[Foreign readings](../integrations.md#foreign-readings) from sensors that are not "
+               "nodes.",
     "access": "Lifetime of log-in sessions at the page.",
     "journal": "The [journal](../page.md#journal).",
     "update": "[Updates](../update.md) of the nodes over the air.",
@@ -97,6 +99,7 @@ TEXTS = {
     "homeassistant.enabled": "Publish the nodes to Home Assistant.",
     "homeassistant.prefix": "Discovery prefix, as in Home Assistant's MQTT settings.",
     "homeassistant.language": "Language of names, states, events and alarms: en, it or zh.",
+    "foreign.topics": "Topic filters to read, such as `foreign/#`, 20 at most. Empty: off.",
     "access.idle_min": "A session ends after this time without use.",
     "access.absolute_h": "A session ends this long after the log-in.",
     "journal.photos_max_mb": "Maximum total size of the photos on disk.",

@@ -46,8 +46,9 @@ from idro.protocol.validation import MAX_INT
 from idroserra.core import plausibility
 
 __all__ = [
-    "AS_FLASHED", "FAULTS", "KERNEL", "MAX_CHANNELS", "MAX_INT", "MAX_RECORDS", "MAX_UP_BYTES",
-    "OUTCOMES", "PREFIX", "QUANTITIES", "RECORD_LEAVES", "SETTINGS", "UNKNOWN_SYSTEM", "VERBS",
+    "AS_FLASHED", "FAULTS", "FOREIGN", "FOREIGN_NODE", "FOREIGN_QUANTITIES", "KERNEL",
+    "MAX_CHANNELS", "MAX_INT", "MAX_RECORDS", "MAX_UP_BYTES", "OUTCOMES", "PREFIX", "QUANTITIES",
+    "RECORD_LEAVES", "SETTINGS", "STORED_QUANTITIES", "UNKNOWN_SYSTEM", "VERBS",
     "Ack", "Batch", "Chunk", "ChunkRequest", "Command", "Config", "ConfigReport", "Detail",
     "EventRecord", "Info", "Mac", "Offer", "ProtocolError", "Quantity", "Record", "RunningRelease",
     "SettingsError", "Stored", "System", "Values",
@@ -69,6 +70,16 @@ Detail = Mapping[str, str | int | bool | Mapping[str, Any] | None]
 RECORD_LEAVES = ("telemetry", "event")
 
 MAX_BY_CHARS = 40
+
+# Foreign readings are stored as the source FOREIGN of a "node" FOREIGN_NODE + name, which is no
+# node id. Two of their quantities are not of the protocol, so no node can report them.
+FOREIGN = "foreign"
+FOREIGN_NODE = f"{FOREIGN}:"
+FOREIGN_QUANTITIES: Mapping[str, Quantity] = {
+    "temp_c": QUANTITIES["temp_c"], "rh_pct": QUANTITIES["rh_pct"],
+    "power_w": Quantity("power_w", "W", 1, -50_000, 50_000),
+    "leak": Quantity("leak", "0 or 1", 0, 0, 1)}
+STORED_QUANTITIES: Mapping[str, Quantity] = {**QUANTITIES, **FOREIGN_QUANTITIES}
 
 
 def parse_topic(topic: str) -> tuple[str, str, str]:
@@ -117,7 +128,10 @@ def channel_limits(channel: str) -> tuple[float, float, bool]:
 
 @lru_cache(maxsize=4_096)
 def split_channel(channel: str) -> tuple[str, Quantity]:
-    """Return (source, Quantity). Raises ProtocolError."""
+    """Return (source, Quantity), also of foreign readings. Raises ProtocolError."""
+    source, _, key = channel.partition(".")
+    if source == FOREIGN and key in FOREIGN_QUANTITIES:
+        return source, FOREIGN_QUANTITIES[key]
     source, quantity = messages_host.split_channel(channel)
     return source, quantity
 

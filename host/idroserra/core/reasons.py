@@ -52,6 +52,7 @@ HOST_VALUES: dict[str, str] = {
     "free_mb": "MB", "status": "", "reset": "reset", "bus": "bus", "channels": "channels",
     "oldest": "text", "newest": "text", "cpu_mhz": "MHz", "highest_mhz": "MHz",
     "site": "text", "part": "name", "target": "text", "targets": "text", "service": "text",
+    "sensor": "text",
 }
 VALUES: dict[str, str] = {**contract.VALUES, **HOST_VALUES}
 
@@ -81,11 +82,12 @@ STATES = rows_of(
 ALARMS = rows_of(
     ("ok", "node", "broker_works", "database_works", "spool_works", "feed_works",
      "never_heard", "dosing_free", "water_normal", "calibration_unknown", "flow_normal",
-     "pump_off", "air_not_hot", "air_steady", "reading_normal channel", "system_supported"),
+     "pump_off", "air_not_hot", "air_steady", "reading_normal channel", "system_supported",
+     "foreign_dry sensor", "foreign_fresh sensor"),
     ("check", "technician", "micropython_old version oldest",
      "micropython_untested version newest", "psram_missing", "cpu_slow cpu_mhz highest_mhz",
      "messages_rejected count for_ms", "readings_thinned count",
-     "rollout_stopped board_class why"),
+     "rollout_stopped board_class why", "foreign_implausible sensor channel scaled"),
     ("act", "technician", "broker_down detail", "database_down detail", "spool_down detail",
      "feed_down target detail", "part_failed task detail", "disk_free free_mb",
      "clock_before_release", "undelivered target why", "site_silent count of site",
@@ -93,11 +95,12 @@ ALARMS = rows_of(
      "restarts count for_ms", "restarts_after count for_ms reset",
      "restarts_error count for_ms reset detail",
      "node_flash_failed part detail", "clock_ahead off_ms", "clock_behind off_ms",
-     "bus_silent bus channels"),
+     "bus_silent bus channels", "foreign_old sensor age_ms", "foreign_silent sensor age_ms",
+     "foreign_offline sensor"),
     ("act", "grower", "no_reason", "pump_without_flow on_ms",
      "flow_with_pump_off flow_ml_per_min", "bottle_left actuator left_pct",
      "reading_old channel age_ms", "reading_above channel scaled limit_scaled",
-     "reading_below channel scaled limit_scaled"),
+     "reading_below channel scaled limit_scaled", "foreign_leak sensor"),
     ("check", "technician", "target_removed", "not_accepted service", "beat_not_evaluated",
      "beat_not_delivered targets", "answered_with status", "no_answer detail"),
 )

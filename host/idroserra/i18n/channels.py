@@ -20,7 +20,7 @@ _ORDER = (
     "ph", "ec_us_cm", "temp_c", "do_mg_l", "moisture_pct", "level_mm", "volume_ml", "float_up",
     "flow_ml_per_min", "rh_pct", "vpd_pa", "co2_ppm", "illuminance_lx", "ppfd_umol_m2_s",
     "duty_pct", "dli_mol_per_m2", "on_pct", "supply_mv", "current_ma", "outbox_count", "rssi_dbm",
-    "heap_free_b",
+    "heap_free_b", "power_w", "leak",
 )
 # quantity: (name, unit, factor, decimals, place, notable)
 _QUANTITIES = {
@@ -45,8 +45,11 @@ _QUANTITIES = {
     "heap_free_b": (N_("memory"), "kB", 0.001, 0, "small", 0),
     "outbox_count": (N_("waiting records"), "", 1.0, 0, "small", 0),
     "rssi_dbm": (N_("Wi-Fi signal"), "dBm", 1.0, 0, "small", 0),
+    # Of foreign readings only.
+    "power_w": (N_("power"), "W", 1.0, 0, "small", 0),
+    "leak": (N_("leak"), "", 1.0, 0, "small", 0),
 }
-_SOURCES = {"reservoir": N_("water"), "node": ""}
+_SOURCES = {"reservoir": N_("water"), "node": "", "foreign": ""}
 # Results of plain_name() for actuators, sources and loops; the page's JavaScript uses them too.
 NAMES = (
     N_("pH down"), N_("pH up"), N_("nutrient A"), N_("nutrient B"),

@@ -18,7 +18,8 @@ ROOMS = {
 # Pages that are no room.
 _PAGES = {"alarms": ("/alarms", N_("Alarms")), "updates": ("/updates", N_("Updates")),
           "nodes": ("/settings/nodes", N_("Nodes")),
-          "notifications": ("/settings/notifications", N_("Notifications"))}
+          "notifications": ("/settings/notifications", N_("Notifications")),
+          "foreign": ("/settings/foreign", N_("Foreign readings"))}
 
 
 class Place(NamedTuple):
@@ -58,6 +59,8 @@ _BY_WATCH = {
     "irrigation_no_flow": _CLIMATE, "irrigation_stuck_on": _CLIMATE, "air_too_hot": _CLIMATE,
     "air_warms": _CLIMATE, "update_failed": Place("updates"), "update_stopped": Place("updates"),
     "micropython": _SETUP, "psram": _SETUP, "cpu": _SETUP, "undelivered": Place("notifications"),
+    "foreign_leak": Place("foreign"), "foreign_old": Place("foreign"),
+    "foreign_implausible": Place("foreign"),
 }
 
 

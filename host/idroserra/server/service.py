@@ -24,6 +24,7 @@ from idroserra.core.errors import ConfigError
 from idroserra.core.page_settings import PageSettings
 from idroserra.core.sqlite import lock_folder
 from idroserra.feeds.service import Feeds
+from idroserra.foreign.service import ForeignReadings
 from idroserra.history.factory import open_store
 from idroserra.history.maintenance import MaintenanceWorker
 from idroserra.history.models import Store
@@ -112,6 +113,9 @@ class Service:
             opened.callback(self.feeds.close)
             self._writer = StoreWriter(
                 self.spool, self.store, self._mqtt.now_unix_ms, self.feeds.mark)
+            self.foreign = ForeignReadings(
+                config, self.page_settings, lambda: self.store, self.feeds.mark,
+                self._mqtt.now_unix_ms)
             self._maintenance = MaintenanceWorker(self.store, self._mqtt.now_unix_ms)
             self.updates = self._open_updates(opened)
             handler = HostMessageHandler(
@@ -142,6 +146,8 @@ class Service:
         ]
         if self._bridge is not None:
             loops.append(("home assistant", self._bridge.run))
+        if self.config.foreign.topics:
+            loops.append(("foreign readings", self.foreign.run))
         for name, run in loops:
             thread = threading.Thread(target=self._supervise, args=(name, run), name=name)
             self._threads.append(thread)
@@ -153,6 +159,7 @@ class Service:
         self._stopping.set()
         if self._bridge is not None:
             self._bridge.stop()
+        self.foreign.stop()
         self.alarms.stop()
         self.commands.end()
         self._ingest.stop()
@@ -295,7 +302,7 @@ class Service:
             store=lambda: self.store, recipe_held=self.recipes.pause_reason,
             update_failed=self.updates.failed, updates_stopped=self.updates.stopped,
             state_text=lambda node: text_of(node, self.nodes, self.states),
-            data_dir=self.config.data_dir, site=self.config.site,
+            foreign=self.foreign.readings, data_dir=self.config.data_dir, site=self.config.site,
         )
         return build_alarm_loop(self.config.alarms, parts, self._mqtt.now_unix_ms, opened)
 

@@ -153,7 +153,7 @@ def _rolling(database: str, rolled: Rollup, where: str) -> str:
         fields = ",".join(
             f'min("min_{key}") AS "min_{key}",max("max_{key}") AS "max_{key}",'
             f'sum("sum_{key}") AS "sum_{key}",sum("count_{key}") AS "count_{key}",'
-            f'last("last_{key}") AS "last_{key}"' for key in protocol.QUANTITIES)
+            f'last("last_{key}") AS "last_{key}"' for key in protocol.STORED_QUANTITIES)
         source = f'"{database}"."{QUARTERS.policy}"."sample_{QUARTERS.name}"'
     else:
         fields = "min(*),max(*),sum(*),count(*),last(*)"

@@ -120,7 +120,7 @@ class InfluxStore:
 
     def instants(self, node: str, from_unix_ms: int, to_unix_ms: int) -> list[Instant]:
         """Return the readings of all channels of [from, to), oldest first."""
-        keys = list(protocol.QUANTITIES)
+        keys = list(protocol.STORED_QUANTITIES)
         drawn = ",".join(f'"{key}"' for key in keys)
         values: dict[int, dict[str, float]] = {}
         rows = self._query(f"SELECT source,{drawn} FROM sample WHERE"
@@ -186,7 +186,7 @@ class InfluxStore:
         sources = self._query(
             f"SHOW TAG VALUES FROM sample WITH KEY = source WHERE node={query_text(node)}", "ms")
         for _, source in sources:
-            for key in protocol.QUANTITIES:
+            for key in protocol.STORED_QUANTITIES:
                 rows = self._query(
                     f'SELECT last("{key}") FROM sample WHERE node={query_text(node)}'
                     f" AND source={query_text(source)}", "ms")
