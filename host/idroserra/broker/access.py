@@ -10,6 +10,7 @@ saves it. The demo's broker, and a broker of one's own, have the same rights in 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -22,6 +23,10 @@ Json = dict[str, Any]
 Rights = tuple[tuple[str, str], ...]  # (kind, topic)
 
 HOST, HOME_ASSISTANT = "host", "homeassistant"  # reserved node ids
+# Users that publish foreign readings: FOREIGN_USER and a name. No node id has a dot.
+FOREIGN_USER = "foreign."
+FOREIGN_TOPICS = "foreign"
+_FOREIGN_NAME = re.compile(r"[a-z0-9-]{1,32}")
 _SEND, _RECEIVE = "publishClientSend", "publishClientReceive"
 _TOPIC, _PATTERN = "subscribeLiteral", "subscribePattern"
 _WORDS = {_RECEIVE: "read", _SEND: "write"}  # of an ACL file
@@ -32,12 +37,25 @@ _HOME_ASSISTANT_READS = (
     f"{protocol.PREFIX}/host/ha/#", f"{protocol.PREFIX}/+/up/status", "homeassistant/#")
 _CONTROL = tuple((kind, f"{CONTROL_TOPIC}/#") for kind in (_SEND, _RECEIVE, _PATTERN))
 PROGRAMS: Mapping[str, Rights] = {
-    HOST: tuple((kind, topic) for topic in (_ALL, "homeassistant/#")
+    HOST: tuple((kind, topic) for topic in (_ALL, "homeassistant/#", f"{FOREIGN_TOPICS}/#")
                 for kind in (_SEND, _RECEIVE, _PATTERN)) + ((_PATTERN, "idro/#"),),
     HOME_ASSISTANT: tuple((kind, topic) for topic in _HOME_ASSISTANT_READS
                           for kind in (_RECEIVE, _PATTERN)) + (
         (_SEND, f"{protocol.PREFIX}/host/ha/+/+/set"), (_SEND, "homeassistant/status")),
 }
+
+
+def is_foreign(user: str) -> bool:
+    """Whether this is a user that publishes foreign readings, such as foreign.hub."""
+    return user.startswith(FOREIGN_USER) and bool(
+        _FOREIGN_NAME.fullmatch(user.removeprefix(FOREIGN_USER)))
+
+
+def topics_of(user: str) -> str:
+    """Return the filter of every topic that a node, or a user of foreign readings, may publish."""
+    if is_foreign(user):
+        return f"{FOREIGN_TOPICS}/{user.removeprefix(FOREIGN_USER)}/#"
+    return f"{protocol.PREFIX}/{user}/#"
 
 
 def access_file(nodes: Iterable[str]) -> bytes:
@@ -61,8 +79,13 @@ def acl_file() -> str:
 
 
 def commands_to_add(user: str) -> list[Json]:
-    """Return the commands that give a node, or Home Assistant, its rights."""
-    return [{"command": "createRole", **_role(user)},
+    """Return the commands that give a node, or another user, its rights.
+
+    With a user of foreign readings the host gets the right to read them, which the access list of
+    an earlier version does not have."""
+    read = [{"command": "addRoleACL", "rolename": HOST, **acl} for acl in _role(HOST)["acls"]
+            if acl["topic"].startswith(f"{FOREIGN_TOPICS}/")] if is_foreign(user) else []
+    return [*read, {"command": "createRole", **_role(user)},
             {"command": "createClient", **_client(user)}]
 
 
@@ -83,7 +106,10 @@ def _node_rights(node: str) -> Rights:
 
 
 def _role(user: str) -> Json:
-    rights = PROGRAMS.get(user, _node_rights(user)) + (_CONTROL if user == HOST else ())
+    if is_foreign(user):
+        rights: Rights = ((_SEND, topics_of(user)),)
+    else:
+        rights = PROGRAMS.get(user, _node_rights(user)) + (_CONTROL if user == HOST else ())
     return {"rolename": user, "acls": [
         {"acltype": kind, "topic": topic, "priority": 0, "allow": True}
         for kind, topic in rights]}

@@ -25,6 +25,7 @@ TRIES, PAUSE_S = 5, 0.2
 _DONE_BEFORE = {
     ("createRole", "Role already exists"), ("createClient", "Client already exists"),
     ("deleteRole", "Role not found"), ("deleteClient", "Client not found"),
+    ("addRoleACL", "ACL with this topic already exists"),
 }
 
 Result = TypeVar("Result")
@@ -49,7 +50,7 @@ class BrokerControl:
                 raise BrokerControlError(f"the broker at {self.where}: {command}: {error}")
 
     def clear(self, topic_filter: str) -> None:
-        """Delete the retained messages of topics; at most 20, the broker sends no more at once."""
+        """Delete the retained messages of topics."""
         self._repeated(lambda connection: connection.clear(topic_filter))
 
     def _repeated(self, act: Callable[[_Connection], Result]) -> Result:
@@ -96,14 +97,19 @@ class _Connection:
                 return answers  # others are to another connection of this user
 
     def clear(self, topic_filter: str) -> None:
-        """Delete the retained messages that the broker sends after a subscription."""
-        self._send(packets.subscribe([topic_filter], is_v5=False) + packets.PINGREQ)
-        for packet in self._until(packets.PINGRESP):
-            if packet.kind == packets.PUBLISH and packet.first & 1:
+        """Delete the retained messages that the broker sends after a subscription, 20 at most,
+        and subscribe again until there are no more."""
+        while True:
+            self._send(packets.subscribe([topic_filter], is_v5=False) + packets.PINGREQ)
+            kept = [packet for packet in self._until(packets.PINGRESP)
+                    if packet.kind == packets.PUBLISH and packet.first & 1]
+            if not kept:
+                return
+            for packet in kept:
                 topic = packet.body[: 2 + _topic_length(packet.body)]
                 self._send(packets.pack(Packet(0x31, topic)))
-        self._send(packets.PINGREQ)
-        self._until(packets.PINGRESP)
+            self._send(packets.PINGREQ)
+            self._until(packets.PINGRESP)
 
     def _accepted(self, kind: int) -> None:
         refused = packets.refusal(self._until(kind)[-1], is_v5=False)

@@ -26,6 +26,8 @@ from idroserra.broker.access import (
     access_file,
     commands_to_add,
     commands_to_remove,
+    is_foreign,
+    topics_of,
 )
 from idroserra.broker.control import BrokerControl
 from idroserra.broker.listener import NodeListener, is_listening, listener_addresses
@@ -110,9 +112,9 @@ class BrokerCertificates:
         return {one.serial_number for one in crl}
 
     def files(self, node: str) -> tuple[Path, Path]:
-        """Return the paths (certificate, key) of a node, or of Home Assistant, which connects as
-        nodes do; the files may not exist."""
-        if node != HOME_ASSISTANT and not protocol.is_node_id(node):
+        """Return the paths (certificate, key) of a node, of Home Assistant or of a user of foreign
+        readings, which connect as nodes do; the files may not exist."""
+        if node != HOME_ASSISTANT and not is_foreign(node) and not protocol.is_node_id(node):
             raise ConfigError("command line", "NODE", protocol.NODE_ID_RULE)
         folder = self.folder / "nodes"
         return folder / f"{node}.pem", folder / f"{node}.key"
@@ -162,7 +164,7 @@ class BrokerCertificates:
             NodeListener(self.broker.configuration, self.authority).disconnect(
                 node, cert, key, was_reloaded=was_reloaded)
             if leaves:
-                control.clear(f"{protocol.PREFIX}/{node}/#")
+                control.clear(topics_of(node))
         key.unlink(missing_ok=True)
         cert.unlink()
         return control is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from idroserra.broker.access import HOME_ASSISTANT
+from idroserra.broker.access import HOME_ASSISTANT, is_foreign
 from idroserra.cli.serve import ConfigFile
 from idroserra.client.requests import AsJson
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 NODE_PORT, HOST_PORT = 8883, 8884
 
 User = Annotated[str, typer.Argument(
-    metavar="NODE", help="The node's id, or `homeassistant` for Home Assistant.")]
+    metavar="NODE", help="The node's id; `homeassistant`; or `foreign.NAME` for a hub of foreign "
+    "readings, which publishes below `foreign/NAME/`.")]
 
 app = typer.Typer(
     no_args_is_help=True, help="TLS for the broker: certificates and mosquitto configuration.")
@@ -100,7 +101,7 @@ def rotate(node: User, config: ConfigFile = None, *, as_json: AsJson = False) ->
     is_rejected = certificates.rotate(node)
     _print_files(certificates, node, as_json, "rotated")
     _print_broker(is_rejected, as_json)
-    if not as_json and node != HOME_ASSISTANT:
+    if not as_json and node != HOME_ASSISTANT and not is_foreign(node):
         typer.echo(f"next: `idroserra provision` with the board of {node} on USB; until then it "
                    "controls offline and stores its records")
 

@@ -1,0 +1,102 @@
+"""The log-in of a hub of foreign readings, at a real mosquitto with the list of `broker init`."""
+
+import json
+import queue
+
+import pytest
+
+from idroserra.broker import tls_files
+from support.line_rig import NODES, Rig
+from support.wait import wait_until
+
+HUB, OTHER = "foreign.hub", "foreign.shed"
+NODE = NODES[0]
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory):
+    """A running broker whose list was made by a version without foreign readings."""
+    running = Rig(tmp_path_factory.mktemp("broker") / "data")
+    access = json.loads(running.line.broker.access.read_text())
+    for role in access["roles"]:
+        role["acls"] = [acl for acl in role["acls"] if not acl["topic"].startswith("foreign")]
+    running.line.broker.access.write_text(json.dumps(access))
+    running.start()
+    for user in (HUB, OTHER):
+        running.line.issue(user)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def host(rig):
+    client = rig.client(tls_files.HOST)
+    for topic in ("idro/v1/#", "homeassistant/#", "foreign/#"):
+        client.subscribe(topic)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def hub(rig):
+    client = rig.client(HUB)
+    yield client
+    client.close()
+
+
+def test_a_hub_writes_below_its_own_prefix_and_nowhere_else(rig, host, hub):
+    node = rig.client(NODE)
+    node.subscribe(f"idro/v1/{NODE}/down/command")
+    for topic in (f"idro/v1/{NODE}/up/telemetry", f"idro/v1/{NODE}/up/status",
+                  f"idro/v1/{NODE}/down/command", f"idro/v1/{HUB}/up/telemetry",
+                  "idro/v1/host/up/status", f"idro/v1/host/ha/{NODE}/stop/set",
+                  "homeassistant/device/x/config", "foreign/shed/temperature", "foreign/hubs/x",
+                  "foreign", "$CONTROL/dynamic-security/v1", "elsewhere"):
+        hub.publish(topic, b"forged", retain=True)
+    hub.publish("foreign/hub/zigbee2mqtt/shed", b'{"temperature":21.3}')
+    assert host.heard() == ("foreign/hub/zigbee2mqtt/shed", b'{"temperature":21.3}')
+    host.publish(f"idro/v1/{NODE}/down/command", b"{}")
+    assert node.heard() == (f"idro/v1/{NODE}/down/command", b"{}")
+    node.close()
+
+
+def test_a_hub_reads_nothing_and_a_node_writes_no_foreign_reading(rig, host, hub):
+    for topic in ("#", "idro/v1/#", f"idro/v1/{NODE}/down/command", "foreign/#", "foreign/hub/#"):
+        hub.subscribe(topic)  # answered, and refused
+    node = rig.client(NODE)
+    node.publish("foreign/hub/x", b"forged")
+    node.publish(f"foreign/{NODE}/x", b"forged")
+    node.publish(f"idro/v1/{NODE}/up/status", b"online")
+    assert host.heard() == (f"idro/v1/{NODE}/up/status", b"online")
+    host.publish("foreign/hub/y", b"of the host")
+    host.publish(f"idro/v1/{NODE}/down/command", b"{}")
+    hub.publish("foreign/hub/z", b"last")
+    wait_until(lambda: host.heard()[1] == b"last", 30, "what the hub published last")
+    with pytest.raises(queue.Empty):
+        hub.received.get(timeout=0.2)
+    node.close()
+
+
+def test_a_revoked_hub_is_out_and_leaves_nothing(rig, host):
+    hub = rig.client(OTHER)
+    for number in range(50):
+        hub.publish(f"foreign/shed/{number}", b"21.3", retain=True)
+    wait_until(lambda: host.heard()[0] == "foreign/shed/49", 30, "its messages")
+    assert [one.node for one in rig.line.nodes] == [HUB, OTHER, *NODES]
+    assert rig.line.revoke(OTHER), "the broker has refused it"
+    later = rig.client(tls_files.HOST)
+    later.subscribe("foreign/shed/#")
+    later.publish("foreign/shed/end", b"")
+    assert later.heard() == ("foreign/shed/end", b"")
+    later.close()
+    hub.close()
+
+
+@pytest.mark.parametrize("user", ["foreign.", "foreign.Hub", "foreign.a/b", "foreign.+",
+                                  "foreign.#", "foreign.a.b", "foreign"])
+def test_a_name_that_is_no_level_of_a_topic_is_refused(rig, user):
+    if user == "foreign":
+        assert rig.line.files(user), "the id of a node like any other"
+        return
+    with pytest.raises(tls_files.ConfigError, match="NODE"):
+        rig.line.files(user)
