@@ -168,6 +168,22 @@ def test_nodes_import_only_the_handler_of_ingest():
     assert not found, report(WHY, found)
 
 
+def test_only_alarms_and_page_read_foreign_readings():
+    """Dosing, setpoints, recipes, reports, states of nodes and commands cannot take one."""
+    readers = ("idroserra.foreign", "idroserra.alarms", "idroserra.server.service",
+               "idroserra.web.app", "idroserra.web.context", "idroserra.web.api.foreign")
+    found = [f"{each.place} imports {each.imported}" for each in found_in("idroserra")
+             if within(each.imported, ("idroserra.foreign",))
+             and not within(each.importer, readers)]
+    assert not found, report(WHY, found)
+
+
+def test_foreign_readings_are_received_and_nothing_is_sent():
+    found = [name_of(path) for path in python_files("host/idroserra/foreign")
+             if ".publish" in path.read_text()]
+    assert not found, report(WHY, found)
+
+
 @pytest.mark.parametrize("package", ["idroserra", "idrosim"])
 def test_every_module_is_in_a_package(package):
     why = "Move a module into the package of its subject:"

@@ -116,6 +116,11 @@ MATRIX = (
     # Feeds.
     Rule("GET", "/api/feeds", _VIEWER),
     Rule("POST", "/api/feeds/{name}/fill", _ADMIN, "fill feed"),
+    # Foreign readings.
+    Rule("GET", "/api/foreign", _VIEWER),
+    Rule("GET", "/api/foreign/seen", _VIEWER),
+    Rule("PUT", "/api/foreign/{name}", _OPERATOR, "adopt foreign reading"),
+    Rule("DELETE", "/api/foreign/{name}", _OPERATOR, "forget foreign reading"),
     # Bottles.
     Rule("GET", "/api/nodes/{node}/bottles", _VIEWER),
     Rule("PUT", "/api/nodes/{node}/bottles/{doser}", _OPERATOR, "fill bottle"),
@@ -143,6 +148,7 @@ MATRIX = (
     Rule("GET", "/settings/alarms", _VIEWER),
     Rule("GET", "/api/settings/alarms", _VIEWER),
     Rule("PUT", "/api/settings/alarms/{rule}", _ADMIN, "change alarm"),
+    Rule("GET", "/settings/foreign", _VIEWER),
     Rule("GET", "/settings/backup", _VIEWER),
     Rule("GET", "/api/settings/backup", _VIEWER),
     Rule("POST", "/api/settings/backup", _ADMIN, "make backup"),

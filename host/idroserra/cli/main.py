@@ -43,6 +43,7 @@ COMMANDS = {
     "report": "idroserra.cli.report:report",
     "store": "idroserra.cli.history:app",
     "feed": "idroserra.cli.feed:app",
+    "foreign": "idroserra.cli.foreign:app",
     "backup": "idroserra.cli.backup:backup",
     "restore": "idroserra.cli.backup:restore",
     "unit": "idroserra.cli.systemd:unit",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from idroserra.core.config import Config
 from idroserra.core.errors import StoreRejected, StoreUnavailable
 from idroserra.core.page_settings import PageSettings
-from idroserra.foreign.adopted import Adopted, Adoptions, UnknownForeign
+from idroserra.foreign.adopted import Adopted, Adoptions, BadAdoption, UnknownForeign
 from idroserra.foreign.messages import Value, parse
 from idroserra.foreign.readings import ForeignReading, Readings
 from idroserra.foreign.seen import Seen, SeenList
@@ -97,19 +97,27 @@ class ForeignReadings:
         return [one for one in self._seen.all()
                 if self._adoptions.find(one.device, one.value.field) is None]
 
+    def quantity_of(self, device: str, field: str) -> str | None:
+        """Return the quantity of a value, None if it is not known."""
+        adopted, seen = self._adoptions.find(device, field), self._seen.find(device, field)
+        if adopted is not None:
+            return adopted.quantity
+        return None if seen is None else seen.value.quantity
+
     def adopt(self, name: str, values: dict[str, Any], by: str) -> ForeignReading:
         """Adopt a value that was seen, or change the adoption of a name.
 
         `values`: the other keys of Adopted. Raises BadAdoption, UnknownForeign,
         StoreUnavailable."""
         device, field = str(values.get("device")), str(values.get("field"))
-        known = self._adoptions.find(device, field)
-        seen = self._seen.find(device, field)
+        known, seen = self._adoptions.find(device, field), self._seen.find(device, field)
         if known is None and seen is None:
             raise UnknownForeign(f"{device[:80]} {field[:60]}: not seen: it can be adopted after "
                                  "its next message")
-        if seen is not None and seen.value.quantity is not None:
-            values = {"quantity": seen.value.quantity, **values}
+        given = None if seen is None else seen.value.quantity
+        values = {"quantity": self.quantity_of(device, field), **values}
+        if values["quantity"] != given and given is not None:
+            raise BadAdoption(f"quantity: the message says {given}")
         adopted = self._adoptions.put({**values, "name": name}, by, self._now_unix_ms())
         if known != adopted:
             self._readings.begin(name)

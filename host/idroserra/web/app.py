@@ -45,6 +45,7 @@ from idroserra.core.errors import (
 )
 from idroserra.core.sites import BadSite, UnknownSite
 from idroserra.feeds.service import UnknownFeed
+from idroserra.foreign.adopted import BadAdoption, UnknownForeign
 from idroserra.i18n.errors import error_english, error_text, reason_of
 from idroserra.i18n.marker import N_
 from idroserra.i18n.translate import LANGUAGES, catalog_files, page_texts, translate
@@ -79,6 +80,7 @@ from idroserra.web.api.crops.recipes import recipes_router
 from idroserra.web.api.crops.stock import stock_router
 from idroserra.web.api.export import export_router
 from idroserra.web.api.feeds import feeds_router
+from idroserra.web.api.foreign import foreign_router
 from idroserra.web.api.journal import journal_router
 from idroserra.web.api.keys import keys_router
 from idroserra.web.api.metrics import metrics_router
@@ -129,7 +131,7 @@ HISTORY_UNREADABLE = N_(
 _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
     (404, (UnknownNode, UnknownCommand, UnknownAlarm, UnknownUserOrToken, UnknownSite,
            UnknownRelease, UnknownNote, UnknownCalibration, UnknownFeed,
-           UnknownRecipe, UnknownRecipient, NoBackup)),
+           UnknownForeign, UnknownRecipe, UnknownRecipient, NoBackup)),
     (403, (WrongPassword, PasswordNotRecent, TokenRefused, NotNoteAuthor)),
     (429, (TooManyAttempts,)),
     (403, (WrongPassword, PasswordNotRecent, NotNoteAuthor)),
@@ -138,7 +140,7 @@ _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
            JournalFull, BadPoint, CannotCalibrate, CannotRun, CannotChange, PreviewBusy,
            MissingNodeData, FixedByConfiguration, CannotBackUp, NoTicket)),
     (422, (BadSite, InvalidRequest, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
-           RecipeError, StockProblem, BadAlarmSetting, protocol.ProtocolError,
+           RecipeError, StockProblem, BadAlarmSetting, BadAdoption, protocol.ProtocolError,
            protocol.SettingsError)),
     (501, (NoPdf, NoSolver)),
     (503, (StoreError, RecipeBusy)),
@@ -213,8 +215,8 @@ def web_context(service: Service) -> WebContext:
                         service.states, titles.of, service.commands.stop_mark),
         states=service.states,
         live=service.live, commands=service.commands, store=service.store, spool=service.spool,
-        feeds=service.feeds, counts=service.counts, alarm_loop=service.alarms,
-        calibrations=service.calibrations, recipes=service.recipes,
+        feeds=service.feeds, foreign=service.foreign, counts=service.counts,
+        alarm_loop=service.alarms, calibrations=service.calibrations, recipes=service.recipes,
         recipe_library=service.recipe_library, updates=service.updates,
         previews=service.previews, journal=service.journal, site_https=service.lan,
         report=lambda node, span: build_report(sources, node, span),
@@ -241,7 +243,8 @@ def _api(context: WebContext) -> list[Routes]:
         recipe_library_router(context.recipe_library, context.recipes), previews_router(context),
         updates_router(context.updates, nodes),
         export_router(context),
-        feeds_router(context.feeds), journal_router(context.journal, nodes),
+        feeds_router(context.feeds), foreign_router(context.foreign),
+        journal_router(context.journal, nodes),
         reports_router(context), stock_router(), compare_router(context),
         metrics_router(context.scrape),
     ]

@@ -13,6 +13,7 @@ from idroserra.backup.page_backup import PageBackup
 from idroserra.calibration.service import CalibrationService
 from idroserra.core.config import Config
 from idroserra.feeds.service import Feeds
+from idroserra.foreign.service import ForeignReadings
 from idroserra.history.models import Store
 from idroserra.ingest.spool import Spool
 from idroserra.journal.service import Journal
@@ -52,6 +53,7 @@ class WebContext:
     store: Store
     spool: Spool
     feeds: Feeds
+    foreign: ForeignReadings
     counts: Callable[[], dict[str, Any]]  # those of GET /api/health
     alarm_loop: AlarmLoop
     calibrations: CalibrationService

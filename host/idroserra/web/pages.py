@@ -229,7 +229,8 @@ def pages_routes(pages: Pages) -> Routes:
     @routes.get("/")
     def overview(request: Request) -> HTMLResponse:
         """The overview of all nodes."""
-        return pages.page(request, "overview.html")
+        return pages.page(request, "overview.html", None, {
+            "has_foreign": bool(pages.context.foreign.readings())})
 
     @routes.get("/sites/{site}")
     def site_page(request: Request, site: str) -> HTMLResponse:

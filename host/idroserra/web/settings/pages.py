@@ -35,6 +35,11 @@ def settings_pages_routes(pages: Pages) -> Routes:
         """The page of the limits, delays and priorities of alarms."""
         return pages.page(request, "settings_alarms.html")
 
+    @routes.get("/settings/foreign")
+    def foreign(request: Request) -> HTMLResponse:
+        """The page of foreign readings: those adopted, and what was seen."""
+        return pages.page(request, "settings_foreign.html")
+
     @routes.get("/settings/backup")
     def backup(request: Request) -> HTMLResponse:
         """The page to make and download a backup."""

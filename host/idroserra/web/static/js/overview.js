@@ -114,6 +114,8 @@ function render() {
 }
 
 const renderSoon = oncePerFrame(render);
+const foreign = document.getElementById("foreign");
+if (foreign) import("./foreign_tiles.js").then(({ showForeign }) => showForeign(foreign.querySelector(".tiles")));
 
 const table = root && new FleetTable(document.getElementById("fleet"));
 

@@ -1,0 +1,275 @@
+"""Foreign readings from message to value: seen, adopted, aged, stored, and bounded."""
+
+import json
+
+import pytest
+
+from idroserra.core.config import load_config
+from idroserra.core.page_settings import PageSettings
+from idroserra.foreign.adopted import MAX_ADOPTED, BadAdoption, UnknownForeign
+from idroserra.foreign.messages import MAX_PAYLOAD_BYTES
+from idroserra.foreign.seen import FORGOTTEN_MS, HELD_MS, MAX_SEEN
+from idroserra.foreign.service import MAX_WAITING, ForeignReadings
+from idroserra.foreign.subscription import BURST, PAUSE_S, PER_S, Subscription
+from idroserra.history.sqlite.store import SqliteStore
+
+T0 = 1_795_507_200_000
+HOUR_S = 3_600
+SHED = "foreign/hub/zigbee2mqtt/shed"
+FLOOR = "foreign/hub/zigbee2mqtt/floor"
+
+
+class Rig:
+    """Foreign readings without a broker, on clocks that the test moves."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.now_unix_ms, self.now_s = T0, 1_000.0
+        self.store = SqliteStore(folder / "store.db")
+        self.stored = []
+        self.open()
+
+    def open(self):
+        self.settings = PageSettings(self.folder)
+        config = load_config(overrides={"data_dir": str(self.folder),
+                                        "foreign": {"topics": ["foreign/#"]}})
+        self.foreign = ForeignReadings(
+            config, self.settings, lambda: self.store,
+            lambda instants, events: self.stored.extend(instants),
+            lambda: self.now_unix_ms, lambda: self.now_s)
+
+    def restart(self):
+        self.settings.close()
+        self.open()
+
+    def wait(self, seconds):
+        self.now_unix_ms += round(seconds * 1_000)
+        self.now_s += seconds
+
+    def send(self, topic, body, *, retained=False):
+        payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.foreign.receive(topic, payload, retained)
+
+    def adopt(self, name="shed-air", device=SHED, field="temperature", **more):
+        values = {"low": -20, "high": 60, "too_old_s": 2 * HOUR_S} | more
+        return self.foreign.adopt(name, {"device": device, "field": field, **values}, "anna")
+
+    def reading(self):
+        [found] = self.foreign.readings()
+        return found.state, found.number
+
+    def history(self, node="foreign:shed-air", channel="foreign.temp_c"):
+        return [(one.unix_ms - T0, one.values[channel])
+                for one in self.store.instants(node, 0, 2 * T0)]
+
+
+@pytest.fixture
+def rig(tmp_path):
+    made = Rig(tmp_path)
+    yield made
+    made.settings.close()
+    made.store.close()
+
+
+def test_a_value_is_seen_adopted_shown_and_stored(rig):
+    rig.send(SHED, {"temperature": 21.3, "humidity": 50})
+    assert [(one.value.field, one.number) for one in rig.foreign.seen()] == [
+        ("humidity", 50), ("temperature", 21.3)]
+    assert rig.adopt().state == "waiting", "what came before is not its value"
+    assert [one.value.field for one in rig.foreign.seen()] == ["humidity"]
+    rig.wait(60)
+    rig.send(SHED, {"temperature": 21.5})
+    assert rig.reading() == ("ok", 21.5)
+    rig.foreign.store()
+    assert rig.history() == [(60_000, 21.5)]
+    assert [one.node for one in rig.stored] == ["foreign:shed-air"], "what feeds are told"
+
+
+def test_a_value_is_never_shown_beyond_its_age(rig):
+    rig.send(SHED, {"temperature": 21.3})
+    rig.adopt()
+    rig.send(SHED, {"temperature": 21.3})
+    rig.wait(2 * HOUR_S)
+    assert rig.reading() == ("ok", 21.3)
+    rig.wait(1)
+    assert rig.reading() == ("old", None)
+    rig.send(SHED, {"temperature": None})
+    assert rig.reading() == ("old", None), "a failure is no value"
+    rig.send(SHED, {"temperature": 20.0})
+    assert rig.reading() == ("ok", 20.0)
+
+
+@pytest.mark.parametrize(("wall_s", "monotonic_s"), [(-86_400, 3 * HOUR_S), (3 * HOUR_S, 0)],
+                         ids=["clock set back", "machine suspended"])
+def test_a_clock_that_lies_does_not_keep_a_value_fresh(rig, wall_s, monotonic_s):
+    rig.send(SHED, {"temperature": 21.3})
+    rig.adopt()
+    rig.send(SHED, {"temperature": 21.3})
+    rig.now_unix_ms += wall_s * 1_000
+    rig.now_s += monotonic_s
+    assert rig.reading() == ("old", None)
+
+
+def test_an_implausible_value_is_neither_shown_nor_stored(rig):
+    rig.send(SHED, {"temperature": 21.3})
+    rig.adopt(low=0, high=40)
+    rig.send(SHED, {"temperature": 40.1})
+    [found] = rig.foreign.readings()
+    assert (found.state, found.number, found.refused) == ("implausible", None, 40.1)
+    rig.foreign.store()
+    assert rig.history() == []
+    rig.send(SHED, {"temperature": 40.0})
+    assert rig.reading() == ("ok", 40.0)
+
+
+def test_a_retained_value_has_no_known_age_and_is_listed_only(rig):
+    rig.send(SHED, {"temperature": 21.3}, retained=True)
+    [seen] = rig.foreign.seen()
+    assert seen.number is None
+    rig.adopt()
+    rig.send(SHED, {"temperature": 21.3}, retained=True)
+    assert rig.reading() == ("waiting", None)
+    rig.wait(2 * HOUR_S + 1)
+    assert rig.reading() == ("old", None)
+
+
+def test_what_zigbee_sends_again_from_its_cache_is_as_old_as_it_says(rig):
+    rig.send(SHED, {"temperature": 21.3})
+    rig.adopt()
+    rig.send(SHED, {"temperature": 21.3, "last_seen": T0 - 3 * HOUR_S * 1_000})
+    assert rig.reading() == ("old", None)
+    rig.send(SHED, {"temperature": 21.3, "last_seen": T0 + 3 * HOUR_S * 1_000})
+    assert rig.reading() == ("ok", 21.3), "a clock ahead is not believed"
+    rig.wait(2 * HOUR_S + 1)
+    assert rig.reading() == ("old", None)
+
+
+def test_a_device_that_is_offline_has_no_value(rig):
+    rig.send(SHED, {"temperature": 21.3})
+    rig.adopt()
+    rig.send(SHED, {"temperature": 21.3})
+    rig.send(f"{SHED}/availability", b"offline", retained=True)
+    assert rig.reading() == ("offline", None)
+    rig.send(SHED, {"temperature": 21.4})
+    assert rig.reading() == ("ok", 21.4)
+
+
+def test_a_restart_keeps_adoptions_and_waits_for_values(rig):
+    rig.send(SHED, {"temperature": 21.3})
+    rig.adopt(place="Shed, north wall")
+    rig.send(SHED, {"temperature": 21.3})
+    rig.restart()
+    [found] = rig.foreign.readings()
+    assert (found.adopted.place, found.state) == ("Shed, north wall", "waiting")
+    rig.foreign.forget("shed-air")
+    rig.restart()
+    assert rig.foreign.readings() == []
+
+
+def test_a_reading_is_stored_every_ten_seconds_and_a_leak_at_once(rig):
+    rig.send(SHED, {"temperature": 21.3})
+    rig.send(FLOOR, {"water_leak": False})
+    rig.adopt()
+    rig.adopt("floor", FLOOR, "water_leak", low=0, high=1)
+    for second in range(25):
+        rig.send(SHED, {"temperature": 20 + second})
+        rig.send(FLOOR, {"water_leak": second in (3, 4)})
+        rig.wait(1)
+    rig.foreign.store()
+    assert rig.history() == [(0, 20), (10_000, 30), (20_000, 40)]
+    assert rig.history("foreign:floor", "foreign.leak") == [
+        (0, 0), (3_000, 1), (5_000, 0), (15_000, 0)]
+
+
+def test_a_store_that_is_away_gets_the_values_later_and_they_are_bounded(rig):
+    rig.send(SHED, {"temperature": 21.3})
+    rig.adopt()
+    rig.store.close()  # every write fails
+    for _ in range(MAX_WAITING + 100):
+        rig.send(SHED, {"temperature": 21.3})
+        rig.wait(10)
+    rig.foreign.store()
+    assert rig.stored == []
+    rig.store = SqliteStore(rig.folder / "store.db")
+    rig.foreign.store()
+    assert [len(rig.stored), rig.stored[-1].unix_ms] == [
+        MAX_WAITING, T0 + (MAX_WAITING + 99) * 10_000]
+
+
+def test_only_a_seen_value_is_adopted_once_with_its_own_quantity(rig):
+    with pytest.raises(UnknownForeign, match="not seen"):
+        rig.adopt()
+    rig.send(SHED, {"temperature": 21.3})
+    rig.send("foreign/hub/porch/sensor/air/state", b"20.1")
+    with pytest.raises(BadAdoption, match="quantity: the message says temp_c"):
+        rig.adopt(quantity="power_w")
+    with pytest.raises(BadAdoption, match="quantity"):
+        rig.adopt("porch", "foreign/hub/porch", "sensor/air")
+    rig.adopt("porch", "foreign/hub/porch", "sensor/air", quantity="temp_c")
+    rig.adopt()
+    with pytest.raises(BadAdoption, match="name: this value is adopted already, as shed-air"):
+        rig.adopt("other")
+    for key, value, why in (("low", 70, "low"), ("low", -41, "low"), ("high", 86, "low"),
+                            ("too_old_s", 29, "too_old_s"), ("place", "a\nb", "place"),
+                            ("high", "nan", "low")):
+        with pytest.raises(BadAdoption, match=f"^{why}: "):
+            rig.adopt(**{key: value})
+    for name in ("Shed", "", "a/b", "-a", "x" * 33):
+        with pytest.raises(BadAdoption, match="^name: "):
+            rig.adopt(name)
+    assert rig.adopt(high=50).adopted.high == 50, "its limits are changed"
+
+
+def test_a_hostile_client_fills_no_memory(rig):
+    rig.send(SHED, {"temperature": 21.3})
+    rig.adopt()
+    for number in range(3 * MAX_SEEN):
+        rig.send(f"foreign/hub/{number}", {"temperature": 21.3, "humidity": 40})
+        rig.send(f"foreign/hub/{number}/availability", b"offline")
+    assert len(rig.foreign.seen()) <= MAX_SEEN
+    assert rig.foreign.status().omitted > 3 * MAX_SEEN
+    rig.send(SHED, {"temperature": 22.0})
+    assert rig.reading() == ("ok", 22.0), "what is adopted is not in the list"
+    rig.send(f"foreign/{'x' * 200}", {"temperature": 1})
+    rig.send(SHED, b'{"temperature": 1' + b" " * MAX_PAYLOAD_BYTES + b"}")
+    assert rig.reading() == ("ok", 22.0)
+    rig.wait(HELD_MS / 1_000 + 1)
+    rig.send("foreign/hub/late", {"temperature": 19.0})
+    assert "foreign/hub/late" in {one.device for one in rig.foreign.seen()}
+    rig.wait(FORGOTTEN_MS / 1_000 + 1)
+    rig.send("foreign/hub/latest", {"temperature": 19.0})
+    assert [one.device for one in rig.foreign.seen()] == ["foreign/hub/latest"]
+
+
+def test_the_number_of_adopted_readings_is_bounded(rig):
+    for number in range(MAX_ADOPTED):
+        rig.send(f"foreign/hub/{number}", {"temperature": 21.3})
+        rig.adopt(f"n-{number}", f"foreign/hub/{number}")
+    rig.send(SHED, {"temperature": 21.3})
+    with pytest.raises(BadAdoption, match="100 readings are adopted"):
+        rig.adopt()
+
+
+def test_a_flood_ends_the_subscription_for_a_while():
+    now_s, taken = [1_000.0], []
+    subscription = Subscription(load_config().mqtt, ["foreign/#"],
+                                lambda *message: taken.append(message), lambda: now_s[0])
+    for _ in range(20):  # a second of the highest rate, again and again
+        for _ in range(int(PER_S)):
+            subscription.receive("foreign/hub/x", b"1", retained=False)
+        now_s[0] += 1
+    assert (len(taken), subscription.dropped) == (20 * PER_S, 0)
+    for _ in range(int(3 * BURST)):
+        subscription.receive("foreign/hub/x", b"1", retained=False)
+    assert subscription.state == "paused"
+    assert len(taken) == 20 * PER_S + BURST
+    assert subscription.dropped == 2 * BURST
+    now_s[0] += PAUSE_S - 1
+    subscription.step()
+    assert subscription.state == "paused"
+    now_s[0] += 1
+    subscription.step()
+    subscription.receive("foreign/hub/x", b"1", retained=False)
+    assert len(taken) == 20 * PER_S + BURST + 1
+    subscription.receive("foreign/hub/x", b"1" * (MAX_PAYLOAD_BYTES + 1), retained=False)
+    assert len(taken) == 20 * PER_S + BURST + 1
