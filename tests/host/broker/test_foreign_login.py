@@ -2,15 +2,22 @@
 
 import json
 import queue
+from pathlib import Path
 
+import paho.mqtt.publish
 import pytest
 
 from idroserra.broker import tls_files
+from idroserra.core.config import MqttConfig
+from idroserra.foreign.messages import parse
+from idroserra.foreign.subscription import Subscription
 from support.line_rig import NODES, Rig
+from support.server_process import Mosquitto
 from support.wait import wait_until
 
 HUB, OTHER = "foreign.hub", "foreign.shed"
 NODE = NODES[0]
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +107,68 @@ def test_a_name_that_is_no_level_of_a_topic_is_refused(rig, user):
         return
     with pytest.raises(tls_files.ConfigError, match="NODE"):
         rig.line.files(user)
+
+
+class House(Mosquitto):
+    """The broker of a house, with the bridge of the documentation."""
+
+    def __init__(self, folder, rig):
+        super().__init__(folder)
+        page = (DOCS / "integrations.md").read_text()
+        cert, key = rig.line.files(HUB)
+        self._bridge = page[page.index("connection idroserra"):].split("```")[0]
+        for shown, real in (("serra.lan:8883", f"localhost:{rig.node_port}"),
+                            ("/etc/mosquitto/idroserra/ca.pem", rig.folder / "ca.pem"),
+                            ("/etc/mosquitto/idroserra/foreign.hub.pem", cert),
+                            ("/etc/mosquitto/idroserra/foreign.hub.key", key)):
+            assert shown in self._bridge
+            self._bridge = self._bridge.replace(shown, str(real))
+
+    def command(self):
+        command = super().command()
+        config = Path(command[-1])
+        config.write_text(config.read_text() + self._bridge)
+        return command
+
+
+def test_the_bridge_of_the_documentation_sends_what_the_host_reads(rig, host, tmp_path):
+    house = House(tmp_path / "house", rig)
+    house.start()
+    sent = {"zigbee2mqtt/shed": b'{"temperature":21.3}',
+            "zigbee2mqtt/shed/availability": b"online",
+            "tele/pump/SENSOR": b'{"ENERGY":{"Power":41}}', "tele/pump/LWT": b"Online",
+            "shellies/shellyht-1/sensor/temperature": b"20.5",
+            "shellyplusht-1/events/rpc": b'{"params":{"temperature:0":{"tC":19.8}}}',
+            "porch/sensor/air/state": b"7.4", "porch/binary_sensor/floor/state": b"OFF",
+            "zigbee2mqtt/bridge/devices": b"[]", "cmnd/pump/POWER": b"ON"}
+    for topic, payload in sent.items():
+        paho.mqtt.publish.single(topic, payload, qos=1, retain=True, port=house.port)
+    heard = {}
+    wait_until(lambda: heard.update([host.heard()]) or len(heard) == 8, 60, "eight messages")
+    assert heard == {f"foreign/hub/{topic}": payload for topic, payload in sent.items()
+                     if "bridge" not in topic and "cmnd" not in topic}
+    assert all(parse(topic, payload) for topic, payload in heard.items())
+    later = rig.client(tls_files.HOST)
+    later.subscribe("foreign/hub/#")
+    later.publish("foreign/hub/end", b"")
+    assert later.heard() == ("foreign/hub/end", b""), "the bridge left no retained message"
+    later.close()
+    house.stop()
+
+
+def test_the_host_says_which_topics_the_broker_refuses(rig, hub):
+    cert, key = rig.files(tls_files.HOST)
+    config = MqttConfig(url=f"mqtts://localhost:{rig.host_port}", client_id="reader",
+                        ca_file=rig.folder / "ca.pem", cert_file=cert, key_file=key)
+    taken = queue.Queue()
+    allowed, refused = (
+        Subscription(config, [topic], lambda *message: taken.put(message))
+        for topic in ("foreign/#", "zigbee2mqtt/#"))
+    allowed.start()
+    wait_until(lambda: allowed.state == "connected", 30, "the subscription")
+    hub.publish("foreign/hub/x", b"21.3")
+    assert taken.get(timeout=30) == ("foreign/hub/x", b"21.3", False)
+    allowed.stop()
+    refused.start()
+    wait_until(lambda: refused.state == "refused by the broker: zigbee2mqtt/#", 30, "the refusal")
+    refused.stop()

@@ -82,7 +82,7 @@ def test_a_value_is_seen_adopted_shown_and_stored(rig):
     assert rig.reading() == ("ok", 21.5)
     rig.foreign.store()
     assert rig.history() == [(60_000, 21.5)]
-    assert [one.node for one in rig.stored] == ["foreign:shed-air"], "what feeds are told"
+    assert [one.node for one in rig.stored] == ["foreign:shed-air"], "what feeds are notified of"
 
 
 def test_a_value_is_never_shown_beyond_its_age(rig):
