@@ -142,7 +142,8 @@ class InfluxQL:
                                                 "fromAnnotations": True, "textColumn": "detail"})
 
     def variable(self, name: str) -> str:
-        sites = ' WHERE "site" =~ /^$site$/' if name == "node" else ""
+        sites = "" if name == "site" else (  # of nodes, not of foreign readings
+            f' WHERE "site" =~ /^$site$/ AND "node" !~ /^{protocol.FOREIGN_NODE}/')
         return f'SHOW TAG VALUES FROM "sample" WITH KEY = "{name}"{sites}'
 
     def _target(self, query: str, alias: str) -> Json:

@@ -125,7 +125,8 @@ def filled(tmp_path_factory):
     """An InfluxDB with ten minutes of two nodes, written by the host's store; a dose a minute."""
     with Influxd(tmp_path_factory.mktemp("influxd")) as server:
         store = InfluxStore(StoreConfig(kind="influx", url=server.url, write_api="v1"), "farm")
-        write_samples(store, samples(T0, MINUTES), events(T0, MINUTES))
+        foreign = SamplePoint("foreign:shed", "foreign.temp_c", T0, 21.5)
+        write_samples(store, [*samples(T0, MINUTES), foreign], events(T0, MINUTES))
         store.close()
         yield server
 

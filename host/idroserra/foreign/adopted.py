@@ -48,8 +48,8 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ValidationError(["quantity"], "must be one of "
                                   + ", ".join(protocol.FOREIGN_QUANTITIES))
         if not quantity.low <= self.low < self.high <= quantity.high:
-            raise ValidationError(["low"], f"low and high must be within {quantity.low} to "
-                                  f"{quantity.high} {quantity.unit}, low below high")
+            raise ValidationError(["low"], f"must be less than high, and both within "
+                                  f"{quantity.low} to {quantity.high} {quantity.unit}")
 
     @property
     def node(self) -> str:

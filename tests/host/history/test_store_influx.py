@@ -83,6 +83,19 @@ def test_latest_is_the_newest_of_each_channel(store):
     assert store.latest("idro-none") == {}
 
 
+def test_foreign_readings_have_a_key_and_quantities_of_their_own(store):
+    power = [ph(at * 1_000, 400.5 + at, "foreign.power_w")._replace(node="foreign:dryer")
+             for at in range(3)]
+    leak = ph(0, 1, "foreign.leak")._replace(node="foreign:floor")
+    write_samples(store, [*power, leak, ph(0, 6.1)], [])
+    assert points_of(store, "foreign:dryer", ["foreign.power_w"], T0, T0 + 60_000) == {
+        "foreign.power_w": [(one.unix_ms, one.value) for one in power]}
+    assert store.latest("foreign:floor") == {"foreign.leak": (T0, 1)}
+    assert [one.values for one in store.instants("foreign:dryer", T0, T0 + 60_000)] == [
+        {"foreign.power_w": one.value} for one in power]
+    assert store.latest(NODE) == {"reservoir.ph": (T0, 6.1)}
+
+
 def test_points_and_spans_are_what_was_written(store):
     samples = [ph(at * 1_000, 6 + at / 1_000) for at in range(50)]
     samples += [ph(at * 7_000, 1_500 + at, "reservoir.ec_us_cm") for at in range(50)]
