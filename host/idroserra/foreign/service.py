@@ -119,7 +119,7 @@ class ForeignReadings:
         if values["quantity"] != given and given is not None:
             raise BadAdoption(f"quantity: the message says {given}")
         adopted = self._adoptions.put({**values, "name": name}, by, self._now_unix_ms())
-        if known != adopted:
+        if known is None or known.quantity != adopted.quantity:
             self._readings.begin(name)
             self._stored.pop(name, None)
         return self._readings.of(adopted)

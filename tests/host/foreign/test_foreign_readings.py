@@ -118,6 +118,9 @@ def test_an_implausible_value_is_neither_shown_nor_stored(rig):
     assert (found.state, found.number, found.refused) == ("implausible", None, 40.1)
     rig.foreign.store()
     assert rig.history() == []
+    rig.adopt(low=0, high=50)
+    assert rig.reading() == ("ok", 40.1), "with wider limits it is plausible at once"
+    rig.adopt(low=0, high=40)
     rig.send(SHED, {"temperature": 40.0})
     assert rig.reading() == ("ok", 40.0)
 
