@@ -24,6 +24,9 @@ _HOUR_MS = 3_600_000
 _NUTRIENT_MOVES_PH = 1_500
 _NUTRIENT_MOVES_TO = (4_000, 8_500)
 _NUTRIENT_MOVES_BEYOND = 500
+# Small steps do less than the CO2 that leaves hard water; a strong doser of the wrong bottle moves
+# it further than this.
+_MOST_WRONG = 500
 
 # per: what the volume of the titration moves. near: a step within this distance of the target must
 # mix as long as an automatic dose, and is `later_pct` of the need after the first. Water that has
@@ -31,7 +34,8 @@ _NUTRIENT_MOVES_BEYOND = 500
 # ends the correction. No effect: three steps, or all, predicted to move the value by `predicted`,
 # and by half of that more than a drift of `drift_per_h` could hide, that moved it less than
 # `observed`.
-# opposite: the most that two steps predicted to move it as far may move it the wrong way.
+# opposite: the most that two steps predicted to move it as far may move it the wrong way, and a
+# drift beside if they are small where the doser may be strong.
 Scale = namedtuple("Scale", (
     "per", "near", "later_pct", "reached", "predicted", "observed", "opposite", "drift_per_h"))
 PH = Scale(1_000, 1_000, 65, 50, 200, 30, 150, 300)
@@ -129,13 +133,18 @@ class Correction:
         scale, (before, _, since_ms) = self._scale, self._steps[0]
         moved = self._sign * (before - value)
         volume_ul = sum(step[1] for step in self._steps)
-        is_wrong = moved < -scale.opposite and self._predicted(volume_ul) >= scale.opposite
-        if len(self._steps) >= 2 and is_wrong:
+        wrong = scale.opposite
+        if self._declared(volume_ul) < wrong:
+            wrong += scale.drift_per_h * (now_ms - since_ms) // _HOUR_MS
+        is_judged = len(self._steps) >= 2 and self._predicted(volume_ul) >= scale.opposite
+        if is_judged and moved < -wrong:
             return WRONG_WAY
         if len(self._steps) < _JUDGED_STEPS:
             return 0
         has_none = self._had_no_effect(moved, volume_ul, now_ms - since_ms)
         moved = self._sign * (self._began_at - value)
+        if self._known_pct > 100 and moved < -_MOST_WRONG:
+            return WRONG_WAY
         if has_none or self._had_no_effect(moved, self.given_ul, now_ms - self._first_ms):
             return NO_EFFECT
         return 0
@@ -144,7 +153,7 @@ class Correction:
         """True if a volume moved the value less than the titration says, and no drift hides it."""
         scale = self._scale
         hidden = scale.drift_per_h * since_ms // _HOUR_MS
-        predicted = self._predicted(volume_ul) * 100 // self._known_pct
+        predicted = self._declared(volume_ul)
         is_judged = predicted >= max(scale.predicted, hidden + scale.predicted // 2)
         return is_judged and moved < scale.observed
 
@@ -196,6 +205,10 @@ class Correction:
         elif strength_pct > found_pct[-1]:
             strength_pct = min(2 * strength_pct, strength_pct * strength_pct // found_pct[-1])
         return max(10_000 // self._known_pct, strength_pct)
+
+    def _declared(self, volume_ul):
+        """Return how far a volume of a doser as strong as by the titration moves the value."""
+        return self._predicted(volume_ul) * 100 // self._known_pct
 
     def _predicted(self, volume_ul):
         """Return how far a volume moves the value by the titration."""

@@ -31,6 +31,7 @@ def test_the_limits_of_a_correction_are_frozen():
     assert correction.FIRST_PCT == 50
     assert correction.PH == (1_000, 1_000, 65, 50, 200, 30, 150, 300)
     assert correction.EC == (100, 150, 80, 40, 80, 10, 60, 50)
+    assert correction._MOST_WRONG == 500
 
 
 def test_acid_lowers_and_base_raises_ph_and_nutrient_raises_ec():
@@ -301,3 +302,18 @@ def test_nutrient_ends_within_40_us_cm():
 ])
 def test_it_ends_at_its_target(milli_ph, why):
     assert down().end_reason(milli_ph, 0) == why
+
+
+def test_small_steps_of_a_further_correction_do_less_than_the_co2_that_leaves():
+    # 2,400 ul a step move pH by 0.03 by the titration, and by 0.1 where water has lost its buffer.
+    rising = [(6_440 + 80 * index, 2_400) for index in range(6)]
+    every_ms = 1_400_000
+    again = given(down(ul_per_ph=80_000, known_pct=400), rising, every_ms=every_ms)
+    assert again.verdict(6_930, 6 * every_ms) == 0
+    assert again.verdict(6_941, 6 * every_ms) == WRONG_WAY
+    three = given(down(ul_per_ph=80_000, known_pct=400), rising[:3], every_ms=every_ms)
+    assert three.verdict(6_939, 3 * every_ms) == 0  # 0.35 an hour, and 0.15
+    assert three.verdict(6_941, 3 * every_ms) == WRONG_WAY
+    large = [(6_440, 6_100), (6_520, 6_100)]
+    assert given(down(ul_per_ph=80_000), large).verdict(6_590, every_ms) == 0
+    assert given(down(ul_per_ph=80_000), large).verdict(6_591, every_ms) == WRONG_WAY
