@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
 _BEGUN = datetime(2026, 11, 26, tzinfo=UTC)  # fixed, so that the files are reproducible
 
 
+@cache
 def template() -> Catalog:
     """Return every translatable text with the files that contain it."""
     catalog = _new("en")

@@ -49,10 +49,10 @@ def test_a_translation_has_the_placeholders_of_its_text(language):
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_text_of_the_tree_has_a_translation(language):
-    missing = [plural_forms(message.id)[0] for message in extract_messages.updated(language)
+    updated = extract_messages.updated(language)
+    missing = [plural_forms(message.id)[0] for message in updated
                if message.id and not extract_messages.is_translated(message)]
-    left = {message.id for message in catalog(language)} - {
-        message.id for message in extract_messages.updated(language)}
+    left = {message.id for message in catalog(language)} - {message.id for message in updated}
     assert not missing, report("Run `make words` and translate (CONTRIBUTING.md):", missing)
     assert not left, report("Run `make words`; these are not used:", sorted(map(str, left)))
 

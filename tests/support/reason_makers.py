@@ -7,6 +7,7 @@ parameter of a function or class that passes it on to `Reason`.
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -36,10 +37,12 @@ Makers = dict[tuple[str, str], set[Maker]]
 
 @dataclass
 class Module:
-    """A file: its syntax tree, what encloses each function, and its top-level names."""
+    """A file: its syntax tree, its calls and classes, what encloses each, and its names."""
 
     name: str
     tree: ast.Module
+    calls: list[ast.Call]
+    classes: list[ast.ClassDef]
     names: dict[str, ast.expr]
     imported: dict[str, str]  # name: dotted name
     function_of: dict[ast.AST, Function | None]
@@ -55,21 +58,23 @@ def places(modules: Mapping[str, Module]) -> Iterator[Made]:
     """Yield every place that makes a reason, except those that copy one or pass a code on."""
     makers = _makers(modules)
     for module in modules.values():
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Call):
-                yield from _made(modules, module, makers, node)
+        for call in module.calls:
+            yield from _made(modules, module, makers, call)
 
 
 def _module(path: str, tree: ast.Module) -> Module:
-    names, imported = {}, {}
+    module = Module(path, tree, [], [], {}, {}, {}, {})
     for node in tree.body:
         for target, value in _assigned(node):
-            names[target] = value
+            module.names[target] = value
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            imported |= {alias.asname or alias.name: f"{node.module}.{alias.name}"
-                         for alias in node.names}
-    module = Module(path, tree, names, imported, {}, {})
+            module.imported |= {alias.asname or alias.name: f"{node.module}.{alias.name}"
+                                for alias in node.names}
+        elif isinstance(node, ast.Call):
+            module.calls.append(node)
+        elif isinstance(node, ast.ClassDef):
+            module.classes.append(node)
     _enclose(module, tree, None, None)
     return module
 
@@ -121,14 +126,13 @@ def _makers(modules: Mapping[str, Module]) -> Makers:
     for _ in range(MAX_STEPS):
         before = sum(map(len, makers.values()))
         for module in modules.values():
-            for node in ast.walk(module.tree):
-                if isinstance(node, ast.Call):
-                    _add_maker(modules, module, makers, node)
-                elif isinstance(node, ast.ClassDef) and not _has_init(node):
-                    for base in node.bases:
-                        found = makers.get(_origin(modules, module, base), set())
-                        if found:
-                            makers.setdefault((module.name, node.name), set()).update(found)
+            for call in module.calls:
+                _add_maker(modules, module, makers, call)
+            for one in module.classes:
+                for base in () if _has_init(one) else one.bases:
+                    found = makers.get(_origin(modules, module, base), set())
+                    if found:
+                        makers.setdefault((module.name, one.name), set()).update(found)
         if sum(map(len, makers.values())) == before:
             break
     return makers
@@ -177,9 +181,18 @@ def _origin(modules: Mapping[str, Module], module: Module, called: ast.expr) -> 
 
 
 def _module_at(modules: Mapping[str, Module], dotted: str) -> Module | None:
-    path = "/" + dotted.replace(".", "/")
-    return next((one for one in modules.values() if dotted and f"/{one.name}".removesuffix(
-        ".py").removesuffix("/__init__").endswith(path)), None)
+    return modules.get(_paths(tuple(modules)).get(dotted, ""))
+
+
+@cache
+def _paths(names: tuple[str, ...]) -> dict[str, str]:
+    """Return {every end of a dotted name: path of the first module that it stands for}."""
+    found: dict[str, str] = {}
+    for name in names:
+        parts = name.removesuffix(".py").removesuffix("/__init__").split("/")
+        for start in range(len(parts)):
+            found.setdefault(".".join(parts[start:]), name)
+    return found
 
 
 def _passes_on(module: Module, call: ast.Call, code: ast.expr | None) -> Function | None:
