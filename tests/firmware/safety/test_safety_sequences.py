@@ -18,7 +18,7 @@ from idro.safety import ledger as ledger_module
 from idro.safety.limits import CORRECTED, DAY_MS, FILL
 from support.safety_rig import BY_HAND, DOSERS, HOUR_MS, Clock, Rig
 
-COUNT = int(os.environ.get("IDROSERRA_LEDGER_SEQUENCES", "500"))
+COUNT = int(os.environ.get("IDROSERRA_LEDGER_SEQUENCES", "100"))
 FIRST = int(os.environ.get("IDROSERRA_FIRST_SEQUENCE", "1"))
 PERIOD_MS = 1 << 30  # of the ticks of a board
 ERRORS = (MemoryError, OSError, RuntimeError)
