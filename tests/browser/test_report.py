@@ -1,14 +1,12 @@
 """The report over a real host: as JSON, on the page, as a PDF, from the terminal."""
 
-import os
-import subprocess
-import sys
 import time
 
 import pytest
 from playwright.sync_api import expect
 
 from idroserra.history.models import EventPoint, SamplePoint
+from support.command_line import idroserra
 from support.pages import DESKTOP, PHONE
 from support.photos import picture
 from support.samples import write_samples
@@ -73,10 +71,7 @@ def test_a_report_without_data_is_refused_with_a_reason(week):
 
 def test_the_terminal_writes_a_pdf(week, tmp_path):
     out = tmp_path / "week.pdf"
-    done = subprocess.run(
-        [sys.executable, "-m", "idroserra.cli", "report", "idro-a", "--last", "3d", "-o",
-         str(out), "--url", week.url], capture_output=True, text=True, timeout=600,
-        stdin=subprocess.DEVNULL, check=False, env=os.environ)
+    done = idroserra("report", "idro-a", "--last", "3d", "-o", out, url=week.url)
     assert done.returncode == 0, done.stderr
     content = out.read_bytes()
     assert content.startswith(b"%PDF-")

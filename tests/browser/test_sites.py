@@ -1,14 +1,12 @@
 """Several sites: overview with the worst first, moving nodes, renaming, alarms and notes."""
 
-import os
-import subprocess
-import sys
 
 import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
 from support.all_pages import AXE, axe_violations
+from support.command_line import idroserra
 from support.fleet import fleet
 from support.pages import DESKTOP, SMALLEST, MonitoredTab
 from support.real_host import standing_host
@@ -163,15 +161,14 @@ def test_renaming_a_site_keeps_all_its_data(host, open_page):
 
 
 def test_the_terminal_moves_names_and_lists(host):
-    def idroserra(*words):
-        return subprocess.run(
-            [sys.executable, "-m", "idroserra.cli", "node", "site", *words, "--url", host.url],
-            text=True, capture_output=True, timeout=600, env=os.environ | {"COLUMNS": "160"},
-            check=True).stdout
+    def run(*words):
+        done = idroserra("node", "site", *words, url=host.url, env={"COLUMNS": "160"})
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-    assert idroserra("sud-7", "Est") == "sud-7 moved to Est\n"
-    assert idroserra("--rename", "Est", "Ovest") == "Est renamed to Ovest: sud-7\n"
-    listed = idroserra()
+    assert run("sud-7", "Est") == "sud-7 moved to Est\n"
+    assert run("--rename", "Est", "Ovest") == "Est renamed to Ovest: sud-7\n"
+    listed = run()
     assert "2 of 7 nodes need attention. First nord-1" in listed
     assert "The node is fine." in listed
     move(host, "sud-7", "Sud")

@@ -7,16 +7,16 @@ import sys
 
 import pytest
 
+from support.command_line import idroserra
+
 PROGRAM = [sys.executable, "-m", "idroserra.cli", "chem"]
 SOFT = {"Ca": 0.3, "Mg": 0.08, "Na": 0.35, "K": 0.03, "Cl": 0.34, "SO4": 0.15, "C": 0.541373}
 
 
 def run(text, *options):
     """Return (exit code, stdout, stderr)."""
-    data = text if isinstance(text, bytes) else text.encode()
-    done = subprocess.run([*PROGRAM, *options], input=data, capture_output=True, timeout=300,
-                          check=False)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    done = idroserra("chem", *options, typed=text)
+    return done.returncode, done.stdout, done.stderr
 
 
 def ask(*problems):
@@ -97,8 +97,10 @@ def test_thousands_of_lines_take_seconds():
                "target_ph": 5.8, "with": "koh_10pct"}
     lines = [json.dumps({**problem, "id": n, "temp_c": 10 + n % 20}) for n in range(3_000)]
     before_s = children_cpu_s()
-    answers = ask(*lines)
+    done = subprocess.run(PROGRAM, input="\n".join(lines), capture_output=True, text=True,
+                          timeout=300, check=True)
     assert children_cpu_s() - before_s < 30.0
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [a["id"] for a in answers] == list(range(3_000))
     assert all("ml_per_l" in a for a in answers)
 

@@ -3,14 +3,13 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
 from typer.testing import CliRunner
 
 from idroserra.cli.chem.app import app
 from idroserra.core.errors import ConfigError
+from support.command_line import idroserra
 from support.source_tree import ROOT
 
 WELL = """
@@ -123,9 +122,7 @@ def test_litres_and_concentration_scale_the_grams(files):
 
 def test_the_program_prints_the_error_on_one_line(files):
     files["shelf"].write_text(SHELF.replace("KH2PO4", "FeSO4"))
-    done = subprocess.run(
-        [sys.executable, "-m", "idroserra.cli", "chem", "recipe", "lettuce", "--shelf",
-         str(files["shelf"])], capture_output=True, text=True, timeout=300, check=False)
+    done = idroserra("chem", "recipe", "lettuce", "--shelf", files["shelf"])
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         f"idroserra: {files['shelf']}: salt.2.formula: FeSO4 is not understood at FeSO4\n")

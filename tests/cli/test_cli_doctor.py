@@ -1,10 +1,7 @@
 """`idroserra doctor` against real brokers and files: what it finds, and what it advises."""
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 
 import paho.mqtt.publish as publish
 import pytest
@@ -17,6 +14,7 @@ from idroserra.core.config import AccessConfig
 from idroserra.doctor.broker import is_junk
 from idroserra.ingest.spool import Spool
 from idroserra.nodes.registry import Nodes
+from support.command_line import idroserra
 
 
 @pytest.fixture
@@ -27,9 +25,7 @@ def examine(tmp_path):
         path = tmp_path / "host.toml"
         path.write_text(f'data_dir = "{tmp_path / "data"}"\n[http]\nport = 0\n'
                         f'[mqtt]\nurl = "mqtt://127.0.0.1:{broker_port}"\n{more}')
-        done = subprocess.run(
-            [sys.executable, "-m", "idroserra.cli", "doctor", "--json", "--config", str(path)],
-            capture_output=True, text=True, timeout=600, env=os.environ, check=False)
+        done = idroserra("doctor", "--json", "--config", path)
         answer = json.loads(done.stdout)
         assert answer["ok"] == (done.returncode == 0)
         return done.returncode, {check["name"]: check for check in answer["checks"]}

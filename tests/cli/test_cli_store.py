@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from idroserra.cli.main import app
 from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
+from support.command_line import idroserra
 from support.influx2 import ORG, TOKEN
 from support.influx_fixtures import InfluxDatabase
 from support.samples import points_of, write_samples
@@ -109,9 +110,7 @@ def test_a_note_of_another_copy_and_a_file_that_is_not_there_are_named(tmp_path)
         (("first.db", "second.db", "--resume", "copy.note"), "belongs to another copy: x to y"),
         (("none.db", "second.db"), "none.db: no such file"),
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "idroserra.cli", "store", "copy", *arguments],
-            cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = idroserra("store", "copy", *arguments, cwd=tmp_path)
         assert done.returncode == 1
         assert why in done.stderr
         assert done.stderr.count("\n") == 1
@@ -138,9 +137,7 @@ def test_info_and_compact_say_what_there_is(tmp_path):
 
 def test_no_store_is_said_and_none_is_made(tmp_path):
     config = config_file(tmp_path, kind="sqlite")
-    done = subprocess.run(
-        [sys.executable, "-m", "idroserra.cli", "store", "info", "--config", str(config)],
-        capture_output=True, text=True, check=False)
+    done = idroserra("store", "info", "--config", config)
     assert done.returncode == 1
     assert "not found" in done.stderr
     assert not (tmp_path / "data").exists()

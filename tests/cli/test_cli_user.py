@@ -1,14 +1,12 @@
 """`idroserra user` and `idroserra audit` as processes, and how the command line gets in."""
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 
 import pytest
 
 from idroserra.auth.roles import Role
+from support.command_line import idroserra
 
 PASSWORD = "a sentence for the tests\n"
 
@@ -16,10 +14,8 @@ PASSWORD = "a sentence for the tests\n"
 @pytest.fixture
 def run(tmp_path):
     def run(*words, stdin="", **env):
-        done = subprocess.run(
-            [sys.executable, "-m", "idroserra.cli", *words], input=stdin, text=True,
-            capture_output=True, timeout=300, check=False,
-            env=os.environ | {"IDROSERRA_DATA_DIR": str(tmp_path / "data")} | env)
+        done = idroserra(*words, typed=stdin,
+                         env={"IDROSERRA_DATA_DIR": str(tmp_path / "data")} | env)
         return done.returncode, done.stdout, done.stderr
 
     return run

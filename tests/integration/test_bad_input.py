@@ -1,8 +1,6 @@
 """Invalid messages, commands and files: each gives one clear error, and no record is lost."""
 
 import json
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -14,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from idroserra.auth.local_token import token_for
 from idroserra.client.http import HostClient
 from idroserra.mqtt.paho_client import stop_client
+from support.command_line import idroserra
 from support.e2e_stack import EndToEndStack
 from support.wait import wait_until
 
@@ -101,10 +100,7 @@ def test_an_invalid_file_gives_one_line_with_file_and_key(
 ) -> None:
     file = tmp_path / "broken.toml"
     file.write_text(content)
-    done = subprocess.run(
-        [sys.executable, "-m", "idroserra.cli", *arguments, str(file)],
-        capture_output=True, text=True, timeout=600, check=False,
-    )
+    done = idroserra(*arguments, file)
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr
     assert file.name in done.stderr

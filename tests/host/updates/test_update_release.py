@@ -3,7 +3,6 @@ takes too, by the node's own files."""
 
 import hashlib
 import struct
-import subprocess
 import sys
 import tracemalloc
 import types
@@ -23,6 +22,7 @@ from idroserra.image.build import HOST_MODULES
 from idroserra.updates import manifest, release, signing
 from idroserra.updates.errors import BadRelease
 from idroserra.updates.release_store import ReleaseStore
+from support.command_line import idroserra
 
 BOARD = "esp32-reservoir"
 
@@ -201,9 +201,8 @@ def test_a_host_keeps_what_it_checked_and_nothing_half(signer, made, tmp_path):
     )
 
 
-def run(*words, **more):
-    return subprocess.run([sys.executable, "-m", "idroserra.cli", "update", *map(str, words)],
-                          capture_output=True, text=True, check=False, **more)
+def run(*words):
+    return idroserra("update", *words)
 
 
 def test_from_key_to_folder_on_the_command_line(tmp_path):
@@ -221,8 +220,7 @@ def test_from_key_to_folder_on_the_command_line(tmp_path):
     refused = run("check", tmp_path / "r", "--key", f"{key}.pub")
     assert refused.returncode == 1
     assert "idro/app/node.mpy: differs from the manifest" in refused.stderr
-    assert run("build", BOARD, "--key", key, "--out", tmp_path / "r2",
-               stdin=subprocess.DEVNULL).returncode == 2
+    assert run("build", BOARD, "--key", key, "--out", tmp_path / "r2").returncode == 2
 
 
 def read_by_node(data):
@@ -248,7 +246,7 @@ def test_the_node_reads_a_manifest_as_the_host_wrote_it(made, tmp_path):
 
 
 def test_the_nodes_arithmetic_takes_the_signature_and_no_other(signer, made, monkeypatch):
-    for name in ("esp32", "machine", "idro.board"):  # of the board: the arithmetic needs none
+    for name in ("esp32", "machine", "micropython", "idro.board"):  # the arithmetic needs none
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     sys.modules["idro.board"].BOARD, sys.modules["idro.board"].SECURITY_COUNTER = {}, 1
     from idro.update.verify import is_signed, key_id

@@ -2,9 +2,6 @@
 
 import csv
 import io
-import os
-import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -13,6 +10,7 @@ import pytest
 
 from idroserra.auth.roles import Role
 from idroserra.broker.local import Broker
+from support.command_line import idroserra
 from support.photos import noise, opened, picture
 from support.real_host import Host
 from support.wait import wait_until
@@ -280,10 +278,7 @@ def test_who_looks_hears_of_a_new_note(house):
 
 def test_the_terminal_writes_and_lists(house, tmp_path):
     def run(*words):
-        return subprocess.run(
-            [sys.executable, "-m", "idroserra.cli", *words, "--url", house.url],
-            capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL, check=False,
-            env=os.environ | {"COLUMNS": "120"})
+        return idroserra(*words, url=house.url)
 
     photo = tmp_path / "leaf.jpg"
     photo.write_bytes(picture())

@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 
 from idroserra.broker import tls_files
 from idroserra.broker.local import free_port
+from support.command_line import idroserra
 from support.real_host import KEY
 
 NEW_KEY = b"n" * 32
@@ -34,37 +32,32 @@ def state(host, command_id):
     return host.client.get(f"/api/commands/{command_id}").json()
 
 
-def idroserra(host, *words, typed=None):
-    return subprocess.run(
-        [sys.executable, "-m", "idroserra.cli", *words, "--url", host.url], capture_output=True,
-        text=True, input=typed, timeout=600, env=os.environ | {"COLUMNS": "120"}, check=False)
-
-
 def test_an_unknown_node_is_listed_adopted_commanded_and_forgotten(host, eventually):
     host.node("idro-a", adopt=False)
     assert host.client.get(PATH).json() == {
         "node": "idro-a", "fingerprints": [], "was_heard": True, "board": "esp32-reservoir"}
-    listed = idroserra(host, "node", "list").stdout
+    listed = idroserra("node", "list", url=host.url).stdout
     assert "idro-a (esp32-reservoir): not adopted" in listed
     assert "idroserra node adopt idro-a --key-file FILE" in listed
-    refused = idroserra(host, "node", "stop", "idro-a")
+    refused = idroserra("node", "stop", "idro-a", url=host.url)
     assert refused.returncode == 1
     assert ("stop refused: the node is not adopted: `idroserra provision` with its board"
             in refused.stderr)
 
-    adopted = idroserra(host, "node", "adopt", "idro-a", "--key-file", "-", typed=KEY.hex())
+    adopted = idroserra("node", "adopt", "idro-a", "--key-file", "-", url=host.url,
+                        typed=KEY.hex())
     assert (adopted.returncode, adopted.stderr) == (0, "")
     assert f"idro-a: adopted by the host at {host.url}, key {fingerprint(KEY)[:8]}" in (
         adopted.stdout)
     assert send_stop(host, eventually) == "done"
-    assert "not adopted" not in idroserra(host, "node", "list").stdout
+    assert "not adopted" not in idroserra("node", "list", url=host.url).stdout
 
     data_dir = host.config.data_dir
     tls_files.init(data_dir, ["localhost"], node_port=free_port(), host_port=free_port())
     tls_files.BrokerCertificates(data_dir).issue("idro-a")
     reserved = put(host, KEY, "homeassistant")
     assert (reserved.status_code, "not host or homeassistant" in reserved.text) == (422, True)
-    forgotten = idroserra(host, "node", "forget", "idro-a", "--yes")
+    forgotten = idroserra("node", "forget", "idro-a", "--yes", url=host.url)
     assert (forgotten.returncode, "certificate is revoked" in forgotten.stdout) == (0, True)
     assert (
         tls_files.BrokerCertificates(data_dir).nodes,
@@ -104,6 +97,7 @@ def test_nonsense_is_refused_and_never_repeated(host):
     assert put(host, KEY, node="HOST").json()["error"].startswith("node: 3 to 32 of a-z")
     assert host.client.delete("/api/nodes/idro-none", headers={
         "Content-Type": "application/json"}).status_code == 404
-    wrong = idroserra(host, "node", "adopt", "idro-a", "--key-file", "-", typed="5ecret")
+    wrong = idroserra("node", "adopt", "idro-a", "--key-file", "-", url=host.url,
+                      typed="5ecret")
     assert wrong.returncode == 2
     assert "5ecret" not in wrong.stderr

@@ -9,6 +9,7 @@ import pytest
 from idroserra.core.validation import validate
 from idroserra.simulation.nutrient_process import RecipeBusy, RecipeSolver
 from idroserra.simulation.nutrient_recipe import RecipeRequest, recipe_json
+from support.command_line import idroserra
 
 PATH = "/api/stock/recipe"
 WELL = {"ph": 7.6, "ions": {"Ca": 48.1, "Mg": 9.72, "Na": 18.4, "Cl": 30.1, "SO4": 38.4,
@@ -36,10 +37,8 @@ def test_a_plan_has_the_figures_of_the_command_line(host):
     asked = {"target": "lettuce", "water": "medium", "stock_l": 5.0, "concentration": 150.0}
     answer = host.client.post(PATH, json=asked)
     assert answer.status_code == 200
-    done = subprocess.run(
-        [sys.executable, "-m", "idroserra.cli", "chem", "recipe", "lettuce", "--water", "medium",
-         "--stock-l", "5", "--concentration", "150", "--json"], capture_output=True, check=True,
-        timeout=300)
+    done = idroserra("chem", "recipe", "lettuce", "--water", "medium", "--stock-l", "5",
+                     "--concentration", "150", "--json")
     assert {"target": "lettuce", "water": "medium", **answer.json()} == json.loads(done.stdout)
 
 
