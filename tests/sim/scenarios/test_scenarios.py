@@ -1,8 +1,7 @@
 """Tests that every shipped scenario is valid and keeps its promises.
 
-They run two at a time beside the tests, or one per pytest-xdist worker. The week and the crop of
-lettuce run in full with `idroserra sim run`, here only the start of the week. test_offline_doses
-runs three days without network.
+Of close relatives one runs, and all with `make campaign-scenarios`. The week and the crop of
+lettuce run in full with `idroserra sim run`, test_offline_doses runs three days without network.
 """
 
 import json
@@ -25,7 +24,21 @@ FOLDER = Path(__file__).resolve().parents[3] / "sim" / "scenarios"
 FILES = sorted(FOLDER.glob("*.toml"))
 PAGE = FOLDER.parents[1] / "docs" / "scenarios.md"
 ELSEWHERE = {"lettuce-7-days", "lettuce-35-days", "network-away-72-hours"}
-SHORT = [file.stem for file in FILES if file.stem not in ELSEWHERE]
+# {scenario that runs on request: its relative that always runs}
+RELATIVES = {
+    "brown-out-every-second": "brown-out-loop", "ec-probe-bubbles": "ec-probe-bubble",
+    "hard-water-1000-l": "hard-water-20-l", "heater-weak": "heater-relay-welded",
+    "hot-reservoir": "cold-water-15-c", "latch-released-at-once": "latch-hidden-by-a-stop",
+    "network-outage": "flash-full", "neutral-at-any-temperature": "cold-water-15-c",
+    "new-node-unread": "new-node", "oxygen-falls": "circulation-stuck-off",
+    "ph-probe-old": "ph-probe-slow", "power-cut-in-flash-operations": "power-cut-in-every-dose",
+    "probe-gap-hard-water": "probe-unplugged", "pump-drip": "pump-strong",
+    "pump-weak": "pump-line-empty", "ro-water-1000-l": "ro-water-20-l", "rtc-lost": "clock-jumps",
+    "slow-link": "lossy-link", "soft-water-20-l": "ro-water-20-l",
+    "warm-day-cooled": "vpd-kept-in-band", "wifi-password-wrong": "broker-refuses",
+}
+ON_REQUEST = () if os.environ.get("IDROSERRA_SCENARIOS") == "all" else RELATIVES
+SHORT = [file.stem for file in FILES if file.stem not in {*ELSEWHERE, *ON_REQUEST}]
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +93,8 @@ def test_there_are_enough_scenarios_each_with_a_sentence():
     texts = [scenario_run.load(file).text for file in FILES]
     assert len(set(texts)) == len(texts)
     assert all(text.endswith(".") for text in texts)
+    assert {*RELATIVES, *RELATIVES.values()} <= {file.stem for file in FILES} - ELSEWHERE
+    assert not set(RELATIVES) & set(RELATIVES.values())
 
 
 def test_the_page_lists_every_scenario_with_its_sentence():
