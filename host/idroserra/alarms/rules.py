@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -98,9 +99,7 @@ def load_rules(
 
     A rule that watches silent nodes stays, disabled: that of a silent site needs its limit.
     Raises ConfigError with the rule and the key."""
-    table: dict[str, dict[str, Any]] = {}
-    for file in sorted(FOLDER.glob("*.toml")):
-        table |= tomllib.loads(file.read_text("utf-8"))
+    table = dict(_shipped())
     for name, changes in (overrides or {}).items():
         table[name] = {**table.get(name, {}), **changes}
     rules = {name: _rule(name, body) for name, body in table.items()}
@@ -108,6 +107,15 @@ def load_rules(
     return {name: rule for name, rule in rules.items()
             if not only_enabled or rule.enabled or rule.watch == "silent"
             or any(one.enabled for one in rule.by_node.values())}
+
+
+@cache
+def _shipped() -> dict[str, dict[str, Any]]:
+    """Return the tables of the shipped rules by name. They are read once."""
+    table: dict[str, dict[str, Any]] = {}
+    for file in sorted(FOLDER.glob("*.toml")):
+        table |= tomllib.loads(file.read_text("utf-8"))
+    return table
 
 
 def _rule(name: str, body: Mapping[str, Any]) -> Rule:

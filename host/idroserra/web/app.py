@@ -7,6 +7,7 @@ import hashlib
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,7 @@ def _description(api: list[Routes]) -> Routes:
     return routes
 
 
+@cache
 def static_digest() -> str:
     """Return a hash of the static files and translations, which is part of their address."""
     digest = hashlib.sha256()
