@@ -180,8 +180,9 @@ def create_app(
              node_room_routes(pages), recipe_pages_routes(pages), wiring_routes(context.nodes),
              help_page_routes(pages), help_routes(help_site),
              pwa_routes(pages, f"/static/{digest}"))
-    app.router.routes += [route for group in (*api, *shown) for route in group.served()]
+    # First, because most requests are for static files, and routes are tried one by one.
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
+    app.router.routes += [route for group in (*api, *shown) for route in group.served()]
     _add_errors(app, pages)
     app.add_middleware(RequestLimits)
     app.add_middleware(AuthMiddleware, auth=context.auth, refused_page=pages.refused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,19 @@ def in_script(value: Any) -> Markup:
     return Markup(text)
 
 
+@cache
+def _templates() -> Environment:
+    """Return the templates, which are compiled once for all applications of this process."""
+    templates = Environment(autoescape=True, loader=FileSystemLoader(TEMPLATES))
+    templates.policies["json.dumps_kwargs"] = {"sort_keys": False}  # channel order
+    templates.globals |= {
+        "_": gettext, "ngettext": ngettext, "html": html, "tags": TAGS, "languages": LANGUAGES,
+        "locale": current_locale, "kinds_of_units": KINDS, "chosen_units": current_units,
+        "plain": format_short, "system_texts": system_texts,
+        "all_of": lambda texts: [gettext(text) for text in texts]}
+    return templates
+
+
 class Pages:
     """Renders the templates for the user of a request."""
 
@@ -97,13 +111,6 @@ class Pages:
         self._always = {
             "static": f"/static/{digest}", "simulated": simulated, "version": version("idroserra"),
             "howtos": howtos}
-        self._templates = Environment(autoescape=True, loader=FileSystemLoader(TEMPLATES))
-        self._templates.policies["json.dumps_kwargs"] = {"sort_keys": False}  # channel order
-        self._templates.globals |= {
-            "_": gettext, "ngettext": ngettext, "html": html, "tags": TAGS, "languages": LANGUAGES,
-            "locale": current_locale, "kinds_of_units": KINDS, "chosen_units": current_units,
-            "plain": format_short, "system_texts": system_texts,
-            "all_of": lambda texts: [gettext(text) for text in texts]}
 
     def public_page(
         self, request: Request, name: str, more: dict[str, Any] | None = None
@@ -204,7 +211,7 @@ class Pages:
     def _render(self, request: Request, name: str, values: dict[str, Any]) -> HTMLResponse:
         """Return a rendered page. Templates leave reference cycles that hold some megabytes for a
         page of many nodes: they are collected before the page is sent."""
-        template = self._templates.get_template(name)
+        template = _templates().get_template(name)
         page = HTMLResponse(template.render(request=request, **values))
         gc.collect(0)
         return page
