@@ -1,7 +1,8 @@
 """Extracts translatable texts and updates the .po files: `make words`.
 
 Sources: Python (`_`, ngettext, N_, Plural), templates (`_`, ngettext, html), the JavaScript of the
-page (t, tn, mark), alarm rules, recipes, topics of the help, and the descriptions of the protocol.
+page (t, tn, mark), alarm rules, recipes, topics of the help, parts of boards, and the descriptions
+of the protocol.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from idro.protocol.descriptions import FAULT_TEXTS, SETTING_TEXTS
+from idroserra.boards import compiler
+from idroserra.boards.modbus_map import FOLDER, ModbusPart
 from idroserra.core.paths import PACKAGE
 from idroserra.help import topics
 from idroserra.i18n.translate import LANGUAGES, catalog_file, plural_forms
@@ -73,6 +76,18 @@ def _texts_of_data() -> Iterator[tuple[str, str]]:
         for text in (recipe["text"], recipe["crop"], *(
                 stage[key] for stage in stages for key in ("name", "text") if key in stage)):
             yield text, f"host/idroserra/recipes/library/{path.name}"
+
+
+    yield from _texts_of_parts()
+
+
+def _texts_of_parts() -> Iterator[tuple[str, str]]:
+    for name, part in compiler.known_parts(compiler.boards_dir()).items():
+        is_probe = isinstance(part, ModbusPart)
+        file = f"boards/{FOLDER}/{name}.toml" if is_probe else f"boards/{compiler.PARTS_FILE}"
+        own = () if is_probe else (parameter.text for parameter in part.parameters.values())
+        for text in filter(None, (part.text, part.fit, *own)):
+            yield text, file
 
 
 def updated(language: str) -> Catalog:

@@ -19,8 +19,8 @@ _WORD = re.compile(r"[A-Za-z]{3,}")
 SAME = {
     "it": {
         "Account", "Android", "Backup", "Base", "Computer", "E-mail", "Formula", "Hardware", "Max",
-        "Min", "Offset", "Offset, mV", "Password", "Scenario", "Server", "Volume", "Volume, ml",
-        "Webhook (JSON)", "base", "broker", "bus", "dimmer", "file", "min", "volume",
+        "Min", "Offset", "Offset, mV", "Password", "Pin", "Scenario", "Server", "Volume",
+        "Volume, ml", "Webhook (JSON)", "base", "broker", "bus", "dimmer", "file", "min", "volume",
         "{count} min", "{name}, meq", "{what}, max", "{what}, min"},
     "zh": {"Android", "Webhook (JSON)"},
 }

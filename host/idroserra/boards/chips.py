@@ -11,6 +11,9 @@ an overrange.
 
 from dataclasses import dataclass
 
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
+
 
 @dataclass(frozen=True)
 class Chip:
@@ -36,29 +39,34 @@ class Chip:
 
     def output_refusal(self, pin: int) -> str | None:
         """Return why `pin` cannot be an output, or None if it can."""
-        return self.refusal(pin) or (
-            f"GPIO {pin} is input-only on the {self.name}" if pin in self.input_only else None)
+        why = self.refusal(pin)
+        if why is None and pin in self.input_only:
+            return Text(N_("GPIO {pin} is input-only on the {chip}"), pin=pin, chip=self.name)
+        return why
 
     def refusal(self, pin: int) -> str | None:
         """Return why `pin` cannot be used, or None if it can."""
+        values = {"pin": pin, "chip": self.name}
         if pin not in self.pins:
-            return f"the {self.name} has no GPIO {pin}"
+            return Text(N_("the {chip} has no GPIO {pin}"), **values)
         if pin in self.flash:
-            return f"GPIO {pin} belongs to the flash of the {self.name}"
+            return Text(N_("GPIO {pin} belongs to the flash of the {chip}"), **values)
         if pin in self.psram:
-            return f"GPIO {pin} belongs to the PSRAM of the {self.name}"
+            return Text(N_("GPIO {pin} belongs to the PSRAM of the {chip}"), **values)
         if pin in self.strapping:
-            return f"GPIO {pin} is a strapping pin of the {self.name}: its level decides the boot"
+            return Text(N_("GPIO {pin} is a strapping pin of the {chip}: its level decides the "
+                           "boot"), **values)
         if pin in self.console:
-            return f"GPIO {pin} is the console of the {self.name}"
+            return Text(N_("GPIO {pin} is the console of the {chip}"), **values)
         return None
 
     def analog_refusal(self, pin: int) -> str | None:
         """Return why the chip's ADC cannot read `pin`, or None if it can."""
         if pin in self.adc2:
-            return f"GPIO {pin} is on ADC2, which cannot be read while Wi-Fi runs"
+            return Text(N_("GPIO {pin} is on ADC2, which cannot be read while Wi-Fi runs"),
+                        pin=pin)
         if pin not in self.adc1:
-            return f"GPIO {pin} of the {self.name} has no ADC"
+            return Text(N_("GPIO {pin} of the {chip} has no ADC"), chip=self.name, pin=pin)
         return None
 
     def free_outputs(self, used: frozenset[int], safe_level: int = 0) -> list[int]:

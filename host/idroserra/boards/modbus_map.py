@@ -13,8 +13,10 @@ from typing import Any, Literal, NoReturn
 import msgspec
 
 from idro.protocol.quantities import QUANTITIES, is_name
-from idroserra.boards.schema import Draw, Parameter, Part, parse
+from idroserra.boards.schema import Draw, Parameter, Part, Rs485Line, parse
 from idroserra.core.errors import BoardError
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 
 FOLDER = "modbus"
 DRIVER = "modbus"
@@ -132,8 +134,8 @@ def part_of(name: str, data: bytes, file: str) -> ModbusPart:
     check = _Check(file)
     check.whole(name, probe)
     measures = [register.quantity for register in probe.register if register.quantity]
-    address = Parameter(
-        LOWEST_ADDRESS, HIGHEST_ADDRESS, f"{probe.address} from the factory; each probe its own")
+    address = Parameter(LOWEST_ADDRESS, HIGHEST_ADDRESS, Text(
+        N_("{address} from the factory; each probe its own"), address=probe.address))
     return ModbusPart(
         kind="sensor", buses=[BUS], measures=measures, text=probe.text, datasheet=probe.manual,
         parameters={"address": address}, draw=probe.draw, needs=probe.needs, fit=probe.fit,
@@ -150,6 +152,19 @@ def compiled(probe: ProbeFile, measures: list[str]) -> dict[str, Any]:
               if (r.quantity or ("ph" if r.signal else measures[0])) in measures]
     return {"driver": DRIVER, "timeout_ms": probe.timeout_ms, "settle_ms": probe.settle_ms,
             "reads": [_read(probe, group) for group in _groups(probe, wanted)]}
+
+
+def refusal_on(line: Rs485Line, name: str, probe: ProbeFile) -> Text | None:
+    """Return why a probe cannot be set to the rate and parity of a line, or None."""
+    if line.baud not in probe.bauds:
+        return Text(
+            N_("{part} speaks at {rates} baud, this line at {baud}: put it on another line"),
+            part=name, rates=", ".join(map(str, probe.bauds)), baud=line.baud)
+    if line.parity not in probe.parities:
+        return Text(
+            N_("{part} has parity {parities}, this line {parity}: put it on another line"),
+            part=name, parities=" or ".join(probe.parities), parity=line.parity)
+    return None
 
 
 def ph_step(probe: ProbeFile) -> Fraction | None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from idroserra.boards.schema import Actuator, BoardFile, Expander, Part, Rs485Line, Sensor
 from idroserra.boards.validator import DRIVEN_PINS
+from idroserra.i18n.marker import N_
 
-I2C_PULL = "4.7 k to 3.3 V"
-ONEWIRE_PULL = "4.7 k to 3.3 V"
-RS485_FIT = "120 ohm across A and B at both ends"
-DRIVER_PULL = "10 k to ground"
+I2C_PULL = N_("4.7 k to 3.3 V")
+ONEWIRE_PULL = I2C_PULL
+RS485_FIT = N_("120 ohm across A and B at both ends")
+PULL_DOWN, PULL_UP = N_("10 k to ground"), N_("10 k to 3.3 V")
+UNUSED_INPUT = N_("to ground")
 # Pins per port of an MCP23017; a PCA9685 numbers its outputs consecutively.
 _PORT_PINS = 8
 
@@ -71,8 +73,8 @@ def output(actuator: Actuator) -> Wire:
     if actuator.load_ma is not None:
         load = f"load {actuator.load_ma} mA" if actuator.load_ma else "load on mains"
         details[0] += f", {load}"
-    rail = "3.3 V" if actuator.pull == "up" else "ground"
-    return Wire(role, f"{actuator.name} ({actuator.part})", tuple(details), f"10 k to {rail}")
+    fit = PULL_UP if actuator.pull == "up" else PULL_DOWN
+    return Wire(role, f"{actuator.name} ({actuator.part})", tuple(details), fit)
 
 
 def expander_outputs(board: BoardFile) -> list[tuple[str, Wire]]:
@@ -129,14 +131,14 @@ def _line(line: Rs485Line, name: str, devices: tuple[str, ...]) -> dict[int, Wir
     if line.de_pin is not None:
         found[line.de_pin] = Wire(
             "bus", f"RS485 {name}: DE and RE of the transceiver", ("high while it sends",),
-            DRIVER_PULL)
+            PULL_DOWN)
     return found
 
 
 def _analog(board: BoardFile, parts: dict[str, Part], adc: str, channel: int) -> Wire:
     sensors = [s for s in board.sensor if s.bus == f"adc.{adc}" and s.channel == channel]
     if not sensors:
-        return Wire("analog", f"input {channel} of {adc}, free", (), "to ground")
+        return Wire("analog", f"input {channel} of {adc}, free", (), UNUSED_INPUT)
     sensor = sensors[0]
     details = (f"input {channel} of {adc}",)
     return Wire("analog", _named(sensor), details, parts[sensor.part].fit)
@@ -161,7 +163,7 @@ def _off_line(expander: Expander) -> dict[int, Wire]:
     pins = {"RESET": expander.reset_pin, "OE": expander.oe_pin,
             "supply switch": expander.supply_pin}
     name, pin = next((name, pin) for name, pin in pins.items() if pin is not None)
-    rail = "3.3 V" if expander.pull == "up" else "ground"
+    fit = PULL_UP if expander.pull == "up" else PULL_DOWN
     off = "high" if expander.pull == "up" else "low"
     title = f"{name} of {expander.part} {expander.name}"
-    return {pin: Wire("line", title, (f"{off} switches its outputs off",), f"10 k to {rail}")}
+    return {pin: Wire("line", title, (f"{off} switches its outputs off",), fit)}

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from idroserra.boards.chips import CHIPS
 from idroserra.boards.schema import Actuator, BoardFile, Part
 from idroserra.core.errors import BoardError
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 
 MAX_MA = 100_000
 ONE_AT_A_TIME = "doser"
@@ -59,9 +61,11 @@ def check(file: str, board: BoardFile, parts: dict[str, Part]) -> None:
             continue
         largest = sorted(rail.draws, key=lambda draw: -draw[1])[:_SHOWN]
         shown = ", ".join(f"{who} {current_ma}" for who, current_ma in largest)
-        why = (f"the load of {rail.name} is up to {rail.total_ma} mA, its rating is "
-               f"{rail.budget_ma} ({shown}): fit a stronger supply and set its rating, or give a "
-               "part its own supply and set own_supply = true there")
+        why = Text(
+            N_("the load of {supply} is up to {total} mA, its rating is {rating} ({shown}): fit a "
+               "stronger supply and set its rating, or give a part its own supply and set "
+               "own_supply = true there"), supply=rail.name, total=rail.total_ma,
+            rating=rail.budget_ma, shown=shown)
         raise BoardError(file, rail.key, why)
 
 

@@ -13,6 +13,8 @@ from typing import Literal, TypeVar
 import msgspec
 
 from idroserra.core.errors import BoardError
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 
 MAX_FILE_BYTES = 65_536
 DEFAULT_VOLUME_L = 100
@@ -172,8 +174,9 @@ class Parameter(msgspec.Struct, forbid_unknown_fields=True):
     def range(self) -> str:
         """The allowed values as text."""
         if self.gap is None:
-            return f"{self.low} to {self.high}"
-        return f"{self.low} to {self.gap[0] - 1} or {self.gap[1] + 1} to {self.high}"
+            return Text(N_("{low} to {high}"), low=self.low, high=self.high)
+        return Text(N_("{low} to {end} or {begin} to {high}"), low=self.low,
+                    end=self.gap[0] - 1, begin=self.gap[1] + 1, high=self.high)
 
 
 class OffLine(msgspec.Struct, forbid_unknown_fields=True):
@@ -286,6 +289,15 @@ def parse(
         raise BoardError(file, "", why) from error
     except (ValueError, RecursionError) as error:
         raise BoardError(file, "", f"not TOML, fix the syntax: {error}") from error
+    return convert(table, shape, file, structs, example)
+
+
+def convert(
+    table: object, shape: type[Shape], file: str,
+    structs: Mapping[str, type[msgspec.Struct]] = MappingProxyType(_STRUCTS),
+    example: str = EXAMPLE,
+) -> Shape:
+    """Return the table of a file as `shape`; see parse(). Raises BoardError."""
     try:
         return msgspec.convert(table, shape)
     except msgspec.ValidationError as error:

@@ -25,6 +25,8 @@ from idroserra.boards.schema import (
     UartBus,
 )
 from idroserra.core.errors import BoardError
+from idroserra.core.text import Text, as_text
+from idroserra.i18n.marker import N_
 
 I2C_FREQ_HZ = (10_000, 400_000)
 BAUDS = (9_600, 19_200, 38_400, 57_600, 115_200)
@@ -60,8 +62,8 @@ class BoardValidator:
         key = f"i2c.{name}"
         self._name(key, name)
         if not I2C_FREQ_HZ[0] <= bus.freq_hz <= I2C_FREQ_HZ[1]:
-            why = f"{bus.freq_hz} is out of range: {I2C_FREQ_HZ[0]} to {I2C_FREQ_HZ[1]} Hz"
-            self._refuse(f"{key}.freq_hz", why)
+            self._refuse(f"{key}.freq_hz", N_("{value} is out of range: {low} to {high} Hz"),
+                         value=bus.freq_hz, low=I2C_FREQ_HZ[0], high=I2C_FREQ_HZ[1])
         scl_pin = self._pins.drive(f"{key}.scl_pin", bus.scl_pin)
         sda_pin = self._pins.drive(f"{key}.sda_pin", bus.sda_pin)
         self._buses[key] = "i2c"
@@ -71,8 +73,9 @@ class BoardValidator:
             return spec | {"soft": True}
         self._i2cs_used += 1
         if self._i2cs_used > self._chip.i2cs:
-            self._refuse(key, f"no I2C controller is left, the {self._chip.name} has "
-                              f"{self._chip.i2cs}: with soft = true this bus needs none")
+            self._refuse(key, N_("no I2C controller is left, the {chip} has {count}: with soft = "
+                                 "true this bus needs none"),
+                         chip=self._chip.name, count=self._chip.i2cs)
         return spec
 
     def onewire(self, name: str, pin: int) -> dict[str, Any]:
@@ -103,7 +106,8 @@ class BoardValidator:
         self._name(key, name)
         used = sum(kind in ("uart", modbus_map.BUS) for kind in self._buses.values())
         if used >= self._chip.uarts:
-            self._refuse(key, f"the {self._chip.name} has {self._chip.uarts} besides the console")
+            self._refuse(key, N_("the {chip} has {count} besides the console"),
+                         chip=self._chip.name, count=self._chip.uarts)
         if bus.baud not in bauds:
             self._refuse(f"{key}.baud", f"{bus.baud} is not one of {', '.join(map(str, bauds))}")
         tx_pin = self._pins.drive(f"{key}.tx_pin", bus.tx_pin)
@@ -183,9 +187,9 @@ class BoardValidator:
         self._measures(key, sensor, part)
         self._counters_used += sensor.part == COUNTS_PULSES
         if self._counters_used > self._chip.counters:
-            self._refuse(f"{key}.part", f"no pulse counter is left: the {self._chip.name} has "
-                                        f"{self._chip.counters}; put this flow meter on "
-                                        "another board")
+            self._refuse(f"{key}.part", N_("no pulse counter is left: the {chip} has {count}; put "
+                                           "this flow meter on another board"),
+                         chip=self._chip.name, count=self._chip.counters)
         spec: dict[str, Any] = {
             "source": sensor.source, "part": sensor.part, "measures": list(sensor.measures)}
         pins = {"pin": sensor.pin, "trigger_pin": sensor.trigger_pin, "echo_pin": sensor.echo_pin}
@@ -212,26 +216,18 @@ class BoardValidator:
         if sensor.rom is not None:
             spec["rom"] = sensor.rom.lower()
         if isinstance(part, ModbusPart):
-            self._speaks(key, sensor.part, part, self._rs485[spec["bus"]])
+            why = modbus_map.refusal_on(self._rs485[spec["bus"]], sensor.part, part.probe)
+            if why is not None:
+                self._refuse(f"{key}.bus", why)
             spec |= modbus_map.compiled(part.probe, sensor.measures)
         return spec | where
-
-    def _speaks(self, key: str, name: str, part: ModbusPart, line: Rs485Line) -> None:
-        """Check that a Modbus probe can be set to the rate and parity of its line."""
-        probe = part.probe
-        if line.baud not in probe.bauds:
-            rates = ", ".join(map(str, probe.bauds))
-            self._refuse(f"{key}.bus", f"{name} speaks at {rates} baud, this line at "
-                                       f"{line.baud}: put it on another line")
-        if line.parity not in probe.parities:
-            self._refuse(f"{key}.bus", f"{name} has parity {' or '.join(probe.parities)}, this "
-                                       f"line {line.parity}: put it on another line")
 
     def actuator(self, key: str, actuator: Actuator) -> dict[str, Any]:
         """Validate an output: its pin, maximum run and safe level."""
         self._name(f"{key}.name", actuator.name)
         if actuator.name in self._names:
-            self._refuse(f"{key}.name", f"used by {self._names[actuator.name]}: choose another")
+            self._refuse(f"{key}.name", N_("used by {key}: choose another"),
+                         key=self._names[actuator.name])
         self._names[actuator.name] = key
         part = self._part(key, actuator.part, "actuator")
         parameters = self._parameters(
@@ -255,51 +251,56 @@ class BoardValidator:
         expander = self._expanders[bus]
         if actuator.part not in expander.drives:
             fitting = ", ".join(n for n, p in self._parts.items() if actuator.part in p.drives)
-            why = (f"{actuator.expander} drives {', '.join(expander.drives)}: a {actuator.part} "
-                   f"needs a pin of the chip or an expander of type {fitting}")
-            self._refuse(f"{key}.expander", why)
+            self._refuse(f"{key}.expander", N_(
+                "{expander} drives {parts}: a {part} needs a pin of the chip or an expander of "
+                "type {fitting}"), expander=actuator.expander, parts=", ".join(expander.drives),
+                part=actuator.part, fitting=fitting)
         outputs = expander.off.outputs if expander.off else "floating"
         if actuator.safe_level and outputs == "low":
-            why = (f"{actuator.expander} sets its outputs low to switch them off: use an "
-                   "active-high driver and safe_level = 0")
-            self._refuse(f"{key}.safe_level", why)
+            self._refuse(f"{key}.safe_level", N_(
+                "{expander} sets its outputs low to switch them off: use an active-high driver and"
+                " safe_level = 0"), expander=actuator.expander)
         if not actuator.safe_level and outputs == "high":
-            why = (f"the outputs of {actuator.expander} are high from power-up, which would run "
-                   "this one: use an active-low driver, such as a relay board that is on at low, "
-                   'with safe_level = 1 and pull = "up"')
-            self._refuse(f"{key}.safe_level", why)
+            self._refuse(f"{key}.safe_level", N_(
+                "the outputs of {expander} are high from power-up, which would run this one: use "
+                "an active-low driver, such as a relay board that is on at low, with safe_level = "
+                '1 and pull = "up"'), expander=actuator.expander)
         if not 0 <= actuator.pin < expander.outputs:
-            self._refuse(f"{key}.pin", f"{actuator.expander} has pins 0 to {expander.outputs - 1}")
+            self._refuse(f"{key}.pin", N_("{expander} has pins 0 to {last}"),
+                         expander=actuator.expander, last=expander.outputs - 1)
         self._place(f"{key}.pin", bus, actuator.pin)
 
     def check_whole(self) -> None:
         """Check the number of channels of the whole board."""
         count = len(self._channels) + 2 * len(self._names) + NODE_CHANNELS
         if count > MAX_CHANNELS:
-            self._refuse("sensor", f"{count} channels including outputs and node, the maximum is "
-                         f"{MAX_CHANNELS}: split the board in two")
+            self._refuse("sensor", N_("{count} channels including outputs and node, the maximum "
+                                      "is {most}: split the board in two"),
+                         count=count, most=MAX_CHANNELS)
         if not self._channels:
             self._refuse("sensor", f"the board measures nothing: {EXAMPLE}")
 
     def _measures(self, key: str, sensor: Sensor, part: Part) -> None:
         if not sensor.measures:
-            self._refuse(f"{key}.measures", f"empty: {sensor.part} measures {part.measures}")
+            self._refuse(f"{key}.measures", N_("empty: {part} measures {quantities}"),
+                         part=sensor.part, quantities=part.measures)
         for quantity in part.needed(sensor.measures):
             if f"{sensor.source}.{quantity}" not in self._channels:
                 channel = f"{sensor.source}.{quantity}"
-                why = f"{sensor.part} needs {channel}: put that sensor before this one"
-                self._refuse(key, why)
+                self._refuse(key, N_("{part} needs {channel}: put that sensor before this one"),
+                             part=sensor.part, channel=channel)
         for quantity in sensor.measures:
             if quantity not in QUANTITIES:
                 why = f"unknown quantity {quantity}; known: {', '.join(QUANTITIES)}"
                 self._refuse(f"{key}.measures", why)
             if quantity not in part.measures:
-                why = f"{sensor.part} measures {', '.join(part.measures)}, not {quantity}"
-                self._refuse(f"{key}.measures", why)
+                self._refuse(f"{key}.measures", N_("{part} measures {quantities}, not {quantity}"),
+                             part=sensor.part, quantities=", ".join(part.measures),
+                             quantity=quantity)
             channel = f"{sensor.source}.{quantity}"
             if channel in self._channels:
-                why = f"{self._channels[channel]} measures {channel} too: choose another source"
-                self._refuse(f"{key}.measures", why)
+                self._refuse(f"{key}.measures", N_("{key} measures {channel} too: choose another "
+                             "source"), key=self._channels[channel], channel=channel)
             self._channels[channel] = key
 
     def _part(self, key: str, name: str, kind: str) -> Part:
@@ -316,10 +317,12 @@ class BoardValidator:
             fitting = [known for known, kind in self._buses.items() if kind in part.buses]
             have = ", ".join(fitting) or f"none, add one: {EXAMPLE}"
             kinds = " or ".join(part.buses)
-            self._refuse(f"{key}.bus", f"{name} needs {kinds}; this board has {have}")
+            self._refuse(f"{key}.bus", N_("{part} needs {kinds}; this board has {have}"),
+                         part=name, kinds=kinds, have=have)
         if part.i2c_hz and self._i2c_hz.get(bus, 0) > part.i2c_hz:
-            self._refuse(f"{key}.bus", f"{name} bears {part.i2c_hz} Hz, {bus} has "
-                                       f"{self._i2c_hz[bus]}: set its freq_hz to {part.i2c_hz}")
+            self._refuse(f"{key}.bus", N_(
+                "{part} bears {most} Hz, {bus} has {freq}: set its freq_hz to {most}"), part=name,
+                most=part.i2c_hz, bus=bus, freq=self._i2c_hz[bus])
         return bus
 
     def _parameters(
@@ -333,16 +336,18 @@ class BoardValidator:
             if allowed is None or allowed.bus not in ("", kind):
                 self._without(key, name, **{parameter: value})
             elif value is None or not allowed.allows(value):
-                got = "missing" if value is None else f"{value} is out of range"
-                why = f"{got}: {allowed.range}, {allowed.text}"
-                self._refuse(f"{key}.{parameter}", why)
+                why = N_("missing: {range}, {text}") if value is None else N_(
+                    "{value} is out of range: {range}, {text}")
+                self._refuse(f"{key}.{parameter}", why, value=value, range=allowed.range,
+                             text=as_text(allowed.text))
             else:
                 found[parameter] = value
         return found
 
     def _place(self, key: str, bus: str, number: int) -> None:
         if (bus, number) in self._places:
-            self._refuse(key, f"used by {self._places[bus, number]} on {bus}: choose another")
+            self._refuse(key, N_("used by {key} on {bus}: choose another"),
+                         key=self._places[bus, number], bus=bus)
         self._places[bus, number] = key
 
     def _lines(self, key: str, part: Part, pins: dict[str, int | None]) -> dict[str, int]:
@@ -352,8 +357,8 @@ class BoardValidator:
             if name not in part.pins:
                 self._without(key, "it", **{name: pin})
             elif pin is None:
-                why = f"missing: the GPIO it is wired to{self._pins.free()}"
-                self._refuse(f"{key}.{name}", why)
+                self._refuse(f"{key}.{name}", N_("missing: the GPIO it is wired to{free}"),
+                             free=self._pins.free())
             else:
                 found[name] = self._line(name)(f"{key}.{name}", pin)
         return found
@@ -369,14 +374,16 @@ class BoardValidator:
         key = "button.pin"
         why = None if pin in self._chip.strapping else self._chip.output_refusal(pin)
         if why is not None:
-            self._refuse(key, f"{why}: the button needs an internal pull-up{self._pins.free()}")
+            self._refuse(key, N_("{why}: the button needs an internal pull-up{free}"),
+                         why=why, free=self._pins.free())
         return {"pin": self._pins.take(key, pin)}
 
     def _input(self, key: str, adc: dict[str, Any], channel: int) -> None:
         """Check that the chip's ADC has this input."""
         pins = adc.get("pins", range(channel + 1))
         if channel >= len(pins):
-            self._refuse(key, f"{adc['name']} has inputs 0 to {len(pins) - 1}: add a pin there")
+            self._refuse(key, N_("{adc} has inputs 0 to {last}: add a pin there"),
+                         adc=adc["name"], last=len(pins) - 1)
 
     def _without(self, key: str, part: str, **values: object) -> None:
         for name, value in values.items():
@@ -385,8 +392,9 @@ class BoardValidator:
 
     def _name(self, key: str, name: str) -> None:
         if not is_name(name):
-            self._refuse(key, f"{name!r:.40} is not a name: up to 24 of a-z, 0-9 and _, a letter "
-                              "first")
+            self._refuse(key, N_("{name} is not a name: up to 24 of a-z, 0-9 and _, a letter "
+                                 "first"), name=f"{name!r:.40}")
 
-    def _refuse(self, key: str, why: str) -> NoReturn:
-        raise BoardError(self._file, key, why)
+    def _refuse(self, key: str, why: str, /, **values: object) -> NoReturn:
+        """Refuse a key; `why` is a template if there are values for it."""
+        raise BoardError(self._file, key, Text(why, **values) if values else why)

@@ -12,6 +12,8 @@ from idroserra.boards.chips import CHIPS
 from idroserra.boards.modbus_map import COARSEST_PH, ModbusPart, ph_step
 from idroserra.boards.schema import BoardFile, Part
 from idroserra.core.errors import BoardError
+from idroserra.core.text import Text
+from idroserra.i18n.marker import N_
 
 OWN_CONVERTER = "esp32_adc"
 
@@ -88,10 +90,12 @@ def _check_air(file: str, board: dict[str, Any]) -> None:
             raise BoardError(file, f"actuator[{index}].part", why)
         for channel in needed:
             if channel not in known:
-                why = f'{name} needs {channel}: add a sensor of source "air" that measures it'
+                why = Text(N_('{name} needs {channel}: add a sensor of source "air" that measures '
+                              'it'), name=name, channel=channel)
                 raise BoardError(file, f"actuator[{index}].name", why)
         if actuator["max_on_ms"] > longest_ms:
-            why = f"{actuator['max_on_ms']} is too long for a {name}: at most {longest_ms}"
+            why = Text(N_("{value} is too long for a {name}: at most {most}"),
+                       value=actuator["max_on_ms"], name=name, most=longest_ms)
             raise BoardError(file, f"actuator[{index}].max_on_ms", why)
 
 

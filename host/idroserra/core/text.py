@@ -21,3 +21,8 @@ class Text(str):
 
     template: str
     values: dict[str, object]
+
+
+def as_text(text: str) -> Text:
+    """Return an English text of data, such as that of a part, as a Text, which is translated."""
+    return text if isinstance(text, Text) else Text(text)
