@@ -5,15 +5,17 @@ from __future__ import annotations
 from functools import lru_cache
 
 from idroserra.alarms.snapshot import Group
-from idroserra.boards import compiler
+from idroserra.boards import compiler, kept
 from idroserra.core.errors import BoardError
 
 
-@lru_cache(maxsize=64)
 def groups_of(board: str | None) -> tuple[Group, ...]:
     """Return the groups of two sensors or more, widest first; () for a board without a file."""
-    if board is None:
-        return ()
+    return () if board is None else _groups(board, kept.revision())
+
+
+@lru_cache(maxsize=64)
+def _groups(board: str, _revision: int) -> tuple[Group, ...]:
     try:
         compiled = compiler.load(board)
     except BoardError:

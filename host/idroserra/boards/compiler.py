@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idroserra.boards import modbus_map, onewire_rom, power_budget, warnings
+from idroserra.boards import kept, modbus_map, onewire_rom, power_budget, warnings
 from idroserra.boards.chips import CHIPS, unknown_chip
 from idroserra.boards.schema import MAX_VOLUME_L, MIN_VOLUME_L, BoardFile, Part, parse
 from idroserra.boards.validator import BoardValidator
@@ -37,8 +37,18 @@ def boards_dir() -> Path:
 
 
 def names() -> list[str]:
-    """Return the names of all boards."""
-    return sorted(p.stem for p in boards_dir().glob("*.toml") if p.name != PARTS_FILE)
+    """Return the names of the shipped boards."""
+    return names_in(boards_dir())
+
+
+def all_names() -> list[str]:
+    """Return the names of the shipped boards and of those that this host keeps."""
+    return sorted({*names(), *names_in(kept.folder())})
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of the boards in a folder, [] without it."""
+    return sorted(p.stem for p in folder.glob("*.toml") if p.name != PARTS_FILE)
 
 
 def load(name: str) -> Board:
@@ -55,10 +65,13 @@ def path_of(board: str) -> Path:
 
 
 def _path_of_name(name: str) -> Path:
-    if name not in names():
-        why = f"no such board; known: {', '.join(names())}"
-        raise BoardError(f"{name}.toml", "", why)
-    return boards_dir() / f"{name}.toml"
+    """Return the path of a board. A kept one hides a shipped one, which a later version brought.
+
+    Raises BoardError."""
+    for folder in (kept.folder(), boards_dir()):
+        if name in names_in(folder):
+            return folder / f"{name}.toml"
+    raise BoardError(f"{name}.toml", "", f"no such board; known: {', '.join(all_names())}")
 
 
 def load_file(path: Path) -> Board:
@@ -68,15 +81,30 @@ def load_file(path: Path) -> Board:
 
 def read(path: Path) -> LoadedBoard:
     """Return the board in the file `path` with the known parts. Raises BoardError."""
+    parts = known_parts(path.parent)
+    return read_data(_bytes_of(path), path.name, parts)
+
+
+def read_data(data: bytes, file: str, parts: dict[str, Part]) -> LoadedBoard:
+    """Return the board in `data`; `file` is its name in errors. Raises BoardError."""
+    compiled = compile_board(data, file, parts)
+    return LoadedBoard(parse(data, BoardFile, file), parts, compiled)
+
+
+def known_parts(folder: Path) -> dict[str, Part]:
+    """Return the parts of a board in `folder`: the shipped ones and the Modbus probes beside it.
+
+    Raises BoardError."""
+    shipped = read_parts(_bytes_of(boards_dir() / PARTS_FILE))
+    return modbus_map.read_beside(folder / modbus_map.FOLDER, shipped)
+
+
+def _bytes_of(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
-        parts_data = (boards_dir() / PARTS_FILE).read_bytes()
+        return path.read_bytes()
     except OSError as error:
         why = f"cannot be read ({error.strerror}): check the path"
         raise BoardError(str(error.filename), "", why) from error
-    parts = modbus_map.read_beside(path.parent / modbus_map.FOLDER, read_parts(parts_data))
-    compiled = compile_board(data, path.name, parts)
-    return LoadedBoard(parse(data, BoardFile, path.name), parts, compiled)
 
 
 def read_parts(data: bytes, file: str = PARTS_FILE) -> dict[str, Part]:

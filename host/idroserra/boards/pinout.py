@@ -39,7 +39,7 @@ Label = tuple[list[Line], str]  # lines beside a pin, role
 
 def svg_of(name: str) -> str | None:
     """Return the pinout of the board `name` as SVG, or None if this host has no such file."""
-    if name not in compiler.names():
+    if name not in compiler.all_names():
         return None
     return svg(compiler.read(compiler.path_of(name)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idroserra.boards import compiler, modbus_map
+from idroserra.boards import compiler, kept, modbus_map
 from idroserra.calibration.errors import CannotCalibrate
 from idroserra.calibration.procedures import Procedure
 from idroserra.core.errors import BoardError
@@ -32,7 +32,8 @@ def check(board_name: str, kind: Procedure, part: str | None, outputs: dict[str,
             "{part} stores its own calibration, and this host cannot send it commands yet. Use a "
             "terminal on the circuit (see its datasheet): {commands}"), part=found,
             commands=_EZO[found]))
-    if found in modbus_map.read_folder(compiler.boards_dir() / modbus_map.FOLDER):
+    if any(found in modbus_map.read_folder(folder / modbus_map.FOLDER)
+           for folder in (compiler.boards_dir(), kept.folder())):
         raise CannotCalibrate(Text(N_(
             "{part} stores its own calibration: calibrate it with its maker's tool"), part=found))
     raise CannotCalibrate(Text(

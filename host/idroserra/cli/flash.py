@@ -11,8 +11,10 @@ from typing import Annotated
 
 import typer
 
-from idroserra.boards import compiler
+from idroserra.boards import compiler, kept
+from idroserra.cli.serve import ConfigFile
 from idroserra.client.requests import AsJson
+from idroserra.core.config import load_config
 from idroserra.flash import download, micropython_bin, ports
 from idroserra.flash.copy import CopyPlan
 from idroserra.flash.esptool import BAUD, Esptool
@@ -42,16 +44,18 @@ def flash(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan; write nothing.")] = False,
-    as_json: AsJson = False,
+    config: ConfigFile = None, as_json: AsJson = False,
 ) -> None:
     """Write MicroPython and the image to a board over USB. Resumes after an interruption."""
     if erase and micropython is None:
         raise typer.BadParameter("requires --micropython: it is erased too", param_hint="--erase")
-    chip = compiler.load_file(compiler.path_of(board))["chip"]
+    with kept.in_data_dir(load_config(config).data_dir):
+        path_of_board = compiler.path_of(board)
+    chip = compiler.load_file(path_of_board)["chip"]
     source = None if micropython is None else download.resolve(micropython, chip, sha256)
     show = ProgressReporter(says=not as_json)
     with tempfile.TemporaryDirectory(prefix="idroserra-image-") as folder, show:
-        manifest = build.build_image(board, Path(folder))
+        manifest = build.build_image(str(path_of_board), Path(folder))
         can_ask = sys.stdin.isatty() and not (yes or as_json)
         device = ports.choose(port, ports.find_boards(), prompt_port if can_ask else None)
         ports.check_available(device)

@@ -194,3 +194,9 @@ def _two(most: str, more: str, rest: int) -> str:
 def volume_text(volume_ul: int) -> str:
     """Return a dosed volume in ml: "2.00 ml"."""
     return f"{format_number(volume_ul / 1000, 2 if volume_ul < 10_000 else 1)} ml"
+
+
+def quantity_name(key: str) -> str:
+    """Return the name of a quantity: "EC", "Temperature"; its key if it has none."""
+    name = _(_QUANTITIES[key][0] or key) if key in _QUANTITIES else key
+    return name if name[1:2].isupper() else name[:1].upper() + name[1:]

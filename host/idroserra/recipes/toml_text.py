@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from idroserra.core.toml_text import toml_string
 from idroserra.recipes.model import Recipe
 
 
@@ -48,7 +48,7 @@ def own_settings(recipe: Recipe, index: int) -> dict[str, Any]:
 
 def toml_of(draft: RecipeDraft) -> str:
     """Return the text of a recipe's file."""
-    sources = "".join(f"  {_quoted(one)},\n" for one in draft.sources)
+    sources = "".join(f"  {toml_string(one)},\n" for one in draft.sources)
     lines = ["[recipe]", *_pairs({
         "name": draft.name, "text": draft.text, "crop": draft.crop,
         "ppfd_umol_m2_s": draft.ppfd_umol_m2_s}), f"source = [\n{sources}]"]
@@ -63,7 +63,7 @@ def toml_of(draft: RecipeDraft) -> str:
 
 def _pairs(values: Mapping[str, Any], *, quote_keys: bool = False) -> Iterable[str]:
     for key, value in values.items():
-        name = key if not quote_keys or _is_dotted(key) else _quoted(key)
+        name = key if not quote_keys or _is_dotted(key) else toml_string(key)
         yield f"{name} = {_value(value)}"
 
 
@@ -73,14 +73,9 @@ def _is_dotted(key: str) -> bool:
 
 def _value(value: Any) -> str:
     if isinstance(value, str):
-        return _quoted(value)
+        return toml_string(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
-    return _quoted(str(value))  # no setting: the check names it
-
-
-def _quoted(text: str) -> str:
-    """Return a basic string of TOML: that of JSON, without DEL."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return toml_string(str(value))  # no setting: the check names it

@@ -18,6 +18,8 @@ from idroserra.alarms.snapshot_builder import HostSources
 from idroserra.auth.service import AuthService
 from idroserra.backup.page_backup import PageBackup
 from idroserra.backup.restore import finish_restore
+from idroserra.boards import kept
+from idroserra.boards.library import BoardLibrary
 from idroserra.calibration.service import CalibrationService
 from idroserra.core.config import Config
 from idroserra.core.errors import ConfigError
@@ -90,6 +92,7 @@ class Service:
             except (OSError, sqlite3.Error) as error:
                 raise ConfigError(str(folder), "data_dir", str(error)) from error
             opened.callback(self.nodes.close)
+            self.boards = BoardLibrary(opened.enter_context(kept.in_data_dir(folder)))
             self.page_settings, self.page_backup = self._open_page_settings(opened)
             self.lan = _open_site_https(config) if config.lan.enabled else None
             self.spool = Spool(

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from idroserra.boards import kept
 from idroserra.core.errors import HostError
 from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.core.text import Text
@@ -109,7 +110,8 @@ class PreviewService:
         """Run the process with `folder` as its temporary folder, and read its output."""
         with subprocess.Popen(
             _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True, env={**os.environ, "TMPDIR": folder},
+            start_new_session=True, env={
+                **os.environ, "TMPDIR": folder, kept.VARIABLE: str(kept.folder().parent)},
         ) as process:
             with self._lock:
                 self._process = process

@@ -21,7 +21,7 @@ def settings_of(node: Node) -> dict[str, Any]:
     """Return the values of setting_forms.html and wiring.html."""
     board = _board(node)
     return {"setting_fields": setting_fields(node.info), "setting_groups": GROUPS,
-            "setting_text": setting_text, "is_drawn": board in compiler.names()}
+            "setting_text": setting_text, "is_drawn": board in compiler.all_names()}
 
 
 def wiring_routes(nodes: Nodes) -> Routes:

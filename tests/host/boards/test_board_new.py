@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from idroserra.boards import compiler, power_budget, scaffold
+from idroserra.boards import compiler, power_budget
 from idroserra.boards.chips import CHIPS
-from idroserra.boards.scaffold import OUTPUTS, Answers
+from idroserra.boards.scaffold import OUTPUTS, Answers, board_text
 from idroserra.cli.board.app import app
 from idroserra.core.errors import BoardError
 
@@ -37,7 +37,7 @@ output_answers = st.lists(st.one_of(
 
 def text_or_refusal(answers: Answers) -> str | BoardError:
     try:
-        return scaffold.board_text("mine", answers, PARTS)
+        return board_text("mine", answers, PARTS)
     except BoardError as refused:
         return refused
 
@@ -74,7 +74,7 @@ def test_a_file_that_comes_out_passes_the_check(answers):
 )
 def test_a_usual_tank_needs_no_pin_nor_address(chip, volume_l, more, outputs, button, first):
     sensors = ["ds18b20", *more] if first else [*more, "ds18b20"]
-    text = scaffold.board_text("mine", Answers(chip, volume_l, sensors, outputs, button), PARTS)
+    text = board_text("mine", Answers(chip, volume_l, sensors, outputs, button), PARTS)
     board = compiler.compile_board(text.encode(), "mine.toml", PARTS)
     assert len(board["sensors"]) == len(sensors)
 

@@ -5,16 +5,18 @@ Exit codes: 0 success, 1 rejected, 2 usage error."""
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from idroserra.boards import compiler, power_budget
+from idroserra.boards import compiler, kept
 from idroserra.boards import pinout as board_pinout
-from idroserra.boards import warnings as board_warnings
+from idroserra.boards.summary import shopping_of, summary_of, warnings_of, wiring_lines
 from idroserra.cli.board import new
 from idroserra.cli.board import scan as board_scan
+from idroserra.cli.serve import ConfigFile
 from idroserra.client.requests import AsJson
+from idroserra.core.config import load_config
 from idroserra.core.errors import BoardError, HostError
 from idroserra.image import build as image_build
 
@@ -25,10 +27,17 @@ app.command("scan")(board_scan.scan)
 BoardArgument = Annotated[str, typer.Argument(help="Board name, or path of a board file.")]
 
 
+@app.callback()
+def _use_host(context: typer.Context, *, config: ConfigFile = None) -> None:
+    """Validate and build boards: those of this version, those that the host keeps, and files."""
+    if config is not None:
+        context.with_resource(kept.in_data_dir(load_config(config).data_dir))
+
+
 @app.command("list")
 def list_boards(*, as_json: AsJson = False) -> None:
-    """List the boards that come with this version."""
-    rows = [_summary(compiler.load(name)) for name in compiler.names()]
+    """List the boards that come with this version and those that the host keeps."""
+    rows = [summary_of(compiler.load(name)) for name in compiler.all_names()]
     if as_json:
         typer.echo(json.dumps(rows))
         return
@@ -49,9 +58,8 @@ def check(board: BoardArgument, *, as_json: AsJson = False) -> None:
         else:
             typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    summary = _summary(wired.compiled)
-    warnings = (board_warnings.warnings(wired.compiled) + power_budget.warnings(wired.file)
-                + board_warnings.to_set(wired.file, wired.parts))
+    summary = summary_of(wired.compiled)
+    warnings = warnings_of(wired)
     if as_json:
         typer.echo(json.dumps({"ok": True} | summary | {"warnings": warnings}))
     else:
@@ -81,6 +89,22 @@ def pinout(
 
 
 @app.command()
+def parts(board: BoardArgument) -> None:
+    """Print what to buy for a board, and its wiring."""
+    try:
+        wired = compiler.read(compiler.path_of(board))
+    except BoardError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    shopping = shopping_of(wired)
+    for one in (*shopping.parts, *shopping.components):
+        typer.echo(f"{one.pieces:>3} {one.name}" + (f": {one.text}" if one.text else ""))
+    typer.echo("Wiring:")
+    for line in wiring_lines(wired):
+        typer.echo(f"  {line}")
+
+
+@app.command()
 def build(
     board: BoardArgument,
     out: Annotated[Path, typer.Option(help="Folder of the image.")] = Path("build/image"),
@@ -97,10 +121,3 @@ def build(
     else:
         typer.echo(f"{manifest.board} {manifest.version}: {len(manifest.files)} files in {out}")
         typer.echo(f"image {manifest.image_sha256}")
-
-
-def _summary(board: compiler.Board) -> dict[str, Any]:
-    return {
-        "name": board["name"], "chip": board["chip"],
-        "channels": [f"{s['source']}.{q}" for s in board["sensors"] for q in s["measures"]],
-        "outputs": [actuator["name"] for actuator in board["actuators"]]}

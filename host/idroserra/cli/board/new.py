@@ -8,11 +8,13 @@ from typing import Annotated
 import msgspec
 import typer
 
-from idroserra.boards import compiler, netlist, scaffold
+from idroserra.boards import compiler
 from idroserra.boards.chips import CHIPS, unknown_chip
 from idroserra.boards.power_budget import MAX_MA
-from idroserra.boards.scaffold import Answers
+from idroserra.boards.proposal import OUTPUTS, check_name
+from idroserra.boards.scaffold import Answers, board_text, free_pins
 from idroserra.boards.schema import DEFAULT_VOLUME_L, MAX_VOLUME_L, MIN_VOLUME_L, Part
+from idroserra.boards.summary import wiring_lines
 from idroserra.core.errors import BoardError
 
 _SENSORS = "Sensor, as part, part.quantity or part:source@address; Enter when done"
@@ -49,7 +51,7 @@ def new(
             wanted = Answers(chip, volume_l, sensor or [], output or [], button, loads_ma)
         else:
             wanted = prompt_answers(name, parts)
-        target.write_text(scaffold.board_text(name, wanted, parts), encoding="utf-8")
+        target.write_text(board_text(name, wanted, parts), encoding="utf-8")
         wired = compiler.read(target)
     except BoardError as error:
         typer.echo(str(error), err=True)
@@ -87,32 +89,18 @@ def prompt_answers(name: str, parts: dict[str, Part]) -> Answers:
         return Answers(chip, litres, sensors, outputs, button, loads_ma)
 
     while not sensors:
-        _prompt_list(_SENSORS, sensors, lambda: scaffold.board_text(name, answers(), parts))
-    text = scaffold.board_text(name, answers(), parts)
-    typer.echo(f"Outputs: {', '.join(scaffold.OUTPUTS)}")
-    pins = ", ".join(map(str, scaffold.free_pins(name, text, parts)))
+        _prompt_list(_SENSORS, sensors, lambda: board_text(name, answers(), parts))
+    text = board_text(name, answers(), parts)
+    typer.echo(f"Outputs: {', '.join(OUTPUTS)}")
+    pins = ", ".join(map(str, free_pins(name, text, parts)))
     typer.echo(f"Free and safe pins: {pins}")
-    _prompt_list(_OUTPUTS, outputs, lambda: scaffold.board_text(name, answers(), parts))
+    _prompt_list(_OUTPUTS, outputs, lambda: board_text(name, answers(), parts))
     return answers()
-
-
-def wiring_lines(wired: compiler.LoadedBoard) -> list[str]:
-    """Return the wiring of a board, one line a wire."""
-    found = [(f"GPIO{pin}", wire)
-             for pin, wire in sorted(netlist.wires(wired.file, wired.parts).items())]
-    found += netlist.adc_inputs(wired.file, wired.parts)
-    lines = []
-    for where, wire in found:
-        details = "; ".join([wire.title, *wire.details])
-        lines.append(f"{where:<12}{details}" + (f"; fit {wire.fit}" if wire.fit else ""))
-    return lines
 
 
 def _check_target(target: Path, name: str) -> None:
     """Raise BoardError if the name is invalid or taken."""
-    if not scaffold.NAME.fullmatch(name):
-        why = "3 to 32 of a-z, 0-9 and -, a letter first"
-        raise BoardError(f"{name}.toml", "board.name", why)
+    check_name(name)
     if target.exists():
         raise BoardError(target.name, "", "already exists: choose another name, or remove it")
 
