@@ -38,7 +38,8 @@ def role_of(label: str) -> Role:
 
 
 class Rule(NamedTuple):
-    """One row: the minimum role, and the audit log's action for a request that changes state."""
+    """One row: the minimum role, and the audit log's action for a request that changes state; ""
+    for one that does not."""
 
     method: str
     path: str
@@ -156,6 +157,14 @@ MATRIX = (
     Rule("POST", "/api/settings/backup/download", _ADMIN, "allow backup download"),
     Rule("GET", "/api/settings/backup/file", _ADMIN),
     Rule("PUT", "/api/nodes/{node}/title", _ADMIN, "name node"),
+    # Boards.
+    Rule("GET", "/settings/boards", _VIEWER),
+    Rule("GET", "/settings/boards/edit", _ADMIN),
+    Rule("GET", "/api/boards", _VIEWER),
+    Rule("POST", "/api/boards/check", _ADMIN),  # changes nothing
+    Rule("GET", "/api/boards/{name}/file", _VIEWER),
+    Rule("PUT", "/api/boards/{name}", _ADMIN, "keep board"),
+    Rule("DELETE", "/api/boards/{name}", _ADMIN, "delete board"),
     # Keys of nodes.
     Rule("GET", "/api/nodes/{node}/key", _ADMIN),
     Rule("PUT", "/api/nodes/{node}/key", _ADMIN, "adopt node"),

@@ -33,9 +33,11 @@ from idroserra.auth.errors import (
 )
 from idroserra.backup.download_tickets import NoTicket
 from idroserra.backup.page_backup import CannotBackUp, NoBackup
+from idroserra.boards.library import CannotKeep, UnknownBoard
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
 from idroserra.core import protocol
 from idroserra.core.errors import (
+    BoardError,
     ConfigError,
     HostError,
     KeyMismatch,
@@ -93,6 +95,8 @@ from idroserra.web.api.sites import sites_router
 from idroserra.web.api.stops import stops_router
 from idroserra.web.api.tables import tables_router
 from idroserra.web.api.updates import updates_router
+from idroserra.web.boards.api import boards_router
+from idroserra.web.boards.pages import board_pages_routes
 from idroserra.web.computed_readings import lamp_ppfd
 from idroserra.web.context import WebContext
 from idroserra.web.help_page import help_page_routes
@@ -132,15 +136,16 @@ HISTORY_UNREADABLE = N_(
 _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
     (404, (UnknownNode, UnknownCommand, UnknownAlarm, UnknownUserOrToken, UnknownSite,
            UnknownRelease, UnknownNote, UnknownCalibration, UnknownFeed,
-           UnknownForeign, UnknownRecipe, UnknownRecipient, NoBackup)),
+           UnknownForeign, UnknownRecipe, UnknownRecipient, UnknownBoard, NoBackup)),
     (403, (WrongPassword, PasswordNotRecent, TokenRefused, NotNoteAuthor)),
     (429, (TooManyAttempts,)),
     (403, (WrongPassword, PasswordNotRecent, NotNoteAuthor)),
     (429, (TooManyAttempts, TooManyTests)),
     (409, (NotAdopted, KeyMismatch, CannotOffer, DuplicateCommandId, AlarmRefused, UnknownBottle,
            JournalFull, BadPoint, CannotCalibrate, CannotRun, CannotChange, PreviewBusy,
-           MissingNodeData, FixedByConfiguration, CannotBackUp, NoTicket)),
+           MissingNodeData, FixedByConfiguration, CannotBackUp, CannotKeep, NoTicket)),
     (422, (BadSite, InvalidRequest, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
+           RecipeError, BoardError, StockProblem, BadAlarmSetting, protocol.ProtocolError,
            RecipeError, StockProblem, BadAlarmSetting, BadAdoption, protocol.ProtocolError,
            protocol.SettingsError)),
     (501, (NoPdf, NoSolver)),
@@ -177,8 +182,8 @@ def create_app(
     api = _api(context)
     pages = Pages(app, context, digest, simulated=simulated, howtos=howtos(help_site))
     shown = (_description(api), pages_routes(pages), settings_pages_routes(pages),
-             node_room_routes(pages), recipe_pages_routes(pages), wiring_routes(context.nodes),
-             help_page_routes(pages), help_routes(help_site),
+             board_pages_routes(pages), node_room_routes(pages), recipe_pages_routes(pages),
+             wiring_routes(context.nodes), help_page_routes(pages), help_routes(help_site),
              pwa_routes(pages, f"/static/{digest}"))
     # First, because most requests are for static files, and routes are tried one by one.
     app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
@@ -212,7 +217,7 @@ def web_context(service: Service) -> WebContext:
     return WebContext(
         config=service.config, auth=service.access, nodes=service.nodes, titles=titles,
         alarm_settings=service.alarm_settings, settings_history=service.settings_history,
-        backup=service.page_backup,
+        backup=service.page_backup, boards=service.boards,
         views=NodeViews(service.nodes, service.live, service.latest_events, service.recipes,
                         service.states, titles.of, service.commands.stop_mark),
         states=service.states,
@@ -235,6 +240,7 @@ def _api(context: WebContext) -> list[Routes]:
         settings_notifications_router(context.alarm_settings, alarm_loop),
         settings_alarms_router(context.alarm_settings, nodes, context.journal),
         settings_backup_router(context.backup, context.auth.audit, site),
+        boards_router(context.boards, nodes),
         sites_router(nodes, context.views, context.journal, alarm_loop.alarms),
         stops_router(context), nights_router(context),
         tables_router(context), calibrations_router(context.calibrations, nodes),
@@ -347,6 +353,8 @@ def error_json(error: Exception) -> dict[str, Any]:
     it is another, and the code of its reason if it has one."""
     if isinstance(error, RecipeError):
         return _said(error_english(error), recipe_error_text(error)) | {"field": error.key}
+    if isinstance(error, BoardError):
+        return {"error": error_english(error), "words": translate(error.why), "field": error.key}
     if isinstance(error, StockProblem):
         return _said(error_english(error), error.words) | {"field": error.field}
     reason = reason_of(error)

@@ -10,6 +10,7 @@ from idroserra.alarms.loop import AlarmLoop
 from idroserra.alarms.page_settings import AlarmPageSettings
 from idroserra.auth.service import AuthService
 from idroserra.backup.page_backup import PageBackup
+from idroserra.boards.library import BoardLibrary
 from idroserra.calibration.service import CalibrationService
 from idroserra.core.config import Config
 from idroserra.feeds.service import Feeds
@@ -65,6 +66,7 @@ class WebContext:
     titles: NodeTitles
     alarm_settings: AlarmPageSettings
     backup: PageBackup
+    boards: BoardLibrary
     site_https: SiteHttps | None  # None if the page is served on loopback only
     report: Callable[[Node, Range], Document]
     figures: Callable[[Node, Range], list[Figure]]

@@ -63,7 +63,8 @@ class AuthMiddleware:
         rule = rule_of(scope["method"], scope["path"])
         refusal = self._refusal(scope, rule, who)
         # Log-ins are audited in AuthService, with the refused ones.
-        is_unaudited = rule is None or rule.role is Role.ANYONE or scope["method"] in SAFE_METHODS
+        is_unaudited = (rule is None or rule.role is Role.ANYONE or not rule.action
+                        or scope["method"] in SAFE_METHODS)
         if rule is None or who is None or is_unaudited:
             await (refusal or self._app)(scope, receive, send)
             return

@@ -1,0 +1,1 @@
+"""Boards on the page: put together, checked as one chooses, kept by the host."""
