@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,9 +73,16 @@ class BoardLibrary:
     def all(self) -> list[dict[str, Any]]:
         """Return every board: name, chip, channels, outputs, is_kept, digest and error, "" if it
         compiles. The kept ones come first."""
+        parts, found = self.parts(), []
+        for name in self.names():
+            with suppress(UnknownBoard):  # deleted meanwhile
+                found.append(_described(self.get(name), parts))
+        return found
+
+    def names(self) -> list[str]:
+        """Return the names of the kept boards, then those of the shipped ones."""
         own = compiler.names_in(self._folder)
-        shipped = [name for name in compiler.names() if name not in own]
-        return [self._described(self.get(name)) for name in (*own, *shipped)]
+        return own + [name for name in compiler.names() if name not in own]
 
     def get(self, name: str) -> BoardSource:
         """Return the file of a board. Raises UnknownBoard, BoardError."""
@@ -145,14 +153,15 @@ class BoardLibrary:
         os.replace(new, path)
         kept.mark_changed()
 
-    def _described(self, source: BoardSource) -> dict[str, Any]:
-        found: dict[str, Any] = {"name": source.name, "chip": "", "channels": [], "outputs": []}
-        error = ""
-        try:
-            found |= summary_of(_read(source, self.parts()).compiled)
-        except BoardError as refused:
-            error = str(refused)
-        return found | {"is_kept": source.is_kept, "digest": source.digest, "error": error}
+
+def _described(source: BoardSource, parts: dict[str, Part]) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": source.name, "chip": "", "channels": [], "outputs": []}
+    error = ""
+    try:
+        found |= summary_of(_read(source, parts).compiled)
+    except BoardError as refused:
+        error = str(refused)
+    return found | {"is_kept": source.is_kept, "digest": source.digest, "error": error}
 
 
 def _read(source: BoardSource, parts: dict[str, Part]) -> LoadedBoard:

@@ -49,8 +49,7 @@ def board_pages_routes(pages: Pages) -> Routes:
         start = _start(library, source)
         return pages.page(request, "settings_wiring.html", None, {
             "place": "settings_boards", "start": start, "data": in_script(start | {
-                "forms": forms_json(library.parts()),
-                "shipped": [one["name"] for one in library.all() if not one["is_kept"]]})})
+                "forms": forms_json(library.parts())})})
 
     return routes
 
@@ -73,7 +72,7 @@ def _start(library: BoardLibrary, source: BoardSource | None) -> dict[str, Any]:
         except BoardError as error:
             start["error"] = str(error)
     if not start["opened"]:
-        taken = {one["name"] for one in library.all()}
+        taken = set(library.names())
         wanted = f"my-{start['copied']}"[:_MOST_NAME_CHARS] if start["copied"] else NEW_NAME
         table["board"]["name"] = next(
             name for number in range(1, len(taken) + 2)
