@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from idroserra.alarms.bus_groups import groups_of
+from idroserra.backup.create import make_backup
 from idroserra.boards import compiler, kept, library, pinout
 from idroserra.boards.library import BoardLibrary, CannotKeep, UnknownBoard
 from idroserra.boards.scaffold import Answers, board_text
@@ -14,6 +15,7 @@ from idroserra.calibration import board_probes
 from idroserra.calibration.errors import CannotCalibrate
 from idroserra.calibration.procedures import PROCEDURES
 from idroserra.cli.board.app import app
+from idroserra.core.config import load_config
 from idroserra.core.errors import BoardError
 from idroserra.recipes.runner import volume_l_of
 
@@ -151,6 +153,14 @@ def test_alarms_follow_a_board_that_is_kept_later(boards):
     assert group.channels == {"air.temp_c", "air.rh_pct", "light.illuminance_lx"}
     boards.keep("my-tank", text_of("my-tank"), first.digest)
     assert groups_of("my-tank") == ()
+
+
+def test_a_backup_has_the_kept_boards(boards, tmp_path):
+    boards.keep("my-tank", text_of("my-tank"))
+    config = load_config(overrides={"data_dir": str(tmp_path)})
+    manifest = make_backup(config, tmp_path.with_name("kept.backup"), with_keys=False,
+                           on_file=lambda name, size: None)
+    assert [entry.name for entry in manifest.files] == ["boards/my-tank.toml"]
 
 
 def test_a_probe_of_ones_own_beside_the_kept_boards(boards, tmp_path):
