@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from collections.abc import Iterator
+from copy import deepcopy
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -97,7 +98,7 @@ def updated(language: str) -> Catalog:
     if file.is_file():
         with file.open("rb") as opened:
             catalog = read_po(opened, locale=language)
-    catalog.update(template(), no_fuzzy_matching=True)
+    catalog.update(deepcopy(template()), no_fuzzy_matching=True)  # it keeps the messages
     catalog.obsolete.clear()
     return catalog
 
