@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,6 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from idroserra.alarms.engine import AlarmRefused, UnknownAlarm
 from idroserra.alarms.notify.dispatcher import TooManyTests
@@ -51,7 +47,7 @@ from idroserra.feeds.service import UnknownFeed
 from idroserra.foreign.adopted import BadAdoption, UnknownForeign
 from idroserra.i18n.errors import error_english, error_text, reason_of
 from idroserra.i18n.marker import N_
-from idroserra.i18n.translate import LANGUAGES, catalog_files, page_texts, translate
+from idroserra.i18n.translate import translate
 from idroserra.inventory.bottles import UnknownBottle
 from idroserra.journal.errors import JournalFull, NotNoteAuthor, PhotoRefused, UnknownNote
 from idroserra.journal.service import BadNote
@@ -121,11 +117,7 @@ from idroserra.web.settings.nodes import settings_nodes_router
 from idroserra.web.settings.notifications import settings_notifications_router
 from idroserra.web.settings.pages import settings_pages_routes
 from idroserra.web.sse_hub import FeedHub
-
-HERE = Path(__file__).resolve().parent
-STATIC = HERE / "static"
-WORDS = "words"  # the path of the translations for the page's JavaScript
-FOR_EVER = "public, max-age=31536000, immutable"
+from idroserra.web.static_files import STATIC, PageFiles, static_digest
 
 _NOT_FOUND = "Not Found"  # of Starlette, without a reason
 HISTORY_UNREADABLE = N_(
@@ -186,7 +178,7 @@ def create_app(
              wiring_routes(context.nodes), help_page_routes(pages), help_routes(help_site),
              pwa_routes(pages, f"/static/{digest}"))
     # First, because most requests are for static files, and routes are tried one by one.
-    app.mount(f"/static/{digest}", _Static(directory=STATIC), name="static")
+    app.mount(f"/static/{digest}", PageFiles(directory=STATIC), name="static")
     app.router.routes += [route for group in (*api, *shown) for route in group.served()]
     _add_errors(app, pages)
     app.add_middleware(RequestLimits)
@@ -280,34 +272,6 @@ def _description(api: list[Routes]) -> Routes:
         return _described(api)
 
     return routes
-
-
-@cache
-def static_digest() -> str:
-    """Return a hash of the static files and translations, which is part of their address."""
-    digest = hashlib.sha256()
-    for file in catalog_files():
-        digest.update(file.read_bytes())
-    for path in sorted(STATIC.rglob("*")):
-        if path.is_file():
-            digest.update(path.relative_to(STATIC).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-class _Static(StaticFiles):
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = FOR_EVER
-        return response
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        folder, _, language = path.removesuffix(".json").partition("/")
-        if folder == WORDS and language in LANGUAGES:  # from the .po files
-            return JSONResponse(page_texts(language), headers={"Cache-Control": FOR_EVER})
-        response = await super().get_response(path, scope)
-        if path.endswith(".js"):
-            response.headers["Content-Type"] = "text/javascript; charset=utf-8"
-        return response
 
 
 def _add_errors(app: Starlette, pages: Pages) -> None:
