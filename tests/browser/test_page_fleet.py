@@ -40,7 +40,7 @@ def fleet(tmp_path_factory):
 def open_page(browser, fleet):
     tabs = []
 
-    def opened(path, size=SCREEN, role=Role.OPERATOR, worker=True):
+    def opened(path, size=SCREEN, role=Role.OPERATOR, worker=False):
         host, nodes = fleet
         for name, node in nodes.items():  # those of before other tests may be old by now
             node.read(READINGS.get(name))

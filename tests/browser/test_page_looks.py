@@ -88,7 +88,7 @@ def test_a_fault_text_replaces_the_value(node, tab):
 
 
 def test_the_page_says_when_it_has_lost_the_host(node, host, tab):
-    page = tab().open("/nodes/idro-a")
+    page = tab(worker=True).open("/nodes/idro-a")
     host.stop_web()
     expect(page.locator("#link")).to_have_text("no contact with the host")
     expect(page.locator("#strip strong")).to_have_text("Connection to the host lost.")

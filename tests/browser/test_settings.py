@@ -32,7 +32,7 @@ def receiver():
 def open_tab(browser, host):
     tabs = []
 
-    def opened(path, role=Role.ADMIN, size=DESKTOP, scheme="light", worker=True):
+    def opened(path, role=Role.ADMIN, size=DESKTOP, scheme="light", worker=False):
         tabs.append(MonitoredTab(
             browser, host.url, size, scheme, host.session_of(role), worker=worker))
         return tabs[-1], tabs[-1].open(path)

@@ -74,9 +74,10 @@ class PageChecker:
     def __init__(self, browser, host, language):
         self._tabs = {
             Role.ADMIN: MonitoredTab(browser, host.url, DESKTOP, "light",
-                                host.session_of(Role.ADMIN, "ada"), LOCALES[language]),
-            Role.ANYONE: MonitoredTab(browser, host.url, DESKTOP, "light", None, LOCALES[language],
-                                 worker=False),
+                                host.session_of(Role.ADMIN, "ada"), LOCALES[language],
+                                worker=True),
+            Role.ANYONE: MonitoredTab(
+                browser, host.url, DESKTOP, "light", None, LOCALES[language]),
         }
         self._url = host.url
         self._language = language

@@ -35,12 +35,10 @@ def browser():
 
 @pytest.fixture
 def tab(browser, host):
-    """Yield tab(size, scheme), which returns a logged-in MonitoredTab on the host.
-
-    Tests that delay responses need worker=False (pages.py)."""
+    """Yield tab(size, scheme), which returns a logged-in MonitoredTab on the host."""
     tabs = []
 
-    def new_tab(size=DESKTOP, scheme="light", role=Role.OPERATOR, worker=True):
+    def new_tab(size=DESKTOP, scheme="light", role=Role.OPERATOR, worker=False):
         session = None if role is None else host.session_of(role, NAMES.get(role))
         tabs.append(MonitoredTab(browser, host.url, size, scheme, session, worker=worker))
         return tabs[-1]

@@ -60,7 +60,8 @@ class Walker:
 
     def __init__(self, browser, host, language, size, scheme, folder=None, is_brief=False):
         self.host, self.language, self.size, self.scheme = host, language, size, scheme
-        self.tab = MonitoredTab(browser, host.url, SIZES[size], scheme, None, LOCALES[language])
+        self.tab = MonitoredTab(
+            browser, host.url, SIZES[size], scheme, None, LOCALES[language], worker=True)
         self.page = self.tab.page
         # A dose asks for the password again five minutes after the log-in.
         self.page.add_locator_handler(self.page.locator("#again"), self._confirm)
