@@ -94,7 +94,8 @@ CODECS = {
     **update_codecs.CODECS,
 }
 # No deadline: a slow machine is not a protocol fault.
-fuzzed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# `make fuzz` does the same for an hour.
+fuzzed = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 every_codec = pytest.mark.parametrize("name", sorted(CODECS))
 
 
