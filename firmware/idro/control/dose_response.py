@@ -110,15 +110,17 @@ class DoseResponse:
         """Return the standard deviation of the drift."""
         return math.sqrt(self._drift_variance)
 
-    def undosed_drift_per_h(self):
-        """Return the part of the drift confirmed by intervals without doses."""
+    def undosed_drift_per_h(self, now_ms):
+        """Return the part of the drift confirmed by intervals without doses in three hours."""
+        if not self._is_watched(now_ms):
+            return 0.0
         seen = self._undosed_per_h
         return min(max(seen, 0.0), max(min(seen, 0.0), self.drift_per_h))
 
     def watch_left_ms(self, now_ms):
         """Return the ms without a dose that the drift still needs, 0 if it was measured in the
-        last six hours, or if other doses prevented it for an hour."""
-        if self._watched_ms is not None and now_ms - self._watched_ms < 18 * _UPDATE_EVERY_MS:
+        last three hours, or if other doses prevented it for an hour."""
+        if self._is_watched(now_ms):
             return 0
         if self._watch_ms is None:
             self._watch_ms = now_ms
@@ -126,6 +128,10 @@ class DoseResponse:
             return 0
         since_ms = now_ms if self._undosed is None else self._undosed[1]
         return max(0, since_ms + _UPDATE_EVERY_MS - now_ms)
+
+    def _is_watched(self, now_ms):
+        return (
+            self._watched_ms is not None and now_ms - self._watched_ms < 9 * _UPDATE_EVERY_MS)
 
     def doubt(self):
         """Trust neither drift nor strengths until they were measured again: it is other water."""

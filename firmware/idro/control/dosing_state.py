@@ -80,7 +80,8 @@ class LoopState:
         response = self.response
         response.dosed(doser, value, predicted, now_ms)
         expected = predicted * max(1.0, response.strength(doser))
-        self.verification.add(value, level_mm, expected, now_ms, response.undosed_drift_per_h())
+        self.verification.add(
+            value, level_mm, expected, now_ms, response.undosed_drift_per_h(now_ms))
         self.proof.add(value, expected, now_ms)
         self.mixing.dosed(value)
 
@@ -103,7 +104,7 @@ class LoopState:
             self._before = None
         self._count = min(10, self._count + 1)
         self._steady += (reading.value - self._steady) / self._count
-        self.proof.measure(reading.value, self.response.undosed_drift_per_h(), now_ms)
+        self.proof.measure(reading.value, self.response.undosed_drift_per_h(now_ms), now_ms)
         self.mixing.update(reading.value, now_ms, wait_ms, self.response.drift_per_h)
         self.response.update(reading.value, now_ms)
         failure = self.verification.verdict(reading.value, now_ms)

@@ -24,8 +24,9 @@ _HOUR_MS = 3_600_000
 _NUTRIENT_MOVES_PH = 1_500
 _NUTRIENT_MOVES_TO = (4_000, 8_500)
 _NUTRIENT_MOVES_BEYOND = 500
-# Small steps do less than the CO2 that leaves hard water; a strong doser of the wrong bottle moves
-# it further than this.
+# Small steps of acid do less than the CO2 that leaves hard water, up to _MOST_HIDDEN; base in the
+# bottle of acid moves it further than _MOST_WRONG in all.
+_MOST_HIDDEN = 200
 _MOST_WRONG = 500
 
 # per: what the volume of the titration moves. near: a step within this distance of the target must
@@ -35,7 +36,7 @@ _MOST_WRONG = 500
 # and by half of that more than a drift of `drift_per_h` could hide, that moved it less than
 # `observed`.
 # opposite: the most that two steps predicted to move it as far may move it the wrong way, and a
-# drift beside if they are small where the doser may be strong.
+# drift beside if they are of acid, and small where it may be strong.
 Scale = namedtuple("Scale", (
     "per", "near", "later_pct", "reached", "predicted", "observed", "opposite", "drift_per_h"))
 PH = Scale(1_000, 1_000, 65, 50, 200, 30, 150, 300)
@@ -134,18 +135,18 @@ class Correction:
         moved = self._sign * (before - value)
         volume_ul = sum(step[1] for step in self._steps)
         wrong = scale.opposite
-        if self._declared(volume_ul) < wrong:
-            wrong += scale.drift_per_h * (now_ms - since_ms) // _HOUR_MS
+        if self.doser == "ph_down" and self._declared(volume_ul) < wrong:
+            wrong += min(_MOST_HIDDEN, scale.drift_per_h * (now_ms - since_ms) // _HOUR_MS)
         is_judged = len(self._steps) >= 2 and self._predicted(volume_ul) >= scale.opposite
         if is_judged and moved < -wrong:
+            return WRONG_WAY
+        in_all = self._sign * (self._began_at - value)
+        if self._known_pct > 100 and in_all < -_MOST_WRONG:
             return WRONG_WAY
         if len(self._steps) < _JUDGED_STEPS:
             return 0
         has_none = self._had_no_effect(moved, volume_ul, now_ms - since_ms)
-        moved = self._sign * (self._began_at - value)
-        if self._known_pct > 100 and moved < -_MOST_WRONG:
-            return WRONG_WAY
-        if has_none or self._had_no_effect(moved, self.given_ul, now_ms - self._first_ms):
+        if has_none or self._had_no_effect(in_all, self.given_ul, now_ms - self._first_ms):
             return NO_EFFECT
         return 0
 

@@ -219,7 +219,7 @@ def test_loops_alternate_when_both_are_out_of_band_ec_first():
 
 
 def test_the_dead_band_is_narrower_in_the_direction_of_the_last_dose():
-    memory = learned()
+    memory = drifting(0.0)
     assert decide(water(ph=5.95), memory)[1].actuator is None
     given_acid(memory, 6.05, 9_000_000)
     assert decide(water(ph=5.95), memory)[1].actuator == "ph_down"
@@ -237,9 +237,9 @@ def test_the_smallest_dose_is_given_unless_it_overshoots():
         "ph_high_blocked", why=Reason("small_dose", volume_ul=200))
 
 
-def drifting(per_hour):
+def drifting(per_hour, **strengths):
     """Return a Memory with a learned drift and acid strength."""
-    memory = learned()
+    memory = learned(**strengths)
     for step in range(9):
         reading_ms = step * 1_200_000
         verdict(memory, water(ph=6.0 + per_hour * step / 3), reading_ms)
@@ -277,9 +277,22 @@ def test_ph_a_little_off_is_watched_for_20_minutes_before_it_is_dosed():
     verdict(memory, water(ph=6.1), 1_200_000)
     assert decide(water(ph=6.1), memory, 1_200_000)[1].actuator == "ph_down"
     memory.invalidate()
-    assert decide(water(ph=6.1), memory, 1_200_000 + 21_599_999)[1].actuator == "ph_down"
-    ph = decide(water(ph=6.1), memory, 1_200_000 + 21_600_000)[1]
+    assert decide(water(ph=6.1), memory, 1_200_000 + 10_799_999)[1].actuator == "ph_down"
+    ph = decide(water(ph=6.1), memory, 1_200_000 + 10_800_000)[1]
     assert ph.reason == Reason("ph_watched", left_ms=1_200_000)
+
+
+def test_a_drift_is_measured_again_three_hours_later_and_excuses_nothing_until_then():
+    memory = drifting(0.06)
+    response, last_ms = memory.ph.response, 9_600_000
+    memory.correcting = "ph_down"
+    memory.ph.invalidate()
+    assert decide(water(ph=6.3), memory, last_ms + 10_799_999)[1].actuator == "ph_down"
+    assert response.undosed_drift_per_h(last_ms + 10_799_999) > 0.05
+    assert decide(water(ph=6.3), memory, last_ms + 10_800_000)[1].reason.code == "ph_watched"
+    assert response.undosed_drift_per_h(last_ms + 10_800_000) == 0.0
+    memory.correcting = None  # far off, and no dose yet: at once
+    assert decide(water(ph=6.3), memory, last_ms + 10_800_000)[1].actuator == "ph_down"
 
 
 def test_a_watch_that_doses_of_nutrient_interrupt_is_given_up_after_an_hour():
@@ -291,7 +304,7 @@ def test_a_watch_that_doses_of_nutrient_interrupt_is_given_up_after_an_hour():
     assert decide(water(ph=6.1), memory, 3_600_000)[1].actuator == "ph_down"
     for now_ms in range(3_600_000, 4_830_000, 30_000):
         verdict(memory, water(ph=5.8), now_ms)
-    late_ms = 4_800_000 + 21_600_000
+    late_ms = 4_800_000 + 10_800_000
     memory.ph.invalidate()
     assert decide(water(ph=6.1), memory, late_ms)[1].reason.code == "ph_watched"
 
@@ -343,7 +356,7 @@ def test_other_water_makes_the_next_dose_a_trial():
 
 
 def test_the_shortest_dose_may_go_half_a_dead_band_beyond_the_target():
-    strong = learned(ph_down=40_000)  # 667 ul move a pH
+    strong = drifting(0.0, ph_down=40_000)  # 667 ul move a pH
     strong.correcting = "ph_down"
     shortest = {**VALUES, "doser.ul_per_s": 800}  # 160 ul, 0.24 pH
     assert decide(water(ph=6.03), strong, values=shortest)[1].volume_ul == 160

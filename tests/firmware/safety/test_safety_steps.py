@@ -31,7 +31,7 @@ def test_the_limits_of_a_correction_are_frozen():
     assert correction.FIRST_PCT == 50
     assert correction.PH == (1_000, 1_000, 65, 50, 200, 30, 150, 300)
     assert correction.EC == (100, 150, 80, 40, 80, 10, 60, 50)
-    assert correction._MOST_WRONG == 500
+    assert (correction._MOST_HIDDEN, correction._MOST_WRONG) == (200, 500)
 
 
 def test_acid_lowers_and_base_raises_ph_and_nutrient_raises_ec():
@@ -307,13 +307,25 @@ def test_it_ends_at_its_target(milli_ph, why):
 def test_small_steps_of_a_further_correction_do_less_than_the_co2_that_leaves():
     # 2,400 ul a step move pH by 0.03 by the titration, and by 0.1 where water has lost its buffer.
     rising = [(6_440 + 80 * index, 2_400) for index in range(6)]
-    every_ms = 1_400_000
+    every_ms = 1_200_000
     again = given(down(ul_per_ph=80_000, known_pct=400), rising, every_ms=every_ms)
     assert again.verdict(6_930, 6 * every_ms) == 0
     assert again.verdict(6_941, 6 * every_ms) == WRONG_WAY
-    three = given(down(ul_per_ph=80_000, known_pct=400), rising[:3], every_ms=every_ms)
-    assert three.verdict(6_939, 3 * every_ms) == 0  # 0.35 an hour, and 0.15
-    assert three.verdict(6_941, 3 * every_ms) == WRONG_WAY
+    again = given(down(ul_per_ph=80_000, known_pct=400), rising[:2], every_ms=every_ms)
+    assert again.verdict(6_690, every_ms) == 0  # in 20 min CO2 may do 0.1, beside 0.15
+    assert again.verdict(6_691, every_ms) == WRONG_WAY
+    assert again.verdict(6_790, 3 * every_ms) == 0  # 0.2 at most
+    assert again.verdict(6_791, 3 * every_ms) == WRONG_WAY
     large = [(6_440, 6_100), (6_520, 6_100)]
     assert given(down(ul_per_ph=80_000), large).verdict(6_590, every_ms) == 0
     assert given(down(ul_per_ph=80_000), large).verdict(6_591, every_ms) == WRONG_WAY
+
+
+def test_base_in_the_bottle_of_acid_and_acid_in_that_of_base_lock_a_further_correction():
+    one = given(down(ul_per_ph=80_000, known_pct=400), [(6_440, 2_400)])
+    assert one.verdict(6_940, 900_000) == 0
+    assert one.verdict(6_941, 900_000) == WRONG_WAY
+    base = Correction("ph_up", 6_000, 400_000, 80_000, 0, 400)
+    given(base, [(5_500, 2_400), (5_420, 2_400)], every_ms=1_200_000)
+    assert base.verdict(5_350, 2_400_000) == 0
+    assert base.verdict(5_349, 2_400_000) == WRONG_WAY  # CO2 that leaves raises pH
