@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from idro.control import circulation, dosing, light, top_off
-from idro.control.plausibility import BY_HAND, DOSED, UNDISTURBED
+from idro.control.plausibility import BY_HAND, CALIBRATING, DOSED, UNDISTURBED
 from idro.control.water_balance import WaterBalance
 from idro.protocol.reason import Reason
 from idro.protocol.types import hold
@@ -49,8 +49,10 @@ class ControlCycle:
 
     @property
     def moved_by(self):
-        """What may move water or probes now: UNDISTURBED, DOSED or BY_HAND of plausibility."""
-        if self.pause_left_ms or self._correction.is_open:
+        """What may move water or probes now: UNDISTURBED to CALIBRATING of plausibility."""
+        if self.pause_left_ms:
+            return CALIBRATING
+        if self._correction.is_open:
             return BY_HAND
         is_dosing = self._context.gate.dosing is not None
         return DOSED if is_dosing or self._unmixed_ms() > 0 else UNDISTURBED

@@ -11,6 +11,7 @@ import esp32
 import machine
 import onewire
 
+from idro.app.sampling import Sampler
 from idro.drivers.shared.cutoff_timer import CutoffTimer
 from idro.errors import NodeError
 from idro.safety.limits import DOSERS
@@ -24,12 +25,20 @@ _KINDS = ("doser", "switch", "dimmer")
 
 
 def build(board, clock, values):
-    """Return (CutoffTimer, outputs, sensors, button) of the board; `values` are the active
-    settings."""
+    """Return (CutoffTimer, outputs, new_sampler, button) of the board; `values` are the active
+    settings, new_sampler(record_event) returns the Sampler."""
     timer = CutoffTimer(machine.Timer(0), clock)
-    return (
-        timer, _build_outputs(board, clock, timer), _build_sensors(board, clock, values),
-        _build_button(board, clock))
+    outputs = _build_outputs(board, clock, timer)
+    sensors = _build_sensors(board, clock, values)
+
+    def new_sampler(record_event):
+        if not any(["pair" in spec for spec, _ in sensors]):
+            return Sampler(sensors, clock, record_event)
+        from idro.app.probe_pairs import PairedSampler
+
+        return PairedSampler(sensors, clock, record_event, outputs, values)
+
+    return timer, outputs, new_sampler, _build_button(board, clock)
 
 
 def _build_sensors(board, clock, values):

@@ -25,7 +25,6 @@ from idro.app.ota.service import UpdateService
 from idro.app.overrides import Overrides
 from idro.app.persistent_state import PLANNED, PersistentState, save_error
 from idro.app.reserved_space import ReservedSpace
-from idro.app.sampling import Sampler
 from idro.app.settings import Settings
 from idro.app.telemetry import Telemetry
 from idro.board import BOARD, VERSION, wiring
@@ -71,9 +70,9 @@ class Node:
         values = self._settings.values
         self._config_error = self._settings.error
         self.events = EventLog(clock)
-        timer, self._outputs, sensors, button = _build_hardware(clock, values)
+        timer, self._outputs, new_sampler, button = _build_hardware(clock, values)
         feed()
-        self.sampler = Sampler(sensors, clock, self.events.record)
+        self.sampler = new_sampler(self.events.record)
         self._telemetry = Telemetry(self.sampler, self._outputs, clock)
         channels = self._telemetry.channels
         self._outbox = Outbox(DATA + "/outbox", boot_id, channels, clock, feed=feed)
@@ -251,8 +250,8 @@ class Node:
             latch_code = self.gate.latch_code
         is_proven = self.gate.is_armed and self._dosing.has_worked
         self._authority.update(self._settings.values, latch_code, is_proven)
-        self._grant(Reason("authority_earned" if self._authority.left_ms == 0
-                           else "authority_latched"))
+        self._grant(self.sampler.doubt or Reason(
+            "authority_earned" if self._authority.left_ms == 0 else "authority_latched"))
 
     def _limits(self, granted_pct):
         return limits.derive(self._settings.values, BOARD["volume_l"], granted_pct)
@@ -260,7 +259,7 @@ class Node:
     def _grant(self, reason):
         """Apply the share of the dosing budgets that is requested and earned, if it changed."""
         values = self._settings.values
-        granted_pct = self._authority.granted_pct(values)
+        granted_pct = min(self._authority.granted_pct(values), self.sampler.authority_pct)
         if granted_pct == self._dosing.granted_pct:
             return
         self._dosing.granted_pct = granted_pct
@@ -359,7 +358,7 @@ def _collect_often():
 
 
 def _build_hardware(clock, values):
-    """Return (timer, outputs, sensors, button) of this board, and unload the builder."""
+    """Return (timer, outputs, new_sampler, button) of this board, and unload the builder."""
     from idro.app import hardware
 
     board = dict(BOARD)

@@ -14,7 +14,12 @@ _GOOD_TO_END = 3  # readings in a row that end a fault
 
 
 class Sampler:
-    """Reads `sensors` ([(spec, sensor)]). `readings` is {channel: latest Sample}."""
+    """Reads `sensors` ([(spec, sensor)]). `readings` is {channel: latest Sample}.
+
+    `authority_pct` limits the dosing authority, for the Reason `doubt`: a pair of probes differs.
+    """
+
+    authority_pct, doubt = 100, None
 
     def __init__(self, sensors, clock, record_event):
         self._sensors = [sensor for _, sensor in sensors]
@@ -80,13 +85,16 @@ class Sampler:
         self._bad(channel, fault, now_ms)
 
     def _failed(self, channel, fault):
-        now_ms = self._clock.now_ms()
         self._tracks[channel].failed()
+        self._reject(channel, fault)
+
+    def _reject(self, channel, fault, reason=None):
+        now_ms = self._clock.now_ms()
         self._windows[channel].clear()
         self.readings[channel] = Sample(channel, None, fault, now_ms)
-        self._bad(channel, fault, now_ms)
+        self._bad(channel, fault, now_ms, reason)
 
-    def _bad(self, channel, fault, now_ms):
+    def _bad(self, channel, fault, now_ms, reason=None):
         outage = self._outages.get(channel)
         if outage is None:
             outage = self._outages[channel] = _Outage()
@@ -96,7 +104,10 @@ class Sampler:
             return
         outage.since_ms = now_ms
         outage.fault = fault
-        self._record_event("fault_began", {"channel": channel, "fault": fault})
+        detail = {"channel": channel, "fault": fault}
+        if reason is not None:
+            detail["reason"] = reason
+        self._record_event("fault_began", detail)
 
     def _good(self, channel, now_ms):
         outage = self._outages[channel]

@@ -21,8 +21,9 @@ Behaviour = namedtuple(
      "dosed_range"),
 )
 
-# What changes the water: nothing; doses and fills that mix; a person.
-UNDISTURBED, DOSED, BY_HAND = 0, 1, 2
+# What changes the water: nothing; doses and fills that mix; a person; a person calibrates, so the
+# probes are not in it.
+UNDISTURBED, DOSED, BY_HAND, CALIBRATING = 0, 1, 2, 3
 
 BEHAVIOURS = {
     # Front end: 177 mV per pH. A burst of three with 0.15 pH of noise is 45 mV wide.
@@ -71,7 +72,7 @@ class ChannelPlausibility:
             self._flat[4] = None
 
     def check(self, value, spread_uv, now_ms, moved_by):
-        """Return the fault of `value`, or None. `moved_by`: CALM, DOSED or BY_HAND."""
+        """Return the fault of `value`, or None. `moved_by`: UNDISTURBED to CALIBRATING."""
         if not self._quantity.low <= value <= self._quantity.high:
             return "out_of_range"
         behaviour = self._behaviour
@@ -155,7 +156,7 @@ class ChannelPlausibility:
         """True if the value exceeds the effect of doses: a pump is stuck on, or the titration is
         wrong."""
         undisturbed, max_range = self._undisturbed, self._behaviour.dosed_range
-        if moved_by == BY_HAND:
+        if moved_by >= BY_HAND:
             self._undisturbed = None
         elif undisturbed is None or (max_range and abs(value - undisturbed) > max_range):
             self._undisturbed = value

@@ -17,7 +17,8 @@ _UV_PER_MILLI = 59
 
 def build(spec, bus, clock, settings):
     """Return the EzoPh of a board's sensor entry; `bus` is a machine.I2C or a machine.UART."""
-    return EzoPh(spec["source"], open_ezo(PART, spec, bus, clock, _READ_MS))
+    source = spec.get("pair", spec["source"])  # of the water temperature
+    return EzoPh(source, open_ezo(PART, spec, bus, clock, _READ_MS))
 
 
 class EzoPh:

@@ -22,6 +22,11 @@ FAULT_TEXTS = {
     "mismatch":
         "The probe answers, but not as its register map says: it is another model or is set "
         "differently.",
+    "pair_differs":
+        "The two probes differ, and the other one is likelier wrong: no acid or base until they "
+        "agree.",
+    "pair_suspect":
+        "The two probes differ, and this one is likelier wrong: clean, check or calibrate it.",
 }
 
 # The names before a full stop are keys of the event's detail. `reason`, `cut` are reasons, `error`
@@ -36,7 +41,9 @@ EVENT_TEXTS = {
     "ran": "A switched output ended a run: actuator, on_ms, reason, by.",
     "refused": "The safety gate refused a run: actuator, reason, by.",
     "decided": "The decision of a loop changed: loop, reason.",
-    "fault_began": "A channel lost its value: channel, fault.",
+    "fault_began":
+        "A channel lost its value: channel, fault, reason (of two probes that differ: why one is "
+        "likelier wrong).",
     "fault_ended": "A channel has values again: channel, fault, lasted_ms.",
     "stopped": "A person stopped all dosing: by.",
     "resumed": "A person resumed dosing: by.",

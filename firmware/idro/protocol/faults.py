@@ -3,5 +3,5 @@
 FAULTS = (
     "no_ack", "crc", "timeout", "power_on_value", "saturated", "out_of_range", "jump", "flat",
     "noisy", "stale", "no_temperature", "uncalibrated", "in_air",
-    "mismatch",
+    "mismatch", "pair_differs", "pair_suspect",
 )

@@ -21,7 +21,7 @@ MENDERS = ("node", "grower", "technician")
 VALUES = {
     "left_ms": "ms", "on_ms": "ms", "every_ms": "ms", "for_ms": "ms", "late_ms": "ms",
     "volume_ul": "ul", "ul_per_ph": "ul/pH", "drift_milli_ph_per_h": "mpH/h",
-    "milli_ph": "mpH", "target_milli_ph": "mpH",
+    "milli_ph": "mpH", "target_milli_ph": "mpH", "other_milli_ph": "mpH",
     "ec_us_cm": "uS/cm", "target_us_cm": "uS/cm", "limit_us_cm": "uS/cm",
     "level_mm": "mm", "low_mm": "mm", "target_mm": "mm", "moved_mm": "mm", "mm_per_h": "mm/h",
     "deci_c": "dC", "target_deci_c": "dC", "limit_deci_c": "dC", "rise_deci_c": "dC difference",
@@ -134,7 +134,14 @@ SETTINGS = rows_of((
     "settings_unreadable detail"))
 # Changes of the dosing authority.
 AUTHORITY = rows_of(
-    ("ok", "node", "authority_earned", "authority_latched", "authority_set"))
+    ("ok", "node", "authority_earned", "authority_latched", "authority_set"),
+    ("act", "grower", "authority_pair"))
+# Why one of two probes that differ is likelier wrong: `channel`, which reads `milli_ph`.
+PAIRS = rows_of((
+    "act", "grower", "pair_moved channel milli_ph other_milli_ph",
+    "pair_drifts channel milli_ph other_milli_ph", "pair_deaf channel milli_ph other_milli_ph",
+    "pair_faults channel milli_ph other_milli_ph",
+    "pair_near_7 channel milli_ph other_milli_ph"))
 # Why a release is not taken, or was rolled back.
 UPDATES = rows_of(
     ("wait", "node", "update_busy", "dose_running", "never_idle", "memory_low free_kb",
@@ -154,8 +161,8 @@ UPDATES = rows_of(
 OTHER = rows_of(("check", "technician", "task_silent for_ms", "sentence detail"))
 
 GROUPS = (
-    DOSING, OUTPUTS, CLIMATE, GATE, LATCHED, CORRECTION, COMMANDS, SETTINGS, AUTHORITY, UPDATES,
-    OTHER)
+    DOSING, OUTPUTS, CLIMATE, GATE, LATCHED, CORRECTION, COMMANDS, SETTINGS, AUTHORITY, PAIRS,
+    UPDATES, OTHER)
 REASONS = {code: row for group in GROUPS for code, row in group.items()}
 # Codes that are gone. They are not used again.
 RETIRED = ()

@@ -116,8 +116,10 @@ def _channel(detail: Detail) -> str:
 
 
 def _fault_began(detail: Detail) -> str:
-    return _("{what}: no reading. {fault}").format(
+    text = _("{what}: no reading. {fault}").format(
         what=_channel(detail), fault=fault_text(str(detail.get("fault", ""))))
+    why = reason_text(detail.get("reason"))
+    return f"{text} {why}." if why else text
 
 
 def _fault_ended(detail: Detail) -> str:

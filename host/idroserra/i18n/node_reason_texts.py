@@ -208,6 +208,19 @@ AUTHORITY: Table = {
     "authority_earned": N_("three days without a lock"),
     "authority_latched": N_("dosing was locked"),
     "authority_set": N_("the settings changed"),
+    "authority_pair": N_("the two pH probes differ, or one has no reading"),
+}
+PAIRS: Table = {
+    "pair_moved": N_("{channel} is likelier wrong: it reads {milli_ph} since it moved without the "
+                     "other, which reads {other_milli_ph}"),
+    "pair_drifts": N_("{channel} is likelier wrong: it reads {milli_ph} and drifts other than the "
+                      "water did before, the other reads {other_milli_ph}"),
+    "pair_deaf": N_("{channel} is likelier wrong: it hardly follows the doses; it reads "
+                    "{milli_ph}, the other {other_milli_ph}"),
+    "pair_faults": N_("{channel} is likelier wrong: its reading has failed; it reads {milli_ph}, "
+                      "the other {other_milli_ph}"),
+    "pair_near_7": N_("{channel} is likelier wrong: it reads {milli_ph}, closer to 7 as worn "
+                      "probes do, the other {other_milli_ph}"),
 }
 UPDATES: Table = {
     "update_busy": N_("another update is under way"),
@@ -249,5 +262,5 @@ OTHER: Table = {
 }
 NODE_TEXTS: Table = {
     **DOSING, **OUTPUTS, **CLIMATE, **GATE, **LATCHED, **CORRECTION, **COMMANDS, **SETTINGS,
-    **AUTHORITY, **UPDATES, **OTHER,
+    **AUTHORITY, **PAIRS, **UPDATES, **OTHER,
 }

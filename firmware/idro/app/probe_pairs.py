@@ -1,0 +1,60 @@
+"""The sampler of a board with a pair of pH probes; no other board loads it.
+
+Control and the safety gate read the first probe only: with a mean, every drift would act by half,
+and the value would jump where one of them fails. While the two differ, the first has the fault
+`pair_differs` or `pair_suspect`, and the second `pair_suspect` if it is likelier wrong: the gate
+gives no acid or base. Where they differ or one has no value, all doses have the reduced share of
+their budgets.
+"""
+
+from idro.app.sampling import Sampler
+from idro.control.probe_pair import ProbePair
+from idro.protocol.reason import Reason
+from idro.safety.limits import REDUCED_PCT
+
+_TITRATIONS = (("ph_down", "ph.down_ul_per_ph", -1), ("ph_up", "ph.up_ul_per_ph", 1))
+
+
+class PairedSampler(Sampler):
+    """A Sampler that compares the probes of a pair at the end of each cycle."""
+
+    def __init__(self, sensors, clock, record_event, outputs, values):
+        super().__init__(sensors, clock, record_event)
+        self._values = values
+        self.pair = ProbePair()
+        spec = [spec for spec, _ in sensors if "pair" in spec][0]
+        self._paired = (spec["pair"] + ".ph", spec["source"] + ".ph")
+        # [driver, titration, sign, on_ms counted so far] of acid and base
+        self._dosers = [
+            [outputs[name].driver, key, sign, outputs[name].driver.on_ms_total]
+            for name, key, sign in _TITRATIONS if name in outputs]
+
+    async def cycle(self, moved_by):
+        """Read all sensors once and compare the pair, unless a person calibrates a probe."""
+        await super().cycle(moved_by)
+        pair = self.pair
+        first, second = [self.readings[channel] for channel in self._paired]
+        pair.update(first, second, moved_by, self._predicted(), self._clock.now_ms())
+        self.authority_pct, self.doubt = 100, None
+        if pair.suspect is not None or pair.is_alone:
+            self.authority_pct, self.doubt = REDUCED_PCT, Reason("authority_pair")
+        if pair.suspect is not None and not pair.is_paused:
+            self._doubt(first, 0, "pair_differs")
+            self._doubt(second, 1, None)
+
+    def _doubt(self, sample, index, fault):
+        """Replace the value of a probe by the fault: `pair_suspect` if it is likelier wrong."""
+        if self.pair.suspect == index:
+            fault = "pair_suspect"
+        if fault is not None and sample.value is not None:
+            self._reject(sample.channel, fault, self.pair.reason(self._paired))
+
+    def _predicted(self):
+        """Return by how much doses since the last cycle move pH, by the titration."""
+        moved = 0.0
+        for doser in self._dosers:
+            driver, key, sign, counted_ms = doser
+            doser[3] = driver.on_ms_total
+            volume_ul = (doser[3] - counted_ms) * self._values["doser.ul_per_s"] / 1_000
+            moved += sign * volume_ul / self._values[key]
+        return moved

@@ -1,0 +1,191 @@
+"""Tests of the comparison of two pH probes: when they differ, and which is named."""
+
+import random
+
+import pytest
+
+from idro.control.plausibility import CALIBRATING, DOSED, UNDISTURBED
+from idro.control.probe_pair import AGREED_MS, ALONE_MS, DISPUTED_MS, ProbePair
+from idro.protocol.types import Sample
+
+EVERY_MS = 10_000
+HOUR_MS = 3_600_000
+DOSE_MS = 900_000
+NOISE_PH = 0.004
+
+
+class Tank:
+    """Water at `ph` that drifts, with two probes; a test moves the water or changes a reading."""
+
+    def __init__(self, drift_ph_h=0.01):
+        self.pair = ProbePair()
+        self.ph, self.drift_ph_h = 5.8, drift_ph_h
+        self.off_ph = [0.0, 0.03]
+        self.fault = [None, None]
+        self.now_ms = 0
+        self._noise = random.Random(1)
+        self._dosed_ms = -DOSE_MS
+
+    def cycle(self, moved_by=None, predicted=0.0):
+        self.now_ms += EVERY_MS
+        self.ph += predicted + self.drift_ph_h * EVERY_MS / HOUR_MS
+        if moved_by is None:
+            moved_by = DOSED if self.now_ms - self._dosed_ms < DOSE_MS else UNDISTURBED
+        self.pair.update(self.sample(0), self.sample(1), moved_by, predicted, self.now_ms)
+
+    def sample(self, index):
+        if self.fault[index]:
+            return Sample("ph", None, self.fault[index], self.now_ms)
+        return Sample("ph", self.reads(index) + self._noise.gauss(0, NOISE_PH), None, self.now_ms)
+
+    def reads(self, index):
+        return self.ph + self.off_ph[index]
+
+    def rest(self, hours):
+        """Keep the water in a band of 0.2 pH with doses, as control does."""
+        for _ in range(round(hours * HOUR_MS / EVERY_MS)):
+            if self.reads(0) > 5.9 and self.now_ms - self._dosed_ms > DOSE_MS:
+                self._dosed_ms = self.now_ms
+                self.cycle(predicted=-0.1)
+            else:
+                self.cycle()
+            if self.pair.suspect is not None:
+                return
+
+
+@pytest.mark.parametrize("drift_ph_h", [-0.002, 0.0, 0.02, 0.06])
+def test_healthy_probes_are_never_in_dispute(drift_ph_h):
+    tank = Tank(drift_ph_h)
+    tank.rest(24 * 5)
+    assert tank.pair.suspect is None
+
+
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("off_ph", [-3.0, -0.4, 0.4, 1.2])
+def test_a_probe_that_jumps_alone_is_named(index, off_ph):
+    tank = Tank()
+    tank.rest(24)
+    tank.off_ph[index] += off_ph
+    tank.rest(1)
+    assert (tank.pair.suspect, tank.pair.code) == (index, "pair_moved")
+
+
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("ph_per_h", [-0.1, -0.03, 0.03, 0.1])
+def test_a_probe_that_drifts_faster_than_the_water_is_named(index, ph_per_h):
+    tank = Tank()
+    tank.rest(48)
+    while tank.pair.suspect is None and tank.now_ms < 72 * HOUR_MS:
+        tank.off_ph[index] += ph_per_h / 60
+        tank.rest(1 / 60)
+    assert tank.pair.suspect == index
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_probe_that_does_not_follow_doses_is_named_before_it_is_far_off(index):
+    tank = Tank(0.06)
+    tank.rest(24)
+    held = tank.reads(index)
+    while tank.pair.suspect is None and tank.now_ms < 48 * HOUR_MS:
+        tank.off_ph[index] = held - tank.ph
+        # Control goes on by the other one.
+        if tank.ph > 5.9 and tank.now_ms - tank._dosed_ms > DOSE_MS:
+            tank._dosed_ms = tank.now_ms
+            tank.cycle(predicted=-0.1)
+        else:
+            tank.cycle()
+    assert (tank.pair.suspect, tank.pair.code) == (index, "pair_deaf")
+    assert abs(tank.off_ph[index]) < 0.2
+
+
+def test_a_dispute_needs_five_minutes_and_ends_half_an_hour_after_they_agree():
+    tank = Tank()
+    tank.rest(24)
+    tank.off_ph[1] += 1
+    began_ms = tank.now_ms
+    tank.rest(1)
+    assert DISPUTED_MS <= tank.now_ms - began_ms < 1.5 * DISPUTED_MS
+    tank.off_ph[1] -= 1
+    ended_ms = tank.now_ms
+    while tank.pair.suspect is not None:
+        tank.cycle()
+    assert AGREED_MS <= tank.now_ms - ended_ms < 1.5 * AGREED_MS
+    assert tank.pair.code == ""
+
+
+def test_a_short_bubble_is_no_dispute():
+    tank = Tank()
+    tank.rest(24)
+    tank.off_ph[0] += 1
+    tank.rest(0.04)
+    tank.off_ph[0] -= 1
+    tank.rest(1)
+    assert tank.pair.suspect is None
+
+
+def test_a_pour_that_moves_both_is_no_dispute():
+    tank = Tank()
+    tank.rest(24)
+    tank.ph += 1.5
+    tank.rest(2)
+    assert tank.pair.suspect is None
+
+
+def test_a_failed_reading_ends_no_dispute():
+    tank = Tank()
+    tank.rest(24)
+    tank.off_ph[1] += 1
+    tank.rest(1)
+    tank.fault[1] = "noisy"
+    for _ in range(3 * AGREED_MS // EVERY_MS):
+        tank.cycle()
+    assert tank.pair.suspect == 1
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_probe_without_a_reading_leaves_the_other_alone(index):
+    tank = Tank()
+    tank.rest(1)
+    tank.fault[index] = "no_ack"
+    for _ in range(ALONE_MS // EVERY_MS - 1):
+        tank.cycle()
+        assert not tank.pair.is_alone
+    tank.cycle()
+    assert tank.pair.is_alone
+    assert tank.pair.suspect is None
+    tank.fault[index] = None
+    tank.cycle()
+    assert not tank.pair.is_alone
+
+
+def test_nothing_is_judged_while_a_probe_is_in_a_buffer():
+    tank = Tank()
+    tank.rest(24)
+    for _ in range(HOUR_MS // EVERY_MS):
+        tank.off_ph[1] = 7.0 - tank.ph
+        tank.cycle(CALIBRATING)
+        assert tank.pair.is_paused
+    assert tank.pair.suspect is None
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_probe_that_a_calibration_made_wrong_is_named(index):
+    tank = Tank()
+    tank.rest(24)
+    for _ in range(HOUR_MS // EVERY_MS):
+        tank.cycle(CALIBRATING)
+    tank.off_ph[index] += 0.5  # the buffer was spoilt
+    tank.rest(1)
+    assert tank.pair.suspect == index
+
+
+def test_the_reason_names_the_channel_and_both_readings():
+    tank = Tank()
+    tank.rest(24)
+    tank.off_ph[1] += 1
+    tank.rest(1)
+    reason = tank.pair.reason(("reservoir.ph", "second.ph"))
+    assert reason.code == "pair_moved"
+    assert reason.values["channel"] == "second.ph"
+    assert abs(reason.values["milli_ph"] - 1_000 * tank.reads(1)) < 50
+    assert abs(reason.values["other_milli_ph"] - 1_000 * tank.reads(0)) < 50
