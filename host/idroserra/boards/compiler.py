@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idroserra.boards import kept, modbus_map, onewire_rom, power_budget, warnings
+from idroserra.boards import (
+    kept,
+    modbus_map,
+    onewire_rom,
+    power_budget,
+    probe_pair,
+    warnings,
+)
 from idroserra.boards.chips import CHIPS, unknown_chip
 from idroserra.boards.schema import MAX_VOLUME_L, MIN_VOLUME_L, BoardFile, Part, parse
 from idroserra.boards.validator import BoardValidator
@@ -121,6 +128,7 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
     if file != f"{board.board.name}.toml":
         raise BoardError(file, "board.name", f"must be the file's name, {Path(file).stem}")
     onewire_rom.check(file, board.sensor, parts)
+    probe_pair.check(file, board.sensor)
     check = BoardValidator(file, CHIPS[board.board.chip], parts)
     compiled = {
         "name": board.board.name, "chip": board.board.chip,

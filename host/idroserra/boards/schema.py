@@ -112,7 +112,10 @@ class Expander(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Sensor(msgspec.Struct, forbid_unknown_fields=True):
-    """[[sensor]]: its source, part and wiring."""
+    """[[sensor]]: its source, part and wiring.
+
+    `pair`: the source of another probe of the same quantity, in the same water.
+    """
 
     source: str
     part: str
@@ -136,6 +139,7 @@ class Sensor(msgspec.Struct, forbid_unknown_fields=True):
     point2_value: int | None = None
     self_compensated: int | None = None
     own_supply: bool = False
+    pair: str | None = None
 
 
 class Actuator(msgspec.Struct, forbid_unknown_fields=True):

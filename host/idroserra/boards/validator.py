@@ -220,7 +220,7 @@ class BoardValidator:
             if why is not None:
                 self._refuse(f"{key}.bus", why)
             spec |= modbus_map.compiled(part.probe, sensor.measures)
-        return spec | where
+        return spec | where | ({"pair": sensor.pair} if sensor.pair else {})
 
     def actuator(self, key: str, actuator: Actuator) -> dict[str, Any]:
         """Validate an output: its pin, maximum run and safe level."""
@@ -285,8 +285,8 @@ class BoardValidator:
             self._refuse(f"{key}.measures", N_("empty: {part} measures {quantities}"),
                          part=sensor.part, quantities=part.measures)
         for quantity in part.needed(sensor.measures):
-            if f"{sensor.source}.{quantity}" not in self._channels:
-                channel = f"{sensor.source}.{quantity}"
+            channel = f"{sensor.pair or sensor.source}.{quantity}"
+            if channel not in self._channels:
                 self._refuse(key, N_("{part} needs {channel}: put that sensor before this one"),
                              part=sensor.part, channel=channel)
         for quantity in sensor.measures:
