@@ -201,14 +201,12 @@ class FirmwarePolicy:
         log.open(outbox)
         self.events = outbox.events
         self._parts = [_SimulatedPart(quantity) for quantity in _QUANTITIES]
-        sensors = [
-            ({"source": "reservoir", "measures": [part.quantity]}, part) for part in self._parts]
-        self.sampler = Sampler(sensors, self.clock, log.record)
         self.outputs = {
             name: Output(name, "doser", _SimulatedLoad(self.clock), limits.DOSE_ON_MS)
             for name in limits.DOSERS}
         for name in (limits.CIRCULATION, limits.FILL):
             self.outputs[name] = Output(name, "switch", _SimulatedLoad(self.clock), 900_000)
+        self.sampler = self.new_sampler(values, log.record)
         persistent = PersistentState(_Memory(), _Memory(), self.clock)
         self._folder = tempfile.TemporaryDirectory(prefix="idroserra-score-")
         paths = tuple(str(Path(self._folder.name) / name) for name in ("ledger.a", "ledger.b"))
@@ -229,6 +227,12 @@ class FirmwarePolicy:
         self._setup = setup
         self._doser: str | None = None  # of the grower's corrections
         self._has_fed = False
+
+    def new_sampler(self, values: dict[str, Any], record_event: Any) -> Sampler:
+        """Return the sampler of the node."""
+        sensors = [
+            ({"source": "reservoir", "measures": [part.quantity]}, part) for part in self._parts]
+        return Sampler(sensors, self.clock, record_event)
 
     @property
     def valve_is_open(self) -> bool:
@@ -268,6 +272,10 @@ class FirmwarePolicy:
         values = readings.ph, round(readings.ec_us_cm), round(readings.level_mm)
         for part, value in zip(self._parts, values, strict=True):
             part.value = value
+        self.sample()
+
+    def sample(self) -> None:
+        """Sample what the parts read and let the gate see it."""
         _finish(self.sampler.cycle(self.control.moved_by))
         self.gate.observe(self.sampler.readings)
 
