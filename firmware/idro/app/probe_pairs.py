@@ -10,8 +10,10 @@ their budgets.
 from idro.app.sampling import Sampler
 from idro.control.probe_pair import ProbePair
 from idro.protocol.reason import Reason
+from idro.protocol.types import Sample
 from idro.safety.limits import REDUCED_PCT
 
+_FAULTS = _DIFFERS, _SUSPECT = "pair_differs", "pair_suspect"
 _TITRATIONS = (("ph_down", "ph.down_ul_per_ph", -1), ("ph_up", "ph.up_ul_per_ph", 1))
 
 
@@ -19,7 +21,8 @@ class PairedSampler(Sampler):
     """A Sampler that compares the probes of a pair at the end of each cycle."""
 
     def __init__(self, sensors, clock, record_event, outputs, values):
-        super().__init__(sensors, clock, record_event)
+        super().__init__(sensors, clock, self._record)
+        self._record_to = record_event
         self._values = values
         self.pair = ProbePair()
         spec = [spec for spec, _ in sensors if "pair" in spec][0]
@@ -39,15 +42,23 @@ class PairedSampler(Sampler):
         if pair.suspect is not None or pair.is_alone:
             self.authority_pct, self.doubt = REDUCED_PCT, Reason("authority_pair")
         if pair.suspect is not None and not pair.is_paused:
-            self._doubt(first, 0, "pair_differs")
+            self._doubt(first, 0, _DIFFERS)
             self._doubt(second, 1, None)
 
     def _doubt(self, sample, index, fault):
         """Replace the value of a probe by the fault: `pair_suspect` if it is likelier wrong."""
         if self.pair.suspect == index:
-            fault = "pair_suspect"
+            fault = _SUSPECT
         if fault is not None and sample.value is not None:
-            self._reject(sample.channel, fault, self.pair.reason(self._paired))
+            channel = sample.channel
+            self._windows[channel].clear()
+            self.readings[channel] = Sample(channel, None, fault, sample.at_ms)
+            self._bad(channel, fault, sample.at_ms)
+
+    def _record(self, kind, detail):
+        if kind == "fault_began" and detail["fault"] in _FAULTS:
+            detail["reason"] = self.pair.reason(self._paired)
+        self._record_to(kind, detail)
 
     def _predicted(self):
         """Return by how much doses since the last cycle move pH, by the titration."""

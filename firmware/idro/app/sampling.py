@@ -16,7 +16,7 @@ _GOOD_TO_END = 3  # readings in a row that end a fault
 class Sampler:
     """Reads `sensors` ([(spec, sensor)]). `readings` is {channel: latest Sample}.
 
-    `authority_pct` limits the dosing authority, for the Reason `doubt`: a pair of probes differs.
+    `authority_pct` limits the dosing authority, for the Reason `doubt`: see probe_pairs.
     """
 
     authority_pct, doubt = 100, None
@@ -85,16 +85,13 @@ class Sampler:
         self._bad(channel, fault, now_ms)
 
     def _failed(self, channel, fault):
-        self._tracks[channel].failed()
-        self._reject(channel, fault)
-
-    def _reject(self, channel, fault, reason=None):
         now_ms = self._clock.now_ms()
+        self._tracks[channel].failed()
         self._windows[channel].clear()
         self.readings[channel] = Sample(channel, None, fault, now_ms)
-        self._bad(channel, fault, now_ms, reason)
+        self._bad(channel, fault, now_ms)
 
-    def _bad(self, channel, fault, now_ms, reason=None):
+    def _bad(self, channel, fault, now_ms):
         outage = self._outages.get(channel)
         if outage is None:
             outage = self._outages[channel] = _Outage()
@@ -104,10 +101,7 @@ class Sampler:
             return
         outage.since_ms = now_ms
         outage.fault = fault
-        detail = {"channel": channel, "fault": fault}
-        if reason is not None:
-            detail["reason"] = reason
-        self._record_event("fault_began", detail)
+        self._record_event("fault_began", {"channel": channel, "fault": fault})
 
     def _good(self, channel, now_ms):
         outage = self._outages[channel]
