@@ -38,6 +38,7 @@
 #   make bench-page  first paint, live update, a chart of 30 days, 50 open tabs: 6 minutes
 #   make campaign-modbus  1,000,000 frames of a pymodbus server, most damaged: no wrong value
 #   make campaign-stops  1,000 stops amid floods on bad links: none unanswered
+#   make campaign-pairs  one of two pH probes goes wrong, 500 times: is it named: half an hour
 #   make campaign-files  10,000 changed settings and board files: one error, no limit passed
 #   make campaign-update  an update with every pair of power cuts, and the real image: an hour
 #   make campaign-hostile  10,000 made-up messages of one node beside two good ones: minutes
@@ -241,6 +242,10 @@ campaign-modbus: venv  # 1,000,000 frames of a pymodbus server, most damaged: 10
 campaign-stops: venv  # 1,000 stops amid floods, bad links, a full disk and restarts: minutes
 	$(PY) tests/campaigns/stops/stops.py $(ARGS)
 .PHONY: campaign-stops
+
+campaign-pairs: venv  # 500 faults of one of two pH probes: half an hour of computing; resumes
+	$(PY) tests/campaigns/pairs/campaign.py $(ARGS)
+.PHONY: campaign-pairs
 
 attack-broker: venv  # a node attacks the generated broker for a minute, beside a good node
 	IDROSERRA_ATTACK_S=60 $(VENV)/bin/pytest -n 0 -s tests/host/broker/test_attack.py

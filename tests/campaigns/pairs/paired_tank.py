@@ -28,7 +28,9 @@ GOES_ON_H = 4
 HEALTHY_OFF_PH = 0.15
 # A reading that is off by more than both allow is a lie.
 LIE_PH = DISPUTED_PH + HEALTHY_OFF_PH
-FAULT_NAMES_AFTER = 20  # readings in a row with a fault name that probe
+# Readings in a row with a fault name that probe, while the other has none: a pour faults both.
+FAULT_NAMES_AFTER = 40
+_OF_THE_PAIR = (None, "jump", "pair_differs", "pair_suspect")
 CHANNELS = ("reservoir.ph", "second.ph")
 FRONT_END = 3_000  # uV for a mV of the electrode
 
@@ -165,9 +167,10 @@ def run_case(number):
             lied = lied or off_s >= DISPUTED_MS / 1e3
             if named is None:
                 samples = [node.sampler.readings[channel] for channel in CHANNELS]
-                for index, sample in enumerate(samples):
-                    has_own = sample.fault not in (None, "jump", "pair_differs", "pair_suspect")
-                    failed[index] = failed[index] + 1 if has_own else 0
+                has_own = [sample.fault not in _OF_THE_PAIR for sample in samples]
+                failed = [
+                    failed[index] + 1 if has_own[index] and not has_own[1 - index] else 0
+                    for index in (0, 1)]
                 if pair.suspect is not None:
                     named, code, signs = pair.suspect, pair.code, pair.signs
                 elif max(failed) >= FAULT_NAMES_AFTER:
