@@ -2,13 +2,14 @@
 
 Two readings cannot tell by themselves which of them is true. What both did since they last agreed
 can: water moves by doses and by its usual drift, so the probe that moved otherwise is likelier
-wrong. So is one that follows doses less than the other, one that has had faults, and one whose
-reading is closer to 7, where worn, cracked and wet electrodes end. Each sign is a logarithm of
+wrong. So is one that follows doses less than the other, one that has had faults, one at whose pH
+doses would act otherwise than they do, and one whose reading is closer to 7, where worn, cracked
+and wet electrodes end. Each sign is a logarithm of
 odds, above 0 against the first; they add up, and the largest gives the reason. Drift and strength
 of doses are learned from both alike: from one, they would prove that one right.
 
-A drift of less than about 0.1 pH a day is slower than water changes by itself. Then only the
-closeness to 7 is left, and the wrong one is named little better than by chance.
+A drift of less than about 0.1 pH a day is slower than water changes by itself: then the wrong one
+is named little better than by chance.
 """
 
 import math
@@ -45,6 +46,11 @@ _NOISE_PH2 = 6e-4
 _DEAF_PH2 = 0.0035
 _DEAF = 0.65
 _LEAST_PREDICTED_PH = 0.005
+# Strength of doses then and now: fading, from so many doses each; how much of a change counts.
+_KEEP_DOSES = 0.95
+_LEAST_KNOWN, _LEAST_DOSES, _LEAST_SHARE = 8, 3, 0.3
+_STRONGER_PER_PH = 1.6
+_BUFFER_ODDS = 150.0
 _LEAST_STRENGTH = 0.2
 _STRENGTH_GAIN = 0.2
 
@@ -60,6 +66,7 @@ _OF_DAY_FROM_HOURS = 12
 # do. Measured in 60 simulated greenhouses.
 _DRIFT_ERROR_PH, _DRIFT_ERROR_PH_H = 0.008, 0.0017
 _DOSE_ERROR = 0.3
+_MOST_DRIFT_ODDS = 1.7
 
 
 class _Probe:
@@ -101,9 +108,12 @@ class _Water:
         self._of_day = [0.0] * 24  # what an hour of the day, by uptime, adds to the drift
         self._hours = 0
         self._hour = [0.0, 0.0, 0]  # hours undisturbed, by how much it moved, hour of the day
+        # Of base and of acid, fading sums: what doses did times what they should have done, the
+        # square of that, and their number.
+        self.sides = [[0.0, 0.0, 0], [0.0, 0.0, 0]]
         self._strength = 1.0  # of doses relative to the titration
         self._start = (0.0, 0.0)  # mean and sum of the predictions before a dose
-        self._predicted = 0.0
+        self._predicted = self._newest = 0.0
 
     def drift(self, hours):
         """Return by how much it drifts in so many hours."""
@@ -111,12 +121,13 @@ class _Water:
 
     def dosed(self, predicted):
         """Take in doses that move it by `predicted` by the titration."""
+        self._newest = predicted
         self._predicted += predicted
         self.expected += predicted * self._strength
 
     def begin(self, mean):
         """Begin to measure a dose."""
-        self._start = (mean, self._predicted)
+        self._start = (mean, self._predicted - self._newest)
 
     def end(self, mean):
         """Learn the strength of the doses since begin()."""
@@ -125,6 +136,11 @@ class _Water:
         if abs(predicted) < _LEAST_PREDICTED_PH:
             return
         strength = self._strength
+        side = self.sides[predicted < 0]
+        weight = min(1.0, (_LARGE_MOVE_PH / predicted) ** 2)
+        side[0] = _KEEP_DOSES * side[0] + weight * predicted * (mean - before)
+        side[1] = _KEEP_DOSES * side[1] + weight * predicted * predicted
+        side[2] += 1
         change = min(2.0, max(-1.0, (mean - before) / predicted / strength - 1.0)) * strength
         weight = min(1.0, abs(predicted) * strength / _LARGE_MOVE_PH)
         self._strength = max(_LEAST_STRENGTH, strength + _STRENGTH_GAIN * weight * change)
@@ -165,6 +181,7 @@ class ProbePair:
         self.is_paused = False  # a person calibrates: the probes are not in the water
         self._last_ms = None
         self._since_ms = 0  # how long the next state has been due
+        self._sides: list = []  # strengths of doses then
         self._agreed = None  # (at_ms, mean, difference, surprise, expected) when they last agreed
         self._dosed_ms = None  # when the moves of a dose began to be measured
         self._is_measured = False
@@ -208,6 +225,7 @@ class ProbePair:
         water.follow(mean, is_undisturbed, is_calm, step_ms, now_ms)
         if self._agreed is None or is_calm:
             self._agreed = (now_ms, mean, difference, water.surprise, water.expected)
+            self._sides = [tuple(side) for side in water.sides]
         if self.suspect is None:
             self._dispute(mean, difference, step_ms, now_ms)
         else:
@@ -270,6 +288,7 @@ class ProbePair:
         self.signs = (
             self._moved_sign(mean, difference, now_ms),
             (_limited(deaf, 4.0), "pair_deaf"),
+            (self._buffer_sign(mean), "pair_doses"),
             (_limited(2.0 * faults, 3.0), "pair_faults"),
             (_limited(_NEAR_7_ODDS_PER_PH * near_7, 1.0), "pair_near_7"),
         )
@@ -296,7 +315,28 @@ class ProbePair:
             code, moved = "pair_drifts", water.surprise - surprise
         half = 0.5 * (difference - was)
         error *= error
-        return math.log((error + (moved + half) ** 2) / (error + (moved - half) ** 2)), code
+        odds = math.log((error + (moved + half) ** 2) / (error + (moved - half) ** 2))
+        if code == "pair_drifts":
+            odds = _limited(odds, _MOST_DRIFT_ODDS)
+        return odds, code
+
+    def _buffer_sign(self, mean):
+        """Return the odds by the strength of doses since they agreed.
+
+        Phosphate, the buffer of nutrient solutions, grows by half with 0.3 pH: doses tell whether
+        the water went where the second reads, or stayed where the first does.
+        """
+        _, before, was, _, _ = self._agreed
+        difference = self._probes[0].value - self._probes[1].value - was
+        odds = 0.0
+        for then, now in zip(self._sides, self._water.sides):  # noqa: B905  (portable)
+            count = now[2] - then[2]
+            if count < _LEAST_DOSES or then[2] < _LEAST_KNOWN or min(then[0], now[0]) <= 0:
+                continue
+            share = 1.0 - _KEEP_DOSES**count
+            stronger = math.log(now[0] * then[1] / (now[1] * then[0])) / max(_LEAST_SHARE, share)
+            odds += share * difference * (stronger + _STRONGER_PER_PH * (mean - before))
+        return _limited(_BUFFER_ODDS * odds, 2.0)
 
     def _deafness(self):
         """Return the logarithm of how much less the first moved at doses than the second."""

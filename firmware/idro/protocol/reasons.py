@@ -140,6 +140,7 @@ AUTHORITY = rows_of(
 PAIRS = rows_of((
     "act", "grower", "pair_moved channel milli_ph other_milli_ph",
     "pair_drifts channel milli_ph other_milli_ph", "pair_deaf channel milli_ph other_milli_ph",
+    "pair_doses channel milli_ph other_milli_ph",
     "pair_faults channel milli_ph other_milli_ph",
     "pair_near_7 channel milli_ph other_milli_ph"))
 # Why a release is not taken, or was rolled back.

@@ -217,6 +217,8 @@ PAIRS: Table = {
                       "water did before, the other reads {other_milli_ph}"),
     "pair_deaf": N_("{channel} is likelier wrong: it hardly follows the doses; it reads "
                     "{milli_ph}, the other {other_milli_ph}"),
+    "pair_doses": N_("{channel} is likelier wrong: doses act as they do at the pH of the other, "
+                     "{other_milli_ph}; it reads {milli_ph}"),
     "pair_faults": N_("{channel} is likelier wrong: its reading has failed; it reads {milli_ph}, "
                       "the other {other_milli_ph}"),
     "pair_near_7": N_("{channel} is likelier wrong: it reads {milli_ph}, closer to 7 as worn "
