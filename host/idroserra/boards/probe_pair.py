@@ -7,7 +7,7 @@ from idroserra.core.errors import BoardError
 
 PAIRED = "ph"
 # Parts with the calibration of the settings, of which a node has one.
-_CALIBRATED_BY_SETTINGS = ("sen0161",)
+_CALIBRATED_BY_SETTINGS = ("sen0161", "linear_analog")
 
 
 def check(file: str, sensors: Sequence[Sensor]) -> None:

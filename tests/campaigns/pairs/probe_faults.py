@@ -12,7 +12,7 @@ BROKEN_MV = 450.0  # an input at its rail
 
 
 class ProbeFault:
-    """A fault that begins at its first call; `after` the voltage of the healthy probe."""
+    """A fault from its first step on; this one changes nothing."""
 
     def __init__(self, draw, target_ph):
         """`draw` is a random.Random."""
@@ -27,7 +27,7 @@ class ProbeFault:
 
     def after(self, mv, probe):
         """Return the voltage of a conversion at which a healthy probe has `mv`."""
-        raise NotImplementedError
+        return mv
 
     def step(self, mv):
         """Advance by STEP_S; a healthy probe has `mv`."""
