@@ -33,7 +33,7 @@ _LONGEST_STEP_MS = 60_000
 _CALM_PH = 0.12
 # Faults of a probe count, and fade.
 _FAULTS_FADE_MS = 12 * _HOUR_MS
-_NEAR_7_ODDS_PER_PH = 3.0
+_NEAR_7_ODDS_PER_PH, _MOST_NEAR_7_ODDS = 1.5, 0.5
 
 # Moves at a dose or a fill are measured 20 min after it at the latest. The sums of their squares
 # fade; a large move counts as 0.05 pH; noise adds so much to a sum.
@@ -290,7 +290,7 @@ class ProbePair:
             (_limited(deaf, 4.0), "pair_deaf"),
             (self._buffer_sign(mean), "pair_doses"),
             (_limited(2.0 * faults, 3.0), "pair_faults"),
-            (_limited(_NEAR_7_ODDS_PER_PH * near_7, 1.0), "pair_near_7"),
+            (_limited(_NEAR_7_ODDS_PER_PH * near_7, _MOST_NEAR_7_ODDS), "pair_near_7"),
         )
         if sum([sign for sign, _ in self.signs]) > 0:
             self.suspect, self.code = 0, max(self.signs)[1]
