@@ -18,6 +18,9 @@ from idro.control.filters import milli
 from idro.control.plausibility import CALIBRATING, UNDISTURBED
 from idro.protocol.reason import Reason
 
+# Codes of the signs, in their order.
+CODES = (
+    "pair_moved", "pair_drifts", "pair_deaf", "pair_doses", "pair_faults", "pair_near_7")
 # A larger difference for this long is a dispute; it ends after a longer time of agreement.
 DISPUTED_PH = 0.3
 DISPUTED_MS = 300_000
@@ -170,13 +173,13 @@ class _Water:
 
 class ProbePair:
     """Judges a pair in every cycle. `suspect` is 0 or 1 during a dispute, else None; `signs` are
-    the (odds, code) that decided it, the largest names the `code`."""
+    the (odds, index in CODES) that decided it, `sign` is the index of the largest."""
 
     def __init__(self):
         self._probes = (_Probe(), _Probe())
         self._water = _Water()
         self.suspect: int | None = None
-        self.code = ""
+        self.sign = 0
         self.signs: tuple = ()
         self.is_paused = False  # a person calibrates: the probes are not in the water
         self._last_ms = None
@@ -196,7 +199,7 @@ class ProbePair:
         """Return the Reason of a dispute; `channels` are those of the first and the second."""
         suspect, other = self._probes[self.suspect], self._probes[1 - self.suspect]
         return Reason(
-            self.code, channel=channels[self.suspect], milli_ph=milli(suspect.last),
+            CODES[self.sign], channel=channels[self.suspect], milli_ph=milli(suspect.last),
             other_milli_ph=milli(other.last))
 
     def update(self, first, second, moved_by, predicted, now_ms):
@@ -243,7 +246,7 @@ class ProbePair:
             and not self._is_deaf())
         self._since_ms = self._since_ms + step_ms if is_close else 0
         if self._since_ms >= AGREED_MS:
-            self._since_ms, self.suspect, self.code = 0, None, ""
+            self._since_ms, self.suspect = 0, None
 
     def _measure_moves(self, is_undisturbed, mean, now_ms):
         """Measure how far a dose or a fill moved both."""
@@ -287,18 +290,18 @@ class ProbePair:
         deaf = 6.0 * self._deafness() * moves / (moves + 0.5 * _DEAF_PH2)
         self.signs = (
             self._moved_sign(mean, difference, now_ms),
-            (_limited(deaf, 4.0), "pair_deaf"),
-            (self._buffer_sign(mean), "pair_doses"),
-            (_limited(2.0 * faults, 3.0), "pair_faults"),
-            (_limited(_NEAR_7_ODDS_PER_PH * near_7, _MOST_NEAR_7_ODDS), "pair_near_7"),
+            (_limited(deaf, 4.0), 2),
+            (self._buffer_sign(mean), 3),
+            (_limited(2.0 * faults, 3.0), 4),
+            (_limited(_NEAR_7_ODDS_PER_PH * near_7, _MOST_NEAR_7_ODDS), 5),
         )
         if sum([sign for sign, _ in self.signs]) > 0:
-            self.suspect, self.code = 0, max(self.signs)[1]
+            self.suspect, self.sign = 0, max(self.signs)[1]
         else:
-            self.suspect, self.code = 1, min(self.signs)[1]
+            self.suspect, self.sign = 1, min(self.signs)[1]
 
     def _moved_sign(self, mean, difference, now_ms):
-        """Return (odds, code): whose move since they agreed the water does not explain.
+        """Return (odds, index): whose move since they agreed the water does not explain.
 
         If the first went wrong by d, the mean moved by d/2 more than expected; if the second did,
         by d/2 less. The odds of both by a Cauchy distribution: some waters surprise by far.
@@ -308,17 +311,15 @@ class ProbePair:
         hours = (now_ms - at_ms) / _HOUR_MS
         error = _DRIFT_ERROR_PH + _DRIFT_ERROR_PH_H * hours
         if now_ms - at_ms <= _SUDDEN_MS:
-            code, doses = "pair_moved", water.expected - expected
+            index, doses = 0, water.expected - expected
             moved = mean - before - water.drift(hours) - doses
             error += _DOSE_ERROR * abs(doses)
         else:
-            code, moved = "pair_drifts", water.surprise - surprise
+            index, moved = 1, water.surprise - surprise
         half = 0.5 * (difference - was)
         error *= error
         odds = math.log((error + (moved + half) ** 2) / (error + (moved - half) ** 2))
-        if code == "pair_drifts":
-            odds = _limited(odds, _MOST_DRIFT_ODDS)
-        return odds, code
+        return (odds if index == 0 else _limited(odds, _MOST_DRIFT_ODDS)), index
 
     def _buffer_sign(self, mean):
         """Return the odds by the strength of doses since they agreed.

@@ -10,7 +10,7 @@ import msgspec
 
 from campaigns.pairs.probe_faults import BROKEN_MV, KINDS
 from idro.app.probe_pairs import PairedSampler
-from idro.control.probe_pair import DISPUTED_MS, DISPUTED_PH
+from idro.control.probe_pair import CODES, DISPUTED_MS, DISPUTED_PH
 from idro.errors import SensorError
 from idrosim.benchmark import run as benchmark
 from idrosim.benchmark.firmware_policy import FirmwarePolicy
@@ -172,7 +172,7 @@ def run_case(number):
                     failed[index] + 1 if has_own[index] and not has_own[1 - index] else 0
                     for index in (0, 1)]
                 if pair.suspect is not None:
-                    named, code, signs = pair.suspect, pair.code, pair.signs
+                    named, code, signs = pair.suspect, CODES[pair.sign], pair.signs
                 elif max(failed) >= FAULT_NAMES_AFTER:
                     named = failed.index(max(failed))
                     code = samples[named].fault
@@ -190,7 +190,7 @@ def run_case(number):
         sum(dose[3] for dose in tank.doses), sum(dose[4] for dose in tank.doses),
         _worst(tank.doses, 3_600, {name: caps[name].hour_ul for name in ("ph_down", "ph_up")}),
         _worst(tank.doses, 86_400, {name: caps[name].day_ul for name in ("ph_down", "ph_up")}),
-        [(sign_code, round(sign, 3)) for sign, sign_code in signs], round(at_s / 86_400, 2))
+        [(CODES[index], round(sign, 3)) for sign, index in signs], round(at_s / 86_400, 2))
 
 
 def _worst(doses, window_s, most_ul):
