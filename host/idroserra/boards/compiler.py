@@ -9,14 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idroserra.boards import (
-    kept,
-    modbus_map,
-    onewire_rom,
-    power_budget,
-    probe_pair,
-    warnings,
-)
+from idroserra.boards import kept, modbus_map, onewire_rom, power_budget, probe_pair, warnings
 from idroserra.boards.chips import CHIPS, unknown_chip
 from idroserra.boards.schema import MAX_VOLUME_L, MIN_VOLUME_L, BoardFile, Part, parse
 from idroserra.boards.validator import BoardValidator
