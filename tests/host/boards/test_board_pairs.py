@@ -48,7 +48,8 @@ WRONG = {
         SECOND.replace("ezo_ph", "ezo_ec").replace('"ph"', '"ec_us_cm"'),
         "pair", "only probes of ph"),
     "no first": (
-        SECOND.replace('pair = "reservoir"', 'pair = "air"'), "pair", "name the source of the first"),
+        SECOND.replace('pair = "reservoir"', 'pair = "air"'),
+        "pair", "name the source of the first"),
     "itself": (
         SECOND.replace('"second"', '"reservoir"'), "measures", "choose another source"),
     "a third": (
