@@ -45,6 +45,8 @@ class Dht22:
             await self._measure()
         self._fresh_until_ms = self._asked_ms + _FRESH_MS
         data = self._answer
+        if not any(data):  # a line held low, or no measurement yet: its sum is right
+            raise SensorError(PART, "no_ack", "all zero")
         tenths_c = (data[2] & 0x7F) << 8 | data[3]
         if data[2] & 0x80:
             tenths_c = -tenths_c
