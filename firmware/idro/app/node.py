@@ -208,8 +208,8 @@ class Node:
             every_ms = values["sample.every_ms"]
             if self.control.pause_left_ms:
                 every_ms = min(every_ms, _CALIBRATING_EVERY_MS)
-            self._supervisor.beat("control", every_ms + _GRACE_MS)
-            await self.sampler.cycle(self.control.moved_by)
+            await self.sampler.cycle(
+                self.control.moved_by, self._supervisor.beat, every_ms + _GRACE_MS)
             self.gate.observe(self.sampler.readings)
             self.control.cycle()
             self._append_record()

@@ -39,10 +39,14 @@ class Sampler:
                 self._tracks[channel] = ChannelPlausibility(key)
                 self._windows[channel] = Window()
 
-    async def cycle(self, moved_by):
-        """Read all sensors once. `moved_by`: what may move the water, see plausibility."""
+    async def cycle(self, moved_by, beat=None, within_ms=0):
+        """Read all sensors once. `moved_by`: what may move the water, see plausibility.
+
+        `beat` is that of the supervisor: each sensor may take `within_ms`, not all together."""
         context: dict = {}
         for index, sensor in enumerate(self._sensors):
+            if beat is not None:
+                beat("control", within_ms)
             measures = self._measures[index]
             try:
                 numbers = await sensor.read(context)

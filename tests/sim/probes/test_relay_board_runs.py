@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from idroserra.boards import compiler
+from idroserra.boards import compiler, onewire_rom
 from idroserra.flash import onewire_scan
 from idroserra.image import build
 from idrosim.runner import process
-from support.relay_board import NAME, ROMS, WHOLE
+from support.relay_board import NAME, ROMS, TEXT, WHOLE, thermometer
 from support.simulated_board import START_UNIX_MS, run
 
 FAULT_AT_MS, MEND_AT_MS = 70_000, 100_000
@@ -25,10 +25,10 @@ def kit(tmp_path_factory):
     return compiler.load_file(path), folder / "image"
 
 
-def run_of(folder, kit, timeline, duration_ms=130_000):
+def run_of(folder, kit, timeline, duration_ms=130_000, settings=None):
     """Return (resets, all lines) of a run of the whole firmware."""
     job = process.make_job("node-1", kit[0], folder, start_unix_ms=START_UNIX_MS,
-                           duration_ms=duration_ms, timeline=timeline)
+                           duration_ms=duration_ms, timeline=timeline, settings=settings or {})
     process.install_image(job, kit[1])
     said = []
     return process.run_lockstep(job, said.append).resets, said
@@ -94,6 +94,26 @@ def test_relays_go_off_by_the_watchdog_when_the_program_hangs(tmp_path, kit):
     [off_ms] = [at_ms for at_ms, level in edges_of(said, "circulation")
                 if not level and at_ms > FAULT_AT_MS][:1]
     assert off_ms <= FAULT_AT_MS + 8_500
+
+
+def test_a_cycle_that_outlasts_the_deadline_of_one_sensor_is_no_hang(tmp_path):
+    """As many thermometers as the channels of a board allow, at the rate of a calibration."""
+    def rom(number):
+        code = bytes((onewire_rom.FAMILY, number, 0, 0, 0, 0, 0))
+        return (code + bytes((onewire_rom.crc8(code),))).hex()
+
+    path = tmp_path / f"{NAME}.toml"
+    path.write_text(TEXT + "".join(
+        thermometer("reservoir" if number == 0 else f"pot_{number}", rom(number))
+        for number in range(23)))
+    build.build_image(str(path), tmp_path / "image")
+    resets, said = run_of(
+        tmp_path / "run", (compiler.load_file(path), tmp_path / "image"), [], duration_ms=90_000,
+        settings={"sample.every_ms": 2_000})
+    assert resets == []
+    last = records_of(said)[-1]
+    assert last["at_ms"] > 60_000
+    assert {"reservoir.temp_c", "pot_22.temp_c"} <= set(last["values"])
 
 
 def test_a_scan_of_the_line_finds_every_thermometer(tmp_path, kit):
