@@ -17,6 +17,12 @@ LEAST_LOW_MV = 50  # above what a cut cable gives
 LEAST_APART_MV = 100
 # Below it, the noise of a converter hides that the signal of an electrode is flat.
 LEAST_MV_PER_PH = 100
+# mV per unit at the input, for every use. 5 mV, which converter, clamp and shunt shift together,
+# are then at most 0.2 pH, 100 uS/cm, 12.5 mm of a transmitter of 5 m, 0.5 C of an LM35.
+LEAST_MV_PER_UNIT: Mapping[str, float] = {
+    "ph": 25, "ec_us_cm": 0.05, "level_mm": 0.4, "moisture_pct": 5, "do_mg_l": 50, "temp_c": 10,
+    "rh_pct": 10, "co2_ppm": 0.2, "illuminance_lx": 0.01, "ppfd_umol_m2_s": 0.2,
+}
 IN_AIR_US_CM = 3.0  # of the driver: an EC below it is a cell in air
 _COMPENSATED = ("ph", "ec_us_cm")
 
@@ -94,6 +100,11 @@ def _wrong(sensor: Mapping[str, Any]) -> list[tuple[str, str]]:
     if abs(sensor["point1_mv"] - sensor["point2_mv"]) < LEAST_APART_MV:
         return [("point2_mv", f"less than {LEAST_APART_MV} mV from point1_mv: take points that "
                               "are further apart")]
+    slope, least = abs(mv_per_unit(sensor)), LEAST_MV_PER_UNIT[quantity.key]
+    if slope < least:
+        return [("point2_mv", f"{slope:.2g} mV per {quantity.unit} at the input: less than {least}"
+                              ", and a few mV of error are a wrong number; take a transmitter of "
+                              "a smaller range, or divide it less")]
     if sensor["self_compensated"] and quantity.key not in _COMPENSATED:
         return [("self_compensated", f"{quantity.key} is not compensated for temperature: 0")]
     return _unnoticed_cut(sensor, quantity.key)

@@ -24,6 +24,7 @@ class Probe(NamedTuple):
     mv_per_unit: float
     unit: str
     outputs: frozenset[str]  # refused with the chip's ADC
+    tolerance: float = 0.0  # in the unit: an error above it is warned of
 
 
 # SEN0161-V2: three times 59.16 mV/pH; DFR0300: 164 mV per mS/cm.
@@ -31,7 +32,11 @@ _PROBES = {
     "sen0161": Probe(177.5, "pH", frozenset({"ph_down", "ph_up"})),
     "dfr0300": Probe(164.0, "mS/cm", frozenset()),
 }
-
+# Of a linear_analog, by quantity, with its own slope; a hydrostatic of 1 m is within tolerance.
+_OF_A_LINE = {
+    "ph": _PROBES["sen0161"], "ec_us_cm": _PROBES["dfr0300"],
+    "temp_c": Probe(0, "C", frozenset(), 1.0), "level_mm": Probe(0, "mm", frozenset(), 30.0),
+}
 
 _LASERS = ("vl53l0x",)
 # Channels that a climate output depends on, and its maximum run.
@@ -141,24 +146,26 @@ def to_set(board: BoardFile, parts: dict[str, Part]) -> list[str]:
 
 def _on_own_converter(board: dict[str, Any]) -> list[tuple[int, dict[str, Any], Probe]]:
     own = {f"adc.{adc['name']}" for adc in board["adcs"] if adc["part"] == OWN_CONVERTER}
+    error_mv = CHIPS[board["chip"]].adc_error_mv
     found = []
     for index, sensor in enumerate(board["sensors"]):
         probe = _probe_of(sensor)
-        if sensor.get("bus") in own and probe is not None:
+        if (sensor.get("bus") in own and probe is not None
+                and error_mv / probe.mv_per_unit > probe.tolerance):
             found.append((index, sensor, probe))
     return found
 
 
 def _probe_of(sensor: dict[str, Any]) -> Probe | None:
-    """Return the signal of a pH or EC board, by its part or by its own line; else None."""
+    """Return the signal of a part by its kind, or of a linear_analog by its line; else None."""
     if sensor["part"] != analog_line.PART:
         return _PROBES.get(sensor["part"])
-    part = {"ph": "sen0161", "ec_us_cm": "dfr0300"}.get(sensor["measures"][0])
-    if part is None:
+    probe = _OF_A_LINE.get(sensor["measures"][0])
+    if probe is None:
         return None
     mv_per_unit = abs(analog_line.mv_per_unit(sensor))
-    return _PROBES[part]._replace(
-        mv_per_unit=mv_per_unit if part == "sen0161" else 1_000 * mv_per_unit)
+    return probe._replace(
+        mv_per_unit=1_000 * mv_per_unit if probe.unit == "mS/cm" else mv_per_unit)
 
 
 def _accuracy(board: dict[str, Any], sensor: dict[str, Any], probe: Probe) -> str:

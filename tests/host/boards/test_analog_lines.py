@@ -1,5 +1,7 @@
 """A linear_analog on a board: what compiles, what is refused with a way out, `board new`."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -70,6 +72,55 @@ REFUSED = {
     "keys of another part": ('part = "ds18b20"\n', 'part = "ds18b20"\nlow_mv = 3\n',
                              "sensor[0].low_mv", "remove it"),
 }
+
+
+def lines(quantity, point1_mv, value1, point2_mv, value2, own_adc=False):
+    """Return a board with one linear_analog besides its thermometer, compiled."""
+    usual = scaffold.board_text("one", Answers("esp32", sensors=[
+        f"linear_analog.{quantity}" + (":air" if quantity == "temp_c" else ":reservoir")]
+        + (["ds18b20"] if quantity in ("ph", "ec_us_cm") else [])), PARTS)
+    keys = {"low_mv": 150, "high_mv": 2_400, "point1_mv": point1_mv, "point1_value": value1,
+            "point2_mv": point2_mv, "point2_value": value2}
+    for key, value in keys.items():
+        usual = re.sub(rf"^{key} = \S+$", f"{key} = {value}", usual, flags=re.MULTILINE)
+    if own_adc:
+        usual = usual.replace(ADS1115, 'name = "main"\npart = "esp32_adc"\npins = [34]\n')
+    return compiler.compile_board(usual.encode(), "one.toml", PARTS)
+
+
+# As flat as it may be, and flatter: a few mV of error are another pH, EC, level or temperature.
+SLOPES = {
+    "ph": ((1_000, 7, 1_100, 3), (1_000, 7, 1_100, 2)),
+    "ec_us_cm": ((1_000, 1_000, 1_100, 3_000), (1_000, 1_000, 1_100, 20_000)),
+    "level_mm": ((200, 0, 2_200, 5_000), (1_000, 0, 1_100, 4_000)),
+    "temp_c": ((500, 0, 1_000, 50), (600, 0, 700, 50)),
+    "moisture_pct": ((500, 0, 1_000, 100), (500, 0, 900, 100)),
+    "do_mg_l": ((500, 0, 1_500, 20), (500, 0, 1_400, 20)),
+    "rh_pct": ((500, 0, 1_500, 100), (500, 0, 1_400, 100)),
+    "co2_ppm": ((200, 0, 2_200, 10_000), (200, 0, 1_200, 10_000)),
+    "illuminance_lx": ((200, 0, 2_200, 200_000), (200, 0, 1_200, 200_000)),
+    "ppfd_umol_m2_s": ((200, 0, 700, 2_500), (200, 0, 600, 2_500)),
+}
+
+
+@pytest.mark.parametrize("quantity", PARTS["linear_analog"].measures)
+def test_a_line_too_flat_to_measure_is_refused(quantity):
+    enough, too_flat = SLOPES[quantity]
+    lines(quantity, *enough)
+    with pytest.raises(BoardError, match="at the input: less than") as refused:
+        lines(quantity, *too_flat)
+    assert refused.value.key.endswith("].point2_mv")
+
+
+def test_temperature_and_level_by_the_chips_converter_are_warned_of_by_their_error():
+    for quantity, close, coarse, said in (
+        ("temp_c", (200, 0, 2_200, 30), (500, 0, 1_000, 50), "up to 6.00 C; for indication"),
+        ("level_mm", (200, 0, 2_200, 900), (200, 0, 2_200, 5_000), "up to 150.00 mm; for indic"),
+    ):
+        assert warnings.warnings(lines(quantity, *close, own_adc=True)) == []
+        assert warnings.warnings(lines(quantity, *coarse)) == []
+        [warning] = warnings.warnings(lines(quantity, *coarse, own_adc=True))
+        assert said in warning
 
 
 @pytest.mark.parametrize("case", REFUSED)
