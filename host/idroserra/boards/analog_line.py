@@ -80,6 +80,12 @@ def is_flat_ph(sensor: Mapping[str, Any]) -> bool:
             and sensor["measures"] == ["ph"] and abs(mv_per_unit(sensor)) < LEAST_MV_PER_PH)
 
 
+def is_falling_level(sensor: Mapping[str, Any]) -> bool:
+    """Return True for a level whose signal falls as the water rises."""
+    return (sensor["part"] == PART and sensor["measures"] == ["level_mm"]
+            and mv_per_unit(sensor) < 0)
+
+
 def _wrong(sensor: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return (key, why) of the first thing that is wrong with a line, or []."""
     if len(sensor["measures"]) != 1:

@@ -74,10 +74,19 @@ def check(file: str, board: dict[str, Any], parts: dict[str, Part]) -> None:
 
 
 def _check_light_through_water(file: str, board: dict[str, Any], outputs: set[str]) -> None:
-    """Without its float a laser ranges through the water: a full tank looks empty."""
+    """Without its float a laser ranges through the water: a full tank looks empty. So it does to
+    a ranger with a voltage in its blind zone."""
+    if "top_off" not in outputs:
+        return
     for index, sensor in enumerate(board["sensors"]):
-        if (sensor["part"] in _LASERS and sensor["source"] == "reservoir"
-                and "top_off" in outputs):
+        if sensor["source"] != "reservoir":
+            continue
+        if analog_line.is_falling_level(sensor):
+            why = ("its signal falls as the water rises, as that of a ranger in its blind zone or "
+                   "of swapped points: a full tank may look empty, and top_off would fill for "
+                   "ever; use another level sensor, or remove top_off")
+            raise BoardError(file, f"sensor[{index}].point2_mv", why)
+        if sensor["part"] in _LASERS:
             why = (f"a {sensor['part']} that has lost its float sees the bottom, and top_off "
                    "would fill for ever: use another level sensor, or remove top_off")
             raise BoardError(file, f"sensor[{index}].part", why)

@@ -65,6 +65,10 @@ REFUSED = {
                                  'source = "bed"',
                                  "point2_value = 2_000\nself_compensated = 1\n\n[[sensor]]\n"
                                  'source = "bed"', "sensor[3].self_compensated", "not compens"),
+    "water by a level that falls as it rises": (
+        "point1_mv = 600\npoint1_value = 0\npoint2_mv = 3_000\npoint2_value = 2_000",
+        "point1_mv = 600\npoint1_value = 2_000\npoint2_mv = 3_000\npoint2_value = 0",
+        "sensor[3].point2_mv", "remove top_off"),
     "acid by a divided signal": (PH, PH.replace("1_667", "800").replace("2_022", "1_070"),
                                  "sensor[1].point2_mv", "less than 100 mV per pH"),
     "acid by the chip's converter": (ADS1115, OWN_ADC, "sensor[1].bus",
