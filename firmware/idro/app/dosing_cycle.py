@@ -70,7 +70,9 @@ class DosingCycle:
         water = dosing.Water(
             state.ph.steady(water.ph), water.ec, level, is_filling or fill_waits, unmixed_ms)
         ec, ph = dosing.decide(water, values, state, now_ms, self._room)
-        ph = calibration_age.ph_decision(ph, values["ph.calibrated_day"], context.clock.unix_ms())
+        ph = calibration_age.ph_decision(
+            ph, values["ph.calibrated_day"], context.clock.unix_ms(),
+            _PH in context.sampler.need_calibration)
         if state.abandoned_b_ul:
             self._record_missed(state.abandoned_b_ul, Reason("b_timeout"))
             self._save_owed(0, is_given=True)

@@ -30,14 +30,17 @@ class Sampler:
         self._outages = {}  # channel: its _Outage, until it has ended
         self.readings = {}
         self.channels = []
+        self.need_calibration = []  # channels that mean nothing before their first one
         self._measures = []  # of each sensor: [(quantity key, channel)]
-        for spec, _ in sensors:
+        for spec, sensor in sensors:
             measures = [(key, f"{spec['source']}.{key}") for key in spec["measures"]]
             self._measures.append(measures)
             for key, channel in measures:
                 self.channels.append(channel)
                 self._tracks[channel] = ChannelPlausibility(key)
                 self._windows[channel] = Window()
+                if getattr(sensor, "needs_calibration", False):
+                    self.need_calibration.append(channel)
 
     async def cycle(self, moved_by, beat=None, within_ms=0):
         """Read all sensors once. `moved_by`: what may move the water, see plausibility.

@@ -77,7 +77,10 @@ class LinearAnalog:
 
 
 class Ph(LinearAnalog):
-    """A pH electrode, as a sen0161."""
+    """A pH electrode, as a sen0161; but its points are what somebody wrote or turned, perhaps
+    swapped: only a calibration finds out."""
+
+    needs_calibration = True
 
     def _value(self, signal, context):
         from idro.drivers.sen0161 import ph_milli

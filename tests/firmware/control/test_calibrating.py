@@ -94,9 +94,19 @@ def test_an_expired_calibration_holds_acid_if_the_date_is_known(node):
     assert node.events_of("dosed", actuator="ph_down")
 
 
+def test_a_ph_that_needs_a_calibration_gives_no_acid_before_its_first():
+    hold_it = Reason("no_ph", fault="uncalibrated")
+    for unix_ms in (None, 9_000 * DAY_MS):
+        assert ph_decision(ACID, 0, unix_ms, needs_calibration=True) == hold(hold_it)
+        assert ph_decision(ACID, 0, unix_ms, needs_calibration=False) is ACID
+    assert ph_decision(ACID, 9_000, None, needs_calibration=True) is ACID
+    quiet = hold(Reason("ph_in_band", milli_ph=5_800, target_milli_ph=5_800))
+    assert ph_decision(quiet, 0, None, needs_calibration=True) is quiet
+
+
 @given(st.integers(0, 36_524), st.none() | st.integers(0, 4_102_444_800_000))
 def test_only_a_known_and_expired_age_holds(calibrated_day, unix_ms):
-    decision = ph_decision(ACID, calibrated_day, unix_ms)
+    decision = ph_decision(ACID, calibrated_day, unix_ms, needs_calibration=False)
     is_old = (
         calibrated_day > 0 and unix_ms is not None
         and unix_ms >= (DAY_2000 + calibrated_day + PH_MAX_DAYS + 1) * DAY_MS
@@ -104,4 +114,4 @@ def test_only_a_known_and_expired_age_holds(calibrated_day, unix_ms):
     assert (decision.actuator is None) == is_old
     assert decision is ACID or decision.reason.code == "ph_calibration_old"
     quiet = hold(Reason("ph_in_band", milli_ph=5_800, target_milli_ph=5_800))
-    assert ph_decision(quiet, calibrated_day, unix_ms) is quiet
+    assert ph_decision(quiet, calibrated_day, unix_ms, needs_calibration=False) is quiet

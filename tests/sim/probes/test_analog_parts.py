@@ -50,18 +50,25 @@ def test_reads_what_is_there(tmp_path, made):
     assert not last["faults"]
 
 
+def today(unix_ms):
+    """Return a day as `ph.calibrated_day` counts."""
+    return (unix_ms - 946_684_800_000) // DAY_MS
+
+
 @pytest.mark.parametrize("name", FAILURES)
 def test_dosing_survives_the_failures_of_a_probe(made, name):
     board, image = made
-    result = scenario_run.run(scenario_run.load(SCENARIOS / f"{name}.toml"), board, image)
+    scenario = scenario_run.load(SCENARIOS / f"{name}.toml")
+    settings = dict(scenario.settings) | {"ph.calibrated_day": today(scenario.start_unix_ms)}
+    result = scenario_run.run(replace(scenario, settings=settings), board, image)
     assert not [f"{v.expectation.text}: {v.why}" for v in result.verdicts if not v.is_kept]
 
 
-@pytest.mark.parametrize(("age_days", "doses"), [(59, True), (61, False)])
-def test_an_old_calibration_gives_no_acid(made, age_days, doses):
+@pytest.mark.parametrize(("age_days", "doses"), [(59, True), (61, False), (None, False)])
+def test_an_old_calibration_or_none_gives_no_acid(made, age_days, doses):
     board, image = made
     scenario = scenario_run.load(SCENARIOS / "ph-probe-shorted.toml")
-    day = (START_UNIX_MS - 946_684_800_000) // DAY_MS - age_days
+    day = 0 if age_days is None else today(START_UNIX_MS) - age_days
     found = replace(scenario, timeline=[], expectations=[], duration_ms=2_700_000,
                     start_unix_ms=START_UNIX_MS,
                     settings=dict(scenario.settings) | {"ph.calibrated_day": day})
