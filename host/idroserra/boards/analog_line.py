@@ -36,8 +36,8 @@ _LOOP_MV = (540, 3_150)  # 3.6 and 21 mA, NAMUR NE 43
 USUAL: Mapping[str, Mapping[str, int]] = {
     # PH-4502C on 5 V, trimmed to 2.5 V at pH 7, behind 10 k and 20 k.
     "ph": _usual(100, 3_000, 1_667, 7, 2_022, 4),
-    # Gravity TDS: 735 and 1,759 uS/cm by the curve of its maker.
-    "ec_us_cm": _usual(0, 2_500, 1_000, 735, 2_000, 1_759),
+    # Gravity TDS: 735 and 1,759 uS/cm by the curve of its maker; it ends at 2,300 mV.
+    "ec_us_cm": _usual(0, 2_250, 1_000, 735, 2_000, 1_759),
     "level_mm": _usual(*_LOOP_MV, 600, 0, 3_000, 1_000),
     # Capacitive probe v1.2 or v2.0: in dry air, in water.
     "moisture_pct": _usual(500, 3_100, 2_500, 0, 1_250, 100),

@@ -164,6 +164,10 @@ def test_board_new_writes_a_usual_line_of_every_quantity(quantity):
     assert {key: sensor[key] for key in analog_line.KEYS} == analog_line.USUAL[quantity]
 
 
+def test_the_usual_tds_board_that_gives_its_end_of_2300_mv_is_a_fault():
+    assert analog_line.USUAL["ec_us_cm"]["high_mv"] < 2_300
+
+
 def test_board_new_refuses_a_quantity_that_it_does_not_measure():
     with pytest.raises(BoardError, match="linear_analog measures ph, .*, not vpd_pa") as refused:
         scaffold.board_text("mine", Answers("esp32", sensors=["linear_analog.vpd_pa"]), PARTS)
