@@ -3,7 +3,8 @@
 ST DS11555 describes the registers 0xC0 to 0xC2, which identify it, and no others. The single shot,
 its completion and the place of the distance are those of Linux (drivers/iio/proximity/
 vl53l0x-i2c.c), the range status is that of ST's API STSW-IMG005: 11 is valid. It runs with its
-settings of power-on, 33 ms a shot: the tuning that ST's API writes is explained nowhere.
+settings of power-on, 33 ms a shot: the tuning that ST's API writes is explained nowhere. The rates
+of signal and ambient light in a result differ from shot to shot: equal results are a frozen part.
 """
 
 from idro.drivers.shared.bus_retry import with_retries
@@ -49,12 +50,16 @@ class Vl53l0x:
     async def read(self, context):
         """Return {"level_mm": depth of water}. Raises SensorError."""
         distances_mm = []
+        results = set()
         for _ in range(_SHOTS):
             distance_mm = await with_retries(PART, self._shot)
+            results.add(bytes(self._result))
             if distance_mm is not None:
                 distances_mm.append(distance_mm)
         if len(distances_mm) < _FEWEST:
             raise SensorError(PART, "timeout", f"{len(distances_mm)} of {_SHOTS} in range")
+        if len(results) == 1:
+            raise SensorError(PART, "flat", f"{_SHOTS} times {bytes(self._result).hex()}")
         distances_mm.sort()
         if distances_mm[-2] - distances_mm[1] > _SCATTER_MM:
             raise SensorError(PART, "noisy", f"{distances_mm} mm")

@@ -2,7 +2,8 @@
 
 ST DS11555: identity at 0xC0 to 0xC2, 1.2 ms to boot, 33 ms a measurement, targets up to 1.2 m. As
 Linux and ST's API use it: 1 in SYSRANGE_START is one shot; RESULT_RANGE_STATUS has the completion
-in bit 0, the status in bits 6:3, the distance in the words at 10. A result stays until the next.
+in bit 0, the status in bits 6:3, the rates of signal and of ambient light in the words at 6 and
+8, which differ from shot to shot, the distance in that at 10. A result stays until the next.
 """
 
 from idrosim.devices.shared.part_faults import ENODEV, acknowledge
@@ -18,7 +19,7 @@ _NOTHING_MM = 8_190
 class Vl53l0x:
     """One part; `distance_mm` returns the distance to the target.
 
-    fault: None, "unplugged" or "stuck" (repeats the last distance). `identity` may be that of
+    fault: None, "unplugged" or "stuck" (repeats the last result). `identity` may be that of
     another chip.
     """
 
@@ -27,6 +28,7 @@ class Vl53l0x:
         self._distance_mm = distance_mm
         self.identity = b"\xee\xaa\x10"
         self.fault = None
+        self._shots = 0
         self._ready_us = 0
         self.power_cycle()
 
@@ -74,4 +76,7 @@ class Vl53l0x:
         found_mm = self._distance_mm()
         status = _VALID if found_mm <= _FAR_MM else _NO_TARGET
         shown_mm = int(max(found_mm, _NEAR_MM) + 0.5) if status == _VALID else _NOTHING_MM
-        return bytes((status << 3 | 1,)) + bytes(9) + bytes((shown_mm >> 8, shown_mm & 0xFF))
+        self._shots += 1
+        rates = bytes((0x04, self._shots * 37 & 0xFF, 0x00, self._shots * 11 & 0x1F))
+        return (bytes((status << 3 | 1,)) + bytes(5) + rates
+                + bytes((shown_mm >> 8, shown_mm & 0xFF)))

@@ -118,12 +118,15 @@ def test_a_lost_supply_between_two_readings_does_no_harm():
     assert made.read() == {"level_mm": 200}
 
 
-def test_a_stuck_part_repeats_itself():
+def test_a_part_that_repeats_itself_is_a_fault_and_no_level():
     made = Bench()
-    made.read()
+    for _ in range(20):
+        assert made.read() == {"level_mm": 200}  # still water, but a live part
     made.part.fault = "stuck"
     made.level_mm = 300.0
-    assert made.read() == {"level_mm": 200}
+    assert made.fault() == made.fault() == "flat"
+    made.part.fault = None
+    assert made.read() == {"level_mm": 300}
 
 
 def test_misuse_raises_an_assertion():
