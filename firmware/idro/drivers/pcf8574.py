@@ -43,8 +43,12 @@ class Pcf8574:
         timer.add(_Refresh(self, clock))
 
     def refresh(self):
-        """Write and read back the outputs if one is on; all go off if they do not follow."""
-        if self._levels != _ALL_OFF:
+        """Write and read back the outputs if one is on; all go off if they do not follow.
+
+        If none is on, the supply goes off: a cut-off may have fired before drive() wrote it."""
+        if self._levels == _ALL_OFF:
+            self._supply.value(0)
+        else:
             try:  # noqa: SIM105  (MicroPython has no contextlib)
                 self.drive(0, self._levels[0])
             except FAILURES:

@@ -62,16 +62,18 @@ def test_the_relays_have_a_supply_only_while_one_is_on():
 
 
 def test_what_a_stray_transfer_switches_on_is_off_within_a_second():
-    made = Pcf8574Bench()
-    pump, valve = made.load(doser.build, 0), made.load(switch.build, 1)
-    valve.on(8_000)
-    made.part.write(STRAY)
-    assert made.is_on(0)  # which no cut-off knows of
-    made.clock.advance_ms(1_060)
-    assert not made.is_on(0)
-    assert made.is_on(1)
-    assert valve.is_on
-    assert not pump.is_on
+    for after_ms in (0, 100, 600, 1_100, 1_600):  # of the last refresh
+        made = Pcf8574Bench()
+        pump, valve = made.load(doser.build, 0), made.load(switch.build, 1)
+        valve.on(8_000)
+        made.clock.advance_ms(after_ms)
+        made.part.write(STRAY)
+        assert made.is_on(0), after_ms  # which no cut-off knows of
+        made.clock.advance_ms(1_060)
+        assert not made.is_on(0), after_ms
+        assert made.is_on(1)
+        assert valve.is_on
+        assert not pump.is_on
 
 
 def test_a_part_that_is_lost_is_off_and_known_to_be_off_within_a_second():
@@ -169,6 +171,27 @@ def test_a_failed_cut_off_amid_the_drive_of_another_output_leaves_no_supply():
         assert made.line.level == 0, at
         assert not pump.is_on
         assert not made.is_on(4)
+
+
+def test_a_cut_off_just_before_the_supply_is_written_leaves_it_on_for_a_second():
+    made = Pcf8574Bench()
+    pump, valve = made.load(doser.build, 4), made.load(switch.build, 5)
+    valve.on(5_000)
+    pump.on(1_000)
+    step = made.line.value
+
+    def intercept(level):
+        made.line.value = step
+        made.clock.advance_ms(1_050)  # the cut-off of the pump works, and switches the supply off
+        step(level)
+
+    made.line.value = intercept
+    valve.off()
+    assert made.line.level == 1  # as was decided before
+    made.clock.advance_ms(1_060)
+    assert made.line.level == 0
+    made.part.write(STRAY)
+    assert not made.is_on(0)
 
 
 def test_misuse_raises_an_assertion():
