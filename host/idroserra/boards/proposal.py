@@ -268,7 +268,7 @@ class Proposal:
         # Most probes measure their temperature besides.
         main = next((key for key in wanted if key != "temp_c"), wanted[0])
         source = _SOURCES.get(main, name)
-        if "onewire" in part.buses:
+        if part.measures == ["temp_c"]:  # a thermometer of the water
             source = "reservoir"
         measured = {(one["source"], q) for one in self._entries("sensor")
                     for q in one["measures"]}

@@ -79,6 +79,18 @@ def test_a_usual_tank_needs_no_pin_nor_address(chip, volume_l, more, outputs, bu
     assert len(board["sensors"]) == len(sensors)
 
 
+@pytest.mark.parametrize("thermometer", ["ds18b20", "ezo_rtd", "linear_analog.temp_c:reservoir"])
+@pytest.mark.parametrize("needy", ["ezo_do", "ezo_ph", "sen0161", "linear_analog.ph"])
+def test_a_thermometer_of_the_water_serves_those_that_need_it_in_any_order(thermometer, needy):
+    for sensors in ([thermometer, needy], [needy, thermometer], [needy, "sht4x", thermometer]):
+        text = board_text("mine", Answers("esp32", sensors=sensors), PARTS)
+        board = compiler.compile_board(text.encode(), "mine.toml", PARTS)
+        channels = [f"{s['source']}.{q}" for s in board["sensors"] for q in s["measures"]]
+        [needed] = [at for at, channel in enumerate(channels) if channel == "reservoir.temp_c"]
+        wanted = PARTS[needy.partition(".")[0]].measures[0]
+        assert needed < channels.index(f"reservoir.{wanted}")
+
+
 @pytest.mark.parametrize("name", ["..", "a/b", "Big", "x", "-a", "a" * 40, "parts.toml"])
 def test_a_name_is_a_file_name_and_no_path(name, tmp_path):
     done = run(name, "--chip", "esp32", "--sensor", "ds18b20", "--out", str(tmp_path))
