@@ -74,6 +74,11 @@ def to_measure(sensor: Sensor) -> str:
             "set its points")
 
 
+def is_loop(sensor: Sensor) -> bool:
+    """Return True if the electrical range of a line is that of 4-20 mA across 150 ohm."""
+    return sensor.part == PART and (sensor.low_mv, sensor.high_mv) == _LOOP_MV
+
+
 def is_flat_ph(sensor: Mapping[str, Any]) -> bool:
     """Return True if the pH of the reservoir has too small a slope to tell a dead probe."""
     return (sensor["part"] == PART and sensor["source"] == "reservoir"

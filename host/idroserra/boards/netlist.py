@@ -6,6 +6,7 @@ its place on the bus, and the resistor to fit.
 
 from dataclasses import dataclass
 
+from idroserra.boards import analog_line
 from idroserra.boards.schema import Actuator, BoardFile, Expander, Part, Rs485Line, Sensor
 from idroserra.boards.validator import DRIVEN_PINS
 from idroserra.i18n.marker import N_
@@ -88,8 +89,7 @@ def expander_outputs(board: BoardFile) -> list[tuple[str, Wire]]:
 def adc_inputs(board: BoardFile, parts: dict[str, Part]) -> list[tuple[str, Wire]]:
     """Return (place, Wire) of every used input of an external ADC."""
     return [
-        (f"{adc.part} A{sensor.channel}",
-         Wire("analog", _named(sensor), (), parts[sensor.part].fit))
+        (f"{adc.part} A{sensor.channel}", _signal(sensor, parts, ()))
         for adc in board.adc if adc.bus
         for sensor in board.sensor if sensor.bus == f"adc.{adc.name}"
     ]
@@ -139,9 +139,17 @@ def _analog(board: BoardFile, parts: dict[str, Part], adc: str, channel: int) ->
     sensors = [s for s in board.sensor if s.bus == f"adc.{adc}" and s.channel == channel]
     if not sensors:
         return Wire("analog", f"input {channel} of {adc}, free", (), UNUSED_INPUT)
-    sensor = sensors[0]
-    details = (f"input {channel} of {adc}",)
-    return Wire("analog", _named(sensor), details, parts[sensor.part].fit)
+    return _signal(sensors[0], parts, (f"input {channel} of {adc}",))
+
+
+def _signal(sensor: Sensor, parts: dict[str, Part], details: tuple[str, ...]) -> Wire:
+    """Return the Wire of an analog sensor; a loop of 4-20 mA has the shunt of a hydrostatic."""
+    fit = parts[sensor.part].fit
+    if analog_line.is_loop(sensor):
+        fit = parts["hydrostatic"].fit
+        if sensor.measures[0] in ("ph", "ec_us_cm"):
+            details = (*details, "isolated supply")
+    return Wire("analog", _named(sensor), details, fit)
 
 
 def _own_lines(sensor: Sensor, part: Part) -> dict[int, Wire]:

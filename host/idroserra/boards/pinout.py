@@ -191,7 +191,7 @@ def _legend(found: dict[int, Wire], y: float, width: float) -> tuple[list[str], 
 
 def _off_chip(wired: LoadedBoard) -> list[tuple[str, list[str]]]:
     """Return the connections beyond the chip's pins: inputs of ADCs, outputs of expanders."""
-    inputs = [f"{where:<14} {wire.title}; fit: {wire.fit}"
+    inputs = [f"{where:<14} {'; '.join((wire.title, *wire.details))}; fit: {wire.fit}"
               for where, wire in netlist.adc_inputs(wired.file, wired.parts)]
     outputs = [f"{where:<14} {wire.title}; {wire.details[0]}; fit: {wire.fit}"
                for where, wire in netlist.expander_outputs(wired.file)]

@@ -153,6 +153,28 @@ def test_the_drawing_shows_the_divider_and_the_clamp():
     assert "10 k and 20 k divider" in drawing
 
 
+@pytest.mark.parametrize("own_adc", [False, True])
+def test_a_loop_of_4_to_20_ma_names_its_shunt_and_the_supply_of_a_probe(own_adc):
+    loop = "low_mv = 540\nhigh_mv = 3_150\n"
+    text = TEXT.replace("low_mv = 0\nhigh_mv = 3_200\npoint1_mv = 0\n",
+                        f"{loop}point1_mv = 600\n")
+    text = text.replace(ADS1115, OWN_ADC) if own_adc else text
+    board = parse(text.encode(), BoardFile, "x.toml")
+    wires = [*netlist.wires(board, PARTS).values(),
+             *dict(netlist.adc_inputs(board, PARTS)).values()]
+    shown = {wire.title.split(": ")[1]: wire for wire in wires if "linear_analog" in wire.title}
+    for quantity, is_loop in (("ph", False), ("ec_us_cm", True), ("level_mm", True),
+                              ("moisture_pct", False)):
+        wire = shown[quantity]
+        assert ("150 ohm to ground" in wire.fit) == is_loop
+        assert ("divider" in wire.fit) != is_loop
+    assert "isolated supply" in shown["ec_us_cm"].details
+    assert "isolated supply" not in shown["level_mm"].details
+    drawing = pinout.svg(compiler.LoadedBoard(board, PARTS, compiled()))
+    assert "150 ohm to ground" in drawing
+    assert "isolated supply" in drawing
+
+
 @pytest.mark.parametrize("quantity", PARTS["linear_analog"].measures)
 def test_board_new_writes_a_usual_line_of_every_quantity(quantity):
     text = scaffold.board_text("mine", Answers(
