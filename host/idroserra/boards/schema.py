@@ -325,4 +325,6 @@ def _shape_error(
         near = get_close_matches(field[1], known, 1)
         hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
         return BoardError(file, key, f"unknown key, {hint}")
-    return BoardError(file, place, f"{why[:1].lower()}{why[1:]}: {example}")
+    # The example need not have the key of every part.
+    remedy = "set a whole number" if why.startswith("Expected `int") else example
+    return BoardError(file, place, f"{why[:1].lower()}{why[1:]}: {remedy}")

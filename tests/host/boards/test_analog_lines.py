@@ -45,6 +45,10 @@ REFUSED = {
                                      'source = "roof"\npart = "ds18b20"', "sensor[1]",
                                      "needs reservoir.temp_c"),
     "no range": ("low_mv = 100\n", "", "sensor[1].low_mv", "below which it is faulty"),
+    "no value": ("point2_value = 4\n", "", "sensor[1].point2_value",
+                 "missing: -40 to 200000, in the unit of the quantity"),
+    "a fraction": ("point2_value = 4\n", "point2_value = 4.01\n", "sensor[1].point2_value",
+                   "got `float`: set a whole number"),
     "no point": ("point2_mv = 2_022\n", "", "sensor[1].point2_mv", "at point2_value"),
     "point outside the range": ("high_mv = 3_000", "high_mv = 2_000", "sensor[1].point2_mv",
                                 "outside low_mv to high_mv"),
@@ -134,6 +138,7 @@ def test_refuses_with_key_and_way_out(case):
         compiled(old, new)
     assert (refused.value.file, refused.value.key) == ("analog.toml", key)
     assert way_out in refused.value.why
+    assert "esp32-reservoir" not in refused.value.why  # which has no such part
 
 
 def test_a_level_and_a_moisture_need_no_temperature():

@@ -109,8 +109,8 @@ REFUSED = {
     "wrong kind of bus": ('bus = "onewire.main"', 'bus = "i2c.main"', "sensor[0].bus", "onewire"),
     "no bus": ('bus = "onewire.main"\n', "", "sensor[0].bus", "onewire.main"),
     "I2C too fast": ("freq_hz = 100_000", "freq_hz = 1_000_000", "i2c.main.freq_hz", "400000"),
-    "text for a number": ("pin = 25", 'pin = "25"', "actuator[0].pin", "shows the form"),
-    "true for a number": ("pin = 25", "pin = true", "actuator[0].pin", "shows the form"),
+    "text for a number": ("pin = 25", 'pin = "25"', "actuator[0].pin", "set a whole number"),
+    "true for a number": ("pin = 25", "pin = true", "actuator[0].pin", "set a whole number"),
     "broken TOML": ("[board]", "[board", "", "fix the syntax"),
 }
 
