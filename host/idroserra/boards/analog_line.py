@@ -1,6 +1,7 @@
 """The line of a linear_analog: two points and an electrical range, in mV at the converter's input.
 
-A cut cable gives 0 V and a short the supply, so both must lie outside the range, or mean no water.
+A cut cable gives 0 V: that must lie outside the range, or mean a cell in air. A short gives the
+supply, which is a fault only above high_mv: that is not checked.
 """
 
 from collections.abc import Mapping
