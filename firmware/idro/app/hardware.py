@@ -11,7 +11,6 @@ import esp32
 import machine
 import onewire
 
-from idro.app.sampling import Sampler
 from idro.drivers.shared.cutoff_timer import CutoffTimer
 from idro.errors import NodeError
 from idro.safety.limits import DOSERS
@@ -26,14 +25,14 @@ _KINDS = ("doser", "switch", "dimmer")
 
 def build(board, clock, values):
     """Return (CutoffTimer, outputs, new_sampler, button) of the board; `values` are the active
-    settings, new_sampler(record_event) returns the Sampler."""
+    settings. new_sampler(plain, record_event) returns a Sampler, without pairs a `plain` one."""
     timer = CutoffTimer(machine.Timer(0), clock)
     outputs = _build_outputs(board, clock, timer)
     sensors = _build_sensors(board, clock, values)
 
-    def new_sampler(record_event):
+    def new_sampler(plain, record_event):
         if not any(["pair" in spec for spec, _ in sensors]):
-            return Sampler(sensors, clock, record_event)
+            return plain(sensors, clock, record_event)
         from idro.app.probe_pairs import PairedSampler
 
         return PairedSampler(sensors, clock, record_event, outputs, values)

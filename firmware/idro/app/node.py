@@ -25,6 +25,7 @@ from idro.app.ota.service import UpdateService
 from idro.app.overrides import Overrides
 from idro.app.persistent_state import PLANNED, PersistentState, save_error
 from idro.app.reserved_space import ReservedSpace
+from idro.app.sampling import Sampler
 from idro.app.settings import Settings
 from idro.app.telemetry import Telemetry
 from idro.board import BOARD, VERSION, wiring
@@ -72,7 +73,7 @@ class Node:
         self.events = EventLog(clock)
         timer, self._outputs, new_sampler, button = _build_hardware(clock, values)
         feed()
-        self.sampler = new_sampler(self.events.record)
+        self.sampler = new_sampler(Sampler, self.events.record)
         self._telemetry = Telemetry(self.sampler, self._outputs, clock)
         channels = self._telemetry.channels
         self._outbox = Outbox(DATA + "/outbox", boot_id, channels, clock, feed=feed)

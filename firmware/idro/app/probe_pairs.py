@@ -32,9 +32,9 @@ class PairedSampler(Sampler):
             [outputs[name].driver, key, sign, outputs[name].driver.on_ms_total]
             for name, key, sign in _TITRATIONS if name in outputs]
 
-    async def cycle(self, moved_by):
+    async def cycle(self, moved_by, beat=None, within_ms=0):
         """Read all sensors once and compare the pair, unless a person calibrates a probe."""
-        await super().cycle(moved_by)
+        await super().cycle(moved_by, beat, within_ms)
         pair = self.pair
         first, second = [self.readings[channel] for channel in self._paired]
         pair.update(first, second, moved_by, self._predicted(), self._clock.now_ms())
