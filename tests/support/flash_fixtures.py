@@ -49,7 +49,8 @@ def plug_in(tmp_path) -> Iterator[Callable[..., VirtualBoard]]:
 
     yield plug
     for board in plugged:
-        board.close()
+        if board.is_plugged_in:
+            board.close()
 
 
 @pytest.fixture(scope="session")

@@ -86,12 +86,17 @@ class MonitoredTab:
     goes away. Without, a page takes a tenth less CPU time, and playwright's route() sees every
     request."""
 
-    def __init__(self, browser, url, size, scheme, session=None, locale="en-GB", worker=False):
+    def __init__(self, browser, url, size, scheme, session=None, locale="en-GB", worker=False,
+                 serial=None):
+        """`serial`: the script of a serial port, which reaches a socket of the test."""
         self._host = urlsplit(url).netloc
         self._url = url
         self._context = browser.new_context(
             viewport=size, color_scheme=scheme, locale=locale, timezone_id="Europe/Rome",
-            has_touch=size["width"] < 500, service_workers="allow" if worker else "block")
+            has_touch=size["width"] < 500, service_workers="allow" if worker else "block",
+            bypass_csp=serial is not None)
+        if serial is not None:
+            self._context.add_init_script(serial)
         if session is not None:
             name, value = session
             self._context.add_cookies([{

@@ -49,6 +49,7 @@ class VirtualBoard:
         The cable fails after `loader_bytes` or `prompt_bytes` from the host."""
         self.resets = 0  # by machine.reset()
         self.heard_bytes = 0  # by MicroPython
+        self.is_plugged_in = True
         self.has_micropython = has_micropython
         self._heap = heap
         self.says = b""  # output of MicroPython instead of an answer
@@ -73,6 +74,7 @@ class VirtualBoard:
 
     def close(self) -> None:
         """Unplug the board."""
+        self.is_plugged_in = False
         os.write(self._waker, b"x")
         self._thread.join(120)
         if self._rom is not None and self._loader is not None:

@@ -170,6 +170,10 @@ MATRIX = (
     Rule("PUT", "/api/nodes/{node}/key", _ADMIN, "adopt node"),
     Rule("POST", "/api/nodes/{node}/key/settle", _ADMIN, "settle key"),
     Rule("DELETE", "/api/nodes/{node}", _ADMIN, "forget node"),
+    # Installation of a board at the browser.
+    Rule("GET", "/settings/install", _ADMIN),
+    Rule("POST", "/api/install", _ADMIN, "install node"),
+    Rule("GET", "/api/install/line", _ADMIN),  # the WebSocket
     # Sites.
     Rule("GET", "/sites/{site}", _VIEWER),
     Rule("GET", "/api/sites", _VIEWER),

@@ -12,7 +12,8 @@ from typing import Any
 import serial
 
 from idroserra.flash import ports
-from idroserra.flash.errors import ConnectionLost, FlashError
+from idroserra.flash.errors import NO_TOOL, ConnectionLost, FlashError
+from idroserra.i18n.marker import N_
 
 BAUD = 115_200
 PROMPT_S = 12.0  # a board with our firmware waits 3 s for Ctrl-C after its reset
@@ -245,13 +246,17 @@ def _corrupt_file_system(port: str) -> FlashError:
         f"{port}: the file system on the board is corrupt, or is not MicroPython's",
         "Erase the board: repeat the command with --erase and --micropython. This deletes all "
         "data on the board, including Wi-Fi settings and key.",
+        N_("The files of this board are damaged or of other firmware. Try again and tick that the "
+           "board is erased first: all its data is deleted."),
     )
 
 
 def _board_error(port: str, output: str) -> FlashError:
     last = output.strip().rpartition("\n")[2]
     return FlashError(f"{port}: error of MicroPython on the board: {last}",
-                      "Reset the board and repeat the command.")
+                      "Reset the board and repeat the command.",
+                      N_("MicroPython on the board reported an error. Press EN (RST) and try "
+                         "again."))
 
 
 def out_of_space(port: str, what: str, others: dict[str, int]) -> FlashError:
@@ -263,6 +268,8 @@ def out_of_space(port: str, what: str, others: dict[str, int]) -> FlashError:
         f"{port}: the board is out of space: {what}",
         "Remove unused files (`mpremote fs rm NAME`), or erase the board with --erase and "
         f"--micropython, which deletes settings and unsent records.{also}",
+        N_("The board is full of other files. Try again and tick that the board is erased first: "
+           "settings and unsent records are deleted too."),
     )
 
 
@@ -273,7 +280,7 @@ def _open(port: str) -> Any:
         from mpremote.transport_serial import SerialTransport
     except ImportError as error:
         raise FlashError("mpremote is missing",
-                         "Install it: pip install 'idroserra[flash]'") from error
+                         "Install it: pip install 'idroserra[flash]'", NO_TOOL) from error
     deadline_s = time.monotonic() + _REOPEN_S
     while True:
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from idroserra.core.micropython import OLDEST, text_of
 from idroserra.flash.board_link import BoardInfo, BoardLink, out_of_space
-from idroserra.flash.errors import FlashError
+from idroserra.flash.errors import DIFFERS, FlashError
 from idroserra.image import build
 
 START = "main.py"
@@ -116,6 +116,7 @@ def _differs(port: str, what: str) -> FlashError:
         f"{port}: {what} did not read back as sent",
         "Repeat the command. If the error persists, the board's flash is worn out or its supply "
         "is too weak: try another USB port without a hub.",
+        DIFFERS,
     )
 
 

@@ -16,11 +16,14 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from idroserra.flash.errors import FlashError
+from idroserra.i18n.marker import N_
 
 RELEASES_FILE = Path(__file__).with_name("releases.toml")
 _TIMEOUT_S = 30
 _CHUNK_BYTES = 65_536
 _MAX_BYTES = 16 * 1_048_576  # the largest supported flash
+_BY_HAND = N_("The host cannot download MicroPython. Download the .bin for your board at "
+              "micropython.org/download and choose 'a file of mine'.")
 OnBytes = Callable[[int, int], None]
 
 
@@ -59,12 +62,12 @@ def resolve(
         entry = known[version].get(chip)
         if entry is None:
             raise FlashError(f"MicroPython {version}: no known binary for {chip}",
-                             "Set the path of a .bin with --micropython.")
+                             "Set the path of a .bin with --micropython.", _BY_HAND)
         return _pinned(entry["url"], sha256 or entry.get("sha256", ""))
     path = Path(wanted)
     if not path.is_file():
         raise FlashError(f"{wanted}: neither a file nor a known version of MicroPython",
-                         f"Known: {', '.join(known)}. Or set the path of a .bin.")
+                         f"Known: {', '.join(known)}. Or set the path of a .bin.", _BY_HAND)
     if sha256:
         _check(path.read_bytes(), sha256, wanted)
     return BinarySource(path=path)
@@ -91,8 +94,9 @@ def fetch(source: BinarySource, on_bytes: OnBytes, cache: Path | None = None) ->
         os.replace(part, target)
     except OSError as error:
         raise FlashError(f"{error.filename}: cannot be written ({error.strerror})",
-                         "Free disk space, or set the path of a .bin with --micropython."
-                         ) from error
+                         "Free disk space, or set the path of a .bin with --micropython.",
+                         N_("This host cannot store the download: its disk is full or protected. "
+                            "Your technician makes room.")) from error
     return target
 
 
@@ -103,6 +107,7 @@ def _pinned(url: str, sha256: str) -> BinarySource:
             f"{url}: {what}",
             "Download it with a browser and set its path: --micropython FILE. Or set its hash "
             "from a trusted source: --sha256 HEX.",
+            _BY_HAND,
         )
     return BinarySource(url=url, sha256=sha256.lower())
 
@@ -116,14 +121,16 @@ def _get(url: str, on_bytes: OnBytes) -> bytes:
                 data += chunk
                 on_bytes(len(data), all_bytes)
                 if len(data) > _MAX_BYTES:
-                    raise FlashError(f"{url}: more than {_MAX_BYTES} bytes", "Check the address.")
+                    raise FlashError(f"{url}: more than {_MAX_BYTES} bytes", "Check the address.",
+                                     _BY_HAND)
     except (OSError, ValueError, urllib.error.URLError) as error:
         why = getattr(error, "reason", None) or error
         raise FlashError(f"{url}: cannot be downloaded ({why})", "Check the network, or download "
-                         "it elsewhere and set its path: --micropython FILE.") from error
+                         "it elsewhere and set its path: --micropython FILE.",
+                         _BY_HAND) from error
     if all_bytes and len(data) < all_bytes:
         raise FlashError(f"{url}: ended after {len(data)} of {all_bytes} bytes",
-                         "Repeat the command.")
+                         "Repeat the command.", _BY_HAND)
     return bytes(data)
 
 
@@ -134,6 +141,8 @@ def _check(data: bytes, sha256: str, name: str) -> None:
             f"{name}: its SHA-256 is {actual}, not the pinned {sha256.lower()}: not used",
             "The file was modified, or the hash belongs to another file. Compare both with their "
             "source.",
+            N_("The downloaded file is not the one whose hash this host knows, so it is not used. "
+               "Tell your technician, and do not use that file."),
         )
 
 

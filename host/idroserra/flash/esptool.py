@@ -13,14 +13,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from idroserra.flash import ports
-from idroserra.flash.errors import ConnectionLost, FlashError
+from idroserra.flash.errors import DIFFERS, NO_TOOL, ConnectionLost, FlashError
+from idroserra.i18n.marker import N_
 
 BAUD, SLOW_BAUD = 460_800, 115_200
 OnShare = Callable[[float], None]
 # Messages of esptool for a chip that no longer responds.
 _LOST = ("stopped responding", "disconnected", "input/output error", "device not configured",
          "lost connection", "no serial data", "invalid head of packet", "serial data stream",
-         "timed out", "could not configure port", "guru", "write timeout", "clearcommerror")
+         "timed out", "could not configure port", "guru", "write timeout", "clearcommerror",
+         "serial exception error")
 _NO_PORT = ("could not open", "port is busy", "doesn't exist")
 _DETECTING, _WRITING = "its chip was detected", "MicroPython was written"
 _NO_CHIP = ("failed to connect", "no serial data received", "wrong boot mode")
@@ -39,11 +41,15 @@ class Chip:
 
 @dataclass(frozen=True)
 class Esptool:
-    """esptool on one port. `resets` is False for a board without a reset circuit."""
+    """esptool on one port. `resets` is False for a board without a reset circuit.
+
+    `reset` resets the chip of a port without reset lines of its own: into the boot loader if its
+    argument is true, else into the program."""
 
     port: str
     baud: int = BAUD
     resets: bool = True
+    reset: Callable[[bool], None] | None = None
 
     def chip(self) -> Chip:
         """Return the detected chip; resets the board. Raises FlashError."""
@@ -119,11 +125,16 @@ class Esptool:
     def _run(
         self, arguments: list[str], when: str, on_line: Callable[[str], None] | None = None
     ) -> str:
-        reset = [] if self.resets else ["--before", "no-reset", "--after", "no-reset"]
-        command = [sys.executable, "-m", "esptool", "--port", self.port,
-                   "--baud", str(self.baud), *reset, *arguments]
         if find_spec("esptool") is None:
-            raise FlashError("esptool is missing", "Install it: pip install 'idroserra[flash]'")
+            raise FlashError(
+                "esptool is missing", "Install it: pip install 'idroserra[flash]'", NO_TOOL)
+        reset = self.reset if self.resets else None
+        has_lines = self.resets and reset is None
+        flags = [] if has_lines else ["--before", "no-reset", "--after", "no-reset"]
+        command = [sys.executable, "-m", "esptool", "--port", self.port,
+                   "--baud", str(self.baud), *flags, *arguments]
+        if reset is not None:
+            reset(True)
         environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
         lines = []
         with subprocess.Popen(
@@ -138,6 +149,8 @@ class Esptool:
         output = "".join(lines)
         if process.returncode != 0:
             raise self._failure(output, when)
+        if reset is not None:
+            reset(False)
         return output
 
     def _failure(self, output: str, when: str) -> FlashError:
@@ -147,7 +160,8 @@ class Esptool:
         text = why.lower()
         if "verification failed" in text or "verify failed" in text:
             return _Differs(f"{self.port}: verification failed ({why})",
-                            "Repeat the command; if the error persists, the flash is worn out.")
+                            "Repeat the command; if the error persists, the flash is worn out.",
+                            DIFFERS)
         if any(words in text for words in _NO_PORT):
             if when != _DETECTING:
                 return ConnectionLost(self.port, when, why)
@@ -159,11 +173,15 @@ class Esptool:
                 f"{self.port}: no chip answers ({why})",
                 "Hold the button BOOT, press and release EN (RST), release BOOT, and repeat the "
                 f"command with --no-reset.{also}",
+                N_("No chip answers. Hold the button BOOT, press and release EN (RST), release "
+                   "BOOT, tick that you did so, and try again."),
             )
         if any(words in text for words in _LOST):
             return ConnectionLost(self.port, when, why)
         return FlashError(f"{self.port}: esptool failed: {why}",
-                          "Repeat the command at a lower rate: --baud 115200.")
+                          "Repeat the command at a lower rate: --baud 115200.",
+                          N_("Writing to the chip failed. Use a shorter cable or another port, "
+                             "and try again."))
 
 
 class _Differs(FlashError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from idroserra.flash.errors import FlashError
+from idroserra.i18n.marker import N_
 
 # chip: (address of the first byte of the binary, chip id in its header)
 CHIPS = {"esp32": (0x1000, 0), "esp32s2": (0x1000, 2), "esp32s3": (0x0, 9)}
@@ -21,6 +22,8 @@ _ENTRY_MAGIC = 0x50AA
 _DATA, _NVS = 1, 2
 # In sys.implementation._machine of the stock images for an ESP32-S3, by their kind of PSRAM.
 _PSRAM = {"octal": b"with Octal-SPIRAM", "quad": b"Generic ESP32S3 module with ESP32S3"}
+_CHOOSE = N_("This is not a file of MicroPython for such a board: choose the .bin from "
+             "micropython.org/download, not .uf2, .elf or .app-bin.")
 _USE_BIN = "Use the .bin from micropython.org/download, not .uf2, .elf or .app-bin."
 
 
@@ -56,21 +59,23 @@ def read_binary(path: Path, chip: str) -> MicroPythonBinary:
         data = path.read_bytes()
     except OSError as error:
         why = f"{path}: cannot be read ({error.strerror})"
-        raise FlashError(why, "Check the path.") from error
+        raise FlashError(why, "Check the path.", _CHOOSE) from error
     base, number = CHIPS[chip]
     if len(data) < _TABLE_ADDRESS or data[0] != _MAGIC:
         raise FlashError(
             f"{path}: not a MicroPython binary for an ESP32 (first bytes: "
-            f"{data[:4].hex(' ') or 'none'})", _USE_BIN)
+            f"{data[:4].hex(' ') or 'none'})", _USE_BIN, _CHOOSE)
     its_number = int.from_bytes(data[12:14], "little")
     if its_number != number:
         names = {chip_number: name for name, (_, chip_number) in CHIPS.items()}
         its = names.get(its_number, f"chip number {its_number}")
         raise FlashError(f"{path}: is for {its}, the board file says {chip}",
-                         "Use the binary for the board's chip, or a board file for that chip.")
+                         "Use the binary for the board's chip, or a board file for that chip.",
+                         N_("This file of MicroPython is for another chip: choose the one for the "
+                            "chip of your board."))
     table = list(partitions(data, base))
     if not table:
-        raise FlashError(f"{path}: no partition table at {_TABLE_ADDRESS:#x}", _USE_BIN)
+        raise FlashError(f"{path}: no partition table at {_TABLE_ADDRESS:#x}", _USE_BIN, _CHOOSE)
     needs_bytes = max(p.address + p.size_bytes for p in table)
     psram = next((kind for kind, text in _PSRAM.items() if text in data), "")
     return MicroPythonBinary(

@@ -9,9 +9,10 @@ from typing import Protocol
 
 from idroserra.flash import copy, psram
 from idroserra.flash.board_link import BoardInfo, BoardLink
-from idroserra.flash.errors import FlashError
+from idroserra.flash.errors import DETECTING, NO_PROMPT, FlashError
 from idroserra.flash.esptool import Chip, Esptool
 from idroserra.flash.micropython_bin import MicroPythonBinary
+from idroserra.i18n.marker import N_
 from idroserra.image import build
 
 WAITING_S = 3.0
@@ -63,7 +64,7 @@ class FlashSession:
         `wanted` is the MicroPython to install; None keeps the one on the board. Raises FlashError
         if the board does not match, or cannot run the image.
         """
-        self.show.say(f"{self.esptool.port}: detecting the chip (this resets the board)")
+        self.show.say(f"{self.esptool.port}: {DETECTING}")
         chip = self.esptool.chip()
         self._check_chip(chip, wanted)
         micropython = wanted if self.erases or not self._holds(wanted) else None
@@ -89,7 +90,7 @@ class FlashSession:
     def execute(self, plan: FlashPlan) -> copy.CopyPlan:
         """Execute `plan` and start the board; returns the copy plan that was executed."""
         if plan.erases:
-            self.show.say("erasing the whole flash (up to a minute)")
+            self.show.say(N_("erasing the whole flash (up to a minute)"))
             self.esptool.erase()
         if plan.micropython is not None:
             self._write(plan.micropython)
@@ -99,7 +100,7 @@ class FlashSession:
             assert about is not None
             work = copy.plan_copy(link, self.folder, self.manifest, about)
             self._copy(link, work)
-            self.show.say("verifying the hash of every file")
+            self.show.say(N_("verifying the hash of every file"))
             copy.check_whole(link, self.manifest)
             link.restart()
         return work
@@ -136,14 +137,14 @@ class FlashSession:
     def _holds(self, wanted: MicroPythonBinary | None) -> bool:
         if wanted is None:
             return True
-        self.show.say("comparing the MicroPython on the board")
+        self.show.say(N_("comparing the MicroPython on the board"))
         with _files(wanted) as files:
             return self.esptool.holds(files)
 
     def _enter_raw_repl(self, link: BoardLink) -> BoardInfo | None:
         about = link.enter_raw_repl(WAITING_S)
         if about is None:
-            self.show.say("no prompt yet: press and release the button EN (RST) of the board")
+            self.show.say(NO_PROMPT)
             about = link.enter_raw_repl()
         return about
 
@@ -155,11 +156,15 @@ class FlashSession:
                 f"file of {self.manifest.board} says {self.chip_name}",
                 "Nothing was written. Connect the right board, or select the board file of this "
                 "one: `idroserra board list`.",
+                N_("The chip is another one than this board needs. Nothing was written: connect "
+                   "the right board, or choose a board with this chip."),
             )
         if wanted is not None and 0 < chip.flash_bytes < wanted.flash_bytes:
             raise FlashError(
                 f"{wanted.path}: needs {wanted.flash_bytes // 1_048_576} MB of flash, the board "
-                f"has {chip.flash_bytes // 1_048_576} MB", "Use the binary for that flash size.")
+                f"has {chip.flash_bytes // 1_048_576} MB", "Use the binary for that flash size.",
+                N_("This MicroPython needs more flash than the board has: choose one for its "
+                   "size."))
 
     def _must_replace(self, about: BoardInfo) -> bool:
         return copy.check_micropython(about, self.folder) is not None
@@ -171,11 +176,15 @@ class FlashSession:
                 "Install it with --micropython VERSION, or --micropython FILE with a .bin from "
                 "micropython.org/download for this chip. If it is installed, press EN (RST) and "
                 "repeat the command within a second.",
+                N_("No MicroPython answers on the board. Choose one to write; if there is one, "
+                   "press EN (RST) while the page tries again."),
             )
         why = copy.check_micropython(about, self.folder)
         if why is not None:
             raise FlashError(f"{self.esptool.port}: {why}",
-                             "Install a newer one: --micropython VERSION, or FILE.")
+                             "Install a newer one: --micropython VERSION, or FILE.",
+                             N_("The MicroPython on the board does not fit this firmware: "
+                                "choose one to write."))
         psram.check_heap(self.esptool.port, about)
 
     def _check_age(self, link: BoardLink) -> None:
@@ -187,6 +196,8 @@ class FlashSession:
                 f"this one has {self.manifest.security_counter}: it is older and vulnerable",
                 "Update this host (`pip install --upgrade idroserra`), or confirm with "
                 "--allow-older.",
+                N_("The board has newer firmware, without a weakness of this one. Nothing was "
+                   "written: update this host first."),
             )
 
     def _everything(self) -> copy.CopyPlan:

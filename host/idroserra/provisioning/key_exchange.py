@@ -33,10 +33,8 @@ class StoredKeys:
     board: str | None = None
 
 
-class KeyStore(Protocol):
-    """The node keys of one host. All methods raise HostError."""
-
-    where: str
+class SharedKeys(Protocol):
+    """The node keys of one host, as provisioning shares them. All methods raise HostError."""
 
     def stored(self, node: str) -> StoredKeys:
         """Return what the host has; an empty StoredKeys for an unknown node."""
@@ -46,6 +44,12 @@ class KeyStore(Protocol):
 
     def confirm_key(self, node: str, found: str) -> None:
         """Keep only the key with this fingerprint. Raises KeyMismatch."""
+
+
+class KeyStore(SharedKeys, Protocol):
+    """The node keys of one host. All methods raise HostError."""
+
+    where: str
 
     def forget(self, node: str) -> str:
         """Remove the node; return the state of its certificate as broker.tls_files.revoke_node.

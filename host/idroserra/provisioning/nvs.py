@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from idroserra.flash.board_link import BoardLink
-from idroserra.flash.errors import ConnectionLost, FlashError
+from idroserra.flash.errors import DIFFERS, ConnectionLost, FlashError
+from idroserra.i18n.marker import N_
 
 NAMESPACE = "idro"
 ID, KEY = "node_id", "key"
@@ -127,7 +128,8 @@ class NodeNvs:
         if platform != "ok":
             raise FlashError(
                 f"{self.port}: the board is not an ESP32: its MicroPython is for {platform}",
-                "Plug in the board that was flashed with `idroserra flash`, or name its --port.")
+                "Plug in the board that was flashed with `idroserra flash`, or name its --port.",
+                N_("This board is not an ESP32: connect another one."))
         link.execute(_HELPERS, "its settings were looked at")
 
     def image(self) -> tuple[str, str, str]:
@@ -204,14 +206,18 @@ class NodeNvs:
             raise FlashError(
                 f"{self.port}: the board's NVS is full: {name} did not fit",
                 "Other firmware left its entries there: empty it with `idroserra provision "
-                "--erase`, then repeat the command. The board has no node id now: it is inactive.")
+                "--erase`, then repeat the command. The board has no node id now: it is inactive.",
+                N_("The settings of the board are full of entries of other firmware. Try again "
+                   "and tick that the board is erased first."))
         if not answer:
             raise ConnectionLost(self.port, f"{name} was written")
         if answer != "ok":
             raise FlashError(
                 f"{self.port}: the board refused {name}: {answer}",
                 "Reset the board and repeat the command. It has no node id until then, and is "
-                "inactive.")
+                "inactive.",
+                N_("The board refused a value. Press EN (RST) and try again; until then it does "
+                   "nothing."))
 
     def _check(self, values: Mapping[str, Value]) -> None:
         stored = self.read()
@@ -221,7 +227,7 @@ class NodeNvs:
             raise FlashError(
                 f"{self.port}: {', '.join(wrong)} did not read back as sent",
                 "Repeat the command; if it fails again, the flash is worn out. The board has no "
-                "node id now, and is inactive.")
+                "node id now, and is inactive.", DIFFERS)
 
     @contextmanager
     def _parsing(self, when: str) -> Iterator[None]:

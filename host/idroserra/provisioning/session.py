@@ -16,14 +16,16 @@ from typing import Protocol
 from idroserra.core.errors import HostError
 from idroserra.flash import psram
 from idroserra.flash.board_link import PROMPT_S, BoardInfo, BoardLink
-from idroserra.flash.errors import ConnectionLost, FlashError
+from idroserra.flash.errors import DETECTING, NO_PROMPT, ConnectionLost, FlashError
 from idroserra.flash.esptool import Esptool
+from idroserra.i18n.marker import N_
 from idroserra.nodes.node import fingerprint
 from idroserra.nodes.registry import KEY_BYTES
-from idroserra.provisioning.key_exchange import KeyStore, StoredKeys
+from idroserra.provisioning.key_exchange import SharedKeys, StoredKeys
 from idroserra.provisioning.nvs import ID, KEY, NodeNvs, NvsContents, Value
 
 _WAITING_S = 3.0
+_NO_RESTART = N_("the board could not be restarted: press EN (RST)")
 
 
 class ProvisionError(HostError):
@@ -71,15 +73,15 @@ class ProvisionSession:
     """One board on one port. Use as a context manager: it restarts the board at the end."""
 
     def __init__(
-        self, port: str, show: ProgressOutput, *, resets: bool, wait_s: float = PROMPT_S
+        self, esptool: Esptool, show: ProgressOutput, *, wait_s: float = PROMPT_S
     ) -> None:
-        """`resets` is False for a board without the reset circuit. `wait_s`: how long a person
-        has to press its button."""
-        self._port = port
+        """`wait_s`: how long a person has to press the button of a board that esptool does not
+        reset."""
+        self._esptool = esptool
+        self._port = esptool.port
         self._show = show
-        self._resets = resets
         self._wait_s = wait_s
-        self._link = BoardLink(port)
+        self._link = BoardLink(self._port)
         self._nvs: NodeNvs | None = None
 
     def __enter__(self) -> ProvisionSession:
@@ -90,7 +92,7 @@ class ProvisionSession:
             if self._nvs is not None:
                 self._link.restart()
         except FlashError:
-            self._show.say(f"{self._port}: the board could not be restarted: press EN (RST)")
+            self._show.say(f"{self._port}: {_NO_RESTART}")
         finally:
             self._link.close()
 
@@ -100,9 +102,9 @@ class ProvisionSession:
         `needs_psram` is False for a board that will not be a node."""
         with _explained_loss():
             chip = ""
-            if self._resets:
-                self._show.say(f"{self._port}: detecting the chip (this resets the board)")
-                detected = Esptool(self._port).chip()
+            if self._esptool.resets:
+                self._show.say(f"{self._port}: {DETECTING}")
+                detected = self._esptool.chip()
                 if needs_psram:
                     psram.check_chip(self._port, detected)
                 chip = detected.name
@@ -111,7 +113,9 @@ class ProvisionSession:
                 raise FlashError(
                     f"{self._port}: no MicroPython answers on the board",
                     "Flash it first: `idroserra flash BOARD --micropython FILE`. If it is "
-                    "flashed, press EN (RST) and repeat the command within a second.")
+                    "flashed, press EN (RST) and repeat the command within a second.",
+                    N_("MicroPython on the board does not answer any more. Try again; press EN "
+                       "(RST) if the page asks for it."))
             if needs_psram:
                 psram.check_heap(self._port, info)
             nvs = NodeNvs(self._link)
@@ -121,21 +125,23 @@ class ProvisionSession:
                 raise FlashError(
                     f"{self._port}: the chip is an {chip}, but its image is for {board.board} "
                     f"with an {board.chip}",
-                    "Flash the board again with its own board file.")
+                    "Flash the board again with its own board file.",
+                    N_("The firmware on this board is for another chip: try again and choose a "
+                       "board with this chip."))
             return board
 
-    def write(self, plan: ProvisionPlan, host: KeyStore | None) -> None:
+    def write(self, plan: ProvisionPlan, host: SharedKeys | None) -> None:
         """Execute `plan`. Raises FlashError, HostError."""
         if plan.key is not None and host is not None:
             host.stage_key(plan.node, plan.key)
         with _explained_loss():
-            self._show.say("writing and verifying")
+            self._show.say(N_("writing and verifying"))
             self._link.hold_watchdog()
             values = {name: plan.values[name] for name in plan.changed} | {ID: plan.values[ID]}
             self._open_nvs().write(values)
         self.confirm_key(plan, host)
 
-    def confirm_key(self, plan: ProvisionPlan, host: KeyStore | None) -> None:
+    def confirm_key(self, plan: ProvisionPlan, host: SharedKeys | None) -> None:
         """Confirm to the host which key the board has."""
         if host is not None:
             host.confirm_key(plan.node, plan.found)
@@ -153,7 +159,7 @@ class ProvisionSession:
     def _catch(self) -> BoardInfo | None:
         info = self._link.enter_raw_repl(min(_WAITING_S, self._wait_s))
         if info is None:
-            self._show.say("no prompt yet: press and release the button EN (RST) of the board")
+            self._show.say(NO_PROMPT)
             info = self._link.enter_raw_repl(self._wait_s)
         return info
 
@@ -162,7 +168,9 @@ class ProvisionSession:
         if not board:
             raise FlashError(
                 f"{self._port}: the image of Idroserra on the board is missing or incomplete",
-                "Flash it first: `idroserra flash BOARD`; it resumes where it stopped.")
+                "Flash it first: `idroserra flash BOARD`; it resumes where it stopped.",
+                N_("The firmware on the board is not complete: try again, it resumes where it "
+                   "stopped."))
         return Board(self._port, nvs.mac(), board, chip, version, nvs.read())
 
 
@@ -228,5 +236,5 @@ def _explained_loss() -> Iterator[None]:
         raise FlashError(
             lost.what,
             "A partial write has no effect: the node id is written last, and without it the board "
-            "joins nothing. Check the cable and its plugs, avoid hubs, and repeat the command."
-        ) from lost
+            "joins nothing. Check the cable and its plugs, avoid hubs, and repeat the command.",
+            lost.on_page) from lost

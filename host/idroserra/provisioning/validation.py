@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from idroserra.core import protocol
 from idroserra.core.config import is_loopback
 from idroserra.core.errors import ConfigError
-from idroserra.core.hostnames import check_name, is_address, is_local
+from idroserra.core.hostnames import check_name, is_address, is_local, own_names
 
 MQTT_PORT = 1_883
 MOST_BYTES = 128  # the firmware's limit for any value
@@ -48,6 +48,11 @@ def node_id(text: str) -> str:
 def proposed_id(mac: bytes) -> str:
     """Return a node id made from the chip's MAC address: idro- and its last six digits."""
     return f"idro-{mac.hex()[-_LAST_DIGITS:]}"
+
+
+def proposed_broker() -> str | None:
+    """Return the IPv4 address of this machine, as the default broker."""
+    return next((name for name in own_names() if is_address(name) and ":" not in name), None)
 
 
 def ssid(text: str) -> bytes:

@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from idroserra.core.errors import ConfigError
 
 if TYPE_CHECKING:  # saves 7 MiB on a host without keys
     from cryptography.hazmat.primitives.asymmetric import rsa
+
+    from idroserra.provisioning.nvs import Value
 
 KEY_BITS = 3_072
 MODULUS_BYTES = KEY_BITS // 8
@@ -124,6 +127,14 @@ def load_trusted(paths: Iterable[Path]) -> tuple[PublicKey, ...]:
     if len({key.id for key in found}) < len(found):
         raise ConfigError("update keys", "", "the same key twice")
     return found
+
+
+def update_key_values(paths: Iterable[Path]) -> dict[str, Value]:
+    """Return the NVS values of the release keys in files, or {} without. Raises ConfigError."""
+    from idroserra.provisioning.nvs import UPDATE_KEYS  # loads the serial port
+
+    moduli = [key.modulus for key in load_trusted(paths)]
+    return dict(zip_longest(UPDATE_KEYS, moduli)) if moduli else {}
 
 
 def sign(key: rsa.RSAPrivateKey, manifest: bytes) -> bytes:

@@ -97,6 +97,7 @@ from idroserra.web.computed_readings import lamp_ppfd
 from idroserra.web.context import WebContext
 from idroserra.web.help_page import help_page_routes
 from idroserra.web.help_site import help_routes, howtos
+from idroserra.web.install.routes import Busy, Installer
 from idroserra.web.middleware.authentication import AuthMiddleware, wants_page
 from idroserra.web.middleware.request_limits import RequestLimits
 from idroserra.web.middleware.security import SecurityMiddleware
@@ -135,7 +136,8 @@ _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
     (429, (TooManyAttempts, TooManyTests)),
     (409, (NotAdopted, KeyMismatch, CannotOffer, DuplicateCommandId, AlarmRefused, UnknownBottle,
            JournalFull, BadPoint, CannotCalibrate, CannotRun, CannotChange, PreviewBusy,
-           MissingNodeData, FixedByConfiguration, CannotBackUp, CannotKeep, NoTicket)),
+           MissingNodeData, FixedByConfiguration, CannotBackUp, CannotKeep, NoTicket,
+           Busy)),
     (422, (BadSite, InvalidRequest, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
            RecipeError, BoardError, StockProblem, BadAlarmSetting, protocol.ProtocolError,
            RecipeError, StockProblem, BadAlarmSetting, BadAdoption, protocol.ProtocolError,
@@ -171,7 +173,8 @@ def create_app(
     app.state.auth = context.auth
     app.state.site_https = context.site_https
     app.state.is_healthy = lambda: context.alarm_loop.is_alive
-    api = _api(context)
+    installer = Installer(context)
+    api = [*_api(context), installer.router()]
     pages = Pages(app, context, digest, simulated=simulated, howtos=howtos(help_site))
     shown = (_description(api), pages_routes(pages), settings_pages_routes(pages),
              board_pages_routes(pages), node_room_routes(pages), recipe_pages_routes(pages),
@@ -180,6 +183,7 @@ def create_app(
     # First, because most requests are for static files, and routes are tried one by one.
     app.mount(f"/static/{digest}", PageFiles(directory=STATIC), name="static")
     app.router.routes += [route for group in (*api, *shown) for route in group.served()]
+    app.router.routes.append(installer.socket_route())
     _add_errors(app, pages)
     app.add_middleware(RequestLimits)
     app.add_middleware(AuthMiddleware, auth=context.auth, refused_page=pages.refused)
@@ -252,7 +256,8 @@ def _api(context: WebContext) -> list[Routes]:
 
 def described_api(service: Service) -> dict[str, Any]:
     """Return the OpenAPI description of the API of a service."""
-    return _described(_api(web_context(service)))
+    context = web_context(service)
+    return _described([*_api(context), Installer(context).router()])
 
 
 def _described(groups: Iterable[Routes]) -> dict[str, Any]:

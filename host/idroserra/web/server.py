@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 5
 RENEW_S = 3_600
+MOST_MESSAGE_BYTES = 65_536  # of a WebSocket
 
 _log = logging.getLogger("idroserra")
 
@@ -38,7 +39,8 @@ class WebServer(uvicorn.Server):
     ) -> None:
         super().__init__(uvicorn.Config(
             app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE_S,
-            http=Connection, ws="none", callback_notify=self._renew, timeout_notify=RENEW_S))
+            http=Connection, ws="websockets-sansio", ws_max_size=MOST_MESSAGE_BYTES,
+            ws_per_message_deflate=False, callback_notify=self._renew, timeout_notify=RENEW_S))
         self._app = app
         self._site_https: SiteHttps | None = app.state.site_https
         self._is_healthy: Callable[[], bool] = app.state.is_healthy

@@ -23,7 +23,7 @@ async def run_in_thread(call: Callable[[], _Result], *, is_urgent: bool) -> _Res
 
 def may_stop(scope: Scope) -> bool:
     """Return whether a request may be a stop: its log-in is checked in an urgent thread."""
-    return scope["method"] == "POST" and str(scope["path"]).endswith(_STOPPING)
+    return scope.get("method") == "POST" and str(scope["path"]).endswith(_STOPPING)
 
 
 @cache

@@ -16,6 +16,7 @@ from idroserra.cli.provision.prompts import ProvisionInput, complete_values, nod
 from idroserra.cli.provision.report import as_json_text, board_json, describe_board, describe_plan
 from idroserra.core.errors import ConfigError
 from idroserra.flash import ports
+from idroserra.flash.esptool import Esptool
 from idroserra.flash.progress import ProgressReporter
 from idroserra.provisioning import key_file
 from idroserra.provisioning.key_exchange import KeyStore, NoHost, StoredKeys, open_keys
@@ -39,7 +40,8 @@ def provision(**options: Any) -> None:
     ports.check_available(device)
     with (
         show,
-        ProvisionSession(device, show, resets=not job.no_reset, wait_s=job.wait_s) as session,
+        ProvisionSession(
+            Esptool(device, resets=not job.no_reset), show, wait_s=job.wait_s) as session,
     ):
         found = session.read_board(needs_psram=not (job.erase or job.show))
         if job.board is not None and found.board != job.board:

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,11 +16,11 @@ from idroserra.broker.tls_files import BrokerCertificates
 from idroserra.cli.provision.options import BROKER_VARIABLE, PASSWORD_VARIABLE, ProvisionJob
 from idroserra.core.config import load_config
 from idroserra.core.errors import ConfigError
-from idroserra.core.hostnames import is_address, own_names
 from idroserra.provisioning import validation
-from idroserra.provisioning.nvs import ID, UPDATE_KEYS, NvsContents, Value
+from idroserra.provisioning.nvs import ID, NvsContents, Value
 from idroserra.provisioning.session import Board
 from idroserra.provisioning.tls_values import certificates_of, port_of
+from idroserra.updates.signing import update_key_values
 
 T = TypeVar("T")
 NODE_ID, SSID, BROKER = "--node-id", "--wifi-ssid", "--broker"
@@ -63,7 +62,8 @@ def read_input(job: ProvisionJob) -> ProvisionInput:
         may_be_public=job.allow_public_broker,
         certificates=certificates,
         tls_port=tls_port,
-        update_keys=_update_keys(job.update_key, job.config),
+        update_keys=update_key_values(
+            job.update_key or load_config(job.config).update.public_keys),
     )
 
 
@@ -100,19 +100,6 @@ def _secret_of(file: Path | None, variable: str, check: Callable[[str], bytes]) 
     return None if not text else check(text)
 
 
-def _update_keys(paths: list[Path] | None, config: Path | None) -> dict[str, Value]:
-    """Return the release keys for the board, by default from the host's configuration, or {}.
-
-    Raises ConfigError."""
-    from idroserra.updates.signing import load_trusted
-
-    found = load_trusted(paths or load_config(config).update.public_keys)
-    if not found:
-        return {}
-    moduli = [key.modulus for key in found]
-    return dict(zip_longest(UPDATE_KEYS, moduli))
-
-
 def complete_values(given: ProvisionInput, board: Board, *, can_ask: bool) -> dict[str, Value]:
     """Return the values to write; values already on the board and not given are left out.
 
@@ -140,7 +127,8 @@ def complete_values(given: ProvisionInput, board: Board, *, can_ask: bool) -> di
     broker = given.broker
     if broker is None and BROKER in missing:
         broker = _prompt("Broker", lambda text: validation.broker(
-            text, may_be_public=given.may_be_public, tls_port=given.tls_port), _default_broker())
+            text, may_be_public=given.may_be_public, tls_port=given.tls_port),
+            validation.proposed_broker())
     if broker is not None:
         wanted |= {"broker_host": broker.host.encode(), "broker_port": broker.port}
     if given.broker_password is not None:
@@ -180,8 +168,3 @@ def _prompt(
             return check(str(typer.prompt(question, default=default, err=True)))
         except ConfigError as error:
             typer.echo(error.why, err=True)
-
-
-def _default_broker() -> str | None:
-    """Return the IPv4 address of this machine, as the default broker."""
-    return next((name for name in own_names() if is_address(name) and ":" not in name), None)

@@ -51,7 +51,8 @@ class AuthMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request, or pass it on with identity and locale set."""
         if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
+            await self._websocket(scope, receive, send)
+            return
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
@@ -75,6 +76,19 @@ class AuthMiddleware:
             await run_in_threadpool(self._audit, rule, who, scope["path"], record)
         for message in record.messages:
             await send(message)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Close a WebSocket that is not of the session of a person with the role for it."""
+        who = await run_in_thread(lambda: self._auth.authenticate(
+            session_of(Headers(scope=scope)), "", address_of(scope)), is_urgent=False)
+        rule = rule_of("GET", scope["path"])
+        if who is None or rule is None or who.role < rule.role:
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        set_identity(who)
+        set_locale(await run_in_thread(
+            lambda: locale_for(self._auth, who, scope), is_urgent=False))
+        await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope, rule: Rule | None, who: Identity | None) -> ASGIApp | None:
         if rule is not None and rule.role <= (Role.ANYONE if who is None else who.role):

@@ -36,7 +36,7 @@ class Connection(H11Protocol):
 
     is_of_network = False
     _deadline: asyncio.TimerHandle | None = None
-    _is_head_there = False
+    _is_head_there = _is_upgraded = False
     waits_since_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -67,6 +67,12 @@ class Connection(H11Protocol):
         self._cancel_deadline()
         super().connection_lost(exc)
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection over; its deadline ends."""
+        self._is_upgraded = True
+        self._cancel_deadline()
+        super().handle_websocket_upgrade(event)
+
     def data_received(self, data: bytes) -> None:
         """Parse received bytes and update the deadline."""
         super().data_received(data)
@@ -80,7 +86,8 @@ class Connection(H11Protocol):
 
     def _set_deadline(self) -> None:
         """Set the deadline of the head or body that is incomplete; more bytes do not extend it."""
-        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY) and not self.transport.is_closing():
+        if (self.conn.their_state in (h11.IDLE, h11.SEND_BODY) and not self._is_upgraded
+                and not self.transport.is_closing()):
             is_head_there = self.conn.their_state is h11.SEND_BODY
             if self._deadline is None or is_head_there is not self._is_head_there:
                 self._cancel_deadline()

@@ -68,6 +68,13 @@ class SecurityMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request, or pass it on; set the security headers of the response."""
+        if scope["type"] == "websocket":
+            headers = Headers(scope=scope)
+            on_lan = self._is_on_lan(scope["server"])
+            if (self._host_refusal(headers.get("host", ""), on_lan=on_lan)
+                    or headers.get("origin") not in self._own_origins(headers, on_lan=on_lan)):
+                await send({"type": "websocket.close", "code": 1008})
+                return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -113,10 +120,7 @@ class SecurityMiddleware:
         if method in SAFE_METHODS:
             return None
         origin = headers.get("origin")
-        # On the network there is TLS only: anybody there can write a page of plain HTTP.
-        own = (f"https://{host}",) if on_lan else (
-            f"http://{host}", f"https://{host}", self._public_url)
-        if origin is not None and origin not in own:
+        if origin is not None and origin not in self._own_origins(headers, on_lan=on_lan):
             return JSONResponse({"error": "Origin: requests from other sites are refused"}, 403)
         if origin is None and "cookie" in headers and "sec-fetch-site" not in headers:
             return JSONResponse({"error": "Origin: needed with a cookie"}, 403)
@@ -128,6 +132,13 @@ class SecurityMiddleware:
         if kind not in taken:
             return JSONResponse({"error": f"Content-Type: {' or '.join(taken)} needed"}, 415)
         return None
+
+    def _own_origins(self, headers: Headers, *, on_lan: bool) -> tuple[str | None, ...]:
+        """Return the origins of this page."""
+        host = headers.get("host", "")
+        if on_lan:  # TLS only: anybody on the network can write a page of plain HTTP
+            return (f"https://{host}",)
+        return (f"http://{host}", f"https://{host}", *filter(None, (self._public_url,)))
 
     def _is_on_lan(self, server: tuple[str, int | None] | None) -> bool:
         """Whether a request came to the port of the site's network, which speaks TLS only."""

@@ -25,6 +25,11 @@ def settings_pages_routes(pages: Pages) -> Routes:
         return pages.page(request, "settings_nodes.html", None, {
             "most_title_chars": MOST_TITLE_CHARS})
 
+    @routes.get("/settings/install")
+    def install(request: Request) -> HTMLResponse:
+        """The page to install a board that is plugged in at the browser."""
+        return pages.page(request, "settings_install.html", None, {"place": "settings_nodes"})
+
     @routes.get("/settings/notifications")
     def notifications(request: Request) -> HTMLResponse:
         """The page of recipients of notifications."""
