@@ -37,6 +37,7 @@
 #   make walk-page   every task of every role in the browser, in 12 themes: 30 minutes
 #   make bench-page  first paint, live update, a chart of 30 days, 50 open tabs: 6 minutes
 #   make campaign-modbus  1,000,000 frames of a pymodbus server, most damaged: no wrong value
+#   make campaign-install  the cable pulled at 50 points of an installation from the page: an hour
 #   make campaign-stops  1,000 stops amid floods on bad links: none unanswered
 #   make campaign-pairs  one of two pH probes goes wrong, 500 times: is it named: half an hour
 #   make campaign-files  10,000 changed settings and board files: one error, no limit passed
@@ -238,6 +239,10 @@ campaign-forged: venv  # 1,000 invalid commands through mosquitto: 5 minutes
 campaign-modbus: venv  # 1,000,000 frames of a pymodbus server, most damaged: 10 minutes
 	$(PY) tests/campaigns/modbus/campaign.py $(ARGS)
 .PHONY: campaign-modbus
+
+campaign-install: venv web  # 50 pulls in three languages, each ends in a whole node: an hour
+	$(PY) tests/campaigns/install/install.py $(ARGS)
+.PHONY: campaign-install
 
 campaign-stops: venv  # 1,000 stops amid floods, bad links, a full disk and restarts: minutes
 	$(PY) tests/campaigns/stops/stops.py $(ARGS)

@@ -78,7 +78,11 @@ def test_an_operator_and_a_program_may_not_ask(host, admin):
     token = host.client_with().post(
         "/api/tokens", json={"name": "robot", "role": "operator"},
         headers={"Origin": host.url, "Cookie": "=".join(admin)}).json()["secret"]
-    assert host.client_with(token).post("/api/install", json={}).status_code == 403
+    assert host.client_with(token).post("/api/install", json={}).status_code == 403  # an operator
+    ticket = host.client.post("/api/install", json={}).json()["ticket"]  # of this machine
+    bearer = host.client.headers["Authorization"]
+    assert is_refused(host, None, ticket, Authorization=bearer)
+    assert is_refused(host, admin, ticket)
 
 
 def test_an_old_password_is_asked_for_again(host, admin):

@@ -7,7 +7,7 @@ fails here, and is refused by the host.
 import re
 
 import pytest
-from starlette.routing import Mount
+from starlette.routing import Mount, WebSocketRoute
 
 from idroserra.auth.roles import MATRIX, Role, rule_of
 from idroserra.broker.local import Broker
@@ -43,9 +43,9 @@ def host(tmp_path_factory):
 def test_every_route_has_its_own_row(host):
     routes = set()
     for route in host.app.routes:
-        is_mount = isinstance(route, Mount)
+        is_get = isinstance(route, Mount | WebSocketRoute)
         path = re.sub(r"^/static/\w+$", "/static/{path:path}", route.path)
-        routes |= {(method, path) for method in ({"GET"} if is_mount else route.methods)}
+        routes |= {(method, path) for method in ({"GET"} if is_get else route.methods)}
     assert routes == {(rule.method, rule.path) for rule in MATRIX}
     for rule in MATRIX:
         assert rule_of(rule.method, sample(rule.path)) is rule, rule

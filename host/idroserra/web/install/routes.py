@@ -12,12 +12,7 @@ from msgspec import Meta
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from idroserra.auth.identity import (
-    Identity,
-    check_not_token,
-    check_recent_password,
-    current_identity,
-)
+from idroserra.auth.identity import Identity, check_recent_password, current_identity
 from idroserra.backup.download_tickets import DownloadTickets, NoTicket
 from idroserra.core.errors import HostError
 from idroserra.i18n.errors import ExplainedError
@@ -58,14 +53,15 @@ class Installer:
     def router(self) -> Routes:
         """Return the HTTP route."""
         router = Routes(PATH, error_replies({
-            403: "The password is needed again, or a token asked.",
+            403: "The password is needed again.",
             409: "Another board is being installed."}))
 
         @router.post("", answer=InstallOut)
         def begin(body: AskedBy) -> dict[str, Any]:
-            """Allow this session to install a board that is plugged in at its browser."""
+            """Allow this session to install a board that is plugged in at its browser.
+
+            A program has no use for the answer: the WebSocket is for sessions."""
             check_recent_password()
-            check_not_token()
             if self._running.locked():
                 raise Busy(N_("another board is being installed, or the last attempt still "
                               "ends: try again in some seconds"))

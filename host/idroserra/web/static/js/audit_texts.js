@@ -9,7 +9,7 @@ export const ACTIONS = [
   mark("remove user"), mark("create token"), mark("revoke token"), mark("create setup token"),
   mark("fill bottle"), mark("undo bottle filling"), mark("command"), mark("change settings"),
   mark("keep node settings"),
-  mark("settings reported"), mark("adopt node"), mark("name node"),
+  mark("settings reported"), mark("adopt node"), mark("install node"), mark("name node"),
   mark("change notifications"), mark("set recipient"), mark("remove recipient"),
   mark("test recipient"), mark("change alarm"),
   mark("make backup"), mark("delete backup"),
