@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
-from support.browser_serial import WITHOUT_SERIAL, SerialBridge
+from support.browser_serial import SILENT_PORT, WITHOUT_SERIAL, SerialBridge
 from support.flash_fixtures import binary_file, built, image_files, plug_in  # noqa: F401
 from support.install_walk import NODE, PASSWORD, reached, simulated, walk
 from support.nvs_rig import values
@@ -29,9 +29,10 @@ def bridge():
 def open_page(browser, host):
     tabs = []
 
-    def opened(serial, size=DESKTOP, role=Role.ADMIN):
-        tabs.append(MonitoredTab(browser, host.url, size, "light", host.session_of(role),
-                                 serial=serial))
+    def opened(serial, *, bypass_csp=True):
+        tabs.append(MonitoredTab(
+            browser, host.url, DESKTOP, "light", host.session_of(Role.ADMIN), serial=serial,
+            bypass_csp=bypass_csp))
         return tabs[-1], tabs[-1].open("/settings/install")
 
     yield opened
@@ -85,6 +86,13 @@ def test_the_cable_is_pulled_at_a_question(open_page, bridge, plug_in):  # noqa:
     assert reached(page, "board") == ""
     bridge.pull()
     assert "Check the cable" in reached(page, "write")
+    tab.check()
+
+
+def test_the_policy_of_the_page_lets_it_reach_its_host(open_page):
+    tab, page = open_page(SILENT_PORT, bypass_csp=False)
+    page.locator("#connect [type=submit]").click()
+    expect(page.locator("#work-text")).to_contain_text("detecting the chip")
     tab.check()
 
 

@@ -10,6 +10,16 @@ from websockets.sync.server import serve
 
 NEVER = 1 << 62
 WITHOUT_SERIAL = "delete Navigator.prototype.serial;"
+# A port where nothing answers.
+SILENT_PORT = """
+Object.defineProperty(navigator, "serial", {value: {
+  getPorts: async () => [],
+  requestPort: async () => ({
+    getInfo: () => ({}), open: async () => {}, close: async () => {}, setSignals: async () => {},
+    readable: new ReadableStream(), writable: new WritableStream(),
+  }),
+}});
+"""
 # A port as the Web Serial API has it. Its signals and rates are kept in window.serialLog.
 _SHIM = """
 (() => {

@@ -87,14 +87,14 @@ class MonitoredTab:
     request."""
 
     def __init__(self, browser, url, size, scheme, session=None, locale="en-GB", worker=False,
-                 serial=None):
-        """`serial`: the script of a serial port, which reaches a socket of the test."""
+                 serial=None, bypass_csp=False):
+        """`serial`: the script of a serial port; one on a socket of the test needs bypass_csp."""
         self._host = urlsplit(url).netloc
         self._url = url
         self._context = browser.new_context(
             viewport=size, color_scheme=scheme, locale=locale, timezone_id="Europe/Rome",
             has_touch=size["width"] < 500, service_workers="allow" if worker else "block",
-            bypass_csp=serial is not None)
+            bypass_csp=bypass_csp)
         if serial is not None:
             self._context.add_init_script(serial)
         if session is not None:

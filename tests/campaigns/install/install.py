@@ -59,7 +59,7 @@ class Site:
         folder.mkdir()
         tab = MonitoredTab(
             self.browser, self.host.url, DESKTOP, "light", self.host.session_of(Role.ADMIN),
-            locale=locale, serial=self.bridge.script)
+            locale=locale, serial=self.bridge.script, bypass_csp=True)
         page = tab.open("/settings/install")
         errors, said = [], ""
         try:

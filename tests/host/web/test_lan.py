@@ -1,10 +1,14 @@
 """The page on the site's network: TLS under the host's own authority, by its names only."""
 
+import json
+import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from idroserra.auth.roles import Role
 from idroserra.core.config import load_config
@@ -71,6 +75,29 @@ def test_who_does_not_trust_the_authority_is_warned_and_plain_http_gets_nothing(
         httpx.get(f"https://127.0.0.1:{port}/api/health", trust_env=False, timeout=60)
     with pytest.raises(httpx.RemoteProtocolError):
         httpx.get(f"http://127.0.0.1:{port}/api/health", trust_env=False, timeout=60)
+
+
+def test_a_board_is_installed_over_tls_from_the_pages_own_origin(host):
+    trust = ssl.create_default_context(cadata=host.service.lan.authority.pem.decode())
+    own = f"serra.lan:{host.service.lan.port}"
+    name, session = host.session_of(Role.ADMIN)
+    cookie = {"Cookie": f"{name.rpartition('_')[0]}_{host.service.lan.port}={session}"}
+    with httpx.Client(verify=trust, trust_env=False, timeout=60) as client:
+        ticket = client.post(
+            f"https://127.0.0.1:{host.service.lan.port}/api/install", json={},
+            headers={"Host": own, "Origin": f"https://{own}"} | cookie,
+            extensions={"sni_hostname": "serra.lan"}).json()["ticket"]
+
+    def line(origin):
+        return connect(
+            f"wss://{own}/api/install/line?ticket={ticket}", ssl=trust, origin=origin,
+            additional_headers=cookie, proxy=None,
+            sock=socket.create_connection(("127.0.0.1", host.service.lan.port)))
+
+    with pytest.raises(InvalidStatus):
+        line(f"http://{own}")  # of anybody on the network who answers in its place
+    with line(f"https://{own}") as opened:
+        assert json.loads(opened.recv())["t"] == "say"
 
 
 def test_anyone_gets_the_certificate_and_what_to_compare_and_nothing_else(host, phone):
