@@ -119,7 +119,8 @@ class Walk:
         else:
             source = download.resolve(_one_of(version, _releases(chip)), chip)
             move = self.talk.start("download", 0)
-            path = download.fetch(source, lambda done, total: move(done, ""))
+            # Not into the user's cache: the unit of the host may not write there.
+            path = download.fetch(source, lambda done, total: move(done, ""), folder)
         return micropython_bin.read_binary(path, chip)
 
     def _provision(self, esptool: Esptool) -> str:
