@@ -31,6 +31,7 @@ try:
  machine.WDT(timeout=3600000)
 except ImportError:pass
 """
+_ODD = N_("MicroPython on the board reported an error. Press EN (RST) and try again.")
 _CORRUPTED = b"filesystem appears to be corrupted"
 # Functions that are defined on the board once, to keep later requests short.
 _HELPERS = """\
@@ -238,7 +239,7 @@ def literal(port: str, output: str) -> Any:
         return ast.literal_eval(output.strip())
     except (ValueError, SyntaxError) as error:
         raise FlashError(f"{port}: the board printed {output.strip()[:60]!r}",
-                         "Repeat the command.") from error
+                         "Repeat the command.", _ODD) from error
 
 
 def _corrupt_file_system(port: str) -> FlashError:
@@ -255,8 +256,7 @@ def _board_error(port: str, output: str) -> FlashError:
     last = output.strip().rpartition("\n")[2]
     return FlashError(f"{port}: error of MicroPython on the board: {last}",
                       "Reset the board and repeat the command.",
-                      N_("MicroPython on the board reported an error. Press EN (RST) and try "
-                         "again."))
+                      _ODD)
 
 
 def out_of_space(port: str, what: str, others: dict[str, int]) -> FlashError:

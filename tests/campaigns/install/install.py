@@ -22,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parents[1]))
 
-from playwright.sync_api import expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Error, expect, sync_playwright  # noqa: E402
 from rich.progress import Progress  # noqa: E402
 
 from idroserra.auth.roles import Role  # noqa: E402
@@ -146,14 +146,18 @@ def main():
 
 def one(site, job, options, rows):
     """Return the row of one job: a locale, without a pull, or the number of a point."""
-    before = site.bridge.sent_bytes
-    if job in LOCALES:
-        said, errors = site.install(f"run-{job.lower()}", job)
-        at_bytes = site.bridge.sent_bytes - before
-    else:
+    name, locale, at_bytes = f"run-{job}".lower(), job, NEVER
+    if job not in LOCALES:
         whole_bytes = next(row["at_bytes"] for row in rows if row["job"] == LOCALES[0])
         at_bytes = round(whole_bytes * (job + 0.5) / options.points)
-        said, errors = site.install(f"board-{job}", LOCALES[job % len(LOCALES)], at_bytes)
+        name, locale = f"board-{job}", LOCALES[job % len(LOCALES)]
+    before = site.bridge.sent_bytes
+    try:
+        said, errors = site.install(name, locale, at_bytes)
+    except (AssertionError, Error) as error:  # of playwright: the page does not go on
+        said, errors = "", [str(error)[:300]]
+    if job in LOCALES:
+        at_bytes = site.bridge.sent_bytes - before
     return {"job": job, "seed": options.seed, "at_bytes": at_bytes, "said": said,
             "errors": errors}
 

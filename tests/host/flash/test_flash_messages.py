@@ -4,9 +4,9 @@ import ast
 
 from support.source_tree import ROOT
 
-# Of commands that the page has not: ports of the host's machine, a scan of a line, and erasing
+# Of commands that the page has not: ports of the host's machine, scans of a line, and erasing
 # only what a node knows.
-TERMINAL_ONLY = {"ports.py", "modbus_scan.py"}
+TERMINAL_ONLY = {"ports.py", "modbus_scan.py", "onewire_scan.py"}
 _OF_ERASE = "the secrets are erased, but"
 _ARGUMENTS = 3  # what, way_out, on_page
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idroserra.boards import compiler
 from idroserra.core.errors import ConfigError
 from idroserra.flash import download, micropython_bin, psram
 from idroserra.flash.errors import DETECTING
@@ -93,8 +92,10 @@ class Walk:
         chip = esptool.chip()
         psram.check_chip(talk.port, chip)
         with tempfile.TemporaryDirectory(prefix="idroserra-image-") as folder:
-            chosen = talk.ask("board", **_choices(chip))
-            board = _one_of(chosen.get("board"), _boards(chip.name))
+            boards = [one["name"] for one in self.context.boards.all()
+                      if one["chip"] == chip.name and not one["error"]]
+            chosen = talk.ask("board", boards=boards, **_choices(chip))
+            board = _one_of(chosen.get("board"), boards)
             talk.say(N_("building the image"))
             manifest = build.build_image(board, Path(folder) / "image")
             wanted = self._micropython(chosen, chip.name, Path(folder))
@@ -188,13 +189,9 @@ class Walk:
 def _choices(chip: Chip) -> dict[str, Any]:
     return {
         "chip": chip.described or chip.name, "mac": chip.mac, "features": chip.features,
-        "flash_mb": chip.flash_bytes // 1_048_576, "boards": _boards(chip.name),
+        "flash_mb": chip.flash_bytes // 1_048_576,
         "releases": _releases(chip.name), "proposed": psram.proposed_release(
             chip, _releases(chip.name))}
-
-
-def _boards(chip: str) -> list[str]:
-    return [name for name in compiler.names() if compiler.load(name)["chip"] == chip]
 
 
 def _releases(chip: str) -> list[str]:
