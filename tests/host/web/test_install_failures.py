@@ -1,4 +1,4 @@
-"""What the page is told when an installation fails, and what is left on board and host."""
+"""Failures of an installation as the page gets them, and what is left on board and host."""
 
 import hashlib
 
