@@ -98,9 +98,9 @@ const ASKS = {
     byId("is-erased").hidden = !erases;
     byId("is-kept").hidden = erases;
     const lines = [t("Board {board}, version {version}", { board, version })];
-    if (micropython_bytes) lines.push(t("MicroPython, {size} kB", { size: number(micropython_bytes / 1e3, 0) }));
+    if (micropython_bytes) lines.push(t("MicroPython: {size} kB to write", { size: number(micropython_bytes / 1e3, 0) }));
     else lines.push(t("MicroPython {version} stays", { version: micropython }));
-    lines.push(tn("{count} file, {size} kB", "{count} files, {size} kB", files, { size: number(bytes / 1e3, 0) }));
+    lines.push(tn("{count} file to copy, {size} kB", "{count} files to copy, {size} kB", files, { size: number(bytes / 1e3, 0) }));
     if (kept) lines.push(tn("{count} file is there already", "{count} files are there already", kept));
     byId("step-write").querySelector("ul").replaceChildren(...lines.map((textContent) => make("li", { textContent })));
   },
