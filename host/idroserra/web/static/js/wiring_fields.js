@@ -79,7 +79,7 @@ const BUILDERS = {
     const own = part.buses.find((kind) => kind === "gpio" || kind === "pin") || "";
     if (options.length < 2) return undefined;
     return selectOf(options, entry.bus ?? own, (where) => {
-      if (path.startsWith("sensor")) env.change({ op: "rewire_sensor", index: positionIn(path), where });
+      if (path.startsWith("sensor")) env.change({ op: "rewire_sensor", index: rowAt(path), where });
       else env.set(entry, "bus", where);
     });
   },
@@ -87,7 +87,7 @@ const BUILDERS = {
     const fitting = (env.table.expander || []).filter((one) => env.forms.parts[one.part]?.drives.includes(entry.part));
     if (!fitting.length && !entry.expander) return undefined;
     const options = [{ value: "", label: t("a pin of the chip") }, ...fitting.map((one) => ({ value: one.name, label: one.name }))];
-    return selectOf(options, entry.expander || "", (where) => env.change({ op: "rewire_output", index: positionIn(path), where }));
+    return selectOf(options, entry.expander || "", (where) => env.change({ op: "rewire_output", index: rowAt(path), where }));
   },
   pin(field, entry, path, env) {
     if (entry.expander) {
@@ -99,7 +99,7 @@ const BUILDERS = {
     return pinSelect(env, use, entry[field.key], field.optional, (value) => env.set(entry, field.key, value));
   },
   pins(field, entry, path, env) {
-    const index = positionIn(path);
+    const index = rowAt(path);
     const selects = entry.pins.map((pin, place) => make("label", {}, make("span", { textContent: t("Input {number}", { number: place }) }), pinSelect(env, field.use, pin, false, (value) => env.set(entry, "pins", entry.pins.map((one, at) => (at === place ? value : one))))));
     const more = make("button", { type: "button", className: "tight", textContent: t("Add input") });
     more.addEventListener("click", () => env.change({ op: "input", index }));
@@ -109,7 +109,7 @@ const BUILDERS = {
   },
 };
 
-export const positionIn = (path) => Number(path.match(/\[(\d+)\]/)?.[1] ?? -1);
+export const rowAt = (path) => Number(path.match(/\[(\d+)\]/)?.[1] ?? -1);
 
 /** A select of options {value, label}; a value that is not among them is shown, too. */
 function selectOf(options, value, onChoice) {
