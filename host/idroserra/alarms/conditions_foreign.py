@@ -19,10 +19,10 @@ Evaluate = Callable[[ForeignReading, str], tuple[bool | None, Reason | None]]
 
 def _leak(reading: ForeignReading, sensor: str) -> tuple[bool | None, Reason | None]:
     """A leak is over when the sensor says so; silence leaves it."""
-    if reading.adopted.quantity != "leak" or reading.number is None:
+    if reading.is_wet is None:
         return None, None
-    is_wet = reading.number != 0
-    return is_wet, Reason("foreign_leak" if is_wet else "foreign_dry", sensor=sensor)
+    code = "foreign_leak" if reading.is_wet else "foreign_dry"
+    return reading.is_wet, Reason(code, sensor=sensor)
 
 
 def _old(reading: ForeignReading, sensor: str) -> tuple[bool | None, Reason | None]:

@@ -30,7 +30,8 @@ class UnknownForeign(HostError):
 
 class Adopted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A foreign reading. low, high: the plausible range, in the unit of the quantity; a value
-    outside counts as none. too_old_s: the age from which the newest value is not shown."""
+    outside counts as none; of a leak always 0 and 1. too_old_s: the age from which the newest value
+    is not shown."""
 
     name: Name
     place: Line = ""
@@ -47,6 +48,9 @@ class Adopted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         if quantity is None:
             raise ValidationError(["quantity"], "must be one of "
                                   + ", ".join(protocol.FOREIGN_QUANTITIES))
+        if self.quantity == "leak":  # no range may make a leak implausible
+            msgspec.structs.force_setattr(self, "low", quantity.low)
+            msgspec.structs.force_setattr(self, "high", quantity.high)
         if not quantity.low <= self.low < self.high <= quantity.high:
             raise ValidationError(["low"], f"must be less than high, and both within "
                                   f"{quantity.low} to {quantity.high} {quantity.unit}")

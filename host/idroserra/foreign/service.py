@@ -131,7 +131,8 @@ class ForeignReadings:
         self._stored.pop(name, None)
 
     def receive(self, topic: str, payload: bytes, retained: bool) -> None:  # noqa: FBT001
-        """Take a message. The age of a retained value is unknown, so it is listed only."""
+        """Take a message. The age of a retained value is unknown: it is listed, and a leak is an
+        alarm."""
         message = parse(topic, payload)
         if message is None:
             return
@@ -146,8 +147,12 @@ class ForeignReadings:
             self._seen.add(Seen(message.device, message.source, value,
                                 None if retained else value.number, now))
             adopted = self._adoptions.find(message.device, value.field)
-            if adopted is not None and not retained:
+            if adopted is None or value.quantity not in (None, adopted.quantity):
+                continue
+            if not retained:
                 self._take(adopted, value, max(0, now - measured))
+            elif adopted.quantity == "leak" and value.number:
+                self._readings.take_kept_leak(adopted)
 
     def store(self) -> None:
         """Move the waiting values to the store. If it is away they wait, the newest of them."""
@@ -167,8 +172,6 @@ class ForeignReadings:
 
     def _take(self, adopted: Adopted, value: Value, age_ms: int) -> None:
         """Take a value of an adopted reading; a plausible one is stored."""
-        if value.quantity not in (None, adopted.quantity):
-            return
         is_plausible = self._readings.take(adopted, value.number, age_ms)
         unix_ms = self._now_unix_ms() - age_ms
         before_ms, before = self._stored.get(adopted.name, (0, None))

@@ -56,6 +56,28 @@ def test_a_leak_is_a_high_alarm_until_the_sensor_is_dry(rig):
     assert rig.states() == {"foreign_leak/floor": "returned"}
 
 
+def test_a_leak_is_an_alarm_whatever_else_is_wrong_with_its_reading(rig):
+    rig.readings.take(AIR, 20, 0)
+    rig.readings.take(FLOOR, 1, 2 * 24 * HOUR_MS)  # the clock of its hub is behind
+    rig.readings.set_online("d", is_online=False)
+    rig.step()
+    assert "foreign_leak/floor" in rig.states()
+    rig.readings.take(FLOOR, 0, 0)
+    rig.step(62_000)
+    assert rig.states()["foreign_leak/floor"] == "returned"
+
+
+def test_a_leak_that_the_broker_had_kept_is_an_alarm_until_the_sensor_is_dry(rig):
+    rig.readings.take(AIR, 20, 0)
+    rig.readings.take_kept_leak(FLOOR)
+    rig.step()
+    assert rig.states() == {"foreign_leak/floor": "unacknowledged"}
+    assert rig.readings.of(FLOOR).state == "waiting", "its age is unknown"
+    rig.readings.take(FLOOR, 0, 0)
+    rig.step(62_000)
+    assert rig.states() == {"foreign_leak/floor": "returned"}
+
+
 def test_a_leak_sensor_that_falls_silent_keeps_its_alarm(rig):
     rig.readings.take(AIR, 20, 0)
     rig.readings.take(FLOOR, 1, 0)

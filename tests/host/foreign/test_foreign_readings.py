@@ -136,6 +136,32 @@ def test_a_retained_value_has_no_known_age_and_is_listed_only(rig):
     assert rig.reading() == ("old", None)
 
 
+def test_a_retained_leak_counts_and_a_retained_dry_value_does_not(rig):
+    rig.send(FLOOR, {"water_leak": False})
+    rig.adopt("floor", FLOOR, "water_leak", low=0, high=1)
+    rig.send(FLOOR, {"water_leak": False})
+    rig.send(FLOOR, {"water_leak": True}, retained=True)
+    rig.send(FLOOR, {"water_leak": False}, retained=True)
+    [found] = rig.foreign.readings()
+    assert (found.is_wet, found.number) == (True, 1)
+    rig.send(FLOOR, {"water_leak": False})
+    [found] = rig.foreign.readings()
+    assert found.is_wet is False
+
+
+def test_no_range_makes_a_leak_implausible(rig):
+    rig.send(FLOOR, {"water_leak": False})
+    assert rig.adopt("floor", FLOOR, "water_leak", low=0, high=0.5).adopted.high == 1
+    rig.send(FLOOR, {"water_leak": True})
+    assert rig.reading() == ("ok", 1)
+    rig.settings.put("foreign", "floor", {
+        "name": "floor", "device": FLOOR, "field": "water_leak", "quantity": "leak", "low": 0.5,
+        "high": 0.9, "too_old_s": 60}, "anna", T0)  # of an earlier version
+    rig.restart()
+    [found] = rig.foreign.readings()
+    assert (found.adopted.low, found.adopted.high) == (0, 1)
+
+
 def test_what_zigbee_sends_again_from_its_cache_is_as_old_as_it_says(rig):
     rig.send(SHED, {"temperature": 21.3})
     rig.adopt()

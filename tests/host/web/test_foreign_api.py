@@ -78,7 +78,7 @@ def test_a_value_is_adopted_from_the_list_shown_with_its_age_and_forgotten(
     assert answer.json() | {"age_ms": 0} == {
         "name": "shed-air", "place": "Shed", "device": SHED, "field": "temperature",
         "quantity": "temp_c", "low": -20, "high": 40, "too_old_s": 7_200, "label": "Temperature",
-        "state": "waiting", "value": None, "text": "", "refused_text": "",
+        "state": "waiting", "value": None, "text": "", "is_leak": False, "refused_text": "",
         "has_value": False, "age_ms": 0}
     assert seen(host) == {}
     sensors.send(SHED, {"temperature": 22.0})
@@ -141,6 +141,8 @@ def test_nothing_that_doses_sees_a_foreign_reading(host, sensors, eventually):
     eventually(lambda: "foreign_leak/floor" in [
         one["key"] for one in host.client.get("/api/alarms").json()["alarms"]], 30, "the alarm")
 
+    wet = listed(host)["readings"][0]
+    assert (wet["name"], wet["text"], wet["is_leak"]) == ("floor", "wet", True)
     assert {key: value for key, (_, value) in store.latest(DISGUISED).items()} == {
         "foreign.temp_c": 35.0}
     assert not protocol.is_node_id(DISGUISED)

@@ -63,7 +63,10 @@ class ForeignOut(Out):
                                            "implausible or offline")]
     value: Annotated[float | None, Meta(
         description="In the stored unit: C, %, W, or 0 and 1. Null unless the state is ok.")]
-    text: Annotated[str, Meta(description="The value with its unit, or \"\".")]
+    text: Annotated[str, Meta(description="The value with its unit, or \"\"; wet while is_leak.")]
+    is_leak: Annotated[bool, Meta(
+        description="The newest value is a leak, whatever the state; also one that the broker had "
+                    "kept.")]
     refused_text: Annotated[str, Meta(description="The implausible value with its unit, or \"\".")]
     has_value: Annotated[bool, Meta(description="Whether a value came since then.")]
     age_ms: Annotated[int, Meta(description="Of the newest value; if none came, since the host "
@@ -157,7 +160,8 @@ def _reading(one: ForeignReading) -> dict[str, Any]:
     channel = adopted.channel
     return {
         **msgspec.to_builtins(adopted), "label": display_of(channel).label, "state": one.state,
-        "value": one.number, "text": _text(channel, one.number),
+        "value": one.number, "text": _text(channel, 1 if one.is_wet else one.number),
+        "is_leak": one.is_wet is True,
         "refused_text": _text(channel, one.refused), "has_value": one.has_value,
         "age_ms": one.age_ms}
 

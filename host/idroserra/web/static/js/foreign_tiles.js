@@ -15,23 +15,27 @@ export function stateOf(one, heardMs) {
   return one.state === "ok" && ageOf(one, heardMs) > one.too_old_s * 1000 ? "old" : one.state;
 }
 
-/** The value of a reading, or why there is none, and its age: [text, detail]. */
+/** The value of a reading, or why there is none, and its age: [text, detail]. A leak is shown in any state. */
 export function textsOf(one, heardMs) {
   const ago = ageText(ageOf(one, heardMs));
   const last = one.has_value ? t("last value {ago}", { ago }) : t("no value yet");
-  return {
+  const state = stateOf(one, heardMs);
+  const [text, detail] = {
     ok: [one.text, ago],
     waiting: ["\u2014", t("no value yet")],
     old: [t("stale"), last],
     offline: [t("offline"), last],
     implausible: [t("implausible"), `${one.refused_text}, ${ago}`],
-  }[stateOf(one, heardMs)];
+  }[state];
+  if (!one.is_leak || state === "ok") return [text, detail];
+  return [one.text, state === "waiting" ? t("kept by the broker, age unknown") : `${text}, ${detail}`];
 }
 
-/** "bad" for a leak and an implausible value, "warn" for a missing one. */
+/** "bad" for a leak, "warn" for a missing or implausible value. */
 export function levelOf(one, heardMs) {
+  if (one.is_leak) return "bad";
   const state = stateOf(one, heardMs);
-  if (state === "ok") return one.quantity === "leak" && one.value ? "bad" : "ok";
+  if (state === "ok") return "ok";
   return state === "waiting" ? "note" : "warn";
 }
 
@@ -46,14 +50,13 @@ const ORDER = ["bad", "warn", "note", "ok"];
 /** Write a value with its unit in small, or what stands for it. */
 function showValue(element, one, state) {
   const [figure, unit = ""] = one.quantity === "leak" ? [one.text] : one.text.split(" ");
-  element.replaceChildren(...{ ok: [figure, make("small", { textContent: unit })], implausible: [t("No reading")] }[state] || ["\u2014"]);
+  element.replaceChildren(...{ ok: [figure, make("small", { textContent: unit })], implausible: [t("No reading")] }[one.is_leak ? "ok" : state] || ["\u2014"]);
 }
 
 function render(root, one, heardMs) {
   const { name, mark, value, place, age } = root.parts;
   const state = stateOf(one, heardMs);
-  const isLeak = levelOf(one, heardMs) === "bad";
-  root.dataset.state = isLeak || state === "implausible" ? "fault" : { ok: "ok", waiting: "none" }[state] || "stale";
+  root.dataset.state = one.is_leak || state === "implausible" ? "fault" : { ok: "ok", waiting: "none" }[state] || "stale";
   name.textContent = one.place ? `${one.label}, ${one.place}` : one.label;
   const [text, detail] = textsOf(one, heardMs);
   mark.textContent = ["old", "offline", "implausible"].includes(state) ? text : "";
