@@ -20,7 +20,8 @@ def host(tmp_path, mosquitto, eventually):
     running.stop()
 
 
-def test_a_grower_adopts_a_sensor_and_sees_when_it_falls_silent(host, tab, eventually):
+def test_a_grower_adopts_a_sensor_and_sees_when_it_falls_silent(
+        host, mosquitto, tab, eventually):
     foreign = host.service.foreign
     foreign.receive(f"{DEVICE}/sensor/air/state", b"7.4", False)
     foreign.receive("foreign/hub/floor", json.dumps({"water_leak": False}).encode(), False)
@@ -46,7 +47,14 @@ def test_a_grower_adopts_a_sensor_and_sees_when_it_falls_silent(host, tab, event
     expect(tile).to_contain_text("Temperature, Porch")
     expect(tile).to_contain_text("7.6°C")
     expect(tile).to_contain_text("s ago")
+    expect(tile).to_have_attribute("data-state", "ok")
     opened.check()
+    mosquitto.stop()
+    eventually(lambda: foreign.status().state != "connected", 30, "the loss of the broker")
+    page.clock.run_for(6_000)
+    expect(tile.locator(".mark")).to_have_text("not received")
+    expect(tile).to_have_attribute("data-state", "stale")
+    expect(tile).to_contain_text("7.6°C")
     page.route("**/api/foreign", lambda route: route.abort())  # the host does not answer
     page.clock.run_for(11 * 60_000)
     expect(tile).to_have_attribute("data-state", "stale")

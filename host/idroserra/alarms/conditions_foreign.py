@@ -12,6 +12,7 @@ from idroserra.alarms.snapshot import Snapshot
 from idroserra.core import protocol
 from idroserra.core.reasons import Reason
 from idroserra.foreign.readings import ForeignReading
+from idroserra.foreign.subscription import PAUSED
 
 Found = tuple[str, bool | None, Reason | None]  # (name, is_present, reason)
 Evaluate = Callable[[ForeignReading, str], tuple[bool | None, Reason | None]]
@@ -45,6 +46,16 @@ def _implausible(reading: ForeignReading, sensor: str) -> tuple[bool | None, Rea
                         scaled=protocol.to_scaled(quantity, reading.refused))
 
 
+def _down(_rule: Rule, snapshot: Snapshot, _is_active: object) -> Iterator[Found]:
+    problem = snapshot.foreign_problem
+    if not problem:
+        yield "", False, Reason("foreign_received")
+    elif problem == PAUSED:
+        yield "", True, Reason("foreign_paused")
+    else:
+        yield "", True, Reason("foreign_down", detail=problem)
+
+
 def _watch(evaluate: Evaluate) -> Callable[..., Iterator[Found]]:
     """Return a watch of the host: one finding for each adopted reading."""
     def check(_rule: Rule, snapshot: Snapshot, _is_active: object) -> Iterator[Found]:
@@ -57,4 +68,4 @@ def _watch(evaluate: Evaluate) -> Callable[..., Iterator[Found]]:
 
 
 FOREIGN_WATCHES = {"foreign_leak": _watch(_leak), "foreign_old": _watch(_old),
-                   "foreign_implausible": _watch(_implausible)}
+                   "foreign_implausible": _watch(_implausible), "foreign_down": _down}

@@ -28,7 +28,7 @@ PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "urgent")
 # What a rule can watch, by subject: the host, a site, a node, or one channel of a node.
 HOST = ("broker_down", "store_down", "spool_down", "feed_down", "thread_failed", "disk_low",
         "rejected", "host_clock", "undelivered", "update_stopped", "foreign_leak", "foreign_old",
-        "foreign_implausible")
+        "foreign_implausible", "foreign_down")
 SITE = ("site_silent",)
 NODE = ("silent", "latched", "water", "reset_loop", "flash_failed", "thinned", "clock_off",
         "settings_refused", "recipe_held", "bus_dead", "irrigation_no_flow",

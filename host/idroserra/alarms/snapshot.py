@@ -88,3 +88,4 @@ class Snapshot:
     updates_stopped: Mapping[str, Reason] = field(default_factory=dict)  # {board class: why}
     feeds: Mapping[str, str] = field(default_factory=dict)  # {name: state}
     foreign: tuple[ForeignReading, ...] = ()
+    foreign_problem: str = ""  # why no foreign reading is received

@@ -28,7 +28,8 @@ class HostSources(NamedTuple):
     """The parts of the host that the builder reads. counts: Service.counts(); failures: {thread:
     (unix_ms, why)}; epoch: of a boot, None until decided; recipe_held: why a node's recipe is
     paused; update_failed, updates_stopped: UpdateService.failed() and stopped(); state_text: the
-    state of a node in words; foreign: ForeignReadings.readings()."""
+    state of a node in words; foreign, foreign_problem: ForeignReadings.readings() and
+    problem()."""
 
     nodes: Nodes
     live: LiveState
@@ -42,6 +43,7 @@ class HostSources(NamedTuple):
     updates_stopped: Callable[[], Mapping[str, Reason]]
     state_text: Callable[[str], str]
     foreign: Callable[[], Sequence[ForeignReading]]
+    foreign_problem: Callable[[], str]
     data_dir: Path
     site: str
 
@@ -77,7 +79,8 @@ class SnapshotBuilder:
             parts.failures(), self._disk_mb(now_unix_ms),
             {node: tuple(changes) for node, changes in self._rejected.items()}, undelivered,
             tuple(self._node(node, now_unix_ms, left_pct(node.node)) for node in nodes),
-            parts.updates_stopped(), counts["feeds"], tuple(parts.foreign()))
+            parts.updates_stopped(), counts["feeds"], tuple(parts.foreign()),
+            parts.foreign_problem())
 
     def _node(self, node: Node, now_unix_ms: int, left_pct: Mapping[str, float]) -> NodeSnapshot:
         parts, info, report = self._parts, node.info, node.report

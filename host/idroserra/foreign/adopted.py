@@ -30,8 +30,8 @@ class UnknownForeign(HostError):
 
 class Adopted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A foreign reading. low, high: the plausible range, in the unit of the quantity; a value
-    outside counts as none; of a leak always 0 and 1. too_old_s: the age from which the newest value
-    is not shown."""
+    outside counts as none; of a leak always 0 and 1. too_old_s: the age from which the newest
+    value is not shown."""
 
     name: Name
     place: Line = ""

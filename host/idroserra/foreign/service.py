@@ -88,6 +88,10 @@ class ForeignReadings:
             self._topics, self._subscription.state if self._topics else OFF,
             self._subscription.dropped, self._seen.omitted)
 
+    def problem(self) -> str:
+        """Return why the subscription receives nothing, "" if it does or is off."""
+        return self._subscription.problem if self._topics else ""
+
     def readings(self) -> list[ForeignReading]:
         """Return the adopted readings as they are now, by name."""
         return [self._readings.of(adopted) for adopted in self._adoptions.all()]

@@ -26,6 +26,7 @@ PER_S = 200.0  # messages: a house of a thousand sensors sends a tenth
 BURST = 2_000.0  # such as the retained messages after a subscription
 PAUSE_S = 60.0
 PAUSED = "paused"
+LOST_S = 60.0  # without a subscription: a broker restarts in less
 MAX_PACKET_BYTES = 2 * MAX_PAYLOAD_BYTES
 
 OnMessage = Callable[[str, bytes, bool], None]
@@ -49,6 +50,7 @@ class Subscription:
         self._left, self._left_s = BURST, now_s()
         self._paused_until_s: float | None = None
         self._state = "connecting"
+        self._subscribed_s = now_s()
         self.dropped = 0  # too large, or in a flood
         self._client = self._build()
 
@@ -56,6 +58,12 @@ class Subscription:
     def state(self) -> str:
         """Return "connected", "paused" after a flood, or why nothing is received."""
         return self._state if self._paused_until_s is None else PAUSED
+
+    @property
+    def problem(self) -> str:
+        """Return "paused", why nothing has been received for LOST_S, or ""."""
+        is_lost = self._now_s() - self._subscribed_s > LOST_S
+        return self.state if self.state == PAUSED or is_lost else ""
 
     def start(self) -> None:
         """Connect in the background, with retries."""
@@ -69,6 +77,8 @@ class Subscription:
 
     def step(self) -> None:
         """Subscribe again after a pause; called about once a second."""
+        if self._state == CONNECTED:
+            self._subscribed_s = self._now_s()
         until_s = self._paused_until_s
         if until_s is not None and self._now_s() >= until_s:
             with self._lock:

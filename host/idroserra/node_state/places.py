@@ -60,7 +60,7 @@ _BY_WATCH = {
     "air_warms": _CLIMATE, "update_failed": Place("updates"), "update_stopped": Place("updates"),
     "micropython": _SETUP, "psram": _SETUP, "cpu": _SETUP, "undelivered": Place("notifications"),
     "foreign_leak": Place("foreign"), "foreign_old": Place("foreign"),
-    "foreign_implausible": Place("foreign"),
+    "foreign_implausible": Place("foreign"), "foreign_down": Place("foreign"),
 }
 
 

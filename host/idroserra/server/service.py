@@ -305,7 +305,8 @@ class Service:
             store=lambda: self.store, recipe_held=self.recipes.pause_reason,
             update_failed=self.updates.failed, updates_stopped=self.updates.stopped,
             state_text=lambda node: text_of(node, self.nodes, self.states),
-            foreign=self.foreign.readings, data_dir=self.config.data_dir, site=self.config.site,
+            foreign=self.foreign.readings, foreign_problem=self.foreign.problem,
+            data_dir=self.config.data_dir, site=self.config.site,
         )
         return build_alarm_loop(self.config.alarms, parts, self._mqtt.now_unix_ms, opened)
 

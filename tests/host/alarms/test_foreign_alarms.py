@@ -131,3 +131,23 @@ def test_a_broker_that_is_down_explains_old_readings(rig):
     rig.host["broker"] = "connecting"
     rig.step(3 * HOUR_MS, 60_000)
     assert rig.active() == [("broker_down", ["foreign_old/air", "foreign_old/floor"])]
+
+
+def test_a_subscription_that_receives_nothing_is_one_alarm_that_explains_old_readings(rig):
+    rig.readings.take(FLOOR, 0, 0)
+    rig.readings.take(AIR, 20, 0)
+    rig.host["foreign_problem"] = "refused by the broker: foreign/#"
+    rig.step()
+    assert rig.reasons() == {
+        "foreign_down": "no foreign reading is received: refused by the broker: foreign/#"}
+    [alarm] = rig.alarms.all()
+    assert (alarm.rule.priority, alarm.node) == ("medium", "")
+    rig.step(3 * HOUR_MS, 60_000)
+    assert rig.active() == [("foreign_down", ["foreign_old/air", "foreign_old/floor"])]
+    rig.host["foreign_problem"] = "paused"
+    rig.step()
+    assert rig.reasons()["foreign_down"] == (
+        "too many foreign messages: none is received for a minute")
+    rig.host["foreign_problem"] = ""
+    rig.step(62_000)
+    assert rig.states()["foreign_down"] == "returned"

@@ -35,7 +35,7 @@ export function textsOf(one, heardMs) {
 export function levelOf(one, heardMs) {
   if (one.is_leak) return "bad";
   const state = stateOf(one, heardMs);
-  if (state === "ok") return "ok";
+  if (state === "ok") return one.isCut ? "warn" : "ok";
   return state === "waiting" ? "note" : "warn";
 }
 
@@ -56,10 +56,11 @@ function showValue(element, one, state) {
 function render(root, one, heardMs) {
   const { name, mark, value, place, age } = root.parts;
   const state = stateOf(one, heardMs);
-  root.dataset.state = one.is_leak || state === "implausible" ? "fault" : { ok: "ok", waiting: "none" }[state] || "stale";
+  root.dataset.state = one.is_leak || state === "implausible" ? "fault" : { ok: one.isCut ? "stale" : "ok", waiting: "none" }[state] || "stale";
   name.textContent = one.place ? `${one.label}, ${one.place}` : one.label;
   const [text, detail] = textsOf(one, heardMs);
-  mark.textContent = ["old", "offline", "implausible"].includes(state) ? text : "";
+  const cut = one.isCut && state === "ok" ? t("not received") : "";
+  mark.textContent = ["old", "offline", "implausible"].includes(state) ? text : cut;
   mark.hidden = !mark.textContent;
   showValue(value, one, state);
   place.textContent = one.name;
@@ -74,7 +75,8 @@ export function showForeign(parent) {
   const rank = (one) => ORDER.indexOf(levelOf(one, heardMs));
   const draw = () => placed(parent, known, [...readings].sort((a, b) => rank(a) - rank(b)), (one) => one.name, tile, (root, one) => render(root, one, heardMs));
   const load = async () => {
-    readings = (await request("/api/foreign")).readings;
+    const answer = await request("/api/foreign");
+    readings = answer.readings.map((one) => ({ ...one, isCut: answer.state !== "connected" }));
     heardMs = performance.now();
     draw();
   };
