@@ -6,6 +6,7 @@ no value. The topic decides the format, below any prefix:
 
 Zigbee2MQTT   BASE/DEVICE                       {"temperature": 21.3, "water_leak": false}
               BASE/DEVICE/availability          online, or {"state": "online"}
+              BASE/bridge/state                 the same, of every device below BASE
 Tasmota       PREFIX/tele/DEVICE/SENSOR         {"AM2301": {"Temperature": 21.3}, "TempUnit": "C"}
               PREFIX/tele/DEVICE/LWT            Online
 Shelly 1      PREFIX/shellies/DEVICE/sensor/temperature, /relay/0/power ...      21.3
@@ -97,8 +98,12 @@ def parse(topic: str, payload: bytes) -> Message | None:
         return _shelly_2(_join(levels[:-2]), {levels[-1]: _parsed(payload)})
     if levels[-1] == "online":
         return _availability(_join(levels[:-1]), "Shelly", payload)
-    if levels[-1] == "state" and len(levels) > 3:
+    if levels[-1] == "state" and len(levels) > 3 and levels[-3] in ("sensor", "binary_sensor"):
         return _esphome(levels, payload)
+    if levels[-2:] == ["bridge", "state"] and len(levels) > 2:
+        return _availability(_join(levels[:-1]), "Zigbee2MQTT", payload)
+    if levels[-1] == "state" and len(levels) > 3:
+        return None
     if levels[-1] == "status":
         return _availability(_join(levels[:-1]), "ESPHome", payload)
     return _zigbee(levels, payload)
@@ -154,13 +159,11 @@ def _shelly_2(device: str, components: Mapping[str, Mapping[str, Any]]) -> Messa
 
 
 def _esphome(levels: list[str], payload: bytes) -> Message | None:
-    kind, field = levels[-3], "/".join(levels[-3:-1])
-    if kind == "binary_sensor":
+    field = "/".join(levels[-3:-1])
+    if levels[-3] == "binary_sensor":
         values = _value(field, "leak", _is_on(_text(payload)))
-    elif kind == "sensor":
-        values = _value(field, None, _text_number(payload))
     else:
-        return None
+        values = _value(field, None, _text_number(payload))
     return _message(_join(levels[:-3]), "ESPHome", values)
 
 

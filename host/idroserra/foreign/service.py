@@ -135,8 +135,8 @@ class ForeignReadings:
         self._stored.pop(name, None)
 
     def receive(self, topic: str, payload: bytes, retained: bool) -> None:  # noqa: FBT001
-        """Take a message. The age of a retained value is unknown: it is listed, and a leak is an
-        alarm."""
+        """Take a message. A retained value, and one of an offline device that Zigbee2MQTT may have
+        had in its cache, has no known age: it is listed, and a leak is an alarm."""
         message = parse(topic, payload)
         if message is None:
             return
@@ -144,17 +144,21 @@ class ForeignReadings:
             self._readings.set_online(message.device, is_online=message.is_online)
             return
         now = self._now_unix_ms()
-        if not retained:
-            self._readings.set_online(message.device, is_online=True)
         measured = now if message.measured_unix_ms is None else message.measured_unix_ms
+        age_ms = max(0, now - measured)
+        has_age = not retained
+        if message.source == "Zigbee2MQTT" and message.measured_unix_ms is None:
+            has_age = has_age and not self._readings.is_offline(message.device)
+        elif has_age:
+            self._readings.heard(message.device, age_ms)
         for value in message.values:
             self._seen.add(Seen(message.device, message.source, value,
-                                None if retained else value.number, now))
+                                value.number if has_age else None, now))
             adopted = self._adoptions.find(message.device, value.field)
             if adopted is None or value.quantity not in (None, adopted.quantity):
                 continue
-            if not retained:
-                self._take(adopted, value, max(0, now - measured))
+            if has_age:
+                self._take(adopted, value, age_ms)
             elif adopted.quantity == "leak" and value.number:
                 self._readings.take_kept_leak(adopted)
 

@@ -6,7 +6,7 @@ from idroserra.core.reasons import Reason
 from idroserra.foreign.adopted import Adopted
 from idroserra.foreign.readings import Readings
 from idroserra.i18n.reasons import english
-from support.alarm_rig import AlarmRig
+from support.alarm_rig import MINUTE_MS, AlarmRig
 
 HOUR_MS = 3_600_000
 FLOOR = Adopted(name="floor", place="Shed", device="d", field="water_leak", quantity="leak", low=0,
@@ -101,11 +101,11 @@ def test_a_reading_that_is_too_old_says_since_when(rig):
     assert set(rig.states().values()) == {"returned"}
 
 
-def test_an_offline_device_is_an_alarm_at_once(rig):
+def test_an_offline_device_is_an_alarm_when_it_has_no_value(rig):
     rig.readings.take(FLOOR, 0, 0)
-    rig.readings.take(AIR, 20, 0)
     rig.readings.set_online("d", is_online=False)
-    rig.step()
+    rig.step(3 * MINUTE_MS)
+    assert list(rig.states()) == ["foreign_old/air"], "a value younger than its limit is shown"
     assert rig.reasons()["foreign_old/air"] == "air: its device is offline, as its hub says"
 
 

@@ -57,6 +57,7 @@ def values(topic, payload):
      {(SHELLY_2, "flood:0"): ("leak", 1)}),
     (f"{ESPHOME}/sensor/air_temperature/state", b"21.4", {(ESPHOME, "sensor/air_temperature"):
                                                           (None, 21.4)}),
+    (f"{ESPHOME}/sensor/bridge/state", b"7.4", {(ESPHOME, "sensor/bridge"): (None, 7.4)}),
     (f"{ESPHOME}/binary_sensor/floor/state", b"ON", {(ESPHOME, "binary_sensor/floor"):
                                                      ("leak", 1)}),
 ])
@@ -109,6 +110,9 @@ def test_a_failure_is_never_a_number(topic, payload):
     (f"{SHELLY_1}/online", b"false", SHELLY_1, False),
     (f"{SHELLY_2}/online", b"true", SHELLY_2, True),
     (f"{ESPHOME}/status", b"offline", ESPHOME, False),
+    ("foreign/hub/zigbee2mqtt/bridge/state", b'{"state":"offline"}',
+     "foreign/hub/zigbee2mqtt/bridge", False),
+    ("zigbee2mqtt/bridge/state", b"online", "zigbee2mqtt/bridge", True),
 ])
 def test_the_availability_of_a_device(topic, payload, device, is_online):
     message = parse(topic, payload)

@@ -173,14 +173,86 @@ def test_what_zigbee_sends_again_from_its_cache_is_as_old_as_it_says(rig):
     assert rig.reading() == ("old", None)
 
 
-def test_a_device_that_is_offline_has_no_value(rig):
+def test_an_older_value_from_the_cache_replaces_no_newer_one(rig):
+    rig.send(SHED, {"temperature": 20})
+    rig.adopt()
+    rig.send(SHED, {"temperature": 20, "last_seen": T0})
+    rig.wait(60)
+    rig.send(SHED, {"temperature": 19, "last_seen": T0 - HOUR_S * 1_000})
+    [found] = rig.foreign.readings()
+    assert (found.number, found.age_ms) == (20, 60_000)
+    rig.foreign.store()
+    assert rig.history() == [(0, 20)]
+
+
+def test_only_a_dry_value_as_new_as_the_leak_ends_it(rig):
+    rig.send(FLOOR, {"water_leak": False})
+    rig.adopt("floor", FLOOR, "water_leak")
+    def is_wet(body):
+        rig.send(FLOOR, body)
+        [found] = rig.foreign.readings()
+        return found.is_wet
+
+    assert is_wet({"water_leak": False, "last_seen": T0}) is False
+    assert is_wet({"water_leak": True, "last_seen": T0 - 48 * HOUR_S * 1_000}), "a clock behind"
+    assert is_wet({"water_leak": False, "last_seen": T0 - 47 * HOUR_S * 1_000}) is False
+    rig.wait(60)
+    assert is_wet({"water_leak": True, "last_seen": T0 + 60_000})
+    assert is_wet({"water_leak": False, "last_seen": T0}), "from the cache"
+
+
+@pytest.mark.parametrize("source", [f"{SHED}/availability",
+                                    "foreign/hub/zigbee2mqtt/bridge/state"])
+def test_a_cache_does_not_bring_an_offline_device_back(rig, source):
     rig.send(SHED, {"temperature": 21.3})
     rig.adopt()
     rig.send(SHED, {"temperature": 21.3})
-    rig.send(f"{SHED}/availability", b"offline", retained=True)
+    rig.wait(3 * HOUR_S)
+    rig.send(source, {"state": "offline"}, retained=True)
     assert rig.reading() == ("offline", None)
+    rig.send(SHED, {"temperature": 21.3})
+    assert rig.reading() == ("offline", None), "it may be the cache of the bridge"
+    rig.send(SHED, {"temperature": 21.3, "last_seen": T0})
+    assert rig.reading() == ("offline", None), "the device was heard before it was offline"
+    rig.send(source, {"state": "online"})
+    assert rig.reading() == ("old", None)
     rig.send(SHED, {"temperature": 21.4})
     assert rig.reading() == ("ok", 21.4)
+
+
+def test_a_device_heard_after_it_was_offline_is_back(rig):
+    rig.send(SHED, {"temperature": 21.3})
+    rig.adopt()
+    rig.send(f"{SHED}/availability", b"offline")
+    rig.send(SHED, {"temperature": 21.3}, retained=True)
+    assert rig.reading() == ("offline", None), "a retained value tells nothing of now"
+    rig.wait(60)
+    rig.send(SHED, {"temperature": 21.3, "last_seen": T0 + 60_000})
+    assert rig.reading() == ("ok", 21.3)
+    rig.wait(3 * HOUR_S)
+    assert rig.reading() == ("old", None)
+
+
+def test_a_bridge_that_is_offline_marks_only_the_devices_below_it(rig):
+    rig.send(SHED, {"temperature": 21.3})
+    rig.adopt()
+    rig.send("foreign/other/zigbee2mqtt/bridge/state", b"offline")
+    rig.send("foreign/hub/zigbee2mqtt/shed2/bridge/state", b"offline")
+    assert rig.reading() == ("waiting", None)
+
+
+def test_a_battery_device_that_sleeps_keeps_its_value_until_it_is_too_old(rig):
+    device = "foreign/hub/shellies/shellyht-1"
+    rig.send(f"{device}/sensor/temperature", b"21.5")
+    rig.adopt("porch", device, "sensor/temperature")
+    rig.send(f"{device}/sensor/temperature", b"21.5")
+    rig.send(f"{device}/online", b"false")
+    rig.wait(2 * HOUR_S)
+    assert rig.reading() == ("ok", 21.5)
+    rig.wait(1)
+    assert rig.reading() == ("offline", None)
+    rig.send(f"{device}/sensor/temperature", b"21.6")
+    assert rig.reading() == ("ok", 21.6)
 
 
 def test_a_restart_keeps_adoptions_and_waits_for_values(rig):
