@@ -92,9 +92,11 @@ def test_a_reading_that_is_too_old_says_since_when(rig):
     rig.step(2 * HOUR_MS, 60_000)
     assert rig.states() == {}, "none came for air, but the host has just started"
     rig.step(60_000)
+    assert rig.states() == {}, "for two minutes it may come late"
+    rig.step(2 * MINUTE_MS)
     assert rig.reasons() == {
-        "foreign_old/floor": "floor (Shed): the newest value is 2 h 1 min old",
-        "foreign_old/air": "air: no value for 2 h 1 min, since the host started"}
+        "foreign_old/floor": "floor (Shed): the newest value is 2 h 3 min old",
+        "foreign_old/air": "air: no value for 2 h 3 min, since the host started"}
     rig.readings.take(FLOOR, 0, 0)
     rig.readings.take(AIR, 20, 0)
     rig.step(12_000)
@@ -107,6 +109,18 @@ def test_an_offline_device_is_an_alarm_when_it_has_no_value(rig):
     rig.step(3 * MINUTE_MS)
     assert list(rig.states()) == ["foreign_old/air"], "a value younger than its limit is shown"
     assert rig.reasons()["foreign_old/air"] == "air: its device is offline, as its hub says"
+
+
+def test_an_availability_that_flaps_is_no_alarm(rig):
+    rig.readings.take(FLOOR, 0, 0)
+    for _ in range(10):
+        rig.readings.set_online("d", is_online=False)
+        assert rig.step(90_000, 1_000) == []
+        rig.readings.set_online("d", is_online=True)
+        assert rig.step(30_000, 1_000) == []
+    rig.readings.set_online("d", is_online=False)
+    rig.step(125_000)
+    assert rig.states() == {"foreign_old/air": "unacknowledged"}
 
 
 def test_an_implausible_value_is_an_alarm_after_a_minute(rig):
