@@ -183,7 +183,7 @@ class ForeignReadings:
         is_plausible = self._readings.take(adopted, value.number, age_ms)
         unix_ms = self._now_unix_ms() - age_ms
         before_ms, before = self._stored.get(adopted.name, (0, None))
-        is_due = unix_ms - before_ms >= STORE_EVERY_MS or (
+        is_due = not 0 <= unix_ms - before_ms < STORE_EVERY_MS or (  # also after a clock set back
             adopted.quantity == "leak" and value.number != before)
         if is_plausible and is_due:
             self._stored[adopted.name] = unix_ms, value.number

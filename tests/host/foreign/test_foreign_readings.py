@@ -282,6 +282,19 @@ def test_a_reading_is_stored_every_ten_seconds_and_a_leak_at_once(rig):
         (0, 0), (3_000, 1), (5_000, 0), (15_000, 0)]
 
 
+def test_history_goes_on_after_the_clock_was_set_back(rig):
+    rig.send(SHED, {"temperature": 21.3})
+    rig.adopt()
+    rig.send(SHED, {"temperature": 21.3})
+    rig.foreign.store()
+    rig.wait(60)
+    rig.now_unix_ms -= HOUR_S * 1_000
+    for number in (22, 23):
+        rig.send(SHED, {"temperature": number})
+    rig.foreign.store()
+    assert rig.history() == [(60_000 - HOUR_S * 1_000, 22), (0, 21.3)]
+
+
 def test_a_store_that_is_away_gets_the_values_later_and_they_are_bounded(rig):
     rig.send(SHED, {"temperature": 21.3})
     rig.adopt()
