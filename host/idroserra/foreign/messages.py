@@ -2,7 +2,8 @@
 
 Any topic and payload give a Message or None, never an exception. A value is a finite number with
 its quantity; what says that there is none (null, NaN, "unavailable", an error of the sensor) gives
-no value. The topic decides the format, below any prefix:
+no value. A device is named by the beginning of its topic, so that no hub speaks for another one's.
+The topic decides the format, below any prefix:
 
 Zigbee2MQTT   BASE/DEVICE                       {"temperature": 21.3, "water_leak": false}
               BASE/DEVICE/availability          online, or {"state": "online"}
@@ -110,9 +111,7 @@ def parse(topic: str, payload: bytes) -> Message | None:
 
 
 def _tasmota(levels: list[str], payload: bytes) -> Message | None:
-    device = _join(level for level in levels[:-1] if level != "tele")
-    if not device:
-        return None
+    device = _join(levels[:-1])
     if levels[-1] == "LWT":
         return _availability(device, "Tasmota", payload)
     found = _parsed(payload)

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from idroserra.core import protocol
 from idroserra.foreign.adopted import Adopted
 
 MAX_DEVICES = 400  # whose availability is known
@@ -106,9 +107,12 @@ class Readings:
                 self._offline.pop(device, None)
 
     def is_offline(self, device: str) -> bool:
-        """Return whether a device is offline, or the bridge of a base above it."""
+        """Return whether a device is offline, or the bridge of a base above it.
+
+        A hub may be named bridge: `foreign/bridge` is none of the others' bridge."""
         levels = device.split("/")
-        bridges = ("/".join([*levels[:end], "bridge"]) for end in range(1, len(levels)))
+        first = 2 if levels[0] == protocol.FOREIGN else 1
+        bridges = ("/".join([*levels[:end], "bridge"]) for end in range(first, len(levels)))
         with self._lock:
             return any(name in self._offline for name in (device, *bridges))
 

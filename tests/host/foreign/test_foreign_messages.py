@@ -11,7 +11,8 @@ from idroserra.core import protocol
 from idroserra.foreign.messages import MAX_FIELD_CHARS, MAX_VALUES, Value, parse
 
 ZIGBEE = "foreign/hub/zigbee2mqtt/shed"
-TASMOTA = "foreign/hub/tele/pump/SENSOR"
+PUMP = "foreign/hub/tele/pump"
+TASMOTA = f"{PUMP}/SENSOR"
 SHELLY_1 = "foreign/hub/shellies/shellyht-1A2B3C"
 SHELLY_2 = "foreign/hub/shellyplusht-1a2b3c4d5e6f"
 ESPHOME = "foreign/hub/porch"
@@ -33,15 +34,15 @@ def values(topic, payload):
      {(ZIGBEE, "power_l1"): ("power_w", 12), (ZIGBEE, "power_l2"): ("power_w", 0)}),
     (TASMOTA, {"Time": "2026-11-29T10:00:00", "AM2301": {"Temperature": 22.6, "Humidity": 32.4},
                "DS18B20-1": {"Id": "3CE1", "Temperature": -3.5}, "TempUnit": "C"},
-     {("foreign/hub/pump", "AM2301.Temperature"): ("temp_c", 22.6),
-      ("foreign/hub/pump", "AM2301.Humidity"): ("rh_pct", 32.4),
-      ("foreign/hub/pump", "DS18B20-1.Temperature"): ("temp_c", -3.5)}),
+     {(PUMP, "AM2301.Temperature"): ("temp_c", 22.6),
+      (PUMP, "AM2301.Humidity"): ("rh_pct", 32.4),
+      (PUMP, "DS18B20-1.Temperature"): ("temp_c", -3.5)}),
     (TASMOTA, {"ENERGY": {"Total": 1.2, "Power": 41, "Voltage": 230}, "Switch1": "ON"},
-     {("foreign/hub/pump", "ENERGY.Power"): ("power_w", 41),
-      ("foreign/hub/pump", "Switch1"): ("leak", 1)}),
+     {(PUMP, "ENERGY.Power"): ("power_w", 41),
+      (PUMP, "Switch1"): ("leak", 1)}),
     (TASMOTA, {"ENERGY": {"Power": [10, 20]}},
-     {("foreign/hub/pump", "ENERGY.Power.1"): ("power_w", 10),
-      ("foreign/hub/pump", "ENERGY.Power.2"): ("power_w", 20)}),
+     {(PUMP, "ENERGY.Power.1"): ("power_w", 10),
+      (PUMP, "ENERGY.Power.2"): ("power_w", 20)}),
     (f"{SHELLY_1}/sensor/temperature", b"22.38", {(SHELLY_1, "sensor/temperature"):
                                                   ("temp_c", 22.38)}),
     (f"{SHELLY_1}/sensor/flood", b"false", {(SHELLY_1, "sensor/flood"): ("leak", 0)}),
@@ -67,7 +68,7 @@ def test_the_messages_of_the_four(topic, payload, found):
 
 def test_a_temperature_in_fahrenheit_is_converted():
     found = values(TASMOTA, {"SI7021": {"Temperature": 68.0}, "TempUnit": "F"})
-    assert found["foreign/hub/pump", "SI7021.Temperature"] == ("temp_c", pytest.approx(20.0))
+    assert found[PUMP, "SI7021.Temperature"] == ("temp_c", pytest.approx(20.0))
 
 
 @pytest.mark.parametrize(("topic", "payload"), [
@@ -106,7 +107,7 @@ def test_a_failure_is_never_a_number(topic, payload):
 @pytest.mark.parametrize(("topic", "payload", "device", "is_online"), [
     (f"{ZIGBEE}/availability", b"online", ZIGBEE, True),
     (f"{ZIGBEE}/availability", b'{"state":"offline"}', ZIGBEE, False),
-    ("foreign/hub/tele/pump/LWT", b"Offline", "foreign/hub/pump", False),
+    (f"{PUMP}/LWT", b"Offline", PUMP, False),
     (f"{SHELLY_1}/online", b"false", SHELLY_1, False),
     (f"{SHELLY_2}/online", b"true", SHELLY_2, True),
     (f"{ESPHOME}/status", b"offline", ESPHOME, False),
@@ -162,6 +163,7 @@ def test_any_message_gives_values_with_a_quantity_and_a_source_or_nothing(topic,
         return
     assert message.source in ("Zigbee2MQTT", "Tasmota", "Shelly", "ESPHome")
     assert message.device
+    assert f"{topic}/".startswith(f"{message.device}/"), "no hub speaks for another's device"
     assert message.device.isprintable()
     assert bool(message.values) != (message.is_online is not None)
     assert len(message.values) <= MAX_VALUES

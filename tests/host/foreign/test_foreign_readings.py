@@ -233,11 +233,14 @@ def test_a_device_heard_after_it_was_offline_is_back(rig):
     assert rig.reading() == ("old", None)
 
 
-def test_a_bridge_that_is_offline_marks_only_the_devices_below_it(rig):
+@pytest.mark.parametrize("topic", [
+    "foreign/other/zigbee2mqtt/bridge/state", "foreign/hub/zigbee2mqtt/shed2/bridge/state",
+    "foreign/bridge/state", "foreign/bridge/online", "foreign/bridge/status",
+    "foreign/tele/hub/zigbee2mqtt/shed/LWT", "foreign/shellies/hub/zigbee2mqtt/shed/online"])
+def test_no_hub_or_bridge_marks_the_devices_of_another_one_offline(rig, topic):
     rig.send(SHED, {"temperature": 21.3})
     rig.adopt()
-    rig.send("foreign/other/zigbee2mqtt/bridge/state", b"offline")
-    rig.send("foreign/hub/zigbee2mqtt/shed2/bridge/state", b"offline")
+    rig.send(topic, b"false" if topic.endswith("online") else b"offline")
     assert rig.reading() == ("waiting", None)
 
 
