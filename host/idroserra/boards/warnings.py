@@ -88,7 +88,7 @@ def _check_light_through_water(file: str, board: dict[str, Any], outputs: set[st
             raise BoardError(file, f"sensor[{index}].point2_mv", why)
         if sensor["part"] in _LASERS:
             why = (f"a {sensor['part']} that has lost its float sees the bottom, and top_off "
-                   "would fill for ever: use another level sensor, or remove top_off")
+                   "would fill without end: use another level sensor, or remove top_off")
             raise BoardError(file, f"sensor[{index}].part", why)
 
 

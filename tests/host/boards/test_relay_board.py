@@ -55,7 +55,8 @@ REFUSED = {
     "a light": ('part = "switch"\nexpander', 'part = "dimmer"\nexpander',
                 "actuator[1].expander", "of type pca9685"),
     "a fast bus": ("freq_hz = 100_000", "freq_hz = 400_000", "expander[0].bus",
-                   "pcf8574 bears 100000 Hz, i2c.main has 400000: set its freq_hz to 100000"),
+                   "pcf8574 supports at most 100000 Hz, i2c.main has 400000: "
+                   "set its freq_hz to 100000"),
     "an address of neither": ("address = 0x3F", "address = 0x28", "expander[0].address",
                               "40 is out of range: 32 to 39 or 56 to 63"),
     "an address above": ("address = 0x3F", "address = 0x40", "expander[0].address",
