@@ -321,8 +321,8 @@ class BoardValidator:
                          part=name, kinds=kinds, have=have)
         if part.i2c_hz and self._i2c_hz.get(bus, 0) > part.i2c_hz:
             self._refuse(f"{key}.bus", N_(
-                "{part} supports at most {most} Hz, {bus} has {freq}: set its freq_hz to {most}"), part=name,
-                most=part.i2c_hz, bus=bus, freq=self._i2c_hz[bus])
+                "{part} supports at most {most} Hz, {bus} has {freq}: set its freq_hz to {most}"),
+                part=name, most=part.i2c_hz, bus=bus, freq=self._i2c_hz[bus])
         return bus
 
     def _parameters(

@@ -8,7 +8,7 @@ SECTIONS = {
     "lan": "The page on the site's own network, over HTTPS only "
            "([how](../host.md#https-on-the-local-network)).",
     "store": "The history database ([the store](../store.md)).",
-    "store.keep": "Retention of the history in days, by resolution; 0 keeps it for ever.",
+    "store.keep": "Retention of the history in days, by resolution; 0 keeps it without end.",
     "feed[]": "A database that receives all readings and events beside the store "
               "([feeds](../store.md#feeds)); any number is allowed.",
     "spool": "The durable queue between broker and store. When it is full the host stops "

@@ -10,7 +10,6 @@ from idroserra.foreign.adopted import MAX_ADOPTED, BadAdoption, UnknownForeign
 from idroserra.foreign.messages import MAX_PAYLOAD_BYTES
 from idroserra.foreign.seen import FORGOTTEN_MS, HELD_MS, MAX_SEEN
 from idroserra.foreign.service import MAX_WAITING, ForeignReadings
-from idroserra.foreign.subscription import BURST, PAUSE_S, PER_S, Subscription
 from idroserra.history.sqlite.store import SqliteStore
 
 T0 = 1_795_507_200_000
@@ -254,6 +253,8 @@ def test_a_battery_device_that_sleeps_keeps_its_value_until_it_is_too_old(rig):
     assert rig.reading() == ("ok", 21.5)
     rig.wait(1)
     assert rig.reading() == ("offline", None)
+    rig.send(f"{device}/sensor/temperature", b"21.6", retained=True)
+    assert rig.reading() == ("offline", None), "a retained value tells nothing of now"
     rig.send(f"{device}/sensor/temperature", b"21.6")
     assert rig.reading() == ("ok", 21.6)
 
@@ -358,6 +359,19 @@ def test_a_hostile_client_fills_no_memory(rig):
     assert [one.device for one in rig.foreign.seen()] == ["foreign/hub/latest"]
 
 
+def test_a_full_list_replaces_what_was_heard_longest_ago(rig):
+    names = [f"foreign/hub/{number:03d}" for number in range(MAX_SEEN)]
+    for name in names:
+        rig.send(name, {"temperature": 21.3})
+    rig.wait(HELD_MS / 1_000)
+    rig.send(names[0], {"temperature": 21.3})
+    rig.wait(1)
+    rig.send("foreign/hub/late", {"temperature": 19.0})
+    found = {one.device for one in rig.foreign.seen()}
+    assert {"foreign/hub/late", names[0]} <= found
+    assert names[1] not in found
+
+
 def test_the_number_of_adopted_readings_is_bounded(rig):
     for number in range(MAX_ADOPTED):
         rig.send(f"foreign/hub/{number}", {"temperature": 21.3})
@@ -365,28 +379,3 @@ def test_the_number_of_adopted_readings_is_bounded(rig):
     rig.send(SHED, {"temperature": 21.3})
     with pytest.raises(BadAdoption, match="100 readings are adopted"):
         rig.adopt()
-
-
-def test_a_flood_ends_the_subscription_for_a_while():
-    now_s, taken = [1_000.0], []
-    subscription = Subscription(load_config().mqtt, ["foreign/#"],
-                                lambda *message: taken.append(message), lambda: now_s[0])
-    for _ in range(20):  # a second of the highest rate, again and again
-        for _ in range(int(PER_S)):
-            subscription.receive("foreign/hub/x", b"1", retained=False)
-        now_s[0] += 1
-    assert (len(taken), subscription.dropped) == (20 * PER_S, 0)
-    for _ in range(int(3 * BURST)):
-        subscription.receive("foreign/hub/x", b"1", retained=False)
-    assert subscription.state == "paused"
-    assert len(taken) == 20 * PER_S + BURST
-    assert subscription.dropped == 2 * BURST
-    now_s[0] += PAUSE_S - 1
-    subscription.step()
-    assert subscription.state == "paused"
-    now_s[0] += 1
-    subscription.step()
-    subscription.receive("foreign/hub/x", b"1", retained=False)
-    assert len(taken) == 20 * PER_S + BURST + 1
-    subscription.receive("foreign/hub/x", b"1" * (MAX_PAYLOAD_BYTES + 1), retained=False)
-    assert len(taken) == 20 * PER_S + BURST + 1

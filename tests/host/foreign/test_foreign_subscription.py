@@ -2,8 +2,9 @@
 
 import pytest
 
-from idroserra.core.config import MqttConfig
-from idroserra.foreign.subscription import BURST, LOST_S, PAUSE_S, Subscription
+from idroserra.core.config import MqttConfig, load_config
+from idroserra.foreign.messages import MAX_PAYLOAD_BYTES
+from idroserra.foreign.subscription import BURST, LOST_S, PAUSE_S, PER_S, Subscription
 
 
 class Rig:
@@ -71,10 +72,39 @@ def test_a_flood_is_ended_at_the_broker_until_the_pause_is_over(rig):
     rig.eventually(lambda: rig.logged("Received UNSUBSCRIBE from reader-foreign") == 1, 30,
                    "the end of the subscription")
     before = rig.logged("Received SUBSCRIBE from reader-foreign")
-    connected = rig.logged("as reader-foreign")
-    rig.mosquitto.restart()
-    rig.eventually(lambda: rig.logged("as reader-foreign") > connected, 30, "the new connection")
+    rig.mosquitto.stop()
+    rig.eventually(lambda: not rig.subscription._client.is_connected(), 30, "the loss")
+    rig.mosquitto.start()
+    rig.eventually(lambda: rig.subscription._client.is_connected(), 30, "the new connection")
     assert rig.subscription.state == "paused"
     rig.wait(PAUSE_S)
     rig.eventually(lambda: rig.subscription.state == "connected", 30, "the subscription")
+    rig.subscription.stop()
+    rig.eventually(lambda: rig.logged("Received DISCONNECT from reader-foreign") == 1, 30,
+                   "all that it sent")
     assert rig.logged("Received SUBSCRIBE from reader-foreign") == before + 1
+
+
+def test_a_flood_ends_the_subscription_for_a_while():
+    now_s, taken = [1_000.0], []
+    subscription = Subscription(load_config().mqtt, ["foreign/#"],
+                                lambda *message: taken.append(message), lambda: now_s[0])
+    for _ in range(20):  # a second of the highest rate, again and again
+        for _ in range(int(PER_S)):
+            subscription.receive("foreign/hub/x", b"1", retained=False)
+        now_s[0] += 1
+    assert (len(taken), subscription.dropped) == (20 * PER_S, 0)
+    for _ in range(int(3 * BURST)):
+        subscription.receive("foreign/hub/x", b"1", retained=False)
+    assert subscription.state == "paused"
+    assert len(taken) == 20 * PER_S + BURST
+    assert subscription.dropped == 2 * BURST
+    now_s[0] += PAUSE_S - 1
+    subscription.step()
+    assert subscription.state == "paused"
+    now_s[0] += 1
+    subscription.step()
+    subscription.receive("foreign/hub/x", b"1", retained=False)
+    assert len(taken) == 20 * PER_S + BURST + 1
+    subscription.receive("foreign/hub/x", b"1" * (MAX_PAYLOAD_BYTES + 1), retained=False)
+    assert len(taken) == 20 * PER_S + BURST + 1
