@@ -126,6 +126,8 @@ class ForeignReadings:
         if known is None or known.quantity != adopted.quantity:
             self._readings.begin(name)
             self._stored.pop(name, None)
+            if adopted.quantity == "leak" and seen is not None and seen.value.number:
+                self._readings.take_kept_leak(adopted)
         return self._readings.of(adopted)
 
     def forget(self, name: str) -> None:

@@ -148,6 +148,13 @@ def test_a_retained_leak_counts_and_a_retained_dry_value_does_not(rig):
     assert found.is_wet is False
 
 
+@pytest.mark.parametrize("retained", [False, True])
+def test_a_sensor_that_is_wet_when_it_is_adopted_is_a_leak(rig, retained):
+    rig.send(FLOOR, {"water_leak": True}, retained=retained)
+    found = rig.adopt("floor", FLOOR, "water_leak")
+    assert (found.is_wet, found.number) == (True, None), "it may report once a day"
+
+
 def test_no_range_makes_a_leak_implausible(rig):
     rig.send(FLOOR, {"water_leak": False})
     assert rig.adopt("floor", FLOOR, "water_leak", low=0, high=0.5).adopted.high == 1
