@@ -81,7 +81,7 @@ class _Probe:
         self.lost_ms = 0  # without a value
         self.faults = 0.0  # readings with a fault, fading
         self.moves = 0.0  # sum of squares of its moves at doses, fading
-        self.start = 0.0  # value before a dose
+        self.start = None  # value before a dose
 
     def add(self, sample, step_ms):
         """Take in a Sample of now."""
@@ -185,7 +185,9 @@ class ProbePair:
         self._last_ms = None
         self._since_ms = 0  # how long the next state has been due
         self._sides: list = []  # strengths of doses then
-        self._agreed = None  # (at_ms, mean, difference, surprise, expected) when they last agreed
+        # (at_ms, mean, difference, surprise, expected) when they last agreed
+        self._agreed = (0, 0.0, 0.0, 0.0, 0.0)
+        self._has_agreed = False
         self._dosed_ms = None  # when the moves of a dose began to be measured
         self._is_measured = False
         self._points = []  # (at_ms, value, value) of both, while they agree
@@ -197,9 +199,10 @@ class ProbePair:
 
     def reason(self, channels):
         """Return the Reason of a dispute; `channels` are those of the first and the second."""
-        suspect, other = self._probes[self.suspect], self._probes[1 - self.suspect]
+        index = self.suspect or 0
+        suspect, other = self._probes[index], self._probes[1 - index]
         return Reason(
-            CODES[self.sign], channel=channels[self.suspect], milli_ph=milli(suspect.last),
+            CODES[self.sign], channel=channels[index], milli_ph=milli(suspect.last),
             other_milli_ph=milli(other.last))
 
     def update(self, first, second, moved_by, predicted, now_ms):
@@ -226,7 +229,8 @@ class ProbePair:
         self._measure_moves(is_undisturbed, mean, now_ms)
         self._measure_bends(is_calm, now_ms)
         water.follow(mean, is_undisturbed, is_calm, step_ms, now_ms)
-        if self._agreed is None or is_calm:
+        if is_calm or not self._has_agreed:
+            self._has_agreed = True
             self._agreed = (now_ms, mean, difference, water.surprise, water.expected)
             self._sides = [tuple(side) for side in water.sides]
         if self.suspect is None:
