@@ -6,11 +6,11 @@ import pytest
 
 from idroserra.alarms.rules import HOST, SITE, load_rules
 from idroserra.auth.roles import rule_of
+from idroserra.core.paths import PACKAGE
 from idroserra.core.reasons import REASONS, Reason
 from idroserra.node_state.places import address_of, label_of, place_of_alarm, place_of_cause
-from idroserra.web.app import HERE
 
-IDS = {match for path in (HERE / "templates").glob("*.html")
+IDS = {match for path in (PACKAGE / "web" / "templates").glob("*.html")
        for match in re.findall(r'\bid="([\w-]+)"', path.read_text())}
 
 
