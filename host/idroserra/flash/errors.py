@@ -8,7 +8,7 @@ DETECTING = N_("detecting the chip (this resets the board)")
 NO_PROMPT = N_("no prompt yet: press and release the button EN (RST) of the board")
 # On the page, for several errors.
 NO_TOOL = N_("A part of this host's installation is missing. Your technician installs it: "
-             "idroserra with its extra 'flash'.")
+             "the extra 'flash' of the host.")
 DIFFERS = N_("The board has not stored what was sent. Use another power supply or cable and try "
              "again; if it happens again, its flash is worn out.")
 

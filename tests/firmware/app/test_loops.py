@@ -184,7 +184,7 @@ def test_a_memory_write_error_blocks_no_dose(node):
 
 def test_a_calibration_discards_earlier_dose_effects(node):
     node.read(ph=6.9, ec_us_cm=1_600)
-    node.run_for(50 * MINUTE_MS)  # between them the drift is watched
+    node.run_for(30 * MINUTE_MS)
     assert len(node.events_of("dosed", actuator="ph_down")) == 2
     node.read(ph=7.6)
     node.loops.settings_changed({"ph.neutral_uv": 1_490_000})
@@ -254,7 +254,7 @@ def test_learned_dose_strength_survives_a_power_cut(node):
     node.run_for(16 * MINUTE_MS)
     assert node.kept.learned() is None
     node.read(ph=6.65)  # three times the declared titration
-    node.run_for(25 * MINUTE_MS)
+    node.run_for(5 * MINUTE_MS)
     assert node.kept.learned()[0] > 1_500
     node.reset(power_cut=True)
     node.read(ph=6.05)
