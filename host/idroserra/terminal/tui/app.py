@@ -233,7 +233,8 @@ class WatchApp(App[None]):
     @property
     def _is_shown(self) -> bool:
         """False while another screen is on top or during shutdown."""
-        return bool(self.screen.query("#top"))
+        stack = self.screen_stack
+        return bool(stack and stack[-1].query("#top"))
 
     def _top(self, nodes: Sequence[Json]) -> Text:
         feed = self._feed
