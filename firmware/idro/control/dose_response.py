@@ -129,6 +129,11 @@ class DoseResponse:
         since_ms = now_ms if self._undosed is None else self._undosed[1]
         return max(0, since_ms + _UPDATE_EVERY_MS - now_ms)
 
+    @property
+    def was_watched(self):
+        """True if the drift was measured without doses since other water came."""
+        return self._watched_ms is not None
+
     def _is_watched(self, now_ms):
         return (
             self._watched_ms is not None and now_ms - self._watched_ms < 9 * _UPDATE_EVERY_MS)

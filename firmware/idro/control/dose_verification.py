@@ -24,17 +24,14 @@ _OLDEST_EARLIER_MS = 86_400_000
 # its worst dose it moved the wrong way by 1/3 of `opposite`, too.
 _MIN_SHARE = 3
 _HOUR_MS = 3_600_000
-# Water may answer a third as strongly as declared: a series must do a fourth of its prediction.
-_LEAST_SHARE = 4
 
-# predicted: effect from which a series is judged; observed: least effect that proves it; weak:
-# that from which it goes on until twice the prediction; opposite: maximum effect in the wrong
-# direction; drift_per_h: maximum drift of the water; noise, for DoseProof: 3.5 standard deviations
-# of the difference of two readings (0.02 pH, 2.5 uS/cm each).
+# predicted: effect from which a series is judged; observed: its minimum effect; opposite: maximum
+# effect in the wrong direction; drift_per_h: maximum drift of the water; noise, for
+# DoseProof: 3.5 standard deviations of the difference of two readings (0.02 pH, 2.5 uS/cm each).
 Thresholds = namedtuple(
-    "Thresholds", ("predicted", "observed", "weak", "opposite", "drift_per_h", "noise"))
-PH = Thresholds(0.3, 0.1, 0.05, 0.15, 0.3, 0.1)
-EC = Thresholds(150, 40, 40, 100, 50, 12.5)
+    "Thresholds", ("predicted", "observed", "opposite", "drift_per_h", "noise"))
+PH = Thresholds(0.3, 0.1, 0.15, 0.3, 0.1)
+EC = Thresholds(150, 40, 100, 50, 12.5)
 
 
 class DoseVerification:
@@ -139,16 +136,11 @@ class DoseVerification:
         is_wrong = moved < -opposite and others < -opposite / _MIN_SHARE
         if count + self._count >= 2 and is_significant and is_wrong:
             return WRONG_WAY
-        least = self._thresholds.predicted
-        if abs(predicted) < least:
+        if abs(predicted) < self._thresholds.predicted:
             return None
-        if others >= max(self._thresholds.observed, abs(predicted) / _LEAST_SHARE):
-            self.clear()
-            return None
-        # No drift excuses doses of which none was seen to act.
-        excused = abs(self._moved(value, now_ms) - (value - self._baseline))
-        if abs(predicted) >= 2 * least or others - excused < self._thresholds.weak:
+        if others < self._thresholds.observed:
             return NO_EFFECT
+        self.clear()
         return None
 
     def _worst_at(self, value, now_ms, moved):

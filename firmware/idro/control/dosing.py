@@ -168,7 +168,7 @@ def _decide_ph(ph, values, state, now_ms, headroom):
         return _in_band(
             state, "ph_in_band", int(ph.value * 100 + 0.5) * 10, int(target * 100 + 0.5) * 10)
     # Water that loses CO2 rises against any acid: know how fast before doses are judged.
-    if off <= 2 * deadband or state.correcting == actuator:
+    if off <= 2 * deadband or response.was_watched and state.correcting == actuator:
         watch_ms = response.watch_left_ms(now_ms)
         if watch_ms:
             return hold(Reason("ph_watched", left_ms=watch_ms))

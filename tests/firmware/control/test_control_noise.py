@@ -71,9 +71,9 @@ def test_a_dead_pump_is_found_within_six_doses_whatever_the_noise(noise_ph, drif
         assert len(loop.doses_ms) <= 6, seed
 
 
-def test_water_that_answers_a_third_as_strongly_as_declared_is_dosed():
+def test_water_that_answers_half_as_strongly_as_declared_is_dosed():
     for seed in range(15):
-        assert Loop(0.33, seed=seed, noise_ph=0.01).run(12) is None, seed
+        assert Loop(0.5, seed=seed, noise_ph=0.01).run(12) is None, seed
 
 
 def test_a_probe_that_jumps_again_and_again_stops_no_dose():
