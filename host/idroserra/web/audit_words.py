@@ -60,7 +60,9 @@ def _pairs(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _recipe(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return name, crop and stages of a recipe; its texts and setpoints are on its page."""
-    stages = [_(str(one.get("name", ""))) for one in found.get("stages", ())]
+    listed = found.get("stages")
+    stages = [_(str(one.get("name", ""))) for one in (listed if isinstance(listed, list) else ())
+              if isinstance(one, Mapping)]
     return {"name": found.get("name"), "crop": _(str(found.get("crop", ""))), "stages": stages}
 
 
