@@ -63,7 +63,8 @@ class Subscription:
             if self._waiting:
                 ready.set()
         try:
-            await asyncio.wait_for(ready.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # wait_for() of Python 3.11 loses a cancel()
+                await ready.wait()
         except TimeoutError:
             return []
         return self.take()

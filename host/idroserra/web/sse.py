@@ -61,8 +61,13 @@ class EventStream:
         self.readers = 0
         self.used_s = 0.0  # on the clock of the event loop
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has no more messages: after end(), or after a failure of run()."""
+        return self._has_ended
+
     async def run(self) -> None:
-        """Read the live state until cancelled."""
+        """Read the live state until cancelled. Afterwards the open streams end."""
         subscription = self._subscription
         loop = asyncio.get_running_loop()
         due = loop.time()
@@ -85,6 +90,7 @@ class EventStream:
                         self._add(change)
         finally:
             self._context.live.unsubscribe(subscription)
+            self.end()
 
     def end(self) -> None:
         """End every open stream, so that the server can stop."""
@@ -137,7 +143,8 @@ class EventStream:
                 position = pending[-1][0]
                 continue
             try:
-                await asyncio.wait_for(more.wait(), HEARTBEAT_S)
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await more.wait()
             except TimeoutError:
                 text = json.dumps({"type": "heartbeat", "unix_ms_now": wall_unix_ms()})
                 yield self._encoded(position, text)

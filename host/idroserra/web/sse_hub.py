@@ -1,14 +1,15 @@
 """Creates one live stream for each locale that a page requests.
 
 Messages contain texts, so each language and choice of units needs its own stream. The plain one,
-English and metric, always runs; others end KEPT_S after their last reader.
+English and metric, always runs; others end KEPT_S after their last reader. A stream that fails
+ends its readers, who connect again and get a new one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from contextlib import suppress
 
 from idroserra.i18n.translate import DEFAULT_LOCALE, Locale, use_locale
 from idroserra.web.context import WebContext
@@ -16,6 +17,8 @@ from idroserra.web.sse import EventStream
 
 CHECK_EVERY_S = 30.0
 KEPT_S = 120.0  # a rendered page has opened its stream by then
+
+_log = logging.getLogger("idroserra")
 
 
 class FeedHub:
@@ -34,7 +37,7 @@ class FeedHub:
         """Return the stream of a locale, started if it is not running."""
         with self._lock:
             stream = self._streams.get(locale)
-            if stream is None:
+            if stream is None or stream.has_ended:
                 stream = self._streams[locale] = EventStream(self._context, self._digest)
                 self._loop.call_soon_threadsafe(self._start, locale, stream)
             stream.used_s = self._loop.time()
@@ -51,8 +54,7 @@ class FeedHub:
             self.end()
             for task in self._tasks.values():
                 task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def end(self) -> None:
         """End every open stream, so that the server can stop."""
@@ -66,7 +68,8 @@ class FeedHub:
             stream.end()
             return
         with use_locale(locale):  # inherited by the task and its threads
-            self._tasks[locale] = asyncio.create_task(stream.run())
+            task = self._tasks[locale] = asyncio.create_task(stream.run())
+        task.add_done_callback(_log_failure)
 
     def _end_unread(self) -> None:
         with self._lock:
@@ -79,3 +82,9 @@ class FeedHub:
             task = self._tasks.pop(locale, None)
             if task is not None:
                 task.cancel()
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        _log.error("the live stream failed, pages connect again: %r", error, exc_info=error)

@@ -86,3 +86,27 @@ def test_a_node_that_returns_under_its_name_is_published_in_full(host, eventuall
 def test_an_open_stream_does_not_hold_up_the_end(host, eventually):
     _, messages = follow(host, "never")
     eventually(lambda: messages, 10, "the hello")  # the fixture asserts that stop() is quick
+
+
+def test_a_stream_that_fails_ends_its_readers_and_starts_again(host, eventually, monkeypatch,
+                                                               caplog):
+    node = host.node("idro-a")
+    thread, messages = follow(host, "never")
+    eventually(lambda: messages, 10, "the hello")
+    with monkeypatch.context() as broken:
+        broken.setattr("idroserra.web.sse.sites_of", lambda nodes: nodes["no such thing"])
+        eventually(lambda: not thread.is_alive(), 30, "the end of the broken stream")
+    assert "the live stream failed" in caplog.text
+    last_id = messages[-1][0]
+    eventually(lambda: hello_after(host, last_id)["missed"], 30, "a new stream")
+    thread, messages = follow(host, "record")
+    eventually(lambda: messages, 10, "the hello")
+    node.read()
+    thread.join(60)
+    assert messages[-1][1]["type"] == "record"
+
+
+def hello_after(host, last_id):
+    thread, messages = follow(host, "hello", {"Last-Event-ID": last_id})
+    thread.join(60)
+    return messages[0][1]
