@@ -23,6 +23,10 @@ def bands_of(host, channel, hours=1):
         "from_unix_ms": to - hours * HOUR_MS, "to_unix_ms": to}).json()["bands"][channel]
 
 
+def has_reported(config):
+    return config["reported_rev"] == config["rev"]
+
+
 def test_a_vpd_is_shown_with_its_history_until_an_input_fails(host, eventually):
     node = host.node("idro-a")
     node.live()
@@ -55,6 +59,7 @@ def test_the_dli_needs_lamps_whose_light_a_recipe_declares(host, eventually):
     assert started.status_code == 201
     shown = host.view("idro-a")["channels"][dli]
     assert (shown["value"], shown["unit"], shown["display"]["unit"]) == (None, "mol/m2", "mol/m²")
+    eventually(lambda: has_reported(host.view("idro-a")["config"]), 10, "the recipe's settings")
     node.read({"light.duty_pct": 50.0})
     eventually(lambda: series(host, dli, hours=72)[dli], 10, "a reading under the recipe")
     *before, newest = series(host, dli, hours=72)[dli]
