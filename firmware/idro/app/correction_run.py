@@ -124,13 +124,16 @@ class CorrectionRun:
     def _read(self):
         """Return (value, pH, Reason): the value is None without what the correction needs, for the
         Reason."""
-        ph = self._context.sampler.reading(_PH, _STALE_MS)
+        context = self._context
+        ph = context.sampler.reading(_PH, _STALE_MS)
         if ph.value is None:
             return None, None, Reason("no_ph", fault=ph.fault)
+        if _PH in context.sampler.need_calibration and not context.values["ph.calibrated_day"]:
+            return None, None, Reason("no_ph", fault="uncalibrated")
         milli_ph = milli(ph.value)
         if not self._is_feeding:
             return milli_ph, None, None
-        ec = self._context.sampler.reading(_EC, _STALE_MS)
+        ec = context.sampler.reading(_EC, _STALE_MS)
         return ec.value, milli_ph, Reason("no_ec", fault=ec.fault)
 
     def _latch(self, code):

@@ -32,6 +32,7 @@ CONFIRM_MS = 60_000
 RUN_MS = 40_000
 _KEPT_READINGS = 400
 _TEMP = "reservoir.temp_c"
+_PH_DAY = "ph.calibrated_day"
 OPEN_STATES = ("open", "applying")
 # Why a calibration that is no longer open takes no request.
 _ENDED = {
@@ -168,7 +169,8 @@ class CalibrationSession:
     def reset_to_factory(self, defaults: Mapping[str, Any]) -> None:
         """Set the factory values and discard the points. Raises CannotCalibrate."""
         self._check_open()
-        changes = {key: defaults[key] for key in self.kind.keys}
+        keys = (*self.kind.keys, _PH_DAY) if self.kind.name == "ph" else self.kind.keys
+        changes = {key: defaults[key] for key in keys}
         self._commands.set_config(self.node, changes, self.by)
         self._restart()
 
@@ -303,7 +305,7 @@ def extra_settings(
     calibration and, for a poor probe, a lower dosing authority."""
     if kind.name != "ph":
         return {}
-    extra: dict[str, Any] = {"ph.calibrated_day": day_of(unix_ms)}
+    extra: dict[str, Any] = {_PH_DAY: day_of(unix_ms)}
     if probe_health is not None:
         granted_pct = health.authority_pct(probe_health, asked_pct)
         if granted_pct != asked_pct:

@@ -215,7 +215,8 @@ def test_what_cannot_be_calibrated_is_said_at_once(host, node, walk):
 
 
 def test_an_absurd_calibration_is_taken_back_first(host, node, walk, eventually):
-    node.values = node.values | {"ph.neutral_uv": 1_000_000, "ph.slope_uv_per_ph": -130_000}
+    node.values = node.values | {"ph.neutral_uv": 1_000_000, "ph.slope_uv_per_ph": -130_000,
+                                 "ph.calibrated_day": today()}
     node.report(5)
     ph = walk("ph")
     ph.read(faults={"reservoir.ph": "out_of_range"}, count=3)
@@ -225,6 +226,7 @@ def test_an_absurd_calibration_is_taken_back_first(host, node, walk, eventually)
     # for the values of before.
     eventually(lambda: host.view("idro-a")["config"]["values"]["ph.neutral_uv"] == 1_500_000,
                10, "the factory values")
+    assert host.view("idro-a")["config"]["values"]["ph.calibrated_day"] == 0  # never calibrated
     ph.state()
     ph.read({"reservoir.ph": ph.cups.ph(7.02)})
     assert ph.ask("points", reference="7.00")[0] == 200

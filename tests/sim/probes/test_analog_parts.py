@@ -77,6 +77,17 @@ def test_an_old_calibration_or_none_gives_no_acid(made, age_days, doses):
     assert result.measured["reservoir.ph"] > 6.0  # there is something to correct
 
 
+@pytest.mark.parametrize("is_calibrated", [True, False])
+def test_a_correction_waits_for_the_first_calibration(made, is_calibrated):
+    board, image = made
+    scenario = scenario_run.load(SCENARIOS / "fresh-fill-corrected.toml")
+    day = today(scenario.start_unix_ms) if is_calibrated else 0
+    found = replace(scenario, expectations=[], duration_ms=1_500_000,
+                    settings=dict(scenario.settings) | {"ph.calibrated_day": day})
+    result = scenario_run.run(found, board, image)
+    assert (result.doses["ph_down"]["count"] > 0) == is_calibrated
+
+
 def test_a_cut_cable_is_a_fault_of_that_channel_only(tmp_path, made):
     cut = ("reservoir.ph", "reservoir.level_mm", "bed.moisture_pct")
     said = lines_of(tmp_path, made, duration_ms=240_000, timeline=[
