@@ -184,11 +184,12 @@ class Pages:
         context = self.context
         feed = self._app.state.feed_hub.of(current_locale())
         newest_id = feed.newest_id  # before the data: later messages are replayed
-        nodes = context.views.all()
+        nodes, host = context.views.all(), host_problems(context.counts())
+        feed.handed_out(nodes, host)
         sites = sites_of(nodes)
         boot = {"event_id": newest_id, "nodes": nodes, "sites": sites,
                 "now_unix_ms": wall_unix_ms(), "digest": self._digest,
-                "host_reasons": host_problems(context.counts()),
+                "host_reasons": host,
                 "alarms": alarms_summary(context.alarm_loop)}
         who = current_identity()
         role = Role.ANYONE if who is None else who.role

@@ -5,6 +5,9 @@ and keeps the newest messages. Each page reads from its own position; a page who
 receives `missed` and requests everything again. There is one stream for each locale (sse_hub.py):
 run() takes the locale of its context.
 
+A page takes its first state from the host, not from a comparison. A state that came and went
+between two comparisons would stay on it: handed_out() makes the next one send such fields again.
+
 The ingest shares this process, so a message is encoded once for all pages, and pages are woken at
 most four times a second.
 """
@@ -14,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import islice
@@ -49,10 +53,13 @@ class EventStream:
         self._boot = secrets.token_hex(4)
         self._messages: deque[tuple[int, bytes]] = deque(maxlen=KEPT_COUNT)
         self._number = 0
+        self._lock = threading.Lock()
+        # What the last comparison saw, without the fields that handed_out() found to differ.
         self._shape: dict[str, dict[str, Any]] = {}
         self._host: list[dict[str, str]] | None = None
+        self._is_host_current = True
         self._alarms: dict[str, Any] = {}
-        self._sites: list[dict[str, Any]] = []
+        self._sites: list[dict[str, Any]] | None = []
         self._more = asyncio.Event()
         self._woken_s = 0.0
         self._wake_due: asyncio.TimerHandle | None = None
@@ -96,6 +103,24 @@ class EventStream:
         """End every open stream, so that the server can stop."""
         self._has_ended = True
         self._wake()
+
+    def handed_out(
+        self, nodes: list[dict[str, Any]], host: list[dict[str, str]] | None = None
+    ) -> None:
+        """A page got the JSON of all nodes, and the host reasons, not from this stream.
+
+        The next comparison sends what the last one saw differently. From any thread."""
+        shapes = {node["node"]: _shape(node) for node in nodes}
+        sites = sites_of(nodes)
+        with self._lock:
+            for name in shapes.keys() | self._shape.keys():
+                shape = shapes.get(name, {})
+                self._shape[name] = {key: value for key, value in self._shape.get(name, {}).items()
+                                     if key in shape and shape[key] == value}
+            if sites != self._sites:
+                self._sites = None
+            if host is not None and host != self._host:
+                self._is_host_current = False
 
     @property
     def newest_id(self) -> str:
@@ -214,28 +239,34 @@ class EventStream:
             host = host_problems(self._context.counts())
         except HostError:
             return []
+        sites = sites_of(nodes)
+        with self._lock:
+            changes = self._node_changes(nodes)
+            if sites != self._sites:
+                self._sites = sites
+                changes.append({"type": "sites", "sites": sites})
+            if host != self._host or not self._is_host_current:
+                self._host, self._is_host_current = host, True
+                changes.append({"type": "host", "reasons": host})
+        alarms = alarms_summary(self._context.alarm_loop)
+        if alarms != self._alarms:  # also if the alarm loop has stopped
+            self._alarms = alarms
+            changes.append({"type": "alarms", "summary": alarms})
+        return changes
+
+    def _node_changes(self, nodes: list[dict[str, Any]]) -> list[Message]:
+        """Return the fields of nodes that differ from the last call; under the lock."""
         changes: list[Message] = []
         for node in nodes:
             name = node["node"]
-            shape, old = _shape(node), self._shape.get(name)
+            shape, old = _shape(node), self._shape.get(name, {})
             self._shape[name] = shape
-            changed = {key: node[key] for key in shape if old is None or old[key] != shape[key]}
+            changed = {key: node[key] for key in shape if key not in old or old[key] != shape[key]}
             if changed:
                 changes.append({"type": "node", "node": name, "changes": changed})
         for name in self._shape.keys() - {node["node"] for node in nodes}:
             del self._shape[name]  # sent whole if the node returns
             changes.append({"type": "gone", "node": name})
-        sites = sites_of(nodes)
-        if sites != self._sites:
-            self._sites = sites
-            changes.append({"type": "sites", "sites": sites})
-        alarms = alarms_summary(self._context.alarm_loop)
-        if alarms != self._alarms:  # also if the alarm loop has stopped
-            self._alarms = alarms
-            changes.append({"type": "alarms", "summary": alarms})
-        if host != self._host:
-            self._host = host
-            changes.append({"type": "host", "reasons": host})
         return changes
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from typing import Any
 
-from idroserra.i18n.translate import DEFAULT_LOCALE, Locale, use_locale
+from idroserra.i18n.translate import DEFAULT_LOCALE, Locale, current_locale, use_locale
 from idroserra.web.context import WebContext
 from idroserra.web.sse import EventStream
 
@@ -42,6 +43,15 @@ class FeedHub:
                 self._loop.call_soon_threadsafe(self._start, locale, stream)
             stream.used_s = self._loop.time()
             return stream
+
+    def handed_out(
+        self, nodes: list[dict[str, Any]], host: list[dict[str, str]] | None = None
+    ) -> None:
+        """Tell the stream of the current locale, if there is one, what a page got besides it."""
+        with self._lock:
+            stream = self._streams.get(current_locale())
+        if stream is not None:
+            stream.handed_out(nodes, host)
 
     async def run(self) -> None:
         """Run the plain stream and end streams without readers, until cancelled."""

@@ -3,7 +3,10 @@
 import json
 import threading
 
-from idroserra.i18n.translate import DEFAULT_LOCALE
+import pytest
+
+from idroserra.i18n.translate import DEFAULT_LOCALE, Locale
+from idroserra.web.sse import EventStream
 
 
 def events_of(host, headers, wanted, collected):
@@ -110,3 +113,24 @@ def hello_after(host, last_id):
     thread, messages = follow(host, "hello", {"Last-Event-ID": last_id})
     thread.join(60)
     return messages[0][1]
+
+
+@pytest.mark.parametrize("path", ["/account", "/api/nodes"])
+def test_a_state_between_two_comparisons_does_not_stay_on_a_page(host, eventually, path):
+    node = host.node("idro-a")
+    node.read()
+    eventually(lambda: host.view("idro-a")["state"]["level"] != "bad", 10, "a good state")
+    hub = host.app.state.feed_hub
+    stream = EventStream(hub._context, "")  # compares when we say so
+    hub._streams[Locale("it")] = stream
+    stream._changes()
+    node.publish_raw("status", b"offline")
+    eventually(lambda: not host.view("idro-a")["online"], 10, "the node offline")
+    page = host.client.get(path, headers={"Accept-Language": "it"})
+    assert '"online":false' in page.text
+    node.publish_raw("status", b"online")
+    eventually(lambda: host.view("idro-a")["online"], 10, "the node online")
+    changes = {one["type"]: one for one in stream._changes()}
+    assert changes["node"]["changes"]["online"] is True
+    assert "title" not in changes["node"]["changes"]  # which the page shows rightly
+    assert changes["sites"]["sites"][0]["level"] != "bad"

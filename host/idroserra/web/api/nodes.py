@@ -72,9 +72,11 @@ def nodes_router(context: WebContext) -> Routes:
 
 def _add_nodes(router: Routes, context: WebContext) -> None:
     @router.get("/nodes", answer=NodesOut)
-    def list_nodes() -> dict[str, Any]:
+    def list_nodes(request: Request) -> dict[str, Any]:
         """List every node the host knows, by name."""
-        return {"nodes": context.views.all()}
+        nodes = context.views.all()
+        request.app.state.feed_hub.handed_out(nodes)
+        return {"nodes": nodes}
 
     @router.get("/nodes/{node}", answer=NodeOut)
     def show_node(node: str) -> dict[str, Any]:

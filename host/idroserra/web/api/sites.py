@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from msgspec import Meta
+from starlette.requests import Request
 
 from idroserra.alarms.engine import AlarmEngine
 from idroserra.core.natural_order import natural_key
@@ -104,9 +105,11 @@ def sites_router(nodes: Nodes, views: NodeViews, journal: Journal, alarms: Alarm
     router = Routes("/api", _ERROR_REPLIES)
 
     @router.get("/sites", answer=SitesOut)
-    def list_sites() -> dict[str, Any]:
+    def list_sites(request: Request) -> dict[str, Any]:
         """List every site that has a node, worst first."""
-        return {"sites": sites_of(views.all())}
+        nodes = views.all()
+        request.app.state.feed_hub.handed_out(nodes)
+        return {"sites": sites_of(nodes)}
 
     @router.put("/sites/{site}", answer=SiteOut)
     def rename(site: SitePath, body: SiteNameIn) -> dict[str, Any]:
