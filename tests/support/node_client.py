@@ -55,6 +55,7 @@ class NodeClient:
         self._changed = threading.Condition()
         self._stopping = False
         self._port = port
+        self.is_ready = threading.Event()  # it is connected and has subscribed
         self._client = self._build()
         self._thread = threading.Thread(target=self._send_all, daemon=True)
 
@@ -116,12 +117,14 @@ class NodeClient:
         client.reconnect_delay_set(1, 1)
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
+        client.on_subscribe = lambda *_: self.is_ready.set()
         client.on_message = self._on_message
         return client
 
     def _on_connect(self, client: Any, *_: Any) -> None:
-        for leaf in ("command", "config", "stored"):
-            client.subscribe(topics.down(self.node, leaf), qos=1)
+        self.is_ready.clear()
+        client.subscribe([(topics.down(self.node, leaf), 1)
+                          for leaf in ("command", "config", "stored")])
         self.publish("status", messages.pack_status(True), retain=True)
         self.publish("info", messages_host.pack_info(self.info()), retain=True)
         with self._changed:

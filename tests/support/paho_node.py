@@ -40,7 +40,9 @@ def now_unix_ms():
 
 class PahoNode:
     """answer: outcome of its acks, None for no ack; reason: their Reason, None for that of `done`;
-    refuse_config: the Reason to refuse settings, or None."""
+    refuse_config: the Reason to refuse settings, or None.
+
+    commands: each once, though the host sends a stop again until it has the answer."""
 
     def __init__(self, node, port, key=b"k" * 32, context=None):
         self.node = node
@@ -48,6 +50,7 @@ class PahoNode:
         self.answer = "done"
         self.reason = None
         self.commands = []
+        self._command_ids = set()
         self.stored_upto = {}
         # Readings stay fresh for three periods, which is longer than any test takes.
         self.values = settings.defaults() | {"dosing.enabled": True, "sample.every_ms": 60_000}
@@ -143,7 +146,9 @@ class PahoNode:
         elif leaf == "command":
             signed = messages.unpack_command(self.node, message.payload)
             self._check(signed)
-            self.commands.append(signed.message)
+            if signed.message.id not in self._command_ids:
+                self._command_ids.add(signed.message.id)
+                self.commands.append(signed.message)
             if self.answer is not None:
                 reason = self.reason or done_reason(signed.message)
                 ack = messages.Ack(signed.message.id, self.answer, reason, BOOT_ID, self.at_ms)

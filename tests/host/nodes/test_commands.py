@@ -53,13 +53,15 @@ def test_the_nodes_answer_is_the_end(service, node, eventually, outcome, reason)
     node.outcome = (outcome, reason)
     subscription = service.live.subscribe()
     args = {"actuator": "ph_down", "volume_ul": 2000}
+    asked_ms = node.now_ms()
     command_id = service.commands.send(NODE, "dose", args, "anna")
     eventually(ended(service, command_id), 10, "an answer")
     state = service.commands.state(command_id)
     assert (state.state, state.reason, state.by) == (outcome, reason, "anna")
     command, = node.commands
     assert (command.verb, command.args, command.boot_id) == ("dose", args, node.boot_id)
-    assert 10_000 < command.not_after_at_ms - node.now_ms() <= 30_000
+    assert command.not_after_at_ms > asked_ms + 10_000
+    assert command.not_after_at_ms <= node.now_ms() + 30_000
     states = []
 
     def is_complete():
@@ -79,9 +81,10 @@ def test_a_stop_is_repeated_under_its_id_until_it_is_answered(service, node, eve
     node.outcome = ("done", STOPPED)
     eventually(ended(service, command_id), 10, "an answer")
     assert service.commands.state(command_id).state == "done"
-    count = len(node.commands)
-    other = service.commands.send(NODE, "resume", {}, "anna")
-    eventually(ended(service, other), 10, "the next answer")
+    for _ in range(2):  # the first comes after a stop that was on its way beside the answer
+        count = len(node.commands)
+        other = service.commands.send(NODE, "resume", {}, "anna")
+        eventually(ended(service, other), 10, "the next answer")
     assert len(node.commands) == count + 1, "an answered stop is not sent again"
 
 

@@ -88,7 +88,7 @@ def host(tmp_path, mosquitto, node, eventually):
     host.nodes.set_info(NODE, node.info())
     host.nodes.set_online(NODE, True)
     host.link.start()
-    eventually(lambda: host.link.is_connected and node._client.is_connected(), 10, "both")
+    eventually(lambda: host.link.is_connected and node.is_ready.is_set(), 10, "both")
     yield host
     host.link.stop()
     host.close()
