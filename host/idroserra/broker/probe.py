@@ -14,8 +14,8 @@ from idroserra.core.config import MqttConfig
 from idroserra.mqtt.connection import identify
 from idroserra.mqtt.paho_client import stop_client
 
-CONNECT_S = 5.0
-LISTEN_S = 1.0
+CONNECT_S = 10.0
+QUIET_S = 1.0  # after the last retained message
 
 
 class ConnectionProbe:
@@ -30,12 +30,14 @@ class ConnectionProbe:
         self.retained: set[str] = set()
         self.cleared: list[str] = []
         self._answered = threading.Event()
+        self._heard = threading.Event()
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=f"idroserra-visit-{secrets.token_hex(4)}",
             protocol=mqtt.MQTTv5 if version == 5 else mqtt.MQTTv311)
         identify(client, config)
         client.on_connect = self._on_connect
         client.on_message = self._on_message
+        client.on_subscribe = lambda *_: self._heard.set()
         client.connect_timeout = CONNECT_S
         try:
             client.connect(config.host, config.port, keepalive=30)
@@ -45,7 +47,9 @@ class ConnectionProbe:
         client.loop_start()
         if self._answered.wait(CONNECT_S) and not self.refusal:
             client.subscribe(listen_to, qos=0)
-            threading.Event().wait(LISTEN_S)
+            self._heard.wait(CONNECT_S)
+            while self._heard.wait(QUIET_S):  # on a slow line they come one by one
+                self._heard.clear()
             for topic in sorted(filter(clears, self.retained)):
                 client.publish(topic, b"", qos=1, retain=True).wait_for_publish(CONNECT_S)
                 self.cleared.append(topic)
@@ -60,3 +64,4 @@ class ConnectionProbe:
     def _on_message(self, client: mqtt.Client, userdata: Any, message: Any) -> None:
         if message.retain and message.payload:
             self.retained.add(message.topic)
+            self._heard.set()
