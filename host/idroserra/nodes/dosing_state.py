@@ -20,6 +20,7 @@ from idroserra.nodes.node import Node
 from idroserra.nodes.state_text import reason_now
 
 EARN_MS = 3 * 86_400_000  # as in the firmware
+_ON_ITS_WAY_MS = 60_000  # messages take so long at most; later ones count as after the info
 # The state of dosing by the code of the cause that forbids doses; "held" for all others.
 _STATES = {"dosing_stopped": "stopped", "stopped": "stopped", "dosing_locked": "latched",
            "dosing_off": "off", "advice_only": "advise", "advice": "advise",
@@ -102,15 +103,17 @@ def authority_of(
     if info is None or asked_pct is None or node.boot_epoch_unix_ms is None:
         return None
     events.is_read(node.node)
-    info_unix_ms = info.at_ms + node.boot_epoch_unix_ms
+    # By the last message, so late by its way: an event since may seem to be before the info.
+    info_unix_ms = min(now_unix_ms, info.at_ms + node.boot_epoch_unix_ms)
+    since_unix_ms = max(node.boot_epoch_unix_ms, info_unix_ms - _ON_ITS_WAY_MS)
     granted_pct, left_ms = info.granted_pct, info.earn_left_ms
     change = events.newest(node.node, "authority")
-    if change is not None and change.unix_ms > info_unix_ms:
+    if change is not None and change.unix_ms > since_unix_ms:
         granted = change.detail.get("granted_pct")
         granted_pct = min(max(granted, 0), 100) if isinstance(granted, int) else 0
     due_unix_ms = info_unix_ms + left_ms
     latch = events.newest(node.node, "latched")
-    if latch is not None and latch.unix_ms > info_unix_ms:
+    if latch is not None and latch.unix_ms > since_unix_ms:
         due_unix_ms = latch.unix_ms + EARN_MS
     due = due_unix_ms if granted_pct < asked_pct else None
     return DosingAuthority(granted_pct, asked_pct, due,

@@ -125,14 +125,15 @@ def test_the_hosts_codes_are_the_firmwares():
     (("authority", {"granted_pct": 100}), 100, None),
     (("latched", {"reason": Reason("latch_no_effect").as_json()}), 25, "3 d"),
 ])
-def test_authority_is_what_the_node_said_last(event, granted_pct, left):
+@pytest.mark.parametrize("up_ms", [60_000, 2_000])  # of a message that was long on its way
+def test_authority_is_what_the_node_said_last(event, granted_pct, left, up_ms):
     latest = LatestEvents(EmptyStore, lambda: NOW)
     info = Info("0.1.0", "b", "esp32", "b0", 5_000, None, "host", "power_on", "", (), {}, (),
                 True, 25, 51 * 3_600_000, AS_FLASHED, UNKNOWN_SYSTEM)
     if event is not None:
         latest.take("idro-a", (NOW - 1_000) * 1_000, *event)
     found = authority_of(latest, Node("idro-a", "farm", info=info,
-                                    boot_epoch_unix_ms=NOW - 60_000), 100, NOW)
+                                    boot_epoch_unix_ms=NOW - up_ms), 100, NOW)
     assert found.granted_pct == granted_pct
     assert (f"full authority in {left} at the earliest" in found.text) == (left is not None)
     assert (found.full_from_unix_ms is None) == (left is None)
