@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from idroserra.broker import local
 from idroserra.broker.local import free_port as new_free_port
 from support.programs import report_not_tried
 from support.quick import PROGRAM_FIXTURES, is_quick
@@ -32,7 +33,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the recorder of --record-durations in the main process only."""
+    """Register the recorder of --record-durations in the main process only. Each worker chooses
+    from free ports of its own: another could take one before a server binds it."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    local._SERVER_PORTS = local._SERVER_PORTS[int(worker)::_workers() or 1]
     if config.option.record_durations and not hasattr(config, "workerinput"):
         config.pluginmanager.register(DurationRecorder(config.rootpath))
 
@@ -56,10 +60,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             and not hypothesis.is_hypothesis_test(getattr(item, "obj", None))
             and PROGRAM_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
         ]
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+    workers = _workers()
     if workers:
         by_id = {item.nodeid: item for item in items}
         items[:] = [by_id[test] for test in in_rows(list(by_id), durations, workers)]
+
+
+def _workers() -> int:
+    return int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
 
 
 @pytest.hookimpl(trylast=True)

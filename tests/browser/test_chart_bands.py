@@ -39,8 +39,10 @@ def test_bands_step_with_the_setpoints(node, host, tab, eventually):
     assert [row.split(",")[-1] for row in table if ",ph.target," in row] == ["5.8", "6.2"]
 
 
-def test_the_small_line_of_a_tile_has_the_bands_of_the_last_hour(node, host, tab):
+def test_the_small_line_of_a_tile_has_the_bands_of_the_last_hour(node, host, tab, eventually):
     node.tell("configured", {"rev": 0, "by": "ann"}, 30 * HOUR_MS)
+    eventually(lambda: setpoints(host)["known_from_unix_ms"]
+               < setpoints(host)["from_unix_ms"], 10, "the time of the settings")
     page = tab().open("/nodes/idro-a")
     line = page.locator(".tile[data-channel='reservoir.ph'] .spark")
     area = line.locator(".area")

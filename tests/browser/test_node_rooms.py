@@ -80,10 +80,12 @@ def test_now_fits_one_screen_and_two_of_a_phone(browser, host, node):
             tab.check()
             tab.close()
     host.client.post("/api/nodes/idro-a/recipe/stop", json={}).raise_for_status()
-    host.client.put("/api/nodes/idro-a/config", json={"values": before}).raise_for_status()
+    put = host.client.put("/api/nodes/idro-a/config", json={"values": before})
     node.tell("correction", {
         "actuator": "ph_down", "given_ul": 0, "left_ul": 0, "next_ul": 0, "state": "ended",
         "target_milli_ph": 5_900, "reason": Reason("ended_by", by="anna"), "by": "anna"})
+    wait_until(lambda: host.view("idro-a")["config"]["reported_rev"] == put.json()["rev"], 10,
+               "the settings of before")
 
 
 @pytest.mark.parametrize("room", ROOMS)

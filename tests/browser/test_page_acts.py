@@ -129,9 +129,12 @@ def test_an_earlier_question_does_not_enable_the_answer_of_a_later_one(node, tab
     expect(yes).to_be_enabled()
 
 
-def test_a_dose_the_wrong_way_is_warned_of_before_and_a_refused_one_says_why(node, tab):
+def test_a_dose_the_wrong_way_is_warned_of_before_and_a_refused_one_says_why(
+        host, node, tab, eventually):
     node.answer, node.reason = "refused", Reason("channel_stale", channel="reservoir.ph")
     node.read({"reservoir.ph": 5.7})  # below its target of 5.8
+    eventually(lambda: host.view("idro-a")["channels"]["reservoir.ph"]["value"] == 5.7, 10,
+               "the reading at the host")
     watched = tab(PHONE)
     page = watched.open("/nodes/idro-a/water")
     page.get_by_role("button", name="Dose…").click()

@@ -118,7 +118,7 @@ def test_a_notification_test_without_an_answer_is_not_confirmed(receiver, tab):
     with page.expect_event("requestfinished", lambda one: one.url.endswith("/api/alarms/test")):
         page.get_by_role("button", name="Send a test").click()
     wait_until(lambda: page.clock.run_for(100) or asked, 15, "the question what became of it")
-    assert receiver.messages
+    wait_until(lambda: receiver.messages, 15, "the test at the recipients")
     expect(page.locator("#delivery .outcome")).to_have_attribute("data-state", "pending")
     page.clock.run_for(60_000)
     expect(page.locator("#delivery .outcome")).to_have_text(

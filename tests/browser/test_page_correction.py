@@ -148,9 +148,12 @@ def test_advice_and_dosing_authority_are_shown(node, tab):
     watched.check()
 
 
-def test_nutrient_is_offered_by_its_titration_with_the_setpoint_as_target(node, tab):
+def test_nutrient_is_offered_by_its_titration_with_the_setpoint_as_target(
+        host, node, tab, eventually):
     watched = tab(PHONE)
     node.read({"reservoir.ec_us_cm": 1_000})
+    eventually(lambda: host.view("idro-a")["channels"]["reservoir.ec_us_cm"]["value"] == 1_000,
+               10, "the reading at the host")
     page = watched.open("/nodes/idro-a/water")
     expect(panel(page).locator("[name=target_ph]")).to_have_value("5.80")
     panel(page).locator("[name=doser]").select_option("nutrient_a")

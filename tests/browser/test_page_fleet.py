@@ -80,6 +80,7 @@ def test_sort_search_and_filter_are_kept_in_the_address(fleet, open_page):
     expect(page.locator("th[data-column=ph]")).to_have_attribute("aria-sort", "descending")
     page.fill("#fleet [name=find]", "basil")
     page.select_option("#fleet [name=level]", "warn")
+    expect(page.locator("#fleet tbody tr")).to_have_count(1)
     assert names(page) == ["basil-10"]
     page.reload()
     expect(page.locator("#fleet tbody tr")).to_have_count(1)

@@ -200,9 +200,10 @@ def test_a_press_during_which_the_node_confirms_is_not_lost(host, node, tab):
     expect(page.locator("#recipe-sure")).to_contain_text("The setpoints do not change.")
 
 
-def test_safety_gate_findings_are_shown_before_the_start(node, host, tab):
+def test_safety_gate_findings_are_shown_before_the_start(node, host, tab, eventually):
     node.values = node.values | {"dosing.enabled": False, "doser.ul_per_s": 20}
     node.report(1)
+    eventually(lambda: host.view("idro-a")["config"]["reported_rev"] == 1, 10, "its report")
     page = tab(PHONE).open("/nodes/idro-a/crop")
     page.select_option("#recipe [name=recipe]", "tomato")
     notes = panel(page).locator("[data-part=start] .notes li")

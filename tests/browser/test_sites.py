@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from idroserra.auth.roles import Role
 from support.all_pages import AXE, axe_violations
 from support.command_line import idroserra
-from support.fleet import fleet
+from support.fleet import fleet, read
 from support.pages import DESKTOP, SMALLEST, MonitoredTab
 from support.real_host import standing_host
 from support.wait import wait_until
@@ -16,8 +16,13 @@ from support.wait import wait_until
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
     with standing_host(tmp_path_factory.mktemp("sites")) as running:
-        fleet(running, wait_until)
+        running.fleet = fleet(running, wait_until)
         yield running
+
+
+@pytest.fixture(autouse=True)
+def fresh(host):
+    read(host, wait_until, host.fleet)
 
 
 @pytest.fixture(scope="module")

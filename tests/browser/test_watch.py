@@ -116,11 +116,13 @@ def test_alarms_are_shown_explained_and_acknowledged(host, node, terminal):
     assert [one["state"] for one in alarms] == ["acknowledged"]
 
 
-def test_the_next_node_is_a_key_away_and_the_worst_comes_first(host, node, terminal):
+def test_the_next_node_is_a_key_away_and_the_worst_comes_first(
+        host, node, terminal, eventually):
     other = host.node("idro-b")
     node.live(2)
     other.live(2)
     other.read(faults={"reservoir.ph": "flat"})
+    eventually(lambda: host.view("idro-b")["state"]["level"] == "bad", 10, "the worse state")
 
     async def script(watch):
         await watch.shows("idro-a", "idro-b", "flat")

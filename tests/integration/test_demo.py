@@ -132,8 +132,10 @@ def test_home_assistant_operates_a_greenhouse_of_the_demo(tmp_path: Path, monkey
             home.set(node, "dosing_enabled", "ON")
             wait_until(lambda: _of(home, node) == (5.8, True), 30, "dosing on")
             home.set(node, "stop", "PRESS")
-            wait_until(lambda: home.of(node, "event").get("event_type") == "stopped"
-                       and home.of(node, "command").get("text", "").startswith("stop: done"), 30,
+            wait_until(lambda: any(
+                where.endswith(f"/{node}/event") and event["event_type"] == "stopped"
+                for where, event, _ in list(home.every))
+                and home.of(node, "command").get("text", "").startswith("stop: done"), 30,
                        "that it is stopped")
             assert home.is_available(node, "stop")
             os.kill(demo.greenhouses[0].live.pid, signal.SIGKILL)

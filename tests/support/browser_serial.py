@@ -78,7 +78,8 @@ class SerialBridge:
         self._left_bytes = 0
         self._line = self._socket = None
         self._lock = threading.Lock()
-        self._server = serve(self._serve, "127.0.0.1", 0, compression=None, max_size=None)
+        self._server = serve(self._serve, "127.0.0.1", 0, compression=None, max_size=None,
+                             open_timeout=60)
         self._threads = [threading.Thread(target=self._server.serve_forever, daemon=True)]
         self._threads[0].start()
 
@@ -121,7 +122,7 @@ class SerialBridge:
             for data in socket:
                 kept = data[:max(0, self._left_bytes)]
                 while kept:
-                    select.select([], [self._line], [], 10)
+                    select.select([], [self._line], [], 60)
                     kept = kept[os.write(self._line, kept):]
                 self.sent_bytes += len(data)
                 self._left_bytes -= len(data)

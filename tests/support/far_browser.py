@@ -31,7 +31,7 @@ class FarBrowser:
             if isinstance(message, bytes):
                 data = message[1:]
                 while data:
-                    select.select([], [self._line], [], 10)
+                    select.select([], [self._line], [], ANSWER_S)
                     data = data[os.write(self._line, data):]
                 continue
             message = json.loads(message)
@@ -69,7 +69,8 @@ def far_browser(host, board):
     ticket = host.client_with().post(
         "/api/install", json={}, headers={"Origin": host.url} | cookie).json()["ticket"]
     url = f"{host.url.replace('http', 'ws')}/api/install/line?ticket={ticket}"
-    with connect(url, origin=host.url, additional_headers=cookie, max_size=None) as socket:
+    with connect(url, origin=host.url, additional_headers=cookie, max_size=None,
+                 open_timeout=60) as socket:
         browser = FarBrowser(socket, board)
         try:
             yield browser

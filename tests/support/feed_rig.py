@@ -34,7 +34,7 @@ def feed_of(server: HttpServer, name: str) -> FeedConfig:
     database = f"fed{next(NAMES)}"
     write_api = "v1" if isinstance(server, Influxd) else "v2"
     return FeedConfig(name=name, url=server.url, database=database, write_api=write_api,
-                      timeout_ms=2_000)
+                      timeout_ms=60_000)
 
 
 class FeedRig:

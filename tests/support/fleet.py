@@ -1,4 +1,4 @@
-"""Twenty nodes at three sites: one with faults and an offline node, one stopped, one healthy."""
+"""Twenty nodes at three sites: one with faults, one with old readings, one stopped."""
 
 from idro.protocol.reason import Reason
 
@@ -17,16 +17,24 @@ def fleet(host, wait):
             node = host.node(f"{stem}-{number}")
             host.service.nodes.move(node.node, site)
             made.setdefault(site, []).append(node)
-            if site == "Nord" and number == 2:
-                node.read(ago_ms=3_600_000)
-            elif site == "Nord" and number == 1:
-                node.read(faults={"reservoir.ph": "in_air"})
-            else:
-                node.read()
+    read(host, wait, made)
     # An alarm without delay.
     made["Nord"][0].tell("latched", {"reason": Reason("latch_no_effect")})
     made["Sud"][0].tell("stopped", {"by": "anna"})
-    wait(lambda: all(host.view(node.node)["channels"]["reservoir.temp_c"]["unix_ms"]
-                     for nodes in made.values() for node in nodes), 60, "the fleet")
     wait(lambda: host.view("sud-1")["dosing"]["state"] == "stopped", 60, "the stop")
     return made
+
+
+def read(host, wait, made):
+    """Let every node read: readings of before other tests may be old by now."""
+    for nodes in made.values():
+        for node in nodes:
+            if node.node == "nord-2":
+                node.read(ago_ms=3_600_000)
+            elif node.node == "nord-1":
+                node.read(faults={"reservoir.ph": "in_air"})
+            else:
+                node.read({"reservoir.temp_c": 20.5}, at_ms=(newest := node.at_ms))
+    wanted_unix_ms = newest + node._boot_unix_ms
+    wait(lambda: (host.view(node.node)["channels"]["reservoir.temp_c"]["unix_ms"] or 0)
+         >= wanted_unix_ms, 60, "the reading of the last one")

@@ -42,7 +42,7 @@ class NoticeReceiver:
 
     def url(self, secret="s3cretToken"):
         """Return an apprise URL of this server that contains a secret."""
-        return f"json://anna:{secret}@127.0.0.1:{self.port}/{secret}"
+        return f"json://anna:{secret}@127.0.0.1:{self.port}/{secret}?cto=60&rto=60"
 
     def close(self):
         """Stop listening."""

@@ -80,6 +80,7 @@ def test_records_are_stored_and_acknowledged(service, node, eventually):
     assert [c.unix_ms - epoch for c in found["reservoir.ph"]] == [
         1_000 + 10 * i for i in range(100) if (i + 1) % 5]
     assert len(service.store.events(NODE, epoch, epoch + 10_000)) == 20
+    eventually(lambda: service.live.channels(NODE), 15, "the live values")
     assert service.live.channels(NODE)["air.temp_c"]["fault"] == "no_ack"
     known = service.nodes.get(NODE)
     assert known.online

@@ -127,6 +127,7 @@ def test_nothing_that_doses_sees_a_foreign_reading(host, sensors, eventually):
     node = host.node(NODE)
     node.live(3)
     host.settle(NODE, 3)
+    eventually(lambda: host.view(NODE)["state"]["level"] == "ok", 10, "a good state")
     before = host.view(NODE)
     sensors.send(SHED, {"temperature": 21.3})
     sensors.send(FLOOR, {"water_leak": True})

@@ -32,7 +32,7 @@ def opened(host, session, ticket, origin=None, **headers):
     cookie = {"Cookie": "=".join(session)} if session else {}
     url = f"{host.url.replace('http', 'ws')}/api/install/line?ticket={ticket}"
     with connect(url, origin=origin or host.url, additional_headers=cookie | headers,
-                 max_size=None) as line:
+                 max_size=None, open_timeout=60) as line:
         yield line
 
 

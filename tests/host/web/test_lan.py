@@ -92,7 +92,8 @@ def test_a_board_is_installed_over_tls_from_the_pages_own_origin(host):
         # Not the client with threads, whose reads and writes over TLS disturb one another.
         async with connect(f"wss://{own}/api/install/line?ticket={ticket}", ssl=trust,
                            origin=origin, additional_headers=cookie, proxy=None,
-                           host="127.0.0.1", port=host.service.lan.port) as line:
+                           host="127.0.0.1", port=host.service.lan.port,
+                           open_timeout=60) as line:
             return json.loads(await line.recv())
 
     with pytest.raises(InvalidStatus):
