@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -170,5 +171,7 @@ def test_a_copy_tells_what_its_target_does_not_keep(tmp_path, influx2):
     assert 0 < done["points"] + done["events"] == done["target_points"] + done["target_events"]
     assert done["too_old"] == missing
     text = run("copy", tmp_path / "first.db", there)
-    assert f"{missing:,} points and events are older than {there} keeps" in text
+    older = re.search(rf"([\d,]+) points and events are older than {there} keeps", text)
+    # The limit may pass one more instant, of five channels, between the two copies.
+    assert int(older[1].replace(",", "")) - missing in (0, 5)
     database.remove()

@@ -174,7 +174,7 @@ def test_the_host_says_which_topics_the_broker_refuses(rig, hub):
     allowed.start()
     wait_until(lambda: allowed.state == "connected", 30, "the subscription")
     hub.publish("foreign/hub/x", b"21.3")
-    assert taken.get(timeout=30) == ("foreign/hub/x", b"21.3", False)
+    assert taken.get(timeout=60) == ("foreign/hub/x", b"21.3", False)
     allowed.stop()
     refused.start()
     wait_until(lambda: refused.state == "refused by the broker: zigbee2mqtt/#", 30, "the refusal")

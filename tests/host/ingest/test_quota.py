@@ -1,8 +1,11 @@
 """The ingest takes a limited number of bytes and log lines of each node."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from host.ingest.test_ingest import NODE, Host, telemetry
+from idroserra.ingest import consumer
 from idroserra.ingest.quota import (
     BURST_BYTES,
     BYTES_PER_S,
@@ -16,7 +19,9 @@ OTHER = "idro-good"
 
 
 @pytest.fixture
-def host(tmp_path):
+def host(tmp_path, monkeypatch):
+    """A host for which no time passes: a slow machine would take more of a flood."""
+    monkeypatch.setattr(consumer, "time", SimpleNamespace(monotonic=lambda: 100.0))
     host = Host(tmp_path)
     yield host
     host.close()

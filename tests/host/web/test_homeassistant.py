@@ -227,6 +227,7 @@ def test_events_and_alarms_are_published_with_their_texts(host, home, node, even
     eventually(lambda: home.of("idro-a", "state")["alarms"] == 1, 15, "the alarm")
     assert rendered(alarm, home.of("idro-a", "state")) == "ON"
     assert "Dosing is locked" in home.of("idro-a", "state")["worst"]
+    eventually(lambda: home.of("idro-a", "event"), 15, "the event")
     event = home.of("idro-a", "event")
     assert event["event_type"] == "latched"
     assert event["event_type"] in home.device("idro-a")["cmps"]["event"]["evt_typ"]
