@@ -38,16 +38,16 @@ class Terminal:
     def open(self):
         return self._host.client.get(PATH).json()["open"]
 
-    def carry(self, *cups):
-        """Let the node read in the cup of the point that comes next, until the walk has ended;
-        return (exit code, what it printed, its errors)."""
+    def carry(self, *cups, count=2):
+        """Let the node read `count` times in the cup of the point that comes next, until the walk
+        has ended; return (exit code, what it printed, its errors)."""
         deadline_s = time.monotonic() + PATIENCE_S
         while self._process.poll() is None:
             assert time.monotonic() < deadline_s, f"the walk does not end: {self.open()}"
             state = self.open()
             at = 0 if state is None else min(len(state["points"]), len(cups) - 1)
             values, faults = cups[at]
-            self.cups.read(values, faults, count=2)
+            self.cups.read(values, faults, count=count)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(PACE_S)
         out, err = self._process.communicate(timeout=PATIENCE_S)
@@ -125,7 +125,7 @@ def test_ctrl_c_ends_the_hold(terminal, eventually):
 
 def test_a_wrong_standard_ends_the_calibration_with_the_reason(terminal):
     terminal.start("ph", "idro-a", "--points", "4.01", "--yes", "--wait", "15")
-    code, _, err = terminal.carry(*terminal.ph("7.00"))
+    code, _, err = terminal.carry(*terminal.ph("7.00"), count=25)  # stable well within the wait
     assert code == 1
     assert err.startswith("idroserra: idro-a: buffer 4.01: this is not buffer 4.01")
     assert terminal.open() is None

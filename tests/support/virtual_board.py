@@ -172,7 +172,7 @@ class VirtualBoard:
 
         Return False after a power cut."""
         assert self._micropython is not None
-        code = self._micropython.stop()
+        code = self._micropython.stop(120)  # it is about to exit by itself
         self._micropython = None
         if code == _EXIT_DARK:
             return False
@@ -252,9 +252,10 @@ class _MicroPython:
         while not heard.endswith(b">>> "):
             heard += self.recv(1)
 
-    def stop(self) -> int:
+    def stop(self, patience_s: float = 0.5) -> int:
+        """Return the exit code, after a kill once `patience_s` is over."""
         try:
-            return self._process.wait(0.5)
+            return self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait(120)

@@ -99,7 +99,7 @@ def test_a_stream_that_fails_ends_its_readers_and_starts_again(host, eventually,
     with monkeypatch.context() as broken:
         broken.setattr("idroserra.web.sse.sites_of", lambda nodes: nodes["no such thing"])
         eventually(lambda: not thread.is_alive(), 30, "the end of the broken stream")
-    assert "the live stream failed" in caplog.text
+    eventually(lambda: "the live stream failed" in caplog.text, 10, "why")
     last_id = messages[-1][0]
     eventually(lambda: hello_after(host, last_id)["missed"], 30, "a new stream")
     thread, messages = follow(host, "record")
