@@ -399,11 +399,11 @@ $(UV):
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
 # Every extra but `examples`.
-EXTRAS := influx parquet report docs flash recipes sim gym dev
+EXTRAS := parquet report docs flash recipes sim gym dev
 lock: $(UV)
 	@cd requirements && for one in 'build.txt build.in' \
 	  'all.txt ../pyproject.toml $(EXTRAS:%=--extra %) --constraint build.txt' \
-	  'host.txt ../pyproject.toml --extra influx --extra report --extra parquet --extra recipes --constraint all.txt'; do \
+	  'host.txt ../pyproject.toml --extra report --extra parquet --extra recipes --constraint all.txt'; do \
 	  ../$(COMPILE) $(ARGS) --output-file $$one; done
 .PHONY: lock
 

@@ -19,7 +19,7 @@ FOLDER = ROOT / "requirements"
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 BASE = PYPROJECT["project"]["dependencies"]
-HOST = [*BASE, *EXTRAS["influx"], *EXTRAS["report"], *EXTRAS["parquet"], *EXTRAS["recipes"]]
+HOST = [*BASE, *EXTRAS["report"], *EXTRAS["parquet"], *EXTRAS["recipes"]]
 DECLARED = {
     "build.txt": PYPROJECT["build-system"]["requires"],
     "host.txt": HOST,

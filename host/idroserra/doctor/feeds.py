@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 from msgspec.structs import replace
 
@@ -11,7 +12,8 @@ from idroserra.core.config import FeedConfig
 from idroserra.core.errors import StoreError, StoreUnavailable
 from idroserra.doctor.result import Check
 from idroserra.feeds.victoria import VictoriaMonitor
-from idroserra.history.influx.http import Http, check_write
+from idroserra.history.influx.http import Http
+from idroserra.history.influx.writer import open_lines
 
 TIMEOUT_MS = 3_000
 
@@ -22,9 +24,10 @@ _NO_DATABASE_YET = "HTTP 404: database not found"
 def check_feeds(feeds: Sequence[FeedConfig]) -> Iterator[Check]:
     """Yield a check of each feed: which database it is, and whether it lets the host write."""
     for feed in feeds:
-        http = Http(replace(feed, timeout_ms=min(feed.timeout_ms, TIMEOUT_MS)))
+        asked = replace(feed, timeout_ms=min(feed.timeout_ms, TIMEOUT_MS))
+        http = Http(asked)
         try:
-            yield _check(feed, http)
+            yield _check(asked, http)
         except StoreError as error:
             yield Check(f"feed {feed.name}", "fail", error.why,
                         "start that database, or correct its [[feed]]; what it lacks is sent then")
@@ -37,7 +40,8 @@ def _check(feed: FeedConfig, http: Http) -> Check:
     name, where = f"feed {feed.name}", f"{feed.url}, database {feed.database}"
     is_victoria = VictoriaMonitor(feed.url, http).before() is not None
     try:
-        check_write(feed, http)
+        with closing(open_lines(feed)) as lines:
+            lines.check()
     except StoreUnavailable as error:
         if feed.write_api != "v1" or _NO_DATABASE_YET not in error.why:
             raise

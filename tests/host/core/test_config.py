@@ -128,8 +128,12 @@ def test_secrets_are_not_shown():
     assert "hunter2" not in repr(config)
 
 
-def test_heavy_packages_load_only_when_used():
-    code = ("import sys, idroserra.server.service;"
+@pytest.mark.parametrize("code", [
+    "idroserra.server.service",
+    "idroserra.history.influx.store as used; from idroserra.core.config import StoreConfig;"
+    " used.InfluxStore(StoreConfig(kind='influx', write_api='v1'), 'farm')"])
+def test_heavy_packages_load_only_when_used(code):
+    code = (f"import sys, {code};"
             "print([m for m in ('influxdb_client', 'uvicorn') if m in sys.modules])")
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert said.stdout.strip() == b"[]"

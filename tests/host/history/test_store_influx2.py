@@ -3,17 +3,14 @@
 support/influx2.py answers as a 2.7.12 was seen to answer."""
 
 import logging
-import sys
-import threading
 import time
 
 import pytest
 
 from idroserra.core.config import StoreConfig
-from idroserra.core.errors import ConfigError, StoreRejected, StoreUnavailable
+from idroserra.core.errors import StoreRejected, StoreUnavailable
 from idroserra.core.validation import validate
 from idroserra.history.influx.store import InfluxStore
-from idroserra.history.maintenance import MaintenanceWorker
 from idroserra.history.models import EventPoint, Instant, SamplePoint
 from support.influx2 import ORG, TOKEN
 from support.samples import write_samples
@@ -183,25 +180,6 @@ def test_flux_that_fails_in_a_200_keeps_the_mark_of_its_hour(influx2, store, mon
     monkeypatch.undo()
     assert store.maintain(NOW)
     assert not store.maintain(NOW)
-
-
-def test_without_its_client_a_2x_is_not_set_up_and_the_host_says_so(
-    store, monkeypatch, caplog, eventually
-):
-    init(store)
-    write_samples(store, hours(T0, 1), [])
-    monkeypatch.setitem(sys.modules, "influxdb_client.client.influxdb_client", None)
-    with pytest.raises(ConfigError, match="needs influxdb-client: pip install"):
-        init(store)
-    worker = MaintenanceWorker(store, lambda: NOW)
-    thread = threading.Thread(target=worker.run)
-    with caplog.at_level(logging.WARNING):
-        thread.start()
-        eventually(lambda: "maintenance of the store failed: InfluxDB 2 needs" in caplog.text,
-                   60, "it is logged")
-    worker.stop()
-    thread.join(60)
-    assert not thread.is_alive()
 
 
 def test_a_bucket_that_is_missing_is_named_with_what_to_do(influx2):

@@ -14,7 +14,6 @@ from idroserra.ingest.received import Received
 from idroserra.ingest.spool import Spool
 from idroserra.ingest.store_writer import StoreWriter, events_of, instants_of
 from support.databases import Influxd
-from support.samples import write_samples
 
 NODE = "idro-a1"
 T0 = 1_767_225_600_000
@@ -74,7 +73,7 @@ def foreign_float(http, database, fields, unix_ms=T0):
 
 def test_what_the_store_refuses_is_found_kept_and_the_rest_is_stored(spool, influxd):
     store, http = influx_store(influxd, "poison")
-    write_samples(store, [], [])
+    influxd.run("CREATE DATABASE poison")
     foreign_float(http, "poison", "level_mm=1.5")
     writer = StoreWriter(spool, store, lambda: T0)
     spool.commit([received(1, 20, {"reservoir.ph": 6.0})])
@@ -94,7 +93,7 @@ def test_what_the_store_refuses_is_found_kept_and_the_rest_is_stored(spool, infl
 
 def test_a_store_that_refuses_everything_is_set_up_wrongly_and_discards_nothing(spool, influxd):
     store, http = influx_store(influxd, "foreign")
-    write_samples(store, [], [])
+    influxd.run("CREATE DATABASE foreign")
     foreign_float(http, "foreign", "level_mm=1.5,ec_us_cm=1.5")
     writer = StoreWriter(spool, store, lambda: T0)
     spool.commit([received(1, 3, {"reservoir.level_mm": 180})])
@@ -129,7 +128,7 @@ def test_an_outage_keeps_the_block_and_its_order(spool, tmp_path):
 def test_stored_counts_what_the_database_has(spool, influxd):
     """Records older than its retention, and one whose only value it rejects, are not stored."""
     store, http = influx_store(influxd, "keeps")
-    write_samples(store, [], [])
+    influxd.run("CREATE DATABASE keeps")
     store._run('ALTER RETENTION POLICY autogen ON "keeps" DURATION 168h SHARD DURATION 24h')
     today_ms = time.time_ns() // 1_000_000 // DAY_MS * DAY_MS
     now = today_ms - DAY_MS // 2  # a noon: the last hour is in the same shard of the database

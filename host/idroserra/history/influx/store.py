@@ -1,7 +1,7 @@
 """A store in an InfluxDB 1.x or 2.x, by line protocol and InfluxQL.
 
-Writes go to /api/v2/write (InfluxDB 1.8+ and 2) or /write (1.x) over one persistent connection;
-queries go to /query over another.
+Writes go to /api/v2/write (InfluxDB 1.8+ and 2, by influxdb-client) or /write (1.x) over one
+persistent connection; queries go to /query over another.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from operator import itemgetter
 from typing import Any
 from urllib.parse import urlencode
@@ -27,7 +27,7 @@ from idroserra.history.influx import downsampling_v1, downsampling_v2
 from idroserra.history.influx.columns import where
 from idroserra.history.influx.downsampling_v1 import ROLLUPS
 from idroserra.history.influx.engine import why_no_store
-from idroserra.history.influx.http import Http, client_v2, one_line
+from idroserra.history.influx.http import Http, one_line
 from idroserra.history.influx.info import info, spans_of
 from idroserra.history.influx.writer import LineWriter
 from idroserra.history.line_protocol import query_text
@@ -203,7 +203,7 @@ class InfluxStore:
         database = self._config.database
         retentions = downsampling_v1.retentions(self._show, database)
         if self._major() == 2:  # InfluxQL gives a duration of 0 for every bucket
-            with client_v2(self._config) as client:
+            with self._client() as client:
                 retentions = downsampling_v2.retentions(client, {
                     "": database, **{rolled.policy: downsampling_v2.bucket_of(database, rolled)
                                      for rolled in ROLLUPS if rolled.policy in retentions}})
@@ -213,7 +213,7 @@ class InfluxStore:
         """Set up retention and downsampling, and compute past roll-ups."""
         major = self._major()
         if major == 2:
-            with client_v2(self._config) as client:
+            with self._client() as client:
                 done = downsampling_v2.set_up(client, self._config)
             # A token that may not see the other buckets learns here that they exist.
             policies = ",".join(rolled.policy for rolled in ROLLUPS)
@@ -241,10 +241,16 @@ class InfluxStore:
     def _roll_up(self, start_ms: int, end_ms: int) -> None:
         """Recompute all roll-ups of [start, end), whole hours."""
         if self._major() == 2:
-            with client_v2(self._config) as client:
+            with self._client() as client:
                 downsampling_v2.roll_up(client, self._config, start_ms, end_ms)
         else:
             downsampling_v1.roll_up(self._run, self._config.database, start_ms, end_ms)
+
+    def _client(self) -> AbstractContextManager[Any]:
+        """Return influxdb-client for a 2.x; a 1.x does without its memory."""
+        from idroserra.history.influx.client import client_v2
+
+        return client_v2(self._config)
 
     def _major(self) -> int:
         """Return the server's major version. Raises StoreUnavailable."""

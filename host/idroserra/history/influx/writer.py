@@ -7,11 +7,10 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from urllib.parse import urlencode
 
 from idroserra.core.config import DatabaseConfig
-from idroserra.core.errors import StoreRejected, StoreUnavailable
-from idroserra.history.influx.http import Http, sender
+from idroserra.core.errors import StoreRejected
+from idroserra.history.influx.lines import BareLines, Lines
 from idroserra.history.line_protocol import event_line, instant_lines
 from idroserra.history.models import EventPoint, Instant
 
@@ -31,9 +30,7 @@ class LineWriter:
         self._config = config
         self._site = site
         self._lock = threading.Lock()
-        self._http = Http(config)
-        self._is_created = False
-        self._send = sender(config, self._http)
+        self._lines = open_lines(config)
 
     def write(
         self, instants: Sequence[Instant], events: Sequence[EventPoint]
@@ -46,7 +43,6 @@ class LineWriter:
         times += [(event.unix_us, event.node) for event in events]
         too_old: Counter[str] = Counter()
         with self._lock:
-            self._create_database()
             for at in range(0, len(texts), MAX_TEXTS):
                 body = texts[at : at + MAX_TEXTS]
                 dropped = self._send_lines(body)
@@ -68,15 +64,13 @@ class LineWriter:
 
     def close(self) -> None:
         """Close the connection."""
-        self._http.close()
+        with self._lock:
+            self._lines.close()
 
     def _send_lines(self, texts: Sequence[str]) -> int:
         """Write lines; return how many were dropped because they are older than the retention."""
         try:
-            self._send("\n".join(texts).encode())
-        except StoreUnavailable:
-            self._is_created = False  # it may have been dropped
-            raise
+            self._lines.send("\n".join(texts).encode())
         except StoreRejected as error:
             found = _TOO_OLD.search(error.why)
             if found is None:
@@ -84,10 +78,11 @@ class LineWriter:
             return int(found[1] or found[2])
         return 0
 
-    def _create_database(self) -> None:
-        """Create the database in a 1.x; the operator creates the bucket of a 2.x."""
-        if self._is_created or self._config.write_api == "v2":
-            return
-        query = urlencode({"q": f'CREATE DATABASE "{self._config.database}"'})
-        self._http.request("POST", f"/query?{query}", b"", {})
-        self._is_created = True
+
+def open_lines(config: DatabaseConfig) -> Lines:
+    """Return the sender of a database; it connects on demand."""
+    if config.write_api == "v1":
+        return BareLines(config)
+    from idroserra.history.influx.client import ClientLines
+
+    return ClientLines(config)
