@@ -193,6 +193,10 @@ bench-store: venv  # 5 million points in SQLite: bytes a point, ms a chart; abou
 	$(PY) bench/bench_store.py $(ARGS)
 .PHONY: bench-store
 
+bench-influx-client: venv  # writes by influxdb-client beside bare HTTP: under a minute
+	$(PY) bench/bench_influx_client.py $(ARGS)
+.PHONY: bench-influx-client
+
 # Installs mqttwarn, mqtt2influxdb and Node-RED into build/peers. ARGS="--only idroserra --rates 0".
 bench-ingest: venv  # four rates, five programs, mosquitto and victoria-metrics: about 10 minutes
 	$(PY) bench/ingest/bench_ingest.py $(ARGS)
