@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from idroserra.broker import local_server
 from idroserra.broker.local import free_port
 from idroserra.client.http import HostClient
 from idroserra.core.errors import HostError
@@ -41,13 +42,14 @@ def ask(port: int, path: str):
     return HostClient(f"http://127.0.0.1:{port}").get(path)
 
 
-@pytest.mark.parametrize("broker", ["mosquitto", "amqtt"])
+@pytest.mark.parametrize(("broker", "store"), [("mosquitto", "influx"), ("amqtt", "sqlite")])
 def test_a_short_demo_loses_nothing_and_runs_the_firmware_of_this_tree(
-    broker: str, tmp_path: Path
+    broker: str, store: str, tmp_path: Path
 ) -> None:
     port = free_port()
     demo = start_demo("--duration", "3600", "--history", "0.05", "--port", str(port), "--broker",
-                      broker, "--json")
+                      broker, "--json", "--keep", str(tmp_path / "kept"),
+                      *(("--store", "influxdb") if store == "influx" else ()))
     try:
         wait_until(lambda: _nodes_online(demo, port) == 2, 60, "two greenhouses online")
         wait_until(lambda: _is_history_stored(port), 60, "their history in the store")
@@ -56,8 +58,12 @@ def test_a_short_demo_loses_nothing_and_runs_the_firmware_of_this_tree(
         out, err = demo.communicate(timeout=300)
     assert demo.returncode == 0, err
     report = json.loads(out)
-    built = build.build_image("esp32-reservoir", tmp_path)
+    built = build.build_image("esp32-reservoir", tmp_path / "built")
+    assert report["store"]["kind"] == store
+    assert report["store"]["points"] > report["store"]["events"] > 0
     assert len(report["nodes"]) == 2
+    if store == "influx":
+        _check_database(tmp_path / "kept" / "influxdb", report["nodes"])
     for node in report["nodes"]:
         assert node["sent"] == node["stored"] > 400, node
         assert node["lost"] == 0
@@ -65,6 +71,37 @@ def test_a_short_demo_loses_nothing_and_runs_the_firmware_of_this_tree(
         assert node["image_sha256"] == built.image_sha256
         for channel, (low, high) in PLAUSIBLE.items():
             assert low <= node["last"][channel]["value"] <= high, (channel, node["last"])
+
+
+def _check_database(folder: Path, nodes: list[dict[str, int]]) -> None:
+    """Check that an InfluxDB has what a demo has stored, and its roll-ups."""
+    with Influxd(folder) as influxd:
+        for node in nodes:
+            where = f"WHERE node='{node['node']}'"
+            instants = {row[0] for row in influxd.rows(f"SELECT * FROM sample {where}")}
+            events = influxd.rows(f"SELECT seq FROM event {where}")
+            newer = len(instants) + len(events) - node["stored"]
+            assert 0 <= newer < 20, (node, len(instants), len(events))
+        policies = {row[0] for row in influxd.rows("SHOW RETENTION POLICIES ON idroserra")}
+    assert policies >= {"minutes", "quarters", "hours", "daily"}
+
+
+@pytest.mark.parametrize(("version", "why"), [
+    (None, "influxd is not installed: apt install influxdb"),
+    ("InfluxDB v2.7.12 (git: ec9dcde5d6)", "is InfluxDB v2.7.12 .*: the demo starts a 1.x only"),
+])
+def test_without_an_influxd_of_a_1x_the_demo_says_what_to_do(
+    version: str | None, why: str, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(local_server, "SBIN", str(tmp_path))
+    if version is not None:
+        program = tmp_path / "influxd"
+        program.write_text(f"#!/bin/sh\necho '{version}'\n")
+        program.chmod(0o755)
+    options = Options(1, 0, free_port(), "amqtt", influx=True)
+    with pytest.raises(HostError, match=why), Demo(tmp_path / "demo", options, print):
+        pass
 
 
 def test_stored_counts_what_the_database_keeps(tmp_path: Path) -> None:

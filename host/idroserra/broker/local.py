@@ -7,28 +7,19 @@ outboxes resend what it loses when it is killed.
 
 import os
 import random
-import shutil
-import signal
 import socket
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 from idroserra.broker.access import acl_file
-from idroserra.core.errors import HostError
+from idroserra.broker.local_server import LocalServer, LocalServerError, find_server
 
-_START_DEADLINE_S = 60.0
 _SERVER_PORTS = range(20_000, 32_000)
 _TRIES = 100
 
 
-class BrokerError(HostError):
-    """The broker did not start. The message contains the end of its log."""
-
-
 def free_port() -> int:
-    """Return a free loopback TCP port. Raises BrokerError.
+    """Return a free loopback TCP port. Raises LocalServerError.
 
     It is outside the ephemeral range (from 32768 on Linux, from 49152 elsewhere): a client could
     get such a port before the server binds it, or connect to itself while the server is down.
@@ -40,22 +31,21 @@ def free_port() -> int:
             except OSError:
                 continue
         return port
-    raise BrokerError(f"no free port between {_SERVER_PORTS[0]} and {_SERVER_PORTS[-1]}")
+    raise LocalServerError(f"no free port between {_SERVER_PORTS[0]} and {_SERVER_PORTS[-1]}")
 
 
-class Broker:
+class Broker(LocalServer):
     """A broker process on a loopback port."""
 
     def __init__(self, folder: Path, kind: str = "auto", port: int | None = None) -> None:
-        self.folder = folder
-        self.port = port if port is not None else free_port()
+        super().__init__(folder, port if port is not None else free_port())
         self._mosquitto = find_mosquitto()
         if kind == "auto":
             kind = "mosquitto" if self._mosquitto else "amqtt"
         if kind == "mosquitto" and not self._mosquitto:
-            raise BrokerError("mosquitto is not installed: apt install mosquitto, or use amqtt")
+            raise LocalServerError(
+                "mosquitto is not installed: apt install mosquitto, or use amqtt")
         self.kind = kind
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -66,51 +56,6 @@ class Broker:
     def mqtt_version(self) -> int:
         """The newest protocol level of the broker: 5, or 4 (MQTT 3.1.1) with amqtt."""
         return 5 if self.kind == "mosquitto" else 4
-
-    @property
-    def pid(self) -> int:
-        """Process id of the broker. Raises BrokerError if it is not running."""
-        if self._process is None:
-            raise BrokerError("the broker is not running")
-        return self._process.pid
-
-    def start(self) -> None:
-        """Start it and wait until it accepts connections. Raises BrokerError."""
-        if self._answers():
-            raise BrokerError(f"port {self.port} is in use: stop the program that uses it")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        log_path = self.folder / "broker.log"
-        with log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        deadline = time.monotonic() + _START_DEADLINE_S
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
-            if self._answers():
-                return
-            time.sleep(0.02)
-        self.stop()
-        log_end = log_path.read_text(errors="replace")[-500:]
-        raise BrokerError(f"{self.kind} did not start on port {self.port}: {log_end}")
-
-    def stop(self) -> None:
-        """End the process and wait for its end. Idempotent."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            probe.settimeout(0.2)
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _command(self) -> list[str]:
         if self.kind == "amqtt":
@@ -143,10 +88,8 @@ class Broker:
 
 
 def find_mosquitto() -> str | None:
-    """Return the path of mosquitto, also from sbin folders outside PATH, or None."""
-    return shutil.which("mosquitto") or shutil.which(
-        "mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
-    )
+    """Return the path of mosquitto, or None."""
+    return find_server("mosquitto")
 
 
 def _is_root() -> bool:

@@ -29,6 +29,8 @@ def demo(
     duration: Annotated[float | None, typer.Option(min=5, help="Stop after this time, s.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of the page.")] = None,
     broker: Annotated[str, typer.Option(help="auto, mosquitto or amqtt.")] = "auto",
+    store: Annotated[str | None, typer.Option(
+        help="influxdb: start the influxd of this machine as the store.")] = None,
     keep: Annotated[
         Path | None, typer.Option(help="Keep all data in this new or empty folder.")] = None,
     seed: Annotated[int, typer.Option(min=1, help="Seed of the first greenhouse.")] = 1,
@@ -41,13 +43,17 @@ def demo(
     """
     if broker not in ("auto", "mosquitto", "amqtt"):
         raise typer.BadParameter(f"{broker}: auto, mosquitto or amqtt", param_hint="--broker")
+    if store not in (None, "influxdb"):
+        raise typer.BadParameter(
+            f"{store}: influxdb, or leave it away for SQLite", param_hint="--store")
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise typer.BadParameter(f"{keep}: not an empty folder", param_hint="--keep")
     from idroserra.demo.app import Options
 
     with tempfile.TemporaryDirectory(prefix="idroserra-demo-") as temporary:
         folder = Path(temporary) if keep is None else keep.resolve()
-        report = _run(folder, Options(nodes, history, port, broker, seed), duration)
+        options = Options(nodes, history, port, broker, seed, influx=store is not None)
+        report = _run(folder, options, duration)
     if report is None:
         return
     if as_json:

@@ -21,6 +21,7 @@ from idroserra.broker.local import Broker, free_port
 from idroserra.core.config import load_config
 from idroserra.core.errors import ConfigError, HostError
 from idroserra.demo.greenhouse import DAY_MS, Greenhouse
+from idroserra.demo.influxd import LocalInflux
 from idroserra.image import build
 from idroserra.journal.models import Author, Draft
 from idroserra.server.service import Service
@@ -72,6 +73,7 @@ class Options:
     port: int | None = None
     broker: str = "auto"
     seed: int = 1
+    influx: bool = False  # start an InfluxDB as the store
 
 
 @dataclass
@@ -87,6 +89,7 @@ class Demo:
         self._start_unix_ms = time.time_ns() // 1_000_000
         self._broker = Broker(self.folder / "broker", self.options.broker)
         self.broker_kind = self._broker.kind
+        self._influx = LocalInflux(self.folder / "influxdb") if self.options.influx else None
         self.port = _http_port(self.options.port)
         self.url = f"http://127.0.0.1:{self.port}"
         try:
@@ -116,18 +119,22 @@ class Demo:
             self._start_node(greenhouse)
 
     def _start_host(self) -> None:
-        config = load_config(
-            overrides={
-                "site": "demo",
-                "data_dir": str(self.folder / "host"),
-                "mqtt": {
-                    "url": self._broker.url, "username": "host",
-                    "protocol": "5" if self._broker.mqtt_version == 5 else "3.1.1"},
-                "http": {"port": self.port},
-            }
-        )
+        overrides = {
+            "site": "demo",
+            "data_dir": str(self.folder / "host"),
+            "mqtt": {
+                "url": self._broker.url, "username": "host",
+                "protocol": "5" if self._broker.mqtt_version == 5 else "3.1.1"},
+            "http": {"port": self.port},
+        }
+        if self._influx is not None:
+            self.say(f"starting InfluxDB on port {self._influx.port}")
+            self._influx.start()
+            overrides["store"] = self._influx.store
         self.say("starting the host")
-        self.service = Service(config)
+        self.service = Service(load_config(overrides=overrides))
+        if self._influx is not None:
+            self.service.store.init(lambda *_: None)
         self.service.start()
         self.link = self._login_link()
         app = create_app(self.service, simulated=True, help_site=site_dir())
@@ -211,6 +218,8 @@ class Demo:
             self.service.stop()
             del self.service
         self._broker.stop()
+        if self._influx is not None:
+            self._influx.stop()
 
 
 def _http_port(wanted: int | None) -> int:

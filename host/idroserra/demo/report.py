@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from idroserra.core.errors import StoreError
 from idroserra.demo.app import Demo
 from idroserra.demo.greenhouse import Greenhouse
 
@@ -17,8 +18,8 @@ SETTLE_DEADLINE_S = 30.0
 
 
 def settle(demo: Demo) -> dict[str, Any]:
-    """Return the report: {"nodes": [...], "image_sha256", "ok"}. Waits for the host at most
-    SETTLE_DEADLINE_S."""
+    """Return the report: {"nodes": [...], "store", "image_sha256", "ok"}. Waits for the host at
+    most SETTLE_DEADLINE_S."""
     sent = {greenhouse.node: greenhouse.sent() for greenhouse in demo.greenhouses}
     deadline = time.monotonic() + SETTLE_DEADLINE_S
     while not (is_settled := _is_settled(demo, sent)) and time.monotonic() < deadline:
@@ -32,8 +33,15 @@ def settle(demo: Demo) -> dict[str, Any]:
     failures += [f"{node['node']}: the store keeps nothing of {node['refused']:,} records: older"
                  " than its retention, or rejected (idroserra rejected)"
                  for node in nodes if node["refused"]]
+    try:
+        info = demo.service.store.info()
+        store = {"kind": info.kind, "points": info.points, "events": info.events}
+    except StoreError as error:
+        store = None
+        failures.append(f"store: {error.why}")
     return {
         "nodes": nodes,
+        "store": store,
         "image_sha256": demo.image.image_sha256,
         "broker": demo.broker_kind,
         "rejected": counts["rejected"],

@@ -7,7 +7,8 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 
-from idroserra.broker.local import Broker, BrokerError, free_port
+from idroserra.broker.local import Broker, free_port
+from idroserra.broker.local_server import LocalServerError
 from idroserra.mqtt.paho_client import stop_client
 from support.wait import wait_until
 
@@ -97,6 +98,6 @@ def test_a_broker_that_cannot_start_says_why(tmp_path: Path) -> None:
     first = Broker(tmp_path / "first", "mosquitto", free_port())
     first.start()
     second = Broker(tmp_path / "second", "mosquitto", first.port)
-    with pytest.raises(BrokerError, match="in use"):
+    with pytest.raises(LocalServerError, match="in use"):
         second.start()
     first.stop()
