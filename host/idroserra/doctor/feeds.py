@@ -13,12 +13,12 @@ from idroserra.core.errors import StoreError, StoreUnavailable
 from idroserra.doctor.result import Check
 from idroserra.feeds.victoria import VictoriaMonitor
 from idroserra.history.influx.http import Http
+from idroserra.history.influx.lines import NO_DATABASE_YET
 from idroserra.history.influx.writer import open_lines
 
 TIMEOUT_MS = 3_000
 
 _NO_DEDUP = re.compile(rb'^flag\{name="dedup\.minScrapeInterval", value="0s"', re.MULTILINE)
-_NO_DATABASE_YET = "HTTP 404: database not found"
 
 
 def check_feeds(feeds: Sequence[FeedConfig]) -> Iterator[Check]:
@@ -43,7 +43,7 @@ def _check(feed: FeedConfig, http: Http) -> Check:
         with closing(open_lines(feed)) as lines:
             lines.check()
     except StoreUnavailable as error:
-        if feed.write_api != "v1" or _NO_DATABASE_YET not in error.why:
+        if feed.write_api != "v1" or NO_DATABASE_YET not in error.why:
             raise
         where += ", which the host will create"
     if not is_victoria:

@@ -38,9 +38,6 @@ class Database:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-                if self.path.startswith("/query"):  # CREATE DATABASE in a 1.x
-                    self.answer(200, {}, b'{"results": [{}]}')
-                    return
                 owner.asked.append((self.path, self.headers, body))
                 answer = owner.answers.pop(0) if len(owner.answers) > 1 else owner.answers[0]
                 if answer == "hang up":

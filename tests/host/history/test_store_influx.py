@@ -4,12 +4,14 @@ environment names (support/influx_fixtures.py), and VictoriaMetrics by /api/v2/w
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import urlencode
 
 import pytest
 
 from idroserra.core.config import StoreConfig
 from idroserra.core.errors import StoreRejected, StoreUnavailable
 from idroserra.core.validation import validate
+from idroserra.history.influx.http import Http
 from idroserra.history.influx.store import InfluxStore
 from idroserra.history.models import EventPoint, SamplePoint
 from support.databases import Influxd, free_port
@@ -149,6 +151,27 @@ def test_without_its_database_a_chart_is_empty_and_a_feed_is_given_nothing(influ
     with pytest.raises(StoreUnavailable, match="no database not_there"):
         store.instants(NODE, T0, T0 + 1_000)
     store.close()
+
+
+def test_a_user_of_one_database_stores_and_reads(tmp_path):
+    who = {"kind": "influx", "write_api": "v1", "database": "green"}
+    auth = 'bind-address = "127.0.0.1:PORT"\nauth-enabled = true'
+    with Influxd(tmp_path / "influxd", auth) as server:
+        admin, host = (validate({**who, "url": server.url, "user": user, "password": "a b"},
+                                StoreConfig) for user in ("admin", "host"))
+        http = Http(admin)
+        for statement in ("CREATE USER admin WITH PASSWORD 'a b' WITH ALL PRIVILEGES",
+                          "CREATE DATABASE green", "CREATE USER host WITH PASSWORD 'a b'",
+                          "GRANT ALL ON green TO host"):
+            http.request("POST", f"/query?{urlencode({'q': statement})}", b"", {})
+        http.close()
+        stores = [InfluxStore(config, site=SITE) for config in (admin, host)]
+        stores[0].init(lambda *_: None)
+        write_samples(stores[1], [ph(0, 6)], [])
+        assert stores[1].latest(NODE) == {"reservoir.ph": (T0, 6)}
+        assert stores[1].maintain(T0)
+        for store in stores:
+            store.close()
 
 
 def test_a_field_keeps_its_type_whatever_the_value(store, database):

@@ -13,6 +13,7 @@ from idroserra.history.influx.http import Http
 
 _GZIP_LEVEL = 1
 _GZIP_FROM_BYTES = 1_024
+NO_DATABASE_YET = "HTTP 404: database not found"  # of a 1.x
 
 
 class Lines(ABC):
@@ -46,25 +47,23 @@ class Lines(ABC):
 
 
 class BareLines(Lines):
-    """Lines to /write of a 1.x, whose database it creates."""
+    """Lines to /write of a 1.x, whose database it creates if the write finds none."""
 
     def __init__(self, config: DatabaseConfig) -> None:
         super().__init__(config)
         self._http = Http(config)
         self._path = "/write?" + urlencode({"db": config.database, "precision": "n"})
-        self._is_created = False
 
     def send(self, lines: bytes) -> None:
         """Write lines. Raises StoreUnavailable, StoreRejected."""
         try:
-            if not self._is_created:
-                query = urlencode({"q": f'CREATE DATABASE "{self._config.database}"'})
-                self._http.request("POST", f"/query?{query}", b"", {})
-                self._is_created = True
             super().send(lines)
-        except StoreUnavailable:
-            self._is_created = False  # it may have been dropped
-            raise
+        except StoreUnavailable as error:
+            if NO_DATABASE_YET not in error.why:
+                raise
+            query = urlencode({"q": f'CREATE DATABASE "{self._config.database}"'})
+            self._http.request("POST", f"/query?{query}", b"", {})
+            super().send(lines)
 
     def close(self) -> None:
         """Close the connection."""
