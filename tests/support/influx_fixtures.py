@@ -1,8 +1,9 @@
 """Databases of the store's tests: each test has one of its own, which is removed again.
 
 The servers are an InfluxDB 1.6.7, the stand-in for a 2.x, and the server that the environment
-names: IDROSERRA_TEST_INFLUX_URL, with _TOKEN and _ORG of a 2.x (the token of a set-up), _WRITE_API
-(v1 for a 1.x), and _RESTART, a command that kills and starts it.
+names: IDROSERRA_TEST_INFLUX_URL, with _TOKEN (and _ORG) or _USER and _PASSWORD of a set-up,
+_WRITE_API (v1 for a 1.x before 1.8), and _RESTART, a command that kills and starts it. One that
+can be no store, such as a 3, is a feed only. A test with a named server starts no other.
 """
 
 from __future__ import annotations
@@ -19,15 +20,19 @@ import pytest
 
 from idroserra.core.config import StoreConfig
 from idroserra.core.validation import validate
+from idroserra.history.influx.engine import why_no_store
 from idroserra.history.influx.http import Http
 from idroserra.history.influx.store import InfluxStore
 from support.databases import Influxd
 from support.influx2 import ORG, TOKEN, Influx2
 
 SITE = 'north, "field" = 1\\'
-_NAMED = {key: os.environ.get(f"IDROSERRA_TEST_INFLUX_{key.upper()}", "")
-          for key in ("url", "token", "org", "write_api", "restart")}
-SERVERS = ("influxd", "influx2", *(("named",) if _NAMED["url"] else ()))
+_RESTART = os.environ.get("IDROSERRA_TEST_INFLUX_RESTART", "")
+_NAMED = {key: value for key in ("url", "token", "org", "user", "password", "write_api")
+          if (value := os.environ.get(f"IDROSERRA_TEST_INFLUX_{key.upper()}"))}
+FEEDS = ("influxd", "influx2", *(("named",) if "url" in _NAMED else ()))
+STORES = FEEDS[:2] if "url" not in _NAMED or why_no_store(
+    validate({"kind": "influx", **_NAMED}, StoreConfig)) else FEEDS
 
 
 class InfluxDatabase:
@@ -36,16 +41,17 @@ class InfluxDatabase:
     def __init__(self, restart: Callable[[], object], **config: str) -> None:
         """`config`: url, and write_api, token and org if the server needs them."""
         self.restart = restart
-        self.config = {"kind": "influx", "database": f"test-{uuid.uuid4().hex[:12]}",
-                       **{key: value for key, value in config.items() if value}}
+        self.config = {"kind": "influx", "database": f"test-{uuid.uuid4().hex[:12]}", **config}
         self.name = self.config["database"]
         self._http = Http(self._store_config())
         self.major = int(self._http.version().partition(".")[0])
         self._stores: list[InfluxStore] = []
 
     def create(self) -> None:
-        """Create the bucket of a 2.x or the database of a 3; the host creates that of a 1.x."""
-        if self.major == 2:
+        """Create the bucket or database; the host creates that of a 1.x by /write."""
+        if self.major == 1 and self.config.get("write_api") != "v1":
+            self._run_1x(f'CREATE DATABASE "{self.name}"')
+        elif self.major == 2:
             org = self._ask("GET", f"/api/v2/orgs?{urlencode({'org': self.config['org']})}")
             self._ask("POST", "/api/v2/buckets", {
                 "name": self.name, "orgID": org["orgs"][0]["id"], "retentionRules": []})
@@ -68,8 +74,7 @@ class InfluxDatabase:
                 for bucket in self._ask("GET", f"/api/v2/buckets?{query}")["buckets"]:
                     self._ask("DELETE", f"/api/v2/buckets/{bucket['id']}")
         else:
-            query = urlencode({"q": f'DROP DATABASE "{self.name}"'})
-            self._http.request("POST", f"/query?{query}", b"", {})
+            self._run_1x(f'DROP DATABASE "{self.name}"')
         self._http.close()
 
     def open(self, site: str = SITE, **keep: int) -> InfluxStore:
@@ -98,6 +103,9 @@ class InfluxDatabase:
                 {"bucket": self.name, "org": self.config.get("org", "")})
         self._http.request("POST", path, lines.encode(), {})
 
+    def _run_1x(self, statement: str) -> None:
+        self._http.request("POST", f"/query?{urlencode({'q': statement})}", b"", {})
+
     def _store_config(self, **more: Any) -> StoreConfig:
         return validate({**self.config, **more}, StoreConfig)
 
@@ -121,24 +129,33 @@ def influx2(influxd: Influxd) -> Iterator[Influx2]:
         yield server
 
 
-@pytest.fixture(params=SERVERS)
-def database(
-    request: pytest.FixtureRequest, influxd: Influxd, influx2: Influx2
-) -> Iterator[InfluxDatabase]:
+@pytest.fixture(params=STORES)
+def database(request: pytest.FixtureRequest) -> Iterator[InfluxDatabase]:
+    """Yield a database of its own on each server that can be a store."""
+    yield from _made(request)
+
+
+@pytest.fixture(params=FEEDS)
+def fed(request: pytest.FixtureRequest) -> Iterator[InfluxDatabase]:
     """Yield a database of its own on each server."""
-    if request.param == "influxd":
-        found = InfluxDatabase(influxd.restart, url=influxd.url, write_api="v1")
-    elif request.param == "influx2":
-        found = InfluxDatabase(influxd.restart, url=influx2.url, token=TOKEN, org=ORG)
+    yield from _made(request)
+
+
+def _made(request: pytest.FixtureRequest) -> Iterator[InfluxDatabase]:
+    if request.param == "named":
+        found = InfluxDatabase(_restart_named, **_NAMED)
     else:
-        own = {key: value for key, value in _NAMED.items() if key != "restart"}
-        found = InfluxDatabase(_restart_named, **own)
+        engine = request.getfixturevalue("influxd")
+        more = {"url": engine.url, "write_api": "v1"}
+        if request.param == "influx2":
+            more = {"url": request.getfixturevalue("influx2").url, "token": TOKEN, "org": ORG}
+        found = InfluxDatabase(engine.restart, **more)
     found.create()
     yield found
     found.remove()
 
 
 def _restart_named() -> None:
-    if not _NAMED["restart"]:
+    if not _RESTART:
         pytest.fail("IDROSERRA_TEST_INFLUX_RESTART names no command that kills and starts it")
-    subprocess.run(_NAMED["restart"], shell=True, check=True)
+    subprocess.run(_RESTART, shell=True, check=True)

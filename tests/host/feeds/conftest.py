@@ -2,14 +2,8 @@
 
 import pytest
 
-from support.databases import Influxd
 from support.feed_rig import HastyVictoria
-
-
-@pytest.fixture(scope="module")
-def influxd(tmp_path_factory):
-    with Influxd(tmp_path_factory.mktemp("influxd")) as server:
-        yield server
+from support.influx_fixtures import fed, influx2, influxd  # noqa: F401
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,22 @@ def test_one_that_answers_only_after_the_start_is_written_nothing(influx3):
     assert influx3.points == {}
 
 
+def test_a_feed_has_everything_once_after_a_kill(fed, tmp_path, eventually):
+    config = {key: value for key, value in fed.config.items() if key != "kind"}
+    rig = FeedRig(tmp_path, validate({"name": "fed", **config}, FeedConfig))
+    for first_seq in (1, 101):
+        rig.receive(first_seq, 100)
+        eventually(lambda: rig.try_feed("fed"), 30, "it has what was received")
+        fed.restart()
+    eventually(lambda: rig.try_feed("fed"), 30, "it is asked again")
+    rig.feeds.fill("fed", 0)
+    eventually(lambda: rig.try_feed("fed"), 30, "the past, once more")
+    assert [row[1:] for row in fed.rows("SELECT count(ph),count(ec_us_cm) FROM sample")] == [
+        [160, 160]]
+    assert [row[1] for row in fed.rows("SELECT count(seq) FROM event")] == [40]
+    rig.close()
+
+
 def test_a_3_takes_a_feed_whole_or_without_the_point_it_refuses(influx3, tmp_path):
     rig = FeedRig(tmp_path, FeedConfig(
         name="influx3", url=influx3.url, database="farm", token=Secret(TOKEN)))
