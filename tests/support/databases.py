@@ -62,6 +62,10 @@ class Influxd(HttpServer):
         )
         return [program("influxd"), "-config", str(config)]
 
+    def write(self, lines: str, database: str) -> None:
+        """Write lines, with times in ns."""
+        urllib.request.urlopen(f"{self.url}/write?db={database}", lines.encode(), 60).close()
+
     def run(self, statement: str, database: str = "idroserra") -> None:
         """Run a statement that changes data."""
         data = urllib.parse.urlencode({"db": database, "q": statement}).encode()

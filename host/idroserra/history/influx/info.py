@@ -39,7 +39,8 @@ def spans_of(query: Query) -> dict[str, tuple[int, int]]:
     """Return {node: (oldest, newest)} in unix_ms of points and events."""
     found: dict[str, tuple[int, int]] = {}
     for measurement in ("sample", "event"):
-        for _, node in query(f"SHOW TAG VALUES FROM {measurement} WITH KEY = node", "ms"):
+        for _, node in query(  # without a time a 3 has those of the last day only
+                f"SHOW TAG VALUES FROM {measurement} WITH KEY = node WHERE time >= 0", "ms"):
             ends = [
                 query(f"SELECT * FROM {measurement} WHERE node={query_text(node)}"
                       f" ORDER BY time {order} LIMIT 1", "ms")[0][0]
