@@ -1,6 +1,7 @@
 """HTTP client of the database with one persistent connection, for what influxdb-client cannot do.
 
-- `/query`: InfluxQL, to read history and, in a 1.x, to set it up. The client speaks Flux only.
+- `/query`: InfluxQL, to read history, to delete marks of late readings, and to set up a 1.x. The
+  client speaks Flux only; its deletes take spans of time, and have been tried on no server.
 - `/write` of a 1.x: the client writes to `/api/v2/write` only.
 - `/ping` before it is known which database answers; some have their version in the body only.
 - `/-/healthy` and `/metrics` of VictoriaMetrics.
