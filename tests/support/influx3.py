@@ -50,6 +50,11 @@ class Influx3:
                 self._answer(*self.owner.post(
                     *_parts(self.path), body.decode(), self.headers["Authorization"]))
 
+            def do_DELETE(self) -> None:
+                path, query = _parts(self.path)
+                self.owner.databases.pop(query["db"])
+                self._answer(200, {})
+
             def _answer(self, status: int, content: Any) -> None:
                 body = b"" if content is None else json.dumps(content).encode()
                 self.send_response(status)
