@@ -1,5 +1,7 @@
 """Alarm floods end to end: real nodes, broker, host, page, and apprise to a real receiver."""
 
+import time
+
 import pytest
 from playwright.sync_api import expect
 
@@ -42,11 +44,20 @@ def shape(host):
 def test_fifty_faults_at_once_show_their_causes_first_and_send_three_notices_at_most(
         host, receiver, tab, eventually, mosquitto):
     nodes = [host.node(f"idro-{n}") for n in range(10)]
-    for node in nodes:
-        node.read(faults=FAULTS)
-    eventually(lambda: shape(host) == [("bus_dead", 3)] * 10 + [("sensor_fault", 0)] * 20, 30,
-               "50 faults, 30 of them folded into 10 causes")
-    eventually(lambda: receiver.messages, 20, "a notice")
+    read_s = -RULES["node_silent"]["limit"]
+
+    def is_heard():
+        """Let the nodes read now and then: on a slow machine they would be silent as well."""
+        nonlocal read_s
+        if time.monotonic() - read_s > RULES["node_silent"]["limit"] / 4:
+            read_s = time.monotonic()
+            for node in nodes:
+                node.read(faults=FAULTS)
+        return True
+
+    eventually(lambda: is_heard() and shape(host) == [("bus_dead", 3)] * 10
+               + [("sensor_fault", 0)] * 20, 30, "50 faults, 30 of them folded into 10 causes")
+    eventually(lambda: is_heard() and receiver.messages, 20, "a notice")
     assert "30 alarms. First: idro-" in receiver.messages[0]["title"]
     assert "A bus or converter" in receiver.messages[0]["title"]
 

@@ -40,9 +40,10 @@ def test_a_site_is_stopped_at_every_node_and_one_without_answer_keeps_none_waiti
     [note] = host.client.get("/api/journal", params={"site": "Nord"}).json()["notes"]
     assert (note["site"], note["by"], note["text"]) == (
         "Nord", "anna", "All dosing stopped at 2 nodes.")
-    rows = [(row.action, row.target) for row in host.service.access.audit.newest(10)]
-    assert ("stop site", "Nord") in rows
-    assert {("command", "nord-1"), ("command", "nord-2"), ("command ended", "nord-2")} <= set(rows)
+    wanted = {("stop site", "Nord"), ("command", "nord-1"), ("command", "nord-2"),
+              ("command ended", "nord-2")}
+    eventually(lambda: wanted <= {(row.action, row.target) for row in
+                                  host.service.access.audit.newest(10)}, 10, "the audit rows")
 
 
 def test_a_node_that_is_offline_or_not_adopted_says_so_and_the_others_stop(
