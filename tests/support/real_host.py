@@ -68,7 +68,9 @@ class Host:
     def client_with(self, token=None):
         """Return a client with or without a token."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        client = httpx.Client(base_url=self.url, timeout=60, trust_env=False, headers=headers)
+        # The host closes a connection that is idle for 5 s: none is used again shortly before.
+        client = httpx.Client(base_url=self.url, timeout=60, trust_env=False, headers=headers,
+                              limits=httpx.Limits(keepalive_expiry=2))
         self._clients.append(client)
         return client
 
