@@ -31,7 +31,8 @@ def test_a_vpd_is_shown_with_its_history_until_an_input_fails(host, eventually):
     node = host.node("idro-a")
     node.live()
     node.read(AIR)
-    eventually(lambda: "air.vpd_pa" in host.view("idro-a")["channels"], 10, "the VPD")
+    eventually(lambda: host.view("idro-a")["channels"].get("air.vpd_pa", {}).get("value")
+               == pytest.approx(1_267, abs=3), 10, "the VPD of the second reading")
     eventually(lambda: series(host, "air.vpd_pa")["air.vpd_pa"], 10, "its history")
     shown = host.view("idro-a")["channels"]["air.vpd_pa"]
     assert shown["value"] == pytest.approx(1_267, abs=3)
