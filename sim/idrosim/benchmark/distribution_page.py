@@ -65,7 +65,8 @@ def distribution_rows() -> list[list[str]]:
         ["tap, warmer than the tank, C", _span(drawn.TAP_OFF_C)
          + f"; never outside {_span(drawn.TAP_C)}", _UNIFORM],
         ["tap, flow", _span(drawn.TAP_TIMES) + f" times {60 * drawn.TAP_ML_S_L:g} l/min per 1,000 "
-         "l, more for a crop above the usual area", _LOG],
+         "l, more for a crop above the usual area; at most "
+         f"{drawn.MAX_TAP_ML_S / 1_000:g} l/s", _LOG],
         ["disturbances", f"none in {none:.0f} %, else 1 to {max(events)}, at an hour from "
          f"{_span(drawn.EVENT_H)}", "of a list"],
         ["- water poured", f"{_span(drawn.POURED_WATER, 100.0)} % of the volume",

@@ -44,6 +44,7 @@ PROBE_LAG_TIMES, PROBE_NOISE_TIMES = (0.5, 2.0), (0.5, 2.0)
 MIXING_S = (240.0, 1_800.0)
 TAP_OFF_C, TAP_C = (-10.0, 4.0), (4.0, 30.0)  # than the water of the tank, and the limits
 TAP_ML_S_L, TAP_TIMES = 0.05, (0.5, 2.5)  # usual flow, more for a crop above the usual
+MAX_TAP_ML_S = 1_000.0
 KLA_PER_H = (0.2, 2.0)
 EVENTS = (0, 0, 0, 1, 1, 2, 3)  # disturbances in a run, equally likely
 EVENT_H = (24.0, 144.0)
@@ -213,7 +214,8 @@ def _plant(
         "outside.swing_c": stream.uniform(SWING_C, 1),
         "top_off.temp_c": min(
             max(round(temp_c + stream.uniform(TAP_OFF_C), 1), coldest_c), warmest_c),
-        "top_off.flow_ml_per_s": _digits(usual_tap_ml_s * stream.log_uniform(TAP_TIMES)),
+        "top_off.flow_ml_per_s": min(
+            _digits(usual_tap_ml_s * stream.log_uniform(TAP_TIMES)), MAX_TAP_ML_S),
         "reservoir.kla_per_h": stream.log_uniform(KLA_PER_H),
         "crop.nonstructural_g_m2": round(0.2 * dry_g_m2, 1),
         "crop.structural_g_m2": round(0.8 * dry_g_m2, 1),

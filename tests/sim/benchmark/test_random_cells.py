@@ -55,6 +55,25 @@ def test_every_cell_is_within_the_distribution_and_commissioning_accepts_it(seed
         assert event.amount > 0.0
 
 
+class Extreme:
+    """A stream that draws one end of every range."""
+
+    def __init__(self, end):
+        self.end = end
+
+    def uniform(self, limits, digits=3):
+        return limits[self.end]
+
+    log_uniform = uniform
+
+
+@pytest.mark.parametrize("end", [0, -1])
+def test_the_ends_of_the_distribution_are_greenhouses_of_the_simulator(end):
+    extreme = [one[end] for one in (random_cells.VOLUME_L, random_cells.CROP_TIMES,
+                                    random_cells.TEMP_C)]
+    parameters.complete(random_cells._plant(Extreme(end), *extreme))
+
+
 def test_a_seed_and_an_index_give_the_same_bytes_whatever_the_number():
     few, more = random_cells.draw(2, 5), random_cells.draw(3, 5)
     assert json.dumps([asdict(cell) for cell in few.cells]) == json.dumps(
