@@ -54,6 +54,9 @@ def test_the_days_of_the_twin_change_at_the_nodes_midnight():
 
 def test_a_preview_is_cancelled_and_the_next_one_may_begin(host, node, eventually):
     assert host.client.post(PATH, json={"days": 14}).status_code == 202
+    second = host.client.post(PATH, json={"days": 1})
+    assert second.status_code == 409
+    assert second.json()["error"].startswith("a preview of idro-a is running (")
     ended = host.client.request("DELETE", PATH, json={})
     assert ended.json()["preview"]["state"] == "cancelled"
     eventually(lambda: host.client.post(PATH, json={"days": 14}).status_code == 202, 30,
@@ -98,9 +101,6 @@ def test_the_page_looks_ahead_with_what_is_typed(host, node, tab):
     expect(panel.locator("[data-part=running] p")).to_contain_text("Simulating:")
     with page.expect_event("requestfailed"):  # one look is lost: it goes on looking
         page.route("**/preview", lambda route: route.abort(), times=1)
-    second = host.client.post(PATH, json={"days": 1})
-    assert second.status_code == 409
-    assert second.json()["error"].startswith("a preview of idro-a is running (")
     expect(panel.locator(".result")).to_contain_text("Time in band: pH", timeout=240_000)
     expect(panel.locator(".asked")).to_contain_text("by anna: unsaved setpoints.")
     expect(panel.locator(".plots canvas")).to_have_count(3)
