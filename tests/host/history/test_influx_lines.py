@@ -1,6 +1,7 @@
 """How lines reach a database: connections, time-outs and answers, by either API."""
 
 import gzip
+import socket
 import ssl
 import threading
 import time
@@ -124,6 +125,7 @@ def test_after_close_a_write_opens_a_connection(write_api):
      "HTTP 400: unable to parse"),
     ((400, {}, b'{"error":"partial write: it said"}'), StoreRejected, "partial write: it said"),
     ((413, {}, b"<h1>Too large</h1>"), StoreRejected, "HTTP 413: the response is not"),
+    ((413, {}, b"<h1>Trop long \xe9</h1>"), StoreRejected, "HTTP 413: the response is not"),
     ((422, {}, b'{"message":"line\\n two"}'), StoreRejected, "HTTP 422: line two"),
     ((401, {}, b'{"error":"no"}'), StoreUnavailable, "HTTP 401: no; check its token"),
     ((404, {}, b'{"message":"bucket not found"}'), StoreUnavailable, "HTTP 404: bucket not found"),
@@ -140,7 +142,7 @@ def test_an_answer_becomes_the_error_that_says_what_to_do_with_the_lines(
 
 
 def test_a_page_in_another_encoding_is_no_database(write_api):
-    why = "the response is not from a database"
+    why = "HTTP 502: the response is not from a database"
     with database((502, {}, PAGE + b"\xe8")) as found, opened(
             found, write_api) as lines, pytest.raises(StoreUnavailable, match=why):
         lines.send(LINE)
@@ -154,10 +156,27 @@ def test_a_silent_database_is_left_after_the_time_out(write_api):
         assert 0.2 < time.monotonic() - began_s < 5
 
 
+def test_a_database_that_reads_nothing_is_left_after_the_time_out(write_api):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = FeedConfig(name="x", url=f"http://127.0.0.1:{silent.getsockname()[1]}",
+                            write_api=write_api, timeout_ms=300)
+        with closing(open_lines(config)) as lines, pytest.raises(
+                StoreUnavailable, match=f"^{config.url}: timed out$"):
+            lines.send(b"x" * 20_000_000)
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):  # that was the only connection
+            silent.accept()
+
+
 def test_what_the_system_says_is_the_error(write_api):
     config = FeedConfig(name="x", url="http://127.0.0.1:9", write_api=write_api)
     with closing(open_lines(config)) as lines, pytest.raises(
             StoreUnavailable, match=r"^http://127\.0\.0\.1:9: \[Errno 111\] Connection refused$"):
+        lines.send(LINE)
+    why = "Remote end closed connection without response"
+    with database("hang up") as found, opened(found, write_api) as lines, pytest.raises(
+            StoreUnavailable, match=f"^{found.url}: {why}$"):
         lines.send(LINE)
 
 

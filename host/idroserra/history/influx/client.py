@@ -28,8 +28,7 @@ class ClientLines(Lines):
     def __init__(self, config: DatabaseConfig) -> None:
         super().__init__(config)
         self._client = _client(config)
-        self._api = self._client.api_client
-        self._service = WriteService(self._api)
+        self._service = WriteService(self._client.api_client)
 
     def close(self) -> None:
         """Close the connection."""
@@ -38,18 +37,24 @@ class ClientLines(Lines):
     def _post(self, body: bytes, encoding: str, expected: int | None) -> None:
         with _mapped_errors(self._config.url):
             try:
-                status = self._write(body, encoding)
-            except ProtocolError:  # The server may have closed an idle connection: on a new one.
-                status = self._write(body, encoding)
+                status, answer = self._write(body, encoding)
+            except ProtocolError as error:
+                if isinstance(_cause(error), TimeoutError):  # while it sent
+                    raise
+                # The server may have closed an idle connection: on a new one.
+                status, answer = self._write(body, encoding)
         if expected not in (None, status):
-            raise refusal(self._config.url, status, self._api.last_response.data)
+            raise refusal(self._config.url, status, answer)
 
-    def _write(self, body: bytes, encoding: str) -> int:
-        """Return the status: WriteApi.write() does not, and packs at the highest level only."""
+    def _write(self, body: bytes, encoding: str) -> tuple[int, bytes]:
+        """Return status and body: WriteApi.write() does not, and packs at the highest level only.
+
+        The client does not load the body: it would fail at one that is not UTF-8."""
         packed = {"content_encoding": encoding} if encoding else {}
-        _, status, _ = self._service.post_write_with_http_info(
-            self._config.org, self._config.database, body, precision="ns", **packed)
-        return int(status)
+        response = self._service.post_write(
+            self._config.org, self._config.database, body, precision="ns",
+            _preload_content=False, **packed)
+        return response.status, response.data
 
 
 @contextmanager
@@ -83,7 +88,8 @@ def _mapped_errors(url: str) -> Iterator[None]:
 
 def _cause(error: BaseException) -> BaseException:
     """Return what the system said, without what urllib3 wraps around it."""
-    return error if error.__cause__ is None else _cause(error.__cause__)
+    inner = error.__cause__ or next(reversed(error.args), None)
+    return _cause(inner) if isinstance(inner, BaseException) else error
 
 
 def _token(config: DatabaseConfig) -> str:
