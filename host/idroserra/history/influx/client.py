@@ -32,7 +32,7 @@ class ClientLines(Lines):
 
     def close(self) -> None:
         """Close the connection."""
-        self._client.close()
+        self._client.api_client.rest_client.pool_manager.clear()  # its close() acts only once
 
     def _post(self, body: bytes, encoding: str, expected: int | None) -> None:
         with _mapped_errors(self._config.url):
