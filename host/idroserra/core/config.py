@@ -49,6 +49,7 @@ def split_url(url: str, schemes: tuple[str, ...]) -> Any:
     if parts.username or parts.password:
         raise ValueError("user and password belong in their own keys")
     _ = parts.port  # raises ValueError for an invalid port
+    parts.hostname.encode("idna")  # raises UnicodeError for a name that cannot be looked up
     return parts
 
 
@@ -169,8 +170,14 @@ class DatabaseConfig(Section, frozen=True, kw_only=True):
     timeout_ms: Annotated[int, Meta(ge=100, le=120_000)] = 10_000
 
     def __post_init__(self) -> None:
-        """Raises ValidationError for an invalid URL."""
-        checked("url", split_url, self.url, ("http", "https"))
+        """Raises ValidationError for an invalid URL or token."""
+        url = checked("url", split_url, self.url, ("http", "https"))
+        if url.query or url.fragment or " " in url.path or not url.path.isascii():
+            raise ValidationError(
+                ["url"], "must end with its path, in ASCII characters without spaces")
+        token = "" if self.token is None else self.token.get_secret_value()
+        if not (token.isascii() and token.isprintable()):  # it becomes a header
+            raise ValidationError(["token"], "must be one line of ASCII characters")
 
 
 class StoreConfig(DatabaseConfig, frozen=True, kw_only=True):
