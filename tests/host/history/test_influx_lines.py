@@ -169,6 +169,24 @@ def test_a_database_that_reads_nothing_is_left_after_the_time_out(write_api):
             silent.accept()
 
 
+def test_an_answer_before_the_whole_body_counts(write_api):
+    def refuse():
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1_000)
+            connection.sendall(b"HTTP/1.1 413 Too large\r\nContent-Length: 0\r\n\r\n")
+            connection.shutdown(socket.SHUT_WR)  # then it closes, as servers do
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        config = FeedConfig(name="x", url=f"http://127.0.0.1:{server.getsockname()[1]}",
+                            write_api=write_api)
+        with closing(open_lines(config)) as lines, pytest.raises(StoreRejected, match="HTTP 413"):
+            lines.send(b"x" * 20_000_000)
+        thread.join()
+
+
 def test_what_the_system_says_is_the_error(write_api):
     config = FeedConfig(name="x", url="http://127.0.0.1:9", write_api=write_api)
     with closing(open_lines(config)) as lines, pytest.raises(

@@ -17,6 +17,7 @@ import json
 import threading
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -101,8 +102,9 @@ class Http:
     def _ask(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Answer:
-        self._connection.request(
-            method, self._base + path, body, {**self._authorization, **headers})
+        with suppress(BrokenPipeError):  # its answer says why it reads no more, such as 413
+            self._connection.request(
+                method, self._base + path, body, {**self._authorization, **headers})
         response = self._connection.getresponse()
         return response.status, response.headers, response.read()
 
