@@ -17,7 +17,7 @@ from idroserra.calibration.stability import Reading, Settling, judge
 from idroserra.core.reasons import Reason
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
-from idroserra.node_state.calibration_age import day_of
+from idroserra.node_state.calibration_age import age_reason, day_of
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.node import Node
@@ -167,10 +167,14 @@ class CalibrationSession:
                      "since_unix_ms": self._now_unix_ms()}
 
     def reset_to_factory(self, defaults: Mapping[str, Any]) -> None:
-        """Set the factory values and discard the points. Raises CannotCalibrate."""
+        """Set the factory values and discard the points. Raises CannotCalibrate.
+
+        The day of a pH calibration is taken back, unless it is so old that it holds dosing: most
+        probes may dose without a day."""
         self._check_open()
-        keys = (*self.kind.keys, _PH_DAY) if self.kind.name == "ph" else self.kind.keys
-        changes = {key: defaults[key] for key in keys}
+        changes = {key: defaults[key] for key in self.kind.keys}
+        if self.kind.name == "ph" and not self._is_too_old():
+            changes[_PH_DAY] = defaults[_PH_DAY]
         self._commands.set_config(self.node, changes, self.by)
         self._restart()
 
@@ -289,6 +293,13 @@ class CalibrationSession:
         self._settings = self._active_settings()
         self._readings.clear()
         self.taken.clear()
+
+    def _is_too_old(self) -> bool:
+        """Return whether the node doses no acid or base by this pH calibration."""
+        report = self._nodes.get(self.node).report
+        reason = None if report is None else age_reason(
+            report.values[_PH_DAY], self._now_unix_ms())
+        return reason is not None and reason.code == "ph_calibration_old"
 
     def _active_settings(self) -> dict[str, Any]:
         node: Node = self._nodes.get(self.node)

@@ -232,6 +232,19 @@ def test_an_absurd_calibration_is_taken_back_first(host, node, walk, eventually)
     assert ph.ask("points", reference="7.00")[0] == 200
 
 
+def test_factory_values_release_no_dosing_that_waits_for_a_calibration(
+    host, node, walk, eventually
+):
+    node.values = node.values | {"ph.neutral_uv": 1_450_000, "ph.calibrated_day": today() - 90}
+    node.report(5)
+    ph = walk("ph")
+    assert ph.ask("factory")[0] == 200
+    eventually(lambda: host.view("idro-a")["config"]["values"]["ph.neutral_uv"] == 1_500_000,
+               10, "the factory values")
+    day = host.view("idro-a")["config"]["values"]["ph.calibrated_day"]
+    assert 0 < day < today() - 60  # a node with day 0 would dose, with most probes
+
+
 def test_settings_changed_by_somebody_else_void_the_points(host, node, walk, eventually):
     ph = walk("ph")
     ph.read({"reservoir.ph": ph.cups.ph(7.02)})
