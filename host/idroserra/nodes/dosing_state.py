@@ -106,6 +106,9 @@ def authority_of(
     # By the last message, so late by its way: an event since may seem to be before the info.
     info_unix_ms = min(now_unix_ms, info.at_ms + node.boot_epoch_unix_ms)
     since_unix_ms = max(node.boot_epoch_unix_ms, info_unix_ms - _ON_ITS_WAY_MS)
+    boot = events.newest(node.node, "boot")
+    if boot is not None:  # the times of two boots may be off by different amounts
+        since_unix_ms = max(since_unix_ms, boot.unix_ms)
     granted_pct, left_ms = info.granted_pct, info.earn_left_ms
     change = events.newest(node.node, "authority")
     if change is not None and change.unix_ms > since_unix_ms:

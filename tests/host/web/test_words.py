@@ -139,6 +139,17 @@ def test_authority_is_what_the_node_said_last(event, granted_pct, left, up_ms):
     assert (found.full_from_unix_ms is None) == (left is None)
 
 
+def test_authority_of_an_earlier_boot_is_over():
+    latest = LatestEvents(EmptyStore, lambda: NOW)
+    # The times of the earlier boot are 5 s late: its end seems to be after the start of this one.
+    latest.take("idro-a", (NOW - 8_000) * 1_000, "authority", {"granted_pct": 100})
+    latest.take("idro-a", (NOW - 7_000) * 1_000, "boot", {"reset": "brown_out"})
+    info = Info("0.1.0", "b", "esp32", "b0", 5_000, None, "host", "brown_out", "", (), {}, (),
+                True, 25, 51 * 3_600_000, AS_FLASHED, UNKNOWN_SYSTEM)
+    node = Node("idro-a", "farm", info=info, boot_epoch_unix_ms=NOW - 10_000)
+    assert authority_of(latest, node, 100, NOW).granted_pct == 25
+
+
 def test_authority_is_not_guessed():
     latest = LatestEvents(EmptyStore, lambda: NOW)
     assert authority_of(latest, Node("idro-a", "farm"), 100, NOW) is None
