@@ -3,6 +3,8 @@
 import gzip
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -238,6 +240,26 @@ def test_only_long_bodies_to_another_machine_are_packed(write_api):
     with database(TAKEN) as found, opened(found, write_api) as lines:
         lines.send(long)
         assert found.asked[0][2] == long
+
+
+_REFUSED = """
+import logging, sys
+from contextlib import suppress
+from idroserra.core.config import FeedConfig
+from idroserra.core.errors import StoreError
+from idroserra.history.influx.writer import open_lines
+
+with suppress(StoreError):
+    open_lines(FeedConfig(name="x", url=sys.argv[1])).send(b"a b=1 1")
+logging.getLogger("idroserra").warning("5 records were dropped")
+"""
+
+
+def test_a_refusal_puts_no_prefix_before_the_warnings_of_a_command():
+    with database((400, {}, b'{"error":"partial write"}')) as found:
+        done = subprocess.run([sys.executable, "-c", _REFUSED, found.url], capture_output=True,
+                              text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("", "5 records were dropped\n")
 
 
 def test_the_paths_and_who_asks(write_api):

@@ -6,6 +6,7 @@ client's errors become those of http.py.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,9 @@ from idroserra.core.config import DatabaseConfig
 from idroserra.core.errors import StoreUnavailable
 from idroserra.history.influx.http import NO_DATABASE, one_line, refusal
 from idroserra.history.influx.lines import Lines
+
+# Without handlers the client sets one up at an error, with a prefix to each line of a command.
+logging.basicConfig(format="%(message)s")
 
 
 class ClientLines(Lines):
