@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from base64 import b64decode
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -274,3 +275,12 @@ def test_the_paths_and_who_asks(write_api):
         "v1": ("/at/write?db=green&precision=n", "Basic dTpw"),
         "v2": ("/at/api/v2/write?org=our+farm&bucket=green&precision=ns", "Token u:p"),
     }[write_api]
+
+
+def test_a_password_is_sent_in_utf_8(write_api):
+    who = {"user": "è", "password": Secret("番茄")}
+    with database(TAKEN) as found, opened(found, write_api, **who) as lines:
+        lines.send(LINE)
+    kind, _, sent = found.asked[0][1]["Authorization"].partition(" ")
+    text = b64decode(sent) if kind == "Basic" else sent.encode("latin-1")
+    assert text.decode() == "è:番茄"

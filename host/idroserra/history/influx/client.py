@@ -101,5 +101,6 @@ def _token(config: DatabaseConfig) -> str:
     if config.token is not None:
         return config.token.get_secret_value()
     if config.user is not None and config.password is not None:
-        return f"{config.user}:{config.password.get_secret_value()}"
+        who = f"{config.user}:{config.password.get_secret_value()}"
+        return who.encode().decode("latin-1")  # as which http.client encodes headers
     return ""
