@@ -49,7 +49,7 @@ def test_a_short_demo_loses_nothing_and_runs_the_firmware_of_this_tree(
     port = free_port()
     demo = start_demo("--duration", "3600", "--history", "0.05", "--port", str(port), "--broker",
                       broker, "--json", "--keep", str(tmp_path / "kept"),
-                      *(("--store", "influxdb") if store == "influx" else ()))
+                      "--store", "influxdb" if store == "influx" else store)
     try:
         wait_until(lambda: _nodes_online(demo, port) == 2, 60, "two greenhouses online")
         wait_until(lambda: _is_history_stored(port), 60, "their history in the store")

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -28,9 +28,10 @@ def demo(
         float, typer.Option(min=0, max=90, help="Days of history to simulate.")] = 14.0,
     duration: Annotated[float | None, typer.Option(min=5, help="Stop after this time, s.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of the page.")] = None,
-    broker: Annotated[str, typer.Option(help="auto, mosquitto or amqtt.")] = "auto",
-    store: Annotated[str | None, typer.Option(
-        help="influxdb: start the influxd of this machine as the store.")] = None,
+    broker: Annotated[
+        Literal["auto", "mosquitto", "amqtt"], typer.Option(help="Broker to start.")] = "auto",
+    store: Annotated[Literal["sqlite", "influxdb"], typer.Option(
+        help="Database of the history; influxdb starts the influxd of this machine.")] = "sqlite",
     keep: Annotated[
         Path | None, typer.Option(help="Keep all data in this new or empty folder.")] = None,
     seed: Annotated[int, typer.Option(min=1, help="Seed of the first greenhouse.")] = 1,
@@ -41,18 +42,13 @@ def demo(
     With --duration, stops by itself and reports the records sent, stored and lost per node, and
     the last readings; exit code 3 if a record was lost or is not in the store.
     """
-    if broker not in ("auto", "mosquitto", "amqtt"):
-        raise typer.BadParameter(f"{broker}: auto, mosquitto or amqtt", param_hint="--broker")
-    if store not in (None, "influxdb"):
-        raise typer.BadParameter(
-            f"{store}: influxdb, or leave it away for SQLite", param_hint="--store")
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise typer.BadParameter(f"{keep}: not an empty folder", param_hint="--keep")
     from idroserra.demo.app import Options
 
     with tempfile.TemporaryDirectory(prefix="idroserra-demo-") as temporary:
         folder = Path(temporary) if keep is None else keep.resolve()
-        options = Options(nodes, history, port, broker, seed, influx=store is not None)
+        options = Options(nodes, history, port, broker, seed, influx=store == "influxdb")
         report = _run(folder, options, duration)
     if report is None:
         return
