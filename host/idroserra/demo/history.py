@@ -9,7 +9,10 @@ republished: they belong to the live node.
 from __future__ import annotations
 
 import queue
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -27,6 +30,7 @@ _FORMS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
 _MAX_IN_FLIGHT = 10
 _MESSAGE_RECORDS = 16
 _ACK_DEADLINE_S = 60.0
+_LOST_EVERY_S = 0.2  # so often a wait looks whether the connection is lost
 
 
 class HistoryError(HostError):
@@ -42,9 +46,12 @@ class HistorySender:
         self._start_unix_ms = start_unix_ms
         self._waiting: tuple[str, str, protocol.Batch] | None = None  # topic, leaf, records
         self._window: queue.Queue[mqtt.MQTTMessageInfo] = queue.Queue(_MAX_IN_FLIGHT)
+        self._lost = threading.Event()
         self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=f"{node}-history", protocol=mqtt.MQTTv311)
+            CallbackAPIVersion.VERSION2, client_id=f"{node}-history", protocol=mqtt.MQTTv311,
+            reconnect_on_failure=False)
         self._client.username_pw_set(node)
+        self._client.on_disconnect = self._on_disconnect
         self._client.connect(host, port)
         self._client.loop_start()
 
@@ -87,12 +94,17 @@ class HistorySender:
 
     def _await_oldest(self) -> None:
         info = self._window.get()
-        try:
-            info.wait_for_publish(_ACK_DEADLINE_S)
-        except RuntimeError as error:  # of paho, without a connection
-            raise HistoryError(f"{self.node}: the history was not sent: {error}") from None
-        if not info.is_published():
-            raise HistoryError(f"{self.node}: the broker did not acknowledge the history in time")
+        deadline_s = time.monotonic() + _ACK_DEADLINE_S
+        while not _is_acknowledged(info):
+            if self._lost.is_set():
+                raise HistoryError(
+                    f"{self.node}: the history was not sent: the broker closed the connection")
+            if time.monotonic() > deadline_s:
+                raise HistoryError(
+                    f"{self.node}: the broker did not acknowledge the history in time")
+
+    def _on_disconnect(self, *_: Any) -> None:
+        self._lost.set()
 
     def _dated(self, leaf: str, line: dict[str, Any]) -> protocol.Batch:
         """Add the wall time of the boot to a batch: a node learns it only from a host."""
@@ -104,6 +116,14 @@ class HistorySender:
             raise HistoryError(f"{self.node}: records of an earlier boot without a wall time")
         dated: protocol.Batch = batch._replace(boot_unix_ms=boot_unix_ms, sent_at_ms=None)
         return dated
+
+
+def _is_acknowledged(info: mqtt.MQTTMessageInfo) -> bool:
+    """Wait a short time for the acknowledgement of a message; return whether it has come."""
+    with suppress(RuntimeError):  # of paho: published without a connection, which is lost then
+        info.wait_for_publish(_LOST_EVERY_S)
+        return info.is_published()
+    return False
 
 
 def _fits(waiting: protocol.Batch, batch: protocol.Batch) -> bool:
