@@ -23,7 +23,7 @@ from idroserra.simulation.nutrient_recipe import (
 )
 from idroserra.simulation.stock_calculator import StockProblem
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 120.0  # it runs at low priority, and on a busy small board scipy loads slowly
 _WAIT_S = 2.0  # for others: a waiting request holds a thread of the host
 _COMMAND = (sys.executable, "-m", "idroserra.simulation.nutrient_process")
 _NICENESS = 10
