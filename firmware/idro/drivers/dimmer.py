@@ -13,50 +13,32 @@ def build(spec, pwm, timer, clock):
     return Dimmer(spec, pwm, timer, clock)
 
 
-class Dimmer:
-    """One dimmable output, dark from construction on."""
+class Dimmer(Cutoff):
+    """One dimmable output."""
 
     def __init__(self, spec, pwm, timer, clock):
         self._pwm = pwm
         self._is_inverted = spec["safe_level"] == 1
         self._wanted_pct = 0
-        self._drive_safe()
-        self._cutoff = Cutoff(spec, self._drive_safe, timer, clock)
+        super().__init__(spec, timer, clock)
 
     @property
     def duty_pct(self):
         """The current level, 0..100."""
-        return self._wanted_pct if self._cutoff.is_running else 0
-
-    @property
-    def is_on(self):
-        """True while the output is driven above its safe level."""
-        return self._cutoff.is_running
-
-    @property
-    def on_ms_total(self):
-        """On-time at any level since boot in ms."""
-        return self._cutoff.on_ms_total
+        return self._wanted_pct if self.is_on else 0
 
     def set(self, duty_pct, for_ms):
         """Drive at `duty_pct` (0..100) for `for_ms`. Raises ActuatorError, with it dark."""
         if not isinstance(duty_pct, int) or not 0 <= duty_pct <= 100:
-            self._cutoff.refuse(f"{duty_pct} % is not in 0..100")
+            self.refuse(f"{duty_pct} % is not in 0..100")
         if duty_pct == 0:
-            self._cutoff.halt()
+            self.halt()
             return
         self._wanted_pct = duty_pct
-        self._cutoff.start(for_ms, self._drive_on)
+        self.start(for_ms, self._drive_on)
 
-    def off(self):
-        """Go dark. Return the ms it was on since the last off(), cut or not."""
-        return self._cutoff.stop()
-
-    def lost(self):
-        """End the run: the expander has switched the output off."""
-        self._cutoff.lost()
-
-    def _drive_safe(self):
+    def drive_safe(self):
+        """Go dark."""
         self._pwm.duty_u16(_FULL_U16 if self._is_inverted else 0)
 
     def _drive_on(self):

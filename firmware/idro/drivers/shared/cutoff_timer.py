@@ -67,23 +67,31 @@ class CutoffTimer:
 
 
 class Cutoff:
-    """Limits the runs of one output; at their deadline the timer calls `drive_safe`."""
+    """Base of outputs, safe from construction on, which limits their runs: at the deadline the
+    timer calls `drive_safe`.
 
-    def __init__(self, spec, drive_safe, timer, clock):
+    `spec` is the board's actuator entry: name, max_on_ms, safe_level; `timer` the CutoffTimer.
+    """
+
+    def __init__(self, spec, timer, clock):
         self._name = spec["name"]
         self._max_on_ms = spec["max_on_ms"]
-        self.drive_safe = drive_safe
         self._timer = timer
         self._clock = clock
         self._started_ms = None
         self.until_ms = None  # uptime at which the run is cut; None between runs
         self._unclaimed_ms = 0
         self._past_ms = 0
+        self.drive_safe()
         timer.add(self)
 
+    def drive_safe(self):
+        """Drive the output at its safe level; a subclass implements it."""
+        raise NotImplementedError
+
     @property
-    def is_running(self):
-        """True from start() until the cut or stop()."""
+    def is_on(self):
+        """True while the output is driven: from start() until the cut or off()."""
         return self._started_ms is not None
 
     @property
@@ -123,15 +131,15 @@ class Cutoff:
             if not is_driven:
                 self.halt()
 
-    def stop(self):
-        """Drive the output safe. Return the ms it was on since the last stop()."""
+    def off(self):
+        """Drive the output safe. Return the ms it was on since the last off(), cut or not."""
         self.halt()
         unclaimed_ms = self._unclaimed_ms
         self._unclaimed_ms = 0
         return unclaimed_ms
 
     def halt(self):
-        """Drive the output safe; the next stop() returns its on-time."""
+        """Drive the output safe; the next off() returns its on-time."""
         self.drive_safe()
         self.lost()
 
