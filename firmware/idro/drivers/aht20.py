@@ -7,6 +7,7 @@ bytes are status, 20 bits of humidity, 20 bits of temperature and the CRC-8 of S
 
 from idro.drivers.shared.analog import air_values, divide_rounded
 from idro.drivers.shared.bus_retry import with_retries
+from idro.drivers.shared.i2c_sensor import I2cSensor
 from idro.drivers.shared.sensirion import crc8
 from idro.errors import SensorError
 
@@ -20,20 +21,11 @@ _BUSY, _CALIBRATED = 0x80, 0x08
 
 def build(spec, bus, clock, settings):
     """Return the Aht20 of a board's sensor entry; `bus` is a machine.I2C."""
-    return Aht20(bus, spec["address"], clock)
+    return Aht20(spec, bus, clock)
 
 
-class Aht20:
-    """One sensor. Its signal is digital, so there is no spread."""
-
-    spread_uv = None
-
-    def __init__(self, i2c, address, clock):
-        self._i2c = i2c
-        self._address = address
-        self._clock = clock
-        self._status = bytearray(1)
-        self._answer = bytearray(7)
+class Aht20(I2cSensor):
+    """One sensor."""
 
     async def read(self, context):
         """Return {"temp_c": C, "rh_pct": 0..100}. Raises SensorError."""
@@ -45,16 +37,14 @@ class Aht20:
 
     async def _measure(self):
         """Return the seven bytes of a measurement."""
-        self._i2c.readfrom_into(self._address, self._status)
-        if not self._status[0] & _CALIBRATED:
+        if not self._i2c.readfrom(self._address, 1)[0] & _CALIBRATED:
             await self._command(_INITIALISE, _INITIALISE_MS)
         await self._command(_MEASURE, _MEASURE_MS)
-        data = self._answer
-        self._i2c.readfrom_into(self._address, data)
+        data = self._i2c.readfrom(self._address, 7)
         if data[0] & _BUSY:
             raise SensorError(PART, "timeout", f"measuring after {_MEASURE_MS} ms")
         if crc8(data[:6]) != data[6]:
-            raise SensorError(PART, "crc", bytes(data).hex())
+            raise SensorError(PART, "crc", data.hex())
         if not data[0] & _CALIBRATED:
             raise SensorError(PART, "power_on_value", "its calibration is not loaded")
         return data

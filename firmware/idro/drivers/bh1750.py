@@ -7,6 +7,7 @@ the shortest, 31, it covers 121,000 lx (midday sun) in steps of 1.9 lx and takes
 
 from idro.drivers.shared.analog import divide_rounded
 from idro.drivers.shared.bus_retry import with_retries
+from idro.drivers.shared.i2c_sensor import I2cSensor
 from idro.errors import SensorError
 
 PART = "bh1750"
@@ -20,24 +21,16 @@ _FULL = 65_535
 
 def build(spec, bus, clock, settings):
     """Return the Bh1750 of a board's sensor entry; `bus` is a machine.I2C."""
-    return Bh1750(bus, spec["address"], clock)
+    return Bh1750(spec, bus, clock)
 
 
-class Bh1750:
-    """One sensor. Its signal is digital, so there is no spread."""
-
-    spread_uv = None
-
-    def __init__(self, i2c, address, clock):
-        self._i2c = i2c
-        self._address = address
-        self._clock = clock
-        self._answer = bytearray(2)
+class Bh1750(I2cSensor):
+    """One sensor."""
 
     async def read(self, context):
         """Return {"illuminance_lx": lx}. Raises SensorError."""
-        await with_retries(PART, self._measure)
-        count = self._answer[0] << 8 | self._answer[1]
+        high, low = await with_retries(PART, self._measure)
+        count = high << 8 | low
         if count == _FULL:
             raise SensorError(PART, "saturated", f"count {count}")
         return {"illuminance_lx": divide_rounded(count * 690, 12 * 31)}
@@ -48,4 +41,4 @@ class Bh1750:
             self._i2c.writeto(self._address, command)
         self._i2c.writeto(self._address, _MEASURE)
         await self._clock.sleep_ms(_MEASURE_MS)
-        self._i2c.readfrom_into(self._address, self._answer)
+        return self._i2c.readfrom(self._address, 2)

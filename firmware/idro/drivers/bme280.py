@@ -10,6 +10,7 @@ import struct
 
 from idro.drivers.shared.analog import air_values, divide_rounded
 from idro.drivers.shared.bus_retry import with_retries
+from idro.drivers.shared.i2c_sensor import I2cSensor
 from idro.errors import SensorError
 
 PART = "bme280"
@@ -28,19 +29,13 @@ _NO_TEMP, _NO_RH = 0x80000, 0x8000
 
 def build(spec, bus, clock, settings):
     """Return the Bme280 of a board's sensor entry; `bus` is a machine.I2C."""
-    return Bme280(bus, spec["address"], clock)
+    return Bme280(spec, bus, clock)
 
 
-class Bme280:
-    """One sensor. Its signal is digital, so there is no spread."""
+class Bme280(I2cSensor):
+    """One sensor."""
 
-    spread_uv = None
-
-    def __init__(self, i2c, address, clock):
-        self._i2c = i2c
-        self._address = address
-        self._clock = clock
-        self._trim = None
+    _trim = None
 
     async def read(self, context):
         """Return {"temp_c": C, "rh_pct": 0..100}. Raises SensorError."""

@@ -4,7 +4,7 @@ The board outputs 164 mV per mS/cm, that is 164 uV per uS/cm, for a cell constan
 is the conductivity at the water's temperature; EC at 25 C divides it by 1 + alpha (T - 25).
 """
 
-from idro.drivers.shared.analog import AnalogInput, centi_celsius, divide_rounded
+from idro.drivers.shared.analog import AnalogSensor, centi_celsius, divide_rounded
 from idro.errors import SensorError
 
 PART = "dfr0300"
@@ -19,24 +19,15 @@ _MAX_EC_US_CM = 20_000
 
 def build(spec, bus, clock, settings):
     """Return the Dfr0300 of a board's sensor entry; `bus` is its Ads1115."""
-    return Dfr0300(spec, bus, settings)
+    return Dfr0300(PART, spec, bus, settings, _LOW_UV, _HIGH_UV)
 
 
-class Dfr0300:
-    """An EC probe. spread_uv is max - min of the last burst, None if it failed."""
-
-    def __init__(self, spec, adc, settings):
-        self._temp_channel = spec["source"] + ".temp_c"
-        self._settings = settings
-        self._input = AnalogInput(PART, adc, spec["channel"], _LOW_UV, _HIGH_UV)
-
-    @property
-    def spread_uv(self):
-        return self._input.spread_uv
+class Dfr0300(AnalogSensor):
+    """An EC probe."""
 
     async def read(self, context):
         """Return {"ec_us_cm": uS/cm at 25 C}, temperature from `context`. Raises SensorError."""
-        signal_uv = await self._input.read_uv()
+        signal_uv = await self.read_uv()
         if signal_uv < _IN_AIR_UV:
             raise SensorError(PART, "in_air", f"{signal_uv} uV")
         centi_c = centi_celsius(PART, context, self._temp_channel)

@@ -6,7 +6,7 @@ Salinity stays in its EEPROM and counts above 2500 uS/cm only, so the driver doe
 """
 
 from idro.drivers.shared.analog import centi_celsius, divide_rounded
-from idro.drivers.shared.ezo import open_ezo
+from idro.drivers.shared.ezo import Ezo
 from idro.errors import SensorError
 
 PART = "ezo_do"
@@ -17,22 +17,16 @@ _HIGHEST_MILLI = 40_000  # twice what pure oxygen gives in warm water
 
 def build(spec, bus, clock, settings):
     """Return the EzoDo of a board's sensor entry; `bus` is a machine.I2C or a machine.UART."""
-    return EzoDo(spec["source"], open_ezo(PART, spec, bus, clock, _READ_MS))
+    return EzoDo(PART, spec, bus, clock, _READ_MS)
 
 
-class EzoDo:
-    """One oxygen circuit. Its signal is digital, so there is no spread."""
-
-    spread_uv = None
-
-    def __init__(self, source, ezo):
-        self._temp_channel = source + ".temp_c"
-        self.ezo = ezo
+class EzoDo(Ezo):
+    """One oxygen circuit."""
 
     async def read(self, context):
         """Return {"do_mg_l": mg/L}, temperature from `context`. Raises SensorError."""
         centi_c = centi_celsius(PART, context, self._temp_channel)
-        milli_mg_l = await self.ezo.read_only("mg", centi_c)
+        milli_mg_l = await self.read_only("mg", centi_c)
         if not 0 < milli_mg_l <= _HIGHEST_MILLI:
             raise SensorError(PART, "saturated", f"{milli_mg_l}/1000 mg/L")
         return {"do_mg_l": divide_rounded(milli_mg_l, 10) / 100}

@@ -6,7 +6,7 @@ taken for EC.
 """
 
 from idro.drivers.shared.analog import centi_celsius, divide_rounded
-from idro.drivers.shared.ezo import open_ezo
+from idro.drivers.shared.ezo import Ezo
 from idro.errors import SensorError
 
 PART = "ezo_ec"
@@ -17,22 +17,16 @@ _HIGHEST_US_CM = 20_000
 
 def build(spec, bus, clock, settings):
     """Return the EzoEc of a board's sensor entry; `bus` is a machine.I2C or a machine.UART."""
-    return EzoEc(spec["source"], open_ezo(PART, spec, bus, clock, _READ_MS))
+    return EzoEc(PART, spec, bus, clock, _READ_MS)
 
 
-class EzoEc:
-    """One conductivity circuit. Its signal is digital, so there is no spread."""
-
-    spread_uv = None
-
-    def __init__(self, source, ezo):
-        self._temp_channel = source + ".temp_c"
-        self.ezo = ezo
+class EzoEc(Ezo):
+    """One conductivity circuit."""
 
     async def read(self, context):
         """Return {"ec_us_cm": EC at 25 C}, temperature from `context`. Raises SensorError."""
         centi_c = centi_celsius(PART, context, self._temp_channel)
-        milli_us_cm = await self.ezo.read_only("EC", centi_c)
+        milli_us_cm = await self.read_only("EC", centi_c)
         ec_us_cm = divide_rounded(milli_us_cm, 1000)
         if not 0 <= ec_us_cm <= _HIGHEST_US_CM:
             raise SensorError(PART, "out_of_range", f"{ec_us_cm} uS/cm")

@@ -6,7 +6,7 @@ as the spread of the raw signal.
 """
 
 from idro.drivers.shared.analog import centi_celsius
-from idro.drivers.shared.ezo import open_ezo
+from idro.drivers.shared.ezo import Ezo
 from idro.errors import SensorError
 
 PART = "ezo_ph"
@@ -17,25 +17,20 @@ _UV_PER_MILLI = 59
 
 def build(spec, bus, clock, settings):
     """Return the EzoPh of a board's sensor entry; `bus` is a machine.I2C or a machine.UART."""
-    source = spec.get("pair", spec["source"])  # of the water temperature
-    return EzoPh(source, open_ezo(PART, spec, bus, clock, _READ_MS))
+    return EzoPh(PART, spec, bus, clock, _READ_MS)
 
 
-class EzoPh:
+class EzoPh(Ezo):
     """One pH circuit. spread_uv is the last change of the signal, None after a failed read."""
 
-    def __init__(self, source, ezo):
-        self._temp_channel = source + ".temp_c"
-        self.ezo = ezo
-        self._last_milli = None
-        self.spread_uv = None
+    _last_milli = None
 
     async def read(self, context):
         """Return {"ph": pH}, with the water's temperature from `context`. Raises SensorError."""
         last_milli = self._last_milli
         self._last_milli = self.spread_uv = None
         centi_c = centi_celsius(PART, context, self._temp_channel)
-        milli_ph = await self.ezo.read_milli(centi_c)
+        milli_ph = await self.read_milli(centi_c)
         if not 0 < milli_ph < 14_000:
             raise SensorError(PART, "saturated", f"pH {milli_ph}/1000")
         self._last_milli = milli_ph

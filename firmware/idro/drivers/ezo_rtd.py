@@ -5,7 +5,7 @@ The circuit has no compensation, and a scale that it keeps: C, K or F. It is set
 """
 
 from idro.drivers.shared.analog import divide_rounded
-from idro.drivers.shared.ezo import open_ezo
+from idro.drivers.shared.ezo import Ezo
 from idro.errors import SensorError
 
 PART = "ezo_rtd"
@@ -17,24 +17,20 @@ _HIGHEST_MILLI = 1_254_000
 
 def build(spec, bus, clock, settings):
     """Return the EzoRtd of a board's sensor entry; `bus` is a machine.I2C or a machine.UART."""
-    return EzoRtd(open_ezo(PART, spec, bus, clock, _READ_MS))
+    return EzoRtd(PART, spec, bus, clock, _READ_MS)
 
 
-class EzoRtd:
-    """One temperature circuit. Its signal is digital, so there is no spread."""
+class EzoRtd(Ezo):
+    """One temperature circuit."""
 
-    spread_uv = None
-
-    def __init__(self, ezo):
-        self.ezo = ezo
-        self._is_celsius = False
+    _is_celsius = False
 
     async def read(self, context):
         """Return {"temp_c": C}. Raises SensorError."""
-        if not self._is_celsius and await self.ezo.query("S") != ["c"]:
-            await self.ezo.send("S,c")
+        if not self._is_celsius and await self.query("S") != ["c"]:
+            await self.send("S,c")
         self._is_celsius = False  # after a failure, another circuit may be connected
-        milli_c = await self.ezo.read_milli()
+        milli_c = await self.read_milli()
         if not _LOWEST_MILLI <= milli_c <= _HIGHEST_MILLI:
             raise SensorError(PART, "saturated", f"{milli_c}/1000 C")
         self._is_celsius = True

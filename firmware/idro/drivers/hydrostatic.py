@@ -4,7 +4,7 @@
 signals a failure of the transmitter or the cable.
 """
 
-from idro.drivers.shared.analog import AnalogInput, divide_rounded
+from idro.drivers.shared.analog import AnalogSensor, divide_rounded
 from idro.errors import SensorError
 
 PART = "hydrostatic"
@@ -18,23 +18,15 @@ _MAX_LEVEL_MM = 5_000
 
 def build(spec, bus, clock, settings):
     """Return the Hydrostatic of a board's sensor entry; `bus` is its Ads1115."""
-    return Hydrostatic(spec, bus, settings)
+    return Hydrostatic(PART, spec, bus, settings, _LOW_UV, _HIGH_UV)
 
 
-class Hydrostatic:
-    """A level transmitter. spread_uv is max - min of the last burst, None if it failed."""
-
-    def __init__(self, spec, adc, settings):
-        self._settings = settings
-        self._input = AnalogInput(PART, adc, spec["channel"], _LOW_UV, _HIGH_UV)
-
-    @property
-    def spread_uv(self):
-        return self._input.spread_uv
+class Hydrostatic(AnalogSensor):
+    """A level transmitter."""
 
     async def read(self, context):
         """Return {"level_mm": depth of water in mm}. Raises SensorError."""
-        signal_uv = await self._input.read_uv()
+        signal_uv = await self.read_uv()
         return {
             "level_mm": level_mm(
                 signal_uv, self._settings["level.zero_uv"], self._settings["level.uv_per_mm"])

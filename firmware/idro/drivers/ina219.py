@@ -8,6 +8,7 @@ import struct
 
 from idro.drivers.shared.analog import divide_rounded
 from idro.drivers.shared.bus_retry import with_retries
+from idro.drivers.shared.i2c_sensor import I2cSensor
 from idro.errors import SensorError
 
 PART = "ina219"
@@ -22,19 +23,15 @@ _FULL_SHUNT = 32_000
 
 def build(spec, bus, clock, settings):
     """Return the Ina219 of a board's sensor entry; `bus` is a machine.I2C."""
-    return Ina219(bus, spec["address"], spec["shunt_mohm"], clock)
+    return Ina219(spec, bus, clock)
 
 
-class Ina219:
-    """One sensor. Its signal is digital, so there is no spread."""
+class Ina219(I2cSensor):
+    """One sensor."""
 
-    spread_uv = None
-
-    def __init__(self, i2c, address, shunt_mohm, clock):
-        self._i2c = i2c
-        self._address = address
-        self._shunt_mohm = shunt_mohm
-        self._clock = clock
+    def __init__(self, spec, i2c, clock):
+        super().__init__(spec, i2c, clock)
+        self._shunt_mohm = spec["shunt_mohm"]
 
     async def read(self, context):
         """Return {"supply_mv": mV, "current_ma": mA}. Raises SensorError."""

@@ -6,7 +6,7 @@ signal that a sen0161, dfr0300 or hydrostatic would give, and from there on by t
 settings and the limits of that part: calibration and plausibility cannot tell them apart.
 """
 
-from idro.drivers.shared.analog import AnalogInput, centi_celsius, divide_rounded
+from idro.drivers.shared.analog import AnalogSensor, centi_celsius, divide_rounded
 from idro.errors import SensorError
 
 PART = "linear_analog"
@@ -29,34 +29,26 @@ def build(spec, bus, clock, settings):
     return kind(spec, bus, settings)
 
 
-class LinearAnalog:
+class LinearAnalog(AnalogSensor):
     """A signal. spread_uv is max - min of the last burst on the scale of the part that it stands
     for, None if the burst failed."""
 
     def __init__(self, spec, adc, settings):
+        low_uv, high_uv = 1000 * spec["low_mv"], 1000 * spec["high_mv"]
+        super().__init__(PART, spec, adc, settings, low_uv or -_NOISE_UV, high_uv)
         self._key = spec["measures"][0]
-        self._temp_channel = spec["source"] + ".temp_c"
         self._is_compensated = spec["self_compensated"]
-        self._settings = settings
         base_uv, uv_per_unit = _SCALES.get(self._key, _MILLI)
         # The line: signal = base + per_unit * (first + (uv - from) * rise / run)
         self._from_uv = 1000 * spec["point1_mv"]
         self._run_uv = 1000 * spec["point2_mv"] - self._from_uv
         self._rise = uv_per_unit * (spec["point2_value"] - spec["point1_value"])
         self._first = base_uv + uv_per_unit * spec["point1_value"]
-        low_uv, high_uv = 1000 * spec["low_mv"], 1000 * spec["high_mv"]
-        self._input = AnalogInput(PART, adc, spec["channel"], low_uv or -_NOISE_UV, high_uv)
-
-    @property
-    def spread_uv(self):
-        spread_uv = self._input.spread_uv
-        if spread_uv is None:
-            return None
-        return divide_rounded(spread_uv * abs(self._rise), abs(self._run_uv))
 
     async def read(self, context):
         """Return {quantity: value}. Raises SensorError."""
-        from_uv = await self._input.read_uv() - self._from_uv
+        from_uv = await self.read_uv() - self._from_uv
+        self.spread_uv = divide_rounded(self.spread_uv * abs(self._rise), abs(self._run_uv))
         signal = self._first + divide_rounded(from_uv * self._rise, self._run_uv)
         return {self._key: self._value(signal, context)}
 

@@ -7,6 +7,7 @@ After a failure it is started again, because the part may have lost its supply.
 
 from idro.drivers.shared.analog import divide_rounded
 from idro.drivers.shared.bus_retry import with_retries
+from idro.drivers.shared.i2c_sensor import I2cSensor
 from idro.drivers.shared.sensirion import words_of
 from idro.errors import SensorError
 
@@ -23,19 +24,13 @@ _POLLS = 13  # a period of 5 s, 10 % slow, and one spare poll
 
 def build(spec, bus, clock, settings):
     """Return the Scd4x of a board's sensor entry; `bus` is a machine.I2C."""
-    return Scd4x(bus, spec["address"], clock)
+    return Scd4x(spec, bus, clock)
 
 
-class Scd4x:
-    """One sensor. Its signal is digital, so there is no spread."""
+class Scd4x(I2cSensor):
+    """One sensor."""
 
-    spread_uv = None
-
-    def __init__(self, i2c, address, clock):
-        self._i2c = i2c
-        self._address = address
-        self._clock = clock
-        self._is_running = False
+    _is_running = False
 
     async def read(self, context):
         """Return {"co2_ppm": ppm, "temp_c": C, "rh_pct": 0..100}. Raises SensorError."""
@@ -67,6 +62,4 @@ class Scd4x:
     async def _words(self, command, count):
         self._i2c.writeto(self._address, command)
         await self._clock.sleep_ms(_COMMAND_MS)
-        answer = bytearray(3 * count)
-        self._i2c.readfrom_into(self._address, answer)
-        return words_of(PART, answer)
+        return words_of(PART, self._i2c.readfrom(self._address, 3 * count))

@@ -6,7 +6,7 @@ scaled by the water temperature. A signal near an end of the range means an open
 supply or a short; a dead electrode gives a signal that never moves.
 """
 
-from idro.drivers.shared.analog import AnalogInput, centi_celsius, divide_rounded
+from idro.drivers.shared.analog import AnalogSensor, centi_celsius, divide_rounded
 from idro.errors import SensorError
 
 PART = "sen0161"
@@ -20,24 +20,15 @@ _CALIBRATION_CENTI_K = 29_815
 
 def build(spec, bus, clock, settings):
     """Return the Sen0161 of a board's sensor entry; `bus` is its Ads1115."""
-    return Sen0161(spec, bus, settings)
+    return Sen0161(PART, spec, bus, settings, _LOW_UV, _HIGH_UV)
 
 
-class Sen0161:
-    """A pH probe. spread_uv is max - min of the last burst, None if it failed."""
-
-    def __init__(self, spec, adc, settings):
-        self._temp_channel = spec["source"] + ".temp_c"
-        self._settings = settings
-        self._input = AnalogInput(PART, adc, spec["channel"], _LOW_UV, _HIGH_UV)
-
-    @property
-    def spread_uv(self):
-        return self._input.spread_uv
+class Sen0161(AnalogSensor):
+    """A pH probe."""
 
     async def read(self, context):
         """Return {"ph": pH}, water temperature from `context`. Raises SensorError."""
-        signal_uv = await self._input.read_uv()
+        signal_uv = await self.read_uv()
         centi_c = centi_celsius(PART, context, self._temp_channel)
         milli_ph = ph_milli(
             signal_uv, centi_c, self._settings["ph.neutral_uv"],

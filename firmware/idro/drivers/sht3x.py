@@ -16,5 +16,5 @@ _RH_DECI_PCT = (1_000, 0)
 
 def build(spec, bus, clock, settings):
     """Return the AirSensor of a board's sensor entry; `bus` is a machine.I2C."""
-    return AirSensor(PART, bus, spec["address"], clock, _MEASURE_HIGH_REPEATABILITY, _MEASURE_MS,
+    return AirSensor(PART, spec, bus, clock, _MEASURE_HIGH_REPEATABILITY, _MEASURE_MS,
                      _RH_DECI_PCT)

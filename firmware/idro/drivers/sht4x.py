@@ -15,5 +15,5 @@ _RH_DECI_PCT = (1_250, -60)
 
 def build(spec, bus, clock, settings):
     """Return the AirSensor of a board's sensor entry; `bus` is a machine.I2C."""
-    return AirSensor(PART, bus, spec["address"], clock, _MEASURE_HIGH_PRECISION, _MEASURE_MS,
+    return AirSensor(PART, spec, bus, clock, _MEASURE_HIGH_PRECISION, _MEASURE_MS,
                      _RH_DECI_PCT)

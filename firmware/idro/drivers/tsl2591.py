@@ -7,6 +7,7 @@ from the counts of both diodes, as in ams' application note: 408 counts * ms * g
 
 from idro.drivers.shared.analog import divide_rounded
 from idro.drivers.shared.bus_retry import with_retries
+from idro.drivers.shared.i2c_sensor import I2cSensor
 from idro.errors import SensorError
 
 PART = "tsl2591"
@@ -25,19 +26,13 @@ _DECI_GAINS = (10, 245, 4_000, 92_000)
 
 def build(spec, bus, clock, settings):
     """Return the Tsl2591 of a board's sensor entry; `bus` is a machine.I2C."""
-    return Tsl2591(bus, spec["address"], clock)
+    return Tsl2591(spec, bus, clock)
 
 
-class Tsl2591:
-    """One sensor. Its signal is digital, so there is no spread."""
+class Tsl2591(I2cSensor):
+    """One sensor."""
 
-    spread_uv = None
-
-    def __init__(self, i2c, address, clock):
-        self._i2c = i2c
-        self._address = address
-        self._clock = clock
-        self._gain = 1
+    _gain = 1
 
     async def read(self, context):
         """Return {"illuminance_lx": lx}. Raises SensorError."""

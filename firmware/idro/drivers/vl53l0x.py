@@ -9,6 +9,7 @@ of signal and ambient light in a result differ from shot to shot: equal results 
 
 from idro.drivers.shared.bus_retry import with_retries
 from idro.drivers.shared.from_above import level_mm
+from idro.drivers.shared.i2c_sensor import I2cSensor
 from idro.errors import SensorError
 
 PART = "vl53l0x"
@@ -35,16 +36,12 @@ def build(spec, bus, clock, settings):
     return Vl53l0x(spec, bus, clock)
 
 
-class Vl53l0x:
-    """One ranger. Its signal is digital, so there is no spread."""
-
-    spread_uv = None
+class Vl53l0x(I2cSensor):
+    """One ranger."""
 
     def __init__(self, spec, i2c, clock):
+        super().__init__(spec, i2c, clock)
         self._height_mm = spec["height_mm"]
-        self._address = spec["address"]
-        self._i2c = i2c
-        self._clock = clock
         self._result = bytearray(_RESULT_BYTES)
 
     async def read(self, context):

@@ -25,28 +25,6 @@ def test_bytes_match_the_datasheet():
     assert part.read(7)[:6] == b"\x18\x80\x00\x06\x00\x00"
 
 
-def test_reads_the_air():
-    sensor, _, _, clock = bench()
-    assert run(sensor.read({})) == {"temp_c": 22.4, "rh_pct": 61.7}
-    before_ms = clock.now_ms()
-    run(sensor.read({}))
-    assert 85 <= clock.now_ms() - before_ms < 88
-    assert sensor.spread_uv is None
-
-
-def test_reads_the_whole_range():
-    for temp_c in (-40.0, -0.01, 0.0, 20.0, 84.99):
-        for rh_pct in (0.0, 0.1, 50.0, 99.9, 100.0):
-            values = run(bench(temp_c, rh_pct)[0].read({}))
-            assert abs(values["temp_c"] - temp_c) < 0.011
-            assert abs(values["rh_pct"] - rh_pct) < 0.051
-
-
-def test_a_temperature_beyond_the_part_is_out_of_range():
-    assert fault_of(bench(temp_c=90.0)[0].read({})) == "out_of_range"
-    assert fault_of(bench(temp_c=-41.0)[0].read({})) == "out_of_range"
-
-
 def test_a_part_that_lost_its_supply_is_initialised_again():
     sensor, part, _, clock = bench()
     run(sensor.read({}))
@@ -79,21 +57,6 @@ def test_a_part_that_stays_busy_is_a_fault():
     slow._calibrated = 0x08
     clock.advance_ms(100)
     assert fault_of(sensor.read({})) == "timeout"
-
-
-def test_damaged_answers_are_read_again_twice():
-    sensor, part, _, _ = bench()
-    part.damage_count = 2
-    assert run(sensor.read({}))["temp_c"] == 22.4
-    part.damage_count = 3
-    assert fault_of(sensor.read({})) == "crc"
-
-
-def test_an_absent_part_does_not_acknowledge():
-    sensor, part, i2c, _ = bench()
-    part.fault = "unplugged"
-    assert fault_of(sensor.read({})) == "no_ack"
-    assert i2c.transfers == 3
 
 
 def test_an_early_read_says_that_the_part_is_busy():

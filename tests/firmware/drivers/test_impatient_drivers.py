@@ -209,7 +209,7 @@ IMPATIENT = (
     (aht20, air_rig(aht20_part.Aht20), (("_MEASURE_MS = 85", "_MEASURE_MS = 79"),), "timeout"),
     (aht20, air_rig(aht20_part.Aht20), (("_INITIALISE_MS = 12", "_INITIALISE_MS = 9"),),
      "while it is busy"),
-    (aht20, air_rig(aht20_part.Aht20), (("not self._status[0] & _CALIBRATED", "0"),),
+    (aht20, air_rig(aht20_part.Aht20), (("not self._i2c.readfrom(self._address, 1)[0]", "0"),),
      "power_on_value"),
     (bme280, air_rig(bme280_part.Bme280), (("_MEASURE_MS = 8", "_MEASURE_MS = 5"),), "timeout"),
     (bme280, air_rig(bme280_part.Bme280), (("_MEASURE_MS = 8", "_MEASURE_MS = 4"),

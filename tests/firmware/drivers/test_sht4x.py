@@ -4,7 +4,7 @@ from idro.drivers import sht4x as driver
 from idro.drivers.shared import sensirion
 from idrosim.devices import sht4x as device
 from idrosim.devices.shared.sensirion import crc8
-from support.portable_fakes import FakeClock, FakeI2c, fault_of, refusal_of, run, single
+from support.portable_fakes import FakeClock, FakeI2c, refusal_of, run, single
 
 ADDRESS = 0x44
 
@@ -25,21 +25,6 @@ def test_crc_matches_the_datasheet():
         assert sensirion.crc8(content) == crc8(content)
 
 
-def test_reads_the_air():
-    sensor, _, _, clock = bench()
-    assert run(sensor.read({})) == {"temp_c": 22.4, "rh_pct": 61.7}
-    assert 10 <= clock.now_ms() < 12
-    assert sensor.spread_uv is None
-
-
-def test_reads_the_whole_range():
-    for temp_c in (-40.0, -0.01, 0.0, 20.0, 84.99):
-        for rh_pct in (0.0, 0.1, 50.0, 99.9, 100.0):
-            values = run(bench(temp_c, rh_pct)[0].read({}))
-            assert abs(values["temp_c"] - temp_c) < 0.011
-            assert abs(values["rh_pct"] - rh_pct) < 0.051
-
-
 def test_humidity_is_clamped_to_0_to_100():
     assert run(bench(rh_pct=103.0)[0].read({}))["rh_pct"] == 100
     assert run(bench(rh_pct=-3.0)[0].read({}))["rh_pct"] == 0
@@ -48,30 +33,6 @@ def test_humidity_is_clamped_to_0_to_100():
 def test_a_reading_is_exact_in_single_precision():
     for centi_c in range(-4000, 8500):
         assert int(round(single(single(centi_c / 100) * 100))) == centi_c
-
-
-def test_a_temperature_above_any_greenhouse_is_out_of_range():
-    assert fault_of(bench(temp_c=90.0)[0].read({})) == "out_of_range"
-    assert fault_of(bench(temp_c=-41.0)[0].read({})) == "out_of_range"
-
-
-def test_two_damaged_answers_are_read_again():
-    sensor, part, _, _ = bench()
-    part.damage_count = 2
-    assert run(sensor.read({}))["temp_c"] == 22.4
-
-
-def test_three_damaged_answers_are_a_fault():
-    sensor, part, _, _ = bench()
-    part.damage_count = 3
-    assert fault_of(sensor.read({})) == "crc"
-
-
-def test_an_absent_part_does_not_acknowledge():
-    sensor, part, i2c, _ = bench()
-    part.fault = "unplugged"
-    assert fault_of(sensor.read({})) == "no_ack"
-    assert i2c.transfers == 3
 
 
 def test_a_stuck_part_repeats_itself():

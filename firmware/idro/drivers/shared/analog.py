@@ -9,16 +9,22 @@ from idro.errors import SensorError
 _CONVERSIONS = 3
 
 
-class AnalogInput:
-    """One converter input; a signal outside low_uv..high_uv is a fault."""
+class AnalogSensor:
+    """A sensor behind a converter; a signal outside low_uv..high_uv is a fault.
 
-    def __init__(self, part, adc, channel, low_uv, high_uv):
+    spread_uv is max - min of the last burst, None if it failed.
+    """
+
+    spread_uv = None
+
+    def __init__(self, part, spec, adc, settings, low_uv, high_uv):
         self._part = part
         self._adc = adc
-        self._channel = channel
+        self._channel = spec["channel"]
+        self._temp_channel = spec["source"] + ".temp_c"
+        self._settings = settings
         self._low_uv = low_uv
         self._high_uv = high_uv
-        self.spread_uv = None
 
     async def read_uv(self):
         """Return the median of a burst, in uV, and set spread_uv. Raises SensorError."""

@@ -11,11 +11,22 @@ _SHORT_MS = 300
 
 
 class Ezo:
-    """One circuit behind `transport`; a reading takes `read_ms`."""
+    """One circuit, on I2C if the board's entry `spec` has an address, else on a UART; a reading
+    takes `read_ms`. Its signal is digital, so there is no spread."""
 
-    def __init__(self, part, transport, read_ms):
+    spread_uv = None
+
+    def __init__(self, part, spec, bus, clock, read_ms):
+        if "address" in spec:
+            from idro.drivers.shared.ezo_i2c import EzoI2c
+
+            self._transport = EzoI2c(part, bus, spec["address"], clock)
+        else:
+            from idro.drivers.shared.ezo_uart import EzoUart
+
+            self._transport = EzoUart(part, bus, clock, _SHORT_MS)
         self._part = part
-        self._transport = transport
+        self._temp_channel = spec.get("pair", spec["source"]) + ".temp_c"
         self._read_ms = read_ms
         self._is_prepared = False
         self._is_only = False
@@ -72,17 +83,6 @@ class Ezo:
             raise SensorError(self._part, "crc", f"{command}: {answer[:40]}") from None
         self._is_prepared = True
         return parsed
-
-
-def open_ezo(part, spec, bus, clock, read_ms):
-    """Return the Ezo of a board's sensor entry: on I2C if it has an address, else on UART."""
-    if "address" in spec:
-        from idro.drivers.shared.ezo_i2c import EzoI2c
-
-        return Ezo(part, EzoI2c(part, bus, spec["address"], clock), read_ms)
-    from idro.drivers.shared.ezo_uart import EzoUart
-
-    return Ezo(part, EzoUart(part, bus, clock, _SHORT_MS), read_ms)
 
 
 def milli(text):

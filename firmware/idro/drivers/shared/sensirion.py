@@ -6,27 +6,22 @@ it is 92.
 
 from idro.drivers.shared.analog import air_values, divide_rounded
 from idro.drivers.shared.bus_retry import with_retries
+from idro.drivers.shared.i2c_sensor import I2cSensor
 from idro.errors import SensorError
 
 
-class AirSensor:
+class AirSensor(I2cSensor):
     """An SHT3x or SHT4x: `command` starts a measurement, which takes up to `measure_ms`.
 
-    `rh_deci_pct`: (span, offset) of the humidity in 0.1 %. The signal is digital, so there is no
-    spread.
+    `rh_deci_pct`: (span, offset) of the humidity in 0.1 %.
     """
 
-    spread_uv = None
-
-    def __init__(self, part, i2c, address, clock, command, measure_ms, rh_deci_pct):
+    def __init__(self, part, spec, i2c, clock, command, measure_ms, rh_deci_pct):
+        super().__init__(spec, i2c, clock)
         self._part = part
-        self._i2c = i2c
-        self._address = address
-        self._clock = clock
         self._command = command
         self._measure_ms = measure_ms
         self._rh_span, self._rh_offset = rh_deci_pct
-        self._answer = bytearray(6)
 
     async def read(self, context):
         """Return {"temp_c": C, "rh_pct": 0..100}. Raises SensorError."""
@@ -39,8 +34,7 @@ class AirSensor:
     async def _measure(self):
         self._i2c.writeto(self._address, self._command)
         await self._clock.sleep_ms(self._measure_ms)
-        self._i2c.readfrom_into(self._address, self._answer)
-        return words_of(self._part, self._answer)
+        return words_of(self._part, self._i2c.readfrom(self._address, 6))
 
 
 def words_of(part, answer):
@@ -48,7 +42,7 @@ def words_of(part, answer):
     found = []
     for start in range(0, len(answer), 3):
         if crc8(answer[start:start + 2]) != answer[start + 2]:
-            raise SensorError(part, "crc", bytes(answer).hex())
+            raise SensorError(part, "crc", answer.hex())
         found.append(answer[start] << 8 | answer[start + 1])
     return found
 
