@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
 
 from idroserra.boards import compiler
 from idroserra.boards.board_text import Table, encoded, table_of, text_of
@@ -17,14 +20,21 @@ _ENTRY = re.compile(r"(sensor|adc|expander|actuator)\[(\d+)\]")
 FILE = "board"  # in errors of a table whose name is not known
 
 
-class Change(NamedTuple):
-    """A change of a draft; `op` says which of the others count. `place`: index of an entry."""
+_Name = Annotated[str, Meta(max_length=64)]
 
-    op: str
-    part: str = ""
-    name: str = ""
-    where: str = ""
-    place: int = 0
+
+class Change(msgspec.Struct, forbid_unknown_fields=True):
+    """A change of a draft: sensor, adc and expander add the part `part`, a sensor perhaps only of
+    the quantity `name`; output adds `name`, or one of the part `part`; bus adds one of the kind
+    `where`; chip sets `name` and moves pins; rewire_sensor and rewire_output put the entry `index`
+    on `where`; input adds one to the chip's ADC `index`."""
+
+    op: Literal["sensor", "output", "adc", "expander", "bus", "chip", "rewire_sensor",
+                "rewire_output", "input"]
+    part: _Name = ""
+    name: _Name = ""
+    where: _Name = ""
+    index: Annotated[int, Meta(ge=0, le=999)] = 0
 
 
 class CheckedDraft(NamedTuple):
@@ -83,19 +93,19 @@ def _apply(proposal: Proposal, table: Table, change: Change) -> None:
 
 def _rewire(proposal: Proposal, table: Table, change: Change) -> None:
     section = {"rewire_sensor": "sensor", "rewire_output": "actuator", "input": "adc"}[change.op]
-    key = f"{section}[{change.place}]"
-    if not 0 <= change.place < len(table.get(section, ())):
+    key = f"{section}[{change.index}]"
+    if not 0 <= change.index < len(table.get(section, ())):
         raise BoardError(FILE, key, "there is no such entry")
     if change.op == "rewire_sensor":
         if "." in change.where and change.where not in _buses(table):
             raise BoardError(FILE, f"{key}.bus", f"no bus {change.where:.40} on this board")
-        proposal.rewire_sensor(change.place, change.where)
+        proposal.rewire_sensor(change.index, change.where)
     elif change.op == "rewire_output":
         if change.where and change.where not in [e["name"] for e in table.get("expander", ())]:
             raise BoardError(FILE, f"{key}.expander", f"no expander {change.where:.40}")
-        proposal.rewire_output(change.place, change.where)
+        proposal.rewire_output(change.index, change.where)
     else:
-        proposal.add_input(change.place)
+        proposal.add_input(change.index)
 
 
 def _kind_of_bus(kind: str) -> str:

@@ -79,7 +79,6 @@ class Settling:
     count: int
     mean: float | None = None
     per_minute: float | None = None
-    scatter: float | None = None
     is_overdue: bool = False
     progress: float = 0.0
 
@@ -115,7 +114,7 @@ def judge(readings: Sequence[Reading], limits: StableLimits, since_unix_ms: int)
         reason = Reason("not_settled_in", why=reason, for_ms=limits.time_out_ms)
     moved = max(abs(per_minute) / limits.slope, scatter / limits.scatter) / (scale or 1.0)
     progress = 0.5 + 0.5 / max(1.0, moved)
-    return Settling(is_stable, reason, count, mean, per_minute, scatter, is_overdue, progress)
+    return Settling(is_stable, reason, count, mean, per_minute, is_overdue, progress)
 
 
 def _window(readings: Sequence[Reading], from_ms: int) -> list[tuple[int, float]]:

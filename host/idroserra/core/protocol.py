@@ -51,7 +51,7 @@ __all__ = [
     "RECORD_LEAVES", "SETTINGS", "STORED_QUANTITIES", "UNKNOWN_SYSTEM", "VERBS",
     "Ack", "Batch", "Chunk", "ChunkRequest", "Command", "Config", "ConfigReport", "Detail",
     "EventRecord", "Info", "Mac", "Offer", "ProtocolError", "Quantity", "Record", "RunningRelease",
-    "SettingsError", "Stored", "System", "Values",
+    "SettingsError", "Stored", "System",
     "channel_limits", "check_args", "check_by", "check_setting", "check_settings", "down_topic",
     "from_scaled", "is_id", "is_kernel", "is_node_id", "is_release_path",
     "pack_chunk", "pack_command", "pack_config", "pack_config_report", "pack_info", "pack_record",
@@ -62,7 +62,6 @@ __all__ = [
 ]
 
 Mac = Callable[[bytes], str]
-Values = dict[str, float]
 # The detail of an event: an object whose values may be reasons ({"code": ..., "values": {...}}).
 Detail = Mapping[str, str | int | bool | Mapping[str, Any] | None]
 

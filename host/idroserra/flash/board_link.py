@@ -61,7 +61,6 @@ class BoardInfo:
     """System info of MicroPython and of its file system."""
 
     version: tuple[int, int, int]
-    machine: str
     mpy_version: int  # of the .mpy files it can load
     block_bytes: int
     all_bytes: int
@@ -166,11 +165,6 @@ class BoardLink:
         with self._session(f"{path} was removed"):
             self._execute(f"try:os.remove({path!r})\nexcept OSError:pass")
 
-    def free_bytes(self) -> int:
-        """Return the free bytes of the file system."""
-        with self._session("its free space was read"):
-            return self._info().free_bytes
-
     def restart(self) -> None:
         """Reset the board, which runs main.py."""
         with self._session("it was started"):
@@ -187,9 +181,9 @@ class BoardLink:
     def _info(self) -> BoardInfo:
         output = self._execute(
             "i=sys.implementation;s=os.statvfs('');gc.collect()\n"
-            "print(repr((tuple(i.version[:3]),i._machine,i._mpy,s[0],s[2],s[3],gc.mem_free())))")
-        version, machine, mpy, block_bytes, blocks, free, heap_bytes = ast.literal_eval(output)
-        return BoardInfo(tuple(version), machine, mpy & 0xFF, block_bytes,
+            "print(repr((tuple(i.version[:3]),i._mpy,s[0],s[2],s[3],gc.mem_free())))")
+        version, mpy, block_bytes, blocks, free, heap_bytes = ast.literal_eval(output)
+        return BoardInfo(tuple(version), mpy & 0xFF, block_bytes,
                          blocks * block_bytes, free * block_bytes, heap_bytes)
 
     def _wait_for_prompt(self, deadline_s: float) -> bool:

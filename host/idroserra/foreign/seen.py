@@ -48,11 +48,6 @@ class SeenList:
             self._seen[key] = seen
             self._seen.move_to_end(key)
 
-    def remove(self, device: str, field: str) -> None:
-        """Forget a value."""
-        with self._lock:
-            self._seen.pop((device, field), None)
-
     def all(self) -> list[Seen]:
         """Return the values by device and field."""
         with self._lock:

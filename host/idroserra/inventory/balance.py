@@ -16,7 +16,7 @@ from typing import Any
 from idroserra.core.reasons import Reason
 from idroserra.history.models import EventPoint, Store, column_width_ms
 from idroserra.inventory import water_steps
-from idroserra.inventory.water_steps import Steps, ValveRun
+from idroserra.inventory.water_steps import Amounts, Steps, ValveRun
 from idroserra.nodes.node import Node
 from idroserra.setpoints.series import SettingsSeries
 
@@ -29,18 +29,6 @@ Strengths = Mapping[str, Sequence[tuple[int, float | None]]]
 
 
 @dataclass(frozen=True)
-class Water:
-    """Water of a day in ml. unread_ms: duration of gaps in the level readings; unseen_ml: the
-    change of volume across them."""
-
-    topped_up_ml: float
-    poured_ml: float
-    left_ml: float
-    unseen_ml: float
-    unread_ms: int
-
-
-@dataclass(frozen=True)
 class Day:
     """One day, or a whole range: [from, to). dosed_meq: None if the strength of the stock is not
     known. water: None if no level was read in it; valve_ms: run time of the fill valve."""
@@ -49,7 +37,7 @@ class Day:
     to_unix_ms: int
     dosed_ul: Mapping[str, int]
     dosed_meq: Mapping[str, float | None]
-    water: Water | None
+    water: Amounts | None
     valve_ms: int
 
 
@@ -149,8 +137,7 @@ def _day(
             dosed_meq[doser] = None if strength is None or so_far is None else (
                 so_far + volume_ul / 1_000 * strength)
     valve_ms = sum(run.within(*span) for run in runs)
-    amounts = None if steps is None else steps.within(*span)
-    water = None if amounts is None else Water(*amounts)
+    water = None if steps is None else steps.within(*span)
     return Day(*span, dosed_ul, dosed_meq, water, valve_ms)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -30,8 +31,10 @@ class ValveRun(NamedTuple):
         return max(0, min(self.to_unix_ms, to_unix_ms) - max(self.from_unix_ms, from_unix_ms))
 
 
-class Amounts(NamedTuple):
-    """Volumes in ml, all positive but unseen_ml; unread_ms in ms."""
+@dataclass(frozen=True)
+class Amounts:
+    """Water in ml, all positive but unseen_ml: the change of volume across gaps in the level
+    readings, which last unread_ms."""
 
     topped_up_ml: float
     poured_ml: float

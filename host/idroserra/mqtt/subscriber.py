@@ -8,7 +8,6 @@ persistent; a dead connection is detected within 20 s.
 
 from __future__ import annotations
 
-import logging
 import select
 import socket
 import ssl
@@ -33,8 +32,6 @@ _CHUNK_BYTES = 1_048_576
 _WAKE_BYTES = 131_072
 _NAP_S = 0.1
 _BUFFER_BYTES = 1_048_576  # receive buffer of the kernel
-
-_log = logging.getLogger("idroserra")
 
 
 class Subscriber:

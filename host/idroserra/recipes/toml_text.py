@@ -3,40 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
 
 from idroserra.core.toml_text import toml_string
 from idroserra.recipes.model import Recipe
 
+Word = Annotated[str, Meta(max_length=80)]
+_Text = Annotated[str, Meta(max_length=2_000)]
 
-class StageDraft(NamedTuple):
-    """One stage as its author writes it: `settings` are those it changes."""
 
-    name: str
+class StageDraft(msgspec.Struct, forbid_unknown_fields=True):
+    """A stage: `settings` are those it changes; the first stage sets them all."""
+
+    name: Word
     days: int
-    ramp_days: int
-    text: str
-    source: str
-    settings: Mapping[str, Any]
+    settings: Annotated[dict[str, Any], Meta(max_length=40)]
+    ramp_days: int = 1
+    text: _Text = ""
+    source: _Text = ""
 
 
-class RecipeDraft(NamedTuple):
-    """A recipe as its author writes it; nothing is checked yet."""
+class RecipeDraft(msgspec.Struct, forbid_unknown_fields=True):
+    """A recipe as its author writes it, in a form too; only its sizes are checked yet."""
 
-    name: str
-    text: str
-    crop: str
+    name: Word
+    text: _Text
+    crop: Word
     ppfd_umol_m2_s: int
-    sources: Sequence[str]
-    stages: Sequence[StageDraft]
+    sources: Annotated[Sequence[_Text], Meta(max_length=20)]
+    stages: Annotated[list[StageDraft], Meta(max_length=40)]
 
 
 def draft_of(recipe: Recipe, name: str | None = None) -> RecipeDraft:
     """Return a recipe as a draft, under another name if one is given."""
     return RecipeDraft(
         name or recipe.name, recipe.text, recipe.crop, recipe.ppfd_umol_m2_s, recipe.source,
-        [StageDraft(stage.name, stage.days, stage.ramp_days, stage.text, stage.source,
-                    own_settings(recipe, index)) for index, stage in enumerate(recipe.stages)])
+        [StageDraft(stage.name, stage.days, own_settings(recipe, index), stage.ramp_days,
+                    stage.text, stage.source) for index, stage in enumerate(recipe.stages)])
 
 
 def own_settings(recipe: Recipe, index: int) -> dict[str, Any]:

@@ -64,10 +64,6 @@ class Manifest:
         ]
         return "".join(f"{line}\n" for line in lines).encode("ascii")
 
-    def file(self, path: str) -> File | None:
-        """Return the file with this path, or None."""
-        return next((file for file in self.files if file.path == path), None)
-
 
 def read(data: bytes) -> Manifest:
     """Parse a manifest. Raises BadRelease with the line."""

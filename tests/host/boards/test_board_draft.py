@@ -63,22 +63,22 @@ def test_every_other_part_is_wired_by_choosing_it(name, tmp_path):
 def test_outputs_move_to_an_expander_and_back(tmp_path):
     table = after(blank(), Change("sensor", "ds18b20"), Change("output", name="ph_down"),
                   Change("output", name="circulation"), Change("expander", "mcp23017"))
-    moved = after(table, *(Change("rewire_output", where="mcp23017", place=place)
+    moved = after(table, *(Change("rewire_output", where="mcp23017", index=place)
                            for place in (0, 1)))
     assert [(one["expander"], one["pin"]) for one in moved["actuator"]] == [
         ("mcp23017", 0), ("mcp23017", 1)]
     board_check(moved, tmp_path)
-    board_check(after(moved, Change("rewire_output", place=0)), tmp_path)
+    board_check(after(moved, Change("rewire_output", index=0)), tmp_path)
 
 
 def test_a_sensor_moves_to_another_kind_of_bus_with_what_it_needs_there(tmp_path):
     table = after(blank(), Change("sensor", "ds18b20"), Change("sensor", "ezo_ph"))
     assert table["sensor"][1]["address"] == 0x63
-    moved = after(table, Change("rewire_sensor", where="uart", place=1))
+    moved = after(table, Change("rewire_sensor", where="uart", index=1))
     assert moved["sensor"][1]["bus"] == "uart.main"
     assert "address" not in moved["sensor"][1]
     board_check(moved, tmp_path)
-    assert after(moved, Change("rewire_sensor", where="i2c.main", place=1)) == table | {
+    assert after(moved, Change("rewire_sensor", where="i2c.main", index=1)) == table | {
         "uart": moved["uart"]}
 
 

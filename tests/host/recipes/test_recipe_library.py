@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from idroserra.recipes import model
 from idroserra.recipes.recipe_library import CannotChange, RecipeLibrary, check
@@ -19,7 +20,7 @@ def test_a_recipe_written_and_read_back_is_the_same(name):
 
 @given(st.text(min_size=1).filter(lambda text: text.strip()))
 def test_any_text_is_read_back_as_it_was_written(text):
-    draft = draft_of(model.load("basil"))._replace(text=text, sources=[text])
+    draft = replace(draft_of(model.load("basil")), text=text, sources=[text])
     found = check(toml_of(draft))
     assert (found.text, found.source) == (text, (text,))
 
@@ -54,7 +55,7 @@ def own_basil(tmp_path):
     library.close()
 
 
-OWN_BASIL = toml_of(draft_of(model.load("basil"))._replace(text="My own."))
+OWN_BASIL = toml_of(replace(draft_of(model.load("basil")), text="My own."))
 
 
 def _put_basil(library, toml):

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from idroserra.i18n.reasons import sentence_json
 from idroserra.inventory.balance import Balance, Day, balance_of
+from idroserra.inventory.water_steps import Amounts
 from idroserra.web.api.ranges import FromMs, ToMs, check_span, zone_of
 from idroserra.web.api.schemas import Out, ReasonOut, error_replies
 from idroserra.web.context import WebContext
@@ -21,16 +22,6 @@ TimeZone = Annotated[str, Meta(max_length=60, description="Its midnights separat
                                 "example Europe/Rome.")]
 
 
-class WaterOut(Out):
-    """Water in ml from the level; unseen_ml is the change without level readings."""
-
-    topped_up_ml: float
-    poured_ml: float
-    left_ml: float
-    unseen_ml: float
-    unread_ms: int
-
-
 class DayOut(Out):
     """One day or the whole range."""
 
@@ -39,7 +30,7 @@ class DayOut(Out):
     dosed_ml: Annotated[dict[str, float], Meta(description="By doser.")]
     dosed_meq: Annotated[dict[str, float | None], Meta(
         description="Of acid and base; null if the strength of a dose is unknown.")]
-    water: Annotated[WaterOut | None, Meta(description="null without level readings.")]
+    water: Annotated[Amounts | None, Meta(description="null without level readings.")]
     valve_ms: Annotated[int, Meta(description="Open time of the filling valve.")]
 
 
@@ -95,5 +86,5 @@ def _day(day: Day) -> dict[str, Any]:
         "from_unix_ms": day.from_unix_ms, "to_unix_ms": day.to_unix_ms,
         "dosed_ml": {doser: ul / 1_000 for doser, ul in day.dosed_ul.items()},
         "dosed_meq": dict(day.dosed_meq),
-        "water": None if day.water is None else vars(day.water), "valve_ms": day.valve_ms,
+        "water": day.water, "valve_ms": day.valve_ms,
     }

@@ -31,9 +31,11 @@ from idroserra.journal.models import (
     MOST_WEIGHT_G,
     Author,
     Draft,
+    Harvest,
     Kind,
     Note,
     NoteFilter,
+    Photo,
     yields_of,
 )
 from idroserra.journal.photos import MOST_UPLOAD_BYTES, TYPE, UPLOAD_TYPES
@@ -87,17 +89,9 @@ class NoteIn(AskedBy, kw_only=True):
                      self.weight_g, self.count, self.site)
 
 
-class PhotoOut(Out):
-    """A photo; GET .../photos/{id} returns it, with ?size=small as a thumbnail."""
-
-    id: str
-    width_px: int
-    height_px: int
-    size_bytes: int
-
-
 class NoteOut(Out):
-    """A note; may_change: the user may change and delete it."""
+    """A note; may_change: the user may change and delete it. GET .../photos/{id} returns a photo,
+    with ?size=small as a thumbnail."""
 
     id: str
     node: str | None
@@ -113,7 +107,7 @@ class NoteOut(Out):
     changed_unix_ms: int | None
     changed_by: str
     may_change: bool
-    photos: list[PhotoOut]
+    photos: list[Photo]
 
 
 class NotesOut(Out):
@@ -123,24 +117,10 @@ class NotesOut(Out):
     is_more: bool
 
 
-class YieldOut(Out):
-    """The yield of a crop; null: not weighed or not counted."""
-
-    node: str | None
-    site: str | None
-    crop: str
-    harvests: int
-    weighed: Annotated[int, Meta(description="Number of harvests with a weight.")]
-    weight_g: float | None
-    count: int | None
-    first_unix_ms: int
-    last_unix_ms: int
-
-
 class YieldsOut(Out):
     """The yields by node and crop."""
 
-    yields: list[YieldOut]
+    yields: list[Harvest]
 
 
 def journal_router(journal: Journal, nodes: Nodes) -> Routes:
@@ -156,15 +136,9 @@ def journal_router(journal: Journal, nodes: Nodes) -> Routes:
 def note_json(note: Note) -> dict[str, Any]:
     """Return NoteOut."""
     author, _, is_admin = _author()
-    return {
-        "id": note.id, "node": note.node, "site": note.site, "kind": note.kind,
-        "unix_ms": note.unix_ms,
-        "text": note.text, "crop": note.crop, "weight_g": note.weight_g, "count": note.count,
-        "by": note.by, "created_unix_ms": note.created_unix_ms,
-        "changed_unix_ms": note.changed_unix_ms, "changed_by": note.changed_by,
-        "may_change": is_admin or note.author == author,
-        "photos": [vars(photo) for photo in note.photos],
-    }
+    found = vars(note) | {"may_change": is_admin or note.author == author}
+    del found["author"]
+    return found
 
 
 def _author() -> tuple[Author, str, bool]:
@@ -198,7 +172,7 @@ def _add_reads(router: Routes, journal: Journal, nodes: Nodes) -> None:
         harvests = journal.newest(
             about=_about(nodes, node, site), kind="harvest", from_unix_ms=from_unix_ms,
             to_unix_ms=to_unix_ms)
-        return {"yields": [vars(one) for one in yields_of(harvests)]}
+        return {"yields": yields_of(harvests)}
 
 
 def _add_export(router: Routes, journal: Journal, nodes: Nodes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta
 from starlette.responses import Response
@@ -22,31 +22,16 @@ from idroserra.web.routing import Routes
 _ERROR_REPLIES = error_replies({
     404: "No such board.", 409: "Refused; the message says what to do.",
 })
-_Name = Annotated[str, Meta(max_length=64)]
 BoardName = Annotated[str, Meta(max_length=64, description="Name of a board.")]
 Digest = Annotated[str, Meta(max_length=64, description=(
     "Of the kept board to replace, as it was shown; refused if it has changed."))]
-
-
-class ChangeIn(In):
-    """A change of a draft: sensor, adc and expander add the part `part`, a sensor perhaps only of
-    the quantity `name`; output adds `name`, or one of the part `part`; bus adds one of the kind
-    `where`; chip sets `name` and moves pins; rewire_sensor and rewire_output put the entry `index`
-    on `where`; input adds one to the chip's ADC `index`."""
-
-    op: Literal["sensor", "output", "adc", "expander", "bus", "chip", "rewire_sensor",
-                "rewire_output", "input"]
-    part: _Name = ""
-    name: _Name = ""
-    where: _Name = ""
-    index: Annotated[int, Meta(ge=0, le=999)] = 0
 
 
 class DraftIn(In):
     """A board as the table of its file (docs/boards.md), and optionally a change of it."""
 
     board: dict[str, Any]
-    change: ChangeIn | None = None
+    change: Change | None = None
 
 
 class RefusalOut(Out):
@@ -144,9 +129,7 @@ def boards_router(library: BoardLibrary, nodes: Nodes) -> Routes:
         """Check a draft, after a change if one is given. Nothing is kept."""
         parts, table = library.parts(), body.board
         if body.change is not None:
-            wanted = body.change
-            table = draft.changed(table, Change(
-                wanted.op, wanted.part, wanted.name, wanted.where, wanted.index), parts)
+            table = draft.changed(table, body.change, parts)
         try:
             found = draft.check(table, parts)
         except BoardError as error:

@@ -14,8 +14,8 @@ from idroserra.recipes.diff import StageDiff, recipe_changes
 from idroserra.recipes.model import MAX_FILE_BYTES
 from idroserra.recipes.recipe_library import RecipeLibrary
 from idroserra.recipes.runner import RecipeRunner
-from idroserra.recipes.toml_text import RecipeDraft, StageDraft, draft_of, toml_of
-from idroserra.web.api.schemas import AskedBy, In, Out, error_replies
+from idroserra.recipes.toml_text import RecipeDraft, Word, draft_of, toml_of
+from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.routing import Routes
 
 _ERROR_REPLIES = error_replies({
@@ -25,30 +25,6 @@ _ERROR_REPLIES = error_replies({
 RecipeName = Annotated[str, Meta(max_length=20, description="Name of a recipe.")]
 ShownDigest = Annotated[str, Meta(
     max_length=64, description="Digest of the recipe that was shown; refused if it has changed.")]
-_Text = Annotated[str, Meta(max_length=2_000)]
-_Word = Annotated[str, Meta(max_length=80)]
-
-
-class StageIn(In):
-    """A stage: `settings` are those it changes; the first stage sets them all."""
-
-    name: _Word
-    days: int
-    settings: Annotated[dict[str, Any], Meta(max_length=40)]
-    ramp_days: int = 1
-    text: _Text = ""
-    source: _Text = ""
-
-
-class DraftIn(In):
-    """A recipe as a form has it."""
-
-    name: _Word
-    text: _Text
-    crop: _Word
-    ppfd_umol_m2_s: int
-    sources: Annotated[list[_Text], Meta(max_length=20)]
-    stages: Annotated[list[StageIn], Meta(max_length=40)]
 
 
 class RecipeIn(AskedBy):
@@ -56,7 +32,7 @@ class RecipeIn(AskedBy):
 
     toml: Annotated[str, Meta(
         max_length=MAX_FILE_BYTES, description="A recipe file (docs/recipes.md).")] | None = None
-    recipe: DraftIn | None = None
+    recipe: RecipeDraft | None = None
 
     def __post_init__(self) -> None:
         """Raises ValidationError unless exactly one is set."""
@@ -74,17 +50,16 @@ class ChangeIn(RecipeIn):
 class CloneIn(AskedBy, kw_only=True):
     """The name of the copy."""
 
-    name: _Word
+    name: Word
 
 
-class SummaryOut(Out):
-    """The summary of a recipe."""
+class _EntryOut(Out):
+    """An entry of the library."""
 
     name: str
     text: str
     crop: str
     days: int
-    stages: list[str]
     is_own: Annotated[bool, Meta(description="False: shipped with the host, read-only.")]
     hides_shipped: Annotated[bool, Meta(
         description="An own recipe whose name a shipped one has too.")]
@@ -96,30 +71,26 @@ class SummaryOut(Out):
                     "name, label, text, ratio from 0 to 1.")]
 
 
+class SummaryOut(_EntryOut):
+    """The summary of a recipe."""
+
+    stages: list[str]
+
+
 class ListOut(Out):
     """The shipped recipes, then the own ones."""
 
     recipes: list[SummaryOut]
 
 
-class RecipeOut(Out):
+class RecipeOut(_EntryOut):
     """A recipe with sources, and each stage with settings and setpoints in words."""
 
-    name: str
-    text: str
-    crop: str
-    days: int
     ppfd_umol_m2_s: int
     sources: list[str]
     stages: list[dict[str, Any]]
     toml: str
     digest: Annotated[str, Meta(description="Of the text of its file.")]
-    is_own: bool
-    hides_shipped: bool
-    by: str
-    unix_ms: int | None
-    nodes: list[str]
-    timeline: list[dict[str, Any]]
     changes: Annotated[list[dict[str, Any]], Meta(
         description="Of a change: as in the comparison of two recipes.")] = []
 
@@ -214,10 +185,4 @@ def _stages_json(stages: Iterable[StageDiff]) -> list[dict[str, Any]]:
 
 def _toml(body: RecipeIn) -> str:
     """Return the text of the recipe's file."""
-    if body.recipe is None:
-        return body.toml or ""
-    form = body.recipe
-    return toml_of(RecipeDraft(
-        form.name, form.text, form.crop, form.ppfd_umol_m2_s, form.sources,
-        [StageDraft(one.name, one.days, one.ramp_days, one.text, one.source, one.settings)
-         for one in form.stages]))
+    return body.toml or "" if body.recipe is None else toml_of(body.recipe)
