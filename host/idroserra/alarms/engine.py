@@ -22,18 +22,18 @@ from idroserra.alarms.root_cause import Found, causes_of
 from idroserra.alarms.rules import Rule
 from idroserra.alarms.snapshot import Snapshot
 from idroserra.alarms.state_machine import NORMAL, Alarm
-from idroserra.core.errors import HostError, StoreUnavailable
+from idroserra.core.errors import Conflict, NotFound, StoreUnavailable
 from idroserra.core.reasons import Reason
 
 MOST_SHELVED_MS = 7 * 86_400_000
 MOST_UNSAVED = 10_000
 
 
-class UnknownAlarm(HostError):
+class UnknownAlarm(NotFound):
     """The key names no alarm that is not normal."""
 
 
-class AlarmRefused(HostError):
+class AlarmRefused(Conflict):
     """The action does not apply to the alarm's state."""
 
 

@@ -16,7 +16,7 @@ from idroserra.alarms.loop import AlarmLoop
 from idroserra.alarms.notify.targets import Target, open_targets
 from idroserra.alarms.rules import Rule, load_rules
 from idroserra.core.config import AlarmsConfig, AlarmTarget, Config
-from idroserra.core.errors import ConfigError, HostError
+from idroserra.core.errors import ConfigError, Conflict, InvalidInput, NotFound
 from idroserra.core.page_settings import PageSettings
 from idroserra.core.text import Text
 from idroserra.core.validation import ValidationError, validate
@@ -27,15 +27,15 @@ TIME_KEYS = ("notify_from", "quiet_from", "quiet_until", "daily_at")
 MOST_RECIPIENTS = 50
 
 
-class BadAlarmSetting(HostError):
+class BadAlarmSetting(InvalidInput):
     """An invalid recipient, time or rule. The message names the field, and no address."""
 
 
-class FixedByConfiguration(HostError):
+class FixedByConfiguration(Conflict):
     """The configuration sets this, so the page cannot."""
 
 
-class UnknownRecipient(HostError):
+class UnknownRecipient(NotFound):
     """No recipient of this name."""
 
 

@@ -14,7 +14,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -156,14 +156,11 @@ def verify(path: Path, head: tuple[int, str] | None = None) -> tuple[int, str]:
     AuditBroken; OSError, sqlite3.Error if the file cannot be read."""
     if not path.is_file():
         raise AccessError(f"{path}: no audit log")
-    database = connect_reader(path)
-    try:
+    with closing(connect_reader(path)) as database:
         stored = database.execute("SELECT seq, hash FROM head").fetchone()
         rows: Iterator[tuple[Any, ...]] = database.execute(
             f"SELECT {_COLUMNS} FROM audit ORDER BY seq")
         found, hash_at_head = _verify_rows(rows, head)
-    finally:
-        database.close()
     if (found if found[0] else None) != (tuple(stored) if stored else None):
         raise AuditBroken(f"row {found[0] + 1}: rows are missing at the end")
     if head is not None and hash_at_head != head[1]:

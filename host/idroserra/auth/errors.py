@@ -1,17 +1,8 @@
-"""Errors of users, sessions and tokens.
-
-AccessError
-    InvalidRequest(why)         invalid or impossible request
-    UnknownUserOrToken(why)     no such user or token
-    WrongPassword               wrong name or password; the message does not tell which
-    TooManyAttempts(wait_s)     too many failures: wait
-    PasswordNotRecent           the password must be confirmed first
-    TokenRefused                only a person may do this, not a token
-"""
+"""Errors of users, sessions and tokens."""
 
 from __future__ import annotations
 
-from idroserra.core.errors import HostError
+from idroserra.core.errors import Forbidden, HostError, InvalidInput, NotFound, TooMany
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
 
@@ -20,22 +11,22 @@ class AccessError(HostError):
     """Base class of the errors of this package."""
 
 
-class InvalidRequest(AccessError):
+class InvalidRequest(InvalidInput, AccessError):
     """An invalid or impossible request. The message names the field and the reason."""
 
 
-class UnknownUserOrToken(AccessError):
+class UnknownUserOrToken(NotFound, AccessError):
     """No such user or token."""
 
 
-class WrongPassword(AccessError):
+class WrongPassword(Forbidden, AccessError):
     """Wrong name or password; the message does not tell which."""
 
     def __init__(self) -> None:
         super().__init__(N_("name or password is wrong"))
 
 
-class TooManyAttempts(AccessError):
+class TooManyAttempts(TooMany, AccessError):
     """Too many failed attempts: wait `wait_s` seconds. is_news: the first refusal in a row."""
 
     def __init__(self, wait_s: int, *, is_news: bool) -> None:
@@ -48,7 +39,7 @@ class TooManyAttempts(AccessError):
         self.is_news = is_news
 
 
-class PasswordNotRecent(AccessError):
+class PasswordNotRecent(Forbidden, AccessError):
     """The last password check is too old: the password must be confirmed."""
 
     def __init__(self) -> None:
@@ -56,7 +47,7 @@ class PasswordNotRecent(AccessError):
             "confirm your password: this action needs one entered in the last 5 minutes"))
 
 
-class TokenRefused(AccessError):
+class TokenRefused(Forbidden, AccessError):
     """The action is closed to API tokens."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from idroserra.auth.passwords import (
     new_token,
 )
 from idroserra.auth.roles import Role, role_of
-from idroserra.core.sqlite import connect
+from idroserra.core.sqlite import connect, transaction
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
 
@@ -83,15 +83,8 @@ class AccessFile:
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
         """Run a transaction: commit, or roll back on an exception."""
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:  # on a full disk SQLite may have rolled back
-                    self._database.execute("ROLLBACK")
-                raise
+        with self._lock, transaction(self._database):
+            yield self._database
 
 
 class Users(AccessFile):

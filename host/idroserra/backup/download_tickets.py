@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 
-from idroserra.core.errors import HostError
+from idroserra.core.errors import Conflict
 from idroserra.i18n.marker import N_
 
 VALID_S = 5 * 60
 
 
-class NoTicket(HostError):
+class NoTicket(Conflict):
     """The ticket is unknown, used, expired, or of another holder."""
 
 

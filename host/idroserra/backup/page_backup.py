@@ -12,7 +12,7 @@ from typing import Any
 from idroserra.backup.archive import BackupError
 from idroserra.backup.create import FOLDER, data_bytes, make_backup
 from idroserra.core.config import Config
-from idroserra.core.errors import HostError
+from idroserra.core.errors import Conflict, HostError, NotFound
 from idroserra.core.page_settings import PageSettings
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
@@ -24,11 +24,11 @@ SECTION, NEWEST = "backup", "newest"
 _log = logging.getLogger("idroserra")
 
 
-class CannotBackUp(HostError):
+class CannotBackUp(Conflict):
     """A backup cannot be started now."""
 
 
-class NoBackup(HostError):
+class NoBackup(NotFound):
     """There is no backup to download."""
 
 

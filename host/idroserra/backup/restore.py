@@ -14,6 +14,7 @@ import shutil
 import sqlite3
 import tarfile
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -133,11 +134,8 @@ def _stage(
 def check_database(path: Path, name: str) -> None:
     """Check a database with SQLite. Raises BackupError."""
     try:
-        database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-        try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
             answer = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-        finally:
-            database.close()
     except sqlite3.Error as error:
         answer = str(error)
     if answer != "ok":

@@ -19,7 +19,7 @@ from idroserra.boards.compiler import LoadedBoard
 from idroserra.boards.proposal import check_name
 from idroserra.boards.schema import Part
 from idroserra.boards.summary import summary_of
-from idroserra.core.errors import BoardError
+from idroserra.core.errors import BoardError, Conflict, NotFound
 from idroserra.core.text import Text
 from idroserra.i18n.errors import ExplainedError
 from idroserra.i18n.marker import N_
@@ -27,11 +27,11 @@ from idroserra.i18n.marker import N_
 MOST_BOARDS = 200
 
 
-class UnknownBoard(ExplainedError):
+class UnknownBoard(NotFound, ExplainedError):
     """This host has no board of this name."""
 
 
-class CannotKeep(ExplainedError):
+class CannotKeep(Conflict, ExplainedError):
     """A board cannot be kept or deleted; the message says what to do."""
 
 

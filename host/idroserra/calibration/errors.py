@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from idroserra.core.errors import HostError
+from idroserra.core.errors import Conflict, NotFound
 from idroserra.core.reasons import Reason
 from idroserra.i18n.errors import ExplainedError
 
 
-class BadPoint(ExplainedError):
+class BadPoint(Conflict, ExplainedError):
     """A point, or the fit of all points, was refused."""
 
     reason: Reason
@@ -16,9 +16,9 @@ class BadPoint(ExplainedError):
         super().__init__(Reason(code, **values))
 
 
-class CannotCalibrate(ExplainedError):
+class CannotCalibrate(Conflict, ExplainedError):
     """The calibration cannot start or continue now; the message says why and what to do."""
 
 
-class UnknownCalibration(HostError):
+class UnknownCalibration(NotFound):
     """No calibration has this id, or it is long over."""

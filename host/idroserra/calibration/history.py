@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from idroserra.calibration import probe_health
+from idroserra.calibration.procedures import Point
 from idroserra.core.sqlite import Database
 from idroserra.node_state.calibration_age import DAY_MS
 
@@ -40,16 +41,6 @@ CREATE TABLE IF NOT EXISTS calibrations_undone (
 
 
 @dataclass(frozen=True)
-class PastPoint:
-    """One point: true_value and reading are pH, uS/cm at the cup's temperature, mm or ml."""
-
-    reference: str
-    true_value: float | None
-    reading: float | None
-    temp_c: float | None
-
-
-@dataclass(frozen=True)
 class PastCalibration:
     """One calibration. settings: {key: (before, after)}; health: at that time; undone:
     (unix_ms, by), or None."""
@@ -63,7 +54,7 @@ class PastCalibration:
     is_confirmed: bool
     health: int | None
     results: Mapping[str, float]
-    points: Sequence[PastPoint]
+    points: Sequence[Point]
     settings: Mapping[str, tuple[Any, Any]]
     undone: tuple[int, str] | None = None
 
@@ -128,7 +119,7 @@ class CalibrationHistory:
         return PastCalibration(
             past_id, node, kind, actuator, by, unix_ms, bool(is_confirmed), health_then,
             dict(rows("name, value", "calibration_results", "name")),
-            [PastPoint(*point) for point in rows(
+            [Point(*point) for point in rows(
                 "reference, true_value, reading, temp_c", "calibration_points", "place")],
             {key: (before, after) for key, before, after in rows(
                 "key, before_value, after_value", "calibration_settings", "key")},

@@ -39,13 +39,20 @@ class Measurement(NamedTuple):
 
 @dataclass(frozen=True)
 class Point:
-    """One point: for people, and its `data` for the fit (None for a dry cell)."""
+    """One point: for people, and its `data` for the fit, None for a dry cell and in the history.
+
+    true_value and reading are pH, uS/cm at the cup's temperature, mm or ml."""
 
     reference: str
     true_value: float | None
     reading: float | None
     temp_c: float | None
     data: Any = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is for people."""
+        return {"reference": self.reference, "true_value": self.true_value,
+                "reading": self.reading, "temp_c": self.temp_c}
 
 
 @dataclass(frozen=True)

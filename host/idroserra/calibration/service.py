@@ -11,7 +11,7 @@ from typing import Any
 from idroserra.calibration import board_probes
 from idroserra.calibration import probe_health as health
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
-from idroserra.calibration.history import CalibrationHistory, PastCalibration, PastPoint
+from idroserra.calibration.history import CalibrationHistory, PastCalibration
 from idroserra.calibration.procedures import PROCEDURES, PointRequest, Proposal
 from idroserra.calibration.session import CalibrationSession, extra_settings
 from idroserra.core import protocol
@@ -189,10 +189,10 @@ class CalibrationService:
         proposal = session.proposal
         if proposal is None:
             return
-        points = [PastPoint(p.reference, p.true_value, p.reading, p.temp_c) for p in session.taken]
         self.history.add(PastCalibration(
             session.id, session.node, session.kind.name, session.actuator, session.by,
-            self._now_unix_ms(), session.state == "done", session.health, proposal.results, points,
+            self._now_unix_ms(), session.state == "done", session.health, proposal.results,
+            session.taken,
             {key: (session.before[key], value) for key, value in session.after.items()}))
         self._recorded.add(session.id)
 
@@ -230,8 +230,7 @@ class CalibrationService:
                 "fault_text": None if reading.fault is None else fault_text(reading.fault),
             },
             "advice": _advice(session),
-            "points": [{"reference": p.reference, "true_value": p.true_value,
-                        "reading": p.reading, "temp_c": p.temp_c} for p in session.taken],
+            "points": [point.to_json() for point in session.taken],
             "run": None if session.pump_run is None else {
                 **session.pump_run, "reason": reason_json(session.pump_run["reason"])},
             "proposal": self._proposal_json(session),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -57,14 +58,10 @@ def info(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
 def init(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     """Set up retention and downsampling in the database. Repeat after an update or change."""
     found = load_config(config)
-    store = open_store(found)
-    try:
-        with _progress() as progress:
-            bar = progress.add_task("rolling up existing data", total=None)
-            done = store.init(lambda done_ms, total_ms: progress.update(
-                bar, completed=done_ms, total=total_ms))
-    finally:
-        store.close()
+    with closing(open_store(found)) as store, _progress() as progress:
+        bar = progress.add_task("rolling up existing data", total=None)
+        done = store.init(lambda done_ms, total_ms: progress.update(
+            bar, completed=done_ms, total=total_ms))
     if as_json:
         typer.echo(json.dumps({"where": _where(found), "done": done}))
         return
@@ -77,18 +74,13 @@ def compact(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     """Compress closed blocks, delete expired data and rewrite the file. The host may run."""
     found = load_config(config)
     before = _store_info(found)
-    store = open_store(found)
-    console = Console(stderr=True)
     steps = 0
-    try:
-        with console.status("compacting") as status:
-            while store.maintain(now_unix_ms()):
-                steps += 1
-                status.update(f"compacting: {steps} steps")
-            status.update("compacting: rewriting the file")
-            store.compact()
-    finally:
-        store.close()
+    with closing(open_store(found)) as store, Console(stderr=True).status("compacting") as status:
+        while store.maintain(now_unix_ms()):
+            steps += 1
+            status.update(f"compacting: {steps} steps")
+        status.update("compacting: rewriting the file")
+        store.compact()
     after = _store_info(found)
     if as_json:
         typer.echo(json.dumps({"where": after.where, "points": after.points,
@@ -113,23 +105,17 @@ def copy(
     from idroserra.history.copy import CopyProgress
     from idroserra.history.copy import copy as copy_store
 
-    source_store = _open_side(source, must_exist=True)
-    try:
-        target_store = _open_side(target, must_exist=False)
-        try:
-            note = CopyProgress(resume, f"{source} to {target}")
-            with _progress() as progress:
-                bar = progress.add_task("copy", total=None)
-                copied = copy_store(
-                    source_store, target_store, note,
-                    lambda node, done_ms, total_ms: progress.update(
-                        bar, completed=done_ms, total=total_ms, description=f"copy {node}"))
-            infos = (source_store.info(), target_store.info())
-            counts = [(side.points, side.events) for side in infos]
-        finally:
-            target_store.close()
-    finally:
-        source_store.close()
+    with (closing(_open_side(source, must_exist=True)) as source_store,
+          closing(_open_side(target, must_exist=False)) as target_store):
+        note = CopyProgress(resume, f"{source} to {target}")
+        with _progress() as progress:
+            bar = progress.add_task("copy", total=None)
+            copied = copy_store(
+                source_store, target_store, note,
+                lambda node, done_ms, total_ms: progress.update(
+                    bar, completed=done_ms, total=total_ms, description=f"copy {node}"))
+        infos = (source_store.info(), target_store.info())
+        counts = [(side.points, side.events) for side in infos]
     if as_json:
         typer.echo(json.dumps({
             **copied._asdict(), "source_points": counts[0][0], "source_events": counts[0][1],
@@ -163,11 +149,8 @@ def _open_side(text: str, *, must_exist: bool) -> Store:
 def _store_info(config: Config) -> StoreInfo:
     if config.store.kind == "sqlite" and not (config.data_dir / "store.db").is_file():
         raise StoreMissing(f"{_where(config)}: not found; the host creates it at its first start")
-    store = open_store(config)
-    try:
+    with closing(open_store(config)) as store:
         return store.info()
-    finally:
-        store.close()
 
 
 def _where(config: Config) -> str:

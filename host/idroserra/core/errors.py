@@ -1,18 +1,4 @@
-"""The exceptions of the host, all derived from HostError.
-
-HostError
-    ConfigError(file, key, why)     invalid configuration; nothing was started
-    BoardError(file, key, why)      invalid board file
-    RecipeError(file, key, why)     invalid recipe
-    StoreError(why)
-        StoreUnavailable            the store does not answer; retryable
-        StoreRejected               the store refuses this content; permanent
-    SpoolError(why)                 the spool cannot be written: disk full or broken; retryable
-    UnknownNode(node)               the host has no node of this name
-    NotAdopted(node)                the node is online, but the host holds no key for it
-    KeyMismatch(node)               the board has a different key than the host
-"""
-
+"""The exceptions of the host, all derived from HostError."""
 
 from __future__ import annotations
 
@@ -21,6 +7,26 @@ from idroserra.core.text import Text
 
 class HostError(Exception):
     """Base class of the host's exceptions."""
+
+
+class InvalidInput(HostError):
+    """What was sent is wrong; the message says what."""
+
+
+class NotFound(HostError):
+    """What was named does not exist."""
+
+
+class Conflict(HostError):
+    """Refused as things are now; the message says what to do."""
+
+
+class Forbidden(HostError):
+    """Refused to this person."""
+
+
+class TooMany(HostError):
+    """Refused for a while: too many requests."""
 
 
 class _LocatedError(HostError):
@@ -36,11 +42,11 @@ class ConfigError(_LocatedError):
     """Invalid configuration: the file (or source), the key and why."""
 
 
-class BoardError(_LocatedError):
+class BoardError(InvalidInput, _LocatedError):
     """Invalid board or parts file: the file, the key and why."""
 
 
-class RecipeError(_LocatedError):
+class RecipeError(InvalidInput, _LocatedError):
     """Invalid recipe: the file, the key and why. is_setting: the value of a setting is wrong."""
 
     exit_code = 2
@@ -76,7 +82,7 @@ class SpoolError(_ReasonedError):
     """The commit failed as a whole: disk full or broken. It may be retried."""
 
 
-class UnknownNode(HostError):
+class UnknownNode(NotFound):
     """The host has no node of this name."""
 
     def __init__(self, node: str) -> None:
@@ -84,7 +90,7 @@ class UnknownNode(HostError):
         self.node = node
 
 
-class NotAdopted(HostError):
+class NotAdopted(Conflict):
     """The node is online, but the host holds no key for it: adopt it first."""
 
     def __init__(self, node: str) -> None:
@@ -92,7 +98,7 @@ class NotAdopted(HostError):
         self.node = node
 
 
-class KeyMismatch(HostError):
+class KeyMismatch(Conflict):
     """The board has a different key than the host holds for this node."""
 
     def __init__(self, node: str) -> None:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import re
 
-from idroserra.core.errors import HostError
+from idroserra.core.errors import InvalidInput, NotFound
 
 MAX_CHARS = 40
 _NAME = re.compile(rf"\w[\w .-]{{0,{MAX_CHARS - 1}}}")
 
 
-class BadSite(HostError):
+class BadSite(InvalidInput):
     """An invalid name of a site. The message names the field."""
 
 
-class UnknownSite(HostError):
+class UnknownSite(NotFound):
     """No node belongs to a site of this name."""
 
     def __init__(self, site: str) -> None:

@@ -85,6 +85,19 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return database
 
 
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """Commit what is executed meanwhile; roll back on any exception. Raises sqlite3.Error."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:  # on a full disk SQLite may have rolled back
+            database.execute("ROLLBACK")
+        raise
+
+
 class Database:
     """A SQLite file that several threads share. Every method raises StoreUnavailable."""
 
@@ -103,15 +116,8 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit what is executed on the connection; roll back on any exception."""
-        with self._locked() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        with self._locked() as connection, transaction(connection):
+            yield connection
 
     def close(self) -> None:
         """Close the file."""

@@ -118,11 +118,8 @@ def store(config: Config) -> Check:
 
     where = f"{config.store.url}, database {config.store.database}"
     try:
-        opened = open_store(config)
-        try:
+        with closing(open_store(config)) as opened:
             opened.latest("doctor")
-        finally:
-            opened.close()
     except StoreUnavailable as error:
         return Check("store", "fail", f"{where}: {error}",
                      "start the database; meanwhile readings wait in the spool")

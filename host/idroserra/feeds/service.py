@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from idroserra.core.config import Config
-from idroserra.core.errors import ConfigError, HostError, StoreUnavailable
+from idroserra.core.errors import ConfigError, NotFound, StoreUnavailable
 from idroserra.feeds.feeder import Feeder
 from idroserra.feeds.pending_spans import PendingSpans, Span, Waiting, is_damage, joined
 from idroserra.history.models import EventPoint, Instant, Store
@@ -18,7 +18,7 @@ MOST_AHEAD_MS = 31 * 86_400_000  # newer records are implausible and not in the 
 _log = logging.getLogger("idroserra")
 
 
-class UnknownFeed(HostError):
+class UnknownFeed(NotFound):
     """The configuration has no feed of this name."""
 
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from idroserra.core import protocol
-from idroserra.core.errors import HostError
+from idroserra.core.errors import InvalidInput, NotFound
 from idroserra.core.page_settings import PageSettings
 from idroserra.core.validation import ValidationError, string_pattern, validate
 
@@ -20,11 +20,11 @@ Name = Annotated[str, string_pattern(NAME_PATTERN)]
 Line = Annotated[str, string_pattern(r"^[^\x00-\x1f\x7f]*$", max_length=60)]
 
 
-class BadAdoption(HostError):
+class BadAdoption(InvalidInput):
     """An adoption with an invalid value. The message names the key."""
 
 
-class UnknownForeign(HostError):
+class UnknownForeign(NotFound):
     """No foreign reading of this name is adopted, or no such value has been seen."""
 
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from idroserra.core.errors import HostError, StoreError
+from idroserra.core.errors import Conflict, StoreError
 from idroserra.core.text import Text
 from idroserra.history.models import Store
 from idroserra.i18n.marker import N_
@@ -25,7 +25,7 @@ USE_DAYS = 7
 LEAST_USE_MS = DAY_MS
 
 
-class UnknownBottle(HostError):
+class UnknownBottle(Conflict):
     """No filling of this bottle is recorded."""
 
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from idroserra.core.errors import InvalidInput
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
 from idroserra.journal.database import FILE, JournalDatabase
@@ -19,7 +20,7 @@ from idroserra.journal.photos import Photos
 FOREVER_UNIX_MS = 2**62
 
 
-class BadNote(JournalError):
+class BadNote(InvalidInput, JournalError):
     """The note is invalid; the message names the field."""
 
 

@@ -21,7 +21,7 @@ from idro.protocol.topics import UP
 from idroserra.auth.identity import current_identity
 from idroserra.core import protocol
 from idroserra.core.audit_sink import AuditSink, AuditTogether, no_audit
-from idroserra.core.errors import HostError, UnknownNode
+from idroserra.core.errors import Conflict, UnknownNode
 from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.core.sqlite import connect
 from idroserra.i18n.reasons import english
@@ -42,7 +42,7 @@ CONFIG_AGAIN_MS = 60_000
 REPEAT_S = 0.5  # between two looks for stops that are due
 
 
-class DuplicateCommandId(HostError):
+class DuplicateCommandId(Conflict):
     """Another command has this id."""
 
 

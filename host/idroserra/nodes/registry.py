@@ -23,7 +23,7 @@ from idroserra.core.errors import KeyMismatch, NotAdopted, StoreUnavailable, Unk
 from idroserra.core.natural_order import natural_key
 from idroserra.core.reasons import Reason
 from idroserra.core.sites import BadSite, UnknownSite, check_site
-from idroserra.core.sqlite import connect
+from idroserra.core.sqlite import connect, transaction
 from idroserra.ingest.handler import LastMessage
 from idroserra.nodes.node import Node, fingerprint, node_from_row
 from idroserra.nodes.registry_tables import SCHEMA, SELECT, SELECT_NEXT, UPGRADES
@@ -342,8 +342,7 @@ class Nodes:
     def _save(self, node: Node) -> Node:
         """Write a node, then set it in memory. Raises sqlite3.Error."""
         values = None if node.wanted_values is None else json.dumps(dict(node.wanted_values))
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._database):
             self._database.execute(
                 "INSERT OR REPLACE INTO nodes VALUES (?,?,?,?,?,?,?,?,?)",
                 (node.node, node.site, node.key, node.last_seen_unix_ms,
@@ -351,11 +350,6 @@ class Nodes:
                  node.wanted_rev, node.wanted_by, values,
                  None if node.report is None else protocol.pack_config_report(node.report)))
             self._save_next_key(node)
-            self._database.execute("COMMIT")
-        except sqlite3.Error:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise
         self._nodes[node.node] = node
         self._unsaved.pop(node.node, None)
         return node

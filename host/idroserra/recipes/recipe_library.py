@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from idroserra.core.errors import RecipeError
+from idroserra.core.errors import Conflict, NotFound, RecipeError
 from idroserra.core.sqlite import Database
 from idroserra.core.text import Text
 from idroserra.i18n.errors import ExplainedError
@@ -31,11 +31,11 @@ CREATE TABLE IF NOT EXISTS own_recipes (
 """
 
 
-class UnknownRecipe(RecipeError):
+class UnknownRecipe(NotFound, RecipeError):
     """The library has no recipe of this name."""
 
 
-class CannotChange(ExplainedError):
+class CannotChange(Conflict, ExplainedError):
     """A recipe cannot be added, changed or deleted; the message says what to do."""
 
 

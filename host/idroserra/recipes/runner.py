@@ -18,6 +18,7 @@ from idroserra.boards import compiler
 from idroserra.core import protocol
 from idroserra.core.errors import (
     BoardError,
+    Conflict,
     NotAdopted,
     RecipeError,
     StoreUnavailable,
@@ -49,7 +50,7 @@ POLL_S = 1.0
 _WHOLE: dict[str, Any] = {"told_day": None, "told_rev": 0, "told_state": PENDING}
 
 
-class CannotRun(ExplainedError):
+class CannotRun(Conflict, ExplainedError):
     """A recipe cannot be started, skipped, resumed or stopped; the message says what to do."""
 
 

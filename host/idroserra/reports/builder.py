@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from idroserra.core.errors import HostError
+from idroserra.core.errors import InvalidInput
 from idroserra.i18n.channels import (
     display_of,
     duration_text,
@@ -41,7 +41,7 @@ LAMP_ON = (BandStep(0, (0.5, 100.0)),)
 NO_STRENGTHS: Strengths = {ACID: [(0, 0.0)], BASE: [(0, 0.0)]}
 
 
-class BadRange(HostError):
+class BadRange(InvalidInput):
     """A time range that is invalid for a report. The message names the field."""
 
     exit_code = 2

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from idroserra.core import protocol
-from idroserra.core.errors import HostError
+from idroserra.core.errors import Conflict
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
 from idroserra.nodes.freshness import stale_after_ms
@@ -18,7 +18,7 @@ from idroserra.simulation.preview_request import PreviewRequest
 _READ = ("ph", "ec_us_cm", "temp_c", "level_mm")
 
 
-class MissingNodeData(HostError):
+class MissingNodeData(Conflict):
     """The node has not reported what a preview needs."""
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from idroserra.boards import kept
-from idroserra.core.errors import HostError
+from idroserra.core.errors import Conflict
 from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
@@ -28,7 +28,7 @@ _COMMAND = (sys.executable, "-m", "idroserra.simulation.preview_process")
 _END_S = 5.0
 
 
-class PreviewBusy(HostError):
+class PreviewBusy(Conflict):
     """Another preview is running; the message names its node and progress."""
 
 

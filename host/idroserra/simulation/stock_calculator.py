@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from idroserra.core.errors import HostError
+from idroserra.core.errors import InvalidInput
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
 from idroserra.i18n.translate import current_units, format_number, localize_decimal, translate
@@ -53,7 +53,7 @@ _PROBLEMS = {
 }
 
 
-class StockProblem(HostError):
+class StockProblem(InvalidInput):
     """A problem without answer: the field, and why in English."""
 
     def __init__(self, field: str, why: str) -> None:

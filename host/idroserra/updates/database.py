@@ -6,15 +6,13 @@ Events that a node sent while the host was away are read from up/info and the st
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from idroserra.core.errors import StoreUnavailable
 from idroserra.core.reasons import Reason, pack_reason, sentences_to_json, unpack_reason
-from idroserra.core.sqlite import Upgrades, connect
+from idroserra.core.sqlite import Database, Upgrades
 from idroserra.updates.rollout_policy import NodeProgress, RolloutPlan
 
 RUNNING, STOPPED, FINISHED, CANCELLED = "running", "stopped", "finished", "cancelled"
@@ -95,58 +93,43 @@ class NodeUpdate:
 
 
 class RolloutDatabase:
-    """The two tables. Not thread-safe: the owner serialises its use."""
+    """The two tables. Every method raises StoreUnavailable."""
 
     def __init__(self, path: Path) -> None:
         """Open the file, and upgrade its tables. Raises OSError, sqlite3.Error,
         StoreUnavailable."""
-        self._database = connect(path, _SCHEMA, _UPGRADES)
+        self._database = Database(path, _SCHEMA, _UPGRADES)
 
     def rollouts(self) -> list[Rollout]:
         """Return every roll-out, oldest first."""
-        rows = self._database.execute(
-            f"SELECT {_names(Rollout)} FROM rollouts ORDER BY begun_unix_ms, id").fetchall()
-        return [_rollout(row) for row in rows]
+        return [_rollout(row) for row in self._database.query(
+            f"SELECT {_names(Rollout)} FROM rollouts ORDER BY begun_unix_ms, id")]
 
     def nodes(self, rollout: str) -> dict[str, NodeUpdate]:
         """Return the nodes of a roll-out."""
-        rows: list[Any] = self._database.execute(
-            f"SELECT {_names(NodeUpdate)} FROM node_updates WHERE rollout=?", (rollout,)
-        ).fetchall()
-        return {row[1]: _update(row) for row in rows}
+        return {row[1]: _update(row) for row in self._database.query(
+            f"SELECT {_names(NodeUpdate)} FROM node_updates WHERE rollout=?", (rollout,))}
 
     def save_rollout(self, rollout: Rollout, updates: dict[str, NodeUpdate] | None = None) -> None:
-        """Write a roll-out and some of its nodes in one transaction. Raises StoreUnavailable."""
+        """Write a roll-out and some of its nodes in one transaction."""
         values = _values(rollout)
         values[4] = json.dumps(rollout.nodes)
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            self._database.execute(
+        with self._database.transaction():
+            self._database.query(
                 f"INSERT OR REPLACE INTO rollouts ({_names(Rollout)}) "
                 f"VALUES ({_marks(Rollout)})", values)
             for update in (updates or {}).values():
-                self._put(update)
-            self._database.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise StoreUnavailable(f"state.db: {error}") from error
+                self.save(update)
 
     def save(self, update: NodeUpdate) -> None:
-        """Write a node's progress. Raises StoreUnavailable."""
-        try:
-            self._put(update)
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"state.db: {error}") from error
+        """Write a node's progress."""
+        self._database.query(
+            f"INSERT OR REPLACE INTO node_updates ({_names(NodeUpdate)}) "
+            f"VALUES ({_marks(NodeUpdate)})", _values(update))
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
-
-    def _put(self, update: NodeUpdate) -> None:
-        self._database.execute(
-            f"INSERT OR REPLACE INTO node_updates ({_names(NodeUpdate)}) "
-            f"VALUES ({_marks(NodeUpdate)})", _values(update))
 
 
 def _names(kind: type[Rollout] | type[NodeUpdate]) -> str:

@@ -16,46 +16,25 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from idroserra.alarms.engine import AlarmRefused, UnknownAlarm
-from idroserra.alarms.notify.dispatcher import TooManyTests
-from idroserra.alarms.page_settings import BadAlarmSetting, FixedByConfiguration, UnknownRecipient
-from idroserra.auth.errors import (
-    InvalidRequest,
-    PasswordNotRecent,
-    TokenRefused,
-    TooManyAttempts,
-    UnknownUserOrToken,
-    WrongPassword,
-)
-from idroserra.backup.download_tickets import NoTicket
-from idroserra.backup.page_backup import CannotBackUp, NoBackup
-from idroserra.boards.library import CannotKeep, UnknownBoard
-from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
+from idroserra.auth.errors import PasswordNotRecent, TooManyAttempts
 from idroserra.core import protocol
 from idroserra.core.errors import (
     BoardError,
     ConfigError,
+    Conflict,
+    Forbidden,
     HostError,
-    KeyMismatch,
-    NotAdopted,
+    InvalidInput,
+    NotFound,
     RecipeError,
     StoreError,
-    UnknownNode,
+    TooMany,
 )
-from idroserra.core.sites import BadSite, UnknownSite
-from idroserra.feeds.service import UnknownFeed
-from idroserra.foreign.adopted import BadAdoption, UnknownForeign
 from idroserra.i18n.errors import error_english, error_text, reason_of
 from idroserra.i18n.marker import N_
 from idroserra.i18n.translate import translate
-from idroserra.inventory.bottles import UnknownBottle
-from idroserra.journal.errors import JournalFull, NotNoteAuthor, PhotoRefused, UnknownNote
-from idroserra.journal.service import BadNote
-from idroserra.nodes.commands import DuplicateCommandId
 from idroserra.recipes.fields import recipe_error_text
-from idroserra.recipes.recipe_library import CannotChange, UnknownRecipe
-from idroserra.recipes.runner import CannotRun
-from idroserra.reports.builder import BadRange, build_report
+from idroserra.reports.builder import build_report
 from idroserra.reports.comparison import figures
 from idroserra.reports.pdf import NoPdf
 from idroserra.reports.sources import ReportSources
@@ -63,10 +42,7 @@ from idroserra.reports.summary import summarize
 from idroserra.server.service import Service
 from idroserra.simulation.nutrient_process import RecipeBusy
 from idroserra.simulation.nutrient_recipe import NoSolver
-from idroserra.simulation.preview_request_builder import MissingNodeData
-from idroserra.simulation.preview_service import PreviewBusy
 from idroserra.simulation.stock_calculator import StockProblem
-from idroserra.updates.errors import BadRelease, CannotOffer, UnknownRelease
 from idroserra.web.api.access import access_router
 from idroserra.web.api.alarms import alarms_router
 from idroserra.web.api.balance import balance_router
@@ -83,7 +59,7 @@ from idroserra.web.api.foreign import foreign_router
 from idroserra.web.api.journal import journal_router
 from idroserra.web.api.keys import keys_router
 from idroserra.web.api.metrics import metrics_router
-from idroserra.web.api.nodes import UnknownCommand, nodes_router
+from idroserra.web.api.nodes import nodes_router
 from idroserra.web.api.reports import nights_router, reports_router
 from idroserra.web.api.schemas import ErrorOut
 from idroserra.web.api.setpoints import setpoints_router
@@ -97,7 +73,7 @@ from idroserra.web.computed_readings import lamp_ppfd
 from idroserra.web.context import WebContext
 from idroserra.web.help_page import help_page_routes
 from idroserra.web.help_site import help_routes, howtos
-from idroserra.web.install.routes import Busy, Installer
+from idroserra.web.install.routes import Installer
 from idroserra.web.middleware.authentication import AuthMiddleware, wants_page
 from idroserra.web.middleware.request_limits import RequestLimits
 from idroserra.web.middleware.security import SecurityMiddleware
@@ -111,7 +87,7 @@ from idroserra.web.planning.dose_preview import dose_preview_router
 from idroserra.web.planning.tasks import tasks_router
 from idroserra.web.pwa import pwa_routes
 from idroserra.web.recipe_pages import recipe_pages_routes
-from idroserra.web.routing import BadRequest, Routes
+from idroserra.web.routing import Routes
 from idroserra.web.settings.alarms import settings_alarms_router
 from idroserra.web.settings.backup import settings_backup_router
 from idroserra.web.settings.nodes import settings_nodes_router
@@ -125,21 +101,11 @@ HISTORY_UNREADABLE = N_(
     "History cannot be read from the database. New readings wait safely on this host. Check that"
     " the database runs and that the host may read it.")
 
-# The first match counts: an exception comes before its base class.
+# The first match counts: an exception may be of several kinds.
 _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
-    (404, (UnknownNode, UnknownCommand, UnknownAlarm, UnknownUserOrToken, UnknownSite,
-           UnknownRelease, UnknownNote, UnknownCalibration, UnknownFeed,
-           UnknownForeign, UnknownRecipe, UnknownRecipient, UnknownBoard, NoBackup)),
-    (403, (WrongPassword, PasswordNotRecent, TokenRefused, NotNoteAuthor)),
-    (429, (TooManyAttempts, TooManyTests)),
-    (409, (NotAdopted, KeyMismatch, CannotOffer, DuplicateCommandId, AlarmRefused, UnknownBottle,
-           JournalFull, BadPoint, CannotCalibrate, CannotRun, CannotChange, PreviewBusy,
-           MissingNodeData, FixedByConfiguration, CannotBackUp, CannotKeep, NoTicket, Busy)),
-    (422, (BadSite, InvalidRequest, BadRelease, BadRequest, BadNote, PhotoRefused, BadRange,
-           RecipeError, BoardError, StockProblem, BadAlarmSetting, BadAdoption,
-           protocol.ProtocolError, protocol.SettingsError)),
-    (501, (NoPdf, NoSolver)),
-    (503, (StoreError, RecipeBusy)),
+    (404, (NotFound,)), (403, (Forbidden,)), (429, (TooMany,)), (409, (Conflict,)),
+    (422, (InvalidInput, protocol.ProtocolError, protocol.SettingsError)),
+    (501, (NoPdf, NoSolver)), (503, (StoreError, RecipeBusy)),
 )
 
 

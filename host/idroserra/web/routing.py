@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from idroserra.core.errors import HostError
+from idroserra.core.errors import InvalidInput
 from idroserra.core.validation import ValidationError, plain, raise_validation_error, validate
 
 UNKNOWN = "unknown field"
@@ -32,7 +32,7 @@ Replies = Mapping[int, Mapping[str, Any]]
 _Call = TypeVar("_Call", bound=Callable[..., Any])
 
 
-class BadRequest(HostError):
+class BadRequest(InvalidInput):
     """An invalid request. The message names the field."""
 
 

@@ -17,7 +17,7 @@ from idroserra.alarms.notify.message import Notice, merged
 from idroserra.alarms.notify.outbox import Delivery, Outbox
 from idroserra.alarms.notify.policy import LastNotification
 from idroserra.alarms.notify.targets import Target
-from idroserra.core.errors import HostError, StoreUnavailable
+from idroserra.core.errors import StoreUnavailable, TooMany
 from idroserra.core.reasons import Reason
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
@@ -34,7 +34,7 @@ MOST_TESTS, TESTS_MIN = 5, 10  # to one target
 _log = logging.getLogger("idroserra")
 
 
-class TooManyTests(HostError):
+class TooManyTests(TooMany):
     """A target had as many tests as it may have for now."""
 
 

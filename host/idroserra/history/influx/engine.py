@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from msgspec.structs import replace
 
@@ -16,11 +16,8 @@ LOOK_MS = 2_000  # the host does not wait longer for it at its start
 def why_no_store(config: StoreConfig) -> str | None:
     """Return why the database at the address cannot be the store, and what to write instead; None
     if it can. Raises StoreUnavailable if none answers."""
-    http = Http(replace(config, timeout_ms=min(config.timeout_ms, LOOK_MS)))
-    try:
+    with closing(Http(replace(config, timeout_ms=min(config.timeout_ms, LOOK_MS)))) as http:
         name, engine = _unsuitable(http, config.url)
-    finally:
-        http.close()
     if not name:
         return None
     return (f"{config.url} is {engine}, which cannot draw the history: remove [store], or name an"

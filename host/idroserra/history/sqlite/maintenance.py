@@ -7,10 +7,10 @@ at any instant neither loses nor duplicates data.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from idroserra.core.config import KeepConfig
+from idroserra.core.sqlite import transaction
 from idroserra.history.sqlite.codec import (
     HOUR_MS,
     MINUTE_MS,
@@ -32,19 +32,6 @@ MAX_PLACES = 5_000  # deleted in one transaction
 SPARE_PAGES = 256
 SPARE_SHARE = 4
 STEP_PAGES = 2_048
-
-
-@contextmanager
-def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """Run a transaction: commit, or roll back on an exception. Raises sqlite3.Error."""
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
-    database.execute("COMMIT")
 
 
 def pack_oldest(database: sqlite3.Connection, now_unix_ms: int) -> bool:

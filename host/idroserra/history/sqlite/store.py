@@ -17,7 +17,7 @@ from typing import TypeVar
 from idroserra.core import protocol
 from idroserra.core.config import KeepConfig
 from idroserra.core.errors import StoreRejected, StoreUnavailable
-from idroserra.core.sqlite import connect_reader
+from idroserra.core.sqlite import connect_reader, transaction
 from idroserra.history.models import (
     Column,
     EventPoint,
@@ -60,7 +60,7 @@ class SqliteStore:
                   for node, unix_ms, values in instants for channel, value in values.items()]
 
         def run() -> None:
-            with maintenance.transaction(self._writer):
+            with transaction(self._writer):
                 insert_samples(self._writer, [
                     (self._number(node, channel), unix_ms, scaled)
                     for node, channel, unix_ms, scaled in points])

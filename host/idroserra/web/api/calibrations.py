@@ -217,8 +217,7 @@ def past_json(past: PastCalibration) -> dict[str, Any]:
         "id": past.id, "kind": past.kind, "actuator": past.actuator, "by": past.by,
         "unix_ms": past.unix_ms, "is_confirmed": past.is_confirmed, "health": past.health,
         "results": dict(past.results),
-        "points": [{"reference": p.reference, "true_value": p.true_value, "reading": p.reading,
-                    "temp_c": p.temp_c} for p in past.points],
+        "points": [point.to_json() for point in past.points],
         "settings": {key: {"before": before, "after": after}
                      for key, (before, after) in past.settings.items()},
         "undone_unix_ms": None if past.undone is None else past.undone[0],

@@ -12,7 +12,7 @@ from idro.protocol.events import EVENTS
 from idroserra.auth.identity import check_recent_password
 from idroserra.auth.roles import Role
 from idroserra.core import computed, protocol
-from idroserra.core.errors import HostError
+from idroserra.core.errors import NotFound
 from idroserra.history.models import Store
 from idroserra.i18n.reasons import reason_json
 from idroserra.i18n.translate import current_locale
@@ -201,7 +201,7 @@ def _add_actions(router: Routes, commands: Commands, nodes: Nodes, views: NodeVi
         return config_json(nodes.get(node))
 
 
-class UnknownCommand(HostError):
+class UnknownCommand(NotFound):
     """No command has this id."""
 
 

@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from idroserra.auth.identity import Identity, check_recent_password, current_identity
 from idroserra.backup.download_tickets import DownloadTickets, NoTicket
-from idroserra.core.errors import HostError
+from idroserra.core.errors import Conflict, HostError
 from idroserra.i18n.errors import ExplainedError
 from idroserra.i18n.marker import N_
 from idroserra.i18n.translate import translate
@@ -31,7 +31,7 @@ _REFUSED = 1008  # policy violation
 _FAILED = N_("The installation failed. The board is left as safe as it was: try again.")
 
 
-class Busy(ExplainedError):
+class Busy(Conflict, ExplainedError):
     """Another board is being installed."""
 
 
