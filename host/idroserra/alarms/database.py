@@ -47,25 +47,25 @@ _OF_SITE = "(node != '' OR part LIKE '@%')"
 _JOURNAL = "unix_ms, key, rule, site, node, part, priority, was, state, reason, by, comment"
 
 
-class AlarmDatabase:
+class AlarmDatabase(Database):
     """Reads and writes. Every method may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the file, and upgrade its tables. Raises OSError, sqlite3.Error,
         StoreUnavailable."""
-        self._database = Database(path, _SCHEMA, _UPGRADES)
+        super().__init__(path, _SCHEMA, _UPGRADES)
         self._written_count = 0
 
     def not_normal(self, rules: Mapping[str, Rule]) -> dict[str, ActiveAlarm]:
         """Return the saved alarms whose rule still exists, by key. Raises StoreUnavailable."""
-        rows = self._database.query(
+        rows = self.query(
             "SELECT key, rule, site, node, part, reason, changed_unix_ms, is_active, is_acked,"
             " cause, shelved_until_unix_ms, is_out_of_service, raised_unix_ms FROM alarms")
         return {row[0]: _alarm(row, rules[row[1]]) for row in rows if row[1] in rules}
 
     def save(self, changed: Iterable[ActiveAlarm], journal: Iterable[Transition]) -> None:
         """Write states and journal entries in one transaction. Raises StoreUnavailable."""
-        with self._database.transaction() as connection:
+        with self.transaction() as connection:
             for active in changed:
                 _put(connection, active)
             for change in journal:
@@ -77,7 +77,7 @@ class AlarmDatabase:
     ) -> list[Transition]:
         """Return the newest `limit` transitions of [from, to), oldest first: of a node, or of a
         site and the host. Raises StoreUnavailable."""
-        rows = self._database.query(
+        rows = self.query(
             f"SELECT {_JOURNAL} FROM journal WHERE unix_ms >= ? AND unix_ms < ?"
             " AND (? IS NULL OR node = ?)"
             f" AND (? IS NULL OR site = ? OR NOT ({_OF_SITE})) ORDER BY id DESC LIMIT ?",
@@ -87,19 +87,15 @@ class AlarmDatabase:
 
     def rename_site(self, site: str, name: str) -> None:
         """Rename a site in the journal. Raises StoreUnavailable."""
-        self._database.query(
+        self.query(
             f"UPDATE journal SET site = ? WHERE site = ? AND {_OF_SITE}", (name, site))
 
     def raised(self, from_unix_ms: int, to_unix_ms: int) -> list[Raised]:
         """Return the annunciated alarms of [from, to). Raises StoreUnavailable."""
-        return [Raised(*row) for row in self._database.query(
+        return [Raised(*row) for row in self.query(
             "SELECT unix_ms, key, site, priority FROM journal WHERE unix_ms >= ? AND unix_ms < ?"
             " AND state = 'unacknowledged' AND was != 'unacknowledged' ORDER BY id",
             (from_unix_ms, to_unix_ms))]
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
 
     def _add(self, connection: sqlite3.Connection, change: Transition) -> None:
         connection.execute(

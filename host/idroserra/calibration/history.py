@@ -59,26 +59,26 @@ class PastCalibration:
     undone: tuple[int, str] | None = None
 
 
-class CalibrationHistory:
+class CalibrationHistory(Database):
     """Tables in state.db. Any thread may call; every method raises StoreUnavailable."""
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, _SCHEMA)
+        super().__init__(path, _SCHEMA)
 
     def add(self, past: PastCalibration) -> None:
         """Store a calibration in one transaction."""
-        with self._database.transaction() as connection:
+        with self.transaction() as connection:
             _add(connection, past)
 
     def mark_undone(self, past_id: str, unix_ms: int, by: str) -> None:
         """Mark a calibration as undone."""
-        self._database.query(
+        self.query(
             "INSERT OR IGNORE INTO calibrations_undone"
             " SELECT number, ?, ? FROM calibrations WHERE id=?", (unix_ms, by, past_id))
 
     def of(self, node: str, kind: str | None = None, count: int = 100) -> list[PastCalibration]:
         """Return the newest calibrations of a node, newest first."""
-        return [self._past(row) for row in self._database.query(
+        return [self._past(row) for row in self.query(
             "SELECT c.number, id, node, kind, actuator, c.by, c.unix_ms, is_confirmed, health,"
             " u.unix_ms, u.by FROM calibrations c"
             " LEFT JOIN calibrations_undone u ON c.number = u.number"
@@ -105,15 +105,11 @@ class CalibrationHistory:
         return probe_health.score(results["slope_pct"], results["offset_mv"], age_days,
                                   probe_health.trend(self.slopes(node)))
 
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
-
     def _past(self, row: tuple[Any, ...]) -> PastCalibration:
         number, past_id, node, kind, actuator, by, unix_ms, is_confirmed, health_then = row[:9]
 
         def rows(columns: str, table: str, order: str) -> list[Any]:
-            return self._database.query(
+            return self.query(
                 f"SELECT {columns} FROM {table} WHERE number=? ORDER BY {order}", (number,))
 
         return PastCalibration(

@@ -61,15 +61,15 @@ class Waiting(NamedTuple):
     refused: int
 
 
-class PendingSpans:
+class PendingSpans(Database):
     """The spans of all feeds. Thread-safe; every method raises StoreUnavailable."""
 
     def __init__(self, path: Path, feeds: Collection[str]) -> None:
         """Open or create the file; forget other feeds. Raises OSError, sqlite3.Error,
         StoreUnavailable."""
         self._feeds = sorted(feeds)
-        self._database = Database(path, _SCHEMA)
-        with self._database.transaction() as connection:
+        super().__init__(path, _SCHEMA)
+        with self.transaction() as connection:
             known = [name for name, in connection.execute("SELECT name FROM feeds")]
             for name in known:
                 if name not in feeds:
@@ -83,13 +83,13 @@ class PendingSpans:
 
     def mark(self, spans: Iterable[Span]) -> None:
         """Add spans to all feeds. Durable at return."""
-        with self._database.transaction() as connection:
+        with self.transaction() as connection:
             connection.executemany(
                 "INSERT INTO marks (node, from_unix_ms, to_unix_ms) VALUES (?,?,?)", spans)
 
     def add(self, feed: str, spans: Iterable[Span]) -> None:
         """Add spans to one feed."""
-        with self._database.transaction() as connection:
+        with self.transaction() as connection:
             for span in spans:
                 _add(connection, feed, span)
 
@@ -99,7 +99,7 @@ class PendingSpans:
         self._join(feed)
         claimed: list[Span] = []
         left_ms = ROUND_MS
-        with self._database.transaction() as connection:
+        with self.transaction() as connection:
             _release(connection, feed)
             while left_ms > 0 and len(claimed) < ROUND_PIECES:
                 row = connection.execute(
@@ -122,7 +122,7 @@ class PendingSpans:
 
     def done(self, feed: str, spans: Iterable[Span], written: int, refused: int) -> None:
         """Remove claimed spans, and count what the feed has taken of them."""
-        with self._database.transaction() as connection:
+        with self.transaction() as connection:
             connection.executemany(
                 "DELETE FROM feed_spans WHERE feed=? AND is_claimed=1 AND node=?"
                 " AND from_unix_ms=? AND to_unix_ms=?", [(feed, *span) for span in spans])
@@ -132,28 +132,24 @@ class PendingSpans:
 
     def release(self, feed: str) -> None:
         """Return the claimed spans to those that wait."""
-        with self._database.transaction() as connection:
+        with self.transaction() as connection:
             _release(connection, feed)
 
     def waiting(self, feed: str) -> Waiting:
         """Return what the feed has still to receive."""
         self._join(feed)
-        span_ms, oldest = self._database.query(
+        span_ms, oldest = self.query(
             "SELECT coalesce(sum(to_unix_ms - from_unix_ms), 0), min(from_unix_ms)"
             " FROM feed_spans WHERE feed=?", (feed,))[0]
-        written, refused = self._database.query(
+        written, refused = self.query(
             "SELECT written, refused FROM feeds WHERE name=?", (feed,))[0]
         return Waiting(span_ms, oldest, written, refused)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
 
     def _join(self, feed: str) -> None:
         """Join the new marks to the spans of a feed."""
         count = MARKS_A_STEP
         while count == MARKS_A_STEP:
-            with self._database.transaction() as connection:
+            with self.transaction() as connection:
                 marks = connection.execute(
                     "SELECT id, node, from_unix_ms, to_unix_ms FROM marks WHERE id >"
                     " (SELECT joined_mark FROM feeds WHERE name=?) ORDER BY id LIMIT ?",

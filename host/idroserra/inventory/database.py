@@ -35,32 +35,28 @@ class Bottle(NamedTuple):
     meq_per_ml: float | None = None
 
 
-class InventoryDatabase:
+class InventoryDatabase(Database):
     """Reads and writes fillings. Every method may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the file. Raises OSError, sqlite3.Error, StoreUnavailable."""
-        self._database = Database(path, _SCHEMA)
-        if self._database.query("SELECT 1 FROM sqlite_master WHERE name='bottles'"):
-            with self._database.transaction() as connection:
+        super().__init__(path, _SCHEMA)
+        if self.query("SELECT 1 FROM sqlite_master WHERE name='bottles'"):
+            with self.transaction() as connection:
                 for statement in _MOVE_BOTTLES:
                     connection.execute(statement)
 
     def fill(self, bottle: Bottle) -> None:
         """Store a filling. Raises StoreUnavailable."""
-        self._database.query("INSERT INTO fillings VALUES (NULL,?,?,?,?,?,?,?)", tuple(bottle))
+        self.query("INSERT INTO fillings VALUES (NULL,?,?,?,?,?,?,?)", tuple(bottle))
 
     def unfill(self, node: str, doser: str) -> None:
         """Delete the newest filling of a bottle. Raises StoreUnavailable."""
-        self._database.query("DELETE FROM fillings WHERE id = (SELECT max(id) FROM fillings"
-                             " WHERE node = ? AND doser = ?)", (node, doser))
+        self.query("DELETE FROM fillings WHERE id = (SELECT max(id) FROM fillings"
+                   " WHERE node = ? AND doser = ?)", (node, doser))
 
     def fillings(self) -> list[Bottle]:
         """Return every filling, oldest first. Raises StoreUnavailable."""
-        return [Bottle(*row) for row in self._database.query(
+        return [Bottle(*row) for row in self.query(
             "SELECT node, doser, volume_ul, filled_unix_ms, by, stock, meq_per_ml FROM fillings"
             " ORDER BY id")]
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()

@@ -28,19 +28,19 @@ _COLUMNS = ("id, node, kind, unix_ms, text, crop, weight_g, count, by, author_ki
             " created_unix_ms, changed_unix_ms, changed_by, site")
 
 
-class JournalDatabase:
+class JournalDatabase(Database):
     """Reads and writes. Every method may be called from any thread; raises StoreUnavailable."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the file. Raises OSError, sqlite3.Error, StoreUnavailable."""
-        self._database = Database(path, _SCHEMA)
-        if not any(row[1] == "site" for row in self._database.query("PRAGMA table_info(notes)")):
-            self._database.query("ALTER TABLE notes ADD COLUMN site TEXT")
+        super().__init__(path, _SCHEMA)
+        if not any(row[1] == "site" for row in self.query("PRAGMA table_info(notes)")):
+            self.query("ALTER TABLE notes ADD COLUMN site TEXT")
 
     def put(self, note: Note) -> None:
         """Insert or replace a note; its photos stay."""
         marks = ",".join("?" * 15)
-        self._database.query(
+        self.query(
             f"INSERT OR REPLACE INTO notes ({_COLUMNS}) VALUES ({marks})", (
                 note.id, note.node, note.kind, note.unix_ms, note.text, note.crop, note.weight_g,
                 note.count, note.by, *note.author, note.created_unix_ms, note.changed_unix_ms,
@@ -48,20 +48,20 @@ class JournalDatabase:
 
     def remove(self, note: str) -> None:
         """Delete a note with the rows of its photos."""
-        with self._database.transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("DELETE FROM photos WHERE note = ?", (note,))
             connection.execute("DELETE FROM notes WHERE id = ?", (note,))
 
     def add_photo(self, note: str, photo: Photo) -> None:
         """Append a photo to a note."""
-        self._database.query(
+        self.query(
             "INSERT INTO photos VALUES (?, ?, (SELECT coalesce(max(place), 0) + 1 FROM photos"
             " WHERE note = ?), ?, ?, ?)",
             (photo.id, note, note, photo.width_px, photo.height_px, photo.size_bytes))
 
     def remove_photo(self, photo: str) -> None:
         """Delete the row of a photo."""
-        self._database.query("DELETE FROM photos WHERE id = ?", (photo,))
+        self.query("DELETE FROM photos WHERE id = ?", (photo,))
 
     def get(self, note: str) -> Note | None:
         """Return a note, or None."""
@@ -85,26 +85,22 @@ class JournalDatabase:
 
     def rename_site(self, site: str, name: str) -> None:
         """Rename a site in the notes about it."""
-        self._database.query("UPDATE notes SET site = ? WHERE site = ?", (name, site))
+        self.query("UPDATE notes SET site = ? WHERE site = ?", (name, site))
 
     def photo_ids(self) -> set[str]:
         """Return the id of every photo."""
-        return {row[0] for row in self._database.query("SELECT id FROM photos")}
+        return {row[0] for row in self.query("SELECT id FROM photos")}
 
     def photos_bytes(self) -> int:
         """Return the size of all photos in bytes."""
-        return int(self._database.query("SELECT coalesce(sum(size_bytes), 0) FROM photos")[0][0])
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+        return int(self.query("SELECT coalesce(sum(size_bytes), 0) FROM photos")[0][0])
 
     def _notes(self, where: str, values: Iterable[Any]) -> list[Note]:
-        rows = self._database.query(f"SELECT {_COLUMNS} FROM notes {where}", values)
+        rows = self.query(f"SELECT {_COLUMNS} FROM notes {where}", values)
         return [_note(row, self._photos(row[0])) for row in rows]
 
     def _photos(self, note: str) -> tuple[Photo, ...]:
-        return tuple(Photo(*row) for row in self._database.query(
+        return tuple(Photo(*row) for row in self.query(
             "SELECT id, width_px, height_px, size_bytes FROM photos WHERE note = ?"
             " ORDER BY place", (note,)))
 

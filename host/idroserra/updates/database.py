@@ -92,30 +92,30 @@ class NodeUpdate:
                             self.quiet_unix_ms, self.offers, self.reason)
 
 
-class RolloutDatabase:
+class RolloutDatabase(Database):
     """The two tables. Every method raises StoreUnavailable."""
 
     def __init__(self, path: Path) -> None:
         """Open the file, and upgrade its tables. Raises OSError, sqlite3.Error,
         StoreUnavailable."""
-        self._database = Database(path, _SCHEMA, _UPGRADES)
+        super().__init__(path, _SCHEMA, _UPGRADES)
 
     def rollouts(self) -> list[Rollout]:
         """Return every roll-out, oldest first."""
-        return [_rollout(row) for row in self._database.query(
+        return [_rollout(row) for row in self.query(
             f"SELECT {_names(Rollout)} FROM rollouts ORDER BY begun_unix_ms, id")]
 
     def nodes(self, rollout: str) -> dict[str, NodeUpdate]:
         """Return the nodes of a roll-out."""
-        return {row[1]: _update(row) for row in self._database.query(
+        return {row[1]: _update(row) for row in self.query(
             f"SELECT {_names(NodeUpdate)} FROM node_updates WHERE rollout=?", (rollout,))}
 
     def save_rollout(self, rollout: Rollout, updates: dict[str, NodeUpdate] | None = None) -> None:
         """Write a roll-out and some of its nodes in one transaction."""
         values = _values(rollout)
         values[4] = json.dumps(rollout.nodes)
-        with self._database.transaction():
-            self._database.query(
+        with self.transaction():
+            self.query(
                 f"INSERT OR REPLACE INTO rollouts ({_names(Rollout)}) "
                 f"VALUES ({_marks(Rollout)})", values)
             for update in (updates or {}).values():
@@ -123,13 +123,9 @@ class RolloutDatabase:
 
     def save(self, update: NodeUpdate) -> None:
         """Write a node's progress."""
-        self._database.query(
+        self.query(
             f"INSERT OR REPLACE INTO node_updates ({_names(NodeUpdate)}) "
             f"VALUES ({_marks(NodeUpdate)})", _values(update))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
 
 
 def _names(kind: type[Rollout] | type[NodeUpdate]) -> str:

@@ -89,7 +89,7 @@ def test_what_a_month_away_costs_is_one_span_of_each_node(rig_of, away):
         assert not rig.try_feed("away")
     [state] = rig.feeds.states()
     assert state.waiting.oldest_unix_ms == T0 + 360_000
-    spans = rig.feeder("away")._spans._database.query("SELECT count(*) FROM feed_spans")
+    spans = rig.feeder("away")._spans.query("SELECT count(*) FROM feed_spans")
     assert spans[0][0] == 2
 
 

@@ -78,8 +78,8 @@ def test_joined_spans_cover_the_same_and_are_apart(some):
 def test_a_mark_costs_the_store_one_row_for_any_number_of_feeds(tmp_path):
     found = PendingSpans(tmp_path / "feeds.db", [f"feed{number}" for number in range(8)])
     found.mark([Span("idro-a1", 0, HOUR_MS)])
-    assert found._database.query("SELECT count(*) FROM marks") == [(1,)]
+    assert found.query("SELECT count(*) FROM marks") == [(1,)]
     for number in range(8):
         assert found.waiting(f"feed{number}").span_ms == HOUR_MS
-    assert found._database.query("SELECT count(*) FROM marks") == [(0,)]
+    assert found.query("SELECT count(*) FROM marks") == [(0,)]
     found.close()

@@ -55,14 +55,14 @@ class Delivery(NamedTuple):
     error: Reason | None
 
 
-class Outbox:
+class Outbox(Database):
     """Reads and writes; every method may be called from any thread and raises StoreUnavailable."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the tables, and upgrade them. Raises OSError, sqlite3.Error,
         StoreUnavailable."""
-        self._database = Database(path, _SCHEMA, _UPGRADES)
-        with self._database.transaction() as connection:
+        super().__init__(path, _SCHEMA, _UPGRADES)
+        with self.transaction() as connection:
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name='told'").fetchone():
                 # The former name of the table.
                 connection.execute("INSERT OR IGNORE INTO notified SELECT * FROM told")
@@ -72,7 +72,7 @@ class Outbox:
         self, notice: Notice, targets: Iterable[str], notified: Iterable[LastNotification] = ()
     ) -> int:
         """Store a notice for some targets, with what it notifies of; return its id."""
-        with self._database.transaction() as connection:
+        with self.transaction() as connection:
             cursor = connection.execute(
                 "INSERT INTO notices (unix_ms, kind, priority, title, body) VALUES (?,?,?,?,?)",
                 notice[:5])
@@ -90,28 +90,28 @@ class Outbox:
     def last_notifications(self) -> dict[str, LastNotification]:
         """Return the last notification of each alarm, by its key."""
         return {row[0]: LastNotification(*row)
-                for row in self._database.query("SELECT * FROM notified")}
+                for row in self.query("SELECT * FROM notified")}
 
     def forget(self, keys: Iterable[str]) -> None:
         """Delete the last notifications of alarms, so that they are notified again."""
-        with self._database.transaction() as connection:
+        with self.transaction() as connection:
             connection.executemany("DELETE FROM notified WHERE key=?", [(key,) for key in keys])
 
     def sent_unix_ms(self, now_unix_ms: int) -> list[int]:
         """Return when the alarms and reminders of the last window were written."""
-        return [row[0] for row in self._database.query(
+        return [row[0] for row in self.query(
             "SELECT unix_ms FROM notices WHERE unix_ms > ? AND kind IN (?,?)",
             (now_unix_ms - WINDOW_MS, *_COUNTED))]
 
     def newest_unix_ms(self, kind: str) -> int | None:
         """Return when the newest notice of a kind was written, or None."""
-        [[unix_ms]] = self._database.query(
+        [[unix_ms]] = self.query(
             "SELECT max(unix_ms) FROM notices WHERE kind=?", (kind,))
         return None if unix_ms is None else int(unix_ms)
 
     def due(self, now_unix_ms: int) -> dict[str, list[tuple[Notice, Delivery]]]:
         """Return all that waits for each target that has a delivery due, oldest first."""
-        rows = self._database.query(
+        rows = self.query(
             f"SELECT {_NOTICE}, d.* FROM deliveries d JOIN notices n ON n.id = d.notice"
             " WHERE d.state='waiting' AND d.target IN (SELECT target FROM deliveries"
             " WHERE state='waiting' AND due_unix_ms <= ?) ORDER BY n.id", (now_unix_ms,))
@@ -125,7 +125,7 @@ class Outbox:
     def _words(self) -> dict[int, dict[str, tuple[str, str]]]:
         """Return the translations of the waiting notices, by notice."""
         found: dict[int, dict[str, tuple[str, str]]] = {}
-        for number, language, title, body in self._database.query(
+        for number, language, title, body in self.query(
                 "SELECT * FROM notice_words WHERE notice IN"
                 " (SELECT notice FROM deliveries WHERE state='waiting')"):
             found.setdefault(number, {})[language] = (title, body)
@@ -133,16 +133,16 @@ class Outbox:
 
     def mark(self, deliveries: Sequence[Delivery]) -> None:
         """Write the outcome of deliveries."""
-        with self._database.transaction() as connection:
+        with self.transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO deliveries VALUES (?,?,?,?,?,?,?)",
                 [(*delivery[:6], pack_reason(delivery.error)) for delivery in deliveries])
 
     def newest(self, limit: int) -> list[tuple[Notice, list[Delivery]]]:
         """Return the newest notices with their deliveries, newest first."""
-        notices = [Notice(*row) for row in self._database.query(
+        notices = [Notice(*row) for row in self.query(
             f"SELECT {_NOTICE} FROM notices ORDER BY id DESC LIMIT ?", (limit,))]
-        rows = self._database.query(
+        rows = self.query(
             "SELECT * FROM deliveries WHERE notice >= ? ORDER BY target",
             (min((notice.id for notice in notices), default=0),))
         deliveries = [_delivery(row) for row in rows]
@@ -150,13 +150,9 @@ class Outbox:
 
     def newest_of(self, target: str, state: str) -> Delivery | None:
         """Return the newest delivery to a target in a state, or None."""
-        rows = self._database.query("SELECT * FROM deliveries WHERE target=? AND state=?"
-                         " ORDER BY notice DESC LIMIT 1", (target, state))
+        rows = self.query("SELECT * FROM deliveries WHERE target=? AND state=?"
+                          " ORDER BY notice DESC LIMIT 1", (target, state))
         return _delivery(rows[0]) if rows else None
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
 
 
 def _delivery(row: Sequence[Any]) -> Delivery:
