@@ -11,6 +11,7 @@ import pytest
 
 from idroserra.broker import local
 from idroserra.broker.local import free_port as new_free_port
+from support.notice_receiver import NoticeReceiver
 from support.programs import report_not_tried
 from support.quick import PROGRAM_FIXTURES, is_quick
 from support.scheduling import DurationRecorder, in_rows, read_durations
@@ -105,3 +106,11 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     """Yield a running mosquitto."""
     with Mosquitto(tmp_path / "mosquitto") as broker:
         yield broker
+
+
+@pytest.fixture
+def receiver() -> Iterator[NoticeReceiver]:
+    """Yield a server that stores the notifications it receives."""
+    found = NoticeReceiver()
+    yield found
+    found.close()

@@ -5,7 +5,6 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from support.notice_receiver import NoticeReceiver
 from support.pages import PHONE
 from support.real_host import Host
 
@@ -14,13 +13,6 @@ RULES = {name: AT_ONCE for name in ("bus_dead", "probe_fault", "sensor_fault")} 
     "node_silent": AT_ONCE | {"limit": 40}, "broker_down": {"on_delay_s": 8, "off_delay_s": 0}}
 FAULTS = {"reservoir.ph": "no_ack", "reservoir.ec_us_cm": "no_ack",
           "reservoir.level_mm": "no_ack", "reservoir.temp_c": "crc", "air.rh_pct": "noisy"}
-
-
-@pytest.fixture
-def receiver():
-    receiver = NoticeReceiver()
-    yield receiver
-    receiver.close()
 
 
 @pytest.fixture

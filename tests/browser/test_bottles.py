@@ -9,16 +9,12 @@ from playwright.sync_api import expect
 
 from support.command_line import idroserra
 from support.pages import PHONE
-from support.real_host import standing_host
+from support.real_host import own_host
 from support.wait import wait_until
 
 DAY_MS = 86_400_000
 
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    with standing_host(tmp_path_factory.mktemp("bottles")) as running:
-        yield running
+host = own_host
 
 
 @pytest.fixture(scope="module")

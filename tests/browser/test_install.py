@@ -9,13 +9,9 @@ from support.flash_fixtures import binary_file, built, image_files, plug_in  # n
 from support.install_walk import NODE, PASSWORD, reached, simulated, walk
 from support.nvs_rig import values
 from support.pages import DESKTOP, MonitoredTab
-from support.real_host import standing_host
+from support.real_host import own_host
 
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    with standing_host(tmp_path_factory.mktemp("install")) as running:
-        yield running
+host = own_host
 
 
 @pytest.fixture

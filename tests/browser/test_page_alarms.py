@@ -4,7 +4,6 @@ import pytest
 from playwright.sync_api import expect
 
 from support.delayed_responses import DelayedResponses, hide, show
-from support.notice_receiver import NoticeReceiver
 from support.pages import DESKTOP, PHONE
 from support.real_host import Host
 from support.wait import wait_until
@@ -14,13 +13,6 @@ PROBES = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.level_mm")
 AT_ONCE = {"on_delay_s": 0, "off_delay_s": 0}
 RULES = {name: AT_ONCE for name in ("bus_dead", "probe_fault", "sensor_fault", "node_silent",
                                     "water_hot", "reading_stale")}
-
-
-@pytest.fixture
-def receiver():
-    receiver = NoticeReceiver()
-    yield receiver
-    receiver.close()
 
 
 @pytest.fixture

@@ -6,17 +6,13 @@ from playwright.sync_api import expect
 from idroserra.auth.roles import Role
 from support.delayed_responses import is_live
 from support.pages import DESKTOP, PHONE
-from support.real_host import standing_host
+from support.real_host import own_host
 from support.wait import wait_until
 
 UNKNOWN = ("No answer from the host: the result is unknown."
            " Check before you try again.")
 
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    with standing_host(tmp_path_factory.mktemp("bad-link")) as running:
-        yield running
+host = own_host
 
 
 @pytest.fixture

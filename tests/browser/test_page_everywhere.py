@@ -10,14 +10,10 @@ from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
 from support.all_pages import TWO_LOOKS, PageChecker, pages, populate_host
-from support.real_host import standing_host
+from support.real_host import own_host
 from support.wait import wait_until
 
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    with standing_host(tmp_path_factory.mktemp("everywhere")) as running:
-        yield running
+host = own_host
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,10 @@ from idroserra.calibration.reference_solutions import buffer_ph
 from support.calibration_cups import Cups
 from support.delayed_responses import DelayedResponses, hide, is_live, settled, show
 from support.pages import DESKTOP, PHONE
-from support.real_host import standing_host
+from support.real_host import own_host
 from support.wait import wait_until
 
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    with standing_host(tmp_path_factory.mktemp("late")) as running:
-        yield running
+host = own_host
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from support.pages import DESKTOP, PHONE
-from support.real_host import standing_host
+from support.real_host import own_host
 from support.wait import wait_until
 
 # Two buttons; push() puts a space of the height of a button above them.
@@ -26,11 +26,7 @@ BUTTONS = """() => {
   window.push = () => { document.getElementById("space").style.height = "60px"; };
 }"""
 
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    with standing_host(tmp_path_factory.mktemp("presses")) as running:
-        yield running
+host = own_host
 
 
 def middle(page, name):

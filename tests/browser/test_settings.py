@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
 from support.delayed_responses import DelayedResponses, settled
-from support.notice_receiver import NoticeReceiver
 from support.pages import DESKTOP, PHONE, MonitoredTab
 from support.real_host import KEY, standing_host
 from support.wait import wait_until
@@ -19,13 +18,6 @@ def host(tmp_path_factory):
     with standing_host(tmp_path_factory.mktemp("settings")) as running:
         running.service.nodes.adopt("idro-v", KEY)
         yield running
-
-
-@pytest.fixture
-def receiver():
-    found = NoticeReceiver()
-    yield found
-    found.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,13 @@
 """A board is put together on a phone: parts, a conflict and its remedy, kept, found again."""
 
-import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
 from idroserra.boards import compiler
 from support.pages import PHONE, MonitoredTab
-from support.real_host import standing_host
+from support.real_host import own_host
 
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    with standing_host(tmp_path_factory.mktemp("wiring")) as running:
-        yield running
+host = own_host
 
 
 def add(page, part, section):

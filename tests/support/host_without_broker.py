@@ -17,7 +17,6 @@ from support.paho_node import CHANNELS, OUTPUTS, READING
 
 NODE = "idro-a"
 BEGIN_UNIX_MS = 1_795_507_200_000
-STATUS_LEAVES = ("status", "info", "config")
 
 
 class HostWithoutBroker:

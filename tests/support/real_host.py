@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from idroserra.auth.local_token import token_for
 from idroserra.auth.passwords import hash_password
@@ -133,3 +134,10 @@ def standing_host(folder):
     yield running
     running.stop()
     broker.stop()
+
+
+@pytest.fixture(scope="module")
+def own_host(tmp_path_factory):
+    """Yield a host for all tests of a module, which has the line `host = own_host`."""
+    with standing_host(tmp_path_factory.mktemp("host")) as running:
+        yield running

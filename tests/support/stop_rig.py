@@ -63,9 +63,6 @@ class RigClock(Clock):
     def call_in(self, delay_ms, call):
         return self._clock.at(self._clock.now_us + delay_ms * 1_000, call)
 
-    def spend_us(self, duration_us):
-        self._clock.spend(duration_us)
-
     def every(self, period_ms, call):
         def tick():
             self.call_in(period_ms, tick)

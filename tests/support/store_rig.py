@@ -3,6 +3,7 @@
 import pytest
 
 from idroserra.history.models import SamplePoint
+from idroserra.history.sqlite.store import SqliteStore
 from support.samples import points_of
 
 NODE = "idro-a1"
@@ -12,6 +13,14 @@ HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 T0 = 20_783 * DAY_MS
 FAR = T0 + 40 * DAY_MS  # all blocks are closed by then
+
+
+@pytest.fixture
+def sqlite_store(tmp_path):
+    """Yield an embedded store; a module of tests has the line `store = sqlite_store`."""
+    opened = SqliteStore(tmp_path / "store.db")
+    yield opened
+    opened.close()
 
 
 def ph(at_ms, value):

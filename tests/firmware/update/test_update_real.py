@@ -15,7 +15,6 @@ MINUTE_MS = 60_000
 OFFER_AT_MS = 2 * MINUTE_MS
 ALL = os.environ.get("IDROSERRA_UPDATE_PAIRS") == "all"
 TAKEN = ["update_offered", "update_downloaded", "update_trial", "update_confirmed"]
-BACK = {"update_offered", "update_downloaded", "update_trial", "update_reverted"}
 NODE = "idro/app/node"
 
 

@@ -1,11 +1,11 @@
 """The cache of the latest events of nodes: fed by the ingest, completed from the store."""
 
-import pytest
 
 from idroserra.history.models import EventPoint
 from idroserra.history.sqlite.store import SqliteStore
 from idroserra.nodes.latest_events import ASK_EVERY_MS, RETRY_MS, LatestEvents
 from support.samples import write_samples
+from support.store_rig import sqlite_store
 
 NOW = 1_795_507_200_000
 HOUR_MS = 3_600_000
@@ -22,12 +22,7 @@ class Clock:
     def __call__(self):
         return self.unix_ms
 
-
-@pytest.fixture
-def store(tmp_path):
-    store = SqliteStore(tmp_path / "store.db")
-    yield store
-    store.close()
+store = sqlite_store
 
 
 def event(kind, ago_ms, seq=1, **detail):

@@ -20,13 +20,6 @@ NO_EFFECT = Reason("latch_no_effect").as_json()  # as events carry it
 
 
 @pytest.fixture
-def receiver():
-    receiver = NoticeReceiver()
-    yield receiver
-    receiver.close()
-
-
-@pytest.fixture
 def rig_of(tmp_path, receiver):
     """rig_of(count, targets=..., **config): a rig that tells the receiver."""
     rigs = []

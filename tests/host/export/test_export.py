@@ -20,10 +20,10 @@ from idroserra.export.line_protocol_export import events_lines, readings_lines
 from idroserra.export.parquet import write_parquet
 from idroserra.export.rows import events, instants
 from idroserra.history.models import EventPoint, SamplePoint
-from idroserra.history.sqlite.store import SqliteStore
 from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import Locale, gettext, use_locale
 from support.samples import write_samples
+from support.store_rig import sqlite_store
 
 NODE = "idro-a"
 T0 = 1_795_507_200_000  # 2026-11-24T08:00:00Z
@@ -38,12 +38,7 @@ def sample(channel, at_ms, value):
 def event(seq, at_ms, kind, **detail):
     return EventPoint(NODE, (T0 + at_ms) * 1_000 + seq % 1_000, seq, "7f3a11aa", kind, detail)
 
-
-@pytest.fixture
-def store(tmp_path):
-    opened = SqliteStore(tmp_path / "store.db")
-    yield opened
-    opened.close()
+store = sqlite_store
 
 
 def rows_of(pieces):

@@ -32,14 +32,10 @@ from support.store_rig import (
     ph,
     raw,
     rolled,
+    sqlite_store,
 )
 
-
-@pytest.fixture
-def store(tmp_path):
-    opened = SqliteStore(tmp_path / "store.db")
-    yield opened
-    opened.close()
+store = sqlite_store
 
 
 def test_a_closed_hour_is_packed_and_reads_the_same(store):

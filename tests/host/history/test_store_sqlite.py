@@ -11,17 +11,13 @@ from idroserra.core.reasons import Reason, reason_from_json, sentence
 from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
 from support.samples import write_samples
+from support.store_rig import sqlite_store
 
 NODE = "idro-a1"
 T0 = 1_795_507_200_000
 DAY_MS = 86_400_000
 
-
-@pytest.fixture
-def store(tmp_path):
-    store = SqliteStore(tmp_path / "store.db")
-    yield store
-    store.close()
+store = sqlite_store
 
 
 def ph(at_ms, value, node=NODE):

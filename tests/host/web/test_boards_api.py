@@ -6,15 +6,11 @@ from idroserra.auth.roles import Role
 from idroserra.boards import compiler, pinout
 from idroserra.boards.proposal import blank_table
 from support import paho_node
-from support.real_host import standing_host
+from support.real_host import own_host
 
 CHECK = "/api/boards/check"
 
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    with standing_host(tmp_path_factory.mktemp("boards")) as running:
-        yield running
+host = own_host
 
 
 @pytest.fixture(autouse=True)

@@ -7,18 +7,10 @@ import pytest
 
 from idroserra.auth.roles import Role
 from idroserra.core.page_settings import PageSettings
-from support.notice_receiver import NoticeReceiver
 from support.real_host import Host
 
 PATH = "/api/settings/notifications"
 SECRET = "s3cretToken"
-
-
-@pytest.fixture
-def receiver():
-    found = NoticeReceiver()
-    yield found
-    found.close()
 
 
 def recipient(host, name, **fields):

@@ -21,7 +21,6 @@ from idrosim.water_solver.saturation import (
 )
 
 TABLE = Path(__file__).resolve().parents[2] / "oracle" / "nutrient_recipes.csv"
-SI_OF_READY = 0.03
 # g/L of Ca(NO3)2, g/L of CaSO4 that dissolves at 25 C (Seidell and Smith 1904)
 GYPSUM = ((0.0, 2.084), (25.0, 1.238), (50.0, 1.196), (100.0, 1.134), (200.0, 0.929),
           (300.0, 0.759))
