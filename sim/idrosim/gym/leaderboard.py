@@ -1,27 +1,23 @@
 """Runs agents of dose-v0 in the cells of the scoreboard and compares them.
 
 Each agent meets the same cells with the same seeds: crop, hour, pump errors. Measures are those of
-`idroserra sim score`, by true values, and the mean reward. Results of the baselines are cached by
-a digest of the code that they depend on, so an interrupted run resumes. CPython only.
+`idroserra sim score`, by true values, and the mean reward. Results of the baselines are cached.
+CPython only.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import cache
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
-import idro
-import idrosim
 from idrosim.benchmark import firmware_policy
 from idrosim.benchmark.cases import BAND_PH, Cell
+from idrosim.benchmark.result_cache import ResultCache
 from idrosim.benchmark.tables import table
 from idrosim.gym.baselines import BASELINES, Agent, Baseline
 from idrosim.gym.environment import RootZoneEnv, dose
@@ -29,6 +25,7 @@ from idrosim.gym.greenhouse import DAY_S
 from idrosim.gym.task import REWARD_S
 
 OnDone = Callable[[int, int], None]
+_SIMULATED = ("greenhouse/**/*.py", "probes/**/*.py", "benchmark/**/*.py", "gym/**/*.py")
 TITLES = ("agent", "step, s", "mean reward", "crops lost", "hours to band", "% in band then",
            "worst pH, off", "acid and base, meq/l a day")
 
@@ -79,55 +76,26 @@ def run_all(agents: Sequence[str], cells: Sequence[Cell], days: float,
     for name in agents:
         agent_of(name)
     jobs = [(name, cell, days) for name in agents for cell in cells]
-    known = _known(cached)
-    found = {index: Episode(*known[_key(job)]) for index, job in enumerate(jobs)
-             if _key(job) in known}
+    results = ResultCache(cached, _SIMULATED)
+    known = [results.get(_key(job), is_firmware=job[0] == firmware_policy.NAME) for job in jobs]
+    found = {index: Episode(*one) for index, one in enumerate(known) if one is not None}
     with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
         running = {pool.submit(_episode, job): index for index, job in enumerate(jobs)
                    if index not in found}
         for future in as_completed(running):
             index = running[future]
             found[index] = future.result()
-            if cached is not None and jobs[index][0] in BASELINES:
-                with cached.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps([_key(jobs[index]), found[index]]) + "\n")
+            if jobs[index][0] in BASELINES:
+                results.put(_key(jobs[index]), found[index],
+                            is_firmware=jobs[index][0] == firmware_policy.NAME)
             if on_done is not None:
                 on_done(len(found), len(jobs))
     return [found[index] for index in range(len(jobs))]
 
 
-def _known(cached: Path | None) -> dict[str, list[Any]]:
-    if cached is None:
-        return {}
-    cached.parent.mkdir(parents=True, exist_ok=True)
-    lines = cached.read_text(encoding="utf-8").splitlines() if cached.exists() else []
-    known = {}
-    for line in lines:
-        try:
-            key, value = json.loads(line)
-        except ValueError:
-            continue  # truncated when the run was interrupted
-        known[key] = value
-    return known
-
-
 def _key(job: tuple[str, Cell, float]) -> str:
     name, cell, days = job
-    return f"{name} {cell!r} {days:g} {_digest(name == firmware_policy.NAME)}"
-
-
-@cache
-def _digest(is_firmware: bool) -> str:
-    """Return a digest of the sources that an episode depends on."""
-    here = Path(str(idrosim.__file__)).parent
-    files = [file for part in ("greenhouse", "probes", "benchmark", "gym")
-             for file in sorted((here / part).rglob("*.py"))]
-    if is_firmware:
-        files += sorted(Path(str(idro.__file__)).parent.rglob("*.py"))
-    found = hashlib.sha256()
-    for file in files:
-        found.update(file.read_bytes())
-    return found.hexdigest()[:16]
+    return f"{name} {cell!r} {days:g}"
 
 
 def _episode(job: tuple[str, Cell, float]) -> Episode:
