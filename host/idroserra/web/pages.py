@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -251,21 +252,6 @@ def pages_routes(pages: Pages) -> Routes:
         return pages.page(request, "alarms.html", None, {
             "alarms_off": alarms_off(pages.context.alarm_settings)})
 
-    @routes.get("/journal")
-    def journal(request: Request) -> HTMLResponse:
-        """The journal page."""
-        return pages.page(request, "journal.html")
-
-    @routes.get("/tasks")
-    def tasks(request: Request) -> HTMLResponse:
-        """The page of what is due."""
-        return pages.page(request, "tasks.html")
-
-    @routes.get("/design")
-    def design(request: Request) -> HTMLResponse:
-        """The page of the design system: every component of the page."""
-        return pages.page(request, "design.html")
-
     @routes.get("/updates")
     def updates(request: Request) -> HTMLResponse:
         """The page of over-the-air updates."""
@@ -277,25 +263,24 @@ def pages_routes(pages: Pages) -> Routes:
         """The page to calibrate the probes and pumps of a node."""
         return pages.node(request, node, "calibrate.html")
 
-    @routes.get("/account")
-    def account(request: Request) -> HTMLResponse:
-        """The account page of the user."""
-        return pages.page(request, "account.html")
-
-    @routes.get("/users")
-    def users(request: Request) -> HTMLResponse:
-        """The page of users, tokens and the audit log."""
-        return pages.page(request, "users.html")
-
+    for name in ("account", "compare", "design", "journal", "tasks", "users"):
+        add_plain_page(routes, f"/{name}", partial(pages.page, name=f"{name}.html"))
     _add_public(routes, pages)
     return routes
 
 
+def add_plain_page(
+    routes: Routes, path: str, render: Callable[[Request], HTMLResponse]
+) -> None:
+    """Add the route of a page without data of its own."""
+    @routes.get(path)
+    def shown(request: Request) -> HTMLResponse:
+        return render(request)
+
+
 def _add_public(routes: Routes, pages: Pages) -> None:
-    @routes.get("/login")
-    def login(request: Request) -> HTMLResponse:
-        """The log-in page."""
-        return pages.public_page(request, "login.html")
+    for name in ("login", "setup"):
+        add_plain_page(routes, f"/{name}", partial(pages.public_page, name=f"{name}.html"))
 
     @routes.get("/trust")
     def trust(request: Request) -> HTMLResponse:
@@ -306,11 +291,6 @@ def _add_public(routes: Routes, pages: Pages) -> None:
     def authority() -> Response:
         """The host's CA certificate."""
         return pages.authority()
-
-    @routes.get("/setup")
-    def setup(request: Request) -> HTMLResponse:
-        """The page to create the first admin."""
-        return pages.public_page(request, "setup.html")
 
 
 def _add_report(routes: Routes, pages: Pages) -> None:

@@ -1,4 +1,4 @@
-"""The pages of the recipe library, the comparison and the stock calculator."""
+"""The pages of the recipe library and of the stock calculator."""
 
 from __future__ import annotations
 
@@ -51,11 +51,6 @@ def recipe_pages_routes(pages: Pages) -> Routes:
         return pages.page(request, "recipe_page.html", None, {
             "entry": shown, "fields": fields(), "bounds": bounds_text,
             "data": in_script(recipe)})
-
-    @routes.get("/compare")
-    def compare_page(request: Request) -> HTMLResponse:
-        """The comparison of weeks, crops and nodes."""
-        return pages.page(request, "compare.html")
 
     @routes.get("/stock")
     def stock_page(request: Request) -> HTMLResponse:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from idroserra.web.pages import Pages
+from idroserra.web.pages import Pages, add_plain_page
 from idroserra.web.routing import Routes
 from idroserra.web.settings.nodes import MOST_TITLE_CHARS
 
@@ -30,24 +32,7 @@ def settings_pages_routes(pages: Pages) -> Routes:
         """The page to install a board that is plugged in at the browser."""
         return pages.page(request, "settings_install.html", None, {"place": "settings_nodes"})
 
-    @routes.get("/settings/notifications")
-    def notifications(request: Request) -> HTMLResponse:
-        """The page of recipients of notifications."""
-        return pages.page(request, "settings_notifications.html")
-
-    @routes.get("/settings/alarms")
-    def alarms(request: Request) -> HTMLResponse:
-        """The page of the limits, delays and priorities of alarms."""
-        return pages.page(request, "settings_alarms.html")
-
-    @routes.get("/settings/foreign")
-    def foreign(request: Request) -> HTMLResponse:
-        """The page of foreign readings: those adopted, and what was seen."""
-        return pages.page(request, "settings_foreign.html")
-
-    @routes.get("/settings/backup")
-    def backup(request: Request) -> HTMLResponse:
-        """The page to make and download a backup."""
-        return pages.page(request, "settings_backup.html")
-
+    for name in ("notifications", "alarms", "foreign", "backup"):
+        add_plain_page(
+            routes, f"/settings/{name}", partial(pages.page, name=f"settings_{name}.html"))
     return routes
