@@ -7,7 +7,6 @@ sets, the page shows and cannot change.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,17 +23,16 @@ CREATE TABLE IF NOT EXISTS settings (
 """
 
 
-class PageSettings:
+class PageSettings(Database):
     """JSON values by section and name. Every method may be called from any thread and raises
     StoreUnavailable."""
 
     def __init__(self, folder: Path) -> None:
         """Open or create the file. Raises OSError, sqlite3.Error."""
-        self._database = Database(folder / FILE, _SCHEMA)
-        self._database.query("PRAGMA secure_delete=1")  # overwrites deleted addresses
-        self._lock = threading.RLock()
+        super().__init__(folder / FILE, _SCHEMA)
+        self.query("PRAGMA secure_delete=1")  # overwrites deleted addresses
         self._values: dict[str, dict[str, Any]] = {}
-        for section, name, value in self._database.query(
+        for section, name, value in self.query(
                 "SELECT section, name, value FROM settings ORDER BY section, name"):
             self._values.setdefault(section, {})[name] = json.loads(value)
 
@@ -54,18 +52,13 @@ class PageSettings:
         """Set values of a section by name: all of them, or none."""
         rows = [(section, name, json.dumps(value), by, unix_ms) for name, value in values.items()]
         with self._lock:
-            with self._database.transaction() as database:
+            with self.transaction() as database:
                 database.executemany("INSERT OR REPLACE INTO settings VALUES (?,?,?,?,?)", rows)
             self._values[section] = {**self._values.get(section, {}), **values}
 
     def remove(self, section: str, name: str) -> None:
         """Remove one value, if it is set."""
         with self._lock:
-            self._database.query("DELETE FROM settings WHERE section=? AND name=?",
-                                 (section, name))
+            self.query("DELETE FROM settings WHERE section=? AND name=?", (section, name))
             self._values[section] = {key: value for key, value in self.all(section).items()
                                      if key != name}
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()

@@ -5,16 +5,13 @@ A run stores the text of its recipe, so that an update of the host does not chan
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from idroserra.core.errors import StoreUnavailable
 from idroserra.core.reasons import Reason, pack_reason, sentences_to_json, unpack_reason
-from idroserra.core.sqlite import Upgrades, connect
+from idroserra.core.sqlite import Database, Upgrades
 from idroserra.recipes import model
 from idroserra.recipes.model import DAY_MS, Recipe
 
@@ -82,44 +79,29 @@ class RecipeRun:
         return self.first_day_unix_ms + self.recipe.days * DAY_MS
 
 
-class RecipeRunTable:
-    """The table. Not thread-safe: the owner serialises its use."""
+_NAMES = [field.name for field in fields(RecipeRun)]
+_REASON = _NAMES.index("reason")
+
+
+class RecipeRunTable(Database):
+    """The table. Every method raises StoreUnavailable."""
 
     def __init__(self, path: Path) -> None:
         """Open the file, and upgrade its table. Raises OSError, sqlite3.Error,
         StoreUnavailable."""
-        self._database = connect(path, _SCHEMA, _UPGRADES)
+        super().__init__(path, _SCHEMA, _UPGRADES)
 
     def all(self) -> Mapping[str, RecipeRun]:
         """Return the newest run of every node that has one."""
-        names = ", ".join(field.name for field in fields(RecipeRun))
-        rows: list[Any] = self._database.execute(f"SELECT {names} FROM recipe_runs").fetchall()
-        runs = [RecipeRun(*row) for row in rows]
-        return {run.node: replace(run, reason=unpack_reason(row[_REASON]))
-                for run, row in zip(runs, rows, strict=True)}
+        return {row[0]: replace(RecipeRun(*row), reason=unpack_reason(row[_REASON]))
+                for row in self.query(f"SELECT {', '.join(_NAMES)} FROM recipe_runs")}
 
     def save(self, run: RecipeRun) -> None:
-        """Replace the node's run. Raises StoreUnavailable."""
-        names = ", ".join(field.name for field in fields(RecipeRun))
-        marks = ", ".join("?" for _ in fields(RecipeRun))
-        try:
-            self._database.execute(
-                f"INSERT OR REPLACE INTO recipe_runs ({names}) VALUES ({marks})", _row(run))
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"state.db: {error}") from error
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
-
-
-_REASON = [field.name for field in fields(RecipeRun)].index("reason")
-
-
-def _row(run: RecipeRun) -> list[Any]:
-    values = [getattr(run, field.name) for field in fields(RecipeRun)]
-    values[_REASON] = pack_reason(run.reason)
-    return values
+        """Replace the node's run."""
+        values = [getattr(run, name) for name in _NAMES]
+        values[_REASON] = pack_reason(run.reason)
+        self.query(f"INSERT OR REPLACE INTO recipe_runs ({', '.join(_NAMES)})"
+                   f" VALUES ({', '.join('?' * len(_NAMES))})", values)
 
 
 @lru_cache(maxsize=256)
