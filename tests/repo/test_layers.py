@@ -119,8 +119,7 @@ RUNS_THE_FIRMWARE = {
     "sim/idrosim/benchmark/commissioning.py",
     "sim/idrosim/benchmark/dose_needs.py",
     "sim/idrosim/benchmark/firmware_policy.py",
-    "sim/idrosim/benchmark/scoreboard.py",
-    "sim/idrosim/gym/leaderboard.py",
+    "sim/idrosim/benchmark/result_cache.py",
 }
 # Reads the limits of the safety gate to predict how long a change of the setpoints takes.
 MAY_READ_LIMITS = {"host/idroserra/recipes/feasibility.py"}

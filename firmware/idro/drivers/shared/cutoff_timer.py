@@ -87,7 +87,7 @@ class Cutoff:
 
     def drive_safe(self):
         """Drive the output at its safe level; a subclass implements it."""
-        raise NotImplementedError
+        raise AssertionError("output without a safe level")
 
     @property
     def is_on(self):
