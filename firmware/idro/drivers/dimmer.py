@@ -20,7 +20,7 @@ class Dimmer(Cutoff):
         self._pwm = pwm
         self._is_inverted = spec["safe_level"] == 1
         self._wanted_pct = 0
-        super().__init__(spec, timer, clock)
+        super().__init__(spec, self._drive_safe, timer, clock)
 
     @property
     def duty_pct(self):
@@ -37,8 +37,7 @@ class Dimmer(Cutoff):
         self._wanted_pct = duty_pct
         self.start(for_ms, self._drive_on)
 
-    def drive_safe(self):
-        """Go dark."""
+    def _drive_safe(self):
         self._pwm.duty_u16(_FULL_U16 if self._is_inverted else 0)
 
     def _drive_on(self):

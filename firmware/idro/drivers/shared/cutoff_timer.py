@@ -73,21 +73,18 @@ class Cutoff:
     `spec` is the board's actuator entry: name, max_on_ms, safe_level; `timer` the CutoffTimer.
     """
 
-    def __init__(self, spec, timer, clock):
+    def __init__(self, spec, drive_safe, timer, clock):
         self._name = spec["name"]
         self._max_on_ms = spec["max_on_ms"]
+        self.drive_safe = drive_safe
         self._timer = timer
         self._clock = clock
         self._started_ms = None
         self.until_ms = None  # uptime at which the run is cut; None between runs
         self._unclaimed_ms = 0
         self._past_ms = 0
-        self.drive_safe()
+        drive_safe()
         timer.add(self)
-
-    def drive_safe(self):
-        """Drive the output at its safe level; a subclass implements it."""
-        raise AssertionError("output without a safe level")
 
     @property
     def is_on(self):
