@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -49,30 +50,15 @@ def node_room_routes(pages: Pages) -> Routes:
             return RedirectResponse(f"/nodes/{node}/charts?{request.url.query}")
         return settings(request, node, "now")
 
-    @routes.get("/nodes/{node}/charts")
-    def charts(request: Request, node: str) -> Response:
-        """The charts of a node."""
-        return room(request, node, "charts")
+    def add(name: str, show: Callable[[Request, str, str], Response]) -> None:
+        @routes.get(f"/nodes/{{node}}/{name}")
+        def shown(request: Request, node: str) -> Response:
+            return show(request, node, name)
 
-    @routes.get("/nodes/{node}/crop")
-    def crop(request: Request, node: str) -> Response:
-        """Recipe and preview of a node."""
-        return room(request, node, "crop")
-
-    @routes.get("/nodes/{node}/water")
-    def water(request: Request, node: str) -> Response:
-        """Setpoints of the solution, bottles, balance, and outputs by hand."""
-        return settings(request, node, "water")
-
-    @routes.get("/nodes/{node}/climate")
-    def climate(request: Request, node: str) -> Response:
-        """Light and climate of a node."""
-        return settings(request, node, "climate")
-
-    @routes.get("/nodes/{node}/log")
-    def log(request: Request, node: str) -> Response:
-        """Summary, events and journal of a node."""
-        return room(request, node, "log")
+    for name in ("charts", "crop", "log"):
+        add(name, room)
+    for name in ("water", "climate"):
+        add(name, settings)
 
     @routes.get("/nodes/{node}/setup")
     def setup(request: Request, node: str) -> Response:
