@@ -4,7 +4,7 @@ Control and the safety gate read the first probe only: with a mean, every drift 
 and the value would jump where one of them fails. While the two differ, the first has the fault
 `pair_differs` or `pair_suspect`, and the second `pair_suspect` if it is likelier wrong: the gate
 gives no acid or base. Where they differ or one has no value, all doses have the reduced share of
-their budgets.
+their budgets. The name may change: then the fault of the first ends, and another begins.
 """
 
 from idro.app.sampling import Sampler
@@ -25,6 +25,7 @@ class PairedSampler(Sampler):
         self._record_to = record_event
         self._values = values
         self.pair = ProbePair()
+        self._suspect: int | None = None  # in the last cycle
         spec = [spec for spec, _ in sensors if "pair" in spec][0]
         self._paired = (spec["pair"] + ".ph", spec["source"] + ".ph")
         # [driver, titration, sign, on_ms counted so far] of acid and base
@@ -41,6 +42,9 @@ class PairedSampler(Sampler):
         self.authority_pct, self.doubt = 100, None
         if pair.suspect is not None or pair.is_alone:
             self.authority_pct, self.doubt = REDUCED_PCT, Reason("authority_pair")
+        if None not in (pair.suspect, self._suspect) and pair.suspect != self._suspect:
+            self._renamed()
+        self._suspect = pair.suspect
         if pair.suspect is not None and not pair.is_paused:
             self._doubt(first, 0, _DIFFERS)
             self._doubt(second, 1, None)
@@ -54,6 +58,16 @@ class PairedSampler(Sampler):
             self._windows[channel].clear()
             self.readings[channel] = Sample(channel, None, fault, sample.at_ms)
             self._bad(channel, fault, sample.at_ms)
+
+    def _renamed(self):
+        """End the fault of the first: its next one has the other name. Recorded as such."""
+        channel = self._paired[0]
+        outage = self._outages.get(channel)
+        if outage is not None and outage.fault in _FAULTS:
+            del self._outages[channel]
+            lasted_ms = self._clock.now_ms() - outage.since_ms
+            self._record(
+                "fault_ended", {"channel": channel, "fault": outage.fault, "lasted_ms": lasted_ms})
 
     def _record(self, kind, detail):
         if kind == "fault_began" and detail["fault"] in _FAULTS:

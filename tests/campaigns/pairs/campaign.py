@@ -3,6 +3,9 @@ given on a lie?
 
     python tests/campaigns/pairs/campaign.py [--cases 500] [--first 0] [--resume FILE] [--table]
 
+The name counts that stands twelve hours after the node first named one of them: until then it
+watches both and may change the name. The share of the first names is printed too.
+
 Cases are run until so many of them lied: a slow probe in water that nothing moves reads right.
 Exit code 3: too few named, a dose on a lie, or a healthy probe named. A case in FILE is not run
 again.
@@ -95,9 +98,10 @@ def failures(outcomes):
     return found
 
 
-def share_named(outcomes):
-    """Return the share of the cases in which the wrong probe was named."""
-    right = sum(one.named == one.wrong and not one.early for one in outcomes)
+def share_named(outcomes, key="named"):
+    """Return the share of the cases in which the wrong probe was named; of the first names with
+    the key `first`."""
+    right = sum(getattr(one, key) == one.wrong and not one.early for one in outcomes)
     return right / max(1, len(outcomes))
 
 
@@ -107,9 +111,11 @@ def show(outcomes, ran):
         own = [one for one in outcomes if one.kind == kind]
         right = sum(one.named == one.wrong and not one.early for one in own)
         other = sum(one.named == 1 - one.wrong or one.early for one in own)
+        at_first = sum(one.first == one.wrong and not one.early for one in own)
         hours = sorted(one.hours for one in own if one.named is not None) or [0.0]
-        print(f"{kind:20} {len(own):4} cases  {right:4} named  {other:3} the other  "
-              f"{len(own) - right - other:3} neither  half within {hours[len(hours) // 2]:.1f} h")
+        print(f"{kind:20} {len(own):4} cases  {right:4} named ({at_first} at first)  "
+              f"{other:3} the other  {len(own) - right - other:3} neither  "
+              f"half within {hours[len(hours) // 2]:.1f} h")
     reasons = Counter(one.code for one in outcomes)
     print("named by", ", ".join(f"{code or 'nothing'} {count}" for code, count in
                                 reasons.most_common()))
@@ -118,7 +124,8 @@ def show(outcomes, ran):
     for sentence in failures(outcomes):
         print(sentence)
     print(f"{len(outcomes)} of {ran} cases showed; the wrong one named in "
-          f"{100 * share_named(outcomes):.1f} %")
+          f"{100 * share_named(outcomes):.1f} %, at first in "
+          f"{100 * share_named(outcomes, 'first'):.1f} %")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """One greenhouse with two pH probes: the water of the simulator, the code of the firmware.
 
-One of the probes goes wrong some days after the start; the run ends some hours after the node
-named one of them.
+One of the probes goes wrong some days after the start; the run ends when the name that the node
+gave is final.
 """
 
 import random
@@ -10,7 +10,7 @@ import msgspec
 
 from campaigns.pairs.probe_faults import BROKEN_MV, KINDS
 from idro.app.probe_pairs import PairedSampler
-from idro.control.probe_pair import CODES, DISPUTED_MS, DISPUTED_PH
+from idro.control.probe_pair import CODES, DISPUTED_MS, DISPUTED_PH, WATCHED_MS
 from idro.errors import SensorError
 from idrosim.benchmark import run as benchmark
 from idrosim.benchmark.firmware_policy import FirmwarePolicy
@@ -18,12 +18,12 @@ from idrosim.benchmark.random_cells import CALIBRATED_PH, draw_one
 from idrosim.greenhouse.rng import Rng
 from idrosim.probes.water_probes import PhProbe, nernst_slope_mv
 
-CELLS_SEED, CELLS = 11, 60
+CELLS_SEED, CELLS = 15, 60
 ONSET_H = (36, 72)
 MOST_DAYS = 45
 SHOWS_WITHIN_DAYS = 10  # a fault other than a drift: in still water it may never show
 CORRECTED_H = 4  # the grower corrects a fresh fill until then, by a budget of its own
-GOES_ON_H = 4
+GOES_ON_H = WATCHED_MS / 3_600_000  # then the name is final
 # A healthy probe is off by its calibration and its walk: this much at most in these days.
 HEALTHY_OFF_PH = 0.15
 # A reading that is off by more than both allow is a lie.
@@ -38,7 +38,8 @@ FRONT_END = 3_000  # uV for a mV of the electrode
 class Outcome(msgspec.Struct):
     """What came of a case.
 
-    named: 0 or 1, None if neither; wrong: which one was. hours: from the onset to the naming;
+    first: who was named first, 0 or 1, None if neither; named: who is GOES_ON_H later, as the node
+    watches both; wrong: which one was. hours: from the onset to the first naming;
     early: it was before the onset. lied: the wrong one was off by more than the bound for longer
     than a dispute needs. lied_doses: doses of acid and base on a lie of the first; blind_doses:
     doses without a reading of the first. worst_hour, worst_day: the most acid or base, relative to
@@ -49,6 +50,7 @@ class Outcome(msgspec.Struct):
     kind: str
     cell: str
     wrong: int
+    first: int | None
     named: int | None
     code: str
     hours: float
@@ -154,7 +156,8 @@ def run_case(number):
     wrong = draw.randrange(2)
     fault = KINDS[kind](draw, tank.cell.target_ph)
     last_s = onset_s + 86_400 * (MOST_DAYS if kind == "offset-drift" else SHOWS_WITHIN_DAYS)
-    named, code, named_s, lied, off_s, failed, signs = None, "", None, False, 0.0, [0, 0], []
+    first = named = named_s = None
+    code, lied, off_s, failed, signs = "", False, 0.0, [0, 0], []
     try:
         at_s = 0.0
         while at_s < last_s:
@@ -171,20 +174,21 @@ def run_case(number):
                 failed = [
                     failed[index] + 1 if has_own[index] and not has_own[1 - index] else 0
                     for index in (0, 1)]
-                if pair.suspect is not None:
-                    named, code, signs = pair.suspect, CODES[pair.sign], pair.signs
-                elif max(failed) >= FAULT_NAMES_AFTER:
+                if pair.suspect is None and max(failed) >= FAULT_NAMES_AFTER:
                     named = failed.index(max(failed))
                     code = samples[named].fault
+            if pair.suspect is not None:
+                named, code, signs = pair.suspect, CODES[pair.sign], pair.signs
+            if named_s is None:
                 if named is not None:
-                    named_s = at_s
+                    first, named_s = named, at_s
             elif at_s >= max(named_s, onset_s) + 3_600 * GOES_ON_H:
                 break
     finally:
         node.close()
     caps = node.gate._limits.caps
     return Outcome(
-        number, kind, tank.cell.name, wrong, named, code,
+        number, kind, tank.cell.name, wrong, first, named, code,
         -1.0 if named_s is None else round((named_s - onset_s) / 3_600, 2), lied,
         named_s is not None and named_s < onset_s,
         sum(dose[3] for dose in tank.doses), sum(dose[4] for dose in tank.doses),

@@ -17,8 +17,9 @@ def test_a_failed_probe_is_named_and_no_dose_is_given_on_its_lie(kind):
 
 
 RIGHT = campaign.Outcome(
-    number=7, kind="stuck", cell="ro", wrong=1, named=1, code="pair_deaf", hours=2.0, lied=True,
-    early=False, lied_doses=1, blind_doses=0, worst_hour=1.0, worst_day=1.0, signs=[], days=3.0)
+    number=7, kind="stuck", cell="ro", wrong=1, first=1, named=1, code="pair_deaf", hours=2.0,
+    lied=True, early=False, lied_doses=1, blind_doses=0, worst_hour=1.0, worst_day=1.0,
+    signs=[], days=3.0)
 
 
 def test_a_case_that_kept_every_promise_is_no_failure():
@@ -37,6 +38,12 @@ def test_each_broken_promise_is_a_failure(wrong):
 def test_only_the_wrong_probe_counts_as_named(other):
     outcomes = [RIGHT, msgspec.structs.replace(RIGHT, **other)]
     assert campaign.share_named(outcomes) == 0.5
+
+
+def test_the_name_that_stands_counts_and_the_first_is_told():
+    renamed = msgspec.structs.replace(RIGHT, first=0)
+    assert campaign.share_named([RIGHT, renamed]) == 1
+    assert campaign.share_named([RIGHT, renamed], "first") == 0.5
 
 
 def test_a_fault_that_never_shows_does_not_count():

@@ -107,3 +107,29 @@ def test_a_person_who_calibrates_sees_what_a_probe_reads(bench):
     bench.run(15)
     assert bench.run(5, CALIBRATING) == [None, None]
     assert bench.run(1) == ["pair_suspect", None]
+
+
+@pytest.mark.parametrize("named", [0, 1])
+def test_events_follow_a_name_that_changes(bench, named):
+    [bench.first, bench.second][named].ph += 0.5
+    bench.run(15)
+    bench.sampler.pair.suspect = 1 - named
+    bench.events.clear()
+    faults = ["pair_differs", "pair_suspect"] if named == 0 else ["pair_suspect", None]
+    assert bench.run(1) == faults
+    suspect = [FIRST, SECOND][1 - named]
+    assert (FIRST, faults[0], suspect) in bench.began()
+    ended = [(detail["channel"], detail["fault"]) for kind, detail in bench.events
+             if kind == "fault_ended"]
+    was = ["pair_suspect", "pair_differs"][named]
+    assert (FIRST, was) in ended
+    assert ((SECOND, "pair_suspect") in ended) == (named == 1)
+
+
+def test_a_name_that_changes_ends_no_fault_of_the_first_itself(bench):
+    bench.first.fault = "no_ack"
+    for named in (1, 0):
+        bench.sampler.pair.suspect = named
+        assert bench.run(1)[0] == "no_ack"
+    assert (FIRST, "no_ack") not in [(detail["channel"], detail["fault"])
+                                     for kind, detail in bench.events if kind == "fault_ended"]

@@ -1,9 +1,11 @@
 """Tests of the comparison of two pH probes: when they differ, and which is named."""
 
+import math
 import random
 
 import pytest
 
+from idro.control.paired_water import PairedWater
 from idro.control.plausibility import CALIBRATING, DOSED, UNDISTURBED
 from idro.control.probe_pair import AGREED_MS, ALONE_MS, CODES, DISPUTED_MS, ProbePair
 from idro.protocol.types import Sample
@@ -188,3 +190,106 @@ def test_the_reason_names_the_channel_and_both_readings():
     assert reason.values["channel"] == "second.ph"
     assert abs(reason.values["milli_ph"] - 1_000 * tank.reads(1)) < 50
     assert abs(reason.values["other_milli_ph"] - 1_000 * tank.reads(0)) < 50
+
+
+class LivingTank(Tank):
+    """Water that light, night and fills move by some 0.03 pH; one probe may stick."""
+
+    def __init__(self):
+        super().__init__(0.0)
+        self.held = [None, None]
+
+    def cycle(self, moved_by=None, predicted=0.0):
+        self.ph += 0.03 * (self.day(self.now_ms + EVERY_MS) - self.day(self.now_ms))
+        super().cycle(moved_by, predicted)
+
+    @staticmethod
+    def day(now_ms):
+        return math.sin(2 * math.pi * now_ms / (12 * HOUR_MS))
+
+    def reads(self, index):
+        return super().reads(index) if self.held[index] is None else self.held[index]
+
+    def stick(self, index):
+        self.held[index] = self.reads(index)
+
+    def run(self, hours):
+        for _ in range(round(hours * HOUR_MS / EVERY_MS)):
+            self.cycle()
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_after_a_pour_the_probe_that_stuck_is_named_within_twelve_hours(index):
+    tank = LivingTank()
+    tank.run(48)
+    tank.stick(index)
+    tank.run(2)
+    tank.ph -= 0.6
+    tank.run(0.2)
+    assert tank.pair.suspect is not None
+    tank.run(12)
+    assert (tank.pair.suspect, CODES[tank.pair.sign]) == (index, "pair_deaf")
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_probe_that_does_not_move_at_all_is_named_before_it_is_far_off(index):
+    tank = LivingTank()
+    tank.run(48)
+    tank.stick(index)
+    while tank.pair.suspect is None and tank.now_ms < 72 * HOUR_MS:
+        tank.cycle()
+    assert (tank.pair.suspect, CODES[tank.pair.sign]) == (index, "pair_deaf")
+    assert abs(tank.reads(0) - tank.reads(1)) < 0.2
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_name_is_final_after_twelve_hours(index):
+    tank = LivingTank()
+    tank.run(48)
+    tank.off_ph[index] += 1.0
+    tank.run(13)
+    assert tank.pair.suspect == index
+    tank.stick(1 - index)
+    tank.run(24)
+    assert tank.pair.suspect == index
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_probe_whose_readings_jump_with_the_water_is_not_named_for_it(index):
+    tank = LivingTank()
+    tank.run(48)
+    for _ in range(15):
+        tank.fault[1 - index] = "jump"
+        tank.run(0.2)
+        tank.fault[1 - index] = None
+        for _ in range(8):
+            tank.off_ph[index] += 0.003
+            tank.run(0.1)
+    assert tank.pair.suspect == index
+
+
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_doses_that_act_more_than_the_titration_says_accuse_no_healthy_probe(index, sign):
+    tank = Tank(0.0)
+    tank.rest(40)
+    for _ in range(4):
+        # Control corrects the drift of one; a dose acts nine times as predicted, and slowly.
+        tank.cycle(DOSED, 0.01 * sign)
+        for cycle in range(180):
+            tank.off_ph[index] -= 0.09 * sign / 180
+            tank.ph += 0.08 * sign / 60 if cycle < 60 else 0.0
+            tank.cycle(DOSED if cycle < 24 else None)
+    assert tank.pair.suspect == index
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_water_drifts_faster_where_the_buffer_is_weaker(sign):
+    water = PairedWater()
+    for now_ms in range(0, 48 * HOUR_MS, EVERY_MS):
+        ph = 6.0 + sign * 0.003 * now_ms / HOUR_MS
+        water.follow(ph, True, True, EVERY_MS, now_ms)
+    lower, usual, higher = [water.drift_ph_h(6.0 + sign * 0.1 + off, 0) for off in (-0.3, 0, 0.3)]
+    assert usual == pytest.approx(sign * 0.003, rel=0.3)
+    assert lower / usual == pytest.approx(math.exp(1.6 * 0.3))
+    assert usual / higher == pytest.approx(math.exp(1.6 * 0.3))
