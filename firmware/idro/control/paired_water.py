@@ -50,7 +50,7 @@ class PairedProbe:
         self.mixing = 0.0  # sum of its moves in mixing water
         self.stir = None  # how far it moves in an hour, pH
         self._surprise_then = 0.0  # when this hour began
-        self._before = None  # value in the last cycle
+        self._before = None  # the last value
         self._hour = [0.0, 0]  # sum of the values of this hour, ms
         self._hour_mean = None  # of the last hour
 
@@ -71,7 +71,7 @@ class PairedProbe:
         self.value += min(1.0, step_ms / _SMOOTH_MS) * (value - self.value)
 
     def follow(self, is_still, water, step_ms, now_ms):
-        """Sum up its move since the last cycle."""
+        """Sum up its move since it last had a value: a fault may hide a jump."""
         if self._before is not None:
             move = self.value - self._before
             if is_still:
@@ -81,10 +81,6 @@ class PairedProbe:
         self._before = self.value
         self._hour[0] += step_ms * self.value
         self._hour[1] += step_ms
-
-    def forget(self):
-        """A value is missing: what comes next is no move."""
-        self._before = None
 
     def end_hour(self):
         """Return how far the mean of this hour is from the last one, at most 0.01 pH, or None."""

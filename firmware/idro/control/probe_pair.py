@@ -126,8 +126,6 @@ class ProbePair:
         if one.value is None or other.value is None:
             self._since_ms = 0
             water.mean = self._dosed_ms = None
-            one.forget()
-            other.forget()
             return
         mean, difference = 0.5 * (one.value + other.value), one.value - other.value
         is_calm = abs(difference) <= _CALM_PH

@@ -293,3 +293,15 @@ def test_water_drifts_faster_where_the_buffer_is_weaker(sign):
     assert usual == pytest.approx(sign * 0.003, rel=0.3)
     assert lower / usual == pytest.approx(math.exp(1.6 * 0.3))
     assert usual / higher == pytest.approx(math.exp(1.6 * 0.3))
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_jump_that_a_fault_hides_is_not_forgotten(index):
+    tank = LivingTank()
+    tank.run(48)
+    tank.fault[index] = "flat"
+    tank.off_ph[index] = -0.8
+    tank.run(0.1)
+    tank.fault[index] = None
+    tank.run(12)
+    assert (tank.pair.suspect, CODES[tank.pair.sign]) == (index, "pair_moved")
