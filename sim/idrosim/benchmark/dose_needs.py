@@ -25,7 +25,7 @@ SHORTEST_PH, _BUFFER_MEQ_L_PH = 0.05, 0.1
 SHORTEST = "shortest dose"
 # Share of the bicarbonate left at the target pH that the water loses as CO2 while a person is at
 # the tank, and in the 24 h after.
-_LOST_AT_ONCE, _LOST_NEXT_DAY = 0.2, 0.65
+_LOST_AT_ONCE, _LOST_NEXT_DAY = 0.2, 0.75
 
 
 @dataclass(frozen=True)
