@@ -14,7 +14,7 @@ MAX_DURATION_MS = 28_800_000
 BUTTON_TIMEOUT_MS = 900_000
 MIN_STEP_UL = 200
 # Share of the need in the first step and far from the target, %. Half of it in a first step that
-# has less than a third of `near` to go, where the buffer may be gone since the titration.
+# has less than half of `near` to go, where the buffer may be gone since the titration.
 FIRST_PCT = 50
 _JUDGED_STEPS = 3
 _HOUR_MS = 3_600_000
@@ -99,7 +99,7 @@ class Correction:
                 share_pct = self._scale.later_pct * 100 // strength_pct
             else:
                 rest = self._rest(value)
-        elif 3 * rest < self._scale.near and self._known_pct == 100:
+        elif 2 * rest < self._scale.near and self._known_pct == 100:
             share_pct = FIRST_PCT // 2
         need_ul = rest * self._ul_per // self._scale.per
         volume_ul = min(headroom_ul, left_ul, need_ul * share_pct // 100)

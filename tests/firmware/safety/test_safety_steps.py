@@ -54,13 +54,13 @@ def test_the_first_step_is_half_of_the_total_and_half_of_the_need():
     assert down().step_ul(10_500, MUCH_UL) == 200_000
     assert down().step_ul(7_000, MUCH_UL) == 50_000
     assert down().step_ul(7_000, 30_000) == 30_000
-    assert down(ul_per_ph=100_003).step_ul(6_334, MUCH_UL) == 16_700
+    assert down(ul_per_ph=100_003).step_ul(6_500, MUCH_UL) == 25_000
     assert feed().step_ul(1_200, MUCH_UL) == 40_000
     assert feed(total_ul=50_000).step_ul(1_200, MUCH_UL) == 25_000
 
 
 def test_a_small_first_step_is_a_quarter_of_the_need():
-    assert down().step_ul(6_333, MUCH_UL) == 8_325
+    assert down().step_ul(6_499, MUCH_UL) == 12_475
     assert feed().step_ul(1_551, MUCH_UL) == 2_450
     assert down(known_pct=200).step_ul(6_333, MUCH_UL) == 8_325  # half, by the known strength
 
