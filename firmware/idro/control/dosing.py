@@ -43,10 +43,7 @@ CALIBRATIONS = (
 def verdict(state, water, values, now_ms):
     """Return NO_EFFECT or WRONG_WAY if doses failed, else None. Call it in every cycle."""
     ec = water.ec
-    if water.is_filling:
-        state.fill()
-        return None
-    if _is_in_air(ec):
+    if water.is_filling or _is_in_air(ec):
         state.invalidate()
         return None
     wait_ms = values["mixing.wait_ms"]
@@ -152,18 +149,15 @@ def _decide_ph(ph, values, state, now_ms, headroom):
         return hold(Reason("ph_incredible", milli_ph=milli(ph.value)))
     target = values["ph.target"]
     deadband = values["ph.deadband"]
-    # A fill of hard water raises pH: midway between both it stays in band.
-    half = 0.5 * deadband
-    aim = target - min(half, max(-half, 0.5 * state.ph.moved_by_fill))
     response = state.ph.response
     drift_per_h = response.drift_per_h
-    is_high = ph.value > aim
+    is_high = ph.value > target
     if is_high:
         actuator, key = "ph_down", "ph.down_ul_per_ph"
     else:
         actuator, key = "ph_up", "ph.up_ul_per_ph"
         drift_per_h = -drift_per_h
-    off = abs(ph.value - aim)
+    off = abs(ph.value - target)
     if off <= (_AGAIN_RATIO * deadband if state.correcting == actuator else deadband):
         return _in_band(
             state, "ph_in_band", int(ph.value * 100 + 0.5) * 10, int(target * 100 + 0.5) * 10)
@@ -181,7 +175,7 @@ def _decide_ph(ph, values, state, now_ms, headroom):
         needed = _needed(off, drift_per_h, response, actuator)
         # The shortest dose may go beyond the target: waiting for more to correct, pH leaves the
         # band in a small tank with strong acid.
-        max_ul += int(half * ul_per_ph)
+        max_ul += int(0.5 * deadband * ul_per_ph)
     wanted_ul = int(needed * ul_per_ph / response.trial(actuator)) // 2
     volume_ul, why = _deliverable_ul(wanted_ul, max_ul, headroom(actuator), values)
     if not volume_ul:

@@ -33,8 +33,6 @@ class LoopState:
         self._steady = 0.0
         self._count = 0  # of the readings in it
         self._jumped_ms = None  # when the water last moved without a dose
-        self._before = None  # the value before a fill
-        self.moved_by_fill = 0.0  # mean of the last three or so, each at most 0.3
 
     def steady(self, reading):
         """Return `reading` with the mean of the last ten or so mixed ones: a dose that starts when
@@ -50,24 +48,16 @@ class LoopState:
         self.mixing.invalidate()
         self._count = 0
 
-    def fill(self):
-        """Invalidate while the tap is open."""
-        if self._count:
-            self._before = self._steady
-        self.invalidate()
-
     def doubt(self):
         """Invalidate, and trust nothing learned until it was measured again."""
         self.invalidate()
         self.response.doubt()
-        self._before = None
 
     def clear(self):
         """Discard all doses: the calibration changed."""
         self.invalidate()
         self.verification.clear()
         self.proof.clear()
-        self._before = None
 
     def settle(self, value, now_ms):
         """Keep what was learned until the mixed `value`, before a dose of the other loop."""
@@ -91,17 +81,11 @@ class LoopState:
             self.invalidate()
         if water.mixing_left_ms > 0 or reading.value is None:
             self._count = 0
-            if reading.value is None:
-                self._before = None
             return None
         if self._count and abs(reading.value - self._steady) > self._most_noise:
             self._count = 0  # other water or a faulty probe: no mean of both
             if self._jumped_ms is None or now_ms - self._jumped_ms > 2 * wait_ms:
                 self._jumped_ms = now_ms  # again and again it is the probe, not a pour
-        if self._before is not None:
-            moved = min(0.3, max(-0.3, reading.value - self._before))
-            self.moved_by_fill += 0.3 * (moved - self.moved_by_fill)
-            self._before = None
         self._count = min(10, self._count + 1)
         self._steady += (reading.value - self._steady) / self._count
         self.proof.measure(reading.value, self.response.undosed_drift_per_h(now_ms), now_ms)
@@ -149,11 +133,6 @@ class DosingState:
     def invalidate(self):
         """Discard the effect of recent doses: something else changes the water."""
         self.ph.invalidate()
-        self.ec.invalidate()
-
-    def fill(self):
-        """Invalidate while the tap is open."""
-        self.ph.fill()
         self.ec.invalidate()
 
     def doubt(self):
