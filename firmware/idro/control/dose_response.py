@@ -90,6 +90,12 @@ class DoseResponse:
             most = max(most, max(entry[0] for entry in self._strengths.values()))
         return most
 
+    def lower_bound(self, doser):
+        """Return the strength to judge doses by: less a standard deviation, but not of the first
+        dose in other water, where a stuck probe must be found as soon."""
+        strength, variance = self._strengths[doser]
+        return strength if doser in self._untried else strength - math.sqrt(variance)
+
     def trial(self, doser):
         """Return by how much the next dose must be smaller, as none was measured in this water.
 

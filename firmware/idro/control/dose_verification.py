@@ -8,7 +8,11 @@ of the doses: someone may have poured acid after it. What acts the wrong way doe
 
 from collections import namedtuple
 
+from idro.control.effect_watch import EffectWatch
+
 NO_EFFECT, WRONG_WAY = "no_effect", "wrong_way"
+# Doses seem to have had no effect, and the drift of the water is measured first.
+WATCHED = "watched"
 
 # A shorter time without a reading is ignored.
 _GAP_MS = 120_000
@@ -23,6 +27,8 @@ _OLDEST_EARLIER_MS = 86_400_000
 # water that loses CO2 in a large tank rises faster than the ceilings let acid act; and if without
 # its worst dose it moved the wrong way by 1/3 of `opposite`, too.
 _MIN_SHARE = 3
+# One watch in so long: doses that seem to have no effect again are judged at once.
+_WATCH_EVERY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 
 # predicted: effect from which a series is judged; observed: its minimum effect; opposite: maximum
@@ -44,6 +50,8 @@ class DoseVerification:
     def __init__(self, thresholds):
         self._thresholds = thresholds
         self._lost_ms = None
+        self._watched_ms = None  # when the last watch began
+        self._is_bare = False  # after a watch that excused doses: no drift excuses the next
         self.clear()
 
     def clear(self):
@@ -51,6 +59,11 @@ class DoseVerification:
         self._earlier = (0.0, 0.0, 0, 0.0)  # of settled doses: predicted, moved, count, worst
         self._earlier_ms = None  # of the first of them
         self.drop()
+
+    def forgive(self):
+        """Discard all doses and what was excused: a person has to look, or has calibrated."""
+        self.clear()
+        self._watched_ms, self._is_bare = None, False
 
     def settle(self, value, now_ms):
         """Keep the effect of the doses until the mixed `value`, before something else changes the
@@ -75,6 +88,7 @@ class DoseVerification:
         self._predicted = 0
         self._count = 0
         self._last_ms = None
+        self._watch = None
 
     def add(self, value, level_mm, predicted, now_ms, drift_per_h=0.0):
         """Add a dose at `value`, predicted to move it by `predicted` (signed).
@@ -88,7 +102,7 @@ class DoseVerification:
             self._level_mm = level_mm
             self._began_ms = now_ms
             most = self._thresholds.drift_per_h
-            self._drift_per_h = min(most, max(-most, drift_per_h))
+            self._drift_per_h = 0.0 if self._is_bare else min(most, max(-most, drift_per_h))
         else:
             self._worst = self._worst_at(value, now_ms, 0.0)
         self._before = value
@@ -110,6 +124,8 @@ class DoseVerification:
         if self._earlier[2] and now_ms - self._earlier_ms > _OLDEST_EARLIER_MS:
             self._earlier = (0.0, 0.0, 0, 0.0)
         if self._count == 0:
+            if is_away:
+                self.drop()
             return is_away
         moved_mm = 0
         if level.value is not None and self._level_mm is not None:
@@ -121,26 +137,57 @@ class DoseVerification:
             self.drop()
         return is_away or moved_mm > _OTHER_WATER_MM
 
+    @property
+    def is_watched(self):
+        """True while doses that seem to have had no effect are not judged yet."""
+        return self._watch is not None
+
+    def watch_left_ms(self, now_ms):
+        """Return the ms without a dose until they are judged, 0 if there are none."""
+        return 0 if self._watch is None else self._watch.left_ms(now_ms)
+
     def verdict(self, value, now_ms):
-        """Return NO_EFFECT, WRONG_WAY or None for a mixed `value`."""
+        """Return NO_EFFECT, WRONG_WAY, WATCHED or None for a mixed `value`."""
+        if self._watch is not None:
+            return self._end_watch(value, now_ms)
         if self._count == 0:
             return None
         predicted, moved, count, worst = self._earlier
         predicted += self._predicted
         moved += self._moved(value, now_ms)
-        others = moved - self._worst_at(value, now_ms, worst)
-        if predicted < 0:
-            moved, others = -moved, -others
-        opposite = self._thresholds.opposite
+        worst = self._worst_at(value, now_ms, worst)
+        sign = -1 if predicted < 0 else 1
+        effect, others = sign * moved, sign * (moved - worst)
+        thresholds = self._thresholds
+        opposite = thresholds.opposite
         is_significant = abs(predicted) >= opposite / _MIN_SHARE
-        is_wrong = moved < -opposite and others < -opposite / _MIN_SHARE
+        is_wrong = effect < -opposite and others < -opposite / _MIN_SHARE
         if count + self._count >= 2 and is_significant and is_wrong:
             return WRONG_WAY
-        if abs(predicted) < self._thresholds.predicted:
+        if abs(predicted) < thresholds.predicted:
             return None
-        if others < self._thresholds.observed:
+        if others >= thresholds.observed:
+            self.clear()
+            self._is_bare = False
+            return None
+        if self._watched_ms is not None and now_ms - self._watched_ms < _WATCH_EVERY_MS:
+            return NO_EFFECT
+        self._watched_ms = now_ms
+        watch = EffectWatch(
+            sign, abs(predicted), others, value, now_ms - self._began_ms,
+            max(0.0, -sign * self._drift_per_h), thresholds, now_ms)
+        self.settle(value, now_ms)  # what ends the watch does not forgive them
+        self._watch = watch
+        return WATCHED
+
+    def _end_watch(self, value, now_ms):
+        has_worked = self._watch.has_worked(value, now_ms)
+        if has_worked is None:
+            return WATCHED
+        if not has_worked:
             return NO_EFFECT
         self.clear()
+        self._is_bare = True
         return None
 
     def _worst_at(self, value, now_ms, moved):

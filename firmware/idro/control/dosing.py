@@ -70,6 +70,10 @@ def decide(water, values, state, now_ms, headroom):
         return held, held
     if state.pending_b_ul:
         return _decide_nutrient_b(state, values, now_ms, headroom), _B_FIRST
+    watch_left_ms = state.watch_left_ms(now_ms)
+    if watch_left_ms:
+        watched = hold(Reason("effect_watched", left_ms=watch_left_ms))
+        return watched, watched
     mixing_left_ms = state.mixing_left_ms(water, values, now_ms)
     if mixing_left_ms > 0:
         mixing = hold(Reason("mixing", left_ms=int(mixing_left_ms)))

@@ -56,7 +56,7 @@ class LoopState:
     def clear(self):
         """Discard all doses: the calibration changed."""
         self.invalidate()
-        self.verification.clear()
+        self.verification.forgive()
         self.proof.clear()
 
     def settle(self, value, now_ms):
@@ -69,7 +69,7 @@ class LoopState:
         """Record a dose at `value`; by the titration it moves it by `predicted`."""
         response = self.response
         response.dosed(doser, value, predicted, now_ms)
-        expected = predicted * max(1.0, response.strength(doser))
+        expected = predicted * max(1.0, response.lower_bound(doser))
         self.verification.add(
             value, level_mm, expected, now_ms, response.undosed_drift_per_h(now_ms))
         self.proof.add(value, expected, now_ms)
@@ -91,9 +91,12 @@ class LoopState:
         self.proof.measure(reading.value, self.response.undosed_drift_per_h(now_ms), now_ms)
         self.mixing.update(reading.value, now_ms, wait_ms, self.response.drift_per_h)
         self.response.update(reading.value, now_ms)
-        failure = self.verification.verdict(reading.value, now_ms)
+        seen = self._steady if self.verification.is_watched else reading.value
+        failure = self.verification.verdict(seen, now_ms)
+        if failure == dose_verification.WATCHED:
+            return None
         if failure:
-            self.verification.clear()
+            self.verification.forgive()
             self.proof.clear()
         return failure
 
@@ -222,6 +225,11 @@ class DosingState:
             self.ph.pour_left_ms(now_ms, wait_ms),
             self.ph.mixing.left_ms(now_ms, water.mixing_left_ms, wait_ms),
             self.ec.mixing.left_ms(now_ms, water.mixing_left_ms, wait_ms))
+
+    def watch_left_ms(self, now_ms):
+        """Return the ms without a dose until doses that seem to have had no effect are judged."""
+        return max(
+            self.ph.verification.watch_left_ms(now_ms), self.ec.verification.watch_left_ms(now_ms))
 
     def diagnose(self, failure):
         """Set the diagnosis of a verdict."""

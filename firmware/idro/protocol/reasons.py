@@ -53,7 +53,7 @@ DOSING = rows_of(
      "ph_low_dose actuator milli_ph target_milli_ph ul_per_ph drift_milli_ph_per_h"),
     ("wait", "node", "mixing left_ms", "filling", "b_first", "b_after left_ms", "ec_first",
      "ph_turn", "ph_high_returns milli_ph", "ph_low_returns milli_ph",
-     "ph_watched left_ms", "beds_wet"),
+     "ph_watched left_ms", "effect_watched left_ms", "beds_wet"),
     ("wait", "grower", "calibration left_ms", "correction_open"),
     ("check", "grower", "dosing_off", "b_waits why", "ec_low_blocked why",
      "ph_high_blocked why", "ph_low_blocked why", "small_dose volume_ul",

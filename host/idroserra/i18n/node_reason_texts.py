@@ -29,6 +29,8 @@ DOSING: Table = {
     "ph_high_returns": N_("pH is high, {milli_ph}, but returns by itself"),
     "ph_low_returns": N_("pH is low, {milli_ph}, but returns by itself"),
     "ph_watched": N_("how fast pH drifts without doses is measured first, {left_ms} left"),
+    "effect_watched": N_(
+        "whether the last doses had an effect is measured without a dose, {left_ms} left"),
     "beds_wet": N_("water from the tank is in the beds"),
     "calibration": N_("probes are being calibrated, {left_ms} left"),
     "correction_open": N_("a correction is open"),

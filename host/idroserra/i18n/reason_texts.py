@@ -11,6 +11,7 @@ ENDED_TEXTS: dict[str, str] = {
     "mixing": N_("the water is mixing"),
     "b_after": N_("nutrient A was given, B follows"),
     "ph_watched": N_("how fast pH drifts without doses is measured first"),
+    "effect_watched": N_("whether the last doses had an effect is measured"),
     "calibration": N_("probes are being calibrated"),
     "watering": N_("watering"),
     "irrigation_rest": N_("irrigation rests"),

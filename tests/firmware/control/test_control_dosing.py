@@ -11,7 +11,7 @@ from idro.protocol import settings
 from idro.protocol.reason import Reason
 from idro.protocol.reasons import REASONS
 from idro.protocol.types import Actuation
-from support.dosing_waters import VALUES, given_acid, reading, verdict, water
+from support.dosing_waters import VALUES, given_acid, reading, verdict, watched_verdict, water
 
 BIG = 10_000
 FULL = Reason("max_dose", volume_ul=BIG)
@@ -352,7 +352,7 @@ def test_other_water_makes_the_next_dose_a_trial():
     # Five times as strong as declared it stays for the verdict: a stuck probe is found as soon.
     for count in range(2):
         memory.record_dose(dosed("ph_down", 2_000), water(ph=6.3), VALUES, count * 900_000)
-    assert verdict(memory, water(ph=6.3), 2 * 900_000) == "no_effect"
+    assert watched_verdict(memory, water(ph=6.3), 2 * 900_000) == "no_effect"
 
 
 def test_the_shortest_dose_may_go_half_a_dead_band_beyond_the_target():

@@ -3,18 +3,17 @@
 import pytest
 
 from idro.control import dose_verification as judged
-from idro.control import dosing
 from idro.control.dosing_state import DosingState
 from idro.protocol import settings
 from idro.protocol.types import Actuation
-from support.dosing_waters import VALUES, given_acid, verdict, water
+from support.dosing_waters import VALUES, dosed, given_acid, verdict, watched_verdict, water
 
 
 def series(values, volume_ul=4_000, actuator="ph_down"):
     """Dose at each value in turn; return the first verdict and the number of doses before it."""
     memory = DosingState()
     for count, value in enumerate(values):
-        found = verdict(memory, water(ph=value), count * 900_000)
+        found = watched_verdict(memory, water(ph=value), count * 900_000)
         if found:
             return found, count
         memory.record_dose(
@@ -36,7 +35,7 @@ def test_a_series_that_had_its_effect_excuses_no_later_dose():
 def test_nutrient_needs_its_effect_at_once():
     memory = DosingState()
     for index, ec in enumerate((1_300, 1_310, 1_320, 1_339)):
-        found = verdict(memory, water(ec=ec), index * 900_000)
+        found = watched_verdict(memory, water(ec=ec), index * 900_000)
         assert found == (judged.NO_EFFECT if index == 3 else None)
         nutrient = Actuation("nutrient_b", 10_000, 0, 0, None)
         memory.record_dose(nutrient, water(ec=ec), VALUES, index * 900_000)
@@ -82,7 +81,7 @@ def test_a_drift_against_dead_doses_is_not_taken_for_a_pour(drift_per_h):
         verdict(memory, water(ph=ph), now_ms)
     for count in range(8):
         now_ms = 7_200_000 + count * 1_800_000
-        found = found or verdict(memory, water(ph=ph), now_ms)
+        found = found or watched_verdict(memory, water(ph=ph), now_ms, drift_per_h)
         given_acid(memory, ph, now_ms)
         ph += 0.5 * drift_per_h
     assert found == judged.NO_EFFECT
@@ -100,7 +99,7 @@ def test_unmixed_water_gets_no_verdict():
         )
     assert verdict(memory, water(ph=7.0, mixing_left_ms=1), 4_500_000) is None
     assert verdict(memory, water(ph="flat"), 4_500_000) is None
-    assert verdict(memory, water(ph=7.0), 4_510_000) == judged.NO_EFFECT
+    assert watched_verdict(memory, water(ph=7.0), 4_510_000) == judged.NO_EFFECT
 
 
 def test_nutrient_without_effect_is_judged():
@@ -110,15 +109,7 @@ def test_nutrient_without_effect_is_judged():
             memory.record_dose(
                 Actuation(name, 10_000, 0, 0, None), water(ec=1_300), VALUES, index * 900_000
             )
-    assert verdict(memory, water(ec=1_310), 3_600_000) == judged.NO_EFFECT
-
-
-def dosed(count=5, ph=7.0):
-    """Return a Memory after `count` doses of acid 15 minutes apart, and the time."""
-    memory = DosingState()
-    for index in range(count):
-        given_acid(memory, ph, index * 900_000)
-    return memory, count * 900_000
+    assert watched_verdict(memory, water(ec=1_310), 3_600_000) == judged.NO_EFFECT
 
 
 @pytest.mark.parametrize("after", [7.0, 7.6])
@@ -136,7 +127,7 @@ def test_a_bus_glitch_does_not_prevent_a_verdict():
     for at_ms in range(now_ms - 800_000, now_ms, 100_000):
         assert verdict(memory, water(ph="no_ack", mixing_left_ms=1), at_ms) is None
         assert verdict(memory, water(ph=7.0, mixing_left_ms=1), at_ms + 10_000) is None
-    assert verdict(memory, water(ph=7.0), now_ms) == judged.NO_EFFECT
+    assert watched_verdict(memory, water(ph=7.0), now_ms) == judged.NO_EFFECT
 
 
 @pytest.mark.parametrize("between", [
@@ -153,7 +144,7 @@ def test_added_water_prevents_a_verdict(between):
 def test_a_rippling_level_does_not_prevent_a_verdict():
     memory, now_ms = dosed()
     assert verdict(memory, water(ph=7.0, level=196, mixing_left_ms=1), now_ms - 700_000) is None
-    assert verdict(memory, water(ph=7.0, level="no_ack"), now_ms) == judged.NO_EFFECT
+    assert watched_verdict(memory, water(ph=7.0, level="no_ack"), now_ms) == judged.NO_EFFECT
 
 
 def test_changes_long_after_a_dose_are_not_judged():
@@ -178,7 +169,7 @@ def test_a_slowly_mixing_tank_is_judged():
     memory = DosingState()
     for index in range(4):
         now_ms = index * 14_500_000
-        found = dosing.verdict(memory, water(ph=7.0), values, now_ms)
+        found = watched_verdict(memory, water(ph=7.0), now_ms, values=values)
         if found:
             break
         given_acid(memory, 7.0, now_ms)
@@ -208,7 +199,7 @@ def alternate(effect_ph, doses=10, hours_apart=1, volume_ul=4_000, nutrient_ph=-
         memory.record_dose(acid, water(ph=ph), VALUES, now_ms)
         ph += effect_ph
         now_ms += 900_000
-        found = verdict(memory, water(ph=ph), now_ms)
+        found = watched_verdict(memory, water(ph=ph), now_ms)
         if found:
             return found, count + 1
         memory.record_dose(nutrient, water(ph=ph), VALUES, now_ms)
@@ -264,32 +255,3 @@ def test_a_manual_change_discards_the_comparison():
     memory, now_ms = dosed()
     memory.invalidate()
     assert verdict(memory, water(ph=7.0), now_ms) is None
-
-
-def lived(drift_per_h, strength, hours=12, cap_ul=1_500):
-    """Control water outside of the band that drifts, and answers acid by `strength` of the
-    titration; return the first verdict, or None."""
-    memory, ph, dosed_ms = DosingState(), 6.02, -900_000
-    for now_ms in range(0, hours * 3_600_000, 30_000):
-        ph += drift_per_h / 120
-        state = water(ph=ph, mixing_left_ms=max(0, dosed_ms + 900_000 - now_ms))
-        found = verdict(memory, state, now_ms)
-        if found:
-            return found
-        _, wanted = dosing.decide(state, VALUES, memory, now_ms, lambda _: (cap_ul, None))
-        if wanted.actuator:
-            dosed_ms = now_ms
-            given = Actuation(wanted.actuator, wanted.volume_ul, 0, 0, None)
-            memory.record_dose(given, state, VALUES, now_ms)
-            ph -= strength * wanted.volume_ul / VALUES["ph.down_ul_per_ph"]
-    return None
-
-
-@pytest.mark.parametrize("drift_per_h", [0.05, 0.1, 0.14, 0.18])
-def test_acid_that_only_holds_against_the_loss_of_co2_is_no_failure(drift_per_h):
-    assert lived(drift_per_h, strength=1.0) is None
-
-
-@pytest.mark.parametrize("drift_per_h", [0.03, 0.1, 0.18])
-def test_a_dead_pump_in_water_that_loses_co2_is_judged(drift_per_h):
-    assert lived(drift_per_h, strength=0.0) is not None

@@ -1,0 +1,69 @@
+"""Judges doses that seem to have had no effect by the drift of the water without doses.
+
+Hard water that loses CO2 rises against acid that works, and then pH stands still: only without
+doses does it show how fast it would have risen. So nothing is dosed for an hour. A worn probe
+that drifts looks the same: the doses after it are judged by the bare reading, whatever drifts.
+"""
+
+_HOUR_MS = 3_600_000
+# The last dose mixes further than it had to; then the means of the first and last window count.
+_SETTLE_MS = 600_000
+_WINDOW_MS = 600_000
+_WINDOWS = 5
+WATCH_MS = _SETTLE_MS + _WINDOWS * _WINDOW_MS
+# Of what doses should have done, they must have done this share.
+_SHARE = 1 / 3
+
+
+class EffectWatch:
+    """Watches one loop for an hour.
+
+    `sign` is 1 for doses that raise its value, -1 for those that lower it. They should have moved
+    it by `predicted` and moved it by `effect` in `during_ms`, until the mixed `value`, without a
+    drift against them of `excused_per_h`. `thresholds` are of dose_verification.
+    """
+
+    def __init__(
+            self, sign, predicted, effect, value, during_ms, excused_per_h, thresholds, now_ms):
+        self._sign = sign
+        self._least = max(thresholds.observed, _SHARE * predicted)
+        self._effect = effect
+        self._value = value
+        self._during_h = during_ms / _HOUR_MS
+        self._excused_per_h = excused_per_h
+        self._most_per_h = thresholds.drift_per_h
+        self._begin(now_ms)
+
+    def _begin(self, now_ms):
+        self._began_ms = now_ms
+        self._sums = [[0.0, 0] for _ in range(_WINDOWS)]  # of the values, and their number
+
+    def left_ms(self, now_ms):
+        """Return the ms until it ends, at least 1."""
+        return max(1, self._began_ms + WATCH_MS - now_ms)
+
+    def has_worked(self, value, now_ms):
+        """Return whether the doses had an effect by the mixed `value`; None: not known yet."""
+        window = (now_ms - self._began_ms - _SETTLE_MS) // _WINDOW_MS
+        if window < 0:
+            return None
+        if window < _WINDOWS:
+            self._sums[window][0] += value
+            self._sums[window][1] += 1
+            return None
+        (first, first_count), (last, last_count) = self._sums[0], self._sums[-1]
+        if first_count == 0 or last_count == 0:
+            self._begin(now_ms)  # the water was not mixed, or the probe had a fault: again
+            return None
+        return self._judge(first / first_count, last / last_count)
+
+    def _judge(self, first, last):
+        """Return whether the doses had an effect, by two means."""
+        apart_h = (_WINDOWS - 1) * _WINDOW_MS / _HOUR_MS
+        against_per_h = self._sign * (first - last) / apart_h
+        if against_per_h > self._most_per_h:
+            against_per_h = self._excused_per_h  # no water is as fast: it is the probe
+        until_first_h = (_SETTLE_MS + 0.5 * _WINDOW_MS) / _HOUR_MS
+        effect = self._effect + self._sign * (first - self._value) + against_per_h * until_first_h
+        effect += (against_per_h - self._excused_per_h) * self._during_h
+        return effect >= self._least
