@@ -179,3 +179,11 @@ def test_a_small_dose_does_not_change_the_mixing_time():
     mixing.update(5.8, QUARTER_MS, QUARTER_MS, 0.0)
     mixing.update(5.5, 2 * QUARTER_MS, QUARTER_MS, 0.0)
     assert mixing.stretch == 1.0
+
+
+def test_doses_are_judged_by_what_they_did_at_least_but_the_first_in_other_water():
+    response = DoseResponse(DOSERS, PH)
+    response.set_strength("ph_down", 4.0)  # 1.0 is its standard deviation
+    assert response.lower_bound("ph_down") == pytest.approx(3.0)
+    response.doubt()
+    assert response.lower_bound("ph_down") == 4.0
