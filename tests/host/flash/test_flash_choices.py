@@ -32,9 +32,7 @@ def test_without_a_board_it_says_what_to_plug_in():
 
 
 def about(version=(1, 28, 0), mpy_version=6):
-    return BoardInfo(
-        version, "Generic ESP32 module with ESP32", mpy_version, 4_096, 1 << 21, 1 << 20, 1 << 20
-    )
+    return BoardInfo(version, mpy_version, 4_096, 1 << 21, 1 << 20, 1 << 20)
 
 
 def test_a_micropython_that_will_do(built):
