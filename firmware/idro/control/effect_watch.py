@@ -36,7 +36,7 @@ class EffectWatch:
 
     def _begin(self, now_ms):
         self._began_ms = now_ms
-        self._sums = [[0.0, 0] for _ in range(_WINDOWS)]  # of the values, and their number
+        self._first, self._last = [0.0, 0], [0.0, 0]  # sum of the values, and their number
 
     def left_ms(self, now_ms):
         """Return the ms until it ends, at least 1."""
@@ -48,10 +48,12 @@ class EffectWatch:
         if window < 0:
             return None
         if window < _WINDOWS:
-            self._sums[window][0] += value
-            self._sums[window][1] += 1
+            if window in (0, _WINDOWS - 1):
+                sum_count = self._last if window else self._first
+                sum_count[0] += value
+                sum_count[1] += 1
             return None
-        (first, first_count), (last, last_count) = self._sums[0], self._sums[-1]
+        (first, first_count), (last, last_count) = self._first, self._last
         if first_count == 0 or last_count == 0:
             self._begin(now_ms)  # the water was not mixed, or the probe had a fault: again
             return None
