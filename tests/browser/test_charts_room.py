@@ -1,6 +1,8 @@
 """The charts room: panels with dates, doses once, own channels, a second node, an own range."""
 
+import sqlite3
 import time
+from contextlib import closing
 
 from playwright.sync_api import expect
 
@@ -27,15 +29,22 @@ def test_every_panel_is_tall_and_has_its_dates_and_doses_are_drawn_once(node, ta
             if one != "0"] == ["3"]
 
 
-def test_doses_of_one_place_are_one_mark_with_their_count(node, host, tab, eventually):
-    for second in range(4):
-        node.tell("dosed", {"actuator": "ph_down", "volume_ul": 1_000, "on_ms": 1_000,
-                            "by": "control"}, 500_000 + second * 1_000)
-    page = tab().open("/nodes/idro-a/charts?range=24h")
-    doses = page.locator(".panel[data-quantity=doses]")
-    expect(doses).to_have_attribute("data-marks", "7")
-    drawn = int(doses.get_attribute("data-groups"))
-    assert 1 <= drawn < 7
+def test_doses_of_one_place_are_one_mark_with_their_count_stored_or_not(
+    node, host, tab, eventually
+):
+    with closing(sqlite3.connect(host.config.data_dir / "store.db")) as database:
+        database.execute("BEGIN IMMEDIATE")  # the store cannot be written
+        for second in range(4):
+            node.tell("dosed", {"actuator": "ph_down", "volume_ul": 1_000, "on_ms": 1_000,
+                                "by": "control"}, 500_000 + second * 1_000)
+        eventually(lambda: host.counts()["nodes"]["idro-a"]["received"] == 67,
+                   20, "the doses at the host")
+        page = tab().open("/nodes/idro-a/charts?range=24h")
+        doses = page.locator(".panel[data-quantity=doses]")
+        expect(doses).to_have_attribute("data-marks", "7")
+        drawn = int(doses.get_attribute("data-groups"))
+        assert 1 <= drawn < 7
+        database.rollback()
 
 
 def test_channels_a_second_node_and_dates_are_chosen_and_stay_in_the_address(

@@ -27,6 +27,7 @@ from idroserra.ingest.received import NodeInfoMessage, Received
 from idroserra.ingest.refusals import Rejected
 
 SHRINK_PAGES = 1_024
+NEWEST_ROWS = 2_000
 ROW_RECORDS = 200  # maximum number of records in a row; a message may have more
 
 _SCHEMA = SCHEMA + """
@@ -148,6 +149,19 @@ class Spool:
         except sqlite3.Error as error:
             raise SpoolError(f"spool: {error}") from error
         return rows
+
+    def pending_events(self, node: str) -> list[PendingBatch]:
+        """Return the events of a node in the newest NEWEST_ROWS rows, oldest first.
+
+        Raises SpoolError."""
+        try:
+            with self._read_lock:
+                found = self._reader.execute(
+                    "SELECT * FROM pending WHERE id > (SELECT max(id) FROM pending) - ?"
+                    " AND node=? AND leaf='event' ORDER BY id", (NEWEST_ROWS, node)).fetchall()
+        except sqlite3.Error as error:
+            raise SpoolError(f"spool: {error}") from error
+        return [PendingBatch(*row) for row in found]
 
     def done(
         self, rows: Sequence[PendingBatch], refused: Iterable[Rejected] = (),

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -118,6 +119,23 @@ def instants_of(row: PendingBatch) -> list[Instant]:
     """Return the instants of spooled telemetry; records with faults only have none."""
     return [Instant(row.node, row.epoch_unix_ms + at_ms, values)
             for _, at_ms, values, _ in msgspec.json.decode(row.body) if values]
+
+
+def known_events(
+    spool: Spool, store: Store, node: str, from_unix_ms: int, to_unix_ms: int,
+    kinds: Sequence[str] | None = None,
+) -> list[EventPoint]:
+    """Return events as Store.events(), also those that still wait for the store.
+
+    So a page that has just opened misses none: the live stream has those after it. Raises
+    SpoolError, StoreError."""
+    waiting = [event for row in spool.pending_events(node) for event in events_of(row)
+               if from_unix_ms * 1_000 <= event.unix_us < to_unix_ms * 1_000
+               and (kinds is None or event.kind in kinds)]
+    stored = store.events(node, from_unix_ms, to_unix_ms, kinds)
+    known = {(event.boot_id, event.seq) for event in stored}
+    new = [event for event in waiting if (event.boot_id, event.seq) not in known]
+    return sorted([*stored, *new], key=attrgetter("unix_us")) if new else stored
 
 
 def events_of(row: PendingBatch) -> list[EventPoint]:

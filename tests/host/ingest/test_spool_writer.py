@@ -12,7 +12,7 @@ from idroserra.history.influx.store import InfluxStore
 from idroserra.history.sqlite.store import SqliteStore
 from idroserra.ingest.received import Received
 from idroserra.ingest.spool import Spool
-from idroserra.ingest.store_writer import StoreWriter, events_of, instants_of
+from idroserra.ingest.store_writer import StoreWriter, events_of, instants_of, known_events
 from support.databases import Influxd
 
 NODE = "idro-a1"
@@ -41,6 +41,30 @@ def test_points_have_the_boots_epoch_and_events_their_seq_in_microseconds(spool)
     assert instants == [(NODE, T0 + 1000, {"reservoir.ph": 6})]
     assert events == [
         (NODE, (T0 + 500) * 1000 + 7, 4_007, "b1", "boot", {"reset": "power_on"})]
+
+
+def test_events_are_known_once_while_they_wait_and_when_they_are_stored(spool, tmp_path):
+    store = SqliteStore(tmp_path / "store.db")
+    writer = StoreWriter(spool, store, lambda: T0)
+
+    def tell(node, *seqs):
+        records = [EventRecord(seq, seq * 1_000, "boot" if seq % 2 else "dosed", {})
+                   for seq in seqs]
+        spool.commit([Received(node, "event", Batch("b1", T0, None, 1, records), T0)])
+
+    def seqs(*wanted):
+        return [event.seq for event in known_events(spool, store, NODE, *wanted)]
+
+    tell(NODE, 1, 2, 3)
+    writer.move_block()
+    tell("another", 4)
+    tell(NODE, 5, 6)
+    for _ in range(2):
+        assert seqs(T0, T0 + DAY_MS) == [1, 2, 3, 5, 6]
+        assert seqs(T0, T0 + DAY_MS, ["dosed"]) == [2, 6]
+        assert seqs(T0 + 2_000, T0 + 6_000) == [2, 3, 5]
+        writer.move_block()
+    store.close()
 
 
 def test_a_block_is_moved_once(spool, tmp_path):

@@ -16,6 +16,8 @@ from idroserra.core.errors import NotFound
 from idroserra.history.models import Store
 from idroserra.i18n.reasons import reason_json
 from idroserra.i18n.translate import current_locale
+from idroserra.ingest.spool import Spool
+from idroserra.ingest.store_writer import known_events
 from idroserra.nodes.command_state import CommandState
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.registry import Nodes
@@ -63,7 +65,7 @@ def nodes_router(context: WebContext) -> Routes:
     """Return the routes under /api."""
     router = Routes("/api", _ERROR_REPLIES)
     _add_nodes(router, context)
-    _add_history(router, context.nodes, context.store,
+    _add_history(router, context.nodes, context.store, context.spool,
                  ComputedSeries(context.store, lamp_ppfd(context.recipes)))
     _add_live(router)
     _add_actions(router, context.commands, context.nodes, context.views)
@@ -100,7 +102,7 @@ def _add_nodes(router: Routes, context: WebContext) -> None:
 
 
 def _add_history(
-    router: Routes, nodes: Nodes, store: Store, computed_series: ComputedSeries
+    router: Routes, nodes: Nodes, store: Store, spool: Spool, computed_series: ComputedSeries
 ) -> None:
     @router.get("/nodes/{node}/series", answer=SeriesOut)
     def series(
@@ -133,7 +135,7 @@ def _add_history(
         """Return events, oldest first, each with its text."""
         nodes.get(node)
         check_span(from_unix_ms, to_unix_ms)
-        found = store.events(node, from_unix_ms, to_unix_ms, _kinds(kinds))
+        found = known_events(spool, store, node, from_unix_ms, to_unix_ms, _kinds(kinds))
         newest = found[-limit:]
         return {"node": node, "events": [event_json(event) for event in newest],
                 "left_out": len(found) - len(newest)}

@@ -17,7 +17,7 @@ export class EventList {
     this.empty = root.querySelector(".empty");
     this.select = root.querySelector("select");
     this.events = [];
-    this.received = []; // from the stream: the store has them some seconds later
+    this.received = []; // from the stream, maybe while the list is loading
     this.newest = new LatestResponse();
     this.select.addEventListener("change", () => {
       this.newest.restart();
