@@ -81,6 +81,8 @@ class ControlCycle:
             return Reason("calibrating")
         if self._balance.state:
             return Reason("water_unsteady")
+        if self._dosing.watch_left_ms:
+            return Reason("effect_watched", left_ms=self._dosing.watch_left_ms)
         return None
 
     def cycle(self):

@@ -1,7 +1,7 @@
 """The dosing part of the control cycle: decides pH and EC doses and submits one at a time.
 
-What it must know after a reset is saved at once: nutrient B that is owed, and once an hour what
-doses taught about the water.
+What it must know after a reset is saved at once: nutrient B that is owed, and that doses seem to
+have no effect; what else doses taught about the water once an hour.
 """
 
 from idro.control import calibration_age, dose_verification, dosing
@@ -32,7 +32,7 @@ class DosingCycle:
         if self._saved_learned is None:
             self._saved_learned = tuple(self._state.learned())
         else:
-            self._state.restore(self._saved_learned)
+            self._state.restore(self._saved_learned, context.clock.now_ms())
         self._restore_owed()
 
     @property
@@ -44,6 +44,11 @@ class DosingCycle:
     def has_worked(self):
         """True if doses have had their effect within the last day."""
         return self._state.has_worked(self._context.clock.now_ms())
+
+    @property
+    def watch_left_ms(self):
+        """See DosingState.watch_left_ms(): a restart in that time locks dosing."""
+        return self._state.watch_left_ms(self._context.clock.now_ms())
 
     def cycle(self, level, *, held, is_filling, fill_waits, unmixed_ms, stale_ms):
         """Decide once and submit at most one dose; not to be called while busy.
@@ -57,6 +62,7 @@ class DosingCycle:
         if held is not None:
             events.record_decision("ec", held)
             events.record_decision("ph", held)
+            self._save_learned()  # a calibration forgives
             return
         now_ms = context.clock.now_ms()
         reading = context.sampler.reading
@@ -65,8 +71,9 @@ class DosingCycle:
         failed = dosing.verdict(state, water, values, now_ms)
         if failed:
             context.gate.latch(_LATCHES[failed])
-            loop = "ph" if state.last_doser.startswith("ph") else "ec"
+            loop = "ph" if state.diagnosis.values["actuator"].startswith("ph") else "ec"
             events.record_decision(loop, hold(state.diagnosis))
+        self._save_learned()  # after the latch: a reset in between latches again
         water = dosing.Water(
             state.ph.steady(water.ph), water.ec, level, is_filling or fill_waits, unmixed_ms)
         ec, ph = dosing.decide(water, values, state, now_ms, self._room)
@@ -116,13 +123,13 @@ class DosingCycle:
         if is_recalibrated:
             self._state.recalibrated()
         self._state.titration_changed(changed)
+        self._learned_saved_ms = None  # what was learned by the old ones is overwritten at once
 
     def _submit(self, decision, water):
         def done(actuation, refusal):
             if actuation is not None:
                 context = self._context
                 self._state.record_dose(actuation, water, context.values, context.clock.now_ms())
-                self._save_learned()
             self._save_owed(self._state.pending_b_ul, is_given=True)
 
         origin = (decision.reason, CONTROL)
@@ -167,16 +174,19 @@ class DosingCycle:
             print("owed nutrient B not saved:", error)
 
     def _save_learned(self):
-        """Save what doses taught, at most once an hour and only when it changed."""
+        """Save what doses taught when it changed: at most once an hour, but for the watches."""
         now_ms = self._context.clock.now_ms()
         saved_ms = self._learned_saved_ms
         learned = tuple(self._state.learned())
         is_early = saved_ms is not None and now_ms - saved_ms < _SAVE_LEARNED_MS
-        if is_early or learned == self._saved_learned:
+        if learned == self._saved_learned:
             return
-        self._saved_learned, self._learned_saved_ms = learned, now_ms
+        if is_early and learned[-1] == self._saved_learned[-1]:
+            return
+        self._learned_saved_ms = now_ms
         try:
             self._persistent.save_learned(learned)
+            self._saved_learned = learned
         except OSError as error:
             print("learned dose response not saved:", error)
 

@@ -20,7 +20,7 @@ _CRASHES = 3
 _DAY_S = 86_400
 _OWED = "<QIB"  # chained uptime, volume of nutrient B in ul, 1 when A has been given; in NVS
 _OWED_BYTES = 13
-_LEARNED = "<5H"  # DosingState.learned(); in NVS
+_LEARNED = "<6H"  # DosingState.learned(); in NVS
 
 
 class PersistentState:

@@ -11,8 +11,6 @@ from collections import namedtuple
 from idro.control.effect_watch import EffectWatch
 
 NO_EFFECT, WRONG_WAY = "no_effect", "wrong_way"
-# Doses seem to have had no effect, and the drift of the water is measured first.
-WATCHED = "watched"
 
 # A shorter time without a reading is ignored.
 _GAP_MS = 120_000
@@ -50,14 +48,15 @@ class DoseVerification:
     def __init__(self, thresholds):
         self._thresholds = thresholds
         self._lost_ms = None
-        self._watched_ms = None  # when the last watch began
-        self._is_bare = False  # after a watch that excused doses: no drift excuses the next
+        self._watched_ms = None  # when the last watch began, or a reset within a day of it was
+        self._is_bare = False  # after a watch or such a reset: no drift excuses the next doses
         self.clear()
 
     def clear(self):
         """Discard all doses."""
         self._earlier = (0.0, 0.0, 0, 0.0)  # of settled doses: predicted, moved, count, worst
         self._earlier_ms = None  # of the first of them
+        self._owed_sign = 0  # of doses whose watch has not excused them
         self.drop()
 
     def forgive(self):
@@ -121,8 +120,11 @@ class DoseVerification:
         if reading.value is not None:
             self._lost_ms = None
         is_away = gap_ms > _GAP_MS
+        if self._watched_ms is not None and now_ms - self._watched_ms >= _WATCH_EVERY_MS:
+            self._watched_ms = None
         if self._earlier[2] and now_ms - self._earlier_ms > _OLDEST_EARLIER_MS:
             self._earlier = (0.0, 0.0, 0, 0.0)
+            self._owed_sign = 0
         if self._count == 0:
             if is_away:
                 self.drop()
@@ -138,18 +140,29 @@ class DoseVerification:
         return is_away or moved_mm > _OTHER_WATER_MM
 
     @property
-    def is_watched(self):
-        """True while doses that seem to have had no effect are not judged yet."""
-        return self._watch is not None
+    def watch_state(self):
+        """What a reset must not forget: 0 nothing, 1 a watch in the last day, 2 one that has
+        not excused its doses, which lower the value, 3 the same for doses that raise it."""
+        if self._owed_sign:
+            return 2 if self._owed_sign < 0 else 3
+        return 0 if self._watched_ms is None else 1
+
+    def restore_watch(self, state, now_ms):
+        """Restore `watch_state` after a reset. Doses that no watch has excused had no effect."""
+        if state:
+            self._watched_ms, self._is_bare = now_ms, True
+            self._owed_sign = (0, 0, -1, 1)[state]
 
     def watch_left_ms(self, now_ms):
         """Return the ms without a dose until they are judged, 0 if there are none."""
         return 0 if self._watch is None else self._watch.left_ms(now_ms)
 
     def verdict(self, value, now_ms):
-        """Return NO_EFFECT, WRONG_WAY, WATCHED or None for a mixed `value`."""
+        """Return NO_EFFECT, WRONG_WAY or None for a mixed `value`; None, too, during a watch."""
         if self._watch is not None:
             return self._end_watch(value, now_ms)
+        if self._owed_sign and not self._earlier[2]:
+            return NO_EFFECT  # a reset has forgotten them
         if self._count == 0:
             return None
         predicted, moved, count, worst = self._earlier
@@ -170,25 +183,22 @@ class DoseVerification:
             self.clear()
             self._is_bare = False
             return None
-        if self._watched_ms is not None and now_ms - self._watched_ms < _WATCH_EVERY_MS:
+        if self._watched_ms is not None:
             return NO_EFFECT
-        self._watched_ms = now_ms
+        self._watched_ms, self._owed_sign = now_ms, sign
         watch = EffectWatch(
             sign, abs(predicted), others, value, now_ms - self._began_ms,
             max(0.0, -sign * self._drift_per_h), thresholds, now_ms)
         self.settle(value, now_ms)  # what ends the watch does not forgive them
         self._watch = watch
-        return WATCHED
+        return None
 
     def _end_watch(self, value, now_ms):
         has_worked = self._watch.has_worked(value, now_ms)
-        if has_worked is None:
-            return WATCHED
-        if not has_worked:
-            return NO_EFFECT
-        self.clear()
-        self._is_bare = True
-        return None
+        if has_worked:
+            self.clear()
+            self._is_bare = True
+        return NO_EFFECT if has_worked is False else None
 
     def _worst_at(self, value, now_ms, moved):
         """Return the furthest move against a dose if the last ends at `value`, 0 if it is within

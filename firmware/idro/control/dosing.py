@@ -50,7 +50,7 @@ def verdict(state, water, values, now_ms):
     for loop, reading in ((state.ph, water.ph), (state.ec, ec)):
         failure = loop.update(reading, water, now_ms, wait_ms)
         if failure:
-            state.diagnose(failure)
+            state.diagnose(failure, loop.last_doser)
             return failure
     return None
 

@@ -29,6 +29,7 @@ class LoopState:
         self.response = DoseResponse(dosers, prior)
         self.mixing = MixingTime(5 * prior.max_noise)
         self._dosers = dosers
+        self.last_doser = dosers[0]
         self._most_noise = thresholds.noise
         self._steady = 0.0
         self._count = 0  # of the readings in it
@@ -67,6 +68,7 @@ class LoopState:
 
     def dosed(self, doser, value, level_mm, predicted, now_ms):
         """Record a dose at `value`; by the titration it moves it by `predicted`."""
+        self.last_doser = doser
         response = self.response
         response.dosed(doser, value, predicted, now_ms)
         expected = predicted * max(1.0, response.lower_bound(doser))
@@ -91,10 +93,9 @@ class LoopState:
         self.proof.measure(reading.value, self.response.undosed_drift_per_h(now_ms), now_ms)
         self.mixing.update(reading.value, now_ms, wait_ms, self.response.drift_per_h)
         self.response.update(reading.value, now_ms)
-        seen = self._steady if self.verification.is_watched else reading.value
+        is_watched = self.verification.watch_left_ms(now_ms)
+        seen = self._steady if is_watched else reading.value
         failure = self.verification.verdict(seen, now_ms)
-        if failure == dose_verification.WATCHED:
-            return None
         if failure:
             self.verification.forgive()
             self.proof.clear()
@@ -108,8 +109,8 @@ class LoopState:
 
     def learned(self):
         """Return the learned strengths and stretch as integers, in thousandths."""
-        strengths = [int(1_000 * self.response.strength(name)) for name in self._dosers]
-        return strengths + [int(1_000 * self.mixing.stretch)]
+        strengths = [int(1_000 * self.response.strength(name) + 0.5) for name in self._dosers]
+        return strengths + [int(1_000 * self.mixing.stretch + 0.5)]
 
     def restore(self, learned):
         """Restore the result of learned() after a reset."""
@@ -171,13 +172,20 @@ class DosingState:
         self.ph.response.doubt()
 
     def learned(self):
-        """Return the learned values as integers, to be stored across resets."""
-        return self.ph.learned() + self.ec.learned()
+        """Return the learned values as integers, to be stored across resets, the last one at once:
+        the watch_state of both loops."""
+        watches = self.ph.verification.watch_state + 4 * self.ec.verification.watch_state
+        return self.ph.learned() + self.ec.learned() + [watches]
 
-    def restore(self, learned):
+    def restore(self, learned, now_ms):
         """Restore the result of learned() after a reset."""
         self.ph.restore(learned[:3])
-        self.ec.restore(learned[3:])
+        self.ec.restore(learned[3:5])
+        ph, ec = learned[5] & 3, learned[5] >> 2 & 3
+        self.ph.verification.restore_watch(ph, now_ms)
+        self.ec.verification.restore_watch(ec, now_ms)
+        if ph == 3:
+            self.ph.last_doser = "ph_up"
 
     def record_manual_dose(self, actuation, values, owes_b_ms=None):
         """Record a manual dose; `owes_b_ms` is when nutrient A ended if B must follow."""
@@ -231,11 +239,11 @@ class DosingState:
         return max(
             self.ph.verification.watch_left_ms(now_ms), self.ec.verification.watch_left_ms(now_ms))
 
-    def diagnose(self, failure):
+    def diagnose(self, failure, doser):
         """Set the diagnosis of a verdict."""
         is_wrong_way = failure == dose_verification.WRONG_WAY
         self.diagnosis = Reason(
-            "doser_wrong_way" if is_wrong_way else "doser_no_effect", actuator=self.last_doser)
+            "doser_wrong_way" if is_wrong_way else "doser_no_effect", actuator=doser)
 
     def _settle_b(self, volume_ul, values):
         rest_ul = self.pending_b_ul - volume_ul

@@ -264,7 +264,7 @@ def test_learned_dose_strength_survives_a_power_cut(node):
 
 
 def test_a_new_titration_discards_learned_strength(node):
-    node.kept.save_learned((10_000, 1_000, 1_000, 1_000, 1_000))
+    node.kept.save_learned((10_000, 1_000, 1_000, 1_000, 1_000, 0))
     node.reset(power_cut=True)
     node.read(ph=6.4, ec_us_cm=1_600)
     node.loops.settings_changed({"ph.down_ul_per_ph": 40_000})

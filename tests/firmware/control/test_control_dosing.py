@@ -40,7 +40,7 @@ def test_no_dose_in_band():
 def learned(**strengths):
     """Return a Memory that has learned these strengths (thousandths) with certainty."""
     memory = DosingState()
-    memory.restore([strengths.get("ph_down", 1_000), 1_000, 1_000, 1_000, 1_000])
+    memory.restore([strengths.get("ph_down", 1_000), 1_000, 1_000, 1_000, 1_000, 0], 0)
     return memory
 
 
@@ -333,7 +333,7 @@ def test_what_someone_pours_mixes_before_ph_is_dosed():
 def test_a_correction_teaches_the_strength_of_its_doser():
     memory = DosingState()
     memory.set_strength("ph_down", 250)
-    assert memory.learned() == [2_500, 1_000, 1_000, 1_000, 1_000]
+    assert memory.learned() == [2_500, 1_000, 1_000, 1_000, 1_000, 0]
     # Hard water goes on losing its carbonate: the first dose is a trial, and teaches more.
     answer = memory.ph.response
     assert answer.upper_bound("ph_down") == pytest.approx(2.5 * 2.0)
@@ -368,7 +368,7 @@ def test_the_shortest_dose_may_go_half_a_dead_band_beyond_the_target():
 
 def test_stored_memory_is_restored_unchanged():
     memory = DosingState()
-    memory.restore([2_500, 700, 1_500, 1_100, 1_000])
-    assert memory.learned() == [2_500, 700, 1_500, 1_100, 1_000]
+    memory.restore([2_500, 700, 1_500, 1_100, 1_000, 0], 0)
+    assert memory.learned() == [2_500, 700, 1_500, 1_100, 1_000, 0]
     memory.titration_changed({"ph.down_ul_per_ph", "ph.target"})
     assert memory.learned()[:2] == [1_000, 700]

@@ -191,7 +191,7 @@ def alternate(effect_ph, doses=10, hours_apart=1, volume_ul=4_000, nutrient_ph=-
     """
     memory = DosingState()
     if after_reset:
-        memory.restore(memory.learned())
+        memory.restore(memory.learned(), 0)
     ph, now_ms = 7.0, 0
     nutrient = Actuation("nutrient_a", 10_000, 0, 0, None)
     for count in range(doses):
@@ -224,7 +224,7 @@ def test_the_effect_of_swapped_bottles_is_not_drift():
 
 def test_swapped_bottles_are_not_drift_after_a_manual_dose():
     memory = DosingState()
-    memory.restore(memory.learned())
+    memory.restore(memory.learned(), 0)
     ph, now_ms = 6.61, 0
     found = []
     for count in range(4):
