@@ -63,7 +63,7 @@ class Rollout:
     @property
     def plan(self) -> RolloutPlan:
         """The plan for rollout_policy.decide()."""
-        return RolloutPlan(self.nodes, self.wave_nodes, self.watch_ms, self.per_site)
+        return RolloutPlan(self.wave_nodes, self.watch_ms, self.per_site)
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,8 @@ BACK_MS = 1_800_000  # a trial has ended by then
 
 @dataclass(frozen=True)
 class RolloutPlan:
-    """How a release is rolled out. `nodes` in the order of the offers."""
+    """How a release is rolled out."""
 
-    nodes: tuple[str, ...]
     wave_nodes: int
     watch_ms: int
     per_site: int
@@ -69,7 +68,7 @@ class Decision:
 
 
 def decide(plan: RolloutPlan, nodes: Sequence[NodeProgress], now_unix_ms: int) -> Decision:
-    """Return what a running roll-out does now. `nodes`: every node of the plan."""
+    """Return what a running roll-out does now. `nodes`: all of it, in the order of the offers."""
     stop = _why_stop(nodes)
     if stop is not None:
         return Decision(stop=stop)
