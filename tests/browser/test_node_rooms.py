@@ -92,9 +92,11 @@ def test_now_fits_one_screen_and_two_of_a_phone(browser, host, node):
 def test_stop_is_in_sight_in_each_room_and_one_key_away(node, tab, room):
     watched = tab(PHONE)
     page = watched.open(path(room))
+    current = page.locator(".rooms [aria-current=page]")
+    expect(current).to_have_attribute("data-room", room)
+    expect(current).to_be_in_viewport(ratio=1)
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     expect(page.locator("#control .stop")).to_be_in_viewport(ratio=1)
-    expect(page.locator(".rooms [aria-current=page]")).to_have_attribute("data-room", room)
     if room == "water":
         page.locator("#dose [name=volume_ml]").press("F8")  # F8 lies above the digits
         page.locator("#dose button").first.click()  # and a dialog does not keep it back

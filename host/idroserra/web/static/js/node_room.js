@@ -57,6 +57,7 @@ export function startRoom({ render = () => {}, renderSlow = () => {}, load = () 
     onMessage(message);
     renderSoon();
   });
+  document.querySelector(".rooms [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
   renderSlow(state.nodes.get(name));
   renderAll();
   load();
