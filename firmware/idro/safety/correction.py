@@ -28,6 +28,9 @@ _NUTRIENT_MOVES_BEYOND = 500
 # bottle of acid moves it further than _MOST_WRONG in all.
 _MOST_HIDDEN = 200
 _MOST_WRONG = 500
+# Steps that moved pH by less may owe as much to noise of the probe: what they say of the strength
+# sizes the next step, as too small is safe, but is not handed on.
+_TELLS = 150
 
 # per: what the volume of the titration moves. near: a step within this distance of the target must
 # mix as long as an automatic dose, and is `later_pct` of the need after the first. Water that has
@@ -65,7 +68,8 @@ class Correction:
         self._first_ms = None
         self._began_ph = None  # the pH before it, if nutrient is given
         self._steps = []  # the last three: (value before, volume_ul, at_ms)
-        self.strength_pct = 0  # of the next step by mixed steps, % of the titration; 0: unknown
+        self._next_pct = 0  # strength of the next step by mixed ones, % of the titration
+        self.strength_pct = 0  # the same by steps that tell; 0: unknown
 
     def distance(self, value):
         """Return the distance to the target, 0 or less once it is reached."""
@@ -95,7 +99,9 @@ class Correction:
         if self._steps:
             if self.is_near(value):
                 strength_pct = self._strength_pct(value)
-                self.strength_pct = strength_pct * self._known_pct // 100
+                self._next_pct = strength_pct * self._known_pct // 100
+                if self._sign * (self._steps[-2:][0][0] - value) >= _TELLS:
+                    self.strength_pct = self._next_pct
                 share_pct = self._scale.later_pct * 100 // strength_pct
             else:
                 rest = self._rest(value)
@@ -105,7 +111,7 @@ class Correction:
         volume_ul = min(headroom_ul, left_ul, need_ul * share_pct // 100)
         if self._steps and self._known_pct > 100:
             before, last_ul, _ = self._steps[-1]
-            is_weak = len(self._steps) >= 2 and self.strength_pct <= 100
+            is_weak = len(self._steps) >= 2 and self._next_pct <= 100
             is_wrong = self._sign * (before - value) <= -20
             volume_ul = min(volume_ul, 2 * last_ul if is_weak and not is_wrong else last_ul)
         return volume_ul if volume_ul >= MIN_STEP_UL else 0
