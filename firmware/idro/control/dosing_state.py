@@ -21,16 +21,19 @@ TITRATIONS = {
 
 
 class LoopState:
-    """State of one loop: doses to verify and to prove, dose response and mixing time."""
+    """State of one loop: doses to verify and to prove, dose response and mixing time.
 
-    def __init__(self, dosers, thresholds, prior):
+    A reading that differs by more than `pour` from the last ones is of other water.
+    """
+
+    def __init__(self, dosers, thresholds, prior, pour):
         self.verification = DoseVerification(thresholds)
         self.proof = DoseProof(thresholds.noise)
         self.response = DoseResponse(dosers, prior)
         self.mixing = MixingTime(5 * prior.max_noise)
         self._dosers = dosers
         self.last_doser = dosers[0]
-        self._most_noise = thresholds.noise
+        self._pour = pour
         self._steady = 0.0
         self._count = 0  # of the readings in it
         self._jumped_ms = None  # when the water last moved without a dose
@@ -84,7 +87,7 @@ class LoopState:
         if water.mixing_left_ms > 0 or reading.value is None:
             self._count = 0
             return None
-        if self._count and abs(reading.value - self._steady) > self._most_noise:
+        if self._count and abs(reading.value - self._steady) > self._pour:
             self._count = 0  # other water or a faulty probe: no mean of both
             if self._jumped_ms is None or now_ms - self._jumped_ms > 2 * wait_ms:
                 self._jumped_ms = now_ms  # again and again it is the probe, not a pour
@@ -131,8 +134,8 @@ class DosingState:
         self.last_doser = ""
         self.in_band = {}  # code: (value, target, hold Decision)
         self.correcting = None  # the doser of the last dose of pH
-        self.ph = LoopState(("ph_down", "ph_up"), dose_verification.PH, dose_response.PH)
-        self.ec = LoopState(("nutrient_b",), dose_verification.EC, dose_response.EC)
+        self.ph = LoopState(("ph_down", "ph_up"), dose_verification.PH, dose_response.PH, 0.1)
+        self.ec = LoopState(("nutrient_b",), dose_verification.EC, dose_response.EC, 100)
 
     def invalidate(self):
         """Discard the effect of recent doses: something else changes the water."""
@@ -231,6 +234,7 @@ class DosingState:
         wait_ms = values["mixing.wait_ms"]
         return max(
             self.ph.pour_left_ms(now_ms, wait_ms),
+            self.ec.pour_left_ms(now_ms, wait_ms),
             self.ph.mixing.left_ms(now_ms, water.mixing_left_ms, wait_ms),
             self.ec.mixing.left_ms(now_ms, water.mixing_left_ms, wait_ms))
 

@@ -330,6 +330,18 @@ def test_what_someone_pours_mixes_before_ph_is_dosed():
     assert decide(water(ph=5.4), memory, 1_230_000 + wait_ms)[1].actuator == "ph_up"
 
 
+@pytest.mark.parametrize(("poured_us_cm", "is_waited_for"), [(90, False), (110, True)])
+def test_nutrient_that_someone_pours_mixes_before_ph_is_dosed(poured_us_cm, is_waited_for):
+    # It lowers pH while it mixes: a dose meanwhile would seem to have had no effect.
+    memory, poured = DosingState(), water(ph=5.4, ec=1_600 + poured_us_cm)
+    for now_ms in range(0, 1_230_000, 30_000):
+        verdict(memory, water(ph=5.4, ec=1_600), now_ms)
+    verdict(memory, poured, 1_230_000)
+    ph = decide(poured, memory, 1_230_000)[1]
+    assert (ph.reason.code == "mixing") == is_waited_for
+    assert (ph.actuator == "ph_up") != is_waited_for
+
+
 def test_a_correction_teaches_the_strength_of_its_doser():
     memory = DosingState()
     memory.set_strength("ph_down", 250)
