@@ -127,3 +127,15 @@ def _module(page, name):
 
 def _standing(host):
     return host.client.get("/api/alarms").json()["summary"]["count"]
+
+
+def test_a_message_that_comes_late_does_not_set_the_clock_back(node, tab):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    seconds = page.evaluate("""async (module) => {
+      const { setClock, nowUnixMs } = await import(module);
+      return [100, 98, 101, 90].map((ahead) => {
+        setClock(Date.now() + 1_000 * ahead);
+        return Math.round((nowUnixMs() - Date.now()) / 1_000);
+      });
+    }""", _module(page, "state"))
+    assert seconds == [100, 100, 101, 90]  # by 5 s and more, a clock was set

@@ -13,6 +13,7 @@ export const state = {
   lostUnixMs: null,
 };
 
+const LATE_MS = 5_000;
 let offsetMs = boot.now_unix_ms - Date.now();
 const listeners = new Set();
 
@@ -52,8 +53,11 @@ export function setConnection(connection, sinceUnixMs = null) {
   publish({ type: "connection" });
 }
 
+/** Take in the host's time from a message. One that was long on its way tells a time that is late: the
+ * message with the shortest way counts, unless a clock was set since. */
 export function setClock(unixMs) {
-  offsetMs = unixMs - Date.now();
+  const foundMs = unixMs - Date.now();
+  if (foundMs > offsetMs || foundMs < offsetMs - LATE_MS) offsetMs = foundMs;
 }
 
 /** Replace all nodes and sites; `messages` arrived since the snapshot was requested. */
