@@ -36,7 +36,7 @@ export class Stack {
     this.node = node;
     this.range = range;
     this.doses = [];
-    this.received = []; // from the stream: the store has them some seconds later
+    this.received = []; // from the stream, maybe while the chart is loading
     this.notes = [];
     this.series = {};
     this.setpoints = { bands: {}, known_from_unix_ms: null };
