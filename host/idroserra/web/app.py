@@ -27,6 +27,7 @@ from idroserra.core.errors import (
     InvalidInput,
     NotFound,
     RecipeError,
+    SpoolError,
     StoreError,
     TooMany,
 )
@@ -105,7 +106,7 @@ HISTORY_UNREADABLE = N_(
 _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
     (404, (NotFound,)), (403, (Forbidden,)), (429, (TooMany,)), (409, (Conflict,)),
     (422, (InvalidInput, protocol.ProtocolError, protocol.SettingsError)),
-    (501, (NoPdf, NoSolver)), (503, (StoreError, RecipeBusy)),
+    (501, (NoPdf, NoSolver)), (503, (StoreError, SpoolError, RecipeBusy)),
 )
 
 
