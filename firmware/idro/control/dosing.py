@@ -27,8 +27,10 @@ _PH_CREDIBLE = (3.0, 10.0)
 _AHEAD_H = 4.0
 _BACK_H = 2.0
 # In the direction of the last dose the dead band of pH is narrower: most water drifts one way, and
-# a probe that is 0.1 off must not leave the band with it.
+# a probe that is 0.1 off must not leave the band with it. By the share _FILL_RATIO of how far
+# fills move pH it is narrower towards where they move it, but never than _LEAST_RATIO of it.
 _AGAIN_RATIO = 0.7
+_FILL_RATIO, _LEAST_RATIO = 0.7, 0.3
 
 _B_FIRST, _EC_FIRST = hold(Reason("b_first")), hold(Reason("ec_first"))
 _DOSING_OFF, _FILLING = Reason("dosing_off"), Reason("filling")
@@ -43,6 +45,7 @@ CALIBRATIONS = (
 def verdict(state, water, values, now_ms):
     """Return NO_EFFECT or WRONG_WAY if doses failed, else None. Call it in every cycle."""
     ec = water.ec
+    state.measure_fill(water)
     if water.is_filling or _is_in_air(ec):
         state.invalidate()
         return None
@@ -81,11 +84,20 @@ def decide(water, values, state, now_ms, headroom):
     ec = _decide_ec(water.ec, values, state, headroom)
     if ec.actuator is None:
         return ec, _decide_ph(water.ph, values, state, now_ms, headroom)
-    if state.last_doser == "nutrient_b":
+    if _is_turn_of_ph(water, values, state):
         ph = _decide_ph(water.ph, values, state, now_ms, headroom)
         if ph.actuator:
             return hold(Reason("ph_turn")), ph
     return ec, _EC_FIRST
+
+
+def _is_turn_of_ph(water, values, state):
+    """True if pH may be dosed before a low EC: they take turns, and after a fill the one comes
+    first that is further off, in dead bands."""
+    if state.last_doser or water.ph.value is None:
+        return state.last_doser == "nutrient_b"
+    ph_off = abs(water.ph.value - values["ph.target"]) / values["ph.deadband"]
+    return ph_off > (values["ec.target_us_cm"] - water.ec.value) / values["ec.deadband_us_cm"]
 
 
 def _hold_reason(water, values, state, now_ms):
@@ -162,7 +174,9 @@ def _decide_ph(ph, values, state, now_ms, headroom):
         actuator, key = "ph_up", "ph.up_ul_per_ph"
         drift_per_h = -drift_per_h
     off = abs(ph.value - target)
-    if off <= (_AGAIN_RATIO * deadband if state.correcting == actuator else deadband):
+    most = _AGAIN_RATIO * deadband if state.correcting == actuator else deadband
+    rise = state.fill_rise if is_high else -state.fill_rise
+    if off <= max(_LEAST_RATIO * deadband, most - max(0.0, _FILL_RATIO * rise)):
         return _in_band(
             state, "ph_in_band", int(ph.value * 100 + 0.5) * 10, int(target * 100 + 0.5) * 10)
     # Water that loses CO2 rises against any acid: know how fast before doses are judged.

@@ -12,6 +12,8 @@ from idro.protocol.reason import Reason
 _MIN_DOSE_UL = 50
 _MIN_DOSES_PER_S = 5
 _WORKED_MS = 86_400_000
+# Weight of the last fill in how far fills move pH, and the most that one is believed to.
+_FILL_GAIN, _MOST_RISE = 0.3, 0.3
 
 # Settings that declare a titration, and the doser whose strength is relative to it.
 TITRATIONS = {
@@ -43,6 +45,11 @@ class LoopState:
         noise is at its worst seems to do more than it does."""
         is_known = self._count and reading.value is not None
         return Reading(self._steady, None) if is_known else reading
+
+    @property
+    def mixed(self):
+        """The mean of steady(), None without a mixed reading."""
+        return self._steady if self._count else None
 
     def invalidate(self):
         """Discard the effect of recent doses: something else changes the water."""
@@ -131,11 +138,25 @@ class DosingState:
         self.abandoned_b_ul = 0  # nutrient B abandoned in this cycle
         self.in_air_ms = None
         self.diagnosis = None  # the Reason of the last verdict
-        self.last_doser = ""
+        self.last_doser = ""  # since the last fill
+        self.fill_rise = 0.0  # of pH by a fill, from mixed water to mixed water
+        self._before_fill = None
         self.in_band = {}  # code: (value, target, hold Decision)
         self.correcting = None  # the doser of the last dose of pH
         self.ph = LoopState(("ph_down", "ph_up"), dose_verification.PH, dose_response.PH, 0.1)
         self.ec = LoopState(("nutrient_b",), dose_verification.EC, dose_response.EC, 100)
+
+    def measure_fill(self, water):
+        """Measure how far a fill moves pH. Call it in every cycle, before invalidate()."""
+        if water.is_filling:
+            self.last_doser = ""
+            if self._before_fill is None:
+                self._before_fill = self.ph.mixed
+        elif water.mixing_left_ms <= 0 and self._before_fill is not None:
+            if water.ph.value is not None:
+                rise = min(_MOST_RISE, max(-_MOST_RISE, water.ph.value - self._before_fill))
+                self.fill_rise += _FILL_GAIN * (rise - self.fill_rise)
+            self._before_fill = None
 
     def invalidate(self):
         """Discard the effect of recent doses: something else changes the water."""
@@ -144,6 +165,7 @@ class DosingState:
 
     def doubt(self):
         """Invalidate: other water came into the tank, or some of it left."""
+        self._before_fill = None
         self.ph.doubt()
         self.ec.invalidate()
 

@@ -1,0 +1,118 @@
+"""Tests of dosing around fills: the dead band that they narrow, and which loop comes first."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idro.control import dosing
+from idro.control.dosing_state import DosingState
+from idro.protocol.reason import Reason
+from idro.protocol.types import Actuation
+from support.dosing_waters import VALUES, verdict, water
+
+FULL = (10_000, Reason("max_dose", volume_ul=10_000))
+LATER_MS = 10_000_000
+
+
+def decide(state, memory):
+    return dosing.decide(state, VALUES, memory, LATER_MS, lambda _actuator: FULL)
+
+
+def watched(ph):
+    """Return a state that knows that pH does not drift."""
+    memory = DosingState()
+    for now_ms in range(0, 1_230_000, 30_000):
+        verdict(memory, water(ph=ph), now_ms)
+    return memory
+
+
+def fill(memory, before, after, *, between=lambda _memory: None):
+    """Fill the tank with water that moves pH."""
+    for _ in range(10):
+        verdict(memory, water(ph=before), 1_200_000)
+    verdict(memory, water(ph=before, is_filling=True), 1_230_000)
+    between(memory)
+    verdict(memory, water(ph=after, mixing_left_ms=30_000), 1_260_000)
+    verdict(memory, water(ph=after), 1_290_000)
+
+
+def dead_band(memory, towards):
+    """Return how far pH may be off, in hundredths; `towards` is 1 for a high pH, -1 for a low."""
+    memory.last_doser = "nutrient_b"
+    for hundredths in range(1, 30):
+        state = water(ph=5.8 + towards * hundredths / 100)
+        if decide(state, memory)[1].reason.code != "ph_in_band":
+            return hundredths - 1
+    raise AssertionError("pH is never dosed")
+
+
+def test_fills_that_raise_ph_narrow_the_dead_band_above_the_target():
+    memory = watched(5.8)
+    usual = dead_band(memory, 1)
+    for _ in range(10):
+        fill(memory, 5.8, 5.95)
+    assert memory.fill_rise == pytest.approx(0.15, abs=0.01)
+    assert dead_band(memory, 1) == usual - 10
+    assert dead_band(memory, -1) == usual
+
+
+def test_fills_that_lower_ph_narrow_it_below_the_target():
+    memory = watched(5.8)
+    usual = dead_band(memory, -1)
+    for _ in range(10):
+        fill(memory, 5.8, 5.65)
+    assert dead_band(memory, -1) == usual - 10
+    assert dead_band(memory, 1) == usual
+
+
+@given(st.lists(st.floats(-7.0, 7.0), max_size=20))
+def test_no_fill_widens_the_dead_band_or_closes_it(moves):
+    memory = watched(5.8)
+    usual = dead_band(memory, 1)
+    for moved in moves:
+        fill(memory, 5.8, 5.8 + moved)
+    for towards in (1, -1):
+        assert 0.3 * usual - 1 <= dead_band(memory, towards) <= usual
+    assert abs(memory.fill_rise) <= 0.3
+
+
+def test_one_fill_after_which_someone_poured_acid_counts_a_third():
+    memory = watched(5.8)
+    fill(memory, 5.8, 4.5)
+    assert memory.fill_rise == pytest.approx(-0.09)
+
+
+def test_a_fill_with_a_dose_by_hand_is_not_measured():
+    memory = watched(5.8)
+    by_hand = Actuation("ph_down", 4_000, 4_000, 0, None)
+    fill(memory, 5.8, 5.5, between=lambda state: state.record_manual_dose(by_hand, VALUES))
+    assert memory.fill_rise == 0.0
+
+
+def test_a_fill_into_unmixed_water_is_not_measured():
+    memory = DosingState()
+    verdict(memory, water(ph=5.8, mixing_left_ms=60_000), 0)
+    verdict(memory, water(ph=5.8, is_filling=True), 30_000)
+    verdict(memory, water(ph=6.1), 1_290_000)
+    assert memory.fill_rise == 0.0
+
+
+@pytest.mark.parametrize(("ph", "ec_us_cm", "first"), [
+    (6.6, 1_500, "ph_down"),  # 4.0 and 1.25 dead bands
+    (6.6, 1_200, "nutrient_a"),  # 4.0 and 5.0
+    (5.0, 1_500, "ph_up"),
+])
+def test_after_a_fill_the_one_comes_first_that_is_further_off(ph, ec_us_cm, first):
+    memory = watched(5.8)
+    memory.last_doser = "ph_down"
+    assert decide(water(ph=ph, ec=ec_us_cm), memory)[0].actuator == "nutrient_a"
+    verdict(memory, water(ph=ph, ec=ec_us_cm, is_filling=True), LATER_MS)
+    ec, held = decide(water(ph=ph, ec=ec_us_cm), memory)
+    assert (ec.actuator or held.actuator) == first
+
+
+def test_a_low_ec_waits_for_one_dose_of_ph_at_most():
+    memory, state = watched(5.8), water(ph=7.5, ec=1_500)
+    assert decide(state, memory)[1].actuator == "ph_down"
+    memory.record_dose(Actuation("ph_down", 3_000, 3_000, 0, None), state, VALUES, LATER_MS)
+    assert decide(state, memory)[0].actuator == "nutrient_a"
