@@ -200,7 +200,10 @@ class Correction:
     def _strength_pct(self, value):
         """Return how strong the next step will be, in % of the titration: as the stronger of the
         last two, or more by as much as the last was stronger than the one before, up to twofold;
-        at least as the titration says."""
+        at least as the titration says. EC is linear: as all steps together."""
+        if self._scale is EC:
+            moved = self._sign * (self._began_at - value)
+            return max(100, moved * 100 // max(1, self._predicted(self.given_ul)))
         found_pct = []  # of the last step, then of the one before
         for before, volume_ul, _ in self._steps[:-3:-1]:
             moved = self._sign * (before - value)

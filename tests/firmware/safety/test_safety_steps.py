@@ -297,6 +297,18 @@ def test_ph_is_not_judged_before_a_step_and_not_in_its_own_correction():
     assert not given(down(), [(9_000, 100_000)]).is_foreign(6_000)
 
 
+def test_nutrient_is_as_strong_as_all_its_steps_together():
+    # The first two did not mix before the next: the last seems to have done what all three did.
+    one = given(feed(total_ul=800_000, target_us_cm=3_000), [
+        (2_500, 40_000), (2_510, 40_000), (2_560, 16_000)])
+    assert one.step_ul(2_980, MUCH_UL) == 0
+    assert one.step_ul(2_900, MUCH_UL) == 16_000
+    weak = given(feed(total_ul=800_000, target_us_cm=3_000), [(2_700, 40_000), (2_800, 20_000)])
+    assert weak.step_ul(2_880, MUCH_UL) == 19_200  # never more than by the titration
+    strong = given(feed(total_ul=800_000, target_us_cm=3_000), [(2_500, 20_000), (2_700, 20_000)])
+    assert strong.step_ul(2_900, MUCH_UL) == 8_000
+
+
 def test_nutrient_ends_within_40_us_cm():
     assert feed().end_reason(1_559, 0) is None
     assert feed().end_reason(1_560, 0) == Reason("target_reached")
