@@ -48,8 +48,17 @@ def test_a_weak_acid_cannot_keep_hard_water():
 
 def test_a_fill_that_needs_no_acid_has_no_acid_of_a_fill():
     found = needs(replace(HARD, fill_ph=5.9), VALUES)
-    assert [one.what for one in found if "fill" in one.when] == ["base"]
-    assert not [one for one in needs(replace(HARD, fill_ph=6.0), VALUES) if "fill" in one.when]
+    assert [one.what for one in found if "step" in one.when] == ["base"]
+    assert not [one for one in needs(replace(HARD, fill_ph=6.0), VALUES) if "step" in one.when]
+
+
+def test_the_day_after_needs_acid_where_dissolved_co2_holds_ph_low():
+    # At pH 6.0 bicarbonate is 0.31 of 600 meq, and 0.75 of that leaves the water.
+    after = need(replace(HARD, fill_ph=5.9), "acid", "the day after a fresh fill")
+    later_ml = need(HARD, "acid", "any later day").needs_ml
+    assert after.needs_ml == pytest.approx(0.75 * 0.309 * 600.0 / 2.9 + later_ml, rel=0.01)
+    assert not [one for one in needs(replace(HARD, fill_ph=5.9, alkalinity_meq_l=0.0), VALUES)
+                if one.when == "the day after a fresh fill"]
 
 
 def test_base_of_a_fill_has_the_ceiling_of_a_correction():
