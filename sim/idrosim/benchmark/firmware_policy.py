@@ -39,8 +39,10 @@ NAME = "idroserra"
 _QUANTITIES = ("ph", "ec_us_cm", "level_mm")
 # The grower corrects a fresh fill, in hard water acid first, which adds to EC, else nutrient,
 # which lowers pH; EC once. pH that is further off than the limit is corrected, also again, until
-# the grower leaves: hard water loses CO2. The totals have the margin of `idroserra node correct`.
-_SOFT_CORRECTION_PH, _HARD_CORRECTION_PH = 0.2, 0.15
+# the grower leaves: hard water loses CO2. Before EC, only if it is further off than the limit for
+# that. A correction that ends without a step is not begun again before the water has mixed. The
+# totals have the margin of `idroserra node correct`.
+_SOFT_CORRECTION_PH, _HARD_CORRECTION_PH, _AGAIN_FIRST_PH = 0.2, 0.15, 0.25
 _GROWER_LEAVES_S = 3.0 * 3_600.0
 _MARGIN = 1.15
 # Of requests that control does not make.
@@ -227,6 +229,8 @@ class FirmwarePolicy:
         self._setup = setup
         self._doser: str | None = None  # of the grower's corrections
         self._has_fed = False
+        self._mixing_s = cell.mixing_s
+        self._again_s = 0.0  # when a correction may begin
 
     def new_sampler(self, values: dict[str, Any], record_event: Any) -> Sampler:
         """Return the sampler of the node."""
@@ -241,10 +245,14 @@ class FirmwarePolicy:
 
     def _correct(self, readings: Readings) -> None:
         """Let the grower correct the fresh fill, and then any remaining difference."""
-        if not self.correction.is_open and readings.at_s < _GROWER_LEAVES_S:
+        if not self.correction.is_open and self._again_s <= readings.at_s < _GROWER_LEAVES_S:
             with suppress(Refused):  # such as dosing that is locked
                 self._begin_correction(readings)
+        was_open = self.correction.is_open
         self.correction.poll()
+        ended = self.events[-1] if was_open and not self.correction.is_open else None
+        if ended is not None and not ended[2].get("given_ul"):
+            self._again_s = readings.at_s + self._mixing_s
 
     def _begin_correction(self, readings: Readings) -> None:
         setup = self._setup
@@ -255,7 +263,8 @@ class FirmwarePolicy:
         if off_ph < 0.0:
             doser, ml_per_ph = "ph_up", setup.base_ml_per_ph
         is_far = abs(off_ph) > limit_ph and self._doser in (None, doser)
-        is_acid_first = self._is_hard and is_far and doser == "ph_down"
+        first_ph = limit_ph if self._doser is None else _AGAIN_FIRST_PH
+        is_acid_first = self._is_hard and is_far and off_ph > first_ph
         if lacks_us_cm > DEADBAND_US_CM and not self._has_fed and not is_acid_first:
             self._has_fed = True
             ml = 1e-2 * lacks_us_cm * setup.nutrient_ml_per_100_us_cm
