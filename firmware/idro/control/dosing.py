@@ -27,8 +27,8 @@ _PH_CREDIBLE = (3.0, 10.0)
 _AHEAD_H = 4.0
 _BACK_H = 2.0
 # In the direction of the last dose the dead band of pH is narrower: most water drifts one way, and
-# a probe that is 0.1 off must not leave the band with it. By the share _FILL_RATIO of how far
-# fills move pH it is narrower towards where they move it, but never than _LEAST_RATIO of it.
+# a probe that is 0.1 off must not leave the band with it. Fills that move pH there narrow it
+# further, by _FILL_RATIO of how far they do, to at least _LEAST_RATIO of the dead band.
 _AGAIN_RATIO = 0.7
 _FILL_RATIO, _LEAST_RATIO = 0.7, 0.3
 
@@ -83,6 +83,7 @@ def decide(water, values, state, now_ms, headroom):
         return mixing, mixing
     ec = _decide_ec(water.ec, values, state, headroom)
     if ec.actuator is None:
+        state.turn = ""
         return ec, _decide_ph(water.ph, values, state, now_ms, headroom)
     if _is_turn_of_ph(water, values, state):
         ph = _decide_ph(water.ph, values, state, now_ms, headroom)
@@ -92,12 +93,23 @@ def decide(water, values, state, now_ms, headroom):
 
 
 def _is_turn_of_ph(water, values, state):
-    """True if pH may be dosed before a low EC: they take turns, and after a fill the one comes
-    first that is further off, in dead bands."""
-    if state.last_doser or water.ph.value is None:
-        return state.last_doser == "nutrient_b"
-    ph_off = abs(water.ph.value - values["ph.target"]) / values["ph.deadband"]
-    return ph_off > (values["ec.target_us_cm"] - water.ec.value) / values["ec.deadband_us_cm"]
+    """True if pH may be dosed before a low EC. They take turns. EC begins, as nutrient lowers pH;
+    where fills raise it, a high pH that is further off, in dead bands."""
+    if state.turn:
+        return state.turn == "ph"
+    if water.ph.value is None or state.fill_rise <= 0.0:
+        return False
+    high = (water.ph.value - values["ph.target"]) / values["ph.deadband"]
+    return high > (values["ec.target_us_cm"] - water.ec.value) / values["ec.deadband_us_cm"]
+
+
+def _dead_band(state, deadband, actuator):
+    """Return how far pH may be off before `actuator` corrects it."""
+    if state.correcting != actuator:
+        return deadband
+    away = state.fill_rise if actuator == "ph_down" else -state.fill_rise
+    narrower = max(0.0, _FILL_RATIO * away)
+    return max(_LEAST_RATIO * deadband, _AGAIN_RATIO * deadband - narrower)
 
 
 def _hold_reason(water, values, state, now_ms):
@@ -174,9 +186,7 @@ def _decide_ph(ph, values, state, now_ms, headroom):
         actuator, key = "ph_up", "ph.up_ul_per_ph"
         drift_per_h = -drift_per_h
     off = abs(ph.value - target)
-    most = _AGAIN_RATIO * deadband if state.correcting == actuator else deadband
-    rise = state.fill_rise if is_high else -state.fill_rise
-    if off <= max(_LEAST_RATIO * deadband, most - max(0.0, _FILL_RATIO * rise)):
+    if off <= _dead_band(state, deadband, actuator):
         return _in_band(
             state, "ph_in_band", int(ph.value * 100 + 0.5) * 10, int(target * 100 + 0.5) * 10)
     # Water that loses CO2 rises against any acid: know how fast before doses are judged.

@@ -12,7 +12,7 @@ from idro.protocol.reason import Reason
 _MIN_DOSE_UL = 50
 _MIN_DOSES_PER_S = 5
 _WORKED_MS = 86_400_000
-# Weight of the last fill in how far fills move pH, and the most that one is believed to.
+# Weight of the last fill in how far fills move pH, and the most that one is believed to move it.
 _FILL_GAIN, _MOST_RISE = 0.3, 0.3
 
 # Settings that declare a titration, and the doser whose strength is relative to it.
@@ -138,7 +138,7 @@ class DosingState:
         self.abandoned_b_ul = 0  # nutrient B abandoned in this cycle
         self.in_air_ms = None
         self.diagnosis = None  # the Reason of the last verdict
-        self.last_doser = ""  # since the last fill
+        self.turn = ""  # whose turn it is while both are off, "ph" or "ec"
         self.fill_rise = 0.0  # of pH by a fill, from mixed water to mixed water
         self._before_fill = None
         self.in_band = {}  # code: (value, target, hold Decision)
@@ -147,9 +147,9 @@ class DosingState:
         self.ec = LoopState(("nutrient_b",), dose_verification.EC, dose_response.EC, 100)
 
     def measure_fill(self, water):
-        """Measure how far a fill moves pH. Call it in every cycle, before invalidate()."""
+        """Measure how far a fill moves pH. Call it in every cycle, before invalidate(), which
+        forgets the mixed readings."""
         if water.is_filling:
-            self.last_doser = ""
             if self._before_fill is None:
                 self._before_fill = self.ph.mixed
         elif water.mixing_left_ms <= 0 and self._before_fill is not None:
@@ -171,6 +171,7 @@ class DosingState:
 
     def recalibrated(self):
         """Discard all doses: the calibration changed."""
+        self._before_fill = None
         self.ph.clear()
         self.ec.clear()
 
@@ -226,7 +227,8 @@ class DosingState:
         name = actuation.actuator
         volume_ul = actuation.volume_ul
         level_mm = water.level.value
-        self.last_doser = name
+        self._before_fill = None
+        self.turn = "ph" if name.startswith("n") else "ec"
         if name == "nutrient_a":
             self._settle_ph(water, now_ms)  # nutrients change the pH too
             self.pending_b_ul = volume_ul

@@ -198,9 +198,10 @@ class Correction:
         return min(rest, self.distance(self._began_at) - self._predicted(self.given_ul))
 
     def _strength_pct(self, value):
-        """Return how strong the next step will be, in % of the titration: as the stronger of the
-        last two, or more by as much as the last was stronger than the one before, up to twofold;
-        at least as the titration says. EC is linear: as all steps together."""
+        """Return how strong the next step will be, in % of the titration, at least as it says: of
+        nutrient as all steps together, as EC is linear; of acid and base as the stronger of the
+        last two, or more by as much as the last was stronger than the one before, up to twofold.
+        """
         if self._scale is EC:
             moved = self._sign * (self._began_at - value)
             return max(100, moved * 100 // max(1, self._predicted(self.given_ul)))

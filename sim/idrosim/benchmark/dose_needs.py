@@ -7,7 +7,6 @@ the twin took (docs/dosing.md). CPython only.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,6 @@ SHORTEST = "shortest dose"
 # Share of the bicarbonate left at the target pH that the water loses as CO2 while a person is at
 # the tank, and in the 24 h after.
 _LOST_AT_ONCE, _LOST_NEXT_DAY = 0.2, 0.75
-_PK1_CO2 = 6.35
 
 
 @dataclass(frozen=True)
@@ -66,12 +64,6 @@ class Need:
                 f"{self.may_ml:.0f} ml")
 
 
-def _bicarbonate_share(ph: float) -> float:
-    """Return the bicarbonate at `ph` as a share of it and the dissolved CO2 (Stumm and Morgan,
-    Aquatic Chemistry, 3rd ed., table 4.7: pK1 6.35 at 25 C)."""
-    return 1.0 / (1.0 + math.pow(10.0, _PK1_CO2 - ph))
-
-
 def needs(greenhouse: Greenhouse, values: Mapping[str, Any]) -> list[Need]:
     """Return the needs of `greenhouse` under the settings `values` of its node."""
     one, allowed = greenhouse, limits.derive(values, int(greenhouse.litres))
@@ -88,9 +80,7 @@ def needs(greenhouse: Greenhouse, values: Mapping[str, Any]) -> list[Need]:
     if closed_ml > 0.0:
         at_once_ml = closed_ml + _LOST_AT_ONCE * left_meq / one.acid_meq_ml
         found.append(Need("acid", "fresh fill, step by step", at_once_ml, fill_ml))
-    else:  # the nutrient took some, and no titration says how much
-        left_meq *= _bicarbonate_share(values["ph.target"])
-    if left_meq > 0.0:
+    if left_meq > 0.0:  # below the target, too: dissolved CO2 holds the pH of the fill there
         next_ml = _LOST_NEXT_DAY * left_meq / one.acid_meq_ml + later_ml
         found.append(Need("acid", "the day after a fresh fill", next_ml, day_ml["ph_down"]))
     raised_ml = 1e-3 * values["ph.up_ul_per_ph"] * (values["ph.target"] - one.fill_ph)

@@ -39,9 +39,9 @@ NAME = "idroserra"
 _QUANTITIES = ("ph", "ec_us_cm", "level_mm")
 # The grower corrects a fresh fill, in hard water acid first, which adds to EC, else nutrient,
 # which lowers pH; EC once. pH that is further off than the limit is corrected, also again, until
-# the grower leaves: hard water loses CO2. Before EC, only if it is further off than the limit for
-# that. A correction that ends without a step is not begun again before the water has mixed. The
-# totals have the margin of `idroserra node correct`.
+# the grower leaves: hard water loses CO2. Once corrected, it comes before EC only if it is off by
+# more than _AGAIN_FIRST_PH. A correction that ends without a step is not begun again before the
+# water has mixed. The totals have the margin of `idroserra node correct`.
 _SOFT_CORRECTION_PH, _HARD_CORRECTION_PH, _AGAIN_FIRST_PH = 0.2, 0.15, 0.25
 _GROWER_LEAVES_S = 3.0 * 3_600.0
 _MARGIN = 1.15

@@ -70,6 +70,12 @@ def test_low_ph_requests_base():
     assert decide(water(ph=5.3))[1].actuator == "ph_up"
 
 
+def test_ec_comes_before_ph():
+    ec, ph = decide(water(ph=6.5, ec=1_400))
+    assert (ec.actuator, ec.volume_ul) == ("nutrient_a", BIG)
+    assert ph.reason == Reason("ec_first")
+
+
 def test_high_ec_never_doses_nutrient():
     for value in range(1_681, 20_000, 97):
         ec, _ = decide(water(ec=value))
@@ -200,9 +206,10 @@ def test_no_input_requests_more_than_the_available_budget(state, rooms, now_ms, 
     assert all(decision.reason.code in REASONS for decision in decisions)
 
 
-def test_loops_alternate_when_both_are_out_of_band():
+def test_loops_alternate_when_both_are_out_of_band_ec_first():
     memory = DosingState()
     state = water(ph=6.4, ec=1_400)
+    assert decide(state, memory)[0].actuator == "nutrient_a"
     for name in ("nutrient_a", "nutrient_b"):
         memory.record_dose(Actuation(name, 7_300, 7_300, 0, None), state, VALUES, 9_000_000)
     ec, ph = decide(state, memory)

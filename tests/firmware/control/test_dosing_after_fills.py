@@ -38,7 +38,7 @@ def fill(memory, before, after, *, between=lambda _memory: None):
 
 def dead_band(memory, towards):
     """Return how far pH may be off, in hundredths; `towards` is 1 for a high pH, -1 for a low."""
-    memory.last_doser = "nutrient_b"
+    memory.correcting = "ph_down" if towards > 0 else "ph_up"
     for hundredths in range(1, 30):
         state = water(ph=5.8 + towards * hundredths / 100)
         if decide(state, memory)[1].reason.code != "ph_in_band":
@@ -50,9 +50,9 @@ def test_fills_that_raise_ph_narrow_the_dead_band_above_the_target():
     memory = watched(5.8)
     usual = dead_band(memory, 1)
     for _ in range(10):
-        fill(memory, 5.8, 5.95)
-    assert memory.fill_rise == pytest.approx(0.15, abs=0.01)
-    assert dead_band(memory, 1) == usual - 10
+        fill(memory, 5.8, 5.9)
+    assert memory.fill_rise == pytest.approx(0.1, abs=0.01)
+    assert dead_band(memory, 1) == usual - 7
     assert dead_band(memory, -1) == usual
 
 
@@ -60,8 +60,8 @@ def test_fills_that_lower_ph_narrow_it_below_the_target():
     memory = watched(5.8)
     usual = dead_band(memory, -1)
     for _ in range(10):
-        fill(memory, 5.8, 5.65)
-    assert dead_band(memory, -1) == usual - 10
+        fill(memory, 5.8, 5.7)
+    assert dead_band(memory, -1) == usual - 7
     assert dead_band(memory, 1) == usual
 
 
@@ -97,22 +97,57 @@ def test_a_fill_into_unmixed_water_is_not_measured():
     assert memory.fill_rise == 0.0
 
 
+def test_fills_narrow_no_dead_band_but_in_the_direction_of_the_last_dose():
+    # Where base holds pH against the crop, acid after each fill would only be undone.
+    memory = watched(5.8)
+    for _ in range(10):
+        fill(memory, 5.8, 5.95)
+    memory.correcting = "ph_up"
+    assert decide(water(ph=5.98), memory)[1].reason.code == "ph_in_band"
+
+
+@pytest.mark.parametrize("what", ["calibration", "dose"])
+def test_a_fill_before_a_calibration_or_a_dose_is_not_measured(what):
+    def between(memory):
+        if what == "calibration":
+            memory.recalibrated()
+        else:  # B that was owed does not wait for the fill to mix
+            dose = Actuation("nutrient_b", 4_000, 4_000, 0, None)
+            memory.record_dose(dose, water(), VALUES, 1_240_000)
+    memory = watched(5.8)
+    fill(memory, 5.8, 5.5, between=between)
+    assert memory.fill_rise == 0.0
+
+
 @pytest.mark.parametrize(("ph", "ec_us_cm", "first"), [
     (6.6, 1_500, "ph_down"),  # 4.0 and 1.25 dead bands
     (6.6, 1_200, "nutrient_a"),  # 4.0 and 5.0
-    (5.0, 1_500, "ph_up"),
+    (5.0, 1_500, "nutrient_a"),  # which would undo base
 ])
-def test_after_a_fill_the_one_comes_first_that_is_further_off(ph, ec_us_cm, first):
-    memory = watched(5.8)
-    memory.last_doser = "ph_down"
-    assert decide(water(ph=ph, ec=ec_us_cm), memory)[0].actuator == "nutrient_a"
-    verdict(memory, water(ph=ph, ec=ec_us_cm, is_filling=True), LATER_MS)
-    ec, held = decide(water(ph=ph, ec=ec_us_cm), memory)
+def test_where_fills_raise_ph_a_high_ph_begins_that_is_further_off(ph, ec_us_cm, first):
+    memory, state = watched(5.8), water(ph=ph, ec=ec_us_cm)
+    assert decide(state, memory)[0].actuator == "nutrient_a"
+    fill(memory, 5.8, 5.9)
+    ec, held = decide(state, memory)
     assert (ec.actuator or held.actuator) == first
 
 
-def test_a_low_ec_waits_for_one_dose_of_ph_at_most():
+def test_a_fill_after_every_dose_starves_no_loop():
+    memory, state, given = watched(5.8), water(ph=7.5, ec=1_500), []
+    for _ in range(6):
+        fill(memory, 5.8, 5.9)
+        ec, ph = decide(state, memory)
+        name = ec.actuator or ph.actuator
+        for one in ("nutrient_a", "nutrient_b") if name == "nutrient_a" else (name,):
+            memory.record_dose(Actuation(one, 3_000, 3_000, 0, None), state, VALUES, LATER_MS)
+        given.append(name)
+    assert given == ["ph_down", "nutrient_a"] * 3
+
+
+def test_the_turn_is_forgotten_once_ec_is_in_band():
     memory, state = watched(5.8), water(ph=7.5, ec=1_500)
-    assert decide(state, memory)[1].actuator == "ph_down"
+    fill(memory, 5.8, 5.9)
     memory.record_dose(Actuation("ph_down", 3_000, 3_000, 0, None), state, VALUES, LATER_MS)
     assert decide(state, memory)[0].actuator == "nutrient_a"
+    decide(water(ph=7.5), memory)
+    assert decide(state, memory)[1].actuator == "ph_down"
