@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import tty
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,6 +55,7 @@ class VirtualBoard:
         self._heap = heap
         self.says = b""  # output of MicroPython instead of an answer
         self._loader_bytes, self._prompt_bytes = loader_bytes, prompt_bytes
+        self._answer_bytes, self._silence_s, self._silent_until_s = NEVER, 0.0, 0.0
         self._flash = folder / "littlefs.img"
         self._flash_bytes = blocks * BLOCK_BYTES
         self.nvs_file = folder / "nvs.bin"
@@ -98,6 +100,11 @@ class VirtualBoard:
             return {path.relative_to(folder).as_posix(): path.read_bytes()
                     for path in Path(folder).rglob("*") if path.is_file()}
 
+    def fall_silent(self, answer_bytes: int, silence_s: float) -> None:
+        """Hold back answers of the board for `silence_s`, after `answer_bytes` of them."""
+        self._silence_s = silence_s
+        self._answer_bytes = answer_bytes
+
     def watchdog_starts_ms(self) -> list[int]:
         """Return the timeouts with which its watchdog was started from the prompt."""
         return [int(line) for line in
@@ -122,7 +129,9 @@ class VirtualBoard:
     def _step(self) -> bool:
         """Forward bytes between the pty and the program behind it; return False at the end."""
         far = self._rom if self._is_rom_on else self._micropython
-        ready, _, _ = select.select([self._master, self._wake, *([far] if far else [])], [], [])
+        silent_s = max(0.0, self._silent_until_s - time.monotonic())
+        sources = [self._master, self._wake, *([far] if far and not silent_s else [])]
+        ready, _, _ = select.select(sources, [], [], silent_s or None)
         if self._wake in ready:
             return False
         if self._master in ready:
@@ -130,12 +139,18 @@ class VirtualBoard:
             if min(self._loader_bytes, self._prompt_bytes) < 0:
                 return False
         if far in ready and far is (self._rom if self._is_rom_on else self._micropython):
-            data = far.recv(4_096)
-            if data:
-                os.write(self._master, data)
-            else:
+            data = far.recv(min(4_096, self._answer_bytes))
+            if not data:
                 return self._ended()
+            os.write(self._master, data)
+            self._count_answer(len(data))
         return True
+
+    def _count_answer(self, size_bytes: int) -> None:
+        self._answer_bytes -= size_bytes
+        if self._answer_bytes == 0:
+            self._answer_bytes = NEVER
+            self._silent_until_s = time.monotonic() + self._silence_s
 
     def _from_host(self, data: bytes) -> None:
         if not self._is_rom_on and data[0] == _SLIP_END:

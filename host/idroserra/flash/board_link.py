@@ -4,6 +4,7 @@ import ast
 import contextlib
 import errno
 import io
+import struct
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,7 +18,10 @@ from idroserra.i18n.marker import N_
 
 BAUD = 115_200
 PROMPT_S = 12.0  # a board with our firmware waits 3 s for Ctrl-C after its reset
-_READ_S = 2.0
+_PROMPT_READ_S = 2.0
+# Silence after which a board counts as lost. A busy computer, or the network between a browser and
+# this host, delays answers by many seconds; a port that is unplugged reports an error at once.
+_SILENCE_S = 30.0
 _REOPEN_S = 10.0  # until a chip with native USB reappears after a reset
 _EXEC_S = 60.0
 _CHUNK_BYTES = 1_024
@@ -74,10 +78,12 @@ class BoardInfo:
 
 
 class BoardLink:
-    """A raw REPL session with MicroPython. Raises ConnectionLost when it breaks off."""
+    """A raw REPL session with MicroPython. Raises ConnectionLost when it breaks off, or when the
+    board is silent for `silence_s`."""
 
     def __init__(self, port: str) -> None:
         self.port = port
+        self.silence_s = _SILENCE_S
         self._transport: Any = None
         self._folders: set[str] = set()
 
@@ -101,7 +107,7 @@ class BoardLink:
         """
         self.close()
         deadline_s = time.monotonic() + timeout_s
-        self._transport = _open(self.port)
+        self._transport = self._open()
         with self._session("it was called to its prompt"):
             if not self._wait_for_prompt(deadline_s):
                 return None
@@ -172,6 +178,34 @@ class BoardLink:
                 "import time,machine\ntime.sleep_ms(200)\nmachine.reset()\n")
         self.close()
 
+    def _open(self) -> Any:
+        """Return the transport of the port; waits for a port that disappeared with a reset."""
+        try:
+            from mpremote.transport import TransportError
+            from mpremote.transport_serial import SerialTransport
+        except ImportError as error:
+            raise FlashError("mpremote is missing",
+                             "Install it: pip install 'idroserra[flash]'", NO_TOOL) from error
+
+        link = self
+
+        class PatientTransport(SerialTransport):  # type: ignore[misc]
+            def read_until(self, least_bytes: int, ending: bytes, timeout: float = 0.0,
+                           *more: Any, **options: Any) -> Any:
+                # mpremote waits 10 s, and has no argument for that where it writes a file.
+                return super().read_until(
+                    least_bytes, ending, max(timeout, link.silence_s), *more, **options)
+
+        deadline_s = time.monotonic() + _REOPEN_S
+        while True:
+            try:
+                return PatientTransport(self.port, BAUD, timeout=self.silence_s)
+            except (TransportError, OSError) as error:
+                if time.monotonic() > deadline_s:
+                    ports.check_available(self.port)
+                    raise ConnectionLost(self.port, "it was opened") from error
+            time.sleep(0.2)
+
     def _execute(self, code: str) -> str:
         output, error = self._transport.exec_raw(code, timeout=_EXEC_S)
         if error:
@@ -189,15 +223,17 @@ class BoardLink:
     def _wait_for_prompt(self, deadline_s: float) -> bool:
         """Send Ctrl-C until the prompt appears, at the latest while boot.py waits."""
         received = b""
+        line = self._transport.serial
+        line.timeout = _PROMPT_READ_S
         while time.monotonic() < deadline_s:
-            self._transport.serial.write(b"\r\x03\x02")
+            line.write(b"\r\x03\x02")
             until_s = time.monotonic() + 0.3
             while time.monotonic() < until_s:
-                received = (received + self._transport.serial.read(
-                    max(1, self._transport.serial.in_waiting)))[-4_096:]
+                received = (received + line.read(max(1, line.in_waiting)))[-4_096:]
                 if _CORRUPTED in received:
                     raise _corrupt_file_system(self.port)
                 if received.endswith(b">>> "):
+                    line.timeout = self.silence_s
                     return True
         return False
 
@@ -216,14 +252,18 @@ class BoardLink:
 
         if self._transport is None:
             raise ConnectionLost(self.port, when)
+        line = self._transport.serial
         try:
+            if line.timeout != self.silence_s:
+                line.timeout = self.silence_s
             with contextlib.redirect_stdout(io.StringIO()):
                 yield
         except FlashError:
             raise
         except TransportExecError as error:
             raise _board_error(self.port, error.error_output) from error
-        except (TransportError, OSError, ValueError, SyntaxError, IndexError) as error:
+        except (TransportError, OSError, ValueError, SyntaxError, IndexError,
+                struct.error) as error:  # the last if the header of a paste is cut short
             raise ConnectionLost(self.port, when) from error
 
 
@@ -265,22 +305,3 @@ def out_of_space(port: str, what: str, others: dict[str, int]) -> FlashError:
         N_("The board is full of other files. Try again and tick that the board is erased first: "
            "settings and unsent records are deleted too."),
     )
-
-
-def _open(port: str) -> Any:
-    """Return the transport of a port; waits for a port that disappeared with a reset."""
-    try:
-        from mpremote.transport import TransportError
-        from mpremote.transport_serial import SerialTransport
-    except ImportError as error:
-        raise FlashError("mpremote is missing",
-                         "Install it: pip install 'idroserra[flash]'", NO_TOOL) from error
-    deadline_s = time.monotonic() + _REOPEN_S
-    while True:
-        try:
-            return SerialTransport(port, BAUD, timeout=_READ_S)
-        except (TransportError, OSError) as error:
-            if time.monotonic() > deadline_s:
-                ports.check_available(port)
-                raise ConnectionLost(port, "it was opened") from error
-        time.sleep(0.2)

@@ -11,7 +11,7 @@ import pytest
 
 from idroserra.flash import ports
 from idroserra.flash.board_link import BoardLink
-from idroserra.flash.errors import FlashError
+from idroserra.flash.errors import ConnectionLost, FlashError
 from support.flash_rig import BOARD
 from support.wait import wait_until
 
@@ -136,6 +136,34 @@ def test_cable_dies_while_files_are_sent_and_the_next_run_goes_on(
     assert answer["files_kept"] == len(whole)
     assert answer["files_sent"] == len(image_files) - len(whole)
     assert again.files() == image_files
+
+
+# What MicroPython says while a file is opened and its first part arrives: R\x01 and the window
+# (5 bytes), three times \x04 and the prompt (4), again R\x01 and the window, \x01 per window.
+WINDOW_HEADER_BYTES, IN_MID_PASTE_BYTES = 2, 5 + 4 + 5 + 3
+
+
+def test_a_board_that_answers_late_is_waited_for(plug_in):
+    board = plug_in()
+    data = bytes(range(256)) * 16
+    with BoardLink(board.port) as link:
+        assert link.enter_raw_repl() is not None
+        for answer_bytes in (WINDOW_HEADER_BYTES, IN_MID_PASTE_BYTES):
+            board.fall_silent(answer_bytes, 3)
+            link.put("data", data, lambda _: None)
+    assert board.files() == {"data": data}
+
+
+@pytest.mark.parametrize("answer_bytes", [
+    1, WINDOW_HEADER_BYTES, WINDOW_HEADER_BYTES + 1, IN_MID_PASTE_BYTES])
+def test_a_board_that_falls_silent_is_lost(plug_in, answer_bytes):
+    board = plug_in()
+    with BoardLink(board.port) as link:
+        assert link.enter_raw_repl() is not None
+        link.silence_s = 0.2
+        board.fall_silent(answer_bytes, 600)
+        with pytest.raises(ConnectionLost, match="went away while data was sent"):
+            link.put("data", bytes(4_096), lambda _: None)
 
 
 def test_ctrl_c_says_in_which_state_the_board_is(plug_in):
