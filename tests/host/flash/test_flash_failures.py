@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import random
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from idroserra.flash import ports
 from idroserra.flash.board_link import BoardLink
 from idroserra.flash.errors import ConnectionLost, FlashError
+from idroserra.flash.esptool import Esptool
 from support.flash_rig import BOARD
 from support.wait import wait_until
 
@@ -187,6 +189,14 @@ def test_cable_dies_while_micropython_is_written(plug_in, run_cli, binary_file):
     assert said.code == 1
     assert "the board went away while MicroPython was written" in said.err
     assert board.files() == {}
+
+
+def test_chip_falls_silent_while_micropython_is_written(plug_in, tmp_path):
+    board = plug_in(has_micropython=False)
+    path = tmp_path / "application.bin"
+    path.write_bytes(random.Random(1).randbytes(200_000))
+    with pytest.raises(ConnectionLost, match="went away while MicroPython was written"):
+        Esptool(board.port).write([(0x10000, path)], lambda _: board.fall_silent(1, 600))
 
 
 def test_an_image_with_holes_again_is_refused(plug_in, run_cli, image_files):
