@@ -204,6 +204,8 @@ def _decide_ph(ph, values, state, now_ms, headroom):
         # The shortest dose may go beyond the target: waiting for more to correct, pH leaves the
         # band in a small tank with strong acid.
         max_ul += int(0.5 * deadband * ul_per_ph)
+    elif off <= _AGAIN_RATIO * deadband:  # where only fills are a reason to dose
+        max_ul = 9 * max_ul // 10
     wanted_ul = int(needed * ul_per_ph / response.trial(actuator)) // 2
     volume_ul, why = _deliverable_ul(wanted_ul, max_ul, headroom(actuator), values)
     if not volume_ul:
