@@ -125,8 +125,9 @@ def _reasons() -> str:
     missing = [code for code in REASONS if topic_of(code) is None]
     if missing:
         raise ValueError(f"host/idroserra/help/topics: no topic for {', '.join(missing)}")
-    rows = [(f"*{_sentence(code)}*", f"[{_topic(code).title}](#{code})") for code in REASONS]
-    parts = [_REASONS, table(("reason", "section"), sorted(rows, key=lambda row: row[0].lower()))]
+    rows = [(f"*{_sentence(code)}*", f"[{_topic(code).title}](#{code})")
+            for code in sorted(REASONS, key=lambda code: sentence_of(code).lower())]
+    parts = [_REASONS, table(("reason", "section"), rows)]
     for group in groups():
         topics = {name: topic for name, topic in group.topics.items()
                   if any(code in REASONS for code in topic.codes)}
@@ -142,8 +143,11 @@ def _reasons() -> str:
 
 
 def _sentence(code: str) -> str:
-    """Return the sentence of a reason; its brackets are no links."""
-    return sentence_of(code).replace("[", "\\[")
+    """Return the sentence of a reason; its brackets are no links.
+
+    They are no `\\[` either: zensical would look for the end of a formula in the whole page.
+    """
+    return sentence_of(code).replace("[", "&#91;")
 
 
 def _topic(code: str) -> Topic:
