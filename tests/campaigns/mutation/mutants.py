@@ -5,9 +5,11 @@ because line numbers change with every edit.
 """
 
 import ast
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from types import CodeType
 
 # Replacements of operators. Comparisons move their boundary; conditions are negated as a whole.
@@ -39,12 +41,18 @@ class Mutant:
     first_line: int
     last_line: int
     is_at_import: bool  # runs while the module is imported, not when a function is called
-    code: CodeType
+    source: str = dataclasses.field(repr=False)  # of the whole file, unchanged
+    place: int  # in the order of find()
 
     @property
     def key(self) -> tuple[str, str, str, str, int]:
         """Identifier of the mutant, also in the list of survivors."""
         return self.file, self.function, self.was, self.now, self.nth
+
+    @property
+    def code(self) -> CodeType:
+        """The compiled file with the defect. The first use compiles every mutant of the file."""
+        return _codes(self.file, self.source)[self.place]
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.first_line} {self.function or '(module)'}"
@@ -65,21 +73,32 @@ class _Place:
 
 def find(file: str, source: str) -> list[Mutant]:
     """Return every mutant of a source, in the order of its lines."""
-    tree = ast.parse(source)
     seen: Counter[tuple[str, str, str]] = Counter()
     found = []
+    for place, operator, was, now in _defects(ast.parse(source)):
+        statement, function = place.statement, ".".join(place.scope)
+        seen[function, was, now] += 1
+        found.append(Mutant(
+            file, function, operator, was, now, seen[function, was, now], statement.lineno,
+            _last_line(statement), not place.is_in_function, source, len(found),
+        ))
+    return found
+
+
+@cache
+def _codes(file: str, source: str) -> list[CodeType]:
+    """Return the code of every mutant of a source, in the order of find()."""
+    tree = ast.parse(source)
+    return [compile(ast.fix_missing_locations(tree), f"mutant of {file}", "exec")
+            for _ in _defects(tree)]
+
+
+def _defects(tree: ast.Module) -> Iterator[tuple[_Place, str, str, str]]:
+    """Change the tree by one defect after the other; yield (place, operator, was, now)."""
     for place in list(_places(tree.body, (), False)):
         was = _head(place.statement)
         for operator, now in _changes(place):
-            function = ".".join(place.scope)
-            seen[function, was, now] += 1
-            code = compile(ast.fix_missing_locations(tree), f"mutant of {file}", "exec")
-            statement = place.statement
-            found.append(Mutant(
-                file, function, operator, was, now, seen[function, was, now],
-                statement.lineno, _last_line(statement), not place.is_in_function, code,
-            ))
-    return found
+            yield place, operator, was, now
 
 
 def _places(

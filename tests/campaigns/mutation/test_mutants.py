@@ -78,6 +78,7 @@ def test_the_code_of_a_mutant_is_changed():
 def test_every_listed_survivor_exists(mutants):
     assert len(mutants) > 1_000
     assert len({mutant.key for mutant in mutants}) == len(mutants)
+    assert all(mutant.code for mutant in mutants)
     assert all(why for why in read_survivors(mutants).values())
 
 
