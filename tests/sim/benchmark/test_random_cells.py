@@ -274,12 +274,12 @@ def score(tmp_path, monkeypatch, *arguments):
 
 def test_the_command_gives_everything_as_json_and_exit_code_3(tmp_path, monkeypatch):
     page, picture = tmp_path / "page.md", tmp_path / "page.png"
-    arguments = ("--random", "2", "--seed", "3", "--days", "0.1", "--policies",
+    arguments = ("--random", "2", "--seed", "5", "--days", "0.1", "--policies",
                  "idroserra,bluelab", "--json")
     result = score(tmp_path, monkeypatch, *arguments, "--md", str(page), "--plot", str(picture))
     found = json.loads(result.stdout)
     assert result.exit_code == (0 if found["are_promises_kept"] else 3)
-    assert [cell["cell"] for cell in found["cells"]] == ["random-3-0", "random-3-1"]
+    assert [cell["cell"] for cell in found["cells"]] == ["random-5-0", "random-5-1"]
     assert len(found["drawn"]) == len(found["promises"]) - 1 == 2
     assert set(found["quantiles"]["doses"]) == {"idroserra", "bluelab"}
     assert len(found["missed"]) == sum(
@@ -291,10 +291,10 @@ def test_the_command_gives_everything_as_json_and_exit_code_3(tmp_path, monkeypa
 
 
 def test_one_missed_cell_is_run_again_by_its_name(tmp_path, monkeypatch):
-    wanted = ("--random", "900", "--seed", "3", "--days", "0.1", "--policies", "bluelab", "--json")
-    result = score(tmp_path, monkeypatch, *wanted, "--cells", "random-3-700,random-3-1")
+    wanted = ("--random", "900", "--seed", "5", "--days", "0.1", "--policies", "bluelab", "--json")
+    result = score(tmp_path, monkeypatch, *wanted, "--cells", "random-5-700,random-5-1")
     assert [cell["cell"] for cell in json.loads(result.stdout)["cells"]] == [
-        "random-3-1", "random-3-700"]
+        "random-5-1", "random-5-700"]
     error = score(tmp_path, monkeypatch, *wanted, "--cells", "random-4-*").exception
     assert isinstance(error, main.ConfigError)
-    assert "names are random-3-0 to random-3-899" in error.why
+    assert "names are random-5-0 to random-5-899" in error.why
