@@ -12,11 +12,11 @@ from playwright.sync_api import expect
 from idro.protocol.reason import Reason
 from idroserra.calibration.reference_solutions import buffer_ph
 from support.calibration_cups import Cups
-from support.help_pages import built_site
 from support.pages import DESKTOP, PHONE
 from support.paho_node import now_unix_ms
 from support.real_host import Host
 from support.wait import wait_until
+from support.wheel import built_site
 
 MOST_CLICKS = 3
 ZONE = ZoneInfo("Europe/Rome")  # of the tabs

@@ -12,10 +12,10 @@ from idroserra.broker.local import Broker
 from idroserra.help.topics import PAGE, SEE, codes, groups
 from idroserra.i18n.translate import LANGUAGES, TAGS, Locale, gettext, use_locale
 from support.all_pages import AXE
-from support.help_pages import built_site
 from support.pages import DESKTOP, SMALLEST, MonitoredTab
 from support.real_host import ROOT, Host
 from support.wait import wait_until
+from support.wheel import built_site
 
 SERIOUS = """() => axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
   .then(({violations}) => violations

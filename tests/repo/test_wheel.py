@@ -3,31 +3,19 @@
 import json
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from idroserra.image import build
-from support.run_once import once
 from support.source_tree import ROOT
+from support.wheel import unpacked_wheel
 
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of an unpacked wheel of this tree."""
-    return once(tmp_path_factory, "wheel", unpacked) / "installed"
-
-
-def unpacked(folder: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check",
-         "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)],
-        check=True,
-    )
-    [built] = folder.glob("idroserra-*.whl")
-    with zipfile.ZipFile(built) as archive:
-        archive.extractall(folder / "installed")
+    return unpacked_wheel(tmp_path_factory)
 
 
 def test_contains_the_data_from_outside_the_packages(wheel):
