@@ -56,6 +56,7 @@ class VirtualBoard:
         self.says = b""  # output of MicroPython instead of an answer
         self._loader_bytes, self._prompt_bytes = loader_bytes, prompt_bytes
         self._answer_bytes, self._silence_s, self._silent_until_s = NEVER, 0.0, 0.0
+        self._next_silence: tuple[int, float] | None = None
         self._flash = folder / "littlefs.img"
         self._flash_bytes = blocks * BLOCK_BYTES
         self.nvs_file = folder / "nvs.bin"
@@ -102,8 +103,7 @@ class VirtualBoard:
 
     def fall_silent(self, answer_bytes: int, silence_s: float) -> None:
         """Hold back answers of the board for `silence_s`, after `answer_bytes` of them."""
-        self._silence_s = silence_s
-        self._answer_bytes = answer_bytes
+        self._next_silence = answer_bytes, silence_s  # begins between two answers
 
     def watchdog_starts_ms(self) -> list[int]:
         """Return the timeouts with which its watchdog was started from the prompt."""
@@ -139,6 +139,9 @@ class VirtualBoard:
             if min(self._loader_bytes, self._prompt_bytes) < 0:
                 return False
         if far in ready and far is (self._rom if self._is_rom_on else self._micropython):
+            if self._next_silence is not None:
+                self._answer_bytes, self._silence_s = self._next_silence
+                self._next_silence = None
             data = far.recv(min(4_096, self._answer_bytes))
             if not data:
                 return self._ended()
