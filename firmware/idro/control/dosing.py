@@ -45,7 +45,7 @@ CALIBRATIONS = (
 def verdict(state, water, values, now_ms):
     """Return NO_EFFECT or WRONG_WAY if doses failed, else None. Call it in every cycle."""
     ec = water.ec
-    state.measure_fill(water)
+    state.measure_fill(water, now_ms)
     if water.is_filling or _is_in_air(ec):
         state.invalidate()
         return None

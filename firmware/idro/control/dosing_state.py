@@ -71,7 +71,8 @@ class LoopState:
         self.proof.clear()
 
     def settle(self, value, now_ms):
-        """Keep what was learned until the mixed `value`, before a dose of the other loop."""
+        """Keep what was learned until the mixed `value`, before a dose of the other loop or a
+        fill."""
         self.verification.settle(value, now_ms)
         self.response.update(value, now_ms)
         self.invalidate()
@@ -146,12 +147,15 @@ class DosingState:
         self.ph = LoopState(("ph_down", "ph_up"), dose_verification.PH, dose_response.PH, 0.1)
         self.ec = LoopState(("nutrient_b",), dose_verification.EC, dose_response.EC, 100)
 
-    def measure_fill(self, water):
-        """Measure how far a fill moves pH. Call it in every cycle, before invalidate(), which
-        forgets the mixed readings."""
+    def measure_fill(self, water, now_ms):
+        """Keep what the doses did until a fill, and measure how far it moves pH. Call it in every
+        cycle, before invalidate(), which forgets the mixed readings."""
         if water.is_filling:
             if self._before_fill is None:
                 self._before_fill = self.ph.mixed
+            for loop in (self.ph, self.ec):
+                if loop.mixed is not None:
+                    loop.settle(loop.mixed, now_ms)
         elif water.mixing_left_ms <= 0 and self._before_fill is not None:
             if water.ph.value is not None:
                 rise = min(_MOST_RISE, max(-_MOST_RISE, water.ph.value - self._before_fill))

@@ -8,7 +8,7 @@ from idro.control import dosing
 from idro.control.dosing_state import DosingState
 from idro.protocol.reason import Reason
 from idro.protocol.types import Actuation
-from support.dosing_waters import VALUES, verdict, water
+from support.dosing_waters import VALUES, verdict, watched_verdict, water
 
 FULL = (10_000, Reason("max_dose", volume_ul=10_000))
 LATER_MS = 10_000_000
@@ -164,3 +164,39 @@ def test_the_turn_is_forgotten_once_ec_is_in_band():
     assert decide(state, memory)[0].actuator == "nutrient_a"
     decide(water(ph=7.5), memory)
     assert decide(state, memory)[1].actuator == "ph_down"
+
+
+def dosed_between_fills(move, fill_move, doses=40):
+    """Dose acid where pH is off, with a fill after each dose that has mixed; return the verdict,
+    pH and the number of doses."""
+    memory, ph, now_ms = DosingState(), 6.6, 0
+    for count in range(doses):
+        dose = Actuation("ph_down", 3_000, 3_000, 0, None)
+        memory.record_dose(dose, water(ph=ph), VALUES, now_ms)
+        ph += move
+        for _ in range(2):
+            now_ms += 900_000
+            found = watched_verdict(memory, water(ph=ph), now_ms)
+            if found:
+                return found, ph, count + 1
+        verdict(memory, water(ph=ph, is_filling=True), now_ms)
+        ph += fill_move
+        now_ms += 900_000
+        verdict(memory, water(ph=ph), now_ms)
+    return None, ph, doses
+
+
+def test_base_in_the_bottle_of_acid_latches_where_each_dose_is_followed_by_a_fill():
+    found, ph, count = dosed_between_fills(0.1, -0.02)
+    assert (found, count) == ("wrong_way", 2)
+    assert ph < 7.0
+
+
+def test_a_dead_pump_latches_where_each_dose_is_followed_by_a_fill():
+    found, _, count = dosed_between_fills(0.0, 0.1)
+    assert found == "no_effect"
+    assert count <= 6
+
+
+def test_acid_that_works_against_the_fills_of_hard_water_does_not_latch():
+    assert dosed_between_fills(-0.07, 0.07) == (None, pytest.approx(6.6), 40)
