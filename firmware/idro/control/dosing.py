@@ -93,8 +93,8 @@ def decide(water, values, state, now_ms, headroom):
 
 
 def _is_turn_of_ph(water, values, state):
-    """True if pH may be dosed before a low EC. They take turns. EC begins, as nutrient lowers pH;
-    where fills raise it, a high pH that is further off, in dead bands."""
+    """True if pH may be dosed before a low EC. They take turns. EC begins, as nutrient lowers pH,
+    unless fills raise pH, it is high, and by more dead bands than EC is low."""
     if state.turn:
         return state.turn == "ph"
     if water.ph.value is None or state.fill_rise <= 0.0:

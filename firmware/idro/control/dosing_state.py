@@ -43,8 +43,8 @@ class LoopState:
     def steady(self, reading):
         """Return `reading` with the mean of the last ten or so mixed ones: a dose that starts when
         noise is at its worst seems to do more than it does."""
-        is_known = self._count and reading.value is not None
-        return Reading(self._steady, None) if is_known else reading
+        mixed = self.mixed
+        return reading if mixed is None or reading.value is None else Reading(mixed, None)
 
     @property
     def mixed(self):
@@ -232,7 +232,7 @@ class DosingState:
         volume_ul = actuation.volume_ul
         level_mm = water.level.value
         self._before_fill = None
-        self.turn = "ph" if name.startswith("n") else "ec"
+        self.turn = "ec" if name.startswith("ph_") else "ph"
         if name == "nutrient_a":
             self._settle_ph(water, now_ms)  # nutrients change the pH too
             self.pending_b_ul = volume_ul
