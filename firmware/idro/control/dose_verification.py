@@ -25,6 +25,8 @@ _OLDEST_EARLIER_MS = 86_400_000
 # water that loses CO2 in a large tank rises faster than the ceilings let acid act; and if without
 # its worst dose it moved the wrong way by 1/3 of `opposite`, too.
 _MIN_SHARE = 3
+# Doses with less than this share of their predicted effect are judged across fills.
+_HARDLY = 0.1
 # One watch in so long: doses that seem to have no effect again are judged at once.
 _WATCH_EVERY_MS = 86_400_000
 _HOUR_MS = 3_600_000
@@ -75,6 +77,14 @@ class DoseVerification:
                 predicted + self._predicted, moved + self._moved(value, now_ms),
                 count + self._count, self._worst_at(value, now_ms, worst))
         self.drop()
+
+    def settle_failed(self, value, now_ms):
+        """Keep the effect of the doses until the mixed `value`, before a fill, if there was hardly
+        any. Small doses that hold the water against its drift have some, but in the long run too
+        little: they would add up to a failure."""
+        if self._count and self._moved(value, now_ms) / self._predicted >= _HARDLY:
+            self.drop()
+        self.settle(value, now_ms)
 
     def drop(self):
         """Discard the doses whose effect can no longer be measured."""

@@ -155,6 +155,7 @@ class DosingState:
                 self._before_fill = self.ph.mixed
             for loop in (self.ph, self.ec):
                 if loop.mixed is not None:
+                    loop.verification.settle_failed(loop.mixed, now_ms)
                     loop.settle(loop.mixed, now_ms)
         elif water.mixing_left_ms <= 0 and self._before_fill is not None:
             if water.ph.value is not None:

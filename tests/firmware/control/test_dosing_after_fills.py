@@ -192,11 +192,13 @@ def test_base_in_the_bottle_of_acid_latches_where_each_dose_is_followed_by_a_fil
     assert ph < 7.0
 
 
-def test_a_dead_pump_latches_where_each_dose_is_followed_by_a_fill():
-    found, _, count = dosed_between_fills(0.0, 0.1)
+@pytest.mark.parametrize("move", [0.0, -0.01])
+def test_a_dead_pump_latches_where_each_dose_is_followed_by_a_fill(move):
+    found, _, count = dosed_between_fills(move, 0.1)
     assert found == "no_effect"
     assert count <= 6
 
 
 def test_acid_that_works_against_the_fills_of_hard_water_does_not_latch():
-    assert dosed_between_fills(-0.07, 0.07) == (None, pytest.approx(6.6), 40)
+    for move in (-0.07, -0.03):
+        assert dosed_between_fills(move, -move) == (None, pytest.approx(6.6), 40)
