@@ -50,6 +50,7 @@ def verdict(state, water, values, now_ms):
         state.invalidate()
         return None
     wait_ms = values["mixing.wait_ms"]
+    state.measure(water, now_ms, wait_ms)
     for loop, reading in ((state.ph, water.ph), (state.ec, ec)):
         failure = loop.update(reading, water, now_ms, wait_ms)
         if failure:

@@ -11,7 +11,7 @@ from idro.protocol.reason import Reason
 # A run shorter than 1/5 s delivers no defined volume.
 _MIN_DOSE_UL = 50
 _MIN_DOSES_PER_S = 5
-_WORKED_MS = 86_400_000
+_DAY_MS = 86_400_000
 # Weight of the last fill in how far fills move pH, and the most that one is believed to move it.
 _FILL_GAIN, _MOST_RISE = 0.3, 0.3
 
@@ -36,8 +36,9 @@ class LoopState:
         self._dosers = dosers
         self.last_doser = dosers[0]
         self._pour = pour
-        self._steady = 0.0
-        self._count = 0  # of the readings in it
+        self._steady = None  # None: since then something else changed the water
+        self._count = 0  # of the readings in it, 0 while a dose mixes
+        self._dosed_sign = 0  # of a dose that mixes
         self._jumped_ms = None  # when the water last moved without a dose
 
     def steady(self, reading):
@@ -57,7 +58,8 @@ class LoopState:
         self.proof.drop()
         self.response.invalidate()
         self.mixing.invalidate()
-        self._count = 0
+        self._steady = None
+        self._count = self._dosed_sign = 0
 
     def doubt(self):
         """Invalidate, and trust nothing learned until it was measured again."""
@@ -80,6 +82,7 @@ class LoopState:
     def dosed(self, doser, value, level_mm, predicted, now_ms):
         """Record a dose at `value`; by the titration it moves it by `predicted`."""
         self.last_doser = doser
+        self._dosed_sign = -1 if predicted < 0 else 1
         response = self.response
         response.dosed(doser, value, predicted, now_ms)
         expected = predicted * max(1.0, response.lower_bound(doser))
@@ -88,19 +91,42 @@ class LoopState:
         self.proof.add(value, expected, now_ms)
         self.mixing.dosed(value)
 
+    def measure(self, reading, water, now_ms, wait_ms):
+        """Update steady() with a reading, in every cycle; return True if something was poured.
+
+        A pour moves mixed water by more than `pour`, and while a dose mixes, against the dose.
+        """
+        if water.mixing_left_ms > 0 or reading.value is None:
+            self._count = 0
+            return False
+        value, moved = reading.value, 0.0
+        was_mixing = not self._count
+        if self._steady is not None:
+            moved = value - self._steady
+            if was_mixing:
+                moved -= self.response.drift_per_h * wait_ms / 3_600_000
+            if self._dosed_sign:
+                moved = min(0.0, self._dosed_sign * moved)
+        has_jumped = abs(moved) > self._pour
+        if has_jumped or was_mixing:
+            self._count, self._steady = 0, value
+        self._count = min(10, self._count + 1)
+        self._steady += (value - self._steady) / self._count
+        self._dosed_sign = 0
+        if not has_jumped or self.pour_left_ms(now_ms, 2 * wait_ms):
+            return False  # again and again it is the probe, not a pour
+        self._jumped_ms = now_ms
+        if was_mixing:  # or it would be learned as the effect of the dose
+            self.response.invalidate()
+            self.mixing.invalidate()
+        return True
+
     def update(self, reading, water, now_ms, wait_ms):
-        """Process a reading, in every cycle; return a verdict of DoseVerification or None."""
+        """Process a reading after measure(); return a verdict of DoseVerification or None."""
         if self.verification.watch(reading, water.level, now_ms, wait_ms):
             self.invalidate()
         if water.mixing_left_ms > 0 or reading.value is None:
-            self._count = 0
             return None
-        if self._count and abs(reading.value - self._steady) > self._pour:
-            self._count = 0  # other water or a faulty probe: no mean of both
-            if self._jumped_ms is None or now_ms - self._jumped_ms > 2 * wait_ms:
-                self._jumped_ms = now_ms  # again and again it is the probe, not a pour
-        self._count = min(10, self._count + 1)
-        self._steady += (reading.value - self._steady) / self._count
         self.proof.measure(reading.value, self.response.undosed_drift_per_h(now_ms), now_ms)
         self.mixing.update(reading.value, now_ms, wait_ms, self.response.drift_per_h)
         self.response.update(reading.value, now_ms)
@@ -142,6 +168,7 @@ class DosingState:
         self.turn = ""  # whose turn it is while both are off, "ph" or "ec"
         self.fill_rise = 0.0  # of pH by a fill, from mixed water to mixed water
         self._before_fill = None
+        self._excused_ms = None  # when poured nutrient last excused doses of pH
         self.in_band = {}  # code: (value, target, hold Decision)
         self.correcting = None  # the doser of the last dose of pH
         self.ph = LoopState(("ph_down", "ph_up"), dose_verification.PH, dose_response.PH, 0.1)
@@ -162,6 +189,15 @@ class DosingState:
                 rise = min(_MOST_RISE, max(-_MOST_RISE, water.ph.value - self._before_fill))
                 self.fill_rise += _FILL_GAIN * (rise - self.fill_rise)
             self._before_fill = None
+
+    def measure(self, water, now_ms, wait_ms):
+        """Measure the mixed water in every cycle. Poured nutrient moves pH too, and excuses doses
+        once a day: an EC probe that jumps must not hide a pump that fails."""
+        self.ph.measure(water.ph, water, now_ms, wait_ms)
+        if self.ec.measure(water.ec, water, now_ms, wait_ms) and (
+                self._excused_ms is None or now_ms - self._excused_ms > _DAY_MS):
+            self._excused_ms = now_ms
+            self.ph.invalidate()
 
     def invalidate(self):
         """Discard the effect of recent doses: something else changes the water."""
@@ -184,7 +220,7 @@ class DosingState:
         """True if doses of either loop have had their effect within the last day."""
         for loop in (self.ph, self.ec):
             worked_ms = loop.proof.worked_ms
-            if worked_ms is not None and now_ms - worked_ms < _WORKED_MS:
+            if worked_ms is not None and now_ms - worked_ms < _DAY_MS:
                 return True
         return False
 
