@@ -160,7 +160,9 @@ class ControlCycle:
             self._fill.pause(now_ms)
             decision = _BEDS_WET
         else:
-            decision = top_off.decide(level, values, self._fill, now_ms)
+            newest = self._context.sampler.readings.get(_LEVEL)
+            newest_mm = newest.value if newest else None
+            decision = top_off.decide(level, values, self._fill, now_ms, newest_mm or 0)
             # Until the cycle after it has mixed, in which what the dose did is measured.
             is_wanted = decision.actuator and not self._was_filling
             if not is_wanted or self._wanted_ms is None:

@@ -10,6 +10,8 @@ ACTUATOR = "top_off"
 TIME_OUT_MS = 600_000
 RETRY_AFTER_MS = 3_600_000
 _START_BELOW_MM = 2
+# The newest sample shows a full tank this far above the target: more than its noise.
+_NEWEST_ABOVE_MM = 1
 _FULL_ENOUGH = hold(Reason("full_enough"))
 
 
@@ -38,10 +40,12 @@ class FillProgress:
             self._paused_at_ms = None
 
 
-def decide(level, values, progress, now_ms):
+def decide(level, values, progress, now_ms, newest_mm=0):
     """Return the Decision for the top-off valve, and update `progress`.
 
-    `level` is the Reading of the reservoir. Never fills without a level.
+    `level` is the Reading of the reservoir. Never fills without a level. Its median is late by two
+    samples, in which a fast tap gives far more than was missing: `newest_mm`, the newest sample,
+    ends a fill, too, and lets none begin.
     """
     progress.resume(now_ms)
     if level.value is None:
@@ -50,6 +54,9 @@ def decide(level, values, progress, now_ms):
     target_mm = values["level.target_mm"]
     if level.value >= min(target_mm, values["level.full_mm"]):
         progress.began_ms = progress.timed_out_ms = None
+        return _FULL_ENOUGH
+    if newest_mm >= target_mm + _NEWEST_ABOVE_MM:
+        progress.began_ms = None
         return _FULL_ENOUGH
     if progress.timed_out_ms is not None:
         waited_ms = now_ms - progress.timed_out_ms

@@ -119,6 +119,27 @@ def test_top_off_fills_from_low_to_the_target():
     ]
 
 
+def test_the_newest_sample_ends_a_fill_and_lets_none_begin():
+    progress = top_off.FillProgress()
+
+    def is_filling(median_mm, newest_mm, now_ms=0):
+        found = top_off.decide(level(median_mm), VALUES, progress, now_ms, newest_mm)
+        return found.actuator is not None
+
+    filling = [is_filling(198, newest_mm) for newest_mm in (198, 200, 201, 202, 200)]
+    assert filling == [True, True, False, False, True]
+    assert not is_filling(199, 201)
+    assert not is_filling(199, 190)  # begins by the median alone
+
+
+def test_a_newest_sample_forgives_no_time_out():
+    progress = top_off.FillProgress()
+    assert fill([150] * 60, progress=progress) == [True] * 60
+    for newest_mm in (150, 201, 150):
+        found = top_off.decide(level(150), VALUES, progress, 600_000, newest_mm)
+        assert found.actuator is None
+
+
 def test_top_off_never_fills_without_a_level_or_when_full():
     assert fill([180, "no_ack", 240, 300]) == [True, False, False, False]
 
