@@ -31,6 +31,8 @@ _BACK_H = 2.0
 # further, by _FILL_RATIO of how far they do, to at least _LEAST_RATIO of the dead band.
 _AGAIN_RATIO = 0.7
 _FILL_RATIO, _LEAST_RATIO = 0.7, 0.3
+# Where a fill moves pH further, it comes before a drift has brought pH back.
+_LITTLE_PH = 0.03
 
 _B_FIRST, _EC_FIRST = hold(Reason("b_first")), hold(Reason("ec_first"))
 _DOSING_OFF, _FILLING = Reason("dosing_off"), Reason("filling")
@@ -95,22 +97,27 @@ def decide(water, values, state, now_ms, headroom):
 
 def _is_turn_of_ph(water, values, state):
     """True if pH may be dosed before a low EC. They take turns. EC begins, as nutrient lowers pH,
-    unless fills raise pH, it is high, and by more dead bands than EC is low."""
+    unless fills raise pH and it is high: by more dead bands than half of those that EC is low, as
+    the band of pH has fewer."""
     if state.turn:
         return state.turn == "ph"
     if water.ph.value is None or state.fill_rise <= 0.0:
         return False
     high = (water.ph.value - values["ph.target"]) / values["ph.deadband"]
-    return high > (values["ec.target_us_cm"] - water.ec.value) / values["ec.deadband_us_cm"]
+    return 2 * high > (values["ec.target_us_cm"] - water.ec.value) / values["ec.deadband_us_cm"]
 
 
 def _dead_band(state, deadband, actuator):
     """Return how far pH may be off before `actuator` corrects it."""
     if state.correcting != actuator:
         return deadband
-    away = state.fill_rise if actuator == "ph_down" else -state.fill_rise
-    narrower = max(0.0, _FILL_RATIO * away)
+    narrower = max(0.0, _FILL_RATIO * _away_by_fills(state, actuator))
     return max(_LEAST_RATIO * deadband, _AGAIN_RATIO * deadband - narrower)
+
+
+def _away_by_fills(state, actuator):
+    """Return how far a fill moves pH the other way than `actuator`."""
+    return state.fill_rise if actuator == "ph_down" else -state.fill_rise
 
 
 def _hold_reason(water, values, state, now_ms):
@@ -195,7 +202,8 @@ def _decide_ph(ph, values, state, now_ms, headroom):
         watch_ms = response.watch_left_ms(now_ms)
         if watch_ms:
             return hold(Reason("ph_watched", left_ms=watch_ms))
-    if _returns_by_drift(off, deadband, drift_per_h, response):
+    if _away_by_fills(state, actuator) <= _LITTLE_PH and _returns_by_drift(
+            off, deadband, drift_per_h, response):
         return hold(Reason(
             "ph_high_returns" if is_high else "ph_low_returns", milli_ph=milli(ph.value)))
     ul_per_ph = values[key] / response.upper_bound(actuator)
