@@ -161,7 +161,7 @@ class ControlCycle:
             decision = _BEDS_WET
         else:
             newest = self._context.sampler.readings.get(_LEVEL)
-            newest_mm = newest.value if newest else None
+            newest_mm = newest.value if newest else None  # a fault: the median decides
             decision = top_off.decide(level, values, self._fill, now_ms, newest_mm or 0)
             # Until the cycle after it has mixed, in which what the dose did is measured.
             is_wanted = decision.actuator and not self._was_filling

@@ -80,12 +80,16 @@ class DoseVerification:
 
     def settle_failed(self, value, now_ms):
         """Keep the doses until the mixed `value`, before a fill, if they hardly had an effect, and
-        discard them if they had. Small doses that hold the water against its drift have some, but
-        in the long run less than a third: they would add up to a failure."""
+        discard them if they had; those before, too, if it is clear. Small doses that hold the
+        water against its drift have some, but in the long run less than a third: they would add up
+        to a failure."""
         if self._count:
             drifted = self._drift_per_h * (now_ms - self._began_ms) / _HOUR_MS
             effect = (value - self._baseline - drifted) * (-1 if self._predicted < 0 else 1)
-            if effect > _HARDLY * abs(self._predicted):
+            predicted = abs(self._predicted)
+            if effect > max(0.5 * predicted, self._thresholds.noise) and not self._owed_sign:
+                self.clear()
+            elif effect > _HARDLY * predicted:
                 self.drop()
         self.settle(value, now_ms)
 

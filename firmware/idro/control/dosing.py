@@ -97,8 +97,8 @@ def decide(water, values, state, now_ms, headroom):
 
 def _is_turn_of_ph(water, values, state):
     """True if pH may be dosed before a low EC. They take turns. EC begins, as nutrient lowers pH,
-    unless fills raise pH and it is high: by more dead bands than half of those that EC is low, as
-    the band of pH has fewer."""
+    unless fills raise pH, it is high, and EC is less than twice as many dead bands off: growers
+    allow EC more of them."""
     if state.turn:
         return state.turn == "ph"
     if water.ph.value is None or state.fill_rise <= 0.0:

@@ -94,8 +94,8 @@ class LoopState:
     def measure(self, reading, water, now_ms, wait_ms):
         """Update steady() with a reading, in every cycle; return how far a pour has moved it.
 
-        A pour moves mixed water by more than `pour`; or the other way than the dose that mixes,
-        or what it does would be learned as the effect of the dose.
+        A pour moves mixed water by more than `pour`: such water is waited for. One found as a dose
+        has mixed, against it, only teaches nothing: a swapped bottle must be judged in time.
         """
         value = reading.value
         if value is None:

@@ -10,7 +10,7 @@ ACTUATOR = "top_off"
 TIME_OUT_MS = 600_000
 RETRY_AFTER_MS = 3_600_000
 _START_BELOW_MM = 2
-# The newest sample shows a full tank this far above the target: more than its noise.
+# The newest sample shows a full tank this far above the target: more than the usual noise.
 _NEWEST_ABOVE_MM = 1
 _FULL_ENOUGH = hold(Reason("full_enough"))
 
@@ -45,7 +45,7 @@ def decide(level, values, progress, now_ms, newest_mm=0):
 
     `level` is the Reading of the reservoir. Never fills without a level. Its median is late by two
     samples, in which a fast tap gives far more than was missing: `newest_mm`, the newest sample,
-    ends a fill, too, and lets none begin.
+    closes the valve, too. The time-out of the fill goes on until the median has risen.
     """
     progress.resume(now_ms)
     if level.value is None:
@@ -55,8 +55,10 @@ def decide(level, values, progress, now_ms, newest_mm=0):
     if level.value >= min(target_mm, values["level.full_mm"]):
         progress.began_ms = progress.timed_out_ms = None
         return _FULL_ENOUGH
+    is_low = level.value <= target_mm - _START_BELOW_MM
     if newest_mm >= target_mm + _NEWEST_ABOVE_MM:
-        progress.began_ms = None
+        if not is_low:
+            progress.began_ms = None
         return _FULL_ENOUGH
     if progress.timed_out_ms is not None:
         waited_ms = now_ms - progress.timed_out_ms
@@ -64,7 +66,7 @@ def decide(level, values, progress, now_ms, newest_mm=0):
             return hold(Reason("fill_timeout", left_ms=RETRY_AFTER_MS - waited_ms))
         progress.timed_out_ms = None
     if progress.began_ms is None:
-        if level.value > target_mm - _START_BELOW_MM:
+        if not is_low:
             return _FULL_ENOUGH
         progress.began_ms = now_ms
     left_ms = TIME_OUT_MS - (now_ms - progress.began_ms)

@@ -132,12 +132,15 @@ def test_the_newest_sample_ends_a_fill_and_lets_none_begin():
     assert not is_filling(199, 190)  # begins by the median alone
 
 
-def test_a_newest_sample_forgives_no_time_out():
+@pytest.mark.parametrize("spike_at", [5, 59, 61])
+def test_a_newest_sample_restarts_no_time_out(spike_at):
     progress = top_off.FillProgress()
-    assert fill([150] * 60, progress=progress) == [True] * 60
-    for newest_mm in (150, 201, 150):
-        found = top_off.decide(level(150), VALUES, progress, 600_000, newest_mm)
-        assert found.actuator is None
+    filling = [
+        top_off.decide(level(150), VALUES, progress, 10_000 * index,
+                       201 if index == spike_at else 150).actuator is not None
+        for index in range(400)
+    ]
+    assert filling == [index < 60 and index != spike_at for index in range(400)]
 
 
 def test_top_off_never_fills_without_a_level_or_when_full():

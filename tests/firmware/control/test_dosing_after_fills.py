@@ -213,3 +213,31 @@ def test_a_dead_pump_latches_where_each_dose_is_followed_by_a_fill(move):
 def test_acid_that_works_against_the_fills_of_hard_water_does_not_latch():
     for move in (-0.07, -0.03):
         assert dosed_between_fills(move, -move) == (None, pytest.approx(6.6), 40)
+
+
+def dosed_once(memory, ph, moved, now_ms):
+    """Give acid that moves pH; return the verdict once it has mixed, and the time."""
+    dose = Actuation("ph_down", 4_800, 4_800, 0, None)  # 0.12 pH by the titration
+    memory.record_dose(dose, water(ph=ph), VALUES, now_ms)
+    verdict(memory, water(ph=ph + moved, mixing_left_ms=1), now_ms + 899_999)
+    return watched_verdict(memory, water(ph=ph + moved), now_ms + 900_000), now_ms + 900_000
+
+
+def test_doses_that_clearly_worked_forgive_those_before_them():
+    # Someone poured base twice, hours apart: the bottle of acid is not a swapped one.
+    memory, ph, now_ms = DosingState(), 6.6, 0
+    for moved in (0.15, -0.12, 0.15):
+        found, now_ms = dosed_once(memory, ph, moved, now_ms)
+        assert found is None
+        ph += moved
+        verdict(memory, water(ph=ph, is_filling=True), now_ms)
+        now_ms += 900_000
+        verdict(memory, water(ph=ph), now_ms)
+
+
+def test_doses_that_a_watch_has_not_excused_are_not_forgiven_by_one_before_a_fill():
+    memory = DosingState()
+    memory.ph.verification.restore_watch(2, 0)  # after a reset
+    memory.record_dose(Actuation("ph_down", 4_800, 4_800, 0, None), water(ph=6.6), VALUES, 0)
+    memory.ph.verification.settle_failed(6.48, 900_000)
+    assert memory.ph.verification.watch_state == 2
