@@ -33,6 +33,9 @@ _AGAIN_RATIO = 0.7
 _FILL_RATIO, _LEAST_RATIO = 0.7, 0.3
 # Where a fill moves pH further, it comes before a drift has brought pH back.
 _LITTLE_PH = 0.03
+# The dose after a trial is at most this much larger: a trial hardly shows that a fresh fill of
+# hard water answers seven times as strongly as in its correction.
+_GROWTH = 1.5
 
 _B_FIRST, _EC_FIRST = hold(Reason("b_first")), hold(Reason("ec_first"))
 _DOSING_OFF, _FILLING = Reason("dosing_off"), Reason("filling")
@@ -216,6 +219,8 @@ def _decide_ph(ph, values, state, now_ms, headroom):
     elif off <= _AGAIN_RATIO * deadband:  # where only fills are a reason to dose
         max_ul = 9 * max_ul // 10
     wanted_ul = int(needed * ul_per_ph / response.trial(actuator)) // 2
+    if state.trial_ul and state.correcting == actuator:
+        wanted_ul = min(wanted_ul, int(_GROWTH * state.trial_ul))
     volume_ul, why = _deliverable_ul(wanted_ul, max_ul, headroom(actuator), values)
     if not volume_ul:
         return hold(Reason("ph_high_blocked" if is_high else "ph_low_blocked", why=why))

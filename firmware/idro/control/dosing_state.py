@@ -176,6 +176,7 @@ class DosingState:
         self._before_fill = None
         self._excused_ms = None  # when poured nutrient last excused doses of pH
         self.in_band = {}  # code: (value, target, hold Decision)
+        self.trial_ul = None  # if the last dose of pH was a trial
         self.correcting = None  # the doser of the last dose of pH
         self.ph = LoopState(("ph_down", "ph_up"), dose_verification.PH, dose_response.PH, 0.1)
         self.ec = LoopState(("nutrient_b",), dose_verification.EC, dose_response.EC, 100)
@@ -186,9 +187,10 @@ class DosingState:
         if water.is_filling:
             if self._before_fill is None:
                 self._before_fill = self.ph.mixed
-            if self.ph.mixed is not None:
-                self.ph.verification.settle_failed(self.ph.mixed, now_ms)
-                self.ph.settle(self.ph.mixed, now_ms)
+            ph = self.ph
+            if ph.mixed is not None:
+                ph.verification.settle_failed(ph.mixed, now_ms)
+                ph.settle(ph.mixed, now_ms)
             if self.ec.mixed is not None:
                 self.ec.settle(self.ec.mixed, now_ms)
         elif water.mixing_left_ms <= 0 and self._before_fill is not None:
@@ -294,6 +296,7 @@ class DosingState:
             else:
                 predicted = volume_ul / values["ph.up_ul_per_ph"]
             self.correcting = name
+            self.trial_ul = volume_ul if self.ph.response.trial(name) > 1.0 else None
             self.ph.dosed(name, water.ph.value, level_mm, predicted, now_ms)
 
     def _settle_ph(self, water, now_ms):

@@ -342,6 +342,20 @@ def test_nutrient_that_someone_pours_mixes_before_ph_is_dosed(poured_us_cm, is_w
     assert (ph.actuator == "ph_up") != is_waited_for
 
 
+def test_the_dose_after_a_trial_is_little_larger():
+    # Hours after its correction hard water has lost its carbonate, and a trial hardly shows it.
+    memory, given_ul = DosingState(), []
+    memory.set_strength("ph_down", 250)
+    for now_ms in range(0, 7_230_000, 30_000):
+        verdict(memory, water(ph=7.0), now_ms)
+        if now_ms and now_ms % 2_400_000 == 0:
+            ph = decide(water(ph=7.0), memory, now_ms)[1]
+            memory.record_dose(dosed("ph_down", ph.volume_ul), water(ph=7.0), VALUES, now_ms)
+            given_ul.append(ph.volume_ul)
+            memory.ph.response._untried.clear()
+    assert given_ul[1] == int(1.5 * given_ul[0]) < given_ul[2]
+
+
 def test_a_correction_teaches_the_strength_of_its_doser():
     memory = DosingState()
     memory.set_strength("ph_down", 250)
