@@ -78,11 +78,10 @@ class DoseVerification:
                 count + self._count, self._worst_at(value, now_ms, worst))
         self.drop()
 
-    def settle_failed(self, value, now_ms):
-        """Keep the doses until the mixed `value`, before a fill, if they hardly had an effect, and
-        discard them if they had; those before, too, if it is clear. Small doses that hold the
-        water against its drift have some, but in the long run less than a third: they would add up
-        to a failure."""
+    def drop_worked(self, value, now_ms):
+        """Discard the doses before a fill if they had an effect by the mixed `value`; those that
+        are settled, too, if it is clear. Small doses that hold the water against its drift have
+        some, but in the long run less than a third: they would add up to a failure."""
         if self._count:
             drifted = self._drift_per_h * (now_ms - self._began_ms) / _HOUR_MS
             effect = (value - self._baseline - drifted) * (-1 if self._predicted < 0 else 1)
@@ -91,7 +90,6 @@ class DoseVerification:
                 self.clear()
             elif effect > _HARDLY * predicted:
                 self.drop()
-        self.settle(value, now_ms)
 
     def drop(self):
         """Discard the doses whose effect can no longer be measured."""

@@ -189,7 +189,7 @@ class DosingState:
                 self._before_fill = self.ph.mixed
             ph = self.ph
             if ph.mixed is not None:
-                ph.verification.settle_failed(ph.mixed, now_ms)
+                ph.verification.drop_worked(ph.mixed, now_ms)
                 ph.settle(ph.mixed, now_ms)
             if self.ec.mixed is not None:
                 self.ec.settle(self.ec.mixed, now_ms)

@@ -239,5 +239,5 @@ def test_doses_that_a_watch_has_not_excused_are_not_forgiven_by_one_before_a_fil
     memory = DosingState()
     memory.ph.verification.restore_watch(2, 0)  # after a reset
     memory.record_dose(Actuation("ph_down", 4_800, 4_800, 0, None), water(ph=6.6), VALUES, 0)
-    memory.ph.verification.settle_failed(6.48, 900_000)
+    memory.ph.verification.drop_worked(6.48, 900_000)
     assert memory.ph.verification.watch_state == 2
