@@ -253,7 +253,11 @@ def check_args(verb: str, args: Mapping[str, Any]) -> None:
 
 
 def check_by(by: str) -> None:
-    """Check the name of a person for use in messages. Raises ProtocolError."""
+    """Check the name of a person for use in messages. Raises ProtocolError.
+
+    MicroPython cannot read what JSON escapes as surrogates, so a node refuses the message."""
+    if any(char > "\uffff" or "\ud800" <= char <= "\udfff" for char in by):
+        raise ProtocolError("by: an emoji or another character above U+FFFF, which nodes refuse")
     validation.text({"by": by}, "by", MAX_BY_CHARS)
 
 

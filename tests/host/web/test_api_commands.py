@@ -85,6 +85,7 @@ WRONG_COMMANDS = (
     ({"verb": "stop", "urgent": True}, "urgent"),
     ({"verb": "stop", "ttl_ms": 10}, "ttl_ms"),
     ({"verb": "stop", "by": ""}, "by"),
+    ({"verb": "stop", "by": "Anna \N{SEEDLING}"}, "by"),
     ({"verb": "stop", "args": 5}, "args"),
 )
 
