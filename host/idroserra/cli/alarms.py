@@ -7,6 +7,7 @@ import time
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from idroserra.cli.node.site import SiteOption
 from idroserra.client.http import DEFAULT_URL, HostClient
@@ -36,7 +37,7 @@ def list_alarms(
     if found["health"]["text"]:
         typer.echo(found["health"]["text"], err=True)
     if found["alarms"]:
-        _print(alarms_table(found["alarms"], now_unix_ms()))
+        Console().print(alarms_table(found["alarms"], now_unix_ms()))
     else:
         typer.echo("No active alarms.")
 
@@ -114,7 +115,7 @@ def history(
     elif not changes:
         typer.echo("No alarm changes in this period.")
     else:
-        _print(history_table(changes))
+        Console().print(history_table(changes))
 
 
 @app.command()
@@ -127,7 +128,7 @@ def kpis(
     if as_json:
         typer.echo(json.dumps(found))
     else:
-        _print(kpis_table(found["sites"]))
+        Console().print(kpis_table(found["sites"]))
 
 
 @app.command("test")
@@ -163,9 +164,3 @@ def _change(url: str, verb: str, key: str, comment: str, done: str, *, as_json: 
 
 def _print_done(found: dict[str, Any], done: str, *, as_json: bool) -> None:
     typer.echo(json.dumps(found) if as_json else done)
-
-
-def _print(renderable: Any) -> None:
-    from rich.console import Console
-
-    Console().print(renderable)

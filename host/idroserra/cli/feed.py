@@ -17,7 +17,7 @@ from rich.text import Text
 from idroserra.cli.export import moment_ms
 from idroserra.client.http import DEFAULT_URL, HostClient
 from idroserra.client.requests import AsJson, CommandFailed, Url, now_unix_ms
-from idroserra.terminal.tables import STYLES, clock_text
+from idroserra.terminal.tables import STYLES, clock_text, plain_table
 
 app = typer.Typer(
     help="Databases that receive all readings beside the store (docs/store.md).",
@@ -101,11 +101,8 @@ def _state_of(client: HostClient, name: str) -> State:
 
 
 def _table(states: Sequence[State]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("feed", "database", "state", "waits"):
-        table.add_column(title, no_wrap=title == "feed", overflow="fold")
-    for title in ("sent", "refused"):
-        table.add_column(title, justify="right", no_wrap=True)
+    table = plain_table("feed", "database", "state", "waits", "sent", "refused",
+                        no_wrap=("feed", "sent", "refused"), right=("sent", "refused"))
     for one in states:
         style = STYLES["bad" if one["why"] else "ok"]
         table.add_row(Text(one["name"]), Text(one["where"]), Text(_state_text(one), style=style),

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from idroserra.client.http import DEFAULT_URL, HostClient
 from idroserra.client.requests import AsJson, Url, cli_user, now_unix_ms
 from idroserra.i18n.channels import duration_text
-from idroserra.terminal.tables import STYLES
+from idroserra.terminal.tables import STYLES, plain_table
 
 app = typer.Typer(
     help="Readings of sensors that are not nodes (docs/integrations.md). Dosing never uses them.",
@@ -36,12 +35,15 @@ def list_foreign(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
         return
     typer.echo(f"Topics: {', '.join(known['topics']) or 'none set, off'} ({known['state']})")
     console = Console()
-    if known["readings"]:
-        console.print(_table(("name", "place", "value", "state", "age"),
-                             map(_reading_row, known["readings"])))
-    if found["seen"]:
-        console.print(_table(("device", "field", "value", "source", "heard"),
-                             map(_seen_row, found["seen"])))
+    readings = plain_table("name", "place", "value", "state", "age")
+    for one in known["readings"]:
+        readings.add_row(*_reading_row(one))
+    seen = plain_table("device", "field", "value", "source", "heard")
+    for one in found["seen"]:
+        seen.add_row(*_seen_row(one))
+    for table in (readings, seen):
+        if table.rows:
+            console.print(table)
 
 
 @app.command()
@@ -84,12 +86,3 @@ def _seen_row(one: Mapping[str, Any]) -> tuple[Text, ...]:
     heard = duration_text(max(0, now_unix_ms() - one["heard_unix_ms"]))
     return (Text(one["device"]), Text(one["field"]), Text(one["text"] or "age unknown"),
             Text(one["source"]), Text(heard))
-
-
-def _table(titles: Iterable[str], rows: Iterable[tuple[Text, ...]]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from idroserra.client.http import DEFAULT_URL, HostClient
 from idroserra.client.requests import AsJson, Url
-from idroserra.terminal.tables import clock_text
+from idroserra.terminal.tables import clock_text, plain_table
 
 
 def rejected(
@@ -34,16 +32,9 @@ def rejected(
     if not messages:
         typer.echo(f"No rejected messages retained; {found['count']} in total.")
         return
-    Console().print(_table(messages, with_payload=payload))
-    typer.echo(f"{len(messages)} of {found['count']} shown.")
-
-
-def _table(messages: Sequence[Mapping[str, Any]], *, with_payload: bool) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    titles = ("when", "topic", "error", *(("payload",) if with_payload else ()))
-    for title in titles:
-        table.add_column(title, no_wrap=title == "when", overflow="fold")
+    columns = ("topic", "error", *(("payload",) if payload else ()))
+    table = plain_table("when", *columns, no_wrap=("when",))
     for one in messages:
-        shown = (Text(one["payload"]),) if with_payload else ()
-        table.add_row(clock_text(one["unix_ms"]), Text(one["topic"]), Text(one["error"]), *shown)
-    return table
+        table.add_row(clock_text(one["unix_ms"]), *(Text(one[column]) for column in columns))
+    Console().print(table)
+    typer.echo(f"{len(messages)} of {found['count']} shown.")

@@ -9,16 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from idroserra.i18n.channels import duration_text
-from idroserra.terminal.tables import clock_text
+from idroserra.terminal.tables import clock_text, plain_table
 
 _STYLES = {"urgent": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan"}
 
 
 def alarms_table(alarms: Sequence[Mapping[str, Any]], now_unix_ms: int) -> Table:
     """Return active alarms, worst first, with the number of consequential alarms."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("priority", "alarm", "since", "state"):
-        table.add_column(title, no_wrap=title != "alarm")
+    table = plain_table("priority", "alarm", "since", "state",
+                        no_wrap=("priority", "since", "state"), overflow="ellipsis")
     for one in alarms:
         since = one["raised_unix_ms"] or one["changed_unix_ms"]
         table.add_row(Text(one["priority"], style=_STYLES[one["priority"]]), _alarm_text(one),
@@ -28,9 +27,7 @@ def alarms_table(alarms: Sequence[Mapping[str, Any]], now_unix_ms: int) -> Table
 
 def history_table(changes: Sequence[Mapping[str, Any]]) -> Table:
     """Return state changes, newest first."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("when", "alarm", "state", "by"):
-        table.add_column(title, no_wrap=title == "when")
+    table = plain_table("when", "alarm", "state", "by", no_wrap=("when",), overflow="ellipsis")
     for change in reversed(changes):
         author = " ".join(part for part in (change["by"], change["comment"]) if part)
         table.add_row(clock_text(change["unix_ms"]),
@@ -41,9 +38,7 @@ def history_table(changes: Sequence[Mapping[str, Any]]) -> Table:
 
 def kpis_table(sites: Sequence[Mapping[str, Any]]) -> Table:
     """Return alarm statistics, one column per site."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("", *(site["site"] for site in sites)):
-        table.add_column(title)
+    table = plain_table("", *(site["site"] for site in sites), overflow="ellipsis")
     for label, key in (
         ("notified", "told_count"), ("per hour", "per_hour"), ("per 10 min", "per_10_min"),
         ("max per 10 min", "most_per_10_min"), ("floods", "flood_count"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Group, OverflowMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -29,6 +29,18 @@ _NARROW_COUNT = 4
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 Node = Mapping[str, Any]
+
+
+def plain_table(
+    *titles: str, no_wrap: Container[str] = (), right: Container[str] = (),
+    overflow: OverflowMethod = "fold",
+) -> Table:
+    """Return a table without lines; `right`: the columns of numbers."""
+    table = Table(box=None, pad_edge=False)
+    for title in titles:
+        table.add_column(title, justify="right" if title in right else "left",
+                         no_wrap=title in no_wrap, overflow=overflow)
+    return table
 
 
 def worst_first(nodes: Sequence[Node]) -> list[Node]:
@@ -94,9 +106,7 @@ def readings_table(node: Node, now_unix_ms: int, history: Mapping[str, Sequence[
 
 def settings_table(config: Mapping[str, Any]) -> RenderableType:
     """Return the current settings with unit and meaning."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("setting", "value", "unit", "meaning"):
-        table.add_column(title, no_wrap=title != "meaning")
+    table = _settings_table("setting", "value", "unit", "meaning")
     for key, row in protocol.SETTINGS.items():
         value = config["values"].get(key)
         shown = "unknown" if value is None else str(value)
@@ -106,12 +116,17 @@ def settings_table(config: Mapping[str, Any]) -> RenderableType:
 
 def differences_table(differences: Mapping[str, Mapping[str, Any]]) -> RenderableType:
     """Return the settings of a node that differ from a restored backup."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("setting", "of the node", "of the backup", "unit", "meaning"):
-        table.add_column(title, no_wrap=title != "meaning")
+    table = _settings_table("setting", "of the node", "of the backup", "unit", "meaning")
     for key, one in differences.items():
         table.add_row(key, str(one["node"]), str(one["backup"]), protocol.SETTINGS[key].unit,
                       SETTING_TEXTS[key])
+    return table
+
+
+def _settings_table(*titles: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in titles:
+        table.add_column(title, no_wrap=title != "meaning")
     return table
 
 

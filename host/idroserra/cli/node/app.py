@@ -6,6 +6,7 @@ import json
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from idroserra.cli.node.adopt import adopt, forget, unadopted_nodes
 from idroserra.cli.node.bottle import bottle
@@ -50,7 +51,9 @@ def list_nodes(
     elif not nodes:
         typer.echo("No node has reported yet. `idroserra demo` runs simulated nodes.")
     else:
-        _print(lambda width: nodes_table(nodes, now_unix_ms(), wide=width >= WIDE_COLUMNS))
+        console = Console()
+        console.print(
+            nodes_table(nodes, now_unix_ms(), wide=console.width >= WIDE_COLUMNS))
         for line in unadopted_nodes(nodes):
             typer.echo(line)
 
@@ -66,7 +69,7 @@ def show(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> 
     if as_json:
         typer.echo(json.dumps(found | {"events": events}))
     else:
-        _print(node_detail(found, events, now_unix_ms()))
+        Console().print(node_detail(found, events, now_unix_ms()))
 
 
 @app.command("set")
@@ -85,7 +88,7 @@ def set_values(
         if as_json:
             typer.echo(json.dumps(config))
         else:
-            _print(settings_table(config))
+            Console().print(settings_table(config))
         return
     values = dict(parse_setting(text) for text in pairs)
     config = set_config(client, node, values)
@@ -159,10 +162,3 @@ def _command(
     raise_unless_done(node, command)
     if not as_json:
         typer.echo(f"{node}: confirmed, {done}")
-
-
-def _print(renderable: Any) -> None:
-    from rich.console import Console
-
-    console = Console()
-    console.print(renderable(console.width) if callable(renderable) else renderable)

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from idroserra.cli.export import moment_ms, span_ms
 from idroserra.cli.node.site import SiteOption
@@ -16,6 +19,7 @@ from idroserra.client.requests import AsJson, NodeName, Url, cli_user, now_unix_
 from idroserra.core.errors import HostError
 from idroserra.journal.models import KINDS, Kind
 from idroserra.journal.photos import MOST_UPLOAD_BYTES
+from idroserra.terminal.tables import plain_table
 
 _TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
@@ -87,8 +91,6 @@ def journal(
         typer.echo(f"No notes in the last {last}. "
                    "`idroserra node note NODE \"text\"` adds one.")
     else:
-        from rich.console import Console
-
         Console().print(_table(found["notes"]))
         if found["is_more"]:
             typer.echo("More notes exist: see the page, or shorten --last.")
@@ -107,13 +109,8 @@ def _photo(path: Path) -> bytes:
         raise typer.BadParameter(f"{path}: {error.strerror}", param_hint="--photo") from None
 
 
-def _table(notes: list[dict[str, Any]]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("when, UTC", "about", "what", "by"):
-        table.add_column(name, overflow="fold")
+def _table(notes: list[dict[str, Any]]) -> Table:
+    table = plain_table("when, UTC", "about", "what", "by")
     for one in notes:
         when = datetime.fromtimestamp(one["unix_ms"] / 1_000, UTC)
         table.add_row(f"{when:%Y-%m-%d %H:%M}", Text(one["node"] or one["site"] or "all sites"),

@@ -26,7 +26,7 @@ from idroserra.client.requests import (
 )
 from idroserra.recipes import model as recipes
 from idroserra.simulation.preview_request import MOST_DAYS, WATERS
-from idroserra.terminal.tables import sparkline
+from idroserra.terminal.tables import plain_table, sparkline
 
 POLL_S = 0.5
 _COLUMNS = 56
@@ -109,10 +109,8 @@ def _show(outcome: dict[str, Any]) -> None:
 
 def _by_day(days: list[dict[str, Any]]) -> Table:
     bottles = [name for name in _BOTTLES if any(day[f"{name}_ml"] > 0 for day in days)]
-    table = Table(box=None, pad_edge=False)
-    table.add_column("day")
-    for title in (*(f"{name} ml" for name in bottles), "topped off L", "transpired L"):
-        table.add_column(title, justify="right")
+    numbers = [*(f"{name} ml" for name in bottles), "topped off L", "transpired L"]
+    table = plain_table("day", *numbers, right=numbers, overflow="ellipsis")
     for day in days:
         table.add_row(
             _when(day["from_unix_ms"], "%d %b"), *(f"{day[f'{name}_ml']:.1f}" for name in bottles),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from idroserra.client.http import DEFAULT_URL, HostClient
 from idroserra.client.requests import AsJson, NodeName, Url, node_path, set_config
@@ -44,12 +45,6 @@ def restored(
         made = datetime.fromtimestamp(found["made_unix_ms"] / 1_000, UTC)
         typer.echo(f"{node}: backup of {made.isoformat(' ', 'seconds')}, revision {found['rev']}; "
                    f"the node reports revision {config['reported_rev']}")
-        _print(differences_table(differences))
+        Console().print(differences_table(differences))
         typer.echo("Nothing of the backup was sent. --keep keeps the node's settings, --send "
                    "sends those of the backup.")
-
-
-def _print(table: object) -> None:
-    from rich.console import Console
-
-    Console().print(table)

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from idroserra.client.http import DEFAULT_URL, HostClient
 from idroserra.client.requests import AsJson, Url, node_path
-from idroserra.terminal.tables import STYLES
+from idroserra.terminal.tables import STYLES, plain_table
 
 SiteOption = Annotated[str | None, typer.Option("--site", help="Only this site.")]
 
@@ -44,16 +46,10 @@ def site(
 
 
 def _print(sites: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     if not sites:
         typer.echo("No sites: no node has reported yet.")
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("site", "status", "nodes"):
-        table.add_column(title, overflow="fold")
+    table = plain_table("site", "status", "nodes")
     for one in sites:
         table.add_row(Text(one["site"]), Text(one["text"], style=STYLES[one["level"]]),
                       Text(", ".join(one["nodes"])))

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from idro.protocol import settings
@@ -19,6 +18,7 @@ from idroserra.boards import compiler
 from idroserra.cli.sim import campaign, leaderboard, score
 from idroserra.core.errors import ConfigError, HostError
 from idroserra.image import build
+from idroserra.terminal.tables import plain_table
 from idrosim.campaign import mutation
 from idrosim.runner.process import SimulatorError
 from idrosim.scenarios import chart as scenarios_chart
@@ -165,17 +165,13 @@ def show_result(result: scenario_run.Result) -> None:
     """Print promises, doses and the final state."""
     console = Console()
     console.print(Text(result.scenario.text, style="bold"))
-    promises = Table(show_edge=False, pad_edge=False, box=None)
-    for title in ("", "promise", "result"):
-        promises.add_column(title)
+    promises = plain_table("", "promise", "result", overflow="ellipsis")
     for verdict in result.verdicts:
         mark = Text("kept", "green") if verdict.is_kept else Text("BROKEN", "bold red")
         promises.add_row(mark, verdict.expectation.text, verdict.why)
     console.print(promises)
-    doses = Table(show_edge=False, pad_edge=False, box=None)
-    doses.add_column("pump")
-    for title in ("doses", "on s", "true ml"):
-        doses.add_column(title, justify="right")
+    doses = plain_table("pump", "doses", "on s", "true ml", right=("doses", "on s", "true ml"),
+                        overflow="ellipsis")
     for name, dose in result.doses.items():
         doses.add_row(
             name, f"{dose['count']:.0f}", f"{dose['pumped_s']:.1f}", f"{dose['true_ml']:.1f}")

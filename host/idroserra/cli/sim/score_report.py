@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from idroserra.terminal.tables import plain_table
 from idrosim.benchmark.cases import Cell
 from idrosim.benchmark.measures import Measures
 
@@ -49,10 +50,8 @@ def progress(*, quiet: bool) -> Progress:
 
 def table_of(titles: tuple[str, ...], rows: list[list[str]]) -> Table:
     """Return a table without borders; numbers are right-aligned."""
-    table = Table(show_edge=False, pad_edge=False, box=None)
-    for index, title in enumerate(titles):
-        is_text = index == 0 or title in _TEXTS
-        table.add_column(title, justify="left" if is_text else "right", no_wrap=index == 0)
+    numbers = [title for title in titles[1:] if title not in _TEXTS]
+    table = plain_table(*titles, no_wrap=titles[:1], right=numbers, overflow="ellipsis")
     for row in rows:
         table.add_row(*row)
     return table
