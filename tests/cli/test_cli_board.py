@@ -41,7 +41,7 @@ def test_refused_board_exits_1_and_says_why(tmp_path):
     assert done.exit_code == 1
     answer = json.loads(done.stdout)
     assert (answer["file"], answer["key"]) == ("mine.toml", "board.chip")
-    assert "mine.toml: board.chip" in run("check", str(board)).stderr
+    assert "mine.toml: board.chip" in str(run("check", str(board)).exception)
 
 
 def test_wrong_call_exits_2():

@@ -51,7 +51,7 @@ def test_the_commands_find_it_by_environment_and_by_configuration(tmp_path, monk
     assert found.stdout == "my-tank: valid, 3 channels, 1 outputs\n"
     monkeypatch.setenv("IDROSERRA_DATA_DIR", str(tmp_path / "none"))
     refused = CliRunner().invoke(app, ["check", "my-tank"])
-    assert (refused.exit_code, "no such board" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "no such board" in str(refused.exception)) == (1, True)
     monkeypatch.setenv("IDROSERRA_DATA_DIR", str(tmp_path / "data"))
     listed = CliRunner().invoke(app, ["list", "--json"])
     assert "my-tank" in [row["name"] for row in json.loads(listed.stdout)]

@@ -115,7 +115,7 @@ def test_draws_by_name_and_by_path(tmp_path):
     assert ET.fromstring(out.read_text()).tag == f"{SVG}svg"
     done = CliRunner().invoke(app, ["pinout", "nowhere", "--out", str(out)])
     assert done.exit_code == 1
-    assert "no such board" in done.stderr
+    assert "no such board" in str(done.exception)
     done = CliRunner().invoke(app, ["pinout", "esp32-nft", "--out", str(tmp_path)])
     assert done.exit_code == 1
-    assert "cannot be written" in done.stderr
+    assert "cannot be written" in str(done.exception)

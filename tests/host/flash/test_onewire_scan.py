@@ -119,7 +119,7 @@ def test_a_line_that_the_board_does_not_have_is_refused(plug_in, run_cli, board_
     done = run_cli("board", "scan", str(board_file), "--port", board.port, "--line", "rs485.main")
     assert done.code == 1
     assert done.err.strip() == \
-        "relay-kit.toml: rs485.main: no such line; --line: onewire.main"
+        "idroserra: relay-kit.toml: rs485.main: no such line; --line: onewire.main"
 
 
 def test_a_line_that_is_low_is_an_error(plug_in, run_cli, board_file):

@@ -52,11 +52,10 @@ def check(board: BoardArgument, *, as_json: AsJson = False) -> None:
     try:
         wired = compiler.read(compiler.path_of(board))
     except BoardError as error:
-        if as_json:
-            answer = {"ok": False, "file": error.file, "key": error.key, "error": error.why}
-            typer.echo(json.dumps(answer))
-        else:
-            typer.echo(str(error), err=True)
+        if not as_json:
+            raise
+        answer = {"ok": False, "file": error.file, "key": error.key, "error": error.why}
+        typer.echo(json.dumps(answer))
         raise typer.Exit(1) from error
     summary = summary_of(wired.compiled)
     warnings = warnings_of(wired)
@@ -75,27 +74,19 @@ def pinout(
     out: Annotated[Path | None, typer.Option(help="SVG file to write; default: NAME.svg.")] = None,
 ) -> None:
     """Draw the pinout of a board: pins in physical order with their connections."""
+    wired = compiler.read(compiler.path_of(board))
+    target = out or Path(f"{wired.file.board.name}.svg")
     try:
-        wired = compiler.read(compiler.path_of(board))
-        target = out or Path(f"{wired.file.board.name}.svg")
         target.write_text(board_pinout.svg(wired), encoding="utf-8")
-    except BoardError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
     except OSError as error:
-        typer.echo(f"{error.filename}: cannot be written ({error.strerror})", err=True)
-        raise typer.Exit(1) from error
+        raise HostError(f"{error.filename}: cannot be written ({error.strerror})") from error
     typer.echo(f"drew {target}")
 
 
 @app.command()
 def parts(board: BoardArgument) -> None:
     """Print what to buy for a board, and its wiring."""
-    try:
-        wired = compiler.read(compiler.path_of(board))
-    except BoardError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    wired = compiler.read(compiler.path_of(board))
     shopping = shopping_of(wired)
     for one in (*shopping.parts, *shopping.components):
         typer.echo(f"{one.pieces:>3} {one.name}" + (f": {one.text}" if one.text else ""))
@@ -111,11 +102,7 @@ def build(
     *, as_json: AsJson = False,
 ) -> None:
     """Build the image of a board, for flashing and for the simulator."""
-    try:
-        manifest = image_build.build_image(board, out)
-    except HostError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    manifest = image_build.build_image(board, out)
     if as_json:
         typer.echo(json.dumps(asdict(manifest)))
     else:

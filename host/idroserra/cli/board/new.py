@@ -15,7 +15,7 @@ from idroserra.boards.proposal import OUTPUTS, check_name
 from idroserra.boards.scaffold import Answers, board_text, free_pins
 from idroserra.boards.schema import DEFAULT_VOLUME_L, MAX_VOLUME_L, MIN_VOLUME_L, Part
 from idroserra.boards.summary import wiring_lines
-from idroserra.core.errors import BoardError
+from idroserra.core.errors import BoardError, HostError
 
 _SENSORS = "Sensor, as part, part.quantity or part:source@address; Enter when done"
 _OUTPUTS = "Output, as name or name@pin; Enter when done"
@@ -42,23 +42,20 @@ def new(
     Without --chip and --answers, prompts for each value.
     """
     target = (out or compiler.boards_dir()) / f"{name}.toml"
+    parts = compiler.read_parts((compiler.boards_dir() / compiler.PARTS_FILE).read_bytes())
+    _check_target(target, name)
+    if answers is not None:
+        wanted = read_answers(answers)
+    elif chip is not None:
+        wanted = Answers(chip, volume_l, sensor or [], output or [], button, loads_ma)
+    else:
+        wanted = prompt_answers(name, parts)
+    text = board_text(name, wanted, parts)
     try:
-        parts = compiler.read_parts((compiler.boards_dir() / compiler.PARTS_FILE).read_bytes())
-        _check_target(target, name)
-        if answers is not None:
-            wanted = read_answers(answers)
-        elif chip is not None:
-            wanted = Answers(chip, volume_l, sensor or [], output or [], button, loads_ma)
-        else:
-            wanted = prompt_answers(name, parts)
-        target.write_text(board_text(name, wanted, parts), encoding="utf-8")
-        wired = compiler.read(target)
-    except BoardError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+        target.write_text(text, encoding="utf-8")
     except OSError as error:
-        typer.echo(f"{error.filename}: cannot be written ({error.strerror})", err=True)
-        raise typer.Exit(1) from error
+        raise HostError(f"{error.filename}: cannot be written ({error.strerror})") from error
+    wired = compiler.read(target)
     typer.echo(f"{target}: valid. Wiring:")
     for line in wiring_lines(wired):
         typer.echo(f"  {line}")

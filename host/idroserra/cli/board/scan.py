@@ -11,7 +11,7 @@ import typer
 
 from idroserra.boards import compiler, modbus_map
 from idroserra.client.requests import AsJson
-from idroserra.core.errors import BoardError, HostError
+from idroserra.core.errors import BoardError
 from idroserra.flash import modbus_scan, onewire_scan, ports
 from idroserra.flash.board_link import BoardLink
 from idroserra.flash.errors import FlashError
@@ -37,15 +37,11 @@ def scan(
     gives its ROM code and its temperature. The firmware stops meanwhile, with its outputs off, and
     starts again at the end. Exit code 1: an expected part does not answer.
     """
-    try:
-        compiled = compiler.load_file(compiler.path_of(board))
-        lines = _lines_of(compiled, line)
-        device = ports.choose(port, ports.find_boards(), None)
-        ports.check_available(device)
-        found = _scanned(device, compiled, lines, last, shows=not as_json)
-    except HostError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    compiled = compiler.load_file(compiler.path_of(board))
+    lines = _lines_of(compiled, line)
+    device = ports.choose(port, ports.find_boards(), None)
+    ports.check_available(device)
+    found = _scanned(device, compiled, lines, last, shows=not as_json)
     if as_json:
         rows = [{"line": name} | asdict(one) for name, parts in found.items() for one in parts]
         typer.echo(json.dumps(rows))
