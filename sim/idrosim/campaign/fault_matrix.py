@@ -51,18 +51,24 @@ def _set_for_a_while(plan: CasePlan, key: str, value: float, normal: float) -> N
     plan.add(plan.at(_SENSOR_TO), set={key: normal})
 
 
+def _faulty(
+    kind: str, target: str, invariant: str, text: str, pumps: tuple[str, ...],
+    detect_ms: int = 15_000, most: int = 0,
+) -> Part:
+    """Return a sensor fault that silences pumps."""
+    def part(plan: CasePlan, rng: random.Random) -> None:
+        _sensor(plan, kind, target)
+        _silent(plan, invariant, text, pumps, detect_ms, most)
+
+    return part
+
+
+def _nothing(plan: CasePlan, rng: random.Random) -> None:
+    """Nothing is broken, the network is available, or there is no reset."""
+
+
 def _sensor_ok(plan: CasePlan, rng: random.Random) -> None:
     plan.terms["is_direction_checked"] = True
-
-
-def _stuck_last(plan: CasePlan, rng: random.Random) -> None:
-    _sensor(plan, "stuck", PH)
-    _silent(plan, "I10", "pH stuck at its last value", PH_PUMPS, _FLAT_MS, 1)
-
-
-def _stuck_seven(plan: CasePlan, rng: random.Random) -> None:
-    _sensor(plan, "shorted", PH)
-    _silent(plan, "I10", "pH stuck at 7.00", PH_PUMPS, _FLAT_MS, 1)
 
 
 def _open_ramp(plan: CasePlan, rng: random.Random) -> None:
@@ -75,25 +81,12 @@ def _open_ramp(plan: CasePlan, rng: random.Random) -> None:
     plan.declare("silences", silence)
 
 
-def _in_air(plan: CasePlan, rng: random.Random) -> None:
-    _sensor(plan, "unplugged", EC)
-    _silent(plan, "I9", "EC probe in air", DOSERS)
-
-
-def _no_number(plan: CasePlan, rng: random.Random) -> None:
-    _sensor(plan, "unplugged", TEMP)
-    _silent(plan, "I10", "pH and EC have no number without a temperature", DOSERS)
-
 
 def _no_ack(plan: CasePlan, rng: random.Random) -> None:
     _sensor(plan, "unplugged", "adc.main")
     plan.declare("lost_level_ms", (plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO)))
     _silent(plan, "I10", "the converter does not answer", DOSERS)
 
-
-def _out_of_range(plan: CasePlan, rng: random.Random) -> None:
-    _sensor(plan, "unplugged", PH)
-    _silent(plan, "I10", "pH out of range", PH_PUMPS)
 
 
 def _spikes(plan: CasePlan, rng: random.Random) -> None:
@@ -109,9 +102,6 @@ def _noise(plan: CasePlan, rng: random.Random) -> None:
     _set_for_a_while(plan, "probe.ph.noise_mv", 2.0, 0.2)
     plan.terms["is_direction_checked"] = True
 
-
-def _drift(plan: CasePlan, rng: random.Random) -> None:
-    _sensor(plan, "drift", PH)
 
 
 def _offset(plan: CasePlan, rng: random.Random) -> None:
@@ -146,9 +136,6 @@ def _swapped_probes(plan: CasePlan, rng: random.Random) -> None:
     _ec_quota(plan, text)
 
 
-def _pump_ok(plan: CasePlan, rng: random.Random) -> None:
-    """Nothing is broken."""
-
 
 def _quotas(plan: CasePlan, invariant: str, text: str, pumps: tuple[str, ...], most: int) -> None:
     """Limit the doses of control before, during and after the sensor fault. With half the gain,
@@ -170,17 +157,12 @@ def _dead(plan: CasePlan, rng: random.Random) -> None:
     _quotas(plan, "I13", "the acid pump is dead", ("ph_down",), 6)
 
 
-def _flow(plan: CasePlan, error_pct: float) -> None:
-    plan.plant["ph_down.error_pct"] = error_pct
-    plan.terms["flow_ratios"] = {"ph_down": 1.0 + error_pct / 100.0}
+def _flow(error_pct: float) -> Part:
+    def part(plan: CasePlan, rng: random.Random) -> None:
+        plan.plant["ph_down.error_pct"] = error_pct
+        plan.terms["flow_ratios"] = {"ph_down": 1.0 + error_pct / 100.0}
 
-
-def _half(plan: CasePlan, rng: random.Random) -> None:
-    _flow(plan, -50.0)
-
-
-def _double(plan: CasePlan, rng: random.Random) -> None:
-    _flow(plan, 100.0)
+    return part
 
 
 def _swapped_bottles(plan: CasePlan, rng: random.Random) -> None:
@@ -192,9 +174,6 @@ def _siphon(plan: CasePlan, rng: random.Random) -> None:
     # The bottle drains through the idle pump: 100 ml in 1.5 h.
     plan.add(plan.at(2 / 6), set={"plant.ph_down.siphon_ml_per_h": 60.0})
 
-
-def _up(plan: CasePlan, rng: random.Random) -> None:
-    """The network is available."""
 
 
 def _down(plan: CasePlan, rng: random.Random) -> None:
@@ -234,24 +213,16 @@ def _evil(plan: CasePlan, rng: random.Random) -> None:
     add_hostile_host(plan, rng.randrange(1, 10**6), plan.at(0.02), plan.at(_NETWORK_TO), commands)
 
 
-def _no_reset(plan: CasePlan, rng: random.Random) -> None:
-    """No reset."""
+def _cuts(*after_dose_ms: int) -> Part:
+    """Return power cuts in three doses, each as long after its start, one of these times."""
+    def part(plan: CasePlan, rng: random.Random) -> None:
+        after_ms = rng.choice(after_dose_ms) if len(after_dose_ms) > 1 else after_dose_ms[0]
+        for share in (0.01, 0.3, 0.55):
+            args = {"for_ms": 5_000, "after_dose_ms": after_ms}
+            plan.add(plan.at(share), fault="power_cut", args=args)
+        plan.declare_resets("power", 3)
 
-
-def _cuts(plan: CasePlan, after_dose_ms: int, **more: object) -> None:
-    """Cut the power in three doses."""
-    for share in (0.01, 0.3, 0.55):
-        args = {"for_ms": 5_000, "after_dose_ms": after_dose_ms, **more}
-        plan.add(plan.at(share), fault="power_cut", args=args)
-    plan.declare_resets("power", 3)
-
-
-def _pump_start(plan: CasePlan, rng: random.Random) -> None:
-    _cuts(plan, 0)
-
-
-def _mid_dose(plan: CasePlan, rng: random.Random) -> None:
-    _cuts(plan, rng.choice((300, 700, 1_500)))
+    return part
 
 
 def _ledger_write(plan: CasePlan, rng: random.Random) -> None:
@@ -272,21 +243,30 @@ def _boot_loop(plan: CasePlan, rng: random.Random) -> None:
 
 
 SENSORS: dict[str, Part] = {
-    "ok": _sensor_ok, "stuck-last": _stuck_last, "stuck-7.00": _stuck_seven,
-    "open-ramp": _open_ramp, "in-air": _in_air, "no-number": _no_number, "no-ack": _no_ack,
-    "out-of-range": _out_of_range, "spikes": _spikes, "noise-x10": _noise, "drift": _drift,
+    "ok": _sensor_ok,
+    "stuck-last": _faulty(
+        "stuck", PH, "I10", "pH stuck at its last value", PH_PUMPS, _FLAT_MS, 1),
+    "stuck-7.00": _faulty("shorted", PH, "I10", "pH stuck at 7.00", PH_PUMPS, _FLAT_MS, 1),
+    "open-ramp": _open_ramp, "in-air": _faulty("unplugged", EC, "I9", "EC probe in air", DOSERS),
+    "no-number": _faulty(
+        "unplugged", TEMP, "I10", "pH and EC have no number without a temperature", DOSERS),
+    "no-ack": _no_ack,
+    "out-of-range": _faulty("unplugged", PH, "I10", "pH out of range", PH_PUMPS),
+    "spikes": _spikes, "noise-x10": _noise,
+    "drift": lambda plan, rng: _sensor(plan, "drift", PH),
     "offset+1": _offset, "gain-0.5": _half_gain, "stale": _stale, "ph-ec-swapped": _swapped_probes,
 }
 ACTUATORS: dict[str, Part] = {
-    "ok": _pump_ok, "stuck-on": _stuck_on, "dead": _dead, "50%": _half, "200%": _double,
+    "ok": _nothing, "stuck-on": _stuck_on, "dead": _dead, "50%": _flow(-50.0),
+    "200%": _flow(100.0),
     "acid-base-swapped": _swapped_bottles, "siphon": _siphon,
 }
 NETWORKS: dict[str, Part] = {
-    "up": _up, "down": _down, "flapping": _flapping, "slow-dup": _slow, "partition": _partition,
-    "evil-host": _evil,
+    "up": _nothing, "down": _down, "flapping": _flapping, "slow-dup": _slow,
+    "partition": _partition, "evil-host": _evil,
 }
 RESETS: dict[str, Part] = {
-    "none": _no_reset, "pump-start": _pump_start, "mid-dose": _mid_dose,
+    "none": _nothing, "pump-start": _cuts(0), "mid-dose": _cuts(300, 700, 1_500),
     "ledger-write": _ledger_write, "boot-loop": _boot_loop,
 }
 COUNT = len(SENSORS) * len(ACTUATORS) * len(NETWORKS) * len(RESETS)
