@@ -108,17 +108,6 @@ def _site_silent(
         yield Finding(rule.name, site, "", f"@{site}", is_present, reason)
 
 
-def _broker_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    yield _down(snapshot.broker, "connected", "broker_down", "broker_works")
-
-
-def _store_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    yield _down(snapshot.store, "ok", "database_down", "database_works")
-
-
-def _spool_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
-    yield _down(snapshot.spool, "ok", "spool_down", "spool_works")
-
 
 def _feed_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
     for feed, state in snapshot.feeds.items():
@@ -178,7 +167,12 @@ def _update_stopped(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> It
 
 
 _HOST_WATCHES: dict[str, Callable[[Rule, Snapshot, IsActive], Iterable[Host]]] = {
-    "broker_down": _broker_down, "store_down": _store_down, "spool_down": _spool_down,
+    "broker_down": lambda _rule, snapshot, _is_active: [
+        _down(snapshot.broker, "connected", "broker_down", "broker_works")],
+    "store_down": lambda _rule, snapshot, _is_active: [
+        _down(snapshot.store, "ok", "database_down", "database_works")],
+    "spool_down": lambda _rule, snapshot, _is_active: [
+        _down(snapshot.spool, "ok", "spool_down", "spool_works")],
     "feed_down": _feed_down, "thread_failed": _thread_failed, "disk_low": _disk_low,
     "host_clock": _host_clock, "undelivered": _undelivered, "update_stopped": _update_stopped,
     **FOREIGN_WATCHES,

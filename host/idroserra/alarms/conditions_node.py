@@ -112,13 +112,6 @@ def _own(detail: Detail) -> Reason:
     return reason_from_json(detail.get("reason")) or Reason("no_reason")
 
 
-def _no_flow(detail: Detail) -> Reason:
-    return Reason("pump_without_flow", on_ms=_number(detail, "on_ms"))
-
-
-def _stuck_on(detail: Detail) -> Reason:
-    return Reason("flow_with_pump_off", flow_ml_per_min=_number(detail, "flow_ml_per_min"))
-
 
 def _reset_loop(
     rule: Rule, snapshot: Snapshot, node: NodeSnapshot, _active: IsActive
@@ -157,9 +150,6 @@ def _flash_failed(detail: Detail) -> Reason:
                   detail=str(detail.get("error", "")))
 
 
-def _thinned(detail: Detail) -> Reason:
-    return Reason("readings_thinned", count=_number(detail, "count"))
-
 
 def _clock_off(
     rule: Rule, _facts: Snapshot, node: NodeSnapshot, is_active: IsActive
@@ -174,22 +164,16 @@ def _clock_off(
     yield _found(rule, node, abs(off_ms) > limit_ms, reason)
 
 
-def _settings_refused(
-    rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
-) -> Iterator[Finding]:
-    yield _found(rule, node, node.settings_error is not None, node.settings_error)
+def _has(reason_of: Callable[[NodeSnapshot], Reason | None]) -> Watch:
+    """The node has this reason, which is None without the condition."""
 
+    def check(
+        rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
+    ) -> Iterator[Finding]:
+        reason = reason_of(node)
+        yield _found(rule, node, reason is not None, reason)
 
-def _recipe_held(
-    rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
-) -> Iterator[Finding]:
-    yield _found(rule, node, node.recipe_held is not None, node.recipe_held)
-
-
-def _update_failed(
-    rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
-) -> Iterator[Finding]:
-    yield _found(rule, node, node.update_failed is not None, node.update_failed)
+    return check
 
 
 def _system(part: str) -> Watch:
@@ -237,12 +221,18 @@ def bottle(rule: Rule, node: NodeSnapshot) -> Iterator[Finding]:
 
 NODE_WATCHES: dict[str, Watch] = {
     "silent": silent, "latched": _latched, "water": _water, "reset_loop": _reset_loop,
-    "flash_failed": _recent("flash_failed", _flash_failed), "thinned": _recent("gap", _thinned),
-    "clock_off": _clock_off, "settings_refused": _settings_refused, "recipe_held": _recipe_held,
-    "update_failed": _update_failed, "bus_dead": _bus_dead, "calibration": _calibration,
+    "flash_failed": _recent("flash_failed", _flash_failed),
+    "thinned": _recent("gap", lambda detail: Reason(
+        "readings_thinned", count=_number(detail, "count"))),
+    "clock_off": _clock_off, "settings_refused": _has(lambda node: node.settings_error),
+    "recipe_held": _has(lambda node: node.recipe_held),
+    "update_failed": _has(lambda node: node.update_failed),
+    "bus_dead": _bus_dead, "calibration": _calibration,
     **{part: _system(part) for part in ("micropython", "psram", "cpu")},
-    "irrigation_no_flow": _began("irrigation_no_flow", "flow_normal", _no_flow),
-    "irrigation_stuck_on": _began("irrigation_stuck_on", "pump_off", _stuck_on),
+    "irrigation_no_flow": _began("irrigation_no_flow", "flow_normal", lambda detail: Reason(
+        "pump_without_flow", on_ms=_number(detail, "on_ms"))),
+    "irrigation_stuck_on": _began("irrigation_stuck_on", "pump_off", lambda detail: Reason(
+        "flow_with_pump_off", flow_ml_per_min=_number(detail, "flow_ml_per_min"))),
     "air_too_hot": _began("air_too_hot", "air_not_hot", _own),
     "air_warms": _began("air_warms", "air_steady", _own),
 }

@@ -10,29 +10,6 @@ from idroserra.core.reasons import Reason
 MINUTE_MS = 60_000
 
 
-def _ph_moves(per_minute: float) -> Reason:
-    return Reason("ph_moves", moved_milli_ph=round(per_minute * 1_000))
-
-
-def _ph_scatters(scatter: float) -> Reason:
-    return Reason("ph_noise", moved_milli_ph=round(scatter * 1_000))
-
-
-def _ec_moves(per_minute: float) -> Reason:
-    return Reason("ec_moves", moved_us_cm=round(per_minute))
-
-
-def _ec_scatters(scatter: float) -> Reason:
-    return Reason("ec_noise", moved_us_cm=round(scatter))
-
-
-def _level_moves(per_minute: float) -> Reason:
-    return Reason("level_moves", moved_deci_mm=round(per_minute * 10))
-
-
-def _level_scatters(scatter: float) -> Reason:
-    return Reason("level_noise", moved_deci_mm=round(scatter * 10))
-
 
 @dataclass(frozen=True)
 class Reading:
@@ -62,9 +39,15 @@ class StableLimits:
 
 
 # 0.01 pH is 0.6 mV at the electrode.
-PH = StableLimits(_ph_moves, _ph_scatters, 0.012, 0.012)
-EC = StableLimits(_ec_moves, _ec_scatters, 0.01, 0.006, is_relative=True)
-LEVEL = StableLimits(_level_moves, _level_scatters, 4.0, 3.0)
+PH = StableLimits(
+    lambda per_minute: Reason("ph_moves", moved_milli_ph=round(per_minute * 1_000)),
+    lambda scatter: Reason("ph_noise", moved_milli_ph=round(scatter * 1_000)), 0.012, 0.012)
+EC = StableLimits(
+    lambda per_minute: Reason("ec_moves", moved_us_cm=round(per_minute)),
+    lambda scatter: Reason("ec_noise", moved_us_cm=round(scatter)), 0.01, 0.006, is_relative=True)
+LEVEL = StableLimits(
+    lambda per_minute: Reason("level_moves", moved_deci_mm=round(per_minute * 10)),
+    lambda scatter: Reason("level_noise", moved_deci_mm=round(scatter * 10)), 4.0, 3.0)
 
 
 @dataclass(frozen=True)

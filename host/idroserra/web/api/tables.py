@@ -185,14 +185,6 @@ def _preview_series(context: WebContext, query: TableQuery) -> Iterable[Row]:
                    "quantity": name, "value": value}
 
 
-def _users(context: WebContext, _query: TableQuery) -> Iterable[Row]:
-    return users_json(context.auth)
-
-
-def _tokens(context: WebContext, _query: TableQuery) -> Iterable[Row]:
-    return tokens_json(context.auth)
-
-
 def _audit(context: WebContext, _query: TableQuery) -> Iterable[Row]:
     return [row._asdict() for row in reversed(context.auth.audit.newest(MOST_AUDIT_ROWS))]
 
@@ -250,8 +242,10 @@ NODE_TABLES: dict[str, Table] = {
     "preview-series": Table(("unix_ms", "quantity", "value"), _preview_series),
 }
 ADMIN_TABLES: dict[str, Table] = {
-    "users": Table(("name", "role", "made_unix_ms", "sessions"), _users),
-    "tokens": Table(("name", "role", "by", "made_unix_ms", "used_unix_ms"), _tokens),
+    "users": Table(("name", "role", "made_unix_ms", "sessions"),
+                   lambda context, _query: users_json(context.auth)),
+    "tokens": Table(("name", "role", "by", "made_unix_ms", "used_unix_ms"),
+                    lambda context, _query: tokens_json(context.auth)),
     "audit": Table(("seq", "unix_ms", "who", "address", "action", "target", "detail", "result",
                     "reason", "hash"), _audit),
 }
