@@ -4,43 +4,24 @@ A builder takes the Wiring and the entry of the board, connects the part to its 
 returns (part with a `fault`, its probe). Devices are imported only if the board has them.
 """
 
+from idrosim.devices.shared.probe_signals import signal_of
 from idrosim.probes import field_probes, water_probes
 
 
-def ezo_ph(wiring, spec):
-    """Wire a pH circuit with its electrode."""
-    from idrosim.devices.ezo_ph import EzoPh
-
-    probe = wiring.probe(spec, "ph", water_probes.PhProbe)
-    circuit = EzoPh(wiring.clock, wiring.reader(probe, "electrode_mv"))
-    return _ezo(wiring, spec, circuit), probe
-
-
-def ezo_ec(wiring, spec):
-    """Wire a conductivity circuit with its cell."""
-    from idrosim.devices.ezo_ec import EzoEc
-
-    probe = wiring.probe(spec, "ec", water_probes.EcProbe)
-    circuit = EzoEc(wiring.clock, wiring.reader(probe, "kappa_us_cm"))
-    return _ezo(wiring, spec, circuit), probe
-
-
-def ezo_do(wiring, spec):
-    """Wire an oxygen circuit with its probe."""
-    from idrosim.devices.ezo_do import EzoDo
-
-    probe = wiring.probe(spec, "do", field_probes.OxygenProbe)
-    return _ezo(wiring, spec, EzoDo(wiring.clock, wiring.reader(probe, "do_mg_l"))), probe
-
-
-def ezo_rtd(wiring, spec):
-    """Wire a temperature circuit with its probe: in the water, or for the source `air` there."""
-    from idrosim.devices.ezo_rtd import EzoRtd
-    from idrosim.devices.shared.probe_signals import signal_of
-
-    kind, build, name = signal_of("temp_c", spec["source"])
+def _reading(wiring, spec):
+    """Wire a circuit or a light sensor that reads one property of its probe."""
+    part = spec.get("driver", spec["part"])
+    name, quantity = _READING[part]
+    kind, build, signal = signal_of(quantity, spec["source"])
     probe = wiring.probe(spec, kind, build)
-    return _ezo(wiring, spec, EzoRtd(wiring.clock, wiring.reader(probe, name))), probe
+    device = _class_of(part, name)(wiring.clock, wiring.reader(probe, signal))
+    if quantity == "illuminance_lx":
+        return wiring.on_i2c(spec, device), probe
+    from idrosim.devices.shared.ezo_interfaces import EzoI2c, EzoUart
+
+    if "address" in spec:
+        return wiring.on_i2c(spec, EzoI2c(device)), probe
+    return wiring.on_uart(spec, EzoUart(device), 9_600), probe
 
 
 def hc_sr04(wiring, spec):
@@ -105,20 +86,6 @@ def scd4x(wiring, spec):
     return wiring.on_i2c(spec, Scd4x(wiring.clock, surroundings)), gas
 
 
-def bh1750(wiring, spec):
-    """Wire a light sensor."""
-    from idrosim.devices.bh1750 import Bh1750
-
-    return _light(wiring, spec, Bh1750)
-
-
-def tsl2591(wiring, spec):
-    """Wire a light sensor with two diodes."""
-    from idrosim.devices.tsl2591 import Tsl2591
-
-    return _light(wiring, spec, Tsl2591)
-
-
 def ina219(wiring, spec):
     """Wire a current and voltage monitor into the rail of the pumps."""
     from idrosim.devices.ina219 import Ina219
@@ -126,20 +93,6 @@ def ina219(wiring, spec):
     probe = wiring.probe(spec, "supply", field_probes.SupplyProbe)
     part = Ina219(wiring.clock, wiring.reader(probe, "supply"), spec["shunt_mohm"])
     return wiring.on_i2c(spec, part), probe
-
-
-def mcp23017(wiring, spec):
-    """Return an I/O expander."""
-    from idrosim.devices.mcp23017 import Mcp23017
-
-    return Mcp23017()
-
-
-def pcf8574(wiring, spec):
-    """Return an I/O expander for relays."""
-    from idrosim.devices.pcf8574 import Pcf8574
-
-    return Pcf8574()
 
 
 def pca9685(wiring, spec):
@@ -150,14 +103,6 @@ def pca9685(wiring, spec):
     for address, build in ((0x00, GeneralCall), (0x70, AllCall)):
         wiring.at_address(spec["bus"], address, build).parts.append(device)
     return device
-
-
-def _ezo(wiring, spec, circuit):
-    from idrosim.devices.shared.ezo_interfaces import EzoI2c, EzoUart
-
-    if "address" in spec:
-        return wiring.on_i2c(spec, EzoI2c(circuit))
-    return wiring.on_uart(spec, EzoUart(circuit), 9_600)
 
 
 def _range_finder(wiring, spec, build):
@@ -174,25 +119,33 @@ def _range_finder(wiring, spec, build):
     return part, probe
 
 
-def _light(wiring, spec, build):
-    probe = wiring.probe(spec, "light", field_probes.LightProbe)
-    return wiring.on_i2c(spec, build(wiring.clock, wiring.reader(probe, "illuminance_lx"))), probe
+def _class_of(part, name):
+    return getattr(__import__("idrosim.devices." + part, None, None, (name,)), name)
 
 
+# part: (its class, what it reads)
+_READING = {
+    "ezo_ph": ("EzoPh", "ph"), "ezo_ec": ("EzoEc", "ec_us_cm"), "ezo_do": ("EzoDo", "do_mg_l"),
+    "ezo_rtd": ("EzoRtd", "temp_c"),
+    "bh1750": ("Bh1750", "illuminance_lx"), "tsl2591": ("Tsl2591", "illuminance_lx"),
+}
 # part: (builder, faults of the part itself)
 PARTS = {
-    "ezo_ph": (ezo_ph, ("unplugged", "noisy")),
-    "ezo_ec": (ezo_ec, ("unplugged", "noisy")),
-    "ezo_do": (ezo_do, ("unplugged", "noisy")),
-    "ezo_rtd": (ezo_rtd, ("unplugged", "noisy")),
+    "ezo_ph": (_reading, ("unplugged", "noisy")),
+    "ezo_ec": (_reading, ("unplugged", "noisy")),
+    "ezo_do": (_reading, ("unplugged", "noisy")),
+    "ezo_rtd": (_reading, ("unplugged", "noisy")),
     "hc_sr04": (hc_sr04, ("unplugged",)),
     "jsn_sr04t": (jsn_sr04t, ("unplugged",)),
     "vl53l0x": (vl53l0x, ("unplugged",)),
     "float_switch": (float_switch, ("unplugged", "shorted", "stuck", "noisy")),
     "flow_meter": (flow_meter, ("unplugged", "stuck")),
     "scd4x": (scd4x, ("unplugged", "noisy")),
-    "bh1750": (bh1750, ("unplugged",)),
-    "tsl2591": (tsl2591, ("unplugged",)),
+    "bh1750": (_reading, ("unplugged",)),
+    "tsl2591": (_reading, ("unplugged",)),
     "ina219": (ina219, ("unplugged",)),
 }
-EXPANDERS = {"mcp23017": mcp23017, "pcf8574": pcf8574, "pca9685": pca9685}
+# I/O expanders; pcf8574 is that of relays.
+EXPANDERS = {
+    "mcp23017": lambda wiring, spec: _class_of("mcp23017", "Mcp23017")(),
+    "pcf8574": lambda wiring, spec: _class_of("pcf8574", "Pcf8574")(), "pca9685": pca9685}

@@ -4,18 +4,18 @@ EZO-DO datasheet v5.3: R takes 600 ms, Cal 1300 ms, others 300 ms. The temperatu
 power-on; salinity and pressure stay in its EEPROM. By default only mg is on.
 """
 
-from idrosim.devices.shared.ezo import EzoCircuit
+from idrosim.devices.shared.ezo import EzoOutputs
 
-_OUTPUTS = ("%", "MG")  # in the order of a reading
 _AIR_MG_L = 9.09  # saturated water at 20 C
 _PER_C = -0.02  # of the solubility, about 20 C
 _PER_US_CM = -3.5e-6
 
 
-class EzoDo(EzoCircuit):
+class EzoDo(EzoOutputs):
     """One circuit; `do_mg_l` returns the oxygen of the water as a calibrated probe shows it."""
 
     NAME, VERSION, CAL_WORD = "D.O.", "2.13", "Cal"
+    OUTPUTS = ("%", "mg")
     WAITS_US = {"R": 600_000, "CAL": 1_300_000}
     DEFAULT_C = 20.0
 
@@ -34,8 +34,7 @@ class EzoDo(EzoCircuit):
         mg_l /= _solubility(seen_c, 0.0)
         mg_l = min(100.0, max(0.0, mg_l * self._gain()))
         percent = 100.0 * mg_l / (_AIR_MG_L * _solubility(self.temp_c, self.salinity_us_cm))
-        shown = {"%": f"{percent:.1f}", "MG": f"{mg_l:.2f}"}
-        return ",".join(shown[name] for name in _OUTPUTS if name in self.outputs) or "no output"
+        return self.enabled({"%": f"{percent:.1f}", "mg": f"{mg_l:.2f}"}) or "no output"
 
     def calibrate(self, words):
         """Calibrate zero; return "", or None for an unknown point."""
@@ -60,16 +59,6 @@ class EzoDo(EzoCircuit):
         if words[0] == "?":
             return f"?S,{self.salinity_us_cm:.0f},uS"
         self.salinity_us_cm = float(words[0])
-        return ""
-
-    def _on_o(self, words):
-        if words[0] == "?":
-            return "?,O," + ",".join([n.lower() for n in _OUTPUTS if n in self.outputs])
-        if words[0] not in _OUTPUTS or words[1] not in ("0", "1"):
-            return None
-        self.outputs = [name for name in self.outputs if name != words[0]]
-        if words[1] == "1":
-            self.outputs.append(words[0])
         return ""
 
 

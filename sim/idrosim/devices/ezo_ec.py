@@ -4,16 +4,16 @@ EZO-EC datasheet v6.2: R, Cal and K,n take 600 ms, others 300 ms. Cal,dry is fir
 effect until Cal,high. Since firmware 2.10 only the output EC is on by default.
 """
 
-from idrosim.devices.shared.ezo import EzoCircuit
+from idrosim.devices.shared.ezo import EzoOutputs
 
 _PER_C = 0.019
-_OUTPUTS = ("EC", "TDS", "S", "SG")
 
 
-class EzoEc(EzoCircuit):
+class EzoEc(EzoOutputs):
     """One circuit; `kappa_us_cm` returns the uncompensated conductivity at a K of 1."""
 
     NAME, VERSION, CAL_WORD = "EC", "2.16", "CAL"
+    OUTPUTS = ("EC", "TDS", "S", "SG")
     WAITS_US = {"R": 600_000, "CAL": 600_000, "K": 600_000}
 
     def __init__(self, clock, kappa_us_cm):
@@ -25,10 +25,9 @@ class EzoEc(EzoCircuit):
     def measure(self):
         """Return the enabled outputs, separated by commas."""
         ec_us_cm = self._compensated() * self.cell_k * self._gain()
-        shown = {
+        return self.enabled({
             "EC": _digits(ec_us_cm), "TDS": f"{0.54 * ec_us_cm:.0f}",
-            "S": f"{ec_us_cm / 2_000:.2f}", "SG": f"{1 + ec_us_cm * 5e-7:.3f}"}
-        return ",".join(shown[name] for name in _OUTPUTS if name in self.outputs)
+            "S": f"{ec_us_cm / 2_000:.2f}", "SG": f"{1 + ec_us_cm * 5e-7:.3f}"})
 
     def calibrate(self, words):
         """Calibrate a point; return "", or None for an unknown point."""
@@ -61,16 +60,6 @@ class EzoEc(EzoCircuit):
         if words[0] == "?":
             return f"?K,{self.cell_k:.1f}"
         self.cell_k = float(words[0])
-        return ""
-
-    def _on_o(self, words):
-        if words[0] == "?":
-            return "?,O," + ",".join(name for name in _OUTPUTS if name in self.outputs)
-        if words[0] not in _OUTPUTS or words[1] not in ("0", "1"):
-            return None
-        self.outputs = [name for name in self.outputs if name != words[0]]
-        if words[1] == "1":
-            self.outputs.append(words[0])
         return ""
 
 

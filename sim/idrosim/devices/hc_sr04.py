@@ -2,11 +2,8 @@
 
 from idrosim.devices.shared.ultrasonic import Ultrasonic
 
-_LIMITS = (10, 20, 4_000, 38_000)
-
 
 class HcSr04(Ultrasonic):
     """One part."""
 
-    def __init__(self, clock, distance_mm, air_c):
-        super().__init__(clock, distance_mm, air_c, _LIMITS)
+    LIMITS = (10, 20, 4_000, 38_000)

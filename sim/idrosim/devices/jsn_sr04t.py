@@ -7,7 +7,7 @@ R27 it is a UART part: request 0x55, answer FF high low sum, mm at 340 m/s; 0 me
 from idrosim.devices.shared.ultrasonic import Ultrasonic, echo_us
 
 BLIND_MM = 250
-_LIMITS = (10, BLIND_MM, 4_500, 60_000)
+_FAR_MM = 4_500
 _ASK = 0x55
 _ANSWER_US = 60_000
 _FRAME_US = 4 * 1_042
@@ -16,8 +16,7 @@ _FRAME_US = 4 * 1_042
 class JsnSr04t(Ultrasonic):
     """One part with trigger and echo lines."""
 
-    def __init__(self, clock, distance_mm, air_c):
-        super().__init__(clock, distance_mm, air_c, _LIMITS)
+    LIMITS = (10, BLIND_MM, _FAR_MM, 60_000)
 
 
 class JsnUart:
@@ -51,7 +50,7 @@ class JsnUart:
 
     def _measured_mm(self):
         distance_mm = self._distance_mm()
-        if distance_mm > _LIMITS[2]:
+        if distance_mm > _FAR_MM:
             return 0
         width_us = echo_us(max(distance_mm, BLIND_MM), self._air_c())
         return int(width_us * 0.17 + 0.5)

@@ -99,6 +99,27 @@ class EzoCircuit:
         return len(self.points)
 
 
+class EzoOutputs(EzoCircuit):
+    """A circuit with several outputs: OUTPUTS, in the order of a reading; `outputs` are those that
+    are on, in capitals."""
+
+    OUTPUTS = ()
+
+    def enabled(self, shown):
+        """Return the texts of the enabled outputs of {output: text}, separated by commas."""
+        return ",".join([shown[name] for name in self.OUTPUTS if name.upper() in self.outputs])
+
+    def _on_o(self, words):
+        if words[0] == "?":
+            return "?,O," + self.enabled({name: name for name in self.OUTPUTS})
+        if words[0] not in [name.upper() for name in self.OUTPUTS] or words[1] not in ("0", "1"):
+            return None
+        self.outputs = [name for name in self.outputs if name != words[0]]
+        if words[1] == "1":
+            self.outputs.append(words[0])
+        return ""
+
+
 def _short(value):
     """Return a number as the circuits echo it: two decimals, without a final zero."""
     text = f"{value:.2f}"

@@ -21,12 +21,13 @@ class Ultrasonic:
     fault: None, "unplugged" (no echo) or "stuck" (repeats the last distance).
     """
 
-    def __init__(self, clock, distance_mm, air_c, limits):
-        """`limits`: (trigger in us, blind zone in mm, range in mm, pulse without echo in us)."""
+    LIMITS = ()  # trigger in us, blind zone in mm, range in mm, pulse without echo in us
+
+    def __init__(self, clock, distance_mm, air_c):
         self._clock = clock
         self._distance_mm = distance_mm
         self._air_c = air_c
-        self._trigger_us, self._blind_mm, self._far_mm, self._lost_us = limits
+        self._trigger_us, self._blind_mm, self._far_mm, self._lost_us = self.LIMITS
         self._risen_us = None
         self._pinged_us = -_CYCLE_US
         self._pulse = None
