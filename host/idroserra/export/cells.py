@@ -1,8 +1,11 @@
-"""Cells of a CSV that a spreadsheet does not evaluate."""
+"""Lines of a CSV, and cells that a spreadsheet does not evaluate."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from collections.abc import Iterable
 
 
 def safe_cell(value: object) -> object:
@@ -16,3 +19,10 @@ def safe_cell(value: object) -> object:
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return f"'{value}"
     return value
+
+
+def csv_line(cells: Iterable[object]) -> str:
+    """Return one line of a CSV with its end."""
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)
+    return text.getvalue()

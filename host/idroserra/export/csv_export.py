@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from idro.protocol.quantities import format_scaled
 from idroserra.core import protocol
-from idroserra.export.cells import safe_cell
+from idroserra.export.cells import csv_line, safe_cell
 from idroserra.export.rows import Instant
 from idroserra.history.models import EventPoint
 from idroserra.i18n.events import event_text
@@ -33,7 +33,7 @@ def readings_csv(
     """Yield the CSV of readings in chunks, the header first."""
     units = {channel: protocol.split_channel(channel)[1] for channel in channels}
     head = [*_time_head(zone), *(f"{key} [{units[key].unit}]" for key in channels), "faults"]
-    yield _line(head)
+    yield csv_line(head)
     yield from _pieces(
         [*_times(one.unix_ms, zone),
          *(_number(units[key], one.values.get(key)) for key in channels),
@@ -52,7 +52,7 @@ def events_csv(events: Iterable[EventPoint], zone: ZoneInfo | None) -> Iterator[
             return str(safe_cell(event_text(one.kind, one.detail)))
 
     def lines() -> Iterator[str]:
-        yield _line([*_time_head(zone), "boot_id", "seq", "kind", "detail", "text"])
+        yield csv_line([*_time_head(zone), "boot_id", "seq", "kind", "detail", "text"])
         yield from _pieces(
             [*_times(one.unix_us // 1_000, zone), one.boot_id, str(one.seq), one.kind,
              json.dumps(dict(one.detail)), text_of(one)]
@@ -65,7 +65,7 @@ def events_csv(events: Iterable[EventPoint], zone: ZoneInfo | None) -> Iterator[
 def balance_csv(balance: Balance, zone: ZoneInfo | None) -> Iterator[str]:
     """Yield the CSV of a balance in chunks, the header first: one row a day."""
     dosers, strong = list(balance.total.dosed_ul), list(balance.total.dosed_meq)
-    yield _line([
+    yield csv_line([
         *_time_head(zone), "to_unix_ms", *(f"water_{name} [ml]" for name in _WATER_ML),
         "level_unread [ms]", "valve_open [ms]", *(f"{doser} [ml]" for doser in dosers),
         *(f"{doser} [meq]" for doser in strong)])
@@ -122,9 +122,3 @@ def _pieces(rows: Iterable[list[str]]) -> Iterator[str]:
             text.truncate()
     if text.tell():
         yield text.getvalue()
-
-
-def _line(cells: list[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue()

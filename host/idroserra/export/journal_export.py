@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import zipfile
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from idroserra.export.cells import safe_cell
+from idroserra.export.cells import csv_line, safe_cell
 from idroserra.export.csv_export import iso_utc
 from idroserra.journal.errors import UnknownNote
 from idroserra.journal.models import Note
@@ -24,10 +23,10 @@ _COLUMNS = ("unix_ms", "node", "site", "kind", "text", "crop", "weight_g", "coun
 def notes_csv(notes: Iterable[Note], zone: ZoneInfo | None) -> Iterator[str]:
     """Yield the lines of a CSV: one row a note, with its photos' names in the ZIP."""
     local = [f"time_local [{zone.key}]"] if zone else []
-    yield _line(["time_utc", *local, *_COLUMNS, "photos", "id"])
+    yield csv_line(["time_utc", *local, *_COLUMNS, "photos", "id"])
     for note in notes:
         there = [_local(note.unix_ms, zone)] if zone else []
-        yield _line([iso_utc(note.unix_ms), *there,
+        yield csv_line([iso_utc(note.unix_ms), *there,
                      *(safe_cell(getattr(note, name)) for name in _COLUMNS),
                      " ".join(f"{photo.id}.jpg" for photo in note.photos), note.id])
 
@@ -86,9 +85,3 @@ class _ZipBuffer(io.RawIOBase):
 
 def _local(unix_ms: int, zone: ZoneInfo | None) -> str:
     return datetime.fromtimestamp(unix_ms / 1_000, zone).isoformat(timespec="seconds")
-
-
-def _line(cells: list[object]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue()

@@ -5,14 +5,12 @@ A column `..unix_ms` is followed by the time in ISO 8601 UTC and, with a time zo
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from idroserra.export.cells import safe_cell
+from idroserra.export.cells import csv_line, safe_cell
 from idroserra.export.csv_export import iso_utc
 
 _TIME = "unix_ms"
@@ -22,9 +20,9 @@ def table_csv(
     columns: Sequence[str], rows: Iterable[Mapping[str, Any]], zone: ZoneInfo | None
 ) -> Iterator[str]:
     """Yield the CSV, the header first. A missing value is an empty cell."""
-    yield _line([cell for name in columns for cell in _head(name, zone)])
+    yield csv_line([cell for name in columns for cell in _head(name, zone)])
     for row in rows:
-        yield _line([cell for name in columns for cell in _cells(name, row.get(name), zone)])
+        yield csv_line([cell for name in columns for cell in _cells(name, row.get(name), zone)])
 
 
 def _head(name: str, zone: ZoneInfo | None) -> list[object]:
@@ -43,9 +41,3 @@ def _cells(name: str, value: object, zone: ZoneInfo | None) -> list[object]:
     local = [datetime.fromtimestamp(value / 1_000, zone).isoformat(timespec="seconds")] if (
         zone) else []
     return [value, iso_utc(value), *local]
-
-
-def _line(cells: list[object]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue()
