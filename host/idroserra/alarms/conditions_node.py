@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from idroserra.alarms.finding import Finding
 from idroserra.alarms.rules import Rule
 from idroserra.alarms.snapshot import NodeSnapshot, Snapshot
-from idroserra.core.protocol import Detail
+from idroserra.core.protocol import Detail, int_of
 from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.node_state.calibration_age import day_of
 
@@ -25,11 +25,6 @@ def _found(
     part: str = "", covers: frozenset[str] = frozenset(),
 ) -> Finding:
     return Finding(rule.name, node.site, node.node, part, is_present, reason, covers)
-
-
-def _number(detail: Detail, key: str) -> int:
-    value = detail.get(key)
-    return value if isinstance(value, int) else 0
 
 
 def silent(
@@ -70,7 +65,7 @@ def _water(
 ) -> Iterator[Finding]:
     event = node.events.get("water")
     state = None if event is None else event.detail.get("state")
-    moved = 0 if event is None else _number(event.detail, "moved_mm")
+    moved = 0 if event is None else int_of(event.detail, "moved_mm")
     reason = Reason("water_normal")
     if state == "rises":
         reason = Reason("water_rises", moved_mm=moved)
@@ -223,16 +218,16 @@ NODE_WATCHES: dict[str, Watch] = {
     "silent": silent, "latched": _latched, "water": _water, "reset_loop": _reset_loop,
     "flash_failed": _recent("flash_failed", _flash_failed),
     "thinned": _recent("gap", lambda detail: Reason(
-        "readings_thinned", count=_number(detail, "count"))),
+        "readings_thinned", count=int_of(detail, "count"))),
     "clock_off": _clock_off, "settings_refused": _has(lambda node: node.settings_error),
     "recipe_held": _has(lambda node: node.recipe_held),
     "update_failed": _has(lambda node: node.update_failed),
     "bus_dead": _bus_dead, "calibration": _calibration,
     **{part: _system(part) for part in ("micropython", "psram", "cpu")},
     "irrigation_no_flow": _began("irrigation_no_flow", "flow_normal", lambda detail: Reason(
-        "pump_without_flow", on_ms=_number(detail, "on_ms"))),
+        "pump_without_flow", on_ms=int_of(detail, "on_ms"))),
     "irrigation_stuck_on": _began("irrigation_stuck_on", "pump_off", lambda detail: Reason(
-        "flow_with_pump_off", flow_ml_per_min=_number(detail, "flow_ml_per_min"))),
+        "flow_with_pump_off", flow_ml_per_min=int_of(detail, "flow_ml_per_min"))),
     "air_too_hot": _began("air_too_hot", "air_not_hot", _own),
     "air_warms": _began("air_warms", "air_steady", _own),
 }

@@ -81,6 +81,12 @@ FOREIGN_QUANTITIES: Mapping[str, Quantity] = {
 STORED_QUANTITIES: Mapping[str, Quantity] = {**QUANTITIES, **FOREIGN_QUANTITIES}
 
 
+def int_of(detail: Mapping[str, Any], key: str) -> int:
+    """Return an integer of a detail; 0 if it is missing or something else."""
+    value = detail.get(key)
+    return value if isinstance(value, int) else 0
+
+
 def parse_topic(topic: str) -> tuple[str, str, str]:
     """Return (node, "up" | "down", leaf). Raises ProtocolError."""
     node, direction, leaf = topics.parse(topic)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from idro.errors import ProtocolError
-from idroserra.core.protocol import Detail
+from idroserra.core.protocol import Detail, int_of
 from idroserra.core.reasons import reason_from_json
 from idroserra.i18n.channels import (
     display_of,
@@ -66,11 +65,6 @@ def _by(detail: Detail) -> str:
     return _(" by {who}").format(who=who) if who and who not in ("control", "auto") else ""
 
 
-def _number(detail: Detail, key: str) -> int:
-    value: Any = detail.get(key)
-    return value if isinstance(value, int) else 0
-
-
 # How a boot ended, if not by an exception: idro.app.node. A planned restart is no error.
 _LAST_ERRORS = {"planned_update": "", "out_of_memory": N_("no memory for the connection"),
                 "ended": N_("the program ended")}
@@ -88,13 +82,13 @@ def _boot(detail: Detail) -> str:
 def _dosed(detail: Detail) -> str:
     cut = reason_text(detail.get("cut"))
     return _("{what}, {volume} given{by}{because}{cut}").format(
-        what=_name(detail), volume=volume_text(_number(detail, "volume_ul")), by=_by(detail),
+        what=_name(detail), volume=volume_text(int_of(detail, "volume_ul")), by=_by(detail),
         because=_because(detail), cut=_("; cut short: {why}").format(why=cut) if cut else "")
 
 
 def _ran(detail: Detail) -> str:
     return _("{what} ran for {time}{by}{because}").format(
-        what=_name(detail), time=duration_text(_number(detail, "on_ms")), by=_by(detail),
+        what=_name(detail), time=duration_text(int_of(detail, "on_ms")), by=_by(detail),
         because=_because(detail))
 
 
@@ -123,7 +117,7 @@ def _fault_began(detail: Detail) -> str:
 
 
 def _fault_ended(detail: Detail) -> str:
-    lasted = _number(detail, "lasted_ms")
+    lasted = int_of(detail, "lasted_ms")
     if not lasted:
         return _("{what}: reading restored.").format(what=_channel(detail))
     return _("{what}: reading restored after {time}.").format(
@@ -131,14 +125,14 @@ def _fault_ended(detail: Detail) -> str:
 
 
 def _gap(detail: Detail) -> str:
-    count = _number(detail, "count")
+    count = int_of(detail, "count")
     if not count:
         return _("The node's memory was full: readings were thinned out.")
     return _("The node's memory was full: {count} readings were thinned out.").format(count=count)
 
 
 def _clock_set(detail: Detail) -> str:
-    moved = _number(detail, "by_ms")
+    moved = int_of(detail, "by_ms")
     if not moved:
         return _("The node's clock is set.")
     return _("The node's clock is set, corrected by {time}.").format(
@@ -167,20 +161,20 @@ def _flash_failed(detail: Detail) -> str:
 
 
 def _correction(detail: Detail) -> str:
-    given, left = (volume_text(_number(detail, key)) for key in ("given_ul", "left_ul"))
+    given, left = (volume_text(int_of(detail, key)) for key in ("given_ul", "left_ul"))
     what = plain_name(str(detail.get("actuator", "an_output")))
     state, because = detail.get("state"), _because(detail)
     if state == "opened":
         if "target_us_cm" in detail:
-            ec = format_value("reservoir.ec_us_cm", _number(detail, "target_us_cm"))
+            ec = format_value("reservoir.ec_us_cm", int_of(detail, "target_us_cm"))
             return _("Correction with {what} to an EC of {ec} opened{by}{because}").format(
                 what=what, ec=ec, by=_by(detail), because=because)
-        target = format_number(_number(detail, "target_milli_ph") / 1_000, 2)
+        target = format_number(int_of(detail, "target_milli_ph") / 1_000, 2)
         return _("Correction with {what} to pH {ph} opened{by}{because}").format(
             what=what, ph=target, by=_by(detail), because=because)
     if state == "ready":
         return _("Correction with {what} is ready to give {volume}{because}").format(
-            what=what, volume=volume_text(_number(detail, "next_ul")), because=because)
+            what=what, volume=volume_text(int_of(detail, "next_ul")), because=because)
     if state == "given":
         step = reason_from_json(detail.get("reason"))
         if step is None or step.code != "step_given":
@@ -188,7 +182,7 @@ def _correction(detail: Detail) -> str:
                 what=what, given=given, left=left)
         return _("Correction with {what}: a step of {volume} given, {given} so far, {left} left"
                  ).format(what=what, given=given, left=left,
-                          volume=volume_text(_number(step.values, "volume_ul")))
+                          volume=volume_text(int_of(step.values, "volume_ul")))
     if state == "ended":
         return _("Correction with {what} is over{because}, {given} given").format(
             what=what, because=because, given=given)
@@ -196,7 +190,7 @@ def _correction(detail: Detail) -> str:
 
 
 def _authority(detail: Detail) -> str:
-    granted, asked = _number(detail, "granted_pct"), _number(detail, "asked_pct")
+    granted, asked = int_of(detail, "granted_pct"), int_of(detail, "asked_pct")
     because = _because(detail)
     asked_for = _(" ({asked} % requested)").format(asked=asked) if asked > granted else ""
     if not granted:
@@ -207,7 +201,7 @@ def _authority(detail: Detail) -> str:
 
 
 def _water(detail: Detail) -> str:
-    moved = _number(detail, "moved_mm")
+    moved = int_of(detail, "moved_mm")
     state = detail.get("state")
     if state == "rises":
         return _("The water level rose by {moved} mm with the valve closed: does the valve "
@@ -222,7 +216,7 @@ def _water(detail: Detail) -> str:
 
 
 def _irrigation_no_flow(detail: Detail) -> str:
-    lasted = duration_text(_number(detail, "on_ms"))
+    lasted = duration_text(int_of(detail, "on_ms"))
     if detail.get("state") == "ended":
         return _("Water flows to the roots again, after {time} of pumping without flow.").format(
             time=lasted)
@@ -231,7 +225,7 @@ def _irrigation_no_flow(detail: Detail) -> str:
 
 
 def _irrigation_stuck_on(detail: Detail) -> str:
-    flow = format_value("irrigation.flow_ml_per_min", _number(detail, "flow_ml_per_min"))
+    flow = format_value("irrigation.flow_ml_per_min", int_of(detail, "flow_ml_per_min"))
     if detail.get("state") == "ended":
         return _("The flow to the roots has stopped with the irrigation pump off.")
     return _("Water flows to the roots, {flow}, although the irrigation pump is off: a welded "

@@ -92,7 +92,7 @@ def counted_down(reason: Reason, elapsed_ms: int) -> Reason:
 
 def as_sentence(reason: object) -> str:
     """Return a reason in words that begin with a capital letter."""
-    return _capitalized(reason_text(reason))
+    return capitalized(reason_text(reason))
 
 
 def english(reason: Reason | None) -> str:
@@ -110,7 +110,7 @@ def reason_json(reason: object) -> dict[str, Any] | None:
 def sentence_json(reason: object) -> dict[str, Any] | None:
     """Return reason_json() with a text that begins with a capital letter."""
     found = reason_json(reason)
-    return None if found is None else found | {"text": _capitalized(found["text"])}
+    return None if found is None else found | {"text": capitalized(found["text"])}
 
 
 def value_text(
@@ -138,7 +138,8 @@ def reset_text(reset: str) -> str:
     return gettext(_RESETS.get(reset, reset)) or gettext("an unknown reset")
 
 
-def _capitalized(words: str) -> str:
+def capitalized(words: str) -> str:
+    """Return words with a capital letter; a first word such as pH stays as it is."""
     return words if words[1:2].isupper() else words[:1].upper() + words[1:]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from idroserra.core.protocol import int_of
 from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.i18n.channels import plain_name, volume_text
 from idroserra.i18n.reasons import reason_json, reason_text
@@ -35,26 +36,26 @@ def open_correction(events: LatestEvents, node: str) -> OpenCorrection | None:
         return None
     detail, unix_ms = found
     return OpenCorrection(
-        str(detail.get("state")), str(detail.get("actuator")), _int(detail, "next_ul"),
+        str(detail.get("state")), str(detail.get("actuator")), int_of(detail, "next_ul"),
         reason_from_json(detail.get("reason")), unix_ms)
 
 
 def described(detail: Mapping[str, Any], unix_ms: int) -> Correction:
     """Return the correction in a `correction` event reported at `unix_ms`."""
     state, reason = str(detail.get("state")), reason_from_json(detail.get("reason"))
-    wait_ms = 0 if reason is None else _int(reason.values, "left_ms")
-    given_ul, left_ul = _int(detail, "given_ul"), _int(detail, "left_ul")
+    wait_ms = 0 if reason is None else int_of(reason.values, "left_ms")
+    given_ul, left_ul = int_of(detail, "given_ul"), int_of(detail, "left_ul")
     return {
         "state": state, "is_open": state != "ended",
         "is_reached": state == "ended" and reason is not None and reason.code == REACHED,
         "actuator": str(detail.get("actuator")), "given_ul": given_ul, "left_ul": left_ul,
-        "total_ul": given_ul + left_ul, "next_ul": _int(detail, "next_ul"),
+        "total_ul": given_ul + left_ul, "next_ul": int_of(detail, "next_ul"),
         "channel": "reservoir.ec_us_cm" if TARGET_US_CM in detail else "reservoir.ph",
-        "target": _int(detail, TARGET_US_CM) or _int(detail, "target_milli_ph") / 1_000,
+        "target": int_of(detail, TARGET_US_CM) or int_of(detail, "target_milli_ph") / 1_000,
         "reason": reason_json(reason),
         "by": str(detail.get("by") or ""), "unix_ms": unix_ms,
         "wait_until_unix_ms": unix_ms + wait_ms if wait_ms else None,
-        "text": state_text(state, reason, _int(detail, "next_ul"), str(detail.get("actuator"))),
+        "text": state_text(state, reason, int_of(detail, "next_ul"), str(detail.get("actuator"))),
     }
 
 
@@ -66,7 +67,7 @@ def state_text(state: str, reason: Reason | None, next_ul: int, actuator: str) -
         return _("Press the button on the board: {volume} of {what}").format(
             volume=volume_text(next_ul), what=plain_name(actuator))
     if state == "given":
-        volume_ul = 0 if reason is None else _int(reason.values, "volume_ul")
+        volume_ul = 0 if reason is None else int_of(reason.values, "volume_ul")
         return _("Step given: {volume}").format(volume=volume_text(volume_ul))
     if state == "held":
         if reason is not None and reason.code == "mixing":
@@ -85,8 +86,3 @@ def _newest(events: LatestEvents, node: str) -> tuple[Mapping[str, Any], int] | 
     if event.detail.get("state") != "ended" and boot and boot.unix_us > event.unix_us:
         return {**event.detail, "state": "ended", "reason": RESET}, event.unix_ms
     return event.detail, event.unix_ms
-
-
-def _int(detail: Mapping[str, Any], key: str) -> int:
-    value = detail.get(key)
-    return value if isinstance(value, int) else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from idroserra.core.protocol import int_of
 from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.node_state.inputs import RaisedAlarm, Reading, Reported, StateInputs
 from idroserra.node_state.state import DOSING_LOOPS, NodeState, state_of
@@ -180,7 +181,7 @@ def _conditions(events: Events) -> tuple[Reported, ...]:
 
 
 def _water(detail: Mapping[str, Any]) -> Reason | None:
-    moved = _int(detail, "moved_mm")
+    moved = int_of(detail, "moved_mm")
     if detail.get("state") == "rises":
         return Reason("water_rises", moved_mm=moved)
     return Reason("water_falls", mm_per_h=moved) if detail.get("state") == "falls" else None
@@ -193,15 +194,10 @@ def _began(reason_of: Callable[[Mapping[str, Any]], Reason]) -> Callable[..., Re
 _CONDITIONS: dict[str, Callable[[Mapping[str, Any]], Reason | None]] = {
     "water": _water,
     "irrigation_no_flow": _began(lambda detail: Reason(
-        "pump_without_flow", on_ms=_int(detail, "on_ms"))),
+        "pump_without_flow", on_ms=int_of(detail, "on_ms"))),
     "irrigation_stuck_on": _began(lambda detail: Reason(
-        "flow_with_pump_off", flow_ml_per_min=_int(detail, "flow_ml_per_min"))),
+        "flow_with_pump_off", flow_ml_per_min=int_of(detail, "flow_ml_per_min"))),
     "air_too_hot": _began(
         lambda detail: reason_from_json(detail.get("reason")) or Reason("hot_lock_warm")),
     "air_warms": _began(lambda detail: Reason("heater_suspect")),
 }
-
-
-def _int(detail: Mapping[str, Any], key: str) -> int:
-    value = detail.get(key)
-    return value if isinstance(value, int) else 0

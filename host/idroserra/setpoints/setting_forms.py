@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from idro.protocol.descriptions import SETTING_TEXTS
 from idroserra.core import protocol
 from idroserra.i18n.marker import N_
+from idroserra.i18n.reasons import capitalized
 from idroserra.i18n.translate import current_units, format_short, localize_decimal
 from idroserra.i18n.translate import gettext as _
 from idroserra.i18n.units import Unit
@@ -205,7 +206,7 @@ def _field(key: str, row: _Row, info: protocol.Info | None) -> SettingField:
     text, factor, offset, decimals, step = _unit(row.unit)
     help_text = _(row.help or SETTING_TEXTS[key])
     return SettingField(
-        key, row.group, _(row.label), _sentence(help_text),
+        key, row.group, _(row.label), capitalized(help_text),
         row.unit if row.unit in _WIDGETS else "number", text, factor, offset, decimals, step,
         setting.kind, setting.default, setting.low, setting.high, row.group == "calibration",
         info is None or not row.parts or any(_has(info, part) for part in row.parts))
@@ -237,10 +238,6 @@ def _ec_decimals(unit: Unit) -> int:
 
 def _has(info: protocol.Info, part: str) -> bool:
     return part in info.channels or part in info.outputs or part in info.outputs.values()
-
-
-def _sentence(text: str) -> str:
-    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
 
 
 def _date_text(day: int) -> str:
