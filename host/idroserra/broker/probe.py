@@ -5,14 +5,13 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
+from msgspec.structs import replace
 
 from idroserra.core.config import MqttConfig
-from idroserra.mqtt.connection import identify
-from idroserra.mqtt.paho_client import stop_client
+from idroserra.mqtt.paho_client import new_client, stop_client
 
 CONNECT_S = 10.0
 QUIET_S = 1.0  # after the last retained message
@@ -23,7 +22,7 @@ class ConnectionProbe:
     messages under `listen_to`, `cleared` those that `clears` selected for deletion."""
 
     def __init__(
-        self, config: MqttConfig, version: int, listen_to: str = "idro/#",
+        self, config: MqttConfig, protocol: Literal["5", "3.1.1"], listen_to: str = "idro/#",
         clears: Callable[[str], bool] = lambda topic: False,
     ) -> None:
         self.refusal = "no answer"
@@ -31,10 +30,8 @@ class ConnectionProbe:
         self.cleared: list[str] = []
         self._answered = threading.Event()
         self._heard = threading.Event()
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=f"idroserra-visit-{secrets.token_hex(4)}",
-            protocol=mqtt.MQTTv5 if version == 5 else mqtt.MQTTv311)
-        identify(client, config)
+        client = new_client(
+            replace(config, protocol=protocol), f"idroserra-visit-{secrets.token_hex(4)}")
         client.on_connect = self._on_connect
         client.on_message = self._on_message
         client.on_subscribe = lambda *_: self._heard.set()

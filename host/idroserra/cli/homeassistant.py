@@ -28,7 +28,7 @@ def clear(config: ConfigFile = None) -> None:
     settings = load_config(config)
     prefix, broker = settings.homeassistant.prefix, settings.mqtt
     probe = ConnectionProbe(
-        broker, 5 if broker.protocol == "5" else 4, discovery_topic(prefix, "+"),
+        broker, broker.protocol, discovery_topic(prefix, "+"),
         lambda topic: is_ours(prefix, topic))
     if probe.refusal:
         raise HostError(f"{broker.url}: {probe.refusal}")

@@ -16,9 +16,9 @@ SHOWN_COUNT = 3
 
 def check_broker(config: MqttConfig) -> Iterator[Check]:
     """Yield checks of the connection, the MQTT version and stray retained messages."""
-    probe = ConnectionProbe(config, 5)
+    probe = ConnectionProbe(config, "5")
     if probe.refusal:
-        if ConnectionProbe(config, 4).refusal == "":
+        if ConnectionProbe(config, "3.1.1").refusal == "":
             yield Check("broker", "warn", f"{config.url}: supports only MQTT 3.1.1",
                         'use mosquitto 2, or set mqtt.protocol = "3.1.1"')
             return

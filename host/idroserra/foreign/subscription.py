@@ -13,14 +13,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from idroserra.core.config import MqttConfig
 from idroserra.foreign.messages import MAX_PAYLOAD_BYTES
-from idroserra.mqtt.connection import CONNECTED, KEEPALIVE_S, RECONNECT_S, identify
-from idroserra.mqtt.paho_client import stop_client
+from idroserra.mqtt.connection import CONNECTED, KEEPALIVE_S
+from idroserra.mqtt.paho_client import new_client, stop_client
 
 PER_S = 200.0  # messages: a house of a thousand sensors sends a tenth
 BURST = 2_000.0  # such as the retained messages after a subscription
@@ -116,14 +115,7 @@ class Subscription:
         self._client.subscribe([(topic, 0) for topic in self._topics])
 
     def _build(self) -> mqtt.Client:
-        config = self._config
-        is_v5 = config.protocol == "5"
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=f"{config.client_id}-foreign",
-            protocol=mqtt.MQTTv5 if is_v5 else mqtt.MQTTv311,
-            clean_session=None if is_v5 else True)
-        identify(client, config)
-        client.reconnect_delay_set(*RECONNECT_S)
+        client = new_client(self._config, f"{self._config.client_id}-foreign")
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe

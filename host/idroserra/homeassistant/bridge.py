@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import MQTTErrorCode
 
 from idroserra.alarms.loop import AlarmLoop
 from idroserra.alarms.summary import summary
@@ -43,8 +43,8 @@ from idroserra.i18n.errors import error_english, error_text
 from idroserra.i18n.events import event_text
 from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import Locale, set_locale
-from idroserra.mqtt.connection import KEEPALIVE_S, RECONNECT_S, identify, wall_unix_ms
-from idroserra.mqtt.paho_client import stop_client
+from idroserra.mqtt.connection import KEEPALIVE_S, wall_unix_ms
+from idroserra.mqtt.paho_client import new_client, stop_client
 from idroserra.node_state.state import NodeState
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.freshness import stale_after_ms
@@ -263,14 +263,7 @@ class Bridge:
             self._answer(wanted.node, what, "refused", error_text(error))
 
     def _build(self) -> mqtt.Client:
-        is_v5 = self._broker.protocol == "5"
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=f"{self._broker.client_id}-ha",
-            clean_session=None if is_v5 else True,
-            protocol=mqtt.MQTTv5 if is_v5 else mqtt.MQTTv311,
-        )
-        identify(client, self._broker)
-        client.reconnect_delay_set(*RECONNECT_S)
+        client = new_client(self._broker, f"{self._broker.client_id}-ha")
         client.on_connect = self._on_connect
         client.on_message = self._on_message
         return client

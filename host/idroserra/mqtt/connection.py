@@ -18,18 +18,17 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import MQTTErrorCode
 
 from idroserra.core import protocol
 from idroserra.core.config import MqttConfig
 from idroserra.mqtt.packets import DISCONNECT, MalformedPacket, PacketParser, publish, refusal
-from idroserra.mqtt.paho_client import stop_client
+from idroserra.mqtt.paho_client import new_client, stop_client
 from idroserra.mqtt.subscriber import MAX_PACKET_BYTES, Subscriber
 
 HOST_STATUS_TOPIC = f"{protocol.PREFIX}/host/up/status"
 UP_FILTER = f"{protocol.PREFIX}/+/up/#"
 KEEPALIVE_S = 15  # a dead connection is detected within twice this time
-RECONNECT_S = (1, 30)
 MAX_INFLIGHT = 1_000
 OFFLINE_WAIT_S = 2.0
 MAX_WAITING_BYTES = 32 * 1_048_576  # received and not released; above this, reading pauses
@@ -50,7 +49,6 @@ class IncomingMessage(NamedTuple):
     connection: int
 
 
-
 class Connected(NamedTuple):
     """Marks in the inbox that a connection was established."""
 
@@ -63,17 +61,6 @@ class RawChunk(NamedTuple):
     data: bytes
     unix_ms: int
     connection: int
-
-
-def identify(client: mqtt.Client, config: MqttConfig) -> None:
-    """Set user name, password and certificates of a paho client."""
-    if config.username is not None:
-        password = config.password
-        client.username_pw_set(
-            config.username, None if password is None else password.get_secret_value())
-    if config.is_tls:
-        client.tls_set(ca_certs=_text(config.ca_file), certfile=_text(config.cert_file),
-                       keyfile=_text(config.key_file))
 
 
 def wall_unix_ms() -> int:
@@ -181,13 +168,8 @@ class MqttConnection:
         return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _build(self) -> mqtt.Client:
-        config = self._config
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=f"{config.client_id}-out",
-            protocol=mqtt.MQTTv5 if config.protocol == "5" else mqtt.MQTTv311)
-        identify(client, config)
+        client = new_client(self._config, f"{self._config.client_id}-out")
         client.will_set(HOST_STATUS_TOPIC, b"offline", qos=1, retain=True)
-        client.reconnect_delay_set(*RECONNECT_S)
         client.max_inflight_messages_set(MAX_INFLIGHT)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -243,7 +225,3 @@ def _topic(topic: bytes) -> str:
         return topic.decode()
     except UnicodeDecodeError:
         return "not UTF-8"
-
-
-def _text(path: object) -> str | None:
-    return None if path is None else str(path)

@@ -1,10 +1,36 @@
-"""Stops paho's MQTT clients."""
+"""Makes and stops paho's MQTT clients."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from idroserra.core.config import MqttConfig
+
+RECONNECT_S = (1, 30)
+
+
+def new_client(config: MqttConfig, client_id: str) -> mqtt.Client:
+    """Return a client with a clean session, which has not connected yet."""
+    is_v5 = config.protocol == "5"
+    client = mqtt.Client(
+        CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=None if is_v5 else True,
+        protocol=mqtt.MQTTv5 if is_v5 else mqtt.MQTTv311)
+    if config.username is not None:
+        password = config.password
+        client.username_pw_set(
+            config.username, None if password is None else password.get_secret_value())
+    if config.is_tls:
+        client.tls_set(ca_certs=_text(config.ca_file), certfile=_text(config.cert_file),
+                       keyfile=_text(config.key_file))
+    client.reconnect_delay_set(*RECONNECT_S)
+    return client
+
+
+def _text(path: object) -> str | None:
+    return None if path is None else str(path)
 
 
 def stop_client(client: mqtt.Client) -> None:

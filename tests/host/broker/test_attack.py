@@ -124,6 +124,6 @@ def retained_of(rig, node):
     cert, key = rig.files(tls_files.HOST)
     config = MqttConfig(url=f"mqtts://127.0.0.1:{rig.host_port}", ca_file=rig.folder / "ca.pem",
                         cert_file=cert, key_file=key)
-    probe = ConnectionProbe(config, 5, f"idro/v1/{node}/#")
+    probe = ConnectionProbe(config, "5", f"idro/v1/{node}/#")
     assert probe.refusal == ""
     return probe.retained

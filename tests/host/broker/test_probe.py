@@ -12,5 +12,5 @@ def test_every_retained_message_is_found_on_a_slow_line(mosquitto):
     publish.multiple([(topic, bytes(500), 1, True) for topic in topics], port=mosquitto.port)
     with TcpLink(mosquitto.port) as line:
         line.inject("slow")
-        probe = ConnectionProbe(MqttConfig(url=f"mqtt://127.0.0.1:{line.port}"), 5)
+        probe = ConnectionProbe(MqttConfig(url=f"mqtt://127.0.0.1:{line.port}"), "5")
     assert (probe.refusal, probe.retained) == ("", topics)
