@@ -24,6 +24,7 @@ import stat
 from pathlib import Path
 
 from idroserra.core.errors import HostError
+from idroserra.pki.x509 import write_private
 
 MAX_PACKET_BYTES = 16_384  # nodes send up to 8 kB; Home Assistant discovery is larger
 MAX_NODES = 2_000
@@ -73,14 +74,7 @@ class BrokerFolder:
 
     def write(self, path: Path, content: bytes) -> None:
         """Write a file that the broker reads, atomically. Raises OSError."""
-        fresh = path.with_name(f"{path.name}.fresh")
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            os.fchmod(file.fileno(), 0o640 if self.is_shared else 0o600)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        write_private(path, content, 0o640 if self.is_shared else 0o600)
 
 
 def configuration(folder: BrokerFolder, node_port: int, host_port: int, node_address: str) -> str:

@@ -128,11 +128,13 @@ def general_name(name: str) -> x509.GeneralName:
     return x509.DNSName(name)
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600 atomically. Raises OSError."""
+def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a file of this mode atomically. Raises OSError."""
     fresh = path.with_suffix(path.suffix + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
