@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from idroserra.alarms.active import Transition
+from idroserra.alarms.engine import AlarmEngine
+from idroserra.i18n.translate import gettext
 
+MAX_CHANGES = 100_000
 ACTIVE = ("unacknowledged", "acknowledged", "suppressed", "shelved", "out_of_service")
 
 
@@ -21,6 +24,15 @@ class AlarmCount:
     roots: int
     longest_ms: int
     is_active: bool
+
+
+def alarms_of(
+    engine: AlarmEngine, node: str, from_unix_ms: int, to_unix_ms: int
+) -> list[AlarmCount]:
+    """Return the alarms of a node in a range, with titles in the reader's language."""
+    changes = engine.history(from_unix_ms, to_unix_ms, MAX_CHANGES, node)
+    titles = {change.rule: gettext(engine.title(change.rule)) for change in changes}
+    return count_alarms(changes, titles, to_unix_ms)
 
 
 def count_alarms(

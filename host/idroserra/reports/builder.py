@@ -15,12 +15,12 @@ from idroserra.i18n.channels import (
     volume_text,
 )
 from idroserra.i18n.reasons import as_sentence
-from idroserra.i18n.translate import TAGS, current_locale, format_number, gettext, ngettext
+from idroserra.i18n.translate import TAGS, current_locale, format_number, ngettext
 from idroserra.i18n.translate import gettext as _
 from idroserra.inventory.balance import ACID, BASE, Balance, Strengths, balance_of, days_of
 from idroserra.journal.models import KINDS, Note, NoteFilter, yields_of
 from idroserra.nodes.node import Node
-from idroserra.reports.alarm_summary import count_alarms
+from idroserra.reports.alarm_summary import alarms_of
 from idroserra.reports.model import Document, Picture, Section, Table
 from idroserra.reports.sources import ReportSources
 from idroserra.reports.statistics import MAX_HOLD_MS, BandReadings, Readings, Span, read_channel
@@ -31,7 +31,6 @@ from idroserra.setpoints.series import SettingsSeries
 DAY_MS = 86_400_000
 MAX_DAYS = 120
 MAX_GAPS = 20
-MAX_CHANGES = 100_000
 MAX_BANDS = 24  # rows of one channel
 BANDED = ("reservoir.ph", "reservoir.ec_us_cm")
 CHARTED = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "air.temp_c", "air.rh_pct")
@@ -269,9 +268,7 @@ def _light(sources: ReportSources, node: Node, known: set[str], span: Range) -> 
 
 
 def _alarms(sources: ReportSources, node: Node, span: Range) -> Section:
-    changes = sources.alarms.history(span.from_unix_ms, span.to_unix_ms, MAX_CHANGES, node.node)
-    titles = {change.rule: gettext(sources.alarms.title(change.rule)) for change in changes}
-    found = count_alarms(changes, titles, span.to_unix_ms)
+    found = alarms_of(sources.alarms, node.node, span.from_unix_ms, span.to_unix_ms)
     if not found:
         return Section(_("Alarms"), [_("No alarms in this period.")])
     still = _("still active")

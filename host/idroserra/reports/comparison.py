@@ -16,16 +16,8 @@ from idroserra.i18n.translate import gettext as _
 from idroserra.inventory.balance import Balance, balance_of
 from idroserra.journal.models import NoteFilter, yields_of
 from idroserra.nodes.node import Node
-from idroserra.reports.alarm_summary import count_alarms
-from idroserra.reports.builder import (
-    CHARTED,
-    DAY_MS,
-    LAMP_ON,
-    MAX_CHANGES,
-    NO_STRENGTHS,
-    Range,
-    read_channels,
-)
+from idroserra.reports.alarm_summary import alarms_of
+from idroserra.reports.builder import CHARTED, DAY_MS, LAMP_ON, NO_STRENGTHS, Range, read_channels
 from idroserra.reports.sources import ReportSources
 from idroserra.reports.statistics import read_channel
 
@@ -165,8 +157,7 @@ def _water(balance: Balance, known_ms: int) -> Iterator[Figure]:
 
 
 def _alarms(sources: ReportSources, node: Node, span: Range) -> Iterator[Figure]:
-    changes = sources.alarms.history(span.from_unix_ms, span.to_unix_ms, MAX_CHANGES, node.node)
-    counts = count_alarms(changes, {}, span.to_unix_ms)
+    counts = alarms_of(sources.alarms, node.node, span.from_unix_ms, span.to_unix_ms)
     yield Figure("alarms", _("Alarms, root causes"), "", sum(one.roots for one in counts), 0)
 
 

@@ -6,7 +6,7 @@ Covers readings against their bands, gaps, doses, water, light, alarms and event
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from idroserra.core.reasons import Reason, reason_from_json
@@ -20,18 +20,17 @@ from idroserra.i18n.channels import (
 )
 from idroserra.i18n.events import event_text, level_of
 from idroserra.i18n.reasons import reason_text
-from idroserra.i18n.translate import format_number, gettext, ngettext
+from idroserra.i18n.translate import format_number, ngettext
 from idroserra.i18n.translate import gettext as _
 from idroserra.inventory.balance import balance_of
 from idroserra.node_state.causes import LEVELS
 from idroserra.nodes.node import Node
-from idroserra.reports.alarm_summary import count_alarms
+from idroserra.reports.alarm_summary import alarms_of
 from idroserra.reports.builder import (
     BANDED,
     DAY_MS,
     LAMP_ON,
     LIGHT,
-    MAX_CHANGES,
     NO_STRENGTHS,
     BadRange,
     Range,
@@ -187,10 +186,7 @@ def _light(sources: ReportSources, node: Node, known: set[str], span: Range) -> 
 
 
 def _alarms(sources: ReportSources, node: Node, span: Range) -> Iterator[Sentence]:
-    changes = sources.alarms.history(span.from_unix_ms, span.to_unix_ms, MAX_CHANGES, node.node)
-    titles: Mapping[str, str] = {
-        change.rule: gettext(sources.alarms.title(change.rule)) for change in changes}
-    found = count_alarms(changes, titles, span.to_unix_ms)
+    found = alarms_of(sources.alarms, node.node, span.from_unix_ms, span.to_unix_ms)
     for one in found:
         text = _("Alarm still active: {title}.") if one.is_active else ngettext(
             "Alarm, cleared after {time}: {title}.",

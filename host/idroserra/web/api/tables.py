@@ -16,7 +16,8 @@ from idroserra.export.table_export import table_csv
 from idroserra.i18n.reasons import reason_json, reason_text
 from idroserra.i18n.translate import DEFAULT_LOCALE, use_locale
 from idroserra.journal.models import NoteFilter, yields_of
-from idroserra.reports.builder import MAX_CHANGES, Range
+from idroserra.reports.alarm_summary import MAX_CHANGES
+from idroserra.reports.builder import Range
 from idroserra.web.api.access import tokens_json, users_json
 from idroserra.web.api.alarms import kpis_json
 from idroserra.web.api.bottles import bottles_json
