@@ -52,6 +52,11 @@ class Identity:
 _current: ContextVar[Identity | None] = ContextVar("identity", default=None)
 
 
+def holder_of(who: Identity | None) -> tuple[str, str, bytes]:
+    """Return what tells a ticket of this session from those of others."""
+    return ("", "", b"") if who is None else (who.kind, who.name, who.session)
+
+
 def set_identity(identity: Identity | None) -> None:
     """Set the identity for the rest of the current request."""
     _current.set(identity)

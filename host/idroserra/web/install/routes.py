@@ -12,7 +12,7 @@ from msgspec import Meta
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from idroserra.auth.identity import Identity, check_recent_password, current_identity
+from idroserra.auth.identity import Identity, check_recent_password, current_identity, holder_of
 from idroserra.backup.download_tickets import DownloadTickets, NoTicket
 from idroserra.core.errors import Conflict, HostError
 from idroserra.i18n.errors import ExplainedError
@@ -65,7 +65,7 @@ class Installer:
             if self._running.locked():
                 raise Busy(N_("another board is being installed, or the last attempt still "
                               "ends: try again in some seconds"))
-            return {"ticket": self._tickets.issue(_holder(current_identity()))}
+            return {"ticket": self._tickets.issue(holder_of(current_identity()))}
 
         return router
 
@@ -76,7 +76,7 @@ class Installer:
     async def _serve(self, socket: WebSocket) -> None:
         who = current_identity()
         try:
-            self._tickets.use(socket.query_params.get("ticket", ""), _holder(who))
+            self._tickets.use(socket.query_params.get("ticket", ""), holder_of(who))
         except NoTicket:
             who = None
         if who is None or not self._running.acquire(blocking=False):
@@ -130,7 +130,3 @@ def _run(walk: Any) -> None:
         end |= {"text": translate(page), "detail": what.removeprefix(f"{walk.talk.port}: ")}
     finally:  # after a defect too the page does not wait for ever
         walk.talk.finish(**end)
-
-
-def _holder(who: Identity | None) -> tuple[str, str, bytes]:
-    return ("", "", b"") if who is None else (who.kind, who.name, who.session)

@@ -11,10 +11,10 @@ from starlette.responses import FileResponse
 
 from idroserra.auth.audit import Audit
 from idroserra.auth.identity import (
-    Identity,
     check_not_token,
     check_recent_password,
     current_identity,
+    holder_of,
 )
 from idroserra.backup.download_tickets import DownloadTickets
 from idroserra.backup.page_backup import PageBackup
@@ -104,14 +104,14 @@ def _add_download(router: Routes, backup: PageBackup, audit: Audit, site: str) -
     def allow_download(body: AskedBy) -> dict[str, Any]:
         """Allow one download of the backup."""
         checked_newest()
-        query = urlencode({"ticket": tickets.issue(_holder(current_identity()))})
+        query = urlencode({"ticket": tickets.issue(holder_of(current_identity()))})
         return {"path": f"/api/settings/backup/file?{query}"}
 
     @router.get("/file")
     def download(ticket: str = "") -> FileResponse:
         """Return the newest backup, once for each ticket of POST /download."""
         newest, who = checked_newest(), current_identity()
-        tickets.use(ticket, _holder(who))
+        tickets.use(ticket, holder_of(who))
         if who is not None:  # a GET has no row of the middleware
             audit.add(who.audited_name, "download backup", address=who.address,
                       detail={"with_keys": newest["with_keys"]})
@@ -120,7 +120,3 @@ def _add_download(router: Routes, backup: PageBackup, audit: Audit, site: str) -
         return FileResponse(
             backup.path(with_keys=newest["with_keys"]), media_type="application/x-tar",
             filename=f"{name}.backup", headers={"Content-Encoding": "identity"})  # no compression
-
-
-def _holder(who: Identity | None) -> tuple[str, str, bytes]:
-    return ("", "", b"") if who is None else (who.kind, who.name, who.session)

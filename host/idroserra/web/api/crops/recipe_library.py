@@ -27,18 +27,24 @@ ShownDigest = Annotated[str, Meta(
     max_length=64, description="Digest of the recipe that was shown; refused if it has changed.")]
 
 
-class RecipeIn(AskedBy):
-    """An own recipe: the text of its file, or its parts."""
+class TomlIn(AskedBy):
+    """A recipe file, or what a subclass has as `recipe`."""
 
     toml: Annotated[str, Meta(
         max_length=MAX_FILE_BYTES, description="A recipe file (docs/recipes.md).")] | None = None
-    recipe: RecipeDraft | None = None
+    recipe: Any = None
 
     def __post_init__(self) -> None:
         """Raises ValidationError unless exactly one is set."""
         super().__post_init__()
         if (self.recipe is None) == (self.toml is None):
             raise ValidationError([], "either recipe or toml is needed")
+
+
+class RecipeIn(TomlIn):
+    """An own recipe: the text of its file, or its parts."""
+
+    recipe: RecipeDraft | None = None
 
 
 class ChangeIn(RecipeIn):

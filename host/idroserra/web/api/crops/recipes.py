@@ -7,16 +7,15 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from idroserra.core.validation import ValidationError
 from idroserra.nodes.registry import Nodes
 from idroserra.recipes import model, serialize
 from idroserra.recipes.feasibility import REFUSED
-from idroserra.recipes.model import MAX_FILE_BYTES, Recipe
+from idroserra.recipes.model import Recipe
 from idroserra.recipes.recipe_library import RecipeLibrary, check_unchanged
 from idroserra.recipes.run_store import RecipeRun
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.recipes.timeline import timeline
-from idroserra.web.api.crops.recipe_library import RecipeName, ShownDigest
+from idroserra.web.api.crops.recipe_library import RecipeName, ShownDigest, TomlIn
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
@@ -27,19 +26,11 @@ _ERROR_REPLIES = error_replies({
 })
 
 
-class StartIn(AskedBy):
+class StartIn(TomlIn):
     """The name of a recipe of the library, or the text of a recipe file."""
 
     recipe: RecipeName | None = None
-    toml: Annotated[str, Meta(
-        max_length=MAX_FILE_BYTES, description="A recipe file (docs/recipes.md).")] | None = None
     digest: ShownDigest | None = None
-
-    def __post_init__(self) -> None:
-        """Raises ValidationError unless exactly one is set."""
-        super().__post_init__()
-        if (self.recipe is None) == (self.toml is None):
-            raise ValidationError([], "either recipe or toml is needed")
 
 
 class NotesOut(Out):
