@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -22,6 +21,7 @@ from idroserra.auth.sessions import Sessions
 from idroserra.auth.tokens import Tokens
 from idroserra.auth.users import User, Users
 from idroserra.core.config import AccessConfig
+from idroserra.core.paths import user_name
 
 USERS_FILE, AUDIT_FILE = "users.db", "audit.db"
 
@@ -169,13 +169,6 @@ class AuthService:
 
     def _program(self, bearer: str, address: str) -> Identity | None:
         if self.local.matches(bearer):
-            return Identity("local", _owner(), Role.ADMIN, address)
+            return Identity("local", user_name("local"), Role.ADMIN, address)
         token = self.tokens.find(bearer)
         return None if token is None else Identity("token", token.name, token.role, address)
-
-
-def _owner() -> str:
-    try:
-        return getpass.getuser()[:30]
-    except (OSError, KeyError):
-        return "local"

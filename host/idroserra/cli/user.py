@@ -23,6 +23,7 @@ from idroserra.cli.serve import ConfigFile
 from idroserra.client.requests import AsJson, now_unix_ms
 from idroserra.core.config import Config, load_config
 from idroserra.core.errors import ConfigError
+from idroserra.core.paths import user_name
 from idroserra.web.process import setup_link
 
 app = typer.Typer(
@@ -106,7 +107,7 @@ def token(
 ) -> None:
     """Create an API token and print it; it is not shown again."""
     with _opened(config) as (_, access):
-        secret = access.tokens.make(name, _role(role), _owner())
+        secret = access.tokens.make(name, _role(role), user_name("unknown"))
         _audit(access, "create token", name, role=role)
     typer.echo(json.dumps({"name": name, "role": role, "secret": secret}) if as_json else secret)
 
@@ -153,8 +154,8 @@ def _opened(config: ConfigFile) -> Iterator[tuple[Config, AuthService]]:
 
 
 def _audit(access: AuthService, action: str, target: str, **detail: Any) -> None:
-    access.audit.add(f"local {_owner()}", action, target=target, address="command line",
-                     detail=detail)
+    access.audit.add("local " + user_name("unknown"), action, target=target,
+                     address="command line", detail=detail)
 
 
 def _password(*, from_input: bool) -> str:
@@ -173,13 +174,6 @@ def _role(word: str) -> Role:
         return role_of(word)
     except ValueError:
         raise typer.BadParameter(f"{word}: {', '.join(ROLES)}", param_hint="--role") from None
-
-
-def _owner() -> str:
-    try:
-        return getpass.getuser()[:30]
-    except (OSError, KeyError):
-        return "unknown"
 
 
 def _day(unix_ms: int) -> str:

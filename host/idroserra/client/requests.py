@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import time
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ import typer
 
 from idroserra.client.http import HostClient
 from idroserra.core.errors import HostError
+from idroserra.core.paths import user_name
 
 Url = Annotated[str, typer.Option(
     "--url", envvar="IDROSERRA_URL", help="URL of the host; default: the one on this machine.")]
@@ -44,6 +44,21 @@ def send_and_wait(
         time.sleep(POLL_S)
         command = client.get(f"/api/commands/{command['id']}")
     return command
+
+
+def run_command(
+    url: str, node: str, verb: str, args: dict[str, Any], done: str | None = None, *,
+    as_json: bool,
+) -> None:
+    """Send a command and print its result, `done` or the reason that the node gives.
+
+    Raises CommandFailed unless it was done."""
+    command = send_and_wait(HostClient(url), node, verb, args)
+    if as_json:
+        typer.echo(json.dumps(command))
+    raise_unless_done(node, command)
+    if not as_json:
+        typer.echo(f"{node}: confirmed, {done or text_of(command['reason'])}")
 
 
 def raise_unless_done(node: str, command: dict[str, Any]) -> None:
@@ -124,10 +139,8 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
 def cli_user() -> str:
     """Return the name of this user for the node's log."""
-    try:
-        return f"{getpass.getuser()[:30]} (cli)"
-    except (OSError, KeyError):
-        return "cli"
+    name = user_name("")
+    return f"{name} (cli)" if name else "cli"
 
 
 def text_of(reason: dict[str, Any] | None) -> str:

@@ -1,5 +1,6 @@
-"""Paths of the installed package, its data and, for an editable install, the checkout."""
+"""The installed package, its data, the checkout of an editable install, and who runs it."""
 
+import getpass
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -8,3 +9,11 @@ PACKAGE = Path(__file__).resolve().parents[1]
 CHECKOUT = PACKAGE.parents[1]
 # Exists in a wheel only: boards, boot.py, main.py and the documentation site.
 DATA = PACKAGE / "data"
+
+
+def user_name(unknown: str) -> str:
+    """Return the name of the user of this process, `unknown` without one."""
+    try:
+        return getpass.getuser()[:30]
+    except (OSError, KeyError):
+        return unknown

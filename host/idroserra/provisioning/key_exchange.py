@@ -6,7 +6,6 @@ log.
 
 from __future__ import annotations
 
-import getpass
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from idroserra.auth.service import AuthService
 from idroserra.client.http import HostClient, HostRefused, HostUnreachable
 from idroserra.core.config import Config, is_loopback, load_config
 from idroserra.core.errors import ConfigError, HostError, StoreUnavailable, UnknownNode
+from idroserra.core.paths import user_name
 from idroserra.core.sqlite import lock_folder
 from idroserra.nodes.registry import Nodes
 
@@ -134,7 +134,8 @@ class FileKeyStore:
         return certificate
 
     def _log(self, action: str, node: str) -> None:
-        self._audit.add(f"local {_owner()}", action, target=node, address="command line")
+        self._audit.add("local " + user_name("unknown"), action, target=node,
+                        address="command line")
 
 
 @contextmanager
@@ -186,10 +187,3 @@ def _open_files(config: Config, *, is_explicit: bool) -> Iterator[FileKeyStore]:
 
 def _path(node: str) -> str:
     return f"/api/nodes/{quote(node, safe='')}"
-
-
-def _owner() -> str:
-    try:
-        return getpass.getuser()[:30]
-    except (OSError, KeyError):
-        return "unknown"

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from idroserra.core.errors import ConfigError
 from idroserra.core.validation import ValidationError, validate
+from idroserra.recipes.model import is_file
 from idroserra.simulation import nutrient_recipe
 from idroserra.simulation.nutrient_plan import problems_of
 from idroserra.simulation.nutrient_recipe import RecipeRequest, Shelf, Target, WaterAnalysis
@@ -97,19 +98,15 @@ def salts(
 
 
 def _target(given: str) -> str | Target:
-    return _load(Path(given), Target) if _is_file(given) else given
+    return _load(Path(given), Target) if is_file(given) else given
 
 
 def _water(given: str) -> str | WaterAnalysis:
-    return _load(Path(given), WaterAnalysis) if _is_file(given) else given
+    return _load(Path(given), WaterAnalysis) if is_file(given) else given
 
 
 def _shelf(file: Path | None) -> list[nutrient_recipe.ShelfSalt] | None:
     return None if file is None else _load(file, Shelf).salt
-
-
-def _is_file(given: str) -> bool:
-    return given.endswith(".toml") or "/" in given
 
 
 def _load(file: Path, kind: type[_Kind]) -> _Kind:

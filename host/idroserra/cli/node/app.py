@@ -25,8 +25,7 @@ from idroserra.client.requests import (
     node_path,
     now_unix_ms,
     parse_setting,
-    raise_unless_done,
-    send_and_wait,
+    run_command,
     set_config,
 )
 from idroserra.core.durations import duration_ms
@@ -108,7 +107,7 @@ def dose(
 ) -> None:
     """Give one manual dose. The limits of the node apply."""
     args = {"actuator": actuator, "volume_ul": round(volume_ml * 1_000)}
-    _command(url, node, "dose", args, f"{volume_ml:g} ml of {actuator} given", as_json=as_json)
+    run_command(url, node, "dose", args, f"{volume_ml:g} ml of {actuator} given", as_json=as_json)
 
 
 @app.command()
@@ -124,19 +123,19 @@ def run(
     args: dict[str, Any] = {"actuator": actuator, "for_ms": duration_ms(duration)}
     if duty_pct is not None:
         args["duty_pct"] = duty_pct
-    _command(url, node, "run", args, f"{actuator} runs for {duration}", as_json=as_json)
+    run_command(url, node, "run", args, f"{actuator} runs for {duration}", as_json=as_json)
 
 
 @app.command()
 def stop(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
     """Stop all dosing until `resume`."""
-    _command(url, node, "stop", {}, "all dosing stopped", as_json=as_json)
+    run_command(url, node, "stop", {}, "all dosing stopped", as_json=as_json)
 
 
 @app.command()
 def resume(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
     """Resume dosing after a stop or a lock."""
-    _command(url, node, "resume", {}, "dosing resumed", as_json=as_json)
+    run_command(url, node, "resume", {}, "dosing resumed", as_json=as_json)
 
 
 app.command("adopt")(adopt)
@@ -152,13 +151,3 @@ app.command("site")(site)
 app.command("restored")(restored)
 
 
-def _command(
-    url: str, node: str, verb: str, args: dict[str, Any], done: str, *, as_json: bool
-) -> None:
-    """Send a command and print its result. Raises CommandFailed unless it was done."""
-    command = send_and_wait(HostClient(url), node, verb, args)
-    if as_json:
-        typer.echo(json.dumps(command))
-    raise_unless_done(node, command)
-    if not as_json:
-        typer.echo(f"{node}: confirmed, {done}")

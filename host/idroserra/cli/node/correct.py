@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -10,15 +9,7 @@ import typer
 from idroserra.cli.node.correct_at_board import correct_at_board
 from idroserra.cli.node.correct_by_hand import correct_by_hand
 from idroserra.client.http import DEFAULT_URL, HostClient
-from idroserra.client.requests import (
-    AsJson,
-    NodeName,
-    Url,
-    litres_of,
-    raise_unless_done,
-    send_and_wait,
-    text_of,
-)
+from idroserra.client.requests import AsJson, NodeName, Url, litres_of, run_command
 from idroserra.core.errors import ConfigError
 from idroserra.i18n.channels import plain_name
 
@@ -91,12 +82,7 @@ def correct(
 
 def end_correction(node: NodeName, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
     """End the open correction of a node."""
-    command = send_and_wait(HostClient(url), node, "end_correction", {})
-    if as_json:
-        typer.echo(json.dumps(command))
-    raise_unless_done(node, command)
-    if not as_json:
-        typer.echo(f"{node}: confirmed, {text_of(command['reason'])}")
+    run_command(url, node, "end_correction", {}, as_json=as_json)
 
 
 def _nutrient_ml(node: dict[str, Any], target_ms_cm: float) -> float:
