@@ -7,12 +7,11 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from idroserra.alarms.factory import build_alarm_loop
-from idroserra.alarms.loop import AlarmLoop
 from idroserra.alarms.page_settings import AlarmPageSettings
 from idroserra.alarms.snapshot_builder import HostSources
 from idroserra.auth.service import AuthService
@@ -29,7 +28,6 @@ from idroserra.feeds.service import Feeds
 from idroserra.foreign.service import ForeignReadings
 from idroserra.history.factory import open_store
 from idroserra.history.maintenance import MaintenanceWorker
-from idroserra.history.models import Store
 from idroserra.ingest.consumer import Ingest
 from idroserra.ingest.receipts import COUNTERS
 from idroserra.ingest.spool import Spool
@@ -61,6 +59,14 @@ GC_EVERY = 10_000
 _log = logging.getLogger("idroserra")
 
 
+class _Closable(Protocol):
+    def close(self) -> object:
+        """Close it."""
+
+
+_Part = TypeVar("_Part", bound=_Closable)
+
+
 def tune_garbage_collector() -> None:
     """Run Python's cyclic garbage collector less often, in a process that only runs the host.
 
@@ -81,58 +87,66 @@ class Service:
         self._stopping = threading.Event()
         self._failures: dict[str, tuple[int, str]] = {}
         folder = config.data_dir
-        with ExitStack() as opened:
-            try:
-                opened.callback(lock_folder(folder).close)
-                finish_restore(folder)
-                self.nodes = Nodes(folder / "state.db", config.site)
-            except BlockingIOError:
-                why = "another host is running on this folder"
-                raise ConfigError(str(folder), "data_dir", why) from None
-            except (OSError, sqlite3.Error) as error:
-                raise ConfigError(str(folder), "data_dir", str(error)) from error
-            opened.callback(self.nodes.close)
+        with ExitStack() as opened, _config_errors(folder):
+            def closed(part: _Part) -> _Part:
+                """Close a part at the end."""
+                return opened.enter_context(closing(part))
+
+            closed(lock_folder(folder))
+            finish_restore(folder)
+            state = folder / "state.db"
+            self.nodes = closed(Nodes(state, config.site))
             self.boards = BoardLibrary(opened.enter_context(kept.in_data_dir(folder)))
-            self.page_settings, self.page_backup = self._open_page_settings(opened)
+            self.page_settings = closed(PageSettings(folder))
+            self.page_backup = closed(PageBackup(config, self.page_settings))
             self.lan = _open_site_https(config) if config.lan.enabled else None
-            self.spool = Spool(
+            self.spool = closed(Spool(
                 folder / "spool.db", config.spool.max_mb, config.spool.max_rejected,
-                config.spool.max_unread)
-            opened.callback(self.spool.close)
-            self.store = open_store(config)
-            opened.callback(self.store.close)
+                config.spool.max_unread))
+            self.store = closed(open_store(config))
             self.live = LiveState()
             self._mqtt = MqttConnection(config.mqtt, now_unix_ms)
-            self.latest_events = LatestEvents(lambda: self.store, self._mqtt.now_unix_ms)
-            self.settings_history = self._open_settings_history(opened)
-            self.access = self._open_access(opened)
-            self.journal = self._open_journal(opened)
-            self.commands = self._open_commands(opened)
-            self.calibrations = self._open_calibrations(opened)
-            self.recipes, self.recipe_library = self._open_recipes(opened)
-            self.previews = PreviewService(self._mqtt.now_unix_ms)
-            opened.callback(self.previews.close)
-            self.feeds = Feeds(config, self._feed_source(opened), self._mqtt.now_unix_ms)
-            opened.callback(self.feeds.close)
-            self._writer = StoreWriter(
-                self.spool, self.store, self._mqtt.now_unix_ms, self.feeds.mark)
+            self.latest_events = LatestEvents(lambda: self.store, now_unix_ms)
+            self.settings_history = closed(SettingsHistory(state, config.store.keep.daily_days))
+            self.settings_history.begin(self.nodes.all(), now_unix_ms())
+            self.access = closed(AuthService(folder, config.access, now_unix_ms))
+            self.journal = closed(Journal(
+                folder, config.journal.photos_max_mb * 1_000_000, now_unix_ms,
+                lambda node: self.live.publish({"type": "journal", "node": node})))
+            self.commands = closed(Commands(
+                state, nodes=self.nodes, live=self.live, link=self._mqtt,
+                epoch_unix_ms=self.spool.epoch, audit=self.access.audit.add,
+                together=self.access.audit.together))
+            self.calibrations = closed(CalibrationService(
+                state, self.nodes, self.commands, self.live, now_unix_ms))
+            self.recipes = closed(RecipeRunner(state, self.nodes, self.commands, now_unix_ms))
+            self.recipe_library = closed(RecipeLibrary(
+                state, now_unix_ms, self.recipes.nodes_running))
+            self.previews = closed(PreviewService(now_unix_ms))
+            # Long reads of an InfluxDB for the feeds keep no chart waiting.
+            is_apart = config.feed and config.store.kind != "sqlite"
+            fed = closed(open_store(config)) if is_apart else None
+            self.feeds = closed(Feeds(config, lambda: fed or self.store, now_unix_ms))
+            self._writer = StoreWriter(self.spool, self.store, now_unix_ms, self.feeds.mark)
             self.foreign = ForeignReadings(
-                config, self.page_settings, lambda: self.store, self.feeds.mark,
-                self._mqtt.now_unix_ms)
-            self._maintenance = MaintenanceWorker(self.store, self._mqtt.now_unix_ms)
-            self.updates = self._open_updates(opened)
-            handler = HostMessageHandler(
+                config, self.page_settings, lambda: self.store, self.feeds.mark, now_unix_ms)
+            self._maintenance = MaintenanceWorker(self.store, now_unix_ms)
+            self.updates = closed(UpdateService(config, self._update_parts()))
+            self._ingest = Ingest(self._mqtt, self.spool, HostMessageHandler(
                 self.nodes, self.commands, self.live, self.updates, self.latest_events,
-                self.settings_history)
-            self._ingest = Ingest(self._mqtt, self.spool, handler)
-            self.alarms = self._open_alarms(opened)
-            self.alarm_settings = AlarmPageSettings(
-                config, self.page_settings, self.alarms, self._mqtt.now_unix_ms)
-            self.states = node_states(
-                self.latest_events, self.live, lambda: self.store, self.recipes,
-                self.alarms.alarms, self._mqtt.now_unix_ms)
+                self.settings_history))
+            self._open_alarms(opened, now_unix_ms)
             self._bridge = self._new_bridge() if config.homeassistant.enabled else None
             self._opened = opened.pop_all()
+
+    def _open_alarms(self, opened: ExitStack, now_unix_ms: Callable[[], int]) -> None:
+        self.alarms = build_alarm_loop(
+            self.config.alarms, self._alarm_sources(), now_unix_ms, opened)
+        self.alarm_settings = AlarmPageSettings(
+            self.config, self.page_settings, self.alarms, now_unix_ms)
+        self.states = node_states(
+            self.latest_events, self.live, lambda: self.store, self.recipes,
+            self.alarms.alarms, now_unix_ms)
 
     def start(self) -> None:
         """Start the threads and the connection to the broker. Raises SpoolError."""
@@ -202,87 +216,15 @@ class Service:
             failures["audit log"] = self.access.audit.failure
         return failures
 
-    def _open_commands(self, opened: ExitStack) -> Commands:
-        commands = Commands(
-            self.config.data_dir / "state.db", nodes=self.nodes, live=self.live, link=self._mqtt,
-            epoch_unix_ms=self.spool.epoch, audit=self.access.audit.add,
-            together=self.access.audit.together)
-        opened.callback(commands.close)
-        return commands
-
-    def _open_calibrations(self, opened: ExitStack) -> CalibrationService:
-        calibrations = CalibrationService(
-            self.config.data_dir / "state.db", self.nodes, self.commands, self.live,
-            self._mqtt.now_unix_ms)
-        opened.callback(calibrations.close)
-        return calibrations
-
-    def _open_recipes(self, opened: ExitStack) -> tuple[RecipeRunner, RecipeLibrary]:
-        path = self.config.data_dir / "state.db"
-        runner = RecipeRunner(path, self.nodes, self.commands, self._mqtt.now_unix_ms)
-        opened.callback(runner.close)
-        library = RecipeLibrary(path, self._mqtt.now_unix_ms, runner.nodes_running)
-        opened.callback(library.close)
-        return runner, library
-
-    def _feed_source(self, opened: ExitStack) -> Callable[[], Store]:
-        """Return what the feeds read: long reads of an InfluxDB keep no chart waiting."""
-        if not self.config.feed or self.config.store.kind == "sqlite":
-            return lambda: self.store
-        source = open_store(self.config)
-        opened.callback(source.close)
-        return lambda: source
-
-    def _open_settings_history(self, opened: ExitStack) -> SettingsHistory:
-        """Open the settings over time. Raises ConfigError, StoreUnavailable."""
-        folder = self.config.data_dir
-        with _config_errors(folder):
-            history = SettingsHistory(folder / "state.db", self.config.store.keep.daily_days)
-        opened.callback(history.close)
-        history.begin(self.nodes.all(), self._mqtt.now_unix_ms())
-        return history
-
-    def _open_page_settings(self, opened: ExitStack) -> tuple[PageSettings, PageBackup]:
-        """Open what is set on the page, and the backups made there. Raises ConfigError."""
-        with _config_errors(self.config.data_dir):
-            settings = PageSettings(self.config.data_dir)
-        opened.callback(settings.close)
-        backup = PageBackup(self.config, settings)
-        opened.callback(backup.close)
-        return settings, backup
-
-    def _open_access(self, opened: ExitStack) -> AuthService:
-        """Open users, sessions and the audit log. Raises ConfigError."""
-        folder = self.config.data_dir
-        with _config_errors(folder):
-            access = AuthService(folder, self.config.access, self._mqtt.now_unix_ms)
-        opened.callback(access.close)
-        return access
-
-    def _open_journal(self, opened: ExitStack) -> Journal:
-        """Open the journal. Raises ConfigError."""
-        folder, most_mb = self.config.data_dir, self.config.journal.photos_max_mb
-        with _config_errors(folder):
-            journal = Journal(
-                folder, most_mb * 1_000_000, self._mqtt.now_unix_ms,
-                lambda node: self.live.publish({"type": "journal", "node": node}))
-        opened.callback(journal.close)
-        return journal
-
-    def _open_updates(self, opened: ExitStack) -> UpdateService:
-        """Open releases and roll-outs. Raises ConfigError."""
+    def _update_parts(self) -> UpdateParts:
         def add_note(node: str, text: str) -> None:
             draft = Draft(node, "maintenance", self._mqtt.now_unix_ms(), text)
             self.journal.add(draft, Author("host", "host"), "host")
 
-        parts = UpdateParts(
+        return UpdateParts(
             nodes=self.nodes, commands=self.commands, link=self._mqtt, events=self.latest_events,
             active_alarms=lambda: self.alarms.alarms.all(), add_journal_note=add_note,
             audit=self.access.audit.add)
-        with _config_errors(self.config.data_dir):
-            updates = UpdateService(self.config, parts)
-        opened.callback(updates.close)
-        return updates
 
     def _new_bridge(self) -> Bridge:
         """Return the bridge to Home Assistant."""
@@ -297,9 +239,8 @@ class Service:
         """Return the URL of the page for other machines, or None."""
         return self.config.http.public_url or (None if self.lan is None else self.lan.url)
 
-    def _open_alarms(self, opened: ExitStack) -> AlarmLoop:
-        """Build the alarm loop of this host. Raises ConfigError."""
-        parts = HostSources(
+    def _alarm_sources(self) -> HostSources:
+        return HostSources(
             nodes=self.nodes, live=self.live, events=self.latest_events, counts=self.counts,
             failures=lambda: dict(self._failures), epoch=self.spool.epoch,
             store=lambda: self.store, recipe_held=self.recipes.pause_reason,
@@ -308,7 +249,6 @@ class Service:
             foreign=self.foreign.readings, foreign_problem=self.foreign.problem,
             data_dir=self.config.data_dir, site=self.config.site,
         )
-        return build_alarm_loop(self.config.alarms, parts, self._mqtt.now_unix_ms, opened)
 
     def _supervise(self, name: str, run: Callable[[], None]) -> None:
         """Run a thread's loop; restart it after an unexpected exception or return."""
@@ -327,6 +267,9 @@ def _config_errors(folder: Path) -> Iterator[None]:
     """Convert errors of files in `folder` to ConfigError."""
     try:
         yield
+    except BlockingIOError:  # from the lock
+        why = "another host is running on this folder"
+        raise ConfigError(str(folder), "data_dir", why) from None
     except (OSError, sqlite3.Error) as error:
         raise ConfigError(str(folder), "data_dir", str(error)) from error
 
