@@ -10,7 +10,6 @@ stage_key() stores the new key beside the old one, confirm_key() keeps the one t
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,7 +22,7 @@ from idroserra.core.errors import KeyMismatch, NotAdopted, StoreUnavailable, Unk
 from idroserra.core.natural_order import natural_key
 from idroserra.core.reasons import Reason
 from idroserra.core.sites import BadSite, UnknownSite, check_site
-from idroserra.core.sqlite import connect, transaction
+from idroserra.core.sqlite import Database
 from idroserra.ingest.handler import LastMessage
 from idroserra.nodes.node import Node, fingerprint, node_from_row
 from idroserra.nodes.registry_tables import SCHEMA, SELECT, SELECT_NEXT, UPGRADES
@@ -40,13 +39,14 @@ class Nodes:
     def __init__(self, path: Path, site: str) -> None:
         self._site = site
         self._lock = threading.RLock()
-        self._database = connect(path, SCHEMA, UPGRADES)
-        self._database.execute("PRAGMA secure_delete=1")  # overwrites deleted keys
-        self._nodes = {row[0]: node_from_row(row) for row in self._database.execute(SELECT)}
-        for node, key in self._database.execute(SELECT_NEXT):
+        self._database = Database(path, SCHEMA, UPGRADES)
+        self._database.query("PRAGMA secure_delete=1")  # overwrites deleted keys
+        self._nodes = {row[0]: node_from_row(row) for row in self._database.query(SELECT)}
+        for node, key in self._database.query(SELECT_NEXT):
             self._nodes[node] = replace(self._nodes[node], next_key=key)
-        for node, restored in read_restored(self._database).items():
-            self._nodes[node] = replace(self._nodes[node], restored=restored)
+        with self._database.transaction() as connection:
+            for node, restored in read_restored(connection).items():
+                self._nodes[node] = replace(self._nodes[node], restored=restored)
         self._unsaved: dict[str, int] = {}  # node: time of its last write or attempt
         self._report_saved_unix_ms: dict[str, int] = {}
         self._last_messages: dict[str, LastMessage] = {}  # not applied to _nodes yet
@@ -112,7 +112,7 @@ class Nodes:
             raise ValueError(f"a key is {KEY_BYTES} bytes")
         with self._lock:
             known = self._known(node)
-            return self._save_or_raise(
+            return self._save(
                 replace(known, key=key, next_key=None, site=site or known.site))
 
     def stage_key(self, node: str, key: bytes) -> Node:
@@ -125,7 +125,7 @@ class Nodes:
                 return self.adopt(node, key)
             if len(key) != KEY_BYTES:
                 raise ValueError(f"a key is {KEY_BYTES} bytes")
-            return self._save_or_raise(replace(known, next_key=None if key == known.key else key))
+            return self._save(replace(known, next_key=None if key == known.key else key))
 
     def confirm_key(self, node: str, found: str) -> Node:
         """Keep only the key with the fingerprint `found`, which the board has.
@@ -135,7 +135,7 @@ class Nodes:
             known = self.get(node)
             for key in (known.key, known.next_key):
                 if key is not None and fingerprint(key) == found:
-                    return self._save_or_raise(replace(known, key=key, next_key=None))
+                    return self._save(replace(known, key=key, next_key=None))
             raise KeyMismatch(node)
 
     def try_next_key(self, node: str) -> None:
@@ -152,12 +152,9 @@ class Nodes:
         Raises UnknownNode, StoreUnavailable."""
         with self._lock:
             self.get(node)
-            try:
-                for table in ("next_keys", "restored_settings", "nodes"):
-                    self._database.execute(f"DELETE FROM {table} WHERE node=?", (node,))
-                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            except sqlite3.Error as error:
-                raise StoreUnavailable(f"state.db: {error}") from error
+            for table in ("next_keys", "restored_settings", "nodes"):
+                self._database.query(f"DELETE FROM {table} WHERE node=?", (node,))
+            self._database.query("PRAGMA wal_checkpoint(TRUNCATE)")
             del self._nodes[node]
             self._unsaved.pop(node, None)
             self._report_saved_unix_ms.pop(node, None)
@@ -166,7 +163,7 @@ class Nodes:
         """Assign the node to a site and return it. Raises UnknownNode, BadSite,
         StoreUnavailable."""
         with self._lock:
-            return self._save_or_raise(replace(self.get(node), site=check_site(site)))
+            return self._save(replace(self.get(node), site=check_site(site)))
 
     def rename_site(self, site: str, name: str) -> list[Node]:
         """Rename a site and return its nodes: all are moved, or none.
@@ -177,10 +174,7 @@ class Nodes:
             if name != site and any(node.site == name for node in self.all()):
                 raise BadSite(f"name: there is a site {name}: move the nodes one by one")
             check_site(name)
-            try:
-                self._database.execute("UPDATE nodes SET site=? WHERE site=?", (name, site))
-            except sqlite3.Error as error:
-                raise StoreUnavailable(f"state.db: {error}") from error
+            self._database.query("UPDATE nodes SET site=? WHERE site=?", (name, site))
             for node in nodes:
                 self._nodes[node.node] = replace(node, site=name)
             return [self._nodes[node.node] for node in nodes]
@@ -251,10 +245,7 @@ class Nodes:
         Raises UnknownNode, StoreUnavailable."""
         with self._lock:
             known = self.get(node)
-            try:
-                self._database.execute("DELETE FROM restored_settings WHERE node=?", (node,))
-            except sqlite3.Error as error:
-                raise StoreUnavailable(f"state.db: {error}") from error
+            self._database.query("DELETE FROM restored_settings WHERE node=?", (node,))
             self._nodes[node] = replace(known, restored=None)
             return self._nodes[node]
 
@@ -278,7 +269,7 @@ class Nodes:
                 base = reported.values
             values = protocol.check_settings({**base, **changes})
             rev = 1 + max(known.wanted_rev, 0 if reported is None else reported.rev)
-            return self._save_or_raise(
+            return self._save(
                 replace(known, wanted_rev=rev, wanted_by=by, wanted_values=values))
 
     def close(self) -> None:
@@ -313,13 +304,6 @@ class Nodes:
             self._apply_last_messages()
         return self._nodes.get(node) or Node(node, self._site)
 
-    def _save_or_raise(self, node: Node) -> Node:
-        """Save an operator's decision. Raises StoreUnavailable and changes nothing."""
-        try:
-            return self._save(node)
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"state.db: {error}") from error
-
     def _save_report(self, node: Node, unix_ms: int | None) -> Node:
         """Save a changed report, each in a commit: later, if one was saved within REPORT_MS."""
         saved = self._report_saved_unix_ms.get(node.node)
@@ -335,15 +319,15 @@ class Nodes:
         self._nodes[node.node] = node
         try:
             return self._save(node)
-        except sqlite3.Error:
+        except StoreUnavailable:
             self._unsaved[node.node] = node.last_seen_unix_ms or 0
             return node
 
     def _save(self, node: Node) -> Node:
-        """Write a node, then set it in memory. Raises sqlite3.Error."""
+        """Write a node, then set it in memory. Raises StoreUnavailable and changes nothing."""
         values = None if node.wanted_values is None else json.dumps(dict(node.wanted_values))
-        with transaction(self._database):
-            self._database.execute(
+        with self._database.transaction():
+            self._database.query(
                 "INSERT OR REPLACE INTO nodes VALUES (?,?,?,?,?,?,?,?,?)",
                 (node.node, node.site, node.key, node.last_seen_unix_ms,
                  None if node.info is None else protocol.pack_info(node.info),
@@ -359,7 +343,7 @@ class Nodes:
         if node.next_key == (None if before is None else before.next_key):
             return
         if node.next_key is None:
-            self._database.execute("DELETE FROM next_keys WHERE node=?", (node.node,))
+            self._database.query("DELETE FROM next_keys WHERE node=?", (node.node,))
         else:
-            self._database.execute("INSERT OR REPLACE INTO next_keys VALUES (?,?)",
-                                   (node.node, node.next_key))
+            self._database.query("INSERT OR REPLACE INTO next_keys VALUES (?,?)",
+                                 (node.node, node.next_key))

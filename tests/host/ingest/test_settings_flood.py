@@ -93,7 +93,7 @@ def host(tmp_path):
 
 def test_events_and_reports_of_one_node_cost_the_ingest_hardly_a_commit(host):
     with commits_of(host.history._database._connection) as of_history, commits_of(
-            host.nodes._database) as of_nodes:
+            host.nodes._database._connection) as of_nodes:
         for first in range(1, MANY, 20):
             host.configured(NODE, range(first, first + 20))
         for rev in range(MANY):
