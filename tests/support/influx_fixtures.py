@@ -20,8 +20,7 @@ import pytest
 
 from idroserra.core.config import StoreConfig
 from idroserra.core.validation import validate
-from idroserra.history.influx.engine import why_no_store
-from idroserra.history.influx.http import Http
+from idroserra.history.influx.http import Http, why_no_store
 from idroserra.history.influx.store import InfluxStore
 from support.databases import Influxd
 from support.influx2 import ORG, TOKEN, Influx2

@@ -13,7 +13,7 @@ def open_store(config: Config, *, is_source: bool = False) -> Store:
     """Return the configured store. Raises StoreUnavailable; ConfigError for a database that cannot
     be one, unless it is only read (`is_source`)."""
     if config.store.kind == "influx":
-        from idroserra.history.influx.engine import why_no_store
+        from idroserra.history.influx.http import why_no_store
         from idroserra.history.influx.store import InfluxStore
 
         with suppress(StoreUnavailable):  # it may answer later

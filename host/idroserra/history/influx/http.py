@@ -17,14 +17,18 @@ import json
 import threading
 from base64 import b64encode
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from idroserra.core.config import DatabaseConfig
+from msgspec.structs import replace
+
+from idroserra.core.config import DatabaseConfig, StoreConfig
 from idroserra.core.errors import StoreError, StoreRejected, StoreUnavailable
 
 Answer = tuple[int, http.client.HTTPMessage, bytes]  # status, headers, body
+
+LOOK_MS = 2_000  # the host does not wait longer for it at its start
 
 _REJECTING = (400, 413, 422)
 NO_DATABASE = "the response is not from a database"  # but of a proxy, say
@@ -133,3 +137,28 @@ def _authorization(config: DatabaseConfig) -> dict[str, str]:
     password = "" if config.password is None else config.password.get_secret_value()
     basic = b64encode(f"{config.user}:{password}".encode()).decode()
     return {"Authorization": f"Basic {basic}"}
+
+
+def why_no_store(config: StoreConfig) -> str | None:
+    """Return why the database at the address cannot be the store, and what to write instead; None
+    if it can. Raises StoreUnavailable if none answers."""
+    with closing(Http(replace(config, timeout_ms=min(config.timeout_ms, LOOK_MS)))) as http:
+        name, engine = _unsuitable(http, config.url)
+    if not name:
+        return None
+    return (f"{config.url} is {engine}, which cannot draw the history: remove [store], or name an"
+            f" InfluxDB 1 or 2 there, and feed this one beside it.\n\n[[feed]]\n"
+            f'name = "{name}"\nurl = "{config.url}"\ndatabase = "{config.database}"')
+
+
+def _unsuitable(http: Http, url: str) -> tuple[str, str]:
+    """Return a name for a feed and that of the database, ("", "") for one that can be a store."""
+    status, _, body = http.get("/-/healthy")
+    if status >= 500:
+        raise StoreUnavailable(f"{url}: HTTP {status}")  # of a proxy
+    if b"VictoriaMetrics" in body:
+        return "victoria", "VictoriaMetrics"
+    with suppress(StoreUnavailable):  # a proxy that does not pass /ping on
+        if http.version().startswith("3."):
+            return "influx3", "InfluxDB 3"
+    return "", ""

@@ -26,9 +26,7 @@ from idroserra.history.influx import columns as influx_columns
 from idroserra.history.influx import downsampling_v1, downsampling_v2
 from idroserra.history.influx.columns import where
 from idroserra.history.influx.downsampling_v1 import ROLLUPS
-from idroserra.history.influx.engine import why_no_store
-from idroserra.history.influx.http import Http, one_line
-from idroserra.history.influx.info import info, spans_of
+from idroserra.history.influx.http import Http, one_line, why_no_store
 from idroserra.history.influx.writer import LineWriter
 from idroserra.history.line_protocol import query_text
 from idroserra.history.models import (
@@ -36,6 +34,7 @@ from idroserra.history.models import (
     EventPoint,
     Instant,
     ProgressCallback,
+    ResolutionInfo,
     StoreInfo,
     column_width_ms,
 )
@@ -196,10 +195,20 @@ class InfluxStore:
 
     def spans(self) -> dict[str, tuple[int, int]]:
         """Return {node: (oldest, newest)} in unix_ms of points and events."""
-        return spans_of(self._query)
+        found: dict[str, tuple[int, int]] = {}
+        for measurement in ("sample", "event"):
+            for _, node in self._query(  # without a time a 3 has those of the last day only
+                    f"SHOW TAG VALUES FROM {measurement} WITH KEY = node WHERE time >= 0", "ms"):
+                ends = [
+                    self._query(f"SELECT * FROM {measurement} WHERE node={query_text(node)}"
+                                f" ORDER BY time {order} LIMIT 1", "ms")[0][0]
+                    for order in ("ASC", "DESC")]
+                known = found.get(node, (ends[0], ends[1]))
+                found[node] = (min(known[0], ends[0]), max(known[1], ends[1]))
+        return found
 
     def info(self) -> StoreInfo:
-        """Return the contents of the store."""
+        """Return the contents of the store. Slow: the counts read the whole database."""
         database = self._config.database
         retentions = downsampling_v1.retentions(self._show, database)
         if self._major() == 2:  # InfluxQL gives a duration of 0 for every bucket
@@ -207,7 +216,20 @@ class InfluxStore:
                 retentions = downsampling_v2.retentions(client, {
                     "": database, **{rolled.policy: downsampling_v2.bucket_of(database, rolled)
                                      for rolled in ROLLUPS if rolled.policy in retentions}})
-        return info(self._query, self._config, retentions)
+        spans = self.spans()
+        points = sum(sum(row[1:]) for row in self._query("SELECT count(*) FROM sample", "ms"))
+        events = sum(row[1] for row in self._query("SELECT count(seq) FROM event", "ms"))
+        oldest = min((span[0] for span in spans.values()), default=None)
+        return StoreInfo(
+            kind="influx", where=f"{self._config.url}, database {database}", points=points,
+            events=events, size_bytes=None, oldest_unix_ms=oldest,
+            newest_unix_ms=max((span[1] for span in spans.values()), default=None),
+            nodes=len(spans), resolutions=(
+                ResolutionInfo("raw", points, oldest, retentions.get("")),
+                *(ResolutionInfo(rolled.name, None, None, retentions[rolled.policy])
+                  for rolled in ROLLUPS if rolled.policy in retentions)),
+            events_days=retentions.get(""),
+        )
 
     def init(self, on_progress: ProgressCallback) -> list[str]:
         """Set up retention and downsampling, and compute past roll-ups."""

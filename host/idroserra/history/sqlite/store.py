@@ -28,7 +28,6 @@ from idroserra.history.models import (
 )
 from idroserra.history.sqlite import maintenance, read
 from idroserra.history.sqlite.codec import MAX_NUMBER, Damaged
-from idroserra.history.sqlite.info import info, spans_of
 from idroserra.history.sqlite.schema import open_database
 from idroserra.history.sqlite.write import insert_events, insert_samples
 
@@ -150,12 +149,12 @@ class SqliteStore:
     def spans(self) -> dict[str, tuple[int, int]]:
         """Return {node: (oldest, newest)} in unix_ms of points and events."""
         with self._reading() as reader:
-            return spans_of(reader)
+            return read.spans_of(reader)
 
     def info(self) -> StoreInfo:
         """Return the contents of the store."""
         with self._reading() as reader:
-            return info(reader, self._path, self._keep)
+            return read.info(reader, self._path, self._keep)
 
     def close(self) -> None:
         """Close the file."""
