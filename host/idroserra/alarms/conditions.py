@@ -10,18 +10,22 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from idroserra.alarms import conditions_node
 from idroserra.alarms.conditions_channel import CHANNEL_WATCHES, matching_channels
-from idroserra.alarms.conditions_foreign import FOREIGN_WATCHES
 from idroserra.alarms.finding import Finding
 from idroserra.alarms.rules import CHANNEL, DOSER, HOST, NODE, SITE, Rule
 from idroserra.alarms.snapshot import NodeSnapshot, Snapshot
+from idroserra.core import protocol
 from idroserra.core.reasons import Reason
+from idroserra.foreign.readings import ForeignReading
+from idroserra.foreign.subscription import PAUSED
 
 # A host clock before 2026-11-01 is wrong: this software is newer.
 WRITTEN_UNIX_MS = 1_793_491_200_000
 LEAST_SILENT_NODES = 2
 
 IsActive = Callable[[str], bool]
-Host = tuple[str, bool | None, Reason | None]
+Host = tuple[str, bool | None, Reason | None]  # (name, is_present, reason)
+Condition = Callable[[Rule, Snapshot, IsActive], Iterable[Host]]
+Presence = tuple[bool | None, Reason | None]
 
 
 def evaluate_rules(
@@ -166,7 +170,57 @@ def _update_stopped(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> It
         yield board_class, True, Reason("rollout_stopped", board_class=board_class, why=why)
 
 
-_HOST_WATCHES: dict[str, Callable[[Rule, Snapshot, IsActive], Iterable[Host]]] = {
+def _foreign_leak(reading: ForeignReading, sensor: str) -> Presence:
+    """A leak is over when the sensor says so; silence leaves it."""
+    if reading.is_wet is None:
+        return None, None
+    code = "foreign_leak" if reading.is_wet else "foreign_dry"
+    return reading.is_wet, Reason(code, sensor=sensor)
+
+
+def _foreign_old(reading: ForeignReading, sensor: str) -> Presence:
+    if reading.state == "waiting":  # after a start of the host
+        return None, None
+    if reading.state == "offline":
+        return True, Reason("foreign_offline", sensor=sensor)
+    if reading.state != "old":
+        return False, Reason("foreign_fresh", sensor=sensor)
+    code = "foreign_old" if reading.has_value else "foreign_silent"
+    return True, Reason(code, sensor=sensor, age_ms=reading.age_ms)
+
+
+def _foreign_implausible(reading: ForeignReading, sensor: str) -> Presence:
+    if reading.refused is None:
+        return (False if reading.state == "ok" else None), None
+    channel = reading.adopted.channel
+    quantity = protocol.split_channel(channel)[1]
+    return True, Reason("foreign_implausible", sensor=sensor, channel=channel,
+                        scaled=protocol.to_scaled(quantity, reading.refused))
+
+
+def _foreign_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
+    problem = snapshot.foreign_problem
+    if not problem:
+        yield "", False, Reason("foreign_received")
+    elif problem == PAUSED:
+        yield "", True, Reason("foreign_paused")
+    else:
+        yield "", True, Reason("foreign_down", detail=problem)
+
+
+def _foreign(evaluate: Callable[[ForeignReading, str], Presence]) -> Condition:
+    """Return a watch of the host, on which no state of a node depends: one finding for each
+    adopted reading."""
+    def check(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
+        for reading in snapshot.foreign:
+            adopted = reading.adopted
+            sensor = f"{adopted.name} ({adopted.place})" if adopted.place else adopted.name
+            yield (adopted.name, *evaluate(reading, sensor))
+
+    return check
+
+
+_HOST_WATCHES: dict[str, Condition] = {
     "broker_down": lambda _rule, snapshot, _is_active: [
         _down(snapshot.broker, "connected", "broker_down", "broker_works")],
     "store_down": lambda _rule, snapshot, _is_active: [
@@ -175,5 +229,6 @@ _HOST_WATCHES: dict[str, Callable[[Rule, Snapshot, IsActive], Iterable[Host]]] =
         _down(snapshot.spool, "ok", "spool_down", "spool_works")],
     "feed_down": _feed_down, "thread_failed": _thread_failed, "disk_low": _disk_low,
     "host_clock": _host_clock, "undelivered": _undelivered, "update_stopped": _update_stopped,
-    **FOREIGN_WATCHES,
+    "foreign_leak": _foreign(_foreign_leak), "foreign_old": _foreign(_foreign_old),
+    "foreign_implausible": _foreign(_foreign_implausible), "foreign_down": _foreign_down,
 }

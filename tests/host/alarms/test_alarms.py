@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idroserra.alarms.bus_groups import groups_of
 from idroserra.alarms.engine import AlarmRefused, UnknownAlarm
 from idroserra.alarms.rules import load_rules
+from idroserra.alarms.snapshot_builder import groups_of
 from idroserra.alarms.summary import headline
 from idroserra.core.errors import ConfigError
 from idroserra.core.reasons import Reason, sentence

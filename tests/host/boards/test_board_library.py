@@ -6,7 +6,7 @@ import threading
 import pytest
 from typer.testing import CliRunner
 
-from idroserra.alarms.bus_groups import groups_of
+from idroserra.alarms.snapshot_builder import groups_of
 from idroserra.backup.create import make_backup
 from idroserra.boards import compiler, kept, library, pinout
 from idroserra.boards.library import BoardLibrary, CannotKeep, UnknownBoard
