@@ -12,12 +12,7 @@ class GasProbe(Lagged):
     """CO2 at an optical sensor behind its membrane."""
 
     KIND = "co2"
-
-    def step(self, dt_s, truth):
-        """Advance by `dt_s` in air of `truth`."""
-        params = self.params
-        self.signal.follow(dt_s, truth["air.co2_ppm"] + params["offset_ppm"], params["tau_s"],
-                           params["drift_ppm_per_h"])
+    FOLLOWS = ("air.co2_ppm", "offset_ppm", "drift_ppm_per_h")
 
     @property
     def co2_ppm(self):
@@ -62,12 +57,7 @@ class OxygenProbe(Lagged):
     """Dissolved oxygen behind the membrane of a galvanic probe."""
 
     KIND = "do"
-
-    def step(self, dt_s, truth):
-        """Advance by `dt_s` in water of `truth`."""
-        params = self.params
-        self.signal.follow(dt_s, truth["reservoir.do_mg_l"] + params["offset_mg_l"],
-                           params["tau_s"], params["drift_mg_l_per_h"])
+    FOLLOWS = ("reservoir.do_mg_l", "offset_mg_l", "drift_mg_l_per_h")
 
     @property
     def do_mg_l(self):
@@ -96,6 +86,7 @@ class RangeProbe(Lagged):
     """The water surface below a range finder, with waves, and the air between them."""
 
     KIND = "range"
+    FOLLOWS = ("reservoir.level_mm", "offset_mm", "drift_mm_per_h")
 
     def __init__(self, params, rng):
         super().__init__(params, rng)
@@ -103,10 +94,8 @@ class RangeProbe(Lagged):
 
     def step(self, dt_s, truth):
         """Advance by `dt_s` over a tank of `truth`."""
-        params = self.params
+        super().step(dt_s, truth)
         self.air_c = truth["air.temp_c"]
-        self.signal.follow(dt_s, truth["reservoir.level_mm"] + params["offset_mm"],
-                           params["tau_s"], params["drift_mm_per_h"])
 
     @property
     def level_mm(self):

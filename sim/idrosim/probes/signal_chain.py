@@ -101,6 +101,7 @@ class Lagged:
     """Base of a probe with one quantity: lag, offset, noise and a fault."""
 
     KIND = ""  # of its parameters
+    FOLLOWS = ("", "", "")  # keys of the true value, and of the parameters offset and drift
     FAULTS: tuple = ("stuck", "noisy", "drift", "slow")
 
     def __init__(self, params, rng):
@@ -115,6 +116,12 @@ class Lagged:
     @fault.setter
     def fault(self, name):
         self.signal.fault = name
+
+    def step(self, dt_s, truth):
+        """Advance by `dt_s` in a greenhouse of `truth`."""
+        true, offset, drift = self.FOLLOWS
+        params = self.params
+        self.signal.follow(dt_s, truth[true] + params[offset], params["tau_s"], params[drift])
 
     def state(self):
         """Return a JSON-able state."""

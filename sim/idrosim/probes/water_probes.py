@@ -242,12 +242,7 @@ class TempProbe(Lagged):
     """A digital thermometer in the water; the device models the fault "unplugged"."""
 
     KIND = "temp"
-
-    def step(self, dt_s, truth):
-        """Advance by `dt_s` in water of `truth`."""
-        params = self.params
-        self.signal.follow(dt_s, truth["reservoir.temp_c"] + params["offset_c"],
-                           params["tau_s"], params["drift_c_per_h"])
+    FOLLOWS = ("reservoir.temp_c", "offset_c", "drift_c_per_h")
 
     @property
     def temp_c(self):
