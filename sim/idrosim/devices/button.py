@@ -1,9 +1,11 @@
 """A push button from a pin to ground, with contact bounce: level 0 while it is pressed."""
 
+from idrosim.devices.shared.part_faults import FaultyPart
+
 _BOUNCE_US = 8_000
 
 
-class Button:
+class Button(FaultyPart):
     """One button. fault: None, "shorted" (always pressed), "unplugged" (never pressed) or "noisy"
     (a 40 ms spike every 333 ms, as a pump motor couples into a long cable)."""
 
@@ -12,17 +14,6 @@ class Button:
     def __init__(self, clock):
         self._clock = clock
         self._down_us = self._up_us = -1_000_000
-        self._fault = None
-
-    @property
-    def fault(self):
-        """None or one of FAULTS."""
-        return self._fault
-
-    @fault.setter
-    def fault(self, name):
-        assert name is None or name in self.FAULTS, f"fault {name!r}: not one of {self.FAULTS}"
-        self._fault = name
 
     def press(self, for_us):
         """Press it for `for_us`, starting now."""

@@ -8,6 +8,8 @@ assume 1.1 V. ESP32-S3 and -S2 are calibrated from 0 V, and saturate below their
 All have noise of some codes. MicroPython reads the ESP32-S2 with 13 bits (ports/esp32/adc.h).
 """
 
+from idrosim.devices.shared.part_faults import FaultyPart
+
 _BITS = {"esp32": 12, "esp32s2": 13, "esp32s3": 12}
 _NOMINAL_MV = 1_100
 _NOISE_CODES = 6
@@ -27,13 +29,15 @@ _CHIPS = {
 ERRORS_MV = {"esp32": 60, "esp32s3": 50, "esp32s2": 35}
 
 
-class Esp32Adc:
+class Esp32Adc(FaultyPart):
     """One converter. `inputs` maps pins to callables that return volts; others are at ground.
 
     vref_mv is the true reference, efuse_mv the stored one (None on old silicon), error_mv an
     error outside the calibration. fault: None, "unplugged" (the pull-downs of the board take every
     input to ground) or "stuck" (repeats the last code).
     """
+
+    FAULTS = ("unplugged", "stuck")
 
     def __init__(self, chip, rng, vref_mv=_NOMINAL_MV, efuse_mv=_NOMINAL_MV, error_mv=0.0):
         self._pins, self._tops_mv = _CHIPS[chip]
@@ -45,16 +49,6 @@ class Esp32Adc:
         self._error_mv = error_mv
         self._codes = {}  # last code by pin
         self.inputs = {}
-        self._fault = None
-
-    @property
-    def fault(self):
-        return self._fault
-
-    @fault.setter
-    def fault(self, fault):
-        assert fault in (None, "unplugged", "stuck"), f"esp32_adc: unknown fault {fault}"
-        self._fault = fault
 
     def has(self, pin):
         """Return True if `pin` can be read while Wi-Fi runs."""

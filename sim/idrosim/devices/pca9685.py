@@ -5,7 +5,7 @@ that are low while OE is high. New counts of an output take effect at the stop o
 (OCH = 0). A write that the datasheet forbids or leaves undefined is an assertion.
 """
 
-from idrosim.devices.shared.part_faults import ENODEV, acknowledge
+from idrosim.devices.shared.part_faults import ENODEV, FaultyPart, acknowledge
 
 _MODE1, _MODE2, _FIRST_LED, _LAST_LED = 0x00, 0x01, 0x06, 0x45
 _ALL_LED, _LAST_ALL_LED, _PRESCALE = 0xFA, 0xFD, 0xFE
@@ -20,17 +20,18 @@ _POWER_ON_PRESCALE = 0x1E
 SOFTWARE_RESET = b"\x06"
 
 
-class Pca9685:
+class Pca9685(FaultyPart):
     """One part. `on_change(number, duty)` is called when an output changes: 0, 1 or a share.
 
     fault: None, "unplugged" (no acknowledge, outputs stay) or "stuck" (acknowledges and ignores
     writes).
     """
 
+    FAULTS = ("unplugged", "stuck")
+
     def __init__(self, clock):
         self._clock = clock
         self.on_change = None
-        self._fault = None
         self._oe_level = 1  # its pull-up
         self._registers = bytearray(len(_POWER_ON))
         self._duties = [0] * _PINS
@@ -44,15 +45,6 @@ class Pca9685:
         self._awake_us = None  # start time of the oscillator
         self._is_stopped = False  # awake with RESTART set: PWM waits for a restart
         self._report_changes()
-
-    @property
-    def fault(self):
-        return self._fault
-
-    @fault.setter
-    def fault(self, fault):
-        assert fault in (None, "unplugged", "stuck"), f"pca9685: unknown fault {fault}"
-        self._fault = fault
 
     @property
     def freq_hz(self):

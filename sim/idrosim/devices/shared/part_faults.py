@@ -3,6 +3,23 @@
 ENODEV = 19
 
 
+class FaultyPart:
+    """Base of a part whose `fault` is None or one of its FAULTS."""
+
+    FAULTS: tuple = ()
+    _fault = None
+
+    @property
+    def fault(self):
+        """None or one of FAULTS."""
+        return self._fault
+
+    @fault.setter
+    def fault(self, name):
+        assert name is None or name in self.FAULTS, f"fault {name!r}: not one of {self.FAULTS}"
+        self._fault = name
+
+
 def acknowledge(part):
     """Raise OSError(ENODEV), as an I2C bus does, if `part` is unplugged."""
     if part.fault == "unplugged":
