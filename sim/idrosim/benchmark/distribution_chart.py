@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Any
 
 from idrosim.benchmark import firmware_policy
@@ -10,6 +9,7 @@ from idrosim.benchmark.cases import BAND_PH
 from idrosim.benchmark.distribution import MEDIAN_TO_BAND_H, quantiles
 from idrosim.benchmark.measures import Measures
 from idrosim.benchmark.tables import IN_BAND, by_policy, misses
+from idrosim.scenarios.chart import png_of
 
 _INK, _FIRMWARE, _PEER, _AIM = "#334155", "#15803d", "#94a3b8", "#dc2626"
 _NEVER_H = 168.0  # where "never in band" is drawn
@@ -26,7 +26,6 @@ _LEGEND = ("Thick: half of the greenhouses.  Thin: nine in ten.  Dot: the greenh
 
 def png(board: list[Measures]) -> bytes:
     """Return the chart as a PNG file: a bar per policy and measure. Raises ImportError."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     weeks = by_policy(board)
@@ -46,11 +45,7 @@ def png(board: list[Measures]) -> bytes:
         axis.set_axisbelow(True)
         axis.grid(axis="x", color="#e2e8f0", linewidth=0.7)
     figure.supxlabel(_LEGEND, fontsize=9, color=_INK)
-    buffer = BytesIO()
-    # Without date and library name the same board gives the same file.
-    FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return png_of(figure)
 
 
 def _color(name: str) -> str:

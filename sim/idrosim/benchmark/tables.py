@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from io import BytesIO
 from statistics import median
 from typing import Any, NamedTuple
 
 from idrosim.benchmark import firmware_policy
 from idrosim.benchmark.cases import BAND_PH, Cell
 from idrosim.benchmark.measures import Measures
+from idrosim.scenarios.chart import png_of
 
 IN_BAND, OVER_PH, OVER_MS_CM, REAGENT = 0.97, 0.10, 0.10, 1.10
 _LEGEND = ("Dot: one cell.", "Bar: median.", "Dashed: aim.", "Hollow: never in band.")
@@ -214,7 +214,6 @@ def table(titles: tuple[str, ...], rows: list[list[str]]) -> str:
 
 def png(board: list[Measures]) -> bytes:
     """Return the chart as a PNG file: a panel per measure, a dot per cell. Raises ImportError."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     weeks = by_policy(board)
@@ -226,11 +225,7 @@ def png(board: list[Measures]) -> bytes:
     for line, text in enumerate(_LEGEND):
         axes[7].annotate(text, (0.05, 0.9 - 0.09 * line), xycoords="axes fraction", color=_INK,
                          fontsize=9, annotation_clip=False).set_in_layout(False)
-    buffer = BytesIO()
-    # Without date and library name the same board gives the same file.
-    FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return png_of(figure)
 
 
 def _panel(axis: Any, column: Column, weeks: dict[str, list[Measures]]) -> None:

@@ -46,7 +46,6 @@ def png(result: Result, bands: Mapping[str, Sequence[Band]]) -> bytes:
 
     `bands` are the target bands by signal. Raises ImportError without matplotlib.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 9.5), dpi=110, facecolor="white", layout="constrained")
@@ -67,8 +66,15 @@ def png(result: Result, bands: Mapping[str, Sequence[Band]]) -> bytes:
     axes[4].set_xlabel("hours" if unit_ms == _HOUR_MS else "days", color=_INK)
     figure.align_ylabels(axes)
     _title(figure, result)
+    return png_of(figure)
+
+
+def png_of(figure: Any) -> bytes:
+    """Return a figure of matplotlib as a PNG file, which has no date and library name: the same
+    figure gives the same file."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     buffer = BytesIO()
-    # Without date and library name the same run gives the same file.
     FigureCanvasAgg(figure)
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
