@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -76,20 +77,25 @@ def export(
 
 def write_atomically(lines: Iterable[str], out: Path, form: Form) -> int:
     """Write the lines to `out` atomically; return the number of rows. Raises ExportFailed."""
-    part = out.with_name(f"{out.name}.part")
-    try:
+    with replacing(out) as part:
         if form == "parquet":
             from idroserra.export.parquet import write_parquet
 
-            rows = write_parquet(lines, part)
-        else:
-            rows = _write_text(lines, part) - (1 if form == "csv" else 0)
+            return write_parquet(lines, part)
+        return _write_text(lines, part) - (1 if form == "csv" else 0)
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """Yield the file that replaces `out` if no exception is raised. Raises ExportFailed."""
+    part = out.with_name(f"{out.name}.part")
+    try:
+        yield part
         os.replace(part, out)
     except OSError as error:
         raise ExportFailed(f"{error.filename or out}: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
-    return rows
 
 
 def span_ms(text: str) -> int:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from idroserra.cli.export import ExportFailed, moment_ms, span_ms
+from idroserra.cli.export import moment_ms, replacing, span_ms
 from idroserra.client.http import DEFAULT_URL, HostClient
 from idroserra.client.requests import AsJson, NodeName, Url, node_path, now_unix_ms
 
@@ -48,17 +47,6 @@ def report(
         typer.echo(json.dumps(client.get(f"{node_path(node)}/report", **query)))
     if output is not None:
         made = client.download(f"{node_path(node)}/report.pdf", **query)
-        _write(output, made)
+        with replacing(output) as part:
+            part.write_bytes(made)
         typer.echo(f"{output}: {len(made) / 1_000:.0f} kB", err=True)
-
-
-def _write(output: Path, content: bytes) -> None:
-    """Write a file atomically. Raises ExportFailed."""
-    part = output.with_name(f"{output.name}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, output)
-    except OSError as error:
-        raise ExportFailed(f"{error.filename or output}: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
