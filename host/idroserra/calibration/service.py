@@ -79,36 +79,24 @@ class CalibrationService:
 
     def state(self, node: str, session_id: str) -> Json:
         """Return the state of a calibration. Raises UnknownCalibration."""
-        with self._lock:
-            return self._json(self._get(node, session_id))
+        return self._act(node, session_id, lambda session: None)
 
     def take(self, node: str, session_id: str, asked: PointRequest) -> Json:
         """Take a point. Raises BadPoint, CannotCalibrate, UnknownCalibration."""
-        with self._lock:
-            session = self._get(node, session_id)
-            session.take(asked)
-            return self._json(session)
+        return self._act(node, session_id, lambda session: session.take(asked))
 
     def drop_point(self, node: str, session_id: str) -> Json:
         """Delete the last point. Raises CannotCalibrate, UnknownCalibration."""
-        with self._lock:
-            session = self._get(node, session_id)
-            session.drop_point()
-            return self._json(session)
+        return self._act(node, session_id, CalibrationSession.drop_point)
 
     def run_pump(self, node: str, session_id: str, volume_ul: int) -> Json:
         """Run the pump for a volume, through the safety gate. Raises as `take`."""
-        with self._lock:
-            session = self._get(node, session_id)
-            session.run_pump(volume_ul)
-            return self._json(session)
+        return self._act(node, session_id, lambda session: session.run_pump(volume_ul))
 
     def reset_to_factory(self, node: str, session_id: str) -> Json:
         """Set the factory values and restart the calibration. Raises as `take`."""
-        with self._lock:
-            session = self._get(node, session_id)
-            session.reset_to_factory({key: row.default for key, row in protocol.SETTINGS.items()})
-            return self._json(session)
+        factory = {key: row.default for key, row in protocol.SETTINGS.items()}
+        return self._act(node, session_id, lambda session: session.reset_to_factory(factory))
 
     def finish(self, node: str, session_id: str) -> Json:
         """Send the settings of the fit; state "done" once the node confirms them.
@@ -122,10 +110,7 @@ class CalibrationService:
 
     def cancel(self, node: str, session_id: str) -> Json:
         """End a calibration without a change. Raises UnknownCalibration."""
-        with self._lock:
-            session = self._get(node, session_id)
-            session.cancel()
-            return self._json(session)
+        return self._act(node, session_id, CalibrationSession.cancel)
 
     def undoable(self, node: str, kind_name: str) -> PastCalibration:
         """Return the calibration that can be undone: the newest of its kind, if still active.
@@ -171,6 +156,14 @@ class CalibrationService:
     def close(self) -> None:
         """Close the history. Holds expire on the nodes."""
         self.history.close()
+
+    def _act(
+        self, node: str, session_id: str, action: Callable[[CalibrationSession], object]
+    ) -> Json:
+        with self._lock:
+            session = self._get(node, session_id)
+            action(session)
+            return self._json(session)
 
     def _get(self, node: str, session_id: str) -> CalibrationSession:
         session = self._sessions.get(session_id)
