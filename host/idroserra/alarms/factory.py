@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from idroserra.alarms.database import AlarmDatabase
 from idroserra.alarms.engine import AlarmEngine
@@ -30,12 +30,9 @@ def build_alarm_loop(
     targets = open_targets(config.targets)
     path = parts.data_dir / "alarms.db"
     try:
-        database = AlarmDatabase(path)
-        opened.callback(database.close)
-        outbox = Outbox(path)
-        opened.callback(outbox.close)
-        inventory = InventoryDatabase(path)
-        opened.callback(inventory.close)
+        database = opened.enter_context(closing(AlarmDatabase(path)))
+        outbox = opened.enter_context(closing(Outbox(path)))
+        inventory = opened.enter_context(closing(InventoryDatabase(path)))
         bottles = BottleInventory(inventory, parts.store)
     except (OSError, sqlite3.Error, StoreUnavailable) as error:
         raise ConfigError(str(path), "", str(error)) from error

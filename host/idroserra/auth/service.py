@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,21 +46,15 @@ class AuthService:
         self.now_unix_ms = now_unix_ms
         with ExitStack() as opened:
             path = folder / USERS_FILE
-            self.audit = Audit(folder / AUDIT_FILE, now_unix_ms)
-            opened.callback(self.audit.close)
-            self.clock = SecurityClock(path, now_unix_ms, uptime)
-            opened.callback(self.clock.close)
-            self.users = Users(path, now_unix_ms, self.clock.now_ms)
-            opened.callback(self.users.close)
-            self.tokens = Tokens(path, now_unix_ms)
-            opened.callback(self.tokens.close)
-            self.sessions = Sessions(
-                path, self.clock, config.idle_min * 60_000, config.absolute_h * 3_600_000)
-            opened.callback(self.sessions.close)
-            self.preferences = Preferences(path, now_unix_ms)
-            opened.callback(self.preferences.close)
-            self.local = LocalToken(folder)
-            opened.callback(self.local.close)
+            self.audit = opened.enter_context(closing(Audit(folder / AUDIT_FILE, now_unix_ms)))
+            self.clock = opened.enter_context(closing(SecurityClock(path, now_unix_ms, uptime)))
+            self.users = opened.enter_context(closing(
+                Users(path, now_unix_ms, self.clock.now_ms)))
+            self.tokens = opened.enter_context(closing(Tokens(path, now_unix_ms)))
+            self.sessions = opened.enter_context(closing(Sessions(
+                path, self.clock, config.idle_min * 60_000, config.absolute_h * 3_600_000)))
+            self.preferences = opened.enter_context(closing(Preferences(path, now_unix_ms)))
+            self.local = opened.enter_context(closing(LocalToken(folder)))
             self._limits = LoginRateLimit(self.clock.now_ms)
             self._link: tuple[bytes, str] | None = None
             self._opened = opened.pop_all()

@@ -25,14 +25,12 @@ def check_feeds(feeds: Sequence[FeedConfig]) -> Iterator[Check]:
     """Yield a check of each feed: which database it is, and whether it lets the host write."""
     for feed in feeds:
         asked = replace(feed, timeout_ms=min(feed.timeout_ms, TIMEOUT_MS))
-        http = Http(asked)
         try:
-            yield _check(asked, http)
+            with closing(Http(asked)) as http:
+                yield _check(asked, http)
         except StoreError as error:
             yield Check(f"feed {feed.name}", "fail", error.why,
                         "start that database, or correct its [[feed]]; what it lacks is sent then")
-        finally:
-            http.close()
 
 
 def _check(feed: FeedConfig, http: Http) -> Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -39,8 +39,7 @@ class Journal:
         self._photos_max_bytes = photos_max_bytes
         self._changing = threading.Lock()  # serialises changes of notes and photos
         with ExitStack() as opened:
-            self._database = JournalDatabase(folder / FILE)
-            opened.callback(self._database.close)
+            self._database = opened.enter_context(closing(JournalDatabase(folder / FILE)))
             self.photos = Photos(folder)
             self.photos.sweep(self._database.photo_ids())
             self._opened = opened.pop_all()

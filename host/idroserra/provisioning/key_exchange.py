@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -173,11 +173,10 @@ def _open_files(config: Config, *, is_explicit: bool) -> Iterator[FileKeyStore]:
         raise NoHost("none answers, and this user never started one on this machine")
     with ExitStack() as opened:
         try:
-            opened.callback(lock_folder(folder).close)
-            nodes = Nodes(folder / "state.db", config.site)
-            opened.callback(nodes.close)
-            access = AuthService(folder, config.access, lambda: time.time_ns() // 1_000_000)
-            opened.callback(access.close)
+            opened.enter_context(lock_folder(folder))
+            nodes = opened.enter_context(closing(Nodes(folder / "state.db", config.site)))
+            access = opened.enter_context(closing(
+                AuthService(folder, config.access, lambda: time.time_ns() // 1_000_000)))
         except BlockingIOError:
             raise NoHost(f"one runs on {folder}, at another address: use --url") from None
         except (OSError, sqlite3.Error) as error:
