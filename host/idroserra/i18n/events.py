@@ -40,6 +40,10 @@ def level_of(kind: str) -> str:
 
 def event_text(kind: str, detail: Detail) -> str:
     """Return one sentence for an event, even if its detail is incomplete."""
+    if kind in _PATTERNS:
+        return _(_PATTERNS[kind]).format(
+            what=_name(detail), version=detail.get("version", "?"), rev=detail.get("rev", "?"),
+            by=_by(detail), because=_because(detail))
     write = _SENTENCES.get(kind)
     return write(detail) if write else f"{plain_name(kind)} {_rest(detail)}".strip()
 
@@ -90,10 +94,6 @@ def _ran(detail: Detail) -> str:
     return _("{what} ran for {time}{by}{because}").format(
         what=_name(detail), time=duration_text(int_of(detail, "on_ms")), by=_by(detail),
         because=_because(detail))
-
-
-def _refused(detail: Detail) -> str:
-    return _("{what} refused{because}").format(what=_name(detail), because=_because(detail))
 
 
 def _decided(detail: Detail) -> str:
@@ -248,27 +248,30 @@ def _air_warms(detail: Detail) -> str:
              "meanwhile. Unplug the heater.").format(because=_because(detail, _MEASURED))
 
 
-def _version(detail: Detail) -> str:
-    return str(detail.get("version", "?"))
-
-
+_PATTERNS = {
+    "armed": N_("Readings were plausible for long enough: dosing is possible."),
+    "refused": N_("{what} refused{because}"),
+    "stopped": N_("All dosing stopped{by}."),
+    "resumed": N_("Dosing resumed{by}."),
+    "latched": N_("Dosing is locked until a person resumes it{because}"),
+    "configured": N_("Settings revision {rev} is active{by}."),
+    "update_offered": N_("Software {version} is being downloaded{by}."),
+    "update_refused": N_("Software {version} was refused{because}"),
+    "update_downloaded": N_(
+        "Software {version} is on the node and starts when the node is idle."),
+    "update_trial": N_("Software {version} runs on trial: no dosing until it is confirmed."),
+    "update_confirmed": N_("Software {version} is confirmed."),
+    "update_reverted": N_("Software {version} was rolled back to the previous version{because}"),
+}
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "boot": _boot,
-    "armed": lambda detail: _("Readings were plausible for long enough: dosing is possible."),
     "dosed": _dosed,
     "ran": _ran,
-    "refused": _refused,
     "decided": _decided,
     "fault_began": _fault_began,
     "fault_ended": _fault_ended,
-    "stopped": lambda detail: _("All dosing stopped{by}.").format(by=_by(detail)),
-    "resumed": lambda detail: _("Dosing resumed{by}.").format(by=_by(detail)),
-    "latched": lambda detail: _("Dosing is locked until a person resumes it{because}").format(
-        because=_because(detail)),
     "correction": _correction,
     "authority": _authority,
-    "configured": lambda detail: _("Settings revision {rev} is active{by}.").format(
-        rev=detail.get("rev", "?"), by=_by(detail)),
     "clock_set": _clock_set,
     "gap": _gap,
     "restarted": _restarted,
@@ -279,19 +282,4 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "irrigation_stuck_on": _irrigation_stuck_on,
     "air_too_hot": _air_too_hot,
     "air_warms": _air_warms,
-    "update_offered": lambda detail: _("Software {version} is being downloaded{by}.").format(
-        version=_version(detail), by=_by(detail)),
-    "update_refused": lambda detail: _("Software {version} was refused{because}").format(
-        version=_version(detail), because=_because(detail)),
-    "update_downloaded": lambda detail: _(
-        "Software {version} is on the node and starts when the node is idle."
-        ).format(version=_version(detail)),
-    "update_trial": lambda detail: _(
-        "Software {version} runs on trial: no dosing until it is confirmed."
-        ).format(version=_version(detail)),
-    "update_confirmed": lambda detail: _("Software {version} is confirmed.").format(
-        version=_version(detail)),
-    "update_reverted": lambda detail: _(
-        "Software {version} was rolled back to the previous version{because}").format(
-        version=_version(detail), because=_because(detail)),
 }
