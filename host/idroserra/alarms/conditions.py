@@ -112,7 +112,6 @@ def _site_silent(
         yield Finding(rule.name, site, "", f"@{site}", is_present, reason)
 
 
-
 def _feed_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
     for feed, state in snapshot.feeds.items():
         is_down = state != "ok"

@@ -10,6 +10,7 @@ from idroserra.alarms.snapshot import NodeSnapshot, Snapshot
 from idroserra.core.protocol import Detail, int_of
 from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.node_state.calibration_age import day_of
+from idroserra.nodes.states import water_reason
 
 IsActive = Callable[[str], bool]
 Watch = Callable[[Rule, Snapshot, NodeSnapshot, IsActive], Iterator[Finding]]
@@ -64,14 +65,9 @@ def _water(
     rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
 ) -> Iterator[Finding]:
     event = node.events.get("water")
-    state = None if event is None else event.detail.get("state")
-    moved = 0 if event is None else int_of(event.detail, "moved_mm")
-    reason = Reason("water_normal")
-    if state == "rises":
-        reason = Reason("water_rises", moved_mm=moved)
-    elif state == "falls":
-        reason = Reason("water_falls", mm_per_h=moved)
-    yield _found(rule, node, state == rule.state, reason)
+    detail = {} if event is None else event.detail
+    yield _found(rule, node, detail.get("state") == rule.state,
+                 water_reason(detail) or Reason("water_normal"))
 
 
 def _calibration(
@@ -105,7 +101,6 @@ def _began(kind: str, normal: str, reason_of: Callable[[Detail], Reason]) -> Wat
 def _own(detail: Detail) -> Reason:
     """Return the reason that the node gives."""
     return reason_from_json(detail.get("reason")) or Reason("no_reason")
-
 
 
 def _reset_loop(
@@ -143,7 +138,6 @@ def _recent(kind: str, reason_of: Callable[[Detail], Reason]) -> Watch:
 def _flash_failed(detail: Detail) -> Reason:
     return Reason("node_flash_failed", part=str(detail.get("part", "files")),
                   detail=str(detail.get("error", "")))
-
 
 
 def _clock_off(

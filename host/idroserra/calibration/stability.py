@@ -10,7 +10,6 @@ from idroserra.core.reasons import Reason
 MINUTE_MS = 60_000
 
 
-
 @dataclass(frozen=True)
 class Reading:
     """One record of the calibrated channel: a value or a fault."""

@@ -131,7 +131,6 @@ _is_id = lru_cache(maxsize=4_096)(protocol.is_id)
 _DECODER = msgspec.json.Decoder(_Message)
 
 
-
 def _plain_telemetry(payload: bytes) -> protocol.Batch | None:
     """Return the batch of a plain message, or None: idro.protocol must decode it."""
     # Non-ASCII text and escapes are left to idro.protocol.

@@ -180,7 +180,8 @@ def _conditions(events: Events) -> tuple[Reported, ...]:
     return tuple(found)
 
 
-def _water(detail: Mapping[str, Any]) -> Reason | None:
+def water_reason(detail: Mapping[str, Any]) -> Reason | None:
+    """Return what is wrong with the water by an event of it, or None."""
     moved = int_of(detail, "moved_mm")
     if detail.get("state") == "rises":
         return Reason("water_rises", moved_mm=moved)
@@ -192,7 +193,7 @@ def _began(reason_of: Callable[[Mapping[str, Any]], Reason]) -> Callable[..., Re
 
 
 _CONDITIONS: dict[str, Callable[[Mapping[str, Any]], Reason | None]] = {
-    "water": _water,
+    "water": water_reason,
     "irrigation_no_flow": _began(lambda detail: Reason(
         "pump_without_flow", on_ms=int_of(detail, "on_ms"))),
     "irrigation_stuck_on": _began(lambda detail: Reason(

@@ -81,12 +81,10 @@ def _open_ramp(plan: CasePlan, rng: random.Random) -> None:
     plan.declare("silences", silence)
 
 
-
 def _no_ack(plan: CasePlan, rng: random.Random) -> None:
     _sensor(plan, "unplugged", "adc.main")
     plan.declare("lost_level_ms", (plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO)))
     _silent(plan, "I10", "the converter does not answer", DOSERS)
-
 
 
 def _spikes(plan: CasePlan, rng: random.Random) -> None:
@@ -101,7 +99,6 @@ def _spikes(plan: CasePlan, rng: random.Random) -> None:
 def _noise(plan: CasePlan, rng: random.Random) -> None:
     _set_for_a_while(plan, "probe.ph.noise_mv", 2.0, 0.2)
     plan.terms["is_direction_checked"] = True
-
 
 
 def _offset(plan: CasePlan, rng: random.Random) -> None:
@@ -134,7 +131,6 @@ def _swapped_probes(plan: CasePlan, rng: random.Random) -> None:
     plan.declare("quotas", DoseQuota(
         "I13", text, PH_PUMPS, plan.at(_SENSOR_FROM), plan.at(_SENSOR_TO), 6))
     _ec_quota(plan, text)
-
 
 
 def _quotas(plan: CasePlan, invariant: str, text: str, pumps: tuple[str, ...], most: int) -> None:
@@ -173,7 +169,6 @@ def _swapped_bottles(plan: CasePlan, rng: random.Random) -> None:
 def _siphon(plan: CasePlan, rng: random.Random) -> None:
     # The bottle drains through the idle pump: 100 ml in 1.5 h.
     plan.add(plan.at(2 / 6), set={"plant.ph_down.siphon_ml_per_h": 60.0})
-
 
 
 def _down(plan: CasePlan, rng: random.Random) -> None:
