@@ -17,7 +17,7 @@ _JUDGED = 3
 _PREDICTED_PH = 0.2
 _SEEN_PH = 0.03
 _OPPOSITE_PH = 0.15
-_SMALL_PH = 1 / 3
+_SMALL_PH = 0.5  # half of `near` in idro.safety.correction
 # A single step predicted to move the pH by this much without effect gives a warning.
 _WARNED_PH = 0.1
 

@@ -26,6 +26,7 @@ def test_half_of_what_is_left_and_half_of_the_need():
 )
 @example(total_ul=400_000, ul_per_ph=330_000, milli_ph=5_850, doser="ph_up")
 @example(total_ul=400_000, ul_per_ph=330_000, milli_ph=5_950, doser="ph_down")
+@example(total_ul=400_000, ul_per_ph=330_000, milli_ph=6_399, doser="ph_down")
 def test_it_is_never_bolder_than_the_firmware(total_ul, ul_per_ph, milli_ph, doser):
     by_hand = pour(total_ul / 1_000, ul_per_ph / 1_000, doser)
     by_board = Correction(doser, 5_900, total_ul, ul_per_ph, 0)
