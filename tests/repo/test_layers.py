@@ -16,7 +16,16 @@ from support.import_graph import (
     packages_of,
     upward_imports,
 )
-from support.source_tree import ROOT, code, imports, module_of, name_of, python_files, report, tree
+from support.source_tree import (
+    ROOT,
+    code,
+    imports,
+    module_of,
+    name_of,
+    nodes,
+    python_files,
+    report,
+)
 
 WHY = (
     "Layers keep control testable without hardware and drivers without a network, and let only\n"
@@ -227,7 +236,7 @@ def test_an_import_cycle_is_found_with_its_path():
 
 def test_lazy_imports_are_found():
     lazy = next(path for path in python_files("host/idroserra")
-                for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef)
+                for node in nodes(path) if isinstance(node, ast.FunctionDef)
                 for inner in ast.walk(node) if isinstance(inner, ast.ImportFrom)
                 and (inner.module or "").startswith("idroserra."))
     assert any(each.importer == module_of(lazy) for each in found_in("idroserra"))
@@ -312,7 +321,7 @@ def test_relative_imports_are_not_used():
     found = [
         f"{name_of(path)}:{node.lineno}"
         for path in python_files("firmware", "host", "sim")
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.ImportFrom) and node.level
     ]
     assert not found, report(why, found)

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from support.source_tree import name_of, python_files, report, tree
+from support.source_tree import name_of, nodes, python_files, report, tree
 
 # Names that end in one of these lack a unit.
 PHYSICAL = frozenset({
@@ -21,7 +21,7 @@ FOLDERS = ("protocol", "control", "safety", "drivers")
 
 def public_names(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line, name) of the parameters of public functions and of namedtuple fields."""
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             if node.name.startswith("_") and node.name != "__init__":
                 continue

@@ -6,7 +6,7 @@ from idro.protocol.events import EVENTS
 from idro.protocol.faults import FAULTS
 from idro.protocol.messages_host import VERBS
 from idro.protocol.settings_table import SETTINGS
-from support.source_tree import calls, name_of, python_files, report, strings, tree
+from support.source_tree import calls, name_of, nodes, python_files, report, strings
 
 # These log an unexpected error, switch to a safe state and continue.
 SUPERVISORS = {
@@ -63,7 +63,7 @@ def test_only_supervisors_catch_every_error():
     )
     found = []
     for path in python_files("firmware", "host", "sim", "tests", "bench"):
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if not isinstance(node, ast.ExceptHandler):
                 continue
             names = ast.walk(node.type) if node.type else [ast.Name("everything")]

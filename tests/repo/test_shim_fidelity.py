@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.source_tree import ROOT, name_of, python_files, report, tree
+from support.source_tree import ROOT, name_of, nodes, python_files, report, tree
 
 SHIM = "sim/idrosim/shim"
 MODULES = ("machine", "network", "esp32", "onewire")
@@ -68,7 +68,7 @@ def offered(module: str) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for path in python_files(SHIM):
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if (
                 isinstance(node, ast.Assign)
                 and isinstance(node.targets[0], ast.Subscript)

@@ -11,10 +11,10 @@ from support.source_tree import (
     files,
     module_of,
     name_of,
+    nodes,
     python_files,
     report,
     texts,
-    tree,
 )
 
 MAX_LINES = 400
@@ -39,7 +39,7 @@ def test_functions_are_short():
     found = [
         f"{name_of(path)}:{node.lineno} {node.name}: {lines} lines"
         for path in python_files("firmware", "host", "sim", "tests", "bench")
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (lines := (node.end_lineno or 0) - node.lineno + 1) > MAX_FUNCTION_LINES
     ]
@@ -174,7 +174,7 @@ def test_annotated_modules_of_the_simulator_are_type_checked():
     found = [
         name_of(path)
         for path in python_files("sim/idrosim")
-        if any(isinstance(n, ast.FunctionDef) and n.returns for n in ast.walk(tree(path)))
+        if any(isinstance(n, ast.FunctionDef) and n.returns for n in nodes(path))
         and not (any(name_of(path).startswith(f"{folder}/") for folder in mypy["files"])
                  and any(module_of(path).startswith(name.rstrip("*")) for name in strict))
     ]
