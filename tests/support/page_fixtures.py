@@ -1,5 +1,7 @@
 """Fixtures of the browser tests: a real host, a node and a browser."""
 
+from contextlib import contextmanager
+
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -22,15 +24,23 @@ def host(tmp_path, mosquitto, eventually):
     running.stop()
 
 
+@contextmanager
+def chromium():
+    """Yield a headless Chromium.
+
+    Until its end Playwright's event loop counts as running in this thread, so no test could run
+    its own."""
+    with sync_playwright() as playwright:
+        launched = launch(playwright)
+        yield launched
+        launched.close()
+
+
 @pytest.fixture(scope="module")
 def browser():
-    """Yield a headless Chromium for one module.
-
-    Playwright's event loop counts as running in this thread, so no test could run its own."""
-    with sync_playwright() as playwright:
-        chromium = launch(playwright)
-        yield chromium
-        chromium.close()
+    """Yield a headless Chromium for one module."""
+    with chromium() as launched:
+        yield launched
 
 
 @pytest.fixture
