@@ -73,9 +73,11 @@ def _workers() -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Exclude the collected tests, which live until the end, from garbage collection."""
+    """Exclude the collected tests, which live until the end, from garbage collection, and collect
+    less often: at Python's own thresholds it takes a tenth of the CPU time of a worker."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
