@@ -44,9 +44,7 @@ def restore(
         if finish_restore(folder):
             report("an interrupted restore was completed first")
         manifest = _stage(archive, folder, now, report)
-        kept = folder / f"{KEPT_PREFIX}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-        if kept.exists():
-            raise BackupError(f"{kept}: exists already; wait a second")
+        kept = _new_kept(folder, f"{KEPT_PREFIX}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
         has_old = bool(_old_names(folder))
         _write_journal(folder, {"kept": kept.name, "phase": "keeping"})
         finish_restore(folder)
@@ -55,6 +53,14 @@ def restore(
     finally:
         lock.close()
     return manifest, kept if has_old else None
+
+
+def _new_kept(folder: Path, name: str) -> Path:
+    """Return the path of a new folder: `name`, numbered if a restore of this second has it."""
+    kept, number = folder / name, 2
+    while kept.exists():
+        kept, number = folder / f"{name}-{number}", number + 1
+    return kept
 
 
 def finish_restore(folder: Path) -> bool:

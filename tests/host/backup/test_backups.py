@@ -137,6 +137,20 @@ def test_what_was_there_is_kept(tmp_path):
     assert not [name for name in names if name.startswith("before-")]
 
 
+def test_a_restore_in_the_second_of_another_keeps_both(tmp_path):
+    """As after one that was killed."""
+    fill(tmp_path / "old", 6.5)
+    back_up(tmp_path / "old", tmp_path / "a.backup")
+    folder = tmp_path / "new"
+    fill(folder, 7.5)
+    before = contents(folder)
+    first = put_back(tmp_path / "a.backup", folder)[1]
+    second = put_back(tmp_path / "a.backup", folder)[1]
+    assert (second.parent, second.name) == (folder, f"{first.name}-2")
+    assert contents(first) == before
+    assert ph_values(second) == ph_values(folder) == [6.5] * 100
+
+
 def rewritten(source, target, change):
     """Copy a tar with `change({name: bytes})` applied."""
     with tarfile.open(source) as old:
