@@ -64,7 +64,7 @@ PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 VENDOR := host/idroserra/web/static/vendor/.built
 ARGS ?=
-WORKERS ?= 8
+WORKERS ?= 6
 
 .PHONY: demo test check lint ruff codespell mypy pyright compile portable pytest docs venv web
 .PHONY: clean distclean
@@ -133,7 +133,7 @@ collect: venv web
 	@$(VENV)/bin/pytest --collect-only -qq > build/collected || { cat build/collected; exit 1; }
 .PHONY: collect
 
-# Many tests wait for servers, browsers and timeouts of the product: use six workers more than a
+# Many tests wait for servers, browsers and timeouts of the product: use four workers more than a
 # small machine has cores.
 pytest: venv web cover-safety collect
 	$(VENV)/bin/pytest -n $(WORKERS) --dist worksteal $(addprefix --ignore=,$(SAFETY_TESTS))
