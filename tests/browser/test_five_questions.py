@@ -64,18 +64,23 @@ def walk(host, tab):
     return lambda size: Walk(tab(size))
 
 
-@SIZES
-def test_is_my_crop_fine(host, node, walk, size):
+@pytest.fixture
+def persons(walk):
+    """Return persons(), which yields one on a phone and then one on a desktop."""
+    return lambda: map(walk, (PHONE, DESKTOP))
+
+
+def test_is_my_crop_fine(host, node, persons):
     host.client.post("/api/nodes/idro-a/recipe", json={"recipe": "lettuce"}).raise_for_status()
     node.read({"reservoir.ec_us_cm": 1_210})
     node.tell("decided", {"loop": "ph", "reason": Reason("mixing", left_ms=240_000)})
-    person = walk(size)
-    person.reads_state("Both greenhouses are fine.")
-    person.reads(".node-card[data-node=idro-a] .sentence", "The water is mixing")
-    person.to_node()
-    person.reads_state("The water is mixing")
-    person.reads("#growing p", "lettuce, day 1 of 35. Stage 1 of 3: establish, day 1 of 7")
-    person.ends(clicks=1)
+    for person in persons():
+        person.reads_state("Both greenhouses are fine.")
+        person.reads(".node-card[data-node=idro-a] .sentence", "The water is mixing")
+        person.to_node()
+        person.reads_state("The water is mixing")
+        person.reads("#growing p", "lettuce, day 1 of 35. Stage 1 of 3: establish, day 1 of 7")
+        person.ends(clicks=1)
 
 
 def quiet_night(host, node):
@@ -98,18 +103,18 @@ def quiet_night(host, node):
     host.settle(node.node, len(past) + 13)
 
 
-@SIZES
-def test_what_happened_last_night(host, walk, size):
+def test_what_happened_last_night(host, persons):
     quiet_night(host, host.node("idro-a"))
-    person = walk(size)
-    person.to_node()
-    person.reads("#night .sentence", "One item needs attention.")
-    person.click(person.page.locator("#night").get_by_role("link", name="Summary"))
-    person.reads("#happened .span", "20:00")
-    person.reads("#happened ul", "21:30 All dosing stopped by anna.", "Dosed: pH down 2.50 ml.",
-                 "pH was in its band all the time: 5.80 to 5.88.", "EC was in its band",
-                 "1.59 mS/cm", "Water temperature: 20.5 °C", "No alarms.")
-    person.ends(clicks=2)
+    for person in persons():
+        person.to_node()
+        person.reads("#night .sentence", "One item needs attention.")
+        person.click(person.page.locator("#night").get_by_role("link", name="Summary"))
+        person.reads("#happened .span", "20:00")
+        person.reads("#happened ul", "21:30 All dosing stopped by anna.",
+                     "Dosed: pH down 2.50 ml.", "pH was in its band all the time: 5.80 to 5.88.",
+                     "EC was in its band", "1.59 mS/cm", "Water temperature: 20.5 °C",
+                     "No alarms.")
+        person.ends(clicks=2)
 
 
 def switched_off(host, node):
@@ -149,21 +154,20 @@ CAUSES = {
 }
 
 
-@SIZES
 @pytest.mark.parametrize("cause", CAUSES)
-def test_why_is_it_not_dosing(host, node, walk, size, cause):
+def test_why_is_it_not_dosing(host, node, persons, cause):
     happen, overview, words, place, remedy = CAUSES[cause]
     happen(host, node)
     words = re.compile(words, re.IGNORECASE)
-    person = walk(size)
-    person.reads_state(overview)
-    person.to_node()
-    person.reads_state(words)
-    link = person.page.locator("#strip").get_by_role("link", name=words)
-    person.click(link)
-    expect(person.page).to_have_url(f"{host.url}{place}")
-    person.reads(remedy)
-    person.ends(clicks=2)
+    for person in persons():
+        person.reads_state(overview)
+        person.to_node()
+        person.reads_state(words)
+        link = person.page.locator("#strip").get_by_role("link", name=words)
+        person.click(link)
+        expect(person.page).to_have_url(f"{host.url}{place}")
+        person.reads(remedy)
+        person.ends(clicks=2)
 
 
 def test_no_site_is_fine_where_dosing_is_paused(host, node, eventually):
@@ -175,32 +179,32 @@ def test_no_site_is_fine_where_dosing_is_paused(host, node, eventually):
     eventually(lambda: said() == ["Dosing is paused at idro-a."], 10, "the pause")
 
 
-@SIZES
-def test_why_is_it_not_dosing_when_only_water_helps(host, node, walk, size):
+def test_why_is_it_not_dosing_when_only_water_helps(host, node, persons):
     node.read({"reservoir.level_mm": 90})
-    person = walk(size)
-    person.reads_state("idro-a needs attention.")
-    person.to_node()
-    person.reads_state("The water level is low, 90 mm (minimum 120 mm)")
-    person.click(person.page.locator("#strip strong").get_by_role("link", name="What it means"))
-    expect(person.page.locator("#water_low")).to_be_in_viewport()
-    person.reads("article:has(#water_low)", "Below the low level nothing is dosed",
-                 "Fill the tank.")
-    person.ends(clicks=2)
+    for person in persons():
+        person.reads_state("idro-a needs attention.")
+        person.to_node()
+        person.reads_state("The water level is low, 90 mm (minimum 120 mm)")
+        strip = person.page.locator("#strip strong")
+        person.click(strip.get_by_role("link", name="What it means"))
+        expect(person.page.locator("#water_low")).to_be_in_viewport()
+        person.reads("article:has(#water_low)", "Below the low level nothing is dosed",
+                     "Fill the tank.")
+        person.ends(clicks=2)
 
 
-@SIZES
-def test_when_did_i_last_calibrate(host, node, walk, size):
+def test_when_did_i_last_calibrate(host, node, persons):
     days = [datetime.now(ZONE)]
     calibrate_ph(host, Cups(node))
     days.append(datetime.now(ZONE))  # which may be the next one
-    person = walk(size)
-    person.to_node()
-    person.click(person.page.locator(".rooms").get_by_role("link", name="Water and dosing"))
-    person.click(person.page.locator("#probes").get_by_role("link", name="Calibrate…"))
-    person.reads("#past li .row", "pH", re.compile("|".join(f"{day:%-d %b}, " for day in days)))
-    person.reads("#past li", "Slope 93.0 %, Offset 14.0 mV, health 86", "7.00, 4.01; by ada")
-    person.ends(clicks=3)
+    one_of_them = re.compile("|".join(f"{day:%-d %b}, " for day in days))
+    for person in persons():
+        person.to_node()
+        person.click(person.page.locator(".rooms").get_by_role("link", name="Water and dosing"))
+        person.click(person.page.locator("#probes").get_by_role("link", name="Calibrate…"))
+        person.reads("#past li .row", "pH", one_of_them)
+        person.reads("#past li", "Slope 93.0 %, Offset 14.0 mV, health 86", "7.00, 4.01; by ada")
+        person.ends(clicks=3)
 
 
 @SIZES
