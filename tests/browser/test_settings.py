@@ -54,6 +54,7 @@ def adopt_and_name(host, page, folder):
     page.locator("#waiting [data-node=idro-a] button").click()
     dialog = page.locator("#adopt")
     dialog.locator("[name=file]").set_input_files(file)
+    expect(dialog.locator("[name=key]")).not_to_have_value("")
     dialog.locator("[name=title]").fill("Basil bench")
     dialog.locator("[name=site]").fill("Nord")
     confirm(dialog)

@@ -30,6 +30,7 @@ def adopt(walker):
     walker.step("waiting", "#waiting")
     page.locator(f"#waiting [data-node={BOARD}] button").click()
     page.locator("#adopt [name=file]").set_input_files(walker.board.key_file)
+    expect(page.locator("#adopt [name=key]")).not_to_have_value("")
     page.locator("#adopt [name=title]").fill(title)
     page.locator("#adopt [name=site]").fill("Sud")
     walker.step("adopt")
