@@ -130,7 +130,7 @@ def general_name(name: str) -> x509.GeneralName:
 
 def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a file of this mode atomically. Raises OSError."""
-    fresh = path.with_suffix(path.suffix + ".new")
+    fresh = path.with_suffix(path.suffix + ".part")  # .new: what mosquitto writes itself
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
