@@ -8,12 +8,14 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from idroserra.core.config import MqttConfig
+from idroserra.core.errors import ConfigError
 
 RECONNECT_S = (1, 30)
 
 
 def new_client(config: MqttConfig, client_id: str) -> mqtt.Client:
-    """Return a client with a clean session, which has not connected yet."""
+    """Return a client with a clean session, which has not connected yet. Raises ConfigError if a
+    file of its TLS cannot be used."""
     is_v5 = config.protocol == "5"
     client = mqtt.Client(
         CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=None if is_v5 else True,
@@ -23,8 +25,11 @@ def new_client(config: MqttConfig, client_id: str) -> mqtt.Client:
         client.username_pw_set(
             config.username, None if password is None else password.get_secret_value())
     if config.is_tls:
-        client.tls_set(ca_certs=_text(config.ca_file), certfile=_text(config.cert_file),
-                       keyfile=_text(config.key_file))
+        try:
+            client.tls_set(ca_certs=_text(config.ca_file), certfile=_text(config.cert_file),
+                           keyfile=_text(config.key_file))
+        except OSError as error:  # it does not name the file
+            raise ConfigError("mqtt", "ca_file, cert_file, key_file", str(error)) from error
     client.reconnect_delay_set(*RECONNECT_S)
     return client
 

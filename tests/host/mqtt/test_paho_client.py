@@ -1,11 +1,14 @@
-"""A paho client is stopped at any moment of its network thread, its end included."""
+"""A paho client is made from the settings, and stopped at any moment of its network thread, its
+end included."""
 
 import threading
 
 import paho.mqtt.client as mqtt
 import pytest
 
-from idroserra.mqtt.paho_client import stop_client, stop_loop
+from idroserra.core.config import MqttConfig
+from idroserra.core.errors import ConfigError
+from idroserra.mqtt.paho_client import new_client, stop_client, stop_loop
 
 
 class EndingClient(mqtt.Client):
@@ -62,3 +65,9 @@ def test_only_a_client_that_disconnects_keeps_its_last_will(mosquitto, eventuall
     eventually(lambda: b"last" in received and len(received) == len(will) + 1, 20, "the end")
     assert sorted(received) == sorted([*will, b"last"])
     stop_client(listener)
+
+
+def test_a_missing_certificate_is_an_error_of_the_broker_not_of_the_data_folder(tmp_path):
+    config = MqttConfig(url="mqtts://broker.example", ca_file=tmp_path / "none.crt")
+    with pytest.raises(ConfigError, match="mqtt: ca_file, cert_file, key_file: .*No such file"):
+        new_client(config, "idroserra-test")
