@@ -18,11 +18,12 @@ from idroserra.i18n.marker import N_
 
 BAUD, SLOW_BAUD = 460_800, 115_200
 OnShare = Callable[[float], None]
-# Messages of esptool for a chip that no longer responds.
+# Messages of esptool for a chip that no longer responds, or whose answer was cut or disturbed.
 _LOST = ("stopped responding", "disconnected", "input/output error", "device not configured",
          "lost connection", "no serial data", "no more data", "invalid head of packet",
          "serial data stream", "timed out", "could not configure port", "guru", "write timeout",
-         "clearcommerror", "serial exception error")
+         "clearcommerror", "serial exception error", "transfer stopped", "no response",
+         "doesn't match request", "invalid slip escape")
 _NO_PORT = ("could not open", "port is busy", "doesn't exist")
 _DETECTING, _WRITING = "its chip was detected", "MicroPython was written"
 _NO_CHIP = ("failed to connect", "no serial data received", "wrong boot mode")

@@ -199,6 +199,12 @@ def test_chip_falls_silent_while_micropython_is_written(plug_in, tmp_path):
         Esptool(board.port).write([(0x10000, path)], lambda _: board.fall_silent(1, 600))
 
 
+def test_an_answer_that_is_cut_in_the_middle_is_asked_for_again(plug_in):
+    board = plug_in(has_micropython=False)
+    board.fall_silent(200, 4)  # esptool waits 3 s for the rest
+    assert Esptool(board.port).chip().name == "esp32"
+
+
 def test_an_image_with_holes_again_is_refused(plug_in, run_cli, image_files):
     board = plug_in()
     newer = json.loads(image_files["manifest.json"]) | {"security_counter": 7}
