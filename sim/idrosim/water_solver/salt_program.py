@@ -22,7 +22,7 @@ _ACID_WEIGHT = 1e-3
 # Among plans of the same cost: close to what is wanted, little that is not asked for, light.
 _CLOSENESS, _UNWANTED, _LIGHTNESS = 1e-2, 1e-3, 1e-4
 _LEAST_SCALE_MMOL_L = 0.1
-_TIME_LIMIT_S = 1.0
+_MOST_STEPS = 10_000  # of the solver; a recipe takes about 30
 _OPTIMAL, _INFEASIBLE = 0, 2
 
 
@@ -162,7 +162,7 @@ class SaltProgram:
         result = self._linprog(
             cost, rows, limits, *equal,
             bounds=self._numpy.column_stack([self._numpy.zeros(len(most)), most]),
-            method="highs", options={"time_limit": _TIME_LIMIT_S})
+            method="highs", options={"maxiter": _MOST_STEPS})
         if result.status not in (_OPTIMAL, _INFEASIBLE):
             raise ProblemError("", f"the solver stopped: {result.message}")
         return result.x if result.status == _OPTIMAL else None

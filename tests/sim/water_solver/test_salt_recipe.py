@@ -185,6 +185,12 @@ def test_a_missing_price_is_an_error():
     assert "calcium nitrate" in caught.value.why
 
 
+def test_a_recipe_takes_a_limited_number_of_steps_however_busy_the_machine_is(monkeypatch):
+    monkeypatch.setattr(salt_program, "_MOST_STEPS", 3)
+    with pytest.raises(ProblemError, match="the solver stopped: Iteration limit"):
+        solve(lettuce())
+
+
 def stocks(problem, temp_c=10.0):
     plan = solve(problem)
     return plan, stock_tanks.stocks(problem, plan, 10.0, temp_c)
