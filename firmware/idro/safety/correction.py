@@ -88,7 +88,8 @@ class Correction:
         most of the need, by the titration or by the strength of the last steps if that is more.
         Each is at most half of what is left of the total, until that is a fifth: steps that shrink
         on and on would do less than the CO2 that leaves hard water. Where the doser may be strong,
-        steps grow, twofold at most, only after two that were not.
+        steps grow, twofold at most, only after a mixed one that was no stronger than the
+        titration, or after two far from the target.
         """
         rest, left_ul = self.distance(value), self.left_ul
         if rest <= self._scale.reached:
@@ -111,7 +112,9 @@ class Correction:
         volume_ul = min(headroom_ul, left_ul, need_ul * share_pct // 100)
         if self._steps and self._known_pct > 100:
             before, last_ul, _ = self._steps[-1]
-            is_weak = len(self._steps) >= 2 and self._next_pct <= 100
+            # `_next_pct` of one mixed step is twice what it was.
+            is_weak = (self._next_pct <= 100 if len(self._steps) >= 2
+                       else 0 < self._next_pct <= 200)
             is_wrong = self._sign * (before - value) <= -20
             volume_ul = min(volume_ul, 2 * last_ul if is_weak and not is_wrong else last_ul)
         return volume_ul if volume_ul >= MIN_STEP_UL else 0

@@ -3,6 +3,7 @@
 import pytest
 
 from idro.protocol.reason import Reason
+from idro.safety.correction import Correction
 from support.fresh_fill import begin, fresh_fill
 
 
@@ -49,6 +50,25 @@ def test_a_further_correction_of_the_same_water_starts_with_a_fourth_of_its_need
     node.cycles(60)
     ready = node.events_of("correction", state="ready")[-1]
     assert ready["next_ul"] == pytest.approx(0.25 * 0.2 * 330_000, rel=0.01)
+
+
+@pytest.mark.parametrize(("strength", "grows"), [(0.0, True), (1.0, True), (1.2, False)])
+def test_a_further_correction_grows_after_one_step_no_stronger_than_the_titration(
+        strength, grows):
+    again = Correction("ph_down", 6_000, 100_000, 330_000, 0, known_pct=400)
+    first_ul = again.step_ul(6_300, 100_000)
+    again.record_step(6_300, first_ul, 0)
+    second_ul = again.step_ul(6_300 - round(strength * 1_000 * first_ul / 330_000), 100_000)
+    assert second_ul == (2 if grows else 1) * first_ul
+
+
+def test_a_further_correction_far_off_grows_after_two_steps_only():
+    again = Correction("ph_down", 6_000, 1_000_000, 330_000, 0, known_pct=400)
+    first_ul = again.step_ul(7_500, 30_000)
+    again.record_step(7_500, first_ul, 0)
+    assert again.step_ul(7_500, 1_000_000) == first_ul
+    again.record_step(7_500, first_ul, 60_000)
+    assert again.step_ul(7_500, 1_000_000) == 2 * first_ul
 
 
 def test_a_further_correction_of_ec_is_no_trial(node):
