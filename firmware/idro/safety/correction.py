@@ -68,7 +68,6 @@ class Correction:
         self._first_ms = None
         self._began_ph = None  # the pH before it, if nutrient is given
         self._steps = []  # the last three: (value before, volume_ul, at_ms)
-        self._next_pct = 0  # strength of the next step by mixed ones, % of the titration
         self.strength_pct = 0  # the same by steps that tell; 0: unknown
 
     def distance(self, value):
@@ -88,8 +87,9 @@ class Correction:
         most of the need, by the titration or by the strength of the last steps if that is more.
         Each is at most half of what is left of the total, until that is a fifth: steps that shrink
         on and on would do less than the CO2 that leaves hard water. Where the doser may be strong,
-        steps grow, twofold at most, only after a mixed one that was no stronger than the
-        titration, or after two far from the target.
+        steps grow, twofold at most, only while they are weak. In a small tank the first is the
+        smallest step there is, if that is no more than a third of the need, or than the whole of
+        it where the doser may be strong.
         """
         rest, left_ul = self.distance(value), self.left_ul
         if rest <= self._scale.reached:
@@ -100,24 +100,31 @@ class Correction:
         if self._steps:
             if self.is_near(value):
                 strength_pct = self._strength_pct(value)
-                self._next_pct = strength_pct * self._known_pct // 100
                 if self._sign * (self._steps[-2:][0][0] - value) >= _TELLS:
-                    self.strength_pct = self._next_pct
+                    self.strength_pct = strength_pct * self._known_pct // 100
                 share_pct = self._scale.later_pct * 100 // strength_pct
             else:
                 rest = self._rest(value)
         elif 2 * rest < self._scale.near and self._known_pct == 100:
             share_pct = FIRST_PCT // 2
         need_ul = rest * self._ul_per // self._scale.per
-        volume_ul = min(headroom_ul, left_ul, need_ul * share_pct // 100)
+        volume_ul = need_ul * share_pct // 100
+        if not self._steps and need_ul >= (1 if self._known_pct > 100 else 3) * MIN_STEP_UL:
+            volume_ul = max(volume_ul, MIN_STEP_UL)
+        volume_ul = min(headroom_ul, left_ul, volume_ul)
         if self._steps and self._known_pct > 100:
             before, last_ul, _ = self._steps[-1]
-            # `_next_pct` of one mixed step is twice what it was.
-            is_weak = (self._next_pct <= 100 if len(self._steps) >= 2
-                       else 0 < self._next_pct <= 200)
             is_wrong = self._sign * (before - value) <= -20
-            volume_ul = min(volume_ul, 2 * last_ul if is_weak and not is_wrong else last_ul)
+            may_grow = self._is_weak(value) and not is_wrong
+            volume_ul = min(volume_ul, 2 * last_ul if may_grow else last_ul)
         return volume_ul if volume_ul >= MIN_STEP_UL else 0
+
+    def _is_weak(self, value):
+        """True if all steps together were no stronger than the titration: of one alone, noise
+        tells more than its effect. Far from the target, where they have not mixed, after two."""
+        if not self.is_near(value):
+            return len(self._steps) >= 2
+        return self._sign * (self._began_at - value) <= self._declared(self.given_ul)
 
     def update_wait(self, is_ready, now_ms):
         """Track since when a button press would release a step."""

@@ -3,7 +3,7 @@
 import pytest
 
 from idro.protocol.reason import Reason
-from idro.safety.correction import Correction
+from idro.safety.correction import MIN_STEP_UL, Correction
 from support.fresh_fill import begin, fresh_fill
 
 
@@ -52,7 +52,7 @@ def test_a_further_correction_of_the_same_water_starts_with_a_fourth_of_its_need
     assert ready["next_ul"] == pytest.approx(0.25 * 0.2 * 330_000, rel=0.01)
 
 
-@pytest.mark.parametrize(("strength", "grows"), [(0.0, True), (1.0, True), (1.2, False)])
+@pytest.mark.parametrize(("strength", "grows"), [(0.0, True), (0.9, True), (1.2, False)])
 def test_a_further_correction_grows_after_one_step_no_stronger_than_the_titration(
         strength, grows):
     again = Correction("ph_down", 6_000, 100_000, 330_000, 0, known_pct=400)
@@ -60,6 +60,23 @@ def test_a_further_correction_grows_after_one_step_no_stronger_than_the_titratio
     again.record_step(6_300, first_ul, 0)
     second_ul = again.step_ul(6_300 - round(strength * 1_000 * first_ul / 330_000), 100_000)
     assert second_ul == (2 if grows else 1) * first_ul
+
+
+def test_noise_of_one_reading_does_not_keep_the_steps_of_a_further_correction_small():
+    again = Correction("ph_down", 6_000, 100_000, 330_000, 0, known_pct=400)
+    steps_ul = []
+    for value in (6_200, 6_240, 6_190, 6_240, 6_190):  # as much CO2 leaves as they neutralise
+        steps_ul.append(again.step_ul(value, 100_000))
+        again.record_step(value, steps_ul[-1], 0)
+    assert steps_ul[-1] >= 1.5 * steps_ul[0]
+
+
+@pytest.mark.parametrize(("known_pct", "from_milli_ph"), [(100, 6_300), (400, 6_400)])
+def test_a_small_tank_gets_the_smallest_step_for_its_first(known_pct, from_milli_ph):
+    tank = Correction("ph_down", 6_000, 1_000, 2_000, 0, known_pct=known_pct)
+    assert tank.step_ul(from_milli_ph, 1_000) == MIN_STEP_UL
+    assert tank.step_ul(from_milli_ph, MIN_STEP_UL - 1) == 0
+    assert tank.step_ul(from_milli_ph - 10, 1_000) == 0  # it would be too much
 
 
 def test_a_further_correction_far_off_grows_after_two_steps_only():
