@@ -254,11 +254,21 @@ def test_the_total_is_computed_from_the_alkalinity_and_the_level(
     # 203 mm of 2,000 cm2 are 40.6 litres: about 150 ml of 10 % phosphoric acid, and some to spare.
     assert 150_000 < node.commands[0].args["volume_ul"] < 230_000
     publish_state(node, "ended", "target_reached")
-    assert "41 L of 6 meq/L at pH" in process.communicate(timeout=PATIENCE_S)[1]
+    err = process.communicate(timeout=PATIENCE_S)[1]
+    assert "41 L of 6 meq/L at pH" in err
+    assert "plus a margin of 40 %" in err  # for the CO2 that hard water loses meanwhile
     process = correct()
     err = process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 2
     assert "idroserra chem --recipe lettuce --volume-l 41 --target-ph 5.9" in err
+
+
+def test_soft_water_needs_a_smaller_margin(node, correct, water, eventually):
+    water(7.8)
+    process = correct("--alkalinity-meq-l", "0.9")
+    wait_for_command(node, eventually)
+    publish_state(node, "ended", "target_reached")
+    assert "plus a margin of 15 %" in process.communicate(timeout=PATIENCE_S)[1]
 
 
 def test_a_sample_is_titrated_and_set_when_confirmed(node, host):

@@ -44,7 +44,7 @@ _QUANTITIES = ("ph", "ec_us_cm", "level_mm")
 # water has mixed. The totals have the margin of `idroserra node correct`.
 _SOFT_CORRECTION_PH, _HARD_CORRECTION_PH, _AGAIN_FIRST_PH = 0.2, 0.15, 0.25
 _GROWER_LEAVES_S = 3.0 * 3_600.0
-_MARGIN = 1.15
+_MARGIN, _HARD_MARGIN = 1.15, 1.4
 # Of requests that control does not make.
 _BY_HAND, _AGENT, _CIRCULATION_MS = Reason("by_hand"), "agent", 900_000
 _BURST_UV = 1_000  # spread of a burst of samples of a working probe
@@ -272,8 +272,10 @@ class FirmwarePolicy:
                 "nutrient_a", round(setup.target_us_cm), _total_ul(ml), "grower")
         elif is_far:
             self._doser = doser
+            margin = _HARD_MARGIN if self._is_hard and doser == "ph_down" else _MARGIN
             self.correction.begin(
-                doser, round(1e3 * setup.target_ph), _total_ul(abs(off_ph) * ml_per_ph), "grower")
+                doser, round(1e3 * setup.target_ph), _total_ul(abs(off_ph) * ml_per_ph, margin),
+                "grower")
 
     def observe(self, readings: Readings) -> None:
         """Sample the readings and let the gate see them."""
@@ -340,8 +342,8 @@ class FirmwarePolicy:
         return ""
 
 
-def _total_ul(ml: float) -> int:
-    return max(1_000, round(1e3 * _MARGIN * ml))
+def _total_ul(ml: float, margin: float = _MARGIN) -> int:
+    return max(1_000, round(1e3 * margin * ml))
 
 
 def _beat(name: str, within_ms: int | None = None) -> None:

@@ -18,8 +18,9 @@ _NUTRIENT = "nutrient_a"
 # The argument of the target in thousandths, and the range of the target.
 _TARGETS = {"ph_down": ("target_milli_ph", 4.5, 7.5), "ph_up": ("target_milli_ph", 4.5, 7.5),
             _NUTRIENT: ("target_us_cm", 0.2, 5.0)}
-# CO2 outgasses while pouring, and stock strengths deviate from their labels.
-_MARGIN = 1.15
+# Stock strengths deviate from their labels; and hard water, above so much alkalinity, loses CO2
+# against the acid of the whole correction.
+_MARGIN, _HARD_MARGIN, _HARD_FROM_MEQ_L = 1.15, 1.4, 1.0
 _UL_PER_100_US_CM = "ec.ul_per_100_us_cm"
 
 
@@ -125,7 +126,9 @@ def _computed_ml(
     if needed_ml <= 0.0:
         raise ConfigError("command line", "--target", (
             f"{target:g}: the water is at pH {channel['value']:.2f} and needs no {stock}"))
+    is_hard = doser == "ph_down" and alkalinity_meq_l > _HARD_FROM_MEQ_L
+    margin = _HARD_MARGIN if is_hard else _MARGIN
     typer.echo(f"{node['node']}: {litres:.0f} L of {alkalinity_meq_l:g} meq/L at pH "
                f"{channel['value']:.2f} need {needed_ml:.0f} ml of {stock} to pH {target:g}, plus "
-               f"a margin of {round(100 * (_MARGIN - 1))} %", err=True)
-    return max(1.0, needed_ml * _MARGIN)
+               f"a margin of {round(100 * (margin - 1))} %", err=True)
+    return max(1.0, needed_ml * margin)
