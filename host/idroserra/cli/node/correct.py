@@ -21,6 +21,7 @@ _TARGETS = {"ph_down": ("target_milli_ph", 4.5, 7.5), "ph_up": ("target_milli_ph
 # Stock strengths deviate from their labels; and hard water, above so much alkalinity, loses CO2
 # against the acid of the whole correction.
 _MARGIN, _HARD_MARGIN, _HARD_FROM_MEQ_L = 1.15, 1.4, 1.0
+_MOST_ML = 8_000.0  # of one correction, by the protocol
 _UL_PER_100_US_CM = "ec.ul_per_100_us_cm"
 
 
@@ -30,7 +31,7 @@ def correct(
         float, typer.Option(help="Target: pH, 4.5 to 7.5; mS/cm for nutrient_a, 0.2 to 5.")],
     total_ml: Annotated[
         float | None,
-        typer.Option(min=1.0, max=8_000.0, help="Maximum total volume, ml."),
+        typer.Option(min=1.0, max=_MOST_ML, help="Maximum total volume, ml."),
     ] = None,
     doser: Annotated[
         str, typer.Option(help="ph_down, ph_up or nutrient_a (B follows).")] = "ph_down",
@@ -131,4 +132,4 @@ def _computed_ml(
     typer.echo(f"{node['node']}: {litres:.0f} L of {alkalinity_meq_l:g} meq/L at pH "
                f"{channel['value']:.2f} need {needed_ml:.0f} ml of {stock} to pH {target:g}, plus "
                f"a margin of {round(100 * (margin - 1))} %", err=True)
-    return max(1.0, needed_ml * margin)
+    return min(_MOST_ML, max(1.0, needed_ml * margin))

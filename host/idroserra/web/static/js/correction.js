@@ -11,7 +11,7 @@ import { fullTime, millilitres, number, plainName, shown } from "./format.js";
 const RESULT_SHOWN_MS = 86400e3;
 const CORRECTS = ["ph_down", "ph_up", "nutrient_a"];
 const EC = "reservoir.ec_us_cm";
-const MARGIN = 1.15; // of the volume by the titration, as the terminal adds
+const MARGIN = 1.15; // of the nutrient by the titration, as the terminal adds
 
 const withUnit = (channel, value) => `${shown(channel, value)} ${channel.display.unit}`.trim();
 
