@@ -120,11 +120,16 @@ class Correction:
         return volume_ul if volume_ul >= MIN_STEP_UL else 0
 
     def _is_weak(self, value):
-        """True if all steps together were no stronger than the titration: of one alone, noise
-        tells more than its effect. Far from the target, where they have not mixed, after two."""
+        """True if the last three steps together, or all, were no stronger than the titration. One
+        alone tells within half of `near` only; where none has mixed, the second may grow."""
+        steps, distance = self._steps, self.distance(value)
         if not self.is_near(value):
-            return len(self._steps) >= 2
-        return self._sign * (self._began_at - value) <= self._declared(self.given_ul)
+            return len(steps) >= 2
+        if len(steps) < 2 and 2 * distance > self._scale.near:
+            return False
+        last_ul = sum([step[1] for step in steps])
+        in_all = self.distance(self._began_at) - distance <= self._declared(self.given_ul)
+        return in_all or self.distance(steps[0][0]) - distance <= self._declared(last_ul)
 
     def update_wait(self, is_ready, now_ms):
         """Track since when a button press would release a step."""

@@ -79,6 +79,21 @@ def test_a_small_tank_gets_the_smallest_step_for_its_first(known_pct, from_milli
     assert tank.step_ul(from_milli_ph - 10, 1_000) == 0  # it would be too much
 
 
+@pytest.mark.parametrize(("doser", "sign"), [("ph_down", 1), ("ph_up", -1)])
+def test_a_further_correction_grows_again_after_steps_that_were_strong(doser, sign):
+    again = Correction(doser, 6_000, 100_000, 330_000, 0, known_pct=400)
+    for distance in (500, 200, 200, 200):  # the first was stronger than the titration by far
+        again.record_step(6_000 + sign * distance, 10_000, 0)
+    assert again.step_ul(6_000 + sign * 200, 100_000) == 20_000
+
+
+def test_one_step_of_a_further_correction_tells_near_the_target_only():
+    for distance, growth in ((500, 2), (510, 1)):
+        again = Correction("ph_down", 6_000, 1_000_000, 330_000, 0, known_pct=400)
+        again.record_step(6_000 + distance, 5_000, 0)
+        assert again.step_ul(6_000 + distance, 100_000) == growth * 5_000
+
+
 def test_a_further_correction_far_off_grows_after_two_steps_only():
     again = Correction("ph_down", 6_000, 1_000_000, 330_000, 0, known_pct=400)
     first_ul = again.step_ul(7_500, 30_000)
