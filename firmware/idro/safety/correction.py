@@ -68,7 +68,7 @@ class Correction:
         self._first_ms = None
         self._began_ph = None  # the pH before it, if nutrient is given
         self._steps = []  # the last three: (value before, volume_ul, at_ms)
-        self.strength_pct = 0  # the same by steps that tell; 0: unknown
+        self.strength_pct = 0  # of the next step by those that tell, % of the titration; 0: none
 
     def distance(self, value):
         """Return the distance to the target, 0 or less once it is reached."""
@@ -121,7 +121,8 @@ class Correction:
 
     def _is_weak(self, value):
         """True if the last three steps together, or all, were no stronger than the titration. One
-        alone tells within half of `near` only; where none has mixed, the second may grow."""
+        alone tells within half of `near` only. Farther off than `near` steps have not mixed: two
+        are enough there."""
         steps, distance = self._steps, self.distance(value)
         if not self.is_near(value):
             return len(steps) >= 2
