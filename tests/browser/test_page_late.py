@@ -139,3 +139,18 @@ def test_a_message_that_comes_late_does_not_set_the_clock_back(node, tab):
       });
     }""", _module(page, "state"))
     assert seconds == [100, 100, 101, 90]  # by 5 s and more, a clock was set
+
+
+def test_a_clock_that_is_late_hides_no_change_of_settings(host, node, tab):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}/charts")
+    panel = page.locator(".panel[data-quantity=ph]")
+    expect(panel).to_have_attribute("data-bands", "2")  # not known, and known
+    is_live(page)
+    page.evaluate("""async (module) => {
+      const { setClock } = await import(module);
+      setClock(Date.now() - 8_000);
+    }""", _module(page, "state"))
+    node.read()
+    host.client.put(f"/api/nodes/{node.node}/config", json={
+        "values": {"ph.target": 6.2}, "by": "anna"})
+    expect(panel).to_have_attribute("data-bands", "3")  # the old target, and the new one

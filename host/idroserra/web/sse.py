@@ -164,15 +164,20 @@ class EventStream:
                 yield self._encoded(position, self._hello(True))
                 continue
             if pending:
-                yield b"".join(message for _number, message in pending)
+                yield b"".join([self._heartbeat(position), *(text for _number, text in pending)])
                 position = pending[-1][0]
                 continue
             try:
                 async with asyncio.timeout(HEARTBEAT_S):
                     await more.wait()
             except TimeoutError:
-                text = json.dumps({"type": "heartbeat", "unix_ms_now": wall_unix_ms()})
-                yield self._encoded(position, text)
+                yield self._heartbeat(position)
+
+    def _heartbeat(self, position: int) -> bytes:
+        """Return the time. Before messages too: a page whose clock is late would end its charts
+        before what they report."""
+        text = json.dumps({"type": "heartbeat", "unix_ms_now": wall_unix_ms()})
+        return self._encoded(position, text)
 
     def _hello(self, missed: bool) -> str:
         """Return the first message; after missed ones with alarms and host reasons."""
