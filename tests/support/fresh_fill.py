@@ -13,9 +13,9 @@ FILL = {
 
 
 @contextmanager
-def fresh_fill(folder: Path) -> Iterator[LoopsRig]:
-    """Yield the node, armed, its doses until now forgotten."""
-    rig = LoopsRig(folder, **FILL)
+def fresh_fill(folder: Path, more: dict[str, int] | None = None) -> Iterator[LoopsRig]:
+    """Yield the node with `more` settings, armed, its doses until now forgotten."""
+    rig = LoopsRig(folder, **FILL | (more or {}))
     rig.read(ph=7.8)
     rig.cycles(20)
     rig.rig.edges.clear()
