@@ -23,6 +23,7 @@ from typing import Any
 from idroserra.boards import compiler as board_compiler
 from idroserra.core.errors import HostError
 from idroserra.core.paths import CHECKOUT, DATA
+from idroserra.image.private_constants import with_consts
 
 MANIFEST = "manifest.json"
 BOARD_MODULE = "idro/board"
@@ -152,8 +153,9 @@ def compiled(sources: Mapping[str, Path], folder: Path) -> dict[str, bytes]:
 
     def compile_one(item: tuple[int, str]) -> tuple[str, bytes]:
         number, name = item
-        target = folder / f"{number}.mpy"
-        command = [compiler, "-O2", "-s", name, "-o", str(target), str(modules[name])]
+        source, target = folder / f"{number}.py", folder / f"{number}.mpy"
+        source.write_text(with_consts(modules[name].read_text("utf-8")), "utf-8")
+        command = [compiler, "-O2", "-s", name, "-o", str(target), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ImageError(f"{name} does not compile for the board: {done.stderr.strip()}")
