@@ -8,7 +8,7 @@ from idro.control.filters import milli
 from idro.protocol.reason import Reason
 from idro.safety.correction import MIN_STEP_UL, Correction
 from idro.safety.ledger import LATCHES, WRONG_WAY
-from idro.safety.limits import CORRECTION_STEP_ON_MS, SMALLEST_ON_MS, volume_ul_in
+from idro.safety.limits import CORRECTION_STEP_ON_MS, SMALLEST_ON_MS, on_ms_for
 from idro.safety.outputs import Refused
 
 _PH, _EC = "reservoir.ph", "reservoir.ec_us_cm"
@@ -33,11 +33,9 @@ def checked(context, doser, target, volume_ul, is_open, known_pct):
     latch_reason = context.gate.latch_reason
     if latch_reason:
         raise Refused(latch_reason)
-    values = context.values
-    least_ul = max(MIN_STEP_UL, volume_ul_in(SMALLEST_ON_MS, values["doser.ul_per_s"]))
     return Correction(
-        doser, target, volume_ul, values[_TITRATIONS[doser]], context.clock.now_ms(),
-        known_pct, least_ul)
+        doser, target, volume_ul, context.values[_TITRATIONS[doser]], context.clock.now_ms(),
+        known_pct)
 
 
 class CorrectionRun:
@@ -104,9 +102,11 @@ class CorrectionRun:
                 self._latch(code)
                 return
             step_ul = correction.step_ul(value, room_ul)
+            if on_ms_for(step_ul, context.values["doser.ul_per_s"]) < SMALLEST_ON_MS:
+                step_ul = 0
         correction.update_wait(step_ul > 0, now_ms)
         ended = correction.end_reason(value, now_ms)
-        if ended is None and room_ul < correction.least_ul and why.code == "correction_spent":
+        if ended is None and room_ul < MIN_STEP_UL and why.code == "correction_spent":
             ended = why
         if ended:
             self.end(ended)

@@ -50,17 +50,14 @@ class Correction:
     """One correction by `doser`, by at most `total_ul`, towards `target` of pH or EC.
 
     `ul_per` is the titration: the volume that moves the reservoir by 1 pH or 100 uS/cm.
-    `known_pct` is how strong the doser may be in this water, % of it, for the first step. No step
-    is smaller than `least_ul`, which the pump can measure out.
+    `known_pct` is how strong the doser may be in this water, % of it, for the first step.
     """
 
-    def __init__(
-        self, doser, target, total_ul, ul_per, now_ms, known_pct=100, least_ul=MIN_STEP_UL):
+    def __init__(self, doser, target, total_ul, ul_per, now_ms, known_pct=100):
         self.doser = doser
         self.target = target
         self.left_ul = total_ul
         self.given_ul = 0
-        self.least_ul = least_ul
         self._sign = 1 if doser == "ph_down" else -1
         self._scale = PH if doser in ("ph_down", "ph_up") else EC
         self._known_pct = max(100, known_pct)
@@ -83,7 +80,7 @@ class Correction:
         return self._rest(value) <= self._scale.near
 
     def step_ul(self, value, headroom_ul):
-        """Return the volume of the next step in ul, 0 if below `least_ul`; near the target, keep
+        """Return the volume of the next step in ul, 0 if below MIN_STEP_UL; near the target, keep
         the strength found in `strength_pct`.
 
         The first is half of the need by the titration, of a small one a quarter. Later ones are
@@ -97,7 +94,7 @@ class Correction:
         rest, left_ul = self.distance(value), self.left_ul
         if rest <= self._scale.reached:
             return 0
-        if left_ul > max(2 * self.least_ul, (left_ul + self.given_ul) // 5):
+        if left_ul > max(2 * MIN_STEP_UL, (left_ul + self.given_ul) // 5):
             left_ul //= 2
         share_pct = FIRST_PCT
         if self._steps:
@@ -112,15 +109,15 @@ class Correction:
             share_pct = FIRST_PCT // 2
         need_ul = rest * self._ul_per // self._scale.per
         volume_ul = need_ul * share_pct // 100
-        if not self._steps and need_ul >= (1 if self._known_pct > 100 else 3) * self.least_ul:
-            volume_ul = max(volume_ul, self.least_ul)
+        if not self._steps and need_ul >= (1 if self._known_pct > 100 else 3) * MIN_STEP_UL:
+            volume_ul = max(volume_ul, MIN_STEP_UL)
         volume_ul = min(headroom_ul, left_ul, volume_ul)
         if self._steps and self._known_pct > 100:
             before, last_ul, _ = self._steps[-1]
             is_wrong = self._sign * (before - value) <= -20
             may_grow = self._is_weak(value) and not is_wrong
             volume_ul = min(volume_ul, 2 * last_ul if may_grow else last_ul)
-        return volume_ul if volume_ul >= self.least_ul else 0
+        return volume_ul if volume_ul >= MIN_STEP_UL else 0
 
     def _is_weak(self, value):
         """True if the last three steps together, or all, were no stronger than the titration. One
@@ -199,7 +196,7 @@ class Correction:
             return Reason("too_long")
         if self._ready_ms is not None and now_ms - self._ready_ms >= BUTTON_TIMEOUT_MS:
             return Reason("not_pressed")
-        if self.left_ul < self.least_ul:
+        if self.left_ul < MIN_STEP_UL:
             return Reason("all_given")
         if value is not None and self.distance(value) <= self._scale.reached:
             return Reason("target_reached")
