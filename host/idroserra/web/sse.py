@@ -174,8 +174,8 @@ class EventStream:
                 yield self._heartbeat(position)
 
     def _heartbeat(self, position: int) -> bytes:
-        """Return the time. Before messages too: a page whose clock is late would end its charts
-        before what they report."""
+        """Return the message of the time. It precedes other messages: a page whose clock is late
+        would end its charts before what they report."""
         text = json.dumps({"type": "heartbeat", "unix_ms_now": wall_unix_ms()})
         return self._encoded(position, text)
 

@@ -39,6 +39,7 @@ def test_the_stream_tells_records_with_their_faults_in_words(host, eventually):
     node.read(faults={"air.rh_pct": "crc"})
     thread.join(60)
     assert messages[0][1]["type"] == "hello"
+    assert messages[1][1]["type"] == "heartbeat"  # the time, before what happened
     record = messages[-1][1]
     assert record["values"]["reservoir.ph"] == 5.85
     assert "damaged response" in record["fault_texts"]["air.rh_pct"]
