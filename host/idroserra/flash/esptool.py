@@ -7,10 +7,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from idroserra.flash import ports
 from idroserra.flash.errors import DIFFERS, NO_TOOL, ConnectionLost, FlashError
@@ -27,6 +29,13 @@ _LOST = ("stopped responding", "disconnected", "input/output error", "device not
 _NO_PORT = ("could not open", "port is busy", "doesn't exist")
 _DETECTING, _WRITING = "its chip was detected", "MicroPython was written"
 _NO_CHIP = ("failed to connect", "no serial data received", "wrong boot mode")
+# esptool waits 0.1 s for a chip to answer, 0.2 s for its own program on it to start, and tries
+# seven times. Over a network the bytes take longer.
+_OVER_NETWORK = """[esptool]
+sync_timeout = 1
+mem_end_rom_timeout = 3
+connect_attempts = 3
+"""
 
 
 @dataclass(frozen=True)
@@ -136,9 +145,8 @@ class Esptool:
                    "--baud", str(self.baud), *flags, *arguments]
         if reset is not None:
             reset(True)
-        environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
         lines = []
-        with subprocess.Popen(
+        with _environment(is_remote=reset is not None) as environment, subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             env=environment, text=True, errors="replace",
         ) as process:
@@ -187,6 +195,20 @@ class Esptool:
 
 class _Differs(FlashError):
     """The content of the flash differs."""
+
+
+@contextmanager
+def _environment(*, is_remote: bool) -> Iterator[dict[str, str]]:
+    """Yield the environment of esptool; while it runs, a file in it has its timeouts for a port
+    behind a network."""
+    environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+    if not is_remote:
+        yield environment
+        return
+    with NamedTemporaryFile("w", suffix=".cfg") as timeouts:
+        timeouts.write(_OVER_NETWORK)
+        timeouts.flush()
+        yield environment | {"ESPTOOL_CFGFILE": timeouts.name}
 
 
 def _pairs(files: Sequence[tuple[int, Path]]) -> list[str]:

@@ -15,6 +15,7 @@ from idroserra.flash.board_link import BoardLink
 from idroserra.flash.errors import ConnectionLost, FlashError
 from idroserra.flash.esptool import Esptool
 from support.flash_rig import BOARD
+from support.slow_line import SlowLine
 from support.wait import wait_until
 
 HOLD = """
@@ -220,3 +221,13 @@ def test_an_image_with_holes_again_is_refused(plug_in, run_cli, image_files):
 def test_erase_without_micropython_is_a_wrong_call(run_cli):
     said = run_cli("flash", BOARD, "--erase")
     assert (said.code, "--erase" in said.err) == (2, True)
+
+
+def test_a_chip_behind_a_slow_network_is_detected(plug_in):
+    board = plug_in(has_micropython=False)
+    line = SlowLine(board.port, 0.2)
+    try:
+        chip = Esptool(line.port, reset=lambda into_loader: None).chip()
+    finally:
+        line.close()
+    assert chip.name == "esp32"
