@@ -83,4 +83,3 @@ def test_no_module_reads_a_private_constant_of_another():
             and any(one.name.startswith("_") for one in node.names))
         or (isinstance(node, ast.Attribute) and node.attr.startswith("_") and node.attr.isupper())]
     assert of_others == []
-
