@@ -78,6 +78,7 @@ class Ingest:
     def stop(self) -> None:
         """End run(); the broker keeps uncommitted messages."""
         self._stopping.set()
+        self._link.flush()  # with a connection, this ends the wait for messages
 
     def step(self) -> None:
         """Handle one group of messages, or wait for messages."""
@@ -122,6 +123,8 @@ class Ingest:
             if self._is_starved:
                 deadline_s = now_s + RETRY_S
             while (left_s := deadline_s - time.monotonic()) > 0 and self._has_room(messages):
+                if self._stopping.is_set():
+                    break
                 self._take_in(inbox.get(timeout=left_s), messages)
         except queue.Empty:
             pass

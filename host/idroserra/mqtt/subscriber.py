@@ -73,6 +73,8 @@ class Subscriber:
         self._wake_up()
         if self._thread.is_alive():
             self._thread.join()
+        with self._lock:
+            self._has_session = False
         self._wake.close()
         self._woken.close()
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import subprocess
 import sys
+import threading
 from itertools import count
 
 import paho.mqtt.client as mqtt
@@ -12,6 +13,7 @@ import pytest
 from idro.protocol import messages, messages_host
 from idro.protocol.messages import Batch, EventRecord, Record
 from idroserra.core.config import MqttConfig, load_config
+from idroserra.ingest import consumer
 from idroserra.ingest.consumer import Ingest
 from idroserra.ingest.spool import Spool
 from idroserra.mqtt import subscriber
@@ -47,9 +49,10 @@ class Host:
         self.settings_history = SettingsHistory(folder / "state.db")
         parts = Dependencies(self.nodes, self.commands, self.link, self.events, list, None, None)
         self.updates = UpdateService(load_config(overrides={"data_dir": str(folder)}), parts)
-        self.ingest = Ingest(self.link, self.spool, HostMessageHandler(
+        self.handler = HostMessageHandler(
             self.nodes, self.commands, self.live, self.updates, self.events,
-            self.settings_history))
+            self.settings_history)
+        self.ingest = Ingest(self.link, self.spool, self.handler)
 
     def arrive(self, leaf, payload, retained=False, node=NODE):
         self.link.inbox.put(
@@ -97,6 +100,24 @@ def test_an_event_long_past_is_history_not_news(host):
     message, = (m for m in subscription.take() if m["type"] == "event")
     assert message["unix_ms"] == NOW - 995
     assert host.spool.depth == 2
+
+
+def test_a_stop_ends_the_wait_for_messages(host, mosquitto, eventually, monkeypatch):
+    monkeypatch.setattr(consumer, "IDLE_S", 3_600)
+    for time_s in ("QUIET_S", "DEAD_S", "KEEPALIVE_S"):  # else a ping or a reconnection ends it
+        monkeypatch.setattr(subscriber, time_s, 3_600)
+    link = MqttConnection(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}"), lambda: NOW)
+    ingest = Ingest(link, host.spool, host.handler)
+    link.start()
+    eventually(lambda: not link.inbox.empty(), 5, "the broker")
+    ingest.step()  # the connection; then no message comes
+    thread = threading.Thread(target=ingest.step, daemon=True)
+    thread.start()
+    ingest.stop()
+    thread.join(60)
+    link.stop()
+    assert not thread.is_alive()
+    ingest.stop()  # without a connection there is nothing to end
 
 
 def test_a_retained_copy_is_no_sign_of_life(host):
