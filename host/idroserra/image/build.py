@@ -8,7 +8,6 @@ only.
 
 import hashlib
 import json
-import shutil
 import subprocess
 import tempfile
 import tomllib
@@ -38,6 +37,8 @@ HOST_MODULES = frozenset({
 _WIRING = ("i2c", "onewire", "uart", "rs485", "adcs", "sensors")
 # Incremented by each release that fixes a vulnerability; a board refuses a lower counter.
 SECURITY_COUNTER = 1
+
+_bytecode: dict[tuple[str, str], bytes] = {}  # by (path on the flash, SHA-256 of the source)
 
 
 class ImageError(HostError):
@@ -148,24 +149,32 @@ def _wheel_entry() -> Path:
 
 
 def compiled(sources: Mapping[str, Path], folder: Path) -> dict[str, bytes]:
-    """Return {path on the flash: bytecode} of the modules in `sources`. Raises ImageError."""
-    compiler = _mpy_cross()
-    modules = {name: folder / f"{number}.py" for number, name in enumerate(sources)
-               if name not in ENTRY_FILES}
-    for name, path in modules.items():
-        shutil.copyfile(sources[name], path)
-    private_constants.rewrite(modules.values())
+    """Return {path on the flash: bytecode} of the modules in `sources`. Raises ImageError.
 
-    def compile_one(name: str) -> tuple[str, bytes]:
-        target = modules[name].with_suffix(".mpy")
-        command = [compiler, "-O2", "-s", name, "-o", str(target), str(modules[name])]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    Each source is compiled once per process: the images of two boards differ in one module."""
+    compiler = _mpy_cross()
+    modules = {name: path.read_bytes() for name, path in sources.items()
+               if name not in ENTRY_FILES}
+    keys = {name: (name, sha256(source)) for name, source in modules.items()}
+    new = {name: folder / f"{number}.py" for number, name in enumerate(modules)
+           if keys[name] not in _bytecode}
+    for name, path in new.items():
+        path.write_bytes(modules[name])
+    if new:
+        private_constants.rewrite(new.values())
+
+    def compile_one(name: str) -> bytes:
+        command = [compiler, "-O2", "-s", name, "-o", "-", str(new[name])]
+        done = subprocess.run(command, capture_output=True, check=False)
         if done.returncode != 0:
-            raise ImageError(f"{name} does not compile for the board: {done.stderr.strip()}")
-        return f"{name.removesuffix('.py')}.mpy", target.read_bytes()
+            why = done.stderr.decode(errors="replace").strip()
+            raise ImageError(f"{name} does not compile for the board: {why}")
+        return done.stdout
 
     with ThreadPoolExecutor() as pool:
-        return dict(pool.map(compile_one, modules))
+        for name, bytecode in zip(new, pool.map(compile_one, new), strict=True):
+            _bytecode[keys[name]] = bytecode
+    return {f"{name.removesuffix('.py')}.mpy": _bytecode[key] for name, key in keys.items()}
 
 
 def _mpy_cross() -> str:

@@ -55,6 +55,7 @@ def test_what_is_there_is_not_written_again(plug_in, run_cli, binary_file, image
                  "--yes", "--json")
     first = json.loads(run_cli(*arguments).out)
     assert (first["micropython_written"], first["files_sent"]) == (True, 0)
+    wait_until(lambda: board.resets == 1, 10, "the start of the image")
     second = json.loads(run_cli(*arguments).out)
     assert (second["nothing_to_do"], second["done"]) == (True, False)
     wait_until(lambda: board.resets == 2, 10, "the start of what was only looked at")

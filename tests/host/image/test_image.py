@@ -69,11 +69,23 @@ def test_every_module_of_the_image_can_be_imported(tmp_path):
     assert "all are imported" in console
 
 
-def test_same_sources_give_the_same_bytes(tmp_path):
+def test_same_sources_give_the_same_bytes(tmp_path, monkeypatch):
     first = build.build_image(NAME, tmp_path / "here")
+    monkeypatch.setattr(build, "_bytecode", {})
     second = build.build_image(NAME, tmp_path / "some" / "where else")
     assert first == second
     assert flash_files(tmp_path / "here") == flash_files(tmp_path / "some" / "where else")
+
+
+def test_a_source_is_compiled_once_in_a_process(tmp_path, monkeypatch):
+    sources = build.firmware_sources()
+    first = build.build_image(NAME, tmp_path / "first")
+    monkeypatch.setattr(build, "_mpy_cross", lambda: str(tmp_path / "no compiler"))
+    assert build.build_image(NAME, tmp_path / "again") == first
+    changed = tmp_path / "node.py"
+    changed.write_text(sources["idro/app/node.py"].read_text() + "\nX = 1\n")
+    with pytest.raises(FileNotFoundError, match="no compiler"):
+        build.build_image(NAME, tmp_path / "new", sources | {"idro/app/node.py": changed})
 
 
 def test_the_bytes_depend_on_no_folder_day_zone_or_language(tmp_path):
