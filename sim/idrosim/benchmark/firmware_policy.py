@@ -43,8 +43,8 @@ _QUANTITIES = ("ph", "ec_us_cm", "level_mm")
 # more than _AGAIN_FIRST_PH. A correction that ends without a step is not begun again before the
 # water has mixed. The totals have the margin of `idroserra node correct`.
 _SOFT_CORRECTION_PH, _HARD_CORRECTION_PH, _AGAIN_FIRST_PH = 0.2, 0.15, 0.25
-_GROWER_LEAVES_S = 3.0 * 3_600.0
-_MARGIN, _HARD_MARGIN = 1.15, 1.4
+_GROWER_LEAVES_S = 4.0 * 3_600.0
+_MARGIN, _HARD_MARGIN = 1.15, 1.6
 # Of requests that control does not make.
 _BY_HAND, _AGENT, _CIRCULATION_MS = Reason("by_hand"), "agent", 900_000
 _BURST_UV = 1_000  # spread of a burst of samples of a working probe

@@ -106,7 +106,7 @@ def _method() -> list[str]:
         "`idro.control` and `idro.safety` with its budgets, on CPython. Its settings are those of "
         "commissioning: a titration of the fresh fill, ml of nutrient per 100 uS/cm, ml/s of the "
         "pumps. If the fill is more than 0.3 pH off, a grower at the tank first corrects it "
-        "(docs/adr/0011), confirms each step and leaves after three hours; dosing authority is "
+        "(docs/adr/0011), confirms each step and leaves after four hours; dosing authority is "
         "full.",
         "",
     ]

@@ -20,7 +20,7 @@ _TARGETS = {"ph_down": ("target_milli_ph", 4.5, 7.5), "ph_up": ("target_milli_ph
             _NUTRIENT: ("target_us_cm", 0.2, 5.0)}
 # Stock strengths deviate from their labels; and hard water, above so much alkalinity, loses CO2
 # against the acid of the whole correction.
-_MARGIN, _HARD_MARGIN, _HARD_FROM_MEQ_L = 1.15, 1.4, 1.0
+_MARGIN, _HARD_MARGIN, _HARD_FROM_MEQ_L = 1.15, 1.6, 1.0
 _MOST_ML = 8_000.0  # of one correction, by the protocol
 _UL_PER_100_US_CM = "ec.ul_per_100_us_cm"
 
