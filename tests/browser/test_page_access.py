@@ -209,6 +209,24 @@ def test_a_dose_asks_for_the_password_once_more_and_goes_on(host, node, tab):
     expect(page.locator("#dose .outcome")).to_contain_text("2.00 ml of pH down dosed")
 
 
+def test_a_calibration_asks_for_the_password_and_the_refusal_stays_shown(host, node, tab):
+    page = tab(PHONE, "light").open("/nodes/idro-a/calibrate")
+    with host.service.access.sessions._changing() as database:
+        database.execute("UPDATE sessions SET confirmed_unix_ms = confirmed_unix_ms - 360000")
+    start = page.locator("#choose").get_by_role("button", name="pH", exact=True)
+    start.click()
+    with page.expect_response("**/calibrations"):  # the page loads after it
+        page.locator("#again button[type=button]").click()
+    with page.expect_response("**/calibrations"):  # and again after some seconds
+        pass
+    expect(page.locator("#trouble")).to_have_text("No password entered: nothing was sent.")
+    start.click()
+    fill(page, "#again", password=PASSWORD)
+    page.locator("#again button", has_text="Continue").click()
+    expect(page.locator("#walk .do")).to_be_visible()
+    expect(page.locator("#trouble")).to_be_hidden()
+
+
 def test_a_page_with_an_ended_session_redirects_to_login(host, node, tab):
     host.service.access.users.add("ada", Role.ADMIN, PASSWORD)
     page = tab().open("/nodes/idro-a")

@@ -156,6 +156,9 @@ def test_doses_need_a_fresh_password_and_say_so(host):
                        ("ec.alpha_ppm_c", 25_000)):  # a tank that seems empty is filled
         answer = client.put("/api/nodes/idro-a/config", json={"values": {key: value}})
         assert (answer.status_code, answer.json()["needs_password"]) == (403, True), key
+    for step in ("", "/back"):  # a calibration sets the same
+        answer = client.post(f"/api/nodes/idro-a/calibrations{step}", json={"kind": "level"})
+        assert (answer.status_code, answer.json()["needs_password"]) == (403, True), step
     assert client.put("/api/nodes/idro-a/config", json={
         "values": {"ph.target": 6.0}}).status_code == 200  # a setpoint is no limit
     assert client.post(path, json={"verb": "stop"}).status_code == 202  # to stop is always free

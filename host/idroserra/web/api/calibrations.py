@@ -160,12 +160,14 @@ def _add_actions(router: Routes, calibrations: CalibrationService) -> None:
     @router.post("", status=201, answer=CalibrationOut)
     def start(node: str, body: StartIn) -> dict[str, Any]:
         """Start a calibration. The node holds automatic dosing and filling until its end."""
+        check_recent_password()
         return calibrations.start(
             node, body.kind, body.by, actuator=body.actuator, part=body.part)
 
     @router.post("/back", answer=BackOut)
     def back(node: str, body: BackIn) -> dict[str, Any]:
         """Undo the last calibration of a kind."""
+        check_recent_password()
         return {"rev": calibrations.undo(node, body.kind, body.by)}
 
     @router.post("/{calibration}/points", answer=CalibrationOut)
@@ -190,6 +192,7 @@ def _add_actions(router: Routes, calibrations: CalibrationService) -> None:
     @router.post("/{calibration}/factory", answer=CalibrationOut)
     def factory(node: str, calibration: str) -> dict[str, Any]:
         """Apply the factory values and start again."""
+        check_recent_password()
         return calibrations.reset_to_factory(node, calibration)
 
     @router.post("/{calibration}/finish", answer=CalibrationOut)

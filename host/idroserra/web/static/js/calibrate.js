@@ -34,9 +34,12 @@ function confirm(title, text, yes) {
   });
 }
 
-function trouble(text) {
+let isOfLoad = false; // the trouble shown: what a person did wrong stays until the next act
+
+function trouble(text, ofLoad = false) {
   byId("trouble").hidden = !text;
   byId("trouble").textContent = text;
+  isOfLoad = ofLoad;
 }
 
 /** Load the history and the open calibration. */
@@ -45,11 +48,11 @@ async function load() {
   try {
     const found = await walk.newest.of(request(path));
     if (!found) return;
-    trouble("");
+    if (isOfLoad) trouble("");
     past.render(found);
     show(found.open);
   } catch (error) {
-    trouble(error.message);
+    trouble(error.message, true);
   }
 }
 
