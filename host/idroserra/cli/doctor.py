@@ -18,6 +18,7 @@ def doctor(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from idroserra.core.terminal_text import printable
     from idroserra.doctor.checks import run_checks
 
     console = Console(highlight=False, soft_wrap=True)
@@ -26,9 +27,10 @@ def doctor(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
         checks.append(check)
         if as_json:
             continue
-        console.print(f"{_SIGNS[check.state]} [bold]{check.name}[/bold]  {escape(check.found)}")
-        if check.advice:
-            console.print(f"    [yellow]→ {escape(check.advice)}[/yellow]")
+        found, advice = escape(printable(check.found)), escape(printable(check.advice))
+        console.print(f"{_SIGNS[check.state]} [bold]{check.name}[/bold]  {found}")
+        if advice:
+            console.print(f"    [yellow]→ {advice}[/yellow]")
     failed = sum(check.state == "fail" for check in checks)
     if as_json:
         print(json.dumps({"ok": failed == 0, "checks": [asdict(check) for check in checks]}))
