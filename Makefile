@@ -223,9 +223,10 @@ campaign-matrix: venv  # 3,150 cases of six virtual hours: 4 hours of computing
 	@mkdir -p build
 	$(VENV)/bin/idroserra sim campaign --matrix --resume build/campaign-matrix.jsonl
 
-campaign-seeds: venv  # 500 seeds of 24 virtual hours: 4 hours of computing
+campaign-seeds: venv  # 500 seeds of 24 virtual hours: 4 hours of computing; others by SEEDS, FIRST
 	@mkdir -p build
-	$(VENV)/bin/idroserra sim campaign --seeds 500 --resume build/campaign-seeds.jsonl
+	$(VENV)/bin/idroserra sim campaign --seeds $(or $(SEEDS),500) --first-seed $(or $(FIRST),1) \
+	  --resume build/campaign-seeds.jsonl
 
 campaign-evil: venv  # 20 hosts with the key, 10,000 commands each: 6 minutes of computing
 	@mkdir -p build

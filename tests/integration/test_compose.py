@@ -69,6 +69,16 @@ def test_the_image_of_the_host_is_built_from_a_pinned_one():
     assert is_digest(used[0].partition("@")[2])
 
 
+def test_the_broker_has_a_user_and_a_volume_of_its_own():
+    of_host, = re.findall(r"^USER (\d+):(\d+)$", (DEPLOY / "Containerfile").read_text(), re.M)
+    user, group = SERVICES["mosquitto"]["user"].split(":")
+    assert user not in ("0", *of_host)
+    assert group not in ("0", *of_host)
+    assert "user" not in SERVICES["host"]
+    volumes = [mount.split(":")[0] for mount in SERVICES["mosquitto"]["volumes"]]
+    assert volumes == ["broker"]  # keys and passwords of the host are elsewhere
+
+
 def test_no_secret_is_in_the_file():
     for service in SERVICES.values():
         for key, value in service.get("environment", {}).items():

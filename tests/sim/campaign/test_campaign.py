@@ -163,6 +163,18 @@ def failing_fills():
         timeline=sorted([*case.timeline, *failures], key=lambda event: event["at_ms"]))
 
 
+def test_random_days_fail_tasks_in_a_dose_in_a_fill_and_at_any_time():
+    failures = [
+        event["args"] for seed in range(1, 41) for event in random_cases.case(seed).timeline
+        if event.get("fault") == "task_fails"]
+    assert len(failures) > 100
+    assert {one["error"] for one in failures} == {"MemoryError", "OSError", "RuntimeError"}
+    assert {one["coroutine"] for one in failures} == {"", "_supervise"}
+    assert any("after_dose_ms" in one for one in failures)
+    assert any("after_fill_ms" in one for one in failures)
+    assert any("after_dose_ms" not in one and "after_fill_ms" not in one for one in failures)
+
+
 def test_failed_tasks_violate_no_invariant(board, image_dir):
     trace, found, _ = run.run_case(failing_fills(), board, image_dir)
     assert found == []
