@@ -337,3 +337,26 @@ def test_off_all_drives_everything_safe(rig):
     rig.gate.run("top_off", 600_000, BY_HAND, "control", rig.readings)
     rig.gate.off_all()
     assert [name for name in rig.outputs if rig.level(name)] == []
+
+
+def break_flash(rig):
+    """Make every flash write fail from now on."""
+    for name in ("ledger.a", "ledger.b"):
+        (rig.folder / name).unlink()
+        (rig.folder / name).mkdir()
+
+
+def test_without_a_ledger_there_is_no_headroom_and_the_refusal_names_who_asked(rig):
+    break_flash(rig)
+    assert refused(rig, "ph_down", 500, "ben") == "ledger_failed"
+    assert rig.events_of("refused")[-1]["by"] == "ben"
+    room_ul, why = rig.gate.headroom("ph_down", rig.readings, "ann")
+    assert (room_ul, why.code) == (0, "ledger_failed")
+
+
+def test_every_stop_is_counted(rig):
+    assert rig.gate.stop_count == 0
+    rig.gate.stop("ann")
+    rig.gate.resume("ann")
+    rig.gate.stop("ann")
+    assert rig.gate.stop_count == 2

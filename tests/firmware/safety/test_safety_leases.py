@@ -2,9 +2,11 @@
 
 import pytest
 
+from idro.errors import ActuatorError
 from idro.protocol.reason import Reason
 from idro.protocol.types import Sample
 from idro.safety.interlocks import LEAK
+from idro.safety.leases import actuator_failed
 from idro.safety.outputs import Refused
 from support.safety_rig import BY_HAND, HOUR_MS, Pin, Rig
 
@@ -291,3 +293,16 @@ def test_a_fill_that_cannot_be_settled_stays_charged_in_full(rig):
     rig.gate.end("top_off")
     assert rig.level("top_off") == 0
     assert rig.ledger.spent("top_off", HOUR_MS)[0] == 90_300
+
+
+def test_each_run_is_reported_with_its_own_time(rig):
+    for for_ms in (60_000, 40_000):
+        run(rig, "circulation", for_ms)
+        rig.clock.advance(for_ms)
+        rig.gate.end("circulation")
+    assert [one["on_ms"] for one in rig.events_of("ran")] == [60_000, 40_000]
+
+
+def test_what_a_part_says_of_its_failure_is_cut():
+    error = ActuatorError("circulation", 200 * "x")
+    assert len(actuator_failed(error).values["detail"]) == 120

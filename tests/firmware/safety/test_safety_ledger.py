@@ -7,6 +7,7 @@ from idro.safety import ledger as ledger_module
 from idro.safety.ledger import DAMAGED, MAX_LIVE, MAX_RECORDS, NO_EFFECT, RECORD_BYTES, STOPPED
 from idro.safety.limits import CHANNELS, DAY_MS
 from support.ledger_rig import GOOD, HEAD, LATCH, RESERVE, SETTLE, Node, head, record
+from support.safety_rig import Rig
 
 SLACK_MS = 30_000
 CHANNEL_NUMBERS = {
@@ -362,3 +363,9 @@ def test_a_run_settled_a_day_later_is_no_error(node):
     node.ledger.reserve("ph_down", 1, 1)  # drops what is a day old
     node.ledger.settle(entry_id, 600_000, 0)
     assert node.ledger.spent("top_off", DAY_MS) == (0, 0)
+
+
+def test_what_the_flash_says_of_its_failure_is_cut(tmp_path):
+    rig = Rig(tmp_path)
+    rig.ledger.error = 200 * "x"
+    assert len(rig.ledger.failure().values["detail"]) == 120
