@@ -3,6 +3,7 @@
 `Rig` measures on-times from the edges of the pins and shares no code with the gate.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -277,6 +278,20 @@ class Rig:
 
     def _event(self, kind: str, detail: dict) -> None:
         self.events.append((kind, as_sent(detail)))
+
+    def break_flash(self) -> Callable[[], None]:
+        """Make every flash write fail; return a function that repairs it."""
+        kept = self.flash()
+        for name in kept:
+            (self.folder / name).unlink()
+            (self.folder / name).mkdir()
+
+        def mend() -> None:
+            for name, data in kept.items():
+                (self.folder / name).rmdir()
+                (self.folder / name).write_bytes(data)
+
+        return mend
 
     def events_of(self, kind: str) -> list[dict]:
         return [detail for name, detail in self.events if name == kind]

@@ -339,15 +339,8 @@ def test_off_all_drives_everything_safe(rig):
     assert [name for name in rig.outputs if rig.level(name)] == []
 
 
-def break_flash(rig):
-    """Make every flash write fail from now on."""
-    for name in ("ledger.a", "ledger.b"):
-        (rig.folder / name).unlink()
-        (rig.folder / name).mkdir()
-
-
 def test_without_a_ledger_there_is_no_headroom_and_the_refusal_names_who_asked(rig):
-    break_flash(rig)
+    rig.break_flash()
     assert refused(rig, "ph_down", 500, "ben") == "ledger_failed"
     assert rig.events_of("refused")[-1]["by"] == "ben"
     room_ul, why = rig.gate.headroom("ph_down", rig.readings, "ann")

@@ -35,21 +35,6 @@ def refused(act, *args):
     return caught.value.reason
 
 
-def break_flash(rig):
-    """Make every flash write fail; return a function that repairs it."""
-    kept = rig.flash()
-    for name in kept:
-        (rig.folder / name).unlink()
-        (rig.folder / name).mkdir()
-
-    def mend():
-        for name, data in kept.items():
-            (rig.folder / name).rmdir()
-            (rig.folder / name).write_bytes(data)
-
-    return mend
-
-
 def break_pin(rig, name):
     """Make driving the pin of an output high fail."""
     pin = rig.outputs[name].driver._pin
@@ -224,7 +209,7 @@ def test_an_advice_only_board_allows_manual_correction(rig):
 
 
 def test_a_flash_write_error_prevents_a_dose(rig):
-    mend = break_flash(rig)
+    mend = rig.break_flash()
     for _ in range(2):
         why = refused(dose, rig, "ph_down", 500)
         assert why.code == "ledger_failed"
@@ -238,7 +223,7 @@ def test_a_flash_write_error_prevents_a_dose(rig):
 
 
 def test_a_dose_that_cannot_be_settled_is_given_and_stays_charged(rig):
-    rig.clock.call_in(1_000, lambda: break_flash(rig))
+    rig.clock.call_in(1_000, rig.break_flash)
     assert dose(rig, "ph_down", 2_000).on_ms == 2_000
     assert rig.ledger.spent("ph_down", HOUR_MS) == (2_300, 2_300)
 
@@ -254,7 +239,7 @@ def test_a_pump_pin_failure_is_reported_and_not_charged(rig):
 
 
 def test_a_stop_works_even_if_it_cannot_be_written(rig):
-    break_flash(rig)
+    rig.break_flash()
     rig.gate.stop("ann")
     assert rig.events_of("stopped") == [{"by": "ann"}]
     assert (rig.gate.latch_code, rig.gate.latch_reason) == (ledger.STOPPED, Reason("stopped"))

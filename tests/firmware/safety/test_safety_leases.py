@@ -31,13 +31,6 @@ def refused(rig, actuator, for_ms):
     return caught.value.reason
 
 
-def break_flash(rig):
-    """Make every flash write fail from now on."""
-    for name in ("ledger.a", "ledger.b"):
-        (rig.folder / name).unlink()
-        (rig.folder / name).mkdir()
-
-
 def test_a_lease_expires(rig):
     run(rig, "circulation", 60_000)
     rig.clock.advance(59_999)
@@ -278,7 +271,7 @@ def test_a_full_tank_or_a_stale_level_prevents_a_fill(rig, changed, code):
 
 
 def test_a_flash_write_error_prevents_a_fill(rig):
-    break_flash(rig)
+    rig.break_flash()
     refusal = refused(rig, "top_off", 10_000)
     assert refusal.code == "ledger_failed"
     assert "Error" in refusal.values["detail"]
@@ -289,7 +282,7 @@ def test_a_flash_write_error_prevents_a_fill(rig):
 def test_a_fill_that_cannot_be_settled_stays_charged_in_full(rig):
     run(rig, "top_off", 90_000)
     rig.clock.advance(10_000)
-    break_flash(rig)
+    rig.break_flash()
     rig.gate.end("top_off")
     assert rig.level("top_off") == 0
     assert rig.ledger.spent("top_off", HOUR_MS)[0] == 90_300
