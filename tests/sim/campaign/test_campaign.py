@@ -185,6 +185,7 @@ def test_failed_tasks_violate_no_invariant(board, image_dir):
 
 DETECTED = {
     "off-all-unsettled": ("I6", failing_fills),
+    "failed-task-left-on": ("I3", failing_fills),
     "no-budget-by-hand": ("I1", lambda: random_case.hostile_case(3, 1_800_000, 1_000)),
     "doses-unwatched": (
         "I7",

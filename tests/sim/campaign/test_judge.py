@@ -96,6 +96,21 @@ def test_a_critical_task_that_fails(run):
     assert run.violated() == {"I3"}
 
 
+def injected_failure(run, error="MemoryError('injected',)"):
+    """A critical task fails, which turns the circulation off for a second."""
+    run.event(600_000, "restarted", task="control", error=error)
+    run.pin("circulation", 600_020, 0)
+    run.pin("circulation", 601_000, 1)
+
+
+@pytest.mark.parametrize(("off_ms", "found"), [(600_020, set()), (900_000, {"I3"})])
+def test_an_output_that_stays_on_when_a_critical_task_fails(run, off_ms, found):
+    injected_failure(run)
+    run.pin("top_off", 590_000, 1)
+    run.pin("top_off", off_ms, 0)
+    assert run.violated() == found
+
+
 def test_a_dose_too_soon_after_a_boot():
     run = Run()
     run.samples()
@@ -352,5 +367,5 @@ def test_a_fill_longer_than_the_setting(run):
     ("MemoryError('injected',)", set()), ("KeyError('x',)", {"I3"}),
 ])
 def test_only_injected_failures_of_critical_tasks_are_allowed(run, error, found):
-    run.event(600_000, "restarted", task="control", error=error)
+    injected_failure(run, error)
     assert run.violated() == found

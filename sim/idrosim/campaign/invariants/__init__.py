@@ -27,7 +27,7 @@ _MAX_REPORTED = 5  # violations per invariant
 CHECKS: tuple[Callable[[RunTrace, CaseTerms], Iterator[Violation]], ...] = (
     dosing.budgets, dosing.corrections, dosing.quanta, dosing.apart,
     dosing.armed, dosing.mixed, dosing.directions, dosing.silences,
-    outputs.off_at_resets, outputs.resets, outputs.fills,
+    outputs.off_at_resets, outputs.resets, outputs.off_at_failures, outputs.fills,
     outputs.dry_runs, outputs.light, outputs.commands, outputs.period,
     outputs.expected_events, programs.programs, programs.heat,
 )

@@ -12,6 +12,8 @@ from idrosim.campaign.invariants.dosing import DAY_US, most_on
 from idrosim.campaign.invariants.trace import RunTrace
 
 RESET_OFF_MS = 100  # I4
+# I3. How far the time of an event may be off: a boot without a message has no known start.
+EVENT_SLACK_MS = 5_000
 FILL_RUN_S, FILL_DAY_S = 600.0, 1_800.0  # I18
 LIGHT_SLACK_S = 300.0  # I19
 DRY_S = 10.0  # I17
@@ -48,6 +50,19 @@ def resets(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
     for at_ms, kind, detail in trace.events:
         if _has_failed(kind, detail) and INJECTED not in detail["error"]:
             yield Violation("I3", at_ms, f"task {detail['task']} failed: {detail['error']}")
+
+
+def off_at_failures(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
+    """I3: the failure of a critical task turns every output off, if only for a moment."""
+    for at_ms, kind, detail in trace.events:
+        if not _has_failed(kind, detail):
+            continue
+        before_us, after_us = (at_ms - EVENT_SLACK_MS) * 1_000, (at_ms + EVENT_SLACK_MS) * 1_000
+        for name, spans in trace.spans.items():
+            if name not in terms.broken and any(
+                    on_us < before_us and off_us > after_us for on_us, off_us in spans):
+                text = f"{name} stayed on when task {detail['task']} failed"
+                yield Violation("I3", at_ms, text)
 
 
 def fills(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
