@@ -26,7 +26,9 @@ class Forbidden(HostError):
 
 
 class TooMany(HostError):
-    """Refused for a while: too many requests."""
+    """Refused for a while: too many requests. wait_s: for so long, None if unknown."""
+
+    wait_s: int | None = None
 
 
 class _LocatedError(HostError):

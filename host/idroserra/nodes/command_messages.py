@@ -1,11 +1,12 @@
-"""Signs commands for the node's running boot."""
+"""Signs commands for the node's running boot, and its settings."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from idroserra.core import protocol
 from idroserra.core.reasons import Reason
@@ -79,6 +80,13 @@ class CommandMessages:
                 at_ms = max(at_ms, last_ms if last_verb == verb else last_ms + 1)
             self._last[node] = boot_id, verb, at_ms
             return at_ms
+
+
+def packed_settings(node: Node, values: Mapping[str, Any], key: bytes) -> tuple[str, bytes]:
+    """Return (topic, payload) of the desired settings of a node."""
+    message = protocol.Config(node.wanted_rev, node.wanted_by, dict(values))
+    return (protocol.down_topic(node.node, "config"),
+            protocol.pack_config(node.node, message, mac_of(key)))
 
 
 def mac_of(key: bytes) -> protocol.Mac:

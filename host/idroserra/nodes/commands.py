@@ -26,7 +26,8 @@ from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.core.sqlite import connect
 from idroserra.i18n.reasons import english
 from idroserra.mqtt.connection import MqttConnection
-from idroserra.nodes.command_messages import CommandMessages, Epoch, mac_of
+from idroserra.nodes.command_messages import CommandMessages, Epoch, packed_settings
+from idroserra.nodes.command_rate import CommandRate
 from idroserra.nodes.command_state import COLUMNS, SCHEMA, UPGRADES, CommandState, from_row, store
 from idroserra.nodes.key_trials import KeyTrials
 from idroserra.nodes.live import LiveState
@@ -70,6 +71,7 @@ class Commands:
         self._config_sent_unix_ms: dict[str, int] = {}
         self._report_rows = ReportAuditLimit()
         self._keys = KeyTrials(nodes, audit)
+        self._rate = CommandRate()
 
     def send(
         self, node: str, verb: str, args: Mapping[str, Any], by: str, ttl_ms: int = TTL_MS,
@@ -82,7 +84,7 @@ class Commands:
         command requested after `until_unix_ms` has expired. A resume is refused if `is_current`
         returns False; no stop comes between the two. It must not wait.
 
-        Raises UnknownNode, DuplicateCommandId, and ProtocolError for an unknown verb or argument.
+        Raises UnknownNode, DuplicateCommandId, TooManyCommands, ProtocolError.
         For a node that is offline, not adopted or of unknown uptime the command has already failed
         or been refused, with the reason. A stop waits until the node is in contact."""
         protocol.check_args(verb, args)
@@ -91,6 +93,7 @@ class Commands:
         with self._lock:
             if command_id is not None and self._is_sent(command_id, node, verb, args, by):
                 return command_id
+            self._rate.take(self._nodes.get(node).node, verb, self._link.now_unix_ms())
             return self._begin(
                 node, verb, args, by, ttl_ms, None, command_id, until_unix_ms, is_current)
 
@@ -214,9 +217,8 @@ class Commands:
             return stop
         self.end_overdue()
         with self._lock:
-            pending = self._pending.get(command_id)
-            if pending is not None:
-                return pending
+            if command_id in self._pending:
+                return self._pending[command_id]
             row = self._database.execute(
                 f"SELECT {COLUMNS} FROM commands WHERE id=?", (command_id,)).fetchone()
         if row is None:
@@ -365,10 +367,8 @@ class Commands:
     def _send_config(self, node: Node) -> None:
         if not node.is_adopted or node.wanted_values is None:
             return
-        message = protocol.Config(node.wanted_rev, node.wanted_by, dict(node.wanted_values))
-        payload = protocol.pack_config(node.node, message, mac_of(self._nodes.key(node.node)))
-        topic = protocol.down_topic(node.node, "config")
-        if self._link.publish(topic, payload, retained=True):
+        message = packed_settings(node, node.wanted_values, self._nodes.key(node.node))
+        if self._link.publish(*message, retained=True):
             self._config_sent_unix_ms[node.node] = self._link.now_unix_ms()
         self._publish_config(node)
 

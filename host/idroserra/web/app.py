@@ -16,7 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from idroserra.auth.errors import PasswordNotRecent, TooManyAttempts
+from idroserra.auth.errors import PasswordNotRecent
 from idroserra.core import protocol
 from idroserra.core.errors import (
     BoardError,
@@ -262,8 +262,8 @@ def _add_errors(app: Starlette, pages: Pages) -> None:
                 "detail": error.why, "since_unix_ms": error.failed_unix_ms}
         if isinstance(error, PasswordNotRecent):
             answer["needs_password"] = True
-        headers = (
-            {"Retry-After": str(error.wait_s)} if isinstance(error, TooManyAttempts) else None)
+        wait_s = error.wait_s if isinstance(error, TooMany) else None
+        headers = None if wait_s is None else {"Retry-After": str(wait_s)}
         return answered(request, answer, status, headers)
 
     def on_http_error(request: Request, error: Exception) -> Response:

@@ -171,3 +171,15 @@ def test_what_reaches_the_host_too_late_has_expired(host, node):
     answer = sent(host, {"verb": "resume", "until_unix_ms": time.time_ns() // 1_000_000 - 1})
     assert (answer.json()["state"], answer.json()["reason"]["code"]) == ("expired", "reached_late")
     assert node.commands == []
+
+
+def test_too_many_commands_at_once_are_refused_and_a_stop_is_not(host, node):
+    run = {"verb": "run", "args": {"actuator": "light", "for_ms": 60_000, "duty_pct": 50}}
+    answers = [sent(host, run) for _ in range(40)]
+    refused = [one for one in answers if one.status_code == 429]
+    assert refused
+    assert {one.status_code for one in answers} == {202, 429}
+    assert refused[0].headers["Retry-After"] == "1"
+    assert refused[0].json()["error"] == (
+        "idro-a: too many commands at once, and nothing was sent: wait a second")
+    assert sent(host, {"verb": "stop"}).status_code == 202

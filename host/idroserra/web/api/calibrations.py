@@ -21,6 +21,7 @@ from idroserra.web.routing import Routes
 
 _ERROR_REPLIES = error_replies({
     404: "No such node or calibration.", 409: "Refused; the message says what to do.",
+    429: "Too many commands at once; Retry-After in seconds.",
     503: "The host's database does not answer.",
 })
 _NAME = r"^[a-z][a-z0-9_]{0,23}$"

@@ -57,7 +57,8 @@ FRESH_SETTINGS = frozenset({
 })
 
 _ERROR_REPLIES = error_replies({
-    404: "No such node or command.", 503: "The store does not answer.",
+    404: "No such node or command.", 429: "Too many commands at once; Retry-After in seconds.",
+    503: "The store does not answer.",
 })
 
 
