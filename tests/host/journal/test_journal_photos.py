@@ -1,8 +1,10 @@
 """Photos of the journal: damaged ones are refused in words, and what broke off is swept away."""
 
 import io
+import struct
 import subprocess
 import sys
+import zlib
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -103,6 +105,36 @@ def test_no_picture_takes_the_memory_of_the_host(tmp_path, size, form, how, is_t
                           capture_output=True, text=True, check=True).stdout.split()
     assert said[0] == ("1600" if is_taken else "refused")
     assert int(said[1]) < 220  # MB; 600 of the largest PNG that was taken
+
+
+BOMB_BYTES = 1 << 30
+
+
+def with_chunk(kind, begin):
+    """Return a PNG with a compressed chunk of BOMB_BYTES before its pixels."""
+    packer = zlib.compressobj(9)
+    block = bytes(1 << 20)
+    packed = b"".join(packer.compress(block) for _ in range(BOMB_BYTES >> 20)) + packer.flush()
+    content = kind + begin + packed
+    chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+    place = WHOLE["PNG"].index(b"IDAT") - 4
+    return WHOLE["PNG"][:place] + chunk + WHOLE["PNG"][place:]
+
+
+@pytest.mark.parametrize(("kind", "begin"), [
+    (b"zTXt", b"Comment\0\0"), (b"iTXt", b"Comment\0\1\0\0\0"), (b"iCCP", b"profile\0\0")])
+def test_no_text_of_a_picture_takes_the_memory_of_the_host(tmp_path, kind, begin):
+    upload = tmp_path / "upload"
+    upload.write_bytes(with_chunk(kind, begin))
+    assert upload.stat().st_size < 2_000_000
+    assert peak_mb_of(upload) < 60
+
+
+def peak_mb_of(upload):
+    """Return how much memory a process takes to store or refuse an upload, MB."""
+    said = subprocess.run([sys.executable, "-c", PEAK_OF_ONE, upload, upload.parent],
+                          capture_output=True, text=True, check=True).stdout.split()
+    return int(said[1])
 
 
 def test_a_large_picture_is_kept_whole_and_upright(photos):
