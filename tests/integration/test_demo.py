@@ -23,6 +23,7 @@ from support.databases import Influxd
 from support.home_assistant import FakeHomeAssistant
 from support.wait import wait_until
 
+DAY_MS = 86_400_000
 PLAUSIBLE = {
     "reservoir.ph": (5.0, 7.5), "reservoir.ec_us_cm": (1_000, 2_500),
     "reservoir.temp_c": (15, 28), "reservoir.level_mm": (100, 250), "air.temp_c": (10, 35),
@@ -141,6 +142,30 @@ def test_both_greenhouses_are_online_and_have_a_history(tmp_path: Path) -> None:
         for node in names:
             wait_until(lambda node=node: _is_live(port, node), 60, "readings of the live node")
             assert _jumps(port, node) == {}
+    finally:
+        demo.terminate()
+        _, err = demo.communicate(timeout=600)
+    assert demo.returncode == 0, err
+
+
+def test_the_time_before_the_last_day_lies_before_it(tmp_path: Path) -> None:
+    port = free_port()
+    demo = start_demo("--nodes", "1", "--history", "1.05", "--port", str(port),
+                      "--keep", str(tmp_path / "kept"))
+    node = "serra-lettuce"
+    try:
+        wait_until(lambda: _nodes_online(demo, port) == 1, 60, "the greenhouse online")
+        wait_until(lambda: ask(port, f"/api/nodes/{node}")["history_progress"] is None, 120,
+                   "its whole history")
+        now_unix_ms = ask(port, f"/api/nodes/{node}")["last_seen_unix_ms"]
+        span = f"from_unix_ms={now_unix_ms - 3 * DAY_MS}&to_unix_ms={now_unix_ms + 3 * DAY_MS}"
+        boots = ask(port, f"/api/nodes/{node}/events?kinds=boot&{span}")["events"]
+        readings = ask(port, f"/api/nodes/{node}/series?channels=reservoir.ph&columns=4000"
+                             f"&{span}")["series"]["reservoir.ph"]
+        ages_h = [(now_unix_ms - boot["unix_us"] / 1_000) / 3_600_000 for boot in boots]
+        assert ages_h == pytest.approx([25.2, 24, 0], abs=0.1)
+        assert (now_unix_ms - readings[0][0]) / 3_600_000 == pytest.approx(25.2, abs=0.1)
+        assert readings[-1][0] < now_unix_ms + 60_000
     finally:
         demo.terminate()
         _, err = demo.communicate(timeout=600)

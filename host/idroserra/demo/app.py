@@ -178,7 +178,7 @@ class Demo:
         """Return the simulator job of a run of a greenhouse, with the image on its flash."""
         job = process.make_job(
             greenhouse.node, self._board, self.folder / "nodes" / greenhouse.node / run,
-            seed=greenhouse.seed, key=greenhouse.key.hex(),
+            key=greenhouse.key.hex(),
             nvs={"broker_port": self._broker.port}, **more,
         )
         process.install_image(job, self.folder / "image")

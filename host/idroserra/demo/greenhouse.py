@@ -21,6 +21,9 @@ from idrosim.runner import process
 DAY_MS = 86_400_000
 STOP_DEADLINE_S = 20.0
 _TRACE_EVERY_MS = 3_600_000
+# Added to the seed for the time before the last day: the seed decides the ids of boots, and the
+# host takes two boots of one id for one.
+_EARLIER_SEED = 1_000_000
 
 MakeJob = Callable[..., dict[str, Any]]  # of one run of a greenhouse, with the image installed
 
@@ -62,17 +65,18 @@ class Greenhouse(threading.Thread):
         if self.history_ms:
             self.start()
         else:
-            self._go_live(self._job("node", self._now_unix_ms))
+            self._go_live(self._job("node", self._now_unix_ms, self.seed))
 
     def run(self) -> None:
         """Thread body: ends with the history or its failure, or after stop()."""
         try:
-            last_day = self._job("node", self._now_unix_ms - self._last_day_ms)
+            last_day = self._job("node", self._now_unix_ms - self._last_day_ms, self.seed)
             self._simulate(last_day, self._last_day_ms)
             self._go_live(last_day)
             earlier_ms = self.history_ms - self._last_day_ms
             if earlier_ms:
-                earlier = self._job("earlier", self._now_unix_ms - self.history_ms)
+                earlier = self._job(
+                    "earlier", self._now_unix_ms - self.history_ms, self.seed + _EARLIER_SEED)
                 self._simulate(earlier, earlier_ms)
         except _Stopped:
             return
@@ -98,12 +102,12 @@ class Greenhouse(threading.Thread):
         history = {boot: seq for sender in self._senders for boot, seq in sender.sent.items()}
         return {"live": {boot: seq for boot, (seq, _) in live.items()}, "history": history}
 
-    def _job(self, run: str, start_unix_ms: int) -> dict[str, Any]:
+    def _job(self, run: str, start_unix_ms: int, seed: int) -> dict[str, Any]:
         wall = datetime.fromtimestamp(start_unix_ms / 1_000).astimezone()
         plant = self.plant | {"start.hour": wall.hour + wall.minute / 60}
         return self._make_job(
-            self, run, start_unix_ms=start_unix_ms, plant=plant, settings=self.settings,
-            trace_every_ms=_TRACE_EVERY_MS)
+            self, run, seed=seed, start_unix_ms=start_unix_ms, plant=plant,
+            settings=self.settings, trace_every_ms=_TRACE_EVERY_MS)
 
     def _simulate(self, job: dict[str, Any], duration_ms: int) -> None:
         """Run `job` in lockstep and send what the node published."""
@@ -130,8 +134,8 @@ class Greenhouse(threading.Thread):
             raise _Stopped
         now_ms = time.time_ns() // 1_000_000 - job["start_unix_ms"]
         self.live = process.LiveNode(self._make_job(
-            self, "node", mode="live", start_unix_ms=job["start_unix_ms"], plant=job["plant"],
-            resume_at_ms=now_ms if self.history_ms else 0))
+            self, "node", seed=self.seed, mode="live", start_unix_ms=job["start_unix_ms"],
+            plant=job["plant"], resume_at_ms=now_ms if self.history_ms else 0))
         self.live.start()
 
 
