@@ -46,6 +46,7 @@ class Gate:
         self._dosing = None
         self._is_halted = False
         self.stop_count = 0  # a dose that was requested before a stop is refused
+        self.given = None  # the Actuation of the last dose that ended, or failed
         self._is_armed = False
         if ledger.was_damaged:
             record_event("latched", {"reason": Reason(LATCHES[ledger.latch_code])})
@@ -91,6 +92,12 @@ class Gate:
         if is_armed and not self._is_armed:
             self._record_event("armed", {})
         self._is_armed = is_armed
+
+    def disarm(self):
+        """Let the dosers wait for plausible readings, as after a boot: a probe was calibrated, or
+        comes back into the water."""
+        for name in self._dosers:
+            self.arming.forget(interlocks.NEEDS[name])
 
     def _build_air_interlocks(self):
         """Return the AirInterlocks, or None if the board has no heater and no humidifier."""
@@ -192,17 +199,22 @@ class Gate:
         self.stop_count += 1
         self._is_halted = True
         self._drive_safe("doser")
-        self._set_latch(STOPPED)
+        if not self._ledger.latch_code:  # a fault stays: what is resumed must be seen
+            self._set_latch(STOPPED)
         self._record_event("stopped", {"by": by})
 
     def resume(self, by):
-        """Release dosing after a stop or a latch."""
+        """Release dosing after a stop or a latch. What was requested before it is refused."""
+        if self._ledger.latch_code:
+            self.stop_count += 1
         self._set_latch(0)
         self._record_event("resumed", {"by": by})
 
     def latch(self, code):
-        """Latch dosing with a code of ledger.LATCHES, until a person resumes it."""
-        if self._ledger.latch_code:
+        """Latch dosing with a code of ledger.LATCHES, until a person resumes it.
+
+        The first fault stays. One found while a person has stopped dosing latches, too."""
+        if self._ledger.latch_code not in (0, STOPPED):
             return
         self._set_latch(code)
         self._record_event("latched", {"reason": Reason(LATCHES[code])})
@@ -247,7 +259,7 @@ class Gate:
         flow_ul_per_s = self._limits.caps[actuator].flow_ul_per_s
         before_ms = driver.on_ms_total
         at_ms = self._clock.now_ms()
-        cut = None
+        cut = Reason("dose_failed")  # of any other error, which ends the task
         try:
             cut = await self._pump(driver, on_ms, actuator, readings)
         except ActuatorError as error:
@@ -257,15 +269,19 @@ class Gate:
             given_ms = driver.on_ms_total - before_ms
             given_ul = volume_ul_in(given_ms, flow_ul_per_s)
             settle(self._ledger, entry_id, given_ms, given_ul)
+            self.given = Actuation(actuator, given_ul, given_ms, at_ms, cut)
+            self._record_dosed(self.given, origin)
+        return self.given
+
+    def _record_dosed(self, given, origin):
         reason, by = origin
         detail = {
-            "actuator": actuator, "volume_ul": given_ul, "on_ms": given_ms,
+            "actuator": given.actuator, "volume_ul": given.volume_ul, "on_ms": given.on_ms,
             "reason": reason, "by": by}
-        if cut is not None:
-            detail["cut"] = cut
-        self._outputs.clear_refusal(actuator)
+        if given.cut is not None:
+            detail["cut"] = given.cut
+        self._outputs.clear_refusal(given.actuator)
         self._record_event("dosed", detail)
-        return Actuation(actuator, given_ul, given_ms, at_ms, cut)
 
     async def _pump(self, driver, on_ms, actuator, readings):
         """Run in quanta; return the Reason why the run was cut short, or None. Raises

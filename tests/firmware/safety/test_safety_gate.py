@@ -352,4 +352,4 @@ def test_every_stop_is_counted(rig):
     rig.gate.stop("ann")
     rig.gate.resume("ann")
     rig.gate.stop("ann")
-    assert rig.gate.stop_count == 2
+    assert rig.gate.stop_count == 3, "and the resume between them"
