@@ -82,8 +82,8 @@ def shown(settings):
 folder = sys.argv[1]
 paths = (folder + "/settings.a", folder + "/settings.b")
 commands = CommandHandler(
-    (NODE, KEY, "0000b001"), clock=None, command_ids=None, actions={}, record_event=print,
-    send_ack=print)
+    (NODE, KEY, "0000b001"), clock=None, command_ids=None, actions={}, stop=None,
+    stop_outcome=None, record_event=print, send_ack=print)
 settings = Settings(paths)
 arriving = [packet_of(rev) for rev in (1, 2, 3, 4)]
 info = messages.Info(

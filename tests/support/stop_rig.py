@@ -215,10 +215,11 @@ class StopRig:
         self.publisher = Publisher(
             BrokerAddress("10.0.0.1", 1883, NODE, None, self.loop.open), self.outbox, clock,
             handlers, rng.randint)
-        actions = {"stop": self._stop, "resume": self._resume, "run": self._run}
+        actions = {"resume": self._resume, "run": self._run}
         self.handler = CommandHandler(
             (NODE, KEY, BOOT_ID), clock=clock, command_ids=CommandIdLog(str(folder / "ids")),
-            actions=actions, record_event=lambda kind, detail: None,
+            actions=actions, stop=self._stop, stop_outcome=self._stop_outcome,
+            record_event=lambda kind, detail: None,
             send_ack=self.publisher.send_ack)
 
     def close(self):
@@ -297,12 +298,15 @@ class StopRig:
         self.handler.receive_config(pieces, self.settings)
         self.publisher.publish_config()
 
-    def _stop(self, args, by, answer):
+    def _stop(self, by):
         self.rig.gate.stop(by)
         assert self.rig.level(DOSER) == 0
         if self.stopped_ms is None:
             self.stopped_ms = self.now_ms()
-        answer("done", Reason("all_stopped"))
+
+    def _stop_outcome(self):
+        ledger = self.rig.ledger
+        return ("failed", ledger.failure()) if ledger.error else ("done", Reason("all_stopped"))
 
     def _resume(self, args, by, answer):
         self.rig.gate.resume(by)

@@ -45,14 +45,21 @@ class CommandHandler:
 
     `identity` is (node id, key, boot id). `actions` maps verbs to action(args, by, answer), which
     calls `answer(outcome, reason)` once, at once or when the dose is over.
+    `stop(by)` stops all dosing at once; `stop_outcome()` returns (outcome, Reason) of it, which
+    may change.
     `send_ack(ack, is_first)` sends the answer to a stop before all else.
     """
 
-    def __init__(self, identity, *, clock, command_ids, actions, record_event, send_ack):
+    def __init__(
+        self, identity, *, clock, command_ids, actions, stop, stop_outcome, record_event,
+        send_ack,
+    ):
         self._node_id, self._key, self._boot_id = identity
         self._clock = clock
         self._command_ids = command_ids
         self._actions = actions
+        self._halt = stop
+        self._stop_outcome = stop_outcome
         self._record_event = record_event
         self._send_ack = send_ack
         self._bucket = _TokenBucket()
@@ -131,22 +138,21 @@ class CommandHandler:
     def _stop(self, command):
         """Run a stop. It may run twice, so no flash is written before it.
 
-        A repeat is answered as the first was, whatever came between."""
-        done = ("done", Reason("all_stopped"))
-        refusal = done if command.id in self._stop_ids else self._refusal(command)
-        bucket = self._stop_bucket if refusal is None else self._stop_answer_bucket
+        A repeat stops nothing again, whatever came between."""
+        was_run = command.id in self._stop_ids
+        refusal = None if was_run else self._refusal(command)
+        is_new = refusal is None and not was_run
+        bucket = self._stop_bucket if is_new else self._stop_answer_bucket
         if not bucket.take(self._clock.now_ms()):
             self.ignored_count += 1
             return
-        if refusal is not None:
-            self._answer(command, *refusal)
-            return
-        self._stopped_not_after_ms = max(self._stopped_not_after_ms, command.not_after_at_ms)
-        self._actions["stop"](
-            command.args, command.by,
-            lambda outcome, reason: self._answer(command, outcome, reason))
-        self._stop_ids.append(command.id)
-        del self._stop_ids[:-_MAX_ANSWERS]
+        if is_new:
+            self._stopped_not_after_ms = max(
+                self._stopped_not_after_ms, command.not_after_at_ms)
+            self._halt(command.by)
+            self._stop_ids.append(command.id)
+            del self._stop_ids[:-_MAX_ANSWERS]
+        self._answer(command, *(refusal or self._stop_outcome()))
 
     def receive_stored(self, payload):
         """Return the Stored of a down/stored if it is authentic and fresh, else None.

@@ -110,8 +110,7 @@ class Node:
     def _connect(self, context, actions):
         """Build what communicates with the host: commands, updates and the network."""
         store = self._store
-        actions["stop"], actions["resume"] = self._stop, self._resume
-        self._image_sha256 = _image_sha256()
+        actions["resume"] = self._resume
         handlers = Handlers(
             self._info, self._config_report, lambda payload: self._commands.receive(payload),
             self._on_config, self._on_stored,
@@ -123,7 +122,8 @@ class Node:
         identity = (store.text("node_id"), store.blob("key"), self._boot_id)
         self._commands = CommandHandler(
             identity, clock=self.clock, command_ids=CommandIdLog(DATA + "/ids"), actions=actions,
-            record_event=self.events.record, send_ack=self._network.publisher.send_ack)
+            stop=self.gate.stop, stop_outcome=self._stop_outcome, record_event=self.events.record,
+            send_ack=self._network.publisher.send_ack)
         self._updates = UpdateService(
             context, commands=self._commands, network=self._network, space=self._space,
             ledger=self._ledger, restart_obstacle=self.control.restart_obstacle,
@@ -245,12 +245,10 @@ class Node:
         if out_of_memory_ms > _MAX_OUT_OF_MEMORY_MS and not self._doses.is_busy:
             self._restart("out_of_memory")
 
-    def _watch_authority(self, latch_code=None):
-        """Pass the latch to the authority: once a minute, and when a person changes it."""
-        if latch_code is None:
-            latch_code = self.gate.latch_code
+    def _watch_authority(self):
+        """Pass the latch to the authority: once a minute, and before a person releases it."""
         is_proven = self.gate.is_armed and self._dosing.has_worked
-        self._authority.update(self._settings.values, latch_code, is_proven)
+        self._authority.update(self._settings.values, self.gate.latch_code, is_proven)
         self._grant(self.sampler.doubt or Reason(
             "authority_earned" if self._authority.left_ms == 0 else "authority_latched"))
 
@@ -274,7 +272,7 @@ class Node:
         return Info(
             slots.running.version or VERSION, BOARD["name"], BOARD["chip"], self._boot_id,
             self.clock.now_ms(), self.clock.boot_unix_ms, self.clock.quality, self._reset_cause,
-            self._image_sha256, self._telemetry.channels, outputs, self._outbox.boots(),
+            platform.image_sha256(), self._telemetry.channels, outputs, self._outbox.boots(),
             BOARD["button"] is not None, self._dosing.granted_pct, self._authority.left_ms,
             self._updates.running, platform.system())
 
@@ -309,11 +307,11 @@ class Node:
         self._network.publisher.publish_info()
         return stored
 
-    def _stop(self, args, by, answer):
-        latch_code = self.gate.latch_code
-        self.gate.stop(by)  # before anything that writes to flash
-        self._watch_authority(latch_code)
-        answer("done", Reason("all_stopped"))
+    def _stop_outcome(self):
+        """Return (outcome, Reason) of a stop: not done before a reset would keep it."""
+        if self._ledger.error:
+            return "failed", self._ledger.failure()
+        return "done", Reason("all_stopped")
 
     def _resume(self, args, by, answer):
         self._watch_authority()
@@ -367,17 +365,6 @@ def _build_hardware(clock, values):
     built = hardware.build(board, clock, values)
     unload("idro.app.hardware")
     return built
-
-
-def _image_sha256():
-    """Return the hash of the image as the last entry of its manifest states it, or ""."""
-    try:
-        with open("/manifest.json", "rb") as file:
-            file.seek(-90, 2)  # the end of that entry
-            words = str(file.read(), "utf-8").split('"')
-    except (OSError, ValueError):
-        return ""
-    return words[-2] if len(words) > 4 and words[-4] == "image_sha256" else ""
 
 
 def _gate_class():

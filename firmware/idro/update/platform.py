@@ -39,6 +39,17 @@ def system():
     return "{}.{}.{}-{}".format(*version).rstrip("-"), psram_bytes, machine.freq()
 
 
+def image_sha256():
+    """Return the hash of the image as the last entry of its manifest states it, or ""."""
+    try:
+        with open("/manifest.json", "rb") as file:
+            file.seek(-90, 2)  # the end of that entry
+            words = str(file.read(), "utf-8").split('"')
+    except (OSError, ValueError):
+        return ""
+    return words[-2] if len(words) > 4 and words[-4] == "image_sha256" else ""
+
+
 def reset_cause():
     """Return power_on, hard, watchdog, deep_sleep, soft or unknown.
 

@@ -22,6 +22,7 @@ KEY = bytes(range(32))
 NODE = "gh-one"
 BOOT = "0badcafe"
 RUN = {"actuator": "light", "for_ms": 60_000, "duty_pct": 50}
+UNSAVED = Reason("ledger_failed", detail="OSError(28,)")
 GIVEN = Reason("dose_given", actuator="ph_down", volume_ul=500)
 
 
@@ -47,6 +48,7 @@ class World:
         self.events = []
         self.waiting = []
         self.refuses = False
+        self.stop_outcome = ("done", Reason("all_stopped"))
         self.folder = folder
         self.boot()
 
@@ -55,6 +57,8 @@ class World:
         self.seen = CommandIdLog(str(self.folder / "ids"))
         self.commands = CommandHandler(
             (NODE, KEY, BOOT), clock=self.clock, command_ids=self.seen, actions=actions,
+            stop=lambda by: self.ran.append(("stop", {}, by)),
+            stop_outcome=lambda: self.stop_outcome,
             record_event=lambda kind, detail: self.events.append((kind, detail)),
             send_ack=self.take_ack)
 
@@ -263,6 +267,17 @@ def test_a_repeated_stop_is_answered_as_done_however_many_commands_came_between(
     world.send("stop", command_id="halt")
     assert world.outcomes()[-1] == ("halt", "done")
     assert [verb for verb, _, _ in world.ran].count("stop") == 1
+
+
+def test_a_stop_is_done_only_once_a_reset_would_keep_it(world):
+    world.stop_outcome = ("failed", UNSAVED)
+    world.send(command_id="s1")
+    world.send(command_id="s1")
+    world.stop_outcome = ("done", Reason("all_stopped"))
+    world.send(command_id="s1")
+    assert [(ack.outcome, ack.reason.code) for ack in world.acks] == [
+        ("failed", "ledger_failed"), ("failed", "ledger_failed"), ("done", "all_stopped")]
+    assert len(world.ran) == 1, "it stops once, so that a resume between them stays"
 
 
 def test_a_stop_writes_no_id_to_flash_and_is_answered_after_a_restart(world):

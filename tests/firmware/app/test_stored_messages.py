@@ -22,7 +22,8 @@ class Node:
         self.at_ms = 1_000_000
         self.events = []
         self.commands = CommandHandler(
-            (NODE, key, BOOT), clock=self, command_ids=None, actions={},
+            (NODE, key, BOOT), clock=self, command_ids=None, actions={}, stop=None,
+            stop_outcome=None,
             record_event=lambda kind, detail: self.events.append((kind, detail["reason"].code)),
             send_ack=None)
 
