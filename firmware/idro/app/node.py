@@ -70,6 +70,7 @@ class Node:
         self._settings = Settings((DATA + "/settings.a", DATA + "/settings.b"))
         values = self._settings.values
         self._config_error = self._settings.error
+        self._unapplied = []  # changed settings that gate and control do not know yet
         self.events = EventLog(clock)
         timer, self._outputs, new_sampler, button = _build_hardware(clock, values)
         feed()
@@ -209,6 +210,8 @@ class Node:
             every_ms = values["sample.every_ms"]
             if self.control.pause_left_ms:
                 every_ms = min(every_ms, _CALIBRATING_EVERY_MS)
+            if self._unapplied:
+                self._apply_settings()
             await self.sampler.cycle(
                 self.control.moved_by, self._supervisor.beat, every_ms + _GRACE_MS)
             self.gate.observe(self.sampler.readings)
@@ -261,8 +264,8 @@ class Node:
         granted_pct = min(self._authority.granted_pct(values), self.sampler.authority_pct)
         if granted_pct == self._dosing.granted_pct:
             return
+        self.gate.set_limits(self._limits(granted_pct))  # first: what is refused memory is retried
         self._dosing.granted_pct = granted_pct
-        self.gate.set_limits(self._limits(granted_pct))
         self.events.record("authority", {
             "granted_pct": granted_pct, "asked_pct": values["dosing.authority_pct"],
             "reason": reason})
@@ -286,11 +289,20 @@ class Node:
             return
         self._config_error = error
         if changed is not None:
-            # Drivers and control read the same dict of values, which has changed in place.
-            self.gate.set_limits(self._limits(self._dosing.granted_pct))
-            self._grant(Reason("authority_set"))
-            self.control.settings_changed(changed)
-            self.events.record("configured", {"rev": settings.rev, "by": settings.by})
+            self._unapplied.append(changed)
+            self._apply_settings()
+        else:
+            self._network.publisher.publish_config()
+
+    def _apply_settings(self):
+        """Pass changed settings on and report them. Without memory, the next cycle does it."""
+        # Drivers and control read the same dict of values, which has changed in place.
+        self.gate.set_limits(self._limits(self._dosing.granted_pct))
+        self._grant(Reason("authority_set"))
+        while self._unapplied:
+            self.control.settings_changed(self._unapplied[0])
+            self._unapplied.pop(0)
+        self.events.record("configured", {"rev": self._settings.rev, "by": self._settings.by})
         self._network.publisher.publish_config()
 
     def _on_stored(self, payload):

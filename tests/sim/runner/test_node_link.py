@@ -1,4 +1,4 @@
-"""Tests of hanging network tasks in lockstep: they are restarted, and control is not affected."""
+"""Tests of hanging network tasks and refused memory in lockstep: control is not affected."""
 
 import textwrap
 
@@ -116,6 +116,33 @@ def test_hours_without_network_are_not_a_hung_task(tmp_path, image_dir):
     assert ran.resets == []
     assert restarted(events) == []
     assert records[-1].at_ms > 195 * MINUTE_MS
+
+
+REFUSED_MEMORY = """
+    from idro.safety import limits
+    derive = limits.derive
+    calls = []
+    def derive_later(*args):
+        calls.append(1)
+        if len(calls) == {refused}:
+            raise MemoryError
+        return derive(*args)
+    limits.derive = derive_later
+"""
+
+
+@pytest.mark.parametrize("refused", [2, 3])
+def test_settings_that_are_refused_memory_are_in_force_a_cycle_later(
+    tmp_path, image_dir, refused
+):
+    """The second call is for the settings, the third for the authority that they grant."""
+    changed = {"dosing.authority_pct": 0, "topoff.max_ms_day": 60_000}
+    timeline = [{"at_ms": 5 * MINUTE_MS, "settings": changed}]
+    _, events, _ = run(tmp_path, image_dir, 6 * MINUTE_MS, timeline=timeline,
+                       hook=REFUSED_MEMORY.replace("{refused}", str(refused)))
+    granted = [event.detail["granted_pct"] for event in events if event.kind == "authority"]
+    assert granted == [0]
+    assert [event.detail["rev"] for event in events if event.kind == "configured"] == [2]
 
 
 NO_RADIO = """
