@@ -32,8 +32,9 @@ class DoseTask:
         """Request a dose. Raises Refused while another one is under way.
 
         `origin` is (Reason, by). `on_done(actuation, refusal)` is called with an Actuation or the
-        Reason of a refusal, the other is None. `step` is (give, lasts_ms) of a correction step
-        instead of a dose: give() returns the coroutine that gives it.
+        Reason of a refusal, the other is None; also if the task fails amid the dose. `step` is
+        (give, lasts_ms) of a correction step instead of a dose: give() returns the coroutine that
+        gives it.
         """
         if self._job is not None:
             raise Refused(Reason("busy", actuator=self._job[0]))
@@ -42,8 +43,8 @@ class DoseTask:
             return self._gate.dose(actuator, volume_ul, origin[0], origin[1], self._readings)
 
         give, lasts_ms = step or (dose, 0)
+        self._beat("dosing", _GRACE_MS)  # before the request, which must not lie untaken
         self._job = (actuator, give, lasts_ms, on_done, self._gate.stop_count)
-        self._beat("dosing", _GRACE_MS)
         self._requested.set()
 
     async def run(self):
@@ -63,6 +64,7 @@ class DoseTask:
     async def _give(self, job):
         _, give, lasts_ms, on_done, stop_count = job
         actuation = refusal = None
+        before = self._gate.given
         try:
             self._beat("dosing")  # the supervisor ends a connection that hangs
             async with self.dose_or_handshake:
@@ -72,8 +74,13 @@ class DoseTask:
                 actuation = await give()
         except Refused as refused:
             refusal = refused.reason
-        except NodeError as error:
-            refusal = Reason("actuator_failed", detail=str(error)[:_DETAIL_CHARS])
+        except NodeError as failure:
+            refusal = Reason("actuator_failed", detail=str(failure)[:_DETAIL_CHARS])
         finally:
             self._job = None
-        on_done(actuation, refusal)
+            if actuation is None and refusal is None:  # the task fails, maybe amid the dose
+                if self._gate.given is before:
+                    refusal = Reason("dose_failed")
+                else:
+                    actuation = self._gate.given
+            on_done(actuation, refusal)
