@@ -155,14 +155,13 @@ class Decoder:
         self.refused_count = 0  # packets for which there was no memory
 
     def feed(self, data):
-        """Return [(first byte, body, whole)] of the packets that `data` completes.
+        """Yield (first byte, body, whole) of each packet that `data` completes.
 
         A body is bytes; that of a PUBLISH longer than WHOLE_BYTES is a list of bytes, the first
         at least _PREFIX_BYTES long. A packet larger than MAX_INBOUND_BYTES or than the free
         memory is cut to a prefix, with whole = False. Raises LinkError for an invalid length
         (2.2.3).
         """
-        packets = []
         position = 0
         while True:
             if self._is_open:
@@ -173,7 +172,7 @@ class Decoder:
                 position = end
                 if self._missing_bytes:
                     break
-                packets.append(self._packet())
+                yield self._packet()
             elif self._skip_bytes:
                 skipped = min(self._skip_bytes, len(data) - position)
                 self._skip_bytes -= skipped
@@ -182,7 +181,6 @@ class Decoder:
                 break
             if not self._skip_bytes:
                 position = self._begin(data, position)
-        return packets
 
     def _begin(self, data, position):
         """Read the fixed header, as far as it is there; return where it ends."""

@@ -146,13 +146,14 @@ class Publisher:
             while True:
                 self._wake.clear()
                 self.on_alive()
-                client.check()
                 self._take_messages(client)
+                client.check()
                 self._send_first_ack(client)
                 if not (client.has_room and await self._send_what_fits(client)):
                     await self._wake.wait()
         finally:
             self.connected = False
+            self._take_messages(client)  # a stop may have come before what ended the connection
             for _ in range(client.refused_count):
                 self._no_memory()
             await client.close()
