@@ -8,7 +8,8 @@ import hashlib
 import os
 
 _BLOCK_BYTES = 64
-_MAX_IDS = 200
+_KEPT_IDS = 320  # more than a node takes in the longest life of a command: 10 and 5/s for 60 s
+_MAX_IDS = 400  # then the file is cut to _KEPT_IDS
 
 
 def hmac_sha256_hex(key, message):
@@ -40,7 +41,7 @@ def is_authentic(key, message, auth_hex):
 
 
 class CommandIdLog:
-    """Ids of the last 200 commands, on flash before each runs, so that none runs twice.
+    """Ids of the last 320 commands, on flash before each runs, so that none runs twice.
 
     Memory holds 30 bits of each hash, a small integer without heap cost. One new id in about
     3 million is mistaken for a known one; that command does not run."""
@@ -52,7 +53,7 @@ class CommandIdLog:
             with open(path) as file:
                 for line in file:
                     self._hashes.append(_short_hash(line.rstrip("\n")))
-                    del self._hashes[:-_MAX_IDS]
+                    del self._hashes[:-_KEPT_IDS]
         except (OSError, ValueError):
             self._hashes = []  # commands are bound to one boot, so older ids are not needed
 
@@ -65,17 +66,17 @@ class CommandIdLog:
         with open(self._path, "a") as file:
             file.write(command_id + "\n")
         self._hashes.append(_short_hash(command_id))
-        if len(self._hashes) > 2 * _MAX_IDS:
-            del self._hashes[:-_MAX_IDS]
+        if len(self._hashes) > _MAX_IDS:
+            del self._hashes[:-_KEPT_IDS]
             self._truncate()
 
     def _truncate(self):
-        """Truncate the file to its last 200 lines."""
+        """Truncate the file to its last 320 lines."""
         with open(self._path) as file:
             left = sum(1 for _ in file)
         with open(self._path) as file, open(self._path + ".new", "w") as new_file:
             for line in file:
-                if left <= _MAX_IDS:
+                if left <= _KEPT_IDS:
                     new_file.write(line)
                 left -= 1
         os.rename(self._path + ".new", self._path)
