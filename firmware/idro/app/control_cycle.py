@@ -36,6 +36,7 @@ class ControlCycle:
         self._fill_ended_ms = self._wanted_ms = None
         self._was_filling = self._was_unmixed = self._fill_waits = False
         self._paused_until_ms = None
+        self._was_paused = False
         self._climate = self.irrigation = None
         outputs = context.outputs
         if "fan" in outputs or "heater" in outputs or "humidifier" in outputs:
@@ -90,6 +91,9 @@ class ControlCycle:
         context = self._context
         values, outputs = context.values, context.outputs
         now_ms = context.clock.now_ms()
+        if self._was_paused and not self.pause_left_ms:
+            context.gate.disarm()
+        self._was_paused = self.pause_left_ms > 0
         stale_ms = max(_STALE_MS, 3 * values["sample.every_ms"])
         level = context.sampler.reading(_LEVEL, stale_ms)
         self._watch_water(level, values, now_ms)
@@ -120,6 +124,7 @@ class ControlCycle:
         is_recalibrated = any(key in dosing.CALIBRATIONS for key in changed)
         if is_recalibrated:
             self._context.sampler.recalibrated()
+            self._context.gate.disarm()
             self._balance.clear()
         self._dosing.settings_changed(changed, is_recalibrated=is_recalibrated)
 

@@ -5,7 +5,7 @@ when it begins and when it has been over for three cycles.
 """
 
 from idro.control.filters import Reading, Window
-from idro.control.plausibility import ChannelPlausibility
+from idro.control.plausibility import CALIBRATING, UNDISTURBED, ChannelPlausibility
 from idro.errors import SensorError
 from idro.protocol.types import Sample
 
@@ -27,6 +27,7 @@ class Sampler:
         self._record_event = record_event
         self._tracks = {}
         self._windows = {}
+        self._moved_by = UNDISTURBED  # in the last cycle
         self._outages = {}  # channel: its _Outage, until it has ended
         self.readings = {}
         self.channels = []
@@ -46,6 +47,9 @@ class Sampler:
         """Read all sensors once. `moved_by`: what may move the water, see plausibility.
 
         `beat` is that of the supervisor: each sensor may take `within_ms`, not all together."""
+        if self._moved_by == CALIBRATING != moved_by:
+            self._forget()  # the probe was in a buffer
+        self._moved_by = moved_by
         context: dict = {}
         for index, sensor in enumerate(self._sensors):
             if beat is not None:
@@ -65,6 +69,12 @@ class Sampler:
         """Take in that the same signals now give other values."""
         for track in self._tracks.values():
             track.recalibrated()
+        self._forget()
+
+    def _forget(self):
+        """Discard the values that control would still take the median of."""
+        for window in self._windows.values():
+            window.clear()
 
     def reading(self, channel, stale_ms):
         """Return the filtered Reading for control."""

@@ -32,6 +32,11 @@ class Arming:
                 if sample.fault != "jump" or track[2] > 1:
                     track[0] = 0
 
+    def forget(self, channels):
+        """Count the samples of these channels from the next one on."""
+        for channel in channels:
+            self._tracks.pop(channel, None)
+
     def is_armed(self, channel, now_ms):
         """True if `channel` has enough consecutive valid samples."""
         track = self._tracks.get(channel)

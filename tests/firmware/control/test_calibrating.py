@@ -47,7 +47,7 @@ def test_a_hold_of_0_or_a_reset_ends_it_immediately(node):
     node.loops.pause_automation(60 * MINUTE_MS)
     node.run_for(4 * MINUTE_MS)
     node.loops.pause_automation(0)
-    node.run_for(MINUTE_MS)
+    node.run_for(3 * MINUTE_MS)  # two of them until the readings count again
     assert node.events_of("dosed", actuator="ph_down")
     node.loops.pause_automation(60 * MINUTE_MS)
     node.reset(power_cut=False)

@@ -105,10 +105,10 @@ BAD = {
     "does not subscribe to down/stored": {"module": "idro/net/publisher", "replace": (
         '_AT_MOST_ONCE = ("stored", "update_data")', '_AT_MOST_ONCE = ("update_data",)')},
     "dies at 299 s": {"module": "idro/app/control_cycle", "replace": (
-        "        now_ms = context.clock.now_ms()\n        stale",
+        "        now_ms = context.clock.now_ms()\n        if self._was_paused",
         "        now_ms = context.clock.now_ms()\n"
         "        if now_ms >= 290_000:\n            from idro.update.platform import restart\n"
-        "            restart()\n        stale")},
+        "            restart()\n        if self._was_paused")},
     "loses a sensor": {"module": "idro/app/sampling", "add": """
 Sampler.whole_cycle = Sampler.cycle
 async def cycle(self, moved_by):
