@@ -240,6 +240,7 @@ class Board:
         self.said = None  # the Reason why the last update was refused
         self.asks = 0
         self.stop_asks_at = None
+        self.obstacle = lambda: None  # why it must not restart
         for name, key in zip(("update_key", "update_spare"), keys, strict=False):
             self.flash.nvs[name] = releases.modulus(key)
         for path, data in {**self.old, **KERNEL_FILES}.items():
@@ -311,7 +312,7 @@ class Board:
         return {
             "clock": SimpleNamespace(sleep_ms=sleep_ms), "readings": {},
             "network": SimpleNamespace(publisher=publisher, is_stored_lately=True),
-            "restart_obstacle": lambda: None, "restart": self._restart,
+            "restart_obstacle": lambda: self.obstacle(), "restart": self._restart,
         }
 
     def _restart(self):

@@ -5,7 +5,7 @@ release with one.
 """
 
 # Version of the interface between kernel and application; a release names the one it needs.
-KERNEL = 7
+KERNEL = 8
 MANIFEST = "manifest"
 MAX_MANIFEST_BYTES = 32_768
 MAX_PATH_CHARS = 64

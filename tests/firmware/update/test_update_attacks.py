@@ -123,16 +123,16 @@ def test_a_bit_flipped_in_any_file_on_flash_is_refused():
         board.boot()
         code = small_board.code
 
-        def damage(*more, board=board, path=path, real=code.verify.install):
+        def damage(*more, board=board, path=path, real=code.verify.check):
             data = board.flash.files[f"/a/{path}"]
             board.flash.files[f"/a/{path}"] = bytes([data[0] ^ 1]) + data[1:]
             return real(*more)
 
-        real, code.verify.install = code.verify.install, damage
+        real, code.verify.check = code.verify.check, damage
         try:
             assert refused(board) == Reason("path_mismatch", path=path)
         finally:
-            code.verify.install = real
+            code.verify.check = real
 
 
 def test_an_additional_file_is_refused():
@@ -141,15 +141,15 @@ def test_an_additional_file_is_refused():
         board.boot()
         code = small_board.code
 
-        def add(*more, board=board, extra=extra, real=code.verify.install):
+        def add(*more, board=board, extra=extra, real=code.verify.check):
             board._put("/a/" + extra, b"evil")
             return real(*more)
 
-        real, code.verify.install = code.verify.install, add
+        real, code.verify.check = code.verify.check, add
         try:
             assert refused(board) == Reason("path_extra", path=extra)
         finally:
-            code.verify.install = real
+            code.verify.check = real
 
 
 def test_paths_outside_the_release_are_refused():

@@ -153,6 +153,26 @@ def test_a_download_resumes_at_the_byte():
         assert board.asks <= whole.asks + 1 + 4_096 // 768 + 1 + 3
 
 
+@pytest.mark.parametrize("is_cancelled", [True, False])
+def test_a_release_that_waits_for_a_dose_and_is_refused_starts_at_no_reset(is_cancelled):
+    board = Board()
+    board.boot()
+    looks = []
+
+    def doses():
+        """Begin a dose after the first look, while the whole release is verified again."""
+        looks.append(1)
+        if len(looks) > 2 and is_cancelled:
+            board._fetching.cancel(Reason("cancelled", by="test"))
+        return Reason("dose_running") if len(looks) > 1 else None
+
+    board.obstacle = doses
+    board.update()
+    why = Reason("cancelled", by="test") if is_cancelled else Reason("never_idle")
+    assert board.said == why
+    assert board.boot() == "old"
+
+
 def test_unchanged_files_are_copied_and_not_requested():
     board = Board()
     good(board)

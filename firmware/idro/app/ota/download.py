@@ -106,9 +106,10 @@ class Download:
         on_complete()
         await self._until_idle()
         self._save_health()
-        for _ in verify.install(self.slot):
+        for _ in verify.check(self.slot):
             await self.pause()
         await self._until_idle()
+        file_slots.start_trial(self.slot)  # last: a refused release must not start at a reset
         self._restart()
 
     async def pause(self):
