@@ -6,7 +6,7 @@ import pytest
 
 from idro.drivers import switch
 from idro.drivers.shared import cutoff_timer
-from idro.drivers.shared.cutoff_timer import CHECK_MS, CutoffTimer
+from idro.drivers.shared.cutoff_timer import CHECK_MS, Cutoff, CutoffTimer
 from idro.errors import ActuatorError
 
 FILE = cutoff_timer.__file__
@@ -158,3 +158,27 @@ def test_a_check_without_memory_drives_every_running_output_safe():
     bench.check(None)
     assert not bench.output.is_on
     assert bench.output.off() == CHECK_MS  # too much, never too little
+
+
+@pytest.mark.parametrize("failure", [MemoryError(), OSError(5)], ids=repr)
+def test_an_output_that_fails_without_memory_keeps_no_other_on(failure):
+    class Expander(Cutoff):
+        """An output whose line cannot be reached, as at a PCF8574."""
+
+    def refused():
+        raise failure
+
+    bench = Bench()
+    outputs = [Expander({"name": "relay", "max_on_ms": 10_000}, lambda: None, bench.timer, bench)]
+    outputs[0].start(10_000, lambda: None)
+    outputs[0].drive_safe = refused
+    bench.timer._cutoffs.reverse()  # it comes first
+    bench.output.on(10_000)
+
+    def no_memory():
+        raise MemoryError
+
+    bench.now_ms = no_memory
+    with pytest.raises(MemoryError):
+        bench.check(None)
+    assert bench.level == 0

@@ -54,8 +54,15 @@ class CutoffTimer:
             for cutoff in self._cutoffs:
                 if cutoff.until_ms is not None:
                     cutoff.until_ms = 0  # the next check that has memory ends the run
-                    cutoff.drive_safe()
+                    self._drive_safe(cutoff)
             raise
+
+    def _drive_safe(self, cutoff):
+        """Drive an output safe without memory. One that fails keeps no other on."""
+        try:
+            cutoff.drive_safe()
+        except (MemoryError, OSError):
+            return
 
     def _cut(self, cutoff, now_ms):
         """Cut a run; return when to check it again. One that fails delays no other."""
