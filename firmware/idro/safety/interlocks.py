@@ -83,6 +83,13 @@ def check_leak(readings):
     return None
 
 
+def check_float(readings, now_ms, stale_ms):
+    """Block a fill while a float on the floor is up or moves. Passes without such a float."""
+    if LEAK not in readings:
+        return None
+    return check_leak(readings) or check_reading(LEAK, readings, now_ms, stale_ms)
+
+
 def check_armed(doser, arming, now_ms):
     """Block until every channel the doser needs is armed and the EC probe is in water."""
     if arming.is_in_air(now_ms):

@@ -118,11 +118,10 @@ class Leases:
                 readings, self.limits.low_mm
             )
         if actuator == FILL:
+            now_ms, stale_ms = self._clock.now_ms(), self.limits.stale_ms
             return (
-                interlocks.check_leak(readings)
-                or interlocks.check_reading(
-                    interlocks.LEVEL, readings, self._clock.now_ms(), self.limits.stale_ms
-                )
+                interlocks.check_float(readings, now_ms, stale_ms)
+                or interlocks.check_reading(interlocks.LEVEL, readings, now_ms, stale_ms)
                 or interlocks.check_full(readings, self.limits.full_mm)
             )
         if actuator in self._air_outputs:

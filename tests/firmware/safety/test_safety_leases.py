@@ -177,6 +177,24 @@ def test_a_wet_floor_ends_filling_and_irrigation(rig, actuator):
     assert rig.level(actuator) == 1
 
 
+def test_a_float_that_never_rests_ends_filling_but_dries_no_crop(rig):
+    run(rig, "top_off", 60_000)
+    rig.readings[LEAK] = Sample(LEAK, None, "noisy", rig.clock.now_ms())
+    why = Reason("channel_fault", channel=LEAK, fault="noisy")
+    assert refused(rig, "top_off", 60_000) == why
+    assert rig.level("top_off") == 0
+    run(rig, "irrigation", 60_000)
+    assert rig.level("irrigation") == 1
+
+
+def test_a_float_that_was_not_read_lately_ends_filling(rig):
+    rig.readings[LEAK] = Sample(LEAK, 0, None, rig.clock.now_ms())
+    run(rig, "top_off", 60_000)
+    rig.clock.advance(5 * 60_000)
+    rig.sense()
+    assert refused(rig, "top_off", 60_000) == Reason("channel_stale", channel=LEAK)
+
+
 def test_a_wet_floor_does_not_end_circulation(rig):
     rig.readings[LEAK] = Sample(LEAK, 1, None, rig.clock.now_ms())
     run(rig, "circulation", 60_000)
