@@ -339,9 +339,6 @@ class Nodes:
         return node
 
     def _save_next_key(self, node: Node) -> None:
-        before = self._nodes.get(node.node)
-        if node.next_key == (None if before is None else before.next_key):
-            return
         if node.next_key is None:
             self._database.query("DELETE FROM next_keys WHERE node=?", (node.node,))
         else:

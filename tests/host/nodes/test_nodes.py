@@ -157,6 +157,23 @@ def test_last_messages_are_recorded_and_survive_a_restart(tmp_path):
     again.close()
 
 
+def test_both_keys_survive_a_restart_after_a_trial_of_the_other(tmp_path):
+    other = bytes(32)
+    first = Nodes(tmp_path / "state.db", "farm")
+    first.adopt(NODE, KEY)
+    first.stage_key(NODE, other)
+    first.try_next_key(NODE)
+    first.close()
+    second = Nodes(tmp_path / "state.db", "farm")
+    assert (second.get(NODE).key, second.get(NODE).next_key) == (other, KEY)
+    second.try_next_key(NODE)
+    second.confirm_key(NODE, fingerprint(KEY))
+    second.close()
+    third = Nodes(tmp_path / "state.db", "farm")
+    assert (third.get(NODE).key, third.get(NODE).next_key) == (KEY, None)
+    third.close()
+
+
 def test_two_keys_and_the_one_that_is_settled_survive_a_restart(tmp_path):
     first = Nodes(tmp_path / "state.db", "farm")
     assert first.stage_key(NODE, KEY).fingerprints == (fingerprint(KEY),)
