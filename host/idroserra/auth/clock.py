@@ -82,6 +82,6 @@ class SecurityClock(AccessFile):
     def _saved(self) -> tuple[int, str, int] | None:
         """Return the saved (time in ms, boot id, uptime in ms), None if there is none."""
         with self._lock:
-            found: tuple[int, str, int] | None = self._database.execute(
+            found: tuple[int, str, int] | None = self._reader.execute(
                 "SELECT now_ms, boot_id, uptime_ms FROM security_clock").fetchone()
         return found

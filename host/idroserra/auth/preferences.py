@@ -18,7 +18,7 @@ class Preferences(AccessFile):
     def of(self, user: str) -> Locale:
         """Return a user's preferences; language "" for the browser's. Skips unknown values."""
         with self._lock:
-            row = self._database.execute(
+            row = self._reader.execute(
                 "SELECT language, ec, temperature, volume FROM preferences WHERE user=?",
                 (user,)).fetchone()
         if row is None:

@@ -61,7 +61,13 @@ class AuthService:
 
     def close(self) -> None:
         """Close the files, and invalidate the token of the command line."""
+        self.save_uses()
         self._opened.close()
+
+    def save_uses(self) -> None:
+        """Write when sessions and tokens were last used. No request waits for it."""
+        self.sessions.save_uses()
+        self.tokens.save_uses()
 
     def authenticate(self, session_id: str, bearer: str, address: str) -> Identity | None:
         """Return the identity of a session cookie or bearer token, or None."""

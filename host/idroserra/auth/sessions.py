@@ -1,9 +1,9 @@
 """Log-in sessions: a random id in a cookie, stored hashed.
 
 A session ends `idle_ms` after its last use and `absolute_ms` after its log-in, on the
-SecurityClock; a session of the future has ended, too. A visible page counts as use. On a full
-disk a new session is in memory only, and an ended one stays ended until the host stops: somebody
-who comes to stop the pumps gets in.
+SecurityClock; a session of the future has ended, too. A visible page counts as use. The last use
+is noted in memory and written by save_uses(). On a full disk a new session is in memory only, and
+an ended one stays ended until the host stops: somebody who comes to stop the pumps gets in.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from idroserra.auth.passwords import hash_token
 from idroserra.auth.roles import Role, role_of
 from idroserra.auth.users import AccessFile
 
-USED_EVERY_MS = 30_000  # minimum interval between writes of the last use
 MAX_PER_USER = 50
 
 _log = logging.getLogger("idroserra")
@@ -56,6 +55,7 @@ class Sessions(AccessFile):
         self.absolute_ms = absolute_ms
         self._clock = clock
         self._idle_ms = idle_ms
+        self._used: dict[bytes, int] = {}  # hash: last use, not written yet
         self._unsaved: dict[bytes, _Unsaved] = {}
         self._ended: set[bytes] = set()  # that the disk did not take
 
@@ -68,6 +68,7 @@ class Sessions(AccessFile):
         try:
             with self._changing() as database:
                 self._clock.save_in(database)
+                self._write_uses(database)
                 database.execute(
                     "DELETE FROM sessions WHERE used_unix_ms <= ? OR begun_unix_ms <= ?",
                     (now - self._idle_ms, now - self.absolute_ms))
@@ -84,14 +85,29 @@ class Sessions(AccessFile):
         return session_id
 
     def find(self, session_id: str) -> Session | None:
-        """Return the session of a cookie and record its use; None if it has ended."""
+        """Return the session of a cookie and note its use; None if it has ended."""
         hashed, now = hash_token(session_id), self._clock.now_ms()
         session = self._found(hashed)
         if session is None or not self._is_open(session, now):
             return None
-        if now - session.used_ms >= min(USED_EVERY_MS, self._idle_ms // 2):
-            self._record_use(hashed, now)
+        with self._lock:
+            unsaved = self._unsaved.get(hashed)
+            if unsaved is None:
+                self._used[hashed] = now
+            else:
+                self._unsaved[hashed] = replace(
+                    unsaved, session=replace(unsaved.session, used_ms=now))
         return session
+
+    def save_uses(self) -> None:
+        """Write the last uses; without room on the disk with the next call."""
+        with suppress(sqlite3.Error):
+            if self._used:
+                with self._changing() as database:
+                    self._clock.save_in(database)
+                    uses = self._write_uses(database)
+                with self._lock:  # one that was used meanwhile is written with the next call
+                    self._used = dict(self._used.items() - uses.items())
 
     def confirm(self, hashed: bytes) -> None:
         """Set the time of the last password check to now."""
@@ -112,6 +128,7 @@ class Sessions(AccessFile):
         self._end_in_memory([hashed])
         with self._changing() as database:
             database.execute("DELETE FROM sessions WHERE hash=?", (hashed,))
+        with self._lock:
             self._ended.discard(hashed)
 
     def end_all(self, user: str) -> int:
@@ -120,6 +137,7 @@ class Sessions(AccessFile):
         self._end_in_memory(hashes)
         with self._changing() as database:
             database.execute("DELETE FROM sessions WHERE user=?", (user,))
+        with self._lock:
             self._ended.difference_update(hashes)
         return len(hashes)
 
@@ -141,26 +159,25 @@ class Sessions(AccessFile):
             unsaved = self._unsaved.get(hashed)
             if unsaved is not None:
                 return self._with_role(unsaved)
-            row = self._database.execute(
+            row = self._reader.execute(
                 "SELECT hash, user, role, begun_unix_ms, used_unix_ms, confirmed_unix_ms"
                 " FROM sessions JOIN users ON user = name WHERE hash=?", (hashed,)).fetchone()
-        return None if row is None else Session(row[0], row[1], role_of(row[2]), *row[3:])
+            used_ms = self._used.get(hashed, 0)
+        if row is None:
+            return None
+        return Session(row[0], row[1], role_of(row[2]), row[3], max(row[4], used_ms), row[5])
 
-    def _record_use(self, hashed: bytes, now: int) -> None:
+    def _write_uses(self, database: sqlite3.Connection) -> dict[bytes, int]:
+        """Write the last uses in a transaction, and return them. Raises sqlite3.Error."""
         with self._lock:
-            unsaved = self._unsaved.get(hashed)
-            if unsaved is not None:
-                self._unsaved[hashed] = replace(
-                    unsaved, session=replace(unsaved.session, used_ms=now))
-                return
-        # On a full disk the session stays valid: stopping the pumps must work.
-        with suppress(sqlite3.Error), self._changing() as database:
-            self._clock.save_in(database)
-            database.execute("UPDATE sessions SET used_unix_ms=? WHERE hash=?", (now, hashed))
+            uses = dict(self._used)
+        database.executemany("UPDATE sessions SET used_unix_ms=? WHERE hash=?",
+                             [(used, hashed) for hashed, used in uses.items()])
+        return uses
 
     def _begin_unsaved(self, session: Session) -> None:
         with self._lock:
-            password, = self._database.execute(
+            password, = self._reader.execute(
                 "SELECT password FROM users WHERE name=?", (session.user,)).fetchone()
             now = session.used_ms
             self._unsaved = {hashed: one for hashed, one in self._unsaved.items()
@@ -173,7 +190,7 @@ class Sessions(AccessFile):
 
     def _with_role(self, unsaved: _Unsaved) -> Session | None:
         """Return a session in memory; None if its user is gone or has another password."""
-        row = self._database.execute(
+        row = self._reader.execute(
             "SELECT role, password FROM users WHERE name=?", (unsaved.session.user,)).fetchone()
         if row is None or row[1] != unsaved.password:
             return None
@@ -181,7 +198,7 @@ class Sessions(AccessFile):
 
     def _hashes_of(self, user: str) -> list[bytes]:
         with self._lock:
-            rows = self._database.execute(
+            rows = self._reader.execute(
                 "SELECT hash FROM sessions WHERE user=?", (user,)).fetchall()
             return [row[0] for row in rows] + [
                 hashed for hashed, one in self._unsaved.items() if one.session.user == user]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from idroserra.auth.errors import InvalidRequest, UnknownUserOrToken
 from idroserra.auth.passwords import hash_token, new_token
@@ -30,10 +32,15 @@ class Token:
 class Tokens(AccessFile):
     """The API tokens."""
 
+    def __init__(self, path: Path, now_unix_ms: Callable[[], int]) -> None:
+        """Open users.db. Raises OSError, sqlite3.Error."""
+        super().__init__(path, now_unix_ms)
+        self._used: dict[bytes, int] = {}  # hash: last use in Unix ms, not written yet
+
     def all(self) -> list[Token]:
         """Return all tokens, sorted by name."""
         with self._lock:
-            rows = self._database.execute(
+            rows = self._reader.execute(
                 "SELECT name, role, by, made_unix_ms, used_unix_ms FROM tokens ORDER BY name"
             ).fetchall()
         return [Token(name, role_of(role), by, made, used) for name, role, by, made, used in rows]
@@ -60,10 +67,10 @@ class Tokens(AccessFile):
                     Text(N_("token: there is no '{name}'"), name=name[:32]))
 
     def find(self, secret: str) -> Token | None:
-        """Return the token with this secret and record its use; None if it is unknown."""
+        """Return the token with this secret and note its use; None if it is unknown."""
         hashed = hash_token(secret)
         with self._lock:
-            row = self._database.execute(
+            row = self._reader.execute(
                 "SELECT name, role, by, made_unix_ms, used_unix_ms FROM tokens WHERE hash=?",
                 (hashed,)).fetchone()
         if row is None:
@@ -71,7 +78,19 @@ class Tokens(AccessFile):
         token = Token(row[0], role_of(row[1]), *row[2:])
         now = self._now_unix_ms()
         if token.used_unix_ms is None or now - token.used_unix_ms >= USED_EVERY_MS:
-            # On a full disk the token stays valid: stopping the pumps must work.
-            with suppress(sqlite3.Error), self._changing() as database:
-                database.execute("UPDATE tokens SET used_unix_ms=? WHERE hash=?", (now, hashed))
+            with self._lock:
+                self._used[hashed] = now
         return token
+
+    def save_uses(self) -> None:
+        """Write the last uses; without room on the disk with the next call."""
+        with self._lock:
+            uses = dict(self._used)
+        if not uses:
+            return
+        with suppress(sqlite3.Error):
+            with self._changing() as database:
+                database.executemany("UPDATE tokens SET used_unix_ms=? WHERE hash=?",
+                                     [(used, hashed) for hashed, used in uses.items()])
+            with self._lock:  # one that was used meanwhile is written with the next call
+                self._used = dict(self._used.items() - uses.items())

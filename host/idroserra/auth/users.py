@@ -19,7 +19,7 @@ from idroserra.auth.passwords import (
     new_token,
 )
 from idroserra.auth.roles import Role, role_of
-from idroserra.core.sqlite import connect, transaction
+from idroserra.core.sqlite import connect, connect_reader, transaction
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
 
@@ -67,23 +67,30 @@ class User:
 
 
 class AccessFile:
-    """A thread-safe connection to users.db, which host and command line may write."""
+    """Thread-safe access to users.db, which host and command line may write.
+
+    Reading waits for no write: a stop is not delayed by a slow or locked disk."""
 
     def __init__(self, path: Path, now_unix_ms: Callable[[], int]) -> None:
         """Open or create the file. Raises OSError, sqlite3.Error."""
         self._now_unix_ms = now_unix_ms
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # of the reader and of memory; no write is awaited with it
+        self._write_lock = threading.Lock()
         self._database = connect(path, SCHEMA)
+        self._reader = connect_reader(path)
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
+        with self._write_lock, self._lock:
+            self._reader.close()
             self._database.close()
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        """Run a transaction: commit, or roll back on an exception."""
-        with self._lock, transaction(self._database):
+        """Run a transaction: commit, or roll back on an exception.
+
+        What is read meanwhile by other methods is the file as it was before."""
+        with self._write_lock, transaction(self._database):
             yield self._database
 
 
@@ -101,7 +108,7 @@ class Users(AccessFile):
     def all(self) -> list[User]:
         """Return all users, sorted by name."""
         with self._lock:
-            rows = self._database.execute(
+            rows = self._reader.execute(
                 "SELECT name, role, made_unix_ms FROM users ORDER BY name").fetchall()
         return [User(name, role_of(role), made) for name, role, made in rows]
 
@@ -128,7 +135,7 @@ class Users(AccessFile):
     def check(self, name: str, password: str) -> User | None:
         """Return the user if the password is right, else None. Both take the same time."""
         with self._lock:
-            row = self._database.execute(
+            row = self._reader.execute(
                 "SELECT password FROM users WHERE name=?", (_plain(name),)).fetchone()
         if not is_password(None if row is None else row[0], password):
             return None
@@ -210,7 +217,7 @@ class Users(AccessFile):
 
     def _check_setup(self, token: str) -> None:
         with self._lock:
-            row = self._database.execute("SELECT hash, ends_unix_ms FROM setup").fetchone()
+            row = self._reader.execute("SELECT hash, ends_unix_ms FROM setup").fetchone()
         self._check_no_admin()
         if row is None or row[0] != hash_token(token):
             raise InvalidRequest(N_("token: not the host's newest setup token"))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 5
 RENEW_S = 3_600
+SAVE_USES_S = 30
 MOST_MESSAGE_BYTES = 65_536  # of a WebSocket
 
 _log = logging.getLogger("idroserra")
@@ -44,7 +45,7 @@ class WebServer(uvicorn.Server):
         self._app = app
         self._site_https: SiteHttps | None = app.state.site_https
         self._is_healthy: Callable[[], bool] = app.state.is_healthy
-        self._watchdog: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._lan_listener: TlsListener | None = None
         self._on_started = on_started
 
@@ -65,7 +66,8 @@ class WebServer(uvicorn.Server):
             self._open_local()
             if self._site_https is not None:
                 self._open_lan(self._site_https)
-            self._watchdog = asyncio.create_task(self._feed_watchdog())
+            self._tasks = [asyncio.create_task(one) for one in (
+                self._feed_watchdog(), self._save_uses())]
             self._on_started(self.url)
 
     def _open_local(self) -> None:
@@ -78,8 +80,8 @@ class WebServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the live streams, then everything else."""
         systemd.notify("STOPPING=1")
-        if self._watchdog is not None:
-            self._watchdog.cancel()
+        for task in self._tasks:
+            task.cancel()
         hub: Any = getattr(self._app.state, "feed_hub", None)
         if hub is not None:
             hub.end()
@@ -107,6 +109,12 @@ class WebServer(uvicorn.Server):
             if self._is_healthy():
                 systemd.notify("WATCHDOG=1")
             await asyncio.sleep(every_s)
+
+    async def _save_uses(self) -> None:
+        """Write when sessions and tokens were last used, every SAVE_USES_S."""
+        while True:
+            await asyncio.sleep(SAVE_USES_S)
+            await asyncio.to_thread(self._app.state.auth.save_uses)
 
     async def _renew(self) -> None:
         """Save the security clock, and renew the certificate if due; on an error the old one

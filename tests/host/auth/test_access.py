@@ -217,6 +217,7 @@ def test_a_token_is_revocable_and_known_by_its_hash(access):
     token, = access.tokens.all()
     assert (token.name, token.role, token.by) == ("grafana", Role.VIEWER, "anna")
     assert access.authenticate("", secret, "x").kind == "token"
+    access.save_uses()
     assert access.tokens.all()[0].used_unix_ms is not None
     access.tokens.revoke("grafana")
     assert access.authenticate("", secret, "x") is None

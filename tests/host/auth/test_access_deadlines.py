@@ -3,6 +3,8 @@
 import sqlite3
 import subprocess
 import sys
+import threading
+from contextlib import closing
 
 import pytest
 
@@ -45,6 +47,54 @@ def test_who_is_logged_in_stays_so_on_a_disk_that_takes_nothing(access, clock):
     clock.go(5 * MINUTE_MS)
     assert who(access, session).name == "anna"
     assert access.authenticate("", secret, "x").name == "grafana"
+
+
+def test_no_writer_of_the_file_delays_who_comes_to_stop_the_pumps(
+    access, clock, again, tmp_path, eventually
+):
+    access.users.add("anna", Role.OPERATOR, PASSWORD)
+    session, other = (access.log_in("anna", PASSWORD, HERE) for _ in range(2))
+    secret = access.tokens.make("script", Role.OPERATOR, "anna")
+    clock.go(20 * MINUTE_MS)
+    assert who(access, session) is not None  # there is a use to write
+    found = []
+    with closing(sqlite3.connect(tmp_path / "host" / "users.db", isolation_level=None)) as disk:
+        disk.execute("BEGIN IMMEDIATE")
+        waiting = [threading.Thread(target=call) for call in (
+            lambda: access.sessions.end(hash_token(other)),
+            lambda: access.tokens.make("another", Role.VIEWER, "anna"),
+            access.save_uses)]
+        for one in waiting:
+            one.start()
+        eventually(lambda: who(access, other) is None, 5, "it has ended in memory")
+        visitor = threading.Thread(target=lambda: found.extend((
+            who(access, session), access.authenticate("", secret, "x"),
+            access.preferences.of("anna"))))
+        visitor.start()
+        eventually(lambda: len(found) == 3, 5, "they are let in")
+        assert None not in found
+        assert all(one.is_alive() for one in waiting), "they wait to write"
+        disk.execute("ROLLBACK")
+    for one in (visitor, *waiting):
+        one.join(60)
+    access.save_uses()
+    clock.go(20 * MINUTE_MS)
+    assert who(again(), session) is not None
+    assert {one.name: one.used_unix_ms for one in access.tokens.all()} == {
+        "another": None, "script": clock.unix_ms - 20 * MINUTE_MS}
+
+
+def test_a_use_that_the_disk_does_not_take_counts_and_is_written_later(access, clock, again):
+    access.users.add("anna", Role.OPERATOR, PASSWORD)
+    session = access.log_in("anna", PASSWORD, HERE)
+    fill_disk(access)
+    for _ in range(3):
+        clock.go(20 * MINUTE_MS)
+        assert who(access, session) is not None
+        access.save_uses()
+    fill_disk(access, is_full=False)
+    access.log_in("anna", PASSWORD, HERE)  # deletes what has ended
+    assert who(again(), session) is not None
 
 
 def test_somebody_new_gets_in_on_a_full_disk_to_stop_the_pumps(access, clock, again):
@@ -124,9 +174,10 @@ def test_a_host_that_starts_again_counts_on_whatever_the_wall_clock_says(access,
     token = access.tokens.make("grafana", Role.VIEWER, "anna")
     clock.unix_ms -= YEARS_MS
     clock.go(20 * MINUTE_MS)
-    assert who(again(), session) is not None
-    second = again()
-    clock.go(20 * MINUTE_MS)  # the second reads what the first wrote when it was used
+    first, second = again(), again()
+    assert who(first, session) is not None
+    first.save_uses()
+    clock.go(20 * MINUTE_MS)  # the second reads what the first wrote
     assert who(second, session) is not None
     clock.go(31 * MINUTE_MS)
     assert who(again(), session) is None
