@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from idroserra.alarms.summary import summary
 from idroserra.core import protocol
 from idroserra.core.audit_sink import AuditSink
 from idroserra.core.config import Config
-from idroserra.core.errors import HostError, UnknownNode
+from idroserra.core.errors import HostError
 from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.homeassistant.discovery import (
     BASE,
@@ -59,6 +60,7 @@ BY = "home assistant"
 STEP_S = 0.5
 SETTLE_S = 2.0  # wait for Home Assistant, after its start and after a discovery, to subscribe
 MAX_WAITING = 500
+STOP_THREADS = 8
 MAX_STATE_CHARS = 255
 MAX_EVENT_CHARS = 1_000  # below the packet limit of the broker in any script
 
@@ -90,6 +92,7 @@ class Bridge:
         self._audit = audit  # of refusals; Commands records what is sent
         self._stopping = threading.Event()
         self._incoming: queue.Queue[_Incoming] = queue.Queue(MAX_WAITING)
+        self._stops = ThreadPoolExecutor(STOP_THREADS)
         self._announce_at_s: float | None = None
         self._published: dict[str, bytes] = {}
         self._updated: set[str] = set()  # nodes with a new reading
@@ -108,6 +111,7 @@ class Bridge:
         finally:
             self._live.unsubscribe(subscription)
             stop_client(self._client)
+            self._stops.shutdown()
 
     def stop(self) -> None:
         """End run() soon."""
@@ -240,11 +244,9 @@ class Bridge:
                 self._announce_at_s = time.monotonic() + SETTLE_S
             return
         name = message.topic.removeprefix(f"{BASE}/").split("/")[0]
-        try:
-            node = self._nodes.get(name)
-            wanted = parse_command(message.topic, {} if node.info is None else node.info.outputs)
-        except UnknownNode:
-            wanted = None
+        node = self._nodes.peek(name)  # get() may wait for the disk, and a stop must not
+        outputs = {} if node is None or node.info is None else node.info.outputs
+        wanted = None if node is None else parse_command(message.topic, outputs)
         if wanted is None:
             _log.warning("%s: ignored: no such entity", message.topic)
             return
@@ -261,6 +263,11 @@ class Bridge:
             self._audit(BY, "command" if wanted.verb else "change settings", target=wanted.node,
                         address="mqtt", detail={"of": what}, result="refused", reason=why)
             self._answer(wanted.node, what, "refused", error_text(error))
+
+    def _execute_stop(self, message: _Incoming) -> None:
+        """Execute a stop. Each has a thread, because it waits for the disk after it is sent."""
+        set_locale(Locale(self._config.language))
+        self._execute(message)
 
     def _build(self) -> mqtt.Client:
         client = new_client(self._broker, f"{self._broker.client_id}-ha")
@@ -280,12 +287,13 @@ class Bridge:
             if message.topic.startswith(BASE):
                 _log.warning("%s: ignored because it is retained: clear it", message.topic)
             return
+        incoming = _Incoming(message.topic, bytes(message.payload))
         if message.topic.endswith("/stop/set"):  # passes the queue and what the thread does
-            set_locale(Locale(self._config.language))
-            self._execute(_Incoming(message.topic, bytes(message.payload)))
+            sent = self._stops.submit(self._execute_stop, incoming)
+            sent.add_done_callback(Future.result)  # logs what it raised
             return
         try:
-            self._incoming.put_nowait(_Incoming(message.topic, bytes(message.payload)))
+            self._incoming.put_nowait(incoming)
         except queue.Full:
             _log.warning("%s: ignored: too many messages at once", message.topic)
 

@@ -1,6 +1,9 @@
 """Home Assistant over a real broker: discovery, states and permitted controls."""
 
 import json
+import sqlite3
+import threading
+from contextlib import ExitStack, closing
 
 import paho.mqtt.publish as publish
 import pytest
@@ -306,6 +309,30 @@ def test_a_stop_passes_a_flood_of_other_orders(host, home, node, eventually):
         home.set("idro-a", "stop", "PRESS")
         eventually(lambda: "stop" in [one.verb for one in node.commands], 10, "the stop")
         assert len(node.commands) < 400, "it came before what waits"
+
+
+def test_no_writer_of_the_files_delays_stops(host, home, node, tmp_path, eventually):
+    other = host.node("idro-b")
+    with ExitStack() as held:
+        for name in ("state.db", "audit.db"):
+            disk = sqlite3.connect(tmp_path / "host" / name, isolation_level=None)
+            held.enter_context(closing(disk)).execute("BEGIN IMMEDIATE")
+        waiting = threading.Thread(target=host.service.nodes.adopt, args=("idro-c", bytes(32)))
+        waiting.start()
+        eventually(lambda: is_held(host.service.nodes._lock), 5, "the registry to wait")
+        home.set("idro-a", "stop", "PRESS")
+        home.set("idro-b", "stop", "PRESS")
+        eventually(lambda: node.commands and other.commands, 5, "both stops")
+        assert waiting.is_alive(), "it waits for the disk"
+    waiting.join(60)
+
+
+def is_held(lock):
+    """Return whether another thread holds this lock."""
+    if not lock.acquire(blocking=False):
+        return True
+    lock.release()
+    return False
 
 
 def largest_info():
