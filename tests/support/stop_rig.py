@@ -131,7 +131,8 @@ class HostSide:
     def fill_disk(self):
         """Let no file grow, and use up what room its pages have."""
         databases = (
-            self.commands._database, self.nodes._database._connection, self.audit._database)
+            self.commands._records._database, self.nodes._database._connection,
+            self.audit._database)
         for database in databases:
             pages = database.execute("PRAGMA page_count").fetchone()[0]
             database.execute(f"PRAGMA max_page_count={pages}")

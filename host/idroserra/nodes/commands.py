@@ -9,7 +9,6 @@ repeated (nodes/pending_stops.py).
 from __future__ import annotations
 
 import secrets
-import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
@@ -23,12 +22,12 @@ from idroserra.core import protocol
 from idroserra.core.audit_sink import AuditSink, AuditTogether, no_audit
 from idroserra.core.errors import Conflict, UnknownNode
 from idroserra.core.reasons import Reason, reason_from_json
-from idroserra.core.sqlite import connect
 from idroserra.i18n.reasons import english
 from idroserra.mqtt.connection import MqttConnection
 from idroserra.nodes.command_messages import CommandMessages, Epoch, packed_settings
 from idroserra.nodes.command_rate import CommandRate
-from idroserra.nodes.command_state import COLUMNS, SCHEMA, UPGRADES, CommandState, from_row, store
+from idroserra.nodes.command_state import CommandState
+from idroserra.nodes.command_store import CommandStore
 from idroserra.nodes.key_trials import KeyTrials
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.node import Node
@@ -60,10 +59,9 @@ class Commands:
         self._live = live
         self._link = link
         self._messages = CommandMessages(epoch_unix_ms)
-        self._lock = threading.RLock()
-        self._database = connect(path, SCHEMA, UPGRADES)
-        pending = [from_row(row) for row in self._database.execute(
-            f"SELECT {COLUMNS} FROM commands WHERE state='pending' ORDER BY number")]
+        self._records = CommandStore(path)
+        self._lock = self._records.lock
+        pending = self._records.pending()
         self._pending = {one.id: one for one in pending if one.verb != "stop"}
         self._stops = PendingStops(
             nodes, link, self._messages, [one for one in pending if one.verb == "stop"])
@@ -132,17 +130,11 @@ class Commands:
 
     def _record_stops(self, commands: list[CommandState]) -> None:
         """Store the stops of one request in one transaction, then their audit rows in one."""
-        with self._lock:
-            if commands:
-                with suppress(sqlite3.Error):  # then each is stored by itself
-                    self._database.execute("BEGIN IMMEDIATE")
+        if not commands:
+            return
+        with self._records.together():
             for command in commands:
                 self._store_stop(command)
-            if self._database.in_transaction:  # a full disk may have ended it
-                with suppress(sqlite3.Error):
-                    self._database.execute("COMMIT")
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
         with self._together():
             for command in commands:
                 self._audit_request(command, is_one_of_many=True)
@@ -219,18 +211,14 @@ class Commands:
         with self._lock:
             if command_id in self._pending:
                 return self._pending[command_id]
-            row = self._database.execute(
-                f"SELECT {COLUMNS} FROM commands WHERE id=?", (command_id,)).fetchone()
-        if row is None:
+            found = self._records.find(command_id)
+        if found is None:
             raise KeyError(command_id)
-        return from_row(row)
+        return found
 
     def recent(self, node: str, count: int = 50) -> list[CommandState]:
         """Return the newest commands of a node, newest first."""
-        with self._lock:
-            rows = self._database.execute(f"SELECT {COLUMNS} FROM commands WHERE node=?"
-                                          " ORDER BY number DESC LIMIT ?", (node, count))
-            return [from_row(row) for row in rows]
+        return self._records.recent(node, count)
 
     def on_ack(self, node: str, ack: protocol.Ack) -> None:
         """Process a node's answer; ignore one to a command of another node."""
@@ -334,8 +322,7 @@ class Commands:
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._database.close()
+        self._records.close()
 
     def _publish(
         self, node: Node, command: CommandState, offer: protocol.Offer | None,
@@ -382,12 +369,9 @@ class Commands:
     def _store(self, command: CommandState) -> None:
         """Store and publish a command. A full disk loses the record, not the command."""
         with self._lock:
-            is_stored = True
-            try:
-                store(self._database, command)
+            is_stored = self._records.store(command)
+            if is_stored:
                 self._pending.pop(command.id, None)
-            except sqlite3.Error:
-                is_stored = False
             if command.verb != "stop" and (command.state == "pending" or not is_stored):
                 self._pending[command.id] = command
         if command.state != "pending":

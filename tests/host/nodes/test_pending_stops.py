@@ -216,9 +216,9 @@ def test_the_stops_of_many_are_stored_in_one_transaction(host):
     for number in range(20):
         host.nodes.adopt(f"idro-b{number}", KEY)
     ran = []
-    host.commands._database.set_trace_callback(ran.append)
+    host.commands._records._database.set_trace_callback(ran.append)
     ids = host.commands.stop_all(host.nodes.all(), "anna")
-    host.commands._database.set_trace_callback(None)
+    host.commands._records._database.set_trace_callback(None)
     assert [one for one in ran if one in ("BEGIN IMMEDIATE", "COMMIT")] == [
         "BEGIN IMMEDIATE", "COMMIT"]
     assert (ran[0], ran[-1], len(ids)) == ("BEGIN IMMEDIATE", "COMMIT", 21)
@@ -290,7 +290,7 @@ def test_no_writer_of_the_file_delays_a_stop(host, node, eventually):
 
 
 def test_a_full_disk_takes_a_stop_and_its_answer(host, node, eventually):
-    database = host.commands._database
+    database = host.commands._records._database
     pages = database.execute("PRAGMA page_count").fetchone()[0]
     database.execute(f"PRAGMA max_page_count={pages}")
     ids = [host.send() for _ in range(200)]
@@ -305,7 +305,7 @@ def test_a_full_disk_takes_a_stop_and_its_answer(host, node, eventually):
 def test_a_flood_does_not_delete_a_stop_that_waits(host):
     host.nodes.set_online(NODE, False)
     command_id = host.send()
-    host.commands._database.execute(
+    host.commands._records._database.execute(
         "UPDATE commands SET number = number - 20000 WHERE id=?", (command_id,))
     host.send("resume")
     host.close()
