@@ -29,14 +29,28 @@ class CommandMessages:
 
     def __init__(self, epoch_unix_ms: Epoch) -> None:
         self._epoch_unix_ms = epoch_unix_ms
+        self._epochs: dict[str, tuple[str, int]] = {}  # node: (boot id, its epoch)
         self._lock = threading.Lock()
         self._last: dict[str, tuple[str, str, int]] = {}  # node: (boot id, verb, its end)
 
     def boot_epoch(self, node: Node) -> int | None:
-        """Return the wall time at uptime 0 of the running boot, or None if it is unknown."""
-        if node.boot_epoch_unix_ms is not None:
+        """Return the wall time at uptime 0 of the running boot, or None if it is unknown.
+
+        May wait for the disk. Raises sqlite3.Error."""
+        known = self.known_boot_epoch(node)
+        if known is not None or node.info is None:
+            return known
+        found = self._epoch_unix_ms(node.node, node.info.boot_id)
+        if found is not None:
+            self._epochs[node.node] = node.info.boot_id, found
+        return found
+
+    def known_boot_epoch(self, node: Node) -> int | None:
+        """Return what boot_epoch() does, if it is in memory. Never waits."""
+        if node.boot_epoch_unix_ms is not None or node.info is None:
             return node.boot_epoch_unix_ms
-        return None if node.info is None else self._epoch_unix_ms(node.node, node.info.boot_id)
+        boot_id, epoch_unix_ms = self._epochs.get(node.node, ("", 0))
+        return epoch_unix_ms if boot_id == node.info.boot_id else None
 
     def obstacle(self, node: Node, is_connected: bool) -> tuple[str, Reason | None]:
         """Return (state, reason) if a command cannot be sent now, else ("", None)."""
@@ -54,8 +68,8 @@ class CommandMessages:
         self, node: Node, command: CommandState, key: bytes, ends_unix_ms: int,
         offer: protocol.Offer | None = None,
     ) -> tuple[str, bytes] | None:
-        """Return (topic, payload), or None if the uptime of the node is unknown."""
-        epoch_unix_ms, info = self.boot_epoch(node), node.info
+        """Return (topic, payload), or None if the uptime of the node is not in memory."""
+        epoch_unix_ms, info = self.known_boot_epoch(node), node.info
         if epoch_unix_ms is None or info is None:
             return None
         not_after_at_ms = max(0, ends_unix_ms - epoch_unix_ms)

@@ -106,6 +106,7 @@ class Commands:
         if command is None:
             self._is_sent(wanted.id, node, "stop", {}, by)
             return wanted.id
+        self._look_up_boots()
         self._audit_request(command)
         self._store_stop(command)
         return command.id
@@ -120,6 +121,7 @@ class Commands:
         known = list(nodes)
         sent = {one.node: self._stops.add_or_repeat(one.node, by)
                 for one in known if one.is_adopted}
+        self._look_up_boots()
         self._record_stops([stop for stop, is_new in sent.values() if is_new])
         ids = []
         for one in known:
@@ -249,6 +251,7 @@ class Commands:
                     self._store(replace(command, state="timeout", reason=Reason("unanswered")))
         for stop in self._stops.end_overdue():
             self._store(stop)
+        self._look_up_boots()
 
     def run(self) -> None:
         """Repeat stops until end(). The loop of one thread, which nothing else delays."""
@@ -262,6 +265,11 @@ class Commands:
     def repeat_stops(self) -> None:
         """Send the stops that are due again."""
         for stop in self._stops.repeat():
+            self._publish_live(stop)
+
+    def _look_up_boots(self) -> None:
+        """Send the stops that waited for the uptime of their node, which is in the spool."""
+        for stop in self._stops.look_up_boots():
             self._publish_live(stop)
 
     def set_config(self, node: str, changes: Mapping[str, Any], by: str) -> int:

@@ -8,6 +8,7 @@ or settings fills, and which the broker passes on before the commands that wait 
 from __future__ import annotations
 
 import secrets
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -37,7 +38,7 @@ class _Waiting:
 
 
 class PendingStops:
-    """The stops without an answer. Any thread may call; nothing waits."""
+    """The stops without an answer. Any thread may call; only look_up_boots() may wait."""
 
     def __init__(
         self, nodes: Nodes, link: MqttConnection, messages: CommandMessages,
@@ -104,19 +105,30 @@ class PendingStops:
         """Send the newest stop of each node again if it is due; return those whose reason changed.
 
         An answer to it answers the older ones too."""
-        changed = []
+        now_unix_ms = self._link.now_unix_ms()
+        # The wall clock may be set back meanwhile.
+        return self._send_again(
+            lambda one: abs(now_unix_ms - one.sent_unix_ms) >= STOP_AGAIN_MS)
+
+    def look_up_boots(self) -> list[CommandState]:
+        """Look up uptimes that stops wait for, and send these; return those whose reason changed.
+
+        May wait for the disk, with no lock held: no other stop is delayed."""
         with self._lock:
-            now_unix_ms = self._link.now_unix_ms()
-            newest = {one.command.node: one for one in self._waiting.values()}
-            for waiting in newest.values():
-                # The wall clock may be set back meanwhile.
-                if abs(now_unix_ms - waiting.sent_unix_ms) < STOP_AGAIN_MS:
-                    continue
-                before = waiting.command
-                self._send(waiting)
-                if waiting.command != before:
-                    changed.append(waiting.command)
-        return changed
+            names = {one.command.node for one in self._waiting.values()}
+        return [stop for name in names for stop in self._look_up_boot(name)]
+
+    def _look_up_boot(self, name: str) -> list[CommandState]:
+        node = self._nodes.peek(name)
+        if node is None or self._messages.known_boot_epoch(node) is not None:
+            return []
+        try:
+            epoch_unix_ms = self._messages.boot_epoch(node)
+        except sqlite3.Error:  # it is looked up again with the next call
+            return []
+        if epoch_unix_ms is None:
+            return []
+        return self._send_again(lambda one: one.command.node == name)
 
     def answer(self, node: str, ack: protocol.Ack) -> list[CommandState]:
         """Return the stops that an answer ends, oldest first: it, and those sent before it.
@@ -184,6 +196,19 @@ class PendingStops:
         if len(self._ended) > _MAX_ENDED:
             del self._ended[next(iter(self._ended))]
         return ended
+
+    def _send_again(self, is_due: Callable[[_Waiting], bool]) -> list[CommandState]:
+        """Send the newest stop of each node if it is due; return those whose reason changed."""
+        changed = []
+        with self._lock:
+            newest = {one.command.node: one for one in self._waiting.values()}
+            for waiting in newest.values():
+                before = waiting.command
+                if is_due(waiting):
+                    self._send(waiting)
+                if waiting.command != before:
+                    changed.append(waiting.command)
+        return changed
 
     def _send(self, waiting: _Waiting) -> None:
         """Send a stop, also to a node that seems offline; set its reason."""
