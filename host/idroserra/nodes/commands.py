@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from idro.protocol.topics import UP
+from idroserra.auth.clock import Uptime, system_uptime
 from idroserra.auth.identity import current_identity
 from idroserra.core import protocol
 from idroserra.core.audit_sink import AuditSink, AuditTogether, no_audit
@@ -52,6 +53,7 @@ class Commands:
     def __init__(
         self, path: Path, nodes: Nodes, live: LiveState, link: MqttConnection,
         epoch_unix_ms: Epoch, audit: AuditSink = no_audit, together: AuditTogether = nullcontext,
+        uptime: Callable[[], Uptime] = system_uptime,
     ) -> None:
         """`audit` receives what the host itself requests, and the outcome of every command."""
         self._audit, self._together = audit, together
@@ -64,7 +66,7 @@ class Commands:
         pending = self._records.pending()
         self._pending = {one.id: one for one in pending if one.verb != "stop"}
         self._stops = PendingStops(
-            nodes, link, self._messages, [one for one in pending if one.verb == "stop"])
+            nodes, link, self._messages, uptime, [one for one in pending if one.verb == "stop"])
         self._ending = threading.Event()
         self._config_sent_unix_ms: dict[str, int] = {}
         self._report_rows = ReportAuditLimit()

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from idroserra.auth.clock import Uptime
 from idroserra.core import protocol
 from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.mqtt.connection import MqttConnection
@@ -32,6 +33,7 @@ _MAX_ENDED = 1_000
 @dataclass
 class _Waiting:
     command: CommandState  # its reason: why it is not delivered yet, None once it was sent
+    begun_ms: int  # the uptime of the machine when it was requested, or read after a restart
     sent_unix_ms: int = 0
     sent_count: int = 0
     keys: set[str] = field(default_factory=set)  # fingerprints of those it was signed with
@@ -42,14 +44,16 @@ class PendingStops:
 
     def __init__(
         self, nodes: Nodes, link: MqttConnection, messages: CommandMessages,
-        stored: Iterable[CommandState] = (),
+        uptime: Callable[[], Uptime], stored: Iterable[CommandState] = (),
     ) -> None:
-        """`stored` are the pending stops of an earlier run, oldest first."""
+        """`stored` are the pending stops of an earlier run, oldest first; they wait for a day
+        from now, because the wall clock may have been wrong then, or may be now."""
         self._nodes = nodes
         self._link = link
         self._messages = messages
         self._lock = threading.Lock()
-        self._waiting = {command.id: _Waiting(command) for command in stored}
+        self._uptime = uptime
+        self._waiting = {command.id: _Waiting(command, uptime().ms) for command in stored}
         self._ended: dict[str, CommandState] = {}  # the last ones
         self._marks: dict[str, str] = {}  # by node
         self._first_mark = secrets.token_hex(6)
@@ -82,13 +86,14 @@ class PendingStops:
                 if (found.node, found.by) == (node, by) and 0 <= age_ms < _SHARED_MS:
                     self._marks[node] = secrets.token_hex(6)
                     waiting.command = replace(found, ends_unix_ms=command.ends_unix_ms)
+                    waiting.begun_ms = self._uptime().ms
                     self._send(waiting)
                     return waiting.command, False
             return self._add(command), True
 
     def _add(self, command: CommandState) -> CommandState:
         self._marks[command.node] = secrets.token_hex(6)
-        waiting = self._waiting[command.id] = _Waiting(command)
+        waiting = self._waiting[command.id] = _Waiting(command, self._uptime().ms)
         self._send(waiting)
         return waiting.command
 
@@ -178,11 +183,11 @@ class PendingStops:
         return Reason("stop_waits", why=reason)
 
     def end_overdue(self) -> list[CommandState]:
-        """End the stops that waited for STOP_FOR_MS, and return them."""
+        """End the stops that waited for STOP_FOR_MS, whatever the wall clock; return them."""
         with self._lock:
-            now_unix_ms = self._link.now_unix_ms()
+            now_ms = self._uptime().ms
             overdue = [one.command for one in self._waiting.values()
-                       if now_unix_ms > one.command.ends_unix_ms]
+                       if now_ms - one.begun_ms > STOP_FOR_MS]
             return [self._end(one.id, "timeout", one.reason or Reason("unanswered"))
                     for one in overdue]
 

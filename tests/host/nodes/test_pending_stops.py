@@ -10,6 +10,7 @@ import pytest
 
 from idro.protocol.messages import Ack
 from idro.protocol.reason import Reason
+from idroserra.auth.clock import Uptime
 from idroserra.core.config import MqttConfig
 from idroserra.mqtt.connection import MqttConnection
 from idroserra.nodes.command_messages import CommandMessages
@@ -23,6 +24,7 @@ from support.node_client import NodeClient
 NODE = "idro-a1"
 KEY = bytes(range(32))
 STOPPED = Reason("all_stopped")
+YEAR_MS = 365 * 24 * 3_600_000
 
 
 class Wall:
@@ -40,6 +42,7 @@ class Host:
 
     def __init__(self, folder, port):
         self.wall, self.folder, self.rows = Wall(), folder, []
+        self.up_ms = 60_000
         self.link = MqttConnection(
             MqttConfig(url=f"mqtt://127.0.0.1:{port}", client_id="own"), self.wall)
         self.live = LiveState()
@@ -51,7 +54,8 @@ class Host:
         self.commands = Commands(
             self.folder / "own.db", self.nodes, self.live, self.link,
             lambda node, boot_id: self.epoch(),
-            lambda *row, **more: self.rows.append((row, more)))
+            lambda *row, **more: self.rows.append((row, more)),
+            uptime=lambda: Uptime("boot", self.up_ms))
 
     def close(self):
         self.commands.close()
@@ -69,6 +73,7 @@ class Host:
 
     def later(self, by_ms=STOP_AGAIN_MS):
         self.wall.unix_ms += by_ms
+        self.up_ms += by_ms
         self.commands.end_overdue()
         self.commands.repeat_stops()
 
@@ -142,6 +147,23 @@ def test_a_stop_without_an_answer_for_a_day_is_over(host):
     assert host.state(command_id) == ("timeout", Reason("node_offline"))
     host.answer(command_id)
     assert host.state(command_id) == ("done", STOPPED)
+
+
+@pytest.mark.parametrize("step_ms", [-YEAR_MS, YEAR_MS])
+def test_no_step_of_the_wall_clock_ends_a_stop_or_keeps_it(host, node, step_ms, eventually):
+    host.nodes.set_online(NODE, False)
+    command_id = host.send()
+    host.wall.unix_ms += step_ms
+    host.later()
+    assert host.state(command_id) == ("pending", Reason("node_offline"))
+    eventually(lambda: len(node.commands) == 2, 10, "it again")
+    host.close()
+    host.wall.unix_ms += step_ms
+    host.open()
+    host.later(STOP_FOR_MS)
+    assert host.state(command_id)[0] == "pending"
+    host.later(1)
+    assert host.state(command_id)[0] == "timeout"
 
 
 def test_a_stop_waits_for_the_broker(host, node, mosquitto, eventually):
