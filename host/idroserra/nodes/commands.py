@@ -64,6 +64,7 @@ class Commands:
         self._records = CommandStore(path)
         self._lock = self._records.lock
         pending = self._records.pending()
+        self._uptime = uptime
         self._pending = {one.id: one for one in pending if one.verb != "stop"}
         self._stops = PendingStops(
             nodes, link, self._messages, uptime, [one for one in pending if one.verb == "stop"])
@@ -253,6 +254,7 @@ class Commands:
                     self._store(replace(command, state="timeout", reason=Reason("unanswered")))
         for stop in self._stops.end_overdue():
             self._store(stop)
+        self._records.save_unsaved(self._uptime().ms)
         self._look_up_boots()
 
     def run(self) -> None:
@@ -379,10 +381,9 @@ class Commands:
     def _store(self, command: CommandState) -> None:
         """Store and publish a command. A full disk loses the record, not the command."""
         with self._lock:
-            is_stored = self._records.store(command)
-            if is_stored:
-                self._pending.pop(command.id, None)
-            if command.verb != "stop" and (command.state == "pending" or not is_stored):
+            self._records.store(command)
+            self._pending.pop(command.id, None)
+            if command.verb != "stop" and command.state == "pending":
                 self._pending[command.id] = command
         if command.state != "pending":
             self._audit(command.by, "command ended", target=command.node, address=command.node,

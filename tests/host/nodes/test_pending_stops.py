@@ -15,6 +15,7 @@ from idroserra.core.config import MqttConfig
 from idroserra.mqtt.connection import MqttConnection
 from idroserra.nodes.command_messages import CommandMessages
 from idroserra.nodes.command_state import CommandState
+from idroserra.nodes.command_store import UNSAVED_AGAIN_MS
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.pending_stops import STOP_AGAIN_MS, STOP_FOR_MS
@@ -378,6 +379,41 @@ def test_a_full_disk_takes_a_stop_and_its_answer(host, node, eventually):
     eventually(lambda: node.commands and node.commands[-1].id == ids[-1], 20, "the last")
     host.answer(ids[-1])
     assert host.state(ids[-1]) == ("done", STOPPED)
+
+
+def set_full(host, *, is_full=True):
+    host.commands._records._database.execute(f"PRAGMA query_only={int(is_full)}")
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_an_answer_that_came_on_a_full_disk_is_stored_later(host, node, is_closed):
+    command_id, other_id = host.send(), host.send("end_correction")
+    set_full(host)
+    host.answer(command_id)
+    host.answer(other_id)
+    host.later(60_000)
+    assert host.state(other_id)[0] == host.state(command_id)[0] == "done"
+    assert {one.state for one in host.commands.recent(NODE)} == {"done"}
+    set_full(host, is_full=False)
+    if not is_closed:
+        host.later(UNSAVED_AGAIN_MS)
+        set_full(host)
+    host.close()
+    host.open()
+    host.later()
+    assert host.state(other_id)[0] == host.state(command_id)[0] == "done"
+
+
+def test_a_stop_that_a_resume_ended_on_a_full_disk_stays_ended(host, node):
+    command_id = host.send()
+    set_full(host)
+    host.send("resume")
+    assert host.state(command_id)[0] == "failed"
+    set_full(host, is_full=False)
+    host.close()
+    host.open()
+    host.later()
+    assert host.state(command_id) == ("failed", Reason("cancelled", by="anna"))
 
 
 def test_a_flood_does_not_delete_a_stop_that_waits(host):
