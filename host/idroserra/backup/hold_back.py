@@ -1,7 +1,8 @@
 """Keeps what a backup wants from acting after its restore, until a person asks for it.
 
 Settings wait for a choice (nodes.restored), recipes are paused, roll-outs cancelled, commands
-without an answer ended, sessions logged out, and revoked certificates stay revoked.
+without an answer ended, sessions logged out. What protects stays as it is now: revoked
+certificates stay revoked, and stops that wait for their node still wait.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from idroserra.backup.archive import BackupError
 from idroserra.broker.tls_files import folder_of
 from idroserra.core.errors import ConfigError, StoreUnavailable
 from idroserra.core.reasons import Reason
+from idroserra.core.sqlite import connect, connect_reader
 from idroserra.nodes import restored
+from idroserra.nodes.command_state import SCHEMA, UPGRADES, CommandState, store
 from idroserra.pki.broker_ca import BrokerCA, read_certificate
 from idroserra.pki.x509 import write_private
 from idroserra.recipes.run_store import HELD, RUNNING, RecipeRunTable
@@ -53,6 +56,7 @@ def hold_back(
                 with closing(_opened(staging / name)) as database:
                     if table in _tables(database):
                         database.execute(change)
+        _keep_stops(state, folder / "state.db", report)
         _keep_revocations(folder_of(staging), folder_of(folder), report)
     except (sqlite3.Error, StoreUnavailable, ConfigError, ValueError) as error:
         raise BackupError(f"not restored: {error}") from error
@@ -76,6 +80,32 @@ def _pause_recipes(path: Path, now: datetime) -> None:
                     reason=Reason("backup_restored"), told_rev=0))
             elif run.is_open:  # no report of before the restore resumes it
                 table.save(replace(run, told_rev=0))
+
+
+def _keep_stops(state: Path, current: Path, report: Callable[[str], None]) -> None:
+    """Let the stops that wait in `current` wait in the restored state.db.
+
+    Damage in `current`, which is to be replaced, is reported only. Raises sqlite3.Error,
+    StoreUnavailable."""
+    if not current.exists():
+        return
+    stops = []
+    try:
+        with closing(connect_reader(current)) as database:
+            if "commands" in _tables(database):
+                stops = database.execute(
+                    "SELECT id, node, by, sent_unix_ms, ends_unix_ms FROM commands"
+                    " WHERE verb='stop' AND state='pending' ORDER BY number").fetchall()
+    except sqlite3.Error as error:
+        report(f"{current}: {error}: stops that waited for their node are lost: stop them again")
+    if not stops:
+        return
+    with closing(connect(state, SCHEMA, UPGRADES)) as database:
+        for command_id, node, by, sent_unix_ms, ends_unix_ms in stops:
+            store(database, CommandState(command_id, node, "stop", {}, by, sent_unix_ms,
+                                         ends_unix_ms, "pending", None))
+    nodes = ", ".join(sorted({node for _, node, *_ in stops}))
+    report(f"stops that still wait for their node: {nodes}")
 
 
 def _keep_revocations(line: Path, current: Path, report: Callable[[str], None]) -> None:

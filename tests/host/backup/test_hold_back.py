@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -18,6 +19,8 @@ from idroserra.core.reasons import Reason
 from idroserra.core.sqlite import connect
 from idroserra.doctor.nodes import check_restored
 from idroserra.nodes.command_state import SCHEMA as COMMANDS
+from idroserra.nodes.command_state import CommandState
+from idroserra.nodes.command_store import CommandStore
 from idroserra.nodes.registry import Nodes
 from idroserra.pki.broker_ca import BrokerCA, read_certificate
 from idroserra.pki.x509 import write_private
@@ -164,6 +167,34 @@ def test_recipes_rollouts_commands_and_sessions_do_not_go_on(tmp_path):
         assert database.execute("SELECT state FROM commands").fetchall() == [("timeout",)]
     with closing(sqlite3.connect(new / "users.db")) as database:
         assert database.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
+
+
+def test_a_stop_that_waits_now_still_waits(tmp_path):
+    folder, archive = tmp_path / "old", tmp_path / "a.backup"
+    make_node(folder)
+    ended = CommandState("c", NODE, "stop", {}, "anna", 1, 2, "pending", None)
+    waits = [replace(ended, id="d", reason=Reason("node_offline")),
+             replace(ended, id="e", by="bob")]
+    for one in (ended, waits[1]):
+        put(folder, one)
+    back_up(folder, archive)
+    for one in (replace(ended, state="done"), *waits, replace(ended, id="f", verb="hold")):
+        put(folder, one)
+    said = []
+    restore(archive, folder, NOW, said.append)
+    with closing(CommandStore(folder / "state.db")) as store:
+        assert store.pending() == [replace(one, reason=None) for one in reversed(waits)]
+        assert store.find("c").state == "timeout"
+    assert f"stops that still wait for their node: {NODE}" in said
+    # Damage in what is replaced does not stop the restore.
+    (folder / "state.db").write_text("damaged")
+    restore(archive, folder, NOW.replace(minute=1), said.append)
+    assert "stop them again" in " ".join(said)
+
+
+def put(folder, command):
+    with closing(CommandStore(folder / "state.db")) as store:
+        store.store(command)
 
 
 def revoked_in(line):
