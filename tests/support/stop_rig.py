@@ -216,7 +216,8 @@ class StopRig:
         self.publisher = Publisher(
             BrokerAddress("10.0.0.1", 1883, NODE, None, self.loop.open), self.outbox, clock,
             handlers, rng.randint)
-        actions = {"resume": self._resume, "run": self._run}
+        actions = {"resume": self._resume, "run": self._run, "hold": self._hold,
+                   "end_correction": self._end_correction}
         self.handler = CommandHandler(
             (NODE, KEY, BOOT_ID), clock=clock, command_ids=CommandIdLog(str(folder / "ids")),
             actions=actions, stop=self._stop, stop_outcome=self._stop_outcome,
@@ -312,6 +313,12 @@ class StopRig:
     def _resume(self, args, by, answer):
         self.rig.gate.resume(by)
         answer("done", Reason("dosing_resumed"))
+
+    def _hold(self, args, by, answer):
+        answer("done", Reason("hold_begun", for_ms=args["for_ms"]))
+
+    def _end_correction(self, args, by, answer):
+        answer("done", Reason("no_correction"))
 
     def _run(self, args, by, answer):
         self.rig.gate.set_duty(args["actuator"], args["duty_pct"], args["for_ms"], by)

@@ -94,7 +94,6 @@ class Commands:
         with self._lock:
             if command_id is not None and self._is_sent(command_id, node, verb, args, by):
                 return command_id
-            self._rate.take(self._nodes.get(node).node, verb, self._link.now_unix_ms())
             return self._begin(
                 node, verb, args, by, ttl_ms, None, command_id, until_unix_ms, is_current)
 
@@ -189,15 +188,18 @@ class Commands:
         command = CommandState(
             command_id or secrets.token_hex(12), node, verb, dict(args), by, now_unix_ms,
             ends_unix_ms, "pending", None)
-        self._audit_request(command)
         with self._lock:
             state, reason = self._messages.obstacle(known, self._link.is_connected)
             if not state and until_unix_ms is not None and now_unix_ms > until_unix_ms:
                 state, reason = "expired", Reason("reached_late")
             if not state:
+                self._rate.check(node, verb, now_unix_ms)
+            self._audit_request(command)
+            if not state:
                 self._store(command)  # before it is sent: the answer may be fast
                 state, reason = self._publish(known, command, offer, is_current)
                 if not state:
+                    self._rate.count(node, now_unix_ms)
                     return command.id
             reported = None if reason is None else self._stops.explained(command, reason)
             self._store(replace(command, state=state, reason=reported))

@@ -56,6 +56,43 @@ def test_what_ends_or_holds_dosing_is_sent_amid_too_many(rig):
         rig.host.commands.send(NODE, verb, args, "ann")
 
 
+def test_what_is_never_refused_counts_and_the_node_reads_what_follows(rig):
+    for _ in range(AT_ONCE):
+        rig.host.commands.send(NODE, "hold", {"for_ms": 60_000}, "ann")
+    assert run_ids(rig, 100) == []
+    for _ in range(2):
+        rig.host.commands.send(NODE, "end_correction", {}, "ann")
+    ids = []
+    for _ in range(20):
+        rig.wait(EVERY_MS)
+        ids += run_ids(rig, 5)
+    rig.wait(10_000)
+    assert {rig.host.commands.state(one).state for one in ids} == {"done"}
+    assert len(ids) == 20
+
+
+def test_many_that_are_never_refused_lock_no_node():
+    rate = CommandRate()
+    for _ in range(1_000):
+        rate.check(NODE, "hold", 0)
+        rate.count(NODE, 0)
+    with pytest.raises(TooManyCommands):
+        rate.check(NODE, "run", EVERY_MS - 1)
+    rate.check(NODE, "run", EVERY_MS)
+
+
+def test_a_command_that_is_not_sent_is_not_counted(rig):
+    commands = rig.host.commands
+    rig.host.nodes.set_online(NODE, False)
+    failed = [commands.send(NODE, "run", RUN, "ann") for _ in range(3 * AT_ONCE)]
+    assert {commands.state(one).reason.code for one in failed} == {"node_offline"}
+    rig.host.nodes.set_online(NODE, True)
+    for _ in range(3 * AT_ONCE):
+        refused = commands.send(NODE, "resume", {}, "ann", is_current=lambda: False)
+        assert commands.state(refused).state == "refused"
+    assert len(run_ids(rig, 100)) == AT_ONCE
+
+
 def test_a_command_that_is_repeated_under_its_id_counts_once(rig):
     for _ in range(100):
         rig.host.commands.send(NODE, "run", RUN, "ann", command_id="a" * 24)
@@ -73,9 +110,10 @@ def test_no_step_of_the_clock_locks_a_node_or_lets_more_pass(steps_ms):
 
     def is_taken():
         try:
-            rate.take(NODE, "run", now_unix_ms)
+            rate.check(NODE, "run", now_unix_ms)
         except TooManyCommands:
             return False
+        rate.count(NODE, now_unix_ms)
         return True
 
     earned_ms = AT_ONCE * EVERY_MS
