@@ -39,15 +39,18 @@ class CommandRate:
 
     def check(self, node: str, verb: str, now_unix_ms: int) -> None:
         """Raise TooManyCommands if the node would not read another command now."""
-        is_over = self._spent_ms(node, now_unix_ms) > (AT_ONCE - 1) * EVERY_MS
+        is_over = self._earn(node, now_unix_ms) > (AT_ONCE - 1) * EVERY_MS
         if is_over and verb not in NEVER_REFUSED:
             raise TooManyCommands(node)
 
     def count(self, node: str, now_unix_ms: int) -> None:
         """Count a command that was sent, up to the limit: what the node drops costs it nothing."""
-        spent_ms = self._spent_ms(node, now_unix_ms) + EVERY_MS
+        spent_ms = self._earn(node, now_unix_ms) + EVERY_MS
         self._spent[node] = min(spent_ms, AT_ONCE * EVERY_MS), now_unix_ms
 
-    def _spent_ms(self, node: str, now_unix_ms: int) -> int:
+    def _earn(self, node: str, now_unix_ms: int) -> int:
+        """Earn back what time has passed; return the ms that are still to earn back."""
         spent_ms, at_unix_ms = self._spent.get(node, (0, now_unix_ms))
-        return max(0, spent_ms - max(0, now_unix_ms - at_unix_ms))
+        spent_ms = max(0, spent_ms - max(0, now_unix_ms - at_unix_ms))
+        self._spent[node] = spent_ms, now_unix_ms
+        return spent_ms

@@ -36,6 +36,7 @@ class _Waiting:
     begun_ms: int  # the uptime of the machine when it was requested, or read after a restart
     sent_unix_ms: int = 0
     sent_count: int = 0
+    failure: Reason | None = None  # by the node: why a reset would forget it
     keys: set[str] = field(default_factory=set)  # fingerprints of those it was signed with
 
 
@@ -138,12 +139,17 @@ class PendingStops:
     def answer(self, node: str, ack: protocol.Ack) -> list[CommandState]:
         """Return the stops that an answer ends, oldest first: it, and those sent before it.
 
-        Only "done" ends one. A stop that came too late, or for an earlier boot, is sent again."""
+        Only "done" ends one. A stop that came too late, or for an earlier boot, is sent again, and
+        so is one that the node could not save: it carries the node's reason from then on."""
         with self._lock:
             stop = self._find(ack.id)
-            if stop is None or stop.node != node or ack.outcome != "done":
+            if stop is None or stop.node != node:
                 return []
             reason = reason_from_json(ack.reason)
+            if ack.outcome == "failed" and ack.id in self._waiting:
+                self._waiting[ack.id].failure = reason
+            if ack.outcome != "done":
+                return []
             if ack.id not in self._waiting:  # it was withdrawn, or ended as overdue
                 stop = self._ended[ack.id] = replace(stop, state="done", reason=reason)
                 return [stop]
@@ -219,7 +225,7 @@ class PendingStops:
         """Send a stop, also to a node that seems offline; set its reason."""
         now_unix_ms = waiting.sent_unix_ms = self._link.now_unix_ms()
         code = self._publish(waiting, now_unix_ms + _TTL_MS)
-        reason = Reason(code) if code else None
+        reason = Reason(code) if code else waiting.failure
         waiting.command = replace(waiting.command, reason=reason)
 
     def _publish(self, waiting: _Waiting, ends_unix_ms: int) -> str:

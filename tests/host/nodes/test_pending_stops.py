@@ -89,6 +89,18 @@ def test_only_done_ends_a_stop(host, node, eventually, outcome, reason):
     eventually(lambda: len(node.commands) == 2, 10, "it again")
 
 
+def test_a_stop_that_the_node_could_not_save_says_so_and_is_repeated(host, node, eventually):
+    unsaved = Reason("ledger_failed", detail="OSError(28,)")
+    stop_id = host.send()
+    eventually(lambda: len(node.commands) == 1, 10, "the stop")
+    host.answer(stop_id, "failed", unsaved)
+    host.later()
+    eventually(lambda: len(node.commands) == 2, 10, "the stop again")
+    assert host.state(stop_id) == ("pending", unsaved)
+    host.answer(stop_id)
+    assert host.state(stop_id) == ("done", STOPPED)
+
+
 def test_of_many_stops_one_is_repeated_and_its_answer_ends_all(host, node, eventually):
     ids = [host.send() for _ in range(30)]
     eventually(lambda: len(node.commands) == 30, 10, "each once")
