@@ -107,6 +107,13 @@ class Store(Protocol):
         """Return the events of [from, to), oldest first; `kinds` limits their kinds, `newest`
         their number."""
 
+    def newest_events(
+        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str], count: int
+    ) -> list[EventPoint]:
+        """Return the newest `count` events of each kind of [from, to), oldest first.
+
+        Raises StoreUnavailable, StoreRejected."""
+
     def latest(self, node: str) -> dict[str, tuple[int, float]]:
         """Return {channel: (unix_ms, value)} of the newest value of each channel."""
 

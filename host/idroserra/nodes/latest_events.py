@@ -22,6 +22,7 @@ LOOK_AHEAD_MS = 60_000
 ASK_EVERY_MS = 60_000
 MAX_SUBJECTS = 128  # loops and channels of a node; a real one has 40
 MAX_BOOTS = 1_000  # of a node within a day
+MAX_READ = 5_000  # decisions, doses or faults of a node
 RETRY_MS = 15_000  # a query to a store that does not answer takes its whole time-out
 
 
@@ -39,22 +40,26 @@ class Event(NamedTuple):
 
 
 class _Query(NamedTuple):
-    """Which kinds are read from the store, how far back, and how often."""
+    """Which kinds are read from the store, how far back, how often, and the newest of each kind
+    that are read: one node may have any number of events."""
 
     kinds: tuple[str, ...]
     back_ms: int
     every_ms: int
+    newest: int
 
 
 _STATES = _Query(
     ("stopped", "resumed", "latched", "correction", "authority", BOOT, "water", "flash_failed",
      "gap", "armed", "irrigation_no_flow", "irrigation_stuck_on", "air_too_hot", "air_warms",
      "update_offered", "update_refused", "update_downloaded", "update_trial", "update_confirmed",
-     "update_reverted"), 90 * DAY_MS, ASK_EVERY_MS)
+     "update_reverted"), 90 * DAY_MS, ASK_EVERY_MS, 1)
+# Of these more than the newest one counts; the ingest adds what comes after the first read.
+_REPEATED = _Query((BOOT, "flash_failed"), 90 * DAY_MS, DAY_MS, MAX_BOOTS)
 # Decisions, doses and faults are frequent: only those of the last day are read, once.
-_DOSES = _Query((DECIDED, "dosed", FAULT_BEGAN), DAY_MS, DAY_MS)
+_DOSES = _Query((DECIDED, "dosed", FAULT_BEGAN), DAY_MS, DAY_MS, MAX_READ)
 # A decision is reported when it changes: that of a loop that waits may be much older.
-_DECISIONS = _Query((DECIDED,), 30 * DAY_MS, DAY_MS)
+_DECISIONS = _Query((DECIDED,), 30 * DAY_MS, DAY_MS, MAX_READ)
 _KINDS = frozenset(_STATES.kinds + _DOSES.kinds)
 
 
@@ -117,8 +122,8 @@ class LatestEvents:
         """Read the node's past from the store if due. Return False if that never succeeded.
 
         with_doses: decisions and doses too."""
-        is_read = self._is_read(node, _STATES)
-        return (not with_doses or self._is_read(node, _DOSES)) and is_read
+        queries = (_STATES, _REPEATED, _DOSES) if with_doses else (_STATES, _REPEATED)
+        return all([self._is_read(node, query) for query in queries])
 
     def has_decisions(self, node: str, loops: Iterable[str]) -> bool:
         """Read decisions of the last month if the last day has none of one of the loops. Return
@@ -138,8 +143,8 @@ class LatestEvents:
                 return was_read
             self._asked_unix_ms[key] = now
         try:
-            events = self._store().events(
-                node, now - query.back_ms, now + LOOK_AHEAD_MS, query.kinds)
+            events = self._store().newest_events(
+                node, now - query.back_ms, now + LOOK_AHEAD_MS, query.kinds, query.newest)
         except StoreError:
             with self._lock:
                 self._failed_unix_ms = now

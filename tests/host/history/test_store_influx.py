@@ -57,6 +57,19 @@ def test_a_write_repeated_changes_nothing(store):
     assert store.events(NODE, T0, T0 + 1, ["boot"]) == events[1:2]
     assert store.events(NODE, T0, T0 + 1, ["dosed", "boot"], 1) == events[1:2]
     assert store.events(NODE, T0, T0 + 1, newest=2) == events[1:]
+    assert store.newest_events(NODE, T0, T0 + 1, ["dosed", "boot"], 1) == events[:2]
+    assert store.newest_events(NODE, T0, T0 + 1, ["latched"], 1) == []
+
+
+def test_the_newest_events_of_each_kind(store):
+    kinds = ("latched", "gap", "gap", "gap", "boot")
+    events = [EventPoint(NODE, (T0 + at) * 1_000 + at, at, "b1", kind, {"at": at})
+              for at, kind in enumerate(kinds)]
+    other = EventPoint("idro-b2", T0 * 1_000, 9, "b1", "gap", {})
+    write_samples(store, [], [*events, other])
+    asked = (NODE, T0, T0 + 10, ["gap", "latched"])
+    assert store.newest_events(*asked, 1) == [events[0], events[3]]
+    assert store.newest_events(*asked, 2) == [events[0], *events[2:4]]
 
 
 def test_columns_agree_with_the_embedded_store(store, tmp_path):

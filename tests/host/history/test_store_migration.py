@@ -2,6 +2,7 @@
 
 import random
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -73,6 +74,15 @@ def test_a_database_of_version_1_is_brought_up_to_date(tmp_path):
         maintain(store)
         assert count(store, "samples") == 0
         store.close()
+
+
+def test_a_file_of_an_earlier_host_gets_the_index_of_kinds(tmp_path):
+    SqliteStore(tmp_path / "store.db").close()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as database:
+        database.execute("DROP INDEX events_by_kind")
+        SqliteStore(tmp_path / "store.db").close()
+        assert database.execute(
+            "SELECT 1 FROM sqlite_schema WHERE name='events_by_kind'").fetchone() == (1,)
 
 
 def test_a_migration_that_fails_leaves_the_old_database(tmp_path):

@@ -103,6 +103,20 @@ def test_latest_and_kinds(store):
     assert store.latest("idro-none") == {}
 
 
+def test_the_newest_events_of_each_kind(store):
+    write_samples(store, [], [event(1, 0, "latched"), event(2, 1, "gap"), event(3, 2, "gap"),
+                              event(4, 3, "gap"), event(5, 4, "boot")])
+
+    def seqs(kinds, count, start=T0, end=T0 + 10):
+        return [e.seq for e in store.newest_events(NODE, start, end, kinds, count)]
+
+    assert seqs(["gap", "latched"], 1) == [1, 4]
+    assert seqs(["gap", "latched"], 2) == [1, 3, 4]
+    assert seqs(["gap", "boot"], 1, end=T0 + 3) == [3]
+    assert seqs(["latched"], 1, start=T0 + 1) == []
+    assert seqs([], 1) == []
+
+
 def test_a_bad_channel_is_rejected_and_nothing_of_the_write_stays(store):
     with pytest.raises(StoreRejected):
         write_samples(store, [ph(0, 6.0), SamplePoint(NODE, "x.y", T0, 1)], [])

@@ -30,7 +30,7 @@ WELL = StateInputs(
 class EmptyStore:
     """A store in which nothing was ever written."""
 
-    def events(self, node, from_unix_ms, to_unix_ms, kinds=None, newest=None):
+    def newest_events(self, node, from_unix_ms, to_unix_ms, kinds, count):
         return []
 
 

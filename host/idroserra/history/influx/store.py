@@ -163,9 +163,7 @@ class InfluxStore:
         their number."""
         limit = ""
         if newest is not None:
-            of_kinds = " OR ".join(f"kind={query_text(kind)}" for kind in kinds or ())
-            limit = f" AND ({of_kinds})" if of_kinds else ""
-            limit += f" ORDER BY time DESC LIMIT {newest}"
+            limit = f"{_of_kinds(kinds or ())} ORDER BY time DESC LIMIT {newest}"
         rows = self._query(
             "SELECT seq, boot_id, kind, detail FROM event"
             f" WHERE {where(node, from_unix_ms, to_unix_ms)}{limit}", "u")
@@ -178,6 +176,21 @@ class InfluxStore:
             ),
             key=lambda event: event[1:4],
         )
+
+    def newest_events(
+        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str], count: int
+    ) -> list[EventPoint]:
+        """Return the newest `count` events of each kind of [from, to), oldest first."""
+        # For one of each kind a condition on 20 kinds takes longer than all kinds: with 1,000
+        # nodes an InfluxDB 1.6.7 needs 20 ms instead of 2.
+        of_kinds = _of_kinds(kinds) if count > 1 else ""
+        rows = self._query(
+            "SELECT seq, boot_id, detail FROM event"
+            f" WHERE {where(node, from_unix_ms, to_unix_ms)}{of_kinds}"
+            f" GROUP BY kind ORDER BY time DESC LIMIT {count}", "u")
+        found = [EventPoint(node, unix_us, seq, boot_id, kind, json.loads(detail))
+                 for unix_us, seq, boot_id, detail, kind in rows if kind in kinds]
+        return sorted(found, key=lambda event: event[1:4])
 
     def latest(self, node: str) -> dict[str, tuple[int, float]]:
         """Return {channel: (unix_ms, value)} of the newest value of each channel."""
@@ -293,7 +306,8 @@ class InfluxStore:
     def _ask(
         self, method: str, texts: Sequence[str], epoch: str
     ) -> list[list[list[Any]]]:
-        """Run statements in one request; return the rows of each."""
+        """Run statements in one request; return the rows of each, with the tags they are grouped
+        by at the end of a row."""
         with self._ask_lock:
             began_s = time.monotonic()
             try:
@@ -321,7 +335,8 @@ class InfluxStore:
             if answer == {} and method == "POST":  # of a 2.x to DELETE
                 return [[] for _ in texts]
             results = answer["results"]
-            rows = [[row for one in result.get("series", ()) for row in one.get("values", ())]
+            rows = [[[*row, *one.get("tags", {}).values()]
+                     for one in result.get("series", ()) for row in one.get("values", ())]
                     for result in results]
         except (ValueError, KeyError, TypeError, AttributeError):
             raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer") from None
@@ -346,6 +361,12 @@ class InfluxStore:
     def _query_all(self, texts: Sequence[str], epoch: str) -> list[list[list[Any]]]:
         """Run statements in one request; return the rows of each."""
         return self._ask("GET", texts, epoch)
+
+
+def _of_kinds(kinds: Sequence[str]) -> str:
+    """Return the condition that an event has one of the kinds; "" without kinds."""
+    found = " OR ".join(f"kind={query_text(kind)}" for kind in kinds)
+    return f" AND ({found})" if found else ""
 
 
 def _by_source(channels: Iterable[str]) -> dict[str, list[str]]:

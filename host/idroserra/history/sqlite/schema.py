@@ -33,6 +33,9 @@ _TABLES = (
     f"CREATE TABLE rollup_1d ({_ROLLUP}) WITHOUT ROWID",
     "CREATE TABLE kept (resolution TEXT PRIMARY KEY, from_unix_ms INTEGER NOT NULL)",
 )
+# A file of an earlier host of version 2 lacks it. It holds the newest events of a kind together.
+_EVENTS_BY_KIND = (
+    "CREATE INDEX IF NOT EXISTS events_by_kind ON events (node, kind, unix_us)")
 # Version 1 had no user_version, kept raw rows for ever, and its roll-ups had no last value.
 _FROM_1 = (
     "ALTER TABLE rollup_15m RENAME TO rollup_15m_of_1",
@@ -66,7 +69,7 @@ def open_database(path: Path) -> sqlite3.Connection:
                 f"{path}: version {found} is of a newer Idroserra; this one supports {VERSION}")
         if found == 1:
             _log.info("%s: migrating from version 1 to %d", path, VERSION)
-        for statement in {0: _TABLES, 1: _FROM_1}.get(found, ()):
+        for statement in (*{0: _TABLES, 1: _FROM_1}.get(found, ()), _EVENTS_BY_KIND):
             database.execute(statement)
         database.execute(f"PRAGMA user_version={VERSION}")
         database.execute("COMMIT")

@@ -9,10 +9,11 @@ import json
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from idroserra.core import protocol
 from idroserra.core.config import KeepConfig
@@ -33,6 +34,10 @@ from idroserra.history.sqlite.write import insert_events, insert_samples
 
 # Far above any measurable value, and small enough for the sum of a day of milliseconds.
 MAX_SCALED = 2**36
+
+_EVENTS_WITHIN = ("SELECT node, unix_us, seq, boot_id, kind, detail FROM events"
+                  " WHERE node=? AND unix_us >= ? AND unix_us < ?")
+_NEWEST_FIRST = " ORDER BY unix_us DESC, boot_id DESC, seq DESC LIMIT ?"
 
 _Found = TypeVar("_Found")
 
@@ -106,18 +111,24 @@ class SqliteStore:
     ) -> list[EventPoint]:
         """Return the events of [from, to), oldest first; `kinds` limits their kinds, `newest`
         their number."""
-        of_kinds = "" if kinds is None else f" AND kind IN ({','.join('?' * len(kinds))})"
+        # "+kind" keeps to the index by time, which needs no sorting.
+        of_kinds = "" if kinds is None else f" AND +kind IN ({','.join('?' * len(kinds))})"
         with self._reading() as reader:
             rows = reader.execute(
-                "SELECT node, unix_us, seq, boot_id, kind, detail FROM events"
-                f" WHERE node=? AND unix_us >= ? AND unix_us < ?{of_kinds}"
-                " ORDER BY unix_us DESC, boot_id DESC, seq DESC LIMIT ?",
+                f"{_EVENTS_WITHIN}{of_kinds}{_NEWEST_FIRST}",
                 (node, from_unix_ms * 1_000, to_unix_ms * 1_000, *(kinds or ()),
                  -1 if newest is None else newest)).fetchall()
-        return [
-            EventPoint(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]))
-            for row in reversed(rows)
-        ]
+        return _events(reversed(rows))
+
+    def newest_events(
+        self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str], count: int
+    ) -> list[EventPoint]:
+        """Return the newest `count` events of each kind of [from, to), oldest first."""
+        span = (node, from_unix_ms * 1_000, to_unix_ms * 1_000)
+        with self._reading() as reader:
+            rows = [row for kind in kinds for row in reader.execute(
+                f"{_EVENTS_WITHIN} AND kind=?{_NEWEST_FIRST}", (*span, kind, count))]
+        return _events(sorted(rows, key=itemgetter(1)))
 
     def latest(self, node: str) -> dict[str, tuple[int, float]]:
         """Return {channel: (unix_ms, value)} of the newest value of each channel."""
@@ -201,6 +212,12 @@ class SqliteStore:
             except Damaged as error:
                 raise StoreUnavailable(f"{self._path}: {error}: restore a backup, or select "
                                        "another period") from error
+
+
+def _events(rows: Iterable[Sequence[Any]]) -> list[EventPoint]:
+    """Return the events of rows of _EVENTS_WITHIN."""
+    return [EventPoint(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]))
+            for row in rows]
 
 
 def _numbers_of(reader: sqlite3.Connection, node: str) -> dict[str, int]:
