@@ -116,6 +116,7 @@ class HostWithoutBroker:
         assert not unread, unread
         self._handler.on_heartbeats(
             {NODE: LastMessage(batch.boot_id, batch.sent_at_ms, self.unix_ms)})
+        self._handler.tick()
         committed = self.service.spool.commit(
             [Received(NODE, leaf, batch, self.unix_ms, unread)])
         for accepted in committed.accepted:

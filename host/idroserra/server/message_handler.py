@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
+from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 from idroserra.core import protocol
 from idroserra.ingest.handler import LastMessage
@@ -19,6 +21,7 @@ from idroserra.updates.service import UpdateService
 
 LIVE_EVENT_MS = 900_000  # older events are not published live
 MAX_LIVE_RECORDS = 30  # per boot and commit
+MAX_LIVE_EVENTS = 30  # per node and commit
 
 
 class HostMessageHandler:
@@ -34,13 +37,15 @@ class HostMessageHandler:
         self._updates = updates
         self._events = events
         self._settings_history = settings_history
+        self._live_events: Counter[str] = Counter()  # published of each node since tick()
 
     def connected(self) -> None:
         """Publish the settings of every node again."""
         self._commands.send_configs()
 
     def tick(self) -> None:
-        """Expire commands without an answer."""
+        """Expire commands without an answer. The ingest calls it before each commit."""
+        self._live_events.clear()
         self._commands.end_overdue()
 
     def on_heartbeats(self, last_messages: Mapping[str, LastMessage]) -> None:
@@ -90,12 +95,14 @@ class HostMessageHandler:
     def on_records(self, accepted: StoredBatch, now_unix_ms: int, most: int) -> None:
         """Publish the newest record of each message, and recent events, to the live view.
 
-        At most `most` and MAX_LIVE_RECORDS messages: the last ones."""
+        Of records at most `most` and MAX_LIVE_RECORDS, of events of a node MAX_LIVE_EVENTS: the
+        last ones."""
         if accepted.leaf == "telemetry":
             for record in accepted.news[-min(most, MAX_LIVE_RECORDS):]:
                 self._live.record(accepted.node, accepted.epoch_unix_ms + record.at_ms,
                                   record.values, record.faults)
             return
+        recent: list[dict[str, Any]] = []
         for record in accepted.records:
             unix_ms = accepted.epoch_unix_ms + record.at_ms
             self._events.take(accepted.node, unix_ms * 1_000 + record.seq % 1_000, record.kind,
@@ -104,6 +111,10 @@ class HostMessageHandler:
                 self._settings_history.on_configured(
                     accepted.node, record.detail, accepted.boot_id, unix_ms)
             if now_unix_ms - unix_ms < LIVE_EVENT_MS:
-                self._live.publish({
+                recent.append({
                     "type": "event", "node": accepted.node, "unix_ms": unix_ms,
                     "seq": record.seq, "kind": record.kind, "detail": record.detail})
+        room = MAX_LIVE_EVENTS - self._live_events[accepted.node]
+        for message in recent[max(0, len(recent) - room):]:
+            self._live_events[accepted.node] += 1
+            self._live.publish(message)

@@ -23,7 +23,7 @@ from idroserra.nodes.commands import Commands
 from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.registry import Nodes
-from idroserra.server.message_handler import HostMessageHandler
+from idroserra.server.message_handler import MAX_LIVE_EVENTS, HostMessageHandler
 from idroserra.server.service import Service
 from idroserra.setpoints.history import SettingsHistory
 from idroserra.updates.service import Dependencies, UpdateService
@@ -100,6 +100,32 @@ def test_an_event_long_past_is_history_not_news(host):
     message, = (m for m in subscription.take() if m["type"] == "event")
     assert message["unix_ms"] == NOW - 995
     assert host.spool.depth == 2
+
+
+def test_of_a_flood_of_events_some_are_news(host):
+    subscription = host.live.subscribe(["event"])
+
+    def arrive(boot_id, node, count):
+        records = [EventRecord(seq, seq, "gap", {}) for seq in range(1, count + 1)]
+        host.arrive("event", messages_host.pack_event(
+            Batch(boot_id, NOW - 60_000, None, 1, records)), node=node)
+
+    for boot in range(100):
+        arrive(f"b{boot}", NODE, 40)
+    arrive("b1", "idro-good", 5)
+    commits = 0
+    while not host.link.inbox.empty():
+        host.ingest.step()
+        commits += 1
+    messages = subscription.take()
+    assert [one["seq"] for one in messages if one["node"] == "idro-good"] == [1, 2, 3, 4, 5]
+    seqs = [one["seq"] for one in messages if one["node"] == NODE]
+    assert seqs[:MAX_LIVE_EVENTS] == list(range(41 - MAX_LIVE_EVENTS, 41))
+    assert len(seqs) <= commits * MAX_LIVE_EVENTS < 1_000
+    assert host.events.newest(NODE, "gap") is not None
+    arrive("b1", "idro-good", 6)
+    host.ingest.step()
+    assert [one["seq"] for one in subscription.take()] == [6]
 
 
 def test_a_stop_ends_the_wait_for_messages(host, mosquitto, eventually, monkeypatch):
