@@ -30,7 +30,7 @@ from idroserra.nodes.restored import read_restored
 
 KEY_BYTES = 32
 FLUSH_MS = 60_000
-REPORT_MS = 10_000  # between two saved reports of a node; the last one is saved by FLUSH_MS
+REPORT_MS = 10_000  # between two saved infos or reports of a node; FLUSH_MS saves the last one
 
 
 class Nodes:
@@ -199,15 +199,17 @@ class Nodes:
             known = self._nodes[node] = replace(self._known(node), online=online)
             return self._save_or_defer(known) if is_new else known
 
-    def set_info(self, node: str, info: protocol.Info) -> Node:
-        """Set the node's info message and return the node."""
+    def set_info(self, node: str, info: protocol.Info, unix_ms: int | None = None) -> Node:
+        """Set the node's info message and return the node.
+
+        `unix_ms` is the arrival time, None for a retained copy."""
         with self._lock:
             known = self._known(node)
             same_boot = known.info is not None and known.info.boot_id == info.boot_id
             epoch = known.boot_epoch_unix_ms if same_boot else None
             now = replace(known, info=info, boot_epoch_unix_ms=epoch)
             if not same_boot:
-                return self._save_or_defer(now)
+                return self._save_report(now, unix_ms)
             # A reconnect only: no commit for each of a thousand nodes when the broker returns.
             self._unsaved.setdefault(node, known.last_seen_unix_ms or 0)
             self._nodes[node] = now
@@ -305,10 +307,12 @@ class Nodes:
         return self._nodes.get(node) or Node(node, self._site)
 
     def _save_report(self, node: Node, unix_ms: int | None) -> Node:
-        """Save a changed report, each in a commit: later, if one was saved within REPORT_MS."""
+        """Save a changed info or report, each in a commit: later, if one was saved within
+        REPORT_MS. The broker keeps the last of each too, for a host that ends before."""
         saved = self._report_saved_unix_ms.get(node.node)
         if unix_ms is not None:
             if saved is not None and 0 <= unix_ms - saved < REPORT_MS:
+                self._nodes[node.node] = node
                 self._unsaved.setdefault(node.node, saved)
                 return node
             self._report_saved_unix_ms[node.node] = unix_ms

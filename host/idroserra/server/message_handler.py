@@ -59,7 +59,7 @@ class HostMessageHandler:
         if leaf == "info":
             info = protocol.unpack_info(message.payload)
             item = NodeInfoMessage(node, info, arrived_unix_ms)
-            self._nodes.set_info(node, info)
+            self._nodes.set_info(node, info, arrived_unix_ms)
             if arrived_unix_ms is not None:
                 self._nodes.set_uptime(node, info.boot_id, info.at_ms, arrived_unix_ms)
             self._live.publish({"type": "info", "node": node})

@@ -1,4 +1,4 @@
-"""Many `configured` events and reports of one node: they delay no record of another node."""
+"""Many settings, infos and reports of one node: they delay no record of another node."""
 
 import sqlite3
 import threading
@@ -49,9 +49,9 @@ class Host:
         self.link.inbox.put(
             IncomingMessage(f"idro/v1/{node}/up/{leaf}", payload, False, self.now, 1, 1, 0))
 
-    def connect(self, node):
+    def connect(self, node, boot_id="b1"):
         self.arrive(node, "info", messages_host.pack_info(Info(
-            "0.1.0", "esp32-reservoir", "esp32", "b1", 5_000, BOOT_UNIX_MS, "host", "power_on",
+            "0.1.0", "esp32-reservoir", "esp32", boot_id, 5_000, BOOT_UNIX_MS, "host", "power_on",
             "", (), {}, (), False, 25, 0, AS_FLASHED, UNKNOWN_SYSTEM)))
 
     def configured(self, node, revs):
@@ -105,6 +105,27 @@ def test_events_and_reports_of_one_node_cost_the_ingest_hardly_a_commit(host):
         assert len(of_nodes) <= 4  # two new nodes, the first report
         host.history.of(Node(NODE, "farm"))
         assert len(of_history) == 1
+
+
+def test_infos_of_one_node_cost_the_ingest_hardly_a_commit(host, tmp_path):
+    def saved():
+        with closing(Nodes(tmp_path / "state.db", "farm")) as nodes:
+            return nodes.get(NODE).info.boot_id
+
+    with commits_of(host.nodes._database._connection) as of_nodes:
+        for boot in range(MANY):
+            host.connect(NODE, f"b{boot}")
+            host.report(NODE, boot)
+        host.step()
+    assert len(of_nodes) <= 2
+    assert host.nodes.get(NODE).info.boot_id == f"b{MANY - 1}"
+    host.now += 61_000
+    host.arrive(NODE, "status", b"online")
+    host.step()
+    assert saved() == f"b{MANY - 1}"
+    host.connect(NODE, "again")
+    host.step()
+    assert saved() == "again"
 
 
 def test_a_good_node_loses_no_change_beside_a_flood(tmp_path):
