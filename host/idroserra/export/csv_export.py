@@ -34,7 +34,7 @@ def readings_csv(
     units = {channel: protocol.split_channel(channel)[1] for channel in channels}
     head = [*_time_head(zone), *(f"{key} [{units[key].unit}]" for key in channels), "faults"]
     yield csv_line(head)
-    yield from _pieces(
+    yield from csv_pieces(
         [*_times(one.unix_ms, zone),
          *(_number(units[key], one.values.get(key)) for key in channels),
          " ".join(f"{key}={fault}" for key, fault in one.faults.items())]
@@ -53,7 +53,7 @@ def events_csv(events: Iterable[EventPoint], zone: ZoneInfo | None) -> Iterator[
 
     def lines() -> Iterator[str]:
         yield csv_line([*_time_head(zone), "boot_id", "seq", "kind", "detail", "text"])
-        yield from _pieces(
+        yield from csv_pieces(
             [*_times(one.unix_us // 1_000, zone), one.boot_id, str(one.seq), one.kind,
              json.dumps(dict(one.detail)), text_of(one)]
             for one in events
@@ -69,7 +69,7 @@ def balance_csv(balance: Balance, zone: ZoneInfo | None) -> Iterator[str]:
         *_time_head(zone), "to_unix_ms", *(f"water_{name} [ml]" for name in _WATER_ML),
         "level_unread [ms]", "valve_open [ms]", *(f"{doser} [ml]" for doser in dosers),
         *(f"{doser} [meq]" for doser in strong)])
-    yield from _pieces(
+    yield from csv_pieces(
         [*_times(day.from_unix_ms, zone), str(day.to_unix_ms), *_water(day), str(day.valve_ms),
          *(f"{day.dosed_ul[doser] / 1_000:.3f}" for doser in dosers),
          *("" if meq is None else f"{meq:.3f}" for meq in day.dosed_meq.values())]
@@ -110,7 +110,7 @@ def _number(quantity: protocol.Quantity, value: float | None) -> str:
     return str(format_scaled(quantity, protocol.to_scaled(quantity, value)))
 
 
-def _pieces(rows: Iterable[list[str]]) -> Iterator[str]:
+def csv_pieces(rows: Iterable[Sequence[object]]) -> Iterator[str]:
     """Yield the rows as text, many at once for speed."""
     text = io.StringIO()
     writer = csv.writer(text)

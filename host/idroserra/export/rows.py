@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from idroserra.core import protocol
@@ -12,6 +12,7 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 # A fault that began before the span is found if it began at most this long before.
 LOOK_BACK_MS = 31 * DAY_MS
+PAGE_EVENTS = 2_000  # in memory at once: a node may have any number of events in a day
 FAULT_KINDS = ("fault_began", "fault_ended", "boot")
 
 
@@ -31,9 +32,8 @@ def instants(
     The store has values; faults are in the events `fault_began` and `fault_ended`. A value of a
     channel overrides a fault. Raises StoreUnavailable, StoreRejected."""
     open_faults: dict[str, str] = {}
-    for start, end in _windows(from_unix_ms - LOOK_BACK_MS, from_unix_ms, DAY_MS):
-        for event in store.events(node, start, end, FAULT_KINDS):
-            _update_faults(open_faults, event)
+    for event in events(store, node, from_unix_ms - LOOK_BACK_MS, from_unix_ms, FAULT_KINDS):
+        _update_faults(open_faults, event)
     for start, end in _windows(from_unix_ms, to_unix_ms, HOUR_MS):
         values = _values(store, node, channels, start, end)
         changes: dict[int, list[EventPoint]] = {}
@@ -49,10 +49,29 @@ def instants(
                 yield Instant(unix_ms, here, dict(sorted(open_faults.items())))
 
 
-def events(store: Store, node: str, from_unix_ms: int, to_unix_ms: int) -> Iterator[EventPoint]:
-    """Yield the events of [from, to), oldest first. Raises StoreUnavailable, StoreRejected."""
+def events(
+    store: Store, node: str, from_unix_ms: int, to_unix_ms: int,
+    kinds: Sequence[str] | None = None,
+) -> Iterator[EventPoint]:
+    """Yield the events of [from, to), oldest first; of one ms the newest PAGE_EVENTS.
+
+    Raises StoreUnavailable, StoreRejected."""
     for start, end in _windows(from_unix_ms, to_unix_ms, DAY_MS):
-        yield from store.events(node, start, end)
+        yield from _events_within(store, node, start, end, kinds)
+
+
+def _events_within(
+    store: Store, node: str, start: int, end: int, kinds: Sequence[str] | None
+) -> Iterator[EventPoint]:
+    """Yield the events of [start, end), by halves if there are more than PAGE_EVENTS."""
+    found = store.events(node, start, end, kinds, PAGE_EVENTS)
+    if len(found) < PAGE_EVENTS or end - start == 1:
+        yield from found
+        return
+    del found
+    middle = (start + end) // 2
+    yield from _events_within(store, node, start, middle, kinds)
+    yield from _events_within(store, node, middle, end, kinds)
 
 
 def _windows(from_unix_ms: int, to_unix_ms: int, width_ms: int) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from idroserra.export.cells import csv_line, safe_cell
-from idroserra.export.csv_export import iso_utc
+from idroserra.export.csv_export import csv_pieces, iso_utc
 
 _TIME = "unix_ms"
 
@@ -19,10 +19,10 @@ _TIME = "unix_ms"
 def table_csv(
     columns: Sequence[str], rows: Iterable[Mapping[str, Any]], zone: ZoneInfo | None
 ) -> Iterator[str]:
-    """Yield the CSV, the header first. A missing value is an empty cell."""
+    """Yield the CSV in chunks, the header first. A missing value is an empty cell."""
     yield csv_line([cell for name in columns for cell in _head(name, zone)])
-    for row in rows:
-        yield csv_line([cell for name in columns for cell in _cells(name, row.get(name), zone)])
+    yield from csv_pieces(
+        [cell for name in columns for cell in _cells(name, row.get(name), zone)] for row in rows)
 
 
 def _head(name: str, zone: ZoneInfo | None) -> list[object]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -150,18 +150,14 @@ class Spool:
             raise SpoolError(f"spool: {error}") from error
         return rows
 
-    def pending_events(self, node: str) -> list[PendingBatch]:
-        """Return the events of a node in the newest NEWEST_ROWS rows, oldest first.
-
-        Raises SpoolError."""
-        try:
-            with self._read_lock:
-                found = self._reader.execute(
-                    "SELECT * FROM pending WHERE id > (SELECT max(id) FROM pending) - ?"
-                    " AND node=? AND leaf='event' ORDER BY id", (NEWEST_ROWS, node)).fetchall()
-        except sqlite3.Error as error:
-            raise SpoolError(f"spool: {error}") from error
-        return [PendingBatch(*row) for row in found]
+    def pending_events(self, node: str) -> Iterator[PendingBatch]:
+        """Yield the events of a node in the newest NEWEST_ROWS rows, newest first, each row when
+        it is needed: a row is up to a megabyte. Raises SpoolError."""
+        for row_id, in self._read(
+                "SELECT id FROM pending WHERE id > (SELECT max(id) FROM pending) - ?"
+                " AND node=? AND leaf='event' ORDER BY id DESC", (NEWEST_ROWS, node)):
+            for row in self._read("SELECT * FROM pending WHERE id=?", (row_id,)):
+                yield PendingBatch(*row)
 
     def done(
         self, rows: Sequence[PendingBatch], refused: Iterable[Rejected] = (),
@@ -272,6 +268,14 @@ class Spool:
             self._reader.close()
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._database.close()
+
+    def _read(self, query: str, values: Sequence[object]) -> list[Any]:
+        """Return the rows of a query. Raises SpoolError."""
+        try:
+            with self._read_lock:
+                return self._reader.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise SpoolError(f"spool: {error}") from error
 
     def _record(
         self, boots: dict[tuple[str, str], list[Received]], min_transit: MinTransit,

@@ -123,19 +123,23 @@ def instants_of(row: PendingBatch) -> list[Instant]:
 
 def known_events(
     spool: Spool, store: Store, node: str, from_unix_ms: int, to_unix_ms: int,
-    kinds: Sequence[str] | None = None,
+    kinds: Sequence[str] | None, newest: int,
 ) -> list[EventPoint]:
     """Return events as Store.events(), also those that still wait for the store.
 
-    So a page that has just opened misses none: the live stream has those after it. Raises
-    SpoolError, StoreError."""
-    waiting = [event for row in spool.pending_events(node) for event in events_of(row)
-               if from_unix_ms * 1_000 <= event.unix_us < to_unix_ms * 1_000
-               and (kinds is None or event.kind in kinds)]
-    stored = store.events(node, from_unix_ms, to_unix_ms, kinds)
+    So a page that has just opened misses none: the live stream has those after it. If more than
+    `newest` wait, those that came last are taken. Raises SpoolError, StoreError."""
+    waiting: list[EventPoint] = []
+    for row in spool.pending_events(node):
+        waiting += [event for event in events_of(row)
+                    if from_unix_ms * 1_000 <= event.unix_us < to_unix_ms * 1_000
+                    and (kinds is None or event.kind in kinds)]
+        if len(waiting) >= newest:
+            break
+    stored = store.events(node, from_unix_ms, to_unix_ms, kinds, newest)
     known = {(event.boot_id, event.seq) for event in stored}
     new = [event for event in waiting if (event.boot_id, event.seq) not in known]
-    return sorted([*stored, *new], key=attrgetter("unix_us")) if new else stored
+    return sorted([*stored, *new], key=attrgetter("unix_us"))[-newest:]
 
 
 def events_of(row: PendingBatch) -> list[EventPoint]:

@@ -1,6 +1,7 @@
 """Spool to store: a poison point is found and kept, an outage discards nothing."""
 
 import time
+import tracemalloc
 
 import pytest
 
@@ -18,6 +19,7 @@ from support.databases import Influxd
 NODE = "idro-a1"
 T0 = 1_767_225_600_000
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+MANY = 20_000
 
 
 @pytest.fixture
@@ -52,8 +54,9 @@ def test_events_are_known_once_while_they_wait_and_when_they_are_stored(spool, t
                    for seq in seqs]
         spool.commit([Received(node, "event", Batch("b1", T0, None, 1, records), T0)])
 
-    def seqs(*wanted):
-        return [event.seq for event in known_events(spool, store, NODE, *wanted)]
+    def seqs(from_unix_ms, to_unix_ms, kinds=None, newest=100):
+        return [event.seq for event in known_events(
+            spool, store, NODE, from_unix_ms, to_unix_ms, kinds, newest)]
 
     tell(NODE, 1, 2, 3)
     writer.move_block()
@@ -63,7 +66,29 @@ def test_events_are_known_once_while_they_wait_and_when_they_are_stored(spool, t
         assert seqs(T0, T0 + DAY_MS) == [1, 2, 3, 5, 6]
         assert seqs(T0, T0 + DAY_MS, ["dosed"]) == [2, 6]
         assert seqs(T0 + 2_000, T0 + 6_000) == [2, 3, 5]
+        assert seqs(T0, T0 + DAY_MS, newest=3) == [3, 5, 6]
+        assert seqs(T0, T0 + DAY_MS, ["dosed"], newest=1) == [6]
         writer.move_block()
+    store.close()
+
+
+def test_the_newest_of_many_events_take_little_memory(spool, tmp_path):
+    store = SqliteStore(tmp_path / "store.db")
+    writer = StoreWriter(spool, store, lambda: T0)
+    for begin in (1, MANY + 1):
+        records = [EventRecord(seq, seq, "gap", {"upto": seq})
+                   for seq in range(begin, begin + MANY)]
+        spool.commit([Received(NODE, "event", Batch("b1", T0, None, 1, records), T0)])
+        while begin == 1 and writer.move_block():
+            pass
+    tracemalloc.start()
+    try:
+        found = known_events(spool, store, NODE, T0, T0 + DAY_MS, None, 10)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [event.seq for event in found] == list(range(2 * MANY - 9, 2 * MANY + 1))
+    assert peak < 1_000_000
     store.close()
 
 

@@ -1,8 +1,10 @@
 """Reading through the API: nodes, history and events that came in over MQTT, and bad questions."""
 
 import time
+import tracemalloc
 
 from idro.protocol.reason import Reason
+from idroserra.history.models import EventPoint
 
 DAY_MS = 86_400_000
 
@@ -104,7 +106,33 @@ def test_events_say_what_and_why(host):
     only = host.client.get(path, params=span | {"kinds": "refused"}).json()["events"]
     assert [event["kind"] for event in only] == ["refused"]
     newest = host.client.get(path, params=span | {"limit": 1}).json()
-    assert (newest["events"][0]["kind"], newest["left_out"]) == ("refused", 1)
+    assert [event["kind"] for event in newest["events"]] == ["refused"]
+    assert newest["has_older"]
+    assert not answer["has_older"]
+
+
+def test_many_events_take_little_memory(host):
+    host.node("idro-a").live()
+    host.settle("idro-a", 1)
+    to = now_unix_ms()
+    many = 10_000
+    host.service.store.write([], [
+        EventPoint("idro-a", (to - many + seq) * 1_000, seq, "b", "gap", {"upto": seq})
+        for seq in range(many)])
+    span = {"from_unix_ms": to - DAY_MS, "to_unix_ms": to}
+    tracemalloc.start()
+    try:
+        answer = host.client.get("/api/nodes/idro-a/events", params=span | {"limit": 10}).json()
+        with host.client.stream(
+                "GET", "/api/nodes/idro-a/export/decisions", params=span) as streamed:
+            count = sum(",gap," in line for line in streamed.iter_lines())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [event["seq"] for event in answer["events"]] == list(range(many - 10, many))
+    assert answer["has_older"]
+    assert count == many
+    assert peak < 6_000_000
 
 
 def test_big_answers_are_compressed(host):

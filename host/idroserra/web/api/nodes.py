@@ -136,10 +136,10 @@ def _add_history(
         """Return events, oldest first, each with its text."""
         nodes.get(node)
         check_span(from_unix_ms, to_unix_ms)
-        found = known_events(spool, store, node, from_unix_ms, to_unix_ms, _kinds(kinds))
-        newest = found[-limit:]
-        return {"node": node, "events": [event_json(event) for event in newest],
-                "left_out": len(found) - len(newest)}
+        found = known_events(
+            spool, store, node, from_unix_ms, to_unix_ms, _kinds(kinds), limit + 1)
+        return {"node": node, "events": [event_json(event) for event in found[-limit:]],
+                "has_older": len(found) > limit}
 
 
 def _add_live(router: Routes) -> None:

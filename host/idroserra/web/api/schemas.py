@@ -195,11 +195,11 @@ class EventOut(Out):
 
 
 class EventsOut(Out):
-    """Events, oldest first; `left_out` counts the older ones beyond the limit."""
+    """Events, oldest first; `has_older`: others of the range are older, beyond the limit."""
 
     node: str
     events: list[EventOut]
-    left_out: int
+    has_older: bool
 
 
 class RejectedMessageOut(Out):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC
+from functools import partial
+from itertools import chain, islice
 from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import Meta
@@ -12,6 +14,7 @@ from starlette.responses import StreamingResponse
 from idroserra.alarms.summary import active_alarms
 from idroserra.core.reasons import reason_from_json
 from idroserra.core.sites import MAX_CHARS
+from idroserra.export.rows import events
 from idroserra.export.table_export import table_csv
 from idroserra.i18n.reasons import reason_json, reason_text
 from idroserra.i18n.translate import DEFAULT_LOCALE, use_locale
@@ -122,7 +125,7 @@ def _yields(context: WebContext, query: TableQuery) -> Iterable[Row]:
 
 
 def _decisions(context: WebContext, query: TableQuery) -> Iterable[Row]:
-    for event in context.store.events(query.node, query.from_unix_ms, query.to_unix_ms, None):
+    for event in events(context.store, query.node, query.from_unix_ms, query.to_unix_ms):
         reason = event.detail.get("reason")
         yield event_json(event) | {"unix_ms": event.unix_us // 1_000,
                                    "reason": reason_text(reason), "code": _code(reason)}
@@ -188,6 +191,18 @@ def _preview_series(context: WebContext, query: TableQuery) -> Iterable[Row]:
 
 def _audit(context: WebContext, _query: TableQuery) -> Iterable[Row]:
     return [row._asdict() for row in reversed(context.auth.audit.newest(MOST_AUDIT_ROWS))]
+
+
+def _in_english(rows: Callable[[], Iterable[Row]]) -> Iterator[Row]:
+    """Yield the rows, each made in the default locale: a response is written in other contexts."""
+    with use_locale(DEFAULT_LOCALE):
+        found = iter(rows())
+    while True:
+        with use_locale(DEFAULT_LOCALE):
+            row = next(found, None)
+        if row is None:
+            return
+        yield row
 
 
 def _words(reason: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -264,10 +279,11 @@ def tables_router(context: WebContext) -> Routes:
         to = wall_unix_ms() + 60_000 if span[1] is None else span[1]
         begin = max(0, to - 7 * DAY_MS) if span[0] is None else span[0]
         check_span(begin, to)
-        with use_locale(DEFAULT_LOCALE):
-            rows = list(table.rows(context, TableQuery(site, node, begin, to)))
+        rows = _in_english(partial(table.rows, context, TableQuery(site, node, begin, to)))
+        first = list(islice(rows, 1))  # before the answer begins: a store may not answer
         return StreamingResponse(
-            table_csv(table.columns, rows, zone), media_type="text/csv; charset=utf-8",
+            table_csv(table.columns, chain(first, rows), zone),
+            media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}.csv"'})
 
     @router.get("/export/{name}", replies=_FILE)
