@@ -26,7 +26,7 @@ from idroserra.ingest.receipts import SCHEMA, UPGRADES, MinTransit, ReceiptLog, 
 from idroserra.ingest.received import NodeInfoMessage, Received
 from idroserra.ingest.refusals import Rejected
 
-SHRINK_PAGES = 1_024
+SHRINK_PAGES = 1_024  # freed in one transaction, and kept for reuse
 NEWEST_ROWS = 2_000
 ROW_RECORDS = 200  # maximum number of records in a row; a message may have more
 
@@ -182,8 +182,21 @@ class Spool:
                 self._receipts.reject(item)
 
         self._transact(run)
-        if self.depth == 0:
-            self._shrink()
+
+    def shrink(self) -> bool:
+        """Free SHRINK_PAGES of the disk space of an outage of the store; False if no more than
+        that is unused. Commits wait meanwhile, so this is a step. Raises SpoolError."""
+        with self._lock:
+            try:
+                free = int(self._database.execute("PRAGMA freelist_count").fetchone()[0])
+                if free <= SHRINK_PAGES:
+                    return False
+                # One page per step, and no rows: execute() would free one page only.
+                self._database.executescript(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")
+            except sqlite3.Error as error:
+                self._state = str(error)
+                raise SpoolError(f"spool: {error}") from error
+        return True
 
     def retry_unreadable(self) -> int:
         """Decode stored unreadable records again; return the number of readable ones.
@@ -335,14 +348,6 @@ class Spool:
         if self._database.in_transaction:
             self._database.execute("ROLLBACK")
         self._receipts.reload()
-
-    def _shrink(self) -> None:
-        """Free the disk space that was used during an outage of the store."""
-        with self._lock:
-            free = int(self._database.execute("PRAGMA freelist_count").fetchone()[0])
-            if free > SHRINK_PAGES:
-                # One page per step, and no rows: execute() would free one page only.
-                self._database.executescript(f"PRAGMA incremental_vacuum({free})")
 
 
 def _decoded(item: Received) -> protocol.Batch | None:

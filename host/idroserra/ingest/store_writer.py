@@ -62,6 +62,8 @@ class StoreWriter:
         while not self._stopping.is_set():
             try:
                 moved = self.move_block()
+                if moved < BLOCK_RECORDS:  # no backlog: a step each time delays no commit much
+                    self._spool.shrink()
             except (StoreUnavailable, SpoolError) as error:
                 if self._state == "ok":
                     _log.warning("the store cannot be written: %s", error.why)

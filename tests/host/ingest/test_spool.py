@@ -268,16 +268,6 @@ def test_the_spool_of_a_release_with_workers_opens(tmp_path):
     spool.close()
 
 
-def test_a_drained_spool_gives_the_disk_back(tmp_path):
-    path = tmp_path / "spool.db"
-    spool = Spool(path)
-    spool.commit([telemetry(range(at, at + 200)) for at in range(1, 140_000, 200)])
-    assert path.with_name("spool.db-wal").stat().st_size > 4_500_000
-    spool.done(spool.pending(10**6))
-    spool.close()
-    assert path.stat().st_size < 1_000_000
-
-
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_seen_ranges_are_a_set(data):

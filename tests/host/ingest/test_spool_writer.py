@@ -1,18 +1,22 @@
 """Spool to store: a poison point is found and kept, an outage discards nothing."""
 
+import sqlite3
+import threading
 import time
 import tracemalloc
+from contextlib import closing
 
 import pytest
 
 from idro.protocol.messages import Batch, EventRecord, Record
 from idroserra.core.config import StoreConfig
 from idroserra.core.errors import StoreUnavailable
+from idroserra.core.sqlite import PAGE_BYTES
 from idroserra.history.influx.http import Http
 from idroserra.history.influx.store import InfluxStore
 from idroserra.history.sqlite.store import SqliteStore
 from idroserra.ingest.received import Received
-from idroserra.ingest.spool import Spool
+from idroserra.ingest.spool import SHRINK_PAGES, Spool
 from idroserra.ingest.store_writer import StoreWriter, events_of, instants_of, known_events
 from support.databases import Influxd
 
@@ -69,6 +73,29 @@ def test_events_are_known_once_while_they_wait_and_when_they_are_stored(spool, t
         assert seqs(T0, T0 + DAY_MS, newest=3) == [3, 5, 6]
         assert seqs(T0, T0 + DAY_MS, ["dosed"], newest=1) == [6]
         writer.move_block()
+    store.close()
+
+
+def test_the_loop_gives_the_disk_of_the_spool_back(spool, tmp_path, eventually):
+    store = SqliteStore(tmp_path / "store.db")
+    writer = StoreWriter(spool, store, lambda: T0)
+    detail = {"text": "x" * PAGE_BYTES}
+    for begin in range(1, 2 * SHRINK_PAGES, 200):
+        records = [EventRecord(seq, seq, "gap", detail) for seq in range(begin, begin + 200)]
+        spool.commit([Received(NODE, "event", Batch("b1", T0, None, 1, records), T0)])
+
+    def pages():
+        with closing(sqlite3.connect(tmp_path / "spool.db")) as database:
+            return database.execute("PRAGMA page_count").fetchone()[0]
+
+    assert pages() > 2 * SHRINK_PAGES
+    thread = threading.Thread(target=writer.run)
+    thread.start()
+    try:
+        eventually(lambda: pages() < 1.2 * SHRINK_PAGES, 60, "a smaller file")
+    finally:
+        writer.stop()
+        thread.join()
     store.close()
 
 
