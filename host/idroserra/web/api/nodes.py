@@ -45,15 +45,16 @@ MOST_CHANNELS = 32
 MOST_COLUMNS = 4_000
 MOST_EVENTS = 5_000
 MOST_REJECTED = 1_000
-# Need a recent password: doses, and settings that limit or scale doses and filling, or readings
-# that these follow.
+# Need a recent password: doses, and settings that limit or scale doses and filling or the readings
+# that these follow, that say how old such a reading may be, or that can lift a hold.
 FRESH_VERBS = ("dose", "correct")
 FRESH_SETTINGS = frozenset({
     "dosing.enabled", "dosing.authority_pct", "ph.down_ul_per_ph", "ph.up_ul_per_ph",
     "ec.ul_per_100_us_cm", "reservoir.area_cm2", "level.low_mm", "level.full_mm",
     "topoff.max_ms_day", "mixing.wait_ms", "doser.ul_per_s", "ph.neutral_uv",
-    "ph.slope_uv_per_ph", "ec.cell_milli", "ec.alpha_ppm_c", "level.zero_uv", "level.uv_per_mm",
-    "climate.max_c",
+    "ph.slope_uv_per_ph", "ph.calibrated_day", "ec.cell_milli", "ec.alpha_ppm_c",
+    "level.zero_uv", "level.uv_per_mm", "sample.every_ms", "climate.max_c",
+    "irrigation.drain_s", "irrigation.low_ml_per_min",
 })
 
 _ERROR_REPLIES = error_replies({
