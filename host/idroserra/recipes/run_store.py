@@ -103,6 +103,10 @@ class RecipeRunTable(Database):
         self.query(f"INSERT OR REPLACE INTO recipe_runs ({', '.join(_NAMES)})"
                    f" VALUES ({', '.join('?' * len(_NAMES))})", values)
 
+    def delete(self, node: str) -> None:
+        """Delete the node's run, if it has one."""
+        self.query("DELETE FROM recipe_runs WHERE node=?", (node,))
+
 
 @lru_cache(maxsize=256)
 def _parsed(toml: str) -> Recipe:

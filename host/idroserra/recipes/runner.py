@@ -29,6 +29,7 @@ from idroserra.core.text import Text
 from idroserra.i18n.errors import ExplainedError, reason_of
 from idroserra.i18n.marker import N_
 from idroserra.nodes.commands import Commands
+from idroserra.nodes.node import Node
 from idroserra.nodes.registry import Nodes
 from idroserra.recipes import feasibility, model
 from idroserra.recipes.model import Recipe
@@ -181,6 +182,14 @@ class RecipeRunner:
                 run, state=STOPPED, state_by=by, state_unix_ms=self._now_unix_ms(),
                 reason=None))
 
+    def forget(self, node: str) -> None:
+        """Delete the run of a node that is to be forgotten: the next of its name gets nothing of
+        it. Raises StoreUnavailable."""
+        with self._lock:
+            self._table.delete(node)
+            self._runs.pop(node, None)
+            self._unsaved.discard(node)
+
     def _open(self, node: str, by: str) -> RecipeRun:
         protocol.check_by(by)
         self._nodes.get(node)
@@ -210,17 +219,23 @@ class RecipeRunner:
         run = self._runs.get(node)
         if run is None:
             return
-        found = self._with_answer(run)
+        known = self._nodes.peek(node)
+        if known is not None:
+            found = self._with_answer(run, known)
+        elif run.is_open:  # forgotten at the stopped host
+            found = replace(run, state=STOPPED, state_by="", state_unix_ms=self._now_unix_ms(),
+                            reason=Reason("not_adopted"))
+        else:
+            found = run
         if found.state == RUNNING:
             found = self._with_day(found)
         if found != run or node in self._unsaved:
             self._save_or_defer(found)
 
-    def _with_answer(self, run: RecipeRun) -> RecipeRun:
+    def _with_answer(self, run: RecipeRun, known: Node) -> RecipeRun:
         """Return the run with the node's answer to what was sent last."""
         if run.told_rev == 0 or run.told_state == CONFIRMED or not run.is_open:
             return run
-        known = self._nodes.get(run.node)
         report = known.report
         if report is None:
             return run

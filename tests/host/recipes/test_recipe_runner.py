@@ -307,6 +307,44 @@ def test_settings_that_contradict_it_later_hold_it_with_the_key(house):
     assert house.node.configs[-1].values["level.target_mm"] == 210
 
 
+def test_a_run_of_an_unknown_node_is_stopped_and_touches_no_other(house, mosquitto, eventually):
+    """As after `node forget` at the stopped host, in the same file."""
+    other = NodeClient(mosquitto.port, "idro-b2", KEY)
+    house.host.nodes.adopt("idro-b2", KEY)
+    other.start()
+    eventually(lambda: house.host.nodes.get("idro-b2").info, 15, "the other node is known")
+    other.report()
+    eventually(lambda: house.host.nodes.get("idro-b2").report, 15, "its settings are known")
+    house.node.stop()
+    house.start()
+    house.host.recipes.start("idro-b2", CROP, "anna")
+    house.host.nodes.forget(NODE)
+    house.wall.unix_ms += 2 * DAY_MS
+    house.host.recipes.update()
+    eventually(lambda: other.configs[-1].values["ec.target_us_cm"] == 1_400, 10, "its third day")
+    for _ in range(2):
+        assert (house.run.state, house.run.reason) == ("stopped", Reason("not_adopted"))
+        assert house.host.recipes.nodes_running("mine") == ["idro-b2"]
+        house.host.stop()
+        house.begin()
+    other.stop()
+
+
+def test_a_forgotten_node_takes_its_run_along(house):
+    house.node.stop()
+    house.start()
+    house.host.recipes.forget(NODE)
+    assert house.run is None
+    house.host.commands.forget(NODE)
+    house.host.nodes.adopt(NODE, KEY)
+    house.host.stop()
+    house.wall.unix_ms += 2 * DAY_MS
+    house.begin()
+    house.host.recipes.update()
+    assert house.run is None
+    assert house.host.nodes.get(NODE).wanted_rev == 0
+
+
 def test_a_disk_that_takes_nothing_loses_no_day_and_no_decision(house, tmp_path):
     house.start()
     house.until("confirmed")

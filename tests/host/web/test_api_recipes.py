@@ -143,3 +143,16 @@ def test_a_node_without_key_runs_no_recipe(host):
     host.node("idro-a", adopt=False)
     answer = host.client.post(RUN, json={"recipe": "lettuce"})
     assert (answer.status_code, answer.json()["error"]) == (409, "idro-a: not adopted")
+
+
+def test_a_new_board_of_a_forgotten_name_gets_no_old_recipe(host, node, eventually):
+    node.refuse_config = Reason("settings_not_written", detail="EIO")
+    assert host.client.post(RUN, json={"recipe": "lettuce"}).status_code == 201
+    node.close()
+    gone = host.client.request("DELETE", "/api/nodes/idro-a", json={})
+    assert gone.status_code == 200, gone.text
+    new = host.node("idro-a")
+    host.service.recipes.update()
+    assert host.client.get(RUN).json()["run"] is None
+    assert new.values["ec.target_us_cm"] == 1_600
+    assert host.view("idro-a")["config"]["rev"] == 0

@@ -74,7 +74,7 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a node from the host: key, settings, certificate. Its history is kept."""
+    """Remove a node from the host: key, settings, recipe run, certificate. Its history is kept."""
     with open_keys(url, config) as host:
         if not yes and not as_json:
             typer.confirm(f"Forget {node}? The host can no longer command it; its certificate "

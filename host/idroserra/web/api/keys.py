@@ -86,8 +86,8 @@ def keys_router(context: WebContext) -> Routes:
 
     @router.delete("/{node}", answer=ForgottenOut)
     def forget(node: str) -> dict[str, Any]:
-        """Delete key, settings, alarm limits, site and certificate of a node; its history is
-        kept."""
+        """Delete key, settings, recipe run, alarm limits, site and certificate of a node; its
+        history is kept."""
         from idroserra.broker.tls_files import revoke_node  # loads 8 MiB
 
         check_recent_password()
@@ -95,6 +95,7 @@ def keys_router(context: WebContext) -> Routes:
         context.alarm_settings.forget_node(node)
         # Before the key, so that a failure can be repeated.
         certificate = revoke_node(context.config.data_dir, node)
+        context.recipes.forget(node)
         commands.forget(node)
         return {"node": node, "certificate": certificate}
 
