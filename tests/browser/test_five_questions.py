@@ -228,7 +228,7 @@ def calibrate_ph(host, cups):
         cups.read({"reservoir.ph": cups.ph(buffer_ph(buffer, cups.temp_c))})
         wait_until(lambda given=buffer: host.client.post(
             f"{of_one}/points", json={"reference": given}).status_code == 200, 10, "a point")
-    host.client.post(f"{of_one}/finish", json={}).raise_for_status()
+    host.client.post(f"{of_one}/finish", json={"by": "ada"}).raise_for_status()
     wait_until(lambda: host.client.get(of_one).json()["state"] == "done", 10, "the end")
 
 

@@ -65,9 +65,9 @@ class CalibrationService:
                 raise CannotCalibrate(Text(
                     N_("{node} is offline: it must be online to be calibrated"), node=node))
             board_probes.check(known.info.board, kind, part, dict(known.info.outputs), actuator)
-            for other in list(self._sessions.values()):
+            for other in self._of(node):
                 self._update(other, is_activity=False)
-                if other.node == node and other.is_open:
+                if other.is_open:
                     raise CannotCalibrate(Text(
                         N_("{by} is calibrating {kind} of {node} in {id}"), by=other.by,
                         kind=other.kind.name, node=node, id=other.id))
@@ -77,9 +77,12 @@ class CalibrationService:
             self._forget_old()
             return self._json(session)
 
-    def state(self, node: str, session_id: str) -> Json:
-        """Return the state of a calibration. Raises UnknownCalibration."""
-        return self._act(node, session_id, lambda session: None)
+    def state(self, node: str, session_id: str, *, is_activity: bool = True) -> Json:
+        """Return the state of a calibration; is_activity: on behalf of an operator.
+
+        Raises UnknownCalibration."""
+        with self._lock:
+            return self._json(self._get(node, session_id, is_activity=is_activity))
 
     def take(self, node: str, session_id: str, asked: PointRequest) -> Json:
         """Take a point. Raises BadPoint, CannotCalibrate, UnknownCalibration."""
@@ -89,28 +92,34 @@ class CalibrationService:
         """Delete the last point. Raises CannotCalibrate, UnknownCalibration."""
         return self._act(node, session_id, CalibrationSession.drop_point)
 
-    def run_pump(self, node: str, session_id: str, volume_ul: int) -> Json:
+    def run_pump(self, node: str, session_id: str, volume_ul: int, by: str) -> Json:
         """Run the pump for a volume, through the safety gate. Raises as `take`."""
-        return self._act(node, session_id, lambda session: session.run_pump(volume_ul))
+        return self._act(node, session_id, lambda session: session.run_pump(volume_ul, by))
 
-    def reset_to_factory(self, node: str, session_id: str) -> Json:
+    def reset_to_factory(self, node: str, session_id: str, by: str) -> Json:
         """Set the factory values and restart the calibration. Raises as `take`."""
         factory = {key: row.default for key, row in protocol.SETTINGS.items()}
-        return self._act(node, session_id, lambda session: session.reset_to_factory(factory))
+        return self._act(node, session_id, lambda session: session.reset_to_factory(factory, by))
 
-    def finish(self, node: str, session_id: str) -> Json:
+    def finish(self, node: str, session_id: str, by: str) -> Json:
         """Send the settings of the fit; state "done" once the node confirms them.
 
-        Raises as `take`."""
+        The calibration is from then on that of `by`. Raises as `take`."""
         with self._lock:
             session = self._get(node, session_id)
             proposal = session.propose()
-            session.finish(self._health(session, proposal), self._extra(session, proposal))
+            session.finish(self._health(session, proposal), self._extra(session, proposal), by)
             return self._json(session)
 
     def cancel(self, node: str, session_id: str) -> Json:
         """End a calibration without a change. Raises UnknownCalibration."""
         return self._act(node, session_id, CalibrationSession.cancel)
+
+    def forget(self, node: str) -> None:
+        """Cancel the open calibration of a node that is to be forgotten, if it has one."""
+        with self._lock:
+            for session in self._of(node):
+                session.cancel()
 
     def undoable(self, node: str, kind_name: str) -> PastCalibration:
         """Return the calibration that can be undone: the newest of its kind, if still active.
@@ -146,11 +155,10 @@ class CalibrationService:
     def open_of(self, node: str) -> Json | None:
         """Return the open calibration of a node, or None. This does not count as activity."""
         with self._lock:
-            for session in self._sessions.values():
-                if session.node == node:
-                    self._update(session, is_activity=False)
-                    if session.is_open:
-                        return self._json(session)
+            for session in self._of(node):
+                self._update(session, is_activity=False)
+                if session.is_open:
+                    return self._json(session)
         return None
 
     def close(self) -> None:
@@ -165,12 +173,17 @@ class CalibrationService:
             action(session)
             return self._json(session)
 
-    def _get(self, node: str, session_id: str) -> CalibrationSession:
+    def _of(self, node: str) -> list[CalibrationSession]:
+        return [session for session in self._sessions.values() if session.node == node]
+
+    def _get(
+        self, node: str, session_id: str, *, is_activity: bool = True
+    ) -> CalibrationSession:
         session = self._sessions.get(session_id)
         if session is None or session.node != node:
             raise UnknownCalibration(Text(N_("no calibration {id} of {node}"),
                                           id=session_id[:40], node=node[:40]))
-        self._update(session, is_activity=True)
+        self._update(session, is_activity=is_activity)
         return session
 
     def _update(self, session: CalibrationSession, *, is_activity: bool) -> None:

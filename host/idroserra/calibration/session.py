@@ -72,7 +72,7 @@ class CalibrationSession:
         self._held_until_ms = 0
         self._hold_reason: Reason | None = None
         self._run: dict[str, Any] | None = None
-        self._run_id = ""
+        self._run_id = self._run_by = ""
         self.before: dict[str, Any] = {}
         self.after: dict[str, Any] = {}
         self.proposal: Proposal | None = None
@@ -86,7 +86,7 @@ class CalibrationSession:
         return self.state in OPEN_STATES
 
     def update(self, *, is_activity: bool = True) -> None:
-        """Process what happened since; is_activity: on behalf of the operator."""
+        """Process what happened since; is_activity: on behalf of an operator."""
         if not self.is_open:
             return
         now_ms = self._now_unix_ms()
@@ -152,7 +152,7 @@ class CalibrationSession:
         """Return the fit of the points. Raises BadPoint."""
         return self.kind.propose(self.taken, self._settings)
 
-    def run_pump(self, volume_ul: int) -> None:
+    def run_pump(self, volume_ul: int, by: str) -> None:
         """Run the pump for a volume, as a manual dose. Raises CannotCalibrate."""
         self._check_open()
         self._check_held()
@@ -162,11 +162,11 @@ class CalibrationSession:
             raise CannotCalibrate(Text(N_("the pump is running")))
         args = {"actuator": self.actuator, "volume_ul": volume_ul}
         self._read_messages()
-        self._run_id = self._commands.send(self.node, "dose", args, self.by)
+        self._run_id, self._run_by = self._commands.send(self.node, "dose", args, by), by
         self._run = {"state": "pending", "reason": None, "on_ms": None,
                      "since_unix_ms": self._now_unix_ms()}
 
-    def reset_to_factory(self, defaults: Mapping[str, Any]) -> None:
+    def reset_to_factory(self, defaults: Mapping[str, Any], by: str) -> None:
         """Set the factory values and discard the points. Raises CannotCalibrate.
 
         The day of a pH calibration is taken back, unless it is so old that it holds dosing: most
@@ -175,11 +175,13 @@ class CalibrationSession:
         changes = {key: defaults[key] for key in self.kind.keys}
         if self.kind.name == "ph" and not self._is_too_old():
             changes[_PH_DAY] = defaults[_PH_DAY]
-        self._commands.set_config(self.node, changes, self.by)
+        self._commands.set_config(self.node, changes, by)
         self._restart()
 
-    def finish(self, probe_health: int | None, extra: Mapping[str, Any]) -> None:
-        """Send the settings of the fit and `extra`. Raises BadPoint, CannotCalibrate."""
+    def finish(self, probe_health: int | None, extra: Mapping[str, Any], by: str) -> None:
+        """Send the settings of the fit and `extra`; the calibration is then that of `by`.
+
+        Raises BadPoint, CannotCalibrate."""
         self._check_open()
         self.proposal = self.propose()
         self.health = probe_health
@@ -188,7 +190,8 @@ class CalibrationSession:
         known = {} if report is None else report.values
         self.before = {key: known.get(key) for key in changes}
         self.after = changes
-        self._rev = self._commands.set_config(self.node, changes, self.by)
+        self._rev = self._commands.set_config(self.node, changes, by)
+        self.by = by
         self._applied_unix_ms = self._now_unix_ms()
         self.state = "applying"
 
@@ -285,7 +288,7 @@ class CalibrationSession:
         if run is None or run["state"] != "pending" or detail.get("actuator") != self.actuator:
             return
         on_ms = detail.get("on_ms")
-        if detail.get("by") == self.by and isinstance(on_ms, int):
+        if detail.get("by") == self._run_by and isinstance(on_ms, int):
             run["state"], run["on_ms"] = "given", on_ms
 
     def _restart(self) -> None:

@@ -60,18 +60,22 @@ class House:
         self.wire = Wire()
         self.live = LiveState()
         self.nodes = Nodes(folder / "state.db", "test")
-        self.nodes.adopt(NODE, bytes(32))
         self.commands = Commands(
             folder / "state.db", self.nodes, self.live, self.wire, lambda *_: START_MS)
         self.wire.commands, self.wire.nodes = self.commands, self.nodes
         self.calibrations = CalibrationService(
             folder / "state.db", self.nodes, self.commands, self.live, self.wire.now_unix_ms)
-        self.boot("boot-1")
-        self.nodes.set_online(NODE, True)
-        self.nodes.set_report(NODE, messages.ConfigReport(0, None, settings.defaults()))
+        self.add(NODE)
 
-    def boot(self, boot_id):
-        self.nodes.set_info(NODE, messages.Info(
+    def add(self, node):
+        """Adopt a node that is online and has reported its settings."""
+        self.nodes.adopt(node, bytes(32))
+        self.boot("boot-1", node)
+        self.nodes.set_online(node, True)
+        self.nodes.set_report(node, messages.ConfigReport(0, None, settings.defaults()))
+
+    def boot(self, boot_id, node=NODE):
+        self.nodes.set_info(node, messages.Info(
             "0.1.0", "esp32-reservoir", "esp32", boot_id, 0, None, "host", "power_on", "", (),
             {"ph_down": "doser"}, (), False, 100, 0, messages.AS_FLASHED,
             system_host.UNKNOWN_SYSTEM))
@@ -131,6 +135,34 @@ def test_looking_at_the_list_keeps_nothing_open(house):
     assert house.calibrations.open_of(NODE) is None
 
 
+def test_what_a_viewer_reads_keeps_nothing_open(house):
+    session_id = house.start()
+    asked = []
+    for _ in range(16):
+        house.wire.unix_ms += MINUTE_MS
+        state = house.calibrations.state(NODE, session_id, is_activity=False)
+        asked += house.wire.deliver()
+    assert (state["state"], asked[-1]) == ("expired", LAST_HOLD_MS)
+
+
+def test_an_open_calibration_of_an_unknown_node_stops_no_other(house):
+    house.start()
+    house.add("idro-b")
+    house.nodes.forget(NODE)
+    assert house.calibrations.start("idro-b", "ph", "ada")["state"] == "open"
+
+
+def test_a_forgotten_node_takes_its_open_calibration_along(house):
+    session_id = house.start()
+    house.calibrations.forget(NODE)
+    assert house.calibrations.state(NODE, session_id)["state"] == "cancelled"
+    house.nodes.forget(NODE)
+    house.add(NODE)
+    house.wire.deliver()
+    assert house.calibrations.open_of(NODE) is None
+    house.start()
+
+
 def test_a_reset_of_the_node_asks_for_the_hold_again(house):
     session_id = house.start()
     house.read(SEVEN)
@@ -153,7 +185,7 @@ def finished(house):
     session_id = house.start()
     house.read(SEVEN + 0.1)
     house.calibrations.take(NODE, session_id, PointRequest("7.00"))
-    house.calibrations.finish(NODE, session_id)
+    house.calibrations.finish(NODE, session_id, "bert")
     return session_id
 
 
@@ -167,6 +199,7 @@ def test_settings_that_come_in_time_are_done_and_kept_once(house):
         assert house.calibrations.state(NODE, session_id)["state"] == "done"
     past, = house.calibrations.history.of(NODE)
     assert past.is_confirmed
+    assert (past.by, house.nodes.get(NODE).wanted_by) == ("bert", "bert")  # started by ada
     assert past.settings["ph.calibrated_day"] == (0, START_MS // 86_400_000 - 10_957)
     assert past.results["offset_mv"] == pytest.approx(-5.8, abs=0.1)
 
@@ -200,7 +233,7 @@ def test_health_counts_what_the_slope_lost(house):
         for buffer, ph in (("7.00", SEVEN), ("4.01", signal)):
             house.read(ph)
             house.calibrations.take(NODE, session_id, PointRequest(buffer))
-        house.calibrations.finish(NODE, session_id)
+        house.calibrations.finish(NODE, session_id, "ada")
         house.wire.deliver()
         assert house.calibrations.state(NODE, session_id)["state"] == "done"
         house.wire.deliver()
@@ -221,7 +254,7 @@ def test_points_can_be_taken_back(house):
     with pytest.raises(CannotCalibrate):
         house.calibrations.drop_point(NODE, session_id)
     with pytest.raises(BadPoint):
-        house.calibrations.finish(NODE, session_id)
+        house.calibrations.finish(NODE, session_id, "ada")
 
 
 def test_an_offline_node_and_a_stranger_are_refused(house):

@@ -39,7 +39,7 @@ class Walk:
             10, "the readings")
 
     def finish(self):
-        assert self.ask("finish")[0] == 200
+        assert self.ask("finish", by="ada")[0] == 200
         self._eventually(lambda: self.state()["state"] == "done", 10, "the end")
         return self.state()
 
@@ -163,9 +163,9 @@ def test_level_by_two_depths(node, walk):
 def test_a_pump_by_the_volume_of_its_runs(node, walk, eventually):
     pump = walk("pump", actuator="nutrient_a")
     for measured_ml in (4.4, 4.5):
-        assert pump.ask("runs", volume_ml=5.0)[0] == 200
+        assert pump.ask("runs", volume_ml=5.0, by="bert")[0] == 200
         node.tell("dosed", {"actuator": "nutrient_a", "volume_ul": 5_000, "on_ms": 5_000,
-                            "reason": Reason("by_hand").as_json(), "by": "ada"})
+                            "reason": Reason("by_hand").as_json(), "by": "bert"})
         eventually(lambda: pump.state()["run"]["state"] == "given", 10, "the run")
         assert pump.ask("points", measured_ml=measured_ml)[0] == 200
     assert pump.ask("points", measured_ml=4.5)[1]["code"] == "run_needed"
@@ -221,12 +221,13 @@ def test_an_absurd_calibration_is_taken_back_first(host, node, walk, eventually)
     ph = walk("ph")
     ph.read(faults={"reservoir.ph": "out_of_range"}, count=3)
     assert ph.state()["advice"]["code"] == "calibration_implausible"
-    assert ph.ask("factory")[0] == 200
+    assert ph.ask("factory", by="bert")[0] == 200
     # The host must have heard of them, and the calibration have looked: what is read before counts
     # for the values of before.
     eventually(lambda: host.view("idro-a")["config"]["values"]["ph.neutral_uv"] == 1_500_000,
                10, "the factory values")
     assert host.view("idro-a")["config"]["values"]["ph.calibrated_day"] == 0  # never calibrated
+    assert host.service.nodes.get("idro-a").wanted_by == "bert"  # ada started it
     ph.state()
     ph.read({"reservoir.ph": ph.cups.ph(7.02)})
     assert ph.ask("points", reference="7.00")[0] == 200

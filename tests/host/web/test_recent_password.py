@@ -41,3 +41,23 @@ def test_limits_scales_and_holds_need_a_recent_password(host):
         value = protocol.SETTINGS[key].default
         answer = client.put("/api/nodes/idro-a/config", json={"values": {key: value}})
         assert answer.status_code == 200, (key, answer.text)
+
+
+def test_a_calibration_is_applied_with_a_recent_password(host):
+    client = session_client(host, Role.OPERATOR, "bert")
+    for step in ("factory", "runs", "finish"):
+        answer = client.post(f"/api/nodes/idro-a/calibrations/cal-none/{step}", json={
+            "volume_ml": 1} if step == "runs" else {})
+        assert (answer.status_code, answer.json().get("needs_password")) == (403, True), step
+
+
+def test_only_reads_by_operators_keep_a_calibration_open(host):
+    host.node("idro-b")
+    begun = host.client.post("/api/nodes/idro-b/calibrations", json={"kind": "ph", "by": "ada"})
+    session = host.service.calibrations._sessions[begun.json()["id"]]
+    before = session._touched_unix_ms = session._touched_unix_ms - 600_000
+    path = f"/api/nodes/idro-b/calibrations/{session.id}"
+    assert session_client(host, Role.VIEWER, "vera").get(path).json()["state"] == "open"
+    assert session._touched_unix_ms == before
+    assert session_client(host, Role.OPERATOR, "bert").get(path).json()["state"] == "open"
+    assert session._touched_unix_ms > before

@@ -94,7 +94,7 @@ class Wizard:
         if to_factory or (advice and self._is_interactive and typer.confirm(
             f"{text_of(advice)}. Do it?", default=True)
         ):
-            self._send("factory", {})
+            self._send("factory", {"by": self._body["by"]})
             self.print("Factory values applied.")
 
     def point(self, name: str, body: Json) -> bool:
@@ -144,7 +144,7 @@ class Wizard:
 
     def finish(self) -> Json:
         """Apply the proposal and return the state once the node confirms."""
-        self._send("finish", {})
+        self._send("finish", {"by": self._body["by"]})
         deadline_s = time.monotonic() + CONFIRM_S
         state = self.state()
         while state["state"] == "applying" and time.monotonic() < deadline_s:
@@ -193,7 +193,7 @@ class Wizard:
         return None
 
     def _run_once(self, volume_ml: float) -> Json:
-        run: Json = self._send("runs", {"volume_ml": volume_ml})["run"]
+        run: Json = self._send("runs", {"volume_ml": volume_ml, "by": self._body["by"]})["run"]
         deadline_s = time.monotonic() + CONFIRM_S
         while run["state"] == "pending" and time.monotonic() < deadline_s:
             time.sleep(POLL_S)

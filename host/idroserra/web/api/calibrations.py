@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from idroserra.auth.identity import check_recent_password
+from idroserra.auth.identity import check_recent_password, current_identity
+from idroserra.auth.roles import Role
 from idroserra.calibration.errors import CannotCalibrate
 from idroserra.calibration.history import PastCalibration
 from idroserra.calibration.procedures import PROCEDURES, PointRequest
@@ -51,14 +52,15 @@ class PointIn(In):
         ge=0, le=1_000, description="Pump: volume of the last run.")] | None = None
 
 
-class RunIn(In):
+class RunIn(AskedBy):
     """A run of the pump. The safety gate limits and books it as a manual dose."""
 
     volume_ml: Annotated[float, Meta(ge=0.1, le=20)]
 
 
 class CalibrationOut(Out):
-    """The state of a calibration, which expires 15 minutes after the last request."""
+    """The state of a calibration, which expires 15 minutes after the last request of an
+    operator."""
 
     id: str
     node: str
@@ -153,8 +155,10 @@ def _add_reads(router: Routes, calibrations: CalibrationService, nodes: Nodes) -
 
     @router.get("/{calibration}", answer=CalibrationOut)
     def state(node: str, calibration: str) -> dict[str, Any]:
-        """Return the state of a calibration."""
-        return calibrations.state(node, calibration)
+        """Return the state of a calibration. Read by a viewer, it expires all the same."""
+        who = current_identity()
+        return calibrations.state(
+            node, calibration, is_activity=who is None or who.role >= Role.OPERATOR)
 
 
 def _add_actions(router: Routes, calibrations: CalibrationService) -> None:
@@ -188,18 +192,19 @@ def _add_actions(router: Routes, calibrations: CalibrationService) -> None:
         """Run the pump; `run` of the state has the result."""
         check_recent_password()
         volume_ul = round(body.volume_ml * 1_000)
-        return calibrations.run_pump(node, calibration, volume_ul)
+        return calibrations.run_pump(node, calibration, volume_ul, body.by)
 
     @router.post("/{calibration}/factory", answer=CalibrationOut)
-    def factory(node: str, calibration: str) -> dict[str, Any]:
+    def factory(node: str, calibration: str, body: AskedBy) -> dict[str, Any]:
         """Apply the factory values and start again."""
         check_recent_password()
-        return calibrations.reset_to_factory(node, calibration)
+        return calibrations.reset_to_factory(node, calibration, body.by)
 
     @router.post("/{calibration}/finish", answer=CalibrationOut)
-    def finish(node: str, calibration: str) -> dict[str, Any]:
+    def finish(node: str, calibration: str, body: AskedBy) -> dict[str, Any]:
         """Apply the proposal. Dosing resumes two minutes later."""
-        return calibrations.finish(node, calibration)
+        check_recent_password()
+        return calibrations.finish(node, calibration, body.by)
 
     @router.post("/{calibration}/cancel", answer=CalibrationOut)
     def cancel(node: str, calibration: str) -> dict[str, Any]:

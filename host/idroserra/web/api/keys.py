@@ -96,6 +96,7 @@ def keys_router(context: WebContext) -> Routes:
         # Before the key, so that a failure can be repeated.
         certificate = revoke_node(context.config.data_dir, node)
         context.recipes.forget(node)
+        context.calibrations.forget(node)
         commands.forget(node)
         return {"node": node, "certificate": certificate}
 
