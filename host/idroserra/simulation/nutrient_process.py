@@ -24,7 +24,6 @@ from idroserra.simulation.nutrient_recipe import (
 from idroserra.simulation.stock_calculator import StockProblem
 
 TIMEOUT_S = 120.0  # it runs at low priority, and on a busy small board scipy loads slowly
-_WAIT_S = 2.0  # for others: a waiting request holds a thread of the host
 _COMMAND = (sys.executable, "-m", "idroserra.simulation.nutrient_process")
 _NICENESS = 10
 
@@ -41,11 +40,12 @@ class RecipeSolver:
         self._lock = Lock()
 
     def solve(self, request: RecipeRequest) -> dict[str, object]:
-        """Return the plan of a request. Raises StockProblem, NoSolver, RecipeBusy."""
+        """Return the plan of a request. Raises StockProblem, NoSolver, and RecipeBusy at once if
+        another is being computed: a waiting request would hold a thread of the host."""
         check_request(request)
         if not has_solver():
             raise NoSolver
-        if not self._lock.acquire(timeout=_WAIT_S):
+        if not self._lock.acquire(blocking=False):
             raise RecipeBusy("another nutrient recipe is being computed: try again")
         try:
             done = subprocess.run(

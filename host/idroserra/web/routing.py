@@ -23,8 +23,7 @@ from idroserra.core.errors import InvalidInput
 from idroserra.core.validation import ValidationError, plain, raise_validation_error, validate
 
 UNKNOWN = "unknown field"
-# A slow store takes no thread from log-ins and from requests that change something, such as a
-# stop: those have 40 of their own.
+# A slow store takes no thread from requests that change something: those have 40 of their own.
 MOST_READING_THREADS = 24
 _READING: RunVar[CapacityLimiter] = RunVar("idroserra_reading")
 # OpenAPI response objects by status.

@@ -15,10 +15,12 @@ import pytest
 from idroserra.auth.roles import Role
 from idroserra.broker import tls_files
 from idroserra.broker.mosquitto import BrokerFolder, configuration
+from idroserra.recipes.runner import RecipeRunner
 from idroserra.web.middleware import connection_limits, request_limits
 from support.adopted_nodes import adopt_nodes
 from support.line_rig import NODES, Rig, trusting
 from support.paho_node import PahoNode
+from support.photos import picture
 from support.real_host import PASSWORD, Host
 from support.source_tree import ROOT
 from support.wait import wait_until
@@ -228,6 +230,55 @@ def test_requests_that_wait_for_the_store_leave_threads_to_the_others(host):
             sent = new_client(host, operator).post("/api/nodes/idro-a/commands", json=STOP)
             assert sent.status_code == 202
         assert {one.result().status_code for one in slow} == {200}
+
+
+def test_changes_that_wait_leave_threads_to_a_stop_and_a_log_in(host):
+    host.node("idro-a")
+    host.service.access.users.add("ada", Role.OPERATOR, PASSWORD)
+    operator = host.session_of(Role.OPERATOR)
+    with ThreadPoolExecutor(45) as pool:
+        with host.service.recipes._lock:  # every common thread waits for it
+            slow = [pool.submit(new_client(host, operator).post, "/api/nodes/idro-a/recipe/resume",
+                                json={}) for _ in range(45)]
+            wait_until(lambda: running(RecipeRunner.resume) == 40, 60, "the common threads wait")
+            quick = new_client(host, operator)
+            quick.timeout = 10
+            assert quick.post("/api/nodes/idro-a/commands", json=STOP).status_code == 202
+            assert quick.post("/api/session/confirm", json={
+                "password": PASSWORD}).status_code == 200
+            new = host.client_with()
+            new.timeout = 10
+            assert new.post("/api/session", json={
+                "name": "ada", "password": PASSWORD}).status_code == 200
+        assert {one.result().status_code for one in slow} == {409}  # it runs no recipe
+
+
+def test_photos_that_wait_leave_threads_to_the_others(host):
+    session = host.session_of(Role.OPERATOR)
+    operator = new_client(host, session)
+    operator.timeout = 10
+
+    def upload(path, content):
+        return new_client(host, session).post(
+            path, content=content, headers={"Content-Type": "image/jpeg"})
+
+    note = {"kind": "note", "unix_ms": time.time_ns() // 1_000_000, "text": "roots are white"}
+    path = f"/api/journal/{operator.post('/api/journal', json=note).json()['id']}/photos"
+    photo = picture()
+    folder = host.service.journal.photos.folder
+    with ThreadPoolExecutor(45) as pool:
+        with host.service.journal.photos._decoding:
+            slow = [pool.submit(upload, path, content=photo) for _ in range(45)]
+            wait_until(lambda: limits_of(host).total() == 45 and {
+                one.stat().st_size for one in folder.glob("*.part")} == {len(photo)},
+                20, "all of them wait")
+            assert operator.post("/api/journal", json=note).status_code == 201
+        assert sorted(one.result().status_code for one in slow)[:8] == [201] * 8
+
+
+def running(function):
+    """Return the number of threads that are in `function`."""
+    return sum(frame.f_code is function.__code__ for frame in sys._current_frames().values())
 
 
 def limits_of(host):

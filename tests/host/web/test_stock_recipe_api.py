@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -87,6 +88,16 @@ def test_a_recipe_that_takes_too_long_ends():
     with pytest.raises(RecipeBusy, match="not computed within"):
         RecipeSolver(timeout_s=1e-3).solve(request)
     assert RecipeSolver().solve(request) == recipe_json(request)
+
+
+def test_a_second_recipe_is_refused_at_once_and_leaves_its_thread():
+    request = validate({"target": "lettuce"}, RecipeRequest)
+    solver = RecipeSolver()
+    with solver._lock:
+        began_s = time.monotonic()
+        with pytest.raises(RecipeBusy, match="another nutrient recipe is being computed"):
+            solver.solve(request)
+        assert time.monotonic() - began_s < 1
 
 
 def test_the_host_does_not_import_the_solver(host):

@@ -19,6 +19,7 @@ from idroserra.web.api.schemas import In, Out, error_replies
 from idroserra.web.audit_words import detail_words
 from idroserra.web.middleware.authentication import address_of, cookie_name, session_of
 from idroserra.web.routing import Routes
+from idroserra.web.threads import log_in_threads, run_in_thread
 
 MOST_ROWS = 1_000
 
@@ -162,21 +163,23 @@ def _add_logins(router: Routes, auth: AuthService) -> None:
         return _session_json(auth, current_identity())
 
     @router.post("/session", answer=SessionOut)
-    def log_in(request: Request, body: LogIn) -> Response:
+    async def log_in(request: Request, body: LogIn) -> Response:
         """Log in. The response sets the cookie of a new session."""
-        return _with_session(
-            request, auth, auth.log_in(body.name, body.password, _visitor(request)))
+        return await run_in_thread(lambda: _with_session(
+            request, auth, auth.log_in(body.name, body.password, _visitor(request))),
+            log_in_threads())
 
     @router.post("/session/link", answer=SessionOut)
-    def log_in_by_link(request: Request, body: LinkIn) -> Response:
+    async def log_in_by_link(request: Request, body: LinkIn) -> Response:
         """Log in with the link of a demo."""
-        return _with_session(request, auth, auth.log_in_by_link(body.token, _visitor(request)))
+        return await run_in_thread(lambda: _with_session(
+            request, auth, auth.log_in_by_link(body.token, _visitor(request))), log_in_threads())
 
     @router.post("/setup", answer=SessionOut)
-    def set_up(request: Request, body: SetUpIn) -> Response:
+    async def set_up(request: Request, body: SetUpIn) -> Response:
         """Create the first admin and log in as that user."""
-        return _with_session(request, auth, auth.set_up(
-            body.token, body.name, body.password, _visitor(request)))
+        return await run_in_thread(lambda: _with_session(request, auth, auth.set_up(
+            body.token, body.name, body.password, _visitor(request))), log_in_threads())
 
 
 def _add_account(router: Routes, auth: AuthService) -> None:
@@ -193,9 +196,9 @@ def _add_account(router: Routes, auth: AuthService) -> None:
         return _without_session(request, auth)
 
     @router.post("/session/confirm", answer=SessionOut)
-    def confirm(body: PasswordIn) -> dict[str, Any]:
+    async def confirm(body: PasswordIn) -> dict[str, Any]:
         """Confirm the password, for requests that need it within the last five minutes."""
-        auth.confirm(_person(), body.password)
+        await run_in_thread(lambda: auth.confirm(_person(), body.password), log_in_threads())
         return _session_json(auth, current_identity())
 
     @router.put("/account/password", answer=SessionOut)

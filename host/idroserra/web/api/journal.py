@@ -44,6 +44,7 @@ from idroserra.nodes.registry import Nodes
 from idroserra.web.api.ranges import LATEST_UNIX_MS, FromMs, LocalTime, ToMs, zone_of
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
 from idroserra.web.routing import Param, Routes
+from idroserra.web.threads import photo_threads, run_in_thread
 
 MOST_NOTES = 500
 YEAR_S = 31_536_000
@@ -267,8 +268,8 @@ def _add_photos(router: Routes, journal: Journal) -> None:
         part = journal.photos.part()
         try:
             await _receive(request, part)
-            found = await run_in_threadpool(
-                journal.add_photo, note, part, author, is_admin=is_admin)
+            found = await run_in_thread(
+                lambda: journal.add_photo(note, part, author, is_admin=is_admin), photo_threads())
         finally:
             await run_in_threadpool(part.unlink, missing_ok=True)
         return note_json(found)

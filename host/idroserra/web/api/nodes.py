@@ -39,7 +39,7 @@ from idroserra.web.context import WebContext
 from idroserra.web.middleware.authentication import identify
 from idroserra.web.node_view import NodeViews, config_json, event_json
 from idroserra.web.routing import BadRequest, Param, Routes
-from idroserra.web.threads import run_in_thread
+from idroserra.web.threads import run_in_thread, urgent_threads
 
 MOST_CHANNELS = 32
 MOST_COLUMNS = 4_000
@@ -180,7 +180,7 @@ def _add_actions(router: Routes, commands: Commands, nodes: Nodes, views: NodeVi
                 is_current=lambda: body.ends in (None, views.hold(node)))
             return command_json(commands.state(command_id))
 
-        return await run_in_thread(begin, is_urgent=body.verb == "stop")
+        return await run_in_thread(begin, urgent_threads() if body.verb == "stop" else None)
 
     @router.get("/commands/{command_id}", answer=CommandOut)
     def command(command_id: str) -> dict[str, Any]:

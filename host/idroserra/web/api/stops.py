@@ -26,7 +26,7 @@ from idroserra.web.api.schemas import AskedBy, CommandOut, Out, error_replies
 from idroserra.web.context import WebContext
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
-from idroserra.web.threads import run_in_thread
+from idroserra.web.threads import run_in_thread, urgent_threads
 
 SitePath = Annotated[str, Meta(max_length=MAX_CHARS, description="The site's name.")]
 
@@ -53,12 +53,12 @@ def stops_router(context: WebContext) -> Routes:
     @router.post("/stop", status=202, answer=StopsOut)
     async def stop_all(body: StopIn) -> dict[str, Any]:
         """Stop all dosing at every node."""
-        return await run_in_thread(lambda: _stop(context, notes, None, body.by), is_urgent=True)
+        return await run_in_thread(lambda: _stop(context, notes, None, body.by), urgent_threads())
 
     @router.post("/sites/{site}/stop", status=202, answer=StopsOut)
     async def stop_site(site: SitePath, body: StopIn) -> dict[str, Any]:
         """Stop all dosing at every node of a site."""
-        return await run_in_thread(lambda: _stop(context, notes, site, body.by), is_urgent=True)
+        return await run_in_thread(lambda: _stop(context, notes, site, body.by), urgent_threads())
 
     return router
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import Request, cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -29,7 +28,7 @@ from idroserra.i18n.translate import (
     set_locale,
 )
 from idroserra.web.middleware.security import MAX_BODY_BYTES, SAFE_METHODS
-from idroserra.web.threads import may_stop, run_in_thread
+from idroserra.web.threads import run_in_thread, threads_of
 
 COOKIE = "idroserra"
 # Pages without log-in, where the address can select a language.
@@ -60,7 +59,7 @@ class AuthMiddleware:
         who = await identify(self._auth, scope)
         set_identity(who)
         set_locale(await run_in_thread(
-            lambda: locale_for(self._auth, who, scope), is_urgent=may_stop(scope)))
+            lambda: locale_for(self._auth, who, scope), threads_of(scope)))
         rule = rule_of(scope["method"], scope["path"])
         refusal = self._refusal(scope, rule, who)
         # Log-ins are audited in AuthService, with the refused ones.
@@ -73,21 +72,21 @@ class AuthMiddleware:
         try:
             await (refusal or self._app)(scope, record.receive, record.send)
         finally:
-            await run_in_threadpool(self._audit, rule, who, scope["path"], record)
+            await run_in_thread(lambda: self._audit(rule, who, scope["path"], record),
+                                None if refusal else threads_of(scope))
         for message in record.messages:
             await send(message)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Close a WebSocket that is not of the session of a person with the role for it."""
         who = await run_in_thread(lambda: self._auth.authenticate(
-            session_of(Headers(scope=scope)), "", address_of(scope)), is_urgent=False)
+            session_of(Headers(scope=scope)), "", address_of(scope)))
         rule = rule_of("GET", scope["path"])
         if who is None or rule is None or who.role < rule.role:
             await send({"type": "websocket.close", "code": 1008})
             return
         set_identity(who)
-        set_locale(await run_in_thread(
-            lambda: locale_for(self._auth, who, scope), is_urgent=False))
+        set_locale(await run_in_thread(lambda: locale_for(self._auth, who, scope)))
         await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope, rule: Rule | None, who: Identity | None) -> ASGIApp | None:
@@ -104,7 +103,7 @@ class AuthMiddleware:
 
     def _page(self, status: int) -> ASGIApp:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            page = await run_in_threadpool(self._refused_page, Request(scope), status)
+            page = await run_in_thread(lambda: self._refused_page(Request(scope), status))
             await page(scope, receive, send)
 
         return answer
@@ -175,8 +174,7 @@ async def identify(auth: AuthService, scope: Scope) -> Identity | None:
     if not bearer and not session_id:
         return None
     return await run_in_thread(
-        lambda: auth.authenticate(session_id, bearer, address_of(scope)),
-        is_urgent=may_stop(scope))
+        lambda: auth.authenticate(session_id, bearer, address_of(scope)), threads_of(scope))
 
 
 def locale_for(auth: AuthService, who: Identity | None, scope: Scope) -> Locale:
