@@ -39,7 +39,7 @@ def role_of(label: str) -> Role:
 
 class Rule(NamedTuple):
     """One row: the minimum role, and the audit log's action for a request that changes state; ""
-    for one that does not."""
+    for one that changes nothing or only what its user sees."""
 
     method: str
     path: str
@@ -73,7 +73,7 @@ MATRIX = (
     Rule("POST", "/api/session/confirm", _VIEWER, "confirm password"),
     Rule("PUT", "/api/account/password", _VIEWER, "change own password"),
     Rule("GET", "/api/account/preferences", _VIEWER),
-    Rule("PUT", "/api/account/preferences", _VIEWER, "change preferences"),
+    Rule("PUT", "/api/account/preferences", _VIEWER),  # changes only what the user sees
     # Users, tokens and the audit log.
     Rule("GET", "/users", _ADMIN),
     Rule("GET", "/api/users", _ADMIN),
@@ -207,7 +207,7 @@ MATRIX = (
     Rule("GET", "/design", _VIEWER),
     Rule("GET", "/api/stock/batch", _VIEWER),
     Rule("GET", "/api/stock/dose", _VIEWER),
-    Rule("POST", "/api/stock/recipe", _VIEWER, "compute nutrient recipe"),
+    Rule("POST", "/api/stock/recipe", _VIEWER),  # changes nothing
     # Previews.
     Rule("GET", "/api/nodes/{node}/preview", _VIEWER),
     Rule("POST", "/api/nodes/{node}/preview", _OPERATOR, "begin preview"),

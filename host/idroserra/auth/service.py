@@ -16,6 +16,7 @@ from idroserra.auth.local_token import LocalToken
 from idroserra.auth.passwords import hash_token, new_token
 from idroserra.auth.preferences import Preferences
 from idroserra.auth.rate_limit import LoginRateLimit
+from idroserra.auth.refusal_rows import RefusalRows
 from idroserra.auth.roles import Role
 from idroserra.auth.sessions import Sessions
 from idroserra.auth.tokens import Tokens
@@ -47,6 +48,8 @@ class AuthService:
         with ExitStack() as opened:
             path = folder / USERS_FILE
             self.audit = opened.enter_context(closing(Audit(folder / AUDIT_FILE, now_unix_ms)))
+            self.refusals = RefusalRows(self.audit, now_unix_ms)
+            opened.callback(self.refusals.end)
             self.clock = opened.enter_context(closing(SecurityClock(path, now_unix_ms, uptime)))
             self.users = opened.enter_context(closing(
                 Users(path, now_unix_ms, self.clock.now_ms)))

@@ -30,7 +30,7 @@ _LABELS = {
     "on_delay": N_("raised after"), "off_delay": N_("ends after"), "respond": N_("remind after"),
     "escalation_only": N_("reminders only"), "watch": N_("watched for"), "target": N_("target"),
     "duty": N_("level"), "state": N_("state"), "point": N_("point"), "stock": N_("stock solution"),
-    "stages": N_("stages"),
+    "stages": N_("stages"), "status": N_("status"), "left_out": N_("left out"),
 }
 # Ends of names that say the unit: of durations, in ms, and others with what divides them.
 _DURATIONS = {"_ms": 1, "_s": 1_000, "_min": 60_000}

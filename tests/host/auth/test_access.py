@@ -311,7 +311,7 @@ def test_what_has_no_row_is_refused():
         assert rule_of(method, path) is None, (method, path)
     assert rule_of("HEAD", "/login").role is Role.ANYONE
     assert [rule.path for rule in MATRIX if rule.method != "GET" and not rule.action] == [
-        "/api/boards/check"]  # changes nothing
+        "/api/account/preferences", "/api/boards/check", "/api/stock/recipe"]
     assert {rule.path for rule in MATRIX if rule.role is Role.ANYONE} == {
         "/login", "/setup", "/static/{path:path}", "/api/session", "/api/session/link",
         "/api/setup", "/trust", "/authority.crt", "/manifest.webmanifest", "/offline",

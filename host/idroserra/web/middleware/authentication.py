@@ -2,7 +2,7 @@
 
 A session cookie or a bearer token identifies the client. The rules of idroserra.auth.roles decide
 by method and path; a request without a rule is refused. Each request that changes something adds a
-row with its result to the audit log.
+row with its result to the audit log; of refused ones only some a minute.
 """
 
 from __future__ import annotations
@@ -121,9 +121,16 @@ class AuthMiddleware:
 
     def _audit(self, rule: Rule, who: Identity, path: str, record: _Record) -> None:
         result, reason, answer = record.outcome()
+        target = target_of(rule, path)
+        if result == "refused":  # nothing of what was asked: a viewer's text fills no disk
+            self._auth.refusals.add(
+                who.audited_name, rule.action, target=target, address=who.address,
+                status=record.status, reason=reason)
+            return
+        self._auth.refusals.write_left_out()
         detail = record.fields() | {key: answer[key] for key in ("id", "rev") if key in answer}
-        self._auth.audit.add(who.audited_name, rule.action, target=target_of(rule, path),
-                               address=who.address, detail=detail, result=result, reason=reason)
+        self._auth.audit.add(who.audited_name, rule.action, target=target, address=who.address,
+                             detail=detail, result=result, reason=reason)
 
 
 class _Record:
@@ -143,13 +150,18 @@ class _Record:
     async def send(self, message: Message) -> None:
         self.messages.append(message)
 
+    @property
+    def status(self) -> int:
+        """The status of the response, 0 without one."""
+        return int(self.messages[0]["status"]) if self.messages else 0
+
     def fields(self) -> dict[str, Any]:
         """Return the fields of the request, without secrets."""
         return {key: value for key, value in _object(self._body).items() if key not in _SECRETS}
 
     def outcome(self) -> tuple[str, str, dict[str, Any]]:
         """Return (result, reason, answer)."""
-        status = self.messages[0]["status"] if self.messages else 0
+        status = self.status
         answer = _object(b"".join(message.get("body", b"") for message in self.messages))
         if status == 202:
             return "asked", "", answer

@@ -5,7 +5,7 @@ import { mark, t } from "./i18n.js";
 export const ACTIONS = [
   mark("log in"), mark("log in by link"), mark("set up"), mark("log out"),
   mark("log out everywhere"), mark("confirm password"), mark("change own password"),
-  mark("change preferences"), mark("add user"), mark("change role"), mark("set password"),
+  mark("add user"), mark("change role"), mark("set password"),
   mark("remove user"), mark("create token"), mark("revoke token"), mark("create setup token"),
   mark("fill bottle"), mark("undo bottle filling"), mark("command"), mark("change settings"),
   mark("keep node settings"),
@@ -22,12 +22,13 @@ export const ACTIONS = [
   mark("update refused"), mark("update reverted"), mark("update lost"), mark("update cancelled"),
   mark("add recipe"), mark("clone recipe"), mark("change recipe"), mark("delete recipe"),
   mark("start recipe"), mark("skip stage"), mark("resume recipe"), mark("stop recipe"),
-  mark("compute nutrient recipe"), mark("begin preview"), mark("cancel preview"), mark("begin calibration"),
+  mark("begin preview"), mark("cancel preview"), mark("begin calibration"),
   mark("revert calibration"), mark("record point"), mark("delete point"), mark("run pump"),
   mark("factory calibration"), mark("finish calibration"), mark("cancel calibration"),
   mark("write note"), mark("change note"), mark("delete note"), mark("add photo"),
   mark("delete photo"), mark("acknowledge alarm"), mark("shelve alarm"), mark("unshelve alarm"),
   mark("test alarms"), mark("remove alarm from service"), mark("return alarm to service"),
+  mark("requests left out"),
 ];
 const RESULTS = [mark("done"), mark("refused"), mark("failed"), mark("asked")];
 
