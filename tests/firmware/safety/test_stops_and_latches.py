@@ -6,6 +6,7 @@ import pytest
 
 from idro.protocol.reason import Reason
 from idro.safety import ledger
+from idro.safety.outputs import Refused
 from support.safety_rig import Rig
 
 
@@ -71,6 +72,22 @@ def test_a_dose_that_fails_in_the_middle_is_reported_as_given(rig, monkeypatch, 
 def test_a_dose_that_is_refused_leaves_nothing_given(rig):
     asyncio.run(rig.dose("ph_down", 500))
     assert rig.gate.given.volume_ul == 500
-    with pytest.raises(Exception, match="gap"):
+    with pytest.raises(Refused):
         asyncio.run(rig.dose("ph_down", 500))
     assert rig.gate.given.volume_ul == 500, "it is that of the last dose that ended"
+
+
+def test_after_a_calibration_the_dosers_wait_for_plausible_readings_again(rig):
+    rig.gate.disarm()
+    for doser, channel in (("ph_down", "reservoir.ph"), ("nutrient_a", "reservoir.ec_us_cm")):
+        with pytest.raises(Refused) as refused:
+            asyncio.run(rig.dose(doser, 500))
+        assert refused.value.reason == Reason("arming", channel=channel, count=0, of=12)
+    for _ in range(11):
+        rig.sense()
+        rig.circulate()
+        rig.clock.advance(11_000)
+    with pytest.raises(Refused):
+        asyncio.run(rig.dose("ph_down", 500))
+    rig.sense()
+    assert asyncio.run(rig.dose("ph_down", 500)).volume_ul == 500
