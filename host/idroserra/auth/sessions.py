@@ -86,8 +86,9 @@ class Sessions(AccessFile):
 
     def find(self, session_id: str) -> Session | None:
         """Return the session of a cookie and note its use; None if it has ended."""
-        hashed, now = hash_token(session_id), self._clock.now_ms()
+        hashed = hash_token(session_id)
         session = self._found(hashed)
+        now = self._clock.now_ms()  # after the last use, which another request may just have noted
         if session is None or not self._is_open(session, now):
             return None
         with self._lock:
@@ -143,8 +144,8 @@ class Sessions(AccessFile):
 
     def count(self, user: str) -> int:
         """Return the number of open sessions of a user."""
+        found = [self._found(hashed) for hashed in self._hashes_of(user)]
         now = self._clock.now_ms()
-        found = (self._found(hashed) for hashed in self._hashes_of(user))
         return sum(one is not None and self._is_open(one, now) for one in found)
 
     def _is_open(self, session: Session, now: int) -> bool:
