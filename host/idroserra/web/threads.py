@@ -26,17 +26,33 @@ async def run_in_thread(
 
 
 def threads_of(scope: Scope) -> CapacityLimiter | None:
-    """Return the threads in which a request is checked and audited; None: those of all."""
-    if scope.get("method") != "POST":
-        return None
-    if str(scope["path"]).endswith(_STOPPING):  # it may be a stop
+    """Return the threads in which a request is checked; None: those of all."""
+    if _may_stop(scope):
         return urgent_threads()
-    return log_in_threads() if scope["path"] in _LOG_INS else None
+    is_log_in = scope.get("method") == "POST" and scope["path"] in _LOG_INS
+    return log_in_threads() if is_log_in else None
+
+
+def audit_threads_of(scope: Scope) -> CapacityLimiter | None:
+    """Return the threads in which a request is audited; None: those of all.
+
+    No row is written where stops are checked and sent: it may wait for a slow disk."""
+    return audit_threads() if _may_stop(scope) else threads_of(scope)
+
+
+def _may_stop(scope: Scope) -> bool:
+    return scope.get("method") == "POST" and str(scope["path"]).endswith(_STOPPING)
 
 
 @cache
 def urgent_threads() -> CapacityLimiter:
     """The threads of stops."""
+    return CapacityLimiter(URGENT_THREADS)
+
+
+@cache
+def audit_threads() -> CapacityLimiter:
+    """The threads of the audit rows of stops and other commands."""
     return CapacityLimiter(URGENT_THREADS)
 
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import httpx
 import pytest
 
+from idroserra.auth.audit import Audit
 from idroserra.auth.roles import Role
 from idroserra.broker import tls_files
 from idroserra.broker.mosquitto import BrokerFolder, configuration
@@ -251,6 +252,21 @@ def test_changes_that_wait_leave_threads_to_a_stop_and_a_log_in(host):
             assert new.post("/api/session", json={
                 "name": "ada", "password": PASSWORD}).status_code == 200
         assert {one.result().status_code for one in slow} == {409}  # it runs no recipe
+
+
+def test_commands_whose_audit_rows_wait_leave_threads_to_a_stop(host):
+    node = host.node("idro-a")
+    operator = host.session_of(Role.OPERATOR)
+    path = "/api/nodes/idro-a/commands"
+    audit = host.service.access.audit
+    with ThreadPoolExecutor(20) as pool:
+        with audit._lock:  # a disk that does not answer
+            slow = [pool.submit(new_client(host, operator).post, path, json={
+                "verb": "end_correction"}) for _ in range(12)]
+            wait_until(lambda: running(Audit.add) >= 8, 60, "their rows wait")
+            stop = pool.submit(new_client(host, operator).post, path, json=STOP)
+            wait_until(lambda: "stop" in [one.verb for one in node.commands], 5, "the stop")
+        assert {one.result().status_code for one in [*slow, stop]} == {202}
 
 
 def test_photos_that_wait_leave_threads_to_the_others(host):

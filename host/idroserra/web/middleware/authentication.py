@@ -28,7 +28,7 @@ from idroserra.i18n.translate import (
     set_locale,
 )
 from idroserra.web.middleware.security import MAX_BODY_BYTES, SAFE_METHODS
-from idroserra.web.threads import run_in_thread, threads_of
+from idroserra.web.threads import audit_threads_of, run_in_thread, threads_of
 
 COOKIE = "idroserra"
 # Pages without log-in, where the address can select a language.
@@ -73,7 +73,7 @@ class AuthMiddleware:
             await (refusal or self._app)(scope, record.receive, record.send)
         finally:
             await run_in_thread(lambda: self._audit(rule, who, scope["path"], record),
-                                None if refusal else threads_of(scope))
+                                None if refusal else audit_threads_of(scope))
         for message in record.messages:
             await send(message)
 
