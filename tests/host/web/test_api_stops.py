@@ -79,12 +79,12 @@ def hold(host, name):
     return host.view(name)["dosing"]["hold"]
 
 
-def stopped(host, nodes, name, eventually):
+def stopped(host, nodes, name, eventually, shown="stopped"):
     """Stop a node, let it report that, and return what holds its dosing."""
     before = hold(host, name)
     answer = host.client.post(f"/api/nodes/{name}/commands", json={"verb": "stop"})
     nodes[name].tell("stopped", {"by": "anna"})
-    eventually(lambda: host.view(name)["dosing"]["state"] == "stopped"
+    eventually(lambda: host.view(name)["dosing"]["state"] == shown
                and hold(host, name) != before, 10, "it is stopped")
     eventually(lambda: host.client.get(
         f"/api/commands/{answer.json()['id']}").json()["state"] == "done", 10, "the answer")
@@ -116,6 +116,15 @@ def test_a_resume_ends_no_lock_that_came_meanwhile(host, nodes, eventually):
     eventually(lambda: host.view("sud-1")["dosing"]["state"] == "latched", 10, "the lock")
     assert resumed(host, "sud-1", ends) == ("refused", "dosing_changed")
     assert resumed(host, "sud-1", None)[0] in ("pending", "done")  # asked without a name
+
+
+def test_a_fault_that_locked_dosing_is_shown_beside_a_stop(host, nodes, eventually):
+    nodes["sud-1"].tell("latched", {"reason": Reason("latch_wrong_way").as_json()})
+    eventually(lambda: host.view("sud-1")["dosing"]["state"] == "latched", 10, "the lock")
+    stopped(host, nodes, "sud-1", eventually, "latched")
+    assert host.view("sud-1")["state"]["code"] == "dosing_locked"
+    nodes["sud-1"].tell("resumed", {"by": "ann"})
+    eventually(lambda: host.view("sud-1")["dosing"]["state"] != "latched", 10, "the release")
 
 
 def test_only_a_resume_names_what_it_ends(host, nodes):
