@@ -99,7 +99,7 @@ def test_ph_with_a_person_shows_old_and_new_and_asks(terminal):
     words = out.split()
     assert words[words.index("slope"):][:5] == ["slope", "100.0", "%", "93.0", "%"]
     assert "put it back into the tank" in out
-    assert "Automatic dosing resumes in two minutes" in out
+    assert "Automatic dosing resumes in four minutes" in out
 
 
 def test_no_to_the_result_changes_nothing_and_ends_the_hold(terminal, eventually):

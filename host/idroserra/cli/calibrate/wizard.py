@@ -153,7 +153,7 @@ class Wizard:
         if state["state"] != "done":
             raise CommandFailed(
                 f"{self._node}: {state['state']}: {text_of(state['reason'])}")
-        self.print("Calibration applied. Automatic dosing resumes in two minutes.")
+        self.print("Calibration applied. Automatic dosing resumes in four minutes.")
         return state
 
     def _try(self, name: str, body: Json, began_s: float) -> str | None:

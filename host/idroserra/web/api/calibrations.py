@@ -202,13 +202,13 @@ def _add_actions(router: Routes, calibrations: CalibrationService) -> None:
 
     @router.post("/{calibration}/finish", answer=CalibrationOut)
     def finish(node: str, calibration: str, body: AskedBy) -> dict[str, Any]:
-        """Apply the proposal. Dosing resumes two minutes later."""
+        """Apply the proposal. Dosing resumes four minutes later."""
         check_recent_password()
         return calibrations.finish(node, calibration, body.by)
 
     @router.post("/{calibration}/cancel", answer=CalibrationOut)
     def cancel(node: str, calibration: str) -> dict[str, Any]:
-        """Cancel without changes. Dosing resumes two minutes later."""
+        """Cancel without changes. Dosing resumes four minutes later."""
         return calibrations.cancel(node, calibration)
 
 

@@ -73,7 +73,7 @@ function showBusy(open) {
     ? t("Dosing is held until {when}. Only one calibration at a time.", { when: fullTime(open.hold.until_unix_ms) })
     : t("Only one calibration at a time.");
   byId("busy").querySelector("button").onclick = async () => {
-    const isConfirmed = await confirm(t("Cancel the calibration of {who}?", { who: open.by }), t("Nothing is changed. Is the probe back in the tank? Dosing resumes in two minutes."), t("Cancel calibration"));
+    const isConfirmed = await confirm(t("Cancel the calibration of {who}?", { who: open.by }), t("Nothing is changed. Is the probe back in the tank? Dosing resumes in four minutes."), t("Cancel calibration"));
     if (!isConfirmed) return;
     const asking = () => walk.newest.change(request(`${path}/${open.id}/cancel`, { method: "POST", body: {} }));
     await withDisabled(byId("busy").querySelectorAll("button"), asking).catch((error) => trouble(error.message));

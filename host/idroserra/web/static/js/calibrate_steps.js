@@ -78,7 +78,7 @@ export function stepTexts(step, state, reference) {
     case "review":
       return [t("Check the result, then apply it."), t("Nothing has changed yet.")];
     case "back":
-      return [kind.putBack, t("Dosing resumes two minutes after you apply the calibration.")];
+      return [kind.putBack, t("Dosing resumes four minutes after you apply the calibration.")];
     case "applying":
       return [t("Sent. Waiting for confirmation by the node\u2026"), t("All settings become active together, or none.")];
     default:
@@ -90,7 +90,7 @@ function endTexts(state, kind) {
   const endReason = [state.reason ? `${state.reason.text}.` : "", kind.putBack];
   switch (state.state) {
     case "done":
-      return [t("Active: confirmed by the node."), t("Dosing resumes automatically in two minutes.")];
+      return [t("Active: confirmed by the node."), t("Dosing resumes automatically in four minutes.")];
     case "unconfirmed":
       return [t("Sent, but not confirmed."), ...endReason];
     case "failed":
@@ -98,7 +98,7 @@ function endTexts(state, kind) {
     case "expired":
       return [t("Expired, nothing was changed."), ...endReason];
     default:
-      return [t("Cancelled, nothing was changed."), kind.putBack, t("Dosing resumes automatically in two minutes.")];
+      return [t("Cancelled, nothing was changed."), kind.putBack, t("Dosing resumes automatically in four minutes.")];
   }
 }
 
