@@ -43,8 +43,9 @@ class DoseTask:
             return self._gate.dose(actuator, volume_ul, origin[0], origin[1], self._readings)
 
         give, lasts_ms = step or (dose, 0)
-        self._beat("dosing", _GRACE_MS)  # before the request, which must not lie untaken
-        self._job = (actuator, give, lasts_ms, on_done, self._gate.stop_count)
+        job = (actuator, give, lasts_ms, on_done, self._gate.stop_count)
+        self._beat("dosing", _GRACE_MS)  # what may be refused memory comes first
+        self._job = job
         self._requested.set()
 
     async def run(self):

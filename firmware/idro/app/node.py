@@ -210,8 +210,6 @@ class Node:
             every_ms = values["sample.every_ms"]
             if self.control.pause_left_ms:
                 every_ms = min(every_ms, _CALIBRATING_EVERY_MS)
-            if self._unapplied:
-                self._apply_settings()
             await self.sampler.cycle(
                 self.control.moved_by, self._supervisor.beat, every_ms + _GRACE_MS)
             self.gate.observe(self.sampler.readings)
@@ -229,6 +227,7 @@ class Node:
             self._watch_authority()
             self._watch_memory()
         try:
+            self._apply_settings()  # which may have been refused memory
             at_ms, numbers, faults = self._telemetry.record(
                 values["reservoir.area_cm2"], self._heap_free_b, self._outbox.count,
                 self._network.wifi.rssi_dbm())
@@ -283,8 +282,7 @@ class Node:
         return ConfigReport(self._settings.rev, self._config_error, self._settings.values)
 
     def _on_config(self, pieces):
-        settings = self._settings
-        changed, error = self._commands.receive_config(pieces, settings)
+        changed, error = self._commands.receive_config(pieces, self._settings)
         if changed is None and error is None:
             return
         self._config_error = error
@@ -295,7 +293,9 @@ class Node:
             self._network.publisher.publish_config()
 
     def _apply_settings(self):
-        """Pass changed settings on and report them. Without memory, the next cycle does it."""
+        """Pass changed settings on and report them. Without memory, a later cycle does it."""
+        if not self._unapplied:
+            return
         # Drivers and control read the same dict of values, which has changed in place.
         self.gate.set_limits(self._limits(self._dosing.granted_pct))
         self._grant(Reason("authority_set"))

@@ -28,6 +28,7 @@ class Sampler:
         self._tracks = {}
         self._windows = {}
         self._moved_by = UNDISTURBED  # in the last cycle
+        self._is_recalibrated = False  # since the last cycle
         self._outages = {}  # channel: its _Outage, until it has ended
         self.readings = {}
         self.channels = []
@@ -47,8 +48,10 @@ class Sampler:
         """Read all sensors once. `moved_by`: what may move the water, see plausibility.
 
         `beat` is that of the supervisor: each sensor may take `within_ms`, not all together."""
-        if self._moved_by == CALIBRATING != moved_by:
-            self._forget()  # the probe was in a buffer
+        if self._is_recalibrated or self._moved_by == CALIBRATING != moved_by:
+            self._is_recalibrated = False
+            for window in self._windows.values():  # the probe was in a buffer, or reads otherwise
+                window.clear()
         self._moved_by = moved_by
         context: dict = {}
         for index, sensor in enumerate(self._sensors):
@@ -69,12 +72,7 @@ class Sampler:
         """Take in that the same signals now give other values."""
         for track in self._tracks.values():
             track.recalibrated()
-        self._forget()
-
-    def _forget(self):
-        """Discard the values that control would still take the median of."""
-        for window in self._windows.values():
-            window.clear()
+        self._is_recalibrated = True
 
     def reading(self, channel, stale_ms):
         """Return the filtered Reading for control."""
