@@ -60,7 +60,7 @@ class Node:
         handlers = Handlers(self._info, self._report, _ignore, _ignore, self._on_stored, _ignore)
         self._commands = CommandHandler(
             (self.name, KEY, self.boot_id), clock=self._clock, command_ids=None, actions={},
-            record_event=_ignore, send_ack=_ignore)
+            stop=_ignore, stop_outcome=_ignore, record_event=_ignore, send_ack=_ignore)
         broker = Broker("127.0.0.1", port, self.name, None, asyncio.open_connection)
         self.publisher = Publisher(broker, self.outbox, self._clock, handlers, random.randint)
 

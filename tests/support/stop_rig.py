@@ -22,6 +22,7 @@ from idro.protocol.reason import Reason
 from idro.safety.authentication import CommandIdLog
 from idroserra.auth.audit import Audit
 from idroserra.core import protocol
+from idroserra.core.errors import StoreUnavailable
 from idroserra.ingest.handler import LastMessage
 from idroserra.mqtt.connection import IncomingMessage
 from idroserra.nodes.command_messages import mac_of
@@ -263,7 +264,9 @@ class StopRig:
         run = {"actuator": "light", "for_ms": 60_000, "duty_pct": 50}
         for index in range(count):
             if index % every == every - 1:
-                self.host.commands.set_config(NODE, {"ph.target": rng.choice((5.8, 6.0))}, "ann")
+                with suppress(StoreUnavailable):  # a full disk refuses it
+                    self.host.commands.set_config(
+                        NODE, {"ph.target": rng.choice((5.8, 6.0))}, "ann")
             message = self._command(f"{rng.getrandbits(96):024x}", "run", run, KEY)
             self.host.link.publish(*message)
 
