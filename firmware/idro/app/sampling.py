@@ -48,7 +48,8 @@ class Sampler:
         """Read all sensors once. `moved_by`: what may move the water, see plausibility.
 
         `beat` is that of the supervisor: each sensor may take `within_ms`, not all together."""
-        if self._is_recalibrated or self._moved_by == CALIBRATING != moved_by:
+        is_back = self._moved_by == CALIBRATING and moved_by != CALIBRATING
+        if is_back or self._is_recalibrated:
             self._is_recalibrated = False
             for window in self._windows.values():  # the probe was in a buffer, or reads otherwise
                 window.clear()

@@ -120,12 +120,11 @@ def _hold(events: Events) -> Reported | None:
     """Return why dosing is stopped or latched until a person resumes it, or None.
 
     A fault stays beside a stop: it is what a person must see before the release."""
-    latched = _newest(events, "latched", "resumed")
-    newest = _newest(events, "stopped", "resumed", "latched")
+    newest = _newest(events, "latched", "resumed")
+    if newest is None or newest.kind == "resumed":
+        newest = _newest(events, "stopped", "resumed")
     if newest is None or newest.kind == "resumed":
         return None
-    if latched is not None and latched.kind == "latched":
-        newest = latched
     if newest.kind == "stopped":
         by = str(newest.detail.get("by") or "")
         reason = Reason("dosing_stopped", by=by) if by else Reason("stopped")
