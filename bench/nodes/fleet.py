@@ -61,7 +61,7 @@ class Node:
         self._commands = CommandHandler(
             (self.name, KEY, self.boot_id), clock=self._clock, command_ids=None, actions={},
             stop=_ignore, stop_outcome=_ignore, record_event=_ignore, send_ack=_ignore)
-        broker = Broker("127.0.0.1", port, self.name, None, asyncio.open_connection)
+        broker = Broker("127.0.0.1", port, self.name, None, False, asyncio.open_connection)
         self.publisher = Publisher(broker, self.outbox, self._clock, handlers, random.randint)
 
     async def measure(self) -> None:

@@ -63,8 +63,9 @@ class PahoNode:
         self._boot_unix_ms = now_unix_ms() - UPTIME_MS
         self._ready = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=node)
-        self._client.username_pw_set(node)
-        if context is not None:
+        if context is None:
+            self._client.username_pw_set(node)
+        else:
             self._client.tls_set_context(context)
         self._client.will_set(topics.up(node, "status"), b"offline", qos=1, retain=True)
         self._client.on_subscribe = lambda *_: self._ready.set()

@@ -215,7 +215,7 @@ class StopRig:
             self._on_config, lambda payload: self.handler.receive_stored(payload),
             lambda leaf, payload: None)
         self.publisher = Publisher(
-            BrokerAddress("10.0.0.1", 1883, NODE, None, self.loop.open), self.outbox, clock,
+            BrokerAddress("10.0.0.1", 1883, NODE, None, False, self.loop.open), self.outbox, clock,
             handlers, rng.randint)
         actions = {"resume": self._resume, "run": self._run, "hold": self._hold,
                    "end_correction": self._end_correction}

@@ -25,7 +25,7 @@ class NetworkTask:
         open_stream, port = _transport(store, self.wifi.open)
         broker = Broker(
             store.text("broker_host"), store.number("broker_port") or port, store.text("node_id"),
-            store.text("broker_pass") or None, open_stream)
+            store.text("broker_pass") or None, bool(store.number("broker_tls")), open_stream)
         self._node_id = broker.node_id
         self.publisher = Publisher(broker, outbox, clock, handlers, random.randint)
         self.publisher.dose_or_handshake = dose_or_handshake

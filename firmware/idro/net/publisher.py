@@ -17,7 +17,7 @@ from idro.net.mqtt_client import Client, Options
 from idro.protocol import messages, topics
 
 # open: coroutine (host, port) -> (reader, writer), raising LinkError or OSError.
-Broker = namedtuple("Broker", ("host", "port", "node_id", "password", "open"))
+Broker = namedtuple("Broker", ("host", "port", "node_id", "password", "has_certificate", "open"))
 # info() and config_report() return the messages of protocol.messages to publish;
 # on_command(payload) and on_update(leaf, payload) get bytes, on_config(pieces) a list of bytes,
 # on_stored(payload) returns its Stored, or None if it must be ignored. None of them blocks.
@@ -159,9 +159,11 @@ class Publisher:
             await client.close()
 
     def _options(self):
-        node_id = self._broker.node_id
+        node_id, password = self._broker.node_id, self._broker.password
+        # A certificate names its user. RabbitMQ refuses a user name beside it without a password.
+        user = None if self._broker.has_certificate and password is None else node_id
         return Options(
-            client_id=node_id, user=node_id, password=self._broker.password,
+            client_id=node_id, user=user, password=password,
             will_topic=self._up("status"), will_payload=messages.pack_status(False),
             keepalive_s=KEEPALIVE_S, response_ms=RESPONSE_MS)
 

@@ -86,6 +86,12 @@ class MqttConfig(Section, frozen=True):
             raise ValidationError(["url"], "must be mqtts:// except on loopback")
 
     @property
+    def user(self) -> str | None:
+        """The user name to log in with; None where a certificate alone names the user: RabbitMQ
+        refuses a user name beside it that has no password."""
+        return None if self.cert_file is not None and self.password is None else self.username
+
+    @property
     def host(self) -> str:
         """The broker's host name or address."""
         return urlsplit(self.url).hostname or "127.0.0.1"

@@ -20,10 +20,10 @@ def new_client(config: MqttConfig, client_id: str) -> mqtt.Client:
     client = mqtt.Client(
         CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=None if is_v5 else True,
         protocol=mqtt.MQTTv5 if is_v5 else mqtt.MQTTv311)
-    if config.username is not None:
+    if config.user is not None:
         password = config.password
         client.username_pw_set(
-            config.username, None if password is None else password.get_secret_value())
+            config.user, None if password is None else password.get_secret_value())
     if config.is_tls:
         try:
             client.tls_set(ca_certs=_text(config.ca_file), certfile=_text(config.cert_file),

@@ -147,7 +147,7 @@ class Subscriber:
                 config.session_expiry_s, config.receive_maximum, MAX_PACKET_BYTES
             ) if self._is_v5 else None
             connection.sendall(packets.connect(
-                self._client_id, config.username, password, KEEPALIVE_S, properties))
+                self._client_id, config.user, password, KEEPALIVE_S, properties))
         except (OSError, MalformedPacket):
             connection.close()
             raise

@@ -40,7 +40,7 @@ class Node:
             self.info, self.report, self.commands.append, self.configs.append, self.on_stored,
             lambda leaf, payload: None,
         )
-        broker = Broker("127.0.0.1", port, NODE, None, asyncio.open_connection)
+        broker = Broker("127.0.0.1", port, NODE, None, False, asyncio.open_connection)
         self.publisher = Publisher(broker, self.outbox, self.clock, handlers, random.randint)
         self.publisher.on_no_memory = lambda: self.refusals.append(self.clock.now_ms())
         self._loop = asyncio.new_event_loop()
@@ -305,7 +305,7 @@ async def main(folder, port, boot_id, count):
     handlers = Handlers(info, report, nothing, nothing,
                         lambda payload: messages.unpack_stored("node-1", payload).message,
                         lambda leaf, payload: None)
-    broker = Broker("127.0.0.1", port, "node-1", None, asyncio.open_connection)
+    broker = Broker("127.0.0.1", port, "node-1", None, False, asyncio.open_connection)
     publisher = Publisher(broker, outbox, clock, handlers, random.randint)
     asyncio.create_task(publisher.run())
     for number in range(1, count + 1):

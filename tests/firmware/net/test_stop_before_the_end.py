@@ -76,8 +76,8 @@ def test_a_stop_before_the_end_of_a_connection_acts(tmp_path, end, after_subscri
         broker = EndingBroker(stop() + end, after_subscriptions)
         server = await asyncio.start_server(broker.serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        publisher = Publisher(Broker("127.0.0.1", port, NODE, None, asyncio.open_connection),
-                              outbox, clock, handlers, random.randint)
+        at = Broker("127.0.0.1", port, NODE, None, False, asyncio.open_connection)
+        publisher = Publisher(at, outbox, clock, handlers, random.randint)
         running = asyncio.create_task(publisher.run())
         while not publisher.last_error:
             await asyncio.sleep(0)
