@@ -1,8 +1,8 @@
 """Attacks a broker as one node with a valid certificate.
 
-broker_attack.py PORT CA CERT KEY NODE SECONDS [KIND ...]. KINDS are done in turn, each with as
-many packets as the broker takes; the session is one that the broker keeps. Prints the number of
-bytes that were sent, and ends with 1 if it was never connected.
+broker_attack.py ADDRESS PORT CA CERT KEY NODE SECONDS [KIND ...]. KINDS are done in turn, each
+with as many packets as the broker takes; the session is one that the broker keeps. Prints the
+number of bytes that were sent, and ends with 1 if it was never connected.
 """
 
 import itertools
@@ -91,10 +91,12 @@ KINDS: dict[str, Callable[[str, int], bytes]] = {
 class Attacker:
     """One connection at a time."""
 
-    def __init__(self, port: int, ca: Path, cert: Path, key: Path, node: str) -> None:
+    def __init__(
+        self, address: tuple[str, int], ca: Path, cert: Path, key: Path, node: str
+    ) -> None:
         self._context = ssl.create_default_context(cafile=str(ca))
         self._context.load_cert_chain(cert, key)
-        self._port, self._node = port, node
+        self._address, self._node = address, node
         self._numbers = {kind: itertools.count() for kind in KINDS}
         self.sent_bytes = self.connections = 0
 
@@ -110,9 +112,9 @@ class Attacker:
                 select.select([], [], [], PAUSE_S)
 
     def _connect(self) -> ssl.SSLSocket:
-        plain = socket.create_connection(("127.0.0.1", self._port), 5)
+        plain = socket.create_connection(self._address, 5)
         connection = self._context.wrap_socket(plain, server_hostname="localhost")
-        connection.sendall(packets.connect(self._node, self._node, None, 60, None))
+        connection.sendall(packets.connect(self._node, None, None, 60, None))
         if connection.recv(4)[3:] != b"\0":
             raise ConnectionError("refused")
         connection.setblocking(False)
@@ -145,8 +147,8 @@ class Attacker:
 
 
 def main() -> int:
-    port, ca, cert, key, node, seconds, *kinds = sys.argv[1:]
-    attacker = Attacker(int(port), Path(ca), Path(cert), Path(key), node)
+    host, port, ca, cert, key, node, seconds, *kinds = sys.argv[1:]
+    attacker = Attacker((host, int(port)), Path(ca), Path(cert), Path(key), node)
     attacker.run(itertools.cycle(kinds or KINDS), time.monotonic() + float(seconds))
     print(f"{attacker.sent_bytes} bytes in {attacker.connections} connections")
     return 0 if attacker.connections else 1

@@ -12,8 +12,10 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from idroserra.broker import tls_files
+from idroserra.broker.certificates import folder_of
 from idroserra.broker.local import free_port
 from idroserra.mqtt.paho_client import stop_client
+from idroserra.pki.broker_ca import HOST
 from support.programs import program
 from support.server_process import Server, reserve
 from support.wait import wait_until
@@ -27,7 +29,7 @@ class Rig(Server):
     """mosquitto as `broker init` configures it, with certificates for two nodes and a host."""
 
     def __init__(self, data_dir: Path) -> None:
-        super().__init__(tls_files.folder_of(data_dir))
+        super().__init__(folder_of(data_dir))
         self.node_port, self.host_port = self.port, free_port()
         self._reservations.append(reserve(self.host_port))
         tls_files.init(data_dir, ["localhost", "127.0.0.1"], node_port=self.node_port,
@@ -43,7 +45,7 @@ class Rig(Server):
         return self.node_port, self.host_port
 
     def files(self, who: str) -> tuple[Path, Path]:
-        if who == tls_files.HOST:
+        if who == HOST:
             return self.folder / "host.pem", self.folder / "host.key"
         return self.line.files(who)
 
@@ -75,7 +77,7 @@ class Client:
         self._client.on_subscribe = lambda _c, _u, mid, _r, _p: self._subscribed.put(mid)
         self._client.on_connect = self._on_connect
         self._rig = rig
-        port = port or (rig.host_port if name == tls_files.HOST else rig.node_port)
+        port = port or (rig.host_port if name == HOST else rig.node_port)
         if waits:  # tries again, as a node does, when a busy broker closes the socket
             self._client.connect_async("127.0.0.1", port)
             self._client.loop_start()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from idroserra.broker.local import free_port
@@ -33,11 +33,12 @@ class _Pair:
 
 
 class TcpLink:
-    """A context manager that listens on `port` and forwards to 127.0.0.1:`to_port`."""
+    """A context manager that listens on `port` and forwards to `to_port` of the first of `hosts`
+    that answers."""
 
-    def __init__(self, to_port: int) -> None:
+    def __init__(self, to_port: int, hosts: Sequence[str] = ("127.0.0.1",)) -> None:
         self.port = free_port()
-        self._to_port = to_port
+        self._to_port, self._hosts = to_port, hosts
         self._fault: str | None = None
         self._pairs: set[_Pair] = set()
         self._loop = asyncio.new_event_loop()
@@ -120,9 +121,13 @@ class TcpLink:
         if self._fault == "cut":
             writer.transport.abort()
             return
-        try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
-        except OSError:
+        for host in self._hosts:
+            try:
+                far_reader, far_writer = await asyncio.open_connection(host, self._to_port)
+                break
+            except OSError:
+                continue
+        else:
             writer.transport.abort()
             return
         for end in (writer, far_writer):

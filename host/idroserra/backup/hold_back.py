@@ -17,7 +17,7 @@ from pathlib import Path
 from cryptography import x509
 
 from idroserra.backup.archive import BackupError
-from idroserra.broker.tls_files import folder_of
+from idroserra.broker.certificates import folder_of
 from idroserra.core.errors import ConfigError, StoreUnavailable
 from idroserra.core.reasons import Reason
 from idroserra.core.sqlite import connect, connect_reader

@@ -16,32 +16,33 @@ from typing import Any
 
 from idro.protocol.topics import DOWN, UP
 from idroserra.core import protocol
+from idroserra.pki.broker_ca import HOST
 
 CONTROL_TOPIC = "$CONTROL/dynamic-security/v1"
 RESPONSE_TOPIC = f"{CONTROL_TOPIC}/response"
 Json = dict[str, Any]
 Rights = tuple[tuple[str, str], ...]  # (kind, topic)
 
-HOST, HOME_ASSISTANT = "host", "homeassistant"  # reserved node ids
+HOME_ASSISTANT = "homeassistant"  # as HOST, a reserved node id
 # Users that publish foreign readings: FOREIGN_USER and a name. No node id has a dot.
 FOREIGN_USER = "foreign."
 FOREIGN_TOPICS = "foreign"
 _FOREIGN_NAME = re.compile(r"[a-z0-9-]{1,32}")
-_SEND, _RECEIVE = "publishClientSend", "publishClientReceive"
-_TOPIC, _PATTERN = "subscribeLiteral", "subscribePattern"
-_WORDS = {_RECEIVE: "read", _SEND: "write"}  # of an ACL file
+SEND, _RECEIVE = "publishClientSend", "publishClientReceive"
+SUBSCRIBE = _TOPIC, _PATTERN = "subscribeLiteral", "subscribePattern"
+_WORDS = {_RECEIVE: "read", SEND: "write"}  # of an ACL file
 _ALL = f"{protocol.PREFIX}/#"
 _EVERY_NODE = "%u"  # the user name, in an ACL file
 # The user `homeassistant` reads only the topics that the host publishes for it, and node status.
 _HOME_ASSISTANT_READS = (
     f"{protocol.PREFIX}/host/ha/#", f"{protocol.PREFIX}/+/up/status", "homeassistant/#")
-_CONTROL = tuple((kind, f"{CONTROL_TOPIC}/#") for kind in (_SEND, _RECEIVE, _PATTERN))
+_CONTROL = tuple((kind, f"{CONTROL_TOPIC}/#") for kind in (SEND, _RECEIVE, _PATTERN))
 PROGRAMS: Mapping[str, Rights] = {
     HOST: tuple((kind, topic) for topic in (_ALL, "homeassistant/#", f"{FOREIGN_TOPICS}/#")
-                for kind in (_SEND, _RECEIVE, _PATTERN)) + ((_PATTERN, "idro/#"),),
+                for kind in (SEND, _RECEIVE, _PATTERN)) + ((_PATTERN, "idro/#"),),
     HOME_ASSISTANT: tuple((kind, topic) for topic in _HOME_ASSISTANT_READS
                           for kind in (_RECEIVE, _PATTERN)) + (
-        (_SEND, f"{protocol.PREFIX}/host/ha/+/+/set"), (_SEND, "homeassistant/status")),
+        (SEND, f"{protocol.PREFIX}/host/ha/+/+/set"), (SEND, "homeassistant/status")),
 }
 
 
@@ -62,7 +63,7 @@ def access_file(nodes: Iterable[str]) -> bytes:
     """Return the access list for the host, Home Assistant and `nodes`."""
     roles = [_role(user) for user in dict.fromkeys((*PROGRAMS, *nodes))]
     return json.dumps({
-        "defaultACLAccess": {_SEND: False, _RECEIVE: False, "subscribe": False,
+        "defaultACLAccess": {SEND: False, _RECEIVE: False, "subscribe": False,
                              "unsubscribe": True},
         "clients": [_client(role["rolename"]) for role in roles],
         "groups": [],
@@ -101,15 +102,19 @@ def _client(user: str) -> Json:
 
 def _node_rights(node: str) -> Rights:
     topics = f"{protocol.PREFIX}/{node}"
-    return (*((_SEND, f"{topics}/up/{leaf}") for leaf in UP),
+    return (*((SEND, f"{topics}/up/{leaf}") for leaf in UP),
             *((kind, f"{topics}/down/{leaf}") for leaf in DOWN for kind in (_RECEIVE, _TOPIC)))
 
 
-def _role(user: str) -> Json:
+def rights_of(user: str) -> Rights:
+    """Return what a node, a program or a user of foreign readings may do."""
     if is_foreign(user):
-        rights: Rights = ((_SEND, topics_of(user)),)
-    else:
-        rights = PROGRAMS.get(user, _node_rights(user)) + (_CONTROL if user == HOST else ())
+        return ((SEND, topics_of(user)),)
+    return PROGRAMS.get(user, _node_rights(user))
+
+
+def _role(user: str) -> Json:
+    rights = rights_of(user) + (_CONTROL if user == HOST else ())
     return {"rolename": user, "acls": [
         {"acltype": kind, "topic": topic, "priority": 0, "allow": True}
         for kind, topic in rights]}

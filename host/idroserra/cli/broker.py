@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,9 +14,18 @@ from idroserra.cli.serve import ConfigFile
 from idroserra.client.requests import AsJson
 
 if TYPE_CHECKING:
-    from idroserra.broker.tls_files import BrokerCertificates
+    from idroserra.broker.certificates import NodeCertificates
 
-NODE_PORT, HOST_PORT = 8883, 8884
+NODE_PORT, HOST_PORT, MANAGEMENT_PORT = 8883, 8884, 15671
+
+
+class Engine(StrEnum):
+    """The programs that can be the broker."""
+
+    MOSQUITTO = "mosquitto"
+    RABBITMQ = "rabbitmq"
+
+
 
 User = Annotated[str, typer.Argument(
     metavar="NODE", help="The node's id; `homeassistant`; or `foreign.NAME` for a hub of foreign "
@@ -38,6 +48,20 @@ def init(
     address: Annotated[
         str, typer.Option(help="Address of this machine to listen on for nodes."),
     ] = "0.0.0.0",  # noqa: S104  nodes connect from the network
+    engine: Annotated[
+        Engine, typer.Option(help="mosquitto on this machine, or a cluster of RabbitMQ "
+                             "(docs/cluster.md).")] = Engine.MOSQUITTO,
+    member: Annotated[
+        list[str] | None,
+        typer.Option("--member", help="Cluster: host name of one broker; repeatable.")] = None,
+    management_port: Annotated[
+        int, typer.Option(min=1, max=65_535, help="Cluster: port of the management API."),
+    ] = MANAGEMENT_PORT,
+    joins: Annotated[
+        Path | None,
+        typer.Option("--joins", metavar="CA_FILE", exists=True, dir_okay=False, help="Cluster: it "
+                     "exists already, and this is its CA certificate."),
+    ] = None,
     config: ConfigFile = None, *,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Recreate the certificates of broker and host, the "
@@ -46,16 +70,29 @@ def init(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create a CA, the broker certificate and mosquitto's files. Existing files are kept."""
+    """Create a CA, the brokers' certificates and configuration. Existing files are kept."""
     from idroserra.broker import tls_files
+    from idroserra.broker.certificates import broker_folder_of, folder_of
+    from idroserra.broker.cluster import SETTINGS
     from idroserra.broker.mosquitto import BrokerFolder
+    from idroserra.cli.broker_cluster import init_cluster
     from idroserra.core.config import load_config
     from idroserra.core.errors import ConfigError
     from idroserra.core.hostnames import check_name, own_names
 
     settings = load_config(config)
-    folder = tls_files.folder_of(settings.data_dir)
-    broker = BrokerFolder(tls_files.broker_folder_of(settings.data_dir))
+    folder = folder_of(settings.data_dir)
+    broker = BrokerFolder(broker_folder_of(settings.data_dir))
+    if engine is Engine.RABBITMQ:
+        init_cluster(settings, member or [], name or [], node_port=port,
+                     management_port=management_port, joins=joins, overwrite=overwrite,
+                     as_json=as_json)
+        return
+    if member or joins:
+        raise ConfigError("command line", "--member, --joins", "only with --engine rabbitmq")
+    if (folder / SETTINGS).exists():
+        raise ConfigError(str(folder / SETTINGS), "", "this host has a cluster of brokers: use "
+                          "--engine rabbitmq, or delete the file to go back to mosquitto")
     try:
         names = own_names([*map(check_name, name or ()), "localhost", "127.0.0.1"])
     except ValueError as error:
@@ -134,16 +171,16 @@ def show(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     typer.echo(f"{len(rows)} nodes, {len(certificates.revoked)} certificates revoked")
 
 
-def _certificates(config: Path | None) -> BrokerCertificates:
-    from idroserra.broker.tls_files import BrokerCertificates
+def _certificates(config: Path | None) -> NodeCertificates:
+    from idroserra.broker.engine import certificates_of
     from idroserra.core.config import load_config
 
-    return BrokerCertificates(load_config(config).data_dir)
+    return certificates_of(load_config(config).data_dir)
 
 
-def _print_files(certificates: BrokerCertificates, node: str, as_json: bool, state: str) -> None:
+def _print_files(certificates: NodeCertificates, node: str, as_json: bool, state: str) -> None:
     cert, key = certificates.files(node)
-    ca = certificates.authority.path
+    ca = certificates.server_ca
     if as_json:
         typer.echo(json.dumps({"node": node, "state": state, "ca_file": str(ca),
                                "cert_file": str(cert), "key_file": str(key)}))

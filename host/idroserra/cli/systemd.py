@@ -29,7 +29,7 @@ def unit(
             "the host does not run as root: run this as its user: sudo -u USER idroserra unit")
     import platformdirs
 
-    from idroserra.broker.tls_files import broker_folder_of
+    from idroserra.broker.certificates import broker_folder_of
     from idroserra.core.config import load_config
     from idroserra.core.systemd import unit_file
 

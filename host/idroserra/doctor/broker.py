@@ -38,7 +38,7 @@ def check_broker(config: MqttConfig) -> Iterator[Check]:
 
 def check_broker_folder(data_dir: Path) -> Iterator[Check]:
     """Yield a warning if the broker still has its files in the folder of the host."""
-    from idroserra.broker.tls_files import folder_of
+    from idroserra.broker.certificates import folder_of
 
     earlier = folder_of(data_dir) / "mosquitto.conf"
     if earlier.exists():

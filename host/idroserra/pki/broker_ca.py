@@ -13,14 +13,16 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from idroserra.core.errors import ConfigError
-from idroserra.pki.x509 import PEM, CertificateAuthority, Validity, make_authority
+from idroserra.pki.x509 import PEM, CertificateAuthority, Validity, general_name, make_authority
 
 BEGINS = datetime(1970, 1, 1, tzinfo=UTC)
 ENDS = datetime(2049, 12, 31, tzinfo=UTC)  # the last year of ASN.1 UTCTime
 NODE_YEARS = 20
+HOST = "host"  # the broker's user of the host
+_NAME = "line "  # of the CA, before its number
 
 
 class BrokerCA(CertificateAuthority):
@@ -41,25 +43,41 @@ class BrokerCA(CertificateAuthority):
         """Create a new CA in `folder`. Raises OSError.
 
         The subject is short ASCII: a node reads certificates of up to 512 bytes."""
-        make_authority(folder / "ca.pem", folder / "ca.key", f"line {secrets.token_hex(4)}",
+        make_authority(folder / "ca.pem", folder / "ca.key", f"{_NAME}{secrets.token_hex(4)}",
                        Validity(BEGINS, ENDS))
         return BrokerCA(folder)
 
+    @property
+    def cell(self) -> str:
+        """The cell whose users this CA names, such as `3f9a12c0`: their virtual host in a cluster
+        of brokers."""
+        found = self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return str(found[0].value).removeprefix(_NAME)
+
     def issue_server(self, names: Sequence[str], cert_path: Path, key_path: Path) -> None:
-        """Write key and certificate of a broker with these host names. Raises OSError."""
-        self._issue(names[0], Validity(BEGINS, ENDS), ExtendedKeyUsageOID.SERVER_AUTH,
-                    cert_path, key_path, alt_names=names)
+        """Write key and certificate of a broker with these host names. Raises OSError.
+
+        Brokers of a cluster are clients of one another with it."""
+        self._issue(names[0], Validity(BEGINS, ENDS),
+                    [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH],
+                    cert_path, key_path, alt_names=[general_name(name) for name in names])
 
     def issue_client(
         self, user: str, cert_path: Path, key_path: Path, *, good_for: timedelta | None = None,
         now: datetime | None = None,
     ) -> None:
         """Write key and certificate of the broker's user `user`, valid for 20 years, or for
-        `good_for` from now. Raises OSError."""
+        `good_for` from now. Raises OSError.
+
+        mosquitto reads the common name. A cluster of brokers reads the alternative names: the
+        URI is the login, and a DNS name the only client id that it accepts; `host`, which has
+        several connections, has none."""
         now = now or datetime.now(UTC)
         ends = now + (good_for or timedelta(days=365 * NODE_YEARS))
-        self._issue(user, Validity(BEGINS, min(ends, ENDS)), ExtendedKeyUsageOID.CLIENT_AUTH,
-                    cert_path, key_path)
+        login = x509.UniformResourceIdentifier(f"{self.cell}:{secrets.token_hex(6)}")
+        client_id = [] if user == HOST else [x509.DNSName(user)]
+        self._issue(user, Validity(BEGINS, min(ends, ENDS)), [ExtendedKeyUsageOID.CLIENT_AUTH],
+                    cert_path, key_path, alt_names=[login, *client_id])
 
     def revocations(self, serials: Iterable[int], now: datetime | None = None) -> bytes:
         """Return the signed certificate revocation list (CRL) as PEM.
@@ -90,6 +108,16 @@ def read_certificate(path: Path) -> x509.Certificate:
         raise ConfigError(str(path), "", error.strerror or str(error)) from None
     except ValueError as error:
         raise ConfigError(str(path), "", f"not a certificate: {error}") from None
+
+
+def login_of(certificate: x509.Certificate) -> str:
+    """Return the cell and the login of a client certificate in a cluster of brokers, such as
+    `3f9a12c0:5b7d22e1a04c`; "" for a certificate issued by an earlier version."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ""
+    return next(iter(found.get_values_for_type(x509.UniformResourceIdentifier)), "")
 
 
 def subject_alt_names(certificate: x509.Certificate) -> set[str]:

@@ -75,8 +75,9 @@ class HttpsCA(CertificateAuthority):
         cert_path, key_path = self._folder / "server.pem", self._folder / "server.key"
         try:
             if not (key_path.exists() and self._is_valid(cert_path, names, now)):
-                self._issue(names[0], _span(now, SERVER_DAYS), ExtendedKeyUsageOID.SERVER_AUTH,
-                            cert_path, key_path, alt_names=names, is_chained=True)
+                self._issue(names[0], _span(now, SERVER_DAYS), [ExtendedKeyUsageOID.SERVER_AUTH],
+                            cert_path, key_path,
+                            alt_names=[general_name(name) for name in names], is_chained=True)
         except OSError as error:
             raise ConfigError(str(self._folder), "", error.strerror or str(error)) from error
         return cert_path, key_path

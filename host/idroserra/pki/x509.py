@@ -62,8 +62,8 @@ class CertificateAuthority:
         return True
 
     def _issue(
-        self, name: str, validity: Validity, purpose: x509.ObjectIdentifier,
-        cert_path: Path, key_path: Path, *, alt_names: Sequence[str] = (),
+        self, name: str, validity: Validity, purposes: Sequence[x509.ObjectIdentifier],
+        cert_path: Path, key_path: Path, *, alt_names: Sequence[x509.GeneralName],
         is_chained: bool = False,
     ) -> None:
         """Write a new key and its certificate; is_chained appends the CA certificate.
@@ -73,13 +73,11 @@ class CertificateAuthority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
         unsigned = (
             _builder(subject, self.certificate.subject, key.public_key(), validity, is_ca=False)
-            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(
                 self._key.public_key()), critical=False)
+            .add_extension(x509.SubjectAlternativeName(alt_names), critical=False)
         )
-        if alt_names:
-            unsigned = unsigned.add_extension(x509.SubjectAlternativeName(
-                [general_name(alt_name) for alt_name in alt_names]), critical=False)
         text = unsigned.sign(self._key, hashes.SHA256()).public_bytes(PEM)
         cert_path.unlink(missing_ok=True)  # a crash must not leave it beside a new key
         _write_key(key_path, key)

@@ -52,7 +52,7 @@ class KeyStore(SharedKeys, Protocol):
     where: str
 
     def forget(self, node: str) -> str:
-        """Remove the node; return the state of its certificate as broker.tls_files.revoke_node.
+        """Remove the node; return the state of its certificate as broker.engine.revoke_node.
 
         Raises for an unknown node, and if the broker cannot be reloaded."""
 
@@ -125,7 +125,7 @@ class FileKeyStore:
 
     def forget(self, node: str) -> str:
         """See KeyStore."""
-        from idroserra.broker.tls_files import revoke_node
+        from idroserra.broker.engine import revoke_node
 
         self._nodes.get(node)
         certificate = revoke_node(self._data_dir, node)

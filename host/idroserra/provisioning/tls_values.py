@@ -7,26 +7,21 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from idroserra.broker.listener import listener_addresses
-from idroserra.broker.tls_files import BrokerCertificates, folder_of
-from idroserra.pki.broker_ca import to_der
+from idroserra.broker import engine
+from idroserra.broker.certificates import NodeCertificates, folder_of
+from idroserra.pki.broker_ca import read_certificate, to_der
 from idroserra.provisioning.nvs import TLS, TLS_NAMES, NvsContents, Value
 
 PLAIN: Mapping[str, Value] = dict.fromkeys(TLS_NAMES)
 
 
-def certificates_of(data_dir: Path) -> BrokerCertificates | None:
+def certificates_of(data_dir: Path) -> NodeCertificates | None:
     """Return the broker certificates of a host, or None before `idroserra broker init`."""
-    return BrokerCertificates(data_dir) if folder_of(data_dir).exists() else None
-
-
-def port_of(certificates: BrokerCertificates) -> int:
-    """Return the port at which nodes connect."""
-    return listener_addresses(certificates.broker.configuration)[0][1]
+    return engine.certificates_of(data_dir) if folder_of(data_dir).exists() else None
 
 
 def tls_values(
-    certificates: BrokerCertificates, node: str, stored: NvsContents, *, may_issue: bool
+    certificates: NodeCertificates, node: str, stored: NvsContents, *, may_issue: bool
 ) -> dict[str, Value]:
     """Return the certificates of a node; issue its first one if `may_issue`.
 
@@ -37,8 +32,8 @@ def tls_values(
         certificates.issue(node)
     elif not cert.exists():
         return {}
-    ca = certificates.authority.certificate.public_bytes(Encoding.DER)
+    ca = read_certificate(certificates.server_ca).public_bytes(Encoding.DER)
     found: dict[str, Value] = dict(zip(TLS_NAMES, (1, ca, *to_der(cert, key)), strict=True))
     if not stored.number(TLS):
-        found["broker_port"] = port_of(certificates)
+        found["broker_port"] = certificates.node_port
     return found

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from idroserra.broker import tls_files
-from idroserra.pki.broker_ca import to_der
+from idroserra.pki.broker_ca import HOST, to_der
 from support.line_rig import NODES, Rig
 from support.micropython_program import micropython
 
@@ -37,7 +36,7 @@ async def open_line(name, port, ssl):
 
 async def main():
     tls = Tls(der("ca"), der("cert"), der("key"), open_line)
-    options = Options(node, node, None, "idro/v1/" + node + "/up/status", b"offline", 4, 20000)
+    options = Options(node, None, None, "idro/v1/" + node + "/up/status", b"offline", 4, 20000)
     client = Client(tls.open, Clock(), options, lambda: None)
     try:
         await client.open(host, int(port))
@@ -87,7 +86,7 @@ def start(rig: Rig, folder: Path, host: str = "localhost", files: dict[str, byte
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_a_node_publishes_and_receives_over_tls(rig, tmp_path, host):
-    listener = rig.client(tls_files.HOST)
+    listener = rig.client(HOST)
     listener.subscribe(f"idro/v1/{ONE}/up/ack")
     node = start(rig, tmp_path, host)
     for number in range(20):

@@ -14,10 +14,10 @@ from contextlib import closing
 import pytest
 
 from idro.protocol import topics
-from idroserra.broker import tls_files
 from idroserra.broker.local import free_port
 from idroserra.broker.probe import ConnectionProbe
 from idroserra.core.config import MqttConfig
+from idroserra.pki.broker_ca import HOST
 from support.adopted_nodes import adopt_nodes
 from support.line_rig import NODES, Rig, trusting
 from support.paho_node import PahoNode
@@ -44,7 +44,7 @@ def rig(tmp_path):
 @pytest.fixture
 def host_log(rig, tmp_path):
     """The log of a host, which runs in a process of its own."""
-    cert, key = rig.files(tls_files.HOST)
+    cert, key = rig.files(HOST)
     config, log = tmp_path / "host.toml", tmp_path / "host.log"
     config.write_text(
         f'data_dir = "{tmp_path / "data"}"\n[http]\nport = {free_port()}\n[mqtt]\n'
@@ -67,7 +67,7 @@ def good_node(rig):
 def attack(rig, *kinds):
     cert, key = rig.files(BAD)
     return subprocess.Popen(
-        [sys.executable, ROOT / "tests/support/broker_attack.py", str(rig.node_port),
+        [sys.executable, ROOT / "tests/support/broker_attack.py", "127.0.0.1", str(rig.node_port),
          rig.folder / "ca.pem", cert, key, BAD, str(ATTACK_S), *kinds],
         stdout=subprocess.PIPE, text=True)
 
@@ -121,7 +121,7 @@ def test_one_certificate_cannot_take_down_the_broker(rig, host_log):
 
 def retained_of(rig, node):
     """Return the topics of the retained messages of a node."""
-    cert, key = rig.files(tls_files.HOST)
+    cert, key = rig.files(HOST)
     config = MqttConfig(url=f"mqtts://127.0.0.1:{rig.host_port}", ca_file=rig.folder / "ca.pem",
                         cert_file=cert, key_file=key)
     probe = ConnectionProbe(config, "5", f"idro/v1/{node}/#")

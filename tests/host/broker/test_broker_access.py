@@ -9,10 +9,11 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from idroserra.broker import access, tls_files
+from idroserra.broker import access
 from idroserra.broker.local import Broker
 from idroserra.homeassistant.discovery import discovery_topic
 from idroserra.mqtt.paho_client import stop_client
+from idroserra.pki.broker_ca import HOST
 from support.home_assistant import FakeHomeAssistant
 from support.line_rig import NODES, Rig, trusting
 from support.paho_node import PahoNode
@@ -88,7 +89,7 @@ class HostClient:
 @pytest.fixture
 def people(broker):
     """The host, a node and Home Assistant."""
-    clients = [HostClient(broker.host_port, broker.context(tls_files.HOST)),
+    clients = [HostClient(broker.host_port, broker.context(HOST)),
                PahoNode(NODE, broker.node_port, context=broker.context(NODE)),
                FakeHomeAssistant(broker.node_port, broker.context(HOME))]
     yield clients

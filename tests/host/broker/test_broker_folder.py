@@ -5,6 +5,7 @@ import stat
 import pytest
 
 from idroserra.broker import tls_files
+from idroserra.broker.certificates import broker_folder_of, folder_of
 from idroserra.broker.local import find_mosquitto
 from idroserra.broker.mosquitto import BrokerFolder
 from idroserra.core.errors import ConfigError
@@ -26,7 +27,7 @@ def files_of_group(*folders):
 
 
 def test_a_broker_with_its_own_user_reads_no_key_but_its_own(tmp_path):
-    data, broker = tmp_path / "data", tls_files.broker_folder_of(tmp_path / "data")
+    data, broker = tmp_path / "data", broker_folder_of(tmp_path / "data")
     broker.mkdir()
     broker.chmod(0o2750)  # install -d -m 2750 -o idroserra -g mosquitto
     init(data)
@@ -44,7 +45,7 @@ def test_a_broker_with_its_own_user_reads_no_key_but_its_own(tmp_path):
 
 def test_without_a_group_the_files_are_private(tmp_path):
     init(tmp_path / "data")
-    broker = tls_files.broker_folder_of(tmp_path / "data")
+    broker = broker_folder_of(tmp_path / "data")
     assert files_of_group(tmp_path / "data", broker) == set()
     assert stat.S_IMODE(broker.stat().st_mode) == 0o700
 
@@ -73,7 +74,7 @@ class OldBroker(Server):
 def test_files_of_an_earlier_version_are_moved_once_its_broker_has_stopped(tmp_path):
     data = tmp_path / "data"
     init(data)
-    line, broker = tls_files.folder_of(data), tls_files.broker_folder_of(data)
+    line, broker = folder_of(data), broker_folder_of(data)
     kept = (broker / "server.pem").read_bytes()
     for name in ("server.pem", "server.key"):
         (broker / name).rename(line / name)
@@ -99,6 +100,6 @@ def test_files_of_an_earlier_version_are_moved_once_its_broker_has_stopped(tmp_p
 def test_doctor_tells_of_the_files_of_an_earlier_version(tmp_path):
     init(tmp_path / "data")
     assert list(check_broker_folder(tmp_path / "data")) == []
-    (tls_files.folder_of(tmp_path / "data") / "mosquitto.conf").write_text("listener 1883\n")
+    (folder_of(tmp_path / "data") / "mosquitto.conf").write_text("listener 1883\n")
     [check] = check_broker_folder(tmp_path / "data")
     assert (check.state, "idroserra broker init" in check.advice) == ("warn", True)

@@ -7,10 +7,11 @@ from pathlib import Path
 import paho.mqtt.publish
 import pytest
 
-from idroserra.broker import tls_files
 from idroserra.core.config import MqttConfig
+from idroserra.core.errors import ConfigError
 from idroserra.foreign.messages import parse
 from idroserra.foreign.subscription import Subscription
+from idroserra.pki.broker_ca import HOST
 from support.line_rig import NODES, Rig
 from support.server_process import Mosquitto
 from support.wait import wait_until
@@ -37,7 +38,7 @@ def rig(tmp_path_factory):
 
 @pytest.fixture
 def host(rig):
-    client = rig.client(tls_files.HOST)
+    client = rig.client(HOST)
     for topic in ("idro/v1/#", "homeassistant/#", "foreign/#"):
         client.subscribe(topic)
     yield client
@@ -91,7 +92,7 @@ def test_a_revoked_hub_is_out_and_leaves_nothing(rig, host):
     wait_until(lambda: host.heard()[0] == "foreign/shed/49", 30, "its messages")
     assert [one.node for one in rig.line.nodes] == [HUB, OTHER, *NODES]
     assert rig.line.revoke(OTHER), "the broker has refused it"
-    later = rig.client(tls_files.HOST)
+    later = rig.client(HOST)
     later.subscribe("foreign/shed/#")
     later.publish("foreign/shed/end", b"")
     assert later.heard() == ("foreign/shed/end", b"")
@@ -105,7 +106,7 @@ def test_a_name_that_is_no_level_of_a_topic_is_refused(rig, user):
     if user == "foreign":
         assert rig.line.files(user), "the id of a node like any other"
         return
-    with pytest.raises(tls_files.ConfigError, match="NODE"):
+    with pytest.raises(ConfigError, match="NODE"):
         rig.line.files(user)
 
 
@@ -155,7 +156,7 @@ def test_the_bridge_of_the_documentation_sends_what_the_host_reads(rig, host, tm
                f"{len(expected)} messages")
     assert heard == expected
     assert all(parse(topic, payload) for topic, payload in heard.items())
-    later = rig.client(tls_files.HOST)
+    later = rig.client(HOST)
     later.subscribe("foreign/hub/#")
     later.publish("foreign/hub/end", b"")
     assert later.heard() == ("foreign/hub/end", b""), "the bridge left no retained message"
@@ -164,7 +165,7 @@ def test_the_bridge_of_the_documentation_sends_what_the_host_reads(rig, host, tm
 
 
 def test_the_host_says_which_topics_the_broker_refuses(rig, hub):
-    cert, key = rig.files(tls_files.HOST)
+    cert, key = rig.files(HOST)
     config = MqttConfig(url=f"mqtts://localhost:{rig.host_port}", client_id="reader",
                         ca_file=rig.folder / "ca.pem", cert_file=cert, key_file=key)
     taken = queue.Queue()

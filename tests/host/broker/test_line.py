@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from idro.protocol import topics
 from idroserra.broker import tls_files
 from idroserra.broker.access import access_file
+from idroserra.broker.certificates import broker_folder_of, folder_of
 from idroserra.broker.local import free_port
 from idroserra.broker.mosquitto import BrokerControlError
 from idroserra.cli.main import app
@@ -26,6 +27,7 @@ from idroserra.core.config import MqttConfig
 from idroserra.core.errors import ConfigError, UnknownNode
 from idroserra.mqtt.connection import IncomingMessage, MqttConnection, RawChunk
 from idroserra.nodes.registry import Nodes
+from idroserra.pki.broker_ca import HOST
 from idroserra.provisioning import validation
 from support.line_rig import NODES, Client, Rig, trusting
 from support.wait import wait_until
@@ -44,8 +46,8 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 @pytest.fixture
 def people(rig: Rig) -> Iterator[dict[str, Client]]:
     """The host, which receives all messages of nodes, and two nodes."""
-    clients = {who: rig.client(who) for who in (tls_files.HOST, ONE, TWO)}
-    clients[tls_files.HOST].subscribe("idro/v1/+/up/#")
+    clients = {who: rig.client(who) for who in (HOST, ONE, TWO)}
+    clients[HOST].subscribe("idro/v1/+/up/#")
     yield clients
     for client in clients.values():
         client.close()
@@ -54,7 +56,7 @@ def people(rig: Rig) -> Iterator[dict[str, Client]]:
 def only(people: dict[str, Client], payload: bytes) -> None:
     """Assert that the next message the host receives is the one node two publishes now."""
     people[TWO].publish(f"idro/v1/{TWO}/up/ack", payload)
-    assert people[tls_files.HOST].heard() == (f"idro/v1/{TWO}/up/ack", payload)
+    assert people[HOST].heard() == (f"idro/v1/{TWO}/up/ack", payload)
 
 
 def old_tls(context: ssl.SSLContext) -> None:
@@ -95,12 +97,12 @@ def test_tls_1_2_is_enough(rig, people):
     people[ONE].close()
     client = Client(rig, None, ONE, context=trusting(rig, rig.files(ONE), twelve))
     client.publish(f"idro/v1/{ONE}/up/ack", b"with 1.2")
-    assert people[tls_files.HOST].heard()[1] == b"with 1.2"
+    assert people[HOST].heard()[1] == b"with 1.2"
     client.close()
 
 
 def test_a_node_speaks_and_hears_for_itself_alone(people):
-    one, two, host = people[ONE], people[TWO], people[tls_files.HOST]
+    one, two, host = people[ONE], people[TWO], people[HOST]
     for topic in ("#", f"idro/v1/{TWO}/down/#", "idro/v1/+/up/#", "$SYS/#", "homeassistant/#"):
         one.subscribe(topic)
     one.subscribe(f"idro/v1/{ONE}/down/command")
@@ -121,10 +123,10 @@ def test_a_node_leaves_no_command_behind(rig, people):
     for node in NODES:
         people[ONE].publish(f"idro/v1/{node}/down/command", b"left behind", retain=True)
     people[ONE].publish(f"idro/v1/{ONE}/up/ack", b"it has sent them")
-    assert people[tls_files.HOST].heard()[1] == b"it has sent them"
-    people[tls_files.HOST].subscribe("idro/v1/+/down/#")
-    people[tls_files.HOST].publish(f"idro/v1/{TWO}/down/command", b"fresh")
-    assert people[tls_files.HOST].heard() == (f"idro/v1/{TWO}/down/command", b"fresh")
+    assert people[HOST].heard()[1] == b"it has sent them"
+    people[HOST].subscribe("idro/v1/+/down/#")
+    people[HOST].publish(f"idro/v1/{TWO}/down/command", b"fresh")
+    assert people[HOST].heard() == (f"idro/v1/{TWO}/down/command", b"fresh")
 
 
 def test_a_message_that_is_too_long_ends_who_sends_it(people):
@@ -147,8 +149,8 @@ def test_a_client_id_cannot_impersonate_another_node(rig, people):
 def test_a_revoked_node_is_disconnected_and_others_are_unaffected(tmp_path):
     rig = Rig(tmp_path)
     rig.start()
-    people = {who: rig.client(who) for who in (tls_files.HOST, ONE, TWO)}
-    people[tls_files.HOST].subscribe("idro/v1/+/up/#")
+    people = {who: rig.client(who) for who in (HOST, ONE, TWO)}
+    people[HOST].subscribe("idro/v1/+/up/#")
     kept = tmp_path / "old.pem", tmp_path / "old.key"
     for file, copy in zip(rig.files(ONE), kept, strict=True):
         copy.write_bytes(file.read_bytes())
@@ -159,7 +161,7 @@ def test_a_revoked_node_is_disconnected_and_others_are_unaffected(tmp_path):
     old.publish(f"idro/v1/{ONE}/up/ack", b"I am still one")
     only(people, b"two goes on")
     assert old.connections == 0
-    assert people[TWO].connections == people[tls_files.HOST].connections == 1
+    assert people[TWO].connections == people[HOST].connections == 1
     assert rig.line.revoked
     with pytest.raises(UnknownNode):
         rig.line.revoke(ONE)
@@ -167,16 +169,16 @@ def test_a_revoked_node_is_disconnected_and_others_are_unaffected(tmp_path):
     assert rig.line.issue(ONE) is True  # another board takes its place
     again = rig.client(ONE)
     again.publish(f"idro/v1/{ONE}/up/ack", b"one again")
-    assert people[tls_files.HOST].heard() == (f"idro/v1/{ONE}/up/ack", b"one again")
+    assert people[HOST].heard() == (f"idro/v1/{ONE}/up/ack", b"one again")
 
     rig.stop()  # and the list is not forgotten
     rig.start()
     late = Client(rig, kept, ONE, waits=False)
     late.publish(f"idro/v1/{ONE}/up/ack", b"I am still one")
     wait_until(
-        lambda: people[TWO].is_connected and people[tls_files.HOST].is_connected, 30, "them"
+        lambda: people[TWO].is_connected and people[HOST].is_connected, 30, "them"
     )
-    people[tls_files.HOST].subscribe("idro/v1/+/up/#")
+    people[HOST].subscribe("idro/v1/+/up/#")
     only(people, b"after the restart")
     for client in (*people.values(), old, again, late):
         client.close()
@@ -191,7 +193,7 @@ def test_a_rotated_node_has_a_new_certificate_and_the_old_one_is_void(rig, peopl
     old = Client(rig, kept, ONE, waits=False)
     fresh = rig.client(ONE)
     fresh.publish(f"idro/v1/{ONE}/up/ack", b"with the new one")
-    assert people[tls_files.HOST].heard()[1] == b"with the new one"
+    assert people[HOST].heard()[1] == b"with the new one"
     assert old.connections == 0
     assert people[TWO].connections == 1
     for client in (old, fresh):
@@ -203,7 +205,7 @@ def test_revoking_many_nodes_leaves_the_broker_running(rig, people):
     people[ONE].close()
     for _ in range(50):
         assert rig.line.rotate(ONE) is True
-    assert people[TWO].connections == people[tls_files.HOST].connections == 1
+    assert people[TWO].connections == people[HOST].connections == 1
     only(people, b"in the end")
 
 
@@ -231,7 +233,7 @@ def _is_revoked(rig: Rig) -> bool:
 
 
 def test_the_host_connects_with_its_certificate(rig):
-    files = dict(zip(("cert_file", "key_file"), rig.files(tls_files.HOST), strict=True))
+    files = dict(zip(("cert_file", "key_file"), rig.files(HOST), strict=True))
     link = MqttConnection(MqttConfig(url=f"mqtts://127.0.0.1:{rig.host_port}",
                            ca_file=rig.folder / "ca.pem", **files))
     link.start()
@@ -261,7 +263,7 @@ def test_init_changes_nothing_that_is_there_and_says_so(tmp_path):
                 for file in json.loads(ran.output)["files"]}
 
     assert all(state.startswith("written") for state in run("--name", "serra.lan").values())
-    folder, broker = tls_files.folder_of(tmp_path), tls_files.broker_folder_of(tmp_path)
+    folder, broker = folder_of(tmp_path), broker_folder_of(tmp_path)
     before = {path: path.read_bytes() for path in (*folder.iterdir(), *broker.rglob("*"))
               if path.is_file()}
     assert set(run("--name", "serra.lan").values()) == {"kept"}
@@ -281,7 +283,7 @@ def test_init_changes_nothing_that_is_there_and_says_so(tmp_path):
 
 def test_lost_files_are_named_and_never_recreated_silently(tmp_path):
     rig = Rig(tmp_path)
-    folder = tls_files.folder_of(tmp_path)
+    folder = folder_of(tmp_path)
     (folder / "ca.key").rename(folder / "away")
     with pytest.raises(ConfigError, match=r"ca\.key: .*restore it"):
         tls_files.init(tmp_path, ["localhost"], node_port=1, host_port=2)

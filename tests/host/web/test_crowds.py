@@ -14,8 +14,8 @@ import pytest
 
 from idroserra.auth.audit import Audit
 from idroserra.auth.roles import Role
-from idroserra.broker import tls_files
 from idroserra.broker.mosquitto import BrokerFolder, configuration
+from idroserra.pki.broker_ca import HOST
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.web.middleware import connection_limits, request_limits
 from support.adopted_nodes import adopt_nodes
@@ -53,7 +53,7 @@ def secured(tmp_path):
     """A host at a broker as `broker init` configures it, with its page on the network."""
     rig = Rig(tmp_path)
     rig.start()
-    cert, key = rig.files(tls_files.HOST)
+    cert, key = rig.files(HOST)
     adopt_nodes(tmp_path / "host", NODES[:1], b"k" * 32)
     host = Host(tmp_path / "host", rig.host_port, wait_until, more={
         "mqtt": {"url": f"mqtts://127.0.0.1:{rig.host_port}", "cert_file": str(cert),

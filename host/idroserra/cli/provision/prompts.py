@@ -12,14 +12,14 @@ from typing import TypeVar
 
 import typer
 
-from idroserra.broker.tls_files import BrokerCertificates
+from idroserra.broker.certificates import NodeCertificates
 from idroserra.cli.provision.options import BROKER_VARIABLE, PASSWORD_VARIABLE, ProvisionJob
 from idroserra.core.config import load_config
 from idroserra.core.errors import ConfigError
 from idroserra.provisioning import validation
 from idroserra.provisioning.nvs import ID, NvsContents, Value
 from idroserra.provisioning.session import Board
-from idroserra.provisioning.tls_values import certificates_of, port_of
+from idroserra.provisioning.tls_values import certificates_of
 from idroserra.updates.signing import update_key_values
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class ProvisionInput:
     broker: validation.BrokerAddress | None
     broker_password: bytes | None = field(repr=False)
     may_be_public: bool
-    certificates: BrokerCertificates | None  # of this host, if the board shall use TLS
+    certificates: NodeCertificates | None  # of this host, if the board shall use TLS
     tls_port: int | None
     update_keys: dict[str, Value]
 
@@ -47,7 +47,7 @@ class ProvisionInput:
 def read_input(job: ProvisionJob) -> ProvisionInput:
     """Return the validated options and environment. Raises ConfigError."""
     certificates = None if job.plain else certificates_of(load_config(job.config).data_dir)
-    tls_port = None if certificates is None else port_of(certificates)
+    tls_port = None if certificates is None else certificates.node_port
     return ProvisionInput(
         node_id=None if job.node_id is None else validation.node_id(job.node_id),
         ssid=None if job.wifi_ssid is None else validation.ssid(job.wifi_ssid),

@@ -88,7 +88,7 @@ def keys_router(context: WebContext) -> Routes:
     def forget(node: str) -> dict[str, Any]:
         """Delete key, settings, recipe run, alarm limits, site and certificate of a node; its
         history is kept."""
-        from idroserra.broker.tls_files import revoke_node  # loads 8 MiB
+        from idroserra.broker.engine import revoke_node  # loads 8 MiB
 
         check_recent_password()
         titles.forget(nodes.get(node), verified_name("api"))

@@ -29,7 +29,7 @@ from idroserra.provisioning.session import (
     ProvisionSession,
     plan_provisioning,
 )
-from idroserra.provisioning.tls_values import certificates_of, port_of, tls_values
+from idroserra.provisioning.tls_values import certificates_of, tls_values
 from idroserra.updates.signing import update_key_values
 from idroserra.web.context import WebContext
 from idroserra.web.install.conversation import Conversation
@@ -166,7 +166,7 @@ class Walk:
         ssid = validation.ssid(_text(answer, "ssid"))
         broker = validation.broker(
             _text(answer, "broker"), tls_port=None if certificates is None else
-            port_of(certificates))
+            certificates.node_port)
         wanted: dict[str, Value] = {
             ID: node.encode(), "wifi_ssid": ssid, "broker_host": broker.host.encode(),
             "broker_port": broker.port}

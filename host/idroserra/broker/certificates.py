@@ -1,0 +1,201 @@
+"""The certificates of a host and its nodes: created once, each renewed or revoked alone.
+
+In `data_dir/line`, for the host only:
+
+    ca.pem ca.key            the CA; every node pins ca.pem
+    host.pem host.key        this host, the user `host`
+    nodes/NODE.pem .key      each node; its id is the user name
+    revoked.pem              the certificate revocation list (CRL)
+    cluster.json             where a cluster of brokers stands for the one on this machine
+
+What a broker may read is in a folder of its own beside `data_dir`: broker/mosquitto.py,
+broker/rabbitmq.py.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from idroserra.broker.access import HOME_ASSISTANT, is_foreign
+from idroserra.core import protocol
+from idroserra.core.errors import ConfigError, HostError, UnknownNode
+from idroserra.pki.broker_ca import HOST, BrokerCA, read_certificate
+from idroserra.pki.x509 import write_private
+
+WRITTEN, KEPT, MOVED = "written", "kept", "moved"
+CRL_MISSING = "missing: restore it from a backup; without it revoked nodes could connect again"
+OTHER_CA = "from another CA: --overwrite replaces it"
+
+
+class NotInitialized(HostError):
+    """The folder of the TLS files does not exist."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """Result for one file: written or kept; `note` is a hint about a kept file."""
+
+    path: Path
+    state: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A node's valid certificate."""
+
+    node: str
+    serial: int
+    ends: datetime
+
+
+class NodeCertificates(ABC):
+    """The certificates of a host. Node ids are checked before they are used as file names."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Raises NotInitialized, ConfigError."""
+        self.folder = folder_of(data_dir)
+        if not self.folder.exists():
+            raise NotInitialized(
+                f"{self.folder}: not found: create it with `idroserra broker init`")
+        self.authority = BrokerCA(self.folder)
+        self._crl = self.folder / "revoked.pem"
+
+    @property
+    @abstractmethod
+    def node_port(self) -> int:
+        """The port at which nodes connect."""
+
+    @property
+    @abstractmethod
+    def server_ca(self) -> Path:
+        """The certificate of the CA that nodes verify the broker with."""
+
+    @abstractmethod
+    def _admit(self, node: str, certificate: x509.Certificate) -> None:
+        """Let a node log in with a new certificate. Raises BrokerControlError."""
+
+    @abstractmethod
+    def _refuse(self, node: str, files: tuple[Path, Path], crl: bytes, *, leaves: bool) -> bool:
+        """Refuse a node's certificate and end its connection; `leaves`: and delete its retained
+        messages. Returns False if no broker runs. Raises BrokerControlError."""
+
+    @property
+    def nodes(self) -> list[Certificate]:
+        """The certificates of all nodes, sorted by node."""
+        found = []
+        for path in sorted((self.folder / "nodes").glob("*.pem")):
+            certificate = read_certificate(path)
+            found.append(Certificate(
+                path.stem, certificate.serial_number, certificate.not_valid_after_utc))
+        return found
+
+    @property
+    def revoked(self) -> set[int]:
+        """The revoked serial numbers. Raises ConfigError."""
+        try:
+            crl = x509.load_pem_x509_crl(self._crl.read_bytes())
+        except FileNotFoundError:
+            raise ConfigError(str(self._crl), "", CRL_MISSING) from None
+        except (OSError, ValueError) as error:
+            raise ConfigError(str(self._crl), "", f"not a revocation list: {error}") from None
+        return {one.serial_number for one in crl}
+
+    def files(self, node: str) -> tuple[Path, Path]:
+        """Return the paths (certificate, key) of a node, of Home Assistant or of a user of foreign
+        readings, which connect as nodes do; the files may not exist."""
+        if node != HOME_ASSISTANT and not is_foreign(node) and not protocol.is_node_id(node):
+            raise ConfigError("command line", "NODE", protocol.NODE_ID_RULE)
+        folder = self.folder / "nodes"
+        return folder / f"{node}.pem", folder / f"{node}.key"
+
+    def issue(self, node: str) -> bool:
+        """Issue a certificate for a node, which the broker accepts at once; return False if it
+        has one. Raises BrokerControlError."""
+        cert, key = self.files(node)
+        if cert.exists() and key.exists():
+            return False
+        cert.parent.mkdir(mode=0o700, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cert.parent) as folder:
+            made = Path(folder) / cert.name, Path(folder) / key.name
+            self.authority.issue_client(node, *made)
+            self._admit(node, read_certificate(made[0]))
+            cert.unlink(missing_ok=True)  # a crash must not leave it beside a new key
+            made[1].rename(key)
+            made[0].rename(cert)
+        return True
+
+    def rotate(self, node: str) -> bool:
+        """Replace a node's certificate and revoke the old one.
+
+        Returns and raises as revoke()."""
+        is_refused = self._revoke(node)
+        self.issue(node)
+        return is_refused
+
+    def revoke(self, node: str) -> bool:
+        """Revoke a node's certificate, end its connection and delete its retained messages.
+
+        Other nodes are not affected. Returns True after the running broker has refused the
+        certificate, False if no broker runs. Raises UnknownNode, BrokerControlError; the CRL is
+        written first."""
+        return self._revoke(node, leaves=True)
+
+    def _revoke(self, node: str, *, leaves: bool = False) -> bool:
+        cert, key = self.files(node)
+        if not cert.exists():
+            raise UnknownNode(node)
+        crl = self.authority.revocations(
+            self.revoked | {read_certificate(cert).serial_number})
+        write_private(self._crl, crl)
+        was_refused = self._refuse(node, (cert, key), crl, leaves=leaves)
+        key.unlink(missing_ok=True)
+        cert.unlink()
+        return was_refused
+
+
+def folder_of(data_dir: Path) -> Path:
+    """Return the folder of a host's TLS files for the broker."""
+    return data_dir.expanduser().resolve() / "line"
+
+
+def broker_folder_of(data_dir: Path) -> Path:
+    """Return the brokers' own folder, beside the data of their host."""
+    data = data_dir.expanduser().resolve()
+    return data.with_name(f"{data.name}-broker")
+
+
+def init_authority(folder: Path, *, overwrite: bool) -> tuple[BrokerCA, list[FileResult]]:
+    """Create the missing files of `line` and return the CA and the result for each file.
+
+    `overwrite` replaces the certificate of the host. Raises ConfigError, OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    is_new = not (folder / "ca.pem").exists() and not (folder / "ca.key").exists()
+    authority = BrokerCA.make(folder) if is_new else BrokerCA(folder)
+    files = [FileResult(path, WRITTEN if is_new else KEPT)
+             for path in (authority.path, authority.key_path)]
+    files += _host(authority, folder, overwrite=overwrite)
+    crl = folder / "revoked.pem"
+    if not is_new and crl.exists():
+        return authority, [*files, FileResult(crl, KEPT)]
+    if not is_new and any((folder / "nodes").glob("*")):
+        raise ConfigError(str(crl), "", CRL_MISSING)
+    write_private(crl, authority.revocations(()))
+    return authority, [*files, FileResult(crl, WRITTEN)]
+
+
+def _host(authority: BrokerCA, folder: Path, *, overwrite: bool) -> list[FileResult]:
+    cert, key = folder / "host.pem", folder / "host.key"
+    if overwrite or not (cert.exists() and key.exists()):
+        authority.issue_client(HOST, cert, key)
+        return [FileResult(cert, WRITTEN), FileResult(key, WRITTEN)]
+    note = "" if authority.is_ours(cert) else OTHER_CA
+    return [FileResult(cert, KEPT, note), FileResult(key, KEPT)]

@@ -1,0 +1,159 @@
+"""The certificates of a host whose broker is a cluster, and the files of its members."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+
+from idroserra.broker import rabbitmq
+from idroserra.broker.certificates import (
+    KEPT,
+    WRITTEN,
+    FileResult,
+    NodeCertificates,
+    broker_folder_of,
+    folder_of,
+    init_authority,
+)
+from idroserra.broker.management import Management
+from idroserra.broker.mosquitto import BrokerControlError
+from idroserra.broker.rabbitmq import Cluster
+from idroserra.core.errors import ConfigError
+from idroserra.pki.broker_ca import BrokerCA, login_of, read_certificate
+from idroserra.pki.x509 import write_private
+
+SETTINGS = "cluster.json"
+BROKERS_CA = "brokers.pem"
+OLD_CERTIFICATE = ("its certificate is of an earlier version, which a cluster does not accept: "
+                    "`idroserra broker rotate {node}`, then `idroserra provision`")
+
+
+class ClusterCertificates(NodeCertificates):
+    """The certificates of a host whose broker is a cluster of RabbitMQ."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Raises NotInitialized, ConfigError."""
+        super().__init__(data_dir)
+        self.cluster = read_cluster(self.folder)
+
+    @property
+    def node_port(self) -> int:
+        """The port of every member for nodes."""
+        return self.cluster.node_port
+
+    @property
+    def server_ca(self) -> Path:
+        """The CA of the cluster: of the host that wrote its files."""
+        return self.folder / BROKERS_CA
+
+    @cached_property
+    def management(self) -> Management:
+        """The management API of the cluster."""
+        return Management(self.cluster, self.authority.cell, self.server_ca,
+                          self.folder / "host.pem", self.folder / "host.key")
+
+    @property
+    def earlier(self) -> list[str]:
+        """The nodes whose certificate a cluster does not accept."""
+        return [one.node for one in self.nodes
+                if not login_of(read_certificate(self.files(one.node)[0]))]
+
+    def _admit(self, node: str, certificate: x509.Certificate) -> None:
+        self.management.add(_login(certificate), node)
+
+    def _refuse(self, node: str, files: tuple[Path, Path], crl: bytes, *, leaves: bool) -> bool:
+        """The cluster keeps no retained messages that a node could leave."""
+        login = _login(read_certificate(files[0]))
+        if login:
+            self.management.remove(login)
+            if self.management.get(f"/users/{login}") is not None:
+                raise BrokerControlError(f"the cluster still accepts {node} after its revocation")
+        return True
+
+
+def read_cluster(folder: Path) -> Cluster:
+    """Return the cluster of a host. Raises ConfigError."""
+    path = folder / SETTINGS
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Cluster)
+    except OSError as error:
+        raise ConfigError(str(path), "", error.strerror or str(error)) from None
+    except msgspec.DecodeError as error:
+        raise ConfigError(str(path), "", f"{error}: restore it from a backup") from None
+
+
+def init(
+    data_dir: Path, site: str, members: Sequence[str], names: Sequence[str], *,
+    node_port: int, management_port: int, joins: Path | None = None, overwrite: bool = False,
+) -> list[FileResult]:
+    """Create the missing files of a host and its cluster, and return the result for each file.
+
+    `members` are the host names of the brokers, `names` those under which nodes reach all of them.
+    With `joins`, the CA certificate of a cluster that exists, only what it must be given is
+    written: the definitions and the CA of this cell. `overwrite` replaces the certificates of
+    host and members, and the configuration, but never CA, nodes' certificates or secrets. Raises
+    ConfigError, OSError."""
+    folder = folder_of(data_dir)
+    authority, files = init_authority(folder, overwrite=overwrite or _is_earlier(folder))
+    settings = folder / SETTINGS
+    if settings.exists():
+        known = read_cluster(folder)
+        cluster = msgspec.structs.replace(known, members=list(members), node_port=node_port,
+                                          management_port=management_port)
+    else:
+        cluster = Cluster.new(members, node_port, management_port)
+    brokers_ca = authority.path if joins is None else joins
+    certificates = (folder / "host.pem", *sorted((folder / "nodes").glob("*.pem")))
+    logins = {path.stem: _login(read_certificate(path)) for path in certificates}
+    definitions = rabbitmq.definitions(
+        authority.cell, site, {user: login for user, login in logins.items() if login},
+        cluster.password)
+    target = broker_folder_of(data_dir)
+    texts = {settings: msgspec.json.format(msgspec.json.encode(cluster)).decode(),
+             folder / BROKERS_CA: brokers_ca.read_text("ascii")}
+    files += [_write(path, text, overwrite=True) for path, text in texts.items()]
+    if joins is not None:
+        cell = target / authority.cell
+        return files + [
+            _write(cell / "definitions.json", definitions, overwrite=overwrite),
+            _write(cell / "ca.pem", authority.path.read_text("ascii"), overwrite=True)]
+    for member in cluster.members:
+        own = target / member
+        for name, text in rabbitmq.member_files(cluster, member).items():
+            files.append(_write(own / name, text, overwrite=overwrite))
+        files += [_write(own / "definitions.json", definitions, overwrite=overwrite),
+                  _write(own / "ca.pem", authority.path.read_text("ascii"), overwrite=overwrite),
+                  *_server(authority, own, [member, *names], overwrite=overwrite)]
+    return files
+
+
+def _server(
+    authority: BrokerCA, folder: Path, names: Sequence[str], *, overwrite: bool
+) -> list[FileResult]:
+    cert, key = folder / "server.pem", folder / "server.key"
+    is_kept = cert.exists() and key.exists() and not overwrite
+    if not is_kept:
+        authority.issue_server(list(dict.fromkeys(names)), cert, key)
+    return [FileResult(path, KEPT if is_kept else WRITTEN) for path in (cert, key)]
+
+
+def _write(path: Path, text: str, *, overwrite: bool) -> FileResult:
+    if path.exists() and not overwrite:
+        return FileResult(path, KEPT)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(path, text.encode())
+    return FileResult(path, WRITTEN)
+
+
+def _is_earlier(folder: Path) -> bool:
+    """Whether the host has a certificate that a cluster does not accept."""
+    cert = folder / "host.pem"
+    return cert.exists() and not login_of(read_certificate(cert))
+
+
+def _login(certificate: x509.Certificate) -> str:
+    return login_of(certificate).partition(":")[2]

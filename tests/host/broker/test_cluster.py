@@ -1,0 +1,281 @@
+"""A cluster of three real RabbitMQ brokers with the files of `broker init --engine rabbitmq`."""
+
+import json
+import queue
+import socket
+import ssl
+import subprocess
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+
+from idro.protocol import topics
+from idroserra.broker import cluster
+from idroserra.broker.certificates import broker_folder_of
+from idroserra.broker.cluster import ClusterCertificates
+from idroserra.mqtt import packets
+from idroserra.mqtt.paho_client import stop_client
+from support.paho_node import PahoNode
+from support.rabbitmq_cluster import MEMBERS, RabbitCluster
+from support.real_host import KEY, Host
+from support.source_tree import ROOT
+from support.tcp_link import TcpLink
+from support.wait import wait_until
+
+ONE, TWO = "lettuce", "basil"
+ATTACK_S = 4
+GROWTH_MB = 150
+PERIOD_S = 30
+
+
+@pytest.fixture(scope="module")
+def brokers(tmp_path_factory):
+    with RabbitCluster(tmp_path_factory.mktemp("cluster")) as made:
+        for node in (ONE, TWO):
+            made.certificates.issue(node)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def link(brokers):
+    """One address for all brokers, as a name with three addresses is."""
+    with TcpLink(brokers.ports.node, MEMBERS) as made:
+        yield made
+
+
+def context(brokers, user):
+    found = ssl.create_default_context(cafile=str(brokers.certificates.server_ca))
+    found.load_cert_chain(*brokers.files(user))
+    return found
+
+
+def node_of(brokers, port, name):
+    return PahoNode(name, port, KEY, context(brokers, name))
+
+
+def host_of(brokers, port, folder):
+    cert, key = brokers.files("host")
+    return Host(folder, port, wait_until, more={"mqtt": {
+        "url": f"mqtts://localhost:{port}", "cert_file": str(cert), "key_file": str(key),
+        "ca_file": str(brokers.certificates.server_ca)}})
+
+
+class Client:
+    """A paho client at one of the brokers; `received` are topics."""
+
+    def __init__(self, brokers, user, *, client_id=None, member=MEMBERS[0], files=None):
+        self.received, self.results = queue.Queue(), queue.Queue()
+        secured = ssl.create_default_context(cafile=str(brokers.certificates.server_ca))
+        secured.load_cert_chain(*(files or brokers.files(user)))
+        self.paho = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=client_id or user,
+                                reconnect_on_failure=False)
+        self.paho.tls_set_context(secured)
+        self.paho.on_connect = lambda *a: self.results.put(("connected", not a[3].is_failure))
+        self.paho.on_disconnect = lambda *_: self.results.put(("connected", False))
+        self.paho.on_subscribe = lambda *a: self.results.put(
+            ("subscribed", not a[3][0].is_failure))
+        self.paho.on_message = lambda _c, _u, message: self.received.put(message.topic)
+        self.paho.connect(member, brokers.ports.node)
+        self.paho.loop_start()
+        self.is_accepted = self.result() == ("connected", True)
+
+    def result(self):
+        return self.results.get(timeout=60)
+
+    def subscribe(self, topic):
+        self.paho.subscribe(topic, 1)
+        return self.result() == ("subscribed", True)
+
+    def publish(self, topic, payload=b"x"):
+        return self.paho.publish(topic, payload, 1)
+
+    def close(self):
+        stop_client(self.paho)
+
+
+def test_a_host_and_its_nodes_work_at_the_cluster(brokers, link, tmp_path):
+    host = host_of(brokers, link.port, tmp_path)
+    try:
+        host.service.nodes.adopt(ONE, KEY)
+        with closing(node_of(brokers, link.port, ONE)) as node:
+            node.announce()
+            node.live(5)
+            host.settle(ONE, 5)
+            wait_until(lambda: node.stored_upto, 10, "down/stored at the node")
+            sent = host.client.post(f"/api/nodes/{ONE}/commands",
+                                    json={"verb": "stop", "args": {}})
+            assert sent.status_code == 202, sent.text
+            wait_until(lambda: [one.verb for one in node.commands] == ["stop"], 10, "the stop")
+    finally:
+        host.stop()
+
+
+def test_what_was_acknowledged_outlives_a_broker(brokers, link, tmp_path):
+    host = host_of(brokers, link.port, tmp_path)
+    host.service.nodes.adopt(ONE, KEY)
+    with closing(node_of(brokers, link.port, ONE)) as node:
+        node.announce()
+        node.live(3)
+        host.settle(ONE, 3)
+        host.stop()  # its session remains
+        node.live(4)  # each is acknowledged by the cluster
+        brokers.members[0].kill()  # host, node and session were there
+    try:
+        host = host_of(brokers, link.port, tmp_path)
+        host.settle(ONE, 7)
+        with closing(node_of(brokers, link.port, ONE)) as node:
+            node.live(9)  # its first seven numbers are stored already
+            host.settle(ONE, 9)
+    finally:
+        host.stop()
+        brokers.members[0].start()
+        brokers.members[0].wait()
+
+
+def is_still_there(client):
+    """Whether a client that was connected before still is, by a round trip."""
+    client.publish(topics.up(client.paho._client_id.decode(), "ack")).wait_for_publish(30)
+    return client.results.empty() and client.paho.is_connected()
+
+
+def test_no_node_takes_the_session_of_another_or_of_the_host(brokers):
+    with (closing(Client(brokers, ONE)) as good,
+          closing(Client(brokers, "host", client_id="idroserra-host")) as host):
+        assert good.is_accepted
+        assert host.is_accepted
+        for victim in (ONE, "idroserra-host"):
+            with closing(Client(brokers, TWO, client_id=victim)) as bad:
+                assert not bad.is_accepted, victim
+        assert is_still_there(good)
+        assert host.subscribe("idro/v1/+/up/#")
+
+
+@pytest.mark.parametrize("wanted", [
+    "#", "idro/#", "idro/v1/+/down/command", "idro/v1/+/up/telemetry",
+    f"idro/v1/{ONE}/down/config", f"idro/v1/{ONE}/#", f"idro/v1/{TWO}/+/command", "$SYS/#"])
+def test_a_node_subscribes_to_its_own_topics_only(brokers, wanted):
+    with closing(Client(brokers, TWO)) as bad:
+        assert bad.is_accepted
+        assert not bad.subscribe(wanted)
+    with closing(Client(brokers, TWO)) as bad:
+        assert bad.subscribe(topics.down(TWO, "command"))
+
+
+@pytest.mark.parametrize("topic", [
+    f"idro/v1/{ONE}/up/telemetry", f"idro/v1/{ONE}/down/command", f"idro/v1/{TWO}/down/command",
+    f"idro/v1/{TWO}/up/other", "idro/v1/host/up/status", "homeassistant/x", "a"])
+def test_a_node_publishes_on_its_own_topics_only(brokers, topic):
+    with closing(Client(brokers, "host", client_id="watch")) as host:
+        assert host.subscribe("idro/v1/#")
+        with closing(Client(brokers, TWO)) as bad:
+            bad.publish(topic)
+            assert bad.result() == ("connected", False)
+        with closing(Client(brokers, TWO)) as good:
+            good.publish(topics.up(TWO, "telemetry"))
+            assert host.received.get(timeout=60) == topics.up(TWO, "telemetry")
+
+
+def test_a_revoked_certificate_is_refused_and_its_connection_ends(brokers, tmp_path):
+    brokers.certificates.issue("old")
+    files = [tmp_path / path.name for path in brokers.files("old")]
+    for copy, path in zip(files, brokers.files("old"), strict=True):
+        copy.write_bytes(path.read_bytes())
+    with closing(Client(brokers, "old", member=MEMBERS[2])) as node:
+        assert node.is_accepted
+        assert brokers.certificates.rotate("old")
+        assert node.result() == ("connected", False)
+        with (closing(Client(brokers, "old")) as renewed,
+              closing(Client(brokers, "old", files=files)) as thief):
+            assert renewed.is_accepted
+            assert not thief.is_accepted
+            assert is_still_there(renewed)
+    assert brokers.certificates.revoke("old")
+    with closing(Client(brokers, "old", files=files)) as thief:
+        assert not thief.is_accepted
+
+
+def test_a_second_cell_shares_the_brokers_and_nothing_else(brokers, tmp_path):
+    """It joins as docs/cluster.md says: its CA at every broker, its definitions at one."""
+    data = tmp_path / "second"
+    data.mkdir()
+    cluster.init(data, "second", MEMBERS, ["localhost"], node_port=brokers.ports.node,
+                 management_port=brokers.ports.management,
+                 joins=brokers.certificates.authority.path)
+    second = ClusterCertificates(data)
+    cell = broker_folder_of(data) / second.authority.cell
+    for member in brokers.members:
+        with (member.folder / "ca.pem").open("a") as file:
+            file.write((cell / "ca.pem").read_text())
+    brokers.members[0].control("import_definitions", str(cell / "definitions.json"))
+    for member in brokers.members:
+        member.control("eval", "ssl:clear_pem_cache().")
+    second.issue(ONE)  # the same name as in the first cell
+    files = second.files(ONE)
+    host_files = second.folder / "host.pem", second.folder / "host.key"
+    with (closing(Client(brokers, "host", client_id="watch")) as first_host,
+          closing(Client(brokers, "host", client_id="watch", files=host_files)) as second_host,
+          closing(Client(brokers, ONE)) as first_node,
+          closing(Client(brokers, ONE, files=files)) as second_node):
+        clients = first_host, second_host, first_node, second_node
+        assert [one.is_accepted for one in clients] == [True] * 4
+        for host in (first_host, second_host):
+            assert host.subscribe("idro/v1/#")
+        for node in (first_node, second_node):
+            assert node.subscribe(topics.down(ONE, "command"))
+        second_node.publish(topics.up(ONE, "event")).wait_for_publish(30)
+        assert second_host.received.get(timeout=60) == topics.up(ONE, "event")
+        second_host.publish(topics.down(ONE, "command")).wait_for_publish(30)
+        assert second_node.received.get(timeout=60) == topics.down(ONE, "command")
+        first_node.publish(topics.up(ONE, "ack")).wait_for_publish(30)
+        assert first_host.received.get(timeout=60) == topics.up(ONE, "ack")
+        assert first_node.received.empty()
+
+
+def test_one_certificate_cannot_take_the_brokers_down(brokers):
+    before_mb = [member.memory_mb for member in brokers.members]
+    with (closing(Client(brokers, "host", client_id="watch")) as host,
+          closing(Client(brokers, ONE)) as good):
+        assert host.subscribe(f"idro/v1/{ONE}/up/#")
+        cert, key = brokers.files(TWO)
+        attacker = subprocess.Popen(
+            [sys.executable, ROOT / "tests/support/broker_attack.py", MEMBERS[0],
+             str(brokers.ports.node), brokers.certificates.server_ca, cert, key, TWO,
+             str(ATTACK_S)], stdout=subprocess.PIPE)
+        while attacker.poll() is None:
+            good.publish(topics.up(ONE, "ack")).wait_for_publish(30)
+            assert host.received.get(timeout=PERIOD_S) == topics.up(ONE, "ack")
+        attacker.communicate()
+        assert attacker.returncode == 0, "the attacker never got in"
+        assert is_still_there(good)
+    growth_mb = [member.memory_mb - before for member, before in
+                 zip(brokers.members, before_mb, strict=True)]
+    assert max(growth_mb) < GROWTH_MB, growth_mb
+    kept = brokers.certificates.management.get(
+        f"/queues/{brokers.certificates.authority.cell}?columns=name,messages")
+    of_nodes = {one["name"] for one in kept} - {
+        f"mqtt-subscription-{client}qos1" for client in ("idroserra-host", "watch", ONE)}
+    assert of_nodes <= {f"mqtt-subscription-{TWO}qos1"}  # the attacker's one session
+
+
+def test_a_client_without_a_certificate_is_refused(brokers):
+    secured = ssl.create_default_context(cafile=str(brokers.certificates.server_ca))
+    with (socket.create_connection((MEMBERS[1], brokers.ports.node), 30) as plain,
+          suppress(ssl.SSLError, ConnectionError)):
+        connection = secured.wrap_socket(plain, server_hostname="localhost")
+        connection.sendall(packets.connect(ONE, None, None, 30, None, is_clean=True))
+        assert connection.recv(4) == b""
+
+
+def test_definitions_hold_no_password(brokers):
+    folder = broker_folder_of(brokers.data_dir)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            assert brokers.certificates.cluster.password not in path.read_text()
+            assert path.stat().st_mode & 0o077 == 0
+    users = json.loads((folder / MEMBERS[0] / "definitions.json").read_text())["users"]
+    assert [one["name"] for one in users if one["password_hash"]] == [
+        brokers.certificates.authority.cell]
+    assert Path(brokers.certificates.folder / "cluster.json").stat().st_mode & 0o077 == 0
