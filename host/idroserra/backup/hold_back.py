@@ -2,7 +2,8 @@
 
 Settings wait for a choice (nodes.restored), recipes are paused, roll-outs cancelled, commands
 without an answer ended, sessions logged out. What protects stays as it is now: revoked
-certificates stay revoked, and stops that wait for their node still wait.
+certificates stay revoked, newer ones can be revoked, and stops that wait for their node still
+wait.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def hold_back(
                     if table in _tables(database):
                         database.execute(change)
         _keep_stops(state, folder / "state.db", report)
-        _keep_revocations(folder_of(staging), folder_of(folder), report)
+        _keep_certificates(folder_of(staging), folder_of(folder), report)
     except (sqlite3.Error, StoreUnavailable, ConfigError, ValueError) as error:
         raise BackupError(f"not restored: {error}") from error
 
@@ -108,8 +109,9 @@ def _keep_stops(state: Path, current: Path, report: Callable[[str], None]) -> No
     report(f"stops that still wait for their node: {nodes}")
 
 
-def _keep_revocations(line: Path, current: Path, report: Callable[[str], None]) -> None:
-    """Revoke in `line` what the same certificate authority has revoked since in `current`.
+def _keep_certificates(line: Path, current: Path, report: Callable[[str], None]) -> None:
+    """Revoke in `line` what the same certificate authority has revoked since in `current`, and
+    keep what it has issued since: the broker accepts it, so it must be listed to be revoked.
 
     Damage in `current`, which is to be replaced, is reported only. Raises ConfigError, OSError,
     ValueError."""
@@ -125,10 +127,26 @@ def _keep_revocations(line: Path, current: Path, report: Callable[[str], None]) 
         return
     revoked = _revoked(line) | since
     write_private(line / CRL, authority.revocations(revoked))
+    _copy_certificates(current / "nodes", line / "nodes", report)
     for path in (line / "nodes").glob("*.pem"):
         if read_certificate(path).serial_number in revoked:
             path.unlink()
             path.with_suffix(".key").unlink(missing_ok=True)
+
+
+def _copy_certificates(source: Path, target: Path, report: Callable[[str], None]) -> None:
+    """Copy each certificate with its key; report those that are damaged. Raises OSError."""
+    target.mkdir(mode=0o700, exist_ok=True)
+    for cert in sorted(source.glob("*.pem")):
+        key = cert.with_suffix(".key")
+        try:
+            read_certificate(cert)
+            files = {path.name: path.read_bytes() for path in (cert, key)}
+        except (ConfigError, OSError) as error:
+            report(f"{error}: not kept: issue a certificate to the node again")
+            continue
+        for name, content in files.items():
+            write_private(target / name, content)
 
 
 def _revoked(line: Path) -> set[int]:

@@ -12,6 +12,8 @@ from idroserra.auth.users import Users
 from idroserra.backup.archive import BackupError
 from idroserra.backup.create import make_backup
 from idroserra.backup.restore import restore
+from idroserra.broker import tls_files
+from idroserra.broker.local import free_port
 from idroserra.core import protocol
 from idroserra.core.config import load_config
 from idroserra.core.protocol import ConfigReport
@@ -223,6 +225,27 @@ def test_a_node_that_was_revoked_since_stays_revoked(tmp_path):
     restore(tmp_path / "a.backup", folder, NOW.replace(minute=1), said.append)
     assert revoked_in(line) == set()
     assert "may connect again" in " ".join(said)
+
+
+def test_certificates_that_were_issued_since_can_still_be_revoked(tmp_path):
+    folder = tmp_path / "old"
+    make_node(folder)
+    tls_files.init(folder, ["localhost"], node_port=free_port(), host_port=free_port())
+    certificates = tls_files.BrokerCertificates(folder)
+    for name in (NODE, "idro-b"):
+        certificates.issue(name)
+    back_up(folder, tmp_path / "a.backup")
+    certificates.rotate(NODE)
+    certificates.issue("idro-c")
+    before, said = certificates.nodes, []
+    certificates.files("idro-d")[0].write_text("damaged")
+    restore(tmp_path / "a.backup", folder, NOW, said.append)
+    assert "not kept: issue a certificate to the node again" in " ".join(said)
+    assert certificates.nodes == before
+    assert all(key.exists() for _, key in map(certificates.files, (NODE, "idro-b", "idro-c")))
+    certificates.revoke("idro-c")
+    certificates.revoke(NODE)
+    assert {before[0].serial, before[2].serial} < certificates.revoked
 
 
 def test_a_state_of_a_newer_version_is_not_restored(tmp_path):
