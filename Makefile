@@ -163,7 +163,7 @@ walk-update: venv web  # a release to a live simulated node over mosquitto, its 
 campaign-outage: venv web  # InfluxDB away for ten minutes of live traffic: about 11 minutes
 	IDROSERRA_HOST_KILLS=0 IDROSERRA_OUTAGE_S=600 $(VENV)/bin/pytest tests/integration/test_kills.py
 
-campaign-backups: venv  # 50 times SIGKILL in backup, restore, host and broker: about half an hour
+campaign-backups: venv  # 50 times SIGKILL in backup, restore, host and broker: a quarter of an hour
 	IDROSERRA_BACKUP_ROUNDS=50 $(VENV)/bin/pytest -n0 -s tests/integration/test_backup_kills.py
 .PHONY: campaign-backups
 

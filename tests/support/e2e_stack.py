@@ -4,6 +4,7 @@ The host is `idroserra serve` in a child process, so that it can be killed. Sent
 counted below the firmware, and stored ones are read from the database without the host.
 """
 
+import json
 import os
 import signal
 import socket
@@ -20,6 +21,7 @@ from idroserra.core.config import load_config
 from idroserra.image import build
 from idroserra.server.service import Service
 from idrosim.runner import process
+from support.server_process import Server
 from support.wait import wait_until
 
 BOARD = "esp32-reservoir"
@@ -32,17 +34,24 @@ class EndToEndStack:
     """A context manager; nodes run in real time until its end."""
 
     def __init__(self, folder: Path, nodes: tuple[str, ...], store: dict[str, Any] | None = None,
-                 every_ms: int = 1_000) -> None:
+                 every_ms: int = 1_000, broker: Server | None = None,
+                 more: dict[str, Any] | None = None) -> None:
+        """`broker`: another than the demo's, with its own `mqtt` in `more`, the other sections of
+        the host's configuration."""
         self.folder = folder
-        self.broker = Broker(folder / "broker", "mosquitto")
+        self.broker = broker or Broker(folder / "broker", "mosquitto")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._names = nodes
         self._every_ms = every_ms
         self._overrides = {
             "data_dir": str(folder / "host"), "http": {"port": self.port},
-            "mqtt": {"url": self.broker.url, "username": "host"}, "store": store or {},
+            "mqtt": {"url": f"mqtt://127.0.0.1:{self.broker.port}", "username": "host"},
+            "store": store or {}, **(more or {}),
         }
+        self.environment = {
+            f"IDROSERRA_{key.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for key, value in self._overrides.items()}
         self.nodes: dict[str, process.LiveNode] = {}
         self._host: subprocess.Popen[bytes] | None = None
 
@@ -73,26 +82,23 @@ class EndToEndStack:
     def _start_node(self, name: str, seed: int) -> process.LiveNode:
         job = process.make_job(
             name, compiler.load(BOARD), self.folder / name, mode="live", seed=seed, key=KEY.hex(),
-            start_unix_ms=time.time_ns() // 1_000_000, nvs={"broker_port": self.broker.port},
+            start_unix_ms=time.time_ns() // 1_000_000, nvs={"broker_port": self.port_of(name)},
         )
         process.install_image(job, self.folder / "image")
         node = process.LiveNode(job)
         node.start()
         return node
 
+    def port_of(self, name: str) -> int:
+        """Return the port at which a node reaches the broker."""
+        return self.broker.port
+
     def start_host(self) -> None:
         """Start `idroserra serve`."""
-        environment = dict(os.environ) | {
-            "IDROSERRA_DATA_DIR": self._overrides["data_dir"],
-            "IDROSERRA_HTTP__PORT": str(self.port),
-            "IDROSERRA_MQTT__URL": self.broker.url,
-            "IDROSERRA_MQTT__USERNAME": "host",
-        }
-        for key, value in self._overrides["store"].items():
-            environment[f"IDROSERRA_STORE__{key.upper()}"] = str(value)
         with (self.folder / "host.log").open("ab") as log:
             self._host = subprocess.Popen(
-                [sys.executable, "-m", "idroserra.cli", "serve"], env=environment,
+                [sys.executable, "-m", "idroserra.cli", "serve"],
+                env=os.environ | self.environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )
 

@@ -26,7 +26,8 @@ NO_STATE_CLASS = {"timestamp"}
 
 
 class FakeHomeAssistant:
-    """Subscribes as Home Assistant does: to the discovery topics, then to those of each entity.
+    """Subscribes as Home Assistant does: to the discovery topics, then to those of each entity,
+    and to all of them again on a new connection.
 
     `payloads`: {topic: last payload}; `every`: (topic, payload, retain) in order; `online`:
     {availability topic: whether it is online}; `refused`: why the broker refused subscriptions."""
@@ -35,18 +36,22 @@ class FakeHomeAssistant:
         """`context`: the TLS context with the certificate of Home Assistant, if it needs one."""
         self.payloads, self.every = {}, []
         self.online, self.refused = {}, []
-        self._topics = set()
+        self._topics = {"homeassistant/device/+/config", "homeassistant/+/+/config"}
         self._ready = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="homeassistant")
         self._client.username_pw_set("homeassistant")
         if context is not None:
             self._client.tls_set_context(context)
         self._client.on_message = self._on_message
+        self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
         self._client.connect("127.0.0.1", port)
-        self.subscribe(["homeassistant/device/+/config", "homeassistant/+/+/config"])
         self._client.loop_start()
         assert self._ready.wait(60)
+
+    def is_connected(self):
+        """Return whether it is connected to the broker."""
+        return self._client.is_connected()
 
     def device(self, node):
         """Return the discovery payload of a node, None without one."""
@@ -82,6 +87,11 @@ class FakeHomeAssistant:
         """Subscribe to topics."""
         self._topics.update(topics)
         self._client.subscribe([(topic, 1) for topic in topics])
+
+    def _on_connect(self, client, userdata, flags, reason, properties):
+        self.subscribe(sorted(self._topics))
+        if self._ready.is_set():
+            client.publish("homeassistant/status", b"online", qos=1)
 
     def _on_subscribe(self, client, userdata, mid, codes, properties):
         self.refused += [str(code) for code in codes if code.is_failure]

@@ -26,17 +26,26 @@ MESSAGE_S = 60
 
 
 class Rig(Server):
-    """mosquitto as `broker init` configures it, with certificates for two nodes and a host."""
+    """mosquitto as `broker init` configures it, with certificates for nodes and a host.
 
-    def __init__(self, data_dir: Path) -> None:
-        super().__init__(folder_of(data_dir))
+    It logs to `folder`, by default that of the host's TLS files."""
+
+    def __init__(self, data_dir: Path, nodes: tuple[str, ...] = NODES,
+                 folder: Path | None = None) -> None:
+        self.tls = folder_of(data_dir)
+        super().__init__(folder or self.tls)
         self.node_port, self.host_port = self.port, free_port()
         self._reservations.append(reserve(self.host_port))
-        tls_files.init(data_dir, ["localhost", "127.0.0.1"], node_port=self.node_port,
-                       host_port=self.host_port, node_address="127.0.0.1")
+        self._data_dir = data_dir
+        self.init()
         self.line = tls_files.BrokerCertificates(data_dir)
-        for node in NODES:
+        for node in nodes:
             self.line.issue(node)
+
+    def init(self) -> None:
+        """Do what `broker init` does."""
+        tls_files.init(self._data_dir, ["localhost", "127.0.0.1"], node_port=self.node_port,
+                       host_port=self.host_port, node_address="127.0.0.1")
 
     def command(self) -> list[str]:
         return [program("mosquitto"), "-c", str(self.line.broker.configuration)]
@@ -46,7 +55,7 @@ class Rig(Server):
 
     def files(self, who: str) -> tuple[Path, Path]:
         if who == HOST:
-            return self.folder / "host.pem", self.folder / "host.key"
+            return self.tls / "host.pem", self.tls / "host.key"
         return self.line.files(who)
 
     def client(self, who: str, **more: Any) -> "Client":
@@ -120,7 +129,7 @@ def trusting(
     change: Callable[[ssl.SSLContext], None] = lambda context: None,
 ) -> ssl.SSLContext:
     """Return a context that trusts the broker and presents `files`."""
-    context = ssl.create_default_context(cafile=str(rig.folder / "ca.pem"))
+    context = ssl.create_default_context(cafile=str(rig.tls / "ca.pem"))
     if files is not None:
         context.load_cert_chain(*files)
     change(context)

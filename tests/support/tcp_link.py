@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -34,11 +35,13 @@ class _Pair:
 
 class TcpLink:
     """A context manager that listens on `port` and forwards to `to_port` of the first of `hosts`
-    that answers."""
+    that answers, with `context` over TLS."""
 
-    def __init__(self, to_port: int, hosts: Sequence[str] = ("127.0.0.1",)) -> None:
+    def __init__(self, to_port: int, context: ssl.SSLContext | None = None,
+                 hosts: Sequence[str] = ("127.0.0.1",)) -> None:
         self.port = free_port()
         self._to_port, self._hosts = to_port, hosts
+        self._context = context
         self._fault: str | None = None
         self._pairs: set[_Pair] = set()
         self._loop = asyncio.new_event_loop()
@@ -123,7 +126,8 @@ class TcpLink:
             return
         for host in self._hosts:
             try:
-                far_reader, far_writer = await asyncio.open_connection(host, self._to_port)
+                far_reader, far_writer = await asyncio.open_connection(
+                    host, self._to_port, ssl=self._context)
                 break
             except OSError:
                 continue

@@ -42,7 +42,7 @@ def brokers(tmp_path_factory):
 @pytest.fixture(scope="module")
 def link(brokers):
     """One address for all brokers, as a name with three addresses is."""
-    with TcpLink(brokers.ports.node, MEMBERS) as made:
+    with TcpLink(brokers.ports.node, hosts=MEMBERS) as made:
         yield made
 
 
