@@ -60,7 +60,6 @@ BY = "home assistant"
 STEP_S = 0.5
 SETTLE_S = 2.0  # wait for Home Assistant, after its start and after a discovery, to subscribe
 MAX_WAITING = 500
-STOP_THREADS = 8
 MAX_STATE_CHARS = 255
 MAX_EVENT_CHARS = 1_000  # below the packet limit of the broker in any script
 
@@ -92,7 +91,9 @@ class Bridge:
         self._audit = audit  # of refusals; Commands records what is sent
         self._stopping = threading.Event()
         self._incoming: queue.Queue[_Incoming] = queue.Queue(MAX_WAITING)
-        self._stops = ThreadPoolExecutor(STOP_THREADS)
+        # After a stop is sent; each may wait for a file, and neither delays a stop.
+        self._look_ups = ThreadPoolExecutor(1)
+        self._records = ThreadPoolExecutor(1)
         self._announce_at_s: float | None = None
         self._published: dict[str, bytes] = {}
         self._updated: set[str] = set()  # nodes with a new reading
@@ -111,7 +112,8 @@ class Bridge:
         finally:
             self._live.unsubscribe(subscription)
             stop_client(self._client)
-            self._stops.shutdown()
+            self._look_ups.shutdown()
+            self._records.shutdown()
 
     def stop(self) -> None:
         """End run() soon."""
@@ -237,14 +239,17 @@ class Bridge:
         self._publish_changed(topic(node, "command"), {"text": text[:MAX_STATE_CHARS],
                                                        "at": _iso(wall_unix_ms())})
 
+    def _node_of(self, message: _Incoming) -> Node | None:
+        """Return the node that a command is for; get() may wait for the disk, this does not."""
+        return self._nodes.peek(message.topic.removeprefix(f"{BASE}/").split("/")[0])
+
     def _execute(self, message: _Incoming) -> None:
         """Execute a command of Home Assistant, or publish why it is refused."""
         if message.topic == f"{self._config.prefix}/status":
             if message.payload == b"online":
                 self._announce_at_s = time.monotonic() + SETTLE_S
             return
-        name = message.topic.removeprefix(f"{BASE}/").split("/")[0]
-        node = self._nodes.peek(name)  # get() may wait for the disk, and a stop must not
+        node = self._node_of(message)
         outputs = {} if node is None or node.info is None else node.info.outputs
         wanted = None if node is None else parse_command(message.topic, outputs)
         if wanted is None:
@@ -264,8 +269,20 @@ class Bridge:
                         address="mqtt", detail={"of": what}, result="refused", reason=why)
             self._answer(wanted.node, what, "refused", error_text(error))
 
-    def _execute_stop(self, message: _Incoming) -> None:
-        """Execute a stop. Each has a thread, because it waits for the disk after it is sent."""
+    def _stop_node(self, message: _Incoming) -> None:
+        """Send a stop at once; threads of their own do what may wait for the disk."""
+        node = self._node_of(message)
+        if node is not None and node.is_adopted:
+            record = self._commands.begin_stop(node.node, BY)
+            waiting = [self._look_ups.submit(self._commands.look_up_boots),
+                       self._records.submit(record)]
+        else:
+            waiting = [self._records.submit(self._refuse_stop, message)]
+        for one in waiting:
+            one.add_done_callback(Future.result)  # logs what it raised
+
+    def _refuse_stop(self, message: _Incoming) -> None:
+        """Publish why a stop is refused, in the language of Home Assistant."""
         set_locale(Locale(self._config.language))
         self._execute(message)
 
@@ -289,8 +306,7 @@ class Bridge:
             return
         incoming = _Incoming(message.topic, bytes(message.payload))
         if message.topic.endswith("/stop/set"):  # passes the queue and what the thread does
-            sent = self._stops.submit(self._execute_stop, incoming)
-            sent.add_done_callback(Future.result)  # logs what it raised
+            self._stop_node(incoming)
             return
         try:
             self._incoming.put_nowait(incoming)

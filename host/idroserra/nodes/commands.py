@@ -2,8 +2,7 @@
 
 A command is "pending" until the node answers (done, refused, expired, failed) or until its
 "timeout"; one that cannot be sent is refused or failed at once. An answer after the timeout still
-replaces it: what the node did is the truth. A stop waits for its answer much longer, and is
-repeated (nodes/pending_stops.py).
+replaces it: what the node did is the truth. Stops are repeated: nodes/pending_stops.py.
 """
 
 from __future__ import annotations
@@ -108,10 +107,15 @@ class Commands:
         if command is None:
             self._is_sent(wanted.id, node, "stop", {}, by)
             return wanted.id
-        self._look_up_boots()
+        self.look_up_boots()
         self._audit_request(command)
         self._store_stop(command)
         return command.id
+
+    def begin_stop(self, node: str, by: str) -> Callable[[], None]:
+        """Send a stop to an adopted node; return what records it, and may wait for the disk."""
+        command, is_new = self._stops.add_or_repeat(node, by)
+        return lambda: self._record_stops([command] if is_new else [])
 
     def stop_all(self, nodes: Iterable[Node], by: str) -> list[str]:
         """Stop nodes; return the ids of the commands, in the same order.
@@ -123,7 +127,7 @@ class Commands:
         known = list(nodes)
         sent = {one.node: self._stops.add_or_repeat(one.node, by)
                 for one in known if one.is_adopted}
-        self._look_up_boots()
+        self.look_up_boots()
         self._record_stops([stop for stop, is_new in sent.values() if is_new])
         ids = []
         for one in known:
@@ -185,9 +189,8 @@ class Commands:
         protocol.check_by(by)
         now_unix_ms = self._link.now_unix_ms()
         ends_unix_ms = now_unix_ms + min(ttl_ms, HIGHEST_TTL_MS)
-        command = CommandState(
-            command_id or secrets.token_hex(12), node, verb, dict(args), by, now_unix_ms,
-            ends_unix_ms, "pending", None)
+        command = CommandState(command_id or secrets.token_hex(12), node, verb, dict(args), by,
+                               now_unix_ms, ends_unix_ms, "pending", None)
         with self._lock:
             state, reason = self._messages.obstacle(known, self._link.is_connected)
             if not state and until_unix_ms is not None and now_unix_ms > until_unix_ms:
@@ -257,7 +260,7 @@ class Commands:
         for stop in self._stops.end_overdue():
             self._store(stop)
         self._records.save_unsaved(self._uptime().ms)
-        self._look_up_boots()
+        self.look_up_boots()
 
     def run(self) -> None:
         """Repeat stops until end(). The loop of one thread, which nothing else delays."""
@@ -273,7 +276,7 @@ class Commands:
         for stop in self._stops.repeat():
             self._publish_live(stop)
 
-    def _look_up_boots(self) -> None:
+    def look_up_boots(self) -> None:
         """Send the stops that waited for the uptime of their node, which is in the spool."""
         for stop in self._stops.look_up_boots():
             self._publish_live(stop)

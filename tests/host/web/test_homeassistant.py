@@ -312,7 +312,7 @@ def test_a_stop_passes_a_flood_of_other_orders(host, home, node, eventually):
 
 
 def test_no_writer_of_the_files_delays_stops(host, home, node, tmp_path, eventually):
-    other = host.node("idro-b")
+    nodes = {"idro-a": node} | {name: host.node(name) for name in map("idro-b{}".format, range(9))}
     with ExitStack() as held:
         for name in ("state.db", "audit.db"):
             disk = sqlite3.connect(tmp_path / "host" / name, isolation_level=None)
@@ -320,9 +320,9 @@ def test_no_writer_of_the_files_delays_stops(host, home, node, tmp_path, eventua
         waiting = threading.Thread(target=host.service.nodes.adopt, args=("idro-c", bytes(32)))
         waiting.start()
         eventually(lambda: is_held(host.service.nodes._lock), 5, "the registry to wait")
-        home.set("idro-a", "stop", "PRESS")
-        home.set("idro-b", "stop", "PRESS")
-        eventually(lambda: node.commands and other.commands, 5, "both stops")
+        for name in nodes:
+            home.set(name, "stop", "PRESS")
+        eventually(lambda: all(one.commands for one in nodes.values()), 5, "every stop")
         assert waiting.is_alive(), "it waits for the disk"
     waiting.join(60)
 
