@@ -22,6 +22,8 @@ from idroserra.broker.certificates import folder_of
 from idroserra.core.errors import ConfigError, StoreUnavailable
 from idroserra.core.reasons import Reason
 from idroserra.core.sqlite import connect, connect_reader
+from idroserra.i18n.channels import duration_text
+from idroserra.i18n.translate import gettext as _
 from idroserra.nodes import restored
 from idroserra.nodes.command_state import SCHEMA, UPGRADES, CommandState, store
 from idroserra.pki.broker_ca import BrokerCA, read_certificate
@@ -57,7 +59,7 @@ def hold_back(
                 with closing(_opened(staging / name)) as database:
                     if table in _tables(database):
                         database.execute(change)
-        _keep_stops(state, folder / "state.db", report)
+        _keep_stops(state, folder / "state.db", now, report)
         _keep_certificates(folder_of(staging), folder_of(folder), report)
     except (sqlite3.Error, StoreUnavailable, ConfigError, ValueError) as error:
         raise BackupError(f"not restored: {error}") from error
@@ -83,8 +85,11 @@ def _pause_recipes(path: Path, now: datetime) -> None:
                 table.save(replace(run, told_rev=0))
 
 
-def _keep_stops(state: Path, current: Path, report: Callable[[str], None]) -> None:
-    """Let the stops that wait in `current` wait in the restored state.db.
+def _keep_stops(
+    state: Path, current: Path, now: datetime, report: Callable[[str], None]
+) -> None:
+    """Let the stops that wait in `current` wait in the restored state.db, and report the age of
+    the newest of each node, which the host repeats.
 
     Damage in `current`, which is to be replaced, is reported only. Raises sqlite3.Error,
     StoreUnavailable."""
@@ -98,15 +103,19 @@ def _keep_stops(state: Path, current: Path, report: Callable[[str], None]) -> No
                     "SELECT id, node, by, sent_unix_ms, ends_unix_ms FROM commands"
                     " WHERE verb='stop' AND state='pending' ORDER BY number").fetchall()
     except sqlite3.Error as error:
-        report(f"{current}: {error}: stops that waited for their node are lost: stop them again")
+        report(_("{file}: {error}: stops that waited for their node are lost: stop them again"
+                 ).format(file=current, error=error))
     if not stops:
         return
     with closing(connect(state, SCHEMA, UPGRADES)) as database:
         for command_id, node, by, sent_unix_ms, ends_unix_ms in stops:
             store(database, CommandState(command_id, node, "stop", {}, by, sent_unix_ms,
                                          ends_unix_ms, "pending", None))
-    nodes = ", ".join(sorted({node for _, node, *_ in stops}))
-    report(f"stops that still wait for their node: {nodes}")
+    newest = {node: sent_unix_ms for _id, node, _by, sent_unix_ms, _ends in stops}
+    for node, sent_unix_ms in sorted(newest.items()):
+        age_ms = max(0, int(now.timestamp() * 1_000) - sent_unix_ms)
+        report(_("{node}: a stop requested {age} ago still waits: it is sent again when the host "
+                 "starts").format(node=node, age=duration_text(age_ms)))
 
 
 def _keep_certificates(line: Path, current: Path, report: Callable[[str], None]) -> None:

@@ -50,10 +50,13 @@ def restore(
 ) -> None:
     """Verify and restore a backup while the host is stopped. Existing data is moved aside."""
     from idroserra.backup.restore import restore as put_back
+    from idroserra.i18n.environment import terminal_locale
+    from idroserra.i18n.translate import use_locale
 
     folder = load_config(config).data_dir
-    manifest, previous = put_back(archive, folder, datetime.now(UTC),
-                              lambda text: typer.echo(f"  {text}", err=True))
+    with use_locale(terminal_locale()):
+        manifest, previous = put_back(archive, folder, datetime.now(UTC),
+                                      lambda text: typer.echo(f"  {text}", err=True))
     made = datetime.fromtimestamp(manifest.made_unix_ms / 1_000, UTC).isoformat(" ", "seconds")
     if as_json:
         typer.echo(json.dumps({

@@ -14,6 +14,7 @@ from idroserra.backup.create import make_backup
 from idroserra.backup.restore import restore
 from idroserra.broker import tls_files
 from idroserra.broker.local import free_port
+from idroserra.cli.backup import restore as restore_command
 from idroserra.core import protocol
 from idroserra.core.config import load_config
 from idroserra.core.protocol import ConfigReport
@@ -187,11 +188,30 @@ def test_a_stop_that_waits_now_still_waits(tmp_path):
     with closing(CommandStore(folder / "state.db")) as store:
         assert store.pending() == [replace(one, reason=None) for one in reversed(waits)]
         assert store.find("c").state == "timeout"
-    assert f"stops that still wait for their node: {NODE}" in said
     # Damage in what is replaced does not stop the restore.
     (folder / "state.db").write_text("damaged")
     restore(archive, folder, NOW.replace(minute=1), said.append)
     assert "stop them again" in " ".join(said)
+
+
+@pytest.mark.parametrize(("language", "line"), [
+    ("en", "idro-a: a stop requested 2 h ago still waits: it is sent again when the host starts"),
+    ("it", "idro-a: un arresto richiesto 2 h fa attende ancora: viene inviato di nuovo all'avvio "
+           "dell'host"),
+    ("zh", "idro-a：2小时前请求的停止命令仍在等待：主机启动时会再次发送"),
+])
+def test_a_restore_says_how_old_a_waiting_stop_is(tmp_path, monkeypatch, capsys, language, line):
+    folder, archive = tmp_path / "old", tmp_path / "a.backup"
+    make_node(folder)
+    back_up(folder, archive)
+    now_unix_ms = int(datetime.now(UTC).timestamp() * 1_000)
+    for number, age_h in enumerate((30, 2)):  # the newest is the one that is repeated
+        put(folder, CommandState(f"c{number}", NODE, "stop", {}, "anna",
+                                 now_unix_ms - age_h * 3_600_000, 2, "pending", None))
+    monkeypatch.setenv("IDROSERRA_DATA_DIR", str(folder))
+    monkeypatch.setenv("LC_ALL", f"{language}.UTF-8")
+    restore_command(archive)
+    assert f"  {line}\n" in capsys.readouterr().err
 
 
 def put(folder, command):
