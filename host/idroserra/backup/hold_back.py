@@ -8,6 +8,7 @@ wait.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -122,9 +123,13 @@ def _keep_certificates(line: Path, current: Path, report: Callable[[str], None])
     """Revoke in `line` what the same certificate authority has revoked since in `current`, and
     keep what it has issued since: the broker accepts it, so it must be listed to be revoked.
 
-    Damage in `current`, which is to be replaced, is reported only. Raises ConfigError, OSError,
-    ValueError."""
-    if not (line / "ca.key").exists() or not (current / "ca.key").exists():
+    Without an authority in the backup all of `current` is kept: without its certificate the host
+    does not start, and the broker has the same authority. Damage in `current`, which is to be
+    replaced, is reported only. Raises ConfigError, OSError, ValueError."""
+    if not (current / "ca.key").exists():
+        return
+    if not (line / "ca.key").exists():
+        shutil.copytree(current, line, dirs_exist_ok=True)
         return
     authority = BrokerCA(line)
     try:

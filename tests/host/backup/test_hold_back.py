@@ -40,9 +40,9 @@ T0 = 1_795_507_200_000
 LATER = MADE | {SLOPE: -175_000, "doser.ul_per_s": 700}
 
 
-def back_up(folder, out):
+def back_up(folder, out, *, with_keys=True):
     return make_backup(load_config(None, {"site": "farm", "data_dir": str(folder)}), out,
-                       with_keys=True, on_file=lambda *_: None)
+                       with_keys=with_keys, on_file=lambda *_: None)
 
 
 def moved(tmp_path, to="new", report=lambda _: None):
@@ -266,6 +266,22 @@ def test_certificates_that_were_issued_since_can_still_be_revoked(tmp_path):
     certificates.revoke("idro-c")
     certificates.revoke(NODE)
     assert {before[0].serial, before[2].serial} < certificates.revoked
+
+
+def test_a_backup_without_keys_leaves_the_certificates_of_the_broker(tmp_path):
+    folder, line = tmp_path / "old", tmp_path / "old" / "line"
+    make_node(folder)
+    tls_files.init(folder, ["localhost"], node_port=free_port(), host_port=free_port())
+    certificates = tls_files.BrokerCertificates(folder)
+    for name in (NODE, "idro-b"):
+        certificates.issue(name)
+    back_up(folder, tmp_path / "a.backup", with_keys=False)
+    certificates.revoke("idro-b")
+    before = {path: path.read_bytes() for path in line.rglob("*") if path.is_file()}
+    restore(tmp_path / "a.backup", folder, NOW, lambda _: None)
+    after = {path: path.read_bytes() for path in line.rglob("*") if path.is_file()}
+    assert after == before
+    assert {path.stat().st_mode & 0o77 for path in (line, *line.rglob("*"))} == {0}
 
 
 def test_a_state_of_a_newer_version_is_not_restored(tmp_path):
