@@ -95,17 +95,19 @@ class Store(Protocol):
         Columns start at multiples of their width. Every requested channel is a key. Raises
         StoreUnavailable, StoreRejected."""
 
-    def instants(self, node: str, from_unix_ms: int, to_unix_ms: int) -> list[Instant]:
-        """Return the readings of all channels of [from, to), oldest first.
-
-        Raises StoreUnavailable, StoreRejected."""
+    def instants(
+        self, node: str, from_unix_ms: int, to_unix_ms: int, oldest: int | None = None
+    ) -> list[Instant]:
+        """Return the readings of all channels of [from, to), oldest first; `oldest` limits the
+        number of instants. `paging` reads any number. Raises StoreUnavailable, StoreRejected."""
 
     def events(
         self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None,
-        newest: int | None = None,
+        newest: int | None = None, oldest: int | None = None,
     ) -> list[EventPoint]:
-        """Return the events of [from, to), oldest first; `kinds` limits their kinds, `newest`
-        their number."""
+        """Return the events of [from, to), oldest first; `kinds` limits their kinds, `newest` or
+        `oldest` their number. `paging` reads any number. Raises StoreUnavailable,
+        StoreRejected."""
 
     def newest_events(
         self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str], count: int

@@ -57,6 +57,8 @@ def test_a_write_repeated_changes_nothing(store):
     assert store.events(NODE, T0, T0 + 1, ["boot"]) == events[1:2]
     assert store.events(NODE, T0, T0 + 1, ["dosed", "boot"], 1) == events[1:2]
     assert store.events(NODE, T0, T0 + 1, newest=2) == events[1:]
+    assert store.events(NODE, T0, T0 + 1, ["boot", "decided"], oldest=1) == events[1:2]
+    assert store.events(NODE, T0, T0 + 1, oldest=2) == events[:2]
     assert store.newest_events(NODE, T0, T0 + 1, ["dosed", "boot"], 1) == events[:2]
     assert store.newest_events(NODE, T0, T0 + 1, ["latched"], 1) == []
 
@@ -109,6 +111,16 @@ def test_foreign_readings_have_a_key_and_quantities_of_their_own(store):
     assert [one.values for one in store.instants("foreign:dryer", T0, T0 + 60_000)] == [
         {"foreign.power_w": one.value} for one in power]
     assert store.latest(NODE) == {"reservoir.ph": (T0, 6.1)}
+
+
+def test_the_oldest_instants_are_whole(store):
+    at = {"air.temp_c": (1, 3, 5), "reservoir.ph": (0, 3, 4, 5), "light.duty_pct": (5,)}
+    write_samples(store, [ph(ms, 6, channel) for channel, times in at.items() for ms in times],
+                  [])
+    whole = store.instants(NODE, T0, T0 + 10)
+    assert [one.unix_ms - T0 for one in whole] == [0, 1, 3, 4, 5]
+    for oldest in range(1, 7):
+        assert store.instants(NODE, T0, T0 + 10, oldest) == whole[:oldest]
 
 
 def test_points_and_spans_are_what_was_written(store):

@@ -99,6 +99,8 @@ def test_latest_and_kinds(store):
     assert [e.seq for e in store.events(NODE, T0, T0 + 10, ["boot"])] == [2, 3]
     assert [e.seq for e in store.events(NODE, T0, T0 + 10, ["boot"], 1)] == [3]
     assert [e.seq for e in store.events(NODE, T0, T0 + 10, newest=2)] == [2, 3]
+    assert [e.seq for e in store.events(NODE, T0, T0 + 10, oldest=2)] == [1, 2]
+    assert [e.seq for e in store.events(NODE, T0, T0 + 10, ["boot"], oldest=1)] == [2]
     assert store.events(NODE, T0, T0 + 10, []) == []
     assert store.latest("idro-none") == {}
 

@@ -117,21 +117,26 @@ class InfluxStore:
                     rows, 1 + 4 * number, cut.width_ms)
         return found
 
-    def instants(self, node: str, from_unix_ms: int, to_unix_ms: int) -> list[Instant]:
-        """Return the readings of all channels of [from, to), oldest first."""
+    def instants(
+        self, node: str, from_unix_ms: int, to_unix_ms: int, oldest: int | None = None
+    ) -> list[Instant]:
+        """Return the readings of all channels of [from, to), oldest first; `oldest` limits the
+        number of instants."""
         keys = list(protocol.STORED_QUANTITIES)
         drawn = ",".join(f'"{key}"' for key in keys)
         values: dict[int, dict[str, float]] = {}
-        rows = self._query(f"SELECT source,{drawn} FROM sample WHERE"
-                           f" {where(node, from_unix_ms, to_unix_ms)}", "ms")
+        limit = "" if oldest is None else f" LIMIT {oldest}"  # of each source
+        rows = self._query(
+            f"SELECT {drawn} FROM sample WHERE {where(node, from_unix_ms, to_unix_ms)}"
+            f" GROUP BY source{limit}", "ms")
         if self._is_missing:  # started without its data, say: that is no empty history
             raise StoreUnavailable(
                 f"{self._config.url}: no database {self._config.database}")
-        for unix_ms, source, *row in rows:
+        for unix_ms, *row, source in rows:
             values.setdefault(unix_ms, {}).update(
                 (f"{source}.{key}", value) for key, value in zip(keys, row, strict=True)
                 if value is not None)
-        return [Instant(node, unix_ms, values[unix_ms]) for unix_ms in sorted(values)]
+        return [Instant(node, unix_ms, values[unix_ms]) for unix_ms in sorted(values)[:oldest]]
 
     def _rolled_policies(self) -> set[str]:
         """Return the policies of roll-ups that `store init` has created."""
@@ -157,13 +162,15 @@ class InfluxStore:
 
     def events(
         self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None,
-        newest: int | None = None,
+        newest: int | None = None, oldest: int | None = None,
     ) -> list[EventPoint]:
-        """Return the events of [from, to), oldest first; `kinds` limits their kinds, `newest`
-        their number."""
+        """Return the events of [from, to), oldest first; `kinds` limits their kinds, `newest` or
+        `oldest` their number."""
         limit = ""
         if newest is not None:
             limit = f"{_of_kinds(kinds or ())} ORDER BY time DESC LIMIT {newest}"
+        elif oldest is not None:
+            limit = f"{_of_kinds(kinds or ())} ORDER BY time LIMIT {oldest}"
         rows = self._query(
             "SELECT seq, boot_id, kind, detail FROM event"
             f" WHERE {where(node, from_unix_ms, to_unix_ms)}{limit}", "u")

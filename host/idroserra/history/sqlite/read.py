@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,14 +60,18 @@ def whole_from(database: sqlite3.Connection) -> dict[str, int]:
     return dict(database.execute("SELECT resolution, from_unix_ms FROM kept"))
 
 
-def points(database: sqlite3.Connection, series: int, start_ms: int, end_ms: int) -> Points:
-    """Return the points of [start, end) in order of time."""
+def points(
+    database: sqlite3.Connection, series: int, start_ms: int, end_ms: int,
+    oldest: int | None = None,
+) -> Points:
+    """Return the points of [start, end) in order of time; `oldest` limits their number."""
     found: dict[int, int] = dict(database.execute(
-        "SELECT unix_ms, scaled FROM samples WHERE series = ? AND unix_ms >= ? AND unix_ms < ?",
-        (series, start_ms, end_ms)))
-    for part in _packed_points(database, series, start_ms, end_ms):
-        found.update(zip(*part, strict=True))
-    times = sorted(found)
+        "SELECT unix_ms, scaled FROM samples WHERE series = ? AND unix_ms >= ? AND unix_ms < ?"
+        " ORDER BY unix_ms LIMIT ?", (series, start_ms, end_ms, -1 if oldest is None else oldest)))
+    packed = (point for part in _packed_points(database, series, start_ms, end_ms)
+              for point in zip(*part, strict=True))
+    found.update(islice(packed, oldest))
+    times = sorted(found)[:oldest]
     return Points(times, [found[unix_ms] for unix_ms in times])
 
 

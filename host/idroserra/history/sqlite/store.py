@@ -37,6 +37,7 @@ MAX_SCALED = 2**36
 
 _EVENTS_WITHIN = ("SELECT node, unix_us, seq, boot_id, kind, detail FROM events"
                   " WHERE node=? AND unix_us >= ? AND unix_us < ?")
+_OLDEST_FIRST = " ORDER BY unix_us, boot_id, seq LIMIT ?"
 _NEWEST_FIRST = " ORDER BY unix_us DESC, boot_id DESC, seq DESC LIMIT ?"
 
 _Found = TypeVar("_Found")
@@ -93,32 +94,36 @@ class SqliteStore:
                     found[channel] = _columns(channel, rows)
         return found
 
-    def instants(self, node: str, from_unix_ms: int, to_unix_ms: int) -> list[Instant]:
-        """Return the readings of all channels of [from, to), oldest first."""
+    def instants(
+        self, node: str, from_unix_ms: int, to_unix_ms: int, oldest: int | None = None
+    ) -> list[Instant]:
+        """Return the readings of all channels of [from, to), oldest first; `oldest` limits the
+        number of instants."""
         values: dict[int, dict[str, float]] = {}
         with self._reading() as reader:
             for channel, series in _numbers_of(reader, node).items():
                 quantity = protocol.split_channel(channel)[1]
-                points = read.points(reader, series, from_unix_ms, to_unix_ms)
+                points = read.points(reader, series, from_unix_ms, to_unix_ms, oldest)
                 for unix_ms, scaled in zip(*points, strict=True):
                     values.setdefault(unix_ms, {})[channel] = protocol.from_scaled(
                         quantity, scaled)
-        return [Instant(node, unix_ms, values[unix_ms]) for unix_ms in sorted(values)]
+        return [Instant(node, unix_ms, values[unix_ms]) for unix_ms in sorted(values)[:oldest]]
 
     def events(
         self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str] | None = None,
-        newest: int | None = None,
+        newest: int | None = None, oldest: int | None = None,
     ) -> list[EventPoint]:
-        """Return the events of [from, to), oldest first; `kinds` limits their kinds, `newest`
-        their number."""
+        """Return the events of [from, to), oldest first; `kinds` limits their kinds, `newest` or
+        `oldest` their number."""
         # "+kind" keeps to the index by time, which needs no sorting.
         of_kinds = "" if kinds is None else f" AND +kind IN ({','.join('?' * len(kinds))})"
+        order, count = (_OLDEST_FIRST, oldest) if newest is None else (_NEWEST_FIRST, newest)
         with self._reading() as reader:
             rows = reader.execute(
-                f"{_EVENTS_WITHIN}{of_kinds}{_NEWEST_FIRST}",
+                f"{_EVENTS_WITHIN}{of_kinds}{order}",
                 (node, from_unix_ms * 1_000, to_unix_ms * 1_000, *(kinds or ()),
-                 -1 if newest is None else newest)).fetchall()
-        return _events(reversed(rows))
+                 -1 if count is None else count)).fetchall()
+        return _events(rows if newest is None else reversed(rows))
 
     def newest_events(
         self, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str], count: int

@@ -10,8 +10,9 @@ from msgspec import Meta
 from starlette.responses import StreamingResponse
 
 from idroserra.export.csv_export import balance_csv, events_csv, iso_utc, readings_csv
-from idroserra.export.rows import events, instants
+from idroserra.export.rows import instants
 from idroserra.history.models import Store
+from idroserra.history.paging import events
 from idroserra.i18n.channels import screen_order
 from idroserra.nodes.node import Node
 from idroserra.web.api.balance import read_balance

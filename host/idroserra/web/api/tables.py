@@ -14,8 +14,8 @@ from starlette.responses import StreamingResponse
 from idroserra.alarms.summary import active_alarms
 from idroserra.core.reasons import reason_from_json
 from idroserra.core.sites import MAX_CHARS
-from idroserra.export.rows import events
 from idroserra.export.table_export import table_csv
+from idroserra.history.paging import events
 from idroserra.i18n.reasons import reason_json, reason_text
 from idroserra.i18n.translate import DEFAULT_LOCALE, use_locale
 from idroserra.journal.models import NoteFilter, yields_of

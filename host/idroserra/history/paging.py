@@ -1,0 +1,54 @@
+"""Iterates over the history of a node in pages, so that any number of events and readings fits in
+memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from idroserra.history.models import EventPoint, Instant, Store
+
+PAGE = 2_000  # events or instants in memory at once
+
+
+def event_pages(
+    store: Store, node: str, from_unix_ms: int, to_unix_ms: int,
+    kinds: Sequence[str] | None = None,
+) -> Iterator[list[EventPoint]]:
+    """Yield the events of [from, to), oldest first; of one ms the first PAGE, more are left out.
+
+    A node has a few events in one ms. Raises StoreUnavailable, StoreRejected."""
+    start = from_unix_ms
+    while True:
+        found = store.events(node, start, to_unix_ms, kinds, oldest=PAGE)
+        if len(found) < PAGE:
+            yield found
+            return
+        # The last ms may have more events: it begins the next page, unless it is the whole page.
+        start = found[-1].unix_us // 1_000
+        whole = [event for event in found if event.unix_us // 1_000 < start]
+        start += not whole
+        yield whole or found
+
+
+def instant_pages(
+    store: Store, node: str, from_unix_ms: int, to_unix_ms: int
+) -> Iterator[list[Instant]]:
+    """Yield the readings of all channels of [from, to), oldest first.
+
+    Raises StoreUnavailable, StoreRejected."""
+    start = from_unix_ms
+    while True:
+        found = store.instants(node, start, to_unix_ms, PAGE)
+        yield found
+        if len(found) < PAGE:
+            return
+        start = found[-1].unix_ms + 1
+
+
+def events(
+    store: Store, node: str, from_unix_ms: int, to_unix_ms: int,
+    kinds: Sequence[str] | None = None,
+) -> Iterator[EventPoint]:
+    """Yield the events of event_pages()."""
+    return chain.from_iterable(event_pages(store, node, from_unix_ms, to_unix_ms, kinds))

@@ -1,0 +1,94 @@
+"""History in pages: the same as in one read, in little memory."""
+
+import tracemalloc
+from itertools import chain, count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from idroserra.history import paging
+from idroserra.history.models import EventPoint, Instant
+from idroserra.history.sqlite.store import SqliteStore
+from support.store_rig import HOUR_MS, NODE, T0, maintain, sqlite_store
+
+CHANNELS = ("air.rh_pct", "air.temp_c", "reservoir.ph")
+KINDS = ("boot", "dosed", "gap")
+BOUND = st.integers(-2, 14)
+NODES = (f"{NODE}-{number}" for number in count())
+
+store = sqlite_store
+
+
+@pytest.fixture(scope="module")
+def store_of_all(tmp_path_factory):
+    opened = SqliteStore(tmp_path_factory.mktemp("paging") / "store.db")
+    yield opened
+    opened.close()
+
+
+def event(seq, at_ms, kind="dosed", node=NODE):
+    return EventPoint(node, (T0 + at_ms) * 1_000 + seq % 1_000, seq, "b1", kind, {"seq": seq})
+
+
+@settings(max_examples=60)
+@given(times=st.lists(st.integers(0, 12), max_size=40), page=st.integers(1, 12),
+       kinds=st.none() | st.lists(st.sampled_from(KINDS), unique=True), begin=BOUND, end=BOUND)
+def test_pages_of_events_are_what_one_read_returns(
+    store_of_all, times, page, kinds, begin, end
+):
+    """Of one ms, the first page."""
+    span = (next(NODES), T0 + begin, T0 + end, kinds)
+    store_of_all.write([], [event(seq, at_ms, KINDS[seq % 3], span[0])
+                            for seq, at_ms in enumerate(times)])
+    whole = store_of_all.events(*span)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paging, "PAGE", page)
+        pages = list(paging.event_pages(store_of_all, *span))
+    assert list(chain.from_iterable(pages)) == [
+        one for at, one in enumerate(whole) if at < page
+        or whole[at - page].unix_us // 1_000 < one.unix_us // 1_000]
+    assert all(len(one) <= page for one in pages)
+
+
+@settings(max_examples=60)
+@given(points=st.dictionaries(st.integers(0, 12), st.sets(st.sampled_from(CHANNELS), min_size=1)),
+       page=st.integers(1, 6), begin=BOUND, end=BOUND, is_packed=st.booleans())
+def test_pages_of_instants_are_what_one_read_returns(
+    store_of_all, points, page, begin, end, is_packed
+):
+    span = (next(NODES), T0 - HOUR_MS + begin, T0 + end)
+    # Some in the hour before, so that pages cross the border of packed hours.
+    store_of_all.write([
+        Instant(span[0], T0 + at_ms - at_ms % 2 * HOUR_MS, dict.fromkeys(channels, 6.0))
+        for at_ms, channels in points.items()], [])
+    if is_packed:
+        maintain(store_of_all)
+    whole = store_of_all.instants(*span)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paging, "PAGE", page)
+        pages = list(paging.instant_pages(store_of_all, *span))
+    assert list(chain.from_iterable(pages)) == whole
+    assert all(len(one) <= page for one in pages)
+
+
+def peak_b(run):
+    tracemalloc.start()
+    try:
+        run()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_flood_of_events_and_readings_in_an_hour_takes_a_page_of_memory(store):
+    many = 20 * paging.PAGE
+    store.write([Instant(NODE, T0 + at, {"reservoir.ph": 6.0}) for at in range(many)],
+                [event(seq, seq // 4) for seq in range(many)])
+    span = (NODE, T0, T0 + HOUR_MS)
+    counts = []
+    peak = peak_b(lambda: counts.extend((
+        sum(1 for _ in paging.events(store, *span)),
+        sum(len(page) for page in paging.instant_pages(store, *span)))))
+    assert counts == [many, many]
+    assert peak < 5_000_000
