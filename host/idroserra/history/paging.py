@@ -6,9 +6,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from idroserra.core.errors import InvalidInput
+from idroserra.core.text import Text
 from idroserra.history.models import EventPoint, Instant, Store
+from idroserra.i18n.marker import N_
 
 PAGE = 2_000  # events or instants in memory at once
+# Read for one sum or summary: years of a node, and seconds of the host.
+MOST_EVENTS = 500_000
+
+
+class TooManyEvents(InvalidInput):
+    """A node has more events in a period than are read for one result."""
 
 
 def event_pages(
@@ -52,3 +61,19 @@ def events(
 ) -> Iterator[EventPoint]:
     """Yield the events of event_pages()."""
     return chain.from_iterable(event_pages(store, node, from_unix_ms, to_unix_ms, kinds))
+
+
+def bounded_events(
+    store: Store, node: str, from_unix_ms: int, to_unix_ms: int, kinds: Sequence[str]
+) -> Iterator[EventPoint]:
+    """Yield the events of event_pages() for one result.
+
+    Raises TooManyEvents above MOST_EVENTS, StoreUnavailable, StoreRejected."""
+    count = 0
+    for page in event_pages(store, node, from_unix_ms, to_unix_ms, kinds):
+        count += len(page)
+        if count > MOST_EVENTS:
+            raise TooManyEvents(Text(
+                N_("{node}: more than {most} events in this period: choose a shorter one"),
+                node=node, most=MOST_EVENTS))
+        yield from page

@@ -1,18 +1,20 @@
 """The level of each bottle: what was filled in, less what was dosed since.
 
 Doses are counted from the store, so late ones count too; spills do not. The level of a bottle that
-was never set is unknown.
+was never set is unknown. A bottle with more doses than are counted (`paging.MOST_EVENTS`, years of
+them) is empty until its level is set again.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from idroserra.core.errors import Conflict, StoreError
 from idroserra.core.text import Text
 from idroserra.history.models import Store
+from idroserra.history.paging import TooManyEvents, bounded_events
 from idroserra.i18n.marker import N_
 from idroserra.inventory.database import Bottle, InventoryDatabase
 
@@ -95,16 +97,16 @@ class BottleInventory:
             return {key[1]: [(one.filled_unix_ms, one.meq_per_ml) for one in fillings]
                     for key, fillings in self._fillings.items() if key[0] == node}
 
-    def use_of(self, node: str, now_unix_ms: int) -> Consumption:
-        """Return the consumption of the last USE_DAYS. Raises StoreError."""
+    def use_of(self, node: str, dosers: Collection[str], now_unix_ms: int) -> Consumption:
+        """Return the consumption of the last USE_DAYS, of no days if it has too many doses to
+        count. Raises StoreError."""
         store = self._store()
         since = store.spans().get(node, (now_unix_ms, now_unix_ms))[0]
         begin = max(now_unix_ms - USE_DAYS * DAY_MS, since)
-        dosed_ul: dict[str, int] = {}
-        for event in store.events(node, begin, now_unix_ms + LOOK_AHEAD_MS, DOSED):
-            doser, volume = str(event.detail.get("actuator")), event.detail.get("volume_ul")
-            if isinstance(volume, int):
-                dosed_ul[doser] = dosed_ul.get(doser, 0) + volume
+        try:
+            dosed_ul = _dosed_ul(store, node, dict.fromkeys(dosers, begin), now_unix_ms)
+        except TooManyEvents:
+            return Consumption({}, 0)
         return Consumption(dosed_ul, max(0, now_unix_ms - begin))
 
     def left_pct(self, node: str) -> dict[str, float]:
@@ -119,24 +121,39 @@ class BottleInventory:
             if last is not None and 0 <= now_unix_ms - last < COUNT_EVERY_MS:
                 return
             self._count_unix_ms = now_unix_ms
-            bottles = [fillings[-1] for fillings in self._fillings.values() if fillings]
-        for bottle in bottles:
+            bottles: dict[str, list[Bottle]] = {}
+            for fillings in self._fillings.values():
+                for bottle in fillings[-1:]:
+                    bottles.setdefault(bottle.node, []).append(bottle)
+        for node, of_node in bottles.items():
             try:
-                dosed_ul = self._dosed_since(bottle, now_unix_ms)
+                dosed_ul = _dosed_ul(self._store(), node, {
+                    bottle.doser: bottle.filled_unix_ms for bottle in of_node}, now_unix_ms)
+            except TooManyEvents:
+                dosed_ul = {bottle.doser: bottle.volume_ul for bottle in of_node}
             except StoreError:
                 return
-            key = (bottle.node, bottle.doser)
             with self._lock:
-                if self._fillings[key][-1:] == [bottle]:
-                    self._dosed_ul[key] = dosed_ul
+                for bottle in of_node:
+                    key = (node, bottle.doser)
+                    if self._fillings[key][-1:] == [bottle]:
+                        self._dosed_ul[key] = dosed_ul[bottle.doser]
 
     def _left_ul(self, bottle: Bottle) -> int | None:
         dosed_ul = self._dosed_ul.get((bottle.node, bottle.doser))
         return None if dosed_ul is None else max(0, bottle.volume_ul - dosed_ul)
 
-    def _dosed_since(self, bottle: Bottle, now_unix_ms: int) -> int:
-        events = self._store().events(
-            bottle.node, bottle.filled_unix_ms, now_unix_ms + LOOK_AHEAD_MS, DOSED)
-        volumes_ul = [event.detail.get("volume_ul") for event in events
-                      if event.detail.get("actuator") == bottle.doser]
-        return sum(volume for volume in volumes_ul if isinstance(volume, int))
+
+def _dosed_ul(
+    store: Store, node: str, since_unix_ms: Mapping[str, int], now_unix_ms: int
+) -> dict[str, int]:
+    """Return {doser: ul} of the doses since a time for each doser. Raises StoreError,
+    TooManyEvents."""
+    dosed_ul = dict.fromkeys(since_unix_ms, 0)
+    begin = min(since_unix_ms.values(), default=now_unix_ms)
+    for event in bounded_events(store, node, begin, now_unix_ms + LOOK_AHEAD_MS, DOSED):
+        doser, volume_ul = event.detail.get("actuator"), event.detail.get("volume_ul")
+        if isinstance(doser, str) and doser in dosed_ul and isinstance(volume_ul, int) and (
+                event.unix_us >= since_unix_ms[doser] * 1_000):
+            dosed_ul[doser] += volume_ul
+    return dosed_ul

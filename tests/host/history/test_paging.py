@@ -72,6 +72,16 @@ def test_pages_of_instants_are_what_one_read_returns(
     assert all(len(one) <= page for one in pages)
 
 
+def test_more_events_than_for_one_result_are_refused(store, monkeypatch):
+    monkeypatch.setattr(paging, "PAGE", 3)
+    monkeypatch.setattr(paging, "MOST_EVENTS", 7)
+    store.write([], [event(seq, seq) for seq in range(8)])
+    span = (store, NODE, T0)
+    assert len(list(paging.bounded_events(*span, T0 + 7, ["dosed"]))) == 7
+    with pytest.raises(paging.TooManyEvents, match="more than 7 events in this period: choose"):
+        list(paging.bounded_events(*span, T0 + 8, ["dosed"]))
+
+
 def peak_b(run):
     tracemalloc.start()
     try:

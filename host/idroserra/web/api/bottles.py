@@ -116,13 +116,13 @@ def bottles_json(inventory: BottleInventory, node: Node) -> dict[str, Any]:
     """Return BottlesOut."""
     now = wall_unix_ms()
     inventory.count(now)
+    outputs = {} if node.info is None else node.info.outputs
+    dosers = sorted((name for name, kind in outputs.items() if kind == "doser"), key=by_ph_first)
     try:
-        use = inventory.use_of(node.node, now)
+        use = inventory.use_of(node.node, dosers, now)
     except StoreError:
         use = Consumption({}, 0)
     known = inventory.of(node.node)
-    outputs = {} if node.info is None else node.info.outputs
-    dosers = sorted((name for name, kind in outputs.items() if kind == "doser"), key=by_ph_first)
     return {"bottles": [_bottle(doser, known.get(doser, (None, None)), use) for doser in dosers]}
 
 

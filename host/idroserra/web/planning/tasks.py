@@ -105,7 +105,7 @@ def _bottles(context: WebContext, node: str, now: int) -> list[Bottle]:
     if not known:
         return []
     try:
-        use = inventory.use_of(node, now)
+        use = inventory.use_of(node, known, now)
     except StoreError:
         use = Consumption({}, 0)
     return [Bottle(doser, left_ul, use.per_day_ul(doser))
