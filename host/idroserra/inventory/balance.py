@@ -8,13 +8,17 @@ surface of the tank is that of the settings that were active at the time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
 
 from idroserra.core.reasons import Reason
+from idroserra.core.text import Text
 from idroserra.history.models import EventPoint, Store, column_width_ms
+from idroserra.history.paging import TooManyEvents, bounded_events
+from idroserra.i18n.marker import N_
 from idroserra.inventory import water_steps
 from idroserra.inventory.water_steps import Amounts, Steps, ValveRun
 from idroserra.nodes.node import Node
@@ -23,6 +27,8 @@ from idroserra.setpoints.series import SettingsSeries
 LEVEL, FILL, AREA = "reservoir.level_mm", "top_off", "reservoir.area_cm2"
 STEP_MS, FLOODED_STEP_MS = 600_000, 3_600_000
 ACID, BASE = "ph_down", "ph_up"
+DAY_MS = 86_400_000  # the longest run of the fill valve that is counted
+MOST_DOSERS = 64  # of one node in the period
 
 # {doser: [(since_unix_ms, meq_per_ml or None)]}, oldest first: see BottleInventory.strengths().
 Strengths = Mapping[str, Sequence[tuple[int, float | None]]]
@@ -59,21 +65,23 @@ def balance_of(
 
     Days before the node's first record are left out.
 
-    Raises StoreUnavailable, StoreRejected."""
+    Raises StoreUnavailable, StoreRejected, TooManyEvents."""
     outputs = {} if node.info is None else dict(node.info.outputs)
-    events = store.events(node.node, from_unix_ms, to_unix_ms, ("dosed", "ran"))
-    doses = [event for event in events if event.kind == "dosed"]
-    runs = _fill_runs(events)
-    dosers = sorted({name for name, kind in outputs.items() if kind == "doser"}
-                    | {str(event.detail.get("actuator")) for event in doses}, key=by_ph_first)
     begins_unix_ms = store.spans().get(node.node, (to_unix_ms,))[0]
     since = max(from_unix_ms, min(to_unix_ms - 1, begins_unix_ms))
+    days = [_Sums(span) for span in days_of(from_unix_ms, to_unix_ms, zone)
+            if span[1] > begins_unix_ms]
+    total = _Sums((from_unix_ms, to_unix_ms))
+    names = {name for name, kind in outputs.items() if kind == "doser"}
+    runs = _take(bounded_events(store, node.node, from_unix_ms, to_unix_ms, ("dosed", "ran")),
+                 days, total, names, strengths)
     steps = _water(store, node, settings, (since, to_unix_ms), runs)
-    days = [_day(span, dosers, doses, runs, steps, strengths)
-            for span in days_of(from_unix_ms, to_unix_ms, zone) if span[1] > begins_unix_ms]
-    total = _day((from_unix_ms, to_unix_ms), dosers, doses, runs, steps, strengths)
-    unknown = _unknown(node, total, since, steps is not None, zone)
-    return Balance(node.node, days, total, unknown)
+    for _run in runs:  # those that the water did not need
+        pass
+    dosers = sorted(names, key=by_ph_first)
+    whole = total.day(dosers, steps)
+    unknown = _unknown(node, whole, since, steps is not None, zone)
+    return Balance(node.node, [day.day(dosers, steps) for day in days], whole, unknown)
 
 
 def days_of(from_unix_ms: int, to_unix_ms: int, zone: tzinfo) -> list[tuple[int, int]]:
@@ -92,20 +100,68 @@ def by_ph_first(doser: str) -> tuple[bool, str]:
     return not doser.startswith("ph"), doser
 
 
-def _fill_runs(events: Sequence[EventPoint]) -> list[ValveRun]:
-    runs = []
+class _Sums:
+    """The doses and the run time of the fill valve in one span."""
+
+    def __init__(self, span: tuple[int, int]) -> None:
+        self.span = span
+        self.valve_ms = 0
+        self._dosed_ul: Counter[str] = Counter()
+        self._dosed_meq: dict[str, float | None] = {}
+
+    def add_dose(self, doser: str, volume_ul: int, strength: float | None) -> None:
+        """Add a dose; strength: meq per ml of the stock, None if unknown."""
+        so_far = self._dosed_meq.get(doser, 0.0)
+        self._dosed_ul[doser] += volume_ul
+        self._dosed_meq[doser] = None if strength is None or so_far is None else (
+            so_far + volume_ul / 1_000 * strength)
+
+    def day(self, dosers: Sequence[str], steps: Steps | None) -> Day:
+        """Return the sums, with all dosers."""
+        return Day(
+            *self.span, {doser: self._dosed_ul[doser] for doser in dosers},
+            {doser: self._dosed_meq.get(doser, 0.0) for doser in dosers if doser in (ACID, BASE)},
+            None if steps is None else steps.within(*self.span), self.valve_ms)
+
+
+def _take(
+    events: Iterable[EventPoint], days: Sequence[_Sums], total: _Sums, dosers: set[str],
+    strengths: Strengths,
+) -> Iterator[ValveRun]:
+    """Add events to the sums, and the names of their dosers to `dosers`; yield the runs of the
+    fill valve. Raises TooManyEvents, StoreError."""
+    begins = [day.span[0] for day in days]
     for event in events:
+        unix_ms, actuator = event.unix_us // 1_000, str(event.detail.get("actuator"))
+        today = bisect_right(begins, unix_ms) - 1
+        if event.kind == "dosed":
+            _add_doser(event.node, actuator, dosers)
+            volume_ul = event.detail.get("volume_ul")
+            if isinstance(volume_ul, int):
+                strength = _strength(strengths.get(actuator, ()), unix_ms)
+                for sums in (*days[max(0, today):today + 1], total):
+                    sums.add_dose(actuator, volume_ul, strength)
+            continue
         on_ms = event.detail.get("on_ms")
-        is_fill = event.kind == "ran" and event.detail.get("actuator") == FILL
-        if is_fill and isinstance(on_ms, int):
-            end_ms = event.unix_us // 1_000
-            runs.append(ValveRun(end_ms - on_ms, end_ms))
-    return runs
+        if actuator == FILL and isinstance(on_ms, int) and 0 < on_ms <= DAY_MS:
+            run = ValveRun(unix_ms - on_ms, unix_ms)
+            first = max(0, bisect_right(begins, run.from_unix_ms) - 1)
+            for sums in (*days[first:today + 1], total):
+                sums.valve_ms += run.within(*sums.span)
+            yield run
+
+
+def _add_doser(node: str, name: str, dosers: set[str]) -> None:
+    dosers.add(name)
+    if len(dosers) > MOST_DOSERS:
+        raise TooManyEvents(Text(
+            N_("{node}: doses of more than {most} dosing pumps in this period: choose a shorter"
+               " one"), node=node, most=MOST_DOSERS))
 
 
 def _water(
     store: Store, node: Node, settings: SettingsSeries, span: tuple[int, int],
-    runs: Sequence[ValveRun],
+    runs: Iterable[ValveRun],
 ) -> Steps | None:
     """Return the changes of the volume; None if no level is measured or the surface is unknown."""
     if not settings.at(span[1]).get(AREA) or node.info is None or LEVEL not in node.info.channels:
@@ -118,27 +174,6 @@ def _water(
     points = [(one.unix_ms, one.max if is_flooded else one.mean) for one in series]
     return water_steps.steps_of(
         points, span, runs, width_ms, lambda unix_ms: settings.at(unix_ms).get(AREA, 0) / 10)
-
-
-def _day(
-    span: tuple[int, int], dosers: Sequence[str], doses: Sequence[EventPoint],
-    runs: Sequence[ValveRun], steps: Steps | None, strengths: Strengths,
-) -> Day:
-    dosed_ul = dict.fromkeys(dosers, 0)
-    dosed_meq: dict[str, float | None] = {doser: 0.0 for doser in dosers if doser in (ACID, BASE)}
-    for dose in doses:
-        unix_ms, doser = dose.unix_us // 1_000, str(dose.detail.get("actuator"))
-        volume_ul: Any = dose.detail.get("volume_ul")
-        if not span[0] <= unix_ms < span[1] or not isinstance(volume_ul, int):
-            continue
-        dosed_ul[doser] += volume_ul
-        if doser in dosed_meq:
-            strength, so_far = _strength(strengths.get(doser, ()), unix_ms), dosed_meq[doser]
-            dosed_meq[doser] = None if strength is None or so_far is None else (
-                so_far + volume_ul / 1_000 * strength)
-    valve_ms = sum(run.within(*span) for run in runs)
-    water = None if steps is None else steps.within(*span)
-    return Day(*span, dosed_ul, dosed_meq, water, valve_ms)
 
 
 def _strength(known: Sequence[tuple[int, float | None]], unix_ms: int) -> float | None:

@@ -7,8 +7,8 @@ reading to the last.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import NamedTuple
@@ -71,15 +71,14 @@ class Steps:
 
 
 def steps_of(
-    points: Sequence[tuple[int, float]], span: tuple[int, int], runs: Sequence[ValveRun],
+    points: Sequence[tuple[int, float]], span: tuple[int, int], runs: Iterable[ValveRun],
     width_ms: int, ml_per_mm: Callable[[int], float],
 ) -> Steps:
     """Return the steps between points (unix_ms of the column's begin, mm) of [from, to).
 
-    ml_per_mm: at a time."""
+    runs: of the valve, any number in any order; ml_per_mm: at a time."""
     moved_mm = [after[1] - before[1] for before, after in pairwise(points)]
-    kinds = [_kind(before[0], after[0] + width_ms, runs, width_ms)
-             for before, after in pairwise(points)]
+    kinds = _kinds([unix_ms for unix_ms, _ in points], runs, width_ms)
     # Changes by the valve or in a gap do not turn the trend.
     by_itself = [mm if kind is None else 0.0 for kind, mm in zip(kinds, moved_mm, strict=True)]
     trends = _trends([0.0, *accumulate(by_itself)], LEAST_MM)
@@ -92,13 +91,19 @@ def steps_of(
     return Steps(steps, read, _holes(read, span, width_ms))
 
 
-def _kind(
-    from_unix_ms: int, to_unix_ms: int, runs: Sequence[ValveRun], width_ms: int
-) -> int | None:
-    """Return the kind of a step between two columns, or None if its trend decides."""
-    if to_unix_ms - from_unix_ms > (HOLE_STEPS + 1) * width_ms:
-        return UNSEEN
-    return TOPPED_UP if any(run.within(from_unix_ms, to_unix_ms) for run in runs) else None
+def _kinds(
+    columns: Sequence[int], runs: Iterable[ValveRun], width_ms: int
+) -> list[int | None]:
+    """Return the kind of each step between two columns, None if its trend decides."""
+    begins, ends = columns[:-1], [unix_ms + width_ms for unix_ms in columns[1:]]
+    opened = [0] * len(columns)  # runs that are in a step and not in the one before
+    for run in runs:
+        first, last = bisect_right(ends, run.from_unix_ms), bisect_left(begins, run.to_unix_ms)
+        if first < last and run.from_unix_ms < run.to_unix_ms:
+            opened[first] += 1
+            opened[last] -= 1
+    return [UNSEEN if end - begin > (HOLE_STEPS + 1) * width_ms else TOPPED_UP if count else None
+            for begin, end, count in zip(begins, ends, accumulate(opened), strict=False)]
 
 
 def _holes(begins: Sequence[int], span: tuple[int, int], width_ms: int) -> list[ValveRun]:

@@ -1,18 +1,23 @@
 """Water and nutrient balance of a tank: exact daily sums, no estimates."""
 
 import random
+import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import count, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from idro.protocol import messages, settings, system_host
 from idroserra.core.reasons import Reason
+from idroserra.history import paging
 from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
 from idroserra.i18n.reasons import english
 from idroserra.inventory import water_steps
-from idroserra.inventory.balance import balance_of, days_of
+from idroserra.inventory.balance import MOST_DOSERS, balance_of, days_of
 from idroserra.inventory.stock_solutions import STOCKS
 from idroserra.nodes.node import Node
 from idroserra.setpoints.series import SettingsSeries
@@ -37,10 +42,10 @@ class Tank:
             system_host.UNKNOWN_SYSTEM),
             report=messages.ConfigReport(0, None, settings.defaults()))
         self.settings = SettingsSeries((T0,), (settings.defaults(),))
-        self._events, self._levels = [], []
+        self._events, self._levels, self._numbers = [], [], count()
 
     def tell(self, kind, at_ms, **detail):
-        number = len(self._events)
+        number = next(self._numbers)
         self._events.append(EventPoint(NODE, (T0 + at_ms) * 1_000 + number, number, "7f3a11aa",
                                        kind, detail))
 
@@ -60,6 +65,7 @@ class Tank:
             self.store,
             [SamplePoint(NODE, LEVEL, T0 + at_ms, mm) for at_ms, mm in self._levels],
             self._events)
+        self._levels, self._events = [], []
         return balance_of(self.store, self.node, self.settings, T0 + from_ms, T0 + to_ms, zone,
                           strengths)
 
@@ -186,6 +192,57 @@ def test_all_steps_together_are_the_change_from_first_to_last():
     moved = whole.topped_up_ml + whole.poured_ml - whole.left_ml + whole.unseen_ml
     assert whole.topped_up_ml == 0 or moved == pytest.approx(
         200 * (points[-1][1] - points[0][1]), abs=1)
+
+
+@given(runs=st.lists(st.tuples(st.integers(-2, 60), st.integers(-2, 60))),
+       begins=st.sets(st.integers(0, 9), max_size=6))
+def test_a_step_is_topped_up_if_the_valve_was_open_in_it(runs, begins):
+    width_ms = 5
+    points = [(at * width_ms, 100.0 + at) for at in sorted(begins)]
+    steps = water_steps.steps_of(
+        points, (0, 50), [water_steps.ValveRun(*run) for run in runs], width_ms, lambda _: 1)
+    for (before_ms, before), (after_ms, after) in pairwise(points):
+        found = steps.within(after_ms, after_ms + 1)
+        is_gap = after_ms - before_ms > water_steps.HOLE_STEPS * width_ms
+        is_open = any(min(end, after_ms + width_ms) > max(begin, before_ms) for begin, end in runs)
+        assert found.topped_up_ml == (after - before if is_open and not is_gap else 0)
+
+
+def test_a_flood_of_doses_and_runs_is_summed_in_little_memory(tank):
+    many = 10 * paging.PAGE
+    tank.level(0, 2 * HOUR_MS, 200, 240)
+    for number in range(many // 2):
+        tank.dose(HOUR_MS + number, f"pump_{number % 3}", 0.001)
+        tank.tell("ran", HOUR_MS + number, actuator="top_off", on_ms=5)
+    tank.balance(1)  # writes
+    tracemalloc.start()
+    try:
+        found = tank.balance()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    thirds = {f"pump_{number}": (many // 2 - number + 2) // 3 for number in range(3)}
+    assert found.days[0].dosed_ul == found.total.dosed_ul == {
+        "ph_down": 0, "nutrient_a": 0, **thirds}
+    assert (found.days[0].valve_ms, found.total.valve_ms) == (many // 2 * 5,) * 2
+    assert found.total.water.topped_up_ml > 0
+    assert peak < 5_000_000
+
+
+def test_a_run_is_counted_in_each_day_and_one_of_more_than_a_day_in_none(tank):
+    tank.dose(0, "ph_down", 1)
+    tank.tell("ran", DAY_MS + HOUR_MS, actuator="top_off", on_ms=2 * HOUR_MS)
+    tank.tell("ran", DAY_MS + 2 * HOUR_MS, actuator="top_off", on_ms=2**50)
+    found = tank.balance()
+    assert [day.valve_ms for day in found.days] == [HOUR_MS, HOUR_MS]
+    assert found.total.valve_ms == 2 * HOUR_MS
+
+
+def test_more_dosers_than_a_node_has_are_refused(tank):
+    for number in range(MOST_DOSERS + 1):
+        tank.dose(HOUR_MS, f"pump_{number}", 1)
+    with pytest.raises(paging.TooManyEvents, match=f"more than {MOST_DOSERS} dosing pumps"):
+        tank.balance()
 
 
 def test_the_stocks_are_those_of_the_simulator():
