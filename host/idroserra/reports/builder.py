@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from idroserra.core.errors import InvalidInput
+from idroserra.history.paging import bounded_events
 from idroserra.i18n.channels import (
     display_of,
     duration_text,
@@ -86,7 +87,7 @@ def _locale() -> str:
 
 
 def build_report(sources: ReportSources, node: Node, span: Range) -> Document:
-    """Return the report of a node. Raises StoreUnavailable, StoreRejected."""
+    """Return the report of a node. Raises TooManyEvents, StoreUnavailable, StoreRejected."""
     known = set(sources.store.latest(node.node))
     settings = sources.settings.of(node)
     read = read_channels(sources, node, settings, [one for one in CHARTED if one in known], span)
@@ -138,7 +139,8 @@ def _bands(
     title = _("Time in band")
     if not rows:
         return Section(title, [_("No pH or EC readings in this period.")])
-    changed = sources.store.events(node.node, span.from_unix_ms, span.to_unix_ms, ("configured",))
+    changed = sum(1 for _event in bounded_events(
+        sources.store, node.node, span.from_unix_ms, span.to_unix_ms, ("configured",)))
     lines = [_("Based on the setpoints of the time; time without readings is not counted.")]
     unknown = unknown_setpoints(settings, read, span)
     if unknown is not None:
@@ -147,8 +149,8 @@ def _bands(
     if changed:
         lines.append(ngettext(
             "Settings were changed once in this period.",
-            "Settings were changed {count} times in this period.", len(changed),
-        ).format(count=len(changed)))
+            "Settings were changed {count} times in this period.", changed,
+        ).format(count=changed))
     head = ["", _("Band"), _("In band"), _("Time with readings")]
     return Section(title, lines, Table(head, rows))
 

@@ -6,11 +6,14 @@ Covers readings against their bands, gaps, doses, water, light, alarms and event
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from idroserra.core.reasons import Reason, reason_from_json
+from idroserra.core.text import Text
 from idroserra.history.models import EventPoint
+from idroserra.history.paging import TooManyEvents, bounded_events
 from idroserra.i18n.channels import (
     display_of,
     duration_text,
@@ -19,6 +22,7 @@ from idroserra.i18n.channels import (
     volume_text,
 )
 from idroserra.i18n.events import event_text, level_of
+from idroserra.i18n.marker import N_
 from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import format_number, ngettext
 from idroserra.i18n.translate import gettext as _
@@ -44,6 +48,7 @@ from idroserra.setpoints.series import SettingsSeries
 
 MAX_DAYS = 8
 MAX_GAPS, MAX_EVENTS = 3, 6
+MOST_DIFFERENT = 10_000  # texts of events, and reasons of refusals, in memory
 IN_BAND_PCT, PARTLY_IN_BAND_PCT = 95, 80
 READ = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "air.temp_c")
 _EVENT_KINDS = (
@@ -67,17 +72,28 @@ class Summary(NamedTuple):
     sentences: list[Sentence]
 
 
+class _Events(NamedTuple):
+    """What happened: times and first {text: (unix_ms, kind)} of each text; refusals of each kind
+    of reason, and its newest reason. Refusals without a reason are those of None."""
+
+    times: Counter[str]
+    first: dict[str, tuple[int, str]]
+    refused: Counter[tuple[Any, ...] | None]
+    newest: dict[tuple[Any, ...] | None, Reason]
+
+
 def summarize(sources: ReportSources, node: Node, span: Range) -> Summary:
-    """Return the summary of a node. Raises BadRange, StoreUnavailable, StoreRejected."""
+    """Return the summary of a node. Raises BadRange, TooManyEvents, StoreUnavailable,
+    StoreRejected."""
     if span.to_unix_ms - span.from_unix_ms > MAX_DAYS * DAY_MS:
         raise BadRange(f"to_unix_ms: at most {MAX_DAYS} days after from_unix_ms")
     store = sources.store
     known = set(store.latest(node.node))
     settings = sources.settings.of(node)
     read = read_channels(sources, node, settings, [one for one in READ if one in known], span)
-    events = store.events(
-        node.node, span.from_unix_ms, span.to_unix_ms, (*_EVENT_KINDS, "refused"))
-    if not any(one.read_ms for one in read) and not events:
+    events = _read_events(node.node, bounded_events(
+        store, node.node, span.from_unix_ms, span.to_unix_ms, (*_EVENT_KINDS, "refused")))
+    if not any(one.read_ms for one in read) and not (events.times or events.refused):
         return Summary("warn", _("No data for this period."), [])
     sentences = [
         *_alarms(sources, node, span), *_events(events, span), *map(_reading, read),
@@ -154,25 +170,45 @@ def _doses(
             volume=format_value("reservoir.volume_ml", total.water.topped_up_ml)))
 
 
-def _refused(events: Sequence[EventPoint]) -> Iterator[Sentence]:
+def _read_events(node: str, events: Iterable[EventPoint]) -> _Events:
+    """Count events while they are read. Raises TooManyEvents, StoreError."""
+    found = _Events(Counter(), {}, Counter(), {})
+    for event in events:
+        if event.kind == "refused":
+            reason = reason_from_json(event.detail.get("reason"))
+            key = None if reason is None else _likeness(reason)
+            found.refused[key] += 1
+            if reason is not None:
+                found.newest[key] = reason
+        else:
+            text = event_text(event.kind, event.detail)
+            found.first.setdefault(text, (event.unix_us // 1_000, event.kind))
+            found.times[text] += 1
+        if max(len(found.first), len(found.newest)) > MOST_DIFFERENT:
+            raise TooManyEvents(Text(
+                N_("{node}: more than {most} different events in this period: choose a shorter"
+                   " one"), node=node, most=MOST_DIFFERENT))
+    return found
+
+
+def _likeness(reason: Reason) -> tuple[Any, ...]:
+    """Return what is equal for reasons that say the same, whatever the numbers in them."""
+    return (reason.code, *(
+        (name, _likeness(value) if isinstance(value, Reason) else value)
+        for name, value in sorted(reason.values.items(), key=itemgetter(0))
+        if isinstance(value, (str, Reason))))
+
+
+def _refused(events: _Events) -> Iterator[Sentence]:
     """Yield one sentence for all refused doses, with the most frequent reason, whatever numbers
     are in it."""
-    alike: list[list[Reason]] = []
-    for event in events:
-        reason = reason_from_json(event.detail.get("reason"))
-        if event.kind != "refused" or reason is None:
-            continue
-        group = next((one for one in alike if reason.is_like(one[-1])), None)
-        if group is None:
-            alike.append([reason])
-        else:
-            group.append(reason)
-    if alike:
-        count = sum(map(len, alike))
+    count = sum(events.refused[key] for key in events.newest)
+    if count:
+        most = max(events.newest, key=events.refused.__getitem__)
         yield Sentence("note", ngettext(
             "A dose was refused once: {reason}.",
             "Doses were refused {count} times, most of them: {reason}.", count,
-        ).format(count=count, reason=reason_text(max(alike, key=len)[-1])))
+        ).format(count=count, reason=reason_text(events.newest[most])))
 
 
 def _light(sources: ReportSources, node: Node, known: set[str], span: Range) -> Iterator[Sentence]:
@@ -197,18 +233,10 @@ def _alarms(sources: ReportSources, node: Node, span: Range) -> Iterator[Sentenc
         yield Sentence("ok", _("No alarms."))
 
 
-def _events(events: Sequence[EventPoint], span: Range) -> Iterator[Sentence]:
+def _events(events: _Events, span: Range) -> Iterator[Sentence]:
     """Yield each distinct event text once, with its first time and its count."""
-    first: dict[str, tuple[int, str]] = {}
-    times: Counter[str] = Counter()
-    for event in events:
-        if event.kind == "refused":
-            continue
-        text = event_text(event.kind, event.detail)
-        first.setdefault(text, (event.unix_us // 1_000, event.kind))
-        times[text] += 1
-    for text, (unix_ms, kind) in list(first.items())[-MAX_EVENTS:]:
-        level = level_of(kind)
-        often = "" if times[text] == 1 else _(" ({count} times)").format(count=times[text])
+    for text, (unix_ms, kind) in list(events.first.items())[-MAX_EVENTS:]:
+        level, times = level_of(kind), events.times[text]
+        often = "" if times == 1 else _(" ({count} times)").format(count=times)
         yield Sentence(level if level in LEVELS else "note",
                        f"{_when(span, unix_ms)} {text}{often}")

@@ -1,5 +1,6 @@
 """Reasons in the report and the summary: counted by code, in the reader's language."""
 
+import tracemalloc
 from datetime import UTC
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from idroserra.core.config import load_config
 from idroserra.core.reasons import Reason
 from idroserra.history.models import EventPoint
+from idroserra.history.paging import PAGE, TooManyEvents
 from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import Locale, use_locale
+from idroserra.reports import summary
 from idroserra.reports.builder import Range, build_report
 from idroserra.reports.sources import ReportSources
 from idroserra.reports.summary import summarize
@@ -55,6 +58,41 @@ def test_refusals_are_counted_by_their_code_whatever_their_numbers(host):
 
 def test_a_refusal_of_an_earlier_version_is_shown_as_it_was(host):
     assert "A dose was refused once: circulation is off." in sentences(host)
+
+
+def flood(host, count, actuators=1, channels=1):
+    """Store as many faults, and as many refusals with different numbers."""
+    details = [
+        ("fault_began", {"channel": f"s{seq % channels}.ph", "fault": "crc"}) if seq % 2 else (
+            "refused", {"reason": Reason(
+                "gap", actuator=f"p{seq // 2 % actuators}", left_ms=seq).as_json()})
+        for seq in range(2 * count)]
+    host.store.write([], [
+        EventPoint(NODE, (T0 + HOUR_MS + seq) * 1_000 + seq % 1_000, seq, "b3", *detail)
+        for seq, detail in enumerate(details)])
+
+
+def test_a_flood_of_events_is_summarized_in_little_memory(host):
+    many = 5 * PAGE
+    flood(host, many)
+    tracemalloc.start()
+    try:
+        found = sentences(host)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    why = reason_text(Reason("gap", actuator="p0", left_ms=2 * many - 2))
+    assert f"Doses were refused {many + 1} times, most of them: {why}." in found
+    assert any(text.endswith(f" ({many} times)") for text in found)
+    assert peak < 5_000_000
+
+
+@pytest.mark.parametrize("different", [{"actuators": 50}, {"channels": 100}])
+def test_more_different_events_than_a_node_has_are_refused(host, monkeypatch, different):
+    monkeypatch.setattr(summary, "MOST_DIFFERENT", 20)
+    flood(host, 50, **different)
+    with pytest.raises(TooManyEvents, match="more than 20 different events in this period"):
+        sentences(host)
 
 
 def test_refusals_are_in_the_readers_language_and_number_format(host):

@@ -12,7 +12,8 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from idroserra.core.errors import UnknownNode
-from idroserra.i18n.translate import Locale, current_locale
+from idroserra.history.paging import TooManyEvents
+from idroserra.i18n.translate import Locale, current_locale, translate
 from idroserra.i18n.translate import gettext as _
 from idroserra.journal.models import NoteFilter
 from idroserra.reports.builder import DAY_MS, BadRange, Range
@@ -229,7 +230,10 @@ def _night(context: WebContext, kept: _Kept, node: str, span: Range) -> dict[str
     key = _Key(node, span, current_locale())
     night = kept.get(key)
     if night is None:
-        summary = context.summarize(context.nodes.get(node), span)
-        night = {"level": summary.level, "summary": summary.summary}
+        try:
+            summary = context.summarize(context.nodes.get(node), span)
+            night = {"level": summary.level, "summary": summary.summary}
+        except TooManyEvents as error:
+            night = {"level": "warn", "summary": translate(error.args[0])}
         kept.put(key, night)
     return night
