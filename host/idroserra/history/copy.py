@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from idroserra.core.errors import HostError
 from idroserra.history.models import Store
+from idroserra.history.paging import event_pages, instant_pages
 
 DAY_MS = 86_400_000
-BLOCK = 1_500  # instants or events
 
 CopyCallback = Callable[[str, int, int], None]  # (node, done_ms, total_ms) of all nodes together
 
@@ -109,14 +109,12 @@ def _copy_span(
 ) -> tuple[int, int, int]:
     """Copy a node's history of [start, end); return the number of points and events that the
     target took, and of those that are older than it keeps."""
-    instants = source.instants(node, start, end)
-    points = old_points = old_events = 0
-    for at in range(0, len(instants), BLOCK):
-        block = instants[at : at + BLOCK]
-        dropped = target.write(block, [])[node]  # the oldest ones
-        old_points += sum(len(instant.values) for instant in block[:dropped])
-        points += sum(len(instant.values) for instant in block)
-    events = source.events(node, start, end)
-    for at in range(0, len(events), BLOCK):
-        old_events += target.write([], events[at : at + BLOCK])[node]
-    return points - old_points, len(events) - old_events, old_points + old_events
+    points = events = old_points = old_events = 0
+    for instants in instant_pages(source, node, start, end):
+        dropped = target.write(instants, [])[node]  # the oldest ones
+        old_points += sum(len(instant.values) for instant in instants[:dropped])
+        points += sum(len(instant.values) for instant in instants)
+    for page in event_pages(source, node, start, end):
+        old_events += target.write([], page)[node]
+        events += len(page)
+    return points - old_points, events - old_events, old_points + old_events

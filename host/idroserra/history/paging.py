@@ -24,14 +24,16 @@ def event_pages(
     store: Store, node: str, from_unix_ms: int, to_unix_ms: int,
     kinds: Sequence[str] | None = None,
 ) -> Iterator[list[EventPoint]]:
-    """Yield the events of [from, to), oldest first; of one ms the first PAGE, more are left out.
+    """Yield the events of [from, to), oldest first, in lists that are not empty.
 
-    A node has a few events in one ms. Raises StoreUnavailable, StoreRejected."""
+    Of one ms the first PAGE are read and more are left out: a node that works has a few. Raises
+    StoreUnavailable, StoreRejected."""
     start = from_unix_ms
     while True:
         found = store.events(node, start, to_unix_ms, kinds, oldest=PAGE)
         if len(found) < PAGE:
-            yield found
+            if found:
+                yield found
             return
         # The last ms may have more events: it begins the next page, unless it is the whole page.
         start = found[-1].unix_us // 1_000
@@ -43,13 +45,14 @@ def event_pages(
 def instant_pages(
     store: Store, node: str, from_unix_ms: int, to_unix_ms: int
 ) -> Iterator[list[Instant]]:
-    """Yield the readings of all channels of [from, to), oldest first.
+    """Yield the readings of all channels of [from, to), oldest first, in lists that are not empty.
 
     Raises StoreUnavailable, StoreRejected."""
     start = from_unix_ms
     while True:
         found = store.instants(node, start, to_unix_ms, PAGE)
-        yield found
+        if found:
+            yield found
         if len(found) < PAGE:
             return
         start = found[-1].unix_ms + 1

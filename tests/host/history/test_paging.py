@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idroserra.history import paging
+from idroserra.history.copy import CopyProgress, copy
 from idroserra.history.models import EventPoint, Instant
 from idroserra.history.sqlite.store import SqliteStore
 from support.store_rig import HOUR_MS, NODE, T0, maintain, sqlite_store
@@ -48,7 +49,7 @@ def test_pages_of_events_are_what_one_read_returns(
     assert list(chain.from_iterable(pages)) == [
         one for at, one in enumerate(whole) if at < page
         or whole[at - page].unix_us // 1_000 < one.unix_us // 1_000]
-    assert all(len(one) <= page for one in pages)
+    assert all(0 < len(one) <= page for one in pages)
 
 
 @settings(max_examples=60)
@@ -69,7 +70,7 @@ def test_pages_of_instants_are_what_one_read_returns(
         patch.setattr(paging, "PAGE", page)
         pages = list(paging.instant_pages(store_of_all, *span))
     assert list(chain.from_iterable(pages)) == whole
-    assert all(len(one) <= page for one in pages)
+    assert all(0 < len(one) <= page for one in pages)
 
 
 def test_more_events_than_for_one_result_are_refused(store, monkeypatch):
@@ -101,4 +102,22 @@ def test_a_flood_of_events_and_readings_in_an_hour_takes_a_page_of_memory(store)
         sum(1 for _ in paging.events(store, *span)),
         sum(len(page) for page in paging.instant_pages(store, *span)))))
     assert counts == [many, many]
+    assert peak < 5_000_000
+
+
+def test_a_flood_is_copied_in_little_memory(store, tmp_path):
+    many = 5 * paging.PAGE
+    store.write([Instant(NODE, T0 + at, {"reservoir.ph": 6.0}) for at in range(many)],
+                [event(seq, seq // 4) for seq in range(many)])
+    target = SqliteStore(tmp_path / "target.db")
+    done = []
+    try:
+        peak = peak_b(lambda: done.append(
+            copy(store, target, CopyProgress(None, "x"), lambda *_: None)))
+        span = (NODE, T0, T0 + HOUR_MS)
+        assert target.instants(*span) == store.instants(*span)
+        assert target.events(*span) == store.events(*span)
+    finally:
+        target.close()
+    assert done == [(1, many, many, 0)]
     assert peak < 5_000_000
