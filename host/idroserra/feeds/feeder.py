@@ -16,6 +16,7 @@ from idroserra.history.block_writer import BlockWriter
 from idroserra.history.influx.http import Http
 from idroserra.history.influx.writer import LineWriter
 from idroserra.history.models import EventPoint, Instant, Store
+from idroserra.history.paging import event_pages, instant_pages
 
 BLOCK_POINTS = 3_000  # instants and events, as in the store's writer
 LINGER_S = 2.0
@@ -131,13 +132,18 @@ class Feeder:
             self._stopping.wait(time.monotonic() - began_s)
 
     def _read(self, claimed: list[Span], unreadable: list[str]) -> Iterator[_Part]:
-        """Yield the content of spans; add the errors of others to `unreadable`."""
+        """Yield the content of spans in pages, each span after the last of its pages; add the
+        errors of spans that cannot be read to `unreadable`."""
         for span in claimed:
             if len(unreadable) >= MOST_UNREADABLE:
                 return
             try:
                 store = self._store()
-                yield [span], store.instants(*span), store.events(*span)
+                for instants in instant_pages(store, *span):
+                    yield [], instants, []
+                for events in event_pages(store, *span):
+                    yield [], [], events
+                yield [span], [], []
             except StoreError as error:
                 unreadable.append(error.why)
 
@@ -181,7 +187,8 @@ class Feeder:
 
 
 def _blocks(parts: Iterable[_Part]) -> Iterator[_Part]:
-    """Join small parts to blocks of BLOCK_POINTS or more."""
+    """Join parts to blocks of BLOCK_POINTS or more. Last pages without a span are left out: that
+    span cannot be read, and is sent again."""
     spans: list[Span] = []
     instants: list[Instant] = []
     events: list[EventPoint] = []

@@ -1,12 +1,14 @@
 """A feed receives what the store has, once, whatever happened to it meanwhile."""
 
 import sqlite3
+import tracemalloc
 
 import pytest
 
 from idroserra.core.config import FeedConfig
 from idroserra.core.errors import StoreRejected, StoreUnavailable
 from idroserra.feeds.service import UnknownFeed
+from idroserra.history.paging import PAGE
 from support.feed_rig import NODE, T0, FeedRig, HastyVictoria, feed_of
 from support.samples import points_of
 
@@ -226,6 +228,23 @@ def test_a_feeds_thread_sends_what_arrives(rig_of, influxd, eventually):
     assert influx_ph(influxd, cloud) == stored_ph(rig)
 
 
+def test_a_flood_is_sent_in_little_memory(rig_of, influxd):
+    cloud = feed_of(influxd, "cloud")
+    rig = rig_of(cloud)
+    many = 10 * PAGE
+    rig.receive(1, many, step_ms=100)  # all of it in one hour
+    tracemalloc.start()
+    try:
+        rig.feed("cloud")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert influx_ph(influxd, cloud) == stored_ph(rig)
+    assert influx_events(influxd, cloud) == many // 5
+    assert rig.feeds.states()[0].waiting == (0, None, many, 0)
+    assert peak < 10_000_000
+
+
 class Broken:
     """A store whose history in [from, to) cannot be read."""
 
@@ -235,10 +254,10 @@ class Broken:
     def __getattr__(self, name):
         return getattr(self._store, name)
 
-    def instants(self, node, from_unix_ms, to_unix_ms):
+    def instants(self, node, from_unix_ms, to_unix_ms, oldest=None):
         if from_unix_ms < self._to and to_unix_ms > self._from:
             raise StoreUnavailable("packed hour: damaged")
-        return self._store.instants(node, from_unix_ms, to_unix_ms)
+        return self._store.instants(node, from_unix_ms, to_unix_ms, oldest)
 
 
 def test_what_cannot_be_read_keeps_nothing_else_from_being_sent(rig_of, influxd):
