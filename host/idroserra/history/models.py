@@ -85,7 +85,8 @@ class Store(Protocol):
         self, instants: Sequence[Instant], events: Sequence[EventPoint]
     ) -> Counter[str]:
         """Make data of nodes durable; return {node: number of instants and events} that the store
-        dropped, because they are older than it keeps. Raises StoreUnavailable, StoreRejected."""
+        dropped, because they are older than it keeps, or too many in a short time. Raises
+        StoreUnavailable, StoreRejected."""
 
     def series(
         self, node: str, channels: Sequence[str], from_unix_ms: int, to_unix_ms: int, columns: int

@@ -118,7 +118,7 @@ def test_a_flood_of_events_and_readings_in_an_hour_takes_a_page_of_memory(store)
 
 def test_a_flood_is_copied_in_little_memory(store, tmp_path):
     many = 5 * paging.PAGE
-    store.write([Instant(NODE, T0 + at, {"reservoir.ph": 6.0}) for at in range(many)],
+    store.write([Instant(NODE, T0 + 300 * at, {"reservoir.ph": 6.0}) for at in range(many)],
                 [event(seq, seq // 4) for seq in range(many)])
     target = SqliteStore(tmp_path / "target.db")
     done = []

@@ -17,6 +17,9 @@ from idroserra.history.sqlite.schema import PLACE_BITS
 
 QUARTER_MS = 900_000
 DAY_MS = 86_400_000
+# Of a series in a quarter: four a second, where a node sends one at most. What a block costs grows
+# with those that are there.
+MOST_QUARTER_POINTS = 3_600
 
 Row = tuple[int, int, int]  # (series, unix_ms, scaled)
 Span = tuple[int, int, int]  # (series, from, to) in unix_ms
@@ -50,12 +53,18 @@ def place(series: int, unix_ms: int) -> int:
     return unix_ms // HOUR_MS << PLACE_BITS | series
 
 
-def insert_samples(database: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Insert points and update their roll-ups in the caller's transaction. Raises Damaged."""
+def insert_samples(database: sqlite3.Connection, rows: Sequence[Row]) -> list[Row]:
+    """Insert points and update their roll-ups in the caller's transaction; return the points that
+    are dropped, because their quarter of an hour is full. Raises Damaged."""
+    full = _full_quarters(database, rows)
+    dropped = [row for row in rows if (row[0], row[1] // QUARTER_MS) in full]
+    if dropped:
+        rows = [row for row in rows if (row[0], row[1] // QUARTER_MS) not in full]
     rows = _open_packed(database, rows)
     database.executemany("INSERT OR REPLACE INTO samples VALUES (?,?,?)", rows)
     database.executemany(_QUARTERS, _spans(rows, QUARTER_MS))
     database.executemany(_DAYS, _spans(rows, DAY_MS))
+    return dropped
 
 
 def insert_events(database: sqlite3.Connection, events: Iterable[EventPoint]) -> None:
@@ -66,6 +75,16 @@ def insert_events(database: sqlite3.Connection, events: Iterable[EventPoint]) ->
             (e.node, e.boot_id, e.seq, e.unix_us, e.kind, json.dumps(dict(e.detail)))
             for e in events],
     )
+
+
+def _full_quarters(database: sqlite3.Connection, rows: Iterable[Row]) -> set[tuple[int, int]]:
+    """Return (series, unix_ms // QUARTER_MS) of the quarters of rows that have enough points."""
+    return {
+        (series, number)
+        for series, number in {(series, unix_ms // QUARTER_MS) for series, unix_ms, _ in rows}
+        if database.execute(
+            "SELECT 1 FROM rollup_15m WHERE series = ? AND unix_ms = ? AND count >= ?",
+            (series, number * QUARTER_MS, MOST_QUARTER_POINTS)).fetchone()}
 
 
 def _open_packed(database: sqlite3.Connection, rows: Sequence[Row]) -> Sequence[Row]:
