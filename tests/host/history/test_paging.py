@@ -94,6 +94,17 @@ def test_a_flood_of_another_kind_is_not_scanned(store):
     assert len(steps) < 50
 
 
+def test_the_spans_of_nodes_are_found_without_a_scan_of_their_events(store):
+    assert store.spans() == {}
+    store.write([], [event(seq, seq) for seq in range(10_000)]
+                + [event(seq, at, node=f"{NODE}{seq}") for seq, at in enumerate((7, 3))])
+    steps = []
+    store._reader.set_progress_handler(lambda: steps.append(1), 100)
+    assert store.spans() == {NODE: (T0, T0 + 9_999), f"{NODE}0": (T0 + 7,) * 2,
+                             f"{NODE}1": (T0 + 3,) * 2}
+    assert len(steps) < 50
+
+
 def peak_b(run):
     tracemalloc.start()
     try:

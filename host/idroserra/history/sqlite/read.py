@@ -38,6 +38,16 @@ class Resolution(NamedTuple):
     bucket_ms: int
 
 
+# Seeks in the index for each node: GROUP BY goes through all events.
+_SPANS_OF_EVENTS = """
+    WITH RECURSIVE nodes (node) AS (
+        SELECT min(node) FROM events UNION ALL
+        SELECT (SELECT min(node) FROM events WHERE node > nodes.node) FROM nodes
+        WHERE node IS NOT NULL)
+    SELECT node, (SELECT min(unix_us) FROM events AS e WHERE e.node = nodes.node) / 1000,
+        (SELECT max(unix_us) FROM events AS e WHERE e.node = nodes.node) / 1000
+    FROM nodes WHERE node IS NOT NULL
+"""
 RAW = Resolution("raw", 1)
 RESOLUTIONS = (
     RAW, Resolution("1m", MINUTE_MS), Resolution("15m", QUARTER_MS), Resolution("1d", DAY_MS))
@@ -238,8 +248,7 @@ def spans_of(database: sqlite3.Connection) -> dict[str, tuple[int, int]]:
         last = newest(database, series)
         if last is not None:
             take(node, oldest(database, series), last[0])
-    for row in database.execute(
-            "SELECT node, min(unix_us) / 1000, max(unix_us) / 1000 FROM events GROUP BY node"):
+    for row in database.execute(_SPANS_OF_EVENTS):
         take(*row)
     return found
 
