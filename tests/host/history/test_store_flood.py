@@ -2,9 +2,11 @@
 
 from collections import Counter
 
-from idroserra.history.models import Instant
-from idroserra.history.sqlite import write
-from support.store_rig import HOUR_MS, NODE, T0, count, maintain, sqlite_store
+from idroserra.core.config import KeepConfig
+from idroserra.history.models import EventPoint, Instant
+from idroserra.history.sqlite import maintenance, write
+from idroserra.history.sqlite.store import SqliteStore
+from support.store_rig import DAY_MS, FAR, HOUR_MS, NODE, T0, count, maintain, sqlite_store
 
 CHANNELS = ("air.temp_c", "reservoir.ph")
 OTHER = "idro-b2"
@@ -36,6 +38,24 @@ def test_a_reading_beyond_a_full_quarter_opens_no_packed_hour(store, monkeypatch
     maintain(store)
     assert store.write(instants([11]), []) == Counter({NODE: 1})
     assert (count(store, "packed"), count(store, "samples")) == (len(CHANNELS), 0)
+
+
+def test_expired_events_are_deleted_in_short_steps(tmp_path, monkeypatch):
+    monkeypatch.setattr(maintenance, "MAX_EVENTS", 10)
+    store = SqliteStore(tmp_path / "kept.db", KeepConfig(events_days=1))
+    try:
+        store.write(instants([3 * DAY_MS]), [
+            EventPoint(node, (T0 + at_ms) * 1_000 + seq, seq, "b1", "gap", {})
+            for node, many in ((NODE, 25), (OTHER, 3))
+            for seq, at_ms in enumerate([0] * many + [3 * DAY_MS])])
+        left = []
+        while store.maintain(FAR):
+            left.append(count(store, "events"))
+        assert left[-3:] == [20, 10, 2]
+        assert count(store, "events") == 2
+        assert [event.seq for event in store.events(OTHER, T0, FAR)] == [3]
+    finally:
+        store.close()
 
 
 def test_a_node_that_sends_as_often_as_settings_allow_loses_nothing(store):

@@ -22,12 +22,13 @@ from idroserra.history.sqlite.codec import (
     roll_up,
     unpack_minutes,
 )
+from idroserra.history.sqlite.read import NODES_OF_EVENTS
 from idroserra.history.sqlite.write import DAY_MS, place
 
 # An hour is closed this long after its end: most late records have arrived by then.
 GRACE_MS = 5 * 60_000
 MAX_SERIES = 200  # packed in one transaction
-MAX_PLACES = 5_000  # deleted in one transaction
+MAX_PLACES = MAX_EVENTS = 5_000  # deleted in one transaction
 # Free pages kept for reuse (at least, and as 1/share of the file), and pages freed per step.
 SPARE_PAGES = 256
 SPARE_SHARE = 4
@@ -108,7 +109,12 @@ def forget(database: sqlite3.Connection, keep: KeepConfig, now_unix_ms: int) -> 
     if keep.events_days:
         before_us = _before(keep.events_days, now_unix_ms, 1) * 1_000
         with transaction(database):
-            database.execute("DELETE FROM events WHERE unix_us < ?", (before_us,))
+            gone = database.execute(
+                f"DELETE FROM events WHERE (node, boot_id, seq) IN ({NODES_OF_EVENTS}"
+                " SELECT e.node, e.boot_id, e.seq FROM nodes CROSS JOIN events AS e"
+                " ON e.node = nodes.node AND e.unix_us < ? LIMIT ?)",
+                (before_us, MAX_EVENTS)).rowcount
+        busy = busy or gone > 0
     return busy
 
 

@@ -38,12 +38,14 @@ class Resolution(NamedTuple):
     bucket_ms: int
 
 
-# Seeks in the index for each node: GROUP BY goes through all events.
-_SPANS_OF_EVENTS = """
+# Seeks in the index for each node: DISTINCT and GROUP BY go through all events.
+NODES_OF_EVENTS = """
     WITH RECURSIVE nodes (node) AS (
         SELECT min(node) FROM events UNION ALL
         SELECT (SELECT min(node) FROM events WHERE node > nodes.node) FROM nodes
         WHERE node IS NOT NULL)
+"""
+_SPANS_OF_EVENTS = f"""{NODES_OF_EVENTS}
     SELECT node, (SELECT min(unix_us) FROM events AS e WHERE e.node = nodes.node) / 1000,
         (SELECT max(unix_us) FROM events AS e WHERE e.node = nodes.node) / 1000
     FROM nodes WHERE node IS NOT NULL
