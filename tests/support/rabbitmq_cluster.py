@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -117,20 +118,22 @@ class RabbitCluster:
     """The cluster of a host whose data is in `folder/data`."""
 
     def __init__(self, folder: Path) -> None:
-        if not SERVER.exists():
-            not_tried("rabbitmq-server is not installed")
+        if not list(SERVER.parents[1].glob("lib/rabbitmq_server-4*")):
+            not_tried("rabbitmq-server 4 is not installed (Debian 13 has it)")
         self.ports = Ports()
         self.data_dir = folder / "data"
         self.data_dir.mkdir(parents=True)
-        self._folder = folder
-        cluster.init(self.data_dir, "test", MEMBERS, ["localhost", "127.0.0.1"],
-                     node_port=self.ports.node,
-                     management_port=self.ports.management)
-        self.certificates = ClusterCertificates(self.data_dir)
         self.members = [Member(folder / address, address, self.ports) for address in MEMBERS]
+        self.write_files()
+        self.certificates = ClusterCertificates(self.data_dir)
+        self._epmd: subprocess.Popen[bytes] | None = None
+
+    def write_files(self) -> None:
+        """Do what `broker init` does, and copy its files to the members."""
+        cluster.init(self.data_dir, "test", MEMBERS, ["localhost", "127.0.0.1"],
+                     node_port=self.ports.node, management_port=self.ports.management)
         for member in self.members:
             member.install(broker_folder_of(self.data_dir) / member.address)
-        self._epmd: subprocess.Popen[bytes] | None = None
 
     def files(self, user: str) -> tuple[Path, Path]:
         """Return certificate and key of `host` or a node."""
@@ -143,10 +146,13 @@ class RabbitCluster:
         self._epmd = subprocess.Popen(
             [program("epmd"), "-port", str(self.ports.epmd), "-address", ",".join(MEMBERS)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for member in self.members:
-            member.start()
-        for member in self.members:
-            member.wait()
+        with ExitStack() as if_failed:
+            if_failed.callback(self.__exit__)
+            for member in self.members:
+                member.start()
+            for member in self.members:
+                member.wait()
+            if_failed.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -171,6 +172,18 @@ def broker_folder_of(data_dir: Path) -> Path:
     """Return the brokers' own folder, beside the data of their host."""
     data = data_dir.expanduser().resolve()
     return data.with_name(f"{data.name}-broker")
+
+
+def write_text(
+    path: Path, text: str, write: Callable[[Path, bytes], None], *, overwrite: bool
+) -> FileResult:
+    """Write a file that is missing, or that `overwrite` replaces. Raises OSError."""
+    if path.exists() and not overwrite:
+        is_same = path.read_text("utf-8") == text
+        return FileResult(path, KEPT, "" if is_same else "differs from what this version and "
+                          "these options would write: --overwrite replaces it")
+    write(path, text.encode())
+    return FileResult(path, WRITTEN)
 
 
 def init_authority(folder: Path, *, overwrite: bool) -> tuple[BrokerCA, list[FileResult]]:

@@ -18,6 +18,7 @@ from idroserra.broker.certificates import (
     broker_folder_of,
     folder_of,
     init_authority,
+    write_text,
 )
 from idroserra.broker.management import Management
 from idroserra.broker.mosquitto import BrokerControlError
@@ -57,10 +58,14 @@ class ClusterCertificates(NodeCertificates):
                           self.folder / "host.pem", self.folder / "host.key")
 
     @property
+    def logins(self) -> dict[str, str]:
+        """The login of the host and of each node; "" for a certificate without one."""
+        return logins_of(self.folder)
+
+    @property
     def earlier(self) -> list[str]:
         """The nodes whose certificate a cluster does not accept."""
-        return [one.node for one in self.nodes
-                if not login_of(read_certificate(self.files(one.node)[0]))]
+        return [user for user, login in self.logins.items() if not login]
 
     def _admit(self, node: str, certificate: x509.Certificate) -> None:
         self.management.add(_login(certificate), node)
@@ -86,6 +91,12 @@ def read_cluster(folder: Path) -> Cluster:
         raise ConfigError(str(path), "", f"{error}: restore it from a backup") from None
 
 
+def logins_of(folder: Path) -> dict[str, str]:
+    """Return {user: login} of the certificates in `line`. Raises ConfigError."""
+    paths = (folder / "host.pem", *sorted((folder / "nodes").glob("*.pem")))
+    return {path.stem: _login(read_certificate(path)) for path in paths}
+
+
 def init(
     data_dir: Path, site: str, members: Sequence[str], names: Sequence[str], *,
     node_port: int, management_port: int, joins: Path | None = None, overwrite: bool = False,
@@ -107,11 +118,8 @@ def init(
     else:
         cluster = Cluster.new(members, node_port, management_port)
     brokers_ca = authority.path if joins is None else joins
-    certificates = (folder / "host.pem", *sorted((folder / "nodes").glob("*.pem")))
-    logins = {path.stem: _login(read_certificate(path)) for path in certificates}
-    definitions = rabbitmq.definitions(
-        authority.cell, site, {user: login for user, login in logins.items() if login},
-        cluster.password)
+    logins = {user: login for user, login in logins_of(folder).items() if login}
+    definitions = rabbitmq.definitions(authority.cell, site, logins, cluster.password)
     target = broker_folder_of(data_dir)
     texts = {settings: msgspec.json.format(msgspec.json.encode(cluster)).decode(),
              folder / BROKERS_CA: brokers_ca.read_text("ascii")}
@@ -119,13 +127,13 @@ def init(
     if joins is not None:
         cell = target / authority.cell
         return files + [
-            _write(cell / "definitions.json", definitions, overwrite=overwrite),
+            _write(cell / "definitions.json", definitions, overwrite=True),
             _write(cell / "ca.pem", authority.path.read_text("ascii"), overwrite=True)]
     for member in cluster.members:
         own = target / member
         for name, text in rabbitmq.member_files(cluster, member).items():
             files.append(_write(own / name, text, overwrite=overwrite))
-        files += [_write(own / "definitions.json", definitions, overwrite=overwrite),
+        files += [_write(own / "definitions.json", definitions, overwrite=True),
                   _write(own / "ca.pem", authority.path.read_text("ascii"), overwrite=overwrite),
                   *_server(authority, own, [member, *names], overwrite=overwrite)]
     return files
@@ -142,11 +150,8 @@ def _server(
 
 
 def _write(path: Path, text: str, *, overwrite: bool) -> FileResult:
-    if path.exists() and not overwrite:
-        return FileResult(path, KEPT)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(path, text.encode())
-    return FileResult(path, WRITTEN)
+    return write_text(path, text, write_private, overwrite=overwrite)
 
 
 def _is_earlier(folder: Path) -> bool:

@@ -47,12 +47,16 @@ class Management:
 
     def remove(self, login: str) -> None:
         """Remove a user and end its connections, at every member."""
-        self._call("DELETE", f"/users/{login}")
-        self._call("DELETE", f"/connections/username/{login}")
+        self.delete(f"/users/{login}")
+        self.delete(f"/connections/username/{login}")
 
     def get(self, path: str) -> Any:
         """Return what the API has under a path, None if nothing."""
         return self._call("GET", path)
+
+    def delete(self, path: str) -> None:
+        """Delete what the API has under a path."""
+        self._call("DELETE", path)
 
     def answers_of_each(self, path: str) -> Iterator[tuple[str, Any]]:
         """Yield each member and its answer, or the error that it does not answer with."""

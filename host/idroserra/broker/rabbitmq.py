@@ -38,7 +38,7 @@ MAX_QUEUED, MAX_QUEUED_BYTES = 20_000, 16_777_216  # of one session; the oldest 
 NODE_CONNECTIONS = 3  # with those whose end the broker has not seen yet
 EXCHANGE = "amq.topic"
 _ERLANG_ARGUMENTS = f"-proto_dist inet_tls -ssl_dist_optfile {CONFIG_DIR}/inter_node_tls.config"
-_POLICY = "sessions"
+SESSION_POLICY = "sessions"
 Json = dict[str, Any]
 
 
@@ -146,7 +146,7 @@ def definitions(cell: str, site: str, logins: Mapping[str, str], password: str) 
         "topic_permissions": [
             {"user": login, "vhost": cell, **topics} for login, (_, topics) in rights.items()],
         "policies": [{
-            "vhost": cell, "name": _POLICY, "pattern": "^mqtt-subscription-",
+            "vhost": cell, "name": SESSION_POLICY, "pattern": "^mqtt-subscription-",
             "apply-to": "queues", "priority": 0,
             "definition": {"max-length": MAX_QUEUED, "max-length-bytes": MAX_QUEUED_BYTES,
                            "overflow": "drop-head"}}],

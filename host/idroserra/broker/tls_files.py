@@ -19,6 +19,7 @@ from idroserra.broker.certificates import (
     broker_folder_of,
     folder_of,
     init_authority,
+    write_text,
 )
 from idroserra.broker.control import BrokerControl
 from idroserra.broker.listener import NodeListener, is_listening, listener_addresses
@@ -104,7 +105,7 @@ def init(
     files += _moved(folder, broker)
     files += _server(authority, broker, names, overwrite=overwrite)
     text = mosquitto.configuration(broker, node_port, host_port, node_address)
-    files.append(_text(broker, broker.configuration, text, overwrite=overwrite))
+    files.append(write_text(broker.configuration, text, broker.write, overwrite=overwrite))
     for path, content in (
         (broker.path / "ca.pem", authority.path.read_bytes()),
         (broker.path / "revoked.pem", crl.read_bytes()),
@@ -145,12 +146,3 @@ def _server(
     elif lacking:
         note = f"not valid for {', '.join(lacking)}: --overwrite replaces it"
     return [FileResult(cert, KEPT, note), FileResult(key, KEPT)]
-
-
-def _text(broker: BrokerFolder, path: Path, text: str, *, overwrite: bool) -> FileResult:
-    if path.exists() and not overwrite:
-        is_same = path.read_text("utf-8") == text
-        return FileResult(path, KEPT, "" if is_same else "differs from what this version and "
-                          "these options would write: --overwrite replaces it")
-    broker.write(path, text.encode())
-    return FileResult(path, WRITTEN)

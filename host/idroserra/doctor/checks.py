@@ -22,6 +22,7 @@ from idroserra.core.errors import ConfigError, HostError, StoreUnavailable
 from idroserra.doctor.alarms import check_alarms
 from idroserra.doctor.auth import check_audit, check_users
 from idroserra.doctor.broker import check_broker, check_broker_folder
+from idroserra.doctor.cluster import check_cluster
 from idroserra.doctor.feeds import check_feeds
 from idroserra.doctor.history import check_influx
 from idroserra.doctor.journal import check_journal
@@ -46,6 +47,7 @@ def run_checks(file: Path | None) -> Iterator[Check]:
         yield Check("configuration", "ok", str(file) if file else "the defaults")
         yield from check_broker(config.mqtt)
         yield from check_broker_folder(config.data_dir)
+        yield from check_cluster(config.data_dir, config.mqtt.host)
         for check in (page_port, data_dir, store, spool, clock):
             yield check(config)
         yield from check_influx(config.store)
