@@ -76,8 +76,9 @@ class FakeHomeAssistant:
         self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(60)
 
     def restart(self):
-        """Discard all payloads and publish the birth message."""
+        """Discard all payloads and publish the birth message; retained messages do not come."""
         self.payloads.clear()
+        self.online.clear()
         self.publish("homeassistant/status", b"online")
 
     def close(self):
@@ -98,10 +99,12 @@ class FakeHomeAssistant:
         self._ready.set()
 
     def _on_message(self, client, userdata, message):
-        if message.topic.endswith("/up/status"):
+        if message.topic.endswith("/up/status"):  # the host's
             self.online[message.topic] = message.payload == b"online"
             return
         payload = json.loads(message.payload) if message.payload else None
+        if payload and "online" in payload:
+            self.online[message.topic] = payload["online"]
         self.payloads[message.topic] = payload
         self.every.append((message.topic, payload, message.retain))
         if payload and message.topic.endswith("/config"):

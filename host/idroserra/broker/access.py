@@ -33,9 +33,9 @@ SUBSCRIBE = _TOPIC, _PATTERN = "subscribeLiteral", "subscribePattern"
 _WORDS = {_RECEIVE: "read", SEND: "write"}  # of an ACL file
 _ALL = f"{protocol.PREFIX}/#"
 _EVERY_NODE = "%u"  # the user name, in an ACL file
-# The user `homeassistant` reads only the topics that the host publishes for it, and node status.
+# The user `homeassistant` reads only the topics that the host publishes for it, and its status.
 _HOME_ASSISTANT_READS = (
-    f"{protocol.PREFIX}/host/ha/#", f"{protocol.PREFIX}/+/up/status", "homeassistant/#")
+    f"{protocol.PREFIX}/host/ha/#", f"{protocol.PREFIX}/host/up/status", "homeassistant/#")
 _CONTROL = tuple((kind, f"{CONTROL_TOPIC}/#") for kind in (SEND, _RECEIVE, _PATTERN))
 PROGRAMS: Mapping[str, Rights] = {
     HOST: tuple((kind, topic) for topic in (_ALL, "homeassistant/#", f"{FOREIGN_TOPICS}/#")

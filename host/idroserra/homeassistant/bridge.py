@@ -44,7 +44,7 @@ from idroserra.i18n.errors import error_english, error_text
 from idroserra.i18n.events import event_text
 from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import Locale, set_locale
-from idroserra.mqtt.connection import KEEPALIVE_S, wall_unix_ms
+from idroserra.mqtt.connection import HOST_STATUS_TOPIC, KEEPALIVE_S, wall_unix_ms
 from idroserra.mqtt.paho_client import new_client, stop_client
 from idroserra.node_state.state import NodeState
 from idroserra.nodes.commands import Commands
@@ -128,6 +128,7 @@ class Bridge:
             return
         if self._announce_at_s is not None and time.monotonic() >= self._announce_at_s:
             self._announce_at_s = None
+            self._publish(HOST_STATUS_TOPIC, b"online", retained=True)
             self._published.clear()
             self._updated.update(node.node for node in self._nodes.all())
         self._publish_states_again()

@@ -171,7 +171,10 @@ def _named(node: str, key: str, entity: dict[str, Any]) -> dict[str, Any]:
 
 
 def _both_online(node: str) -> list[dict[str, str]]:
-    return [{"t": f"{protocol.PREFIX}/{node}/up/status"}, {"t": HOST_STATUS_TOPIC}]
+    """Topics that are published again when Home Assistant starts: none needs to be retained."""
+    return [{"t": topic(node, "state"),
+             "val_tpl": "{{ 'online' if value_json.online else 'offline' }}"},
+            {"t": HOST_STATUS_TOPIC}]
 
 
 def _of_alarms(node: str) -> dict[str, dict[str, Any]]:

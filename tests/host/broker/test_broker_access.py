@@ -103,7 +103,7 @@ def test_home_assistant_reads_what_the_host_publishes_for_it_and_no_more(people)
     node.publish_raw("telemetry", b"{}")
     host.publish(f"idro/v1/{NODES[1]}/down/command", b"{}")
     node.publish_raw("status", b"online")
-    device = {"avty": [{"t": f"idro/v1/{NODE}/up/status"}, {"t": "idro/v1/host/up/status"}],
+    device = {"avty": [{"t": "idro/v1/host/up/status"}],
               "cmps": {"alarm": {"stat_t": f"idro/v1/host/ha/{NODE}/state"}}}
     host.publish("idro/v1/host/up/status", b"online", retain=True)
     host.publish(discovery_topic(HOME, NODE), json.dumps(device), retain=True)

@@ -16,13 +16,7 @@ from idroserra.broker.cluster import ClusterCertificates
 from idroserra.broker.rabbitmq import permissions
 from idroserra.cli.main import app
 from idroserra.core.errors import ConfigError
-from idroserra.pki.broker_ca import (
-    HOST,
-    BrokerCA,
-    login_of,
-    read_certificate,
-    subject_alt_names,
-)
+from idroserra.pki.broker_ca import HOST, BrokerCA, login_of, read_certificate, subject_alt_names
 
 USERS = (HOST, HOME_ASSISTANT, "foreign.hub", "lettuce", "lettuce-2")
 MEMBERS = ("a.farm.lan", "b.farm.lan", "c.farm.lan")
@@ -105,7 +99,7 @@ def test_the_files_of_each_member_fit_it(init, tmp_path):
         assert subject_alt_names(read_certificate(own / "server.pem")) == {
             member, "brokers.farm.lan"}
         conf = (own / "rabbitmq.conf").read_text()
-        assert [line.rpartition(" ")[2] for line in conf.splitlines() if ".nodes." in line] == [
+        assert [line.rpartition(" ")[2] for line in conf.splitlines() if "nodes" in line] == [
             "0.0.0.0:8883", *(f"idroserra{one}@{name}" for one, name in enumerate(MEMBERS, 1))]
     cookies = {(folder / member / "erlang.cookie").read_text() for member in MEMBERS}
     assert len(cookies) == 1

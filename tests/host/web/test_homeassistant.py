@@ -201,6 +201,7 @@ def test_a_restarted_home_assistant_receives_everything(home, node, eventually):
     eventually(lambda: home.device("idro-a") and home.device("host"), 15, "the devices")
     for leaf in ("state", "settings", "telemetry"):
         eventually(lambda leaf=leaf: home.of("idro-a", leaf), 15, leaf)
+    assert home.is_available("idro-a", "stop")
 
 
 def test_a_new_node_is_complete_although_home_assistant_subscribes_after_its_discovery(
