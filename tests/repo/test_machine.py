@@ -15,14 +15,18 @@ TOOLS = ("bash", "sed", "sort", "head", "grep", "cat", "chmod", "env", "timeout"
 # Of the packages that the tests need, those that a release has, with their programs.
 DEBIAN_13 = {"mosquitto": "mosquitto", "influxdb": "influxd", "chromium": "chromium",
              "victoria-metrics": "victoria-metrics", "promtool": "promtool",
-             "prometheus": "prometheus", "chromium-headless-shell": "chromium-headless-shell"}
+             "prometheus": "prometheus", "chromium-headless-shell": "chromium-headless-shell",
+             "rabbitmq-server": "rabbitmqctl"}
 DEBIAN_12 = {"mosquitto": "mosquitto", "influxdb": "influxd", "chromium": "chromium",
-             "victoria-metrics": "victoria-metrics", "prometheus": "promtool"}
+             "victoria-metrics": "victoria-metrics", "prometheus": "promtool",
+             "rabbitmq-server": "rabbitmqctl"}
 UBUNTU_24_04 = {"mosquitto": "mosquitto", "influxdb": "influxd",
                 "victoria-metrics": "victoria-metrics", "prometheus": "promtool",
-                "chromium-browser": "chromium-browser"}
-OLD = {"mosquitto": "mosquitto version 2.0.11", "victoria-metrics": "-retentionPeriod"}
-NEW = {"mosquitto": "mosquitto version 2.0.21", "victoria-metrics": "-inmemoryDataFlushInterval"}
+                "chromium-browser": "chromium-browser", "rabbitmq-server": "rabbitmqctl"}
+OLD = {"mosquitto": "mosquitto version 2.0.11", "victoria-metrics": "-retentionPeriod",
+       "rabbitmq-server": "3.10.8"}
+NEW = {"mosquitto": "mosquitto version 2.0.21", "victoria-metrics": "-inmemoryDataFlushInterval",
+       "rabbitmq-server": "4.0.5"}
 
 APT_CACHE = """#!{bash}
 # apt-cache show PACKAGE
@@ -92,13 +96,14 @@ def test_debian_13_has_everything_and_a_second_run_does_nothing(tmp_path):
     machine = Machine(tmp_path, DEBIAN_13, NEW)
     assert machine.run(ci="true") == (0, (
         "idroserra: installing Debian packages: mosquitto influxdb victoria-metrics "
-        "chromium-headless-shell promtool (about a minute, once)\n"))
+        "chromium-headless-shell promtool rabbitmq-server (about a minute, once)\n"))
     assert machine.run(ci="true") == (0, "")
 
 
 def test_a_whole_chromium_gets_its_faster_shell_beside_it(tmp_path):
     machine = Machine(tmp_path, DEBIAN_13, NEW)
-    machine.install("mosquitto", "influxdb", "victoria-metrics", "chromium", "promtool")
+    machine.install("mosquitto", "influxdb", "victoria-metrics", "chromium", "promtool",
+                    "rabbitmq-server")
     assert machine.run(ci="true") == (0, (
         "idroserra: installed the Debian package chromium-headless-shell, which is faster\n"))
     assert machine.run(ci="true") == (0, "")
@@ -111,13 +116,14 @@ def test_a_whole_chromium_serves_where_its_shell_cannot_be_had(tmp_path):
     assert machine.run() == (0, "")
 
 
-def test_debian_12_has_promtool_in_prometheus_and_two_programs_are_too_old(tmp_path):
+def test_debian_12_has_promtool_in_prometheus_and_three_programs_are_too_old(tmp_path):
     machine = Machine(tmp_path, DEBIAN_12, OLD)
     code, text = machine.run()
     assert code == 0
     assert machine.installed == set(DEBIAN_12)
     assert "mosquitto 2.0.11 is too old for one test, which needs 2.0.15" in text
     assert "victoria-metrics is too old" in text
+    assert "rabbitmq-server 3.10.8 is too old for the tests of a cluster" in text
     assert "tests that need them are skipped, and listed at the end" in text
 
 

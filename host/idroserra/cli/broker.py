@@ -71,56 +71,20 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Create a CA, the brokers' certificates and configuration. Existing files are kept."""
-    from idroserra.broker import tls_files
-    from idroserra.broker.certificates import broker_folder_of, folder_of
-    from idroserra.broker.cluster import SETTINGS
-    from idroserra.broker.mosquitto import BrokerFolder
-    from idroserra.cli.broker_cluster import init_cluster
+    from idroserra.cli import broker_cluster, broker_mosquitto
     from idroserra.core.config import load_config
     from idroserra.core.errors import ConfigError
-    from idroserra.core.hostnames import check_name, own_names
 
     settings = load_config(config)
-    folder = folder_of(settings.data_dir)
-    broker = BrokerFolder(broker_folder_of(settings.data_dir))
     if engine is Engine.RABBITMQ:
-        init_cluster(settings, member or [], name or [], node_port=port,
-                     management_port=management_port, joins=joins, overwrite=overwrite,
-                     as_json=as_json)
+        broker_cluster.init(
+            settings, member or [], name or [], node_port=port, management_port=management_port,
+            joins=joins, overwrite=overwrite, as_json=as_json)
         return
     if member or joins:
         raise ConfigError("command line", "--member, --joins", "only with --engine rabbitmq")
-    if (folder / SETTINGS).exists():
-        raise ConfigError(str(folder / SETTINGS), "", "this host has a cluster of brokers: use "
-                          "--engine rabbitmq, or delete the file to go back to mosquitto")
-    try:
-        names = own_names([*map(check_name, name or ()), "localhost", "127.0.0.1"])
-    except ValueError as error:
-        raise ConfigError("command line", "--name", str(error)) from None
-    try:
-        files = tls_files.init(settings.data_dir, names, node_port=port, host_port=host_port,
-                               node_address=address, overwrite=overwrite)
-    except OSError as error:
-        raise ConfigError(str(error.filename or folder), "", error.strerror or str(error)
-                          ) from error
-    mqtt = {"url": f"mqtts://127.0.0.1:{host_port}", "ca_file": str(folder / "ca.pem"),
-            "cert_file": str(folder / "host.pem"), "key_file": str(folder / "host.key")}
-    if as_json:
-        typer.echo(json.dumps({
-            "files": [{"path": str(file.path), "state": file.state, "note": file.note}
-                      for file in files], "mqtt": mqtt}))
-        return
-    for file in files:
-        typer.echo(f"{file.state:<8} {file.path}" + (f" ({file.note})" if file.note else ""))
-    typer.echo(f"next: run the broker as user {broker.user}: mosquitto -c {broker.configuration}")
-    if not broker.is_shared:
-        typer.echo("note: as this user the broker can read the keys of host and nodes; "
-                   "docs/host.md gives it a user of its own")
-    typer.echo("next: add to the configuration of the host:\n[mqtt]")
-    for key, value in mqtt.items():
-        typer.echo(f"{key} = {json.dumps(value)}")
-    typer.echo("next: for each node `idroserra broker node NODE` and `idroserra provision` "
-               "(docs/host.md)")
+    broker_mosquitto.init(settings, name or [], node_port=port, host_port=host_port,
+                          node_address=address, overwrite=overwrite, as_json=as_json)
 
 
 @app.command("node")

@@ -17,7 +17,7 @@ from idroserra.core.errors import ConfigError
 from idroserra.core.hostnames import check_name
 
 
-def init_cluster(
+def init(
     settings: Config, members: Sequence[str], names: Sequence[str], *, node_port: int,
     management_port: int, joins: Path | None, overwrite: bool, as_json: bool,
 ) -> None:

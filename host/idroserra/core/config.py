@@ -73,8 +73,7 @@ class MqttConfig(Section, frozen=True):
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
-    # 3.1.1 only for a broker without MQTT 5: it has no Receive Maximum and may drop bursts, which
-    # the nodes then resend from their outboxes.
+    # 3.1.1 has no Receive Maximum: the broker may drop bursts, which the nodes then send again.
     protocol: Literal["5", "3.1.1"] = "5"
     receive_maximum: Annotated[int, Meta(ge=1, le=65_535)] = 65_535
     session_expiry_s: Annotated[int, Meta(ge=0, le=0xFFFF_FFFE)] = 7 * 86_400
@@ -87,8 +86,7 @@ class MqttConfig(Section, frozen=True):
 
     @property
     def user(self) -> str | None:
-        """The user name to log in with; None where a certificate alone names the user: RabbitMQ
-        refuses a user name beside it that has no password."""
+        """The user name to log in with, if a certificate alone does not name the user."""
         return None if self.cert_file is not None and self.password is None else self.username
 
     @property
