@@ -21,6 +21,7 @@ from typing import IO
 
 from idroserra.backup.archive import FORMAT, BackupError, Entry, Manifest, add_file, add_manifest
 from idroserra.backup.restore import JOURNAL, KEPT_PREFIX, STAGING
+from idroserra.broker.cluster import SETTINGS
 from idroserra.core.config import Config
 from idroserra.journal.photos import FOLDER as PHOTOS
 
@@ -37,7 +38,7 @@ FOLDER = "backups"  # those made on the page
 # they would bring older settings back. Nodes and host send again what is lost without them.
 BROKER_STATE = ("mosquitto.db", "mosquitto.pid")
 # Secret as a whole: only in a backup with keys.
-SECRET_NAMES = ("users.db",)
+SECRET_NAMES = ("users.db", SETTINGS)
 SECRET_SUFFIXES = (".key", ".pem")
 # SQL that removes the secrets from a copy without keys.
 _WITHOUT_KEYS = {"state.db": "UPDATE nodes SET key=NULL; DROP TABLE IF EXISTS next_keys",

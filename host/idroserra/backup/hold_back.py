@@ -19,6 +19,7 @@ from pathlib import Path
 from cryptography import x509
 
 from idroserra.backup.archive import BackupError
+from idroserra.broker import cluster
 from idroserra.broker.certificates import folder_of
 from idroserra.core.errors import ConfigError, StoreUnavailable
 from idroserra.core.reasons import Reason
@@ -121,7 +122,8 @@ def _keep_stops(
 
 def _keep_certificates(line: Path, current: Path, report: Callable[[str], None]) -> None:
     """Revoke in `line` what the same certificate authority has revoked since in `current`, and
-    keep what it has issued since: the broker accepts it, so it must be listed to be revoked.
+    keep what it has issued since: the broker accepts it, so it must be listed to be revoked. A
+    cluster of brokers, or none, stays as it is.
 
     Without an authority in the backup all of `current` is kept: without its certificate the host
     does not start, and the broker has the same authority. Damage in `current`, which is to be
@@ -139,6 +141,10 @@ def _keep_certificates(line: Path, current: Path, report: Callable[[str], None])
     except (ConfigError, OSError, ValueError) as error:
         report(f"{current}: {error}: nodes revoked since the backup may connect again")
         return
+    for name in cluster.FILES:  # which broker there is, and its secrets
+        (line / name).unlink(missing_ok=True)
+        if (current / name).exists():
+            write_private(line / name, (current / name).read_bytes())
     revoked = _revoked(line) | since
     write_private(line / CRL, authority.revocations(revoked))
     _copy_certificates(current / "nodes", line / "nodes", report)

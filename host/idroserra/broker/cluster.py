@@ -29,6 +29,7 @@ from idroserra.pki.x509 import write_private
 
 SETTINGS = "cluster.json"
 BROKERS_CA = "brokers.pem"
+FILES = SETTINGS, BROKERS_CA
 OLD_CERTIFICATE = ("its certificate is of an earlier version, which a cluster does not accept: "
                     "`idroserra broker rotate {node}`, then `idroserra provision`")
 

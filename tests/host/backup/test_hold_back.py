@@ -12,7 +12,7 @@ from idroserra.auth.users import Users
 from idroserra.backup.archive import BackupError
 from idroserra.backup.create import make_backup
 from idroserra.backup.restore import restore
-from idroserra.broker import tls_files
+from idroserra.broker import cluster, tls_files
 from idroserra.broker.local import free_port
 from idroserra.cli.backup import restore as restore_command
 from idroserra.core import protocol
@@ -282,6 +282,40 @@ def test_a_backup_without_keys_leaves_the_certificates_of_the_broker(tmp_path):
     after = {path: path.read_bytes() for path in line.rglob("*") if path.is_file()}
     assert after == before
     assert {path.stat().st_mode & 0o77 for path in (line, *line.rglob("*"))} == {0}
+
+
+def init_cluster(folder):
+    """Do what `broker init --engine rabbitmq` does, and return the files of the cluster."""
+    cluster.init(folder, "farm", ["a.lan"], ["a.lan"], node_port=8883, management_port=15671)
+    line = folder / "line"
+    return {line / name: (line / name).read_bytes() for name in cluster.FILES}
+
+
+@pytest.mark.parametrize("with_keys", [False, True])
+def test_only_a_backup_with_keys_has_the_secrets_of_a_cluster(tmp_path, with_keys):
+    folder = tmp_path / "old"
+    make_node(folder)
+    init_cluster(folder)
+    settings = cluster.read_cluster(folder / "line")
+    back_up(folder, tmp_path / "a.backup", with_keys=with_keys)
+    whole = (tmp_path / "a.backup").read_bytes()
+    assert [secret.encode() in whole for secret in (settings.password, settings.cookie)] == (
+        [with_keys] * 2)
+
+
+def test_the_kind_of_broker_stays_as_it_is_now(tmp_path):
+    folder = tmp_path / "old"
+    make_node(folder)
+    tls_files.init(folder, ["localhost"], node_port=free_port(), host_port=free_port())
+    back_up(folder, tmp_path / "mosquitto.backup")
+    files = init_cluster(folder)
+    back_up(folder, tmp_path / "cluster.backup")
+    restore(tmp_path / "mosquitto.backup", folder, NOW, lambda _: None)
+    assert {path: path.read_bytes() for path in files} == files
+    for path in files:
+        path.unlink()  # back to mosquitto
+    restore(tmp_path / "cluster.backup", folder, NOW.replace(minute=1), lambda _: None)
+    assert not any(path.exists() for path in files)
 
 
 def test_a_state_of_a_newer_version_is_not_restored(tmp_path):
