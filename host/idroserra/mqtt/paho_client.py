@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -11,6 +12,7 @@ from idroserra.core.config import MqttConfig
 from idroserra.core.errors import ConfigError
 
 RECONNECT_S = (1, 30)
+SESSION_TAKEN_OVER = 0x8E  # reason code of DISCONNECT (MQTT 5, 3.14.2.1)
 
 
 def new_client(config: MqttConfig, client_id: str) -> mqtt.Client:
@@ -31,7 +33,23 @@ def new_client(config: MqttConfig, client_id: str) -> mqtt.Client:
         except OSError as error:  # it does not name the file
             raise ConfigError("mqtt", "ca_file, cert_file, key_file", str(error)) from error
     client.reconnect_delay_set(*RECONNECT_S)
+    client.on_disconnect = _on_disconnect
     return client
+
+
+def gives_way(client: mqtt.Client, reason: Any) -> bool:
+    """Return whether another client took over the session, and then do not reconnect: each would
+    end the connection of the other. A broker with MQTT 3.1.1 does not say it."""
+    is_taken_over = bool(reason.value == SESSION_TAKEN_OVER)
+    if is_taken_over:
+        client.disconnect()
+    return is_taken_over
+
+
+def _on_disconnect(
+    client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
+) -> None:
+    gives_way(client, reason)
 
 
 def _text(path: object) -> str | None:

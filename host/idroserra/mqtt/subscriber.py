@@ -65,16 +65,19 @@ class Subscriber:
         """Connect, and reconnect after each loss, until stop()."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Disconnect and end the thread. The broker keeps unacknowledged messages."""
-        if self._stopping.is_set():
-            return
-        self._stopping.set()
-        self._wake_up()
+    def leave(self) -> None:
+        """Disconnect for good. The broker keeps unacknowledged messages."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._wake_up()
         if self._thread.is_alive():
             self._thread.join()
         with self._lock:
             self._has_session = False
+
+    def stop(self) -> None:
+        """Disconnect, and release what the other methods use."""
+        self.leave()
         self._wake.close()
         self._woken.close()
 
