@@ -115,9 +115,11 @@ class PahoNode:
         self._publish(leaf, payload)
 
     def live(self, count=1, step_ms=60_000):
-        """Publish `count` records up to now, with slightly varying pH."""
+        """Publish `count` records up to now, with slightly varying pH; return the last seq."""
+        seq = 0
         for index in range(count - 1, -1, -1):
-            self.read({"reservoir.ph": 5.80 + 0.02 * (index % 5)}, ago_ms=index * step_ms)
+            seq = self.read({"reservoir.ph": 5.80 + 0.02 * (index % 5)}, ago_ms=index * step_ms)
+        return seq
 
     def leave(self):
         """Close the socket without DISCONNECT, so that the broker publishes the last will."""

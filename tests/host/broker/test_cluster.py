@@ -8,12 +8,15 @@ import ssl
 import subprocess
 import sys
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
 
 from idro.protocol import topics
+from idroserra.backup.create import make_backup
+from idroserra.backup.restore import restore
 from idroserra.broker import cluster
 from idroserra.broker.certificates import broker_folder_of
 from idroserra.broker.cluster import ClusterCertificates
@@ -135,6 +138,30 @@ def test_what_was_acknowledged_outlives_a_broker(brokers, link, tmp_path):
         host.stop()
         brokers.members[0].start()
         brokers.members[0].wait()
+
+
+def test_a_cell_moves_to_another_machine(brokers, link, tmp_path):
+    """By backup and restore. The old host still runs, by mistake: it gives way."""
+    old = host_of(brokers, link.port, tmp_path / "old")
+    old.service.nodes.adopt(ONE, KEY)
+    with closing(node_of(brokers, link.port, ONE)) as node:
+        node.announce()
+        node.live(5)
+        old.settle(ONE, 5)
+        make_backup(old.config, tmp_path / "cell.backup", with_keys=True,
+                    on_file=lambda name, size: None)
+        restore(tmp_path / "cell.backup", tmp_path / "new", datetime.now(UTC), lambda _: None)
+        new = host_of(brokers, link.port, tmp_path / "new")
+        try:
+            wait_until(lambda: "another host has connected" in old.counts()["broker"]["state"],
+                       20, "the old host gives way")
+            seq = node.live(3)
+            wait_until(lambda: max(node.stored_upto.values()) == seq, 20, "the new host stores")
+            assert new.counts()["broker"]["state"] == "connected"
+            assert old.counts()["nodes"][ONE]["stored"] == 5
+        finally:
+            new.stop()
+            old.stop()
 
 
 def is_still_there(client):
