@@ -147,20 +147,25 @@ def _keep_certificates(line: Path, current: Path, report: Callable[[str], None])
             write_private(line / name, (current / name).read_bytes())
     revoked = _revoked(line) | since
     write_private(line / CRL, authority.revocations(revoked))
-    _copy_certificates(current / "nodes", line / "nodes", report)
+    _copy_certificates(current / "nodes", line / "nodes", revoked, report)
     for path in (line / "nodes").glob("*.pem"):
         if read_certificate(path).serial_number in revoked:
             path.unlink()
             path.with_suffix(".key").unlink(missing_ok=True)
 
 
-def _copy_certificates(source: Path, target: Path, report: Callable[[str], None]) -> None:
-    """Copy each certificate with its key; report those that are damaged. Raises OSError."""
+def _copy_certificates(
+    source: Path, target: Path, revoked: set[int], report: Callable[[str], None]
+) -> None:
+    """Copy each certificate that is not revoked with its key; report those that are damaged.
+
+    A revoked one may be older than that of the backup. Raises OSError."""
     target.mkdir(mode=0o700, exist_ok=True)
     for cert in sorted(source.glob("*.pem")):
         key = cert.with_suffix(".key")
         try:
-            read_certificate(cert)
+            if read_certificate(cert).serial_number in revoked:
+                continue
             files = {path.name: path.read_bytes() for path in (cert, key)}
         except (ConfigError, OSError) as error:
             report(f"{error}: not kept: issue a certificate to the node again")

@@ -268,6 +268,24 @@ def test_certificates_that_were_issued_since_can_still_be_revoked(tmp_path):
     assert {before[0].serial, before[2].serial} < certificates.revoked
 
 
+def test_a_newer_certificate_of_the_backup_is_not_lost(tmp_path):
+    folder, name = tmp_path / "old", f"nodes/{NODE}.pem"
+    make_node(folder)
+    tls_files.init(folder, ["localhost"], node_port=free_port(), host_port=free_port())
+    certificates = tls_files.BrokerCertificates(folder)
+    certificates.issue(NODE)
+    back_up(folder, tmp_path / "older.backup")
+    certificates.rotate(NODE)
+    back_up(folder, tmp_path / "newer.backup")
+    new = tmp_path / "new"
+    for minute, archive in enumerate(("older.backup", "newer.backup")):
+        restore(tmp_path / archive, new, NOW.replace(minute=minute), lambda _: None)
+    serial = certificates.nodes[0].serial
+    assert read_certificate(new / "line" / name).serial_number == serial
+    assert (new / "line" / name).with_suffix(".key").exists()
+    assert revoked_in(new / "line") == certificates.revoked
+
+
 def test_a_backup_without_keys_leaves_the_certificates_of_the_broker(tmp_path):
     folder, line = tmp_path / "old", tmp_path / "old" / "line"
     make_node(folder)
