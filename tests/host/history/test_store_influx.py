@@ -11,9 +11,10 @@ import pytest
 from idroserra.core.config import StoreConfig
 from idroserra.core.errors import StoreRejected, StoreUnavailable
 from idroserra.core.validation import validate
+from idroserra.history import paging
 from idroserra.history.influx.http import Http
 from idroserra.history.influx.store import InfluxStore
-from idroserra.history.models import EventPoint, SamplePoint
+from idroserra.history.models import EventPoint, Instant, SamplePoint
 from support.databases import Influxd, free_port
 from support.influx_fixtures import SITE
 from support.samples import points_of, write_samples
@@ -121,6 +122,16 @@ def test_the_oldest_instants_are_whole(store):
     assert [one.unix_ms - T0 for one in whole] == [0, 1, 3, 4, 5]
     for oldest in range(1, 7):
         assert store.instants(NODE, T0, T0 + 10, oldest) == whole[:oldest]
+
+
+def test_pages_of_instants_do_not_end_at_those_of_a_former_site(database, monkeypatch):
+    monkeypatch.setattr(paging, "PAGE", 4)
+    written = [Instant(NODE, T0 + ms, {"air.temp_c": 20, "reservoir.ph": 6}) for ms in range(20)]
+    store = database.open()
+    store.write(written, [])
+    database.open(site="former").write(written[:2], [])
+    pages = paging.instant_pages(store, NODE, T0, T0 + 20)
+    assert [instant for page in pages for instant in page] == written
 
 
 def test_points_and_spans_are_what_was_written(store):

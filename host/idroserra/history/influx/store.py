@@ -125,14 +125,14 @@ class InfluxStore:
         keys = list(protocol.STORED_QUANTITIES)
         drawn = ",".join(f'"{key}"' for key in keys)
         values: dict[int, dict[str, float]] = {}
-        limit = "" if oldest is None else f" LIMIT {oldest}"  # of each source
+        limit = "" if oldest is None else f" LIMIT {oldest}"  # of each series
         rows = self._query(
             f"SELECT {drawn} FROM sample WHERE {where(node, from_unix_ms, to_unix_ms)}"
-            f" GROUP BY source{limit}", "ms")
+            f" GROUP BY site,source{limit}", "ms")
         if self._is_missing:  # started without its data, say: that is no empty history
             raise StoreUnavailable(
                 f"{self._config.url}: no database {self._config.database}")
-        for unix_ms, *row, source in rows:
+        for unix_ms, *row, _site, source in rows:
             values.setdefault(unix_ms, {}).update(
                 (f"{source}.{key}", value) for key, value in zip(keys, row, strict=True)
                 if value is not None)
