@@ -69,6 +69,7 @@ _log = logging.getLogger("idroserra")
 class _Incoming(NamedTuple):
     topic: str
     payload: bytes
+    stop_mark: str  # of the node when it came: Commands.stop_mark()
 
 
 class Bridge:
@@ -242,7 +243,7 @@ class Bridge:
 
     def _node_of(self, message: _Incoming) -> Node | None:
         """Return the node that a command is for; get() may wait for the disk, this does not."""
-        return self._nodes.peek(message.topic.removeprefix(f"{BASE}/").split("/")[0])
+        return self._nodes.peek(_node_name(message.topic))
 
     def _execute(self, message: _Incoming) -> None:
         """Execute a command of Home Assistant, or publish why it is refused."""
@@ -258,7 +259,9 @@ class Bridge:
             return
         try:
             if wanted.verb:
-                self._commands.send(wanted.node, wanted.verb, wanted.args, BY)
+                self._commands.send(  # a resume that waited undoes no stop that came after it
+                    wanted.node, wanted.verb, wanted.args, BY, is_current=lambda: (
+                        self._commands.stop_mark(wanted.node) == message.stop_mark))
             else:
                 self._commands.set_config(
                     wanted.node, {wanted.setting: _value(wanted.setting, message.payload)}, BY)
@@ -305,7 +308,8 @@ class Bridge:
             if message.topic.startswith(BASE):
                 _log.warning("%s: ignored because it is retained: clear it", message.topic)
             return
-        incoming = _Incoming(message.topic, bytes(message.payload))
+        incoming = _Incoming(message.topic, bytes(message.payload),
+                             self._commands.stop_mark(_node_name(message.topic)))
         if message.topic.endswith("/stop/set"):  # passes the queue and what the thread does
             self._stop_node(incoming)
             return
@@ -313,6 +317,10 @@ class Bridge:
             self._incoming.put_nowait(incoming)
         except queue.Full:
             _log.warning("%s: ignored: too many messages at once", message.topic)
+
+
+def _node_name(set_topic: str) -> str:
+    return set_topic.removeprefix(f"{BASE}/").split("/")[0]
 
 
 def state_payload(state: NodeState, now_unix_ms: int) -> dict[str, Any]:

@@ -312,6 +312,16 @@ def test_a_stop_passes_a_flood_of_other_orders(host, home, node, eventually):
         assert len(node.commands) < 400, "it came before what waits"
 
 
+def test_a_resume_that_was_pressed_before_a_stop_does_not_undo_it(host, home, node, eventually):
+    with host.service.commands._lock:  # so that the resume waits
+        home.set("idro-a", "resume", "PRESS")
+        home.set("idro-a", "stop", "PRESS")
+        eventually(lambda: node.commands, 10, "the stop")
+    eventually(lambda: "resume: " in home.of("idro-a", "command").get("text", ""), 10, "an answer")
+    assert "resume: refused, " in home.of("idro-a", "command")["text"]
+    assert [one.verb for one in node.commands] == ["stop"]
+
+
 def test_no_writer_of_the_files_delays_stops(host, home, node, tmp_path, eventually):
     nodes = {"idro-a": node} | {name: host.node(name) for name in map("idro-b{}".format, range(9))}
     with ExitStack() as held:
