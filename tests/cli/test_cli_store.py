@@ -168,7 +168,17 @@ def test_a_copy_tells_what_its_target_does_not_keep(tmp_path, influx2):
     assert 0 < done["points"] + done["events"] == done["target_points"] + done["target_events"]
     assert done["too_old"] == missing
     text = run("copy", tmp_path / "first.db", there)
-    older = re.search(rf"([\d,]+) points and events are older than {there} keeps", text)
+    older = re.search(rf"([\d,]+) points and events are not in {there}: older than it keeps", text)
     # The limit may pass one more instant, of five channels, between the two copies.
     assert int(older[1].replace(",", "")) - missing in (0, 5)
     database.remove()
+
+
+def test_a_copy_of_a_flood_says_why_not_all_of_it_is_there(tmp_path):
+    source, there = SqliteStore(tmp_path / "first.db"), tmp_path / "second.db"
+    write_samples(source, [SamplePoint(NODES[0], CHANNELS[0], T0 + at * 100, 6.0)
+                           for at in range(8_000)], [])
+    source.close()
+    text = run("copy", tmp_path / "first.db", there)
+    assert (f"4,000 points and events are not in {there}: older than it keeps, or too many in a"
+            " quarter of an hour") in text

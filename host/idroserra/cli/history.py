@@ -124,7 +124,8 @@ def copy(
     typer.echo(f"copied {copied.points:,} points and {copied.events:,} events of {copied.nodes}"
                " nodes")
     if copied.too_old:
-        typer.echo(f"{copied.too_old:,} points and events are older than {target} keeps")
+        typer.echo(f"{copied.too_old:,} points and events are not in {target}: older than it"
+                   " keeps, or too many in a quarter of an hour")
     for name, (points, events) in zip((source, target), counts, strict=True):
         typer.echo(f"  {name}: {points:,} points, {events:,} events")
 

@@ -28,7 +28,8 @@ class CopyError(HostError):
 class Copied(NamedTuple):
     """Totals of a copy, including an interrupted run that it resumed.
 
-    too_old: points and events that the target did not take, older than its retention."""
+    too_old: points and events that the target did not take, older than its retention or too many
+    in a quarter of an hour."""
 
     nodes: int
     points: int
@@ -108,10 +109,10 @@ def _copy_span(
     source: Store, target: Store, node: str, start: int, end: int
 ) -> tuple[int, int, int]:
     """Copy a node's history of [start, end); return the number of points and events that the
-    target took, and of those that are older than it keeps."""
+    target took, and of those that it did not."""
     points = events = old_points = old_events = 0
     for instants in instant_pages(source, node, start, end):
-        dropped = target.write(instants, [])[node]  # the oldest ones
+        dropped = target.write(instants, [])[node]  # the oldest ones, or any of a flood
         old_points += sum(len(instant.values) for instant in instants[:dropped])
         points += sum(len(instant.values) for instant in instants)
     for page in event_pages(source, node, start, end):
