@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from idroserra.core.errors import Conflict, StoreError
 from idroserra.core.text import Text
+from idroserra.history import paging
 from idroserra.history.models import Store
-from idroserra.history.paging import TooManyEvents, bounded_events
 from idroserra.i18n.marker import N_
 from idroserra.inventory.database import Bottle, InventoryDatabase
 
@@ -103,9 +103,8 @@ class BottleInventory:
         store = self._store()
         since = store.spans().get(node, (now_unix_ms, now_unix_ms))[0]
         begin = max(now_unix_ms - USE_DAYS * DAY_MS, since)
-        try:
-            dosed_ul = _dosed_ul(store, node, dict.fromkeys(dosers, begin), now_unix_ms)
-        except TooManyEvents:
+        dosed_ul = _dosed_ul(store, node, dict.fromkeys(dosers, begin), now_unix_ms)
+        if len(dosed_ul) < len(dosers):
             return Consumption({}, 0)
         return Consumption(dosed_ul, max(0, now_unix_ms - begin))
 
@@ -129,15 +128,13 @@ class BottleInventory:
             try:
                 dosed_ul = _dosed_ul(self._store(), node, {
                     bottle.doser: bottle.filled_unix_ms for bottle in of_node}, now_unix_ms)
-            except TooManyEvents:
-                dosed_ul = {bottle.doser: bottle.volume_ul for bottle in of_node}
             except StoreError:
                 return
             with self._lock:
                 for bottle in of_node:
                     key = (node, bottle.doser)
                     if self._fillings[key][-1:] == [bottle]:
-                        self._dosed_ul[key] = dosed_ul[bottle.doser]
+                        self._dosed_ul[key] = dosed_ul.get(bottle.doser, bottle.volume_ul)
 
     def _left_ul(self, bottle: Bottle) -> int | None:
         dosed_ul = self._dosed_ul.get((bottle.node, bottle.doser))
@@ -147,13 +144,20 @@ class BottleInventory:
 def _dosed_ul(
     store: Store, node: str, since_unix_ms: Mapping[str, int], now_unix_ms: int
 ) -> dict[str, int]:
-    """Return {doser: ul} of the doses since a time for each doser. Raises StoreError,
-    TooManyEvents."""
+    """Return {doser: ul} of the doses since a time for each doser, without those that have too
+    many doses to count. Raises StoreError."""
     dosed_ul = dict.fromkeys(since_unix_ms, 0)
-    begin = min(since_unix_ms.values(), default=now_unix_ms)
-    for event in bounded_events(store, node, begin, now_unix_ms + LOOK_AHEAD_MS, DOSED):
-        doser, volume_ul = event.detail.get("actuator"), event.detail.get("volume_ul")
-        if isinstance(doser, str) and doser in dosed_ul and isinstance(volume_ul, int) and (
-                event.unix_us >= since_unix_ms[doser] * 1_000):
-            dosed_ul[doser] += volume_ul
+    count, end = 0, now_unix_ms + LOOK_AHEAD_MS
+    # From the newest time back: what is too much for the older ones is not for the newer ones.
+    for begin in sorted(set(since_unix_ms.values()), reverse=True):
+        for event in paging.events(store, node, begin, end, DOSED):
+            count += 1
+            if count > paging.MOST_EVENTS:
+                return {doser: ul for doser, ul in dosed_ul.items()
+                        if since_unix_ms[doser] > begin}
+            doser, volume_ul = event.detail.get("actuator"), event.detail.get("volume_ul")
+            if isinstance(doser, str) and isinstance(volume_ul, int) and (
+                    doser in dosed_ul and since_unix_ms[doser] <= begin):
+                dosed_ul[doser] += volume_ul
+        end = min(begin, end)
     return dosed_ul

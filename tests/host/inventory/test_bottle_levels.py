@@ -87,6 +87,16 @@ def test_a_bottle_with_more_doses_than_are_counted_is_empty(inventory, store, mo
     assert left_ml(inventory) == {"ph_down": 1_000}
 
 
+def test_a_bottle_that_is_not_filled_again_empties_no_other(inventory, store, monkeypatch):
+    monkeypatch.setattr(paging, "MOST_EVENTS", 50)
+    store.write([], doses(50, volume_ul=1) + doses(3, HOUR_MS, doser="nutrient_a", boot_id="b2")
+                + doses(4, 2 * HOUR_MS, boot_id="b3"))
+    for one in (bottle(), bottle("nutrient_a", HOUR_MS), bottle("ph_up", 9 * DAY_MS)):
+        inventory.fill(one)
+    inventory.count(NOW)
+    assert left_ml(inventory) == {"ph_down": 0, "nutrient_a": 997, "ph_up": 1_000}
+
+
 def test_a_store_that_does_not_answer_leaves_the_counted_levels(inventory, store):
     store.write([], doses(5))
     inventory.fill(bottle())
