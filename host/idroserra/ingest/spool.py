@@ -250,7 +250,7 @@ class Spool:
         unknown node.
 
         In records: received counts each once, stored those in the store, refused those of which
-        the store keeps nothing (older than its retention, or rejected whole), lost those a node
+        the store keeps nothing (Store.write() dropped or rejected it whole), lost those a node
         has skipped for good. The others wait. rejected counts invalid messages, unreadable
         records and points the store refused; a record that is read later also counts as
         received."""
