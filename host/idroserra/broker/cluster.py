@@ -61,15 +61,25 @@ class ClusterCertificates(NodeCertificates):
     @property
     def logins(self) -> dict[str, str]:
         """The login of the host and of each node; "" for a certificate without one."""
-        return logins_of(self.folder)
+        paths = (self.folder / "host.pem", *sorted((self.folder / "nodes").glob("*.pem")))
+        return {path.stem: _login(read_certificate(path)) for path in paths}
 
     @property
     def earlier(self) -> list[str]:
         """The nodes whose certificate a cluster does not accept."""
         return [user for user, login in self.logins.items() if not login]
 
+    def issue(self, node: str) -> bool:
+        """As NodeCertificates.issue(); a certificate that is kept gets its login again, if the
+        cluster does not know it."""
+        is_new = super().issue(node)
+        if not is_new:
+            self._admit(node, read_certificate(self.files(node)[0]))
+        return is_new
+
     def _admit(self, node: str, certificate: x509.Certificate) -> None:
-        self.management.add(_login(certificate), node)
+        if login := _login(certificate):  # a certificate of an earlier version has none
+            self.management.add(login, node)
 
     def _refuse(self, node: str, files: tuple[Path, Path], crl: bytes, *, leaves: bool) -> bool:
         """The cluster keeps no retained messages that a node could leave."""
@@ -90,12 +100,6 @@ def read_cluster(folder: Path) -> Cluster:
         raise ConfigError(str(path), "", error.strerror or str(error)) from None
     except msgspec.DecodeError as error:
         raise ConfigError(str(path), "", f"{error}: restore it from a backup") from None
-
-
-def logins_of(folder: Path) -> dict[str, str]:
-    """Return {user: login} of the certificates in `line`. Raises ConfigError."""
-    paths = (folder / "host.pem", *sorted((folder / "nodes").glob("*.pem")))
-    return {path.stem: _login(read_certificate(path)) for path in paths}
 
 
 def init(
@@ -119,8 +123,8 @@ def init(
     else:
         cluster = Cluster.new(members, node_port, management_port)
     brokers_ca = authority.path if joins is None else joins
-    logins = {user: login for user, login in logins_of(folder).items() if login}
-    definitions = rabbitmq.definitions(authority.cell, site, logins, cluster.password)
+    login = _login(read_certificate(folder / "host.pem"))
+    definitions = rabbitmq.definitions(authority.cell, site, login, cluster.password)
     target = broker_folder_of(data_dir)
     texts = {settings: msgspec.json.format(msgspec.json.encode(cluster)).decode(),
              folder / BROKERS_CA: brokers_ca.read_text("ascii")}

@@ -5,7 +5,7 @@ Beside `data_dir`, for one machine each, to be copied to /etc/rabbitmq:
     MEMBER/rabbitmq.conf rabbitmq-env.conf enabled_plugins inter_node_tls.config
     MEMBER/ca.pem server.pem server.key   what the member shows, and whom it trusts
     MEMBER/erlang.cookie                  the secret that the members share
-    MEMBER/definitions.json               the cell of the host that wrote the files
+    MEMBER/definitions.json               the cell of the host that wrote the files, without nodes
 
 Users log in by certificate alone (pki/broker_ca.py). A cell is a virtual host: the messages,
 sessions and users of one host and its nodes. The members keep sessions in quorum queues, so that
@@ -20,7 +20,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -98,7 +98,6 @@ management.ssl.port = {cluster.management_port}
 
 definitions.import_backend = local_filesystem
 definitions.local.path = {CONFIG_DIR}/definitions.json
-# Else a restart would bring back users that were removed.
 definitions.skip_if_unchanged = true
 cluster_partition_handling = pause_minority
 cluster_formation.peer_discovery_backend = classic_config
@@ -125,12 +124,15 @@ def erlang_name(cluster: Cluster, member: str) -> str:
     return f"idroserra{cluster.members.index(member) + 1}@{member}"
 
 
-def definitions(cell: str, site: str, logins: Mapping[str, str], password: str) -> str:
+def definitions(cell: str, site: str, login: str, password: str) -> str:
     """Return the definitions (JSON) of a cell: virtual host, policy, management user, and the
-    users, of `logins` {user: login}."""
+    `login` of its host.
+
+    It has no node: a broker that starts may import an old file, and revoked certificates would be
+    valid again."""
     salt = hashlib.sha256(cell.encode()).digest()[:4]  # the same file each time
     digest = hashlib.sha256(salt + password.encode()).digest()
-    rights = {login: permissions(name) for name, login in logins.items()}
+    queues, topics = permissions(HOST)
     return json.dumps({
         "vhosts": [{"name": cell, "description": f"Idroserra: {site}", "tags": [],
                     "default_queue_type": "quorum"}],
@@ -138,13 +140,11 @@ def definitions(cell: str, site: str, logins: Mapping[str, str], password: str) 
             {"name": cell, "tags": ["administrator"],
              "password_hash": base64.b64encode(salt + digest).decode(),
              "hashing_algorithm": "rabbit_password_hashing_sha256"},
-            *({"name": login, "limits": limits(name), **user(name)}
-              for name, login in logins.items())],
+            {"name": login, "limits": limits(HOST), **user(HOST)}],
         "permissions": [
             {"user": cell, "vhost": cell, "configure": "", "write": "", "read": ".*"},
-            *({"user": login, "vhost": cell, **queues} for login, (queues, _) in rights.items())],
-        "topic_permissions": [
-            {"user": login, "vhost": cell, **topics} for login, (_, topics) in rights.items()],
+            {"user": login, "vhost": cell, **queues}],
+        "topic_permissions": [{"user": login, "vhost": cell, **topics}],
         "policies": [{
             "vhost": cell, "name": SESSION_POLICY, "pattern": "^mqtt-subscription-",
             "apply-to": "queues", "priority": 0,

@@ -14,6 +14,7 @@ from idroserra.broker.mosquitto import BrokerControlError
 from idroserra.broker.rabbitmq import CONFIG_DIR, MIN_VERSION, SESSION_POLICY, erlang_name
 from idroserra.core.errors import HostError
 from idroserra.doctor.result import Check
+from idroserra.pki.broker_ca import HOST
 
 _MEMBERS, _USERS, _SESSION = "brokers of the cluster", "users of the cluster", "session"
 _NAME = "name of the cluster"
@@ -92,11 +93,13 @@ def _version(management: Management) -> Check:
 def _users(certificates: ClusterCertificates) -> Iterator[Check]:
     logins = certificates.logins
     known = {one["name"] for one in certificates.management.get("/users?columns=name")}
-    missing = sorted(name for name, login in logins.items() if login and login not in known)
+    missing = [name for name, login in logins.items() if login and login not in known]
     definitions = ("`idroserra broker init` writes them; then on one broker: rabbitmqctl "
                    f"import_definitions {CONFIG_DIR}/definitions.json")
     if missing:
-        yield Check(_USERS, "fail", f"the cluster does not know {', '.join(missing)}", definitions)
+        yield Check(_USERS, "fail", f"the cluster does not know {', '.join(missing)}", "; ".join(
+            definitions if name == HOST else f"`idroserra broker node {name}`"
+            for name in missing))
     elif certificates.earlier:
         yield Check(_USERS, "warn", ", ".join(certificates.earlier),
                     OLD_CERTIFICATE.format(node="NODE"))

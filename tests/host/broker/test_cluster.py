@@ -226,6 +226,22 @@ def test_a_revoked_certificate_is_refused_and_its_connection_ends(brokers, tmp_p
         assert not thief.is_accepted
 
 
+def test_no_file_of_a_broker_brings_a_revoked_certificate_back(brokers, tmp_path):
+    """A broker that starts imports its definitions, unless they are those of the last import."""
+    brokers.certificates.issue("old")
+    brokers.write_files()
+    files = [tmp_path / path.name for path in brokers.files("old")]
+    for copy, path in zip(files, brokers.files("old"), strict=True):
+        copy.write_bytes(path.read_bytes())
+    assert brokers.certificates.revoke("old")
+    brokers.members[0].control(
+        "import_definitions", str(brokers.members[0].folder / "definitions.json"))
+    with (closing(Client(brokers, ONE)) as good,
+          closing(Client(brokers, "old", files=files)) as thief):
+        assert good.is_accepted
+        assert not thief.is_accepted
+
+
 def test_a_second_cell_shares_the_brokers_and_nothing_else(brokers, tmp_path):
     """It joins as docs/cluster.md says: its CA at every broker, its definitions at one."""
     data = tmp_path / "second"
@@ -326,7 +342,8 @@ def test_the_doctor_names_what_is_wrong_with_a_cluster(brokers):
     assert found["users of the cluster"][0] == "fail"
     assert f"does not know {ONE}" in found["users of the cluster"][1]
     assert found["limits of sessions"][0] == "fail"
-    brokers.write_files()  # what the advice says
+    assert f"`idroserra broker node {ONE}`" in found["users of the cluster"][1]
+    brokers.certificates.issue(ONE)  # what the advice says
     brokers.members[0].control(
         "import_definitions", str(brokers.members[0].folder / "definitions.json"))
     assert findings(brokers)["users of the cluster"][0] == "ok"
