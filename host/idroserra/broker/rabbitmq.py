@@ -35,6 +35,7 @@ MIN_VERSION = "4.0"
 DISTRIBUTION_PORT = 25672
 SESSION_S = 14 * 86_400
 MAX_QUEUED, MAX_QUEUED_BYTES = 20_000, 16_777_216  # of one session; the oldest go first
+MAX_IN_HAND = 1_000  # unacknowledged; the host acknowledges after each commit of its store
 NODE_CONNECTIONS = 3  # with those whose end the broker has not seen yet
 EXCHANGE = "amq.topic"
 _ERLANG_ARGUMENTS = f"-proto_dist inet_tls -ssl_dist_optfile {CONFIG_DIR}/inter_node_tls.config"
@@ -85,6 +86,7 @@ mqtt.ssl_cert_client_id_from = subject_alternative_name
 mqtt.ssl_cert_login_san_type = dns
 
 mqtt.durable_queue_type = quorum
+mqtt.prefetch = {MAX_IN_HAND}
 mqtt.max_session_expiry_interval_seconds = {SESSION_S}
 mqtt.max_packet_size_authenticated = {MAX_PACKET_BYTES}
 mqtt.retained_message_store = rabbit_mqtt_retained_msg_store_noop

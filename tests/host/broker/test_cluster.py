@@ -20,6 +20,7 @@ from idroserra.backup.restore import restore
 from idroserra.broker import cluster
 from idroserra.broker.certificates import broker_folder_of
 from idroserra.broker.cluster import ClusterCertificates
+from idroserra.broker.rabbitmq import MAX_IN_HAND
 from idroserra.doctor.cluster import check_cluster
 from idroserra.mqtt import packets
 from idroserra.mqtt.paho_client import stop_client
@@ -240,6 +241,18 @@ def test_no_file_of_a_broker_brings_a_revoked_certificate_back(brokers, tmp_path
           closing(Client(brokers, "old", files=files)) as thief):
         assert good.is_accepted
         assert not thief.is_accepted
+
+
+def test_the_host_has_many_messages_in_hand(brokers):
+    """It acknowledges after a commit: with ten messages each, as RabbitMQ has it, it is slow."""
+    with (closing(Client(brokers, "host", client_id="watch")) as host,
+          closing(Client(brokers, ONE)) as node):
+        host.paho.manual_ack_set(True)
+        assert host.subscribe(f"idro/v1/{ONE}/up/#")
+        for _ in range(MAX_IN_HAND):
+            node.publish(topics.up(ONE, "telemetry"))
+        for _ in range(MAX_IN_HAND):
+            assert host.received.get(timeout=PERIOD_S)
 
 
 def test_a_second_cell_shares_the_brokers_and_nothing_else(brokers, tmp_path):
