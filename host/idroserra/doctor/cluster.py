@@ -119,7 +119,8 @@ def _session(certificates: ClusterCertificates) -> Check:
     if not kept:
         return Check(_SESSION, "ok", "none kept yet: the host has not connected")
     wanted = {erlang_name(certificates.cluster, member) for member in members}
-    missing = sorted(wanted.difference(*[one.get("members", ()) for one in kept]))
+    missing = sorted({member for one in kept
+                      for member in wanted.difference(one.get("members", ()))})
     if not missing:
         return Check(_SESSION, "ok", f"kept at {len(members)} brokers")
     return Check(_SESSION, "warn", f"not kept at {', '.join(missing)}", "; ".join(

@@ -72,12 +72,13 @@ def host_of(brokers, port, folder):
 class Client:
     """A paho client at one of the brokers; `received` are topics."""
 
-    def __init__(self, brokers, user, *, client_id=None, member=MEMBERS[0], files=None):
+    def __init__(self, brokers, user, *, client_id=None, member=MEMBERS[0], files=None,
+                 is_kept=False):
         self.received, self.results = queue.Queue(), queue.Queue()
         secured = ssl.create_default_context(cafile=str(brokers.certificates.server_ca))
         secured.load_cert_chain(*(files or brokers.files(user)))
         self.paho = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=client_id or user,
-                                reconnect_on_failure=False)
+                                clean_session=not is_kept, reconnect_on_failure=False)
         self.paho.tls_set_context(secured)
         self.paho.on_connect = lambda *a: self.results.put(("connected", not a[3].is_failure))
         self.paho.on_disconnect = lambda *_: self.results.put(("connected", False))
@@ -361,6 +362,21 @@ def test_the_doctor_names_what_is_wrong_with_a_cluster(brokers):
         "import_definitions", str(brokers.members[0].folder / "definitions.json"))
     assert findings(brokers)["users of the cluster"][0] == "ok"
     assert "limits of sessions" not in findings(brokers)
+
+
+def test_the_doctor_names_a_session_that_one_broker_lacks(brokers):
+    """Whatever other sessions there are."""
+    cell = brokers.certificates.authority.cell
+    for name in ("idroserra-host", ONE):
+        with closing(Client(brokers, "host", client_id=name, is_kept=True)) as client:
+            assert client.subscribe("idro/v1/#")
+    assert findings(brokers)["session"][0] == "ok"
+    brokers.members[0].control("eval", (
+        f'rabbit_quorum_queue:delete_member(<<"{cell}">>, '
+        f'<<"mqtt-subscription-idroserra-hostqos1">>, \'idroserra3@{MEMBERS[2]}\').'))
+    state, text = findings(brokers)["session"]
+    assert state == "warn"
+    assert text.startswith(f"not kept at idroserra3@{MEMBERS[2]}:")
 
 
 def test_definitions_hold_no_password(brokers):
