@@ -109,7 +109,7 @@ cluster_formation.peer_discovery_backend = classic_config
 NODENAME={erlang_name(cluster, member)}
 USE_LONGNAME=true
 DIST_PORT={DISTRIBUTION_PORT}
-SERVER_ADDITIONAL_ERL_ARGS="{_ERLANG_ARGUMENTS}"
+SERVER_ADDITIONAL_ERL_ARGS="{_ERLANG_ARGUMENTS} -rabbit quorum_cluster_size {len(names)}"
 CTL_ERL_ARGS="{_ERLANG_ARGUMENTS}"
 """,
         "enabled_plugins": "[rabbitmq_mqtt,rabbitmq_auth_mechanism_ssl,rabbitmq_management].\n",

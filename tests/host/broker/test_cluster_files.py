@@ -105,6 +105,15 @@ def test_the_files_of_each_member_fit_it(init, tmp_path):
     assert len(cookies) == 1
 
 
+def test_a_session_is_at_every_one_of_five_members(init, tmp_path):
+    """RabbitMQ keeps one at three, and has no name for the setting in rabbitmq.conf."""
+    members = [f"{letter}.lan" for letter in "abcde"]
+    init(members=members)
+    for member in members:
+        text = (tmp_path / "data-broker" / member / "rabbitmq-env.conf").read_text()
+        assert " -rabbit quorum_cluster_size 5\"\nCTL_" in text
+
+
 def test_it_keeps_what_is_there(init, tmp_path):
     init()
     folder = tmp_path / "data-broker"
