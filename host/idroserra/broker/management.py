@@ -23,12 +23,13 @@ _NOT_FOUND = 404
 
 
 class Management:
-    """The management API. Each call asks the members in turn until one answers, can be repeated,
-    and raises BrokerControlError."""
+    """The management API. Each call asks the members in turn until one answers, the one that
+    answered last first; it can be repeated, and raises BrokerControlError."""
 
     def __init__(self, cluster: Cluster, cell: str, ca: Path, cert: Path, key: Path) -> None:
         """`ca` verifies the members; `cert` and `key` are those of the host."""
         self._cluster = cluster
+        self._answered = ""
         self._cell = quote(cell, safe="")
         self._context = ssl.create_default_context(cafile=str(ca))
         self._context.load_cert_chain(cert, key)
@@ -70,7 +71,8 @@ class Management:
         self, method: str, path: str, body: Any = None, *, members: Sequence[str] = ()
     ) -> Any:
         failures = []
-        for member in members or self._cluster.members:
+        for member in members or sorted(
+                self._cluster.members, key=lambda one: one != self._answered):
             where = f"{member}:{self._cluster.management_port}"
             connection = http.client.HTTPSConnection(
                 member, self._cluster.management_port, timeout=ANSWER_S, context=self._context)
@@ -84,6 +86,7 @@ class Management:
                 continue
             finally:
                 connection.close()
+            self._answered = member
             if answer.status == _NOT_FOUND:
                 return None
             if answer.status >= 500:  # noqa: PLR2004  it is starting or stopping

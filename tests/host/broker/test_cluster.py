@@ -11,13 +11,14 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import paho.mqtt.client as mqtt
 import pytest
 
 from idro.protocol import topics
 from idroserra.backup.create import make_backup
 from idroserra.backup.restore import restore
-from idroserra.broker import cluster
+from idroserra.broker import cluster, management
 from idroserra.broker.certificates import broker_folder_of
 from idroserra.broker.cluster import ClusterCertificates
 from idroserra.broker.rabbitmq import MAX_IN_HAND
@@ -35,6 +36,7 @@ ONE, TWO = "lettuce", "basil"
 ATTACK_S = float(os.environ.get("IDROSERRA_ATTACK_S", "4"))
 GROWTH_MB = 100
 PERIOD_S = 30
+MACHINE_OFF = "127.0.0.7"
 
 
 @pytest.fixture(scope="module")
@@ -335,6 +337,22 @@ def findings(brokers, address=MEMBERS[0]):
             for check in check_cluster(brokers.data_dir, address)}
 
 
+def test_a_broker_that_is_off_is_waited_for_once(brokers, monkeypatch):
+    """Its machine refuses nothing, so that each wait for it takes the whole time limit."""
+    monkeypatch.setattr(management, "ANSWER_S", 1.0)
+    certificates = brokers.certificates
+    with socket.create_server((MACHINE_OFF, brokers.ports.management)) as off:
+        off.setblocking(False)
+        api = management.Management(
+            msgspec.structs.replace(certificates.cluster, members=[MACHINE_OFF, *MEMBERS]),
+            certificates.authority.cell, certificates.server_ca, *brokers.files("host"))
+        api.add("0123456789ab", "ghost")
+        api.remove("0123456789ab")
+        off.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            off.accept()
+
+
 def test_the_doctor_names_what_is_wrong_with_a_cluster(brokers):
     found = findings(brokers)
     assert {name: state for name, (state, _) in found.items()} == {
@@ -349,9 +367,9 @@ def test_the_doctor_names_what_is_wrong_with_a_cluster(brokers):
     assert f"{MEMBERS[0]} is without idroserra3@{MEMBERS[2]}" in text
     brokers.members[2].start()
     brokers.members[2].wait()
-    management = brokers.certificates.management
-    management.remove(brokers.certificates.logins[ONE])
-    management.delete(f"/policies/{brokers.certificates.authority.cell}/sessions")
+    api = brokers.certificates.management
+    api.remove(brokers.certificates.logins[ONE])
+    api.delete(f"/policies/{brokers.certificates.authority.cell}/sessions")
     found = findings(brokers)
     assert found["users of the cluster"][0] == "fail"
     assert f"does not know {ONE}" in found["users of the cluster"][1]
