@@ -30,6 +30,7 @@ from idroserra.pki.x509 import write_private
 SETTINGS = "cluster.json"
 BROKERS_CA = "brokers.pem"
 FILES = SETTINGS, BROKERS_CA
+JOINED = "this host has joined the cluster of another: give the CA file of the brokers again"
 OLD_CERTIFICATE = ("its certificate is of an earlier version, which a cluster does not accept: "
                     "`idroserra broker rotate {node}`, then `idroserra provision`")
 
@@ -114,20 +115,22 @@ def init(
     host and members, and the configuration, but never CA, nodes' certificates or secrets. Raises
     ConfigError, OSError."""
     folder = folder_of(data_dir)
+    settings, known_ca = folder / SETTINGS, folder / BROKERS_CA
+    if joins is None and settings.exists() and (
+            known_ca.read_bytes() != (folder / "ca.pem").read_bytes()):
+        raise ConfigError("command line", "--joins", JOINED)
     authority, files = init_authority(folder, overwrite=overwrite or _is_earlier(folder))
-    settings = folder / SETTINGS
     if settings.exists():
         known = read_cluster(folder)
         cluster = msgspec.structs.replace(known, members=list(members), node_port=node_port,
                                           management_port=management_port)
     else:
         cluster = Cluster.new(members, node_port, management_port)
-    brokers_ca = authority.path if joins is None else joins
     login = _login(read_certificate(folder / "host.pem"))
     definitions = rabbitmq.definitions(authority.cell, site, login, cluster.password)
     target = broker_folder_of(data_dir)
-    texts = {settings: msgspec.json.format(msgspec.json.encode(cluster)).decode(),
-             folder / BROKERS_CA: brokers_ca.read_text("ascii")}
+    texts = {known_ca: (joins or authority.path).read_text("ascii"),  # first: see above
+             settings: msgspec.json.format(msgspec.json.encode(cluster)).decode()}
     files += [_write(path, text, overwrite=True) for path, text in texts.items()]
     if joins is not None:
         cell = target / authority.cell

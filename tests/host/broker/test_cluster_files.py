@@ -146,6 +146,18 @@ def test_mosquitto_is_not_set_up_over_a_cluster(init):
         CliRunner().invoke(app, ["broker", "init", "--member", "a.lan"], catch_exceptions=False)
 
 
+def test_a_host_that_has_joined_does_not_become_the_one_of_the_brokers(init, tmp_path):
+    """Its own CA would replace that of the brokers, which host and nodes verify them with."""
+    (tmp_path / "first").mkdir()
+    brokers_ca = BrokerCA.make(tmp_path / "first").path
+    init("--joins", str(brokers_ca))
+    trusted = ClusterCertificates(tmp_path / "data").server_ca
+    with pytest.raises(ConfigError, match="--joins: this host has joined the cluster of another"):
+        init()
+    assert trusted.read_bytes() == brokers_ca.read_bytes()
+    init("--joins", str(brokers_ca))
+
+
 def test_a_certificate_of_an_earlier_version_is_named(init, tmp_path):
     init()
     certificates = ClusterCertificates(tmp_path / "data")
