@@ -93,7 +93,9 @@ mqtt.retained_message_store = rabbit_mqtt_retained_msg_store_noop
 # Memory that the log of the quorum queues takes before it is written out.
 raft.wal_max_size_bytes = 67108864
 disk_free_limit.absolute = 1GB
-
+# A refused message is logged with its topic, which may have 16 kB.
+log.file.rotation.size = 10485760
+log.file.rotation.count = 5
 management.ssl.ip = {address}
 management.ssl.port = {cluster.management_port}
 {_tls("management.ssl")}

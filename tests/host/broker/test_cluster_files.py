@@ -1,6 +1,7 @@
 """The files of `idroserra broker init --engine rabbitmq`, without a broker."""
 
 import json
+import math
 import re
 
 import pytest
@@ -112,6 +113,15 @@ def test_a_session_is_at_every_one_of_five_members(init, tmp_path):
     for member in members:
         text = (tmp_path / "data-broker" / member / "rabbitmq-env.conf").read_text()
         assert " -rabbit quorum_cluster_size 5\"\nCTL_" in text
+
+
+def test_the_log_of_a_broker_is_bounded(init, tmp_path):
+    """A client that publishes where it may not fills it: 16 kB for each connection."""
+    init()
+    conf = (tmp_path / "data-broker" / MEMBERS[0] / "rabbitmq.conf").read_text()
+    numbers = [int(one) for one in re.findall(r"^log\.file\.rotation\.\w+ = (\d+)$", conf, re.M)]
+    assert len(numbers) == 2
+    assert math.prod(numbers) <= 100_000_000
 
 
 def test_it_keeps_what_is_there(init, tmp_path):
