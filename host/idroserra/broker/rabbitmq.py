@@ -40,6 +40,7 @@ NODE_CONNECTIONS = 3  # with those whose end the broker has not seen yet
 EXCHANGE = "amq.topic"
 _ERLANG_ARGUMENTS = f"-proto_dist inet_tls -ssl_dist_optfile {CONFIG_DIR}/inter_node_tls.config"
 SESSION_POLICY = "sessions"
+_END = r"$(?!\n)"  # a plain $ is also before a last line break
 Json = dict[str, Any]
 
 
@@ -175,15 +176,15 @@ def permissions(name: str) -> tuple[Json, Json]:
     own = ".*" if name == HOST else f"{re.escape(name)}qos[01]"
     queues = f"mqtt-subscription-{own}" if name != HOST else "mqtt-.*"
     rights = rights_of(name)
-    return ({"configure": f"^{queues}$", "write": f"^({queues}|amq\\.topic)$",
-             "read": f"^({queues}|amq\\.topic)$"},
+    return ({"configure": f"^{queues}{_END}", "write": f"^({queues}|amq\\.topic){_END}",
+             "read": f"^({queues}|amq\\.topic){_END}"},
             {"exchange": EXCHANGE, "write": _pattern(rights, (SEND,)),
              "read": _pattern(rights, SUBSCRIBE)})
 
 
 def _pattern(rights: Rights, kinds: Sequence[str]) -> str:
     topics = sorted({_routing_key(topic) for kind, topic in rights if kind in kinds})
-    return f"^({'|'.join(topics)})$" if topics else "^$"
+    return f"^({'|'.join(topics)}){_END}" if topics else f"^{_END}"
 
 
 def _routing_key(topic: str) -> str:

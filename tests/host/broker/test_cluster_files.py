@@ -42,6 +42,7 @@ def is_allowed(user, permission, topic):
 @given(st.sampled_from(USERS), TOPICS)
 @example("lettuce", "idro/v1/lettuce/up/telemetry")
 @example("lettuce", "idro.v1.lettuce.up.telemetry")
+@example("lettuce", "idro/v1/lettuce/up/telemetry\n")
 def test_a_user_may_publish_what_its_rights_say(user, topic):
     wanted = any(kind == SEND and topic_matches_sub(allowed, topic)
                  for kind, allowed in rights_of(user))
