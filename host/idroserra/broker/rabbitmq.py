@@ -173,8 +173,7 @@ def permissions(name: str) -> tuple[Json, Json]:
 
     Topics are patterns of routing keys, in which a dot stands for each slash; a subscription is
     checked as the filter that it is."""
-    own = ".*" if name == HOST else f"{re.escape(name)}qos[01]"
-    queues = f"mqtt-subscription-{own}" if name != HOST else "mqtt-.*"
+    queues = "mqtt-.*" if name == HOST else f"mqtt-subscription-{re.escape(name)}qos[01]"
     rights = rights_of(name)
     return ({"configure": f"^{queues}{_END}", "write": f"^({queues}|amq\\.topic){_END}",
              "read": f"^({queues}|amq\\.topic){_END}"},
