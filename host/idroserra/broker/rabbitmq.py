@@ -67,7 +67,7 @@ def member_files(cluster: Cluster, member: str) -> dict[str, str]:
 
     A member given by its address listens there only, others at every address."""
     address = member if is_address(member) else "0.0.0.0"  # noqa: S104  nodes connect from the network
-    names = [erlang_name(cluster, one) for one in cluster.members]
+    names = [erlang_name(one) for one in cluster.members]
     formed = "\n".join(f"cluster_formation.classic_config.nodes.{number} = {name}"
                        for number, name in enumerate(names, 1))
     return {
@@ -109,7 +109,7 @@ cluster_formation.peer_discovery_backend = classic_config
 {formed}
 """,
         "rabbitmq-env.conf": f"""\
-NODENAME={erlang_name(cluster, member)}
+NODENAME={erlang_name(member)}
 USE_LONGNAME=true
 DIST_PORT={DISTRIBUTION_PORT}
 SERVER_ADDITIONAL_ERL_ARGS="{_ERLANG_ARGUMENTS} -rabbit quorum_cluster_size {len(names)}"
@@ -124,9 +124,11 @@ CTL_ERL_ARGS="{_ERLANG_ARGUMENTS}"
     }
 
 
-def erlang_name(cluster: Cluster, member: str) -> str:
-    """Return the name of a member in the cluster, such as `idroserra1@a.farm.lan`."""
-    return f"idroserra{cluster.members.index(member) + 1}@{member}"
+def erlang_name(member: str) -> str:
+    """Return the name of a member in the cluster, such as `a_farm_lan@a.farm.lan`.
+
+    It is unique before the @ too, since members on one machine share a port mapper."""
+    return f"{member.replace('.', '_')}@{member}"
 
 
 def definitions(cell: str, site: str, login: str, password: str) -> str:

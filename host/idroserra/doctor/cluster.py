@@ -59,15 +59,14 @@ def _name(certificates: ClusterCertificates, broker: str) -> Check:
 
 
 def _members(certificates: ClusterCertificates, answers: dict[str, Any]) -> Check:
-    cluster = certificates.cluster
-    wanted = {erlang_name(cluster, member) for member in cluster.members}
+    wanted = set(map(erlang_name, certificates.cluster.members))
     problems = []
     for member, answer in answers.items():
         if isinstance(answer, BrokerControlError):
             problems.append(str(answer))
             continue
         running = {one["name"] for one in answer if one.get("running")}
-        if erlang_name(cluster, member) in running and wanted - running:
+        if erlang_name(member) in running and wanted - running:
             problems.append(f"{member} is without {', '.join(sorted(wanted - running))}")
         problems += [f"{one['name']}: low {what}" for one in answer
                      for key, what in _ALARMS.items() if one.get(key)]
@@ -118,7 +117,7 @@ def _session(certificates: ClusterCertificates) -> Check:
     kept = [one for one in queues if one.get("type") == "quorum"]
     if not kept:
         return Check(_SESSION, "ok", "none kept yet: the host has not connected")
-    wanted = {erlang_name(certificates.cluster, member) for member in members}
+    wanted = set(map(erlang_name, members))
     missing = sorted({member for one in kept
                       for member in wanted.difference(one.get("members", ()))})
     if not missing:

@@ -21,7 +21,7 @@ from idroserra.backup.restore import restore
 from idroserra.broker import cluster, management
 from idroserra.broker.certificates import broker_folder_of
 from idroserra.broker.cluster import ClusterCertificates
-from idroserra.broker.rabbitmq import MAX_IN_HAND
+from idroserra.broker.rabbitmq import MAX_IN_HAND, erlang_name
 from idroserra.doctor.cluster import check_cluster
 from idroserra.mqtt import packets
 from idroserra.mqtt.paho_client import stop_client
@@ -364,7 +364,7 @@ def test_the_doctor_names_what_is_wrong_with_a_cluster(brokers):
     state, text = findings(brokers)["brokers of the cluster"]
     assert state == "warn"
     assert f"{MEMBERS[2]}:{brokers.ports.management}" in text
-    assert f"{MEMBERS[0]} is without idroserra3@{MEMBERS[2]}" in text
+    assert f"{MEMBERS[0]} is without {erlang_name(MEMBERS[2])}" in text
     brokers.members[2].start()
     brokers.members[2].wait()
     api = brokers.certificates.management
@@ -391,10 +391,10 @@ def test_the_doctor_names_a_session_that_one_broker_lacks(brokers):
     assert findings(brokers)["session"][0] == "ok"
     brokers.members[0].control("eval", (
         f'rabbit_quorum_queue:delete_member(<<"{cell}">>, '
-        f'<<"mqtt-subscription-idroserra-hostqos1">>, \'idroserra3@{MEMBERS[2]}\').'))
+        f'<<"mqtt-subscription-idroserra-hostqos1">>, \'{erlang_name(MEMBERS[2])}\').'))
     state, text = findings(brokers)["session"]
     assert state == "warn"
-    assert text.startswith(f"not kept at idroserra3@{MEMBERS[2]}:")
+    assert text.startswith(f"not kept at {erlang_name(MEMBERS[2])}:")
 
 
 def test_definitions_hold_no_password(brokers):

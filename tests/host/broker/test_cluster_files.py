@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from idroserra.broker.access import HOME_ASSISTANT, SEND, SUBSCRIBE, rights_of
 from idroserra.broker.certificates import broker_folder_of
 from idroserra.broker.cluster import ClusterCertificates
-from idroserra.broker.rabbitmq import permissions
+from idroserra.broker.rabbitmq import erlang_name, permissions
 from idroserra.cli.main import app
 from idroserra.core.errors import ConfigError
 from idroserra.pki.broker_ca import HOST, BrokerCA, login_of, read_certificate, subject_alt_names
@@ -95,14 +95,14 @@ def test_the_files_of_each_member_fit_it(init, tmp_path):
     printed = json.loads(init("--json"))
     assert printed["mqtt"]["url"] == "mqtts://brokers.farm.lan:8883"
     folder = broker_folder_of(tmp_path / "data")
-    for number, member in enumerate(MEMBERS, 1):
+    for member in MEMBERS:
         own = folder / member
-        assert f"NODENAME=idroserra{number}@{member}\n" in (own / "rabbitmq-env.conf").read_text()
+        assert f"NODENAME={erlang_name(member)}\n" in (own / "rabbitmq-env.conf").read_text()
         assert subject_alt_names(read_certificate(own / "server.pem")) == {
             member, "brokers.farm.lan"}
         conf = (own / "rabbitmq.conf").read_text()
         assert [line.rpartition(" ")[2] for line in conf.splitlines() if "nodes" in line] == [
-            "0.0.0.0:8883", *(f"idroserra{one}@{name}" for one, name in enumerate(MEMBERS, 1))]
+            "0.0.0.0:8883", *map(erlang_name, MEMBERS)]
     cookies = {(folder / member / "erlang.cookie").read_text() for member in MEMBERS}
     assert len(cookies) == 1
 
@@ -123,6 +123,17 @@ def test_the_log_of_a_broker_is_bounded(init, tmp_path):
     numbers = [int(one) for one in re.findall(r"^log\.file\.rotation\.\w+ = (\d+)$", conf, re.M)]
     assert len(numbers) == 2
     assert math.prod(numbers) <= 100_000_000
+
+
+def test_a_member_keeps_its_name_when_others_come_and_go(init, tmp_path):
+    """A broker that starts with another name has lost its messages and users."""
+    def names():
+        return {path.parent.name: re.findall(r"NODENAME=(.*)", path.read_text())
+                for path in (tmp_path / "data-broker").glob("*/rabbitmq-env.conf")}
+    init()
+    before = names()
+    init("--overwrite", members=("d.farm.lan", *reversed(MEMBERS[1:])))
+    assert {member: names()[member] for member in MEMBERS} == before
 
 
 def test_it_keeps_what_is_there(init, tmp_path):
