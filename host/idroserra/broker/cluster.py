@@ -83,12 +83,19 @@ class ClusterCertificates(NodeCertificates):
             self.management.add(login, node)
 
     def _refuse(self, node: str, files: tuple[Path, Path], crl: bytes, *, leaves: bool) -> bool:
-        """The cluster keeps no retained messages that a node could leave."""
+        """The cluster keeps no retained messages that a node could leave.
+
+        All members that answer are asked: one that was started alone has users of its own."""
         login = _login(read_certificate(files[0]))
         if login:
             self.management.remove(login)
-            if self.management.get(f"/users/{login}") is not None:
-                raise BrokerControlError(f"the cluster still accepts {node} after its revocation")
+            accept = [
+                member for member, user in self.management.answers_of_each(f"/users/{login}")
+                if user is not None and not isinstance(user, BrokerControlError)]
+            if accept:
+                raise BrokerControlError(
+                    f"{', '.join(accept)} still accepts {node} after its revocation: `idroserra "
+                    f"doctor` checks whether the brokers run as one")
         return True
 
 
