@@ -90,21 +90,27 @@ def _version(management: Management) -> Check:
 
 
 def _users(certificates: ClusterCertificates) -> Iterator[Check]:
-    logins = certificates.logins
+    logins, cell = certificates.logins, certificates.authority.cell
     known = {one["name"] for one in certificates.management.get("/users?columns=name")}
     missing = [name for name, login in logins.items() if login and login not in known]
+    accepted = {one["user"] for one in certificates.management.get(
+        f"/vhosts/{cell}/permissions?columns=user") or ()}
+    stale = sorted(accepted - {cell, *logins.values()})
     definitions = ("`idroserra broker init` writes them; then on one broker: rabbitmqctl "
                    f"import_definitions {CONFIG_DIR}/definitions.json")
     if missing:
         yield Check(_USERS, "fail", f"the cluster does not know {', '.join(missing)}", "; ".join(
             definitions if name == HOST else f"`idroserra broker node {name}`"
             for name in missing))
+    elif stale:
+        yield Check(_USERS, "warn", f"accepted, but not of a certificate of this host: "
+                    f"{', '.join(stale)}", "; ".join(
+                        f"on one broker: rabbitmqctl delete_user {login}" for login in stale))
     elif certificates.earlier:
         yield Check(_USERS, "warn", ", ".join(certificates.earlier),
                     OLD_CERTIFICATE.format(node="NODE"))
     else:
         yield Check(_USERS, "ok", f"{len(logins)} certificates have a login")
-    cell = certificates.authority.cell
     if certificates.management.get(f"/policies/{cell}/{SESSION_POLICY}") is None:
         yield Check("limits of sessions", "fail", "the policy is missing, so that messages can "
                     "fill the memory of the brokers", definitions)

@@ -360,6 +360,12 @@ def test_the_doctor_names_what_is_wrong_with_a_cluster(brokers):
         "users of the cluster": "ok", "session": "ok"}, found
     assert f"{MEMBERS[0]} does not lead to {MEMBERS[1]}, {MEMBERS[2]}" in (
         found["name of the cluster"][1])
+    api = brokers.certificates.management
+    api.add("0123456789ab", "host")  # as of a certificate of the host that was replaced
+    state, text = findings(brokers)["users of the cluster"]
+    assert state == "warn"
+    assert text.endswith("rabbitmqctl delete_user 0123456789ab")
+    brokers.members[0].control("delete_user", "0123456789ab")
     brokers.members[2].kill()
     state, text = findings(brokers)["brokers of the cluster"]
     assert state == "warn"
@@ -367,7 +373,6 @@ def test_the_doctor_names_what_is_wrong_with_a_cluster(brokers):
     assert f"{MEMBERS[0]} is without {erlang_name(MEMBERS[2])}" in text
     brokers.members[2].start()
     brokers.members[2].wait()
-    api = brokers.certificates.management
     api.remove(brokers.certificates.logins[ONE])
     api.delete(f"/policies/{brokers.certificates.authority.cell}/sessions")
     found = findings(brokers)
