@@ -2,7 +2,6 @@
 
 import json
 import os
-import queue
 import socket
 import ssl
 import subprocess
@@ -12,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-import paho.mqtt.client as mqtt
 import pytest
 
 from idro.protocol import topics
@@ -24,10 +22,9 @@ from idroserra.broker.cluster import ClusterCertificates
 from idroserra.broker.rabbitmq import MAX_IN_HAND, erlang_name
 from idroserra.doctor.cluster import check_cluster
 from idroserra.mqtt import packets
-from idroserra.mqtt.paho_client import stop_client
-from support.paho_node import PahoNode
+from support.cluster_clients import Client, host_of, is_still_there, node_of
 from support.rabbitmq_cluster import MEMBERS, RabbitCluster
-from support.real_host import KEY, Host
+from support.real_host import KEY
 from support.source_tree import ROOT
 from support.tcp_link import TcpLink
 from support.wait import wait_until
@@ -52,57 +49,6 @@ def link(brokers):
     """One address for all brokers, as a name with three addresses is."""
     with TcpLink(brokers.ports.node, hosts=MEMBERS) as made:
         yield made
-
-
-def context(brokers, user):
-    found = ssl.create_default_context(cafile=str(brokers.certificates.server_ca))
-    found.load_cert_chain(*brokers.files(user))
-    return found
-
-
-def node_of(brokers, port, name):
-    return PahoNode(name, port, KEY, context(brokers, name))
-
-
-def host_of(brokers, port, folder):
-    cert, key = brokers.files("host")
-    return Host(folder, port, wait_until, more={"mqtt": {
-        "url": f"mqtts://localhost:{port}", "cert_file": str(cert), "key_file": str(key),
-        "ca_file": str(brokers.certificates.server_ca)}})
-
-
-class Client:
-    """A paho client at one of the brokers; `received` are topics."""
-
-    def __init__(self, brokers, user, *, client_id=None, member=MEMBERS[0], files=None,
-                 is_kept=False):
-        self.received, self.results = queue.Queue(), queue.Queue()
-        secured = ssl.create_default_context(cafile=str(brokers.certificates.server_ca))
-        secured.load_cert_chain(*(files or brokers.files(user)))
-        self.paho = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=client_id or user,
-                                clean_session=not is_kept, reconnect_on_failure=False)
-        self.paho.tls_set_context(secured)
-        self.paho.on_connect = lambda *a: self.results.put(("connected", not a[3].is_failure))
-        self.paho.on_disconnect = lambda *_: self.results.put(("connected", False))
-        self.paho.on_subscribe = lambda *a: self.results.put(
-            ("subscribed", not a[3][0].is_failure))
-        self.paho.on_message = lambda _c, _u, message: self.received.put(message.topic)
-        self.paho.connect(member, brokers.ports.node)
-        self.paho.loop_start()
-        self.is_accepted = self.result() == ("connected", True)
-
-    def result(self):
-        return self.results.get(timeout=60)
-
-    def subscribe(self, topic):
-        self.paho.subscribe(topic, 1)
-        return self.result() == ("subscribed", True)
-
-    def publish(self, topic, payload=b"x"):
-        return self.paho.publish(topic, payload, 1)
-
-    def close(self):
-        stop_client(self.paho)
 
 
 def test_a_host_and_its_nodes_work_at_the_cluster(brokers, link, tmp_path):
@@ -166,12 +112,6 @@ def test_a_cell_moves_to_another_machine(brokers, link, tmp_path):
         finally:
             new.stop()
             old.stop()
-
-
-def is_still_there(client):
-    """Whether a client that was connected before still is, by a round trip."""
-    client.publish(topics.up(client.paho._client_id.decode(), "ack")).wait_for_publish(30)
-    return client.results.empty() and client.paho.is_connected()
 
 
 def test_no_node_takes_the_session_of_another_or_of_the_host(brokers):
