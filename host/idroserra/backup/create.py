@@ -21,7 +21,7 @@ from typing import IO
 
 from idroserra.backup.archive import FORMAT, BackupError, Entry, Manifest, add_file, add_manifest
 from idroserra.backup.restore import JOURNAL, KEPT_PREFIX, STAGING
-from idroserra.broker.cluster import SETTINGS
+from idroserra.broker.file_names import SETTINGS
 from idroserra.core.config import Config
 from idroserra.journal.photos import FOLDER as PHOTOS
 

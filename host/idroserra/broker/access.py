@@ -14,16 +14,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from idro.protocol.topics import DOWN, UP
+from idro.protocol.topics import DOWN, RESERVED_NODE_IDS, UP
 from idroserra.core import protocol
-from idroserra.pki.broker_ca import HOST
 
 CONTROL_TOPIC = "$CONTROL/dynamic-security/v1"
 RESPONSE_TOPIC = f"{CONTROL_TOPIC}/response"
 Json = dict[str, Any]
 Rights = tuple[tuple[str, str], ...]  # (kind, topic)
 
-HOME_ASSISTANT = "homeassistant"  # as HOST, a reserved node id
+HOST, HOME_ASSISTANT = RESERVED_NODE_IDS
 # Users that publish foreign readings: FOREIGN_USER and a name. No node id has a dot.
 FOREIGN_USER = "foreign."
 FOREIGN_TOPICS = "foreign"

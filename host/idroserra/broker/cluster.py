@@ -20,6 +20,7 @@ from idroserra.broker.certificates import (
     init_authority,
     write_text,
 )
+from idroserra.broker.file_names import BROKERS_CA, SETTINGS
 from idroserra.broker.management import Management
 from idroserra.broker.mosquitto import BrokerControlError
 from idroserra.broker.rabbitmq import Cluster
@@ -27,8 +28,6 @@ from idroserra.core.errors import ConfigError
 from idroserra.pki.broker_ca import BrokerCA, login_of, read_certificate
 from idroserra.pki.x509 import write_private
 
-SETTINGS = "cluster.json"
-BROKERS_CA = "brokers.pem"
 FILES = SETTINGS, BROKERS_CA
 JOINED = "this host has joined the cluster of another: give the CA file of the brokers again"
 OLD_CERTIFICATE = ("its certificate is of an earlier version, which a cluster does not accept: "

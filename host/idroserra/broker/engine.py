@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from idroserra.broker.certificates import NodeCertificates, folder_of
-from idroserra.broker.cluster import SETTINGS, ClusterCertificates
+from idroserra.broker.cluster import ClusterCertificates
+from idroserra.broker.file_names import SETTINGS
 from idroserra.broker.tls_files import BrokerCertificates
 from idroserra.core import protocol
 

@@ -9,7 +9,7 @@ import typer
 
 from idroserra.broker import tls_files
 from idroserra.broker.certificates import broker_folder_of, folder_of
-from idroserra.broker.cluster import SETTINGS
+from idroserra.broker.file_names import SETTINGS
 from idroserra.broker.mosquitto import BrokerFolder
 from idroserra.core.config import Config
 from idroserra.core.errors import ConfigError

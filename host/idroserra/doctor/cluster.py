@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from idroserra.broker.certificates import folder_of
-from idroserra.broker.cluster import OLD_CERTIFICATE, SETTINGS, ClusterCertificates
+from idroserra.broker.cluster import OLD_CERTIFICATE, ClusterCertificates
+from idroserra.broker.file_names import SETTINGS
 from idroserra.broker.management import Management
 from idroserra.broker.mosquitto import BrokerControlError
 from idroserra.broker.rabbitmq import CONFIG_DIR, MIN_VERSION, SESSION_POLICY, erlang_name

@@ -15,13 +15,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from idro.protocol.topics import RESERVED_NODE_IDS
 from idroserra.core.errors import ConfigError
 from idroserra.pki.x509 import PEM, CertificateAuthority, Validity, general_name, make_authority
 
 BEGINS = datetime(1970, 1, 1, tzinfo=UTC)
 ENDS = datetime(2049, 12, 31, tzinfo=UTC)  # the last year of ASN.1 UTCTime
 NODE_YEARS = 20
-HOST = "host"  # the broker's user of the host
+HOST = RESERVED_NODE_IDS[0]  # the broker's user of the host
 _NAME = "line "  # of the CA, before its number
 
 
