@@ -40,6 +40,16 @@ def certificate(folder, name, authority=None):
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.BasicConstraints(authority is None, None), critical=True)
         .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        # Python 3.13 asks for the next three (RFC 5280, 4.2.1).
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+                       critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()),
+                       critical=False)
+        .add_extension(x509.KeyUsage(
+            digital_signature=authority is not None, key_cert_sign=authority is None,
+            crl_sign=False, content_commitment=False, key_encipherment=False,
+            data_encipherment=False, key_agreement=False, encipher_only=False,
+            decipher_only=False), critical=True)
         .sign(signer, hashes.SHA256())
     )
     (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))

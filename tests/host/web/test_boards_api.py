@@ -78,10 +78,17 @@ def test_a_change_that_cannot_be_is_refused(host, tank, change, field):
 
 @pytest.mark.parametrize("body", [
     b"", b"[]", b"{", b'{"board": 3}', b'{"board": {}, "change": {"op": "format"}}',
-    b'{"board": {}, "more": 1}', b'{"board": ' + b'{"a":' * 5_000 + b"1" + b"}" * 5_000 + b"}"])
+    b'{"board": {}, "more": 1}'])
 def test_a_hostile_body_is_refused(host, body):
     answer = host.client.post(CHECK, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
+
+
+def test_a_body_of_5000_levels_is_refused(host):
+    """By the parser, or by the checks where the parser of Python 3.13 takes so many."""
+    body = b'{"board": ' + b'{"a":' * 5_000 + b"1" + b"}" * 5_000 + b"}"
+    answer = host.client.post(CHECK, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422 or not answer.json()["ok"]
 
 
 def test_a_huge_board_is_refused(host):
