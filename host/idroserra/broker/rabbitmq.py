@@ -36,7 +36,7 @@ DISTRIBUTION_PORT = 25672
 SESSION_S = 14 * 86_400
 MAX_QUEUED, MAX_QUEUED_BYTES = 20_000, 16_777_216  # of one session; the oldest go first
 MAX_IN_HAND = 1_000  # unacknowledged; the host acknowledges after each commit of its store
-NODE_CONNECTIONS = 3  # with those whose end the broker has not seen yet
+NODE_CONNECTIONS = 3  # one, and those that were cut without the broker noticing yet
 EXCHANGE = "amq.topic"
 _ERLANG_ARGUMENTS = f"-proto_dist inet_tls -ssl_dist_optfile {CONFIG_DIR}/inter_node_tls.config"
 SESSION_POLICY = "sessions"
@@ -67,52 +67,13 @@ def member_files(cluster: Cluster, member: str) -> dict[str, str]:
 
     A member given by its address listens there only, others at every address."""
     address = member if is_address(member) else "0.0.0.0"  # noqa: S104  nodes connect from the network
-    names = [erlang_name(one) for one in cluster.members]
-    formed = "\n".join(f"cluster_formation.classic_config.nodes.{number} = {name}"
-                       for number, name in enumerate(names, 1))
     return {
-        "rabbitmq.conf": f"""\
-# Written by `idroserra broker init --engine rabbitmq`.
-listeners.tcp = none
-mqtt.listeners.tcp = none
-mqtt.listeners.ssl.nodes = {address}:{cluster.node_port}
-{_tls("ssl_options")}
-mqtt.allow_anonymous = false
-mqtt.ssl_cert_login = true
-ssl_cert_login_from = subject_alternative_name
-ssl_cert_login_san_type = uri
-ssl_cert_login_san_index = 0
-# No client takes over the session of another user.
-mqtt.ssl_cert_client_id_from = subject_alternative_name
-mqtt.ssl_cert_login_san_type = dns
-
-mqtt.durable_queue_type = quorum
-mqtt.prefetch = {MAX_IN_HAND}
-mqtt.max_session_expiry_interval_seconds = {SESSION_S}
-mqtt.max_packet_size_authenticated = {MAX_PACKET_BYTES}
-mqtt.retained_message_store = rabbit_mqtt_retained_msg_store_noop
-# Memory that the log of the quorum queues takes before it is written out.
-raft.wal_max_size_bytes = 67108864
-disk_free_limit.absolute = 1GB
-# A refused message is logged with its topic, which may have 16 kB.
-log.file.rotation.size = 10485760
-log.file.rotation.count = 5
-management.ssl.ip = {address}
-management.ssl.port = {cluster.management_port}
-{_tls("management.ssl")}
-
-definitions.import_backend = local_filesystem
-definitions.local.path = {CONFIG_DIR}/definitions.json
-definitions.skip_if_unchanged = true
-cluster_partition_handling = pause_minority
-cluster_formation.peer_discovery_backend = classic_config
-{formed}
-""",
+        "rabbitmq.conf": _configuration(cluster, address),
         "rabbitmq-env.conf": f"""\
 NODENAME={erlang_name(member)}
 USE_LONGNAME=true
 DIST_PORT={DISTRIBUTION_PORT}
-SERVER_ADDITIONAL_ERL_ARGS="{_ERLANG_ARGUMENTS} -rabbit quorum_cluster_size {len(names)}"
+SERVER_ADDITIONAL_ERL_ARGS="{_ERLANG_ARGUMENTS} -rabbit quorum_cluster_size {len(cluster.members)}"
 CTL_ERL_ARGS="{_ERLANG_ARGUMENTS}"
 """,
         "enabled_plugins": "[rabbitmq_mqtt,rabbitmq_auth_mechanism_ssl,rabbitmq_management].\n",
@@ -181,6 +142,50 @@ def permissions(name: str) -> tuple[Json, Json]:
              "read": f"^({queues}|amq\\.topic){_END}"},
             {"exchange": EXCHANGE, "write": _pattern(rights, (SEND,)),
              "read": _pattern(rights, SUBSCRIBE)})
+
+
+def _configuration(cluster: Cluster, address: str) -> str:
+    """Return rabbitmq.conf of a member that listens on `address`."""
+    formed = "\n".join(f"cluster_formation.classic_config.nodes.{number} = {erlang_name(member)}"
+                       for number, member in enumerate(cluster.members, 1))
+    return f"""\
+# Written by `idroserra broker init --engine rabbitmq`.
+listeners.tcp = none
+mqtt.listeners.tcp = none
+mqtt.listeners.ssl.nodes = {address}:{cluster.node_port}
+{_tls("ssl_options")}
+mqtt.allow_anonymous = false
+mqtt.ssl_cert_login = true
+ssl_cert_login_from = subject_alternative_name
+ssl_cert_login_san_type = uri
+ssl_cert_login_san_index = 0
+# No client takes over the session of another user.
+mqtt.ssl_cert_client_id_from = subject_alternative_name
+mqtt.ssl_cert_login_san_type = dns
+
+mqtt.durable_queue_type = quorum
+mqtt.prefetch = {MAX_IN_HAND}
+mqtt.max_session_expiry_interval_seconds = {SESSION_S}
+mqtt.max_packet_size_authenticated = {MAX_PACKET_BYTES}
+mqtt.retained_message_store = rabbit_mqtt_retained_msg_store_noop
+# Memory that the log of the quorum queues takes before it is written out.
+raft.wal_max_size_bytes = 67108864
+disk_free_limit.absolute = 1GB
+# A refused message is logged with its topic, which may have 16 kB.
+log.file.rotation.size = 10485760
+log.file.rotation.count = 5
+
+management.ssl.ip = {address}
+management.ssl.port = {cluster.management_port}
+{_tls("management.ssl")}
+
+definitions.import_backend = local_filesystem
+definitions.local.path = {CONFIG_DIR}/definitions.json
+definitions.skip_if_unchanged = true
+cluster_partition_handling = pause_minority
+cluster_formation.peer_discovery_backend = classic_config
+{formed}
+"""
 
 
 def _pattern(rights: Rights, kinds: Sequence[str]) -> str:

@@ -36,8 +36,9 @@ def check_cluster(data_dir: Path, broker: str) -> Iterator[Check]:
     yield _name(certificates, broker)
     answers = dict(certificates.management.answers_of_each(
         "/nodes?columns=name,running,partitions,mem_alarm,disk_free_alarm"))
-    yield _members(certificates, answers)
-    if all(isinstance(answer, BrokerControlError) for answer in answers.values()):
+    members = _members(certificates, answers)
+    yield members
+    if members.state == "fail":
         return
     try:
         yield _version(certificates.management)
@@ -48,7 +49,7 @@ def check_cluster(data_dir: Path, broker: str) -> Iterator[Check]:
 
 
 def _name(certificates: ClusterCertificates, broker: str) -> Check:
-    """Nodes that reach one broker only by the name are lost with it."""
+    """Check that the name leads to every broker: a node that knows one is lost with it."""
     members = {member: _addresses(member) for member in certificates.cluster.members}
     found = _addresses(broker)
     missing = [member for member, addresses in members.items() if not addresses & found]
@@ -75,7 +76,7 @@ def _members(certificates: ClusterCertificates, answers: dict[str, Any]) -> Chec
                      for one in answer if one.get("partitions")]
     if not problems:
         return Check(_MEMBERS, "ok", f"{len(wanted)} of {len(wanted)} run as one")
-    failed = len(answers) == sum(isinstance(one, BrokerControlError) for one in answers.values())
+    failed = all(isinstance(answer, BrokerControlError) for answer in answers.values())
     return Check(
         _MEMBERS, "fail" if failed else "warn", "; ".join(dict.fromkeys(problems)),
         "start the missing ones (journalctl -u rabbitmq-server). All need the same erlang.cookie, "
@@ -97,8 +98,8 @@ def _users(certificates: ClusterCertificates) -> Iterator[Check]:
     accepted = {one["user"] for one in certificates.management.get(
         f"/vhosts/{cell}/permissions?columns=user") or ()}
     stale = sorted(accepted - {cell, *logins.values()})
-    definitions = ("`idroserra broker init` writes them; then on one broker: rabbitmqctl "
-                   f"import_definitions {CONFIG_DIR}/definitions.json")
+    definitions = ("`idroserra broker init` writes definitions.json: copy it to one broker, and "
+                   f"there: rabbitmqctl import_definitions {CONFIG_DIR}/definitions.json")
     if missing:
         yield Check(_USERS, "fail", f"the cluster does not know {', '.join(missing)}", "; ".join(
             definitions if name == HOST else f"`idroserra broker node {name}`"
@@ -118,7 +119,7 @@ def _users(certificates: ClusterCertificates) -> Iterator[Check]:
 
 
 def _session(certificates: ClusterCertificates) -> Check:
-    """The host's session must be at several brokers, or it is lost with one."""
+    """Check that every broker has the sessions: one that is at one broker is lost with it."""
     cell, members = certificates.authority.cell, certificates.cluster.members
     queues = certificates.management.get(f"/queues/{cell}?columns=name,type,members")
     kept = [one for one in queues if one.get("type") == "quorum"]

@@ -23,7 +23,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from idroserra.core import protocol
 from idroserra.core.config import MqttConfig
 from idroserra.mqtt.packets import DISCONNECT, MalformedPacket, PacketParser, publish, refusal
-from idroserra.mqtt.paho_client import gives_way, new_client, stop_client
+from idroserra.mqtt.paho_client import is_taken_over, new_client, stop_client
 from idroserra.mqtt.subscriber import MAX_PACKET_BYTES, Subscriber
 
 HOST_STATUS_TOPIC = f"{protocol.PREFIX}/host/up/status"
@@ -188,7 +188,7 @@ class MqttConnection:
     def _on_disconnect(
         self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
-        if gives_way(client, reason):
+        if is_taken_over(reason):
             self._leave_to_other()
         elif not self._out_state.startswith("refused"):
             self._out_state = f"connecting: {reason}"
@@ -196,6 +196,7 @@ class MqttConnection:
     def _leave_to_other(self) -> None:
         """Stay away: two hosts that serve the same nodes would each store a part of the records,
         and the nodes erase what either has stored."""
+        self._client.disconnect()
         self._subscriber.leave()
         self._in_state = self._out_state = (
             f"another host has connected as {self._config.client_id}: stop the one that must not "

@@ -37,19 +37,17 @@ def new_client(config: MqttConfig, client_id: str) -> mqtt.Client:
     return client
 
 
-def gives_way(client: mqtt.Client, reason: Any) -> bool:
-    """Return whether another client took over the session, and then do not reconnect: each would
-    end the connection of the other. A broker with MQTT 3.1.1 does not say it."""
-    is_taken_over = bool(reason.value == SESSION_TAKEN_OVER)
-    if is_taken_over:
-        client.disconnect()
-    return is_taken_over
+def is_taken_over(reason: Any) -> bool:
+    """Return whether a connection ended because another client has its client id. A broker with
+    MQTT 3.1.1 does not say it."""
+    return bool(reason.value == SESSION_TAKEN_OVER)
 
 
 def _on_disconnect(
     client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
 ) -> None:
-    gives_way(client, reason)
+    if is_taken_over(reason):  # else each would end the connection of the other, in turn
+        client.disconnect()
 
 
 def _text(path: object) -> str | None:
