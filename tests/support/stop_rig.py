@@ -173,9 +173,9 @@ class HostSide:
         raise AssertionError(error)
 
     def subscribed(self, topic):
-        payload = self.link.retained.get(topic)
-        if payload is not None:
-            self.broker.send(topic, payload, True)
+        assert topic == topics.every_down(NODE)
+        for retained, payload in self.link.retained.items():
+            self.broker.send(retained, payload, True)
 
     async def run(self):
         while True:

@@ -82,15 +82,15 @@ class Client:
             asyncio.create_task(self._deadline_loop())]
         await self._wait_until(lambda: self.is_connected)
 
-    async def subscribe(self, topics, qos=1):
-        """Subscribe to `topics` at `qos` and wait for SUBACK. Raises LinkError."""
+    async def subscribe(self, topic):
+        """Subscribe to a topic filter, at QoS 1, and wait for SUBACK. Raises LinkError."""
         packet_id = self._next_packet_id()
         self._due_ms[f"SUBACK {packet_id}"] = self._clock.now_ms() + self._options.response_ms
-        self._queue(packets.subscribe(packet_id, topics, qos))
+        self._queue(packets.subscribe(packet_id, topic))
         await self._wait_until(lambda: packet_id in self._suback_codes)
         codes = self._suback_codes.pop(packet_id)
-        if len(codes) != len(topics) or any(code & 0x80 for code in codes):
-            raise LinkError(f"broker: refused to subscribe to {', '.join(topics)}")
+        if len(codes) != 1 or codes[0] & 0x80:
+            raise LinkError(f"broker: refused to subscribe to {topic}")
 
     async def publish(self, topic, payload, qos=1, retain=False):
         """Send a message, bytes or a list of bytes, once the window has room. Raises LinkError.

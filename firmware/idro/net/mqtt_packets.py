@@ -72,12 +72,9 @@ def size_of(pieces):
     return sum([len(piece) for piece in pieces])
 
 
-def subscribe(packet_id, topics, qos):
-    """Return SUBSCRIBE for a list of topic filters at one QoS (3.8)."""
-    body = struct.pack(">H", packet_id)
-    for topic in topics:
-        body += _text(topic) + bytes((qos,))
-    return _packet(SUBSCRIBE, body)
+def subscribe(packet_id, topic):
+    """Return SUBSCRIBE for a topic filter at QoS 1 (3.8)."""
+    return _packet(SUBSCRIBE, struct.pack(">H", packet_id) + _text(topic) + b"\1")
 
 
 def puback(packet_id):

@@ -24,10 +24,6 @@ Broker = namedtuple("Broker", ("host", "port", "node_id", "password", "has_certi
 Handlers = namedtuple(
     "Handlers", ("info", "config_report", "on_command", "on_config", "on_stored", "on_update"))
 
-_AT_LEAST_ONCE = ("command", "config", "update")
-# A down/stored includes the ones before it, and a lost piece of an update is requested again.
-_AT_MOST_ONCE = ("stored", "update_data")
-
 KEEPALIVE_S = 30
 RESPONSE_MS = 10_000
 RESEND_MS = 30_000
@@ -135,9 +131,7 @@ class Publisher:
             await client.open(broker.host, broker.port)
             async with self.dose_or_handshake:
                 await client.log_in()
-            await client.subscribe([topics.down(broker.node_id, leaf) for leaf in _AT_LEAST_ONCE])
-            await client.subscribe(
-                [topics.down(broker.node_id, leaf) for leaf in _AT_MOST_ONCE], qos=0)
+            await client.subscribe(topics.every_down(broker.node_id))
             status = messages.pack_status(True)
             await client.publish(self._up("status"), status, retain=True)
             self._reports_due = ["info", "config"]

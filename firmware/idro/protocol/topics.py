@@ -37,6 +37,11 @@ def down(node, leaf):
     return _topic(node, "down", leaf, DOWN)
 
 
+def every_down(node):
+    """Return the filter of all that the host publishes for a node."""
+    return "/".join((PREFIX, node, "down", "+"))
+
+
 def parse(topic):
     """Return (node, "up" | "down", leaf) of a topic. Raises ProtocolError."""
     parts = topic.split("/") if isinstance(topic, str) else ()

@@ -102,7 +102,9 @@ def _client(user: str) -> Json:
 def _node_rights(node: str) -> Rights:
     topics = f"{protocol.PREFIX}/{node}"
     return (*((SEND, f"{topics}/up/{leaf}") for leaf in UP),
-            *((kind, f"{topics}/down/{leaf}") for leaf in DOWN for kind in (_RECEIVE, _TOPIC)))
+            # Nodes of earlier versions subscribe to each topic.
+            *((kind, f"{topics}/down/{leaf}") for leaf in DOWN for kind in (_RECEIVE, _TOPIC)),
+            (_TOPIC, f"{topics}/down/+"))
 
 
 def rights_of(user: str) -> Rights:

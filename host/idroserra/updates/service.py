@@ -354,7 +354,8 @@ class UpdateService:
                 self._stop(update.rollout, error)
                 return
             if chunk is not None:
-                self._parts.link.publish(protocol.down_topic(node, "update_data"), chunk)
+                # A node asks again for one that was lost.
+                self._parts.link.publish_qos0([(protocol.down_topic(node, "update_data"), chunk)])
             with self._lock:
                 rollout = self._rollouts[update.rollout]
                 self._change(rollout, node_progress.apply_request(

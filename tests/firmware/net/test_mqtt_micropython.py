@@ -44,7 +44,7 @@ async def main(port, hole, closed):
     await one.log_in()
     await one.publish("t/kept", b"kept", retain=True)
     await one.until_acknowledged()
-    await one.subscribe(["t/kept"])
+    await one.subscribe("t/kept")
     message = await next_message(one)
     print(message.topic, message.payload, message.retain)
     for number in range(200):

@@ -41,7 +41,7 @@ async def main():
     try:
         await client.open(host, int(port))
         await client.log_in()
-        await client.subscribe(["idro/v1/" + node + "/down/command"])
+        await client.subscribe("idro/v1/" + node + "/down/+")
         for number in range(int(count)):
             await client.publish("idro/v1/" + node + "/up/ack", b"%d " % number + b"." * 3000)
         await client.until_acknowledged()

@@ -103,7 +103,7 @@ BAD = {
         "await client.open(broker.host, broker.port)",
         "raise LinkError('lost')")},
     "does not subscribe to down/stored": {"module": "idro/net/publisher", "replace": (
-        '_AT_MOST_ONCE = ("stored", "update_data")', '_AT_MOST_ONCE = ("update_data",)')},
+        "self._take_stored(self._handlers.on_stored(payload))", "pass")},
     "dies at 299 s": {"module": "idro/app/control_cycle", "replace": (
         "        now_ms = context.clock.now_ms()\n        if self._was_paused",
         "        now_ms = context.clock.now_ms()\n"

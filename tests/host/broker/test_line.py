@@ -109,7 +109,7 @@ def test_a_node_speaks_and_hears_for_itself_alone(people):
     for topic in (f"idro/v1/{TWO}/up/ack", f"idro/v1/{TWO}/down/command", "idro/v1/host/up/status",
                   f"idro/v1/{ONE}/down/command", "homeassistant/x", "idro/v1/up/ack"):
         one.publish(topic, b"not mine")
-    two.subscribe(f"idro/v1/{TWO}/down/command")
+    two.subscribe(topics.every_down(TWO))
     one.publish(f"idro/v1/{ONE}/up/ack", b"mine")
     assert host.heard() == (f"idro/v1/{ONE}/up/ack", b"mine")
     host.publish(f"idro/v1/{TWO}/down/command", b"for two")
@@ -239,7 +239,7 @@ def test_the_host_connects_with_its_certificate(rig):
     link.start()
     wait_until(lambda: link.is_connected, 10, "the host at the broker")
     two = rig.client(TWO)
-    two.subscribe(f"idro/v1/{TWO}/down/command")
+    two.subscribe(topics.every_down(TWO))
     two.publish(f"idro/v1/{TWO}/up/ack", b"over TLS")
     arrived: list[IncomingMessage] = []
     while not arrived:

@@ -30,7 +30,7 @@ class Broker:
 
         A message with QoS 0 passes those that wait for room in the window."""
         peer = self._peer
-        if peer is None or topic not in peer.subscriptions:
+        if peer is None or peer.qos_of(topic) is None:
             return False
         peer.publish(topic, payload, retain, qos)
         return True
@@ -51,7 +51,7 @@ class Broker:
         self._host.refused(error)
 
     def subscribed(self, topic):
-        """Handle a subscription to `topic`."""
+        """Handle a subscription to the filter `topic`."""
         self._host.subscribed(topic)
 
     def reply(self, socket, data):
@@ -71,7 +71,12 @@ class _Peer:
         self._last_id = 0
         self._waiting = []  # (packet id, packet) beyond the window
         self._on_the_way = []  # packet ids without PUBACK
-        self.subscriptions = {}
+        self._subscriptions = {}
+
+    def qos_of(self, topic):
+        """Return the QoS of the node's subscription to `topic`, None without one."""
+        level = topic.rpartition("/")[0] + "/+"
+        return self._subscriptions.get(topic, self._subscriptions.get(level))
 
     def received(self, data):
         """Process bytes of the node."""
@@ -85,7 +90,7 @@ class _Peer:
 
     def publish(self, topic, payload, retain, qos):
         """Send one message with QoS `qos`, at most that of the subscription."""
-        if not qos or not self.subscriptions[topic]:
+        if not qos or not self.qos_of(topic):
             self._reply(wire.publish(topic, payload, None, retain))
             return
         self._last_id = self._last_id % 65_535 + 1
@@ -128,7 +133,7 @@ class _Peer:
             granted = bytes(min(qos, 1) for _, qos in filters)
             self._reply(wire.packet(wire.SUBACK << 4, wire.u16(packet_id) + granted))
             for topic, qos in filters:
-                self.subscriptions[topic] = min(qos, 1)
+                self._subscriptions[topic] = min(qos, 1)
                 self._broker.subscribed(topic)
         elif kind == wire.PINGREQ:
             self._reply(wire.packet(wire.PINGRESP << 4, b""))

@@ -149,8 +149,8 @@ class FakeHost:
         self._runtime.emit({"t": "broker", "error": str(error)})
 
     def subscribed(self, topic):
-        """Handle a subscription of the node to `topic`."""
-        if topic.endswith("/down/config") and self._settings:
+        """Handle the subscription of the node to `topic`."""
+        if topic.endswith("/down/+") and self._settings:
             self._send_settings()
 
     def set_settings(self, values):
@@ -222,7 +222,8 @@ class FakeHost:
         body = b'{"v":1,"boot_id":"%s","seq_upto":%d,"unix_ms":%d,"sent_at_ms":%s' % (
             boot_id.encode(), upto, self._runtime.unix_ms(),
             b"null" if sent_at_ms is None else b"%d" % sent_at_ms)
-        self.broker.send(self._stored_topic, self._with_auth(self._stored_head, body, self._key))
+        self.broker.send(
+            self._stored_topic, self._with_auth(self._stored_head, body, self._key), qos=0)
 
     def topic(self, leaf, node=None):
         """Return the topic down/`leaf` of this node, or of another."""

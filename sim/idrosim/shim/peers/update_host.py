@@ -85,7 +85,7 @@ class UpdateHost:
         if path == release.get("spoil") and data:
             data[0] ^= 1
         head = struct.pack(">8sH", binascii.unhexlify(request["sha256"])[:8], request["number"])
-        self._host.broker.send(self._host.topic("update_data"), head + bytes(data))
+        self._host.broker.send(self._host.topic("update_data"), head + bytes(data), qos=0)
 
     def _read(self, path):
         try:
