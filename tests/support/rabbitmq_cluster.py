@@ -15,7 +15,8 @@ from typing import Self
 from idroserra.broker import cluster
 from idroserra.broker.certificates import broker_folder_of, folder_of
 from idroserra.broker.cluster import ClusterCertificates
-from idroserra.broker.rabbitmq import CONFIG_DIR, DISTRIBUTION_PORT
+from idroserra.broker.rabbitmq import CONFIG_DIR, DISTRIBUTION_PORT, ENABLE_METADATA
+from support.erlang_network import ErlangNetwork
 from support.programs import not_tried, program
 from support.server_process import Server
 from support.wait import wait_until
@@ -33,6 +34,7 @@ class Member(Server):
     def __init__(self, folder: Path, address: str, ports: Ports) -> None:
         super().__init__(folder)
         self.address = address
+        self.state = folder / "state"
         self._ports = ports
 
     def command(self) -> list[str]:
@@ -65,6 +67,18 @@ class Member(Server):
         self._process = None
         wait_until(lambda: not self.answers(), 60, f"{self.address} is dead")
 
+    def keep_alive(self) -> None:
+        """Start the broker again if it has exited, as systemd does."""
+        if self._process is not None and self._process.poll() is not None:
+            self.start()
+
+    def shut_down(self) -> None:
+        """End the broker as its service does."""
+        self.control("shutdown")
+        assert self._process is not None
+        self._process.wait(60)
+        self._process = None
+
     def control(self, *words: str) -> None:
         """Run rabbitmqctl as on the machine of this broker."""
         subprocess.run([str(CONTROL), *words], env=self._environment(), check=True, timeout=120,
@@ -84,11 +98,11 @@ class Member(Server):
         return own | {
             "HOME": str(self.folder),
             "ERL_CRASH_DUMP": str(self.folder / "erl_crash.dump"),
-            "ERL_EPMD_PORT": str(self._ports.epmd),
+            "ERL_EPMD_PORT": str(self._ports.epmd[self.address]),
             "RABBITMQ_CONF_ENV_FILE": str(self.folder / "rabbitmq-env.conf"),
             "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
-            "RABBITMQ_MNESIA_BASE": str(self.folder / "state"),
+            "RABBITMQ_MNESIA_BASE": str(self.state),
             "RABBITMQ_LOGS": "-",
         }
 
@@ -106,27 +120,49 @@ class Member(Server):
 
 
 class Ports:
-    """Free ports, the same at every member, and that of the Erlang port mapper."""
+    """Free ports, the same at every member, and those of the Erlang port mapper."""
 
     def __init__(self) -> None:
         self._held = [_reserve() for _ in range(3)]
-        self.node, self.management, self.epmd = (
-            held.getsockname()[1] for held in self._held)
+        self.node, self.management, epmd = (held.getsockname()[1] for held in self._held)
+        self.epmd = dict.fromkeys(MEMBERS, epmd)
+
+
+class Epmd:
+    """Erlang's port mapper."""
+
+    def __init__(self, port: int) -> None:
+        self._command = [program("epmd"), "-port", str(port), "-address", ",".join(MEMBERS)]
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait(60)
 
 
 class RabbitCluster:
-    """The cluster of a host whose data is in `folder/data`."""
+    """The cluster of a host whose data is in `folder/data`. `network` is None unless
+    `can_part`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, can_part: bool = False) -> None:
         if not list(SERVER.parents[1].glob("lib/rabbitmq_server-4*")):
             not_tried("rabbitmq-server 4 is not installed (Debian 13 has it)")
         self.ports = Ports()
         self.data_dir = folder / "data"
         self.data_dir.mkdir(parents=True)
         self.members = [Member(folder / address, address, self.ports) for address in MEMBERS]
+        self.network: ErlangNetwork | None = None
+        if can_part:
+            self.network = ErlangNetwork({one.address: one.port for one in self.members})
+            self.ports.epmd = self.network.ports
         self.write_files()
         self.certificates = ClusterCertificates(self.data_dir)
-        self._epmd: subprocess.Popen[bytes] | None = None
+        self._opened = ExitStack()
 
     def write_files(self) -> None:
         """Do what `broker init` does, and copy its files to the members."""
@@ -134,6 +170,31 @@ class RabbitCluster:
                      node_port=self.ports.node, management_port=self.ports.management)
         for member in self.members:
             member.install(broker_folder_of(self.data_dir) / member.address)
+
+    def enable_metadata(self) -> None:
+        """Do the last step of docs/cluster.md, while all members run."""
+        self.members[0].control(*ENABLE_METADATA.split()[1:])
+
+    def cell(self, data_dir: Path) -> ClusterCertificates:
+        """Create a second host, whose CA every broker trusts from its next start."""
+        data_dir.mkdir(parents=True)
+        cluster.init(data_dir, "second", MEMBERS, ["localhost"], node_port=self.ports.node,
+                     management_port=self.ports.management, joins=self.certificates.authority.path)
+        second = ClusterCertificates(data_dir)
+        for member in self.members:
+            with (member.folder / "ca.pem").open("a") as file:
+                file.write(second.authority.path.read_text())
+        return second
+
+    def join(self, data_dir: Path) -> ClusterCertificates:
+        """Let a second host in, as docs/cluster.md says: its CA at every broker, its definitions
+        at one."""
+        second = self.cell(data_dir)
+        folder = broker_folder_of(data_dir) / second.authority.cell
+        self.members[0].control("import_definitions", str(folder / "definitions.json"))
+        for member in self.members:
+            member.control("eval", "ssl:clear_pem_cache().")
+        return second
 
     def files(self, user: str) -> tuple[Path, Path]:
         """Return certificate and key of `host` or a node."""
@@ -143,24 +204,18 @@ class RabbitCluster:
         return self.certificates.files(user)
 
     def __enter__(self) -> Self:
-        self._epmd = subprocess.Popen(
-            [program("epmd"), "-port", str(self.ports.epmd), "-address", ",".join(MEMBERS)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        with ExitStack() as if_failed:
-            if_failed.callback(self.__exit__)
+        with ExitStack() as opened:
+            opened.enter_context(self.network or Epmd(self.ports.epmd[MEMBERS[0]]))
             for member in self.members:
+                opened.callback(member.kill)
                 member.start()
             for member in self.members:
                 member.wait()
-            if_failed.pop_all()
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for member in self.members:
-            member.kill()
-        assert self._epmd is not None
-        self._epmd.kill()
-        self._epmd.wait(60)
+        self._opened.close()
 
 
 def _group(pid: str) -> int | None:

@@ -34,12 +34,13 @@ class _Pair:
 
 
 class TcpLink:
-    """A context manager that listens on `port` and forwards to `to_port` of the first of `hosts`
-    that answers, with `context` over TLS."""
+    """A context manager that listens on `port` of `address` and forwards to `to_port` of the first
+    of `hosts` that answers, with `context` over TLS."""
 
     def __init__(self, to_port: int, context: ssl.SSLContext | None = None,
-                 hosts: Sequence[str] = ("127.0.0.1",)) -> None:
+                 hosts: Sequence[str] = ("127.0.0.1",), address: str = "127.0.0.1") -> None:
         self.port = free_port()
+        self._address = address
         self._to_port, self._hosts = to_port, hosts
         self._context = context
         self._fault: str | None = None
@@ -103,7 +104,7 @@ class TcpLink:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._connected, self._address, self.port)
 
     async def _close(self) -> None:
         assert self._server is not None

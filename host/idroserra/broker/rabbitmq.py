@@ -32,6 +32,9 @@ from idroserra.pki.broker_ca import HOST
 
 CONFIG_DIR = "/etc/rabbitmq"
 MIN_VERSION = "4.0"
+# Supported since 4.0, the only one from 4.3: https://www.rabbitmq.com/docs/metadata-store
+METADATA_FLAG = "khepri_db"
+ENABLE_METADATA = f"rabbitmqctl enable_feature_flag --opt-in {METADATA_FLAG}"
 DISTRIBUTION_PORT = 25672
 SESSION_S = 14 * 86_400
 MAX_QUEUED, MAX_QUEUED_BYTES = 20_000, 16_777_216  # of one session; the oldest go first

@@ -11,7 +11,7 @@ import typer
 from idroserra.broker import cluster
 from idroserra.broker.certificates import broker_folder_of, folder_of
 from idroserra.broker.cluster import ClusterCertificates
-from idroserra.broker.rabbitmq import CONFIG_DIR, DISTRIBUTION_PORT, MIN_VERSION
+from idroserra.broker.rabbitmq import CONFIG_DIR, DISTRIBUTION_PORT, ENABLE_METADATA, MIN_VERSION
 from idroserra.core.config import Config
 from idroserra.core.errors import ConfigError
 from idroserra.core.hostnames import check_name
@@ -59,7 +59,8 @@ def init(
             f"next: on each machine install rabbitmq-server {MIN_VERSION} or newer, copy its "
             f"folder below {folder} to {CONFIG_DIR}, make the files readable by the user "
             f"rabbitmq only, move erlang.cookie to /var/lib/rabbitmq/.erlang.cookie (mode 0400), "
-            f"and restart rabbitmq-server (docs/cluster.md)\n"
+            f"and restart rabbitmq-server; when all run, on one of them: {ENABLE_METADATA} "
+            f"(docs/cluster.md)\n"
             f"note: only the brokers may reach each other's ports 4369 and {DISTRIBUTION_PORT}, "
             f"only hosts port {management_port}")
     else:

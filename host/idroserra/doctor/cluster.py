@@ -12,7 +12,14 @@ from idroserra.broker.cluster import OLD_CERTIFICATE, ClusterCertificates
 from idroserra.broker.file_names import SETTINGS
 from idroserra.broker.management import Management
 from idroserra.broker.mosquitto import BrokerControlError
-from idroserra.broker.rabbitmq import CONFIG_DIR, MIN_VERSION, SESSION_POLICY, erlang_name
+from idroserra.broker.rabbitmq import (
+    CONFIG_DIR,
+    ENABLE_METADATA,
+    METADATA_FLAG,
+    MIN_VERSION,
+    SESSION_POLICY,
+    erlang_name,
+)
 from idroserra.core.errors import HostError
 from idroserra.doctor.result import Check
 from idroserra.pki.broker_ca import HOST
@@ -42,6 +49,7 @@ def check_cluster(data_dir: Path, broker: str) -> Iterator[Check]:
         return
     try:
         yield _version(certificates.management)
+        yield _metadata(certificates.management)
         yield from _users(certificates)
         yield _session(certificates)
     except BrokerControlError as error:
@@ -89,6 +97,16 @@ def _version(management: Management) -> Check:
     if tuple(map(int, found.split(".")[:2])) >= tuple(map(int, MIN_VERSION.split("."))):
         return Check("RabbitMQ", "ok", found)
     return Check("RabbitMQ", "fail", found, f"update it to {MIN_VERSION} or newer")
+
+
+def _metadata(management: Management) -> Check:
+    """Check that the brokers keep users, sessions and subscriptions in Khepri."""
+    flags = {one["name"]: one["state"] for one in management.get("/feature-flags")}
+    if flags.get(METADATA_FLAG) == "enabled":
+        return Check("metadata of the cluster", "ok", "in Khepri")
+    return Check("metadata of the cluster", "warn", "in Mnesia: it takes several times as long "
+                 "until all nodes are back after a broker died", f"on one broker, while all run: "
+                 f"{ENABLE_METADATA}")
 
 
 def _users(certificates: ClusterCertificates) -> Iterator[Check]:

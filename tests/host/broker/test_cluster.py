@@ -16,9 +16,8 @@ import pytest
 from idro.protocol import topics
 from idroserra.backup.create import make_backup
 from idroserra.backup.restore import restore
-from idroserra.broker import cluster, management
+from idroserra.broker import management
 from idroserra.broker.certificates import broker_folder_of
-from idroserra.broker.cluster import ClusterCertificates
 from idroserra.broker.rabbitmq import MAX_IN_HAND, erlang_name
 from idroserra.doctor.cluster import check_cluster
 from idroserra.mqtt import packets
@@ -39,6 +38,8 @@ MACHINE_OFF = "127.0.0.7"
 @pytest.fixture(scope="module")
 def brokers(tmp_path_factory):
     with RabbitCluster(tmp_path_factory.mktemp("cluster")) as made:
+        assert findings(made)["metadata of the cluster"][0] == "warn"
+        made.enable_metadata()
         for node in (ONE, TWO):
             made.certificates.issue(node)
         yield made
@@ -128,13 +129,13 @@ def test_no_node_takes_the_session_of_another_or_of_the_host(brokers):
 
 @pytest.mark.parametrize("wanted", [
     "#", "idro/#", "idro/v1/+/down/command", "idro/v1/+/up/telemetry",
-    f"idro/v1/{ONE}/down/config", f"idro/v1/{ONE}/#", f"idro/v1/{TWO}/+/command", "$SYS/#"])
+    f"idro/v1/{ONE}/down/+", f"idro/v1/{ONE}/#", f"idro/v1/{TWO}/+/command", "$SYS/#"])
 def test_a_node_subscribes_to_its_own_topics_only(brokers, wanted):
     with closing(Client(brokers, TWO)) as bad:
         assert bad.is_accepted
         assert not bad.subscribe(wanted)
     with closing(Client(brokers, TWO)) as bad:
-        assert bad.subscribe(topics.down(TWO, "command"))
+        assert bad.subscribe(topics.every_down(TWO))
 
 
 @pytest.mark.parametrize("topic", [
@@ -199,20 +200,7 @@ def test_the_host_has_many_messages_in_hand(brokers):
 
 
 def test_a_second_cell_shares_the_brokers_and_nothing_else(brokers, tmp_path):
-    """It joins as docs/cluster.md says: its CA at every broker, its definitions at one."""
-    data = tmp_path / "second"
-    data.mkdir()
-    cluster.init(data, "second", MEMBERS, ["localhost"], node_port=brokers.ports.node,
-                 management_port=brokers.ports.management,
-                 joins=brokers.certificates.authority.path)
-    second = ClusterCertificates(data)
-    cell = broker_folder_of(data) / second.authority.cell
-    for member in brokers.members:
-        with (member.folder / "ca.pem").open("a") as file:
-            file.write((cell / "ca.pem").read_text())
-    brokers.members[0].control("import_definitions", str(cell / "definitions.json"))
-    for member in brokers.members:
-        member.control("eval", "ssl:clear_pem_cache().")
+    second = brokers.join(tmp_path / "second")
     second.issue(ONE)  # the same name as in the first cell
     files = second.files(ONE)
     host_files = second.folder / "host.pem", second.folder / "host.key"
@@ -297,7 +285,7 @@ def test_the_doctor_names_what_is_wrong_with_a_cluster(brokers):
     found = findings(brokers)
     assert {name: state for name, (state, _) in found.items()} == {
         "name of the cluster": "warn", "brokers of the cluster": "ok", "RabbitMQ": "ok",
-        "users of the cluster": "ok", "session": "ok"}, found
+        "metadata of the cluster": "ok", "users of the cluster": "ok", "session": "ok"}, found
     assert f"{MEMBERS[0]} does not lead to {MEMBERS[1]}, {MEMBERS[2]}" in (
         found["name of the cluster"][1])
     api = brokers.certificates.management
