@@ -12,6 +12,7 @@ import json
 import random
 import sys
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from idro.app.commands import CommandHandler
 from idro.net.publisher import Broker, Handlers, Publisher
 from idro.outbox.outbox import Outbox
 from idro.protocol import messages, settings, system_host
+from idro.protocol.reason import Reason
 
 CHANNELS = (
     "reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "reservoir.level_mm",
@@ -29,6 +31,7 @@ UPTIME_MS = 73 * 3_600_000  # of a node at the start, longer than the backlog
 DAYS_MS = 3 * 86_400_000
 EVENT_EVERY = 60  # records
 KEY = b"k" * 32  # of every node
+QUIET = asyncio.Event()
 
 
 class Clock:
@@ -36,19 +39,29 @@ class Clock:
 
     def now_ms(self) -> int:
         """Return ms since boot."""
-        return UPTIME_MS + int(asyncio.get_running_loop().time() * 1_000) - BEGAN_MS
+        return UPTIME_MS + int(asyncio.get_running_loop().time() * 1_000)
 
     async def sleep_ms(self, duration_ms: int) -> None:
         """Sleep."""
         await asyncio.sleep(duration_ms / 1_000)
 
 
-class Node:
-    """One node: it measures, and stores records until the host confirms them."""
+class CommandIds(set[str]):
+    """The commands that a node has begun."""
 
-    def __init__(self, number: int, port: int, folder: Path, every_s: float) -> None:
+    has = set[str].__contains__
+
+
+class Node:
+    """One node: it measures, stores records until the host confirms them, and carries out the
+    command `hold`."""
+
+    def __init__(self, number: int, port: int, folder: Path, every_s: float, *,
+                 connect: Callable[..., Any] = asyncio.open_connection,
+                 has_certificate: bool = False) -> None:
+        """`connect` opens (host, port)."""
         self.name = f"idro-{number:04}"
-        self.boot_id = f"b{number:07}"
+        self.boot_id = boot_id_of(number)
         self.records = self.events = 0
         self.last_seq = 0
         self.live: deque[tuple[int, float]] = deque()  # (seq, time of the record)
@@ -57,11 +70,14 @@ class Node:
         self._clock = Clock()
         path = folder / self.name
         self.outbox = Outbox(str(path), self.boot_id, CHANNELS, self._clock)
-        handlers = Handlers(self._info, self._report, _ignore, _ignore, self._on_stored, _ignore)
+        self.command_ids = CommandIds()
         self._commands = CommandHandler(
-            (self.name, KEY, self.boot_id), clock=self._clock, command_ids=None, actions={},
-            stop=_ignore, stop_outcome=_ignore, record_event=_ignore, send_ack=_ignore)
-        broker = Broker("127.0.0.1", port, self.name, None, False, asyncio.open_connection)
+            (self.name, KEY, self.boot_id), clock=self._clock, command_ids=self.command_ids,
+            actions={"hold": _hold}, stop=_ignore, stop_outcome=_ignore, record_event=_ignore,
+            send_ack=lambda *ack: self.publisher.send_ack(*ack))
+        handlers = Handlers(self._info, self._report, self._commands.receive, _ignore,
+                            self.on_stored, _ignore)
+        broker = Broker("127.0.0.1", port, self.name, None, has_certificate, connect)
         self.publisher = Publisher(broker, self.outbox, self._clock, handlers, random.randint)
 
     async def measure(self) -> None:
@@ -88,7 +104,8 @@ class Node:
         for i in range(count):
             self.take(end_ms - (count - i) * (DAYS_MS // count))
 
-    def _on_stored(self, payload: bytes) -> Any:
+    def on_stored(self, payload: bytes) -> Any:
+        """Take a down/stored; return it, or None if it must be ignored."""
         stored = self._commands.receive_stored(payload)
         if stored is None:
             return None
@@ -107,6 +124,11 @@ class Node:
         return messages.ConfigReport(0, None, settings.defaults())
 
 
+def boot_id_of(number: int) -> str:
+    """Return the boot of a node."""
+    return f"b{number:07}"
+
+
 def values(number: int) -> dict[str, float]:
     """Return the readings of a node."""
     return {
@@ -116,6 +138,10 @@ def values(number: int) -> dict[str, float]:
         "circulation.on_pct": 100, "top_off.on_pct": 0, "node.heap_free_b": 61_000,
         "node.outbox_count": number % 50, "node.rssi_dbm": -60,
     }
+
+
+def _hold(args: Any, _by: str, answer: Callable[..., None]) -> None:
+    answer("done", Reason("hold_begun", for_ms=args["for_ms"]))
 
 
 def _ignore(*_: object) -> None:
@@ -158,7 +184,5 @@ async def main(port: int, first: int, count: int, every_s: float, folder: Path) 
 
 
 if __name__ == "__main__":
-    QUIET = asyncio.Event()
-    BEGAN_MS = 0
     _port, _first, _count = map(int, sys.argv[1:4])
     asyncio.run(main(_port, _first, _count, float(sys.argv[4]), Path(sys.argv[5])))

@@ -28,7 +28,8 @@ sys.path.append(str(HERE.parents[1]))
 
 import pytest  # noqa: E402
 
-from campaigns.chaos import faults  # noqa: E402  found beside this file
+from campaigns.chaos import cell_faults, faults  # noqa: E402  found beside this file
+from campaigns.chaos.cells import CellRig  # noqa: E402
 from campaigns.chaos.disk import SmallDisk  # noqa: E402
 from campaigns.chaos.rig import Rig  # noqa: E402
 from campaigns.chaos.table import table  # noqa: E402
@@ -41,8 +42,9 @@ class Kind(NamedTuple):
     count: int
     each: int
     store: str
-    run: Callable[[Rig, random.Random, int], faults.EpisodeResult] | None
+    run: Callable[[Any, random.Random, int], faults.EpisodeResult] | None
     options: dict[str, Any] = {}
+    rig: type[Rig] | type[CellRig] = Rig
 
 
 PLAN = (
@@ -56,6 +58,8 @@ PLAN = (
     Kind("day without InfluxDB, 50 nodes", 1, 1, "influx", faults.day_without_database,
          {"nodes": 50, "per_s": 0.2, "step_ms": faults.OUTAGE_STEP_MS}),
     Kind("all faults", 600, 60, "influx", faults.all_faults, {"linked": True}),
+    Kind("cluster, 3 cells, 1,500 nodes", 660, 66, "influx", cell_faults.all_faults,
+         {"nodes": 500, "every_s": 20.0}, CellRig),
 )
 
 
@@ -105,7 +109,7 @@ def _episode(kind: Kind, chance: random.Random, count: int, folder: Path) -> dic
         # In the other episodes the host's clock determines the start of a boot.
         if chance.random() < 0.5 and "step_ms" not in options:
             options["boot_unix_ms"] = time.time_ns() // 1_000_000 - 3_600_000
-        rig = opened.enter_context(Rig(folder, kind.store, **options))
+        rig = opened.enter_context(kind.rig(folder, kind.store, **options))
         rig.flow()
         done = strike(rig, chance, count)
         counts, spool = rig.finish()

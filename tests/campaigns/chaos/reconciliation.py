@@ -14,6 +14,7 @@ from support.databases import Influxd, VictoriaMetrics
 from support.samples import points_of
 
 PH_DECIMALS = 3
+EVENT_EVERY = 5  # records
 # Readings as (unix_ms, ph) and events as (seq, unix_ms) of a node.
 Found = tuple[list[tuple[int, float]], list[tuple[int, int]]]
 Read = Callable[[str], Found]
@@ -26,6 +27,11 @@ class Counts(NamedTuple):
     lost: int
     doubled: int
     wrong: int
+
+
+def ph_of(seq: int) -> float:
+    """Return the pH of a record."""
+    return round(5 + seq % 1000 / 1000, PH_DECIMALS)
 
 
 def spool_counts(folder: Path) -> dict[str, int]:
@@ -58,9 +64,10 @@ def reconcile(folder: Path, expected: list[ExpectedNode], read: Read) -> Counts:
     for node in expected:
         epoch = node.boot_unix_ms or began[node.node, node.boot_id]
         assert began[node.node, node.boot_id] == epoch
-        readings = {epoch + seq * node.step_ms: round(5 + seq % 1000 / 1000, PH_DECIMALS)
-                    for seq in range(1, node.last + 1) if seq % 5}
-        events = {seq: epoch + seq * node.step_ms for seq in range(5, node.last + 1, 5)}
+        readings = {epoch + seq * node.step_ms: ph_of(seq)
+                    for seq in range(1, node.last + 1) if seq % EVENT_EVERY}
+        events = {seq: epoch + seq * node.step_ms
+                  for seq in range(EVENT_EVERY, node.last + 1, EVENT_EVERY)}
         found_readings, found_events = read(node.node)
         taken += node.last
         at = {unix_ms: round(ph, PH_DECIMALS) for unix_ms, ph in found_readings}
@@ -87,12 +94,13 @@ def sqlite_reader(folder: Path) -> tuple[SqliteStore, Read]:
     return store, read
 
 
-def influx_reader(server: Influxd) -> Read:
+def influx_reader(server: Influxd, database: str = "idroserra") -> Read:
     """Return a reader of InfluxDB that does not use the host."""
 
     def read(node: str) -> Found:
-        samples = server.rows(f"SELECT ph FROM sample WHERE node='{node}'")  # noqa: S608
-        events = server.rows(f"SELECT seq FROM event WHERE node='{node}'")  # noqa: S608
+        samples, events = (server.rows(query, database) for query in (
+            f"SELECT ph FROM sample WHERE node='{node}'",  # noqa: S608
+            f"SELECT seq FROM event WHERE node='{node}'"))  # noqa: S608
         return ([(ns // 1_000_000, ph) for ns, ph in samples],
                 [(seq, ns // 1_000_000) for ns, seq in events])
 
