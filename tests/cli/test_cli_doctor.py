@@ -10,7 +10,7 @@ from idro.protocol.messages import AS_FLASHED, Info
 from idro.protocol.system_host import UNKNOWN_SYSTEM, System
 from idroserra.auth.roles import Role
 from idroserra.auth.service import AuthService
-from idroserra.core.config import AccessConfig
+from idroserra.core.sections.access import AccessConfig
 from idroserra.doctor.broker import is_junk
 from idroserra.ingest.spool import Spool
 from idroserra.nodes.registry import Nodes

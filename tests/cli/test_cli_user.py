@@ -6,6 +6,8 @@ import sqlite3
 import pytest
 
 from idroserra.auth.roles import Role
+from idroserra.auth.service import AuthService
+from idroserra.core.sections.access import AccessConfig
 from support.command_line import idroserra
 
 PASSWORD = "a sentence for the tests\n"
@@ -34,7 +36,8 @@ def test_users_and_tokens_without_a_running_host(run, tmp_path):
     found = json.loads(run("user", "list", "--json")[1])
     assert [(one["name"], one["role"]) for one in found] == [("anna", "admin")]
     code, _, said = run("user", "remove", "anna")
-    assert (code, said) == (1, "idroserra: anna: the only admin; make another one first\n")
+    assert (code, said) == (
+        1, "idroserra: anna: the only admin with a password; make another one first\n")
     secret = run("user", "token", "grafana", "--role", "viewer")[1].strip()
     assert secret.startswith("idro_")
     listed = run("user", "tokens")[1]
@@ -55,6 +58,21 @@ def test_users_and_tokens_without_a_running_host(run, tmp_path):
     database.close()
     assert run("audit", "--verify") == (
         3, "", "idroserra: row 2: changed or moved\n")
+
+
+def test_a_user_of_a_provider_is_listed_locked_out_and_let_in(run, tmp_path):
+    folder = tmp_path / "data"
+    access = AuthService(folder, AccessConfig(), lambda: 1_800_000_000_000)
+    access.users.enter("https://sso.example", "7\x1b[2J", "otto", Role.OPERATOR)
+    access.close()
+    assert run("user", "lock-out", "otto")[:2] == (0, "otto can no longer log in.\n")
+    line = run("user", "list")[1]
+    assert line.split() == ["otto", "operator", "0", "sessions,", "7\\x1b[2J", "at",
+                            "https://sso.example,", "locked", "out"]
+    assert json.loads(run("user", "list", "--json")[1])[0]["is_locked_out"] is True
+    assert run("user", "let-in", "otto")[0] == 0
+    assert run("user", "role", "otto", "--role", "admin")[0] == 1
+    assert "lock out user otto: done" in run("audit")[1]
 
 
 def test_the_command_line_gets_in_here_by_itself_and_elsewhere_by_a_token(host, run, tmp_path):

@@ -78,12 +78,13 @@ class Host:
     def session_of(self, role, name=None):
         """Return (cookie, session id) of a user with this role who has just logged in.
 
-        Creates the session as Access.log_in() does, without its two slow hashes."""
+        Creates the session as AuthService.log_in() does, without its two slow hashes."""
         access, name = self.service.access, name or f"{role.label}-of-tests"
         if name not in [user.name for user in access.users.all()]:
             with access.users._changing() as database:
                 access.users._insert(database, name, role, _hashed())
-        session = access._begin(access.users.get(name), Visitor("127.0.0.1", "tests"), "log in")
+        session = access.begin_session(
+            access.users.get(name), Visitor("127.0.0.1", "tests"), "log in")
         return f"{COOKIE}_{urlsplit(self.url).port}", session
 
     def counts(self):

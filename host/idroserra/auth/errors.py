@@ -26,6 +26,15 @@ class WrongPassword(Forbidden, AccessError):
         super().__init__(N_("name or password is wrong"))
 
 
+class LockedOut(Forbidden, AccessError):
+    """An admin of this host keeps this user of an OpenID provider out."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(Text(
+            N_("{name} is locked out of this host: ask one of its admins"), name=name))
+        self.name = name
+
+
 class TooManyAttempts(TooMany, AccessError):
     """Too many failed attempts: wait `wait_s` seconds. is_news: the first refusal in a row."""
 

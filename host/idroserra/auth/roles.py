@@ -65,6 +65,9 @@ MATRIX = (
     Rule("GET", "/api/session", _ANYONE),
     Rule("POST", "/api/session", _ANYONE, "log in"),
     Rule("POST", "/api/session/link", _ANYONE, "log in by link"),
+    Rule("GET", "/login/openid", _ANYONE),
+    Rule("POST", "/api/session/openid", _ANYONE, "begin log-in by OpenID"),
+    Rule("POST", "/api/session/openid/return", _ANYONE, "log in by OpenID"),
     Rule("POST", "/api/setup", _ANYONE, "set up"),
     # The user's own account.
     Rule("GET", "/account", _VIEWER),
@@ -80,6 +83,8 @@ MATRIX = (
     Rule("POST", "/api/users", _ADMIN, "add user"),
     Rule("PUT", "/api/users/{name}/role", _ADMIN, "change role"),
     Rule("PUT", "/api/users/{name}/password", _ADMIN, "set password"),
+    Rule("PUT", "/api/users/{name}/lock-out", _ADMIN, "lock out user"),
+    Rule("DELETE", "/api/users/{name}/lock-out", _ADMIN, "let in user"),
     Rule("DELETE", "/api/users/{name}", _ADMIN, "remove user"),
     Rule("GET", "/api/tokens", _ADMIN),
     Rule("POST", "/api/tokens", _ADMIN, "create token"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from idroserra.auth.audit import Audit
 from idroserra.auth.clock import SecurityClock, Uptime, system_uptime
 from idroserra.auth.errors import AccessError, TooManyAttempts, WrongPassword
-from idroserra.auth.identity import Identity
+from idroserra.auth.identity import NEVER_AGAIN_MS, Identity
 from idroserra.auth.local_token import LocalToken
 from idroserra.auth.passwords import hash_token, new_token
 from idroserra.auth.preferences import Preferences
@@ -21,8 +21,8 @@ from idroserra.auth.roles import Role
 from idroserra.auth.sessions import Sessions
 from idroserra.auth.tokens import Tokens
 from idroserra.auth.users import User, Users
-from idroserra.core.config import AccessConfig
 from idroserra.core.paths import user_name
+from idroserra.core.sections.access import AccessConfig
 
 USERS_FILE, AUDIT_FILE = "users.db", "audit.db"
 
@@ -92,7 +92,7 @@ class AuthService:
                 self.audit.add(plain, "log in", address=visitor.address, result="refused",
                                reason=str(error))
             raise
-        return self._begin(user, visitor, "log in")
+        return self.begin_session(user, visitor, "log in")
 
     def log_in_by_link(self, token: str, visitor: Visitor) -> str:
         """Return the id of a new session of the user of open_link().
@@ -104,8 +104,8 @@ class AuthService:
                 "anonymous", "log in by link", address=visitor.address, result="refused")
             raise WrongPassword
         self._limits.succeed(visitor.address, f"link {visitor.address}")
-        return self._begin(self.users.get(self._link[1]), visitor, "log in by link",
-                           is_asked_again=False)
+        return self.begin_session(self.users.get(self._link[1]), visitor, "log in by link",
+                                  NEVER_AGAIN_MS)
 
     def open_link(self, user: str) -> str:
         """Return a token that logs in as `user` until this host ends, without a password.
@@ -129,12 +129,19 @@ class AuthService:
             raise
         self._limits.succeed(visitor.address, account)
         self.audit.add(user.name, "set up", target=user.name, address=visitor.address)
-        return self._begin(user, visitor, "log in")
+        return self.begin_session(user, visitor, "log in")
 
     def confirm(self, who: Identity, password: str) -> None:
         """Check a logged-in user's password again. Raises WrongPassword, TooManyAttempts."""
         self._confirmed_user(who, password)
         self.sessions.confirm(who.session)
+
+    def lock_out(self, name: str, *, is_locked_out: bool) -> None:
+        """Keep a user of an OpenID provider out and end their sessions, or let them in again.
+
+        Raises UnknownUserOrToken, InvalidRequest."""
+        self.users.lock_out(name, is_locked_out=is_locked_out)
+        self.sessions.end_all(self.users.get(name).name)
 
     def change_password(self, who: Identity, old: str, new: str) -> None:
         """Change the user's own password and end their other sessions.
@@ -159,14 +166,16 @@ class AuthService:
         self._limits.succeed(address, account)
         return user
 
-    def _begin(
-        self, user: User, visitor: Visitor, action: str, *, is_asked_again: bool = True
+    def begin_session(
+        self, user: User, visitor: Visitor, action: str, confirmed_ms: int | None = None
     ) -> str:
+        """Return the id of a new session of a user who has proved who they are, `confirmed_ms`
+        on the SecurityClock; by default now. Ends the browser's older session."""
         if visitor.old_session:  # a log-in always starts a new session
             with suppress(sqlite3.Error):  # on a full disk it has ended all the same
                 self.sessions.end(hash_token(visitor.old_session))
-        session_id = self.sessions.begin(user.name, visitor.address, visitor.agent,
-                                         is_asked_again=is_asked_again)
+        session_id = self.sessions.begin(
+            user.name, visitor.address, visitor.agent, confirmed_ms)
         self.audit.add(user.name, action, address=visitor.address)
         return session_id
 

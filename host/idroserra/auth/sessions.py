@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from idroserra.auth.clock import SecurityClock
-from idroserra.auth.identity import NEVER_AGAIN_MS
 from idroserra.auth.passwords import hash_token
 from idroserra.auth.roles import Role, role_of
 from idroserra.auth.users import AccessFile
@@ -59,12 +58,13 @@ class Sessions(AccessFile):
         self._unsaved: dict[bytes, _Unsaved] = {}
         self._ended: set[bytes] = set()  # that the disk did not take
 
-    def begin(self, user: str, address: str, agent: str, *, is_asked_again: bool = True) -> str:
+    def begin(self, user: str, address: str, agent: str, confirmed_ms: int | None = None) -> str:
         """Return the id of a new session for the cookie, and delete ended sessions.
 
-        is_asked_again: whether critical actions ask for the password again after FRESH_MS."""
+        confirmed_ms: when the user proved who they are; by default now. NEVER_AGAIN_MS: critical
+        actions never ask for it."""
         session_id, now = secrets.token_urlsafe(32), self._clock.now_ms()
-        confirmed = now if is_asked_again else NEVER_AGAIN_MS
+        confirmed = now if confirmed_ms is None else confirmed_ms
         try:
             with self._changing() as database:
                 self._clock.save_in(database)
@@ -110,9 +110,9 @@ class Sessions(AccessFile):
                 with self._lock:  # one that was used meanwhile is written with the next call
                     self._used = dict(self._used.items() - uses.items())
 
-    def confirm(self, hashed: bytes) -> None:
-        """Set the time of the last password check to now."""
-        now = self._clock.now_ms()
+    def confirm(self, hashed: bytes, age_ms: int = 0) -> None:
+        """Set the time at which the user proved who they are: `age_ms` ago."""
+        now = self._clock.now_ms() - age_ms
         with self._lock:
             unsaved = self._unsaved.get(hashed)
             if unsaved is not None:
@@ -162,7 +162,8 @@ class Sessions(AccessFile):
                 return self._with_role(unsaved)
             row = self._reader.execute(
                 "SELECT hash, user, role, begun_unix_ms, used_unix_ms, confirmed_unix_ms"
-                " FROM sessions JOIN users ON user = name WHERE hash=?", (hashed,)).fetchone()
+                " FROM sessions JOIN welcome_users ON user = name WHERE hash=?",
+                (hashed,)).fetchone()
             used_ms = self._used.get(hashed, 0)
         if row is None:
             return None
@@ -190,9 +191,11 @@ class Sessions(AccessFile):
             self._unsaved[session.hash] = _Unsaved(session, password)
 
     def _with_role(self, unsaved: _Unsaved) -> Session | None:
-        """Return a session in memory; None if its user is gone or has another password."""
+        """Return a session in memory; None if its user is gone, is locked out or has another
+        password."""
         row = self._reader.execute(
-            "SELECT role, password FROM users WHERE name=?", (unsaved.session.user,)).fetchone()
+            "SELECT role, password FROM welcome_users WHERE name=?",
+            (unsaved.session.user,)).fetchone()
         if row is None or row[1] != unsaved.password:
             return None
         return replace(unsaved.session, role=role_of(row[0]))

@@ -1,16 +1,21 @@
-"""Users in users.db: name, role, password hash, and the one-time set-up token."""
+"""Users in users.db: name, role, password hash, and the one-time set-up token.
+
+A user of an OpenID provider has no password, and is bound to the issuer and its subject: names and
+addresses of a provider may change hands, these do not. Its role is that of its last log-in there.
+"""
 
 from __future__ import annotations
 
 import re
 import sqlite3
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from idroserra.auth.errors import InvalidRequest, UnknownUserOrToken
+from idroserra.auth.errors import InvalidRequest, LockedOut, UnknownUserOrToken
 from idroserra.auth.passwords import (
     check_password,
     hash_password,
@@ -24,6 +29,7 @@ from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
 
 SETUP_MS = 86_400_000
+MOST_NAME_CHARS = 32
 NAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
 # Names with another meaning in the logs of nodes and host.
 _RESERVED = frozenset({"api", "cli", "control", "host", "local", "recipe", "setup", "token"})
@@ -33,6 +39,12 @@ CREATE TABLE IF NOT EXISTS users (
     name TEXT PRIMARY KEY, role TEXT NOT NULL, password TEXT NOT NULL,
     made_unix_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS openid_users (
+    issuer TEXT NOT NULL, subject TEXT NOT NULL, user TEXT NOT NULL UNIQUE,
+    is_locked_out INTEGER NOT NULL, PRIMARY KEY (issuer, subject)
+) WITHOUT ROWID;
+CREATE VIEW IF NOT EXISTS welcome_users AS SELECT name, role, password FROM users
+    WHERE name NOT IN (SELECT user FROM openid_users WHERE is_locked_out);
 CREATE TABLE IF NOT EXISTS sessions (
     hash BLOB PRIMARY KEY, user TEXT NOT NULL, begun_unix_ms INTEGER NOT NULL,
     used_unix_ms INTEGER NOT NULL, confirmed_unix_ms INTEGER NOT NULL,
@@ -59,11 +71,14 @@ CREATE TABLE IF NOT EXISTS security_clock (
 
 @dataclass(frozen=True)
 class User:
-    """One user."""
+    """One user. issuer, subject: who it is at an OpenID provider, "" for one with a password."""
 
     name: str
     role: Role
     made_unix_ms: int
+    issuer: str = ""
+    subject: str = ""
+    is_locked_out: bool = False
 
 
 class AccessFile:
@@ -109,8 +124,11 @@ class Users(AccessFile):
         """Return all users, sorted by name."""
         with self._lock:
             rows = self._reader.execute(
-                "SELECT name, role, made_unix_ms FROM users ORDER BY name").fetchall()
-        return [User(name, role_of(role), made) for name, role, made in rows]
+                "SELECT name, role, made_unix_ms, coalesce(issuer, ''), coalesce(subject, ''),"
+                " coalesce(is_locked_out, 0) FROM users LEFT JOIN openid_users ON user = name"
+                " ORDER BY name").fetchall()
+        return [User(name, role_of(role), made, issuer, subject, bool(locked))
+                for name, role, made, issuer, subject, locked in rows]
 
     def get(self, name: str) -> User:
         """Return a user. Raises UnknownUserOrToken."""
@@ -121,8 +139,11 @@ class Users(AccessFile):
 
     @property
     def has_admin(self) -> bool:
-        """Whether an admin exists."""
-        return any(user.role is Role.ADMIN for user in self.all())
+        """Whether an admin with a password exists, who is let in without a network."""
+        return bool(self._admins())
+
+    def _admins(self) -> list[User]:
+        return [one for one in self.all() if one.role is Role.ADMIN and not one.issuer]
 
     def add(self, name: str, role: Role, password: str) -> User:
         """Add a user. Raises InvalidRequest."""
@@ -149,6 +170,7 @@ class Users(AccessFile):
 
         Raises UnknownUserOrToken, InvalidRequest."""
         user = self.get(name)
+        _check_has_password(user)
         check_password(password, user.name)
         hashed = hash_password(password)
         with self._changing() as database:
@@ -159,6 +181,7 @@ class Users(AccessFile):
         """Change a role, also in open sessions. Raises UnknownUserOrToken, InvalidRequest."""
         with self._changing() as database:
             user = self.get(name)
+            _check_has_password(user)
             if role is not Role.ADMIN:
                 self._check_not_last(user)
             database.execute("UPDATE users SET role=? WHERE name=?", (role.label, user.name))
@@ -171,6 +194,62 @@ class Users(AccessFile):
             database.execute("DELETE FROM users WHERE name=?", (user.name,))
             database.execute("DELETE FROM sessions WHERE user=?", (user.name,))
             database.execute("DELETE FROM preferences WHERE user=?", (user.name,))
+            database.execute("DELETE FROM openid_users WHERE user=?", (user.name,))
+
+    def of_provider(self, issuer: str, subject: str) -> User | None:
+        """Return the user that is this subject at an OpenID provider."""
+        found = (one for one in self.all() if (one.issuer, one.subject) == (issuer, subject))
+        return next(found, None) if issuer else None
+
+    def enter(self, issuer: str, subject: str, wanted_name: str, role: Role) -> User:
+        """Return the user of a person whom an OpenID provider lets in with `role`; a new one if it
+        is their first time. A lower role than before ends their sessions.
+
+        Raises LockedOut."""
+        known = self._known(issuer, subject)
+        if known is not None and known.role is role:
+            return known  # nothing to write: a full disk keeps no one out
+        with self._changing() as database:
+            known = self._known(issuer, subject)
+            if known is None:
+                user = self._insert(database, self._free_name(wanted_name), role, "")
+                database.execute("INSERT INTO openid_users VALUES (?,?,?,0)",
+                                 (issuer, subject, user.name))
+                return replace(user, issuer=issuer, subject=subject)
+            database.execute("UPDATE users SET role=? WHERE name=?", (role.label, known.name))
+            if role < known.role:
+                database.execute("DELETE FROM sessions WHERE user=?", (known.name,))
+        return replace(known, role=role)
+
+    def _known(self, issuer: str, subject: str) -> User | None:
+        user = self.of_provider(issuer, subject)
+        if user is not None and user.is_locked_out:
+            raise LockedOut(user.name)
+        return user
+
+    def lock_out(self, name: str, *, is_locked_out: bool) -> None:
+        """Keep a user of an OpenID provider out, or let them in again.
+
+        Raises UnknownUserOrToken, InvalidRequest."""
+        with self._changing() as database:
+            user = self.get(name)
+            if not user.issuer:
+                raise InvalidRequest(Text(
+                    N_("{name}: has a password; remove the user instead"), name=user.name))
+            database.execute("UPDATE openid_users SET is_locked_out=? WHERE user=?",
+                             (is_locked_out, user.name))
+
+    def _free_name(self, wanted: str) -> str:
+        """Return the name nearest to `wanted` that is valid and not taken."""
+        ascii_name = unicodedata.normalize("NFKD", wanted.partition("@")[0].lower())
+        plain = re.sub(r"[^a-z0-9._-]+", "-", ascii_name.encode("ascii", "ignore").decode())
+        stem = re.sub(r"^[^a-z]+", "", plain).rstrip("-._")[:MOST_NAME_CHARS] or "user"
+        taken = _RESERVED | {one.name for one in self.all()}
+        name, number = stem, 1
+        while name in taken:
+            number += 1
+            name = f"{stem[:MOST_NAME_CHARS - len(str(number)) - 1]}-{number}"
+        return name
 
     def new_setup_token(self) -> str:
         """Return a new set-up token: it creates the first admin, once, within a day.
@@ -205,10 +284,10 @@ class Users(AccessFile):
         return User(name, role, now)
 
     def _check_not_last(self, user: User) -> None:
-        admins = [one for one in self.all() if one.role is Role.ADMIN]
-        if [user] == admins:
+        if [user] == self._admins():
             raise InvalidRequest(Text(
-                N_("{name}: the only admin; make another one first"), name=user.name))
+                N_("{name}: the only admin with a password; make another one first"),
+                name=user.name))
 
     def _check_no_admin(self) -> None:
         if self.has_admin:
@@ -224,6 +303,13 @@ class Users(AccessFile):
         if not 0 <= row[1] - self._security_ms() <= SETUP_MS:
             raise InvalidRequest(
                 N_("token: too old; the host prints a new one when it is restarted"))
+
+
+def _check_has_password(user: User) -> None:
+    if user.issuer:
+        raise InvalidRequest(Text(
+            N_("{name}: logs in at {issuer}, which decides on role and password"),
+            name=user.name, issuer=user.issuer))
 
 
 def _plain(name: str) -> str:

@@ -24,6 +24,7 @@ from idroserra.client.requests import AsJson, now_unix_ms
 from idroserra.core.config import Config, load_config
 from idroserra.core.errors import ConfigError
 from idroserra.core.paths import user_name
+from idroserra.core.terminal_text import printable
 from idroserra.web.process import setup_link
 
 app = typer.Typer(
@@ -53,13 +54,18 @@ def list_users(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     """List the users."""
     with _opened(config) as (_, access):
         found = [{"name": user.name, "role": user.role.label, "made_unix_ms": user.made_unix_ms,
-                  "sessions": access.sessions.count(user.name)} for user in access.users.all()]
+                  "sessions": access.sessions.count(user.name), "issuer": user.issuer,
+                  "subject": user.subject, "is_locked_out": user.is_locked_out}
+                 for user in access.users.all()]
     if as_json:
         typer.echo(json.dumps(found))
     elif not found:
         typer.echo("No users yet: `idroserra user setup-token` prints a link for the first admin.")
     for user in [] if as_json else found:
-        typer.echo(f"{user['name']:<24} {user['role']:<9} {user['sessions']} sessions")
+        where = printable(f", {user['subject']} at {user['issuer']}") if user["issuer"] else ""
+        locked = ", locked out" if user["is_locked_out"] else ""
+        typer.echo(
+            f"{user['name']:<24} {user['role']:<9} {user['sessions']} sessions{where}{locked}")
 
 
 @app.command("role")
@@ -88,6 +94,24 @@ def remove(name: Name, config: ConfigFile = None) -> None:
         access.users.remove(name)
         _audit(access, "remove user", name)
         typer.echo(f"{name} can no longer log in.")
+
+
+@app.command("lock-out")
+def lock_out(name: Name, config: ConfigFile = None) -> None:
+    """Keep a user of the OpenID provider out and end their sessions."""
+    with _opened(config) as (_, access):
+        access.lock_out(name, is_locked_out=True)
+        _audit(access, "lock out user", name)
+        typer.echo(f"{name} can no longer log in.")
+
+
+@app.command("let-in")
+def let_in(name: Name, config: ConfigFile = None) -> None:
+    """Let a user who was locked out in again."""
+    with _opened(config) as (_, access):
+        access.lock_out(name, is_locked_out=False)
+        _audit(access, "let in user", name)
+        typer.echo(f"{name} can log in again.")
 
 
 @app.command("setup-token")

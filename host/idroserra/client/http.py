@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from idroserra.auth.local_token import local_ports, token_for
-from idroserra.core.config import is_loopback
 from idroserra.core.errors import ConfigError, HostError
+from idroserra.core.hostnames import is_loopback
 from idroserra.core.terminal_text import printable_json, printable_lines
 from idroserra.i18n.environment import terminal_locale
 

@@ -6,7 +6,6 @@ is an error. Every error is a ConfigError that names the source and the key.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import tomllib
@@ -23,7 +22,8 @@ from msgspec.structs import force_setattr
 from idroserra.core.config_section import Section, checked
 from idroserra.core.errors import ConfigError
 from idroserra.core.foreign_config import ForeignConfig
-from idroserra.core.hostnames import check_name
+from idroserra.core.hostnames import check_name, is_loopback, split_url
+from idroserra.core.sections.access import AccessConfig
 from idroserra.core.sites import BadSite, check_site
 from idroserra.core.validation import Secret, ValidationError, string_pattern, validate
 
@@ -39,28 +39,6 @@ def _public(url: str) -> str:
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("must be https:// except on loopback")
     return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def split_url(url: str, schemes: tuple[str, ...]) -> Any:
-    """Return the parts of a URL with one of `schemes` and a host. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in schemes or not parts.hostname:
-        raise ValueError(f"must be a URL such as {schemes[0]}://127.0.0.1")
-    if parts.username or parts.password:
-        raise ValueError("user and password belong in their own keys")
-    _ = parts.port  # raises ValueError for an invalid port
-    parts.hostname.encode("idna")  # raises UnicodeError for a name that cannot be looked up
-    return parts
-
-
-def is_loopback(host: str) -> bool:
-    """True for localhost and loopback addresses."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class MqttConfig(Section, frozen=True):
@@ -252,13 +230,6 @@ class AlarmsConfig(Section, frozen=True):
                 raise ValidationError(["heartbeat_url"], "must be an http or https URL")
         if (self.quiet_from is None) != (self.quiet_until is None):
             raise ValidationError([], "quiet_from and quiet_until go together")
-
-
-class AccessConfig(Section, frozen=True):
-    """[access]: lifetime of log-in sessions, without use and in total."""
-
-    idle_min: Annotated[int, Meta(ge=1, le=1_440)] = 30
-    absolute_h: Annotated[int, Meta(ge=1, le=720)] = 12
 
 
 class JournalConfig(Section, frozen=True):

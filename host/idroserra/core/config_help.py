@@ -19,6 +19,10 @@ SECTIONS = {
     "foreign": "[Foreign readings](../integrations.md#foreign-readings) from sensors that are not "
                "nodes.",
     "access": "Lifetime of log-in sessions at the page.",
+    "access.openid": "Log-in at an OpenID provider, beside passwords "
+                     "([how](../users.md#one-log-in-for-all-hosts)). Without `issuer` it is off.",
+    "access.openid.roles": "Which values of `role_claim` give which role; the highest counts, and "
+                           "without one there is no entry.",
     "journal": "The [journal](../page.md#journal).",
     "update": "[Updates](../update.md) of the nodes over the air.",
 }
@@ -102,6 +106,21 @@ TEXTS = {
     "foreign.topics": "Topic filters to read, such as `foreign/#`, 20 at most. Empty: off.",
     "access.idle_min": "A session ends after this time without use.",
     "access.absolute_h": "A session ends this long after the log-in.",
+    "access.openid.issuer": "URL of the provider, as it names itself.",
+    "access.openid.client_id": "Name of this host at the provider.",
+    "access.openid.client_secret": "Secret of that client; without one it is a public client. A "
+                                   "secret.",
+    "access.openid.ca_file": "CA certificates that verify the provider. Default: those of the "
+                             "system.",
+    "access.openid.label": "Name of the provider on the page. Default: its host name.",
+    "access.openid.scopes": "What the host asks for: the scope that carries `role_claim`, often "
+                            "`groups`, is added here.",
+    "access.openid.role_claim": "Claim that decides the role: a text or a list; dots lead into "
+                                "objects, such as `realm_access.roles`.",
+    "access.openid.name_claim": "Claim that suggests the user's name here at the first log-in.",
+    "access.openid.roles.viewer": "Values that let in as viewer.",
+    "access.openid.roles.operator": "Values that let in as operator.",
+    "access.openid.roles.admin": "Values that let in as admin.",
     "journal.photos_max_mb": "Maximum total size of the photos on disk.",
     "update.public_keys": "Files with the public keys that verify releases, two at most. "
                           "Without a key every release is refused.",

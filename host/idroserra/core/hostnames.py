@@ -1,4 +1,4 @@
-"""Host names and addresses of this machine on the site's network."""
+"""Host names and addresses: those of this machine, and those in URLs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
@@ -62,3 +64,25 @@ def _addresses() -> list[str]:
             if is_local(text) and not address.is_loopback and not address.is_link_local:
                 found.append(str(address))
     return sorted(found, key=lambda text: (":" in text, text))
+
+
+def split_url(url: str, schemes: tuple[str, ...]) -> Any:
+    """Return the parts of a URL with one of `schemes` and a host. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"must be a URL such as {schemes[0]}://127.0.0.1")
+    if parts.username or parts.password:
+        raise ValueError("user and password belong in their own keys")
+    _ = parts.port  # raises ValueError for an invalid port
+    parts.hostname.encode("idna")  # raises UnicodeError for a name that cannot be looked up
+    return parts
+
+
+def is_loopback(host: str) -> bool:
+    """True for localhost and loopback addresses."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -17,8 +17,9 @@ from urllib.parse import quote, urlsplit
 
 from idroserra.auth.service import AuthService
 from idroserra.client.http import HostClient, HostRefused, HostUnreachable
-from idroserra.core.config import Config, is_loopback, load_config
+from idroserra.core.config import Config, load_config
 from idroserra.core.errors import ConfigError, HostError, StoreUnavailable, UnknownNode
+from idroserra.core.hostnames import is_loopback
 from idroserra.core.paths import user_name
 from idroserra.core.sqlite import lock_folder
 from idroserra.nodes.registry import Nodes

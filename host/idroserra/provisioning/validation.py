@@ -10,9 +10,8 @@ import re
 from dataclasses import dataclass
 
 from idroserra.core import protocol
-from idroserra.core.config import is_loopback
 from idroserra.core.errors import ConfigError
-from idroserra.core.hostnames import check_name, is_address, is_local, own_names
+from idroserra.core.hostnames import check_name, is_address, is_local, is_loopback, own_names
 
 MQTT_PORT = 1_883
 MOST_BYTES = 128  # the firmware's limit for any value

@@ -49,6 +49,7 @@ from idroserra.updates.dependencies import Dependencies as UpdateParts
 from idroserra.updates.service import UpdateService
 
 if TYPE_CHECKING:
+    from idroserra.auth.openid.login import OpenIdLogin
     from idroserra.homeassistant.bridge import Bridge
     from idroserra.pki.site_https import SiteHttps
 
@@ -110,6 +111,7 @@ class Service:
             self.settings_history = closed(SettingsHistory(state, config.store.keep.daily_days))
             self.settings_history.begin(self.nodes.all(), now_unix_ms())
             self.access = closed(AuthService(folder, config.access, now_unix_ms))
+            self.openid = _open_openid(config, self.access)
             self.journal = closed(Journal(
                 folder, config.journal.photos_max_mb * 1_000_000, now_unix_ms,
                 lambda node: self.live.publish({"type": "journal", "node": node})))
@@ -279,3 +281,13 @@ def _open_site_https(config: Config) -> SiteHttps:
     from idroserra.pki.site_https import SiteHttps
 
     return SiteHttps(config.lan, config.site, config.data_dir)
+
+
+def _open_openid(config: Config, access: AuthService) -> OpenIdLogin | None:
+    """Return the log-in at an OpenID provider, None if it is off. Imported here: it verifies
+    signatures with `cryptography`."""
+    if config.access.openid.issuer is None:
+        return None
+    from idroserra.auth.openid.login import open_login
+
+    return open_login(access, config.access.openid)

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from idroserra.auth.errors import PasswordNotRecent
+from idroserra.auth.openid.errors import ProviderUnavailable
 from idroserra.core import protocol
 from idroserra.core.errors import (
     BoardError,
@@ -61,6 +62,7 @@ from idroserra.web.api.journal import journal_router
 from idroserra.web.api.keys import keys_router
 from idroserra.web.api.metrics import metrics_router
 from idroserra.web.api.nodes import nodes_router
+from idroserra.web.api.openid import openid_router
 from idroserra.web.api.reports import nights_router, reports_router
 from idroserra.web.api.schemas import ErrorOut
 from idroserra.web.api.setpoints import setpoints_router
@@ -106,7 +108,7 @@ HISTORY_UNREADABLE = N_(
 _STATUS: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
     (404, (NotFound,)), (403, (Forbidden,)), (429, (TooMany,)), (409, (Conflict,)),
     (422, (InvalidInput, protocol.ProtocolError, protocol.SettingsError)),
-    (501, (NoPdf, NoSolver)), (503, (StoreError, SpoolError, RecipeBusy)),
+    (501, (NoPdf, NoSolver)), (503, (StoreError, SpoolError, RecipeBusy, ProviderUnavailable)),
 )
 
 
@@ -174,7 +176,8 @@ def web_context(service: Service) -> WebContext:
         service.settings_history)
     titles = NodeTitles(service.page_settings)
     return WebContext(
-        config=service.config, auth=service.access, nodes=service.nodes, titles=titles,
+        config=service.config, auth=service.access, openid=service.openid,
+        nodes=service.nodes, titles=titles,
         alarm_settings=service.alarm_settings, settings_history=service.settings_history,
         backup=service.page_backup, boards=service.boards,
         views=NodeViews(service.nodes, service.live, service.latest_events, service.recipes,
@@ -193,8 +196,8 @@ def web_context(service: Service) -> WebContext:
 def _api(context: WebContext) -> list[Routes]:
     site, nodes, alarm_loop = context.config.site, context.nodes, context.alarm_loop
     return [
-        access_router(context.auth), nodes_router(context),
-        keys_router(context),
+        access_router(context.auth, context.openid), openid_router(context.auth, context.openid),
+        nodes_router(context), keys_router(context),
         settings_nodes_router(nodes, context.titles, site),
         settings_notifications_router(context.alarm_settings, alarm_loop),
         settings_alarms_router(context.alarm_settings, nodes, context.journal),

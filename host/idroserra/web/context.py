@@ -36,6 +36,7 @@ from idroserra.web.node_titles import NodeTitles
 from idroserra.web.node_view import NodeViews
 
 if TYPE_CHECKING:
+    from idroserra.auth.openid.login import OpenIdLogin
     from idroserra.pki.site_https import SiteHttps
 
 
@@ -45,6 +46,7 @@ class WebContext:
 
     config: Config
     auth: AuthService
+    openid: OpenIdLogin | None  # None if log-in at a provider is off
     nodes: Nodes
     settings_history: SettingsHistory
     views: NodeViews

@@ -109,7 +109,9 @@ class Pages:
         self._app = app
         self.context = context
         self._digest = digest
+        openid = context.openid
         self._always = {
+            "provider": "" if openid is None else openid.label,
             "static": f"/static/{digest}", "simulated": simulated, "version": version("idroserra"),
             "howtos": howtos}
 
@@ -203,6 +205,8 @@ class Pages:
             "recipes": self._recipes,
             "references": REFERENCES, "stocks": list(STOCKS.values()),
             "who": "" if who is None else who.name, "role": role.label,
+            "is_of_provider": context.openid is not None and who is not None
+            and who.kind == "session" and context.openid.is_user(who.name),
             "journal_kinds": JOURNAL_KINDS, "shown_site": None if node is None else node["site"],
             "most_site_chars": MAX_CHARS, **(more or {}),
             "may": lambda word: role >= role_of(word), "navigation": navigation_of(role),
@@ -279,8 +283,9 @@ def add_plain_page(
 
 
 def _add_public(routes: Routes, pages: Pages) -> None:
-    for name in ("login", "setup"):
-        add_plain_page(routes, f"/{name}", partial(pages.public_page, name=f"{name}.html"))
+    for path, name in (("/login", "login"), ("/login/openid", "login_openid"),
+                       ("/setup", "setup")):
+        add_plain_page(routes, path, partial(pages.public_page, name=f"{name}.html"))
 
     @routes.get("/trust")
     def trust(request: Request) -> HTMLResponse:

@@ -13,7 +13,8 @@ from starlette.types import Scope
 URGENT_THREADS = 8
 LOG_IN_THREADS = 4  # one password is hashed at a time
 _STOPPING = ("/commands", "/stop")
-_LOG_INS = ("/api/session", "/api/session/link", "/api/session/confirm", "/api/setup")
+_LOG_INS = ("/api/session", "/api/session/link", "/api/session/confirm", "/api/session/openid",
+            "/api/session/openid/return", "/api/setup")
 _Result = TypeVar("_Result")
 
 
@@ -59,6 +60,12 @@ def audit_threads() -> CapacityLimiter:
 @cache
 def log_in_threads() -> CapacityLimiter:
     """The threads of log-ins, which take none of a stop while passwords are hashed."""
+    return CapacityLimiter(LOG_IN_THREADS)
+
+
+@cache
+def provider_threads() -> CapacityLimiter:
+    """The threads of log-ins at an OpenID provider: one that hangs holds up no password."""
     return CapacityLimiter(LOG_IN_THREADS)
 
 

@@ -5,7 +5,7 @@ from argon2 import PasswordHasher
 
 from idroserra.auth import passwords
 from idroserra.auth.service import AuthService
-from idroserra.core.config import AccessConfig
+from idroserra.core.sections.access import AccessConfig
 from support.access_rig import Clock
 
 

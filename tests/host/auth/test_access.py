@@ -19,7 +19,7 @@ from idroserra.auth.rate_limit import MAX_PER_ACCOUNT, MAX_PER_ADDRESS, WINDOW_M
 from idroserra.auth.roles import MATRIX, Role, rule_of
 from idroserra.auth.service import AuthService, Visitor
 from idroserra.auth.users import SETUP_MS
-from idroserra.core.config import AccessConfig
+from idroserra.core.sections.access import AccessConfig
 from support.access_rig import HERE, MINUTE_MS, OTHER, PASSWORD, who
 
 
@@ -313,7 +313,8 @@ def test_what_has_no_row_is_refused():
     assert [rule.path for rule in MATRIX if rule.method != "GET" and not rule.action] == [
         "/api/account/preferences", "/api/boards/check", "/api/stock/recipe"]
     assert {rule.path for rule in MATRIX if rule.role is Role.ANYONE} == {
-        "/login", "/setup", "/static/{path:path}", "/api/session", "/api/session/link",
+        "/login", "/login/openid", "/setup", "/static/{path:path}", "/api/session",
+        "/api/session/link", "/api/session/openid", "/api/session/openid/return",
         "/api/setup", "/trust", "/authority.crt", "/manifest.webmanifest", "/offline",
         "/worker.js", "/help/reasons", "/docs", "/docs/{path:path}"}
 

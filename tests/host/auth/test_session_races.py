@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from idroserra.auth.roles import Role
 from idroserra.auth.service import AuthService, Visitor
-from idroserra.core.config import AccessConfig
+from idroserra.core.sections.access import AccessConfig
 
 PASSWORD = "correct horse battery 9"
 

@@ -10,9 +10,9 @@ from support.wait import wait_until
 # Each is loaded where it is used: commands, keys, scrapes, reports, exports, notices.
 NOT_FOR_SERVING = {
     "apprise", "babel", "cryptography", "fastapi", "idroserra.cli",
-    "idroserra.homeassistant.bridge", "ifaddr", "influxdb_client", "numpy", "PIL",
-    "prometheus_client", "pyarrow", "pydantic", "rich", "serial", "textual", "typer",
-    "websockets",
+    "idroserra.auth.openid.login", "idroserra.homeassistant.bridge", "ifaddr", "influxdb_client",
+    "joserfc", "numpy", "PIL", "prometheus_client", "pyarrow", "pydantic", "rich", "serial",
+    "textual", "typer", "websockets",
 }
 # Interpreter and web framework alone. A host that was started takes 1.645 times as much.
 BARE = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 from msgspec.structs import asdict
@@ -20,6 +20,9 @@ from idroserra.web.audit_words import detail_words
 from idroserra.web.middleware.authentication import address_of, cookie_name, session_of
 from idroserra.web.routing import Routes
 from idroserra.web.threads import log_in_threads, run_in_thread
+
+if TYPE_CHECKING:
+    from idroserra.auth.openid.login import OpenIdLogin
 
 MOST_ROWS = 1_000
 
@@ -98,6 +101,8 @@ class SessionOut(Out):
     user: str | None
     role: str | None
     needs_setup: bool
+    log_out_url: Annotated[str, Meta(
+        description="After a log-out: the page that ends the log-in at the provider, too.")] = ""
 
 
 class UserOut(Out):
@@ -107,6 +112,9 @@ class UserOut(Out):
     role: str
     made_unix_ms: int
     sessions: Annotated[int, Meta(description="Open sessions.")]
+    issuer: Annotated[str, Meta(description="OpenID provider; empty: the user has a password.")]
+    subject: Annotated[str, Meta(description="Who the user is at the provider.")]
+    is_locked_out: bool
 
 
 class UsersOut(Out):
@@ -146,11 +154,11 @@ class AuditOut(Out):
     failure: str
 
 
-def access_router(auth: AuthService) -> Routes:
+def access_router(auth: AuthService, openid: OpenIdLogin | None) -> Routes:
     """Return the routes of users, sessions and tokens."""
     router = Routes("/api", _ERROR_REPLIES)
     _add_logins(router, auth)
-    _add_account(router, auth)
+    _add_account(router, auth, openid)
     _add_users(router, auth)
     _add_tokens(router, auth)
     return router
@@ -160,62 +168,69 @@ def _add_logins(router: Routes, auth: AuthService) -> None:
     @router.get("/session", answer=SessionOut)
     def session() -> dict[str, Any]:
         """Return the user who is logged in."""
-        return _session_json(auth, current_identity())
+        return session_json(auth, current_identity())
 
     @router.post("/session", answer=SessionOut)
     async def log_in(request: Request, body: LogIn) -> Response:
         """Log in. The response sets the cookie of a new session."""
-        return await run_in_thread(lambda: _with_session(
-            request, auth, auth.log_in(body.name, body.password, _visitor(request))),
+        return await run_in_thread(lambda: with_session(
+            request, auth, auth.log_in(body.name, body.password, visitor_of(request))),
             log_in_threads())
 
     @router.post("/session/link", answer=SessionOut)
     async def log_in_by_link(request: Request, body: LinkIn) -> Response:
         """Log in with the link of a demo."""
-        return await run_in_thread(lambda: _with_session(
-            request, auth, auth.log_in_by_link(body.token, _visitor(request))), log_in_threads())
+        return await run_in_thread(lambda: with_session(
+            request, auth, auth.log_in_by_link(body.token, visitor_of(request))), log_in_threads())
 
     @router.post("/setup", answer=SessionOut)
     async def set_up(request: Request, body: SetUpIn) -> Response:
         """Create the first admin and log in as that user."""
-        return await run_in_thread(lambda: _with_session(request, auth, auth.set_up(
-            body.token, body.name, body.password, _visitor(request))), log_in_threads())
+        return await run_in_thread(lambda: with_session(request, auth, auth.set_up(
+            body.token, body.name, body.password, visitor_of(request))), log_in_threads())
 
 
-def _add_account(router: Routes, auth: AuthService) -> None:
+def _add_account(router: Routes, auth: AuthService, openid: OpenIdLogin | None) -> None:
+    def left(request: Request) -> Response:
+        origin, person = request.headers.get("origin"), person_of_session()
+        url = (openid.log_out_url(origin)
+               if openid is not None and origin and openid.is_user(person.name) else "")
+        return _without_session(request, auth, url)
+
     @router.delete("/session", answer=SessionOut)
     def log_out(request: Request) -> Response:
         """End this session."""
-        auth.sessions.end(_person().session)
-        return _without_session(request, auth)
+        auth.sessions.end(person_of_session().session)
+        return left(request)
 
     @router.delete("/session/all", answer=SessionOut)
     def log_out_everywhere(request: Request) -> Response:
         """End all sessions of the user."""
-        auth.sessions.end_all(_person().name)
-        return _without_session(request, auth)
+        auth.sessions.end_all(person_of_session().name)
+        return left(request)
 
     @router.post("/session/confirm", answer=SessionOut)
     async def confirm(body: PasswordIn) -> dict[str, Any]:
         """Confirm the password, for requests that need it within the last five minutes."""
-        await run_in_thread(lambda: auth.confirm(_person(), body.password), log_in_threads())
-        return _session_json(auth, current_identity())
+        await run_in_thread(
+            lambda: auth.confirm(person_of_session(), body.password), log_in_threads())
+        return session_json(auth, current_identity())
 
     @router.put("/account/password", answer=SessionOut)
     def change_password(body: OwnPasswordIn) -> dict[str, Any]:
         """Change the own password and end the other sessions."""
-        auth.change_password(_person(), body.password, body.new_password)
-        return _session_json(auth, current_identity())
+        auth.change_password(person_of_session(), body.password, body.new_password)
+        return session_json(auth, current_identity())
 
     @router.get("/account/preferences", answer=PreferencesIn)
     def preferences() -> dict[str, Any]:
         """Return the own language and units."""
-        return auth.preferences.of(_person().name)._asdict()
+        return auth.preferences.of(person_of_session().name)._asdict()
 
     @router.put("/account/preferences", answer=PreferencesIn)
     def choose(body: PreferencesIn) -> dict[str, Any]:
         """Set the own language and units. Stored values do not change."""
-        person = _person()
+        person = person_of_session()
         auth.preferences.choose(person.name, Locale(**asdict(body)))
         return auth.preferences.of(person.name)._asdict()
 
@@ -250,6 +265,20 @@ def _add_users(router: Routes, auth: AuthService) -> None:
         """Set the password of a user and end the user's sessions."""
         check_recent_password()
         users.set_password(name, body.password)
+        return answer()
+
+    @router.put("/users/{name}/lock-out", answer=UsersOut)
+    def lock_out(name: str) -> dict[str, Any]:
+        """Keep a user of the OpenID provider out, and end their sessions."""
+        check_recent_password()
+        auth.lock_out(name, is_locked_out=True)
+        return answer()
+
+    @router.delete("/users/{name}/lock-out", answer=UsersOut)
+    def let_in(name: str) -> dict[str, Any]:
+        """Let a user who was locked out in again."""
+        check_recent_password()
+        auth.lock_out(name, is_locked_out=False)
         return answer()
 
     @router.delete("/users/{name}", answer=UsersOut)
@@ -300,7 +329,9 @@ def _add_tokens(router: Routes, auth: AuthService) -> None:
 def users_json(auth: AuthService) -> list[dict[str, Any]]:
     """Return UserOut of every user."""
     return [{"name": user.name, "role": user.role.label, "made_unix_ms": user.made_unix_ms,
-             "sessions": auth.sessions.count(user.name)} for user in auth.users.all()]
+             "sessions": auth.sessions.count(user.name), "issuer": user.issuer,
+             "subject": user.subject, "is_locked_out": user.is_locked_out}
+            for user in auth.users.all()]
 
 
 def tokens_json(auth: AuthService) -> list[dict[str, Any]]:
@@ -310,12 +341,13 @@ def tokens_json(auth: AuthService) -> list[dict[str, Any]]:
             for token in auth.tokens.all()]
 
 
-def _visitor(request: Request) -> Visitor:
+def visitor_of(request: Request) -> Visitor:
+    """Return where a log-in comes from."""
     return Visitor(address_of(request.scope), request.headers.get("user-agent", ""),
                    session_of(request.headers))
 
 
-def _person() -> Identity:
+def person_of_session() -> Identity:
     """Return the user of a session. Raises InvalidRequest for a token."""
     who = current_identity()
     if who is None or who.kind != "session":
@@ -323,25 +355,27 @@ def _person() -> Identity:
     return who
 
 
-def _session_json(auth: AuthService, who: Identity | None) -> dict[str, Any]:
+def session_json(auth: AuthService, who: Identity | None) -> dict[str, Any]:
+    """Return SessionOut of an identity."""
     return {"user": None if who is None else who.name,
             "role": None if who is None else who.role.label,
             "needs_setup": not auth.users.has_admin}
 
 
-def _with_session(request: Request, auth: AuthService, session_id: str) -> Response:
+def with_session(
+    request: Request, auth: AuthService, session_id: str, more: dict[str, Any] | None = None
+) -> Response:
+    """Return SessionOut of a new session, and its cookie."""
     who = auth.authenticate(session_id, "", address_of(request.scope))
-    response = JSONResponse(_session_json(auth, who))
+    response = JSONResponse(session_json(auth, who) | (more or {}))
     response.set_cookie(
         cookie_name(request.headers), session_id, max_age=auth.sessions.absolute_ms // 1_000,
         httponly=True, samesite="strict", secure=request.url.scheme == "https")
     return response
 
 
-def _without_session(request: Request, auth: AuthService) -> Response:
-    response = JSONResponse(_session_json(auth, None))
+def _without_session(request: Request, auth: AuthService, log_out_url: str) -> Response:
+    response = JSONResponse(session_json(auth, None) | {"log_out_url": log_out_url})
     response.delete_cookie(cookie_name(request.headers), httponly=True, samesite="strict",
                            secure=request.url.scheme == "https")
     return response
-
-

@@ -258,7 +258,8 @@ NODE_TABLES: dict[str, Table] = {
     "preview-series": Table(("unix_ms", "quantity", "value"), _preview_series),
 }
 ADMIN_TABLES: dict[str, Table] = {
-    "users": Table(("name", "role", "made_unix_ms", "sessions"),
+    "users": Table(("name", "role", "made_unix_ms", "sessions", "issuer", "subject",
+                    "is_locked_out"),
                    lambda context, _query: users_json(context.auth)),
     "tokens": Table(("name", "role", "by", "made_unix_ms", "used_unix_ms"),
                     lambda context, _query: tokens_json(context.auth)),

@@ -32,7 +32,7 @@ from idroserra.web.threads import audit_threads_of, run_in_thread, threads_of
 
 COOKIE = "idroserra"
 # Pages without log-in, where the address can select a language.
-PUBLIC_PAGES = ("/login", "/setup", "/trust", "/help/reasons")
+PUBLIC_PAGES = ("/login", "/login/openid", "/setup", "/trust", "/help/reasons")
 # Never in the audit log.
 _SECRETS = ("password", "new_password", "token", "key", "url")
 RefusedPage = Callable[[Request, int], Response]

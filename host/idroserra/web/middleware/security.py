@@ -15,8 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from idroserra.core.config import is_loopback
-from idroserra.core.hostnames import check_name
+from idroserra.core.hostnames import check_name, is_loopback
 from idroserra.journal.photos import MOST_UPLOAD_BYTES, UPLOAD_TYPES
 from idroserra.updates.release import MOST_PACKED_BYTES, PACKED_TYPE
 

@@ -10,8 +10,8 @@ renderAlarmBadge();
 
 async function leave(path, button) {
   try {
-    await withDisabled([button], () => request(path, { method: "DELETE", body: {} }));
-    location.replace("/login");
+    const { log_out_url: atProvider } = await withDisabled([button], () => request(path, { method: "DELETE", body: {} }));
+    location.replace(atProvider || "/login");
   } catch (error) {
     showOutcome(document.getElementById("out-outcome"), "failed", error.message);
   }
@@ -24,8 +24,8 @@ for (const [id, path] of [["out", "/api/session"], ["out-all", "/api/session/all
 }
 
 const form = document.getElementById("password");
-const outcome = form.querySelector(".outcome");
-form.addEventListener("submit", async (event) => {
+const outcome = form?.querySelector(".outcome");
+form?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const { password, new_password: wanted, again } = form.elements;
   if (wanted.value !== again.value) return showOutcome(outcome, "failed", t("The two new passwords differ."));

@@ -3,10 +3,11 @@
 import { mark, t } from "./i18n.js";
 
 export const ACTIONS = [
-  mark("log in"), mark("log in by link"), mark("set up"), mark("log out"),
+  mark("log in"), mark("log in by link"), mark("log in by OpenID"),
+  mark("confirm by OpenID"), mark("set up"), mark("log out"),
   mark("log out everywhere"), mark("confirm password"), mark("change own password"),
   mark("add user"), mark("change role"), mark("set password"),
-  mark("remove user"), mark("create token"), mark("revoke token"), mark("create setup token"),
+  mark("lock out user"), mark("let in user"), mark("remove user"), mark("create token"), mark("revoke token"), mark("create setup token"),
   mark("fill bottle"), mark("undo bottle filling"), mark("command"), mark("change settings"),
   mark("keep node settings"),
   mark("settings reported"), mark("adopt node"), mark("install node"), mark("name node"),

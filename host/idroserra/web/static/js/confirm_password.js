@@ -5,16 +5,18 @@ import { withDisabled } from "./confirm_dialog.js";
 
 let open = null;
 
-/** Ask for the password. Resolves when the host accepts it, rejects on cancel. */
-export function confirmPassword(send) {
-  open = open || ask(send).finally(() => {
+/** Ask for the password. Resolves when the host accepts it, rejects on cancel. A user of a provider confirms there with
+ * `leave`, which opens the provider's page instead. */
+export function confirmPassword(send, leave) {
+  open = open || ask(send, leave).finally(() => {
     open = null;
   });
   return open;
 }
 
-function ask(send) {
+function ask(send, leave) {
   const dialog = document.getElementById("again");
+  const isOfProvider = "provider" in dialog.dataset;
   const form = dialog.querySelector("form");
   const outcome = form.querySelector(".outcome");
   form.reset();
@@ -25,7 +27,8 @@ function ask(send) {
     form.onsubmit = async (event) => {
       event.preventDefault();
       try {
-        await withDisabled([form.querySelector("[type=submit]")], () => send(form.elements.password.value));
+        await withDisabled([form.querySelector("[type=submit]")], () => (isOfProvider ? leave() : send(form.elements.password.value)));
+        if (isOfProvider) return;
         resolve();
         if (!isClosed) dialog.close();
       } catch (error) {
@@ -37,7 +40,7 @@ function ask(send) {
     form.querySelector("button[type=button]").onclick = () => dialog.close();
     dialog.onclose = () => {
       isClosed = true;
-      reject(new Error(t("No password entered: nothing was sent.")));
+      reject(new Error(isOfProvider ? t("Not confirmed: nothing was sent.") : t("No password entered: nothing was sent.")));
     };
   });
 }

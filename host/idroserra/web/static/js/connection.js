@@ -28,7 +28,7 @@ export async function request(path, options = {}) {
   }
   if (answer.status === 401) toLogin();
   if (content.needs_password) {
-    await confirmPassword((password) => request("/api/session/confirm", { method: "POST", body: { password } }));
+    await confirmPassword((password) => request("/api/session/confirm", { method: "POST", body: { password } }), confirmAtProvider);
     return request(path, options);
   }
   if (content.detail) {
@@ -38,6 +38,13 @@ export async function request(path, options = {}) {
   }
   const why = content.words || content.error || t("The host responded with status {status}.", { status: answer.status });
   throw Object.assign(new Error(why), { field: content.field });
+}
+
+/** Go to the provider to confirm who it is; it returns to this page. */
+async function confirmAtProvider() {
+  const next = location.pathname + location.search + location.hash;
+  const { url } = await request("/api/session/openid", { method: "POST", body: { next, confirm: true } });
+  location.assign(url);
 }
 
 /** The database cannot be read; the page says it once, at its top. */

@@ -1,41 +1,14 @@
 // Log-in with name and password, with the link of a demo, and creation of the first admin.
 
 import { t } from "./i18n.js";
+import { ask, pageOfHost } from "./log_in_request.js";
 
 const login = document.getElementById("login");
 const setup = document.getElementById("setup");
 const form = login || setup;
 const outcome = form.querySelector(".outcome");
 
-const WAIT_MS = 20_000;
-
-async function ask(path, body) {
-  let answer;
-  try {
-    answer = await fetch(path, {
-      method: body ? "POST" : "GET",
-      headers: body ? { "Content-Type": "application/json" } : {},
-      body: body ? JSON.stringify(body) : undefined,
-      signal: AbortSignal.timeout?.(WAIT_MS),
-    });
-  } catch {
-    throw new Error(t("The host does not answer: check the network."));
-  }
-  const content = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(content.words || content.error || t("The host responded with status {status}.", { status: answer.status }));
-  return content;
-}
-
-/** The page to open after log-in: of this host only, as the browser reads the address. */
-function onward() {
-  const next = new URLSearchParams(location.search).get("next") || "/";
-  try {
-    const page = new URL(next, location.origin);
-    return page.origin === location.origin ? page.href : "/";
-  } catch {
-    return "/"; // not an address
-  }
-}
+const onward = () => pageOfHost(new URLSearchParams(location.search).get("next"));
 
 /** Return the secret after # and remove it from address and history. */
 function takeSecret() {
@@ -50,15 +23,22 @@ function showOutcome(text, state = "failed") {
 }
 
 async function enter(path, body) {
-  const button = form.querySelector("button");
-  button.disabled = true;
-  showOutcome(t("One moment\u2026"), "pending");
-  try {
+  await busy(async () => {
     await ask(path, body);
     location.replace(onward());
+  });
+}
+
+/** Run what opens the next page, with the buttons disabled; they return if it fails. */
+async function busy(run) {
+  const buttons = form.querySelectorAll("button");
+  for (const button of buttons) button.disabled = true;
+  showOutcome(t("One moment\u2026"), "pending");
+  try {
+    await run();
   } catch (error) {
     showOutcome(error.message);
-    button.disabled = false;
+    for (const button of buttons) button.disabled = false;
   }
 }
 
@@ -75,6 +55,16 @@ if (setup && secret) {
   form.elements.name.focus();
   for (const link of document.querySelectorAll(".languages a")) link.hash = secret;
 }
+
+document.getElementById("provider")?.addEventListener("click", () => busy(async () => {
+  const { url } = await ask("/api/session/openid", { next: onward() });
+  location.assign(url);
+}));
+
+// Back from the provider by the browser's own button: the page is as it was left.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();

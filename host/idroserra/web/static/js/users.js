@@ -52,6 +52,7 @@ function userRow(user) {
   const path = `/api/users/${encodeURIComponent(user.name)}`;
   const outcome = byId("users-outcome");
   const open = user.sessions ? tn("logged in", "logged in {count} times", user.sessions) : t("not logged in");
+  if (user.issuer) return providerUserRow(user, path, open);
   const role = make("select", { ariaLabel: t("Role of {name}", { name: user.name }) }, ...ROLES.map((name) => new Option(t(name), name, false, name === user.role)));
   role.addEventListener("change", () => {
     change(outcome, `${path}/role`, { method: "PUT", body: { role: role.value } }, t("{name} is now {role}.", { name: user.name, role: t(role.value) }));
@@ -61,13 +62,34 @@ function userRow(user) {
     const wanted = await askToConfirm(t("A new password for {name}?", { name: user.name }), t("This ends the user's sessions."), true);
     if (wanted) change(outcome, `${path}/password`, { method: "PUT", body: { password: wanted } }, t("{name} has a new password.", { name: user.name }));
   });
-  const remove = make("button", { type: "button", textContent: t("Remove\u2026") });
-  remove.addEventListener("click", async () => {
-    const yes = await askToConfirm(t("Remove {name}?", { name: user.name }), t("The user can no longer log in. Past actions stay in the audit log."), false);
-    if (yes !== null) change(outcome, path, { method: "DELETE", body: {} }, t("{name} was removed.", { name: user.name }));
-  });
+  const remove = removeButton(user, path, t("The user can no longer log in. Past actions stay in the audit log."));
   const about = t("since {day}, {state}", { day: dateText(user.made_unix_ms), state: open });
   return make("li", {}, make("b", { textContent: user.name }, make("small", { textContent: about })), role, password, remove);
+}
+
+function removeButton(user, path, text) {
+  const remove = make("button", { type: "button", textContent: t("Remove\u2026") });
+  remove.addEventListener("click", async () => {
+    const yes = await askToConfirm(t("Remove {name}?", { name: user.name }), text, false);
+    if (yes !== null) change(byId("users-outcome"), path, { method: "DELETE", body: {} }, t("{name} was removed.", { name: user.name }));
+  });
+  return remove;
+}
+
+/** A user of the OpenID provider, which decides on the role; an admin here can keep them out. */
+function providerUserRow(user, path, open) {
+  const isOut = user.is_locked_out;
+  const lock = make("button", { type: "button", textContent: isOut ? t("Let in") : t("Lock out\u2026") });
+  lock.addEventListener("click", async () => {
+    if (!isOut && (await askToConfirm(t("Lock out {name}?", { name: user.name }), t("This ends the user's sessions. The provider's log-in no longer lets them into this host."), false)) === null) return;
+    const done = isOut ? t("{name} may log in again.", { name: user.name }) : t("{name} is locked out.", { name: user.name });
+    change(byId("users-outcome"), `${path}/lock-out`, { method: isOut ? "DELETE" : "PUT", body: {} }, done);
+  });
+  const remove = removeButton(user, path, t("The provider lets the user in again: to keep them out, lock them out. Past actions stay in the audit log."));
+  const state = isOut ? t("locked out") : open;
+  const about = t("since {day}, {state}", { day: dateText(user.made_unix_ms), state });
+  const where = t("logs in at {issuer} as {subject}", { issuer: user.issuer, subject: user.subject });
+  return make("li", {}, make("b", { textContent: user.name }, make("small", { textContent: about }), make("small", { textContent: where })), make("span", { className: "chip", textContent: t(user.role) }), lock, remove);
 }
 
 function renderTokens({ tokens }) {

@@ -1,0 +1,1 @@
+"""Log-in at an OpenID provider: authorization code flow with PKCE. Loaded where it is on."""
