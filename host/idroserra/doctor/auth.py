@@ -22,14 +22,19 @@ def check_users(folder: Path) -> Check:
         return Check("users", "fail", f"{path}: readable by other users", f"chmod 600 {path}")
     try:
         with closing(connect_reader(path)) as database:
-            rows = database.execute("SELECT role, COUNT(*) FROM users GROUP BY role").fetchall()
+            rows = database.execute("SELECT role, COUNT(*) FROM users WHERE password<>''"
+                                    " GROUP BY role").fetchall()
+            of_provider, = database.execute(
+                "SELECT COUNT(*) FROM users WHERE password=''").fetchone()
     except sqlite3.Error as error:
         return Check("users", "fail", f"{path}: {error}", "restore a backup made with --with-keys")
     counts = dict(rows)
     if not counts.get("admin"):
-        return Check("users", "warn", "no admin yet",
+        return Check("users", "warn", "no admin with a password yet",
                      "`idroserra user setup-token` prints a link that creates the first admin")
     found = ", ".join(f"{count} {role}" for role, count in sorted(counts.items()))
+    if of_provider:
+        found += f", and {of_provider} of an OpenID provider"
     return Check("users", "ok", found)
 
 

@@ -27,6 +27,7 @@ from idroserra.doctor.feeds import check_feeds
 from idroserra.doctor.history import check_influx
 from idroserra.doctor.journal import check_journal
 from idroserra.doctor.nodes import check_nodes, check_restored, check_systems
+from idroserra.doctor.openid import check_openid
 from idroserra.doctor.result import Check
 
 MIN_PYTHON = (3, 11)
@@ -57,6 +58,7 @@ def run_checks(file: Path | None) -> Iterator[Check]:
         yield from check_restored(config.data_dir)
         yield check_alarms(config.alarms)
         yield check_users(config.data_dir)
+        yield from check_openid(config)
         yield check_audit(config.data_dir)
         yield check_journal(config)
     yield from serial_ports()
