@@ -40,7 +40,7 @@ HOST: Levels = (
     ("pki", "mqtt", "auth", "history", "boards"),
     ("client", "broker", "image"),
     ("flash",),
-    ("ingest", "feeds", "node_state", "foreign"),
+    ("ingest", "feeds", "node_state", "foreign", "other_hosts"),
     ("nodes",),
     ("setpoints",),
     ("inventory", "calibration", "recipes", "journal", "provisioning", "tasks"),

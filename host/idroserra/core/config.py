@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin, get_type_hints
 from urllib.parse import urlsplit
@@ -22,23 +22,13 @@ from msgspec.structs import force_setattr
 from idroserra.core.config_section import Section, checked
 from idroserra.core.errors import ConfigError
 from idroserra.core.foreign_config import ForeignConfig
-from idroserra.core.hostnames import check_name, is_loopback, split_url
+from idroserra.core.hostnames import check_name, is_loopback, page_url, split_url
 from idroserra.core.sections.access import AccessConfig
 from idroserra.core.sites import BadSite, check_site
 from idroserra.core.validation import Secret, ValidationError, string_pattern, validate
 
 ENV_PREFIX = "IDROSERRA_"
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-
-
-def _public(url: str) -> str:
-    """Return the public URL of the page in canonical form. Raises ValueError."""
-    parts = split_url(url, ("https", "http"))
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("must be a URL without a path, such as https://farm.example")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError("must be https:// except on loopback")
-    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 class MqttConfig(Section, frozen=True):
@@ -96,7 +86,7 @@ class HttpConfig(Section, frozen=True):
         if not is_loopback(self.host):
             raise ValidationError(["host"], "loopback only: use [lan] for the site's network")
         if self.public_url is not None:
-            force_setattr(self, "public_url", checked("public_url", _public, self.public_url))
+            force_setattr(self, "public_url", checked("public_url", page_url, self.public_url))
 
 
 class KeepConfig(Section, frozen=True):
@@ -173,6 +163,21 @@ class FeedConfig(DatabaseConfig, frozen=True, kw_only=True):
     """[[feed]]: a database that receives all readings and events beside the store."""
 
     name: Annotated[str, string_pattern(r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+
+
+class OtherHostConfig(Section, frozen=True):
+    """[[other_host]]: a host whose state the page of this one shows: docs/host.md."""
+
+    name: Annotated[str, string_pattern(r"^[^\s\x00-\x1f]([^\x00-\x1f\x7f]{0,38}[^\s])?$")]
+    url: str
+    token_file: Path
+    ca_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValidationError for an invalid URL, or a CA without https."""
+        force_setattr(self, "url", checked("url", page_url, self.url))
+        if self.ca_file is not None and not self.url.startswith("https://"):
+            raise ValidationError(["ca_file"], "is of no use without https://")
 
 
 class SpoolConfig(Section, frozen=True):
@@ -263,6 +268,7 @@ class Config(Section, frozen=True, dict=True):
     alarms: AlarmsConfig = AlarmsConfig()
     homeassistant: HomeAssistantConfig = HomeAssistantConfig()
     foreign: ForeignConfig = ForeignConfig()
+    other_host: Annotated[tuple[OtherHostConfig, ...], Meta(max_length=200)] = ()
     access: AccessConfig = AccessConfig()
     journal: JournalConfig = JournalConfig()
     update: UpdateConfig = UpdateConfig()
@@ -275,14 +281,20 @@ class Config(Section, frozen=True, dict=True):
             raise ValidationError(["site"], str(error).removeprefix("site: ")) from None
         if (self.mqtt.cert_file is None) != (self.mqtt.key_file is None):
             raise ValidationError([], "mqtt.cert_file and mqtt.key_file go together")
-        for number, feed in enumerate(self.feed):
-            if feed.name in [other.name for other in self.feed[:number]]:
-                raise ValidationError(["feed", str(number), "name"], "another feed has this name")
+        _check_names("feed", self.feed)
+        _check_names("other_host", self.other_host)
 
     def source_of(self, *path: str) -> str | None:
         """Return where a key is set, as load_config() names it; None if it has its default."""
         sources: Mapping[str, Any] = self.__dict__.get("sources", {})
         return next((name for name, table in sources.items() if _holds(table, list(path))), None)
+
+
+def _check_names(key: str, named: Sequence[FeedConfig | OtherHostConfig]) -> None:
+    for number, one in enumerate(named):
+        if one.name in [other.name for other in named[:number]]:
+            why = f"another {key} has this name"
+            raise ValidationError([key, str(number), "name"], why)
 
 
 def load_config(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:

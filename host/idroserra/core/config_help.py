@@ -18,6 +18,8 @@ SECTIONS = {
     "homeassistant": "Nodes as devices of [Home Assistant](../integrations.md#home-assistant).",
     "foreign": "[Foreign readings](../integrations.md#foreign-readings) from sensors that are not "
                "nodes.",
+    "other_host[]": "Another host, whose state is shown on the page *Hosts* of this one "
+                    "([how](../host.md#several-hosts)); 200 at most.",
     "access": "Lifetime of log-in sessions at the page.",
     "access.openid": "Log-in at an OpenID provider, beside passwords "
                      "([how](../users.md#one-log-in-for-all-hosts)). Without `issuer` it is off.",
@@ -104,6 +106,13 @@ TEXTS = {
     "homeassistant.prefix": "Discovery prefix, as in Home Assistant's MQTT settings.",
     "homeassistant.language": "Language of names, states, events and alarms: en, it or zh.",
     "foreign.topics": "Topic filters to read, such as `foreign/#`, 20 at most. Empty: off.",
+    "other_host": "Other hosts: `[[other_host]]`.",
+    "other_host[].name": "Its name on the page.",
+    "other_host[].url": "Address of its page, such as `https://north.lan:8443`. `http://` works "
+                        "on loopback only.",
+    "other_host[].token_file": "File with an API token of that host, of role viewer.",
+    "other_host[].ca_file": "CA certificate that verifies that host, `lan/authority.pem` of its "
+                            "data folder. Default: those of the system.",
     "access.idle_min": "A session ends after this time without use.",
     "access.absolute_h": "A session ends this long after the log-in.",
     "access.openid.issuer": "URL of the provider, as it names itself.",

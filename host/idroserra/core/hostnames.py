@@ -1,4 +1,4 @@
-"""Host names and addresses: those of this machine, and those in URLs."""
+"""Checks of host names and URLs, and the names of this machine on the site's network."""
 
 from __future__ import annotations
 
@@ -64,6 +64,16 @@ def _addresses() -> list[str]:
             if is_local(text) and not address.is_loopback and not address.is_link_local:
                 found.append(str(address))
     return sorted(found, key=lambda text: (":" in text, text))
+
+
+def page_url(url: str) -> str:
+    """Return the URL of a host's page in canonical form. Raises ValueError."""
+    parts = split_url(url, ("https", "http"))
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("must be a URL without a path, such as https://farm.example")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("must be https:// except on loopback")
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 def split_url(url: str, schemes: tuple[str, ...]) -> Any:

@@ -104,6 +104,12 @@ ALARMS = rows_of(
     ("check", "technician", "target_removed", "not_accepted service", "beat_not_evaluated",
      "beat_not_delivered targets", "answered_with status", "no_answer detail"),
 )
+# Why the state of another host is not known.
+OTHER_HOSTS = rows_of(
+    ("act", "technician", "other_name_unknown service", "other_unreachable detail",
+     "other_silent for_ms", "other_certificate detail", "other_token_unread detail",
+     "other_token_refused", "other_too_old", "other_unread detail"),
+)
 # What is against a dose by hand.
 DOSES_BY_HAND = rows_of(
     ("check", "grower", "dose_wrong_way actuator channel scaled limit_scaled",
@@ -190,7 +196,7 @@ BALANCE = rows_of(
 )
 HOST_REASONS: dict[str, Row] = {
     **COMMANDS_OF_HOST, **STATES, **ALARMS, **DOSES_BY_HAND, **RECIPES, **CALIBRATIONS,
-    **ROLLOUTS, **PREVIEWS, **BALANCE,
+    **ROLLOUTS, **PREVIEWS, **BALANCE, **OTHER_HOSTS,
 }
 REASONS: dict[str, Row] = {**contract.REASONS, **HOST_REASONS}
 

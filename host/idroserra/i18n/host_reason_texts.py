@@ -337,7 +337,17 @@ BALANCE: Table = {
     "level_unmeasured": N_("this node measures no level in millimetres: the water balance is not "
                            "known"),
 }
+OTHER_HOSTS: Table = {
+    "other_name_unknown": N_("no address is known for {service}"),
+    "other_unreachable": N_("no connection: {detail}"),
+    "other_silent": N_("no answer within {for_ms}"),
+    "other_certificate": N_("its certificate is not accepted: {detail}"),
+    "other_token_unread": N_("the token file cannot be read: {detail}"),
+    "other_token_refused": N_("it refuses the token"),
+    "other_too_old": N_("its version gives no state to other hosts"),
+    "other_unread": N_("its answer cannot be read: {detail}"),
+}
 HOST_TEXTS: Table = {
     **COMMANDS_OF_HOST, **STATES, **ALARMS, **DOSES_BY_HAND, **RECIPES, **CALIBRATIONS,
-    **ROLLOUTS, **PREVIEWS, **BALANCE,
+    **ROLLOUTS, **PREVIEWS, **BALANCE, **OTHER_HOSTS,
 }

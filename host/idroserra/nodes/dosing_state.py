@@ -88,6 +88,12 @@ def dosing_cause_of(state: NodeState) -> Cause | None:
     return state.dosing_cause
 
 
+def is_stopped(state: NodeState) -> bool:
+    """Return whether a person stopped dosing, or the node locked it."""
+    cause = dosing_cause_of(state)
+    return cause is not None and _STATES.get(cause.reason.code) in ("stopped", "latched")
+
+
 def _label(name: str) -> str:
     return {
         "on": _("Automatic dosing on"), "held": _("Dosing paused"), "advise": _("Advice only"),

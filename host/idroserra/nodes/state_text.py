@@ -40,7 +40,11 @@ def state_text(state: NodeState, now_unix_ms: int) -> str:
 
 def sentence(reason: Reason) -> str:
     """Return a reason as a sentence of its own."""
-    text = as_sentence(reason)
+    return ended(as_sentence(reason))
+
+
+def ended(text: str) -> str:
+    """Return a sentence with its full stop."""
     return text if text.endswith(("?", "？", ".", "。")) else _("{what}.").format(what=text)
 
 

@@ -39,6 +39,7 @@ from idroserra.nodes.commands import Commands
 from idroserra.nodes.latest_events import LatestEvents
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.registry import Nodes
+from idroserra.other_hosts.service import OtherHosts
 from idroserra.recipes.recipe_library import RecipeLibrary
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.server.message_handler import HostMessageHandler
@@ -132,6 +133,7 @@ class Service:
             self._writer = StoreWriter(self.spool, self.store, now_unix_ms, self.feeds.mark)
             self.foreign = ForeignReadings(
                 config, self.page_settings, lambda: self.store, self.feeds.mark, now_unix_ms)
+            self.other_hosts = OtherHosts(config.other_host, now_unix_ms)
             self._maintenance = MaintenanceWorker(self.store, now_unix_ms)
             self.updates = closed(UpdateService(config, self._update_parts()))
             self._ingest = Ingest(self._mqtt, self.spool, HostMessageHandler(
@@ -171,6 +173,10 @@ class Service:
             thread = threading.Thread(target=self._supervise, args=(name, run), name=name)
             self._threads.append(thread)
             thread.start()
+        for name, run in self.other_hosts.loops():
+            # stop() does not wait for them: another host may take long to answer.
+            threading.Thread(
+                target=self._supervise, args=(name, run), name=name, daemon=True).start()
         self._mqtt.start()
 
     def stop(self) -> None:
@@ -179,6 +185,7 @@ class Service:
         if self._bridge is not None:
             self._bridge.stop()
         self.foreign.stop()
+        self.other_hosts.stop()
         self.alarms.stop()
         self.commands.end()
         self._ingest.stop()

@@ -58,6 +58,7 @@ from idroserra.web.api.crops.stock import stock_router
 from idroserra.web.api.export import export_router
 from idroserra.web.api.feeds import feeds_router
 from idroserra.web.api.foreign import foreign_router
+from idroserra.web.api.hosts import hosts_router
 from idroserra.web.api.journal import journal_router
 from idroserra.web.api.keys import keys_router
 from idroserra.web.api.metrics import metrics_router
@@ -85,6 +86,7 @@ from idroserra.web.node_settings import wiring_routes
 from idroserra.web.node_titles import NodeTitles
 from idroserra.web.node_view import NodeViews, wall_unix_ms
 from idroserra.web.openapi import described
+from idroserra.web.own_status import OwnStatus
 from idroserra.web.pages import Pages, pages_routes
 from idroserra.web.planning.dose_preview import dose_preview_router
 from idroserra.web.planning.tasks import tasks_router
@@ -184,7 +186,8 @@ def web_context(service: Service) -> WebContext:
                         service.states, titles.of, service.commands.stop_mark),
         states=service.states,
         live=service.live, commands=service.commands, store=service.store, spool=service.spool,
-        feeds=service.feeds, foreign=service.foreign, counts=service.counts,
+        feeds=service.feeds, foreign=service.foreign, other_hosts=service.other_hosts,
+        counts=service.counts,
         alarm_loop=service.alarms, calibrations=service.calibrations, recipes=service.recipes,
         recipe_library=service.recipe_library, updates=service.updates,
         previews=service.previews, journal=service.journal, site_https=service.lan,
@@ -214,6 +217,7 @@ def _api(context: WebContext) -> list[Routes]:
         updates_router(context.updates, nodes),
         export_router(context),
         feeds_router(context.feeds), foreign_router(context.foreign),
+        hosts_router(OwnStatus(context, version("idroserra")), site, context.other_hosts),
         journal_router(context.journal, nodes),
         reports_router(context), stock_router(), compare_router(context),
         metrics_router(context.scrape),

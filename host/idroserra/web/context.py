@@ -23,6 +23,7 @@ from idroserra.nodes.live import LiveState
 from idroserra.nodes.node import Node
 from idroserra.nodes.registry import Nodes
 from idroserra.nodes.states import NodeStates
+from idroserra.other_hosts.service import OtherHosts
 from idroserra.recipes.recipe_library import RecipeLibrary
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.reports.builder import Range
@@ -57,6 +58,7 @@ class WebContext:
     spool: Spool
     feeds: Feeds
     foreign: ForeignReadings
+    other_hosts: OtherHosts
     counts: Callable[[], dict[str, Any]]  # those of GET /api/health
     alarm_loop: AlarmLoop
     calibrations: CalibrationService

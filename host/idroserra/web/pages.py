@@ -209,7 +209,8 @@ class Pages:
             and who.kind == "session" and context.openid.is_user(who.name),
             "journal_kinds": JOURNAL_KINDS, "shown_site": None if node is None else node["site"],
             "most_site_chars": MAX_CHARS, **(more or {}),
-            "may": lambda word: role >= role_of(word), "navigation": navigation_of(role),
+            "may": lambda word: role >= role_of(word), "navigation": navigation_of(
+                role, has_hosts=context.other_hosts.are_configured),
             "part_of": place_of((more or {}).get("place", name.removesuffix(".html"))),
             "has_page": lambda path: rule_of("GET", path) is not None,
         })
@@ -267,7 +268,7 @@ def pages_routes(pages: Pages) -> Routes:
         """The page to calibrate the probes and pumps of a node."""
         return pages.node(request, node, "calibrate.html")
 
-    for name in ("account", "compare", "design", "journal", "tasks", "users"):
+    for name in ("account", "compare", "design", "hosts", "journal", "tasks", "users"):
         add_plain_page(routes, f"/{name}", partial(pages.page, name=f"{name}.html"))
     _add_public(routes, pages)
     return routes

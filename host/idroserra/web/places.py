@@ -20,6 +20,7 @@ class Place(NamedTuple):
 
 # In the order of a day. The first ones are always in the bar of a phone.
 _PLACES = (
+    Place("hosts", "/hosts", N_("Hosts")),
     Place("overview", "/", N_("Overview")), Place("alarms", "/alarms", N_("Alarms")),
     Place("tasks", "/tasks", N_("Tasks")), Place("journal", "/journal", N_("Journal")),
     Place("recipes", "/recipes", N_("Recipes")), Place("settings", "/settings", N_("Settings")),
@@ -33,9 +34,10 @@ class Navigation(NamedTuple):
     folded: tuple[Place, ...]
 
 
-def navigation_of(role: Role) -> Navigation:
-    """Return the places for a role."""
-    there = tuple(one for one in _PLACES if _may_open(one, role))
+def navigation_of(role: Role, *, has_hosts: bool = False) -> Navigation:
+    """Return the places for a role; has_hosts: with that of the other hosts."""
+    there = tuple(one for one in _PLACES if _may_open(one, role)
+                  and (has_hosts or one.name != "hosts"))
     count = IN_BAR if len(there) <= IN_BAR else IN_BAR - 1
     return Navigation(there[:count], there[count:])
 

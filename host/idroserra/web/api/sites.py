@@ -84,20 +84,29 @@ def _site(name: str, nodes: list[Node]) -> dict[str, Any]:
     paused = [node for node in nodes if node["dosing"]["state"] == "held"]
     if troubled:
         worst = troubled[0]
-        text = ngettext("{count} of {all} nodes needs attention. {node}: {why}",
-                        "{count} of {all} nodes need attention. First {node}: {why}",
-                        len(troubled)).format(count=len(troubled), all=len(nodes),
-                                              node=worst["title"], why=worst["state"]["text"])
+        text = attention_text(len(troubled), len(nodes), worst["title"], worst["state"]["text"])
     elif len(paused) == 1:
         text = _("Dosing is paused at {node}.").format(node=paused[0]["title"])
     elif paused:
         text = _("Dosing is paused at {count} nodes.").format(count=len(paused))
-    elif len(nodes) == 1:
-        text = _("The node is fine.")
     else:
-        text = _("All {count} nodes are fine.").format(count=len(nodes))
+        text = fine_text(len(nodes))
     return {"site": name, "level": nodes[0]["state"]["level"], "text": text,
             "nodes": [node["node"] for node in nodes], "troubled": len(troubled)}
+
+
+def attention_text(count: int, total: int, node: str, why: str) -> str:
+    """Return how many nodes need attention, and the worst of them with its state."""
+    return ngettext("{count} of {all} nodes needs attention. {node}: {why}",
+                    "{count} of {all} nodes need attention. First {node}: {why}",
+                    count).format(count=count, all=total, node=node, why=why)
+
+
+def fine_text(total: int) -> str:
+    """Return that all nodes are fine."""
+    if total == 1:
+        return _("The node is fine.")
+    return _("All {count} nodes are fine.").format(count=total)
 
 
 def sites_router(nodes: Nodes, views: NodeViews, journal: Journal, alarms: AlarmEngine) -> Routes:

@@ -7,20 +7,23 @@ import { listen, oncePerFrame, state } from "./state.js";
 import { newestOf, renderConnection, renderStrip, healthOf, withHost } from "./strip.js";
 
 
-function renderFrame() {
+function renderFrame(ownHealth) {
   const nodes = [...state.nodes.values()];
-  renderStrip(byId("strip"), state.connection === "lost" ? healthOf({}) : withHost(withAlarms(overall(nodes))), newestOf(nodes));
+  const health = ownHealth || (() => withHost(withAlarms(overall(nodes))));
+  renderStrip(byId("strip"), state.connection === "lost" ? healthOf({}) : health(), newestOf(nodes));
+  if (ownHealth) byId("strip").querySelector(".age").textContent = ""; // that of the nodes of this host
   renderConnection(byId("link"));
   renderAlarmBadge();
 }
 
-/** Render it now and after each message; `onMessage` is called first. */
-export function startFrame(onMessage = () => {}) {
-  const renderSoon = oncePerFrame(renderFrame);
+/** Render it now and after each message; `onMessage` is called first. `ownHealth()`: what the strip
+ * shows instead of the nodes of this host. */
+export function startFrame(onMessage = () => {}, ownHealth = null) {
+  const renderSoon = oncePerFrame(() => renderFrame(ownHealth));
   listen((message) => {
     if (message.type === "outdated") byId("outdated").hidden = false;
     onMessage(message);
     renderSoon();
   });
-  renderFrame();
+  renderFrame(ownHealth);
 }
