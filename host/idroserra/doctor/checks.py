@@ -28,6 +28,7 @@ from idroserra.doctor.history import check_influx
 from idroserra.doctor.journal import check_journal
 from idroserra.doctor.nodes import check_nodes, check_restored, check_systems
 from idroserra.doctor.openid import check_openid
+from idroserra.doctor.other_hosts import check_other_hosts
 from idroserra.doctor.result import Check
 
 MIN_PYTHON = (3, 11)
@@ -53,6 +54,7 @@ def run_checks(file: Path | None) -> Iterator[Check]:
             yield check(config)
         yield from check_influx(config.store)
         yield from check_feeds(config.feed)
+        yield from check_other_hosts(config.other_host)
         yield check_nodes(config.data_dir)
         yield from check_systems(config.data_dir)
         yield from check_restored(config.data_dir)
