@@ -13,7 +13,7 @@ import os
 import sqlite3
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -39,7 +39,7 @@ FOLDER = "backups"  # those made on the page
 BROKER_STATE = ("mosquitto.db", "mosquitto.pid")
 # Secret as a whole: only in a backup with keys.
 SECRET_NAMES = ("users.db", SETTINGS)
-SECRET_SUFFIXES = (".key", ".pem")
+SECRET_SUFFIXES = (".key", ".pem", ".token")
 # SQL that removes the secrets from a copy without keys.
 _WITHOUT_KEYS = {"state.db": "UPDATE nodes SET key=NULL; DROP TABLE IF EXISTS next_keys",
                  "settings.db": "UPDATE settings SET value=json_remove(value, '$.url')"
@@ -57,7 +57,8 @@ def make_backup(config: Config, out: Path, *, with_keys: bool, on_file: OnFile) 
         raise BackupError(f"{out}: must not be in the data folder {folder}")
     part, copy = out.with_name(f"{out.name}.part"), out.with_name(f"{out.name}.part.db")
     try:
-        names = _names(folder, with_keys=with_keys)
+        tokens = {one.token_file.resolve() for one in config.other_host}
+        names = _names(folder, () if with_keys else tokens, with_keys=with_keys)
         with _opened_alone(part) as file:
             try:
                 with tarfile.open(fileobj=file, mode="w") as archive:
@@ -99,13 +100,13 @@ def _opened_alone(part: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _names(folder: Path, *, with_keys: bool) -> list[str]:
+def _names(folder: Path, without: Collection[Path], *, with_keys: bool) -> list[str]:
     """Return the paths below the data folder to back up, in order. Raises BackupError, OSError."""
     if (folder / JOURNAL).exists():
         raise BackupError(f"{folder}: a restore was interrupted: start the host to finish it")
     found = [path.relative_to(folder).as_posix() for path in _files(folder)
              if path.name not in BROKER_STATE and not path.name.endswith(SKIPPED_SUFFIXES)
-             and (with_keys or not _is_secret(path))]
+             and path.resolve() not in without and (with_keys or not _is_secret(path))]
     found = sorted(name for name in found if name not in SKIPPED)
     if not found:
         raise BackupError(f"{folder}: there is nothing to back up; is data_dir right?")

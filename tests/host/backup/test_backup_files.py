@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from idroserra.backup.archive import BackupError
 from idroserra.backup.create import DATABASES, make_backup
-from idroserra.core.config import FeedConfig
+from idroserra.core.config import FeedConfig, load_config
 from idroserra.pki.broker_ca import BrokerCA
 from idroserra.pki.x509 import write_private
 from idroserra.server.service import Service
@@ -107,3 +107,18 @@ def test_what_a_killed_backup_left_does_not_grow(tmp_path):
         assert len(list(tmp_path.iterdir())) <= 3
     back_up(tmp_path / "old", tmp_path / "a.backup")
     assert {path.name for path in tmp_path.iterdir()} == {"old", "a.backup"}
+
+
+@pytest.mark.parametrize("with_keys", [False, True])
+def test_the_token_of_another_host_is_a_key_wherever_it_is(tmp_path, with_keys):
+    fill(tmp_path / "old")
+    for name in ("north.token", "notes/south.txt"):
+        (tmp_path / "old" / name).write_bytes(b"idro_" + b"t" * 43)
+    (tmp_path / "old" / "linked").symlink_to(tmp_path / "old" / "notes" / "south.txt")
+    config = load_config(None, {"data_dir": str(tmp_path / "old"), "other_host": [
+        {"name": "South", "url": "https://south.lan",
+         "token_file": str(tmp_path / "old" / "linked")}]})
+    manifest = make_backup(config, tmp_path / "a.backup", with_keys=with_keys,
+                           on_file=lambda *_: None)
+    held = {entry.name for entry in manifest.files} & {"north.token", "notes/south.txt", "linked"}
+    assert bool(held) == (b"t" * 43 in (tmp_path / "a.backup").read_bytes()) == with_keys
