@@ -1,5 +1,8 @@
 """Opens the host's SQLite files (write-ahead log, full sync) and locks its data folder.
 
+In a folder that a standby follows, no connection folds the write-ahead log into the file: that is
+for Litestream, which loses what another process folds in before it has read it.
+
 Only the host's user may read the folder and its files: state.db holds the keys of the nodes.
 """
 
@@ -18,6 +21,7 @@ from idroserra.core.errors import StoreUnavailable
 
 PAGE_BYTES = 4_096
 WAL_LIMIT_BYTES = 16 * 1024 * 1024
+FOLLOWED = "litestream"  # the folder of Litestream's state, in a data folder that is followed
 
 
 class Upgrades(NamedTuple):
@@ -47,6 +51,8 @@ def connect(path: Path, schema: str, upgrades: Upgrades | None = None) -> sqlite
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
         database.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
+        if _is_followed(path):
+            database.execute("PRAGMA wal_autocheckpoint=0")
         if upgrades is not None:
             _upgrade(path, database, upgrades)
         database.executescript(schema)
@@ -76,6 +82,19 @@ def _upgrade(path: Path, database: sqlite3.Connection, upgrades: Upgrades) -> No
             database.execute(statement)
     database.execute("INSERT OR REPLACE INTO versions VALUES (?,?)", (table, newest))
     database.execute("COMMIT")
+
+
+def fold_log(database: sqlite3.Connection) -> None:
+    """Fold the write-ahead log into the file and empty it, unless a standby follows the folder.
+
+    Raises sqlite3.Error."""
+    path = Path(database.execute("PRAGMA database_list").fetchone()[2])
+    if not _is_followed(path):
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _is_followed(path: Path) -> bool:
+    return (path.parent / FOLLOWED).exists()
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
@@ -118,6 +137,11 @@ class Database:
         """Commit what is executed on the connection; roll back on any exception."""
         with self._locked() as connection, transaction(connection):
             yield connection
+
+    def fold_log(self) -> None:
+        """Fold the write-ahead log into the file, unless a standby follows it."""
+        with self._locked() as connection:
+            fold_log(connection)
 
     def close(self) -> None:
         """Close the file."""

@@ -13,18 +13,19 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 
 from idroserra.core import protocol
 from idroserra.core.errors import SpoolError
+from idroserra.ingest.confirmations import Confirmations
 from idroserra.ingest.decoder import read_records
 from idroserra.ingest.handler import LastMessage, MessageHandler
 from idroserra.ingest.quota import Quota
 from idroserra.ingest.received import Received
 from idroserra.ingest.refusals import Rejected
-from idroserra.ingest.spool import CommitResult, Item, Spool
+from idroserra.ingest.spool import Item, Spool
 from idroserra.mqtt.connection import Connected, IncomingMessage, MqttConnection, RawChunk
 
 GROUP_MS = 50
@@ -39,19 +40,21 @@ HELD_BYTES = 8 * 1_048_576
 LIVE_RECORDS = 50  # records of one group for the live view, over all boots
 
 _log = logging.getLogger("idroserra")
-_down_topic = lru_cache(maxsize=16_384)(protocol.down_topic)
-
 _OUR_TOPICS = f"{protocol.PREFIX}/host/"
 
 
 class Ingest:
     """Consumes messages. run() is the loop of one thread. `handler` gets the messages without
-    records, and the new records."""
+    records, and the new records; `is_copied`: see Confirmations."""
 
-    def __init__(self, link: MqttConnection, spool: Spool, handler: MessageHandler) -> None:
+    def __init__(
+        self, link: MqttConnection, spool: Spool, handler: MessageHandler,
+        is_copied: Callable[[], bool] | None = None,
+    ) -> None:
         self._link = link
         self._spool = spool
         self._handler = handler
+        self.confirmations = Confirmations(link, handler.stored_message, is_copied)
         self._stopping = threading.Event()
         self._waiting: deque[IncomingMessage | Connected] = deque()
         self._failed: IncomingMessage | None = None
@@ -172,24 +175,13 @@ class Ingest:
         self._held.clear()
         if committed is None:
             return
+        self.confirmations.add(committed.stored_upto, self._sent_at_ms)
+        self._sent_at_ms.clear()
         now_unix_ms = self._link.now_unix_ms()
-        self._publish_stored(committed, now_unix_ms)
         shown = max(1, LIVE_RECORDS // max(1, len(committed.stored_upto)))
         for accepted in committed.accepted:
             # A limited number: the live view and calibrations need only the newest readings.
             self._handler.on_records(accepted, now_unix_ms, shown)
-
-    def _publish_stored(self, committed: CommitResult, now_unix_ms: int) -> None:
-        """Publish down/stored of each boot, as an answer to its newest message."""
-        messages = []
-        for (node, boot_id), seq_upto in committed.stored_upto.items():
-            sent_at_ms = self._sent_at_ms.get((node, boot_id))
-            payload = self._handler.stored_message(
-                node, protocol.Stored(boot_id, seq_upto, now_unix_ms, sent_at_ms))
-            if payload is not None:
-                messages.append((_down_topic(node, "stored"), payload))
-        self._sent_at_ms.clear()
-        self._link.publish_qos0(messages)
 
     def _read(self, message: IncomingMessage) -> Item | None:
         """Return what the spool must store of a message; handle the rest at once."""

@@ -20,7 +20,7 @@ import msgspec
 
 from idroserra.core import protocol
 from idroserra.core.errors import SpoolError, StoreUnavailable
-from idroserra.core.sqlite import PAGE_BYTES, connect, connect_reader
+from idroserra.core.sqlite import PAGE_BYTES, connect, connect_reader, fold_log
 from idroserra.ingest.decoder import read_records
 from idroserra.ingest.receipts import SCHEMA, UPGRADES, MinTransit, ReceiptLog, min_transits
 from idroserra.ingest.received import NodeInfoMessage, Received
@@ -134,14 +134,14 @@ class Spool:
             self._arrived.set()
         return committed
 
-    def pending(self, max_records: int) -> list[PendingBatch]:
-        """Return the oldest rows, about max_records records. Raises SpoolError."""
+    def pending(self, max_records: int, after_id: int = 0) -> list[PendingBatch]:
+        """Return the oldest rows after one, about max_records records. Raises SpoolError."""
         rows: list[PendingBatch] = []
         total = 0
-        query = "SELECT * FROM pending ORDER BY id LIMIT ?"
+        query = "SELECT * FROM pending WHERE id > ? ORDER BY id LIMIT ?"
         try:
             with self._read_lock:
-                cursor = self._reader.execute(query, (max_records,))
+                cursor = self._reader.execute(query, (after_id, max_records))
                 while total < max_records and (row := cursor.fetchone()) is not None:
                     rows.append(PendingBatch(*row))
                     total += rows[-1].record_count
@@ -279,7 +279,7 @@ class Spool:
         """Fold the write-ahead log into the file and close it."""
         with self._lock, self._read_lock:
             self._reader.close()
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            fold_log(self._database)
             self._database.close()
 
     def _read(self, query: str, values: Sequence[object]) -> list[Any]:

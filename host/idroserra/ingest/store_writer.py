@@ -1,6 +1,8 @@
 """Moves records from the spool to the store, block by block and in order.
 
-During an outage of the store the spool grows; afterwards it drains in order. Points that the store
+During an outage of the store the spool grows; afterwards it drains in order. With a standby the
+spool keeps what was moved until the standby's copy of the store has it: at every instant one of
+its copies has each record. Points that the store
 refuses permanently are stored in the spool as rejected. Records older than the store keeps are
 counted.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 
@@ -35,19 +38,42 @@ def _ignore(instants: Sequence[Instant], events: Sequence[EventPoint]) -> None:
     """Do nothing."""
 
 
+class _Moved:
+    """Rows whose records are in the store and that the spool still has."""
+
+    def __init__(self) -> None:
+        self.rows: list[PendingBatch] = []
+        self.refused: list[Rejected] = []
+        self.missing: Counter[str] = Counter()
+
+    @property
+    def last_id(self) -> int:
+        return self.rows[-1].id if self.rows else 0
+
+    def add(
+        self, rows: Sequence[PendingBatch], refused: Sequence[Rejected], missing: Counter[str]
+    ) -> None:
+        self.rows += [row._replace(body=b"") for row in rows]
+        self.refused += refused
+        self.missing += missing
+
+
 class StoreWriter:
     """Moves records from the spool to the store. run() is the loop of one thread."""
 
     def __init__(
         self, spool: Spool, store: Store, now_unix_ms: Callable[[], int],
-        on_stored: OnStored = _ignore,
+        on_stored: OnStored = _ignore, is_copied: Callable[[], bool] = lambda: True,
     ) -> None:
         """`on_stored` receives what a block has stored, before the spool forgets it. It may raise
-        StoreUnavailable: then the block is moved again."""
+        StoreUnavailable: then the block is moved again. `is_copied` returns whether a standby has
+        what the store has: only then does the spool forget it."""
         self._spool = spool
         self._writer = BlockWriter(store.write)
         self._now_unix_ms = now_unix_ms
         self._on_stored = on_stored
+        self._is_copied = is_copied
+        self._moved = _Moved()
         self._stopping = threading.Event()
         self._state = "ok"
 
@@ -91,7 +117,8 @@ class StoreWriter:
         deadline = time.monotonic() + timeout_s
         while self._spool.depth and time.monotonic() < deadline:
             try:
-                self.move_block()
+                if not self.move_block():
+                    break  # the standby lacks the rest
             except (StoreUnavailable, SpoolError) as error:
                 self._state = error.why
                 return False
@@ -99,8 +126,9 @@ class StoreWriter:
 
     def move_block(self) -> int:
         """Move one block and return its number of records. Raises StoreUnavailable, SpoolError."""
-        rows = self._spool.pending(BLOCK_RECORDS)
+        rows = self._spool.pending(BLOCK_RECORDS, self._moved.last_id)
         if not rows:
+            self._forget()
             return 0
         instants: list[Instant] = []
         events: list[EventPoint] = []
@@ -111,10 +139,18 @@ class StoreWriter:
                 instants += instants_of(row)
         outcome = self._writer.write(instants, events)
         self._on_stored(instants, events)
-        self._spool.done(rows, [
+        self._moved.add(rows, [
             Rejected(point.node, "store", msgspec.json.encode(point), why, self._now_unix_ms())
             for point, why in outcome.refused], outcome.missing)
+        self._forget()
         return sum(row.record_count for row in rows)
+
+    def _forget(self) -> None:
+        """Let the spool forget what was moved, if no standby lacks it. Raises SpoolError."""
+        moved = self._moved
+        if moved.rows and self._is_copied():
+            self._spool.done(moved.rows, moved.refused, moved.missing)
+            self._moved = _Moved()
 
 
 def instants_of(row: PendingBatch) -> list[Instant]:

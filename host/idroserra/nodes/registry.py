@@ -154,7 +154,7 @@ class Nodes:
             self.get(node)
             for table in ("next_keys", "restored_settings", "nodes"):
                 self._database.query(f"DELETE FROM {table} WHERE node=?", (node,))
-            self._database.query("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._database.fold_log()
             del self._nodes[node]
             self._unsaved.pop(node, None)
             self._report_saved_unix_ms.pop(node, None)

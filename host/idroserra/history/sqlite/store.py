@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from idroserra.core import protocol
 from idroserra.core.config import KeepConfig
 from idroserra.core.errors import StoreRejected, StoreUnavailable
-from idroserra.core.sqlite import connect_reader, transaction
+from idroserra.core.sqlite import connect_reader, fold_log, transaction
 from idroserra.history.models import (
     Column,
     EventPoint,
@@ -168,7 +168,7 @@ class SqliteStore:
     def compact(self) -> None:
         """Rewrite the file at its minimum size; needs as much free disk space again."""
         self._change(lambda: self._writer.execute("VACUUM"))
-        self._change(lambda: self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+        self._change(lambda: fold_log(self._writer))
 
     def spans(self) -> dict[str, tuple[int, int]]:
         """Return {node: (oldest, newest)} in unix_ms of points and events."""
@@ -184,7 +184,7 @@ class SqliteStore:
         """Close the file."""
         with self._write_lock, self._read_lock:
             self._reader.close()
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            fold_log(self._writer)
             self._writer.close()
 
     def _number(self, node: str, channel: str) -> int:
