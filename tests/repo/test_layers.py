@@ -45,7 +45,7 @@ HOST: Levels = (
     ("setpoints",),
     ("inventory", "calibration", "recipes", "journal", "provisioning", "tasks"),
     ("simulation", "alarms", "export", "backup"),
-    ("updates", "homeassistant"),
+    ("updates", "homeassistant", "standby"),
     ("server",),
     ("terminal", "reports", "prometheus"),
     ("web",),

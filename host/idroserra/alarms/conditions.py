@@ -119,6 +119,18 @@ def _feed_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterato
                               else Reason("feed_works"))
 
 
+def _standby_down(_rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
+    if snapshot.standby is not None:
+        yield _down(snapshot.standby, "ok", "standby_down", "standby_follows")
+
+
+def _taken_over(rule: Rule, snapshot: Snapshot, _is_active: IsActive) -> Iterator[Host]:
+    if snapshot.taken_over is not None:
+        unix_ms, age_ms = snapshot.taken_over
+        is_recent = snapshot.now_unix_ms - unix_ms < (rule.window_s or 0) * 1_000
+        yield "", is_recent, Reason("host_taken_over", age_ms=age_ms)
+
+
 def _down(state: str, normal: str, down: str, works: str) -> Host:
     """Return the finding of a part of the host; a state other than `normal` is its error."""
     if state == normal:
@@ -226,6 +238,7 @@ _HOST_WATCHES: dict[str, Condition] = {
         _down(snapshot.store, "ok", "database_down", "database_works")],
     "spool_down": lambda _rule, snapshot, _is_active: [
         _down(snapshot.spool, "ok", "spool_down", "spool_works")],
+    "standby_down": _standby_down, "taken_over": _taken_over,
     "feed_down": _feed_down, "thread_failed": _thread_failed, "disk_low": _disk_low,
     "host_clock": _host_clock, "undelivered": _undelivered, "update_stopped": _update_stopped,
     "foreign_leak": _foreign(_foreign_leak), "foreign_old": _foreign(_foreign_old),

@@ -28,7 +28,7 @@ PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high", "urgent")
 # What a rule can watch, by subject: the host, a site, a node, or one channel of a node.
 HOST = ("broker_down", "store_down", "spool_down", "feed_down", "thread_failed", "disk_low",
         "rejected", "host_clock", "undelivered", "update_stopped", "foreign_leak", "foreign_old",
-        "foreign_implausible", "foreign_down")
+        "foreign_implausible", "foreign_down", "standby_down", "taken_over")
 SITE = ("site_silent",)
 NODE = ("silent", "latched", "water", "reset_loop", "flash_failed", "thinned", "clock_off",
         "settings_refused", "recipe_held", "bus_dead", "irrigation_no_flow",
@@ -39,7 +39,7 @@ DOSER = ("bottle",)
 WATCHES = HOST + SITE + NODE + CHANNEL + DOSER
 _NEED_LIMIT = ("disk_low", "rejected", "site_silent", "silent", "reset_loop", "clock_off", "above",
                "below", "above_band", "below_band", "bottle", "calibration")
-_NEED_WINDOW = ("thread_failed", "rejected", "reset_loop", "flash_failed", "thinned")
+_NEED_WINDOW = ("thread_failed", "taken_over", "rejected", "reset_loop", "flash_failed", "thinned")
 _LEVELS = ("above", "below", "above_band", "below_band")
 
 

@@ -89,3 +89,5 @@ class Snapshot:
     feeds: Mapping[str, str] = field(default_factory=dict)  # {name: state}
     foreign: tuple[ForeignReading, ...] = ()
     foreign_problem: str = ""  # why no foreign reading is received
+    standby: str | None = None  # "ok", or why it does not follow; None: there is none
+    taken_over: tuple[int, int] | None = None  # unix_ms; changes of this time before may be lost

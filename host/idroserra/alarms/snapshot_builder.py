@@ -30,8 +30,8 @@ class HostSources(NamedTuple):
     """The parts of the host that the builder reads. counts: Service.counts(); failures: {thread:
     (unix_ms, why)}; epoch: of a boot, None until decided; recipe_held: why a node's recipe is
     paused; update_failed, updates_stopped: UpdateService.failed() and stopped(); state_text: the
-    state of a node in words; foreign, foreign_problem: ForeignReadings.readings() and
-    problem()."""
+    state of a node in words; taken_over: as in Snapshot; foreign, foreign_problem:
+    ForeignReadings.readings() and problem()."""
 
     nodes: Nodes
     live: LiveState
@@ -44,6 +44,7 @@ class HostSources(NamedTuple):
     update_failed: Callable[[str], Reason | None]
     updates_stopped: Callable[[], Mapping[str, Reason]]
     state_text: Callable[[str], str]
+    taken_over: tuple[int, int] | None
     foreign: Callable[[], Sequence[ForeignReading]]
     foreign_problem: Callable[[], str]
     data_dir: Path
@@ -82,7 +83,7 @@ class SnapshotBuilder:
             {node: tuple(changes) for node, changes in self._rejected.items()}, undelivered,
             tuple(self._node(node, now_unix_ms, left_pct(node.node)) for node in nodes),
             parts.updates_stopped(), counts["feeds"], tuple(parts.foreign()),
-            parts.foreign_problem())
+            parts.foreign_problem(), counts.get("standby", {}).get("state"), parts.taken_over)
 
     def _node(self, node: Node, now_unix_ms: int, left_pct: Mapping[str, float]) -> NodeSnapshot:
         parts, info, report = self._parts, node.info, node.report

@@ -23,15 +23,17 @@ from idroserra.backup.archive import FORMAT, BackupError, Entry, Manifest, add_f
 from idroserra.backup.restore import JOURNAL, KEPT_PREFIX, STAGING
 from idroserra.broker.file_names import SETTINGS
 from idroserra.core.config import Config
+from idroserra.core.sqlite import FOLLOWED
 from idroserra.journal.photos import FOLDER as PHOTOS
 
 # The host's databases. A copy begins with FIRST.
 FIRST = ("spool.db", "store.db", "state.db")
 DATABASES = (*FIRST, "alarms.db", "audit.db", "feeds.db", "journal.db", "settings.db",
              "users.db")
+COPIES = "standby.db"  # what a standby gets beside the databases: copies of the other files
 # Transient files, and those of a running host.
-SKIPPED = ("lock", "cli.key", JOURNAL, *(
-    f"{name}{end}" for name in DATABASES for end in ("-wal", "-shm", "-journal")))
+SKIPPED = ("lock", "cli.key", JOURNAL, COPIES, *(
+    f"{name}{end}" for name in (*DATABASES, COPIES) for end in ("-wal", "-shm", "-journal")))
 SKIPPED_SUFFIXES = (".part", ".lock", ".new")
 FOLDER = "backups"  # those made on the page
 # State of a running broker: retained and queued messages, such as settings and commands. Restored,
@@ -104,10 +106,8 @@ def _names(folder: Path, without: Collection[Path], *, with_keys: bool) -> list[
     """Return the paths below the data folder to back up, in order. Raises BackupError, OSError."""
     if (folder / JOURNAL).exists():
         raise BackupError(f"{folder}: a restore was interrupted: start the host to finish it")
-    found = [path.relative_to(folder).as_posix() for path in _files(folder)
-             if path.name not in BROKER_STATE and not path.name.endswith(SKIPPED_SUFFIXES)
-             and path.resolve() not in without and (with_keys or not _is_secret(path))]
-    found = sorted(name for name in found if name not in SKIPPED)
+    found = sorted(path.relative_to(folder).as_posix() for path in kept_files(folder)
+                   if path.resolve() not in without and (with_keys or not _is_secret(path)))
     if not found:
         raise BackupError(f"{folder}: there is nothing to back up; is data_dir right?")
     return sorted(found, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST)))
@@ -115,7 +115,7 @@ def _names(folder: Path, without: Collection[Path], *, with_keys: bool) -> list[
 
 def data_bytes(folder: Path) -> int:
     """Return the size of what a backup of a data folder contains, roughly."""
-    found = [*_files(folder), *(folder / PHOTOS).glob("*.jpg")]
+    found = [*_files(folder), *photos(folder)]
     sizes = 0
     for path in found:
         with suppress(FileNotFoundError):
@@ -123,12 +123,27 @@ def data_bytes(folder: Path) -> int:
     return sizes
 
 
+def kept_files(folder: Path) -> Iterator[Path]:
+    """Yield the databases and files of a data folder, without photos and what is transient.
+
+    Raises OSError for a folder that cannot be read."""
+    return (path for path in _files(folder)
+            if path.name not in BROKER_STATE and not path.name.endswith(SKIPPED_SUFFIXES)
+            and path.relative_to(folder).as_posix() not in SKIPPED)
+
+
+def photos(folder: Path) -> list[Path]:
+    """Return the photos of the journal in a data folder."""
+    return sorted((folder / PHOTOS).glob("*.jpg"))
+
+
 def _is_secret(path: Path) -> bool:
     return path.name in SECRET_NAMES or path.suffix in SECRET_SUFFIXES
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files below the data folder, without photos and what a restore keeps aside.
+    """Yield the files below the data folder, without photos, Litestream's state, and what a
+    restore keeps aside.
 
     Raises OSError for a folder that cannot be read."""
     def raise_unless_deleted(error: OSError) -> None:
@@ -137,8 +152,9 @@ def _files(folder: Path) -> Iterator[Path]:
 
     for at, folders, files in os.walk(folder, onerror=raise_unless_deleted):
         if Path(at) == folder:
-            folders[:] = [name for name in folders if name not in (PHOTOS, STAGING, FOLDER)
-                          and not name.startswith(KEPT_PREFIX)]
+            others = (PHOTOS, STAGING, FOLDER, FOLLOWED)
+            folders[:] = [name for name in folders
+                          if name not in others and not name.startswith(KEPT_PREFIX)]
         yield from (Path(at, name) for name in files if Path(at, name).is_file())
 
 
@@ -147,7 +163,7 @@ def _photos(archive: tarfile.TarFile, folder: Path, on_file: OnFile) -> list[Ent
 
     One deleted meanwhile is skipped."""
     found = []
-    for path in sorted((folder / PHOTOS).glob("*.jpg")):
+    for path in photos(folder):
         try:
             entry = add_file(archive, path, f"{PHOTOS}/{path.name}", database=False)
         except FileNotFoundError:

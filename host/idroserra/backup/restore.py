@@ -44,15 +44,24 @@ def restore(
         if finish_restore(folder):
             report("an interrupted restore was completed first")
         manifest = _stage(archive, folder, now, report)
-        kept = _new_kept(folder, f"{KEPT_PREFIX}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
-        has_old = bool(_old_names(folder))
-        _write_journal(folder, {"kept": kept.name, "phase": "keeping"})
-        finish_restore(folder)
+        kept = place(folder, now)
     except OSError as error:
         raise BackupError(f"{error.filename or folder}: {error.strerror or error}") from error
     finally:
         lock.close()
-    return manifest, kept if has_old else None
+    return manifest, kept
+
+
+def place(folder: Path, now: datetime) -> Path | None:
+    """Replace the data folder by what is in its staging folder; return the old files' folder.
+
+    The caller holds the folder's lock. Raises BackupError, OSError."""
+    _sync_tree(folder / STAGING)
+    kept = _new_kept(folder, f"{KEPT_PREFIX}{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
+    has_old = bool(_old_names(folder))
+    _write_journal(folder, {"kept": kept.name, "phase": "keeping"})
+    finish_restore(folder)
+    return kept if has_old else None
 
 
 def _new_kept(folder: Path, name: str) -> Path:
@@ -122,7 +131,6 @@ def _stage(
             if entry.database:
                 check_database(staging / entry.name, entry.name)
         hold_back(staging, folder, manifest.made_unix_ms, now, report)
-        _sync_tree(staging)
         is_good = True
     except tarfile.TarError as error:
         raise BackupError(f"{archive}: not a complete tar file: {error}") from None

@@ -25,6 +25,7 @@ from idroserra.core.foreign_config import ForeignConfig
 from idroserra.core.hostnames import check_name, is_loopback, page_url, split_url
 from idroserra.core.sections.access import AccessConfig
 from idroserra.core.sites import BadSite, check_site
+from idroserra.core.standby_config import StandbyConfig
 from idroserra.core.validation import Secret, ValidationError, string_pattern, validate
 
 ENV_PREFIX = "IDROSERRA_"
@@ -192,7 +193,6 @@ class HomeAssistantConfig(Section, frozen=True):
     """[homeassistant]: MQTT discovery of the nodes: docs/integrations.md."""
 
     enabled: bool = False
-    # As in Home Assistant's MQTT settings.
     prefix: Annotated[str, string_pattern(r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")] = "homeassistant"
     language: Literal["en", "it", "zh"] = "en"  # of states, events and alarms
 
@@ -246,7 +246,6 @@ class JournalConfig(Section, frozen=True):
 class UpdateConfig(Section, frozen=True):
     """[update]: updates over the air and their rollout through a fleet: docs/update.md."""
 
-    # The release keys: the current one and a spare. Without a key every release is refused.
     public_keys: Annotated[tuple[Path, ...], Meta(max_length=2)] = ()
     wave_nodes: Annotated[int, Meta(ge=1, le=1_000)] = 5  # nodes per wave after the canary
     watch_min: Annotated[int, Meta(ge=0, le=10_080)] = 60  # without a new alarm before the next
@@ -272,6 +271,7 @@ class Config(Section, frozen=True, dict=True):
     access: AccessConfig = AccessConfig()
     journal: JournalConfig = JournalConfig()
     update: UpdateConfig = UpdateConfig()
+    standby: StandbyConfig = StandbyConfig()
 
     def __post_init__(self) -> None:
         """Raises ValidationError for an invalid site, or a certificate without its key."""

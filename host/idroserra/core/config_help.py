@@ -27,6 +27,7 @@ SECTIONS = {
                            "without one there is no entry.",
     "journal": "The [journal](../page.md#journal).",
     "update": "[Updates](../update.md) of the nodes over the air.",
+    "standby": "A second machine that follows this host ([standby](../standby.md)).",
 }
 
 TEXTS = {
@@ -138,4 +139,12 @@ TEXTS = {
                         "wave starts.",
     "update.per_site": "Nodes of one site that update at the same time.",
     "update.rest_after_dose_min": "Time after a node's last dose before it may update.",
+    "standby.url": "Folder of the standby: `sftp://USER@MACHINE/FOLDER`, or `file:///FOLDER` for "
+                   "a mounted one. Unset: no standby.",
+    "standby.key_file": "SSH private key for `sftp://`.",
+    "standby.host_key": "Public SSH host key of the standby for `sftp://`, such as "
+                        "`ssh-ed25519 AAAA...`.",
+    "standby.folder": "Folder on this machine that `idroserra standby follow` follows.",
+    "standby.alone_after_min": "How long records wait for a standby that cannot be reached. After "
+                               "it the host confirms them alone, with an alarm.",
 }

@@ -193,15 +193,18 @@ class MqttConnection:
         elif not self._out_state.startswith("refused"):
             self._out_state = f"connecting: {reason}"
 
+    def leave(self, why: str) -> None:
+        """Disconnect for good."""
+        self._client.disconnect()
+        self._subscriber.leave()
+        self._in_state = self._out_state = why
+        _log.error("%s:%d: %s", self._config.host, self._config.port, why)
+
     def _leave_to_other(self) -> None:
         """Stay away: two hosts that serve the same nodes would each store a part of the records,
         and the nodes erase what either has stored."""
-        self._client.disconnect()
-        self._subscriber.leave()
-        self._in_state = self._out_state = (
-            f"another host has connected as {self._config.client_id}: stop the one that must not "
-            "serve these nodes, then restart the other")
-        _log.error("%s:%d: %s", self._config.host, self._config.port, self._out_state)
+        self.leave(f"another host has connected as {self._config.client_id}: stop the one that "
+                   "must not serve these nodes, then restart the other")
 
     def _on_subscribed(self, connection: int) -> None:
         with self._lock:

@@ -17,6 +17,7 @@ def host_problems(counts: Mapping[str, Any]) -> list[dict[str, str]]:
         (N_("broker"), N_("no readings arrive and no commands can be sent")),
         (N_("store"), N_("history cannot be read; new readings wait safely on disk")),
         (N_("spool"), N_("the host accepts no readings; the nodes store theirs")),
+        (N_("standby"), N_("the nodes store their readings; later the host goes on alone")),
     ):
         state = counts.get(part, {}).get("state", "ok")
         if state not in ("ok", "connected"):

@@ -46,6 +46,8 @@ from idroserra.server.message_handler import HostMessageHandler
 from idroserra.server.node_states import node_states, text_of
 from idroserra.setpoints.history import SettingsHistory
 from idroserra.simulation.preview_service import PreviewService
+from idroserra.standby.folder import prepare
+from idroserra.standby.marker import read as taken_over
 from idroserra.updates.dependencies import Dependencies as UpdateParts
 from idroserra.updates.service import UpdateService
 
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from idroserra.auth.openid.login import OpenIdLogin
     from idroserra.homeassistant.bridge import Bridge
     from idroserra.pki.site_https import SiteHttps
+    from idroserra.standby.replicator import Replicator
 
 DRAIN_S = 2.0
 RESTART_S = 1.0
@@ -89,6 +92,7 @@ class Service:
         self._stopping = threading.Event()
         self._failures: dict[str, tuple[int, str]] = {}
         folder = config.data_dir
+        self._mqtt = MqttConnection(config.mqtt, now_unix_ms)
         with ExitStack() as opened, _config_errors(folder):
             def closed(part: _Part) -> _Part:
                 """Close a part at the end."""
@@ -96,6 +100,8 @@ class Service:
 
             closed(lock_folder(folder))
             finish_restore(folder)
+            self.standby = self._open_standby(opened, now_unix_ms)
+            self._taken_over = taken_over(folder)
             state = folder / "state.db"
             self.nodes = closed(Nodes(state, config.site))
             self.boards = BoardLibrary(opened.enter_context(kept.in_data_dir(folder)))
@@ -107,7 +113,6 @@ class Service:
                 config.spool.max_unread))
             self.store = closed(open_store(config))
             self.live = LiveState()
-            self._mqtt = MqttConnection(config.mqtt, now_unix_ms)
             self.latest_events = LatestEvents(lambda: self.store, now_unix_ms)
             self.settings_history = closed(SettingsHistory(state, config.store.keep.daily_days))
             self.settings_history.begin(self.nodes.all(), now_unix_ms())
@@ -130,7 +135,9 @@ class Service:
             is_apart = config.feed and config.store.kind != "sqlite"
             fed = closed(open_store(config)) if is_apart else None
             self.feeds = closed(Feeds(config, lambda: fed or self.store, now_unix_ms))
-            self._writer = StoreWriter(self.spool, self.store, now_unix_ms, self.feeds.mark)
+            self._writer = StoreWriter(
+                self.spool, self.store, now_unix_ms, self.feeds.mark,
+                **({} if self.standby is None else {"is_copied": self.standby.has_store}))
             self.foreign = ForeignReadings(
                 config, self.page_settings, lambda: self.store, self.feeds.mark, now_unix_ms)
             self.other_hosts = OtherHosts(config.other_host, now_unix_ms)
@@ -138,10 +145,22 @@ class Service:
             self.updates = closed(UpdateService(config, self._update_parts()))
             self._ingest = Ingest(self._mqtt, self.spool, HostMessageHandler(
                 self.nodes, self.commands, self.live, self.updates, self.latest_events,
-                self.settings_history))
+                self.settings_history), None if self.standby is None else self.standby.has_spool)
             self._open_alarms(opened, now_unix_ms)
             self._bridge = self._new_bridge() if config.homeassistant.enabled else None
             self._opened = opened.pop_all()
+
+    def _open_standby(
+        self, opened: ExitStack, now_unix_ms: Callable[[], int]
+    ) -> Replicator | None:
+        """Return what copies this host to its standby, if it has one. It is closed last."""
+        prepare(self.config.data_dir, is_followed=self.config.standby.url is not None)
+        if self.config.standby.url is None:
+            return None
+        from idroserra.standby.replicator import Replicator
+
+        return opened.enter_context(closing(Replicator(
+            self.config, now_unix_ms, self._mqtt.leave)))
 
     def _open_alarms(self, opened: ExitStack, now_unix_ms: Callable[[], int]) -> None:
         self.alarms = build_alarm_loop(
@@ -167,8 +186,13 @@ class Service:
         ]
         if self._bridge is not None:
             loops.append(("home assistant", self._bridge.run))
+        if self.standby is not None:
+            loops += [("standby", self.standby.run), (
+                "confirmations", self._ingest.confirmations.run)]
         if self.config.foreign.topics:
             loops.append(("foreign readings", self.foreign.run))
+        if self._taken_over is not None:
+            _log.warning("this host has taken over; as of: %s", self._taken_over.copied_unix_ms)
         for name, run in loops:
             thread = threading.Thread(target=self._supervise, args=(name, run), name=name)
             self._threads.append(thread)
@@ -189,6 +213,9 @@ class Service:
         self.alarms.stop()
         self.commands.end()
         self._ingest.stop()
+        self._ingest.confirmations.stop()
+        if self.standby is not None:
+            self.standby.stop()
         self.settings_history.stop()
         self.recipes.end()
         self.updates.stop()
@@ -204,7 +231,7 @@ class Service:
     def counts(self) -> dict[str, Any]:
         """Return {"nodes": {node: {received, stored, refused, duplicates, lost, rejected}},
         "rejected", "spool": {"depth", "state"}, "store": {"kind", "state"},
-        "feeds": {feed: state}, "broker": {"state"},
+        "feeds": {feed: state}, "standby": {"state"} if there is one, "broker": {"state"},
         "failures": {thread: last error}}.
 
         In records, except `rejected`: messages; the top-level one includes all topics. A state
@@ -217,6 +244,7 @@ class Service:
             "rejected": rejected, "spool": {"depth": depth, "state": self.spool.state},
             "store": {"kind": self.config.store.kind, "state": self._writer.state},
             "feeds": self.feeds.health(),
+            **({} if self.standby is None else {"standby": {"state": self.standby.state}}),
             "broker": {"state": self._mqtt.state}, "failures": self._failure_texts()}
 
     def _failure_texts(self) -> dict[str, str]:
@@ -255,6 +283,8 @@ class Service:
             store=lambda: self.store, recipe_held=self.recipes.pause_reason,
             update_failed=self.updates.failed, updates_stopped=self.updates.stopped,
             state_text=lambda node: text_of(node, self.nodes, self.states),
+            taken_over=None if self._taken_over is None else (
+                self._taken_over.unix_ms, self._taken_over.age_ms),
             foreign=self.foreign.readings, foreign_problem=self.foreign.problem,
             data_dir=self.config.data_dir, site=self.config.site,
         )

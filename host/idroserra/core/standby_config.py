@@ -1,0 +1,52 @@
+"""The section [standby]: a second machine that follows this host, or that this machine follows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+
+from idroserra.core.config_section import Section, checked
+from idroserra.core.validation import ValidationError
+
+
+class StandbyConfig(Section, frozen=True):
+    """[standby]: docs/standby.md. Two machines have the same section, each with the folder of the
+    other as `url`: the one that serves sends to it, the other follows its own `folder`."""
+
+    # sftp://USER@MACHINE/FOLDER, or file:///FOLDER for a mounted folder of the other machine.
+    url: str | None = None
+    key_file: Path | None = None
+    # Its public host key, a line such as "ssh-ed25519 AAAA...".
+    host_key: str | None = None
+    # What this machine follows.
+    folder: Path | None = None
+    # Nodes send nothing new while eight messages wait for a confirmation, so this is short.
+    alone_after_min: Annotated[int, Meta(ge=1, le=4_320)] = 10
+
+    def __post_init__(self) -> None:
+        """Raises ValidationError for an invalid URL or a key that is missing."""
+        if self.url is None:
+            return
+        checked("url", _check_url, self.url)
+        if self.is_sftp and (self.key_file is None or self.host_key is None):
+            raise ValidationError([], "key_file and host_key are needed for sftp://")
+        if self.host_key is not None and len(self.host_key.split()) < 2:  # noqa: PLR2004
+            raise ValidationError(["host_key"], "must be a line such as ssh-ed25519 AAAA...")
+
+    @property
+    def is_sftp(self) -> bool:
+        """Whether the copies go over SSH."""
+        return self.url is not None and self.url.startswith("sftp://")
+
+
+def _check_url(url: str) -> None:
+    """Raises ValueError."""
+    parts = urlsplit(url)
+    _ = parts.port  # raises ValueError for an invalid port
+    is_file = parts.scheme == "file" and not parts.netloc
+    is_sftp = parts.scheme == "sftp" and parts.hostname and parts.username and not parts.password
+    if not (is_file or is_sftp) or parts.query or parts.fragment or parts.path.strip("/") == "":
+        raise ValueError("must be sftp://USER@MACHINE/FOLDER or file:///FOLDER")

@@ -1,0 +1,116 @@
+"""Follows the copy of a host on the standby, so that a take-over only restores what is small.
+
+The store and the other files are restored as they arrive. The host's other databases are restored
+at the take-over: they take a second.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+from idroserra.backup.create import COPIES
+from idroserra.core.errors import HostError
+from idroserra.standby.copy_database import copied
+from idroserra.standby.litestream import spawn
+
+FOLLOWED_NAMES = ("store.db", COPIES)
+EVERY = "500ms"
+
+
+class NothingCopied(HostError):
+    """There is no complete copy of a host in the folder."""
+
+
+class Follower:
+    """Follows the copies in a folder; the followed databases are in `work`."""
+
+    def __init__(self, folder: Path, work: Path) -> None:
+        self._folder, self.work = folder, work
+        self._followed: Path | None = None
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def step(self) -> dict[str, int]:
+        """Start following what is new, and return as of which instant each copy is, in unix_ms;
+        {} before a host was copied. Raises OSError, ConfigError."""
+        with suppress(NothingCopied):
+            newest = newest_copy(self._folder)
+            if newest != self._followed:
+                self._restart(newest)
+        for name, process in list(self._processes.items()):
+            if process.poll() is not None:
+                self._start(name)
+        try:
+            return copied(self.work / COPIES)
+        except sqlite3.Error:  # it is being written
+            return {}
+
+    def stop(self) -> None:
+        """Stop following."""
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            process.wait()
+        self._processes.clear()
+        self._followed = None
+
+    def _restart(self, copy: Path) -> None:
+        """Follow from the beginning: Litestream 0.5 refuses to resume."""
+        self.stop()
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(mode=0o700, parents=True)
+        self._followed = copy
+        for name in FOLLOWED_NAMES:
+            if (copy / name).exists():
+                self._start(name)
+
+    def _start(self, name: str) -> None:
+        assert self._followed is not None
+        for path in self.work.glob(f"{name}*"):
+            path.unlink()
+        with (self.work / "log").open("ab") as log:
+            self._processes[name] = spawn(
+                ["restore", "-f", "-follow-interval", EVERY, "-o", str(self.work / name),
+                 (self._followed / name).resolve().as_uri()], log)
+
+
+def work_folder(data_dir: Path) -> Path:
+    """Return the folder of the followed databases, beside the data folder."""
+    data = data_dir.expanduser().resolve()
+    return data.with_name(f"{data.name}-following")
+
+
+def newest_copy(folder: Path) -> Path:
+    """Return the folder of the copies that are written now, or were last.
+
+    By this machine's clock, as the folder's last change. Raises NothingCopied."""
+    found = {path: changed for path in folder.glob("*/")
+             if (changed := _changed_ns(path / COPIES)) is not None}
+    if not found:
+        raise NothingCopied(f"{folder}: no copy of a host yet: set its standby.url to this folder")
+    return max(found, key=lambda path: found[path])
+
+
+def _changed_ns(copy: Path) -> int | None:
+    times = []
+    for level in copy.glob("ltx/*/"):
+        with suppress(FileNotFoundError):
+            times.append(level.stat().st_mtime_ns)
+    return max(times, default=None)
+
+
+def last_transaction(copy: Path) -> int:
+    """Return the number of the newest transaction in the copy of a database."""
+    return max((int(path.stem.partition("-")[2], 16) for path in copy.glob("ltx/*/*.ltx")),
+               default=0)
+
+
+def followed_transaction(database: Path) -> int:
+    """Return the number of the newest transaction in a followed database; 0 without one."""
+    try:
+        return int(database.with_name(f"{database.name}-txid").read_text("ascii"), 16)
+    except (OSError, ValueError):
+        return 0

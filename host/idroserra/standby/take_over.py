@@ -1,0 +1,129 @@
+"""Makes this machine the host that it has followed.
+
+First the folder of the copies is sealed: from then on the old host gets no copy through, so that
+it confirms no record to a node and keeps nothing that this machine lacks.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from idroserra.auth.audit import Audit
+from idroserra.backup.archive import BackupError
+from idroserra.backup.create import COPIES, DATABASES
+from idroserra.backup.hold_back import hold_back
+from idroserra.backup.restore import STAGING, check_database, place
+from idroserra.core.errors import HostError
+from idroserra.standby.copy_database import copied, unpack_files
+from idroserra.standby.fence import fence
+from idroserra.standby.follower import (
+    FOLLOWED_NAMES,
+    followed_transaction,
+    last_transaction,
+    newest_copy,
+    work_folder,
+)
+from idroserra.standby.litestream import CopyError, restore
+from idroserra.standby.marker import MARKER, TakenOver
+
+# Up to this age the copy is as good as a host that was restarted; an older one is a backup.
+AS_RESTARTED_MS = 15 * 60_000
+CHECKED_BYTES = 1_000_000_000  # a larger database would take longer to read than a minute
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
+Report = Callable[[str], None]
+
+
+class TakeOverError(HostError):
+    """The take-over failed; it can be repeated."""
+
+
+def take_over(
+    folder: Path, data_dir: Path, now: datetime, report: Report, by: str
+) -> TakenOver:
+    """Replace the data of this machine by the copy in `folder`; return what it is.
+
+    The caller holds the lock of the data folder, and nothing follows the folder. Raises HostError,
+    OSError."""
+    now_unix_ms = int(now.timestamp() * 1_000)
+    with _errors():
+        copy = newest_copy(seal(folder, now))
+        report(f"{folder}: sealed: the old host confirms no more records")
+        staging = data_dir / STAGING
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(mode=0o700)
+        _restore(copy, staging, work_folder(data_dir), report)
+        done = TakenOver(now_unix_ms, copied(staging / COPIES))
+        unpack_files(staging / COPIES, staging)
+        for path in staging.glob(f"{COPIES}*"):
+            path.unlink()
+        age_ms = now_unix_ms - min(done.copied_unix_ms.values(), default=0)
+        if age_ms > AS_RESTARTED_MS:
+            report("the copy is old: settings and recipes wait for a person, as in a backup")
+            hold_back(staging, data_dir, now_unix_ms - age_ms, now, report)
+        fence(staging, report)
+        (staging / MARKER).write_text(json.dumps(done._asdict()), "utf-8")
+        with closing(Audit(staging / "audit.db", lambda: now_unix_ms)) as audit:
+            audit.add(by, "take over", detail=ages_text(done))
+        place(data_dir, now)
+    return done
+
+
+def seal(folder: Path, now: datetime) -> Path:
+    """Put a file in the place of the folder in one step, and return where the folder is now; at
+    once if that was done before. Raises OSError, TakeOverError."""
+    if folder.is_file():
+        sealed = Path(folder.read_text("utf-8").strip())
+        if not sealed.is_dir():
+            raise TakeOverError(f"{folder}: is no folder, and names none")
+        return sealed
+    sealed = folder.with_name(f"{folder.name}.taken-{now:%Y%m%dT%H%M%SZ}")
+    sealed.write_text(f"{sealed}\n", "utf-8")
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(_AT_FDCWD, bytes(folder), _AT_FDCWD, bytes(sealed), _RENAME_EXCHANGE):
+        error = ctypes.get_errno()
+        sealed.unlink()
+        raise OSError(error, os.strerror(error), str(folder))
+    return sealed
+
+
+def _restore(copy: Path, staging: Path, work: Path, report: Report) -> None:
+    """Write the newest state of each database into `staging`."""
+    for name in (*DATABASES, COPIES):
+        if not (copy / name).exists():
+            continue
+        target, followed = staging / name, work / name
+        if name in FOLLOWED_NAMES and followed.exists() and (
+                followed_transaction(followed) == last_transaction(copy / name)):
+            shutil.move(followed, target)
+        else:
+            restore(copy / name, target)
+        if target.stat().st_size <= CHECKED_BYTES:
+            check_database(target, name)
+        else:
+            report(f"{name}: too large to be checked now: `idroserra doctor` reads it")
+        target.chmod(0o600)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except (BackupError, CopyError) as error:
+        raise TakeOverError(f"not taken over: {error}") from error
+    except sqlite3.Error as error:
+        raise TakeOverError(f"not taken over: {error}") from error
+
+
+def ages_text(done: TakenOver) -> Mapping[str, str]:
+    """Return {database: how old its copy was at the take-over}."""
+    return {name: f"{(done.unix_ms - unix_ms) / 1_000:.1f} s"
+            for name, unix_ms in sorted(done.copied_unix_ms.items())}
