@@ -28,6 +28,7 @@ from support.wait import wait_until
 
 KEY = b"k" * 32
 STEP_MS = 100
+NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 SCRIPT = Path(__file__).with_name("host_under_test.py")
 
 

@@ -23,8 +23,6 @@ from idroserra.core.errors import ConfigError, HostError
 SYNC_S = 15.0
 START_S = 10.0
 MISSING = "Litestream is not installed: pip install 'idroserra[standby]'"
-# What a step of a path says that is a file: see take_over.seal().
-_SEALED = "not a directory"
 _OK = 200
 
 
@@ -34,11 +32,6 @@ class CopyError(HostError):
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
-
-    @property
-    def is_sealed(self) -> bool:
-        """Whether the standby has taken over."""
-        return _SEALED in self.why
 
 
 def program() -> str:

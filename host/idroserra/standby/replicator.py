@@ -16,6 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from idroserra.backup.create import COPIES, DATABASES
 from idroserra.core.config import Config
@@ -27,6 +28,7 @@ from idroserra.standby.copy_database import CopyDatabase
 from idroserra.standby.litestream import CopyError, Litestream, program
 
 EVERY_S = 2.0
+STUCK_S = 60.0  # a connection to a machine that has lost its power may hang for longer
 STARTING = "starting"
 TAKEN_OVER = "the standby has taken over, or standby.url names a file: this host serves no node"
 _SPOOL, _STORE, _FEEDS = "spool.db", "store.db", "feeds.db"
@@ -42,8 +44,9 @@ class Replicator:
 
     def __init__(
         self, config: Config, now_unix_ms: Callable[[], int], leave: Callable[[str], None],
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`leave(why)` ends the connection to the broker, after the standby has taken over.
+        """`now_s` is a monotonic clock. `leave(why)` ends the connection to the broker, after the standby has taken over.
 
         Raises ConfigError, OSError, sqlite3.Error, StoreUnavailable."""
         program()
@@ -56,7 +59,8 @@ class Replicator:
         self._store = ((_STORE,) if config.store.kind == "sqlite" else ()) + (
             (_FEEDS,) if config.feed else ())
         self._copied_unix_ms: dict[str, int] = {}
-        self._reached_s = time.monotonic()
+        self._now_s = now_s
+        self._reached_s = self._started_s = now_s()
         # A host that has just taken over does not wait for the machine that has died.
         self._is_alone = marker.read(self._folder) is not None and not (
             self._state_folder / "generation").exists()
@@ -102,7 +106,7 @@ class Replicator:
         else:
             if self._state not in ("ok", STARTING):
                 _log.info("the standby follows again")
-            self._reached_s, self._is_alone, self._state = time.monotonic(), False, "ok"
+            self._reached_s, self._is_alone, self._state = self._now_s(), False, "ok"
 
     def stop(self) -> None:
         """End run()."""
@@ -135,7 +139,7 @@ class Replicator:
 
     def _failed(self, error: CopyError) -> None:
         """Record why the standby does not follow; after a while, go on alone."""
-        if error.is_sealed and not self._is_sealed:
+        if not self._is_sealed and is_sealed(self._config, error):
             self._is_sealed = True
             _log.error("%s: %s", self._config.url, TAKEN_OVER)
             self._leave(TAKEN_OVER)
@@ -146,7 +150,7 @@ class Replicator:
             _log.warning("the standby does not follow: %s", error.why)
         self._state = error.why
         alone_after_s = 60 * self._config.alone_after_min
-        if not self._is_alone and time.monotonic() - self._reached_s > alone_after_s:
+        if not self._is_alone and self._now_s() - self._reached_s > alone_after_s:
             _log.error("no standby for %d minutes: records are confirmed without it",
                        self._config.alone_after_min)
             self._is_alone = True
@@ -159,11 +163,11 @@ class Replicator:
     def _start(self) -> None:
         """Start Litestream if it does not run, or lacks a database that is new."""
         names = [name for name in DATABASES if (self._folder / name).exists()]
-        if self._litestream.is_running and names == self._names:
+        is_stuck = self._now_s() - max(self._reached_s, self._started_s) > STUCK_S
+        if self._litestream.is_running and names == self._names and not is_stuck:
             return
-        if self._litestream.last_words:
-            _log.warning("Litestream is started again: %s", self._litestream.last_words)
         self._litestream.end()
+        self._started_s = self._now_s()
         self._names = names
         generation = _generation(self._state_folder)
         self._litestream.start({
@@ -179,6 +183,14 @@ def replica(config: StandbyConfig, name: str, interval: str) -> dict[str, Any]:
     if config.is_sftp:
         found |= {"key-path": str(config.key_file), "host-key": config.host_key}
     return found
+
+
+def is_sealed(config: StandbyConfig, error: CopyError) -> bool:
+    """Return whether the folder of the URL is a file now: see take_over.seal()."""
+    path = urlsplit(str(config.url)).path.rstrip("/")
+    if config.is_sftp:
+        return error.why.endswith(f"mkdir {path}: not a directory")
+    return Path(path).is_file()
 
 
 def _generation(folder: Path) -> str:
