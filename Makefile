@@ -404,7 +404,7 @@ $(UV):
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
 # Every extra but `examples`.
-EXTRAS := parquet report docs flash recipes sim gym dev
+EXTRAS := parquet report docs flash recipes standby sim gym dev
 lock: $(UV)
 	@cd requirements && for one in 'build.txt build.in' \
 	  'all.txt ../pyproject.toml $(EXTRAS:%=--extra %) --constraint build.txt' \

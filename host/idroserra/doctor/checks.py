@@ -30,6 +30,7 @@ from idroserra.doctor.nodes import check_nodes, check_restored, check_systems
 from idroserra.doctor.openid import check_openid
 from idroserra.doctor.other_hosts import check_other_hosts
 from idroserra.doctor.result import Check
+from idroserra.doctor.standby import check_standby
 
 MIN_PYTHON = (3, 11)
 LOW_DISK_MB, MIN_DISK_MB = 1_024, 200
@@ -55,6 +56,7 @@ def run_checks(file: Path | None) -> Iterator[Check]:
         yield from check_influx(config.store)
         yield from check_feeds(config.feed)
         yield from check_other_hosts(config.other_host)
+        yield from check_standby(config)
         yield check_nodes(config.data_dir)
         yield from check_systems(config.data_dir)
         yield from check_restored(config.data_dir)
