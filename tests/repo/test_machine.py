@@ -16,13 +16,14 @@ TOOLS = ("bash", "sed", "sort", "head", "grep", "cat", "chmod", "env", "timeout"
 DEBIAN_13 = {"mosquitto": "mosquitto", "influxdb": "influxd", "chromium": "chromium",
              "victoria-metrics": "victoria-metrics", "promtool": "promtool",
              "prometheus": "prometheus", "chromium-headless-shell": "chromium-headless-shell",
-             "rabbitmq-server": "rabbitmqctl"}
+             "rabbitmq-server": "rabbitmqctl", "openssh-server": "sshd"}
 DEBIAN_12 = {"mosquitto": "mosquitto", "influxdb": "influxd", "chromium": "chromium",
              "victoria-metrics": "victoria-metrics", "prometheus": "promtool",
-             "rabbitmq-server": "rabbitmqctl"}
+             "rabbitmq-server": "rabbitmqctl", "openssh-server": "sshd"}
 UBUNTU_24_04 = {"mosquitto": "mosquitto", "influxdb": "influxd",
                 "victoria-metrics": "victoria-metrics", "prometheus": "promtool",
-                "chromium-browser": "chromium-browser", "rabbitmq-server": "rabbitmqctl"}
+                "chromium-browser": "chromium-browser", "rabbitmq-server": "rabbitmqctl",
+                "openssh-server": "sshd"}
 OLD = {"mosquitto": "mosquitto version 2.0.11", "victoria-metrics": "-retentionPeriod",
        "rabbitmq-server": "3.10.8"}
 NEW = {"mosquitto": "mosquitto version 2.0.21", "victoria-metrics": "-inmemoryDataFlushInterval",
@@ -96,14 +97,15 @@ def test_debian_13_has_everything_and_a_second_run_does_nothing(tmp_path):
     machine = Machine(tmp_path, DEBIAN_13, NEW)
     assert machine.run(ci="true") == (0, (
         "idroserra: installing Debian packages: mosquitto influxdb victoria-metrics "
-        "chromium-headless-shell promtool rabbitmq-server (about a minute, once)\n"))
+        "chromium-headless-shell promtool rabbitmq-server openssh-server (about a minute, "
+        "once)\n"))
     assert machine.run(ci="true") == (0, "")
 
 
 def test_a_whole_chromium_gets_its_faster_shell_beside_it(tmp_path):
     machine = Machine(tmp_path, DEBIAN_13, NEW)
     machine.install("mosquitto", "influxdb", "victoria-metrics", "chromium", "promtool",
-                    "rabbitmq-server")
+                    "rabbitmq-server", "openssh-server")
     assert machine.run(ci="true") == (0, (
         "idroserra: installed the Debian package chromium-headless-shell, which is faster\n"))
     assert machine.run(ci="true") == (0, "")

@@ -1,4 +1,4 @@
-"""A real OpenSSH server on a free loopback port that serves files to the user who runs the test."""
+"""A real OpenSSH server on a free loopback port, for files of the user who runs the test."""
 
 from __future__ import annotations
 

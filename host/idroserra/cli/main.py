@@ -46,7 +46,7 @@ COMMANDS = {
     "foreign": "idroserra.cli.foreign:app",
     "backup": "idroserra.cli.backup:backup",
     "restore": "idroserra.cli.backup:restore",
-    "standby": "idroserra.cli.standby:app",
+    "standby": "idroserra.cli.standby.app:app",
     "unit": "idroserra.cli.systemd:unit",
     "homeassistant": "idroserra.cli.homeassistant:app",
     "doctor": "idroserra.cli.doctor:doctor",

@@ -21,11 +21,10 @@ from msgspec.structs import force_setattr
 
 from idroserra.core.config_section import Section, checked
 from idroserra.core.errors import ConfigError
-from idroserra.core.foreign_config import ForeignConfig
 from idroserra.core.hostnames import check_name, is_loopback, page_url, split_url
+from idroserra.core.others_config import ForeignConfig, StandbyConfig
 from idroserra.core.sections.access import AccessConfig
 from idroserra.core.sites import BadSite, check_site
-from idroserra.core.standby_config import StandbyConfig
 from idroserra.core.validation import Secret, ValidationError, string_pattern, validate
 
 ENV_PREFIX = "IDROSERRA_"

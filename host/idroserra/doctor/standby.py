@@ -14,7 +14,7 @@ from idroserra.backup.create import COPIES
 from idroserra.backup.restore import check_database
 from idroserra.core.config import Config
 from idroserra.core.errors import HostError
-from idroserra.core.standby_config import StandbyConfig
+from idroserra.core.others_config import StandbyConfig
 from idroserra.doctor.result import Check
 from idroserra.standby import marker
 from idroserra.standby.copy_database import copied
@@ -67,8 +67,8 @@ def _to(standby: StandbyConfig) -> Check:
         return Check(_TO, "warn", f"not tried: {error}", "install openssh-client")
     if listed.returncode:
         return Check(_TO, "fail", f"{standby.url}: {listed.stderr.strip().splitlines()[-1:]}",
-                     "start that machine; its sshd must accept the key, and the folder must exist. "
-                     "If it is a file, the standby has taken over")
+                     "start that machine; its sshd must accept the key, and the folder must "
+                     "exist. If it is a file, the standby has taken over")
     return Check(_TO, "ok", f"{standby.url}")
 
 

@@ -35,7 +35,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from idroserra.core import protocol
-from idroserra.core.foreign_config import MAX_TOPIC_CHARS
+from idroserra.core.others_config import MAX_TOPIC_CHARS
 
 MAX_PAYLOAD_BYTES = 8_192
 MAX_VALUES = 16  # of one message

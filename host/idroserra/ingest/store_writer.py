@@ -63,11 +63,11 @@ class StoreWriter:
 
     def __init__(
         self, spool: Spool, store: Store, now_unix_ms: Callable[[], int],
-        on_stored: OnStored = _ignore, is_copied: Callable[[], bool] = lambda: True,
+        on_stored: OnStored = _ignore, is_copied: Callable[[], bool] | None = None,
     ) -> None:
         """`on_stored` receives what a block has stored, before the spool forgets it. It may raise
         StoreUnavailable: then the block is moved again. `is_copied` returns whether a standby has
-        what the store has: only then does the spool forget it."""
+        what the store has: only then does the spool forget it; None without a standby."""
         self._spool = spool
         self._writer = BlockWriter(store.write)
         self._now_unix_ms = now_unix_ms
@@ -148,7 +148,7 @@ class StoreWriter:
     def _forget(self) -> None:
         """Let the spool forget what was moved, if no standby lacks it. Raises SpoolError."""
         moved = self._moved
-        if moved.rows and self._is_copied():
+        if moved.rows and (self._is_copied is None or self._is_copied()):
             self._spool.done(moved.rows, moved.refused, moved.missing)
             self._moved = _Moved()
 

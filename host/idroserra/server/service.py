@@ -100,8 +100,7 @@ class Service:
 
             closed(lock_folder(folder))
             finish_restore(folder)
-            self.standby = self._open_standby(opened, now_unix_ms)
-            self._taken_over = taken_over(folder)
+            self._open_standby(opened, now_unix_ms)
             state = folder / "state.db"
             self.nodes = closed(Nodes(state, config.site))
             self.boards = BoardLibrary(opened.enter_context(kept.in_data_dir(folder)))
@@ -135,9 +134,8 @@ class Service:
             is_apart = config.feed and config.store.kind != "sqlite"
             fed = closed(open_store(config)) if is_apart else None
             self.feeds = closed(Feeds(config, lambda: fed or self.store, now_unix_ms))
-            self._writer = StoreWriter(
-                self.spool, self.store, now_unix_ms, self.feeds.mark,
-                **({} if self.standby is None else {"is_copied": self.standby.has_store}))
+            self._writer = StoreWriter(self.spool, self.store, now_unix_ms, self.feeds.mark,
+                                       None if self.standby is None else self.standby.has_store)
             self.foreign = ForeignReadings(
                 config, self.page_settings, lambda: self.store, self.feeds.mark, now_unix_ms)
             self.other_hosts = OtherHosts(config.other_host, now_unix_ms)
@@ -150,16 +148,16 @@ class Service:
             self._bridge = self._new_bridge() if config.homeassistant.enabled else None
             self._opened = opened.pop_all()
 
-    def _open_standby(
-        self, opened: ExitStack, now_unix_ms: Callable[[], int]
-    ) -> Replicator | None:
-        """Return what copies this host to its standby, if it has one. It is closed last."""
+    def _open_standby(self, opened: ExitStack, now_unix_ms: Callable[[], int]) -> None:
+        """Open what copies this host to its standby, if it has one. It is closed last."""
+        self.standby: Replicator | None = None
+        self._taken_over = taken_over(self.config.data_dir)
         prepare(self.config.data_dir, is_followed=self.config.standby.url is not None)
         if self.config.standby.url is None:
-            return None
+            return
         from idroserra.standby.replicator import Replicator
 
-        return opened.enter_context(closing(Replicator(
+        self.standby = opened.enter_context(closing(Replicator(
             self.config, now_unix_ms, self._mqtt.leave)))
 
     def _open_alarms(self, opened: ExitStack, now_unix_ms: Callable[[], int]) -> None:

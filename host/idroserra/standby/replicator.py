@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 from idroserra.backup.create import COPIES, DATABASES
 from idroserra.core.config import Config
 from idroserra.core.errors import StoreUnavailable
+from idroserra.core.others_config import StandbyConfig
 from idroserra.core.sqlite import FOLLOWED
-from idroserra.core.standby_config import StandbyConfig
 from idroserra.standby import marker
 from idroserra.standby.copy_database import CopyDatabase
 from idroserra.standby.litestream import CopyError, Litestream, program
@@ -46,7 +46,8 @@ class Replicator:
         self, config: Config, now_unix_ms: Callable[[], int], leave: Callable[[str], None],
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`now_s` is a monotonic clock. `leave(why)` ends the connection to the broker, after the standby has taken over.
+        """`now_s` is a monotonic clock. `leave(why)` ends the connection to the broker, after the
+        standby has taken over.
 
         Raises ConfigError, OSError, sqlite3.Error, StoreUnavailable."""
         program()

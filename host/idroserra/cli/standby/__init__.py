@@ -1,0 +1,1 @@
+"""`idroserra standby`."""
