@@ -114,10 +114,10 @@ class Litestream:
 
     def end(self) -> None:
         """End the process at once. Its next start goes on where it was."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
 
 
 class _Connection(http.client.HTTPConnection):

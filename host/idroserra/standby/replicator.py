@@ -110,8 +110,10 @@ class Replicator:
             self._reached_s, self._is_alone, self._state = self._now_s(), False, "ok"
 
     def stop(self) -> None:
-        """End run()."""
+        """End run(), without waiting for a standby that does not answer."""
         self._stopping.set()
+        if self._state != "ok":
+            self._litestream.end()
 
     def close(self) -> None:
         """Copy the rest, and end Litestream. Nothing may use the databases any more."""
@@ -165,7 +167,8 @@ class Replicator:
         """Start Litestream if it does not run, or lacks a database that is new."""
         names = [name for name in DATABASES if (self._folder / name).exists()]
         is_stuck = self._now_s() - max(self._reached_s, self._started_s) > STUCK_S
-        if self._litestream.is_running and names == self._names and not is_stuck:
+        if self._stopping.is_set() or (
+                self._litestream.is_running and names == self._names and not is_stuck):
             return
         self._litestream.end()
         self._started_s = self._now_s()

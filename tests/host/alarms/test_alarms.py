@@ -245,12 +245,13 @@ def test_water_on_the_floor_is_an_alarm_and_a_float_in_the_tank_is_none(rig):
 
 @pytest.mark.parametrize(("host", "key"), [
     ({"store": "no answer"}, "store_down"), ({"spool": "disk full"}, "spool_down"),
-    ({"disk_free_mb": 120.0}, "disk_low"), ({"failures": {"ingest": (T0, "KeyError")}},
-                                            "host_failed/ingest"),
+    ({"standby": "no route"}, "standby_down"), ({"disk_free_mb": 120.0}, "disk_low"),
+    ({"failures": {"ingest": (T0, "KeyError")}}, "host_failed/ingest"),
     ({"rejected": {"": ((T0, 3), (T0 + 60_000, 9))}}, "records_rejected"),
     ({"rejected": {"idro-0": ((T0, 3), (T0 + 60_000, 9)), "": ((T0, 5),)}},
      "records_rejected/idro-0"),
     ({"undelivered": {"phone": sentence("refused")}}, "not_delivered/phone"),
+    ({"taken_over": (T0, 2_000)}, "host_taken_over"),
 ])
 def test_the_hosts_own_troubles(rig, host, key):
     rig.host = host
@@ -274,7 +275,6 @@ def test_the_store_explains_why_a_feed_takes_nothing(rig):
     rig.host = {"store": "no answer", "feeds": {"cloud": "the store cannot be read"}}
     rig.step(6 * MINUTE_MS)
     assert rig.active() == [("store_down", ["feed_down/cloud"])]
-
 
 @pytest.mark.parametrize(("more", "key"), [
     ({"boots_unix_ms": (T0, T0 + 1, T0 + 2)}, "reset_loop/idro-0"),
