@@ -18,7 +18,7 @@ from idroserra.core.others_config import StandbyConfig
 from idroserra.doctor.result import Check
 from idroserra.standby import marker
 from idroserra.standby.copy_database import copied
-from idroserra.standby.follower import newest_copy, work_folder
+from idroserra.standby.follower import copies_in, work_folder
 from idroserra.standby.litestream import program
 
 LATE_S = 15.0
@@ -75,17 +75,18 @@ def _to(standby: StandbyConfig) -> Check:
 def _followed(folder: Path, work: Path) -> Check:
     if folder.is_file():
         return Check(_FOLLOWED, "ok", f"{folder}: this machine has taken over")
+    copies = copies_in(folder)
+    if not copies:
+        return Check(_FOLLOWED, "fail", f"{folder}: no copy of a host yet",
+                     "set standby.url of the host to this folder, and start the host")
     try:
-        copy = newest_copy(folder)
         unix_ms = copied(work / COPIES)
-    except (HostError, OSError) as error:
-        return Check(_FOLLOWED, "fail", str(error), "set standby.url of the host to this folder")
     except sqlite3.Error as error:
-        return Check(_FOLLOWED, "warn", f"{copy}: not followed: {error}",
+        return Check(_FOLLOWED, "warn", f"{folder}: not followed: {error}",
                      "start `idroserra standby follow`")
     late_s = time.time() - min(unix_ms.values(), default=0) / 1_000
     if not unix_ms or late_s > LATE_S:
-        return Check(_FOLLOWED, "fail", f"{copy}: nothing new for {late_s:.0f} s",
+        return Check(_FOLLOWED, "fail", f"{folder}: nothing new for {late_s:.0f} s",
                      "does the host run, and `idroserra standby follow` here? Compare the clocks")
     return Check(_FOLLOWED, "ok", f"{len(unix_ms)} databases, {max(0.0, late_s):.0f} s behind")
 

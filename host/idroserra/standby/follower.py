@@ -13,16 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from idroserra.backup.create import COPIES
-from idroserra.core.errors import HostError
 from idroserra.standby.copy_database import copied
 from idroserra.standby.litestream import spawn
 
 FOLLOWED_NAMES = ("store.db", COPIES)
 EVERY = "500ms"
-
-
-class NothingCopied(HostError):
-    """There is no complete copy of a host in the folder."""
 
 
 class Follower:
@@ -36,17 +31,20 @@ class Follower:
     def step(self) -> dict[str, int]:
         """Start following what is new, and return as of which instant each copy is, in unix_ms;
         {} before a host was copied. Raises OSError, ConfigError."""
-        with suppress(NothingCopied):
-            newest = newest_copy(self._folder)
-            if newest != self._followed:
-                self._restart(newest)
+        found = copies_in(self._folder)
+        if found and found[0] != self._followed:
+            self._restart(found[0])
         for name, process in list(self._processes.items()):
             if process.poll() is not None:
                 self._start(name)
         try:
-            return copied(self.work / COPIES)
+            unix_ms = copied(self.work / COPIES)
         except sqlite3.Error:  # it is being written
             return {}
+        if unix_ms:  # it is complete: those before it, such as before a restore, are not needed
+            for copy in found[1:]:
+                shutil.rmtree(copy)
+        return unix_ms
 
     def stop(self) -> None:
         """Stop following."""
@@ -83,15 +81,13 @@ def work_folder(data_dir: Path) -> Path:
     return data.with_name(f"{data.name}-following")
 
 
-def newest_copy(folder: Path) -> Path:
-    """Return the folder of the copies that are written now, or were last.
+def copies_in(folder: Path) -> list[Path]:
+    """Return the folders of copies; the one that is written now, or was last, is the first.
 
-    By this machine's clock, as the folder's last change. Raises NothingCopied."""
+    By this machine's clock, as their last change."""
     found = {path: changed for path in folder.glob("*/")
              if (changed := _changed_ns(path / COPIES)) is not None}
-    if not found:
-        raise NothingCopied(f"{folder}: no copy of a host yet: set its standby.url to this folder")
-    return max(found, key=lambda path: found[path])
+    return sorted(found, key=lambda path: -found[path])
 
 
 def _changed_ns(copy: Path) -> int | None:

@@ -12,7 +12,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -26,9 +26,9 @@ from idroserra.standby.copy_database import copied, unpack_files
 from idroserra.standby.fence import fence
 from idroserra.standby.follower import (
     FOLLOWED_NAMES,
+    copies_in,
     followed_transaction,
     last_transaction,
-    newest_copy,
     work_folder,
 )
 from idroserra.standby.litestream import CopyError, restore
@@ -55,12 +55,12 @@ def take_over(
     OSError."""
     now_unix_ms = int(now.timestamp() * 1_000)
     with _errors():
-        copy = newest_copy(seal(folder, now))
+        sealed = seal(folder, now)
         report(f"{folder}: sealed: the old host confirms no more records")
         staging = data_dir / STAGING
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(mode=0o700)
-        _restore(copy, staging, work_folder(data_dir), report)
+        _restore(sealed, staging, work_folder(data_dir), report)
         done = TakenOver(now_unix_ms, copied(staging / COPIES))
         unpack_files(staging / COPIES, staging)
         for path in staging.glob(f"{COPIES}*"):
@@ -95,22 +95,42 @@ def seal(folder: Path, now: datetime) -> Path:
     return sealed
 
 
-def _restore(copy: Path, staging: Path, work: Path, report: Report) -> None:
+def _complete(sealed: Path, staging: Path, work: Path) -> Path:
+    """Return the newest complete copy, with its standby.db restored. Raises TakeOverError."""
+    target = staging / COPIES
+    for copy in copies_in(sealed):
+        with suppress(CopyError):
+            _restore_one(copy / COPIES, target, work)
+            if copied(target):
+                return copy
+        target.unlink(missing_ok=True)
+    raise TakeOverError(f"{sealed}: no complete copy of a host")
+
+
+def _restore_one(copy: Path, target: Path, work: Path) -> None:
+    followed = work / copy.name
+    if copy.name in FOLLOWED_NAMES and followed.exists() and (
+            followed_transaction(followed) == last_transaction(copy)):
+        shutil.copy(followed, target)
+    else:
+        restore(copy, target)
+    target.chmod(0o600)
+
+
+def _restore(sealed: Path, staging: Path, work: Path, report: Report) -> None:
     """Write the newest state of each database into `staging`."""
-    for name in (*DATABASES, COPIES):
+    copy = _complete(sealed, staging, work)
+    for name in DATABASES:
         if not (copy / name).exists():
             continue
-        target, followed = staging / name, work / name
-        if name in FOLLOWED_NAMES and followed.exists() and (
-                followed_transaction(followed) == last_transaction(copy / name)):
-            shutil.move(followed, target)
-        else:
-            restore(copy / name, target)
+        target = staging / name
+        _restore_one(copy / name, target, work)
         if target.stat().st_size <= CHECKED_BYTES:
             check_database(target, name)
+            for end in ("-wal", "-shm"):  # empty: of the check
+                target.with_name(f"{name}{end}").unlink(missing_ok=True)
         else:
             report(f"{name}: too large to be checked now: `idroserra doctor` reads it")
-        target.chmod(0o600)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from idroserra.core.config import load_config
 from idroserra.core.sqlite import FOLLOWED, connect, fold_log
 from idroserra.standby.copy_database import copied, unpack_files
 from idroserra.standby.folder import prepare
-from idroserra.standby.follower import newest_copy
+from idroserra.standby.follower import copies_in
 from idroserra.standby.litestream import CopyError, Litestream, restore
 from idroserra.standby.replicator import TAKEN_OVER, Replicator
 from idroserra.standby.take_over import seal
@@ -142,7 +142,7 @@ def test_the_copy_has_databases_and_files_with_their_ages(host, copies, tmp_path
     key.write_text("changed")
     (photos / "1.jpg").unlink()
     host.replicator.step()
-    copy = newest_copy(copies)
+    copy = copies_in(copies)[0]
     restore(copy / "standby.db", tmp_path / "standby.db")
     assert copied(tmp_path / "standby.db") == dict.fromkeys(
         ("spool.db", "store.db"), 1_796_000_000_000)
@@ -158,7 +158,7 @@ def test_the_store_has_nothing_that_the_spool_does_not_know(host, copies, tmp_pa
     host.commit()
     assert host.replicator.has_store()
     for name in ("spool.db", "store.db"):
-        restore(newest_copy(copies) / name, tmp_path / name)
+        restore(copies_in(copies)[0] / name, tmp_path / name)
         assert rows(tmp_path / name) == rows(host.folder / name)
 
 
@@ -214,7 +214,7 @@ def test_a_host_leaves_once_the_standby_has_taken_over(tmp_path, copies, way):
     assert host.replicator.state == "ok"
     assert host.replicator.has_spool()
     sealed = seal(copies, NOW)
-    restore(newest_copy(sealed) / "spool.db", tmp_path / "restored.db")
+    restore(copies_in(sealed)[0] / "spool.db", tmp_path / "restored.db")
     assert rows(tmp_path / "restored.db") == rows(host.folder / "spool.db")
     host.commit()
     assert not host.replicator.has_spool()
