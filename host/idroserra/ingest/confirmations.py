@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Protocol
 
 from idroserra.core import protocol
 from idroserra.mqtt.connection import MqttConnection
@@ -22,18 +23,31 @@ Boot = tuple[str, str]  # node, boot_id
 _down_topic = lru_cache(maxsize=16_384)(protocol.down_topic)
 
 
+class Copies(Protocol):
+    """What a standby has. Each method may be called by any thread, and may wait for the
+    standby."""
+
+    def has_spool(self) -> bool:
+        """Return whether it has what the spool had when this was called."""
+
+    def has_store(self) -> bool:
+        """As has_spool(), of the store and what feeds have still to receive."""
+
+    def may_move(self) -> bool:
+        """Return whether the store may get what is in the spool."""
+
+
 class Confirmations:
     """Sends down/stored. run() is the loop of one thread, needed with a standby only."""
 
     def __init__(
         self, link: MqttConnection, stored_message: StoredMessage,
-        is_copied: Callable[[], bool] | None,
+        copies: Copies | None,
     ) -> None:
-        """`is_copied` returns whether a standby has what the spool had when it was called; None
-        without a standby."""
+        """`copies`: None without a standby."""
         self._link = link
         self._stored_message = stored_message
-        self._is_copied = is_copied
+        self._copies = copies
         self._waiting: dict[Boot, tuple[int, int | None]] = {}
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -43,7 +57,7 @@ class Confirmations:
     ) -> None:
         """Confirm each boot up to a seq, as an answer to its newest message."""
         new = {boot: (seq_upto, sent_at_ms.get(boot)) for boot, seq_upto in stored_upto.items()}
-        if self._is_copied is None:
+        if self._copies is None:
             self._publish(new)
             return
         with self._changed:
@@ -59,7 +73,7 @@ class Confirmations:
         """Confirm what waits, once the standby has it; otherwise keep it for the next step."""
         with self._changed:
             taken, self._waiting = self._waiting, {}
-        if self._is_copied is None or self._is_copied():
+        if self._copies is None or self._copies.has_spool():
             self._publish(taken)
             return
         with self._changed:

@@ -13,13 +13,13 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 
 from idroserra.core import protocol
 from idroserra.core.errors import SpoolError
-from idroserra.ingest.confirmations import Confirmations
+from idroserra.ingest.confirmations import Confirmations, Copies
 from idroserra.ingest.decoder import read_records
 from idroserra.ingest.handler import LastMessage, MessageHandler
 from idroserra.ingest.quota import Quota
@@ -45,16 +45,16 @@ _OUR_TOPICS = f"{protocol.PREFIX}/host/"
 
 class Ingest:
     """Consumes messages. run() is the loop of one thread. `handler` gets the messages without
-    records, and the new records; `is_copied`: see Confirmations."""
+    records, and the new records; `copies`: see Confirmations."""
 
     def __init__(
         self, link: MqttConnection, spool: Spool, handler: MessageHandler,
-        is_copied: Callable[[], bool] | None = None,
+        copies: Copies | None = None,
     ) -> None:
         self._link = link
         self._spool = spool
         self._handler = handler
-        self.confirmations = Confirmations(link, handler.stored_message, is_copied)
+        self.confirmations = Confirmations(link, handler.stored_message, copies)
         self._stopping = threading.Event()
         self._waiting: deque[IncomingMessage | Connected] = deque()
         self._failed: IncomingMessage | None = None

@@ -21,6 +21,7 @@ import msgspec
 from idroserra.core.errors import SpoolError, StoreUnavailable
 from idroserra.history.block_writer import BlockWriter
 from idroserra.history.models import EventPoint, Instant, Store
+from idroserra.ingest.confirmations import Copies
 from idroserra.ingest.refusals import Rejected
 from idroserra.ingest.spool import PendingBatch, Spool
 
@@ -63,16 +64,16 @@ class StoreWriter:
 
     def __init__(
         self, spool: Spool, store: Store, now_unix_ms: Callable[[], int],
-        on_stored: OnStored = _ignore, is_copied: Callable[[], bool] | None = None,
+        on_stored: OnStored = _ignore, copies: Copies | None = None,
     ) -> None:
         """`on_stored` receives what a block has stored, before the spool forgets it. It may raise
-        StoreUnavailable: then the block is moved again. `is_copied` returns whether a standby has
-        what the store has: only then does the spool forget it; None without a standby."""
+        StoreUnavailable: then the block is moved again. With `copies` the spool forgets what a
+        standby has in the store."""
         self._spool = spool
         self._writer = BlockWriter(store.write)
         self._now_unix_ms = now_unix_ms
         self._on_stored = on_stored
-        self._is_copied = is_copied
+        self._copies = copies
         self._moved = _Moved()
         self._stopping = threading.Event()
         self._state = "ok"
@@ -127,7 +128,7 @@ class StoreWriter:
     def move_block(self) -> int:
         """Move one block and return its number of records. Raises StoreUnavailable, SpoolError."""
         rows = self._spool.pending(BLOCK_RECORDS, self._moved.last_id)
-        if not rows:
+        if not rows or (self._copies is not None and not self._copies.may_move()):
             self._forget()
             return 0
         instants: list[Instant] = []
@@ -148,7 +149,7 @@ class StoreWriter:
     def _forget(self) -> None:
         """Let the spool forget what was moved, if no standby lacks it. Raises SpoolError."""
         moved = self._moved
-        if moved.rows and (self._is_copied is None or self._is_copied()):
+        if moved.rows and (self._copies is None or self._copies.has_store()):
             self._spool.done(moved.rows, moved.refused, moved.missing)
             self._moved = _Moved()
 

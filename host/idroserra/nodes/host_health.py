@@ -20,7 +20,7 @@ def host_problems(counts: Mapping[str, Any]) -> list[dict[str, str]]:
         (N_("standby"), N_("the nodes store their readings; later the host goes on alone")),
     ):
         state = counts.get(part, {}).get("state", "ok")
-        if state not in ("ok", "connected"):
+        if state not in ("ok", "connected", "starting"):
             problems.append(_("The host's {part}: {state}. Meanwhile {effect}.").format(
                 part=_(part), state=translate(state), effect=_(effect)))
     for thread, error in counts.get("failures", {}).items():

@@ -134,8 +134,8 @@ class Service:
             is_apart = config.feed and config.store.kind != "sqlite"
             fed = closed(open_store(config)) if is_apart else None
             self.feeds = closed(Feeds(config, lambda: fed or self.store, now_unix_ms))
-            self._writer = StoreWriter(self.spool, self.store, now_unix_ms, self.feeds.mark,
-                                       None if self.standby is None else self.standby.has_store)
+            self._writer = StoreWriter(
+                self.spool, self.store, now_unix_ms, self.feeds.mark, self.standby)
             self.foreign = ForeignReadings(
                 config, self.page_settings, lambda: self.store, self.feeds.mark, now_unix_ms)
             self.other_hosts = OtherHosts(config.other_host, now_unix_ms)
@@ -143,7 +143,7 @@ class Service:
             self.updates = closed(UpdateService(config, self._update_parts()))
             self._ingest = Ingest(self._mqtt, self.spool, HostMessageHandler(
                 self.nodes, self.commands, self.live, self.updates, self.latest_events,
-                self.settings_history), None if self.standby is None else self.standby.has_spool)
+                self.settings_history), self.standby)
             self._open_alarms(opened, now_unix_ms)
             self._bridge = self._new_bridge() if config.homeassistant.enabled else None
             self._opened = opened.pop_all()

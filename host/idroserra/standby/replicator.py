@@ -83,6 +83,13 @@ class Replicator:
         """As has_spool(), of spool, store and what feeds have still to receive."""
         return self._has(_SPOOL, *self._store)
 
+    def may_move(self) -> bool:
+        """Return whether the store may get what is in the spool.
+
+        A database that is not copied gets no record of a boot whose time the standby does not
+        know: it would be stored under another time after a take-over."""
+        return _STORE in self._store or self.has_spool()
+
     def run(self) -> None:
         """Copy until stop()."""
         while not self._stopping.is_set():
@@ -149,9 +156,10 @@ class Replicator:
         if self._is_sealed:
             self._is_alone, self._state = False, TAKEN_OVER
             return
-        if self._state == "ok":
+        short = error.why.rsplit(": ", 1)[-1]  # Litestream names each step that failed
+        if self._state != short:
             _log.warning("the standby does not follow: %s", error.why)
-        self._state = error.why
+        self._state = short
         alone_after_s = 60 * self._config.alone_after_min
         if not self._is_alone and self._now_s() - self._reached_s > alone_after_s:
             _log.error("no standby for %d minutes: records are confirmed without it",

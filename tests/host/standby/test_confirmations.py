@@ -36,13 +36,17 @@ class Link:
 class Standby:
     """Whether a standby has what was committed, as the test says."""
 
-    def __init__(self):
-        self.has_all = False
-        self.asked = 0
+    has_all = False
+    is_copied = True  # the store is a file of the host
 
-    def __call__(self):
-        self.asked += 1
+    def has_spool(self):
         return self.has_all
+
+    def has_store(self):
+        return self.has_all
+
+    def may_move(self):
+        return self.is_copied or self.has_all
 
 
 def message(node, stored):
@@ -74,7 +78,7 @@ def test_without_a_standby_a_confirmation_is_sent_at_once():
 def test_the_spool_keeps_what_the_standby_lacks_and_the_store_goes_on(tmp_path):
     spool, store = Spool(tmp_path / "spool.db"), SqliteStore(tmp_path / "store.db")
     standby = Standby()
-    writer = StoreWriter(spool, store, lambda: T0, is_copied=standby)
+    writer = StoreWriter(spool, store, lambda: T0, copies=standby)
 
     def commit(first, last):
         records = [Record(seq, seq * 1_000, {"reservoir.ph": 6.0}, {})
@@ -90,14 +94,19 @@ def test_the_spool_keeps_what_the_standby_lacks_and_the_store_goes_on(tmp_path):
     assert writer.move_block() == 2, "only what is new"
     assert (writer.move_block(), spool.depth, stored()) == (0, 5, 5)
     assert not writer.drain(0.5)
-    again = StoreWriter(spool, store, lambda: T0, is_copied=standby)  # the host starts again
+    again = StoreWriter(spool, store, lambda: T0, copies=standby)  # the host starts again
     assert again.move_block() == 5
     standby.has_all = True
     assert (again.move_block(), spool.depth, stored()) == (0, 0, 5)
     commit(6, 6)  # the numbers of rows begin again
     assert (again.move_block(), spool.depth, stored()) == (1, 0, 6)
+    standby.is_copied = standby.has_all = False
+    commit(7, 9)
+    assert (writer.move_block(), stored()) == (0, 6), "a database that is not copied waits"
+    standby.has_all = True
+    assert (again.move_block(), spool.depth, stored()) == (3, 0, 9)
     counts = spool.counts()[NODE]
-    assert (counts["received"], counts["stored"]) == (6, 6)
+    assert (counts["received"], counts["stored"]) == (9, 9)
     store.close()
     spool.close()
 

@@ -186,7 +186,7 @@ def test_without_its_standby_a_host_waits_and_then_goes_on_alone(host, copies):
     host.clock.now_s += 2
     assert host.replicator.has_spool()
     assert host.replicator.has_store()
-    assert str(copies) in host.replicator.state
+    assert host.replicator.state in ("file exists", "not a directory")
     copies.unlink()
     copies.with_name("gone").rename(copies)
     host.replicator.step()
