@@ -74,6 +74,7 @@ def take_over(
         with closing(Audit(staging / "audit.db", lambda: now_unix_ms)) as audit:
             audit.add(by, "take over", detail=ages_text(done))
         place(data_dir, now)
+        shutil.rmtree(work_folder(data_dir), ignore_errors=True)
     return done
 
 
@@ -111,7 +112,7 @@ def _restore_one(copy: Path, target: Path, work: Path) -> None:
     followed = work / copy.name
     if copy.name in FOLLOWED_NAMES and followed.exists() and (
             followed_transaction(followed) == last_transaction(copy)):
-        shutil.copy(followed, target)
+        shutil.move(followed, target)
     else:
         restore(copy, target)
     target.chmod(0o600)

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -80,6 +82,10 @@ def test_the_standby_has_everything_and_the_host_starts_where_it_was(machine, tm
     assert {"journal-photos", "store.db"} <= {name.split("/")[0] for name in ours}
     assert ours | {marker.MARKER} == files(tmp_path / "b") - {"lock", "audit.db"}
     assert not waits_for_a_choice(tmp_path / "b")
+    with closing(sqlite3.connect(tmp_path / "b" / "audit.db")) as audit:
+        [(who, detail)] = audit.execute(
+            "SELECT who, detail FROM audit WHERE action = 'take over'").fetchall()
+    assert (who, json.loads(detail)["state.db"]) == ("test", "3.0 s")
 
 
 def test_an_old_copy_is_treated_as_a_backup(machine, tmp_path):

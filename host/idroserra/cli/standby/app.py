@@ -94,10 +94,10 @@ def _take_over(settings: Config, folder: Path, by: str) -> TakenOver:
 def _state_text(copied_unix_ms: dict[str, int]) -> str:
     if not copied_unix_ms:
         return "no copy of a host yet"
-    late_s = time.time() - min(copied_unix_ms.values()) / 1_000
-    if late_s <= LATE_S:
+    newest_s = min(copied_unix_ms.values()) / 1_000
+    if time.time() - newest_s <= LATE_S:
         return f"following, {len(copied_unix_ms)} databases"
-    return f"nothing new since {datetime.now(UTC).timestamp() - late_s:.0f}, {late_s:.0f} s ago"
+    return f"nothing new since {datetime.fromtimestamp(newest_s, UTC):%H:%M:%S}"
 
 
 def _folder(settings: Config) -> Path:
