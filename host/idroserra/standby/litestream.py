@@ -100,9 +100,6 @@ class Litestream:
             connection.close()
         if answer.status != _OK:
             raise CopyError(str(found.get("error", answer.status)))
-        if found["replicated_txid"] != found["txid"]:
-            raise CopyError(f"{database.name}: the copy has transaction {found['replicated_txid']}"
-                            f" of {found['txid']}")
 
     def _answers(self) -> bool:
         try:
