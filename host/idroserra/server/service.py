@@ -130,10 +130,7 @@ class Service:
             self.recipe_library = closed(RecipeLibrary(
                 state, now_unix_ms, self.recipes.nodes_running))
             self.previews = closed(PreviewService(now_unix_ms))
-            # Long reads of an InfluxDB for the feeds keep no chart waiting.
-            is_apart = config.feed and config.store.kind != "sqlite"
-            fed = closed(open_store(config)) if is_apart else None
-            self.feeds = closed(Feeds(config, lambda: fed or self.store, now_unix_ms))
+            self._open_feeds(opened, now_unix_ms)
             self._writer = StoreWriter(
                 self.spool, self.store, now_unix_ms, self.feeds.mark, self.standby)
             self.foreign = ForeignReadings(
@@ -147,6 +144,13 @@ class Service:
             self._open_alarms(opened, now_unix_ms)
             self._bridge = self._new_bridge() if config.homeassistant.enabled else None
             self._opened = opened.pop_all()
+
+    def _open_feeds(self, opened: ExitStack, now_unix_ms: Callable[[], int]) -> None:
+        """Open the feeds. Their long reads of an InfluxDB keep no chart waiting."""
+        is_apart = self.config.feed and self.config.store.kind != "sqlite"
+        fed = opened.enter_context(closing(open_store(self.config))) if is_apart else None
+        self.feeds = opened.enter_context(closing(Feeds(
+            self.config, lambda: fed or self.store, now_unix_ms)))
 
     def _open_standby(self, opened: ExitStack, now_unix_ms: Callable[[], int]) -> None:
         """Open what copies this host to its standby, if it has one. It is closed last."""
