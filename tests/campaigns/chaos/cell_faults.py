@@ -76,7 +76,8 @@ def part(rig: CellRig, member: str, for_s: float) -> None:
 
 
 def fill_disk(rig: CellRig, chance: random.Random) -> None:
-    """Fill the disk of the first broker, down to nothing or below what it demands."""
+    """Fill the disk of the first broker, down to nothing or below what it demands, and restart
+    it when there is space, as docs/cluster.md says."""
     member = rig.brokers.members[0]
     if rig.disk.is_real:
         rig.disk.fill(chance.choice((0, chance.randrange(900_000_000))))
@@ -88,6 +89,7 @@ def fill_disk(rig: CellRig, chance: random.Random) -> None:
         rig.disk.empty()
     else:
         member.control("set_disk_free_limit", SPACE)
+    kill_broker(member, 0)
 
 
 def roll(rig: CellRig) -> None:
