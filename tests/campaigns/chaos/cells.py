@@ -21,7 +21,7 @@ from campaigns.chaos.cell_fleet import STEP_MS, CellPlan, fleet
 from campaigns.chaos.disk import SmallDisk
 from campaigns.chaos.load_generator import ExpectedNode
 from idroserra.auth.local_token import token_for
-from idroserra.broker.certificates import broker_folder_of
+from idroserra.broker.certificates import NodeCertificates, broker_folder_of
 from idroserra.broker.cluster import ClusterCertificates
 from idroserra.broker.rabbitmq import limits, permissions, user
 from support.adopted_nodes import adopt_nodes
@@ -32,6 +32,8 @@ from support.server_process import Server
 from support.tcp_link import TcpLink
 from support.wait import wait_until
 
+# A host that has just started has another token, or does not know the boot of the node yet.
+NOT_TAKEN = {401, 404, 429, 503}
 ENDS = {"done", "refused", "expired", "failed", "timeout"}  # of a command; the page shows them
 COMMAND_EVERY_S = 0.5
 HOLD_MS = 60_000
@@ -42,13 +44,14 @@ DISK_MB = 1_300  # of a broker, which takes no messages below 1 GB of free space
 class HostServer(Server):
     """`idroserra serve` of a cell; `link` is one address for all brokers."""
 
-    def __init__(self, folder: Path, number: int, certificates: ClusterCertificates, port: int,
-                 database: str) -> None:
+    def __init__(self, folder: Path, number: int, certificates: NodeCertificates, port: int,
+                 database: str, brokers: tuple[str, ...] = MEMBERS) -> None:
         super().__init__(folder)
         self.certificates = certificates
         self.data_dir = certificates.folder.parent
         self.store = f"cell{number}"  # the name of its database
-        self.link = TcpLink(port, hosts=[*MEMBERS[number % 3:], *MEMBERS[:number % 3]])
+        first = number % len(brokers)
+        self.link = TcpLink(port, hosts=[*brokers[first:], *brokers[:first]])
         self._database = database
 
     @property
@@ -121,6 +124,7 @@ class Commands:
 
     def __init__(self, cells: list[Cell]) -> None:
         self.accepted: list[tuple[Cell, str]] = []
+        self.refused: Counter[int] = Counter()
         self._cells = cells
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="commands")
@@ -149,7 +153,7 @@ class Commands:
             if answer.status_code == 202:
                 self.accepted.append((cell, answer.json()["id"]))
             else:
-                assert answer.status_code in (404, 429, 503), answer.text
+                self.refused[answer.status_code] += 1
 
     @staticmethod
     def _state(cell: Cell, command: str) -> str:
@@ -190,20 +194,21 @@ class CellRig:
             opened.enter_context(self.database)
             opened.enter_context(self.brokers)
             self.brokers.enable_metadata()
-            for cell in self.cells:
-                self._define(cell)
-                opened.enter_context(cell)
-            self.commands = Commands(self.cells)
-            opened.callback(self.commands.end)
             self._opened = opened.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
+    def begin(self, cell: Cell) -> None:
+        """Start a host and its nodes."""
+        self._define(cell)
+        self._opened.enter_context(cell)
+
     def _define(self, cell: Cell) -> None:
         """Let a host and its nodes in. `idroserra broker node` does it for one node at a time."""
         own = cell.host.certificates
+        assert isinstance(own, ClusterCertificates)
         vhost, logins = own.authority.cell, own.logins
         of_host = broker_folder_of(cell.host.data_dir) / (
             MEMBERS[0] if own is self.brokers.certificates else vhost) / "definitions.json"
@@ -214,16 +219,20 @@ class CellRig:
                             for name in cell.nodes],
             "topic_permissions": [{"user": logins[name], "vhost": vhost, **permissions(name)[1]}
                                   for name in cell.nodes]}
-        first = self.brokers.certificates
+        owner = self.brokers.certificates
         for definitions in (json.loads(of_host.read_text()), of_nodes):
             httpx.post(
                 f"https://{MEMBERS[0]}:{self.brokers.ports.management}/api/definitions",
-                json=definitions, auth=(first.authority.cell, first.cluster.password),
+                json=definitions, auth=(owner.authority.cell, owner.cluster.password),
                 verify=context(self.brokers, self.brokers.files("host")), timeout=300,
                 trust_env=False).raise_for_status()
 
     def flow(self) -> None:
-        """Wait until records flow, of every node."""
+        """Start all cells, and wait until records of every node flow."""
+        for cell in self.cells:
+            self.begin(cell)
+        self.commands = Commands(self.cells)
+        self._opened.callback(self.commands.end)
         wait_until(lambda: all(cell.ask()["connected"] == len(cell.nodes) for cell in self.cells),
                    RECOVERY_LIMIT_S, "every node is connected")
         self.recover()
@@ -286,6 +295,7 @@ class CellRig:
         assert done <= begun, f"shown as done, but not carried out: {sorted(done - begun)}"
         self.report["commands"] = Counter(states.values())
         assert set(states.values()) <= ENDS, self.report["commands"]
+        assert set(self.commands.refused) <= NOT_TAKEN, self.commands.refused
 
 
 def _is_stored(cell: Cell, newest: int) -> bool:
