@@ -1,5 +1,6 @@
 """The API of log-in at an OpenID provider: cookies, who may do what, and a provider that hangs."""
 
+import asyncio
 import threading
 import time
 from http.cookies import SimpleCookie
@@ -147,6 +148,23 @@ def test_a_log_out_names_the_page_of_the_provider(client, host, provider):
     client.post("/api/session", json={"name": "root", "password": PASSWORD})
     assert client.request("DELETE", "/api/session", json={}).json()["log_out_url"] == ""
     del provider.description["end_session_endpoint"]
+
+
+def test_the_thread_that_takes_a_stop_reads_no_file_for_a_log_in(client, host, provider):
+    """Else a slow disk delays every request, a stop too."""
+    asked, access = [], host.service.access
+    readers = [file._reader for file in (access.users, access.sessions)]
+    for reader in readers:
+        reader.set_trace_callback(lambda sql: asked.append(asyncio._get_running_loop() is None))
+    try:
+        log_in(client, provider)
+        provider.claims = {"auth_time": provider._now_unix_ms() // 1_000}
+        log_in(client, provider, confirm=True)
+    finally:
+        for reader in readers:
+            reader.set_trace_callback(None)
+    assert len(asked) > 2
+    assert all(asked)
 
 
 def test_a_provider_that_hangs_holds_up_no_password(client, host, provider):

@@ -102,12 +102,14 @@ def openid_router(auth: AuthService, openid: OpenIdLogin | None) -> Routes:
         """Log in, or confirm the session, with what the provider returned; once."""
         login, who = _checked(openid), current_identity()
         cookie = cookie_parser(request.headers.get("cookie", "")).get(_cookie(request), "")
-        ended = await run_in_thread(
-            lambda: login.end(body.state, body.code, body.iss, cookie, visitor_of(request), who),
-            provider_threads())
-        more: dict[str, Any] = {"next": ended.next_page}
-        response = (with_session(request, auth, ended.session_id, more) if ended.session_id
+
+        def end() -> Response:
+            ended = login.end(body.state, body.code, body.iss, cookie, visitor_of(request), who)
+            more: dict[str, Any] = {"next": ended.next_page}
+            return (with_session(request, auth, ended.session_id, more) if ended.session_id
                     else JSONResponse(session_json(auth, who) | more))
+
+        response = await run_in_thread(end, provider_threads())
         response.delete_cookie(_cookie(request), path=_PATH, httponly=True, samesite="strict",
                                secure=request.url.scheme == "https")
         return response
