@@ -1,12 +1,15 @@
 """A log-in at an OpenID provider that does wrong, or does not answer: no one is let in."""
 
+import socket
+import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from idroserra.auth.errors import TooManyAttempts
 from idroserra.auth.openid.errors import LogInOver, ProviderRefused, ProviderUnavailable
-from idroserra.auth.openid.http import MAX_ANSWER_BYTES, ProviderHttp
+from idroserra.auth.openid.http import MAX_ANSWER_BYTES, ProviderHttp, _cut
 from idroserra.auth.openid.login import OpenIdLogin
 from idroserra.auth.openid.provider import LEEWAY_S, Provider
 from idroserra.auth.rate_limit import MAX_PER_ADDRESS
@@ -271,6 +274,22 @@ def test_only_a_provider_whose_certificate_is_verified_counts(tmp_path, access, 
             provider.instead = {path: drip(provider)}
             with pytest.raises(ProviderUnavailable):
                 log_in(slow, provider)
+
+
+def test_a_connection_that_is_cut_off_reads_nothing_without_tls(tmp_path):
+    """Else who delays an answer until then puts keys of their own in its place."""
+    lan = load_config(overrides={"lan": {"enabled": True, "names": ["127.0.0.1"]}}).lan
+    files = SiteHttps(lan, "site", tmp_path)
+    here, there = socket.socketpair()
+    trusting = ssl.create_default_context(cafile=tmp_path / "lan" / "authority.pem")
+    with here, there, ThreadPoolExecutor(1) as pool:
+        server = pool.submit(files.context.wrap_socket, there, server_side=True)
+        client = trusting.wrap_socket(here, server_hostname="127.0.0.1")
+        with client, server.result() as serving:
+            socket.socket.sendall(serving, b'HTTP/1.1 200 OK\r\n\r\n{"keys": []}')
+            _cut(client)
+            with pytest.raises(ssl.SSLError):
+                client.recv(4_096)
 
 
 def test_log_ins_that_do_not_end_are_limited_and_apart_from_passwords(login, provider, access):

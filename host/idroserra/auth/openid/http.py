@@ -79,4 +79,5 @@ class ProviderHttp:
 
 def _cut(connected: socket.socket) -> None:
     with suppress(OSError):
-        connected.shutdown(socket.SHUT_RDWR)
+        # SSLSocket.shutdown() also drops TLS: a read after it would take what is not encrypted.
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
