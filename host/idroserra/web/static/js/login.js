@@ -56,15 +56,17 @@ if (setup && secret) {
   for (const link of document.querySelectorAll(".languages a")) link.hash = secret;
 }
 
-document.getElementById("provider")?.addEventListener("click", () => busy(async () => {
-  const { url } = await ask("/api/session/openid", { next: onward() });
-  location.assign(url);
-}));
-
-// Back from the provider by the browser's own button: the page is as it was left.
-addEventListener("pageshow", (event) => {
-  if (event.persisted) location.reload();
-});
+const provider = document.getElementById("provider");
+if (provider) {
+  provider.addEventListener("click", () => busy(async () => {
+    const { url } = await ask("/api/session/openid", { next: onward() });
+    location.assign(url);
+  }));
+  // Back from the provider by the browser's own button: the page is as it was left.
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
+  });
+}
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
