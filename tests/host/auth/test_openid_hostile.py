@@ -144,6 +144,16 @@ def test_only_keys_of_signatures_count(login, provider):
         log_in(login, provider)
 
 
+def test_a_key_of_an_unknown_kind_keeps_no_one_out(login, provider):
+    unknown = [{"kty": "EC", "crv": "P-1024", "x": "AA", "y": "AA", "kid": "two"},
+               {"kty": "RSA", "kid": "three"}]
+    provider.keys["keys"] += unknown
+    assert log_in(login, provider)
+    provider.keys = {"keys": unknown}
+    with pytest.raises(ProviderUnavailable, match="its keys"):
+        log_in(login, provider)
+
+
 def test_a_key_that_changes_between_two_log_ins_counts_at_once(login, provider):
     assert log_in(login, provider)
     provider.keys = {"keys": [OTHER_KEY.as_dict(private=False)]}

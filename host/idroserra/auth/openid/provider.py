@@ -146,13 +146,19 @@ class Provider:
         """Return the provider's present keys for signatures."""
         found = _decode(self._http.get(metadata.jwks_uri), dict[str, Any], "its keys")
         listed = found.get("keys")
-        keys = [one for one in (listed if isinstance(listed, list) else ())
-                if isinstance(one, dict) and one.get("kty") in KEY_TYPES
-                and one.get("use", "sig") == "sig"]
-        try:
-            return jwk.KeySet.import_key_set({"keys": keys})
-        except (JoseError, ValueError, KeyError, TypeError) as error:
-            raise ProviderUnavailable(f"its keys: {error}"[:200]) from None
+        keys: list[jwk.Key] = []
+        why = "no key of signatures"
+        for one in listed if isinstance(listed, list) else ():
+            if (not isinstance(one, dict) or one.get("kty") not in KEY_TYPES
+                    or one.get("use", "sig") != "sig"):
+                continue
+            try:
+                keys.append(jwk.import_key(one))
+            except (JoseError, ValueError, KeyError, TypeError) as error:
+                why = str(error)  # of a kind yet to come: RFC 7517, section 5, says to skip it
+        if not keys:
+            raise ProviderUnavailable(f"its keys: {why}"[:200])
+        return jwk.KeySet(keys)
 
     def _with_userinfo(
         self, metadata: Metadata, claims: dict[str, Any], access_token: str
