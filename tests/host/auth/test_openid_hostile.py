@@ -1,11 +1,13 @@
 """A log-in at an OpenID provider that does wrong, or does not answer: no one is let in."""
 
+import base64
 import socket
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from joserfc import jws
 
 from idroserra.auth.errors import TooManyAttempts
 from idroserra.auth.openid.errors import LogInOver, ProviderRefused, ProviderUnavailable
@@ -106,6 +108,20 @@ def test_a_wrong_claim_is_refused(login, provider, access, claims):
     assert access.users.all() == []
     (row,) = access.audit.newest(9)
     assert (row.who, row.action, row.result) == ("anonymous", "log in by OpenID", "refused")
+
+
+@pytest.mark.parametrize("claim", ["sub", "preferred_username"])
+def test_half_a_character_is_refused(login, provider, claim):
+    """It can be neither stored nor shown."""
+    begun = login.begin(ORIGIN, "/", HERE)
+    asked = query_of(begun.url)
+    provider.nonce = asked["nonce"]
+    provider.claims = {claim: "HALF"}
+    content = base64.urlsafe_b64decode(provider.id_token().split(".")[1] + "==")
+    provider.tokens = {"id_token": jws.serialize_compact(
+        provider.header, content.replace(b"HALF", rb"\ud800"), KEY)}
+    with pytest.raises(ProviderRefused, match="ID token"):
+        login.end(asked["state"], "the code", None, begun.cookie, HERE, None)
 
 
 @pytest.mark.parametrize("claim", ["iss", "sub", "aud", "exp", "iat", "nonce"])

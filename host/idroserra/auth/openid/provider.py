@@ -7,6 +7,7 @@ so a key that it changed or withdrew counts at once. joserfc verifies the ID tok
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote_plus
@@ -130,6 +131,7 @@ class Provider:
         try:
             claims = jwt.decode(id_token, keys, algorithms=ALGORITHMS).claims
             required.validate(claims)
+            json.dumps(claims, ensure_ascii=False).encode()  # half a character is no text
         except (JoseError, ValueError, TypeError, RecursionError) as error:
             # joserfc raises the last two for a header of odd values.
             raise ProviderRefused(f"ID token: {error}"[:200]) from None
