@@ -15,6 +15,7 @@ from idroserra.auth.openid.http import MAX_ANSWER_BYTES, ProviderHttp, _cut
 from idroserra.auth.openid.login import OpenIdLogin
 from idroserra.auth.openid.provider import LEEWAY_S, Provider
 from idroserra.auth.rate_limit import MAX_PER_ADDRESS
+from idroserra.auth.refusal_rows import MOST_ROWS
 from idroserra.auth.roles import Role
 from idroserra.core.config import load_config
 from idroserra.core.sections.access import OpenIdConfig
@@ -323,6 +324,7 @@ def test_log_ins_that_do_not_end_are_limited_and_apart_from_passwords(login, pro
         provider.instead = {path: status(500)}
         with pytest.raises(ProviderUnavailable):
             log_in(login, provider)
+    assert len(access.audit.newest(99)) == MOST_ROWS  # and no more on the disk
     provider.instead = {}
     for _ in range(MAX_PER_ADDRESS):
         login.begin(ORIGIN, "/", HERE)

@@ -253,8 +253,13 @@ class OpenIdLogin:
         name = error.name if isinstance(error, LockedOut) else "anonymous"
         if flow.session and who is not None:
             name = who.audited_name
-        self._auth.audit.add(name, CONFIRMATION if flow.session else ACTION,
-                             address=visitor.address, result="refused", reason=str(error))
+        action = CONFIRMATION if flow.session else ACTION
+        if isinstance(error, ProviderUnavailable):  # not counted, so some rows a minute only
+            self._auth.refusals.add(name, action, target="", address=visitor.address, status=503,
+                                    reason=str(error))
+            return
+        self._auth.audit.add(name, action, address=visitor.address, result="refused",
+                             reason=str(error))
 
 
 def open_login(auth: AuthService, config: OpenIdConfig) -> OpenIdLogin:
