@@ -21,6 +21,8 @@ from idroserra.auth.roles import Role, role_of
 from idroserra.auth.users import AccessFile
 
 MAX_PER_USER = 50
+# Differs for another password, and for another person of this name.
+_MARK = "users.password || ' ' || users.made_unix_ms"
 
 _log = logging.getLogger("idroserra")
 
@@ -39,10 +41,10 @@ class Session:
 
 @dataclass(frozen=True)
 class _Unsaved:
-    """A session that is in memory only; `password` is the hash that it began with."""
+    """A session that is in memory only; `mark` is the _MARK of its user when it began."""
 
     session: Session
-    password: str
+    mark: str
 
 
 class Sessions(AccessFile):
@@ -179,8 +181,8 @@ class Sessions(AccessFile):
 
     def _begin_unsaved(self, session: Session) -> None:
         with self._lock:
-            password, = self._reader.execute(
-                "SELECT password FROM users WHERE name=?", (session.user,)).fetchone()
+            mark, = self._reader.execute(
+                f"SELECT {_MARK} FROM users WHERE name=?", (session.user,)).fetchone()
             now = session.used_ms
             self._unsaved = {hashed: one for hashed, one in self._unsaved.items()
                              if self._is_open(one.session, now)}
@@ -188,15 +190,15 @@ class Sessions(AccessFile):
                    if one.session.user == session.user]
             for hashed in own[:max(0, len(own) - MAX_PER_USER + 1)]:
                 del self._unsaved[hashed]
-            self._unsaved[session.hash] = _Unsaved(session, password)
+            self._unsaved[session.hash] = _Unsaved(session, mark)
 
     def _with_role(self, unsaved: _Unsaved) -> Session | None:
-        """Return a session in memory; None if its user is gone, is locked out or has another
-        password."""
+        """Return a session in memory; None if its user is gone, is locked out, has another
+        password or is another person of this name."""
         row = self._reader.execute(
-            "SELECT role, password FROM welcome_users WHERE name=?",
+            f"SELECT users.role, {_MARK} FROM welcome_users JOIN users USING (name) WHERE name=?",
             (unsaved.session.user,)).fetchone()
-        if row is None or row[1] != unsaved.password:
+        if row is None or row[1] != unsaved.mark:
             return None
         return replace(unsaved.session, role=role_of(row[0]))
 

@@ -21,7 +21,7 @@ from idroserra.core.config import load_config
 from idroserra.core.sections.access import OpenIdConfig
 from idroserra.core.validation import validate
 from idroserra.pki.site_https import SiteHttps
-from support.access_rig import HERE, PASSWORD, who
+from support.access_rig import HERE, PASSWORD, fill_disk, who
 from support.hostile_provider import (
     CLIENT_ID,
     KEY,
@@ -212,6 +212,21 @@ def test_userinfo_counts_for_this_person_only(login, provider, access):
     provider.userinfo = {"sub": "another", "groups": ["in"]}
     with pytest.raises(ProviderRefused, match="userinfo"):
         log_in(login, provider)
+
+
+def test_a_session_in_memory_is_not_of_the_next_person_of_this_name(
+    login, provider, access, clock
+):
+    log_in(login, provider)
+    fill_disk(access)
+    session = log_in(login, provider)
+    fill_disk(access, is_full=False)
+    assert who(access, session).name == "eve"
+    access.users.remove("eve")
+    clock.go(1_000)
+    provider.claims = {"sub": "id-of-another-eve"}
+    assert who(access, log_in(login, provider)).name == "eve"
+    assert who(access, session) is None
 
 
 def test_the_issuer_in_the_address_must_be_this_one(login, provider):
