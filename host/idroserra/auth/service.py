@@ -143,6 +143,13 @@ class AuthService:
         self.users.lock_out(name, is_locked_out=is_locked_out)
         self.sessions.end_all(self.users.get(name).name)
 
+    def end_foreign_sessions(self, issuer: str) -> None:
+        """End the sessions of users of OpenID providers other than `issuer`; "": of all."""
+        for user in self.users.all():
+            if user.issuer not in ("", issuer):
+                with suppress(sqlite3.Error):  # on a full disk they have ended all the same
+                    self.sessions.end_all(user.name)
+
     def change_password(self, who: Identity, old: str, new: str) -> None:
         """Change the user's own password and end their other sessions.
 

@@ -323,8 +323,9 @@ def _open_site_https(config: Config) -> SiteHttps:
 
 
 def _open_openid(config: Config, access: AuthService) -> OpenIdLogin | None:
-    """Return the log-in at an OpenID provider, None if it is off. Imported here: it verifies
-    signatures with `cryptography`."""
+    """Return the log-in at an OpenID provider, None if it is off; end the sessions of any other.
+    Imported here: it verifies signatures with `cryptography`."""
+    access.end_foreign_sessions(config.access.openid.issuer or "")
     if config.access.openid.issuer is None:
         return None
     from idroserra.auth.openid.login import open_login

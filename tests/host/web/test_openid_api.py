@@ -3,12 +3,15 @@
 import asyncio
 import threading
 import time
+from contextlib import closing
 from http.cookies import SimpleCookie
 
 import pytest
 
 from idroserra.auth.roles import Role
+from idroserra.auth.service import AuthService, Visitor
 from idroserra.broker.local import Broker
+from idroserra.core.config import load_config
 from support.hostile_provider import CLIENT_ID, hang, hostile_provider, query_of
 from support.real_host import PASSWORD, Host
 from support.wait import wait_until
@@ -186,8 +189,15 @@ def test_a_provider_that_hangs_holds_up_no_password(client, host, provider):
 
 
 def test_without_a_provider_there_is_no_log_in_there(tmp_path, mosquitto):
+    config = load_config(overrides={"data_dir": str(tmp_path / "host")})
+    opened = AuthService(config.data_dir, config.access, lambda: time.time_ns() // 10**6)
+    with closing(opened) as before:
+        eve = before.users.enter("https://sso.example", "id-of-eve", "eve", Role.ADMIN)
+        session = before.begin_session(eve, Visitor(), "log in by OpenID")
+        assert before.authenticate(session, "", "")
     host = Host(tmp_path / "host", mosquitto.port, wait_until)
     try:
+        assert host.service.access.authenticate(session, "", "") is None
         client = host.client_with()
         client.headers["Origin"] = host.url
         for path, body in ((BEGIN, {}), (RETURN, {"state": "x", "code": "y"})):
