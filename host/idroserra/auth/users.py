@@ -32,7 +32,8 @@ SETUP_MS = 86_400_000
 MOST_NAME_CHARS = 32
 NAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
 # Names with another meaning in the logs of nodes and host.
-_RESERVED = frozenset({"api", "cli", "control", "host", "local", "recipe", "setup", "token"})
+_RESERVED = frozenset(
+    {"anonymous", "api", "cli", "control", "host", "local", "recipe", "setup", "token"})
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (

@@ -214,6 +214,11 @@ def test_userinfo_counts_for_this_person_only(login, provider, access):
         log_in(login, provider)
 
 
+def test_no_one_is_in_the_audit_log_as_who_is_not_logged_in(login, provider, access):
+    provider.claims = {"preferred_username": "Anonymous"}
+    assert who(access, log_in(login, provider)).name == "anonymous-2"
+
+
 def test_a_session_in_memory_is_not_of_the_next_person_of_this_name(
     login, provider, access, clock
 ):
