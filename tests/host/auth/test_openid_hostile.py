@@ -307,6 +307,15 @@ def test_a_provider_that_does_not_answer_holds_up_a_log_in_shortly(
     assert access.users.all() == []
 
 
+def test_a_provider_that_does_not_answer_holds_up_a_log_out_shortly(provider, access, clock):
+    login = login_at(access, provider, clock, answer_s=SHORT_S)
+    provider.instead[DESCRIPTION] = drip(provider)
+    assert login.log_out_url(ORIGIN) == ""
+    provider.instead = {}
+    provider.description["end_session_endpoint"] = f"{provider.issuer}/end"
+    assert login.log_out_url(ORIGIN).startswith(f"{provider.issuer}/end?")
+
+
 def test_only_a_provider_whose_certificate_is_verified_counts(tmp_path, access, clock):
     lan = load_config(overrides={"lan": {"enabled": True, "names": ["127.0.0.1"]}}).lan
     files = SiteHttps(lan, "site", tmp_path)

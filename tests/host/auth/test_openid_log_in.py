@@ -247,7 +247,6 @@ def test_a_full_disk_keeps_a_known_person_in(rig, access):
 
 
 def test_the_address_to_log_out_names_the_host(rig):
-    assert rig.login.log_out_url(ORIGIN) == ""  # until the provider has said it
-    rig.login.begin(ORIGIN, "/", HERE)
+    """Also if the host was restarted since the log-in."""
     asked = query_of(rig.login.log_out_url(ORIGIN))
     assert asked == {"client_id": "idroserra", "post_logout_redirect_uri": f"{ORIGIN}/login"}

@@ -11,6 +11,7 @@ import base64
 import hmac
 import secrets
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -82,7 +83,8 @@ class OpenIdLogin:
         self._limits = LoginRateLimit(auth.clock.now_ms)  # apart from that of passwords
         self._lock = threading.Lock()
         self._flows: dict[bytes, _Flow] = {}
-        self._end_session = ""  # the provider's page to log out, once it is known
+        # The provider's page to log out, "" if it has none; None until it has said so.
+        self._end_session: str | None = None
 
     def begin(
         self, origin: str, next_page: str, visitor: Visitor, confirming: Identity | None = None
@@ -144,7 +146,11 @@ class OpenIdLogin:
                    for user in self._auth.users.all())
 
     def log_out_url(self, origin: str) -> str:
-        """Return the provider's page that ends the log-in there, "" if it has none."""
+        """Return the provider's page that ends the log-in there, "" if it has none, or does not
+        answer: this host ends its session all the same."""
+        if self._end_session is None:  # the session began before the host was restarted
+            with suppress(ProviderUnavailable):
+                self._end_session = self._provider.discover()[0].end_session_endpoint or ""
         if not self._end_session:
             return ""
         return _with_query(self._end_session, {
