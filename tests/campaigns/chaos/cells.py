@@ -36,7 +36,7 @@ from support.wait import wait_until
 NOT_TAKEN = {401, 404, 429, 503}
 ENDS = {"done", "refused", "expired", "failed", "timeout"}  # of a command; the page shows them
 COMMAND_EVERY_S = 0.5
-HOLD_MS = 60_000
+HOLD_MS, TTL_MS = 60_000, 10_000
 RECOVERY_LIMIT_S = 300
 DISK_MB = 1_300  # of a broker, which takes no messages below 1 GB of free space
 
@@ -147,7 +147,7 @@ class Commands:
                 answer = httpx.post(
                     f"{cell.host.url}/api/nodes/{chance.choice(cell.nodes)}/commands",
                     headers=_headers(cell), timeout=5, trust_env=False,
-                    json={"verb": "hold", "args": {"for_ms": HOLD_MS}})
+                    json={"verb": "hold", "args": {"for_ms": HOLD_MS}, "ttl_ms": TTL_MS})
             except httpx.TransportError:
                 continue  # the host is dead, or died before it answered
             if answer.status_code == 202:
