@@ -92,7 +92,6 @@ class Service:
         self._stopping = threading.Event()
         self._failures: dict[str, tuple[int, str]] = {}
         folder = config.data_dir
-        self._mqtt = MqttConnection(config.mqtt, now_unix_ms)
         with ExitStack() as opened, _config_errors(folder):
             def closed(part: _Part) -> _Part:
                 """Close a part at the end."""
@@ -100,6 +99,7 @@ class Service:
 
             closed(lock_folder(folder))
             finish_restore(folder)
+            self._mqtt = MqttConnection(config.mqtt, now_unix_ms)
             self._open_standby(opened, now_unix_ms)
             state = folder / "state.db"
             self.nodes = closed(Nodes(state, config.site))

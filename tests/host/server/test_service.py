@@ -13,11 +13,13 @@ from contextlib import closing
 import paho.mqtt.client as mqtt
 import pytest
 
+from idroserra.backup.restore import JOURNAL, STAGING
 from idroserra.core.config import load_config
 from idroserra.core.errors import ConfigError
 from idroserra.core.reasons import Reason
 from idroserra.history.sqlite.store import SqliteStore
 from idroserra.mqtt.paho_client import stop_client
+from idroserra.pki.broker_ca import HOST, BrokerCA
 from idroserra.server.service import Service
 from support.adopted_nodes import adopt_nodes
 from support.databases import Influxd
@@ -202,6 +204,21 @@ def test_a_full_disk_stops_acknowledging_and_resumes_alone(tmp_path, mosquitto, 
     assert counts(service)["lost"] == 0
     node.stop()
     service.stop()
+
+
+def test_a_start_completes_an_interrupted_restore_of_the_certificates(tmp_path):
+    folder = tmp_path / "host"
+    (folder / STAGING / "line").mkdir(parents=True)
+    authority = BrokerCA.make(folder / STAGING / "line")
+    authority.issue_client(HOST, *(folder / STAGING / "line" / f"host.{end}"
+                                   for end in ("pem", "key")))
+    (folder / JOURNAL).write_text(json.dumps({"kept": "before-restore-1", "phase": "placing"}))
+    line = folder / "line"
+    config = load_config(None, config_of(folder, 1) | {"mqtt": {
+        "url": "mqtts://localhost:1", "ca_file": str(line / "ca.pem"),
+        "cert_file": str(line / "host.pem"), "key_file": str(line / "host.key")}})
+    Service(config).stop()
+    assert not (folder / JOURNAL).exists()
 
 
 def test_one_folder_serves_one_host(tmp_path, mosquitto):
