@@ -12,8 +12,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -131,13 +133,27 @@ class _Connection(http.client.HTTPConnection):
 
 
 def spawn(arguments: Sequence[str], output: Any) -> subprocess.Popen[bytes]:
-    """Start Litestream as a child that ends with this thread. Raises ConfigError, OSError."""
+    """Start Litestream as a child that ends with this process. Raises ConfigError, OSError."""
     # It outlives a host that was killed only where there is no setpriv, such as on macOS.
     guard = shutil.which("setpriv")
     ends_with_us = [] if guard is None else [guard, "--pdeathsig", "KILL", "--"]
-    return subprocess.Popen(
-        [*ends_with_us, program(), *arguments], stdin=subprocess.DEVNULL, stdout=output,
-        stderr=output, env={**os.environ, "LITESTREAM_CONFIG": os.devnull})
+    command = [*ends_with_us, program(), *arguments]
+    started: Future[subprocess.Popen[bytes]] = Future()
+
+    def run() -> None:
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env={**os.environ, "LITESTREAM_CONFIG": os.devnull})
+        except OSError as error:
+            started.set_exception(error)
+            return
+        started.set_result(process)
+        process.wait()
+
+    # The signal comes when the thread ends that has started the child: this one outlives it.
+    threading.Thread(target=run, name="litestream", daemon=True).start()
+    return started.result()
 
 
 def restore(source: Path, target: Path) -> None:

@@ -12,7 +12,6 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -124,11 +123,9 @@ class Replicator:
 
     def close(self) -> None:
         """Copy the rest, and end Litestream. Nothing may use the databases any more."""
-        self._copies.close()
         if self._state == "ok":
-            with suppress(CopyError):
-                for name in (*self._in_order(), COPIES):
-                    self._sync(name)
+            self.step()
+        self._copies.close()
         self._litestream.end()
 
     def _has(self, *names: str) -> bool:

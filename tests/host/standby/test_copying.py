@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import sqlite3
+import threading
 from contextlib import closing, suppress
 
 import pytest
@@ -38,6 +39,7 @@ class Copied:
     def __init__(self, root, url, **settings):
         self.folder, self.clock, self.left = root / "data", Clock(), []
         self.folder.mkdir()
+        self.is_closed = False
         self.config = load_config(overrides={
             "data_dir": str(self.folder), "standby": {"url": url, **settings}})
         prepare(self.folder, is_followed=True)
@@ -51,9 +53,11 @@ class Copied:
             database.execute("INSERT INTO t (b) VALUES (randomblob(3000))")
 
     def close(self):
-        self.spool.close()
-        self.store.close()
-        self.replicator.close()
+        if not self.is_closed:
+            self.is_closed = True
+            self.spool.close()
+            self.store.close()
+            self.replicator.close()
 
 
 def rows(path):
@@ -173,6 +177,24 @@ def test_litestream_is_started_again(host):
     assert host.replicator.state != "ok"
     host.replicator.step()
     assert host.replicator.state == "ok"
+
+
+def test_a_host_that_stops_copies_what_was_written_last(host, copies, tmp_path):
+    """Also after the thread that had started Litestream has ended."""
+    loop = threading.Thread(target=host.replicator.run)
+    loop.start()
+    wait_until(lambda: host.replicator.state == "ok", 10, "copied")
+    host.replicator.stop()
+    loop.join()
+    host.commit()
+    (host.folder / "key").write_text("new")
+    expected = rows(host.folder / "store.db")
+    host.close()
+    for name in ("store.db", "standby.db"):
+        restore(copies_in(copies)[0] / name, tmp_path / name)
+    assert rows(tmp_path / "store.db") == expected
+    unpack_files(tmp_path / "standby.db", tmp_path / "files")
+    assert (tmp_path / "files" / "key").read_text() == "new"
 
 
 def test_without_its_standby_a_host_waits_and_then_goes_on_alone(host, copies):
