@@ -69,7 +69,7 @@ def wall_unix_ms() -> int:
 
 
 class MqttConnection:
-    """Subscriber and publisher. Both reconnect until stop()."""
+    """Subscriber and publisher. Both reconnect until leave() or stop()."""
 
     def __init__(self, config: MqttConfig, now_unix_ms: Callable[[], int] = wall_unix_ms) -> None:
         self.inbox: queue.SimpleQueue[IncomingMessage | Connected | RawChunk] = queue.SimpleQueue()
@@ -78,6 +78,7 @@ class MqttConnection:
         self._lock = threading.Lock()
         self._in_state = self._out_state = "not started"
         self._connection = 0
+        self._has_left = False
         self._received_bytes = self._released_bytes = 0  # each written by one thread
         self._parser, self._parsed_connection = PacketParser(MAX_PACKET_BYTES), 0
         self._is_v5 = config.protocol == "5"
@@ -98,11 +99,15 @@ class MqttConnection:
         return self.state == CONNECTED
 
     def start(self) -> None:
-        """Connect in the background, with retries."""
-        self._in_state = self._out_state = "connecting"
-        self._client.connect_async(self._config.host, self._config.port, keepalive=KEEPALIVE_S)
-        self._client.loop_start()
-        self._subscriber.start()
+        """Connect in the background, with retries, unless leave() was called."""
+        with self._lock:
+            if self._has_left:
+                return
+            self._in_state = self._out_state = "connecting"
+            self._client.connect_async(
+                self._config.host, self._config.port, keepalive=KEEPALIVE_S)
+            self._client.loop_start()
+            self._subscriber.start()
 
     def stop(self) -> None:
         """Publish "offline" and disconnect; the broker keeps unacknowledged messages."""
@@ -195,6 +200,8 @@ class MqttConnection:
 
     def leave(self, why: str) -> None:
         """Disconnect for good."""
+        with self._lock:
+            self._has_left = True
         self._client.disconnect()
         self._subscriber.leave()
         self._in_state = self._out_state = why

@@ -83,7 +83,8 @@ def tune_garbage_collector() -> None:
 
 
 class Service:
-    """All services of the host. start() does not wait for the broker or the store."""
+    """All services of the host. start() does not wait for the broker or the store, and for a
+    standby not for long."""
 
     def __init__(self, config: Config, now_unix_ms: Callable[[], int] = wall_unix_ms) -> None:
         """Open the files of data_dir. Raises ConfigError, SpoolError, StoreUnavailable."""
@@ -203,6 +204,8 @@ class Service:
             # stop() does not wait for them: another host may take long to answer.
             threading.Thread(
                 target=self._supervise, args=(name, run), name=name, daemon=True).start()
+        if self.standby is not None:
+            self.standby.wait_tried()
         self._mqtt.start()
 
     def stop(self) -> None:

@@ -28,6 +28,7 @@ from idroserra.standby.litestream import CopyError, Litestream, program
 
 EVERY_S = 2.0
 STUCK_S = 60.0  # a connection to a machine that has lost its power may hang for longer
+FIRST_S = 10.0  # of a start, at most, until the host connects to the broker
 STARTING = "starting"
 TAKEN_OVER = "the standby has taken over, or standby.url names a file: this host serves no node"
 _SPOOL, _STORE, _FEEDS = "spool.db", "store.db", "feeds.db"
@@ -66,6 +67,7 @@ class Replicator:
             self._state_folder / "generation").exists()
         self._is_sealed = False
         self._state = STARTING
+        self._tried = threading.Event()
         self._stopping = threading.Event()
 
     @property
@@ -93,7 +95,14 @@ class Replicator:
         """Copy until stop()."""
         while not self._stopping.is_set():
             self.step()
+            self._tried.set()
             self._stopping.wait(EVERY_S)
+
+    def wait_tried(self) -> None:
+        """Wait until run() knows whether the standby has taken over, but not for long.
+
+        A host that connects to the broker ends the connection of the host that took over."""
+        self._tried.wait(FIRST_S)
 
     def step(self) -> None:
         """Copy everything once."""

@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import timedelta
 
 import pytest
@@ -15,12 +15,15 @@ from idroserra.backup.restore import restore
 from idroserra.core.config import load_config
 from idroserra.core.sqlite import lock_folder
 from idroserra.nodes.registry import Nodes
+from idroserra.server.service import Service
 from idroserra.standby import marker
 from idroserra.standby.folder import prepare
 from idroserra.standby.follower import Follower, copies_in, work_folder
-from idroserra.standby.replicator import Replicator
+from idroserra.standby.replicator import TAKEN_OVER, Replicator
 from idroserra.standby.take_over import TakeOverError, seal, take_over
 from support.filled_folder import NODE, fill
+from support.real_host import Host
+from support.ssh_server import SshServer
 from support.standby_rig import NOW
 from support.wait import wait_until
 
@@ -124,6 +127,31 @@ def test_a_restored_host_begins_a_new_copy_and_the_old_one_goes(machine, tmp_pat
     assert copies_in(machine.copies) != first
     take(machine, tmp_path / "b")
     assert "state.db" in files(tmp_path / "b")
+
+
+@pytest.mark.parametrize("way", ["file", "sftp"])
+def test_an_old_host_that_comes_back_leaves_the_new_one_alone(tmp_path, mosquitto, way):
+    """The broker would end the connection of the new host if the old one connected."""
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    seal(copies, NOW)
+    ends = {"url": copies.as_uri()}
+    with ExitStack() as opened:
+        if way == "sftp":
+            server = opened.enter_context(SshServer(tmp_path / "ssh"))
+            ends = {"url": server.url(copies), **server.settings}
+        host = Host(tmp_path / "b", mosquitto.port, wait_until)
+        opened.callback(host.stop)
+        old = Service(load_config(overrides={
+            "site": "test", "data_dir": str(tmp_path / "a"), "standby": ends,
+            "mqtt": {"url": f"mqtt://127.0.0.1:{mosquitto.port}", "username": "host"}}))
+        opened.callback(old.stop)
+        old.start()
+        assert old.counts()["broker"]["state"] == TAKEN_OVER
+        node = host.node(NODE)
+        seq = node.live(3)
+        wait_until(lambda: max(node.stored_upto.values(), default=0) == seq, 10, "it serves")
+        assert host.counts()["broker"]["state"] == "connected"
 
 
 def test_a_backup_has_no_copies_of_keys(machine, tmp_path):
