@@ -91,19 +91,19 @@ def finish_restore(folder: Path) -> bool:
         kept.mkdir(mode=0o700, exist_ok=True)
         for name in _old_names(folder):
             os.replace(folder / name, kept / name)
-        _sync_folder(kept)
-        _sync_folder(folder)
+        sync_folder(kept)
+        sync_folder(folder)
         _write_journal(folder, {"kept": kept.name, "phase": "placing"})
     staging = folder / STAGING
     if staging.exists():
         for path in sorted(staging.iterdir()):
             os.replace(path, folder / path.name)
-        _sync_folder(folder)
+        sync_folder(folder)
         staging.rmdir()
     journal.unlink()
     if kept.exists() and not any(kept.iterdir()):
         kept.rmdir()
-    _sync_folder(folder)
+    sync_folder(folder)
     return True
 
 
@@ -172,16 +172,17 @@ def _write_journal(folder: Path, state: dict[str, str]) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, folder / JOURNAL)
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
 def _sync_tree(folder: Path) -> None:
     for path in folder.rglob("*"):
         _sync(path, os.O_RDONLY)
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Raises OSError."""
     _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 

@@ -20,8 +20,10 @@ from idroserra.auth.audit import Audit
 from idroserra.backup.archive import BackupError
 from idroserra.backup.create import COPIES, DATABASES
 from idroserra.backup.hold_back import hold_back
-from idroserra.backup.restore import STAGING, check_database, place
+from idroserra.backup.restore import STAGING, check_database, place, sync_folder
 from idroserra.core.errors import HostError
+from idroserra.pki.x509 import write_private
+from idroserra.standby import marker
 from idroserra.standby.copy_database import copied, unpack_files
 from idroserra.standby.fence import fence
 from idroserra.standby.follower import (
@@ -37,6 +39,7 @@ from idroserra.standby.marker import MARKER, TakenOver
 # Up to this age the copy is as good as a host that was restarted; an older one is a backup.
 AS_RESTARTED_MS = 15 * 60_000
 CHECKED_BYTES = 1_000_000_000  # a larger database would take longer to read than a minute
+DONE = "taken-over"  # in the sealed folder, once this machine has its data
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 Report = Callable[[str], None]
@@ -74,6 +77,7 @@ def take_over(
         with closing(Audit(staging / "audit.db", lambda: now_unix_ms)) as audit:
             audit.add(by, "take over", detail=ages_text(done))
         place(data_dir, now)
+        write_private(sealed / DONE, b"")
         shutil.rmtree(work_folder(data_dir), ignore_errors=True)
     return done
 
@@ -82,18 +86,32 @@ def seal(folder: Path, now: datetime) -> Path:
     """Put a file in the place of the folder in one step, and return where the folder is now; at
     once if that was done before. Raises OSError, TakeOverError."""
     if folder.is_file():
-        sealed = Path(folder.read_text("utf-8").strip())
+        sealed = _sealed(folder)
         if not sealed.is_dir():
             raise TakeOverError(f"{folder}: is no folder, and names none")
         return sealed
     sealed = folder.with_name(f"{folder.name}.taken-{now:%Y%m%dT%H%M%SZ}")
-    sealed.write_text(f"{sealed}\n", "utf-8")
+    write_private(sealed, f"{sealed}\n".encode())
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.renameat2(_AT_FDCWD, bytes(folder), _AT_FDCWD, bytes(sealed), _RENAME_EXCHANGE):
         error = ctypes.get_errno()
         sealed.unlink()
         raise OSError(error, os.strerror(error), str(folder))
+    sync_folder(folder.parent)
     return sealed
+
+
+def is_done(folder: Path, data_dir: Path) -> bool:
+    """Return whether this machine has the data of the copies in `folder`, which is sealed; also
+    after the copies were deleted."""
+    sealed = _sealed(folder)
+    return (sealed / DONE).exists() or (
+        not sealed.is_dir() and marker.read(data_dir) is not None)
+
+
+def _sealed(folder: Path) -> Path:
+    """Return where the copies of a sealed folder are."""
+    return folder.parent / folder.read_text("utf-8").strip()
 
 
 def _complete(sealed: Path, staging: Path, work: Path) -> Path:

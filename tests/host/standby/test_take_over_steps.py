@@ -12,6 +12,7 @@ import pytest
 
 from idroserra.backup.create import make_backup
 from idroserra.backup.restore import restore
+from idroserra.broker.local import free_port
 from idroserra.core.config import load_config
 from idroserra.core.sqlite import lock_folder
 from idroserra.nodes.registry import Nodes
@@ -108,6 +109,41 @@ def test_a_take_over_can_be_repeated_after_an_error(machine, tmp_path):
     take(machine, tmp_path / "b")
     assert "state.db" in files(tmp_path / "b")
     assert machine.copies.read_text().strip() == str(sealed)
+
+
+def test_the_automatic_service_is_the_host_also_when_it_is_started_again(machine, tmp_path):
+    """The first take-over fails after the seal; later the machine starts again."""
+    data, log, config = tmp_path / "b", tmp_path / "b.log", tmp_path / "b.toml"
+    config.write_text(f"data_dir = '{data}'\n[http]\nport = {free_port()}\n"
+                      f"[mqtt]\nurl = 'mqtt://127.0.0.1:{free_port()}'\n"
+                      f"[standby]\nfolder = '{machine.copies}'\n")
+    command = [sys.executable, "-m", "idroserra.cli", "standby", "follow", "--config", str(config)]
+
+    def serves():
+        with log.open("wb") as output:
+            process = subprocess.Popen([*command, "--automatic"], stdout=output, stderr=output)
+        try:
+            wait_until(lambda: "The page is at" in log.read_text() or process.poll() is not None,
+                       6, "it serves")
+            assert process.poll() is None, log.read_text()
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    [copy] = copies_in(seal(machine.copies, NOW))
+    shutil.move(copy / "standby.db", tmp_path / "away")
+    with pytest.raises(TakeOverError):
+        take(machine, data)
+    shutil.move(tmp_path / "away", copy / "standby.db")
+    serves()
+    done = marker.read(data)
+    assert done is not None
+    serves()
+    shutil.rmtree(copy.parent)  # to have the disk space back
+    serves()
+    assert marker.read(data) == done, "it took over once"
+    by_hand = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (by_hand.returncode, "has taken over" in by_hand.stderr) == (2, True)
 
 
 def test_a_restored_host_begins_a_new_copy_and_the_old_one_goes(machine, tmp_path):

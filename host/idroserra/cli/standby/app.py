@@ -35,33 +35,46 @@ def follow(
 ) -> None:
     """Follow the host that copies to `standby.folder`, until it is ended; print changes.
 
-    With --automatic this process becomes the host after a take-over."""
-    from idroserra.standby.cluster_watch import ClusterWatch
-    from idroserra.standby.follower import Follower, work_folder
+    With --automatic this process becomes the host after a take-over, also when it is started
+    again."""
+    from idroserra.standby.take_over import is_done
 
     settings = load_config(config)
     folder = _folder(settings)
     with _locked(settings):
-        work = work_folder(settings.data_dir)
-        watch = ClusterWatch(work) if automatic else None
-        follower = Follower(folder, work)
-        said = ""
-        try:
-            while watch is None or not watch.is_gone(time.monotonic()):
-                text = _state_text(follower.step())
-                if watch is not None and watch.problem:
-                    text += f"; not automatic now: {watch.problem}"
-                if text != said:
-                    typer.echo(f"{datetime.now(UTC):%H:%M:%S} {text}")
-                    said = text
-                time.sleep(EVERY_S)
-        finally:
-            follower.stop()
-        typer.echo("the cluster of brokers has not seen the host for 30 s: taking over")
-        _take_over(settings, folder, "standby")
+        if folder.is_file() and not automatic:
+            raise ConfigError("configuration", "standby.folder", f"{folder} is a file: this "
+                              "machine has taken over: start its host, idroserra serve")
+        if not folder.is_file():
+            _follow(folder, settings, automatic=automatic)
+            typer.echo("the cluster of brokers has not seen the host for 30 s: taking over")
+        if not (folder.is_file() and is_done(folder, settings.data_dir)):
+            _take_over(settings, folder, "standby")
     from idroserra.web.process import become_host
 
     become_host(config, None, simulated=False)
+
+
+def _follow(folder: Path, settings: Config, *, automatic: bool) -> None:
+    """Follow until the host is gone; for ever, unless `automatic`."""
+    from idroserra.standby.cluster_watch import ClusterWatch
+    from idroserra.standby.follower import Follower, work_folder
+
+    work = work_folder(settings.data_dir)
+    watch = ClusterWatch(work) if automatic else None
+    follower = Follower(folder, work)
+    said = ""
+    try:
+        while watch is None or not watch.is_gone(time.monotonic()):
+            text = _state_text(follower.step())
+            if watch is not None and watch.problem:
+                text += f"; not automatic now: {watch.problem}"
+            if text != said:
+                typer.echo(f"{datetime.now(UTC):%H:%M:%S} {text}")
+                said = text
+            time.sleep(EVERY_S)
+    finally:
+        follower.stop()
 
 
 @app.command(name="take-over")
