@@ -34,8 +34,10 @@ class Follower:
         found = copies_in(self._folder)
         if found and found[0] != self._followed:
             self._restart(found[0])
-        for name, process in list(self._processes.items()):
-            if process.poll() is not None:
+        for name in FOLLOWED_NAMES:
+            process = self._processes.get(name)
+            is_running = process is not None and process.poll() is None
+            if found and not is_running and (found[0] / name).exists():
                 self._start(name)
         try:
             unix_ms = copied(self.work / COPIES)
@@ -61,9 +63,6 @@ class Follower:
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(mode=0o700, parents=True)
         self._followed = copy
-        for name in FOLLOWED_NAMES:
-            if (copy / name).exists():
-                self._start(name)
 
     def _start(self, name: str) -> None:
         assert self._followed is not None

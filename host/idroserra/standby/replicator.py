@@ -27,7 +27,9 @@ from idroserra.standby.copy_database import CopyDatabase
 from idroserra.standby.litestream import CopyError, Litestream, program
 
 EVERY_S = 2.0
-STUCK_S = 60.0  # a connection to a machine that has lost its power may hang for longer
+# A connection to a machine that has lost its power may hang for longer. Doubled with each start
+# that copies nothing: the first copy of a large store may take hours.
+STUCK_S = 60.0
 FIRST_S = 10.0  # of a start, at most, until the host connects to the broker
 STARTING = "starting"
 TAKEN_OVER = "the standby has taken over, or standby.url names a file: this host serves no node"
@@ -62,6 +64,7 @@ class Replicator:
         self._copied_unix_ms: dict[str, int] = {}
         self._now_s = now_s
         self._reached_s = self._started_s = now_s()
+        self._stuck_s = STUCK_S
         # A host that has just taken over does not wait for the machine that has died.
         self._is_alone = marker.read(self._folder) is not None and not (
             self._state_folder / "generation").exists()
@@ -123,6 +126,7 @@ class Replicator:
             if self._state not in ("ok", STARTING):
                 _log.info("the standby follows again")
             self._reached_s, self._is_alone, self._state = self._now_s(), False, "ok"
+            self._stuck_s = STUCK_S
 
     def stop(self) -> None:
         """End run(), without waiting for a standby that does not answer."""
@@ -180,11 +184,13 @@ class Replicator:
     def _start(self) -> None:
         """Start Litestream if it does not run, or lacks a database that is new."""
         names = [name for name in DATABASES if (self._folder / name).exists()]
-        is_stuck = self._now_s() - max(self._reached_s, self._started_s) > STUCK_S
+        is_stuck = self._now_s() - max(self._reached_s, self._started_s) > self._stuck_s
         if self._stopping.is_set() or (
                 self._litestream.is_running and names == self._names and not is_stuck):
             return
         self._litestream.end()
+        if is_stuck:
+            self._stuck_s *= 2
         self._started_s = self._now_s()
         self._names = names
         generation = _generation(self._state_folder)

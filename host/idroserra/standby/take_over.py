@@ -59,6 +59,9 @@ def take_over(
     now_unix_ms = int(now.timestamp() * 1_000)
     with _errors():
         sealed = seal(folder, now)
+        if (sealed / DONE).exists():
+            raise TakeOverError(f"{folder}: this machine has taken over before, and would lose "
+                                "what came since: start its host, idroserra serve")
         report(f"{folder}: sealed: the old host confirms no more records")
         staging = data_dir / STAGING
         shutil.rmtree(staging, ignore_errors=True)

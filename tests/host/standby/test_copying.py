@@ -13,9 +13,9 @@ from idroserra.core.config import load_config
 from idroserra.core.sqlite import FOLLOWED, connect, fold_log
 from idroserra.standby.copy_database import copied, unpack_files
 from idroserra.standby.folder import prepare
-from idroserra.standby.follower import copies_in
+from idroserra.standby.follower import Follower, copies_in, followed_transaction
 from idroserra.standby.litestream import CopyError, Litestream, restore
-from idroserra.standby.replicator import TAKEN_OVER, Replicator
+from idroserra.standby.replicator import STUCK_S, TAKEN_OVER, Replicator
 from idroserra.standby.take_over import seal
 from support.ssh_server import SshServer
 from support.standby_rig import NOW, children_of
@@ -195,6 +195,41 @@ def test_a_host_that_stops_copies_what_was_written_last(host, copies, tmp_path):
     assert rows(tmp_path / "store.db") == expected
     unpack_files(tmp_path / "standby.db", tmp_path / "files")
     assert (tmp_path / "files" / "key").read_text() == "new"
+
+
+def test_a_database_that_is_copied_later_is_followed_too(host, copies, tmp_path):
+    """standby.db may be there first, and a store takes long to restore at a take-over."""
+    host.replicator.step()
+    store = copies_in(copies)[0] / "store.db"
+    store.rename(tmp_path / "later")
+    follower = Follower(copies, tmp_path / "work")
+    try:
+        wait_until(follower.step, 10, "it follows standby.db")
+        (tmp_path / "later").rename(store)
+        wait_until(lambda: follower.step() and followed_transaction(follower.work / "store.db"),
+                   10, "it follows the store")
+    finally:
+        follower.stop()
+
+
+def test_a_litestream_that_hangs_is_started_again_but_a_long_copy_gets_its_time(host, copies):
+    def starts(after_s):
+        before = children_of(os.getpid())
+        host.clock.now_s += after_s
+        host.replicator.step()
+        return children_of(os.getpid()) != before
+
+    host.replicator.step()
+    copies.rename(copies.with_name("gone"))
+    copies.symlink_to("/proc/version/nowhere")
+    host.commit()
+    assert [starts(after_s) for after_s in (STUCK_S - 1, 2, STUCK_S + 1, STUCK_S)] == [
+        False, True, False, True]
+    copies.unlink()
+    copies.with_name("gone").rename(copies)
+    assert not starts(2 * STUCK_S)
+    assert host.replicator.state == "ok"
+    assert starts(STUCK_S + 1), "as at first"
 
 
 def test_without_its_standby_a_host_waits_and_then_goes_on_alone(host, copies):

@@ -217,3 +217,6 @@ def test_the_command_takes_over_and_names_what_is_wrong(machine, tmp_path):
     code, out, why = run("--json")
     assert code == 0, why
     assert set(json.loads(out)["copied_unix_ms"]) >= {"state.db", "store.db", "journal.db"}
+    code, _, why = run()
+    assert (code, "has taken over before" in why) == (1, True), why
+    assert not [*(tmp_path / "b").glob("before-restore-*")], "its data are in place"
