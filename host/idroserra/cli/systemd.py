@@ -41,6 +41,7 @@ def unit(
     state_dir = platformdirs.user_state_path("idroserra", ensure_exists=True)
     broker_dir = broker_folder_of(data_dir)  # for certificates and revocations
     url = settings.standby.url or ""
-    mounted = [Path(url.removeprefix("file://"))] if url.startswith("file:///") else []
+    # With -, systemd starts the host also while it is missing.
+    mounted = [Path(f"-{url.removeprefix('file://')}")] if url.startswith("file:///") else []
     folders = (data_dir, state_dir, *([broker_dir] if broker_dir.is_dir() else []), *mounted)
     typer.echo(unit_file(config.resolve(), folders, pwd.getpwuid(user_id).pw_name), nl=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from posixpath import normpath
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -78,3 +79,6 @@ def _check_url(url: str) -> None:
     is_sftp = parts.scheme == "sftp" and parts.hostname and parts.username and not parts.password
     if not (is_file or is_sftp) or parts.query or parts.fragment or parts.path.strip("/") == "":
         raise ValueError("must be sftp://USER@MACHINE/FOLDER or file:///FOLDER")
+    # The folder is found in errors of Litestream, to see that the standby has taken over.
+    if normpath(parts.path) != parts.path.rstrip("/") or parts.path[:2] == "//" or "%" in url:
+        raise ValueError("must be without //, ., .. and % in the folder")

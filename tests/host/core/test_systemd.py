@@ -95,6 +95,11 @@ def test_the_unit_runs_this_installation_and_may_write_its_data_alone(tmp_path, 
     (tmp_path / "data-broker").mkdir()  # for the certificates of nodes
     printed = CliRunner().invoke(app, ["unit", "--config", str(config)])
     assert f" {tmp_path / 'data-broker'}\n" in printed.output
+    with config.open("a") as file:
+        file.write("[standby]\nurl = 'file:///mnt/standby/copies'\n")
+    printed = CliRunner().invoke(app, ["unit", "--config", str(config)])
+    # systemd ignores it where it is missing: without its standby the host starts all the same.
+    assert " -/mnt/standby/copies\n" in printed.output
     assert (service["Type"], service["WatchdogSec"]) == ("notify", "60")
     assert service["NoNewPrivileges"] == "yes"
     assert service["CapabilityBoundingSet"] == ""

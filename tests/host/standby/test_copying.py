@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 import pytest
 
 from idroserra.core.config import load_config
+from idroserra.core.errors import ConfigError
 from idroserra.core.sqlite import FOLLOWED, connect, fold_log
 from idroserra.standby.copy_database import copied, unpack_files
 from idroserra.standby.folder import prepare
@@ -282,6 +283,15 @@ def test_a_host_leaves_once_the_standby_has_taken_over(tmp_path, copies, way):
     host.close()
     for server in opened:
         server.stop()
+
+
+@pytest.mark.parametrize("folder", [
+    "//opt/copies", "/opt//copies", "/opt/./copies", "/opt/x/../copies", "/opt/my%20copies", "/"])
+def test_a_folder_whose_seal_would_not_be_seen_is_refused(folder):
+    for url in (f"file://{folder}", f"sftp://me@standby.lan{folder}"):
+        with pytest.raises(ConfigError, match="standby.url"):
+            load_config(overrides={"standby": {
+                "url": url, "key_file": "key", "host_key": "ssh-ed25519 AAAA"}})
 
 
 def test_a_wrong_host_key_is_refused(tmp_path, copies):
