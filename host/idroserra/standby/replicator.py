@@ -28,8 +28,9 @@ from idroserra.standby.litestream import CopyError, Litestream, program
 
 EVERY_S = 2.0
 # A connection to a machine that has lost its power may hang for longer. Doubled with each start
-# that copies nothing: the first copy of a large store may take hours.
-STUCK_S = 60.0
+# that copies nothing, up to an hour: the first copy of a large store takes long. A start also
+# empties Litestream's log.
+STUCK_S, LONGEST_STUCK_S = 60.0, 3_600.0
 FIRST_S = 10.0  # of a start, at most, until the host connects to the broker
 STARTING = "starting"
 TAKEN_OVER = "the standby has taken over, or standby.url names a file: this host serves no node"
@@ -159,6 +160,8 @@ class Replicator:
 
     def _failed(self, error: CopyError) -> None:
         """Record why the standby does not follow; after a while, go on alone."""
+        if self._stopping.is_set():
+            self._litestream.end()  # each further sync would wait for as long
         if not self._is_sealed and is_sealed(self._config, error):
             self._is_sealed = True
             _log.error("%s: %s", self._config.url, TAKEN_OVER)
@@ -190,7 +193,7 @@ class Replicator:
             return
         self._litestream.end()
         if is_stuck:
-            self._stuck_s *= 2
+            self._stuck_s = min(2 * self._stuck_s, LONGEST_STUCK_S)
         self._started_s = self._now_s()
         self._names = names
         generation = _generation(self._state_folder)

@@ -233,6 +233,17 @@ def test_a_litestream_that_hangs_is_started_again_but_a_long_copy_gets_its_time(
     assert starts(STUCK_S + 1), "as at first"
 
 
+def test_a_host_that_stops_asks_a_lost_standby_once(host, copies):
+    """Each answer may take 15 s, and systemd waits for 30 s."""
+    host.replicator.step()
+    host.replicator.stop()
+    copies.rename(copies.with_name("gone"))
+    copies.symlink_to("/proc/version/nowhere")
+    host.commit()
+    assert not host.replicator.has_spool()
+    assert not host.replicator._litestream.is_running
+
+
 def test_without_its_standby_a_host_waits_and_then_goes_on_alone(host, copies):
     host.replicator.step()
     copies.rename(copies.with_name("gone"))
