@@ -7,6 +7,7 @@ from pathlib import Path
 
 from idroserra.backup.create import COPIES
 from idroserra.broker.cluster import ClusterCertificates
+from idroserra.broker.mosquitto import BrokerControlError
 from idroserra.core.errors import HostError
 from idroserra.standby.copy_database import unpack_files
 from idroserra.standby.fence import old_login
@@ -41,6 +42,8 @@ class ClusterWatch:
         folder = self._work / "cluster"
         unpack_files(self._work / COPIES, folder, "line/")  # it may change: a rotated certificate
         certificates = ClusterCertificates(folder)
-        found = certificates.management.get(
-            f"/vhosts/{certificates.authority.cell}/connections?columns=user")
-        return old_login(folder) in {one["user"] for one in found or ()}
+        cell = certificates.authority.cell
+        found = certificates.management.get(f"/vhosts/{cell}/connections?columns=user")
+        if found is None:  # one that lost its settings has not seen the host either
+            raise BrokerControlError(f"the cluster has no virtual host {cell}")
+        return old_login(folder) in {one["user"] for one in found}

@@ -81,7 +81,7 @@ def copied(database: Path) -> dict[str, int]:
 
 def unpack_files(database: Path, folder: Path, below: str = "") -> None:
     """Write the files in a copy of standby.db whose path begins with `below` into `folder`, for
-    this user only. Raises OSError, sqlite3.Error."""
+    this user only, if they are not there. Raises OSError, sqlite3.Error."""
     with closing(_opened(database)) as opened:
         rows = opened.execute("SELECT path, content FROM files WHERE path >= ? AND path < ?",
                               (below, f"{below}\uffff"))
@@ -89,6 +89,8 @@ def unpack_files(database: Path, folder: Path, below: str = "") -> None:
             target = (folder / path).resolve()
             if not target.is_relative_to(folder.resolve()):
                 raise OSError(f"{path}: outside the data folder")
+            if target.is_file() and target.read_bytes() == content:
+                continue  # a standby looks each second: a card would wear out
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(target, content)
 

@@ -146,7 +146,15 @@ def _restore(sealed: Path, staging: Path, work: Path, report: Report) -> None:
         if not (copy / name).exists():
             continue
         target = staging / name
-        _restore_one(copy / name, target, work)
+        try:
+            _restore_one(copy / name, target, work)
+        except CopyError:
+            if name in copied(staging / COPIES):
+                raise
+            report(f"{name}: was new on the old host, and its copy is not complete")
+            for path in staging.glob(f"{name}*"):
+                path.unlink()
+            continue
         if target.stat().st_size <= CHECKED_BYTES:
             check_database(target, name)
             for end in ("-wal", "-shm"):  # empty: of the check

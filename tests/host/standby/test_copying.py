@@ -156,6 +156,10 @@ def test_the_copy_has_databases_and_files_with_their_ages(host, copies, tmp_path
              for path in (tmp_path / "files").rglob("*") if path.is_file()}
     assert found == {"line/nodes/idro-a.key": "changed"}
     assert (tmp_path / "files/line/nodes/idro-a.key").stat().st_mode & 0o077 == 0
+    unpacked = tmp_path / "files/line/nodes/idro-a.key"
+    before = unpacked.stat().st_ino
+    unpack_files(tmp_path / "standby.db", tmp_path / "files")
+    assert unpacked.stat().st_ino == before, "nothing is written twice"
 
 
 def test_the_store_has_nothing_that_the_spool_does_not_know(host, copies, tmp_path):

@@ -61,7 +61,8 @@ def machine(tmp_path):
 def take(machine, data, now=NOW, reports=None):
     data.mkdir(exist_ok=True)
     with lock_folder(data):
-        return take_over(machine.copies, data, now, (reports or []).append, "test")
+        report = [].append if reports is None else reports.append
+        return take_over(machine.copies, data, now, report, "test")
 
 
 def files(folder):
@@ -97,6 +98,20 @@ def test_an_old_copy_is_treated_as_a_backup(machine, tmp_path):
     done = take(machine, tmp_path / "b", NOW + timedelta(hours=2), reports)
     assert done.age_ms == 2 * 3_600_000
     assert waits_for_a_choice(tmp_path / "b")
+
+
+def test_a_database_whose_first_copy_was_cut_off_hinders_nothing(machine, tmp_path):
+    """Such as one of a new version of the host. One that was complete before is needed."""
+    [copy] = copies_in(machine.copies)
+    (copy / "feeds.db" / "ltx" / "0").mkdir(parents=True)
+    shutil.move(copy / "journal.db" / "ltx" / "0", tmp_path / "away")
+    with pytest.raises(TakeOverError, match="journal.db"):
+        take(machine, tmp_path / "b")
+    shutil.move(tmp_path / "away", copies_in(seal(machine.copies, NOW))[0] / "journal.db/ltx/0")
+    reports = []
+    take(machine, tmp_path / "b", reports=reports)
+    assert [text for text in reports if "feeds.db" in text]
+    assert "feeds.db" not in files(tmp_path / "b")
 
 
 def test_a_take_over_can_be_repeated_after_an_error(machine, tmp_path):
