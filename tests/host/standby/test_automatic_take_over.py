@@ -11,6 +11,7 @@ import pytest
 from idroserra.broker.local import free_port
 from idroserra.nodes.registry import Nodes as Registry
 from idroserra.standby.cluster_watch import GONE_AFTER_S, ClusterWatch
+from idroserra.standby.fence import old_login
 from idroserra.standby.replicator import TAKEN_OVER
 from support.cluster_clients import Client, node_of
 from support.rabbitmq_cluster import MEMBERS, RabbitCluster
@@ -43,6 +44,12 @@ def config_of(data_dir, port, **standby):
             "standby": standby}
 
 
+def is_connected(brokers):
+    connections = brokers.certificates.management.get(
+        f"/vhosts/{brokers.certificates.authority.cell}/connections?columns=user")
+    return [one["user"] for one in connections].count(old_login(brokers.data_dir)) == 2
+
+
 def toml_of(config):
     head = [f'{key} = "{value}"' for key, value in config.items() if isinstance(value, str)]
     tables = [line for name, table in config.items() if isinstance(table, dict) for line in (
@@ -70,6 +77,8 @@ def test_the_standby_takes_over_and_the_old_host_stays_out(brokers, link, tmp_pa
             env={**os.environ, "PYTHONUNBUFFERED": "1"})
     try:
         with closing(node_of(brokers, link.port, NODE)) as node:
+            # What comes before the subscription of the host is lost.
+            wait_until(lambda: is_connected(brokers), 20, "the host is connected")
             node.announce()
             seq = node.live(5)
             wait_until(lambda: max(node.stored_upto.values(), default=0) == seq, 20, "stored")
