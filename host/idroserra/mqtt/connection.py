@@ -159,17 +159,19 @@ class MqttConnection:
         self._released_bytes += count
 
     def publish_qos0(self, messages: Iterable[tuple[str, bytes]]) -> None:
-        """Send (topic, payload) pairs with QoS 0, after the acknowledgements.
+        """Send (topic, payload) pairs with QoS 0, after the acknowledgements and with the stops.
 
         Without a broker they are lost, so use it only for messages that a later one repeats."""
         self._subscriber.write(b"".join([publish(topic, payload, self._is_v5)
                                    for topic, payload in messages]))
 
-    def publish(self, topic: str, payload: bytes, retained: bool = False) -> bool:
-        """Send a message with QoS 1. Without a broker it is dropped and the result is False."""
+    def publish(
+        self, topic: str, payload: bytes, retained: bool = False, *, qos: int = 1
+    ) -> bool:
+        """Send a message. Without a broker it is dropped and the result is False."""
         if not self.is_connected:
             return False
-        info = self._client.publish(topic, payload, qos=1, retain=retained)
+        info = self._client.publish(topic, payload, qos=qos, retain=retained)
         return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _build(self) -> mqtt.Client:

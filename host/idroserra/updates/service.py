@@ -354,8 +354,9 @@ class UpdateService:
                 self._stop(update.rollout, error)
                 return
             if chunk is not None:
-                # A node asks again for one that was lost.
-                self._parts.link.publish_qos0([(protocol.down_topic(node, "update_data"), chunk)])
+                # A node asks again for one that was lost. No stop waits behind it.
+                topic = protocol.down_topic(node, "update_data")
+                self._parts.link.publish(topic, chunk, qos=0)
             with self._lock:
                 rollout = self._rollouts[update.rollout]
                 self._change(rollout, node_progress.apply_request(
