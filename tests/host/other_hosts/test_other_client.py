@@ -67,7 +67,12 @@ def test_the_state_is_read_with_the_token_in_english(tmp_path):
      + (b"4000\r\n" + b"x" * 16_384 + b"\r\n") * 16, "other_unread", "more than 256 KiB"),
     ((b"HTTP/1.1 100 Continue\r\n\r\n") * 20_000, "other_unread", "more than 256 KiB"),
     (PIECE + b"A: " + b"x" * 70_000, "other_unread", "LineTooLong"),
-], ids=range(18))
+    *((PIECE + b"Content-Length: %d\r\n\r\n{" % size, "other_unread", "IncompleteRead")
+      for size in (1 << 33, 10**15, 10**30)),
+    *((PIECE + b"Transfer-Encoding: chunked\r\n\r\n%s\r\n{" % size, "other_unread", detail)
+      for size, detail in ((b"f" * 9, "IncompleteRead"), (b"f" * 15, "IncompleteRead"),
+                           (b"f" * 30, "IncompleteRead"), (b"-5", "ValueError"))),
+], ids=range(25))
 def test_an_answer_that_is_no_state_is_a_reason(tmp_path, content, code, detail):
     with raw_server(content) as server:
         found, values = reason_for(other(tmp_path, server.url))
