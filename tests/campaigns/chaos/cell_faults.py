@@ -76,8 +76,9 @@ def part(rig: CellRig, member: str, for_s: float) -> None:
 
 
 def fill_disk(rig: CellRig, chance: random.Random) -> None:
-    """Fill the disk of the first broker, down to nothing or below what it demands, and restart
-    it when there is space, as docs/cluster.md says."""
+    """Fill the disk of the first broker, down to nothing or below what it demands.
+
+    After a log that could not be written a broker refuses everybody until it is restarted."""
     member = rig.brokers.members[0]
     if rig.disk.is_real:
         rig.disk.fill(chance.choice((0, chance.randrange(900_000_000))))
@@ -87,9 +88,9 @@ def fill_disk(rig: CellRig, chance: random.Random) -> None:
     pause(chance.uniform(1, FULL_S))
     if rig.disk.is_real:
         rig.disk.empty()
+        kill_broker(member, 0)
     else:
         member.control("set_disk_free_limit", SPACE)
-    kill_broker(member, 0)
 
 
 def roll(rig: CellRig) -> None:
