@@ -36,12 +36,13 @@ class UnreadableStatus(ValueError):
 
 
 class NodeCounts(msgspec.Struct, frozen=True):
-    """Nodes, each counted once: under the first of the fields that is true of it."""
+    """Nodes, each counted once. Those whose level is warn or bad: under the first that is true."""
 
     no_contact: Count
     stopped: Annotated[Count, Meta(description="Dosing is stopped by a person, or locked.")]
-    attention: Annotated[Count, Meta(description="Its level is warn or bad.")]
-    fine: Count
+    attention: Annotated[Count, Meta(description="Neither.")]
+    fine: Annotated[Count, Meta(
+        description="Its level is ok or note; it may not have reported yet.")]
 
     @property
     def total(self) -> int:

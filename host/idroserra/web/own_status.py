@@ -116,11 +116,11 @@ def _counts(found: _States) -> NodeCounts:
 
 
 def _group(state: NodeState) -> str:
+    if state.level not in ("warn", "bad"):  # as on the home page
+        return "fine"
     if not state.is_in_contact:
         return "no_contact"
-    if is_stopped(state):
-        return "stopped"
-    return "attention" if state.level in ("warn", "bad") else "fine"
+    return "stopped" if is_stopped(state) else "attention"
 
 
 def _sites(found: _States) -> list[SiteStatus]:

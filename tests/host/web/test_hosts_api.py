@@ -5,7 +5,7 @@ import time
 import pytest
 
 from idroserra.auth.roles import Role
-from support.real_host import Host
+from support.real_host import KEY, Host
 from support.several_hosts import BEHAVIOURS, SECRET, several_hosts, token_of
 from support.wait import wait_until
 
@@ -88,5 +88,11 @@ def test_without_other_hosts_the_navigation_has_no_place_for_them(
         page = host.client.get("/", headers={"Accept": "text/html"})
         assert 'href="/alarms"' in page.text
         assert 'href="/hosts"' not in page.text
+        # Its nodes are counted as on the home page, also one that has not reported yet.
+        host.service.nodes.adopt("idro-new", KEY)
+        eventually(lambda: hosts_of(host)["test"]["nodes"]["fine"], 30, "the node to be counted")
+        [site] = host.client.get("/api/sites").json()["sites"]
+        own = hosts_of(host)["test"]
+        assert (own["text"], own["level"]) == (site["text"], site["level"])
     finally:
         host.stop()
