@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
+from idroserra.other_hosts.service import OLD_MS
 from support.all_pages import AXE, LOCALES, axe_violations
 from support.pages import DESKTOP, PHONE, MonitoredTab
 from support.several_hosts import HOSTILE, several_hosts
@@ -23,6 +24,15 @@ def opened(browser, home, size, language="en", role=Role.VIEWER):
     tab.page.goto(f"{home.url}/hosts")
     expect(tab.page.locator("#hosts .host")).to_have_count(FARMS + 9)
     return tab
+
+
+def with_an_old_state_of_its_own(route):
+    answer = route.fetch()
+    hosts = answer.json()["hosts"]
+    for host in hosts:
+        if host["is_own"]:
+            host["answered_unix_ms"] -= OLD_MS + 60_000
+    route.fulfill(response=answer, json={"hosts": hosts})
 
 
 def tile(page, name):
@@ -74,5 +84,9 @@ def test_one_page_says_which_host_needs_somebody_now(rig, browser):
     expect(tile(page, "North").locator(".sentence")).to_contain_text("no connection")
     expect(tile(page, "North").locator(".chip")).to_have_count(0)
     expect(page.locator("#strip strong")).to_contain_text("hosts need attention")
+    # What the page keeps of its own host grows old like the rest.
+    page.route("**/api/hosts", with_an_old_state_of_its_own)
+    expect(tile(page, "Home").locator(".sentence")).to_contain_text("State unknown.")
+    page.unroute_all(behavior="wait")
     phone.check()
     phone.close()

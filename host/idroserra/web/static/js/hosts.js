@@ -23,7 +23,7 @@ let order = [];
 
 /** A host whose answer is too old, because this page got no newer one, has no known state. */
 function asOf(host, now) {
-  if (host.is_own || host.failed_unix_ms !== null || host.answered_unix_ms === null) return host;
+  if (host.failed_unix_ms !== null || host.answered_unix_ms === null) return host;
   if (now - host.answered_unix_ms <= OLD_MS) return host;
   return { ...host, level: "bad", text: t("State unknown."), failed_unix_ms: host.answered_unix_ms, nodes: null, sites: [], alarms: [], notes: [] };
 }
@@ -82,9 +82,8 @@ function makeTile(host) {
   return tile;
 }
 
-function renderTile(tile, given) {
+function renderTile(tile, host) {
   const now = nowUnixMs();
-  const host = asOf(given, now);
   showHealth(tile, host.level, host.text);
   const help = tile.querySelector(".sentence .why");
   [help.href, help.hidden] = [host.help, !host.help];
@@ -117,7 +116,8 @@ function inPlace(found) {
 }
 
 function render() {
-  const found = inPlace(hosts.filter(matches));
+  const now = nowUnixMs();
+  const found = inPlace(hosts.map((host) => asOf(host, now)).filter(matches));
   placed(root, tiles, found, ({ name, url }) => `${url} ${name}`, makeTile, renderTile);
   finder.hidden = hosts.length <= MOST_UNSEARCHED;
   const all = tn("{count} host in all", "{count} hosts in all", hosts.length);
