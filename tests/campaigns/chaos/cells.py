@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -37,6 +38,7 @@ NOT_TAKEN = {401, 404, 429, 503}
 ENDS = {"done", "refused", "expired", "failed", "timeout"}  # of a command; the page shows them
 COMMAND_EVERY_S = 0.5
 HOLD_MS, TTL_MS = 60_000, 10_000
+ANSWER_LIMIT_S = 300  # of the nodes, on a loaded machine
 RECOVERY_LIMIT_S = 30  # ten times that on a loaded machine
 DISK_MB = 1_300  # of a broker, which takes no messages below 1 GB of free space
 
@@ -113,9 +115,18 @@ class Cell:
         assert self._fleet.stdin is not None
         assert self._fleet.stdout is not None
         with self._asking:
-            self._fleet.stdin.write(f"{order}\n")
-            self._fleet.stdin.flush()
-            found: dict[str, Any] = json.loads(self._fleet.stdout.readline())
+            limit = threading.Timer(ANSWER_LIMIT_S, self._fleet.kill)
+            limit.start()
+            try:
+                self._fleet.stdin.write(f"{order}\n")
+                self._fleet.stdin.flush()
+                line = self._fleet.stdout.readline()
+            except BrokenPipeError:
+                line = ""
+            finally:
+                limit.cancel()
+        assert line, f"the nodes have ended: {(self.host.folder / 'fleet.log').read_text()[-500:]}"
+        found: dict[str, Any] = json.loads(line)
         return found
 
 
@@ -127,13 +138,14 @@ class Commands:
         self.refused: Counter[int] = Counter()
         self._cells = cells
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="commands")
-        self._thread.start()
+        pool = ThreadPoolExecutor(1, "commands")
+        self._running = pool.submit(self._run)
+        pool.shutdown(wait=False)
 
     def end(self) -> None:
-        """Send no more."""
+        """Send no more. Raises what ended the sending before."""
         self._ended.set()
-        self._thread.join(60)
+        self._running.result(60)
 
     def states(self) -> dict[str, str]:
         """Return the state of each command that a host has accepted."""

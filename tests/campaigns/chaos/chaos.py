@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parents[1]))
 
+import httpx  # noqa: E402
 import pytest  # noqa: E402
 
 from campaigns.chaos import cell_faults, faults  # noqa: E402  found beside this file
@@ -82,20 +83,21 @@ def episodes(only: str | None, share: float) -> Iterator[tuple[Kind, int, int]]:
 def run(kind: Kind, number: int, count: int, keep: Path) -> dict[str, Any]:
     """Run one episode and return its line. The folder of a failed one is copied to `keep`."""
     seed = hash_of(kind.name, number)
-    folder = Path(tempfile.mkdtemp(prefix="idroserra-chaos-"))
     line: dict[str, Any] = {"kind": kind.name, "number": number, "asked": count, "seed": seed}
     began_s = time.monotonic()
-    try:
-        line |= _episode(kind, random.Random(seed), count, folder)
-    except (AssertionError, pytest.fail.Exception) as error:
-        line |= {"failed": str(error)[:500]}
-    line["took_s"] = round(time.monotonic() - began_s, 1)
-    if is_bad(line):
-        keep.mkdir(parents=True, exist_ok=True)
-        kept = keep / f"{kind.name.replace(' ', '-')}-{number}"
-        shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(folder, kept)
-    shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(
+            prefix="idroserra-chaos-", ignore_cleanup_errors=True) as folder:
+        try:
+            line |= _episode(kind, random.Random(seed), count, Path(folder))
+        except (AssertionError, pytest.fail.Exception, httpx.HTTPError,
+                subprocess.SubprocessError, OSError, ValueError) as error:
+            line |= {"failed": f"{type(error).__name__}: {error}"[:500]}
+        line["took_s"] = round(time.monotonic() - began_s, 1)
+        if is_bad(line):
+            keep.mkdir(parents=True, exist_ok=True)
+            kept = keep / f"{kind.name.replace(' ', '-')}-{number}"
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(folder, kept)
     return line
 
 

@@ -1,9 +1,14 @@
 """The short variant of `make chaos ARGS="--only cluster"`."""
 
 import random
+from types import SimpleNamespace
+
+import pytest
 
 from campaigns.chaos import cell_faults
-from campaigns.chaos.cells import CellRig
+from campaigns.chaos.cells import CellRig, Commands
+from support.raw_server import answer, raw_server
+from support.wait import wait_until
 
 MINUTE_S = 60
 
@@ -24,3 +29,12 @@ def test_three_cells_lose_nothing_at_three_brokers_under_every_fault(tmp_path):
     assert books["lost"] == books["rejected"] == 0
     assert recovered_s < MINUTE_S
     assert rig.report["commands"]["done"] > 0
+
+
+def test_an_answer_to_a_command_that_no_host_may_give_fails_the_campaign():
+    with raw_server(answer(b"{}", "500 Oops")) as server:
+        commands = Commands([SimpleNamespace(
+            host=SimpleNamespace(url=server.url), nodes=["idro-0000"])])
+        wait_until(lambda: server.requests, 10, "a command")
+        with pytest.raises(AssertionError, match="{}"):
+            commands.end()
