@@ -38,11 +38,13 @@ class ErlangNetwork:
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        self._opened.callback(self._end)
-        for link in self._links.values():
-            self._opened.enter_context(link)
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(60)
+        with ExitStack() as opened:
+            self._thread.start()
+            opened.callback(self._end)
+            for link in self._links.values():
+                opened.enter_context(link)
+            asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(60)
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

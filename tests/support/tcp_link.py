@@ -54,11 +54,18 @@ class TcpLink:
 
     def __enter__(self) -> TcpLink:
         self._thread.start()
-        self._run(self._listen())
+        try:
+            self._run(self._listen())
+        except OSError:
+            self._end_loop()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self._run(self._close())
+        self._end_loop()
+
+    def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

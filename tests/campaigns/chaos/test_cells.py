@@ -1,12 +1,15 @@
 """The short variant of `make chaos ARGS="--only cluster"`."""
 
 import random
+import socket
+import threading
 from types import SimpleNamespace
 
 import pytest
 
 from campaigns.chaos import cell_faults
 from campaigns.chaos.cells import CellRig, Commands
+from support.erlang_network import ErlangNetwork
 from support.raw_server import answer, raw_server
 from support.wait import wait_until
 
@@ -38,3 +41,13 @@ def test_an_answer_to_a_command_that_no_host_may_give_fails_the_campaign():
         wait_until(lambda: server.requests, 10, "a command")
         with pytest.raises(AssertionError, match="{}"):
             commands.end()
+
+
+def test_a_network_that_cannot_listen_leaves_no_thread_that_keeps_the_process_alive():
+    network = ErlangNetwork({"127.0.0.2": 1, "127.0.0.3": 1})
+    before = set(threading.enumerate())
+    last = network._links["127.0.0.3", "127.0.0.2"]
+    with (socket.create_server(("127.0.0.2", last.port)), pytest.raises(OSError, match="in use"),
+          network):
+        pass
+    assert set(threading.enumerate()) == before
