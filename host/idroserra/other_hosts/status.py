@@ -99,8 +99,9 @@ class Status(msgspec.Struct, frozen=True):
     version: Name | None = None
     role: Annotated[Name | None, Meta(description="The role of who asks.")] = None
     parts: Annotated[dict[Name, dict[Name, Line]] | None, Meta(
-        description="As in GET /api/health: broker, store, spool with their state; failures. "
-                    "alarms: why alarms are not evaluated or saved.")] = None
+        description="As in GET /api/health: broker, store, spool, and standby if there is one, "
+                    "with their state; failures. alarms: why alarms are not evaluated or "
+                    "saved.")] = None
     last_heard_unix_ms: Annotated[UnixMs | None, Meta(
         description="When a node was heard last; null: never.")] = None
     nodes: NodeCounts | None = None

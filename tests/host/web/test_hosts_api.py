@@ -96,3 +96,17 @@ def test_without_other_hosts_the_navigation_has_no_place_for_them(
         assert (own["text"], own["level"]) == (site["text"], site["level"])
     finally:
         host.stop()
+
+
+def test_a_standby_that_gets_no_copy_is_a_problem_of_the_host_here_too(
+        tmp_path, mosquitto, eventually):
+    (tmp_path / "no-folder").write_text("")
+    host = Host(tmp_path / "host", mosquitto.port, eventually, more={
+        "standby": {"url": f"file://{tmp_path}/no-folder/copy"}})
+    try:
+        eventually(lambda: host.counts()["standby"]["state"] not in ("ok", "starting"), 20,
+                   "the standby to be out of reach")
+        eventually(lambda: hosts_of(host)["test"]["level"] == "bad", 6, "the problem")
+        assert hosts_of(host)["test"]["text"].startswith("The host's standby: ")
+    finally:
+        host.stop()
