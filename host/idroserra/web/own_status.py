@@ -74,8 +74,8 @@ class OwnStatus:
 
     def _parts(self) -> dict[str, dict[str, str]]:
         counts, health = self._context.counts(), self._context.alarm_loop.health()["text"]
-        parts = {name: {"state": counts[name]["state"]}
-                 for name in ("broker", "store", "spool", "standby") if name in counts}
+        names: tuple[str, ...] = ("broker", "store", "spool", "standby")
+        parts = {name: {"state": counts[name]["state"]} for name in names if name in counts}
         parts |= {"failures": counts["failures"], "alarms": {"state": health}}
         return {name: {key: text[:MOST_CHARS] for key, text in part.items()}
                 for name, part in parts.items()}
