@@ -13,6 +13,7 @@ _CODES = {
     "dose": "dose_given", "run": "run_begun", "correct": "correction_opened",
     "end_correction": "correction_over", "stop": "all_stopped", "resume": "dosing_resumed",
     "offer": "update_fetching", "cancel": "update_cancelled",
+    "certificate": "certificate_on_trial",
 }
 
 

@@ -133,12 +133,15 @@ def _check_fields(message: Message) -> None:
                          f"{sorted(found ^ set(message.fields))}")
 
 
+_SPANS = {type(None): "a name", int: "a text of at most {0} characters"}
+
+
 def _verb_table() -> str:
     rows = []
     for verb, arguments in messages_host.VERBS.items():
         shown = []
         for name, bounds in arguments.items():
-            span = "a name" if bounds is None else f"{bounds[0]} to {bounds[1]}"
+            span = _SPANS.get(type(bounds), "{0[0]} to {0[1]}").format(bounds)
             plain = name.strip("[]")
             shown.append(f"`{plain}` {span}{', optional' if plain != name else ''}")
         rows.append((f"`{verb}`", "; ".join(shown) or "none"))

@@ -120,6 +120,7 @@ class Node:
             store=store, clock=self.clock, outbox=self._outbox, handlers=handlers,
             events=self.events, beat=self._supervisor.beat,
             dose_or_handshake=self._doses.dose_or_handshake)
+        actions["certificate"] = self._network.take_certificate
         identity = (store.text("node_id"), store.blob("key"), self._boot_id)
         self._commands = CommandHandler(
             identity, clock=self.clock, command_ids=CommandIdLog(DATA + "/ids"), actions=actions,

@@ -62,6 +62,8 @@ class Publisher:
         self._refused_since_ms = 0  # the first of them
         self.connected = False
         self.last_stored_ms = None  # uptime at the newest down/stored
+        self.stored_sent_at_ms = -1  # when the records of this boot that it answers were sent
+        self.must_reconnect = False  # set to end the connection once no Ack waits, nor a dose runs
         self.last_error = ""  # why the last connection ended
         self.refused_count = 0  # incoming messages that were invalid or not for this node
         outbox.on_append = self._wake.set
@@ -127,6 +129,7 @@ class Publisher:
     async def _run_connection(self):
         broker = self._broker
         client = Client(broker.open, self._clock, self._options(), self._wake.set)
+        self.must_reconnect = False
         try:
             await client.open(broker.host, broker.port)
             async with self.dose_or_handshake:
@@ -143,6 +146,10 @@ class Publisher:
                 self._take_messages(client)
                 client.check()
                 self._send_first_ack(client)
+                if self.must_reconnect and not (
+                        self.has_unsent_ack or self.dose_or_handshake.locked()):
+                    await client.close(politely=True)
+                    return
                 if not (client.has_room and await self._send_what_fits(client)):
                     await self._wake.wait()
         finally:
@@ -293,6 +300,8 @@ class Publisher:
             if boot_id != stored.boot_id or seq > stored.seq_upto:
                 left.append((boot_id, seq))
         self.last_stored_ms = self._clock.now_ms()
+        if stored.sent_at_ms is not None:
+            self.stored_sent_at_ms = stored.sent_at_ms
         if len(left) < len(self._sent):
             self._progress_ms = self.last_stored_ms
         self._sent = left

@@ -12,9 +12,13 @@ import ssl
 class Tls:
     """Opens encrypted connections through idro.net.wifi; never falls back to plain ones."""
 
-    def __init__(self, ca, certificate, key, open):
-        """`open(host, port, ssl)` opens the streams. None or a damaged file fails in open()."""
-        self._files = (ca, certificate, key)
+    def __init__(self, ca, key, certificate, open):
+        """`certificate()` returns that of the next connection; `open(host, port, ssl)` opens the
+        streams. None or a damaged file fails in open()."""
+        self._ca = ca
+        self._key = key
+        self._certificate = certificate
+        self._presented = None
         self._open = open
         self._context = None
 
@@ -23,10 +27,13 @@ class Tls:
 
         A refused certificate raises OSError at the first read or write.
         """
+        certificate = self._certificate()
+        if certificate is not self._presented:
+            self._presented, self._context = certificate, None
         gc.collect()  # the buffers of TLS need 20 kB in one piece
         try:
             if self._context is None:
-                self._context = _context(*self._files)
+                self._context = _context(self._ca, certificate, self._key)
             _, writer = await self._open(host, port, self._context)
         except (ValueError, TypeError) as error:
             raise OSError(_why(error)) from None

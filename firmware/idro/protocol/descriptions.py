@@ -84,6 +84,8 @@ EVENT_TEXTS = {
     "update_confirmed":
         "The release on trial works as well as the last one and stays: release, version.",
     "update_reverted": "A release was rolled back to the previous one: release, version, reason.",
+    "certificate":
+        "A new certificate is on trial, in use, or given back for the old one: reason, by.",
 }
 
 QUANTITY_TEXTS = {

@@ -9,5 +9,5 @@ EVENTS = (
     "resumed", "latched", "correction", "authority", "configured", "clock_set", "gap",
     "flash_failed", "restarted", "memory_refused", "water", "irrigation_no_flow",
     "irrigation_stuck_on", "air_too_hot", "air_warms", "update_offered", "update_refused",
-    "update_downloaded", "update_trial", "update_confirmed", "update_reverted",
+    "update_downloaded", "update_trial", "update_confirmed", "update_reverted", "certificate",
 )

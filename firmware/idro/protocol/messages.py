@@ -63,8 +63,8 @@ Stored = namedtuple("Stored", ("boot_id", "seq_upto", "unix_ms", "sent_at_ms"))
 SignedMessage = namedtuple("SignedMessage", ("message", "signed", "auth"))
 
 _COMMAND_KEYS = ("v", "id", "verb", "args", "boot_id", "not_after_at_ms", "by", "auth")
-# (verb, ((argument, (low, high)), ...)); range None: a name; in brackets: optional. Plain tuples
-# need less heap; messages_host has VERBS.
+# (verb, ((argument, (low, high)), ...)); range None: a name; a number: text of at most so many
+# characters; in brackets: optional. Plain tuples need less heap; messages_host has VERBS.
 COMMANDS = (
     ("dose", (("actuator", None), ("volume_ul", (1, 20_000)))),
     ("run", (("actuator", None), ("for_ms", (100, 14_400_000)), ("[duty_pct]", (0, 100)))),
@@ -74,6 +74,7 @@ COMMANDS = (
     ("hold", (("for_ms", (0, 3_600_000)),)),
     ("stop", ()),
     ("resume", ()),
+    ("certificate", (("der", 684),)),  # base64 of 512 bytes
 )
 
 
@@ -207,6 +208,8 @@ def check_args(verb, args):
         if bounds is None:
             if not is_name(args.get(name)):
                 raise ProtocolError(f"args of {verb}: {name} is not a name")
+        elif isinstance(bounds, int):
+            validation.text(args, name, bounds)
         else:
             validation.integer(args, name, bounds[0], bounds[1])
     return args

@@ -25,7 +25,7 @@ _WARN = ("refused", "stopped", "fault_began", "gap", "restarted", "memory_refuse
          "update_reverted")
 _OK = ("dosed", "ran", "update_confirmed")
 _NOTE = ("boot", "armed", "resumed", "configured", "clock_set", "fault_ended", "correction",
-         "authority", "update_offered", "update_downloaded", "update_trial")
+         "authority", "update_offered", "update_downloaded", "update_trial", "certificate")
 # A reason in the middle of a sentence, such as ", now 31.0 °C".
 _MEASURED = N_(", {why}")
 
@@ -262,6 +262,7 @@ _PATTERNS = {
     "update_trial": N_("Software {version} runs on trial: no dosing until it is confirmed."),
     "update_confirmed": N_("Software {version} is confirmed."),
     "update_reverted": N_("Software {version} was rolled back to the previous version{because}"),
+    "certificate": N_("Connection to the broker{because}"),
 }
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "boot": _boot,

@@ -176,6 +176,12 @@ COMMANDS: Table = {
     "update_fetching": N_("the update to {version} is being downloaded"),
     "update_cancelled": N_("the update is cancelled"),
     "no_update": N_("no update was under way"),
+    "certificate_on_trial": N_("the new certificate is on trial"),
+    "certificate_in_use": N_("the new certificate is in use"),
+    "certificate_given_back": N_(
+        "the new certificate did not work in time: the old one is in use again"),
+    "certificate_malformed": N_("that is not a certificate of at most 512 bytes"),
+    "no_tls": N_("this board connects without encryption"),
     "not_a_run": N_("{actuator} takes a dose, not a run"),
     "dose_failed": N_("dosing failed and was started again"),
     "old_boot": N_("the command was meant for an earlier boot"),

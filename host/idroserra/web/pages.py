@@ -59,7 +59,8 @@ EVENT_KINDS = {
            "configured,fault_began,fault_ended,restarted,memory_refused,flash_failed,gap,"
            "clock_set,water,"
            "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms,update_offered,"
-           "update_refused,update_downloaded,update_trial,update_confirmed,update_reverted",
+           "update_refused,update_downloaded,update_trial,update_confirmed,update_reverted,"
+           "certificate",
     "decisions": "decided,refused,stopped,resumed,latched,armed,correction,authority,water,"
                  "irrigation_no_flow,irrigation_stuck_on,air_too_hot,air_warms",
     "doses": "dosed,ran,correction",

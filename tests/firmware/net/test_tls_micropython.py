@@ -35,7 +35,8 @@ async def open_line(name, port, ssl):
     return await asyncio.open_connection("127.0.0.1", port, ssl=ssl, server_hostname=name)
 
 async def main():
-    tls = Tls(der("ca"), der("cert"), der("key"), open_line)
+    certificate = der("cert")
+    tls = Tls(der("ca"), der("key"), lambda: certificate, open_line)
     options = Options(node, None, None, "idro/v1/" + node + "/up/status", b"offline", 4, 20000)
     client = Client(tls.open, Clock(), options, lambda: None)
     try:

@@ -323,7 +323,10 @@ def commands(draw):
     for entry, bounds in messages_host.VERBS[verb].items():
         if entry.startswith("[") and draw(st.booleans()):
             continue
-        args[entry.strip("[]")] = draw(names if bounds is None else st.integers(*bounds))
+        args[entry.strip("[]")] = draw(
+            names if bounds is None
+            else st.text("MIIBz+/=", max_size=bounds) if isinstance(bounds, int)
+            else st.integers(*bounds))
     return messages.Command(draw(ids), verb, args, draw(ids), draw(counts), draw(printable))
 
 
