@@ -177,6 +177,7 @@ MATRIX = (
     Rule("GET", "/api/nodes/{node}/key", _ADMIN),
     Rule("PUT", "/api/nodes/{node}/key", _ADMIN, "adopt node"),
     Rule("POST", "/api/nodes/{node}/key/settle", _ADMIN, "settle key"),
+    Rule("PUT", "/api/nodes/{node}/certificate", _ADMIN, "send certificate"),
     Rule("DELETE", "/api/nodes/{node}", _ADMIN, "forget node"),
     # Installation of a board at the browser.
     Rule("GET", "/settings/install", _ADMIN),

@@ -148,6 +148,9 @@ def _keep_certificates(line: Path, current: Path, report: Callable[[str], None])
     revoked = _revoked(line) | since
     write_private(line / CRL, authority.revocations(revoked))
     _copy_certificates(current / "nodes", line / "nodes", revoked, report)
+    for path in (current / "next").glob("*.pem"):  # what a node may have by now
+        (line / "next").mkdir(mode=0o700, exist_ok=True)
+        write_private(line / "next" / path.name, path.read_bytes())
     for path in (line / "nodes").glob("*.pem"):
         if read_certificate(path).serial_number in revoked:
             path.unlink()

@@ -5,6 +5,7 @@ In `data_dir/line`, for the host only:
     ca.pem ca.key            the CA; every node pins ca.pem
     host.pem host.key        this host, the user `host`
     nodes/NODE.pem .key      each node; its id is the user name
+    next/NODE.pem            another one for the same key, until the node uses it
     revoked.pem              the certificate revocation list (CRL)
     cluster.json             where a cluster of brokers stands for the one on this machine
 
@@ -22,12 +23,13 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from idroserra.broker.access import HOME_ASSISTANT, is_foreign
 from idroserra.core import protocol
 from idroserra.core.errors import ConfigError, HostError, UnknownNode
 from idroserra.pki.broker_ca import HOST, BrokerCA, read_certificate
-from idroserra.pki.x509 import write_private
+from idroserra.pki.x509 import read_key, write_private
 
 WRITTEN, KEPT, MOVED = "written", "kept", "moved"
 CRL_MISSING = "missing: restore it from a backup; without it revoked nodes could connect again"
@@ -89,6 +91,11 @@ class NodeCertificates(ABC):
         """Refuse a node's certificate and end its connection; `leaves`: and delete its retained
         messages. Returns False if no broker runs. Raises BrokerControlError."""
 
+    @abstractmethod
+    def _retire(self, node: str, files: tuple[Path, Path], crl: bytes) -> bool:
+        """Refuse a certificate of a node that has another. Returns False if no broker runs.
+        Raises BrokerControlError."""
+
     @property
     def nodes(self) -> list[Certificate]:
         """The certificates of all nodes, sorted by node."""
@@ -134,6 +141,46 @@ class NodeCertificates(ABC):
             made[0].rename(cert)
         return True
 
+    def renewal(self, node: str) -> Path:
+        """Return the path of the certificate that is to replace a node's; it may not exist."""
+        return self.folder / "next" / self.files(node)[0].name
+
+    def prepare_renewal(self, node: str) -> bytes:
+        """Issue another certificate for the key that a node has, and let it log in with either.
+
+        Returns it in DER. One that was prepared before is kept. Raises UnknownNode, ConfigError,
+        BrokerControlError."""
+        cert, key = self.files(node)
+        if not cert.exists():
+            raise UnknownNode(node)
+        path = self.renewal(node)
+        if not self._is_renewal(path, cert, key):
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            self.authority.issue_client(node, path, key, keeps_key=True)
+        certificate = read_certificate(path)
+        self._admit(node, certificate)
+        return certificate.public_bytes(Encoding.DER)
+
+    def finish_renewal(self, node: str) -> bool:
+        """Revoke the certificate that a node no longer uses; the prepared one replaces it.
+
+        Returns and raises as revoke(). Can be repeated until it returns."""
+        cert, key = self.files(node)
+        crl = self._revoke_serials(cert)
+        was_refused = self._retire(node, (cert, key), crl)
+        self.renewal(node).replace(cert)
+        return was_refused
+
+    def _is_renewal(self, path: Path, cert: Path, key: Path) -> bool:
+        """Whether a file has another valid certificate for a key; a restore may leave others."""
+        if not path.exists():
+            return False
+        found = read_certificate(path)
+        return (found.public_key() == read_key(key).public_key()
+                and self.authority.has_issued(found)
+                and found.serial_number not in self.revoked | {
+                    read_certificate(cert).serial_number})
+
     def rotate(self, node: str) -> bool:
         """Replace a node's certificate and revoke the old one.
 
@@ -154,13 +201,22 @@ class NodeCertificates(ABC):
         cert, key = self.files(node)
         if not cert.exists():
             raise UnknownNode(node)
-        crl = self.authority.revocations(
-            self.revoked | {read_certificate(cert).serial_number})
-        write_private(self._crl, crl)
+        renewal = self.renewal(node)
+        crl = self._revoke_serials(cert, *([renewal] if renewal.exists() else ()))
+        if renewal.exists():
+            self._retire(node, (renewal, key), crl)
         was_refused = self._refuse(node, (cert, key), crl, leaves=leaves)
+        renewal.unlink(missing_ok=True)
         key.unlink(missing_ok=True)
         cert.unlink()
         return was_refused
+
+    def _revoke_serials(self, *certs: Path) -> bytes:
+        """Add certificates to the CRL and return it."""
+        crl = self.authority.revocations(
+            self.revoked | {read_certificate(cert).serial_number for cert in certs})
+        write_private(self._crl, crl)
+        return crl
 
 
 def folder_of(data_dir: Path) -> Path:

@@ -31,7 +31,8 @@ from idroserra.pki.x509 import write_private
 FILES = SETTINGS, BROKERS_CA
 JOINED = "this host has joined the cluster of another: give the CA file of the brokers again"
 OLD_CERTIFICATE = ("its certificate is of an earlier version, which a cluster does not accept: "
-                    "`idroserra broker rotate {node}`, then `idroserra provision`")
+                    "`idroserra broker renew {node}` while the node is connected to another "
+                    "broker, else `idroserra broker rotate {node}`, then `idroserra provision`")
 
 
 class ClusterCertificates(NodeCertificates):
@@ -65,6 +66,11 @@ class ClusterCertificates(NodeCertificates):
         return {path.stem: _login(read_certificate(path)) for path in paths}
 
     @property
+    def renewals(self) -> set[str]:
+        """The logins of certificates that nodes are to get."""
+        return {_login(read_certificate(path)) for path in (self.folder / "next").glob("*.pem")}
+
+    @property
     def earlier(self) -> list[str]:
         """The nodes whose certificate a cluster does not accept."""
         return [user for user, login in self.logins.items() if not login]
@@ -85,6 +91,9 @@ class ClusterCertificates(NodeCertificates):
         """The cluster keeps no retained messages that a node could leave.
 
         All members that answer are asked: one that was started alone has users of its own."""
+        return self._retire(node, files, crl)
+
+    def _retire(self, node: str, files: tuple[Path, Path], crl: bytes) -> bool:
         login = _login(read_certificate(files[0]))
         if login:
             self.management.remove(login)

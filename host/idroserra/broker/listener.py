@@ -67,6 +67,21 @@ class NodeListener:
     def disconnect(self, node: str, cert: Path, key: Path, *, was_reloaded: bool) -> None:
         """Wait until the broker refuses a certificate, then end the node's open connection.
 
+        Parameters and errors are those of wait_until_refused()."""
+        self.wait_until_refused(node, cert, key, was_reloaded=was_reloaded)
+        with tempfile.TemporaryDirectory(dir=cert.parent) as folder:
+            takeover = Path(folder) / "takeover.pem", Path(folder) / "takeover.key"
+            self._authority.issue_client(node, *takeover, good_for=_TAKEOVER)
+            if not self.accepts(node, *takeover):
+                raise BrokerControlError(f"{node} cannot connect any more, but an open connection "
+                                         "remains until the broker restarts")
+
+    def wait_until_refused(
+        self, node: str, cert: Path, key: Path, *, was_reloaded: bool
+    ) -> None:
+        """Wait until the broker refuses a certificate. Each check that it accepts ends the open
+        connection of the node.
+
         `was_reloaded`: SIGHUP was sent to the broker; else another program may do so. Raises
         BrokerControlError."""
         until_s = time.monotonic() + (REFUSED_WITHIN_S if was_reloaded else RELOADED_WITHIN_S)
@@ -81,12 +96,6 @@ class NodeListener:
                 raise BrokerControlError(
                     f"the broker still accepts {node} after its revocation: restart the broker")
             time.sleep(_POLL_S)
-        with tempfile.TemporaryDirectory(dir=cert.parent) as folder:
-            takeover = Path(folder) / "takeover.pem", Path(folder) / "takeover.key"
-            self._authority.issue_client(node, *takeover, good_for=_TAKEOVER)
-            if not self.accepts(node, *takeover):
-                raise BrokerControlError(f"{node} cannot connect any more, but an open connection "
-                                         "remains until the broker restarts")
 
 
 def listener_addresses(path: Path) -> list[tuple[str, int]]:

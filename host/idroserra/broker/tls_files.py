@@ -75,6 +75,16 @@ class BrokerCertificates(NodeCertificates):
             control.clear(topics_of(node))
         return True
 
+    def _retire(self, node: str, files: tuple[Path, Path], crl: bytes) -> bool:
+        """Where the broker reloads late, the node connects once more."""
+        self.broker.write(self.broker.path / "revoked.pem", crl)
+        was_reloaded = mosquitto.reload(self.broker.pid_file)
+        if self._control() is None:
+            return False
+        NodeListener(self.broker.configuration, self.authority).wait_until_refused(
+            node, *files, was_reloaded=was_reloaded)
+        return True
+
     def _write_access(self, nodes: Iterable[str]) -> None:
         self.broker.write(self.broker.access, access_file(sorted(nodes)))
 

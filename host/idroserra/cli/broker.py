@@ -11,12 +11,14 @@ import typer
 
 from idroserra.broker.access import HOME_ASSISTANT, is_foreign
 from idroserra.cli.serve import ConfigFile
-from idroserra.client.requests import AsJson
+from idroserra.client.http import DEFAULT_URL, HostClient
+from idroserra.client.requests import AsJson, NodeName, Url
 
 if TYPE_CHECKING:
     from idroserra.broker.certificates import NodeCertificates
 
 NODE_PORT, HOST_PORT, MANAGEMENT_PORT = 8883, 8884, 15671
+WAIT_MINUTES = 20  # a trial at the node takes 15
 
 
 class Engine(StrEnum):
@@ -104,7 +106,26 @@ def rotate(node: User, config: ConfigFile = None, *, as_json: AsJson = False) ->
     _print_broker(is_rejected, as_json)
     if not as_json and node != HOME_ASSISTANT and not is_foreign(node):
         typer.echo(f"next: `idroserra provision` with the board of {node} on USB; until then it "
-                   "controls offline and stores its records")
+                   "controls offline and stores its records. `broker renew` needs no USB while "
+                   "the old certificate is valid")
+
+
+@app.command("renew")
+def renew(
+    node: NodeName,
+    wait_minutes: Annotated[float, typer.Option(
+        "--wait", min=0, help="For how many minutes the node is asked again.")] = WAIT_MINUTES,
+    config: ConfigFile = None, url: Url = DEFAULT_URL, *, as_json: AsJson = False,
+) -> None:
+    """Give a node a new certificate over the air and revoke the old one. Can be repeated."""
+    from idroserra.provisioning import renewal
+
+    certificates = _certificates(config)
+    is_rejected = renewal.renew(
+        HostClient(url), certificates, node, wait_minutes * 60,
+        lambda text: None if as_json else typer.echo(text))
+    _print_files(certificates, node, as_json, "renewed")
+    _print_broker(is_rejected, as_json)
 
 
 @app.command("revoke")

@@ -38,7 +38,12 @@ def send_and_wait(
     ttl_ms = DOSE_TTL_MS if verb == "dose" else TTL_MS
     body = {"verb": verb, "args": args, "by": cli_user(), "ttl_ms": ttl_ms}
     command = client.send("POST", f"{node_path(node)}/commands", body)
-    deadline_s = time.monotonic() + ttl_ms / 1_000 + ANSWER_GRACE_S
+    return wait_for_end(client, command, ttl_ms / 1_000 + ANSWER_GRACE_S)
+
+
+def wait_for_end(client: HostClient, command: dict[str, Any], wait_s: float) -> dict[str, Any]:
+    """Wait for the end of a command that was sent, and return it."""
+    deadline_s = time.monotonic() + wait_s
     while (command["state"] == "pending" and command["reason"] is None
            and time.monotonic() < deadline_s):
         time.sleep(POLL_S)

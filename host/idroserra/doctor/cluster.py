@@ -115,7 +115,7 @@ def _users(certificates: ClusterCertificates) -> Iterator[Check]:
     missing = [name for name, login in logins.items() if login and login not in known]
     accepted = {one["user"] for one in certificates.management.get(
         f"/vhosts/{cell}/permissions?columns=user") or ()}
-    stale = sorted(accepted - {cell, *logins.values()})
+    stale = sorted(accepted - {cell, *logins.values(), *certificates.renewals})
     definitions = ("`idroserra broker init` writes definitions.json: copy it to one broker, and "
                    f"there: rabbitmqctl import_definitions {CONFIG_DIR}/definitions.json")
     if missing:

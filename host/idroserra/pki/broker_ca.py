@@ -17,7 +17,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from idro.protocol.topics import RESERVED_NODE_IDS
 from idroserra.core.errors import ConfigError
-from idroserra.pki.x509 import PEM, CertificateAuthority, Validity, general_name, make_authority
+from idroserra.pki.x509 import (
+    PEM,
+    CertificateAuthority,
+    Validity,
+    general_name,
+    make_authority,
+    read_key,
+)
 
 BEGINS = datetime(1970, 1, 1, tzinfo=UTC)
 ENDS = datetime(2049, 12, 31, tzinfo=UTC)  # the last year of ASN.1 UTCTime
@@ -65,10 +72,11 @@ class BrokerCA(CertificateAuthority):
 
     def issue_client(
         self, user: str, cert_path: Path, key_path: Path, *, good_for: timedelta | None = None,
-        now: datetime | None = None,
+        now: datetime | None = None, keeps_key: bool = False,
     ) -> None:
         """Write key and certificate of the broker's user `user`, valid for 20 years, or for
-        `good_for` from now. Raises OSError.
+        `good_for` from now. With `keeps_key` the certificate is for the key in `key_path`. Raises
+        OSError, and ConfigError for that key.
 
         mosquitto reads the common name. A cluster of brokers reads the alternative names: the
         URI is the login, and a DNS name the only client id that it accepts; `host`, which has
@@ -78,7 +86,7 @@ class BrokerCA(CertificateAuthority):
         login = x509.UniformResourceIdentifier(f"{self.cell}:{secrets.token_hex(6)}")
         client_id = [] if user == HOST else [x509.DNSName(user)]
         self._issue(user, Validity(BEGINS, min(ends, ENDS)), [ExtendedKeyUsageOID.CLIENT_AUTH],
-                    cert_path, key_path, alt_names=[login, *client_id])
+                    cert_path, key_path, alt_names=[login, *client_id], keeps_key=keeps_key)
 
     def revocations(self, serials: Iterable[int], now: datetime | None = None) -> bytes:
         """Return the signed certificate revocation list (CRL) as PEM.
@@ -135,10 +143,6 @@ def to_der(cert_path: Path, key_path: Path) -> tuple[bytes, bytes]:
 
     Raises ConfigError."""
     certificate = read_certificate(cert_path).public_bytes(serialization.Encoding.DER)
-    try:
-        key = serialization.load_pem_private_key(key_path.read_bytes(), None)
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigError(str(key_path), "", f"not a key: {error}") from None
-    return certificate, key.private_bytes(
+    return certificate, read_key(key_path).private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.NoEncryption())

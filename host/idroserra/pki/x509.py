@@ -64,12 +64,11 @@ class CertificateAuthority:
     def _issue(
         self, name: str, validity: Validity, purposes: Sequence[x509.ObjectIdentifier],
         cert_path: Path, key_path: Path, *, alt_names: Sequence[x509.GeneralName],
-        is_chained: bool = False,
+        is_chained: bool = False, keeps_key: bool = False,
     ) -> None:
-        """Write a new key and its certificate; is_chained appends the CA certificate.
-
-        Raises OSError."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        """Write a new key, or keep the one that is there, and write its certificate; is_chained
+        appends the CA certificate. Raises OSError; ConfigError for a key that is kept."""
+        key = read_key(key_path) if keeps_key else ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
         unsigned = (
             _builder(subject, self.certificate.subject, key.public_key(), validity, is_ca=False)
@@ -80,8 +79,20 @@ class CertificateAuthority:
         )
         text = unsigned.sign(self._key, hashes.SHA256()).public_bytes(PEM)
         cert_path.unlink(missing_ok=True)  # a crash must not leave it beside a new key
-        _write_key(key_path, key)
+        if not keeps_key:
+            _write_key(key_path, key)
         write_private(cert_path, text + self.certificate.public_bytes(PEM) if is_chained else text)
+
+
+def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """Return the private key in a file. Raises ConfigError."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(str(path), "", f"not a key: {error}") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ConfigError(str(path), "", "not an ECDSA key")
+    return key
 
 
 def make_authority(

@@ -1,1 +1,1 @@
-"""Provisions a flashed board over USB as a node of a site (docs/flash.md)."""
+"""Sets a flashed board up as a node of a site (docs/flash.md), and renews its certificate."""

@@ -32,8 +32,9 @@ NAMES = ("wifi_ssid", "wifi_pass", "wifi_dbm", "wifi_country", "broker_host", "b
 SECRETS = frozenset({"wifi_pass", "broker_pass", "tls_key", KEY})
 UNSHOWN = SECRETS | {"tls_ca", "tls_cert", *UPDATE_KEYS}  # only their hash is read
 _NUMBERS = frozenset({"broker_port", "wifi_dbm", TLS})
+_TRIAL = ("tls_tries", "tls_next")  # of a certificate that came over the air
 # The firmware's own entries; they are erased with the node.
-_KEPT = ("earned_s", "ledger", "kept", "owed", "learned", "crash_log", "console",
+_KEPT = (*_TRIAL, "earned_s", "ledger", "kept", "owed", "learned", "crash_log", "console",
          "security_a", "security_b", "reverted", "update_told")
 _KEY_BYTES = 32
 _FULL = ("NOT_ENOUGH_SPACE", "NO_FREE_PAGES", "PAGE_FULL")
@@ -171,6 +172,8 @@ class NodeNvs:
         Raises FlashError, and leaves the board without a node id, if a value is refused or reads
         back differently."""
         self._change(f"_e({ID!r})", ID)
+        for name in _TRIAL:  # what comes over USB is what counts
+            self._change(f"_e({name!r})", name)
         rest = {name: values[name] for name in NAMES if name in values and name != ID}
         for name, value in rest.items():
             self._set(name, value)

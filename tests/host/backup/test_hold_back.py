@@ -286,6 +286,23 @@ def test_a_newer_certificate_of_the_backup_is_not_lost(tmp_path):
     assert revoked_in(new / "line") == certificates.revoked
 
 
+def test_a_renewal_that_had_begun_can_be_finished(tmp_path):
+    folder = tmp_path / "old"
+    make_node(folder)
+    tls_files.init(folder, ["localhost"], node_port=free_port(), host_port=free_port())
+    certificates = tls_files.BrokerCertificates(folder)
+    certificates.issue(NODE)
+    back_up(folder, tmp_path / "before.backup")
+    renewed = certificates.prepare_renewal(NODE)
+    for minute, name in enumerate(("before", "while")):
+        back_up(folder, tmp_path / "while.backup")
+        restore(tmp_path / f"{name}.backup", folder, NOW.replace(minute=minute), lambda _: None)
+        assert certificates.prepare_renewal(NODE) == renewed
+    certificates.finish_renewal(NODE)
+    restore(tmp_path / "while.backup", folder, NOW.replace(minute=2), lambda _: None)
+    assert certificates.prepare_renewal(NODE) != renewed  # which is in use
+
+
 def test_a_backup_without_keys_leaves_the_certificates_of_the_broker(tmp_path):
     folder, line = tmp_path / "old", tmp_path / "old" / "line"
     make_node(folder)

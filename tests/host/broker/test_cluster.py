@@ -19,13 +19,16 @@ from idroserra.backup.restore import restore
 from idroserra.broker import management
 from idroserra.broker.certificates import broker_folder_of
 from idroserra.broker.rabbitmq import MAX_IN_HAND, erlang_name
+from idroserra.client.http import HostClient
 from idroserra.doctor.cluster import check_cluster
 from idroserra.mqtt import packets
+from idroserra.provisioning import renewal
 from support.cluster_clients import Client, host_of, is_still_there, node_of
 from support.rabbitmq_cluster import MEMBERS, RabbitCluster
 from support.real_host import KEY
 from support.source_tree import ROOT
 from support.tcp_link import TcpLink
+from support.tls_node import TlsNode
 from support.wait import wait_until
 
 ONE, TWO = "lettuce", "basil"
@@ -169,6 +172,39 @@ def test_a_revoked_certificate_is_refused_and_its_connection_ends(brokers, tmp_p
     assert brokers.certificates.revoke("old")
     with closing(Client(brokers, "old", files=files)) as thief:
         assert not thief.is_accepted
+
+
+def test_a_node_gets_a_new_login_over_the_air(brokers, link, tmp_path, monkeypatch):
+    monkeypatch.setattr(renewal, "PAUSES_S", (3.0,))
+    name, certificates = "renewed", brokers.certificates
+    certificates.issue(name)
+    old = certificates.logins[name]
+    host = host_of(brokers, link.port, tmp_path / "host")
+    host.service.nodes.adopt(name, KEY)
+    board = TlsNode(tmp_path / "board", name, link.port, certificates.server_ca,
+                    certificates.files(name), KEY)
+    board.start()
+    try:
+        host.settle(name, 1)
+        certificates.prepare_renewal(name)
+        assert {old, *certificates.renewals} <= set(logins(brokers))
+        assert findings(brokers)["users of the cluster"][0] == "ok"
+        assert renewal.renew(
+            HostClient(host.url), certificates, name, 60, lambda text: None)
+        assert certificates.logins[name] != old
+        assert old not in logins(brokers)
+        host.settle(name, host.counts()["nodes"][name]["stored"] + 2)
+    finally:
+        board.kill()
+        host.stop()
+    certificates.prepare_renewal(name)
+    assert certificates.revoke(name)
+    assert not set(logins(brokers)) - {*certificates.logins.values()} - {
+        certificates.authority.cell, "guest"}
+
+
+def logins(brokers):
+    return [one["name"] for one in brokers.certificates.management.get("/users?columns=name")]
 
 
 def test_no_file_of_a_broker_brings_a_revoked_certificate_back(brokers, tmp_path):

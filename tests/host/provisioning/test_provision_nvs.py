@@ -48,6 +48,16 @@ def test_what_is_written_is_what_the_firmware_reads(power_up):
                                    "broker_port": 1_885}
 
 
+def test_what_comes_over_usb_ends_the_trial_of_a_certificate(power_up):
+    prompt = power_up()
+    nvs = NodeNvs(prompt)
+    nvs.write(FIRST)
+    prompt.execute("_n.set_i32('tls_tries',3);_n.set_blob('tls_next',b'0')", "a trial began")
+    assert values(prompt.file) == FIRST | {"tls_tries": 3, "tls_next": b"0"}
+    nvs.write(FIRST)
+    assert values(prompt.file) == FIRST
+
+
 def cut_after(power_up, writes):
     """Return what lies there after the power went at a write; None once all were done."""
     prompt = power_up(writes_left=writes)

@@ -1,4 +1,5 @@
-"""The HTTP API of node keys: adopt a node, choose between two keys, forget a node.
+"""The HTTP API of node keys: adopt a node, choose between two keys, send a certificate, forget a
+node.
 
 Responses contain fingerprints, never keys.
 """
@@ -13,10 +14,12 @@ from idroserra.auth.identity import check_recent_password, verified_name
 from idroserra.core import protocol
 from idroserra.core.validation import string_pattern
 from idroserra.nodes.registry import Nodes
-from idroserra.web.api.schemas import In, Out, error_replies
+from idroserra.web.api.nodes import CERTIFICATE, command_json
+from idroserra.web.api.schemas import AskedBy, CommandOut, In, Out, error_replies
 from idroserra.web.context import WebContext
 from idroserra.web.routing import Routes
 
+_TTL_MS = 10_000  # of a command
 _HEX = r"^[0-9a-f]{64}$"
 _ERROR_REPLIES = error_replies({
     403: "The password is needed again.", 404: "No such node.",
@@ -28,6 +31,12 @@ class KeyIn(In):
     """The key that a node shares with the host."""
 
     key: Annotated[str, string_pattern(_HEX, description="32 bytes, as 64 hex digits.")]
+
+
+class CertificateIn(AskedBy):
+    """A new certificate for the key with which a node connects to the broker."""
+
+    der: Annotated[str, Meta(max_length=684, description="At most 512 bytes, in base64.")]
 
 
 class FingerprintIn(In):
@@ -75,6 +84,13 @@ def keys_router(context: WebContext) -> Routes:
         titles.record_keys(nodes.stage_key(node, bytes.fromhex(body.key)), verified_name("api"))
         commands.send_configs()
         return _key_json(nodes, node)
+
+    @router.put("/{node}/certificate", status=202, answer=CommandOut)
+    def send_certificate(node: str, body: CertificateIn) -> dict[str, Any]:
+        """Send a node a new certificate. Repeat it until the answer is certificate_in_use."""
+        check_recent_password()
+        return command_json(commands.state(commands.send(
+            node, CERTIFICATE, {"der": body.der}, body.by, _TTL_MS)))
 
     @router.post("/{node}/key/settle", answer=KeyOut)
     def settle(node: str, body: FingerprintIn) -> dict[str, Any]:

@@ -48,6 +48,7 @@ MOST_REJECTED = 1_000
 # Need a recent password: doses, and settings that limit or scale doses and filling or the readings
 # that these follow, that say how old such a reading may be, or that can lift a hold.
 FRESH_VERBS = ("dose", "correct")
+CERTIFICATE = "certificate"  # has a route of its own, for administrators
 FRESH_SETTINGS = frozenset({
     "dosing.enabled", "dosing.authority_pct", "ph.down_ul_per_ph", "ph.up_ul_per_ph",
     "ec.ul_per_100_us_cm", "reservoir.area_cm2", "level.low_mm", "level.full_mm",
@@ -172,6 +173,8 @@ def _add_actions(router: Routes, commands: Commands, nodes: Nodes, views: NodeVi
         def begin() -> dict[str, Any]:
             if body.verb in FRESH_VERBS:
                 check_recent_password()
+            if body.verb == CERTIFICATE:
+                raise BadRequest("verb: certificate: PUT /api/nodes/NODE/certificate")
             if body.ends is not None and body.verb != "resume":
                 raise BadRequest("ends: only a resume has it")
             command_id = commands.send(
