@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+def parameters(description: str, defaults: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return the parameters of a bench from the command line, one option for each of `defaults`,
+    and whether its section is to be written."""
+    parser = argparse.ArgumentParser(description=description)
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    parser.add_argument("--record", action="store_true", help="write the section of RESULTS.md")
+    asked = vars(parser.parse_args())
+    return asked, bool(asked.pop("record"))
 
 
 def write_section(name: str, command: str, rows: Iterable[str], file: Path = RESULTS) -> None:

@@ -7,7 +7,6 @@ with what they take when nothing is sent.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 sys.path.extend([str(HERE.parent), str(HERE.parents[1] / "tests")])
 
-from results import write_section  # noqa: E402
+from results import parameters, write_section  # noqa: E402
 
 from campaigns.chaos.cell_fleet import CellPlan, fleet  # noqa: E402
 from campaigns.chaos.cells import Cell, CellRig, HostServer  # noqa: E402
@@ -133,12 +132,7 @@ def table(costs: list[Cost]) -> Iterator[str]:
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description="Messages at mosquitto and at a cluster.")
-    for name, default in Plan()._asdict().items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
-    parser.add_argument("--record", action="store_true", help="write the section of RESULTS.md")
-    asked = vars(parser.parse_args())
-    is_recorded = asked.pop("record")
+    asked, is_recorded = parameters("Messages at mosquitto and at a cluster.", Plan()._asdict())
     plan = Plan(**asked)
     with tempfile.TemporaryDirectory(prefix="idroserra-cluster-") as name:
         rows = list(table(list(run(plan, Path(name)))))

@@ -8,7 +8,6 @@ the end all records are counted in the store.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
@@ -27,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.extend([str(HERE), str(HERE.parent), str(HERE.parents[1] / "tests")])
 
 from fleet import KEY  # noqa: E402
-from results import write_section  # noqa: E402
+from results import parameters, write_section  # noqa: E402
 
 from campaigns.chaos.reconciliation import spool_counts  # noqa: E402  found beside the tests
 from idroserra.auth.local_token import token_for  # noqa: E402
@@ -315,12 +314,7 @@ def run(plan: Plan, folder: Path) -> Outcome:
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description="Many nodes against one host.")
-    for name, default in Plan()._asdict().items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
-    parser.add_argument("--record", action="store_true", help="write the section of RESULTS.md")
-    asked = vars(parser.parse_args())
-    is_recorded = asked.pop("record")
+    asked, is_recorded = parameters("Many nodes against one host.", Plan()._asdict())
     plan = Plan(**asked)
     with tempfile.TemporaryDirectory(prefix="idroserra-nodes-") as name:
         one = run(plan, Path(name))
