@@ -115,6 +115,7 @@ class Publisher:
             self.on_alive()
             try:
                 await self._run_connection()
+                back_off_ms = MIN_BACK_OFF_MS  # must_reconnect: the connection was good
             except LinkError as error:
                 self.last_error = error.why
             except MemoryError:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from test_publisher import Node
 
+from idro.net.publisher import MIN_BACK_OFF_MS
 from idro.protocol.messages import Ack
 from idro.protocol.reason import Reason
 from support.fake_host import FakeHost
@@ -57,6 +58,16 @@ def test_it_waits_for_the_end_of_a_dose(node, host, eventually):
     node.call(node.publisher.dose_or_handshake.release)
     node.append(1)
     eventually(lambda: host.topics.count("info") == 2, 20, "another connection")
+
+
+def test_repeated_it_delays_no_stop_more_than_the_first_time(node, host, eventually):
+    """The host repeats a certificate every half minute: a back-off must not grow to one."""
+    for count in range(1, 5):
+        eventually(lambda count=count: host.topics.count("info") == count, 20, "a connection")
+        node.call(setattr, node.publisher, "must_reconnect", True)
+        node.append(1)
+    eventually(lambda: host.topics.count("info") == 5, 20, "another connection")
+    assert node.back_offs_ms == [MIN_BACK_OFF_MS] * 4
 
 
 def test_records_confirmed_are_known_by_when_they_were_sent(node, host, eventually):
