@@ -15,9 +15,11 @@ broker/rabbitmq.py.
 
 from __future__ import annotations
 
+import fcntl
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,6 +42,10 @@ class NotInitialized(HostError):
     """The folder of the TLS files does not exist."""
 
     exit_code = 2
+
+
+class ReplacedMeanwhile(HostError):
+    """Another command changes the certificate of the node."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,21 @@ class NodeCertificates(ABC):
         """Return the path of the certificate that is to replace a node's; it may not exist."""
         return self.folder / "next" / self.files(node)[0].name
 
+    @contextmanager
+    def renewing(self, node: str) -> Iterator[None]:
+        """Keep other renewals of a node away. Raises UnknownNode, ReplacedMeanwhile."""
+        try:
+            file = self.files(node)[1].open("rb")
+        except FileNotFoundError:
+            raise UnknownNode(node) from None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ReplacedMeanwhile(
+                    f"{node}: another `broker renew` of it runs: wait for its end") from None
+            yield
+
     def prepare_renewal(self, node: str) -> bytes:
         """Issue another certificate for the key that a node has, and let it log in with either.
 
@@ -157,18 +178,22 @@ class NodeCertificates(ABC):
         if not self._is_renewal(path, cert, key):
             path.parent.mkdir(mode=0o700, exist_ok=True)
             self.authority.issue_client(node, path, key, keeps_key=True)
-        certificate = read_certificate(path)
-        self._admit(node, certificate)
-        return certificate.public_bytes(Encoding.DER)
+        self._admit(node, read_certificate(path))
+        return _der(path)
 
-    def finish_renewal(self, node: str) -> bool:
-        """Revoke the certificate that a node no longer uses; the prepared one replaces it.
+    def finish_renewal(self, node: str, der: bytes) -> bool:
+        """Revoke the certificate that a node no longer uses; `der`, the prepared one, replaces it.
 
-        Returns and raises as revoke(). Can be repeated until it returns."""
+        Returns and raises as revoke(), and ReplacedMeanwhile. Can be repeated until it returns."""
         cert, key = self.files(node)
+        renewal = self.renewal(node)
+        if not renewal.exists() or _der(renewal) != der:
+            raise ReplacedMeanwhile(
+                f"{node}: another command has replaced or revoked its certificate meanwhile: "
+                "nothing else was revoked")
         crl = self._revoke_serials(cert)
         was_refused = self._retire(node, (cert, key), crl)
-        self.renewal(node).replace(cert)
+        renewal.replace(cert)
         return was_refused
 
     def _is_renewal(self, path: Path, cert: Path, key: Path) -> bool:
@@ -217,6 +242,10 @@ class NodeCertificates(ABC):
             self.revoked | {read_certificate(cert).serial_number for cert in certs})
         write_private(self._crl, crl)
         return crl
+
+
+def _der(path: Path) -> bytes:
+    return read_certificate(path).public_bytes(Encoding.DER)
 
 
 def folder_of(data_dir: Path) -> Path:

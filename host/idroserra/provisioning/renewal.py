@@ -35,11 +35,12 @@ def renew(
     """Give a node a new certificate and revoke the old one; True if the broker refuses it.
 
     Raises CommandFailed if the node does not take it, and what NodeCertificates raises."""
-    client.node(node)  # before anything changes: the host knows it
-    der = certificates.prepare_renewal(node)
-    say(f"{node}: the broker accepts a new certificate beside the old one")
-    _send_until_used(client, node, der, wait_s, say)
-    is_refused = certificates.finish_renewal(node)
+    with certificates.renewing(node):
+        client.node(node)  # before anything changes: the host knows it
+        der = certificates.prepare_renewal(node)
+        say(f"{node}: the broker accepts a new certificate beside the old one")
+        _send_until_used(client, node, der, wait_s, say)
+        is_refused = certificates.finish_renewal(node, der)
     say(f"{node}: uses the new certificate; the old one is revoked")
     return is_refused
 

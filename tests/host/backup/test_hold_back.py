@@ -298,7 +298,7 @@ def test_a_renewal_that_had_begun_can_be_finished(tmp_path):
         back_up(folder, tmp_path / "while.backup")
         restore(tmp_path / f"{name}.backup", folder, NOW.replace(minute=minute), lambda _: None)
         assert certificates.prepare_renewal(NODE) == renewed
-    certificates.finish_renewal(NODE)
+    certificates.finish_renewal(NODE, renewed)
     restore(tmp_path / "while.backup", folder, NOW.replace(minute=2), lambda _: None)
     assert certificates.prepare_renewal(NODE) != renewed  # which is in use
 

@@ -139,7 +139,7 @@ def test_it_is_finished_if_the_broker_could_not_be_asked(site, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr(type(site.certificates), "_retire", refuse)
         with pytest.raises(BrokerControlError):
-            site.certificates.finish_renewal(NODE)
+            site.certificates.finish_renewal(NODE, new)
     assert site.der() == before
     done = site.renew()
     assert done.exit_code == 0, done.output
