@@ -162,14 +162,19 @@ def _copy_certificates(
 ) -> None:
     """Copy each certificate that is not revoked with its key; report those that are damaged.
 
-    A revoked one may be older than that of the backup. Raises OSError."""
+    A revoked one may be older than that of the backup, or the node uses the one that was to
+    replace it. Raises OSError."""
     target.mkdir(mode=0o700, exist_ok=True)
     for cert in sorted(source.glob("*.pem")):
         key = cert.with_suffix(".key")
         try:
-            if read_certificate(cert).serial_number in revoked:
+            renewal = source.parent / "next" / cert.name
+            newest = cert
+            if read_certificate(cert).serial_number in revoked and renewal.exists():
+                newest = renewal
+            if read_certificate(newest).serial_number in revoked:
                 continue
-            files = {path.name: path.read_bytes() for path in (cert, key)}
+            files = {cert.name: newest.read_bytes(), key.name: key.read_bytes()}
         except (ConfigError, OSError) as error:
             report(f"{error}: not kept: issue a certificate to the node again")
             continue
