@@ -133,9 +133,13 @@ class NodeCertificates(ABC):
 
     def issue(self, node: str) -> bool:
         """Issue a certificate for a node, which the broker accepts at once; return False if it
-        has one. Raises BrokerControlError."""
+        has one. A renewal that revoked the old one is completed. Raises BrokerControlError."""
         cert, key = self.files(node)
         if cert.exists() and key.exists():
+            renewal = self.renewal(node)
+            if (self._is_renewal(renewal, cert, key)
+                    and read_certificate(cert).serial_number in self.revoked):
+                self.finish_renewal(node, _der(renewal))
             return False
         cert.parent.mkdir(mode=0o700, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cert.parent) as folder:

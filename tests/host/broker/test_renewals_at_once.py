@@ -1,10 +1,11 @@
-"""Two commands that change the certificate of one node at once; no broker runs."""
+"""Commands that change the certificate of a node during its renewal; no broker runs."""
 
 import pytest
 
 from idroserra.broker import tls_files
 from idroserra.broker.certificates import ReplacedMeanwhile
 from idroserra.broker.local import free_port
+from idroserra.broker.mosquitto import BrokerControlError
 from idroserra.client.http import HostClient
 from idroserra.pki.broker_ca import read_certificate
 from idroserra.provisioning import renewal
@@ -25,9 +26,9 @@ def serial(certificates):
 
 
 def test_the_second_of_two_renewals_is_refused(certificates):
-    with certificates.renewing(NODE):
-        with pytest.raises(ReplacedMeanwhile, match="another `broker renew` of it runs"):
-            renewal.renew(HostClient("http://127.0.0.1:1"), certificates, NODE, 0, print)
+    client = HostClient("http://127.0.0.1:1")
+    with certificates.renewing(NODE), pytest.raises(ReplacedMeanwhile, match="another"):
+        renewal.renew(client, certificates, NODE, 0, print)
     assert not certificates.renewal(NODE).exists()
     with certificates.renewing(NODE):
         pass  # it has ended
@@ -52,3 +53,24 @@ def test_a_renewal_ends_without_effect_on_what_another_command_issued(certificat
         certificates.finish_renewal(NODE, der)
     assert serial(certificates) not in certificates.revoked
     certificates.finish_renewal(NODE, newer)
+
+
+def test_a_board_gets_no_revoked_certificate_over_usb(certificates, monkeypatch):
+    """The end of the renewal was interrupted, or the broker did not answer."""
+    old = serial(certificates)
+    der = certificates.prepare_renewal(NODE)
+    with monkeypatch.context() as broken:
+        broken.setattr(type(certificates), "_retire", refuse)
+        for act in (lambda: certificates.finish_renewal(NODE, der),
+                    lambda: certificates.issue(NODE)):
+            with pytest.raises(BrokerControlError):
+                act()
+    assert serial(certificates) == old
+    assert old in certificates.revoked
+    assert not certificates.issue(NODE)  # as `provision` does
+    assert serial(certificates) != old
+    assert serial(certificates) not in certificates.revoked
+
+
+def refuse(*_, **__):
+    raise BrokerControlError("it does not answer")
