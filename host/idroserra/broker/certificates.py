@@ -191,13 +191,14 @@ class NodeCertificates(ABC):
         Returns and raises as revoke(), and ReplacedMeanwhile. Can be repeated until it returns."""
         cert, key = self.files(node)
         renewal = self.renewal(node)
-        if not renewal.exists() or _der(renewal) != der:
-            raise ReplacedMeanwhile(
-                f"{node}: another command has replaced or revoked its certificate meanwhile: "
-                "nothing else was revoked")
-        crl = self._revoke_serials(cert)
-        was_refused = self._retire(node, (cert, key), crl)
-        renewal.replace(cert)
+        with self._alone():
+            if not renewal.exists() or _der(renewal) != der:
+                raise ReplacedMeanwhile(
+                    f"{node}: another command has replaced or revoked its certificate meanwhile: "
+                    "nothing else was revoked")
+            crl = self._revoke_serials(cert)
+            was_refused = self._retire(node, (cert, key), crl)
+            renewal.replace(cert)
         return was_refused
 
     def _is_renewal(self, path: Path, cert: Path, key: Path) -> bool:
@@ -228,17 +229,25 @@ class NodeCertificates(ABC):
 
     def _revoke(self, node: str, *, leaves: bool = False) -> bool:
         cert, key = self.files(node)
-        if not cert.exists():
-            raise UnknownNode(node)
         renewal = self.renewal(node)
-        crl = self._revoke_serials(cert, *([renewal] if renewal.exists() else ()))
-        if renewal.exists():
-            self._retire(node, (renewal, key), crl)
-        was_refused = self._refuse(node, (cert, key), crl, leaves=leaves)
-        renewal.unlink(missing_ok=True)
-        key.unlink(missing_ok=True)
-        cert.unlink()
+        with self._alone():
+            if not cert.exists():
+                raise UnknownNode(node)
+            crl = self._revoke_serials(cert, *([renewal] if renewal.exists() else ()))
+            if renewal.exists():
+                self._retire(node, (renewal, key), crl)
+            was_refused = self._refuse(node, (cert, key), crl, leaves=leaves)
+            renewal.unlink(missing_ok=True)
+            key.unlink(missing_ok=True)
+            cert.unlink()
         return was_refused
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no other command revokes: each writes the whole revocation list."""
+        with self.authority.key_path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _revoke_serials(self, *certs: Path) -> bytes:
         """Add certificates to the CRL and return it."""

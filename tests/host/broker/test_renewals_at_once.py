@@ -1,6 +1,9 @@
 """Commands that change the certificate of a node during its renewal; no broker runs."""
 
+from threading import Thread
+
 import pytest
+from cryptography.x509 import load_pem_x509_crl
 
 from idroserra.broker import tls_files
 from idroserra.broker.certificates import ReplacedMeanwhile
@@ -10,7 +13,8 @@ from idroserra.client.http import HostClient
 from idroserra.pki.broker_ca import read_certificate
 from idroserra.provisioning import renewal
 
-NODE = "basil"
+NODE, OTHER = "basil", "lettuce"
+WAITS_S = 1.0  # of the second for the first: one that does not wait is done by then
 
 
 @pytest.fixture
@@ -70,6 +74,28 @@ def test_a_board_gets_no_revoked_certificate_over_usb(certificates, monkeypatch)
     assert not certificates.issue(NODE)  # as `provision` does
     assert serial(certificates) != old
     assert serial(certificates) not in certificates.revoked
+
+
+def test_no_revocation_is_lost_between_two_nodes(certificates, monkeypatch):
+    """Each writes the whole list, in the host's folder and in the broker's."""
+    certificates.issue(OTHER)
+    old = {one.serial for one in certificates.nodes}
+    ders = {node: certificates.prepare_renewal(node) for node in (NODE, OTHER)}
+    second = Thread(target=certificates.finish_renewal, args=(OTHER, ders[OTHER]))
+    retire = type(certificates)._retire
+
+    def late(self, node, *more):
+        if node == NODE:
+            second.start()
+            second.join(WAITS_S)
+        return retire(self, node, *more)
+
+    monkeypatch.setattr(type(certificates), "_retire", late)
+    certificates.finish_renewal(NODE, ders[NODE])
+    second.join()
+    assert certificates.revoked == old
+    copy = certificates.broker.path / "revoked.pem"
+    assert {one.serial_number for one in load_pem_x509_crl(copy.read_bytes())} == old
 
 
 def refuse(*_, **__):
