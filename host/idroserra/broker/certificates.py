@@ -234,9 +234,9 @@ class NodeCertificates(ABC):
             if not cert.exists():
                 raise UnknownNode(node)
             crl = self._revoke_serials(cert, *([renewal] if renewal.exists() else ()))
+            was_refused = self._refuse(node, (cert, key), crl, leaves=leaves)
             if renewal.exists():
                 self._retire(node, (renewal, key), crl)
-            was_refused = self._refuse(node, (cert, key), crl, leaves=leaves)
             renewal.unlink(missing_ok=True)
             key.unlink(missing_ok=True)
             cert.unlink()

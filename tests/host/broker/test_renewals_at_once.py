@@ -98,5 +98,18 @@ def test_no_revocation_is_lost_between_two_nodes(certificates, monkeypatch):
     assert {one.serial_number for one in load_pem_x509_crl(copy.read_bytes())} == old
 
 
+def test_revoking_takes_the_rights_first(certificates, monkeypatch):
+    """A broker that is late with the prepared certificate leaves the node no rights."""
+    certificates.prepare_renewal(NODE)
+    assert NODE in certificates.broker.access.read_text()
+    with monkeypatch.context() as broken:
+        broken.setattr(type(certificates), "_retire", refuse)
+        with pytest.raises(BrokerControlError):
+            certificates.revoke(NODE)
+    assert NODE not in certificates.broker.access.read_text()
+    certificates.revoke(NODE)
+    assert not certificates.renewal(NODE).exists()
+
+
 def refuse(*_, **__):
     raise BrokerControlError("it does not answer")
