@@ -36,23 +36,17 @@ class Node:
         self.commands, self.configs, self.stored = [], [], []
         self.has_memory = has_memory  # for its info message
         self.refusals = []
-        self.back_offs_ms = []
         handlers = Handlers(
             self.info, self.report, self.commands.append, self.configs.append, self.on_stored,
             lambda leaf, payload: None,
         )
         broker = Broker("127.0.0.1", port, NODE, None, False, asyncio.open_connection)
-        self.publisher = Publisher(broker, self.outbox, self.clock, handlers, self.jitter)
+        self.publisher = Publisher(broker, self.outbox, self.clock, handlers, random.randint)
         self.publisher.on_no_memory = lambda: self.refusals.append(self.clock.now_ms())
         self._loop = asyncio.new_event_loop()
         self._task = None
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-
-    def jitter(self, low, high):
-        """Note the back-off between two connections, of which half is jitter."""
-        self.back_offs_ms.append(2 * high)
-        return random.randint(low, high)
 
     def on_stored(self, payload):
         self.stored.append(messages.unpack_stored(NODE, payload).message)

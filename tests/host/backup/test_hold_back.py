@@ -286,43 +286,6 @@ def test_a_newer_certificate_of_the_backup_is_not_lost(tmp_path):
     assert revoked_in(new / "line") == certificates.revoked
 
 
-def test_a_renewal_that_had_begun_can_be_finished(tmp_path):
-    folder = tmp_path / "old"
-    make_node(folder)
-    tls_files.init(folder, ["localhost"], node_port=free_port(), host_port=free_port())
-    certificates = tls_files.BrokerCertificates(folder)
-    certificates.issue(NODE)
-    back_up(folder, tmp_path / "before.backup")
-    renewed = certificates.prepare_renewal(NODE)
-    for minute, name in enumerate(("before", "while")):
-        back_up(folder, tmp_path / "while.backup")
-        restore(tmp_path / f"{name}.backup", folder, NOW.replace(minute=minute), lambda _: None)
-        assert certificates.prepare_renewal(NODE) == renewed
-    certificates.finish_renewal(NODE, renewed)
-    restore(tmp_path / "while.backup", folder, NOW.replace(minute=2), lambda _: None)
-    assert certificates.prepare_renewal(NODE) != renewed  # which is in use
-
-
-def test_a_renewal_whose_end_was_interrupted_loses_no_certificate(tmp_path):
-    """The node uses the new one, the old one is revoked, and a backup of before is restored."""
-    folder = tmp_path / "old"
-    make_node(folder)
-    tls_files.init(folder, ["localhost"], node_port=free_port(), host_port=free_port())
-    certificates = tls_files.BrokerCertificates(folder)
-    back_up(folder, tmp_path / "empty.backup")
-    certificates.issue(NODE)
-    cert, key = certificates.files(NODE)
-    back_up(folder, tmp_path / "before.backup")
-    certificates.prepare_renewal(NODE)
-    new, its_key = certificates.renewal(NODE).read_bytes(), key.read_bytes()
-    write_private(folder / "line" / "revoked.pem", certificates.authority.revocations(
-        [read_certificate(cert).serial_number]))
-    for minute, name in enumerate(("before", "empty")):
-        restore(tmp_path / f"{name}.backup", folder, NOW.replace(minute=minute), lambda _: None)
-        assert (cert.read_bytes(), key.read_bytes()) == (new, its_key)
-    certificates.revoke(NODE)
-
-
 def test_a_backup_without_keys_leaves_the_certificates_of_the_broker(tmp_path):
     folder, line = tmp_path / "old", tmp_path / "old" / "line"
     make_node(folder)
