@@ -142,6 +142,11 @@ class Client:
         return self._decoder.refused_count + self._out_of_memory_count
 
     @property
+    def is_acknowledged(self):
+        """True when the broker has acknowledged everything published."""
+        return not self._in_flight
+
+    @property
     def has_room(self):
         """True when publish() would not wait."""
         if len(self._in_flight) >= MAX_IN_FLIGHT or len(self._outgoing) >= _CROWDED:
@@ -183,7 +188,7 @@ class Client:
                 for first, body, whole in self._decoder.feed(data):
                     self._take(first, body, whole)
                 self._changed.set()
-                if self._inbox or not had_room:
+                if self._inbox or not (had_room and self._in_flight):
                     self._on_change()
                 while len(self._inbox) >= MAX_INBOX:
                     self._inbox_read.clear()

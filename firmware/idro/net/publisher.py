@@ -149,9 +149,12 @@ class Publisher:
                 self._send_first_ack(client)
                 if self.must_reconnect and not (
                         self.has_unsent_ack or self.dose_or_handshake.locked()):
-                    await client.close(politely=True)
-                    return
-                if not (client.has_room and await self._send_what_fits(client)):
+                    # Bytes on their way may be lost with a connection that ends.
+                    if client.is_acknowledged:
+                        await client.close(politely=True)
+                        return
+                    await self._wake.wait()
+                elif not (client.has_room and await self._send_what_fits(client)):
                     await self._wake.wait()
         finally:
             self.connected = False
