@@ -16,8 +16,9 @@ from support.wait import wait_until
 _SHOWN = ("table, dl, .stack, .trend, .plots, .tiles, .sites, .nodes, .why-list, #notes,"
           " .lines.parts, .targets, #standing, #audit, #happened > ul, .bottles > ul,"
           " .recent-notes ol")
-# Forms, and the samples of the design system; a recipe is exported as its file.
-_FORMS = ("/settings", "/recipes", "/stock", "/design")
+# Forms, and the samples of the design system; a recipe is exported as its file. Other hosts export
+# what they have themselves.
+_FORMS = ("/settings", "/recipes", "/stock", "/design", "/hosts")
 _WITHOUT_MENU = """(shown) => !document.querySelector("main a[download]") &&
   [...document.querySelectorAll(shown)].some((one) => !one.closest("dialog"))"""
 _LINKS = """() => [...document.querySelectorAll("a[download]")]

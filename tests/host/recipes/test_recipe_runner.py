@@ -321,7 +321,8 @@ def test_a_run_of_an_unknown_node_is_stopped_and_touches_no_other(house, mosquit
     house.host.nodes.forget(NODE)
     house.wall.unix_ms += 2 * DAY_MS
     house.host.recipes.update()
-    eventually(lambda: other.configs[-1].values["ec.target_us_cm"] == 1_400, 10, "its third day")
+    eventually(lambda: other.configs and other.configs[-1].values["ec.target_us_cm"] == 1_400, 10,
+               "its third day")
     for _ in range(2):
         assert (house.run.state, house.run.reason) == ("stopped", Reason("not_adopted"))
         assert house.host.recipes.nodes_running("mine") == ["idro-b2"]
