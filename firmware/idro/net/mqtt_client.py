@@ -95,7 +95,7 @@ class Client:
     async def publish(self, topic, payload, qos=1, retain=False):
         """Send a message, bytes or a list of bytes, once the window has room. Raises LinkError.
 
-        Returns before it has arrived: see until_acknowledged().
+        Returns before it has arrived: see is_acknowledged.
         """
         self.check()
         if not self.has_room:
@@ -107,10 +107,6 @@ class Client:
             due_ms = self._clock.now_ms() + self._options.response_ms
             self._in_flight[packet_id] = [packet, due_ms, False]
         self._queue(packet)
-
-    async def until_acknowledged(self):
-        """Wait until the broker has acknowledged everything published. Raises LinkError."""
-        await self._wait_until(lambda: not self._in_flight)
 
     def publish_first(self, topic, payload):
         """Send a message with QoS 0 before everything queued, room or not. Raises LinkError."""

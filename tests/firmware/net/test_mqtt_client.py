@@ -59,7 +59,7 @@ def test_publishes_and_receives_with_the_retain_flag(mosquitto):
     async def scene():
         sender = await connected(mosquitto.port, options("node-1"))
         await sender.publish("t/kept", b"old", retain=True)
-        await sender.until_acknowledged()
+        await sender._wait_until(lambda: sender.is_acknowledged)
         reader = await connected(mosquitto.port, options("node-2"))
         await reader.subscribe("t/+")
         first = await next_message(reader)
@@ -151,7 +151,7 @@ def test_a_lost_broker_ends_the_connection_and_the_next_is_new(mosquitto):
         mosquitto.start()
         again = await connected(mosquitto.port)
         await again.publish("t", b"")
-        await again.until_acknowledged()
+        await again._wait_until(lambda: again.is_acknowledged)
         await again.close()
         return error
 

@@ -43,7 +43,7 @@ async def main(port, hole, closed):
     await one.open("127.0.0.1", port)
     await one.log_in()
     await one.publish("t/kept", b"kept", retain=True)
-    await one.until_acknowledged()
+    await one._wait_until(lambda: one.is_acknowledged)
     await one.subscribe("t/kept")
     message = await next_message(one)
     print(message.topic, message.payload, message.retain)

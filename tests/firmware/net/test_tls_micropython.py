@@ -45,7 +45,7 @@ async def main():
         await client.subscribe("idro/v1/" + node + "/down/+")
         for number in range(int(count)):
             await client.publish("idro/v1/" + node + "/up/ack", b"%d " % number + b"." * 3000)
-        await client.until_acknowledged()
+        await client._wait_until(lambda: client.is_acknowledged)
         while True:
             client.check()
             message = client.take_message()
