@@ -1,8 +1,12 @@
 """Maintains the connection to the broker and publishes the records of the outbox over it.
 
 It connects, subscribes, publishes status and info, then records in ascending order. A PUBACK only
-paces; the outbox deletes records on `down/stored` alone, and without progress for 30 s they are
+paces; the outbox deletes records on `down/stored` alone, and without progress for 20 s they are
 sent again. At most MAX_UNSTORED messages are unconfirmed by the host. Sampling never waits.
+
+A broker may lose the subscription while the connection lasts (RabbitMQ 4.0, when another broker
+starts that had it before): then no stop arrives either. So a connection without an answer is
+replaced, ever more rarely until one comes.
 
 A message for which memory is refused is delayed or dropped, `on_no_memory` is called, and the
 others continue: records before info and config.
@@ -26,13 +30,14 @@ Handlers = namedtuple(
 
 KEEPALIVE_S = 30
 RESPONSE_MS = 10_000
-RESEND_MS = 30_000
+RESEND_MS = 20_000
+_REPLACE_EVERY = 32  # resends at most, until the connection is replaced
 _RETRY_REPORT_MS = 30_000  # after memory was refused for it
 _OUT_OF_MEMORY_AFTER = 20
 MAX_UNSTORED = 8
 MAX_ACKS = 8
 MIN_BACK_OFF_MS = 1_000
-MAX_BACK_OFF_MS = 60_000
+MAX_BACK_OFF_MS = 20_000
 _STOP = b'"stop"'  # a message with it is taken before those that arrived earlier
 
 
@@ -55,6 +60,7 @@ class Publisher:
         self._position = None  # in the outbox, up to which this connection has published
         self._sent = []  # (boot_id, last seq) of messages not yet stored
         self._progress_ms = 0
+        self._resends = 0  # since the last answer
         self.dose_or_handshake = asyncio.Lock()  # see idro.app.dose_task
         self.on_alive = lambda: None  # called in every turn, at least once in a few minutes
         self.on_no_memory = lambda: None
@@ -229,6 +235,11 @@ class Publisher:
         now_ms = self._clock.now_ms()
         if self._sent and now_ms - self._progress_ms >= RESEND_MS:
             self._rewind()
+            self._resends += 1
+            if self._resends & (self._resends - 1) == 0 or self._resends % _REPLACE_EVERY == 0:
+                self.must_reconnect = True
+                self._wake.set()
+                return False
         if len(self._sent) >= MAX_UNSTORED:
             return False
         is_all_sent = self._position == self._outbox.newest
@@ -298,6 +309,7 @@ class Publisher:
         if stored is None:
             self.refused_count += 1
             return
+        self._resends = 0
         self._outbox.stored(stored.boot_id, stored.seq_upto)
         left = []
         for boot_id, seq in self._sent:

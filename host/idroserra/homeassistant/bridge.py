@@ -300,7 +300,9 @@ class Bridge:
         self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
         if not reason.is_failure:
-            client.subscribe([(SET_FILTER, 1), (f"{self._config.prefix}/status", 1)])
+            # QoS 0, as Home Assistant publishes: for QoS 1 RabbitMQ makes a queue, which it may
+            # delete when the end of an earlier connection comes late.
+            client.subscribe([(SET_FILTER, 0), (f"{self._config.prefix}/status", 0)])
             self._announce_at_s = time.monotonic()
 
     def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:

@@ -11,7 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from idroserra.core.config import MqttConfig
 from idroserra.core.errors import ConfigError
 
-RECONNECT_S = (1, 30)
+RECONNECT_S = (1, 5)
 SESSION_TAKEN_OVER = 0x8E  # reason code of DISCONNECT (MQTT 5, 3.14.2.1)
 
 

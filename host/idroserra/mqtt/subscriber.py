@@ -24,7 +24,7 @@ KEEPALIVE_S = 15  # in CONNECT; the broker disconnects after one and a half time
 QUIET_S = 7.0  # send PINGREQ after this time without traffic
 DEAD_S = 18.0  # reconnect after this time without received data
 ANSWER_S = 10.0
-RECONNECT_S = (1.0, 30.0)
+RECONNECT_S = (1.0, 5.0)
 MAX_PACKET_BYTES = 262_144
 _CHUNK_BYTES = 1_048_576
 # Under load the thread wakes up for this many bytes or after this time: a wake-up for every
