@@ -49,7 +49,7 @@ HOST: Levels = (
     ("server",),
     ("terminal", "reports", "prometheus"),
     ("web",),
-    ("demo", "doctor"),
+    ("demo", "doctor", "moving"),
     ("cli",),
 )
 FIRMWARE: Levels = (

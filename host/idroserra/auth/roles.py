@@ -178,6 +178,8 @@ MATRIX = (
     Rule("PUT", "/api/nodes/{node}/key", _ADMIN, "adopt node"),
     Rule("POST", "/api/nodes/{node}/key/settle", _ADMIN, "settle key"),
     Rule("PUT", "/api/nodes/{node}/certificate", _ADMIN, "send certificate"),
+    Rule("GET", "/api/nodes/{node}/leaving", _ADMIN),
+    Rule("PUT", "/api/nodes/{node}/leaving", _ADMIN, "let node go"),
     Rule("DELETE", "/api/nodes/{node}", _ADMIN, "forget node"),
     # Installation of a board at the browser.
     Rule("GET", "/settings/install", _ADMIN),

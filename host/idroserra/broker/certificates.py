@@ -141,15 +141,34 @@ class NodeCertificates(ABC):
                     and read_certificate(cert).serial_number in self.revoked):
                 self.finish_renewal(node, _der(renewal))
             return False
+        self._issue(node)
+        return True
+
+    def take(self, node: str, tls_key: str) -> bytes:
+        """Issue a certificate to a node of another host for the key that it has (PEM), and return
+        it in DER. Can be repeated. Raises ConfigError, BrokerControlError."""
+        cert, key = self.files(node)
+        if not (cert.exists() and key.exists()):
+            self._issue(node, tls_key)
+        elif key.read_text("ascii") != tls_key:
+            raise ConfigError(str(cert), "", f"is of another node of this name: `idroserra broker "
+                              f"revoke {node}` if it is none of yours")
+        self._admit(node, read_certificate(cert))
+        return _der(cert)
+
+    def _issue(self, node: str, tls_key: str | None = None) -> None:
+        """Issue a certificate, for a new key if none is given."""
+        cert, key = self.files(node)
         cert.parent.mkdir(mode=0o700, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cert.parent) as folder:
             made = Path(folder) / cert.name, Path(folder) / key.name
-            self.authority.issue_client(node, *made)
+            if tls_key is not None:
+                write_private(made[1], tls_key.encode())
+            self.authority.issue_client(node, *made, keeps_key=tls_key is not None)
             self._admit(node, read_certificate(made[0]))
             cert.unlink(missing_ok=True)  # a crash must not leave it beside a new key
             made[1].rename(key)
             made[0].rename(cert)
-        return True
 
     def renewal(self, node: str) -> Path:
         """Return the path of the certificate that is to replace a node's; it may not exist."""

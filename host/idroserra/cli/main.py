@@ -33,6 +33,7 @@ COMMANDS = {
     "flash": "idroserra.cli.flash:flash",
     "provision": "idroserra.cli.provision.app:provision",
     "broker": "idroserra.cli.broker:app",
+    "move": "idroserra.cli.move.app:app",
     "update": "idroserra.cli.update.app:app",
     "sim": "idroserra.cli.sim.app:app",
     "chem": "idroserra.cli.chem.app:app",

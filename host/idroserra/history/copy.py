@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,12 +74,15 @@ class CopyProgress:
 
 
 def copy(
-    source: Store, target: Store, progress: CopyProgress, on_progress: CopyCallback
+    source: Store, target: Store, progress: CopyProgress, on_progress: CopyCallback,
+    nodes: Collection[str] | None = None,
 ) -> Copied:
-    """Copy all raw points and events. Raises StoreUnavailable, StoreRejected, CopyError.
+    """Copy all raw points and events, of all nodes or of some.
 
-    Roll-ups are not copied: the target computes its own."""
-    spans = source.spans()
+    Roll-ups are not copied: the target computes its own. Raises StoreUnavailable, StoreRejected,
+    CopyError."""
+    spans = {node: span for node, span in source.spans().items()
+             if nodes is None or node in nodes}
     starts = {node: oldest // DAY_MS * DAY_MS for node, (oldest, _) in spans.items()}
     total_ms = sum(newest + 1 - starts[node] for node, (_, newest) in spans.items())
     done_ms = 0

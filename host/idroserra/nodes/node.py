@@ -21,7 +21,8 @@ class Node:
     boot_epoch_unix_ms is the host's time at uptime 0 of the running boot, from its newest message,
     or None. `report` holds the active settings as reported by the node, at report_unix_ms if
     this host received the report itself. `restored`: what a backup wanted of it, until a person
-    chooses.
+    chooses. Until `leaving_until_unix_ms` another host is to take the node over, and this one
+    confirms no records of it; 0 if none is.
     """
 
     node: str
@@ -36,6 +37,7 @@ class Node:
     report: protocol.ConfigReport | None = None
     report_unix_ms: int | None = None
     restored: RestoredSettings | None = None
+    leaving_until_unix_ms: int = 0
     key: bytes | None = field(default=None, repr=False)
     next_key: bytes | None = field(default=None, repr=False)
 

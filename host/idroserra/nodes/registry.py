@@ -25,7 +25,7 @@ from idroserra.core.sites import BadSite, UnknownSite, check_site
 from idroserra.core.sqlite import Database
 from idroserra.ingest.handler import LastMessage
 from idroserra.nodes.node import Node, fingerprint, node_from_row
-from idroserra.nodes.registry_tables import SCHEMA, SELECT, SELECT_NEXT, UPGRADES
+from idroserra.nodes.registry_tables import SCHEMA, SELECT, SELECT_LEAVING, SELECT_NEXT, UPGRADES
 from idroserra.nodes.restored import read_restored
 
 KEY_BYTES = 32
@@ -44,6 +44,9 @@ class Nodes:
         self._nodes = {row[0]: node_from_row(row) for row in self._database.query(SELECT)}
         for node, key in self._database.query(SELECT_NEXT):
             self._nodes[node] = replace(self._nodes[node], next_key=key)
+        for node, until_unix_ms in self._database.query(SELECT_LEAVING):
+            self._nodes[node] = replace(
+                self._nodes[node], leaving_until_unix_ms=until_unix_ms)
         with self._database.transaction() as connection:
             for node, restored in read_restored(connection).items():
                 self._nodes[node] = replace(self._nodes[node], restored=restored)
@@ -93,14 +96,16 @@ class Nodes:
             raise NotAdopted(node)
         return key
 
-    def signing_keys(self, node: str) -> tuple[bytes, ...]:
-        """Return the key shared with the node and the staged one; () if it is not adopted.
+    def signing_keys(self, node: str, now_unix_ms: int) -> tuple[bytes, ...]:
+        """Return the key shared with the node and the staged one, to confirm records with; () if
+        it is not adopted, or leaves for another host.
 
         Cheap, unlike get(): it is called for each node in each commit of the ingest."""
         with self._lock:
             known = self._nodes.get(node)
-        keys = () if known is None else (known.key, known.next_key)
-        return tuple(key for key in keys if key is not None)
+        if known is None or now_unix_ms < known.leaving_until_unix_ms:
+            return ()
+        return tuple(key for key in (known.key, known.next_key) if key is not None)
 
     def adopt(self, node: str, key: bytes, site: str | None = None) -> Node:
         """Share `key` (32 bytes) with the node, registered or not, and return it.
@@ -152,7 +157,7 @@ class Nodes:
         Raises UnknownNode, StoreUnavailable."""
         with self._lock:
             self.get(node)
-            for table in ("next_keys", "restored_settings", "nodes"):
+            for table in ("next_keys", "restored_settings", "leaving_nodes", "nodes"):
                 self._database.query(f"DELETE FROM {table} WHERE node=?", (node,))
             self._database.fold_log()
             del self._nodes[node]
@@ -164,6 +169,16 @@ class Nodes:
         StoreUnavailable."""
         with self._lock:
             return self._save(replace(self.get(node), site=check_site(site)))
+
+    def let_go(self, node: str, until_unix_ms: int) -> Node:
+        """Confirm no records of the node until then, because another host takes it over; 0: keep
+        it. Return it. Raises UnknownNode, StoreUnavailable."""
+        with self._lock:
+            known = self.get(node)
+            self._database.query(
+                "INSERT OR REPLACE INTO leaving_nodes VALUES (?,?)", (node, until_unix_ms))
+            self._nodes[node] = replace(known, leaving_until_unix_ms=until_unix_ms)
+            return self._nodes[node]
 
     def rename_site(self, site: str, name: str) -> list[Node]:
         """Rename a site and return its nodes: all are moved, or none.

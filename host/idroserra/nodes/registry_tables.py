@@ -18,6 +18,9 @@ CREATE TABLE IF NOT EXISTS nodes (
     report BLOB
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS next_keys (node TEXT PRIMARY KEY, key BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS leaving_nodes (
+    node TEXT PRIMARY KEY, until_unix_ms INTEGER NOT NULL
+) WITHOUT ROWID;
 """ + restored.SCHEMA
 # The error in a stored report was a sentence before reasons had codes.
 UPGRADES = Upgrades("nodes", ((
@@ -27,3 +30,4 @@ UPGRADES = Upgrades("nodes", ((
 SELECT = ("SELECT node, site, key, last_seen_unix_ms, info, wanted_rev, wanted_by, wanted_values,"
           " report FROM nodes")
 SELECT_NEXT = "SELECT node, next_keys.key FROM next_keys JOIN nodes USING (node)"
+SELECT_LEAVING = "SELECT node, until_unix_ms FROM leaving_nodes JOIN nodes USING (node)"

@@ -23,9 +23,9 @@ from idroserra.client.requests import (
 # Between two sendings: the node connects, sends a record and gets the answer to it. Each later one
 # has the node try again, for which it ends its connection.
 PAUSES_S = (8.0, 15.0, 30.0)
-MOST_UNHEARD = 4  # sendings without any answer of a node that is online
+MOSTUNHEARD = 4  # sendings without any answer of a node that is online
 _IN_USE, _RESTARTED = "certificate_in_use", "old_boot"
-_UNHEARD = "timeout", "pending"
+UNHEARD = "timeout", "pending"
 
 
 def renew(
@@ -39,26 +39,28 @@ def renew(
         client.node(node)  # before anything changes: the host knows it
         der = certificates.prepare_renewal(node)
         say(f"{node}: the broker accepts a new certificate beside the old one")
-        _send_until_used(client, node, der, wait_s, say)
+        send_until_used(client, node, der, wait_s, say)
         is_refused = certificates.finish_renewal(node, der)
     say(f"{node}: uses the new certificate; the old one is revoked")
     return is_refused
 
 
-def _send_until_used(
+def send_until_used(
     client: HostClient, node: str, der: bytes, wait_s: float, say: Callable[[str], None]
 ) -> None:
-    """Repeat the command until the node answers that the certificate is in use."""
+    """Repeat the command until the node answers that the certificate is in use.
+
+    Raises CommandFailed."""
     ends_s = time.monotonic() + wait_s
     unheard, was_heard, said = 0, False, ""
     for pause_s in chain(PAUSES_S, repeat(PAUSES_S[-1])):
-        command = _sent(client, node, der)
+        command = send_once(client, node, der)
         state, code = command["state"], (command["reason"] or {}).get("code")
         if (state, code) == ("done", _IN_USE):
             return
         was_heard = was_heard or state == "done"
-        unheard += state in _UNHEARD
-        if not was_heard and unheard == MOST_UNHEARD:
+        unheard += state in UNHEARD
+        if not was_heard and unheard == MOSTUNHEARD:
             raise _failed(node, command, "Is its firmware of an earlier version? "
                           "`idroserra update` brings a newer one.")
         if (state == "refused" and code != _RESTARTED) or time.monotonic() > ends_s:
@@ -71,7 +73,8 @@ def _send_until_used(
         time.sleep(pause_s)
 
 
-def _sent(client: HostClient, node: str, der: bytes) -> dict[str, Any]:
+def send_once(client: HostClient, node: str, der: bytes) -> dict[str, Any]:
+    """Send a node a certificate, wait for the answer and return the command."""
     body = {"der": base64.b64encode(der).decode(), "by": cli_user()}
     command = client.send("PUT", f"{node_path(node)}/certificate", body)
     return wait_for_end(client, command, ANSWER_GRACE_S)

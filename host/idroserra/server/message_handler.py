@@ -85,8 +85,8 @@ class HostMessageHandler:
     def stored_message(self, node: str, stored: protocol.Stored) -> bytes | None:
         """Return down/stored, with a MAC for each key the node may have.
 
-        None without a key: the node keeps its records until it is adopted."""
-        keys = self._nodes.signing_keys(node)
+        None without a key, or if it leaves for another host: the node keeps its records."""
+        keys = self._nodes.signing_keys(node, stored.unix_ms)
         if not keys:
             return None
         return protocol.pack_stored(node, stored, lambda signed: "".join(

@@ -1,5 +1,7 @@
 """The registry of nodes: seen, adopted, wanted settings; all of it there after a restart."""
 
+from contextlib import closing
+
 import pytest
 
 from idro.errors import SettingsError
@@ -193,3 +195,19 @@ def test_two_keys_and_the_one_that_is_settled_survive_a_restart(tmp_path):
     with pytest.raises(UnknownNode):
         third.forget(NODE)
     third.close()
+
+
+def test_the_records_of_a_node_that_leaves_are_not_confirmed_for_a_while(nodes, tmp_path):
+    nodes.adopt(NODE, KEY)
+    nodes.let_go(NODE, NOW + 1_000)
+    with closing(Nodes(tmp_path / "state.db", "farm")) as again:  # also after a restart
+        assert again.signing_keys(NODE, NOW) == ()
+        assert again.signing_keys(NODE, NOW + 1_000) == (KEY,)
+    assert nodes.key(NODE) == KEY  # it still gets commands
+    nodes.let_go(NODE, 0)
+    assert nodes.signing_keys(NODE, NOW) == (KEY,)
+    nodes.let_go(NODE, NOW + 1_000)
+    nodes.forget(NODE)
+    nodes.adopt(NODE, KEY)
+    with closing(Nodes(tmp_path / "state.db", "farm")) as again:
+        assert again.signing_keys(NODE, NOW) == (KEY,)

@@ -1,5 +1,5 @@
-"""The HTTP API of node keys: adopt a node, choose between two keys, send a certificate, forget a
-node.
+"""The HTTP API of node keys: adopt a node, choose between two keys, send a certificate, let a node
+go to another host, forget it.
 
 Responses contain fingerprints, never keys.
 """
@@ -37,6 +37,19 @@ class CertificateIn(AskedBy):
     """A new certificate for the key with which a node connects to the broker."""
 
     der: Annotated[str, Meta(max_length=684, description="At most 512 bytes, in base64.")]
+
+
+class LeavingIn(In):
+    """Until when a node is to leave for another host."""
+
+    until_unix_ms: Annotated[int, Meta(ge=0, description="0: it stays.")]
+
+
+class LeavingOut(Out):
+    """Until when a node is to leave for another host; 0: it stays."""
+
+    node: str
+    until_unix_ms: int
 
 
 class FingerprintIn(In):
@@ -116,7 +129,22 @@ def keys_router(context: WebContext) -> Routes:
         commands.forget(node)
         return {"node": node, "certificate": certificate}
 
+    _leaving_routes(router, nodes)
     return router
+
+
+def _leaving_routes(router: Routes, nodes: Nodes) -> None:
+    @router.get("/{node}/leaving", answer=LeavingOut)
+    def show_leaving(node: str) -> dict[str, Any]:
+        """Return until when a node is to leave for another host."""
+        return {"node": node, "until_unix_ms": nodes.get(node).leaving_until_unix_ms}
+
+    @router.put("/{node}/leaving", answer=LeavingOut)
+    def let_go(node: str, body: LeavingIn) -> dict[str, Any]:
+        """Confirm no records of a node until then, because another host takes it over."""
+        check_recent_password()
+        known = nodes.let_go(node, body.until_unix_ms)
+        return {"node": node, "until_unix_ms": known.leaving_until_unix_ms}
 
 
 def _key_json(nodes: Nodes, node: str) -> dict[str, Any]:

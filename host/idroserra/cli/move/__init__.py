@@ -1,0 +1,1 @@
+"""`idroserra move`: move the nodes of a site to another host."""

@@ -1,0 +1,1 @@
+"""Moves the nodes of a site to another host of the same cluster of brokers."""

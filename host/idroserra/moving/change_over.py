@@ -1,0 +1,79 @@
+"""Has the nodes of a package change over to the new host, and makes sure that they did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from idroserra.broker.certificates import NodeCertificates
+from idroserra.client.http import HostClient
+from idroserra.client.requests import node_path, raise_unless_done, text_of
+from idroserra.core.config import Config
+from idroserra.history.copy import Copied, CopyCallback, CopyProgress, copy
+from idroserra.history.factory import open_store
+from idroserra.history.sqlite.store import SqliteStore
+from idroserra.moving.package import Arrived, Certificates, MoveError, about, nodes_in, opened
+from idroserra.provisioning.renewal import UNHEARD, send_once, send_until_used
+
+Say = Callable[[str], None]
+Kind = TypeVar("Kind", Certificates, Arrived)
+
+
+def send(client: HostClient, given: Certificates, say: Say) -> None:
+    """Send each node the certificate of the new host, from the old one. Can be repeated.
+
+    Raises MoveError if the package is not the newest, CommandFailed, HostError."""
+    for node in given.nodes:
+        until_unix_ms = client.get(f"{node_path(node)}/leaving")["until_unix_ms"]
+        if until_unix_ms != given.until_unix_ms:
+            raise MoveError(f"{node}: this host confirms its records again, which are not in the "
+                            "package: pack, take and send again")
+    for node, der in given.nodes.items():
+        command = send_once(client, node, der)
+        code = (command["reason"] or {}).get("code")
+        if command["state"] in UNHEARD or code == "node_offline":  # one that leaves says nothing
+            say(f"{node}: no answer: it has changed over, or is off")
+            continue
+        raise_unless_done(node, command)
+        say(f"{node}: {text_of(command['reason'])}")
+
+
+def finish(
+    config: Config, client: HostClient, certificates: NodeCertificates, path: Path, wait_s: float,
+    say: Say, on_progress: CopyCallback,
+) -> tuple[Arrived, Copied]:
+    """At the new host: wait until the nodes use its certificates, and copy their history.
+
+    Can be repeated. Raises CommandFailed, HostError."""
+    with opened(path) as package:
+        site, nodes = about(package).site, nodes_in(package)
+    for node, key in nodes.items():
+        send_until_used(client, node, certificates.take(node, key), wait_s, say)
+        say(f"{node}: is here")
+    with (closing(SqliteStore(path)) as source, closing(open_store(config)) as target):
+        copied = copy(source, target, CopyProgress(None, ""), on_progress)
+    return Arrived(site, list(nodes)), copied
+
+
+def forget(client: HostClient, arrived: Arrived, say: Say) -> None:
+    """At the old host: forget the nodes that have come to the new one, and revoke the old
+    certificates. Can be repeated. Raises HostError."""
+    known = {node["node"] for node in client.nodes()}
+    for node in arrived.arrived:
+        if node in known:
+            client.send("DELETE", node_path(node), {})
+        say(f"{node}: forgotten here; its old certificate is revoked")
+
+
+def read_file(path: Path, kind: type[Kind]) -> Kind:
+    """Return the content of a file for the old host. Raises MoveError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise MoveError(f"{path}: {error.strerror or error}") from None
+    except msgspec.DecodeError as error:
+        raise MoveError(f"{path}: not a file of `idroserra move`: {error}") from None
