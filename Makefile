@@ -13,6 +13,7 @@
 #   make bench-ingest  the same readings through our host and through peers (some 10 minutes)
 #   make bench-nodes   1,000 nodes on one host: delay, CPU, memory, completeness (5 minutes)
 #   make bench-cluster  CPU of a message at mosquitto and at a cluster, one and three cells (6 minutes)
+#   make bench-move  a site and a cell move to another host under load; counts every record (4 minutes)
 #   make bench-memory  memory of a host with 50 nodes and an open page (4 minutes)
 #   make bench-heap  heap usage of the firmware on each board (minutes)
 #   make campaign-safety  the fault matrix, 500 random days, a malicious host: no invariant may break
@@ -210,6 +211,10 @@ bench-nodes: venv  # 1,000 nodes, broker killed, backlogs: 5 minutes. ARGS="--no
 bench-cluster: venv  # CPU a message: mosquitto, three RabbitMQ, three cells: 6 minutes
 	$(PY) bench/cluster/bench_cluster.py $(ARGS)
 .PHONY: bench-cluster
+
+bench-move: venv  # a site and a cell move under load: 4 minutes
+	$(PY) bench/cluster/bench_move.py $(ARGS)
+.PHONY: bench-move
 
 bench-memory: venv web  # exit code 3 above 60 MiB. ARGS="--nodes 200 --for-s 600"
 	$(PY) bench/nodes/bench_memory.py $(ARGS)

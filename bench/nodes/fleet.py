@@ -58,8 +58,9 @@ class Node:
 
     def __init__(self, number: int, port: int, folder: Path, every_s: float, *,
                  connect: Callable[..., Any] = asyncio.open_connection,
-                 has_certificate: bool = False) -> None:
-        """`connect` opens (host, port)."""
+                 has_certificate: bool = False,
+                 actions: dict[str, Callable[..., None]] | None = None) -> None:
+        """`connect` opens (host, port); `actions` are those of more commands."""
         self.name = f"idro-{number:04}"
         self.boot_id = boot_id_of(number)
         self.records = self.events = 0
@@ -73,7 +74,8 @@ class Node:
         self.command_ids = CommandIds()
         self._commands = CommandHandler(
             (self.name, KEY, self.boot_id), clock=self._clock, command_ids=self.command_ids,
-            actions={"hold": _hold}, stop=_ignore, stop_outcome=_ignore, record_event=_ignore,
+            actions={"hold": hold} if actions is None else actions, stop=_ignore,
+            stop_outcome=_ignore, record_event=_ignore,
             send_ack=lambda *ack: self.publisher.send_ack(*ack))
         handlers = Handlers(self._info, self._report, self._commands.receive, _ignore,
                             self.on_stored, _ignore)
@@ -140,7 +142,7 @@ def values(number: int) -> dict[str, float]:
     }
 
 
-def _hold(args: Any, _by: str, answer: Callable[..., None]) -> None:
+def hold(args: Any, _by: str, answer: Callable[..., None]) -> None:
     answer("done", Reason("hold_begun", for_ms=args["for_ms"]))
 
 

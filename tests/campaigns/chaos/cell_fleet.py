@@ -20,13 +20,14 @@ sys.path.extend([str(Path(__file__).resolve().parents[3] / "bench/nodes"),
 import fleet  # noqa: E402  found there
 
 from campaigns.chaos.reconciliation import EVENT_EVERY, ph_of  # noqa: E402
+from idro.app.certificate_trial import CertificateTrial  # noqa: E402
 
 STEP_MS = 10  # between records, as the node counts time
 
 
 class CellPlan(NamedTuple):
     """Parameters of the nodes of a cell. A node connects to one of `members` by chance, as with a
-    name that has an address for each."""
+    name that has an address for each. `first`: the number of the first node."""
 
     count: int
     every_s: float
@@ -35,6 +36,28 @@ class CellPlan(NamedTuple):
     port: int
     ca: str
     certificates: str
+    first: int = 0
+
+
+class Nvs:
+    """The keys and certificates of a node."""
+
+    def __init__(self, **values: Any) -> None:
+        self._values = values
+
+    def blob(self, name: str, _max_bytes: int) -> bytes | None:
+        """Return a value of bytes, or None."""
+        found: bytes | None = self._values.get(name)
+        return found
+
+    def number(self, name: str) -> int | None:
+        """Return a number, or None."""
+        found: int | None = self._values.get(name)
+        return found
+
+    def put(self, **values: Any) -> None:
+        """Set values."""
+        self._values.update(values)
 
 
 class CellNode(fleet.Node):
@@ -43,11 +66,17 @@ class CellNode(fleet.Node):
     def __init__(self, number: int, plan: CellPlan) -> None:
         self._members = plan.members
         self.stored_upto = self.marked = 0
+        actions = {"hold": fleet.hold}
         super().__init__(number, plan.port, Path(plan.folder), plan.every_s,
-                         connect=self._connect, has_certificate=True)
-        self._tls = ssl.create_default_context(cafile=plan.ca)
-        self._tls.load_cert_chain(*(
-            Path(plan.certificates) / f"{self.name}.{end}" for end in ("pem", "key")))
+                         connect=self._connect, has_certificate=True, actions=actions)
+        files = [Path(plan.certificates) / f"{self.name}.{end}" for end in ("pem", "key")]
+        certificate, self._key = [path.read_bytes() for path in files]
+        self._ca, self._folder = plan.ca, Path(plan.folder)
+        self._contexts: dict[bytes, ssl.SSLContext] = {}
+        self._trial = CertificateTrial(
+            Nvs(tls_cert=ssl.PEM_cert_to_DER_cert(certificate.decode())), self._clock,
+            lambda _kind, _detail: None)
+        actions["certificate"] = self._trial.start(self.publisher)
 
     def take(self, at_ms: int) -> None:
         """Take the next record, whatever the time is."""
@@ -67,8 +96,19 @@ class CellNode(fleet.Node):
         return stored
 
     async def _connect(self, _host: str, port: int) -> Any:
+        der = self._trial.certificate()
+        if der not in self._contexts:
+            self._contexts[der] = self._context(der)
         return await asyncio.open_connection(
-            random.choice(self._members), port, ssl=self._tls, server_hostname="localhost")
+            random.choice(self._members), port, ssl=self._contexts[der],
+            server_hostname="localhost")
+
+    def _context(self, der: bytes) -> ssl.SSLContext:
+        path = self._folder / f"{self.name}.pem"
+        path.write_bytes(ssl.DER_cert_to_PEM_cert(der).encode() + self._key)
+        context = ssl.create_default_context(cafile=self._ca)
+        context.load_cert_chain(path)
+        return context
 
 
 def answer(order: str, nodes: list[CellNode]) -> dict[str, Any]:
@@ -91,7 +131,7 @@ def answer(order: str, nodes: list[CellNode]) -> dict[str, Any]:
 
 async def main(plan: CellPlan) -> None:
     """Run until stdin ends."""
-    nodes = [CellNode(number, plan) for number in range(plan.count)]
+    nodes = [CellNode(plan.first + number, plan) for number in range(plan.count)]
     running = [asyncio.create_task(node.publisher.run()) for node in nodes]
     running += [asyncio.create_task(node.measure()) for node in nodes]
     reader = asyncio.StreamReader()

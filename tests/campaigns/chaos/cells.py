@@ -177,16 +177,19 @@ class CellRig:
     """A context manager. `finish()` ends the load and returns the counts; `report` has more."""
 
     def __init__(self, folder: Path, store: str, *, cells: int = 3, nodes: int = 4,
-                 every_s: float = 0.5, boot_unix_ms: int | None = None) -> None:
-        """Each of the `nodes` of a cell takes a record every `every_s`."""
+                 every_s: float = 0.5, boot_unix_ms: int | None = None,
+                 own_names: bool = False) -> None:
+        """Each of the `nodes` of a cell takes a record every `every_s`. Cells have nodes of the same
+        names, unless with `own_names`."""
         assert store == "influx", "cells share a database"
         self.folder, self.database = folder, Influxd(folder / "influx")
         self.brokers = RabbitCluster(folder / "brokers", can_part=True)
         self.disk = SmallDisk(self.brokers.members[0].state, DISK_MB)
         self.report: dict[str, Any] = {}
-        names = [f"idro-{number:04}" for number in range(nodes)]
         self.cells = []
         for number in range(cells):
+            first = number * nodes if own_names else 0
+            names = [f"idro-{first + node:04}" for node in range(nodes)]
             own = self.brokers.certificates if number == 0 else self.brokers.cell(
                 folder / f"cell{number}" / "data")
             (own.folder / "nodes").mkdir()
@@ -197,7 +200,7 @@ class CellRig:
             adopt_nodes(host.data_dir, names, fleet.KEY)
             self.cells.append(Cell(host, names, CellPlan(
                 nodes, every_s, str(host.folder), list(MEMBERS), self.brokers.ports.node,
-                str(own.server_ca), str(own.folder / "nodes"))))
+                str(own.server_ca), str(own.folder / "nodes"), first)))
 
     def __enter__(self) -> Self:
         with ExitStack() as opened:
