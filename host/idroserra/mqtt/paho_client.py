@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 from typing import Any
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from idroserra.core.config import MqttConfig
 from idroserra.core.errors import ConfigError
+from idroserra.mqtt.addresses import BrokerAddresses
 
 RECONNECT_S = (1, 5)
 SESSION_TAKEN_OVER = 0x8E  # reason code of DISCONNECT (MQTT 5, 3.14.2.1)
+
+
+class _Client(mqtt.Client):
+    """Connects to the addresses of the broker in turn until one accepts the client. paho has no
+    public way to choose the address: with another host it would check the certificate for that."""
+
+    def __init__(self, addresses: BrokerAddresses, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._addresses = addresses
+
+    def _create_socket_connection(self) -> socket.socket:
+        return self._addresses.connect(self.connect_timeout)
+
+    def _handle_connack(self) -> MQTTErrorCode:
+        result = super()._handle_connack()
+        if self.is_connected():
+            self._addresses.accepted()
+        return result
 
 
 def new_client(config: MqttConfig, client_id: str) -> mqtt.Client:
     """Return a client with a clean session, which has not connected yet. Raises ConfigError if a
     file of its TLS cannot be used."""
     is_v5 = config.protocol == "5"
-    client = mqtt.Client(
+    client = _Client(
+        BrokerAddresses(config.host, config.port),
         CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=None if is_v5 else True,
         protocol=mqtt.MQTTv5 if is_v5 else mqtt.MQTTv311)
     if config.user is not None:

@@ -18,6 +18,7 @@ from contextlib import suppress
 
 from idroserra.core.config import MqttConfig
 from idroserra.mqtt import packets
+from idroserra.mqtt.addresses import BrokerAddresses
 from idroserra.mqtt.packets import MalformedPacket
 
 KEEPALIVE_S = 15  # in CONNECT; the broker disconnects after one and a half times this
@@ -45,6 +46,7 @@ class Subscriber:
         lost: Callable[[str], None], is_full: Callable[[], bool],
     ) -> None:
         self._config = config
+        self._addresses = BrokerAddresses(config.host, config.port)
         self._client_id = client_id
         self._filters = topic_filters
         self._connected, self._received, self._lost = connected, received, lost
@@ -138,7 +140,7 @@ class Subscriber:
     def _open(self) -> socket.socket:
         """Return a connection on which CONNECT was sent. Raises OSError, MalformedPacket."""
         config = self._config
-        connection = socket.create_connection((config.host, config.port), ANSWER_S)
+        connection = self._addresses.connect(ANSWER_S)
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _wake_for(connection, _BUFFER_BYTES)  # Linux enlarges the buffer, and keeps its size
@@ -224,6 +226,7 @@ class Subscriber:
                 self._queue(packets.subscribe(self._filters, self._is_v5))
             else:
                 is_up = True
+                self._addresses.accepted()
                 self._connected(self._number)
         data = b"".join(packets.pack(packet) for packet in messages)
         data += parser.take_rest() if is_up else b""
