@@ -34,6 +34,7 @@ Generated from `firmware/idro/protocol/` by `make docs`; do not edit. Version {t
 Node and host speak MQTT, QoS 1; a node takes `down/stored` and `down/update_data` at QoS 0. The
 node id is the MQTT user name and client id: 3 to 32 of `a-z`, `0-9` and `-`.
 `{'` and `'.join(topics.RESERVED_NODE_IDS)}`, other users of the broker, are reserved.
+The host adopts no id that begins with `idroserra-`, as its own client ids do.
 
 A message is either unpacked or refused with one reason. Unknown fields are ignored on the way up
 and refused in commands and settings.

@@ -34,7 +34,7 @@ TEXTS = {
     "site": "Name of the site. Nodes belong to it until they are moved to another one.",
     "data_dir": "Data folder of the host. Default: the user's data folder.",
     "mqtt.url": "Address of the broker.",
-    "mqtt.client_id": "MQTT client id of the host.",
+    "mqtt.client_id": "MQTT client id of the host; no node may have it as its id.",
     "mqtt.username": "User name at the broker: the reserved node id in the broker's ACL.",
     "mqtt.password": "Password of that user. A secret.",
     "mqtt.ca_file": "CA certificates that verify the broker. Default: those of the system.",

@@ -103,14 +103,19 @@ def up_topic(node: str, leaf: str) -> str:
     return str(topics.up(node, leaf))
 
 
+# Client ids of the host begin with it by default. A broker has one connection of a client id, and
+# that of a node is its node id.
+HOST_CLIENT_ID = "idroserra-"
 NODE_ID_RULE = ("3 to 32 of a-z, 0-9 and - are needed, and not "
                 + " or ".join(topics.RESERVED_NODE_IDS)
-                + ", which are users of the broker with rights of their own")
+                + ", which are users of the broker with rights of their own, nor one that begins "
+                f"with {HOST_CLIENT_ID}, as the client ids of the host do")
 
 
 def is_node_id(text: object) -> bool:
-    """True when `text` is a valid node id; NODE_ID_RULE explains the rule to people."""
-    return bool(topics.is_node_id(text))
+    """True when `text` may be the id of a node; NODE_ID_RULE explains the rule to people."""
+    return (isinstance(text, str) and bool(topics.is_node_id(text))
+            and not text.startswith(HOST_CLIENT_ID))
 
 
 def is_id(text: str) -> bool:

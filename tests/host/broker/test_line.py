@@ -303,14 +303,23 @@ def test_every_user_whom_the_access_list_knows_is_reserved():
         assert name in protocol.NODE_ID_RULE
 
 
+@pytest.mark.parametrize("client_id", [
+    MqttConfig().client_id, f"{MqttConfig().client_id}-out", "idroserra-visit-1a2b3c4d"])
+def test_no_certificate_names_a_client_id_of_the_host(rig, client_id):
+    """Such a node would end the connection of the host at the broker."""
+    with pytest.raises(ConfigError, match="nor one that begins with idroserra-"):
+        rig.line.issue(client_id)
+
+
 @pytest.mark.parametrize("ask", [
     lambda name, folder: validation.node_id(name),
     lambda name, folder: adopt(name, config=folder / "host.toml"),
     lambda name, folder: Nodes(folder / "state.db", "farm").adopt(name, bytes(32)),
 ], ids=["provision", "node adopt", "registry"])
-@pytest.mark.parametrize("name", topics.RESERVED_NODE_IDS)
+@pytest.mark.parametrize("name", [*topics.RESERVED_NODE_IDS, MqttConfig().client_id])
 def test_reserved_node_names_are_refused(tmp_path, ask, name):
-    with pytest.raises((ConfigError, ValueError), match="not host or homeassistant, which"):
+    with pytest.raises((ConfigError, ValueError), match="not host or homeassistant, which.* nor "
+                                                        "one that begins with idroserra-"):
         ask(name, tmp_path)
 
 

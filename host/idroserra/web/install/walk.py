@@ -36,7 +36,8 @@ from idroserra.web.install.conversation import Conversation
 
 # Where a value was refused: the field of the page, and the rule in the reader's language.
 _FIELDS = {
-    "--node-id": ("node", N_("3 to 32 characters: a to z, 0 to 9 and -, and not 'host'")),
+    "--node-id": ("node", N_("3 to 32 characters: a to z, 0 to 9 and -; not 'host' or "
+                             "'homeassistant', nor 'idroserra-' at the beginning")),
     "--wifi-ssid": ("ssid", N_("A name of a Wi-Fi has 1 to 32 bytes")),
     "Wi-Fi password": ("password", N_("A Wi-Fi password has 8 to 63 characters")),
     "--broker": ("broker", N_("A private IPv4 address, or a name on the site's own network")),
