@@ -205,6 +205,12 @@ def test_a_log_in_that_the_provider_did_not_ask_for_confirms_nothing(rig, access
 
     with pytest.raises(NotFresh):
         rig.confirm(person, "id-of-otto", without_asking)
+    rig.login = open_login(access, validate(
+        rig.provider.config(roles={"viewer": ["idro-operators"]}), OpenIdConfig))
+    with pytest.raises(NotFresh):
+        rig.confirm(person, "id-of-otto", without_asking)
+    assert access.users.get("otto").role is Role.VIEWER
+    assert who(access, rig.session_id) is None
 
 
 def test_a_confirmation_is_of_its_session_and_limited(rig, access):

@@ -169,10 +169,10 @@ class OpenIdLogin:
         known = self._auth.users.of_provider(claims["iss"], claims["sub"])
         if known is None or known.name != who.name:
             raise AnotherPerson(who.name)
+        self._auth.users.enter(claims["iss"], claims["sub"], "", self._role(claims))
         age_ms = self._age_ms(flow, claims)
         if age_ms is None or age_ms > FRESH_MS:
             raise NotFresh(self.label)
-        self._auth.users.enter(claims["iss"], claims["sub"], "", self._role(claims))
         self._auth.sessions.confirm(who.session, age_ms)
         self._auth.audit.add(who.audited_name, CONFIRMATION, address=who.address)
 
