@@ -74,7 +74,8 @@ def test_a_taken_port_is_one_clear_line(tmp_path, mosquitto):
 def test_a_broken_configuration_names_file_and_key(tmp_path):
     path = tmp_path / "host.toml"
     path.write_text("[http]\nprot = 80\n")
-    assert refusal("--config", str(path)) == (2, f"idroserra: {path}: http.prot: unknown key\n")
+    assert refusal("--config", str(path)) == (
+        2, f"idroserra: {path}: http.prot: unknown key (known: host, port, public_url)\n")
     path.write_text("[http\n")
     code, said = refusal("--config", str(path))
     assert code == 2

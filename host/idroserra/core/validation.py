@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin
 
 import msgspec
+from msgspec.inspect import is_struct_type
 
 _T = TypeVar("_T")
 MAX_CHARS = 300
+MOST_NAMED = 5  # keys in a reason
 UNKNOWN = "unknown key"
 _END = r"\Z"  # Python only; JSON Schema does not know it
 
@@ -100,8 +102,12 @@ def raise_validation_error(
 def _why(message: str, kind: Any, path: list[str], unknown: str) -> str:
     """Return the reason in plain words; appends a key that `message` names to `path`."""
     if found := _FIELD.fullmatch(message):
+        known = [one.encode_name for part in _parts(_kind_at(kind, path)) if is_struct_type(part)
+                 for one in msgspec.structs.fields(part)]
         path.append(found[2])
-        return unknown if found[1] == "contains unknown" else "field required"
+        if found[1] != "contains unknown":
+            return "field required"
+        return f"{unknown} (known: {', '.join(known)})" if len(known) <= MOST_NAMED else unknown
     if message.startswith("Invalid enum value"):
         words = [repr(one) for one in _choices(kind, path)]
         return f"input should be {', '.join(words[:-1])} or {words[-1]}".replace("be  or ", "be ")
@@ -121,9 +127,15 @@ def _why(message: str, kind: Any, path: list[str], unknown: str) -> str:
 
 def _choices(kind: Any, path: list[str]) -> list[Any]:
     """Return the values of the Literal at `path`."""
+    return [value for part in _parts(_kind_at(kind, path)) if get_origin(part) is Literal
+            for value in get_args(part)]
+
+
+def _kind_at(kind: Any, path: list[str]) -> Any:
+    """Return the type of the value at `path`."""
     for step in path:
         for part in _parts(kind):
-            if isinstance(part, type) and issubclass(part, msgspec.Struct):
+            if is_struct_type(part):
                 fields = {one.encode_name: one for one in msgspec.structs.fields(part)}
                 if step in fields:
                     kind = fields[step].type
@@ -131,8 +143,7 @@ def _choices(kind: Any, path: list[str]) -> list[Any]:
             elif get_args(part):
                 kind = get_args(part)[-1 if get_origin(part) is dict else 0]
                 break
-    return [value for part in _parts(kind) if get_origin(part) is Literal
-            for value in get_args(part)]
+    return kind
 
 
 def _parts(kind: Any) -> list[Any]:

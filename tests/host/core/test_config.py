@@ -46,6 +46,8 @@ def test_command_line_over_environment_over_file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("text", "key", "why"), [
     ("[mqtt]\nurll = 1\n", "mqtt.urll", "unknown key"),
+    ('[access.openid.roles]\ngrowers = "operator"\n', "access.openid.roles.growers",
+     "unknown key (known: viewer, operator, admin)"),
     ("[mqtt]\nurl = 1\n", "mqtt.url", "string"),
     ("[http]\nport = 70000\n", "http.port", "less than or equal to 65535"),
     ('[http]\nhost = "0.0.0.0"\n', "http.host", "loopback only"),
