@@ -14,6 +14,7 @@ import pytest
 
 from idroserra.auth.audit import Audit
 from idroserra.auth.roles import Role
+from idroserra.auth.users import Users
 from idroserra.broker.mosquitto import BrokerFolder, configuration
 from idroserra.pki.broker_ca import HOST
 from idroserra.recipes.runner import RecipeRunner
@@ -267,6 +268,18 @@ def test_commands_whose_audit_rows_wait_leave_threads_to_a_stop(host):
             stop = pool.submit(new_client(host, operator).post, path, json=STOP)
             wait_until(lambda: "stop" in [one.verb for one in node.commands], 5, "the stop")
         assert {one.result().status_code for one in [*slow, stop]} == {202}
+
+
+def test_a_visitor_who_waits_for_the_users_holds_up_no_other_request(host):
+    page = {"Accept": "text/html"}
+    with ThreadPoolExecutor(1) as pool:
+        with host.service.access.users._lock:
+            slow = pool.submit(host.client_with().get, "/", headers=page)
+            wait_until(lambda: running(Users.all) == 1, 60, "the visitor waits")
+            quick = host.client_with()
+            quick.timeout = 10
+            assert quick.get("/api/nodes").status_code == 401
+        assert slow.result().headers["location"] == "/setup"
 
 
 def test_photos_that_wait_leave_threads_to_the_others(host):

@@ -93,31 +93,20 @@ class AuthMiddleware:
         if rule is not None and rule.role <= (Role.ANYONE if who is None else who.role):
             return None
         if who is None:
-            return self._login_redirect(scope)
+            return _in_thread(self._login_redirect) if wants_page(scope) else _log_in_first()
         if wants_page(scope):
-            return self._page(404 if rule is None else 403)
+            status = 404 if rule is None else 403
+            return _in_thread(lambda scope: self._refused_page(Request(scope), status))
         if rule is None:
             return _no_rule(scope["path"])
         why = f"your role is {who.role.label}: this needs {rule.role.label}"
         return JSONResponse({"error": why}, 403)
 
-    def _page(self, status: int) -> ASGIApp:
-        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            page = await run_in_thread(lambda: self._refused_page(Request(scope), status))
-            await page(scope, receive, send)
-
-        return answer
-
     def _login_redirect(self, scope: Scope) -> Response:
-        """Redirect a browser to the log-in page; answer 401 to a program."""
-        path: str = scope["path"]
-        if wants_page(scope):
-            if not self._auth.users.has_admin:
-                return RedirectResponse("/setup", 303)
-            return RedirectResponse(f"/login?next={quote(path)}", 303)
-        return JSONResponse(
-            {"error": "log in first, or send a token as Authorization: Bearer"}, 401,
-            {"WWW-Authenticate": 'Bearer realm="idroserra"'})
+        """Redirect a browser to the log-in page, or to that of the first admin."""
+        if not self._auth.users.has_admin:
+            return RedirectResponse("/setup", 303)
+        return RedirectResponse(f"/login?next={quote(scope['path'])}", 303)
 
     def _audit(self, rule: Rule, who: Identity, path: str, record: _Record) -> None:
         result, reason, answer = record.outcome()
@@ -216,6 +205,20 @@ def address_of(scope: Scope) -> str:
     """Return the client address; uvicorn applies the headers of a local proxy."""
     client = scope.get("client")
     return str(client[0])[:64] if client else "unknown"
+
+
+def _in_thread(answer_to: Callable[[Scope], Response]) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await run_in_thread(lambda: answer_to(scope))
+        await answer(scope, receive, send)
+
+    return app
+
+
+def _log_in_first() -> Response:
+    return JSONResponse(
+        {"error": "log in first, or send a token as Authorization: Bearer"}, 401,
+        {"WWW-Authenticate": 'Bearer realm="idroserra"'})
 
 
 def _no_rule(path: str) -> Response:
