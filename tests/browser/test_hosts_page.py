@@ -46,6 +46,9 @@ def test_the_page_speaks_the_language_of_its_reader(rig, browser, language, word
     desktop = opened(browser, home, DESKTOP, language)
     expect(tile(desktop.page, "Refused").locator(".sentence")).to_contain_text(words[0])
     expect(tile(desktop.page, "North").locator(".chip")).to_have_text([words[1]])
+    line = desktop.page.locator(".view-only").bounding_box()
+    below = desktop.page.locator("#find-hosts").bounding_box()
+    assert below["y"] - line["y"] - line["height"] >= 8
     desktop.check()
     desktop.close()
 
