@@ -25,8 +25,8 @@ from idroserra.broker.management import Management
 from idroserra.broker.mosquitto import BrokerControlError
 from idroserra.broker.rabbitmq import Cluster
 from idroserra.core.errors import ConfigError
-from idroserra.pki.broker_ca import BrokerCA, login_of, read_certificate
-from idroserra.pki.x509 import write_private
+from idroserra.pki.broker_ca import BrokerCA, login_of, read_certificate, read_certificates
+from idroserra.pki.x509 import PEM, write_private
 
 FILES = SETTINGS, BROKERS_CA
 JOINED = "this host has joined the cluster of another: give the CA file of the brokers again"
@@ -127,8 +127,8 @@ def init(
     `members` are the host names of the brokers, `names` those under which nodes reach all of them.
     With `joins`, the CA certificate of a cluster that exists, only what it must be given is
     written: the definitions and the CA of this cell. `overwrite` replaces the certificates of
-    host and members, and the configuration, but never CA, nodes' certificates or secrets. Raises
-    ConfigError, OSError."""
+    host and members, and the configuration, but never CA, nodes' certificates or secrets; members
+    go on trusting the cells that have joined. Raises ConfigError, OSError."""
     folder = folder_of(data_dir)
     settings, known_ca = folder / SETTINGS, folder / BROKERS_CA
     if joins is None and settings.exists() and (
@@ -157,7 +157,7 @@ def init(
         for name, text in rabbitmq.member_files(cluster, member).items():
             files.append(_write(own / name, text, overwrite=overwrite))
         files += [_write(own / "definitions.json", definitions, overwrite=True),
-                  _write(own / "ca.pem", authority.path.read_text("ascii"), overwrite=overwrite),
+                  _trusted(authority, own / "ca.pem", overwrite=overwrite),
                   *_server(authority, own, [member, *names], overwrite=overwrite)]
     return files
 
@@ -170,6 +170,20 @@ def _server(
     if not is_kept:
         authority.issue_server(list(dict.fromkeys(names)), cert, key)
     return [FileResult(path, KEPT if is_kept else WRITTEN) for path in (cert, key)]
+
+
+def _trusted(authority: BrokerCA, path: Path, *, overwrite: bool) -> FileResult:
+    """Write the CAs that a member trusts: that of the host, and those of the cells that have
+    joined, which are in the file already. Raises ConfigError."""
+    found = read_certificates(path) if path.exists() else []
+    others = [one for one in dict.fromkeys(found) if one != authority.certificate]
+    text = authority.path.read_text("ascii") + "".join(
+        one.public_bytes(PEM).decode() for one in others)
+    result = _write(path, text, overwrite=overwrite)
+    if not others or result.state != WRITTEN:
+        return result
+    names = ", ".join(one.subject.rfc4514_string() for one in others)
+    return FileResult(path, WRITTEN, f"it also trusts {names}")
 
 
 def _write(path: Path, text: str, *, overwrite: bool) -> FileResult:

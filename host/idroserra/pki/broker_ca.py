@@ -110,9 +110,14 @@ class BrokerCA(CertificateAuthority):
 
 
 def read_certificate(path: Path) -> x509.Certificate:
-    """Return the certificate in a file. Raises ConfigError."""
+    """Return the first certificate in a file. Raises ConfigError."""
+    return read_certificates(path)[0]
+
+
+def read_certificates(path: Path) -> list[x509.Certificate]:
+    """Return the certificates in a file, at least one. Raises ConfigError."""
     try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
+        return x509.load_pem_x509_certificates(path.read_bytes())
     except OSError as error:
         raise ConfigError(str(path), "", error.strerror or str(error)) from None
     except ValueError as error:

@@ -148,6 +148,26 @@ def test_it_keeps_what_is_there(init, tmp_path):
         "rabbitmq.conf"}
 
 
+def test_it_never_locks_out_a_cell_that_has_joined(init, tmp_path):
+    init()
+    trusted = [tmp_path / "data-broker" / member / "ca.pem" for member in MEMBERS]
+    own = trusted[0].read_text()
+    (tmp_path / "second").mkdir()
+    second = BrokerCA.make(tmp_path / "second")
+    joined = own + second.path.read_text()
+    trusted[0].write_text(joined)
+    trusted[1].write_text(f"The second cell:\n{second.path.read_text()}{joined}")
+    assert [one["note"] for one in json.loads(init("--json"))["files"]
+            if one["path"] == str(trusted[0])] == [""]
+    files = json.loads(init("--json", "--overwrite"))["files"]
+    assert [path.read_text() for path in trusted] == [joined, joined, own]
+    assert [one["note"] for one in files if one["path"] in map(str, trusted)] == [
+        *[f"it also trusts CN=line {second.cell},O=Idroserra"] * 2, ""]
+    trusted[2].write_text("no certificate")
+    with pytest.raises(ConfigError, match=r"c\.farm\.lan/ca\.pem: not a certificate"):
+        init("--overwrite")
+
+
 @pytest.mark.parametrize(("members", "names", "error"), [
     (("a.lan", "b.lan"), ("c.lan",), "--member: give one, three or five"),
     ((), (), "--member: give one, three or five"),
