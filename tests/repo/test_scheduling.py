@@ -49,6 +49,22 @@ def test_only_slow_tests_are_recorded(tmp_path):
     assert read_durations(tmp_path) == {"slow": 2}
 
 
+def test_a_run_of_some_files_keeps_what_is_recorded_of_others(tmp_path):
+    (tmp_path / "tests").mkdir()
+    for name in ("tests/test_one.py", "tests/test_two.py"):
+        (tmp_path / name).touch()
+    (tmp_path / DURATIONS).write_text(json.dumps({
+        "tests/test_gone.py::a": 9, "tests/test_one.py::b": 9, "tests/test_two.py::c": 9,
+        "tests/test_two.py::d": 9}), encoding="utf-8")
+    recorder = DurationRecorder(tmp_path)
+    recorder.pytest_runtest_logreport(pytest.TestReport(
+        "tests/test_two.py::c", ("", 0, ""), {}, "passed", None, "call", duration=3))
+    recorder.pytest_sessionfinish()
+    recorded = (tmp_path / DURATIONS).read_text(encoding="utf-8")
+    assert json.loads(recorded) == {"tests/test_one.py::b": 9, "tests/test_two.py::c": 3}
+    assert recorded.index("test_one") < recorded.index("test_two")
+
+
 def test_stale_and_missing_entries_do_no_harm():
     assert in_rows(["a", "b"], {"deleted": 99}, 2) == ["a", "b"]
 

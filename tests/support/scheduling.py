@@ -46,10 +46,10 @@ def in_rows(tests: Sequence[str], durations: Mapping[str, int], workers: int) ->
 
 
 class DurationRecorder:
-    """A pytest plugin that replaces the recorded durations by those of this run."""
+    """A pytest plugin that replaces the recorded durations of the files that run."""
 
     def __init__(self, root: Path) -> None:
-        self._file = root / DURATIONS
+        self._root = root
         self._seconds: Counter[str] = Counter()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -58,11 +58,19 @@ class DurationRecorder:
 
     def pytest_sessionfinish(self) -> None:
         """Write the slow tests, sorted, so that two recordings can be compared."""
+        ran = {_file_of(test) for test in self._seconds}
         slow = {
-            test: round(seconds)
-            for test, seconds in sorted(self._seconds.items())
+            test: seconds for test, seconds in read_durations(self._root).items()
+            if _file_of(test) not in ran and (self._root / _file_of(test)).exists()
+        }
+        slow |= {
+            test: round(seconds) for test, seconds in self._seconds.items()
             if seconds >= RECORDED_S
         }
-        self._file.write_text(
-            json.dumps(slow, indent=0, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        (self._root / DURATIONS).write_text(
+            json.dumps(slow, indent=0, ensure_ascii=False, sort_keys=True) + "\n",
+            encoding="utf-8")
+
+
+def _file_of(test: str) -> str:
+    return test.partition("::")[0]
