@@ -11,7 +11,13 @@ import msgspec
 
 from idroserra.broker.certificates import NodeCertificates
 from idroserra.client.http import HostClient
-from idroserra.client.requests import node_path, raise_unless_done, text_of
+from idroserra.client.requests import (
+    CommandFailed,
+    node_path,
+    now_unix_ms,
+    raise_unless_done,
+    text_of,
+)
 from idroserra.core.config import Config
 from idroserra.history.copy import Copied, CopyCallback, CopyProgress, copy
 from idroserra.history.factory import open_store
@@ -20,6 +26,7 @@ from idroserra.moving.package import Arrived, Certificates, MoveError, about, no
 from idroserra.provisioning.renewal import UNHEARD, send_once, send_until_used
 
 Say = Callable[[str], None]
+MOST_SENDINGS = 6
 Kind = TypeVar("Kind", Certificates, Arrived)
 
 
@@ -29,17 +36,26 @@ def send(client: HostClient, given: Certificates, say: Say) -> None:
     Raises MoveError if the package is not the newest, CommandFailed, HostError."""
     for node in given.nodes:
         until_unix_ms = client.get(f"{node_path(node)}/leaving")["until_unix_ms"]
-        if until_unix_ms != given.until_unix_ms:
+        if until_unix_ms != given.until_unix_ms or now_unix_ms() >= until_unix_ms:
             raise MoveError(f"{node}: this host confirms its records again, which are not in the "
                             "package: pack, take and send again")
     for node, der in given.nodes.items():
+        say(f"{node}: {_sent(client, node, der)}")
+
+
+def _sent(client: HostClient, node: str, der: bytes) -> str:
+    """Send a node its certificate, again while it does not answer but is heard; return what came
+    of it. A node that leaves says nothing to the old host. Raises CommandFailed."""
+    for _ in range(MOST_SENDINGS):
+        before = client.node(node)["last_seen_unix_ms"]
         command = send_once(client, node, der)
         code = (command["reason"] or {}).get("code")
-        if command["state"] in UNHEARD or code == "node_offline":  # one that leaves says nothing
-            say(f"{node}: no answer: it has changed over, or is off")
-            continue
-        raise_unless_done(node, command)
-        say(f"{node}: {text_of(command['reason'])}")
+        if command["state"] not in UNHEARD and code != "node_offline":
+            raise_unless_done(node, command)
+            return text_of(command["reason"])
+        if client.node(node)["last_seen_unix_ms"] == before:
+            return "no answer: it has changed over, or is off"
+    raise CommandFailed(f"{node}: sends records, but does not answer: repeat the command")
 
 
 def finish(

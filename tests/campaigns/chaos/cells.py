@@ -179,8 +179,8 @@ class CellRig:
     def __init__(self, folder: Path, store: str, *, cells: int = 3, nodes: int = 4,
                  every_s: float = 0.5, boot_unix_ms: int | None = None,
                  own_names: bool = False) -> None:
-        """Each of the `nodes` of a cell takes a record every `every_s`. Cells have nodes of the same
-        names, unless with `own_names`."""
+        """Each of the `nodes` of a cell takes a record every `every_s`. Cells have nodes of the
+        same names, unless with `own_names`."""
         assert store == "influx", "cells share a database"
         self.folder, self.database = folder, Influxd(folder / "influx")
         self.brokers = RabbitCluster(folder / "brokers", can_part=True)
