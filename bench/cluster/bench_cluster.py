@@ -29,7 +29,7 @@ from support.databases import Influxd  # noqa: E402
 from support.line_rig import Rig  # noqa: E402
 from support.wait import wait_until  # noqa: E402
 
-TICKS = os.sysconf("SC_CLK_TCK")
+TICKS, PAGE_BYTES = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 CELLS = 3
 CONNECTED_S = 120
 
@@ -43,23 +43,26 @@ class Plan(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """CPU time in µs a message: of all brokers, and of the host of the first cell."""
+    """CPU time in µs a message, and memory (RSS), of all brokers and of the first cell's host."""
 
     name: str
     messages_per_s: float
     brokers_us: float
     host_us: float
+    brokers_mib: float
+    host_mib: float
 
 
-def cpu_s(pid: int, *, is_group: bool = False) -> float:
-    """Return the CPU time of a process and its children, or of all processes of its group."""
+def used(pid: int, *, is_group: bool = False) -> tuple[float, float]:
+    """Return CPU time in s and memory in MiB of a process and its children, or of all processes of
+    its group."""
     stats = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rsplit(")", 1)[1].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        stats[int(path.parent.name)] = [int(field) for field in fields[1:13]]
+        stats[int(path.parent.name)] = [int(field) for field in fields[1:22]]
     if is_group:
         found = {one for one, fields in stats.items() if fields[1] == pid}
     else:
@@ -67,7 +70,8 @@ def cpu_s(pid: int, *, is_group: bool = False) -> float:
         while found != last:
             last = set(found)
             found |= {one for one, fields in stats.items() if fields[0] in last}
-    return sum(sum(stats[one][10:12]) for one in found) / TICKS
+    return (sum(sum(stats[one][10:12]) for one in found) / TICKS,
+            sum(stats[one][20] for one in found) * PAGE_BYTES / 1_048_576)
 
 
 def at_mosquitto(plan: Plan, folder: Path, opened: ExitStack) -> tuple[Cell, Rig]:
@@ -85,22 +89,26 @@ def at_mosquitto(plan: Plan, folder: Path, opened: ExitStack) -> tuple[Cell, Rig
 
 
 def measure(name: str, plan: Plan, cells: list[Cell], brokers: Iterable[tuple[int, bool]]) -> Cost:
-    """Measure while all nodes of `cells` send. `brokers` are the arguments of cpu_s."""
+    """Measure while all nodes of `cells` send. `brokers` are the arguments of used()."""
     brokers, first = list(brokers), cells[0].host
     wait_until(lambda: all(cell.ask()["connected"] == plan.nodes for cell in cells), CONNECTED_S,
                "every node is connected")
     threading.Event().wait(plan.every_s)
 
-    def now() -> tuple[int, int, float, float]:
+    def now() -> list[float]:
         received = [spool_counts(cell.host.data_dir)["received"] for cell in cells]
-        return (sum(received), received[0],
-                sum(cpu_s(pid, is_group=is_group) for pid, is_group in brokers), cpu_s(first.pid))
+        of_brokers = [used(pid, is_group=is_group) for pid, is_group in brokers]
+        of_host = used(first.pid)
+        return [sum(received), received[0], sum(cpu_s for cpu_s, _ in of_brokers), of_host[0],
+                sum(mib for _, mib in of_brokers), of_host[1]]
 
     before = now()
     threading.Event().wait(plan.for_s)
+    after = now()
     messages, own, brokers_s, host_s = (
-        after - begun for after, begun in zip(now(), before, strict=True))
-    return Cost(name, messages / plan.for_s, 1e6 * brokers_s / messages, 1e6 * host_s / own)
+        later - earlier for later, earlier in zip(after[:4], before[:4], strict=True))
+    return Cost(name, messages / plan.for_s, 1e6 * brokers_s / messages, 1e6 * host_s / own,
+                *after[4:])
 
 
 def run(plan: Plan, folder: Path) -> Iterator[Cost]:
@@ -120,13 +128,15 @@ def run(plan: Plan, folder: Path) -> Iterator[Cost]:
 
 def table(costs: list[Cost]) -> Iterator[str]:
     """Yield the rows of the table, in Markdown; ratios are to the row above."""
-    yield "| brokers | messages a second | brokers, µs a message | host, µs a message |"
-    yield "|---|---|---|---|"
+    yield ("| brokers | messages a second | brokers, µs a message | host, µs a message |"
+           " brokers, MiB | host, MiB |")
+    yield "|---|---|---|---|---|---|"
     above = None
     for one in costs:
         figures = [f"{now:,.0f}" if above is None else f"{now:,.0f} ({now / then:.2f} times)"
-                   for now, then in zip(one[2:], (above or one)[2:], strict=True)]
-        yield f"| {one.name} | {one.messages_per_s:.0f} | {' | '.join(figures)} |"
+                   for now, then in zip(one[2:4], (above or one)[2:4], strict=True)]
+        yield (f"| {one.name} | {one.messages_per_s:.0f} | {' | '.join(figures)} |"
+               f" {one.brokers_mib:,.0f} | {one.host_mib:,.0f} |")
         above = one
 
 
