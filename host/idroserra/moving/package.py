@@ -50,19 +50,24 @@ class About(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The rows of a table that move. `own`: the column with a number that the new host chooses."""
+    """The rows of a table that move. `own`: the column with a number that the new host chooses;
+    `of`: the table before this one that has it as its own."""
 
     file: str
     table: str
     rows: str
     own: str = ""
+    of: str = ""
 
 
 SPOOL, STATE = "spool.db", "state.db"
+_OF_BOOTS = f"boot IN (SELECT boot FROM boots WHERE {_OF_NODES})"
+_OF_CALIBRATIONS = f"number IN (SELECT number FROM calibrations WHERE {_OF_NODES})"
 PARTS = (
     Part(SPOOL, "boots", _OF_NODES, "boot"),
-    Part(SPOOL, "seen", f"boot IN (SELECT boot FROM boots WHERE {_OF_NODES})"),
+    Part(SPOOL, "seen", _OF_BOOTS, of="boots"),
     Part(SPOOL, "counters", _OF_NODES),
+    Part(SPOOL, "unread", _OF_NODES, "id"),
     Part("alarms.db", "fillings", _OF_NODES, "id"),
     Part(JOURNAL_FILE, "notes", _NOTES),
     Part(JOURNAL_FILE, "photos", f"note IN (SELECT id FROM notes WHERE {_NOTES})"),
@@ -73,8 +78,15 @@ PARTS = (
     Part(STATE, "restored_settings", _OF_NODES),
     Part(STATE, "settings_history", _OF_NODES),
     Part(STATE, "recipe_runs", _OF_NODES),
+    Part(STATE, "calibrations", _OF_NODES, "number"),
+    *(Part(STATE, table, _OF_CALIBRATIONS, of="calibrations") for table in (
+        "calibration_results", "calibration_points", "calibration_settings",
+        "calibrations_undone")),
     Part(STATE, "nodes", _OF_NODES),
 )
+# What a row of a table with numbers of its own is known by on both hosts.
+_SAME = {"boots": ("boot", "old.node = new.node AND old.boot_id = new.boot_id"),
+         "calibrations": ("number", "old.id = new.id")}
 
 
 @contextmanager
@@ -141,10 +153,11 @@ def _insert(database: sqlite3.Connection, part: Part) -> None:
     columns = [row[1] for row in database.execute(
         f"PRAGMA package.table_info(moved_{part.table})") if row[1] != part.own]
     source, values = f"package.moved_{part.table} AS moved", [f"moved.{one}" for one in columns]
-    if part.table == "seen":  # by the number that the boot has here
-        values[columns.index("boot")] = "boots.boot"
-        source += (" JOIN package.moved_boots AS old USING (boot)"
-                   " JOIN main.boots ON boots.node = old.node AND boots.boot_id = old.boot_id")
+    if part.of:  # by the number that its row has here
+        number, same = _SAME[part.of]
+        values[columns.index(number)] = f"new.{number}"
+        source += (f" JOIN package.moved_{part.of} AS old USING ({number})"
+                   f" JOIN main.{part.of} AS new ON {same}")
     if part.table == "nodes":
         values[columns.index("last_seen_unix_ms")] = "NULL"  # by this host
     order = f" ORDER BY moved.{part.own}" if part.own else ""
