@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -26,17 +27,30 @@ from idroserra.moving.package import Arrived, Certificates, MoveError, about, no
 from idroserra.provisioning.renewal import UNHEARD, send_once, send_until_used
 
 Say = Callable[[str], None]
-MOST_SENDINGS = 6
 Kind = TypeVar("Kind", Certificates, Arrived)
+
+MOST_SENDINGS = 6
+# Before the old host confirms records again: a command is under way for less, and the clock of
+# this machine may be another one.
+SPARE_MS = 300_000
+
+
+class Finished(NamedTuple):
+    """missing: {node: why it has not come}."""
+
+    arrived: Arrived
+    copied: Copied
+    missing: dict[str, str]
 
 
 def send(client: HostClient, given: Certificates, say: Say) -> None:
     """Send each node the certificate of the new host, from the old one. Can be repeated.
 
-    Raises MoveError if the package is not the newest, CommandFailed, HostError."""
+    Raises MoveError if the package is not the newest or too old, CommandFailed, HostError."""
+    is_late = now_unix_ms() > given.until_unix_ms - SPARE_MS
     for node in given.nodes:
         until_unix_ms = client.get(f"{node_path(node)}/leaving")["until_unix_ms"]
-        if until_unix_ms != given.until_unix_ms or now_unix_ms() >= until_unix_ms:
+        if is_late or until_unix_ms != given.until_unix_ms:
             raise MoveError(f"{node}: this host confirms its records again, which are not in the "
                             "package: pack, take and send again")
     for node, der in given.nodes.items():
@@ -61,27 +75,45 @@ def _sent(client: HostClient, node: str, der: bytes) -> str:
 def finish(
     config: Config, client: HostClient, certificates: NodeCertificates, path: Path, wait_s: float,
     say: Say, on_progress: CopyCallback,
-) -> tuple[Arrived, Copied]:
-    """At the new host: wait until the nodes use its certificates, and copy their history.
+) -> Finished:
+    """At the new host: wait until the nodes use its certificates, and copy the history of those
+    that do.
 
-    Can be repeated. Raises CommandFailed, HostError."""
+    Can be repeated. Raises HostError."""
     with opened(path) as package:
-        site, nodes = about(package).site, nodes_in(package)
+        found, nodes = about(package), nodes_in(package)
+    ends_s = time.monotonic() + wait_s
+    missing: dict[str, str] = {}
     for node, key in nodes.items():
-        send_until_used(client, node, certificates.take(node, key), wait_s, say)
+        try:
+            send_until_used(client, node, certificates.take(node, key),
+                            max(0.0, ends_s - time.monotonic()), say)
+        except CommandFailed as error:
+            missing[node] = str(error)
+            continue
         say(f"{node}: is here")
+    came = [node for node in nodes if node not in missing]
     with (closing(SqliteStore(path)) as source, closing(open_store(config)) as target):
-        copied = copy(source, target, CopyProgress(None, ""), on_progress)
-    return Arrived(site, list(nodes)), copied
+        copied = copy(source, target, CopyProgress(None, ""), on_progress, came)
+    return Finished(Arrived(found.site, found.until_unix_ms, came), copied, missing)
 
 
 def forget(client: HostClient, arrived: Arrived, say: Say) -> None:
     """At the old host: forget the nodes that have come to the new one, and revoke the old
-    certificates. Can be repeated. Raises HostError."""
-    known = {node["node"] for node in client.nodes()}
+    certificates. Can be repeated. Raises MoveError, HostError."""
+    adopted = {node["node"] for node in client.nodes() if node["adopted"]}
+    known = [node for node in arrived.arrived if node in adopted]
+    for node in known:
+        leaving = client.get(f"{node_path(node)}/leaving")
+        if leaving["until_unix_ms"] != arrived.until_unix_ms:
+            raise MoveError(f"{node}: does not leave this host with that package, or is back from "
+                            f"another move. If it is not here: `idroserra node forget {node}`")
+        if leaving["stop_waits"]:
+            raise MoveError(f"{node}: a stop that was requested here has not reached it. Stop it "
+                            f"at the new host, then here: `idroserra node forget {node}`")
+    for node in known:
+        client.send("DELETE", node_path(node), {})
     for node in arrived.arrived:
-        if node in known:
-            client.send("DELETE", node_path(node), {})
         say(f"{node}: forgotten here; its old certificate is revoked")
 
 

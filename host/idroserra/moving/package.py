@@ -178,7 +178,8 @@ class Certificates(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Arrived(msgspec.Struct, forbid_unknown_fields=True):
-    """The file for the old host: the nodes that run at the new one."""
+    """The file for the old host: the nodes of a package that run at the new one."""
 
     site: str
+    until_unix_ms: int
     arrived: list[str]

@@ -67,6 +67,7 @@ class Commands:
         self._pending = {one.id: one for one in pending if one.verb != "stop"}
         self._stops = PendingStops(
             nodes, link, self._messages, uptime, [one for one in pending if one.verb == "stop"])
+        self.stop_mark, self.stop_waits = self._stops.mark, self._stops.waits  # of a node
         self._ending = threading.Event()
         self._config_sent_unix_ms: dict[str, int] = {}
         self._report_rows = ReportAuditLimit()
@@ -207,10 +208,6 @@ class Commands:
             reported = None if reason is None else self._stops.explained(command, reason)
             self._store(replace(command, state=state, reason=reported))
         return command.id
-
-    def stop_mark(self, node: str) -> str:
-        """Return a text that each request to stop the node changes, and a restart. Never waits."""
-        return self._stops.mark(node)
 
     def state(self, command_id: str) -> CommandState:
         """Return the command. Raises KeyError for an unknown id."""

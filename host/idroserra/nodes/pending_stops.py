@@ -102,6 +102,11 @@ class PendingStops:
         """Return a text that each added stop of the node changes, and a restart. Takes no lock."""
         return self._marks.get(node, self._first_mark)
 
+    def waits(self, node: str) -> bool:
+        """Return whether a stop of the node waits for its answer."""
+        with self._lock:
+            return any(one.command.node == node for one in self._waiting.values())
+
     def get(self, command_id: str) -> CommandState | None:
         """Return a stop that waits or has ended lately, or None."""
         with self._lock:

@@ -23,7 +23,7 @@ from idroserra.client.requests import (
 # Between two sendings: the node connects, sends a record and gets the answer to it. Each later one
 # has the node try again, for which it ends its connection.
 PAUSES_S = (8.0, 15.0, 30.0)
-MOSTUNHEARD = 4  # sendings without any answer of a node that is online
+MOST_UNHEARD = 4  # sendings without any answer of a node that is online
 _IN_USE, _RESTARTED = "certificate_in_use", "old_boot"
 UNHEARD = "timeout", "pending"
 
@@ -60,7 +60,7 @@ def send_until_used(
             return
         was_heard = was_heard or state == "done"
         unheard += state in UNHEARD
-        if not was_heard and unheard == MOSTUNHEARD:
+        if not was_heard and unheard == MOST_UNHEARD:
             raise _failed(node, command, "Is its firmware of an earlier version? "
                           "`idroserra update` brings a newer one.")
         if (state == "refused" and code != _RESTARTED) or time.monotonic() > ends_s:

@@ -19,6 +19,7 @@ from idroserra.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from idroserra.broker.cluster import ClusterCertificates
+    from idroserra.history.copy import Copied
 
 WAIT_MINUTES = 20  # a trial at the node takes 15
 
@@ -106,12 +107,13 @@ def finish(
     import msgspec
 
     from idroserra.moving.change_over import finish as finish_all
+    from idroserra.moving.package import MoveError
     from idroserra.pki.x509 import write_private
 
     found = load_config(config)
     with _progress() as progress:
         bar = progress.add_task("history", total=None, visible=False)
-        arrived, copied = finish_all(
+        arrived, copied, missing = finish_all(
             found, HostClient(url), _certificates(found), package, wait_minutes * 60,
             _say(as_json=as_json), lambda node, done_ms, total_ms: progress.update(
                 bar, completed=done_ms, total=total_ms, description=f"history {node}",
@@ -120,8 +122,17 @@ def finish(
     write_private(out, msgspec.json.encode(arrived))
     if as_json:
         typer.echo(json.dumps({"site": arrived.site, "nodes": arrived.arrived, "file": str(out),
-                               **copied._asdict()}))
-        return
+                               "missing": missing, **copied._asdict()}))
+    else:
+        _say_finished(package, out, copied)
+    if missing:
+        raise MoveError("\n".join((
+            *missing.values(), f"not here yet: {', '.join(missing)}. Repeat this command, at the "
+            "old host `idroserra move send` before. Or forget those that came at the old host, "
+            "then pack the site again: with the others only")))
+
+
+def _say_finished(package: Path, out: Path, copied: Copied) -> None:
     too_old = f"; {copied.too_old:,} are older than this host keeps" if copied.too_old else ""
     typer.echo(f"history: {copied.points:,} points, {copied.events:,} events{too_old}")
     typer.echo(f"next: copy {out} to the old host, and there: idroserra move forget {out.name}; "

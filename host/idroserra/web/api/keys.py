@@ -13,6 +13,8 @@ from msgspec import Meta
 from idroserra.auth.identity import check_recent_password, verified_name
 from idroserra.core import protocol
 from idroserra.core.validation import string_pattern
+from idroserra.nodes.commands import Commands
+from idroserra.nodes.node import Node
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.nodes import CERTIFICATE, command_json
 from idroserra.web.api.schemas import AskedBy, CommandOut, In, Out, error_replies
@@ -46,10 +48,12 @@ class LeavingIn(In):
 
 
 class LeavingOut(Out):
-    """Until when a node is to leave for another host; 0: it stays."""
+    """Until when a node is to leave for another host; 0: it stays. stop_waits: it has not
+    answered a stop yet."""
 
     node: str
     until_unix_ms: int
+    stop_waits: bool
 
 
 class FingerprintIn(In):
@@ -129,22 +133,25 @@ def keys_router(context: WebContext) -> Routes:
         commands.forget(node)
         return {"node": node, "certificate": certificate}
 
-    _leaving_routes(router, nodes)
+    _leaving_routes(router, nodes, commands)
     return router
 
 
-def _leaving_routes(router: Routes, nodes: Nodes) -> None:
+def _leaving_routes(router: Routes, nodes: Nodes, commands: Commands) -> None:
+    def leaving_json(known: Node) -> dict[str, Any]:
+        return {"node": known.node, "until_unix_ms": known.leaving_until_unix_ms,
+                "stop_waits": commands.stop_waits(known.node)}
+
     @router.get("/{node}/leaving", answer=LeavingOut)
     def show_leaving(node: str) -> dict[str, Any]:
         """Return until when a node is to leave for another host."""
-        return {"node": node, "until_unix_ms": nodes.get(node).leaving_until_unix_ms}
+        return leaving_json(nodes.get(node))
 
     @router.put("/{node}/leaving", answer=LeavingOut)
     def let_go(node: str, body: LeavingIn) -> dict[str, Any]:
         """Confirm no records of a node until then, because another host takes it over."""
         check_recent_password()
-        known = nodes.let_go(node, body.until_unix_ms)
-        return {"node": node, "until_unix_ms": known.leaving_until_unix_ms}
+        return leaving_json(nodes.let_go(node, body.until_unix_ms))
 
 
 def _key_json(nodes: Nodes, node: str) -> dict[str, Any]:
