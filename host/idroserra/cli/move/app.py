@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from idroserra.cli.serve import ConfigFile
 from idroserra.client.http import DEFAULT_URL, HostClient
-from idroserra.client.requests import AsJson, Url, now_unix_ms
+from idroserra.client.requests import AsJson, Url
 from idroserra.core.config import Config, load_config
 from idroserra.core.errors import ConfigError
 
@@ -48,7 +48,7 @@ def pack(
     with _progress() as progress:
         bar = progress.add_task("history", total=None)
         nodes = pack_site(
-            found, HostClient(url), certificates, site, out, now_unix_ms(),
+            found, HostClient(url), certificates, site, out,
             lambda node, done_ms, total_ms: progress.update(
                 bar, completed=done_ms, total=total_ms, description=f"history {node}"))
     if as_json:
