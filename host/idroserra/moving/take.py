@@ -16,6 +16,7 @@ from idroserra.core.sqlite import connect_reader, lock_folder
 from idroserra.journal.photos import FOLDER as PHOTOS
 from idroserra.moving.package import (
     PARTS,
+    SPOOL,
     STATE,
     About,
     Certificates,
@@ -62,18 +63,35 @@ def _check_brokers(found: About, certificates: ClusterCertificates) -> None:
 
 def _check_nodes(folder: Path, path: Path, nodes: list[str]) -> None:
     """Raise MoveError if the host has other nodes of these names, or one has come already."""
+    for name in dict.fromkeys(part.file for part in PARTS):
+        if not (folder / name).exists():  # SQLite would make an empty one
+            raise MoveError(f"{folder / name}: not found: start the host once, and stop it")
     with closing(connect_reader(folder / STATE)) as state:
         state.execute("ATTACH ? AS package", (str(path.resolve()),))
         known = {node: (key, moved, last_seen) for node, key, moved, last_seen in state.execute(
             "SELECT node, nodes.key, moved.key, nodes.last_seen_unix_ms FROM main.nodes"
             " JOIN package.moved_nodes AS moved USING (node)")}
+    came = _came(folder, path)
     for node in nodes:
         key, moved, last_seen = known.get(node, (None, None, None))
         if node in known and (key is None or fingerprint(key) != fingerprint(moved)):
             raise MoveError(f"{node}: this host has another node of this name: one of the two "
                             "needs another name (`idroserra provision`)")
-        if last_seen is not None:
-            raise MoveError(f"{node}: runs at this host already: `idroserra move finish`")
+        if last_seen is not None or (node in known and node in came):
+            raise MoveError(f"{node}: runs at this host already: `idroserra move finish`. If it "
+                            "is to come back, this host must forget it first: `idroserra move "
+                            "forget` with the file of its first move")
+
+
+def _came(folder: Path, path: Path) -> set[str]:
+    """Return the nodes of which the spool has more than the package. That a node was seen is
+    written a minute later, and a power cut may come before."""
+    with closing(connect_reader(folder / SPOOL)) as spool:
+        spool.execute("ATTACH ? AS package", (str(path.resolve()),))
+        return {node for node, in spool.execute(
+            "SELECT here.node FROM main.counters AS here"
+            " LEFT JOIN package.moved_counters AS moved USING (node, name)"
+            " WHERE name = 'received' AND here.count > coalesce(moved.count, 0)")}
 
 
 def _place_photos(package: sqlite3.Connection, folder: Path) -> None:
