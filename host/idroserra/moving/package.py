@@ -150,14 +150,17 @@ def insert_rows(path: Path, file: Path) -> None:
 
 
 def _insert(database: sqlite3.Connection, part: Part) -> None:
-    columns = [row[1] for row in database.execute(
-        f"PRAGMA package.table_info(moved_{part.table})") if row[1] != part.own]
+    """Insert the rows that move; a package that holds others adds none of them."""
+    columns = [row[1] for row in database.execute(f"PRAGMA main.table_info({part.table})")
+               if row[1] != part.own]
     source, values = f"package.moved_{part.table} AS moved", [f"moved.{one}" for one in columns]
     if part.of:  # by the number that its row has here
         number, same = _SAME[part.of]
         values[columns.index(number)] = f"new.{number}"
         source += (f" JOIN package.moved_{part.of} AS old USING ({number})"
                    f" JOIN main.{part.of} AS new ON {same}")
+    else:
+        source += f" WHERE {part.rows}"
     if part.table == "nodes":
         values[columns.index("last_seen_unix_ms")] = "NULL"  # by this host
     order = f" ORDER BY moved.{part.own}" if part.own else ""

@@ -104,7 +104,7 @@ def test_the_records_of_others_do_not_hold_it_up(tmp_path):
         with closing(sqlite3.connect(tmp_path / "spool.db")) as spool, spool:
             spool.execute("DELETE FROM pending")
             spool.execute("INSERT INTO pending VALUES (3,?,'b1',0,'event',1,'[]')", (node,))
-        _wait_until_stored(part, tmp_path, lambda clock=count(0, 1_000): next(clock))
+        _wait_until_stored(part, tmp_path, count(0, 1_000).__next__)
 
     wait_beside(OTHER)
     with pytest.raises(MoveError, match="does not take the records"):

@@ -6,11 +6,14 @@ from contextlib import closing
 from idroserra.calibration.history import CalibrationHistory, PastCalibration
 from idroserra.calibration.procedures import Point
 from idroserra.core.config import load_config
+from idroserra.core.page_settings import FILE as SETTINGS
+from idroserra.core.page_settings import PageSettings
 from idroserra.core.sqlite import connect
 from idroserra.ingest.refusals import Unread
 from idroserra.ingest.spool import Spool
 from idroserra.moving.package import PARTS, SCHEMA, insert_rows, save_rows
 from idroserra.server.service import Service
+from idroserra.web.node_titles import TITLES
 
 NODE, OTHER = "idro-a1", "idro-b2"
 STORE = "store.db"  # its rows move as history
@@ -86,3 +89,22 @@ def test_records_that_this_version_cannot_read_move(tmp_path):
         insert_rows(tmp_path / "package", new)
     with closing(Spool(new)) as spool:
         assert sorted(one.node for one in spool.rejected()) == [NODE, OTHER]
+
+
+def test_a_package_sets_nothing_but_its_nodes(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        start_once(folder)
+        with closing(PageSettings(folder)) as settings:
+            settings.put(TITLES, OTHER, folder.name, "ann", 1)
+            settings.put(TITLES, NODE, folder.name, "ann", 1)
+    path = tmp_path / "package"
+    package_of(old / SETTINGS, path)
+    with closing(sqlite3.connect(path)) as package, package:
+        package.execute("INSERT INTO moved_settings SELECT section, ?, value, by, unix_ms"
+                        " FROM moved_settings", (OTHER,))
+        package.execute("ALTER TABLE moved_settings ADD COLUMN"
+                        " \"name) SELECT 1; DROP TABLE main.settings; --\"")
+    insert_rows(path, new / SETTINGS)
+    with closing(PageSettings(new)) as settings:
+        assert settings.all(TITLES) == {NODE: "old", OTHER: "new"}
