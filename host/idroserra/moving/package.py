@@ -127,10 +127,20 @@ def save_rows(package: sqlite3.Connection, file: Path) -> None:
                 package.execute(f"CREATE TABLE moved_{part.table} AS SELECT * FROM"
                                 f" source.{part.table} WHERE {part.rows}")
             if file.name == SPOOL:
-                package.execute("CREATE TABLE moved_waiting AS SELECT max(id) AS id FROM"
-                                f" source.pending WHERE {_OF_NODES}")
+                _save_waiting(package)
     finally:
         package.execute("DETACH source")
+
+
+def _save_waiting(package: sqlite3.Connection) -> None:
+    """Note what the spool has for the store, and count it as stored: `pack` waits for it."""
+    package.execute("CREATE TABLE moved_waiting AS SELECT max(id) AS id FROM"
+                    f" source.pending WHERE {_OF_NODES}")
+    package.execute("INSERT INTO moved_counters SELECT node, 'stored', 0 FROM moving WHERE node"
+                    " NOT IN (SELECT node FROM moved_counters WHERE name = 'stored')")
+    package.execute(
+        "UPDATE moved_counters SET count = count + (SELECT coalesce(sum(record_count), 0) FROM"
+        " source.pending WHERE pending.node = moved_counters.node) WHERE name = 'stored'")
 
 
 def insert_rows(path: Path, file: Path) -> None:

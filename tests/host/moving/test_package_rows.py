@@ -62,5 +62,6 @@ def test_the_new_host_goes_on_where_the_old_one_ended(tmp_path_factory, boots, o
         counts = spool.counts()
         assert counts[NODE]["lost"] == 0
         assert counts[NODE]["received"] == 45 * len(boots)
+        assert counts[NODE]["stored"] == sum(map(len, came.values()))  # it waited at the old host
         assert counts[OTHER]["received"] == 2 * len(others)
         assert [spool.stored_upto(OTHER, boot) for boot in others] == [1] * len(others)

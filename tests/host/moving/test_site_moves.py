@@ -18,6 +18,7 @@ from idroserra.moving.package import MoveError
 from idroserra.moving.take import take
 from idroserra.nodes.registry import Nodes
 from idroserra.provisioning import renewal
+from idroserra.server.service import Service
 from support.photos import picture
 from support.rabbitmq_cluster import MEMBERS, RabbitCluster
 from support.real_host import KEY, Host
@@ -152,12 +153,13 @@ def test_a_package_that_does_not_fit_is_refused(cells, packed, tmp_path, change,
     folder, bad = tmp_path / "data", tmp_path / "bad.move"
     cluster.init(folder, "third", MEMBERS, ["localhost"], node_port=1, management_port=2,
                  joins=cells.brokers.certificates.authority.path)
+    config = load_config(overrides={"data_dir": str(folder)})
+    Service(config).stop()
     with closing(Nodes(folder / "state.db", "third")) as nodes:
         nodes.adopt(NODE, KEY)
     shutil.copyfile(packed.path, bad)
     with closing(sqlite3.connect(bad)) as package, package:
         package.execute(change)
-    config = load_config(overrides={"data_dir": str(folder)})
     with pytest.raises(MoveError, match=why):
         take(config, cluster.ClusterCertificates(folder), bad)
 
