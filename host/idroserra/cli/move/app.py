@@ -162,7 +162,7 @@ def cancel(site: Site, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> No
     let_go(client, nodes, 0)
     typer.echo(json.dumps({"site": site, "nodes": nodes}) if as_json else
                f"{site}: stays here. If the new host has taken it in: `idroserra node forget` "
-               "there for each node")
+               "there for each node that is not online there")
 
 
 def _certificates(config: Config) -> ClusterCertificates:
