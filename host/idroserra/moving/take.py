@@ -48,8 +48,8 @@ def take(config: Config, certificates: ClusterCertificates, path: Path) -> Certi
     except BlockingIOError:
         raise MoveError(f"{folder}: a host is running on it; stop it first") from None
     except (OSError, sqlite3.Error) as error:
-        raise MoveError(f"{folder}: {error}: has its host been started once, with this version?"
-                        ) from error
+        raise MoveError(f"{folder}: {error}. Then repeat the command; if a table is missing, "
+                        "start the host once with this version") from error
     return Certificates(found.site, found.until_unix_ms, ders)
 
 
