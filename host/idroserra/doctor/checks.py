@@ -26,7 +26,7 @@ from idroserra.doctor.cluster import check_cluster
 from idroserra.doctor.feeds import check_feeds
 from idroserra.doctor.history import check_influx
 from idroserra.doctor.journal import check_journal
-from idroserra.doctor.nodes import check_nodes, check_restored, check_systems
+from idroserra.doctor.nodes import check_leaving, check_nodes, check_restored, check_systems
 from idroserra.doctor.openid import check_openid
 from idroserra.doctor.other_hosts import check_other_hosts
 from idroserra.doctor.result import Check
@@ -60,6 +60,7 @@ def run_checks(file: Path | None) -> Iterator[Check]:
         yield check_nodes(config.data_dir)
         yield from check_systems(config.data_dir)
         yield from check_restored(config.data_dir)
+        yield from check_leaving(config.data_dir)
         yield check_alarms(config.alarms)
         yield check_users(config.data_dir)
         yield from check_openid(config)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 from idroserra.core.reasons import Reason
@@ -12,7 +14,7 @@ from idroserra.core.sqlite import connect_reader
 from idroserra.doctor.result import Check
 from idroserra.i18n.reasons import reason_text
 from idroserra.nodes.node import node_from_row
-from idroserra.nodes.registry_tables import SELECT
+from idroserra.nodes.registry_tables import SELECT, SELECT_LEAVING
 from idroserra.nodes.restored import read_restored, reported_values
 from idroserra.nodes.system import problems_of
 
@@ -63,6 +65,27 @@ def check_restored(folder: Path) -> Iterator[Check]:
         yield Check("restored backup", "warn",
                     f"its settings wait until a person chooses: {_listed(waiting)}",
                     "on the page of the node, or `idroserra node restored NODE`")
+
+
+def check_leaving(folder: Path) -> Iterator[Check]:
+    """Check whether nodes leave for another host, so that this one confirms none of their
+    records."""
+    path = folder / "state.db"
+    if not path.is_file():
+        return
+    try:
+        with closing(connect_reader(path)) as database:
+            rows = database.execute(
+                f"SELECT node, until_unix_ms FROM ({SELECT_LEAVING}) WHERE until_unix_ms > ?"
+                " ORDER BY node", (time.time_ns() // 1_000_000,)).fetchall()
+    except sqlite3.Error:  # no such table yet, or check_nodes reports it
+        return
+    if rows:
+        until = datetime.fromtimestamp(rows[0][1] / 1_000, UTC)
+        yield Check("moving nodes", "warn", "they keep their records for another host until "
+                    f"{until:%Y-%m-%d %H:%M} UTC: {_listed([node for node, _ in rows])}",
+                    "go on with `idroserra move` (docs/cluster.md), or keep them: `idroserra move "
+                    "cancel SITE`")
 
 
 def check_systems(folder: Path) -> Iterator[Check]:

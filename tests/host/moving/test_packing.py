@@ -9,6 +9,7 @@ import pytest
 
 from idroserra.broker import cluster
 from idroserra.client.http import HostClient
+from idroserra.doctor.nodes import check_leaving
 from idroserra.history.models import SamplePoint
 from idroserra.history.sqlite.store import SqliteStore
 from idroserra.ingest.spool import Spool
@@ -65,6 +66,16 @@ def test_what_comes_while_it_copies_is_in_the_package(host, packed, tmp_path):
     with closing(SqliteStore(tmp_path / "site.move")) as store:
         assert [one.unix_ms for one in store.instants(NODE, 0, 2**42)] == [
             now_ms - 20 * DAY_MS, now_ms, now_ms + 3 * DAY_MS]
+
+
+def test_the_doctor_names_the_nodes_that_leave(host, packed, tmp_path):
+    assert not list(check_leaving(host.config.data_dir))
+    packed(tmp_path / "site.move")
+    found, = check_leaving(host.config.data_dir)
+    assert found.state == "warn"
+    assert NODE in found.found
+    host.service.nodes.let_go(NODE, 0)
+    assert not list(check_leaving(host.config.data_dir))
 
 
 def test_without_a_package_the_host_goes_on_confirming(host, packed, tmp_path):
