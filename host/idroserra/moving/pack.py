@@ -27,8 +27,9 @@ from idroserra.history.sqlite.store import SqliteStore
 from idroserra.journal.photos import FOLDER as PHOTOS
 from idroserra.moving.package import PARTS, SCHEMA, SPOOL, MoveError, save_rows
 
-# The nodes keep three days of records; after this the host confirms them again.
-LEAVING_MS = 12 * 3_600_000
+# A node has room for 10,000 records, so for two hours even at one a second; then it keeps fewer
+# readings. After this the host confirms them again.
+LEAVING_MS = 2 * 3_600_000
 STORED_WITHIN_S = 60.0
 POLL_S = 0.2
 # Copied a second time: records may have come late between the two, or with a wrong time.
@@ -77,7 +78,7 @@ def _leaving(client: HostClient, nodes: Collection[str], until_unix_ms: int) -> 
         let_go(client, nodes, until_unix_ms)
         yield until_unix_ms
     except BaseException:
-        with suppress(HostError):  # after the 12 hours it does so by itself
+        with suppress(HostError):  # after two hours it does so by itself
             let_go(client, nodes, 0)
         raise
 

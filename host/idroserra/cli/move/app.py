@@ -57,7 +57,7 @@ def pack(
     typer.echo(f"{out}: {len(nodes)} nodes, {out.stat().st_size / 1e6:.1f} MB. Keep it secret: "
                "anyone who can read it can command the nodes")
     typer.echo(f"next: copy it to the new host, stop that, and there: idroserra move take {out}\n"
-               f"      within 12 hours; to keep the site here: idroserra move cancel {site!r}")
+               f"      within two hours; to keep the site here: idroserra move cancel {site!r}")
 
 
 @app.command()
