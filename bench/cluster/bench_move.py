@@ -41,7 +41,7 @@ class Plan(NamedTuple):
 
     nodes: int = 100  # of a cell
     moving: int = 20  # of them at the site that moves
-    every_s: float = 2.0
+    every_s: float = 5.0
     usual_s: float = 60.0
 
 
