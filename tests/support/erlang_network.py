@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from typing import Self
 
 from idroserra.broker.local import free_port
+from support.server_process import reserve
 from support.tcp_link import TcpLink
 
 _REGISTER, _PORT_OF, _NAMES = b"xzn"
@@ -33,6 +34,8 @@ class ErlangNetwork:
         self.ports = {member: free_port() for member in listens_on}
         self._links = {(near, far): TcpLink(listens_on[far], hosts=[far], address=far)
                        for near, far in itertools.permutations(listens_on, 2)}
+        # free_port() of other tests looks at 127.0.0.1 only; the links listen elsewhere.
+        self._reservations = [reserve(link.port) for link in self._links.values()]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="port mapper")
         self._opened = ExitStack()

@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
@@ -62,7 +62,8 @@ class Member(Server):
         """End the broker, which the script has started beside itself, with SIGKILL."""
         if self._process is None:
             return
-        os.killpg(self.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has exited by itself
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait(60)
         self._process = None
         wait_until(lambda: not self.answers(), 60, f"{self.address} is dead")
