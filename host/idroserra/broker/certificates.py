@@ -153,7 +153,8 @@ class NodeCertificates(ABC):
         elif key.read_text("ascii") != tls_key:
             raise ConfigError(str(cert), "", f"is of another node of this name: `idroserra broker "
                               f"revoke {node}` if it is none of yours")
-        self._admit(node, read_certificate(cert))
+        else:
+            self._admit(node, read_certificate(cert))
         return _der(cert)
 
     def _issue(self, node: str, tls_key: str | None = None) -> None:

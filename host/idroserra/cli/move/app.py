@@ -20,6 +20,7 @@ from idroserra.core.errors import ConfigError
 if TYPE_CHECKING:
     from idroserra.broker.cluster import ClusterCertificates
     from idroserra.history.copy import Copied
+    from idroserra.moving.package import Arrived, Certificates
 
 WAIT_MINUTES = 20  # a trial at the node takes 15
 
@@ -64,14 +65,10 @@ def pack(
 def take(package: Package, config: ConfigFile = None, *, as_json: AsJson = False) -> None:
     """2, new host, stopped: take the nodes of a package in."""
     from idroserra.moving.take import take as take_in
-    from idroserra.pki.x509 import write_private
 
     found = load_config(config)
     given = take_in(found, _certificates(found), package)
-    out = package.with_name(f"{package.name}.certificates")
-    import msgspec
-
-    write_private(out, msgspec.json.encode(given))
+    out = _for_old_host(package, "certificates", given)
     if as_json:
         typer.echo(json.dumps({"site": given.site, "nodes": list(given.nodes), "file": str(out)}))
         return
@@ -104,11 +101,8 @@ def finish(
     config: ConfigFile = None, url: Url = DEFAULT_URL, *, as_json: AsJson = False,
 ) -> None:
     """4, new host: wait until the nodes have come, and copy their history."""
-    import msgspec
-
     from idroserra.moving.change_over import finish as finish_all
     from idroserra.moving.package import MoveError
-    from idroserra.pki.x509 import write_private
 
     found = load_config(config)
     with _progress() as progress:
@@ -118,8 +112,7 @@ def finish(
             _say(as_json=as_json), lambda node, done_ms, total_ms: progress.update(
                 bar, completed=done_ms, total=total_ms, description=f"history {node}",
                 visible=True))
-    out = package.with_name(f"{package.name}.arrived")
-    write_private(out, msgspec.json.encode(arrived))
+    out = _for_old_host(package, "arrived", arrived)
     if as_json:
         typer.echo(json.dumps({"site": arrived.site, "nodes": arrived.arrived, "file": str(out),
                                "missing": missing, **copied._asdict()}))
@@ -163,6 +156,17 @@ def cancel(site: Site, url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> No
     typer.echo(json.dumps({"site": site, "nodes": nodes}) if as_json else
                f"{site}: stays here. If the new host has taken it in: `idroserra node forget` "
                "there for each node that is not online there")
+
+
+def _for_old_host(package: Path, name: str, content: Certificates | Arrived) -> Path:
+    """Write a file for the old host beside the package, and return its path."""
+    import msgspec
+
+    from idroserra.pki.x509 import write_private
+
+    out = package.with_name(f"{package.name}.{name}")
+    write_private(out, msgspec.json.encode(content))
+    return out
 
 
 def _certificates(config: Config) -> ClusterCertificates:
