@@ -84,7 +84,8 @@ class MqttConnection:
         self._is_v5 = config.protocol == "5"
         self._subscriber = Subscriber(
             config, config.client_id, (UP_FILTER,), self._on_subscribed, self._on_chunk,
-            self._on_subscriber_lost, self._is_full)
+            self._on_silent, self._on_subscriber_lost, self._is_full)
+        self._probe: mqtt.MQTTMessageInfo | None = None
         self._client = self._build()
 
     @property
@@ -224,9 +225,25 @@ class MqttConnection:
     def _on_both(self) -> None:
         """Publish "online" once both connections are up: subscribers may then send."""
         if self.is_connected:
-            self._client.publish(HOST_STATUS_TOPIC, b"online", qos=1, retain=True)
+            self._publish_online()
             _log.info("connected to %s:%d", self._config.host, self._config.port)
             self.inbox.put(Connected(self._connection))
+
+    def _publish_online(self) -> mqtt.MQTTMessageInfo:
+        return self._client.publish(HOST_STATUS_TOPIC, b"online", qos=1, retain=True)
+
+    def _on_silent(self, connection: int, times: int) -> None:
+        """Replace a connection over which the broker does not deliver what it has acknowledged.
+
+        RabbitMQ 4.0 may lose a subscription while its connection lasts. Nodes may be silent for
+        good reasons, so publish a status which the subscriber itself must receive."""
+        probe = self._probe
+        if times == 1 or probe is None:
+            info = self._publish_online() if self.is_connected else None
+            self._probe = info if info and info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+        elif probe.is_published():
+            self._probe = None
+            self._subscriber.abort(connection, "the broker does not deliver messages")
 
     def _on_subscriber_lost(self, why: str) -> None:
         if self._in_state == CONNECTED:

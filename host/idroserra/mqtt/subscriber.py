@@ -3,7 +3,8 @@
 A general-purpose client needs three to ten times as much CPU per message (docs/adr/0014). One
 thread reads large chunks, passes them on unparsed and sends acknowledgements. It does nothing
 else: a broker with default limits drops messages when a client reads too slowly. The session is
-persistent; a dead connection is detected within 20 s.
+persistent; a dead connection is detected within 20 s, and `silent` is called for one without
+messages.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from idroserra.mqtt.packets import MalformedPacket
 KEEPALIVE_S = 15  # in CONNECT; the broker disconnects after one and a half times this
 QUIET_S = 7.0  # send PINGREQ after this time without traffic
 DEAD_S = 18.0  # reconnect after this time without received data
+SILENT_S = 20.0  # report a connection without messages every time this passes
 ANSWER_S = 10.0
 RECONNECT_S = (1.0, 5.0)
 MAX_PACKET_BYTES = 262_144
@@ -32,24 +34,27 @@ _CHUNK_BYTES = 1_048_576
 # message would cost more than the message.
 _WAKE_BYTES = 131_072
 _NAP_S = 0.1
+_LEAST_MESSAGE_BYTES = 9  # of its topic alone; answers to PINGREQ that arrive at once are shorter
 _BUFFER_BYTES = 1_048_576  # receive buffer of the kernel
 
 
 class Subscriber:
     """The subscription. Callbacks in its thread: `connected(number)`; `received(number, data)`
-    with bytes of connection `number`, split anywhere; `lost(why)`. While `is_full()` it does not
-    read."""
+    with bytes of connection `number`, split anywhere; `silent(number, times)` after SILENT_S
+    without a message, `times` in a row; `lost(why)`. While `is_full()` it does not read."""
 
     def __init__(
         self, config: MqttConfig, client_id: str, topic_filters: Sequence[str],
         connected: Callable[[int], None], received: Callable[[int, bytes], None],
-        lost: Callable[[str], None], is_full: Callable[[], bool],
+        silent: Callable[[int, int], None], lost: Callable[[str], None],
+        is_full: Callable[[], bool],
     ) -> None:
         self._config = config
         self._addresses = BrokerAddresses(config.host, config.port)
         self._client_id = client_id
         self._filters = topic_filters
-        self._connected, self._received, self._lost = connected, received, lost
+        self._connected, self._received = connected, received
+        self._silent, self._lost = silent, lost
         self._is_full = is_full
         self._is_v5 = config.protocol == "5"
         self._number = 0
@@ -163,8 +168,9 @@ class Subscriber:
         parser = packets.PacketParser(MAX_PACKET_BYTES)
         buffer = memoryview(bytearray(_CHUNK_BYTES))
         connection.setblocking(False)
-        opened_s = received_s = sent_s = pinged_s = time.monotonic()
+        opened_s = received_s = sent_s = pinged_s = heard_s = time.monotonic()
         is_up = is_napping = False
+        silences = 0
         while not self._stopping.is_set():
             is_paused = is_up and self._is_full()
             may_have = self._wait(connection, is_paused, is_napping)
@@ -174,6 +180,11 @@ class Subscriber:
             data = _receive(connection, buffer) if may_have else b""
             if data or is_paused:
                 received_s = now_s
+            if len(data) >= _LEAST_MESSAGE_BYTES or is_paused:
+                heard_s, silences = now_s, 0
+            elif is_up and now_s - heard_s > SILENT_S:
+                heard_s, silences = now_s, silences + 1
+                self._silent(self._number, silences)
             naps = is_up and bool(data)
             if data and not is_up:
                 is_up = self._handshake(parser, data)

@@ -15,7 +15,13 @@ from paho.mqtt.enums import CallbackAPIVersion
 from idroserra.broker.local import free_port
 from idroserra.core.config import MqttConfig
 from idroserra.mqtt import connection, subscriber
-from idroserra.mqtt.connection import IncomingMessage, MqttConnection, RawChunk
+from idroserra.mqtt.connection import (
+    HOST_STATUS_TOPIC,
+    UP_FILTER,
+    IncomingMessage,
+    MqttConnection,
+    RawChunk,
+)
 from idroserra.mqtt.paho_client import stop_client
 from support.node_client import NodeClient
 from support.programs import program, program_since
@@ -140,6 +146,35 @@ def test_a_dead_connection_is_detected_and_rebuilt(mosquitto, monkeypatch, fault
         line.heal()
         wait_until(lambda: link.is_connected, 30, "another line stands")
         link.stop()
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_connection_without_its_subscription_is_replaced(mosquitto, monkeypatch, protocol):
+    monkeypatch.setattr(subscriber, "SILENT_S", 0.5)
+    link = MqttConnection(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}", protocol=protocol))
+    link.start()
+    wait_until(lambda: link.is_connected, 20, "a connection")
+    properties = b"\0" if protocol == "5" else b""
+    body = b"\0\1" + properties + len(UP_FILTER).to_bytes(2, "big") + UP_FILTER.encode()
+    link._subscriber.write(bytes([0xA2, len(body)]) + body)  # UNSUBSCRIBE
+    wait_until(lambda: "does not deliver" in link.state, 20, "it is noticed")
+    wait_until(lambda: link.is_connected, 20, "another connection")
+    publish = publisher(mosquitto.port)
+    publish(1)
+    wait_until(lambda: any("idro-n" in message.topic for message in arrived(link, 1)), 20,
+               "a message")
+    stop_client(publish.client)
+    link.stop()
+
+
+def test_a_connection_without_nodes_is_kept(mosquitto, monkeypatch):
+    monkeypatch.setattr(subscriber, "SILENT_S", 0.2)
+    link = MqttConnection(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}"))
+    link.start()
+    wait_until(lambda: link.is_connected, 20, "a connection")
+    assert {message.topic for message in arrived(link, 5)} == {HOST_STATUS_TOPIC}
+    assert link._connection == 1
+    link.stop()
 
 
 def test_nonsense_of_a_broker_ends_the_line(mosquitto):
