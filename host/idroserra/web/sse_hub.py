@@ -1,7 +1,7 @@
 """Creates one live stream for each locale that a page requests.
 
-Messages contain texts, so each language and choice of units needs its own stream. The plain one,
-English and metric, always runs; others end KEPT_S after their last reader. A stream that fails
+Messages contain texts, so each language and choice of units needs its own stream. It compares the
+state of every node once a second, so it ends KEPT_S after its last reader. A stream that fails
 ends its readers, who connect again and get a new one.
 """
 
@@ -12,7 +12,7 @@ import logging
 import threading
 from typing import Any
 
-from idroserra.i18n.translate import DEFAULT_LOCALE, Locale, current_locale, use_locale
+from idroserra.i18n.translate import Locale, current_locale, use_locale
 from idroserra.web.context import WebContext
 from idroserra.web.sse import EventStream
 
@@ -54,8 +54,7 @@ class FeedHub:
             stream.handed_out(nodes, host)
 
     async def run(self) -> None:
-        """Run the plain stream and end streams without readers, until cancelled."""
-        self.of(DEFAULT_LOCALE)
+        """End streams without readers, until cancelled; then all."""
         try:
             while True:
                 await asyncio.sleep(CHECK_EVERY_S)
@@ -85,7 +84,7 @@ class FeedHub:
         with self._lock:
             old_s = self._loop.time() - KEPT_S
             unread = [locale for locale, stream in self._streams.items()
-                      if locale != DEFAULT_LOCALE and not stream.readers and stream.used_s < old_s]
+                      if not stream.readers and stream.used_s < old_s]
             for locale in unread:
                 del self._streams[locale]
         for locale in unread:

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from idroserra.i18n.translate import DEFAULT_LOCALE, Locale
+from idroserra.web import sse_hub
 from idroserra.web.sse import EventStream
 
 
@@ -85,6 +86,24 @@ def test_a_node_that_returns_under_its_name_is_published_in_full(host, eventuall
     host.node("idro-a")
     thread.join(60)
     assert {"state", "channels", "dosing"} <= messages[-1][1]["changes"].keys()
+
+
+def test_nothing_is_compared_for_no_reader(host, eventually, monkeypatch):
+    hub = host.app.state.feed_hub
+    host.node("idro-a").read()
+    assert hub._streams == {}
+    thread, messages = follow(host, "record")
+    eventually(lambda: messages, 10, "the hello")
+    stream = hub.of(DEFAULT_LOCALE)
+    hub._end_unread()
+    assert hub.of(DEFAULT_LOCALE) is stream
+    host.node("idro-a").read()
+    thread.join(60)
+    eventually(lambda: not stream.readers, 10, "the end of the reader")
+    monkeypatch.setattr(sse_hub, "KEPT_S", -1.0)
+    hub._loop.call_soon_threadsafe(hub._end_unread)
+    eventually(lambda: stream.has_ended, 10, "the end of the stream")
+    assert hub._streams == {}
 
 
 def test_an_open_stream_does_not_hold_up_the_end(host, eventually):
