@@ -101,6 +101,16 @@ def test_latest_is_the_newest_of_each_channel(store):
     assert store.latest("idro-none") == {}
 
 
+def test_the_latest_of_a_node_is_one_request(store, monkeypatch):
+    """After a start a host may ask for a thousand nodes."""
+    write_samples(store, [ph(0, 21.25, f"{source}.temp_c") for source in ("air", "root")], [])
+    requests, request = [], store._http.request
+    monkeypatch.setattr(store._http, "request",
+                        lambda *asked: (requests.append(asked), request(*asked))[1])
+    assert len(store.latest(NODE)) == 2
+    assert len(requests) == 1
+
+
 def test_foreign_readings_have_a_key_and_quantities_of_their_own(store):
     power = [ph(at * 1_000, 400.5 + at, "foreign.power_w")._replace(node="foreign:dryer")
              for at in range(3)]

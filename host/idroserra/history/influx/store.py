@@ -201,17 +201,12 @@ class InfluxStore:
 
     def latest(self, node: str) -> dict[str, tuple[int, float]]:
         """Return {channel: (unix_ms, value)} of the newest value of each channel."""
-        found: dict[str, tuple[int, float]] = {}
-        sources = self._query(
-            f"SHOW TAG VALUES FROM sample WITH KEY = source WHERE node={query_text(node)}", "ms")
-        for _, source in sources:
-            for key in protocol.STORED_QUANTITIES:
-                rows = self._query(
-                    f'SELECT last("{key}") FROM sample WHERE node={query_text(node)}'
-                    f" AND source={query_text(source)}", "ms")
-                for unix_ms, value in rows:
-                    found[f"{source}.{key}"] = (unix_ms, value)
-        return found
+        answers = self._query_all([
+            f'SELECT last("{key}") FROM sample WHERE node={query_text(node)} GROUP BY source'
+            for key in protocol.STORED_QUANTITIES], "ms")
+        return {f"{source}.{key}": (unix_ms, value)
+                for key, rows in zip(protocol.STORED_QUANTITIES, answers, strict=True)
+                for unix_ms, value, source in rows}
 
     def spans(self) -> dict[str, tuple[int, int]]:
         """Return {node: (oldest, newest)} in unix_ms of points and events."""
