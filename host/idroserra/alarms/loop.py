@@ -1,4 +1,5 @@
-"""The alarm thread: builds a snapshot, evaluates it and schedules notifications, once a second.
+"""The alarm thread: builds a snapshot, evaluates it and schedules notifications, once a second, or
+more rarely where hundreds of nodes would take more than a tenth of a core.
 
 Its health is reported as an age, because a thread that hangs cannot report it.
 """
@@ -18,7 +19,7 @@ from idroserra.i18n.translate import gettext as _
 from idroserra.inventory.bottles import BottleInventory
 
 EVERY_S = 1.0
-REST = 3  # times the duration of an evaluation to rest after it, LONGEST_S at most
+REST = 9  # times the duration of an evaluation to rest after it, LONGEST_S at most
 LONGEST_S = 10.0
 DEAD_MS = 30_000
 
