@@ -12,7 +12,7 @@ from support.server_process import Server
 
 ROUND = 33  # faults: 30 kills, two partitions, one full disk
 RECOVER_EVERY = 11
-ROLL_EVERY_S = 600
+ROLL_EVERY_S = 300
 BETWEEN_S = {"broker": 20.0, "host": 2.0, "database": 2.0}  # at most, until the next fault
 DOWN_S = 3.0
 PARTED_S = 60.0
@@ -21,7 +21,7 @@ NO_SPACE, SPACE = "1000GB", "1GB"  # that a broker demands
 
 
 def all_faults(rig: CellRig, chance: random.Random, count: int) -> EpisodeResult:
-    """Inject `count` faults, and restart everything in turn every ten minutes."""
+    """Inject `count` faults, and restart everything in turn every five minutes."""
     recover_s = []
     rolls, rolled_s = 0, time.monotonic()
     for number in range(1, count + 1):
