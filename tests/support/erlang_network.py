@@ -22,6 +22,8 @@ from support.tcp_link import TcpLink
 _REGISTER, _PORT_OF, _NAMES = b"xzn"
 _REGISTERED, _FOUND = 118, 119
 _VERSION = 6  # of the distribution protocol
+# A member gets another number at each start: by it, Erlang knows a process of an earlier one.
+_FIRST_CREATION = 4
 _VISIBLE = 77
 
 
@@ -36,6 +38,7 @@ class ErlangNetwork:
                        for near, far in itertools.permutations(listens_on, 2)}
         # free_port() of other tests looks at 127.0.0.1 only; the links listen elsewhere.
         self._reservations = [reserve(link.port) for link in self._links.values()]
+        self._creations = itertools.count(_FIRST_CREATION)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="port mapper")
         self._opened = ExitStack()
@@ -93,7 +96,7 @@ class ErlangNetwork:
             (size,) = struct.unpack(">H", await reader.readexactly(2))
             request = await reader.readexactly(size)
             if request[0] == _REGISTER:
-                writer.write(struct.pack(">BBL", _REGISTERED, 0, 1))
+                writer.write(struct.pack(">BBL", _REGISTERED, 0, next(self._creations)))
                 await reader.read()  # for as long as the member lives
             elif request[0] == _PORT_OF:
                 writer.write(self._port(near, request[1:].decode()))

@@ -2,6 +2,7 @@
 
 import random
 import socket
+import struct
 import threading
 from types import SimpleNamespace
 
@@ -51,3 +52,16 @@ def test_a_network_that_cannot_listen_leaves_no_thread_that_keeps_the_process_al
           network):
         pass
     assert set(threading.enumerate()) == before
+
+
+def test_each_start_of_a_member_has_a_number_of_its_own():
+    """With the same one, messages to processes before a restart would reach others after it."""
+    with ErlangNetwork({"127.0.0.2": 1, "127.0.0.3": 1}) as network:
+        numbers = []
+        for member in ("127.0.0.2", "127.0.0.3", "127.0.0.2"):
+            with socket.create_connection((member, network.ports[member]), 10) as connection:
+                connection.sendall(b"\0\1x")
+                kind, result, number = struct.unpack(">BBL", connection.recv(6))
+                assert (kind, result) == (118, 0)
+                numbers.append(number)
+    assert len(set(numbers)) == 3
