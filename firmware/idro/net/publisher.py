@@ -4,9 +4,9 @@ It connects, subscribes, publishes status and info, then records in ascending or
 paces; the outbox deletes records on `down/stored` alone, and without progress for 20 s they are
 sent again. At most MAX_UNSTORED messages are unconfirmed by the host. Sampling never waits.
 
-A broker may lose the subscription while the connection lasts (RabbitMQ 4.0, when another broker
-starts that had it before): then no stop arrives either. So a connection without an answer is
-replaced, ever more rarely until one comes.
+No stop arrives over a connection whose subscription the broker has lost, and only the silence of
+the host shows it. So a connection without an answer is replaced, ever more rarely until one
+comes.
 
 A message for which memory is refused is delayed or dropped, `on_no_memory` is called, and the
 others continue: records before info and config.

@@ -235,8 +235,8 @@ class MqttConnection:
     def _on_silent(self, connection: int, times: int) -> None:
         """Replace a connection over which the broker does not deliver what it has acknowledged.
 
-        RabbitMQ 4.0 may lose a subscription while its connection lasts. Nodes may be silent for
-        good reasons, so publish a status which the subscriber itself must receive."""
+        Nodes may be silent for good reasons, so publish a status which the subscriber itself must
+        receive."""
         probe = self._probe
         if times == 1 or probe is None:
             info = self._publish_online() if self.is_connected else None
