@@ -62,7 +62,8 @@ def query(number, host):
 
 
 def answer(number, data):
-    """Return the address in the response to query `number`.
+    """Return an address in the response to query `number`, of several one by chance: the first may
+    be that of a broker that is down.
 
     Returns "" if the name does not exist, None if `data` is not that response.
     """
@@ -70,10 +71,16 @@ def answer(number, data):
         return None
     if data[3] & _RCODE:
         return ""
+    found = []
     try:
-        return _first_address(data)
+        _find_addresses(data, found)
     except IndexError:
-        return None
+        if not found:
+            return None
+    if not found:
+        return ""
+    address = found[number[1] % len(found)]  # the number is random
+    return f"{address[0]}.{address[1]}.{address[2]}.{address[3]}"
 
 
 async def _ask(question, number, endpoint):
@@ -91,7 +98,8 @@ async def _ask(question, number, endpoint):
         sock.close()
 
 
-def _first_address(data):
+def _find_addresses(data, found):
+    """Append each address to `found`, as bytes. Raises IndexError if `data` is cut off."""
     at = _HEADER_BYTES
     for _ in range(data[4] << 8 | data[5]):
         at = _after_name(data, at) + 4
@@ -101,9 +109,10 @@ def _first_address(data):
         size = data[at + 8] << 8 | data[at + 9]
         at += 10
         if kind == _A and space & 0x7FFF == _IN and size == 4:
-            return f"{data[at]}.{data[at + 1]}.{data[at + 2]}.{data[at + 3]}"
+            if at + size > len(data):
+                raise IndexError
+            found.append(data[at : at + size])
         at += size
-    return ""
 
 
 def _after_name(data, at):

@@ -28,7 +28,18 @@ def test_an_invalid_name_is_refused(host):
         dns_resolver.query(NUMBER, host)
 
 
-def test_the_first_address_behind_an_alias_is_used():
+def test_of_several_addresses_each_is_used_now_and_then():
+    """Not every name server changes their order, and the first may be a broker that is down."""
+    addresses = [bytes((10, 0, 0, last)) for last in (7, 8, 9)]
+    data = b"\0\3\0\0\0\0" + ASKED + b"".join(record(1, one) for one in addresses)
+    found = [dns_resolver.answer(number, number + HEAD[2:] + data)
+             for number in (bytes((5, low)) for low in range(256))]
+    for last in (7, 8, 9):
+        assert found.count(f"10.0.0.{last}") in (85, 86)
+    assert dns_resolver.answer(NUMBER, HEAD + data[:-1]) in ("10.0.0.7", "10.0.0.8")
+
+
+def test_the_address_behind_an_alias_is_used():
     alias = record(5, b"\x01b\xc0\x13")
     data = HEAD + b"\0\2\0\0\0\0" + ASKED + alias + record(1, bytes((10, 0, 0, 7)))
     assert dns_resolver.answer(NUMBER, data) == "10.0.0.7"
