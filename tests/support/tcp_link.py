@@ -35,7 +35,7 @@ class _Pair:
 
 class TcpLink:
     """A context manager that listens on `port` of `address` and forwards to `to_port` of the first
-    of `hosts` that answers, with `context` over TLS."""
+    of `hosts` that answers, with `context` over TLS. They take turns to be the first."""
 
     def __init__(self, to_port: int, context: ssl.SSLContext | None = None,
                  hosts: Sequence[str] = ("127.0.0.1",), address: str = "127.0.0.1") -> None:
@@ -132,7 +132,9 @@ class TcpLink:
         if self._fault == "cut":
             writer.transport.abort()
             return
-        for host in self._hosts:
+        hosts = self._hosts
+        self._hosts = [*hosts[1:], hosts[0]]
+        for host in hosts:
             try:
                 far_reader, far_writer = await asyncio.open_connection(
                     host, self._to_port, ssl=self._context)

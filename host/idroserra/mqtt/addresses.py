@@ -12,7 +12,7 @@ class BrokerAddresses:
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
         self._address: object = None  # of the last connection
-        self._not_accepted: list[object] = []  # the longest ago first
+        self._unaccepted: list[object] = []  # the longest ago first
 
     def connect(self, timeout_s: float) -> socket.socket:
         """Return a connection with this time-out. Raises OSError."""
@@ -29,18 +29,22 @@ class BrokerAddresses:
                 error = why
                 continue
             self._address = address
-            self._not_accepted = [*self._others(), address]  # until accepted()
+            self.not_accepted()  # until accepted()
             return connection
         raise error or OSError(f"{self._host}: no address")
 
     def accepted(self) -> None:
         """Note that the broker of the last connection accepted the client."""
-        self._not_accepted = self._others()
+        self._unaccepted = self._others()
+
+    def not_accepted(self) -> None:
+        """Note that the broker of the last connection is of no use to the client."""
+        self._unaccepted = [*self._others(), self._address]
 
     def _others(self) -> list[object]:
-        return [one for one in self._not_accepted if one != self._address]
+        return [one for one in self._unaccepted if one != self._address]
 
     def _rank(self, address: object) -> int:
-        if address not in self._not_accepted:
+        if address not in self._unaccepted:
             return -1
-        return self._not_accepted.index(address)
+        return self._unaccepted.index(address)

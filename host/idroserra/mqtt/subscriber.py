@@ -25,7 +25,7 @@ from idroserra.mqtt.packets import MalformedPacket
 KEEPALIVE_S = 15  # in CONNECT; the broker disconnects after one and a half times this
 QUIET_S = 7.0  # send PINGREQ after this time without traffic
 DEAD_S = 18.0  # reconnect after this time without received data
-SILENT_S = 20.0  # report a connection without messages every time this passes
+SILENT_S = 10.0  # report a connection without messages every time this passes
 ANSWER_S = 10.0
 RECONNECT_S = (1.0, 5.0)
 MAX_PACKET_BYTES = 262_144
@@ -114,7 +114,7 @@ class Subscriber:
         return True
 
     def abort(self, number: int, why: str) -> None:
-        """Close connection `number` because of invalid data, and reconnect."""
+        """Close connection `number`, which is of no use, and connect to the next address."""
         with self._lock:
             if number == self._number:
                 self._abort_reason = why
@@ -196,6 +196,7 @@ class Subscriber:
             if self._send(connection):
                 sent_s = now_s
             if self._abort_reason is not None:
+                self._addresses.not_accepted()
                 raise MalformedPacket(self._abort_reason)
             if not is_up and now_s - opened_s > ANSWER_S or now_s - received_s > DEAD_S:
                 raise MalformedPacket("no answer: the connection is dead")

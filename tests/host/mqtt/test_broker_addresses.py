@@ -9,13 +9,16 @@ import pytest
 from idroserra.broker.local import free_port
 from idroserra.core.config import MqttConfig
 from idroserra.foreign.subscription import Subscription
+from idroserra.mqtt import subscriber
 from idroserra.mqtt.addresses import BrokerAddresses
-from idroserra.mqtt.connection import MqttConnection
+from idroserra.mqtt.connection import UP_FILTER, MqttConnection
 from idroserra.mqtt.paho_client import new_client, stop_client
 from support.programs import program
 from support.server_process import Server
 
 NAME = "localhost"  # mqtt:// is for loopback only
+UNSUBSCRIBE = (  # MQTT 5, 3.10
+    bytes([0xA2, 5 + len(UP_FILTER), 0, 1, 0, 0, len(UP_FILTER)]) + UP_FILTER.encode())
 FIRST, SECOND, THIRD = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 
 
@@ -81,6 +84,26 @@ def test_the_host_goes_on_to_the_broker_that_accepts_it(config, eventually):
     host.start()
     eventually(lambda: host.is_connected, 20, "a connection")
     host.stop()
+
+
+def test_the_host_leaves_a_broker_that_delivers_nothing(
+    tmp_path, resolves, monkeypatch, eventually
+):
+    """As RabbitMQ does after its disk was full: it accepts clients, and a queue is broken."""
+    monkeypatch.setattr(subscriber, "SILENT_S", 0.5)
+    port = free_port()
+    resolves(FIRST, SECOND)
+    with (Member(tmp_path / "first", FIRST, port, accepts=True),
+          Member(tmp_path / "second", SECOND, port, accepts=True)):
+        host = MqttConnection(MqttConfig(url=f"mqtt://{NAME}:{port}"))
+        host.start()
+        eventually(lambda: host.is_connected, 20, "a connection")
+        reached = host._subscriber._addresses
+        assert reached._address == (FIRST, port)
+        host._subscriber.write(UNSUBSCRIBE)
+        eventually(lambda: reached._address == (SECOND, port) and host.is_connected, 30,
+                   "a connection to the other")
+        host.stop()
 
 
 def test_so_do_the_foreign_subscription_and_every_other_client(config, eventually):
