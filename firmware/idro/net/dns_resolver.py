@@ -71,16 +71,10 @@ def answer(number, data):
         return None
     if data[3] & _RCODE:
         return ""
-    found = []
     try:
-        _find_addresses(data, found)
+        return _address(number, data)
     except IndexError:
-        if not found:
-            return None
-    if not found:
-        return ""
-    address = found[number[1] % len(found)]  # the number is random
-    return f"{address[0]}.{address[1]}.{address[2]}.{address[3]}"
+        return None
 
 
 async def _ask(question, number, endpoint):
@@ -98,8 +92,10 @@ async def _ask(question, number, endpoint):
         sock.close()
 
 
-def _find_addresses(data, found):
-    """Append each address to `found`, as bytes. Raises IndexError if `data` is cut off."""
+def _address(number, data):
+    """Return "" without an address. Raises IndexError if `data` is cut off."""
+    found = ""
+    count = 0
     at = _HEADER_BYTES
     for _ in range(data[4] << 8 | data[5]):
         at = _after_name(data, at) + 4
@@ -109,10 +105,11 @@ def _find_addresses(data, found):
         size = data[at + 8] << 8 | data[at + 9]
         at += 10
         if kind == _A and space & 0x7FFF == _IN and size == 4:
-            if at + size > len(data):
-                raise IndexError
-            found.append(data[at : at + size])
+            count += 1
+            if number[1] % count == 0:  # it is random
+                found = "{}.{}.{}.{}".format(*data[at : at + 4])
         at += size
+    return found
 
 
 def _after_name(data, at):

@@ -36,7 +36,6 @@ def test_of_several_addresses_each_is_used_now_and_then():
              for number in (bytes((5, low)) for low in range(256))]
     for last in (7, 8, 9):
         assert found.count(f"10.0.0.{last}") in (85, 86)
-    assert dns_resolver.answer(NUMBER, HEAD + data[:-1]) in ("10.0.0.7", "10.0.0.8")
 
 
 def test_the_address_behind_an_alias_is_used():
