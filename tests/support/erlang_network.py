@@ -22,7 +22,8 @@ from support.tcp_link import TcpLink
 _REGISTER, _PORT_OF, _NAMES = b"xzn"
 _REGISTERED, _FOUND = 118, 119
 _VERSION = 6  # of the distribution protocol
-# A member gets another number at each start: by it, Erlang knows a process of an earlier one.
+# Each start of a member has a number of its own, by which Erlang knows the processes of an earlier
+# one. Those below 4 are of the older protocol.
 _FIRST_CREATION = 4
 _VISIBLE = 77
 

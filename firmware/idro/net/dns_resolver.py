@@ -93,7 +93,7 @@ async def _ask(question, number, endpoint):
 
 
 def _address(number, data):
-    """Return "" without an address. Raises IndexError if `data` is cut off."""
+    """Return one of the addresses, "" if there is none. Raises IndexError if `data` is cut off."""
     found = ""
     count = 0
     at = _HEADER_BYTES

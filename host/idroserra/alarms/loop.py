@@ -1,5 +1,5 @@
 """The alarm thread: builds a snapshot, evaluates it and schedules notifications, once a second, or
-more rarely where hundreds of nodes would take more than a tenth of a core.
+more rarely with hundreds of nodes: it takes about a tenth of a core.
 
 Its health is reported as an age, because a thread that hangs cannot report it.
 """

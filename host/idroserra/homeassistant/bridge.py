@@ -300,8 +300,7 @@ class Bridge:
         self, client: mqtt.Client, userdata: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
         if not reason.is_failure:
-            # QoS 0, as Home Assistant publishes: for QoS 1 RabbitMQ makes a queue, and may lose it
-            # while the connection lasts (idro.net.publisher).
+            # QoS 0, as Home Assistant publishes: for QoS 1 RabbitMQ makes a queue of its own.
             client.subscribe([(SET_FILTER, 0), (f"{self._config.prefix}/status", 0)])
             self._announce_at_s = time.monotonic()
 

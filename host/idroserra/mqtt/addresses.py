@@ -6,8 +6,8 @@ import socket
 
 
 class BrokerAddresses:
-    """Connects to the first address that answers. Those whose broker did not accept the client
-    come last: one that refuses every log-in, such as RabbitMQ after its disk was full, answers."""
+    """Connects to the first address that answers. Those whose broker did not accept the client, or
+    was of no use to it, come last: RabbitMQ after its disk was full answers too."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port

@@ -11,14 +11,13 @@ from idroserra.core.config import MqttConfig
 from idroserra.foreign.subscription import Subscription
 from idroserra.mqtt import subscriber
 from idroserra.mqtt.addresses import BrokerAddresses
-from idroserra.mqtt.connection import UP_FILTER, MqttConnection
+from idroserra.mqtt.connection import MqttConnection
 from idroserra.mqtt.paho_client import new_client, stop_client
+from support.lost_subscription import lose_subscription
 from support.programs import program
 from support.server_process import Server
 
 NAME = "localhost"  # mqtt:// is for loopback only
-UNSUBSCRIBE = (  # MQTT 5, 3.10
-    bytes([0xA2, 5 + len(UP_FILTER), 0, 1, 0, 0, len(UP_FILTER)]) + UP_FILTER.encode())
 FIRST, SECOND, THIRD = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 
 
@@ -99,7 +98,7 @@ def test_the_host_leaves_a_broker_that_delivers_nothing(
         eventually(lambda: host.is_connected, 20, "a connection")
         reached = host._subscriber._addresses
         assert reached._address == (FIRST, port)
-        host._subscriber.write(UNSUBSCRIBE)
+        lose_subscription(host)
         monkeypatch.setattr(subscriber, "SILENT_S", 1.0)
         eventually(lambda: reached._address == (SECOND, port), 30, "a connection to the other")
         host.stop()

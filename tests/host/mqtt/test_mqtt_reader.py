@@ -15,14 +15,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from idroserra.broker.local import free_port
 from idroserra.core.config import MqttConfig
 from idroserra.mqtt import connection, subscriber
-from idroserra.mqtt.connection import (
-    HOST_STATUS_TOPIC,
-    UP_FILTER,
-    IncomingMessage,
-    MqttConnection,
-    RawChunk,
-)
+from idroserra.mqtt.connection import HOST_STATUS_TOPIC, IncomingMessage, MqttConnection, RawChunk
 from idroserra.mqtt.paho_client import stop_client
+from support.lost_subscription import lose_subscription
 from support.node_client import NodeClient
 from support.programs import program, program_since
 from support.tcp_link import TcpLink
@@ -154,9 +149,7 @@ def test_a_connection_without_its_subscription_is_replaced(mosquitto, monkeypatc
     link = MqttConnection(MqttConfig(url=f"mqtt://127.0.0.1:{mosquitto.port}", protocol=protocol))
     link.start()
     wait_until(lambda: link.is_connected, 20, "a connection")
-    properties = b"\0" if protocol == "5" else b""
-    body = b"\0\1" + properties + len(UP_FILTER).to_bytes(2, "big") + UP_FILTER.encode()
-    link._subscriber.write(bytes([0xA2, len(body)]) + body)  # UNSUBSCRIBE
+    lose_subscription(link, protocol)
     wait_until(lambda: "does not deliver" in link.state, 20, "it is noticed")
     wait_until(lambda: link.is_connected, 20, "another connection")
     publish = publisher(mosquitto.port)
