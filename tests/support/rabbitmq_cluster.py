@@ -16,6 +16,7 @@ from idroserra.broker import cluster
 from idroserra.broker.certificates import broker_folder_of, folder_of
 from idroserra.broker.cluster import ClusterCertificates
 from idroserra.broker.rabbitmq import CONFIG_DIR, DISTRIBUTION_PORT, ENABLE_METADATA
+from idroserra.doctor.cluster import check_cluster
 from support.erlang_network import ErlangNetwork
 from support.programs import not_tried, program
 from support.server_process import Server
@@ -23,8 +24,7 @@ from support.wait import wait_until
 
 MEMBERS = ("127.0.0.2", "127.0.0.3", "127.0.0.4")  # addresses of loopback: machines of their own
 # Those in sbin are for the user of the service.
-SERVER, CONTROL = (Path("/usr/lib/rabbitmq/bin") / name
-                   for name in ("rabbitmq-server", "rabbitmqctl"))
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 START_DEADLINE_S = 180.0
 
 
@@ -82,8 +82,12 @@ class Member(Server):
 
     def control(self, *words: str) -> None:
         """Run rabbitmqctl as on the machine of this broker."""
-        subprocess.run([str(CONTROL), *words], env=self._environment(), check=True, timeout=120,
-                       stdout=subprocess.DEVNULL)
+        self.run("rabbitmqctl", *words)
+
+    def run(self, tool: str, *words: str) -> None:
+        """Run a tool of RabbitMQ as on the machine of this broker."""
+        subprocess.run([str(SERVER.with_name(tool)), *words], env=self._environment(), check=True,
+                       timeout=120, stdout=subprocess.DEVNULL)
 
     @property
     def memory_mb(self) -> float:
@@ -174,7 +178,12 @@ class RabbitCluster:
 
     def enable_metadata(self) -> None:
         """Do the last step of docs/cluster.md, while all members run."""
-        self.members[0].control(*ENABLE_METADATA.split()[1:])
+        self.members[0].run(*ENABLE_METADATA.split())
+
+    def findings(self, address: str = MEMBERS[0]) -> dict[str, tuple[str, str]]:
+        """Return {check: (state, text)} of the doctor; `address` is the name in mqtt.url."""
+        return {check.name: (check.state, f"{check.found}: {check.advice}")
+                for check in check_cluster(self.data_dir, address)}
 
     def cell(self, data_dir: Path) -> ClusterCertificates:
         """Create a second host, whose CA every broker trusts from its next start."""

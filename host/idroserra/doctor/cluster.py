@@ -51,7 +51,7 @@ def check_cluster(data_dir: Path, broker: str) -> Iterator[Check]:
         yield _version(certificates.management)
         yield _metadata(certificates.management)
         yield from _users(certificates)
-        yield _session(certificates)
+        yield _session(certificates, _running(answers))
     except BrokerControlError as error:
         yield Check(_MEMBERS, "fail", str(error), "repeat when the broker has started")
 
@@ -90,6 +90,13 @@ def _members(certificates: ClusterCertificates, answers: dict[str, Any]) -> Chec
         "start the missing ones (journalctl -u rabbitmq-server). All need the same erlang.cookie, "
         "names that resolve on each other's machines, and ports 4369 and 25672 open among them. "
         "With low memory or disk space a broker takes no messages")
+
+
+def _running(answers: dict[str, Any]) -> set[str]:
+    """Return the brokers that at least one of the others knows as running."""
+    return {one["name"] for answer in answers.values()
+            if not isinstance(answer, BrokerControlError)
+            for one in answer if one.get("running")}
 
 
 def _version(management: Management) -> Check:
@@ -136,20 +143,29 @@ def _users(certificates: ClusterCertificates) -> Iterator[Check]:
                     "fill the memory of the brokers", definitions)
 
 
-def _session(certificates: ClusterCertificates) -> Check:
-    """Check that every broker has the sessions: one that is at one broker is lost with it."""
+def _session(certificates: ClusterCertificates, running: set[str]) -> Check:
+    """Check that every broker has the sessions, and that its copy runs: a session at one broker
+    is lost with it, and a broker with a broken copy accepts the host and delivers nothing."""
     cell, members = certificates.authority.cell, certificates.cluster.members
-    queues = certificates.management.get(f"/queues/{cell}?columns=name,type,members")
+    queues = certificates.management.get(f"/queues/{cell}?columns=name,type,members,online")
     kept = [one for one in queues if one.get("type") == "quorum"]
     if not kept:
         return Check(_SESSION, "ok", "none kept yet: the host has not connected")
     wanted = set(map(erlang_name, members))
-    missing = sorted({member for one in kept
-                      for member in wanted.difference(one.get("members", ()))})
-    if not missing:
+    lacking = {member for one in kept for member in wanted.difference(one.get("members", ()))}
+    broken = sorted((member, one["name"]) for one in kept if "online" in one
+                    for member in running.intersection(one["members"]).difference(one["online"]))
+    if not lacking and not broken:
         return Check(_SESSION, "ok", f"kept at {len(members)} brokers")
-    return Check(_SESSION, "warn", f"not kept at {', '.join(missing)}", "; ".join(
-        f"on any broker: rabbitmq-queues grow {name} all" for name in missing))
+    found = [f"not kept at {', '.join(sorted(lacking))}"] if lacking else []
+    found += [f"its copy at {member} does not run" for member, _ in broken]
+    commands = [f"rabbitmq-queues delete_member --vhost {cell} {name} {member}"
+                for member, name in broken]
+    commands += [f"rabbitmq-queues grow {member} all"
+                 for member in sorted(lacking | {member for member, _ in broken})]
+    return Check(_SESSION, "warn", "; ".join(found),
+                 "if it is still so a minute after that broker has started, on any broker: "
+                 + "; ".join(commands))
 
 
 def _addresses(name: str) -> set[str]:

@@ -20,7 +20,6 @@ from idroserra.broker import management
 from idroserra.broker.certificates import broker_folder_of
 from idroserra.broker.rabbitmq import MAX_IN_HAND, erlang_name
 from idroserra.client.http import HostClient
-from idroserra.doctor.cluster import check_cluster
 from idroserra.mqtt import packets
 from idroserra.provisioning import renewal
 from support.cluster_clients import Client, host_of, is_still_there, node_of
@@ -41,7 +40,7 @@ MACHINE_OFF = "127.0.0.7"
 @pytest.fixture(scope="module")
 def brokers(tmp_path_factory):
     with RabbitCluster(tmp_path_factory.mktemp("cluster")) as made:
-        assert findings(made)["metadata of the cluster"][0] == "warn"
+        assert made.findings()["metadata of the cluster"][0] == "warn"
         made.enable_metadata()
         for node in (ONE, TWO):
             made.certificates.issue(node)
@@ -188,7 +187,7 @@ def test_a_node_gets_a_new_login_over_the_air(brokers, link, tmp_path, monkeypat
         host.settle(name, 1)
         certificates.prepare_renewal(name)
         assert {old, *certificates.renewals} <= set(logins(brokers))
-        assert findings(brokers)["users of the cluster"][0] == "ok"
+        assert brokers.findings()["users of the cluster"][0] == "ok"
         assert renewal.renew(
             HostClient(host.url), certificates, name, 60, lambda text: None)
         assert certificates.logins[name] != old
@@ -295,12 +294,6 @@ def test_a_client_without_a_certificate_is_refused(brokers):
         assert connection.recv(4) == b""
 
 
-def findings(brokers, address=MEMBERS[0]):
-    """Return {check: (state, text)} of the doctor."""
-    return {check.name: (check.state, f"{check.found}: {check.advice}")
-            for check in check_cluster(brokers.data_dir, address)}
-
-
 def test_a_broker_that_is_off_is_waited_for_once(brokers, monkeypatch):
     """Its machine refuses nothing, so that each wait for it takes the whole time limit."""
     monkeypatch.setattr(management, "ANSWER_S", 1.0)
@@ -318,7 +311,7 @@ def test_a_broker_that_is_off_is_waited_for_once(brokers, monkeypatch):
 
 
 def test_the_doctor_names_what_is_wrong_with_a_cluster(brokers):
-    found = findings(brokers)
+    found = brokers.findings()
     assert {name: state for name, (state, _) in found.items()} == {
         "name of the cluster": "warn", "brokers of the cluster": "ok", "RabbitMQ": "ok",
         "metadata of the cluster": "ok", "users of the cluster": "ok", "session": "ok"}, found
@@ -326,12 +319,12 @@ def test_the_doctor_names_what_is_wrong_with_a_cluster(brokers):
         found["name of the cluster"][1])
     api = brokers.certificates.management
     api.add("0123456789ab", "host")  # as of a certificate of the host that was replaced
-    state, text = findings(brokers)["users of the cluster"]
+    state, text = brokers.findings()["users of the cluster"]
     assert state == "warn"
     assert text.endswith("rabbitmqctl delete_user 0123456789ab")
     brokers.members[0].control("delete_user", "0123456789ab")
     brokers.members[2].kill()
-    state, text = findings(brokers)["brokers of the cluster"]
+    state, text = brokers.findings()["brokers of the cluster"]
     assert state == "warn"
     assert f"{MEMBERS[2]}:{brokers.ports.management}" in text
     assert f"{MEMBERS[0]} is without {erlang_name(MEMBERS[2])}" in text
@@ -339,7 +332,7 @@ def test_the_doctor_names_what_is_wrong_with_a_cluster(brokers):
     brokers.members[2].wait()
     api.remove(brokers.certificates.logins[ONE])
     api.delete(f"/policies/{brokers.certificates.authority.cell}/sessions")
-    found = findings(brokers)
+    found = brokers.findings()
     assert found["users of the cluster"][0] == "fail"
     assert f"does not know {ONE}" in found["users of the cluster"][1]
     assert found["limits of sessions"][0] == "fail"
@@ -347,28 +340,8 @@ def test_the_doctor_names_what_is_wrong_with_a_cluster(brokers):
     brokers.certificates.issue(ONE)  # what the advice says
     brokers.members[0].control(
         "import_definitions", str(brokers.members[0].folder / "definitions.json"))
-    assert findings(brokers)["users of the cluster"][0] == "ok"
-    assert "limits of sessions" not in findings(brokers)
-
-
-def test_the_doctor_names_a_session_that_one_broker_lacks(brokers):
-    """Whatever other sessions there are."""
-    cell = brokers.certificates.authority.cell
-    for name in ("idroserra-host", ONE):
-        with closing(Client(brokers, "host", client_id=name, is_kept=True)) as client:
-            assert client.subscribe("idro/v1/#")
-    assert findings(brokers)["session"][0] == "ok"
-
-    def is_lacking():
-        """Remove the member; RabbitMQ refuses that while the queue itself is changing."""
-        brokers.members[0].control("eval", (
-            f'rabbit_quorum_queue:delete_member(<<"{cell}">>, '
-            f'<<"mqtt-subscription-idroserra-hostqos1">>, \'{erlang_name(MEMBERS[2])}\').'))
-        return findings(brokers)["session"][0] == "warn"
-
-    wait_until(is_lacking, 30, "the doctor's warning")
-    _, text = findings(brokers)["session"]
-    assert text.startswith(f"not kept at {erlang_name(MEMBERS[2])}:")
+    assert brokers.findings()["users of the cluster"][0] == "ok"
+    assert "limits of sessions" not in brokers.findings()
 
 
 def test_definitions_hold_no_password(brokers):
