@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS journal (
     comment TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS journal_time ON journal (unix_ms);
+CREATE INDEX IF NOT EXISTS journal_node ON journal (node, unix_ms);
 """
 # Tables of before reasons had a sentence in the column `text`.
 _UPGRADES = Upgrades("alarms", ((
@@ -44,6 +45,7 @@ _UPGRADES = Upgrades("alarms", ((
 ),))
 # A host alarm has no node, and its part does not start with @.
 _OF_SITE = "(node != '' OR part LIKE '@%')"
+_STANDING = "('unacknowledged', 'acknowledged', 'suppressed')"
 _JOURNAL = "unix_ms, key, rule, site, node, part, priority, was, state, reason, by, comment"
 
 
@@ -82,8 +84,17 @@ class AlarmDatabase(Database):
             " AND (? IS NULL OR node = ?)"
             f" AND (? IS NULL OR site = ? OR NOT ({_OF_SITE})) ORDER BY id DESC LIMIT ?",
             (from_unix_ms, to_unix_ms, node, node, site, site, limit))
-        return [Transition._make((*row[:9], unpack_reason(row[9]), *row[10:]))
-                for row in reversed(rows)]
+        return _transitions(reversed(rows))
+
+    def standing(self, node: str, unix_ms: int) -> list[Transition]:
+        """Return the transitions, oldest first, since which alarms of a node were active at a
+        time, and neither shelved nor out of service. Raises StoreUnavailable."""
+        return _transitions(self.query(
+            "WITH ended AS (SELECT key, max(id) AS end_id FROM journal WHERE node = ? AND"
+            f" unix_ms < ? AND state NOT IN {_STANDING} GROUP BY key)"
+            f" SELECT {_JOURNAL} FROM journal LEFT JOIN ended USING (key) WHERE node = ? AND"
+            " unix_ms < ? AND id > coalesce(end_id, 0) ORDER BY id",
+            (node, unix_ms, node, unix_ms)))
 
     def rename_site(self, site: str, name: str) -> None:
         """Rename a site in the journal. Raises StoreUnavailable."""
@@ -105,6 +116,10 @@ class AlarmDatabase(Database):
         if self._written_count % PRUNE_EVERY == 0:
             connection.execute("DELETE FROM journal WHERE unix_ms < ?",
                                (change.unix_ms - JOURNAL_KEPT_MS,))
+
+
+def _transitions(rows: Iterable[tuple[Any, ...]]) -> list[Transition]:
+    return [Transition._make((*row[:9], unpack_reason(row[9]), *row[10:])) for row in rows]
 
 
 def _put(connection: sqlite3.Connection, active: ActiveAlarm) -> None:

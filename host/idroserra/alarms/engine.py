@@ -77,6 +77,11 @@ class AlarmEngine:
         site and the host. Raises StoreUnavailable."""
         return self._database.history(from_unix_ms, to_unix_ms, limit, node, site)
 
+    def standing(self, node: str, unix_ms: int) -> list[Transition]:
+        """Return the transitions, oldest first, since which alarms of a node were active at a
+        time, and neither shelved nor out of service. Raises StoreUnavailable."""
+        return self._database.standing(node, unix_ms)
+
     def rename_site(self, site: str, name: str) -> None:
         """Rename a site in the journal. Raises StoreUnavailable."""
         self._database.rename_site(site, name)

@@ -29,8 +29,10 @@ class AlarmCount:
 def alarms_of(
     engine: AlarmEngine, node: str, from_unix_ms: int, to_unix_ms: int
 ) -> list[AlarmCount]:
-    """Return the alarms of a node in a range, with titles in the reader's language."""
-    changes = engine.history(from_unix_ms, to_unix_ms, MAX_CHANGES, node)
+    """Return the alarms of a node that were active in a range, also those that began before it,
+    with titles in the reader's language."""
+    changes = [*engine.standing(node, from_unix_ms),
+               *engine.history(from_unix_ms, to_unix_ms, MAX_CHANGES, node)]
     titles = {change.rule: gettext(engine.title(change.rule)) for change in changes}
     return count_alarms(changes, titles, to_unix_ms)
 

@@ -93,10 +93,12 @@ def summarize(sources: ReportSources, node: Node, span: Range) -> Summary:
     read = read_channels(sources, node, settings, [one for one in READ if one in known], span)
     events = _read_events(node.node, bounded_events(
         store, node.node, span.from_unix_ms, span.to_unix_ms, (*_EVENT_KINDS, "refused")))
-    if not any(one.read_ms for one in read) and not (events.times or events.refused):
+    alarms = list(_alarms(sources, node, span))
+    if not any(one.read_ms for one in read) and not (
+            events.times or events.refused or any(one.level != "ok" for one in alarms)):
         return Summary("warn", _("No data for this period."), [])
     sentences = [
-        *_alarms(sources, node, span), *_events(events, span), *map(_reading, read),
+        *alarms, *_events(events, span), *map(_reading, read),
         *_unknown(settings, read, span), *_gaps(read, span),
         *_doses(sources, node, settings, span), *_refused(events),
         *_light(sources, node, known, span)]

@@ -1,10 +1,13 @@
 """Reasons in the report and the summary: counted by code, in the reader's language."""
 
 import tracemalloc
+from contextlib import closing
 from datetime import UTC
 
 import pytest
 
+from idroserra.alarms.active import Transition
+from idroserra.alarms.database import AlarmDatabase
 from idroserra.core.config import load_config
 from idroserra.core.reasons import Reason
 from idroserra.history.models import EventPoint
@@ -12,6 +15,7 @@ from idroserra.history.paging import PAGE, TooManyEvents
 from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import Locale, use_locale
 from idroserra.reports import summary
+from idroserra.reports.alarm_summary import alarms_of
 from idroserra.reports.builder import Range, build_report
 from idroserra.reports.sources import ReportSources
 from idroserra.reports.summary import summarize
@@ -108,3 +112,28 @@ def test_alarms_of_an_earlier_version_are_in_the_report(host):
     [alarms] = [one for one in report.sections if one.title == "Alarms"]
     assert sorted(row[0] for row in alarms.table.rows) == [
         "Dosing is locked", "The node is silent"]
+
+
+def test_an_alarm_of_before_the_period_that_is_still_active_is_in_it(host):
+    later = Range(T0 + 5 * HOUR_MS, T0 + 6 * HOUR_MS, UTC)
+    store_transition(host, "node_silent", T0 + 5 * HOUR_MS + 1, "acknowledged", "normal")
+    found = {one.text: one.level for one in
+             summarize(sources(host), host.nodes.get(NODE), later).sentences}
+    assert found["Alarm still active: Dosing is locked."] == "bad"
+    assert found["Alarm, cleared after 5 h: The node is silent."] == "warn"
+    assert "No alarms." not in found
+
+
+def test_an_alarm_that_ended_or_was_shelved_before_the_period_is_not_in_it(host):
+    later = Range(T0 + 5 * HOUR_MS, T0 + 6 * HOUR_MS, UTC)
+    store_transition(host, "dosing_latched", T0 + HOUR_MS, "unacknowledged", "shelved")
+    store_transition(host, "node_silent", T0 + HOUR_MS, "acknowledged", "normal")
+    assert alarms_of(host.alarms.alarms, NODE, later.from_unix_ms, later.to_unix_ms) == []
+
+
+def store_transition(host, rule, unix_ms, was, state):
+    [key] = {one.key for one in host.alarms.alarms.history(0, unix_ms, 9, NODE)
+             if one.rule == rule}
+    with closing(AlarmDatabase(host.config.data_dir / "alarms.db")) as database:
+        database.save([], [Transition(unix_ms, key, rule, "farm", NODE, "", "high", was, state,
+                                      None)])
