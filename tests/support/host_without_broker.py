@@ -32,7 +32,7 @@ class HostWithoutBroker:
         self.bridge = Bridge(
             config, nodes=service.nodes, live=service.live, commands=service.commands,
             alarms=service.alarms, states=service.states, audit=service.access.audit.add,
-            page_url=lambda: None)
+            page_url=lambda: None, link=service._mqtt)
         self._handler = HostMessageHandler(
             service.nodes, service.commands, service.live, service.updates,
             service.latest_events, service.settings_history)

@@ -44,7 +44,7 @@ from idroserra.i18n.errors import error_english, error_text
 from idroserra.i18n.events import event_text
 from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import Locale, set_locale
-from idroserra.mqtt.connection import HOST_STATUS_TOPIC, KEEPALIVE_S, wall_unix_ms
+from idroserra.mqtt.connection import HOST_STATUS_TOPIC, KEEPALIVE_S, MqttConnection, wall_unix_ms
 from idroserra.mqtt.paho_client import new_client, stop_client
 from idroserra.node_state.state import NodeState
 from idroserra.nodes.commands import Commands
@@ -78,6 +78,7 @@ class Bridge:
     def __init__(
         self, config: Config, nodes: Nodes, live: LiveState, commands: Commands, alarms: AlarmLoop,
         states: NodeStates, audit: AuditSink, page_url: Callable[[], str | None],
+        link: MqttConnection,
     ) -> None:
         """`page_url` returns the address of the page, or None."""
         self._config = config.homeassistant
@@ -89,6 +90,7 @@ class Bridge:
         self._alarms = alarms
         self._states = states
         self._page_url = page_url
+        self._link = link
         self._audit = audit  # of refusals; Commands records what is sent
         self._stopping = threading.Event()
         self._incoming: queue.Queue[_Incoming] = queue.Queue(MAX_WAITING)
@@ -129,7 +131,8 @@ class Bridge:
             return
         if self._announce_at_s is not None and time.monotonic() >= self._announce_at_s:
             self._announce_at_s = None
-            self._publish(HOST_STATUS_TOPIC, b"online", retained=True)
+            # On the connection whose will is "offline", and only while it is up.
+            self._link.publish(HOST_STATUS_TOPIC, b"online", retained=True)
             self._published.clear()
             self._updated.update(node.node for node in self._nodes.all())
         self._publish_states_again()

@@ -275,7 +275,7 @@ class Service:
         return Bridge(
             self.config, nodes=self.nodes, live=self.live, commands=self.commands,
             alarms=self.alarms, states=self.states, audit=self.access.audit.add,
-            page_url=self._page_url)
+            page_url=self._page_url, link=self._mqtt)
 
     def _page_url(self) -> str | None:
         """Return the URL of the page for other machines, or None."""

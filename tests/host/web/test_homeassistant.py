@@ -204,6 +204,13 @@ def test_a_restarted_home_assistant_receives_everything(home, node, eventually):
     assert home.is_available("idro-a", "stop")
 
 
+def test_a_host_without_its_connection_is_not_announced_as_online(host, home, node, eventually):
+    host.service._mqtt.leave("another host serves its nodes")
+    home.restart()
+    eventually(lambda: home.device("host"), 15, "the devices")
+    assert not home.is_available("host", "alarm")
+
+
 def test_a_new_node_is_complete_although_home_assistant_subscribes_after_its_discovery(
         home, node, eventually):
     """Its entities have topics that are not retained: those are published again."""
