@@ -115,21 +115,22 @@ class Commands:
 
     def begin_stop(self, node: str, by: str) -> Callable[[], None]:
         """Send a stop to an adopted node; return what records it, and may wait for the disk."""
-        command, is_new = self._stops.add_or_repeat(node, by)
-        return lambda: self._record_stops([command] if is_new else [])
+        command, is_recorded = self._stops.add_or_repeat(node, by)
+        return lambda: self._record_stops([command] if is_recorded else [])
 
     def stop_all(self, nodes: Iterable[Node], by: str) -> list[str]:
         """Stop nodes; return the ids of the commands, in the same order.
 
         All are sent before the first is recorded: no disk and no silent node delays another. A
-        stop of the same person that still waits is sent again under its id, without a new record.
+        stop of the same person that still waits is sent again under its id, and recorded again
+        once a minute.
         A node that is forgotten meanwhile is left out."""
         protocol.check_by(by)
         known = list(nodes)
         sent = {one.node: self._stops.add_or_repeat(one.node, by)
                 for one in known if one.is_adopted}
         self.look_up_boots()
-        self._record_stops([stop for stop, is_new in sent.values() if is_new])
+        self._record_stops([stop for stop, is_recorded in sent.values() if is_recorded])
         ids = []
         for one in known:
             with suppress(UnknownNode):

@@ -25,6 +25,7 @@ from idroserra.nodes.registry import Nodes
 STOP_AGAIN_MS = 2_000
 STOP_FOR_MS = 24 * 3_600_000  # then the node counts as out of reach for good
 _SHARED_MS = 600_000  # a stop is repeated for one that is requested so long after it
+_RECORD_MS = 60_000  # and such a request is recorded, if none was for so long
 _TTL_MS = 30_000
 _KEY_TRIES = 3  # with one of two keys, then with the other
 _MAX_ENDED = 1_000
@@ -34,6 +35,7 @@ _MAX_ENDED = 1_000
 class _Waiting:
     command: CommandState  # its reason: why it is not delivered yet, None once it was sent
     begun_ms: int  # the uptime of the machine when it was requested, or read after a restart
+    recorded_ms: int  # the uptime when it was last requested by a person, and recorded
     sent_unix_ms: int = 0
     sent_count: int = 0
     failure: Reason | None = None  # by the node: why a reset would forget it
@@ -54,7 +56,8 @@ class PendingStops:
         self._messages = messages
         self._lock = threading.Lock()
         self._uptime = uptime
-        self._waiting = {command.id: _Waiting(command, uptime().ms) for command in stored}
+        self._waiting = {
+            command.id: _Waiting(command, uptime().ms, uptime().ms) for command in stored}
         self._ended: dict[str, CommandState] = {}  # the last ones
         self._marks: dict[str, str] = {}  # by node
         self._first_mark = secrets.token_hex(6)
@@ -75,7 +78,7 @@ class PendingStops:
             return self._add(command)
 
     def add_or_repeat(self, node: str, by: str) -> tuple[CommandState, bool]:
-        """Send a stop of a person as add() does; return it, and whether it is new.
+        """Send a stop of a person as add() does; return it, and whether to record the request.
 
         If a stop of that person waits since lately, that one is sent again and waits for a day
         from now: requests in quick succession do not add up. No resume was sent since."""
@@ -87,14 +90,18 @@ class PendingStops:
                 if (found.node, found.by) == (node, by) and 0 <= age_ms < _SHARED_MS:
                     self._marks[node] = secrets.token_hex(6)
                     waiting.command = replace(found, ends_unix_ms=command.ends_unix_ms)
-                    waiting.begun_ms = self._uptime().ms
+                    now_ms = waiting.begun_ms = self._uptime().ms
+                    is_recorded = now_ms - waiting.recorded_ms >= _RECORD_MS
+                    if is_recorded:
+                        waiting.recorded_ms = now_ms
                     self._send(waiting)
-                    return waiting.command, False
+                    return waiting.command, is_recorded
             return self._add(command), True
 
     def _add(self, command: CommandState) -> CommandState:
         self._marks[command.node] = secrets.token_hex(6)
-        waiting = self._waiting[command.id] = _Waiting(command, self._uptime().ms)
+        waiting = self._waiting[command.id] = _Waiting(
+            command, self._uptime().ms, self._uptime().ms)
         self._send(waiting)
         return waiting.command
 

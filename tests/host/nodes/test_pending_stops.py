@@ -129,6 +129,17 @@ def test_stops_of_many_that_wait_are_sent_again_and_not_added(host, node, eventu
     assert host.commands.stop_all(known, "anna") not in (first, other)
 
 
+def test_who_stops_again_a_minute_later_is_in_the_audit_log_again(host, node):
+    host.nodes.set_online(NODE, False)
+    for _ in range(3):
+        for _ in range(5):
+            host.commands.begin_stop(NODE, "home assistant")()
+        host.later(60_000)
+    [stop] = host.commands.recent(NODE)
+    assert [(row[1], fields["detail"]["id"]) for row, fields in host.rows] == [
+        ("command", stop.id)] * 3
+
+
 def test_a_stop_after_a_resume_is_a_new_one(host, node, eventually):
     known = [host.nodes.get(NODE)]
     first = host.commands.stop_all(known, "anna")
