@@ -220,6 +220,17 @@ def test_a_user_of_one_database_stores_and_reads(tmp_path):
             store.close()
 
 
+def test_an_answer_that_the_database_cuts_off_is_no_history(tmp_path):
+    with Influxd(tmp_path, 'bind-address = "127.0.0.1:PORT"\nmax-row-limit = 50') as server:
+        store = open_store(server, "cut")
+        store.write([Instant(NODE, T0 + at, {"reservoir.ph": 6.0, "air.temp_c": 20.0})
+                     for at in range(60)], [])
+        assert len(store.instants(NODE, T0, T0 + 25)) == 25
+        with pytest.raises(StoreUnavailable, match="set max-row-limit = 0"):
+            store.instants(NODE, T0, T0 + 60)
+        store.close()
+
+
 def test_a_field_keeps_its_type_whatever_the_value(store, database):
     write_samples(store, [ph(0, 6)], [])
     write_samples(store, [ph(1_000, 6.02)], [])

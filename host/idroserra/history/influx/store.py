@@ -337,9 +337,11 @@ class InfluxStore:
             if answer == {} and method == "POST":  # of a 2.x to DELETE
                 return [[] for _ in texts]
             results = answer["results"]
+            series = [result.get("series", ()) for result in results]
             rows = [[[*row, *one.get("tags", {}).values()]
-                     for one in result.get("series", ()) for row in one.get("values", ())]
-                    for result in results]
+                     for one in of_result for row in one.get("values", ())]
+                    for of_result in series]
+            is_cut = any(one.get("partial") for of_result in series for one in of_result)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise StoreUnavailable(f"{self._config.url}: /query gave no InfluxQL answer") from None
         error = next((str(each["error"]) for each in results if "error" in each), None)
@@ -355,6 +357,9 @@ class InfluxStore:
                          " permissions of a token")
             raise StoreRejected(f"{self._config.url}: {one_line(error)}")
         self._is_missing = False
+        if is_cut:
+            raise StoreUnavailable(f"{self._config.url}: the database cuts its answers off: set"
+                                   " max-row-limit = 0 in [http] of its configuration")
         return rows
 
     def _query(self, text: str, epoch: str) -> list[list[Any]]:
