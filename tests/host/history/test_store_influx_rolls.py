@@ -151,6 +151,14 @@ def test_retention_follows_the_configuration_and_init_may_be_repeated(database):
             f"{name}{part}" for part in ("15m", "1d", "1h", "1m")]
 
 
+def test_history_that_is_older_than_minutes_are_kept_is_rolled_up(database):
+    store = database.open(raw_days=7, minutes_days=30)
+    write_samples(store, [*points(T0, 300, 97_000), *points(NOW - MINUTE_MS, 1, 1)], [])
+    init(store)
+    assert is_from(store, 'SELECT count_ph FROM "quarters"."sample_15m"') > 30
+    assert is_from(store, 'SELECT count_ph FROM "daily"."sample_1d"') == 2
+
+
 def test_what_is_older_than_the_database_keeps_holds_up_nothing(database):
     store = database.open(raw_days=7)
     write_samples(store, [SamplePoint(NODE, "reservoir.ph", NOW, 6)], [])

@@ -10,7 +10,7 @@ idempotent: the same measurement, tags and time overwrite.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from idroserra.core import protocol
@@ -51,6 +51,22 @@ OF_QUARTERS = (HOURS, DAYS)  # computed from QUARTERS, not from points
 def kept_days(keep: KeepConfig) -> tuple[int, ...]:
     """Return the retention of each of ROLLUPS in days; HOURS are kept as long as QUARTERS."""
     return keep.minutes_days, keep.quarters_days, keep.quarters_days, keep.daily_days
+
+
+def kept_spans(
+    keep: KeepConfig, start_ms: int, end_ms: int, now_unix_ms: int
+) -> Iterator[tuple[Rollup, int, int]]:
+    """Yield what each resolution holds of [start, end), whole hours.
+
+    The database would refuse a query that computes what is older than it keeps."""
+    for rolled, days in zip(ROLLUPS, kept_days(keep), strict=True):
+        size_ms = max(rolled.bucket_ms, HOUR_MS)
+        first_ms, until_ms = start_ms // size_ms * size_ms, -(-end_ms // size_ms) * size_ms
+        if days:  # and an hour, in which the query runs
+            kept_ms = now_unix_ms - days * DAY_MS + HOUR_MS
+            first_ms = max(first_ms, -(-kept_ms // size_ms) * size_ms)
+        if first_ms < until_ms:
+            yield rolled, first_ms, until_ms
 
 
 def shard_hours(days: int) -> int:
@@ -126,12 +142,12 @@ def roll_late(run: Statement, roll: Callable[[int, int], None]) -> bool:
     return True
 
 
-def roll_up(run: Statement, database: str, start_ms: int, end_ms: int) -> None:
-    """Recompute all roll-ups of [start, end), whole hours."""
-    for rolled in (MINUTES, QUARTERS, HOURS):
+def roll_up(
+    run: Statement, database: str, spans: Iterable[tuple[Rollup, int, int]]
+) -> None:
+    """Recompute the roll-ups of kept_spans()."""
+    for rolled, start_ms, end_ms in spans:
         run(_rolling(database, rolled, _within(start_ms, end_ms)))
-    day_ms, until_ms = start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS
-    run(_rolling(database, DAYS, _within(day_ms, until_ms)))
 
 
 def roll_past(

@@ -7,12 +7,12 @@ same.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from idroserra.core.config import StoreConfig
 from idroserra.core.errors import StoreUnavailable
 from idroserra.history.influx.downsampling_v1 import (
-    DAY_MS,
     DAYS,
     HOURS,
     MINUTES,
@@ -67,11 +67,11 @@ def retentions(client: Any, names: dict[str, str]) -> dict[str, int | None]:
     return found
 
 
-def roll_up(client: Any, config: StoreConfig, start_ms: int, end_ms: int) -> None:
-    """Recompute all roll-ups of [start, end), whole hours. Raises StoreUnavailable."""
-    day_ms, until_ms = start_ms // DAY_MS * DAY_MS, -(-end_ms // DAY_MS) * DAY_MS
-    for rolled in ROLLUPS:
-        first, last = (day_ms, until_ms) if rolled is DAYS else (start_ms, end_ms)
+def roll_up(
+    client: Any, config: StoreConfig, spans: Iterable[tuple[Rollup, int, int]]
+) -> None:
+    """Recompute the roll-ups of downsampling_v1.kept_spans(). Raises StoreUnavailable."""
+    for rolled, first, last in spans:
         client.query_api().query(rolling(
             config.database, rolled, f"time(v: {first}000000)", f"time(v: {last}000000)"))
 

@@ -276,12 +276,14 @@ class InfluxStore:
         self._writer.close()
 
     def _roll_up(self, start_ms: int, end_ms: int) -> None:
-        """Recompute all roll-ups of [start, end), whole hours."""
+        """Recompute all roll-ups of [start, end), whole hours, that are kept."""
+        spans = downsampling_v1.kept_spans(
+            self._config.keep, start_ms, end_ms, self._now_unix_ms())
         if self._major() == 2:
             with self._client() as client:
-                downsampling_v2.roll_up(client, self._config, start_ms, end_ms)
+                downsampling_v2.roll_up(client, self._config, spans)
         else:
-            downsampling_v1.roll_up(self._run, self._config.database, start_ms, end_ms)
+            downsampling_v1.roll_up(self._run, self._config.database, spans)
 
     def _client(self) -> AbstractContextManager[Any]:
         """Return influxdb-client for a 2.x; a 1.x does without its memory."""
