@@ -159,6 +159,16 @@ def test_history_that_is_older_than_minutes_are_kept_is_rolled_up(database):
     assert is_from(store, 'SELECT count_ph FROM "daily"."sample_1d"') == 2
 
 
+def test_no_reading_expires_before_it_is_rolled_up(database):
+    """The database deletes every half hour; years of many nodes take init longer."""
+    store = database.open(raw_days=7)
+    write_samples(store, points(T0, 3, 97_000), [])
+    kept = []
+    store.init(lambda *_: kept.append(store.info().resolutions[0].keep_days))
+    assert set(kept) == {0}
+    assert store.info().resolutions[0].keep_days == 7
+
+
 def test_what_is_older_than_the_database_keeps_holds_up_nothing(database):
     store = database.open(raw_days=7)
     write_samples(store, [SamplePoint(NODE, "reservoir.ph", NOW, 6)], [])

@@ -75,22 +75,13 @@ def shard_hours(days: int) -> int:
 
 
 def set_up(run: Statement, database: str, keep: KeepConfig) -> list[str]:
-    """Create policies and continuous queries; return a line for each.
+    """Create policies and continuous queries of roll-ups; return a line for each.
 
     Raises StoreUnavailable, StoreRejected."""
     run(f'CREATE DATABASE "{database}"')
-    policies = {str(row[0]): bool(row[4]) for row in run(
-        f'SHOW RETENTION POLICIES ON "{database}"')}
-    raw = next((name for name, is_default in policies.items() if is_default), "autogen")
-    done = []
-    for policy, days in ((raw, keep.raw_days), *zip(
-            (rolled.policy for rolled in ROLLUPS), kept_days(keep), strict=True)):
-        verb = "ALTER" if policy in policies else "CREATE"
-        more = "" if policy in policies else " REPLICATION 1"
-        run(f'{verb} RETENTION POLICY "{policy}" ON "{database}"'
-            f" DURATION {f'{days}d' if days else 'INF'}{more}"
-            f" SHARD DURATION {shard_hours(days)}h")
-        done.append(f"retention policy {policy}: {f'{days} days' if days else 'for ever'}")
+    policies = _default_by_policy(run, database)
+    done = [_set_policy(run, database, rolled.policy, days, is_new=rolled.policy not in policies)
+            for rolled, days in zip(ROLLUPS, kept_days(keep), strict=True)]
     known = {str(row[0]) for row in run("SHOW CONTINUOUS QUERIES")}
     for rolled in ROLLUPS:
         name = f"idroserra_{database}_{rolled.name}"
@@ -100,6 +91,28 @@ def set_up(run: Statement, database: str, keep: KeepConfig) -> list[str]:
             f" BEGIN {_rolling(database, rolled, '')} END")
         done.append(f"continuous query {name}")
     return done
+
+
+def keep_raw(run: Statement, database: str, days: int) -> str:
+    """Set the retention of readings; return a line about it. The database may delete older ones
+    from then on. Raises StoreUnavailable, StoreRejected."""
+    policies = _default_by_policy(run, database)
+    raw = next((name for name, is_default in policies.items() if is_default), "autogen")
+    return _set_policy(run, database, raw, days, is_new=raw not in policies)
+
+
+def _default_by_policy(run: Statement, database: str) -> dict[str, bool]:
+    return {str(row[0]): bool(row[4]) for row in run(
+        f'SHOW RETENTION POLICIES ON "{database}"')}
+
+
+def _set_policy(
+    run: Statement, database: str, policy: str, days: int, *, is_new: bool
+) -> str:
+    verb, more = ("CREATE", " REPLICATION 1") if is_new else ("ALTER", "")
+    run(f'{verb} RETENTION POLICY "{policy}" ON "{database}"'
+        f" DURATION {f'{days}d' if days else 'INF'}{more} SHARD DURATION {shard_hours(days)}h")
+    return f"retention policy {policy}: {f'{days} days' if days else 'for ever'}"
 
 
 def policies_of(run: Statement, database: str) -> set[str]:

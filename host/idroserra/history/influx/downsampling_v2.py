@@ -31,21 +31,14 @@ _DAY_S = 86_400
 
 
 def set_up(client: Any, config: StoreConfig) -> list[str]:
-    """Create or update buckets and tasks; return a line for each. Raises StoreUnavailable."""
-    buckets, tasks = client.buckets_api(), client.tasks_api()
+    """Create or update buckets and tasks of roll-ups, create that of readings; return a line for
+    each. Raises StoreUnavailable."""
+    tasks = client.tasks_api()
     org = _organization(client, config)
-    names = [config.database, *(bucket_of(config.database, rolled) for rolled in ROLLUPS)]
-    done = []
-    for name, days in zip(names, (config.keep.raw_days, *kept_days(config.keep)), strict=True):
-        rules = [{"type": "expire", "everySeconds": days * _DAY_S,
-                  "shardGroupDurationSeconds": shard_hours(days) * 3_600}]
-        known = [each for each in _buckets(client, name) if each.org_id == org.id]
-        if known:
-            known[0].retention_rules = rules
-            buckets.update_bucket(known[0])
-        else:
-            buckets.create_bucket(bucket_name=name, retention_rules=rules, org=org)
-        done.append(f"bucket {name}: {f'{days} days' if days else 'for ever'}")
+    if not _of_org(client, org, config.database):
+        keep_raw(client, config)
+    done = [_set_bucket(client, org, bucket_of(config.database, rolled), days)
+            for rolled, days in zip(ROLLUPS, kept_days(config.keep), strict=True)]
     for rolled in ROLLUPS:
         name = f"idroserra_{config.database}_{rolled.name}"
         for old in tasks.find_tasks(name=name, org_id=org.id):
@@ -55,6 +48,30 @@ def set_up(client: Any, config: StoreConfig) -> list[str]:
         tasks.create_task_every(name, flux, _EVERY[rolled], org)
         done.append(f"task {name}")
     return done
+
+
+def keep_raw(client: Any, config: StoreConfig) -> str:
+    """Set the retention of readings; return a line about it. The database may delete older ones
+    from then on. Raises StoreUnavailable."""
+    return _set_bucket(
+        client, _organization(client, config), config.database, config.keep.raw_days)
+
+
+def _set_bucket(client: Any, org: Any, name: str, days: int) -> str:
+    """Create or update a bucket; return a line about it."""
+    rules = [{"type": "expire", "everySeconds": days * _DAY_S,
+              "shardGroupDurationSeconds": shard_hours(days) * 3_600}]
+    known = _of_org(client, org, name)
+    if known:
+        known[0].retention_rules = rules
+        client.buckets_api().update_bucket(known[0])
+    else:
+        client.buckets_api().create_bucket(bucket_name=name, retention_rules=rules, org=org)
+    return f"bucket {name}: {f'{days} days' if days else 'for ever'}"
+
+
+def _of_org(client: Any, org: Any, name: str) -> list[Any]:
+    return [each for each in _buckets(client, name) if each.org_id == org.id]
 
 
 def retentions(client: Any, names: dict[str, str]) -> dict[str, int | None]:

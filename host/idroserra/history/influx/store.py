@@ -247,7 +247,9 @@ class InfluxStore:
         )
 
     def init(self, on_progress: ProgressCallback) -> list[str]:
-        """Set up retention and downsampling, and compute past roll-ups."""
+        """Set up downsampling, compute past roll-ups, and only then set the retention of the
+        readings that they are computed of."""
+        keep, database = self._config.keep, self._config.database
         major = self._major()
         if major == 2:
             with self._client() as client:
@@ -256,10 +258,13 @@ class InfluxStore:
             policies = ",".join(rolled.policy for rolled in ROLLUPS)
             self._writer.write_lines([f'{_MADE} {_MADE_FIELD}="{policies}" {time.time_ns()}'])
         else:
-            done = downsampling_v1.set_up(self._run, self._config.database, self._config.keep)
+            done = downsampling_v1.set_up(self._run, database, keep)
         self._policies = set()
         downsampling_v1.roll_past(self._roll_up, list(self.spans().values()), on_progress)
-        return done
+        if major == 2:
+            with self._client() as client:
+                return [*done, downsampling_v2.keep_raw(client, self._config)]
+        return [*done, downsampling_v1.keep_raw(self._run, database, keep.raw_days)]
 
     def maintain(self, now_unix_ms: int) -> bool:
         """Recompute the roll-ups of an hour with late points; False if there is none."""
