@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from idroserra.core.config import KeepConfig
 from idroserra.history.influx.columns import plan_columns
 from idroserra.history.influx.downsampling_v1 import HOURS, LATE_MS, ROLLUPS
 from idroserra.history.models import EventPoint, SamplePoint
@@ -90,6 +91,23 @@ def test_a_chart_is_drawn_of_the_coarsest_that_fits(asked_min, width_min, of):
     before = plan_columns(int(asked_min * MINUTE_MS), policies - {HOURS.policy})
     assert asked_min * MINUTE_MS <= before.width_ms
     assert "1h" not in {rolled.name for rolled in before.rolled}
+
+
+def test_a_chart_of_what_has_expired_is_drawn_of_what_is_kept_longer(database, tmp_path):
+    keep = {"raw_days": 7, "minutes_days": 30}
+    store = database.open(**keep)
+    embedded = SqliteStore(tmp_path / "store.db", KeepConfig(**keep))
+    old = points(T0, 4_000, 97_000)
+    for kept in (store, embedded):
+        write_samples(kept, [*old, *points(NOW - MINUTE_MS, 1, 1)], [])
+    init(store)
+    while embedded.maintain(NOW):
+        pass
+    database.delete(f"WHERE time < {NOW - DAY_MS}000000")  # as the retention does
+    drawn = charts(store)
+    assert drawn == charts(embedded)
+    assert len(drawn[0]["reservoir.ph"]) == 24  # of six hours
+    embedded.close()
 
 
 def test_the_newest_columns_are_there_before_they_are_rolled_up(store):

@@ -36,13 +36,18 @@ class ColumnPlan(NamedTuple):
     rolled: tuple[Rollup, ...]
 
 
-def plan_columns(width_ms: int, policies: Collection[str]) -> ColumnPlan:
+def plan_columns(
+    width_ms: int, policies: Collection[str], is_old: bool = False
+) -> ColumnPlan:
     """Return the plan for columns of at least `width_ms` from the roll-ups in `policies`.
 
     The width becomes a multiple of the coarsest roll-up that does not widen it much. The coarsest
-    roll-up that divides it is used, and hours and minutes for the newest part of the chart."""
+    roll-up that divides it is used, and hours and minutes for the newest part of the chart. If
+    the readings have expired (`is_old`) it is that of the finest roll-up at least."""
     available = [each for each in ROLLUPS if each.policy in policies]
     fit = [each for each in available if each.from_width_ms <= width_ms]
+    if not fit and is_old:
+        fit = available[:1]
     if not fit:
         return ColumnPlan(width_ms, ())
     bucket_ms = fit[-1].bucket_ms

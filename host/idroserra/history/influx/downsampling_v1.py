@@ -10,7 +10,7 @@ idempotent: the same measurement, tags and time overwrite.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from idroserra.core import protocol
@@ -67,6 +67,21 @@ def kept_spans(
             first_ms = max(first_ms, -(-kept_ms // size_ms) * size_ms)
         if first_ms < until_ms:
             yield rolled, first_ms, until_ms
+
+
+def kept_policies(
+    keep: KeepConfig, policies: Collection[str], from_unix_ms: int, now_unix_ms: int
+) -> set[str]:
+    """Return those of `policies` that keep all from a time on, or the one that keeps most."""
+    found = [(rolled.policy, days) for rolled, days in zip(ROLLUPS, kept_days(keep), strict=True)
+             if rolled.policy in policies]
+    kept = {policy for policy, days in found if not is_expired(days, from_unix_ms, now_unix_ms)}
+    return kept or {policy for policy, _ in found[-1:]}
+
+
+def is_expired(days: int, unix_ms: int, now_unix_ms: int) -> bool:
+    """Return whether a time is longer ago than a retention of `days`; 0 is for ever."""
+    return days > 0 and unix_ms < now_unix_ms - days * DAY_MS
 
 
 def shard_hours(days: int) -> int:

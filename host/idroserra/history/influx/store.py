@@ -98,12 +98,15 @@ class InfluxStore:
         width_ms = column_width_ms(from_unix_ms, to_unix_ms, columns)
         if width_ms == 0:
             return found
-        may_be_rolled = width_ms >= downsampling_v1.MINUTES.bucket_ms
-        cut = influx_columns.plan_columns(
-            width_ms, self._rolled_policies() if may_be_rolled else ())
+        keep, now_unix_ms = self._config.keep, self._now_unix_ms()
+        is_old = downsampling_v1.is_expired(keep.raw_days, from_unix_ms, now_unix_ms)
+        may_be_rolled = is_old or width_ms >= downsampling_v1.MINUTES.bucket_ms
+        cut = influx_columns.plan_columns(width_ms, downsampling_v1.kept_policies(
+            keep, self._rolled_policies() if may_be_rolled else (), from_unix_ms, now_unix_ms),
+            is_old)
         for source, keys in _by_source(channels).items():
             parts = influx_columns.parts(
-                node, source, keys, (from_unix_ms, to_unix_ms), cut, self._now_unix_ms())
+                node, source, keys, (from_unix_ms, to_unix_ms), cut, now_unix_ms)
             tables = self._query_all([part.statement for part in parts], "ms")
             # What is not rolled up yet is drawn of readings.
             missing = [influx_columns.of_points(node, source, keys, gap, cut.width_ms)
