@@ -159,6 +159,15 @@ def test_a_silent_database_is_left_after_the_time_out(write_api):
         assert 0.2 < time.monotonic() - began_s < 5
 
 
+def test_a_database_that_falls_silent_is_left_after_one_time_out(write_api):
+    with database(TAKEN, "silent", TAKEN) as found, opened(
+            found, write_api, timeout_ms=300) as lines:
+        lines.send(LINE)
+        with pytest.raises(StoreUnavailable, match=f"{found.url}: timed out"):
+            lines.send(LINE)
+        assert len(found.asked) == 2  # on the same connection
+
+
 def test_a_database_that_reads_nothing_is_left_after_the_time_out(write_api):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         config = FeedConfig(name="x", url=f"http://127.0.0.1:{silent.getsockname()[1]}",

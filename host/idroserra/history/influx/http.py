@@ -95,7 +95,7 @@ class Http:
                 return self._ask(method, path, body, headers)
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
-                if not was_open:
+                if not was_open or isinstance(error, TimeoutError):
                     raise StoreUnavailable(f"{self._url}: {error}") from error
             try:  # The server may have closed an idle connection: retry on a new one.
                 return self._ask(method, path, body, headers)
