@@ -59,8 +59,8 @@ def make_backup(config: Config, out: Path, *, with_keys: bool, on_file: OnFile) 
         raise BackupError(f"{out}: must not be in the data folder {folder}")
     part, copy = out.with_name(f"{out.name}.part"), out.with_name(f"{out.name}.part.db")
     try:
-        tokens = {one.token_file.resolve() for one in config.other_host}
-        names = _names(folder, () if with_keys else tokens, with_keys=with_keys)
+        secrets = () if with_keys else _secret_files(config)
+        names = _names(folder, secrets, with_keys=with_keys)
         with _opened_alone(part) as file:
             try:
                 with tarfile.open(fileobj=file, mode="w") as archive:
@@ -135,6 +135,13 @@ def kept_files(folder: Path) -> Iterator[Path]:
 def photos(folder: Path) -> list[Path]:
     """Return the photos of the journal in a data folder."""
     return sorted((folder / PHOTOS).glob("*.jpg"))
+
+
+def _secret_files(config: Config) -> set[Path]:
+    """Return the files with a secret that the configuration names, wherever they are."""
+    files = [config.mqtt.key_file, config.lan.key_file, config.standby.key_file,
+             *(one.token_file for one in config.other_host)]
+    return {file.resolve() for file in files if file is not None}
 
 
 def _is_secret(path: Path) -> bool:

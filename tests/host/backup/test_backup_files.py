@@ -110,6 +110,24 @@ def test_what_a_killed_backup_left_does_not_grow(tmp_path):
 
 
 @pytest.mark.parametrize("with_keys", [False, True])
+def test_a_key_file_of_the_configuration_is_a_key_whatever_its_name(tmp_path, with_keys):
+    folder = tmp_path / "old"
+    fill(folder)
+    names = {"standby_key", "broker_key", "page_key"}
+    for name in names:
+        (folder / name).write_bytes(b"-----BEGIN OPENSSH PRIVATE KEY-----")
+    standby, broker, page = (str(folder / f"{name}_key") for name in ("standby", "broker", "page"))
+    config = load_config(None, {
+        "data_dir": str(folder),
+        "standby": {"url": "sftp://a@b/c", "host_key": "ssh-ed25519 AAAA", "key_file": standby},
+        "mqtt": {"cert_file": "c.pem", "key_file": broker},
+        "lan": {"cert_file": "c.pem", "key_file": page}})
+    manifest = make_backup(config, tmp_path / "a.backup", with_keys=with_keys,
+                           on_file=lambda *_: None)
+    assert {entry.name for entry in manifest.files} & names == (names if with_keys else set())
+
+
+@pytest.mark.parametrize("with_keys", [False, True])
 def test_the_token_of_another_host_is_a_key_wherever_it_is(tmp_path, with_keys):
     fill(tmp_path / "old")
     for name in ("north.token", "notes/south.txt"):
