@@ -95,8 +95,8 @@ class Bridge:
         self._stopping = threading.Event()
         self._incoming: queue.Queue[_Incoming] = queue.Queue(MAX_WAITING)
         # After a stop is sent; each may wait for a file, and neither delays a stop.
-        self._look_ups = ThreadPoolExecutor(1)
-        self._records = ThreadPoolExecutor(1)
+        self._look_ups: ThreadPoolExecutor
+        self._records: ThreadPoolExecutor
         self._announce_at_s: float | None = None
         self._published: dict[str, bytes] = {}
         self._updated: set[str] = set()  # nodes with a new reading
@@ -104,9 +104,10 @@ class Bridge:
         self._client = self._build()
 
     def run(self) -> None:
-        """Serve until stop(). Reconnects automatically."""
+        """Serve until stop(). Reconnects automatically. It may run again after an exception."""
         set_locale(Locale(self._config.language))  # of this thread
         subscription = self._live.subscribe()
+        self._look_ups, self._records = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._client.connect_async(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S)
         self._client.loop_start()
         try:

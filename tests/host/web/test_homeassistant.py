@@ -329,6 +329,21 @@ def test_a_resume_that_was_pressed_before_a_stop_does_not_undo_it(host, home, no
     assert [one.verb for one in node.commands] == ["stop"]
 
 
+def test_stops_are_taken_after_the_bridge_failed_and_was_restarted(host, home, node, eventually):
+    host.service.live.publish({"type": "event"})  # without the rest of it
+    eventually(lambda: "home assistant" in host.service.counts()["failures"], 10, "the failure")
+    home.every.clear()
+    eventually(lambda: any(one[0].endswith("/telemetry") for one in home.every), 15,
+               "the bridge again")
+    for count in (1, 2):
+        home.set("idro-a", "stop", "PRESS")
+        eventually(lambda: "stop: done" in home.of("idro-a", "command").get("text", ""), 10,
+                   "the answer")
+        eventually(lambda count=count: [
+            row["result"] for row in written(host) if row["action"] == "command"
+        ] == ["asked"] * count, 10, "its row in the audit log")
+
+
 def test_no_writer_of_the_files_delays_stops(host, home, node, tmp_path, eventually):
     nodes = {"idro-a": node} | {name: host.node(name) for name in map("idro-b{}".format, range(9))}
     with ExitStack() as held:
