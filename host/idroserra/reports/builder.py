@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
+from idroserra.core.computed import light_level
 from idroserra.core.errors import InvalidInput
 from idroserra.history.paging import bounded_events
 from idroserra.i18n.channels import (
@@ -35,7 +36,6 @@ MAX_GAPS = 20
 MAX_BANDS = 24  # rows of one channel
 BANDED = ("reservoir.ph", "reservoir.ec_us_cm")
 CHARTED = ("reservoir.ph", "reservoir.ec_us_cm", "reservoir.temp_c", "air.temp_c", "air.rh_pct")
-LIGHT = "light.duty_pct"
 LAMP_ON = (BandStep(0, (0.5, 100.0)),)
 # Doses are reported in ml, so the strength of the stocks does not matter.
 NO_STRENGTHS: Strengths = {ACID: [(0, 0.0)], BASE: [(0, 0.0)]}
@@ -257,9 +257,10 @@ def _light(sources: ReportSources, node: Node, known: set[str], span: Range) -> 
     title = _("Light")
     no_dli = _("No sensor measures photosynthetic light: the daily light integral (DLI) is "
                "unknown.")
-    if LIGHT not in known:
+    channel = light_level(known)
+    if channel is None:
         return Section(title, [_("This node reports no lamp."), no_dli])
-    read = read_channel(sources.store, node.node, LIGHT, span.days, LAMP_ON)
+    read = read_channel(sources.store, node.node, channel, span.days, LAMP_ON)
     whole = read.whole
     if whole is None:
         return Section(title, [_("No readings in this period."), no_dli])

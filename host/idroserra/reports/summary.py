@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from idroserra.core.computed import light_level
 from idroserra.core.reasons import Reason, reason_from_json
 from idroserra.core.text import Text
 from idroserra.history.models import EventPoint
@@ -34,7 +35,6 @@ from idroserra.reports.builder import (
     BANDED,
     DAY_MS,
     LAMP_ON,
-    LIGHT,
     NO_STRENGTHS,
     BadRange,
     Range,
@@ -214,9 +214,10 @@ def _refused(events: _Events) -> Iterator[Sentence]:
 
 
 def _light(sources: ReportSources, node: Node, known: set[str], span: Range) -> Iterator[Sentence]:
-    if LIGHT not in known:
+    channel = light_level(known)
+    if channel is None:
         return
-    read = read_channel(sources.store, node.node, LIGHT, span.days, LAMP_ON)
+    read = read_channel(sources.store, node.node, channel, span.days, LAMP_ON)
     if read.whole is None:
         return
     yield Sentence("ok", _("The lamp was on for {time}.").format(

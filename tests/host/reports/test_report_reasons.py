@@ -10,7 +10,7 @@ from idroserra.alarms.active import Transition
 from idroserra.alarms.database import AlarmDatabase
 from idroserra.core.config import load_config
 from idroserra.core.reasons import Reason
-from idroserra.history.models import EventPoint
+from idroserra.history.models import EventPoint, Instant
 from idroserra.history.paging import PAGE, TooManyEvents
 from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import Locale, use_locale
@@ -129,6 +129,15 @@ def test_an_alarm_that_ended_or_was_shelved_before_the_period_is_not_in_it(host)
     store_transition(host, "dosing_latched", T0 + HOUR_MS, "unacknowledged", "shelved")
     store_transition(host, "node_silent", T0 + HOUR_MS, "acknowledged", "normal")
     assert alarms_of(host.alarms.alarms, NODE, later.from_unix_ms, later.to_unix_ms) == []
+
+
+def test_a_lamp_that_is_only_switched_is_in_report_and_summary(host):
+    host.store.write([Instant(NODE, T0 + at * 60_000, {"light.on_pct": 100 if at < 120 else 0})
+                      for at in range(240)], [])
+    assert "The lamp was on for 2 h." in sentences(host)
+    report = build_report(sources(host), host.nodes.get(NODE), SPAN)
+    [light] = [one for one in report.sections if one.title == "Light"]
+    assert light.lines[0] == "The lamp was on for 2 h, equivalent to 2 h at full output."
 
 
 def store_transition(host, rule, unix_ms, was, state):
