@@ -255,19 +255,20 @@ def _water(balance: Balance) -> Section:
 
 def _light(sources: ReportSources, node: Node, known: set[str], span: Range) -> Section:
     title = _("Light")
-    no_dli = _("No sensor measures photosynthetic light: the daily light integral (DLI) is "
-               "unknown.")
+    has_sensor = any(one.endswith(".ppfd_umol_m2_s") for one in known)
+    no_dli = [] if has_sensor else [
+        _("No sensor measures photosynthetic light: the daily light integral (DLI) is unknown.")]
     channel = light_level(known)
     if channel is None:
-        return Section(title, [_("This node reports no lamp."), no_dli])
+        return Section(title, [_("This node reports no lamp."), *no_dli])
     read = read_channel(sources.store, node.node, channel, span.days, LAMP_ON)
     whole = read.whole
     if whole is None:
-        return Section(title, [_("No readings in this period."), no_dli])
+        return Section(title, [_("No readings in this period."), *no_dli])
     full_ms = round(whole.mean / 100 * whole.read_ms)
     return Section(title, [
         _("The lamp was on for {time}, equivalent to {full} at full output.").format(
-            time=duration_text(read.in_band_ms), full=duration_text(full_ms)), no_dli])
+            time=duration_text(read.in_band_ms), full=duration_text(full_ms)), *no_dli])
 
 
 def _alarms(sources: ReportSources, node: Node, span: Range) -> Section:

@@ -140,6 +140,13 @@ def test_a_lamp_that_is_only_switched_is_in_report_and_summary(host):
     assert light.lines[0] == "The lamp was on for 2 h, equivalent to 2 h at full output."
 
 
+def test_a_node_with_a_light_sensor_is_not_said_to_have_none(host):
+    host.store.write([Instant(NODE, T0, {"canopy.ppfd_umol_m2_s": 400})], [])
+    report = build_report(sources(host), host.nodes.get(NODE), SPAN)
+    [light] = [one for one in report.sections if one.title == "Light"]
+    assert light.lines == ["This node reports no lamp."]
+
+
 def store_transition(host, rule, unix_ms, was, state):
     [key] = {one.key for one in host.alarms.alarms.history(0, unix_ms, 9, NODE)
              if one.rule == rule}
