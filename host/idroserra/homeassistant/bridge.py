@@ -176,7 +176,7 @@ class Bridge:
 
     def state(self, node: Node) -> dict[str, Any]:
         """Return the payload of a node's state topic, in the current locale."""
-        boot_unix_ms = node.boot_epoch_unix_ms
+        boot_unix_ms = node.booted_unix_ms
         if boot_unix_ms is None and node.info is not None:
             boot_unix_ms = node.info.boot_unix_ms
         return {"online": node.online, **self._alarms_of(node.node),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from idroserra.core import protocol
 from idroserra.nodes.restored import RestoredSettings
+
+STEADY_MS = 60_000  # a boot is shown at its time until its messages tell another
 
 _Unpacked = TypeVar("_Unpacked")
 
@@ -19,7 +21,8 @@ class Node:
     """What the host knows of one node; an immutable copy.
 
     boot_epoch_unix_ms is the host's time at uptime 0 of the running boot, from its newest message,
-    or None. `report` holds the active settings as reported by the node, at report_unix_ms if
+    or None; booted_unix_ms is the same without what it varies by the way of each message, to be
+    shown. `report` holds the active settings as reported by the node, at report_unix_ms if
     this host received the report itself. `restored`: what a backup wanted of it, until a person
     chooses. Until `leaving_until_unix_ms` another host is to take the node over, and this one
     confirms no records of it; 0 if none is.
@@ -31,6 +34,7 @@ class Node:
     last_seen_unix_ms: int | None = None
     info: protocol.Info | None = None
     boot_epoch_unix_ms: int | None = None
+    booted_unix_ms: int | None = None
     wanted_rev: int = 0
     wanted_by: str = ""
     wanted_values: Mapping[str, Any] | None = None
@@ -40,6 +44,13 @@ class Node:
     leaving_until_unix_ms: int = 0
     key: bytes | None = field(default=None, repr=False)
     next_key: bytes | None = field(default=None, repr=False)
+
+    def with_epoch(self, epoch_unix_ms: int) -> Node:
+        """Return the node after a message of the running boot."""
+        booted = self.booted_unix_ms
+        if booted is None or abs(epoch_unix_ms - booted) > STEADY_MS:
+            booted = epoch_unix_ms
+        return replace(self, boot_epoch_unix_ms=epoch_unix_ms, booted_unix_ms=booted)
 
     @property
     def fingerprints(self) -> tuple[str, ...]:

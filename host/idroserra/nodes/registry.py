@@ -221,10 +221,10 @@ class Nodes:
         with self._lock:
             known = self._known(node)
             same_boot = known.info is not None and known.info.boot_id == info.boot_id
-            epoch = known.boot_epoch_unix_ms if same_boot else None
-            now = replace(known, info=info, boot_epoch_unix_ms=epoch)
+            now = replace(known, info=info)
             if not same_boot:
-                return self._save_report(now, unix_ms)
+                return self._save_report(
+                    replace(now, boot_epoch_unix_ms=None, booted_unix_ms=None), unix_ms)
             # A reconnect only: no commit for each of a thousand nodes when the broker returns.
             self._unsaved.setdefault(node, known.last_seen_unix_ms or 0)
             self._nodes[node] = now
@@ -235,7 +235,7 @@ class Nodes:
         with self._lock:
             known = self._known(node)
             if known.info is not None and known.info.boot_id == boot_id:
-                self._nodes[node] = replace(known, boot_epoch_unix_ms=unix_ms - at_ms)
+                self._nodes[node] = known.with_epoch(unix_ms - at_ms)
 
     def set_report(
         self, node: str, report: protocol.ConfigReport, unix_ms: int | None = None
@@ -309,12 +309,11 @@ class Nodes:
         """Update the entries of the nodes that sent messages since the last call."""
         last_messages, self._last_messages = self._last_messages, {}
         for node, (boot_id, sent_at_ms, unix_ms) in last_messages.items():
-            known = self._nodes[node]
-            epoch = known.boot_epoch_unix_ms
+            known = replace(self._nodes[node], last_seen_unix_ms=unix_ms)
             is_running = known.info is not None and known.info.boot_id == boot_id
             if is_running and sent_at_ms is not None:
-                epoch = unix_ms - sent_at_ms
-            self._set(replace(known, last_seen_unix_ms=unix_ms, boot_epoch_unix_ms=epoch), unix_ms)
+                known = known.with_epoch(unix_ms - sent_at_ms)
+            self._set(known, unix_ms)
 
     def _known(self, node: str) -> Node:
         if self._last_messages:

@@ -61,8 +61,8 @@ class NodeSeries:
         self._adopted.add_metric(ids, node.is_adopted)
         if node.last_seen_unix_ms is not None:
             self._seen.add_metric(ids, node.last_seen_unix_ms / 1_000)
-        if node.boot_epoch_unix_ms is not None:
-            self._boot.add_metric(ids, node.boot_epoch_unix_ms / 1_000)
+        if node.booted_unix_ms is not None:
+            self._boot.add_metric(ids, node.booted_unix_ms / 1_000)
         info = node.info
         if info is not None:
             self._info.add_metric(

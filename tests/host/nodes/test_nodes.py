@@ -135,6 +135,19 @@ def test_the_uptime_belongs_to_the_running_boot(nodes):
     assert nodes.get(NODE).boot_epoch_unix_ms is None
 
 
+def test_the_time_of_a_boot_stays_whatever_way_its_messages_take(nodes):
+    nodes.set_info(NODE, info("b1"))
+    nodes.set_uptime(NODE, "b1", 1_000, NOW)
+    booted = nodes.get(NODE).booted_unix_ms
+    for late_ms in (700, 12_000, -900):
+        nodes.record_last_messages({NODE: LastMessage("b1", 2_000, NOW + 1_000 + late_ms)})
+        assert nodes.get(NODE).booted_unix_ms == booted == NOW - 1_000
+    nodes.record_last_messages({NODE: LastMessage("b1", 2_000, NOW + 3_600_000)})
+    assert nodes.get(NODE).booted_unix_ms == NOW + 3_598_000  # the clock of the host was set
+    nodes.set_info(NODE, info("b2"))
+    assert nodes.get(NODE).booted_unix_ms is None
+
+
 def test_last_messages_are_recorded_and_survive_a_restart(tmp_path):
     nodes = Nodes(tmp_path / "state.db", "farm")
     nodes.set_info(NODE, info("b1"))
