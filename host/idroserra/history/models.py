@@ -120,6 +120,9 @@ class Store(Protocol):
     def latest(self, node: str) -> dict[str, tuple[int, float]]:
         """Return {channel: (unix_ms, value)} of the newest value of each channel."""
 
+    def span(self, node: str) -> tuple[int, int] | None:
+        """Return (oldest, newest) in unix_ms of the points and events of a node; None without."""
+
     def spans(self) -> dict[str, tuple[int, int]]:
         """Return {node: (oldest, newest)} in unix_ms of points and events."""
 

@@ -67,7 +67,7 @@ def balance_of(
 
     Raises StoreUnavailable, StoreRejected, TooManyEvents."""
     outputs = {} if node.info is None else dict(node.info.outputs)
-    begins_unix_ms = store.spans().get(node.node, (to_unix_ms,))[0]
+    begins_unix_ms = (store.span(node.node) or (to_unix_ms,))[0]
     since = max(from_unix_ms, min(to_unix_ms - 1, begins_unix_ms))
     days = [_Sums(span) for span in days_of(from_unix_ms, to_unix_ms, zone)
             if span[1] > begins_unix_ms]

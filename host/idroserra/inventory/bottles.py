@@ -101,7 +101,7 @@ class BottleInventory:
         """Return the consumption of the last USE_DAYS, of no days if it has too many doses to
         count. Raises StoreError."""
         store = self._store()
-        since = store.spans().get(node, (now_unix_ms, now_unix_ms))[0]
+        since = (store.span(node) or (now_unix_ms,))[0]
         begin = max(now_unix_ms - USE_DAYS * DAY_MS, since)
         dosed_ul = _dosed_ul(store, node, dict.fromkeys(dosers, begin), now_unix_ms)
         if len(dosed_ul) < len(dosers):

@@ -63,7 +63,7 @@ def figures(
 def _known_ms(sources: ReportSources, node: Node, span: Range) -> int:
     """Return how much of a span is between the oldest and the newest record of the node; 0 if it
     is a part of a day out of a longer span, which tells nothing of a day."""
-    oldest, newest = sources.store.spans().get(node.node, (0, 0))
+    oldest, newest = sources.store.span(node.node) or (0, 0)
     known_ms = min(newest, span.to_unix_ms) - max(oldest, span.from_unix_ms)
     least_ms = KNOWN_SHARE * min(DAY_MS, span.to_unix_ms - span.from_unix_ms)
     return known_ms if known_ms >= least_ms else 0

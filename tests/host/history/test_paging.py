@@ -105,6 +105,16 @@ def test_the_spans_of_nodes_are_found_without_a_scan_of_their_events(store):
     assert len(steps) < 50
 
 
+def test_the_span_of_a_node_is_found_without_those_of_others(store):
+    assert store.span(NODE) is None
+    store.write([], [event(seq, seq, node=f"{NODE}{seq % 500}") for seq in range(1_000)])
+    store.write([Instant(NODE, T0 + at, {"reservoir.ph": 6}) for at in (5, 9)], [event(1, 7)])
+    steps = []
+    store._reader.set_progress_handler(lambda: steps.append(1), 100)
+    assert store.span(NODE) == (T0 + 5, T0 + 9)
+    assert len(steps) < 5
+
+
 def peak_b(run):
     tracemalloc.start()
     try:

@@ -154,7 +154,8 @@ def test_points_and_spans_are_what_was_written(store):
         "reservoir.ph": [(s.unix_ms, s.value) for s in samples[:50]],
         "reservoir.ec_us_cm": [(s.unix_ms, s.value) for s in samples[50:59]],
         "air.temp_c": []}
-    assert store.spans()[NODE] == (T0, T0 + 49 * 7_000)
+    assert store.spans()[NODE] == store.span(NODE) == (T0, T0 + 49 * 7_000)
+    assert store.span("idro-other") is None
 
 
 def test_nothing_was_written_yet_is_empty_not_an_error(store):

@@ -116,6 +116,12 @@ def where(node: str, from_unix_ms: int, to_unix_ms: int) -> str:
         f"node={query_text(node)} AND time >= {from_unix_ms}000000 AND time < {to_unix_ms}000000")
 
 
+def of_kinds(kinds: Sequence[str]) -> str:
+    """Return the condition that an event has one of the kinds; "" without kinds."""
+    found = " OR ".join(f"kind={query_text(kind)}" for kind in kinds)
+    return f" AND ({found})" if found else ""
+
+
 def columns(rows: Iterable[Sequence[Any]], at: int, width_ms: int) -> list[Column]:
     """Return the columns of the quantity whose min, sum, count and max start at index `at`."""
     found: list[Column] = []

@@ -24,7 +24,7 @@ from idroserra.core.config import StoreConfig
 from idroserra.core.errors import StoreError, StoreRejected, StoreUnavailable
 from idroserra.history.influx import columns as influx_columns
 from idroserra.history.influx import downsampling_v1, downsampling_v2
-from idroserra.history.influx.columns import where
+from idroserra.history.influx.columns import of_kinds, where
 from idroserra.history.influx.downsampling_v1 import ROLLUPS
 from idroserra.history.influx.http import Http, one_line, why_no_store
 from idroserra.history.influx.writer import LineWriter
@@ -39,6 +39,7 @@ from idroserra.history.models import (
     column_width_ms,
 )
 
+MEASUREMENTS = ("sample", "event")
 GAPS_A_QUERY = 8
 # After a query that failed so slowly, others fail at once for some time: a page asks for many.
 SLOW_S, SILENT_FOR_S = 1.0, 5.0
@@ -171,9 +172,9 @@ class InfluxStore:
         `oldest` their number."""
         limit = ""
         if newest is not None:
-            limit = f"{_of_kinds(kinds or ())} ORDER BY time DESC LIMIT {newest}"
+            limit = f"{of_kinds(kinds or ())} ORDER BY time DESC LIMIT {newest}"
         elif oldest is not None:
-            limit = f"{_of_kinds(kinds or ())} ORDER BY time LIMIT {oldest}"
+            limit = f"{of_kinds(kinds or ())} ORDER BY time LIMIT {oldest}"
         rows = self._query(
             "SELECT seq, boot_id, kind, detail FROM event"
             f" WHERE {where(node, from_unix_ms, to_unix_ms)}{limit}", "u")
@@ -193,10 +194,10 @@ class InfluxStore:
         """Return the newest `count` events of each kind of [from, to), oldest first."""
         # For one of each kind a condition on 20 kinds takes longer than all kinds: with 1,000
         # nodes an InfluxDB 1.6.7 needs 20 ms instead of 2.
-        of_kinds = _of_kinds(kinds) if count > 1 else ""
+        wanted = of_kinds(kinds) if count > 1 else ""
         rows = self._query(
             "SELECT seq, boot_id, detail FROM event"
-            f" WHERE {where(node, from_unix_ms, to_unix_ms)}{of_kinds}"
+            f" WHERE {where(node, from_unix_ms, to_unix_ms)}{wanted}"
             f" GROUP BY kind ORDER BY time DESC LIMIT {count}", "u")
         found = [EventPoint(node, unix_us, seq, boot_id, kind, json.loads(detail))
                  for unix_us, seq, boot_id, detail, kind in rows if kind in kinds]
@@ -211,19 +212,27 @@ class InfluxStore:
                 for key, rows in zip(protocol.STORED_QUANTITIES, answers, strict=True)
                 for unix_ms, value, source in rows}
 
+    def span(self, node: str) -> tuple[int, int] | None:
+        """Return (oldest, newest) in unix_ms of the points and events of a node; None without."""
+        return self._span(node, MEASUREMENTS)
+
     def spans(self) -> dict[str, tuple[int, int]]:
         """Return {node: (oldest, newest)} in unix_ms of points and events."""
-        found: dict[str, tuple[int, int]] = {}
-        for measurement in ("sample", "event"):
+        measured: dict[str, list[str]] = {}
+        for measurement in MEASUREMENTS:
             for _, node in self._query(  # without a time a 3 has those of the last day only
                     f"SHOW TAG VALUES FROM {measurement} WITH KEY = node WHERE time >= 0", "ms"):
-                ends = [
-                    self._query(f"SELECT * FROM {measurement} WHERE node={query_text(node)}"
-                                f" ORDER BY time {order} LIMIT 1", "ms")[0][0]
-                    for order in ("ASC", "DESC")]
-                known = found.get(node, (ends[0], ends[1]))
-                found[node] = (min(known[0], ends[0]), max(known[1], ends[1]))
-        return found
+                measured.setdefault(node, []).append(measurement)
+        found = {node: self._span(node, of_node) for node, of_node in measured.items()}
+        return {node: span for node, span in found.items() if span is not None}
+
+    def _span(self, node: str, measurements: Iterable[str]) -> tuple[int, int] | None:
+        answers = self._query_all([
+            f"SELECT * FROM {measurement} WHERE node={query_text(node)}"
+            f" ORDER BY time {order} LIMIT 1"
+            for measurement in measurements for order in ("ASC", "DESC")], "ms")
+        times = [rows[0][0] for rows in answers if rows]
+        return (min(times), max(times)) if times else None
 
     def info(self) -> StoreInfo:
         """Return the contents of the store. Slow: the counts read the whole database."""
@@ -378,12 +387,6 @@ class InfluxStore:
     def _query_all(self, texts: Sequence[str], epoch: str) -> list[list[list[Any]]]:
         """Run statements in one request; return the rows of each."""
         return self._ask("GET", texts, epoch)
-
-
-def _of_kinds(kinds: Sequence[str]) -> str:
-    """Return the condition that an event has one of the kinds; "" without kinds."""
-    found = " OR ".join(f"kind={query_text(kind)}" for kind in kinds)
-    return f" AND ({found})" if found else ""
 
 
 def _by_source(channels: Iterable[str]) -> dict[str, list[str]]:

@@ -45,11 +45,6 @@ NODES_OF_EVENTS = """
         SELECT (SELECT min(node) FROM events WHERE node > nodes.node) FROM nodes
         WHERE node IS NOT NULL)
 """
-_SPANS_OF_EVENTS = f"""{NODES_OF_EVENTS}
-    SELECT node, (SELECT min(unix_us) FROM events AS e WHERE e.node = nodes.node) / 1000,
-        (SELECT max(unix_us) FROM events AS e WHERE e.node = nodes.node) / 1000
-    FROM nodes WHERE node IS NOT NULL
-"""
 RAW = Resolution("raw", 1)
 RESOLUTIONS = (
     RAW, Resolution("1m", MINUTE_MS), Resolution("15m", QUARTER_MS), Resolution("1d", DAY_MS))
@@ -240,19 +235,25 @@ def info(database: sqlite3.Connection, path: Path, keep: KeepConfig) -> StoreInf
 
 def spans_of(database: sqlite3.Connection) -> dict[str, tuple[int, int]]:
     """Return {node: (oldest, newest)} in unix_ms of points and events."""
-    found: dict[str, tuple[int, int]] = {}
+    names = database.execute(
+        f"{NODES_OF_EVENTS} SELECT node FROM nodes WHERE node IS NOT NULL"
+        " UNION SELECT node FROM series").fetchall()
+    found = {node: span_of(database, node) for node, in names}
+    return {node: span for node, span in found.items() if span is not None}
 
-    def take(node: str, first_ms: int, last_ms: int) -> None:
-        known = found.get(node, (first_ms, last_ms))
-        found[node] = (min(known[0], first_ms), max(known[1], last_ms))
 
-    for node, series in database.execute("SELECT node, series FROM series").fetchall():
+def span_of(database: sqlite3.Connection, node: str) -> tuple[int, int] | None:
+    """Return (oldest, newest) in unix_ms of the points and events of a node; None without."""
+    # Two queries: each reads one end of the index.
+    ends = [database.execute(f"SELECT {end}(unix_us) / 1000 FROM events WHERE node = ?",
+                             (node,)).fetchone()[0] for end in ("min", "max")]
+    times = [unix_ms for unix_ms in ends if unix_ms is not None]
+    for series, in database.execute(
+            "SELECT series FROM series WHERE node = ?", (node,)).fetchall():
         last = newest(database, series)
         if last is not None:
-            take(node, oldest(database, series), last[0])
-    for row in database.execute(_SPANS_OF_EVENTS):
-        take(*row)
-    return found
+            times += [oldest(database, series), last[0]]
+    return (min(times), max(times)) if times else None
 
 
 def _rolled(database: sqlite3.Connection, name: str, keep_days: int) -> ResolutionInfo:

@@ -170,6 +170,11 @@ class SqliteStore:
         self._change(lambda: self._writer.execute("VACUUM"))
         self._change(lambda: fold_log(self._writer))
 
+    def span(self, node: str) -> tuple[int, int] | None:
+        """Return (oldest, newest) in unix_ms of the points and events of a node; None without."""
+        with self._reading() as reader:
+            return read.span_of(reader, node)
+
     def spans(self) -> dict[str, tuple[int, int]]:
         """Return {node: (oldest, newest)} in unix_ms of points and events."""
         with self._reading() as reader:
