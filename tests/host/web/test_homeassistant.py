@@ -17,7 +17,7 @@ from idroserra.broker.mosquitto import MAX_PACKET_BYTES
 from idroserra.cli.main import app
 from idroserra.core import protocol
 from idroserra.homeassistant.device_classes import reading_entity
-from idroserra.homeassistant.discovery import device, discovery_topic, host_device, packed
+from idroserra.homeassistant.discovery import device, discovery_topic, packed
 from idroserra.nodes.node import Node
 from support.home_assistant import FakeHomeAssistant, faults
 from support.real_host import Host
@@ -78,14 +78,6 @@ def test_a_node_is_a_device_with_its_readings_in_units_the_classes_allow(home, n
     assert rendered(ec, payload) == "1.59"
     assert rendered(found["cmps"]["reservoir_ph"], payload) == "5.85"
     assert rendered(found["cmps"]["reservoir_temp_c"], payload) == "20.5"
-
-
-def test_every_quantity_there_is_has_a_class_and_unit_that_go_together():
-    entities = {key: reading_entity(f"any.{key}", 40) | {"def_ent_id": "sensor.x", "uniq_id": key}
-                for key in protocol.QUANTITIES}
-    entities["float_up"]["def_ent_id"] = "binary_sensor.x"
-    assert faults({"cmps": entities}) == []
-    assert faults(host_device("site", PAGE)) == []
 
 
 def test_a_fault_is_unknown_and_never_a_number(home, node, eventually):
@@ -260,16 +252,6 @@ def test_the_state_of_a_node_is_a_sensor_with_its_code_and_who_ends_it(home, nod
     assert attributes.pop("since")
     assert attributes == {"code": "dosing_stopped", "level": "warn", "mender": "grower",
                           "remedy": "dosing_stopped", "until": None}
-
-
-def test_a_node_without_a_key_has_no_controls():
-    info = protocol.Info("0.1.0", "b", "esp32", "7f3a11aa", 1, None, "host", "power_on", "ab" * 32,
-                         ("reservoir.ph",), {"circulation": "switch"}, (), True, 100, 0,
-                         protocol.AS_FLASHED, protocol.UNKNOWN_SYSTEM)
-    found = device(Node("idro-b", "test", info=info), None)
-    assert {entity["p"] for entity in found["cmps"].values()} == {
-        "sensor", "binary_sensor", "event"}
-    assert device(Node("idro-b", "test"), None) is None
 
 
 def test_home_assistant_discovery_is_off_by_default(

@@ -1,0 +1,25 @@
+"""Devices of Home Assistant, without a broker."""
+
+from idroserra.core import protocol
+from idroserra.homeassistant.device_classes import reading_entity
+from idroserra.homeassistant.discovery import device, host_device
+from idroserra.nodes.node import Node
+from support.home_assistant import faults
+
+
+def test_every_quantity_there_is_has_a_class_and_unit_that_go_together():
+    entities = {key: reading_entity(f"any.{key}", 40) | {"def_ent_id": "sensor.x", "uniq_id": key}
+                for key in protocol.QUANTITIES}
+    entities["float_up"]["def_ent_id"] = "binary_sensor.x"
+    assert faults({"cmps": entities}) == []
+    assert faults(host_device("site", "https://serra.example")) == []
+
+
+def test_a_node_without_a_key_has_no_controls():
+    info = protocol.Info("0.1.0", "b", "esp32", "7f3a11aa", 1, None, "host", "power_on", "ab" * 32,
+                         ("reservoir.ph",), {"circulation": "switch"}, (), True, 100, 0,
+                         protocol.AS_FLASHED, protocol.UNKNOWN_SYSTEM)
+    found = device(Node("idro-b", "test", info=info), None)
+    assert {entity["p"] for entity in found["cmps"].values()} == {
+        "sensor", "binary_sensor", "event"}
+    assert device(Node("idro-b", "test"), None) is None
