@@ -64,8 +64,7 @@ def _latched(
 def _water(
     rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
 ) -> Iterator[Finding]:
-    event = node.events.get("water")
-    detail = {} if event is None else event.detail
+    detail = _of_this_boot(node, "water")
     yield _found(rule, node, detail.get("state") == rule.state,
                  water_reason(detail) or Reason("water_normal"))
 
@@ -82,18 +81,25 @@ def _calibration(
     yield _found(rule, node, days > (rule.limit or 0), Reason("ph_calibration_old", days=days))
 
 
+def _of_this_boot(node: NodeSnapshot, kind: str) -> Detail:
+    """Return the detail of the newest event of a kind, {} if the node has started since.
+
+    A node forgets at a start what it watched, and reports no end of it."""
+    event, boot = node.events.get(kind), node.events.get("boot")
+    if event is None or (boot is not None and event.unix_us < boot.unix_us):
+        return {}
+    return event.detail
+
+
 def _began(kind: str, normal: str, reason_of: Callable[[Detail], Reason]) -> Watch:
-    """An event of this kind reports only the start; the node's next boot ends the condition."""
+    """An event of this kind reports the start and the end of the condition."""
 
     def check(
         rule: Rule, _facts: Snapshot, node: NodeSnapshot, _active: IsActive
     ) -> Iterator[Finding]:
-        event = node.events.get(kind)
-        started = max(node.boots_unix_ms, default=0)
-        if event is None or event.detail.get("state") != "began" or event.unix_ms < started:
-            yield _found(rule, node, False, Reason(normal))
-        else:
-            yield _found(rule, node, True, reason_of(event.detail))
+        detail = _of_this_boot(node, kind)
+        is_present = detail.get("state") == "began"
+        yield _found(rule, node, is_present, reason_of(detail) if is_present else Reason(normal))
 
     return check
 
