@@ -313,7 +313,8 @@ class Commands:
             self._audit(by or node, "settings reported", target=node, address=node,
                        detail=detail, result="refused" if report.error else "done",
                        reason=english(report.error))
-        self._publish_config(known)
+        if is_new:
+            self._publish_config(known)
         sent_unix_ms = self._config_sent_unix_ms.get(node, 0)
         is_due = self._link.now_unix_ms() - sent_unix_ms >= CONFIG_AGAIN_MS
         if report.rev < known.wanted_rev and report.error is None and is_due:

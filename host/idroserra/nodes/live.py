@@ -1,6 +1,6 @@
 """Live state in memory: the newest values of each node, and a message stream for the pages.
 
-Messages are dicts with a "type" (record, event, status, info, command, config or progress) and a
+Messages are dicts with a "type" (record, event, command, config, progress or journal) and a
 "node". A slow subscriber loses the oldest messages, which are counted; it never blocks the ingest.
 """
 

@@ -62,11 +62,8 @@ class HostMessageHandler:
             self._nodes.set_info(node, info, arrived_unix_ms)
             if arrived_unix_ms is not None:
                 self._nodes.set_uptime(node, info.boot_id, info.at_ms, arrived_unix_ms)
-            self._live.publish({"type": "info", "node": node})
         elif leaf == "status":
-            online = protocol.unpack_status(message.payload)
-            self._nodes.set_online(node, online)
-            self._live.publish({"type": "status", "node": node, "online": online})
+            self._nodes.set_online(node, protocol.unpack_status(message.payload))
         elif leaf == "ack":
             self._commands.on_ack(node, protocol.unpack_ack(message.payload))
         elif leaf == "update":

@@ -128,6 +128,21 @@ def test_infos_of_one_node_cost_the_ingest_hardly_a_commit(host, tmp_path):
     assert saved() == "again"
 
 
+def test_connections_and_repeated_reports_of_one_node_fill_no_live_stream(host):
+    host.report(NODE, 1)
+    host.step()
+    subscription = host.live.subscribe()
+    for _ in range(MANY):
+        host.arrive(NODE, "status", b"offline")
+        host.arrive(NODE, "status", b"online")
+        host.connect(NODE)
+        host.report(NODE, 1)
+    host.report(NODE, 2)
+    host.step()
+    assert [(one["type"], one["reported_rev"]) for one in subscription.take()] == [("config", 2)]
+    assert host.nodes.get(NODE).online
+
+
 def test_a_good_node_loses_no_change_beside_a_flood(tmp_path):
     with closing(Host(tmp_path)) as host:
         host.connect(OTHER)
