@@ -102,12 +102,12 @@ def test_one_board_at_a_time(host, admin):
         assert "another board is being installed" in answer.json()["error"]
 
 
-def end_of(line):
+def end_of(line, within_s=60):
     """Return the last message of the host, None if it closed without one."""
     last = None
     try:
         while True:
-            message = line.recv(60)
+            message = line.recv(within_s)
             last = message if isinstance(message, str) else last
     except ConnectionClosed:
         return None if last is None else json.loads(last)
@@ -133,6 +133,14 @@ def test_a_message_or_a_file_beyond_its_limit_ends_the_line(host, admin):
             for _ in range(300):  # 18 MB
                 line.send(b"\x01" + bytes(60_000))
         assert end_of(line)["t"] == "failed"
+
+
+def test_the_line_ends_with_the_role_of_its_user(host, admin, monkeypatch):
+    monkeypatch.setattr(routes, "SESSION_CHECK_S", 0.2)
+    host.session_of(Role.ADMIN, "other")
+    with opened(host, admin, ticket_of(host, admin)) as line:
+        host.service.access.users.set_role("admin-of-tests", Role.OPERATOR)
+        assert end_of(line, 15)["t"] == "failed"  # long before the chip counts as silent
 
 
 def test_the_line_ends_with_the_session(host, admin, monkeypatch):

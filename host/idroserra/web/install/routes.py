@@ -13,6 +13,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from idroserra.auth.identity import Identity, check_recent_password, current_identity, holder_of
+from idroserra.auth.roles import Role
 from idroserra.backup.download_tickets import DownloadTickets, NoTicket
 from idroserra.core.errors import Conflict, HostError
 from idroserra.i18n.errors import ExplainedError
@@ -111,10 +112,11 @@ class Installer:
                 await socket.close()
 
     async def _watch(self, socket: WebSocket, talk: Any) -> None:
-        """End the installation with its session, or after MOST_S."""
+        """End the installation with its session or the role of its user, or after MOST_S."""
         for _ in range(int(MOST_S / SESSION_CHECK_S)):
             await asyncio.sleep(SESSION_CHECK_S)
-            if await identify(self._context.auth, socket.scope) is None:
+            who = await identify(self._context.auth, socket.scope)
+            if who is None or who.role < Role.ADMIN:
                 break
         talk.lose()
 
