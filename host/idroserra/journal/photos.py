@@ -7,6 +7,7 @@ random, never those of the upload.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import secrets
@@ -85,10 +86,12 @@ class Photos:
         return path
 
     def remove(self, photo_id: str) -> None:
-        """Remove the files of a photo; the next sweep() retries what fails."""
+        """Remove the files of a photo, also half written; the next sweep() retries what fails."""
         for small in (False, True):
-            with suppress(OSError):
-                self._path(photo_id, small=small).unlink(missing_ok=True)
+            path = self._path(photo_id, small=small)
+            for one in (path, path.with_suffix(".part")):
+                with suppress(OSError):
+                    one.unlink(missing_ok=True)
 
     def sweep(self, known: set[str]) -> None:
         """Remove files without a photo: interrupted uploads, and leftovers of deletions."""
@@ -101,10 +104,11 @@ class Photos:
         return self.folder / f"{photo_id}{'-small' if small else ''}.jpg"
 
     def _write(self, image: Image, path: Path) -> int:
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
+        part, encoded = path.with_suffix(".part"), io.BytesIO()
+        image.save(encoded, "JPEG", quality=_QUALITY, optimize=True, progressive=True)
+        with part.open("wb") as file:  # Pillow itself takes a short write for a whole one
             os.fchmod(file.fileno(), 0o600)
-            image.save(file, "JPEG", quality=_QUALITY, optimize=True, progressive=True)
+            file.write(encoded.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)

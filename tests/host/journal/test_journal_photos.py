@@ -1,6 +1,7 @@
 """Photos of the journal: damaged ones are refused in words, and what broke off is swept away."""
 
 import io
+import resource
 import struct
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from idroserra.core.errors import StoreUnavailable
 from idroserra.journal.errors import PhotoRefused
 from idroserra.journal.photos import Photos
 
@@ -105,6 +107,19 @@ def test_no_picture_takes_the_memory_of_the_host(tmp_path, size, form, how, is_t
                           capture_output=True, text=True, check=True).stdout.split()
     assert said[0] == ("1600" if is_taken else "refused")
     assert int(said[1]) < 220  # MB; 600 of the largest PNG that was taken
+
+
+def test_a_photo_for_which_there_is_no_room_leaves_nothing(tmp_path):
+    photos, upload = Photos(tmp_path), tmp_path / "upload"
+    upload.write_bytes(crossed((1_600, 1_200), "PNG"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+    try:
+        with pytest.raises(StoreUnavailable):
+            photos.take(upload)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(photos.folder.iterdir()) == []
 
 
 BOMB_BYTES = 1 << 28
