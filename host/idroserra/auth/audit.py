@@ -24,6 +24,7 @@ from idroserra.core.sqlite import connect, connect_reader
 FIRST_HASH = "0" * 64
 MAX_CHARS = 200
 MAX_DETAIL_CHARS = 2_000
+PART_ROWS = 500
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS audit (
@@ -119,10 +120,20 @@ class Audit:
 
     def newest(self, count: int, before_seq: int | None = None) -> list[Entry]:
         """Return the newest rows, newest first; with before_seq, older ones than that row."""
+        return self._read("seq < ? ORDER BY seq DESC LIMIT ?",
+                          2**62 if before_seq is None else before_seq, count)
+
+    def all(self) -> Iterator[Entry]:
+        """Yield every row, oldest first. They are read in parts: the log only grows."""
+        seq = 0
+        while rows := self._read("seq > ? ORDER BY seq LIMIT ?", seq, PART_ROWS):
+            yield from rows
+            seq = rows[-1].seq
+
+    def _read(self, where: str, *values: int) -> list[Entry]:
         with self._lock:
             rows = self._database.execute(
-                f"SELECT {_COLUMNS} FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?",
-                (2**62 if before_seq is None else before_seq, count)).fetchall()
+                f"SELECT {_COLUMNS} FROM audit WHERE {where}", values).fetchall()
         return [Entry(*row) for row in rows]
 
     def close(self) -> None:

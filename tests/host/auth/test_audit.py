@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import tempfile
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idroserra.auth.audit import Audit, AuditBroken, verify
+from idroserra.auth.audit import PART_ROWS, Audit, AuditBroken, verify
 from idroserra.auth.errors import AccessError
 
 COLUMNS = ("unix_ms", "who", "address", "action", "target", "detail", "result", "reason", "hash")
@@ -185,3 +186,17 @@ def test_a_full_disk_ends_rows_added_together_with_a_whole_chain(tmp_path):
     assert audit.failure == ""
     audit.close()
     verify(path)
+
+
+def test_a_long_log_is_read_in_parts(tmp_path):
+    log = Audit(tmp_path / "audit.db", now)
+    with log.together():
+        for number in range(3 * PART_ROWS + 1):
+            log.add("anna", "write note", target=str(number), detail={"text": "x" * 200})
+    tracemalloc.start()
+    targets = [int(row.target) for row in log.all()]
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    log.close()
+    assert targets == list(range(3 * PART_ROWS + 1))
+    assert peak_bytes < 2 * PART_ROWS * 1_000

@@ -33,7 +33,6 @@ from idroserra.web.node_view import event_json, wall_unix_ms
 from idroserra.web.routing import Replies, Routes
 
 Row = Mapping[str, Any]
-MOST_AUDIT_ROWS = 1_000_000
 MOST_CALIBRATIONS = 10_000
 _ERROR_REPLIES = error_replies({
     404: "No such node.", 503: "The store or a database of the host does not answer.",
@@ -190,7 +189,7 @@ def _preview_series(context: WebContext, query: TableQuery) -> Iterable[Row]:
 
 
 def _audit(context: WebContext, _query: TableQuery) -> Iterable[Row]:
-    return [row._asdict() for row in reversed(context.auth.audit.newest(MOST_AUDIT_ROWS))]
+    return (row._asdict() for row in context.auth.audit.all())
 
 
 def _in_english(rows: Callable[[], Iterable[Row]]) -> Iterator[Row]:
