@@ -153,6 +153,39 @@ def test_a_restart_sends_no_notice_twice(rig_of, receiver):
     assert len(receiver.messages) == 1
 
 
+def fill_disk(outbox, *, is_full):
+    with outbox._locked() as connection:
+        connection.execute(f"PRAGMA query_only={int(is_full)}")
+
+
+def test_a_full_disk_keeps_no_notice_back_and_repeats_none(rig_of, receiver):
+    rig = rig_of(daily_at="00:30")
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
+    receiver.status = 500
+    rig.step(MINUTE_MS)
+    assert [d.state for _, [d] in rig.outbox.newest(5)] == ["waiting"]
+    fill_disk(rig.outbox, is_full=True)
+    receiver.status = 200
+    rig.step(2 * MINUTE_MS)
+    assert titles(receiver) == ["farm: idro-0: Dosing is locked"]
+    rig.add_event("idro-0", "water", state="falls", moved_mm=20)
+    rig.step(2 * MINUTE_MS)
+    rig.alarms.acknowledge(rig.states(), "anna", "", rig.now_unix_ms)
+    rig.step(HOUR_MS, 5_000)
+    assert titles(receiver)[1:] == [
+        "farm: idro-0: Water leaves faster than plants drink",
+        "farm: alarm system working, 2 active alarms, 0 not acknowledged"]
+    assert "readonly" in rig.scheduler.storage_error
+    fill_disk(rig.outbox, is_full=False)
+    rig.step(MINUTE_MS)
+    assert rig.scheduler.storage_error == ""
+    assert [(notice.kind, d.state) for notice, [d] in rig.outbox.newest(5)] == [
+        ("daily", "sent"), ("alarm", "sent"), ("alarm", "sent")]
+    rig.restart()
+    rig.step(HOUR_MS, 5_000)
+    assert len(receiver.messages) == 3
+
+
 def test_failed_notices_are_retried_shown_and_then_sent_as_one(rig_of, receiver):
     rig = rig_of()
     receiver.status = 500

@@ -17,7 +17,7 @@ from idroserra.alarms.notify.message import Notice, merged
 from idroserra.alarms.notify.outbox import Delivery, Outbox
 from idroserra.alarms.notify.policy import LastNotification
 from idroserra.alarms.notify.targets import Target
-from idroserra.core.errors import StoreUnavailable, TooMany
+from idroserra.core.errors import TooMany
 from idroserra.core.reasons import Reason
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
@@ -85,8 +85,8 @@ class Dispatcher:
     def post(
         self, notice: Notice, notified: Sequence[LastNotification] = (), only: str | None = None
     ) -> int:
-        """Store a notice for every target that wants it, or for one, and wake run(); return its
-        id. Raises StoreUnavailable; TooManyTests for a test."""
+        """Keep a notice for every target that wants it, or for one, and wake run(); return its
+        id. Raises TooManyTests for a test."""
         targets = [name for name, target in self._targets.items()
                    if only in (None, name) and target.wants(notice)]
         if notice.kind == "test":
@@ -110,11 +110,7 @@ class Dispatcher:
 
     def step(self) -> None:
         """Send what is due, at most one message to each target, and the heartbeat."""
-        try:
-            due = self._outbox.due(self._now_unix_ms())
-        except StoreUnavailable:
-            return  # the scheduler reports it
-        for name, waiting in due.items():
+        for name, waiting in self._outbox.due(self._now_unix_ms()).items():
             if self._is_stopping:
                 return
             self._deliver(name, waiting)

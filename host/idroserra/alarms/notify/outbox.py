@@ -1,21 +1,26 @@
-"""Tables of notices and deliveries in alarms.db.
+"""Notices and deliveries, in memory and in the tables of alarms.db.
 
 One transaction writes a notice with its LastNotification rows, so that a restart repeats nothing.
+What a full disk does not take is written when there is room: it keeps no notice back, and repeats
+none.
 """
 
 from __future__ import annotations
 
-import sqlite3
+from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from idroserra.alarms.notify.message import Notice
 from idroserra.alarms.notify.policy import WINDOW_MS, LastNotification
+from idroserra.core.errors import StoreUnavailable
 from idroserra.core.reasons import Reason, pack_reason, sentences_to_json, unpack_reason
 from idroserra.core.sqlite import Database, Upgrades
 
 KEPT_MS = 90 * 86_400_000
+MOST_SENT = 50  # in a window of the policy: fewer
+MOST_LATE = 10_000
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS notices (
@@ -40,6 +45,10 @@ CREATE TABLE IF NOT EXISTS notified (
 _UPGRADES = Upgrades("deliveries", ((sentences_to_json("deliveries", "error"),),))
 _NOTICE = "unix_ms, kind, priority, title, body, id"
 _COUNTED = ("alarm", "reminder")
+_Write = tuple[str, Sequence[Sequence[object]]]  # a statement, and the rows that it is run with
+_PRUNE: tuple[_Write, ...] = tuple(
+    (f"DELETE FROM {table} WHERE notice NOT IN (SELECT id FROM notices)", [()])
+    for table in ("deliveries", "notice_words"))
 
 
 class Delivery(NamedTuple):
@@ -56,7 +65,11 @@ class Delivery(NamedTuple):
 
 
 class Outbox(Database):
-    """Reads and writes; every method may be called from any thread and raises StoreUnavailable."""
+    """Every method may be called from any thread; only __init__, newest() and newest_of() raise
+    StoreUnavailable.
+
+    What waits and what people were notified of is in memory. `failure`: why the last write
+    failed, "" if it did not."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the tables, and upgrade them. Raises OSError, sqlite3.Error,
@@ -67,76 +80,117 @@ class Outbox(Database):
                 # The former name of the table.
                 connection.execute("INSERT OR IGNORE INTO notified SELECT * FROM told")
                 connection.execute("DROP TABLE told")
+        self._waiting = self._read_waiting()
+        self._notified = {row[0]: LastNotification(*row)
+                          for row in self.query("SELECT * FROM notified")}
+        self._newest_unix_ms: dict[str, int] = dict(self.query(
+            "SELECT kind, unix_ms FROM notices WHERE id IN"
+            " (SELECT max(id) FROM notices GROUP BY kind)"))
+        self._sent_unix_ms = deque([row[0] for row in reversed(self.query(
+            "SELECT unix_ms FROM notices WHERE kind IN (?,?) ORDER BY id DESC LIMIT ?",
+            (*_COUNTED, MOST_SENT)))], MOST_SENT)
+        [[self._number]] = self.query("SELECT coalesce(max(id), 0) FROM notices")
+        self._late: list[_Write] = []
+        self.failure = ""
 
     def post(
-        self, notice: Notice, targets: Iterable[str], notified: Iterable[LastNotification] = ()
+        self, notice: Notice, targets: Iterable[str], notified: Sequence[LastNotification] = ()
     ) -> int:
-        """Store a notice for some targets, with what it notifies of; return its id."""
-        with self.transaction() as connection:
-            cursor = connection.execute(
-                "INSERT INTO notices (unix_ms, kind, priority, title, body) VALUES (?,?,?,?,?)",
-                notice[:5])
-            number = int(cursor.lastrowid or 0)
-            connection.executemany(
-                "INSERT INTO notice_words VALUES (?,?,?,?)",
-                [(number, language, *words) for language, words in notice.words.items()])
-            connection.executemany(
-                "INSERT INTO deliveries VALUES (?,?,'waiting',0,?,NULL,'')",
-                [(number, target, notice.unix_ms) for target in targets])
-            connection.executemany("INSERT OR REPLACE INTO notified VALUES (?,?,?,?)", notified)
-            _prune(connection, notice.unix_ms)
+        """Keep a notice for some targets, with what it notifies of; return its id."""
+        with self._lock:
+            self._number = number = self._number + 1
+            deliveries = [Delivery(number, target, "waiting", 0, notice.unix_ms, None, None)
+                          for target in targets]
+            for one in deliveries:
+                self._waiting[number, one.target] = notice._replace(id=number), one
+            self._notified |= {one.key: one for one in notified}
+            self._newest_unix_ms[notice.kind] = notice.unix_ms
+            if notice.kind in _COUNTED:
+                self._sent_unix_ms.append(notice.unix_ms)
+            oldest = (notice.unix_ms - KEPT_MS,)
+            self._write(
+                (f"INSERT INTO notices ({_NOTICE}) VALUES (?,?,?,?,?,?)",
+                 [(*notice[:5], number)]),
+                ("INSERT INTO notice_words VALUES (?,?,?,?)",
+                 [(number, language, *words) for language, words in notice.words.items()]),
+                _put(deliveries),
+                ("INSERT OR REPLACE INTO notified VALUES (?,?,?,?)", notified),
+                ("DELETE FROM notices WHERE unix_ms < ?", [oldest]), *_PRUNE)
             return number
+
+    def save(self) -> None:
+        """Write what could not be written before, if there is room now."""
+        with self._lock:
+            if self._late:
+                self._write()
 
     def last_notifications(self) -> dict[str, LastNotification]:
         """Return the last notification of each alarm, by its key."""
-        return {row[0]: LastNotification(*row)
-                for row in self.query("SELECT * FROM notified")}
+        with self._lock:
+            return dict(self._notified)
 
     def forget(self, keys: Iterable[str]) -> None:
         """Delete the last notifications of alarms, so that they are notified again."""
-        with self.transaction() as connection:
-            connection.executemany("DELETE FROM notified WHERE key=?", [(key,) for key in keys])
+        with self._lock:
+            gone = [(key,) for key in keys if self._notified.pop(key, None)]
+            self._write(("DELETE FROM notified WHERE key=?", gone))
 
     def sent_unix_ms(self, now_unix_ms: int) -> list[int]:
         """Return when the alarms and reminders of the last window were written."""
-        return [row[0] for row in self.query(
-            "SELECT unix_ms FROM notices WHERE unix_ms > ? AND kind IN (?,?)",
-            (now_unix_ms - WINDOW_MS, *_COUNTED))]
+        with self._lock:
+            return [at for at in self._sent_unix_ms if now_unix_ms - WINDOW_MS < at]
 
     def newest_unix_ms(self, kind: str) -> int | None:
         """Return when the newest notice of a kind was written, or None."""
-        [[unix_ms]] = self.query(
-            "SELECT max(unix_ms) FROM notices WHERE kind=?", (kind,))
-        return None if unix_ms is None else int(unix_ms)
+        return self._newest_unix_ms.get(kind)
 
     def due(self, now_unix_ms: int) -> dict[str, list[tuple[Notice, Delivery]]]:
         """Return all that waits for each target that has a delivery due, oldest first."""
-        rows = self.query(
-            f"SELECT {_NOTICE}, d.* FROM deliveries d JOIN notices n ON n.id = d.notice"
-            " WHERE d.state='waiting' AND d.target IN (SELECT target FROM deliveries"
-            " WHERE state='waiting' AND due_unix_ms <= ?) ORDER BY n.id", (now_unix_ms,))
+        with self._lock:
+            waiting = list(self._waiting.values())
+        targets = {one.target for _, one in waiting if one.due_unix_ms <= now_unix_ms}
         found: dict[str, list[tuple[Notice, Delivery]]] = {}
-        words = self._words()
-        for row in rows:
-            notice = Notice(*row[:6])._replace(words=words.get(row[5], {}))
-            found.setdefault(row[7], []).append((notice, _delivery(row[6:])))
-        return found
-
-    def _words(self) -> dict[int, dict[str, tuple[str, str]]]:
-        """Return the translations of the waiting notices, by notice."""
-        found: dict[int, dict[str, tuple[str, str]]] = {}
-        for number, language, title, body in self.query(
-                "SELECT * FROM notice_words WHERE notice IN"
-                " (SELECT notice FROM deliveries WHERE state='waiting')"):
-            found.setdefault(number, {})[language] = (title, body)
+        for notice, one in waiting:
+            if one.target in targets:
+                found.setdefault(one.target, []).append((notice, one))
         return found
 
     def mark(self, deliveries: Sequence[Delivery]) -> None:
-        """Write the outcome of deliveries."""
-        with self.transaction() as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO deliveries VALUES (?,?,?,?,?,?,?)",
-                [(*delivery[:6], pack_reason(delivery.error)) for delivery in deliveries])
+        """Keep the outcome of deliveries."""
+        with self._lock:
+            for one in deliveries:
+                notice, _ = self._waiting[one.notice, one.target]
+                self._waiting[one.notice, one.target] = notice, one
+                if one.state != "waiting":
+                    del self._waiting[one.notice, one.target]
+            self._write(_put(deliveries))
+
+    def _write(self, *writes: _Write) -> None:
+        """Write these, and before them what could not be written."""
+        self._late = [*self._late, *writes][-MOST_LATE:]
+        try:
+            with self.transaction() as connection:
+                for sql, rows in self._late:
+                    connection.executemany(sql, rows)
+        except StoreUnavailable as error:
+            self.failure = error.why
+        else:
+            self._late, self.failure = [], ""
+
+    def _read_waiting(self) -> dict[tuple[int, str], tuple[Notice, Delivery]]:
+        """Return the stored deliveries that wait, oldest first."""
+        words: dict[int, dict[str, tuple[str, str]]] = {}
+        for number, language, title, body in self.query(
+                "SELECT * FROM notice_words WHERE notice IN"
+                " (SELECT notice FROM deliveries WHERE state='waiting')"):
+            words.setdefault(number, {})[language] = (title, body)
+        found = {}
+        for row in self.query(
+                f"SELECT {_NOTICE}, d.* FROM deliveries d JOIN notices n ON n.id = d.notice"
+                " WHERE d.state='waiting' ORDER BY n.id"):
+            notice = Notice(*row[:6])._replace(words=words.get(row[5], {}))
+            found[row[5], row[7]] = notice, _delivery(row[6:])
+        return found
 
     def newest(self, limit: int) -> list[tuple[Notice, list[Delivery]]]:
         """Return the newest notices with their deliveries, newest first."""
@@ -159,7 +213,6 @@ def _delivery(row: Sequence[Any]) -> Delivery:
     return Delivery._make((*row[:6], unpack_reason(row[6])))
 
 
-def _prune(connection: sqlite3.Connection, now_unix_ms: int) -> None:
-    connection.execute("DELETE FROM notices WHERE unix_ms < ?", (now_unix_ms - KEPT_MS,))
-    for table in ("deliveries", "notice_words"):
-        connection.execute(f"DELETE FROM {table} WHERE notice NOT IN (SELECT id FROM notices)")
+def _put(deliveries: Iterable[Delivery]) -> _Write:
+    return ("INSERT OR REPLACE INTO deliveries VALUES (?,?,?,?,?,?,?)",
+            [(*one[:6], pack_reason(one.error)) for one in deliveries])

@@ -18,7 +18,6 @@ from idroserra.alarms.notify.outbox import Outbox
 from idroserra.alarms.notify.policy import WINDOW_MS, LastNotification, Policy, due_notice
 from idroserra.alarms.rules import PRIORITIES
 from idroserra.core.config import AlarmsConfig
-from idroserra.core.errors import StoreUnavailable
 
 DAILY_LATE_MIN = 120
 DAILY_APART_MS = 12 * 3_600_000
@@ -41,7 +40,11 @@ class NotificationScheduler:
         self._state_text = state_text
         self._minute_of_day = minute_of_day or local_minute
         self.use(config)
-        self.storage_error = ""
+
+    @property
+    def storage_error(self) -> str:
+        """Why notices cannot be stored, "" if they can; they are sent all the same."""
+        return self._outbox.failure
 
     def use(self, config: AlarmsConfig) -> None:
         """Notify by this configuration from now on."""
@@ -49,19 +52,14 @@ class NotificationScheduler:
         self._daily_minute = None if config.daily_at is None else minute_of(config.daily_at)
 
     def step(self, now_unix_ms: int) -> None:
-        """Post what is due. If it cannot be stored, `storage_error` says why and the next step
-        tries again."""
-        try:
-            self._notify(now_unix_ms)
-            self._notify_daily(now_unix_ms)
-        except StoreUnavailable as error:
-            self.storage_error = error.why
-        else:
-            self.storage_error = ""
+        """Post what is due, and store what could not be stored before."""
+        self._notify(now_unix_ms)
+        self._notify_daily(now_unix_ms)
+        self._outbox.save()
 
     def test(self, by: str, now_unix_ms: int, only: str | None = None) -> int:
         """Send a test to every target, or to one; return the notice's id. Raises
-        StoreUnavailable."""
+        TooManyTests."""
         return self._post(lambda: notice_of_test(self._site, by, now_unix_ms), only=only)
 
     def _post(
