@@ -21,11 +21,10 @@ from idroserra.alarms.kpis import kpis
 from idroserra.alarms.root_cause import Found, causes_of
 from idroserra.alarms.rules import Rule
 from idroserra.alarms.snapshot import Snapshot
-from idroserra.alarms.state_machine import NORMAL, Alarm
+from idroserra.alarms.state_machine import MOST_SHELVED_MS, NORMAL, Alarm
 from idroserra.core.errors import Conflict, NotFound, StoreUnavailable
 from idroserra.core.reasons import Reason
 
-MOST_SHELVED_MS = 7 * 86_400_000
 MOST_UNSAVED = 10_000
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 STATES = ("normal", "unacknowledged", "acknowledged", "returned", "suppressed", "shelved",
           "out_of_service")
+MOST_SHELVED_MS = 7 * 86_400_000
 
 
 class Alarm(NamedTuple):
@@ -110,9 +111,11 @@ def unshelved(alarm: Alarm) -> Alarm:
 
 
 def expire_shelving(alarm: Alarm, now_unix_ms: int) -> Alarm:
-    """Return the alarm unshelved if its time has passed."""
+    """Return the alarm unshelved if its time has passed, or cannot be right: the clock was set
+    back."""
     until = alarm.shelved_until_unix_ms
-    return unshelved(alarm) if until is not None and now_unix_ms >= until else alarm
+    is_over = until is not None and not 0 < until - now_unix_ms <= MOST_SHELVED_MS
+    return unshelved(alarm) if is_over else alarm
 
 
 def take_out_of_service(alarm: Alarm) -> Alarm:

@@ -83,6 +83,35 @@ def test_an_unacknowledged_storm_of_half_a_day_sends_few_notices(rig_of, receive
     assert len(receiver.messages) <= 4  # at its begin, when hot water has lasted, two reminders
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_clock_that_is_set_back_delays_no_notice(rig_of, receiver, is_restarted):
+    rig = rig_of(daily_at="00:01")
+    receiver.status = 500
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
+    rig.step(10 * MINUTE_MS, 5_000)
+    rig.alarms.shelve("not_delivered/phone", 7 * 24 * HOUR_MS, "anna", "", rig.now_unix_ms)
+    rig.now_unix_ms -= 30 * 24 * HOUR_MS
+    if is_restarted:
+        rig.restart()
+    receiver.status = 200
+    rig.step(MINUTE_MS, 5_000)
+    assert "Dosing is locked" in str(receiver.messages)  # what waited
+    assert "alarm system working" in str(receiver.messages)
+    assert rig.states()["not_delivered/phone"] == "returned"  # shelved no longer
+    rig.add_event("idro-0", "water", state="falls", moved_mm=20)
+    rig.step(11 * MINUTE_MS, 5_000)
+    assert "Water leaves faster than plants drink" in titles(receiver)[-1]
+
+
+def test_a_reminder_comes_though_the_clock_was_set_back(rig_of, receiver):
+    rig = rig_of()
+    rig.add_event("idro-0", "latched", reason=NO_EFFECT)
+    rig.step(MINUTE_MS)
+    rig.now_unix_ms -= 30 * 24 * HOUR_MS
+    rig.step(61 * MINUTE_MS, 5_000)
+    assert titles(receiver)[1] == "farm: Still not acknowledged: idro-0: Dosing is locked"
+
+
 def test_a_chattering_alarm_is_notified_once_in_half_an_hour(rig_of, receiver):
     rig = rig_of()
     for _ in range(6):

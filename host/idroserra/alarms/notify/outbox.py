@@ -19,6 +19,7 @@ from idroserra.core.reasons import Reason, pack_reason, sentences_to_json, unpac
 from idroserra.core.sqlite import Database, Upgrades
 
 KEPT_MS = 90 * 86_400_000
+LONGEST_RETRY_MS = 1_800_000
 MOST_SENT = 50  # in a window of the policy: fewer
 MOST_LATE = 10_000
 
@@ -145,10 +146,13 @@ class Outbox(Database):
         return self._newest_unix_ms.get(kind)
 
     def due(self, now_unix_ms: int) -> dict[str, list[tuple[Notice, Delivery]]]:
-        """Return all that waits for each target that has a delivery due, oldest first."""
+        """Return all that waits for each target that has a delivery due, oldest first.
+
+        One that is due later than LONGEST_RETRY_MS from now is due: the clock was set back."""
         with self._lock:
             waiting = list(self._waiting.values())
-        targets = {one.target for _, one in waiting if one.due_unix_ms <= now_unix_ms}
+        targets = {one.target for _, one in waiting
+                   if not 0 < one.due_unix_ms - now_unix_ms <= LONGEST_RETRY_MS}
         found: dict[str, list[tuple[Notice, Delivery]]] = {}
         for notice, one in waiting:
             if one.target in targets:

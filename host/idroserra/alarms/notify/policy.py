@@ -48,7 +48,10 @@ def due_notice(
     alarms: Iterable[ActiveAlarm], notified: Mapping[str, LastNotification],
     sent_unix_ms: Sequence[int], now_unix_ms: int, minute_of_day: int, policy: Policy,
 ) -> DueNotice | None:
-    """Return the notice that is due, or None. sent_unix_ms: of the notices of the last window."""
+    """Return the notice that is due, or None. sent_unix_ms: of the notices of the last window.
+
+    After the clock was set back, what lies in the future does not count."""
+    sent_unix_ms = [at for at in sent_unix_ms if at <= now_unix_ms]
     unseen = [one for one in alarms
               if one.state == "unacknowledged" and one.rule.rank >= policy.least_rank]
     if not unseen:
@@ -91,7 +94,7 @@ def _is_new(one: ActiveAlarm, notified: Mapping[str, LastNotification], now_unix
 
 def _is_due(one: ActiveAlarm, last: LastNotification, now_unix_ms: int) -> bool:
     wait_ms = one.rule.respond_min * 60_000 * 2**last.reminders
-    return last.reminders < REMINDERS and now_unix_ms - last.notified_unix_ms >= wait_ms
+    return last.reminders < REMINDERS and not 0 <= now_unix_ms - last.notified_unix_ms < wait_ms
 
 
 def _may_notify(
@@ -112,7 +115,7 @@ def _may_notify(
 
 def _spacing_ms(sent_unix_ms: Sequence[int], now_unix_ms: int) -> int | None:
     """Return the least time between the last notice and the next, or None if none may be sent."""
-    count = sum(0 <= now_unix_ms - at < WINDOW_MS for at in sent_unix_ms)
+    count = sum(now_unix_ms - at < WINDOW_MS for at in sent_unix_ms)
     if count >= MOST_NOTICES:
         return None
     return 0 if count == 0 else SPACING_MS[count - 1]

@@ -91,7 +91,7 @@ class NotificationScheduler:
             return
         late_min = (self._minute_of_day(now_unix_ms) - self._daily_minute) % 1_440
         last = self._outbox.newest_unix_ms("daily") if late_min < DAILY_LATE_MIN else now_unix_ms
-        if last is None or now_unix_ms - last >= DAILY_APART_MS:
+        if last is None or not 0 <= now_unix_ms - last < DAILY_APART_MS:
             alarms = self._alarms.all()
             self._post(lambda: daily_notice(alarms, self._site, now_unix_ms))
 

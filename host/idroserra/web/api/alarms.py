@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from idroserra.alarms.engine import MOST_SHELVED_MS, AlarmEngine
+from idroserra.alarms.engine import AlarmEngine
 from idroserra.alarms.loop import AlarmLoop
+from idroserra.alarms.state_machine import MOST_SHELVED_MS
 from idroserra.alarms.summary import active_alarms, summary
 from idroserra.core.sites import MAX_CHARS
 from idroserra.core.validation import string_pattern
