@@ -234,29 +234,6 @@ def test_an_irrigation_failure_is_active_until_it_ends_or_the_node_restarts(rig,
     assert rig.states() == {key: "returned"}
 
 
-@pytest.mark.parametrize(("kind", "detail", "key"), [
-    ("water", {"state": "falls", "moved_mm": 12}, "leak/idro-0"),
-    ("irrigation_no_flow", {"state": "began", "on_ms": 20_000}, "roots_dry/idro-0"),
-])
-def test_a_failure_of_before_a_start_of_the_node_is_over_and_the_next_one_is_news(
-        rig, kind, detail, key):
-    """A node that has started reports no end of what it watched before."""
-    rig.add_event("idro-0", kind, **detail)
-    rig.step()
-    rig.alarms.acknowledge([key], "anna", "", rig.now_unix_ms)
-    rig.add_event("idro-0", "boot")
-    rig.more["idro-0"]["boots_unix_ms"] = (rig.now_unix_ms,)
-    rig.step()
-    assert rig.states() == {}
-    rig.more["idro-0"]["boots_unix_ms"] = ()  # of a day ago
-    rig.now_unix_ms += 86_400_000
-    rig.step()
-    assert rig.states() == {}
-    rig.add_event("idro-0", kind, **detail)
-    rig.step()
-    assert rig.states() == {key: "unacknowledged"}
-
-
 def test_water_on_the_floor_is_an_alarm_and_a_float_in_the_tank_is_none(rig):
     rig.nodes["idro-0"]["values"] |= {"leak.float_up": 0, "reservoir.float_up": 1}
     rig.step()
