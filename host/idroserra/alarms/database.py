@@ -1,11 +1,13 @@
 """Tables of the alarms in alarms.db: alarms that are not normal, and the journal of transitions.
 
-The journal is kept for 400 days.
+The journal is kept for 400 days, and of each node, and of the host itself, KEPT_OF_NODE rows: one
+that raises an alarm every second fills no disk, and takes no row of another.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from idroserra.core.reasons import pack_reason, sentences_to_json, unpack_reason
 from idroserra.core.sqlite import Database, Upgrades
 
 JOURNAL_KEPT_MS = 400 * 86_400_000
+KEPT_OF_NODE = 20_000
 PRUNE_EVERY = 1_000
 
 _SCHEMA = """
@@ -34,7 +37,7 @@ CREATE TABLE IF NOT EXISTS journal (
     comment TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS journal_time ON journal (unix_ms);
-CREATE INDEX IF NOT EXISTS journal_node ON journal (node, unix_ms);
+CREATE INDEX IF NOT EXISTS journal_node ON journal (node, id);
 """
 # Tables of before reasons had a sentence in the column `text`.
 _UPGRADES = Upgrades("alarms", ((
@@ -56,7 +59,7 @@ class AlarmDatabase(Database):
         """Open or create the file, and upgrade its tables. Raises OSError, sqlite3.Error,
         StoreUnavailable."""
         super().__init__(path, _SCHEMA, _UPGRADES)
-        self._written_count = 0
+        self._written: Counter[str] = Counter()  # rows of each node since the last were pruned
 
     def not_normal(self, rules: Mapping[str, Rule]) -> dict[str, ActiveAlarm]:
         """Return the saved alarms whose rule still exists, by key. Raises StoreUnavailable."""
@@ -112,10 +115,15 @@ class AlarmDatabase(Database):
         connection.execute(
             f"INSERT INTO journal ({_JOURNAL}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
             (*change[:9], pack_reason(change.reason), *change[10:]))
-        self._written_count += 1
-        if self._written_count % PRUNE_EVERY == 0:
+        self._written[change.node] += 1
+        if self._written.total() >= PRUNE_EVERY:
             connection.execute("DELETE FROM journal WHERE unix_ms < ?",
                                (change.unix_ms - JOURNAL_KEPT_MS,))
+            connection.executemany(
+                "DELETE FROM journal WHERE node = ? AND id <= (SELECT id FROM journal"
+                " WHERE node = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                [(node, node, KEPT_OF_NODE) for node in self._written])
+            self._written.clear()
 
 
 def _transitions(rows: Iterable[tuple[Any, ...]]) -> list[Transition]:

@@ -1,7 +1,11 @@
 """ISA-18.2 alarm KPIs, counted from the notified alarms of each site."""
 
+from collections import Counter
+
 import pytest
 
+from idroserra.alarms.active import Transition
+from idroserra.alarms.database import KEPT_OF_NODE, PRUNE_EVERY, AlarmDatabase
 from idroserra.alarms.kpis import Raised, kpis
 from support.alarm_rig import MINUTE_MS, T0, AlarmRig
 
@@ -81,3 +85,18 @@ def test_grouped_and_shelved_alarms_are_counted_apart_from_notified_ones(tmp_pat
     [found] = rig.alarms.kpis([], T0, rig.now_unix_ms + 1)
     assert "node_silent/idro-0" in found["stale"]
     rig.close()
+
+
+def test_a_node_that_raises_alarms_all_the_time_takes_its_own_rows_only(tmp_path):
+    database = AlarmDatabase(tmp_path / "alarms.db")
+    turns = []
+    for number in range(KEPT_OF_NODE + 3 * PRUNE_EVERY):
+        node = "idro-calm" if number % PRUNE_EVERY == 7 else "idro-wild"
+        turns.append(Transition(T0 + number, f"dosing_latched/{node}", "dosing_latched", "farm",
+                                node, "", "high", "normal", "unacknowledged", None))
+    for begin in range(0, len(turns), 500):
+        database.save([], turns[begin:begin + 500])
+    counts = Counter(one.key for one in database.raised(T0, T0 + DAY_MS))
+    database.close()
+    assert counts["dosing_latched/idro-calm"] == KEPT_OF_NODE // PRUNE_EVERY + 3
+    assert KEPT_OF_NODE <= counts["dosing_latched/idro-wild"] <= KEPT_OF_NODE + PRUNE_EVERY
