@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -29,6 +29,7 @@ _READING: RunVar[CapacityLimiter] = RunVar("idroserra_reading")
 # OpenAPI response objects by status.
 Replies = Mapping[int, Mapping[str, Any]]
 _Call = TypeVar("_Call", bound=Callable[..., Any])
+_Part = TypeVar("_Part", str, bytes)
 
 
 class BadRequest(InvalidInput):
@@ -182,6 +183,13 @@ def _reading_limiter() -> CapacityLimiter:
         limiter = CapacityLimiter(MOST_READING_THREADS)
         _READING.set(limiter)
         return limiter
+
+
+async def in_reading_threads(parts: Iterator[_Part]) -> AsyncIterator[_Part]:
+    """Yield the parts of a response, which are read while it is sent, in these threads too."""
+    while (part := await to_thread.run_sync(next, parts, None, limiter=_reading_limiter())
+           ) is not None:
+        yield part
 
 
 def _parameters_type(parameters: tuple[Parameter, ...]) -> type[msgspec.Struct]:

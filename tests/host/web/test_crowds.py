@@ -16,9 +16,11 @@ from idroserra.auth.audit import Audit
 from idroserra.auth.roles import Role
 from idroserra.auth.users import Users
 from idroserra.broker.mosquitto import BrokerFolder, configuration
+from idroserra.history.sqlite.store import SqliteStore
 from idroserra.pki.broker_ca import HOST
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.web.middleware import connection_limits, request_limits
+from idroserra.web.routing import MOST_READING_THREADS
 from support.adopted_nodes import adopt_nodes
 from support.line_rig import NODES, Rig, trusting
 from support.paho_node import PahoNode
@@ -231,6 +233,22 @@ def test_requests_that_wait_for_the_store_leave_threads_to_the_others(host):
             wait_until(lambda: limits_of(host).total() == len(slow), 60, "all of them wait")
             sent = new_client(host, operator).post("/api/nodes/idro-a/commands", json=STOP)
             assert sent.status_code == 202
+        assert {one.result().status_code for one in slow} == {200}
+
+
+def test_exports_that_wait_for_the_store_leave_threads_to_changes(host):
+    host.node("idro-a")
+    operator = host.session_of(Role.OPERATOR)
+    path = "/api/nodes/idro-a/export?what=events&from_unix_ms=0&to_unix_ms=1000"
+    with ThreadPoolExecutor(45) as pool:
+        with host.service.store._read_lock:  # a store that does not answer
+            slow = [pool.submit(new_client(host, operator).get, path) for _ in range(45)]
+            wait_until(lambda: limits_of(host).total() == len(slow), 60, "all of them wait")
+            waiting = SqliteStore._reading.__wrapped__
+            wait_until(lambda: running(waiting) >= MOST_READING_THREADS, 20, "for the store")
+            change = new_client(host, operator)
+            change.timeout = 10
+            assert change.post("/api/nodes/idro-a/recipe/resume", json={}).status_code == 409
         assert {one.result().status_code for one in slow} == {200}
 
 

@@ -19,7 +19,7 @@ from idroserra.web.api.balance import read_balance
 from idroserra.web.api.ranges import FromMs, LocalTime, ToMs, check_span, zone_of
 from idroserra.web.api.schemas import error_replies
 from idroserra.web.context import WebContext
-from idroserra.web.routing import BadRequest, Param, Routes
+from idroserra.web.routing import BadRequest, Param, Routes, in_reading_threads
 
 What = Literal["readings", "events", "balance"]
 Form = Literal["csv", "line"]
@@ -66,7 +66,7 @@ def _file(
 ) -> StreamingResponse:
     suffix = "csv" if form == "csv" else "lp"
     name = f"{node}_{what}_{iso_utc(span[0])[:10]}_{iso_utc(span[1] - 1)[:10]}"
-    return StreamingResponse(parts, media_type=_TYPES[form], headers={
+    return StreamingResponse(in_reading_threads(parts), media_type=_TYPES[form], headers={
         "Content-Disposition": f'attachment; filename="{name}.{suffix}"'})
 
 

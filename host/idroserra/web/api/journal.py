@@ -43,7 +43,7 @@ from idroserra.journal.service import Journal
 from idroserra.nodes.registry import Nodes
 from idroserra.web.api.ranges import LATEST_UNIX_MS, FromMs, LocalTime, ToMs, zone_of
 from idroserra.web.api.schemas import AskedBy, Out, error_replies
-from idroserra.web.routing import Param, Routes
+from idroserra.web.routing import Param, Routes, in_reading_threads
 from idroserra.web.threads import photo_threads, run_in_thread
 
 MOST_NOTES = 500
@@ -196,8 +196,9 @@ def _add_export(router: Routes, journal: Journal, nodes: Nodes) -> None:
                  for note in found]
         day = f"_{iso_utc(found[-1].unix_ms)[:10]}" if found else ""
         name = f"journal{f'_{node}' if node in places else ''}{day}.{form}"
-        return StreamingResponse(_parts(journal, found, form, zone), media_type=_TYPES[form],
-                                 headers={"Content-Disposition": f'attachment; filename="{name}"'})
+        parts = in_reading_threads(_parts(journal, found, form, zone))
+        return StreamingResponse(parts, media_type=_TYPES[form], headers={
+            "Content-Disposition": f'attachment; filename="{name}"'})
 
 
 def _about(nodes: Nodes, node: str | None, site: str | None) -> NoteFilter | None:

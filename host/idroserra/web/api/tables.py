@@ -30,7 +30,7 @@ from idroserra.web.api.schemas import error_replies
 from idroserra.web.api.sites import sites_of
 from idroserra.web.context import WebContext
 from idroserra.web.node_view import event_json, wall_unix_ms
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.routing import Replies, Routes, in_reading_threads
 
 Row = Mapping[str, Any]
 MOST_CALIBRATIONS = 10_000
@@ -282,7 +282,7 @@ def tables_router(context: WebContext) -> Routes:
         rows = _in_english(partial(table.rows, context, TableQuery(site, node, begin, to)))
         first = list(islice(rows, 1))  # before the answer begins: a store may not answer
         return StreamingResponse(
-            table_csv(table.columns, chain(first, rows), zone),
+            in_reading_threads(table_csv(table.columns, chain(first, rows), zone)),
             media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}.csv"'})
 

@@ -19,7 +19,7 @@ from idroserra.web.api.reports import span_of
 from idroserra.web.api.schemas import Out, error_replies
 from idroserra.web.context import WebContext
 from idroserra.web.node_view import wall_unix_ms
-from idroserra.web.routing import Replies, Routes
+from idroserra.web.routing import Replies, Routes, in_reading_threads
 
 MOST_CROPS = 20
 _ERROR_REPLIES = error_replies({
@@ -105,7 +105,8 @@ def compare_router(context: WebContext) -> Routes:
             rows = list(_rows(*_sides(context, (node, from_unix_ms, to_unix_ms),
                                       (other, other_from_unix_ms, other_to_unix_ms))))
         return StreamingResponse(
-            table_csv(_COLUMNS, rows, zone), media_type="text/csv; charset=utf-8",
+            in_reading_threads(table_csv(_COLUMNS, rows, zone)),
+            media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition":
                      f'attachment; filename="comparison_{node}_{other}.csv"'})
 
