@@ -187,8 +187,11 @@ def _reading_limiter() -> CapacityLimiter:
 
 async def in_reading_threads(parts: Iterator[_Part]) -> AsyncIterator[_Part]:
     """Yield the parts of a response, which are read while it is sent, in these threads too."""
-    while (part := await to_thread.run_sync(next, parts, None, limiter=_reading_limiter())
-           ) is not None:
+    limiter = _reading_limiter()
+    while True:
+        part = await to_thread.run_sync(lambda: next(parts, None), limiter=limiter)
+        if part is None:
+            return
         yield part
 
 
