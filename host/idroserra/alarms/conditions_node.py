@@ -208,8 +208,13 @@ def _bus_dead(
 
 
 def bottle(rule: Rule, node: NodeSnapshot) -> Iterator[Finding]:
-    """Less than `limit` % is left in a bottle, from the volume dosed since it was filled."""
+    """Less than `limit` % is left in a bottle, from the volume dosed since it was filled.
+
+    None until the doses are counted: the store may not answer at the start of the host."""
     for doser, left_pct in node.left_pct.items():
+        if left_pct is None:
+            yield _found(rule, node, None, None, doser)
+            continue
         reason = Reason("bottle_left", actuator=doser, left_pct=round(max(0.0, left_pct)))
         yield _found(rule, node, left_pct < (rule.limit or 0), reason, doser)
 

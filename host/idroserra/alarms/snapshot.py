@@ -37,7 +37,7 @@ class NodeSnapshot:
     contact_since_unix_ms: since when it sends messages without interruption, or None.
     settled_unix_ms: its last message within a contact that had lasted stale_after_ms, or None.
     clock_off_ms: host clock minus the time under which the node's records are stored now.
-    left_pct: {doser: % left in its bottle}, for bottles whose level was set.
+    left_pct: {doser: % left in its bottle}, if its level was set; None: not counted yet.
     recipe_held: why the node's recipe is paused, or None.
     update_failed: why its newest update failed, or None.
     system_problems: {part of what it runs on: its problem, or None}, of the reported parts; None
@@ -61,7 +61,7 @@ class NodeSnapshot:
     clock_off_ms: int | None = None
     settings_error: Reason | None = None
     recipe_held: Reason | None = None
-    left_pct: Mapping[str, float] = field(default_factory=dict)
+    left_pct: Mapping[str, float | None] = field(default_factory=dict)
     update_failed: Reason | None = None
     system_problems: Mapping[str, Reason | None] | None = None
 

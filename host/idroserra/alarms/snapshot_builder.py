@@ -65,7 +65,7 @@ class SnapshotBuilder:
 
     def build(
         self, now_unix_ms: int, undelivered: Mapping[str, Reason],
-        left_pct: Callable[[str], Mapping[str, float]],
+        left_pct: Callable[[str], Mapping[str, float | None]],
     ) -> Snapshot:
         """Return the snapshot of now; a broken part of the host raises nothing."""
         parts, counts = self._parts, self._parts.counts()
@@ -85,7 +85,9 @@ class SnapshotBuilder:
             parts.updates_stopped(), counts["feeds"], tuple(parts.foreign()),
             parts.foreign_problem(), counts.get("standby", {}).get("state"), parts.taken_over)
 
-    def _node(self, node: Node, now_unix_ms: int, left_pct: Mapping[str, float]) -> NodeSnapshot:
+    def _node(
+        self, node: Node, now_unix_ms: int, left_pct: Mapping[str, float | None]
+    ) -> NodeSnapshot:
         parts, info, report = self._parts, node.info, node.report
         settings = {} if report is None else report.values
         live = parts.live.channels(node.node)

@@ -108,10 +108,10 @@ class BottleInventory:
             return Consumption({}, 0)
         return Consumption(dosed_ul, max(0, now_unix_ms - begin))
 
-    def left_pct(self, node: str) -> dict[str, float]:
-        """Return {doser: % left} of the node's bottles that were counted."""
-        return {doser: 100 * left / bottle.volume_ul
-                for doser, (bottle, left) in self.of(node).items() if left is not None}
+    def left_pct(self, node: str) -> dict[str, float | None]:
+        """Return {doser: % left} of the node's bottles; None: not counted yet."""
+        return {doser: None if left is None else 100 * left / bottle.volume_ul
+                for doser, (bottle, left) in self.of(node).items()}
 
     def count(self, now_unix_ms: int) -> None:
         """Count the doses since each filling if it is due; a store error ends it early."""

@@ -1,4 +1,4 @@
-"""Alarms from events of a node, across a start of the node."""
+"""Alarms across a start of the node or of the host."""
 
 import pytest
 
@@ -33,3 +33,17 @@ def test_a_failure_of_before_a_start_of_the_node_is_over_and_the_next_one_is_new
     rig.add_event("idro-0", kind, **detail)
     rig.step()
     assert rig.states() == {key: "unacknowledged"}
+
+
+def test_a_bottle_whose_doses_are_not_counted_yet_keeps_its_alarm(rig):
+    """As where the database starts later than the host."""
+    rig.more["idro-0"] = {"left_pct": {"ph_down": 0.0}}
+    rig.step()
+    rig.alarms.acknowledge(["bottle_empty/idro-0/ph_down"], "anna", "", rig.now_unix_ms)
+    rig.restart()
+    rig.more["idro-0"] = {"left_pct": {"ph_down": None}}
+    assert rig.step(60_000) == []
+    assert rig.states()["bottle_empty/idro-0/ph_down"] == "acknowledged"
+    rig.more["idro-0"] = {"left_pct": {"ph_down": 90.0}}
+    rig.step()
+    assert rig.states() == {}

@@ -108,3 +108,13 @@ def test_a_store_that_does_not_answer_leaves_the_counted_levels(inventory, store
     inventory._store = unavailable
     inventory.count(NOW + COUNT_EVERY_MS)
     assert left_ml(inventory) == {"ph_down": 995}
+
+
+def test_a_bottle_is_known_before_its_doses_are_counted(inventory, tmp_path):
+    def unreachable():
+        raise StoreUnavailable("no answer")
+
+    inventory.fill(bottle())
+    again = BottleInventory(InventoryDatabase(tmp_path / "alarms.db"), unreachable)
+    again.count(NOW)
+    assert again.left_pct(NODE) == {"ph_down": None}
