@@ -62,12 +62,12 @@ class Dispatcher:
     def use(self, targets: Mapping[str, Target]) -> None:
         """Send to these targets from now on. Failures and tests of changed ones are
         forgotten."""
-        for name, target in self._targets.items():
-            if targets.get(name) is not target:
-                self._broken.pop(name, None)
-                with self._lock:
+        with self._lock:
+            for name, target in self._targets.items():
+                if targets.get(name) is not target:
+                    self._broken.pop(name, None)
                     self._tested_unix_ms.pop(name, None)
-        self._targets = dict(targets)
+            self._targets = dict(targets)
 
     def run(self) -> None:
         """Send until stop()."""
@@ -113,7 +113,7 @@ class Dispatcher:
             if self._is_stopping:
                 return
             self._deliver(name, waiting)
-        self._heartbeat.beat(self._now_unix_ms(), self._broken)
+        self._heartbeat.beat(self._now_unix_ms(), self.undelivered())
 
     def undelivered(self) -> dict[str, Reason]:
         """Return {target: why} of the targets that fail repeatedly."""
@@ -144,14 +144,20 @@ class Dispatcher:
         now = self._now_unix_ms()
         self._outbox.mark([_after(notice, delivery, why, now) for notice, delivery in group])
         tries = max(delivery.tries for _, delivery in group) + 1
+        is_broken = why is not None and (
+            tries >= BROKEN_TRIES or all(notice.kind == "test" for notice, _ in group))
+        with self._lock:
+            if self._targets.get(target.name) is target:  # not removed meanwhile
+                self._set_broken(target.name, why, is_broken=is_broken)
+
+    def _set_broken(self, name: str, why: Reason | None, *, is_broken: bool) -> None:
         if why is None:
-            if self._broken.pop(target.name, None) is not None:
-                _log.info("notifications to %s arrive again", target.name)
-        elif tries >= BROKEN_TRIES or all(notice.kind == "test" for notice, _ in group):
-            if target.name not in self._broken:
-                _log.warning("notifications to %s do not arrive: %s", target.name,
-                             english(why))
-            self._broken[target.name] = why
+            if self._broken.pop(name, None) is not None:
+                _log.info("notifications to %s arrive again", name)
+        elif is_broken:
+            if name not in self._broken:
+                _log.warning("notifications to %s do not arrive: %s", name, english(why))
+            self._broken[name] = why
 
     def _status_of(self, target: Target) -> dict[str, Any]:
         sent = self._outbox.newest_of(target.name, "sent")

@@ -1,0 +1,33 @@
+"""Recipients of notices that come and go while the host runs."""
+
+from support.alarm_rig import MINUTE_MS, AlarmRig
+from support.notice_receiver import NoticeReceiver
+
+
+class Leaving(NoticeReceiver):
+    """A recipient that is removed on the page while the second notice is sent to it."""
+
+    requests = 0
+
+    @property
+    def status(self):
+        self.requests += 1
+        if self.requests > 2:
+            self.remove()
+        return 500
+
+    @status.setter
+    def status(self, value):
+        """It refuses everything."""
+
+
+def test_a_recipient_removed_while_it_fails_is_no_alarm_for_ever(tmp_path):
+    recipient = Leaving()
+    rig = AlarmRig(tmp_path, config={"targets": [{"name": "phone", "url": recipient.url()}]})
+    recipient.remove = lambda: rig.dispatcher.use({})
+    rig.add_event("idro-0", "latched", reason={"code": "latch_no_effect", "values": {}})
+    rig.step(5 * MINUTE_MS, 5_000)
+    recipient.close()
+    rig.close()
+    assert recipient.requests > 2
+    assert rig.dispatcher.undelivered() == {}
