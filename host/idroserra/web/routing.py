@@ -29,7 +29,6 @@ _READING: RunVar[CapacityLimiter] = RunVar("idroserra_reading")
 # OpenAPI response objects by status.
 Replies = Mapping[int, Mapping[str, Any]]
 _Call = TypeVar("_Call", bound=Callable[..., Any])
-_Part = TypeVar("_Part", str, bytes)
 
 
 class BadRequest(InvalidInput):
@@ -185,7 +184,9 @@ def _reading_limiter() -> CapacityLimiter:
         return limiter
 
 
-async def in_reading_threads(parts: Iterator[_Part]) -> AsyncIterator[_Part]:
+async def in_reading_threads(
+    parts: Iterator[str] | Iterator[bytes]
+) -> AsyncIterator[str | bytes]:
     """Yield the parts of a response, which are read while it is sent, in these threads too."""
     limiter = _reading_limiter()
     while True:
