@@ -90,7 +90,7 @@ class Outbox(Database):
         self._sent_unix_ms = deque([row[0] for row in reversed(self.query(
             "SELECT unix_ms FROM notices WHERE kind IN (?,?) ORDER BY id DESC LIMIT ?",
             (*_COUNTED, MOST_SENT)))], MOST_SENT)
-        [[self._number]] = self.query("SELECT coalesce(max(id), 0) FROM notices")
+        self._number = int(self.query("SELECT coalesce(max(id), 0) FROM notices")[0][0])
         self._late: list[_Write] = []
         self.failure = ""
 
