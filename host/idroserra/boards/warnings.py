@@ -1,4 +1,5 @@
-"""Checks for unsafe boards: probes on the chip's ADC, climate outputs without air sensors.
+"""Checks for unsafe boards: outputs of an unsuitable part, probes on the chip's ADC, climate
+outputs without air sensors.
 
 The calibrated ADC of an ESP32 has an error of some tens of millivolts: a third of a pH, and more
 than the tolerance of most nutrient solutions. A climate output needs a sensor of the air, and a
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 from idroserra.boards import analog_line
 from idroserra.boards.chips import CHIPS
 from idroserra.boards.modbus_map import COARSEST_PH, ModbusPart, ph_step
+from idroserra.boards.proposal import OUTPUTS
 from idroserra.boards.schema import BoardFile, Part
 from idroserra.core.errors import BoardError
 from idroserra.core.text import Text
@@ -38,6 +40,7 @@ _OF_A_LINE = {
     "temp_c": Probe(0, "C", frozenset(), 1.0), "level_mm": Probe(0, "mm", frozenset(), 30.0),
 }
 
+_DOSER = "doser"
 _LASERS = ("vl53l0x",)
 # Channels that a climate output depends on, and its maximum run.
 _OF_THE_AIR: dict[str, tuple[tuple[str, ...], int]] = {
@@ -48,9 +51,10 @@ _OF_THE_AIR: dict[str, tuple[tuple[str, ...], int]] = {
 
 
 def check(file: str, board: dict[str, Any], parts: dict[str, Part]) -> None:
-    """Check the lines of analog boards, and for outputs that depend on too coarse readings or
-    missing ones. Raises BoardError."""
+    """Check the lines of analog boards, the parts of outputs, and for outputs that depend on too
+    coarse readings or missing ones. Raises BoardError."""
     analog_line.check(file, board)
+    _check_outputs(file, board)
     _check_air(file, board)
     outputs = {actuator["name"] for actuator in board["actuators"]}
     _check_light_through_water(file, board, outputs)
@@ -92,6 +96,20 @@ def _check_light_through_water(file: str, board: dict[str, Any], outputs: set[st
             raise BoardError(file, f"sensor[{index}].part", why)
 
 
+def _check_outputs(file: str, board: dict[str, Any]) -> None:
+    """The node controls and limits an output by its name: a pump of acid that is a switch would
+    run past every budget, and for a doser of another name it has no limits and does not start."""
+    for index, actuator in enumerate(board["actuators"]):
+        name, part = actuator["name"], actuator["part"]
+        if name in OUTPUTS and part != OUTPUTS[name].part:
+            why = f"{name} must be a {OUTPUTS[name].part}, not a {part}"
+            raise BoardError(file, f"actuator[{index}].part", why)
+        if part == _DOSER and name not in OUTPUTS:
+            dosers = ", ".join(one for one, output in OUTPUTS.items() if output.part == _DOSER)
+            why = f"a {_DOSER} must be one of {dosers}: the node has no limits for another"
+            raise BoardError(file, f"actuator[{index}].name", why)
+
+
 def _check_air(file: str, board: dict[str, Any]) -> None:
     known = {f"{s['source']}.{quantity}" for s in board["sensors"] for quantity in s["measures"]}
     for index, actuator in enumerate(board["actuators"]):
@@ -99,9 +117,6 @@ def _check_air(file: str, board: dict[str, Any]) -> None:
         if name not in _OF_THE_AIR:
             continue
         needed, longest_ms = _OF_THE_AIR[name]
-        if actuator["part"] != "switch":
-            why = f"a {name} must be a switch (relay or contactor)"
-            raise BoardError(file, f"actuator[{index}].part", why)
         for channel in needed:
             if channel not in known:
                 why = Text(N_('{name} needs {channel}: add a sensor of source "air" that measures '

@@ -54,7 +54,8 @@ def test_every_sensor_is_wired_by_choosing_it(name, chip, tmp_path):
 @pytest.mark.parametrize("name", [*KINDS["adc"], *KINDS["expander"], *KINDS["actuator"]])
 def test_every_other_part_is_wired_by_choosing_it(name, tmp_path):
     op = {"actuator": "output"}.get(PARTS[name].kind, PARTS[name].kind)
-    table = after(blank(), Change("sensor", "ds18b20"), Change(op, name, name=name))
+    title = "ph_down" if name == "doser" else name
+    table = after(blank(), Change("sensor", "ds18b20"), Change(op, name, name=title))
     read = board_check(table, tmp_path)
     entries = [*read.file.adc, *read.file.expander, *read.file.actuator]
     assert name in [entry.part for entry in entries]

@@ -143,6 +143,7 @@ export class WiringForm {
     for (const [part, about] of Object.entries(forms.parts)) {
       if (about.is_one_of) choices.sensor.push(...about.measures.map(({ label, value }) => ({ label: `${label}: ${part}`, part, change: { op: "sensor", part, name: value } })));
       else if (about.kind === "sensor") choices.sensor.push({ label: `${about.measures.map((one) => one.label).join(", ")}: ${part}`, part, change: { op: "sensor", part } });
+      else if (part === "doser") continue; // only those of forms.outputs have limits
       else if (about.kind === "actuator") choices.output.push({ label: t("another output: {part}", { part }), part, change: { op: "output", name: part, part } });
       else choices[about.kind].push({ label: part, part, change: { op: about.kind, part } });
     }
