@@ -11,6 +11,7 @@ from typing import Any
 
 from idroserra.boards import kept, modbus_map, onewire_rom, power_budget, probe_pair, warnings
 from idroserra.boards.chips import CHIPS, unknown_chip
+from idroserra.boards.proposal import check_name
 from idroserra.boards.schema import MAX_VOLUME_L, MIN_VOLUME_L, BoardFile, Part, parse
 from idroserra.boards.validator import BoardValidator
 from idroserra.core.errors import BoardError
@@ -120,6 +121,7 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
         raise BoardError(file, "board.chip", unknown_chip(board.board.chip))
     if file != f"{board.board.name}.toml":
         raise BoardError(file, "board.name", f"must be the file's name, {Path(file).stem}")
+    check_name(board.board.name)
     onewire_rom.check(file, board.sensor, parts)
     probe_pair.check(file, board.sensor)
     check = BoardValidator(file, CHIPS[board.board.chip], parts)

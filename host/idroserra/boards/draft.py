@@ -12,7 +12,7 @@ from idroserra.boards import compiler
 from idroserra.boards.board_text import Table, encoded, table_of, text_of
 from idroserra.boards.chips import CHIPS, unknown_chip
 from idroserra.boards.compiler import LoadedBoard
-from idroserra.boards.proposal import KEYS_OF_BUS, Proposal, check_name
+from idroserra.boards.proposal import KEYS_OF_BUS, Proposal
 from idroserra.boards.schema import BoardFile, Part, convert
 from idroserra.core.errors import BoardError
 
@@ -47,7 +47,6 @@ class CheckedDraft(NamedTuple):
 def check(table: object, parts: dict[str, Part]) -> CheckedDraft:
     """Return a table as a valid board, checked as `board check` does. Raises BoardError."""
     board = convert(table, BoardFile, FILE)
-    check_name(board.board.name)
     file = f"{board.board.name}.toml"
     text = text_of(board)
     return CheckedDraft(compiler.read_data(encoded(text, file), file, parts), text)

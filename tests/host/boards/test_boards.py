@@ -229,3 +229,11 @@ def test_a_contact_needs_a_pull_up(line, key):
         compiler.compile_board(data.replace(line, "pin = 35").encode(), "esp32-nft.toml", parts)
     assert refused.value.key == key
     assert "pull-up is required" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["My Tank", "my_tank", "a" * 41, "-", "é"])
+def test_refuses_a_name_that_the_host_or_an_update_would_not_take(name):
+    text = REFERENCE.replace("esp32-reservoir", name)
+    with pytest.raises(BoardError, match="3 to 32 of a-z, 0-9 and -") as caught:
+        compiler.compile_board(text.encode(), f"{name}.toml", PARTS)
+    assert caught.value.key == "board.name"
