@@ -14,6 +14,7 @@ import msgspec
 
 from idroserra.core.errors import BoardError
 from idroserra.core.text import Text
+from idroserra.core.toml_text import MOST_DOTS, line_of_long_key
 from idroserra.i18n.marker import N_
 
 MAX_FILE_BYTES = 65_536
@@ -287,7 +288,12 @@ def parse(
     if len(data) > MAX_FILE_BYTES:
         raise BoardError(file, "", f"{len(data)} bytes: keep it under {MAX_FILE_BYTES}")
     try:
-        table = tomllib.loads(data.decode())
+        text = data.decode()
+        line = line_of_long_key(text)
+        if line is not None:
+            raise BoardError(file, "", Text(
+                N_("line {line}: a key has at most {most} dots"), line=line, most=MOST_DOTS))
+        table = tomllib.loads(text)
     except UnicodeDecodeError as error:
         why = f"not UTF-8 at byte {error.start}: save it as UTF-8"
         raise BoardError(file, "", why) from error

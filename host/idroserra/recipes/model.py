@@ -22,6 +22,7 @@ import msgspec
 from idroserra.core import protocol
 from idroserra.core.errors import RecipeError
 from idroserra.core.text import Text
+from idroserra.core.toml_text import MOST_DOTS, line_of_long_key
 from idroserra.i18n.errors import error_english
 from idroserra.i18n.marker import N_
 
@@ -43,15 +44,6 @@ KEYS = (
 )
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,19}")
 _FORM = "docs/recipes.md shows the form"
-
-# Keys of very many parts take quadratic time to parse.
-MOST_DOTS = 4
-# Strings and comments as a whole, and what ends a key. Each alternative matches to the end of the
-# text if its end is missing, so the search takes linear time.
-_TOKEN = re.compile(
-    r'"""(?:[^\\]|\\.?)*?(?:"{3,5}|\Z)' r"|'''.*?(?:'{3,5}|\Z)"
-    r'|"(?:[^"\\\n]|\\.?)*"?' r"|'[^'\n]*'?" r"|#[^\n]*" r"|[.\n=,{}\[\]]", re.DOTALL)
-_ENDS = "\n=,{}[]"
 
 
 class _Head(msgspec.Struct, forbid_unknown_fields=True):
@@ -245,7 +237,7 @@ def _shape_error(file: str, message: str) -> RecipeError:
 
 
 def _check_keys(text: str, file: str) -> None:
-    line = _line_of_long_key(text)
+    line = line_of_long_key(text)
     if line is not None:
         raise RecipeError(file, "", Text(
             N_("line {line}: a key has at most {most} dots"), line=line, most=MOST_DOTS))
@@ -325,19 +317,6 @@ def _flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{key}"] = value
     return found
-
-
-def _line_of_long_key(text: str) -> int | None:
-    """Return the line, from 1, of the first key or header with over MOST_DOTS dots, or None."""
-    dots = 0
-    for token in _TOKEN.finditer(text):
-        if token[0] == ".":
-            dots += 1
-            if dots > MOST_DOTS:
-                return text.count("\n", 0, token.start()) + 1
-        elif token[0] in _ENDS:
-            dots = 0
-    return None
 
 
 def _between(key: str, before: float, after: float, done: int, steps: int) -> Any:

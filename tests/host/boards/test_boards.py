@@ -191,6 +191,12 @@ def test_refuses_a_huge_file_and_one_that_is_not_text():
         compiler.compile_board(b"\xff\xfe", FILE, PARTS)
 
 
+def test_refuses_a_key_that_takes_a_minute_to_parse():
+    with pytest.raises(BoardError, match="line 2: a key has at most 4 dots"):
+        compiler.compile_board(b"# A key of as many parts as fit.\n" + b"a." * 32_000 + b"a = 1",
+                               FILE, PARTS)
+
+
 def test_unknown_board_names_those_there_are(tmp_path: Path):
     with pytest.raises(BoardError, match="esp32-reservoir"):
         compiler.load("nowhere")
