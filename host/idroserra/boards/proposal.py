@@ -135,7 +135,7 @@ class Proposal:
         kept = {key: value for key, value in old.items()
                 if key in part.parameters and not part.parameters[key].bus and key in new
                 and key not in ("address", "channel")}
-        new |= kept | {key: old[key] for key in ("own_supply",) if key in old}
+        new |= kept | {key: old[key] for key in ("own_supply", "pair", "rom") if key in old}
 
     def add_output(self, name: str, part_name: str = "", pin: int | None = None) -> None:
         """Add an output that is off at low level, on a pin of the chip. Raises BoardError.

@@ -90,6 +90,16 @@ def test_what_was_set_stays_on_another_bus():
     assert (moved["height_mm"], moved["own_supply"], moved["bus"]) == (900, True, "uart.main")
 
 
+def test_a_second_probe_stays_one_on_another_bus(tmp_path):
+    table = after(blank(), *(Change("sensor", part) for part in ("ds18b20", "ezo_ph", "ezo_ph")))
+    table["sensor"][0] |= {"rom": "280a1b2c3d4e5fac"}
+    table["sensor"][2] |= {"pair": "reservoir"}
+    moved = after(table, Change("rewire_sensor", where="uart", index=2),
+                  Change("rewire_sensor", where="onewire", index=0))["sensor"]
+    assert (moved[2]["bus"], moved[2]["pair"]) == ("uart.main", "reservoir")
+    assert (moved[0]["bus"], moved[0]["rom"]) == ("onewire.main_2", "280a1b2c3d4e5fac")
+
+
 def test_a_second_part_of_a_kind_gets_an_address_and_a_place_of_its_own(tmp_path):
     table = after(blank(), *(Change("sensor", "sht4x"),) * 4)
     assert [(one["source"], one["bus"], one["address"]) for one in table["sensor"]] == [
