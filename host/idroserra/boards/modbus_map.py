@@ -28,6 +28,7 @@ MAX_REGISTERS = 125  # in one answer
 MAX_ADDRESS = 0xFFFF
 TIMEOUT_MS = (50, 2_000)
 MAX_SETTLE_MS = 600_000
+MAX_OFFSET = 1_000_000
 # A pH in coarser steps stands still in a healthy probe: it is not checked for a flat signal, and
 # no acid or base depends on it.
 COARSEST_PH = Fraction("0.02")
@@ -279,6 +280,7 @@ class _Check:
             self._refuse(f"{key}.order", why)
         if not 0 < abs(register.scale) < 1e9:
             self._refuse(f"{key}.scale", f"{register.scale} is out of range: not 0")
+        self._range(f"{key}.offset", register.offset, -MAX_OFFSET, MAX_OFFSET)
         if register.quantity is None:
             return
         quantity = QUANTITIES.get(register.quantity)

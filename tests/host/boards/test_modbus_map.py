@@ -51,6 +51,8 @@ REFUSED = {
     "order of four bytes": ('type = "uint16"', 'type = "uint16"\norder = "cdab"',
                             "register[1].order", "ab, ba"),
     "scale 0": ("scale = 0.01", "scale = 0.0", "register[1].scale", "not 0"),
+    "offset of no number": ("scale = 0.01", "offset = nan", "register[1].offset", "out of range"),
+    "endless offset": ("scale = 0.01", "offset = inf", "register[1].offset", "out of range"),
     "no range": ("high = 14", "", "register[1].high", "valid range"),
     "impossible range": ("high = 14", "high = 15", "register[1].high", "0 to 14"),
     "empty range": ("low = 0\nhigh = 14", "low = 14\nhigh = 14", "register[1].low", "below"),
