@@ -90,6 +90,11 @@ def test_what_was_set_stays_on_another_bus():
     assert (moved["height_mm"], moved["own_supply"], moved["bus"]) == (900, True, "uart.main")
 
 
+def test_two_light_sensors_have_the_two_addresses_there_are():
+    table = after(blank(), Change("sensor", "bh1750"), Change("sensor", "bh1750"))
+    assert [one["address"] for one in table["sensor"]] == [0x23, 0x5C]
+
+
 def test_a_second_probe_stays_one_on_another_bus(tmp_path):
     table = after(blank(), *(Change("sensor", part) for part in ("ds18b20", "ezo_ph", "ezo_ph")))
     table["sensor"][0] |= {"rom": "280a1b2c3d4e5fac"}
