@@ -245,14 +245,16 @@ class CalibrationSession:
             run["reason"] = Reason("dose_unreported")
 
     def _check_report(self, now_ms: int) -> None:
-        report = self._nodes.get(self.node).report
+        node = self._nodes.get(self.node)
+        report = node.report
+        is_news = (node.report_unix_ms or 0) >= self._applied_unix_ms
         if report is not None and report.rev >= self._rev:
-            if report.error is not None and report.rev == self._rev:
-                self._end("failed", Reason("settings_refused", why=report.error))
-            elif all(report.values.get(key) == value for key, value in self.after.items()):
+            if all(report.values.get(key) == value for key, value in self.after.items()):
                 self._end("done", None)
             else:
                 self._end("failed", Reason("settings_changed"))
+        elif report is not None and report.error is not None and is_news:  # of the older rev
+            self._end("failed", Reason("settings_refused", why=report.error))
         elif now_ms - self._applied_unix_ms > CONFIRM_MS:
             self._end("unconfirmed", Reason("settings_unconfirmed"))
 

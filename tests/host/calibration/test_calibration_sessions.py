@@ -214,14 +214,25 @@ def test_unconfirmed_settings_are_recorded_as_unconfirmed(house):
 
 def test_settings_that_the_node_refuses_fail_and_are_not_kept(house):
     session_id = finished(house)
-    rev = house.nodes.get(NODE).wanted_rev
-    house.nodes.set_report(NODE, messages.ConfigReport(rev, FULL, settings.defaults()))
+    report = messages.ConfigReport(0, FULL, settings.defaults())  # the revision in force
+    house.nodes.set_report(NODE, report, house.wire.unix_ms)
     state = house.calibrations.state(NODE, session_id)
     assert (state["state"], state["reason"]["code"], state["reason"]["values"]) == (
         "failed", "settings_refused", {"why": FULL.as_json()})
     assert state["reason"]["text"] == (
         "the node refused the settings: the settings cannot be written: flash is full")
+    house.wire.unix_ms += 61_000
+    assert house.calibrations.state(NODE, session_id)["state"] == "failed"
     assert not house.calibrations.history.of(NODE)
+
+
+def test_an_error_from_before_is_no_refusal(house):
+    report = messages.ConfigReport(0, FULL, settings.defaults())
+    house.nodes.set_report(NODE, report, house.wire.unix_ms)
+    session_id = finished(house)
+    assert house.calibrations.state(NODE, session_id)["state"] == "applying"
+    house.wire.deliver()
+    assert house.calibrations.state(NODE, session_id)["state"] == "done"
 
 
 def test_health_counts_what_the_slope_lost(house):
