@@ -30,6 +30,7 @@ LAST_HOLD_MS = 120_000
 IDLE_MS = 900_000
 CONFIRM_MS = 60_000
 RUN_MS = 40_000
+SILENT_MS = 15_000  # held, a node samples every 2 s: the probe may be elsewhere since
 _KEPT_READINGS = 400
 _TEMP = "reservoir.temp_c"
 _PH_DAY = "ph.calibrated_day"
@@ -65,7 +66,7 @@ class CalibrationSession:
         self._boot_id = self._running_boot()
         self._subscription = self._live.subscribe()
         self._readings: deque[Reading] = deque(maxlen=_KEPT_READINGS)
-        self._since_unix_ms = 0
+        self._heard_unix_ms = self._since_unix_ms = 0
         self._touched_unix_ms = self._now_unix_ms()
         self._hold_id = self._hold(HOLD_MS)
         self._hold_asked_ms = self._touched_unix_ms
@@ -96,6 +97,8 @@ class CalibrationSession:
         if is_activity:
             self._touched_unix_ms = now_ms
         self._read_messages()
+        if now_ms - self._heard_unix_ms > SILENT_MS:
+            self._readings.clear()
         self._update_hold(now_ms)
         self._update_run()
         if self.state == "applying":
@@ -282,6 +285,7 @@ class CalibrationSession:
             return
         values, faults = message["values"], message["faults"]
         if channel in values or channel in faults:
+            self._heard_unix_ms = self._now_unix_ms()
             self._readings.append(Reading(
                 message["unix_ms"], values.get(channel), faults.get(channel), values.get(_TEMP)))
 

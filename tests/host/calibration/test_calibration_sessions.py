@@ -257,6 +257,18 @@ def test_health_counts_what_the_slope_lost(house):
         NODE, house.wire.unix_ms + 40 * 86_400_000) == newest.health - 10
 
 
+def test_readings_from_before_the_node_fell_silent_are_no_point(house):
+    session_id = house.start()
+    house.read(SEVEN + 0.3)  # in the tank
+    house.calibrations.state(NODE, session_id)
+    house.wire.unix_ms += 16_000  # into the buffer
+    assert house.calibrations.state(NODE, session_id)["reading"] is None
+    with pytest.raises(BadPoint, match="waiting for a reading"):
+        house.calibrations.take(NODE, session_id, PointRequest("7.00"))
+    house.read(SEVEN)
+    house.calibrations.take(NODE, session_id, PointRequest("7.00"))
+
+
 def test_points_can_be_taken_back(house):
     session_id = house.start()
     house.read(SEVEN)
