@@ -3,6 +3,7 @@ so that no release is offered that a node would refuse."""
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 from collections.abc import Sequence
@@ -21,18 +22,19 @@ from idroserra.updates.signing import PublicKey
 FOLDER = "releases"
 MOST_KEPT = 50
 
+_log = logging.getLogger("idroserra")
+
 
 class ReleaseStore:
     """All releases; their files are read from disk on demand. Any thread may call."""
 
     def __init__(self, data_dir: Path, trusted: Sequence[PublicKey]) -> None:
-        """Load the stored releases; an invalid one is skipped, with its error in `refused`."""
+        """Load the stored releases; an invalid one is left out, and may be added again."""
         self._folder = data_dir / FOLDER
         self.trusted = tuple(trusted)
         self._lock = threading.Lock()
         self._releases: dict[str, Release] = {}
         self.file_cache = FileCache()
-        self.refused: dict[str, str] = {}
         for path in sorted(self._folder.glob("*")) if self._folder.is_dir() else ():
             self._load(path)
 
@@ -80,6 +82,7 @@ class ReleaseStore:
             try:
                 shutil.rmtree(part, ignore_errors=True)
                 release.write(found, part)
+                shutil.rmtree(self._folder / found.sha256, ignore_errors=True)  # a damaged one
                 part.rename(self._folder / found.sha256)
             except (OSError, ConfigError) as error:
                 raise StoreUnavailable(f"releases: {error}") from error
@@ -92,7 +95,7 @@ class ReleaseStore:
         try:
             found = release.read(path, self.trusted)
         except BadRelease as error:
-            self.refused[path.name] = str(error)
+            _log.warning("a stored release is left out, add it again: %s: %s", path.name, error)
             return
         if found.sha256 == path.name:
             self._add(found)
