@@ -58,6 +58,18 @@ def _l(p):
   if x[1]&0x4000:_l(q)
   else:print(repr((q,os.stat(q)[6])))
 """
+# Of the releases that the kernel has confirmed: firmware/idro/update/state.py.
+_COUNTER = """\
+c=0
+try:
+ import esp32
+ n=esp32.NVS('idro')
+ for k in ('security_a','security_b'):
+  try:c=max(c,n.get_i32(k))
+  except OSError:pass
+except ImportError:pass
+print(c)
+"""
 
 
 @dataclass(frozen=True)
@@ -140,6 +152,13 @@ class BoardLink:
             if not self._transport.fs_exists(path):
                 return b""
             return bytes(self._transport.fs_readfile(path, _CHUNK_BYTES))
+
+    def security_counter(self) -> int:
+        """Return the highest security counter of the releases over the air, 0 without one.
+
+        Raises FlashError."""
+        output = self.execute(_COUNTER, "its security counter was read")
+        return int(literal(self.port, output))
 
     def put(self, path: str, data: bytes, on_bytes: Callable[[int], None]) -> None:
         """Write a file; on_bytes(bytes written so far). Raises FlashError when flash is full."""

@@ -79,10 +79,11 @@ class FlashSession:
                          else link.enter_raw_repl(WAITING_S))
             if micropython is None:
                 self._check_micropython(about)
+            if about is not None:
+                self._check_age(link)
             if about is None or micropython is not None and self._must_replace(about):
                 work = self._everything()
             else:
-                self._check_age(link)
                 work = copy.plan_copy(link, self.folder, self.manifest, about)
         return FlashPlan(
             self.manifest, self.esptool.port, chip, about, micropython, self.erases, work)
@@ -188,8 +189,9 @@ class FlashSession:
         psram.check_heap(self.esptool.port, about)
 
     def _check_age(self, link: BoardLink) -> None:
-        """Refuse an image with a lower security counter. Raises FlashError."""
-        counter = build.security_counter(link.read(build.MANIFEST))
+        """Refuse an image with a lower security counter than the one on the board, or than a
+        release that came over the air. Raises FlashError."""
+        counter = max(build.security_counter(link.read(build.MANIFEST)), link.security_counter())
         if counter > self.manifest.security_counter and not self.allows_older:
             raise FlashError(
                 f"{self.esptool.port}: the board runs an image with security counter {counter}, "

@@ -218,6 +218,17 @@ def test_an_image_with_holes_again_is_refused(plug_in, run_cli, image_files):
     assert said.code == 0, said.err
 
 
+def test_an_image_older_than_a_release_over_the_air_is_refused(plug_in, run_cli):
+    board = plug_in()
+    board.run("n=esp32.NVS('idro');n.set_i32('security_b',7);n.commit()")
+    said = run_cli("flash", BOARD, "--port", board.port, "--yes")
+    assert said.code == 1
+    assert "security counter 7, this one has 1: it is older and vulnerable" in said.err
+    assert not board.files()
+    said = run_cli("flash", BOARD, "--port", board.port, "--allow-older", "--dry-run")
+    assert said.code == 0, said.err
+
+
 def test_erase_without_micropython_is_a_wrong_call(run_cli):
     said = run_cli("flash", BOARD, "--erase")
     assert (said.code, "--erase" in said.err) == (2, True)
