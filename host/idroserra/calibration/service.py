@@ -197,7 +197,7 @@ class CalibrationService:
             return
         self.history.add(PastCalibration(
             session.id, session.node, session.kind.name, session.actuator, session.by,
-            self._now_unix_ms(), session.state == "done", session.health, proposal.results,
+            session.applied_unix_ms, session.state == "done", session.health, proposal.results,
             session.taken,
             {key: (session.before[key], value) for key, value in session.after.items()}))
         self._recorded.add(session.id)

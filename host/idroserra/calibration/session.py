@@ -79,7 +79,7 @@ class CalibrationSession:
         self.proposal: Proposal | None = None
         self.health: int | None = None
         self._rev = 0
-        self._applied_unix_ms = 0
+        self.applied_unix_ms = 0
 
     @property
     def is_open(self) -> bool:
@@ -91,6 +91,9 @@ class CalibrationSession:
         if not self.is_open:
             return
         now_ms = self._now_unix_ms()
+        if self.state == "applying":
+            self._check_report(now_ms)
+            return
         if now_ms - self._touched_unix_ms > IDLE_MS:
             self._end("expired", Reason("calibration_idle", for_ms=IDLE_MS))
             return
@@ -101,9 +104,7 @@ class CalibrationSession:
             self._readings.clear()
         self._update_hold(now_ms)
         self._update_run()
-        if self.state == "applying":
-            self._check_report(now_ms)
-        elif self._active_settings() != self._settings:
+        if self._active_settings() != self._settings:
             self._restart()
 
     def settling(self) -> Settling:
@@ -195,7 +196,7 @@ class CalibrationSession:
         self.after = changes
         self._rev = self._commands.set_config(self.node, changes, by)
         self.by = by
-        self._applied_unix_ms = self._now_unix_ms()
+        self.applied_unix_ms = self._now_unix_ms()
         self.state = "applying"
 
     def cancel(self) -> None:
@@ -250,7 +251,7 @@ class CalibrationSession:
     def _check_report(self, now_ms: int) -> None:
         node = self._nodes.get(self.node)
         report = node.report
-        is_news = (node.report_unix_ms or 0) >= self._applied_unix_ms
+        is_news = (node.report_unix_ms or 0) >= self.applied_unix_ms
         if report is not None and report.rev >= self._rev:
             if all(report.values.get(key) == value for key, value in self.after.items()):
                 self._end("done", None)
@@ -258,7 +259,7 @@ class CalibrationSession:
                 self._end("failed", Reason("settings_changed"))
         elif report is not None and report.error is not None and is_news:  # of the older rev
             self._end("failed", Reason("settings_refused", why=report.error))
-        elif now_ms - self._applied_unix_ms > CONFIRM_MS:
+        elif now_ms - self.applied_unix_ms > CONFIRM_MS:
             self._end("unconfirmed", Reason("settings_unconfirmed"))
 
     def _end(self, state: str, reason: Reason | None) -> None:

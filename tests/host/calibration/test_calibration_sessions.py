@@ -204,6 +204,17 @@ def test_settings_that_come_in_time_are_done_and_kept_once(house):
     assert past.results["offset_mv"] == pytest.approx(-5.8, abs=0.1)
 
 
+def test_what_was_applied_is_kept_though_nobody_looked_for_a_day(house):
+    session_id = finished(house)
+    applied_unix_ms = house.wire.unix_ms
+    house.wire.deliver()
+    house.wire.unix_ms += 86_400_000
+    assert house.calibrations.open_of(NODE) is None
+    past, = house.calibrations.history.of(NODE)
+    assert (past.id, past.is_confirmed, past.unix_ms) == (session_id, True, applied_unix_ms)
+    assert not house.wire.deliver()  # no hold any more
+
+
 def test_unconfirmed_settings_are_recorded_as_unconfirmed(house):
     session_id = finished(house)
     house.wire.unix_ms += 61_000
