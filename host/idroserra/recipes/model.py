@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -295,8 +295,10 @@ def _stages(tables: list[_StageTable], file: str) -> tuple[Stage, ...]:
 
 def _settings(tables: dict[str, Any], file: str, place: str) -> dict[str, Any]:
     """Return the settings of a stage, checked against the node's table. Raises RecipeError."""
-    settings = _flat(tables)
-    for key, value in settings.items():
+    settings: dict[str, Any] = {}
+    for key, value in _flat(tables):
+        if key in settings:  # "ph.target" and ph.target are two keys of TOML
+            raise RecipeError(file, f"{place}.{key}", N_("is set twice"))
         if key not in KEYS:
             why = (f"a recipe cannot set this; it can set {', '.join(KEYS)}"
                    if key in protocol.SETTINGS else "not a setting of a node")
@@ -306,17 +308,16 @@ def _settings(tables: dict[str, Any], file: str, place: str) -> dict[str, Any]:
         except protocol.SettingsError as error:
             raise RecipeError(
                 file, f"{place}.{key}", error_english(error), is_setting=True) from error
+        settings[key] = value
     return settings
 
 
-def _flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tables.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{key}.")
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = value
-    return found
+            yield f"{prefix}{key}", value
 
 
 def _between(key: str, before: float, after: float, done: int, steps: int) -> Any:
