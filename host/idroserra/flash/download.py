@@ -6,11 +6,10 @@ A download is used only if it has the pinned SHA-256.
 import hashlib
 import os
 import tomllib
-import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -55,7 +54,7 @@ def resolve(
     Raises FlashError if it is none of these, or has no pinned hash.
     """
     known = releases() if known is None else known
-    if urllib.parse.urlsplit(wanted).scheme in ("http", "https"):
+    if wanted.lower().startswith(("http://", "https://")):
         return _pinned(wanted, sha256)
     version = wanted.removeprefix("v")
     if version in known:
@@ -123,7 +122,7 @@ def _get(url: str, on_bytes: OnBytes) -> bytes:
                 if len(data) > _MAX_BYTES:
                     raise FlashError(f"{url}: more than {_MAX_BYTES} bytes", "Check the address.",
                                      _BY_HAND)
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except (OSError, ValueError, HTTPException) as error:  # URLError is an OSError
         why = getattr(error, "reason", None) or error
         raise FlashError(f"{url}: cannot be downloaded ({why})", "Check the network, or download "
                          "it elsewhere and set its path: --micropython FILE.",

@@ -19,6 +19,9 @@ class Quiet(SimpleHTTPRequestHandler):
         self.server.asked.append(self.path)
 
     def do_GET(self):
+        if self.path == "/odd.bin":
+            self.wfile.write(b"not HTTP\r\n\r\n")
+            return
         if self.path != "/short.bin":
             super().do_GET()
             return
@@ -73,6 +76,7 @@ def test_other_bytes_than_the_pinned_are_not_used(server, tmp_path):
 
 @pytest.mark.parametrize(("name", "says"), [
     ("none.bin", "cannot be downloaded"), ("short.bin", "1000 of 220000 bytes|downloaded"),
+    ("odd.bin", "cannot be downloaded"), ("no such.bin", "cannot be downloaded"),
 ])
 def test_what_does_not_arrive_whole_is_not_used(server, tmp_path, name, says):
     source = download.resolve(f"{server.url}/{name}", "esp32", SHA256)
@@ -85,6 +89,12 @@ def test_an_unreachable_server_is_an_error(free_port, tmp_path):
     source = download.resolve(f"http://127.0.0.1:{free_port()}/x.bin", "esp32", SHA256)
     with pytest.raises(FlashError, match=r"cannot be downloaded.*\n.*--micropython FILE"):
         download.fetch(source, ignore, tmp_path)
+
+
+def test_an_address_that_is_none_is_an_error(tmp_path):
+    source = download.resolve("http://[::1/good.bin", "esp32", SHA256)
+    with pytest.raises(FlashError, match="cannot be downloaded"):
+        download.fetch(source, ignore, tmp_path / "cache")
 
 
 @pytest.mark.parametrize("sha256", ["", "12", "z" * 64])
