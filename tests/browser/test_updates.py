@@ -197,6 +197,16 @@ def test_a_cancel_reaches_the_node(host, signed):
     assert node.cancelled.wait(120)
 
 
+def test_a_node_that_waits_with_the_whole_release_is_cancelled_too(host, signed):
+    node = node_at(host, "idro-a", fate="waits")
+    of = begin(host, signed[1])
+    wait_until(lambda: rollout(host, of)["nodes"][0]["state"] == "downloaded", 30, "the release")
+    host.client.post(f"{PATH}/rollouts/{of}/cancel", json={})
+    assert node.cancelled.wait(20)
+    wait_until(lambda: rollout(host, of)["nodes"][0]["state"] == "cancelled", 20, "its answer")
+    assert rollout(host, of)["nodes"][0]["reason"]["code"] == "cancelled"
+
+
 def test_what_does_not_fit_is_said_before_anything_is_offered(host, signed):
     node = node_at(host, "idro-a")
     node.running = node.running._replace(security_counter=7)

@@ -15,7 +15,8 @@ PIECE_BYTES = 768
 
 
 class UpdatingNode(PahoNode):
-    """fate: "ok" (trial, then confirmed), "reverted", or "trial" (never ends)."""
+    """fate: "ok" (trial, then confirmed), "reverted", "trial" (never ends), or "waits" (for a
+    quiet moment, until it is cancelled)."""
 
     def __init__(self, node, port, key=b"k" * 32):
         self.running = messages.RunningRelease("", "base", "", 1, KERNEL)
@@ -82,6 +83,12 @@ class UpdatingNode(PahoNode):
                 return
             assert hashlib.sha256(data).hexdigest() == sha256, path
             self.received[path] = data
+        if self.fate == "waits":
+            about = {"release": offer.sha256[:16], "version": offer.version}
+            self.tell("update_downloaded", about)
+            self.cancelled.wait()
+            self.tell("update_refused", about | {"reason": Reason("cancelled", by="ada")})
+            return
         self.running = messages.RunningRelease("a", "trial", offer.sha256, 1, KERNEL)
         self.say_what_runs()
         if self.fate == "ok":

@@ -208,6 +208,8 @@ class UpdateService:
             found = node_progress.apply_timeout(found, now, OFFERED_MS, SILENT_MS)
             found = node_progress.apply_alarms(found, eligibility.has_new_alarm(
                 node, self._parts.active_alarms(), update.offered_unix_ms or now), now)
+            if rollout.state != states.RUNNING and found.state == rollout_policy.WAITING:
+                found = replace(found, state=rollout_policy.CANCELLED)
             if found != update:
                 self._change(rollout, found)
 
@@ -289,14 +291,17 @@ class UpdateService:
             self._end(self._rollouts[rollout_id], states.STOPPED, reason, "host")
 
     def _end(self, rollout: Rollout, state: str, reason: Reason | None, by: str) -> Rollout:
-        """End a roll-out in `state` and cancel its waiting nodes and downloads."""
+        """End a roll-out in `state` and cancel its waiting nodes and downloads. A node that has
+        the whole release is told, too: it starts it in a quiet moment, up to an hour later."""
         now, updates = self._now_unix_ms(), self._updates[rollout.id]
         ended = replace(rollout, state=state, state_unix_ms=now, reason=reason or rollout.reason)
         cancelled = {} if state == states.FINISHED else {
             name: replace(one, state=rollout_policy.CANCELLED, state_unix_ms=now, reason=reason)
             for name, one in updates.items() if one.state in (
                 rollout_policy.WAITING, rollout_policy.OFFERED, rollout_policy.DOWNLOADING)}
-        downloading = [name for name in cancelled if updates[name].state != rollout_policy.WAITING]
+        told = [] if state == states.FINISHED else [name for name, one in updates.items()
+                if one.state in (rollout_policy.OFFERED, rollout_policy.DOWNLOADING,
+                                 rollout_policy.DOWNLOADED)]
         try:
             self._database.save_rollout(ended, cancelled)
         except StoreUnavailable:
@@ -304,7 +309,7 @@ class UpdateService:
                 raise
         self._rollouts[rollout.id] = ended
         updates.update(cancelled)
-        for name in downloading:
+        for name in told:
             self._offers.pop(name, None)
             self._parts.commands.send_update(name, None, by)
         action = {states.FINISHED: "finish roll-out", states.STOPPED: "stop roll-out"}.get(
