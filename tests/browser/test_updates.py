@@ -207,6 +207,15 @@ def test_a_node_that_waits_with_the_whole_release_is_cancelled_too(host, signed)
     assert rollout(host, of)["nodes"][0]["reason"]["code"] == "cancelled"
 
 
+def test_a_node_that_was_forgotten_keeps_no_roll_out_going(host, signed):
+    node = node_at(host, "idro-a", stops_after=5)
+    of = begin(host, signed[1])
+    wait_until(lambda: node.asks == 5, 30, "the download")
+    assert host.client.request("DELETE", "/api/nodes/idro-a", json={}).status_code == 200
+    ended = host.client.post(f"{PATH}/rollouts/{of}/cancel", json={})
+    assert (ended.status_code, ended.json()["state"]) == (200, "cancelled")
+
+
 def test_what_does_not_fit_is_said_before_anything_is_offered(host, signed):
     node = node_at(host, "idro-a")
     node.running = node.running._replace(security_counter=7)

@@ -11,11 +11,12 @@ import queue
 import secrets
 import sqlite3
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 from idroserra.core import protocol
 from idroserra.core.config import Config
-from idroserra.core.errors import StoreUnavailable, UnknownNode
+from idroserra.core.errors import NotAdopted, StoreUnavailable, UnknownNode
 from idroserra.core.reasons import Reason
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
@@ -311,7 +312,8 @@ class UpdateService:
         updates.update(cancelled)
         for name in told:
             self._offers.pop(name, None)
-            self._parts.commands.send_update(name, None, by)
+            with suppress(UnknownNode, NotAdopted):  # forgotten meanwhile
+                self._parts.commands.send_update(name, None, by)
         action = {states.FINISHED: "finish roll-out", states.STOPPED: "stop roll-out"}.get(
             state, "cancel roll-out")
         self._audit(ended, by, action)
