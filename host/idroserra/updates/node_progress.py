@@ -80,9 +80,10 @@ def apply_ack(
 
 
 def apply_timeout(
-    update: NodeUpdate, now_unix_ms: int, offered_ms: int, silent_ms: int
+    update: NodeUpdate, now_unix_ms: int, offered_ms: int, silent_ms: int, began_unix_ms: int = 0
 ) -> NodeUpdate:
-    """Return the update after a time without progress."""
+    """Return the update after a time without progress. `began_unix_ms`: when the host began; it
+    has yet to hear what came before."""
     silent = now_unix_ms - update.heard_unix_ms
     if update.state == rollout_policy.OFFERED and silent > offered_ms:
         return replace(update, state=rollout_policy.WAITING, state_unix_ms=now_unix_ms,
@@ -92,7 +93,8 @@ def apply_timeout(
                        reason=Reason("download_stalled"))
     most_ms = {rollout_policy.DOWNLOADED: rollout_policy.QUIET_MS,
                rollout_policy.TRIAL: rollout_policy.BACK_MS}.get(update.state)
-    if most_ms is not None and now_unix_ms - update.state_unix_ms > most_ms:
+    since_unix_ms = max(update.state_unix_ms, began_unix_ms)
+    if most_ms is not None and now_unix_ms - since_unix_ms > most_ms:
         return replace(update, state=rollout_policy.LOST, state_unix_ms=now_unix_ms)
     return update
 

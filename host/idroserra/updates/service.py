@@ -49,6 +49,7 @@ class UpdateService:
         self._parts = parts
         self._config = config.update
         self._now_unix_ms = parts.link.now_unix_ms
+        self._began_unix_ms = self._now_unix_ms()
         self._lock = threading.RLock()
         self._stopping = threading.Event()
         self.releases = ReleaseStore(config.data_dir, load_trusted(self._config.public_keys))
@@ -206,7 +207,8 @@ class UpdateService:
             found = node_progress.apply_events(
                 update, rollout.release, node, self._parts.events, now)
             found = node_progress.apply_ack(found, self._answer_to_offer(name), now)
-            found = node_progress.apply_timeout(found, now, OFFERED_MS, SILENT_MS)
+            found = node_progress.apply_timeout(
+                found, now, OFFERED_MS, SILENT_MS, self._began_unix_ms)
             found = node_progress.apply_alarms(found, eligibility.has_new_alarm(
                 node, self._parts.active_alarms(), update.offered_unix_ms or now), now)
             if rollout.state != states.RUNNING and found.state == rollout_policy.WAITING:

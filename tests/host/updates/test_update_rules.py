@@ -238,6 +238,9 @@ def test_a_node_that_does_not_come_back_is_lost():
         node_progress.apply_timeout(way, NOW + rollout_policy.BACK_MS + 1, 1, 1).state
         == rollout_policy.LOST
     )
+    after_an_outage = NOW + 10 * rollout_policy.BACK_MS  # the broker has not answered yet
+    assert node_progress.apply_timeout(
+        way, after_an_outage, 1, 1, began_unix_ms=after_an_outage).state == rollout_policy.TRIAL
     silent = NodeUpdate("r", "a", rollout_policy.DOWNLOADING, NOW, heard_unix_ms=NOW)
     assert (
         node_progress.apply_timeout(silent, NOW + 601_000, 120_000, 600_000).state
