@@ -12,7 +12,14 @@ from typing import Any
 from idroserra.boards import kept, modbus_map, onewire_rom, power_budget, probe_pair, warnings
 from idroserra.boards.chips import CHIPS, unknown_chip
 from idroserra.boards.proposal import check_name
-from idroserra.boards.schema import MAX_VOLUME_L, MIN_VOLUME_L, BoardFile, Part, parse
+from idroserra.boards.schema import (
+    DEFAULT_VOLUME_L,
+    MAX_VOLUME_L,
+    MIN_VOLUME_L,
+    BoardFile,
+    Part,
+    parse,
+)
 from idroserra.boards.validator import BoardValidator
 from idroserra.core.errors import BoardError
 from idroserra.core.paths import CHECKOUT, DATA
@@ -127,7 +134,7 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
     check = BoardValidator(file, CHIPS[board.board.chip], parts)
     compiled = {
         "name": board.board.name, "chip": board.board.chip,
-        "volume_l": _volume_l(file, board.reservoir.volume_l),
+        "volume_l": _volume_l(file, board),
         "i2c": {name: check.i2c(name, bus) for name, bus in board.i2c.items()},
         "onewire": {name: check.onewire(name, bus.pin) for name, bus in board.onewire.items()},
         "uart": {name: check.uart(name, bus) for name, bus in board.uart.items()},
@@ -143,8 +150,9 @@ def compile_board(data: bytes, file: str, parts: dict[str, Part]) -> Board:
     return compiled
 
 
-def _volume_l(file: str, volume_l: int) -> int:
+def _volume_l(file: str, board: BoardFile) -> int:
     """Return the reservoir's litres, on which the dose limits depend. Raises BoardError."""
+    volume_l = DEFAULT_VOLUME_L if board.reservoir is None else board.reservoir.volume_l
     if not MIN_VOLUME_L <= volume_l <= MAX_VOLUME_L:
         why = (f"{volume_l} is outside {MIN_VOLUME_L}..{MAX_VOLUME_L}: set the litres of a full "
                "reservoir; the limits of acid and base depend on them")

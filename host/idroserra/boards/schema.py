@@ -18,7 +18,7 @@ from idroserra.core.toml_text import MOST_DOTS, line_of_long_key
 from idroserra.i18n.marker import N_
 
 MAX_FILE_BYTES = 65_536
-DEFAULT_VOLUME_L = 100
+DEFAULT_VOLUME_L = 100  # without [reservoir]
 # Default ratings: a USB port, and the regulator of a development board.
 DEFAULT_RAIL_5V_MA = 500
 DEFAULT_RAIL_3V3_MA = 800
@@ -234,7 +234,7 @@ class BoardFile(msgspec.Struct, forbid_unknown_fields=True):
     """A board file."""
 
     board: Identity
-    reservoir: Reservoir = Reservoir(DEFAULT_VOLUME_L)
+    reservoir: Reservoir | None = None
     supply: Supply = Supply()
     button: Button | None = None
     i2c: dict[str, I2cBus] = {}

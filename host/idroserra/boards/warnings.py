@@ -12,7 +12,7 @@ from idroserra.boards import analog_line
 from idroserra.boards.chips import CHIPS
 from idroserra.boards.modbus_map import COARSEST_PH, ModbusPart, ph_step
 from idroserra.boards.proposal import OUTPUTS
-from idroserra.boards.schema import BoardFile, Part
+from idroserra.boards.schema import DEFAULT_VOLUME_L, BoardFile, Part
 from idroserra.core.errors import BoardError
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
@@ -149,9 +149,12 @@ def warnings(board: dict[str, Any]) -> list[str]:
 
 
 def to_set(board: BoardFile, parts: dict[str, Part]) -> list[str]:
-    """Return what to set in each Modbus probe before it joins its line, and what to measure at
-    each analog board, a sentence each."""
+    """Return what to set in the file, and in each Modbus probe before it joins its line, and what
+    to measure at each analog board, a sentence each."""
     found = []
+    if board.reservoir is None and any(one.part == _DOSER for one in board.actuator):
+        found.append("reservoir.volume_l is missing: the limits of acid and base are those of "
+                     f"{DEFAULT_VOLUME_L} l, dangerous in a smaller tank; set its litres")
     for index, sensor in enumerate(board.sensor):
         part = parts[sensor.part]
         if sensor.part == analog_line.PART:

@@ -1,9 +1,11 @@
-"""An output whose part does not suit its name is refused: its limits go by the name."""
+"""An output whose part does not suit its name is refused: its limits go by the name, and by the
+litres of the tank."""
 
 import pytest
 
 from idroserra.boards import compiler
 from idroserra.boards.proposal import OUTPUTS
+from idroserra.boards.summary import warnings_of
 from idroserra.core.errors import BoardError
 
 FILE = "esp32-reservoir.toml"
@@ -37,3 +39,14 @@ def test_an_output_of_another_name_is_a_switch_or_a_dimmer():
     text = TEXT.replace('name = "light"', 'name = "lamp"')
     outputs = compiler.compile_board(text.encode(), FILE, PARTS)["actuators"]
     assert ("lamp", "dimmer") in [(one["name"], one["part"]) for one in outputs]
+
+
+def test_a_board_that_doses_is_asked_for_its_litres():
+    silent = TEXT.replace("[reservoir]\nvolume_l = 100\n", "")
+    assert silent != TEXT
+    read = compiler.read_data(silent.encode(), FILE, PARTS)
+    assert read.compiled["volume_l"] == 100
+    assert "volume_l is missing: the limits of acid and base" in " ".join(warnings_of(read))
+    for other in (TEXT, silent.split("[[actuator]]")[0]):
+        read = compiler.read_data(other.encode(), FILE, PARTS)
+        assert "volume_l" not in " ".join(warnings_of(read))
