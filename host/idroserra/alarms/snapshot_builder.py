@@ -23,6 +23,7 @@ from idroserra.nodes.registry import Nodes
 from idroserra.nodes.system import problems_of
 
 DISK_EVERY_MS = 60_000
+SHORT_BREAK_MS = 20_000  # of the connection to the broker
 REJECTED_KEPT = 1_500
 
 
@@ -57,6 +58,7 @@ class SnapshotBuilder:
     def __init__(self, parts: HostSources) -> None:
         self._parts = parts
         self._since_unix_ms: int | None = None
+        self._lost_unix_ms: int | None = None  # since when the broker does not answer
         self._contact_unix_ms: dict[str, int] = {}
         self._settled_unix_ms: dict[str, int] = {}
         self._rejected: dict[str, deque[tuple[int, int]]] = {}
@@ -71,19 +73,30 @@ class SnapshotBuilder:
         parts, counts = self._parts, self._parts.counts()
         nodes = parts.nodes.all()
         broker = str(counts["broker"]["state"])
-        if broker != "connected":
-            self._since_unix_ms = None
-        elif self._since_unix_ms is None:
-            self._since_unix_ms = now_unix_ms
+        since = self._received_since(now_unix_ms, is_connected=broker == "connected")
         self._record_rejected(now_unix_ms, counts)
         return Snapshot(
-            now_unix_ms, parts.site, self._since_unix_ms, broker,
+            now_unix_ms, parts.site, since, broker,
             str(counts["store"]["state"]), str(counts["spool"]["state"]),
             parts.failures(), self._disk_mb(now_unix_ms),
             {node: tuple(changes) for node, changes in self._rejected.items()}, undelivered,
             tuple(self._node(node, now_unix_ms, left_pct(node.node)) for node in nodes),
             parts.updates_stopped(), counts["feeds"], tuple(parts.foreign()),
             parts.foreign_problem(), counts.get("standby", {}).get("state"), parts.taken_over)
+
+    def _received_since(self, now_unix_ms: int, *, is_connected: bool) -> int | None:
+        """Return since when messages arrive, None while they do not.
+
+        A short break begins no new wait for the nodes: one a minute would hide a silent node."""
+        lost = self._lost_unix_ms
+        if not is_connected:
+            self._lost_unix_ms = now_unix_ms if lost is None else lost
+            return None
+        self._lost_unix_ms = None
+        is_long = lost is not None and not 0 <= now_unix_ms - lost <= SHORT_BREAK_MS
+        if self._since_unix_ms is None or is_long:
+            self._since_unix_ms = now_unix_ms
+        return self._since_unix_ms
 
     def _node(
         self, node: Node, now_unix_ms: int, left_pct: Mapping[str, float | None]

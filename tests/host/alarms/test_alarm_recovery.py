@@ -1,7 +1,13 @@
 """A node that comes back: its readings get their normal time to renew before they count as old."""
 
+from contextlib import closing
+
 import pytest
 
+from idroserra.alarms.database import AlarmDatabase
+from idroserra.alarms.engine import AlarmEngine
+from idroserra.alarms.rules import load_rules
+from idroserra.alarms.snapshot_builder import SnapshotBuilder
 from support.host_without_broker import HostWithoutBroker
 
 MINUTE_MS = 60_000
@@ -112,3 +118,17 @@ def test_the_reason_of_a_renewed_reading_is_not_its_age(host):
     step(host, 2 * MINUTE_MS, each=host.read)
     ended = [one for one in host.service.alarms.alarms.all() if one.rule.name == "reading_stale"]
     assert {(one.state, one.reason.code) for one in ended} == {("returned", "reading_normal")}
+
+
+def test_a_connection_that_breaks_every_minute_hides_no_silent_node(host, tmp_path):
+    """As where two programs use one client id, and the broker lets one in at a time."""
+    service, broker = host.service, {"state": "connected"}
+    builder = SnapshotBuilder(service._alarm_sources()._replace(
+        counts=lambda: {**service.counts(), "broker": broker}))
+    with closing(AlarmDatabase(tmp_path / "others.db")) as database:
+        alarms = AlarmEngine(load_rules(), database)
+        for second in range(10 * 60):
+            host.unix_ms += 1_000
+            broker["state"] = "connecting: refused" if second % 60 < 3 else "connected"
+            alarms.step(builder.build(host.unix_ms, {}, lambda _node: {}))
+        assert "node_silent/idro-a" in {one.key for one in alarms.all() if one.is_annunciated}
