@@ -1,5 +1,11 @@
 """Recipients of notices that come and go while the host runs."""
 
+import pytest
+
+from idroserra.alarms.notify.targets import open_targets
+from idroserra.core.config import AlarmTarget
+from idroserra.core.errors import ConfigError
+from idroserra.core.validation import validate
 from support.alarm_rig import MINUTE_MS, AlarmRig
 from support.notice_receiver import NoticeReceiver
 
@@ -31,3 +37,29 @@ def test_a_recipient_removed_while_it_fails_is_no_alarm_for_ever(tmp_path):
     rig.close()
     assert recipient.requests > 2
     assert rig.dispatcher.undelivered() == {}
+
+
+class Busy(NoticeReceiver):
+    """A recipient that fails; meanwhile somebody enters another address on the page."""
+
+    @property
+    def status(self):
+        with pytest.raises(ConfigError):
+            open_targets([validate({"name": "new", "url": "nosuch://0therSecret"}, AlarmTarget)])
+        return 500
+
+    @status.setter
+    def status(self, value):
+        """It refuses everything."""
+
+
+def test_the_address_of_one_recipient_is_not_in_the_error_of_another(tmp_path):
+    recipient = Busy()
+    rig = AlarmRig(tmp_path, config={"targets": [{"name": "phone", "url": recipient.url()}]})
+    rig.scheduler.test("anna", rig.now_unix_ms)
+    rig.dispatcher.step()
+    said = str(rig.dispatcher.status())
+    recipient.close()
+    rig.close()
+    assert "error=500" in said
+    assert "0therSecret" not in said

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 from collections.abc import Iterable
 from urllib.parse import unquote
 
@@ -30,6 +31,8 @@ _logger.setLevel(logging.WARNING)
 _logger.addHandler(logging.NullHandler())
 for _name in ("urllib3", "requests_oauthlib"):
     logging.getLogger(_name).setLevel(logging.INFO)
+# Threads that open an address: what they log quotes it, and says nothing of what is sent.
+_opening: set[int] = set()
 
 
 class Target:
@@ -47,7 +50,11 @@ class Target:
         import apprise  # slow to import: only needed with a target
 
         with _LogCapture():
-            found = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+            _opening.add(threading.get_ident())
+            try:
+                found = apprise.Apprise.instantiate(url, suppress_exceptions=True)
+            finally:
+                _opening.discard(threading.get_ident())
         if found is None:
             raise ConfigError("alarms", f"targets.{config.name}.url",
                               "apprise does not support this address")
@@ -104,15 +111,15 @@ def _parts(url: str) -> list[str]:
 
 
 class _LogCapture(logging.Handler):
-    """Captures apprise's warnings while it is entered."""
+    """Captures apprise's warnings while it is entered, but none of _opening."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Store a message; only one thread sends."""
-        if len(self.lines) < MOST_LINES:
+        """Store a message of the one thread that sends, or of a thread of its own."""
+        if record.thread not in _opening and len(self.lines) < MOST_LINES:
             self.lines.append(record.getMessage())
 
     def __enter__(self) -> _LogCapture:
