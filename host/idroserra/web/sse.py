@@ -36,7 +36,7 @@ from idroserra.web.node_view import event_words, wall_unix_ms
 KEPT_COUNT = 2_000
 TICK_S = 1.0
 HEARTBEAT_S = 5.0
-REST = 3  # pause after a comparison, as a multiple of its duration
+REST = 3  # pause after a comparison, as a multiple of its duration, for each stream
 WAKE_EVERY_S = 0.25
 RECENT_MS = 86_400_000
 # Fields of a node's JSON that record messages carry or that change with every message.
@@ -47,9 +47,13 @@ _VOLATILE_IN_CHANNELS = ("value", "fault", "fault_text", "unix_ms")
 class EventStream:
     """Numbered messages of one locale. Used from one event loop, while run() is running."""
 
-    def __init__(self, context: WebContext, digest: str) -> None:
+    def __init__(
+        self, context: WebContext, digest: str, streams: Callable[[], int] = lambda: 1
+    ) -> None:
+        """`streams` returns the number of streams, which share the time for comparisons."""
         self._context = context
         self._digest = digest
+        self._streams = streams
         self._boot = secrets.token_hex(4)
         self._messages: deque[tuple[int, bytes]] = deque(maxlen=KEPT_COUNT)
         self._number = 0
@@ -91,13 +95,17 @@ class EventStream:
                 if loop.time() >= due:
                     began_s = loop.time()
                     changes = await asyncio.to_thread(self._changes)
-                    # A thousand nodes take long: leave time to the other threads.
-                    due = max(began_s + TICK_S, loop.time() + REST * (loop.time() - began_s))
+                    due = max(began_s + TICK_S, loop.time() + self.rest_s(loop.time() - began_s))
                     for change in changes:
                         self._add(change)
         finally:
             self._context.live.unsubscribe(subscription)
             self.end()
+
+    def rest_s(self, took_s: float) -> float:
+        """Return how long to rest after a comparison. A thousand nodes take long, and so do many
+        languages and choices of units: leave time to the other threads."""
+        return REST * took_s * self._streams()
 
     def end(self) -> None:
         """End every open stream, so that the server can stop."""

@@ -39,7 +39,8 @@ class FeedHub:
         with self._lock:
             stream = self._streams.get(locale)
             if stream is None or stream.has_ended:
-                stream = self._streams[locale] = EventStream(self._context, self._digest)
+                stream = self._streams[locale] = EventStream(
+                    self._context, self._digest, lambda: len(self._streams))
                 self._loop.call_soon_threadsafe(self._start, locale, stream)
             stream.used_s = self._loop.time()
             return stream

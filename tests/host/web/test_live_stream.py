@@ -7,7 +7,7 @@ import pytest
 
 from idroserra.i18n.translate import DEFAULT_LOCALE, Locale
 from idroserra.web import sse_hub
-from idroserra.web.sse import EventStream
+from idroserra.web.sse import REST, EventStream
 
 
 def events_of(host, headers, wanted, collected):
@@ -154,3 +154,12 @@ def test_a_state_between_two_comparisons_does_not_stay_on_a_page(host, eventuall
     assert changes["node"]["changes"]["online"] is True
     assert "title" not in changes["node"]["changes"]  # which the page shows rightly
     assert changes["sites"]["sites"][0]["level"] != "bad"
+
+
+def test_the_streams_of_many_locales_share_the_time_of_one(host):
+    hub = host.app.state.feed_hub
+    streams = [hub.of(Locale(language, ec)) for language in ("en", "it", "zh")
+               for ec in ("mS/cm", "uS/cm", "ppm500")]
+    assert len(set(streams)) == len(hub._streams) == 9
+    for stream in streams:  # together a third of a thread, as one alone
+        assert 9 / (1 + stream.rest_s(1.0)) < 1 / REST
