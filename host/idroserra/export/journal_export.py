@@ -46,7 +46,9 @@ def notes_json(notes: Iterable[Note]) -> Iterator[str]:
 def journal_zip(
     notes: list[Note], zone: ZoneInfo | None, path_of: Callable[[str], Path]
 ) -> Iterator[bytes]:
-    """Yield a ZIP with journal.csv, journal.json and photos/, one photo at a time."""
+    """Yield a ZIP with journal.csv, journal.json and photos/, one photo at a time.
+
+    Of a photo that cannot be read it has a text that says why, and the others all the same."""
     out = _ZipBuffer()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("journal.csv", "".join(notes_csv(notes, zone)), zipfile.ZIP_DEFLATED)
@@ -54,10 +56,17 @@ def journal_zip(
         yield out.drain()
         for note in notes:
             for photo in note.photos:
+                name = f"photos/{photo.id}.jpg"
                 try:
-                    archive.write(path_of(photo.id), f"photos/{photo.id}.jpg")
-                except UnknownNote:
+                    path = path_of(photo.id)
+                    info = zipfile.ZipInfo.from_file(path, name)
+                    content = path.read_bytes()  # first: half an entry would spoil the archive
+                except (UnknownNote, FileNotFoundError):
                     continue  # deleted meanwhile
+                except OSError as error:
+                    archive.writestr(f"{name}.txt", error.strerror or str(error))
+                else:
+                    archive.writestr(info, content)
                 yield out.drain()
     yield out.drain()
 

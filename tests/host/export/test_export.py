@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import tracemalloc
+import zipfile
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from idroserra.cli.export import ExportFailed, line_unix_ms, moment_ms, span_ms,
 from idroserra.client.http import HostClient, HostUnreachable
 from idroserra.core.reasons import Reason
 from idroserra.export.csv_export import events_csv, readings_csv
+from idroserra.export.journal_export import journal_zip
 from idroserra.export.line_protocol_export import events_lines, readings_lines
 from idroserra.export.parquet import write_parquet
 from idroserra.export.rows import MAX_FAULTS, instants
@@ -23,6 +25,7 @@ from idroserra.history.models import EventPoint, SamplePoint
 from idroserra.history.paging import PAGE, events
 from idroserra.i18n.reasons import reason_text
 from idroserra.i18n.translate import Locale, gettext, use_locale
+from idroserra.journal.models import Note, Photo
 from support.samples import write_samples
 from support.store_rig import sqlite_store
 
@@ -232,3 +235,17 @@ def test_spans_and_moments_are_what_people_type():
     assert moment_ms("2026-11-24T08:00:00Z", None, "--from") == T0
     assert moment_ms("2026-11-24T09:00", "Europe/Rome", "--from") == T0
     assert moment_ms("2026-11-24", None, "--to") == T0 - 8 * HOUR_MS
+
+
+def test_a_photo_that_cannot_be_read_keeps_no_other_from_the_archive(tmp_path):
+    photos = [Photo(digit * 32, 4, 3, 2) for digit in "abc"]
+    note = Note("idro-a", "note", T0, "pale leaves", id="0" * 16, photos=tuple(photos))
+    (tmp_path / photos[0].id).mkdir()  # as of a worn card: an error of the disk
+    (tmp_path / photos[2].id).write_bytes(b"JPEG")
+    whole = b"".join(journal_zip([note], None, lambda photo: tmp_path / photo))
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist()[2:] == [
+            f"photos/{photos[0].id}.jpg.txt", f"photos/{photos[2].id}.jpg"]
+        assert archive.read(f"photos/{photos[2].id}.jpg") == b"JPEG"
+        assert b"directory" in archive.read(f"photos/{photos[0].id}.jpg.txt")
