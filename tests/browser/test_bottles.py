@@ -86,6 +86,7 @@ def test_a_bottle_is_counted_from_its_filling_until_the_alarm_and_taken_back(hos
     ("ph_down", {"volume_ml": 0}, "volume_ml"), ("ph_down", {}, "volume_ml"),
     ("ph_down", {"volume_ml": 5, "stock": "vinegar"}, "not one of h3po4_10pct"),
     ("ph_down", {"volume_ml": 5, "stock": "koh_10pct", "meq_per_ml": 1}, "the stock defines it"),
+    ("ph_down", {"volume_ml": 5, "stock": "koh_10pct"}, "not belong into the bottle of ph_down"),
     ("nutrient_a", {"volume_ml": 5, "meq_per_ml": 1}, "is not an acid or base"),
     ("ph_down", {"volume_ml": 5, "colour": "red"}, "colour"),
 ])

@@ -17,8 +17,8 @@ from idroserra.simulation import stock_calculator as stock
 from idroserra.web.pages import Pages, in_script
 from idroserra.web.routing import Routes
 
-_ACIDS = ["h3po4_10pct", "hno3_10pct"]
-_BASES = [name for name in STOCKS if name not in _ACIDS]
+_ACIDS, _BASES = ([one.name for one in STOCKS.values() if one.doser == doser]
+                  for doser in ("ph_down", "ph_up"))
 _RecipeName = Annotated[str, Meta(max_length=20)]
 
 

@@ -109,6 +109,9 @@ def _strength(doser: str, body: FillIn) -> float | None:
                               known=", ".join(STOCKS)))
     if body.meq_per_ml is not None:
         raise BadRequest(N_("meq_per_ml: omit it, the stock defines it"))
+    if STOCKS[body.stock].doser != doser:
+        raise BadRequest(Text(N_("stock: '{value}' does not belong into the bottle of {doser}"),
+                              value=body.stock, doser=doser))
     return STOCKS[body.stock].meq_per_ml
 
 

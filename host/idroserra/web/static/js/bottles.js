@@ -114,6 +114,7 @@ export class BottlesPanel {
     for (const label of this.form.querySelectorAll("[data-strong]")) label.hidden = !bottle.has_strength;
     const { volume_ml: volume, stock, meq_per_ml: meq } = this.form.elements;
     if (bottle.volume_ml !== null) put(volume, bottle.volume_ml);
+    for (const option of stock.options) option.hidden = option.value !== "" && option.dataset.doser !== bottle.doser;
     stock.value = bottle.stock;
     if (bottle.meq_per_ml !== null && !bottle.stock) put(meq, bottle.meq_per_ml);
     this.offer();
