@@ -44,6 +44,13 @@ def vpd_pa(temp_c: float, rh_pct: float) -> int:
     return int(saturated_pa * (100 - rh_pct) * 0.01 + 0.5)
 
 
+def full_light_s(on_minutes: int, ramp_minutes: int) -> int:
+    """Return the time at full level that gives the light of a day with a ramp at each end, of
+    half the light each; a day of 24 h has none. In s."""
+    lit_s = on_minutes * 60
+    return lit_s if lit_s >= DAY_MS // 1_000 else lit_s - min(ramp_minutes * 60, lit_s // 2)
+
+
 def dli_mol_per_m2(ppfd_umol_m2_s: float, lit_s: float) -> float:
     """Return the light integral of `lit_s` at a PPFD in umol/m2/s, mol/m2."""
     return ppfd_umol_m2_s * lit_s / 1e6

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from idroserra.core import protocol
+from idroserra.core.computed import dli_mol_per_m2, full_light_s
 from idroserra.core.errors import RecipeError
 from idroserra.core.text import Text
 from idroserra.core.toml_text import MOST_DOTS, line_of_long_key
@@ -143,8 +144,10 @@ class Recipe(NamedTuple):
     def dli_mol_m2(self, stage: int) -> float:
         """Return the daily light integral in mol/m2 at the end of a stage, with its lamps."""
         settings = self.stages[stage].settings
-        lit_s = settings.get("light.on_minutes", 0) * 60
-        return float(settings.get("light.duty_pct", 0) / 100 * lit_s * self.ppfd_umol_m2_s / 1e6)
+        lit_s = full_light_s(settings.get("light.on_minutes", 0),
+                             settings.get("light.ramp_minutes", 0))
+        return dli_mol_per_m2(
+            self.ppfd_umol_m2_s, lit_s * settings.get("light.duty_pct", 0) / 100)
 
 
 def names() -> list[str]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from idroserra.core.computed import DAY_MS, KNOWN_SHARE, LampPpfd, dli_mol_per_m2
+from idroserra.core.computed import DAY_MS, KNOWN_SHARE, LampPpfd, dli_mol_per_m2, full_light_s
 from idroserra.setpoints.bands import BandStep
 from idroserra.setpoints.series import SettingsSeries
 
-_DAY_S = 86_400
 _TOLERANCE = 1 - KNOWN_SHARE  # of the target: as much of the 24 hours may be unknown
 _KEYS = ("light.on_minutes", "light.ramp_minutes", "light.duty_pct")
 
@@ -22,9 +21,7 @@ def dli_target(values: Mapping[str, Any], ppfd: LampPpfd) -> float | None:
     """Return the DLI of a light schedule, mol/m2; None if a setting is unknown."""
     if not all(key in values for key in _KEYS):
         return None
-    lit_s = int(values["light.on_minutes"]) * 60
-    if lit_s < _DAY_S:  # two ramps with half the light
-        lit_s -= min(int(values["light.ramp_minutes"]) * 60, lit_s // 2)
+    lit_s = full_light_s(int(values["light.on_minutes"]), int(values["light.ramp_minutes"]))
     return dli_mol_per_m2(ppfd.umol_m2_s, lit_s * values["light.duty_pct"] / 100)
 
 

@@ -102,6 +102,14 @@ def test_settings_hold_until_a_later_stage_changes_them_and_ramps_arrive_day_by_
     assert found.place(99) == (1, 5)
 
 
+@pytest.mark.parametrize(("minutes", "ramp", "lit_h"), [
+    (960, 0, 16), (960, 60, 15), (60, 60, 0.5), (1_440, 60, 24)])
+def test_the_light_of_a_day_is_less_by_its_sunrise_and_sunset(minutes, ramp, lit_h):
+    lamps = f"light.on_minutes = {minutes}, light.ramp_minutes = {ramp}, light.duty_pct = 50"
+    found = parse(HEAD + FIRST.replace("light.on_minutes = 960", lamps))
+    assert found.dli_mol_m2(0) == pytest.approx(lit_h * 3_600 * 250 * 0.5 / 1e6)
+
+
 @pytest.mark.parametrize(("old", "new", "key", "words"), [
     ("[recipe]", "[recipe", "", "not TOML"),
     ('name = "mine"', 'name = "other"', "recipe.name", "must be the file's name, mine"),
