@@ -216,6 +216,22 @@ def test_a_node_that_was_forgotten_keeps_no_roll_out_going(host, signed):
     assert (ended.status_code, ended.json()["state"]) == (200, "cancelled")
 
 
+def test_a_node_that_was_forgotten_and_still_runs_gets_no_offer(host, signed):
+    first, other = (node_at(host, f"idro-{name}", fate="trial") for name in "ab")
+    of = begin(host, signed[1], canary="idro-a")
+    wait_until(lambda: first.running.state == "trial", 30, "the trial of the canary")
+    assert host.client.request("DELETE", "/api/nodes/idro-b", json={}).status_code == 200
+    other.announce()
+    peek = host.service.nodes.peek
+    wait_until(lambda: peek("idro-b") is not None and peek("idro-b").online, 20, "its report")
+    first.running = first.running._replace(state="ok")
+    first.say_what_runs()
+    wait_until(lambda: (rollout(host, of)["waits"] or {}).get("text", "").startswith("idro-b"),
+               30, "the roll-out to wait for it")
+    assert rollout(host, of)["waits"]["values"]["why"]["code"] == "not_adopted"
+    assert not [one for one in audited(host, "update offered") if one["target"] == "idro-b"]
+
+
 def test_what_does_not_fit_is_said_before_anything_is_offered(host, signed):
     node = node_at(host, "idro-a")
     node.running = node.running._replace(security_counter=7)

@@ -50,6 +50,8 @@ def obstacle(
     node: Node, dosing: Dosing, active: Iterable[ActiveAlarm], rest_ms: int, now_unix_ms: int
 ) -> Reason | None:
     """Return why the node may be offered nothing now, or None."""
+    if not node.is_adopted:  # forgotten meanwhile
+        return Reason("not_adopted")
     if not node.online:
         return Reason("node_away")
     alarm = next((one for one in active if _blocks(one, node)), None)

@@ -123,7 +123,7 @@ def _chosen(
     for one in pool:
         if len(chosen) >= room:
             break
-        rests = one.offers > 0 and now_unix_ms - one.state_unix_ms < AGAIN_MS
+        rests = one.wave is not None and now_unix_ms - one.state_unix_ms < AGAIN_MS
         if one.obstacle or rests or under_way[one.site] >= plan.per_site:
             continue
         chosen.append(one.node)

@@ -192,6 +192,12 @@ def followed(state, *kinds, running=None, online=True, since_ms=0, **more):
     return node_progress.apply_events(way, RELEASE, Node("a", "s", online, info=info), events, NOW)
 
 
+def test_a_node_that_did_not_answer_an_offer_rests_too():
+    silent = seen("a", wave=0, reason=Reason("broker_unreachable"))
+    assert decide(plan(), [silent], NOW + 1_000).offer == ()
+    assert decide(plan(), [silent], NOW + rollout_policy.AGAIN_MS).offer == ("a",)
+
+
 def test_a_node_is_followed_by_what_it_tells():
     assert followed(rollout_policy.OFFERED, "update_offered").state == rollout_policy.DOWNLOADING
     assert (
