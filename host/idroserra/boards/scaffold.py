@@ -4,8 +4,9 @@ The file is compiled before it is returned, so it passes `board check`.
 """
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from idroserra.boards import compiler, netlist
 from idroserra.boards.board_text import text_of
@@ -19,8 +20,7 @@ _SENSOR = re.compile(r"(?P<part>\w+)(?:\.(?P<quantity>\w+))?(?::(?P<source>\w+))
 _OUTPUT = re.compile(r"(?P<name>\w+)(?:@(?P<pin>\d+))?")
 
 
-@dataclass(frozen=True)
-class Answers:
+class Answers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The input: sensors as `part.quantity:source@address`, outputs as `name@pin`.
 
     Quantity, source, address and pin are optional.
@@ -28,8 +28,8 @@ class Answers:
 
     chip: str
     volume_l: int = DEFAULT_VOLUME_L
-    sensors: list[str] = field(default_factory=list)
-    outputs: list[str] = field(default_factory=list)
+    sensors: list[str] = []
+    outputs: list[str] = []
     button: bool = True
     loads_ma: int = 5_000
 

@@ -126,10 +126,14 @@ def test_a_file_of_answers(tmp_path):
     table = tomllib.loads((tmp_path / "bench-two.toml").read_text())
     assert table["sensor"][1]["address"] == 0x5C
     assert "button" not in table
-    answers.write_text('chip = "esp32s2"\nsensor = 3\nsensors = 5\n')
-    done = run("bench-three", "--answers", str(answers), "--out", str(tmp_path))
-    assert done.exit_code == 1
-    assert "answers.toml" in str(done.exception)
+    for line, why in (("sensors = 5", "sensors: expected `array`"),
+                      ("volum_l = 20", "volum_l: unknown key, did you mean volume_l?"),
+                      ("sensors = [", "not TOML")):
+        answers.write_text(f'chip = "esp32s2"\n{line}\n')
+        done = run("bench-three", "--answers", str(answers), "--out", str(tmp_path))
+        assert done.exit_code == 1
+        assert str(done.exception).startswith("answers.toml: ")
+        assert why in str(done.exception)
 
 
 def test_asks_and_refuses_at_once(tmp_path):

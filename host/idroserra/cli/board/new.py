@@ -1,11 +1,9 @@
 """`idroserra board new`: create a board file from options or prompts; print the wiring."""
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from idroserra.boards import compiler
@@ -13,10 +11,11 @@ from idroserra.boards.chips import CHIPS, unknown_chip
 from idroserra.boards.power_budget import MAX_MA
 from idroserra.boards.proposal import OUTPUTS, check_name
 from idroserra.boards.scaffold import Answers, board_text, free_pins
-from idroserra.boards.schema import DEFAULT_VOLUME_L, MAX_VOLUME_L, MIN_VOLUME_L, Part
+from idroserra.boards.schema import DEFAULT_VOLUME_L, MAX_VOLUME_L, MIN_VOLUME_L, Part, parse
 from idroserra.boards.summary import wiring_lines
 from idroserra.core.errors import BoardError, HostError
 
+_KEYS = "keys: chip, volume_l, sensors, outputs, button, loads_ma"
 _SENSORS = "Sensor, as part, part.quantity or part:source@address; Enter when done"
 _OUTPUTS = "Output, as name or name@pin; Enter when done"
 
@@ -65,10 +64,10 @@ def new(
 def read_answers(path: Path) -> Answers:
     """Return the answers in a TOML file. Raises BoardError."""
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Answers)
-    except (OSError, ValueError) as error:
-        why = f"{error}; keys: chip, volume_l, sensors, outputs, button, loads_ma"
-        raise BoardError(path.name, "", why) from error
+        data = path.read_bytes()
+    except OSError as error:
+        raise BoardError(path.name, "", f"cannot be read ({error.strerror})") from error
+    return parse(data, Answers, path.name, {"": Answers}, _KEYS)
 
 
 def prompt_answers(name: str, parts: dict[str, Part]) -> Answers:
