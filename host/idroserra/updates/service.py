@@ -295,16 +295,16 @@ class UpdateService:
 
     def _end(self, rollout: Rollout, state: str, reason: Reason | None, by: str) -> Rollout:
         """End a roll-out in `state` and cancel its waiting nodes and downloads. A node that has
-        the whole release is told, too: it starts it in a quiet moment, up to an hour later."""
+        the whole release is cancelled, too: it waits for a quiet moment, an hour at most."""
         now, updates = self._now_unix_ms(), self._updates[rollout.id]
         ended = replace(rollout, state=state, state_unix_ms=now, reason=reason or rollout.reason)
         cancelled = {} if state == states.FINISHED else {
             name: replace(one, state=rollout_policy.CANCELLED, state_unix_ms=now, reason=reason)
             for name, one in updates.items() if one.state in (
                 rollout_policy.WAITING, rollout_policy.OFFERED, rollout_policy.DOWNLOADING)}
-        told = [] if state == states.FINISHED else [name for name, one in updates.items()
-                if one.state in (rollout_policy.OFFERED, rollout_policy.DOWNLOADING,
-                                 rollout_policy.DOWNLOADED)]
+        busy = [] if state == states.FINISHED else [
+            name for name, one in updates.items() if one.state in (
+                rollout_policy.OFFERED, rollout_policy.DOWNLOADING, rollout_policy.DOWNLOADED)]
         try:
             self._database.save_rollout(ended, cancelled)
         except StoreUnavailable:
@@ -312,7 +312,7 @@ class UpdateService:
                 raise
         self._rollouts[rollout.id] = ended
         updates.update(cancelled)
-        for name in told:
+        for name in busy:
             self._offers.pop(name, None)
             with suppress(UnknownNode, NotAdopted):  # forgotten meanwhile
                 self._parts.commands.send_update(name, None, by)
