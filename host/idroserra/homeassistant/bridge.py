@@ -99,6 +99,7 @@ class Bridge:
         self._records: ThreadPoolExecutor
         self._announce_at_s: float | None = None
         self._published: dict[str, bytes] = {}
+        self._announced: set[str] = set()  # nodes with a device
         self._updated: set[str] = set()  # nodes with a new reading
         self._again_at_s: dict[str, float] = {}  # devices whose states are published again
         self._client = self._build()
@@ -139,8 +140,14 @@ class Bridge:
         self._publish_states_again()
         self._publish_device(HOST, host_device(self._site, self._page_url()))
         self._publish_changed(topic(HOST, "state"), self._alarms_of(""))
-        for node in self._nodes.all():
+        nodes = self._nodes.all()
+        for node in nodes:
             self._publish_node(node)
+        for name in self._announced - {node.node for node in nodes}:  # forgotten
+            where = discovery_topic(self._config.prefix, name)
+            if self._publish(where, b"", retained=True):
+                self._announced.remove(name)
+                self._published.pop(where, None)
         self._updated.clear()
 
     def _publish_device(self, name: str, payload: dict[str, Any]) -> None:
@@ -166,6 +173,7 @@ class Bridge:
         if payload is None:
             return
         self._publish_device(node.node, payload)
+        self._announced.add(node.node)
         self._publish_changed(topic(node.node, "state"), self.state(node))
         if node.report is not None:
             values = node.report.values

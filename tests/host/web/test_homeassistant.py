@@ -222,6 +222,16 @@ def test_a_silent_node_is_unavailable_with_its_alarms_still_shown(home, node, ev
     eventually(lambda: home.of("idro-a", "state").get("online") is False, 10, "the node's state")
 
 
+def test_a_forgotten_node_is_taken_from_home_assistant(host, home, node, eventually):
+    node.leave()
+    eventually(lambda: not host.service.nodes.get("idro-a").online, 10, "the last will")
+    host.service.commands.forget("idro-a")
+    eventually(lambda: home.device("idro-a") is None, 10, "the device to be gone")
+    assert home.device("host")
+    host.node("idro-a")
+    eventually(lambda: home.device("idro-a"), 10, "the device again")
+
+
 def test_events_and_alarms_are_published_with_their_texts(host, home, node, eventually):
     eventually(lambda: home.of("idro-a", "state").get("alarms") == 0, 15, "no alarm")
     alarm = home.device("idro-a")["cmps"]["alarm"]
