@@ -7,6 +7,10 @@ import io
 import json
 from collections.abc import Iterable
 
+# As OWASP lists them ("CSV Injection"): some locales evaluate the full-width ones too.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n",
+                  "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
 
 def safe_cell(value: object) -> object:
     """Return a cell; text that a spreadsheet would evaluate is prefixed with an apostrophe."""
@@ -16,7 +20,7 @@ def safe_cell(value: object) -> object:
         return str(value).lower()
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
         return f"'{value}"
     return value
 

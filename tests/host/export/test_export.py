@@ -16,6 +16,7 @@ import pytest
 from idroserra.cli.export import ExportFailed, line_unix_ms, moment_ms, span_ms, write_atomically
 from idroserra.client.http import HostClient, HostUnreachable
 from idroserra.core.reasons import Reason
+from idroserra.export.cells import safe_cell
 from idroserra.export.csv_export import events_csv, readings_csv
 from idroserra.export.journal_export import journal_zip
 from idroserra.export.line_protocol_export import events_lines, readings_lines
@@ -249,3 +250,8 @@ def test_a_photo_that_cannot_be_read_keeps_no_other_from_the_archive(tmp_path):
             f"photos/{photos[0].id}.jpg.txt", f"photos/{photos[2].id}.jpg"]
         assert archive.read(f"photos/{photos[2].id}.jpg") == b"JPEG"
         assert b"directory" in archive.read(f"photos/{photos[0].id}.jpg.txt")
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+def test_no_spreadsheet_evaluates_a_text_in_any_language(first):
+    assert safe_cell(f"{first}1+1") == f"'{first}1+1"
