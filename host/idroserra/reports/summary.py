@@ -139,6 +139,8 @@ def _gaps(read: Sequence[Readings], span: Range) -> Iterator[Sentence]:
     for start, end in found[:MAX_GAPS]:
         yield Sentence("warn", _("No readings for {time}, from {begin} to {end}.").format(
             time=duration_text(end - start), begin=_when(span, start), end=_when(span, end)))
+    if len(found) > MAX_GAPS:
+        yield Sentence("warn", _("And {count} more.").format(count=len(found) - MAX_GAPS))
 
 
 def _when(span: Range, unix_ms: int) -> str:
@@ -237,9 +239,18 @@ def _alarms(sources: ReportSources, node: Node, span: Range) -> Iterator[Sentenc
 
 
 def _events(events: _Events, span: Range) -> Iterator[Sentence]:
-    """Yield each distinct event text once, with its first time and its count."""
-    for text, (unix_ms, kind) in list(events.first.items())[-MAX_EVENTS:]:
-        level, times = level_of(kind), events.times[text]
+    """Yield each distinct event text once, with its first time and its count: the worst ones."""
+    found = [(_level(kind), unix_ms, text) for text, (unix_ms, kind) in events.first.items()]
+    worst = sorted(found, key=lambda one: LEVELS.index(one[0]))[-MAX_EVENTS:]
+    for level, unix_ms, text in sorted(worst, key=itemgetter(1)):
+        times = events.times[text]
         often = "" if times == 1 else _(" ({count} times)").format(count=times)
-        yield Sentence(level if level in LEVELS else "note",
-                       f"{_when(span, unix_ms)} {text}{often}")
+        yield Sentence(level, f"{_when(span, unix_ms)} {text}{often}")
+    if len(found) > MAX_EVENTS:
+        yield Sentence("note", _("Events not shown: {count}.").format(
+            count=len(found) - MAX_EVENTS))
+
+
+def _level(kind: str) -> str:
+    level = level_of(kind)
+    return level if level in LEVELS else "note"

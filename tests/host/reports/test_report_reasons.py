@@ -147,6 +147,25 @@ def test_a_node_with_a_light_sensor_is_not_said_to_have_none(host):
     assert light.lines == ["This node reports no lamp."]
 
 
+def test_the_worst_events_are_in_the_summary_and_the_others_counted(host):
+    host.store.write([], [EventPoint(NODE, (T0 + HOUR_MS + seq) * 1_000 + seq, seq, "b4", *one)
+                          for seq, one in enumerate([
+        ("latched", {"reason": Reason("latch_no_effect").as_json()}),
+        *(("resumed", {"by": f"person {number}"}) for number in range(9))])])
+    found = sentences(host)
+    assert "09:00 Dosing is locked until a person resumes it: doses had no effect" in found
+    assert sum("by person" in text for text in found) == 4
+    assert "Events not shown: 6." in found
+
+
+def test_gaps_that_are_not_named_are_counted(host):
+    times = [hour * HOUR_MS + at for hour in range(6) for at in range(0, HOUR_MS // 2, 60_000)]
+    host.store.write([Instant(NODE, T0 - HOUR_MS + at, {"reservoir.ph": 6}) for at in times], [])
+    found = sentences(host)
+    assert sum(text.startswith("No readings for") for text in found) == 3
+    assert found[found.index("And 3 more.") - 1].startswith("No readings for")
+
+
 def store_transition(host, rule, unix_ms, was, state):
     [key] = {one.key for one in host.alarms.alarms.history(0, unix_ms, 9, NODE)
              if one.rule == rule}
