@@ -157,8 +157,9 @@ class Nodes:
         Raises UnknownNode, StoreUnavailable."""
         with self._lock:
             self.get(node)
-            for table in ("next_keys", "restored_settings", "leaving_nodes", "nodes"):
-                self._database.query(f"DELETE FROM {table} WHERE node=?", (node,))
+            with self._database.transaction() as connection:
+                for table in ("next_keys", "restored_settings", "leaving_nodes", "nodes"):
+                    connection.execute(f"DELETE FROM {table} WHERE node=?", (node,))
             self._database.fold_log()
             del self._nodes[node]
             self._unsaved.pop(node, None)

@@ -7,7 +7,7 @@ import pytest
 from idro.errors import SettingsError
 from idro.protocol.messages import AS_FLASHED, ConfigReport, Info
 from idro.protocol.system_host import UNKNOWN_SYSTEM
-from idroserra.core.errors import KeyMismatch, NotAdopted, UnknownNode
+from idroserra.core.errors import KeyMismatch, NotAdopted, StoreUnavailable, UnknownNode
 from idroserra.ingest.handler import LastMessage
 from idroserra.nodes.node import fingerprint
 from idroserra.nodes.registry import Nodes
@@ -146,6 +146,22 @@ def test_the_time_of_a_boot_stays_whatever_way_its_messages_take(nodes):
     assert nodes.get(NODE).booted_unix_ms == NOW + 3_598_000  # the clock of the host was set
     nodes.set_info(NODE, info("b2"))
     assert nodes.get(NODE).booted_unix_ms is None
+
+
+def test_a_node_that_cannot_be_forgotten_keeps_both_keys_and_goes_on_leaving(tmp_path):
+    nodes = Nodes(tmp_path / "state.db", "farm")
+    nodes.adopt(NODE, KEY)
+    nodes.stage_key(NODE, bytes(32))
+    nodes.let_go(NODE, NOW)
+    nodes._database.query("CREATE TRIGGER full BEFORE DELETE ON nodes"
+                          " BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+    with pytest.raises(StoreUnavailable, match="disk full"):
+        nodes.forget(NODE)
+    nodes.close()
+    again = Nodes(tmp_path / "state.db", "farm")
+    assert again.get(NODE).next_key == bytes(32)
+    assert again.get(NODE).leaving_until_unix_ms == NOW
+    again.close()
 
 
 def test_last_messages_are_recorded_and_survive_a_restart(tmp_path):
