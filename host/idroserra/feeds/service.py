@@ -42,7 +42,7 @@ class Feeds:
         path = config.data_dir / "feeds.db"
         self._store = store
         self._now_unix_ms = now_unix_ms
-        self._damage = ""
+        self._damage: tuple[int, str] | None = None  # of feeds.db: since when, and what to do
         self._spans: PendingSpans | None = None
         self._feeders: dict[str, Feeder] = {}
         if not config.feed and not path.exists():
@@ -71,7 +71,7 @@ class Feeds:
         """Note that the store has taken these. Raises StoreUnavailable, as on a full disk.
 
         A damaged file stops the feeds, not the store."""
-        if not self._feeders or self._spans is None or self._damage:
+        if not self._feeders or self._spans is None or self._damage is not None:
             return
         times = [(instant.node, instant.unix_ms) for instant in instants]
         times += [(event.node, event.unix_us // 1_000) for event in events]
@@ -80,7 +80,8 @@ class Feeds:
         except StoreUnavailable as error:
             if not is_damage(error):
                 raise
-            self._damage = f"{error.why}: restart the host, then `idroserra feed fill`"
+            self._damage = (self._now_unix_ms(), f"{error.why}: restart the host, then"
+                            " `idroserra feed fill`")
         for feeder in self._feeders.values():
             feeder.wake()
 
@@ -111,7 +112,7 @@ class Feeds:
 
     def health(self) -> dict[str, str]:
         """Return {feed: "ok", or why it takes nothing}."""
-        return {name: self._damage or ("ok" if feeder.failure is None else feeder.failure[1])
+        return {name: (self._damage or feeder.failure or (0, "ok"))[1]
                 for name, feeder in self._feeders.items()}
 
     def stop(self) -> None:
@@ -126,9 +127,8 @@ class Feeds:
         if self._spans is not None:
             self._spans.close()
 
-    @staticmethod
-    def _state(feeder: Feeder, spans: PendingSpans) -> FeedState:
-        failed_unix_ms, why = feeder.failure or (None, "")
+    def _state(self, feeder: Feeder, spans: PendingSpans) -> FeedState:
+        failed_unix_ms, why = self._damage or feeder.failure or (None, "")
         return FeedState(feeder.name, feeder.where, failed_unix_ms, why,
                          spans.waiting(feeder.name))
 

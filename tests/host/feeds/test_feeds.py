@@ -348,6 +348,8 @@ def test_a_damaged_file_stops_the_feeds_and_not_the_store(rig_of, away, tmp_path
     rig.receive(21, 20)
     assert rig.spool.depth == 0
     assert "restart the host, then `idroserra feed fill`" in rig.feeds.health()["away"]
+    [state] = rig.feeds.states()
+    assert (state.why, state.failed_unix_ms is None) == (rig.feeds.health()["away"], False)
 
 
 def damaged_mark(spans):
