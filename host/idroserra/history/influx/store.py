@@ -275,8 +275,8 @@ class InfluxStore:
         downsampling_v1.roll_past(self._roll_up, list(self.spans().values()), on_progress)
         if major == 2:
             with self._client() as client:
-                return [*done, downsampling_v2.keep_raw(client, self._config)]
-        return [*done, downsampling_v1.keep_raw(self._run, database, keep.raw_days)]
+                return [downsampling_v2.keep_raw(client, self._config), *done]
+        return [downsampling_v1.keep_raw(self._run, database, keep.raw_days), *done]
 
     def maintain(self, now_unix_ms: int) -> bool:
         """Recompute the roll-ups of an hour with late points; False if there is none."""
