@@ -248,7 +248,7 @@ def _host() -> Json:
         ("Records stored", "cps", (None, None),
          f'sum(rate({PREFIX}_records_total{{result="stored"}}[$__rate_interval]))', "1/s"),
         ("Records lost", "short", (0, 0),
-         f'sum by (node) ({PREFIX}_records_total{{result="lost"}})', "{{node}}"),
+         f"sum by (node) ({PREFIX}_records_lost)", "{{node}}"),
         ("Messages rejected", "short", (0, 0),
          f"sum by (node) ({PREFIX}_messages_rejected_total)", "{{node}}"),
         ("Nodes connected", "short", (None, None), f"sum by (site) ({PREFIX}_node_up)",

@@ -17,7 +17,7 @@ from idroserra.prometheus.names import PREFIX
 
 # Spool counter: value of the label `result`. `rejected` counts messages, not records.
 RESULTS = {"received": "received", "stored": "stored", "refused": "refused",
-           "duplicates": "duplicate", "lost": "lost"}
+           "duplicates": "duplicate"}
 
 
 def host_series(counts: dict[str, Any], alarms: AlarmLoop) -> Iterator[Metric]:
@@ -57,6 +57,9 @@ def _ingest(counts: dict[str, Any]) -> Iterator[Metric]:
     records = CounterMetricFamily(
         f"{PREFIX}_records", "Records of a node since the spool was created.",
         labels=("node", "result"))
+    lost = GaugeMetricFamily(
+        f"{PREFIX}_records_lost", "Records of a node that have not arrived and are not expected;"
+        " one that arrives after all is no longer counted.", labels=("node",))
     rejected = CounterMetricFamily(
         f"{PREFIX}_messages_rejected", "Messages of a node that violated the protocol.",
         labels=("node",))
@@ -64,11 +67,11 @@ def _ingest(counts: dict[str, Any]) -> Iterator[Metric]:
     for node, of_node in counts["nodes"].items():
         for name, result in RESULTS.items():
             records.add_metric((node, result), of_node[name])
+        lost.add_metric((node,), of_node["lost"])
         rejected.add_metric((node,), of_node["rejected"])
         of_nodes += of_node["rejected"]
     rejected.add_metric(("",), counts["rejected"] - of_nodes)  # on topics of no known node
-    yield records
-    yield rejected
+    yield from (records, lost, rejected)
 
 
 def _alarms(alarms: AlarmLoop) -> Iterator[Metric]:
