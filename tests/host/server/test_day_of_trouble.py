@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 from idro.protocol.reason import Reason
-from idroserra.alarms.notify.outbox import Outbox
 from idroserra.i18n.translate import LANGUAGES, Locale, use_locale
 from idroserra.node_state.calibration_age import day_of
 from idroserra.recipes import model
@@ -36,7 +35,7 @@ class Day:
         targets = [{"name": language, "url": "json://127.0.0.1:9", "language": language}
                    for language in LANGUAGES]
         self.host = HostWithoutBroker(folder, alarms={"targets": targets})
-        self.outbox = Outbox(folder / "alarms.db")
+        self.outbox = self.host.service.alarms.dispatcher._outbox
         self.values, self.faults, self.is_silent = {}, {}, False
         self.notified = set()  # codes of the states that notifications have had
         self.shown = {}  # {language: code of the state whose tables were drawn}
@@ -235,7 +234,6 @@ def day(tmp_path):
     day.arm()
     day.pass_minute()
     yield day
-    day.outbox.close()
     day.host.close()
 
 
