@@ -64,6 +64,17 @@ def test_a_refusal_is_exit_code_1_with_the_reason(node, ask):
     assert done.stderr == "idroserra: idro-a: dose refused: pH has no recent reading\n"
 
 
+def test_refused_settings_are_exit_code_1_with_the_reason_also_the_second_time(node, ask):
+    node.refuse_config = Reason("setting_range", setting="ph.target", range="4.5..7.5 pH")
+    for value in (6.2, 6.3):
+        done = ask("node", "set", "idro-a", f"ph.target={value}")
+        assert done.returncode == 1
+        assert done.stderr == (
+            "idroserra: idro-a: settings refused: ph.target: a number in 4.5..7.5 pH is needed\n")
+    node.refuse_config = None
+    assert ask("node", "set", "idro-a", "ph.target=6.4").returncode == 0
+
+
 def test_calling_it_wrong_is_exit_code_2(ask):
     for words in (
         ("node", "dose", "idro-a", "ph_down", "many"), ("node", "dose", "idro-a", "ph_down", "99"),

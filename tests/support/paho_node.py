@@ -159,9 +159,8 @@ class PahoNode:
         elif leaf == "config" and message.payload:
             signed = messages.unpack_config(self.node, [message.payload])
             self._check(signed)
-            if self.refuse_config is None:
-                self.values = signed.message.values
-            self._config_rev = signed.message.rev
+            if self.refuse_config is None:  # else it reports the revision in force
+                self.values, self._config_rev = signed.message.values, signed.message.rev
             if not self.withholds_config:
                 self._publish_config()
 

@@ -251,13 +251,12 @@ class CalibrationSession:
     def _check_report(self, now_ms: int) -> None:
         node = self._nodes.get(self.node)
         report = node.report
-        is_news = (node.report_unix_ms or 0) >= self.applied_unix_ms
         if report is not None and report.rev >= self._rev:
             if all(report.values.get(key) == value for key, value in self.after.items()):
                 self._end("done", None)
             else:
                 self._end("failed", Reason("settings_changed"))
-        elif report is not None and report.error is not None and is_news:  # of the older rev
+        elif report is not None and report.error is not None and node.refused_rev >= self._rev:
             self._end("failed", Reason("settings_refused", why=report.error))
         elif now_ms - self.applied_unix_ms > CONFIRM_MS:
             self._end("unconfirmed", Reason("settings_unconfirmed"))

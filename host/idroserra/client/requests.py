@@ -103,9 +103,9 @@ def set_config(client: HostClient, node: str, values: dict[str, Any]) -> dict[st
     while True:
         config: dict[str, Any] = client.node(node)["config"]
         reported = config["reported_rev"]
+        if config["refused_rev"] >= wanted["rev"] and config["error"]:
+            raise CommandFailed(f"{node}: settings refused: {config['error']['text']}")
         if reported is not None and reported >= wanted["rev"]:
-            if config["error"]:
-                raise CommandFailed(f"{node}: settings refused: {config['error']['text']}")
             return config
         if time.monotonic() > deadline_s:
             raise CommandFailed(f"{node}: revision {wanted['rev']} is not confirmed yet; "

@@ -302,10 +302,9 @@ class Commands:
         """Process a node's settings report; send the desired settings if it lacks them.
 
         `unix_ms` is the arrival time, None for a retained copy."""
-        found = self._nodes.peek(node)
-        before = None if found is None else found.report
+        before = self._nodes.peek(node)
         known = self._nodes.set_report(node, report, unix_ms)
-        is_new = before is None or (before.rev, before.error) != (report.rev, report.error)
+        is_new = before is None or before.reported_outcome != known.reported_outcome
         detail = self._report_rows.detail(
             node, report.rev, self._link.now_unix_ms()) if is_new else None
         if detail is not None:
@@ -380,7 +379,8 @@ class Commands:
         error = None if report is None or report.error is None else report.error.as_json()
         self._live.publish({
             "type": "config", "node": node.node, "rev": node.wanted_rev,
-            "reported_rev": None if report is None else report.rev, "error": error})
+            "reported_rev": None if report is None else report.rev,
+            "refused_rev": node.refused_rev, "error": error})
 
     def _store(self, command: CommandState) -> None:
         """Store and publish a command. A full disk loses the record, not the command."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from idroserra.core import protocol
+from idroserra.core.reasons import Reason
 from idroserra.nodes.restored import RestoredSettings
 
 STEADY_MS = 60_000  # a boot is shown at its time until its messages tell another
@@ -23,9 +24,10 @@ class Node:
     boot_epoch_unix_ms is the host's time at uptime 0 of the running boot, from its newest message,
     or None; booted_unix_ms is the same without what it varies by the way of each message, to be
     shown. `report` holds the active settings as reported by the node, at report_unix_ms if
-    this host received the report itself. `restored`: what a backup wanted of it, until a person
-    chooses. Until `leaving_until_unix_ms` another host is to take the node over, and this one
-    confirms no records of it; 0 if none is.
+    this host received the report itself. `refused_rev` is the newest wanted revision that the node
+    refused, or 0: it reports why beside the revision in force. `restored`: what a backup wanted of
+    it, until a person chooses. Until `leaving_until_unix_ms` another host is to take the node
+    over, and this one confirms no records of it; 0 if none is.
     """
 
     node: str
@@ -35,6 +37,7 @@ class Node:
     info: protocol.Info | None = None
     boot_epoch_unix_ms: int | None = None
     booted_unix_ms: int | None = None
+    refused_rev: int = 0
     wanted_rev: int = 0
     wanted_by: str = ""
     wanted_values: Mapping[str, Any] | None = None
@@ -51,6 +54,13 @@ class Node:
         if booted is None or abs(epoch_unix_ms - booted) > STEADY_MS:
             booted = epoch_unix_ms
         return replace(self, boot_epoch_unix_ms=epoch_unix_ms, booted_unix_ms=booted)
+
+    @property
+    def reported_outcome(self) -> tuple[int, Reason | None, int] | None:
+        """The revision in force, why the newest is not, and the newest refused one; None before
+        the first report."""
+        report = self.report
+        return None if report is None else (report.rev, report.error, self.refused_rev)
 
     @property
     def fingerprints(self) -> tuple[str, ...]:

@@ -247,7 +247,8 @@ class Nodes:
         with self._lock:
             known = self._known(node)
             at = known.report_unix_ms if unix_ms is None else unix_ms
-            now = replace(known, report=report, report_unix_ms=at)
+            refused_rev = 0 if report.error is None else known.wanted_rev
+            now = replace(known, report=report, report_unix_ms=at, refused_rev=refused_rev)
             self._nodes[node] = now
             if report != known.report:
                 now = self._save_report(now, unix_ms)

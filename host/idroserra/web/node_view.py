@@ -121,11 +121,12 @@ class NodeViews:
 
 
 def config_json(node: Node) -> dict[str, Any]:
-    """Return the wanted revision, the reported one, the active settings ({} if unknown), and how
-    those of a restored backup differ, until a person chooses."""
+    """Return the wanted revision, the reported and the refused one, the active settings ({} if
+    unknown), and how those of a restored backup differ, until a person chooses."""
     report = node.report
     return {
         "rev": node.wanted_rev, "reported_rev": None if report is None else report.rev,
+        "refused_rev": node.refused_rev,
         "error": None if report is None else reason_json(report.error),
         "values": {} if report is None else dict(report.values),
         "restored": restored_json(node)}

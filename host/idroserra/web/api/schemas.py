@@ -108,6 +108,8 @@ class ConfigOut(Out):
 
     rev: int
     reported_rev: int | None
+    refused_rev: Annotated[int, Meta(description="The newest revision that the node refused; its "
+                                     "settings are those of `reported_rev`. 0: none.")]
     error: Annotated[ReasonOut | None, Meta(description="Why the node refused the last.")]
     values: dict[str, Any]
     restored: RestoredOut | None

@@ -90,12 +90,13 @@ export class CalibrationHistory {
     this.onChange();
   }
 
-  /** Show the result once the node has reported the requested revision. */
+  /** Show the result once the node has taken or refused the requested revision. */
   confirm(node) {
     const { config } = node;
-    if (this.rev === null || config.reported_rev === null || config.reported_rev < this.rev) return;
+    const isRefused = config.refused_rev >= this.rev && config.error;
+    if (this.rev === null || !isRefused && (config.reported_rev === null || config.reported_rev < this.rev)) return;
     this.rev = null;
-    if (config.error) showOutcome(this.outcome, "failed", t("Refused by the node: {reason}", { reason: config.error.text }));
+    if (isRefused) showOutcome(this.outcome, "failed", t("Refused by the node: {reason}", { reason: config.error.text }));
     else showOutcome(this.outcome, "done", t("Confirmed: the previous calibration is active."));
     this.onChange();
   }

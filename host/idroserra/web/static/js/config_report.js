@@ -5,7 +5,7 @@ import { listen, state } from "./state.js";
 
 const WAIT_MS = 15_000;
 
-/** Resolves with null once the node reports `rev`, else with the error. */
+/** Resolves with null once `rev` is active at the node, else with the error. */
 export function whenReported(node, rev) {
   return new Promise((resolve) => {
     const end = (error) => {
@@ -14,9 +14,9 @@ export function whenReported(node, rev) {
       resolve(error);
     };
     const check = () => {
-      const { reported_rev: reported = null, error } = state.nodes.get(node)?.config || {};
-      if (reported < rev || reported === null) return;
-      end(error ? t("Refused by the node: {reason}", { reason: error.text }) : null);
+      const { reported_rev: reported = null, refused_rev: refused = 0, error } = state.nodes.get(node)?.config || {};
+      if (refused >= rev && error) end(t("Refused by the node: {reason}", { reason: error.text }));
+      else if (reported !== null && reported >= rev) end(null);
     };
     const timer = setTimeout(() => end(t("Not confirmed yet: the node receives it when it is back online.")), WAIT_MS);
     const unlisten = listen(check);
