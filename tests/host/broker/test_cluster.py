@@ -274,10 +274,14 @@ def test_one_certificate_cannot_take_the_brokers_down(brokers):
         attacker.communicate()
         assert attacker.returncode == 0, "the attacker never got in"
         assert is_still_there(good)
-    growth_mb = [member.memory_mb - before for member, before in
-                 zip(brokers.members, before_mb, strict=True)]
-    print(f"memory of the brokers before: {before_mb}, more after: {growth_mb}")
-    assert max(growth_mb) < GROWTH_MB, growth_mb
+
+    def growth_mb():
+        return [member.memory_mb - before for member, before in
+                zip(brokers.members, before_mb, strict=True)]
+
+    print(f"memory of the brokers before: {before_mb}, more after: {growth_mb()}")
+    # On a busy machine Erlang collects the garbage of the last seconds late.
+    wait_until(lambda: max(growth_mb()) < GROWTH_MB, 60, f"growth of at most {GROWTH_MB} MB")
     kept = brokers.certificates.management.get(
         f"/queues/{brokers.certificates.authority.cell}?columns=name,messages")
     of_nodes = {one["name"] for one in kept} - {
