@@ -246,9 +246,10 @@ class Nodes:
         `unix_ms` is the arrival time, None for a retained copy."""
         with self._lock:
             known = self._known(node)
-            at = known.report_unix_ms if unix_ms is None else unix_ms
-            refused_rev = 0 if report.error is None else known.wanted_rev
-            now = replace(known, report=report, report_unix_ms=at, refused_rev=refused_rev)
+            now = replace(known, report=report)
+            if unix_ms is not None:  # a retained copy may speak of an older revision
+                now = replace(now, report_unix_ms=unix_ms,
+                              refused_rev=known.wanted_rev if report.error else 0)
             self._nodes[node] = now
             if report != known.report:
                 now = self._save_report(now, unix_ms)

@@ -246,8 +246,7 @@ class RecipeRunner:
             if run.state == HELD:  # the refusal was of an older revision
                 found = replace(found, state=RUNNING, reason=None)
             return found
-        is_news = (known.report_unix_ms or 0) >= run.told_unix_ms
-        if run.told_state == PENDING and is_news:
+        if run.told_state == PENDING and known.refused_rev >= run.told_rev:
             return self._held(replace(run, told_state=REFUSED),
                               Reason("setpoints_refused", why=report.error))
         return run

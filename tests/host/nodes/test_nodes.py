@@ -6,6 +6,7 @@ import pytest
 
 from idro.errors import SettingsError
 from idro.protocol.messages import AS_FLASHED, ConfigReport, Info
+from idro.protocol.reason import Reason
 from idro.protocol.system_host import UNKNOWN_SYSTEM
 from idroserra.core.errors import KeyMismatch, NotAdopted, StoreUnavailable, UnknownNode
 from idroserra.ingest.handler import LastMessage
@@ -98,6 +99,17 @@ def test_after_a_restore_the_settings_of_the_node_outrank_those_of_the_backup(no
     node = nodes.set_desired_config(NODE, {"ph.target": 6.1}, "anna")
     assert node.wanted_rev == old.wanted_rev + 3
     assert node.wanted_values == new | {"ph.target": 6.1}
+
+
+def test_a_retained_report_refuses_no_revision(nodes):
+    """It may be of before the last change."""
+    nodes.adopt(NODE, KEY)
+    refusal = ConfigReport(0, Reason("old_rev", rev=1, current_rev=2), {})
+    rev = nodes.set_desired_config(NODE, {"ph.target": 6.1}, "anna").wanted_rev
+    assert nodes.set_report(NODE, refusal).refused_rev == 0
+    assert nodes.set_report(NODE, refusal, 1_000).refused_rev == rev
+    assert nodes.set_report(NODE, refusal).refused_rev == rev
+    assert nodes.set_report(NODE, ConfigReport(rev, None, {}), 2_000).refused_rev == 0
 
 
 def test_a_change_that_the_node_has_not_reported_yet_is_kept(nodes):
