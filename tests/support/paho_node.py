@@ -68,10 +68,12 @@ class PahoNode:
         else:
             self._client.tls_set_context(context)
         self._client.will_set(topics.up(node, "status"), b"offline", qos=1, retain=True)
+        # At every connection, as a node does: a broker that has just started may end the first.
+        self._client.on_connect = lambda client, *_: client.subscribe(
+            [(topics.down(node, leaf), 1) for leaf in topics.DOWN])
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_message = self._on_message
         self._client.connect("127.0.0.1", port)
-        self._client.subscribe([(topics.down(node, leaf), 1) for leaf in topics.DOWN])
         self._client.loop_start()
         assert self._ready.wait(60)
 
