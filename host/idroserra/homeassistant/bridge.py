@@ -289,9 +289,10 @@ class Bridge:
         """Send a stop at once; threads of their own do what may wait for the disk."""
         node = self._node_of(message)
         if node is not None and node.is_adopted:
-            record = self._commands.begin_stop(node.node, BY)
-            waiting = [self._look_ups.submit(self._commands.look_up_boots),
-                       self._records.submit(record)]
+            record = self._commands.begin_stops([node], BY)
+            waiting: list[Future[Any]] = [
+                self._look_ups.submit(self._commands.look_up_boots),
+                self._records.submit(record)]
         else:
             waiting = [self._records.submit(self._refuse_stop, message)]
         for one in waiting:

@@ -90,53 +90,54 @@ class Commands:
         or been refused, with the reason. A stop waits until the node is in contact."""
         protocol.check_args(verb, args)
         if verb == "stop":
-            return self._send_stop(node, by, command_id)
+            return self.begin_stop(node, by, command_id)()
         with self._lock:
             if command_id is not None and self._is_sent(command_id, node, verb, args, by):
                 return command_id
             return self._begin(
                 node, verb, args, by, ttl_ms, None, command_id, until_unix_ms, is_current)
 
-    def _send_stop(self, node: str, by: str, command_id: str | None) -> str:
-        """Send a stop before anything is written."""
+    def begin_stop(self, node: str, by: str, command_id: str | None = None) -> Callable[[], str]:
+        """Send a stop before anything is written; return what records it, which may wait for the
+        disk, returns its id and raises as send() does."""
         known = self._nodes.peek(node)
         if known is None or not known.is_adopted:
-            return self._begin(node, "stop", {}, by, TTL_MS, None, command_id)
+            return lambda: self._begin(node, "stop", {}, by, TTL_MS, None, command_id)
         protocol.check_by(by)
         wanted = self._stops.new(node, by, command_id)
-        command = self._stops.add(wanted)
-        if command is None:
-            self._is_sent(wanted.id, node, "stop", {}, by)
+        is_new = self._stops.add(wanted)
+
+        def record() -> str:
+            if is_new:
+                self.look_up_boots()
+                self._audit_request(wanted)
+                self._store_stop(wanted)
+            else:
+                self._is_sent(wanted.id, node, "stop", {}, by)
             return wanted.id
-        self.look_up_boots()
-        self._audit_request(command)
-        self._store_stop(command)
-        return command.id
+        return record
 
-    def begin_stop(self, node: str, by: str) -> Callable[[], None]:
-        """Send a stop to an adopted node; return what records it, and may wait for the disk."""
-        command, is_recorded = self._stops.add_or_repeat(node, by)
-        return lambda: self._record_stops([command] if is_recorded else [])
-
-    def stop_all(self, nodes: Iterable[Node], by: str) -> list[str]:
-        """Stop nodes; return the ids of the commands, in the same order.
+    def begin_stops(self, nodes: Iterable[Node], by: str) -> Callable[[], list[str]]:
+        """Stop nodes; return what records it and returns the ids of the commands in their order.
 
         All are sent before the first is recorded: no disk and no silent node delays another. A
         stop of the same person that still waits is sent again under its id, and recorded again
-        once a minute.
-        A node that is forgotten meanwhile is left out."""
+        once a minute. A node that is forgotten meanwhile is left out."""
         protocol.check_by(by)
         known = list(nodes)
         sent = {one.node: self._stops.add_or_repeat(one.node, by)
                 for one in known if one.is_adopted}
-        self.look_up_boots()
-        self._record_stops([stop for stop, is_recorded in sent.values() if is_recorded])
-        ids = []
-        for one in known:
-            with suppress(UnknownNode):
-                ids.append(sent[one.node][0].id if one.node in sent
-                           else self._send_stop(one.node, by, None))
-        return ids
+
+        def record() -> list[str]:
+            self.look_up_boots()
+            self._record_stops([stop for stop, is_recorded in sent.values() if is_recorded])
+            ids = []
+            for one in known:
+                with suppress(UnknownNode):
+                    ids.append(sent[one.node][0].id if one.node in sent
+                               else self.begin_stop(one.node, by)())
+            return ids
+        return record
 
     def _record_stops(self, commands: list[CommandState]) -> None:
         """Store the stops of one request in one transaction, then their audit rows in one."""

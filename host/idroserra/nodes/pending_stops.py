@@ -68,14 +68,15 @@ class PendingStops:
         return CommandState(command_id or secrets.token_hex(12), node, "stop", {}, by,
                             now_unix_ms, now_unix_ms + STOP_FOR_MS, "pending", None)
 
-    def add(self, command: CommandState) -> CommandState | None:
-        """Send a stop now and until it is answered; return it, with the reason if it waits.
+    def add(self, command: CommandState) -> bool:
+        """Send a stop now and until it is answered.
 
-        Returns None, and sends nothing, if another has its id."""
+        Returns False, and sends nothing, if another has its id."""
         with self._lock:
             if self._find(command.id) is not None:
-                return None
-            return self._add(command)
+                return False
+            self._add(command)
+            return True
 
     def add_or_repeat(self, node: str, by: str) -> tuple[CommandState, bool]:
         """Send a stop of a person as add() does; return it, and whether to record the request.

@@ -26,6 +26,13 @@ async def run_in_thread(
     return await run_sync(call, limiter=threads)
 
 
+async def stop_and_record(stop: Callable[[], Callable[[], _Result]]) -> _Result:
+    """Send stops with `stop` in the threads of stops; return the result of what it returns, which
+    records them in other threads: any number may wait for a slow disk and delay no stop."""
+    record = await run_in_thread(stop, urgent_threads())
+    return await run_in_thread(record, record_threads())
+
+
 def threads_of(scope: Scope) -> CapacityLimiter | None:
     """Return the threads in which a request is checked; None: those of all."""
     if _may_stop(scope):
@@ -38,7 +45,7 @@ def audit_threads_of(scope: Scope) -> CapacityLimiter | None:
     """Return the threads in which a request is audited; None: those of all.
 
     No row is written where stops are checked and sent: it may wait for a slow disk."""
-    return audit_threads() if _may_stop(scope) else threads_of(scope)
+    return record_threads() if _may_stop(scope) else threads_of(scope)
 
 
 def _may_stop(scope: Scope) -> bool:
@@ -52,8 +59,8 @@ def urgent_threads() -> CapacityLimiter:
 
 
 @cache
-def audit_threads() -> CapacityLimiter:
-    """The threads of the audit rows of stops and other commands."""
+def record_threads() -> CapacityLimiter:
+    """The threads that record stops, and the audit rows of stops and other commands."""
     return CapacityLimiter(URGENT_THREADS)
 
 

@@ -116,24 +116,24 @@ def test_of_many_stops_one_is_repeated_and_its_answer_ends_all(host, node, event
 
 def test_stops_of_many_that_wait_are_sent_again_and_not_added(host, node, eventually):
     known = [host.nodes.get(NODE)]
-    first = host.commands.stop_all(known, "anna")
+    first = host.commands.begin_stops(known, "anna")()
     for _ in range(9):
-        assert host.commands.stop_all(known, "anna") == first
+        assert host.commands.begin_stops(known, "anna")() == first
     eventually(lambda: len(node.commands) == 10, 10, "each is sent")
     assert [one.id for one in host.commands.recent(NODE)] == first
     assert [row[1] for row, _ in host.rows] == ["command"]
-    other = host.commands.stop_all(known, "bob")
+    other = host.commands.begin_stops(known, "bob")()
     assert other != first
     host.answer(*other)
     assert {host.state(*first)[0], host.state(*other)[0]} == {"done"}
-    assert host.commands.stop_all(known, "anna") not in (first, other)
+    assert host.commands.begin_stops(known, "anna")() not in (first, other)
 
 
 def test_who_stops_again_a_minute_later_is_in_the_audit_log_again(host, node):
     host.nodes.set_online(NODE, False)
     for _ in range(3):
         for _ in range(5):
-            host.commands.begin_stop(NODE, "home assistant")()
+            host.commands.begin_stops([host.nodes.get(NODE)], "home assistant")()
         host.later(60_000)
     [stop] = host.commands.recent(NODE)
     assert [(row[1], fields["detail"]["id"]) for row, fields in host.rows] == [
@@ -142,9 +142,9 @@ def test_who_stops_again_a_minute_later_is_in_the_audit_log_again(host, node):
 
 def test_a_stop_after_a_resume_is_a_new_one(host, node, eventually):
     known = [host.nodes.get(NODE)]
-    first = host.commands.stop_all(known, "anna")
+    first = host.commands.begin_stops(known, "anna")()
     host.send("resume")
-    assert host.commands.stop_all(known, "anna") != first
+    assert host.commands.begin_stops(known, "anna")() != first
     eventually(lambda: sorted(one.verb for one in node.commands) == ["resume", "stop", "stop"],
                10, "all")
 
@@ -154,7 +154,7 @@ def test_the_stops_of_many_are_stored_in_one_transaction(host):
         host.nodes.adopt(f"idro-b{number}", KEY)
     ran = []
     host.commands._records._database.set_trace_callback(ran.append)
-    ids = host.commands.stop_all(host.nodes.all(), "anna")
+    ids = host.commands.begin_stops(host.nodes.all(), "anna")()
     host.commands._records._database.set_trace_callback(None)
     assert [one for one in ran if one in ("BEGIN IMMEDIATE", "COMMIT")] == [
         "BEGIN IMMEDIATE", "COMMIT"]
@@ -168,7 +168,7 @@ def test_a_node_forgotten_meanwhile_fails_no_stop_of_the_others(host, node, even
     host.nodes.set_online("idro-new", True)
     known = host.nodes.all()
     host.commands.forget("idro-new")
-    [command_id] = host.commands.stop_all(known, "anna")
+    [command_id] = host.commands.begin_stops(known, "anna")()
     assert host.state(command_id) == ("pending", None)
     eventually(lambda: [one.id for one in node.commands] == [command_id], 10, "the stop")
 

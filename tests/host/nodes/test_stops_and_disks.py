@@ -75,8 +75,8 @@ def test_no_node_of_unknown_uptime_delays_the_stops_of_others(host, node, other,
         release.wait()
 
     host.epoch = busy
-    stops = [threading.Thread(target=host.commands.stop_all, args=(host.nodes.all(), by))
-             for by in ("anna", "bob")]
+    stops = [threading.Thread(target=lambda by=by: host.commands.begin_stops(
+        host.nodes.all(), by)()) for by in ("anna", "bob")]
     try:
         stops[0].start()
         assert asked.wait(60)
@@ -101,7 +101,7 @@ def test_a_failed_look_up_of_an_uptime_fails_no_stop(host, node, other, mosquitt
     late.start()
     eventually(late.is_ready.is_set, 10, "the other node")
     host.nodes.set_info(other, late.info())
-    first, second = host.commands.stop_all(host.nodes.all(), "anna")
+    first, second = host.commands.begin_stops(host.nodes.all(), "anna")()
     assert (host.state(first), host.state(second)) == (
         ("pending", None), ("pending", Reason("boot_unknown")))
     eventually(lambda: node.commands, 5, "the stop of the first")

@@ -21,6 +21,7 @@ from idroserra.pki.broker_ca import HOST
 from idroserra.recipes.runner import RecipeRunner
 from idroserra.web.middleware import connection_limits, request_limits
 from idroserra.web.routing import MOST_READING_THREADS
+from idroserra.web.threads import URGENT_THREADS
 from support.adopted_nodes import adopt_nodes
 from support.line_rig import NODES, Rig, trusting
 from support.paho_node import PahoNode
@@ -286,6 +287,20 @@ def test_commands_whose_audit_rows_wait_leave_threads_to_a_stop(host):
             stop = pool.submit(new_client(host, operator).post, path, json=STOP)
             wait_until(lambda: "stop" in [one.verb for one in node.commands], 5, "the stop")
         assert {one.result().status_code for one in [*slow, stop]} == {202}
+
+
+@pytest.mark.parametrize(("path", "request_json"), [
+    ("/api/nodes/idro-a/commands", STOP), ("/api/stop", {})])
+def test_stops_that_wait_for_the_disk_delay_no_further_stop(host, path, request_json):
+    node = host.node("idro-a")
+    people = [f"anna-{number}" for number in range(2 * URGENT_THREADS)]
+    sessions = [host.session_of(Role.OPERATOR, name) for name in people]
+    with ThreadPoolExecutor(len(people)) as pool:
+        with host.service.commands._lock:  # a disk that does not answer
+            stops = [pool.submit(new_client(host, session).post, path, json=request_json)
+                     for session in sessions]
+            wait_until(lambda: {one.by for one in node.commands} == set(people), 5, "every stop")
+        assert {one.result().status_code for one in stops} == {202}
 
 
 def test_a_visitor_who_waits_for_the_users_holds_up_no_other_request(host):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -39,7 +40,7 @@ from idroserra.web.context import WebContext
 from idroserra.web.middleware.authentication import identify
 from idroserra.web.node_view import NodeViews, config_json, event_json
 from idroserra.web.routing import BadRequest, Param, Routes
-from idroserra.web.threads import run_in_thread, urgent_threads
+from idroserra.web.threads import run_in_thread, stop_and_record
 
 MOST_CHANNELS = 32
 MOST_COLUMNS = 4_000
@@ -170,20 +171,22 @@ def _add_actions(router: Routes, commands: Commands, nodes: Nodes, views: NodeVi
     @router.post("/nodes/{node}/commands", status=202, answer=CommandOut)
     async def send(node: str, body: CommandIn) -> dict[str, Any]:
         """Send a command to a node. GET /api/commands/{id} returns its state."""
-        def begin() -> dict[str, Any]:
-            if body.verb in FRESH_VERBS:
-                check_recent_password()
-            if body.verb == CERTIFICATE:
-                raise BadRequest("verb: certificate: PUT /api/nodes/NODE/certificate")
-            if body.ends is not None and body.verb != "resume":
-                raise BadRequest("ends: only a resume has it")
-            command_id = commands.send(
-                node, body.verb, body.args, body.by, body.ttl_ms, command_id=body.id,
-                until_unix_ms=body.until_unix_ms,
-                is_current=lambda: body.ends in (None, views.hold(node)))
-            return command_json(commands.state(command_id))
+        if body.verb == "stop":
+            return await stop_and_record(lambda: begin_stop(node, body))
+        return await run_in_thread(lambda: send_other(node, body))
 
-        return await run_in_thread(begin, urgent_threads() if body.verb == "stop" else None)
+    def begin_stop(node: str, body: CommandIn) -> Callable[[], dict[str, Any]]:
+        _check(body)
+        protocol.check_args("stop", body.args)
+        record = commands.begin_stop(node, body.by, body.id)
+        return lambda: command_json(commands.state(record()))
+
+    def send_other(node: str, body: CommandIn) -> dict[str, Any]:
+        _check(body)
+        return command_json(commands.state(commands.send(
+            node, body.verb, body.args, body.by, body.ttl_ms, command_id=body.id,
+            until_unix_ms=body.until_unix_ms,
+            is_current=lambda: body.ends in (None, views.hold(node)))))
 
     @router.get("/commands/{command_id}", answer=CommandOut)
     def command(command_id: str) -> dict[str, Any]:
@@ -206,6 +209,15 @@ def _add_actions(router: Routes, commands: Commands, nodes: Nodes, views: NodeVi
         """Keep the settings of the node; forget those of a restored backup."""
         commands.keep_own_settings(node)
         return config_json(nodes.get(node))
+
+
+def _check(body: CommandIn) -> None:
+    if body.verb in FRESH_VERBS:
+        check_recent_password()
+    if body.verb == CERTIFICATE:
+        raise BadRequest("verb: certificate: PUT /api/nodes/NODE/certificate")
+    if body.ends is not None and body.verb != "resume":
+        raise BadRequest("ends: only a resume has it")
 
 
 class UnknownCommand(NotFound):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -26,7 +27,7 @@ from idroserra.web.api.schemas import AskedBy, CommandOut, Out, error_replies
 from idroserra.web.context import WebContext
 from idroserra.web.node_view import wall_unix_ms
 from idroserra.web.routing import Routes
-from idroserra.web.threads import run_in_thread, urgent_threads
+from idroserra.web.threads import stop_and_record
 
 SitePath = Annotated[str, Meta(max_length=MAX_CHARS, description="The site's name.")]
 
@@ -53,24 +54,29 @@ def stops_router(context: WebContext) -> Routes:
     @router.post("/stop", status=202, answer=StopsOut)
     async def stop_all(body: StopIn) -> dict[str, Any]:
         """Stop all dosing at every node."""
-        return await run_in_thread(lambda: _stop(context, notes, None, body.by), urgent_threads())
+        return await stop_and_record(lambda: _begin_stop(context, notes, None, body.by))
 
     @router.post("/sites/{site}/stop", status=202, answer=StopsOut)
     async def stop_site(site: SitePath, body: StopIn) -> dict[str, Any]:
         """Stop all dosing at every node of a site."""
-        return await run_in_thread(lambda: _stop(context, notes, site, body.by), urgent_threads())
+        return await stop_and_record(lambda: _begin_stop(context, notes, site, body.by))
 
     return router
 
 
-def _stop(
+def _begin_stop(
     context: WebContext, notes: _StopNotes, site: str | None, by: str
-) -> dict[str, Any]:
+) -> Callable[[], dict[str, Any]]:
     nodes = context.nodes.peek_at(site)
-    ids = context.commands.stop_all(nodes, by)
-    with suppress(HostError):  # a full disk: the nodes' own events tell of the stop
-        notes.write(site, nodes, by)
-    return {"commands": [command_json(context.commands.state(one)) for one in ids]}
+    record_stops = context.commands.begin_stops(nodes, by)
+
+    def record() -> dict[str, Any]:
+        ids = record_stops()
+        with suppress(HostError):  # a full disk: the nodes' own events tell of the stop
+            notes.write(site, nodes, by)
+        return {"commands": [command_json(context.commands.state(one)) for one in ids]}
+
+    return record
 
 
 class _StopNotes:
