@@ -2,8 +2,8 @@
 
 Settings wait for a choice (nodes.restored), recipes are paused, roll-outs cancelled, commands
 without an answer ended, sessions logged out. What protects stays as it is now: revoked
-certificates stay revoked, newer ones can be revoked, and stops that wait for their node still
-wait.
+certificates, tokens and users that were withdrawn stay so, newer certificates can be revoked, and
+stops that wait for their node still wait.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from cryptography import x509
 
 from idroserra.backup.archive import BackupError
+from idroserra.backup.withdrawn_access import withdraw_access
 from idroserra.broker import cluster
 from idroserra.broker.certificates import folder_of
 from idroserra.core.errors import ConfigError, StoreUnavailable
@@ -63,6 +64,7 @@ def hold_back(
                         database.execute(change)
         _keep_stops(state, folder / "state.db", now, report)
         _keep_certificates(folder_of(staging), folder_of(folder), report)
+        withdraw_access(staging, folder, report)
     except (sqlite3.Error, StoreUnavailable, ConfigError, ValueError) as error:
         raise BackupError(f"not restored: {error}") from error
 
