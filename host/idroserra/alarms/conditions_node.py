@@ -37,6 +37,8 @@ def silent(
     if seen is None:
         yield _found(rule, node, False, Reason("never_heard"))
         return
+    if since is not None and seen - snapshot.now_unix_ms > limit_ms:
+        seen = since  # heard before the clock was set back
     age_ms = max(0, snapshot.now_unix_ms - seen)
     reason = Reason("last_heard", age_ms=age_ms)
     if age_ms <= limit_ms:  # the last will is immediate; the on-delay allows for a reconnect

@@ -94,7 +94,8 @@ class SnapshotBuilder:
             return None
         self._lost_unix_ms = None
         is_long = lost is not None and not 0 <= now_unix_ms - lost <= SHORT_BREAK_MS
-        if self._since_unix_ms is None or is_long:
+        since = self._since_unix_ms
+        if since is None or since > now_unix_ms or is_long:  # or the clock was set back
             self._since_unix_ms = now_unix_ms
         return self._since_unix_ms
 

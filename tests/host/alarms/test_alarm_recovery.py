@@ -132,3 +132,36 @@ def test_a_connection_that_breaks_every_minute_hides_no_silent_node(host, tmp_pa
             broker["state"] = "connecting: refused" if second % 60 < 3 else "connected"
             alarms.step(builder.build(host.unix_ms, {}, lambda _node: {}))
         assert "node_silent/idro-a" in {one.key for one in alarms.all() if one.is_annunciated}
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_clock_that_is_set_back_hides_no_silent_node(host, tmp_path, is_restarted):
+    """As of a machine without a clock battery that starts with the time of its last shutdown."""
+    service = host.service
+    sources = service._alarm_sources()._replace(
+        counts=lambda: {**service.counts(), "broker": {"state": "connected"}})
+    builder = SnapshotBuilder(sources)
+    with closing(AlarmDatabase(tmp_path / "others.db")) as database:
+        alarms = AlarmEngine(load_rules(), database)
+        for minute in range(20):
+            alarms.step(builder.build(host.unix_ms, {}, lambda _node: {}))
+            host.unix_ms += MINUTE_MS
+            if minute == 2:
+                host.unix_ms -= 6 * 60 * MINUTE_MS
+                builder = SnapshotBuilder(sources) if is_restarted else builder
+        assert "node_silent/idro-a" in {one.key for one in alarms.all() if one.is_annunciated}
+
+
+def test_a_node_that_was_heard_since_the_clock_was_set_back_is_not_silent(host, tmp_path):
+    builder = SnapshotBuilder(host.service._alarm_sources()._replace(
+        counts=lambda: {**host.service.counts(), "broker": {"state": "connected"}}))
+    with closing(AlarmDatabase(tmp_path / "others.db")) as database:
+        alarms = AlarmEngine(load_rules(), database)
+        for minute in range(60):
+            alarms.step(builder.build(host.unix_ms - 2, {}, lambda _node: {}))
+            host.unix_ms += MINUTE_MS
+            if minute == 30:
+                host.unix_ms -= 6 * 60 * MINUTE_MS
+            host.connect(online=True)  # later than the snapshot by two milliseconds
+        assert [one.key for one in alarms.all() if one.rule.name == "node_silent"
+                and one.is_annunciated] == []
