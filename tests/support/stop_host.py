@@ -1,5 +1,7 @@
 """Registry and commands of a host on a real broker, for tests of stops."""
 
+import threading
+
 from idro.protocol.messages import Ack
 from idro.protocol.reason import Reason
 from idroserra.auth.clock import Uptime
@@ -26,7 +28,7 @@ class Wall:
 
 
 class Host:
-    """Registry and commands of a host, without its threads."""
+    """Registry and commands of a host, without its threads but that of look-ups."""
 
     def __init__(self, folder, port):
         self.wall, self.folder, self.rows = Wall(), folder, []
@@ -44,8 +46,12 @@ class Host:
             lambda node, boot_id: self.epoch(),
             lambda *row, **more: self.rows.append((row, more)),
             uptime=lambda: Uptime("boot", self.up_ms))
+        self._looks = threading.Thread(target=self.commands.stop_loops.run_look_ups)
+        self._looks.start()
 
     def close(self):
+        self.commands.stop_loops.end()
+        self._looks.join(60)
         self.commands.close()
         self.nodes.close()
 
@@ -63,4 +69,4 @@ class Host:
         self.wall.unix_ms += by_ms
         self.up_ms += by_ms
         self.commands.end_overdue()
-        self.commands.repeat_stops()
+        self.commands.stop_loops.repeat_stops()

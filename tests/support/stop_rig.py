@@ -26,9 +26,10 @@ from idroserra.core.errors import StoreUnavailable
 from idroserra.ingest.handler import LastMessage
 from idroserra.mqtt.connection import IncomingMessage
 from idroserra.nodes.command_messages import mac_of
-from idroserra.nodes.commands import REPEAT_S, Commands
+from idroserra.nodes.commands import Commands
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.registry import Nodes
+from idroserra.nodes.stop_loops import REPEAT_S
 from idroserra.server.message_handler import HostMessageHandler
 from idroserra.setpoints.history import SettingsHistory
 from idrosim.board.clock import VirtualClock
@@ -181,7 +182,8 @@ class HostSide:
         while True:
             await asyncio.get_running_loop().pause_ms(round(1_000 * REPEAT_S))
             if self.is_running:
-                self.commands.repeat_stops()
+                self.commands.stop_loops.look_up_boots()
+                self.commands.stop_loops.repeat_stops()
                 self.commands.end_overdue()
 
 

@@ -94,9 +94,7 @@ class Bridge:
         self._audit = audit  # of refusals; Commands records what is sent
         self._stopping = threading.Event()
         self._incoming: queue.Queue[_Incoming] = queue.Queue(MAX_WAITING)
-        # After a stop is sent; each may wait for a file, and neither delays a stop.
-        self._look_ups: ThreadPoolExecutor
-        self._records: ThreadPoolExecutor
+        self._records: ThreadPoolExecutor  # of stops: it may wait for a file, and delays no stop
         self._announce_at_s: float | None = None
         self._published: dict[str, bytes] = {}
         self._announced: set[str] = set()  # nodes with a device
@@ -108,7 +106,7 @@ class Bridge:
         """Serve until stop(). Reconnects automatically. It may run again after an exception."""
         set_locale(Locale(self._config.language))  # of this thread
         subscription = self._live.subscribe()
-        self._look_ups, self._records = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._records = ThreadPoolExecutor(1)
         self._client.connect_async(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S)
         self._client.loop_start()
         try:
@@ -117,7 +115,6 @@ class Bridge:
         finally:
             self._live.unsubscribe(subscription)
             stop_client(self._client)
-            self._look_ups.shutdown()
             self._records.shutdown()
 
     def stop(self) -> None:
@@ -286,17 +283,13 @@ class Bridge:
             self._answer(wanted.node, what, "refused", error_text(error))
 
     def _stop_node(self, message: _Incoming) -> None:
-        """Send a stop at once; threads of their own do what may wait for the disk."""
+        """Send a stop at once; a thread of its own does what may wait for the disk."""
         node = self._node_of(message)
         if node is not None and node.is_adopted:
-            record = self._commands.begin_stops([node], BY)
-            waiting: list[Future[Any]] = [
-                self._look_ups.submit(self._commands.look_up_boots),
-                self._records.submit(record)]
+            waiting: Future[Any] = self._records.submit(self._commands.begin_stops([node], BY))
         else:
-            waiting = [self._records.submit(self._refuse_stop, message)]
-        for one in waiting:
-            one.add_done_callback(Future.result)  # logs what it raised
+            waiting = self._records.submit(self._refuse_stop, message)
+        waiting.add_done_callback(Future.result)  # logs what it raised
 
     def _refuse_stop(self, message: _Incoming) -> None:
         """Publish why a stop is refused, in the language of Home Assistant."""

@@ -8,7 +8,6 @@ replaces it: what the node did is the truth. Stops are repeated: nodes/pending_s
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -34,12 +33,12 @@ from idroserra.nodes.node import Node
 from idroserra.nodes.pending_stops import PendingStops
 from idroserra.nodes.registry import Nodes
 from idroserra.nodes.report_audit import ReportAuditLimit
+from idroserra.nodes.stop_loops import StopLoops
 
 TTL_MS = 30_000
 HIGHEST_TTL_MS = 60_000
 ANSWER_GRACE_MS = 5_000
 CONFIG_AGAIN_MS = 60_000
-REPEAT_S = 0.5  # between two looks for stops that are due
 
 
 class DuplicateCommandId(Conflict):
@@ -68,7 +67,7 @@ class Commands:
         self._stops = PendingStops(
             nodes, link, self._messages, uptime, [one for one in pending if one.verb == "stop"])
         self.stop_mark, self.stop_waits = self._stops.mark, self._stops.waits  # of a node
-        self._ending = threading.Event()
+        self.stop_loops = StopLoops(self._stops, self._publish_live)
         self._config_sent_unix_ms: dict[str, int] = {}
         self._report_rows = ReportAuditLimit()
         self._keys = KeyTrials(nodes, audit)
@@ -98,23 +97,24 @@ class Commands:
                 node, verb, args, by, ttl_ms, None, command_id, until_unix_ms, is_current)
 
     def begin_stop(self, node: str, by: str, command_id: str | None = None) -> Callable[[], str]:
-        """Send a stop before anything is written; return what records it, which may wait for the
-        disk, returns its id and raises as send() does."""
+        """Send a stop before anything is written; return what records it, or refuses it for an
+        unknown node, and returns its id. That may wait for the disk. Raises ProtocolError."""
+        protocol.check_by(by)
         known = self._nodes.peek(node)
         if known is None or not known.is_adopted:
             return lambda: self._begin(node, "stop", {}, by, TTL_MS, None, command_id)
-        protocol.check_by(by)
         wanted = self._stops.new(node, by, command_id)
         is_new = self._stops.add(wanted)
+        self.stop_loops.wake()
 
         def record() -> str:
             if is_new:
-                self.look_up_boots()
                 self._audit_request(wanted)
                 self._store_stop(wanted)
             else:
                 self._is_sent(wanted.id, node, "stop", {}, by)
             return wanted.id
+
         return record
 
     def begin_stops(self, nodes: Iterable[Node], by: str) -> Callable[[], list[str]]:
@@ -127,9 +127,9 @@ class Commands:
         known = list(nodes)
         sent = {one.node: self._stops.add_or_repeat(one.node, by)
                 for one in known if one.is_adopted}
+        self.stop_loops.wake()
 
         def record() -> list[str]:
-            self.look_up_boots()
             self._record_stops([stop for stop, is_recorded in sent.values() if is_recorded])
             ids = []
             for one in known:
@@ -137,6 +137,7 @@ class Commands:
                     ids.append(sent[one.node][0].id if one.node in sent
                                else self.begin_stop(one.node, by)())
             return ids
+
         return record
 
     def _record_stops(self, commands: list[CommandState]) -> None:
@@ -259,26 +260,6 @@ class Commands:
         for stop in self._stops.end_overdue():
             self._store(stop)
         self._records.save_unsaved(self._uptime().ms)
-        self.look_up_boots()
-
-    def run(self) -> None:
-        """Repeat stops until end(). The loop of one thread, which nothing else delays."""
-        while not self._ending.wait(REPEAT_S):
-            self.repeat_stops()
-
-    def end(self) -> None:
-        """End run(). Unanswered stops are repeated after the next start."""
-        self._ending.set()
-
-    def repeat_stops(self) -> None:
-        """Send the stops that are due again."""
-        for stop in self._stops.repeat():
-            self._publish_live(stop)
-
-    def look_up_boots(self) -> None:
-        """Send the stops that waited for the uptime of their node, which is in the spool."""
-        for stop in self._stops.look_up_boots():
-            self._publish_live(stop)
 
     def set_config(self, node: str, changes: Mapping[str, Any], by: str) -> int:
         """Change settings of a node and return the new rev; its report shows the outcome.
@@ -337,7 +318,9 @@ class Commands:
         self._live.forget(node)
 
     def close(self) -> None:
-        """Close the file."""
+        """Store the stops whose recording was cut short, and close the file."""
+        for stop in self._stops.all():
+            self._records.store(stop)
         self._records.close()
 
     def _publish(

@@ -115,6 +115,11 @@ class PendingStops:
         with self._lock:
             return any(one.command.node == node for one in self._waiting.values())
 
+    def all(self) -> list[CommandState]:
+        """Return the stops without an answer, oldest first."""
+        with self._lock:
+            return [one.command for one in self._waiting.values()]
+
     def get(self, command_id: str) -> CommandState | None:
         """Return a stop that waits or has ended lately, or None."""
         with self._lock:

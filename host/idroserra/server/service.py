@@ -181,7 +181,8 @@ class Service:
             _log.info("%d records that were unreadable can now be read", read)
         loops = [
             ("writer", self._writer.run), ("upkeep", self._maintenance.run),
-            ("ingest", self._ingest.run), ("stops", self.commands.run),
+            ("ingest", self._ingest.run), ("stops", self.commands.stop_loops.run),
+            ("stops of unknown uptime", self.commands.stop_loops.run_look_ups),
             ("settings", self.settings_history.run),
             ("recipes", self.recipes.run), ("updates", self.updates.run),
             ("alarms", self.alarms.run),
@@ -216,7 +217,7 @@ class Service:
         self.foreign.stop()
         self.other_hosts.stop()
         self.alarms.stop()
-        self.commands.end()
+        self.commands.stop_loops.end()
         self._ingest.stop()
         self._ingest.confirmations.stop()
         if self.standby is not None:

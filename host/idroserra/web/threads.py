@@ -45,7 +45,7 @@ def audit_threads_of(scope: Scope) -> CapacityLimiter | None:
     """Return the threads in which a request is audited; None: those of all.
 
     No row is written where stops are checked and sent: it may wait for a slow disk."""
-    return record_threads() if _may_stop(scope) else threads_of(scope)
+    return audit_threads() if _may_stop(scope) else threads_of(scope)
 
 
 def _may_stop(scope: Scope) -> bool:
@@ -60,7 +60,13 @@ def urgent_threads() -> CapacityLimiter:
 
 @cache
 def record_threads() -> CapacityLimiter:
-    """The threads that record stops, and the audit rows of stops and other commands."""
+    """The threads that record stops."""
+    return CapacityLimiter(URGENT_THREADS)
+
+
+@cache
+def audit_threads() -> CapacityLimiter:
+    """The threads of the audit rows of stops and other commands."""
     return CapacityLimiter(URGENT_THREADS)
 
 

@@ -21,6 +21,7 @@ def host(tmp_path, mosquitto, node, eventually):
     host.nodes.adopt(NODE, KEY)
     host.nodes.set_info(NODE, node.info())
     host.nodes.set_online(NODE, True)
+    host.nodes.set_uptime(NODE, node.boot_id, 10_000, host.wall.unix_ms)
     host.link.start()
     eventually(lambda: host.link.is_connected and node.is_ready.is_set(), 10, "both")
     yield host

@@ -83,7 +83,7 @@ def test_no_node_of_unknown_uptime_delays_the_stops_of_others(host, node, other,
         stops[1].start()
         eventually(lambda: len(node.commands) == 2, 5, "both stops of the first node")
         host.wall.unix_ms += STOP_AGAIN_MS
-        host.commands.repeat_stops()
+        host.commands.stop_loops.repeat_stops()
         eventually(lambda: len(node.commands) == 3, 5, "its stop again")
     finally:
         release.set()
@@ -106,7 +106,6 @@ def test_a_failed_look_up_of_an_uptime_fails_no_stop(host, node, other, mosquitt
         ("pending", None), ("pending", Reason("boot_unknown")))
     eventually(lambda: node.commands, 5, "the stop of the first")
     host.epoch = lambda: host.wall.unix_ms - 10_000
-    host.commands.end_overdue()
     eventually(lambda: late.commands, 5, "the stop of the other, once its uptime is known")
     assert host.state(second) == ("pending", None)
     late.stop()

@@ -286,6 +286,9 @@ def test_commands_whose_audit_rows_wait_leave_threads_to_a_stop(host):
             wait_until(lambda: running(Audit.add) >= 8, 60, "their rows wait")
             stop = pool.submit(new_client(host, operator).post, path, json=STOP)
             wait_until(lambda: "stop" in [one.verb for one in node.commands], 5, "the stop")
+            commands = host.service.commands
+            wait_until(lambda: "stop" in [one.verb for one in commands.recent("idro-a")], 5,
+                       "it is stored")
         assert {one.result().status_code for one in [*slow, stop]} == {202}
 
 
