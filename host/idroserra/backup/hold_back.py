@@ -2,8 +2,8 @@
 
 Settings wait for a choice (nodes.restored), recipes are paused, roll-outs cancelled, commands
 without an answer ended, sessions logged out. What protects stays as it is now: revoked
-certificates, tokens and users that were withdrawn stay so, newer certificates can be revoked, and
-stops that wait for their node still wait.
+certificates and tokens stay revoked, people who are locked out stay so, newer certificates can be
+revoked, and stops that wait for their node still wait.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""A restore brings no token and no user back that was withdrawn since the backup."""
+"""A restore brings no token back that was revoked since the backup, and no one who was locked out.
+"""
 
 from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
 
+from idroserra.auth.errors import LockedOut
 from idroserra.auth.roles import Role
 from idroserra.auth.service import AuthService
 from idroserra.backup.create import make_backup
@@ -12,6 +14,7 @@ from idroserra.backup.restore import restore
 from idroserra.core.config import load_config
 from support.real_host import PASSWORD
 
+ISSUER = "https://id.example"
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 
 
@@ -43,51 +46,73 @@ def restored(tmp_path, folder):
                 [one.name for one in access.tokens.all()], " ".join(said))
 
 
-def test_what_was_withdrawn_since_stays_so(tmp_path, secret):
+def test_a_token_that_was_revoked_since_stays_revoked(tmp_path, secret):
     with access_of(tmp_path / "old") as access:
         access.tokens.revoke("stolen")
         access.tokens.make("stolen", Role.VIEWER, "anna")  # another one of this name
         access.users.remove("bob")
         access.users.add("dario", Role.VIEWER, PASSWORD)
-    users, tokens, _ = restored(tmp_path, "old")
-    assert (users, tokens) == (["anna", "carla"], ["kept"])
+    users, tokens, said = restored(tmp_path, "old")
+    assert (users, tokens) == (["anna", "bob", "carla"], ["kept"])
+    assert "tokens that were revoked since the backup stay revoked: stolen" in said
+    assert "users who were removed since the backup can log in again: bob" in said
     with access_of(tmp_path / "old") as access:
         assert access.tokens.find(secret).name == "kept"
 
 
-def test_a_user_who_was_locked_out_since_stays_so(tmp_path, secret):
+def test_without_a_change_nothing_is_said(tmp_path, secret):
+    users, tokens, said = restored(tmp_path, "old")
+    assert (users, tokens) == (["anna", "bob", "carla"], ["kept", "stolen"])
+    assert "since the backup" not in said
+
+
+def test_a_person_who_was_locked_out_since_stays_so(tmp_path, secret):
+    """One who had entered before the backup, and one who entered after it."""
     with access_of(tmp_path / "old") as access:
-        access.users.enter("https://id.example", "1", "emil", Role.VIEWER)
+        access.users.enter(ISSUER, "1", "emil", Role.VIEWER)
     make_backup(load_config(None, {"site": "farm", "data_dir": str(tmp_path / "old")}),
-                tmp_path / "b.backup", with_keys=True, on_file=lambda *_: None)
+                tmp_path / "a.backup", with_keys=True, on_file=lambda *_: None)
     with access_of(tmp_path / "old") as access:
-        access.lock_out("emil", is_locked_out=True)
-    restore(tmp_path / "b.backup", tmp_path / "old", NOW, lambda _: None)
+        access.users.enter(ISSUER, "2", "flora", Role.ADMIN)
+        for name in ("emil", "flora"):
+            access.lock_out(name, is_locked_out=True)
+    restored(tmp_path, "old")
     with access_of(tmp_path / "old") as access:
-        assert access.users.get("emil").is_locked_out
+        for subject in ("1", "2"):
+            with pytest.raises(LockedOut):
+                access.users.enter(ISSUER, subject, "new", Role.ADMIN)
+        assert not [one for one in access.users.all() if one.is_locked_out
+                    and one.name not in ("emil", "flora")]
 
 
-@pytest.mark.parametrize("folder", ["new", "other"])
-def test_another_host_withdraws_nothing(tmp_path, secret, folder):
+def test_another_person_of_the_name_is_not_locked_out(tmp_path, secret):
+    with access_of(tmp_path / "old") as access:
+        access.users.remove("carla")
+        access.users.enter(ISSUER, "3", "carla", Role.VIEWER)
+        access.lock_out("carla", is_locked_out=True)
+    restored(tmp_path, "old")
+    with access_of(tmp_path / "old") as access:
+        assert not access.users.get("carla").is_locked_out
+        with pytest.raises(LockedOut):
+            access.users.enter(ISSUER, "3", "new", Role.ADMIN)
+
+
+@pytest.mark.parametrize(("folder", "is_said"), [("new", False), ("other", True)])
+def test_another_host_withdraws_nothing(tmp_path, secret, folder, is_said):
     if folder == "other":
         (tmp_path / folder).mkdir()
         with access_of(tmp_path / folder) as access:
             access.users.add("zoe", Role.ADMIN, PASSWORD)
             access.audit.add("zoe", "set up")
-    assert restored(tmp_path, folder)[:2] == (["anna", "bob", "carla"], ["kept", "stolen"])
+    users, tokens, said = restored(tmp_path, folder)
+    assert (users, tokens) == (["anna", "bob", "carla"], ["kept", "stolen"])
+    assert ("have access again: compare with what was in" in said) == is_said
 
 
-def test_an_admin_remains(tmp_path, secret):
-    with access_of(tmp_path / "old") as access:
-        access.users.add("dario", Role.ADMIN, PASSWORD)
-        for name in ("anna", "bob"):
-            access.users.remove(name)
-        access.tokens.revoke("stolen")
-    assert restored(tmp_path, "old")[:2] == (["anna", "bob", "carla"], ["kept"])
-
-
-def test_damage_in_what_is_replaced_is_reported(tmp_path, secret):
-    (tmp_path / "old" / "users.db").write_text("damaged, and longer than a header of SQLite" * 9)
+@pytest.mark.parametrize("name", ["users.db", "audit.db"])
+def test_damage_in_what_is_replaced_is_reported(tmp_path, secret, name):
+    (tmp_path / "old" / name).write_text("damaged, and longer than a header of SQLite" * 9)
     users, tokens, said = restored(tmp_path, "old")
     assert (users, tokens) == (["anna", "bob", "carla"], ["kept", "stolen"])
-    assert "tokens and users that were withdrawn since the backup are valid again" in said
+    assert f"{name}: file is not a database" in said
+    assert "have access again" in said
