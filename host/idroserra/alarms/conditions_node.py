@@ -37,18 +37,20 @@ def silent(
     if seen is None:
         yield _found(rule, node, False, Reason("never_heard"))
         return
+    was_active = is_active(Finding(rule.name, node.site, node.node, "", None, None).key)
+    is_certain = True
     if since is not None and seen - snapshot.now_unix_ms > limit_ms:
-        seen = since  # heard before the clock was set back
+        seen, is_certain = since, not was_active  # heard before the clock was set back
     age_ms = max(0, snapshot.now_unix_ms - seen)
     reason = Reason("last_heard", age_ms=age_ms)
-    if age_ms <= limit_ms:  # the last will is immediate; the on-delay allows for a reconnect
+    if age_ms <= limit_ms and is_certain:
+        # The last will is immediate; the on-delay allows for a reconnect.
         yield _found(rule, node, not node.is_online, reason)
         return
     if since is None:  # the host receives nothing: silence is no evidence
         yield _found(rule, node, True, reason)
         return
     has_waited = snapshot.now_unix_ms - since > limit_ms
-    was_active = is_active(Finding(rule.name, node.site, node.node, "", None, None).key)
     yield _found(rule, node, True if has_waited or was_active else None, reason)
 
 

@@ -59,6 +59,7 @@ class SnapshotBuilder:
         self._parts = parts
         self._since_unix_ms: int | None = None
         self._lost_unix_ms: int | None = None  # since when the broker does not answer
+        self._built_unix_ms = 0  # of the last snapshot
         self._contact_unix_ms: dict[str, int] = {}
         self._settled_unix_ms: dict[str, int] = {}
         self._rejected: dict[str, deque[tuple[int, int]]] = {}
@@ -88,14 +89,14 @@ class SnapshotBuilder:
         """Return since when messages arrive, None while they do not.
 
         A short break begins no new wait for the nodes: one a minute would hide a silent node."""
-        lost = self._lost_unix_ms
+        lost, was_set_back = self._lost_unix_ms, self._built_unix_ms - now_unix_ms > SHORT_BREAK_MS
+        self._built_unix_ms = now_unix_ms
         if not is_connected:
             self._lost_unix_ms = now_unix_ms if lost is None else lost
             return None
         self._lost_unix_ms = None
         is_long = lost is not None and not 0 <= now_unix_ms - lost <= SHORT_BREAK_MS
-        since = self._since_unix_ms
-        if since is None or since > now_unix_ms or is_long:  # or the clock was set back
+        if self._since_unix_ms is None or is_long or was_set_back:
             self._since_unix_ms = now_unix_ms
         return self._since_unix_ms
 
