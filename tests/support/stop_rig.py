@@ -28,8 +28,8 @@ from idroserra.mqtt.connection import IncomingMessage
 from idroserra.nodes.command_messages import mac_of
 from idroserra.nodes.commands import Commands
 from idroserra.nodes.live import LiveState
+from idroserra.nodes.pending_stops import REPEAT_S
 from idroserra.nodes.registry import Nodes
-from idroserra.nodes.stop_loops import REPEAT_S
 from idroserra.server.message_handler import HostMessageHandler
 from idroserra.setpoints.history import SettingsHistory
 from idrosim.board.clock import VirtualClock

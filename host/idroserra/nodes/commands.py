@@ -30,10 +30,9 @@ from idroserra.nodes.command_store import CommandStore
 from idroserra.nodes.key_trials import KeyTrials
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.node import Node
-from idroserra.nodes.pending_stops import PendingStops
+from idroserra.nodes.pending_stops import PendingStops, StopLoops
 from idroserra.nodes.registry import Nodes
 from idroserra.nodes.report_audit import ReportAuditLimit
-from idroserra.nodes.stop_loops import StopLoops
 
 TTL_MS = 30_000
 HIGHEST_TTL_MS = 60_000

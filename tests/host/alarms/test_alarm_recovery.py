@@ -192,5 +192,5 @@ def test_a_clock_that_is_set_back_makes_no_node_silent(host, clocked):
     assert clocked.run(300, hear) == 0
     for _ in range(3):
         clocked.set_back(1)
-        assert clocked.run(2) == 0  # the limit of two minutes begins anew
+        assert clocked.run(2) == 0  # the limit of two minutes begins again
         assert clocked.run(30, hear) == 0
