@@ -5,10 +5,13 @@ mosquitto saves its state once a second (a save at each change is ten times slow
 outboxes resend what it loses when it is killed.
 """
 
+import fcntl
 import os
 import random
 import socket
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from idroserra.broker.access import acl_file
@@ -19,7 +22,8 @@ _TRIES = 100
 
 
 def free_port() -> int:
-    """Return a free loopback TCP port. Raises LocalServerError.
+    """Return a free loopback TCP port, which no other process gets before this one ends. Raises
+    LocalServerError.
 
     It is outside the ephemeral range (from 32768 on Linux, from 49152 elsewhere): a client could
     get such a port before the server binds it, or connect to itself while the server is down.
@@ -27,11 +31,25 @@ def free_port() -> int:
     for port in random.sample(_SERVER_PORTS, _TRIES):
         with socket.socket() as probe:
             try:
+                _reserve(port)
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
         return port
     raise LocalServerError(f"no free port between {_SERVER_PORTS[0]} and {_SERVER_PORTS[-1]}")
+
+
+def _reserve(port: int) -> None:
+    """Keep other processes of the user from getting a port before its server binds it. Raises
+    OSError if one has it."""
+    fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+
+
+@cache
+def _reservations() -> int:
+    """A file of which a process locks one byte for each port. The locks end with the process."""
+    path = Path(tempfile.gettempdir()) / f"idroserra-ports-{os.getuid()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
 
 class Broker(LocalServer):

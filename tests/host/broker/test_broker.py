@@ -2,11 +2,14 @@
 
 import queue
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
 
+from idroserra.broker import local
 from idroserra.broker.local import Broker, free_port
 from idroserra.broker.local_server import LocalServerError
 from idroserra.mqtt.paho_client import stop_client
@@ -82,6 +85,19 @@ def test_mosquitto_delivers_no_message_across_nodes(tmp_path: Path) -> None:
     for client in (one, two, host):
         client.close()
     broker.stop()
+
+
+def test_two_processes_never_get_the_same_free_port(monkeypatch) -> None:
+    """Before a server binds it: a demo takes seconds."""
+    port = free_port()
+    monkeypatch.setattr(local.random, "sample", lambda _ports, _count: [port])
+    assert free_port() == port  # to this process it is still free
+    other = subprocess.run(
+        [sys.executable, "-c", f"""
+from idroserra.broker import local
+local.random.sample = lambda _ports, _count: range({port}, {port + 100})
+print(local.free_port())"""], capture_output=True, text=True, check=True)
+    assert port < int(other.stdout) < port + 100
 
 
 def test_a_free_port_is_none_that_the_system_gives_to_a_client() -> None:
