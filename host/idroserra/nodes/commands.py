@@ -318,8 +318,9 @@ class Commands:
 
     def close(self) -> None:
         """Store the stops whose recording was cut short, and close the file."""
-        for stop in self._stops.all():
-            self._records.store(stop)
+        with self._records.together():  # a resume comes wholly before or after
+            for stop in self._stops.all():
+                self._records.store(stop)
         self._records.close()
 
     def _publish(
