@@ -17,6 +17,8 @@ Watch = Callable[[Rule, Snapshot, NodeSnapshot, IsActive], Iterator[Finding]]
 # Watches that do not depend on earlier events.
 NEEDS_NO_EVENTS = ("silent", "clock_off", "settings_refused", "recipe_held", "bus_dead",
                    "calibration", "update_failed", "micropython", "psram", "cpu")
+# A message may be later than the snapshot by this much, as after a small correction of the clock.
+_AHEAD_MS = 20_000
 # Faults of a sensor that does not answer; other faults concern the single sensor.
 _DEAD = ("no_ack", "timeout", "crc", "power_on_value")
 
@@ -39,8 +41,9 @@ def silent(
         return
     was_active = is_active(Finding(rule.name, node.site, node.node, "", None, None).key)
     is_certain = True
-    if since is not None and seen - snapshot.now_unix_ms > limit_ms:
-        seen, is_certain = since, not was_active  # heard before the clock was set back
+    if since is not None and not since <= seen <= snapshot.now_unix_ms + _AHEAD_MS:
+        # Heard before messages began to arrive, or before the clock was set back.
+        seen, is_certain = min(seen, since), not was_active
     age_ms = max(0, snapshot.now_unix_ms - seen)
     reason = Reason("last_heard", age_ms=age_ms)
     if age_ms <= limit_ms and is_certain:

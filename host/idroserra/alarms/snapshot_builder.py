@@ -91,12 +91,14 @@ class SnapshotBuilder:
         A short break begins no new wait for the nodes: one a minute would hide a silent node."""
         lost, was_set_back = self._lost_unix_ms, self._built_unix_ms - now_unix_ms > SHORT_BREAK_MS
         self._built_unix_ms = now_unix_ms
+        if was_set_back:
+            self._since_unix_ms = None
         if not is_connected:
             self._lost_unix_ms = now_unix_ms if lost is None else lost
             return None
         self._lost_unix_ms = None
         is_long = lost is not None and not 0 <= now_unix_ms - lost <= SHORT_BREAK_MS
-        if self._since_unix_ms is None or is_long or was_set_back:
+        if self._since_unix_ms is None or is_long:
             self._since_unix_ms = now_unix_ms
         return self._since_unix_ms
 

@@ -138,23 +138,23 @@ class Clocked:
     """Alarms of `host`, evaluated each minute, whose clock a test sets back."""
 
     def __init__(self, host, database):
-        self._host = host
+        self._host, self.broker = host, {"state": "connected"}
         self._sources = host.service._alarm_sources()._replace(
-            counts=lambda: {**host.service.counts(), "broker": {"state": "connected"}})
+            counts=lambda: {**host.service.counts(), "broker": self.broker})
         self.alarms = AlarmEngine(load_rules(), database)
         self.restart()
 
     def restart(self):
         self._builder = SnapshotBuilder(self._sources)
 
-    def set_back(self, hours):
-        self._host.unix_ms -= 60 * hours * MINUTE_MS
+    def set_back(self, hours, minutes=0):
+        self._host.unix_ms -= (60 * hours + minutes) * MINUTE_MS
 
-    def run(self, minutes, each=lambda: None):
-        """Return in how many of the minutes the node counted as silent."""
+    def run(self, minutes, each=lambda: None, seconds=60):
+        """Return in how many of the minutes, or of so many seconds, the node counted as silent."""
         silent = 0
         for _ in range(minutes):
-            self._host.unix_ms += MINUTE_MS
+            self._host.unix_ms += 1_000 * seconds
             each()  # later than the snapshot by two milliseconds
             self.alarms.step(self._builder.build(self._host.unix_ms - 2, {}, lambda _node: {}))
             silent += "node_silent/idro-a" in {
@@ -179,10 +179,20 @@ def test_a_clock_that_is_set_back_hides_no_silent_node(clocked, is_restarted):
     assert clocked.run(20) >= 14
 
 
-def test_a_clock_that_is_set_back_ends_no_alarm(clocked):
+@pytest.mark.parametrize("minutes_back", [6 * 60, 20, 19])
+def test_a_clock_that_is_set_back_ends_no_alarm(clocked, minutes_back):
     assert clocked.run(20) >= 14
-    clocked.set_back(6)
+    clocked.set_back(0, minutes_back)
     assert clocked.run(20) == 20
+
+
+def test_a_clock_that_is_set_back_as_the_broker_goes_hides_no_silent_node(clocked):
+    assert clocked.run(1) == 0
+    clocked.set_back(6)
+    clocked.broker["state"] = "connecting: refused"
+    clocked.run(1, seconds=1)
+    clocked.broker["state"] = "connected"
+    assert clocked.run(20) >= 14
 
 
 def test_a_clock_that_is_set_back_makes_no_node_silent(host, clocked):
