@@ -28,10 +28,11 @@ def free_port() -> int:
     It is outside the ephemeral range (from 32768 on Linux, from 49152 elsewhere): a client could
     get such a port before the server binds it, or connect to itself while the server is down.
     """
+    reservations = _reservations()
     for port in random.sample(_SERVER_PORTS, _TRIES):
         with socket.socket() as probe:
             try:
-                _reserve(port)
+                fcntl.lockf(reservations, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
@@ -39,17 +40,15 @@ def free_port() -> int:
     raise LocalServerError(f"no free port between {_SERVER_PORTS[0]} and {_SERVER_PORTS[-1]}")
 
 
-def _reserve(port: int) -> None:
-    """Keep other processes of the user from getting a port before its server binds it. Raises
-    OSError if one has it."""
-    fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
-
-
 @cache
 def _reservations() -> int:
-    """A file of which a process locks one byte for each port. The locks end with the process."""
-    path = Path(tempfile.gettempdir()) / f"idroserra-ports-{os.getuid()}"
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    """A file of which a process locks one byte for each port, so that no other process of the user
+    gets it before its server binds it. The locks end with the process. Raises LocalServerError."""
+    try:
+        path = Path(tempfile.gettempdir()) / f"idroserra-ports-{os.getuid()}"
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise LocalServerError(f"no free port can be kept: {error}") from None
 
 
 class Broker(LocalServer):

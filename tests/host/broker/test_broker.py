@@ -100,6 +100,13 @@ print(local.free_port())"""], capture_output=True, text=True, check=True)
     assert port < int(other.stdout) < port + 100
 
 
+def test_without_a_folder_for_temporary_files_the_error_names_it(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(local.tempfile, "gettempdir", lambda: str(tmp_path / "none"))
+    monkeypatch.setattr(local, "_reservations", local._reservations.__wrapped__)
+    with pytest.raises(LocalServerError, match="no free port can be kept: .*/none/"):
+        free_port()
+
+
 def test_a_free_port_is_none_that_the_system_gives_to_a_client() -> None:
     ports = [free_port() for _ in range(200)]
     assert len(set(ports)) > 100
