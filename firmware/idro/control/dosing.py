@@ -216,8 +216,8 @@ def _decide_ph(ph, values, state, now_ms, headroom):
         # The shortest dose may go beyond the target: waiting for more to correct, pH leaves the
         # band in a small tank with strong acid.
         max_ul += int(0.5 * deadband * ul_per_ph)
-    else:  # an old probe takes pH little beyond the target
-        max_ul = 6 * max_ul // 10
+    elif off <= _AGAIN_RATIO * deadband:  # where only fills are a reason to dose
+        max_ul = 9 * max_ul // 10
     wanted_ul = int(needed * ul_per_ph / response.trial(actuator)) // 2
     if state.trial_ul and state.correcting == actuator:
         wanted_ul = min(wanted_ul, int(_GROWTH * state.trial_ul))
