@@ -44,6 +44,14 @@ def test_a_note_and_a_refusal_move_no_cursor(host):
     assert all(char.isprintable() for char in refused.stderr.replace("\n", "")), refused.stderr
 
 
+def test_no_path_of_the_settings_moves_the_cursor_of_the_doctor(tmp_path):
+    config = tmp_path / "host.toml"
+    config.write_text(f'data_dir = "{tmp_path}/x\\u001b[2J\\u202ey"\n')
+    shown = idroserra("doctor", "--config", str(config)).stdout
+    assert "x\\x1b[2J\\u202ey" in shown.replace("\n", "")
+    assert all(char.isprintable() for char in shown.replace("\n", "")), repr(shown)
+
+
 def test_a_line_of_the_hosts_own_log_is_one_line():
     out = io.StringIO()
     handler = logging.StreamHandler(out)

@@ -76,6 +76,39 @@ def test_publishes_and_receives_with_the_retain_flag(mosquitto):
     ]
 
 
+def test_a_message_with_given_bytes_is_taken_before_the_others(mosquitto):
+    async def scene():
+        reader = await connected(mosquitto.port, options("reader"))
+        await reader.subscribe("t")
+        sender = await connected(mosquitto.port, options("sender"))
+        for payload in (b"dose 1", b"dose 2", b"stop", b"dose 3"):
+            await sender.publish("t", payload)
+        await sender._wait_until(lambda: sender.is_acknowledged)
+        await reader._wait_until(lambda: len(reader._inbox) == 4)
+        taken = [reader.take_message(b"stop").payload for _ in range(4)]
+        await sender.close()
+        await reader.close()
+        return taken
+
+    assert run(scene()) == [b"stop", b"dose 1", b"dose 2", b"dose 3"]
+
+
+def test_a_message_sent_first_passes_all_that_wait(mosquitto):
+    async def scene():
+        reader = await connected(mosquitto.port, options("reader"))
+        await reader.subscribe("t")
+        sender = await connected(mosquitto.port, options("sender"))
+        while sender.has_room:  # nothing leaves before this task waits
+            await sender.publish("t", b"record")
+        sender.publish_first("t", b"answer")
+        first = (await next_message(reader)).payload
+        await sender.close()
+        await reader.close()
+        return first
+
+    assert run(scene()) == b"answer"
+
+
 @pytest.mark.parametrize("politely", [False, True])
 def test_the_will_is_published_unless_disconnected_cleanly(mosquitto, politely):
     async def scene():

@@ -193,6 +193,19 @@ def test_a_changed_calibration_adds_no_budget(tmp_path):
     assert_ceilings(rig)
 
 
+def test_a_changed_calibration_adds_no_on_time_to_a_quarter(tmp_path):
+    """A dose by a slow setting spends the time; a faster one must not give it back."""
+    rig = Rig(tmp_path, authority_pct=25)
+    rig.arm()
+    for flow_ul_per_s in (20, 1_000, 2_000) * 8:
+        rig.values["doser.ul_per_s"] = flow_ul_per_s
+        rig.gate.set_limits(limits.derive(rig.values, authority_pct=25))
+        ask(rig, "nutrient_a", 20_000)
+        rig.wait(310_000)
+    assert 0 < rig.worst_on_ms("nutrient_a", HOUR_MS) <= 7_500
+    assert 0 < rig.worst_on_ms("nutrient_a", DAY_MS) <= 25_000
+
+
 def test_forty_power_cuts_in_an_hour_stay_within_the_caps(tmp_path):
     rig = Rig(tmp_path)
     for cut in range(40):
