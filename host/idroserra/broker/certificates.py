@@ -7,6 +7,7 @@ In `data_dir/line`, for the host only:
     nodes/NODE.pem .key      each node; its id is the user name
     next/NODE.pem            another one for the same key, until the node uses it
     revoked.pem              the certificate revocation list (CRL)
+    left.txt                 revoked nodes whose retained messages the broker still has
     cluster.json             where a cluster of brokers stands for the one on this machine
 
 What a broker may read is in a folder of its own beside `data_dir`: broker/mosquitto.py,
@@ -243,7 +244,8 @@ class NodeCertificates(ABC):
         """Revoke a node's certificate, end its connection and delete its retained messages.
 
         Other nodes are not affected. Returns True after the running broker has refused the
-        certificate, False if no broker runs. Raises UnknownNode, BrokerControlError; the CRL is
+        certificate, False if no broker runs: the messages go with the next certificate that is
+        issued or revoked beside it. Raises UnknownNode, BrokerControlError; the CRL is
         written first."""
         return self._revoke(node, leaves=True)
 

@@ -26,6 +26,7 @@ from idroserra.broker.listener import NodeListener, is_listening, listener_addre
 from idroserra.broker.mosquitto import BrokerFolder
 from idroserra.core.errors import ConfigError
 from idroserra.pki.broker_ca import BrokerCA, read_certificate, subject_alt_names
+from idroserra.pki.x509 import write_private
 
 NOT_MOVED = ("missing. The broker now has a folder of its own: stop the broker, run `idroserra "
              "broker init`, and start the broker as that command says")
@@ -59,20 +60,23 @@ class BrokerCertificates(NodeCertificates):
     def _admit(self, node: str, certificate: x509.Certificate) -> None:
         self._write_access({one.node for one in self.nodes} | {node})
         if (control := self._control()) is not None:
+            self._clear_left(control)
             control.run(commands_to_add(node))
 
     def _refuse(self, node: str, files: tuple[Path, Path], crl: bytes, *, leaves: bool) -> bool:
         self._write_access({one.node for one in self.nodes} - {node})
         self.broker.write(self.broker.path / "revoked.pem", crl)  # last: systemd watches it
         was_reloaded = mosquitto.reload(self.broker.pid_file)
+        if leaves:
+            users = sorted({*self._left_users(), node})
+            write_private(self._left, "\n".join(users).encode())
         control = self._control()
         if control is None:
             return False
         control.run(commands_to_remove(node))
         NodeListener(self.broker.configuration, self.authority).disconnect(
             node, *files, was_reloaded=was_reloaded)
-        if leaves:
-            control.clear(topics_of(node))
+        self._clear_left(control)
         return True
 
     def _retire(self, node: str, files: tuple[Path, Path], crl: bytes) -> bool:
@@ -84,6 +88,19 @@ class BrokerCertificates(NodeCertificates):
         NodeListener(self.broker.configuration, self.authority).wait_until_refused(
             node, *files, was_reloaded=was_reloaded)
         return True
+
+    @property
+    def _left(self) -> Path:
+        return self.folder / "left.txt"
+
+    def _left_users(self) -> list[str]:
+        return self._left.read_text().split() if self._left.exists() else []
+
+    def _clear_left(self, control: BrokerControl) -> None:
+        """Delete what revoked nodes left retained, also those revoked beside no broker."""
+        for user in self._left_users():
+            control.clear(topics_of(user))
+        self._left.unlink(missing_ok=True)
 
     def _write_access(self, nodes: Iterable[str]) -> None:
         self.broker.write(self.broker.access, access_file(sorted(nodes)))

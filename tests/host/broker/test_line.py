@@ -8,7 +8,7 @@ import ssl
 import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -182,6 +182,25 @@ def test_a_revoked_node_is_disconnected_and_others_are_unaffected(tmp_path):
     only(people, b"after the restart")
     for client in (*people.values(), old, again, late):
         client.close()
+    rig.stop()
+
+
+def test_what_a_node_left_goes_though_it_was_revoked_beside_no_broker(tmp_path):
+    rig = Rig(tmp_path)
+    rig.start()
+    left = f"idro/v1/{ONE}/up/info"
+    with closing(rig.client(ONE)) as one, closing(rig.client(HOST)) as host:
+        host.subscribe(f"idro/v1/{ONE}/up/#")
+        one.publish(left, b"left", retain=True)
+        assert host.heard() == (left, b"left")
+    rig.stop()
+    assert not rig.line.revoke(ONE)
+    rig.start()
+    rig.line.issue("idro-three")
+    with closing(rig.client(HOST)) as host:
+        host.subscribe(f"idro/v1/{ONE}/up/#")
+        host.publish(f"idro/v1/{ONE}/up/ack", b"nothing before this")
+        assert host.heard()[1] == b"nothing before this"
     rig.stop()
 
 
