@@ -73,7 +73,9 @@ class Ingest:
         failed, self._failed = self._failed, None
         if failed is not None:
             self._waiting.popleft()
-            self._held.append(Rejected(_place(failed.topic)[0], failed.topic, failed.payload,
+            node, leaf = _place(failed.topic)
+            self._quota.charge_failure(_account(node, leaf), time.monotonic())
+            self._held.append(Rejected(node, failed.topic, failed.payload,
                                        "the host failed on it, see its log", failed.unix_ms))
         while not self._stopping.is_set():
             self.step()

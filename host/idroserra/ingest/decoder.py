@@ -152,7 +152,7 @@ def _plain_telemetry(payload: bytes) -> protocol.Batch | None:
                     return None
             last_seq = seq
             records.append(protocol.Record(seq, record.at_ms, values, faults))
-    except (msgspec.DecodeError, protocol.ProtocolError):
+    except (msgspec.DecodeError, protocol.ProtocolError, RecursionError):
         return None
     return protocol.Batch(
         message.boot_id, message.boot_unix_ms, message.sent_at_ms, message.oldest_seq, records)

@@ -13,6 +13,8 @@ BYTES_PER_S = 524_288  # more than 2,000 records; a node on Wi-Fi sends a tenth 
 BURST_BYTES = 2 * 1_048_576
 MESSAGE_BYTES = 512  # what a message costs beside its payload
 INVALID_BYTES = 16_384  # what an invalid message or record costs: finding the error takes longer
+# A message that the host itself fails on ends a turn of the ingest, in which all nodes wait.
+FAILURE_S = 20.0
 LINES = 20  # in a row
 LINE_EVERY_S = 6.0
 WARN_EVERY_S = 60.0
@@ -63,6 +65,10 @@ class Quota:
     def charge_invalid(self, name: str, count: int, now_s: float) -> None:
         """Reduce the balance of a node for invalid messages or records."""
         self._node(name, now_s).bytes_left -= count * INVALID_BYTES
+
+    def charge_failure(self, name: str, now_s: float) -> None:
+        """Read nothing of a node for FAILURE_S: the host failed on a message of it."""
+        self._node(name, now_s).bytes_left = -FAILURE_S * BYTES_PER_S
 
     def log(self, name: str, now_s: float, text: str, *values: object) -> None:
         """Log a line about a message of a node, unless it has had too many of them."""

@@ -10,7 +10,7 @@ from itertools import count
 import paho.mqtt.client as mqtt
 import pytest
 
-from idro.protocol import messages, messages_host
+from idro.protocol import messages, messages_host, topics
 from idro.protocol.messages import Batch, EventRecord, Record
 from idroserra.core.config import MqttConfig, load_config
 from idroserra.ingest import consumer
@@ -256,15 +256,38 @@ def test_without_the_key_of_a_node_its_records_are_stored_and_not_confirmed(host
 
 def test_what_the_host_itself_fails_on_is_rejected_the_second_time(host):
     host.arrive("telemetry", "text")  # nothing that MQTT brings: stands for a mistake of ours
-    host.arrive("telemetry", telemetry(1))
+    host.arrive("telemetry", telemetry(1), node="idro-good")
     with pytest.raises(TypeError):
         host.ingest.step()
     assert host.ingest._failed is not None
     host.ingest.stop()
     host.ingest.run()
     host.ingest.step()
-    assert host.spool.stored_upto(NODE, "b1") == 1
+    assert host.spool.stored_upto("idro-good", "b1") == 1
     assert "failed" in host.spool.rejected()[0].error
+
+
+@pytest.mark.parametrize("leaf", topics.UP)
+@pytest.mark.parametrize("field", ["x", "records", "reason", "values", "boot_id"])
+def test_no_depth_of_a_message_ends_the_ingest(host, leaf, field):
+    deep = b"[" * 1_000 + b"]" * 1_000
+    for inner in (deep, b'[{"seq":1,"at_ms":1,"x":' + deep + b"}]"):
+        host.arrive(leaf, b'{"v":1,"boot_id":"b1","oldest_seq":1,"records":[],"%s":%s}'
+                    % (field.encode(), inner))
+        host.ingest.step()
+    assert host.ingest._failed is None
+
+
+def test_a_node_whose_messages_the_host_fails_on_holds_up_no_other(host):
+    for seq in range(1, 4):
+        host.arrive("telemetry", "text")  # nothing that MQTT brings: stands for a mistake of ours
+        host.arrive("telemetry", telemetry(seq), node="idro-good")
+    with pytest.raises(TypeError):
+        host.ingest.step()
+    host.ingest.stop()
+    host.ingest.run()
+    host.ingest.step()
+    assert host.spool.stored_upto("idro-good", "b1") == 3
 
 
 def config_of(folder, port, **mqtt):
