@@ -62,14 +62,15 @@ class BrokerCertificates(NodeCertificates):
         if (control := self._control()) is not None:
             self._clear_left(control)
             control.run(commands_to_add(node))
+        else:  # it connects before anything can be cleared, and replaces what it left
+            self._write_left(set(self._left_users()) - {node})
 
     def _refuse(self, node: str, files: tuple[Path, Path], crl: bytes, *, leaves: bool) -> bool:
         self._write_access({one.node for one in self.nodes} - {node})
         self.broker.write(self.broker.path / "revoked.pem", crl)  # last: systemd watches it
         was_reloaded = mosquitto.reload(self.broker.pid_file)
         if leaves:
-            users = sorted({*self._left_users(), node})
-            write_private(self._left, "\n".join(users).encode())
+            self._write_left({*self._left_users(), node})
         control = self._control()
         if control is None:
             return False
@@ -95,6 +96,10 @@ class BrokerCertificates(NodeCertificates):
 
     def _left_users(self) -> list[str]:
         return self._left.read_text().split() if self._left.exists() else []
+
+    def _write_left(self, users: set[str]) -> None:
+        if users or self._left.exists():
+            write_private(self._left, "\n".join(sorted(users)).encode())
 
     def _clear_left(self, control: BrokerControl) -> None:
         """Delete what revoked nodes left retained, also those revoked beside no broker."""

@@ -204,6 +204,23 @@ def test_what_a_node_left_goes_though_it_was_revoked_beside_no_broker(tmp_path):
     rig.stop()
 
 
+def test_a_node_that_is_back_keeps_what_it_has_said(tmp_path):
+    """Revoked and admitted again beside no broker, it says who it is; then another is added."""
+    rig, status = Rig(tmp_path), f"idro/v1/{ONE}/up/status"
+    assert not rig.line.revoke(ONE)
+    rig.line.issue(ONE)
+    rig.start()
+    with closing(rig.client(ONE)) as one, closing(rig.client(HOST)) as host:
+        host.subscribe(status)
+        one.publish(status, b"online", retain=True)
+        assert host.heard() == (status, b"online")
+        rig.line.issue("idro-three")
+        with closing(rig.client(HOST)) as later:
+            later.subscribe(status)
+            assert later.heard() == (status, b"online")
+    rig.stop()
+
+
 def test_a_rotated_node_has_a_new_certificate_and_the_old_one_is_void(rig, people, tmp_path):
     kept = tmp_path / "old.pem", tmp_path / "old.key"
     for file, copy in zip(rig.files(ONE), kept, strict=True):
