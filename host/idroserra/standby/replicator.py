@@ -8,6 +8,7 @@ the spool does not know.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import threading
 import time
@@ -22,6 +23,7 @@ from idroserra.core.config import Config
 from idroserra.core.errors import StoreUnavailable
 from idroserra.core.others_config import StandbyConfig
 from idroserra.core.sqlite import FOLLOWED
+from idroserra.pki.x509 import write_private
 from idroserra.standby import marker
 from idroserra.standby.copy_database import CopyDatabase
 from idroserra.standby.litestream import CopyError, Litestream, program
@@ -37,6 +39,7 @@ TAKEN_OVER = "the standby has taken over, or standby.url names a file: this host
 _SPOOL, _STORE, _FEEDS = "spool.db", "store.db", "feeds.db"
 # Copied by Litestream itself within this time. The store only when asked, after the spool.
 _SOON, _ASKED = "1s", "24h"
+_GENERATION = "[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}"
 
 _log = logging.getLogger("idroserra")
 
@@ -222,8 +225,13 @@ def is_sealed(config: StandbyConfig, error: CopyError) -> bool:
 
 def _generation(folder: Path) -> str:
     """Return the folder of the copies. A new one, such as after a restore, has a new folder: what
-    Litestream knows of the other copies is of other databases."""
+    Litestream knows of the other copies is of other databases.
+
+    A damaged name is replaced: with it the copies would be where no standby looks for them.
+    Raises OSError."""
     file = folder / "generation"
-    if not file.exists():
-        file.write_text(f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", "ascii")
-    return file.read_text("ascii")
+    found = file.read_text("ascii", "replace") if file.exists() else ""
+    if re.fullmatch(_GENERATION, found) is None:
+        found = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        write_private(file, found.encode())
+    return found

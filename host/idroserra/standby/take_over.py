@@ -58,6 +58,9 @@ def take_over(
     OSError."""
     now_unix_ms = int(now.timestamp() * 1_000)
     with _errors():
+        if not folder.is_file() and not copies_in(folder):
+            raise TakeOverError(f"{folder}: no copy of a host: it is not sealed, so the old host "
+                                "serves on")
         sealed = seal(folder, now)
         if (sealed / DONE).exists():
             raise TakeOverError(f"{folder}: this machine has taken over before, and would lose "

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import threading
@@ -168,6 +169,29 @@ def test_the_store_has_nothing_that_the_spool_does_not_know(host, copies, tmp_pa
     assert host.replicator.has_store()
     for name in ("spool.db", "store.db"):
         restore(copies_in(copies)[0] / name, tmp_path / name)
+        assert rows(tmp_path / name) == rows(host.folder / name)
+
+
+@pytest.mark.parametrize("left", [b"", bytes(25), b"20261201T1", b"\xff"])
+@pytest.mark.parametrize("was_copied", [False, True])
+def test_a_generation_that_a_full_disk_cut_off_is_replaced(
+        host, copies, tmp_path, left, was_copied):
+    """A copy elsewhere than the follower looks would confirm records that nothing can restore."""
+    if was_copied:
+        for _ in range(3):
+            host.commit()
+            host.replicator.step()
+        shutil.rmtree(copies)  # the copies that Litestream knows are not those that follow
+        copies.mkdir()
+        host.replicator._litestream.end()
+    (host.folder / FOLLOWED / "generation").write_bytes(left)
+    host.commit()
+    host.replicator.step()
+    assert (host.replicator.state, host.replicator.has_store()) == ("ok", True)
+    [copy] = copies_in(copies)
+    assert [*copies.iterdir()] == [copy]
+    for name in ("spool.db", "store.db"):
+        restore(copy / name, tmp_path / name)
         assert rows(tmp_path / name) == rows(host.folder / name)
 
 

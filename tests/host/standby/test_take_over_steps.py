@@ -114,6 +114,17 @@ def test_a_database_whose_first_copy_was_cut_off_hinders_nothing(machine, tmp_pa
     assert "feeds.db" not in files(tmp_path / "b")
 
 
+def test_a_folder_without_a_copy_is_not_sealed(machine, tmp_path):
+    """The old host may live: it would leave, and nothing would take its place."""
+    [copy] = copies_in(machine.copies)
+    shutil.move(copy, tmp_path / "away")
+    (machine.copies / "spool.db" / "ltx" / "0").mkdir(parents=True)
+    with pytest.raises(TakeOverError, match="no copy of a host"):
+        take(machine, tmp_path / "b")
+    assert machine.copies.is_dir()
+    machine.copy()  # the old host goes on
+
+
 def test_a_take_over_can_be_repeated_after_an_error(machine, tmp_path):
     sealed = seal(machine.copies, NOW)
     [copy] = copies_in(sealed)
