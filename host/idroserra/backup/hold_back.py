@@ -1,13 +1,14 @@
 """Keeps what a backup wants from acting after its restore, until a person asks for it.
 
 Settings wait for a choice (nodes.restored), recipes are paused, roll-outs cancelled, commands
-without an answer ended, sessions logged out. What protects stays as it is now: revoked
-certificates and tokens stay revoked, people who are locked out stay so, newer certificates can be
-revoked, and stops that wait for their node still wait.
+without an answer ended, notifications not sent, sessions logged out. What protects stays as it is
+now: revoked certificates and tokens stay revoked, people who are locked out stay so, newer
+certificates can be revoked, and stops that wait for their node still wait.
 """
 
 from __future__ import annotations
 
+import math
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from idroserra.backup.withdrawn_access import withdraw_access
 from idroserra.broker import cluster
 from idroserra.broker.certificates import folder_of
 from idroserra.core.errors import ConfigError, StoreUnavailable
-from idroserra.core.reasons import Reason
+from idroserra.core.reasons import Reason, pack_reason
 from idroserra.core.sqlite import connect, connect_reader
 from idroserra.i18n.channels import duration_text
 from idroserra.i18n.translate import gettext as _
@@ -45,11 +46,12 @@ _CHANGES = (
 
 
 def hold_back(
-    staging: Path, folder: Path, made_unix_ms: int, now: datetime, report: Callable[[str], None]
+    staging: Path, folder: Path, made_unix_ms: int, now: datetime, report: Callable[[str], None],
+    notices_from_unix_ms: float = math.inf,
 ) -> None:
     """Change the verified files in `staging`, which replace those in `folder` afterwards.
 
-    Raises BackupError, OSError."""
+    Notifications of before `notices_from_unix_ms` are not sent. Raises BackupError, OSError."""
     state = staging / "state.db"
     try:
         if state.exists():
@@ -62,6 +64,8 @@ def hold_back(
                 with closing(_opened(staging / name)) as database:
                     if table in _tables(database):
                         database.execute(change)
+        if (staging / "alarms.db").exists():
+            _end_notices(staging / "alarms.db", notices_from_unix_ms, now)
         _keep_stops(state, folder / "state.db", now, report)
         _keep_certificates(folder_of(staging), folder_of(folder), report)
         withdraw_access(staging, folder, report)
@@ -87,6 +91,18 @@ def _pause_recipes(path: Path, now: datetime) -> None:
                     reason=Reason("backup_restored"), told_rev=0))
             elif run.is_open:  # no report of before the restore resumes it
                 table.save(replace(run, told_rev=0))
+
+
+def _end_notices(path: Path, from_unix_ms: float, now: datetime) -> None:
+    """Let the notifications of before `from_unix_ms` that wait be as those that failed."""
+    with closing(_opened(path)) as database:
+        if "deliveries" in _tables(database):
+            database.execute(
+                "UPDATE deliveries SET state='failed', done_unix_ms=?, error=?"
+                " WHERE state='waiting'"
+                " AND notice NOT IN (SELECT id FROM notices WHERE unix_ms >= ?)",
+                (int(now.timestamp() * 1_000), pack_reason(Reason("backup_restored")),
+                 from_unix_ms))
 
 
 def _keep_stops(

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from idroserra.alarms.notify.outbox import GIVE_UP_MS
 from idroserra.auth.audit import Audit
 from idroserra.backup.archive import BackupError
 from idroserra.backup.create import COPIES, DATABASES
@@ -77,7 +78,9 @@ def take_over(
         age_ms = now_unix_ms - min(done.copied_unix_ms.values(), default=0)
         if age_ms > AS_RESTARTED_MS:
             report("the copy is old: settings and recipes wait for a person, as in a backup")
-            hold_back(staging, data_dir, now_unix_ms - age_ms, now, report)
+            # The host that died may not have sent what waits: twice is better than never.
+            hold_back(staging, data_dir, now_unix_ms - age_ms, now, report,
+                      notices_from_unix_ms=now_unix_ms - GIVE_UP_MS)
         fence(staging, report)
         (staging / MARKER).write_text(json.dumps(done._asdict()), "utf-8")
         with closing(Audit(staging / "audit.db", lambda: now_unix_ms)) as audit:

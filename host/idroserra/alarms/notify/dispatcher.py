@@ -14,7 +14,7 @@ from typing import Any
 
 from idroserra.alarms.notify.heartbeat import Heartbeat
 from idroserra.alarms.notify.message import Notice, merged
-from idroserra.alarms.notify.outbox import LONGEST_RETRY_MS, Delivery, Outbox
+from idroserra.alarms.notify.outbox import GIVE_UP_MS, LONGEST_RETRY_MS, Delivery, Outbox
 from idroserra.alarms.notify.policy import LastNotification
 from idroserra.alarms.notify.targets import Target
 from idroserra.core.errors import TooMany
@@ -24,7 +24,6 @@ from idroserra.i18n.marker import N_
 from idroserra.i18n.reasons import english, reason_json
 
 FIRST_RETRY_MS = 30_000
-GIVE_UP_MS = 86_400_000
 BROKEN_TRIES = 2
 POLL_S = 5.0
 SHOWN_NOTICES = 10

@@ -20,6 +20,7 @@ from idroserra.core.sqlite import Database, Upgrades
 
 KEPT_MS = 90 * 86_400_000
 LONGEST_RETRY_MS = 1_800_000
+GIVE_UP_MS = 86_400_000  # a notice of this age is not tried again
 MOST_SENT = 50  # in a window of the policy: fewer
 MOST_LATE = 10_000
 
