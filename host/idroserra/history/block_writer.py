@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from operator import attrgetter
 from typing import NamedTuple
 
 from idroserra.core.errors import StoreRejected, StoreUnavailable
 from idroserra.history.models import EventPoint, Instant, SamplePoint
 
-# A database that refuses this many points and accepts none is misconfigured: nothing is discarded.
+# A database that refuses this many points, and the newest instants of up to this many nodes, and
+# accepts none is misconfigured: nothing is discarded.
 HOPELESS_POINTS = 64
 
 Point = SamplePoint | EventPoint
@@ -34,10 +37,12 @@ class BlockWriter:
         self._write = write
         self._has_accepted = False
         self._block_accepted = False
+        self._newest: list[Instant] = []
 
     def write(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> Outcome:
         """Write a block. Raises StoreUnavailable; also if everything is refused."""
         self._block_accepted = False
+        self._newest = _newest_of_nodes(instants)
         refused, missing = outcome = Outcome([], Counter())
         self._write_part(instants, events, outcome)
         if refused and not self._has_accepted:
@@ -65,11 +70,25 @@ class BlockWriter:
                 of_events = max(0, half - len(instants))
                 self._write_part(instants[:half], events[:of_events], outcome)
                 self._write_part(instants[half:], events[of_events:], outcome)
-            if len(refused) >= HOPELESS_POINTS and not self._block_accepted:
+            if len(refused) >= HOPELESS_POINTS and not self._accepts_any():
                 raise StoreUnavailable(f"the database refuses everything: {error.why}") from error
         else:
             self._block_accepted = self._has_accepted = True
             outcome.missing.update(too_old)
+
+    def _accepts_any(self) -> bool:
+        """Return whether the database has accepted anything of the block, or accepts the newest
+        instant of a node: what is refused may all be in hours that are damaged."""
+        while self._newest and not self._block_accepted:
+            with suppress(StoreRejected):
+                if not self._write([self._newest.pop()], []):  # none that it does not keep
+                    self._block_accepted = self._has_accepted = True
+        return self._block_accepted
+
+
+def _newest_of_nodes(instants: Sequence[Instant]) -> list[Instant]:
+    newest = {one.node: one for one in sorted(instants, key=attrgetter("unix_ms"))}
+    return list(newest.values())[:HOPELESS_POINTS]
 
 
 def _point(instant: Instant) -> SamplePoint:

@@ -14,6 +14,7 @@ from idroserra.core.errors import StoreUnavailable
 from idroserra.core.sqlite import PAGE_BYTES
 from idroserra.history.influx.http import Http
 from idroserra.history.influx.store import InfluxStore
+from idroserra.history.models import Instant
 from idroserra.history.sqlite.store import SqliteStore
 from idroserra.ingest.received import Received
 from idroserra.ingest.spool import SHRINK_PAGES, Spool
@@ -182,6 +183,33 @@ def test_a_store_that_refuses_everything_is_set_up_wrongly_and_discards_nothing(
     assert spool.rejected() == []
     store.close()
     http.close()
+
+
+def test_a_damaged_hour_of_one_node_keeps_no_other_record_back(spool, tmp_path):
+    """SQLite refuses late points of an hour that cannot be read, and they come first."""
+    store = SqliteStore(tmp_path / "store.db")
+    store.write([Instant(NODE, T0 + at * 10_000, {"air.temp_c": 20.0, "air.rh_pct": 50.0})
+                 for at in range(60)], [])
+    while store.maintain(T0 + DAY_MS):
+        pass
+    store._writer.execute("UPDATE packed SET body = zeroblob(40)")
+    writer = StoreWriter(spool, store, lambda: T0 + DAY_MS)
+    late = [Record(seq, 600_000 + seq * 10_000, {"air.temp_c": 21.0, "air.rh_pct": 51.0}, {})
+            for seq in range(1, 61)]
+    spool.commit([Received(NODE, "telemetry", Batch("b1", T0, None, 1, late), T0)])
+    with pytest.raises(StoreUnavailable, match="refuses everything"):
+        writer.move_block()
+    assert spool.depth == 60
+    spool.commit([Received(name, "telemetry", Batch("b1", T0 + DAY_MS, None, 1, [
+        Record(seq, seq * 1_000, {"air.temp_c": 22.0}, {}) for seq in range(1, 50)]), T0)
+        for name in ("idro-b", "idro-c")])
+    assert writer.move_block() == 60 + 2 * 49
+    assert spool.depth == 0
+    counts = spool.counts()
+    assert counts[NODE]["rejected"] == 120
+    assert [counts[name]["stored"] for name in (NODE, "idro-b", "idro-c")] == [0, 49, 49]
+    assert len(store.instants("idro-c", T0, T0 + 2 * DAY_MS)) == 49
+    store.close()
 
 
 def test_an_outage_keeps_the_block_and_its_order(spool, tmp_path):
