@@ -63,3 +63,19 @@ def test_the_address_of_one_recipient_is_not_in_the_error_of_another(tmp_path):
     rig.close()
     assert "error=500" in said
     assert "0therSecret" not in said
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_notices_without_a_recipient_delay_no_later_one(tmp_path, receiver, is_restarted):
+    rig = AlarmRig(tmp_path, count=4, config={"targets": [
+        {"name": "phone", "url": receiver.url(), "from_priority": "high"}]})
+    for node, for_min in (("idro-0", 4), ("idro-1", 11), ("idro-2", 4)):
+        rig.fail(node, air__rh_pct="crc")  # of medium priority
+        rig.step(for_min * MINUTE_MS, 5_000)
+    assert [deliveries for _, deliveries in rig.outbox.newest(9)] == [[], [], []]
+    if is_restarted:
+        rig.restart()
+    rig.add_event("idro-3", "latched", reason={"code": "latch_no_effect", "values": {}})
+    rig.step(MINUTE_MS, 5_000)
+    rig.close()
+    assert len(receiver.messages) == 1

@@ -89,7 +89,8 @@ class Outbox(Database):
             "SELECT kind, unix_ms FROM notices WHERE id IN"
             " (SELECT max(id) FROM notices GROUP BY kind)"))
         self._sent_unix_ms = deque([row[0] for row in reversed(self.query(
-            "SELECT unix_ms FROM notices WHERE kind IN (?,?) ORDER BY id DESC LIMIT ?",
+            "SELECT unix_ms FROM notices WHERE kind IN (?,?)"
+            " AND id IN (SELECT notice FROM deliveries) ORDER BY id DESC LIMIT ?",
             (*_COUNTED, MOST_SENT)))], MOST_SENT)
         self._number = int(self.query("SELECT coalesce(max(id), 0) FROM notices")[0][0])
         self._late: list[_Write] = []
@@ -107,7 +108,7 @@ class Outbox(Database):
                 self._waiting[number, one.target] = notice._replace(id=number), one
             self._notified |= {one.key: one for one in notified}
             self._newest_unix_ms[notice.kind] = notice.unix_ms
-            if notice.kind in _COUNTED:
+            if deliveries and notice.kind in _COUNTED:
                 self._sent_unix_ms.append(notice.unix_ms)
             oldest = (notice.unix_ms - KEPT_MS,)
             self._write(
@@ -138,7 +139,8 @@ class Outbox(Database):
             self._write(("DELETE FROM notified WHERE key=?", gone))
 
     def sent_unix_ms(self, now_unix_ms: int) -> list[int]:
-        """Return when the alarms and reminders of the last window were written."""
+        """Return when the alarms and reminders of the last window were written. Those without a
+        recipient do not count: they delay no later one."""
         with self._lock:
             return [at for at in self._sent_unix_ms if now_unix_ms - WINDOW_MS < at]
 
