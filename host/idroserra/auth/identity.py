@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -65,6 +67,17 @@ def set_identity(identity: Identity | None) -> None:
 def current_identity() -> Identity | None:
     """Return the identity of the current request; None outside a request (the host itself)."""
     return _current.get()
+
+
+@contextmanager
+def by_the_host_itself() -> Iterator[None]:
+    """Act outside the current request: what is done is not what it asked for, and its own row of
+    the audit log does not stand for it."""
+    token = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 def verified_name(claimed: str) -> str:

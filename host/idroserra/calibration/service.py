@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from idroserra.auth.identity import by_the_host_itself
 from idroserra.calibration import board_probes
 from idroserra.calibration import probe_health as health
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
@@ -187,7 +188,8 @@ class CalibrationService:
         return session
 
     def _update(self, session: CalibrationSession, *, is_activity: bool) -> None:
-        session.update(is_activity=is_activity)
+        with by_the_host_itself():
+            session.update(is_activity=is_activity)
         if session.state in ("done", "unconfirmed") and session.id not in self._recorded:
             self._record(session)
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from idroserra.auth.identity import by_the_host_itself
 from idroserra.boards import compiler
 from idroserra.core import protocol
 from idroserra.core.errors import (
@@ -94,7 +95,7 @@ class RecipeRunner:
 
     def of(self, node: str) -> RecipeRun | None:
         """Return the newest run of a node, up to date, or None."""
-        with self._lock:
+        with self._lock, by_the_host_itself():
             self._update(node)
             return self._runs.get(node)
 

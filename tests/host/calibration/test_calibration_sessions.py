@@ -5,6 +5,8 @@ import json
 import pytest
 
 from idro.protocol import messages, settings, system_host
+from idroserra.auth.identity import Identity, set_identity
+from idroserra.auth.roles import Role
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
 from idroserra.calibration.procedures import PointRequest
 from idroserra.calibration.service import CalibrationService
@@ -60,12 +62,17 @@ class House:
         self.wire = Wire()
         self.live = LiveState()
         self.nodes = Nodes(folder / "state.db", "test")
+        self.asked = []  # (who, verb) of the audit rows
         self.commands = Commands(
-            folder / "state.db", self.nodes, self.live, self.wire, lambda *_: START_MS)
+            folder / "state.db", self.nodes, self.live, self.wire, lambda *_: START_MS, self.audit)
         self.wire.commands, self.wire.nodes = self.commands, self.nodes
         self.calibrations = CalibrationService(
             folder / "state.db", self.nodes, self.commands, self.live, self.wire.now_unix_ms)
         self.add(NODE)
+
+    def audit(self, who, action, *, detail, **_):
+        if action == "command":
+            self.asked.append((who, detail["verb"]))
 
     def add(self, node):
         """Adopt a node that is online and has reported its settings."""
@@ -114,6 +121,20 @@ def test_a_hold_is_renewed_while_somebody_goes_on(house):
         asked += house.wire.deliver()
     assert set(asked) == {HOLD_MS}
     assert 4 <= len(asked) <= 8
+
+
+def test_a_hold_that_an_open_page_renews_is_audited(house):
+    set_identity(Identity("session", "vera", Role.OPERATOR))
+    try:
+        session_id = house.start()
+        assert house.asked == []  # the request has a row of its own
+        house.wire.unix_ms += 10 * MINUTE_MS
+        house.calibrations.state(NODE, session_id)
+        house.calibrations.state(NODE, session_id)
+    finally:
+        set_identity(None)
+    assert house.wire.deliver() == [HOLD_MS]
+    assert house.asked == [("ada", "hold")]
 
 
 def test_an_idle_calibration_and_its_hold_expire(house):
