@@ -1,5 +1,8 @@
 """The alarm page: worst first, consequences grouped, actions confirmed once stored."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from playwright.sync_api import expect
 
@@ -244,3 +247,34 @@ def test_alarm_statistics_are_shown(sick, tab):
 def test_a_new_alarm_sends_a_notification(sick, receiver, eventually):
     eventually(lambda: receiver.messages, 15, "a notice")
     assert "idro-a: A bus or converter of the board does not answer" in str(receiver.messages)
+
+
+def test_a_list_that_cannot_be_read_again_is_not_shown_as_current(host, tab):
+    page = tab(PHONE, worker=False).open("/alarms")
+    expect(page.locator("#calm")).to_be_visible()
+    page.route("**/api/alarms**", lambda route: route.abort())
+    hide(page)
+    show(page)
+    outcome = page.locator("#list-outcome")
+    expect(outcome).to_have_text("Not current: The host does not answer: check the network.")
+    expect(page.locator("#calm")).to_be_hidden()
+    page.unroute("**/api/alarms**")
+    hide(page)
+    show(page)
+    expect(page.locator("#calm")).to_be_visible()
+    expect(outcome).to_be_hidden()
+
+
+def test_alarms_are_shown_though_their_file_cannot_be_read(sick, host, tab):
+    with closing(sqlite3.connect(host.service.config.data_dir / "alarms.db")) as other:
+        for table in ("deliveries", "journal"):
+            other.execute(f"ALTER TABLE {table} RENAME TO away_{table}")
+    page = tab(PHONE).open("/alarms")
+    expect(page.locator("#standing > .alarm")).to_have_count(2)
+    why = "alarms.db: no such table: "
+    expect(page.locator("#delivery .targets li").first).to_contain_text(
+        f"delivery unknown: {why}deliveries")
+    expect(page.locator("#history-outcome")).to_contain_text(why)
+    assert host.client.get("/api/export/notices").status_code == 503
+    page = tab(PHONE).open("/settings/notifications")
+    expect(page.locator("#recipients .delivery").first).to_contain_text("delivery unknown")

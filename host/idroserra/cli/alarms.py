@@ -139,7 +139,10 @@ def send_test(url: Url = DEFAULT_URL, *, as_json: AsJson = False) -> None:
     deadline_s = time.monotonic() + TEST_S
     deliveries: list[dict[str, Any]] = []
     while time.monotonic() < deadline_s:
-        notices = client.get("/api/alarms")["delivery"]["notices"]
+        delivery = client.get("/api/alarms")["delivery"]
+        if delivery["unknown"]:
+            raise CommandFailed(f"delivery unknown: {delivery['unknown']}")
+        notices = delivery["notices"]
         deliveries = next((n["deliveries"] for n in notices if n["id"] == number), [])
         if all(delivery["state"] != "waiting" for delivery in deliveries):
             break

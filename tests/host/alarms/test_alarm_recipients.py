@@ -1,10 +1,13 @@
 """Recipients of notices that come and go while the host runs."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from idroserra.alarms.notify.targets import open_targets
 from idroserra.core.config import AlarmTarget
-from idroserra.core.errors import ConfigError
+from idroserra.core.errors import ConfigError, StoreUnavailable
 from idroserra.core.validation import validate
 from support.alarm_rig import MINUTE_MS, AlarmRig
 from support.notice_receiver import NoticeReceiver
@@ -79,3 +82,20 @@ def test_notices_without_a_recipient_delay_no_later_one(tmp_path, receiver, is_r
     rig.step(MINUTE_MS, 5_000)
     rig.close()
     assert len(receiver.messages) == 1
+
+
+def test_what_cannot_be_read_of_a_delivery_is_unknown(tmp_path, receiver):
+    rig = AlarmRig(tmp_path, config={"targets": [{"name": "phone", "url": receiver.url()}]})
+    rig.scheduler.test("anna", rig.now_unix_ms)
+    rig.dispatcher.step()
+    [known] = rig.dispatcher.status()["targets"]
+    assert (rig.dispatcher.status()["unknown"], known["sent_unix_ms"]) == ("", rig.now_unix_ms)
+    with closing(sqlite3.connect(tmp_path / "alarms.db")) as other:
+        other.execute("ALTER TABLE deliveries RENAME TO away")
+    found = rig.dispatcher.status()
+    assert found["unknown"] == "alarms.db: no such table: deliveries"
+    assert found["targets"] == [known | {"sent_unix_ms": None}]
+    assert found["notices"] == []
+    with pytest.raises(StoreUnavailable):
+        rig.dispatcher.notices()
+    rig.close()

@@ -17,7 +17,7 @@ from idroserra.alarms.notify.message import Notice, merged
 from idroserra.alarms.notify.outbox import GIVE_UP_MS, LONGEST_RETRY_MS, Delivery, Outbox
 from idroserra.alarms.notify.policy import LastNotification
 from idroserra.alarms.notify.targets import Target
-from idroserra.core.errors import TooMany
+from idroserra.core.errors import StoreUnavailable, TooMany
 from idroserra.core.reasons import Reason
 from idroserra.core.text import Text
 from idroserra.i18n.marker import N_
@@ -119,13 +119,23 @@ class Dispatcher:
         return dict(self._broken)
 
     def status(self) -> dict[str, Any]:
-        """Return the delivery status for the page: targets by name, without their addresses."""
-        return {
-            "targets": [self._status_of(target) for target in self._targets.values()],
-            "heartbeat": self._heartbeat.status(),
-            "notices": [self._notice_json(notice, deliveries)
-                        for notice, deliveries in self._outbox.newest(SHOWN_NOTICES)],
-        }
+        """Return the delivery status for the page: targets by name, without their addresses.
+
+        unknown: why the deliveries cannot be read, "" if they can."""
+        unknown, targets = "", list(self._targets.values())
+        try:
+            found = [self._status_of(target) for target in targets]
+            notices = self.notices()
+        except StoreUnavailable as error:
+            unknown, notices = error.why, []
+            found = [_target_json(target, self._broken.get(target.name)) for target in targets]
+        return {"targets": found, "heartbeat": self._heartbeat.status(), "notices": notices,
+                "unknown": unknown}
+
+    def notices(self) -> list[dict[str, Any]]:
+        """Return the newest notices with their deliveries. Raises StoreUnavailable."""
+        return [_notice_json(notice, deliveries)
+                for notice, deliveries in self._outbox.newest(SHOWN_NOTICES)]
 
     def _deliver(self, name: str, waiting: Sequence[tuple[Notice, Delivery]]) -> None:
         target = self._targets.get(name)
@@ -167,22 +177,30 @@ class Dispatcher:
             error = waiting.error
         elif failed is not None and (sent is None or failed.notice > sent.notice):
             error = failed.error
-        return {
-            "name": target.name, "service": target.service, "error": reason_json(error),
-            "escalation_only": target.is_escalation_only, "language": target.language,
-            "sent_unix_ms": None if sent is None else sent.done_unix_ms,
-            "next_try_unix_ms": waiting.due_unix_ms if waiting and waiting.tries else None,
-        }
+        return _target_json(target, error, sent, waiting)
 
-    def _notice_json(self, notice: Notice, deliveries: Sequence[Delivery]) -> dict[str, Any]:
-        return {
-            "id": notice.id, "unix_ms": notice.unix_ms, "kind": notice.kind,
-            "title": notice.title,
-            "deliveries": [
-                {"target": d.target, "state": d.state, "tries": d.tries,
-                 "error": reason_json(d.error), "done_unix_ms": d.done_unix_ms}
-                for d in deliveries],
-        }
+
+def _target_json(
+    target: Target, error: Reason | None, sent: Delivery | None = None,
+    waiting: Delivery | None = None,
+) -> dict[str, Any]:
+    return {
+        "name": target.name, "service": target.service, "error": reason_json(error),
+        "escalation_only": target.is_escalation_only, "language": target.language,
+        "sent_unix_ms": None if sent is None else sent.done_unix_ms,
+        "next_try_unix_ms": waiting.due_unix_ms if waiting and waiting.tries else None,
+    }
+
+
+def _notice_json(notice: Notice, deliveries: Sequence[Delivery]) -> dict[str, Any]:
+    return {
+        "id": notice.id, "unix_ms": notice.unix_ms, "kind": notice.kind,
+        "title": notice.title,
+        "deliveries": [
+            {"target": d.target, "state": d.state, "tries": d.tries,
+             "error": reason_json(d.error), "done_unix_ms": d.done_unix_ms}
+            for d in deliveries],
+    }
 
 
 def _after(notice: Notice, delivery: Delivery, why: Reason | None, now_unix_ms: int) -> Delivery:

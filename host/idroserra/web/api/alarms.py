@@ -77,8 +77,9 @@ class AlarmsOut(Out):
     unix_ms: int
     summary: dict[str, Any]
     delivery: Annotated[dict[str, Any], Meta(
-        description="targets by name with their last error, heartbeat, newest notices. "
-                    "Addresses are secret and not included.")]
+        description="targets by name with their last error, heartbeat, newest notices; unknown: "
+                    "why no deliveries can be read, or empty. Addresses are secret and not "
+                    "included.")]
     health: Annotated[dict[str, Any], Meta(description="Whether alarms are evaluated and stored.")]
     alarms: list[AlarmOut]
 

@@ -112,7 +112,7 @@ def _alarm_kpis(context: WebContext, query: TableQuery) -> Iterable[Row]:
 
 
 def _notices(context: WebContext, _query: TableQuery) -> Iterable[Row]:
-    for notice in context.alarm_loop.dispatcher.status()["notices"]:
+    for notice in context.alarm_loop.dispatcher.notices():
         for delivery in notice["deliveries"] or [{"error": None}]:
             yield notice | delivery | {"error": _words(delivery["error"])["text"]}
 

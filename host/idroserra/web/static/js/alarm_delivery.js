@@ -21,16 +21,19 @@ function item(level, name, text) {
   return li;
 }
 
-function targetItem(target) {
+function targetItem(target, unknown) {
   const kind = [target.service, target.escalation_only ? t("reminders only") : ""].filter(Boolean).join(", ");
   const name = kind ? `${target.name} (${kind})` : target.name;
   if (target.error) {
     const next = target.next_try_unix_ms ? t("Next attempt at {time}.", { time: fullTime(target.next_try_unix_ms) }) : "";
     return item("bad", name, `${t("delivery failed: {reason}", { reason: target.error.text })} ${next}`.trim());
   }
+  if (unknown) return item("bad", name, unknownText(unknown));
   if (target.sent_unix_ms === null) return item("note", name, t("nothing sent yet: send a test"));
   return item("ok", name, t("last sent {ago}", { ago: ageText(nowUnixMs() - target.sent_unix_ms) }));
 }
+
+const unknownText = (reason) => t("delivery unknown: {reason}", { reason });
 
 function beatText(heartbeat) {
   if (!heartbeat.is_set) return t("No heartbeat configured: a failure of this host is not notified.");
@@ -46,10 +49,10 @@ function noticeItem(notice) {
   });
 }
 
-export function renderDelivery({ targets, heartbeat, notices }) {
+export function renderDelivery({ targets, heartbeat, notices, unknown }) {
   root.querySelector(".no-targets").hidden = targets.length > 0;
   document.getElementById("test").hidden = targets.length === 0;
-  root.querySelector(".targets").replaceChildren(...targets.map(targetItem));
+  root.querySelector(".targets").replaceChildren(...targets.map((target) => targetItem(target, unknown)));
   root.querySelector(".beat").textContent = beatText(heartbeat);
   root.querySelector("details").hidden = notices.length === 0;
   root.querySelector(".sent").replaceChildren(...notices.map(noticeItem));
@@ -73,6 +76,7 @@ async function test(reload) {
     do {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       const { delivery } = await reload();
+      if (delivery?.unknown) throw new Error(unknownText(delivery.unknown));
       deliveries = delivery?.notices.find((notice) => notice.id === id)?.deliveries || deliveries;
     } while ((!deliveries || deliveries.some((one) => one.state === "waiting")) && Date.now() < deadline);
     if (!deliveries) throw new Error(t("The host does not answer: check the network."));

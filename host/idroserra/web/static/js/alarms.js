@@ -45,26 +45,38 @@ async function act(card, verb, body) {
 /** The site filter, such as "site=Nord", or "". */
 const filter = () => (ofSite && ofSite.value ? `site=${encodeURIComponent(ofSite.value)}` : "");
 
-/** Request the alarms; on an error the shown ones stay. */
+/** Request the alarms; on an error the shown ones stay, and the panel says that they are not current. */
 async function load() {
   askedMs = Date.now();
   const asking = request(`/api/alarms?${filter()}`);
-  const [list, summary] = await Promise.all([lists.of(asking), summaries.of(asking)].map(orUndefined));
+  const [list, summary] = await Promise.all([orNotCurrent(lists.of(asking), "list"), summaries.of(asking).catch(() => undefined)]);
   if (summary) state.alarms = summary.summary;
   if (list) shown = list;
   if (list || summary) render();
   return shown;
 }
 
-const orUndefined = (asking) => asking.catch(() => undefined);
+/** The answer, or undefined; an error is shown in the panel `name`. */
+async function orNotCurrent(asking, name) {
+  const outcome = byId(`${name}-outcome`);
+  try {
+    const answer = await asking;
+    if (answer) outcome.hidden = true;
+    return answer;
+  } catch (error) {
+    showOutcome(outcome, "failed", t("Not current: {reason}", { reason: error.message }));
+    if (name === "list") byId("calm").hidden = true;
+    return undefined;
+  }
+}
 
 async function loadKpis() {
-  const answer = await orUndefined(kpis.of(request("/api/alarms/kpis")));
+  const answer = await orNotCurrent(kpis.of(request("/api/alarms/kpis")), "kpis");
   if (answer) renderKpis(answer.sites.filter((one) => !filter() || one.site === ofSite.value));
 }
 
 async function loadHistory() {
-  const answer = await orUndefined(histories.of(request(`/api/alarms/history?limit=100&${filter()}`)));
+  const answer = await orNotCurrent(histories.of(request(`/api/alarms/history?limit=100&${filter()}`)), "history");
   if (answer) renderHistory(answer.changes);
 }
 

@@ -33,10 +33,13 @@ function aboutText(one) {
   return about.filter(Boolean).join(" · ");
 }
 
-function deliveryText(one, status) {
+const unknownText = (reason) => t("delivery unknown: {reason}", { reason });
+
+function deliveryText(one, status, unknown) {
   if (one.trouble) return ["bad", one.trouble];
   if (!status) return ["note", ""];
   if (status.error) return ["bad", t("delivery failed: {reason}", { reason: status.error.text })];
+  if (unknown) return ["bad", unknownText(unknown)];
   if (status.sent_unix_ms === null) return ["note", t("nothing sent yet: send a test")];
   return ["ok", t("last sent {ago}", { ago: ageText(nowUnixMs() - status.sent_unix_ms) })];
 }
@@ -47,8 +50,8 @@ function button(text, act, name) {
   return made;
 }
 
-function row(one, status) {
-  const [level, text] = deliveryText(one, status);
+function row(one, status, unknown) {
+  const [level, text] = deliveryText(one, status, unknown);
   const state = make("small", { className: "delivery", textContent: text });
   state.dataset.level = level;
   const name = make("b", { textContent: one.name }, make("small", { textContent: aboutText(one) }), state);
@@ -85,7 +88,7 @@ function showService() {
 function render(answer) {
   const statuses = new Map(answer.delivery.targets.map((one) => [one.name, one]));
   byId("no-recipients").hidden = answer.recipients.length > 0;
-  byId("recipients").replaceChildren(...answer.recipients.map((one) => row(one, statuses.get(one.name))));
+  byId("recipients").replaceChildren(...answer.recipients.map((one) => row(one, statuses.get(one.name), answer.delivery.unknown)));
   return answer;
 }
 
@@ -128,6 +131,7 @@ async function deliveryOf(id, name) {
   const deadline = Date.now() + TEST_MS;
   for (;;) {
     const { delivery } = await request("/api/settings/notifications");
+    if (delivery.unknown) throw new Error(unknownText(delivery.unknown));
     const found = delivery.notices.find((notice) => notice.id === id)?.deliveries.find((one) => one.target === name);
     if ((found && found.state !== "waiting") || Date.now() > deadline) return found;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
