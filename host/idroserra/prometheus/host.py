@@ -29,7 +29,8 @@ def host_series(counts: dict[str, Any], alarms: AlarmLoop) -> Iterator[Metric]:
     yield _one("spool_records", "Records waiting for the store.", counts["spool"]["depth"])
     yield _one("store_up", "1 while the store accepts records.", counts["store"]["state"] == "ok",
                kind=counts["store"]["kind"])
-    yield _one("failed_threads", "Threads of the host that failed and were restarted.",
+    yield _one("failed_threads",
+               "Threads of the host that failed and were restarted in the last 10 min.",
                len(counts["failures"]))
     yield from _ingest(counts)
     yield from _alarms(alarms)

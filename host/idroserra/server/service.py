@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
 DRAIN_S = 2.0
 RESTART_S = 1.0
+FAILED_MS = 600_000  # as in the rule host_failed
 GC_EVERY = 10_000
 
 _log = logging.getLogger("idroserra")
@@ -238,7 +239,7 @@ class Service:
         """Return {"nodes": {node: {received, stored, refused, duplicates, lost, rejected}},
         "rejected", "spool": {"depth", "state"}, "store": {"kind", "state"},
         "feeds": {feed: state}, "standby": {"state"} if there is one, "broker": {"state"},
-        "failures": {thread: last error}}.
+        "failures": {thread: last error, of the last FAILED_MS}}.
 
         In records, except `rejected`: messages; the top-level one includes all topics. A state
         is "ok", "connected", or one line describing the failure."""
@@ -254,7 +255,8 @@ class Service:
             "broker": {"state": self._mqtt.state}, "failures": self._failure_texts()}
 
     def _failure_texts(self) -> dict[str, str]:
-        failures = {name: why for name, (_, why) in self._failures.items()}
+        begins = self._mqtt.now_unix_ms() - FAILED_MS
+        failures = {name: why for name, (at, why) in self._failures.items() if begins < at}
         if self.access.audit.failure:
             failures["audit log"] = self.access.audit.failure
         return failures
