@@ -162,7 +162,8 @@ class HostileNode:
             if name == "why" and depth < 4:
                 values[name] = self._reason(depth + 1)
             elif pick.random() < 0.15:
-                values[name] = pick.choice((self._text(), self._number(), True))
+                values[name] = pick.choice(
+                    (self._text(), self._number(), True, None, self._reason(4)))
             elif name == "channel":
                 values[name] = self._channel()
             else:
@@ -235,8 +236,18 @@ class HostileNode:
 
     def _events(self) -> dict:
         pick = self._random
-        return self._batch([{"kind": pick.choice((*EVENTS,) * 3 + (self._text(),)),
-                             "detail": self._detail()} for _ in range(pick.randint(1, 4))])
+        return self._batch([self._odd_decision() if pick.random() < 0.05 else {
+            "kind": pick.choice((*EVENTS,) * 3 + (self._text(),)), "detail": self._detail(),
+        } for _ in range(pick.randint(1, 4))])
+
+    def _odd_decision(self) -> dict:
+        """Return a decision that the state of the node takes in, with a value of any type."""
+        pick = self._random
+        code, name = pick.choice([
+            (code, name) for code, row in REASONS.items() for name in row.values])
+        return {"kind": "decided", "detail": {
+            "loop": pick.choice(("ph", "ec", "climate")),
+            "reason": {"code": code, "values": {name: self._odd()}}}}
 
     def _info(self) -> dict:
         pick = self._random

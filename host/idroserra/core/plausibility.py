@@ -10,7 +10,7 @@ from typing import Any
 
 from idro.errors import ProtocolError
 from idro.protocol.messages import Batch, ConfigReport, EventRecord, Info
-from idro.protocol.reason import Reason
+from idroserra.core.reasons import Reason, is_of_its_type
 
 # A wall time outside these limits comes from a clock that was never set.
 LOWEST_UNIX_MS = 1_577_836_800_000  # 2020-01-01
@@ -63,7 +63,7 @@ def check_report(report: ConfigReport) -> None:
 
 
 def check_reason(key: str, reason: Reason) -> None:
-    """Check the numbers of a reason. Raises ProtocolError."""
+    """Check the values of a reason. Raises ProtocolError."""
     _check_values(key, reason.as_json())
 
 
@@ -74,6 +74,8 @@ def _check(key: str, number: int, highest: int) -> None:
 
 def _check_values(key: str, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
+        if value is not None and not is_of_its_type(name, value):
+            raise ProtocolError(f"{key}: {name}: {type(value).__name__} is not plausible")
         if isinstance(value, Mapping):
             _check_values(name, value)
         elif isinstance(value, int):

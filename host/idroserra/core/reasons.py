@@ -15,7 +15,7 @@ from idro.protocol.reason import Reason
 from idro.protocol.reasons import Row, rows_of
 
 __all__ = [
-    "HOST_REASONS", "REASONS", "VALUES", "Reason", "pack_reason",
+    "HOST_REASONS", "REASONS", "VALUES", "Reason", "is_of_its_type", "pack_reason",
     "reason_from_json", "sentence", "unpack_reason",
 ]
 
@@ -55,6 +55,9 @@ HOST_VALUES: dict[str, str] = {
     "sensor": "text",
 }
 VALUES: dict[str, str] = {**contract.VALUES, **HOST_VALUES}
+# The units whose values are texts.
+_TEXTS = frozenset({"name", "kind", "channel", "channels", "fault", "setting", "text", "word",
+                    "decimal", "water", "reset", "bus"})
 
 
 # Why a command was not sent, or not answered.
@@ -207,10 +210,22 @@ def sentence(text: str) -> Reason:
     return Reason("sentence", detail=text)
 
 
+def is_of_its_type(name: str, value: object) -> bool:
+    """Return whether a value of a reason is what its name says: a text, a number or a reason. One
+    that this host does not know, as of newer firmware, may be any of them."""
+    unit = VALUES.get(name)
+    if unit in _TEXTS:
+        return isinstance(value, str)
+    if unit == "reason":
+        return isinstance(value, Reason | Mapping)
+    return unit is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
 def reason_from_json(obj: object) -> Reason | None:
     """Return the Reason of a stored or received object, None for None.
 
-    A text, as versions before codes stored it, becomes a `sentence`.
+    A text, as versions before codes stored it, becomes a `sentence`. A value that is not of its
+    type, which earlier versions stored too, is left out.
     """
     if obj is None or obj == "":
         return None
@@ -221,7 +236,7 @@ def reason_from_json(obj: object) -> Reason | None:
     values: Mapping[str, Any] = obj.get("values") or {}
     return Reason(str(obj.get("code")), **{
         name: reason_from_json(value) if isinstance(value, Mapping) else value
-        for name, value in values.items()})
+        for name, value in values.items() if is_of_its_type(name, value)})
 
 
 def pack_reason(reason: Reason | None) -> str:

@@ -159,9 +159,9 @@ def _of_gap(
     actuator: str, doses: Iterable[Event], limits: DoseLimits | None, now_unix_ms: int
 ) -> list[Reason]:
     """Return the warning that the dose follows too soon on another, as the node's safety gate."""
-    last_unix_ms: dict[object, int] = {}
+    last_unix_ms: dict[str, int] = {}
     for event in doses:
-        name = event.detail.get("actuator")
+        name = str(event.detail.get("actuator"))
         last_unix_ms[name] = max(event.unix_ms, last_unix_ms.get(name, 0))
     waits = [("gap", actuator, 0 if limits is None else limits.gap_ms)]
     if actuator in APART_MS:
