@@ -16,7 +16,7 @@ from idroserra.core.reasons import Reason
 from idroserra.foreign.readings import ForeignReading
 from idroserra.history.models import Store
 from idroserra.nodes.freshness import stale_after_ms
-from idroserra.nodes.latest_events import LatestEvents
+from idroserra.nodes.latest_events import LatestEvents, without_ended_holds
 from idroserra.nodes.live import LiveState
 from idroserra.nodes.node import Node
 from idroserra.nodes.registry import Nodes
@@ -120,7 +120,9 @@ class SnapshotBuilder:
             settled_unix_ms=self._settled_unix_ms.get(node.node),
             settings=settings, channels=tuple(sorted(channels)), readings=readings,
             groups=groups_of(None if info is None else info.board),
-            events=parts.events.all(node.node), is_past_read=is_past_read,
+            events=without_ended_holds(
+                parts.events.all(node.node), "" if info is None else info.boot_id),
+            is_past_read=is_past_read,
             boots_unix_ms=parts.events.boots_unix_ms(node.node),
             clock_off_ms=self._clock_off_ms(node),
             settings_error=None if report is None else report.error,

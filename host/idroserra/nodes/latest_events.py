@@ -17,6 +17,8 @@ BOOT = "boot"
 DECIDED = "decided"
 FAULT_BEGAN = "fault_began"
 LEDGER_FAILED = "ledger_failed"  # a flash_failed event of the dose ledger, kept beside the others
+WHOLE_DOSE = "whole_dose"  # a dosed event of control that nothing cut, kept beside the others
+HOLDS = ("stopped", "latched")
 DAY_MS = 86_400_000
 LOOK_AHEAD_MS = 60_000
 ASK_EVERY_MS = 60_000
@@ -32,6 +34,8 @@ class Event(NamedTuple):
     unix_us: int
     kind: str
     detail: Mapping[str, Any]
+    boot_id: str = ""
+    seq: int = 0
 
     @property
     def unix_ms(self) -> int:
@@ -50,7 +54,7 @@ class _Query(NamedTuple):
 
 
 _STATES = _Query(
-    ("stopped", "resumed", "latched", "correction", "authority", BOOT, "water", "flash_failed",
+    (*HOLDS, "resumed", "dosed", "correction", "authority", BOOT, "water", "flash_failed",
      "gap", "armed", "irrigation_no_flow", "irrigation_stuck_on", "air_too_hot", "air_warms",
      "update_offered", "update_refused", "update_downloaded", "update_trial", "update_confirmed",
      "update_reverted"), 90 * DAY_MS, ASK_EVERY_MS, 1)
@@ -76,7 +80,10 @@ class LatestEvents:
         self._asked_unix_ms: dict[tuple[str, _Query], int] = {}
         self._failed_unix_ms: int | None = None
 
-    def take(self, node: str, unix_us: int, kind: str, detail: Mapping[str, Any]) -> None:
+    def take(
+        self, node: str, unix_us: int, kind: str, detail: Mapping[str, Any], boot_id: str = "",
+        seq: int = 0,
+    ) -> None:
         """Add an event; events of other kinds and older events are ignored."""
         if kind not in _KINDS:
             return
@@ -89,7 +96,7 @@ class LatestEvents:
             known = self._events.setdefault(node, {})
             for key in _keys(kind, detail):
                 if key not in known or known[key].unix_us <= unix_us:
-                    known[key] = Event(unix_us, kind, detail)
+                    known[key] = Event(unix_us, kind, detail, boot_id, seq)
             if len(known) > MAX_SUBJECTS:
                 _drop_oldest_subject(known)
 
@@ -151,10 +158,30 @@ class LatestEvents:
                 del self._asked_unix_ms[key]
             return was_read
         for event in events:
-            self.take(node, event.unix_us, event.kind, event.detail)
+            self.take(node, event.unix_us, event.kind, event.detail, event.boot_id, event.seq)
         with self._lock:
             self._read.add(key)
         return True
+
+
+def without_ended_holds(events: Mapping[str, Event], boot_id: str) -> dict[str, Event]:
+    """Return the events without a stop or latch that is shown to be over by a dose of the running
+    boot. While one lasts, the node's safety gate refuses every dose and cuts the running one: the
+    ledger is another one, after a change of the board or an erase, or the resume was lost.
+
+    Within a boot the sequence numbers decide. Between two boots the dose must be later, too: the
+    time of a boot may be wrong, but is the same for all its records."""
+    dose = events.get(WHOLE_DOSE)
+    if dose is None or not boot_id or dose.boot_id != boot_id:
+        return dict(events)
+
+    def is_over(hold: Event) -> bool:
+        if hold.boot_id == boot_id:
+            return hold.seq < dose.seq
+        return hold.unix_ms < dose.unix_ms
+
+    return {key: event for key, event in events.items()
+            if event.kind not in HOLDS or not is_over(event)}
 
 
 def _keys(kind: str, detail: Mapping[str, Any]) -> tuple[str, ...]:
@@ -165,6 +192,8 @@ def _keys(kind: str, detail: Mapping[str, Any]) -> tuple[str, ...]:
         return (f"{FAULT_BEGAN} {detail.get('channel')}",)
     if kind == "flash_failed" and detail.get("part") == "ledger":
         return kind, LEDGER_FAILED
+    if kind == "dosed" and detail.get("by") == "control" and not detail.get("cut"):
+        return kind, WHOLE_DOSE
     return (kind,)
 
 

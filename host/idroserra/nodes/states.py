@@ -19,6 +19,7 @@ from idroserra.nodes.latest_events import (
     LEDGER_FAILED,
     Event,
     LatestEvents,
+    without_ended_holds,
 )
 from idroserra.nodes.newest_readings import NewestReading, NewestReadings
 from idroserra.nodes.node import Node
@@ -59,7 +60,8 @@ class NodeStates:
         is_past_read = self._events.is_read(node.node, with_doses=True)
         if info is not None and "doser" in info.outputs.values():
             is_past_read &= self._events.has_decisions(node.node, DOSING_LOOPS)
-        events = self._events.all(node.node)
+        events = without_ended_holds(
+            self._events.all(node.node), "" if info is None else info.boot_id)
         authority = authority_of(
             self._events, node, settings.get("dosing.authority_pct"), now)
         dosers = None if info is None else tuple(

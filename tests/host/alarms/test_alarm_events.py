@@ -62,7 +62,7 @@ def test_decisions_and_doses_are_read_on_request(store):
                      event("dosed", HOUR_MS, 3)])
     events = LatestEvents(lambda: store, Clock())
     assert events.is_read("idro-a")
-    assert events.newest("idro-a", "dosed") is None
+    assert events.decision("idro-a", "ph") is None
     assert events.is_read("idro-a", with_doses=True)
     assert events.newest("idro-a", "dosed").unix_ms == NOW - HOUR_MS
     assert events.decision("idro-a", "ph").detail["reason"] == LOW

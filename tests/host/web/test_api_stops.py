@@ -161,3 +161,29 @@ def test_nodes_and_sites_are_in_natural_order(host):
         "basil-1", "basil-2", "basil-10"]
     assert [one["site"] for one in host.client.get("/api/sites").json()["sites"]] == [
         "Shed 1", "Shed 2", "Shed 10"]
+
+
+def test_a_dose_of_control_after_a_latch_shows_that_it_is_over_and_its_alarm_ends(
+        host, eventually):
+    """A latch of another ledger: the gate of this one would have refused the dose."""
+    node = host.node("sud-1")
+    node.read()
+    node.tell("latched", {"reason": Reason("latch_no_effect")})
+
+    def is_latched():
+        alarms = host.client.get("/api/alarms").json()["alarms"]
+        is_raised = any(one["node"] == "sud-1" and one["rule"] == "dosing_latched"
+                        and one["is_active"] for one in alarms)
+        return host.view("sud-1")["dosing"]["state"] == "latched", is_raised
+
+    dose = {"actuator": "ph_down", "volume_ul": 1_500, "on_ms": 1_500, "by": "control",
+            "reason": Reason("ph_high_dose")}
+    eventually(lambda: is_latched() == (True, True), 15, "the latch and its alarm")
+    node.tell("dosed", {**dose, "cut": Reason("latch_no_effect")})
+    last = node.read()
+    eventually(lambda: node.stored_upto.get("7f3a11aa") == last, 15, "the dose cut by it")
+    assert is_latched() == (True, True)
+    node.tell("dosed", dose)
+    eventually(lambda: is_latched() == (False, False), 15, "their end")
+    node.tell("stopped", {"by": "anna"})
+    eventually(lambda: host.view("sud-1")["dosing"]["state"] == "stopped", 15, "the stop")
