@@ -1,8 +1,9 @@
-"""Determines the epoch of a boot: the wall time at its at_ms 0. It is decided once.
+"""Determines the epoch of a boot: the wall time at its at_ms 0.
 
-A later change would move replayed records to other milliseconds and store them twice. The first
-available source wins: the node, the chain of boots in up/info, the time of arrival. A source that
-names an impossible time is none.
+It is decided once: a later change would give the records of a boot two times. Only one that proves
+to be in the future is decided again (ReceiptLog.decide_again). The first available source wins:
+the node, the chain of boots in up/info, the time of arrival. A source that names an impossible
+time is none.
 """
 
 from __future__ import annotations

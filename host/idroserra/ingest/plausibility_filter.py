@@ -8,6 +8,7 @@ from idroserra.core.plausibility import latest_unix_ms
 from idroserra.ingest.decoder import UnreadableRecord
 from idroserra.ingest.received import Received
 
+FUTURE_ERROR = "is in the future"
 MAX_CHANNELS = 128  # of one node since the start of the host; a real one has 32
 
 
@@ -29,7 +30,7 @@ class PlausibilityFilter:
         for one in records:
             error = ""
             if one.at_ms > limit_ms:
-                error = f"at_ms: {one.at_ms} is in the future"
+                error = f"at_ms: {one.at_ms} {FUTURE_ERROR}"
             elif of_telemetry:
                 new = (one.values.keys() | one.faults.keys()) - known
                 if len(known) + len(new) > MAX_CHANNELS:

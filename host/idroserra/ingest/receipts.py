@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from idroserra.core import protocol
-from idroserra.core.plausibility import HIGHEST_UNIX_MS
+from idroserra.core.plausibility import HIGHEST_UNIX_MS, latest_unix_ms
 from idroserra.core.sqlite import Upgrades
 from idroserra.ingest import refusals
 from idroserra.ingest.boot_time import boot_hints, boot_start
@@ -32,6 +32,8 @@ COUNTERS = ("received", "stored", "refused", "duplicates", "lost", "rejected")
 MAX_BOOTS = 2_000
 MAX_LOADED_BOOTS = 8  # in memory; others are read again
 MAX_RANGES = 10_000  # of one boot
+# An epoch and the host's clock that contradict each other this long: the epoch is wrong.
+SETTLED_MS = 3_600_000
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS boots (
@@ -193,25 +195,47 @@ class ReceiptLog:
         self._refusals.reject(item)
         self.count(item.node, "rejected", 1)
 
-    def unread(self) -> list[tuple[int, Received]]:
-        """Return (id, message) of the unreadable records, oldest first.
+    def unread(self, after_row: int, error_end: str) -> list[tuple[int, Received]]:
+        """Return (id, message) of some unreadable records after one, oldest first, of those whose
+        error ends with a text.
 
         The message is as received: its batch is empty, and `unread` has the record.
         """
         return [
             (row, Received(one.node, one.leaf, protocol.Batch(one.boot_id, None, None, 0, []),
                            one.unix_ms, (UnreadableRecord(0, one.payload, one.error),)))
-            for row, one in self._refusals.unread()]
+            for row, one in self._refusals.unread(after_row, error_end)]
 
     def forget_unread(self, row: int) -> None:
         """Delete a stored record that is readable now."""
         self._refusals.forget_unread(row)
 
-    def is_plausible(self, item: Received) -> bool:
-        """Return whether the record of a message that is readable now has a plausible time and
-        channels."""
-        self._filter.apply(item, self.epoch_for(item))
+    def is_plausible(self, item: Received, now_unix_ms: int = 0) -> bool:
+        """Return whether the record of a message that is readable now has a plausible time, as of
+        its arrival or now, and channels."""
+        epoch_unix_ms = self.epoch_for(item)
+        item.unix_ms = max(item.unix_ms, now_unix_ms)
+        self._filter.apply(item, epoch_unix_ms)
         return not item.unread
+
+    def decide_again(self, items: Sequence[Received], now_unix_ms: int) -> None:
+        """Decide epochs again that are in the future SETTLED_MS after messages arrived.
+
+        The clock of the host was ahead when they were decided. Before that time it may be the
+        clock that is wrong, as after a start without network."""
+        wrong: dict[int, tuple[_Boot, list[Received]]] = {}
+        for item in items:
+            boot = self._boot(item.node, item.batch.boot_id)
+            up_ms = min(item.batch.sent_at_ms or 0, item.batch.records[-1].at_ms)
+            if (boot is not None and boot.epoch_unix_ms is not None
+                    and now_unix_ms - item.unix_ms >= SETTLED_MS
+                    and boot.epoch_unix_ms + up_ms > latest_unix_ms(now_unix_ms)):
+                wrong.setdefault(boot.number, (boot, []))[1].append(item)
+        for boot, found in wrong.values():
+            boot.epoch_unix_ms = boot_start(found[0].batch, boot.hint_unix_ms, min(
+                item.unix_ms - (item.batch.sent_at_ms or item.batch.records[-1].at_ms)
+                for item in found), now_unix_ms)
+            self._touched[boot.number] = boot
 
     def epoch_for(self, item: Received) -> int:
         """Return the epoch of the boot of a message with records, deciding it if necessary."""

@@ -10,6 +10,7 @@ import sqlite3
 from typing import NamedTuple
 
 REJECTED_PAYLOAD_BYTES = 8_192
+STEP_ROWS = 2_000  # read at a time
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS rejected (
@@ -72,10 +73,13 @@ class Refusals:
             "INSERT INTO unread (node, boot_id, leaf, payload, error, unix_ms)"
             " VALUES (?,?,?,?,?,?)", item)
 
-    def unread(self) -> list[tuple[int, Unread]]:
-        """Return (id, record) of the unreadable records, oldest first."""
+    def unread(self, after_row: int, error_end: str) -> list[tuple[int, Unread]]:
+        """Return (id, record) of the oldest STEP_ROWS unreadable records after one, of those whose
+        error ends with a text."""
         return [(row[0], Unread(*row[1:])) for row in self._database.execute(
-            "SELECT id, node, boot_id, leaf, payload, error, unix_ms FROM unread ORDER BY id")]
+            "SELECT id, node, boot_id, leaf, payload, error, unix_ms FROM unread"
+            " WHERE id > ? AND error LIKE '%' || ? ORDER BY id LIMIT ?",
+            (after_row, error_end, STEP_ROWS))]
 
     def forget_unread(self, row: int) -> None:
         """Delete a stored record that is readable now."""

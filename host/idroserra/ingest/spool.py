@@ -22,6 +22,7 @@ from idroserra.core import protocol
 from idroserra.core.errors import SpoolError, StoreUnavailable
 from idroserra.core.sqlite import PAGE_BYTES, connect, connect_reader, fold_log
 from idroserra.ingest.decoder import read_records
+from idroserra.ingest.plausibility_filter import FUTURE_ERROR
 from idroserra.ingest.receipts import SCHEMA, UPGRADES, MinTransit, ReceiptLog, min_transits
 from idroserra.ingest.received import NodeInfoMessage, Received
 from idroserra.ingest.refusals import Rejected
@@ -202,16 +203,35 @@ class Spool:
         """Decode stored unreadable records again; return the number of readable ones.
 
         Called at the start of the host, which may have been updated. Raises SpoolError."""
-        readable: list[tuple[int, Received]] = []
-        with self._lock:
-            for row, item in self._receipts.unread():
-                decoded = _decoded(item)
-                if decoded is not None:
-                    readable.append((row, replace(item, batch=decoded, unread=())))
+        return self._retry("", 0)
+
+    def retry_future(self, now_unix_ms: int) -> int:
+        """Check records again that were refused as being in the future; return how many are not.
+
+        The clock of the host was behind when they came, or ahead when their boot was dated: such
+        an epoch is decided again. Called when the clock has had time to be set. Raises
+        SpoolError."""
+        return self._retry(FUTURE_ERROR, now_unix_ms)
+
+    def _retry(self, error_end: str, now_unix_ms: int) -> int:
+        """Retry unreadable records whose error ends with a text, in steps."""
+        total = after_row = 0
+        while True:
+            with self._lock:
+                found = self._receipts.unread(after_row, error_end)
+            if not found:
+                return total
+            total += self._retry_some(found, now_unix_ms)
+            after_row = found[-1][0]
+
+    def _retry_some(self, found: Sequence[tuple[int, Received]], now_unix_ms: int) -> int:
+        readable = [(row, replace(item, batch=decoded, unread=())) for row, item in found
+                    if (decoded := _decoded(item)) is not None]
 
         def run() -> None:
+            self._receipts.decide_again([item for _, item in readable], now_unix_ms)
             for row, item in list(readable):
-                if not self._receipts.is_plausible(item):
+                if not self._receipts.is_plausible(item, now_unix_ms):
                     readable.remove((row, item))
                     continue
                 epoch_unix_ms = self._receipts.epoch_for(item)

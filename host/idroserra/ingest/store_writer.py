@@ -29,6 +29,7 @@ BLOCK_RECORDS = 3_000  # about 10,000 lines of InfluxDB, in two bodies
 LINGER_S = 0.5
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 10.0
+RETRY_FUTURE_S = 3_600.0  # also after the start: the clock of the host is set meanwhile
 
 OnStored = Callable[[Sequence[Instant], Sequence[EventPoint]], None]
 
@@ -86,11 +87,15 @@ class StoreWriter:
     def run(self) -> None:
         """Move blocks until stop(), with retries after errors of spool and store."""
         wait_s = FIRST_WAIT_S
+        retry_at_s = time.monotonic() + RETRY_FUTURE_S
         while not self._stopping.is_set():
             try:
                 moved = self.move_block()
                 if moved < BLOCK_RECORDS:  # no backlog: a step each time delays no commit much
                     self._spool.shrink()
+                if time.monotonic() >= retry_at_s:
+                    retry_at_s = time.monotonic() + RETRY_FUTURE_S
+                    self._spool.retry_future(self._now_unix_ms())
             except (StoreUnavailable, SpoolError) as error:
                 if self._state == "ok":
                     _log.warning("the store cannot be written: %s", error.why)

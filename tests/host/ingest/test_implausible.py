@@ -240,3 +240,45 @@ def test_closed_gaps_are_as_if_their_numbers_had_come(numbers, upto, more):
         else:
             kept[first] = last
     assert SequenceRanges(kept.items()).ranges() == ranges.ranges()
+
+
+def times_of(spool):
+    return [row.epoch_unix_ms + at_ms for row in spool.pending(100)
+            for _, at_ms, *_ in json.loads(row.body)]
+
+
+def test_a_clock_that_was_ahead_once_costs_no_record(spool):
+    """A message waits a minute in the broker, the next ones do not."""
+    ahead = NOW + 11 * YEAR_MS
+    spool.commit([NodeInfoMessage(NODE, info(at_ms=900), ahead),
+                  telemetry([1], sent_at_ms=1_000, now=ahead)])
+    for seq, waited_ms in ((2, 60_000), (3, 0), (4, 5)):
+        spool.commit([telemetry([seq], sent_at_ms=seq * 1_000, now=NOW + seq * 1_000 + waited_ms)])
+    spool.commit([telemetry([1], "b0", sent_at_ms=None, boot_unix_ms=ahead, now=ahead),
+                  telemetry([2], "b0", sent_at_ms=None, boot_unix_ms=ahead)])
+    assert spool.retry_future(NOW + 3_000_000) == 0  # the clock may be behind
+    assert spool.retry_future(NOW + 4_000_000) == 4
+    assert spool.epoch(NODE, "b1") == NOW
+    assert times_of(spool)[2:] == [NOW + 2_000, NOW + 3_000, NOW + 4_000, NOW]
+    committed = spool.commit([telemetry([5], sent_at_ms=5_000, now=NOW + 4_000_000)])
+    assert committed.accepted[0].epoch_unix_ms == NOW
+    assert spool.counts()[NODE]["received"] == 7
+    assert spool.rejected() == []
+
+
+def test_a_clock_that_is_behind_for_a_while_moves_no_boot_and_costs_no_record(spool):
+    behind = NOW - 2 * YEAR_MS
+    spool.commit([telemetry([1], sent_at_ms=1_000, now=NOW + 1_000)])
+    for seq in (2, 3):
+        spool.commit([telemetry([seq], sent_at_ms=seq * 1_000, now=behind + seq * 1_000)])
+    assert spool.retry_future(behind + 3_000_000) == 0
+    assert spool.retry_future(NOW + 4_000_000) == 2
+    assert spool.epoch(NODE, "b1") == NOW
+    assert times_of(spool) == [NOW + 1_000, NOW + 2_000, NOW + 3_000]
+
+
+def test_a_record_of_the_future_moves_no_boot(spool):
+    spool.commit([telemetry([1], at_ms=2 * YEAR_MS, sent_at_ms=4_000)])
+    spool.commit([telemetry([2], sent_at_ms=4_000)])
+    assert spool.retry_future(NOW + DAY_MS) == 0
+    assert spool.epoch(NODE, "b1") == NOW - 4_000

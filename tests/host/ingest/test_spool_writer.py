@@ -16,6 +16,7 @@ from idroserra.history.influx.http import Http
 from idroserra.history.influx.store import InfluxStore
 from idroserra.history.models import Instant
 from idroserra.history.sqlite.store import SqliteStore
+from idroserra.ingest import store_writer
 from idroserra.ingest.received import Received
 from idroserra.ingest.spool import SHRINK_PAGES, Spool
 from idroserra.ingest.store_writer import StoreWriter, events_of, instants_of, known_events
@@ -256,3 +257,19 @@ def test_stored_counts_what_the_database_has(spool, influxd):
     assert writer.state == "ok"
     store.close()
     http.close()
+
+
+def test_what_was_refused_as_of_the_future_is_stored_once_the_clock_is_right(
+        spool, tmp_path, monkeypatch, eventually):
+    monkeypatch.setattr(store_writer, "RETRY_FUTURE_S", 0)
+    store = SqliteStore(tmp_path / "store.db")
+    spool.commit([received(1, 1, {"reservoir.ph": 6})])
+    batch = Batch("b1", T0, None, 1, [Record(2, 2_000, {"reservoir.ph": 6}, {})])
+    spool.commit([Received(NODE, "telemetry", batch, T0 - 90 * DAY_MS)])
+    writer = StoreWriter(spool, store, lambda: T0 + DAY_MS)
+    thread = threading.Thread(target=writer.run)
+    thread.start()
+    eventually(lambda: len(store.instants(NODE, T0, T0 + HOUR_MS)) == 2, 60, "both are stored")
+    writer.stop()
+    thread.join()
+    store.close()
