@@ -44,7 +44,7 @@ def test_expired_events_are_deleted_in_short_steps(tmp_path, monkeypatch):
     monkeypatch.setattr(maintenance, "MAX_EVENTS", 10)
     store = SqliteStore(tmp_path / "kept.db", KeepConfig(events_days=1))
     try:
-        store.write(instants([3 * DAY_MS]), [
+        store.write(instants([day * DAY_MS for day in range(3, 10)]), [
             EventPoint(node, (T0 + at_ms) * 1_000 + seq, seq, "b1", "gap", {})
             for node, many in ((NODE, 25), (OTHER, 3))
             for seq, at_ms in enumerate([0] * many + [3 * DAY_MS])])

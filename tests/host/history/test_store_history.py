@@ -162,18 +162,18 @@ def check_consistent(file):
 def test_each_resolution_is_kept_for_its_time_and_charts_take_what_is_there(tmp_path):
     keep = KeepConfig(raw_days=2, minutes_days=4, quarters_days=8, daily_days=20, events_days=3)
     store = SqliteStore(tmp_path / "store.db", keep)
-    for day in range(24):
+    for day in range(30):
         write_samples(store, [ph(day * DAY_MS + at * 60_000, 5 + at % 3) for at in range(1_440)],
                       [EventPoint(NODE, (T0 + day * DAY_MS) * 1_000, day, "b1", "boot", {})])
         maintain(store, T0 + day * DAY_MS)
-    now = T0 + 24 * DAY_MS
+    now = T0 + 30 * DAY_MS
     maintain(store, now)
     assert [round((now - part.oldest_unix_ms) / DAY_MS) for part in store.info().resolutions] == [
-        2, 4, 9, 21]  # whole hours, and whole days of the roll-ups
-    assert raw(store)[0][0] == now - 2 * DAY_MS - HOUR_MS
-    assert len(store.events(NODE, T0, now)) == 3
+        8, 10, 14, 26]  # counted from the seventh day before now
+    assert raw(store)[0][0] == now - 8 * DAY_MS
+    assert len(store.events(NODE, T0, now)) == 9
     hour = [store.series(NODE, [PH], now - back * DAY_MS, now - back * DAY_MS + HOUR_MS, 3_000)[PH]
-            for back in (2, 3, 7, 20, 22)]
+            for back in (8, 9, 13, 26, 28)]
     assert [len(columns) for columns in hour] == [60, 60, 4, 1, 0]
     assert all(column.min == 5 and column.max == 7 for columns in hour[2:] for column in columns)
     store.close()
@@ -181,23 +181,24 @@ def test_each_resolution_is_kept_for_its_time_and_charts_take_what_is_there(tmp_
 
 def test_what_comes_when_its_raw_points_are_forgotten_takes_nothing_away(tmp_path):
     store = SqliteStore(tmp_path / "store.db", KeepConfig(raw_days=2))
-    newest = ph(10 * DAY_MS, 6.5)
-    write_samples(store, [*(ph(at * 10_000, 6) for at in range(360)), newest], [])
+    newest = [ph(day * DAY_MS, 6.5) for day in range(4, 11)]
+    write_samples(store, [*(ph(at * 10_000, 6) for at in range(360)), *newest], [])
     maintain(store, T0 + 10 * DAY_MS)
-    assert len(raw(store)) == 1
+    assert len(raw(store)) == 7
     drawn = [store.series(NODE, [PH], T0, T0 + HOUR_MS, columns)[PH] for columns in (61, 5)]
     for _ in range(2):
         write_samples(store, [ph(5_000, 14)], [])
         maintain(store, T0 + 10 * DAY_MS)
         assert [store.series(NODE, [PH], T0, T0 + HOUR_MS, n)[PH] for n in (61, 5)] == drawn
-    assert len(raw(store)) == 1
+    assert len(raw(store)) == 7
     store.close()
 
 
 def test_the_latest_value_outlives_its_raw_point(tmp_path):
     store = SqliteStore(tmp_path / "store.db", KeepConfig(raw_days=2))
     write_samples(store, [ph(at * 10_000, 6) for at in range(360)], [])
-    write_samples(store, [SamplePoint("idro-b2", PH, T0 + 10 * DAY_MS, 7)], [])
+    write_samples(store, [
+        SamplePoint("idro-b2", PH, T0 + day * DAY_MS, 7) for day in range(4, 11)], [])
     maintain(store, T0 + 10 * DAY_MS)
     assert store.latest(NODE) == {PH: (T0 + 45 * MINUTE_MS, 6)}
     store.close()
@@ -219,7 +220,7 @@ def test_the_file_shrinks(tmp_path):
     store.compact()
     compacted = file.stat().st_size
     assert compacted < packed
-    assert 8_640 <= len(raw(store)) <= 8_640 + 360
+    assert len(raw(store)) == 7 * 8_640
     assert store._reader.execute("PRAGMA auto_vacuum").fetchone() == (2,)
     store.close()
 
@@ -258,6 +259,27 @@ def test_neither_a_wrong_clock_nor_a_wrong_node_makes_anything_forgotten(
     write_samples(store, [ph(0, 6), ph(point_ms, 6)], [])
     maintain(store, clock_ms)
     assert len(raw(store, T0, 2**53)) == 2
+
+
+def test_a_clock_that_jumps_deletes_nothing_and_what_expired_is_deleted_within_days(tmp_path):
+    """The host dates a boot by its own clock, so that a reading is as far ahead as the clock."""
+    store = SqliteStore(tmp_path / "store.db", KeepConfig(raw_days=20, events_days=20))
+
+    def run_day(at_ms, seq):
+        write_samples(store, [ph(at_ms, 6)], [
+            EventPoint(NODE, (T0 + at_ms) * 1_000, seq, "b1", "boot", {})])
+        maintain(store, T0 + at_ms + DAY_MS // 2)
+        return len(raw(store, 0, 2**53)), len(store.events(NODE, 0, 2**53))
+
+    for day in range(10):
+        run_day(day * DAY_MS, day)
+    for number, ahead_days in enumerate((300, 900, 9_000, 40_000)):
+        assert run_day(ahead_days * DAY_MS, 100 + number) == (11 + number, 11 + number)
+    maintain(store, T0 + 10 * DAY_MS)
+    left = [run_day((200 + day) * DAY_MS, 200 + day) for day in range(8)]  # off for months
+    assert left[:6] == [(15 + day, 15 + day) for day in range(6)]
+    assert left[6:] == [(11, 11), (12, 12)]  # of which four are of the future
+    store.close()
 
 
 def test_a_damaged_hour_is_said_and_holds_up_nothing_else(store):

@@ -94,12 +94,12 @@ def test_a_chart_is_drawn_of_the_coarsest_that_fits(asked_min, width_min, of):
 
 
 def test_a_chart_of_what_has_expired_is_drawn_of_what_is_kept_longer(database, tmp_path):
-    keep = {"raw_days": 7, "minutes_days": 30}
+    keep = {"raw_days": 7, "minutes_days": 28}
     store = database.open(**keep)
     embedded = SqliteStore(tmp_path / "store.db", KeepConfig(**keep))
     old = points(T0, 4_000, 97_000)
     for kept in (store, embedded):
-        write_samples(kept, [*old, *points(NOW - MINUTE_MS, 1, 1)], [])
+        write_samples(kept, [*old, *points(NOW - 6 * DAY_MS - MINUTE_MS, 7, DAY_MS)], [])
     init(store)
     while embedded.maintain(NOW):
         pass

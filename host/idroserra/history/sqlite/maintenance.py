@@ -27,6 +27,8 @@ from idroserra.history.sqlite.write import DAY_MS, place
 
 # An hour is closed this long after its end: most late records have arrived by then.
 GRACE_MS = 5 * 60_000
+# Age counts back from the end of this day with points, the newest being the first.
+SURE_DAYS = 7
 MAX_SERIES = 200  # packed in one transaction
 MAX_PLACES = MAX_EVENTS = 5_000  # deleted in one transaction
 # Free pages kept for reuse (at least, and as 1/share of the file), and pages freed per step.
@@ -80,12 +82,9 @@ def pack_hour(database: sqlite3.Connection, series: int, hour_unix_ms: int) -> N
 def forget(database: sqlite3.Connection, keep: KeepConfig, now_unix_ms: int) -> bool:
     """Delete some expired data; False if nothing was left to delete.
 
-    Age is relative to the newest point, or to now if that point is in the future: one wrong clock,
-    of host or node, deletes nothing."""
-    newest = database.execute(
-        "SELECT max((SELECT max(unix_ms) FROM rollup_15m AS r WHERE r.series = series.series))"
-        " FROM series").fetchone()[0]
-    now_unix_ms = min(now_unix_ms, newest or 0)
+    Age is relative to _sure_newest(): a clock of host or node that was wrong for less than
+    SURE_DAYS deletes nothing that has not expired."""
+    now_unix_ms = _sure_newest(database, now_unix_ms)
     busy = False
     for table, resolution, days in (("packed", "raw", keep.raw_days),
                                     ("packed_1m", "1m", keep.minutes_days)):
@@ -129,6 +128,18 @@ def shrink(database: sqlite3.Connection, spare_pages: int | None = None) -> bool
     # The pragma frees one page per step and returns no rows: execute() would free one page only.
     database.executescript(f"PRAGMA incremental_vacuum({min(free - spare_pages, STEP_PAGES)})")
     return True
+
+
+def _sure_newest(database: sqlite3.Connection, now_unix_ms: int) -> int:
+    """Return the end of the SURE_DAYS-th newest day with points, or 0 if there are fewer.
+
+    The clock of the host may be ahead, and points that came meanwhile are dated by it."""
+    before_ms: int | None = now_unix_ms + 1
+    for _ in range(SURE_DAYS):
+        before_ms = database.execute(  # one seek per series
+            "SELECT max((SELECT max(unix_ms) FROM rollup_1d AS r WHERE r.series = series.series"
+            " AND r.unix_ms < ?)) FROM series", (before_ms,)).fetchone()[0]
+    return 0 if before_ms is None else before_ms + DAY_MS
 
 
 def _before(days: int, now_unix_ms: int, width_ms: int) -> int:
