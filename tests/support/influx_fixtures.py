@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -76,9 +77,12 @@ class InfluxDatabase:
             self._run_1x(f'DROP DATABASE "{self.name}"')
         self._http.close()
 
-    def open(self, site: str = SITE, **keep: int) -> InfluxStore:
+    def open(
+        self, site: str = SITE,
+        now_unix_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000, **keep: int,
+    ) -> InfluxStore:
         """Return a store of the database; it is closed with it."""
-        self._stores.append(InfluxStore(self._store_config(keep=keep), site=site))
+        self._stores.append(InfluxStore(self._store_config(keep=keep), site, now_unix_ms))
         return self._stores[-1]
 
     def rows(self, query: str) -> list[list[Any]]:

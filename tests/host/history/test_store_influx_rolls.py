@@ -15,6 +15,7 @@ from support.samples import points_of, write_samples
 NODE = "idro-a1"
 CHANNELS = ["reservoir.ph", "reservoir.ec_us_cm", "air.temp_c"]
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 NOW = time.time_ns() // 1_000_000
 T0 = (NOW - 40 * DAY_MS) // DAY_MS * DAY_MS
@@ -153,6 +154,44 @@ def test_the_database_rolls_up_what_comes_in_time(database, store, eventually):
     assert is_from(store, "SELECT due FROM late") == 0
     eventually(lambda: is_from(store, 'SELECT count_ph FROM "minutes".sample_1m') >= 1, 240,
                "a continuous query has run")
+
+
+def due_hours(store):
+    return {unix_ms // HOUR_MS for unix_ms, _ in store._query("SELECT due FROM late", "ms")}
+
+
+def test_what_no_continuous_query_covers_after_a_pause_or_a_wrong_clock_is_rolled_up(database):
+    """The clock is injected: the database's own runs on."""
+    clock = [NOW - 90 * MINUTE_MS]
+    store = database.open(now_unix_ms=lambda: clock[0])
+    init(store)
+
+    def write(unix_ms):
+        write_samples(store, [SamplePoint(NODE, "reservoir.ph", unix_ms, 6.5)], [])
+        hours = due_hours(store)
+        while store.maintain(clock[0]):
+            pass
+        return {(hour - T0 // HOUR_MS) * HOUR_MS + T0 for hour in hours}
+
+    # The clock is two hours behind: a reading of the right time is rolled up at once.
+    start = T0 + 20 * DAY_MS
+    clock[0] = start
+    assert write(start) == set()
+    assert write(start + 2 * HOUR_MS) == {start + 2 * HOUR_MS}
+    assert write(start + 2 * MINUTE_MS) == set()
+    # The clock is set: of what seemed to be in time the hours are rolled up.
+    clock[0] = start + 2 * HOUR_MS
+    assert write(start + 2 * HOUR_MS) == {start - HOUR_MS, start}
+    assert is_from(store, f'SELECT count_ph FROM "minutes".sample_1m WHERE time >= {start}000000'
+                          f" AND time < {start + HOUR_MS}000000") == 2
+    assert write(start + 2 * HOUR_MS + MINUTE_MS) == set()
+    # The site is without power for a day.
+    clock[0] += DAY_MS
+    after = database.open(now_unix_ms=lambda: clock[0])
+    write_samples(after, [SamplePoint(NODE, "reservoir.ph", clock[0], 6.5)], [])
+    cut = start + 2 * HOUR_MS
+    assert due_hours(after) == {(cut - HOUR_MS) // HOUR_MS, cut // HOUR_MS}
+    assert after.maintain(clock[0])
 
 
 def test_retention_follows_the_configuration_and_init_may_be_repeated(database):

@@ -2,9 +2,9 @@
 
 Roll-ups are in their own policies, as measurements `sample_1m`, `sample_15m`, `sample_1h` and
 `sample_1d` with the fields min_, max_, sum_, count_ and last_<quantity>. Continuous queries
-recompute those of the last hours. For a later point the write adds a mark to the measurement
-`late`; the maintenance recomputes the roll-ups of its hour and deletes the mark. Each step is
-idempotent: the same measurement, tags and time overwrite.
+recompute those of the last hours. For a point that they may miss the write adds a mark to the
+measurement `late`; the maintenance recomputes the roll-ups of its hour and deletes the mark. Each
+step is idempotent: the same measurement, tags and time overwrite.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 # Later points get a mark; continuous queries cover the last hour, at least every 15 minutes.
 LATE_MS = 1_800_000
+# Points further in the future get one too: the clock of host and database is behind.
+AHEAD_MS = 300_000
+# The points before a pause are looked for in this time, of some shards only.
+MAX_PAUSE_MS = 92 * DAY_MS
 MAX_MARKS = 500
 _NS = 1_000_000  # per ms
 
@@ -147,12 +151,51 @@ def retentions(run: Statement, database: str) -> dict[str, int | None]:
     return found
 
 
-def late_lines(instants: Iterable[Instant], now_unix_ms: int) -> list[str]:
-    """Return a mark for each hour with late instants; every mark is unique."""
-    newest_ms = now_unix_ms - LATE_MS
-    hours = {unix_ms // HOUR_MS for _, unix_ms, _ in instants if unix_ms < newest_ms}
+class Coverage:
+    """Tells until when continuous queries ran, if they may have paused since the last write: what
+    was stored shortly before may not be rolled up."""
+
+    def __init__(self) -> None:
+        # Wall time less monotonic time of the last write; None before one, and after a failure.
+        self._clock_ms: int | None = None
+        self._next_clock_ms = 0
+
+    def begin(self, now_unix_ms: int, newest: Callable[[], list[int]]) -> list[int]:
+        """Begin a write; return the ends. `newest` returns newest_points()."""
+        last_ms, self._clock_ms = self._clock_ms, None
+        self._next_clock_ms = now_unix_ms - time.monotonic_ns() // _NS
+        if last_ms is None:
+            return newest()
+        step_ms = self._next_clock_ms - last_ms
+        return [now_unix_ms - step_ms] if abs(step_ms) > AHEAD_MS else []
+
+    def end(self) -> None:
+        """End a write that has not failed."""
+        self._clock_ms = self._next_clock_ms
+
+
+def late_lines(
+    instants: Iterable[Instant], now_unix_ms: int, ends_unix_ms: Iterable[int] = ()
+) -> list[str]:
+    """Return a mark for each hour that continuous queries may miss; every mark is unique.
+
+    It has an instant that is late or in the future, or is before one of `ends_unix_ms`, the ends
+    of times in which they ran."""
+    oldest_ms, newest_ms = now_unix_ms - LATE_MS, now_unix_ms + AHEAD_MS
+    hours = {unix_ms // HOUR_MS for _, unix_ms, _ in instants
+             if not oldest_ms <= unix_ms <= newest_ms}
+    hours |= {unix_ms // HOUR_MS for end_ms in ends_unix_ms
+              for unix_ms in (end_ms - HOUR_MS, end_ms, end_ms + AHEAD_MS)}
     own_ns = time.time_ns() % (HOUR_MS * _NS)
     return [f"late due=1i {hour * HOUR_MS * _NS + own_ns}" for hour in sorted(hours)]
+
+
+def newest_points(run: Statement, now_unix_ms: int) -> list[int]:
+    """Return the times of the newest point before now, and of the newest one of all."""
+    since = f"SELECT * FROM sample WHERE time >= {now_unix_ms - MAX_PAUSE_MS}000000"
+    newest = " ORDER BY time DESC LIMIT 1"
+    return [row[0] // _NS for until in (f" AND time < {now_unix_ms}000000", "")
+            for row in run(since + until + newest)]
 
 
 def roll_late(run: Statement, roll: Callable[[int, int], None]) -> bool:

@@ -52,15 +52,12 @@ _MADE, _MADE_FIELD = "rollups", "made"  # what `store init` has created
 _log = logging.getLogger("idroserra")
 
 
-def _wall_unix_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class InfluxStore:
     """An InfluxDB 1.x or 2.x. Connects on demand; thread-safe."""
 
     def __init__(
-        self, config: StoreConfig, site: str, now_unix_ms: Callable[[], int] = _wall_unix_ms
+        self, config: StoreConfig, site: str,
+        now_unix_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._config = config
         self._now_unix_ms = now_unix_ms
@@ -75,6 +72,7 @@ class InfluxStore:
         self._writer = LineWriter(config, site)
         self._is_suitable = False
         self._is_missing = False  # the database, at the last query
+        self._coverage = downsampling_v1.Coverage()
 
     def write(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> Counter[str]:
         """Make data of nodes durable; return what is too old. Raises StoreUnavailable,
@@ -84,11 +82,15 @@ class InfluxStore:
             if why is not None:
                 raise StoreUnavailable(why.partition("\n")[0])
             self._is_suitable = True
+        now_unix_ms = self._now_unix_ms()
+        ends_unix_ms = self._coverage.begin(now_unix_ms, lambda: downsampling_v1.newest_points(
+            self._show, now_unix_ms) if self._rolled_policies() else [])
         too_old = self._writer.write(instants, events)
-        marks = downsampling_v1.late_lines(instants, self._now_unix_ms())
+        marks = downsampling_v1.late_lines(instants, now_unix_ms, ends_unix_ms)
         # Last: after a failure before this line everything is written again.
         if marks and self._rolled_policies():
             self._writer.write_lines(marks)
+        self._coverage.end()
         return too_old
 
     def series(
