@@ -35,7 +35,6 @@ class Event(NamedTuple):
     kind: str
     detail: Mapping[str, Any]
     boot_id: str = ""
-    seq: int = 0
 
     @property
     def unix_ms(self) -> int:
@@ -81,8 +80,7 @@ class LatestEvents:
         self._failed_unix_ms: int | None = None
 
     def take(
-        self, node: str, unix_us: int, kind: str, detail: Mapping[str, Any], boot_id: str = "",
-        seq: int = 0,
+        self, node: str, unix_us: int, kind: str, detail: Mapping[str, Any], boot_id: str = ""
     ) -> None:
         """Add an event; events of other kinds and older events are ignored."""
         if kind not in _KINDS:
@@ -96,7 +94,7 @@ class LatestEvents:
             known = self._events.setdefault(node, {})
             for key in _keys(kind, detail):
                 if key not in known or known[key].unix_us <= unix_us:
-                    known[key] = Event(unix_us, kind, detail, boot_id, seq)
+                    known[key] = Event(unix_us, kind, detail, boot_id)
             if len(known) > MAX_SUBJECTS:
                 _drop_oldest_subject(known)
 
@@ -158,7 +156,7 @@ class LatestEvents:
                 del self._asked_unix_ms[key]
             return was_read
         for event in events:
-            self.take(node, event.unix_us, event.kind, event.detail, event.boot_id, event.seq)
+            self.take(node, event.unix_us, event.kind, event.detail, event.boot_id)
         with self._lock:
             self._read.add(key)
         return True
@@ -167,18 +165,17 @@ class LatestEvents:
 def without_ended_holds(events: Mapping[str, Event], boot_id: str) -> dict[str, Event]:
     """Return the events without a stop or latch that is shown to be over by a dose of the running
     boot. While one lasts, the node's safety gate refuses every dose and cuts the running one: the
-    ledger is another one, after a change of the board or an erase, or the resume was lost.
+    ledger is another one, after a change of the board or an erase.
 
-    Within a boot the sequence numbers decide. Between two boots the dose must be later, too: the
-    time of a boot may be wrong, but is the same for all its records."""
+    Not within a boot: a dose that has just ended is recorded after the stop. Between two boots the
+    dose must be later, too: the time of a boot may be wrong, but is the same for all its records.
+    """
     dose = events.get(WHOLE_DOSE)
     if dose is None or not boot_id or dose.boot_id != boot_id:
         return dict(events)
 
     def is_over(hold: Event) -> bool:
-        if hold.boot_id == boot_id:
-            return hold.seq < dose.seq
-        return hold.unix_ms < dose.unix_ms
+        return hold.boot_id not in ("", boot_id) and hold.unix_ms < dose.unix_ms
 
     return {key: event for key, event in events.items()
             if event.kind not in HOLDS or not is_over(event)}

@@ -103,7 +103,7 @@ class HostMessageHandler:
         for record in accepted.records:
             unix_ms = accepted.epoch_unix_ms + record.at_ms
             self._events.take(accepted.node, unix_ms * 1_000 + record.seq % 1_000, record.kind,
-                              record.detail, accepted.boot_id, record.seq)
+                              record.detail, accepted.boot_id)
             if record.kind == "configured":
                 self._settings_history.on_configured(
                     accepted.node, record.detail, accepted.boot_id, unix_ms)
