@@ -37,13 +37,70 @@ def test_a_stop_whose_answer_is_lost_is_confirmed_all_the_same(node, tab):
     assert [one.verb for one in node.commands] == ["stop"]
 
 
+def test_a_stop_whose_request_is_lost_is_sent_again(node, tab):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    lost = []
+
+    def lose_two(route):
+        if len(lost) == 2:
+            route.continue_()
+            return
+        lost.append(route.request.post_data_json["id"])
+        route.abort()
+
+    page.route("**/commands", lose_two)
+    with page.expect_request_finished(lambda one: one.url.endswith("/commands")) as sent:
+        page.get_by_role("button", name="Stop all dosing").click()
+    assert lost == [sent.value.post_data_json["id"]] * 2
+    expect(page.locator("#control .outcome")).to_contain_text(
+        "Confirmed: the node stopped all dosing")
+    assert [one.verb for one in node.commands] == ["stop"]
+
+
+def test_a_stop_that_hangs_is_sent_again(node, tab):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    page.route("**/commands", lambda route: None, times=2)
+    page.clock.install()
+    page.get_by_role("button", name="Stop all dosing").click()
+    outcome = page.locator("#control .outcome")
+
+    def is_confirmed():
+        page.clock.run_for(1_000)
+        return "Confirmed: the node stopped all dosing" in outcome.text_content()
+
+    wait_until(is_confirmed, 30, "the third request")
+    assert [one.verb for one in node.commands] == ["stop"]
+
+
+def test_a_stop_without_a_network_says_to_press_again(node, tab):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    page.route("**/commands", lambda route: route.abort())
+    page.route("**/api/commands/*", lambda route: route.abort())
+    page.get_by_role("button", name="Stop all dosing").click()
+    expect(page.locator("#control .outcome")).to_have_text(
+        "Failed: The host does not answer: press Stop again, a second one does no harm. "
+        "In an emergency, switch it off at the node.")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_host_that_refuses_to_look_is_not_said_to_be_silent(node, tab, status):
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}/water")
+    page.route("**/commands", lambda route: route.abort())
+    page.route("**/api/commands/*", lambda route: route.fulfill(
+        status=status, json={"error": "Too many requests: wait a minute"}))
+    page.get_by_role("button", name="Dose…").click()
+    page.locator("#dose-sure [value=yes]").click()
+    expect(page.locator("#dose .outcome")).to_have_text(
+        "Failed: Too many requests: wait a minute")
+
+
 def test_a_dose_that_was_not_sent_is_reported(node, tab):
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}/water")
     page.route("**/commands", lambda route: route.abort())
     page.get_by_role("button", name="Dose…").click()
     page.locator("#dose-sure [value=yes]").click()
     expect(page.locator("#dose .outcome")).to_have_text(
-        "Failed: The host does not answer: check the network, nothing was sent.")
+        "Failed: The request did not reach the host: check the network, nothing was sent.")
     assert node.commands == []
 
 

@@ -12,6 +12,8 @@ import { millilitres, plainName } from "./format.js";
 const TTL_MS = { stop: 10_000, resume: 10_000, dose: 20_000, run: 10_000, correct: 10_000, end_correction: 10_000 };
 // A command that reaches the host later than this expires.
 const REACH_MS = 20_000;
+// A stop without a response is sent again.
+const STOP_MS = 4_000, STOP_TRIES = 3, AGAIN_MS = 2_000;
 const LATE_MS = 600_000;
 const QUIET_MS = 3_000;
 const POLL_MS = 1_000;
@@ -29,16 +31,35 @@ export function command(node, verb, args, waits = () => {}, more = {}) {
 
 async function send(id, node, verb, args, more) {
   const path = `/api/nodes/${encodeURIComponent(node)}/commands`;
-  const until = () => (verb === "stop" ? {} : { until_unix_ms: Math.round(nowUnixMs()) + REACH_MS }); // never expires on the way
+  const isStop = verb === "stop";
+  const until = () => (isStop ? {} : { until_unix_ms: Math.round(nowUnixMs()) + REACH_MS }); // never expires on the way
   const body = () => ({ verb, args, ttl_ms: TTL_MS[verb], id, ...until(), ...more });
+  const post = async () => take(await request(path, { method: "POST", body, ...(isStop ? stopLost() : { timeoutMs: REACH_MS }) }));
   try {
-    const sent = await request(path, { method: "POST", body, timeoutMs: REACH_MS });
-    take(sent);
+    await (isStop ? repeated(() => reach(id, post)) : reach(id, post));
   } catch (error) {
-    if (error instanceof Unanswered) await lookFor(id, error);
-    else forget(id, error);
+    if (error instanceof Unanswered) error.later = laterOf(id);
+    else waiting.delete(id);
+    throw error;
   }
   poll(id, verb, Date.now() + TTL_MS[verb] + 8_000);
+}
+
+/** The options of one try of a stop. */
+const stopLost = () => ({
+  timeoutMs: STOP_MS,
+  lostText: t("The host does not answer: press Stop again, a second one does no harm. In an emergency, switch it off at the node."),
+});
+
+/** Send a stop again while it is not known to have reached the host: a second one does no harm. */
+export async function repeated(send, tries = STOP_TRIES) {
+  try {
+    return await send();
+  } catch (error) {
+    if (!(error instanceof Unanswered) || tries <= 1) throw error;
+    await pause(AGAIN_MS);
+    return repeated(send, tries - 1);
+  }
 }
 
 /** The client chooses the id, so that the state can be requested after a lost response. */
@@ -46,24 +67,29 @@ function newId() {
   return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Look up a command without a response; rejects if the host does not know it or answer. */
-async function lookFor(id, unanswered) {
-  await pause();
+/** Send a command, and look it up if its response is lost. Rejects with Unanswered unless the host has it. */
+async function reach(id, post) {
   if (!waiting.has(id)) return; // the stream has sent the result
   try {
-    await request(`/api/commands/${id}`, { timeoutMs: LOOK_MS, isUrgent: true });
+    await post();
   } catch (error) {
-    if (error instanceof Unanswered) throw Object.assign(unanswered, { later: laterOf(id) });
-    forget(id, new Error(t("The host does not answer: check the network, nothing was sent.")));
+    if (!(error instanceof Unanswered)) throw error;
+    await lookFor(id, error);
   }
 }
 
-function forget(id, error) {
-  waiting.delete(id);
-  throw error;
+async function lookFor(id, unanswered) {
+  await pause();
+  if (!waiting.has(id)) return;
+  try {
+    await request(`/api/commands/${id}`, { timeoutMs: LOOK_MS, isUrgent: true });
+  } catch (error) {
+    if (error instanceof Unanswered) throw unanswered;
+    throw new Unanswered(error.status === 404 ? t("The request did not reach the host: check the network, nothing was sent.") : error.message);
+  }
 }
 
-const pause = () => new Promise((resolve) => setTimeout(resolve, POLL_MS));
+const pause = (ms = POLL_MS) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // By id: the waiting promise of a command; `isLate`: for a late result.
 const waiting = new Map();

@@ -17,8 +17,8 @@ const unreadable = new Map(); // path of a request: why the database could not b
 const waiting = [];
 
 /** Fetch JSON. Rejects with an Error whose message can be shown. `body` may be a function, which is
- * called for each attempt. Reads are queued, so that they never delay an action such as a stop;
- * actions, and requests with `isUrgent`, are not. */
+ * called for each attempt; `lostText` is the message without a response. Reads are queued, so that
+ * they never delay an action such as a stop; actions, and requests with `isUrgent`, are not. */
 export async function request(path, options = {}) {
   const { answer, content } = await queued(path, options);
   const [place] = path.split("?");
@@ -37,7 +37,7 @@ export async function request(path, options = {}) {
     throw new HistoryUnreadable(t("No history: see the top of the page."));
   }
   const why = content.words || content.error || t("The host responded with status {status}.", { status: answer.status });
-  throw Object.assign(new Error(why), { field: content.field });
+  throw Object.assign(new Error(why), { field: content.field, status: answer.status });
 }
 
 /** Go to the provider to confirm who it is; it returns to this page. */
@@ -79,8 +79,8 @@ async function queued(path, options) {
   }
 }
 
-async function fetched(path, { method = "GET", body, signal, timeoutMs = method === "GET" ? READ_MS : CHANGE_MS }) {
-  const text = unansweredText(method);
+async function fetched(path, { method = "GET", body, signal, lostText, timeoutMs = method === "GET" ? READ_MS : CHANGE_MS }) {
+  const text = lostText || unansweredText(method);
   const ending = new AbortController();
   const end = () => ending.abort();
   const timer = setTimeout(end, timeoutMs);

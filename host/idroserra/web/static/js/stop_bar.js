@@ -4,9 +4,9 @@
 // A resume is sent to each node by itself and names what it ends, so that it undoes nothing newer. The rest is not sent
 // once the dialog is closed or one of the nodes is to stop.
 
-import { command, stopNode } from "./commands.js";
+import { command, repeated, stopNode } from "./commands.js";
 import { openConfirm, withDisabled } from "./confirm_dialog.js";
-import { request, Unanswered } from "./connection.js";
+import { request } from "./connection.js";
 import { make, setText, showOutcome } from "./dom.js";
 import { timeText } from "./format.js";
 import { t, tn } from "./i18n.js";
@@ -14,7 +14,6 @@ import { naturally } from "./natural.js";
 import { listen, nowUnixMs, oncePerFrame, state } from "./state.js";
 import { wireStopKey } from "./stop_key.js";
 
-const TRIES = 3;
 const POLL_MS = 2_000;
 const FOCUS_MS = 450;
 const AT_ONCE = 6;
@@ -105,30 +104,20 @@ class StopBar {
 
   async sendStop() {
     const path = this.scope.site ? `/api/sites/${encodeURIComponent(this.scope.site)}/stop` : "/api/stop";
+    const lostText = t("The host does not answer: press Stop again, a second one does no harm. In an emergency, switch the nodes off.");
     showOutcome(this.outcome, "pending", t("Stopping all dosing\u2026"));
     try {
-      const { commands } = await repeated(() => request(path, { method: "POST", body: {} }));
+      const { commands } = await repeated(() => request(path, { method: "POST", body: {}, lostText }));
       this.outcome.hidden = true;
       this.results.ofStop(commands, this.scope);
     } catch (error) {
-      const what = error instanceof Unanswered ? t("The host does not answer: press Stop again, a second one does no harm. In an emergency, switch the nodes off.") : error.message;
-      showOutcome(this.outcome, "failed", t("Failed: {reason}", { reason: what }));
+      showOutcome(this.outcome, "failed", t("Failed: {reason}", { reason: error.message }));
     }
   }
 
   async sendResume(nodes) {
     const ends = new Map(nodes.map(({ node, dosing }) => [node, dosing.hold]));
     await withDisabled([this.resume], () => this.results.ofResume(ends));
-  }
-}
-
-/** A stop whose response was lost may be sent again. */
-async function repeated(send, tries = TRIES) {
-  try {
-    return await send();
-  } catch (error) {
-    if (!(error instanceof Unanswered) || tries <= 1) throw error;
-    return repeated(send, tries - 1);
   }
 }
 
