@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from idro.protocol.reason import Reason
+from support import paho_node
 from support.delayed_responses import DelayedResponses, hide, show
 from support.pages import DESKTOP, PHONE
 
@@ -281,3 +282,41 @@ def test_a_run_by_hand_has_an_end_before_it_begins(node, tab):
         ("run", {"actuator": "light", "for_ms": 600_000, "duty_pct": 40}),
     ]
     watched.check()
+
+
+@pytest.mark.parametrize(("form", "args"), [
+    ("dose", {"actuator": "nutrient_a", "volume_ul": 2_500}),
+    ("run", {"actuator": "light", "for_ms": 600_000, "duty_pct": 40})])
+def test_what_was_confirmed_is_sent_though_the_outputs_changed(node, tab, monkeypatch, form, args):
+    page = tab(PHONE).open("/nodes/idro-a/water")
+    fields = page.locator(f"#{form}")
+    fields.locator("[name=actuator]").select_option(args["actuator"])
+    for name, text in {"dose": {"volume_ml": "2.5"},
+                       "run": {"minutes": "10", "duty_pct": "40"}}[form].items():
+        fields.locator(f"[name={name}]").fill(text)
+    fields.locator("button").click()
+    expect(page.locator(f"#{form}-sure")).to_be_visible()
+    more = {"fan": "switch", "additive": "doser"}
+    monkeypatch.setattr(paho_node, "OUTPUTS", more | paho_node.OUTPUTS)
+    node.announce()
+    expect(fields.locator("[name=actuator] option")).to_have_count({"dose": 5, "run": 3}[form])
+    page.locator(f"#{form}-sure [value=yes]").click()
+    expect(outcome(page, f"#{form}")).to_contain_text("Confirmed:")
+    assert node.commands[0].args == args
+
+
+def test_the_setting_that_was_confirmed_is_sent(node, tab):
+    page = tab(PHONE).open("/nodes/idro-a/water")
+    field = page.locator("[name='ph.target']")
+    field.fill("6.05")
+    page.get_by_role("button", name="Save…", exact=True).click()
+    expect(page.locator("dialog[open] .changes")).to_contain_text("5.8 → 6.05")
+    for by_another in (6.05, 6.2):
+        node.values = node.values | {"ph.target": by_another}
+        node.announce()
+        expect(page.locator("#settings .setting.changed")).to_have_count(0)
+    expect(field).to_have_value("6.2")
+    page.locator("dialog[open] [value=yes]").click()
+    expect(page.locator("#settings .outcome")).to_contain_text(
+        "Confirmed by the node: pH target 6.05")
+    assert node.values["ph.target"] == 6.05

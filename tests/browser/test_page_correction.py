@@ -71,6 +71,24 @@ def test_a_target_that_is_being_typed_is_left_alone(node, tab):
     expect(target).to_have_value("")
 
 
+def test_the_target_that_was_confirmed_is_sent(node, tab):
+    page = tab(PHONE).open("/nodes/idro-a/water")
+    target = panel(page).locator("[name=target_ph]")
+    expect(target).to_have_value("5.80")
+    panel(page).locator("[name=total_ml]").fill("400")
+    panel(page).get_by_role("button", name="Start…").click()
+    question = page.locator("#correct-sure h2")
+    expect(question).to_contain_text("Bring the pH to 5.80")
+    node.values = node.values | {"ph.target": 6.2}  # by another person
+    node.announce()
+    expect(target).to_have_value("6.20")
+    expect(question).to_contain_text("Bring the pH to 5.80")
+    page.get_by_role("button", name="Start now").click()
+    expect(panel(page).locator(".outcome")).to_contain_text(
+        "Confirmed: the correction has started")
+    assert node.commands[0].args["target_milli_ph"] == 5_800
+
+
 def test_it_is_ended_from_the_page_and_says_why_it_is_over(node, tab):
     publish_state(node, "ready", "press_button", next_ul=25_000)
     watched = tab(PHONE)

@@ -211,22 +211,24 @@ export class DoseForm {
     this.form.hidden = dosers.length === 0;
   }
 
-  get volumeUl() {
-    return Math.round(valueOf(this.form.elements.volume_ml) * 1000);
+  get args() {
+    const { actuator, volume_ml: volume } = this.form.elements;
+    return { actuator: actuator.value, volume_ul: Math.round(valueOf(volume) * 1000) };
   }
 
   /** Ask with what the dose will do; it can be confirmed once that is shown. */
   async ask() {
-    const actuator = this.form.elements.actuator.value;
-    const words = { volume: millilitres(this.volumeUl), what: plainName(actuator) };
+    this.asked = this.args; // the dosers may change meanwhile
+    const { actuator, volume_ul: volumeUl } = this.asked;
+    const words = { volume: millilitres(volumeUl), what: plainName(actuator) };
     this.dialog.querySelector("h2").textContent = t("Dose {volume} of {what}?", words);
     this.dialog.querySelector("[value=yes]").textContent = t("Dose {volume} of {what}", words);
     openConfirm(this.dialog, () => false);
-    if (await this.preview.load(actuator, this.volumeUl)) enableSoon(this.dialog);
+    if (await this.preview.load(actuator, volumeUl)) enableSoon(this.dialog);
   }
 
   async send() {
-    const args = { actuator: this.form.elements.actuator.value, volume_ul: this.volumeUl };
+    const args = this.asked;
     const words = { volume: millilitres(args.volume_ul), what: plainName(args.actuator) };
     const texts = [t("Requesting {volume} of {what}\u2026", words), t("Confirmed: {volume} of {what} dosed", words)];
     await withDisabled([this.form.querySelector("button")], () => follow(this.outcome, ...texts, () => command(this.node, "dose", args)));

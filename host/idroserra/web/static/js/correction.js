@@ -41,7 +41,7 @@ export class CorrectionPanel {
     });
     this.form.elements.doser.addEventListener("change", () => this.propose());
     this.form.elements.target_ph.addEventListener("input", () => (this.isTyped = true));
-    dialog.addEventListener("close", () => dialog.returnValue === "yes" && this.send("correct", this.args));
+    dialog.addEventListener("close", () => dialog.returnValue === "yes" && this.send("correct", this.asked));
     this.end.addEventListener("click", () => this.send("end_correction", {}));
   }
 
@@ -56,7 +56,8 @@ export class CorrectionPanel {
   }
 
   ask() {
-    const { actuator, target_milli_ph: ph, target_us_cm: ec, volume_ul: volume } = this.args;
+    this.asked = this.args; // others may change the setpoints meanwhile
+    const { actuator, target_milli_ph: ph, target_us_cm: ec, volume_ul: volume } = this.asked;
     const words = { volume: millilitres(volume), what: plainName(actuator) };
     this.dialog.querySelector("h2").textContent = this.isFeeding
       ? t("Bring the EC to {ec} with at most {volume} of {what} and as much of B?", { ec: withUnit(this.channels[EC], ec), ...words })

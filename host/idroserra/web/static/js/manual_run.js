@@ -6,6 +6,11 @@ import { valueOf, watchNumbers } from "./number_fields.js";
 import { withDisabled, openConfirm } from "./confirm_dialog.js";
 import { number, plainName } from "./format.js";
 
+function wordsOf({ actuator, for_ms: ms, duty_pct: duty = 0 }) {
+  const minutes = ms / 60_000;
+  return { what: plainName(actuator), minutes: number(minutes, minutes % 1 ? 1 : 0), level: number(duty, 0) };
+}
+
 export class RunForm {
   constructor(form, dialog, node) {
     this.form = form;
@@ -43,23 +48,23 @@ export class RunForm {
     this.form.elements.duty_pct.disabled = !this.isDimmer;
   }
 
-  get words() {
+  get args() {
     const { actuator, minutes, duty_pct: duty } = this.form.elements;
-    const texts = { what: plainName(actuator.value), minutes: number(valueOf(minutes), valueOf(minutes) % 1 ? 1 : 0) };
-    return this.isDimmer ? { ...texts, level: number(valueOf(duty), 0) } : texts;
+    const args = { actuator: actuator.value, for_ms: Math.round(valueOf(minutes) * 60_000) };
+    return this.isDimmer ? { ...args, duty_pct: Math.round(valueOf(duty)) } : args;
   }
 
   ask() {
-    const question = this.isDimmer ? t("Run {what} at {level} % for {minutes} min?", this.words) : t("Run {what} for {minutes} min?", this.words);
+    this.asked = this.args; // the outputs may change meanwhile
+    const words = wordsOf(this.asked);
+    const question = "duty_pct" in this.asked ? t("Run {what} at {level} % for {minutes} min?", words) : t("Run {what} for {minutes} min?", words);
     this.dialog.querySelector("h2").textContent = question;
     openConfirm(this.dialog);
   }
 
   async send() {
-    const { actuator, minutes, duty_pct: duty } = this.form.elements;
-    const args = { actuator: actuator.value, for_ms: Math.round(valueOf(minutes) * 60_000) };
-    if (this.isDimmer) args.duty_pct = Math.round(valueOf(duty));
-    const texts = [t("Starting {what}\u2026", this.words), t("Confirmed: {what} runs for {minutes} min", this.words)];
-    await withDisabled([this.form.querySelector("button")], () => follow(this.outcome, ...texts, () => command(this.node, "run", args)));
+    const words = wordsOf(this.asked);
+    const texts = [t("Starting {what}\u2026", words), t("Confirmed: {what} runs for {minutes} min", words)];
+    await withDisabled([this.form.querySelector("button")], () => follow(this.outcome, ...texts, () => command(this.node, "run", this.asked)));
   }
 }

@@ -168,23 +168,24 @@ export class SettingForm {
     setText(this.dialog.querySelector("h2"), tn("Save 1 change of {node}?", "Save {count} changes of {node}?", changed.length, { node: this.node }));
     this.dialog.querySelector(".changes").replaceChildren(...changed.map((one) => make("li", {}, make("b", {}, make("small", { textContent: one.field.label }),
       `${one.text(one.reported)} \u2192 ${one.text(one.value)}`))));
+    this.asked = new Map(changed.map((one) => [one, one.value]));
     openConfirm(this.dialog);
   }
 
   async save() {
-    const changed = this.changed;
+    const changed = [...this.asked.keys()];
     const before = changed.map((one) => one.text(one.reported));
     showOutcome(this.outcome, "pending", t("Waiting for the host\u2026"));
-    const error = await withDisabled(this.form.elements, () => this.send(changed));
+    const error = await withDisabled(this.form.elements, () => this.send());
     this.render(state.nodes.get(this.node));
     if (error) this.refuse(error);
     else showOutcome(this.outcome, "done", t("Confirmed by the node: {changes}.", { changes: confirmedText(changed, before) }));
     this.mark();
   }
 
-  /** Send changes; resolves with null once the node reports them, else with the error. */
-  async send(changed) {
-    const values = Object.fromEntries(changed.map((one) => [one.field.key, one.value]));
+  /** Send the confirmed changes; resolves with null once the node reports them, else with the error. */
+  async send() {
+    const values = Object.fromEntries([...this.asked].map(([one, value]) => [one.field.key, value]));
     try {
       const path = `/api/nodes/${encodeURIComponent(this.node)}/config`;
       const { rev } = await request(path, { method: "PUT", body: { values } });
