@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from idroserra.auth.roles import Role
 from support.all_pages import AXE, axe_violations
+from support.delayed_responses import settled
 from support.pages import PHONE, MonitoredTab, resize
 from support.real_host import standing_host
 from support.wait import wait_until
@@ -176,6 +177,68 @@ def test_a_site_is_stopped_by_one_key_and_each_answer_is_shown(fleet, open_page)
     expect(results.locator("[data-state=done]")).to_have_count(2)
     assert [one.verb for one in nodes["basil-1"].commands] == ["stop", "resume"]
     assert "resume" not in [one.verb for one in gone.commands]
+
+
+def stop_site(page):
+    page.locator("#stop-bar .stop").click()
+    page.locator("#stop-sure [value=yes]").click()
+
+
+def test_the_answers_of_a_stop_are_looked_up_a_few_at_a_time(fleet, open_page):
+    host, nodes = fleet
+    names = [f"basil-{number}" for number in range(11, 20)]
+    for name in names:
+        host.service.nodes.move(name, "Bari")
+        nodes[name].answer = None
+    _, page = open_page("/sites/Bari")
+    looks = []
+    page.route("**/api/commands/*", lambda route: looks.append(route))
+    page.clock.install()
+    stop_site(page)
+    results = page.locator("#stop-results")
+    page.clock.run_for(1_000)  # the yes is enabled
+    expect(results.locator("li")).to_have_count(len(names))
+    wait_until(lambda: page.clock.run_for(1_000) or looks, 10, "a look")
+    for _ in range(4):
+        page.clock.run_for(1_000)
+    under_way = [look.request.url for look in looks if not look.request.failure]
+    assert len(set(under_way)) == len(under_way) == 2
+    for name in names:
+        nodes[name].answer = "done"
+    expect(results.locator("[data-state=done]")).to_have_count(len(names))
+
+
+def test_a_late_answer_of_a_stop_is_not_shown_as_one_of_a_resume(fleet, open_page):
+    host, nodes = fleet
+    names = ["basil-21", "basil-22"]
+    for name in names:
+        host.service.nodes.move(name, "Trani")
+        nodes[name].answer = None
+    _, page = open_page("/sites/Trani")
+    looks = []
+    page.route("**/api/commands/*", lambda route: (
+        looks.append(route) if len(looks) < 2 else route.continue_()))
+    stop_site(page)
+    wait_until(lambda: page.evaluate("0") or len(looks) == 2, 10, "a look at each")
+    results = page.locator("#stop-results")
+    results.locator("button").click()
+    for name in names:
+        nodes[name].answer = "done"
+        nodes[name].tell("stopped", {"by": "anna"})
+    paths = [urlsplit(look.request.url).path for look in looks]
+    wait_until(lambda: all(host.client.get(path).json()["state"] == "done" for path in paths),
+               30, "both stops")
+    for name in names:
+        nodes[name].answer = None
+    page.locator("#stop-bar .resume").click()
+    page.locator("#stop-sure [value=yes]").click()
+    wait_until(lambda: len(resumed(nodes, names)) == 2, 10, "both resumes")
+    for look in looks:
+        look.fulfill(response=look.fetch())
+    settled(page)
+    expect(results.locator("li span")).to_have_text(["Waiting for the node…"] * 2)
+    for name in names:
+        nodes[name].answer = "done"
 
 
 def stopped_site(host, nodes, site, names):

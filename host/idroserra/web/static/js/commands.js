@@ -89,7 +89,7 @@ async function lookFor(id, unanswered) {
   }
 }
 
-const pause = (ms = POLL_MS) => new Promise((resolve) => setTimeout(resolve, ms));
+export const pause = (ms = POLL_MS) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // By id: the waiting promise of a command; `isLate`: for a late result.
 const waiting = new Map();

@@ -4,7 +4,7 @@
 // A resume is sent to each node by itself and names what it ends, so that it undoes nothing newer. The rest is not sent
 // once the dialog is closed or one of the nodes is to stop.
 
-import { command, repeated, stopNode } from "./commands.js";
+import { command, pause, repeated, stopNode } from "./commands.js";
 import { openConfirm, withDisabled } from "./confirm_dialog.js";
 import { request } from "./connection.js";
 import { make, setText, showOutcome } from "./dom.js";
@@ -14,7 +14,8 @@ import { naturally } from "./natural.js";
 import { listen, nowUnixMs, oncePerFrame, state } from "./state.js";
 import { wireStopKey } from "./stop_key.js";
 
-const POLL_MS = 2_000;
+const POLL_MS = 2_000, LOOK_MS = 5_000;
+const LOOKS_AT_ONCE = 2; // the other reads of the page go on
 const FOCUS_MS = 450;
 const AT_ONCE = 6;
 const FINAL = ["done", "refused", "expired", "failed", "timeout"];
@@ -121,6 +122,15 @@ class StopBar {
   }
 }
 
+/** Do `work` for each item, at most `count` at once. */
+async function forEach(items, count, work) {
+  const left = [...items];
+  const one = async () => {
+    for (let next = left.shift(); next; next = left.shift()) await work(next);
+  };
+  await Promise.all(Array.from({ length: count }, one));
+}
+
 /** The dialog with the answer of each node, those without one first. */
 class Results {
   constructor(root) {
@@ -154,24 +164,31 @@ class Results {
     if (!this.root.open) this.root.showModal();
   }
 
-  /** Follow the stops until the dialog closes: by the stream, and by a request where it is missed. */
+  /** Follow the stops until the dialog closes: by the stream, and by requests where it is missed. */
   ofStop(commands, scope) {
     this.open(commands.map(({ node }) => node), scope);
-    const byId = new Map(commands.map((one) => [one.id, one]));
+    const ids = new Set(commands.map(({ id }) => id));
+    let isOpen = true;
     const show = (answer) => {
-      if (byId.has(answer.id)) this.show(answer.node, answer, stopText(answer), stoppedText);
+      if (isOpen && ids.has(answer.id)) this.show(answer.node, answer, stopText(answer), stoppedText);
     };
     commands.forEach(show);
     const deaf = listen((message) => message.type === "command" && show(message));
-    const timer = setInterval(() => {
-      for (const [id, { node }] of byId) {
-        if (!FINAL.includes(this.answers.get(node).state)) request(`/api/commands/${id}`).then(show, () => 0);
-      }
-    }, POLL_MS);
     this.ended = () => {
       deaf();
-      clearInterval(timer);
+      isOpen = false;
     };
+    this.look(commands, show, () => isOpen);
+  }
+
+  /** Request the states of the stops that have none yet, again and again, a few at once. */
+  async look(commands, show, isOpen) {
+    const isLeft = ({ node }) => isOpen() && !FINAL.includes(this.answers.get(node).state);
+    const lookAt = async (one) => isLeft(one) && request(`/api/commands/${one.id}`, { timeoutMs: LOOK_MS }).then(show, () => 0);
+    while (commands.some(isLeft)) {
+      await pause(POLL_MS);
+      await forEach(commands, LOOKS_AT_ONCE, lookAt);
+    }
   }
 
   /** Resume nodes, {node: name of what holds its dosing}, until the dialog closes or one of them is to stop. */
@@ -182,16 +199,11 @@ class Results {
     const deaf = listen((message) => {
       if (isStop(message) && ends.has(message.node)) run.isEnded = true;
     });
-    const left = [...ends];
-    const one = async () => {
-      for (let next = left.shift(); next; next = left.shift()) {
-        const [name, hold] = next;
-        const isSame = !run.isEnded && state.nodes.get(name)?.dosing.hold === hold;
-        const answer = isSame ? await resumeNode(name, hold) : { state: "refused", reason: { text: t("a stop was requested, or its dosing changed") } };
-        if (run.isShown) this.show(name, answer, answer.state === "done" ? t("dosing is enabled again") : whyText(answer), resumedText);
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, one));
+    await forEach(ends, AT_ONCE, async ([name, hold]) => {
+      const isSame = !run.isEnded && state.nodes.get(name)?.dosing.hold === hold;
+      const answer = isSame ? await resumeNode(name, hold) : { state: "refused", reason: { text: t("a stop was requested, or its dosing changed") } };
+      if (run.isShown) this.show(name, answer, answer.state === "done" ? t("dosing is enabled again") : whyText(answer), resumedText);
+    });
     deaf();
   }
 
