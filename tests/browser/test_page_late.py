@@ -62,6 +62,20 @@ def test_what_is_missed_is_asked_for_until_it_is_there(host, node, tab):
     expect(page.locator("#strip strong")).to_contain_text("All is well")
 
 
+def test_a_browser_that_stores_nothing_shows_every_message(node, tab):
+    watched = tab(PHONE, worker=False)
+    watched.page.add_init_script("""Object.defineProperty(window, "localStorage", {
+      get() { throw new DOMException("blocked", "SecurityError"); },
+    })""")
+    page = watched.open(f"/nodes/{node.node}")
+    expect(page.locator("#strip strong")).to_contain_text("All is well")
+    page.clock.install()
+    page.clock.fast_forward(11_000)  # the time of the next contact is to be stored
+    node.tell("stopped", {"by": "anna"})
+    expect(page.locator("#strip strong")).to_contain_text("All dosing is stopped")
+    watched.check()
+
+
 def test_a_dose_that_was_heard_stays_in_the_list(node, tab):
     page = tab(DESKTOP, worker=False).open(f"/nodes/{node.node}/log")
     expect(page.locator("#why .empty")).not_to_have_text("Loading…")

@@ -11,7 +11,11 @@ let notedMs = 0;
 export function rememberContact(unixMs) {
   if (Date.now() - notedMs < EVERY_MS) return;
   notedMs = Date.now();
-  localStorage.setItem(LAST_CONTACT, String(Math.round(unixMs)));
+  try {
+    localStorage.setItem(LAST_CONTACT, String(Math.round(unixMs)));
+  } catch {
+    // Blocked or full: the offline page shows no later time.
+  }
 }
 
 export const lastContactUnixMs = () => Number(localStorage.getItem(LAST_CONTACT)) || null;
