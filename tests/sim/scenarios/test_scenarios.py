@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from idro.protocol.events import EVENTS
+from idro.protocol.messages import Batch, EventRecord
 from idro.protocol.reasons import REASONS
 from idroserra.boards import compiler
+from idroserra.core.plausibility import check_batch
 from idroserra.image import build as image_build
 from idrosim.scenarios import run as scenario_run
 from idrosim.scenarios.expectations import Evidence, Expectation, evaluate
@@ -52,7 +55,12 @@ def image_dir(tmp_path_factory):
 
 
 def run(found, image_dir, **more):
-    return scenario_run.run(found, compiler.load(found.board), image_dir / found.board, **more)
+    """Run a scenario; a host must be able to read every event of it."""
+    result = scenario_run.run(found, compiler.load(found.board), image_dir / found.board, **more)
+    for at_ms, kind, detail in result.evidence.events:
+        if kind in EVENTS:
+            check_batch(Batch("b1", None, None, 1, [EventRecord(1, at_ms, kind, detail)]))
+    return result
 
 
 def broken(result):
