@@ -62,12 +62,11 @@ class InfluxStore:
         self._config = config
         self._now_unix_ms = now_unix_ms
         self._policies: set[str] = set()
-        self._policies_at_s = 0.0
+        self._policies_at_s = self._silent_until_s = 0.0
         self._has_told_unreadable = False
         self._ask_lock = threading.Lock()
         self._failed_unix_ms: int | None = None
         self._failure = ""
-        self._silent_until_s = 0.0
         self._http = Http(config)
         self._writer = LineWriter(config, site)
         self._is_suitable = False
@@ -77,20 +76,20 @@ class InfluxStore:
     def write(self, instants: Sequence[Instant], events: Sequence[EventPoint]) -> Counter[str]:
         """Make data of nodes durable; return what is too old. Raises StoreUnavailable,
         StoreRejected."""
-        if not self._is_suitable:
-            why = why_no_store(self._config)
-            if why is not None:
-                raise StoreUnavailable(why.partition("\n")[0])
-            self._is_suitable = True
-        now_unix_ms = self._now_unix_ms()
-        ends_unix_ms = self._coverage.begin(now_unix_ms, lambda: downsampling_v1.newest_points(
-            self._show, now_unix_ms) if self._rolled_policies() else [])
+        if not self._is_suitable and (why := why_no_store(self._config)) is not None:
+            raise StoreUnavailable(why.partition("\n")[0])
+        self._is_suitable, now_unix_ms = True, self._now_unix_ms()
+        ends_unix_ms: list[int] | None = None
+        with suppress(StoreError):  # what cannot be read keeps nothing from being written
+            ends_unix_ms = self._coverage.begin(now_unix_ms, lambda: downsampling_v1.newest_points(
+                self._show, now_unix_ms) if self._rolled_policies() else [])
         too_old = self._writer.write(instants, events)
-        marks = downsampling_v1.late_lines(instants, now_unix_ms, ends_unix_ms)
+        marks = downsampling_v1.late_lines(instants, now_unix_ms, ends_unix_ms or ())
         # Last: after a failure before this line everything is written again.
         if marks and self._rolled_policies():
             self._writer.write_lines(marks)
-        self._coverage.end()
+        if ends_unix_ms is not None:
+            self._coverage.end()
         return too_old
 
     def series(
