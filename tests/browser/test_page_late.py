@@ -62,7 +62,7 @@ def test_what_is_missed_is_asked_for_until_it_is_there(host, node, tab):
     expect(page.locator("#strip strong")).to_contain_text("All is well")
 
 
-def test_a_browser_that_stores_nothing_shows_every_message(node, tab):
+def test_a_browser_that_stores_nothing_shows_every_message(host, node, tab):
     watched = tab(PHONE, worker=False)
     watched.page.add_init_script("""Object.defineProperty(window, "localStorage", {
       get() { throw new DOMException("blocked", "SecurityError"); },
@@ -74,6 +74,8 @@ def test_a_browser_that_stores_nothing_shows_every_message(node, tab):
     node.tell("stopped", {"by": "anna"})
     expect(page.locator("#strip strong")).to_contain_text("All dosing is stopped")
     watched.check()
+    node.close()
+    host.service.commands.forget(node.node)  # the overview groups many
 
 
 def test_a_dose_that_was_heard_stays_in_the_list(node, tab):

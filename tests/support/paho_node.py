@@ -60,7 +60,7 @@ class PahoNode:
         self.has_button, self.granted_pct, self.earn_left_ms = True, 100, 0
         self.system = system_host.UNKNOWN_SYSTEM
         self._seqs = itertools.count(1)  # several threads may publish
-        self._boot_unix_ms = now_unix_ms() - UPTIME_MS
+        self.boot_id, self._boot_unix_ms = BOOT_ID, now_unix_ms() - UPTIME_MS
         self._ready = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=node)
         if context is None:
@@ -85,8 +85,8 @@ class PahoNode:
         """Publish what a node publishes on connecting."""
         self._publish("status", messages.pack_status(True))
         self._publish("info", messages_host.pack_info(messages.Info(
-            "0.1.0", "esp32-reservoir", "esp32", BOOT_ID, self.at_ms, self._boot_unix_ms, "host",
-            "power_on", "ab" * 32, CHANNELS, OUTPUTS, (), self.has_button,
+            "0.1.0", "esp32-reservoir", "esp32", self.boot_id, self.at_ms, self._boot_unix_ms,
+            "host", "power_on", "ab" * 32, CHANNELS, OUTPUTS, (), self.has_button,
             self.granted_pct, self.earn_left_ms, messages.AS_FLASHED, self.system)))
         self.report(0)
 
@@ -133,7 +133,7 @@ class PahoNode:
         stop_client(self._client)
 
     def _batch(self, records):
-        return messages.Batch(BOOT_ID, self._boot_unix_ms, self.at_ms, 1, records)
+        return messages.Batch(self.boot_id, self._boot_unix_ms, self.at_ms, 1, records)
 
     def _publish(self, leaf, payload):
         sent = self._client.publish(topics.up(self.node, leaf), payload, qos=1,

@@ -183,6 +183,8 @@ def test_a_dose_of_control_after_a_latch_shows_that_it_is_over_and_its_alarm_end
     last = node.read()
     eventually(lambda: node.stored_upto.get("7f3a11aa") == last, 15, "the dose cut by it")
     assert is_latched() == (True, True)
+    node.boot_id = "7f3a11ab"  # another board
+    node.announce()
     node.tell("dosed", dose)
     eventually(lambda: is_latched() == (False, False), 15, "their end")
     node.tell("stopped", {"by": "anna"})

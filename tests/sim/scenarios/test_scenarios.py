@@ -12,15 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from idro.protocol.events import EVENTS
-from idro.protocol.messages import Batch, EventRecord
 from idro.protocol.reasons import REASONS
 from idroserra.boards import compiler
-from idroserra.core.plausibility import check_batch
 from idroserra.image import build as image_build
 from idrosim.scenarios import run as scenario_run
 from idrosim.scenarios.expectations import Evidence, Expectation, evaluate
 from idrosim.scenarios.trace_reader import TraceReader
+from support.readable_events import readable
 from support.run_once import once
 
 FOLDER = Path(__file__).resolve().parents[3] / "sim" / "scenarios"
@@ -38,8 +36,7 @@ RELATIVES = {
     "probe-gap-hard-water": "probe-unplugged", "pump-drip": "pump-strong",
     "pump-weak": "pump-line-empty", "ro-water-1000-l": "ro-water-20-l", "rtc-lost": "clock-jumps",
     "slow-link": "lossy-link", "soft-water-20-l": "ro-water-20-l",
-    "warm-day-cooled": "vpd-kept-in-band", "wifi-password-wrong": "broker-refuses",
-}
+    "warm-day-cooled": "vpd-kept-in-band", "wifi-password-wrong": "broker-refuses"}
 ON_REQUEST = () if os.environ.get("IDROSERRA_SCENARIOS") == "all" else RELATIVES
 SHORT = [file.stem for file in FILES if file.stem not in {*ELSEWHERE, *ON_REQUEST}]
 
@@ -55,12 +52,8 @@ def image_dir(tmp_path_factory):
 
 
 def run(found, image_dir, **more):
-    """Run a scenario; a host must be able to read every event of it."""
-    result = scenario_run.run(found, compiler.load(found.board), image_dir / found.board, **more)
-    for at_ms, kind, detail in result.evidence.events:
-        if kind in EVENTS:
-            check_batch(Batch("b1", None, None, 1, [EventRecord(1, at_ms, kind, detail)]))
-    return result
+    return readable(
+        scenario_run.run(found, compiler.load(found.board), image_dir / found.board, **more))
 
 
 def broken(result):
@@ -78,8 +71,7 @@ def outcomes(request, image_dir):
     """Return a function that returns the outcome of a scenario, computed ahead, two at a time."""
     wanted = [
         item.callspec.params["name"] for item in request.session.items
-        if getattr(item, "originalname", "") == "test_promises_are_kept"
-    ]
+        if getattr(item, "originalname", "") == "test_promises_are_kept"]
     if "PYTEST_XDIST_WORKER" in os.environ:  # the other workers run the rest
         yield lambda name: outcome(name, image_dir)
         return
