@@ -156,7 +156,8 @@ class PahoNode:
                 self.commands.append(signed.message)
             if self.answer is not None:
                 reason = self.reason or done_reason(signed.message)
-                ack = messages.Ack(signed.message.id, self.answer, reason, BOOT_ID, self.at_ms)
+                ack = messages.Ack(
+                    signed.message.id, self.answer, reason, self.boot_id, self.at_ms)
                 client.publish(topics.up(self.node, "ack"), messages.pack_ack(ack), qos=1)
         elif leaf == "config" and message.payload:
             signed = messages.unpack_config(self.node, [message.payload])

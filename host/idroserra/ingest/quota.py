@@ -13,7 +13,8 @@ BYTES_PER_S = 524_288  # more than 2,000 records; a node on Wi-Fi sends a tenth 
 BURST_BYTES = 2 * 1_048_576
 MESSAGE_BYTES = 512  # what a message costs beside its payload
 INVALID_BYTES = 16_384  # what an invalid message or record costs: finding the error takes longer
-# A message that the host itself fails on ends a turn of the ingest, in which all nodes wait.
+# So long nothing is read of a node on whose message the host itself failed: such a message ends a
+# turn of the ingest, and all nodes wait for the next.
 FAILURE_S = 20.0
 LINES = 20  # in a row
 LINE_EVERY_S = 6.0
@@ -58,8 +59,8 @@ class Quota:
         node.dropped += 1
         if node.warned_s is None or now_s - node.warned_s >= WARN_EVERY_S:
             node.warned_s = now_s
-            _log.warning("%s: sends more than %d kB/s: messages dropped so far: %d",
-                         name, BYTES_PER_S // 1_024, node.dropped)
+            _log.warning("%s: sends more than %d kB/s, or the host failed on a message of it: "
+                         "messages dropped so far: %d", name, BYTES_PER_S // 1_024, node.dropped)
         return False
 
     def charge_invalid(self, name: str, count: int, now_s: float) -> None:
