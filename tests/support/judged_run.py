@@ -15,6 +15,7 @@ class Run:
         self.trace = RunTrace()
         self._end_ms = int(hours * HOUR_MS)
         self._items = []
+        self._lost = set()  # seq of records that never arrived
         self.line(t="boot", at_ms=400, cause="power")
         self.pin("circulation", 5_000, 1)
 
@@ -43,6 +44,11 @@ class Run:
             values = {key: value for key, value in GOOD.items() if key not in broken}
             self._items.append(("telemetry", at_ms, {"values": values, "faults": broken}))
 
+    def lose(self, from_ms, until_ms):
+        """The records of these times never arrive."""
+        self._lost |= {seq for seq, (_, at_ms, _) in enumerate(self._items, 1)
+                       if from_ms <= at_ms < until_ms}
+
     def truth(self, **values):
         for at_ms in range(0, self._end_ms, 60_000):
             truth = {"reservoir.ph": 6.5, "reservoir.level_mm": 200.0} | values
@@ -51,6 +57,8 @@ class Run:
     def violated(self, flash=None, **terms):
         """Return the violated invariants."""
         for seq, (leaf, at_ms, item) in enumerate(self._items, 1):
+            if seq in self._lost:
+                continue
             batch = {"boot_id": "b1", "sent_at_ms": self._end_ms,
                      "records": [{"seq": seq, "at_ms": at_ms, **item}]}
             self.line(t="up", at_ms=self._end_ms, topic=f"x/up/{leaf}", payload=json.dumps(batch))

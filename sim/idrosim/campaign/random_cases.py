@@ -284,8 +284,9 @@ def _commands(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
 def _flash(plan: CasePlan, rng: random.Random, at_ms: int) -> None:
     if rng.random() < 0.5:
         plan.add(at_ms, fault="flash_full", args={"free_blocks": rng.randrange(0, 3)})
-        args = {"target": "flash"}
-        plan.add(at_ms + rng.randrange(10 * MINUTE_MS, 4 * HOUR_MS), fault="none", args=args)
+        until_ms = at_ms + rng.randrange(10 * MINUTE_MS, 4 * HOUR_MS)
+        plan.add(until_ms, fault="none", args={"target": "flash"})
+        plan.declare("full_flash_ms", (at_ms, until_ms))
         plan.texts.append("flash full")
     else:
         copy = rng.choice(("/data/ledger.a", "/data/ledger.b"))

@@ -95,6 +95,7 @@ class CaseTerms:
     requests_ms: tuple[int, ...] = ()  # commands of doses
     presses_ms: tuple[int, ...] = ()  # presses of the button at the tank, ascending
     lost_level_ms: tuple[tuple[int, int], ...] = ()  # (start, end) of faults of the level sensor
+    full_flash_ms: tuple[tuple[int, int], ...] = ()  # (start, end) of times without free flash
     broken: frozenset[str] = frozenset()  # outputs whose load does not follow its pin
     is_direction_checked: bool = False  # readings of control are true, except for a few spikes
 

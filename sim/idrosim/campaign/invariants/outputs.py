@@ -20,6 +20,7 @@ DRY_S = 10.0  # I17
 _SLACK_S = 1.0
 # Tolerance for error and lag of the level probe; the trace has a sample per minute.
 _LEVEL_MM = 8.0
+_WAITS_MS = 60_000  # a record in RAM, until it is written to flash
 _CRITICAL = ("control", "dosing")
 
 
@@ -161,6 +162,10 @@ def period(trace: RunTrace, terms: CaseTerms) -> Iterator[Violation]:
             continue
         if any(one.at_ms - 1_000 <= ms <= other.at_ms for ms in (*terms.stalls_ms, *failed_ms)):
             continue
+        is_full = any(
+            start - _WAITS_MS <= one.at_ms <= end for start, end in terms.full_flash_ms)
+        if is_full and trace.lost_between(one, other) >= gap_ms // every_ms - 1:
+            continue  # the cycles were, their records were lost without flash and network
         text = f"no cycle for {gap_ms / 1e3:.1f} s, the period is {every_ms / 1e3:.0f} s"
         yield Violation("I26", one.at_ms, text)
 

@@ -116,6 +116,10 @@ class RunTrace:
         found = [values[key] for _, values in self.truth[first:last] if key in values]
         return max(found, default=None)
 
+    def lost_between(self, one: Cycle, other: Cycle) -> int:
+        """Return the number of records between two cycles of a boot that never arrived."""
+        return sum((one.boot_id, seq) not in self._seen for seq in range(one.seq + 1, other.seq))
+
     def boot_before_ms(self, at_ms: int) -> int | None:
         """Return the start of the boot that runs at `at_ms`, None before the first."""
         index = bisect_right(self.boots, at_ms, key=lambda item: item[0])
