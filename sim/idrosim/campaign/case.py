@@ -92,14 +92,14 @@ class CasePlan:
             if at_ms >= self.at(0.94):
                 break
             self.add(at_ms, press=for_ms)
-            self.declare("presses_ms", at_ms)
+            self.declare("releases_ms", at_ms + for_ms)
             self.declare("requests_ms", at_ms)
 
     def case(self, name: str, replay: str, seed: int, **more: Any) -> Case:
         """Return the finished case."""
         timeline = sorted(self.timeline, key=lambda event: event["at_ms"])
-        if "presses_ms" in self.terms:
-            self.terms["presses_ms"] = tuple(sorted(self.terms["presses_ms"]))
+        if "releases_ms" in self.terms:
+            self.terms["releases_ms"] = tuple(sorted(self.terms["releases_ms"]))
         terms = CaseTerms(settings=dict(self.settings), volume_l=VOLUME_L, **self.terms)
         return Case(
             name, "; ".join(self.texts), replay, seed, self.duration_ms, self.plant,

@@ -306,35 +306,42 @@ def test_a_violation_is_one_line_with_invariant_time_and_numbers(run):
     )
 
 
-PRESSED_MS = 1_200_000
+RELEASED_MS = 1_200_000
 
 
 def test_a_step_released_by_the_button_has_its_own_ceilings(run):
-    run.dose("ph_down", PRESSED_MS + 2_000, seconds=29.0, by="ann")
-    assert run.violated(presses_ms=(PRESSED_MS,)) == set()
+    run.dose("ph_down", RELEASED_MS + 2_000, seconds=29.0, by="ann")
+    assert run.violated(releases_ms=(RELEASED_MS,)) == set()
 
 
-@pytest.mark.parametrize(("presses_ms", "seconds"), [
+@pytest.mark.parametrize(("releases_ms", "seconds"), [
     ((), 29.0),  # no press
-    ((PRESSED_MS - 60_000,), 29.0),  # long before
-    ((PRESSED_MS + 40_000,), 29.0),  # later
-    ((PRESSED_MS,), 31.0),
+    ((RELEASED_MS - 60_000,), 29.0),  # long before
+    ((RELEASED_MS + 40_000,), 29.0),  # later
+    ((RELEASED_MS,), 31.0),
 ])
-def test_a_step_without_a_press_or_over_its_ceiling_violates_i1(run, presses_ms, seconds):
-    run.dose("ph_down", PRESSED_MS + 2_000, seconds=seconds, by="correction")
-    assert run.violated(presses_ms=presses_ms) == {"I1"}
+def test_a_step_without_a_press_or_over_its_ceiling_violates_i1(run, releases_ms, seconds):
+    run.dose("ph_down", RELEASED_MS + 2_000, seconds=seconds, by="correction")
+    assert run.violated(releases_ms=releases_ms) == {"I1"}
 
 
 def test_one_press_releases_one_step(run):
-    run.dose("ph_down", PRESSED_MS + 2_000, seconds=4.0, by="ann")
-    run.dose("ph_down", PRESSED_MS + 7_000, seconds=29.0, by="ann")
-    assert run.violated(presses_ms=(PRESSED_MS,)) == {"I1"}
+    run.dose("ph_down", RELEASED_MS + 2_000, seconds=4.0, by="ann")
+    run.dose("ph_down", RELEASED_MS + 7_000, seconds=29.0, by="ann")
+    assert run.violated(releases_ms=(RELEASED_MS,)) == {"I1"}
+
+
+def test_a_dose_given_while_the_button_is_pressed_is_no_step(run):
+    run.dose("ph_down", RELEASED_MS - 2_000, seconds=0.2, by="once-1")
+    run.dose("nutrient_a", RELEASED_MS + 100, seconds=29.0, by="ann")
+    run.dose("nutrient_b", RELEASED_MS + 95_000, seconds=29.0, by="ann")
+    assert run.violated(releases_ms=(RELEASED_MS,)) == set()
 
 
 def test_the_b_of_a_step_completes_it(run):
-    run.dose("nutrient_a", PRESSED_MS + 2_000, seconds=29.0, by="ann")
-    run.dose("nutrient_b", PRESSED_MS + 95_000, seconds=29.0, by="ann")
-    assert run.violated(presses_ms=(PRESSED_MS,)) == set()
+    run.dose("nutrient_a", RELEASED_MS + 2_000, seconds=29.0, by="ann")
+    run.dose("nutrient_b", RELEASED_MS + 95_000, seconds=29.0, by="ann")
+    assert run.violated(releases_ms=(RELEASED_MS,)) == set()
 
 
 @pytest.mark.parametrize(("second", "at_ms", "seconds"), [
@@ -343,37 +350,37 @@ def test_the_b_of_a_step_completes_it(run):
     ("ph_up", 95_000, 29.0),
 ])
 def test_nothing_else_completes_a_step(run, second, at_ms, seconds):
-    run.dose("nutrient_a", PRESSED_MS + 2_000, seconds=29.0, by="ann")
-    run.dose(second, PRESSED_MS + at_ms, seconds=seconds, by="ann")
-    assert run.violated(presses_ms=(PRESSED_MS,)) == {"I1"}
+    run.dose("nutrient_a", RELEASED_MS + 2_000, seconds=29.0, by="ann")
+    run.dose(second, RELEASED_MS + at_ms, seconds=seconds, by="ann")
+    assert run.violated(releases_ms=(RELEASED_MS,)) == {"I1"}
 
 
 def test_b_without_a_step_of_a_or_a_second_one_is_no_step(run):
-    run.dose("nutrient_b", PRESSED_MS + 2_000, seconds=29.0, by="ann")
-    assert run.violated(presses_ms=(PRESSED_MS,)) == {"I1"}
+    run.dose("nutrient_b", RELEASED_MS + 2_000, seconds=29.0, by="ann")
+    assert run.violated(releases_ms=(RELEASED_MS,)) == {"I1"}
 
 
 def test_one_step_of_a_has_one_b(run):
-    run.dose("nutrient_a", PRESSED_MS + 2_000, seconds=14.0, by="ann")
-    run.dose("nutrient_b", PRESSED_MS + 95_000, seconds=14.0, by="ann")
-    run.dose("nutrient_b", PRESSED_MS + 300_000, seconds=14.0, by="ann")
-    assert run.violated(presses_ms=(PRESSED_MS,)) == {"I1"}
+    run.dose("nutrient_a", RELEASED_MS + 2_000, seconds=14.0, by="ann")
+    run.dose("nutrient_b", RELEASED_MS + 95_000, seconds=14.0, by="ann")
+    run.dose("nutrient_b", RELEASED_MS + 300_000, seconds=14.0, by="ann")
+    assert run.violated(releases_ms=(RELEASED_MS,)) == {"I1"}
 
 
 def test_a_step_counts_in_the_hour_of_control(run):
-    run.dose("ph_down", PRESSED_MS + 2_000, seconds=29.0, by="ann")
-    run.dose("ph_down", PRESSED_MS + 1_800_000, seconds=3.0)
-    assert run.violated(presses_ms=(PRESSED_MS,)) == {"I1"}
+    run.dose("ph_down", RELEASED_MS + 2_000, seconds=29.0, by="ann")
+    run.dose("ph_down", RELEASED_MS + 1_800_000, seconds=3.0)
+    assert run.violated(releases_ms=(RELEASED_MS,)) == {"I1"}
 
 
 def test_steps_of_a_day_have_a_ceiling():
     run = Run(hours=8.0)
     run.samples()
     run.truth()
-    presses_ms = tuple(range(PRESSED_MS, PRESSED_MS + 21 * 600_000, 600_000))
-    for at_ms in presses_ms:
+    releases_ms = tuple(range(RELEASED_MS, RELEASED_MS + 21 * 600_000, 600_000))
+    for at_ms in releases_ms:
         run.dose("ph_up", at_ms + 2_000, seconds=29.0, by="ann")
-    assert run.violated(presses_ms=presses_ms) == {"I1"}
+    assert run.violated(releases_ms=releases_ms) == {"I1"}
 
 
 def test_a_fill_longer_than_the_setting(run):

@@ -93,7 +93,7 @@ class CaseTerms:
     hangs_ms: tuple[int, ...] = ()  # injected hangs, without timer callbacks
     stalls_ms: tuple[int, ...] = ()  # injected hangs of either kind
     requests_ms: tuple[int, ...] = ()  # commands of doses
-    presses_ms: tuple[int, ...] = ()  # presses of the button at the tank, ascending
+    releases_ms: tuple[int, ...] = ()  # when the button at the tank was released, ascending
     lost_level_ms: tuple[tuple[int, int], ...] = ()  # (start, end) of faults of the level sensor
     full_flash_ms: tuple[tuple[int, int], ...] = ()  # (start, end) of times without free flash
     broken: frozenset[str] = frozenset()  # outputs whose load does not follow its pin

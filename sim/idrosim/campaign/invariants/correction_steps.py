@@ -1,9 +1,9 @@
 """Identifies the steps of a fresh-fill correction by the presses of the button.
 
-A dose of acid, base or nutrient A that starts right after a press is a step, at most one per
-press; the next nutrient B, if it is no longer, completes a step of A. Reports of the node do not
-count. Steps have their own ceilings; the ordinary ones apply to all other doses (docs/adr/0011,
-0031).
+A dose of acid, base or nutrient A that starts right after the button was released is a step, at
+most one per press, as the node waits for the end of a press. The next nutrient B, if it is no
+longer, completes a step of A. Reports of the node do not count. Steps have their own ceilings; the
+ordinary ones apply to all other doses (docs/adr/0011, 0031).
 """
 
 from bisect import bisect_right
@@ -13,7 +13,7 @@ from functools import partial
 from idrosim.campaign.invariants.case_terms import CaseTerms
 from idrosim.campaign.invariants.trace import Dose, RunTrace
 
-# After the press: released within 5 s, then detected and dosed.
+# After the release, which the node has to detect.
 _STEP_BEGINS_WITHIN_MS = 10_000
 STEP_PUMPS = ("ph_down", "ph_up", "nutrient_a", "nutrient_b")
 # B completes a step of A within this time, with at most its time on and a slack.
@@ -26,7 +26,7 @@ STEP_ON_S, STEP_DAY_ON_S, STEP_DAY_ML_L = 30.0, 600.0, 4.0
 def steps(trace: RunTrace, terms: CaseTerms) -> list[Dose]:
     """Return the doses that the button released, sorted by time."""
     found = []
-    last_press_ms = step_of_a = None
+    last_release_ms = step_of_a = None
     for dose in trace.doses():
         if dose.pump == "nutrient_b":
             if step_of_a is not None and _completes(dose, step_of_a):
@@ -36,12 +36,12 @@ def steps(trace: RunTrace, terms: CaseTerms) -> list[Dose]:
         if dose.pump == "nutrient_a":
             step_of_a = None
         at_ms = dose.start_us // 1_000
-        index = bisect_right(terms.presses_ms, at_ms)
+        index = bisect_right(terms.releases_ms, at_ms)
         if not index or dose.pump not in STEP_PUMPS:
             continue
-        press_ms = terms.presses_ms[index - 1]
-        if press_ms != last_press_ms and at_ms - press_ms <= _STEP_BEGINS_WITHIN_MS:
-            last_press_ms = press_ms
+        release_ms = terms.releases_ms[index - 1]
+        if release_ms != last_release_ms and at_ms - release_ms <= _STEP_BEGINS_WITHIN_MS:
+            last_release_ms = release_ms
             found.append(dose)
             if dose.pump == "nutrient_a":
                 step_of_a = dose
