@@ -30,15 +30,16 @@ _UNCLEAR_MS = 3_600_000
 _RESTORED, _CERTAIN = 0.25, 0.35
 _RISING = 1.1
 _SCATTER_KEEP = 0.97
+_SETTLED_MS = 86_400_000
 
 # Standard deviations. min_noise, max_noise: of a reading; drifts: of the drift an hour; in the
 # loop's unit. declared: of a strength not yet observed; walk: its random walk in the square root
-# of an hour; relative to the strength.
-Prior = namedtuple("Prior", ("min_noise", "max_noise", "drifts", "declared", "walk"))
-# Water loses its carbonate, and with it most of its buffer, within hours.
-PH = Prior(0.004, 0.03, 0.06, 0.5, 0.12)
+# of an hour, settled: the same from a day after other water came; relative to the strength.
+Prior = namedtuple("Prior", ("min_noise", "max_noise", "drifts", "declared", "walk", "settled"))
+# Water loses its carbonate, and with it most of its buffer, within hours; later it changes less.
+PH = Prior(0.004, 0.03, 0.06, 0.5, 0.12, 0.03)
 # The response to nutrients is constant; pumps and stock are a few percent off.
-EC = Prior(2.0, 10.0, 8.0, 0.2, 0.02)
+EC = Prior(2.0, 10.0, 8.0, 0.2, 0.02, 0.02)
 
 
 class DoseResponse:
@@ -62,6 +63,7 @@ class DoseResponse:
         self._start = None  # (value, at_ms) of mixed water: start of the interval
         self._undosed = None  # the same without doses
         self._learned_ms = None
+        self._since_ms = None  # when this water was first measured
         self._predicted = {}  # {doser: predicted effect since then}
 
     def strength(self, doser):
@@ -146,7 +148,7 @@ class DoseResponse:
 
     def doubt(self):
         """Trust neither drift nor strengths until they were measured again: it is other water."""
-        self._watched_ms = self._watch_ms = None
+        self._watched_ms = self._watch_ms = self._since_ms = None
         for doser, entry in self._strengths.items():
             entry[1] = max(entry[1], (self._prior.declared * entry[0]) ** 2)
             self._untried.add(doser)
@@ -250,13 +252,17 @@ class DoseResponse:
         """Increase the variances with time."""
         hours = 0.0 if self._learned_ms is None else (now_ms - self._learned_ms) / _HOUR_MS
         self._learned_ms = now_ms
+        if self._since_ms is None:
+            self._since_ms = now_ms
         prior = self._prior
         most = prior.drifts * prior.drifts
         added = 0.04 * most * hours
         self._drift_variance = min(most, self._drift_variance + added)
         self._undosed_variance = min(most, self._undosed_variance + added)
-        for entry in self._strengths.values():
-            walk = prior.walk * entry[0]
+        is_settled = now_ms - self._since_ms > _SETTLED_MS
+        for doser, entry in self._strengths.items():
+            is_slow = is_settled and doser not in self._rising  # a bottle may be another
+            walk = (prior.settled if is_slow else prior.walk) * entry[0]
             most = (prior.declared * entry[0]) ** 2
             entry[1] = min(most, entry[1] + walk * walk * hours)
 

@@ -1,5 +1,7 @@
 """Tests of the mean by which control sees pH."""
 
+import random
+
 import pytest
 
 from idro.control.dosing_state import DosingState
@@ -36,3 +38,12 @@ def test_control_sees_the_mean_of_mixed_water():
     assert memory.ph.steady(reading(6.3)).value == 6.3
     verdict(memory, water(ph=6.2), 220_000)
     assert memory.ph.steady(reading(6.2)).value == 6.2
+
+
+@pytest.mark.parametrize("drift_per_h", [-0.3, 0.3])
+def test_a_drift_as_fast_as_that_of_hard_water_is_no_pour(drift_per_h):
+    memory, noise = DosingState(), random.Random(1)
+    for now_ms in range(0, 10_800_000, 10_000):
+        ph = 6.0 + drift_per_h * now_ms / 3_600_000 + noise.gauss(0.0, 0.01)
+        verdict(memory, water(ph=ph), now_ms)
+        assert memory.ph.pour_left_ms(now_ms, 900_000) == 0

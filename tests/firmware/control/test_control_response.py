@@ -187,3 +187,20 @@ def test_doses_are_judged_by_what_they_did_at_least_but_the_first_in_other_water
     assert response.lower_bound("ph_down") == pytest.approx(3.0)
     response.doubt()
     assert response.lower_bound("ph_down") == 4.0
+
+
+def bound_after_quiet_hours(response, now_ms, hours):
+    """Return the upper bound of the strength of acid, relative to it, after `hours` of readings
+    without a dose."""
+    for minute in range(0, 60 * hours + 1, 20):
+        response.update(6.0, now_ms + minute * MINUTE_MS)
+    return response.upper_bound("ph_down") / response.strength("ph_down")
+
+
+def test_a_strength_is_believed_for_longer_a_day_after_other_water_came():
+    young = bound_after_quiet_hours(answered(1.0), 12 * 45 * MINUTE_MS, 6)
+    response = answered(1.0, doses=60)  # 45 minutes each
+    settled = bound_after_quiet_hours(response, 45 * 60 * MINUTE_MS, 6)
+    assert settled < 1.0 + 0.6 * (young - 1.0)
+    response.doubt()
+    assert bound_after_quiet_hours(response, 52 * 60 * MINUTE_MS, 6) > young
