@@ -40,6 +40,11 @@ class BetterPeer(NamedTuple):
     ours: float
     theirs: float
 
+    @property
+    def gain(self) -> float:
+        """By how much the peer is better."""
+        return self.theirs - self.ours
+
 
 def promises(board: list[Measures]) -> list[Promise]:
     """Return the promises of our own policy; [] if it did not run."""
@@ -58,23 +63,28 @@ def promises(board: list[Measures]) -> list[Promise]:
         share = len(better_peers(board)) / len(ours)
         found.append(Promise(
             f"in at most {100 * BETTER_SHARE:g} % of the greenhouses a peer is in band over "
-            f"{100 * BETTER_BY:g} % more of the time", share, share <= BETTER_SHARE))
+            f"{100 * BETTER_BY:g} % more of the time once both have been",
+            share, share <= BETTER_SHARE))
     return found
 
 
 def better_peers(board: list[Measures]) -> list[BetterPeer]:
-    """Return the cells where a peer is better in time in band, with the best peer of each."""
-    ours = {week.cell: week.in_band_ratio or 0.0 for week in board
-            if week.policy == firmware_policy.NAME}
+    """Return the cells where a peer is better in time in band, with the best peer of each.
+
+    Both in the same hours, since the later of the two was in band: with its own hours each, a
+    policy would win by coming late.
+    """
+    ours = {week.cell: week for week in board if week.policy == firmware_policy.NAME}
     best: dict[str, BetterPeer] = {}
     for week in board:
-        if week.policy == firmware_policy.NAME or week.cell not in ours:
+        if week.policy == firmware_policy.NAME or week.cell not in ours or week.to_band_h is None:
             continue
-        theirs = week.in_band_ratio or 0.0
-        known = best.get(week.cell)
-        if theirs - ours[week.cell] > BETTER_BY and (known is None or theirs > known.theirs):
-            best[week.cell] = BetterPeer(week.cell, week.policy, ours[week.cell], theirs)
-    return sorted(best.values(), key=lambda row: row.ours - row.theirs)
+        from_h = max(week.to_band_h, ours[week.cell].to_band_h or 0.0)
+        row = BetterPeer(week.cell, week.policy, ours[week.cell].in_band_ratio_since(from_h),
+                         week.in_band_ratio_since(from_h))
+        if row.gain > max(BETTER_BY, best[week.cell].gain if week.cell in best else 0.0):
+            best[week.cell] = row
+    return sorted(best.values(), key=lambda row: -row.gain)
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:

@@ -128,8 +128,8 @@ def _better(board: list[Measures]) -> list[str]:
     if not rows:
         return []
     return ["## Where a peer is better", "",
-            tables.table(("greenhouse", "peer", "idroserra, % in band", "peer, % in band"), rows),
-            ""]
+            "Time in band since the later of the two entered it.", "",
+            tables.table(("greenhouse", "peer", "idroserra, %", "peer, %"), rows), ""]
 
 
 def texts(titles: tuple[str, ...], rows: list[list[str]]) -> str:

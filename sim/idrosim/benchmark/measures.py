@@ -5,6 +5,7 @@ docs/score.md tells how each is judged. CPython only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -50,6 +51,12 @@ class Measures:
     # Hours out of band since the first entry (before, if there was none) by quantity, side and
     # the firmware's last reason, such as "ph high day_spent"; a peer gives no reason.
     out_h: dict[str, float] = field(default_factory=dict)
+    out_ratio_by_h: list[float] = field(default_factory=list)  # in each hour from the fill on
+
+    def in_band_ratio_since(self, from_h: float) -> float:
+        """Return the share of the whole hours since then with both in band; 0 without one."""
+        hours = self.out_ratio_by_h[math.ceil(from_h):]
+        return 1.0 - sum(hours) / len(hours) if hours else 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Return the measures as plain data."""
@@ -117,8 +124,10 @@ class Scorer:
                 self._count(quantity, is_in=inside[quantity])
                 if not inside[quantity]:
                     self._blame(quantity, off[quantity], reasons)
+        is_out = all(counted.values()) and not all(inside.values())
+        self._count_hour(is_out=is_out)
         if all(counted.values()):
-            self._count("both", is_in=all(inside.values()))
+            self._count("both", is_in=not is_out)
             if found.to_band_h is None and all(inside.values()):
                 found.to_band_h = self._at_s / 3_600.0
         if counted["ph"]:
@@ -146,6 +155,12 @@ class Scorer:
         if is_in or steps[1]:
             steps[0] += is_in
             steps[1] += 1
+
+    def _count_hour(self, *, is_out: bool) -> None:
+        hours, hour = self.found.out_ratio_by_h, int((self._at_s - 0.5 * self._step_s) // 3_600.0)
+        hours += [0.0] * (hour + 1 - len(hours))
+        if is_out:
+            hours[hour] += self._step_s / 3_600.0
 
     def _blame(self, quantity: str, off: float, reasons: Mapping[str, str]) -> None:
         side = "high" if off > 0.0 else "low"
@@ -180,6 +195,7 @@ class Scorer:
         found.in_band_ratio = self.ratio("both")
         found.acid_meq, found.base_meq = acid_meq, base_meq
         found.out_h = {key: round(hours, 2) for key, hours in found.out_h.items()}
+        found.out_ratio_by_h = [round(ratio, 4) for ratio in found.out_ratio_by_h]
         if least_meq is not None and least_meq >= LEAST_MEQ_L * self._cell.volume_l:
             found.reagent_ratio = (acid_meq + base_meq) / least_meq
         return found

@@ -207,12 +207,32 @@ def test_promises_are_kept_at_98_percent_and_two_hours():
 
 
 def test_a_peer_is_better_by_over_one_point_of_time_in_band():
-    board = [week("a", in_band_ratio=0.98), week("a", "x", in_band_ratio=0.985),
-             week("b", in_band_ratio=0.95), week("b", "x", in_band_ratio=0.97),
-             week("b", "y", in_band_ratio=0.99), week("c", to_band_h=None, in_band_ratio=None),
-             week("c", "y", in_band_ratio=0.5)]
+    board = [week("a", out_ratio_by_h=[1.0] + 99 * [0.02]),
+             week("a", "x", out_ratio_by_h=[1.0] + 99 * [0.015]),
+             week("b", out_ratio_by_h=[1.0] + 99 * [0.05]),
+             week("b", "x", out_ratio_by_h=[1.0] + 99 * [0.03]),
+             week("b", "y", out_ratio_by_h=[1.0] + 99 * [0.01]),
+             week("c", to_band_h=None, in_band_ratio=None, out_ratio_by_h=100 * [1.0]),
+             week("c", "y", out_ratio_by_h=[1.0] + 99 * [0.5])]
     assert [(row.cell, row.peer) for row in distribution.better_peers(board)] == [
         ("c", "y"), ("b", "y")]
+
+
+def test_a_policy_does_not_win_by_coming_late():
+    board = []
+    for policy, entry_s in (("idroserra", 600), ("late", 7_200)):
+        scorer = measures.Scorer(CELL, policy)
+        for at_s in range(30, 14_430, 30):
+            is_in = at_s >= entry_s and (policy == "late" or at_s % 300 or at_s > 7_200)
+            ph = CELL.target_ph + (0.0 if is_in else 1.0)
+            scorer.observe(
+                ph, CELL.target_us_cm, Readings(float(at_s), ph, CELL.target_us_cm, 200.0))
+        board.append(scorer.result(0.0, 0.0, None))
+    soon, late = board
+    assert late.in_band_ratio > soon.in_band_ratio + 0.01
+    assert soon.out_ratio_by_h == pytest.approx([0.25, 0.1, 0.0, 0.0], abs=0.01)
+    assert late.in_band_ratio_since(0.0) == pytest.approx(0.5, abs=0.01)
+    assert distribution.better_peers(board) == []
 
 
 def test_a_cell_never_in_band_is_the_worst_of_the_quantiles():
@@ -258,8 +278,9 @@ def test_the_page_of_the_docs_states_the_distribution_of_the_code():
 
 def test_the_page_of_results_lists_what_was_missed_and_refused():
     cell = replace(CELL, title="random-1-0")
-    board = [week("random-1-0", in_band_ratio=0.5, out_h={"ph low": 80.0}),
-             week("random-1-0", "bluelab", in_band_ratio=0.9)]
+    board = [week("random-1-0", in_band_ratio=0.5, out_ratio_by_h=168 * [0.5],
+                  out_h={"ph low": 80.0}),
+             week("random-1-0", "bluelab", out_ratio_by_h=168 * [0.1])]
     text = distribution_page.page(board, [cell], 1, Counter({"tap too slow": 3}), 7.0, "a.png")
     assert "pH too low for 80.0 h: the policy gives no reason in 80.0 h of it" in text
     assert "| random-1-0 | bluelab | 50.0 | 90.0 |" in text
