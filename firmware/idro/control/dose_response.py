@@ -30,7 +30,7 @@ _UNCLEAR_MS = 3_600_000
 _RESTORED, _CERTAIN = 0.25, 0.35
 _RISING = 1.1
 _SCATTER_KEEP = 0.97
-_SETTLED_MS = 86_400_000
+_DAY_MS = 86_400_000
 
 # Standard deviations. min_noise, max_noise: of a reading; drifts: of the drift an hour; in the
 # loop's unit. declared: of a strength not yet observed; walk: its random walk in the square root
@@ -259,7 +259,7 @@ class DoseResponse:
         added = 0.04 * most * hours
         self._drift_variance = min(most, self._drift_variance + added)
         self._undosed_variance = min(most, self._undosed_variance + added)
-        is_settled = now_ms - self._since_ms > _SETTLED_MS
+        is_settled = now_ms - self._since_ms > _DAY_MS
         for doser, entry in self._strengths.items():
             is_slow = is_settled and doser not in self._rising  # a bottle may be another
             walk = (prior.settled if is_slow else prior.walk) * entry[0]

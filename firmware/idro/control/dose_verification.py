@@ -3,7 +3,9 @@
 The series is judged once it has mixed. There is no verdict if the reading was missing, the level
 changed, or too much time has passed. The drift observed before the series is subtracted: hard
 water that loses CO2 rises against any acid. So is the furthest that the value moved against one
-of the doses: someone may have poured acid after it. What acts the wrong way does so again.
+of the doses: someone may have poured acid after it. What acts the wrong way does so again. For
+doses without effect, the furthest move with one of them counts as predicted if it went further: a
+probe may have recovered.
 """
 
 from collections import namedtuple
@@ -19,17 +21,17 @@ _OTHER_WATER_MM = 10
 # A mixed dose is judged within this time; later, drift dominates.
 _JUDGED_WITHIN_MS = 2_700_000
 _OLDEST_BASELINE_MS = 21_600_000
-# Effects of doses before an interruption count for a day.
-_OLDEST_EARLIER_MS = 86_400_000
+# Effects of doses before an interruption count for so long, and there is one watch in it: doses
+# that seem to have no effect again are judged at once.
+_DAY_MS = 86_400_000
 # A series is judged WRONG_WAY only if it should have moved the water by 1/3 of `opposite`: hard
 # water that loses CO2 in a large tank rises faster than the ceilings let acid act; and if without
 # its worst dose it moved the wrong way by 1/3 of `opposite`, too.
 _MIN_SHARE = 3
 # Doses with less than this share of their predicted effect are judged across fills.
 _HARDLY = 0.2
-# One watch in so long: doses that seem to have no effect again are judged at once.
-_WATCH_EVERY_MS = 86_400_000
 _HOUR_MS = 3_600_000
+_NO_DOSES = (0.0, 0.0, 0, 0.0, 0.0, 0)
 
 # predicted: effect from which a series is judged; observed: its minimum effect; opposite: maximum
 # effect in the wrong direction; drift_per_h: maximum drift of the water; noise, for
@@ -56,7 +58,7 @@ class DoseVerification:
 
     def clear(self):
         """Discard all doses."""
-        self._earlier = (0.0, 0.0, 0, 0.0)  # of settled doses: predicted, moved, count, worst
+        self._earlier = _NO_DOSES  # settled: predicted, moved, count, worst, excess, ms
         self._earlier_ms = None  # of the first of them
         self._owed_sign = 0  # of doses whose watch has not excused them
         self.drop()
@@ -70,12 +72,9 @@ class DoseVerification:
         """Keep the effect of the doses until the mixed `value`, before something else changes the
         water."""
         if self._count:
-            predicted, moved, count, worst = self._earlier
-            if count == 0:
+            if self._earlier[2] == 0:
                 self._earlier_ms = self._began_ms
-            self._earlier = (
-                predicted + self._predicted, moved + self._moved(value, now_ms),
-                count + self._count, self._worst_at(value, now_ms, worst))
+            self._earlier = self._in_all(value, now_ms)
         self.drop()
 
     def drop_worked(self, value, now_ms):
@@ -85,6 +84,7 @@ class DoseVerification:
         if self._count:
             drifted = self._drift_per_h * (now_ms - self._began_ms) / _HOUR_MS
             effect = (value - self._baseline - drifted) * (-1 if self._predicted < 0 else 1)
+            effect -= self._outliers_at(value, now_ms, 0.0, 0.0)[1]
             predicted = abs(self._predicted)
             if effect > max(0.5 * predicted, self._thresholds.noise) and not self._owed_sign:
                 self.clear()
@@ -95,6 +95,8 @@ class DoseVerification:
         """Discard the doses whose effect can no longer be measured."""
         self._baseline = None
         self._before = None  # the value before the last dose
+        self._dose = 0.0  # how far that was predicted to move it
+        self._excess = 0.0  # how far the furthest of the others went beyond that
         self._worst = 0.0  # the furthest that it moved against one of the others, signed
         self._level_mm = None
         self._began_ms = None
@@ -118,8 +120,9 @@ class DoseVerification:
             most = self._thresholds.drift_per_h
             self._drift_per_h = 0.0 if self._is_bare else min(most, max(-most, drift_per_h))
         else:
-            self._worst = self._worst_at(value, now_ms, 0.0)
+            self._worst, self._excess = self._outliers_at(value, now_ms, 0.0, 0.0)
         self._before = value
+        self._dose = abs(predicted)
         self._predicted += predicted
         self._count += 1
         self._last_ms = now_ms
@@ -135,10 +138,10 @@ class DoseVerification:
         if reading.value is not None:
             self._lost_ms = None
         is_away = gap_ms > _GAP_MS
-        if self._watched_ms is not None and now_ms - self._watched_ms >= _WATCH_EVERY_MS:
+        if self._watched_ms is not None and now_ms - self._watched_ms >= _DAY_MS:
             self._watched_ms = None
-        if self._earlier[2] and now_ms - self._earlier_ms > _OLDEST_EARLIER_MS:
-            self._earlier = (0.0, 0.0, 0, 0.0)
+        if self._earlier[2] and now_ms - self._earlier_ms > _DAY_MS:
+            self._earlier = _NO_DOSES
             self._owed_sign = 0
         if self._count == 0:
             if is_away:
@@ -175,26 +178,27 @@ class DoseVerification:
     def verdict(self, value, now_ms):
         """Return NO_EFFECT, WRONG_WAY or None for a mixed `value`; None, too, during a watch."""
         if self._watch is not None:
-            return self._end_watch(value, now_ms)
+            has_worked = self._watch.has_worked(value, now_ms)
+            if has_worked:
+                self.clear()
+                self._is_bare = True
+            return NO_EFFECT if has_worked is False else None
         if self._owed_sign and not self._earlier[2]:
             return NO_EFFECT  # a reset has forgotten them
         if self._count == 0:
             return None
-        predicted, moved, count, worst = self._earlier
-        predicted += self._predicted
-        moved += self._moved(value, now_ms)
-        worst = self._worst_at(value, now_ms, worst)
+        predicted, moved, count, worst, excess, during_ms = self._in_all(value, now_ms)
         sign = -1 if predicted < 0 else 1
         effect, others = sign * moved, sign * (moved - worst)
         thresholds = self._thresholds
         opposite = thresholds.opposite
         is_significant = abs(predicted) >= opposite / _MIN_SHARE
         is_wrong = effect < -opposite and others < -opposite / _MIN_SHARE
-        if count + self._count >= 2 and is_significant and is_wrong:
+        if count >= 2 and is_significant and is_wrong:
             return WRONG_WAY
         if abs(predicted) < thresholds.predicted:
             return None
-        if others >= thresholds.observed:
+        if others - excess >= thresholds.observed:
             self.clear()
             self._is_bare = False
             return None
@@ -202,30 +206,35 @@ class DoseVerification:
             return NO_EFFECT
         self._watched_ms, self._owed_sign = now_ms, sign
         watch = EffectWatch(
-            sign, abs(predicted), others, value, now_ms - self._began_ms,
+            sign, abs(predicted), others, excess, value, during_ms,
             max(0.0, -sign * self._drift_per_h), thresholds, now_ms)
         self.settle(value, now_ms)  # what ends the watch does not forgive them
         self._watch = watch
         return None
 
-    def _end_watch(self, value, now_ms):
-        has_worked = self._watch.has_worked(value, now_ms)
-        if has_worked:
-            self.clear()
-            self._is_bare = True
-        return NO_EFFECT if has_worked is False else None
-
-    def _worst_at(self, value, now_ms, moved):
-        """Return the furthest move against a dose if the last ends at `value`, 0 if it is within
-        the noise; `moved` is that of settled doses."""
+    def _outliers_at(self, value, now_ms, worst, excess):
+        """Return the furthest move against a dose, and how far the furthest with one went beyond
+        its prediction, if the last ends at `value`; 0 within the noise. `worst` and `excess` are
+        those of settled doses."""
         last = self._without_drift(value - self._before, now_ms - self._last_ms)
-        moves = (moved, self._worst, last)
-        worst = min(moves) if self._predicted > 0 else max(moves)
-        return worst if abs(worst) > self._thresholds.noise else 0.0
+        moves = worst, self._worst, last
+        noise = self._thresholds.noise
+        if self._predicted < 0:
+            worst, last = max(moves), -last
+        else:
+            worst = min(moves)
+        excess = max(excess, self._excess, last - self._dose)
+        return worst if abs(worst) > noise else 0.0, excess if excess > noise else 0.0
 
-    def _moved(self, value, now_ms):
-        """Return the effect of the doses, without a drift against them."""
-        return self._without_drift(value - self._baseline, now_ms - self._began_ms)
+    def _in_all(self, value, now_ms):
+        """Return what all doses did until the mixed `value`, without a drift against them, as in
+        `_earlier`."""
+        predicted, moved, count, worst, excess, during_ms = self._earlier
+        worst, excess = self._outliers_at(value, now_ms, worst, excess)
+        since_ms = now_ms - self._began_ms
+        moved += self._without_drift(value - self._baseline, since_ms)
+        return (predicted + self._predicted, moved, count + self._count, worst, excess,
+                during_ms + since_ms)
 
     def _without_drift(self, moved, since_ms):
         drifted = self._drift_per_h * since_ms / _HOUR_MS

@@ -20,14 +20,17 @@ class EffectWatch:
 
     `sign` is 1 for doses that raise its value, -1 for those that lower it. They should have moved
     it by `predicted` and moved it by `effect` in `during_ms`, until the mixed `value`, without a
-    drift against them of `excused_per_h`. `thresholds` are of dose_verification.
+    drift against them of `excused_per_h`. `excess` of that is no effect, unless it is taken back.
+    `thresholds` are of dose_verification.
     """
 
     def __init__(
-            self, sign, predicted, effect, value, during_ms, excused_per_h, thresholds, now_ms):
+            self, sign, predicted, effect, excess, value, during_ms, excused_per_h, thresholds,
+            now_ms):
         self._sign = sign
         self._least = max(thresholds.observed, _SHARE * predicted)
         self._effect = effect
+        self._excess = excess
         self._value = value
         self._during_h = during_ms / _HOUR_MS
         self._excused_per_h = excused_per_h
@@ -66,6 +69,7 @@ class EffectWatch:
         if against_per_h > self._most_per_h:
             against_per_h = self._excused_per_h  # no water is as fast: it is the probe
         until_first_h = (_SETTLE_MS + 0.5 * _WINDOW_MS) / _HOUR_MS
-        effect = self._effect + self._sign * (first - self._value) + against_per_h * until_first_h
+        moved = self._sign * (first - self._value) + against_per_h * until_first_h
+        effect = self._effect + moved - max(0.0, self._excess + min(0.0, moved))
         effect += (against_per_h - self._excused_per_h) * self._during_h
         return effect >= self._least

@@ -1,5 +1,7 @@
 """Tests of verdicts on series of doses: no effect, wrong direction, or undecided."""
 
+import itertools
+
 import pytest
 
 from idro.control import dose_verification as judged
@@ -85,6 +87,67 @@ def test_a_drift_against_dead_doses_is_not_taken_for_a_pour(drift_per_h):
         given_acid(memory, ph, now_ms)
         ph += 0.5 * drift_per_h
     assert found == judged.NO_EFFECT
+
+
+@pytest.mark.parametrize("recovered_after", range(1, 6))
+def test_a_probe_that_recovers_while_a_dose_mixes_hides_no_dead_pump(recovered_after):
+    values = [7.0 if index < recovered_after else 6.75 for index in range(10)]
+    for volume_ul in (2_000, 3_200, 4_000, 8_000):  # 0.05 to 0.2 pH a dose
+        found, count = series(values, volume_ul=volume_ul)
+        assert found == judged.NO_EFFECT
+        assert count <= 6, volume_ul
+
+
+def test_a_pump_that_does_twice_what_was_expected_of_it_is_dosed():
+    assert series([7.0 - 0.4 * index for index in range(8)], volume_ul=2_000) == (None, 8)
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+@pytest.mark.parametrize("phase", [0, 1])
+def test_a_probe_that_jumps_with_every_dose_stops_none(is_settled, phase):
+    doses, values = judged.DoseVerification(judged.PH), []
+    for count in range(13):
+        values.append(7.0 - 0.05 * count + 0.13 * ((count + phase) % 2))
+    for count, (before, after) in enumerate(itertools.pairwise(values)):
+        doses.add(before, 200, -0.05, count * 900_000)
+        at_ms = (count + 1) * 900_000
+        assert doses.verdict(after, at_ms) is None
+        assert doses.watch_state == 0
+        if is_settled:
+            doses.settle(after, at_ms)
+
+
+def test_a_jump_that_goes_back_slowly_is_no_wrong_direction():
+    doses, values = judged.DoseVerification(judged.PH), [7.0, 6.66, 6.7, 6.745, 6.79, 6.835, 6.88]
+    for count, (before, after) in enumerate(itertools.pairwise(values)):
+        doses.add(before, 200, -0.04, count * 900_000)
+        assert doses.verdict(after, (count + 1) * 900_000) is None
+
+
+def test_a_jump_that_goes_back_in_the_watch_is_left_out_once():
+    # Acid that works against 0.2 pH an hour; with its last dose the probe jumps for a moment.
+    doses, ph, now_ms = judged.DoseVerification(judged.PH), 7.0, 0
+    for _ in range(7):
+        doses.add(ph, 200, -0.05, now_ms)
+        now_ms += 900_000
+    assert doses.verdict(ph - 0.3, now_ms) is None
+    assert doses.watch_state == 2
+    found = None
+    while doses.watch_left_ms(now_ms) and not found:
+        now_ms += 30_000
+        ph += 0.2 / 120
+        found = doses.verdict(ph, now_ms)
+    assert found is None
+
+
+def test_a_recovery_between_nutrient_doses_hides_no_dead_pump_either():
+    doses = judged.DoseVerification(judged.PH)
+    for count in range(6):
+        doses.add(7.0 if count < 2 else 6.75, 200, -0.06, count * 900_000)
+        ph, at_ms = 7.0 if count < 1 else 6.75, (count + 1) * 900_000
+        doses.verdict(ph, at_ms)
+        doses.settle(ph, at_ms)
+    assert doses.watch_state == 2  # they are not excused yet
 
 
 def test_effective_doses_get_no_verdict():

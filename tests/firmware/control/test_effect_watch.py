@@ -87,6 +87,25 @@ def test_doses_that_held_against_a_drift_go_on_after_the_watch():
     assert decide_of(memory, now_ms + 3_600_000)[1].actuator == "ph_down"
 
 
+@pytest.mark.parametrize(("fall_per_h", "is_excused"), [(0.05, True), (0.01, False)])
+def test_doses_between_nutrient_held_for_as_long_as_all_of_them(fall_per_h, is_excused):
+    """Base against a crop that acidifies the water: what each did is known by the watch only."""
+    doses, now_ms = judged.DoseVerification(judged.PH), 0
+    for _ in range(6):
+        doses.add(5.83, 200, 0.055, now_ms)
+        now_ms += 1_800_000
+        assert doses.verdict(5.84, now_ms) is None
+        if not doses.watch_left_ms(now_ms):
+            doses.settle(5.84, now_ms)
+    found, ph = None, 5.84
+    while found is None and doses.watch_left_ms(now_ms):
+        now_ms += 30_000
+        ph -= fall_per_h / 120
+        found = doses.verdict(ph, now_ms)
+    assert found == (None if is_excused else judged.NO_EFFECT)
+    assert doses.watch_state == (1 if is_excused else 3)
+
+
 def test_a_watch_without_readings_is_begun_again():
     memory, now_ms = dosed()
     verdict(memory, water(ph=7.0), now_ms)

