@@ -31,6 +31,9 @@ _MOST_WRONG = 500
 # Steps that moved pH by less may owe as much to noise of the probe: what they say of the strength
 # sizes the next step, as too small is safe, but is not handed on.
 _TELLS = 150
+# Below this target acid meets half the carbonate that it met on the way there: a step near it is
+# less of the need, %.
+_UNBUFFERED, _UNBUFFERED_PCT = 5_800, 50
 
 # per: what the volume of the titration moves. near: a step within this distance of the target must
 # mix as long as an automatic dose, and is `later_pct` of the need after the first. Water that has
@@ -102,7 +105,7 @@ class Correction:
                 strength_pct = self._strength_pct(value)
                 if self._sign * (self._steps[-2:][0][0] - value) >= _TELLS:
                     self.strength_pct = strength_pct * self._known_pct // 100
-                share_pct = self._scale.later_pct * 100 // strength_pct
+                share_pct = self._later_pct() * 100 // strength_pct
             else:
                 rest = self._rest(value)
         elif 2 * rest < self._scale.near and self._known_pct == 100:
@@ -118,6 +121,10 @@ class Correction:
             may_grow = self._is_weak(value) and not is_wrong
             volume_ul = min(volume_ul, 2 * last_ul if may_grow else last_ul)
         return volume_ul if volume_ul >= MIN_STEP_UL else 0
+
+    def _later_pct(self):
+        is_unbuffered = self.doser == "ph_down" and self.target < _UNBUFFERED
+        return _UNBUFFERED_PCT if is_unbuffered else self._scale.later_pct
 
     def _is_weak(self, value):
         """True if the last three steps together, or all, were no stronger than the titration. One

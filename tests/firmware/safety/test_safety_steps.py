@@ -32,6 +32,7 @@ def test_the_limits_of_a_correction_are_frozen():
     assert correction.PH == (1_000, 1_000, 65, 50, 200, 30, 150, 300)
     assert correction.EC == (100, 150, 80, 40, 80, 10, 60, 50)
     assert (correction._MOST_HIDDEN, correction._MOST_WRONG) == (200, 500)
+    assert (correction._UNBUFFERED, correction._UNBUFFERED_PCT) == (5_800, 50)
 
 
 def test_acid_lowers_and_base_raises_ph_and_nutrient_raises_ec():
@@ -86,6 +87,21 @@ def test_a_step_near_the_target_is_most_of_the_need():
     assert one.step_ul(7_000, 30_000) == 30_000
     one = given(feed(), [(1_400, 20_000)])
     assert one.step_ul(1_500, MUCH_UL) == 16_000
+
+
+def test_a_step_of_acid_to_below_ph_5_8_is_half_of_the_need():
+    for target_milli_ph, pct in ((5_799, 50), (5_800, 65)):
+        one = down(target_milli_ph=target_milli_ph)
+        given(one, [(target_milli_ph + 1_500, 100_000)])
+        assert one.step_ul(target_milli_ph + 500, MUCH_UL) == 50_000 * pct // 100
+    base = Correction("ph_up", 5_500, 400_000, 100_000, 0)
+    assert given(base, [(4_500, 50_000)]).step_ul(5_000, MUCH_UL) == 32_500
+
+
+def test_the_last_acid_of_water_without_carbonate_stays_within_0_1_ph():
+    one = given(down(target_milli_ph=5_600), [(6_950, 60_000), (6_450, 60_000)])
+    step_ul = one.step_ul(5_950, MUCH_UL)
+    assert 5_950 - 2.1 * step_ul / 100 > 5_500  # more than twice as strong as before
 
 
 def test_steps_that_did_more_than_the_titration_says_are_followed_by_less():
