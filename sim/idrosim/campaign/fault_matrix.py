@@ -7,6 +7,7 @@ shorter run has them too. Each fault declares the doses that it forbids.
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from idrosim.campaign.case import (
     DOSERS,
@@ -206,6 +207,10 @@ def _partition(plan: CasePlan, rng: random.Random) -> None:
 def _evil(plan: CasePlan, rng: random.Random) -> None:
     commands = (plan.at(_NETWORK_TO) - plan.at(0.02)) // 20_000
     add_hostile_host(plan, rng.randrange(1, 10**6), plan.at(0.02), plan.at(_NETWORK_TO), commands)
+    # It can shorten the wait for mixing, and then a dose is judged by half of what it does.
+    plan.terms["quotas"] = tuple(
+        replace(one, most=one.most + 1) if one.invariant == "I14" else one
+        for one in plan.terms.get("quotas", ()))
 
 
 def _cuts(*after_dose_ms: int) -> Part:
