@@ -184,6 +184,18 @@ def test_an_answer_that_comes_late_does_not_undo_what_the_node_said_since(host, 
     expect(confirmation).to_have_text("The node has confirmed the setpoints.")
 
 
+def test_two_people_who_ask_for_the_next_stage_skip_one(host, node, tab):
+    page = tab(DESKTOP, worker=False).open("/nodes/idro-a/crop")
+    start(host)
+    panel(page).get_by_role("button", name="Next stage…").click()
+    expect(page.locator("#recipe-sure")).to_contain_text("The rest of establish is skipped.")
+    host.client.post("/api/nodes/idro-a/recipe/skip", json={"by": "bert"})
+    expect(panel(page).locator(".where")).to_contain_text("Stage 2 of 3")
+    page.get_by_role("button", name="Start next stage").click()
+    expect(panel(page).locator(".outcome")).to_contain_text("is in stage 2 by now")
+    expect(panel(page).locator(".where")).to_contain_text("Stage 2 of 3")
+
+
 def test_a_press_during_which_the_node_confirms_is_not_lost(host, node, tab):
     """The setpoints and the strip of causes become shorter then, and the button moves."""
     node.withholds_config = True

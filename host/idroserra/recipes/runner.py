@@ -147,13 +147,18 @@ class RecipeRunner:
                 node, wanted.name, wanted.toml, by, now_unix_ms, first_day_unix_ms, RUNNING, by,
                 now_unix_ms))
 
-    def next_stage(self, node: str, by: str) -> RecipeRun:
-        """Continue with the next stage's first day, today. Raises CannotRun, as `start`."""
+    def next_stage(self, node: str, by: str, from_stage: int | None = None) -> RecipeRun:
+        """Continue with the next stage's first day, today. `from_stage`: the stage that was shown,
+        from 1; if it is over, somebody else has asked already. Raises CannotRun, as `start`."""
         with self._lock:
             run = self._open(node, by)
             now_unix_ms = self._now_unix_ms()
             day = run.day_at(now_unix_ms)
             index = run.recipe.place(day).stage + 1
+            if from_stage not in (None, index):
+                raise CannotRun(Text(
+                    N_("{node}: {recipe} is in stage {stage} by now; look again, then ask again"),
+                    node=node, recipe=run.name, stage=index))
             if index == len(run.recipe.stages):
                 raise CannotRun(Text(
                     N_("{node}: {recipe} is in its last stage: stop it instead"), node=node,

@@ -59,8 +59,11 @@ def test_a_run_from_start_to_stop(host, node, eventually):
          "after": "1.30 ± 0.10 mS/cm"},
         {"name": "light", "label": "Light", "before": "16 h from 06:00 at 60 %",
          "after": "16 h from 06:00 at 67 %"}]}
-    skipped = host.client.post(f"{RUN}/skip", json={"by": "anna"})
+    skipped = host.client.post(f"{RUN}/skip", json={"by": "anna", "from_stage": 1})
     assert (skipped.status_code, skipped.json()["run"]["at"]["stage"]) == (200, 2)
+    again = host.client.post(f"{RUN}/skip", json={"by": "bert", "from_stage": 1})
+    assert again.status_code == 409
+    assert "idro-a: lettuce is in stage 2 by now" in again.text
     confirmed(host, eventually)
     assert (node.values["ec.target_us_cm"], node.values["ph.target"]) == (1_300, 5.8)
     stopped = host.client.post(f"{RUN}/stop", json={"by": "bert"}).json()["run"]

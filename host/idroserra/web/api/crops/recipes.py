@@ -33,6 +33,13 @@ class StartIn(TomlIn):
     digest: ShownDigest | None = None
 
 
+class SkipIn(AskedBy):
+    """The stage that was shown, so that two people do not skip two."""
+
+    from_stage: Annotated[int, Meta(
+        ge=1, description="The stage to leave, as in `at`; refused if it is over.")] | None = None
+
+
 class NotesOut(Out):
     """Feasibility of a recipe on a node; `is_refused`: it cannot be started."""
 
@@ -135,9 +142,9 @@ def _add_actions(
         return answer(node, lambda: recipes.start(node, wanted, body.by))
 
     @router.post("/nodes/{node}/recipe/skip", answer=RunOut)
-    def skip(node: str, body: AskedBy) -> dict[str, Any]:
+    def skip(node: str, body: SkipIn) -> dict[str, Any]:
         """Start the next stage today."""
-        return answer(node, lambda: recipes.next_stage(node, body.by))
+        return answer(node, lambda: recipes.next_stage(node, body.by, body.from_stage))
 
     @router.post("/nodes/{node}/recipe/resume", answer=RunOut)
     def resume(node: str, body: AskedBy) -> dict[str, Any]:

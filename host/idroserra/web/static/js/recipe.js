@@ -92,6 +92,7 @@ export class RecipePanel {
     }
     this.verb = verb;
     this.shown = isStart ? { recipe: name, digest: this.starter.start.digest } : {};
+    if (verb === "skip") this.shown = { from_stage: run.at.stage };
     const [question, meaning, yes] = CONFIRM[verb](name, run);
     setText(this.dialog.querySelector("h2"), question);
     setText(this.dialog.querySelector("p"), meaning);
@@ -103,7 +104,8 @@ export class RecipePanel {
   }
 
   async send(verb) {
-    const [path, body] = verb === "start" ? [this.path, this.shown] : [`${this.path}/${verb}`, {}];
+    const path = verb === "start" ? this.path : `${this.path}/${verb}`;
+    const body = verb === "resume" ? {} : this.shown;
     const before = state.nodes.get(this.node).recipe;
     try {
       const asking = () => request(path, { method: "POST", body });
