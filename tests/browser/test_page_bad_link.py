@@ -57,6 +57,16 @@ def test_a_stop_whose_request_is_lost_is_sent_again(node, tab):
     assert [one.verb for one in node.commands] == ["stop"]
 
 
+def test_a_stop_that_the_host_could_not_take_is_sent_again(node, tab):
+    """As behind a proxy while the host starts again."""
+    page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
+    page.route("**/commands", lambda route: route.fulfill(status=503, json={}), times=2)
+    page.get_by_role("button", name="Stop all dosing").click()
+    expect(page.locator("#control .outcome")).to_contain_text(
+        "Confirmed: the node stopped all dosing", timeout=10_000)
+    assert [one.verb for one in node.commands] == ["stop"]
+
+
 def test_a_stop_that_hangs_is_sent_again(node, tab):
     page = tab(PHONE, worker=False).open(f"/nodes/{node.node}")
     page.route("**/commands", lambda route: None, times=2)

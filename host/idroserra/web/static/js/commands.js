@@ -12,7 +12,7 @@ import { millilitres, plainName } from "./format.js";
 const TTL_MS = { stop: 10_000, resume: 10_000, dose: 20_000, run: 10_000, correct: 10_000, end_correction: 10_000 };
 // A command that reaches the host later than this expires.
 const REACH_MS = 20_000;
-// A stop without a response is sent again.
+// A stop that the host has not taken is sent again.
 const STOP_MS = 4_000, STOP_TRIES = 3, AGAIN_MS = 2_000;
 const LATE_MS = 600_000;
 const QUIET_MS = 3_000;
@@ -51,12 +51,12 @@ const stopLost = () => ({
   lostText: t("The host does not answer: press Stop again, a second one does no harm. In an emergency, switch it off at the node."),
 });
 
-/** Send a stop again while it is not known to have reached the host: a second one does no harm. */
+/** Send a stop again until the host has taken it: a second one does no harm. */
 export async function repeated(send, tries = STOP_TRIES) {
   try {
     return await send();
   } catch (error) {
-    if (!(error instanceof Unanswered) || tries <= 1) throw error;
+    if (!(error instanceof Unanswered || error.status >= 500) || tries <= 1) throw error;
     await pause(AGAIN_MS);
     return repeated(send, tries - 1);
   }
