@@ -63,7 +63,7 @@ def promises(board: list[Measures]) -> list[Promise]:
         share = len(better_peers(board)) / len(ours)
         found.append(Promise(
             f"in at most {100 * BETTER_SHARE:g} % of the greenhouses a peer is in band over "
-            f"{100 * BETTER_BY:g} % more of the time once both have been",
+            f"{100 * BETTER_BY:g} % more of the time since both entered it",
             share, share <= BETTER_SHARE))
     return found
 
