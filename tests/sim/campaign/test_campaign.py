@@ -282,7 +282,7 @@ def test_a_case_that_doses_differently_without_network_is_reported():
     def again(wanted, latency_ms):
         asked.append(latency_ms)
         assert wanted.number == online
-        return outcome(online, 22.2 if latency_ms == 18 and is_chance else 20.0)
+        return outcome(online, 22.2 if latency_ms == 12 and is_chance else 20.0)
 
     is_chance = False
     assert run.offline_differs([outcome(online, 20.0), outcome(offline, 20.3)], again) == []
