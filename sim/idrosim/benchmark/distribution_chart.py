@@ -57,7 +57,7 @@ def _good(axis: Any, names: list[str], weeks: dict[str, list[Measures]]) -> None
     for place, name in enumerate(names):
         share = sum(not misses(week) for week in weeks[name]) / len(weeks[name])
         axis.barh(place, 100.0 * share, color=_color(name), height=0.6)
-        axis.annotate(f" {100.0 * share:.0f} %", (100.0 * share, place), va="center", fontsize=9,
+        axis.annotate(f" {100.0 * share:.3g} %", (100.0 * share, place), va="center", fontsize=9,
                       color=_INK)
     axis.set_xlim(0.0, 115.0)
     axis.set_yticks(range(len(names)), names)
