@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from idroserra.auth.clock import Uptime, system_uptime
 from idroserra.auth.identity import by_the_host_itself
 from idroserra.calibration import board_probes
 from idroserra.calibration import probe_health as health
@@ -36,10 +37,10 @@ class CalibrationService:
 
     def __init__(
         self, path: Path, nodes: Nodes, commands: Commands, live: LiveState,
-        now_unix_ms: Callable[[], int],
+        now_unix_ms: Callable[[], int], uptime: Callable[[], Uptime] = system_uptime,
     ) -> None:
         """Open the history in the file `path`."""
-        self._parts = (nodes, commands, live, now_unix_ms)
+        self._parts = (nodes, commands, live, now_unix_ms, uptime)
         self._nodes = nodes
         self._now_unix_ms = now_unix_ms
         self._lock = threading.RLock()

@@ -1,7 +1,8 @@
 """One calibration in progress: readings, points, and the hold of dosing on the node.
 
-Nothing waits: each update processes the node's messages since the last one. Not thread-safe:
-CalibrationService serialises the calls.
+Nothing waits: each update processes the node's messages since the last one. Deadlines are of the
+machine's uptime, as the hold of the node is: a wall clock that is set back would show a hold that
+has ended. Not thread-safe: CalibrationService serialises the calls.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from idroserra.auth.clock import Uptime
 from idroserra.calibration import probe_health as health
 from idroserra.calibration.errors import CannotCalibrate
 from idroserra.calibration.procedures import Measurement, Point, PointRequest, Procedure, Proposal
@@ -51,7 +53,7 @@ class CalibrationSession:
 
     def __init__(
         self, session_id: str, node: str, kind: Procedure, by: str, actuator: str | None,
-        parts: tuple[Nodes, Commands, LiveState, Callable[[], int]],
+        parts: tuple[Nodes, Commands, LiveState, Callable[[], int], Callable[[], Uptime]],
     ) -> None:
         self.id = session_id
         self.node = node
@@ -61,19 +63,20 @@ class CalibrationSession:
         self.state = "open"
         self.reason: Reason | None = None
         self.taken: list[Point] = []
-        self._nodes, self._commands, self._live, self._now_unix_ms = parts
+        self._nodes, self._commands, self._live, self._now_unix_ms, self._uptime = parts
         self._settings = self._active_settings()
         self._boot_id = self._running_boot()
         self._subscription = self._live.subscribe()
         self._readings: deque[Reading] = deque(maxlen=_KEPT_READINGS)
-        self._heard_unix_ms = self._since_unix_ms = 0
-        self._touched_unix_ms = self._now_unix_ms()
+        self._since_unix_ms = 0
+        # All `_ms` without `unix` are of the machine's uptime.
+        self._touched_ms = self._heard_ms = self._hold_asked_ms = self._uptime().ms
         self._hold_id = self._hold(HOLD_MS)
-        self._hold_asked_ms = self._touched_unix_ms
         self._held_until_ms = 0
         self._hold_reason: Reason | None = None
         self._run: dict[str, Any] | None = None
         self._run_id = self._run_by = ""
+        self._run_asked_ms = self._applied_ms = 0
         self.before: dict[str, Any] = {}
         self.after: dict[str, Any] = {}
         self.proposal: Proposal | None = None
@@ -90,20 +93,20 @@ class CalibrationSession:
         """Process what happened since; is_activity: on behalf of an operator."""
         if not self.is_open:
             return
-        now_ms = self._now_unix_ms()
+        now_ms = self._uptime().ms
         if self.state == "applying":
             self._check_report(now_ms)
             return
-        if now_ms - self._touched_unix_ms > IDLE_MS:
+        if now_ms - self._touched_ms > IDLE_MS:
             self._end("expired", Reason("calibration_idle", for_ms=IDLE_MS))
             return
         if is_activity:
-            self._touched_unix_ms = now_ms
+            self._touched_ms = now_ms
         self._read_messages()
-        if now_ms - self._heard_unix_ms > SILENT_MS:
+        if now_ms - self._heard_ms > SILENT_MS:
             self._readings.clear()
         self._update_hold(now_ms)
-        self._update_run()
+        self._update_run(now_ms)
         if self._active_settings() != self._settings:
             self._restart()
 
@@ -126,8 +129,9 @@ class CalibrationSession:
     @property
     def hold(self) -> dict[str, Any]:
         """The state of the hold: is_held, until_unix_ms, reason."""
-        held = self._held_until_ms > self._now_unix_ms()
-        return {"is_held": held, "until_unix_ms": self._held_until_ms or None,
+        left_ms = self._held_until_ms - self._uptime().ms
+        until_unix_ms = self._now_unix_ms() + left_ms if self._held_until_ms else None
+        return {"is_held": left_ms > 0, "until_unix_ms": until_unix_ms,
                 "reason": self._hold_reason}
 
     def take(self, asked: PointRequest) -> Point:
@@ -166,6 +170,7 @@ class CalibrationSession:
             raise CannotCalibrate(Text(N_("the pump is running")))
         args = {"actuator": self.actuator, "volume_ul": volume_ul}
         self._read_messages()
+        self._run_asked_ms = self._uptime().ms
         self._run_id, self._run_by = self._commands.send(self.node, "dose", args, by), by
         self._run = {"state": "pending", "reason": None, "on_ms": None,
                      "since_unix_ms": self._now_unix_ms()}
@@ -196,7 +201,7 @@ class CalibrationSession:
         self.after = changes
         self._rev = self._commands.set_config(self.node, changes, by)
         self.by = by
-        self.applied_unix_ms = self._now_unix_ms()
+        self.applied_unix_ms, self._applied_ms = self._now_unix_ms(), self._uptime().ms
         self.state = "applying"
 
     def cancel(self) -> None:
@@ -224,19 +229,21 @@ class CalibrationSession:
         boot_id = self._running_boot()
         if boot_id != self._boot_id:  # a reset ends a hold
             self._boot_id, self._held_until_ms = boot_id, 0
-            self._hold_id, self._hold_asked_ms = self._hold(HOLD_MS), now_ms
+            self._hold_asked_ms = now_ms
+            self._hold_id = self._hold(HOLD_MS)
         command = self._commands.state(self._hold_id)
         if command.state == "done":
             self._held_until_ms = max(self._held_until_ms, self._hold_asked_ms + HOLD_MS)
             self._hold_reason = None
         elif command.state != "pending":
             self._hold_reason = command.reason or Reason("hold_unanswered")
-        if command.state != "pending" and self._held_until_ms - now_ms < RENEW_BELOW_MS and (
+        # A command may stay pending for longer than CONFIRM_MS if the wall clock is set back.
+        if self._held_until_ms - now_ms < RENEW_BELOW_MS and (
                 command.state == "done" or now_ms - self._hold_asked_ms > CONFIRM_MS):
             self._hold_asked_ms = now_ms
             self._hold_id = self._hold(HOLD_MS)
 
-    def _update_run(self) -> None:
+    def _update_run(self, now_ms: int) -> None:
         run = self._run
         if run is None or run["state"] != "pending":
             return
@@ -244,7 +251,7 @@ class CalibrationSession:
         if command.state not in ("pending", "done"):
             run["state"] = "refused"
             run["reason"] = command.reason or Reason("hold_unanswered")
-        elif self._now_unix_ms() - run["since_unix_ms"] > RUN_MS:
+        elif now_ms - self._run_asked_ms > RUN_MS:
             run["state"] = "refused"
             run["reason"] = Reason("dose_unreported")
 
@@ -258,14 +265,14 @@ class CalibrationSession:
                 self._end("failed", Reason("settings_changed"))
         elif report is not None and report.error is not None and node.refused_rev >= self._rev:
             self._end("failed", Reason("settings_refused", why=report.error))
-        elif now_ms - self.applied_unix_ms > CONFIRM_MS:
+        elif now_ms - self._applied_ms > CONFIRM_MS:
             self._end("unconfirmed", Reason("settings_unconfirmed"))
 
     def _end(self, state: str, reason: Reason | None) -> None:
         self.state, self.reason = state, reason
         self._live.unsubscribe(self._subscription)
         was_asked = self._commands.state(self._hold_id).state in ("pending", "done")
-        if was_asked and self._now_unix_ms() < self._hold_asked_ms + HOLD_MS:
+        if was_asked and self._uptime().ms < self._hold_asked_ms + HOLD_MS:
             self._hold(LAST_HOLD_MS)
 
     def _read_messages(self) -> None:
@@ -285,7 +292,7 @@ class CalibrationSession:
             return
         values, faults = message["values"], message["faults"]
         if channel in values or channel in faults:
-            self._heard_unix_ms = self._now_unix_ms()
+            self._heard_ms = self._uptime().ms
             self._readings.append(Reading(
                 message["unix_ms"], values.get(channel), faults.get(channel), values.get(_TEMP)))
 

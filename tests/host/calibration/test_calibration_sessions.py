@@ -5,6 +5,7 @@ import json
 import pytest
 
 from idro.protocol import messages, settings, system_host
+from idroserra.auth.clock import Uptime
 from idroserra.auth.identity import Identity, set_identity
 from idroserra.auth.roles import Role
 from idroserra.calibration.errors import BadPoint, CannotCalibrate, UnknownCalibration
@@ -29,6 +30,7 @@ class Wire:
     def __init__(self):
         self.is_connected = True
         self.unix_ms = START_MS
+        self.set_back_ms = 0  # by how much the wall clock is behind its start and the uptime
         self.sent = []  # (leaf, message)
         self.node_answers = True
         self.commands = None
@@ -36,6 +38,14 @@ class Wire:
 
     def now_unix_ms(self):
         return self.unix_ms
+
+    def uptime(self):
+        return Uptime("boot", self.unix_ms + self.set_back_ms - START_MS)
+
+    def set_clock_back(self, by_ms):
+        """Step the wall clock; the uptime goes on. Negative: forward."""
+        self.unix_ms -= by_ms
+        self.set_back_ms += by_ms
 
     def publish(self, topic, payload, retained=False):
         leaf = topic.rpartition("/")[2]
@@ -64,10 +74,12 @@ class House:
         self.nodes = Nodes(folder / "state.db", "test")
         self.asked = []  # (who, verb) of the audit rows
         self.commands = Commands(
-            folder / "state.db", self.nodes, self.live, self.wire, lambda *_: START_MS, self.audit)
+            folder / "state.db", self.nodes, self.live, self.wire, lambda *_: START_MS, self.audit,
+            uptime=self.wire.uptime)
         self.wire.commands, self.wire.nodes = self.commands, self.nodes
         self.calibrations = CalibrationService(
-            folder / "state.db", self.nodes, self.commands, self.live, self.wire.now_unix_ms)
+            folder / "state.db", self.nodes, self.commands, self.live, self.wire.now_unix_ms,
+            self.wire.uptime)
         self.add(NODE)
 
     def audit(self, who, action, *, detail, **_):
@@ -121,6 +133,54 @@ def test_a_hold_is_renewed_while_somebody_goes_on(house):
         asked += house.wire.deliver()
     assert set(asked) == {HOLD_MS}
     assert 4 <= len(asked) <= 8
+
+
+@pytest.mark.parametrize("set_back_ms", [60 * MINUTE_MS, -30 * MINUTE_MS])
+def test_a_step_of_the_wall_clock_shows_no_hold_that_the_node_has_not(house, set_back_ms):
+    """The node's hold is of its uptime: it is renewed in time, or reported as ended."""
+    session_id = house.start()
+    node_holds_until_ms = house.wire.uptime().ms + HOLD_MS
+    for minute in range(1, 90):
+        house.wire.unix_ms += MINUTE_MS
+        if minute == 5:
+            house.wire.set_clock_back(set_back_ms)
+        hold = house.calibrations.state(NODE, session_id)["hold"]
+        now_ms = house.wire.uptime().ms
+        assert hold["is_held"]
+        assert now_ms < node_holds_until_ms
+        assert hold["until_unix_ms"] - house.wire.unix_ms <= node_holds_until_ms - now_ms
+        for for_ms in house.wire.deliver():
+            node_holds_until_ms = now_ms + for_ms
+
+
+def test_a_hold_that_is_not_answered_is_not_held_after_a_step_of_the_clock(house):
+    session_id = house.start()
+    house.wire.set_clock_back(60 * MINUTE_MS)
+    for minute in range(21):
+        house.wire.unix_ms += MINUTE_MS
+        hold = house.calibrations.state(NODE, session_id)["hold"]
+        assert hold["is_held"] == (minute < 19)
+    with pytest.raises(CannotCalibrate, match="not held"):
+        house.calibrations.take(NODE, session_id, PointRequest("7.00"))
+    assert set(house.wire.deliver()) == {HOLD_MS}  # requested again and again
+
+
+def test_deadlines_of_a_calibration_are_not_of_the_wall_clock(house):
+    session_id = house.start()
+    house.read(SEVEN)
+    assert house.calibrations.state(NODE, session_id)["reading"] is not None
+    house.wire.set_clock_back(60 * MINUTE_MS)
+    house.wire.unix_ms += 16_000
+    assert house.calibrations.state(NODE, session_id)["reading"] is None  # silent
+    house.wire.unix_ms += IDLE_MS + 1
+    assert house.calibrations.state(NODE, session_id)["state"] == "expired"
+
+
+def test_settings_unconfirmed_for_a_minute_are_so_at_any_wall_time(house):
+    session_id = finished(house)
+    house.wire.set_clock_back(60 * MINUTE_MS)
+    house.wire.unix_ms += 61_000
+    assert house.calibrations.state(NODE, session_id)["state"] == "unconfirmed"
 
 
 def test_a_hold_that_an_open_page_renews_is_audited(house):
