@@ -13,6 +13,7 @@ from idroserra.nodes.live import LiveState
 from idroserra.nodes.node import Node
 
 STORE_RETRY_MS = 15_000
+AHEAD_MS = 60_000  # a stored reading further ahead of the host has no known age
 
 
 class NewestReading(NamedTuple):
@@ -24,7 +25,8 @@ class NewestReading(NamedTuple):
 
 
 class NewestReadings:
-    """Reads live values, and stored ones of channels without a reading since start-up.
+    """Reads live values, and stored ones of channels without a reading since start-up, but none
+    that is dated ahead of the host.
 
     All methods may be called from any thread."""
 
@@ -65,7 +67,9 @@ class NewestReadings:
                 return self._stored.get(node, {})
             self._asked_unix_ms[node] = now
         try:
-            found = self._store().latest(node)
+            found = {channel: (unix_ms, value)
+                     for channel, (unix_ms, value) in self._store().latest(node).items()
+                     if unix_ms <= now + AHEAD_MS}
         except StoreError:
             return self._stored.get(node, {})
         with self._lock:
