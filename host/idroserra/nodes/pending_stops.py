@@ -169,7 +169,10 @@ class PendingStops:
                 self._waiting[ack.id].failure = reason
             if ack.outcome != "done":
                 return []
-            if ack.id not in self._waiting:  # it was withdrawn, or ended as overdue
+            if ack.id not in self._waiting:
+                if stop.state == "done":  # the answer came before
+                    return []
+                # It was withdrawn, or ended as overdue.
                 stop = self._ended[ack.id] = replace(stop, state="done", reason=reason)
                 return [stop]
             ids = [one for one, other in self._waiting.items() if other.command.node == node]

@@ -40,6 +40,19 @@ def test_a_stop_without_an_answer_for_a_day_is_over(host):
     assert host.state(command_id) == ("done", STOPPED)
 
 
+def test_answers_to_a_stop_that_has_ended_as_done_change_nothing(host, node):
+    command_id = host.send()
+    host.answer(command_id)
+    ended, rows = host.state(command_id), len(host.rows)
+    subscription = host.live.subscribe()
+    for _ in range(100):
+        host.answer(command_id)
+    host.answer(command_id, reason=Reason("memory_check"))
+    assert host.state(command_id) == ended == ("done", STOPPED)
+    assert len(host.rows) == rows
+    assert subscription.take() == []
+
+
 @pytest.mark.parametrize("step_ms", [-YEAR_MS, YEAR_MS])
 def test_no_step_of_the_wall_clock_ends_a_stop_or_keeps_it(host, node, step_ms, eventually):
     host.nodes.set_online(NODE, False)
