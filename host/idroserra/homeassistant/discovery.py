@@ -222,7 +222,8 @@ def _controls(node: str, outputs: Mapping[str, str]) -> dict[str, dict[str, Any]
         DOSING: _settable(node, DOSING) | {
             "p": "switch", "name": "Automatic dosing", "ic": "mdi:beaker-check-outline",
             "val_tpl": _setting(DOSING, "'ON' if v else 'OFF'")},
-        "stop": _button(node, "stop", "Stop all dosing", "mdi:hand-back-left"),
+        "stop": _button(node, "stop", "Stop all dosing", "mdi:hand-back-left") | {
+            "avty": [{"t": HOST_STATUS_TOPIC}]},  # the host sends it until the node answers
         "resume": _button(node, "resume", "Release dosing", "mdi:lock-open-outline"),
         "last_command": {
             "p": "sensor", "name": "Last command", "ent_cat": "diagnostic",

@@ -212,7 +212,7 @@ def test_a_new_node_is_complete_although_home_assistant_subscribes_after_its_dis
 
 
 def test_a_silent_node_is_unavailable_with_its_alarms_still_shown(home, node, eventually):
-    entities = ("reservoir_ph", "dosing_enabled", "stop")
+    entities = ("reservoir_ph", "dosing_enabled", "resume")
     eventually(lambda: all(home.is_available("idro-a", name) for name in entities), 10,
                "the entities of a node that is online")
     node.leave()
@@ -220,6 +220,18 @@ def test_a_silent_node_is_unavailable_with_its_alarms_still_shown(home, node, ev
                "the entities of a node that is offline")
     assert home.is_available("idro-a", "alarm")
     eventually(lambda: home.of("idro-a", "state").get("online") is False, 10, "the node's state")
+
+
+def test_a_node_that_seems_offline_can_be_stopped(host, home, node, eventually):
+    host.service.nodes.set_online("idro-a", False)
+    eventually(lambda: not home.is_available("idro-a", "resume"), 10, "the node to be offline")
+    assert home.is_available("idro-a", "stop")
+    node.answer = None
+    home.set("idro-a", "stop", "PRESS")
+    eventually(lambda: home.of("idro-a", "command").get("text") ==
+               "stop: pending, the node is offline", 10, "why it is not delivered yet")
+    node.answer = "done"
+    eventually(lambda: "stop: done" in home.of("idro-a", "command")["text"], 10, "the stop")
 
 
 def test_a_forgotten_node_is_taken_from_home_assistant(host, home, node, eventually):
