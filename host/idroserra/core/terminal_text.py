@@ -1,4 +1,5 @@
-"""Makes text that others wrote safe to print: a terminal obeys control characters.
+"""Makes text that others wrote safe to print: a terminal obeys control characters, and a notice
+in plain text shows line ends.
 
 A log-in name with a line end forges a row of a list, one with ESC clears the screen or writes the
 clipboard, and a bidirectional override reorders what is read. Each such character is shown by its

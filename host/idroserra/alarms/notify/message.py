@@ -1,6 +1,7 @@
 """Composes notices: the cause first, what to do, and the number of other alarms.
 
-A notice is composed once in English and once in each other language of the targets.
+A notice is composed once in English and once in each other language of the targets. It is plain
+text: what a node says in it is one line, every control character shown by its number.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 from idroserra.alarms.active import ActiveAlarm
 from idroserra.alarms.rules import PRIORITIES
 from idroserra.alarms.summary import active_alarms, titled
+from idroserra.core.terminal_text import printable
 from idroserra.i18n.translate import DEFAULT_LOCALE, ngettext, use_locale
 from idroserra.i18n.translate import gettext as _
 
@@ -116,7 +118,7 @@ def merged(notices: Sequence[Notice], language: str = "en") -> Notice:
 def _lines(one: Mapping[str, Any]) -> str:
     action = _("Action: {action}").format(action=one["action"])
     reason = one["reason"]
-    what = titled(one["title"], "" if reason is None else reason["text"])
+    what = titled(one["title"], "" if reason is None else printable(reason["text"]))
     text = f"{_(one['priority']).upper()} {_where(one)}{what}\n{action}"
     count = len(one["consequences"])
     if not count:
@@ -128,7 +130,7 @@ def _lines(one: Mapping[str, Any]) -> str:
 def _states(causes: Iterable[Mapping[str, Any]], state_text: Callable[[str], str]) -> list[str]:
     """Return a paragraph with the state of each node, or none."""
     states = {one["node"]: state_text(one["node"]) for one in causes if one["node"]}
-    lines = [_("{node} now: {state}").format(node=node, state=state)
+    lines = [_("{node} now: {state}").format(node=node, state=printable(state))
              for node, state in states.items() if state]
     return ["\n".join(lines)] if lines else []
 
