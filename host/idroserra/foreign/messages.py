@@ -36,6 +36,7 @@ from typing import Any, NamedTuple
 
 from idroserra.core import protocol
 from idroserra.core.others_config import MAX_TOPIC_CHARS
+from idroserra.core.plausibility import LOWEST_UNIX_MS
 
 MAX_PAYLOAD_BYTES = 8_192
 MAX_VALUES = 16  # of one message
@@ -251,14 +252,18 @@ def _is_on(given: object) -> float | None:
 
 
 def _unix_ms(last_seen: object) -> int | None:
-    """Return Zigbee2MQTT's `last_seen`: Unix ms, or ISO 8601 with a zone. None for others."""
+    """Return Zigbee2MQTT's `last_seen`: Unix ms, or ISO 8601 with a zone. None for others, and for
+    a time of a clock that was never set."""
     if isinstance(last_seen, int) and not isinstance(last_seen, bool):
-        return last_seen if 0 < last_seen <= protocol.MAX_INT else None
+        return last_seen if LOWEST_UNIX_MS <= last_seen <= protocol.MAX_INT else None
     try:
         moment = datetime.fromisoformat(last_seen) if isinstance(last_seen, str) else None
-        return None if moment is None or moment.tzinfo is None else int(moment.timestamp() * 1_000)
+        if moment is None or moment.tzinfo is None:
+            return None
+        unix_ms = int(moment.timestamp() * 1_000)
     except (ValueError, OverflowError):
         return None
+    return unix_ms if unix_ms >= LOWEST_UNIX_MS else None
 
 
 def _join(levels: Iterable[str]) -> str:

@@ -165,20 +165,36 @@ class ForeignReadings:
                 self._readings.take_kept_leak(adopted)
 
     def store(self) -> None:
-        """Move the waiting values to the store. If it is away they wait, the newest of them."""
+        """Move the waiting values to the store. If it is away they wait, the newest of them. One
+        that it refuses is lost alone."""
         instants = list(self._waiting)
         if not instants:
             return
+        refused: list[StoreRejected] = []
         try:
-            self._store().write(instants, [])
-            self._on_stored(instants, [])
+            self._write(instants, refused)
         except StoreUnavailable:
             return
-        except StoreRejected as error:
-            _log.warning("foreign readings are not stored: %s", error)
+        if refused:
+            _log.warning("%d foreign readings are not stored: %s", len(refused), refused[0])
         for instant in instants:
             if self._waiting and self._waiting[0] is instant:  # else it has made room for new ones
                 self._waiting.popleft()
+
+    def _write(self, instants: Sequence[Instant], refused: list[StoreRejected]) -> None:
+        """Write values; find those that the store refuses by halves, and add why to `refused`.
+        Raises StoreUnavailable."""
+        try:
+            self._store().write(instants, [])
+        except StoreRejected as error:
+            half = len(instants) // 2
+            if half == 0:
+                refused.append(error)
+                return
+            self._write(instants[:half], refused)
+            self._write(instants[half:], refused)
+        else:
+            self._on_stored(instants, [])
 
     def _take(self, adopted: Adopted, value: Value, age_ms: int) -> None:
         """Take a value of an adopted reading; a plausible one is stored."""

@@ -133,6 +133,8 @@ def test_an_unclear_availability_says_nothing(topic, payload):
     ("2025-11-29T11:00:00+01:00", 1_764_410_400_000), ("2025-11-29T10:00:00", None),
     ("yesterday", None), (-1, None), (10**30, None), (True, None), (1.5, None),
     ("9999-12-31T23:59:59-14:00", 253_402_351_199_000),
+    ("1969-12-31T23:59:59Z", None), ("0001-01-01T00:00:00+00:00", None), (1, None),
+    ("1970-01-01T00:05:00Z", None), (1_577_836_800_000, 1_577_836_800_000),
 ])
 def test_zigbee_says_when_it_has_seen_the_device(last_seen, unix_ms):
     message = parse(ZIGBEE, json.dumps({"temperature": 21, "last_seen": last_seen}).encode())
