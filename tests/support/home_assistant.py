@@ -8,6 +8,7 @@ import json
 import threading
 
 import paho.mqtt.client as mqtt
+from jinja2 import Environment
 from paho.mqtt.enums import CallbackAPIVersion
 
 from idroserra.mqtt.paho_client import stop_client
@@ -148,3 +149,9 @@ def _of_entity(entity):
     wanted = {"sensor": "diagnostic", "binary_sensor": "diagnostic"}.get(platform, "config")
     if entity.get("ent_cat", wanted) != wanted:
         yield f"category {entity['ent_cat']}"
+
+
+def rendered(entity, payload):
+    """Return the state that Home Assistant renders for an entity from this payload."""
+    template = Environment(autoescape=False).from_string(entity["val_tpl"])
+    return template.render(value_json=payload)

@@ -4,7 +4,7 @@ from idroserra.core import protocol
 from idroserra.homeassistant.device_classes import reading_entity
 from idroserra.homeassistant.discovery import device, host_device
 from idroserra.nodes.node import Node
-from support.home_assistant import faults
+from support.home_assistant import faults, rendered
 
 
 def test_every_quantity_there_is_has_a_class_and_unit_that_go_together():
@@ -23,3 +23,10 @@ def test_a_node_without_a_key_has_no_controls():
     assert {entity["p"] for entity in found["cmps"].values()} == {
         "sensor", "binary_sensor", "event"}
     assert device(Node("idro-b", "test"), None) is None
+
+
+def test_a_float_switch_is_on_or_off_or_unknown():
+    leak = reading_entity("leak.float_up", 40)
+    assert leak["dev_cla"] == "moisture"
+    shown = [rendered(leak, {"leak.float_up": value}) for value in (1, 0, None)]
+    assert shown == ["ON", "OFF", "None"]

@@ -16,10 +16,9 @@ from idroserra.broker.local import Broker
 from idroserra.broker.mosquitto import MAX_PACKET_BYTES
 from idroserra.cli.main import app
 from idroserra.core import protocol
-from idroserra.homeassistant.device_classes import reading_entity
 from idroserra.homeassistant.discovery import device, discovery_topic, packed
 from idroserra.nodes.node import Node
-from support.home_assistant import FakeHomeAssistant, faults
+from support.home_assistant import FakeHomeAssistant, faults, rendered
 from support.real_host import Host
 
 PAGE = "https://serra.example"
@@ -60,12 +59,6 @@ def node(host, home, eventually):
     return node
 
 
-def rendered(entity, payload):
-    """Return the state that Home Assistant renders for an entity from this payload."""
-    template = Environment(autoescape=False).from_string(entity["val_tpl"])
-    return template.render(value_json=payload)
-
-
 def test_a_node_is_a_device_with_its_readings_in_units_the_classes_allow(home, node):
     found = home.device("idro-a")
     assert faults(found) == []
@@ -89,13 +82,6 @@ def test_a_fault_is_unknown_and_never_a_number(home, node, eventually):
     assert rendered(ph, {}) == "None"
     # Three samples and a little: after that a probe that is silent is unavailable there.
     assert ph["exp_aft"] == 190
-
-
-def test_a_float_switch_is_on_or_off_or_unknown():
-    leak = reading_entity("leak.float_up", 40)
-    assert leak["dev_cla"] == "moisture"
-    shown = [rendered(leak, {"leak.float_up": value}) for value in (1, 0, None)]
-    assert shown == ["ON", "OFF", "None"]
 
 
 def test_what_is_set_is_done_by_the_node_and_shown_only_when_it_says_so(home, node, eventually):
