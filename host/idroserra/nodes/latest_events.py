@@ -2,9 +2,6 @@
 
 The ingest adds events as they are committed. The store is read too: at the start of the host for
 the past, and again every minute, because a node's history may be loaded into the store directly.
-
-No cached time is ahead of the host's clock: an event dated ahead counts as of its arrival, in the
-order of arrival, so it outranks nothing that arrives later. The store has the original times.
 """
 
 from __future__ import annotations
@@ -28,8 +25,6 @@ ASK_EVERY_MS = 60_000
 MAX_SUBJECTS = 128  # loops and channels of a node; a real one has 40
 MAX_BOOTS = 1_000  # of a node within a day
 MAX_READ = 5_000  # decisions, doses or faults of a node
-MAX_AHEAD = 1_000  # boots of a node that were ahead of the host's clock
-STEP_US = 1_000  # from the newest event to one that is dated ahead
 RETRY_MS = 15_000  # a query to a store that does not answer takes its whole time-out
 
 
@@ -79,12 +74,7 @@ class LatestEvents:
         self._now_unix_ms = now_unix_ms
         self._lock = threading.Lock()
         self._events: dict[str, dict[str, Event]] = {}
-        # Of each node: when a boot began, by the time of its event.
-        self._boots_unix_ms: dict[str, dict[int, int]] = {}
-        self._clock_us = 0  # when it was last read
-        # Of each node: the newest time; and by boot how far its events were ahead.
-        self._newest_us: dict[str, int] = {}
-        self._ahead_us: dict[str, dict[str, int]] = {}
+        self._boots_unix_ms: dict[str, set[int]] = {}
         self._read: set[tuple[str, _Query]] = set()
         self._asked_unix_ms: dict[tuple[str, _Query], int] = {}
         self._failed_unix_ms: int | None = None
@@ -92,16 +82,25 @@ class LatestEvents:
     def take(
         self, node: str, unix_us: int, kind: str, detail: Mapping[str, Any], boot_id: str = ""
     ) -> None:
-        """Add an event that has arrived; events of other kinds and older events are ignored."""
+        """Add an event; events of other kinds and older events are ignored."""
         if kind not in _KINDS:
             return
         with self._lock:
-            self._add(node, Event(unix_us, kind, detail, boot_id), unix_us)
+            if kind == BOOT:
+                boots = self._boots_unix_ms.setdefault(node, set())
+                boots.add(unix_us // 1_000)
+                if len(boots) > MAX_BOOTS:
+                    boots.remove(min(boots))
+            known = self._events.setdefault(node, {})
+            for key in _keys(kind, detail):
+                if key not in known or known[key].unix_us <= unix_us:
+                    known[key] = Event(unix_us, kind, detail, boot_id)
+            if len(known) > MAX_SUBJECTS:
+                _drop_oldest_subject(known)
 
     def newest(self, node: str, *kinds: str) -> Event | None:
         """Return the latest event of these kinds, or None."""
         with self._lock:
-            self._read_clock()
             known = self._events.get(node, {})
             found = [known[kind] for kind in kinds if kind in known]
         return max(found, key=lambda event: event.unix_us, default=None)
@@ -114,18 +113,15 @@ class LatestEvents:
         """Return the latest event of each kind; of decisions and faults by loop and channel:
         `decided <loop>`, `fault_began <channel>`."""
         with self._lock:
-            self._read_clock()
             return dict(self._events.get(node, {}))
 
     def boots_unix_ms(self, node: str) -> tuple[int, ...]:
         """Return when the node started within the last day, oldest first."""
         since_unix_ms = self._now_unix_ms() - DAY_MS
         with self._lock:
-            self._read_clock()
-            boots = self._boots_unix_ms.get(node, {})
-            for unix_ms in [key for key, began in boots.items() if began <= since_unix_ms]:
-                del boots[unix_ms]
-            return tuple(sorted(boots.values()))
+            boots = self._boots_unix_ms.get(node, set())
+            boots -= {unix_ms for unix_ms in boots if unix_ms <= since_unix_ms}
+            return tuple(sorted(boots))
 
     def is_read(self, node: str, *, with_doses: bool = False) -> bool:
         """Read the node's past from the store if due. Return False if that never succeeded.
@@ -159,59 +155,11 @@ class LatestEvents:
                 self._failed_unix_ms = now
                 del self._asked_unix_ms[key]
             return was_read
+        for event in events:
+            self.take(node, event.unix_us, event.kind, event.detail, event.boot_id)
         with self._lock:
-            for event in events:
-                ahead_us = self._ahead_us.get(node, {}).get(event.boot_id, 0)
-                self._add(node, Event(event.unix_us - ahead_us, event.kind, event.detail,
-                                      event.boot_id), event.unix_us)
             self._read.add(key)
         return True
-
-    def _add(self, node: str, event: Event, original_us: int) -> None:
-        """Add an event, whose time in the store is `original_us`; under the lock."""
-        now_us = self._read_clock()
-        if event.unix_us > now_us:
-            self._note_ahead(node, event.boot_id, original_us - now_us)
-            event = event._replace(
-                unix_us=max(now_us, self._newest_us.get(node, 0) + STEP_US))
-        if event.kind == BOOT:
-            boots = self._boots_unix_ms.setdefault(node, {})
-            boots.setdefault(original_us // 1_000, event.unix_ms)
-            if len(boots) > MAX_BOOTS:
-                del boots[min(boots, key=boots.__getitem__)]
-        self._newest_us[node] = max(event.unix_us, self._newest_us.get(node, 0))
-        known = self._events.setdefault(node, {})
-        for key in _keys(event.kind, event.detail):
-            if key not in known or known[key].unix_us <= event.unix_us:
-                known[key] = event
-        if len(known) > MAX_SUBJECTS:
-            _drop_oldest_subject(known)
-
-    def _note_ahead(self, node: str, boot_id: str, ahead_us: int) -> None:
-        """Note that events of a boot are ahead, for those of them that are read from the store."""
-        ahead = self._ahead_us.setdefault(node, {})
-        ahead[boot_id] = max(ahead_us, ahead.pop(boot_id, 0))
-        if len(ahead) > MAX_AHEAD:
-            del ahead[next(iter(ahead))]
-
-    def _read_clock(self) -> int:
-        """Return the end of the host's ms in us; after the clock was set back, give the events
-        that are ahead of it earlier times in the same order. Under the lock."""
-        now_us = self._now_unix_ms() * 1_000 + 999  # below a ms, times have the order of seq
-        if now_us < self._clock_us:
-            for node, known in self._events.items():
-                self._newest_us[node] = min(now_us, self._newest_us[node])
-                ahead = sorted((key for key, event in known.items() if event.unix_us > now_us),
-                               key=lambda key: known[key].unix_us)
-                for number, key in enumerate(ahead, 1 - len(ahead)):
-                    event = known[key]
-                    self._note_ahead(node, event.boot_id, event.unix_us - now_us)
-                    known[key] = event._replace(unix_us=now_us + number * STEP_US)
-            for boots in self._boots_unix_ms.values():
-                boots.update({key: now_us // 1_000 for key, unix_ms in boots.items()
-                              if unix_ms * 1_000 > now_us})
-        self._clock_us = now_us
-        return now_us
 
 
 def without_ended_holds(events: Mapping[str, Event], boot_id: str) -> dict[str, Event]:

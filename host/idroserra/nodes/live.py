@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-from idroserra.core.plausibility import HIGHEST_UNIX_MS
 
 Message = dict[str, Any]
 
@@ -73,14 +71,9 @@ class Subscription:
 
 
 class LiveState:
-    """Newest channel values per node, and the subscriptions.
+    """Newest channel values per node, and the subscriptions."""
 
-    No time of a value is ahead of the host's clock: a record dated ahead counts as of its arrival,
-    and a value of before the clock was set back as of that moment."""
-
-    def __init__(self, now_unix_ms: Callable[[], int] = lambda: HIGHEST_UNIX_MS) -> None:
-        self._now_unix_ms = now_unix_ms
-        self._clock_unix_ms = 0  # when it was last read
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._channels: dict[str, dict[str, Message]] = {}
         # Of each node: the newest time of any record, and the records since, for channels().
@@ -92,7 +85,6 @@ class LiveState:
     def channels(self, node: str) -> dict[str, Message]:
         """Return {channel: {"value", "fault", "unix_ms"}}; exactly one of value and fault."""
         with self._lock:
-            self._read_clock()
             self._take_recent(node)
             return {key: dict(entry) for key, entry in self._channels.get(node, {}).items()}
 
@@ -103,7 +95,6 @@ class LiveState:
         if not values and not faults:
             return
         with self._lock:
-            unix_ms = min(unix_ms, self._read_clock())
             fresh = unix_ms >= self._newest_unix_ms.get(node, unix_ms)
             if fresh:
                 self._newest_unix_ms[node] = unix_ms
@@ -158,18 +149,6 @@ class LiveState:
         with self._lock:
             self._subscriptions = tuple(
                 each for each in self._subscriptions if each is not subscription)
-
-    def _read_clock(self) -> int:
-        """Return the time of the host, and limit all known times to it; under the lock."""
-        now = self._now_unix_ms()
-        if now < self._clock_unix_ms:
-            for node, newest in self._newest_unix_ms.items():
-                self._take_recent(node)
-                self._newest_unix_ms[node] = min(newest, now)
-                for entry in self._channels[node].values():
-                    entry["unix_ms"] = min(entry["unix_ms"], now)
-        self._clock_unix_ms = now
-        return now
 
     def _take_recent(self, node: str) -> None:
         """Merge the recent records into the newest values of each channel; under the lock."""

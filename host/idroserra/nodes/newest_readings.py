@@ -13,7 +13,6 @@ from idroserra.nodes.live import LiveState
 from idroserra.nodes.node import Node
 
 STORE_RETRY_MS = 15_000
-AHEAD_MS = 60_000  # a stored reading further ahead of the host has no known age
 
 
 class NewestReading(NamedTuple):
@@ -25,8 +24,7 @@ class NewestReading(NamedTuple):
 
 
 class NewestReadings:
-    """Reads live values, and stored ones of channels without a reading since start-up, but none
-    that is dated ahead of the host.
+    """Reads live values, and stored ones of channels without a reading since start-up.
 
     All methods may be called from any thread."""
 
@@ -67,9 +65,7 @@ class NewestReadings:
                 return self._stored.get(node, {})
             self._asked_unix_ms[node] = now
         try:
-            found = {channel: (unix_ms, value)
-                     for channel, (unix_ms, value) in self._store().latest(node).items()
-                     if unix_ms <= now + AHEAD_MS}
+            found = self._store().latest(node)
         except StoreError:
             return self._stored.get(node, {})
         with self._lock:
